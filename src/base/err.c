@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/err.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/utf8.h"
+
+/* Control characters from a hostile file must not reach a terminal; a cut must not leave half a character. */
+static void tidy(char *msg, size_t size)
+{
+    size_t len = strnlen(msg, size - 1);
+    len -= carat_utf8_incomplete(msg, len);
+    msg[len] = '\0';
+    for (size_t i = 0; i < len; i++)
+        if ((unsigned char)msg[i] < 0x20 || msg[i] == 0x7f)
+            msg[i] = '?';
+}
+
+bool carat_fail(carat_err *err, carat_code code, uint64_t at, const char *fmt, ...)
+{
+    if (!err)
+        return false;
+    char msg[sizeof err->msg]; /* fmt's arguments may point into err->msg itself */
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(msg, sizeof msg, fmt, ap);
+    va_end(ap);
+    tidy(msg, sizeof msg);
+    err->code = code;
+    err->at = at;
+    memcpy(err->msg, msg, sizeof msg);
+    return false;
+}
+
+bool carat_fail_in(carat_err *err, const char *fmt, ...)
+{
+    if (!err)
+        return false;
+    char prefix[sizeof err->msg], msg[2 * sizeof err->msg + 4];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(prefix, sizeof prefix, fmt, ap);
+    va_end(ap);
+    snprintf(msg, sizeof msg, "%s: %s", prefix, err->msg);
+    memcpy(err->msg, msg, sizeof err->msg);
+    err->msg[sizeof err->msg - 1] = '\0';
+    tidy(err->msg, sizeof err->msg);
+    return false;
+}
+
+const char *carat_code_name(carat_code code)
+{
+    switch (code) {
+    case CARAT_OK:
+        return "ok";
+    case CARAT_EARG:
+        return "bad argument";
+    case CARAT_EIO:
+        return "input/output";
+    case CARAT_EFORMAT:
+        return "format";
+    case CARAT_EUNSUPPORTED:
+        return "unsupported";
+    case CARAT_ENOMEM:
+        return "no memory";
+    case CARAT_ELIMIT:
+        return "limit";
+    case CARAT_ECONTEXT:
+        return "context";
+    case CARAT_ECANCELLED:
+        return "cancelled";
+    case CARAT_ENUMERIC:
+        return "not finite";
+    }
+    return "unknown";
+}

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/json.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "base/map.h"
+
+bool carat_json_parse(const char *what, const char *text, size_t len, json_t **out, carat_err *err)
+{
+    json_error_t je;
+    *out = json_loadb(text, len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL, &je);
+    if (*out)
+        return true;
+    if (json_error_code(&je) == json_error_out_of_memory)
+        return carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "%s: no memory for its JSON", what);
+    return carat_fail(err, CARAT_EFORMAT, je.position < 0 ? CARAT_NOWHERE : (uint64_t)je.position,
+                      "%s: not valid JSON at line %d, byte %d: %s", what, je.line, je.position, je.text);
+}
+
+bool carat_json_load(const char *path, size_t max, json_t **out, carat_err *err)
+{
+    *out = NULL;
+    char *text;
+    size_t len;
+    if (!carat_read_file(path, max, &text, &len, err))
+        return false;
+    bool ok = carat_json_parse(path, text, len, out, err);
+    free(text);
+    return ok;
+}
+
+const char *carat_json_kind(const json_t *v)
+{
+    switch (json_typeof(v)) {
+    case JSON_OBJECT:
+        return "an object";
+    case JSON_ARRAY:
+        return "an array";
+    case JSON_STRING:
+        return "a string";
+    case JSON_INTEGER:
+        return "an integer";
+    case JSON_REAL:
+        return "a number";
+    case JSON_TRUE:
+    case JSON_FALSE:
+        return "a boolean";
+    case JSON_NULL:
+        return "null";
+    }
+    return "unknown";
+}
+
+static const json_t *field(const json_t *obj, const char *key)
+{
+    const json_t *v = json_object_get(obj, key);
+    return v && !json_is_null(v) ? v : NULL;
+}
+
+static bool wrong(const json_t *v, const char *what, const char *key, const char *expected, carat_err *err)
+{
+    return carat_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: '%s' is %s, expected %s", what, key, carat_json_kind(v),
+                      expected);
+}
+
+bool carat_json_int(const json_t *obj, const char *what, const char *key, int64_t min, int64_t max, int64_t *out,
+                    carat_err *err)
+{
+    const json_t *v = field(obj, key);
+    if (!v)
+        return true;
+    json_int_t n;
+    if (json_is_integer(v))
+        n = json_integer_value(v);
+    else if (json_is_real(v) && fabs(json_real_value(v)) < 9e15 && json_real_value(v) == floor(json_real_value(v)))
+        n = (json_int_t)json_real_value(v);
+    else
+        return wrong(v, what, key, "an integer", err);
+    if (n < min || n > max)
+        return carat_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: '%s' is %lld, expected %lld to %lld", what, key,
+                          (long long)n, (long long)min, (long long)max);
+    *out = n;
+    return true;
+}
+
+bool carat_json_num(const json_t *obj, const char *what, const char *key, double *out, carat_err *err)
+{
+    const json_t *v = field(obj, key);
+    if (!v)
+        return true;
+    if (!json_is_number(v))
+        return wrong(v, what, key, "a number", err);
+    *out = json_number_value(v);
+    return true;
+}
+
+bool carat_json_bool(const json_t *obj, const char *what, const char *key, bool *out, carat_err *err)
+{
+    const json_t *v = field(obj, key);
+    if (!v)
+        return true;
+    if (!json_is_boolean(v))
+        return wrong(v, what, key, "a boolean", err);
+    *out = json_is_true(v);
+    return true;
+}
+
+bool carat_json_text(const json_t *obj, const char *what, const char *key, const char **out, carat_err *err)
+{
+    const json_t *v = field(obj, key);
+    if (!v)
+        return true;
+    if (!json_is_string(v))
+        return wrong(v, what, key, "a string", err);
+    *out = json_string_value(v);
+    return true;
+}

@@ -1,0 +1,14 @@
+/* log.h - where the library's warnings go.
+ *
+ * The library never prints. A warning (a header that contradicts the published model, say) goes to the sink the program
+ * installed through carat_log_to (include/carat.h); without one it is dropped. Thread-safe.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef CARAT_BASE_LOG_H
+#define CARAT_BASE_LOG_H
+
+#include "carat.h"
+
+void carat_logf(carat_log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+#endif

@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/map.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+
+static const char *kind_of(mode_t mode)
+{
+    if (S_ISDIR(mode))
+        return "a directory";
+    if (S_ISFIFO(mode))
+        return "a FIFO";
+    if (S_ISSOCK(mode))
+        return "a socket";
+    return "a device";
+}
+
+/* O_NONBLOCK: opening a FIFO that nobody writes to must not hang. It has no effect on regular files. */
+static int open_plain(const char *path)
+{
+    return open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+}
+
+bool carat_map_open(carat_map *m, const char *path, carat_err *err)
+{
+    *m = (carat_map){ .fd = -1 };
+    int fd = open_plain(path);
+    if (fd < 0)
+        return carat_fail(err, CARAT_EIO, CARAT_NOWHERE, "%s: %s", path, strerror(errno));
+    m->fd = fd;
+    struct stat st;
+    if (fstat(fd, &st) != 0) {
+        carat_fail(err, CARAT_EIO, CARAT_NOWHERE, "%s: %s", path, strerror(errno));
+        goto fail;
+    }
+    if (!S_ISREG(st.st_mode)) {
+        carat_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: is %s, expected a file", path, kind_of(st.st_mode));
+        goto fail;
+    }
+    if (st.st_size == 0) {
+        carat_fail(err, CARAT_EFORMAT, 0, "%s: the file is empty", path);
+        goto fail;
+    }
+    if ((uintmax_t)st.st_size > SIZE_MAX) {
+        carat_fail(err, CARAT_ELIMIT, CARAT_NOWHERE, "%s: %jd bytes do not fit the address space", path,
+                   (intmax_t)st.st_size);
+        goto fail;
+    }
+    void *p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+    if (p == MAP_FAILED) {
+        carat_fail(err, CARAT_EIO, CARAT_NOWHERE, "%s: cannot map %jd bytes: %s", path, (intmax_t)st.st_size,
+                   strerror(errno));
+        goto fail;
+    }
+    m->data = p;
+    m->size = (size_t)st.st_size;
+    m->path = strdup(path);
+    if (!m->path) {
+        carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "%s: no memory", path);
+        goto fail;
+    }
+    return true;
+fail:
+    carat_map_close(m);
+    return false;
+}
+
+/* Calls madvise on the whole pages inside (shrink) or around the range. */
+static void advise(const carat_map *m, size_t off, size_t len, int advice, bool shrink)
+{
+    if (!m->data || off > m->size || len > m->size - off)
+        return;
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    size_t begin = off, end = off + len;
+    begin = shrink ? (begin + page - 1) / page * page : begin / page * page;
+    if (shrink && end != m->size)
+        end = end / page * page;
+    if (end > begin)
+        madvise((void *)(uintptr_t)(m->data + begin), end - begin, advice);
+}
+
+void carat_map_release(const carat_map *m, size_t off, size_t len)
+{
+    advise(m, off, len, MADV_DONTNEED, true);
+}
+
+void carat_map_expect(const carat_map *m, size_t off, size_t len)
+{
+    advise(m, off, len, MADV_WILLNEED, false);
+}
+
+void carat_map_close(carat_map *m)
+{
+    if (m->data)
+        munmap((void *)(uintptr_t)m->data, m->size);
+    if (m->fd > 0 || (m->fd == 0 && m->path))
+        close(m->fd);
+    free(m->path);
+    *m = (carat_map){ .fd = -1 };
+}
+
+bool carat_read_file(const char *path, size_t max, char **out, size_t *len, carat_err *err)
+{
+    *out = NULL;
+    *len = 0;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    if (fd < 0)
+        return carat_fail(err, CARAT_EIO, CARAT_NOWHERE, "%s: %s", path, strerror(errno));
+    bool ok = false;
+    carat_buf b;
+    carat_buf_init(&b, max);
+    for (;;) {
+        char chunk[65536];
+        ssize_t n = read(fd, chunk, sizeof chunk);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0) {
+            carat_fail(err, CARAT_EIO, b.len, "%s: %s", path, strerror(errno));
+            goto done;
+        }
+        if (n == 0)
+            break;
+        if (!carat_buf_add(&b, chunk, (size_t)n)) {
+            if (b.len + (size_t)n > max)
+                carat_fail(err, CARAT_ELIMIT, b.len, "%s: larger than %zu bytes, the limit here", path, max);
+            else
+                carat_fail(err, CARAT_ENOMEM, b.len, "%s: no memory for its text", path);
+            goto done;
+        }
+    }
+    *len = b.len;
+    *out = carat_buf_take(&b);
+    ok = *out != NULL;
+    if (!ok)
+        carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "%s: no memory for its text", path);
+done:
+    carat_buf_deinit(&b);
+    close(fd);
+    return ok;
+}
+
+static bool write_all(int fd, const char *data, size_t len)
+{
+    while (len > 0) {
+        ssize_t n = write(fd, data, len);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return false;
+        data += n;
+        len -= (size_t)n;
+    }
+    return true;
+}
+
+bool carat_write_file(const char *path, const void *data, size_t len, carat_err *err)
+{
+    carat_buf tmp;
+    carat_buf_init(&tmp, 1 << 16);
+    carat_buf_fmt(&tmp, "%s.tmp-%ld", path, (long)getpid());
+    if (tmp.failed) {
+        carat_buf_deinit(&tmp);
+        return carat_fail(err, CARAT_EARG, CARAT_NOWHERE, "the path is too long");
+    }
+    int fd = open(tmp.data, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    bool ok = fd >= 0 && write_all(fd, data, len);
+    int why = errno;
+    if (fd >= 0 && close(fd) != 0 && ok)
+        ok = false, why = errno;
+    if (ok && rename(tmp.data, path) != 0)
+        ok = false, why = errno;
+    if (!ok) {
+        if (fd >= 0)
+            unlink(tmp.data);
+        carat_fail(err, CARAT_EIO, CARAT_NOWHERE, "%s: %s", path, strerror(why));
+    }
+    carat_buf_deinit(&tmp);
+    return ok;
+}

@@ -1,0 +1,35 @@
+/* map.h - a regular file mapped read-only.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef CARAT_BASE_MAP_H
+#define CARAT_BASE_MAP_H
+
+#include "base/err.h"
+
+typedef struct carat_map {
+    const uint8_t *data;
+    size_t size;
+    char *path; /* owned copy, for messages */
+    int fd;     /* -1 when closed */
+} carat_map;
+
+/* Maps a whole regular file. Errors: CARAT_EIO (cannot open or read; the system's reason is in the message),
+ * CARAT_EFORMAT (a directory, FIFO, socket or device; an empty file). On failure *m is closed and safe to close again. */
+bool carat_map_open(carat_map *m, const char *path, carat_err *err);
+
+/* The bytes [off, off + len) will not be read again: their pages may go. Advisory. */
+void carat_map_release(const carat_map *m, size_t off, size_t len);
+
+/* The bytes will be read soon, in order. Advisory. */
+void carat_map_expect(const carat_map *m, size_t off, size_t len);
+
+void carat_map_close(carat_map *m); /* accepts a zeroed or half-open map */
+
+/* Reads a whole small file (a JSON, a prompt) of at most max bytes into a malloc'd NUL-terminated buffer the caller
+ * frees. Works on pipes too. Errors: CARAT_EIO, CARAT_ELIMIT (larger than max), CARAT_ENOMEM. */
+bool carat_read_file(const char *path, size_t max, char **out, size_t *len, carat_err *err);
+
+/* Writes to a temporary file beside path, then renames: path is whole or untouched. Errors: CARAT_EIO. */
+bool carat_write_file(const char *path, const void *data, size_t len, carat_err *err);
+
+#endif

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/mem.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "base/size.h"
+
+#define HUGE_BLOCK ((size_t)2 << 20)
+
+void *carat_block_new(size_t bytes)
+{
+    if (bytes == 0)
+        bytes = 1;
+    if (bytes >= HUGE_BLOCK) {
+        /* Aligned to 2 MiB by cutting a larger mapping, so that huge pages can back it: a decode step walks gigabytes
+         * and would otherwise spend its time in page-table walks. */
+        size_t len, want;
+        if (!carat_align_size(bytes, HUGE_BLOCK, &len) || !carat_add_size(len, HUGE_BLOCK, &want))
+            return NULL;
+        uint8_t *p = mmap(NULL, want, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        if (p == MAP_FAILED)
+            return NULL;
+        size_t head = (HUGE_BLOCK - ((uintptr_t)p & (HUGE_BLOCK - 1))) & (HUGE_BLOCK - 1);
+        if (head)
+            munmap(p, head);
+        if (want - head - len)
+            munmap(p + head + len, want - head - len);
+        madvise(p + head, len, MADV_HUGEPAGE);
+        return p + head;
+    }
+    size_t len;
+    if (!carat_align_size(bytes, 64, &len))
+        return NULL;
+    void *p = aligned_alloc(64, len);
+    if (p)
+        memset(p, 0, len);
+    return p;
+}
+
+void carat_block_free(void *p, size_t bytes)
+{
+    if (!p)
+        return;
+    size_t len;
+    if (bytes >= HUGE_BLOCK && carat_align_size(bytes, HUGE_BLOCK, &len))
+        munmap(p, len);
+    else
+        free(p);
+}
+
+void carat_arena_count(carat_arena *a)
+{
+    *a = (carat_arena){ .size = SIZE_MAX };
+}
+
+bool carat_arena_init(carat_arena *a, size_t bytes)
+{
+    *a = (carat_arena){ .base = carat_block_new(bytes), .size = bytes };
+    return a->base != NULL;
+}
+
+void carat_arena_deinit(carat_arena *a)
+{
+    carat_block_free(a->base, a->size);
+    *a = (carat_arena){ 0 };
+}
+
+void *carat_arena_take(carat_arena *a, size_t n, size_t size)
+{
+    size_t bytes, end;
+    if (a->overflow || !carat_mul_size(n, size, &bytes) || !carat_align_size(bytes, 64, &bytes) ||
+        !carat_add_size(a->used, bytes, &end) || end > a->size) {
+        a->overflow = true;
+        return NULL;
+    }
+    void *p = a->base ? a->base + a->used : NULL;
+    a->used = end;
+    return p;
+}

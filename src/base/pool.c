@@ -1,0 +1,256 @@
+/* A job is announced by one counter; workers spin on it for a while and then sleep on a condition variable. The caller
+ * is thread 0 and waits for the others the same way.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "base/pool.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#define relax() _mm_pause()
+#elif defined(__aarch64__)
+#define relax() __asm__ __volatile__("yield")
+#else
+#define relax() ((void)0)
+#endif
+
+/* How long a waiter spins before it sleeps (about 50 us: longer than the gaps inside a decode step, far shorter than
+ * anything a person notices) and how often a spinner that shares its core gives way. */
+#define SPIN_NS 50000
+
+typedef struct worker {
+    carat_pool *pool;
+    pthread_t thread;
+    int index;
+} worker;
+
+struct carat_pool {
+    int n_threads;
+    int n_started; /* workers running, 0..n_threads - 1 */
+    worker *workers;
+    pthread_mutex_t lock;
+    pthread_cond_t wake; /* a job came, or the end */
+    pthread_cond_t done; /* the last worker finished */
+
+    void (*fn)(void *arg, int thread, int n_threads);
+    void *arg;
+    _Alignas(64) atomic_uint job;      /* counts jobs; a change starts one */
+    _Alignas(64) atomic_int running;   /* workers still in the job */
+    _Alignas(64) atomic_int arrived;   /* at the barrier */
+    _Alignas(64) atomic_uint passed;   /* barriers passed */
+    _Alignas(64) atomic_int sleepers;  /* workers asleep on wake */
+    atomic_bool caller_sleeps;
+    atomic_bool stop;
+};
+
+static uint64_t now_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+/* Waits for a new job by spinning, then asleep. Returns its number. */
+static unsigned next_job(carat_pool *p, unsigned seen)
+{
+    uint64_t until = 0;
+    for (unsigned i = 1;; i++) {
+        unsigned job = atomic_load_explicit(&p->job, memory_order_acquire);
+        if (job != seen)
+            return job;
+        relax();
+        if (i % 64 == 0) {
+            uint64_t t = now_ns();
+            if (!until)
+                until = t + SPIN_NS;
+            else if (t > until)
+                break;
+        }
+    }
+    pthread_mutex_lock(&p->lock);
+    atomic_fetch_add(&p->sleepers, 1);
+    unsigned job;
+    while ((job = atomic_load(&p->job)) == seen)
+        pthread_cond_wait(&p->wake, &p->lock);
+    atomic_fetch_sub(&p->sleepers, 1);
+    pthread_mutex_unlock(&p->lock);
+    return job;
+}
+
+static void *work(void *arg)
+{
+    worker *w = arg;
+    carat_pool *p = w->pool;
+    unsigned seen = 0;
+    for (;;) {
+        seen = next_job(p, seen);
+        if (atomic_load(&p->stop))
+            return NULL;
+        p->fn(p->arg, w->index, p->n_threads);
+        if (atomic_fetch_sub(&p->running, 1) == 1 && atomic_load(&p->caller_sleeps)) {
+            pthread_mutex_lock(&p->lock);
+            pthread_cond_signal(&p->done);
+            pthread_mutex_unlock(&p->lock);
+        }
+    }
+}
+
+static void announce(carat_pool *p)
+{
+    atomic_fetch_add(&p->job, 1);
+    if (atomic_load(&p->sleepers) > 0) {
+        pthread_mutex_lock(&p->lock);
+        pthread_cond_broadcast(&p->wake);
+        pthread_mutex_unlock(&p->lock);
+    }
+}
+
+bool carat_pool_open(int n_threads, carat_pool **out, carat_err *err)
+{
+    *out = NULL;
+    if (n_threads == 0)
+        n_threads = carat_cpu_default();
+    if (n_threads < 1 || n_threads > CARAT_MAX_THREADS)
+        return carat_fail(err, CARAT_EARG, CARAT_NOWHERE, "%d threads asked for, expected 1 to %d", n_threads,
+                          CARAT_MAX_THREADS);
+    carat_pool *p = aligned_alloc(64, (sizeof *p + 63) / 64 * 64);
+    if (!p)
+        return carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for the thread pool");
+    memset(p, 0, sizeof *p);
+    p->n_threads = n_threads;
+    pthread_mutex_init(&p->lock, NULL);
+    pthread_cond_init(&p->wake, NULL);
+    pthread_cond_init(&p->done, NULL);
+    p->workers = calloc((size_t)n_threads, sizeof *p->workers);
+    if (!p->workers) {
+        carat_pool_close(p);
+        return carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for %d threads", n_threads);
+    }
+    for (int i = 1; i < n_threads; i++) {
+        worker *w = &p->workers[i];
+        *w = (worker){ .pool = p, .index = i };
+        int rc = pthread_create(&w->thread, NULL, work, w);
+        if (rc != 0) {
+            carat_pool_close(p);
+            return carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "cannot start thread %d of %d: %s", i + 1, n_threads,
+                              strerror(rc));
+        }
+        p->n_started++;
+    }
+    *out = p;
+    return true;
+}
+
+void carat_pool_close(carat_pool *p)
+{
+    if (!p)
+        return;
+    atomic_store(&p->stop, true);
+    announce(p);
+    for (int i = 1; i <= p->n_started; i++)
+        pthread_join(p->workers[i].thread, NULL);
+    pthread_cond_destroy(&p->done);
+    pthread_cond_destroy(&p->wake);
+    pthread_mutex_destroy(&p->lock);
+    free(p->workers);
+    free(p);
+}
+
+int carat_pool_threads(const carat_pool *p)
+{
+    return p->n_threads;
+}
+
+void carat_pool_run(carat_pool *p, void (*fn)(void *arg, int thread, int n_threads), void *arg)
+{
+    if (p->n_threads == 1) {
+        fn(arg, 0, 1);
+        return;
+    }
+    p->fn = fn;
+    p->arg = arg;
+    atomic_store(&p->running, p->n_threads - 1);
+    announce(p);
+    fn(arg, 0, p->n_threads);
+
+    uint64_t until = 0;
+    for (unsigned i = 1; atomic_load_explicit(&p->running, memory_order_acquire) > 0; i++) {
+        relax();
+        if (i % 64 != 0)
+            continue;
+        uint64_t t = now_ns();
+        if (!until) {
+            until = t + SPIN_NS;
+        } else if (t > until) {
+            pthread_mutex_lock(&p->lock);
+            atomic_store(&p->caller_sleeps, true);
+            while (atomic_load(&p->running) > 0)
+                pthread_cond_wait(&p->done, &p->lock);
+            atomic_store(&p->caller_sleeps, false);
+            pthread_mutex_unlock(&p->lock);
+        }
+    }
+}
+
+void carat_pool_barrier(carat_pool *p)
+{
+    if (p->n_threads == 1)
+        return;
+    unsigned passed = atomic_load(&p->passed);
+    if (atomic_fetch_add(&p->arrived, 1) == p->n_threads - 1) {
+        atomic_store(&p->arrived, 0);
+        atomic_fetch_add(&p->passed, 1);
+        return;
+    }
+    uint64_t until = 0;
+    for (unsigned i = 1; atomic_load_explicit(&p->passed, memory_order_acquire) == passed; i++) {
+        relax();
+        if (i % 64 != 0)
+            continue;
+        uint64_t t = now_ns();
+        if (!until)
+            until = t + SPIN_NS;
+        else if (t > until)
+            sched_yield(); /* someone shares our core: let them get here */
+    }
+}
+
+typedef struct each {
+    atomic_size_t next;
+    size_t n, grain;
+    void (*fn)(void *arg, size_t begin, size_t end, int thread);
+    void *arg;
+} each;
+
+static void each_job(void *arg, int thread, int n_threads)
+{
+    (void)n_threads;
+    each *e = arg;
+    for (;;) {
+        size_t begin = atomic_fetch_add_explicit(&e->next, e->grain, memory_order_relaxed);
+        if (begin >= e->n)
+            return;
+        size_t end = e->n - begin < e->grain ? e->n : begin + e->grain;
+        e->fn(e->arg, begin, end, thread);
+    }
+}
+
+void carat_pool_each(carat_pool *p, size_t n, size_t grain, void (*fn)(void *arg, size_t begin, size_t end, int thread),
+                     void *arg)
+{
+    if (n == 0)
+        return;
+    if (grain == 0)
+        grain = 1;
+    if (n <= grain) {
+        fn(arg, 0, n, 0);
+        return;
+    }
+    each e = { .n = n, .grain = grain, .fn = fn, .arg = arg };
+    carat_pool_run(p, each_job, &e);
+}

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/utf8.h"
+
+#include <string.h>
+
+/* Length of the character that lead byte b begins, and the bounds of its second byte (Unicode 15, table 3-7). */
+static size_t lead(uint8_t b, uint8_t *lo, uint8_t *hi)
+{
+    *lo = 0x80, *hi = 0xBF;
+    if (b >= 0xC2 && b <= 0xDF)
+        return 2;
+    if (b >= 0xE0 && b <= 0xEF) {
+        if (b == 0xE0)
+            *lo = 0xA0; /* no overlong forms */
+        if (b == 0xED)
+            *hi = 0x9F; /* no surrogates */
+        return 3;
+    }
+    if (b >= 0xF0 && b <= 0xF4) {
+        if (b == 0xF0)
+            *lo = 0x90;
+        if (b == 0xF4)
+            *hi = 0x8F; /* nothing above U+10FFFF */
+        return 4;
+    }
+    return 0;
+}
+
+/* Bytes of s that are a well-formed beginning of the character; *need is its full length (0: not a lead byte). */
+static size_t prefix(const uint8_t *s, size_t len, size_t *need)
+{
+    uint8_t lo, hi;
+    *need = lead(s[0], &lo, &hi);
+    if (!*need)
+        return 0;
+    size_t i = 1;
+    while (i < *need && i < len && s[i] >= lo && s[i] <= hi)
+        i++, lo = 0x80, hi = 0xBF;
+    return i;
+}
+
+size_t carat_utf8_next(const char *text, size_t len, uint32_t *cp)
+{
+    const uint8_t *s = (const uint8_t *)text;
+    if (s[0] < 0x80) {
+        *cp = s[0];
+        return 1;
+    }
+    size_t need, got = prefix(s, len, &need);
+    if (!need || got < need) {
+        *cp = CARAT_UTF8_BAD;
+        return got ? got : 1;
+    }
+    uint32_t c = s[0] & (0xFFu >> (need + 1));
+    for (size_t i = 1; i < need; i++)
+        c = c << 6 | (s[i] & 0x3Fu);
+    *cp = c;
+    return need;
+}
+
+size_t carat_utf8_incomplete(const char *text, size_t len)
+{
+    const uint8_t *s = (const uint8_t *)text;
+    for (size_t back = 1; back <= 3 && back <= len; back++) {
+        size_t need, got = prefix(s + len - back, back, &need);
+        if (need)
+            return got == back && got < need ? back : 0;
+    }
+    return 0;
+}
+
+size_t carat_utf8_put(uint32_t cp, char out[4])
+{
+    if (cp < 0x80) {
+        out[0] = (char)cp;
+        return 1;
+    }
+    size_t n = cp < 0x800 ? 2 : cp < 0x10000 ? 3 : 4;
+    for (size_t i = n - 1; i > 0; i--, cp >>= 6)
+        out[i] = (char)(0x80 | (cp & 0x3F));
+    out[0] = (char)((0xF00u >> n & 0xF0) | cp);
+    return n;
+}
+
+size_t carat_utf8_valid(const char *s, size_t len)
+{
+    size_t i = 0;
+    while (i < len) {
+        uint32_t cp;
+        size_t n = carat_utf8_next(s + i, len - i, &cp);
+        if (cp == CARAT_UTF8_BAD)
+            return i;
+        i += n;
+    }
+    return len;
+}

@@ -1,0 +1,34 @@
+/* tensors.h - what every container hands out: a directory of named tensors over mapped bytes.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef CARAT_FORMAT_TENSORS_H
+#define CARAT_FORMAT_TENSORS_H
+
+#include "base/map.h"
+#include "quant/types.h"
+
+#define CARAT_MAX_DIMS 4
+
+typedef struct carat_tensor {
+    const char *name;              /* borrowed from the container, NUL-terminated, printable */
+    carat_type type;
+    uint32_t n_dims;               /* 1..4 */
+    uint64_t dims[CARAT_MAX_DIMS]; /* dims[0] is the fastest: a matrix y = W x is { cols, rows }; unused ones are 1 */
+    const uint8_t *data;           /* inside map; checked to lie within it */
+    size_t bytes;                  /* exactly row_bytes(dims[0]) * the other dims */
+    const carat_map *map;          /* for carat_map_release */
+    size_t offset;                 /* of data in map */
+} carat_tensor;
+
+/* A set of tensors, sorted by name. Filled by gguf.c and safetensors.c; the containers own the memory. */
+typedef struct carat_tensors {
+    carat_tensor *items;
+    size_t n;
+} carat_tensors;
+
+const carat_tensor *carat_tensors_find(const carat_tensors *t, const char *name); /* NULL if absent */
+
+/* "[2560, 10240]", rows last as in GGUF listings; for messages. */
+const char *carat_tensor_shape(const carat_tensor *t, char buf[96]);
+
+#endif

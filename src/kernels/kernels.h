@@ -1,0 +1,164 @@
+/* kernels.h - the arithmetic, one table of function pointers per instruction set.
+ *
+ * generic/ is the definition: short, obvious, kept for good. carat_kernels_for fills every slot with it and lets each
+ * CPU level replace what it beats. No kernel knows about layers, files or threads; none allocates; none can fail.
+ *
+ * Batch invariance. For a given table, y[t, row] depends only on W's row and x's token t: not on how many tokens are in
+ * the call, on which panels are in the call, or on which tokens stand beside t. Each output is summed in one fixed
+ * order; a multiplication for one token and for five hundred gives the same bits. (Different tables may differ.)
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef CARAT_KERNELS_KERNELS_H
+#define CARAT_KERNELS_KERNELS_H
+
+#include "quant/pack.h"
+
+/* ---- activations: one token's vector, in the form a weight type wants ---------------------------------------------
+ *
+ * One row of `cols` values occupies carat_acts_stride(form, cols) bytes, 64-aligned:
+ *   CARAT_ACTS_F32    f32 [cols]
+ *   CARAT_ACTS_BF16   u16 [cols rounded up to 2]     round to nearest even; an odd tail is 0
+ *   CARAT_ACTS_Q8     i8 q[cols]  (64-aligned, then)  f32 d[cols/32]  then  i32 s[cols/16]
+ *                     groups of 32: d = amax/127, q = round_half_even(x * (127/amax)), -127..127; amax 0 gives zeros
+ *                     s[j] = sum of q over 16 neighbours. carat_acts_d_offset / _s_offset give the places.
+ *                     A group with a non-finite value gets d = NaN and q = 0 so that the fault stays visible. */
+typedef enum carat_acts_form { CARAT_ACTS_F32, CARAT_ACTS_BF16, CARAT_ACTS_Q8, CARAT_N_ACTS } carat_acts_form;
+
+#define CARAT_ACTS_GROUP 32
+
+static inline size_t carat_acts_d_offset(size_t cols)
+{
+    return (cols + 63) & ~(size_t)63;
+}
+static inline size_t carat_acts_s_offset(size_t cols)
+{
+    return carat_acts_d_offset(cols) + cols / 32 * 4;
+}
+size_t carat_acts_stride(carat_acts_form form, size_t cols); /* in kernels.c; includes a pad against cache aliasing */
+
+/* ---- y = W x ------------------------------------------------------------------------------------------------------
+ *
+ *   y[t * y_stride + row] = sum_c W[row, c] * x[t, c]         t in 0..n-1, row in 16*panel_begin .. 16*panel_end-1
+ *
+ * Rows past w_rows (the padding of the last panel) are not written.
+ *   w        packed matrix (quant/pack.h)
+ *   x        n rows of activations in the form the slot belongs to, x_stride bytes apart, 64-aligned
+ *   y        f32, overwritten; y_stride in floats
+ *   scratch  64-aligned, at least carat_mul_scratch_bytes(); one per thread; contents do not outlive the call
+ *
+ * Arithmetic of the int8 slots: per stretch of 32 columns (16 for Q2_K, Q3_K, Q6_K) an exact int32 dot product of codes, then in
+ * f32, stretch by stretch in column order:  acc = fma(d_w * d_x, (float)isum, acc)  and for types with a minimum
+ * acc = fma(-(m_w), d_x * sum_x, acc). Arithmetic of the f32 slots: acc = fma(w, x, acc) in column order. */
+typedef struct carat_mul {
+    const void *w;
+    carat_type type;
+    size_t rows, cols;
+    const void *x;
+    size_t x_stride; /* bytes */
+    size_t n;        /* tokens */
+    float *y;
+    size_t y_stride; /* floats */
+} carat_mul;
+
+typedef void carat_mul_fn(const carat_mul *m, size_t panel_begin, size_t panel_end, void *scratch);
+
+#define CARAT_MUL_SCRATCH ((size_t)192 << 10) /* bytes a thread hands to a carat_mul_fn */
+
+/* ---- attention ----------------------------------------------------------------------------------------------------
+ *
+ * Keys and values of one layer and one KV head stand in tiles of CARAT_TILE absolute positions: tile i holds positions
+ * [64 i, 64 i + 64). A tile is two blocks of `elem` = f32 or f16 values:
+ *   K tile   [64/16][head_dim][16]   sixteen keys interleaved, so that lanes are keys
+ *   V tile   [64][head_dim]          lanes are dimensions
+ * Slots of a tile that no query sees must hold finite values (zero at first).
+ *
+ * For each query row r with its own visible range [lo, hi) (never empty holes: causal, windowed and image masks are all
+ * of this shape):
+ *   out[r] = sum_t softmax_t(scale * q[r] . k[t]) v[t]     over lo <= t < hi;  an empty range writes zeros
+ * Computed as a running softmax over the tiles in ascending order: per tile the scores, their maximum, exp, the
+ * rescale of the sums; tiles outside [lo, hi) are skipped. The result of a row does not depend on the other rows.
+ * Source: online softmax, arXiv:1805.02867; tiling, arXiv:2205.14135. */
+#define CARAT_TILE 64
+
+typedef enum carat_kv_elem { CARAT_KV_F16, CARAT_KV_F32 } carat_kv_elem;
+
+typedef struct carat_attend {
+    size_t head_dim;
+    float scale;
+    carat_kv_elem elem;
+    const void *const *k_tiles; /* [n_tiles], by tile index - tile0 */
+    const void *const *v_tiles;
+    size_t tile0; /* absolute index of k_tiles[0] */
+    size_t n;     /* query rows: (token, head of this group) pairs */
+    const float *const *q; /* [n] pointers to head_dim floats */
+    float *const *out;     /* [n] */
+    const size_t *lo, *hi; /* [n] absolute positions */
+} carat_attend;
+
+#define CARAT_MAX_HEAD_DIM 512
+#define CARAT_ATTEND_SCRATCH ((size_t)256 << 10) /* bytes */
+
+/* ---- the table ---------------------------------------------------------------------------------------------------- */
+
+typedef struct carat_kernels {
+    const char *isa; /* "generic", "avx2", "avx512", "neon", "i8mm" */
+
+    /* Which form each weight type wants for speed: int8 for quantised types, bf16 or f32 for BF16, f32 for the rest.
+     * mul[type][form] is NULL where the pair makes no sense; mul[type][CARAT_ACTS_F32] is always there (exact mode). */
+    carat_acts_form form[CARAT_N_TYPE];
+    carat_mul_fn *mul[CARAT_N_TYPE][CARAT_N_ACTS];
+
+    /* One token's vector into a form. dst 64-aligned, carat_acts_stride bytes. */
+    void (*acts[CARAT_N_ACTS])(const float *x, size_t cols, void *dst);
+
+    /* y = x / sqrt(mean(x^2) + eps) * w, w already including Gemma's +1. The sum of squares runs in f32 over a fixed
+     * number of lanes. y may be x. */
+    void (*rmsnorm)(float *y, const float *x, const float *w, size_t n, float eps);
+    /* y += x / sqrt(mean(x^2) + eps) * w: a sandwich norm and its residual in one pass. */
+    void (*rmsnorm_add)(float *y, const float *x, const float *w, size_t n, float eps);
+
+    /* Rotates one head in place: (x[i], x[i + n/2]) by angle i; cs = cos[n/2] then sin[n/2]. */
+    void (*rope)(float *x, const float *cs, size_t n);
+
+    /* y = gelu_tanh(gate) * up: 0.5 g (1 + tanh(sqrt(2/pi) (g + 0.044715 g^3))) * u. y may be gate. */
+    void (*geglu)(float *y, const float *gate, const float *up, size_t n);
+
+    /* Writes one key or value row into a tile at slot 0..63 (f16: round to nearest even). */
+    void (*kv_put)(carat_kv_elem elem, void *k_tile, void *v_tile, size_t slot, const float *k, const float *v,
+                   size_t head_dim);
+    void (*attend)(const carat_attend *a, void *scratch);
+
+    /* max over n logits and log(sum(exp(x - max))), for logprobs: log p(i) = x[i] - *max - result. */
+    float (*logsumexp)(const float *x, size_t n, float *max);
+} carat_kernels;
+
+/* CPU feature bits; a level implies the ones it needs. */
+enum {
+    CARAT_CPU_AVX2 = 1 << 0,   /* AVX2, FMA, F16C */
+    CARAT_CPU_AVX512 = 1 << 1, /* F, BW, DQ, VL, VNNI and AVX2's */
+    CARAT_CPU_BF16 = 1 << 2,   /* AVX512_BF16 */
+    CARAT_CPU_NEON = 1 << 3,   /* AArch64 baseline */
+    CARAT_CPU_DOTPROD = 1 << 4,
+    CARAT_CPU_I8MM = 1 << 5,
+};
+
+/* What this machine has (and its operating system saves). */
+unsigned carat_cpu_detect(void);
+
+/* The mask named by a level: "generic", "avx2", "avx512", "avx512bf16", "neon", "dotprod", "i8mm"; "" or NULL is everything found.
+ * False with a message if the name is unknown or this machine lacks it (which are there is listed). */
+bool carat_cpu_by_name(const char *name, unsigned *mask, char msg[160]);
+
+/* Fills the table for a mask: a pure function, tests ask for any. */
+void carat_kernels_for(carat_kernels *k, unsigned cpu);
+
+/* The levels' installers, one per file. */
+void carat_kernels_generic(carat_kernels *k);
+void carat_kernels_avx2(carat_kernels *k);
+void carat_kernels_avx512(carat_kernels *k);
+void carat_kernels_avx512bf16(carat_kernels *k);
+void carat_kernels_neon(carat_kernels *k);
+void carat_kernels_dotprod(carat_kernels *k);
+void carat_kernels_i8mm(carat_kernels *k);
+
+#endif

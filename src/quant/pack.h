@@ -1,0 +1,51 @@
+/* pack.h - the packed form of a weight matrix: rows interleaved by sixteen.
+ *
+ * A matrix [rows, cols] (row-major, as in the file; y = W x) is cut into panels of CARAT_PANEL = 16 rows, the last
+ * padded with zero rows. Inside a panel the bytes are laid so that one vector load feeds one dot-product instruction:
+ * lane r of a vector belongs to row r of the panel. All instruction sets share one layout.
+ *
+ * Plain types, element-interleaved:
+ *   F32, F16   [cols][16]                 one value a row
+ *   BF16       [ceil(cols/2)][16][2]      two neighbouring columns a row (vdpbf16ps); an odd last column is padded with 0
+ *
+ * Quantised types, per stretch of 32 columns ("group" g = 4 neighbouring columns, g = 0..7 in a stretch):
+ *   8-bit codes     8 vectors of 64 bytes: vector g = [16 rows][4 cols], code as u8 (signed types biased by +128)
+ *   4-bit codes     4 vectors of 64 bytes: vector v, low nibble = group v, high nibble = group v + 4
+ *   high 1 bit      1 vector of 64 bytes: bit g of byte [row][c] = the fifth (third, ..) bit of group g
+ *   2-bit codes     2 vectors of 64 bytes: vector j, bits 2i..2i+1 = group 4j + i
+ *   scales          each field of the source's block as a vector over 16 rows, in the source's own width and encoding
+ *                   (f16 d, f16 dmin, the packed 6-bit scale bytes of a K block, ...)
+ *
+ * The exact order of fields for each type is written beside its packer in pack.c and in quant/README.md.
+ * Packing is exact and takes no more bits a weight than the source (but for the padding of rows to 16):
+ * carat_pack_bytes(type, rows, cols) == row_bytes * rows rounded up to 16.
+ *
+ * Types without a packed form (IQ1..IQ3, TQ, MXFP4, NVFP4, Q1_0, Q8_1, Q8_K) are kept as the source rows, one after
+ * another, and padded the same way; kernels unpack them through carat_unpack_row.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef CARAT_QUANT_PACK_H
+#define CARAT_QUANT_PACK_H
+
+#include "quant/types.h"
+
+#define CARAT_PANEL 16
+
+/* Has this type an interleaved form? */
+bool carat_pack_is_interleaved(carat_type type);
+
+/* Bytes of the packed matrix, a multiple of 64 a panel where possible. False on overflow or a bad cols. */
+bool carat_pack_bytes(carat_type type, size_t rows, size_t cols, size_t *out);
+/* Bytes of one panel of 16 rows. */
+bool carat_panel_bytes(carat_type type, size_t cols, size_t *out);
+
+/* Packs rows [0, n_rows) (1..16) found at src, src_stride bytes apart, into one panel; rows beyond are zero weights. */
+void carat_pack_panel(carat_type type, const void *src, size_t src_stride, int n_rows, size_t cols, void *panel);
+
+/* The inverse: source bytes of one row of the panel, bit for bit what carat_pack_panel was given. */
+void carat_unpack_panel_row(carat_type type, const void *panel, int row, size_t cols, void *dst);
+
+/* float32 values of one row of a packed matrix, for the embedding lookup: equals carat_unpack_row of the source. */
+void carat_packed_row_f32(carat_type type, const void *packed, size_t row, size_t cols, float *dst);
+
+#endif

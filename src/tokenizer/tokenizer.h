@@ -1,0 +1,102 @@
+/* tokenizer.h - text <-> token ids.
+ *
+ * Gemma's tokenizer is a byte-pair encoding over the whole text: spaces become U+2581, no pre-splitting by words, byte
+ * fallback <0xXX> for what no piece covers, no space put in front. Added tokens (control tokens, runs of newlines,
+ * spaces and tabs, HTML tags, <unusedN>) are matched first, longest at the leftmost place.
+ *
+ * A carat_tokenizer is immutable once opened and safe from any thread.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef CARAT_TOKENIZER_TOKENIZER_H
+#define CARAT_TOKENIZER_TOKENIZER_H
+
+#include "base/buf.h"
+#include "base/err.h"
+
+typedef struct carat_tokenizer carat_tokenizer;
+
+typedef enum carat_piece_kind { /* numbers of sentencepiece's Type and of GGUF's token_type */
+    CARAT_PIECE_NORMAL = 1,
+    CARAT_PIECE_UNKNOWN = 2,
+    CARAT_PIECE_CONTROL = 3,
+    CARAT_PIECE_USER_DEFINED = 4,
+    CARAT_PIECE_UNUSED = 5,
+    CARAT_PIECE_BYTE = 6,
+} carat_piece_kind;
+
+/* One entry of the vocabulary as a container states it. */
+typedef struct carat_piece {
+    const char *text; /* len bytes, borrowed during the call */
+    size_t len;
+    float score;
+    carat_piece_kind kind;
+} carat_piece;
+
+/* Builds from GGUF's tables (pieces in id order; score order decides merges). bos, eos, .. are found by piece, not
+ * trusted from the header. Wrong kinds of the known control pieces are repaired with one warning. Copies everything.
+ * Errors: CARAT_EFORMAT (no pieces, > 2^20 of them, byte pieces missing, a non-finite score, ...), CARAT_ENOMEM. */
+bool carat_tokenizer_from_pieces(const carat_piece *pieces, size_t n, carat_tokenizer **out, carat_err *err);
+
+/* From a folder's files: tokenizer.json (Hugging Face) or tokenizer.model (sentencepiece protobuf). */
+bool carat_tokenizer_from_json(const char *path, carat_tokenizer **out, carat_err *err);
+bool carat_tokenizer_from_model(const char *path, carat_tokenizer **out, carat_err *err);
+/* tokenizer.json if it is there, else tokenizer.model. */
+bool carat_tokenizer_from_folder(const char *folder, carat_tokenizer **out, carat_err *err);
+void carat_tokenizer_close(carat_tokenizer *t);
+
+/* ---- encoding ---- */
+
+enum {
+    CARAT_TOK_BOS = 1 << 0,     /* <bos> first; a literal <bos> already leading a text with SPECIAL is not doubled */
+    CARAT_TOK_SPECIAL = 1 << 1, /* control pieces in the text become control tokens; never set this for users' text */
+};
+
+typedef struct carat_ids { /* zero-initialised by the caller; grows; freed by carat_ids_deinit */
+    int32_t *v;
+    size_t n, cap;
+} carat_ids;
+
+bool carat_ids_push(carat_ids *ids, int32_t id);
+void carat_ids_deinit(carat_ids *ids);
+
+/* Appends the tokens of text. Invalid UTF-8 loses nothing: each undecodable byte becomes its byte token. Time is linear
+ * in the text (times a logarithm), also for one character repeated a million times.
+ * Errors: CARAT_ENOMEM, CARAT_ELIMIT (text over 2^31 bytes). */
+bool carat_tok_encode(const carat_tokenizer *t, const char *text, size_t len, unsigned flags, carat_ids *out,
+                      carat_err *err);
+
+/* ---- decoding ---- */
+
+/* The bytes of one token: U+2581 as a space, a byte token as its byte. Borrowed. Control tokens give their name
+ * ("<bos>"): callers that hide them ask carat_tok_is_control first. An id out of range gives an empty string. */
+const char *carat_tok_bytes(const carat_tokenizer *t, int32_t id, size_t *len);
+
+/* A stream that gives out whole UTF-8 characters only: bytes of an unfinished character are held back. */
+typedef struct carat_detok {
+    const carat_tokenizer *tok;
+    bool show_control; /* write control tokens' names; default: they give nothing */
+    uint8_t held[8];
+    uint8_t n_held;
+} carat_detok;
+
+void carat_detok_init(carat_detok *d, const carat_tokenizer *tok, bool show_control);
+/* Bytes that are complete now, appended to out (at most 8 + the longest piece). Bytes that can never become a character
+ * come out as U+FFFD when `replace` was asked at flush time and as they are otherwise. */
+
+bool carat_detok_push(carat_detok *d, int32_t id, carat_buf *out);
+bool carat_detok_flush(carat_detok *d, carat_buf *out); /* end of text: what is held comes out as U+FFFD */
+
+/* ---- facts ---- */
+
+typedef struct carat_tok_info {
+    size_t n_pieces;
+    int32_t bos, eos, pad, unk, start_of_turn, end_of_turn, start_of_image, end_of_image, image_soft_token; /* -1: none */
+} carat_tok_info;
+
+const carat_tok_info *carat_tok_facts(const carat_tokenizer *t);
+bool carat_tok_is_control(const carat_tokenizer *t, int32_t id); /* never printed: the special ids, not <unusedN> pieces */
+int32_t carat_tok_find(const carat_tokenizer *t, const char *piece, size_t len); /* -1 if no such piece */
+/* May the model ever be allowed to sample this id? Not: ids past the pieces, image placeholders. */
+bool carat_tok_is_samplable(const carat_tokenizer *t, int32_t id);
+
+#endif
