@@ -1,16 +1,73 @@
-# The front door. Everything is built by Meson and ninja into build/; `make help` lists what there is.
+# The front door. Meson and ninja do the building, in $(BUILD)/; `make help` lists what there is.
 BUILD ?= build
 MESON_FLAGS ?=
 MODEL = models/gemma-3-270m-q4_k_m.gguf
+# make check K=dot narrows the kernel tests, T=gguf the others; make fuzz T=gguf SECONDS=600.
+K ?=
+T ?=
+SECONDS ?= 60
 
-.PHONY: all setup model demo test check bench precommit check-asan check-tsan check-oom check-cpu fuzz longest map format help clean
+.PHONY: all setup model demo test check bench precommit check-asan check-tsan check-cpu fuzz longest map format help \
+        clean tools
 
-all: $(BUILD)/build.ninja  ## build build/carat and build/libcarat
+all: $(BUILD)/build.ninja  ## build $(BUILD)/carat and $(BUILD)/libcarat
 	@ninja -C $(BUILD) --quiet
 
-$(BUILD)/build.ninja: | scripts/setup.sh
-	@command -v meson >/dev/null && command -v ninja >/dev/null || scripts/setup.sh
-	@meson setup $(BUILD) $(MESON_FLAGS) >/dev/null || { cat $(BUILD)/meson-logs/meson-log.txt 2>/dev/null | tail -20; exit 1; }
+setup:  ## install what Debian or Ubuntu lacks for building, testing and fetching the model
+	@scripts/setup.sh
+
+# Everything that builds needs the tools; the script returns at once when they are there.
+tools:
+	@scripts/setup.sh --quiet
+
+$(BUILD)/build.ninja: | tools
+	@scripts/configure.sh $(BUILD) $(MESON_FLAGS)
+
+model:  ## fetch the real Gemma 3 270M (242 MB, Gemma Terms of Use) to $(MODEL)
+	@scripts/setup.sh --quiet
+	@scripts/model.sh $(MODEL)
+
+demo: all model  ## install, build, fetch the model and answer a prompt
+	@scripts/demo.sh $(BUILD) $(MODEL)
+
+test: all model  ## every test: check, the golden files and the real model
+	@CARAT_TEST_MODEL=$(abspath $(MODEL)) scripts/test.sh $(BUILD)
+
+check: all  ## the tests that need no download, in under a minute; K=kernel or T=name narrows them
+	@CARAT_TEST_KERNEL='$(K)' scripts/test.sh $(BUILD) --suite check $(if $(K),kernels) $(T)
+
+bench: all model  ## speed of the real model beside the machine's bandwidth; K=name: one kernel
+	@scripts/bench.sh $(BUILD) $(MODEL) $(K)
+
+precommit:  ## formatting, warnings as errors in gcc and clang, sanitizers, headers, symbols, banned functions
+	@scripts/precommit.sh
+
+check-asan:  ## check under AddressSanitizer and UBSan
+	@scripts/sanitize.sh address,undefined
+
+check-tsan:  ## check under ThreadSanitizer
+	@scripts/sanitize.sh thread
+
+check-cpu:  ## the kernels on other CPUs, in an emulator: an x86 without AVX, several AArch64
+	@scripts/setup.sh --quiet --cross
+	@scripts/check-cpu.sh
+
+fuzz:  ## fuzz one target: make fuzz T=gguf SECONDS=600
+	@scripts/setup.sh --quiet --fuzz
+	@scripts/fuzz.sh $(or $(T),gguf) $(SECONDS)
+
+longest:  ## the longest functions and files, as a reading list
+	@scripts/longest.sh
+
+map:  ## which room includes which
+	@scripts/map.sh
+
+format:  ## clang-format every C file
+	@git ls-files '*.c' '*.h' | xargs clang-format -i
+
+clean:  ## remove the build folder
+	@rm -rf $(BUILD)
 
 help:  ## this list
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
+	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | sed 's|$$(BUILD)|$(BUILD)|g; s|$$(MODEL)|$(MODEL)|g' | \
+	  while IFS='	' read -r name text; do printf '  make %-12s %s\n' "$$name" "$$text"; done

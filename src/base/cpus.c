@@ -25,7 +25,7 @@ static int core_of(int cpu)
 {
     char path[96], line[256];
     snprintf(path, sizeof path, "/sys/devices/system/cpu/cpu%d/topology/thread_siblings_list", cpu);
-    return read_line(path, line, sizeof line) ? atoi(line) : cpu;
+    return read_line(path, line, sizeof line) ? (int)strtol(line, NULL, 10) : cpu;
 }
 
 static int cores_in(const cpu_set_t *allowed)
@@ -60,11 +60,11 @@ static int quota_in(const char *dir)
         snprintf(path, sizeof path, "%s/cpu.cfs_quota_us", dir);
         if (!read_line(path, line, sizeof line))
             return CARAT_MAX_THREADS;
-        quota = atof(line);
+        quota = strtod(line, NULL);
         snprintf(path, sizeof path, "%s/cpu.cfs_period_us", dir);
         if (!read_line(path, line, sizeof line))
             return CARAT_MAX_THREADS;
-        period = atof(line);
+        period = strtod(line, NULL);
     }
     if (quota <= 0 || period <= 0 || quota / period >= CARAT_MAX_THREADS)
         return CARAT_MAX_THREADS;

@@ -14,7 +14,8 @@ typedef struct carat_map {
 } carat_map;
 
 /* Maps a whole regular file. Errors: CARAT_EIO (cannot open or read; the system's reason is in the message),
- * CARAT_EFORMAT (a directory, FIFO, socket or device; an empty file). On failure *m is closed and safe to close again. */
+ * CARAT_EFORMAT (a directory, FIFO, socket or device; an empty file). On failure *m is closed and safe to close again.
+ */
 bool carat_map_open(carat_map *m, const char *path, carat_err *err);
 
 /* The bytes [off, off + len) will not be read again: their pages may go. Advisory. */

@@ -1,7 +1,7 @@
 /* mem.h - aligned blocks and arenas.
  *
- * carat_block_new returns zeroed memory on a 64-byte boundary (2 MiB and larger: its own mapping, huge pages asked for),
- * or NULL. A block is freed with its size by carat_block_free, which accepts NULL.
+ * carat_block_new returns zeroed memory on a 64-byte boundary (2 MiB and larger: its own mapping, huge pages asked
+ * for), or NULL. A block is freed with its size by carat_block_free, which accepts NULL.
  *
  * An arena is one block handed out piece by piece and dropped whole; nothing in it is freed singly. carat_arena_take
  * returns NULL when the arena is full: size it beforehand with the same calls on a counting arena (base == NULL), whose
@@ -19,15 +19,16 @@ void *carat_block_new(size_t bytes);
 void carat_block_free(void *p, size_t bytes);
 
 typedef struct carat_arena {
-    uint8_t *base;  /* NULL: only counts */
-    size_t size;    /* bytes at base; SIZE_MAX when counting */
-    size_t used;    /* always a multiple of 64 */
-    bool overflow;  /* a take did not fit, or its size overflowed */
+    uint8_t *base; /* NULL: only counts */
+    size_t size;   /* bytes at base; SIZE_MAX when counting */
+    size_t used;   /* always a multiple of 64 */
+    bool overflow; /* a take did not fit, or its size overflowed */
 } carat_arena;
 
-void carat_arena_count(carat_arena *a);                        /* starts counting */
-bool carat_arena_init(carat_arena *a, size_t bytes);           /* false: no memory */
+void carat_arena_count(carat_arena *a);              /* starts counting */
+bool carat_arena_init(carat_arena *a, size_t bytes); /* false: no memory */
 void carat_arena_deinit(carat_arena *a);
-void *carat_arena_take(carat_arena *a, size_t n, size_t size); /* n * size bytes, 64-aligned, zeroed; NULL if counting */
+void *carat_arena_take(carat_arena *a, size_t n,
+                       size_t size); /* n * size bytes, 64-aligned, zeroed; NULL if counting */
 
 #endif

@@ -39,11 +39,11 @@ struct carat_pool {
 
     void (*fn)(void *arg, int thread, int n_threads);
     void *arg;
-    _Alignas(64) atomic_uint job;      /* counts jobs; a change starts one */
-    _Alignas(64) atomic_int running;   /* workers still in the job */
-    _Alignas(64) atomic_int arrived;   /* at the barrier */
-    _Alignas(64) atomic_uint passed;   /* barriers passed */
-    _Alignas(64) atomic_int sleepers;  /* workers asleep on wake */
+    _Alignas(64) atomic_uint job;     /* counts jobs; a change starts one */
+    _Alignas(64) atomic_int running;  /* workers still in the job */
+    _Alignas(64) atomic_int arrived;  /* at the barrier */
+    _Alignas(64) atomic_uint passed;  /* barriers passed */
+    _Alignas(64) atomic_int sleepers; /* workers asleep on wake */
     atomic_bool caller_sleeps;
     atomic_bool stop;
 };

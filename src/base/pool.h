@@ -32,8 +32,8 @@ void carat_pool_barrier(carat_pool *p);
 
 /* Runs fn on [begin, end) pieces of 0..n, each at most `grain` long, handed out in order to whoever is free.
  * n <= grain runs on the caller alone without waking anyone. */
-void carat_pool_each(carat_pool *p, size_t n, size_t grain,
-                     void (*fn)(void *arg, size_t begin, size_t end, int thread), void *arg);
+void carat_pool_each(carat_pool *p, size_t n, size_t grain, void (*fn)(void *arg, size_t begin, size_t end, int thread),
+                     void *arg);
 
 /* Physical cores this process may use: affinity mask, SMT siblings counted once, cgroup CPU quota rounded up. >= 1. */
 int carat_cpu_default(void);

@@ -76,9 +76,16 @@ static void utf8_is_strict(void **state)
         uint32_t cp;
         size_t n;
     } cases[] = {
-        { "a", 'a', 1 }, { "\xc3\xa9", 0xE9, 2 }, { "\xe2\x82\xac", 0x20AC, 3 }, { "\xf0\x9f\x98\x80", 0x1F600, 4 },
-        { "\xc0\x80", CARAT_UTF8_BAD, 1 }, { "\xed\xa0\x80", CARAT_UTF8_BAD, 1 }, { "\xf4\x90\x80\x80", CARAT_UTF8_BAD, 1 },
-        { "\xe2\x82", CARAT_UTF8_BAD, 2 }, { "\xf0\x9f\x98x", CARAT_UTF8_BAD, 3 }, { "\xff", CARAT_UTF8_BAD, 1 },
+        { "a", 'a', 1 },
+        { "\xc3\xa9", 0xE9, 2 },
+        { "\xe2\x82\xac", 0x20AC, 3 },
+        { "\xf0\x9f\x98\x80", 0x1F600, 4 },
+        { "\xc0\x80", CARAT_UTF8_BAD, 1 },
+        { "\xed\xa0\x80", CARAT_UTF8_BAD, 1 },
+        { "\xf4\x90\x80\x80", CARAT_UTF8_BAD, 1 },
+        { "\xe2\x82", CARAT_UTF8_BAD, 2 },
+        { "\xf0\x9f\x98x", CARAT_UTF8_BAD, 3 },
+        { "\xff", CARAT_UTF8_BAD, 1 },
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         uint32_t cp;

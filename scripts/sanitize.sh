@@ -1,0 +1,12 @@
+#!/bin/sh
+# The quick tests under a sanitizer: sanitize.sh address,undefined | thread. Uses a build folder of its own.
+set -eu
+kind=$1
+build=build-$(printf %s "$kind" | tr ',' '-')
+scripts/setup.sh --quiet
+[ -f "$build/build.ninja" ] ||
+    scripts/configure.sh "$build" -Db_sanitize="$kind" -Db_lundef=false --buildtype=debugoptimized -Ddefault_library=static
+ninja -C "$build" --quiet
+export ASAN_OPTIONS=detect_leaks=1:allocator_may_return_null=1 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
+export TSAN_OPTIONS=halt_on_error=1
+exec scripts/test.sh "$build" --suite check
