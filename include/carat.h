@@ -1,5 +1,15 @@
 /* carat.h - the public API of libcarat: Gemma 3 on the CPU.
  *
+ *     carat_engine     a model, loaded: weights, tokenizer, threads.      Many sessions share one.
+ *     carat_session    one conversation: its tokens and their KV cache.   One thread at a time.
+ *     carat_tokenizer  text <-> ids. Comes with an engine, or opened alone without loading weights.
+ *
+ * A call that can fail returns bool and takes `carat_err *err` last (NULL: not interested). On false nothing has been
+ * changed or allocated unless the comment says so. The library never prints, exits or aborts.
+ *
+ * Ownership: open/close pairs; what a function returns as `const` is borrowed from the object it was asked of; memory
+ * given to the caller is freed with carat_free.
+ *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef CARAT_H
 #define CARAT_H
@@ -10,6 +20,12 @@
 
 #ifdef __cplusplus
 extern "C" {
+#endif
+
+#if defined(__GNUC__)
+#define CARAT_API __attribute__((visibility("default")))
+#else
+#define CARAT_API
 #endif
 
 #define CARAT_VERSION "0.1.0"
@@ -40,7 +56,10 @@ typedef struct carat_err {
 } carat_err;
 
 /* "format", "no memory": a short name of the code. Never NULL. */
-const char *carat_code_name(carat_code code);
+CARAT_API const char *carat_code_name(carat_code code);
+
+/* Frees what a call gave to the caller. Accepts NULL. */
+CARAT_API void carat_free(void *p);
 
 /* ---- Log --------------------------------------------------------------------------------------------------------- */
 
@@ -48,7 +67,212 @@ typedef enum carat_log_level { CARAT_LOG_DEBUG, CARAT_LOG_INFO, CARAT_LOG_WARN }
 
 /* Installs the sink of the library's notices, for the whole process; NULL drops them, which is the default. The sink
  * gets one line without a newline and may be called from any thread, never from two at once. */
-void carat_log_to(void (*sink)(void *arg, carat_log_level level, const char *line), void *arg);
+CARAT_API void carat_log_to(void (*sink)(void *arg, carat_log_level level, const char *line), void *arg);
+
+/* ---- Tokens ------------------------------------------------------------------------------------------------------ */
+
+typedef struct carat_tokenizer carat_tokenizer;
+
+/* The tokenizer of a GGUF file, a Hugging Face folder, a tokenizer.json or a tokenizer.model; reads no weights. */
+CARAT_API bool carat_tokenizer_open(const char *path, carat_tokenizer **out, carat_err *err);
+CARAT_API void carat_tokenizer_close(carat_tokenizer *t);
+
+enum {
+    CARAT_TOK_BOS = 1 << 0,     /* <bos> first; a literal <bos> that leads the text with SPECIAL is not doubled */
+    CARAT_TOK_SPECIAL = 1 << 1, /* "<end_of_turn>" in the text becomes the control token; never for users' text */
+};
+
+/* Text of len bytes to ids; *ids is the caller's (carat_free), n of them. Invalid UTF-8 loses nothing: each undecodable
+ * byte becomes its byte token. Errors: CARAT_ELIMIT, CARAT_ENOMEM. */
+CARAT_API bool carat_encode(const carat_tokenizer *t, const char *text, size_t len, unsigned flags, int32_t **ids,
+                            size_t *n, carat_err *err);
+
+/* Ids to bytes, NUL-terminated, the caller's (carat_free). With control tokens' names only if show_control. The bytes
+ * are what the tokens say, which need not be valid UTF-8. Errors: CARAT_EARG (an id outside the vocabulary). */
+CARAT_API bool carat_decode(const carat_tokenizer *t, const int32_t *ids, size_t n, bool show_control, char **text,
+                            size_t *len, carat_err *err);
+
+/* ---- Models ------------------------------------------------------------------------------------------------------ */
+
+typedef struct carat_engine carat_engine;
+
+/* What a model file is, as far as its headers tell. Strings are borrowed. */
+typedef struct carat_model_info {
+    const char *path;
+    const char *container;    /* "GGUF v3", "Hugging Face folder" */
+    const char *name;         /* general.name or the folder's name; "" if none */
+    const char *published;    /* "Gemma 3 270M", or "" when the shape is none of the published ones */
+    const char *weight_types; /* "Q4_K 63, Q5_0 90, F32 73": types and how many tensors */
+    bool is_instruction_tuned;
+    bool has_vision;
+    size_t n_layer, n_global, hidden, ffn, n_head, n_kv_head, head_dim;
+    size_t n_vocab;  /* rows of the embedding */
+    size_t n_pieces; /* tokens that really exist */
+    size_t window, context;
+    double eps, query_scale, rope_base_global, rope_base_local, rope_factor;
+    uint64_t n_params, file_bytes, weight_bytes;
+    const char *warnings; /* figures that contradict the published model, one a line; "" if none */
+} carat_model_info;
+
+/* Reads the headers only. The info and its strings live until carat_model_info_free. */
+CARAT_API bool carat_model_describe(const char *path, carat_model_info **out, carat_err *err);
+CARAT_API void carat_model_info_free(carat_model_info *info);
+
+typedef enum carat_embed_scale {
+    CARAT_EMBED_SCALE_DEFAULT,
+    CARAT_EMBED_SCALE_EXACT,
+    CARAT_EMBED_SCALE_BF16
+} carat_embed_scale;
+
+/* Zero-initialise; zeros are the defaults. */
+typedef struct carat_options {
+    int n_threads;                 /* 0: the physical cores this process may use */
+    const char *cpu;               /* "generic", "avx2", ...: NULL: $CARAT_CPU, else the best this machine has */
+    bool is_exact;                 /* f32 activations and an f32 cache: slow, for comparing with a reference */
+    bool trust_header;             /* believe the file where it contradicts the published model */
+    carat_embed_scale embed_scale; /* sqrt(hidden) as it is or rounded to bfloat16 */
+    size_t chunk;                  /* tokens a prefill step takes at most; 0: 512 */
+    /* Loading: called now and then with bytes done and all; false cancels. May be NULL. */
+    bool (*progress)(void *arg, uint64_t done, uint64_t total);
+    void *progress_arg;
+} carat_options;
+
+/* Loads a GGUF file (any part of a split one) or a Hugging Face folder. opt may be NULL. Errors: CARAT_EIO,
+ * CARAT_EFORMAT, CARAT_EUNSUPPORTED, CARAT_ENOMEM, CARAT_EARG (an unknown cpu level), CARAT_ECANCELLED. */
+CARAT_API bool carat_engine_open(const char *path, const carat_options *opt, carat_engine **out, carat_err *err);
+CARAT_API void carat_engine_close(carat_engine *e); /* after its sessions are closed; accepts NULL */
+
+CARAT_API const carat_model_info *carat_engine_info(const carat_engine *e);
+CARAT_API const carat_tokenizer *carat_engine_tokenizer(const carat_engine *e);
+CARAT_API int carat_engine_threads(const carat_engine *e);
+CARAT_API const char *carat_engine_isa(const carat_engine *e); /* "avx512": which kernels run */
+
+/* ---- Sampling ---------------------------------------------------------------------------------------------------- */
+
+typedef struct carat_bias {
+    int32_t id;
+    float bias; /* added to the logit; -INFINITY bans */
+} carat_bias;
+
+typedef enum carat_sampling_order {
+    CARAT_TEMP_FIRST, /* temperature, top-k, top-p, min-p: Hugging Face's order */
+    CARAT_TEMP_LAST,  /* top-k, top-p, min-p, temperature: llama.cpp's */
+} carat_sampling_order;
+
+typedef struct carat_sampling {
+    float temperature;                                             /* 0: the largest logit */
+    int top_k;                                                     /* 0: off */
+    float top_p;                                                   /* 1: off */
+    float min_p;                                                   /* 0: off */
+    float repetition_penalty, presence_penalty, frequency_penalty; /* 1, 0, 0: off */
+    int penalty_window; /* how many of the latest tokens, prompt included, the penalties look at */
+    uint64_t seed;
+    const carat_bias *bias; /* read when generation begins */
+    size_t n_bias;
+    carat_sampling_order order;
+} carat_sampling;
+
+/* The model maker's settings: 1.0 / 64 / 0.95 / 0, no penalties (window 64), seed 0. */
+CARAT_API carat_sampling carat_sampling_default(void);
+
+/* ---- Sessions ---------------------------------------------------------------------------------------------------- */
+
+typedef struct carat_session carat_session;
+
+/* n_ctx: the most tokens the conversation may grow to, prompt and answer; 0: the model's context, at most 8192. All its
+ * memory is reserved here. Errors: CARAT_EARG (more than the model's context), CARAT_ENOMEM with the figure. */
+CARAT_API bool carat_session_open(carat_engine *e, size_t n_ctx, carat_session **out, carat_err *err);
+CARAT_API void carat_session_close(carat_session *s); /* accepts NULL */
+
+CARAT_API size_t carat_session_n_ctx(const carat_session *s);
+CARAT_API size_t carat_session_n_tokens(const carat_session *s); /* evaluated so far */
+
+/* Bytes a session of n_ctx tokens reserves. */
+CARAT_API bool carat_session_bytes(const carat_engine *e, size_t n_ctx, uint64_t *bytes, carat_err *err);
+
+/* Evaluates n ids after those already there. Errors: CARAT_EARG (an id outside the vocabulary), CARAT_ECONTEXT (with
+ * both counts; nothing was evaluated), CARAT_ENUMERIC, CARAT_ECANCELLED (what was evaluated until then stays). */
+CARAT_API bool carat_session_append(carat_session *s, const int32_t *ids, size_t n, carat_err *err);
+
+/* The same, and gives out the logits of every one of the n positions, in order. on_logits gets the position and n_vocab
+ * floats valid during the call; false cancels. */
+CARAT_API bool carat_session_append_logits(carat_session *s, const int32_t *ids, size_t n,
+                                           bool (*on_logits)(void *arg, size_t pos, const float *logits,
+                                                             size_t n_vocab),
+                                           void *arg, carat_err *err);
+
+/* The logits after the last token, [n_vocab]; NULL before the first. Valid until the next call on the session. */
+CARAT_API const float *carat_session_logits(const carat_session *s);
+
+/* Forgets all but the first n tokens. A rewind further than the local layers' window still holds starts anew instead:
+ * *kept tells how many tokens are left (n or 0), the caller appends the rest again. */
+CARAT_API bool carat_session_rewind(carat_session *s, size_t n, size_t *kept, carat_err *err);
+
+/* Makes a running append or generate of this session return CARAT_ECANCELLED after the step it is in. May be called
+ * from any thread and from a signal handler. It is forgotten when the call has returned. */
+CARAT_API void carat_session_cancel(carat_session *s);
+
+/* ---- Generation -------------------------------------------------------------------------------------------------- */
+
+typedef struct carat_top {
+    int32_t id;
+    float logprob;
+} carat_top;
+
+/* One generated token, borrowed during the callback. */
+typedef struct carat_token {
+    int32_t id;
+    const char *text; /* whole UTF-8 characters that became complete with this token, NUL-terminated; may be empty */
+    size_t len;
+    float logprob;        /* natural logarithm, before temperature, penalties and filters */
+    const carat_top *top; /* the n_top likeliest, best first */
+    size_t n_top;
+} carat_token;
+
+typedef enum carat_finish {
+    CARAT_FINISH_STOP,      /* the model ended its text or turn, or a stop string was met */
+    CARAT_FINISH_LENGTH,    /* max_tokens or the context's end */
+    CARAT_FINISH_CANCELLED, /* the callback or carat_session_cancel */
+} carat_finish;
+
+CARAT_API const char *carat_finish_name(carat_finish f); /* "stop", "length", "cancelled" */
+
+typedef struct carat_generation {
+    carat_sampling sampling;
+    size_t max_tokens;        /* 0: until the model stops or the context is full */
+    bool ignore_eos;          /* go on past the end-of-text and end-of-turn tokens */
+    const char *const *stops; /* strings that end the text and are not part of it; may be cut across tokens */
+    size_t n_stops;
+    int n_top;                                         /* 0..20: how many alternatives a token carries */
+    bool logprobs;                                     /* compute carat_token.logprob (n_top > 0 implies it) */
+    bool (*on_token)(void *arg, const carat_token *t); /* false ends the generation; may be NULL */
+    void *arg;
+} carat_generation;
+
+typedef struct carat_result {
+    carat_finish finish;
+    size_t n_generated; /* tokens sampled, a final stop token not counted */
+    double seconds;     /* from the first sample to the end */
+    int32_t stop_id;    /* the stop token met, or -1 */
+} carat_result;
+
+/* Samples tokens and evaluates them until the end. The session needs at least one evaluated token. On CARAT_ECANCELLED
+ * and at the context's end it returns true with the finish reason; errors: CARAT_EARG, CARAT_ENUMERIC, CARAT_ENOMEM. */
+CARAT_API bool carat_session_generate(carat_session *s, const carat_generation *g, carat_result *result,
+                                      carat_err *err);
+
+/* ---- Chat -------------------------------------------------------------------------------------------------------- */
+
+typedef struct carat_message {
+    const char *role; /* "system", "user", "assistant", "tool" ... */
+    const char *text; /* NUL-terminated */
+} carat_message;
+
+/* Renders messages with Gemma's turn template and gives the ids, <bos> first, ending where the model's answer begins.
+ * Only the template yields control tokens: text stays text. Neighbours of one role are joined, system text goes before
+ * the next user text. *ids is the caller's (carat_free). Errors: CARAT_EARG (no messages), CARAT_ENOMEM. */
+CARAT_API bool carat_chat_encode(const carat_tokenizer *t, const carat_message *messages, size_t n, int32_t **ids,
+                                 size_t *n_ids, carat_err *err);
 
 #ifdef __cplusplus
 }

@@ -13,8 +13,6 @@
 #include "base/buf.h"
 #include "base/err.h"
 
-typedef struct carat_tokenizer carat_tokenizer;
-
 typedef enum carat_piece_kind { /* numbers of sentencepiece's Type and of GGUF's token_type */
     CARAT_PIECE_NORMAL = 1,
     CARAT_PIECE_UNKNOWN = 2,
@@ -42,14 +40,11 @@ bool carat_tokenizer_from_json(const char *path, carat_tokenizer **out, carat_er
 bool carat_tokenizer_from_model(const char *path, carat_tokenizer **out, carat_err *err);
 /* tokenizer.json if it is there, else tokenizer.model. */
 bool carat_tokenizer_from_folder(const char *folder, carat_tokenizer **out, carat_err *err);
-void carat_tokenizer_close(carat_tokenizer *t);
+/* Closed by carat_tokenizer_close (include/carat.h). */
 
 /* ---- encoding ---- */
 
-enum {
-    CARAT_TOK_BOS = 1 << 0,     /* <bos> first; a literal <bos> already leading a text with SPECIAL is not doubled */
-    CARAT_TOK_SPECIAL = 1 << 1, /* control pieces in the text become control tokens; never set this for users' text */
-};
+/* Flags CARAT_TOK_BOS and CARAT_TOK_SPECIAL: include/carat.h. */
 
 typedef struct carat_ids { /* zero-initialised by the caller; grows; freed by carat_ids_deinit */
     int32_t *v;

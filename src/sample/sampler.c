@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "sample/sampler.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/size.h"
+#include "sample/rng.h"
+#include "sample/select.h"
+
+struct carat_sampler {
+    carat_sampling set;
+    carat_bias *bias; /* owned copy */
+    int32_t *banned;  /* owned copy */
+    size_t n_banned;
+    size_t n_vocab, n_pieces;
+    uint64_t rng;
+
+    /* The last `window` accepted tokens, a ring, and how often each id stands in it. */
+    int32_t *recent;
+    size_t n_recent, next_recent;
+    uint32_t *count; /* [n_vocab], NULL when no penalty is on */
+
+    carat_candidate *top; /* [n_vocab]: the worst case is a flat distribution without top-k */
+};
+
+static bool in_range(const char *name, double v, double lo, double hi, carat_err *err)
+{
+    if (v >= lo && v <= hi)
+        return true;
+    return carat_fail(err, CARAT_EARG, CARAT_NOWHERE, "%s is %g, expected %g to %g", name, v, lo, hi);
+}
+
+bool carat_sampling_check(const carat_sampling *s, carat_err *err)
+{
+    if (!in_range("temperature", (double)s->temperature, 0, 100, err) ||
+        !in_range("top-k", s->top_k, 0, 1 << 30, err) || !in_range("top-p", (double)s->top_p, 0, 1, err) ||
+        !in_range("min-p", (double)s->min_p, 0, 1, err) ||
+        !in_range("repetition penalty", (double)s->repetition_penalty, 0.01, 100, err) ||
+        !in_range("presence penalty", (double)s->presence_penalty, -100, 100, err) ||
+        !in_range("frequency penalty", (double)s->frequency_penalty, -100, 100, err) ||
+        !in_range("penalty window", s->penalty_window, 0, 1 << 20, err))
+        return false;
+    for (size_t i = 0; i < s->n_bias; i++)
+        if (!isfinite(s->bias[i].bias) && s->bias[i].bias != -INFINITY)
+            return carat_fail(err, CARAT_EARG, CARAT_NOWHERE, "logit bias of token %d is not a number", s->bias[i].id);
+    return true;
+}
+
+static bool has_penalty(const carat_sampling *s)
+{
+    return s->penalty_window > 0 &&
+           (s->repetition_penalty != 1.0f || s->presence_penalty != 0.0f || s->frequency_penalty != 0.0f);
+}
+
+/* A malloc'd copy of n items, never NULL for n == 0. */
+static void *copy_of(const void *src, size_t n, size_t size)
+{
+    size_t bytes;
+    void *p = carat_mul_size(n, size, &bytes) ? malloc(bytes ? bytes : 1) : NULL;
+    if (p && bytes)
+        memcpy(p, src, bytes);
+    return p;
+}
+
+bool carat_sampler_open(const carat_sampling *settings, size_t n_vocab, size_t n_pieces, const int32_t *banned,
+                        size_t n_banned, carat_sampler **out, carat_err *err)
+{
+    *out = NULL;
+    if (!carat_sampling_check(settings, err))
+        return false;
+    for (size_t i = 0; i < settings->n_bias; i++)
+        if (settings->bias[i].id < 0 || (size_t)settings->bias[i].id >= n_vocab)
+            return carat_fail(err, CARAT_EARG, CARAT_NOWHERE, "logit bias: token %d, the vocabulary has 0 to %zu",
+                              settings->bias[i].id, n_vocab - 1);
+    carat_sampler *s = calloc(1, sizeof *s);
+    if (!s)
+        return carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for the sampler");
+    s->set = *settings;
+    s->n_vocab = n_vocab;
+    s->n_pieces = n_pieces < n_vocab ? n_pieces : n_vocab;
+    s->n_banned = n_banned;
+    s->rng = settings->seed;
+    s->bias = copy_of(settings->bias, settings->n_bias, sizeof *s->bias);
+    s->banned = copy_of(banned, n_banned, sizeof *s->banned);
+    s->top = calloc(n_vocab ? n_vocab : 1, sizeof *s->top);
+    bool ok = s->bias && s->banned && s->top;
+    if (has_penalty(settings)) {
+        s->recent = calloc((size_t)settings->penalty_window, sizeof *s->recent);
+        s->count = calloc(n_vocab ? n_vocab : 1, sizeof *s->count);
+        ok = ok && s->recent && s->count;
+    }
+    if (!ok) {
+        carat_sampler_close(s);
+        return carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for the sampler of %zu tokens", n_vocab);
+    }
+    *out = s;
+    return true;
+}
+
+void carat_sampler_close(carat_sampler *s)
+{
+    if (!s)
+        return;
+    free(s->bias);
+    free(s->banned);
+    free(s->recent);
+    free(s->count);
+    free(s->top);
+    free(s);
+}
+
+void carat_sampler_accept(carat_sampler *s, int32_t id)
+{
+    if (!s->count || id < 0 || (size_t)id >= s->n_vocab)
+        return;
+    size_t window = (size_t)s->set.penalty_window;
+    if (s->n_recent == window)
+        s->count[s->recent[s->next_recent]]--;
+    else
+        s->n_recent++;
+    s->recent[s->next_recent] = id;
+    s->count[id]++;
+    s->next_recent = (s->next_recent + 1) % window;
+}
+
+/* Each id in the window once: its count is taken to zero while the ring is walked and put back afterwards. */
+static void penalise(carat_sampler *s, float *logits)
+{
+    for (size_t i = 0; i < s->n_recent; i++) {
+        int32_t id = s->recent[i];
+        uint32_t n = s->count[id];
+        if (n == 0)
+            continue;
+        float x = logits[id];
+        x = x > 0 ? x / s->set.repetition_penalty : x * s->set.repetition_penalty;
+        logits[id] = x - s->set.presence_penalty - (float)n * s->set.frequency_penalty;
+        s->count[id] = 0;
+    }
+    for (size_t i = 0; i < s->n_recent; i++)
+        s->count[s->recent[i]]++;
+}
+
+static void forbid(const carat_sampler *s, float *logits)
+{
+    for (size_t i = 0; i < s->n_banned; i++)
+        if (s->banned[i] >= 0 && (size_t)s->banned[i] < s->n_vocab)
+            logits[s->banned[i]] = -INFINITY;
+    for (size_t i = s->n_pieces; i < s->n_vocab; i++)
+        logits[i] = -INFINITY;
+}
+
+/* The largest logit; false if there is none or one is no number. */
+static bool find_max(const float *logits, size_t n, int32_t *at)
+{
+    float best = -INFINITY;
+    bool bad = false;
+    *at = -1;
+    for (size_t i = 0; i < n; i++) {
+        bad |= !(logits[i] < INFINITY); /* NaN or +infinity */
+        if (logits[i] > best)
+            best = logits[i], *at = (int32_t)i;
+    }
+    return !bad && *at >= 0;
+}
+
+/* Probabilities softmax(scale * logit) of the list, relative to a total mass (0: the list's own). */
+static void weigh(carat_candidate *c, size_t n, double scale, double total)
+{
+    double sum = 0;
+    for (size_t i = 0; i < n; i++) {
+        c[i].p = exp(((double)c[i].logit - (double)c[0].logit) * scale);
+        sum += c[i].p;
+    }
+    if (total <= 0)
+        total = sum;
+    for (size_t i = 0; i < n; i++)
+        c[i].p /= total;
+}
+
+static size_t keep_top_p(const carat_candidate *c, size_t n, double p)
+{
+    double sum = 0;
+    for (size_t i = 0; i < n; i++) {
+        sum += c[i].p;
+        if (sum >= p)
+            return i + 1;
+    }
+    return n;
+}
+
+static size_t keep_min_p(const carat_candidate *c, size_t n, double min_p)
+{
+    size_t i = 1;
+    while (i < n && c[i].p >= min_p * c[0].p)
+        i++;
+    return i;
+}
+
+static int32_t draw(carat_sampler *s, const carat_candidate *c, size_t n)
+{
+    double sum = 0;
+    for (size_t i = 0; i < n; i++)
+        sum += c[i].p;
+    double u = carat_rng_unit(&s->rng) * sum;
+    for (size_t i = 0; i < n; i++) {
+        u -= c[i].p;
+        if (u < 0)
+            return c[i].id;
+    }
+    return c[n - 1].id; /* u fell on the rounding error of the sum */
+}
+
+bool carat_sampler_pick(carat_sampler *s, float *logits, int32_t *id, carat_err *err)
+{
+    const carat_sampling *set = &s->set;
+    for (size_t i = 0; i < set->n_bias; i++)
+        logits[s->bias[i].id] += s->bias[i].bias;
+    if (s->count)
+        penalise(s, logits);
+    forbid(s, logits);
+    int32_t best;
+    if (!find_max(logits, s->n_vocab, &best))
+        return carat_fail(err, CARAT_ENUMERIC, CARAT_NOWHERE,
+                          "the logits are not finite: the model file or its weights are damaged");
+    if (set->temperature == 0) {
+        *id = best;
+        return true;
+    }
+    bool temp_last = set->order == CARAT_TEMP_LAST;
+    double hot = 1 / (double)set->temperature, scale = temp_last ? 1 : hot, total = 0;
+    size_t n;
+    if (set->top_k > 0) {
+        n = carat_select_top(logits, s->n_vocab, (size_t)set->top_k < s->n_vocab ? (size_t)set->top_k : s->n_vocab,
+                             s->top);
+    } else {
+        float floor = carat_select_nucleus_floor(logits, s->n_vocab, logits[best], scale, (double)set->top_p, &total);
+        n = carat_select_above(logits, s->n_vocab, floor, s->top);
+    }
+    weigh(s->top, n, scale, total);
+    n = keep_top_p(s->top, n, (double)set->top_p);
+    n = keep_min_p(s->top, n, (double)set->min_p);
+    if (temp_last)
+        weigh(s->top, n, hot, 0);
+    *id = draw(s, s->top, n);
+    return true;
+}
+
+carat_sampling carat_sampling_default(void)
+{
+    return (carat_sampling){
+        .temperature = 1.0f, .top_k = 64, .top_p = 0.95f, .min_p = 0.0f, .repetition_penalty = 1.0f, .penalty_window = 64
+    };
+}

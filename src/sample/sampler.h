@@ -1,0 +1,43 @@
+/* sampler.h - logits -> one token.
+ *
+ * The steps, in order: logit bias; repetition, presence and frequency penalties over the window of recent tokens;
+ * tokens that may never be sampled are removed; then temperature, top-k, top-p, min-p, and one draw. That is the order
+ * of Hugging Face's generate, which the model maker's settings (1.0 / 64 / 0.95 / 0) were stated for; CARAT_TEMP_LAST
+ * puts the temperature after the filters, as llama.cpp does. At temperature 0 the largest logit wins, the lowest id of
+ * equals, and no filter or seed matters.
+ *
+ * Nothing sorts the vocabulary: one pass finds the largest logits with a bounded heap (top-k) or weighs them in a
+ * histogram (top-p alone), and only the survivors are sorted.
+ *
+ * Reproducible: the token depends on the logits' bits, the settings, the history and the number of draws since the
+ * seed, nothing else. Ties go to the lower id.
+ *
+ * Sources: top-k arXiv:1805.04833; top-p arXiv:1904.09751; min-p arXiv:2407.01082; repetition penalty arXiv:1909.05858
+ * (divide positive, multiply negative logits); presence and frequency penalties as in OpenAI's API reference.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef CARAT_SAMPLE_SAMPLER_H
+#define CARAT_SAMPLE_SAMPLER_H
+
+#include "base/err.h"
+
+typedef struct carat_sampler carat_sampler;
+
+/* n_vocab logits a call; banned[n_banned] are ids never sampled (image placeholders), besides those >= n_pieces.
+ * Copies what it needs, the settings' biases included. Errors: CARAT_EARG with the setting's name, value and range;
+ * CARAT_ENOMEM. */
+bool carat_sampler_open(const carat_sampling *settings, size_t n_vocab, size_t n_pieces, const int32_t *banned,
+                        size_t n_banned, carat_sampler **out, carat_err *err);
+void carat_sampler_close(carat_sampler *s);
+
+/* Checks settings without a model: what carat_sampler_open would refuse. */
+bool carat_sampling_check(const carat_sampling *settings, carat_err *err);
+
+/* A token that penalties count: the prompt's, then each one sampled. */
+void carat_sampler_accept(carat_sampler *s, int32_t id);
+
+/* Picks a token and leaves logits changed (biases, penalties, removals). Does not accept it: the caller does.
+ * Errors: CARAT_ENUMERIC when no logit is finite or any is NaN or +infinity. */
+bool carat_sampler_pick(carat_sampler *s, float *logits, int32_t *id, carat_err *err);
+
+#endif

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "sample/select.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+/* Is a worse than b? Equal logits: the higher id is worse. */
+static int worse(const carat_candidate *a, const carat_candidate *b)
+{
+    return a->logit < b->logit || (a->logit == b->logit && a->id > b->id);
+}
+
+static int best_first(const void *pa, const void *pb)
+{
+    const carat_candidate *a = pa, *b = pb;
+    return worse(a, b) - worse(b, a);
+}
+
+/* Restores the heap (the worst on top) after the top was replaced. */
+static void sink(carat_candidate *heap, size_t n)
+{
+    size_t i = 0;
+    for (;;) {
+        size_t child = 2 * i + 1;
+        if (child >= n)
+            return;
+        if (child + 1 < n && worse(&heap[child + 1], &heap[child]))
+            child++;
+        if (!worse(&heap[child], &heap[i]))
+            return;
+        carat_candidate t = heap[i];
+        heap[i] = heap[child];
+        heap[child] = t;
+        i = child;
+    }
+}
+
+static void rise(carat_candidate *heap, size_t i)
+{
+    while (i > 0) {
+        size_t parent = (i - 1) / 2;
+        if (!worse(&heap[i], &heap[parent]))
+            return;
+        carat_candidate t = heap[i];
+        heap[i] = heap[parent];
+        heap[parent] = t;
+        i = parent;
+    }
+}
+
+size_t carat_select_top(const float *logits, size_t n, size_t k, carat_candidate *out)
+{
+    size_t held = 0;
+    if (k == 0)
+        return 0;
+    for (size_t i = 0; i < n; i++) {
+        float x = logits[i];
+        if (held < k) {
+            if (x > -INFINITY) {
+                out[held] = (carat_candidate){ (int32_t)i, x, 0 };
+                rise(out, held++);
+            }
+        } else if (x > out[0].logit) { /* ids ascend, so an equal logit is worse than all held */
+            out[0] = (carat_candidate){ (int32_t)i, x, 0 };
+            sink(out, held);
+        }
+    }
+    qsort(out, held, sizeof *out, best_first);
+    return held;
+}
+
+size_t carat_select_above(const float *logits, size_t n, float floor, carat_candidate *out)
+{
+    size_t held = 0;
+    for (size_t i = 0; i < n; i++)
+        if (logits[i] >= floor && logits[i] > -INFINITY)
+            out[held++] = (carat_candidate){ (int32_t)i, logits[i], 0 };
+    qsort(out, held, sizeof *out, best_first);
+    return held;
+}
+
+/* exp(-40) times a vocabulary of 2^18 is under 1e-12: what lies further below the maximum cannot matter to a draw. */
+#define STEPS_PER_NAT 16
+#define N_STEPS       (40 * STEPS_PER_NAT)
+
+float carat_select_nucleus_floor(const float *logits, size_t n, float max, double scale, double p, double *total)
+{
+    double weight[N_STEPS + 1] = { 0 };
+    double sum = 0;
+    for (size_t i = 0; i < n; i++) {
+        double gap = ((double)max - (double)logits[i]) * scale;
+        if (!(gap < 40))
+            continue;
+        double e = exp(-gap);
+        sum += e;
+        weight[(size_t)(gap * STEPS_PER_NAT)] += e;
+    }
+    *total = sum;
+    double seen = 0;
+    for (size_t step = 0; step < N_STEPS; step++) {
+        seen += weight[step];
+        if (seen >= p * sum) /* the whole step is kept: a little more than needed, cut exactly by the caller */
+            return (float)((double)max - (double)(step + 1) / STEPS_PER_NAT / scale);
+    }
+    return (float)((double)max - 40 / scale);
+}

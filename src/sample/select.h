@@ -1,0 +1,27 @@
+/* select.h - the few tokens that matter, found without sorting the vocabulary.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef CARAT_SAMPLE_SELECT_H
+#define CARAT_SAMPLE_SELECT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct carat_candidate {
+    int32_t id;
+    float logit;
+    double p; /* probability, filled by the sampler */
+} carat_candidate;
+
+/* The k largest logits (fewer if fewer are above -infinity), best first, ties by id. out holds k. Returns how many. */
+size_t carat_select_top(const float *logits, size_t n, size_t k, carat_candidate *out);
+
+/* Every logit >= floor, best first, ties by id. out holds n. Returns how many. */
+size_t carat_select_above(const float *logits, size_t n, float floor, carat_candidate *out);
+
+/* A logit at or below the smallest one of the shortest best-first list whose probability under softmax(logits * scale)
+ * reaches p: everything above it is enough for top-p. max is the largest logit; *total gets sum exp(scale (x - max)).
+ * One pass with a histogram of 1/16-nat steps below max. */
+float carat_select_nucleus_floor(const float *logits, size_t n, float max, double scale, double p, double *total);
+
+#endif

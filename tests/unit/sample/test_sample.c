@@ -1,0 +1,281 @@
+/* The sampler against a plain one that sorts everything, and its promises: order, ties, reproducibility, bans.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "unit.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sample/rng.h"
+#include "sample/sampler.h"
+#include "sample/select.h"
+
+#define N 5000
+
+static carat_sampling plain(void)
+{
+    return (carat_sampling){ .temperature = 1, .top_p = 1, .repetition_penalty = 1, .penalty_window = 64, .seed = 1 };
+}
+
+static void fill(float *x, size_t n, uint64_t seed)
+{
+    for (size_t i = 0; i < n; i++) /* rounded, so that ties happen */
+        x[i] = (float)floor(carat_rng_unit(&seed) * 160) / 8 - 10;
+}
+
+static carat_sampler *open_sampler(const carat_sampling *set, size_t n_vocab, size_t n_pieces)
+{
+    carat_sampler *s;
+    carat_err e;
+    static const int32_t banned[] = { 7 };
+    if (!carat_sampler_open(set, n_vocab, n_pieces, banned, 1, &s, &e))
+        fail_msg("%s", e.msg);
+    return s;
+}
+
+static int32_t pick(carat_sampler *s, const float *logits, size_t n)
+{
+    carat_err e;
+    int32_t id;
+    float *x = malloc(n * sizeof *x);
+    memcpy(x, logits, n * sizeof *x);
+    if (!carat_sampler_pick(s, x, &id, &e))
+        fail_msg("%s", e.msg);
+    free(x);
+    return id;
+}
+
+/* ---- the plain sampler: sort all, filter as the papers say, draw with the same number ---- */
+
+static int by_logit(const void *pa, const void *pb)
+{
+    const carat_candidate *a = pa, *b = pb;
+    if (a->logit != b->logit)
+        return a->logit < b->logit ? 1 : -1;
+    return (a->id > b->id) - (a->id < b->id);
+}
+
+static double normalise(carat_candidate *c, size_t n, double scale)
+{
+    double sum = 0;
+    for (size_t i = 0; i < n; i++)
+        sum += c[i].p = exp(((double)c[i].logit - (double)c[0].logit) * scale);
+    for (size_t i = 0; i < n; i++)
+        c[i].p /= sum;
+    return sum;
+}
+
+static int32_t plain_pick(const carat_sampling *set, const float *logits, size_t n, size_t n_pieces, uint64_t *rng)
+{
+    carat_candidate *c = malloc(n * sizeof *c);
+    size_t m = 0;
+    for (size_t i = 0; i < n_pieces; i++)
+        if (i != 7)
+            c[m++] = (carat_candidate){ (int32_t)i, logits[i], 0 };
+    qsort(c, m, sizeof *c, by_logit);
+    double hot = 1 / (double)set->temperature, scale = set->order == CARAT_TEMP_LAST ? 1 : hot;
+    if (set->top_k && (size_t)set->top_k < m)
+        m = (size_t)set->top_k;
+    normalise(c, m, scale);
+    double sum = 0;
+    for (size_t i = 0; i < m; i++) {
+        sum += c[i].p;
+        if (sum >= (double)set->top_p) {
+            m = i + 1;
+            break;
+        }
+    }
+    size_t kept = 1;
+    while (kept < m && c[kept].p >= (double)set->min_p * c[0].p)
+        kept++;
+    normalise(c, kept, hot);
+    double u = carat_rng_unit(rng);
+    int32_t id = c[kept - 1].id;
+    for (size_t i = 0; i < kept; i++) {
+        u -= c[i].p;
+        if (u < 0) {
+            id = c[i].id;
+            break;
+        }
+    }
+    free(c);
+    return id;
+}
+
+static void filters_equal_the_plain_sampler(void **state)
+{
+    (void)state;
+    static float x[N];
+    static const carat_sampling sets[] = {
+        { .temperature = 1, .top_k = 64, .top_p = 0.95f, .repetition_penalty = 1 },
+        { .temperature = 1, .top_p = 1, .repetition_penalty = 1 },
+        { .temperature = 0.3f, .top_p = 0.5f, .repetition_penalty = 1 },
+        { .temperature = 2, .top_p = 0.9f, .repetition_penalty = 1 },
+        { .temperature = 1.5f, .top_k = 10, .top_p = 0.8f, .min_p = 0.1f, .repetition_penalty = 1 },
+        { .temperature = 0.7f,
+          .top_k = 40,
+          .top_p = 0.95f,
+          .min_p = 0.05f,
+          .repetition_penalty = 1,
+          .order = CARAT_TEMP_LAST },
+        { .temperature = 3, .top_k = N + 5, .top_p = 0.99f, .repetition_penalty = 1, .order = CARAT_TEMP_LAST },
+        { .temperature = 1, .top_k = 1, .top_p = 0, .repetition_penalty = 1 },
+    };
+    for (size_t k = 0; k < sizeof sets / sizeof *sets; k++) {
+        carat_sampler *s = open_sampler(&sets[k], N, N - 60);
+        uint64_t rng = sets[k].seed;
+        for (uint64_t round = 0; round < 200; round++) {
+            fill(x, N, round * 31 + k);
+            int32_t id = pick(s, x, N);
+            assert_int_equal(id, plain_pick(&sets[k], x, N, N - 60, &rng));
+            assert_true(id != 7 && id < N - 60);
+        }
+        carat_sampler_close(s);
+    }
+}
+
+static void temperature_zero_takes_the_first_of_the_largest(void **state)
+{
+    (void)state;
+    float x[20] = { [7] = 99, [4] = 5, [12] = 5, [19] = 50 };
+    carat_sampling set = plain();
+    set.temperature = 0, set.top_p = 0.1f;
+    carat_sampler *s = open_sampler(&set, 20, 18);
+    assert_int_equal(pick(s, x, 20), 4); /* 7 is banned, 19 is no piece, 12 comes later */
+    carat_sampler_close(s);
+}
+
+static void the_draw_follows_the_distribution(void **state)
+{
+    (void)state;
+    float x[8] = { 0, 1, 2, 3, -1, 0.5f, 2.5f, 0 };
+    carat_sampling set = plain();
+    carat_sampler *s = open_sampler(&set, 8, 8);
+    double p[8], sum = 0;
+    for (int i = 0; i < 7; i++)
+        sum += p[i] = exp((double)x[i]);
+    int count[8] = { 0 };
+    enum { draws = 40000 };
+    for (int i = 0; i < draws; i++)
+        count[pick(s, x, 8)]++;
+    for (int i = 0; i < 7; i++) { /* five standard deviations of a binomial */
+        double q = p[i] / sum, sd = sqrt(draws * q * (1 - q));
+        assert_true(fabs(count[i] - draws * q) < 5 * sd);
+    }
+    carat_sampler_close(s);
+}
+
+static void seeds_reproduce_and_differ(void **state)
+{
+    (void)state;
+    static float x[N];
+    fill(x, N, 3);
+    carat_sampling set = carat_sampling_default();
+    int distinct = 0;
+    int32_t first[16];
+    for (int seed = 0; seed < 16; seed++) {
+        set.seed = (uint64_t)seed;
+        carat_sampler *a = open_sampler(&set, N, N), *b = open_sampler(&set, N, N);
+        for (int i = 0; i < 10; i++) {
+            int32_t id = pick(a, x, N);
+            assert_int_equal(id, pick(b, x, N));
+            if (i == 0)
+                first[seed] = id;
+        }
+        bool is_new = true;
+        for (int i = 0; i < seed; i++)
+            is_new = is_new && first[i] != first[seed];
+        distinct += is_new;
+        carat_sampler_close(a), carat_sampler_close(b);
+    }
+    assert_true(distinct >= 8);
+}
+
+static void penalties_count_the_window_only(void **state)
+{
+    (void)state;
+    carat_sampling set = plain();
+    set.temperature = 0, set.repetition_penalty = 2, set.presence_penalty = 0.5f, set.frequency_penalty = 0.25f;
+    set.penalty_window = 3;
+    carat_sampler *s = open_sampler(&set, 6, 6);
+    carat_err e;
+    int32_t id;
+    carat_sampler_accept(s, 0); /* leaves the window */
+    carat_sampler_accept(s, 1);
+    carat_sampler_accept(s, 1);
+    carat_sampler_accept(s, 2);
+    carat_sampler_accept(s, -5); /* ignored */
+    for (int round = 0; round < 2; round++) {
+        float x[6] = { 4, 4, -4, 1, 0, 0 };
+        assert_true(carat_sampler_pick(s, x, &id, &e));
+        assert_float_equal(x[0], 4, 0);
+        assert_float_equal(x[1], 4.0 / 2 - 0.5 - 2 * 0.25, 0);
+        assert_float_equal(x[2], -4.0 * 2 - 0.5 - 0.25, 0);
+        assert_float_equal(x[3], 1, 0);
+        assert_int_equal(id, 0);
+    }
+    carat_sampler_close(s);
+}
+
+static void biases_ban_and_lift(void **state)
+{
+    (void)state;
+    const carat_bias bias[] = { { 0, -INFINITY }, { 3, 10 } };
+    carat_sampling set = plain();
+    set.temperature = 0, set.bias = bias, set.n_bias = 2;
+    float x[6] = { 9, 1, 1, 1, 2, 0 };
+    carat_sampler *s = open_sampler(&set, 6, 6);
+    assert_int_equal(pick(s, x, 6), 3);
+    carat_sampler_close(s);
+}
+
+static void bad_settings_and_logits_are_named(void **state)
+{
+    (void)state;
+    const struct {
+        carat_sampling set;
+        const char *says;
+    } cases[] = {
+        { { .temperature = -1, .repetition_penalty = 1 }, "temperature is -1" },
+        { { .temperature = NAN, .repetition_penalty = 1 }, "temperature" },
+        { { .top_k = -1, .repetition_penalty = 1 }, "top-k is -1" },
+        { { .top_p = 1.5f, .repetition_penalty = 1 }, "top-p is 1.5" },
+        { { .min_p = 2, .repetition_penalty = 1 }, "min-p is 2" },
+        { { .repetition_penalty = 0 }, "repetition penalty is 0" },
+        { { .repetition_penalty = 1, .penalty_window = -1 }, "penalty window is -1" },
+        { { .repetition_penalty = 1, .n_bias = 1, .bias = &(const carat_bias){ 6, 1 } }, "token 6" },
+        { { .repetition_penalty = 1, .n_bias = 1, .bias = &(const carat_bias){ 1, NAN } }, "not a number" },
+    };
+    carat_err e;
+    carat_sampler *s;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        assert_false(carat_sampler_open(&cases[i].set, 6, 6, NULL, 0, &s, &e));
+        assert_int_equal(e.code, CARAT_EARG);
+        if (!strstr(e.msg, cases[i].says))
+            fail_msg("'%s' lacks '%s'", e.msg, cases[i].says);
+    }
+    carat_sampling set = plain();
+    assert_true(carat_sampler_open(&set, 4, 4, NULL, 0, &s, &e));
+    float bad[3][4] = { { 1, NAN, 2, 3 }, { 1, INFINITY, 2, 3 }, { -INFINITY, -INFINITY, -INFINITY, -INFINITY } };
+    for (int i = 0; i < 3; i++) {
+        int32_t id;
+        assert_false(carat_sampler_pick(s, bad[i], &id, &e));
+        assert_int_equal(e.code, CARAT_ENUMERIC);
+    }
+    carat_sampler_close(s);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(filters_equal_the_plain_sampler),
+        cmocka_unit_test(temperature_zero_takes_the_first_of_the_largest),
+        cmocka_unit_test(the_draw_follows_the_distribution),
+        cmocka_unit_test(seeds_reproduce_and_differ),
+        cmocka_unit_test(penalties_count_the_window_only),
+        cmocka_unit_test(biases_ban_and_lift),
+        cmocka_unit_test(bad_settings_and_logits_are_named),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
