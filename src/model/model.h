@@ -87,8 +87,8 @@ typedef struct carat_model {
 typedef struct carat_model_options {
     bool trust_header; /* see carat_config_from_gguf */
     bool no_tokenizer; /* weights only */
-    /* Called from the opening thread with 0..1; return false to stop (CARAT_ECANCELLED). NULL: none. */
-    bool (*progress)(void *arg, double fraction);
+    /* Called from the opening thread now and then with source bytes done and all; false stops (CARAT_ECANCELLED). */
+    bool (*progress)(void *arg, uint64_t done, uint64_t total);
     void *progress_arg;
 } carat_model_options;
 

@@ -17,21 +17,15 @@
 
 typedef struct carat_text carat_text;
 
-typedef enum carat_embed_scale {
-    CARAT_EMBED_SCALE_DEFAULT, /* what CARAT_EMBED_SCALE_CHOICE in embed.c says, with the measurement beside it */
-    CARAT_EMBED_SCALE_EXACT,   /* sqrt(hidden) in float32 */
-    CARAT_EMBED_SCALE_BF16,    /* sqrt(hidden) rounded to bfloat16, as in a bfloat16 run of the reference */
-} carat_embed_scale;
-
 /* Looks at an activation while a step runs: name as in the reference ("embed", "layer03", "layer03.self_attn.q_norm",
  * "final_norm"), data [rows, cols] in batch order. Called from one thread at a time. */
 typedef void carat_trace(void *arg, const char *name, const float *data, size_t rows, size_t cols);
 
 typedef struct carat_text_options {
-    size_t max_batch;   /* most tokens in a step, all sequences together; >= 1 */
-    size_t max_context; /* longest sequence that will be stepped */
-    bool exact;         /* f32 activations for every matrix, as the reference: slow, for comparing */
-    carat_embed_scale embed_scale;
+    size_t max_batch;              /* most tokens in a step, all sequences together; >= 1 */
+    size_t max_context;            /* longest sequence that will be stepped */
+    bool exact;                    /* f32 activations for every matrix, as the reference: slow, for comparing */
+    carat_embed_scale embed_scale; /* DEFAULT: as EMBED_SCALE_CHOICE in embed.c, with the measurement beside it */
 } carat_text_options;
 
 /* Model, kernels and pool are borrowed and must outlive it. Errors: CARAT_EARG, CARAT_ENOMEM (with the figure). */
@@ -45,16 +39,16 @@ bool carat_text_bytes(const carat_model *m, const carat_kernels *k, int n_thread
 /* NULL stops tracing. */
 void carat_text_trace(carat_text *t, carat_trace *fn, void *arg);
 
-typedef struct carat_token {
+typedef struct carat_input {
     int32_t id;          /* looked up and scaled; ignored when row is set */
     const float *row;    /* a ready embedding [hidden] (an image's): used as it is, never scaled; NULL: look up id */
     uint32_t sees_ahead; /* how many later tokens of the same sequence in this batch it sees too; 0 for text */
-} carat_token;
+} carat_input;
 
 /* A stretch of one sequence: n tokens at positions kv->len .. kv->len + n - 1. */
 typedef struct carat_span {
     carat_kv *kv;
-    const carat_token *tokens;
+    const carat_input *tokens;
     size_t n;
 } carat_span;
 
