@@ -6,7 +6,8 @@
  *
  * Plain types, element-interleaved:
  *   F32, F16   [cols][16]                 one value a row
- *   BF16       [ceil(cols/2)][16][2]      two neighbouring columns a row (vdpbf16ps); an odd last column is padded with 0
+ *   BF16       [ceil(cols/2)][16][2]      two neighbouring columns a row (vdpbf16ps); an odd last column is padded with
+ * 0
  *
  * Quantised types, per stretch of 32 columns ("group" g = 4 neighbouring columns, g = 0..7 in a stretch):
  *   8-bit codes     8 vectors of 64 bytes: vector g = [16 rows][4 cols], code as u8 (signed types biased by +128)
@@ -16,9 +17,9 @@
  *   scales          each field of the source's block as a vector over 16 rows, in the source's own width and encoding
  *                   (f16 d, f16 dmin, the packed 6-bit scale bytes of a K block, ...)
  *
- * The exact order of fields for each type is written beside its packer in pack.c and in quant/README.md.
+ * The exact order of fields for each type: quant/README.md; as offsets for kernels: pack_layout.h.
  * Packing is exact and takes no more bits a weight than the source (but for the padding of rows to 16):
- * carat_pack_bytes(type, rows, cols) == row_bytes * rows rounded up to 16.
+ * carat_pack_bytes(type, rows, cols) == row_bytes * rows rounded up to 16 (an odd BF16 row counts one column more).
  *
  * Types without a packed form (IQ1..IQ3, TQ, MXFP4, NVFP4, Q1_0, Q8_1, Q8_K) are kept as the source rows, one after
  * another, and padded the same way; kernels unpack them through carat_unpack_row.
@@ -47,5 +48,10 @@ void carat_unpack_panel_row(carat_type type, const void *panel, int row, size_t 
 
 /* float32 values of one row of a packed matrix, for the embedding lookup: equals carat_unpack_row of the source. */
 void carat_packed_row_f32(carat_type type, const void *packed, size_t row, size_t cols, float *dst);
+
+/* float32 values of columns [col, col + n) of all sixteen rows of a panel: dst[(c - col) * 16 + row]. col is a multiple
+ * of CARAT_PANEL_CHUNK, n at most that, and a whole number of blocks. */
+#define CARAT_PANEL_CHUNK 256
+void carat_panel_f32(carat_type type, const void *panel, size_t cols, size_t col, size_t n, float *dst);
 
 #endif

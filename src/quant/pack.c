@@ -1,0 +1,235 @@
+/* pack.c - matrices in panels of sixteen interleaved rows, and back.
+ *
+ * Two steps, each simple: pack_bits.c reshuffles the bits of one row's block into the row's share of a unit (halves,
+ * bytes, words: pack_layout.h), here sixteen such shares are interleaved element by element.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "quant/pack.h"
+
+#include <string.h>
+
+#include "base/size.h"
+#include "quant/pack_bits.h"
+#include "quant/pack_layout.h"
+
+#define MAX_BLOCK_BYTES 292 /* of any type (Q8_K); two Q8_0 blocks take 68 */
+
+bool carat_pack_is_interleaved(carat_type type)
+{
+    return carat_unit_cols(type) != 0;
+}
+
+bool carat_panel_bytes(carat_type type, size_t cols, size_t *out)
+{
+    size_t row;
+    if (type == CARAT_BF16 && cols % 2 && !carat_add_size(cols, 1, &cols))
+        return false;
+    return carat_row_bytes(type, cols, &row) && carat_mul_size(row, CARAT_PANEL, out);
+}
+
+bool carat_pack_bytes(carat_type type, size_t rows, size_t cols, size_t *out)
+{
+    size_t padded, panel;
+    return carat_align_size(rows, CARAT_PANEL, &padded) && carat_panel_bytes(type, cols, &panel) &&
+           carat_mul_size(panel, padded / CARAT_PANEL, out);
+}
+
+/* ---- interleaving -------------------------------------------------------------------------------------------------
+ */
+
+/* One row's share of a unit sits in rows[r]; the tail's half (if any) is kept apart. */
+static void put_unit(const carat_unit *f, const carat_row_unit rows[CARAT_PANEL], uint8_t *unit, uint8_t *tail)
+{
+    uint16_t h16[CARAT_PANEL];
+    uint32_t w32[CARAT_PANEL];
+    for (int i = 0; i < f->n16; i++, unit += sizeof h16) {
+        for (int r = 0; r < CARAT_PANEL; r++)
+            h16[r] = rows[r].h[i];
+        memcpy(unit, h16, sizeof h16);
+    }
+    for (int i = 0; i < f->n8; i++)
+        for (int r = 0; r < CARAT_PANEL; r++)
+            *unit++ = rows[r].b[i];
+    for (int i = 0; i < f->n32; i++, unit += sizeof w32) {
+        for (int r = 0; r < CARAT_PANEL; r++)
+            w32[r] = rows[r].w[i];
+        memcpy(unit, w32, sizeof w32);
+    }
+    for (int r = 0; f->has_tail && r < CARAT_PANEL; r++)
+        memcpy(tail + 2 * r, &rows[r].tail, 2);
+}
+
+static void take_unit(const carat_unit *f, const uint8_t *unit, const uint8_t *tail, int row, carat_row_unit *out)
+{
+    const uint8_t *p = unit + 2 * row;
+    for (int i = 0; i < f->n16; i++)
+        memcpy(&out->h[i], p + 32 * i, 2);
+    p = unit + 32 * f->n16 + row;
+    for (int i = 0; i < f->n8; i++)
+        out->b[i] = p[16 * i];
+    p = unit + 32 * f->n16 + 16 * f->n8 + 4 * row;
+    for (int i = 0; i < f->n32; i++)
+        memcpy(&out->w[i], p + 64 * i, 4);
+    if (f->has_tail)
+        memcpy(&out->tail, tail + 2 * row, 2);
+}
+
+/* ---- plain types --------------------------------------------------------------------------------------------------
+ */
+
+/* Elements (BF16: pairs) of `width` bytes a row; the last pair of an odd BF16 row is half as wide. */
+static size_t plain_width(carat_type type)
+{
+    return type == CARAT_F16 ? 2 : 4;
+}
+
+static size_t plain_row_bytes(carat_type type, size_t cols)
+{
+    return cols * (type == CARAT_F32 ? 4 : 2);
+}
+
+static void pack_plain(carat_type type, const uint8_t *src, size_t stride, int n_rows, size_t cols, uint8_t *panel)
+{
+    size_t width = plain_width(type), row_bytes = plain_row_bytes(type, cols), whole = row_bytes / width;
+    size_t ragged = row_bytes - whole * width;
+    for (size_t i = 0; i < whole; i++, panel += 16 * width) {
+        if (width == 4)
+            for (int r = 0; r < n_rows; r++)
+                memcpy(panel + 4 * r, src + (size_t)r * stride + 4 * i, 4);
+        else
+            for (int r = 0; r < n_rows; r++)
+                memcpy(panel + 2 * r, src + (size_t)r * stride + 2 * i, 2);
+        memset(panel + (size_t)n_rows * width, 0, (size_t)(CARAT_PANEL - n_rows) * width);
+    }
+    if (ragged)
+        memset(panel, 0, 16 * width);
+    for (int r = 0; ragged && r < n_rows; r++)
+        memcpy(panel + (size_t)r * width, src + (size_t)r * stride + whole * width, ragged);
+}
+
+static void unpack_plain_row(carat_type type, const uint8_t *panel, int row, size_t cols, uint8_t *dst)
+{
+    size_t width = plain_width(type), left = plain_row_bytes(type, cols);
+    for (panel += (size_t)row * width; left; panel += 16 * width) {
+        size_t n = left < width ? left : width;
+        memcpy(dst, panel, n);
+        dst += n;
+        left -= n;
+    }
+}
+
+/* ---- whole panels -------------------------------------------------------------------------------------------------
+ */
+
+static size_t row_bytes_of(carat_type type, size_t cols)
+{
+    size_t bytes = 0;
+    carat_row_bytes(type, cols, &bytes);
+    return bytes;
+}
+
+static void pack_rows(size_t row_bytes, const uint8_t *src, size_t stride, int n_rows, uint8_t *panel)
+{
+    for (int r = 0; r < n_rows; r++)
+        memcpy(panel + (size_t)r * row_bytes, src + (size_t)r * stride, row_bytes);
+    memset(panel + (size_t)n_rows * row_bytes, 0, (size_t)(CARAT_PANEL - n_rows) * row_bytes);
+}
+
+void carat_pack_panel(carat_type type, const void *src, size_t src_stride, int n_rows, size_t cols, void *panel)
+{
+    int unit_cols = carat_unit_cols(type);
+    if (unit_cols == 0) {
+        pack_rows(row_bytes_of(type, cols), src, src_stride, n_rows, panel);
+        return;
+    }
+    if (unit_cols <= 2) {
+        pack_plain(type, src, src_stride, n_rows, cols, panel);
+        return;
+    }
+    static const uint8_t zero_block[MAX_BLOCK_BYTES];
+    carat_row_unit rows[CARAT_PANEL];
+    carat_unit whole = carat_unit_of(type, 2);
+    size_t block_bytes = row_bytes_of(type, (size_t)whole.cols), units = carat_units(type, cols);
+    uint8_t *unit = panel, *tail = (uint8_t *)panel + (whole.has_tail ? carat_tail_offset(type, cols) : 0);
+    for (size_t u = 0; u < units; u++) {
+        carat_unit f = carat_unit_at(type, cols, u);
+        const uint8_t *block = (const uint8_t *)src + u * block_bytes;
+        for (int r = 0; r < CARAT_PANEL; r++)
+            carat_split_block(type, f.stretches, r < n_rows ? block + (size_t)r * src_stride : zero_block, &rows[r]);
+        put_unit(&f, rows, unit, tail + 32 * u);
+        unit += f.bytes;
+    }
+}
+
+/* Source bytes of units [u0, u1) of one row. */
+static void take_row_units(carat_type type, const uint8_t *panel, int row, size_t cols, size_t u0, size_t u1,
+                           uint8_t *dst)
+{
+    carat_row_unit share;
+    carat_unit whole = carat_unit_of(type, 2);
+    size_t block_bytes = row_bytes_of(type, (size_t)whole.cols);
+    const uint8_t *tail = panel + (whole.has_tail ? carat_tail_offset(type, cols) : 0);
+    for (size_t u = u0; u < u1; u++, dst += block_bytes) {
+        carat_unit f = carat_unit_at(type, cols, u);
+        take_unit(&f, panel + carat_unit_offset(type, u), tail + 32 * u, row, &share);
+        carat_join_block(type, f.stretches, &share, dst);
+    }
+}
+
+void carat_unpack_panel_row(carat_type type, const void *panel, int row, size_t cols, void *dst)
+{
+    int unit_cols = carat_unit_cols(type);
+    if (unit_cols == 0) {
+        size_t row_bytes = row_bytes_of(type, cols);
+        memcpy(dst, (const uint8_t *)panel + (size_t)row * row_bytes, row_bytes);
+    } else if (unit_cols <= 2) {
+        unpack_plain_row(type, panel, row, cols, dst);
+    } else {
+        take_row_units(type, panel, row, cols, 0, carat_units(type, cols), dst);
+    }
+}
+
+/* ---- values -------------------------------------------------------------------------------------------------------
+ */
+
+/* Columns are unpacked this many at a time: whole blocks of every type, whole units of every packed form. */
+#define CHUNK CARAT_PANEL_CHUNK
+
+/* Columns [col, col + n) of one row of a panel; col is a multiple of CHUNK and n at most that. */
+static void row_chunk_f32(carat_type type, const uint8_t *panel, int row, size_t cols, size_t col, size_t n, float *dst)
+{
+    uint8_t source[2048]; /* the widest chunk: 256 weights of F32 take 1024 bytes */
+    int unit_cols = carat_unit_cols(type);
+    if (unit_cols == 0) {
+        size_t row_bytes = row_bytes_of(type, cols);
+        carat_unpack_row(type, panel + (size_t)row * row_bytes + row_bytes_of(type, col), dst, n);
+        return;
+    }
+    if (unit_cols <= 2)
+        unpack_plain_row(type, panel + row_bytes_of(type, col) * CARAT_PANEL, row, n, source);
+    else
+        take_row_units(type, panel, row, cols, col / (size_t)unit_cols,
+                       (col + n + (size_t)unit_cols - 1) / (size_t)unit_cols, source);
+    carat_unpack_row(type, source, dst, n);
+}
+
+void carat_packed_row_f32(carat_type type, const void *packed, size_t row, size_t cols, float *dst)
+{
+    size_t panel_bytes = 0;
+    carat_panel_bytes(type, cols, &panel_bytes);
+    const uint8_t *panel = (const uint8_t *)packed + row / CARAT_PANEL * panel_bytes;
+    for (size_t col = 0; col < cols; col += CHUNK) {
+        size_t n = cols - col < CHUNK ? cols - col : CHUNK;
+        row_chunk_f32(type, panel, (int)(row % CARAT_PANEL), cols, col, n, dst + col);
+    }
+}
+
+void carat_panel_f32(carat_type type, const void *panel, size_t cols, size_t col, size_t n, float *dst)
+{
+    float values[CHUNK];
+    for (int r = 0; r < CARAT_PANEL; r++) {
+        row_chunk_f32(type, panel, r, cols, col, n, values);
+        for (size_t c = 0; c < n; c++)
+            dst[c * CARAT_PANEL + (size_t)r] = values[c];
+    }
+}
