@@ -19,12 +19,15 @@
  *   CARAT_ACTS_F32    f32 [cols]
  *   CARAT_ACTS_BF16   u16 [cols rounded up to 2]     round to nearest even; an odd tail is 0
  *   CARAT_ACTS_Q8     i8 q[cols]  (64-aligned, then)  f32 d[cols/32]  then  i32 s[cols/16]
- *                     groups of 32: d = amax/127, q = round_half_even(x * (127/amax)), -127..127; amax 0 gives zeros
+ *                     groups of 32: d = amax/127, q = round_half_even(x * (127/amax)), -127..127
+ *                     amax < CARAT_ACTS_TINY (where 127/amax would overflow) gives d = 0, q = 0
  *                     s[j] = sum of q over 16 neighbours. carat_acts_d_offset / _s_offset give the places.
- *                     A group with a non-finite value gets d = NaN and q = 0 so that the fault stays visible. */
+ *                     A group with a non-finite value gets d = NaN and q = 0 so that the fault stays visible.
+ * Every level gives the same bits here (BF16: subnormals may become zeros). */
 typedef enum carat_acts_form { CARAT_ACTS_F32, CARAT_ACTS_BF16, CARAT_ACTS_Q8, CARAT_N_ACTS } carat_acts_form;
 
 #define CARAT_ACTS_GROUP 32
+#define CARAT_ACTS_TINY  0x1p-100f
 
 static inline size_t carat_acts_d_offset(size_t cols)
 {
@@ -44,11 +47,32 @@ size_t carat_acts_stride(carat_acts_form form, size_t cols); /* in kernels.c; in
  *   w        packed matrix (quant/pack.h)
  *   x        n rows of activations in the form the slot belongs to, x_stride bytes apart, 64-aligned
  *   y        f32, overwritten; y_stride in floats
- *   scratch  64-aligned, at least carat_mul_scratch_bytes(); one per thread; contents do not outlive the call
+ *   scratch  64-aligned, CARAT_MUL_SCRATCH bytes; one per thread; contents do not outlive the call
  *
- * Arithmetic of the int8 slots: per stretch of 32 columns (16 for Q2_K, Q3_K, Q6_K) an exact int32 dot product of codes, then in
- * f32, stretch by stretch in column order:  acc = fma(d_w * d_x, (float)isum, acc)  and for types with a minimum
- * acc = fma(-(m_w), d_x * sum_x, acc). Arithmetic of the f32 slots: acc = fma(w, x, acc) in column order. */
+ * W is 64-aligned, so a panel is at least 32-aligned (interleaved types) or 16-aligned (others); y may be anywhere.
+ *
+ * Arithmetic of the int8 slots. The weights of a row come in groups of 32 columns (16 for Q2_K, Q3_K, Q6_K) with one
+ * scale and perhaps one minimum; with dx the scale of the 32 activations that the group belongs to, group by group in
+ * column order, everything f32 but isum and sum_x:
+ *
+ *     isum = sum over the group of code * q       exact int32; code with its bias taken off (or from the IQ4 table)
+ *     acc  = acc + (scale * dx) * (float)isum
+ *     acc  = acc + min * (dx * (float)sum_x)      only the types with a minimum; sum_x is the group's s, or s0 + s1
+ *
+ *     scale, min     Q4_0 Q5_0 Q8_0 IQ4_NL   d                  code - 8, - 16, - 128, table
+ *                    Q4_1 Q5_1               d, +m
+ *                    Q4_K Q5_K               d * sc, -(dmin * mn)       sc, mn the 6-bit numbers
+ *                    Q2_K                    d * sc, -(dmin * mn)       sc, mn the 4-bit numbers
+ *                    Q3_K                    d * (sc - 32)      code - 4
+ *                    Q6_K                    d * sc             code - 32
+ *                    IQ4_XS                  d * (sc - 32)      table
+ *
+ * generic/ multiplies and adds plainly, in that order. A level may fuse (fma), regroup and reorder as its instructions
+ * like, with one fixed order of its own for every n; the cross-check allows for the rounding of the operations above
+ * and no more. A NaN or infinite scale (of W or x) must reach y as NaN or infinity.
+ *
+ * Arithmetic of the f32 and bf16 slots: acc = acc + w * x in column order, freely fused and reordered likewise. A bf16
+ * level may treat subnormal bf16 operands as zero (vdpbf16ps does). */
 typedef struct carat_mul {
     const void *w;
     carat_type type;
@@ -70,7 +94,8 @@ typedef void carat_mul_fn(const carat_mul *m, size_t panel_begin, size_t panel_e
  * [64 i, 64 i + 64). A tile is two blocks of `elem` = f32 or f16 values:
  *   K tile   [64/16][head_dim][16]   sixteen keys interleaved, so that lanes are keys
  *   V tile   [64][head_dim]          lanes are dimensions
- * Slots of a tile that no query sees must hold finite values (zero at first).
+ * Slots of a tile that no query sees must hold finite values (zero at first). A tile that no query row of the call sees
+ * is not read; its pointer may be NULL. Tiles are 64-aligned.
  *
  * For each query row r with its own visible range [lo, hi) (never empty holes: causal, windowed and image masks are all
  * of this shape):
@@ -88,17 +113,18 @@ typedef struct carat_attend {
     carat_kv_elem elem;
     const void *const *k_tiles; /* [n_tiles], by tile index - tile0 */
     const void *const *v_tiles;
-    size_t tile0; /* absolute index of k_tiles[0] */
-    size_t n;     /* query rows: (token, head of this group) pairs */
+    size_t tile0;          /* absolute index of k_tiles[0] */
+    size_t n;              /* query rows: (token, head of this group) pairs */
     const float *const *q; /* [n] pointers to head_dim floats */
     float *const *out;     /* [n] */
     const size_t *lo, *hi; /* [n] absolute positions */
 } carat_attend;
 
-#define CARAT_MAX_HEAD_DIM 512
+#define CARAT_MAX_HEAD_DIM   512
 #define CARAT_ATTEND_SCRATCH ((size_t)256 << 10) /* bytes */
 
-/* ---- the table ---------------------------------------------------------------------------------------------------- */
+/* ---- the table ----------------------------------------------------------------------------------------------------
+ */
 
 typedef struct carat_kernels {
     const char *isa; /* "generic", "avx2", "avx512", "neon", "i8mm" */
@@ -145,8 +171,9 @@ enum {
 /* What this machine has (and its operating system saves). */
 unsigned carat_cpu_detect(void);
 
-/* The mask named by a level: "generic", "avx2", "avx512", "avx512bf16", "neon", "dotprod", "i8mm"; "" or NULL is everything found.
- * False with a message if the name is unknown or this machine lacks it (which are there is listed). */
+/* The mask named by a level: "generic", "avx2", "avx512", "avx512bf16", "neon", "dotprod", "i8mm"; "" or NULL is
+ * everything found. False with a message if the name is unknown or this machine lacks it (which are there is listed).
+ */
 bool carat_cpu_by_name(const char *name, unsigned *mask, char msg[160]);
 
 /* Fills the table for a mask: a pure function, tests ask for any. */

@@ -1,0 +1,52 @@
+/* acts.c - one token's vector in the form a weight type wants.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <math.h>
+#include <string.h>
+
+#include "kernels/generic/generic.h"
+
+void carat_acts_f32_generic(const float *x, size_t cols, void *dst)
+{
+    memcpy(dst, x, cols * sizeof *x);
+}
+
+void carat_acts_bf16_generic(const float *x, size_t cols, void *dst)
+{
+    uint16_t *q = dst;
+    for (size_t c = 0; c < cols; c++)
+        q[c] = carat_f32_to_bf16(x[c]);
+    if (cols % 2)
+        q[cols] = 0;
+}
+
+/* Largest magnitude of a group; NaN if any value is not finite. */
+static float group_amax(const float *x)
+{
+    float amax = 0;
+    for (int i = 0; i < CARAT_ACTS_GROUP; i++) {
+        if (!isfinite(x[i]))
+            return NAN;
+        amax = fmaxf(amax, fabsf(x[i]));
+    }
+    return amax;
+}
+
+void carat_acts_q8_generic(const float *x, size_t cols, void *dst)
+{
+    int8_t *q = dst;
+    float *d = (float *)((char *)dst + carat_acts_d_offset(cols));
+    int32_t *sums = (int32_t *)((char *)dst + carat_acts_s_offset(cols));
+    for (size_t g = 0; g < cols / CARAT_ACTS_GROUP; g++, x += CARAT_ACTS_GROUP, q += CARAT_ACTS_GROUP) {
+        float amax = group_amax(x), inverse = amax >= CARAT_ACTS_TINY ? 127.0f / amax : 0.0f;
+        d[g] = isnan(amax) ? NAN : inverse > 0 ? amax / 127.0f : 0.0f;
+        for (int half = 0; half < 2; half++) {
+            int32_t sum = 0;
+            for (int i = 16 * half; i < 16 * half + 16; i++) {
+                q[i] = inverse > 0 ? (int8_t)rintf(x[i] * inverse) : 0;
+                sum += q[i];
+            }
+            sums[2 * g + (size_t)half] = sum;
+        }
+    }
+}

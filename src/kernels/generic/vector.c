@@ -1,0 +1,70 @@
+/* vector.c - what happens to one vector: norms, rotation, gate, log-sum-exp.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <math.h>
+
+#include "kernels/generic/generic.h"
+
+#define LANES 16
+
+/* 1 / sqrt(mean(x^2) + eps), the sum of squares in sixteen lanes that are added as a tree. */
+static float inverse_rms(const float *x, size_t n, float eps)
+{
+    float sum[LANES] = { 0 };
+    size_t i = 0;
+    for (; i + LANES <= n; i += LANES)
+        for (int l = 0; l < LANES; l++)
+            sum[l] += x[i + (size_t)l] * x[i + (size_t)l];
+    for (int l = 0; i < n; i++, l++)
+        sum[l] += x[i] * x[i];
+    for (int half = LANES / 2; half; half /= 2)
+        for (int l = 0; l < half; l++)
+            sum[l] += sum[l + half];
+    return 1.0f / sqrtf(sum[0] / (float)n + eps);
+}
+
+void carat_rmsnorm_generic(float *y, const float *x, const float *w, size_t n, float eps)
+{
+    float scale = inverse_rms(x, n, eps);
+    for (size_t i = 0; i < n; i++)
+        y[i] = x[i] * scale * w[i];
+}
+
+void carat_rmsnorm_add_generic(float *y, const float *x, const float *w, size_t n, float eps)
+{
+    float scale = inverse_rms(x, n, eps);
+    for (size_t i = 0; i < n; i++)
+        y[i] += x[i] * scale * w[i];
+}
+
+void carat_rope_generic(float *x, const float *cs, size_t n)
+{
+    float *x2 = x + n / 2;
+    const float *sn = cs + n / 2;
+    for (size_t i = 0; i < n / 2; i++) {
+        float a = x[i], b = x2[i];
+        x[i] = a * cs[i] - b * sn[i];
+        x2[i] = b * cs[i] + a * sn[i];
+    }
+}
+
+void carat_geglu_generic(float *y, const float *gate, const float *up, size_t n)
+{
+    const float sqrt_2_over_pi = 0.797884560802865356f;
+    for (size_t i = 0; i < n; i++) {
+        float g = gate[i], t = tanhf(sqrt_2_over_pi * (g + 0.044715f * g * g * g));
+        y[i] = 0.5f * g * (1.0f + t) * up[i];
+    }
+}
+
+float carat_logsumexp_generic(const float *x, size_t n, float *max)
+{
+    float top = -INFINITY;
+    for (size_t i = 0; i < n; i++)
+        top = x[i] > top ? x[i] : top;
+    double sum = 0;
+    for (size_t i = 0; i < n; i++)
+        sum += (double)expf(x[i] - top);
+    *max = top;
+    return (float)log(sum);
+}
