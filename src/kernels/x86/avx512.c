@@ -1,9 +1,10 @@
 /* avx512.c - the level of AVX-512 F, BW, DQ, VL and VNNI: what it replaces in the table.
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#include "kernels/kernels.h"
+#include "kernels/x86/avx512.h"
 
 void carat_kernels_avx512(carat_kernels *k)
 {
     k->isa = "avx512";
+    carat_avx512_mul_q8(k);
 }

@@ -1,0 +1,11 @@
+/* avx512.h - what the files of the AVX-512 level install into the table (avx512.c calls them).
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef CARAT_KERNELS_X86_AVX512_H
+#define CARAT_KERNELS_X86_AVX512_H
+
+#include "kernels/kernels.h"
+
+void carat_avx512_mul_q8(carat_kernels *k); /* quantised weights, int8 activations */
+
+#endif
