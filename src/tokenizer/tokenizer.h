@@ -75,19 +75,22 @@ typedef struct carat_detok {
 } carat_detok;
 
 void carat_detok_init(carat_detok *d, const carat_tokenizer *tok, bool show_control);
-/* Bytes that are complete now, appended to out (at most 8 + the longest piece). Bytes that can never become a character
- * come out as U+FFFD when `replace` was asked at flush time and as they are otherwise. */
-
+/* Appends what is complete now to out: always valid UTF-8, so bytes that can never become a character come out as
+ * U+FFFD, one for each stretch that Python's decoder would replace by one. At most 9 bytes + 3 for each of the token's.
+ * False: out is full. For the bytes as they are, join carat_tok_bytes. */
 bool carat_detok_push(carat_detok *d, int32_t id, carat_buf *out);
 bool carat_detok_flush(carat_detok *d, carat_buf *out); /* end of text: what is held comes out as U+FFFD */
 
 /* ---- facts ---- */
 
 typedef struct carat_tok_info {
-    size_t n_pieces;
+    size_t n_pieces; /* as the container states them. image_soft_token may be n_pieces itself: see below */
     int32_t bos, eos, pad, unk, start_of_turn, end_of_turn, start_of_image, end_of_image, image_soft_token; /* -1: none */
 } carat_tok_info;
 
+/* A text-only model's GGUF ends before <image_soft_token> (262144 of 262144). Where <start_of_image> is there and it is
+ * not, it gets the next id, as tokenizer.json has it: encoding may give that id (only with SPECIAL), and a model without
+ * such a row must refuse it. It is never samplable. */
 const carat_tok_info *carat_tok_facts(const carat_tokenizer *t);
 bool carat_tok_is_control(const carat_tokenizer *t, int32_t id); /* never printed: the special ids, not <unusedN> pieces */
 int32_t carat_tok_find(const carat_tokenizer *t, const char *piece, size_t len); /* -1 if no such piece */
