@@ -1,9 +1,32 @@
-/* dotprod.c - the level of SDOT/UDOT, over neon: what it replaces in the table.
+/* dotprod.c - int8 matrix products with SDOT (Armv8.2 dot product: Cortex-A76, Neoverse N1, Apple M1).
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#include "kernels/kernels.h"
+#include "tile_lane.h"
+
+#include "lane_dot.h"
+
+#define DOT_GROUP(g)                                                                                                   \
+    for (int r = 0; r < 4; r++) {                                                                                      \
+        int8x16_t c = vld1q_s8(w + (g)*64 + r * 16);                                                                   \
+        for (int t = 0; t < TILE; t++)                                                                                 \
+            sum[t][r] = vdotq_laneq_s32(sum[t][r], c, q[t], g);                                                        \
+    }
+
+ARM_INLINE void dot_half(const int8_t *w, const int8_t *const x[TILE], int32x4_t sum[TILE][4])
+{
+    int8x16_t q[TILE];
+    for (int t = 0; t < TILE; t++)
+        q[t] = vld1q_s8(x[t]);
+    DOT_GROUP(0)
+    DOT_GROUP(1)
+    DOT_GROUP(2)
+    DOT_GROUP(3)
+}
+
+MUL_Q8_TYPES(MUL_Q8_DEFINE)
 
 void carat_kernels_dotprod(carat_kernels *k)
 {
     k->isa = "dotprod";
+    MUL_Q8_TYPES(MUL_Q8_INSTALL)
 }
