@@ -73,7 +73,7 @@ static inline int carat_unit_cols(carat_type type)
 
 /* The fields of a quantised type's unit of `stretches` stretches (1 or 2; the 256-column types ignore it).
  * Plain types (F32, F16, BF16) have no fields: element i of row r is the panel's [i][r]. */
-static inline carat_unit carat_unit_of(carat_type type, int stretches)
+static inline __attribute__((always_inline)) carat_unit carat_unit_of(carat_type type, int stretches)
 {
     int d = 0, m = 0, hscale = 0, scales = 0, high = 0, bits2 = 0,
         codes = 0; /* elements of one row a stretch or block */

@@ -7,4 +7,8 @@ void carat_kernels_avx512(carat_kernels *k)
 {
     k->isa = "avx512";
     carat_avx512_mul_q8(k);
+    carat_avx512_mul_f32(k);
+    carat_avx512_acts(k);
+    carat_avx512_vec(k);
+    carat_avx512_attend(k);
 }

@@ -6,6 +6,10 @@
 
 #include "kernels/kernels.h"
 
-void carat_avx512_mul_q8(carat_kernels *k); /* quantised weights, int8 activations */
+void carat_avx512_mul_q8(carat_kernels *k);  /* quantised weights, int8 activations */
+void carat_avx512_mul_f32(carat_kernels *k); /* any weights, f32 activations */
+void carat_avx512_acts(carat_kernels *k);    /* activations into their forms */
+void carat_avx512_vec(carat_kernels *k);     /* norms, rope, geglu, logsumexp */
+void carat_avx512_attend(carat_kernels *k);  /* attention, writing of keys and values */
 
 #endif

@@ -145,9 +145,13 @@ INLINE void multiply_unit(const carat_type type, const int T, const carat_unit f
     const size_t step = record_of(k.is_half, (size_t)T).bytes;
     unit_scales u;
     unpack_unit_scales(type, &f, unit, tail, &u);
+    const int lines = (f.bytes / f.stretches + 63) / 64;
     for (int s = 0; s < f.stretches; s++, x += step) {
         __m512i code[8];
         __m512 scale[2], add[2];
+#pragma GCC unroll 9
+        for (int i = 0; i < lines; i++)
+            _mm_prefetch((const char *)unit + 8192 + 64 * (lines * s + i), _MM_HINT_T1);
         unpack_codes(type, &f, unit, s, code);
         unpack_scales(type, &f, unit, &u, s, scale, add);
         multiply_stretch(k, T, code, scale, add, x, acc);

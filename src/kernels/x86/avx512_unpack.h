@@ -15,9 +15,8 @@
 #include <immintrin.h>
 #include <string.h>
 
+#include "kernels/x86/avx512_math.h"
 #include "quant/pack_layout.h"
-
-#define INLINE static inline __attribute__((always_inline))
 
 /* What must be subtracted from a code; the tables of IQ4 are stored biased like Q8_0. */
 INLINE int type_bias(carat_type type)

@@ -1,0 +1,71 @@
+/* avx512_acts.c - one token's vector in the form a weight type wants. Bit for bit what generic/acts.c makes.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <math.h>
+
+#include "kernels/x86/avx512.h"
+#include "kernels/x86/avx512_math.h"
+
+#define NEAREST (_MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)
+
+/* Sixteen floats rounded to bf16, nearest even; NaN kept quiet. */
+INLINE __m256i to_bf16(__m512 x)
+{
+    const __m512i u = _mm512_castps_si512(x), one = _mm512_set1_epi32(1);
+    const __m512i odd = _mm512_and_si512(_mm512_srli_epi32(u, 16), one);
+    const __m512i rounded = _mm512_add_epi32(_mm512_add_epi32(u, _mm512_set1_epi32(0x7FFF)), odd);
+    const __mmask16 nan = _mm512_cmp_ps_mask(x, x, _CMP_UNORD_Q);
+    const __m512i v = _mm512_mask_or_epi32(rounded, nan, u, _mm512_set1_epi32(0x400000));
+    return _mm512_cvtepi32_epi16(_mm512_srli_epi32(v, 16));
+}
+
+static void acts_bf16(const float *x, size_t cols, void *dst)
+{
+    uint16_t *q = dst;
+    for (size_t i = 0; i < cols; i += 16) {
+        const __mmask16 k = first_lanes(cols - i);
+        _mm256_mask_storeu_epi16(q + i, k, to_bf16(_mm512_maskz_loadu_ps(k, x + i)));
+    }
+    if (cols % 2)
+        q[cols] = 0;
+}
+
+/* Sixteen values of a group: codes to q, their sum returned. */
+INLINE int32_t quantise16(__m512 x, __m512 inverse, int8_t *q)
+{
+    const __m512i v = _mm512_cvt_roundps_epi32(_mm512_mul_ps(x, inverse), NEAREST);
+    _mm_storeu_si128((__m128i *)(void *)q, _mm512_cvtepi32_epi8(v));
+    return _mm512_reduce_add_epi32(v);
+}
+
+static void acts_q8(const float *x, size_t cols, void *dst)
+{
+    int8_t *q = dst;
+    float *d = (float *)(void *)((char *)dst + carat_acts_d_offset(cols));
+    int32_t *sums = (int32_t *)(void *)((char *)dst + carat_acts_s_offset(cols));
+    const __m512i magnitude = _mm512_set1_epi32(0x7FFFFFFF), infinity = _mm512_set1_epi32(0x7F800000);
+    for (size_t g = 0; g < cols / CARAT_ACTS_GROUP; g++) {
+        const __m512 a = _mm512_loadu_ps(x + 32 * g), b = _mm512_loadu_ps(x + 32 * g + 16);
+        /* Magnitudes order like their bits, NaN and infinity above all. */
+        const __m512i ma = _mm512_and_si512(_mm512_castps_si512(a), magnitude);
+        const __m512i mb = _mm512_and_si512(_mm512_castps_si512(b), magnitude);
+        const __m512i top = _mm512_set1_epi32(_mm512_reduce_max_epi32(_mm512_max_epi32(ma, mb)));
+        const float amax = _mm512_cvtss_f32(_mm512_castsi512_ps(top));
+        if (_mm512_cmpge_epi32_mask(top, infinity) || !(amax >= CARAT_ACTS_TINY)) {
+            d[g] = isfinite(amax) ? 0.0f : NAN;
+            sums[2 * g] = sums[2 * g + 1] = 0;
+            _mm256_storeu_si256((__m256i *)(void *)(q + 32 * g), _mm256_setzero_si256());
+            continue;
+        }
+        const __m512 inverse = _mm512_set1_ps(127.0f / amax);
+        d[g] = amax / 127.0f;
+        sums[2 * g] = quantise16(a, inverse, q + 32 * g);
+        sums[2 * g + 1] = quantise16(b, inverse, q + 32 * g + 16);
+    }
+}
+
+void carat_avx512_acts(carat_kernels *k)
+{
+    k->acts[CARAT_ACTS_BF16] = acts_bf16;
+    k->acts[CARAT_ACTS_Q8] = acts_q8;
+}

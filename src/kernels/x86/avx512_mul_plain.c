@@ -1,0 +1,102 @@
+/* avx512_mul_plain.c - see avx512_mul_plain.h.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "kernels/x86/avx512_mul_plain.h"
+
+#include <string.h>
+
+#define MAX_TOKENS      12
+#define WEIGHTS_SCRATCH ((size_t)64 << 10) /* 4 panels x 256 steps, or 2 x 512 */
+
+typedef struct plain_block {
+    const plain_path *path;
+    const carat_mul *m;
+    size_t s0, n_steps; /* of the chunk */
+    size_t t0, n;       /* tokens */
+    const uint8_t *x;   /* their tiles */
+} plain_block;
+
+static size_t min_size(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+/* Tokens of the block as [tile][step][T]. One token stays where it is. */
+static const uint8_t *put_tokens(const plain_block *b, uint8_t *out)
+{
+    const size_t tile = b->path->tokens;
+    const uint8_t *x = (const uint8_t *)b->m->x + b->t0 * b->m->x_stride + 4 * b->s0;
+    if (tile == 1)
+        return x;
+    uint8_t *last = out + b->n / tile * tile * 4 * b->n_steps;
+    if (b->n % tile)
+        memset(last, 0, 4 * tile * b->n_steps);
+    for (size_t t = 0; t < b->n; t++, x += b->m->x_stride) {
+        uint8_t *lane = out + t / tile * tile * 4 * b->n_steps + 4 * (t % tile);
+        for (size_t s = 0; s < b->n_steps; s++)
+            memcpy(lane + 4 * tile * s, x + 4 * s, 4);
+    }
+    return out;
+}
+
+/* One tile: in place where all of it exists, else through a copy. */
+static void mul_tile(const plain_block *b, const uint8_t *const w[PLAIN_MAX_PANELS], const uint8_t *x, size_t tokens,
+                     size_t rows, float *y)
+{
+    const size_t width = b->path->panels * CARAT_PANEL;
+    const bool is_first = b->s0 == 0;
+    if (tokens == b->path->tokens && rows == width) {
+        b->path->kernel(w, x, b->n_steps, y, b->m->y_stride, is_first);
+        return;
+    }
+    _Alignas(64) float copy[MAX_TOKENS * 2 * CARAT_PANEL] = { 0 };
+    _Static_assert(MAX_TOKENS * 2 >= 1 * PLAIN_MAX_PANELS, "the widest tile fits");
+    for (size_t t = 0; !is_first && t < tokens; t++)
+        memcpy(copy + width * t, y + b->m->y_stride * t, rows * sizeof *y);
+    b->path->kernel(w, x, b->n_steps, copy, width, is_first);
+    for (size_t t = 0; t < tokens; t++)
+        memcpy(y + b->m->y_stride * t, copy + width * t, rows * sizeof *y);
+}
+
+/* Panels [p, p + R) of which those before panel_end exist, times the block's tokens. */
+static void mul_panels(const plain_block *b, size_t p, size_t panel_end, size_t panel_bytes, uint8_t *buf)
+{
+    const plain_path *path = b->path;
+    const carat_mul *m = b->m;
+    const uint8_t *w[PLAIN_MAX_PANELS];
+    for (size_t i = 0; i < path->panels; i++) {
+        const uint8_t *panel = (const uint8_t *)m->w + min_size(p + i, panel_end - 1) * panel_bytes;
+        if (path->unpack) {
+            w[i] = buf + i * 64 * path->chunk;
+            path->unpack(m, panel, b->s0, b->n_steps, buf + i * 64 * path->chunk);
+        } else {
+            w[i] = panel + b->s0 * path->step_bytes_x2 / 2;
+        }
+    }
+    const size_t rows = min_size(min_size(panel_end, p + path->panels) * CARAT_PANEL, m->rows) - p * CARAT_PANEL;
+    for (size_t t = 0; t < b->n; t += path->tokens)
+        mul_tile(b, w, b->x + 4 * b->n_steps * t, min_size(b->n - t, path->tokens), rows,
+                 m->y + (b->t0 + t) * m->y_stride + p * CARAT_PANEL);
+}
+
+void carat_avx512_mul_plain(const plain_path *path, size_t steps, const carat_mul *m, size_t panel_begin,
+                            size_t panel_end, void *scratch)
+{
+    const size_t fit = (CARAT_MUL_SCRATCH - WEIGHTS_SCRATCH) / (4 * path->chunk * path->tokens);
+    const size_t tiles = (m->n + path->tokens - 1) / path->tokens, blocks = (tiles + fit - 1) / fit;
+    size_t panel_bytes = 0;
+    if (m->n == 0 || panel_begin >= panel_end)
+        return;
+    const size_t block = (tiles + blocks - 1) / blocks * path->tokens; /* all of one size, but for the last */
+    carat_panel_bytes(m->type, m->cols, &panel_bytes);
+    plain_block b = { .path = path, .m = m };
+    for (b.s0 = 0; b.s0 < steps; b.s0 += path->chunk) {
+        b.n_steps = min_size(path->chunk, steps - b.s0);
+        for (b.t0 = 0; b.t0 < m->n; b.t0 += block) {
+            b.n = min_size(block, m->n - b.t0);
+            b.x = put_tokens(&b, (uint8_t *)scratch + WEIGHTS_SCRATCH);
+            for (size_t p = panel_begin; p < panel_end; p += path->panels)
+                mul_panels(&b, p, panel_end, panel_bytes, scratch);
+        }
+    }
+}

@@ -1,0 +1,34 @@
+/* avx512_mul_plain.h - the loops around products whose weights and activations are both plain numbers.
+ *
+ * A row is a run of steps; a step is four bytes of an activation and one vector over sixteen rows of the weights: one
+ * column in f32, a pair of columns in bf16. Kernels take R panels times T tokens, the sums of which they hold in
+ * registers; between chunks of steps the sums wait in y. Tokens are laid out as [step][T], filled up with zeros to T;
+ * a missing panel is a copy of the last one whose sums are dropped. So every path runs the same sum, step by step.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef CARAT_KERNELS_X86_AVX512_MUL_PLAIN_H
+#define CARAT_KERNELS_X86_AVX512_MUL_PLAIN_H
+
+#include "kernels/kernels.h"
+
+#define PLAIN_MAX_PANELS 4
+
+/* c [T][ldc >= 16 R] += W x over n steps; is_first: c is not read. */
+typedef void plain_kernel(const uint8_t *const w[PLAIN_MAX_PANELS], const uint8_t *x, size_t n, float *c, size_t ldc,
+                          bool is_first);
+
+/* Steps [s0, s0 + n) of a panel, as the kernel wants them, into buf (64 bytes a step). */
+typedef void plain_unpack(const carat_mul *m, const uint8_t *panel, size_t s0, size_t n, uint8_t *buf);
+
+typedef struct plain_path {
+    size_t panels, tokens; /* R and T of the kernel */
+    plain_kernel *kernel;
+    plain_unpack *unpack; /* NULL: multiplied where it stands, step s at (s / per) * 64 or 32 bytes: */
+    size_t chunk;         /* steps at a time; what unpack and place allow */
+    size_t step_bytes_x2; /* twice the bytes of a step of a panel in place */
+} plain_path;
+
+void carat_avx512_mul_plain(const plain_path *path, size_t steps, const carat_mul *m, size_t panel_begin,
+                            size_t panel_end, void *scratch);
+
+#endif
