@@ -32,14 +32,20 @@ typedef struct carat_gguf_kv {
 } carat_gguf_kv;
 
 /* Opens a file; for a split file (name-00001-of-0000N.gguf, split.count metadata) any part opens all of them.
- * Errors: CARAT_EIO, CARAT_EFORMAT (with the offset), CARAT_EUNSUPPORTED (v1, big-endian), CARAT_ENOMEM. */
+ * Errors: CARAT_EIO, CARAT_EFORMAT (with the offset), CARAT_EUNSUPPORTED (v1, big-endian, a tensor
+ * type that is not known), CARAT_ELIMIT, CARAT_ENOMEM. */
 bool carat_gguf_open(const char *path, carat_gguf **out, carat_err *err);
-void carat_gguf_close(carat_gguf *g);
+void carat_gguf_close(carat_gguf *g); /* accepts NULL */
+
+/* The same from bytes the caller keeps until close; path only names them in messages. A part of a split file is refused
+ * (CARAT_EUNSUPPORTED): there is nowhere to look for the others. */
+bool carat_gguf_open_memory(const char *path, const void *data, size_t size, carat_gguf **out, carat_err *err);
 
 const carat_tensors *carat_gguf_tensors(const carat_gguf *g);
 const char *carat_gguf_path(const carat_gguf *g);
 uint32_t carat_gguf_version(const carat_gguf *g);
 uint64_t carat_gguf_file_bytes(const carat_gguf *g); /* all parts */
+size_t carat_gguf_directory_bytes(const carat_gguf *g);  /* heap held beyond the mapping, at most 64 MiB */
 
 size_t carat_gguf_n_kv(const carat_gguf *g);
 const carat_gguf_kv *carat_gguf_kv_at(const carat_gguf *g, size_t i);
@@ -53,9 +59,9 @@ bool carat_gguf_bool(const carat_gguf *g, const char *key, bool *out, carat_err 
 bool carat_gguf_text(const carat_gguf *g, const char *key, carat_str *out, carat_err *err);
 
 /* Elements of an array, already bounds-checked at opening. For string arrays walk in order with a cursor that starts
- * zeroed: carat_gguf_next_str returns false at the end. */
+ * zeroed: carat_gguf_next_str returns false at the end, and for anything that holds no strings. */
 typedef struct carat_gguf_cursor { size_t off; uint64_t i; } carat_gguf_cursor;
 bool carat_gguf_next_str(const carat_gguf_kv *kv, carat_gguf_cursor *c, carat_str *out);
-double carat_gguf_elem_num(const carat_gguf_kv *kv, uint64_t i);  /* numeric and bool arrays */
+double carat_gguf_elem_num(const carat_gguf_kv *kv, uint64_t i);  /* numeric and bool arrays; NaN outside them */
 
 #endif

@@ -28,6 +28,11 @@ typedef struct carat_tensors {
 
 const carat_tensor *carat_tensors_find(const carat_tensors *t, const char *name); /* NULL if absent */
 
+/* For the containers' readers. The first sorts the tensors of one map by offset and refuses two that share a byte; the
+ * second sorts the whole set by name and refuses two of one name. Errors: CARAT_EFORMAT. */
+bool carat_tensors_check_overlap(carat_tensor *items, size_t n, carat_err *err);
+bool carat_tensors_sort(carat_tensors *t, carat_err *err);
+
 /* "[2560, 10240]", rows last as in GGUF listings; for messages. */
 const char *carat_tensor_shape(const carat_tensor *t, char buf[96]);
 

@@ -1,0 +1,451 @@
+/* gguf_parse.c - the bytes of one GGUF file become keys and tensors.
+ *
+ *     0  "GGUF"                                     string:  u64 length, bytes
+ *     4  u32 version, 2 or 3                        value:   by kind: 1, 2, 4 or 8 bytes, a string, or an array:
+ *     8  u64 tensors                                         u32 kind of the elements, u64 count, the elements
+ *    16  u64 keys
+ *    24  keys:    string name, u32 kind, value
+ *        tensors: string name, u32 n_dims, u64 dims[n_dims], u32 type, u64 offset from the data's start
+ *        zeros up to a multiple of general.alignment: here the data starts
+ *        data, each tensor at a multiple of the alignment
+ *
+ * Source: GGUF specification. All numbers are little-endian. The file is hostile: nothing is allocated for a count
+ * before the bytes that such a count needs at the least are known to be there, and nothing is read before it is known
+ * to lie inside.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/size.h"
+#include "format/gguf_part.h"
+#include "format/le.h"
+
+/* The smallest entries there can be, with a name of one byte. */
+enum {
+    MIN_KV = 8 + 1 + 4 + 1,
+    MIN_TENSOR = 8 + 1 + 4 + 8 + 4 + 8,
+};
+
+typedef struct reader {
+    carat_gguf *g;
+    carat_gguf_part *p;
+    size_t pos;
+    const char *kind; /* what is being read, for messages: "key", "tensor"; NULL is the header */
+    const char *name; /* NULL until it is known; then number i of n has to do */
+    size_t i, n;
+    carat_err *err;
+} reader;
+
+static __attribute__((format(printf, 4, 5))) bool fail(reader *r, carat_code code, size_t at, const char *fmt, ...)
+{
+    char msg[160];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(msg, sizeof msg, fmt, ap);
+    va_end(ap);
+    if (!r->kind)
+        return carat_fail(r->err, code, at, "%s", msg);
+    if (!r->name)
+        return carat_fail(r->err, code, at, "%s %zu of %zu: %s", r->kind, r->i + 1, r->n, msg);
+    return carat_fail(r->err, code, at, "%s '%.64s': %s", r->kind, r->name, msg);
+}
+
+static bool need(reader *r, uint64_t bytes, const char *what)
+{
+    if (carat_inside(r->pos, bytes, r->p->size))
+        return true;
+    return fail(r, CARAT_EFORMAT, r->pos, "%s at byte %zu needs %" PRIu64 " bytes, the file has %zu left", what, r->pos,
+                bytes, r->p->size - r->pos);
+}
+
+static bool get_u32(reader *r, uint32_t *out, const char *what)
+{
+    if (!need(r, 4, what))
+        return false;
+    *out = carat_le32(r->p->data + r->pos);
+    r->pos += 4;
+    return true;
+}
+
+static bool get_u64(reader *r, uint64_t *out, const char *what)
+{
+    if (!need(r, 8, what))
+        return false;
+    *out = carat_le64(r->p->data + r->pos);
+    r->pos += 8;
+    return true;
+}
+
+/* --- directory memory --------------------------------------------------------------------------------------------- */
+
+/* Resizes a piece of the directory, within its ceiling. Old contents stay; what is new is not cleared. */
+static bool grow(reader *r, void **mem, size_t old_bytes, size_t n, size_t size)
+{
+    size_t bytes, total;
+    if (!carat_mul_size(n, size, &bytes) || !carat_add_size(r->g->directory_bytes - old_bytes, bytes, &total) ||
+        total > CARAT_GGUF_MAX_DIRECTORY)
+        return fail(r, CARAT_ELIMIT, r->pos, "the file's directory needs more than %zu MiB",
+                    CARAT_GGUF_MAX_DIRECTORY >> 20);
+    if (bytes == 0)
+        return true;
+    void *m = realloc(*mem, bytes);
+    if (!m)
+        return fail(r, CARAT_ENOMEM, r->pos, "no memory for %zu bytes of the file's directory", bytes);
+    *mem = m;
+    r->g->directory_bytes = total;
+    return true;
+}
+
+static const char *keep_name(reader *r, const uint8_t *s, size_t len)
+{
+    enum { CHUNK = 8192 };
+    carat_name_chunk *c = r->g->names;
+    if (!c || c->cap - c->used < len + 1) {
+        size_t cap = len + 1 > CHUNK ? len + 1 : CHUNK;
+        void *mem = NULL;
+        if (!grow(r, &mem, 0, 1, sizeof *c + cap))
+            return NULL;
+        c = mem;
+        *c = (carat_name_chunk){ .next = r->g->names, .cap = cap };
+        r->g->names = c;
+    }
+    char *name = c->data + c->used;
+    memcpy(name, s, len);
+    name[len] = '\0';
+    c->used += len + 1;
+    return name;
+}
+
+/* Names go into messages and are compared as C strings: printable ASCII only, which also keeps out the NUL. */
+static bool get_name(reader *r, size_t max, const char **out)
+{
+    r->name = NULL;
+    size_t at = r->pos;
+    uint64_t len;
+    if (!get_u64(r, &len, "the name's length"))
+        return false;
+    if (len == 0 || len > max)
+        return fail(r, CARAT_EFORMAT, at, "a name of %" PRIu64 " bytes at byte %zu, expected 1 to %zu", len, at, max);
+    if (!need(r, len, "the name"))
+        return false;
+    const uint8_t *s = r->p->data + r->pos;
+    for (size_t i = 0; i < len; i++)
+        if (s[i] < 0x20 || s[i] > 0x7e)
+            return fail(r, CARAT_EFORMAT, r->pos + i, "byte 0x%02x in its name, at byte %zu, is not printable ASCII",
+                        s[i], r->pos + i);
+    *out = keep_name(r, s, (size_t)len);
+    r->name = *out;
+    r->pos += (size_t)len;
+    return *out != NULL;
+}
+
+/* --- header ------------------------------------------------------------------------------------------------------- */
+
+/* What people open by mistake, told from its first bytes. */
+static const char *looks_like(const uint8_t *data, size_t size)
+{
+    static const struct {
+        const char *bytes, *what;
+    } known[] = {
+        { "FUGG", "a big-endian GGUF" },
+        { "lmgg", "an old GGML file" },
+        { "fmgg", "an old GGMF file" },
+        { "tjgg", "an old GGJT file" },
+        { "PK\3\4", "a zip or PyTorch archive" },
+        { "version https://git-lfs", "a Git LFS pointer, not the file itself" },
+        { "<!", "a web page" },
+        { "<html", "a web page" },
+        { "\x1f\x8b", "gzip-compressed" },
+        { "\x28\xb5\x2f\xfd", "zstd-compressed" },
+    };
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        size_t len = strlen(known[i].bytes);
+        if (size >= len && memcmp(data, known[i].bytes, len) == 0)
+            return known[i].what;
+    }
+    return NULL;
+}
+
+static bool read_magic(reader *r)
+{
+    const carat_gguf_part *p = r->p;
+    if (p->size >= 4 && memcmp(p->data, "GGUF", 4) == 0) {
+        r->pos = 4;
+        return true;
+    }
+    const char *what = looks_like(p->data, p->size);
+    if (what)
+        return fail(r, CARAT_EUNSUPPORTED, 0, "not a GGUF file that can be read: it looks like %s", what);
+    if (p->size < 4)
+        return fail(r, CARAT_EFORMAT, 0, "not a GGUF file: it has %zu bytes, a header has 24", p->size);
+    return fail(r, CARAT_EFORMAT, 0, "not a GGUF file: it starts with %02x %02x %02x %02x, expected \"GGUF\"",
+                p->data[0], p->data[1], p->data[2], p->data[3]);
+}
+
+static bool read_version(reader *r)
+{
+    uint32_t v;
+    if (!get_u32(r, &v, "the version"))
+        return false;
+    /* Big-endian files keep the magic and swap the rest: version 3 reads as 0x03000000. */
+    if (v != 0 && (v & 0xffff) == 0)
+        return fail(r, CARAT_EUNSUPPORTED, 4, "a big-endian GGUF file; little-endian is expected");
+    if (v != 2 && v != 3)
+        return fail(r, v == 1 ? CARAT_EUNSUPPORTED : CARAT_EFORMAT, 4, "GGUF version %" PRIu32 ", expected 2 or 3", v);
+    r->p->version = v;
+    return true;
+}
+
+/* A count is believed once the bytes it needs at the least are there. */
+static bool read_count(reader *r, const char *what, size_t max, size_t min_bytes, size_t *out)
+{
+    uint64_t n;
+    size_t at = r->pos;
+    if (!get_u64(r, &n, what))
+        return false;
+    size_t left = r->p->size - r->pos;
+    if (n > left / min_bytes)
+        return fail(r, CARAT_EFORMAT, at, "%s is %" PRIu64 ", too large for the %zu bytes that follow", what, n, left);
+    if (n > max)
+        return fail(r, CARAT_ELIMIT, at, "%s is %" PRIu64 ", the limit is %zu", what, n, max);
+    *out = (size_t)n;
+    return true;
+}
+
+/* --- keys --------------------------------------------------------------------------------------------------------- */
+
+static bool skip_strings(reader *r, uint64_t count)
+{
+    const uint8_t *data = r->p->data;
+    size_t size = r->p->size, pos = r->pos;
+    for (uint64_t i = 0; i < count; i++) {
+        if (size - pos < 8 || carat_le64(data + pos) > size - pos - 8)
+            return fail(r, CARAT_EFORMAT, pos, "string %" PRIu64 " of %" PRIu64 " at byte %zu does not fit in the file",
+                        i + 1, count, pos);
+        pos += 8 + (size_t)carat_le64(data + pos);
+    }
+    r->pos = pos;
+    return true;
+}
+
+static bool check_bools(reader *r, const uint8_t *data, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (data[i] > 1)
+            return fail(r, CARAT_EFORMAT, (size_t)(data + i - r->p->data), "a boolean is %u, expected 0 or 1", data[i]);
+    return true;
+}
+
+/* Values of one kind, one after another: a lone value or the elements of an array. */
+static bool read_values(reader *r, carat_gguf_kv *kv, uint32_t kind)
+{
+    kv->data = r->p->data + r->pos;
+    size_t start = r->pos;
+    if (kind == CARAT_GGUF_STR) {
+        if (!skip_strings(r, kv->count))
+            return false;
+    } else {
+        size_t bytes, each = carat_gguf_kind_bytes(kind);
+        if (kv->count > SIZE_MAX / each || !carat_mul_size((size_t)kv->count, each, &bytes) ||
+            !carat_inside(r->pos, bytes, r->p->size))
+            return fail(r, CARAT_EFORMAT, r->pos, "%" PRIu64 " %s values at byte %zu, the file has %zu bytes left",
+                        kv->count, carat_gguf_kind_name(kind), r->pos, r->p->size - r->pos);
+        if (kind == CARAT_GGUF_BOOL && !check_bools(r, kv->data, bytes))
+            return false;
+        r->pos += bytes;
+    }
+    kv->bytes = r->pos - start;
+    return true;
+}
+
+static bool read_kv(reader *r, carat_gguf_kv *kv)
+{
+    uint32_t kind, elem;
+    if (!get_name(r, CARAT_GGUF_MAX_KEY, &kv->key) || !get_u32(r, &kind, "its kind"))
+        return false;
+    kv->count = 1;
+    elem = kind;
+    if (kind == CARAT_GGUF_ARR &&
+        (!get_u32(r, &elem, "the kind of its elements") || !get_u64(r, &kv->count, "the number of its elements")))
+        return false;
+    if (kind == CARAT_GGUF_ARR && elem == CARAT_GGUF_ARR)
+        return fail(r, CARAT_EUNSUPPORTED, r->pos, "an array of arrays, which no Gemma file has");
+    if (elem > CARAT_GGUF_F64)
+        return fail(r, CARAT_EFORMAT, r->pos, "value kind %" PRIu32 ", the known ones are 0 to %d", elem,
+                    CARAT_GGUF_F64);
+    kv->kind = (carat_gguf_kind)kind;
+    kv->elem = (carat_gguf_kind)elem;
+    return read_values(r, kv, elem);
+}
+
+static int by_key(const void *a, const void *b)
+{
+    return strcmp((*(const carat_gguf_kv *const *)a)->key, (*(const carat_gguf_kv *const *)b)->key);
+}
+
+static bool sort_keys(reader *r)
+{
+    carat_gguf_part *p = r->p;
+    for (size_t i = 0; i < p->n_kv; i++)
+        p->sorted[i] = &p->kv[i];
+    if (p->n_kv > 1)
+        qsort(p->sorted, p->n_kv, sizeof *p->sorted, by_key);
+    for (size_t i = 1; i < p->n_kv; i++)
+        if (strcmp(p->sorted[i - 1]->key, p->sorted[i]->key) == 0)
+            return carat_fail(r->err, CARAT_EFORMAT, (uint64_t)(p->sorted[i]->data - p->data),
+                              "key '%.64s' appears twice", p->sorted[i]->key);
+    return true;
+}
+
+static bool read_kvs(reader *r, size_t n)
+{
+    void *kv = NULL, *sorted = NULL;
+    bool ok = grow(r, &kv, 0, n, sizeof *r->p->kv);
+    r->p->kv = kv;
+    ok = ok && grow(r, &sorted, 0, n, sizeof *r->p->sorted);
+    r->p->sorted = sorted;
+    if (!ok)
+        return false;
+    r->kind = "key", r->n = n;
+    for (r->i = 0; r->i < n; r->i++) {
+        if (!read_kv(r, &r->p->kv[r->i]))
+            return false;
+        r->p->n_kv++;
+    }
+    r->kind = NULL;
+    return sort_keys(r);
+}
+
+/* --- tensors ------------------------------------------------------------------------------------------------------ */
+
+static bool read_dims(reader *r, carat_tensor *t)
+{
+    size_t at = r->pos;
+    if (!get_u32(r, &t->n_dims, "the number of dimensions"))
+        return false;
+    if (t->n_dims < 1 || t->n_dims > CARAT_MAX_DIMS)
+        return fail(r, CARAT_EFORMAT, at, "%" PRIu32 " dimensions, expected 1 to %d", t->n_dims, CARAT_MAX_DIMS);
+    for (uint32_t d = 0; d < CARAT_MAX_DIMS; d++) {
+        t->dims[d] = 1;
+        if (d < t->n_dims && !get_u64(r, &t->dims[d], "a dimension"))
+            return false;
+        if (t->dims[d] < 1 || t->dims[d] > PTRDIFF_MAX)
+            return fail(r, CARAT_EFORMAT, r->pos - 8, "dimension %" PRIu32 " is %" PRIu64, d + 1, t->dims[d]);
+    }
+    return true;
+}
+
+/* t->bytes from type and dims. */
+static bool size_tensor(reader *r, carat_tensor *t, uint32_t type, size_t at)
+{
+    const carat_type_info *info = carat_type_get(type);
+    if (!info)
+        return fail(r, CARAT_EUNSUPPORTED, at, "type number %" PRIu32 " is not a known tensor type", type);
+    t->type = (carat_type)type;
+    if (t->dims[0] % info->block != 0)
+        return fail(r, CARAT_EFORMAT, at, "rows of %" PRIu64 " weights, %s comes in blocks of %d", t->dims[0],
+                    info->name, info->block);
+    char shape[96];
+    bool ok = carat_row_bytes(type, (size_t)t->dims[0], &t->bytes);
+    for (int d = 1; d < CARAT_MAX_DIMS; d++)
+        ok = ok && carat_mul_size(t->bytes, (size_t)t->dims[d], &t->bytes);
+    if (!ok)
+        return fail(r, CARAT_EFORMAT, at, "the size of %s %s overflows", info->name, carat_tensor_shape(t, shape));
+    return true;
+}
+
+/* offset is from the data's start until place_tensors has seen where that is. */
+static bool read_tensor(reader *r, carat_tensor *t)
+{
+    uint32_t type;
+    uint64_t offset;
+    if (!get_name(r, CARAT_GGUF_MAX_NAME, &t->name) || !read_dims(r, t))
+        return false;
+    size_t at = r->pos;
+    if (!get_u32(r, &type, "the type") || !size_tensor(r, t, type, at) || !get_u64(r, &offset, "the offset"))
+        return false;
+    if (!carat_inside(offset, t->bytes, r->p->size))
+        return fail(r, CARAT_EFORMAT, at + 4, "%zu bytes at offset %" PRIu64 " of the data, the whole file has %zu",
+                    t->bytes, offset, r->p->size);
+    t->offset = (size_t)offset;
+    return true;
+}
+
+static bool place_tensors(reader *r, carat_tensor *items, size_t n)
+{
+    carat_gguf_part *p = r->p;
+    /* The specification wants a multiple of 8; only powers of two exist. 1 MiB is past any page or disk block that one
+     * would align to, and small enough that the rounding below cannot surprise. */
+    int64_t align = CARAT_GGUF_ALIGNMENT;
+    if (!carat_gguf_part_int(p, "general.alignment", 8, 1 << 20, &align, r->err))
+        return false;
+    if (align & (align - 1))
+        return fail(r, CARAT_EFORMAT, r->pos, "general.alignment is %" PRId64 ", expected a power of two", align);
+    size_t start;
+    if (!carat_align_size(r->pos, (size_t)align, &start))
+        return fail(r, CARAT_EFORMAT, r->pos, "no room for the data");
+    r->kind = "tensor";
+    for (size_t i = 0; i < n; i++) {
+        carat_tensor *t = &items[i];
+        r->name = t->name;
+        if (t->offset % (size_t)align != 0)
+            return fail(r, CARAT_EFORMAT, start, "offset %zu is no multiple of the alignment, %" PRId64, t->offset,
+                        align);
+        if (start > p->size || !carat_inside(t->offset, t->bytes, p->size - start))
+            return fail(r, CARAT_EFORMAT, start, "its %zu bytes at %zu + %zu end after the file, which has %zu bytes",
+                        t->bytes, start, t->offset, p->size);
+        t->offset += start;
+        t->data = p->data + t->offset;
+        t->map = &p->map;
+    }
+    r->kind = NULL;
+    return carat_tensors_check_overlap(items, n, r->err);
+}
+
+static bool read_tensors(reader *r, size_t n)
+{
+    carat_tensors *t = &r->g->tensors;
+    if (n > CARAT_GGUF_MAX_TENSORS - t->n)
+        return fail(r, CARAT_ELIMIT, r->pos, "%zu tensors in all, the limit is %zu", t->n + n, CARAT_GGUF_MAX_TENSORS);
+    void *mem = t->items;
+    bool ok = grow(r, &mem, t->n * sizeof *t->items, t->n + n, sizeof *t->items);
+    t->items = mem;
+    if (!ok)
+        return false;
+    carat_tensor *items = t->items + t->n;
+    r->kind = "tensor", r->n = n;
+    for (r->i = 0; r->i < n; r->i++)
+        if (!read_tensor(r, &items[r->i]))
+            return false;
+    r->kind = NULL;
+    if (!place_tensors(r, items, n))
+        return false;
+    r->p->n_tensor = n;
+    t->n += n;
+    return true;
+}
+
+/* --- split files -------------------------------------------------------------------------------------------------- */
+
+static bool read_split(reader *r)
+{
+    carat_gguf_part *p = r->p;
+    p->split_tensors = -1;
+    return carat_gguf_part_int(p, "split.no", 0, UINT16_MAX, &p->split_no, r->err) &&
+           carat_gguf_part_int(p, "split.count", 0, UINT16_MAX, &p->split_count, r->err) &&
+           carat_gguf_part_int(p, "split.tensors.count", 0, INT32_MAX, &p->split_tensors, r->err);
+}
+
+bool carat_gguf_parse(carat_gguf *g, carat_gguf_part *p, carat_err *err)
+{
+    reader r = { .g = g, .p = p, .err = err };
+    size_t n_tensor, n_kv;
+    return read_magic(&r) && read_version(&r) &&
+           read_count(&r, "the number of tensors", CARAT_GGUF_MAX_TENSORS, MIN_TENSOR, &n_tensor) &&
+           read_count(&r, "the number of keys", CARAT_GGUF_MAX_KV, MIN_KV, &n_kv) && read_kvs(&r, n_kv) &&
+           read_split(&r) && read_tensors(&r, n_tensor);
+}
