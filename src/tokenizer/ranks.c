@@ -63,12 +63,12 @@ static bool fill_merges(carat_tokenizer *t, const listed *list, size_t n, carat_
     return true;
 }
 
-bool carat_vocab_rank_by_list(carat_tokenizer *t, const struct carat_vocab_merge *merges, size_t n, carat_err *err)
+bool carat_vocab_rank_by_list(carat_tokenizer *t, const carat_vocab_merge *merges, size_t n, carat_err *err)
 {
     listed *list = malloc((n + 1) * sizeof *list);
     bool ok = list ? make_tables(t, err) : no_memory(err);
     for (size_t i = 0; ok && i < n; i++)
-        list[i] = (listed){ merges[i].made, (uint32_t)carat_vocab_len(t, merges[i].left), (uint32_t)i };
+        list[i] = (listed){ merges[i].made, merges[i].left, (uint32_t)i };
     ok = ok && fill_merges(t, list, n, err);
     free(list);
     return ok;

@@ -14,12 +14,12 @@
 #include "base/err.h"
 
 typedef enum carat_piece_kind { /* numbers of sentencepiece's Type and of GGUF's token_type */
-    CARAT_PIECE_NORMAL = 1,
-    CARAT_PIECE_UNKNOWN = 2,
-    CARAT_PIECE_CONTROL = 3,
-    CARAT_PIECE_USER_DEFINED = 4,
-    CARAT_PIECE_UNUSED = 5,
-    CARAT_PIECE_BYTE = 6,
+                                CARAT_PIECE_NORMAL = 1,
+                                CARAT_PIECE_UNKNOWN = 2,
+                                CARAT_PIECE_CONTROL = 3,
+                                CARAT_PIECE_USER_DEFINED = 4,
+                                CARAT_PIECE_UNUSED = 5,
+                                CARAT_PIECE_BYTE = 6,
 } carat_piece_kind;
 
 /* One entry of the vocabulary as a container states it. */
@@ -85,14 +85,16 @@ bool carat_detok_flush(carat_detok *d, carat_buf *out); /* end of text: what is 
 
 typedef struct carat_tok_info {
     size_t n_pieces; /* as the container states them. image_soft_token may be n_pieces itself: see below */
-    int32_t bos, eos, pad, unk, start_of_turn, end_of_turn, start_of_image, end_of_image, image_soft_token; /* -1: none */
+    int32_t bos, eos, pad, unk, start_of_turn, end_of_turn, start_of_image, end_of_image,
+        image_soft_token; /* -1: none */
 } carat_tok_info;
 
 /* A text-only model's GGUF ends before <image_soft_token> (262144 of 262144). Where <start_of_image> is there and it is
- * not, it gets the next id, as tokenizer.json has it: encoding may give that id (only with SPECIAL), and a model without
- * such a row must refuse it. It is never samplable. */
+ * not, it gets the next id, as tokenizer.json has it: encoding may give that id (only with SPECIAL), and a model
+ * without such a row must refuse it. It is never samplable. */
 const carat_tok_info *carat_tok_facts(const carat_tokenizer *t);
-bool carat_tok_is_control(const carat_tokenizer *t, int32_t id); /* never printed: the special ids, not <unusedN> pieces */
+bool carat_tok_is_control(const carat_tokenizer *t,
+                          int32_t id); /* never printed: the special ids, not <unusedN> pieces */
 int32_t carat_tok_find(const carat_tokenizer *t, const char *piece, size_t len); /* -1 if no such piece */
 /* May the model ever be allowed to sample this id? Not: ids past the pieces, image placeholders. */
 bool carat_tok_is_samplable(const carat_tokenizer *t, int32_t id);

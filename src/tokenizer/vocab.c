@@ -34,8 +34,7 @@ static bool check_piece(const carat_piece *p, size_t id, carat_err *err)
     return true;
 }
 
-/* Writes s with every U+2581 as a space; returns the bytes written, at most len. */
-static size_t put_decoded(char *out, const char *s, size_t len)
+size_t carat_vocab_decoded(char *out, const char *s, size_t len)
 {
     size_t n = 0;
     for (size_t i = 0; i < len; n++) {
@@ -70,7 +69,7 @@ static bool copy_pieces(carat_tokenizer *t, const carat_vocab_source *src, carat
     t->start[0] = 0;
     for (size_t i = 0; i < src->n; i++)
         t->start[i + 1] =
-            t->start[i] + (uint32_t)put_decoded(t->text + t->start[i], src->pieces[i].text, src->pieces[i].len);
+            t->start[i] + (uint32_t)carat_vocab_decoded(t->text + t->start[i], src->pieces[i].text, src->pieces[i].len);
     t->n = (uint32_t)src->n;
     t->facts.n_pieces = src->n;
     return true;
@@ -78,8 +77,9 @@ static bool copy_pieces(carat_tokenizer *t, const carat_vocab_source *src, carat
 
 /* ---- kinds ---- */
 
-static bool set_kinds(carat_tokenizer *t, const carat_piece *pieces, carat_err *err)
+static bool set_kinds(carat_tokenizer *t, const carat_vocab_source *src, carat_err *err)
 {
+    const carat_piece *pieces = src->pieces;
     size_t n_wrong = 0, first_wrong = 0;
     memset(t->byte_id, -1, sizeof t->byte_id);
     for (int b = 0; b < 256; b++)
@@ -88,6 +88,8 @@ static bool set_kinds(carat_tokenizer *t, const carat_piece *pieces, carat_err *
         const carat_piece *p = &pieces[i];
         uint8_t byte = 0;
         carat_name name = carat_name_of(p->text, p->len, &byte);
+        if (src->lists_added && name == CARAT_NAME_ADDED)
+            name = CARAT_NAME_NONE;
         bool is_wrong;
         carat_piece_kind kind = carat_name_repair(name, p->kind ? p->kind : CARAT_PIECE_NORMAL, &is_wrong);
         if (is_wrong && !n_wrong++)
@@ -312,8 +314,8 @@ static bool set_facts(carat_tokenizer *t, carat_err *err)
 
 static bool rank(carat_tokenizer *t, const carat_vocab_source *src, carat_err *err)
 {
-    if (src->merges)
-        return carat_vocab_rank_by_list(t, src->merges, src->n_merges, err);
+    if (src->rank)
+        return src->rank(src->arg, t, err);
     float *scores = calloc(t->n, sizeof *scores);
     if (!scores)
         return no_memory(err);
@@ -330,7 +332,7 @@ bool carat_vocab_build(const carat_vocab_source *src, carat_tokenizer **out, car
     carat_tokenizer *t = calloc(1, sizeof *t);
     if (!t)
         return no_memory(err);
-    if (!copy_pieces(t, src, err) || !set_kinds(t, src->pieces, err))
+    if (!copy_pieces(t, src, err) || !set_kinds(t, src, err))
         goto fail;
     if (has_piece(src, "<start_of_image>") && !has_piece(src, image_soft_token))
         add_image_soft_token(t);
@@ -389,5 +391,5 @@ int32_t carat_tok_find(const carat_tokenizer *t, const char *piece, size_t len)
     char decoded[CARAT_TOK_MAX_PIECE];
     if (len > sizeof decoded)
         return -1;
-    return carat_vocab_lookup(t, decoded, put_decoded(decoded, piece, len));
+    return carat_vocab_lookup(t, decoded, carat_vocab_decoded(decoded, piece, len));
 }

@@ -61,18 +61,29 @@ struct carat_tokenizer {
 typedef struct carat_vocab_source {
     const carat_piece *pieces; /* by id */
     size_t n;
-    const struct carat_vocab_merge { /* in rank order; NULL: ranks come from the scores */
-        int32_t left, right, made;   /* ids; made reads left | right */
-    } * merges;
-    size_t n_merges;
     bool runs_in_spaces; /* GGUF: the run tokens, matched where U+2581 is written, are spelled with spaces */
+    bool lists_added;    /* tokenizer.json: which pieces are added tokens is as stated, even against their names */
+    /* Ranks the merges once the pieces can be looked up; NULL: by the pieces' scores. */
+    bool (*rank)(void *arg, carat_tokenizer *t, carat_err *err);
+    void *arg;
 } carat_vocab_source;
 
 bool carat_vocab_build(const carat_vocab_source *src, carat_tokenizer **out, carat_err *err);
 
 /* Ranks of all merges, into t->rank, t->first_merge and t->merges. In ranks.c. */
 bool carat_vocab_rank_by_score(carat_tokenizer *t, const float *scores, carat_err *err);
-bool carat_vocab_rank_by_list(carat_tokenizer *t, const struct carat_vocab_merge *merges, size_t n, carat_err *err);
+typedef struct carat_vocab_merge {
+    int32_t made;
+    uint32_t left; /* bytes, decoded form */
+} carat_vocab_merge;
+bool carat_vocab_rank_by_list(carat_tokenizer *t, const carat_vocab_merge *merges, size_t n, carat_err *err);
+
+/* Writes s with every U+2581 as a space; returns the bytes written, at most len. out may be s. */
+size_t carat_vocab_decoded(char *out, const char *s, size_t len);
+
+/* The two files as bytes in memory. */
+bool carat_tokenizer_from_json_bytes(const char *text, size_t len, carat_tokenizer **out, carat_err *err);
+bool carat_tokenizer_from_model_bytes(const void *data, size_t size, carat_tokenizer **out, carat_err *err);
 
 /* Piece with exactly these bytes (decoded form), or -1. */
 int32_t carat_vocab_lookup(const carat_tokenizer *t, const char *s, size_t len);

@@ -1,7 +1,7 @@
 /* The packed panel: exact both ways, and byte for byte where quant/README.md draws it.
  *
- * panel_value() below reads one weight out of a panel by the README's table alone, with offsets worked out by hand, so
- * that a packer and an unpacker which are wrong in the same way do not pass.
+ * panel_drawn.c reads one weight out of a panel by the README's table alone, so that a packer and an unpacker which are
+ * wrong in the same way do not pass.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "unit.h"
@@ -12,6 +12,7 @@
 
 #include "blocks.h"
 #include "golden_file.h"
+#include "panel_drawn.h"
 #include "quant/pack.h"
 #include "quant/pack_layout.h"
 
@@ -28,126 +29,6 @@ static uint8_t *random_bytes(size_t n, uint64_t seed)
     for (size_t i = 0; i < n; i++)
         b[i] = (uint8_t)next_random(&seed);
     return b;
-}
-
-/* ---- the README's drawing, read weight by weight ------------------------------------------------------------------
- */
-
-static float half_at(const uint8_t *p)
-{
-    return carat_f16_to_f32((uint16_t)(p[0] | p[1] << 8));
-}
-
-static int codes4(const uint8_t *p, int row, int col)
-{
-    int group = col / 4, byte = p[group % 4 * 64 + row * 4 + col % 4];
-    return group < 4 ? byte & 15 : byte >> 4;
-}
-
-static int codes2(const uint8_t *p, int row, int col)
-{
-    int group = col / 4;
-    return p[group / 4 * 64 + row * 4 + col % 4] >> 2 * (group % 4) & 3;
-}
-
-static int high1(const uint8_t *p, int row, int col)
-{
-    return p[row * 4 + col % 4] >> col / 4 & 1;
-}
-
-/* The 6-bit scale (is_min: minimum) j of a Q4_K or Q5_K block, from its twelve bytes in a column of sixteen. */
-static int scale6(const uint8_t *p, int row, int j, bool is_min)
-{
-    int b = is_min ? 4 : 0;
-    if (j < 4)
-        return p[(j + b) * 16 + row] & 63;
-    return (is_min ? p[(j + 4) * 16 + row] >> 4 : p[(j + 4) * 16 + row] & 15) | p[(j - 4 + b) * 16 + row] >> 6 << 4;
-}
-
-static int scale6_q3(const uint8_t *p, int row, int j)
-{
-    int low = p[j % 8 * 16 + row] >> (j < 8 ? 0 : 4) & 15, high = p[(8 + j % 4) * 16 + row] >> 2 * (j / 4) & 3;
-    return (low | high << 4) - 32;
-}
-
-static const int iq4_values[16] = { -127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113 };
-
-static float value32(carat_type type, const uint8_t *panel, size_t cols, int row, int col)
-{
-    static const int bytes[] = { [CARAT_Q8_0] = 1088, [CARAT_Q4_0] = 576, [CARAT_IQ4_NL] = 576,
-                                 [CARAT_Q4_1] = 640,  [CARAT_Q5_0] = 704, [CARAT_Q5_1] = 768 };
-    const uint8_t *u = panel + col / 64 * bytes[type];
-    bool is_single = cols % 64 && (size_t)(col / 64) == cols / 64;
-    int n = is_single ? 1 : 2, s = is_single ? 0 : col / 32 % 2, c = col % 32;
-    float d = half_at(u + 32 * s + 2 * row), m = half_at(u + 32 * n + 32 * s + 2 * row);
-    switch ((int)type) {
-    case CARAT_Q8_0:
-        return d * (float)(u[32 * n + 512 * s + c / 4 * 64 + row * 4 + c % 4] - 128);
-    case CARAT_Q4_0:
-        return d * (float)(codes4(u + 32 * n + 256 * s, row, c) - 8);
-    case CARAT_IQ4_NL:
-        return d * (float)iq4_values[codes4(u + 32 * n + 256 * s, row, c)];
-    case CARAT_Q4_1:
-        return d * (float)codes4(u + 64 * n + 256 * s, row, c) + m;
-    case CARAT_Q5_0:
-        return d * (float)(codes4(u + 96 * n + 256 * s, row, c) + 16 * high1(u + 32 * n + 64 * s, row, c) - 16);
-    default: /* Q5_1 */
-        return d * (float)(codes4(u + 128 * n + 256 * s, row, c) + 16 * high1(u + 64 * n + 64 * s, row, c)) + m;
-    }
-}
-
-static float value256(carat_type type, const uint8_t *panel, size_t cols, int row, int col)
-{
-    static const int bytes[] = { [CARAT_Q4_K] = 2304, [CARAT_Q5_K] = 2816, [CARAT_Q2_K] = 1344,
-                                 [CARAT_Q6_K] = 3328, [CARAT_Q3_K] = 1728, [CARAT_IQ4_XS] = 2176 };
-    int unit = col / 256, s = col / 32 % 8, c = col % 32, half = col / 16 % 16;
-    const uint8_t *u = panel + unit * bytes[type], *tail = panel + cols / 256 * (size_t)bytes[type] + unit * 32;
-    float d = half_at(u + 2 * row), dmin = half_at(u + 32 + 2 * row), d_tail = half_at(tail + 2 * row);
-    switch ((int)type) {
-    case CARAT_Q4_K:
-        return d * (float)scale6(u + 64, row, s, false) * (float)codes4(u + 256 + 256 * s, row, c) -
-               dmin * (float)scale6(u + 64, row, s, true);
-    case CARAT_Q5_K:
-        return d * (float)scale6(u + 64, row, s, false) *
-                   (float)(codes4(u + 768 + 256 * s, row, c) + 16 * high1(u + 256 + 64 * s, row, c)) -
-               dmin * (float)scale6(u + 64, row, s, true);
-    case CARAT_Q2_K: {
-        int b = u[64 + 16 * half + row];
-        return d * (float)(b & 15) * (float)codes2(u + 320 + 128 * s, row, c) - dmin * (float)(b >> 4);
-    }
-    case CARAT_Q6_K:
-        return d_tail * (float)(int8_t)u[16 * half + row] *
-               (float)(codes4(u + 1280 + 256 * s, row, c) + 16 * codes2(u + 256 + 128 * s, row, c) - 32);
-    case CARAT_Q3_K:
-        return d_tail * (float)scale6_q3(u, row, half) *
-               (float)(codes2(u + 704 + 128 * s, row, c) + 4 * high1(u + 192 + 64 * s, row, c) - 4);
-    default: { /* IQ4_XS */
-        int low = u[64 + s / 2 * 16 + row] >> 4 * (s % 2) & 15;
-        int high = (u[32 + 2 * row] | u[33 + 2 * row] << 8) >> 2 * s & 3;
-        return d * (float)((low | high << 4) - 32) * (float)iq4_values[codes4(u + 128 + 256 * s, row, c)];
-    }
-    }
-}
-
-static float panel_value(carat_type type, const uint8_t *panel, size_t cols, int row, int col)
-{
-    uint32_t bits;
-    float f;
-    switch ((int)type) {
-    case CARAT_F32:
-        memcpy(&f, panel + (size_t)col * 64 + 4 * row, 4);
-        return f;
-    case CARAT_F16:
-        return half_at(panel + (size_t)col * 32 + 2 * row);
-    case CARAT_BF16:
-        panel += (size_t)(col / 2) * 64 + 4 * row + 2 * (col % 2);
-        bits = (uint32_t)panel[0] << 16 | (uint32_t)panel[1] << 24;
-        memcpy(&f, &bits, 4);
-        return f;
-    default:
-        return carat_type_get(type)->block == 32 ? value32(type, panel, cols, row, col)
-                                                 : value256(type, panel, cols, row, col);
-    }
 }
 
 /* Equal bits, or both NaN (whose payload a product may change). */
@@ -218,7 +99,7 @@ static void check_values(const packed_case *c)
                          (double)expected[i]);
             if (!carat_pack_is_interleaved(c->type))
                 continue;
-            float drawn = panel_value(c->type, c->panel, c->cols, r, (int)i);
+            float drawn = drawn_value(c->type, c->panel, c->cols, r, (int)i);
             if (!same(drawn, expected[i]))
                 fail_msg("%s [%d, %zu] of %zu: the README's place holds %a, expected %a", name, r, i, c->cols,
                          (double)drawn, (double)expected[i]);

@@ -72,12 +72,12 @@ static bool encodes_to(const carat_tokenizer *t, const json_t *text, unsigned fl
 static bool check_text(const carat_tokenizer *t, const json_t *line)
 {
     const json_t *text = json_object_get(line, "text"), *want = json_object_get(line, "ids");
-    const json_t *special = json_object_get(line, "parse_special"); /* null or absent: the same answer either way */
+    const json_t *special = json_object_get(line, "parse_special"); /* null: the same answer either way */
     unsigned bos = json_is_true(json_object_get(line, "add_special")) ? CARAT_TOK_BOS : 0;
     bool ok = json_is_string(text) && json_is_array(want);
     if (!json_is_false(special))
         ok = ok && encodes_to(t, text, bos | CARAT_TOK_SPECIAL, want);
-    if (!json_is_true(special))
+    if (json_is_false(special) || json_is_null(special))
         ok = ok && encodes_to(t, text, bos, want);
     return ok;
 }

@@ -1,61 +1,142 @@
-/* Every line of the reference tokenizer's answers, with the Gemma 3 vocabulary as a GGUF holds it.
+/* Every line of the reference tokenizer's answers, with the Gemma 3 vocabulary from each of the three sources.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "unit.h"
 
+#include <string.h>
+
 #include "golden.h"
-#include "vocab_file.h"
+#include "make_files.h"
+#include "tokenizer/vocab.h"
 
 #define DATA TEST_DATA "/tokenizer/"
+#define TINY TEST_DATA "/models/tiny-tokenizer/"
+
+static vocab_file vocab;
+static carat_tokenizer *gguf;
 
 static int open_gguf(void **state)
 {
-    vocab_file v;
-    if (!vocab_file_open(&v, DATA "vocab.bin"))
-        return -1;
-    carat_tokenizer *t;
+    (void)state;
     carat_err err;
-    bool ok = carat_tokenizer_from_pieces(v.pieces, v.n, &t, &err);
-    if (!ok)
-        fprintf(stderr, "%s\n", err.msg);
-    vocab_file_close(&v);
-    *state = t;
-    return ok ? 0 : -1;
+    if (vocab_file_open(&vocab, DATA "vocab.bin") && carat_tokenizer_from_pieces(vocab.pieces, vocab.n, &gguf, &err))
+        return 0;
+    return -1;
 }
 
-static int close_it(void **state)
+static int close_gguf(void **state)
 {
-    carat_tokenizer_close(*state);
+    (void)state;
+    carat_tokenizer_close(gguf);
+    vocab_file_close(&vocab);
     return 0;
 }
 
-static void every_text(void **state)
+static void check_all(const carat_tokenizer *t)
 {
     int n;
-    assert_int_equal(golden_texts(*state, DATA "tokenizer.jsonl", &n), 0);
+    assert_int_equal(golden_texts(t, DATA "tokenizer.jsonl", &n), 0);
     assert_int_equal(n, 3706);
-}
-
-static void every_byte_string(void **state)
-{
-    int n;
-    assert_int_equal(golden_bytes(*state, DATA "tokenizer_bytes.jsonl", &n), 0);
+    assert_int_equal(golden_bytes(t, DATA "tokenizer_bytes.jsonl", &n), 0);
     assert_int_equal(n, 355);
+    assert_int_equal(golden_decode(t, DATA "detokenizer.jsonl", &n), 0);
+    assert_int_equal(n, 628);
+    const carat_tok_info *f = carat_tok_facts(t);
+    assert_int_equal(f->pad, 0);
+    assert_int_equal(f->eos, 1);
+    assert_int_equal(f->bos, 2);
+    assert_int_equal(f->unk, 3);
+    assert_int_equal(f->start_of_turn, 105);
+    assert_int_equal(f->end_of_turn, 106);
+    assert_int_equal(f->start_of_image, 255999);
+    assert_int_equal(f->end_of_image, 256000);
+    assert_int_equal(f->image_soft_token, 262144);
+    for (int32_t id = -1; id <= 262145; id++) {
+        bool control = (id >= 0 && id <= 3) || id == 105 || id == 106 || id == 255999 || id == 256000 || id == 262144;
+        assert_int_equal(carat_tok_is_control(t, id), control);
+        assert_int_equal(carat_tok_is_samplable(t, id), id >= 0 && id < 262144);
+    }
 }
 
-static void every_decoding(void **state)
+static void from_gguf_tables(void **state)
 {
-    int n;
-    assert_int_equal(golden_decode(*state, DATA "detokenizer.jsonl", &n), 0);
-    assert_int_equal(n, 628);
+    (void)state;
+    check_all(gguf);
+    assert_int_equal(carat_tok_facts(gguf)->n_pieces, 262144);
+}
+
+static void check_json(bool as_strings)
+{
+    carat_buf text;
+    carat_err err = { 0 };
+    carat_tokenizer *t = NULL;
+    carat_buf_init(&text, 64 << 20);
+    assert_true(make_tokenizer_json(&vocab, gguf, as_strings, &text));
+    bool ok = carat_tokenizer_from_json_bytes(text.data, text.len, &t, &err);
+    carat_buf_deinit(&text);
+    assert_string_equal(err.msg, "");
+    assert_true(ok);
+    check_all(t);
+    assert_int_equal(carat_tok_facts(t)->n_pieces, 262145);
+    carat_tokenizer_close(t);
+}
+
+static void from_tokenizer_json(void **state)
+{
+    (void)state;
+    check_json(false);
+}
+
+static void from_tokenizer_json_with_merges_as_strings(void **state)
+{
+    (void)state;
+    check_json(true);
+}
+
+static void from_tokenizer_model(void **state)
+{
+    (void)state;
+    carat_buf data;
+    carat_err err = { 0 };
+    carat_tokenizer *t = NULL;
+    carat_buf_init(&data, 64 << 20);
+    assert_true(make_tokenizer_model(&vocab, &data));
+    bool ok = carat_tokenizer_from_model_bytes(data.data, data.len, &t, &err);
+    carat_buf_deinit(&data);
+    assert_string_equal(err.msg, "");
+    assert_true(ok);
+    check_all(t);
+    assert_int_equal(carat_tok_facts(t)->n_pieces, 262144);
+    carat_tokenizer_close(t);
+}
+
+/* The 512-piece tokenizer of the small models: their tokenizer.json and tokenizer.model are files of the reference. */
+static void the_tiny_tokenizer_from_its_files(void **state)
+{
+    (void)state;
+    static bool (*const open[])(const char *, carat_tokenizer **, carat_err *) = { carat_tokenizer_from_json,
+                                                                                   carat_tokenizer_from_model };
+    static const char *const paths[] = { TINY "tokenizer.json", TINY "tokenizer.model" };
+    for (int i = 0; i < 2; i++) {
+        carat_tokenizer *t;
+        carat_err err;
+        int n;
+        assert_true(open[i](paths[i], &t, &err));
+        assert_int_equal(golden_texts(t, TINY "cases.jsonl", &n), 0);
+        assert_int_equal(n, 106);
+        assert_int_equal(carat_tok_facts(t)->image_soft_token, 512);
+        carat_tokenizer_close(t);
+    }
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_text),
-        cmocka_unit_test(every_byte_string),
-        cmocka_unit_test(every_decoding),
+        cmocka_unit_test(from_gguf_tables),
+        cmocka_unit_test(from_tokenizer_json),
+        cmocka_unit_test(from_tokenizer_json_with_merges_as_strings),
+        cmocka_unit_test(from_tokenizer_model),
+        cmocka_unit_test(the_tiny_tokenizer_from_its_files),
     };
-    return cmocka_run_group_tests(tests, open_gguf, close_it);
+    return cmocka_run_group_tests(tests, open_gguf, close_gguf);
 }

@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tokenizer/jsonpull.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/utf8.h"
+
+void carat_jp_deinit(carat_jp *r)
+{
+    free(r->str);
+    *r = (carat_jp){ 0 };
+}
+
+static bool fail(carat_jp *r, carat_code code, const char *what)
+{
+    if (!r->failed)
+        carat_fail(&r->err, code, r->base + r->pos, "not valid JSON at byte %zu: %s", r->base + r->pos, what);
+    r->failed = true;
+    return false;
+}
+
+bool carat_jp_fail(carat_jp *r, const char *what)
+{
+    if (!r->failed)
+        carat_fail(&r->err, CARAT_EFORMAT, r->base + r->pos, "at byte %zu: %s", r->base + r->pos, what);
+    r->failed = true;
+    return false;
+}
+
+char carat_jp_peek(carat_jp *r)
+{
+    while (r->pos < r->len) {
+        char c = r->s[r->pos];
+        if (c != ' ' && c != '\n' && c != '\r' && c != '\t')
+            return c;
+        r->pos++;
+    }
+    return '\0';
+}
+
+static bool take(carat_jp *r, char want, const char *what)
+{
+    if (r->failed || carat_jp_peek(r) != want)
+        return fail(r, CARAT_EFORMAT, what);
+    r->pos++;
+    return true;
+}
+
+bool carat_jp_enter(carat_jp *r, char open)
+{
+    return take(r, open, open == '{' ? "an object was expected" : "an array was expected");
+}
+
+bool carat_jp_more(carat_jp *r, char close, bool *first)
+{
+    if (r->failed)
+        return false;
+    if (carat_jp_peek(r) == close) {
+        r->pos++;
+        return false;
+    }
+    bool ok = *first || take(r, ',', "a comma was expected");
+    *first = false;
+    return ok;
+}
+
+/* ---- strings ---- */
+
+static bool room(carat_jp *r, size_t more)
+{
+    if (r->str_len + more <= r->str_cap)
+        return true;
+    size_t cap = r->str_cap ? r->str_cap * 2 : 256;
+    while (cap < r->str_len + more)
+        cap *= 2;
+    char *str = realloc(r->str, cap);
+    if (!str)
+        return fail(r, CARAT_ENOMEM, "no memory for a string");
+    r->str = str;
+    r->str_cap = cap;
+    return true;
+}
+
+static bool hex4(carat_jp *r, uint32_t *out)
+{
+    *out = 0;
+    for (int i = 0; i < 4; i++, r->pos++) {
+        char c = r->pos < r->len ? r->s[r->pos] : '\0';
+        if (c >= '0' && c <= '9')
+            *out = *out << 4 | (uint32_t)(c - '0');
+        else if ((c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'))
+            *out = *out << 4 | (uint32_t)((c | 0x20) - 'a' + 10);
+        else
+            return fail(r, CARAT_EFORMAT, "four hexadecimal digits were expected after \\u");
+    }
+    return true;
+}
+
+/* After "\u": one escape, or two that are a surrogate pair. */
+static bool escaped_char(carat_jp *r)
+{
+    uint32_t cp, low = 0;
+    if (!hex4(r, &cp))
+        return false;
+    if (cp >= 0xD800 && cp < 0xE000) {
+        bool paired = cp < 0xDC00 && r->len - r->pos >= 2 && r->s[r->pos] == '\\' && r->s[r->pos + 1] == 'u';
+        r->pos += paired ? 2 : 0;
+        if (!paired || !hex4(r, &low) || low < 0xDC00 || low > 0xDFFF)
+            return fail(r, CARAT_EFORMAT, "half of a surrogate pair");
+        cp = 0x10000 + ((cp - 0xD800) << 10) + (low - 0xDC00);
+    }
+    if (!room(r, 4))
+        return false;
+    r->str_len += carat_utf8_put(cp, r->str + r->str_len);
+    return true;
+}
+
+static bool escape(carat_jp *r)
+{
+    static const char from[] = "\"\\/bfnrt", to[] = "\"\\/\b\f\n\r\t";
+    char c = r->pos < r->len ? r->s[r->pos] : '\0';
+    if (c == 'u') {
+        r->pos++;
+        return escaped_char(r);
+    }
+    const char *found = c ? strchr(from, c) : NULL;
+    if (!found)
+        return fail(r, CARAT_EFORMAT, "an unknown escape");
+    r->pos++;
+    if (!room(r, 1))
+        return false;
+    r->str[r->str_len++] = to[found - from];
+    return true;
+}
+
+bool carat_jp_string(carat_jp *r)
+{
+    r->str_len = 0;
+    if (!take(r, '"', "a string was expected"))
+        return false;
+    for (;;) {
+        size_t run = r->pos;
+        while (run < r->len && r->s[run] != '"' && r->s[run] != '\\' && (uint8_t)r->s[run] >= 0x20)
+            run++;
+        size_t n = run - r->pos, valid = carat_utf8_valid(r->s + r->pos, n);
+        if (valid < n) {
+            r->pos += valid;
+            return fail(r, CARAT_EFORMAT, "a byte that is not UTF-8");
+        }
+        if (!room(r, n + 1))
+            return false;
+        memcpy(r->str + r->str_len, r->s + r->pos, n);
+        r->str_len += n;
+        r->pos = run;
+        if (run == r->len || (uint8_t)r->s[run] < 0x20)
+            return fail(r, CARAT_EFORMAT, run == r->len ? "a string is cut off" : "a control character in a string");
+        r->pos++;
+        if (r->s[run] == '"')
+            return true;
+        if (!escape(r))
+            return false;
+    }
+}
+
+bool carat_jp_key(carat_jp *r)
+{
+    return carat_jp_string(r) && take(r, ':', "a colon was expected");
+}
+
+/* ---- numbers and the rest ---- */
+
+bool carat_jp_int(carat_jp *r, int64_t min, int64_t max, int64_t *out)
+{
+    if (r->failed)
+        return false;
+    bool minus = carat_jp_peek(r) == '-';
+    size_t p = r->pos + minus, digits = p;
+    int64_t v = 0;
+    for (; p < r->len && r->s[p] >= '0' && r->s[p] <= '9' && p - digits < 18; p++)
+        v = v * 10 + (r->s[p] - '0');
+    bool ends = p == r->len || !strchr("0123456789.eE+-", r->s[p]);
+    v = minus ? -v : v;
+    if (p == digits || !ends || v < min || v > max)
+        return carat_jp_fail(r, "a whole number in range was expected");
+    r->pos = p;
+    *out = v;
+    return true;
+}
+
+/* A number, true, false or null: characters up to the next delimiter. Only values nobody asks for come here. */
+static bool skip_word(carat_jp *r)
+{
+    static const char *const words[] = { "true", "false", "null" };
+    size_t start = r->pos;
+    while (r->pos < r->len && !strchr(" \n\r\t,]}:\"[{", r->s[r->pos]))
+        r->pos++;
+    size_t n = r->pos - start;
+    for (size_t i = 0; i < 3; i++)
+        if (n == strlen(words[i]) && !memcmp(r->s + start, words[i], n))
+            return true;
+    bool is_number = n > 0;
+    for (size_t i = start; i < r->pos; i++)
+        is_number = is_number && r->s[i] && strchr("0123456789.eE+-", r->s[i]);
+    if (is_number)
+        return true;
+    r->pos = start;
+    return fail(r, CARAT_EFORMAT, "a value was expected");
+}
+
+/* One level is one bit of `objects`: set for an object. */
+bool carat_jp_skip(carat_jp *r)
+{
+    uint64_t objects = 0;
+    unsigned depth = 0;
+    bool first = true;
+    for (;;) {
+        char c = carat_jp_peek(r);
+        bool ok = true;
+        if (c == '{' || c == '[') {
+            if (depth == 64)
+                return fail(r, CARAT_EFORMAT, "nested deeper than 64");
+            objects = objects << 1 | (c == '{');
+            depth++;
+            first = true;
+            r->pos++;
+        } else {
+            ok = c == '"' ? carat_jp_string(r) : skip_word(r);
+        }
+        while (ok && depth && !carat_jp_more(r, objects & 1 ? '}' : ']', &first)) {
+            objects >>= 1;
+            depth--;
+            first = false;
+            ok = !r->failed;
+        }
+        if (!ok || r->failed || !depth)
+            return ok && !r->failed;
+        if (objects & 1 && !carat_jp_key(r))
+            return false;
+    }
+}

@@ -1,0 +1,152 @@
+/* model.c - a tokenizer from tokenizer.model, sentencepiece's ModelProto.
+ *
+ * Source: sentencepiece_model.proto. Of the fields these matter here (number, default):
+ *
+ *   ModelProto      1 pieces (repeated): 1 piece, 2 score (float), 3 type (NORMAL)
+ *                   2 trainer_spec:      3 model_type (1 unigram; 2 is BPE), 24 treat_whitespace_as_suffix (false),
+ *                                        35 byte_fallback (false)
+ *                   3 normalizer_spec:   2 precompiled_charsmap (empty), 3 add_dummy_prefix (true),
+ *                                        4 remove_extra_whitespaces (true), 5 escape_whitespaces (true)
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/map.h"
+#include "tokenizer/protobuf.h"
+#include "tokenizer/vocab.h"
+
+typedef struct model {
+    carat_piece *pieces;
+    size_t n, cap;
+    uint64_t model_type;
+    bool byte_fallback, whitespace_suffix, dummy_prefix, removes_whitespace, escapes_whitespace, has_charsmap;
+} model;
+
+static bool wrong_wire(const carat_pb_field *f, const char *what, carat_err *err)
+{
+    return carat_fail(err, CARAT_EFORMAT, f->at, "%s has wire type %u, which it cannot have", what, f->wire);
+}
+
+static bool read_piece(model *m, const carat_pb_field *field, carat_err *err)
+{
+    if (m->n == m->cap) {
+        size_t cap = m->cap ? m->cap * 2 : 1024;
+        carat_piece *grown = m->n > CARAT_TOK_MAX_PIECES ? NULL : realloc(m->pieces, cap * sizeof *grown);
+        if (!grown)
+            return m->n > CARAT_TOK_MAX_PIECES
+                       ? carat_fail(err, CARAT_EFORMAT, field->at, "more than %u pieces", CARAT_TOK_MAX_PIECES)
+                       : carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for %zu pieces", cap);
+        m->pieces = grown;
+        m->cap = cap;
+    }
+    carat_piece p = { .text = "", .kind = CARAT_PIECE_NORMAL };
+    carat_pb r = carat_pb_inside(field);
+    carat_pb_field f;
+    bool more;
+    while (carat_pb_next(&r, &f, &more, err) && more) {
+        if (f.number > 3)
+            continue;
+        if (f.wire != (f.number == 1 ? 2u : f.number == 2 ? 5u : 0u))
+            return wrong_wire(&f, "a piece's field", err);
+        if (f.number == 1) {
+            p.text = (const char *)f.data;
+            p.len = f.size;
+        } else if (f.number == 2) {
+            uint32_t bits = (uint32_t)f.value;
+            memcpy(&p.score, &bits, sizeof p.score);
+        } else {
+            p.kind = f.value > CARAT_PIECE_BYTE ? (carat_piece_kind)-1 : (carat_piece_kind)f.value;
+        }
+    }
+    m->pieces[m->n++] = p;
+    return !more;
+}
+
+static bool read_trainer(model *m, const carat_pb_field *field, carat_err *err)
+{
+    carat_pb r = carat_pb_inside(field);
+    carat_pb_field f;
+    bool more;
+    while (carat_pb_next(&r, &f, &more, err) && more) {
+        if (f.number != 3 && f.number != 24 && f.number != 35)
+            continue;
+        if (f.wire != 0)
+            return wrong_wire(&f, "trainer_spec's field", err);
+        if (f.number == 3)
+            m->model_type = f.value;
+        else
+            *(f.number == 24 ? &m->whitespace_suffix : &m->byte_fallback) = f.value != 0;
+    }
+    return !more;
+}
+
+static bool read_normalizer(model *m, const carat_pb_field *field, carat_err *err)
+{
+    carat_pb r = carat_pb_inside(field);
+    carat_pb_field f;
+    bool more;
+    while (carat_pb_next(&r, &f, &more, err) && more) {
+        if (f.number < 2 || f.number > 5)
+            continue;
+        if (f.wire != (f.number == 2 ? 2u : 0u))
+            return wrong_wire(&f, "normalizer_spec's field", err);
+        if (f.number == 2)
+            m->has_charsmap = f.size > 0;
+        else
+            *(f.number == 3   ? &m->dummy_prefix
+              : f.number == 4 ? &m->removes_whitespace
+                              : &m->escapes_whitespace) = f.value != 0;
+    }
+    return !more;
+}
+
+static bool read_model(model *m, carat_pb r, carat_err *err)
+{
+    carat_pb_field f;
+    bool more;
+    while (carat_pb_next(&r, &f, &more, err) && more) {
+        if (f.number > 3)
+            continue;
+        if (f.wire != 2)
+            return wrong_wire(&f, "a part of the model", err);
+        if (!(f.number == 1 ? read_piece : f.number == 2 ? read_trainer : read_normalizer)(m, &f, err))
+            return false;
+    }
+    return !more;
+}
+
+/* Gemma's tokenizer does none of these; a file that asks for one is of another model. */
+static bool check_settings(const model *m, carat_err *err)
+{
+    const char *what = m->model_type != 2       ? "its model_type is not BPE"
+                       : !m->byte_fallback      ? "it has no byte_fallback"
+                       : m->whitespace_suffix   ? "it treats white space as a suffix"
+                       : m->has_charsmap        ? "it normalises characters (precompiled_charsmap)"
+                       : m->dummy_prefix        ? "it puts a space in front (add_dummy_prefix)"
+                       : m->removes_whitespace  ? "it removes white space (remove_extra_whitespaces)"
+                       : !m->escapes_whitespace ? "it does not escape white space"
+                                                : NULL;
+    return !what || carat_fail(err, CARAT_EUNSUPPORTED, CARAT_NOWHERE, "not Gemma's sentencepiece model: %s", what);
+}
+
+bool carat_tokenizer_from_model_bytes(const void *data, size_t size, carat_tokenizer **out, carat_err *err)
+{
+    *out = NULL;
+    model m = { .model_type = 1, .dummy_prefix = true, .removes_whitespace = true, .escapes_whitespace = true };
+    bool ok = read_model(&m, (carat_pb){ .data = data, .size = size }, err) && check_settings(&m, err) &&
+              carat_vocab_build(&(carat_vocab_source){ .pieces = m.pieces, .n = m.n }, out, err);
+    free(m.pieces);
+    return ok;
+}
+
+bool carat_tokenizer_from_model(const char *path, carat_tokenizer **out, carat_err *err)
+{
+    *out = NULL;
+    carat_map map;
+    if (!carat_map_open(&map, path, err))
+        return false;
+    bool ok = carat_tokenizer_from_model_bytes(map.data, map.size, out, err) || carat_fail_in(err, "%s", path);
+    carat_map_close(&map);
+    return ok;
+}

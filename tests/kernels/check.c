@@ -1,0 +1,175 @@
+/* check.c - guarded buffers, random numbers, comparison, timing.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "check.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+#define MAX_FAILURES 12
+
+static char current[64]; /* name of the running check */
+static int failures;
+
+const char *check_current(void);
+
+bool check_begin(check *c, const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(current, sizeof current, fmt, args);
+    va_end(args);
+    if (c->filter && *c->filter && !strcasestr(current, c->filter))
+        return false;
+    c->n_run++;
+    return true;
+}
+
+const char *check_current(void)
+{
+    return current;
+}
+
+void check_fail(const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    fprintf(stderr, "FAIL %s: ", current);
+    vfprintf(stderr, fmt, args);
+    fputc('\n', stderr);
+    va_end(args);
+    if (++failures == MAX_FAILURES) {
+        fprintf(stderr, "%d failures: giving up\n", failures);
+        exit(1);
+    }
+}
+
+int check_failures(void)
+{
+    return failures;
+}
+
+bool is_near(float got, double expected, double tolerance)
+{
+    if (!isfinite(expected))
+        return !isfinite(got);
+    return fabs((double)got - expected) <= tolerance;
+}
+
+bool is_same(float a, float b)
+{
+    return memcmp(&a, &b, sizeof a) == 0 || (isnan(a) && isnan(b));
+}
+
+/* ---- guarded buffers ----------------------------------------------------------------------------------------------
+ */
+
+/*   page: header (faults once sealed)  |  gap  buffer  |  page that faults        at_end
+ *   page: header                       |  buffer  gap  |  page that faults        otherwise */
+typedef struct guard_header {
+    size_t mapped;
+    uint8_t *own, *buffer; /* first byte of its own pages, of the buffer */
+    size_t own_bytes, bytes;
+} guard_header;
+
+static size_t page_size(void)
+{
+    static size_t size;
+    if (!size)
+        size = (size_t)sysconf(_SC_PAGESIZE);
+    return size;
+}
+
+/* The buffers in use, so that unguard finds the mapping from the buffer's address. */
+#define MAX_GUARDS 64
+static guard_header guards[MAX_GUARDS];
+
+void *guarded(size_t bytes, size_t align, bool at_end)
+{
+    size_t page = page_size(), own = (bytes + page - 1) / page * page, i = 0;
+    while (i < MAX_GUARDS && guards[i].buffer)
+        i++;
+    uint8_t *m = mmap(NULL, own + 2 * page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (i == MAX_GUARDS || m == MAP_FAILED || (own && mprotect(m + page, own, PROT_READ | PROT_WRITE) != 0)) {
+        fprintf(stderr, "no memory for a buffer of %zu bytes\n", bytes);
+        exit(2);
+    }
+    memset(m + page, 0xFF, own);
+    uint8_t *buffer = m + page + (at_end ? (own - bytes) / align * align : 0);
+    guards[i] = (guard_header){ own + 2 * page, m + page, buffer, own, bytes };
+    return buffer;
+}
+
+void unguard(void *p)
+{
+    size_t i = 0;
+    while (i < MAX_GUARDS && guards[i].buffer != p)
+        i++;
+    if (i == MAX_GUARDS)
+        abort(); /* our own mistake */
+    guard_header *g = &guards[i];
+    for (uint8_t *b = g->own; b < g->own + g->own_bytes; b++)
+        if (*b != 0xFF && (b < g->buffer || b >= g->buffer + g->bytes)) {
+            check_fail("wrote %td bytes off a buffer of %zu",
+                       b < g->buffer ? b - g->buffer : b - g->buffer - (ptrdiff_t)g->bytes, g->bytes);
+            break;
+        }
+    munmap(g->own - page_size(), g->mapped);
+    g->buffer = NULL;
+}
+
+/* ---- random numbers -----------------------------------------------------------------------------------------------
+ */
+
+uint32_t rng_u32(rng *r) /* splitmix64 */
+{
+    uint64_t z = r->state += 0x9E3779B97F4A7C15u;
+    z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9u;
+    z = (z ^ z >> 27) * 0x94D049BB133111EBu;
+    return (uint32_t)(z >> 32);
+}
+
+float rng_unit(rng *r)
+{
+    return (float)(rng_u32(r) >> 8) * 0x1p-23f - 1.0f;
+}
+
+float rng_normal(rng *r)
+{
+    return (rng_unit(r) + rng_unit(r) + rng_unit(r) + rng_unit(r)) * 0.866f;
+}
+
+int rng_below(rng *r, int n)
+{
+    return (int)(rng_u32(r) % (uint32_t)n);
+}
+
+/* ---- the clock ----------------------------------------------------------------------------------------------------
+ */
+
+static double now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+double best_time(void (*fn)(void *arg), void *arg, double budget)
+{
+    double best = INFINITY, start = now(), t = start;
+    do {
+        int repeat = best < 1e-5 ? 100 : 1; /* short ones together, to be longer than the clock's own cost */
+        double begin = now();
+        for (int i = 0; i < repeat; i++)
+            fn(arg);
+        t = now();
+        best = fmin(best, (t - begin) / repeat);
+    } while (t - start < budget);
+    return best;
+}

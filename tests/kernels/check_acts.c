@@ -1,0 +1,172 @@
+/* check_acts.c - activations: the generic level against their definition, every other level bit for bit like it.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <float.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "check.h"
+
+static const char *const form_names[CARAT_N_ACTS] = { "f32", "bf16", "q8" };
+
+enum fill { RANDOM, TIES, EQUAL, ZERO, HUGE_VALUES, TINY, BAD, N_FILL };
+
+static void fill_x(float *x, size_t n, enum fill f, rng *r)
+{
+    static const float odd[] = { INFINITY, -INFINITY, NAN, 0.0f, -0.0f, 1.0f };
+    for (size_t i = 0; i < n; i++)
+        switch (f) {
+        case RANDOM:
+            x[i] = rng_normal(r) * exp2f((float)rng_below(r, 12));
+            break;
+        case TIES: /* 127/amax = 1: every second value is half way between two codes */
+            x[i] = i % 32 == 0 ? 127.0f : (float)rng_below(r, 507) * 0.5f - 126.5f;
+            break;
+        case EQUAL:
+            x[i] = i % 3 ? 0.37f : -0.37f;
+            break;
+        case ZERO:
+            x[i] = i % 2 ? 0.0f : -0.0f;
+            break;
+        case HUGE_VALUES:
+            x[i] = rng_unit(r) * FLT_MAX;
+            break;
+        case TINY: /* around CARAT_ACTS_TINY, and subnormals */
+            x[i] = rng_unit(r) * exp2f(-(float)(96 + rng_below(r, 2) * 40 + (int)(i / 32 % 8)));
+            break;
+        default:
+            x[i] = i / 32 % 2 ? rng_unit(r) : odd[rng_below(r, 6)];
+        }
+}
+
+static void check_q8_group(const float *x, const int8_t *q, float d, const int32_t *s)
+{
+    float amax = 0;
+    bool is_bad = false;
+    int32_t sums[2] = { 0 }, largest = 0;
+    for (int i = 0; i < 32; i++) {
+        is_bad = is_bad || !isfinite(x[i]);
+        amax = fabsf(x[i]) > amax ? fabsf(x[i]) : amax;
+        sums[i / 16] += q[i];
+        largest = abs(q[i]) > largest ? abs(q[i]) : largest;
+    }
+    bool is_zero = is_bad || amax < 0x1p-100f;
+    if (sums[0] != s[0] || sums[1] != s[1])
+        check_fail("sums %d %d, expected %d %d", s[0], s[1], sums[0], sums[1]);
+    if (is_bad ? !isnan(d) : !is_same(d, is_zero ? 0.0f : amax / 127.0f))
+        check_fail("scale %a of a largest value %a", (double)d, (double)amax);
+    if (largest != (is_zero ? 0 : 127))
+        check_fail("largest code %d", largest);
+    for (int i = 0; i < 32 && !is_zero; i++) /* 127/amax and the product are rounded once each, then half a code */
+        if (fabs((double)x[i] * 127.0 / (double)amax - q[i]) > 0.5 + 127 * 2.1 * UNIT_ROUND)
+            check_fail("%a with largest %a became %d", (double)x[i], (double)amax, q[i]);
+}
+
+static void check_definition(carat_acts_form form, const float *x, size_t cols, const uint8_t *got)
+{
+    if (form == CARAT_ACTS_F32 && memcmp(got, x, cols * 4) != 0)
+        check_fail("float32 activations changed");
+    for (size_t c = 0; form == CARAT_ACTS_BF16 && c < cols + cols % 2; c++) {
+        uint16_t expected = c < cols ? carat_f32_to_bf16(x[c]) : 0, h;
+        memcpy(&h, got + 2 * c, 2);
+        if (h != expected)
+            check_fail("[%zu] %a became %04x, expected %04x", c, (double)x[c], h, expected);
+    }
+    for (size_t g = 0; form == CARAT_ACTS_Q8 && g < cols / 32; g++) {
+        float d;
+        int32_t s[2];
+        memcpy(&d, got + carat_acts_d_offset(cols) + 4 * g, 4);
+        memcpy(s, got + carat_acts_s_offset(cols) + 8 * g, 8);
+        check_q8_group(x + 32 * g, (const int8_t *)got + 32 * g, d, s);
+    }
+}
+
+/* Equal where the form has fields; a bf16 subnormal may have become a zero, a NaN another NaN. */
+static void check_equal(carat_acts_form form, size_t cols, const uint8_t *got, const uint8_t *expected)
+{
+    size_t fields = form == CARAT_ACTS_F32 ? cols * 4 : form == CARAT_ACTS_BF16 ? (cols + cols % 2) * 2 : cols;
+    for (size_t i = 0; i < fields; i += form == CARAT_ACTS_BF16 ? 2 : 1) {
+        if (form == CARAT_ACTS_BF16) {
+            uint16_t a, b;
+            memcpy(&a, got + i, 2), memcpy(&b, expected + i, 2);
+            bool is_flushed = (a & 0x7FFF) == 0 && (b & 0x7F80) == 0;
+            if (a != b && !is_flushed && !((a & 0x7FFF) > 0x7F80 && (b & 0x7FFF) > 0x7F80))
+                check_fail("column %zu of %zu: %04x, generic %04x", i / 2, cols, a, b);
+        } else if (got[i] != expected[i]) {
+            check_fail("byte %zu of %zu columns: %02x, generic %02x", i, cols, got[i], expected[i]);
+        }
+    }
+    if (form != CARAT_ACTS_Q8)
+        return;
+    for (size_t g = 0; g < cols / 32; g++) {
+        float a, b;
+        memcpy(&a, got + carat_acts_d_offset(cols) + 4 * g, 4);
+        memcpy(&b, expected + carat_acts_d_offset(cols) + 4 * g, 4);
+        if (!is_same(a, b))
+            check_fail("scale %zu of %zu columns: %a, generic %a", g, cols, (double)a, (double)b);
+    }
+    if (memcmp(got + carat_acts_s_offset(cols), expected + carat_acts_s_offset(cols), cols / 16 * 4) != 0)
+        check_fail("sums of %zu columns differ from generic", cols);
+}
+
+static void check_form(check *c, carat_acts_form form)
+{
+    static const size_t any[] = { 1, 2, 3, 15, 16, 17, 31, 33, 63, 72, 144, 257, 640 };
+    static const size_t groups[] = { 32, 64, 96, 160, 256, 640, 1152 };
+    bool is_q8 = form == CARAT_ACTS_Q8;
+    size_t n = is_q8 ? sizeof groups / sizeof *groups : sizeof any / sizeof *any;
+    rng r = { form };
+    for (size_t i = 0; i < n; i++)
+        for (int f = 0; f < N_FILL; f++) {
+            size_t cols = is_q8 ? groups[i] : any[i], stride = carat_acts_stride(form, cols);
+            float *x = guarded(cols * 4, 4, f % 2);
+            uint8_t *got = guarded(stride, 64, true), *expected = guarded(stride, 64, true);
+            fill_x(x, cols, (enum fill)f, &r);
+            c->isa->acts[form](x, cols, got);
+            c->generic->acts[form](x, cols, expected);
+            check_definition(form, x, cols, expected);
+            check_equal(form, cols, got, expected);
+            unguard(x), unguard(got), unguard(expected);
+        }
+}
+
+typedef struct bench_arg {
+    const carat_kernels *k;
+    carat_acts_form form;
+    float *x;
+    void *dst;
+} bench_arg;
+
+#define BENCH_COLS 2560
+
+static void run(void *arg)
+{
+    bench_arg *b = arg;
+    b->k->acts[b->form](b->x, BENCH_COLS, b->dst);
+}
+
+static void bench_form(const check *c, carat_acts_form form)
+{
+    rng r = { 1 };
+    bench_arg b = { c->isa, form, guarded(BENCH_COLS * 4, 64, true),
+                    guarded(carat_acts_stride(form, BENCH_COLS), 64, 1) };
+    fill_x(b.x, BENCH_COLS, RANDOM, &r);
+    double t = best_time(run, &b, 0.05);
+    b.k = c->generic;
+    double t_generic = best_time(run, &b, 0.05);
+    printf("acts_%-8s %8.2f Gvalue/s  x%.1f\n", form_names[form], BENCH_COLS / t * 1e-9, t_generic / t);
+    unguard(b.x), unguard(b.dst);
+}
+
+void check_acts(check *c)
+{
+    for (int f = 0; f < CARAT_N_ACTS; f++) {
+        if (!check_begin(c, "acts_%s", form_names[f]))
+            continue;
+        check_form(c, (carat_acts_form)f);
+        if (c->is_bench)
+            bench_form(c, (carat_acts_form)f);
+    }
+}

@@ -1,0 +1,344 @@
+/* check_attend.c - attention against double precision, its cuts against each other, and the writing of tiles.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "check.h"
+
+#define MAX_TILES 12
+
+static size_t elem_bytes(carat_kv_elem e)
+{
+    return e == CARAT_KV_F16 ? 2 : 4;
+}
+
+/* ---- kv_put -------------------------------------------------------------------------------------------------------
+ */
+
+static float odd_value(rng *r)
+{
+    static const float odd[] = {
+        0.0f, -0.0f, 65504.0f, 65519.9f, 65520.0f, -1e30f, INFINITY, NAN, 1e-8f, 6e-8f, 3e-5f
+    };
+    int i = rng_below(r, 40);
+    return i < 11 ? odd[i] : rng_normal(r) * exp2f((float)(rng_below(r, 30) - 22));
+}
+
+static bool same_elem(carat_kv_elem e, const void *tile, size_t i, float x)
+{
+    if (e == CARAT_KV_F32)
+        return is_same(((const float *)tile)[i], x);
+    uint16_t got = ((const uint16_t *)tile)[i], expected = carat_f32_to_f16(x);
+    return got == expected || (isnan(carat_f16_to_f32(got)) && isnan(x));
+}
+
+static void check_put_dim(const check *c, carat_kv_elem e, size_t dim, rng *r)
+{
+    size_t bytes = CARAT_TILE * dim * elem_bytes(e);
+    float *k = guarded(dim * 4, 4, true), *v = guarded(dim * 4, 4, true);
+    for (size_t slot = 0; slot < CARAT_TILE; slot += slot % 16 == 0 ? 1 : 7) {
+        uint8_t *kt = guarded(bytes, 64, true), *vt = guarded(bytes, 64, true);
+        for (size_t i = 0; i < dim; i++)
+            k[i] = odd_value(r), v[i] = odd_value(r);
+        c->isa->kv_put(e, kt, vt, slot, k, v, dim);
+        size_t written = 0;
+        for (size_t i = 0; i < dim; i++) {
+            if (!same_elem(e, kt, slot / 16 * dim * 16 + i * 16 + slot % 16, k[i]))
+                check_fail("dim %zu slot %zu: key[%zu] = %a is not in its place", dim, slot, i, (double)k[i]);
+            if (!same_elem(e, vt, slot * dim + i, v[i]))
+                check_fail("dim %zu slot %zu: value[%zu] = %a is not in its place", dim, slot, i, (double)v[i]);
+        }
+        for (size_t i = 0; i < bytes; i += elem_bytes(e)) /* 0xFFFF(FFFF) is no float that was put */
+            written += (kt[i] & kt[i + 1] & kt[i + elem_bytes(e) - 1]) != 0xFF;
+        for (size_t i = 0; i < bytes; i += elem_bytes(e))
+            written += (vt[i] & vt[i + 1] & vt[i + elem_bytes(e) - 1]) != 0xFF;
+        if (written > 2 * dim)
+            check_fail("dim %zu slot %zu: wrote %zu elements, not %zu", dim, slot, written, 2 * dim);
+        unguard(kt), unguard(vt);
+    }
+    unguard(k), unguard(v);
+}
+
+/* ---- a cache and its queries --------------------------------------------------------------------------------------
+ */
+
+typedef struct scene {
+    carat_kv_elem elem;
+    size_t dim, n_tiles, tile0, n;
+    float scale;
+    uint8_t *k[MAX_TILES], *v[MAX_TILES];
+    float *kf[MAX_TILES], *vf[MAX_TILES]; /* [slot][dim]: what the tiles hold, as float32 */
+    float *q;                             /* [n][dim] */
+    size_t *lo, *hi;
+} scene;
+
+static void *need(size_t n, size_t size)
+{
+    void *p = calloc(n ? n : 1, size);
+    if (!p) {
+        fprintf(stderr, "no memory for the check itself\n");
+        exit(2);
+    }
+    return p;
+}
+
+/* Ranges as they occur: causal, windowed, one key, a whole tile, everything, nothing, up to a tile's edge. */
+static void range_of(const scene *s, size_t r, rng *g, size_t *lo, size_t *hi)
+{
+    size_t first = s->tile0 * CARAT_TILE, len = s->n_tiles * CARAT_TILE;
+    size_t at = (size_t)rng_below(g, (int)len), window = 1 + (size_t)rng_below(g, 150);
+    *lo = first, *hi = first + at + 1;
+    switch (r % 7) {
+    case 1:
+        *lo = first + (at + 1 > window ? at + 1 - window : 0);
+        break;
+    case 2:
+        *lo = first + at;
+        break;
+    case 3:
+        *lo = *hi = first + at;
+        break;
+    case 4:
+        *lo = first + at / CARAT_TILE * CARAT_TILE;
+        *hi = *lo + CARAT_TILE;
+        break;
+    case 5:
+        *hi = first + len;
+        break;
+    }
+}
+
+static void scene_open(scene *s, const check *c, carat_kv_elem elem, size_t dim, size_t n_tiles, size_t n, float spread,
+                       rng *g)
+{
+    *s = (scene){ .elem = elem, .dim = dim, .n_tiles = n_tiles, .tile0 = n_tiles % 3 * 5, .n = n };
+    s->scale = 1.0f / sqrtf((float)dim);
+    for (size_t i = 0; i < n_tiles; i++) {
+        size_t bytes = CARAT_TILE * dim * elem_bytes(elem);
+        s->k[i] = guarded(bytes, 64, true), s->v[i] = guarded(bytes, 64, true);
+        s->kf[i] = need(CARAT_TILE * dim, 4), s->vf[i] = need(CARAT_TILE * dim, 4);
+        for (size_t t = 0; t < CARAT_TILE; t++) {
+            float *k = s->kf[i] + t * dim, *v = s->vf[i] + t * dim;
+            for (size_t d = 0; d < dim; d++)
+                k[d] = rng_normal(g) * spread, v[d] = rng_normal(g);
+            c->generic->kv_put(elem, s->k[i], s->v[i], t, k, v, dim);
+            for (size_t d = 0; d < dim && elem == CARAT_KV_F16; d++) {
+                k[d] = carat_f16_to_f32(carat_f32_to_f16(k[d]));
+                v[d] = carat_f16_to_f32(carat_f32_to_f16(v[d]));
+            }
+        }
+    }
+    s->q = need(n * dim, 4), s->lo = need(n, sizeof *s->lo), s->hi = need(n, sizeof *s->hi);
+    for (size_t r = 0; r < n; r++) {
+        range_of(s, r, g, &s->lo[r], &s->hi[r]);
+        for (size_t d = 0; d < dim; d++)
+            s->q[r * dim + d] = rng_normal(g);
+    }
+}
+
+static void scene_close(scene *s)
+{
+    for (size_t i = 0; i < s->n_tiles; i++) {
+        unguard(s->k[i]), unguard(s->v[i]);
+        free(s->kf[i]), free(s->vf[i]);
+    }
+    free(s->q), free(s->lo), free(s->hi);
+}
+
+/* Runs rows[0..n) of the scene; tiles that none of them sees are NULL. out is [n][dim], guarded. */
+static float *run_rows(const check *c, const scene *s, const size_t *rows, size_t n, void *scratch)
+{
+    const void *k[MAX_TILES] = { NULL }, *v[MAX_TILES] = { NULL };
+    const float **q = need(n, sizeof *q);
+    float **out = need(n, sizeof *out), *y = guarded(n * s->dim * 4, 4, n % 3 != 0);
+    float *qs = guarded(n * s->dim * 4, 4, true);
+    size_t *lo = need(n, sizeof *lo), *hi = need(n, sizeof *hi);
+    for (size_t i = 0; i < n; i++) {
+        size_t r = rows[i];
+        memcpy(qs + i * s->dim, s->q + r * s->dim, s->dim * 4);
+        q[i] = qs + i * s->dim, out[i] = y + i * s->dim, lo[i] = s->lo[r], hi[i] = s->hi[r];
+        for (size_t t = 0; t < s->n_tiles; t++) {
+            size_t first = (s->tile0 + t) * CARAT_TILE;
+            if (lo[i] < hi[i] && lo[i] < first + CARAT_TILE && hi[i] > first)
+                k[t] = s->k[t], v[t] = s->v[t];
+        }
+    }
+    carat_attend a = { s->dim, s->scale, s->elem, k, v, s->tile0, n, q, out, lo, hi };
+    c->isa->attend(&a, scratch);
+    free(q), free(out), free(lo), free(hi);
+    unguard(qs);
+    return y;
+}
+
+/* A score is a sum of dim products, off by (dim + 1) u scale sum|q k| =: e; exp of (score - max) by a factor of
+ * 1 +- 2 e (the maximum may be off too) +- the rounding of the difference (u |difference|; weights further down count
+ * less: |d| e^d <= 0.37, so 2 u of the sum cover it), and 4 u for exp itself. A running sum over T keys in n tiles:
+ * T + 2 n + 4 roundings. Both the numerator, sum p v, and the denominator, sum p, bear this. */
+static void check_row(const scene *s, size_t r, const float *got)
+{
+    size_t n_seen = s->hi[r] > s->lo[r] ? s->hi[r] - s->lo[r] : 0;
+    double *score = need(n_seen, sizeof *score), top = -INFINITY, off = 0, sum = 0;
+    for (size_t i = 0; i < n_seen; i++) {
+        size_t pos = s->lo[r] + i, tile = pos / CARAT_TILE - s->tile0;
+        const float *k = s->kf[tile] + pos % CARAT_TILE * s->dim;
+        double mag = 0;
+        for (size_t d = 0; d < s->dim; d++) {
+            score[i] += (double)s->q[r * s->dim + d] * k[d];
+            mag += fabs((double)s->q[r * s->dim + d] * k[d]);
+        }
+        score[i] *= (double)s->scale;
+        top = fmax(top, score[i]);
+        off = fmax(off, mag * (double)s->scale * (double)(s->dim + 1) * UNIT_ROUND);
+    }
+    for (size_t i = 0; i < n_seen; i++)
+        sum += score[i] = exp(score[i] - top);
+    double roundings = (double)(n_seen + 2 * (n_seen / CARAT_TILE + 2) + 4 + 2 + 4) * UNIT_ROUND;
+    for (size_t d = 0; d < s->dim; d++) {
+        double y = 0, mag = 0;
+        for (size_t i = 0; i < n_seen; i++) {
+            size_t pos = s->lo[r] + i, tile = pos / CARAT_TILE - s->tile0;
+            double term = score[i] / sum * s->vf[tile][pos % CARAT_TILE * s->dim + d];
+            y += term;
+            mag += fabs(term);
+        }
+        if (!is_near(got[d], y, 2 * mag * (2 * off + roundings) + SUBNORMAL)) {
+            check_fail("dim %zu, row %zu sees %zu-%zu: [%zu] is %.9g, expected %.9g +- %.3g", s->dim, r, s->lo[r],
+                       s->hi[r], d, (double)got[d], y, 2 * mag * (2 * off + roundings));
+            break;
+        }
+    }
+    free(score);
+}
+
+/* Any subset of rows, in any order, gives the bits of the whole call. */
+static void check_subsets(const check *c, const scene *s, const float *whole, void *scratch, rng *g)
+{
+    size_t rows[512];
+    for (int round = 0; round < 12; round++) {
+        size_t n = round < 6 ? (size_t)round + 1 : 1 + (size_t)rng_below(g, (int)s->n);
+        for (size_t i = 0; i < n; i++)
+            rows[i] = (size_t)rng_below(g, (int)s->n);
+        float *y = run_rows(c, s, rows, n, scratch);
+        for (size_t i = 0; i < n * s->dim; i++)
+            if (!is_same(y[i], whole[rows[i / s->dim] * s->dim + i % s->dim])) {
+                check_fail("dim %zu: row %zu differs among %zu rows", s->dim, rows[i / s->dim], n);
+                break;
+            }
+        unguard(y);
+    }
+}
+
+static void check_scene(const check *c, carat_kv_elem elem, size_t dim, size_t n_tiles, size_t n, float spread, rng *g)
+{
+    scene s;
+    size_t rows[512];
+    void *scratch = guarded(CARAT_ATTEND_SCRATCH, 64, true);
+    scene_open(&s, c, elem, dim, n_tiles, n, spread, g);
+    for (size_t r = 0; r < n; r++)
+        rows[r] = r;
+    float *y = run_rows(c, &s, rows, n, scratch);
+    for (size_t r = 0; r < n; r++)
+        check_row(&s, r, y + r * dim);
+    check_subsets(c, &s, y, scratch, g);
+    unguard(y);
+    scene_close(&s);
+    unguard(scratch);
+}
+
+static void check_elem(const check *c, carat_kv_elem elem)
+{
+    static const size_t dims[] = { 1, 6, 8, 20, 24, 32, 72, 128, 168, 256, 512 };
+    rng g = { 11 };
+    for (size_t d = 0; d < sizeof dims / sizeof *dims; d++) {
+        check_scene(c, elem, dims[d], 1, 9, 1.0f, &g);
+        check_scene(c, elem, dims[d], 4, 40, 1.0f, &g);
+        check_scene(c, elem, dims[d], 3, 17, 30.0f, &g); /* one key takes nearly all; maxima move from tile to tile */
+    }
+    check_scene(c, elem, 64, 12, 300, 2.0f, &g);
+}
+
+/* A NaN in a query reaches its own row and no other. */
+static void check_nan(const check *c, carat_kv_elem elem)
+{
+    rng g = { 12 };
+    scene s;
+    const size_t rows[3] = { 0, 1, 2 };
+    void *scratch = guarded(CARAT_ATTEND_SCRATCH, 64, true);
+    scene_open(&s, c, elem, 64, 3, 3, 1.0f, &g);
+    s.q[64 + 5] = NAN;
+    float *y = run_rows(c, &s, rows, 3, scratch);
+    check_row(&s, 0, y);
+    check_row(&s, 2, y + 128);
+    for (int d = 0; d < 64; d++)
+        if (!isnan(y[64 + d])) {
+            check_fail("a NaN in the query was lost");
+            break;
+        }
+    unguard(y);
+    scene_close(&s);
+    unguard(scratch);
+}
+
+/* ---- speed --------------------------------------------------------------------------------------------------------
+ */
+
+typedef struct bench_arg {
+    const carat_kernels *k;
+    carat_attend a;
+    void *scratch;
+} bench_arg;
+
+static void run_bench(void *arg)
+{
+    bench_arg *b = arg;
+    b->k->attend(&b->a, b->scratch);
+}
+
+/* 768 keys of 256: one token's four heads of a group (decode) and 256 rows (prefill), in 10^9 multiplications and as
+ * many additions of scores and values. */
+static void bench(const check *c, carat_kv_elem elem)
+{
+    enum { DIM = 256, ROWS = 256 };
+    static float out[ROWS][DIM];
+    rng g = { 1 };
+    scene s;
+    scene_open(&s, c, elem, DIM, MAX_TILES, ROWS, 1.0f, &g);
+    const float *q[ROWS];
+    float *o[ROWS];
+    for (size_t r = 0; r < ROWS; r++)
+        q[r] = s.q + r * DIM, o[r] = out[r], s.lo[r] = s.tile0 * CARAT_TILE, s.hi[r] = s.lo[r] + MAX_TILES * CARAT_TILE;
+    bench_arg b = { .k = c->isa, .scratch = guarded(CARAT_ATTEND_SCRATCH, 64, true) };
+    for (size_t n = 4; n <= ROWS; n *= 64) {
+        b.a = (carat_attend){ DIM, s.scale, elem, (const void *const *)s.k, (const void *const *)s.v, s.tile0, n, q,
+                              o,   s.lo,    s.hi };
+        b.k = c->isa;
+        double t = best_time(run_bench, &b, 0.1);
+        b.k = c->generic;
+        double t_generic = best_time(run_bench, &b, 0.1);
+        printf("attend_%s     %3zu rows: %7.2f GOP/s x%.1f\n", elem == CARAT_KV_F16 ? "f16" : "f32", n,
+               4e-9 * (double)n * DIM * MAX_TILES * CARAT_TILE / t, t_generic / t);
+    }
+    unguard(b.scratch);
+    scene_close(&s);
+}
+
+void check_attend(check *c)
+{
+    static const size_t dims[] = { 1, 6, 8, 20, 24, 72, 128, 256 };
+    for (int e = CARAT_KV_F16; e <= CARAT_KV_F32; e++) {
+        const char *name = e == CARAT_KV_F16 ? "f16" : "f32";
+        rng r = { 13 };
+        if (check_begin(c, "kv_put_%s", name))
+            for (size_t d = 0; d < sizeof dims / sizeof *dims; d++)
+                check_put_dim(c, (carat_kv_elem)e, dims[d], &r);
+        if (!check_begin(c, "attend_%s", name))
+            continue;
+        check_elem(c, (carat_kv_elem)e);
+        check_nan(c, (carat_kv_elem)e);
+        if (c->is_bench)
+            bench(c, (carat_kv_elem)e);
+    }
+}

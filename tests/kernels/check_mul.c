@@ -1,0 +1,531 @@
+/* check_mul.c - y = W x for every weight type and form of activations.
+ *
+ * The reference is worked out in double from the source blocks' bits, read through panel_drawn.c (interleaved types) or
+ * carat_unpack_row (the others, whose kernels must use it). How far a kernel may be from it, by Higham, "Accuracy and
+ * Stability of Numerical Algorithms", section 3.1: a sum of n terms in float32, added in any order, is off by at most
+ * (n - 1) u sum|term|, u = 2^-24; a term that took k roundings adds k u |term|.
+ *
+ *   q8    terms: (scale * dx) * isum and min * (dx * sum_x) of each group; scale, min and isum are exact in float32
+ *         (11 bits of d times at most 8 of the scale byte; |isum| < 2^24), so k = 2; 3 allows for another grouping
+ *   f32   terms: w * x of each column; w may have been rounded once from product + min, so k = 2 on |product| + |min|
+ *   bf16  as f32 with w exact; the instruction may take subnormal operands as zero and flush subnormal sums
+ *
+ * and 4 more additions for a kernel's own lanes. Below 2^-126 roundings are absolute: half a SUBNORMAL, which isum may
+ * then multiply.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <ctype.h>
+#include <float.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "check.h"
+#include "panel_drawn.h"
+
+static const char *const form_names[CARAT_N_ACTS] = { "f32", "bf16", "q8" };
+
+/* ---- weights ------------------------------------------------------------------------------------------------------
+ */
+
+/* Where a type's block keeps its f16 scale and minimum; -1: none. */
+static const struct scale_place {
+    carat_type type;
+    int d, m;
+} scale_places[] = {
+    { CARAT_Q4_0, 0, -1 },    { CARAT_Q4_1, 0, 2 },     { CARAT_Q5_0, 0, -1 },   { CARAT_Q5_1, 0, 2 },
+    { CARAT_Q8_0, 0, -1 },    { CARAT_Q8_1, 0, 2 },     { CARAT_IQ4_NL, 0, -1 }, { CARAT_Q2_K, 80, 82 },
+    { CARAT_Q3_K, 108, -1 },  { CARAT_Q4_K, 0, 2 },     { CARAT_Q5_K, 0, 2 },    { CARAT_Q6_K, 208, -1 },
+    { CARAT_IQ4_XS, 0, -1 },  { CARAT_IQ2_XXS, 0, -1 }, { CARAT_IQ2_XS, 0, -1 }, { CARAT_IQ2_S, 0, -1 },
+    { CARAT_IQ3_XXS, 0, -1 }, { CARAT_IQ3_S, 0, -1 },   { CARAT_IQ1_S, 0, -1 },  { CARAT_TQ1_0, 52, -1 },
+    { CARAT_TQ2_0, 64, -1 },  { CARAT_Q1_0, 0, -1 },
+};
+
+enum fill { RANDOM, MIN_CODES, MAX_CODES, TOP_BITS, ZERO_SCALES, TINY_SCALES, HUGE_SCALES, BAD_SCALES, N_FILL };
+static const char *const fill_names[] = { "random",      "codes 0",     "codes 255",   "codes 128",
+                                          "zero scales", "tiny scales", "huge scales", "bad scales" };
+
+/* Rows whose first block has a NaN or an infinity in BAD_SCALES. */
+#define NAN_ROW 3
+#define INF_ROW 5
+
+static float scale_value(enum fill f, size_t row, size_t block, rng *r)
+{
+    float x = rng_unit(r);
+    switch (f) {
+    case ZERO_SCALES:
+        return x < 0 ? -0.0f : 0.0f;
+    case TINY_SCALES: /* f16 subnormals, some zero */
+        return x * 0x1p-14f;
+    case HUGE_SCALES:
+        return x < 0 ? -65504.0f : 65504.0f;
+    case BAD_SCALES:
+        return block == 0 && row == NAN_ROW ? NAN : block == 0 && row == INF_ROW ? INFINITY : x;
+    default:
+        return x;
+    }
+}
+
+static void put_half(uint8_t *p, float x)
+{
+    uint16_t h = carat_f32_to_f16(x);
+    memcpy(p, &h, 2);
+}
+
+/* A plain weight: random, or the like of a fill. */
+static void fill_plain(carat_type type, uint8_t *p, enum fill f, size_t row, size_t col, rng *r)
+{
+    float x = f == MIN_CODES || f == MAX_CODES || f == TOP_BITS ? (float)f : scale_value(f, row, col, r);
+    if (f == TINY_SCALES && type != CARAT_F16)
+        x *= 0x1p-120f;
+    if (type == CARAT_F32)
+        memcpy(p, &x, 4);
+    else if (type == CARAT_F16)
+        put_half(p, x);
+    else
+        memcpy(p, &(uint16_t){ carat_f32_to_bf16(x) }, 2);
+}
+
+static void fill_block(carat_type type, uint8_t *p, enum fill f, size_t row, size_t block, rng *r)
+{
+    const carat_type_info *info = carat_type_get(type);
+    if (info->block == 1) {
+        fill_plain(type, p, f, row, block, r);
+        return;
+    }
+    for (int i = 0; i < info->bytes; i++)
+        p[i] = f == MIN_CODES ? 0x00 : f == MAX_CODES ? 0xFF : f == TOP_BITS ? 0x80 : (uint8_t)rng_u32(r);
+    for (size_t i = 0; i < sizeof scale_places / sizeof *scale_places; i++)
+        if (scale_places[i].type == type) {
+            put_half(p + scale_places[i].d, scale_value(f, row, block, r));
+            if (scale_places[i].m >= 0)
+                put_half(p + scale_places[i].m, scale_value(f == BAD_SCALES ? RANDOM : f, row, block, r));
+        }
+    switch ((int)type) { /* scales that are no f16: keep them finite */
+    case CARAT_Q8_K: {
+        float d = scale_value(f, row, block, r);
+        memcpy(p, &d, 4);
+        break;
+    }
+    case CARAT_MXFP4:
+        p[0] = (uint8_t)(112 + p[0] % 32);
+        break;
+    case CARAT_NVFP4:
+        for (int i = 0; i < 4; i++)
+            p[i] = p[i] % 0x7F;
+        break;
+    case CARAT_IQ1_M: /* the four top nibbles of bytes 49, 51, 53, 55 are the f16 scale */
+        p[55] = (uint8_t)((p[55] & 0x8F) | 0x20);
+        break;
+    }
+}
+
+typedef struct matrix {
+    carat_type type;
+    size_t rows, cols, bytes, panel_bytes;
+    enum fill fill;
+    uint8_t *packed;      /* guarded */
+    float *product, *min; /* [rows][cols]: the weight is their sum */
+} matrix;
+
+static void *need(size_t n, size_t size)
+{
+    void *p = calloc(n ? n : 1, size);
+    if (!p) {
+        fprintf(stderr, "no memory for the check itself\n");
+        exit(2);
+    }
+    return p;
+}
+
+static void matrix_open(matrix *w, carat_type type, size_t rows, size_t cols, enum fill f, rng *r)
+{
+    const carat_type_info *info = carat_type_get(type);
+    size_t row_bytes = 0, blocks = cols / info->block;
+    *w = (matrix){ .type = type, .rows = rows, .cols = cols, .fill = f };
+    carat_row_bytes(type, cols, &row_bytes);
+    carat_panel_bytes(type, cols, &w->panel_bytes);
+    carat_pack_bytes(type, rows, cols, &w->bytes);
+    uint8_t *source = need(rows, row_bytes);
+    for (size_t row = 0; row < rows; row++)
+        for (size_t b = 0; b < blocks; b++)
+            fill_block(type, source + row * row_bytes + b * info->bytes, f, row, b, r);
+    w->packed = guarded(w->bytes, 64, rng_below(r, 4) != 0);
+    for (size_t row = 0; row < rows; row += CARAT_PANEL)
+        carat_pack_panel(type, source + row * row_bytes, row_bytes, rows - row < 16 ? (int)(rows - row) : 16, cols,
+                         w->packed + row / CARAT_PANEL * w->panel_bytes);
+    w->product = need(rows * cols, sizeof(float));
+    w->min = need(rows * cols, sizeof(float));
+    for (size_t row = 0; row < rows; row++) {
+        if (!carat_pack_is_interleaved(type))
+            carat_unpack_row(type, source + row * row_bytes, w->product + row * cols, cols);
+        for (size_t col = 0; carat_pack_is_interleaved(type) && col < cols; col++)
+            drawn_weight(type, w->packed + row / CARAT_PANEL * w->panel_bytes, cols, (int)(row % CARAT_PANEL), (int)col,
+                         &w->product[row * cols + col], &w->min[row * cols + col]);
+    }
+    free(source);
+}
+
+static void matrix_close(matrix *w)
+{
+    unguard(w->packed);
+    free(w->product);
+    free(w->min);
+}
+
+/* ---- activations --------------------------------------------------------------------------------------------------
+ */
+
+enum x_fill { X_RANDOM, X_EXTREME, X_HUGE, X_TINY, X_ZERO, X_NAN, N_X_FILL };
+static const char *const x_names[] = { "random", "extreme", "huge", "tiny", "zero", "NaN" };
+
+/* n tokens in a form. X_NAN: token 1 alone has a NaN, in its last column. */
+typedef struct tokens {
+    carat_acts_form form;
+    enum x_fill fill;
+    size_t n, cols, stride;
+    uint8_t *x; /* guarded */
+} tokens;
+
+static float x_value(enum x_fill f, size_t token, size_t col, size_t cols, rng *r)
+{
+    switch (f) {
+    case X_EXTREME: /* all codes +-127: sums of bytes at their limits */
+        return token % 3 == 0 ? 1.0f : token % 3 == 1 ? -1.0f : col % 4 < 2 ? 1.0f : -1.0f;
+    case X_HUGE:
+        return rng_unit(r) * 1e25f;
+    case X_TINY:
+        return rng_unit(r) * 0x1p-95f;
+    case X_ZERO:
+        return col % 2 ? 0.0f : -0.0f;
+    case X_NAN:
+        return token == 1 && col == cols - 1 ? NAN : rng_normal(r);
+    default:
+        return rng_normal(r) * (col % 37 == 5 ? 20.0f : 1.0f); /* with outliers, as hidden states have */
+    }
+}
+
+static void tokens_open(tokens *x, const carat_kernels *k, carat_acts_form form, size_t n, size_t cols, enum x_fill f,
+                        rng *r)
+{
+    *x = (tokens){ form, f, n, cols, carat_acts_stride(form, cols), NULL };
+    x->x = guarded(n * x->stride, 64, true);
+    float *values = need(cols, sizeof(float));
+    for (size_t t = 0; t < n; t++) {
+        for (size_t c = 0; c < cols; c++)
+            values[c] = x_value(f, t, c, cols, r);
+        k->acts[form](values, cols, x->x + t * x->stride);
+    }
+    free(values);
+}
+
+/* ---- the reference ------------------------------------------------------------------------------------------------
+ */
+
+typedef struct expected {
+    double *y, *tolerance; /* [n][rows] */
+} expected;
+
+static int group_of(carat_type type)
+{
+    return type == CARAT_Q2_K || type == CARAT_Q3_K || type == CARAT_Q6_K ? 16 : 32;
+}
+
+static void expect_q8(const matrix *w, const uint8_t *x, size_t row, double *y, double *tolerance)
+{
+    const int8_t *q = (const int8_t *)x;
+    const float *product = w->product + row * w->cols, *min = w->min + row * w->cols;
+    int group = group_of(w->type);
+    double sum = 0, mag = 0, tiny = 0, terms = 0;
+    for (size_t c = 0; c < w->cols; c += (size_t)group) {
+        double a = 0, sum_x = 0;
+        float dx;
+        memcpy(&dx, x + carat_acts_d_offset(w->cols) + c / 32 * 4, 4);
+        for (int i = 0; i < group; i++) {
+            a += (double)product[c + (size_t)i] * q[c + (size_t)i];
+            sum_x += q[c + (size_t)i];
+        }
+        double b = (double)min[c] * sum_x;
+        sum += (double)dx * (a + b);
+        mag += fabs((double)dx) * (fabs(a) + fabs(b));
+        tiny += (double)group * 128 * 127 + 4;
+        terms += signbit(min[c]) && min[c] == 0 ? 1 : 2; /* -0: no minimum */
+    }
+    *y = sum;
+    *tolerance = mag * (terms - 1 + 3 + 4) * UNIT_ROUND + tiny * SUBNORMAL;
+}
+
+static float x_at(const tokens *x, const uint8_t *row, size_t col)
+{
+    float f;
+    uint16_t h;
+    if (x->form == CARAT_ACTS_F32) {
+        memcpy(&f, row + 4 * col, 4);
+        return f;
+    }
+    memcpy(&h, row + 2 * col, 2);
+    return carat_bf16_to_f32(h);
+}
+
+static void expect_float(const matrix *w, const tokens *xs, const uint8_t *x, size_t row, double *y, double *tolerance)
+{
+    double sum = 0, mag = 0, flushed = 0;
+    bool is_bf16 = xs->form == CARAT_ACTS_BF16;
+    for (size_t c = 0; c < w->cols; c++) {
+        double p = w->product[row * w->cols + c], m = w->min[row * w->cols + c], v = x_at(xs, x, c);
+        sum += (p + m) * v;
+        mag += (fabs(p) + fabs(m)) * fabs(v);
+        if (is_bf16)
+            flushed += 0x1p-126 + (fabs(p) < 0x1p-126 || fabs(v) < 0x1p-126 ? fabs(p * v) : 0);
+    }
+    double n = (double)w->cols;
+    *y = sum;
+    *tolerance = mag * (n - 1 + 2 + 4) * UNIT_ROUND + n * 4 * SUBNORMAL + flushed;
+}
+
+static void expect(expected *e, const matrix *w, const tokens *x)
+{
+    e->y = need(x->n * w->rows, sizeof(double));
+    e->tolerance = need(x->n * w->rows, sizeof(double));
+    for (size_t t = 0; t < x->n; t++)
+        for (size_t row = 0; row < w->rows; row++) {
+            size_t i = t * w->rows + row;
+            if (x->form == CARAT_ACTS_Q8)
+                expect_q8(w, x->x + t * x->stride, row, &e->y[i], &e->tolerance[i]);
+            else
+                expect_float(w, x, x->x + t * x->stride, row, &e->y[i], &e->tolerance[i]);
+        }
+}
+
+/* ---- one product and its pieces -----------------------------------------------------------------------------------
+ */
+
+/* Runs panels [begin, end) for tokens [t0, t0 + n) into y, which is guarded and filled with 0xFF. */
+static float *run_mul(const check *c, const matrix *w, const tokens *x, size_t t0, size_t n, size_t begin, size_t end,
+                      size_t y_stride, void *scratch)
+{
+    float *y = guarded(((n - 1) * y_stride + w->rows) * sizeof *y, 4, (t0 + n + begin) % 4 != 3);
+    carat_mul m = { .w = w->packed, .type = w->type, .rows = w->rows, .cols = w->cols, .n = n };
+    m.x = x->x + t0 * x->stride;
+    m.x_stride = x->stride;
+    m.y = y;
+    m.y_stride = y_stride;
+    c->isa->mul[w->type][x->form](&m, begin, end, scratch);
+    return y;
+}
+
+/* What a call over panels [begin, end) must not have written. */
+static void check_untouched(const float *y, size_t n, size_t rows, size_t begin, size_t end, size_t y_stride)
+{
+    static const uint32_t untouched = 0xFFFFFFFFu;
+    for (size_t i = 0; i < (n - 1) * y_stride + rows; i++) {
+        size_t row = i % y_stride;
+        bool is_ours = row < rows && row >= begin * CARAT_PANEL && row < end * CARAT_PANEL;
+        if (!is_ours && memcmp(&y[i], &untouched, 4) != 0) {
+            check_fail("panels %zu-%zu of %zu rows, y stride %zu: wrote y[%zu]", begin, end, rows, y_stride, i);
+            return;
+        }
+    }
+}
+
+static void check_values(const matrix *w, const tokens *x, const float *y, size_t y_stride, const expected *e)
+{
+    for (size_t t = 0; t < x->n; t++)
+        for (size_t row = 0; row < w->rows; row++) {
+            double expect_y = e->y[t * w->rows + row], tolerance = e->tolerance[t * w->rows + row];
+            float got = y[t * y_stride + row];
+            if (!is_near(got, expect_y, tolerance)) {
+                check_fail("%zu x %zu, %s, %zu tokens, %s: token %zu row %zu is %.9g, expected %.9g +- %.3g", w->rows,
+                           w->cols, fill_names[w->fill], x->n, x_names[x->fill], t, row, (double)got, expect_y,
+                           tolerance);
+                return;
+            }
+        }
+}
+
+/* Every way of cutting the work gives the bits of the whole. */
+static void check_cuts(const check *c, const matrix *w, const tokens *x, const float *whole, size_t whole_stride,
+                       void *scratch)
+{
+    static const size_t cuts[] = { 1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 15, 16, 17, 24, 32, 33 };
+    size_t panels = (w->rows + CARAT_PANEL - 1) / CARAT_PANEL;
+    for (size_t i = 0; i < sizeof cuts / sizeof *cuts && cuts[i] <= x->n; i++)
+        for (size_t t0 = 0; t0 < x->n; t0 += cuts[i]) {
+            size_t n = x->n - t0 < cuts[i] ? x->n - t0 : cuts[i];
+            size_t begin = (t0 + i) % panels, end = begin + 1 + i % (panels - begin), stride = w->rows + i % 3;
+            float *y = run_mul(c, w, x, t0, n, begin, end, stride, scratch);
+            check_untouched(y, n, w->rows, begin, end, stride);
+            for (size_t t = 0; t < n; t++)
+                for (size_t row = begin * CARAT_PANEL; row < end * CARAT_PANEL && row < w->rows; row++)
+                    if (!is_same(y[t * stride + row], whole[(t0 + t) * whole_stride + row])) {
+                        check_fail("%zu x %zu: token %zu row %zu is %a in a call of %zu tokens and panels %zu-%zu, %a "
+                                   "among all %zu",
+                                   w->rows, w->cols, t0 + t, row, (double)y[t * stride + row], n, begin, end,
+                                   (double)whole[(t0 + t) * whole_stride + row], x->n);
+                        t = n - 1;
+                        break;
+                    }
+            unguard(y);
+        }
+}
+
+static void check_product(const check *c, const matrix *w, carat_acts_form form, size_t n, enum x_fill f,
+                          bool with_cuts, rng *r)
+{
+    tokens x;
+    expected e;
+    void *scratch = guarded(CARAT_MUL_SCRATCH, 64, true);
+    tokens_open(&x, c->generic, form, n, w->cols, f, r);
+    expect(&e, w, &x);
+    size_t panels = (w->rows + CARAT_PANEL - 1) / CARAT_PANEL, y_stride = w->rows + (n > 1 ? 5 : 0);
+    float *y = run_mul(c, w, &x, 0, n, 0, panels, y_stride, scratch);
+    check_untouched(y, n, w->rows, 0, panels, y_stride);
+    check_values(w, &x, y, y_stride, &e);
+    if (with_cuts)
+        check_cuts(c, w, &x, y, y_stride, scratch);
+    unguard(y);
+    unguard(x.x);
+    unguard(scratch);
+    free(e.y);
+    free(e.tolerance);
+}
+
+/* ---- shapes -------------------------------------------------------------------------------------------------------
+ */
+
+typedef struct shape {
+    size_t rows, cols, n;
+} shape;
+
+/* cols is counted in blocks for the quantised types; n is tokens. */
+static const shape plain_shapes[] = { { 1, 1, 3 },    { 16, 2, 5 },   { 40, 3, 17 },   { 7, 31, 9 },   { 33, 72, 33 },
+                                      { 17, 144, 8 }, { 5, 257, 33 }, { 100, 96, 16 }, { 23, 640, 18 } };
+static const shape block32_shapes[] = { { 1, 1, 3 },   { 16, 2, 5 },  { 40, 3, 17 },  { 7, 5, 9 },
+                                        { 33, 8, 33 }, { 17, 11, 8 }, { 100, 2, 33 }, { 23, 20, 18 } };
+static const shape block256_shapes[] = { { 1, 1, 3 },  { 40, 1, 33 }, { 23, 2, 17 },
+                                         { 16, 3, 8 }, { 100, 1, 9 }, { 33, 5, 18 } };
+
+static void check_shape(const check *c, carat_type type, carat_acts_form form, const shape *s, rng *r)
+{
+    matrix w;
+    size_t cols = s->cols * carat_type_get(type)->block;
+    matrix_open(&w, type, s->rows, cols, RANDOM, r);
+    for (int f = 0; f < N_X_FILL; f++)
+        check_product(c, &w, form, s->n, (enum x_fill)f, f == X_RANDOM, r);
+    matrix_close(&w);
+    for (int f = RANDOM + 1; f < N_FILL; f++) {
+        matrix_open(&w, type, s->rows, cols, (enum fill)f, r);
+        check_product(c, &w, form, s->n < 9 ? s->n : 9, X_RANDOM, false, r);
+        check_product(c, &w, form, s->n < 4 ? s->n : 4, X_EXTREME, false, r);
+        if (f == TINY_SCALES)
+            check_product(c, &w, form, s->n < 4 ? s->n : 4, X_TINY, false, r);
+        if (f == HUGE_SCALES)
+            check_product(c, &w, form, s->n < 4 ? s->n : 4, X_HUGE, false, r);
+        matrix_close(&w);
+    }
+}
+
+/* More tokens than any kernel blocks by, and their pieces. */
+static void check_many_tokens(const check *c, carat_type type, carat_acts_form form, rng *r)
+{
+    matrix w;
+    size_t block = carat_type_get(type)->block;
+    matrix_open(&w, type, 21, block == 1 ? 24 : block, RANDOM, r);
+    check_product(c, &w, form, 1041, X_RANDOM, false, r);
+    check_product(c, &w, form, 131, X_RANDOM, true, r);
+    matrix_close(&w);
+}
+
+static void check_slot(const check *c, carat_type type, carat_acts_form form)
+{
+    rng r = { (uint64_t)type * 8 + form };
+    size_t block = carat_type_get(type)->block;
+    const shape *shapes = block == 1 ? plain_shapes : block == 256 ? block256_shapes : block32_shapes;
+    size_t n = block == 1     ? sizeof plain_shapes / sizeof *plain_shapes
+               : block == 256 ? sizeof block256_shapes / sizeof *block256_shapes
+                              : sizeof block32_shapes / sizeof *block32_shapes;
+    for (size_t i = 0; i < n; i++)
+        check_shape(c, type, form, &shapes[i], &r);
+    check_many_tokens(c, type, form, &r);
+}
+
+/* ---- speed --------------------------------------------------------------------------------------------------------
+ */
+
+#define BENCH_COLS ((size_t)2560)
+
+typedef struct bench_arg {
+    carat_mul_fn *fn;
+    carat_mul m;
+    size_t panels;
+    void *scratch;
+} bench_arg;
+
+static void run_bench(void *arg)
+{
+    bench_arg *b = arg;
+    b->fn(&b->m, 0, b->panels, b->scratch);
+}
+
+static double bench_time(bench_arg *b, carat_mul_fn *fn, size_t panels, size_t n, double budget)
+{
+    b->fn = fn;
+    b->panels = panels;
+    b->m.n = n;
+    return best_time(run_bench, b, budget);
+}
+
+/* One token: weights streamed from memory (96 MB, more than most caches hold), in GB/s of packed weights. Many tokens:
+ * 256 rows, 512 tokens, in 10^9 multiplications and as many additions. Both beside the generic level. */
+static void bench_slot(const check *c, carat_type type, carat_acts_form form)
+{
+    enum { N = 512, FEW_PANELS = 16 };
+    size_t panel_bytes = 0, panels;
+    carat_panel_bytes(type, BENCH_COLS, &panel_bytes);
+    panels = ((size_t)96 << 20) / panel_bytes;
+    rng r = { 1 };
+    matrix one;
+    tokens x;
+    matrix_open(&one, type, CARAT_PANEL, BENCH_COLS, RANDOM, &r);
+    tokens_open(&x, c->generic, form, N, BENCH_COLS, X_RANDOM, &r);
+    uint8_t *w = guarded(panels * panel_bytes, 64, true);
+    for (size_t p = 0; p < panels; p++)
+        memcpy(w + p * panel_bytes, one.packed, panel_bytes);
+    float *y = need(N * panels * CARAT_PANEL, sizeof *y);
+    bench_arg b = { .scratch = guarded(CARAT_MUL_SCRATCH, 64, true) };
+    b.m = (carat_mul){ w, type, panels * CARAT_PANEL, BENCH_COLS, x.x, x.stride, 1, y, panels * CARAT_PANEL };
+    carat_mul_fn *fn = c->isa->mul[type][form], *plain = c->generic->mul[type][form];
+    double ours = bench_time(&b, fn, panels, 1, 0.4), ours_n = bench_time(&b, fn, FEW_PANELS, N, 0.2);
+    double plain_1 = bench_time(&b, plain, FEW_PANELS, 1, 0.02) * (double)panels / FEW_PANELS;
+    double plain_n = bench_time(&b, plain, 1, N, 0.05) * FEW_PANELS;
+    printf("mul_%-7s %-4s  1 token: %6.2f GB/s x%-5.1f  %d tokens: %7.1f GOP/s x%.1f\n", carat_type_get(type)->name,
+           form_names[form], (double)(panels * panel_bytes) / ours * 1e-9, plain_1 / ours, N,
+           2e-9 * N * FEW_PANELS * CARAT_PANEL * (double)BENCH_COLS / ours_n, plain_n / ours_n);
+    fflush(stdout);
+    free(y);
+    unguard(w), unguard(b.scratch), unguard(x.x);
+    matrix_close(&one);
+}
+
+/* ---- every slot ---------------------------------------------------------------------------------------------------
+ */
+
+void check_mul(check *c)
+{
+    bool is_generic = strcmp(c->isa->isa, "generic") == 0; /* only there a slot of the generic level is checked */
+    for (uint32_t type = 0; type < CARAT_N_TYPE; type++)
+        for (int form = 0; carat_type_get(type) && form < CARAT_N_ACTS; form++) {
+            carat_mul_fn *fn = c->isa->mul[type][form], *plain = c->generic->mul[type][form];
+            if (!fn && !plain && form != CARAT_ACTS_F32)
+                continue;
+            if (!check_begin(c, "mul_%s_%s", carat_type_get(type)->name, form_names[form]))
+                continue;
+            if (!fn || !c->isa->mul[type][c->isa->form[type]])
+                check_fail("the slot is empty");
+            else if (fn != plain || is_generic)
+                check_slot(c, (carat_type)type, (carat_acts_form)form);
+            if (fn && c->is_bench && (fn != plain || is_generic))
+                bench_slot(c, (carat_type)type, (carat_acts_form)form);
+        }
+}

@@ -1,0 +1,72 @@
+/* test_kernels - every kernel meets its reference, then the clock.
+ *
+ *     test_kernels [--level NAME] [--bench] [K]        K: only kernels whose name contains it ("mul_Q4_K", "attend")
+ *
+ * Exit: 0 all passed, 1 something failed, 2 usage, 77 this machine lacks the level (the build calls that skipped).
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "check.h"
+
+const char *check_current(void);
+
+static void on_fault(int sig)
+{
+    (void)sig;
+    const char *name = check_current();
+    static const char text[] = "FAIL: touched memory outside its buffers (or an illegal instruction) in ";
+    if (write(2, text, sizeof text - 1) < 0 || write(2, name, strlen(name)) < 0 || write(2, "\n", 1) < 0)
+        _exit(3);
+    _exit(1);
+}
+
+static int usage(void)
+{
+    fprintf(stderr, "usage: test_kernels [--level NAME] [--bench] [K]\n");
+    return 2;
+}
+
+int main(int argc, char **argv)
+{
+    check c = { .filter = getenv("CARAT_TEST_KERNEL") };
+    const char *level = "";
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--level") == 0 && i + 1 < argc)
+            level = argv[++i];
+        else if (strcmp(argv[i], "--bench") == 0)
+            c.is_bench = true;
+        else if (argv[i][0] == '-')
+            return usage();
+        else
+            c.filter = argv[i];
+    }
+    unsigned mask;
+    char msg[160];
+    if (!carat_cpu_by_name(level, &mask, msg)) {
+        fprintf(stderr, "%s\n", msg);
+        return strstr(msg, "unknown") ? 2 : 77;
+    }
+    signal(SIGSEGV, on_fault);
+    signal(SIGBUS, on_fault);
+    signal(SIGILL, on_fault);
+    carat_kernels isa, generic;
+    carat_kernels_for(&isa, mask);
+    carat_kernels_for(&generic, 0);
+    c.isa = &isa;
+    c.generic = &generic;
+    check_acts(&c);
+    check_mul(&c);
+    check_vector(&c);
+    check_attend(&c);
+    if (c.n_run == 0) {
+        fprintf(stderr, "no kernel has '%s' in its name\n", c.filter);
+        return 1;
+    }
+    printf("%s: %d kernels checked, %d failures\n", isa.isa, c.n_run, check_failures());
+    return check_failures() != 0;
+}
