@@ -30,33 +30,17 @@ void carat_gguf_close(carat_gguf *g)
         return;
     for (size_t i = 0; i < g->n_part; i++)
         close_part(g->part[i]);
-    for (carat_name_chunk *c = g->names, *next; c; c = next) {
-        next = c->next;
-        free(c);
-    }
+    carat_names_deinit(&g->names);
     free(g->part);
     free(g->tensors.items);
     free(g->path);
     free(g);
 }
 
-/* The end of a long path: the message after it matters more. */
-static const char *short_path(const char *path, char buf[100])
-{
-    size_t len = strlen(path);
-    if (len < 100)
-        return path;
-    const char *tail = path + len - 96;
-    while (((unsigned char)*tail & 0xc0) == 0x80) /* not into the middle of a character */
-        tail++;
-    snprintf(buf, 100, "...%s", tail);
-    return buf;
-}
-
 static bool parse(carat_gguf *g, carat_gguf_part *p, const char *path, carat_err *err)
 {
     char buf[100];
-    return carat_gguf_parse(g, p, err) || carat_fail_in(err, "%s", short_path(path, buf));
+    return carat_gguf_parse(g, p, err) || carat_fail_in(err, "%s", carat_short_path(path, buf));
 }
 
 /* Opens and reads one file. *out is set as soon as there is something to close. */
@@ -84,8 +68,8 @@ static bool check_part(const carat_gguf_part *p, size_t i, size_t n, const char 
     if (p->split_no == (int64_t)i && p->split_count == (int64_t)n)
         return true;
     return carat_fail(err, CARAT_EFORMAT, CARAT_NOWHERE,
-                      "%s: it is part %lld of %lld (split.no, split.count), expected %zu of %zu", short_path(path, buf),
-                      (long long)p->split_no + 1, (long long)p->split_count, i + 1, n);
+                      "%s: it is part %lld of %lld (split.no, split.count), expected %zu of %zu",
+                      carat_short_path(path, buf), (long long)p->split_no + 1, (long long)p->split_count, i + 1, n);
 }
 
 /* The part that was opened has said how many there are: makes room, puts it in its place, opens the others. */
@@ -97,19 +81,19 @@ static bool open_series(carat_gguf *g, carat_err *err)
     if (n > MAX_PARTS || no >= n)
         return carat_fail(err, n > MAX_PARTS ? CARAT_ELIMIT : CARAT_EFORMAT, CARAT_NOWHERE,
                           "%s: part %zu of %zu (split.no, split.count); up to %d parts can be opened",
-                          short_path(g->path, buf), no + 1, n, MAX_PARTS);
+                          carat_short_path(g->path, buf), no + 1, n, MAX_PARTS);
     part_suffix(suffix, no, n);
     size_t stem = len - strlen(suffix);
     if (len <= strlen(suffix) || strcmp(g->path + stem, suffix) != 0)
         return carat_fail(err, CARAT_EFORMAT, CARAT_NOWHERE,
                           "%s: is part %zu of %zu, so its name should end in '%s' to find the others",
-                          short_path(g->path, buf), no + 1, n, suffix);
+                          carat_short_path(g->path, buf), no + 1, n, suffix);
     carat_gguf_part **part = calloc(n, sizeof *part);
     char *path = malloc(len + sizeof suffix);
     bool ok = part && path;
     if (!ok) {
         free(part);
-        carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "%s: no memory for %zu parts", short_path(g->path, buf), n);
+        carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "%s: no memory for %zu parts", carat_short_path(g->path, buf), n);
         goto done;
     }
     free(g->part);
@@ -136,7 +120,7 @@ static bool check_total(const carat_gguf *g, carat_err *err)
     if (said < 0 || said == (int64_t)g->tensors.n)
         return true;
     return carat_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: %zu tensors in %zu parts, split.tensors.count says %lld",
-                      short_path(g->path, buf), g->tensors.n, g->n_part, (long long)said);
+                      carat_short_path(g->path, buf), g->tensors.n, g->n_part, (long long)said);
 }
 
 /* A container with room for one part, which is what most have. */
@@ -166,7 +150,7 @@ bool carat_gguf_open(const char *path, carat_gguf **out, carat_err *err)
         ok = open_series(g, err) && check_total(g, err);
     char buf[100];
     if (ok && !carat_tensors_sort(&g->tensors, err))
-        ok = carat_fail_in(err, "%s", short_path(path, buf));
+        ok = carat_fail_in(err, "%s", carat_short_path(path, buf));
     if (!ok) {
         carat_gguf_close(g);
         return false;
@@ -194,9 +178,9 @@ bool carat_gguf_open_memory(const char *path, const void *data, size_t size, car
     }
     if (ok && p->split_count > 1)
         ok = carat_fail(err, CARAT_EUNSUPPORTED, CARAT_NOWHERE, "%s: one part of a split file, given alone",
-                        short_path(path, buf));
+                        carat_short_path(path, buf));
     if (ok && !carat_tensors_sort(&g->tensors, err))
-        ok = carat_fail_in(err, "%s", short_path(path, buf));
+        ok = carat_fail_in(err, "%s", carat_short_path(path, buf));
     if (!ok) {
         carat_gguf_close(g);
         return false;
@@ -230,7 +214,7 @@ uint64_t carat_gguf_file_bytes(const carat_gguf *g)
 
 size_t carat_gguf_directory_bytes(const carat_gguf *g)
 {
-    return g->directory_bytes;
+    return g->directory_bytes + g->names.bytes;
 }
 
 size_t carat_gguf_n_kv(const carat_gguf *g)

@@ -13,8 +13,19 @@
 typedef struct carat_gguf carat_gguf;
 
 typedef enum carat_gguf_kind {
-    CARAT_GGUF_U8, CARAT_GGUF_I8, CARAT_GGUF_U16, CARAT_GGUF_I16, CARAT_GGUF_U32, CARAT_GGUF_I32, CARAT_GGUF_F32,
-    CARAT_GGUF_BOOL, CARAT_GGUF_STR, CARAT_GGUF_ARR, CARAT_GGUF_U64, CARAT_GGUF_I64, CARAT_GGUF_F64,
+    CARAT_GGUF_U8,
+    CARAT_GGUF_I8,
+    CARAT_GGUF_U16,
+    CARAT_GGUF_I16,
+    CARAT_GGUF_U32,
+    CARAT_GGUF_I32,
+    CARAT_GGUF_F32,
+    CARAT_GGUF_BOOL,
+    CARAT_GGUF_STR,
+    CARAT_GGUF_ARR,
+    CARAT_GGUF_U64,
+    CARAT_GGUF_I64,
+    CARAT_GGUF_F64,
 } carat_gguf_kind;
 
 typedef struct carat_str { /* not NUL-terminated, points into the mapping */
@@ -23,7 +34,7 @@ typedef struct carat_str { /* not NUL-terminated, points into the mapping */
 } carat_str;
 
 typedef struct carat_gguf_kv {
-    const char *key;      /* NUL-terminated copy */
+    const char *key; /* NUL-terminated copy */
     carat_gguf_kind kind;
     carat_gguf_kind elem; /* of an array */
     uint64_t count;       /* elements of an array, else 1 */
@@ -37,15 +48,15 @@ typedef struct carat_gguf_kv {
 bool carat_gguf_open(const char *path, carat_gguf **out, carat_err *err);
 void carat_gguf_close(carat_gguf *g); /* accepts NULL */
 
-/* The same from bytes the caller keeps until close; path only names them in messages. A part of a split file is refused
- * (CARAT_EUNSUPPORTED): there is nowhere to look for the others. */
+/* The same from bytes the caller keeps until close (aligned as malloc aligns); path only names them in messages. A part
+ * of a split file is refused (CARAT_EUNSUPPORTED): there is nowhere to look for the others. */
 bool carat_gguf_open_memory(const char *path, const void *data, size_t size, carat_gguf **out, carat_err *err);
 
 const carat_tensors *carat_gguf_tensors(const carat_gguf *g);
 const char *carat_gguf_path(const carat_gguf *g);
 uint32_t carat_gguf_version(const carat_gguf *g);
-uint64_t carat_gguf_file_bytes(const carat_gguf *g); /* all parts */
-size_t carat_gguf_directory_bytes(const carat_gguf *g);  /* heap held beyond the mapping, at most 64 MiB */
+uint64_t carat_gguf_file_bytes(const carat_gguf *g);    /* all parts */
+size_t carat_gguf_directory_bytes(const carat_gguf *g); /* heap held beyond the mapping, at most 64 MiB */
 
 size_t carat_gguf_n_kv(const carat_gguf *g);
 const carat_gguf_kv *carat_gguf_kv_at(const carat_gguf *g, size_t i);
@@ -60,8 +71,11 @@ bool carat_gguf_text(const carat_gguf *g, const char *key, carat_str *out, carat
 
 /* Elements of an array, already bounds-checked at opening. For string arrays walk in order with a cursor that starts
  * zeroed: carat_gguf_next_str returns false at the end, and for anything that holds no strings. */
-typedef struct carat_gguf_cursor { size_t off; uint64_t i; } carat_gguf_cursor;
+typedef struct carat_gguf_cursor {
+    size_t off;
+    uint64_t i;
+} carat_gguf_cursor;
 bool carat_gguf_next_str(const carat_gguf_kv *kv, carat_gguf_cursor *c, carat_str *out);
-double carat_gguf_elem_num(const carat_gguf_kv *kv, uint64_t i);  /* numeric and bool arrays; NaN outside them */
+double carat_gguf_elem_num(const carat_gguf_kv *kv, uint64_t i); /* numeric and bool arrays; NaN outside them */
 
 #endif

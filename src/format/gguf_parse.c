@@ -87,7 +87,7 @@ static bool grow(reader *r, void **mem, size_t old_bytes, size_t n, size_t size)
 {
     size_t bytes, total;
     if (!carat_mul_size(n, size, &bytes) || !carat_add_size(r->g->directory_bytes - old_bytes, bytes, &total) ||
-        total > CARAT_GGUF_MAX_DIRECTORY)
+        total > CARAT_GGUF_MAX_DIRECTORY - r->g->names.bytes)
         return fail(r, CARAT_ELIMIT, r->pos, "the file's directory needs more than %zu MiB",
                     CARAT_GGUF_MAX_DIRECTORY >> 20);
     if (bytes == 0)
@@ -100,24 +100,12 @@ static bool grow(reader *r, void **mem, size_t old_bytes, size_t n, size_t size)
     return true;
 }
 
-static const char *keep_name(reader *r, const uint8_t *s, size_t len)
+static bool keep_name(reader *r, const uint8_t *s, size_t len, const char **out)
 {
-    enum { CHUNK = 8192 };
-    carat_name_chunk *c = r->g->names;
-    if (!c || c->cap - c->used < len + 1) {
-        size_t cap = len + 1 > CHUNK ? len + 1 : CHUNK;
-        void *mem = NULL;
-        if (!grow(r, &mem, 0, 1, sizeof *c + cap))
-            return NULL;
-        c = mem;
-        *c = (carat_name_chunk){ .next = r->g->names, .cap = cap };
-        r->g->names = c;
-    }
-    char *name = c->data + c->used;
-    memcpy(name, s, len);
-    name[len] = '\0';
-    c->used += len + 1;
-    return name;
+    r->g->names.max = CARAT_GGUF_MAX_DIRECTORY - r->g->directory_bytes;
+    *out = carat_names_keep(&r->g->names, s, len);
+    return *out || fail(r, CARAT_ENOMEM, r->pos, "no memory for its name: the directory holds %zu bytes already",
+                        r->g->directory_bytes + r->g->names.bytes);
 }
 
 /* Names go into messages and are compared as C strings: printable ASCII only, which also keeps out the NUL. */
@@ -133,14 +121,15 @@ static bool get_name(reader *r, size_t max, const char **out)
     if (!need(r, len, "the name"))
         return false;
     const uint8_t *s = r->p->data + r->pos;
-    for (size_t i = 0; i < len; i++)
-        if (s[i] < 0x20 || s[i] > 0x7e)
-            return fail(r, CARAT_EFORMAT, r->pos + i, "byte 0x%02x in its name, at byte %zu, is not printable ASCII",
-                        s[i], r->pos + i);
-    *out = keep_name(r, s, (size_t)len);
+    size_t odd = carat_names_odd_byte(s, (size_t)len);
+    if (odd < len)
+        return fail(r, CARAT_EFORMAT, r->pos + odd, "byte 0x%02x in its name, at byte %zu, is not printable ASCII",
+                    s[odd], r->pos + odd);
+    if (!keep_name(r, s, (size_t)len, out))
+        return false;
     r->name = *out;
     r->pos += (size_t)len;
-    return *out != NULL;
+    return true;
 }
 
 /* --- header ------------------------------------------------------------------------------------------------------- */

@@ -7,6 +7,7 @@
 #define CARAT_FORMAT_GGUF_PART_H
 
 #include "format/gguf.h"
+#include "format/names.h"
 
 #define CARAT_GGUF_MAX_TENSORS   ((size_t)1 << 20)
 #define CARAT_GGUF_MAX_KV        ((size_t)1 << 16)
@@ -26,20 +27,13 @@ typedef struct carat_gguf_part {
     int64_t split_no, split_count, split_tensors; /* 0, 0 and -1 when the keys are absent */
 } carat_gguf_part;
 
-/* Copied names, handed out from chunks so that a name costs its bytes and nothing more. */
-typedef struct carat_name_chunk {
-    struct carat_name_chunk *next;
-    size_t used, cap;
-    char data[];
-} carat_name_chunk;
-
 struct carat_gguf {
     char *path;
     carat_gguf_part **part; /* [n_part]; metadata is part 0's; a half-open one has NULLs */
     size_t n_part;
     carat_tensors tensors; /* of all parts */
-    carat_name_chunk *names;
-    size_t directory_bytes;
+    carat_names names;
+    size_t directory_bytes; /* without the names */
 };
 
 /* Reads the header in p->data: fills p's keys and appends its tensors to g->tensors, sorted by offset. Messages do not

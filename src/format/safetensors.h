@@ -2,8 +2,8 @@
  *
  * Source: the safetensors format description (8-byte header length, JSON header, data). The header is at most 100 MB;
  * data_offsets must lie in the file, match shape and dtype exactly, and not overlap. Dtypes F32, F16, BF16; other
- * dtypes are listed as CARAT_EUNSUPPORTED only when such a tensor is asked for by the model (unknown ones are skipped in
- * the directory and remembered for the message).
+ * dtypes are listed as CARAT_EUNSUPPORTED only when such a tensor is asked for by the model (unknown ones are skipped
+ * in the directory and remembered for the message).
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef CARAT_FORMAT_SAFETENSORS_H
@@ -13,9 +13,13 @@
 
 typedef struct carat_safetensors carat_safetensors;
 
-/* path: a folder, or one .safetensors file. Errors: CARAT_EIO, CARAT_EFORMAT, CARAT_ENOMEM. */
+/* path: a folder, or one .safetensors file. Errors: CARAT_EIO, CARAT_EFORMAT, CARAT_ELIMIT, CARAT_ENOMEM. */
 bool carat_safetensors_open(const char *path, carat_safetensors **out, carat_err *err);
-void carat_safetensors_close(carat_safetensors *s);
+void carat_safetensors_close(carat_safetensors *s); /* accepts NULL */
+
+/* One file from bytes the caller keeps until close (aligned as malloc aligns); path only names them in messages. */
+bool carat_safetensors_open_memory(const char *path, const void *data, size_t size, carat_safetensors **out,
+                                   carat_err *err);
 const carat_tensors *carat_safetensors_tensors(const carat_safetensors *s);
 uint64_t carat_safetensors_file_bytes(const carat_safetensors *s);
 /* The dtype of a tensor that was skipped for it ("F8_E4M3"), or NULL: for the loader's message. */

@@ -14,9 +14,9 @@ typedef struct carat_tensor {
     carat_type type;
     uint32_t n_dims;               /* 1..4 */
     uint64_t dims[CARAT_MAX_DIMS]; /* dims[0] is the fastest: a matrix y = W x is { cols, rows }; unused ones are 1 */
-    const uint8_t *data;           /* inside map; checked to lie within it */
+    const uint8_t *data;           /* inside map; checked to lie within it, and aligned to an F32, F16 or BF16 */
     size_t bytes;                  /* exactly row_bytes(dims[0]) * the other dims */
-    const carat_map *map;          /* for carat_map_release */
+    const carat_map *map;          /* for carat_map_release, which does nothing on bytes opened from memory */
     size_t offset;                 /* of data in map */
 } carat_tensor;
 
