@@ -81,7 +81,7 @@ typedef struct carat_model {
     uint64_t type_bytes[CARAT_N_TYPE];   /* source bytes of matrices, by type */
     uint32_t type_tensors[CARAT_N_TYPE]; /* how many matrices */
     char *chat_template;                 /* the file's own, or NULL; for information */
-    carat_arena arena;                   /* everything above but tok, path and chat_template */
+    carat_arena arena;                   /* packed matrices and norms */
 } carat_model;
 
 typedef struct carat_model_options {
@@ -97,6 +97,10 @@ typedef struct carat_model_options {
 bool carat_model_open(const char *path, const carat_model_options *opt, carat_pool *pool, carat_model **out,
                       carat_err *err);
 void carat_model_close(carat_model *m);
+
+/* The vocabulary of a GGUF file. Errors: CARAT_EFORMAT (tables absent or of different lengths), CARAT_EUNSUPPORTED
+ * (another kind of tokenizer), CARAT_ENOMEM. */
+bool carat_tokenizer_from_gguf(const carat_gguf *g, carat_tokenizer **out, carat_err *err);
 
 /* Configuration, tokenizer and sizes without the weights: for info and weigh. Every tensor is looked up and checked.
  * packed pointers are NULL; *bytes is what carat_model_open would take. */

@@ -1,0 +1,224 @@
+/* Defaults, limits, and the published values that win over a header.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "model/config.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "kernels/kernels.h"
+
+#define DEFAULT_PATTERN 6 /* five local layers, then one global: every published Gemma 3 */
+#define GLOBAL_BASE     1e6
+#define LOCAL_BASE      1e4
+
+void carat_config_defaults(carat_config *c)
+{
+    *c = (carat_config){
+        .n_head = 8,
+        .n_kv_head = 4,
+        .head_dim = 256,
+        .n_vocab = 262208,
+        .context = 131072,
+        .eps = 1e-6f,
+        .tied = true,
+        .image_token = -1,
+    };
+    carat_config_pattern(c, DEFAULT_PATTERN);
+}
+
+void carat_config_pattern(carat_config *c, uint32_t pattern)
+{
+    for (uint32_t i = 0; i < CARAT_MAX_LAYERS; i++)
+        c->is_global[i] = pattern && (i + 1) % pattern == 0;
+}
+
+void carat_config_of(const carat_published *p, carat_config *out)
+{
+    carat_config_defaults(out);
+    snprintf(out->name, sizeof out->name, "Gemma 3 %s", p->name);
+    out->n_layer = p->n_layer;
+    out->hidden = p->hidden;
+    out->ffn = p->ffn;
+    out->n_head = p->n_head;
+    out->n_kv_head = p->n_kv_head;
+    out->head_dim = p->head_dim;
+    out->n_vocab = p->vocab;
+    out->window = p->window;
+    out->context = p->context;
+    out->rope_local = (carat_rope){ LOCAL_BASE, 1 };
+    out->rope_global = (carat_rope){ GLOBAL_BASE, p->rope_factor };
+    out->query_scale = (float)(1 / sqrt(p->query_pre_attn));
+    out->published = p;
+    if (p->has_vision)
+        out->vision = (carat_vision_config){ .present = true,
+                                             .hidden = 1152,
+                                             .ffn = 4304,
+                                             .n_layer = 27,
+                                             .n_head = 16,
+                                             .image_size = 896,
+                                             .patch_size = 14,
+                                             .n_channel = 3,
+                                             .tokens_per_image = 256,
+                                             .eps = 1e-6f };
+}
+
+/* ---- limits ---- */
+
+static bool in_range(const char *what, const char *field, double value, double min, double max, carat_err *err)
+{
+    if (value >= min && value <= max) /* false for NaN too */
+        return true;
+    return carat_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: %s is %.9g, expected %.9g to %.9g", what, field, value,
+                      min, max);
+}
+
+static bool check_rope(const char *what, const char *kind, const carat_rope *r, carat_err *err)
+{
+    char field[48];
+    snprintf(field, sizeof field, "RoPE base (%s layers)", kind);
+    if (!in_range(what, field, r->base, 2, 1e12, err))
+        return false;
+    snprintf(field, sizeof field, "RoPE factor (%s layers)", kind);
+    return in_range(what, field, r->factor, 1.0 / 1024, 1024, err);
+}
+
+static bool check_limits(const carat_config *c, const char *what, carat_err *err)
+{
+    const struct {
+        const char *name;
+        uint32_t value, max;
+    } fields[] = {
+        { "number of layers", c->n_layer, CARAT_MAX_LAYERS },
+        { "hidden width", c->hidden, CARAT_MAX_HIDDEN },
+        { "FFN width", c->ffn, CARAT_MAX_FFN },
+        { "number of heads", c->n_head, CARAT_MAX_HEADS },
+        { "number of KV heads", c->n_kv_head, CARAT_MAX_HEADS },
+        { "head dimension", c->head_dim, CARAT_MAX_HEAD_DIM },
+        { "vocabulary", c->n_vocab, CARAT_MAX_VOCAB },
+        { "sliding window", c->window, CARAT_MAX_CONTEXT },
+        { "context length", c->context, CARAT_MAX_CONTEXT },
+    };
+    for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
+        if (!in_range(what, fields[i].name, fields[i].value, 1, fields[i].max, err))
+            return false;
+    if (c->head_dim % 2)
+        return carat_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: head dimension is %u, expected an even number", what,
+                          c->head_dim);
+    if (c->n_head % c->n_kv_head)
+        return carat_fail(err, CARAT_EFORMAT, CARAT_NOWHERE,
+                          "%s: %u heads over %u KV heads, expected a whole number of heads for each", what, c->n_head,
+                          c->n_kv_head);
+    return in_range(what, "RMSNorm epsilon", c->eps, 0, 0.1, err) &&
+           in_range(what, "query scale", c->query_scale, 1e-6, 1e3, err) &&
+           check_rope(what, "local", &c->rope_local, err) && check_rope(what, "global", &c->rope_global, err);
+}
+
+/* ---- the published table ---- */
+
+static void note(carat_config *c, const char *what, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+
+static void note(carat_config *c, const char *what, const char *fmt, ...)
+{
+    if (c->n_notes == CARAT_MAX_NOTES)
+        return;
+    char *line = c->notes[c->n_notes++];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(line, sizeof c->notes[0], fmt, ap);
+    va_end(ap);
+    carat_logf(CARAT_LOG_WARN, "%s: %s", what, line);
+}
+
+/* One value that headers get wrong: 0 is "not stated". Returns what to use. */
+static double settle(carat_config *c, const char *what, const char *field, double stated, double known, bool trust)
+{
+    if (stated == 0)
+        return known;
+    /* Headers hold float32: 1/sqrt(256) or 1e6 survive exactly, others to 7 digits. */
+    if (fabs(stated - known) <= 1e-6 * fabs(known))
+        return stated;
+    double use = trust ? stated : known;
+    note(c, what, "%s: header says %.7g, Gemma 3 %s has %.7g; using %.7g", field, stated, c->published->name, known,
+         use);
+    return use;
+}
+
+static void settle_pattern(carat_config *c, const char *what, bool trust)
+{
+    uint32_t differ = 0, first = 0;
+    for (uint32_t i = c->n_layer; i-- > 0;)
+        if (c->is_global[i] != ((i + 1) % DEFAULT_PATTERN == 0))
+            differ++, first = i;
+    if (!differ)
+        return;
+    note(c, what,
+         "layer pattern: %u layers differ from Gemma 3 %s's five local, one global (first: layer %u); using %s", differ,
+         c->published->name, first, trust ? "the header's" : "the published one");
+    if (!trust)
+        carat_config_pattern(c, DEFAULT_PATTERN);
+}
+
+/* Figures that tensor shapes decide, or that only inform: the file's stand, the difference is told. */
+static void compare(carat_config *c, const char *what, const char *field, uint32_t stated, uint32_t known)
+{
+    if (stated != known)
+        note(c, what, "%s: header says %u, Gemma 3 %s has %u; using %u", field, stated, c->published->name, known,
+             stated);
+}
+
+static void apply_published(carat_config *c, const char *what, bool trust)
+{
+    const carat_published *p = c->published;
+    c->window = (uint32_t)settle(c, what, "sliding window", c->window, p->window, trust);
+    c->rope_global.base = settle(c, what, "RoPE base (global layers)", c->rope_global.base, GLOBAL_BASE, trust);
+    c->rope_global.factor =
+        settle(c, what, "RoPE factor (global layers)", c->rope_global.factor, p->rope_factor, trust);
+    c->rope_local.base = settle(c, what, "RoPE base (local layers)", c->rope_local.base, LOCAL_BASE, trust);
+    c->rope_local.factor = settle(c, what, "RoPE factor (local layers)", c->rope_local.factor, 1, trust);
+    c->query_scale = (float)settle(c, what, "query scale", c->query_scale, 1 / sqrt(p->query_pre_attn), trust);
+    settle_pattern(c, what, trust);
+    compare(c, what, "FFN width", c->ffn, p->ffn);
+    compare(c, what, "number of heads", c->n_head, p->n_head);
+    compare(c, what, "number of KV heads", c->n_kv_head, p->n_kv_head);
+    compare(c, what, "head dimension", c->head_dim, p->head_dim);
+    compare(c, what, "context length", c->context, p->context);
+    if (c->n_vocab != p->vocab_text) /* text-only files carry 262144 rows, others 262208 */
+        compare(c, what, "vocabulary", c->n_vocab, p->vocab);
+}
+
+bool carat_config_finish(carat_config *c, const char *what, bool trust_header, carat_err *err)
+{
+    c->n_notes = 0;
+    /* The table is walked to n_layer below, so this one limit comes first. */
+    if (!in_range(what, "number of layers", c->n_layer, 1, CARAT_MAX_LAYERS, err))
+        return false;
+    c->published = carat_published_by_shape(c->n_layer, c->hidden);
+    if (c->published)
+        apply_published(c, what, trust_header);
+    if (c->rope_global.base == 0)
+        c->rope_global.base = GLOBAL_BASE;
+    if (c->rope_local.base == 0)
+        c->rope_local.base = LOCAL_BASE;
+    if (c->rope_global.factor == 0)
+        c->rope_global.factor = 1;
+    if (c->rope_local.factor == 0)
+        c->rope_local.factor = 1;
+    if (c->query_scale == 0 && c->head_dim)
+        c->query_scale = (float)(1 / sqrt(c->head_dim));
+    return check_limits(c, what, err);
+}
+
+/* The reference computes 1 / base^(2i/d) in float32 throughout and divides by the factor afterwards; at position
+ * 100 000 one float32 step of the frequency is a visible angle, so it is rounded at the same places here.
+ * pow in double, rounded once, stands for a correctly rounded powf. */
+void carat_rope_inv_freq(const carat_rope *r, uint32_t head_dim, float *inv_freq)
+{
+    for (uint32_t i = 0; i < head_dim / 2; i++) {
+        float exponent = (float)(2 * i) / (float)head_dim;
+        float power = (float)pow((float)r->base, exponent);
+        inv_freq[i] = 1.0f / power / (float)r->factor;
+    }
+}

@@ -1,0 +1,254 @@
+/* Opening a model: look every tensor up, reserve the whole arena, pack in parallel.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "model/model.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "model/layout.h"
+#include "model/source.h"
+
+/* Source bytes between two looks at the progress callback. */
+#define SLICE_BYTES ((size_t)64 << 20)
+/* Source bytes a thread packs at a time. */
+#define GRAIN_BYTES ((size_t)1 << 20)
+
+typedef struct loader {
+    const carat_source *src;
+    const carat_model_options *opt;
+    carat_pool *pool;
+    carat_model *m;
+    carat_err *err;
+    uint64_t done, total; /* source bytes */
+} loader;
+
+/* ---- looking up ---- */
+
+static carat_type type_in_source(void *arg, carat_part part, size_t layer)
+{
+    loader *ld = arg;
+    const carat_tensor *t = NULL;
+    carat_source_tensor(ld->src, &ld->m->cfg, part, layer, &t, NULL); /* checked before by survey */
+    return t->type;
+}
+
+/* Checks a tensor and adds it to the model's figures. */
+static bool survey(void *arg, carat_part part, size_t layer)
+{
+    loader *ld = arg;
+    const carat_tensor *t;
+    if (!carat_source_tensor(ld->src, &ld->m->cfg, part, layer, &t, ld->err))
+        return false;
+    ld->total += t->bytes;
+    ld->m->n_params += t->dims[0] * t->dims[1];
+    if (!carat_part_get(part)->is_norm) {
+        ld->m->type_tensors[t->type]++;
+        ld->m->type_bytes[t->type] += t->bytes;
+    }
+    return true;
+}
+
+/* ---- packing ---- */
+
+typedef struct pack_job {
+    const carat_tensor *t;
+    const carat_matrix *w;
+    size_t stride, panel_bytes, first;
+} pack_job;
+
+static void pack_panels(void *arg, size_t begin, size_t end, int thread)
+{
+    (void)thread;
+    pack_job *j = arg;
+    begin += j->first;
+    end += j->first;
+    size_t last_row = end * CARAT_PANEL < j->w->rows ? end * CARAT_PANEL : j->w->rows;
+    for (size_t p = begin; p < end; p++) {
+        size_t row = p * CARAT_PANEL;
+        int n = j->w->rows - row < CARAT_PANEL ? (int)(j->w->rows - row) : CARAT_PANEL;
+        carat_pack_panel(j->w->type, j->t->data + row * j->stride, j->stride, n, j->w->cols,
+                         j->w->packed + p * j->panel_bytes);
+    }
+    size_t from = begin * CARAT_PANEL * j->stride;
+    carat_map_release(j->t->map, j->t->offset + from, last_row * j->stride - from);
+}
+
+static bool report(loader *ld)
+{
+    if (!ld->opt->progress || ld->opt->progress(ld->opt->progress_arg, ld->done, ld->total))
+        return true;
+    return carat_fail(ld->err, CARAT_ECANCELLED, CARAT_NOWHERE, "%s: loading was stopped", ld->src->path);
+}
+
+static bool pack_matrix(loader *ld, const carat_tensor *t, const carat_matrix *w)
+{
+    pack_job j = { .t = t, .w = w, .stride = t->bytes / w->rows };
+    size_t n_panels = (w->rows + CARAT_PANEL - 1) / CARAT_PANEL, source = j.stride * CARAT_PANEL;
+    j.panel_bytes = w->bytes / n_panels;
+    size_t slice = SLICE_BYTES / source + 1, grain = GRAIN_BYTES / source + 1;
+    for (; j.first < n_panels; j.first += slice) {
+        size_t n = n_panels - j.first < slice ? n_panels - j.first : slice;
+        carat_map_expect(t->map, t->offset + j.first * source, n * source < t->bytes ? n * source : t->bytes);
+        carat_pool_each(ld->pool, n, grain, pack_panels, &j);
+        ld->done += n * source; /* a padded last panel counts whole: report() caps it */
+        if (ld->done > ld->total)
+            ld->done = ld->total;
+        if (!report(ld))
+            return false;
+    }
+    return true;
+}
+
+/* Norm weights become f32. Safetensors hold w of y = x (1 + w); GGUF writers have added the 1 already. */
+static void load_norm(const carat_source *src, const carat_tensor *t, float *w)
+{
+    carat_unpack_row(t->type, t->data, w, t->dims[0]);
+    if (src->st)
+        for (size_t i = 0; i < t->dims[0]; i++)
+            w[i] += 1.0f;
+}
+
+static bool load_part(void *arg, carat_part part, size_t layer)
+{
+    loader *ld = arg;
+    const carat_tensor *t = NULL;
+    carat_source_tensor(ld->src, &ld->m->cfg, part, layer, &t, NULL);
+    if (!carat_part_get(part)->is_norm)
+        return pack_matrix(ld, t, carat_layout_matrix(ld->m, part, layer));
+    load_norm(ld->src, t, *carat_layout_norm(ld->m, part, layer));
+    ld->done += t->bytes;
+    return true;
+}
+
+/* ---- vocabulary ---- */
+
+static void add_stop(carat_model *m, int32_t id)
+{
+    if (id < 0 || (uint32_t)id >= m->cfg.n_vocab || m->n_stops == CARAT_MAX_STOPS)
+        return;
+    for (uint32_t i = 0; i < m->n_stops; i++)
+        if (m->stops[i] == id)
+            return;
+    m->stops[m->n_stops++] = id;
+}
+
+/* Every piece needs a row, but for the image placeholder: a text-only table of 262144 rows goes with a tokenizer.json
+ * that knows <image_soft_token> 262144, whose row is never looked up. */
+static bool check_vocab(carat_model *m, carat_err *err)
+{
+    const carat_tok_info *f = carat_tok_facts(m->tok);
+    size_t n = f->n_pieces;
+    while (n > m->cfg.n_vocab && f->image_soft_token == (int32_t)(n - 1))
+        n--;
+    if (n > m->cfg.n_vocab)
+        return carat_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: %zu tokens, but the embedding table has %u rows",
+                          m->path, f->n_pieces, m->cfg.n_vocab);
+    m->n_pieces = (uint32_t)n;
+    add_stop(m, f->eos);
+    add_stop(m, f->end_of_turn);
+    if (m->cfg.image_token < 0)
+        m->cfg.image_token = f->image_soft_token;
+    return true;
+}
+
+static bool open_vocab(loader *ld)
+{
+    carat_model *m = ld->m;
+    m->n_pieces = m->cfg.n_vocab;
+    carat_source_more_eos(ld->src, &m->cfg);
+    m->chat_template = carat_source_template(ld->src);
+    if (!ld->opt->no_tokenizer && (!carat_source_tokenizer(ld->src, &m->tok, ld->err) || !check_vocab(m, ld->err)))
+        return false;
+    for (uint32_t i = 0; i < m->cfg.n_eos; i++)
+        add_stop(m, m->cfg.eos[i]);
+    return true;
+}
+
+/* ---- open ---- */
+
+/* Everything up to the weights: configuration, directory, vocabulary, the arena's size. */
+static bool prepare(loader *ld, carat_source *src, const char *path, size_t *bytes)
+{
+    carat_model *m = ld->m;
+    if (!carat_source_open(src, path, ld->opt->trust_header, &m->cfg, ld->err))
+        return false;
+    m->path = strdup(path);
+    m->layers = calloc(m->cfg.n_layer, sizeof *m->layers);
+    if (!m->path || !m->layers)
+        return carat_fail(ld->err, CARAT_ENOMEM, CARAT_NOWHERE, "%s: no memory for the model's description", path);
+    m->is_gguf = src->gguf != NULL;
+    m->file_bytes = carat_source_bytes(src);
+    for (size_t i = 0; i < m->cfg.n_layer; i++)
+        m->layers[i].is_global = m->cfg.is_global[i];
+    if (!carat_layout_each(&m->cfg, survey, ld) || !carat_source_no_strangers(src, &m->cfg, ld->err) || !open_vocab(ld))
+        return false;
+    carat_arena count;
+    carat_arena_count(&count);
+    if (!carat_layout_take(&m->cfg, m, &count, type_in_source, ld, ld->err))
+        return carat_fail_in(ld->err, "%s", path);
+    *bytes = count.used;
+    if (m->cfg.tied)
+        m->head = m->embed;
+    return true;
+}
+
+static bool load(loader *ld, size_t bytes)
+{
+    carat_model *m = ld->m;
+    if (!carat_arena_init(&m->arena, bytes))
+        return carat_fail(ld->err, CARAT_ENOMEM, CARAT_NOWHERE, "%s: no memory for %zu MiB of weights", m->path,
+                          (bytes >> 20) + 1);
+    if (!carat_layout_take(&m->cfg, m, &m->arena, type_in_source, ld, ld->err) ||
+        !carat_layout_each(&m->cfg, load_part, ld))
+        return false;
+    if (m->cfg.tied)
+        m->head = m->embed;
+    return true;
+}
+
+static bool open_model(const char *path, const carat_model_options *opt, carat_pool *pool, bool weights,
+                       carat_model **out, size_t *bytes, carat_err *err)
+{
+    static const carat_model_options none;
+    carat_source src = { 0 };
+    *out = NULL;
+    carat_model *m = calloc(1, sizeof *m);
+    if (!m)
+        return carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "%s: no memory for the model's description", path);
+    loader ld = { .src = &src, .opt = opt ? opt : &none, .pool = pool, .m = m, .err = err };
+    bool ok = prepare(&ld, &src, path, bytes) && (!weights || load(&ld, *bytes));
+    carat_source_close(&src);
+    if (!ok) {
+        carat_model_close(m);
+        return false;
+    }
+    *out = m;
+    return true;
+}
+
+bool carat_model_open(const char *path, const carat_model_options *opt, carat_pool *pool, carat_model **out,
+                      carat_err *err)
+{
+    size_t bytes;
+    return open_model(path, opt, pool, true, out, &bytes, err);
+}
+
+bool carat_model_peek(const char *path, const carat_model_options *opt, carat_model **out, size_t *bytes,
+                      carat_err *err)
+{
+    return open_model(path, opt, NULL, false, out, bytes, err);
+}
+
+void carat_model_close(carat_model *m)
+{
+    if (!m)
+        return;
+    carat_tokenizer_close(m->tok);
+    carat_arena_deinit(&m->arena);
+    free(m->layers);
+    free(m->path);
+    free(m->chat_template);
+    free(m);
+}

@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "model/source.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define MAX_CONFIG_BYTES ((size_t)16 << 20)
+#define MAX_NAME         160
+
+bool carat_source_join(const char *folder, const char *name, char buf[4096])
+{
+    size_t n = strlen(folder);
+    const char *slash = n && folder[n - 1] == '/' ? "" : "/";
+    int len = snprintf(buf, 4096, "%s%s%s", folder, slash, name);
+    return len > 0 && len < 4096;
+}
+
+/* ---- opening ---- */
+
+/* The names of transformers 4 and 5, and of text-only and image-text classes. */
+static bool find_prefix(carat_source *s, carat_err *err)
+{
+    static const char *const prefixes[] = { "model.", "language_model.model.", "model.language_model.",
+                                            "language_model.", "" };
+    char name[MAX_NAME];
+    for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes; i++) {
+        snprintf(name, sizeof name, "%s%s", prefixes[i], carat_part_get(CARAT_PART_EMBED)->hf);
+        if (carat_tensors_find(s->tensors, name) || carat_safetensors_skipped(s->st, name)) {
+            snprintf(s->prefix, sizeof s->prefix, "%s", prefixes[i]);
+            return true;
+        }
+    }
+    return carat_fail(err, CARAT_EFORMAT, CARAT_NOWHERE,
+                      "%s: no tensor '*.embed_tokens.weight' among %zu, expected 'model.embed_tokens.weight' or "
+                      "'language_model.model.embed_tokens.weight'",
+                      s->path, s->tensors->n);
+}
+
+static bool open_folder(carat_source *s, bool trust_header, carat_config *cfg, carat_err *err)
+{
+    char path[4096];
+    json_t *config = NULL;
+    if (!carat_source_join(s->path, "config.json", path))
+        return carat_fail(err, CARAT_EARG, CARAT_NOWHERE, "path of %zu bytes is too long", strlen(s->path));
+    bool ok = carat_json_load(path, MAX_CONFIG_BYTES, &config, err) &&
+              carat_config_from_json(path, config, trust_header, cfg, err);
+    json_decref(config);
+    if (!ok || !carat_safetensors_open(s->path, &s->st, err))
+        return false;
+    s->tensors = carat_safetensors_tensors(s->st);
+    size_t n = strlen(s->path);
+    while (n > 1 && s->path[n - 1] == '/')
+        n--;
+    size_t begin = n;
+    while (begin > 0 && s->path[begin - 1] != '/')
+        begin--;
+    snprintf(cfg->name, sizeof cfg->name, "%.*s", (int)(n - begin < 90 ? n - begin : 90), s->path + begin);
+    return find_prefix(s, err);
+}
+
+bool carat_source_open(carat_source *s, const char *path, bool trust_header, carat_config *cfg, carat_err *err)
+{
+    *s = (carat_source){ .path = path };
+    struct stat st;
+    if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
+        return open_folder(s, trust_header, cfg, err);
+    size_t n = strlen(path);
+    if (n > 12 && strcmp(path + n - 12, ".safetensors") == 0)
+        return carat_fail(err, CARAT_EARG, CARAT_NOWHERE,
+                          "%s: one safetensors file; give the folder that also holds its config.json", path);
+    if (!carat_gguf_open(path, &s->gguf, err))
+        return false;
+    s->tensors = carat_gguf_tensors(s->gguf);
+    return carat_config_from_gguf(s->gguf, trust_header, cfg, err);
+}
+
+void carat_source_close(carat_source *s)
+{
+    carat_gguf_close(s->gguf);
+    carat_safetensors_close(s->st);
+    *s = (carat_source){ 0 };
+}
+
+uint64_t carat_source_bytes(const carat_source *s)
+{
+    return s->gguf ? carat_gguf_file_bytes(s->gguf) : carat_safetensors_file_bytes(s->st);
+}
+
+/* ---- tensors ---- */
+
+static void part_name(const carat_source *s, carat_part part, size_t layer, char name[MAX_NAME])
+{
+    const carat_part_info *p = carat_part_get(part);
+    if (s->gguf && part < CARAT_FIRST_LAYER_PART)
+        snprintf(name, MAX_NAME, "%s", p->gguf);
+    else if (s->gguf)
+        snprintf(name, MAX_NAME, "blk.%zu.%s", layer, p->gguf);
+    else if (part < CARAT_FIRST_LAYER_PART)
+        snprintf(name, MAX_NAME, "%s%s", s->prefix, p->hf);
+    else
+        snprintf(name, MAX_NAME, "%slayers.%zu.%s", s->prefix, layer, p->hf);
+}
+
+/* An untied head stands outside the inner model: "lm_head.weight", "language_model.lm_head.weight". */
+static const carat_tensor *find_head(const carat_source *s)
+{
+    const carat_tensor *t = carat_tensors_find(s->tensors, "lm_head.weight");
+    return t ? t : carat_tensors_find(s->tensors, "language_model.lm_head.weight");
+}
+
+static bool absent(const carat_source *s, const char *name, carat_err *err)
+{
+    const char *dtype = s->st ? carat_safetensors_skipped(s->st, name) : NULL;
+    if (dtype)
+        return carat_fail(err, CARAT_EUNSUPPORTED, CARAT_NOWHERE, "%s: tensor '%s' is %s, expected F32, F16 or BF16",
+                          s->path, name, dtype);
+    return carat_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: no tensor '%s'", s->path, name);
+}
+
+bool carat_source_tensor(const carat_source *s, const carat_config *c, carat_part part, size_t layer,
+                         const carat_tensor **out, carat_err *err)
+{
+    char name[MAX_NAME], shape[96];
+    part_name(s, part, layer, name);
+    const carat_tensor *t = carat_tensors_find(s->tensors, name);
+    if (!t && part == CARAT_PART_HEAD && s->st)
+        t = find_head(s);
+    if (!t)
+        return absent(s, name, err);
+    size_t rows, cols;
+    carat_part_shape(c, part, &rows, &cols);
+    if (t->dims[0] != cols || t->dims[1] != rows || t->dims[2] != 1 || t->dims[3] != 1)
+        return carat_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: tensor '%s' is %s, expected [%zu, %zu]", s->path,
+                          name, carat_tensor_shape(t, shape), cols, rows);
+    *out = t;
+    return true;
+}
+
+/* Splits "17.attn_q.weight" after the prefix of layer names; false if there is no number. */
+static bool layer_of(const char *rest, unsigned long *layer, const char **suffix)
+{
+    char *end;
+    if (*rest < '0' || *rest > '9')
+        return false;
+    *layer = strtoul(rest, &end, 10);
+    *suffix = end + 1;
+    return *end == '.';
+}
+
+static bool is_layer_part(const carat_source *s, const char *suffix)
+{
+    for (carat_part p = CARAT_FIRST_LAYER_PART; p < CARAT_N_PARTS; p++)
+        if (strcmp(suffix, s->gguf ? carat_part_get(p)->gguf : carat_part_get(p)->hf) == 0)
+            return true;
+    return false;
+}
+
+bool carat_source_no_strangers(const carat_source *s, const carat_config *c, carat_err *err)
+{
+    char prefix[64];
+    snprintf(prefix, sizeof prefix, "%s%s", s->gguf ? "" : s->prefix, s->gguf ? "blk." : "layers.");
+    size_t n = strlen(prefix);
+    for (size_t i = 0; i < s->tensors->n; i++) {
+        const char *name = s->tensors->items[i].name, *suffix;
+        unsigned long layer;
+        if (strncmp(name, prefix, n) != 0 || !layer_of(name + n, &layer, &suffix))
+            continue;
+        if (layer >= c->n_layer)
+            return carat_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: tensor '%.80s', but the header states %u layers",
+                              s->path, name, c->n_layer);
+        if (!is_layer_part(s, suffix))
+            return carat_fail(err, CARAT_EUNSUPPORTED, CARAT_NOWHERE,
+                              "%s: tensor '%.80s' is no part of a Gemma 3 layer", s->path, name);
+    }
+    return true;
+}
+
+/* ---- what stands beside the weights ---- */
+
+bool carat_source_tokenizer(const carat_source *s, carat_tokenizer **out, carat_err *err)
+{
+    return s->gguf ? carat_tokenizer_from_gguf(s->gguf, out, err) : carat_tokenizer_from_folder(s->path, out, err);
+}
+
+static json_t *load_beside(const carat_source *s, const char *name)
+{
+    char path[4096];
+    json_t *v = NULL;
+    if (s->st && carat_source_join(s->path, name, path) && carat_json_load(path, MAX_CONFIG_BYTES, &v, NULL))
+        return v;
+    return NULL;
+}
+
+void carat_source_more_eos(const carat_source *s, carat_config *c)
+{
+    json_t *g = load_beside(s, "generation_config.json");
+    const json_t *eos = json_object_get(g, "eos_token_id");
+    size_t n = json_is_array(eos) ? json_array_size(eos) : 1;
+    for (size_t i = 0; i < n && c->n_eos < CARAT_MAX_STOPS; i++) {
+        const json_t *id = json_is_array(eos) ? json_array_get(eos, i) : eos;
+        if (json_is_integer(id) && json_integer_value(id) >= 0 && json_integer_value(id) < c->n_vocab)
+            c->eos[c->n_eos++] = (int32_t)json_integer_value(id);
+    }
+    json_decref(g);
+}
+
+char *carat_source_template(const carat_source *s)
+{
+    carat_str t = { NULL, 0 };
+    char *text = NULL, path[4096];
+    if (s->gguf) {
+        if (carat_gguf_text(s->gguf, "tokenizer.chat_template", &t, NULL) && t.data)
+            text = strndup(t.data, t.len);
+        return text;
+    }
+    size_t len;
+    if (carat_source_join(s->path, "chat_template.jinja", path) &&
+        carat_read_file(path, MAX_CONFIG_BYTES, &text, &len, NULL))
+        return text;
+    static const char *const files[] = { "tokenizer_config.json", "chat_template.json" };
+    for (size_t i = 0; i < 2 && !text; i++) {
+        json_t *o = load_beside(s, files[i]);
+        const char *v = json_string_value(json_object_get(o, "chat_template"));
+        text = v ? strdup(v) : NULL;
+        json_decref(o);
+    }
+    return text;
+}

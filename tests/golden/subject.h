@@ -1,0 +1,53 @@
+/* subject.h - a model opened for comparing: weights, kernels of one level, threads, one step's scratch.
+ *
+ * Whatever cannot be opened fails the running cmocka test.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef CARAT_TESTS_SUBJECT_H
+#define CARAT_TESTS_SUBJECT_H
+
+#include "text/text.h"
+
+typedef struct subject_options {
+    const char *level; /* "generic", "avx2", ...; NULL: best */
+    bool exact;
+    carat_embed_scale scale;
+    int n_threads;  /* 0: 2 */
+    size_t batch;   /* 0: 1024 */
+    size_t context; /* 0: 1024 */
+    bool tokenizer;
+} subject_options;
+
+typedef struct subject {
+    subject_options opt;
+    carat_kernels k;
+    carat_pool *pool;
+    carat_model *m;
+    bool owns_model;
+    carat_text *t;
+} subject;
+
+/* --level NAME from the command line; exits with 77 (skipped) if this machine lacks it. */
+const char *subject_level(int argc, char **argv);
+
+/* path: under TEST_DATA, or absolute. */
+void subject_open(subject *s, const char *path, subject_options opt);
+/* Another way of running a model that is open already (and outlives it). */
+void subject_share(subject *s, carat_model *m, subject_options opt);
+void subject_close(subject *s);
+
+carat_kv *subject_kv(const subject *s);
+
+/* Runs n tokens in chunks of at most `chunk` through a fresh cache and gives the logits of every position:
+ * [n, n_vocab], to be freed. */
+float *subject_logits(subject *s, const int32_t *ids, size_t n, size_t chunk);
+
+/* Appends n tokens to kv in chunks; logits of all of them to out if not NULL. */
+void subject_append(subject *s, carat_kv *kv, const int32_t *ids, size_t n, size_t chunk, float *out);
+
+/* Continues from the last logits: the largest each time. */
+void subject_greedy(subject *s, const int32_t *ids, size_t n, int32_t *out, size_t n_out);
+
+size_t argmax(const float *x, size_t n);
+
+#endif
