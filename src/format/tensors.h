@@ -10,7 +10,7 @@
 #define CARAT_MAX_DIMS 4
 
 typedef struct carat_tensor {
-    const char *name;              /* borrowed from the container, NUL-terminated, printable */
+    const char *name; /* borrowed from the container, NUL-terminated, printable */
     carat_type type;
     uint32_t n_dims;               /* 1..4 */
     uint64_t dims[CARAT_MAX_DIMS]; /* dims[0] is the fastest: a matrix y = W x is { cols, rows }; unused ones are 1 */

@@ -55,25 +55,52 @@ INLINE q8_record record_of(const bool is_half, const size_t tile)
     return (q8_record){ 32 * tile, (32 + 4 * sub) * tile, (32 + 8 * sub) * tile, (36 + 8 * sub) * tile };
 }
 
+/* What a token's stretches need besides codes, sixteen stretches at a time: [sub][stretch]. */
+typedef struct q8_sums {
+    _Alignas(64) int32_t start[2][16];
+    float xm[2][16], d[16];
+} q8_sums;
+
+static void sums_of(const q8_kind *k, const float *d, const int32_t *sums, size_t n, q8_sums *out)
+{
+    const __m512i even = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+    const __m512i bias = _mm512_set1_epi32(-k->bias);
+    const __m512i a = _mm512_maskz_loadu_epi32(first_lanes(2 * n), sums);
+    const __m512i b = n > 8 ? _mm512_maskz_loadu_epi32(first_lanes(2 * n - 16), sums + 16) : _mm512_setzero_si512();
+    const __m512 scale = _mm512_maskz_loadu_ps(first_lanes(n), d);
+    __m512i sum[2] = { _mm512_permutex2var_epi32(a, even, b),
+                       _mm512_permutex2var_epi32(a, _mm512_add_epi32(even, _mm512_set1_epi32(1)), b) };
+    if (!k->is_half)
+        sum[0] = _mm512_add_epi32(sum[0], sum[1]);
+    _mm512_store_ps(out->d, scale);
+    for (int i = 0; i < 2; i++) {
+        _mm512_store_si512(out->start[i], _mm512_mullo_epi32(sum[i], bias));
+        _mm512_store_ps(out->xm[i], _mm512_mul_ps(scale, _mm512_cvtepi32_ps(sum[i])));
+    }
+}
+
 /* Stretches [s0, s1) of one token x into lane `lane` of the records at out. */
-static void put_token(const q8_kind *k, const uint8_t *x, size_t cols, size_t s0, size_t s1, size_t tile, size_t lane,
-                      uint8_t *out)
+INLINE void put_token(const q8_kind *k, const bool is_half, const uint8_t *x, size_t cols, size_t s0, size_t s1,
+                      size_t tile, size_t lane, uint8_t *out)
 {
     const float *d = (const float *)(const void *)(x + carat_acts_d_offset(cols));
     const int32_t *sums = (const int32_t *)(const void *)(x + carat_acts_s_offset(cols));
-    const q8_record r = record_of(k->is_half, tile);
-    const size_t n_sub = k->is_half ? 2 : 1;
-    for (size_t s = s0; s < s1; s++, out += r.bytes) {
-        int32_t sum[2] = { sums[2 * s], sums[2 * s + 1] };
-        if (!k->is_half)
-            sum[0] += sum[1];
-        memcpy(out + 32 * lane, x + 32 * s, 32);
-        memcpy(out + r.d + 4 * lane, d + s, 4);
-        for (size_t i = 0; i < n_sub; i++) {
-            int32_t start = -k->bias * sum[i];
-            float xm = d[s] * (float)sum[i];
-            memcpy(out + r.start + 4 * (tile * i + lane), &start, 4);
-            memcpy(out + r.xm + 4 * (tile * i + lane), &xm, 4);
+    const q8_record r = record_of(is_half, tile);
+    uint8_t *codes = out + 32 * lane, *start = out + r.start + 4 * lane, *xm = out + r.xm + 4 * lane;
+    uint8_t *scale = out + r.d + 4 * lane;
+    for (; s0 < s1; s0 += 16) {
+        const size_t n = s1 - s0 < 16 ? s1 - s0 : 16;
+        q8_sums t;
+        sums_of(k, d + s0, sums + 2 * s0, n, &t);
+        for (size_t s = 0; s < n; s++, codes += r.bytes, start += r.bytes, xm += r.bytes, scale += r.bytes) {
+            memcpy(codes, x + 32 * (s0 + s), 32);
+            memcpy(scale, t.d + s, 4);
+            memcpy(start, t.start[0] + s, 4);
+            memcpy(xm, t.xm[0] + s, 4);
+            if (is_half) {
+                memcpy(start + 4 * tile, t.start[1] + s, 4);
+                memcpy(xm + 4 * tile, t.xm[1] + s, 4);
+            }
         }
     }
 }
@@ -85,9 +112,13 @@ static void put_tokens(const q8_kind *k, const carat_mul *m, size_t t0, size_t n
     const size_t tile_bytes = record_of(k->is_half, tile).bytes * (s1 - s0);
     if (n % tile)
         memset(out + n / tile * tile_bytes, 0, tile_bytes);
-    for (size_t t = 0; t < n; t++)
-        put_token(k, (const uint8_t *)m->x + (t0 + t) * m->x_stride, m->cols, s0, s1, tile, t % tile,
-                  out + t / tile * tile_bytes);
+    const uint8_t *x = (const uint8_t *)m->x + t0 * m->x_stride;
+    for (size_t t = 0; t < n; t++, x += m->x_stride) {
+        if (k->is_half)
+            put_token(k, true, x, m->cols, s0, s1, tile, t % tile, out + t / tile * tile_bytes);
+        else
+            put_token(k, false, x, m->cols, s0, s1, tile, t % tile, out + t / tile * tile_bytes);
+    }
 }
 
 INLINE __m512i broadcast_i32(const uint8_t *p)
@@ -352,13 +383,33 @@ static void mul_few(const q8_ops *o, const carat_mul *m, size_t panel_begin, siz
     }
 }
 
+/* Weights that will be unpacked next: fetched a little with every tile. */
+typedef struct ahead {
+    const uint8_t *at[2]; /* one panel each */
+    size_t bytes;         /* of each still to fetch */
+} ahead;
+
+static void fetch_ahead(ahead *a, size_t step)
+{
+    step = min_size(step, a->bytes);
+    for (size_t i = 0; i < step; i += 64) {
+        _mm_prefetch((const char *)a->at[0] + i, _MM_HINT_T1);
+        _mm_prefetch((const char *)a->at[1] + i, _MM_HINT_T1);
+    }
+    a->at[0] += step;
+    a->at[1] += step;
+    a->bytes -= step;
+}
+
 /* n tokens in tiles at x times `panels` (1 or 2) unpacked panels at w; y: the first token's first row. */
 static void mul_tiles(const q8_ops *o, const carat_mul *m, const uint8_t *w, const uint8_t *x, size_t n, size_t s0,
-                      size_t s1, size_t panels, size_t rows, float *y)
+                      size_t s1, size_t panels, size_t rows, float *y, ahead next)
 {
+    const size_t fetch = (next.bytes / ((n + TILE - 1) / TILE) + 127) / 64 * 64;
     const size_t tile_bytes = record_of(o->kind.is_half, TILE).bytes * (s1 - s0), width = panels * CARAT_PANEL;
     tile_fn *kernel = o->tile[panels - 1];
     for (size_t t = 0; t < n; t += TILE, x += tile_bytes) {
+        fetch_ahead(&next, fetch);
         y_tile e = { .y = y + t * m->y_stride, .stride = m->y_stride, .tokens = min_size(n - t, TILE), .rows = rows };
         if (e.tokens == TILE && rows == width) {
             for (size_t i = TILE; i < 2 * TILE && t + i < n; i++) {
@@ -393,8 +444,12 @@ static void mul_many(const q8_ops *o, const carat_mul *m, size_t panel_begin, si
                 const size_t panels = min_size(panel_end - p, 2), row = p * CARAT_PANEL;
                 for (size_t i = 0; i < panels; i++)
                     o->unpack((const uint8_t *)m->w + (p + i) * panel_bytes, m->cols, s0, s1, i, panels, w);
+                ahead next = { .bytes = p + 2 < panel_end ? panel_bytes * (s1 - s0) / stretches : 0 };
+                for (size_t i = 0; i < 2; i++) /* roughly: a panel's tail is elsewhere */
+                    next.at[i] = (const uint8_t *)m->w + min_size(p + 2 + i, panel_end - 1) * panel_bytes +
+                                 panel_bytes * s0 / stretches;
                 mul_tiles(o, m, w, x, n, s0, s1, panels, min_size(m->rows - row, panels * CARAT_PANEL),
-                          m->y + t0 * m->y_stride + row);
+                          m->y + t0 * m->y_stride + row, next);
             }
         }
     }

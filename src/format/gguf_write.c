@@ -1,0 +1,439 @@
+/* gguf_write.c - writes a GGUF v3 file (layout: gguf_parse.c).
+ *
+ * Keys and tensor declarations gather in two buffers. The first byte of data, or finish, writes the header; from then
+ * on data goes straight to the file. The first error is kept and everything after it does nothing, so a caller may add
+ * keys without looking and sees the error at the next call that can return one.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "format/gguf_write.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/size.h"
+#include "format/gguf_part.h"
+#include "format/le.h"
+
+#define MAX_HEADER ((size_t)512 << 20) /* a vocabulary of 262144 pieces takes 7 MB */
+
+typedef struct declared {
+    const char *name;
+    uint64_t bytes;
+} declared;
+
+struct carat_gguf_writer {
+    char *path, *temp; /* where it shall be, and where it is until finish */
+    FILE *file;
+    carat_buf kv, infos;
+    carat_names names;
+    const char **keys; /* [n_kv] */
+    declared *tensors; /* [n_tensor] */
+    size_t n_kv, n_tensor;
+    uint64_t data_bytes; /* where the next declared tensor starts */
+    bool in_data;        /* the header is in the file */
+    size_t at;           /* the tensor whose data comes next */
+    uint64_t done;       /* bytes of it written */
+    carat_err err;       /* the first error; code CARAT_OK: none yet */
+};
+
+static bool good(const carat_gguf_writer *w)
+{
+    return w->err.code == CARAT_OK;
+}
+
+/* What went wrong first, handed to the caller. */
+static bool tell(const carat_gguf_writer *w, carat_err *err)
+{
+    if (err)
+        *err = w->err;
+    return false;
+}
+
+static void no_memory(carat_gguf_writer *w)
+{
+    carat_fail(&w->err, CARAT_ENOMEM, CARAT_NOWHERE, "%s: no memory for the header (at most %zu MiB)", w->path,
+               MAX_HEADER >> 20);
+}
+
+static void no_space(carat_gguf_writer *w)
+{
+    carat_fail(&w->err, CARAT_EIO, CARAT_NOWHERE, "%s: cannot be written: %s", w->path, strerror(errno));
+}
+
+/* --- opening and closing ------------------------------------------------------------------------------------------ */
+
+/* A new file beside path that nobody else has. */
+static bool open_temp(carat_gguf_writer *w)
+{
+    static atomic_uint serial;
+    size_t room = strlen(w->path) + 64;
+    w->temp = malloc(room);
+    if (!w->temp) {
+        no_memory(w);
+        return false;
+    }
+    int fd = -1;
+    for (int tries = 0; fd < 0 && tries < 100; tries++) {
+        snprintf(w->temp, room, "%s.tmp-%ld-%u", w->path, (long)getpid(), atomic_fetch_add(&serial, 1));
+        fd = open(w->temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+        if (fd < 0 && errno != EEXIST)
+            break;
+    }
+    w->file = fd >= 0 ? fdopen(fd, "wb") : NULL;
+    if (w->file)
+        return true;
+    no_space(w);
+    if (fd >= 0) {
+        close(fd);
+        unlink(w->temp);
+    }
+    return false;
+}
+
+void carat_gguf_abandon(carat_gguf_writer *w)
+{
+    if (!w)
+        return;
+    if (w->file) {
+        fclose(w->file);
+        unlink(w->temp);
+    }
+    carat_buf_deinit(&w->kv);
+    carat_buf_deinit(&w->infos);
+    carat_names_deinit(&w->names);
+    free(w->keys);
+    free(w->tensors);
+    free(w->temp);
+    free(w->path);
+    free(w);
+}
+
+bool carat_gguf_create(const char *path, carat_gguf_writer **out, carat_err *err)
+{
+    *out = NULL;
+    carat_gguf_writer *w = calloc(1, sizeof *w);
+    if (w)
+        w->path = strdup(path);
+    if (!w || !w->path) {
+        free(w);
+        return carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "%s: no memory", path);
+    }
+    carat_buf_init(&w->kv, MAX_HEADER);
+    carat_buf_init(&w->infos, MAX_HEADER);
+    if (!open_temp(w)) {
+        tell(w, err);
+        carat_gguf_abandon(w);
+        return false;
+    }
+    *out = w;
+    return true;
+}
+
+/* --- the header's pieces ------------------------------------------------------------------------------------------ */
+
+static void put_u32(carat_buf *b, uint32_t v)
+{
+    uint8_t le[4];
+    carat_put_le32(le, v);
+    carat_buf_add(b, le, sizeof le);
+}
+
+static void put_u64(carat_buf *b, uint64_t v)
+{
+    uint8_t le[8];
+    carat_put_le64(le, v);
+    carat_buf_add(b, le, sizeof le);
+}
+
+static void put_str(carat_buf *b, const char *s, size_t len)
+{
+    put_u64(b, len);
+    carat_buf_add(b, s, len);
+}
+
+/* A name the reader would refuse is refused here. Returns the writer's own copy. */
+static const char *take_name(carat_gguf_writer *w, const char *what, const char *name, size_t max)
+{
+    size_t len = strlen(name);
+    if (w->in_data) {
+        carat_fail(&w->err, CARAT_EARG, CARAT_NOWHERE, "%s: %s '%.64s' comes after the first data", w->path, what,
+                   name);
+        return NULL;
+    }
+    if (len == 0 || len > max || carat_names_odd_byte(name, len) < len) {
+        carat_fail(&w->err, CARAT_EARG, CARAT_NOWHERE, "%s: '%.64s' is no name of a %s: 1 to %zu printable characters",
+                   w->path, name, what, max);
+        return NULL;
+    }
+    const char *copy = carat_names_keep(&w->names, name, len);
+    if (!copy)
+        no_memory(w);
+    return copy;
+}
+
+/* Starts a key; the caller appends its value. False: there is an error, append nothing. A linear search for the same
+ * key: a file has some dozens. */
+static bool begin_key(carat_gguf_writer *w, const char *key, carat_gguf_kind kind)
+{
+    if (!good(w))
+        return false;
+    const char *name = take_name(w, "key", key, CARAT_GGUF_MAX_KEY);
+    if (!name)
+        return false;
+    for (size_t i = 0; i < w->n_kv; i++)
+        if (strcmp(w->keys[i], key) == 0)
+            return carat_fail(&w->err, CARAT_EARG, CARAT_NOWHERE, "%s: key '%.64s' is given twice", w->path, key);
+    const char **keys = realloc(w->keys, (w->n_kv + 1) * sizeof *keys);
+    if (!keys) {
+        no_memory(w);
+        return false;
+    }
+    w->keys = keys;
+    w->keys[w->n_kv++] = name;
+    put_str(&w->kv, key, strlen(key));
+    put_u32(&w->kv, kind);
+    return true;
+}
+
+static bool begin_array(carat_gguf_writer *w, const char *key, carat_gguf_kind elem, size_t n)
+{
+    if (!begin_key(w, key, CARAT_GGUF_ARR))
+        return false;
+    put_u32(&w->kv, elem);
+    put_u64(&w->kv, n);
+    return true;
+}
+
+static void end_key(carat_gguf_writer *w)
+{
+    if (w->kv.failed)
+        no_memory(w);
+}
+
+static uint32_t bits_of(float f)
+{
+    uint32_t u;
+    memcpy(&u, &f, sizeof u);
+    return u;
+}
+
+void carat_gguf_writer_u32(carat_gguf_writer *w, const char *key, uint32_t v)
+{
+    if (!begin_key(w, key, CARAT_GGUF_U32))
+        return;
+    put_u32(&w->kv, v);
+    end_key(w);
+}
+
+void carat_gguf_writer_f32(carat_gguf_writer *w, const char *key, float v)
+{
+    if (!begin_key(w, key, CARAT_GGUF_F32))
+        return;
+    put_u32(&w->kv, bits_of(v));
+    end_key(w);
+}
+
+void carat_gguf_writer_bool(carat_gguf_writer *w, const char *key, bool v)
+{
+    if (!begin_key(w, key, CARAT_GGUF_BOOL))
+        return;
+    carat_buf_char(&w->kv, v ? 1 : 0);
+    end_key(w);
+}
+
+void carat_gguf_writer_text(carat_gguf_writer *w, const char *key, const char *v)
+{
+    if (!begin_key(w, key, CARAT_GGUF_STR))
+        return;
+    put_str(&w->kv, v, strlen(v));
+    end_key(w);
+}
+
+void carat_gguf_writer_texts(carat_gguf_writer *w, const char *key, const carat_str *v, size_t n)
+{
+    if (!begin_array(w, key, CARAT_GGUF_STR, n))
+        return;
+    for (size_t i = 0; i < n; i++)
+        put_str(&w->kv, v[i].data, v[i].len);
+    end_key(w);
+}
+
+void carat_gguf_writer_i32s(carat_gguf_writer *w, const char *key, const int32_t *v, size_t n)
+{
+    if (!begin_array(w, key, CARAT_GGUF_I32, n))
+        return;
+    for (size_t i = 0; i < n; i++)
+        put_u32(&w->kv, (uint32_t)v[i]);
+    end_key(w);
+}
+
+void carat_gguf_writer_f32s(carat_gguf_writer *w, const char *key, const float *v, size_t n)
+{
+    if (!begin_array(w, key, CARAT_GGUF_F32, n))
+        return;
+    for (size_t i = 0; i < n; i++)
+        put_u32(&w->kv, bits_of(v[i]));
+    end_key(w);
+}
+
+void carat_gguf_writer_copy(carat_gguf_writer *w, const carat_gguf_kv *kv)
+{
+    if (strcmp(kv->key, "general.alignment") == 0 || strncmp(kv->key, "split.", 6) == 0)
+        return;
+    bool ok = kv->kind == CARAT_GGUF_ARR ? begin_array(w, kv->key, kv->elem, (size_t)kv->count)
+                                         : begin_key(w, kv->key, kv->kind);
+    if (!ok)
+        return;
+    carat_buf_add(&w->kv, kv->data, kv->bytes);
+    end_key(w);
+}
+
+/* --- tensors ------------------------------------------------------------------------------------------------------ */
+
+static bool tensor_bytes(carat_type type, uint32_t n_dims, const uint64_t *dims, size_t *bytes)
+{
+    if (n_dims < 1 || n_dims > CARAT_MAX_DIMS || dims[0] == 0 || dims[0] > PTRDIFF_MAX ||
+        !carat_row_bytes(type, (size_t)dims[0], bytes))
+        return false;
+    for (uint32_t d = 1; d < n_dims; d++)
+        if (dims[d] == 0 || dims[d] > PTRDIFF_MAX || !carat_mul_size(*bytes, (size_t)dims[d], bytes))
+            return false;
+    return true;
+}
+
+/* Remembers a tensor and its place; the names are searched one by one, a model has some hundreds. */
+static bool declare(carat_gguf_writer *w, const char *name, size_t bytes)
+{
+    for (size_t i = 0; i < w->n_tensor; i++)
+        if (strcmp(w->tensors[i].name, name) == 0)
+            return carat_fail(&w->err, CARAT_EARG, CARAT_NOWHERE, "%s: tensor '%s' is declared twice", w->path, name);
+    size_t end;
+    if (!carat_add_size((size_t)w->data_bytes, bytes, &end) || !carat_align_size(end, CARAT_GGUF_ALIGNMENT, &end))
+        return carat_fail(&w->err, CARAT_EARG, CARAT_NOWHERE, "%s: the size of all tensors overflows", w->path);
+    declared *tensors = realloc(w->tensors, (w->n_tensor + 1) * sizeof *tensors);
+    if (!tensors) {
+        no_memory(w);
+        return false;
+    }
+    w->tensors = tensors;
+    w->tensors[w->n_tensor++] = (declared){ name, bytes };
+    w->data_bytes = end;
+    return true;
+}
+
+void carat_gguf_writer_tensor(carat_gguf_writer *w, const char *name, carat_type type, uint32_t n_dims,
+                              const uint64_t *dims)
+{
+    size_t bytes;
+    if (!good(w))
+        return;
+    const char *copy = take_name(w, "tensor", name, CARAT_GGUF_MAX_NAME);
+    if (!copy)
+        return;
+    if (!tensor_bytes(type, n_dims, dims, &bytes)) {
+        const carat_type_info *info = carat_type_get(type);
+        carat_fail(&w->err, CARAT_EARG, CARAT_NOWHERE,
+                   "%s: tensor '%s': no such size: %u dimensions, rows of %" PRIu64 ", type %s", w->path, copy, n_dims,
+                   n_dims ? dims[0] : 0, info ? info->name : "unknown");
+        return;
+    }
+    uint64_t offset = w->data_bytes;
+    if (!declare(w, copy, bytes))
+        return;
+    put_str(&w->infos, copy, strlen(copy));
+    put_u32(&w->infos, n_dims);
+    for (uint32_t d = 0; d < n_dims; d++)
+        put_u64(&w->infos, dims[d]);
+    put_u32(&w->infos, type);
+    put_u64(&w->infos, offset);
+    if (w->infos.failed)
+        no_memory(w);
+}
+
+/* --- the file ----------------------------------------------------------------------------------------------------- */
+
+static bool emit(carat_gguf_writer *w, const void *data, size_t len)
+{
+    if (len == 0 || fwrite(data, 1, len, w->file) == len)
+        return true;
+    no_space(w);
+    return false;
+}
+
+/* Zeros from `bytes` bytes up to the next multiple of the alignment. */
+static bool pad(carat_gguf_writer *w, uint64_t bytes)
+{
+    static const uint8_t zeros[CARAT_GGUF_ALIGNMENT];
+    return emit(w, zeros, (size_t)((CARAT_GGUF_ALIGNMENT - bytes % CARAT_GGUF_ALIGNMENT) % CARAT_GGUF_ALIGNMENT));
+}
+
+static bool write_header(carat_gguf_writer *w)
+{
+    uint8_t head[24] = "GGUF";
+    carat_put_le32(head + 4, 3);
+    carat_put_le64(head + 8, w->n_tensor);
+    carat_put_le64(head + 16, w->n_kv);
+    w->in_data = true;
+    return emit(w, head, sizeof head) && emit(w, w->kv.data, w->kv.len) && emit(w, w->infos.data, w->infos.len) &&
+           pad(w, sizeof head + w->kv.len + w->infos.len);
+}
+
+bool carat_gguf_writer_data(carat_gguf_writer *w, const void *data, size_t len, carat_err *err)
+{
+    if (!good(w) || (!w->in_data && !write_header(w)))
+        return tell(w, err);
+    for (const uint8_t *p = data; len > 0;) {
+        if (w->at == w->n_tensor) {
+            carat_fail(&w->err, CARAT_EARG, CARAT_NOWHERE, "%s: %zu bytes of data more than its %zu tensors take",
+                       w->path, len, w->n_tensor);
+            return tell(w, err);
+        }
+        uint64_t left = w->tensors[w->at].bytes - w->done;
+        size_t n = len < left ? len : (size_t)left;
+        if (!emit(w, p, n))
+            return tell(w, err);
+        p += n;
+        len -= n;
+        w->done += n;
+        if (n == left) {
+            if (!pad(w, w->done))
+                return tell(w, err);
+            w->at++;
+            w->done = 0;
+        }
+    }
+    return true;
+}
+
+/* Closes the temporary file; its name stays for abandon to remove until it has become the real one. */
+static bool settle(carat_gguf_writer *w)
+{
+    FILE *f = w->file;
+    w->file = NULL;
+    if (fclose(f) == 0 && rename(w->temp, w->path) == 0)
+        return true;
+    no_space(w);
+    unlink(w->temp);
+    return false;
+}
+
+bool carat_gguf_finish(carat_gguf_writer *w, carat_err *err)
+{
+    bool ok = good(w) && (w->in_data || write_header(w));
+    if (ok && w->at < w->n_tensor)
+        ok = carat_fail(&w->err, CARAT_EARG, CARAT_NOWHERE,
+                        "%s: tensor '%s' was given %" PRIu64 " of its %" PRIu64 " bytes", w->path,
+                        w->tensors[w->at].name, w->done, w->tensors[w->at].bytes);
+    ok = ok && settle(w);
+    if (!ok)
+        tell(w, err);
+    carat_gguf_abandon(w);
+    return ok;
+}
