@@ -405,7 +405,7 @@ static bool read_tensors(reader *r, size_t n)
     t->items = mem;
     if (!ok)
         return false;
-    carat_tensor *items = t->items + t->n;
+    carat_tensor *items = t->items ? t->items + t->n : NULL;
     r->kind = "tensor", r->n = n;
     for (r->i = 0; r->i < n; r->i++)
         if (!read_tensor(r, &items[r->i]))

@@ -297,7 +297,7 @@ static void kv_put(carat_kv_elem elem, void *k_tile, void *v_tile, size_t slot, 
         memcpy((float *)v_tile + v0, v, head_dim * sizeof *v);
         return;
     }
-    const int nearest = _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC;
+    enum { nearest = _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }; /* clang wants a constant expression */
     uint16_t *k_out = (uint16_t *)k_tile + k0, *v_out = (uint16_t *)v_tile + v0;
     for (size_t i = 0; i < head_dim; i += 16) {
         const __mmask16 lanes = first_lanes(head_dim - i);
