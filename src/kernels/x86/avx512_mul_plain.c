@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "kernels/x86/avx512_mul_plain.h"
 
+#include <immintrin.h>
 #include <string.h>
 
 #define MAX_TOKENS      12
@@ -21,22 +22,48 @@ static size_t min_size(size_t a, size_t b)
     return a < b ? a : b;
 }
 
-/* Tokens of the block as [tile][step][T]. One token stays where it is. */
+/* n steps of four tokens as [step][four], steps out_stride bytes apart: four by four, transposed in registers. */
+static void put_four(const uint8_t *const x[4], size_t n, uint8_t *out, size_t out_stride)
+{
+    size_t s = 0;
+    for (; s + 4 <= n; s += 4) {
+        __m128 v[4];
+        for (int t = 0; t < 4; t++)
+            v[t] = _mm_loadu_ps((const float *)(const void *)(x[t] + 4 * s));
+        _MM_TRANSPOSE4_PS(v[0], v[1], v[2], v[3]);
+        for (size_t i = 0; i < 4; i++)
+            _mm_storeu_ps((float *)(void *)(out + (s + i) * out_stride), v[i]);
+    }
+    for (; s < n; s++)
+        for (int t = 0; t < 4; t++)
+            memcpy(out + s * out_stride + 4 * t, x[t] + 4 * s, 4);
+}
+
+/* Tokens of the block as [tile][step][T]; places past the last token repeat it, their sums are dropped. One token stays
+ * where it is. */
 static const uint8_t *put_tokens(const plain_block *b, uint8_t *out)
 {
-    const size_t tile = b->path->tokens;
-    const uint8_t *x = (const uint8_t *)b->m->x + b->t0 * b->m->x_stride + 4 * b->s0;
+    const size_t tile = b->path->tokens, stride = b->m->x_stride;
+    const uint8_t *x = (const uint8_t *)b->m->x + b->t0 * stride + 4 * b->s0;
     if (tile == 1)
         return x;
-    uint8_t *last = out + b->n / tile * tile * 4 * b->n_steps;
-    if (b->n % tile)
-        memset(last, 0, 4 * tile * b->n_steps);
-    for (size_t t = 0; t < b->n; t++, x += b->m->x_stride) {
-        uint8_t *lane = out + t / tile * tile * 4 * b->n_steps + 4 * (t % tile);
-        for (size_t s = 0; s < b->n_steps; s++)
-            memcpy(lane + 4 * tile * s, x + 4 * s, 4);
-    }
+    for (size_t t = 0; t < b->n; t += tile)
+        for (size_t i = 0; i < tile; i += 4) {
+            const uint8_t *four[4];
+            for (size_t j = 0; j < 4; j++)
+                four[j] = x + min_size(t + i + j, b->n - 1) * stride;
+            put_four(four, b->n_steps, out + 4 * (t * b->n_steps + i), 4 * tile);
+        }
     return out;
+}
+
+/* y of the tile after the one at y: asked for while this one is computed. */
+static void fetch_next(const plain_block *b, float *y, size_t tokens)
+{
+    const size_t width = b->path->panels * CARAT_PANEL;
+    for (size_t t = 0; t < tokens; t++)
+        for (size_t i = 0; i < width; i += 16)
+            _mm_prefetch((const char *)(y + t * b->m->y_stride + i), _MM_HINT_T0);
 }
 
 /* One tile: in place where all of it exists, else through a copy. */
@@ -74,9 +101,13 @@ static void mul_panels(const plain_block *b, size_t p, size_t panel_end, size_t 
         }
     }
     const size_t rows = min_size(min_size(panel_end, p + path->panels) * CARAT_PANEL, m->rows) - p * CARAT_PANEL;
-    for (size_t t = 0; t < b->n; t += path->tokens)
+    for (size_t t = 0; t < b->n; t += path->tokens) {
+        const size_t after = t + path->tokens;
+        if (b->s0 > 0 && after < b->n)
+            fetch_next(b, m->y + (b->t0 + after) * m->y_stride + p * CARAT_PANEL, min_size(b->n - after, path->tokens));
         mul_tile(b, w, b->x + 4 * b->n_steps * t, min_size(b->n - t, path->tokens), rows,
                  m->y + (b->t0 + t) * m->y_stride + p * CARAT_PANEL);
+    }
 }
 
 void carat_avx512_mul_plain(const plain_path *path, size_t steps, const carat_mul *m, size_t panel_begin,
