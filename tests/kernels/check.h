@@ -19,7 +19,8 @@ typedef struct check {
     const carat_kernels *generic; /* what a level is measured against; also makes the activations */
     const char *filter;           /* run only checks whose name contains this; NULL: all */
     bool is_bench;
-    int n_run; /* checks that ran */
+    bool is_quick; /* a part of the shapes: for emulators, thirty times slower than the machine */
+    int n_run;     /* checks that ran */
 } check;
 
 /* Does a check of this name run? It becomes the current one, named in failures. Printf-like; cut at 63 characters. */

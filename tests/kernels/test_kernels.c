@@ -1,6 +1,7 @@
 /* test_kernels - every kernel meets its reference, then the clock.
  *
- *     test_kernels [--level NAME] [--bench] [K]        K: only kernels whose name contains it ("mul_Q4_K", "attend")
+ *     test_kernels [--level NAME] [--bench] [--quick] [K]        K: only kernels whose name contains it ("mul_Q4_K",
+ * "attend")
  *
  * Exit: 0 all passed, 1 something failed, 2 usage, 77 this machine lacks the level (the build calls that skipped).
  *
@@ -27,7 +28,7 @@ static void on_fault(int sig)
 
 static int usage(void)
 {
-    fprintf(stderr, "usage: test_kernels [--level NAME] [--bench] [K]\n");
+    fprintf(stderr, "usage: test_kernels [--level NAME] [--bench] [--quick] [K]\n");
     return 2;
 }
 
@@ -40,6 +41,8 @@ int main(int argc, char **argv)
             level = argv[++i];
         else if (strcmp(argv[i], "--bench") == 0)
             c.is_bench = true;
+        else if (strcmp(argv[i], "--quick") == 0)
+            c.is_quick = true;
         else if (argv[i][0] == '-')
             return usage();
         else

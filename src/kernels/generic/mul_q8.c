@@ -49,31 +49,45 @@ static int code_bias(carat_type type)
     }
 }
 
-/* Code at byte i = row * 4 + c of group g (columns 4g .. 4g + 3) of stretch s. */
-static int code_at(const carat_unit *f, const uint8_t *unit, int s, int g, int i)
+/* The codes of group g (columns 4g .. 4g + 3) of stretch s, as they are stored: byte row * 4 + c. */
+static void group_codes(const carat_unit *f, const uint8_t *unit, int s, int g, uint8_t codes[64])
 {
-    int low = 0, low_bits = 0;
-    if (f->codes_step == 512)
-        return unit[f->codes + s * 512 + g * 64 + i];
-    if (f->codes >= 0)
-        low = unit[f->codes + s * 256 + g % 4 * 64 + i] >> (g < 4 ? 0 : 4) & 15, low_bits = 4;
-    if (f->bits2 >= 0)
-        low |= (unit[f->bits2 + s * 128 + g / 4 * 64 + i] >> 2 * (g % 4) & 3) << low_bits, low_bits += 2;
-    if (f->high >= 0)
-        low |= (unit[f->high + s * 64 + i] >> g & 1) << low_bits;
-    return low;
+    const uint8_t *p = unit + f->codes + (f->codes_step == 512 ? s * 512 + g * 64 : s * 256 + g % 4 * 64);
+    int bits = 0, shift = g < 4 ? 0 : 4;
+    if (f->codes_step == 512) {
+        memcpy(codes, p, 64);
+        return;
+    }
+    memset(codes, 0, 64);
+    if (f->codes >= 0) {
+        for (int i = 0; i < 64; i++)
+            codes[i] = p[i] >> shift & 15;
+        bits = 4;
+    }
+    if (f->bits2 >= 0) {
+        p = unit + f->bits2 + s * 128 + g / 4 * 64;
+        for (int i = 0; i < 64; i++)
+            codes[i] |= (uint8_t)((p[i] >> 2 * (g % 4) & 3) << bits);
+        bits += 2;
+    }
+    if (f->high >= 0) {
+        p = unit + f->high + s * 64;
+        for (int i = 0; i < 64; i++)
+            codes[i] |= (uint8_t)((p[i] >> g & 1) << bits);
+    }
 }
 
 static void plain_codes(carat_type type, const carat_unit *f, const uint8_t *unit, plain_unit *out)
 {
     bool is_table = type == CARAT_IQ4_NL || type == CARAT_IQ4_XS;
     int bias = code_bias(type);
+    uint8_t codes[64];
     for (int s = 0; s < f->stretches; s++)
-        for (int g = 0; g < 8; g++)
-            for (int i = 0; i < 64; i++) {
-                int code = code_at(f, unit, s, g, i);
-                out->codes[32 * s + 4 * g + i % 4][i / 4] = is_table ? iq4_values[code] : (int8_t)(code - bias);
-            }
+        for (int g = 0; g < 8; g++) {
+            group_codes(f, unit, s, g, codes);
+            for (int i = 0; i < 64; i++)
+                out->codes[32 * s + 4 * g + i % 4][i / 4] = is_table ? iq4_values[codes[i]] : (int8_t)(codes[i] - bias);
+        }
 }
 
 /* ---- scales -------------------------------------------------------------------------------------------------------
