@@ -37,12 +37,18 @@ INLINE __m512 load_kv(const carat_kv_elem elem, const void *tile, size_t i)
     return _mm512_loadu_ps((const float *)tile + i);
 }
 
-/* ---- scores -------------------------------------------------------------------------------------------------------
- */
+/* The tile that comes next is asked for, 128 bytes a step (all of it in f16), while this one is read. */
+INLINE void fetch(const void *next, size_t step)
+{
+    _mm_prefetch((const char *)next + 128 * step, _MM_HINT_T1);
+    _mm_prefetch((const char *)next + 128 * step + 64, _MM_HINT_T1);
+}
+
+/* ---- scores ---------------------------------------------------------------------------------------------------- */
 
 /* p[t][64] = q[t] . k, T rows. */
 INLINE void scores(const carat_kv_elem elem, const int T, const float *const q[], const void *k, size_t head_dim,
-                   float (*p)[CARAT_TILE])
+                   float (*p)[CARAT_TILE], const void *next)
 {
     __m512 acc[6][4];
 #pragma GCC unroll 6
@@ -52,6 +58,7 @@ INLINE void scores(const carat_kv_elem elem, const int T, const float *const q[]
             acc[t][b] = _mm512_setzero_ps();
     for (size_t i = 0; i < head_dim; i++) {
         __m512 v[4];
+        fetch(next, i);
 #pragma GCC unroll 4
         for (size_t b = 0; b < 4; b++)
             v[b] = load_kv(elem, k, (b * head_dim + i) * LANES);
@@ -70,8 +77,7 @@ INLINE void scores(const carat_kv_elem elem, const int T, const float *const q[]
             _mm512_store_ps(p[t] + LANES * b, acc[t][b]);
 }
 
-/* ---- softmax ------------------------------------------------------------------------------------------------------
- */
+/* ---- softmax --------------------------------------------------------------------------------------------------- */
 
 /* The row's raw scores of the slots in `seen` become exp(scale * score - m'); its maximum and sum move on. */
 static float softmax_step(float p[CARAT_TILE], uint64_t seen, float scale, float *max, float *sum)
@@ -94,12 +100,11 @@ static float softmax_step(float p[CARAT_TILE], uint64_t seen, float scale, float
     return rescale;
 }
 
-/* ---- values -------------------------------------------------------------------------------------------------------
- */
+/* ---- values ---------------------------------------------------------------------------------------------------- */
 
 /* Dimensions [i, i + 16 B) of o[t] = o[t] * rescale[t] + sum over keys of p[t][key] v[key]; the last may be ragged. */
 INLINE void values_at(const carat_kv_elem elem, const int T, const int B, float *const o[], const float *rescale,
-                      float (*p)[CARAT_TILE], const void *v, size_t head_dim, size_t i)
+                      float (*p)[CARAT_TILE], const void *v, size_t head_dim, size_t i, const void *next)
 {
     __m512 acc[6][4];
 #pragma GCC unroll 6
@@ -109,6 +114,8 @@ INLINE void values_at(const carat_kv_elem elem, const int T, const int B, float 
             acc[t][b] = _mm512_mul_ps(_mm512_loadu_ps(o[t] + i + 16 * b), _mm512_set1_ps(rescale[t]));
     for (size_t key = 0; key < CARAT_TILE; key++) {
         __m512 row[4];
+        if (B == 4)
+            fetch(next, i + key);
 #pragma GCC unroll 4
         for (size_t b = 0; b < (size_t)B; b++)
             row[b] = load_kv(elem, v, key * head_dim + i + 16 * b);
@@ -144,32 +151,34 @@ static void values_ragged(carat_kv_elem elem, float *o, float rescale, const flo
 }
 
 INLINE void values(const carat_kv_elem elem, const int T, float *const o[], const float *rescale,
-                   float (*p)[CARAT_TILE], const void *v, size_t head_dim)
+                   float (*p)[CARAT_TILE], const void *v, size_t head_dim, const void *next)
 {
     size_t i = 0;
     for (; i + 64 <= head_dim; i += 64)
-        values_at(elem, T, 4, o, rescale, p, v, head_dim, i);
+        values_at(elem, T, 4, o, rescale, p, v, head_dim, i, next);
     for (; i + 16 <= head_dim; i += 16)
-        values_at(elem, T, 1, o, rescale, p, v, head_dim, i);
+        values_at(elem, T, 1, o, rescale, p, v, head_dim, i, next);
     for (int t = 0; i < head_dim && t < T; t++)
         values_ragged(elem, o[t], rescale[t], p[t], v, head_dim, i);
 }
 
-/* ---- groups of rows -----------------------------------------------------------------------------------------------
- */
+/* ---- groups of rows -------------------------------------------------------------------------------------------- */
 
-typedef void scores_fn(const float *const q[], const void *k, size_t head_dim, float (*p)[CARAT_TILE]);
-typedef void values_fn(float *const o[], const float *rescale, float (*p)[CARAT_TILE], const void *v, size_t head_dim);
+typedef void scores_fn(const float *const q[], const void *k, size_t head_dim, float (*p)[CARAT_TILE],
+                       const void *next);
+typedef void values_fn(float *const o[], const float *rescale, float (*p)[CARAT_TILE], const void *v, size_t head_dim,
+                       const void *next);
 
 #define GROUP(elem, T)                                                                                                 \
-    static void scores_##elem##_##T(const float *const q[], const void *k, size_t head_dim, float(*p)[CARAT_TILE])     \
+    static void scores_##elem##_##T(const float *const q[], const void *k, size_t head_dim, float(*p)[CARAT_TILE],     \
+                                    const void *next)                                                                  \
     {                                                                                                                  \
-        scores(CARAT_KV_##elem, T, q, k, head_dim, p);                                                                 \
+        scores(CARAT_KV_##elem, T, q, k, head_dim, p, next);                                                           \
     }                                                                                                                  \
     static void values_##elem##_##T(float *const o[], const float *rescale, float(*p)[CARAT_TILE], const void *v,      \
-                                    size_t head_dim)                                                                   \
+                                    size_t head_dim, const void *next)                                                 \
     {                                                                                                                  \
-        values(CARAT_KV_##elem, T, o, rescale, p, v, head_dim);                                                        \
+        values(CARAT_KV_##elem, T, o, rescale, p, v, head_dim, next);                                                  \
     }
 GROUP(F16, 1)
 GROUP(F16, 2)
@@ -205,8 +214,11 @@ static const void *widen(carat_kv_elem *elem, const void *tile, size_t n_rows, s
 {
     if (*elem == CARAT_KV_F32 || n_rows <= WIDEN)
         return tile;
-    for (size_t i = 0; i < n; i += 16) /* n is a multiple of 64 */
-        _mm512_store_ps(buf + i, load_kv(CARAT_KV_F16, tile, i));
+    for (size_t i = 0; i < n; i += 64) { /* n is a multiple of 64 */
+        fetch(tile, i / 64 + 64);
+        for (size_t j = i; j < i + 64; j += 16)
+            _mm512_store_ps(buf + j, load_kv(CARAT_KV_F16, tile, j));
+    }
     *elem = CARAT_KV_F32;
     return buf;
 }
@@ -220,35 +232,47 @@ static uint64_t seen_slots(const carat_attend *a, size_t r, size_t tile)
     return lo >= 64 ? 0 : below_hi & (~(uint64_t)0 << lo);
 }
 
-static void attend_tile(const carat_attend *a, size_t tile, size_t r0, size_t n, attend_scratch *s)
+/* The scores of the n rows listed in s->row, and the softmax's step. */
+static void take_scores(const carat_attend *a, size_t tile, size_t r0, size_t n, attend_scratch *s)
 {
-    size_t n_seen = 0, elems = CARAT_TILE * a->head_dim, g;
-    for (size_t r = 0; r < n; r++)
-        if (seen_slots(a, r0 + r, tile))
-            s->row[n_seen++] = r;
-    if (n_seen == 0)
-        return;
     carat_kv_elem elem = a->elem;
-    const void *k = widen(&elem, a->k_tiles[tile - a->tile0], n_seen, elems, s->tile);
-    for (size_t i = 0; i < n_seen; i += groups[g].rows) {
+    const void *k = widen(&elem, a->k_tiles[tile - a->tile0], n, CARAT_TILE * a->head_dim, s->tile);
+    for (size_t i = 0, g; i < n; i += groups[g].rows) {
         const float *q[6];
-        g = group_for(n_seen - i);
+        g = group_for(n - i);
         for (size_t j = 0; j < groups[g].rows; j++)
             q[j] = a->q[r0 + s->row[i + j]];
-        groups[g].scores[elem](q, k, a->head_dim, s->p + i);
+        groups[g].scores[elem](q, k, a->head_dim, s->p + i, i ? k : a->v_tiles[tile - a->tile0]);
     }
-    for (size_t i = 0; i < n_seen; i++) {
+    for (size_t i = 0; i < n; i++) {
         const size_t r = s->row[i];
         s->rescale[i] = softmax_step(s->p[i], seen_slots(a, r0 + r, tile), a->scale, &s->max[r], &s->sum[r]);
     }
-    elem = a->elem;
-    const void *v = widen(&elem, a->v_tiles[tile - a->tile0], n_seen, elems, s->tile);
-    for (size_t i = 0; i < n_seen; i += groups[g].rows) {
+}
+
+/* The values of the n rows listed; next: the keys that come after them, or NULL. */
+static void take_values(const carat_attend *a, size_t tile, size_t r0, size_t n, const void *next, attend_scratch *s)
+{
+    carat_kv_elem elem = a->elem;
+    const void *v = widen(&elem, a->v_tiles[tile - a->tile0], n, CARAT_TILE * a->head_dim, s->tile);
+    for (size_t i = 0, g; i < n; i += groups[g].rows) {
         float *o[6];
-        g = group_for(n_seen - i);
+        g = group_for(n - i);
         for (size_t j = 0; j < groups[g].rows; j++)
             o[j] = a->out[r0 + s->row[i + j]];
-        groups[g].values[elem](o, s->rescale + i, s->p + i, v, a->head_dim);
+        groups[g].values[elem](o, s->rescale + i, s->p + i, v, a->head_dim, i || !next ? v : next);
+    }
+}
+
+static void attend_tile(const carat_attend *a, size_t tile, size_t r0, size_t n, const void *next, attend_scratch *s)
+{
+    size_t n_seen = 0;
+    for (size_t r = 0; r < n; r++)
+        if (seen_slots(a, r0 + r, tile))
+            s->row[n_seen++] = r;
+    if (n_seen) {
+        take_scores(a, tile, r0, n_seen, s);
+        take_values(a, tile, r0, n_seen, next, s);
     }
 }
 
@@ -267,7 +291,7 @@ static void attend_rows(const carat_attend *a, size_t r0, size_t n, attend_scrat
         last = end > last ? end : last;
     }
     for (size_t tile = first; tile < last; tile++)
-        attend_tile(a, tile, r0, n, s);
+        attend_tile(a, tile, r0, n, tile + 1 < last ? a->k_tiles[tile + 1 - a->tile0] : NULL, s);
     for (size_t r = 0; r < n; r++) {
         const __m512 sum = _mm512_set1_ps(s->sum[r]);
         float *o = a->out[r0 + r];
@@ -284,8 +308,7 @@ static void attend(const carat_attend *a, void *scratch)
         attend_rows(a, r, a->n - r < ROWS ? a->n - r : ROWS, scratch);
 }
 
-/* ---- writing ------------------------------------------------------------------------------------------------------
- */
+/* ---- writing --------------------------------------------------------------------------------------------------- */
 
 static void kv_put(carat_kv_elem elem, void *k_tile, void *v_tile, size_t slot, const float *k, const float *v,
                    size_t head_dim)

@@ -2,8 +2,8 @@
  *
  * A row is a run of steps; a step is four bytes of an activation and one vector over sixteen rows of the weights: one
  * column in f32, a pair of columns in bf16. Kernels take R panels times T tokens, the sums of which they hold in
- * registers; between chunks of steps the sums wait in y. Tokens are laid out as [step][T]. Missing tokens and panels are
- * copies of the last one, their sums are dropped. So every path runs the same sum, step by step.
+ * registers; between chunks of steps the sums wait in y. Tokens are laid out as [step][T]. Missing tokens and panels
+ * are copies of the last one, their sums are dropped. So every path runs the same sum, step by step.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef CARAT_KERNELS_X86_AVX512_MUL_PLAIN_H

@@ -76,8 +76,7 @@ INLINE __m512 f16x16(const uint8_t *p)
     return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(const void *)p));
 }
 
-/* ---- codes --------------------------------------------------------------------------------------------------------
- */
+/* ---- codes ----------------------------------------------------------------------------------------------------- */
 
 INLINE void nibbles(const uint8_t *p, __m512i code[8])
 {
@@ -154,8 +153,7 @@ INLINE void unpack_codes(const carat_type type, const carat_unit *f, const uint8
         iq4_codes(code);
 }
 
-/* ---- scales -------------------------------------------------------------------------------------------------------
- */
+/* ---- scales ---------------------------------------------------------------------------------------------------- */
 
 /* A unit's scales made ready once for all its stretches: byte [j][r] is the integer scale j of row r. */
 typedef struct unit_scales {
