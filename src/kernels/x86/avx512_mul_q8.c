@@ -13,8 +13,8 @@
  *
  * sub is 1, or 2 with 16-column scales.
  *
- * Few tokens (up to 8: decode): a panel is unpacked in registers and multiplied at once; the weights stream by and
- * nothing is stored. Tokens are filled up with zeros to 1, 2, 4 or 8.
+ * Few tokens (decode): a panel is unpacked in registers and multiplied at once with tiles of eight tokens and one of
+ * the rest, filled up with zeros to 1, 2, 4 or 8; the weights stream by and nothing is stored.
  *
  * Many tokens (prefill): 512 columns of two panels are unpacked into a buffer that stays in L1, and multiplied with all
  * tiles of six tokens: 12 int32 and 12 f32 accumulators in registers. Of the 2 x 6 x 10 instructions that the
@@ -27,7 +27,8 @@
 
 #define TILE        6  /* tokens of a prefill tile */
 #define CHUNK       16 /* stretches unpacked at a time in prefill */
-#define MAX_DECODE  8  /* tokens */
+#define DECODE_TILE 8  /* tokens of the largest decode tile */
+#define MAX_DECODE  24 /* tokens; above, prefill is as fast. Zen 4, Q4_0 4096 x 10240, n 12: 3.9 against 5.0 ms */
 #define PANEL_ALIGN 8  /* stretches: whole units of every type */
 
 /* What the kernels know of a type. */
@@ -335,7 +336,7 @@ typedef struct q8_ops {
 typedef struct y_tile {
     float *y;
     size_t stride, tokens, rows;
-    _Alignas(64) float copy[MAX_DECODE * 32];
+    _Alignas(64) float copy[DECODE_TILE * 32];
 } y_tile;
 
 static float *y_begin(y_tile *e, size_t width, bool is_first)
@@ -356,27 +357,52 @@ static size_t min_size(size_t a, size_t b)
     return a < b ? a : b;
 }
 
+/* What a pass over the panels for few tokens has in hand. */
+typedef struct few_pass {
+    const q8_ops *ops;
+    const carat_mul *m;
+    size_t s0, s1; /* stretches */
+} few_pass;
+
+/* Tokens [t0, t0 + n) at x, in one tile of 1 << log, times panel p. */
+static void few_tile(const few_pass *f, const uint8_t *panel, size_t p, const uint8_t *x, size_t t0, size_t n,
+                     size_t log)
+{
+    const carat_mul *m = f->m;
+    const bool is_first = f->s0 == 0;
+    y_tile e = { .y = m->y + t0 * m->y_stride + p * CARAT_PANEL,
+                 .stride = m->y_stride,
+                 .tokens = n,
+                 .rows = min_size(m->rows - p * CARAT_PANEL, CARAT_PANEL) };
+    if (n == (size_t)1 << log && e.rows == CARAT_PANEL) {
+        f->ops->decode[log](panel, m->cols, f->s0, f->s1, x, e.y, m->y_stride, is_first);
+    } else {
+        float *c = y_begin(&e, CARAT_PANEL, is_first);
+        f->ops->decode[log](panel, m->cols, f->s0, f->s1, x, c, CARAT_PANEL, is_first);
+        y_end(&e, CARAT_PANEL);
+    }
+}
+
 static void mul_few(const q8_ops *o, const carat_mul *m, size_t panel_begin, size_t panel_end, uint8_t *scratch)
 {
-    const size_t log = m->n > 4 ? 3 : m->n > 2 ? 2 : m->n - 1, tile = (size_t)1 << log, stretches = m->cols / 32;
-    const size_t fit = CARAT_MUL_SCRATCH / record_of(o->kind.is_half, tile).bytes / PANEL_ALIGN * PANEL_ALIGN;
+    const size_t rest = m->n % DECODE_TILE, whole = m->n - rest, stretches = m->cols / 32;
+    const size_t log = rest > 4 ? 3 : rest > 2 ? 2 : rest > 1 ? 1 : 0, rest_tile = rest ? (size_t)1 << log : 0;
+    const size_t token_bytes = record_of(o->kind.is_half, 1).bytes; /* a record is as large as its tokens */
+    const size_t fit = CARAT_MUL_SCRATCH / (token_bytes * (whole + rest_tile)) / PANEL_ALIGN * PANEL_ALIGN;
     size_t panel_bytes = 0;
     carat_panel_bytes(m->type, m->cols, &panel_bytes);
-    y_tile e = { .stride = m->y_stride, .tokens = m->n };
     for (size_t s0 = 0; s0 < stretches; s0 += fit) {
-        const size_t s1 = min_size(s0 + fit, stretches);
-        put_tokens(&o->kind, m, 0, m->n, s0, s1, tile, scratch);
+        const few_pass f = { o, m, s0, min_size(s0 + fit, stretches) };
+        uint8_t *rest_x = scratch + token_bytes * whole * (f.s1 - s0);
+        put_tokens(&o->kind, m, 0, whole, s0, f.s1, DECODE_TILE, scratch);
+        if (rest)
+            put_tokens(&o->kind, m, whole, rest, s0, f.s1, rest_tile, rest_x);
         for (size_t p = panel_begin; p < panel_end; p++) {
             const uint8_t *panel = (const uint8_t *)m->w + p * panel_bytes;
-            e.y = m->y + p * CARAT_PANEL;
-            e.rows = min_size(m->rows - p * CARAT_PANEL, CARAT_PANEL);
-            if (m->n == tile && e.rows == CARAT_PANEL) {
-                o->decode[log](panel, m->cols, s0, s1, scratch, e.y, m->y_stride, s0 == 0);
-            } else {
-                float *c = y_begin(&e, CARAT_PANEL, s0 == 0);
-                o->decode[log](panel, m->cols, s0, s1, scratch, c, CARAT_PANEL, s0 == 0);
-                y_end(&e, CARAT_PANEL);
-            }
+            for (size_t t = 0; t < whole; t += DECODE_TILE)
+                few_tile(&f, panel, p, scratch + token_bytes * t * (f.s1 - s0), t, DECODE_TILE, 3);
+            if (rest)
+                few_tile(&f, panel, p, rest_x, whole, rest, log);
         }
     }
 }
