@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "chat/prompt.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static carat_segment *add_segment(carat_prompt *p, carat_segment_kind kind)
+{
+    if (p->n == p->cap) {
+        size_t cap = p->cap ? p->cap * 2 : 16;
+        carat_segment *grown = realloc(p->segments, cap * sizeof *grown);
+        if (!grown)
+            return NULL;
+        p->segments = grown;
+        p->cap = cap;
+    }
+    p->segments[p->n] = (carat_segment){ .kind = kind, .at = p->text.len };
+    return &p->segments[p->n++];
+}
+
+bool carat_prompt_control(carat_prompt *p, carat_segment_kind kind)
+{
+    return add_segment(p, kind) != NULL;
+}
+
+bool carat_prompt_add(carat_prompt *p, const char *s, size_t len)
+{
+    if (!len)
+        return true;
+    bool joins = p->n && p->segments[p->n - 1].kind == CARAT_SEGMENT_TEXT;
+    carat_segment *seg = joins ? &p->segments[p->n - 1] : add_segment(p, CARAT_SEGMENT_TEXT);
+    if (!seg || !carat_buf_add(&p->text, s, len))
+        return false;
+    seg->len += len;
+    return true;
+}
+
+bool carat_prompt_str(carat_prompt *p, const char *s)
+{
+    return carat_prompt_add(p, s, strlen(s));
+}
+
+static bool put_view(carat_prompt *p, size_t image, size_t crop)
+{
+    carat_segment *seg = add_segment(p, CARAT_SEGMENT_IMAGE);
+    if (!seg)
+        return false;
+    seg->image = image;
+    seg->crop = crop;
+    return true;
+}
+
+/* The words are the reference processor's. */
+bool carat_prompt_image(carat_prompt *p, const carat_chat_part *part)
+{
+    if (!part->n_crops)
+        return put_view(p, part->image, 0);
+    bool ok = carat_prompt_str(p, "Here is the original image ") && put_view(p, part->image, 0) &&
+              carat_prompt_str(p, " and here are some crops to help you see better ");
+    for (size_t crop = 1; ok && crop <= part->n_crops; crop++)
+        ok = (crop == 1 || carat_prompt_str(p, " ")) && put_view(p, part->image, crop);
+    return ok;
+}
+
+void carat_prompt_deinit(carat_prompt *p)
+{
+    free(p->segments);
+    carat_buf_deinit(&p->text);
+    *p = (carat_prompt){ 0 };
+}
+
+bool carat_prompt_text(const carat_prompt *p, carat_buf *out)
+{
+    static const char *const names[] = { "<bos>", "<start_of_turn>", "<end_of_turn>", "", "<start_of_image>" };
+    for (size_t i = 0; i < p->n; i++) {
+        const carat_segment *s = &p->segments[i];
+        if (s->kind == CARAT_SEGMENT_TEXT)
+            carat_buf_add(out, p->text.data + s->at, s->len);
+        else
+            carat_buf_str(out, names[s->kind]);
+    }
+    return !out->failed;
+}
+
+/* ---- ids ---- */
+
+/* The run of text being collected: a segment, and the newlines of images at its ends. */
+typedef struct filling {
+    const carat_tokenizer *t;
+    carat_buf run;
+    carat_ids *out;
+} filling;
+
+static bool end_run(filling *f, carat_err *err)
+{
+    bool ok = carat_tok_encode(f->t, f->run.data ? f->run.data : "", f->run.len, 0, f->out, err);
+    carat_buf_clear(&f->run);
+    return ok;
+}
+
+static bool no_memory(carat_err *err)
+{
+    return carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for the prompt's tokens");
+}
+
+static bool put_control(filling *f, int32_t id, const char *name, carat_err *err)
+{
+    if (id < 0)
+        return carat_fail(err, CARAT_EUNSUPPORTED, CARAT_NOWHERE, "the model's vocabulary has no %s, which chat needs",
+                          name);
+    return end_run(f, err) && (carat_ids_push(f->out, id) || no_memory(err));
+}
+
+static bool put_image(filling *f, size_t n_soft, size_t *at, carat_err *err)
+{
+    const carat_tok_info *facts = carat_tok_facts(f->t);
+    if (n_soft && !carat_buf_str(&f->run, "\n\n"))
+        return no_memory(err);
+    if (!put_control(f, facts->start_of_image, "<start_of_image>", err))
+        return false;
+    if (!n_soft)
+        return true;
+    if (facts->image_soft_token < 0)
+        return carat_fail(err, CARAT_EUNSUPPORTED, CARAT_NOWHERE, "the model's vocabulary has no <image_soft_token>");
+    *at = f->out->n;
+    for (size_t i = 0; i < n_soft; i++)
+        if (!carat_ids_push(f->out, facts->image_soft_token))
+            return no_memory(err);
+    return put_control(f, facts->end_of_image, "<end_of_image>", err) &&
+           (carat_buf_str(&f->run, "\n\n") || no_memory(err));
+}
+
+static bool put_segment(filling *f, const carat_prompt *p, const carat_segment *s, carat_err *err)
+{
+    const carat_tok_info *facts = carat_tok_facts(f->t);
+    switch (s->kind) {
+    case CARAT_SEGMENT_BOS:
+        return put_control(f, facts->bos, "<bos>", err);
+    case CARAT_SEGMENT_START_OF_TURN:
+        return put_control(f, facts->start_of_turn, "<start_of_turn>", err);
+    case CARAT_SEGMENT_END_OF_TURN:
+        return put_control(f, facts->end_of_turn, "<end_of_turn>", err);
+    case CARAT_SEGMENT_TEXT:
+        return carat_buf_add(&f->run, p->text.data + s->at, s->len) || no_memory(err);
+    case CARAT_SEGMENT_IMAGE:
+        break;
+    }
+    return true;
+}
+
+bool carat_prompt_ids(const carat_prompt *p, const carat_tokenizer *t, size_t n_soft, carat_ids *out,
+                      carat_image_place *places, carat_err *err)
+{
+    filling f = { .t = t, .out = out };
+    carat_buf_init(&f.run, (size_t)1 << 31);
+    size_t was = out->n, n_places = 0;
+    bool ok = true;
+    for (size_t i = 0; ok && i < p->n; i++) {
+        const carat_segment *s = &p->segments[i];
+        carat_image_place place = { .image = s->image, .crop = s->crop };
+        if (s->kind != CARAT_SEGMENT_IMAGE)
+            ok = put_segment(&f, p, s, err);
+        else if ((ok = put_image(&f, n_soft, &place.at, err)) && n_soft && places)
+            places[n_places++] = place;
+    }
+    ok = ok && end_run(&f, err);
+    carat_buf_deinit(&f.run);
+    if (!ok)
+        out->n = was;
+    return ok;
+}

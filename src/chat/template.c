@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "chat/template.h"
+
+#include <string.h>
+
+#include "chat/prompt.h"
+
+static bool has_role(const carat_chat_message *m, const char *role)
+{
+    return m->role && !strcmp(m->role, role);
+}
+
+static bool full(carat_prompt *p, carat_err *err)
+{
+    if (p->text.failed && p->text.len > p->text.max / 2)
+        return carat_fail(err, CARAT_ELIMIT, CARAT_NOWHERE, "the messages have more than %zu bytes of text",
+                          p->text.max);
+    return carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for the prompt");
+}
+
+/* A part as it is rendered: trimmed text (system's is not), or an image. */
+static bool put_part(carat_prompt *p, const carat_chat_part *part, bool trims)
+{
+    if (!part->text)
+        return carat_prompt_image(p, part);
+    const char *s = part->text;
+    size_t len = part->len;
+    if (trims)
+        carat_chat_trim(&s, &len);
+    return carat_prompt_add(p, s, len);
+}
+
+static bool put_parts(carat_prompt *p, const carat_chat_message *m, bool trims)
+{
+    for (size_t i = 0; i < m->n_parts; i++)
+        if (!put_part(p, &m->parts[i], trims))
+            return false;
+    return true;
+}
+
+static bool open_turn(carat_prompt *p, const char *role)
+{
+    return carat_prompt_control(p, CARAT_SEGMENT_START_OF_TURN) && carat_prompt_str(p, role) &&
+           carat_prompt_str(p, "\n");
+}
+
+static bool close_turn(carat_prompt *p)
+{
+    return carat_prompt_control(p, CARAT_SEGMENT_END_OF_TURN) && carat_prompt_str(p, "\n");
+}
+
+/* ---- raw ---- */
+
+static bool refuse(carat_err *err, size_t i, const char *what)
+{
+    return carat_fail(err, CARAT_EARG, i, "message %zu: %s", i, what);
+}
+
+/* The text that goes in front of the first turn; NULL if the first message is no system message. */
+static bool find_prefix(const carat_chat_message *m, const carat_chat_part **prefix, carat_err *err)
+{
+    static const carat_chat_part empty = { .text = "" };
+    *prefix = NULL;
+    if (!has_role(m, "system"))
+        return true;
+    if (m->is_null || (m->is_list && (!m->n_parts || !m->parts[0].text)))
+        return refuse(err, 0, "the system message has no text");
+    *prefix = m->n_parts ? &m->parts[0] : &empty;
+    return true;
+}
+
+static bool render_raw(const carat_chat_message *messages, size_t n, carat_prompt *p, carat_err *err)
+{
+    const carat_chat_part *prefix;
+    if (!find_prefix(messages, &prefix, err))
+        return false;
+    size_t first = prefix ? 1 : 0;
+    for (size_t i = first; i < n; i++) {
+        const carat_chat_message *m = &messages[i];
+        if (has_role(m, "user") != ((i - first) % 2 == 0))
+            return refuse(err, i, "Conversation roles must alternate user/assistant/user/assistant/...");
+        if (m->is_null)
+            return refuse(err, i, "Invalid content type");
+        bool ok = open_turn(p, has_role(m, "assistant") ? "model" : m->role ? m->role : "");
+        if (i == first && prefix)
+            ok = ok && put_part(p, prefix, false) && carat_prompt_str(p, "\n\n");
+        if (!ok || !put_parts(p, m, true) || !close_turn(p))
+            return full(p, err);
+    }
+    return true;
+}
+
+/* ---- repair ---- */
+
+typedef enum block_kind { BLOCK_USER, BLOCK_SYSTEM, BLOCK_TOOL, BLOCK_MODEL } block_kind;
+
+typedef enum side { NO_TURN, USER_TURN, MODEL_TURN } side;
+
+/* The turn being written. */
+typedef struct turn {
+    side side;
+    bool has_text;           /* something stands in it: the next block needs a blank line */
+    bool after_system;       /* what stands there last is a system block, which always has one behind it */
+    bool after_same_speaker; /* it already holds a message that was not a system message: joining is a repair */
+} turn;
+
+static block_kind kind_of(const carat_chat_message *m, size_t i, unsigned *repairs)
+{
+    if (has_role(m, "assistant") || has_role(m, "model"))
+        return BLOCK_MODEL;
+    if (has_role(m, "system") || has_role(m, "developer")) {
+        if (i || has_role(m, "developer"))
+            *repairs |= CARAT_CHAT_MOVED_SYSTEM;
+        return BLOCK_SYSTEM;
+    }
+    if (has_role(m, "tool") || has_role(m, "function")) {
+        *repairs |= CARAT_CHAT_TOOL_AS_USER;
+        return BLOCK_TOOL;
+    }
+    if (!has_role(m, "user"))
+        *repairs |= CARAT_CHAT_UNKNOWN_ROLE;
+    return BLOCK_USER;
+}
+
+static bool is_empty(const carat_chat_message *m, bool trims)
+{
+    for (size_t i = 0; i < m->n_parts; i++) {
+        const char *s = m->parts[i].text;
+        size_t len = m->parts[i].len;
+        if (s && trims)
+            carat_chat_trim(&s, &len);
+        if (!s || len)
+            return false;
+    }
+    return true;
+}
+
+/* Makes the open turn one of the right side. */
+static bool take_side(carat_prompt *p, turn *t, bool is_model)
+{
+    side wanted = is_model ? MODEL_TURN : USER_TURN;
+    if (t->side == wanted)
+        return true;
+    if (t->side == NO_TURN && is_model) { /* a conversation begins with the user */
+        p->repairs |= CARAT_CHAT_ADDED_USER;
+        if (!open_turn(p, "user"))
+            return false;
+        t->side = USER_TURN;
+    }
+    if (t->side != NO_TURN && !close_turn(p))
+        return false;
+    *t = (turn){ .side = wanted };
+    return open_turn(p, is_model ? "model" : "user");
+}
+
+static bool put_block(carat_prompt *p, const carat_chat_message *m, block_kind kind)
+{
+    if (kind != BLOCK_TOOL)
+        return put_parts(p, m, kind != BLOCK_SYSTEM);
+    return carat_prompt_str(p, "```tool_output\n") && put_parts(p, m, true) && carat_prompt_str(p, "\n```");
+}
+
+static bool add_message(carat_prompt *p, turn *t, const carat_chat_message *m, size_t i)
+{
+    block_kind kind = kind_of(m, i, &p->repairs);
+    bool empty = kind != BLOCK_TOOL && is_empty(m, kind != BLOCK_SYSTEM);
+    if (m->is_null)
+        p->repairs |= CARAT_CHAT_NULL_CONTENT;
+    if (kind == BLOCK_SYSTEM && empty) {
+        p->repairs |= CARAT_CHAT_DROPPED_SYSTEM;
+        return true;
+    }
+    if (!take_side(p, t, kind == BLOCK_MODEL))
+        return false;
+    if (t->after_same_speaker)
+        p->repairs |= CARAT_CHAT_JOINED;
+    if (((t->has_text && !empty) || t->after_system) && !carat_prompt_str(p, "\n\n"))
+        return false;
+    t->has_text = t->has_text || !empty;
+    t->after_system = kind == BLOCK_SYSTEM;
+    t->after_same_speaker = t->after_same_speaker || kind != BLOCK_SYSTEM;
+    return put_block(p, m, kind);
+}
+
+static bool render_repaired(const carat_chat_message *messages, size_t n, carat_prompt *p, carat_err *err)
+{
+    turn t = { .side = NO_TURN };
+    bool ok = true;
+    for (size_t i = 0; ok && i < n; i++)
+        ok = add_message(p, &t, &messages[i], i);
+    if (ok && t.side == NO_TURN) { /* nothing but empty system messages */
+        p->repairs |= CARAT_CHAT_ADDED_USER;
+        ok = open_turn(p, "user");
+    }
+    return (ok && close_turn(p)) || full(p, err);
+}
+
+/* ---- both ---- */
+
+bool carat_chat_render(const carat_chat_message *messages, size_t n, const carat_chat_options *options,
+                       carat_prompt *out, carat_err *err)
+{
+    if (!n)
+        return carat_fail(err, CARAT_EARG, CARAT_NOWHERE, "no messages to render");
+    carat_buf_init(&out->text, (size_t)1 << 31);
+    bool ok = (carat_prompt_control(out, CARAT_SEGMENT_BOS) || full(out, err)) &&
+              (options->raw ? render_raw : render_repaired)(messages, n, out, err);
+    if (ok && !options->no_generation_prompt)
+        ok = open_turn(out, "model") || full(out, err);
+    if (!ok)
+        carat_prompt_deinit(out);
+    return ok;
+}
+
+const char *carat_chat_repair_text(unsigned repair)
+{
+    switch (repair) {
+    case CARAT_CHAT_JOINED:
+        return "joined neighbouring messages of one role";
+    case CARAT_CHAT_MOVED_SYSTEM:
+        return "made a later system or a developer message part of the user's turn";
+    case CARAT_CHAT_TOOL_AS_USER:
+        return "made tool results part of the user's turn";
+    case CARAT_CHAT_UNKNOWN_ROLE:
+        return "took messages of an unknown role as the user's";
+    case CARAT_CHAT_ADDED_USER:
+        return "put an empty user turn in front";
+    case CARAT_CHAT_NULL_CONTENT:
+        return "read null content as no text";
+    case CARAT_CHAT_DROPPED_SYSTEM:
+        return "left out an empty system message";
+    default:
+        return "";
+    }
+}

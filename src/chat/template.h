@@ -1,0 +1,111 @@
+/* template.h - messages -> one prompt in Gemma's turn format.
+ *
+ *   <bos><start_of_turn>user\n{system}\n\n{text}<end_of_turn>\n<start_of_turn>model\n{text}<end_of_turn>\n ...
+ *
+ * A prompt is a list of segments: control tokens, runs of text, places for images. Control tokens come from this
+ * template alone: text is tokenised as plain text, so "<end_of_turn>" typed by a user stays eleven letters and two
+ * signs.
+ *
+ * Two ways to treat messages:
+ *
+ *   raw      What the published Jinja template does, its errors included: roles must alternate, the first item of a
+ *            system message's list is all that is read, a lone system message is dropped, "tool" becomes a turn of that
+ *            name. Asked for by name only.
+ *   repair   The default; refuses nothing but an empty list. The text of every message is a block; blocks of one side
+ *            are joined into one turn by a blank line. User's side: user, system, developer, tool results (as a block
+ *            fenced by ```tool_output) and unknown roles. Model's side: assistant, model. A conversation that begins
+ *            with the model gets an empty user turn in front. An empty system message counts for nothing. What raw
+ *            takes, repair renders the same, but for an empty system message and a list-valued one, which is read
+ * whole. What had to be done is reported.
+ *
+ * In both, user and model text is trimmed item by item as Python's str.strip does it; system text is left as it is.
+ *
+ * Source: the chat_template of google/gemma-3-4b-it; images as in the processor of Hugging Face's transformers.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef CARAT_CHAT_TEMPLATE_H
+#define CARAT_CHAT_TEMPLATE_H
+
+#include "tokenizer/tokenizer.h"
+
+/* One item of a message's content, in order. */
+typedef struct carat_chat_part {
+    const char *text; /* NULL: an image */
+    size_t len;
+    size_t image;   /* which picture, the caller's number */
+    size_t n_crops; /* of the picture (pan and scan), after the whole of it; 0: only the whole */
+} carat_chat_part;
+
+typedef struct carat_chat_message {
+    const char *role;
+    const carat_chat_part *parts;
+    size_t n_parts;
+    bool is_list; /* the content was a list of items, not one string */
+    bool is_null; /* the content was null: no parts */
+} carat_chat_message;
+
+enum {                                   /* what repair did */
+       CARAT_CHAT_JOINED = 1 << 0,       /* neighbours of one role became one turn */
+       CARAT_CHAT_MOVED_SYSTEM = 1 << 1, /* a system message not at the beginning, or a developer's, became user text */
+       CARAT_CHAT_TOOL_AS_USER = 1 << 2, /* a tool's result became user text */
+       CARAT_CHAT_UNKNOWN_ROLE = 1 << 3, /* a role Gemma does not have became user text */
+       CARAT_CHAT_ADDED_USER = 1 << 4,   /* an empty user turn was put in front of the model's */
+       CARAT_CHAT_NULL_CONTENT = 1 << 5, /* null was read as no text */
+       CARAT_CHAT_DROPPED_SYSTEM = 1 << 6, /* an empty system message was left out */
+};
+#define CARAT_CHAT_N_REPAIRS 7
+const char *carat_chat_repair_text(unsigned repair); /* one of the flags above as a phrase for people */
+
+typedef enum carat_segment_kind {
+    CARAT_SEGMENT_BOS,
+    CARAT_SEGMENT_START_OF_TURN,
+    CARAT_SEGMENT_END_OF_TURN,
+    CARAT_SEGMENT_TEXT,
+    CARAT_SEGMENT_IMAGE,
+} carat_segment_kind;
+
+typedef struct carat_segment {
+    carat_segment_kind kind;
+    size_t at, len;     /* of text, in the prompt's text */
+    size_t image, crop; /* of an image: the caller's number; 0 the whole, 1.. its crops */
+} carat_segment;
+
+typedef struct carat_prompt { /* zero-initialised by the caller; freed by carat_prompt_deinit */
+    carat_segment *segments;  /* no two texts side by side */
+    size_t n, cap;
+    carat_buf text;
+    unsigned repairs;
+} carat_prompt;
+
+typedef struct carat_chat_options {
+    bool raw;
+    bool no_generation_prompt; /* do not end with "<start_of_turn>model\n" */
+} carat_chat_options;
+
+/* Renders into an empty prompt. Errors: CARAT_EARG (no messages; with raw what the template refuses, in its words),
+ * CARAT_ELIMIT (more than 2^31 bytes of text), CARAT_ENOMEM. */
+bool carat_chat_render(const carat_chat_message *messages, size_t n, const carat_chat_options *options,
+                       carat_prompt *out, carat_err *err);
+void carat_prompt_deinit(carat_prompt *p);
+
+/* The prompt as the reference template writes it: control tokens by name, an image as <start_of_image>. For people and
+ * tests; never tokenise it. False: out is full. */
+bool carat_prompt_text(const carat_prompt *p, carat_buf *out);
+
+/* Where an image's rows go among the ids. */
+typedef struct carat_image_place {
+    size_t at; /* of the first of its soft tokens */
+    size_t image, crop;
+} carat_image_place;
+
+/* The ids. With n_soft > 0 an image is "\n\n" <start_of_image>, n_soft times <image_soft_token>, <end_of_image> "\n\n",
+ * the newlines one with those of the text around it; its place is noted in places (room for all the image segments;
+ * NULL: not wanted). With n_soft == 0 an image is <start_of_image> alone, as the template has it.
+ * Errors: CARAT_EUNSUPPORTED (the vocabulary lacks a token of the template), CARAT_ENOMEM. */
+bool carat_prompt_ids(const carat_prompt *p, const carat_tokenizer *t, size_t n_soft, carat_ids *out,
+                      carat_image_place *places, carat_err *err);
+
+/* s without the white space at its ends, as Python's str.strip() sees it (Unicode's too). */
+void carat_chat_trim(const char **s, size_t *len);
+
+#endif
