@@ -94,7 +94,7 @@ static void describe(carat_text *t, const carat_model *m, const carat_kernels *k
                        .n_threads = n_threads,
                        .q_dim = (size_t)m->cfg.n_head * m->cfg.head_dim,
                        .kv_dim = (size_t)m->cfg.n_kv_head * m->cfg.head_dim,
-                       .embed_scale = carat_embed_scale_of(m->cfg.hidden, o->embed_scale) };
+                       .embed_scale = carat_embed_scale_of(&m->cfg, o->embed_scale) };
     find_forms(t);
 }
 

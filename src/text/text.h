@@ -25,7 +25,7 @@ typedef struct carat_text_options {
     size_t max_batch;              /* most tokens in a step, all sequences together; >= 1 */
     size_t max_context;            /* longest sequence that will be stepped */
     bool exact;                    /* f32 activations for every matrix, as the reference: slow, for comparing */
-    carat_embed_scale embed_scale; /* DEFAULT: as EMBED_SCALE_CHOICE in embed.c, with the measurement beside it */
+    carat_embed_scale embed_scale; /* DEFAULT: rounded for published shapes; see embed.c */
 } carat_text_options;
 
 /* Model, kernels and pool are borrowed and must outlive it. Errors: CARAT_EARG, CARAT_ENOMEM (with the figure). */

@@ -93,7 +93,7 @@ size_t carat_next_piece(carat_work *w);
 void carat_next_call(carat_work *w);
 
 /* ---- embed.c, rope.c ---- */
-float carat_embed_scale_of(uint32_t hidden, carat_embed_scale choice);
+float carat_embed_scale_of(const carat_config *c, carat_embed_scale choice);
 void carat_embed(carat_work *w);       /* x */
 void carat_rope_tables(carat_work *w); /* rope_local, rope_global of own rows */
 void carat_rotate(carat_work *w, size_t layer);
