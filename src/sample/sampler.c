@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/size.h"
-#include "sample/rng.h"
+#include "base/rng.h"
 #include "sample/select.h"
 
 struct carat_sampler {

@@ -30,9 +30,6 @@ bool carat_sampler_open(const carat_sampling *settings, size_t n_vocab, size_t n
                         size_t n_banned, carat_sampler **out, carat_err *err);
 void carat_sampler_close(carat_sampler *s);
 
-/* Checks settings without a model: what carat_sampler_open would refuse. */
-bool carat_sampling_check(const carat_sampling *settings, carat_err *err);
-
 /* A token that penalties count: the prompt's, then each one sampled. */
 void carat_sampler_accept(carat_sampler *s, int32_t id);
 

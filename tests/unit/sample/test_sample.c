@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "sample/rng.h"
+#include "base/rng.h"
 #include "sample/sampler.h"
 #include "sample/select.h"
 

@@ -4,8 +4,8 @@
  * mixing function, so every seed, also 0 and neighbours, gives an unrelated stream.
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#ifndef CARAT_SAMPLE_RNG_H
-#define CARAT_SAMPLE_RNG_H
+#ifndef CARAT_BASE_RNG_H
+#define CARAT_BASE_RNG_H
 
 #include <stdint.h>
 

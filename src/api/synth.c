@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "model/synth.h"
+
+#include <string.h>
+
+#define MIN_VOCAB 600 /* control tokens, bytes and characters of the made-up vocabulary */
+
+static bool override(const char *name, size_t value, uint32_t *field, carat_err *err)
+{
+    if (value > UINT32_MAX)
+        return carat_fail(err, CARAT_EARG, CARAT_NOWHERE, "%s is %zu, expected at most %u", name, value, UINT32_MAX);
+    if (value)
+        *field = (uint32_t)value;
+    return true;
+}
+
+static bool shape_config(const carat_shape *s, carat_config *c, carat_err *err)
+{
+    const carat_published *p = carat_published_by_name(s->size ? s->size : "");
+    if (!p)
+        return carat_fail(err, CARAT_EARG, CARAT_NOWHERE, "size '%s' is not one of 270m, 1b, 4b, 12b, 27b",
+                          s->size ? s->size : "");
+    carat_config_of(p, c);
+    if (p->vocab_text)
+        c->n_vocab = p->vocab_text;
+    c->vision.present = false;
+    if (!override("layers", s->n_layer, &c->n_layer, err) || !override("hidden", s->hidden, &c->hidden, err) ||
+        !override("ffn", s->ffn, &c->ffn, err) || !override("heads", s->n_head, &c->n_head, err) ||
+        !override("kv heads", s->n_kv_head, &c->n_kv_head, err) ||
+        !override("head dim", s->head_dim, &c->head_dim, err) ||
+        !override("vocabulary", s->n_vocab, &c->n_vocab, err) || !override("window", s->window, &c->window, err) ||
+        !override("context", s->context, &c->context, err))
+        return false;
+    if (c->n_vocab < MIN_VOCAB && !s->vocab_from)
+        return carat_fail(err, CARAT_EARG, CARAT_NOWHERE, "a vocabulary of %u, expected at least %d", c->n_vocab,
+                          MIN_VOCAB);
+    if (c->n_layer > CARAT_MAX_LAYERS)
+        return carat_fail(err, CARAT_EARG, CARAT_NOWHERE, "%u layers, expected at most %d", c->n_layer,
+                          CARAT_MAX_LAYERS);
+    if (s->pattern || s->n_layer)
+        carat_config_pattern(c, s->pattern ? (uint32_t)s->pattern : 6);
+    return carat_config_finish(c, "shape", true, err);
+}
+
+bool carat_synth(const carat_shape *shape, const char *path, bool (*progress)(void *arg, uint64_t done, uint64_t total),
+                 void *arg, carat_err *err)
+{
+    carat_config c;
+    carat_mix mix;
+    if (!shape_config(shape, &c, err))
+        return false;
+    if (!carat_mix_by_name(shape->type ? shape->type : "q4_0", &mix))
+        return carat_fail(err, CARAT_EARG, CARAT_NOWHERE, "type '%s' is unknown; for example bf16, q8_0, q4_k_m, q4_0",
+                          shape->type);
+    return carat_synth_write(&c, &mix, shape->seed, shape->vocab_from, path, progress, arg, err);
+}

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "model/mix.h"
+
+#include <strings.h>
+
+#define NO_FILE_TYPE UINT32_MAX
+
+static const carat_mix mixes[] = {
+    { "f32", CARAT_F32, 0 },        { "f16", CARAT_F16, 1 },      { "bf16", CARAT_BF16, 32 },
+    { "q8_0", CARAT_Q8_0, 7 },      { "q6_k", CARAT_Q6_K, 18 },   { "q5_k_m", CARAT_Q5_K, 17 },
+    { "q5_1", CARAT_Q5_1, 9 },      { "q5_0", CARAT_Q5_0, 8 },    { "q4_k_m", CARAT_Q4_K, 15 },
+    { "q4_1", CARAT_Q4_1, 3 },      { "q4_0", CARAT_Q4_0, 2 },    { "iq4_nl", CARAT_IQ4_NL, 25 },
+    { "iq4_xs", CARAT_IQ4_XS, 30 }, { "q3_k_m", CARAT_Q3_K, 12 }, { "q2_k", CARAT_Q2_K, 10 },
+};
+
+const carat_mix *carat_mix_at(size_t i)
+{
+    return i < sizeof mixes / sizeof *mixes ? &mixes[i] : NULL;
+}
+
+bool carat_mix_by_name(const char *name, carat_mix *out)
+{
+    for (size_t i = 0; i < sizeof mixes / sizeof *mixes; i++)
+        if (strcasecmp(mixes[i].name, name) == 0) {
+            *out = mixes[i];
+            return true;
+        }
+    carat_type type;
+    if (!carat_type_by_name(name, &type))
+        return false;
+    *out = (carat_mix){ carat_type_get(type)->name, type, NO_FILE_TYPE };
+    return true;
+}
+
+/* The layers that matter most get more bits: the first and last eighth and every third between. */
+static bool wants_more(size_t layer, size_t n)
+{
+    return layer < n / 8 || layer >= 7 * n / 8 || (layer - n / 8) % 3 == 2;
+}
+
+static carat_type more_of(const carat_mix *m, const carat_config *c, carat_part part, size_t layer)
+{
+    bool is_v = part == CARAT_PART_V, is_down = part == CARAT_PART_DOWN, is_o = part == CARAT_PART_O;
+    bool more = wants_more(layer, c->n_layer);
+    switch (m->base) {
+    case CARAT_Q5_K:
+    case CARAT_Q4_K:
+        return (is_v || is_down) && more ? CARAT_Q6_K : m->base;
+    case CARAT_Q3_K:
+        if (is_v)
+            return layer < 2 ? CARAT_Q5_K : CARAT_Q4_K;
+        if (is_down)
+            return layer < c->n_layer / 16u ? CARAT_Q5_K : more ? CARAT_Q4_K : CARAT_Q3_K;
+        return is_o ? CARAT_Q4_K : CARAT_Q3_K;
+    case CARAT_Q2_K:
+        if (is_v)
+            return c->n_head >= 4 * c->n_kv_head ? CARAT_Q4_K : CARAT_Q3_K;
+        return is_down || is_o ? CARAT_Q3_K : CARAT_Q2_K;
+    default:
+        return m->base;
+    }
+}
+
+/* A super-block of 256 does not divide every row (270M: 640). */
+static carat_type that_fits(carat_type type, size_t cols)
+{
+    if (cols % carat_type_get(type)->block == 0)
+        return type;
+    switch (type) {
+    case CARAT_Q6_K:
+        type = CARAT_Q8_0;
+        break;
+    case CARAT_Q5_K:
+        type = CARAT_Q5_1;
+        break;
+    case CARAT_Q4_K:
+        type = CARAT_Q5_0;
+        break;
+    default:
+        type = CARAT_IQ4_NL;
+    }
+    return cols % 32 == 0 ? type : CARAT_F16;
+}
+
+carat_type carat_mix_type(const carat_mix *m, const carat_config *c, carat_part part, size_t layer)
+{
+    size_t rows, cols;
+    carat_part_shape(c, part, &rows, &cols);
+    const carat_type_info *base = carat_type_get(m->base);
+    carat_type type = m->base;
+    if (carat_part_get(part)->is_norm)
+        return CARAT_F32;
+    if (m->file_type != NO_FILE_TYPE && base->is_quantised && m->base != CARAT_Q8_0)
+        type = part == CARAT_PART_EMBED || part == CARAT_PART_HEAD ? CARAT_Q6_K : more_of(m, c, part, layer);
+    return that_fits(type, cols);
+}

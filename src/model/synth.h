@@ -1,0 +1,26 @@
+/* synth.h - a GGUF file of random weights in the shape of any Gemma 3.
+ *
+ * Speed and memory do not depend on the values, so a shape and a quantisation can be tried without a download. Weights
+ * are drawn from a small pool of quantised normal blocks (standard deviation 1/sqrt(cols), so that activations stay
+ * finite through any number of layers); the vocabulary is a made-up one of the right size with Gemma's control tokens
+ * in their places, or copied from another file.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef CARAT_MODEL_SYNTH_H
+#define CARAT_MODEL_SYNTH_H
+
+#include "format/gguf_write.h"
+#include "model/mix.h"
+
+/* Tokens of a made-up vocabulary of n entries: writes tokenizer.ggml.* keys. */
+
+bool carat_synth_vocab(carat_gguf_writer *w, size_t n, carat_err *err);
+
+/* Writes the file under a temporary name first. progress as in carat_options, may be NULL. vocab_from: a GGUF whose
+ * tokenizer.* keys are copied (its token count must equal the shape's vocabulary), or NULL.
+ * Errors: CARAT_EARG (a shape out of range, a type that does not fit), CARAT_EIO, CARAT_ENOMEM, CARAT_ECANCELLED. */
+bool carat_synth_write(const carat_config *c, const carat_mix *mix, uint64_t seed, const char *vocab_from,
+                       const char *path, bool (*progress)(void *arg, uint64_t done, uint64_t total), void *arg,
+                       carat_err *err);
+
+#endif
