@@ -130,7 +130,7 @@ typedef struct carat_options {
     const char *cpu;               /* "generic", "avx2", ...: NULL: $CARAT_CPU, else the best this machine has */
     bool is_exact;                 /* f32 activations and an f32 cache: slow, for comparing with a reference */
     bool trust_header;             /* believe the file where it contradicts the published model */
-    carat_embed_scale embed_scale; /* sqrt(hidden) as it is or rounded to bfloat16 */
+    carat_embed_scale embed_scale; /* sqrt(hidden) as it is or rounded to bfloat16 (default: published shapes) */
     size_t chunk;                  /* tokens a prefill step takes at most; 0: 512 */
     /* Loading: called now and then with bytes done and all; false cancels. May be NULL. */
     bool (*progress)(void *arg, uint64_t done, uint64_t total);
@@ -146,6 +146,26 @@ CARAT_API const carat_model_info *carat_engine_info(const carat_engine *e);
 CARAT_API const carat_tokenizer *carat_engine_tokenizer(const carat_engine *e);
 CARAT_API int carat_engine_threads(const carat_engine *e);
 CARAT_API const char *carat_engine_isa(const carat_engine *e); /* "avx512": which kernels run */
+CARAT_API const char *carat_best_isa(void);                    /* the best this machine has, without an engine */
+
+/* ---- Made-up models -----------------------------------------------------------------------------------------------
+ */
+
+/* A published size and what is to differ from it; zeros keep the size's own. */
+typedef struct carat_shape {
+    const char *size; /* "270m", "1b", "4b", "12b", "27b" */
+    size_t n_layer, hidden, ffn, n_head, n_kv_head, head_dim, n_vocab, window, context;
+    size_t pattern;         /* every so many-th layer is global */
+    const char *type;       /* "q4_0", "q4_k_m", "bf16" ...: a published quantisation or one type for every matrix */
+    uint64_t seed;          /* of the weights */
+    const char *vocab_from; /* a GGUF whose vocabulary is taken; NULL: a made-up one */
+} carat_shape;
+
+/* Writes a GGUF file of random weights, so that a shape's speed and memory can be tried without a download. progress as
+ * in carat_options. Errors: CARAT_EARG (an unknown size or type, a shape out of range), CARAT_EIO, CARAT_ENOMEM,
+ * CARAT_ECANCELLED; nothing half-written stays. */
+CARAT_API bool carat_synth(const carat_shape *shape, const char *path,
+                           bool (*progress)(void *arg, uint64_t done, uint64_t total), void *arg, carat_err *err);
 
 /* ---- Sampling ---------------------------------------------------------------------------------------------------- */
 
@@ -174,6 +194,8 @@ typedef struct carat_sampling {
 
 /* The model maker's settings: 1.0 / 64 / 0.95 / 0, no penalties (window 64), seed 0. */
 CARAT_API carat_sampling carat_sampling_default(void);
+/* Are the settings in range? Errors: CARAT_EARG with the setting's name, value and range. */
+CARAT_API bool carat_sampling_check(const carat_sampling *s, carat_err *err);
 
 /* ---- Sessions ---------------------------------------------------------------------------------------------------- */
 
@@ -185,7 +207,8 @@ CARAT_API bool carat_session_open(carat_engine *e, size_t n_ctx, carat_session *
 CARAT_API void carat_session_close(carat_session *s); /* accepts NULL */
 
 CARAT_API size_t carat_session_n_ctx(const carat_session *s);
-CARAT_API size_t carat_session_n_tokens(const carat_session *s); /* evaluated so far */
+CARAT_API size_t carat_session_n_tokens(const carat_session *s);       /* evaluated so far */
+CARAT_API const int32_t *carat_session_tokens(const carat_session *s); /* their ids, [n_tokens] */
 
 /* Bytes a session of n_ctx tokens reserves. */
 CARAT_API bool carat_session_bytes(const carat_engine *e, size_t n_ctx, uint64_t *bytes, carat_err *err);
@@ -219,10 +242,11 @@ typedef struct carat_top {
     float logprob;
 } carat_top;
 
-/* One generated token, borrowed during the callback. */
+/* One generated token, borrowed during the callback. When the text ends with something held back (the start of a stop
+ * string that did not come, an unfinished character), a last call with id -1 and no logprob brings it. */
 typedef struct carat_token {
     int32_t id;
-    const char *text; /* whole UTF-8 characters that became complete with this token, NUL-terminated; may be empty */
+    const char *text; /* whole UTF-8 characters that became certain with this token, NUL-terminated; may be empty */
     size_t len;
     float logprob;        /* natural logarithm, before temperature, penalties and filters */
     const carat_top *top; /* the n_top likeliest, best first */
@@ -256,8 +280,9 @@ typedef struct carat_result {
     int32_t stop_id;    /* the stop token met, or -1 */
 } carat_result;
 
-/* Samples tokens and evaluates them until the end. The session needs at least one evaluated token. On CARAT_ECANCELLED
- * and at the context's end it returns true with the finish reason; errors: CARAT_EARG, CARAT_ENUMERIC, CARAT_ENOMEM. */
+/* Samples tokens and evaluates each, but for the last one and a stop token: append that one to go on from it. The
+ * session needs at least one evaluated token. Cancelling and the context's end are finish reasons, not errors; errors:
+ * CARAT_EARG, CARAT_ENUMERIC, CARAT_ENOMEM. */
 CARAT_API bool carat_session_generate(carat_session *s, const carat_generation *g, carat_result *result,
                                       carat_err *err);
 

@@ -1,0 +1,110 @@
+/* What a model file is, for people and for programs.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/internal.h"
+#include "base/buf.h"
+
+/* The description and its strings stand in one allocation, so freeing it is one call. */
+typedef struct carat_info_block {
+    carat_model_info info;
+    carat_buf path, container, name, published, types, warnings;
+} carat_info_block;
+
+static void list_types(const carat_model *m, carat_buf *out)
+{
+    for (uint32_t t = 0; t < CARAT_N_TYPE; t++)
+        if (m->type_tensors[t])
+            carat_buf_fmt(out, "%s%s %u", out->len ? ", " : "", carat_type_get(t)->name, m->type_tensors[t]);
+}
+
+static void fill_shape(const carat_config *c, carat_model_info *i)
+{
+    i->has_vision = c->vision.present;
+    i->n_layer = c->n_layer;
+    for (size_t l = 0; l < c->n_layer; l++)
+        i->n_global += c->is_global[l];
+    i->hidden = c->hidden;
+    i->ffn = c->ffn;
+    i->n_head = c->n_head;
+    i->n_kv_head = c->n_kv_head;
+    i->head_dim = c->head_dim;
+    i->n_vocab = c->n_vocab;
+    i->window = c->window;
+    i->context = c->context;
+    i->eps = (double)c->eps;
+    i->query_scale = (double)c->query_scale;
+    i->rope_base_global = c->rope_global.base;
+    i->rope_base_local = c->rope_local.base;
+    i->rope_factor = c->rope_global.factor;
+}
+
+bool carat_info_new(const carat_model *m, size_t weight_bytes, carat_model_info **out, carat_err *err)
+{
+    *out = NULL;
+    carat_info_block *b = calloc(1, sizeof *b);
+    if (!b)
+        return carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for the model's description");
+    carat_buf *all[] = { &b->path, &b->container, &b->name, &b->published, &b->types, &b->warnings };
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        carat_buf_init(all[i], 1 << 20);
+        carat_buf_str(all[i], "");
+    }
+    carat_buf_str(&b->path, m->path);
+    carat_buf_str(&b->container, m->is_gguf ? "GGUF" : "Hugging Face folder");
+    carat_buf_str(&b->name, m->cfg.name);
+    if (m->cfg.published)
+        carat_buf_fmt(&b->published, "Gemma 3 %s", m->cfg.published->name);
+    list_types(m, &b->types);
+    for (uint32_t i = 0; i < m->cfg.n_notes; i++)
+        carat_buf_fmt(&b->warnings, "%s%s", i ? "\n" : "", m->cfg.notes[i]);
+
+    bool failed = false;
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        failed = failed || all[i]->failed;
+    carat_model_info *info = &b->info;
+    if (failed) {
+        carat_model_info_free(info);
+        return carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for the model's description");
+    }
+    info->path = b->path.data;
+    info->container = b->container.data;
+    info->name = b->name.data;
+    info->published = b->published.data;
+    info->weight_types = b->types.data;
+    info->warnings = b->warnings.data;
+    info->is_instruction_tuned = m->chat_template != NULL;
+    info->n_pieces = m->n_pieces;
+    info->n_params = m->n_params;
+    info->file_bytes = m->file_bytes;
+    info->weight_bytes = weight_bytes;
+    fill_shape(&m->cfg, info);
+    *out = info;
+    return true;
+}
+
+void carat_model_info_free(carat_model_info *info)
+{
+    if (!info)
+        return;
+    carat_info_block *b = (carat_info_block *)info; /* info is its first member */
+    carat_buf *all[] = { &b->path, &b->container, &b->name, &b->published, &b->types, &b->warnings };
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        carat_buf_deinit(all[i]);
+    free(b);
+}
+
+bool carat_model_describe(const char *path, carat_model_info **out, carat_err *err)
+{
+    *out = NULL;
+    carat_model *m;
+    size_t bytes;
+    if (!carat_model_peek(path, NULL, &m, &bytes, err))
+        return false;
+    bool ok = carat_info_new(m, bytes, out, err);
+    carat_model_close(m);
+    return ok;
+}
