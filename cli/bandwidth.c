@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "bandwidth.h"
+
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/pool.h"
+#include "common.h"
+
+#define BUFFER ((size_t)1 << 30)
+#define PASSES 5
+
+typedef uint64_t vec __attribute__((vector_size(64)));
+
+typedef struct reading {
+    const uint8_t *data;
+    uint64_t sink[CARAT_MAX_THREADS];
+} reading;
+
+/* Four independent streams of sums: enough to keep the loads, not the additions, the limit. */
+static void read_part(void *arg, int thread, int n_threads)
+{
+    reading *r = arg;
+    size_t part = BUFFER / (size_t)n_threads / 256 * 256;
+    const vec *p = (const vec *)(r->data + part * (size_t)thread), *end = p + part / sizeof(vec);
+    vec a = { 0 }, b = { 0 }, c = { 0 }, d = { 0 };
+    for (; p < end; p += 4)
+        a += p[0], b += p[1], c += p[2], d += p[3];
+    a += b + c + d;
+    r->sink[thread] = a[0] ^ a[1] ^ a[2] ^ a[3] ^ a[4] ^ a[5] ^ a[6] ^ a[7];
+}
+
+bool cli_read_bandwidth(int n_threads, double *bytes_per_second, carat_err *err)
+{
+    static reading r;
+    carat_pool *pool;
+    if (!carat_pool_open(n_threads, &pool, err))
+        return false;
+    uint8_t *data = carat_block_new(BUFFER);
+    if (!data) {
+        carat_pool_close(pool);
+        return carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for a buffer of %zu bytes", BUFFER);
+    }
+    memset(data, 1, BUFFER); /* real pages, not the shared zero page */
+    r.data = data;
+    *bytes_per_second = 0;
+    for (int pass = 0; pass < PASSES; pass++) {
+        double start = cli_now();
+        carat_pool_run(pool, read_part, &r);
+        double rate = (double)BUFFER / (cli_now() - start);
+        if (rate > *bytes_per_second)
+            *bytes_per_second = rate;
+    }
+    carat_block_free(data, BUFFER);
+    carat_pool_close(pool);
+    return true;
+}

@@ -1,0 +1,227 @@
+/* carat bench - prefill and decode speed beside the machine's read bandwidth.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bandwidth.h"
+#include "base/json.h"
+#include "base/pool.h"
+#include "base/rng.h"
+#include "commands.h"
+#include "common.h"
+#include "term.h"
+
+#define MAX_RUNS 32
+
+static struct {
+    const char *threads;
+    int64_t prompt, generate, depth, repeat;
+    bool json;
+} opt = { .prompt = 512, .generate = 64, .repeat = 3 };
+
+static const cli_option options[] = {
+    { 0, "thread-list", NULL, CLI_TEXT, &opt.threads, "1,2", "thread counts to try (default: 1 and all physical cores)",
+      0, 0 },
+    { 'p', "prompt", NULL, CLI_INT, &opt.prompt, "N", "prompt tokens (default: 512)", 1, 1 << 24 },
+    { 'n', "predict", NULL, CLI_INT, &opt.generate, "N", "decoded tokens (default: 64)", 1, 1 << 20 },
+    { 'd', "depth", NULL, CLI_INT, &opt.depth, "N", "tokens already in the context before either (default: 0)", 0,
+      1 << 24 },
+    { 'r', "repeat", NULL, CLI_INT, &opt.repeat, "N", "repetitions; medians are shown (default: 3)", 1, MAX_RUNS },
+    { 0, "json", NULL, CLI_FLAG, &opt.json, NULL, "print one JSON object", 0, 0 },
+};
+
+typedef struct speeds {
+    int threads;
+    double prefill[MAX_RUNS], decode[MAX_RUNS]; /* tokens a second */
+    double bandwidth[2];                        /* bytes a second before and after */
+} speeds;
+
+static int ascending(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static double median(double *v, size_t n)
+{
+    qsort(v, n, sizeof *v, ascending);
+    return n % 2 ? v[n / 2] : (v[n / 2 - 1] + v[n / 2]) / 2;
+}
+
+/* Any ids but control tokens: the values do not matter to the speed. */
+static void random_ids(int32_t *ids, size_t n, size_t n_vocab)
+{
+    uint64_t rng = 1;
+    size_t low = n_vocab > 1024 ? 512 : 0;
+    for (size_t i = 0; i < n; i++)
+        ids[i] = (int32_t)(low + carat_rng_next(&rng) % (n_vocab - low));
+}
+
+static bool one_run(carat_session *s, const int32_t *ids, double *prefill, double *decode, carat_err *err)
+{
+    size_t kept, depth = (size_t)opt.depth, p = (size_t)opt.prompt, n = (size_t)opt.generate;
+    if (!carat_session_rewind(s, 0, &kept, err) || (depth && !carat_session_append(s, ids, depth, err)))
+        return false;
+    double start = cli_now();
+    if (!carat_session_append(s, ids + depth, p, err))
+        return false;
+    *prefill = (double)p / (cli_now() - start);
+    start = cli_now();
+    for (size_t i = 0; i < n; i++)
+        if (!carat_session_append(s, ids + depth + p + i, 1, err))
+            return false;
+    *decode = (double)n / (cli_now() - start);
+    return true;
+}
+
+static bool measure(carat_engine *e, speeds *out, carat_err *err)
+{
+    carat_session *s = NULL;
+    size_t n = (size_t)(opt.depth + opt.prompt + opt.generate);
+    int32_t *ids = calloc(n, sizeof *ids);
+    bool ok = ids ? carat_session_open(e, n, &s, err)
+                  : carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for %zu tokens", n);
+    if (ok) {
+        random_ids(ids, n, carat_engine_info(e)->n_pieces);
+        double warm;
+        ok = one_run(s, ids, &warm, &warm, err);
+    }
+    for (int64_t r = 0; ok && r < opt.repeat; r++)
+        ok = one_run(s, ids, &out->prefill[r], &out->decode[r], err);
+    carat_session_close(s);
+    free(ids);
+    return ok;
+}
+
+static bool bench_threads(const char *path, int threads, speeds *out, const char **isa, int *code)
+{
+    carat_err err;
+    carat_engine *e;
+    *out = (speeds){ .threads = threads };
+    cli_model_values.threads = threads;
+    if (!cli_read_bandwidth(threads, &out->bandwidth[0], &err)) {
+        *code = term_error(&err);
+        return false;
+    }
+    if (!cli_open_engine(&cli_bench, path, &e, code))
+        return false;
+    bool ok = measure(e, out, &err);
+    *isa = carat_engine_isa(e);
+    carat_engine_close(e);
+    if (ok)
+        ok = cli_read_bandwidth(threads, &out->bandwidth[1], &err);
+    if (!ok)
+        *code = term_error(&err);
+    return ok;
+}
+
+/* "1,2" -> counts; the default is one thread and all physical cores. */
+static size_t thread_list(int *list, size_t max)
+{
+    size_t n = 0;
+    if (!opt.threads) {
+        list[n++] = 1;
+        int all = cli_model_values.threads ? (int)cli_model_values.threads : carat_cpu_default();
+        if (all > 1)
+            list[n++] = all;
+        return n;
+    }
+    for (const char *p = opt.threads; *p && n < max;) {
+        char *end;
+        long v = strtol(p, &end, 10);
+        if (end == p || v < 1 || v > CARAT_MAX_THREADS || (*end && *end != ','))
+            return 0;
+        list[n++] = (int)v;
+        p = *end ? end + 1 : end;
+    }
+    return n;
+}
+
+/* A decoded token reads every weight once, and the keys and values its layers still see (f16). */
+static double bytes_per_token(const carat_model_info *i)
+{
+    double seen = (double)opt.depth + (double)opt.prompt + (double)opt.generate / 2;
+    double local = seen < (double)i->window ? seen : (double)i->window;
+    double kv = 2.0 * (double)i->n_kv_head * (double)i->head_dim * 2;
+    return (double)i->weight_bytes + kv * ((double)i->n_global * seen + (double)(i->n_layer - i->n_global) * local);
+}
+
+static void report(const char *path, const carat_model_info *i, const char *isa, speeds *all, size_t n)
+{
+    size_t runs = (size_t)opt.repeat;
+    double bytes = bytes_per_token(i);
+    if (!opt.json) {
+        printf("%s: %s, %.0f MB of weights, %s kernels\n", path, i->weight_types, (double)i->weight_bytes / 1e6, isa);
+        printf("prompt %lld, decode %lld at depth %lld, median of %zu\n\n", (long long)opt.prompt,
+               (long long)opt.generate, (long long)(opt.depth + opt.prompt), runs);
+        printf("threads  prefill tok/s  decode tok/s  decode reads  machine reads  share\n");
+    }
+    json_t *rows = json_array();
+    for (size_t k = 0; k < n; k++) {
+        double p = median(all[k].prefill, runs), d = median(all[k].decode, runs);
+        double bw = all[k].bandwidth[0] > all[k].bandwidth[1] ? all[k].bandwidth[0] : all[k].bandwidth[1];
+        if (!opt.json)
+            printf("%7d  %13.1f  %12.2f  %7.1f GB/s  %8.1f GB/s  %4.0f %%\n", all[k].threads, p, d, d * bytes / 1e9,
+                   bw / 1e9, 100 * d * bytes / bw);
+        json_array_append_new(rows, json_pack("{s:i, s:f, s:f, s:f, s:f}", "threads", all[k].threads,
+                                              "prefill_per_second", p, "decode_per_second", d,
+                                              "decode_bytes_per_second", d * bytes, "read_bandwidth", bw));
+    }
+    if (opt.json) {
+        json_t *o =
+            json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:i, s:O}", "model", path, "tensor_types", i->weight_types,
+                      "kernels", isa, "prompt", (json_int_t)opt.prompt, "generate", (json_int_t)opt.generate, "depth",
+                      (json_int_t)opt.depth, "runs", (int)runs, "results", rows);
+        json_dumpf(o, stdout, JSON_INDENT(2));
+        putchar('\n');
+        json_decref(o);
+    }
+    json_decref(rows);
+}
+
+static int run(int argc, char **argv)
+{
+    const cli_table tables[] = { CLI_TABLE("what to measure", options), cli_model_table };
+    static speeds all[16];
+    cli_list args = { 0 };
+    if (!cli_parse(&cli_bench, tables, 2, argc, argv, &args))
+        return CLI_USAGE;
+    const char *path = cli_model_path(&args);
+    if (!path || args.n)
+        return cli_usage(&cli_bench, "expected one model");
+    int list[16];
+    size_t n = thread_list(list, sizeof list / sizeof *list);
+    if (n == 0)
+        return cli_usage(&cli_bench, "--thread-list is '%s', expected numbers like 1,2,4", opt.threads);
+    term_init(cli_model_values.quiet);
+    carat_model_info *info;
+    const char *isa = "";
+    carat_err err;
+    int code = CLI_OK;
+    if (!carat_model_describe(path, &info, &err)) /* its strings outlive the engines */
+        return term_error(&err);
+    for (size_t i = 0; i < n; i++) {
+        term_note("measuring %d thread%s ...", list[i], list[i] == 1 ? "" : "s");
+        if (!bench_threads(path, list[i], &all[i], &isa, &code)) {
+            carat_model_info_free(info);
+            return code;
+        }
+    }
+    report(path, info, isa, all, n);
+    carat_model_info_free(info);
+    return CLI_OK;
+}
+
+const cli_command cli_bench = {
+    .name = "bench",
+    .usage = "MODEL [options]",
+    .summary = "measure prefill and decode speed beside the machine's limit",
+    .text = "Measures prefill and decode in tokens a second and how much of the machine's read bandwidth decoding "
+            "reaches.\n"
+            "Run it on a quiet machine.\n\n"
+            "  carat bench gemma.gguf\n"
+            "  carat bench gemma.gguf -p 2048 -n 128 --thread-list 1,2,4 --json",
+    .run = run,
+};

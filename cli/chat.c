@@ -1,0 +1,347 @@
+/* carat chat - a conversation at the terminal.
+ *
+ * An instruction-tuned model gets the whole conversation through its template each time; what the session has already
+ * evaluated is kept, so a turn costs its own tokens only. A base model just continues the text.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "commands.h"
+#include "common.h"
+#include "line.h"
+#include "term.h"
+
+#define MAX_TURNS 4096
+
+static struct {
+    const char *system;
+    int64_t n;
+} opt = { .n = -1 };
+
+static const cli_option options[] = {
+    { 0, "system", NULL, CLI_TEXT, &opt.system, "TEXT", "system text for the whole conversation", 0, 0 },
+    { 'n', "predict", "n-predict", CLI_INT, &opt.n, "N",
+      "most tokens of an answer; -1: until the model stops (default: -1; 256 for a base model)", -1, 1 << 24 },
+};
+
+typedef struct chat {
+    carat_engine *engine;
+    carat_session *session;
+    carat_sampling sampling;
+    bool is_base;
+    char *system;                   /* owned, NULL if none */
+    carat_message turns[MAX_TURNS]; /* texts owned */
+    size_t n_turns;
+    carat_buf answer;
+    bool write_failed;
+} chat;
+
+static void drop_turns(chat *c, size_t from, size_t n)
+{
+    for (size_t i = from; i < from + n; i++)
+        free((char *)(uintptr_t)c->turns[i].text);
+    memmove(c->turns + from, c->turns + from + n, (c->n_turns - from - n) * sizeof *c->turns);
+    c->n_turns -= n;
+}
+
+static bool add_turn(chat *c, const char *role, const char *text)
+{
+    char *copy = c->n_turns < MAX_TURNS ? strdup(text) : NULL;
+    if (!copy)
+        return false;
+    c->turns[c->n_turns++] = (carat_message){ role, copy };
+    return true;
+}
+
+static bool on_token(void *arg, const carat_token *t)
+{
+    chat *c = arg;
+    carat_buf_add(&c->answer, t->text, t->len);
+    c->write_failed = t->len && (fwrite(t->text, 1, t->len, stdout) != t->len || fflush(stdout) != 0);
+    return !c->write_failed;
+}
+
+/* The ids of the conversation as it stands. */
+static bool encode(chat *c, int32_t **ids, size_t *n, carat_err *err)
+{
+    const carat_tokenizer *tok = carat_engine_tokenizer(c->engine);
+    if (c->is_base) { /* one growing text: what was said, what was written, what is said now */
+        carat_buf all;
+        carat_buf_init(&all, (size_t)1 << 30);
+        for (size_t i = 0; i < c->n_turns; i++)
+            carat_buf_str(&all, c->turns[i].text);
+        bool ok = carat_encode(tok, all.data ? all.data : "", all.len, CARAT_TOK_BOS, ids, n, err);
+        carat_buf_deinit(&all);
+        return ok;
+    }
+    carat_message *m = calloc(c->n_turns + 1, sizeof *m);
+    if (!m)
+        return carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for the conversation");
+    size_t k = 0;
+    if (c->system)
+        m[k++] = (carat_message){ "system", c->system };
+    memcpy(m + k, c->turns, c->n_turns * sizeof *m);
+    bool ok = carat_chat_encode(tok, m, k + c->n_turns, ids, n, err);
+    free(m);
+    return ok;
+}
+
+/* Brings the session to exactly these ids, evaluating only what it does not hold yet. */
+static bool advance(chat *c, const int32_t *ids, size_t n, size_t *computed, carat_err *err)
+{
+    const int32_t *held = carat_session_tokens(c->session);
+    size_t n_held = carat_session_n_tokens(c->session), same = 0, kept;
+    while (same < n_held && same + 1 < n && held[same] == ids[same])
+        same++;
+    if (!carat_session_rewind(c->session, same, &kept, err))
+        return false;
+    *computed = n - kept;
+    return carat_session_append(c->session, ids + kept, n - kept, err);
+}
+
+/* The conversation does not fit any more: says so and asks whether the oldest exchange may go. */
+static bool make_room(chat *c, const carat_err *why)
+{
+    if (c->n_turns < 3) {
+        term_error(why);
+        return false;
+    }
+    term_note("%s.", why->msg);
+    char *line = line_read("drop the oldest exchange? [y/N] ", false);
+    bool yes = line && (line[0] == 'y' || line[0] == 'Y');
+    free(line);
+    if (yes)
+        drop_turns(c, 0, 2);
+    return yes;
+}
+
+static double rate(size_t n, double seconds)
+{
+    return seconds > 0 ? (double)n / seconds : 0;
+}
+
+/* One answer to the turns so far. False: the last turn should be taken back. */
+static bool answer(chat *c)
+{
+    carat_err err;
+    int32_t *ids = NULL;
+    size_t n, computed = 0;
+    bool ok;
+    cli_cancel_on_interrupt(c->session);
+    double start = cli_now();
+    for (;;) {
+        ok = encode(c, &ids, &n, &err) && advance(c, ids, n, &computed, &err);
+        carat_free(ids);
+        ids = NULL;
+        if (ok || err.code != CARAT_ECONTEXT || !make_room(c, &err))
+            break;
+    }
+    double prompt_s = cli_now() - start;
+    carat_result r = { 0 };
+    carat_buf_clear(&c->answer);
+    carat_generation g = {
+        .sampling = c->sampling,
+        .max_tokens = opt.n >= 0   ? (size_t)opt.n
+                      : c->is_base ? 256
+                                   : 0,
+        .on_token = on_token,
+        .arg = c,
+    };
+    c->sampling.seed += 1; /* another draw for the next answer */
+    if (ok && g.max_tokens == 0 && opt.n == 0)
+        r.finish = CARAT_FINISH_LENGTH;
+    else if (ok)
+        ok = carat_session_generate(c->session, &g, &r, &err);
+    bool interrupted = cli_was_interrupted();
+    cli_cancel_on_interrupt(NULL);
+    if (!ok) {
+        if (err.code != CARAT_ECONTEXT && !(interrupted && err.code == CARAT_ECANCELLED))
+            term_error(&err);
+        return false;
+    }
+    putchar('\n');
+    add_turn(c, "assistant", c->answer.data ? c->answer.data : "");
+    if (r.finish == CARAT_FINISH_LENGTH && carat_session_n_tokens(c->session) == carat_session_n_ctx(c->session))
+        term_note("(the context of %zu tokens is full: the answer is cut)", carat_session_n_ctx(c->session));
+    if (term_is_tty(2))
+        term_note("%zu new prompt tokens at %.1f/s, %zu generated at %.1f/s, %zu of %zu in context%s", computed,
+                  rate(computed, prompt_s), r.n_generated, rate(r.n_generated, r.seconds),
+                  carat_session_n_tokens(c->session), carat_session_n_ctx(c->session),
+                  interrupted ? ", interrupted" : "");
+    return !c->write_failed;
+}
+
+static void help(void)
+{
+    puts("  /help            this list\n"
+         "  /clear           forget the conversation\n"
+         "  /retry           another answer to the last message\n"
+         "  /undo            take back the last exchange\n"
+         "  /system TEXT     set the system text (empty: none) and start anew\n"
+         "  /set NAME VALUE  temp, top-k, top-p, min-p or seed\n"
+         "  /show            settings and how full the context is\n"
+         "  /bye             leave (also Ctrl-D)\n"
+         "  A line that begins with \"\"\" opens a message of several lines, the next \"\"\" closes it.\n"
+         "  Ctrl-C stops an answer.");
+}
+
+static void show(const chat *c)
+{
+    printf("  temp %g, top-k %d, top-p %g, min-p %g, seed %llu\n  %zu of %zu tokens in context, %d threads, %s\n",
+           (double)c->sampling.temperature, c->sampling.top_k, (double)c->sampling.top_p, (double)c->sampling.min_p,
+           (unsigned long long)c->sampling.seed, carat_session_n_tokens(c->session), carat_session_n_ctx(c->session),
+           carat_engine_threads(c->engine), carat_engine_isa(c->engine));
+}
+
+static void set(chat *c, const char *text)
+{
+    char name[32], *end;
+    int at = 0;
+    if (sscanf(text, " %31s %n", name, &at) != 1 || !text[at]) {
+        puts("  /set NAME VALUE: temp, top-k, top-p, min-p or seed");
+        return;
+    }
+    double v = strtod(text + at, &end);
+    carat_sampling s = c->sampling;
+    if (*end || end == text + at)
+        puts("  the value is no number");
+    else if (strcmp(name, "temp") == 0)
+        s.temperature = (float)v;
+    else if (strcmp(name, "top-k") == 0)
+        s.top_k = v >= 0 && v < 1e9 ? (int)v : -1;
+    else if (strcmp(name, "top-p") == 0)
+        s.top_p = (float)v;
+    else if (strcmp(name, "min-p") == 0)
+        s.min_p = (float)v;
+    else if (strcmp(name, "seed") == 0 && v >= 0 && v < 9e15)
+        s.seed = (uint64_t)v;
+    else
+        printf("  unknown setting '%s': temp, top-k, top-p, min-p or seed\n", name);
+    carat_err err;
+    if (carat_sampling_check(&s, &err))
+        c->sampling = s;
+    else
+        printf("  %s\n", err.msg);
+}
+
+static void clear(chat *c)
+{
+    drop_turns(c, 0, c->n_turns);
+}
+
+static void retry(chat *c)
+{
+    if (c->n_turns < 2) {
+        puts("  nothing to answer again");
+        return;
+    }
+    drop_turns(c, c->n_turns - 1, 1);
+    answer(c);
+}
+
+/* A line that begins with a slash. Returns false to leave. */
+static bool command(chat *c, const char *line)
+{
+    size_t n = strcspn(line, " ");
+    const char *rest = line + n + (line[n] == ' ');
+    if (strncmp(line, "/bye", n) == 0 || strncmp(line, "/quit", n) == 0 || strncmp(line, "/exit", n) == 0)
+        return n < 2;
+    if (strncmp(line, "/clear", n) == 0) {
+        clear(c);
+    } else if (strncmp(line, "/retry", n) == 0) {
+        retry(c);
+    } else if (strncmp(line, "/undo", n) == 0) {
+        drop_turns(c, c->n_turns < 2 ? 0 : c->n_turns - 2, c->n_turns < 2 ? c->n_turns : 2);
+    } else if (strncmp(line, "/system", n) == 0) {
+        free(c->system);
+        c->system = *rest ? strdup(rest) : NULL;
+        clear(c);
+    } else if (strncmp(line, "/set", n) == 0) {
+        set(c, rest);
+    } else if (strncmp(line, "/show", n) == 0) {
+        show(c);
+    } else {
+        if (strncmp(line, "/help", n) != 0)
+            printf("  unknown command %.*s\n", (int)n, line);
+        help();
+    }
+    return true;
+}
+
+static void talk(chat *c)
+{
+    for (;;) {
+        char *line = line_read(c->is_base ? "text> " : ">>> ", true);
+        if (!line)
+            return;
+        bool go_on = true;
+        if (line[0] == '/')
+            go_on = command(c, line);
+        else if (line[0] && !add_turn(c, "user", line))
+            term_note("the conversation is full: /clear starts a new one");
+        else if (line[0] && !answer(c) && c->n_turns)
+            drop_turns(c, c->n_turns - 1, 1);
+        free(line);
+        if (!go_on || c->write_failed)
+            return;
+    }
+}
+
+static void greet(const chat *c)
+{
+    const carat_model_info *i = carat_engine_info(c->engine);
+    term_note("%s, %d threads, %s, context %zu. /help lists commands, Ctrl-D leaves.",
+              *i->published ? i->published : i->path, carat_engine_threads(c->engine), carat_engine_isa(c->engine),
+              carat_session_n_ctx(c->session));
+    if (c->is_base)
+        term_note("This is a base model without a chat template: it continues your text instead of answering.");
+}
+
+static int run(int argc, char **argv)
+{
+    const cli_table tables[] = { CLI_TABLE("conversation", options), cli_model_table, cli_sampling_table };
+    static chat c;
+    cli_list args = { 0 };
+    if (!cli_parse(&cli_chat, tables, 3, argc, argv, &args) || !cli_sampling(&cli_chat, &c.sampling))
+        return CLI_USAGE;
+    const char *path = cli_model_path(&args);
+    if (!path || args.n)
+        return cli_usage(&cli_chat, "expected one model");
+    term_init(cli_model_values.quiet);
+    carat_err err;
+    int code = CLI_OK;
+    carat_buf_init(&c.answer, (size_t)1 << 28);
+    c.system = opt.system ? strdup(opt.system) : NULL;
+    if (!cli_open_engine(&cli_chat, path, &c.engine, &code))
+        goto done;
+    if (!carat_session_open(c.engine, (size_t)cli_model_values.ctx, &c.session, &err)) {
+        code = term_error(&err);
+        goto done;
+    }
+    c.is_base = !carat_engine_info(c.engine)->is_instruction_tuned;
+    line_open();
+    greet(&c);
+    talk(&c);
+    line_close();
+done:
+    clear(&c);
+    free(c.system);
+    carat_buf_deinit(&c.answer);
+    carat_session_close(c.session);
+    carat_engine_close(c.engine);
+    return code;
+}
+
+const cli_command cli_chat = {
+    .name = "chat",
+    .usage = "MODEL [options]",
+    .summary = "a conversation at the terminal",
+    .text = "Talks with a model: line editing, history, messages of several lines, commands with a slash.\n\n"
+            "  carat chat gemma-3-4b-it-q4_0.gguf --system \"Answer in French.\"",
+    .run = run,
+};

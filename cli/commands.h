@@ -1,0 +1,11 @@
+/* commands.h - every command of carat, one file each.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef CARAT_CLI_COMMANDS_H
+#define CARAT_CLI_COMMANDS_H
+
+#include "options.h"
+
+extern const cli_command cli_run, cli_chat, cli_info, cli_tokenize, cli_detokenize, cli_logits, cli_synth, cli_bench;
+
+#endif

@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "common.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <math.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "base/map.h"
+#include "term.h"
+
+#define MAX_TEXT ((size_t)256 << 20)
+
+cli_model cli_model_values;
+
+static const cli_option model_options[] = {
+    { 'm', "model", NULL, CLI_TEXT, &cli_model_values.path, "PATH",
+      "GGUF file or Hugging Face folder; also the first argument", 0, 0 },
+    { 't', "threads", NULL, CLI_INT, &cli_model_values.threads, "N", "threads (default: the physical cores allowed)", 1,
+      512 },
+    { 'c', "ctx-size", "ctx", CLI_INT, &cli_model_values.ctx, "N",
+      "most tokens of prompt and answer; 8k means 8192 (default: 8192 or the model's own if smaller)", 1, 1 << 24 },
+    { 'b', "batch-size", "chunk", CLI_INT, &cli_model_values.chunk, "N", "prompt tokens in one step (default: 512)", 1,
+      8192 },
+    { 0, "cpu", NULL, CLI_TEXT, &cli_model_values.cpu, "LEVEL",
+      "kernels to use: generic, avx2, avx512 ... (default: the best this CPU has, or $CARAT_CPU)", 0, 0 },
+    { 0, "exact", NULL, CLI_FLAG, &cli_model_values.exact, NULL,
+      "float32 activations and cache: slow, for comparing with a reference", 0, 0 },
+    { 0, "embed-scale", NULL, CLI_TEXT, &cli_model_values.embed_scale, "exact|bf16",
+      "sqrt(hidden) for input embeddings, as it is or rounded to bfloat16", 0, 0 },
+    { 0, "trust-header", NULL, CLI_FLAG, &cli_model_values.trust_header, NULL,
+      "believe the file where it contradicts the published model", 0, 0 },
+    { 'q', "quiet", NULL, CLI_FLAG, &cli_model_values.quiet, NULL, "no notices, no progress, only errors", 0, 0 },
+};
+const cli_table cli_model_table = CLI_TABLE("model", model_options);
+
+const char *cli_model_path(cli_list *args)
+{
+    if (cli_model_values.path)
+        return cli_model_values.path;
+    if (args->n == 0)
+        return NULL;
+    const char *path = args->v[0];
+    memmove(args->v, args->v + 1, (args->n - 1) * sizeof *args->v);
+    args->n--;
+    return path;
+}
+
+bool cli_open_engine(const cli_command *cmd, const char *path, carat_engine **out, int *exit_code)
+{
+    const cli_model *v = &cli_model_values;
+    carat_options o = {
+        .n_threads = (int)v->threads,
+        .cpu = v->cpu,
+        .is_exact = v->exact,
+        .trust_header = v->trust_header,
+        .chunk = (size_t)v->chunk,
+        .progress = term_progress,
+    };
+    if (v->embed_scale && strcmp(v->embed_scale, "exact") == 0)
+        o.embed_scale = CARAT_EMBED_SCALE_EXACT;
+    else if (v->embed_scale && strcmp(v->embed_scale, "bf16") == 0)
+        o.embed_scale = CARAT_EMBED_SCALE_BF16;
+    else if (v->embed_scale) {
+        *exit_code = cli_usage(cmd, "--embed-scale is '%s', expected exact or bf16", v->embed_scale);
+        return false;
+    }
+    carat_err err;
+    bool ok = carat_engine_open(path, &o, out, &err);
+    term_progress_end();
+    if (!ok)
+        *exit_code = term_error(&err);
+    return ok;
+}
+
+/* ---- sampling ---- */
+
+static struct {
+    double temp, top_p, min_p, repeat, presence, frequency;
+    int64_t top_k, last_n, seed;
+    const char *order;
+    cli_list bias;
+} sampling = { .temp = 1, .top_p = 0.95, .repeat = 1, .top_k = 64, .last_n = 64, .seed = -1 };
+
+static const cli_option sampling_options[] = {
+    { 0, "temp", "temperature", CLI_NUM, &sampling.temp, "T",
+      "temperature; 0 always takes the likeliest (default: 1.0)", 0, 100 },
+    { 0, "top-k", NULL, CLI_INT, &sampling.top_k, "N", "only the N likeliest; 0: all (default: 64)", 0, 1 << 30 },
+    { 0, "top-p", NULL, CLI_NUM, &sampling.top_p, "P", "the likeliest that make up P; 1: all (default: 0.95)", 0, 1 },
+    { 0, "min-p", NULL, CLI_NUM, &sampling.min_p, "P", "at least P times the likeliest (default: 0)", 0, 1 },
+    { 's', "seed", NULL, CLI_INT, &sampling.seed, "N", "seed of the draws (default: a random one)", -1, 9e15 },
+    { 0, "repeat-penalty", "repetition-penalty", CLI_NUM, &sampling.repeat, "X",
+      "divide the logits of recent tokens (default: 1, off)", 0.01, 100 },
+    { 0, "presence-penalty", NULL, CLI_NUM, &sampling.presence, "X", "subtract for being recent (default: 0)", -100,
+      100 },
+    { 0, "frequency-penalty", NULL, CLI_NUM, &sampling.frequency, "X",
+      "subtract for each time a token is recent (default: 0)", -100, 100 },
+    { 0, "repeat-last-n", NULL, CLI_INT, &sampling.last_n, "N", "tokens that count as recent (default: 64)", 0,
+      1 << 20 },
+    { 'l', "logit-bias", NULL, CLI_TEXTS, &sampling.bias, "ID=X", "add X to a token's logit; -inf bans it; repeatable",
+      0, 0 },
+    { 0, "sampling-order", NULL, CLI_TEXT, &sampling.order, "hf|llama",
+      "temperature before the filters (hf) or after them (llama) (default: hf)", 0, 0 },
+};
+const cli_table cli_sampling_table = CLI_TABLE("sampling", sampling_options);
+
+static bool parse_bias(const cli_command *cmd, const char *text, carat_bias *out)
+{
+    char *end;
+    errno = 0;
+    long id = strtol(text, &end, 10);
+    bool ok = end != text && errno == 0 && id >= 0 && id <= INT32_MAX && *end == '=';
+    const char *value = end + 1;
+    float x = ok ? strtof(value, &end) : 0;
+    if (!ok || end == value || *end || isnan(x) || (isinf(x) && x > 0)) {
+        cli_usage(cmd, "--logit-bias is '%s', expected ID=X, for example 106=-inf", text);
+        return false;
+    }
+    *out = (carat_bias){ (int32_t)id, x };
+    return true;
+}
+
+bool cli_sampling(const cli_command *cmd, carat_sampling *out)
+{
+    static carat_bias bias[CLI_MAX_LIST];
+    *out = carat_sampling_default();
+    out->temperature = (float)sampling.temp;
+    out->top_k = (int)sampling.top_k;
+    out->top_p = (float)sampling.top_p;
+    out->min_p = (float)sampling.min_p;
+    out->repetition_penalty = (float)sampling.repeat;
+    out->presence_penalty = (float)sampling.presence;
+    out->frequency_penalty = (float)sampling.frequency;
+    out->penalty_window = (int)sampling.last_n;
+    for (size_t i = 0; i < sampling.bias.n; i++)
+        if (!parse_bias(cmd, sampling.bias.v[i], &bias[i]))
+            return false;
+    out->bias = bias;
+    out->n_bias = sampling.bias.n;
+    if (sampling.order && strcmp(sampling.order, "llama") == 0)
+        out->order = CARAT_TEMP_LAST;
+    else if (sampling.order && strcmp(sampling.order, "hf") != 0) {
+        cli_usage(cmd, "--sampling-order is '%s', expected hf or llama", sampling.order);
+        return false;
+    }
+    if (sampling.seed >= 0)
+        out->seed = (uint64_t)sampling.seed;
+    else if (getrandom(&out->seed, sizeof out->seed, 0) != sizeof out->seed)
+        out->seed = (uint64_t)time(NULL) ^ (uint64_t)getpid() << 32;
+    if (sampling.seed < 0)
+        out->seed &= ((uint64_t)1 << 53) - 1; /* so that it can be said again as --seed and in JSON */
+    return true;
+}
+
+/* ---- signals ---- */
+
+static carat_session *volatile running;
+static volatile sig_atomic_t interrupts;
+
+static void on_interrupt(int sig)
+{
+    carat_session *s = running;
+    if (interrupts++ || !s) {
+        signal(sig, SIG_DFL);
+        raise(sig);
+        return;
+    }
+    carat_session_cancel(s);
+}
+
+void cli_cancel_on_interrupt(carat_session *s)
+{
+    running = s;
+    interrupts = 0;
+    struct sigaction a = { .sa_handler = s ? on_interrupt : SIG_DFL };
+    sigemptyset(&a.sa_mask);
+    sigaction(SIGINT, &a, NULL);
+}
+
+bool cli_was_interrupted(void)
+{
+    return interrupts > 0;
+}
+
+/* ---- timing and files ---- */
+
+double cli_now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+bool cli_read_text(const char *path, char **text, size_t *len, carat_err *err)
+{
+    return carat_read_file(strcmp(path, "-") == 0 ? "/dev/stdin" : path, MAX_TEXT, text, len, err);
+}
+
+bool cli_parse_ids(const char *text, int32_t **ids, size_t *n, carat_err *err)
+{
+    size_t cap = strlen(text) / 2 + 1;
+    *n = 0;
+    *ids = malloc(cap * sizeof **ids);
+    if (!*ids)
+        return carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for the token ids");
+    for (const char *p = text; *p;) {
+        if (isspace((unsigned char)*p) || *p == ',' || *p == '[' || *p == ']') {
+            p++;
+            continue;
+        }
+        char *end;
+        errno = 0;
+        long v = strtol(p, &end, 10);
+        if (end == p || errno || v < 0 || v > INT32_MAX) {
+            free(*ids);
+            *ids = NULL;
+            return carat_fail(err, CARAT_EARG, (uint64_t)(p - text), "token ids: '%.20s' at byte %td is no id", p,
+                              p - text);
+        }
+        (*ids)[(*n)++] = (int32_t)v;
+        p = end;
+    }
+    return true;
+}

@@ -1,0 +1,47 @@
+/* common.h - options that several commands share, and what is done with them.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef CARAT_CLI_COMMON_H
+#define CARAT_CLI_COMMON_H
+
+#include "carat.h"
+#include "options.h"
+
+/* ---- the model ---- */
+
+typedef struct cli_model {
+    const char *path;
+    int64_t threads, ctx, chunk;
+    const char *cpu, *embed_scale;
+    bool exact, trust_header, quiet;
+} cli_model;
+
+extern cli_model cli_model_values;
+extern const cli_table cli_model_table;
+
+/* The model's path from -m or the first positional argument, which is taken off the list; NULL if there is none. */
+const char *cli_model_path(cli_list *args);
+bool cli_open_engine(const cli_command *cmd, const char *path, carat_engine **out, int *exit_code);
+
+/* ---- sampling ---- */
+
+extern const cli_table cli_sampling_table;
+/* Settings from the options; the biases are parsed into storage that lives on. A seed that was not given is drawn. */
+bool cli_sampling(const cli_command *cmd, carat_sampling *out);
+
+/* ---- signals ---- */
+
+/* Ctrl-C cancels this session's work (NULL: the default again). A second one ends the program. */
+void cli_cancel_on_interrupt(carat_session *s);
+bool cli_was_interrupted(void);
+
+/* ---- timing and files ---- */
+
+double cli_now(void);
+/* Reads all of a stream ("-" and pipes) or file, at most 256 MiB; the caller frees it. */
+bool cli_read_text(const char *path, char **text, size_t *len, carat_err *err);
+
+/* "1,2 3\n" -> ids; the caller frees them. False with a message naming the place. */
+bool cli_parse_ids(const char *text, int32_t **ids, size_t *n, carat_err *err);
+
+#endif

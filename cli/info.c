@@ -1,0 +1,153 @@
+/* carat info - what a model file is.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "commands.h"
+#include "common.h"
+#include "term.h"
+
+static struct {
+    const char *model;
+    bool json;
+} opt;
+
+static const cli_option options[] = {
+    { 'm', "model", NULL, CLI_TEXT, &opt.model, "PATH", "GGUF file or Hugging Face folder; also the first argument", 0,
+      0 },
+    { 0, "json", NULL, CLI_FLAG, &opt.json, NULL, "print one JSON object", 0, 0 },
+};
+
+static void row(const char *name, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+static void row(const char *name, const char *fmt, ...)
+{
+    va_list ap;
+    printf("%s%-16s%s ", term_dim(1), name, term_reset(1));
+    va_start(ap, fmt);
+    vprintf(fmt, ap);
+    va_end(ap);
+    putchar('\n');
+}
+
+static void print_text(const carat_model_info *i)
+{
+    row("file", "%s (%s, %.1f MB)", i->path, i->container, (double)i->file_bytes / 1e6);
+    if (*i->name)
+        row("name", "%s", i->name);
+    row("model", "%s, %s", *i->published ? i->published : "a Gemma 3 of no published shape",
+        i->is_instruction_tuned ? "instruction-tuned (has a chat template)" : "pre-trained (no chat template)");
+    row("parameters", "%.1f million in the text model, %.1f MB in memory", (double)i->n_params / 1e6,
+        (double)i->weight_bytes / 1e6);
+    row("tensor types", "%s", i->weight_types);
+    row("layers", "%zu: %zu local with a window of %zu, %zu global", i->n_layer, i->n_layer - i->n_global, i->window,
+        i->n_global);
+    row("width", "%zu, feed-forward %zu", i->hidden, i->ffn);
+    row("heads", "%zu of %zu, %zu for keys and values, query scale %.6g", i->n_head, i->head_dim, i->n_kv_head,
+        i->query_scale);
+    row("rope", "base %.6g global (positions / %g), %.6g local", i->rope_base_global, i->rope_factor,
+        i->rope_base_local);
+    row("vocabulary", "%zu rows, %zu tokens", i->n_vocab, i->n_pieces);
+    row("context", "%zu tokens", i->context);
+    row("vision", "%s", i->has_vision ? "the file describes an image tower" : "none");
+    carat_sampling s = carat_sampling_default();
+    row("sampling", "temperature %g, top-k %d, top-p %g, min-p %g unless you say otherwise", (double)s.temperature,
+        s.top_k, (double)s.top_p, (double)s.min_p);
+    for (const char *w = i->warnings; *w;) {
+        size_t n = strcspn(w, "\n");
+        row("contradiction", "%.*s", (int)n, w);
+        w += n + (w[n] == '\n');
+    }
+}
+
+static json_t *lines(const char *text)
+{
+    json_t *a = json_array();
+    while (*text) {
+        size_t n = strcspn(text, "\n");
+        json_array_append_new(a, json_stringn(text, n));
+        text += n + (text[n] == '\n');
+    }
+    return a;
+}
+
+static void print_json(const carat_model_info *i)
+{
+    json_t *o = json_object();
+    json_object_set_new(o, "path", json_string(i->path));
+    json_object_set_new(o, "container", json_string(i->container));
+    json_object_set_new(o, "name", json_string(i->name));
+    json_object_set_new(o, "published", *i->published ? json_string(i->published) : json_null());
+    json_object_set_new(o, "instruction_tuned", json_boolean(i->is_instruction_tuned));
+    json_object_set_new(o, "vision", json_boolean(i->has_vision));
+    json_object_set_new(o, "tensor_types", json_string(i->weight_types));
+    const struct {
+        const char *name;
+        uint64_t value;
+    } counts[] = {
+        { "parameters", i->n_params },
+        { "file_bytes", i->file_bytes },
+        { "weight_bytes", i->weight_bytes },
+        { "layers", i->n_layer },
+        { "global_layers", i->n_global },
+        { "hidden", i->hidden },
+        { "ffn", i->ffn },
+        { "heads", i->n_head },
+        { "kv_heads", i->n_kv_head },
+        { "head_dim", i->head_dim },
+        { "vocabulary_rows", i->n_vocab },
+        { "tokens", i->n_pieces },
+        { "window", i->window },
+        { "context", i->context },
+    };
+    for (size_t k = 0; k < sizeof counts / sizeof *counts; k++)
+        json_object_set_new(o, counts[k].name, json_integer((json_int_t)counts[k].value));
+    json_object_set_new(o, "norm_eps", json_real(i->eps));
+    json_object_set_new(o, "query_scale", json_real(i->query_scale));
+    json_object_set_new(o, "rope_base_global", json_real(i->rope_base_global));
+    json_object_set_new(o, "rope_base_local", json_real(i->rope_base_local));
+    json_object_set_new(o, "rope_factor_global", json_real(i->rope_factor));
+    carat_sampling s = carat_sampling_default();
+    json_object_set_new(o, "sampling",
+                        json_pack("{s:f, s:i, s:f, s:f}", "temperature", (double)s.temperature, "top_k", s.top_k,
+                                  "top_p", (double)s.top_p, "min_p", (double)s.min_p));
+    json_object_set_new(o, "contradictions", lines(i->warnings));
+    json_dumpf(o, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
+    putchar('\n');
+    json_decref(o);
+}
+
+static int run(int argc, char **argv)
+{
+    const cli_table tables[] = { CLI_TABLE("options", options) };
+    cli_list args = { 0 };
+    if (!cli_parse(&cli_info, tables, 1, argc, argv, &args))
+        return CLI_USAGE;
+    if (!opt.model && args.n)
+        opt.model = args.v[0];
+    if (!opt.model)
+        return cli_usage(&cli_info, "which model?");
+    term_init(true); /* the contradictions are part of the answer here */
+    carat_model_info *info;
+    carat_err err;
+    if (!carat_model_describe(opt.model, &info, &err))
+        return term_error(&err);
+    if (opt.json)
+        print_json(info);
+    else
+        print_text(info);
+    carat_model_info_free(info);
+    return CLI_OK;
+}
+
+const cli_command cli_info = {
+    .name = "info",
+    .usage = "MODEL [--json]",
+    .summary = "what a model file is: shapes, types, vocabulary, context",
+    .text = "Reads a model's headers and says what it is, which published model it matches, and which of its figures\n"
+            "contradict that model. Reads no weights.\n\n"
+            "  carat info gemma-3-4b-it-q4_0.gguf",
+    .run = run,
+};

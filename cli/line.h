@@ -1,0 +1,16 @@
+/* line.h - one message from a person: edited with libedit on a terminal, plain lines from a pipe.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef CARAT_CLI_LINE_H
+#define CARAT_CLI_LINE_H
+
+#include <stdbool.h>
+
+void line_open(void);  /* loads the history ($XDG_STATE_HOME/carat/history or ~/.local/state/carat/history) */
+void line_close(void); /* saves it */
+
+/* A message, without its newline; the caller frees it; NULL at the end of input. With `multi`, a line that begins with
+ * """ opens a message that runs to the next """. An interrupted line (Ctrl-C) gives an empty message. */
+char *line_read(const char *prompt, bool multi);
+
+#endif

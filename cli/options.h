@@ -1,0 +1,66 @@
+/* options.h - command-line options, each written once: the parser, --help and the man page are made from these tables.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef CARAT_CLI_OPTIONS_H
+#define CARAT_CLI_OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef enum cli_kind {
+    CLI_FLAG,  /* bool *: true */
+    CLI_INT,   /* int64_t *, in [min, max] */
+    CLI_NUM,   /* double *, in [min, max] */
+    CLI_TEXT,  /* const char ** */
+    CLI_TEXTS, /* cli_list *: may be given several times */
+} cli_kind;
+
+#define CLI_MAX_LIST 64
+
+typedef struct cli_list {
+    const char *v[CLI_MAX_LIST];
+    size_t n;
+} cli_list;
+
+typedef struct cli_option {
+    char letter;       /* 0: none */
+    const char *name;  /* "top-k" */
+    const char *alias; /* another long name people know, or NULL */
+    cli_kind kind;
+    void *to;         /* where the value goes; holds the default beforehand */
+    const char *arg;  /* "N", "FILE"; NULL for a flag */
+    const char *help; /* one line; the default is said in it */
+    double min, max;  /* CLI_INT, CLI_NUM */
+} cli_option;
+
+typedef struct cli_table { /* a group of options under one heading */
+    const char *title;
+    const cli_option *options;
+    size_t n;
+} cli_table;
+
+typedef struct cli_command {
+    const char *name;
+    const char *usage;   /* "MODEL [PROMPT]" */
+    const char *summary; /* one line, for `carat help` */
+    const char *text;    /* a paragraph or two for the command's own --help, with examples */
+    int (*run)(int argc, char **argv);
+} cli_command;
+
+/* Parses argv[1..]; what is no option goes to args in order ("--" ends options). --help prints and exits 0. Returns
+ * false after a message on stderr: the caller exits with CLI_USAGE. */
+bool cli_parse(const cli_command *cmd, const cli_table *tables, size_t n_tables, int argc, char **argv, cli_list *args);
+
+/* "carat run: the message" and a pointer to --help on stderr; returns CLI_USAGE. */
+int cli_usage(const cli_command *cmd, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* Exit codes. */
+enum { CLI_OK = 0, CLI_FAILED = 1, CLI_USAGE = 2, CLI_INTERRUPTED = 130 };
+
+#define CLI_TABLE(title, options)                                                                                      \
+    {                                                                                                                  \
+        title, options, sizeof(options) / sizeof *(options)                                                            \
+    }
+
+#endif

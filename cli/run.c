@@ -1,0 +1,290 @@
+/* carat run - one prompt, one answer.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/json.h"
+#include "base/utf8.h"
+#include "commands.h"
+#include "common.h"
+#include "term.h"
+
+static struct {
+    const char *prompt, *file, *system;
+    int64_t n, logprobs;
+    bool raw, json, special, ignore_eos, no_bos;
+    cli_list stops;
+} opt = { .n = -1, .logprobs = -1 };
+
+static const cli_option options[] = {
+    { 'p', "prompt", NULL, CLI_TEXT, &opt.prompt, "TEXT", "the prompt; also the second argument, or stdin", 0, 0 },
+    { 'f', "file", NULL, CLI_TEXT, &opt.file, "FILE", "read the prompt from a file; - is stdin", 0, 0 },
+    { 0, "system", NULL, CLI_TEXT, &opt.system, "TEXT", "system text, put before the prompt (instruction-tuned models)",
+      0, 0 },
+    { 'n', "predict", "n-predict", CLI_INT, &opt.n, "N",
+      "most tokens of the answer; -1: until the model stops (default: -1)", -1, 1 << 24 },
+    { 0, "stop", NULL, CLI_TEXTS, &opt.stops, "TEXT", "end before this text; repeatable", 0, 0 },
+    { 0, "ignore-eos", NULL, CLI_FLAG, &opt.ignore_eos, NULL, "go on past the model's own end", 0, 0 },
+    { 0, "raw", NULL, CLI_FLAG, &opt.raw, NULL, "no chat template, the prompt as it stands", 0, 0 },
+    { 0, "special", NULL, CLI_FLAG, &opt.special, NULL, "with --raw: control tokens in the prompt count as such", 0,
+      0 },
+    { 0, "no-bos", NULL, CLI_FLAG, &opt.no_bos, NULL, "with --raw: no <bos> before the prompt", 0, 0 },
+    { 0, "logprobs", NULL, CLI_INT, &opt.logprobs, "N", "with --json: log-probabilities, N alternatives a token", 0,
+      20 },
+    { 0, "json", NULL, CLI_FLAG, &opt.json, NULL, "print one JSON object at the end instead of the text", 0, 0 },
+};
+
+typedef struct answer {
+    json_t *tokens, *logprobs; /* NULL without --json */
+    const carat_tokenizer *tok;
+    carat_buf text;
+    bool is_streaming, write_failed, ends_in_newline;
+} answer;
+
+/* A token's entry as the OpenAI protocol has it: text with U+FFFD for what is no whole character, and the true bytes.
+ */
+static json_t *token_entry(const carat_tokenizer *tok, int32_t id, float logprob)
+{
+    char *text;
+    size_t len;
+    if (!carat_decode(tok, &id, 1, true, &text, &len, NULL))
+        return json_pack("{s:i}", "id", id);
+    json_t *bytes = json_array();
+    carat_buf shown;
+    carat_buf_init(&shown, 1 << 20);
+    for (size_t i = 0; i < len; i++)
+        json_array_append_new(bytes, json_integer((unsigned char)text[i]));
+    for (size_t i = 0; i < len;) {
+        uint32_t cp;
+        size_t n = carat_utf8_next(text + i, len - i, &cp);
+        carat_buf_add(&shown, cp == CARAT_UTF8_BAD ? "\xef\xbf\xbd" : text + i, cp == CARAT_UTF8_BAD ? 3 : n);
+        i += n;
+    }
+    double p = logprob < -9999 ? -9999 : (double)logprob; /* no -inf in JSON */
+    json_t *e = json_pack("{s:i, s:s%, s:f, s:o}", "id", id, "token", shown.data ? shown.data : "", shown.len,
+                          "logprob", p, "bytes", bytes);
+    carat_buf_deinit(&shown);
+    carat_free(text);
+    return e;
+}
+
+static bool on_token(void *arg, const carat_token *t)
+{
+    answer *a = arg;
+    if (a->tokens && t->id >= 0)
+        json_array_append_new(a->tokens, json_integer(t->id));
+    if (a->logprobs && t->id >= 0) {
+        json_t *top = json_array();
+        for (size_t i = 0; i < t->n_top; i++)
+            json_array_append_new(top, token_entry(a->tok, t->top[i].id, t->top[i].logprob));
+        json_t *e = token_entry(a->tok, t->id, t->logprob);
+        json_object_set_new(e, "top_logprobs", top);
+        json_array_append_new(a->logprobs, e);
+    }
+    if (!a->is_streaming)
+        return carat_buf_add(&a->text, t->text, t->len);
+    if (t->len) {
+        a->ends_in_newline = t->text[t->len - 1] == '\n';
+        a->write_failed = fwrite(t->text, 1, t->len, stdout) != t->len || fflush(stdout) != 0;
+    }
+    return !a->write_failed; /* nobody reads any more: stop */
+}
+
+/* The prompt's text from -p, -f, the arguments or a pipe. The caller frees it. */
+static bool get_prompt(const cli_list *args, char **text, size_t *len, int *exit_code)
+{
+    carat_err err;
+    if (opt.prompt && opt.file) {
+        *exit_code = cli_usage(&cli_run, "-p and -f together: one prompt, please");
+        return false;
+    }
+    if (args->n > (opt.prompt || opt.file ? 0u : 1u)) {
+        *exit_code = cli_usage(&cli_run, "unexpected argument '%s'", args->v[args->n - 1]);
+        return false;
+    }
+    const char *given = opt.prompt ? opt.prompt : args->n ? args->v[0] : NULL;
+    if (given) {
+        *len = strlen(given);
+        *text = strdup(given);
+        if (*text)
+            return true;
+        carat_fail(&err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for the prompt");
+        *exit_code = term_error(&err);
+        return false;
+    }
+    if (!opt.file && isatty(0)) {
+        *exit_code = cli_usage(&cli_run, "no prompt: give -p TEXT, -f FILE or a pipe; carat chat talks interactively");
+        return false;
+    }
+    if (cli_read_text(opt.file ? opt.file : "-", text, len, &err))
+        return true;
+    *exit_code = term_error(&err);
+    return false;
+}
+
+static bool encode(carat_engine *e, const char *text, size_t len, int32_t **ids, size_t *n, carat_err *err)
+{
+    const carat_tokenizer *tok = carat_engine_tokenizer(e);
+    bool is_chat = carat_engine_info(e)->is_instruction_tuned && !opt.raw;
+    if (!is_chat) {
+        unsigned flags = (opt.no_bos ? 0 : CARAT_TOK_BOS) | (opt.special ? CARAT_TOK_SPECIAL : 0);
+        return carat_encode(tok, text, len, flags, ids, n, err);
+    }
+    if (memchr(text, '\0', len))
+        return carat_fail(err, CARAT_EARG, CARAT_NOWHERE, "the prompt holds a NUL byte; --raw takes it as it is");
+    const carat_message m[2] = { { "system", opt.system ? opt.system : "" }, { "user", text } };
+    return carat_chat_encode(tok, opt.system ? m : m + 1, opt.system ? 2 : 1, ids, n, err);
+}
+
+static json_t *ids_json(const int32_t *ids, size_t n)
+{
+    json_t *a = json_array();
+    for (size_t i = 0; i < n; i++)
+        json_array_append_new(a, json_integer(ids[i]));
+    return a;
+}
+
+static double rate(size_t n, double seconds)
+{
+    return seconds > 0 ? (double)n / seconds : 0;
+}
+
+static bool print_json(const answer *a, const carat_engine *e, const int32_t *ids, size_t n, const carat_result *r,
+                       double prompt_s, uint64_t seed)
+{
+    json_t *o = json_pack("{s:s, s:o, s:O, s:s%, s:s, s:I}", "model", carat_engine_info(e)->path, "prompt_tokens",
+                          ids_json(ids, n), "tokens", a->tokens, "text", a->text.data ? a->text.data : "", a->text.len,
+                          "finish_reason", carat_finish_name(r->finish), "seed", (json_int_t)seed);
+    if (!o)
+        return false;
+    if (r->stop_id >= 0)
+        json_object_set_new(o, "stop_token", json_integer(r->stop_id));
+    if (a->logprobs)
+        json_object_set(o, "logprobs", a->logprobs);
+    json_object_set_new(o, "timings",
+                        json_pack("{s:I, s:f, s:f, s:I, s:f, s:f, s:i, s:s}", "prompt_n", (json_int_t)n, "prompt_ms",
+                                  prompt_s * 1e3, "prompt_per_second", rate(n, prompt_s), "predicted_n",
+                                  (json_int_t)r->n_generated, "predicted_ms", r->seconds * 1e3, "predicted_per_second",
+                                  rate(r->n_generated, r->seconds), "threads", carat_engine_threads(e), "kernels",
+                                  carat_engine_isa(e)));
+    bool ok =
+        json_dumpf(o, stdout, JSON_INDENT(isatty(1) ? 2 : 0) | JSON_ENSURE_ASCII * 0) == 0 && putchar('\n') != EOF;
+    json_decref(o);
+    return ok && fflush(stdout) == 0;
+}
+
+/* Prompt and answer in an open session. */
+static int answer_prompt(carat_engine *e, carat_session *s, const int32_t *ids, size_t n,
+                         const carat_sampling *sampling)
+{
+    carat_err err;
+    answer a = { .tok = carat_engine_tokenizer(e), .is_streaming = !opt.json, .ends_in_newline = true };
+    carat_buf_init(&a.text, (size_t)1 << 30);
+    if (opt.json)
+        a.tokens = json_array();
+    if (opt.json && opt.logprobs >= 0)
+        a.logprobs = json_array();
+    carat_generation g = {
+        .sampling = *sampling,
+        .max_tokens = opt.n < 0 ? 0 : (size_t)opt.n,
+        .ignore_eos = opt.ignore_eos,
+        .stops = opt.stops.v,
+        .n_stops = opt.stops.n,
+        .n_top = opt.logprobs > 0 ? (int)opt.logprobs : 0,
+        .logprobs = opt.logprobs >= 0,
+        .on_token = on_token,
+        .arg = &a,
+    };
+    carat_result r = { .finish = CARAT_FINISH_LENGTH, .stop_id = -1 };
+    cli_cancel_on_interrupt(s);
+    double start = cli_now();
+    bool ok = carat_session_append(s, ids, n, &err);
+    double prompt_s = cli_now() - start;
+    if (ok && opt.n != 0)
+        ok = carat_session_generate(s, &g, &r, &err);
+    bool interrupted = cli_was_interrupted();
+    cli_cancel_on_interrupt(NULL);
+
+    int code = CLI_OK;
+    if (!ok && !(interrupted && err.code == CARAT_ECANCELLED))
+        code = term_error(&err);
+    else if (interrupted)
+        code = CLI_INTERRUPTED;
+    if (opt.json && ok && !print_json(&a, e, ids, n, &r, prompt_s, sampling->seed))
+        a.write_failed = true;
+    if (!opt.json && isatty(1) && !a.ends_in_newline)
+        putchar('\n');
+    if (a.write_failed && code == CLI_OK) {
+        carat_fail(&err, CARAT_EIO, CARAT_NOWHERE, "cannot write the answer: %s", strerror(errno));
+        code = term_error(&err);
+    }
+    if (ok && isatty(2) && !opt.json)
+        term_note("%zu prompt tokens at %.1f tokens/s, %zu generated at %.1f tokens/s, %d threads, %s (%s)", n,
+                  rate(n, prompt_s), r.n_generated, rate(r.n_generated, r.seconds), carat_engine_threads(e),
+                  carat_engine_isa(e), carat_finish_name(r.finish));
+    json_decref(a.tokens);
+    json_decref(a.logprobs);
+    carat_buf_deinit(&a.text);
+    return code;
+}
+
+static int run(int argc, char **argv)
+{
+    const cli_table tables[] = { CLI_TABLE("prompt and answer", options), cli_model_table, cli_sampling_table };
+    cli_list args = { 0 };
+    carat_sampling sampling;
+    if (!cli_parse(&cli_run, tables, 3, argc, argv, &args) || !cli_sampling(&cli_run, &sampling))
+        return CLI_USAGE;
+    const char *path = cli_model_path(&args);
+    if (!path)
+        return cli_usage(&cli_run, "which model? (make model fetches a small one)");
+    if (opt.logprobs >= 0 && !opt.json)
+        return cli_usage(&cli_run, "--logprobs needs --json");
+    term_init(cli_model_values.quiet);
+    int code = CLI_OK;
+    char *text = NULL;
+    size_t len, n = 0;
+    carat_engine *e = NULL;
+    carat_session *s = NULL;
+    int32_t *ids = NULL;
+    carat_err err;
+    if (!get_prompt(&args, &text, &len, &code) || !cli_open_engine(&cli_run, path, &e, &code))
+        goto done;
+    if (!carat_session_open(e, (size_t)cli_model_values.ctx, &s, &err) || !encode(e, text, len, &ids, &n, &err)) {
+        code = term_error(&err);
+        goto done;
+    }
+    if (opt.system && (opt.raw || !carat_engine_info(e)->is_instruction_tuned))
+        term_note("--system is left out: %s", opt.raw ? "--raw has no template" : "this is a base model");
+    if (n == 0) {
+        carat_fail(&err, CARAT_EARG, CARAT_NOWHERE, "the prompt is empty and has no <bos>: nothing to go on from");
+        code = term_error(&err);
+        goto done;
+    }
+    code = answer_prompt(e, s, ids, n, &sampling);
+done:
+    carat_free(ids);
+    free(text);
+    carat_session_close(s);
+    carat_engine_close(e);
+    return code;
+}
+
+const cli_command cli_run = {
+    .name = "run",
+    .usage = "MODEL [PROMPT] [options]",
+    .summary = "answer one prompt (or continue a text)",
+    .text =
+        "Answers a prompt with an instruction-tuned model, or continues a text with a base model. The text streams to\n"
+        "stdout; notices go to stderr. Ctrl-C stops cleanly.\n\n"
+        "  carat run gemma-3-4b-it-q4_0.gguf \"Why is the sky blue?\"\n"
+        "  carat run model/ -f question.txt --temp 0 -n 200 --json\n"
+        "  cat notes.txt | carat run gemma.gguf --system \"Summarise in one sentence.\"",
+    .run = run,
+};

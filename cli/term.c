@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "term.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "options.h"
+
+static bool is_quiet, bar_is_shown;
+
+static void on_log(void *arg, carat_log_level level, const char *line)
+{
+    (void)arg;
+    if (is_quiet || level < CARAT_LOG_WARN)
+        return;
+    term_progress_end();
+    fprintf(stderr, "carat: warning: %s\n", line);
+}
+
+void term_init(bool quiet)
+{
+    is_quiet = quiet;
+    carat_log_to(on_log, NULL);
+}
+
+bool term_is_quiet(void)
+{
+    return is_quiet;
+}
+
+bool term_is_tty(int fd)
+{
+    return isatty(fd);
+}
+
+static bool has_colour(int fd)
+{
+    const char *term = getenv("TERM"), *no = getenv("NO_COLOR");
+    return isatty(fd) && !(no && *no) && !(term && strcmp(term, "dumb") == 0);
+}
+
+const char *term_dim(int fd)
+{
+    return has_colour(fd) ? "\x1b[2m" : "";
+}
+
+const char *term_bold(int fd)
+{
+    return has_colour(fd) ? "\x1b[1m" : "";
+}
+
+const char *term_reset(int fd)
+{
+    return has_colour(fd) ? "\x1b[0m" : "";
+}
+
+int term_width(int fd)
+{
+    struct winsize w;
+    return ioctl(fd, TIOCGWINSZ, &w) == 0 && w.ws_col >= 20 ? w.ws_col : 80;
+}
+
+int term_error(const carat_err *err)
+{
+    term_progress_end();
+    fprintf(stderr, "carat: %s\n", err->msg);
+    return CLI_FAILED;
+}
+
+void term_note(const char *fmt, ...)
+{
+    if (is_quiet)
+        return;
+    term_progress_end();
+    va_list ap;
+    va_start(ap, fmt);
+    fputs(term_dim(2), stderr);
+    vfprintf(stderr, fmt, ap);
+    fprintf(stderr, "%s\n", term_reset(2));
+    va_end(ap);
+}
+
+static double now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+bool term_progress(void *arg, uint64_t done, uint64_t total)
+{
+    const char *what = arg ? arg : "loading";
+    static double start, last;
+    double t = now();
+    if (start == 0)
+        start = t;
+    if (is_quiet || total == 0 || !isatty(2) || t - start < 0.5 || (t - last < 0.1 && done < total))
+        return true;
+    last = t;
+    int width = term_width(2) - 40;
+    width = width > 40 ? 40 : width < 8 ? 8 : width;
+    int filled = (int)((double)width * (double)done / (double)total);
+    fprintf(stderr, "\r\x1b[K%s [%.*s%*s] %3.0f %%", what, filled, "########################################",
+            width - filled, "", 100 * (double)done / (double)total);
+    bar_is_shown = true;
+    return true;
+}
+
+void term_progress_end(void)
+{
+    if (bar_is_shown)
+        fputs("\r\x1b[K", stderr);
+    bar_is_shown = false;
+}

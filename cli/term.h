@@ -1,0 +1,33 @@
+/* term.h - what a person sees: notices, progress, colour on a terminal only.
+ *
+ * Text goes to stdout, everything said about it to stderr.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef CARAT_CLI_TERM_H
+#define CARAT_CLI_TERM_H
+
+#include "carat.h"
+
+/* Installs the log sink and looks at the terminal. quiet: only errors. */
+void term_init(bool quiet);
+bool term_is_quiet(void);
+/* Is stderr (2) or stdout (1) a terminal that a person watches? */
+bool term_is_tty(int fd);
+/* An ANSI sequence when fd is a terminal that shows colour (NO_COLOR and TERM=dumb respected), else "". */
+const char *term_dim(int fd);
+const char *term_bold(int fd);
+const char *term_reset(int fd);
+int term_width(int fd);
+
+/* "carat: message" on stderr; returns CLI_FAILED. */
+int term_error(const carat_err *err);
+/* A dim line on stderr, unless quiet. */
+void term_note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/* For progress callbacks: a bar on a terminal's stderr, once the work has taken half a second. arg is what is being
+ * done
+ * ("writing"); NULL is loading. */
+bool term_progress(void *arg, uint64_t done, uint64_t total);
+void term_progress_end(void);
+
+#endif

@@ -1,0 +1,306 @@
+/* carat tokenize, carat detokenize - text to ids and back.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "base/json.h"
+#include "commands.h"
+#include "common.h"
+#include "term.h"
+
+static struct {
+    const char *model, *text, *file;
+    bool special, no_bos, jsonl, json, show_control, pieces;
+} opt;
+
+static const cli_option tokenize_options[] = {
+    { 'm', "model", NULL, CLI_TEXT, &opt.model, "PATH",
+      "GGUF, Hugging Face folder, tokenizer.json or tokenizer.model; also the first argument", 0, 0 },
+    { 'p', "prompt", "text", CLI_TEXT, &opt.text, "TEXT", "the text; also the second argument, or stdin", 0, 0 },
+    { 'f', "file", NULL, CLI_TEXT, &opt.file, "FILE", "read the text from a file; - is stdin", 0, 0 },
+    { 0, "special", NULL, CLI_FLAG, &opt.special, NULL, "control tokens in the text count as such", 0, 0 },
+    { 0, "no-bos", NULL, CLI_FLAG, &opt.no_bos, NULL, "no <bos> in front", 0, 0 },
+    { 0, "pieces", NULL, CLI_FLAG, &opt.pieces, NULL, "a line for each token: id and piece", 0, 0 },
+    { 0, "json", NULL, CLI_FLAG, &opt.json, NULL, "print {\"ids\":[...]}", 0, 0 },
+    { 0, "jsonl", NULL, CLI_FLAG, &opt.jsonl, NULL,
+      "lines of {\"text\",\"add_special\",\"parse_special\"} in, lines of {\"ids\"} out", 0, 0 },
+};
+static const cli_option detokenize_options[] = {
+    { 'm', "model", NULL, CLI_TEXT, &opt.model, "PATH",
+      "GGUF, Hugging Face folder, tokenizer.json or tokenizer.model; also the first argument", 0, 0 },
+    { 'f', "file", NULL, CLI_TEXT, &opt.file, "FILE", "read the ids from a file; - is stdin", 0, 0 },
+    { 0, "special", NULL, CLI_FLAG, &opt.show_control, NULL, "show control tokens by name", 0, 0 },
+    { 0, "jsonl", NULL, CLI_FLAG, &opt.jsonl, NULL, "lines of {\"ids\"} in, lines of {\"text\"} out", 0, 0 },
+};
+
+/* The line of a stream, without its newline; false at the end. Frees nothing: getline's buffer is the caller's. */
+static bool next_line(FILE *f, char **line, size_t *cap, size_t *len)
+{
+    ssize_t n = getline(line, cap, f);
+    if (n < 0)
+        return false;
+    *len = (size_t)n;
+    if (*len && (*line)[*len - 1] == '\n')
+        (*line)[--*len] = '\0';
+    return true;
+}
+
+static json_t *ids_json(const int32_t *ids, size_t n)
+{
+    json_t *a = json_array();
+    for (size_t i = 0; i < n; i++)
+        json_array_append_new(a, json_integer(ids[i]));
+    return a;
+}
+
+static bool tokenize_line(const carat_tokenizer *t, const char *line, size_t len, carat_err *err)
+{
+    json_t *in;
+    if (!carat_json_parse("line", line, len, &in, err))
+        return false;
+    bool bos = true, special = false, ok = false;
+    json_t *text = json_object_get(in, "text");
+    int32_t *ids = NULL;
+    size_t n;
+    if (!json_is_string(text)) {
+        carat_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "'text' is missing or no string");
+    } else if (carat_json_bool(in, "line", "add_special", &bos, err) &&
+               carat_json_bool(in, "line", "parse_special", &special, err)) {
+        unsigned flags = (bos ? CARAT_TOK_BOS : 0) | (special ? CARAT_TOK_SPECIAL : 0);
+        ok = carat_encode(t, json_string_value(text), json_string_length(text), flags, &ids, &n, err);
+    }
+    if (ok) {
+        json_t *out = json_pack("{s:o}", "ids", ids_json(ids, n));
+        json_dumpf(out, stdout, JSON_COMPACT);
+        putchar('\n');
+        json_decref(out);
+    }
+    carat_free(ids);
+    json_decref(in);
+    return ok;
+}
+
+static bool detokenize_line(const carat_tokenizer *t, const char *line, size_t len, carat_err *err)
+{
+    json_t *in;
+    if (!carat_json_parse("line", line, len, &in, err))
+        return false;
+    json_t *list = json_object_get(in, "ids");
+    size_t n = json_array_size(list), text_len;
+    int32_t *ids = malloc((n + 1) * sizeof *ids);
+    char *text = NULL;
+    bool ok = ids && json_is_array(list);
+    for (size_t i = 0; ok && i < n; i++) {
+        json_int_t v = json_integer_value(json_array_get(list, i));
+        ok = json_is_integer(json_array_get(list, i)) && v >= 0 && v <= INT32_MAX;
+        ids[i] = (int32_t)v;
+    }
+    if (!ok)
+        carat_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "'ids' is missing or no list of token ids");
+    else
+        ok = carat_decode(t, ids, n, opt.show_control, &text, &text_len, err);
+    if (ok) {
+        json_t *out = json_object();
+        json_t *value = json_stringn(text, text_len);
+        if (!value) /* not valid UTF-8: the bytes themselves */
+            for (size_t i = 0; i < text_len; i++)
+                json_array_append_new(value = value ? value : json_array(), json_integer((unsigned char)text[i]));
+        json_object_set_new(out, json_is_array(value) ? "bytes" : "text", value);
+        json_dumpf(out, stdout, JSON_COMPACT);
+        putchar('\n');
+        json_decref(out);
+    }
+    carat_free(text);
+    free(ids);
+    json_decref(in);
+    return ok;
+}
+
+typedef bool line_fn(const carat_tokenizer *t, const char *line, size_t len, carat_err *err);
+
+static int each_line(const carat_tokenizer *t, line_fn *fn)
+{
+    FILE *f = opt.file && strcmp(opt.file, "-") != 0 ? fopen(opt.file, "re") : stdin;
+    carat_err err;
+    if (!f) {
+        carat_fail(&err, CARAT_EIO, CARAT_NOWHERE, "%s: cannot be opened", opt.file);
+        return term_error(&err);
+    }
+    char *line = NULL;
+    size_t cap = 0, len, number = 0;
+    int code = CLI_OK;
+    while (code == CLI_OK && next_line(f, &line, &cap, &len)) {
+        number++;
+        if (len && !fn(t, line, len, &err)) {
+            carat_fail_in(&err, "line %zu", number);
+            code = term_error(&err);
+        }
+    }
+    free(line);
+    if (f != stdin)
+        fclose(f);
+    return code;
+}
+
+static void print_pieces(const carat_tokenizer *t, const int32_t *ids, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        char *text;
+        size_t len;
+        if (!carat_decode(t, &ids[i], 1, true, &text, &len, NULL))
+            continue;
+        json_t *shown = json_stringn(text, len);
+        char *quoted = shown ? json_dumps(shown, JSON_ENCODE_ANY) : NULL;
+        if (quoted)
+            printf("%7d  %s\n", ids[i], quoted);
+        else
+            printf("%7d  <0x%02X>\n", ids[i], len ? (unsigned char)text[0] : 0u);
+        free(quoted);
+        json_decref(shown);
+        carat_free(text);
+    }
+}
+
+static void print_ids(const int32_t *ids, size_t n)
+{
+    if (opt.json) {
+        json_t *out = json_pack("{s:o}", "ids", ids_json(ids, n));
+        json_dumpf(out, stdout, JSON_COMPACT);
+        json_decref(out);
+    }
+    for (size_t i = 0; !opt.json && i < n; i++)
+        printf("%s%d", i ? " " : "", ids[i]);
+    putchar('\n');
+}
+
+/* The text from the options, an argument or stdin; *owned is to be freed. */
+static bool get_text(const cli_list *args, const char *given, char **owned, const char **text, size_t *len,
+                     carat_err *err)
+{
+    *owned = NULL;
+    *text = given ? given : args->n ? args->v[0] : NULL;
+    if (*text) {
+        *len = strlen(*text);
+        return true;
+    }
+    bool ok = cli_read_text(opt.file ? opt.file : "-", owned, len, err);
+    *text = *owned;
+    return ok;
+}
+
+static bool open_tokenizer(const cli_command *cmd, cli_list *args, carat_tokenizer **t, int *code)
+{
+    if (!opt.model && args->n) {
+        opt.model = args->v[0];
+        memmove(args->v, args->v + 1, --args->n * sizeof *args->v);
+    }
+    if (!opt.model) {
+        *code = cli_usage(cmd, "which model or tokenizer file?");
+        return false;
+    }
+    carat_err err;
+    if (carat_tokenizer_open(opt.model, t, &err))
+        return true;
+    *code = term_error(&err);
+    return false;
+}
+
+static int finish_output(int code)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return code;
+    carat_err err;
+    carat_fail(&err, CARAT_EIO, CARAT_NOWHERE, "cannot write the output");
+    return term_error(&err);
+}
+
+static int run_tokenize(int argc, char **argv)
+{
+    const cli_table tables[] = { CLI_TABLE("options", tokenize_options) };
+    cli_list args = { 0 };
+    carat_tokenizer *t;
+    int code = CLI_USAGE;
+    term_init(false);
+    if (!cli_parse(&cli_tokenize, tables, 1, argc, argv, &args) || !open_tokenizer(&cli_tokenize, &args, &t, &code))
+        return code;
+    if (opt.jsonl) {
+        code = each_line(t, tokenize_line);
+        carat_tokenizer_close(t);
+        return finish_output(code);
+    }
+    carat_err err;
+    char *owned = NULL;
+    const char *text;
+    int32_t *ids = NULL;
+    size_t len, n;
+    unsigned flags = (opt.no_bos ? 0 : CARAT_TOK_BOS) | (opt.special ? CARAT_TOK_SPECIAL : 0);
+    code = CLI_OK;
+    if (!get_text(&args, opt.text, &owned, &text, &len, &err) || !carat_encode(t, text, len, flags, &ids, &n, &err))
+        code = term_error(&err);
+    else if (opt.pieces)
+        print_pieces(t, ids, n);
+    else
+        print_ids(ids, n);
+    carat_free(ids);
+    free(owned);
+    carat_tokenizer_close(t);
+    return finish_output(code);
+}
+
+static int run_detokenize(int argc, char **argv)
+{
+    const cli_table tables[] = { CLI_TABLE("options", detokenize_options) };
+    cli_list args = { 0 };
+    carat_tokenizer *t;
+    int code = CLI_USAGE;
+    term_init(false);
+    if (!cli_parse(&cli_detokenize, tables, 1, argc, argv, &args) || !open_tokenizer(&cli_detokenize, &args, &t, &code))
+        return code;
+    if (opt.jsonl) {
+        code = each_line(t, detokenize_line);
+        carat_tokenizer_close(t);
+        return finish_output(code);
+    }
+    carat_err err;
+    char *owned = NULL, *out = NULL;
+    const char *list;
+    int32_t *ids = NULL;
+    size_t len, n;
+    code = CLI_OK;
+    if (!get_text(&args, NULL, &owned, &list, &len, &err) || !cli_parse_ids(list, &ids, &n, &err) ||
+        !carat_decode(t, ids, n, opt.show_control, &out, &len, &err))
+        code = term_error(&err);
+    else
+        fwrite(out, 1, len, stdout);
+    if (code == CLI_OK && isatty(1) && len && out[len - 1] != '\n')
+        putchar('\n');
+    carat_free(out);
+    free(ids);
+    free(owned);
+    carat_tokenizer_close(t);
+    return finish_output(code);
+}
+
+const cli_command cli_tokenize = {
+    .name = "tokenize",
+    .usage = "MODEL [TEXT] [options]",
+    .summary = "text to token ids",
+    .text = "Prints the token ids of a text. Reads no weights.\n\n"
+            "  carat tokenize gemma.gguf \"Hello world\"\n"
+            "  carat tokenize folder/ --pieces -f page.html\n"
+            "  carat tokenize tokenizer.json --jsonl < requests.jsonl",
+    .run = run_tokenize,
+};
+
+const cli_command cli_detokenize = {
+    .name = "detokenize",
+    .usage = "MODEL [IDS] [options]",
+    .summary = "token ids to text",
+    .text = "Prints the text of token ids, given as an argument or on stdin, separated by spaces or commas.\n\n"
+            "  carat detokenize gemma.gguf 9259,1902",
+    .run = run_detokenize,
+};

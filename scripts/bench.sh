@@ -1,0 +1,14 @@
+#!/bin/sh
+# Speed of the model beside the machine's read bandwidth, or of one kernel: bench.sh BUILD MODEL [KERNEL].
+set -eu
+build=$1 model=$2 kernel=${3:-}
+if [ -n "$kernel" ]; then
+    exec "$build/tests/kernels/test_kernels" --bench "K=$kernel"
+fi
+[ -f "$model" ] || { echo "bench: $model is missing; make model fetches it" >&2; exit 1; }
+load=$(cut -d' ' -f1 /proc/loadavg)
+case $load in
+0.[0-4]*) ;;
+*) echo "bench: the machine is busy (load $load): figures will be low" >&2 ;;
+esac
+exec "$build/carat" bench "$model"

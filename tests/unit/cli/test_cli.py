@@ -1,0 +1,386 @@
+"""The program from outside: what it prints, what it refuses, its exit codes. Usage: test_cli.py CARAT DATA
+
+SPDX-License-Identifier: Apache-2.0
+"""
+import array
+import json
+import os
+import resource
+import signal
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+CARAT, DATA = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2])
+TINY = DATA + "/models/tiny-text"
+TINY_GGUF = TINY + "/gguf/tiny-text-f32.gguf"
+COMMANDS = ["run", "chat", "info", "tokenize", "detokenize", "logits", "synth", "bench"]
+SANITIZED = "ASAN_OPTIONS" in os.environ or "TSAN_OPTIONS" in os.environ
+
+
+def carat(*args, stdin=b"", timeout=60, **kw):
+    """Runs the program; stdin None means an empty one."""
+    return subprocess.run([CARAT, *args], input=stdin, capture_output=True, timeout=timeout, **kw)
+
+
+class Golden:
+    """Arrays of a golden folder, without numpy."""
+
+    def __init__(self, folder):
+        with open(folder + "/manifest.json") as f:
+            self.manifest = json.load(f)
+        self.folder = folder
+
+    def __getitem__(self, name):
+        a = self.manifest["arrays"][name]
+        code = {"float32": "f", "int32": "i"}[a["dtype"]]
+        n = 1
+        for d in a["shape"]:
+            n *= d
+        with open(os.path.join(self.folder, a["file"]), "rb") as f:
+            f.seek(a["offset"])
+            out = array.array(code)
+            out.frombytes(f.read(n * 4))
+        return list(out)
+
+
+class Case(unittest.TestCase):
+    def ok(self, *args, **kw):
+        r = carat(*args, **kw)
+        self.assertEqual(r.returncode, 0, r.stderr.decode(errors="replace"))
+        return r
+
+    def refused(self, *args, says, code=1, **kw):
+        """Ends with this code and one clear line that says all of `says`."""
+        r = carat(*args, **kw)
+        text = r.stderr.decode(errors="replace")
+        self.assertEqual(r.returncode, code, text)
+        for part in [says] if isinstance(says, str) else says:
+            self.assertIn(part, text)
+        if code == 1:
+            self.assertEqual(text.count("\n"), 1, text)
+            self.assertTrue(text.startswith("carat: "), text)
+        self.assertEqual(r.stdout, b"")
+        return text
+
+
+class Help(Case):
+    def test_every_command_has_help(self):
+        top = self.ok("--help").stdout.decode()
+        for c in COMMANDS:
+            self.assertIn(c, top)
+            text = self.ok(c, "--help").stdout.decode()
+            self.assertTrue(text.startswith("usage: carat " + c))
+            self.assertEqual(text, self.ok("help", c).stdout.decode())
+            self.assertLessEqual(max(map(len, text.splitlines())), 112)
+
+    def test_version(self):
+        self.assertRegex(self.ok("--version").stdout.decode(), r"^carat \d+\.\d+\.\d+ \(kernels: \w+\)$")
+
+    def test_usage_errors_are_two(self):
+        for args, says in [
+            ([], "commands:"),
+            (["fly"], "unknown command 'fly'"),
+            (["run"], "which model"),
+            (["run", TINY, "--temprature", "1", "-p", "x"], "did you mean --temperature"),
+            (["run", TINY, "--zzzzzz"], "unknown option --zzzzzz"),
+            (["run", TINY, "-Z"], "unknown option -Z"),
+            (["run", TINY, "-p"], "needs a value"),
+            (["run", TINY, "-n", "many", "-p", "x"], "'many', expected a whole number"),
+            (["run", TINY, "-n", "1.5", "-p", "x"], "expected a whole number"),
+            (["run", TINY, "-n", "99999999999999999999", "-p", "x"], "expected -1 to"),
+            (["run", TINY, "--temp", "-3", "-p", "x"], "expected 0 to 100"),
+            (["run", TINY, "--temp", "nan", "-p", "x"], "expected a number"),
+            (["run", TINY, "--top-p", "2", "-p", "x"], "expected 0 to 1"),
+            (["run", TINY, "-t", "0", "-p", "x"], "expected 1 to 512"),
+            (["run", TINY, "-c", "0", "-p", "x"], "expected 1 to"),
+            (["run", TINY, "-l", "abc", "-p", "x"], "ID=X"),
+            (["run", TINY, "-l", "5=inf", "-p", "x"], "ID=X"),
+            (["run", TINY, "-p", "a", "b"], "unexpected argument 'b'"),
+            (["run", TINY, "-p", "a", "-f", "b"], "one prompt"),
+            (["run", TINY, "--json=1", "-p", "x"], "takes no value"),
+            (["run", TINY, "--logprobs", "2", "-p", "x"], "needs --json"),
+            (["run", TINY, "--embed-scale", "half", "-p", "x"], "expected exact or bf16"),
+            (["logits", TINY, "--ids", "2"], "needs -o FILE"),
+            (["logits", TINY, "-o", "x"], "needs -o FILE and one of"),
+            (["synth", "4b"], "needs one size"),
+        ]:
+            with self.subTest(args=args):
+                self.refused(*args, says=says, code=2)
+
+
+class Run(Case):
+    def run_json(self, *args, model=TINY, **kw):
+        return json.loads(self.ok("run", model, "--json", *args, **kw).stdout)
+
+    def test_json_has_what_a_script_needs(self):
+        r = self.run_json("-p", "a red star", "--temp", "0", "-n", "9", "--ignore-eos", "--logprobs", "3")
+        self.assertEqual(r["prompt_tokens"][0], 2)
+        self.assertEqual(r["prompt_tokens"].count(2), 1)
+        self.assertEqual(len(r["tokens"]), 9)
+        self.assertEqual(r["finish_reason"], "length")
+        self.assertEqual(r["timings"]["predicted_n"], 9)
+        self.assertEqual(r["timings"]["prompt_n"], len(r["prompt_tokens"]))
+        self.assertEqual(len(r["logprobs"]), 9)
+        for token, entry in zip(r["tokens"], r["logprobs"]):
+            self.assertEqual(entry["id"], token)
+            self.assertEqual(entry["top_logprobs"][0]["id"], token)  # greedy
+            self.assertAlmostEqual(entry["logprob"], entry["top_logprobs"][0]["logprob"], places=5)
+            self.assertLess(entry["logprob"], 0)
+            self.assertEqual(len(entry["top_logprobs"]), 3)
+
+    def test_greedy_equals_the_reference(self):
+        g = Golden(TINY + "/golden")
+        with tempfile.TemporaryDirectory() as d:
+            prompt = g["prompt4.ids"]
+            want = g["greedy4.ids"]
+            text = subprocess.run([CARAT, "detokenize", TINY, "--special"], input=" ".join(map(str, prompt)).encode(),
+                                  capture_output=True).stdout
+            path = d + "/prompt"
+            with open(path, "wb") as f:
+                f.write(text)
+            r = self.run_json("-f", path, "--raw", "--special", "--no-bos", "--temp", "0", "-n", str(len(want)), "--ignore-eos",
+                              "--exact")
+            if r["prompt_tokens"] == prompt:  # the golden prompt need not be what its text tokenises to
+                self.assertEqual(r["tokens"], want)
+
+    def test_prompt_from_everywhere(self):
+        want = self.run_json("-p", "a red star", "--temp", "0", "-n", "5")["tokens"]
+        self.assertEqual(self.run_json("a red star", "--temp", "0", "-n", "5")["tokens"], want)
+        self.assertEqual(self.run_json("--temp", "0", "-n", "5", stdin=b"a red star")["tokens"], want)
+        self.assertEqual(self.run_json("-f", "-", "--temp", "0", "-n", "5", stdin=b"a red star")["tokens"], want)
+        self.assertEqual(self.run_json("-p", "a red star", "--temp", "0", "-n", "5", model=TINY_GGUF)["tokens"], want)
+
+    def test_text_streams_and_equals_json(self):
+        j = self.run_json("-p", "a red star", "--seed", "3", "-n", "20")
+        r = self.ok("run", TINY, "-p", "a red star", "--seed", "3", "-n", "20")
+        self.assertEqual(r.stdout.decode(), j["text"])
+        self.assertEqual(r.stderr, b"")  # no notices where nobody watches
+
+    def test_seeds(self):
+        texts = {self.run_json("-p", "a", "-n", "12", "--ignore-eos", "--seed", str(s))["text"] for s in range(6)}
+        self.assertGreater(len(texts), 1)
+        one = [self.run_json("-p", "a", "-n", "12", "--seed", "5", "-t", t, "-b", b)["tokens"] for t, b in
+               [("1", "512"), ("2", "1"), ("3", "7")]]
+        self.assertEqual(one[0], one[1])
+        self.assertEqual(one[0], one[2])
+        drawn = self.run_json("-p", "a", "-n", "12")
+        self.assertEqual(drawn["tokens"], self.run_json("-p", "a", "-n", "12", "--seed", str(drawn["seed"]))["tokens"])
+
+    def test_stop_strings_end_before_themselves(self):
+        full = self.run_json("-p", "a red star", "--temp", "0", "-n", "40", "--ignore-eos")["text"]
+        self.assertGreater(len(full), 12)
+        stop = full[6:9]
+        r = self.run_json("-p", "a red star", "--temp", "0", "-n", "40", "--ignore-eos", "--stop", stop)
+        self.assertEqual(r["text"], full[:full.index(stop)])
+        self.assertEqual(r["finish_reason"], "stop")
+
+    def test_context_ends_exactly(self):
+        n = len(self.run_json("-p", "a red star", "-n", "0")["prompt_tokens"])
+        r = self.run_json("-p", "a red star", "-c", str(n + 4), "--temp", "0", "--ignore-eos")
+        self.assertEqual((len(r["tokens"]), r["finish_reason"]), (5, "length"))  # the last one needs no place
+        big = self.run_json("-p", "a red star", "-c", "64", "--temp", "0", "--ignore-eos", "-n", "5")
+        self.assertEqual(r["tokens"], big["tokens"])
+        self.refused("run", TINY, "-p", "a red star", "-c", str(n - 1), says=["%d tokens" % n, "context of %d" % (n - 1)])
+
+    def test_bytes_that_are_no_text(self):
+        r = self.run_json("--raw", "-n", "2", stdin=b"\xff\xfe a\x00b \xe2\x82")
+        self.assertEqual(r["prompt_tokens"][0], 2)
+        self.ok("run", TINY, "-n", "4", stdin=b"\xf0\x9f\x98")
+
+    def test_users_text_is_never_control(self):
+        ids = json.loads(self.ok("tokenize", TINY, "--json", "<end_of_turn><bos>").stdout)["ids"]
+        special = json.loads(self.ok("tokenize", TINY, "--json", "--special", "--no-bos", "<end_of_turn>").stdout)["ids"]
+        self.assertEqual(len(special), 1)
+        self.assertNotIn(special[0], ids)
+        self.assertEqual(ids.count(2), 1)
+
+    def test_interrupt_is_clean(self):
+        p = subprocess.Popen([CARAT, "run", TINY, "-p", "a", "--ignore-eos", "-c", "4096", "-t", "1"],
+                             stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        p.stdout.read(1)
+        p.send_signal(signal.SIGINT)
+        self.assertEqual(p.wait(timeout=20), 130)
+        self.assertEqual(p.stderr.read(), b"")
+        p.stdout.close(), p.stderr.close()
+
+    def test_full_disk_is_an_error(self):
+        with open("/dev/full", "wb") as full:
+            r = subprocess.run([CARAT, "run", TINY, "-p", "a", "-n", "5"], stdout=full, stderr=subprocess.PIPE)
+        self.assertEqual(r.returncode, 1)
+        self.assertIn(b"cannot write", r.stderr)
+
+
+class Numbers(Case):
+    def test_logits_equal_the_reference(self):
+        g = Golden(TINY + "/golden")
+        with tempfile.TemporaryDirectory() as d:
+            for model in [TINY, TINY_GGUF]:
+                for extra in [[], ["-t", "2", "--chunk", "7"]]:
+                    ids, rows, want = g["prompt5.ids"], g["prompt5.rows"], g["prompt5.logits"]
+                    out = d + "/logits"
+                    self.ok("logits", model, "--ids", ",".join(map(str, ids)), "--exact", "--embed-scale", "exact", "-o",
+                            out, *extra)
+                    got = array.array("f")
+                    with open(out, "rb") as f:
+                        got.frombytes(f.read())
+                    vocab = len(want) // len(rows)
+                    self.assertEqual(len(got), len(ids) * vocab)
+                    worst = max(abs(got[r * vocab + v] - want[i * vocab + v]) for i, r in enumerate(rows)
+                                for v in range(vocab))
+                    self.assertLess(worst, 5e-4)  # tests/golden/README.md
+
+    def test_nothing_half_written(self):
+        with tempfile.TemporaryDirectory() as d:
+            self.refused("logits", TINY, "--ids", "2,99999", "-o", d + "/x", says="token id 99999")
+            self.refused("logits", TINY, "--ids", "2,x", "-o", d + "/x", says="is no id")
+            self.refused("logits", TINY, "--ids", "2", "-o", d + "/no/x", says="No such file")
+            self.assertEqual(os.listdir(d), [])
+
+
+class Info(Case):
+    def test_info(self):
+        j = json.loads(self.ok("info", TINY_GGUF, "--json").stdout)
+        self.assertEqual((j["layers"], j["hidden"], j["heads"], j["kv_heads"], j["head_dim"], j["window"]),
+                         (12, 96, 4, 2, 32, 16))
+        self.assertEqual(j["global_layers"], 2)
+        self.assertEqual(j["sampling"], {"temperature": 1.0, "top_k": 64, "top_p": j["sampling"]["top_p"], "min_p": 0.0})
+        text = self.ok("info", TINY).stdout.decode()
+        self.assertIn("12: 10 local with a window of 16, 2 global", text)
+        self.assertNotIn("\x1b", text)
+
+
+class Tokens(Case):
+    def test_jsonl_equals_the_reference(self):
+        with open(DATA + "/models/tiny-tokenizer/cases.jsonl") as f:
+            cases = [json.loads(line) for line in f]
+        keep = [c for c in cases if "text" in c and "ids" in c]
+        self.assertGreater(len(keep), 10)
+        lines = "".join(json.dumps({"text": c["text"], "add_special": c.get("add_special", False),
+                                    "parse_special": bool(c.get("parse_special", True))}) + "\n" for c in keep)
+        for source in ["", "/tokenizer.json", "/tokenizer.model"]:
+            out = self.ok("tokenize", DATA + "/models/tiny-tokenizer" + source, "--jsonl", stdin=lines.encode()).stdout
+            got = [json.loads(x)["ids"] for x in out.decode().splitlines()]
+            for c, ids in zip(keep, got):
+                self.assertEqual(ids, c["ids"], c)
+            self.assertEqual(len(got), len(keep))
+
+    def test_round_trip(self):
+        for text in [b"a red star", b" two  spaces\n\n\tand tabs", "h\u00e9llo \U0001f600".encode(), b"\xff\x00\xfe"]:
+            ids = self.ok("tokenize", TINY, stdin=text).stdout
+            self.assertEqual(self.ok("detokenize", TINY, stdin=ids).stdout, text)
+
+    def test_bad_lines_say_which(self):
+        for line, says in [(b"{", "line 2"), (b"[]", "line 2"), (b'{"text":5}', "'text' is missing or no string"),
+                           (b'{"text":"a","add_special":3}', "'add_special' is an integer")]:
+            r = carat("tokenize", TINY, "--jsonl", stdin=b'{"text":"a"}\n' + line + b"\n")
+            self.assertEqual(r.returncode, 1)
+            self.assertIn(says, r.stderr.decode())
+
+
+class BadInput(Case):
+    def setUp(self):
+        self.dir = tempfile.TemporaryDirectory()
+        self.addCleanup(self.dir.cleanup)
+
+    def path(self, name, data=None):
+        p = os.path.join(self.dir.name, name)
+        if data is not None:
+            with open(p, "wb") as f:
+                f.write(data)
+        return p
+
+    def test_what_is_no_model(self):
+        fifo = self.path("fifo")
+        os.mkfifo(fifo)
+        header = lambda arch: (b"GGUF" + struct.pack("<IQQ", 3, 0, 1) + struct.pack("<Q", 20) + b"general.architecture" +
+                               struct.pack("<IQ", 8, len(arch)) + arch)
+        with open(TINY_GGUF, "rb") as f:
+            whole = f.read()
+        for path, says in [
+            (self.path("none.gguf"), "No such file"),
+            (self.dir.name, "config.json"),
+            (fifo, "FIFO"),
+            ("/dev/null", "device"),
+            (self.path("empty.gguf", b""), "empty"),
+            (self.path("short.gguf", b"GGUF"), "short.gguf"),
+            (self.path("text.gguf", b"hello, I am text"), "GGUF"),
+            (self.path("llama.gguf", header(b"llama")), "llama"),
+            (self.path("gemma2.gguf", header(b"gemma2")), "gemma2"),
+            (self.path("gemma3n.gguf", header(b"gemma3n")), "gemma3n"),
+            (self.path("gemma4.gguf", header(b"gemma4")), "gemma4"),
+            (self.path("half.gguf", whole[:len(whole) // 2]), "half.gguf"),
+            (self.path("flip.gguf", whole[:16] + b"\xff" * 8 + whole[24:]), "flip.gguf"),
+        ]:
+            for args in [["run", path, "-p", "x"], ["info", path], ["logits", path, "--ids", "2", "-o", self.path("o")]]:
+                with self.subTest(args=args):
+                    self.refused(*args, says=says)
+
+    def test_unknown_level_and_too_long_context(self):
+        self.refused("run", TINY, "-p", "x", "--cpu", "sse9", says="sse9")
+        r = carat("run", TINY, "-p", "x", env={**os.environ, "CARAT_CPU": "sse9"})
+        self.assertEqual(r.returncode, 1)
+        self.refused("run", TINY, "-p", "x", "-c", "5000", says=["5000", "4096"])
+        self.refused("run", TINY, "-p", "x", "-f", "none", says="one prompt", code=2)
+        self.refused("run", TINY, "-f", self.path("none"), says="No such file")
+
+    @unittest.skipIf(SANITIZED, "a sanitizer's shadow needs the address space")
+    def test_no_memory_is_a_message(self):
+        out = self.path("m.gguf")
+        self.ok("synth", "270m", "--layers", "3", "--hidden", "256", "--ffn", "256", "--vocab", "2000", "--type", "f32", "-o", out)
+        messages = set()
+        for limit in range(24 << 20, 420 << 20, 22 << 20):
+            r = subprocess.run([CARAT, "run", out, "-p", "x", "-n", "1", "-c", "32768", "-t", "1"], capture_output=True,
+                               preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (limit, limit)))
+            self.assertIn(r.returncode, (0, 1, 127), (limit, r.stderr))  # 127: too little for the dynamic linker
+            messages.add((r.returncode, r.stderr.decode().strip()[:40]))
+        self.assertTrue(any(code == 1 for code, _ in messages), messages)
+
+
+class Synth(Case):
+    def test_made_up_models_run(self):
+        with tempfile.TemporaryDirectory() as d:
+            for t in ["f32", "bf16", "q8_0", "q4_0", "q4_k_m", "q6_k", "q2_k", "iq4_xs"]:
+                out = d + "/m.gguf"
+                self.ok("synth", "270m", "--type", t, "--layers", "7", "--hidden", "256", "--ffn", "512", "--heads", "4",
+                        "--kv-heads", "2", "--head-dim", "64", "--vocab", "1000", "--window", "32", "-o", out)
+                j = json.loads(self.ok("run", out, "-p", "hello", "-n", "5", "--ignore-eos", "--json").stdout)
+                self.assertEqual(len(j["tokens"]), 5)
+                self.assertEqual(json.loads(self.ok("info", out, "--json").stdout)["layers"], 7)
+            self.assertEqual(os.listdir(d), ["m.gguf"])
+            self.refused("synth", "5b", "-o", out, says="5b")
+            self.refused("synth", "4b", "--type", "q9", "-o", out, says="q9")
+            self.refused("synth", "270m", "--vocab", "100", "-o", d + "/n", says="expected at least 600")
+            self.assertEqual(os.listdir(d), ["m.gguf"])
+
+
+class Chat(Case):
+    def test_a_base_model_says_so_and_continues(self):
+        out = tempfile.TemporaryDirectory()
+        self.addCleanup(out.cleanup)
+        base = out.name + "/base.gguf"
+        self.ok("synth", "270m", "--layers", "2", "--hidden", "64", "--ffn", "64", "--vocab", "700", "-o", base)
+        r = self.ok("chat", base, "-n", "4", "--seed", "1", stdin=b"a red star\n/show\n/retry\n/undo\n/nonsense\n/bye\n")
+        self.assertIn("base model", r.stderr.decode())
+        self.assertIn("unknown command /nonsense", r.stdout.decode())
+        self.assertIn("tokens in context", r.stdout.decode())
+
+    def test_many_lines_and_the_end_of_input(self):
+        self.ok("chat", TINY, "-n", "2", stdin=b'"""one\ntwo"""\n')
+        self.ok("chat", TINY, "-n", "2", stdin=b"")
+
+
+class Bench(Case):
+    def test_json(self):
+        j = json.loads(self.ok("bench", TINY, "-p", "32", "-n", "4", "-r", "1", "--thread-list", "1,2", "--json").stdout)
+        self.assertEqual([r["threads"] for r in j["results"]], [1, 2])
+        for r in j["results"]:
+            self.assertGreater(r["prefill_per_second"], 0)
+            self.assertGreater(r["read_bandwidth"], 1e8)
+
+
+if __name__ == "__main__":
+    unittest.main(argv=sys.argv[:1])
