@@ -3,7 +3,7 @@
 set -eu
 build=$1 model=$2 kernel=${3:-}
 if [ -n "$kernel" ]; then
-    exec "$build/tests/kernels/test_kernels" --bench "K=$kernel"
+    exec "$build/tests/kernels/test_kernels" --bench "$kernel"
 fi
 [ -f "$model" ] || { echo "bench: $model is missing; make model fetches it" >&2; exit 1; }
 load=$(cut -d' ' -f1 /proc/loadavg)

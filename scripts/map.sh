@@ -18,8 +18,10 @@ for room in $order; do
     done
     printf '%-10s ->%s\n' "$room" "${line:- nothing}"
 done
-for front in cli examples; do
-    printf '%-10s ->%s\n' "$front" "$(grep -rhoE '^#include "[a-z]+(/|\.h)' $front | sed 's/.*"//; s|/||' | sort -u | tr '\n' ' ' | sed 's/^/ /')"
+for front in cli examples; do # the public header and base alone
+    to=$(grep -rhoE '^#include ["<]([a-z]+/|carat\.h)' "$front" | sed 's/.*["<]//; s|/||' | grep -vx sys | grep -vx editline | sort -u | tr '\n' ' ')
+    printf '%-10s -> %s\n' "$front" "$to"
+    case " $to " in *' quant '* | *' kernels '* | *' format '* | *' model '* | *' text '* | *' kv '*) status=1 ;; esac
 done
 [ $status = 0 ] || echo "(!) a room must not include one below it" >&2
 exit $status

@@ -1,0 +1,357 @@
+/* The public interface on a tiny model: sessions, cancelling, rewinding, stop strings, several threads.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "unit.h"
+
+#include <math.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "carat.h"
+
+#define TINY TEST_DATA "/models/tiny-text"
+#define N    40
+
+static carat_engine *engine;
+static int32_t prompt[N];
+
+static int setup(void **state)
+{
+    (void)state;
+    carat_err e;
+    const carat_options o = { .n_threads = 2, .chunk = 16 };
+    for (int i = 0; i < N; i++)
+        prompt[i] = i ? 20 + i * 11 % 480 : 2;
+    if (carat_engine_open(TINY, &o, &engine, &e))
+        return 0;
+    fprintf(stderr, "%s\n", e.msg);
+    return -1;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    carat_engine_close(engine);
+    return 0;
+}
+
+static carat_session *open_session(size_t n_ctx)
+{
+    carat_session *s;
+    carat_err e;
+    if (!carat_session_open(engine, n_ctx, &s, &e))
+        fail_msg("%s", e.msg);
+    return s;
+}
+
+static void must(bool ok, const carat_err *e)
+{
+    if (!ok)
+        fail_msg("%s", e->msg);
+}
+
+static void logits_after(carat_session *s, float *out)
+{
+    assert_non_null(carat_session_logits(s));
+    memcpy(out, carat_session_logits(s), carat_engine_info(engine)->n_vocab * sizeof *out);
+}
+
+static void append_in_pieces_is_append(void **state)
+{
+    (void)state;
+    carat_err e;
+    float whole[1024], cut[1024];
+    carat_session *a = open_session(64), *b = open_session(64);
+    assert_null(carat_session_logits(a));
+    must(carat_session_append(a, prompt, N, &e), &e);
+    for (int i = 0; i < N; i += 7)
+        must(carat_session_append(b, prompt + i, N - i < 7 ? (size_t)(N - i) : 7, &e), &e);
+    logits_after(a, whole), logits_after(b, cut);
+    assert_memory_equal(whole, cut, carat_engine_info(engine)->n_vocab * sizeof *whole);
+    assert_memory_equal(carat_session_tokens(b), prompt, sizeof prompt);
+    carat_session_close(a), carat_session_close(b);
+}
+
+static void the_context_is_a_promise(void **state)
+{
+    (void)state;
+    carat_err e;
+    carat_session *s = open_session(N);
+    must(carat_session_append(s, prompt, N - 1, &e), &e);
+    assert_false(carat_session_append(s, prompt, 2, &e));
+    assert_int_equal(e.code, CARAT_ECONTEXT);
+    assert_non_null(strstr(e.msg, "41"));
+    assert_non_null(strstr(e.msg, "40"));
+    assert_int_equal(carat_session_n_tokens(s), N - 1); /* nothing was evaluated */
+    must(carat_session_append(s, prompt, 1, &e), &e);
+    const int32_t wrong[] = { 5, 1 << 20 };
+    carat_session *t = open_session(0);
+    assert_false(carat_session_append(t, wrong, 2, &e));
+    assert_int_equal(e.code, CARAT_EARG);
+    assert_int_equal(carat_session_n_tokens(t), 0);
+    assert_int_equal(carat_session_n_ctx(t), 4096);
+    carat_session *too_long = NULL;
+    assert_false(carat_session_open(engine, 4097, &too_long, &e));
+    assert_null(too_long);
+    carat_session_close(s), carat_session_close(t);
+}
+
+static void rewinding_is_exact(void **state)
+{
+    (void)state;
+    carat_err e;
+    float want[1024], got[1024];
+    size_t kept;
+    for (size_t to = 0; to <= N; to += 5) {
+        carat_session *s = open_session(2 * N), *fresh = open_session(2 * N);
+        must(carat_session_append(s, prompt, N, &e), &e);
+        must(carat_session_rewind(s, to, &kept, &e), &e);
+        assert_true(kept == to || kept == 0);
+        must(carat_session_append(s, prompt + kept, to - kept, &e), &e);
+        must(carat_session_append(s, prompt + 3, 9, &e), &e);
+        must(carat_session_append(fresh, prompt, to, &e), &e);
+        must(carat_session_append(fresh, prompt + 3, 9, &e), &e);
+        logits_after(s, got), logits_after(fresh, want);
+        assert_memory_equal(got, want, carat_engine_info(engine)->n_vocab * sizeof *want);
+        assert_false(carat_session_rewind(s, to + 10, &kept, &e));
+        carat_session_close(s), carat_session_close(fresh);
+    }
+}
+
+typedef struct seen {
+    char text[4096];
+    size_t len, tokens, flushes, stop_after;
+    int32_t ids[256];
+    double logprob;
+    carat_session *cancel;
+} seen;
+
+static bool on_token(void *arg, const carat_token *t)
+{
+    seen *s = arg;
+    memcpy(s->text + s->len, t->text, t->len);
+    s->text[s->len += t->len] = '\0';
+    if (t->id < 0) {
+        s->flushes++;
+        return true;
+    }
+    s->ids[s->tokens++] = t->id;
+    s->logprob += (double)t->logprob;
+    if (s->cancel && s->tokens == 3)
+        carat_session_cancel(s->cancel);
+    return s->tokens != s->stop_after;
+}
+
+static carat_generation greedy(seen *s, size_t n)
+{
+    carat_generation g = { .sampling = carat_sampling_default(), .max_tokens = n, .ignore_eos = true };
+    g.sampling.temperature = 0;
+    g.on_token = on_token;
+    g.arg = s;
+    return g;
+}
+
+static void run(const carat_generation *g, seen *s, carat_result *r)
+{
+    carat_err e;
+    carat_session *session = open_session(256);
+    if (s->cancel)
+        s->cancel = session;
+    must(carat_session_append(session, prompt, N, &e), &e);
+    must(carat_session_generate(session, g, r, &e), &e);
+    carat_session_close(session);
+}
+
+static void stop_strings_cut_anywhere(void **state)
+{
+    (void)state;
+    static seen all;
+    carat_result r;
+    carat_generation g = greedy(&all, 40);
+    run(&g, &all, &r);
+    assert_int_equal(r.n_generated, 40);
+    assert_int_equal(r.finish, CARAT_FINISH_LENGTH);
+    for (size_t at = 0; at + 2 < all.len; at++) {
+        if (((unsigned char)all.text[at] & 0xC0) == 0x80)
+            continue; /* a stop string begins with a whole character */
+        for (size_t len = 1; len <= 5 && at + len <= all.len; len++) {
+            static seen s;
+            s = (seen){ 0 };
+            char stop[8] = "";
+            memcpy(stop, all.text + at, len);
+            const char *const stops[] = { "never there", stop };
+            carat_generation with = greedy(&s, 40);
+            with.stops = stops, with.n_stops = 2;
+            run(&with, &s, &r);
+            const char *first = strstr(all.text, stop);
+            assert_int_equal(s.len, (size_t)(first - all.text));
+            assert_memory_equal(s.text, all.text, s.len);
+            assert_int_equal(r.finish, CARAT_FINISH_STOP);
+        }
+        at += 9;
+    }
+}
+
+static void what_was_held_back_comes_at_the_end(void **state)
+{
+    (void)state;
+    static seen all, held;
+    carat_result r;
+    carat_generation g = greedy(&all, 12);
+    run(&g, &all, &r);
+    char stop[64];
+    assert_true(all.len > 2);
+    snprintf(stop, sizeof stop, "%.1sno", all.text + all.len - 1); /* begins as the text ends */
+    const char *const stops[] = { stop };
+    carat_generation with = greedy(&held, 12);
+    with.stops = stops, with.n_stops = 1;
+    run(&with, &held, &r);
+    assert_string_equal(held.text, all.text);
+}
+
+static void callbacks_and_signals_end_it(void **state)
+{
+    (void)state;
+    static seen s;
+    carat_result r;
+    s.stop_after = 5;
+    carat_generation g = greedy(&s, 0);
+    run(&g, &s, &r);
+    assert_int_equal(r.n_generated, 5);
+    assert_int_equal(r.finish, CARAT_FINISH_CANCELLED);
+    s = (seen){ .cancel = (carat_session *)1 };
+    run(&g, &s, &r);
+    assert_int_equal(r.finish, CARAT_FINISH_CANCELLED);
+    assert_int_equal(r.n_generated, 3);
+    assert_string_equal(carat_finish_name(r.finish), "cancelled");
+}
+
+static void logprobs_are_of_the_model(void **state)
+{
+    (void)state;
+    carat_err e;
+    carat_session *s = open_session(64);
+    must(carat_session_append(s, prompt, N, &e), &e);
+    size_t n = carat_engine_info(engine)->n_pieces;
+    const float *logits = carat_session_logits(s);
+    double max = -INFINITY, sum = 0;
+    for (size_t i = 0; i < n; i++)
+        max = fmax(max, (double)logits[i]);
+    for (size_t i = 0; i < n; i++)
+        sum += exp((double)logits[i] - max);
+    static seen got;
+    got = (seen){ 0 };
+    carat_generation g = greedy(&got, 1);
+    g.logprobs = true, g.n_top = 4;
+    g.sampling.temperature = 2; /* and filters change nothing about what the model said */
+    carat_result r;
+    float before[1024];
+    memcpy(before, logits, n * sizeof *before);
+    must(carat_session_generate(s, &g, &r, &e), &e);
+    assert_float_equal(got.logprob, (double)before[got.ids[0]] - max - log(sum), 1e-4);
+    assert_false(carat_session_generate(s, &g, &r, &e)); /* the token was not evaluated: nothing to go on from */
+    assert_int_equal(e.code, CARAT_EARG);
+    g.n_top = 21;
+    must(carat_session_append(s, got.ids, 1, &e), &e);
+    assert_false(carat_session_generate(s, &g, &r, &e));
+    carat_session_close(s);
+}
+
+typedef struct job {
+    pthread_t thread;
+    seen out;
+    uint64_t seed;
+} job;
+
+static void *generate(void *arg)
+{
+    job *j = arg;
+    carat_generation g = greedy(&j->out, 24);
+    g.sampling.temperature = 1, g.sampling.seed = j->seed;
+    carat_result r;
+    run(&g, &j->out, &r);
+    return NULL;
+}
+
+static void threads_share_an_engine(void **state)
+{
+    (void)state;
+    static job alone[4], together[4];
+    for (int i = 0; i < 4; i++) {
+        alone[i] = together[i] = (job){ .seed = (uint64_t)i };
+        generate(&alone[i]);
+    }
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(pthread_create(&together[i].thread, NULL, generate, &together[i]), 0);
+    for (int i = 0; i < 4; i++) {
+        pthread_join(together[i].thread, NULL);
+        assert_int_equal(together[i].out.tokens, 24);
+        assert_memory_equal(together[i].out.ids, alone[i].out.ids, 24 * sizeof(int32_t));
+    }
+}
+
+static bool stop_loading(void *arg, uint64_t done, uint64_t total)
+{
+    (void)arg, (void)done, (void)total;
+    return false;
+}
+
+static void opening_can_fail_cleanly(void **state)
+{
+    (void)state;
+    carat_err e;
+    carat_engine *other = NULL;
+    const struct {
+        carat_options o;
+        carat_code code;
+    } cases[] = {
+        { { .n_threads = -4 }, CARAT_EARG },
+        { { .n_threads = 100000 }, CARAT_EARG },
+        { { .cpu = "z80" }, CARAT_EARG },
+        { { .chunk = 100000 }, CARAT_EARG },
+        { { .progress = stop_loading }, CARAT_ECANCELLED },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        assert_false(carat_engine_open(TINY, &cases[i].o, &other, &e));
+        assert_int_equal(e.code, cases[i].code);
+        assert_null(other);
+    }
+    assert_false(carat_engine_open(TEST_DATA "/nowhere", NULL, &other, NULL));
+    carat_model_info_free(NULL);
+    carat_engine_close(NULL);
+    carat_session_close(NULL);
+    carat_tokenizer_close(NULL);
+    carat_free(NULL);
+}
+
+static void session_bytes_are_known(void **state)
+{
+    (void)state;
+    carat_err e;
+    uint64_t small, large;
+    must(carat_session_bytes(engine, 128, &small, &e), &e);
+    must(carat_session_bytes(engine, 4096, &large, &e), &e);
+    /* two global layers of 2 heads of 32 in f16, keys and values, and an id; the local rings stay as they are. Besides
+     * that a pointer for each page of 64 positions, rounded up to a line. */
+    uint64_t rows = (4096 - 128) * (2 * 2 * 2 * 32 * 2 + 4), pointers = (4096 - 128) / 64 * 8;
+    assert_in_range(large - small, rows, rows + pointers + 64);
+    assert_false(carat_session_bytes(engine, 1 << 20, &small, &e));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(append_in_pieces_is_append),
+        cmocka_unit_test(the_context_is_a_promise),
+        cmocka_unit_test(rewinding_is_exact),
+        cmocka_unit_test(stop_strings_cut_anywhere),
+        cmocka_unit_test(what_was_held_back_comes_at_the_end),
+        cmocka_unit_test(callbacks_and_signals_end_it),
+        cmocka_unit_test(logprobs_are_of_the_model),
+        cmocka_unit_test(threads_share_an_engine),
+        cmocka_unit_test(opening_can_fail_cleanly),
+        cmocka_unit_test(session_bytes_are_known),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
