@@ -11,11 +11,19 @@
 
 static const char *const form_names[CARAT_N_ACTS] = { "f32", "bf16", "q8" };
 
-enum fill { RANDOM, TIES, EQUAL, ZERO, HUGE_VALUES, TINY, BAD, N_FILL };
+enum fill { RANDOM, TIES, BF16_TIES, EQUAL, ZERO, HUGE_VALUES, TINY, BAD, N_FILL };
+
+static float float_of(uint32_t bits)
+{
+    float x;
+    memcpy(&x, &bits, 4);
+    return x;
+}
 
 static void fill_x(float *x, size_t n, enum fill f, rng *r)
 {
-    static const float bad[] = { INFINITY, -INFINITY, NAN };
+    /* Infinities and NaNs; rounding must make neither a number nor an infinity of the last two. */
+    static const uint32_t bad[] = { 0x7F800000, 0xFF800000, 0x7FC00000, 0x7FFFFFFF, 0xFF800001 };
     for (size_t i = 0; i < n; i++)
         switch (f) {
         case RANDOM:
@@ -23,6 +31,9 @@ static void fill_x(float *x, size_t n, enum fill f, rng *r)
             break;
         case TIES: /* 127/amax = 1: every second value is half way between two codes */
             x[i] = i % 32 == 0 ? 127.0f : (float)rng_below(r, 507) * 0.5f - 126.5f;
+            break;
+        case BF16_TIES: /* half way between two bf16 numbers, both odd and even, and one bit beside it */
+            x[i] = float_of((rng_u32(r) & 0x807F0000) + 0x3F808000 + rng_below(r, 3) - 1);
             break;
         case EQUAL:
             x[i] = i % 3 ? 0.37f : -0.37f;
@@ -37,7 +48,7 @@ static void fill_x(float *x, size_t n, enum fill f, rng *r)
             x[i] = rng_unit(r) * exp2f(-(float)(96 + rng_below(r, 2) * 40 + (int)(i / 32 % 8)));
             break;
         default: /* every second group has one NaN or infinity, each in another place */
-            x[i] = i / 32 % 2 == 0 && (i == n - 1 || i % 32 == (i / 32 * 5 + 31) % 32) ? bad[rng_below(r, 3)]
+            x[i] = i / 32 % 2 == 0 && (i == n - 1 || i % 32 == (i / 32 * 5 + 31) % 32) ? float_of(bad[rng_below(r, 5)])
                                                                                        : rng_unit(r);
         }
 }
