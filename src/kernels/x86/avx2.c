@@ -7,4 +7,8 @@ void carat_kernels_avx2(carat_kernels *k)
 {
     k->isa = "avx2";
     carat_avx2_mul_q8(k);
+    carat_avx2_mul_f32(k);
+    carat_avx2_acts(k);
+    carat_avx2_vec(k);
+    carat_avx2_attend(k);
 }

@@ -23,6 +23,7 @@
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "kernels/x86/avx2_q8_tokens.h"
+#include "kernels/x86/avx2_y_tile.h"
 
 #define TILE       4 /* tokens of a prefill tile */
 #define FEW        4 /* tokens up to which weights are streamed */
@@ -192,8 +193,9 @@ INLINE void tile_dots(const q8_kind k, const int T, const uint8_t *w, const uint
     for (int i = 0; i < k.sums; i++) {
         __m256i sum[TILE][2];
 #pragma GCC unroll 4
-        for (int t = 0; t < T && k.bias; t++)
-            sum[t][0] = sum[t][1] = broadcast_i32(x + r.start + 4 * (T * i + t));
+        for (int t = 0; t < T; t++)
+            if (k.bias)
+                sum[t][0] = sum[t][1] = broadcast_i32(x + r.start + 4 * (T * i + t));
 #pragma GCC unroll 8
         for (int g = groups * i; g < groups * i + groups; g++) {
             const __m256i w0 = load256(w + 64 * g), w1 = load256(w + 64 * g + 32);
@@ -292,46 +294,6 @@ typedef struct q8_ops {
     unpack_fn *unpack;
     few_fn *few[FEW]; /* of 1.. tokens */
 } q8_ops;
-
-/* Where a tile of y is summed: in place, or for a panel that has less than 16 rows in a copy. */
-typedef struct y_tile {
-    float *y, *c;
-    size_t stride, ldc, tokens, rows;
-    _Alignas(32) float copy[TILE > FEW ? TILE : FEW][CARAT_PANEL];
-} y_tile;
-
-static void y_begin(y_tile *e, const carat_mul *m, size_t panel, size_t t0, size_t tokens, bool is_first)
-{
-    e->y = m->y + t0 * m->y_stride + panel * CARAT_PANEL;
-    e->stride = m->y_stride;
-    e->tokens = tokens;
-    e->rows = m->rows - panel * CARAT_PANEL;
-    if (e->rows >= CARAT_PANEL) {
-        e->c = e->y, e->ldc = e->stride;
-        return;
-    }
-    e->c = e->copy[0], e->ldc = CARAT_PANEL;
-    for (size_t t = 0; t < tokens && !is_first; t++)
-        memcpy(e->copy[t], e->y + e->stride * t, e->rows * sizeof *e->y);
-}
-
-static void y_end(const y_tile *e)
-{
-    for (size_t t = 0; t < e->tokens && e->c != e->y; t++)
-        memcpy(e->y + e->stride * t, e->copy[t], e->rows * sizeof *e->y);
-}
-
-static size_t panel_bytes_of(const carat_mul *m)
-{
-    size_t bytes = 0;
-    carat_panel_bytes(m->type, m->cols, &bytes);
-    return bytes;
-}
-
-static size_t smaller(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
 
 static void mul_few(const q8_ops *o, const carat_mul *m, size_t panel_begin, size_t panel_end, uint8_t *scratch)
 {
