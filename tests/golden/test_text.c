@@ -158,6 +158,165 @@ static void test_b56_embed_scale_bf16(void **state)
     }
 }
 
+/* ---- as users run it: quantised or bf16 activations, f16 cache ---- */
+
+/* Relative error that one conversion puts on a row of normal values, rms:
+ *   int8 in groups of 32   step = amax/127, amax of 32 normals is 2.4 sigma on average: 2.4/127/sqrt(12) = 0.0054
+ *   bf16                   step 2^-7 of the power of two below, 1.44 times that is the mean value: 2^-7/sqrt(12)/1.44
+ *                          = 0.0016
+ *   f16 (the cache)        2^-10/sqrt(12)/1.44 = 0.0002
+ * A layer converts four times (into q/k/v, o, gate/up, down), the head once. If all those errors reached the logits at
+ * full strength and independently, their rms would be e sqrt(4 layers + 1) of the logits' own. Random weights pass a
+ * disturbance on a little enlarged (a softmax of random queries is steep): twice that is the bound. */
+static double conversion_error(const subject *s)
+{
+    static const double e[CARAT_N_ACTS] = {
+        [CARAT_ACTS_F32] = 0.0002, [CARAT_ACTS_BF16] = 0.0016, [CARAT_ACTS_Q8] = 0.0054
+    };
+    double worst = 0;
+    for (uint32_t i = 0; i < s->m->cfg.n_layer; i++) {
+        const carat_layer *l = &s->m->layers[i];
+        const carat_matrix *all[] = { &l->q, &l->k, &l->v, &l->o, &l->gate, &l->up, &l->down };
+        for (size_t j = 0; j < 7; j++)
+            worst = fmax(worst, e[s->k.form[all[j]->type]]);
+    }
+    return worst;
+}
+
+static float margin(const float *x, size_t n)
+{
+    size_t best = argmax(x, n);
+    float second = -INFINITY;
+    for (size_t i = 0; i < n; i++)
+        if (i != best && x[i] > second)
+            second = x[i];
+    return x[best] - second;
+}
+
+static void check_converted(const checkpoint *c)
+{
+    subject s;
+    figures f = { 0 };
+    size_t n_clear = 0, n_rows = 0;
+    subject_open(&s, c->path, (subject_options){ .level = level, .scale = CARAT_EMBED_SCALE_EXACT });
+    golden_file *g = golden_open(c->golden);
+    size_t v = s.m->cfg.n_vocab;
+    double e = 2 * conversion_error(&s) * sqrt(4 * s.m->cfg.n_layer + 1);
+    for (int p = 0; p < 16; p++) {
+        char name[64];
+        size_t n;
+        if (!prompt_exists(g, p) || prompt_length(g, p) > 220 || (c->images && has_images(g, p)))
+            continue;
+        snprintf(name, sizeof name, "prompt%d.ids", p);
+        const int32_t *ids = golden_i32(g, name, 0, &n);
+        snprintf(name, sizeof name, "prompt%d.logits", p);
+        const float *ref = golden_f32(g, name, n * v, NULL);
+        float *logits = subject_logits(&s, ids, n, s.opt.batch);
+        compare(&f, logits, ref, n * v);
+        for (size_t r = 0; r < n; r++, n_rows++)
+            /* six sigmas between two logits, each off by the bound on a spread of 3 */
+            if (margin(ref + r * v, v) > 6 * 1.414 * e * 3) {
+                n_clear++;
+                assert_int_equal(argmax(logits + r * v, v), argmax(ref + r * v, v));
+            }
+        free(logits);
+    }
+    double rms = sqrt(f.sum_sq / (double)f.n), spread = sqrt(f.ref_sq / (double)f.n);
+    printf("%-50s off by %.4f rms (bound %.4f), %.3f at most; %zu of %zu rows have a clear winner, all kept\n", c->path,
+           rms, e * spread, f.worst, n_clear, n_rows);
+    assert_true(rms <= e * spread);
+    golden_close(g);
+    subject_close(&s);
+}
+
+static void test_converted_activations(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof checkpoints / sizeof *checkpoints; i++)
+        check_converted(&checkpoints[i]);
+}
+
+/* ---- images ---- */
+
+/* The projector's golden rows take the places of the image tokens; each sees its own image both ways. One cut of the
+ * prompt per run, moved out of an image if it falls into one. */
+static float *logits_with_images(subject *s, golden_file *g, int prompt, const int32_t *ids, size_t n, size_t cut)
+{
+    size_t hidden = s->m->cfg.hidden, v = s->m->cfg.n_vocab, per_image = s->m->cfg.vision.tokens_per_image, seen = 0;
+    const json_t *images =
+        json_object_get(json_array_get(json_object_get(g->manifest, "prompts"), (size_t)prompt), "images");
+    golden_array soft = golden_get(g, "projector.output");
+    carat_input *in = calloc(n, sizeof *in);
+    size_t *rows = malloc(n * sizeof *rows);
+    float *out = malloc(n * v * sizeof *out);
+    carat_kv *kv = subject_kv(s);
+    for (size_t i = 0; i < n; i++) {
+        in[i].id = ids[i];
+        rows[i] = i;
+        if (ids[i] != s->m->cfg.image_token)
+            continue;
+        size_t image = (size_t)json_integer_value(json_array_get(images, seen / per_image)), j = seen % per_image;
+        in[i].row = (const float *)soft.data + (image * per_image + j) * hidden;
+        in[i].sees_ahead = (uint32_t)(per_image - 1 - j);
+        seen++;
+    }
+    assert_int_equal(seen, json_array_size(images) * per_image);
+    while (cut > 0 && cut < n && in[cut - 1].sees_ahead)
+        cut--;
+    for (size_t done = 0, step; done < n; done += step) {
+        carat_err err;
+        step = done < cut && cut < n ? cut : n - done;
+        if (!carat_text_step(s->t, &(carat_span){ kv, in + done, step }, 1, NULL, &err) ||
+            !carat_text_logits(s->t, rows, step, out + done * v, &err))
+            fail_msg("%s", err.msg);
+    }
+    carat_kv_close(kv);
+    free(in);
+    free(rows);
+    return out;
+}
+
+static void test_image_rows(void **state)
+{
+    (void)state;
+    const char *models[] = { "models/tiny-vl", "models/vl-small-window" };
+    for (size_t i = 0; i < 2; i++) {
+        char folder[64], name[64];
+        subject s;
+        figures f = { 0 };
+        snprintf(folder, sizeof folder, "%s/golden", models[i]);
+        golden_file *g = golden_open(folder);
+        subject_open(&s, models[i],
+                     (subject_options){ .level = level, .exact = true, .scale = CARAT_EMBED_SCALE_EXACT });
+        size_t v = s.m->cfg.n_vocab;
+        for (int p = 0; p < 16 && prompt_exists(g, p); p++) {
+            size_t n;
+            if (!has_images(g, p))
+                continue;
+            snprintf(name, sizeof name, "prompt%d.ids", p);
+            const int32_t *ids = golden_i32(g, name, 0, &n);
+            snprintf(name, sizeof name, "prompt%d.logits", p);
+            const float *ref = golden_f32(g, name, n * v, NULL);
+            float *whole = logits_with_images(&s, g, p, ids, n, 0);
+            compare(&f, whole, ref, n * v);
+            snprintf(name, sizeof name, "prompt%d.logits_wrong_causal", p);
+            figures wrong = { 0 };
+            compare(&wrong, whole + (n - 1) * v, golden_f32(g, name, v, NULL), v);
+            assert_true(wrong.worst > 1);
+            for (size_t cut = 1; cut < n; cut += 7) {
+                float *split = logits_with_images(&s, g, p, ids, n, cut);
+                assert_memory_equal(split, whole, n * v * sizeof *split);
+                free(split);
+            }
+            free(whole);
+        }
+        printf("%-50s image prompts, largest difference %.1e\n", models[i], f.worst);
+        assert_true(f.n > 0 && f.worst <= 5e-4);
+        golden_close(g);
+        subject_close(&s);
+    }
+}
+
 /* ---- traces ---- */
 
 typedef struct watcher {
@@ -279,10 +438,8 @@ int main(int argc, char **argv)
 {
     level = subject_level(argc, argv);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_logits),
-        cmocka_unit_test(test_b56_embed_scale_bf16),
-        cmocka_unit_test(test_traces),
-        cmocka_unit_test(test_greedy),
+        cmocka_unit_test(test_logits), cmocka_unit_test(test_b56_embed_scale_bf16),  cmocka_unit_test(test_traces),
+        cmocka_unit_test(test_greedy), cmocka_unit_test(test_converted_activations), cmocka_unit_test(test_image_rows),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
