@@ -46,17 +46,18 @@ typedef enum carat_type {
 } carat_type;
 
 typedef struct carat_type_info {
-    const char *name;    /* "Q4_K"; NULL in a hole of the numbering */
-    uint16_t block;      /* weights in a block */
-    uint16_t bytes;      /* bytes of a block */
-    bool is_quantised;   /* not F32, F16, BF16 */
-    bool can_quantise;   /* carat_quantise_row knows it */
+    const char *name;  /* "Q4_K"; NULL in a hole of the numbering */
+    uint16_t block;    /* weights in a block */
+    uint16_t bytes;    /* bytes of a block */
+    bool is_quantised; /* not F32, F16, BF16 */
+    bool can_quantise; /* carat_quantise_row knows it */
 } carat_type_info;
 
 /* NULL for a number that is no known type. */
 const carat_type_info *carat_type_get(uint32_t type);
 
-/* By name, in any case ("q4_k"); also llama.cpp's file-type spellings are NOT accepted here. Returns false if unknown. */
+/* By name, in any case ("q4_k"); also llama.cpp's file-type spellings are NOT accepted here. Returns false if unknown.
+ */
 bool carat_type_by_name(const char *name, carat_type *out);
 
 /* Bytes of a row of n weights. False if the type is unknown, n is no multiple of the block, or it overflows. */
@@ -73,14 +74,17 @@ void carat_quantise_row(carat_type type, const float *src, void *dst, size_t n);
 /* --- half precision, exact and branch-light ----------------------------------------------------------------------- */
 
 float carat_f16_to_f32(uint16_t h);
-uint16_t carat_f32_to_f16(float f);   /* round to nearest even, overflow to infinity, NaN kept quiet */
+uint16_t carat_f32_to_f16(float f); /* round to nearest even, overflow to infinity, NaN kept quiet */
 
 static inline float carat_bf16_to_f32(uint16_t h)
 {
-    union { uint32_t u; float f; } v = { (uint32_t)h << 16 };
+    union {
+        uint32_t u;
+        float f;
+    } v = { (uint32_t)h << 16 };
     return v.f;
 }
 
-uint16_t carat_f32_to_bf16(float f);  /* round to nearest even, NaN kept quiet */
+uint16_t carat_f32_to_bf16(float f); /* round to nearest even, NaN kept quiet */
 
 #endif

@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/size.h"
 #include "base/rng.h"
+#include "base/size.h"
 #include "sample/select.h"
 
 struct carat_sampler {
@@ -249,7 +249,10 @@ bool carat_sampler_pick(carat_sampler *s, float *logits, int32_t *id, carat_err 
 
 carat_sampling carat_sampling_default(void)
 {
-    return (carat_sampling){
-        .temperature = 1.0f, .top_k = 64, .top_p = 0.95f, .min_p = 0.0f, .repetition_penalty = 1.0f, .penalty_window = 64
-    };
+    return (carat_sampling){ .temperature = 1.0f,
+                             .top_k = 64,
+                             .top_p = 0.95f,
+                             .min_p = 0.0f,
+                             .repetition_penalty = 1.0f,
+                             .penalty_window = 64 };
 }
