@@ -227,6 +227,37 @@ static void callbacks_and_signals_end_it(void **state)
     assert_string_equal(carat_finish_name(r.finish), "cancelled");
 }
 
+/* B14: both ends of a text stop it, whatever the header names, and neither is text. */
+static void both_ends_stop_and_are_not_printed(void **state)
+{
+    (void)state;
+    const char *const ends[] = { "<eos>", "<end_of_turn>" };
+    for (int i = 0; i < 2; i++) {
+        static seen s;
+        s = (seen){ 0 };
+        carat_err e;
+        carat_result r;
+        int32_t *id;
+        size_t n;
+        must(carat_encode(carat_engine_tokenizer(engine), ends[i], strlen(ends[i]), CARAT_TOK_SPECIAL, &id, &n, &e),
+             &e);
+        assert_int_equal(n, 1);
+        const carat_bias bias = { *id, 1000 };
+        carat_generation g = greedy(&s, 5);
+        g.ignore_eos = false;
+        g.sampling.bias = &bias, g.sampling.n_bias = 1;
+        run(&g, &s, &r);
+        assert_int_equal(r.finish, CARAT_FINISH_STOP);
+        assert_int_equal(r.stop_id, *id);
+        assert_int_equal(r.n_generated + s.tokens + s.len, 0);
+        g.ignore_eos = true;
+        run(&g, &s, &r);
+        assert_int_equal(s.tokens, 5);
+        assert_string_equal(s.text, ""); /* a control token has no text */
+        carat_free(id);
+    }
+}
+
 static void logprobs_are_of_the_model(void **state)
 {
     (void)state;
@@ -348,6 +379,7 @@ int main(void)
         cmocka_unit_test(stop_strings_cut_anywhere),
         cmocka_unit_test(what_was_held_back_comes_at_the_end),
         cmocka_unit_test(callbacks_and_signals_end_it),
+        cmocka_unit_test(both_ends_stop_and_are_not_printed),
         cmocka_unit_test(logprobs_are_of_the_model),
         cmocka_unit_test(threads_share_an_engine),
         cmocka_unit_test(opening_can_fail_cleanly),
