@@ -102,52 +102,61 @@ static float softmax_step(float p[CARAT_TILE], uint64_t seen, float scale, float
 
 /* ---- values ---------------------------------------------------------------------------------------------------- */
 
-/* Dimensions [i, i + 16 B) of o[t] = o[t] * rescale[t] + sum over keys of p[t][key] v[key]; the last may be ragged. */
-INLINE void values_at(const carat_kv_elem elem, const int T, const int B, float *const o[], const float *rescale,
+/* Dimensions [i, i + 64) of o[t] = o[t] * rescale[t] + sum over keys of p[t][key] v[key]. */
+INLINE void values_64(const carat_kv_elem elem, const int T, float *const o[], const float *rescale,
                       float (*p)[CARAT_TILE], const void *v, size_t head_dim, size_t i, const void *next)
 {
     __m512 acc[6][4];
 #pragma GCC unroll 6
     for (int t = 0; t < T; t++)
 #pragma GCC unroll 4
-        for (int b = 0; b < B; b++)
+        for (int b = 0; b < 4; b++)
             acc[t][b] = _mm512_mul_ps(_mm512_loadu_ps(o[t] + i + 16 * b), _mm512_set1_ps(rescale[t]));
     for (size_t key = 0; key < CARAT_TILE; key++) {
         __m512 row[4];
-        if (B == 4)
-            fetch(next, i + key);
+        fetch(next, i + key);
 #pragma GCC unroll 4
-        for (size_t b = 0; b < (size_t)B; b++)
+        for (size_t b = 0; b < 4; b++)
             row[b] = load_kv(elem, v, key * head_dim + i + 16 * b);
 #pragma GCC unroll 6
         for (int t = 0; t < T; t++) {
             const __m512 f = _mm512_set1_ps(p[t][key]);
 #pragma GCC unroll 4
-            for (int b = 0; b < B; b++)
+            for (int b = 0; b < 4; b++)
                 acc[t][b] = _mm512_fmadd_ps(row[b], f, acc[t][b]);
         }
     }
 #pragma GCC unroll 6
     for (int t = 0; t < T; t++)
 #pragma GCC unroll 4
-        for (int b = 0; b < B; b++)
+        for (int b = 0; b < 4; b++)
             _mm512_storeu_ps(o[t] + i + 16 * b, acc[t][b]);
 }
 
-/* The last head_dim % 16 dimensions, from i on, of one row. */
-static void values_ragged(carat_kv_elem elem, float *o, float rescale, const float p[CARAT_TILE], const void *v,
-                          size_t head_dim, size_t i)
+INLINE __m512 load_some(const carat_kv_elem elem, __mmask16 lanes, const void *tile, size_t i)
 {
-    const __mmask16 lanes = first_lanes(head_dim - i);
-    __m512 acc = _mm512_mul_ps(_mm512_maskz_loadu_ps(lanes, o + i), _mm512_set1_ps(rescale));
+    if (elem == CARAT_KV_F16)
+        return _mm512_cvtph_ps(_mm256_maskz_loadu_epi16(lanes, (const uint16_t *)tile + i));
+    return _mm512_maskz_loadu_ps(lanes, (const float *)tile + i);
+}
+
+/* As values_64 for the at most 16 dimensions from i on that `lanes` names. */
+INLINE void values_16(const carat_kv_elem elem, const int T, const __mmask16 lanes, float *const o[],
+                      const float *rescale, float (*p)[CARAT_TILE], const void *v, size_t head_dim, size_t i)
+{
+    __m512 acc[6];
+#pragma GCC unroll 6
+    for (int t = 0; t < T; t++)
+        acc[t] = _mm512_mul_ps(_mm512_maskz_loadu_ps(lanes, o[t] + i), _mm512_set1_ps(rescale[t]));
     for (size_t key = 0; key < CARAT_TILE; key++) {
-        const size_t at = key * head_dim + i;
-        const __m512 row = elem == CARAT_KV_F16
-                               ? _mm512_cvtph_ps(_mm256_maskz_loadu_epi16(lanes, (const uint16_t *)v + at))
-                               : _mm512_maskz_loadu_ps(lanes, (const float *)v + at);
-        acc = _mm512_fmadd_ps(row, _mm512_set1_ps(p[key]), acc);
+        const __m512 row = load_some(elem, lanes, v, key * head_dim + i);
+#pragma GCC unroll 6
+        for (int t = 0; t < T; t++)
+            acc[t] = _mm512_fmadd_ps(row, _mm512_set1_ps(p[t][key]), acc[t]);
     }
-    _mm512_mask_storeu_ps(o + i, lanes, acc);
+#pragma GCC unroll 6
+    for (int t = 0; t < T; t++)
+        _mm512_mask_storeu_ps(o[t] + i, lanes, acc[t]);
 }
 
 INLINE void values(const carat_kv_elem elem, const int T, float *const o[], const float *rescale,
@@ -155,11 +164,9 @@ INLINE void values(const carat_kv_elem elem, const int T, float *const o[], cons
 {
     size_t i = 0;
     for (; i + 64 <= head_dim; i += 64)
-        values_at(elem, T, 4, o, rescale, p, v, head_dim, i, next);
-    for (; i + 16 <= head_dim; i += 16)
-        values_at(elem, T, 1, o, rescale, p, v, head_dim, i, next);
-    for (int t = 0; i < head_dim && t < T; t++)
-        values_ragged(elem, o[t], rescale[t], p[t], v, head_dim, i);
+        values_64(elem, T, o, rescale, p, v, head_dim, i, next);
+    for (; i < head_dim; i += 16)
+        values_16(elem, T, first_lanes(head_dim - i), o, rescale, p, v, head_dim, i);
 }
 
 /* ---- groups of rows -------------------------------------------------------------------------------------------- */
