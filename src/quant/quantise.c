@@ -40,64 +40,64 @@ static uint32_t fifth_bits(const uint8_t *codes)
 
 /* ---- blocks of 32 ------------------------------------------------------------------------------------------------ */
 
-static void quantise_q8_0(const float *x, const float *w, uint8_t *b)
+static void quantise_q8_0(const float *x, uint8_t *b)
 {
     const carat_levels levels = { -127, 127, false };
     uint8_t codes[32];
-    uint16_t d = carat_fit_scale(x, w, 32, levels);
+    uint16_t d = carat_fit_scale(x, 32, levels);
     carat_fit_codes(x, 32, carat_f16_to_f32(d), levels, codes);
     put_u16(b, d);
     for (int i = 0; i < 32; i++)
         b[2 + i] = (uint8_t)(codes[i] - 127);
 }
 
-static void quantise_q4_0(const float *x, const float *w, uint8_t *b)
+static void quantise_q4_0(const float *x, uint8_t *b)
 {
     const carat_levels levels = { -8, 7, false };
     uint8_t codes[32];
-    uint16_t d = carat_fit_scale(x, w, 32, levels);
+    uint16_t d = carat_fit_scale(x, 32, levels);
     carat_fit_codes(x, 32, carat_f16_to_f32(d), levels, codes);
     put_u16(b, d);
     put_nibbles(b + 2, codes);
 }
 
-static void quantise_q5_0(const float *x, const float *w, uint8_t *b)
+static void quantise_q5_0(const float *x, uint8_t *b)
 {
     const carat_levels levels = { -16, 15, false };
     uint8_t codes[32];
-    uint16_t d = carat_fit_scale(x, w, 32, levels);
+    uint16_t d = carat_fit_scale(x, 32, levels);
     carat_fit_codes(x, 32, carat_f16_to_f32(d), levels, codes);
     put_u16(b, d);
     put_u32(b + 2, fifth_bits(codes));
     put_nibbles(b + 6, codes);
 }
 
-static void quantise_iq4_nl(const float *x, const float *w, uint8_t *b)
+static void quantise_iq4_nl(const float *x, uint8_t *b)
 {
     const carat_levels levels = { -127, 113, true };
     uint8_t codes[32];
-    uint16_t d = carat_fit_scale(x, w, 32, levels);
+    uint16_t d = carat_fit_scale(x, 32, levels);
     carat_fit_codes(x, 32, carat_f16_to_f32(d), levels, codes);
     put_u16(b, d);
     put_nibbles(b + 2, codes);
 }
 
-static void quantise_q4_1(const float *x, const float *w, uint8_t *b)
+static void quantise_q4_1(const float *x, uint8_t *b)
 {
     uint8_t codes[32];
     uint16_t d, m;
-    carat_fit_affine(x, w, 32, 15, &d, &m);
+    carat_fit_affine(x, 32, 15, &d, &m);
     carat_fit_affine_codes(x, 32, carat_f16_to_f32(d), carat_f16_to_f32(m), 15, codes);
     put_u16(b, d);
     put_u16(b + 2, m);
     put_nibbles(b + 4, codes);
 }
 
-static void quantise_q5_1(const float *x, const float *w, uint8_t *b)
+static void quantise_q5_1(const float *x, uint8_t *b)
 {
     uint8_t codes[32];
     uint16_t d, m;
-    carat_fit_affine(x, w, 32, 31, &d, &m);
+    carat_fit_affine(x, 32, 31, &d, &m);
     carat_fit_affine_codes(x, 32, carat_f16_to_f32(d), carat_f16_to_f32(m), 31, codes);
     put_u16(b, d);
     put_u16(b + 2, m);
@@ -107,21 +107,21 @@ static void quantise_q5_1(const float *x, const float *w, uint8_t *b)
 
 /* ---- blocks of 256 with scales ----------------------------------------------------------------------------------- */
 
-static uint16_t fit_groups(const float *x, const float *w, int n_group, carat_levels levels, int sub_lo, int sub_hi,
-                           int *sub, uint8_t *codes)
+static uint16_t fit_groups(const float *x, int n_group, carat_levels levels, int sub_lo, int sub_hi, int *sub,
+                           uint8_t *codes)
 {
     int len = 256 / n_group;
-    uint16_t d = carat_fit_scales(x, w, n_group, len, levels, sub_lo, sub_hi, sub);
+    uint16_t d = carat_fit_scales(x, n_group, len, levels, sub_lo, sub_hi, sub);
     for (int g = 0; g < n_group; g++)
         carat_fit_codes(x + g * len, len, carat_f16_to_f32(d) * (float)sub[g], levels, codes + g * len);
     return d;
 }
 
-static void quantise_q6_k(const float *x, const float *w, uint8_t *b)
+static void quantise_q6_k(const float *x, uint8_t *b)
 {
     uint8_t codes[256];
     int sub[16];
-    put_u16(b + 208, fit_groups(x, w, 16, (carat_levels){ -32, 31, false }, -128, 127, sub, codes));
+    put_u16(b + 208, fit_groups(x, 16, (carat_levels){ -32, 31, false }, -128, 127, sub, codes));
     for (int half = 0; half < 2; half++) {
         const uint8_t *c = codes + 128 * half;
         for (int i = 0; i < 64; i++)
@@ -134,12 +134,12 @@ static void quantise_q6_k(const float *x, const float *w, uint8_t *b)
         b[192 + g] = (uint8_t)sub[g];
 }
 
-static void quantise_q3_k(const float *x, const float *w, uint8_t *b)
+static void quantise_q3_k(const float *x, uint8_t *b)
 {
     uint8_t codes[256], *high = b, *low = b + 32, *scales = b + 96;
     int sub[16];
     memset(b, 0, 108);
-    put_u16(b + 108, fit_groups(x, w, 16, (carat_levels){ -4, 3, false }, -32, 31, sub, codes));
+    put_u16(b + 108, fit_groups(x, 16, (carat_levels){ -4, 3, false }, -32, 31, sub, codes));
     for (int i = 0; i < 256; i++) { /* code = level + 4: bit 2 set is the mask's "nothing to subtract" */
         high[i % 32] |= (uint8_t)((codes[i] >> 2) << (i / 32));
         low[32 * (i / 128) + i % 32] |= (uint8_t)((codes[i] & 3) << (2 * (i / 32 % 4)));
@@ -151,12 +151,12 @@ static void quantise_q3_k(const float *x, const float *w, uint8_t *b)
     }
 }
 
-static void quantise_iq4_xs(const float *x, const float *w, uint8_t *b)
+static void quantise_iq4_xs(const float *x, uint8_t *b)
 {
     uint8_t codes[256];
     int sub[8];
     unsigned high = 0;
-    put_u16(b, fit_groups(x, w, 8, (carat_levels){ -127, 113, true }, -32, 31, sub, codes));
+    put_u16(b, fit_groups(x, 8, (carat_levels){ -127, 113, true }, -32, 31, sub, codes));
     memset(b + 4, 0, 4);
     for (int g = 0; g < 8; g++) {
         int s = sub[g] + 32;
@@ -175,20 +175,20 @@ typedef struct affine_block {
     uint8_t codes[256];
 } affine_block;
 
-static void fit_affine_groups(affine_block *a, const float *x, const float *w, int n_group, int code_max, int sub_max)
+static void fit_affine_groups(affine_block *a, const float *x, int n_group, int code_max, int sub_max)
 {
     int len = 256 / n_group;
-    carat_fit_affines(x, w, n_group, len, code_max, sub_max, a->sub, a->sub_min, &a->d, &a->dmin);
+    carat_fit_affines(x, n_group, len, code_max, sub_max, a->sub, a->sub_min, &a->d, &a->dmin);
     float d = carat_f16_to_f32(a->d), dmin = carat_f16_to_f32(a->dmin);
     for (int g = 0; g < n_group; g++)
         carat_fit_affine_codes(x + g * len, len, d * (float)a->sub[g], -(dmin * (float)a->sub_min[g]), code_max,
                                a->codes + g * len);
 }
 
-static void quantise_q2_k(const float *x, const float *w, uint8_t *b)
+static void quantise_q2_k(const float *x, uint8_t *b)
 {
     affine_block a;
-    fit_affine_groups(&a, x, w, 16, 3, 15);
+    fit_affine_groups(&a, x, 16, 3, 15);
     memset(b, 0, 80);
     for (int g = 0; g < 16; g++)
         b[g] = (uint8_t)(a.sub[g] | a.sub_min[g] << 4);
@@ -211,10 +211,10 @@ static void put_scale_head(const affine_block *a, uint8_t *b)
     }
 }
 
-static void quantise_q4_k(const float *x, const float *w, uint8_t *b)
+static void quantise_q4_k(const float *x, uint8_t *b)
 {
     affine_block a;
-    fit_affine_groups(&a, x, w, 8, 15, 63);
+    fit_affine_groups(&a, x, 8, 15, 63);
     put_scale_head(&a, b);
     for (int i = 0; i < 128; i++) {
         const uint8_t *c = a.codes + 64 * (i / 32) + i % 32;
@@ -222,10 +222,10 @@ static void quantise_q4_k(const float *x, const float *w, uint8_t *b)
     }
 }
 
-static void quantise_q5_k(const float *x, const float *w, uint8_t *b)
+static void quantise_q5_k(const float *x, uint8_t *b)
 {
     affine_block a;
-    fit_affine_groups(&a, x, w, 8, 31, 63);
+    fit_affine_groups(&a, x, 8, 31, 63);
     put_scale_head(&a, b);
     memset(b + 16, 0, 32);
     for (int i = 0; i < 256; i++)
@@ -238,7 +238,7 @@ static void quantise_q5_k(const float *x, const float *w, uint8_t *b)
 
 /* ---- rows -------------------------------------------------------------------------------------------------------- */
 
-static void (*const block_of[CARAT_N_TYPE])(const float *x, const float *w, uint8_t *b) = {
+static void (*const block_of[CARAT_N_TYPE])(const float *x, uint8_t *b) = {
     [CARAT_Q8_0] = quantise_q8_0, [CARAT_Q4_0] = quantise_q4_0,     [CARAT_Q4_1] = quantise_q4_1,
     [CARAT_Q5_0] = quantise_q5_0, [CARAT_Q5_1] = quantise_q5_1,     [CARAT_Q2_K] = quantise_q2_k,
     [CARAT_Q3_K] = quantise_q3_k, [CARAT_Q4_K] = quantise_q4_k,     [CARAT_Q5_K] = quantise_q5_k,
@@ -258,7 +258,7 @@ void carat_quantise_row(carat_type type, const float *src, void *dst, size_t n)
     const carat_type_info *info = carat_type_get(type);
     uint8_t *b = dst;
     assert(info && info->can_quantise && n % info->block == 0);
-    float x[256], w[256];
+    float x[256];
     switch (type) {
     case CARAT_F32:
         for (size_t i = 0; i < n; i++) {
@@ -278,8 +278,7 @@ void carat_quantise_row(carat_type type, const float *src, void *dst, size_t n)
         for (size_t i = 0; i < n; i += info->block, b += info->bytes) {
             for (int k = 0; k < info->block; k++)
                 x[k] = clamp(finite_or_0(src[i + (size_t)k]), -LARGEST, LARGEST);
-            carat_fit_weights(x, w, info->block);
-            block_of[type](x, w, b);
+            block_of[type](x, b);
         }
     }
 }

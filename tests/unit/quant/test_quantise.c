@@ -81,10 +81,10 @@ static void errors_reached(void **state)
     static const struct {
         carat_type type;
         double error;
-    } reached[N_TYPES] = { { CARAT_Q8_0, 0.00499 }, { CARAT_Q6_K, 0.01682 },   { CARAT_Q5_1, 0.03344 },
-                           { CARAT_Q5_0, 0.03983 }, { CARAT_Q5_K, 0.03451 },   { CARAT_Q4_1, 0.06982 },
-                           { CARAT_Q4_0, 0.08066 }, { CARAT_Q4_K, 0.07045 },   { CARAT_IQ4_NL, 0.07296 },
-                           { CARAT_Q3_K, 0.14474 }, { CARAT_IQ4_XS, 0.07354 }, { CARAT_Q2_K, 0.26773 } };
+    } reached[N_TYPES] = { { CARAT_Q8_0, 0.00497 }, { CARAT_Q6_K, 0.01674 },   { CARAT_Q5_1, 0.03311 },
+                           { CARAT_Q5_0, 0.03965 }, { CARAT_Q5_K, 0.03429 },   { CARAT_Q4_1, 0.06899 },
+                           { CARAT_Q4_0, 0.07998 }, { CARAT_Q4_K, 0.06973 },   { CARAT_IQ4_NL, 0.07263 },
+                           { CARAT_Q3_K, 0.14297 }, { CARAT_IQ4_XS, 0.07329 }, { CARAT_Q2_K, 0.26189 } };
     float x[N];
     seed = 1;
     double own = 0, got[CARAT_N_TYPE] = { 0 };
@@ -107,18 +107,15 @@ static void errors_reached(void **state)
     assert_true(got[CARAT_IQ4_NL] < got[CARAT_Q4_0] && got[CARAT_IQ4_XS] < got[CARAT_Q4_0]);
 }
 
-/* The error that the fits minimise (src/quant/fit.h), of one block. */
-static double weighted_error(carat_type type, const uint8_t *block, const float *x)
+/* What the fits minimise (src/quant/fit.h), of one block. */
+static double squared_error(carat_type type, const uint8_t *block, const float *x)
 {
     int n = carat_type_get(type)->block;
     float y[256];
-    double rms = 0, sum = 0;
+    double sum = 0;
     carat_unpack_row(type, block, y, (size_t)n);
     for (int i = 0; i < n; i++)
-        rms += (double)x[i] * (double)x[i];
-    rms = sqrt(rms / n);
-    for (int i = 0; i < n; i++)
-        sum += (rms + fabs((double)x[i])) * ((double)y[i] - (double)x[i]) * ((double)y[i] - (double)x[i]);
+        sum += ((double)y[i] - (double)x[i]) * ((double)y[i] - (double)x[i]);
     return isfinite(sum) ? sum : DBL_MAX;
 }
 
@@ -136,14 +133,14 @@ static void f16_fields(carat_type type, int at[3])
 static double best_single_change(carat_type type, uint8_t *b, const float *x)
 {
     const carat_type_info *info = carat_type_get(type);
-    double e = weighted_error(type, b, x), most = 0;
+    double e = squared_error(type, b, x), most = 0;
     int at[3];
     for (int bit = 0; bit < 8 * info->bytes; bit++) {
         uint8_t was = b[bit / 8];
         b[bit / 8] ^= (uint8_t)(1 << bit % 8);
         /* -128 is left unused in Q8_0: not all readers multiply it rightly. */
         if (type != CARAT_Q8_0 || bit < 16 || b[bit / 8] != 0x80)
-            most = fmax(most, 1 - weighted_error(type, b, x) / e);
+            most = fmax(most, 1 - squared_error(type, b, x) / e);
         b[bit / 8] = was;
     }
     f16_fields(type, at);
@@ -151,7 +148,7 @@ static double best_single_change(carat_type type, uint8_t *b, const float *x)
         for (int step = -1; step <= 1; step += 2) {
             uint16_t h = (uint16_t)(b[at[f]] | b[at[f] + 1] << 8), moved = (uint16_t)(h + step);
             memcpy(b + at[f], &moved, 2);
-            most = fmax(most, 1 - weighted_error(type, b, x) / e);
+            most = fmax(most, 1 - squared_error(type, b, x) / e);
             memcpy(b + at[f], &h, 2);
         }
     return most;
@@ -168,9 +165,9 @@ static void nothing_near_by_is_better(void **state)
         carat_type type;
         double most;
     } bound[N_TYPES] = {
-        { CARAT_Q8_0, 0.014 }, { CARAT_Q5_0, 1e-6 },   { CARAT_Q4_0, 1e-6 },  { CARAT_IQ4_NL, 1e-6 },
-        { CARAT_Q5_1, 0.003 }, { CARAT_Q4_1, 0.0008 }, { CARAT_Q6_K, 0.004 }, { CARAT_Q5_K, 0.035 },
-        { CARAT_Q4_K, 0.018 }, { CARAT_Q3_K, 0.0027 }, { CARAT_Q2_K, 0.025 }, { CARAT_IQ4_XS, 0.0014 }
+        { CARAT_Q8_0, 0.007 },  { CARAT_Q5_0, 1e-6 },   { CARAT_Q4_0, 1e-6 },   { CARAT_IQ4_NL, 1e-6 },
+        { CARAT_Q5_1, 0.0025 }, { CARAT_Q4_1, 0.0008 }, { CARAT_Q6_K, 0.0027 }, { CARAT_Q5_K, 0.047 },
+        { CARAT_Q4_K, 0.028 },  { CARAT_Q3_K, 0.0016 }, { CARAT_Q2_K, 0.016 },  { CARAT_IQ4_XS, 1e-4 }
     };
     seed = 2;
     for (int t = 0; t < N_TYPES; t++) {
@@ -278,11 +275,11 @@ static void same_bytes_everywhere(void **state)
     static const struct {
         carat_type type;
         uint32_t hash;
-    } known[] = { { CARAT_F16, 0x509fe8a5 },    { CARAT_BF16, 0x7bdb40d1 },  { CARAT_Q8_0, 0xafccfe02 },
-                  { CARAT_Q4_0, 0x3a0ae844 },   { CARAT_Q4_1, 0xe46be6d5 },  { CARAT_Q5_0, 0x9bfa4fe8 },
-                  { CARAT_Q5_1, 0x38db2b54 },   { CARAT_Q2_K, 0x4a8ac7e3 },  { CARAT_Q3_K, 0x90c6e442 },
-                  { CARAT_Q4_K, 0x4c62c7a6 },   { CARAT_Q5_K, 0xf68ad80e },  { CARAT_Q6_K, 0x0696dde4 },
-                  { CARAT_IQ4_NL, 0x2a85b45b }, { CARAT_IQ4_XS, 0x7145445d } };
+    } known[] = { { CARAT_F16, 0x509fe8a5 },    { CARAT_BF16, 0x7bdb40d1 },  { CARAT_Q8_0, 0x0b3fdb8e },
+                  { CARAT_Q4_0, 0x53797e31 },   { CARAT_Q4_1, 0x471f827b },  { CARAT_Q5_0, 0x8b2139e9 },
+                  { CARAT_Q5_1, 0x86a4b521 },   { CARAT_Q2_K, 0x74055b6b },  { CARAT_Q3_K, 0x09ff0dc3 },
+                  { CARAT_Q4_K, 0x1aaaedf1 },   { CARAT_Q5_K, 0x59b3a9d1 },  { CARAT_Q6_K, 0x4d791325 },
+                  { CARAT_IQ4_NL, 0xeebace44 }, { CARAT_IQ4_XS, 0xd2641092 } };
     static uint8_t blocks[MAX_BYTES];
     golden_file *g = golden_open("quants");
     const float *x = golden_f32(g, "source", N, NULL);
