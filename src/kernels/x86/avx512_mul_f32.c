@@ -145,13 +145,13 @@ INLINE void unpack_quantised(const carat_type type, const carat_mul *m, const ui
 #define MANY_CHUNK 128  /* two panels: 16 KiB */
 #define PLACE      2048 /* in place there is no buffer to outgrow, but tokens still take scratch */
 
-static const plain_path one_f32 = { 4, 1, kernel_F32_4x1, NULL, PLACE, 128 };
-static const plain_path one_f16 = { 4, 1, kernel_F16_4x1, NULL, PLACE, 64 };
-static const plain_path one_bf16 = { 4, 1, kernel_BF16_4x1, NULL, PLACE, 64 };
-static const plain_path four_f32 = { 2, 4, kernel_F32_2x4, NULL, PLACE, 128 };
-static const plain_path four_f16 = { 2, 4, kernel_F16_2x4, NULL, PLACE, 64 };
-static const plain_path four_bf16 = { 2, 4, kernel_BF16_2x4, NULL, PLACE, 64 };
-static const plain_path many_f32 = { 2, 12, kernel_F32_2x12, NULL, MANY_CHUNK, 128 };
+static const plain_path one_f32 = { 4, 1, kernel_F32_4x1, NULL, PLACE, 64 };
+static const plain_path one_f16 = { 4, 1, kernel_F16_4x1, NULL, PLACE, 32 };
+static const plain_path one_bf16 = { 4, 1, kernel_BF16_4x1, NULL, PLACE, 32 };
+static const plain_path four_f32 = { 2, 4, kernel_F32_2x4, NULL, PLACE, 64 };
+static const plain_path four_f16 = { 2, 4, kernel_F16_2x4, NULL, PLACE, 32 };
+static const plain_path four_bf16 = { 2, 4, kernel_BF16_2x4, NULL, PLACE, 32 };
+static const plain_path many_f32 = { 2, 12, kernel_F32_2x12, NULL, MANY_CHUNK, 64 };
 static const plain_path many_f16 = { 2, 12, kernel_F32_2x12, unpack_F16, MANY_CHUNK, 0 };
 static const plain_path many_bf16 = { 2, 12, kernel_F32_2x12, unpack_BF16, MANY_CHUNK, 0 };
 

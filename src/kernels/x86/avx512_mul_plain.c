@@ -6,8 +6,8 @@
 #include <immintrin.h>
 #include <string.h>
 
-#define MAX_TOKENS      12
-#define WEIGHTS_SCRATCH ((size_t)64 << 10) /* 4 panels x 256 steps, or 2 x 512 */
+#define MAX_TILE        (12 * 2 * CARAT_PANEL) /* floats: 12 tokens x 2 panels, the largest of the kernels' tiles */
+#define WEIGHTS_SCRATCH ((size_t)64 << 10)     /* 4 panels x 256 steps, or 2 x 512 */
 
 typedef struct plain_block {
     const plain_path *path;
@@ -76,8 +76,7 @@ static void mul_tile(const plain_block *b, const uint8_t *const w[PLAIN_MAX_PANE
         b->path->kernel(w, x, b->n_steps, y, b->m->y_stride, is_first);
         return;
     }
-    _Alignas(64) float copy[MAX_TOKENS * 2 * CARAT_PANEL] = { 0 };
-    _Static_assert(MAX_TOKENS * 2 >= 1 * PLAIN_MAX_PANELS, "the widest tile fits");
+    _Alignas(64) float copy[MAX_TILE];
     for (size_t t = 0; !is_first && t < tokens; t++)
         memcpy(copy + width * t, y + b->m->y_stride * t, rows * sizeof *y);
     b->path->kernel(w, x, b->n_steps, copy, width, is_first);
@@ -97,7 +96,7 @@ static void mul_panels(const plain_block *b, size_t p, size_t panel_end, size_t 
             w[i] = buf + i * 64 * path->chunk;
             path->unpack(m, panel, b->s0, b->n_steps, buf + i * 64 * path->chunk);
         } else {
-            w[i] = panel + b->s0 * path->step_bytes_x2 / 2;
+            w[i] = panel + b->s0 * path->step_bytes;
         }
     }
     const size_t rows = min_size(min_size(panel_end, p + path->panels) * CARAT_PANEL, m->rows) - p * CARAT_PANEL;

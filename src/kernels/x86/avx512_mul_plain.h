@@ -23,9 +23,9 @@ typedef void plain_unpack(const carat_mul *m, const uint8_t *panel, size_t s0, s
 typedef struct plain_path {
     size_t panels, tokens; /* R and T of the kernel */
     plain_kernel *kernel;
-    plain_unpack *unpack; /* NULL: multiplied where it stands, step s at (s / per) * 64 or 32 bytes: */
-    size_t chunk;         /* steps at a time; what unpack and place allow */
-    size_t step_bytes_x2; /* twice the bytes of a step of a panel in place */
+    plain_unpack *unpack; /* NULL: panels are multiplied where they stand */
+    size_t chunk;         /* steps at a time, a whole number of the type's units; its buffers fit WEIGHTS_SCRATCH */
+    size_t step_bytes;    /* of a panel, where it stands */
 } plain_path;
 
 void carat_avx512_mul_plain(const plain_path *path, size_t steps, const carat_mul *m, size_t panel_begin,

@@ -332,14 +332,15 @@ typedef struct q8_ops {
     tile_fn *tile[2]; /* 1, 2 panels */
 } q8_ops;
 
-/* Where a kernel's tile of y is written: in place if whole, else through a copy. */
+/* Where a kernel's tile of y is written: in place if whole, else through `copy`. */
 typedef struct y_tile {
-    float *y;
+    float *y, *copy; /* copy: [tokens][width], 64-aligned; not cleared, only what exists is read back */
     size_t stride, tokens, rows;
-    _Alignas(64) float copy[DECODE_TILE * 32];
 } y_tile;
 
-static float *y_begin(y_tile *e, size_t width, bool is_first)
+#define Y_COPY (DECODE_TILE * 2 * CARAT_PANEL) /* floats */
+
+static float *y_begin(const y_tile *e, size_t width, bool is_first)
 {
     for (size_t t = 0; !is_first && t < e->tokens; t++)
         memcpy(e->copy + width * t, e->y + e->stride * t, e->rows * sizeof *e->y);
@@ -370,10 +371,12 @@ static void few_tile(const few_pass *f, const uint8_t *panel, size_t p, const ui
 {
     const carat_mul *m = f->m;
     const bool is_first = f->s0 == 0;
-    y_tile e = { .y = m->y + t0 * m->y_stride + p * CARAT_PANEL,
-                 .stride = m->y_stride,
-                 .tokens = n,
-                 .rows = min_size(m->rows - p * CARAT_PANEL, CARAT_PANEL) };
+    _Alignas(64) float copy[Y_COPY];
+    const y_tile e = { .y = m->y + t0 * m->y_stride + p * CARAT_PANEL,
+                       .copy = copy,
+                       .stride = m->y_stride,
+                       .tokens = n,
+                       .rows = min_size(m->rows - p * CARAT_PANEL, CARAT_PANEL) };
     if (n == (size_t)1 << log && e.rows == CARAT_PANEL) {
         f->ops->decode[log](panel, m->cols, f->s0, f->s1, x, e.y, m->y_stride, is_first);
     } else {
@@ -432,9 +435,10 @@ static void mul_tiles(const q8_ops *o, const carat_mul *m, const uint8_t *w, con
     const size_t fetch = (next.bytes / ((n + TILE - 1) / TILE) + 127) / 64 * 64;
     const size_t tile_bytes = record_of(o->kind.is_half, TILE).bytes * (s1 - s0), width = panels * CARAT_PANEL;
     tile_fn *kernel = o->tile[panels - 1];
+    _Alignas(64) float copy[Y_COPY];
     for (size_t t = 0; t < n; t += TILE, x += tile_bytes) {
         fetch_ahead(&next, fetch);
-        y_tile e = { .y = y + t * m->y_stride, .stride = m->y_stride, .tokens = min_size(n - t, TILE), .rows = rows };
+        const y_tile e = { y + t * m->y_stride, copy, m->y_stride, min_size(n - t, TILE), rows };
         if (e.tokens == TILE && rows == width) {
             for (size_t i = TILE; i < 2 * TILE && t + i < n; i++) {
                 _mm_prefetch((const char *)(e.y + i * m->y_stride), _MM_HINT_T1);

@@ -55,9 +55,9 @@ KERNEL(2, 12)
 
 static void mul_bf16(const carat_mul *m, size_t panel_begin, size_t panel_end, void *scratch)
 {
-    static const plain_path one = { 4, 1, kernel_4x1, NULL, 2048, 128 };
-    static const plain_path four = { 2, 4, kernel_2x4, NULL, 2048, 128 };
-    static const plain_path many = { 2, 12, kernel_2x12, NULL, 128, 128 };
+    static const plain_path one = { 4, 1, kernel_4x1, NULL, 2048, 64 };
+    static const plain_path four = { 2, 4, kernel_2x4, NULL, 2048, 64 };
+    static const plain_path many = { 2, 12, kernel_2x12, NULL, 128, 64 };
     carat_avx512_mul_plain(m->n == 1   ? &one
                            : m->n <= 4 ? &four
                                        : &many,
