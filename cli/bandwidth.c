@@ -8,7 +8,7 @@
 #include "common.h"
 
 #define BUFFER ((size_t)1 << 30)
-#define PASSES 5
+#define PASSES 7
 
 typedef uint64_t vec __attribute__((vector_size(64)));
 
@@ -43,14 +43,13 @@ bool cli_read_bandwidth(int n_threads, double *bytes_per_second, carat_err *err)
     }
     memset(data, 1, BUFFER); /* real pages, not the shared zero page */
     r.data = data;
-    *bytes_per_second = 0;
+    double rates[PASSES];
     for (int pass = 0; pass < PASSES; pass++) {
         double start = cli_now();
         carat_pool_run(pool, read_part, &r);
-        double rate = (double)BUFFER / (cli_now() - start);
-        if (rate > *bytes_per_second)
-            *bytes_per_second = rate;
+        rates[pass] = (double)BUFFER / (cli_now() - start);
     }
+    *bytes_per_second = cli_median(rates, PASSES);
     carat_block_free(data, BUFFER);
     carat_pool_close(pool);
     return true;

@@ -38,18 +38,6 @@ typedef struct speeds {
     double bandwidth[2];                        /* bytes a second before and after */
 } speeds;
 
-static int ascending(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static double median(double *v, size_t n)
-{
-    qsort(v, n, sizeof *v, ascending);
-    return n % 2 ? v[n / 2] : (v[n / 2 - 1] + v[n / 2]) / 2;
-}
-
 /* Any ids but control tokens: the values do not matter to the speed. */
 static void random_ids(int32_t *ids, size_t n, size_t n_vocab)
 {
@@ -160,8 +148,8 @@ static void report(const char *path, const carat_model_info *i, const char *isa,
     }
     json_t *rows = json_array();
     for (size_t k = 0; k < n; k++) {
-        double p = median(all[k].prefill, runs), d = median(all[k].decode, runs);
-        double bw = all[k].bandwidth[0] > all[k].bandwidth[1] ? all[k].bandwidth[0] : all[k].bandwidth[1];
+        double p = cli_median(all[k].prefill, runs), d = cli_median(all[k].decode, runs);
+        double bw = (all[k].bandwidth[0] + all[k].bandwidth[1]) / 2;
         if (!opt.json)
             printf("%7d  %13.1f  %12.2f  %7.1f GB/s  %8.1f GB/s  %4.0f %%\n", all[k].threads, p, d, d * bytes / 1e9,
                    bw / 1e9, 100 * d * bytes / bw);

@@ -38,6 +38,7 @@ bool cli_was_interrupted(void);
 /* ---- timing and files ---- */
 
 double cli_now(void);
+double cli_median(double *v, size_t n); /* sorts v */
 /* Reads all of a stream ("-" and pipes) or file, at most 256 MiB; the caller frees it. */
 bool cli_read_text(const char *path, char **text, size_t *len, carat_err *err);
 
