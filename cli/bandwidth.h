@@ -6,7 +6,8 @@
 
 #include "base/err.h"
 
-/* Bytes a second that n_threads together read from a buffer far larger than the caches: the median of several passes. */
+/* Bytes a second that n_threads together read from a buffer far larger than the caches: the median of several passes.
+ */
 bool cli_read_bandwidth(int n_threads, double *bytes_per_second, carat_err *err);
 
 #endif

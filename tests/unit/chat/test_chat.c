@@ -348,8 +348,8 @@ static void random_conversations(void **state)
                                          "\n\n",
                                          "<start_of_image>",
                                          "\xff",
-                                         "\xe3\x80\x80"
-                                         "c",
+                                         ("\xe3\x80\x80"
+                                          "c"),
                                          "<image_soft_token>" };
     uint32_t r = 12345;
     for (int round = 0; round < 3000; round++) {
