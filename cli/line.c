@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "line.h"
 
+#include <setjmp.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,6 +40,29 @@ static bool history_path(char *path, size_t size)
     }
     return true;
 }
+
+static sigjmp_buf interrupted;
+
+static void on_interrupt(int sig)
+{
+    (void)sig;
+    siglongjmp(interrupted, 1);
+}
+
+/* readline, but Ctrl-C gives up the line instead of the program. libedit restores the terminal before it passes the
+ * signal on, and begins every line with an empty buffer. */
+static char *edited_line(const char *prompt)
+{
+    if (sigsetjmp(interrupted, 1)) {
+        signal(SIGINT, SIG_DFL);
+        puts("\n(Ctrl-D or /bye leaves)");
+        return strdup("");
+    }
+    signal(SIGINT, on_interrupt);
+    char *line = readline(prompt);
+    signal(SIGINT, SIG_DFL);
+    return line;
+}
 #endif
 
 void line_open(void)
@@ -66,7 +91,7 @@ static char *one_line(const char *prompt)
 {
 #if CARAT_HAVE_LIBEDIT
     if (isatty(0))
-        return readline(prompt);
+        return edited_line(prompt);
 #endif
     if (isatty(0)) {
         fputs(prompt, stdout);

@@ -185,7 +185,7 @@ static bool one_token(generator *gen, carat_result *r, bool *ended, carat_err *e
     if (*ended)
         return true;
     carat_err why;
-    if (!carat_session_append(s, &id, 1, &why)) {
+    if (!carat_session_extend(s, &id, 1, NULL, NULL, &why)) {
         if (why.code != CARAT_ECANCELLED) {
             if (err)
                 *err = why;

@@ -35,6 +35,12 @@ struct carat_session {
     atomic_bool cancel;
 };
 
+typedef bool carat_on_logits(void *arg, size_t pos, const float *logits, size_t n_vocab);
+
+/* What the public appends do, but a cancel that came stays set: a caller that goes on looks at it itself. */
+bool carat_session_extend(carat_session *s, const int32_t *ids, size_t n, carat_on_logits *on_logits, void *arg,
+                          carat_err *err);
+
 /* Fills the description from a model opened or peeked at. */
 bool carat_info_new(const carat_model *m, size_t weight_bytes, carat_model_info **out, carat_err *err);
 

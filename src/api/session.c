@@ -103,12 +103,10 @@ void carat_session_cancel(carat_session *s)
     atomic_store(&s->cancel, true);
 }
 
-typedef bool on_logits_fn(void *arg, size_t pos, const float *logits, size_t n_vocab);
-
 /* One chunk, under the engine's lock: the step, then the logits somebody wants: of every row for on_logits, of the last
  * row when the chunk is the last. */
-static bool run_chunk(carat_session *s, const int32_t *ids, size_t n, bool is_last, on_logits_fn *on_logits, void *arg,
-                      carat_err *err)
+static bool run_chunk(carat_session *s, const int32_t *ids, size_t n, bool is_last, carat_on_logits *on_logits,
+                      void *arg, carat_err *err)
 {
     carat_engine *e = s->engine;
     size_t n_vocab = e->model->cfg.n_vocab;
@@ -131,7 +129,8 @@ static bool run_chunk(carat_session *s, const int32_t *ids, size_t n, bool is_la
     return true;
 }
 
-static bool append(carat_session *s, const int32_t *ids, size_t n, on_logits_fn *on_logits, void *arg, carat_err *err)
+bool carat_session_extend(carat_session *s, const int32_t *ids, size_t n, carat_on_logits *on_logits, void *arg,
+                          carat_err *err)
 {
     if (n > s->n_ctx - s->n_tokens)
         return carat_fail(err, CARAT_ECONTEXT, CARAT_NOWHERE, "%zu tokens do not fit the context of %zu",
@@ -157,15 +156,15 @@ static bool append(carat_session *s, const int32_t *ids, size_t n, on_logits_fn 
 
 bool carat_session_append(carat_session *s, const int32_t *ids, size_t n, carat_err *err)
 {
-    bool ok = append(s, ids, n, NULL, NULL, err);
+    bool ok = carat_session_extend(s, ids, n, NULL, NULL, err);
     atomic_store(&s->cancel, false);
     return ok;
 }
 
-bool carat_session_append_logits(carat_session *s, const int32_t *ids, size_t n, on_logits_fn *on_logits, void *arg,
+bool carat_session_append_logits(carat_session *s, const int32_t *ids, size_t n, carat_on_logits *on_logits, void *arg,
                                  carat_err *err)
 {
-    bool ok = append(s, ids, n, on_logits, arg, err);
+    bool ok = carat_session_extend(s, ids, n, on_logits, arg, err);
     atomic_store(&s->cancel, false);
     return ok;
 }

@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "carat.h"
 
@@ -227,6 +228,37 @@ static void callbacks_and_signals_end_it(void **state)
     assert_string_equal(carat_finish_name(r.finish), "cancelled");
 }
 
+static void *cancel_soon(void *arg)
+{
+    const struct timespec soon = { .tv_nsec = 30000000 };
+    nanosleep(&soon, NULL);
+    carat_session_cancel(arg);
+    return NULL;
+}
+
+/* The cancel comes at any moment, mostly in the middle of a step. */
+static void another_thread_cancels(void **state)
+{
+    (void)state;
+    for (int round = 0; round < 5; round++) {
+        carat_err e;
+        carat_result r;
+        carat_session *s = open_session(4096);
+        must(carat_session_append(s, prompt, N, &e), &e);
+        pthread_t thread;
+        assert_int_equal(pthread_create(&thread, NULL, cancel_soon, s), 0);
+        carat_generation g = greedy(NULL, 0);
+        g.on_token = NULL;
+        must(carat_session_generate(s, &g, &r, &e), &e);
+        pthread_join(thread, NULL);
+        assert_int_equal(r.finish, CARAT_FINISH_CANCELLED);
+        assert_true(r.n_generated < 4096 - N);
+        const int32_t next = 5;
+        must(carat_session_append(s, &next, 1, &e), &e); /* the cancel is forgotten */
+        carat_session_close(s);
+    }
+}
+
 /* B14: both ends of a text stop it, whatever the header names, and neither is text. */
 static void both_ends_stop_and_are_not_printed(void **state)
 {
@@ -379,6 +411,7 @@ int main(void)
         cmocka_unit_test(stop_strings_cut_anywhere),
         cmocka_unit_test(what_was_held_back_comes_at_the_end),
         cmocka_unit_test(callbacks_and_signals_end_it),
+        cmocka_unit_test(another_thread_cancels),
         cmocka_unit_test(both_ends_stop_and_are_not_printed),
         cmocka_unit_test(logprobs_are_of_the_model),
         cmocka_unit_test(threads_share_an_engine),
