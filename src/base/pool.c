@@ -19,8 +19,8 @@
 #define relax() ((void)0)
 #endif
 
-/* How long a waiter spins before it sleeps (about 50 us: longer than the gaps inside a decode step, far shorter than
- * anything a person notices) and how often a spinner that shares its core gives way. */
+/* How long a waiter spins before it sleeps: about 50 us, longer than the gaps inside a decode step, far shorter than
+ * anything a person notices. Nobody spins if there are more threads than processors: the one waited for needs ours. */
 #define SPIN_NS 50000
 
 typedef struct worker {
@@ -36,6 +36,8 @@ struct carat_pool {
     pthread_mutex_t lock;
     pthread_cond_t wake; /* a job came, or the end */
     pthread_cond_t done; /* the last worker finished */
+    pthread_cond_t gate; /* a barrier was passed */
+    uint64_t spin_ns;
 
     void (*fn)(void *arg, int thread, int n_threads);
     void *arg;
@@ -44,6 +46,7 @@ struct carat_pool {
     _Alignas(64) atomic_int arrived;  /* at the barrier */
     _Alignas(64) atomic_uint passed;  /* barriers passed */
     _Alignas(64) atomic_int sleepers; /* workers asleep on wake */
+    atomic_int gate_sleepers;         /* threads asleep at the barrier */
     atomic_bool caller_sleeps;
     atomic_bool stop;
 };
@@ -55,23 +58,30 @@ static uint64_t now_ns(void)
     return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
+/* Spins until *counter is no longer `seen`; false if that took too long. */
+static bool spin(const carat_pool *p, const atomic_uint *counter, unsigned seen)
+{
+    uint64_t until = 0;
+    for (unsigned i = 1; p->spin_ns > 0; i++) {
+        if (atomic_load_explicit(counter, memory_order_acquire) != seen)
+            return true;
+        relax();
+        if (i % 64 != 0)
+            continue;
+        uint64_t t = now_ns();
+        if (!until)
+            until = t + p->spin_ns;
+        else if (t > until)
+            return false;
+    }
+    return false;
+}
+
 /* Waits for a new job by spinning, then asleep. Returns its number. */
 static unsigned next_job(carat_pool *p, unsigned seen)
 {
-    uint64_t until = 0;
-    for (unsigned i = 1;; i++) {
-        unsigned job = atomic_load_explicit(&p->job, memory_order_acquire);
-        if (job != seen)
-            return job;
-        relax();
-        if (i % 64 == 0) {
-            uint64_t t = now_ns();
-            if (!until)
-                until = t + SPIN_NS;
-            else if (t > until)
-                break;
-        }
-    }
+    if (spin(p, &p->job, seen))
+        return atomic_load_explicit(&p->job, memory_order_acquire);
     pthread_mutex_lock(&p->lock);
     atomic_fetch_add(&p->sleepers, 1);
     unsigned job;
@@ -110,6 +120,15 @@ static void announce(carat_pool *p)
     }
 }
 
+/* Processors this process may run on, SMT siblings counted each. */
+static int processors(void)
+{
+    cpu_set_t set;
+    if (sched_getaffinity(0, sizeof set, &set) != 0)
+        return carat_cpu_default();
+    return CPU_COUNT(&set);
+}
+
 bool carat_pool_open(int n_threads, carat_pool **out, carat_err *err)
 {
     *out = NULL;
@@ -123,9 +142,11 @@ bool carat_pool_open(int n_threads, carat_pool **out, carat_err *err)
         return carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for the thread pool");
     memset(p, 0, sizeof *p);
     p->n_threads = n_threads;
+    p->spin_ns = n_threads <= processors() ? SPIN_NS : 0;
     pthread_mutex_init(&p->lock, NULL);
     pthread_cond_init(&p->wake, NULL);
     pthread_cond_init(&p->done, NULL);
+    pthread_cond_init(&p->gate, NULL);
     p->workers = calloc((size_t)n_threads, sizeof *p->workers);
     if (!p->workers) {
         carat_pool_close(p);
@@ -154,6 +175,7 @@ void carat_pool_close(carat_pool *p)
     announce(p);
     for (int i = 1; i <= p->n_started; i++)
         pthread_join(p->workers[i].thread, NULL);
+    pthread_cond_destroy(&p->gate);
     pthread_cond_destroy(&p->done);
     pthread_cond_destroy(&p->wake);
     pthread_mutex_destroy(&p->lock);
@@ -185,7 +207,7 @@ void carat_pool_run(carat_pool *p, void (*fn)(void *arg, int thread, int n_threa
             continue;
         uint64_t t = now_ns();
         if (!until) {
-            until = t + SPIN_NS;
+            until = t + p->spin_ns;
         } else if (t > until) {
             pthread_mutex_lock(&p->lock);
             atomic_store(&p->caller_sleeps, true);
@@ -205,19 +227,23 @@ void carat_pool_barrier(carat_pool *p)
     if (atomic_fetch_add(&p->arrived, 1) == p->n_threads - 1) {
         atomic_store(&p->arrived, 0);
         atomic_fetch_add(&p->passed, 1);
+        if (atomic_load(&p->gate_sleepers) > 0) {
+            pthread_mutex_lock(&p->lock);
+            pthread_cond_broadcast(&p->gate);
+            pthread_mutex_unlock(&p->lock);
+        }
         return;
     }
-    uint64_t until = 0;
-    for (unsigned i = 1; atomic_load_explicit(&p->passed, memory_order_acquire) == passed; i++) {
-        relax();
-        if (i % 64 != 0)
-            continue;
-        uint64_t t = now_ns();
-        if (!until)
-            until = t + SPIN_NS;
-        else if (t > until)
-            sched_yield(); /* someone shares our core: let them get here */
-    }
+    if (spin(p, &p->passed, passed))
+        return;
+    /* The others share their cores with somebody: sleeping costs a few us, while spinning or yielding in a crowd costs
+     * whole time slices at every barrier. */
+    pthread_mutex_lock(&p->lock);
+    atomic_fetch_add(&p->gate_sleepers, 1);
+    while (atomic_load(&p->passed) == passed)
+        pthread_cond_wait(&p->gate, &p->lock);
+    atomic_fetch_sub(&p->gate_sleepers, 1);
+    pthread_mutex_unlock(&p->lock);
 }
 
 typedef struct each {
