@@ -4,6 +4,8 @@
 #ifndef CARAT_KERNELS_X86_AVX2_MATH_H
 #define CARAT_KERNELS_X86_AVX2_MATH_H
 
+#include <string.h>
+
 #include "kernels/x86/avx2.h"
 
 #define NEAREST (_MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC) /* a tie goes to the even one */
@@ -18,15 +20,22 @@ INLINE __m256i first_lanes(size_t n)
 /* Up to eight of the n floats that follow p; the rest are 0. Memory past the n is not touched. */
 INLINE __m256 load_part(const float *p, size_t n)
 {
-    return n >= 8 ? _mm256_loadu_ps(p) : _mm256_maskload_ps(p, first_lanes(n));
+    if (n >= 8)
+        return _mm256_loadu_ps(p);
+    float part[8] = { 0 }; /* a masked load would do, but emulators read its whole vector */
+    memcpy(part, p, n * sizeof *part);
+    return _mm256_loadu_ps(part);
 }
 
 INLINE void store_part(float *p, size_t n, __m256 v)
 {
-    if (n >= 8)
+    if (n >= 8) {
         _mm256_storeu_ps(p, v);
-    else
-        _mm256_maskstore_ps(p, first_lanes(n), v);
+        return;
+    }
+    float part[8];
+    _mm256_storeu_ps(part, v);
+    memcpy(p, part, n * sizeof *part);
 }
 
 INLINE float sum_of_lanes(__m256 v)
