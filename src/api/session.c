@@ -133,8 +133,9 @@ bool carat_session_extend(carat_session *s, const int32_t *ids, size_t n, carat_
                           carat_err *err)
 {
     if (n > s->n_ctx - s->n_tokens)
-        return carat_fail(err, CARAT_ECONTEXT, CARAT_NOWHERE, "%zu tokens do not fit the context of %zu",
-                          s->n_tokens + n, s->n_ctx);
+        return carat_fail(err, CARAT_ECONTEXT, CARAT_NOWHERE,
+                          "%zu tokens do not fit the context of %zu; the model allows up to %u", s->n_tokens + n,
+                          s->n_ctx, s->engine->model->cfg.context);
     for (size_t i = 0; i < n; i++)
         if (ids[i] < 0 || (size_t)ids[i] >= s->engine->model->cfg.n_vocab)
             return carat_fail(err, CARAT_EARG, i, "token id %d, the vocabulary has 0 to %u", ids[i],
