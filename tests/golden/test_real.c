@@ -112,8 +112,9 @@ static void test_last_logits_exact(void **state)
 /* ---- greedy ---- */
 
 /* Teacher-forced: the reference's own continuation is appended, and at each of its steps where the margin between first
- * and second is clear, our largest logit is its token. Exact mode: clear is twice the logit tolerance. Quantised: twice
- * six standard deviations of the logit error measured below (test_nll prints it; 0.12 here), 1.5. */
+ * and second is clear, our largest logit is its token. Exact mode: clear is twice the logit tolerance. Quantised: a
+ * logit is off by 0.166 rms beside the shift that all share (128 positions of the NLL text), the difference of two by
+ * 0.235; six times that is 1.4, so 1.5. */
 static void check_greedy(bool exact, double clear)
 {
     subject s;
@@ -213,6 +214,11 @@ static double nll_of(golden_file *g, bool exact, carat_embed_scale scale, double
     return sum / (double)(n - 1);
 }
 
+/* With f32 activations only the order of sums differs: 0.002, the golden set's figure. With quantised ones a token's
+ * likelihood moves by 0.07 rms, so the mean of 1499 is itself uncertain by 0.0018: five runs (three levels, two scales)
+ * gave +0.0008 to +0.0065, +0.0029 on average. What users run, the default scale, is held to 0.006 on every level. The
+ * movement of single tokens is the steadier figure (0.071 to 0.074 in all five): a kernel that loses precision shows
+ * there first. */
 static void test_nll(void **state)
 {
     (void)state;
@@ -222,20 +228,20 @@ static void test_nll(void **state)
         const char *name;
         bool exact;
         carat_embed_scale scale;
-        double tolerance; /* of the mean; 0: shown only */
+        double mean, rms; /* tolerances; 0: shown only */
     } runs[] = {
-        { "f32 activations, scale sqrt(640)", true, CARAT_EMBED_SCALE_EXACT, 0.002 },
-        { "f32 activations, scale in bf16", true, CARAT_EMBED_SCALE_BF16, 0 },
-        { "quantised activations, scale sqrt(640)", false, CARAT_EMBED_SCALE_EXACT, 0.006 },
-        { "quantised activations, scale in bf16", false, CARAT_EMBED_SCALE_BF16, 0 },
+        { "f32 activations, scale sqrt(640)", true, CARAT_EMBED_SCALE_EXACT, 0.002, 0.001 },
+        { "f32 activations, scale in bf16", true, CARAT_EMBED_SCALE_BF16, 0.002, 0 },
+        { "quantised activations, scale sqrt(640)", false, CARAT_EMBED_SCALE_EXACT, 0, 0.1 },
+        { "quantised activations, default scale", false, CARAT_EMBED_SCALE_DEFAULT, 0.006, 0.1 },
     };
     printf("mean NLL of 1499 tokens; reference %.5f\n", ref);
     for (size_t i = 0; i < sizeof runs / sizeof *runs; i++) {
         double worst, rms, nll = nll_of(g, runs[i].exact, runs[i].scale, &worst, &rms);
         printf("  %-40s %.5f  (%+.5f; a token's differs by %.4f rms, %.3f at most)\n", runs[i].name, nll, nll - ref,
                rms, worst);
-        if (runs[i].tolerance > 0)
-            assert_true(fabs(nll - ref) <= runs[i].tolerance);
+        assert_true(runs[i].mean == 0 || fabs(nll - ref) <= runs[i].mean);
+        assert_true(runs[i].rms == 0 || rms <= runs[i].rms);
     }
     golden_close(g);
 }
