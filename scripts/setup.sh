@@ -3,7 +3,7 @@
 #   --quiet  print nothing when nothing is missing     --cross  also what check-cpu needs     --fuzz  also what fuzz needs
 set -eu
 
-packages="gcc libc6-dev make meson ninja-build pkg-config libjansson-dev libedit-dev libcmocka-dev python3 python3-pip"
+packages="gcc libc6-dev make meson ninja-build pkg-config libjansson-dev libjpeg-dev libspng-dev libwebp-dev libedit-dev libcmocka-dev nettle-dev python3 python3-pip"
 quiet=no
 for arg in "$@"; do
     case $arg in
@@ -24,11 +24,15 @@ have()
     ninja-build) command -v ninja >/dev/null && return 0 ;;
     pkg-config) command -v pkg-config >/dev/null && return 0 ;;
     python3-pip) python3 -m pip --version >/dev/null 2>&1 && return 0 ;;
-    lib*-dev)
+    lib*-dev | nettle-dev)
         command -v pkg-config >/dev/null || return 1
         case $1 in
         libjansson-dev) pkg-config --exists jansson && return 0 ;;
+        libjpeg-dev) pkg-config --exists libjpeg && return 0 ;;
+        libspng-dev) pkg-config --exists spng && return 0 ;;
+        libwebp-dev) pkg-config --exists libwebp && return 0 ;;
         libedit-dev) pkg-config --exists libedit && return 0 ;;
+        nettle-dev) pkg-config --exists nettle && return 0 ;;
         libcmocka-dev) pkg-config --exists cmocka && return 0 ;;
         esac ;;
     esac

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/map.h"
+#include "base/size.h"
+#include "image/decode.h"
+
+carat_image_limits carat_image_limits_default(void)
+{
+    return (carat_image_limits){ .file_bytes = (size_t)64 << 20, .pixels = 64000000, .ratio = 200 };
+}
+
+void carat_image_deinit(carat_image *image)
+{
+    free(image->rgb);
+    *image = (carat_image){ 0 };
+}
+
+bool carat_image_begin(carat_image *out, const char *kind, uint64_t width, uint64_t height, const carat_image_limits *l,
+                       carat_err *err)
+{
+    if (width == 0 || height == 0)
+        return carat_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s of %llu x %llu pixels", kind,
+                          (unsigned long long)width, (unsigned long long)height);
+    if (width > UINT32_MAX || height > UINT32_MAX || width > l->pixels / height)
+        return carat_fail(err, CARAT_ELIMIT, CARAT_NOWHERE, "%s of %llu x %llu pixels, the limit is %llu", kind,
+                          (unsigned long long)width, (unsigned long long)height, (unsigned long long)l->pixels);
+    uint64_t longer = width > height ? width : height, shorter = width > height ? height : width;
+    if (longer / shorter > l->ratio || (longer / shorter == l->ratio && longer % shorter))
+        return carat_fail(err, CARAT_ELIMIT, CARAT_NOWHERE,
+                          "%s of %llu x %llu pixels, sides of at most 1 : %u are taken", kind,
+                          (unsigned long long)width, (unsigned long long)height, l->ratio);
+    size_t bytes;
+    *out = (carat_image){ .width = (uint32_t)width, .height = (uint32_t)height };
+    if (carat_mul_size((size_t)width * 3, (size_t)height, &bytes))
+        out->rgb = malloc(bytes);
+    return out->rgb || carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for a %s of %llu x %llu pixels", kind,
+                                  (unsigned long long)width, (unsigned long long)height);
+}
+
+uint8_t *carat_rgba_new(const char *kind, uint32_t width, uint32_t height, carat_err *err)
+{
+    size_t bytes;
+    uint8_t *p = carat_mul_size((size_t)width * 4, height, &bytes) ? malloc(bytes) : NULL;
+    if (!p)
+        carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for a %s of %u x %u pixels", kind, width, height);
+    return p;
+}
+
+/* One sample over white, in the fixed point of Pillow's alpha_composite, so that the bits agree: the sum carries seven
+ * bits below the point, and / 255 is ((t >> 8) + t) >> 8. */
+static uint8_t over_white(uint32_t s, uint32_t a)
+{
+    uint32_t t = s * (a << 7) + 255 * ((255 - a) << 7) + (0x80 << 7);
+    return (uint8_t)((((t >> 8) + t) >> 8) >> 7);
+}
+
+void carat_flatten(carat_image *out, const uint8_t *rgba)
+{
+    size_t n = (size_t)out->width * out->height;
+    for (size_t i = 0; i < n; i++)
+        for (size_t c = 0; c < 3; c++)
+            out->rgb[3 * i + c] = over_white(rgba[4 * i + c], rgba[4 * i + 3]);
+}
+
+/* Where the upright picture's pixel (x, y) stands in the stored one. */
+static size_t source_of(const carat_image *in, int orientation, uint32_t x, uint32_t y)
+{
+    uint32_t w = in->width, h = in->height, sx, sy;
+    switch (orientation) {
+    case 2: /* mirrored */
+        sx = w - 1 - x, sy = y;
+        break;
+    case 3: /* upside down */
+        sx = w - 1 - x, sy = h - 1 - y;
+        break;
+    case 4: /* upside down and mirrored */
+        sx = x, sy = h - 1 - y;
+        break;
+    case 5: /* transposed */
+        sx = y, sy = x;
+        break;
+    case 6: /* to be turned clockwise */
+        sx = y, sy = h - 1 - x;
+        break;
+    case 7: /* transposed over the other diagonal */
+        sx = w - 1 - y, sy = h - 1 - x;
+        break;
+    default: /* 8: to be turned counterclockwise */
+        sx = w - 1 - y, sy = x;
+    }
+    return ((size_t)sy * w + sx) * 3;
+}
+
+static bool turn(carat_image *image, int orientation, carat_err *err)
+{
+    if (orientation < 2 || orientation > 8)
+        return true;
+    bool swaps = orientation >= 5;
+    carat_image up = { .width = swaps ? image->height : image->width, .height = swaps ? image->width : image->height };
+    up.rgb = malloc((size_t)up.width * up.height * 3);
+    if (!up.rgb)
+        return carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory to turn a picture of %u x %u", image->width,
+                          image->height);
+    for (uint32_t y = 0; y < up.height; y++)
+        for (uint32_t x = 0; x < up.width; x++)
+            memcpy(up.rgb + ((size_t)y * up.width + x) * 3, image->rgb + source_of(image, orientation, x, y), 3);
+    carat_image_deinit(image);
+    *image = up;
+    return true;
+}
+
+static bool begins(carat_bytes in, size_t at, const char *magic, size_t n)
+{
+    return in.len >= at + n && memcmp(in.data + at, magic, n) == 0;
+}
+
+/* Formats that people have and Carat does not read, so that the message can name them. */
+static const char *known_other(carat_bytes in)
+{
+    static const struct {
+        size_t at, n;
+        const char *magic, *name;
+    } others[] = {
+        { 0, 4, "GIF8", "GIF" },         { 4, 8, "ftypheic", "HEIC" },
+        { 4, 8, "ftypheix", "HEIC" },    { 4, 8, "ftypmif1", "HEIF" },
+        { 4, 8, "ftypavif", "AVIF" },    { 0, 4, "II*\0", "TIFF" },
+        { 0, 4, "MM\0*", "TIFF" },       { 0, 4, "%PDF", "PDF" },
+        { 0, 2, "\xff\x0a", "JPEG XL" }, { 0, 8, "\0\0\0\x0cJXL ", "JPEG XL" },
+        { 0, 4, "<svg", "SVG" },         { 0, 5, "<?xml", "XML" },
+    };
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        if (begins(in, others[i].at, others[i].magic, others[i].n))
+            return others[i].name;
+    return NULL;
+}
+
+static bool decode(carat_bytes in, const carat_image_limits *l, carat_image *out, int *orientation, carat_err *err)
+{
+    if (begins(in, 0, "\xff\xd8\xff", 3))
+        return carat_jpeg_decode(in, l, out, orientation, err);
+    if (begins(in, 0, "\x89PNG\r\n\x1a\n", 8))
+        return carat_png_decode(in, l, out, orientation, err);
+    if (begins(in, 0, "RIFF", 4) && begins(in, 8, "WEBP", 4))
+        return carat_webp_decode(in, l, out, orientation, err);
+    if (begins(in, 0, "BM", 2))
+        return carat_bmp_decode(in, l, out, err);
+    const char *other = known_other(in);
+    if (other)
+        return carat_fail(err, CARAT_EUNSUPPORTED, 0, "a %s, expected JPEG, PNG, WebP or BMP", other);
+    return carat_fail(err, CARAT_EFORMAT, 0, "not an image that Carat knows: expected JPEG, PNG, WebP or BMP");
+}
+
+bool carat_image_decode(const void *data, size_t len, const carat_image_limits *limits, carat_image *out,
+                        carat_err *err)
+{
+    carat_image_limits l = limits ? *limits : carat_image_limits_default();
+    *out = (carat_image){ 0 };
+    if (len > l.file_bytes)
+        return carat_fail(err, CARAT_ELIMIT, CARAT_NOWHERE, "an image file of %zu bytes, the limit is %zu", len,
+                          l.file_bytes);
+    if (len == 0)
+        return carat_fail(err, CARAT_EFORMAT, 0, "an image file of 0 bytes");
+    int orientation = 1;
+    if (decode((carat_bytes){ data, len }, &l, out, &orientation, err) && turn(out, orientation, err))
+        return true;
+    carat_image_deinit(out);
+    return false;
+}
+
+bool carat_image_load(const char *path, const carat_image_limits *limits, carat_image *out, carat_err *err)
+{
+    carat_map m;
+    *out = (carat_image){ 0 };
+    if (!carat_map_open(&m, path, err))
+        return false;
+    bool ok = carat_image_decode(m.data, m.size, limits, out, err) || carat_fail_in(err, "%s", path);
+    carat_map_close(&m);
+    return ok;
+}

@@ -1,0 +1,68 @@
+/* image.h - files to pixels: what the model's vision tower is shown.
+ *
+ * A file is told by its first bytes, never by its name: JPEG (libjpeg-turbo), PNG (libspng), WebP (libwebp), BMP
+ * (ours). The result is what the reference processor makes of a file: EXIF orientation applied, gray, palette and CMYK
+ * converted to RGB, ICC profiles and gAMA ignored. Where the reference wavers, one way always: transparency of every
+ * kind is composited on white, and 16-bit samples are scaled to eight bits rather than clipped.
+ *
+ * Every byte is hostile. Sizes are checked on the header before memory is taken.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef CARAT_IMAGE_IMAGE_H
+#define CARAT_IMAGE_IMAGE_H
+
+#include "base/err.h"
+
+typedef struct carat_image {
+    uint32_t width, height;
+    uint8_t *rgb; /* [height][width][3], freed by carat_image_deinit */
+} carat_image;
+
+typedef struct carat_image_limits {
+    size_t file_bytes; /* of the encoded file */
+    uint64_t pixels;   /* width times height */
+    uint32_t ratio;    /* longer side over shorter side */
+} carat_image_limits;
+
+/* 64 MiB, 64 million pixels, 1:200. */
+carat_image_limits carat_image_limits_default(void);
+
+/* Errors: CARAT_EFORMAT (damaged, not an image), CARAT_EUNSUPPORTED (GIF, HEIC, AVIF, TIFF, animated WebP ..., by
+ * name), CARAT_ELIMIT (with the figure and the limit), CARAT_ENOMEM. limits may be NULL: the defaults. */
+bool carat_image_decode(const void *data, size_t len, const carat_image_limits *limits, carat_image *out,
+                        carat_err *err);
+/* The same from a file; `path` stands in every message. */
+bool carat_image_load(const char *path, const carat_image_limits *limits, carat_image *out, carat_err *err);
+void carat_image_deinit(carat_image *image); /* accepts a zeroed one */
+
+/* ---- geometry ---- */
+
+typedef struct carat_box { /* in source pixels */
+    uint32_t x, y, width, height;
+} carat_box;
+
+/* Resizes a part of an image as Pillow's BILINEAR does: a triangle filter whose support widens when shrinking, weights
+ * in 22-bit fixed point, rounded to eight bits between the passes, which run in Pillow 13's order. out:
+ * [height][width][3], the caller's. Errors: CARAT_ENOMEM, CARAT_EARG (a box outside the image, a side of 0 or over
+ * 16384). Source: Pillow's src/libImaging/Resample.c, described there. */
+bool carat_image_resize(const carat_image *image, carat_box part, uint32_t width, uint32_t height, uint8_t *out,
+                        carat_err *err);
+
+/* Pan & Scan (Gemma 3 report, arXiv:2503.19786, section 2.1; numbers as in the reference processor). */
+typedef struct carat_pan_scan {
+    uint32_t min_crop;  /* 256: no crop has a side below it */
+    uint32_t max_crops; /* 4 */
+    double min_ratio;   /* 1.2: flatter pictures are cut */
+} carat_pan_scan;
+
+#define CARAT_MAX_CROPS 64
+
+carat_pan_scan carat_pan_scan_default(void);
+/* The crops besides the whole picture, in reading order; returns how many (0: it is not cut). boxes: max_crops places,
+ * at most CARAT_MAX_CROPS are made. */
+size_t carat_pan_scan_boxes(const carat_pan_scan *p, uint32_t width, uint32_t height, carat_box *boxes);
+
+/* The value of an eight-bit sample as the tower sees it: (v / 255 - 0.5) / 0.5 in float32, rounded as the reference. */
+float carat_pixel_value(uint8_t v);
+
+#endif

@@ -1,0 +1,56 @@
+/* PNG through libspng. Every kind of file comes as RGBA of eight bits: palette and tRNS expanded, 1 to 4 bits scaled
+ * up, 16 bits by their high byte, gAMA left alone.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <stdlib.h>
+
+#include <spng.h>
+
+#include "image/decode.h"
+
+#define KIND "PNG"
+
+static bool wrong(int rc, carat_err *err)
+{
+    return carat_fail(err, rc == SPNG_EMEM ? CARAT_ENOMEM : CARAT_EFORMAT, CARAT_NOWHERE, KIND ": %s",
+                      spng_strerror(rc));
+}
+
+static bool run(spng_ctx *c, carat_bytes in, const carat_image_limits *l, carat_image *out, int *orientation,
+                carat_err *err)
+{
+    struct spng_ihdr head;
+    struct spng_exif exif;
+    int rc = spng_set_png_buffer(c, in.data, in.len);
+    spng_set_chunk_limits(c, l->file_bytes, l->file_bytes);
+    if (rc || (rc = spng_get_ihdr(c, &head)))
+        return wrong(rc, err);
+    if (!carat_image_begin(out, KIND, head.width, head.height, l, err))
+        return false;
+    uint8_t *rgba = carat_rgba_new(KIND, head.width, head.height, err);
+    if (!rgba)
+        return false;
+    size_t size;
+    rc = spng_decoded_image_size(c, SPNG_FMT_RGBA8, &size);
+    if (!rc && size != (size_t)head.width * head.height * 4)
+        rc = SPNG_EINTERNAL;
+    if (!rc)
+        rc = spng_decode_image(c, rgba, size, SPNG_FMT_RGBA8, SPNG_DECODE_TRNS);
+    if (!rc) {
+        carat_flatten(out, rgba);
+        if (spng_get_exif(c, &exif) == 0)
+            *orientation = carat_exif_orientation((const uint8_t *)exif.data, exif.length);
+    }
+    free(rgba);
+    return rc ? wrong(rc, err) : true;
+}
+
+bool carat_png_decode(carat_bytes in, const carat_image_limits *l, carat_image *out, int *orientation, carat_err *err)
+{
+    spng_ctx *c = spng_ctx_new(0);
+    if (!c)
+        return carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, KIND ": no memory");
+    bool ok = run(c, in, l, out, orientation, err);
+    spng_ctx_free(c);
+    return ok;
+}
