@@ -45,4 +45,4 @@ cpu_family = 'aarch64'
 cpu = 'armv8-a'
 endian = 'little'
 INI
-scripts/configure.sh "$build" --cross-file "$root/cross.ini" -Ddefault_library=static
+scripts/configure.sh "$build" --cross-file "$root/cross.ini" -Ddefault_library=static -Dimages=disabled
