@@ -34,7 +34,7 @@ test: all model  ## every test: check, the golden files and the real model
 	@CARAT_TEST_MODEL=$(abspath $(MODEL)) scripts/test.sh $(BUILD)
 
 check: all  ## the tests that need no download, in under a minute; K=kernel or T=name narrows them
-	@CARAT_TEST_KERNEL='$(K)' scripts/test.sh $(BUILD) --suite check $(if $(K),kernels) $(T)
+	@CARAT_TEST_KERNEL='$(K)' scripts/test.sh $(BUILD) $(if $(K)$(T),--match '$(if $(K),kernels,$(T))') --suite check
 
 bench: all model  ## speed of the real model beside the machine's bandwidth; K=name: one kernel
 	@scripts/bench.sh $(BUILD) $(MODEL) $(K)

@@ -1,10 +1,23 @@
 #!/bin/sh
-# Runs the tests of a build folder and closes with one line that counts them: test.sh BUILD [meson test options].
+# Runs the tests of a build folder and closes with one line that counts them: test.sh BUILD [--match TEXT] [meson test
+# options]. --match keeps the tests whose name contains the text.
 set -u
 build=$1
 shift
+match=
+if [ "${1:-}" = --match ]; then
+    match=$2
+    shift 2
+fi
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
+if [ -n "$match" ]; then
+    meson test -C "$build" --no-rebuild --list "$@" 2>/dev/null | sed -n 's|^[^/]* / ||p' | grep -iF -- "$match" >"$log"
+    while IFS= read -r name; do
+        set -- "$@" "$name"
+    done <"$log"
+    [ -s "$log" ] || { echo "test: no test has '$match' in its name" >&2; exit 1; }
+fi
 meson test -C "$build" --no-rebuild --print-errorlogs --timeout-multiplier 4 "$@" >"$log" 2>&1
 status=$?
 cat "$log"
