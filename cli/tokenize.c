@@ -57,6 +57,28 @@ static json_t *ids_json(const int32_t *ids, size_t n)
     return a;
 }
 
+/* As the reference's tokenizer does it: add_special puts <bos> in front whatever the text begins with. (Elsewhere a
+ * literal <bos> that leads a text with control tokens is not doubled.) */
+static bool encode_as_reference(const carat_tokenizer *t, const json_t *text, bool bos, bool special, json_t **ids,
+                                carat_err *err)
+{
+    int32_t *front = NULL, *rest = NULL;
+    size_t n_front = 0, n_rest = 0;
+    *ids = NULL;
+    bool ok = (!bos || carat_encode(t, "", 0, CARAT_TOK_BOS, &front, &n_front, err)) &&
+              carat_encode(t, json_string_value(text), json_string_length(text), special ? CARAT_TOK_SPECIAL : 0, &rest,
+                           &n_rest, err);
+    if (ok) {
+        json_t *tail = ids_json(rest, n_rest);
+        *ids = ids_json(front, n_front);
+        json_array_extend(*ids, tail);
+        json_decref(tail);
+    }
+    carat_free(front);
+    carat_free(rest);
+    return ok;
+}
+
 static bool tokenize_line(const carat_tokenizer *t, const char *line, size_t len, carat_err *err)
 {
     json_t *in;
@@ -64,22 +86,19 @@ static bool tokenize_line(const carat_tokenizer *t, const char *line, size_t len
         return false;
     bool bos = true, special = false, ok = false;
     json_t *text = json_object_get(in, "text");
-    int32_t *ids = NULL;
-    size_t n;
-    if (!json_is_string(text)) {
+    json_t *ids = NULL;
+    if (!json_is_string(text))
         carat_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "'text' is missing or no string");
-    } else if (carat_json_bool(in, "line", "add_special", &bos, err) &&
-               carat_json_bool(in, "line", "parse_special", &special, err)) {
-        unsigned flags = (bos ? CARAT_TOK_BOS : 0) | (special ? CARAT_TOK_SPECIAL : 0);
-        ok = carat_encode(t, json_string_value(text), json_string_length(text), flags, &ids, &n, err);
-    }
+    else
+        ok = carat_json_bool(in, "line", "add_special", &bos, err) &&
+             carat_json_bool(in, "line", "parse_special", &special, err) &&
+             encode_as_reference(t, text, bos, special, &ids, err);
     if (ok) {
-        json_t *out = json_pack("{s:o}", "ids", ids_json(ids, n));
+        json_t *out = json_pack("{s:o}", "ids", ids);
         json_dumpf(out, stdout, JSON_COMPACT);
         putchar('\n');
         json_decref(out);
     }
-    carat_free(ids);
     json_decref(in);
     return ok;
 }
