@@ -9,4 +9,7 @@ scripts/setup.sh --quiet
 ninja -C "$build" --quiet
 export ASAN_OPTIONS=detect_leaks=1:allocator_may_return_null=1 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
 export TSAN_OPTIONS=halt_on_error=1
+if [ "$kind" = thread ]; then
+    exec scripts/test.sh "$build" --except kernels --suite check # kernels have no threads, and take minutes here
+fi
 exec scripts/test.sh "$build" --suite check

@@ -1,18 +1,21 @@
 #!/bin/sh
-# Runs the tests of a build folder and closes with one line that counts them: test.sh BUILD [--match TEXT] [meson test
-# options]. --match keeps the tests whose name contains the text.
+# Runs the tests of a build folder and closes with one line that counts them:
+#     test.sh BUILD [--match TEXT | --except TEXT] [meson test options]
+# --match keeps the tests whose name contains the text, --except those whose name does not.
 set -u
 build=$1
 shift
-match=
-if [ "${1:-}" = --match ]; then
+match= invert=
+case ${1:-} in
+--match | --except)
+    [ "$1" = --except ] && invert=-v
     match=$2
-    shift 2
-fi
+    shift 2 ;;
+esac
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 if [ -n "$match" ]; then
-    meson test -C "$build" --no-rebuild --list "$@" 2>/dev/null | sed -n 's|^[^/]* / ||p' | grep -iF -- "$match" >"$log"
+    meson test -C "$build" --no-rebuild --list "$@" 2>/dev/null | sed -n 's|^[^/]* / ||p' | grep -iF $invert -- "$match" >"$log"
     while IFS= read -r name; do
         set -- "$@" "$name"
     done <"$log"
