@@ -143,6 +143,10 @@ typedef struct carat_kernels {
     /* y += x / sqrt(mean(x^2) + eps) * w: a sandwich norm and its residual in one pass. */
     void (*rmsnorm_add)(float *y, const float *x, const float *w, size_t n, float eps);
 
+    /* y = (x - mean) / sqrt(mean((x - mean)^2) + eps) * w + b: the vision tower's norm. Two passes, each a sum over at
+     * least sixteen lanes. y may be x. */
+    void (*layernorm)(float *y, const float *x, const float *w, const float *b, size_t n, float eps);
+
     /* Rotates one head in place: (x[i], x[i + n/2]) by angle i; cs = cos[n/2] then sin[n/2]. */
     void (*rope)(float *x, const float *cs, size_t n);
 

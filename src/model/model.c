@@ -8,12 +8,8 @@
 
 #include "base/log.h"
 #include "model/layout.h"
+#include "model/packing.h"
 #include "model/source.h"
-
-/* Source bytes between two looks at the progress callback. */
-#define SLICE_BYTES ((size_t)64 << 20)
-/* Source bytes a thread packs at a time. */
-#define GRAIN_BYTES ((size_t)1 << 20)
 
 typedef struct loader {
     const carat_source *src;
@@ -52,53 +48,13 @@ static bool survey(void *arg, carat_part part, size_t layer)
 
 /* ---- packing ---- */
 
-typedef struct pack_job {
-    const carat_tensor *t;
-    const carat_matrix *w;
-    size_t stride, panel_bytes, first;
-} pack_job;
-
-static void pack_panels(void *arg, size_t begin, size_t end, int thread)
+static bool report(void *arg, uint64_t bytes)
 {
-    (void)thread;
-    pack_job *j = arg;
-    begin += j->first;
-    end += j->first;
-    size_t last_row = end * CARAT_PANEL < j->w->rows ? end * CARAT_PANEL : j->w->rows;
-    for (size_t p = begin; p < end; p++) {
-        size_t row = p * CARAT_PANEL;
-        int n = j->w->rows - row < CARAT_PANEL ? (int)(j->w->rows - row) : CARAT_PANEL;
-        carat_pack_panel(j->w->type, j->t->data + row * j->stride, j->stride, n, j->w->cols,
-                         j->w->packed + p * j->panel_bytes);
-    }
-    size_t from = begin * CARAT_PANEL * j->stride;
-    carat_map_release(j->t->map, j->t->offset + from, last_row * j->stride - from);
-}
-
-static bool report(loader *ld)
-{
+    loader *ld = arg;
+    ld->done += bytes;
     if (!ld->opt->progress || ld->opt->progress(ld->opt->progress_arg, ld->done, ld->total))
         return true;
     return carat_fail(ld->err, CARAT_ECANCELLED, CARAT_NOWHERE, "%s: loading was stopped", ld->src->path);
-}
-
-static bool pack_matrix(loader *ld, const carat_tensor *t, const carat_matrix *w)
-{
-    pack_job j = { .t = t, .w = w, .stride = t->bytes / w->rows };
-    size_t n_panels = (w->rows + CARAT_PANEL - 1) / CARAT_PANEL, source = j.stride * CARAT_PANEL;
-    j.panel_bytes = w->bytes / n_panels;
-    size_t slice = SLICE_BYTES / source + 1, grain = GRAIN_BYTES / source + 1;
-    for (; j.first < n_panels; j.first += slice) {
-        size_t n = n_panels - j.first < slice ? n_panels - j.first : slice;
-        carat_map_expect(t->map, t->offset + j.first * source, n * source < t->bytes ? n * source : t->bytes);
-        carat_pool_each(ld->pool, n, grain, pack_panels, &j);
-        ld->done += n * source; /* a padded last panel counts whole: report() caps it */
-        if (ld->done > ld->total)
-            ld->done = ld->total;
-        if (!report(ld))
-            return false;
-    }
-    return true;
 }
 
 /* Norm weights become f32. Safetensors hold w of y = x (1 + w); GGUF writers have added the 1 already. */
@@ -116,7 +72,7 @@ static bool load_part(void *arg, carat_part part, size_t layer)
     const carat_tensor *t = NULL;
     carat_source_tensor(ld->src, &ld->m->cfg, part, layer, &t, NULL);
     if (!carat_part_get(part)->is_norm)
-        return pack_matrix(ld, t, carat_layout_matrix(ld->m, part, layer));
+        return carat_matrix_pack(ld->pool, t, carat_layout_matrix(ld->m, part, layer), report, ld);
     load_norm(ld->src, t, *carat_layout_norm(ld->m, part, layer));
     ld->done += t->bytes;
     return true;

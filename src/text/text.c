@@ -161,7 +161,7 @@ void carat_barrier(carat_work *w)
 
 size_t carat_next_piece(carat_work *w)
 {
-    return atomic_fetch_add_explicit(&w->t->counters[w->counter].next, 1, memory_order_relaxed);
+    return carat_next_of(&w->t->counters[w->counter]);
 }
 
 void carat_next_call(carat_work *w)

@@ -9,18 +9,12 @@
 #ifndef CARAT_TEXT_WORK_H
 #define CARAT_TEXT_WORK_H
 
-#include <stdatomic.h>
-
+#include "model/linear.h"
 #include "text/text.h"
 
 /* Query rows that go through a tile together: enough to reuse the tile from cache, few enough that causal rows of one
  * item end near each other. */
 #define CARAT_ITEM_ROWS 64
-
-/* A counter of its own cache line hands out the pieces of one call. */
-typedef struct carat_counter {
-    _Alignas(64) atomic_size_t next;
-} carat_counter;
 
 /* Where a row of the batch belongs. */
 typedef struct carat_row {
@@ -99,11 +93,6 @@ void carat_rope_tables(carat_work *w); /* rope_local, rope_global of own rows */
 void carat_rotate(carat_work *w, size_t layer);
 
 /* ---- linear.c ---- */
-typedef struct carat_product {
-    const carat_matrix *w;
-    float *y; /* [n, w->rows] */
-} carat_product;
-
 /* y = W x for up to three matrices over the same rows x [n, cols]. By piece. */
 void carat_linear(carat_work *w, const float *x, const carat_product *products, size_t n_products);
 

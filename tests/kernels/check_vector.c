@@ -69,6 +69,51 @@ static void check_norm(const check *c, bool is_add)
             check_norm_size(c, is_add, sizes[i], (enum fill)f, f == SMALL ? 1e-20f : 1e-6f, &r);
 }
 
+/* y = (x - m) s w + b. The mean of n terms in at least sixteen lanes is off by e = (n/16 + 6) u mean|x|. Around a mean
+ * that is off by e the mean square is larger by e^2 exactly, and its own sum off by (n/16 + 8) u of it; the root halves
+ * that and takes three roundings more. The difference, the products and the sum take one each. A mean of 100 standard
+ * deviations shows who subtracts late. */
+static void check_layernorm_size(const check *c, size_t n, enum fill f, float offset, rng *r)
+{
+    float *x = guarded(n * 4, 4, n % 2), *w = guarded(n * 4, 4, true), *b = guarded(n * 4, 4, true);
+    float *y = guarded(n * 4, 4, true), eps = f == SMALL ? 1e-20f : 1e-6f;
+    double mean = 0, size = 0, square = 0, u = UNIT_ROUND, lanes = (double)n / 16 + 6;
+    fill_x(x, n, f, r), fill_x(w, n, RANDOM, r), fill_x(b, n, RANDOM, r);
+    for (size_t i = 0; i < n; i++)
+        x[i] += offset, mean += x[i] / (double)n, size += fabs((double)x[i]) / (double)n;
+    for (size_t i = 0; i < n; i++)
+        square += (x[i] - mean) * (x[i] - mean) / (double)n;
+    double e = lanes * u * size, s = 1 / sqrt(square + (double)eps);
+    double s_off = (e * e + (lanes + 2) * u * square) * s * s / 2 + 3 * u; /* relative */
+    c->isa->layernorm(y, x, w, b, n, eps);
+    for (size_t i = 0; i < n; i++) {
+        double d = x[i] - mean, term = d * s * w[i], expected = term + b[i];
+        double tolerance = s * fabs((double)w[i]) * (e + u * fabs(d)) * (1 + s_off) + fabs(term) * (s_off + 2 * u) +
+                           u * fabs(expected) + 2 * SUBNORMAL;
+        if (!is_near(y[i], expected, tolerance)) {
+            check_fail("n %zu: [%zu] is %.9g, expected %.9g +- %.3g", n, i, (double)y[i], expected, tolerance);
+            break;
+        }
+    }
+    c->isa->layernorm(x, x, w, b, n, eps); /* in place: the same bits */
+    for (size_t i = 0; i < n; i++)
+        if (!is_same(x[i], y[i])) {
+            check_fail("n %zu in place: [%zu] is %a, apart %a", n, i, (double)x[i], (double)y[i]);
+            break;
+        }
+    unguard(x), unguard(w), unguard(b), unguard(y);
+}
+
+static void check_layernorm(const check *c)
+{
+    rng r = { 11 };
+    for (size_t i = 0; i < N_SIZE; i++) {
+        for (int f = 0; f < N_FILL; f++)
+            check_layernorm_size(c, sizes[i], (enum fill)f, 0, &r);
+        check_layernorm_size(c, sizes[i], RANDOM, 100, &r);
+    }
+}
+
 /* ---- rotation -----------------------------------------------------------------------------------------------------
  */
 
@@ -189,7 +234,7 @@ typedef struct bench_arg {
     float *x, *y, *w;
 } bench_arg;
 
-static const char *const names[] = { "rmsnorm", "rmsnorm_add", "rope", "geglu", "logsumexp" };
+static const char *const names[] = { "rmsnorm", "rmsnorm_add", "rope", "geglu", "logsumexp", "layernorm" };
 
 static void run_bench(void *arg)
 {
@@ -208,6 +253,9 @@ static void run_bench(void *arg)
         break;
     case 3:
         b->k->geglu(b->y, b->x, b->w, BENCH_N);
+        break;
+    case 5:
+        b->k->layernorm(b->y, b->x, b->w, b->w, BENCH_N, 1e-6f);
         break;
     default:
         b->y[0] = b->k->logsumexp(b->x, BENCH_N, &max);
@@ -232,7 +280,7 @@ static void bench(const check *c, int what)
 
 void check_vector(check *c)
 {
-    for (int i = 0; i < 5; i++) {
+    for (int i = 0; i < 6; i++) {
         if (!check_begin(c, "%s", names[i]))
             continue;
         if (i < 2)
@@ -241,6 +289,8 @@ void check_vector(check *c)
             check_rope(c);
         else if (i == 3)
             check_geglu(c);
+        else if (i == 5)
+            check_layernorm(c);
         else
             check_logsumexp(c);
         if (c->is_bench)

@@ -27,6 +27,7 @@ void carat_kernels_generic(carat_kernels *k)
     k->acts[CARAT_ACTS_Q8] = carat_acts_q8_generic;
     k->rmsnorm = carat_rmsnorm_generic;
     k->rmsnorm_add = carat_rmsnorm_add_generic;
+    k->layernorm = carat_layernorm_generic;
     k->rope = carat_rope_generic;
     k->geglu = carat_geglu_generic;
     k->kv_put = carat_kv_put_generic;

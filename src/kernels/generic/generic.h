@@ -16,6 +16,7 @@ void carat_mul_q8_generic(const carat_mul *m, size_t panel_begin, size_t panel_e
 
 void carat_rmsnorm_generic(float *y, const float *x, const float *w, size_t n, float eps);
 void carat_rmsnorm_add_generic(float *y, const float *x, const float *w, size_t n, float eps);
+void carat_layernorm_generic(float *y, const float *x, const float *w, const float *b, size_t n, float eps);
 void carat_rope_generic(float *x, const float *cs, size_t n);
 void carat_geglu_generic(float *y, const float *gate, const float *up, size_t n);
 float carat_logsumexp_generic(const float *x, size_t n, float *max);

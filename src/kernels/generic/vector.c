@@ -7,20 +7,42 @@
 
 #define LANES 16
 
-/* 1 / sqrt(mean(x^2) + eps), the sum of squares in sixteen lanes that are added as a tree. */
-static float inverse_rms(const float *x, size_t n, float eps)
+static float sum_of_lanes(float sum[LANES])
+{
+    for (int half = LANES / 2; half; half /= 2)
+        for (int l = 0; l < half; l++)
+            sum[l] += sum[l + half];
+    return sum[0];
+}
+
+/* The sum of (x - mean)^2 in sixteen lanes that are added as a tree. */
+static float sum_of_squares(const float *x, size_t n, float mean)
 {
     float sum[LANES] = { 0 };
     size_t i = 0;
     for (; i + LANES <= n; i += LANES)
-        for (int l = 0; l < LANES; l++)
-            sum[l] += x[i + (size_t)l] * x[i + (size_t)l];
+        for (size_t l = 0; l < LANES; l++)
+            sum[l] += (x[i + l] - mean) * (x[i + l] - mean);
     for (int l = 0; i < n; i++, l++)
-        sum[l] += x[i] * x[i];
-    for (int half = LANES / 2; half; half /= 2)
-        for (int l = 0; l < half; l++)
-            sum[l] += sum[l + half];
-    return 1.0f / sqrtf(sum[0] / (float)n + eps);
+        sum[l] += (x[i] - mean) * (x[i] - mean);
+    return sum_of_lanes(sum);
+}
+
+static float mean_of(const float *x, size_t n)
+{
+    float sum[LANES] = { 0 };
+    size_t i = 0;
+    for (; i + LANES <= n; i += LANES)
+        for (size_t l = 0; l < LANES; l++)
+            sum[l] += x[i + l];
+    for (int l = 0; i < n; i++, l++)
+        sum[l] += x[i];
+    return sum_of_lanes(sum) / (float)n;
+}
+
+static float inverse_rms(const float *x, size_t n, float eps)
+{
+    return 1.0f / sqrtf(sum_of_squares(x, n, 0) / (float)n + eps);
 }
 
 void carat_rmsnorm_generic(float *y, const float *x, const float *w, size_t n, float eps)
@@ -35,6 +57,13 @@ void carat_rmsnorm_add_generic(float *y, const float *x, const float *w, size_t 
     float scale = inverse_rms(x, n, eps);
     for (size_t i = 0; i < n; i++)
         y[i] += x[i] * scale * w[i];
+}
+
+void carat_layernorm_generic(float *y, const float *x, const float *w, const float *b, size_t n, float eps)
+{
+    float mean = mean_of(x, n), scale = 1.0f / sqrtf(sum_of_squares(x, n, mean) / (float)n + eps);
+    for (size_t i = 0; i < n; i++)
+        y[i] = (x[i] - mean) * scale * w[i] + b[i];
 }
 
 void carat_rope_generic(float *x, const float *cs, size_t n)

@@ -41,6 +41,38 @@ static void rmsnorm_add(float *y, const float *x, const float *w, size_t n, floa
     }
 }
 
+/* The sum of x, or of (x - mean)^2: 32 lanes; spare lanes of the ragged end add nothing. */
+INLINE float sum_around(const float *x, size_t n, float mean, const bool is_square)
+{
+    const __m256 m = _mm256_set1_ps(mean);
+    __m256 sum[4] = { _mm256_setzero_ps(), _mm256_setzero_ps(), _mm256_setzero_ps(), _mm256_setzero_ps() };
+    size_t i = 0;
+    for (size_t j = 0; i < n; i += 8, j = (j + 1) % 4) {
+        __m256 v = load_part(x + i, n - i);
+        if (is_square) {
+            v = _mm256_sub_ps(v, m);
+            if (n - i < 8)
+                v = _mm256_and_ps(v, _mm256_castsi256_ps(first_lanes(n - i)));
+            v = _mm256_mul_ps(v, v);
+        }
+        sum[j] = _mm256_add_ps(sum[j], v);
+    }
+    sum[0] = _mm256_add_ps(_mm256_add_ps(sum[0], sum[1]), _mm256_add_ps(sum[2], sum[3]));
+    return sum_of_lanes(sum[0]);
+}
+
+static void layernorm(float *y, const float *x, const float *w, const float *b, size_t n, float eps)
+{
+    const float mean = sum_around(x, n, 0, false) / (float)n;
+    const __m256 m = _mm256_set1_ps(mean);
+    const __m256 scale = _mm256_set1_ps(1.0f / sqrtf(sum_around(x, n, mean, true) / (float)n + eps));
+    for (size_t i = 0; i < n; i += 8) {
+        const size_t left = n - i;
+        const __m256 v = _mm256_mul_ps(_mm256_sub_ps(load_part(x + i, left), m), scale);
+        store_part(y + i, left, _mm256_fmadd_ps(v, load_part(w + i, left), load_part(b + i, left)));
+    }
+}
+
 static void rope(float *x, const float *cs, size_t n)
 {
     const size_t half = n / 2;
@@ -110,6 +142,7 @@ void carat_avx2_vec(carat_kernels *k)
 {
     k->rmsnorm = rmsnorm;
     k->rmsnorm_add = rmsnorm_add;
+    k->layernorm = layernorm;
     k->rope = rope;
     k->geglu = geglu;
     k->logsumexp = logsumexp;

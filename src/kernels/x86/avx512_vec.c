@@ -45,6 +45,37 @@ static void rmsnorm_add(float *y, const float *x, const float *w, size_t n, floa
     }
 }
 
+/* The sum of x, or of (x - mean)^2: 64 lanes; spare lanes of the ragged end add nothing. */
+INLINE float sum_around(const float *x, size_t n, float mean, const bool is_square)
+{
+    const __m512 m = _mm512_set1_ps(mean);
+    __m512 sum[4] = { _mm512_setzero_ps(), _mm512_setzero_ps(), _mm512_setzero_ps(), _mm512_setzero_ps() };
+    for (size_t i = 0, j = 0; i < n; i += 16, j = (j + 1) % 4) {
+        const __mmask16 k = first_lanes(n - i);
+        __m512 v = _mm512_maskz_loadu_ps(k, x + i);
+        if (is_square) {
+            v = _mm512_maskz_sub_ps(k, v, m);
+            sum[j] = _mm512_fmadd_ps(v, v, sum[j]);
+        } else {
+            sum[j] = _mm512_add_ps(sum[j], v);
+        }
+    }
+    return _mm512_reduce_add_ps(_mm512_add_ps(_mm512_add_ps(sum[0], sum[1]), _mm512_add_ps(sum[2], sum[3])));
+}
+
+static void layernorm(float *y, const float *x, const float *w, const float *b, size_t n, float eps)
+{
+    const float mean = sum_around(x, n, 0, false) / (float)n;
+    const __m512 m = _mm512_set1_ps(mean);
+    const __m512 scale = _mm512_set1_ps(1.0f / sqrtf(sum_around(x, n, mean, true) / (float)n + eps));
+    for (size_t i = 0; i < n; i += 16) {
+        const __mmask16 k = first_lanes(n - i);
+        const __m512 v = _mm512_mul_ps(_mm512_sub_ps(_mm512_maskz_loadu_ps(k, x + i), m), scale);
+        const __m512 sum = _mm512_fmadd_ps(v, _mm512_maskz_loadu_ps(k, w + i), _mm512_maskz_loadu_ps(k, b + i));
+        _mm512_mask_storeu_ps(y + i, k, sum);
+    }
+}
+
 static void rope(float *x, const float *cs, size_t n)
 {
     const size_t half = n / 2;
@@ -107,6 +138,7 @@ void carat_avx512_vec(carat_kernels *k)
 {
     k->rmsnorm = rmsnorm;
     k->rmsnorm_add = rmsnorm_add;
+    k->layernorm = layernorm;
     k->rope = rope;
     k->geglu = geglu;
     k->logsumexp = logsumexp;

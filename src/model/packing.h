@@ -1,0 +1,16 @@
+/* packing.h - a matrix of a file into its packed form, on every thread.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef CARAT_MODEL_PACKING_H
+#define CARAT_MODEL_PACKING_H
+
+#include "format/tensors.h"
+#include "model/model.h"
+
+/* Packs all rows of t (w->rows rows of w->cols weights of type w->type, whatever t's dimensions are) into w->packed and
+ * lets the source's pages go. tick, if not NULL, is told now and then how many more source bytes are done, all together
+ * t->bytes; where it returns false packing stops and so does this. */
+bool carat_matrix_pack(carat_pool *pool, const carat_tensor *t, const carat_matrix *w,
+                       bool (*tick)(void *arg, uint64_t bytes), void *arg);
+
+#endif
