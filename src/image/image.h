@@ -63,6 +63,9 @@ carat_pan_scan carat_pan_scan_default(void);
 size_t carat_pan_scan_boxes(const carat_pan_scan *p, uint32_t width, uint32_t height, carat_box *boxes);
 
 /* The value of an eight-bit sample as the tower sees it: (v / 255 - 0.5) / 0.5 in float32, rounded as the reference. */
-float carat_pixel_value(uint8_t v);
+static inline float carat_pixel_value(uint8_t v)
+{
+    return ((float)(v * (1.0 / 255)) - 0.5f) / 0.5f;
+}
 
 #endif

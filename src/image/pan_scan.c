@@ -8,11 +8,6 @@ carat_pan_scan carat_pan_scan_default(void)
     return (carat_pan_scan){ .min_crop = 256, .max_crops = 4, .min_ratio = 1.2 };
 }
 
-float carat_pixel_value(uint8_t v)
-{
-    return ((float)(v * (1.0 / 255)) - 0.5f) / 0.5f;
-}
-
 size_t carat_pan_scan_boxes(const carat_pan_scan *p, uint32_t width, uint32_t height, carat_box *boxes)
 {
     uint32_t longer = width > height ? width : height, shorter = width > height ? height : width;

@@ -48,6 +48,18 @@ typedef struct carat_vision_config {
     float eps;
 } carat_vision_config;
 
+#define CARAT_MAX_PATCHES 65536 /* of an image; the published towers have 4096 */
+
+/* Patches along one side of the image. */
+static inline uint32_t carat_vision_grid(const carat_vision_config *v)
+{
+    return v->image_size / v->patch_size;
+}
+static inline uint32_t carat_vision_patches(const carat_vision_config *v)
+{
+    return carat_vision_grid(v) * carat_vision_grid(v);
+}
+
 typedef struct carat_config {
     char name[96]; /* general.name or the folder's last part; "" if none */
     uint32_t n_layer, hidden, ffn, n_head, n_kv_head, head_dim;
@@ -74,6 +86,18 @@ typedef struct carat_config {
 bool carat_config_from_gguf(const carat_gguf *g, bool trust_header, carat_config *out, carat_err *err);
 bool carat_config_from_json(const char *what, const json_t *config, bool trust_header, carat_config *out,
                             carat_err *err);
+
+/* The tower that a GGUF file describes: an mmproj file (general.architecture clip or mmproj) or one that holds text and
+ * tower (gemma3.vision.*). out->present is false if it describes none. Errors: CARAT_EFORMAT, CARAT_EUNSUPPORTED
+ * (another model's projector, by name). */
+bool carat_vision_config_from_gguf(const carat_gguf *g, carat_vision_config *out, carat_err *err);
+
+/* The same from the config.json of a folder. */
+bool carat_vision_config_from_json(const char *what, const json_t *config, carat_vision_config *out, carat_err *err);
+
+/* Can this tower be run: sizes within limits, patches that fill the image, heads that divide the width, a square of
+ * tokens that divides the square of patches? Errors: CARAT_EFORMAT with what was found and expected. */
+bool carat_vision_config_check(const carat_vision_config *v, const char *what, carat_err *err);
 
 /* The last step of both readers, public for synth and weigh: range checks, then the published table. A field left 0
  * where the architecture has no default is an error naming it. */

@@ -68,19 +68,6 @@ static const int_key text_keys[] = {
     { NULL, 0, 0, false },
 };
 
-/* As Ollama stores tower and text in one file. */
-static const int_key vision_keys[] = {
-    { "gemma3.vision.block_count", VAT(n_layer), 1024, true },
-    { "gemma3.vision.embedding_length", VAT(hidden), CARAT_MAX_HIDDEN, true },
-    { "gemma3.vision.feed_forward_length", VAT(ffn), CARAT_MAX_FFN, true },
-    { "gemma3.vision.attention.head_count", VAT(n_head), CARAT_MAX_HEADS, true },
-    { "gemma3.vision.image_size", VAT(image_size), 16384, true },
-    { "gemma3.vision.patch_size", VAT(patch_size), 1024, true },
-    { "gemma3.vision.num_channels", VAT(n_channel), 16, false },
-    { "gemma3.mm.tokens_per_image", VAT(tokens_per_image), 65536, false },
-    { NULL, 0, 0, false },
-};
-
 static bool read_ints(const carat_gguf *g, const int_key *keys, void *base, carat_err *err)
 {
     for (; keys->key; keys++) {
@@ -163,19 +150,6 @@ static bool read_scales(const carat_gguf *g, carat_config *c, carat_err *err)
     return true;
 }
 
-static bool read_vision(const carat_gguf *g, carat_config *c, carat_err *err)
-{
-    if (!carat_gguf_find(g, "gemma3.vision.block_count"))
-        return true;
-    c->vision = (carat_vision_config){ .present = true, .n_channel = 3, .tokens_per_image = 256, .eps = 1e-6f };
-    double eps = 1e-6;
-    if (!read_ints(g, vision_keys, &c->vision, err) ||
-        !carat_gguf_num(g, "gemma3.vision.attention.layer_norm_epsilon", &eps, err))
-        return false;
-    c->vision.eps = (float)eps;
-    return true;
-}
-
 /* End ids only add to those found by piece: a bad one is passed over. */
 static void read_eos(const carat_gguf *g, carat_config *c)
 {
@@ -209,7 +183,8 @@ bool carat_config_from_gguf(const carat_gguf *g, bool trust_header, carat_config
     carat_str name = { NULL, 0 };
     if (!read_architecture(g, err) || !read_ints(g, text_keys, out, err) || !read_value_length(g, out, err) ||
         !read_pattern(g, out, err) || !read_rope(g, out, err) || !read_scales(g, out, err) ||
-        !read_vision(g, out, err) || !read_rows(g, out, err) || !carat_gguf_text(g, "general.name", &name, err))
+        !carat_vision_config_from_gguf(g, &out->vision, err) || !read_rows(g, out, err) ||
+        !carat_gguf_text(g, "general.name", &name, err))
         return false;
     if (name.data)
         snprintf(out->name, sizeof out->name, "%.*s", (int)(name.len < 90 ? name.len : 90), name.data);

@@ -199,32 +199,51 @@ static void add_eos(const json_t *v, carat_config *c)
     }
 }
 
+bool carat_vision_config_from_json(const char *what, const json_t *config, carat_vision_config *out, carat_err *err)
+{
+    const json_t *o = json_object_get(config, "vision_config");
+    *out = (carat_vision_config){ 0 };
+    if (!o || json_is_null(o))
+        return true;
+    if (!json_is_object(o))
+        return carat_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: 'vision_config' is %s, expected an object", what,
+                          carat_json_kind(o));
+    carat_vision_config v = { .present = true,
+                              .hidden = 768,
+                              .ffn = 3072,
+                              .n_layer = 12,
+                              .n_head = 12,
+                              .image_size = 224,
+                              .patch_size = 16,
+                              .n_channel = 3 };
+    double eps = 1e-6;
+    int64_t tokens = 256;
+    const char *act = NULL;
+    if (!carat_json_text(o, what, "hidden_act", &act, err))
+        return false;
+    if (act && strcmp(act, "gelu_pytorch_tanh") != 0)
+        return carat_fail(err, CARAT_EUNSUPPORTED, CARAT_NOWHERE,
+                          "%s: the vision tower's 'hidden_act' is '%.40s', expected 'gelu_pytorch_tanh'", what, act);
+    if (!read_ints(o, what, vision_keys, &v, err) || !carat_json_num(o, what, "layer_norm_eps", &eps, err) ||
+        !carat_json_int(config, what, "mm_tokens_per_image", 1, CARAT_MAX_PATCHES, &tokens, err))
+        return false;
+    v.eps = (float)eps;
+    v.tokens_per_image = (uint32_t)tokens;
+    *out = v;
+    return true;
+}
+
 static bool read_vision(const json_t *config, const char *what, carat_config *c, carat_err *err)
 {
-    const json_t *v = json_object_get(config, "vision_config");
-    if (!v || json_is_null(v))
-        return true;
-    if (!json_is_object(v))
-        return carat_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: 'vision_config' is %s, expected an object", what,
-                          carat_json_kind(v));
-    c->vision = (carat_vision_config){ .present = true,
-                                       .hidden = 768,
-                                       .ffn = 3072,
-                                       .n_layer = 12,
-                                       .n_head = 12,
-                                       .image_size = 224,
-                                       .patch_size = 16,
-                                       .n_channel = 3 };
-    double eps = 1e-6;
-    int64_t tokens = 256, image_token = -1;
-    if (!read_ints(v, what, vision_keys, &c->vision, err) || !carat_json_num(v, what, "layer_norm_eps", &eps, err) ||
-        !carat_json_int(config, what, "mm_tokens_per_image", 1, 65536, &tokens, err) ||
-        !carat_json_int(config, what, "image_token_id", 0, CARAT_MAX_VOCAB, &image_token, err) ||
-        !carat_json_int(config, what, "image_token_index", 0, CARAT_MAX_VOCAB, &image_token, err))
+    int64_t image_token = -1;
+    if (!carat_vision_config_from_json(what, config, &c->vision, err))
         return false;
-    c->vision.eps = (float)eps;
-    c->vision.tokens_per_image = (uint32_t)tokens;
-    c->image_token = (int32_t)image_token;
+    if (c->vision.present &&
+        (!carat_json_int(config, what, "image_token_id", 0, CARAT_MAX_VOCAB, &image_token, err) ||
+         !carat_json_int(config, what, "image_token_index", 0, CARAT_MAX_VOCAB, &image_token, err)))
+        return false;
+    if (c->vision.present)
+        c->image_token = (int32_t)image_token;
     return true;
 }
 

@@ -76,6 +76,42 @@ bool carat_source_open(carat_source *s, const char *path, bool trust_header, car
     return carat_config_from_gguf(s->gguf, trust_header, cfg, err);
 }
 
+static bool open_vision_folder(carat_source *s, carat_vision_config *v, carat_err *err)
+{
+    char path[4096];
+    json_t *config = NULL;
+    if (!carat_source_join(s->path, "config.json", path))
+        return carat_fail(err, CARAT_EARG, CARAT_NOWHERE, "path of %zu bytes is too long", strlen(s->path));
+    bool ok =
+        carat_json_load(path, MAX_CONFIG_BYTES, &config, err) && carat_vision_config_from_json(path, config, v, err);
+    json_decref(config);
+    if (!ok || !carat_safetensors_open(s->path, &s->st, err))
+        return false;
+    s->tensors = carat_safetensors_tensors(s->st);
+    return true;
+}
+
+bool carat_source_open_vision(carat_source *s, const char *path, carat_vision_config *v, carat_err *err)
+{
+    struct stat st;
+    *s = (carat_source){ .path = path };
+    *v = (carat_vision_config){ 0 };
+    if (stat(path, &st) == 0 && S_ISDIR(st.st_mode)) {
+        if (!open_vision_folder(s, v, err))
+            return false;
+    } else {
+        if (!carat_gguf_open(path, &s->gguf, err))
+            return false;
+        s->tensors = carat_gguf_tensors(s->gguf);
+        if (!carat_vision_config_from_gguf(s->gguf, v, err))
+            return false;
+    }
+    if (!v->present)
+        return carat_fail(err, CARAT_EUNSUPPORTED, CARAT_NOWHERE, "%s: no vision tower: this model reads text only",
+                          path);
+    return carat_vision_config_check(v, path, err);
+}
+
 void carat_source_close(carat_source *s)
 {
     carat_gguf_close(s->gguf);
@@ -110,8 +146,11 @@ static const carat_tensor *find_head(const carat_source *s)
     return t ? t : carat_tensors_find(s->tensors, "language_model.lm_head.weight");
 }
 
-static bool absent(const carat_source *s, const char *name, carat_err *err)
+bool carat_source_find(const carat_source *s, const char *name, const carat_tensor **out, carat_err *err)
 {
+    *out = carat_tensors_find(s->tensors, name);
+    if (*out)
+        return true;
     const char *dtype = s->st ? carat_safetensors_skipped(s->st, name) : NULL;
     if (dtype)
         return carat_fail(err, CARAT_EUNSUPPORTED, CARAT_NOWHERE, "%s: tensor '%s' is %s, expected F32, F16 or BF16",
@@ -124,11 +163,9 @@ bool carat_source_tensor(const carat_source *s, const carat_config *c, carat_par
 {
     char name[MAX_NAME], shape[96];
     part_name(s, part, layer, name);
-    const carat_tensor *t = carat_tensors_find(s->tensors, name);
-    if (!t && part == CARAT_PART_HEAD && s->st)
-        t = find_head(s);
-    if (!t)
-        return absent(s, name, err);
+    const carat_tensor *t = part == CARAT_PART_HEAD && s->st ? find_head(s) : NULL;
+    if (!t && !carat_source_find(s, name, &t, err))
+        return false;
     size_t rows, cols;
     carat_part_shape(c, part, &rows, &cols);
     if (t->dims[0] != cols || t->dims[1] != rows || t->dims[2] != 1 || t->dims[3] != 1)

@@ -17,7 +17,13 @@ typedef struct carat_source {
 
 /* Opens the container and reads the configuration. On failure close it all the same. */
 bool carat_source_open(carat_source *s, const char *path, bool trust_header, carat_config *cfg, carat_err *err);
+/* The same for the vision weights that stand in `path`: a folder, an mmproj GGUF, or a GGUF with text and tower. *v is
+ * checked. Errors besides the containers' own: CARAT_EUNSUPPORTED (a model without a vision tower). */
+bool carat_source_open_vision(carat_source *s, const char *path, carat_vision_config *v, carat_err *err);
 void carat_source_close(carat_source *s);
+
+/* The tensor of exactly this name. Errors: CARAT_EFORMAT (none), CARAT_EUNSUPPORTED (of a dtype that is not read). */
+bool carat_source_find(const carat_source *s, const char *name, const carat_tensor **out, carat_err *err);
 
 /* The tensor of a part, its shape checked. Errors name the tensor, the shape found and the one expected. */
 bool carat_source_tensor(const carat_source *s, const carat_config *c, carat_part part, size_t layer,

@@ -1,0 +1,296 @@
+/* One image through the tower and the projector; the formulas stand in vision.h.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "vision/work.h"
+
+typedef struct work { /* one thread with one image */
+    carat_vision *v;
+    carat_vision_own *own;
+    int thread, n_threads;
+    size_t counter; /* calls by piece so far */
+} work;
+
+typedef struct block {
+    size_t first, n;   /* rows */
+    size_t begin, end; /* this thread's, counted from first */
+} block;
+
+static block block_at(const work *w, size_t first, size_t n_rows)
+{
+    size_t n = n_rows - first < CARAT_VISION_BLOCK ? n_rows - first : CARAT_VISION_BLOCK;
+    size_t i = (size_t)w->thread, of = (size_t)w->n_threads;
+    return (block){ first, n, n * i / of, n * (i + 1) / of };
+}
+
+/* Blocks of n_rows, one after another: for (block b = ...; b.n; b = ...) */
+#define EACH_BLOCK(b, w, n_rows)                                                                                       \
+    for (block b = block_at(w, 0, n_rows); b.first < (n_rows); b = block_at(w, b.first + b.n, n_rows))
+
+size_t carat_vision_calls(const carat_vision *v)
+{
+    size_t blocks = (v->n_patch + CARAT_VISION_BLOCK - 1) / CARAT_VISION_BLOCK;
+    /* patches; q/k/v, o, fc1, fc2 of a block and attention of a layer; the projector */
+    return blocks + v->tower.cfg.n_layer * (4 * blocks + 1) + blocks;
+}
+
+static void linear(work *w, const block *b, const float *x, const carat_product *products, size_t n_products)
+{
+    carat_vision *v = w->v;
+    carat_linear_job j = { .k = v->k,
+                           .pool = v->pool,
+                           .exact = v->opt.exact,
+                           .acts = v->acts,
+                           .n = b->n,
+                           .begin = b->begin,
+                           .end = b->end,
+                           .n_threads = w->n_threads,
+                           .pieces = &v->counters[w->counter++],
+                           .scratch = w->own->scratch };
+    carat_linear_run(&j, x, products, n_products);
+}
+
+static void add(float *y, const float *x, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        y[i] += x[i];
+}
+
+/* y += x + bias, the sum in brackets first: the reference adds a whole sub-layer to the stream. */
+static void add_biased(float *y, const float *x, const float *bias, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        y[i] += x[i] + bias[i];
+}
+
+static void show(const work *w, const char *name, const float *data, size_t rows, size_t cols)
+{
+    carat_vision *v = w->v;
+    if (!v->trace)
+        return;
+    carat_pool_barrier(v->pool);
+    if (w->thread == 0)
+        v->trace(v->trace_arg, name, data, rows, cols);
+    carat_pool_barrier(v->pool);
+}
+
+/* ---- patches ---- */
+
+/* The values of one patch in the order of the convolution's weights: channel, row, column. */
+static void gather(const carat_vision *v, size_t patch, float *to)
+{
+    size_t side = v->tower.cfg.patch_size, size = v->tower.cfg.image_size, grid = carat_vision_grid(&v->tower.cfg);
+    size_t y0 = patch / grid * side, x0 = patch % grid * side;
+    for (size_t c = 0; c < 3; c++)
+        for (size_t y = y0; y < y0 + side; y++, to += side) {
+            if (v->pixels) {
+                memcpy(to, v->pixels + (c * size + y) * size + x0, side * sizeof *to);
+                continue;
+            }
+            const uint8_t *from = v->rgb + (y * size + x0) * 3 + c;
+            for (size_t x = 0; x < side; x++)
+                to[x] = v->shade[from[3 * x]];
+        }
+}
+
+static void embed(work *w)
+{
+    carat_vision *v = w->v;
+    size_t n = v->hidden;
+    EACH_BLOCK(b, w, v->n_patch) {
+        float *x = v->x + b.first * n;
+        for (size_t r = b.begin; r < b.end; r++)
+            gather(v, b.first + r, v->wide + r * v->patch_cols);
+        linear(w, &b, v->wide, (carat_product[]){ { &v->tower.patch.w, x } }, 1);
+        for (size_t r = b.begin; r < b.end; r++)
+            add(x + r * n, v->tower.patch.b, n);
+    }
+    show(w, "siglip.patch_conv", v->x, v->n_patch, n);
+    EACH_BLOCK(b, w, v->n_patch)
+        add(v->x + (b.first + b.begin) * n, v->tower.position + (b.first + b.begin) * n, (b.end - b.begin) * n);
+    show(w, "siglip.embeddings", v->x, v->n_patch, n);
+}
+
+/* ---- attention ---- */
+
+static float *tile_at(const carat_vision *v, float *tiles, size_t head, size_t tile)
+{
+    return tiles + (head * v->n_tile + tile) * CARAT_TILE * v->head_dim;
+}
+
+static void store(const carat_vision *v, size_t patch, const float *k, const float *x)
+{
+    for (size_t h = 0; h < v->tower.cfg.n_head; h++)
+        v->k->kv_put(CARAT_KV_F32, tile_at(v, v->keys, h, patch / CARAT_TILE),
+                     tile_at(v, v->values, h, patch / CARAT_TILE), patch % CARAT_TILE, k + h * v->head_dim,
+                     x + h * v->head_dim, v->head_dim);
+}
+
+static void project_in(work *w, const carat_tower_layer *l)
+{
+    carat_vision *v = w->v;
+    size_t n = v->hidden;
+    EACH_BLOCK(b, w, v->n_patch) {
+        float *q = v->q + b.first * n;
+        for (size_t r = b.begin; r < b.end; r++)
+            v->k->layernorm(v->norm + r * n, v->x + (b.first + r) * n, l->norm1_w, l->norm1_b, n, v->tower.cfg.eps);
+        linear(w, &b, v->norm, (carat_product[]){ { &l->q.w, q }, { &l->k.w, v->kx }, { &l->v.w, v->vx } }, 3);
+        for (size_t r = b.begin; r < b.end; r++) {
+            add(q + r * n, l->q.b, n);
+            add(v->kx + r * n, l->k.b, n);
+            add(v->vx + r * n, l->v.b, n);
+            store(v, b.first + r, v->kx + r * n, v->vx + r * n);
+        }
+    }
+}
+
+static void attend_item(const work *w, size_t head, size_t first, size_t n)
+{
+    carat_vision *v = w->v;
+    carat_vision_own *own = w->own;
+    for (size_t i = 0; i < n; i++) {
+        size_t at = (first + i) * v->hidden + head * v->head_dim;
+        own->q[i] = v->q + at;
+        own->out[i] = v->heads + at;
+    }
+    for (size_t i = 0; i < v->n_tile; i++) {
+        own->k_tiles[i] = tile_at(v, v->keys, head, i);
+        own->v_tiles[i] = tile_at(v, v->values, head, i);
+    }
+    v->k->attend(&(carat_attend){ .head_dim = v->head_dim,
+                                  .scale = 1.0f / sqrtf((float)v->head_dim),
+                                  .elem = CARAT_KV_F32,
+                                  .k_tiles = own->k_tiles,
+                                  .v_tiles = own->v_tiles,
+                                  .n = n,
+                                  .q = own->q,
+                                  .out = own->out,
+                                  .lo = own->lo,
+                                  .hi = own->hi },
+                 own->scratch);
+}
+
+static void attend(work *w)
+{
+    carat_vision *v = w->v;
+    size_t parts = (v->n_patch + CARAT_VISION_ITEM_ROWS - 1) / CARAT_VISION_ITEM_ROWS;
+    carat_pool_barrier(v->pool);
+    for (size_t i; (i = carat_next_of(&v->counters[w->counter])) < parts * v->tower.cfg.n_head;) {
+        size_t first = i % parts * CARAT_VISION_ITEM_ROWS, left = v->n_patch - first;
+        attend_item(w, i / parts, first, left < CARAT_VISION_ITEM_ROWS ? left : CARAT_VISION_ITEM_ROWS);
+    }
+    w->counter++;
+    carat_pool_barrier(v->pool);
+}
+
+/* ---- the rest of a layer ---- */
+
+static void finish(work *w, const carat_tower_layer *l)
+{
+    carat_vision *v = w->v;
+    size_t n = v->hidden, ffn = v->tower.cfg.ffn;
+    EACH_BLOCK(b, w, v->n_patch) {
+        float *x = v->x + b.first * n;
+        linear(w, &b, v->heads + b.first * n, (carat_product[]){ { &l->o.w, v->kx } }, 1);
+        for (size_t r = b.begin; r < b.end; r++) {
+            add_biased(x + r * n, v->kx + r * n, l->o.b, n);
+            v->k->layernorm(v->norm + r * n, x + r * n, l->norm2_w, l->norm2_b, n, v->tower.cfg.eps);
+        }
+        linear(w, &b, v->norm, (carat_product[]){ { &l->fc1.w, v->wide } }, 1);
+        for (size_t r = b.begin; r < b.end; r++) {
+            float *wide = v->wide + r * ffn;
+            add(wide, l->fc1.b, ffn);
+            v->k->geglu(wide, wide, v->ones, ffn); /* a gate that lets all through: GELU alone */
+        }
+        linear(w, &b, v->wide, (carat_product[]){ { &l->fc2.w, v->kx } }, 1);
+        for (size_t r = b.begin; r < b.end; r++)
+            add_biased(x + r * n, v->kx + r * n, l->fc2.b, n);
+    }
+}
+
+/* True where the caller wants to stop; every thread hears the same. */
+static bool is_stopped(const work *w, size_t layer)
+{
+    carat_vision *v = w->v;
+    size_t n = v->tower.cfg.n_layer;
+    if (!v->progress)
+        return false;
+    carat_pool_barrier(v->pool);
+    if (w->thread == 0)
+        v->is_stopped = !v->progress(v->progress_arg, v->image * n + layer + 1, v->n_images * n);
+    carat_pool_barrier(v->pool);
+    return v->is_stopped;
+}
+
+/* ---- tokens ---- */
+
+/* The mean over the token's square of patches. */
+static void pool(const carat_vision *v, size_t token, float *to)
+{
+    size_t n = v->hidden, grid = carat_vision_grid(&v->tower.cfg), side = (size_t)lround(sqrt((double)v->n_token));
+    size_t kernel = grid / side, first = token / side * kernel * grid + token % side * kernel;
+    memset(to, 0, n * sizeof *to);
+    for (size_t y = 0; y < kernel; y++)
+        for (size_t x = 0; x < kernel; x++)
+            add(to, v->heads + (first + y * grid + x) * n, n);
+    for (size_t i = 0; i < n; i++)
+        to[i] /= (float)(kernel * kernel);
+}
+
+static bool all_finite(const float *x, size_t n)
+{
+    uint32_t bad = 0;
+    for (size_t i = 0; i < n; i++) {
+        uint32_t bits;
+        memcpy(&bits, x + i, sizeof bits);
+        bad |= (bits & 0x7f800000u) == 0x7f800000u;
+    }
+    return !bad;
+}
+
+static void project_out(work *w)
+{
+    carat_vision *v = w->v;
+    size_t n = v->hidden, width = v->tower.text_width;
+    EACH_BLOCK(b, w, v->n_patch)
+        for (size_t r = b.first + b.begin; r < b.first + b.end; r++)
+            v->k->layernorm(v->heads + r * n, v->x + r * n, v->tower.post_w, v->tower.post_b, n, v->tower.cfg.eps);
+    show(w, "siglip.last_hidden_state", v->heads, v->n_patch, n);
+    carat_pool_barrier(v->pool);
+    EACH_BLOCK(b, w, v->n_token)
+        for (size_t r = b.first + b.begin; r < b.first + b.end; r++)
+            pool(v, r, v->q + r * n);
+    show(w, "projector.avg_pool", v->q, v->n_token, n);
+    EACH_BLOCK(b, w, v->n_token)
+        for (size_t r = b.first + b.begin; r < b.first + b.end; r++)
+            v->k->rmsnorm(v->x + r * n, v->q + r * n, v->tower.soft_norm, n, v->tower.cfg.eps);
+    show(w, "projector.soft_emb_norm", v->x, v->n_token, n);
+    EACH_BLOCK(b, w, v->n_token) {
+        linear(w, &b, v->x + b.first * n, (carat_product[]){ { &v->tower.project, v->out + b.first * width } }, 1);
+        if (!all_finite(v->out + (b.first + b.begin) * width, (b.end - b.begin) * width))
+            atomic_store_explicit(&v->is_bad, true, memory_order_relaxed);
+    }
+    show(w, "projector.output", v->out, v->n_token, width);
+}
+
+void carat_vision_see(void *vision, int thread, int n_threads)
+{
+    carat_vision *v = vision;
+    work w = { .v = v, .own = &v->own[thread], .thread = thread, .n_threads = n_threads };
+    embed(&w);
+    for (size_t i = 0; i < v->tower.cfg.n_layer; i++) {
+        char name[32];
+        const carat_tower_layer *l = &v->tower.layers[i];
+        project_in(&w, l);
+        attend(&w);
+        finish(&w, l);
+        snprintf(name, sizeof name, "siglip.layer%02zu", i);
+        show(&w, name, v->x, v->n_patch, v->hidden);
+        if (is_stopped(&w, i))
+            return;
+    }
+    project_out(&w);
+}

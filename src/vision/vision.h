@@ -1,0 +1,60 @@
+/* vision.h - the SigLIP tower and the projector: pixels of an image -> its soft tokens, rows of the text model's width.
+ *
+ *   patches  x = conv(pixels) + b + position                     a product over patches of 3 x patch x patch values
+ *   layers   x += W_o attend(W_q h + b, W_k h + b, W_v h + b) + b      h = LayerNorm1(x); every patch sees every patch
+ *            x += W_2 gelu_tanh(W_1 h + b) + b                         h = LayerNorm2(x)
+ *   tokens   LayerNorm(x), the mean over squares of patches, RMSNorm (1 + w), times the matrix [width, text width]
+ *
+ * Sources: SigLIP, arXiv:2303.15343; Gemma 3 report, arXiv:2503.19786, section 2.1; the reference implementation.
+ *
+ * A carat_vision holds the weights and the scratch for one image at a time, all taken at open. Of the 4B, 12B and 27B
+ * (4096 patches of width 1152, FFN 4304) the scratch is 146 MiB with bf16 activations and 2 threads. An image's rows
+ * do not depend on the number of threads or on the images beside it. Not for two threads at once.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef CARAT_VISION_VISION_H
+#define CARAT_VISION_VISION_H
+
+#include "kernels/kernels.h"
+#include "model/model.h"
+
+typedef struct carat_vision carat_vision;
+
+/* Looks at an activation: "siglip.patch_conv", "siglip.embeddings", "siglip.layer07", "siglip.last_hidden_state",
+ * "projector.avg_pool", "projector.soft_emb_norm", "projector.output"; data [rows, cols], rows are patches or tokens.
+ * Called from one thread at a time, once for each image. */
+typedef void carat_vision_trace(void *arg, const char *name, const float *data, size_t rows, size_t cols);
+
+typedef struct carat_vision_options {
+    bool exact; /* f32 activations for every matrix, as the reference: slow, for comparing */
+} carat_vision_options;
+
+/* path: a Hugging Face folder, an mmproj GGUF, or a GGUF that holds text and tower. text_width: what the text model
+ * takes (its cfg.hidden). Kernels and pool are borrowed and must outlive it. Errors: CARAT_EIO, CARAT_EFORMAT (a shape,
+ * with what was found and expected), CARAT_EUNSUPPORTED (no tower, another projector), CARAT_EARG (a projector for
+ * another width, with both), CARAT_ENOMEM (with the figure). */
+bool carat_vision_open(const char *path, size_t text_width, const carat_kernels *k, carat_pool *pool,
+                       const carat_vision_options *o, carat_vision **out, carat_err *err);
+void carat_vision_close(carat_vision *v); /* accepts NULL */
+
+/* Bytes carat_vision_open takes, exactly, without loading. */
+typedef struct carat_vision_size {
+    size_t weights, work;
+} carat_vision_size;
+bool carat_vision_bytes(const char *path, size_t text_width, const carat_kernels *k, int n_threads,
+                        const carat_vision_options *o, carat_vision_size *out, carat_err *err);
+
+const carat_vision_config *carat_vision_shape(const carat_vision *v);
+
+/* n images -> out [n, tokens_per_image, text_width]. Errors: CARAT_ENUMERIC (an output is not finite; which image),
+ * CARAT_ECANCELLED (the progress callback). Of floats: [n][3][size][size], normalised; of bytes: RGB
+ * [n][size][size][3]. */
+bool carat_vision_encode(carat_vision *v, const float *pixels, size_t n, float *out, carat_err *err);
+bool carat_vision_encode_rgb(carat_vision *v, const uint8_t *rgb, size_t n, float *out, carat_err *err);
+
+/* NULL stops tracing. */
+void carat_vision_set_trace(carat_vision *v, carat_vision_trace *fn, void *arg);
+/* Called after each layer with layers done and all, over all images of the call; false stops. NULL: nobody. */
+void carat_vision_set_progress(carat_vision *v, bool (*fn)(void *arg, size_t done, size_t total), void *arg);
+
+#endif

@@ -1,0 +1,259 @@
+/* test_vision.c - the vision tower and the projector against the reference, module by module, and prompts with images.
+ *
+ *     test_vision --level generic|avx2|avx512|avx512bf16
+ *
+ * The golden values are float64 runs stored as float32. The set's own tolerance for what the projector gives is 1e-4.
+ * It is a difference of normalised rows (spread about 1), so a stage whose values spread over s is given 1e-4 s.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "format/safetensors.h"
+#include "golden_file.h"
+#include "image/image.h"
+#include "subject.h"
+#include "unit.h"
+#include "vision/vision.h"
+
+static const char *level;
+
+typedef struct packaging {
+    const char *model;
+    const char *vision, *text; /* under TEST_DATA/models */
+} packaging;
+
+static const packaging packagings[] = {
+    { "tiny-vl", "tiny-vl", "tiny-vl" },
+    { "tiny-vl", "tiny-vl/gguf/mmproj-tiny-vl-f32.gguf", "tiny-vl/gguf/tiny-vl-f32.gguf" },
+    { "vl-small-window", "vl-small-window", "vl-small-window" },
+    { "vl-small-window", "vl-small-window/gguf/mmproj-vl-small-window-f32.gguf",
+      "vl-small-window/gguf/vl-small-window-f32.gguf" },
+};
+#define N_PACKAGING (sizeof packagings / sizeof *packagings)
+
+/* ---- a tower opened for comparing ---- */
+
+typedef struct eyes {
+    carat_kernels k;
+    carat_pool *pool;
+    carat_vision *v;
+    golden_file *g;
+    size_t n_images, n_token, width; /* of the golden set */
+} eyes;
+
+static void eyes_open(eyes *e, const packaging *p, int n_threads, bool exact)
+{
+    char path[512];
+    unsigned mask;
+    carat_err err;
+    assert_true(carat_cpu_by_name(level, &mask, path));
+    carat_kernels_for(&e->k, mask);
+    if (!carat_pool_open(n_threads, &e->pool, &err))
+        fail_msg("%s", err.msg);
+    snprintf(path, sizeof path, "models/%s/golden", p->model);
+    e->g = golden_open(path);
+    golden_array out = golden_get(e->g, "projector.output");
+    e->n_images = out.shape[0], e->n_token = out.shape[1], e->width = out.shape[2];
+    snprintf(path, sizeof path, TEST_DATA "/models/%s", p->vision);
+    if (!carat_vision_open(path, e->width, &e->k, e->pool, &(carat_vision_options){ .exact = exact }, &e->v, &err))
+        fail_msg("%s", err.msg);
+    assert_int_equal(carat_vision_shape(e->v)->tokens_per_image, e->n_token);
+}
+
+static void eyes_close(eyes *e)
+{
+    carat_vision_close(e->v);
+    carat_pool_close(e->pool);
+    golden_close(e->g);
+}
+
+/* What the tower sees of the golden set's bytes, [n_images][3][size][size], to be freed. The set's own pixel_values are
+ * torchvision's, which rounds elsewhere than the path by Pillow that ours follows: one step of float32 apart. */
+static float *pixels_of_bytes(eyes *e)
+{
+    golden_array rgb = golden_get(e->g, "images_u8_hwc");
+    const float *ref = golden_f32(e->g, "pixel_values", rgb.count, NULL);
+    size_t plane = rgb.shape[1] * rgb.shape[2];
+    float *x = malloc(rgb.count * sizeof *x);
+    assert_int_equal(rgb.dtype, GOLDEN_U8);
+    for (size_t i = 0; i < rgb.count; i++) {
+        size_t image = i / (3 * plane), c = i / plane % 3, at = i % plane;
+        x[i] = carat_pixel_value(((const uint8_t *)rgb.data)[(image * plane + at) * 3 + c]);
+        assert_true(fabsf(x[i] - ref[i]) <= 1e-7f);
+    }
+    return x;
+}
+
+/* Soft tokens of all images of the golden set: [n_images, n_token, width], to be freed. */
+static float *see_all(eyes *e, const float *pixels)
+{
+    carat_err err;
+    float *out = malloc(e->n_images * e->n_token * e->width * sizeof *out);
+    assert_non_null(out);
+    if (!carat_vision_encode(e->v, pixels, e->n_images, out, &err))
+        fail_msg("%s", err.msg);
+    return out;
+}
+
+/* ---- every stage ---- */
+
+typedef struct stages {
+    eyes *e;
+    const packaging *p;
+    size_t n_seen;
+    double worst;   /* of all stages, in units of the stage's tolerance */
+    float *project; /* the projector's matrix as the file holds it [hidden, width], or NULL: as the golden set's */
+} stages;
+
+/* The golden value at (image, row, col): rows first, or channels first where the reference has a picture. */
+static float golden_at(const golden_array *a, size_t image, size_t row, size_t col, size_t rows, size_t cols)
+{
+    const float *x = (const float *)a->data + image * rows * cols;
+    return a->n_dim == 4 ? x[col * rows + row] : x[row * cols + col];
+}
+
+static double spread(const golden_array *a)
+{
+    double sum = 0;
+    for (size_t i = 0; i < a->count; i++)
+        sum += (double)((const float *)a->data)[i] * ((const float *)a->data)[i];
+    return sqrt(sum / (double)a->count);
+}
+
+/* llama.cpp's converter stores the projector's matrix in f16 whatever the file's type is called. Then the reference's
+ * normalised tokens times that matrix are what is right. */
+static double projected(const stages *s, size_t image, size_t row, size_t col)
+{
+    golden_array x = golden_get(s->e->g, "projector.soft_emb_norm");
+    size_t n = x.shape[2];
+    double sum = 0;
+    for (size_t i = 0; i < n; i++)
+        sum += (double)golden_at(&x, image, row, i, s->e->n_token, n) * s->project[i * s->e->width + col];
+    return sum;
+}
+
+static void look(void *arg, const char *name, const float *data, size_t rows, size_t cols)
+{
+    stages *s = arg;
+    golden_array ref = golden_get(s->e->g, name);
+    size_t n_stages = 7 - 1 + carat_vision_shape(s->e->v)->n_layer, image = s->n_seen++ / n_stages;
+    bool is_output = strcmp(name, "projector.output") == 0;
+    double scale = fmax(spread(&ref), 1), worst = 0;
+    assert_int_equal(ref.count, s->e->n_images * rows * cols);
+    for (size_t r = 0; r < rows; r++)
+        for (size_t c = 0; c < cols; c++) {
+            double want =
+                is_output && s->project ? projected(s, image, r, c) : (double)golden_at(&ref, image, r, c, rows, cols);
+            double d = fabs((double)data[r * cols + c] - want);
+            if (!(d <= worst))
+                worst = d;
+        }
+    if (!(worst <= 1e-4 * scale))
+        fail_msg("%s, image %zu, %s: differs by up to %g, tolerance %g", s->p->vision, image, name, worst,
+                 1e-4 * scale);
+    s->worst = fmax(s->worst, worst / (1e-4 * scale));
+}
+
+/* The projector's matrix rounded to f16, from the folder of the same model. */
+static float *project_in_f16(const packaging *p, size_t n)
+{
+    char path[512];
+    carat_err err;
+    carat_safetensors *st;
+    snprintf(path, sizeof path, TEST_DATA "/models/%s", p->model);
+    if (!carat_safetensors_open(path, &st, &err))
+        fail_msg("%s", err.msg);
+    const carat_tensor *t =
+        carat_tensors_find(carat_safetensors_tensors(st), "multi_modal_projector.mm_input_projection_weight");
+    assert_non_null(t);
+    assert_int_equal(t->dims[0] * t->dims[1], n);
+    float *w = malloc(n * sizeof *w);
+    carat_unpack_row(t->type, t->data, w, n);
+    for (size_t i = 0; i < n; i++)
+        w[i] = carat_f16_to_f32(carat_f32_to_f16(w[i]));
+    carat_safetensors_close(st);
+    return w;
+}
+
+static void test_stages(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < N_PACKAGING; i++) {
+        eyes e;
+        eyes_open(&e, &packagings[i], 2, true);
+        stages s = { .e = &e, .p = &packagings[i] };
+        if (strstr(packagings[i].vision, "mmproj"))
+            s.project = project_in_f16(&packagings[i], carat_vision_shape(e.v)->hidden * e.width);
+        carat_vision_set_trace(e.v, look, &s);
+        float *out = see_all(&e, golden_f32(e.g, "pixel_values", 0, NULL));
+        assert_int_equal(s.n_seen, e.n_images * (6 + carat_vision_shape(e.v)->n_layer));
+        printf("%-60s worst stage %.3f of its tolerance\n", packagings[i].vision, s.worst);
+        free(out), free(s.project);
+        eyes_close(&e);
+    }
+}
+
+/* ---- the same bits ---- */
+
+/* Bytes or floats, one image or all, one thread or three: nothing of it changes a bit. */
+static void test_same_bits(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < N_PACKAGING; i++)
+        for (int exact = 0; exact < 2; exact++) {
+            eyes e, f;
+            carat_err err;
+            eyes_open(&e, &packagings[i], 1, exact);
+            eyes_open(&f, &packagings[i], 3, exact);
+            float *pixels = pixels_of_bytes(&e), *whole = see_all(&e, pixels), *other = see_all(&f, pixels);
+            size_t bytes = e.n_images * e.n_token * e.width * sizeof *whole, size = bytes / e.n_images;
+            assert_memory_equal(whole, other, bytes);
+            golden_array rgb = golden_get(e.g, "images_u8_hwc");
+            for (size_t n = e.n_images; n-- > 0;) {
+                const uint8_t *image = (const uint8_t *)rgb.data + n * rgb.count / e.n_images;
+                if (!carat_vision_encode_rgb(f.v, image, 1, other, &err))
+                    fail_msg("%s", err.msg);
+                assert_memory_equal(other, (char *)whole + n * size, size);
+            }
+            free(pixels), free(whole), free(other);
+            eyes_close(&e), eyes_close(&f);
+        }
+}
+
+/* ---- as users run it ---- */
+
+/* bf16 or int8 activations: the cosine of every token with the reference's. */
+static void test_converted(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < N_PACKAGING; i++) {
+        eyes e;
+        double worst = 1;
+        eyes_open(&e, &packagings[i], 2, false);
+        float *out = see_all(&e, golden_f32(e.g, "pixel_values", 0, NULL));
+        const float *ref = golden_f32(e.g, "projector.output", e.n_images * e.n_token * e.width, NULL);
+        for (size_t t = 0; t < e.n_images * e.n_token; t++) {
+            double xy = 0, xx = 0, yy = 0;
+            for (size_t c = t * e.width; c < (t + 1) * e.width; c++)
+                xy += (double)out[c] * ref[c], xx += (double)out[c] * out[c], yy += (double)ref[c] * ref[c];
+            worst = fmin(worst, xy / sqrt(xx * yy));
+        }
+        printf("%-60s smallest cosine %.6f\n", packagings[i].vision, worst);
+        assert_true(worst >= 0.9995);
+        free(out);
+        eyes_close(&e);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    level = subject_level(argc, argv);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_stages),
+        cmocka_unit_test(test_same_bits),
+        cmocka_unit_test(test_converted),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
