@@ -97,7 +97,7 @@ bool carat_vision_config_from_gguf(const carat_gguf *g, carat_vision_config *out
     *out = (carat_vision_config){ 0 };
     if (!carat_gguf_text(g, "general.architecture", &arch, err))
         return false;
-    bool is_mmproj = is_text(arch, "clip") || is_text(arch, "mmproj");
+    bool is_mmproj = is_text(arch, "clip") || is_text(arch, "mmproj") || carat_gguf_find(g, "clip.vision.block_count");
     if (!is_mmproj && !carat_gguf_find(g, "gemma3.vision.block_count"))
         return true;
     carat_vision_config v = { .present = true, .n_channel = 3, .tokens_per_image = 256 };

@@ -301,6 +301,26 @@ bool carat_text_step(carat_text *t, const carat_span *spans, size_t n_spans, boo
     return ok;
 }
 
+size_t carat_text_cut(const carat_input *tokens, size_t n, size_t want)
+{
+    if (want < 1)
+        want = 1;
+    if (n <= want)
+        return n;
+    size_t end = 0; /* of the whole pieces that fit */
+    while (end < n) {
+        size_t piece = (size_t)tokens[end].sees_ahead + 1;
+        if (piece > n - end)
+            piece = n - end;
+        if (end > 0 && piece > want - end)
+            break;
+        end += piece;
+        if (end >= want)
+            break;
+    }
+    return end;
+}
+
 /* ---- afterwards ---- */
 
 const float *carat_text_hidden(const carat_text *t, size_t row)

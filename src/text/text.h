@@ -45,6 +45,10 @@ typedef struct carat_input {
     uint32_t sees_ahead; /* how many later tokens of the same sequence in this batch it sees too; 0 for text */
 } carat_input;
 
+/* How many of the next n tokens a step of at most `want` should take: the images among them stay whole. More than want
+ * only where an image of more begins at once: max_batch must be that of the longest image. 0 if n is 0. */
+size_t carat_text_cut(const carat_input *tokens, size_t n, size_t want);
+
 /* A stretch of one sequence: n tokens at positions kv->len .. kv->len + n - 1. */
 typedef struct carat_span {
     carat_kv *kv;

@@ -247,6 +247,170 @@ static void test_converted(void **state)
     }
 }
 
+/* ---- prompts with images ---- */
+
+/* The tokens of a prompt, its images' rows put in. images: which of the golden set, in the prompt's order. */
+static carat_input *inputs_of(eyes *e, int prompt, const float *soft, const json_t *images, size_t *n)
+{
+    char name[64];
+    snprintf(name, sizeof name, "prompt%d.ids", prompt);
+    const int32_t *ids = golden_i32(e->g, name, 0, n);
+    snprintf(name, sizeof name, "prompt%d.token_type_ids", prompt);
+    const int32_t *types = golden_i32(e->g, name, *n, NULL);
+    carat_input *in = calloc(*n, sizeof *in);
+    size_t image = 0;
+    for (size_t i = 0; i < *n; i++) {
+        in[i].id = ids[i];
+        if (types[i] != 1)
+            continue;
+        size_t which = (size_t)json_integer_value(json_array_get(images, image++));
+        for (size_t t = 0; t < e->n_token; t++, i++) {
+            assert_int_equal(types[i], 1);
+            in[i].row = soft + (which * e->n_token + t) * e->width;
+            in[i].sees_ahead = (uint32_t)(e->n_token - 1 - t);
+        }
+        i--;
+    }
+    assert_int_equal(image, json_array_size(images));
+    return in;
+}
+
+/* Steps of at most chunks[i] tokens (the last value again and again); logits of every position. */
+static void step_all(subject *s, carat_kv *kv, const carat_input *in, size_t n, const json_t *chunks, float *out)
+{
+    carat_err err;
+    size_t rows[1024], at = 0;
+    for (size_t done = 0, step; done < n; done += step) {
+        size_t want = chunks ? (size_t)json_integer_value(json_array_get(chunks, at)) : n;
+        at += at + 1 < json_array_size(chunks);
+        step = carat_text_cut(in + done, n - done, want);
+        carat_span span = { kv, in + done, step };
+        if (!carat_text_step(s->t, &span, 1, NULL, &err))
+            fail_msg("%s", err.msg);
+        for (size_t i = 0; i < step; i++)
+            rows[i] = i;
+        if (!carat_text_logits(s->t, rows, step, out + done * s->m->cfg.n_vocab, &err))
+            fail_msg("%s", err.msg);
+    }
+}
+
+static void check_greedy(subject *s, eyes *e, carat_kv *kv, int prompt, const float *last)
+{
+    char name[64];
+    carat_err err;
+    size_t n, n_vocab = s->m->cfg.n_vocab, row = 0;
+    snprintf(name, sizeof name, "prompt%d.greedy", prompt);
+    const int32_t *ref = golden_i32(e->g, name, 0, &n);
+    float *logits = malloc(n_vocab * sizeof *logits);
+    memcpy(logits, last, n_vocab * sizeof *logits);
+    for (size_t i = 0; i < n; i++) {
+        int32_t id = (int32_t)argmax(logits, n_vocab);
+        assert_int_equal(id, ref[i]);
+        subject_append(s, kv, &id, 1, 1, NULL);
+        if (!carat_text_logits(s->t, &row, 1, logits, &err))
+            fail_msg("%s", err.msg);
+    }
+    free(logits);
+}
+
+static float *logits_of(subject *s, const carat_input *in, size_t n, const json_t *chunks, carat_kv **kept)
+{
+    carat_kv *kv = subject_kv(s);
+    float *logits = malloc(n * s->m->cfg.n_vocab * sizeof *logits);
+    step_all(s, kv, in, n, chunks, logits);
+    if (kept)
+        *kept = kv;
+    else
+        carat_kv_close(kv);
+    return logits;
+}
+
+static double largest_difference(const float *x, const float *y, size_t n)
+{
+    double worst = 0;
+    for (size_t i = 0; i < n; i++) {
+        double d = fabs((double)x[i] - y[i]);
+        worst = d <= worst ? worst : d;
+    }
+    return worst;
+}
+
+/* right: rows that stand for the images instead of ours where the file's weights are not the golden set's; then the
+ * text model, which the other packagings hold against the golden logits, says what logits these rows give. */
+static double check_prompt(subject *s, eyes *e, const packaging *p, int prompt, const float *soft, const float *right)
+{
+    char name[64];
+    const json_t *j = json_array_get(json_object_get(e->g->manifest, "prompts"), (size_t)prompt);
+    size_t n, n_vocab = s->m->cfg.n_vocab;
+    carat_input *in = inputs_of(e, prompt, soft, json_object_get(j, "images"), &n);
+    carat_kv *kv;
+    float *logits = logits_of(s, in, n, NULL, &kv);
+    const float *last = logits + (n - 1) * n_vocab;
+    snprintf(name, sizeof name, "prompt%d.logits", prompt);
+    const float *ref = golden_f32(e->g, name, n * n_vocab, NULL);
+    float *other = NULL;
+    if (right) {
+        carat_input *in2 = inputs_of(e, prompt, right, json_object_get(j, "images"), &n);
+        ref = other = logits_of(s, in2, n, NULL, NULL);
+        free(in2);
+    } else {
+        check_greedy(s, e, kv, prompt, last);
+    }
+    carat_kv_close(kv);
+    double diff = largest_difference(logits, ref, n * n_vocab);
+    if (!(diff <= 5e-4))
+        fail_msg("%s, prompt %d: logits differ by up to %g, tolerance 5e-4", p->vision, prompt, diff);
+    if (json_array_size(json_object_get(j, "images"))) { /* B06: not the numbers of a causal mask */
+        snprintf(name, sizeof name, "prompt%d.logits_wrong_causal", prompt);
+        assert_true(largest_difference(last, golden_f32(e->g, name, n_vocab, NULL), n_vocab) > 1);
+    }
+    const json_t *tries = json_object_get(j, "chunks_to_try"); /* B22: cuts that fall into an image move */
+    for (size_t i = 0; i < json_array_size(tries); i++) {
+        float *cut = logits_of(s, in, n, json_array_get(tries, i), NULL);
+        assert_memory_equal(cut, logits, n * n_vocab * sizeof *cut);
+        free(cut);
+    }
+    free(in), free(logits), free(other);
+    return diff;
+}
+
+/* All images' tokens in exact arithmetic from the reference's normalised ones, for a projector kept in f16. */
+static float *project_all(eyes *e, const packaging *p)
+{
+    stages s = { .e = e, .p = p, .project = project_in_f16(p, carat_vision_shape(e->v)->hidden * e->width) };
+    float *rows = malloc(e->n_images * e->n_token * e->width * sizeof *rows);
+    for (size_t t = 0; t < e->n_images * e->n_token; t++)
+        for (size_t c = 0; c < e->width; c++)
+            rows[t * e->width + c] = (float)projected(&s, t / e->n_token, t % e->n_token, c);
+    free(s.project);
+    return rows;
+}
+
+static void test_prompts(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < N_PACKAGING; i++) {
+        eyes e;
+        subject s;
+        char path[512];
+        double worst = 0;
+        eyes_open(&e, &packagings[i], 2, true);
+        snprintf(path, sizeof path, "models/%s", packagings[i].text);
+        subject_open(&s, path, (subject_options){ .level = level, .exact = true, .scale = CARAT_EMBED_SCALE_EXACT });
+        float *soft = see_all(&e, golden_f32(e.g, "pixel_values", 0, NULL));
+        /* vl-small-window's bf16 weights fit f16 as they are */
+        bool is_rounded = strstr(packagings[i].vision, "mmproj-tiny-vl") != NULL;
+        float *right = is_rounded ? project_all(&e, &packagings[i]) : NULL;
+        size_t n = json_array_size(json_object_get(e.g->manifest, "prompts"));
+        for (size_t p = 0; p < n; p++)
+            worst = fmax(worst, check_prompt(&s, &e, &packagings[i], (int)p, soft, right));
+        printf("%-60s %zu prompts, largest difference %.1e\n", packagings[i].vision, n, worst);
+        free(soft), free(right);
+        subject_close(&s);
+        eyes_close(&e);
+    }
+}
+
 int main(int argc, char **argv)
 {
     level = subject_level(argc, argv);
@@ -254,6 +418,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_stages),
         cmocka_unit_test(test_same_bits),
         cmocka_unit_test(test_converted),
+        cmocka_unit_test(test_prompts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
