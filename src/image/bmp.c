@@ -1,8 +1,7 @@
 /* BMP: uncompressed 8 (palette), 24 and 32 bits, which is what programs write.
  *
  *   0  "BM"   10 u32 offset of the pixels   14 u32 size of the second header   18 i32 width   22 i32 height (negative:
- * top row first)   26 u16 planes   28 u16 bits   30 u32 compression (0; 3 = bit masks, only the usual ones)   46 u32
- * colours
+ * top row first)   26 u16 planes   28 u16 bits   30 u32 compression (only 0, none)   46 u32 colours
  *
  * Rows are padded to four bytes. Source: Microsoft, BITMAPINFOHEADER.
  *

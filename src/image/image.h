@@ -49,15 +49,22 @@ bool carat_image_resize(const carat_image *image, carat_box part, uint32_t width
                         carat_err *err);
 
 /* Pan & Scan (Gemma 3 report, arXiv:2503.19786, section 2.1; numbers as in the reference processor). */
+typedef enum carat_pan_scan_mode {
+    CARAT_PAN_SCAN_AUTO, /* pictures of at least min_ratio are cut, as the reference does when asked to */
+    CARAT_PAN_SCAN_OFF,  /* the reference's default */
+    CARAT_PAN_SCAN_ON    /* every picture whose crops have min_crop, whatever its ratio; a square into left and right */
+} carat_pan_scan_mode;
+
 typedef struct carat_pan_scan {
-    uint32_t min_crop;  /* 256: no crop has a side below it */
+    carat_pan_scan_mode mode;
+    uint32_t min_crop;  /* 256: no crop has a side below it, but the last may be narrower */
     uint32_t max_crops; /* 4 */
     double min_ratio;   /* 1.2: flatter pictures are cut */
 } carat_pan_scan;
 
 #define CARAT_MAX_CROPS 64
 
-carat_pan_scan carat_pan_scan_default(void);
+carat_pan_scan carat_pan_scan_default(void); /* mode AUTO */
 /* The crops besides the whole picture, in reading order; returns how many (0: it is not cut). boxes: max_crops places,
  * at most CARAT_MAX_CROPS are made. */
 size_t carat_pan_scan_boxes(const carat_pan_scan *p, uint32_t width, uint32_t height, carat_box *boxes);
@@ -67,5 +74,11 @@ static inline float carat_pixel_value(uint8_t v)
 {
     return ((float)(v * (1.0 / 255)) - 0.5f) / 0.5f;
 }
+
+/* ---- for people to look at ---- */
+
+/* Writes rgb [height][width][3] as a PNG; path is whole or untouched. Errors: CARAT_EARG (a side of 0 or over 16384),
+ * CARAT_ENOMEM, CARAT_EIO. */
+bool carat_image_write_png(const char *path, const uint8_t *rgb, uint32_t width, uint32_t height, carat_err *err);
 
 #endif

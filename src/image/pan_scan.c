@@ -5,14 +5,16 @@
 
 carat_pan_scan carat_pan_scan_default(void)
 {
-    return (carat_pan_scan){ .min_crop = 256, .max_crops = 4, .min_ratio = 1.2 };
+    return (carat_pan_scan){ .mode = CARAT_PAN_SCAN_AUTO, .min_crop = 256, .max_crops = 4, .min_ratio = 1.2 };
 }
 
 size_t carat_pan_scan_boxes(const carat_pan_scan *p, uint32_t width, uint32_t height, carat_box *boxes)
 {
     uint32_t longer = width > height ? width : height, shorter = width > height ? height : width;
     uint32_t max = p->max_crops < CARAT_MAX_CROPS ? p->max_crops : CARAT_MAX_CROPS;
-    if (shorter == 0 || p->min_crop == 0 || max == 0 || (double)longer / shorter < p->min_ratio)
+    if (shorter == 0 || p->min_crop == 0 || max == 0 || p->mode == CARAT_PAN_SCAN_OFF)
+        return 0;
+    if (p->mode == CARAT_PAN_SCAN_AUTO && (double)longer / shorter < p->min_ratio)
         return 0;
     double n = floor((double)longer / shorter + 0.5), fit = floor((double)longer / p->min_crop);
     n = n < fit ? n : fit;
@@ -21,9 +23,12 @@ size_t carat_pan_scan_boxes(const carat_pan_scan *p, uint32_t width, uint32_t he
     uint32_t step = (uint32_t)ceil(longer / n), smallest = step < shorter ? step : shorter;
     if (smallest < p->min_crop)
         return 0;
-    for (uint32_t i = 0; i < (uint32_t)n; i++) { /* the last one is narrower where the sides do not divide */
-        uint32_t at = i * step, left = at < longer ? longer - at : 0, size = left < step ? left : step;
-        boxes[i] = width > height ? (carat_box){ at, 0, size, height } : (carat_box){ 0, at, width, size };
+    /* The last one is narrower where the sides do not divide. Of many tiny crops the last can begin beyond the edge
+     * (65 pixels in 64 steps of 2): the reference then fails, here they are left out. */
+    size_t made = 0;
+    for (uint64_t at = 0; made < (size_t)n && at < longer; at += step) {
+        uint32_t first = (uint32_t)at, left = longer - first, size = left < step ? left : step;
+        boxes[made++] = width >= height ? (carat_box){ first, 0, size, height } : (carat_box){ 0, first, width, size };
     }
-    return (size_t)n;
+    return made;
 }

@@ -259,6 +259,35 @@ static void what_is_no_picture_is_named(void **state)
     assert_int_equal(e.code, CARAT_EIO);
 }
 
+/* Headers that declare side x side pixels, in every format; png and jpeg hold headers to be patched. libspng checks
+ * the CRC of IHDR before the size is seen, so it is made right. libjpeg takes no side over 65500. */
+static void refuse_bombs(uint32_t side, uint8_t *png, uint8_t *jpeg, size_t jpeg_len)
+{
+    char says[32];
+    snprintf(says, sizeof says, "%u x %u", side, side);
+    const uint8_t hi = (uint8_t)(side >> 8), lo = (uint8_t)side;
+    png[16] = png[17] = png[20] = png[21] = 0;
+    png[18] = png[22] = hi, png[19] = png[23] = lo;
+    uint32_t crc = ~0u;
+    for (size_t i = 12; i < 29; i++) {
+        crc ^= png[i];
+        for (int k = 0; k < 8; k++)
+            crc = crc >> 1 ^ (crc & 1 ? 0xedb88320u : 0);
+    }
+    for (size_t i = 0; i < 4; i++)
+        png[29 + i] = (uint8_t)(~crc >> (24 - 8 * i));
+    refuse(png, 33, CARAT_ELIMIT, says);
+    jpeg[7] = jpeg[9] = hi, jpeg[8] = jpeg[10] = lo;
+    refuse(jpeg, jpeg_len, side > 65500 ? CARAT_EFORMAT : CARAT_ELIMIT, side > 65500 ? "65500" : says);
+    uint8_t webp[38] = "RIFF\x1e\0\0\0WEBPVP8X\x0a\0\0\0";
+    webp[24] = webp[27] = (uint8_t)(side - 1), webp[25] = webp[28] = (uint8_t)((side - 1) >> 8);
+    memcpy(webp + 30, "VP8L", 4);
+    refuse(webp, sizeof webp, CARAT_ELIMIT, says);
+    uint8_t bmp[54] = "BM";
+    bmp[10] = 54, bmp[14] = 40, bmp[18] = bmp[22] = lo, bmp[19] = bmp[23] = hi, bmp[28] = 24;
+    refuse(bmp, sizeof bmp, CARAT_EFORMAT, says);
+}
+
 /* A few bytes that declare gigapixels: refused on the header. */
 static void bombs_take_no_memory(void **state)
 {
@@ -274,6 +303,8 @@ static void bombs_take_no_memory(void **state)
     uint8_t bmp[64] = "BM";
     bmp[14] = 40, bmp[18] = 0xff, bmp[19] = 0xff, bmp[20] = 0xff, bmp[21] = 0x7f, bmp[22] = 1, bmp[28] = 24;
     refuse(bmp, sizeof bmp, CARAT_EFORMAT, "do not hold");
+    for (uint32_t i = 0, side = 20000; i < 2; i++, side = 65535)
+        refuse_bombs(side, png, jpeg, sizeof jpeg - 1);
     carat_err e;
     carat_image im;
     carat_image_limits l = carat_image_limits_default();
@@ -325,6 +356,7 @@ static void boxes_are_checked(void **state)
     carat_err e;
     carat_image im = load("in/size_2x3.png");
     uint8_t out[3];
+    carat_box boxes[CARAT_MAX_CROPS];
     static const carat_box bad[] = { { 0, 0, 3, 3 }, { 2, 0, 1, 1 }, { 0, 0, 0, 1 }, { 0, UINT32_MAX, 1, 2 } };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         assert_false(carat_image_resize(&im, bad[i], 1, 1, out, &e));
@@ -333,10 +365,133 @@ static void boxes_are_checked(void **state)
     assert_true(carat_image_resize(&im, (carat_box){ 1, 2, 1, 1 }, 1, 1, out, &e));
     assert_memory_equal(out, im.rgb + (2 * 2 + 1) * 3, 3);
     carat_image_deinit(&im);
-    carat_box boxes[CARAT_MAX_CROPS];
     const carat_pan_scan wild = { .min_crop = 1, .max_crops = 1000, .min_ratio = 1 };
     assert_true(carat_pan_scan_boxes(&wild, 100000, 1, boxes) <= CARAT_MAX_CROPS);
+    size_t n = carat_pan_scan_boxes(&wild, 65, 1, boxes); /* 64 steps of 2 would leave the picture half way */
+    assert_int_equal(n, 33);
+    for (size_t i = 0; i < n; i++)
+        assert_true(boxes[i].width > 0 && boxes[i].x + boxes[i].width <= 65);
     assert_int_equal(carat_pan_scan_boxes(&(carat_pan_scan){ 0 }, 10, 1, boxes), 0);
+}
+
+static void off_on_and_auto(void **state)
+{
+    (void)state;
+    carat_box boxes[CARAT_MAX_CROPS];
+    carat_pan_scan p = carat_pan_scan_default();
+    assert_int_equal(p.mode, CARAT_PAN_SCAN_AUTO);
+    assert_int_equal(carat_pan_scan_boxes(&p, 1200, 1000, boxes), 2); /* at the ratio itself: cut */
+    assert_int_equal(carat_pan_scan_boxes(&p, 1199, 1000, boxes), 0);
+    p.mode = CARAT_PAN_SCAN_OFF;
+    assert_int_equal(carat_pan_scan_boxes(&p, 4000, 1000, boxes), 0);
+    p.mode = CARAT_PAN_SCAN_ON;
+    assert_int_equal(carat_pan_scan_boxes(&p, 1199, 1000, boxes), 2);
+    assert_int_equal(carat_pan_scan_boxes(&p, 500, 300, boxes), 0); /* crops of 250 are below min_crop */
+    /* The reference counts a square as lying: left and right halves, not upper and lower ones. */
+    assert_int_equal(carat_pan_scan_boxes(&p, 901, 901, boxes), 2);
+    const carat_box halves[2] = { { 0, 0, 451, 901 }, { 451, 0, 450, 901 } };
+    assert_memory_equal(boxes, halves, sizeof halves);
+}
+
+/* What is written reads back as it was, through the same decoder. */
+static void png_is_written(void **state)
+{
+    (void)state;
+    carat_err e;
+    carat_image im = load("in/rgb8.png"), back;
+    char dir[] = "/tmp/carat-test-XXXXXX", path[64];
+    assert_non_null(mkdtemp(dir));
+    snprintf(path, sizeof path, "%s/x.png", dir);
+    if (!carat_image_write_png(path, im.rgb, im.width, im.height, &e) || !carat_image_load(path, NULL, &back, &e))
+        fail_msg("%s", e.msg);
+    assert_int_equal(back.width, im.width);
+    assert_int_equal(back.height, im.height);
+    assert_int_equal(largest_difference(&back, &im), 0);
+    assert_false(carat_image_write_png(path, im.rgb, 0, 1, &e));
+    assert_int_equal(e.code, CARAT_EARG);
+    assert_false(carat_image_write_png("/nonexistent/x.png", im.rgb, im.width, im.height, &e));
+    assert_int_equal(e.code, CARAT_EIO);
+    remove(path);
+    remove(dir);
+    carat_image_deinit(&back);
+    carat_image_deinit(&im);
+}
+
+/* A progressive file with its first scan again and again (the same coefficients every time): few bytes, a whole pass
+ * over the picture each. One more is a picture still, a hundred are refused. */
+static void scans_are_counted(void **state)
+{
+    (void)state;
+    carat_map m;
+    carat_err e;
+    carat_image im;
+    assert_true(carat_map_open(&m, DIR "in/progressive.jpg", &e));
+    size_t first = 0, end;
+    while (first + 2 < m.size && !(m.data[first] == 0xff && m.data[first + 1] == 0xda))
+        first++;
+    for (end = first + 2; end + 1 < m.size && !(m.data[end] == 0xff && m.data[end + 1] != 0);)
+        end++;
+    assert_true(end + 1 < m.size);
+    size_t scan = end - first, room = m.size + 100 * scan;
+    uint8_t *file = malloc(room);
+    memcpy(file, m.data, m.size - 2);
+    for (size_t i = 0; i < 100; i++)
+        memcpy(file + m.size - 2 + i * scan, m.data + first, scan);
+    memcpy(file + room - 2, "\xff\xd9", 2);
+    refuse(file, room, CARAT_ELIMIT, "more than 64 scans");
+    memcpy(file + m.size - 2 + scan, "\xff\xd9", 2);
+    if (!carat_image_decode(file, m.size + scan, NULL, &im, &e))
+        fail_msg("one more scan: %s", e.msg);
+    carat_image_deinit(&im);
+    free(file);
+    carat_map_close(&m);
+}
+
+/* A restart marker that is gone leaves rows that libjpeg would fill with gray: a message, not a picture. */
+static void lost_rows_are_an_error(void **state)
+{
+    (void)state;
+    carat_map m;
+    carat_err e;
+    assert_true(carat_map_open(&m, DIR "in/restart.jpg", &e));
+    uint8_t *file = malloc(m.size);
+    memcpy(file, m.data, m.size);
+    size_t at = 0;
+    while (at + 1 < m.size && !(file[at] == 0xff && file[at + 1] == 0xd1))
+        at++;
+    assert_true(at + 1 < m.size);
+    file[at + 1] = 0xd5;
+    refuse(file, m.size, CARAT_EFORMAT, "found marker 0xd5 instead of RST1");
+    free(file);
+    carat_map_close(&m);
+}
+
+/* EXIF that makes no sense: the picture as it is stored. */
+static void malformed_exif_is_ignored(void **state)
+{
+    (void)state;
+    static const char *const blocks[] = { "Exif\0\0II*\0\xff\xff\xff\xff\0\0", "Exif\0\0garbage!",
+                                          "Exif\0\0MM\0*\0\0" };
+    carat_map m;
+    carat_err e;
+    carat_image want = load("in/progressive.jpg"), im;
+    assert_true(carat_map_open(&m, DIR "in/progressive.jpg", &e));
+    for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) {
+        uint8_t *file = malloc(m.size + 18);
+        memcpy(file, m.data, 2);
+        memcpy(file + 2, "\xff\xe1\0\x10", 4);
+        memset(file + 6, 0, 14);
+        memcpy(file + 6, blocks[i], i == 2 ? 12 : 14);
+        memcpy(file + 20, m.data + 2, m.size - 2);
+        if (!carat_image_decode(file, m.size + 18, NULL, &im, &e))
+            fail_msg("block %zu: %s", i, e.msg);
+        assert_int_equal(im.width, want.width);
+        assert_int_equal(largest_difference(&im, &want), 0);
+        carat_image_deinit(&im);
+        free(file);
+    }
+    carat_map_close(&m);
+    carat_image_deinit(&want);
 }
 
 int main(void)
@@ -352,6 +507,11 @@ int main(void)
         cmocka_unit_test(bombs_take_no_memory),
         cmocka_unit_test(cut_and_flipped),
         cmocka_unit_test(boxes_are_checked),
+        cmocka_unit_test(off_on_and_auto),
+        cmocka_unit_test(png_is_written),
+        cmocka_unit_test(scans_are_counted),
+        cmocka_unit_test(lost_rows_are_an_error),
+        cmocka_unit_test(malformed_exif_is_ignored),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
