@@ -167,6 +167,27 @@ typedef struct carat_shape {
 CARAT_API bool carat_synth(const carat_shape *shape, const char *path,
                            bool (*progress)(void *arg, uint64_t done, uint64_t total), void *arg, carat_err *err);
 
+/* ---- Devices ----------------------------------------------------------------------------------------------------- */
+
+/* A machine or card that a model may run on, from data/devices.tsv. Figures are the maker's peaks; 0 is unknown. */
+typedef struct carat_device {
+    const char *name;
+    const char *kind;      /* "gpu", "laptop-gpu", "unified", "laptop", "desktop", "phone", "board", "server-cpu" */
+    const char *source;    /* where the figures are from */
+    uint64_t memory_bytes; /* in it */
+    uint64_t usable_bytes; /* what a model can have of it; the rules are in data/README.md */
+    double bandwidth;      /* bytes a second */
+    double fp16;           /* dense fp16 or bf16 operations a second, with fp32 sums */
+    double int8;           /* dense int8 operations a second */
+    double fp32;
+    int year;
+} carat_device;
+
+CARAT_API const carat_device *carat_device_at(size_t i); /* NULL past the last */
+/* By name, without regard to case, spaces and the maker's name; the middle of a name is enough where only one has it.
+ * Errors: CARAT_EARG with the names that come near. */
+CARAT_API bool carat_device_find(const char *name, const carat_device **out, carat_err *err);
+
 /* ---- Sampling ---------------------------------------------------------------------------------------------------- */
 
 typedef struct carat_bias {
