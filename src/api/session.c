@@ -59,7 +59,7 @@ bool carat_session_open(carat_engine *e, size_t n_ctx, carat_session **out, cara
     bool ok = s->ids && s->logits && s->inputs;
     if (!ok)
         carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for a session of %zu tokens", n_ctx);
-    if (!ok || !carat_kv_open(&e->model->cfg, &o, &s->kv, err)) {
+    if (!ok || !carat_kv_open_alone(&e->model->cfg, &o, &s->kv, err)) {
         carat_session_close(s);
         return false;
     }
@@ -174,10 +174,7 @@ bool carat_session_rewind(carat_session *s, size_t n, size_t *kept, carat_err *e
 {
     if (n > s->n_tokens)
         return carat_fail(err, CARAT_EARG, CARAT_NOWHERE, "rewind to %zu tokens, the session has %zu", n, s->n_tokens);
-    if (!carat_kv_rewind(s->kv, n)) {
-        n = 0;
-        carat_kv_rewind(s->kv, 0);
-    }
+    n = carat_kv_rewind(s->kv, n);
     if (n != s->n_tokens)
         s->has_logits = false;
     s->n_tokens = n;

@@ -1,57 +1,75 @@
-/* kv.h - keys and values of one sequence.
+/* kv.h - keys and values of one sequence, in pages of a carat_cache (cache.h).
  *
- * Storage is cut into pages of CARAT_TILE = 64 absolute positions. There are two kinds, one for the global layers and
- * one for the local ones; a page holds, for every layer of its kind and every KV head, one tile (kernels.h,
- * "attention"):
+ * A sequence holds a global page for each 64 positions from 0 to its length, and local pages for the last tiles only:
+ * its ring of carat_cache_ring_pages covers window + max_batch - 1 positions at any alignment, so a whole batch can be
+ * written before it attends. Positions are absolute wherever they are stored. Only positions below `len` mean anything;
+ * slots beyond hold finite leftovers that no query sees.
  *
- *   page     [layers of the kind][n_kv_head][K tile | V tile]
- *   K tile   [64/16][head_dim][16]     V tile   [64][head_dim]
- *
- * The page of absolute positions [64 t, 64 t + 64) is pages[t] for global layers and pages[t mod n_ring] for local
- * ones: a local layer keeps only what its window can still see, and a position is absolute wherever it is stored. The
- * ring covers window + max_batch - 1 positions at any alignment, so a whole batch can be written before it attends.
- *
- * Only positions below `len` mean anything; slots beyond hold finite leftovers that no query sees.
+ * What can be shared is named by keys, one a position (carat_kv_label). A sequence that begins with the same keys takes
+ * over the pages of the longest prefix that can be resumed (carat_kv_resume).
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef CARAT_KV_KV_H
 #define CARAT_KV_KV_H
 
-#include "kernels/kernels.h"
-#include "model/config.h"
+#include "kv/cache.h"
 
 typedef struct carat_kv carat_kv;
 
-typedef struct carat_kv_options {
-    size_t context;     /* positions promised; 1..CARAT_MAX_CONTEXT. Memory for all of it is taken at open */
-    size_t max_batch;   /* most tokens of this sequence in one step */
-    carat_kv_elem elem; /* f16, or f32 for exact comparison */
-} carat_kv_options;
+/* Keys. A text token's key is its id. A token of an image: CARAT_KEY_IMAGE plus bits of the hash of its pixels; all but
+ * the image's first also CARAT_KEY_INSIDE: nothing resumes or is cut right before such a position. */
+#define CARAT_KEY_IMAGE  ((uint64_t)1 << 63)
+#define CARAT_KEY_INSIDE ((uint64_t)1 << 62)
 
-/* Errors: CARAT_EARG, CARAT_ENOMEM (with the figure). */
-bool carat_kv_open(const carat_config *c, const carat_kv_options *o, carat_kv **out, carat_err *err);
+/* Admits a sequence of at most `context` positions: afterwards no step of it lacks memory. The cache must outlive it.
+ * Errors: CARAT_EARG (context 0 or more than the cache's), CARAT_ELIMIT (the pages it may come to hold are promised to
+ * others; with the figures; try again when one is closed), CARAT_ENOMEM (its own few KiB). */
+bool carat_kv_open(carat_cache *cache, size_t context, carat_kv **out, carat_err *err);
+/* Its pages go back; those in the prefix index stay there until they are wanted. Accepts NULL. */
 void carat_kv_close(carat_kv *kv);
-/* Bytes carat_kv_open takes, exactly. False on overflow. */
-bool carat_kv_bytes(const carat_config *c, const carat_kv_options *o, size_t *out);
-/* Pages of the local ring: min(pages of the context, pages that window + max_batch - 1 positions can touch). */
-size_t carat_kv_ring_pages(const carat_config *c, const carat_kv_options *o);
+/* A second sequence with the same contents and context; nothing is copied until one of them writes into a page that
+ * both hold. Admitted as by carat_kv_open, with the same errors. */
+bool carat_kv_fork(const carat_kv *kv, carat_kv **out, carat_err *err);
 
 size_t carat_kv_len(const carat_kv *kv);     /* positions held: the next token's position */
 size_t carat_kv_context(const carat_kv *kv); /* as promised at open */
 size_t carat_kv_max_batch(const carat_kv *kv);
+size_t carat_kv_labelled(const carat_kv *kv); /* positions named by carat_kv_label, <= len */
 
-/* Forgets positions >= pos, so that the next token is at pos. Only possible where the local layers' window before pos
- * is still held: pos == 0, pos == len, or pos >= carat_kv_rewind_limit. False (nothing changed) elsewhere. */
-bool carat_kv_rewind(carat_kv *kv, size_t pos);
-/* The lowest pos > 0 to which a rewind is possible now (1 while nothing has been overwritten). */
+/* Names the next n committed positions, from carat_kv_labelled on; call it after each step. Full tiles enter the prefix
+ * index; positions never labelled are never shared. */
+void carat_kv_label(carat_kv *kv, const uint64_t *keys, size_t n);
+/* The end (all of it labelled, else nothing happens) is a boundary worth returning to: end of the system prompt, of the
+ * prompt, of a turn, of an image. It enters the index, and the local pages that a resume there or up to 128 positions
+ * earlier needs are kept; those of the least recently used boundaries are let go where keep_bytes is not enough. */
+void carat_kv_mark(carat_kv *kv);
+/* On an empty sequence: adopts the longest prefix of keys that can be resumed, at most max positions, and returns its
+ * length (0: none). Adopted positions are labelled. */
+size_t carat_kv_resume(carat_kv *kv, const uint64_t *keys, size_t n, size_t max);
+/* Forgets positions >= pos; where that is not possible (the local window before pos is gone, pos is inside an image),
+ * goes to the largest possible length below, 0 at worst. Returns the length reached; recompute from there. */
+size_t carat_kv_rewind(carat_kv *kv, size_t pos);
+/* The lowest length > 0 that a rewind reaches by what the sequence itself holds (1 while nothing has been dropped). */
 size_t carat_kv_rewind_limit(const carat_kv *kv);
+
+/* ---- one sequence on its own ---- */
+
+typedef struct carat_kv_options {
+    size_t context, max_batch;
+    carat_kv_elem elem;
+} carat_kv_options;
+
+/* A sequence with a cache of its own, closed with it. Errors as carat_cache_open. */
+bool carat_kv_open_alone(const carat_config *c, const carat_kv_options *o, carat_kv **out, carat_err *err);
+bool carat_kv_bytes(const carat_config *c, const carat_kv_options *o, size_t *out); /* its cache's bytes */
 
 /* ---- for text/ ---- */
 
-/* The tile of absolute index `tile` of one layer and KV head. The caller knows that it is held. */
+/* The tile of absolute index `tile` of one layer and KV head. It must be held: asserted. */
 void carat_kv_tile(const carat_kv *kv, size_t layer, size_t head, size_t tile, void **k, void **v);
 carat_kv_elem carat_kv_elem_of(const carat_kv *kv);
-/* Before a step writes positions [len, len + n): false if they do not fit context or batch. */
+/* Before a step writes positions [len, len + n): takes the pages they need and copies the last one if it is shared.
+ * False (nothing changed) if they do not fit context or batch. */
 bool carat_kv_begin(carat_kv *kv, size_t n);
 /* After the step: the positions count. Or: they are zeroed and forgotten (a NaN must not stay in a tile). */
 void carat_kv_commit(carat_kv *kv, size_t n);

@@ -81,7 +81,7 @@ carat_kv *subject_kv(const subject *s)
     carat_kv_options o = { .context = s->opt.context,
                            .max_batch = s->opt.batch,
                            .elem = s->opt.exact ? CARAT_KV_F32 : CARAT_KV_F16 };
-    if (!carat_kv_open(&s->m->cfg, &o, &kv, &err))
+    if (!carat_kv_open_alone(&s->m->cfg, &o, &kv, &err))
         fail_msg("%s", err.msg);
     return kv;
 }
