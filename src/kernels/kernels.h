@@ -91,9 +91,22 @@ typedef void carat_mul_fn(const carat_mul *m, size_t panel_begin, size_t panel_e
 /* ---- attention ----------------------------------------------------------------------------------------------------
  *
  * Keys and values of one layer and one KV head stand in tiles of CARAT_TILE absolute positions: tile i holds positions
- * [64 i, 64 i + 64). A tile is two blocks of `elem` = f32 or f16 values:
- *   K tile   [64/16][head_dim][16]   sixteen keys interleaved, so that lanes are keys
- *   V tile   [64][head_dim]          lanes are dimensions
+ * [64 i, 64 i + 64). A tile is two blocks, each of carat_kv_tile_bytes:
+ *
+ *   F16, F32: a block is its elements
+ *     K   elem [64/16][head_dim][16]       sixteen keys interleaved, so that lanes are keys
+ *     V   elem [64][head_dim]              lanes are dimensions
+ *   Q8_0: int8 in the same two orders, then the scales; head_dim a multiple of 32; 8.5 bits a value
+ *     K   i8 [64/16][head_dim][16]         f16 d[64/16][head_dim/32][16]
+ *     V   i8 [64][head_dim]                f16 d[head_dim/32][64]
+ *
+ * Arithmetic of Q8_0, each (position, 32 dimensions) by itself: d = max|x| / 127 rounded up to f16, so that no q goes
+ * past 127; q = round_half_even(x * (1/d)); the value is d * q, exact in f32 and at most d/2 from x. All levels write
+ * the same bits. A group with a non-finite value, or one above 127 * 65504 (whose d no f16 holds), gets d = NaN and
+ * q = 0: as an f16 cache turns what is too large into infinity, the fault stays visible and ends that request alone.
+ * A level sums scores as sum over groups of d * (sum of q[r] * int8) and values as (p * d) * int8, or dequantises
+ * first: whichever it does, it does for any number of rows.
+ *
  * Slots of a tile that no query sees must hold finite values (zero at first). A tile that no query row of the call sees
  * is not read; its pointer may be NULL. Tiles are 64-aligned.
  *
@@ -105,7 +118,42 @@ typedef void carat_mul_fn(const carat_mul *m, size_t panel_begin, size_t panel_e
  * Source: online softmax, arXiv:1805.02867; tiling, arXiv:2205.14135. */
 #define CARAT_TILE 64
 
-typedef enum carat_kv_elem { CARAT_KV_F16, CARAT_KV_F32 } carat_kv_elem;
+typedef enum carat_kv_elem { CARAT_KV_F16, CARAT_KV_F32, CARAT_KV_Q8_0 } carat_kv_elem;
+
+#define CARAT_KV_GROUP 32 /* dimensions that share a scale in Q8_0 */
+
+/* Can vectors of head_dim be kept as elem? The kernels assume so; who opens a cache asks. */
+static inline bool carat_kv_elem_fits(carat_kv_elem elem, size_t head_dim)
+{
+    return elem != CARAT_KV_Q8_0 || head_dim % CARAT_KV_GROUP == 0;
+}
+
+/* Bytes of a K tile, and of a V tile: a multiple of 64. head_dim at most CARAT_MAX_HEAD_DIM: no overflow. */
+static inline size_t carat_kv_tile_bytes(carat_kv_elem elem, size_t head_dim)
+{
+    switch (elem) {
+    case CARAT_KV_F32:
+        return CARAT_TILE * 4 * head_dim;
+    case CARAT_KV_Q8_0:
+        return CARAT_TILE * (head_dim + head_dim / CARAT_KV_GROUP * 2);
+    case CARAT_KV_F16:
+        break;
+    }
+    return CARAT_TILE * 2 * head_dim;
+}
+
+/* The scales of a Q8_0 tile: f16, behind its int8. */
+static inline uint16_t *carat_kv_scales(void *tile, size_t head_dim)
+{
+    return (uint16_t *)(void *)((uint8_t *)tile + CARAT_TILE * head_dim);
+}
+static inline const uint16_t *carat_kv_scales_of(const void *tile, size_t head_dim)
+{
+    return (const uint16_t *)(const void *)((const uint8_t *)tile + CARAT_TILE * head_dim);
+}
+
+/* Zeroes slot 0..63 of a tile: its key and its value. */
+void carat_kv_clear_slot(carat_kv_elem elem, void *k_tile, void *v_tile, size_t slot, size_t head_dim);
 
 typedef struct carat_attend {
     size_t head_dim;
@@ -153,7 +201,7 @@ typedef struct carat_kernels {
     /* y = gelu_tanh(gate) * up: 0.5 g (1 + tanh(sqrt(2/pi) (g + 0.044715 g^3))) * u. y may be gate. */
     void (*geglu)(float *y, const float *gate, const float *up, size_t n);
 
-    /* Writes one key or value row into a tile at slot 0..63 (f16: round to nearest even). */
+    /* Writes one key and one value row into a tile at slot 0..63 (f16: round to nearest even; Q8_0: as above). */
     void (*kv_put)(carat_kv_elem elem, void *k_tile, void *v_tile, size_t slot, const float *k, const float *v,
                    size_t head_dim);
     void (*attend)(const carat_attend *a, void *scratch);

@@ -23,12 +23,6 @@ size_t carat_cache_ring_pages(const carat_config *c, size_t context, size_t max_
 
 /* ---- sizes ---- */
 
-/* Bytes of a K tile or a V tile. */
-static size_t tile_bytes(carat_kv_elem elem, size_t head_dim)
-{
-    return CARAT_TILE * head_dim * (elem == CARAT_KV_F32 ? 4 : 2);
-}
-
 static bool plan_kind(carat_pages *p, size_t head_bytes, size_t pages_each, size_t n_seqs, size_t keep_bytes)
 {
     if (!carat_mul_size(head_bytes, p->n_layers, &p->page_bytes) || !carat_mul_size(pages_each, n_seqs, &p->n_promise))
@@ -46,7 +40,7 @@ static bool plan(const carat_config *c, const carat_cache_options *o, carat_cach
                         .n_layer = c->n_layer,
                         .n_kv_head = c->n_kv_head,
                         .head_dim = c->head_dim,
-                        .tile_bytes = tile_bytes(o->elem, c->head_dim),
+                        .tile_bytes = carat_kv_tile_bytes(o->elem, c->head_dim),
                         .roots = CARAT_NONE };
     if (!carat_mul_size(2 * k->tile_bytes, c->n_kv_head, &head))
         return false;
@@ -79,15 +73,19 @@ static void take_all(carat_cache *k, carat_arena *a)
     take_pool(a, &k->local);
 }
 
-static bool check_options(const carat_cache_options *o, carat_err *err)
+static bool check_options(const carat_config *c, const carat_cache_options *o, carat_err *err)
 {
     if (o->context < 1 || o->context > CARAT_MAX_CONTEXT || o->max_batch < 1 || o->max_batch > CARAT_MAX_CONTEXT)
         return carat_fail(err, CARAT_EARG, CARAT_NOWHERE, "a cache of %zu positions for steps of %zu, expected 1 to %d",
                           o->context, o->max_batch, CARAT_MAX_CONTEXT);
     if (o->n_seqs < 1)
         return carat_fail(err, CARAT_EARG, CARAT_NOWHERE, "a cache for no sequences, expected at least 1");
-    if (o->elem != CARAT_KV_F16 && o->elem != CARAT_KV_F32)
+    if (o->elem != CARAT_KV_F16 && o->elem != CARAT_KV_F32 && o->elem != CARAT_KV_Q8_0)
         return carat_fail(err, CARAT_EARG, CARAT_NOWHERE, "cache element type %d is unknown", (int)o->elem);
+    if (!carat_kv_elem_fits(o->elem, c->head_dim))
+        return carat_fail(err, CARAT_EARG, CARAT_NOWHERE,
+                          "a q8_0 cache needs a head_dim that is a multiple of %d, this model's is %u", CARAT_KV_GROUP,
+                          c->head_dim);
     return true;
 }
 
@@ -96,7 +94,7 @@ bool carat_cache_bytes(const carat_config *c, const carat_cache_options *o, size
     carat_cache k;
     carat_arena count;
     carat_arena_count(&count);
-    if (!check_options(o, NULL) || !plan(c, o, &k))
+    if (!check_options(c, o, NULL) || !plan(c, o, &k))
         return false;
     take_all(&k, &count);
     *out = count.used;
@@ -119,7 +117,7 @@ bool carat_cache_open(const carat_config *c, const carat_cache_options *o, carat
 {
     *out = NULL;
     size_t bytes;
-    if (!check_options(o, err))
+    if (!check_options(c, o, err))
         return false;
     if (!carat_cache_bytes(c, o, &bytes))
         return carat_fail(err, CARAT_ELIMIT, CARAT_NOWHERE, "a cache of %zu x %zu positions is too large", o->n_seqs,

@@ -224,16 +224,6 @@ void carat_kv_commit(carat_kv *kv, size_t n)
     assert(carat_tiles_for(kv->len) <= kv->end);
 }
 
-/* Zeroes slot s of one tile: a column of the K tile's lanes, a row of the V tile. */
-static void clear_slot(const carat_cache *c, uint8_t *k, uint8_t *v, size_t s)
-{
-    size_t elem = c->tile_bytes / CARAT_TILE / c->head_dim;
-    uint8_t *group = k + s / 16 * c->head_dim * 16 * elem;
-    for (size_t d = 0; d < c->head_dim; d++)
-        memset(group + (d * 16 + s % 16) * elem, 0, elem);
-    memset(v + s * c->head_dim * elem, 0, c->head_dim * elem);
-}
-
 void carat_kv_clear(carat_kv *kv, size_t tile, size_t begin, size_t end)
 {
     for (size_t layer = 0; layer < kv->cache->n_layer; layer++)
@@ -243,7 +233,7 @@ void carat_kv_clear(carat_kv *kv, size_t tile, size_t begin, size_t end)
                 continue;
             carat_kv_tile(kv, layer, head, tile, &k, &v);
             for (size_t s = begin; s < end; s++)
-                clear_slot(kv->cache, k, v, s);
+                carat_kv_clear_slot(kv->cache->opt.elem, k, v, s, kv->cache->head_dim);
         }
 }
 

@@ -15,6 +15,12 @@ static size_t elem_bytes(carat_kv_elem e)
     return e == CARAT_KV_F16 ? 2 : 4;
 }
 
+static const char *elem_name(carat_kv_elem e)
+{
+    static const char *const names[] = { "f16", "f32", "q8_0" };
+    return names[e];
+}
+
 /* ---- kv_put -------------------------------------------------------------------------------------------------------
  */
 
@@ -60,6 +66,110 @@ static void check_put_dim(const check *c, carat_kv_elem e, size_t dim, rng *r)
         unguard(kt), unguard(vt);
     }
     unguard(k), unguard(v);
+}
+
+/* ---- kv_put of Q8_0 -----------------------------------------------------------------------------------------------
+ */
+
+/* What a tile holds for one slot, and the scale. */
+static float q8_key(const uint8_t *tile, size_t dim, size_t slot, size_t i, float *d)
+{
+    const uint16_t *scales = (const uint16_t *)(const void *)(tile + CARAT_TILE * dim);
+    *d = carat_f16_to_f32(scales[slot / 16 * (dim / 32) * 16 + i / 32 * 16 + slot % 16]);
+    return *d * (float)((const int8_t *)tile)[(slot / 16 * dim + i) * 16 + slot % 16];
+}
+
+static float q8_value(const uint8_t *tile, size_t dim, size_t slot, size_t i, float *d)
+{
+    const uint16_t *scales = (const uint16_t *)(const void *)(tile + CARAT_TILE * dim);
+    *d = carat_f16_to_f32(scales[i / 32 * CARAT_TILE + slot]);
+    return *d * (float)((const int8_t *)tile)[slot * dim + i];
+}
+
+/* Groups as they may come: plain numbers of any size, zeros, one large among small, the largest that a scale holds and
+ * the first that it does not, subnormals of f16 (of the scale) and of f32, infinities and NaNs. */
+static void odd_group(float x[32], rng *r)
+{
+    float size = exp2f((float)(rng_below(r, 46) - 30));
+    int kind = rng_below(r, 12);
+    for (int i = 0; i < 32; i++) {
+        x[i] = kind == 1   ? 0.0f
+               : kind == 2 ? rng_normal(r) * 1e-41f
+               : kind == 3 ? rng_normal(r) * 1e-6f
+                           : rng_normal(r) * size;
+        if (kind == 4) /* ties of the rounding: halves, with a scale of exactly 1 */
+            x[i] = (float)(rng_below(r, 253) - 126) * 0.5f;
+    }
+    static const float odd[] = { 127 * 65504.0f, 127 * 65504.0f * 1.001f, INFINITY, -INFINITY, NAN, 3e38f, 1.0f };
+    if (kind >= 5)
+        x[rng_below(r, 32)] = kind == 11 ? -odd[0] : odd[kind - 5];
+    else if (kind == 4)
+        x[rng_below(r, 32)] = 127;
+}
+
+/* |x - d q| <= d/2 and the roundings of 1/d and of x times it, each u of at most 127 (d is away from f16's infinity).
+ * d: f16's next number from max/127 on: 2^-10 of it away, 2^-24 where f16 is subnormal; max/127 itself is rounded. */
+static void check_group(size_t slot, const char *what, const float x[32], const float got[32], float d)
+{
+    double top = 0;
+    bool is_bad = false;
+    for (int i = 0; i < 32; i++) {
+        top = fmax(top, fabs((double)x[i]));
+        is_bad |= !isfinite(x[i]);
+    }
+    is_bad |= top > 127 * 65504.0 * (1 + UNIT_ROUND);
+    if (is_bad != isnan(d))
+        check_fail("slot %zu, %s: largest %g%s, but a scale of %g", slot, what, top, is_bad ? " (not to be held)" : "",
+                   (double)d);
+    for (int i = 0; i < 32; i++)
+        if (is_bad ? !isnan(got[i]) : !(fabs((double)x[i] - got[i]) <= d * (0.5 + 127 * 2 * UNIT_ROUND)))
+            check_fail("slot %zu, %s[%d] = %a became %a, scale %a", slot, what, i, (double)x[i], (double)got[i],
+                       (double)d);
+    if (!is_bad && !(d >= top / 127 * (1 - UNIT_ROUND) && d <= top / 127 * (1 + 0x1p-10) + 0x1p-24))
+        check_fail("slot %zu, %s: largest %a, but a scale of %a", slot, what, top, (double)d);
+}
+
+static void check_slot(const uint8_t *kt, const uint8_t *vt, size_t dim, size_t slot, const float *k, const float *v)
+{
+    for (size_t g = 0; g < dim; g += 32) {
+        float key[32], value[32], kd = 0, vd = 0;
+        for (size_t i = 0; i < 32; i++) {
+            key[i] = q8_key(kt, dim, slot, g + i, &kd);
+            value[i] = q8_value(vt, dim, slot, g + i, &vd);
+        }
+        check_group(slot, "key", k + g, key, kd);
+        check_group(slot, "value", v + g, value, vd);
+    }
+}
+
+/* All 64 slots one after another: what each holds, the same bytes as generic's, and no byte of another slot. */
+static void check_put_q8(const check *c, size_t dim, rng *r)
+{
+    size_t bytes = carat_kv_tile_bytes(CARAT_KV_Q8_0, dim);
+    if (bytes != CARAT_TILE * dim / 32 * 34 || bytes % 64)
+        check_fail("dim %zu: a tile of %zu bytes, expected 34 for 32 values", dim, bytes);
+    float *k = guarded(dim * 4, 4, true), *v = guarded(dim * 4, 4, true);
+    uint8_t *kt = guarded(bytes, 64, true), *vt = guarded(bytes, 64, true);
+    uint8_t *k_ref = guarded(bytes, 64, true), *v_ref = guarded(bytes, 64, true);
+    for (size_t i = 0; i < CARAT_TILE; i++) {
+        size_t slot = i * 29 % CARAT_TILE;
+        for (size_t g = 0; g < dim; g += 32)
+            odd_group(k + g, r), odd_group(v + g, r);
+        c->isa->kv_put(CARAT_KV_Q8_0, kt, vt, slot, k, v, dim);
+        c->generic->kv_put(CARAT_KV_Q8_0, k_ref, v_ref, slot, k, v, dim);
+        check_slot(kt, vt, dim, slot, k, v);
+        if (memcmp(kt, k_ref, bytes) != 0 || memcmp(vt, v_ref, bytes) != 0)
+            check_fail("dim %zu slot %zu: not generic's bytes", dim, slot);
+    }
+    for (size_t slot = 0; slot < CARAT_TILE; slot++) {
+        size_t left = 0;
+        carat_kv_clear_slot(CARAT_KV_Q8_0, kt, vt, slot, dim);
+        for (size_t i = 0; i < bytes; i++)
+            left += (kt[i] != 0) + (vt[i] != 0);
+        if (slot == CARAT_TILE - 1 && left)
+            check_fail("dim %zu: %zu bytes left in a tile whose slots were all cleared", dim, left);
+    }
+    unguard(k), unguard(v), unguard(kt), unguard(vt), unguard(k_ref), unguard(v_ref);
 }
 
 /* ---- a cache and its queries --------------------------------------------------------------------------------------
@@ -117,7 +227,7 @@ static void scene_open(scene *s, const check *c, carat_kv_elem elem, size_t dim,
     *s = (scene){ .elem = elem, .dim = dim, .n_tiles = n_tiles, .tile0 = n_tiles % 3 * 5, .n = n };
     s->scale = 1.0f / sqrtf((float)dim);
     for (size_t i = 0; i < n_tiles; i++) {
-        size_t bytes = CARAT_TILE * dim * elem_bytes(elem);
+        size_t bytes = carat_kv_tile_bytes(elem, dim);
         s->k[i] = guarded(bytes, 64, true), s->v[i] = guarded(bytes, 64, true);
         s->kf[i] = need(CARAT_TILE * dim, 4), s->vf[i] = need(CARAT_TILE * dim, 4);
         for (size_t t = 0; t < CARAT_TILE; t++) {
@@ -128,6 +238,11 @@ static void scene_open(scene *s, const check *c, carat_kv_elem elem, size_t dim,
             for (size_t d = 0; d < dim && elem == CARAT_KV_F16; d++) {
                 k[d] = carat_f16_to_f32(carat_f32_to_f16(k[d]));
                 v[d] = carat_f16_to_f32(carat_f32_to_f16(v[d]));
+            }
+            for (size_t d = 0; d < dim && elem == CARAT_KV_Q8_0; d++) {
+                float scale_of_it;
+                k[d] = q8_key(s->k[i], dim, t, d, &scale_of_it);
+                v[d] = q8_value(s->v[i], dim, t, d, &scale_of_it);
             }
         }
     }
@@ -250,9 +365,11 @@ static void check_scene(const check *c, carat_kv_elem elem, size_t dim, size_t n
 
 static void check_elem(const check *c, carat_kv_elem elem)
 {
-    static const size_t dims[] = { 1, 6, 8, 20, 24, 32, 72, 128, 168, 256, 512 };
+    static const size_t dims[] = { 1, 6, 8, 20, 24, 32, 72, 64, 96, 128, 168, 256, 512 };
     rng g = { 11 };
     for (size_t d = 0; d < sizeof dims / sizeof *dims; d += c->is_quick ? 3 : 1) {
+        if (!carat_kv_elem_fits(elem, dims[d]))
+            continue;
         check_scene(c, elem, dims[d], 1, 9, 1.0f, &g);
         check_scene(c, elem, dims[d], 4, 40, 1.0f, &g);
         check_scene(c, elem, dims[d], 3, 17, 30.0f, &g); /* one key takes nearly all; maxima move from tile to tile */
@@ -319,7 +436,7 @@ static void bench(const check *c, carat_kv_elem elem)
         double t = best_time(run_bench, &b, 0.1);
         b.k = c->generic;
         double t_generic = best_time(run_bench, &b, 0.1);
-        printf("attend_%s     %3zu rows: %7.2f GOP/s x%.1f\n", elem == CARAT_KV_F16 ? "f16" : "f32", n,
+        printf("attend_%-4s    %3zu rows: %7.2f GOP/s x%.1f\n", elem_name(elem), n,
                4e-9 * (double)n * DIM * MAX_TILES * CARAT_TILE / t, t_generic / t);
     }
     unguard(b.scratch);
@@ -328,13 +445,16 @@ static void bench(const check *c, carat_kv_elem elem)
 
 void check_attend(check *c)
 {
-    static const size_t dims[] = { 1, 6, 8, 20, 24, 72, 128, 256 };
-    for (int e = CARAT_KV_F16; e <= CARAT_KV_F32; e++) {
-        const char *name = e == CARAT_KV_F16 ? "f16" : "f32";
+    static const size_t dims[] = { 1, 6, 8, 20, 24, 72, 128, 256 }, dims_q8[] = { 32, 64, 96, 128, 160, 256, 512 };
+    for (int e = CARAT_KV_F16; e <= CARAT_KV_Q8_0; e++) {
+        const char *name = elem_name((carat_kv_elem)e);
         rng r = { 13 };
-        if (check_begin(c, "kv_put_%s", name))
-            for (size_t d = 0; d < sizeof dims / sizeof *dims; d++)
+        if (check_begin(c, "kv_put_%s", name)) {
+            for (size_t d = 0; d < sizeof dims / sizeof *dims && e != CARAT_KV_Q8_0; d++)
                 check_put_dim(c, (carat_kv_elem)e, dims[d], &r);
+            for (size_t d = 0; d < sizeof dims_q8 / sizeof *dims_q8 && e == CARAT_KV_Q8_0; d++)
+                check_put_q8(c, dims_q8[d], &r);
+        }
         if (!check_begin(c, "attend_%s", name))
             continue;
         check_elem(c, (carat_kv_elem)e);

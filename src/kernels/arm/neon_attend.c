@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "arm.h"
+#include "kernels/generic/generic.h"
 #include "stretch.h"
 #include "vexp.h"
 
@@ -40,6 +41,10 @@ static void put_f32(float *k, float *v, size_t slot, const float *kx, const floa
 static void kv_put(carat_kv_elem elem, void *k_tile, void *v_tile, size_t slot, const float *k, const float *v,
                    size_t head_dim)
 {
+    if (elem == CARAT_KV_Q8_0) {
+        carat_kv_put_generic(elem, k_tile, v_tile, slot, k, v, head_dim);
+        return;
+    }
     if (elem == CARAT_KV_F16)
         put_f16(k_tile, v_tile, slot, k, v, head_dim);
     else
@@ -229,6 +234,10 @@ ARM_INLINE void attend_all(carat_kv_elem elem, const carat_attend *a, attend_scr
 
 static void attend(const carat_attend *a, void *scratch)
 {
+    if (a->elem == CARAT_KV_Q8_0) {
+        carat_attend_generic(a, scratch);
+        return;
+    }
     if (a->elem == CARAT_KV_F16)
         attend_all(CARAT_KV_F16, a, scratch);
     else

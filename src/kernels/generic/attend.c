@@ -1,4 +1,4 @@
-/* attend.c - attention over tiles of cached keys and values, and the writing of those tiles.
+/* attend.c - attention over tiles of cached keys and values.
  *
  * Query rows go in blocks; a tile is widened to float32 once a block, then each row takes its step of the running
  * softmax: with m the largest score so far, l the sum of exp(score - m) and o the sum of exp(score - m) v,
@@ -24,28 +24,28 @@ typedef struct attend_scratch {
 } attend_scratch;
 _Static_assert(sizeof(attend_scratch) <= CARAT_ATTEND_SCRATCH, "the scratch a caller hands over");
 
-void carat_kv_put_generic(carat_kv_elem elem, void *k_tile, void *v_tile, size_t slot, const float *k, const float *v,
-                          size_t head_dim)
+/* The keys of a tile as float32: where they are, or widened into buf. */
+static const float *widen_keys(carat_kv_elem elem, const void *tile, size_t head_dim, float *buf)
 {
-    size_t k0 = slot / LANES * head_dim * LANES + slot % LANES, v0 = slot * head_dim;
-    for (size_t i = 0; i < head_dim; i++) {
-        if (elem == CARAT_KV_F32) {
-            ((float *)k_tile)[k0 + i * LANES] = k[i];
-            ((float *)v_tile)[v0 + i] = v[i];
-        } else {
-            ((uint16_t *)k_tile)[k0 + i * LANES] = carat_f32_to_f16(k[i]);
-            ((uint16_t *)v_tile)[v0 + i] = carat_f32_to_f16(v[i]);
-        }
-    }
-}
-
-/* The tile's n values as float32: where they are, or widened into buf. */
-static const float *widen(carat_kv_elem elem, const void *tile, size_t n, float *buf)
-{
+    const size_t n = CARAT_TILE * head_dim;
     if (elem == CARAT_KV_F32)
         return tile;
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n && elem == CARAT_KV_F16; i++)
         buf[i] = carat_f16_to_f32(((const uint16_t *)tile)[i]);
+    for (size_t i = 0; i < n && elem == CARAT_KV_Q8_0; i++) /* [block][dimension][key]; scales [block][group][key] */
+        buf[i] = (float)((const int8_t *)tile)[i] *
+                 carat_f16_to_f32(carat_kv_scales_of(tile, head_dim)[i / (LANES * CARAT_KV_GROUP) * LANES + i % LANES]);
+    return buf;
+}
+
+static const float *widen_values(carat_kv_elem elem, const void *tile, size_t head_dim, float *buf)
+{
+    if (elem != CARAT_KV_Q8_0)
+        return widen_keys(elem, tile, head_dim, buf);
+    for (size_t t = 0; t < CARAT_TILE; t++)
+        for (size_t i = t * head_dim, d = 0; d < head_dim; i++, d++)
+            buf[i] = (float)((const int8_t *)tile)[i] *
+                     carat_f16_to_f32(carat_kv_scales_of(tile, head_dim)[d / CARAT_KV_GROUP * CARAT_TILE + t]);
     return buf;
 }
 
@@ -108,14 +108,14 @@ static bool is_seen(const carat_attend *a, size_t tile, size_t r0, size_t n)
 
 static void attend_tile(const carat_attend *a, size_t tile, size_t r0, size_t n, attend_scratch *s)
 {
-    size_t begin, end, elems = CARAT_TILE * a->head_dim;
-    const float *k = widen(a->elem, a->k_tiles[tile - a->tile0], elems, s->tile);
+    size_t begin, end;
+    const float *k = widen_keys(a->elem, a->k_tiles[tile - a->tile0], a->head_dim, s->tile);
     for (size_t r = 0; r < n; r++)
         if (visible(a, r0 + r, tile, &begin, &end)) {
             tile_scores(s->p[r], a->q[r0 + r], k, a->head_dim, a->scale);
             softmax_step(s->p[r], begin, end, &s->max[r], &s->sum[r], &s->rescale[r]);
         }
-    const float *v = widen(a->elem, a->v_tiles[tile - a->tile0], elems, s->tile);
+    const float *v = widen_values(a->elem, a->v_tiles[tile - a->tile0], a->head_dim, s->tile);
     for (size_t r = 0; r < n; r++)
         if (visible(a, r0 + r, tile, &begin, &end))
             add_values(a->out[r0 + r], s->p[r], s->rescale[r], v, a->head_dim);

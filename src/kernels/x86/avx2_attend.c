@@ -14,6 +14,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include <math.h>
 
+#include "kernels/generic/generic.h"
 #include "kernels/x86/avx2_math.h"
 
 #define LANES 16  /* keys interleaved in a tile */
@@ -297,6 +298,10 @@ static void attend_rows(const carat_attend *a, size_t r0, size_t n, attend_scrat
 
 static void attend(const carat_attend *a, void *scratch)
 {
+    if (a->elem == CARAT_KV_Q8_0) {
+        carat_attend_generic(a, scratch);
+        return;
+    }
     for (size_t r = 0; r < a->n; r += ROWS)
         attend_rows(a, r, a->n - r < ROWS ? a->n - r : ROWS, scratch);
 }
@@ -307,6 +312,10 @@ static void attend(const carat_attend *a, void *scratch)
 static void kv_put(carat_kv_elem elem, void *k_tile, void *v_tile, size_t slot, const float *k, const float *v,
                    size_t head_dim)
 {
+    if (elem == CARAT_KV_Q8_0) {
+        carat_kv_put_generic(elem, k_tile, v_tile, slot, k, v, head_dim);
+        return;
+    }
     const size_t k0 = slot / LANES * head_dim * LANES + slot % LANES, v0 = slot * head_dim;
     if (elem == CARAT_KV_F32) {
         for (size_t i = 0; i < head_dim; i++)

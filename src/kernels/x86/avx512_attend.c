@@ -14,6 +14,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "kernels/generic/generic.h"
 #include "kernels/x86/avx512.h"
 #include "kernels/x86/avx512_math.h"
 
@@ -311,6 +312,10 @@ static void attend_rows(const carat_attend *a, size_t r0, size_t n, attend_scrat
 
 static void attend(const carat_attend *a, void *scratch)
 {
+    if (a->elem == CARAT_KV_Q8_0) {
+        carat_attend_generic(a, scratch);
+        return;
+    }
     for (size_t r = 0; r < a->n; r += ROWS)
         attend_rows(a, r, a->n - r < ROWS ? a->n - r : ROWS, scratch);
 }
@@ -320,6 +325,10 @@ static void attend(const carat_attend *a, void *scratch)
 static void kv_put(carat_kv_elem elem, void *k_tile, void *v_tile, size_t slot, const float *k, const float *v,
                    size_t head_dim)
 {
+    if (elem == CARAT_KV_Q8_0) {
+        carat_kv_put_generic(elem, k_tile, v_tile, slot, k, v, head_dim);
+        return;
+    }
     const size_t k0 = slot / LANES * head_dim * LANES + slot % LANES, v0 = slot * head_dim;
     if (elem == CARAT_KV_F32) {
         for (size_t i = 0; i < head_dim; i++)
