@@ -93,7 +93,7 @@ static bool bench_threads(const char *path, int threads, speeds *out, const char
         *code = term_error(&err);
         return false;
     }
-    if (!cli_open_engine(&cli_bench, path, &e, code))
+    if (!cli_open_engine(&cli_bench, path, CARAT_VISION_OFF, &e, code))
         return false;
     bool ok = measure(e, out, &err);
     *isa = carat_engine_isa(e);

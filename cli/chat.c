@@ -15,8 +15,7 @@
 #include "common.h"
 #include "line.h"
 #include "term.h"
-
-#define MAX_TURNS 4096
+#include "turns.h"
 
 static struct {
     const char *system;
@@ -33,30 +32,14 @@ typedef struct chat {
     carat_engine *engine;
     carat_session *session;
     carat_sampling sampling;
+    carat_pan_scan pan_scan;
     bool is_base;
-    char *system;                   /* owned, NULL if none */
-    carat_message turns[MAX_TURNS]; /* texts owned */
-    size_t n_turns;
+    char *system; /* owned, NULL if none */
+    turns turns;
+    cli_pictures attached; /* by /image, for the next message */
     carat_buf answer;
     bool write_failed;
 } chat;
-
-static void drop_turns(chat *c, size_t from, size_t n)
-{
-    for (size_t i = from; i < from + n; i++)
-        free((char *)(uintptr_t)c->turns[i].text);
-    memmove(c->turns + from, c->turns + from + n, (c->n_turns - from - n) * sizeof *c->turns);
-    c->n_turns -= n;
-}
-
-static bool add_turn(chat *c, const char *role, const char *text)
-{
-    char *copy = c->n_turns < MAX_TURNS ? strdup(text) : NULL;
-    if (!copy)
-        return false;
-    c->turns[c->n_turns++] = (carat_message){ role, copy };
-    return true;
-}
 
 static bool on_token(void *arg, const carat_token *t)
 {
@@ -66,48 +49,24 @@ static bool on_token(void *arg, const carat_token *t)
     return !c->write_failed;
 }
 
-/* The ids of the conversation as it stands. */
-static bool encode(chat *c, int32_t **ids, size_t *n, carat_err *err)
+/* Brings the session to the conversation as it stands, evaluating only what it does not hold yet. */
+static bool advance(chat *c, size_t *computed, carat_err *err)
 {
-    const carat_tokenizer *tok = carat_engine_tokenizer(c->engine);
-    if (c->is_base) { /* one growing text: what was said, what was written, what is said now */
-        carat_buf all;
-        carat_buf_init(&all, (size_t)1 << 30);
-        for (size_t i = 0; i < c->n_turns; i++)
-            carat_buf_str(&all, c->turns[i].text);
-        bool ok = carat_encode(tok, all.data ? all.data : "", all.len, CARAT_TOK_BOS, ids, n, err);
-        carat_buf_deinit(&all);
-        return ok;
-    }
-    carat_message *m = calloc(c->n_turns + 1, sizeof *m);
-    if (!m)
-        return carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for the conversation");
-    size_t k = 0;
-    if (c->system)
-        m[k++] = (carat_message){ "system", c->system };
-    memcpy(m + k, c->turns, c->n_turns * sizeof *m);
-    bool ok = carat_chat_encode(tok, m, k + c->n_turns, ids, n, err);
-    free(m);
-    return ok;
-}
-
-/* Brings the session to exactly these ids, evaluating only what it does not hold yet. */
-static bool advance(chat *c, const int32_t *ids, size_t n, size_t *computed, carat_err *err)
-{
-    const int32_t *held = carat_session_tokens(c->session);
-    size_t n_held = carat_session_n_tokens(c->session), same = 0, kept;
-    while (same < n_held && same + 1 < n && held[same] == ids[same])
-        same++;
-    if (!carat_session_rewind(c->session, same, &kept, err))
+    carat_prompt *p;
+    size_t n, cached;
+    if (!turns_prompt(&c->turns, c->engine, c->system, c->is_base, &c->pan_scan, &p, err))
         return false;
-    *computed = n - kept;
-    return carat_session_append(c->session, ids + kept, n - kept, err);
+    bool ok = carat_session_prompt(c->session, p, &cached, err);
+    carat_prompt_tokens(p, &n);
+    *computed = n - cached;
+    carat_prompt_free(p);
+    return ok;
 }
 
 /* The conversation does not fit any more: says so and asks whether the oldest exchange may go. */
 static bool make_room(chat *c, const carat_err *why)
 {
-    if (c->n_turns < 3) {
+    if (c->turns.n < 3) {
         term_error(why);
         return false;
     }
@@ -116,7 +75,7 @@ static bool make_room(chat *c, const carat_err *why)
     bool yes = line && (line[0] == 'y' || line[0] == 'Y');
     free(line);
     if (yes)
-        drop_turns(c, 0, 2);
+        turns_drop(&c->turns, 0, 2);
     return yes;
 }
 
@@ -129,15 +88,13 @@ static double rate(size_t n, double seconds)
 static bool answer(chat *c)
 {
     carat_err err;
-    int32_t *ids = NULL;
-    size_t n, computed = 0;
+    size_t computed = 0;
     bool ok;
     cli_cancel_on_interrupt(c->session);
     double start = cli_now();
     for (;;) {
-        ok = encode(c, &ids, &n, &err) && advance(c, ids, n, &computed, &err);
-        carat_free(ids);
-        ids = NULL;
+        ok = advance(c, &computed, &err);
+        term_progress_end();
         if (ok || err.code != CARAT_ECONTEXT || !make_room(c, &err))
             break;
     }
@@ -165,7 +122,9 @@ static bool answer(chat *c)
         return false;
     }
     putchar('\n');
-    add_turn(c, "assistant", c->answer.data ? c->answer.data : "");
+    carat_err why;
+    if (!turns_add(&c->turns, "assistant", c->answer.data ? c->answer.data : "", NULL, false, &why))
+        term_note("%s", why.msg);
     if (r.finish == CARAT_FINISH_LENGTH && carat_session_n_tokens(c->session) == carat_session_n_ctx(c->session))
         term_note("(the context of %zu tokens is full: the answer is cut)", carat_session_n_ctx(c->session));
     if (term_is_tty(2))
@@ -184,6 +143,7 @@ static void help(void)
          "  /undo            take back the last exchange\n"
          "  /system TEXT     set the system text (empty: none) and start anew\n"
          "  /set NAME VALUE  temp, top-k, top-p, min-p or seed\n"
+         "  /image FILE      show a picture with the next message; or write the file's name into the message\n"
          "  /show            settings and how full the context is\n"
          "  /bye             leave (also Ctrl-D)\n"
          "  A line that begins with \"\"\" opens a message of several lines, the next \"\"\" closes it.\n"
@@ -231,17 +191,50 @@ static void set(chat *c, const char *text)
 
 static void clear(chat *c)
 {
-    drop_turns(c, 0, c->n_turns);
+    turns_drop(&c->turns, 0, c->turns.n);
+    cli_pictures_free(&c->attached);
 }
 
 static void retry(chat *c)
 {
-    if (c->n_turns < 2) {
+    if (c->turns.n < 2) {
         puts("  nothing to answer again");
         return;
     }
-    drop_turns(c, c->n_turns - 1, 1);
+    turns_drop(&c->turns, c->turns.n - 1, 1);
     answer(c);
+}
+
+static void undo(chat *c)
+{
+    size_t n = c->turns.n < 2 ? c->turns.n : 2;
+    turns_drop(&c->turns, c->turns.n - n, n);
+}
+
+static void attach(chat *c, const char *path)
+{
+    carat_err err;
+    const cli_list one = { .v = { path }, .n = 1 };
+    cli_pictures p;
+    if (!*path) {
+        puts("  /image FILE: JPEG, PNG, WebP or BMP");
+    } else if (!carat_engine_info(c->engine)->has_vision) {
+        puts("  this model cannot see");
+    } else if (!cli_pictures_load(&one, &p, &err)) {
+        printf("  %s\n", err.msg);
+    } else {
+        carat_picture **grown = realloc(c->attached.v, (c->attached.n + 1) * sizeof *grown);
+        if (grown) {
+            c->attached.v = grown;
+            grown[c->attached.n++] = p.v[0];
+            p.n = 0;
+            printf("  %u x %u pixels, %zu view%s: goes with your next message\n",
+                   carat_picture_width(grown[c->attached.n - 1]), carat_picture_height(grown[c->attached.n - 1]),
+                   carat_picture_n_views(grown[c->attached.n - 1], &c->pan_scan),
+                   carat_picture_n_views(grown[c->attached.n - 1], &c->pan_scan) == 1 ? "" : "s");
+        }
+        cli_pictures_free(&p);
+    }
 }
 
 /* A line that begins with a slash. Returns false to leave. */
@@ -256,7 +249,9 @@ static bool command(chat *c, const char *line)
     } else if (strncmp(line, "/retry", n) == 0) {
         retry(c);
     } else if (strncmp(line, "/undo", n) == 0) {
-        drop_turns(c, c->n_turns < 2 ? 0 : c->n_turns - 2, c->n_turns < 2 ? c->n_turns : 2);
+        undo(c);
+    } else if (strncmp(line, "/image", n) == 0) {
+        attach(c, rest);
     } else if (strncmp(line, "/system", n) == 0) {
         free(c->system);
         c->system = *rest ? strdup(rest) : NULL;
@@ -273,6 +268,17 @@ static bool command(chat *c, const char *line)
     return true;
 }
 
+/* A message and its answer. */
+static void say(chat *c, const char *line)
+{
+    carat_err err;
+    bool sees = carat_engine_info(c->engine)->has_vision;
+    if (!turns_add(&c->turns, "user", line, &c->attached, sees, &err))
+        term_error(&err);
+    else if (!answer(c) && c->turns.n)
+        turns_drop(&c->turns, c->turns.n - 1, 1);
+}
+
 static void talk(chat *c)
 {
     for (;;) {
@@ -280,12 +286,10 @@ static void talk(chat *c)
         if (!line)
             return;
         bool go_on = true;
-        if (line[0] == '/')
+        if (line[0] == '/' && !turns_begins_with_picture(line))
             go_on = command(c, line);
-        else if (line[0] && !add_turn(c, "user", line))
-            term_note("the conversation is full: /clear starts a new one");
-        else if (line[0] && !answer(c) && c->n_turns)
-            drop_turns(c, c->n_turns - 1, 1);
+        else if (line[0])
+            say(c, line);
         free(line);
         if (!go_on || c->write_failed)
             return;
@@ -304,10 +308,12 @@ static void greet(const chat *c)
 
 static int run(int argc, char **argv)
 {
-    const cli_table tables[] = { CLI_TABLE("conversation", options), cli_model_table, cli_sampling_table };
+    const cli_table tables[] = { CLI_TABLE("conversation", options), cli_model_table, cli_pan_scan_table,
+                                 cli_sampling_table };
     static chat c;
     cli_list args = { 0 };
-    if (!cli_parse(&cli_chat, tables, 3, argc, argv, &args) || !cli_sampling(&cli_chat, &c.sampling))
+    if (!cli_parse(&cli_chat, tables, 4, argc, argv, &args) || !cli_sampling(&cli_chat, &c.sampling) ||
+        !cli_pan_scan(&cli_chat, &c.pan_scan))
         return CLI_USAGE;
     const char *path = cli_model_path(&args);
     if (!path || args.n)
@@ -317,12 +323,13 @@ static int run(int argc, char **argv)
     int code = CLI_OK;
     carat_buf_init(&c.answer, (size_t)1 << 28);
     c.system = opt.system ? strdup(opt.system) : NULL;
-    if (!cli_open_engine(&cli_chat, path, &c.engine, &code))
+    if (!cli_open_engine(&cli_chat, path, CARAT_VISION_AUTO, &c.engine, &code))
         goto done;
     if (!carat_session_open(c.engine, (size_t)cli_model_values.ctx, &c.session, &err)) {
         code = term_error(&err);
         goto done;
     }
+    carat_session_on_progress(c.session, cli_prompt_progress, NULL);
     c.is_base = !carat_engine_info(c.engine)->is_instruction_tuned;
     line_open();
     greet(&c);
@@ -341,7 +348,9 @@ const cli_command cli_chat = {
     .name = "chat",
     .usage = "MODEL [options]",
     .summary = "a conversation at the terminal",
-    .text = "Talks with a model: line editing, history, messages of several lines, commands with a slash.\n\n"
+    .text = "Talks with a model: line editing, history, messages of several lines, commands with a slash. A model that "
+            "sees\n"
+            "takes pictures by /image FILE or by a file's name in the message.\n\n"
             "  carat chat gemma-3-4b-it-q4_0.gguf --system \"Answer in French.\"",
     .run = run,
 };

@@ -37,6 +37,10 @@ static const cli_option model_options[] = {
       "sqrt(hidden) for input embeddings, as it is or rounded to bfloat16", 0, 0 },
     { 0, "trust-header", NULL, CLI_FLAG, &cli_model_values.trust_header, NULL,
       "believe the file where it contradicts the published model", 0, 0 },
+    { 0, "mmproj", NULL, CLI_TEXT, &cli_model_values.mmproj, "FILE",
+      "vision weights of a GGUF model (default: the one mmproj file beside it)", 0, 0 },
+    { 0, "no-vision", NULL, CLI_FLAG, &cli_model_values.no_vision, NULL, "text only: read nothing of the vision tower",
+      0, 0 },
     { 'q', "quiet", NULL, CLI_FLAG, &cli_model_values.quiet, NULL, "no notices, no progress, only errors", 0, 0 },
 };
 const cli_table cli_model_table = CLI_TABLE("model", model_options);
@@ -53,7 +57,8 @@ const char *cli_model_path(cli_list *args)
     return path;
 }
 
-bool cli_open_engine(const cli_command *cmd, const char *path, carat_engine **out, int *exit_code)
+bool cli_open_engine(const cli_command *cmd, const char *path, carat_vision_use vision, carat_engine **out,
+                     int *exit_code)
 {
     const cli_model *v = &cli_model_values;
     carat_options o = {
@@ -62,6 +67,8 @@ bool cli_open_engine(const cli_command *cmd, const char *path, carat_engine **ou
         .is_exact = v->exact,
         .trust_header = v->trust_header,
         .chunk = (size_t)v->chunk,
+        .vision = v->no_vision ? CARAT_VISION_OFF : vision,
+        .mmproj = v->mmproj,
         .progress = term_progress,
     };
     if (v->embed_scale && strcmp(v->embed_scale, "exact") == 0)

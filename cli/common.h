@@ -12,8 +12,8 @@
 typedef struct cli_model {
     const char *path;
     int64_t threads, ctx, chunk;
-    const char *cpu, *embed_scale;
-    bool exact, trust_header, quiet;
+    const char *cpu, *embed_scale, *mmproj;
+    bool exact, trust_header, no_vision, quiet;
 } cli_model;
 
 extern cli_model cli_model_values;
@@ -21,7 +21,9 @@ extern const cli_table cli_model_table;
 
 /* The model's path from -m or the first positional argument, which is taken off the list; NULL if there is none. */
 const char *cli_model_path(cli_list *args);
-bool cli_open_engine(const cli_command *cmd, const char *path, carat_engine **out, int *exit_code);
+/* vision: what the command needs of it; --no-vision wins. */
+bool cli_open_engine(const cli_command *cmd, const char *path, carat_vision_use vision, carat_engine **out,
+                     int *exit_code);
 
 /* ---- sampling ---- */
 

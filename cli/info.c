@@ -32,6 +32,21 @@ static void row(const char *name, const char *fmt, ...)
     putchar('\n');
 }
 
+static void print_vision(const carat_model_info *i)
+{
+    if (!i->has_vision) {
+        row("vision", "none");
+        return;
+    }
+    row("vision", "%zu layers of %zu, feed-forward %zu, %zu heads; %zu tokens from %zu x %zu pixels in patches of %zu",
+        i->vision_layers, i->vision_hidden, i->vision_ffn, i->vision_heads, i->tokens_per_image, i->image_size,
+        i->image_size, i->patch_size);
+    row("", "%s, %.1f MB in memory and %.1f MB to look at an image", i->vision_types,
+        (double)i->vision_weight_bytes / 1e6, (double)i->vision_work_bytes / 1e6);
+    if (strcmp(i->vision_path, i->path) != 0)
+        row("", "from %s", i->vision_path);
+}
+
 static void print_text(const carat_model_info *i)
 {
     row("file", "%s (%s, %.1f MB)", i->path, i->container, (double)i->file_bytes / 1e6);
@@ -51,7 +66,7 @@ static void print_text(const carat_model_info *i)
         i->rope_base_local);
     row("vocabulary", "%zu rows, %zu tokens", i->n_vocab, i->n_pieces);
     row("context", "%zu tokens", i->context);
-    row("vision", "%s", i->has_vision ? "the file describes an image tower" : "none");
+    print_vision(i);
     carat_sampling s = carat_sampling_default();
     row("sampling", "temperature %g, top-k %d, top-p %g, min-p %g unless you say otherwise", (double)s.temperature,
         s.top_k, (double)s.top_p, (double)s.min_p);
@@ -82,6 +97,8 @@ static void print_json(const carat_model_info *i)
     json_object_set_new(o, "published", *i->published ? json_string(i->published) : json_null());
     json_object_set_new(o, "instruction_tuned", json_boolean(i->is_instruction_tuned));
     json_object_set_new(o, "vision", json_boolean(i->has_vision));
+    json_object_set_new(o, "vision_path", i->has_vision ? json_string(i->vision_path) : json_null());
+    json_object_set_new(o, "vision_types", json_string(i->vision_types));
     json_object_set_new(o, "tensor_types", json_string(i->weight_types));
     const struct {
         const char *name;
@@ -101,6 +118,15 @@ static void print_json(const carat_model_info *i)
         { "tokens", i->n_pieces },
         { "window", i->window },
         { "context", i->context },
+        { "tokens_per_image", i->tokens_per_image },
+        { "image_size", i->image_size },
+        { "patch_size", i->patch_size },
+        { "vision_layers", i->vision_layers },
+        { "vision_hidden", i->vision_hidden },
+        { "vision_ffn", i->vision_ffn },
+        { "vision_heads", i->vision_heads },
+        { "vision_weight_bytes", i->vision_weight_bytes },
+        { "vision_work_bytes", i->vision_work_bytes },
     };
     for (size_t k = 0; k < sizeof counts / sizeof *counts; k++)
         json_object_set_new(o, counts[k].name, json_integer((json_int_t)counts[k].value));

@@ -11,10 +11,11 @@
 #include "base/err.h"
 #include "commands.h"
 #include "common.h"
+#include "pictures.h"
 #include "term.h"
 
 static struct {
-    const char *ids, *ids_file, *out;
+    const char *ids, *ids_file, *out, *soft;
 } opt;
 
 static const cli_option options[] = {
@@ -22,6 +23,8 @@ static const cli_option options[] = {
     { 0, "ids-file", NULL, CLI_TEXT, &opt.ids_file, "FILE", "read the ids from a file; - is stdin", 0, 0 },
     { 'o', "output", NULL, CLI_TEXT, &opt.out, "FILE",
       "where the float32 [n, vocab] array goes (little-endian, no header)", 0, 0 },
+    { 0, "soft-tokens", NULL, CLI_TEXT, &opt.soft, "FILE",
+      "write what the vision tower makes of the pictures: float32 [views, tokens an image, hidden]", 0, 0 },
 };
 
 static bool write_row(void *arg, size_t pos, const float *logits, size_t n_vocab)
@@ -30,77 +33,154 @@ static bool write_row(void *arg, size_t pos, const float *logits, size_t n_vocab
     return fwrite(logits, sizeof *logits, n_vocab, arg) == n_vocab;
 }
 
-/* Writes beside the target and renames at the end: nothing half-written stays. */
-static int write_logits(carat_session *s, const int32_t *ids, size_t n, size_t n_vocab)
+/* What goes into a file: written beside it and renamed at the end, so that nothing half-written stays. */
+typedef bool writer(void *arg, FILE *f, carat_err *err);
+
+static bool write_beside(const char *path, writer *write, void *arg, carat_err *err)
 {
-    carat_err err;
     carat_buf tmp;
     carat_buf_init(&tmp, 1 << 16);
-    carat_buf_fmt(&tmp, "%s.tmp-%ld", opt.out, (long)getpid());
+    carat_buf_fmt(&tmp, "%s.tmp-%ld", path, (long)getpid());
     FILE *f = tmp.failed ? NULL : fopen(tmp.data, "wbe");
     bool ok = f != NULL;
     if (!ok) {
-        carat_fail(&err, CARAT_EIO, CARAT_NOWHERE, "%s: %s", opt.out, strerror(errno));
+        carat_fail(err, CARAT_EIO, CARAT_NOWHERE, "%s: %s", path, strerror(errno));
     } else {
-        cli_cancel_on_interrupt(s);
-        ok = carat_session_append_logits(s, ids, n, write_row, f, &err);
+        ok = write(arg, f, err);
         if (!ok && ferror(f))
-            carat_fail(&err, CARAT_EIO, CARAT_NOWHERE, "%s: %s", opt.out, strerror(errno));
+            carat_fail(err, CARAT_EIO, CARAT_NOWHERE, "%s: %s", path, strerror(errno));
         if (fclose(f) != 0 && ok)
-            ok = carat_fail(&err, CARAT_EIO, CARAT_NOWHERE, "%s: %s", opt.out, strerror(errno));
-        if (ok && rename(tmp.data, opt.out) != 0)
-            ok = carat_fail(&err, CARAT_EIO, CARAT_NOWHERE, "%s: %s", opt.out, strerror(errno));
+            ok = carat_fail(err, CARAT_EIO, CARAT_NOWHERE, "%s: %s", path, strerror(errno));
+        if (ok && rename(tmp.data, path) != 0)
+            ok = carat_fail(err, CARAT_EIO, CARAT_NOWHERE, "%s: %s", path, strerror(errno));
         if (!ok)
             remove(tmp.data);
-        cli_cancel_on_interrupt(NULL);
     }
     carat_buf_deinit(&tmp);
+    return ok;
+}
+
+typedef struct job {
+    carat_engine *e;
+    carat_session *s;
+    const carat_prompt *p;
+} job;
+
+static bool logits_to(void *arg, FILE *f, carat_err *err)
+{
+    const job *j = arg;
+    cli_cancel_on_interrupt(j->s);
+    bool ok = carat_session_append_prompt(j->s, j->p, write_row, f, err);
+    cli_cancel_on_interrupt(NULL);
+    return ok;
+}
+
+static bool soft_tokens_to(void *arg, FILE *f, carat_err *err)
+{
+    const job *j = arg;
+    const carat_model_info *i = carat_engine_info(j->e);
+    size_t n = i->tokens_per_image * i->hidden;
+    float *rows = malloc((n + 1) * sizeof *rows);
+    bool ok = rows || carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for %zu soft tokens", n);
+    for (size_t v = 0; ok && v < carat_prompt_n_views(j->p); v++)
+        ok = carat_prompt_soft_tokens(j->e, j->p, v, rows, NULL, NULL, err) && fwrite(rows, sizeof *rows, n, f) == n;
+    free(rows);
+    return ok;
+}
+
+static int write_files(carat_engine *e, const carat_prompt *p)
+{
+    carat_err err;
+    size_t n;
+    job j = { .e = e, .p = p };
+    const carat_model_info *i = carat_engine_info(e);
+    carat_prompt_tokens(p, &n);
+    if (opt.soft) {
+        if (!write_beside(opt.soft, soft_tokens_to, &j, &err))
+            return term_error(&err);
+        term_note("%s: float32 [%zu, %zu, %zu]", opt.soft, carat_prompt_n_views(p), i->tokens_per_image, i->hidden);
+    }
+    if (!opt.out)
+        return CLI_OK;
+    size_t ctx = cli_model_values.ctx ? (size_t)cli_model_values.ctx : n;
+    bool ok = carat_session_open(e, ctx, &j.s, &err) && write_beside(opt.out, logits_to, &j, &err);
+    carat_session_close(j.s);
     if (!ok)
         return err.code == CARAT_ECANCELLED ? CLI_INTERRUPTED : term_error(&err);
-    term_note("%s: float32 [%zu, %zu]", opt.out, n, n_vocab);
+    term_note("%s: float32 [%zu, %zu]", opt.out, n, i->n_vocab);
+    return CLI_OK;
+}
+
+/* The ids with the pictures in their image tokens; without ids the pictures alone. */
+static bool make_prompt(const carat_engine *e, const int32_t *ids, size_t n, const cli_pictures *pictures,
+                        const carat_pan_scan *pan, carat_prompt **out, carat_err *err)
+{
+    const carat_prompt_options o = { .pan_scan = *pan };
+    const carat_picture *const *all = (const carat_picture *const *)pictures->v;
+    if (n)
+        return carat_prompt_ids(e, ids, n, all, pictures->n, &o, out, err);
+    carat_content *content;
+    bool is_inline;
+    bool ok = cli_place_pictures((char[]){ "" }, all, pictures->n, &content, &n, &is_inline, err) &&
+              carat_prompt_text(e, content, n, &o, out, err);
+    free(content);
+    return ok;
+}
+
+static int check_usage(const cli_list *args, const char *path)
+{
+    if (!path)
+        return cli_usage(&cli_logits, "which model?");
+    if (args->n || (opt.ids && opt.ids_file) || (!opt.out && !opt.soft))
+        return cli_usage(&cli_logits, "needs -o FILE or --soft-tokens FILE, and one of --ids and --ids-file");
+    if (opt.out && !opt.ids && !opt.ids_file)
+        return cli_usage(&cli_logits, "needs -o FILE and one of --ids and --ids-file");
+    if (opt.soft && !cli_image_paths.n)
+        return cli_usage(&cli_logits, "--soft-tokens needs a picture: --image FILE");
     return CLI_OK;
 }
 
 static int run(int argc, char **argv)
 {
-    const cli_table tables[] = { CLI_TABLE("input and output", options), cli_model_table };
+    const cli_table tables[] = { CLI_TABLE("input and output", options), cli_pictures_table, cli_model_table };
     cli_list args = { 0 };
-    if (!cli_parse(&cli_logits, tables, 2, argc, argv, &args))
+    carat_pan_scan pan;
+    if (!cli_parse(&cli_logits, tables, 3, argc, argv, &args) || !cli_pan_scan(&cli_logits, &pan))
         return CLI_USAGE;
     const char *path = cli_model_path(&args);
-    if (!path)
-        return cli_usage(&cli_logits, "which model?");
-    if (!opt.out || !opt.ids == !opt.ids_file || args.n)
-        return cli_usage(&cli_logits, "needs -o FILE and one of --ids and --ids-file");
+    int code = check_usage(&args, path);
+    if (code != CLI_OK)
+        return code;
     term_init(cli_model_values.quiet);
     carat_err err;
     char *text = NULL;
-    size_t len, n;
+    size_t len, n = 0;
     int32_t *ids = NULL;
+    cli_pictures pictures = { 0 };
     carat_engine *e = NULL;
-    carat_session *s = NULL;
-    int code = CLI_OK;
+    carat_prompt *p = NULL;
+    bool has_ids = opt.ids || opt.ids_file;
     if ((opt.ids_file && !cli_read_text(opt.ids_file, &text, &len, &err)) ||
-        !cli_parse_ids(text ? text : opt.ids, &ids, &n, &err)) {
+        (has_ids && !cli_parse_ids(text ? text : opt.ids, &ids, &n, &err)) ||
+        !cli_pictures_load(&cli_image_paths, &pictures, &err)) {
         code = term_error(&err);
         goto done;
     }
-    if (n == 0) {
+    if (has_ids && n == 0) {
         code = cli_usage(&cli_logits, "no token ids");
         goto done;
     }
-    if (!cli_open_engine(&cli_logits, path, &e, &code))
+    if (!cli_open_engine(&cli_logits, path, pictures.n ? CARAT_VISION_REQUIRED : CARAT_VISION_OFF, &e, &code))
         goto done;
-    size_t ctx = cli_model_values.ctx ? (size_t)cli_model_values.ctx : n;
-    if (!carat_session_open(e, ctx, &s, &err)) {
+    if (make_prompt(e, ids, n, &pictures, &pan, &p, &err))
+        code = write_files(e, p);
+    else
         code = term_error(&err);
-        goto done;
-    }
-    code = write_logits(s, ids, n, carat_engine_info(e)->n_vocab);
 done:
     free(ids);
     free(text);
-    carat_session_close(s);
+    carat_prompt_free(p);
+    cli_pictures_free(&pictures);
     carat_engine_close(e);
     return code;
 }
@@ -111,8 +191,9 @@ const cli_command cli_logits = {
     .summary = "write the logits of every position to a file",
     .text =
         "Evaluates token ids and writes the logits of every position as float32 [n, vocab], little-endian, without a\n"
-        "header, for comparing with other implementations.\n\n"
+        "header, for comparing with other implementations. Pictures take the runs of image tokens among the ids.\n\n"
         "  carat logits gemma.gguf --ids 2,818,5279 -o logits.f32\n"
+        "  carat logits gemma-3-4b/ --image cat.jpg --soft-tokens soft.f32\n"
         "  carat logits gemma.gguf --ids-file ids.txt -t 2 --chunk 16 --exact -o logits.f32",
     .run = run,
 };

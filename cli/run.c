@@ -13,6 +13,7 @@
 #include "base/utf8.h"
 #include "commands.h"
 #include "common.h"
+#include "pictures.h"
 #include "term.h"
 
 static struct {
@@ -128,18 +129,38 @@ static bool get_prompt(const cli_list *args, char **text, size_t *len, int *exit
     return false;
 }
 
-static bool encode(carat_engine *e, const char *text, size_t len, int32_t **ids, size_t *n, carat_err *err)
+static bool chat_prompt(const carat_engine *e, const carat_content *content, size_t n, bool is_inline,
+                        const carat_prompt_options *o, carat_prompt **out, carat_err *err)
 {
-    const carat_tokenizer *tok = carat_engine_tokenizer(e);
+    const carat_message m[2] = { { .role = "system", .text = opt.system ? opt.system : "" },
+                                 { .role = "user", .content = content, .n_content = n, .is_inline = is_inline } };
+    return carat_prompt_chat(e, opt.system ? m : m + 1, opt.system ? 2 : 1, o, out, err);
+}
+
+static bool make_prompt(const carat_engine *e, char *text, size_t len, const cli_pictures *pictures,
+                        const carat_pan_scan *pan_scan, carat_prompt **out, carat_err *err)
+{
     bool is_chat = carat_engine_info(e)->is_instruction_tuned && !opt.raw;
-    if (!is_chat) {
+    const carat_prompt_options o = { .pan_scan = *pan_scan, .no_bos = opt.no_bos, .special = opt.special };
+    carat_content *content;
+    size_t n;
+    if (memchr(text, '\0', len)) {
+        if (is_chat || pictures->n)
+            return carat_fail(err, CARAT_EARG, CARAT_NOWHERE, "the prompt holds a NUL byte; --raw takes it as it is");
+        int32_t *ids;
         unsigned flags = (opt.no_bos ? 0 : CARAT_TOK_BOS) | (opt.special ? CARAT_TOK_SPECIAL : 0);
-        return carat_encode(tok, text, len, flags, ids, n, err);
+        bool ok = carat_encode(carat_engine_tokenizer(e), text, len, flags, &ids, &n, err) &&
+                  carat_prompt_ids(e, ids, n, NULL, 0, NULL, out, err);
+        carat_free(ids);
+        return ok;
     }
-    if (memchr(text, '\0', len))
-        return carat_fail(err, CARAT_EARG, CARAT_NOWHERE, "the prompt holds a NUL byte; --raw takes it as it is");
-    const carat_message m[2] = { { "system", opt.system ? opt.system : "" }, { "user", text } };
-    return carat_chat_encode(tok, opt.system ? m : m + 1, opt.system ? 2 : 1, ids, n, err);
+    bool is_inline;
+    bool ok = cli_place_pictures(text, (const carat_picture *const *)pictures->v, pictures->n, &content, &n, &is_inline,
+                                 err) &&
+              (is_chat ? chat_prompt(e, content, n, is_inline, &o, out, err)
+                       : carat_prompt_text(e, content, n, &o, out, err));
+    free(content);
+    return ok;
 }
 
 static json_t *ids_json(const int32_t *ids, size_t n)
@@ -155,9 +176,11 @@ static double rate(size_t n, double seconds)
     return seconds > 0 ? (double)n / seconds : 0;
 }
 
-static bool print_json(const answer *a, const carat_engine *e, const int32_t *ids, size_t n, const carat_result *r,
+static bool print_json(const answer *a, const carat_engine *e, const carat_prompt *p, const carat_result *r,
                        double prompt_s, uint64_t seed)
 {
+    size_t n;
+    const int32_t *ids = carat_prompt_tokens(p, &n);
     json_t *o = json_pack("{s:s, s:o, s:O, s:s%, s:s, s:I}", "model", carat_engine_info(e)->path, "prompt_tokens",
                           ids_json(ids, n), "tokens", a->tokens, "text", a->text.data ? a->text.data : "", a->text.len,
                           "finish_reason", carat_finish_name(r->finish), "seed", (json_int_t)seed);
@@ -180,9 +203,10 @@ static bool print_json(const answer *a, const carat_engine *e, const int32_t *id
 }
 
 /* Prompt and answer in an open session. */
-static int answer_prompt(carat_engine *e, carat_session *s, const int32_t *ids, size_t n,
-                         const carat_sampling *sampling)
+static int answer_prompt(carat_engine *e, carat_session *s, const carat_prompt *p, const carat_sampling *sampling)
 {
+    size_t n;
+    carat_prompt_tokens(p, &n);
     carat_err err;
     answer a = { .tok = carat_engine_tokenizer(e), .is_streaming = !opt.json, .ends_in_newline = true };
     carat_buf_init(&a.text, (size_t)1 << 30);
@@ -204,7 +228,9 @@ static int answer_prompt(carat_engine *e, carat_session *s, const int32_t *ids, 
     carat_result r = { .finish = CARAT_FINISH_LENGTH, .stop_id = -1 };
     cli_cancel_on_interrupt(s);
     double start = cli_now();
-    bool ok = carat_session_append(s, ids, n, &err);
+    carat_session_on_progress(s, cli_prompt_progress, NULL);
+    bool ok = carat_session_append_prompt(s, p, NULL, NULL, &err);
+    term_progress_end();
     double prompt_s = cli_now() - start;
     if (ok && opt.n != 0)
         ok = carat_session_generate(s, &g, &r, &err);
@@ -216,7 +242,7 @@ static int answer_prompt(carat_engine *e, carat_session *s, const int32_t *ids, 
         code = term_error(&err);
     else if (interrupted)
         code = CLI_INTERRUPTED;
-    if (opt.json && ok && !print_json(&a, e, ids, n, &r, prompt_s, sampling->seed))
+    if (opt.json && ok && !print_json(&a, e, p, &r, prompt_s, sampling->seed))
         a.write_failed = true;
     if (!opt.json && isatty(1) && !a.ends_in_newline)
         putchar('\n');
@@ -236,10 +262,13 @@ static int answer_prompt(carat_engine *e, carat_session *s, const int32_t *ids, 
 
 static int run(int argc, char **argv)
 {
-    const cli_table tables[] = { CLI_TABLE("prompt and answer", options), cli_model_table, cli_sampling_table };
+    const cli_table tables[] = { CLI_TABLE("prompt and answer", options), cli_pictures_table, cli_model_table,
+                                 cli_sampling_table };
     cli_list args = { 0 };
     carat_sampling sampling;
-    if (!cli_parse(&cli_run, tables, 3, argc, argv, &args) || !cli_sampling(&cli_run, &sampling))
+    carat_pan_scan pan_scan;
+    if (!cli_parse(&cli_run, tables, 4, argc, argv, &args) || !cli_sampling(&cli_run, &sampling) ||
+        !cli_pan_scan(&cli_run, &pan_scan))
         return CLI_USAGE;
     const char *path = cli_model_path(&args);
     if (!path)
@@ -252,24 +281,35 @@ static int run(int argc, char **argv)
     size_t len, n = 0;
     carat_engine *e = NULL;
     carat_session *s = NULL;
-    int32_t *ids = NULL;
+    carat_prompt *p = NULL;
+    cli_pictures pictures = { 0 };
     carat_err err;
-    if (!get_prompt(&args, &text, &len, &code) || !cli_open_engine(&cli_run, path, &e, &code))
+    if (!get_prompt(&args, &text, &len, &code))
         goto done;
-    if (!carat_session_open(e, (size_t)cli_model_values.ctx, &s, &err) || !encode(e, text, len, &ids, &n, &err)) {
+    if (!cli_pictures_load(&cli_image_paths, &pictures, &err)) { /* before the model: a wrong name costs no time */
+        code = term_error(&err);
+        goto done;
+    }
+    /* The tower is read only for pictures. */
+    if (!cli_open_engine(&cli_run, path, pictures.n ? CARAT_VISION_REQUIRED : CARAT_VISION_OFF, &e, &code))
+        goto done;
+    if (!make_prompt(e, text, len, &pictures, &pan_scan, &p, &err) ||
+        !carat_session_open(e, (size_t)cli_model_values.ctx, &s, &err)) {
         code = term_error(&err);
         goto done;
     }
     if (opt.system && (opt.raw || !carat_engine_info(e)->is_instruction_tuned))
         term_note("--system is left out: %s", opt.raw ? "--raw has no template" : "this is a base model");
+    carat_prompt_tokens(p, &n);
     if (n == 0) {
         carat_fail(&err, CARAT_EARG, CARAT_NOWHERE, "the prompt is empty and has no <bos>: nothing to go on from");
         code = term_error(&err);
         goto done;
     }
-    code = answer_prompt(e, s, ids, n, &sampling);
+    code = answer_prompt(e, s, p, &sampling);
 done:
-    carat_free(ids);
+    carat_prompt_free(p);
+    cli_pictures_free(&pictures);
     free(text);
     carat_session_close(s);
     carat_engine_close(e);
@@ -284,6 +324,7 @@ const cli_command cli_run = {
         "Answers a prompt with an instruction-tuned model, or continues a text with a base model. The text streams to\n"
         "stdout; notices go to stderr. Ctrl-C stops cleanly.\n\n"
         "  carat run gemma-3-4b-it-q4_0.gguf \"Why is the sky blue?\"\n"
+        "  carat run gemma-3-4b-it-q4_0.gguf --image cat.jpg \"What animal is this?\"\n"
         "  carat run model/ -f question.txt --temp 0 -n 200 --json\n"
         "  cat notes.txt | carat run gemma.gguf --system \"Summarise in one sentence.\"",
     .run = run,

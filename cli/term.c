@@ -12,6 +12,7 @@
 #include "options.h"
 
 static bool is_quiet, bar_is_shown;
+static double progress_start; /* 0: nothing under way */
 
 static void on_log(void *arg, carat_log_level level, const char *line)
 {
@@ -95,11 +96,11 @@ static double now(void)
 bool term_progress(void *arg, uint64_t done, uint64_t total)
 {
     const char *what = arg ? arg : "loading";
-    static double start, last;
+    static double last;
     double t = now();
-    if (start == 0)
-        start = t;
-    if (is_quiet || total == 0 || !isatty(2) || t - start < 0.5 || (t - last < 0.1 && done < total))
+    if (progress_start == 0)
+        progress_start = t;
+    if (is_quiet || total == 0 || !isatty(2) || t - progress_start < 0.5 || (t - last < 0.1 && done < total))
         return true;
     last = t;
     int width = term_width(2) - 40;
@@ -116,4 +117,5 @@ void term_progress_end(void)
     if (bar_is_shown)
         fputs("\r\x1b[K", stderr);
     bar_is_shown = false;
+    progress_start = 0;
 }

@@ -2,6 +2,8 @@
  *
  *     carat_engine     a model, loaded: weights, tokenizer, threads.      Many sessions share one.
  *     carat_session    one conversation: its tokens and their KV cache.   One thread at a time.
+ *     carat_prompt     tokens and the pictures among them.                Immutable; may be given to many sessions.
+ *     carat_picture    a decoded image file.
  *     carat_tokenizer  text <-> ids. Comes with an engine, or opened alone without loading weights.
  *
  * A call that can fail returns bool and takes `carat_err *err` last (NULL: not interested). On false nothing has been
@@ -112,6 +114,12 @@ typedef struct carat_model_info {
     double eps, query_scale, rope_base_global, rope_base_local, rope_factor;
     uint64_t n_params, file_bytes, weight_bytes;
     const char *warnings; /* figures that contradict the published model, one a line; "" if none */
+    /* The vision tower, where there is one: in the model's own file or folder, or in an mmproj file beside it. */
+    const char *vision_path;  /* "" if none */
+    const char *vision_types; /* as weight_types */
+    size_t vision_layers, vision_hidden, vision_ffn, vision_heads, image_size, patch_size;
+    size_t tokens_per_image;
+    uint64_t vision_weight_bytes, vision_work_bytes; /* weights in memory; scratch for one image */
 } carat_model_info;
 
 /* Reads the headers only. The info and its strings live until carat_model_info_free. */
@@ -124,6 +132,13 @@ typedef enum carat_embed_scale {
     CARAT_EMBED_SCALE_BF16
 } carat_embed_scale;
 
+/* Where a model sees: its own folder or file has a tower, or one mmproj file stands beside it. */
+typedef enum carat_vision_use {
+    CARAT_VISION_AUTO,     /* load what is found; one that does not fit is left out with a notice */
+    CARAT_VISION_OFF,      /* text only: nothing of the tower is read */
+    CARAT_VISION_REQUIRED, /* no tower, or one that does not fit, is an error */
+} carat_vision_use;
+
 /* Zero-initialise; zeros are the defaults. */
 typedef struct carat_options {
     int n_threads;                 /* 0: the physical cores this process may use */
@@ -131,7 +146,10 @@ typedef struct carat_options {
     bool is_exact;                 /* f32 activations and an f32 cache: slow, for comparing with a reference */
     bool trust_header;             /* believe the file where it contradicts the published model */
     carat_embed_scale embed_scale; /* sqrt(hidden) as it is or rounded to bfloat16 (default: published shapes) */
-    size_t chunk;                  /* tokens a prefill step takes at most; 0: 512 */
+    size_t chunk;                  /* tokens a prefill step takes; 0: 512. An image is never split: it may take more */
+    carat_vision_use vision;
+    const char *mmproj; /* the vision weights' file; NULL: found by itself */
+    size_t image_cache; /* encoded images that are remembered; 0: 32 */
     /* Loading: called now and then with bytes done and all; false cancels. May be NULL. */
     bool (*progress)(void *arg, uint64_t done, uint64_t total);
     void *progress_arg;
@@ -187,6 +205,101 @@ CARAT_API const carat_device *carat_device_at(size_t i); /* NULL past the last *
 /* By name, without regard to case, spaces and the maker's name; the middle of a name is enough where only one has it.
  * Errors: CARAT_EARG with the names that come near. */
 CARAT_API bool carat_device_find(const char *name, const carat_device **out, carat_err *err);
+
+/* ---- Pictures ---------------------------------------------------------------------------------------------------- */
+
+/* A decoded image. Immutable; may be used from several threads. */
+typedef struct carat_picture carat_picture;
+
+/* From the bytes of a JPEG, PNG, WebP or BMP file, told by its first bytes; EXIF orientation is applied, transparency
+ * composited on white. At most 64 MiB, 64 million pixels and sides of 1 : 200, checked before memory is taken. Errors:
+ * CARAT_EFORMAT (damaged, not an image), CARAT_EUNSUPPORTED (another format, by name), CARAT_ELIMIT, CARAT_ENOMEM. */
+CARAT_API bool carat_picture_decode(const void *data, size_t len, carat_picture **out, carat_err *err);
+/* The same from a file. Errors also: CARAT_EIO. */
+CARAT_API bool carat_picture_load(const char *path, carat_picture **out, carat_err *err);
+CARAT_API void carat_picture_free(carat_picture *p); /* accepts NULL */
+CARAT_API uint32_t carat_picture_width(const carat_picture *p);
+CARAT_API uint32_t carat_picture_height(const carat_picture *p);
+
+/* Pan & Scan: a long picture is shown whole, then in crops along its longer side, so that small text stays legible
+ * (Gemma 3 report, arXiv:2503.19786, section 2.1; numbers as in the reference processor). */
+typedef enum carat_pan_scan_mode {
+    CARAT_PAN_SCAN_AUTO, /* pictures whose sides differ by min_ratio or more */
+    CARAT_PAN_SCAN_OFF,
+    CARAT_PAN_SCAN_ON /* every picture whose crops have min_crop, whatever its ratio; a square into left and right */
+} carat_pan_scan_mode;
+
+/* Zeros are the defaults. */
+typedef struct carat_pan_scan {
+    carat_pan_scan_mode mode;
+    uint32_t min_crop;  /* 0: 256. No crop has a side below it, but the last may be narrower */
+    uint32_t max_crops; /* 0: 4; at most 64 */
+    double min_ratio;   /* 0: 1.2. Flatter pictures are cut */
+} carat_pan_scan;
+
+/* What the model is shown of a picture: view 0 is the whole, the others are crops in reading order. pan_scan may be
+ * NULL: the defaults. */
+CARAT_API size_t carat_picture_n_views(const carat_picture *p, const carat_pan_scan *pan_scan);
+/* One view, resized to size x size as the model gets it: rgb [size][size][3], the caller's. Errors: CARAT_EARG (no such
+ * view, a size of 0 or over 16384), CARAT_ENOMEM. */
+CARAT_API bool carat_picture_view(const carat_picture *p, const carat_pan_scan *pan_scan, size_t view, uint32_t size,
+                                  uint8_t *rgb, carat_err *err);
+/* Writes rgb [height][width][3] as a PNG; path is whole or untouched. Errors: CARAT_EARG, CARAT_ENOMEM, CARAT_EIO. */
+CARAT_API bool carat_write_png(const char *path, const uint8_t *rgb, uint32_t width, uint32_t height, carat_err *err);
+
+/* ---- Prompts ----------------------------------------------------------------------------------------------------- */
+
+typedef struct carat_prompt carat_prompt;
+
+/* A piece of a message: text or a picture. */
+typedef struct carat_content {
+    const char *text;             /* NUL-terminated; NULL: the picture */
+    const carat_picture *picture; /* borrowed during the call */
+} carat_content;
+
+typedef struct carat_message {
+    const char *role; /* "system", "user", "assistant", "tool" ... */
+    const char *text; /* NUL-terminated; NULL: the content */
+    const carat_content *content;
+    size_t n_content;
+    /* The pieces are one text with pictures in it: white space between them is kept, only the ends are trimmed. Else
+     * every piece is trimmed, as the published template does it. */
+    bool is_inline;
+} carat_message;
+
+typedef struct carat_prompt_options { /* zeros are the defaults */
+    carat_pan_scan pan_scan;
+    bool no_answer; /* chat: do not end where the model's answer begins */
+    bool no_bos;    /* text: no <bos> first */
+    bool special;   /* text: "<end_of_turn>" in it becomes the control token; never for users' text */
+} carat_prompt_options;
+
+/* Renders messages with Gemma's turn template, <bos> first, ending where the model's answer begins. Only the template
+ * yields control tokens: text stays text. Neighbours of one role are joined, system text goes before the next user
+ * text. A picture takes tokens_per_image tokens and a few around them for each view. o may be NULL. Errors: CARAT_EARG
+ * (no messages), CARAT_EUNSUPPORTED (a picture for a model without vision; a vocabulary without the template's tokens),
+ * CARAT_ENOMEM. */
+CARAT_API bool carat_prompt_chat(const carat_engine *e, const carat_message *messages, size_t n,
+                                 const carat_prompt_options *o, carat_prompt **out, carat_err *err);
+/* Text and pictures as they stand, without a template. Errors as carat_prompt_chat. */
+CARAT_API bool carat_prompt_text(const carat_engine *e, const carat_content *content, size_t n,
+                                 const carat_prompt_options *o, carat_prompt **out, carat_err *err);
+/* Ids as they stand. Where pictures are given, each view takes the next run of tokens_per_image image tokens. Errors:
+ * CARAT_EARG (views and runs that do not match, an id outside the vocabulary), CARAT_EUNSUPPORTED, CARAT_ENOMEM. */
+CARAT_API bool carat_prompt_ids(const carat_engine *e, const int32_t *ids, size_t n_ids,
+                                const carat_picture *const *pictures, size_t n_pictures, const carat_prompt_options *o,
+                                carat_prompt **out, carat_err *err);
+CARAT_API void carat_prompt_free(carat_prompt *p); /* accepts NULL */
+
+/* Its ids, an image as tokens_per_image image tokens; borrowed. */
+CARAT_API const int32_t *carat_prompt_tokens(const carat_prompt *p, size_t *n);
+CARAT_API size_t carat_prompt_n_views(const carat_prompt *p); /* of all its pictures */
+/* What the vision tower makes of one view: f32 [tokens_per_image, hidden] into rows, the caller's. progress hears
+ * layers done and all; NULL or false as in carat_options. Errors: CARAT_EARG (no such view), CARAT_ENUMERIC,
+ * CARAT_ECANCELLED. */
+CARAT_API bool carat_prompt_soft_tokens(carat_engine *e, const carat_prompt *p, size_t view, float *rows,
+                                        bool (*progress)(void *arg, size_t done, size_t total), void *arg,
+                                        carat_err *err);
 
 /* ---- Sampling ---------------------------------------------------------------------------------------------------- */
 
@@ -245,11 +358,29 @@ CARAT_API bool carat_session_append_logits(carat_session *s, const int32_t *ids,
                                                              size_t n_vocab),
                                            void *arg, carat_err *err);
 
+/* The same with a prompt: its pictures are encoded, unless the engine remembers them. on_logits may be NULL. */
+CARAT_API bool carat_session_append_prompt(carat_session *s, const carat_prompt *p,
+                                           bool (*on_logits)(void *arg, size_t pos, const float *logits,
+                                                             size_t n_vocab),
+                                           void *arg, carat_err *err);
+
+/* Makes the session hold exactly the prompt, evaluating only what it does not hold yet; *cached tells how many tokens
+ * were there already. Errors as append; CARAT_EARG (an empty prompt). */
+CARAT_API bool carat_session_prompt(carat_session *s, const carat_prompt *p, size_t *cached, carat_err *err);
+
+/* Who hears how far an append is: images (layers of the vision tower done and all) and tokens of the prompt. Called
+ * from the appending thread; false cancels. NULL: nobody. */
+typedef enum carat_phase { CARAT_PHASE_IMAGE, CARAT_PHASE_PROMPT } carat_phase;
+CARAT_API void carat_session_on_progress(carat_session *s,
+                                         bool (*fn)(void *arg, carat_phase phase, uint64_t done, uint64_t total),
+                                         void *arg);
+
 /* The logits after the last token, [n_vocab]; NULL before the first. Valid until the next call on the session. */
 CARAT_API const float *carat_session_logits(const carat_session *s);
 
-/* Forgets all but the first n tokens. A rewind further than the local layers' window still holds starts anew instead:
- * *kept tells how many tokens are left (n or 0), the caller appends the rest again. */
+/* Forgets all but the first n tokens; an image that would be left half goes whole. A rewind further than the local
+ * layers' window still holds starts anew instead: *kept tells how many tokens are left, the caller appends the rest
+ * again. */
 CARAT_API bool carat_session_rewind(carat_session *s, size_t n, size_t *kept, carat_err *err);
 
 /* Makes a running append or generate of this session return CARAT_ECANCELLED after the step it is in. May be called
@@ -306,19 +437,6 @@ typedef struct carat_result {
  * CARAT_EARG, CARAT_ENUMERIC, CARAT_ENOMEM. */
 CARAT_API bool carat_session_generate(carat_session *s, const carat_generation *g, carat_result *result,
                                       carat_err *err);
-
-/* ---- Chat -------------------------------------------------------------------------------------------------------- */
-
-typedef struct carat_message {
-    const char *role; /* "system", "user", "assistant", "tool" ... */
-    const char *text; /* NUL-terminated */
-} carat_message;
-
-/* Renders messages with Gemma's turn template and gives the ids, <bos> first, ending where the model's answer begins.
- * Only the template yields control tokens: text stays text. Neighbours of one role are joined, system text goes before
- * the next user text. *ids is the caller's (carat_free). Errors: CARAT_EARG (no messages), CARAT_ENOMEM. */
-CARAT_API bool carat_chat_encode(const carat_tokenizer *t, const carat_message *messages, size_t n, int32_t **ids,
-                                 size_t *n_ids, carat_err *err);
 
 #ifdef __cplusplus
 }

@@ -7,5 +7,15 @@ echo
 echo "Gemma 3 270M, a pre-trained model, goes on from \"$prompt\":"
 echo
 "$build/carat" run "$model" --temp 0.7 --seed 7 -n 48 -p "$prompt"
+sight=tests/golden/data/models/tiny-sight
+picture=$sight/test/000-0.png
+question="What is in this picture?"
+echo
+echo "A tiny trained model that sees (tests/golden/data/models/tiny-sight) looks at $picture:"
+echo
+echo "  $question"
+printf '  '
+"$build/carat" run "$sight" --temp 0 --image "$picture" -p "$question"
+echo
 echo
 echo "Try it yourself:  $build/carat run $model \"Once upon a time\""

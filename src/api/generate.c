@@ -185,7 +185,10 @@ static bool one_token(generator *gen, carat_result *r, bool *ended, carat_err *e
     if (*ended)
         return true;
     carat_err why;
-    if (!carat_session_extend(s, &id, 1, NULL, NULL, &why)) {
+    uint64_t key;
+    carat_stream_text_keys(&id, 1, &key);
+    const carat_stream one = { .ids = &id, .keys = &key, .n = 1 };
+    if (!carat_session_extend(s, &one, 0, NULL, NULL, &why)) {
         if (why.code != CARAT_ECANCELLED) {
             if (err)
                 *err = why;
@@ -218,8 +221,10 @@ bool carat_session_generate(carat_session *s, const carat_generation *g, carat_r
         carat_sampler_accept(gen.sampler, s->ids[i]);
     double start = now();
     bool ended = false;
+    s->is_generating = true;
     while (ok && !ended)
         ok = one_token(&gen, result, &ended, err);
+    s->is_generating = false;
     if (ok && !gen.met_stop) {
         if (m->tok)
             carat_detok_flush(&gen.detok, &gen.held);

@@ -11,7 +11,7 @@
 /* The description and its strings stand in one allocation, so freeing it is one call. */
 typedef struct carat_info_block {
     carat_model_info info;
-    carat_buf path, container, name, published, types, warnings;
+    carat_buf path, container, name, published, types, warnings, vision_path, vision_types;
 } carat_info_block;
 
 static void list_types(const carat_model *m, carat_buf *out)
@@ -23,7 +23,6 @@ static void list_types(const carat_model *m, carat_buf *out)
 
 static void fill_shape(const carat_config *c, carat_model_info *i)
 {
-    i->has_vision = c->vision.present;
     i->n_layer = c->n_layer;
     for (size_t l = 0; l < c->n_layer; l++)
         i->n_global += c->is_global[l];
@@ -42,13 +41,29 @@ static void fill_shape(const carat_config *c, carat_model_info *i)
     i->rope_factor = c->rope_global.factor;
 }
 
-bool carat_info_new(const carat_model *m, size_t weight_bytes, carat_model_info **out, carat_err *err)
+static void fill_vision(const carat_vision_facts *f, carat_model_info *i)
+{
+    i->has_vision = true;
+    i->vision_layers = f->shape.n_layer;
+    i->vision_hidden = f->shape.hidden;
+    i->vision_ffn = f->shape.ffn;
+    i->vision_heads = f->shape.n_head;
+    i->image_size = f->shape.image_size;
+    i->patch_size = f->shape.patch_size;
+    i->tokens_per_image = f->shape.tokens_per_image;
+    i->vision_weight_bytes = f->size.weights;
+    i->vision_work_bytes = f->size.work;
+}
+
+bool carat_info_new(const carat_model *m, size_t weight_bytes, const char *vision_path, const carat_kernels *k,
+                    int n_threads, bool exact, carat_model_info **out, carat_err *err)
 {
     *out = NULL;
     carat_info_block *b = calloc(1, sizeof *b);
     if (!b)
         return carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for the model's description");
-    carat_buf *all[] = { &b->path, &b->container, &b->name, &b->published, &b->types, &b->warnings };
+    carat_buf *all[] = { &b->path,  &b->container, &b->name,        &b->published,
+                         &b->types, &b->warnings,  &b->vision_path, &b->vision_types };
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
         carat_buf_init(all[i], 1 << 20);
         carat_buf_str(all[i], "");
@@ -59,6 +74,14 @@ bool carat_info_new(const carat_model *m, size_t weight_bytes, carat_model_info 
     if (m->cfg.published)
         carat_buf_fmt(&b->published, "Gemma 3 %s", m->cfg.published->name);
     list_types(m, &b->types);
+    carat_buf_str(&b->vision_path, vision_path);
+    carat_vision_facts vision;
+    bool sees = vision_path[0];
+    if (sees &&
+        !carat_vision_describe(vision_path, m->cfg.hidden, k, n_threads, exact, &vision, &b->vision_types, err)) {
+        carat_model_info_free(&b->info);
+        return false;
+    }
     for (uint32_t i = 0; i < m->cfg.n_notes; i++)
         carat_buf_fmt(&b->warnings, "%s%s", i ? "\n" : "", m->cfg.notes[i]);
 
@@ -76,6 +99,10 @@ bool carat_info_new(const carat_model *m, size_t weight_bytes, carat_model_info 
     info->published = b->published.data;
     info->weight_types = b->types.data;
     info->warnings = b->warnings.data;
+    info->vision_path = b->vision_path.data;
+    info->vision_types = b->vision_types.data;
+    if (sees)
+        fill_vision(&vision, info);
     info->is_instruction_tuned = m->chat_template != NULL;
     info->n_pieces = m->n_pieces;
     info->n_params = m->n_params;
@@ -91,7 +118,8 @@ void carat_model_info_free(carat_model_info *info)
     if (!info)
         return;
     carat_info_block *b = (carat_info_block *)info; /* info is its first member */
-    carat_buf *all[] = { &b->path, &b->container, &b->name, &b->published, &b->types, &b->warnings };
+    carat_buf *all[] = { &b->path,  &b->container, &b->name,        &b->published,
+                         &b->types, &b->warnings,  &b->vision_path, &b->vision_types };
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         carat_buf_deinit(all[i]);
     free(b);
@@ -104,7 +132,14 @@ bool carat_model_describe(const char *path, carat_model_info **out, carat_err *e
     size_t bytes;
     if (!carat_model_peek(path, NULL, &m, &bytes, err))
         return false;
-    bool ok = carat_info_new(m, bytes, out, err);
+    carat_kernels k;
+    char vision[4096];
+    carat_kernels_for(&k, carat_cpu_detect());
+    /* A tower that is in doubt or does not fit is no reason not to tell about the text model. */
+    if (!carat_vision_find(m, NULL, vision, NULL))
+        vision[0] = '\0';
+    bool ok = carat_info_new(m, bytes, vision, &k, carat_cpu_default(), false, out, err) ||
+              (vision[0] && carat_info_new(m, bytes, "", &k, carat_cpu_default(), false, out, err));
     carat_model_close(m);
     return ok;
 }

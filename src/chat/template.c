@@ -3,14 +3,14 @@
 
 #include <string.h>
 
-#include "chat/prompt.h"
+#include "chat/segments.h"
 
 static bool has_role(const carat_chat_message *m, const char *role)
 {
     return m->role && !strcmp(m->role, role);
 }
 
-static bool full(carat_prompt *p, carat_err *err)
+static bool full(carat_segments *p, carat_err *err)
 {
     if (p->text.failed && p->text.len > p->text.max / 2)
         return carat_fail(err, CARAT_ELIMIT, CARAT_NOWHERE, "the messages have more than %zu bytes of text",
@@ -18,35 +18,47 @@ static bool full(carat_prompt *p, carat_err *err)
     return carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for the prompt");
 }
 
+/* Ends of a part that lose their white space. */
+enum { TRIM_LEFT = 1, TRIM_RIGHT = 2, TRIM_BOTH = 3 };
+
 /* A part as it is rendered: trimmed text (system's is not), or an image. */
-static bool put_part(carat_prompt *p, const carat_chat_part *part, bool trims)
+static bool put_part(carat_segments *p, const carat_chat_part *part, int trims)
 {
     if (!part->text)
-        return carat_prompt_image(p, part);
-    const char *s = part->text;
+        return carat_segments_image(p, part);
+    const char *s = part->text, *all = s;
     size_t len = part->len;
-    if (trims)
-        carat_chat_trim(&s, &len);
-    return carat_prompt_add(p, s, len);
+    carat_chat_trim(&s, &len);
+    if (!len && trims) /* nothing but white space */
+        return true;
+    if (!(trims & TRIM_LEFT)) {
+        len += (size_t)(s - all);
+        s = all;
+    }
+    if (!(trims & TRIM_RIGHT))
+        len = part->len - (size_t)(s - all);
+    return carat_segments_add(p, s, len);
 }
 
-static bool put_parts(carat_prompt *p, const carat_chat_message *m, bool trims)
+static bool put_parts(carat_segments *p, const carat_chat_message *m, bool trims)
 {
-    for (size_t i = 0; i < m->n_parts; i++)
-        if (!put_part(p, &m->parts[i], trims))
+    for (size_t i = 0; i < m->n_parts; i++) {
+        int inner = (i == 0 ? TRIM_LEFT : 0) | (i + 1 == m->n_parts ? TRIM_RIGHT : 0);
+        if (!put_part(p, &m->parts[i], !trims ? 0 : m->is_inline ? inner : TRIM_BOTH))
             return false;
+    }
     return true;
 }
 
-static bool open_turn(carat_prompt *p, const char *role)
+static bool open_turn(carat_segments *p, const char *role)
 {
-    return carat_prompt_control(p, CARAT_SEGMENT_START_OF_TURN) && carat_prompt_str(p, role) &&
-           carat_prompt_str(p, "\n");
+    return carat_segments_control(p, CARAT_SEGMENT_START_OF_TURN) && carat_segments_str(p, role) &&
+           carat_segments_str(p, "\n");
 }
 
-static bool close_turn(carat_prompt *p)
+static bool close_turn(carat_segments *p)
 {
-    return carat_prompt_control(p, CARAT_SEGMENT_END_OF_TURN) && carat_prompt_str(p, "\n");
+    return carat_segments_control(p, CARAT_SEGMENT_END_OF_TURN) && carat_segments_str(p, "\n");
 }
 
 /* ---- raw ---- */
@@ -69,7 +81,7 @@ static bool find_prefix(const carat_chat_message *m, const carat_chat_part **pre
     return true;
 }
 
-static bool render_raw(const carat_chat_message *messages, size_t n, carat_prompt *p, carat_err *err)
+static bool render_raw(const carat_chat_message *messages, size_t n, carat_segments *p, carat_err *err)
 {
     const carat_chat_part *prefix;
     if (!find_prefix(messages, &prefix, err))
@@ -83,7 +95,7 @@ static bool render_raw(const carat_chat_message *messages, size_t n, carat_promp
             return refuse(err, i, "Invalid content type");
         bool ok = open_turn(p, has_role(m, "assistant") ? "model" : m->role ? m->role : "");
         if (i == first && prefix)
-            ok = ok && put_part(p, prefix, false) && carat_prompt_str(p, "\n\n");
+            ok = ok && put_part(p, prefix, 0) && carat_segments_str(p, "\n\n");
         if (!ok || !put_parts(p, m, true) || !close_turn(p))
             return full(p, err);
     }
@@ -136,7 +148,7 @@ static bool is_empty(const carat_chat_message *m, bool trims)
 }
 
 /* Makes the open turn one of the right side. */
-static bool take_side(carat_prompt *p, turn *t, bool is_model)
+static bool take_side(carat_segments *p, turn *t, bool is_model)
 {
     side wanted = is_model ? MODEL_TURN : USER_TURN;
     if (t->side == wanted)
@@ -153,14 +165,14 @@ static bool take_side(carat_prompt *p, turn *t, bool is_model)
     return open_turn(p, is_model ? "model" : "user");
 }
 
-static bool put_block(carat_prompt *p, const carat_chat_message *m, block_kind kind)
+static bool put_block(carat_segments *p, const carat_chat_message *m, block_kind kind)
 {
     if (kind != BLOCK_TOOL)
         return put_parts(p, m, kind != BLOCK_SYSTEM);
-    return carat_prompt_str(p, "```tool_output\n") && put_parts(p, m, true) && carat_prompt_str(p, "\n```");
+    return carat_segments_str(p, "```tool_output\n") && put_parts(p, m, true) && carat_segments_str(p, "\n```");
 }
 
-static bool add_message(carat_prompt *p, turn *t, const carat_chat_message *m, size_t i)
+static bool add_message(carat_segments *p, turn *t, const carat_chat_message *m, size_t i)
 {
     block_kind kind = kind_of(m, i, &p->repairs);
     bool empty = kind != BLOCK_TOOL && is_empty(m, kind != BLOCK_SYSTEM);
@@ -174,7 +186,7 @@ static bool add_message(carat_prompt *p, turn *t, const carat_chat_message *m, s
         return false;
     if (t->after_same_speaker)
         p->repairs |= CARAT_CHAT_JOINED;
-    if (((t->has_text && !empty) || t->after_system) && !carat_prompt_str(p, "\n\n"))
+    if (((t->has_text && !empty) || t->after_system) && !carat_segments_str(p, "\n\n"))
         return false;
     t->has_text = t->has_text || !empty;
     t->after_system = kind == BLOCK_SYSTEM;
@@ -182,7 +194,7 @@ static bool add_message(carat_prompt *p, turn *t, const carat_chat_message *m, s
     return put_block(p, m, kind);
 }
 
-static bool render_repaired(const carat_chat_message *messages, size_t n, carat_prompt *p, carat_err *err)
+static bool render_repaired(const carat_chat_message *messages, size_t n, carat_segments *p, carat_err *err)
 {
     turn t = { .side = NO_TURN };
     bool ok = true;
@@ -198,17 +210,17 @@ static bool render_repaired(const carat_chat_message *messages, size_t n, carat_
 /* ---- both ---- */
 
 bool carat_chat_render(const carat_chat_message *messages, size_t n, const carat_chat_options *options,
-                       carat_prompt *out, carat_err *err)
+                       carat_segments *out, carat_err *err)
 {
     if (!n)
         return carat_fail(err, CARAT_EARG, CARAT_NOWHERE, "no messages to render");
     carat_buf_init(&out->text, (size_t)1 << 31);
-    bool ok = (carat_prompt_control(out, CARAT_SEGMENT_BOS) || full(out, err)) &&
+    bool ok = (carat_segments_control(out, CARAT_SEGMENT_BOS) || full(out, err)) &&
               (options->raw ? render_raw : render_repaired)(messages, n, out, err);
     if (ok && !options->no_generation_prompt)
         ok = open_turn(out, "model") || full(out, err);
     if (!ok)
-        carat_prompt_deinit(out);
+        carat_segments_deinit(out);
     return ok;
 }
 

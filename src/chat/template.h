@@ -40,8 +40,9 @@ typedef struct carat_chat_message {
     const char *role;
     const carat_chat_part *parts;
     size_t n_parts;
-    bool is_list; /* the content was a list of items, not one string */
-    bool is_null; /* the content was null: no parts */
+    bool is_list;   /* the content was a list of items, not one string */
+    bool is_null;   /* the content was null: no parts */
+    bool is_inline; /* the parts are one string with images in it: trimmed as one, the space between them is kept */
 } carat_chat_message;
 
 enum {                                   /* what repair did */
@@ -70,12 +71,13 @@ typedef struct carat_segment {
     size_t image, crop; /* of an image: the caller's number; 0 the whole, 1.. its crops */
 } carat_segment;
 
-typedef struct carat_prompt { /* zero-initialised by the caller; freed by carat_prompt_deinit */
-    carat_segment *segments;  /* no two texts side by side */
+typedef struct carat_segments { /* zero-initialised by the caller; freed by carat_segments_deinit */
+    carat_segment *segments;    /* no two texts side by side */
     size_t n, cap;
     carat_buf text;
+    unsigned text_flags; /* CARAT_TOK_SPECIAL: control tokens may stand in the text. Never for users' text */
     unsigned repairs;
-} carat_prompt;
+} carat_segments;
 
 typedef struct carat_chat_options {
     bool raw;
@@ -85,12 +87,12 @@ typedef struct carat_chat_options {
 /* Renders into an empty prompt. Errors: CARAT_EARG (no messages; with raw what the template refuses, in its words),
  * CARAT_ELIMIT (more than 2^31 bytes of text), CARAT_ENOMEM. */
 bool carat_chat_render(const carat_chat_message *messages, size_t n, const carat_chat_options *options,
-                       carat_prompt *out, carat_err *err);
-void carat_prompt_deinit(carat_prompt *p);
+                       carat_segments *out, carat_err *err);
+void carat_segments_deinit(carat_segments *p);
 
 /* The prompt as the reference template writes it: control tokens by name, an image as <start_of_image>. For people and
  * tests; never tokenise it. False: out is full. */
-bool carat_prompt_text(const carat_prompt *p, carat_buf *out);
+bool carat_segments_text(const carat_segments *p, carat_buf *out);
 
 /* Where an image's rows go among the ids. */
 typedef struct carat_image_place {
@@ -102,8 +104,8 @@ typedef struct carat_image_place {
  * the newlines one with those of the text around it; its place is noted in places (room for all the image segments;
  * NULL: not wanted). With n_soft == 0 an image is <start_of_image> alone, as the template has it.
  * Errors: CARAT_EUNSUPPORTED (the vocabulary lacks a token of the template), CARAT_ENOMEM. */
-bool carat_prompt_ids(const carat_prompt *p, const carat_tokenizer *t, size_t n_soft, carat_ids *out,
-                      carat_image_place *places, carat_err *err);
+bool carat_segments_ids(const carat_segments *p, const carat_tokenizer *t, size_t n_soft, carat_ids *out,
+                        carat_image_place *places, carat_err *err);
 
 /* s without the white space at its ends, as Python's str.strip() sees it (Unicode's too). */
 void carat_chat_trim(const char **s, size_t *len);

@@ -48,23 +48,9 @@ typedef struct carat_box { /* in source pixels */
 bool carat_image_resize(const carat_image *image, carat_box part, uint32_t width, uint32_t height, uint8_t *out,
                         carat_err *err);
 
-/* Pan & Scan (Gemma 3 report, arXiv:2503.19786, section 2.1; numbers as in the reference processor). */
-typedef enum carat_pan_scan_mode {
-    CARAT_PAN_SCAN_AUTO, /* pictures of at least min_ratio are cut, as the reference does when asked to */
-    CARAT_PAN_SCAN_OFF,  /* the reference's default */
-    CARAT_PAN_SCAN_ON    /* every picture whose crops have min_crop, whatever its ratio; a square into left and right */
-} carat_pan_scan_mode;
-
-typedef struct carat_pan_scan {
-    carat_pan_scan_mode mode;
-    uint32_t min_crop;  /* 256: no crop has a side below it, but the last may be narrower */
-    uint32_t max_crops; /* 4 */
-    double min_ratio;   /* 1.2: flatter pictures are cut */
-} carat_pan_scan;
-
+/* Pan & Scan: carat.h has the rule's numbers. */
 #define CARAT_MAX_CROPS 64
 
-carat_pan_scan carat_pan_scan_default(void); /* mode AUTO */
 /* The crops besides the whole picture, in reading order; returns how many (0: it is not cut). boxes: max_crops places,
  * at most CARAT_MAX_CROPS are made. */
 size_t carat_pan_scan_boxes(const carat_pan_scan *p, uint32_t width, uint32_t height, carat_box *boxes);

@@ -3,25 +3,21 @@
 
 #include "image/image.h"
 
-carat_pan_scan carat_pan_scan_default(void)
-{
-    return (carat_pan_scan){ .mode = CARAT_PAN_SCAN_AUTO, .min_crop = 256, .max_crops = 4, .min_ratio = 1.2 };
-}
-
 size_t carat_pan_scan_boxes(const carat_pan_scan *p, uint32_t width, uint32_t height, carat_box *boxes)
 {
     uint32_t longer = width > height ? width : height, shorter = width > height ? height : width;
-    uint32_t max = p->max_crops < CARAT_MAX_CROPS ? p->max_crops : CARAT_MAX_CROPS;
-    if (shorter == 0 || p->min_crop == 0 || max == 0 || p->mode == CARAT_PAN_SCAN_OFF)
+    uint32_t min_crop = p->min_crop ? p->min_crop : 256, max = p->max_crops ? p->max_crops : 4;
+    max = max < CARAT_MAX_CROPS ? max : CARAT_MAX_CROPS;
+    if (shorter == 0 || p->mode == CARAT_PAN_SCAN_OFF)
         return 0;
-    if (p->mode == CARAT_PAN_SCAN_AUTO && (double)longer / shorter < p->min_ratio)
+    if (p->mode == CARAT_PAN_SCAN_AUTO && (double)longer / shorter < (p->min_ratio > 0 ? p->min_ratio : 1.2))
         return 0;
-    double n = floor((double)longer / shorter + 0.5), fit = floor((double)longer / p->min_crop);
+    double n = floor((double)longer / shorter + 0.5), fit = floor((double)longer / min_crop);
     n = n < fit ? n : fit;
     n = n > 2 ? n : 2;
     n = n < max ? n : max;
     uint32_t step = (uint32_t)ceil(longer / n), smallest = step < shorter ? step : shorter;
-    if (smallest < p->min_crop)
+    if (smallest < min_crop)
         return 0;
     /* The last one is narrower where the sides do not divide. Of many tiny crops the last can begin beyond the edge
      * (65 pixels in 64 steps of 2): the reference then fails, here they are left out. */

@@ -9,7 +9,7 @@
 #include "../tokenizer/vocab_file.h"
 #include "base/json.h"
 #include "base/map.h"
-#include "chat/prompt.h"
+#include "chat/segments.h"
 
 #define DATA TEST_DATA "/chat/"
 #define MAX  16
@@ -77,23 +77,23 @@ static void read_chat(chat *c, const json_t *messages)
     }
 }
 
-static void expect_text(const carat_prompt *p, const char *want)
+static void expect_text(const carat_segments *p, const char *want)
 {
     carat_buf b;
     carat_buf_init(&b, 1 << 20);
-    assert_true(carat_prompt_text(p, &b));
+    assert_true(carat_segments_text(p, &b));
     assert_string_equal(b.data, want);
     carat_buf_deinit(&b);
 }
 
 /* The ids are the reference's: those of its text tokenised with special tokens. Where a user typed a marker ours must
  * differ, and have no more control tokens than the template put there. */
-static void expect_ids(const carat_tokenizer *t, const carat_prompt *p, const json_t *want, bool has_marker)
+static void expect_ids(const carat_tokenizer *t, const carat_segments *p, const json_t *want, bool has_marker)
 {
     carat_ids ids = { 0 };
     carat_err err;
     size_t n_control = 0, n_scaffold = 0;
-    assert_true(carat_prompt_ids(p, t, 0, &ids, NULL, &err));
+    assert_true(carat_segments_ids(p, t, 0, &ids, NULL, &err));
     for (size_t i = 0; i < p->n; i++)
         n_scaffold += p->segments[i].kind != CARAT_SEGMENT_TEXT;
     for (size_t i = 0; i < ids.n; i++)
@@ -131,7 +131,7 @@ static void check_template(const carat_tokenizer *t, const json_t *line)
     bool prompted = json_is_true(json_object_get(line, "add_generation_prompt"));
     const char *rendered = json_string_value(json_object_get(line, "rendered"));
     const char *error = json_string_value(json_object_get(line, "error"));
-    carat_prompt p = { 0 };
+    carat_segments p = { 0 };
     carat_err err = { 0 };
     bool ok = carat_chat_render(c->messages, c->n, prompted ? &raw : &raw_no_prompt, &p, &err);
     assert_int_equal(ok, error == NULL);
@@ -143,7 +143,7 @@ static void check_template(const carat_tokenizer *t, const json_t *line)
                           strstr(c->messages[0].parts[0].text, "<end_of_turn>");
         expect_text(&p, rendered);
         expect_ids(t, &p, json_object_get(line, "ids"), has_marker);
-        carat_prompt_deinit(&p);
+        carat_segments_deinit(&p);
     }
     /* Repair takes everything, and what raw takes it renders the same. */
     assert_true(carat_chat_render(c->messages, c->n, prompted ? &repair : &repair_no_prompt, &p, &err));
@@ -151,7 +151,7 @@ static void check_template(const carat_tokenizer *t, const json_t *line)
         expect_text(&p, rendered);
         assert_int_equal(p.repairs, 0);
     }
-    carat_prompt_deinit(&p);
+    carat_segments_deinit(&p);
     free(c);
 }
 
@@ -179,7 +179,7 @@ static size_t crops_of(int w, int h)
 }
 
 /* The processor's text into segments: markers are scaffolding here. */
-static void read_prompt(carat_prompt *p, const char *s, const json_t *sizes, bool scan)
+static void read_prompt(carat_segments *p, const char *s, const json_t *sizes, bool scan)
 {
     static const struct {
         const char *name;
@@ -189,25 +189,25 @@ static void read_prompt(carat_prompt *p, const char *s, const json_t *sizes, boo
                   { "<end_of_turn>", CARAT_SEGMENT_END_OF_TURN },
                   { "<start_of_image>", CARAT_SEGMENT_IMAGE } };
     carat_buf_init(&p->text, 1 << 20);
-    assert_true(carat_prompt_control(p, CARAT_SEGMENT_BOS));
+    assert_true(carat_segments_control(p, CARAT_SEGMENT_BOS));
     size_t n_images = 0;
     while (*s) {
         size_t i = 0;
         while (i < 4 && strncmp(s, marks[i].name, strlen(marks[i].name)))
             i++;
         if (i == 4) {
-            assert_true(carat_prompt_add(p, s++, 1));
+            assert_true(carat_segments_add(p, s++, 1));
             continue;
         }
         s += strlen(marks[i].name);
         if (marks[i].kind != CARAT_SEGMENT_IMAGE) {
-            assert_true(carat_prompt_control(p, marks[i].kind));
+            assert_true(carat_segments_control(p, marks[i].kind));
             continue;
         }
         const json_t *size = json_array_get(sizes, n_images);
         int w = (int)json_integer_value(json_array_get(size, 0)), h = (int)json_integer_value(json_array_get(size, 1));
         carat_chat_part part = { .image = n_images++, .n_crops = scan ? crops_of(w, h) : 0 };
-        assert_true(carat_prompt_image(p, &part));
+        assert_true(carat_segments_image(p, &part));
     }
 }
 
@@ -216,7 +216,7 @@ static void check_processor(const carat_tokenizer *t, const json_t *line)
     const json_t *want = json_object_get(line, "ids_rle");
     if (!json_is_array(want))
         return; /* a wrong number of pictures: that cannot be said here, a place and its picture are one thing */
-    carat_prompt p = { 0 };
+    carat_segments p = { 0 };
     carat_err err;
     const char *text = json_string_value(json_object_get(line, "text"));
     const char *bare = json_array_size(json_object_get(line, "image_sizes_wh")) == 1
@@ -226,7 +226,7 @@ static void check_processor(const carat_tokenizer *t, const json_t *line)
                 json_is_true(json_object_get(line, "do_pan_and_scan")));
     carat_image_place places[MAX];
     carat_ids ids = { 0 };
-    assert_true(carat_prompt_ids(&p, t, 256, &ids, places, &err));
+    assert_true(carat_segments_ids(&p, t, 256, &ids, places, &err));
     size_t at = 0, n_places = 0, i;
     json_t *run;
     json_array_foreach(want, i, run) {
@@ -241,7 +241,7 @@ static void check_processor(const carat_tokenizer *t, const json_t *line)
     assert_int_equal(at, ids.n);
     assert_int_equal(n_places, json_integer_value(json_object_get(line, "pixel_values_n")));
     carat_ids_deinit(&ids);
-    carat_prompt_deinit(&p);
+    carat_segments_deinit(&p);
 }
 
 static void images_as_the_processor_lays_them_out(void **state)
@@ -262,12 +262,12 @@ static void expect_repair(const said *says, size_t n, const char *want, unsigned
         c->parts[i][0] = (carat_chat_part){ says[i].text, says[i].text ? strlen(says[i].text) : 0, 0, 0 };
         c->messages[i] = (carat_chat_message){ says[i].role, c->parts[i], says[i].text ? 1 : 0, false, !says[i].text };
     }
-    carat_prompt p = { 0 };
+    carat_segments p = { 0 };
     carat_err err;
     assert_true(carat_chat_render(c->messages, n, &repair_no_prompt, &p, &err));
     expect_text(&p, want);
     assert_int_equal(p.repairs, repairs);
-    carat_prompt_deinit(&p);
+    carat_segments_deinit(&p);
     free(c);
 }
 
@@ -320,7 +320,7 @@ static void every_repair_has_words(void **state)
 static void errors(void **state)
 {
     (void)state;
-    carat_prompt p = { 0 };
+    carat_segments p = { 0 };
     carat_err err;
     assert_false(carat_chat_render(NULL, 0, &repair, &p, &err));
     assert_int_equal(err.code, CARAT_EARG);
@@ -332,7 +332,7 @@ static void errors(void **state)
     assert_false(carat_chat_render(null, 1, &raw, &p, &err));
     assert_non_null(strstr(err.msg, "message 0: Invalid content type"));
     assert_null(p.segments);
-    carat_prompt_deinit(&p);
+    carat_segments_deinit(&p);
 }
 
 /* Random conversations: never refused, turns alternate beginning with the user, control tokens only from the template,
@@ -363,7 +363,7 @@ static void random_conversations(void **state)
             parts[i] = (carat_chat_part){ text, text ? strlen(text) : 0, i, 0 };
             m[i] = (carat_chat_message){ roles[(r >> 20) % 8], &parts[i], 1, !text, false };
         }
-        carat_prompt p = { 0 };
+        carat_segments p = { 0 };
         carat_err err;
         assert_true(carat_chat_render(m, n, &repair, &p, &err));
         bool user = true;
@@ -381,13 +381,13 @@ static void random_conversations(void **state)
         }
         assert_int_equal(seen, n_images);
         carat_ids ids = { 0 };
-        assert_true(carat_prompt_ids(&p, *state, 4, &ids, NULL, &err));
+        assert_true(carat_segments_ids(&p, *state, 4, &ids, NULL, &err));
         size_t n_special = 0;
         for (size_t i = 0; i < ids.n; i++)
             n_special += carat_tok_is_control(*state, ids.v[i]);
         assert_int_equal(n_special, n_control + 6 * n_images);
         carat_ids_deinit(&ids);
-        carat_prompt_deinit(&p);
+        carat_segments_deinit(&p);
     }
 }
 

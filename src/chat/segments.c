@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "chat/prompt.h"
+#include "chat/segments.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-static carat_segment *add_segment(carat_prompt *p, carat_segment_kind kind)
+static carat_segment *add_segment(carat_segments *p, carat_segment_kind kind)
 {
     if (p->n == p->cap) {
         size_t cap = p->cap ? p->cap * 2 : 16;
@@ -18,12 +18,12 @@ static carat_segment *add_segment(carat_prompt *p, carat_segment_kind kind)
     return &p->segments[p->n++];
 }
 
-bool carat_prompt_control(carat_prompt *p, carat_segment_kind kind)
+bool carat_segments_control(carat_segments *p, carat_segment_kind kind)
 {
     return add_segment(p, kind) != NULL;
 }
 
-bool carat_prompt_add(carat_prompt *p, const char *s, size_t len)
+bool carat_segments_add(carat_segments *p, const char *s, size_t len)
 {
     if (!len)
         return true;
@@ -35,12 +35,12 @@ bool carat_prompt_add(carat_prompt *p, const char *s, size_t len)
     return true;
 }
 
-bool carat_prompt_str(carat_prompt *p, const char *s)
+bool carat_segments_str(carat_segments *p, const char *s)
 {
-    return carat_prompt_add(p, s, strlen(s));
+    return carat_segments_add(p, s, strlen(s));
 }
 
-static bool put_view(carat_prompt *p, size_t image, size_t crop)
+static bool put_view(carat_segments *p, size_t image, size_t crop)
 {
     carat_segment *seg = add_segment(p, CARAT_SEGMENT_IMAGE);
     if (!seg)
@@ -51,25 +51,25 @@ static bool put_view(carat_prompt *p, size_t image, size_t crop)
 }
 
 /* The words are the reference processor's. */
-bool carat_prompt_image(carat_prompt *p, const carat_chat_part *part)
+bool carat_segments_image(carat_segments *p, const carat_chat_part *part)
 {
     if (!part->n_crops)
         return put_view(p, part->image, 0);
-    bool ok = carat_prompt_str(p, "Here is the original image ") && put_view(p, part->image, 0) &&
-              carat_prompt_str(p, " and here are some crops to help you see better ");
+    bool ok = carat_segments_str(p, "Here is the original image ") && put_view(p, part->image, 0) &&
+              carat_segments_str(p, " and here are some crops to help you see better ");
     for (size_t crop = 1; ok && crop <= part->n_crops; crop++)
-        ok = (crop == 1 || carat_prompt_str(p, " ")) && put_view(p, part->image, crop);
+        ok = (crop == 1 || carat_segments_str(p, " ")) && put_view(p, part->image, crop);
     return ok;
 }
 
-void carat_prompt_deinit(carat_prompt *p)
+void carat_segments_deinit(carat_segments *p)
 {
     free(p->segments);
     carat_buf_deinit(&p->text);
-    *p = (carat_prompt){ 0 };
+    *p = (carat_segments){ 0 };
 }
 
-bool carat_prompt_text(const carat_prompt *p, carat_buf *out)
+bool carat_segments_text(const carat_segments *p, carat_buf *out)
 {
     static const char *const names[] = { "<bos>", "<start_of_turn>", "<end_of_turn>", "", "<start_of_image>" };
     for (size_t i = 0; i < p->n; i++) {
@@ -87,13 +87,14 @@ bool carat_prompt_text(const carat_prompt *p, carat_buf *out)
 /* The run of text being collected: a segment, and the newlines of images at its ends. */
 typedef struct filling {
     const carat_tokenizer *t;
+    unsigned flags;
     carat_buf run;
     carat_ids *out;
 } filling;
 
 static bool end_run(filling *f, carat_err *err)
 {
-    bool ok = carat_tok_encode(f->t, f->run.data ? f->run.data : "", f->run.len, 0, f->out, err);
+    bool ok = carat_tok_encode(f->t, f->run.data ? f->run.data : "", f->run.len, f->flags, f->out, err);
     carat_buf_clear(&f->run);
     return ok;
 }
@@ -130,7 +131,7 @@ static bool put_image(filling *f, size_t n_soft, size_t *at, carat_err *err)
            (carat_buf_str(&f->run, "\n\n") || no_memory(err));
 }
 
-static bool put_segment(filling *f, const carat_prompt *p, const carat_segment *s, carat_err *err)
+static bool put_segment(filling *f, const carat_segments *p, const carat_segment *s, carat_err *err)
 {
     const carat_tok_info *facts = carat_tok_facts(f->t);
     switch (s->kind) {
@@ -148,10 +149,10 @@ static bool put_segment(filling *f, const carat_prompt *p, const carat_segment *
     return true;
 }
 
-bool carat_prompt_ids(const carat_prompt *p, const carat_tokenizer *t, size_t n_soft, carat_ids *out,
-                      carat_image_place *places, carat_err *err)
+bool carat_segments_ids(const carat_segments *p, const carat_tokenizer *t, size_t n_soft, carat_ids *out,
+                        carat_image_place *places, carat_err *err)
 {
-    filling f = { .t = t, .out = out };
+    filling f = { .t = t, .flags = p->text_flags, .out = out };
     carat_buf_init(&f.run, (size_t)1 << 31);
     size_t was = out->n, n_places = 0;
     bool ok = true;

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "pictures.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "term.h"
+
+cli_list cli_image_paths;
+
+static struct {
+    const char *mode;
+    double ratio;
+    int64_t min_crop, max_crops;
+} pan = { .ratio = 1.2, .min_crop = 256, .max_crops = 4 };
+
+#define PAN_SCAN_OPTIONS                                                                                               \
+    { 0,                                                                                                               \
+      "pan-scan",                                                                                                      \
+      NULL,                                                                                                            \
+      CLI_TEXT,                                                                                                        \
+      &pan.mode,                                                                                                       \
+      "auto|off|on",                                                                                                   \
+      "show long pictures also in crops: auto cuts at the ratio below (default: auto)",                                \
+      0,                                                                                                               \
+      0 },                                                                                                             \
+        { 0, "pan-scan-ratio", NULL, CLI_NUM, &pan.ratio, "X", "longer over shorter side (default: 1.2)", 1, 1000 },   \
+        { 0, "pan-scan-min", NULL, CLI_INT, &pan.min_crop, "N", "no crop with a side below N pixels (default: 256)",   \
+          1, 1 << 20 },                                                                                                \
+    {                                                                                                                  \
+        0, "pan-scan-max", NULL, CLI_INT, &pan.max_crops, "N", "most crops of a picture (default: 4)", 1, 64           \
+    }
+
+static const cli_option picture_options[] = {
+    { 0, "image", NULL, CLI_TEXTS, &cli_image_paths, "FILE",
+      "a picture (JPEG, PNG, WebP, BMP); repeatable. They stand where the prompt says <image>, else before it", 0, 0 },
+    PAN_SCAN_OPTIONS,
+};
+static const cli_option pan_scan_options[] = { PAN_SCAN_OPTIONS };
+const cli_table cli_pictures_table = CLI_TABLE("pictures", picture_options);
+const cli_table cli_pan_scan_table = CLI_TABLE("pan and scan", pan_scan_options);
+
+bool cli_pan_scan(const cli_command *cmd, carat_pan_scan *out)
+{
+    static const char *const names[] = {
+        [CARAT_PAN_SCAN_AUTO] = "auto", [CARAT_PAN_SCAN_OFF] = "off", [CARAT_PAN_SCAN_ON] = "on"
+    };
+    *out = (carat_pan_scan){ .mode = CARAT_PAN_SCAN_AUTO,
+                             .min_crop = (uint32_t)pan.min_crop,
+                             .max_crops = (uint32_t)pan.max_crops,
+                             .min_ratio = pan.ratio };
+    for (int i = 0; pan.mode && i < 3; i++)
+        if (strcmp(pan.mode, names[i]) == 0) {
+            out->mode = (carat_pan_scan_mode)i;
+            return true;
+        }
+    if (pan.mode)
+        cli_usage(cmd, "--pan-scan is '%s', expected auto, off or on", pan.mode);
+    return !pan.mode;
+}
+
+bool cli_pictures_load(const cli_list *paths, cli_pictures *out, carat_err *err)
+{
+    *out = (cli_pictures){ .v = calloc(paths->n + 1, sizeof(carat_picture *)) };
+    if (!out->v)
+        return carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for %zu pictures", paths->n);
+    for (size_t i = 0; i < paths->n; i++) {
+        if (!carat_picture_load(paths->v[i], &out->v[i], err)) {
+            cli_pictures_free(out);
+            return false;
+        }
+        out->n++;
+    }
+    return true;
+}
+
+void cli_pictures_free(cli_pictures *p)
+{
+    for (size_t i = 0; i < p->n; i++)
+        carat_picture_free(p->v[i]);
+    free(p->v);
+    *p = (cli_pictures){ 0 };
+}
+
+static size_t count_marks(const char *text)
+{
+    size_t n = 0;
+    while ((text = strstr(text, CLI_IMAGE_MARK))) {
+        n++;
+        text += strlen(CLI_IMAGE_MARK);
+    }
+    return n;
+}
+
+bool cli_place_pictures(char *text, const carat_picture *const *pictures, size_t n_pictures, carat_content **content,
+                        size_t *n, bool *is_inline, carat_err *err)
+{
+    size_t n_marks = n_pictures ? count_marks(text) : 0; /* without pictures a mark is text like any other */
+    *n = 0;
+    *content = NULL;
+    *is_inline = n_marks > 0;
+    if (n_marks && n_marks != n_pictures)
+        return carat_fail(err, CARAT_EARG, CARAT_NOWHERE, "%zu pictures for %zu marks '" CLI_IMAGE_MARK "' in the text",
+                          n_pictures, n_marks);
+    carat_content *c = calloc(2 * n_pictures + 1, sizeof *c);
+    if (!c)
+        return carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for %zu pictures", n_pictures);
+    *content = c;
+    for (size_t i = 0; i < n_pictures; i++) {
+        char *mark = n_marks ? strstr(text, CLI_IMAGE_MARK) : text;
+        if (mark != text) {
+            *mark = '\0';
+            c[(*n)++].text = text;
+        }
+        c[(*n)++].picture = pictures[i];
+        text = mark + (n_marks ? strlen(CLI_IMAGE_MARK) : 0);
+    }
+    if (*text || *n == 0)
+        c[(*n)++].text = text;
+    return true;
+}
+
+bool cli_prompt_progress(void *arg, carat_phase phase, uint64_t done, uint64_t total)
+{
+    (void)arg;
+    static carat_phase last;
+    if (phase != last)
+        term_progress_end();
+    last = phase;
+    term_progress((void *)(uintptr_t)(phase == CARAT_PHASE_IMAGE ? "looking" : "reading"), done, total);
+    if (done == total)
+        term_progress_end();
+    return true;
+}

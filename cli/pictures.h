@@ -1,0 +1,37 @@
+/* pictures.h - images on the command line: the options, the files, their places in a text.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef CARAT_CLI_PICTURES_H
+#define CARAT_CLI_PICTURES_H
+
+#include "carat.h"
+#include "options.h"
+
+#define CLI_IMAGE_MARK "<image>"
+
+extern const cli_table cli_pictures_table; /* --image and Pan & Scan */
+extern const cli_table cli_pan_scan_table; /* Pan & Scan alone */
+extern cli_list cli_image_paths;           /* of --image */
+
+/* From the options; false after a message. */
+bool cli_pan_scan(const cli_command *cmd, carat_pan_scan *out);
+
+typedef struct cli_pictures {
+    carat_picture **v; /* [n], owned */
+    size_t n;
+} cli_pictures;
+
+/* Loads the files in order; all or none. */
+bool cli_pictures_load(const cli_list *paths, cli_pictures *out, carat_err *err);
+void cli_pictures_free(cli_pictures *p);
+
+/* A text with pictures: where the marks stand, else all before the text. The pieces' texts are in `text`, whose marks
+ * are overwritten; *content is the caller's (free). *is_inline: marks there were. Errors: CARAT_EARG (marks and
+ * pictures that do not match). */
+bool cli_place_pictures(char *text, const carat_picture *const *pictures, size_t n_pictures, carat_content **content,
+                        size_t *n, bool *is_inline, carat_err *err);
+
+/* For carat_session_on_progress: a bar while images are looked at and a long prompt is read. */
+bool cli_prompt_progress(void *arg, carat_phase phase, uint64_t done, uint64_t total);
+
+#endif

@@ -1,0 +1,111 @@
+/* carat see - what the model would be shown of a picture, for a person to look at.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/json.h"
+#include "commands.h"
+#include "common.h"
+#include "pictures.h"
+#include "term.h"
+
+static struct {
+    const char *out;
+    int64_t size;
+    bool json;
+} opt = { .size = 896 };
+
+static const cli_option options[] = {
+    { 'o', "output", NULL, CLI_TEXT, &opt.out, "PREFIX",
+      "write PREFIX-0.png (the whole), PREFIX-1.png ... (default: the file's name without its ending)", 0, 0 },
+    { 0, "size", NULL, CLI_INT, &opt.size, "N", "pixels along a side, as the model takes them (default: 896)", 1,
+      16384 },
+    { 0, "json", NULL, CLI_FLAG, &opt.json, NULL, "print one JSON object", 0, 0 },
+};
+
+static void prefix_of(const char *path, carat_buf *out)
+{
+    const char *name = strrchr(path, '/'), *dot;
+    name = name ? name + 1 : path;
+    dot = strrchr(name, '.');
+    carat_buf_add(out, name, dot && dot > name ? (size_t)(dot - name) : strlen(name));
+}
+
+static bool write_view(const carat_picture *p, const carat_pan_scan *pan, size_t i, const char *path, carat_err *err)
+{
+    uint32_t size = (uint32_t)opt.size;
+    uint8_t *rgb = malloc((size_t)size * size * 3);
+    bool ok = rgb || carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for a view of %u x %u", size, size);
+    ok = ok && carat_picture_view(p, pan, i, size, rgb, err) && carat_write_png(path, rgb, size, size, err);
+    free(rgb);
+    return ok;
+}
+
+static int see(const char *path, const carat_pan_scan *pan)
+{
+    carat_err err;
+    carat_picture *p;
+    if (!carat_picture_load(path, &p, &err))
+        return term_error(&err);
+    carat_buf prefix, name;
+    carat_buf_init(&prefix, 4096), carat_buf_init(&name, 4200);
+    if (opt.out)
+        carat_buf_str(&prefix, opt.out);
+    else
+        prefix_of(path, &prefix);
+    json_t *files = json_array();
+    int code = CLI_OK;
+    size_t n = carat_picture_n_views(p, pan);
+    for (size_t i = 0; i < n && code == CLI_OK; i++) {
+        carat_buf_clear(&name);
+        carat_buf_fmt(&name, "%s-%zu.png", prefix.data ? prefix.data : "", i);
+        if (!write_view(p, pan, i, name.data, &err))
+            code = term_error(&err);
+        json_array_append_new(files, json_string(name.data));
+        if (code == CLI_OK && !opt.json)
+            printf("%s  %s\n", name.data, i ? "crop" : "the whole picture");
+    }
+    if (code == CLI_OK && opt.json) {
+        json_t *o = json_pack("{s:s, s:I, s:I, s:O}", "path", path, "width", (json_int_t)carat_picture_width(p),
+                              "height", (json_int_t)carat_picture_height(p), "views", files);
+        json_dumpf(o, stdout, 0);
+        putchar('\n');
+        json_decref(o);
+    } else if (code == CLI_OK) {
+        term_note("%u x %u pixels, shown as %zu image%s", carat_picture_width(p), carat_picture_height(p), n,
+                  n == 1 ? "" : "s");
+    }
+    json_decref(files);
+    carat_buf_deinit(&prefix), carat_buf_deinit(&name);
+    carat_picture_free(p);
+    return code;
+}
+
+static int run(int argc, char **argv)
+{
+    const cli_table tables[] = { CLI_TABLE("options", options), cli_pan_scan_table };
+    cli_list args = { 0 };
+    carat_pan_scan pan;
+    if (!cli_parse(&cli_see, tables, 2, argc, argv, &args) || !cli_pan_scan(&cli_see, &pan))
+        return CLI_USAGE;
+    if (args.n != 1)
+        return cli_usage(&cli_see, "expected one picture");
+    term_init(false);
+    return see(args.v[0], &pan);
+}
+
+const cli_command cli_see = {
+    .name = "see",
+    .usage = "PICTURE [options]",
+    .summary = "write what the model would see of a picture as PNG files",
+    .text =
+        "Decodes a picture as the model's eyes get it: turned upright, on white, resized to a square; a long one also\n"
+        "in crops (pan and scan). Needs no model.\n\n"
+        "  carat see receipt.jpg\n"
+        "  carat see page.png --pan-scan on --pan-scan-max 6 -o /tmp/page",
+    .run = run,
+};

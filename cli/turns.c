@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "turns.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+
+static bool no_memory(carat_err *err)
+{
+    return carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for the conversation");
+}
+
+static void turn_deinit(turn *t)
+{
+    free(t->text);
+    free(t->content);
+    cli_pictures_free(&t->pictures);
+}
+
+void turns_drop(turns *t, size_t from, size_t n)
+{
+    for (size_t i = from; i < from + n; i++)
+        turn_deinit(&t->v[i]);
+    memmove(t->v + from, t->v + from + n, (t->n - from - n) * sizeof *t->v);
+    t->n -= n;
+}
+
+/* ---- files named in a message ---- */
+
+static bool is_picture_file(const char *path)
+{
+    static const char *const ends[] = { ".jpg", ".jpeg", ".png", ".webp", ".bmp" };
+    struct stat st;
+    size_t n = strlen(path);
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
+        size_t k = strlen(ends[i]);
+        if (n > k && strcasecmp(path + n - k, ends[i]) == 0)
+            return stat(path, &st) == 0 && S_ISREG(st.st_mode);
+    }
+    return false;
+}
+
+/* The next word of a message, quotes around it taken off: terminals put them around names with spaces that are dragged
+ * in. Returns where it ends in the text; *word is its bytes. */
+static const char *next_word(const char *at, carat_buf *word)
+{
+    carat_buf_clear(word);
+    char quote = *at == '\'' || *at == '"' ? *at : '\0';
+    const char *end = quote ? strchr(at + 1, quote) : NULL;
+    if (end) {
+        carat_buf_add(word, at + 1, (size_t)(end - at) - 1);
+        return end + 1;
+    }
+    for (end = at; *end && *end != ' ' && *end != '\n' && *end != '\t'; end++) {
+        if (*end == '\\' && end[1]) /* "my\ dog.jpg" */
+            end++;
+        carat_buf_add(word, end, 1);
+    }
+    return end;
+}
+
+bool turns_begins_with_picture(const char *line)
+{
+    carat_buf word;
+    carat_buf_init(&word, 1 << 16);
+    next_word(line, &word);
+    bool is = word.len && is_picture_file(word.data);
+    carat_buf_deinit(&word);
+    return is;
+}
+
+/* Copies the text with marks in place of the picture files it names, and collects these. */
+static bool find_files(const char *text, carat_buf *marked, cli_list *paths)
+{
+    carat_buf word;
+    carat_buf_init(&word, 1 << 16);
+    for (const char *at = text; *at;) {
+        const char *end = next_word(at, &word);
+        if (word.len && paths->n < CLI_MAX_LIST && is_picture_file(word.data)) {
+            paths->v[paths->n] = strdup(word.data);
+            if (paths->v[paths->n])
+                paths->n++;
+            carat_buf_str(marked, CLI_IMAGE_MARK);
+        } else {
+            carat_buf_add(marked, at, (size_t)(end - at));
+        }
+        size_t space = strspn(end, " \n\t");
+        carat_buf_add(marked, end, space);
+        at = end + space;
+    }
+    bool ok = !word.failed && !marked->failed;
+    carat_buf_deinit(&word);
+    return ok;
+}
+
+/* The attached pictures stand first, then those of the text. */
+static bool join(cli_pictures *all, cli_pictures *attached, cli_pictures *found)
+{
+    all->v = calloc(attached->n + found->n + 1, sizeof *all->v);
+    if (!all->v)
+        return false;
+    memcpy(all->v, attached->v, attached->n * sizeof *all->v);
+    memcpy(all->v + attached->n, found->v, found->n * sizeof *all->v);
+    all->n = attached->n + found->n;
+    free(attached->v), free(found->v);
+    *attached = *found = (cli_pictures){ 0 };
+    return true;
+}
+
+static bool place(turn *t, size_t n_attached, carat_err *err)
+{
+    carat_content *inner;
+    size_t n;
+    const carat_picture *const *all = (const carat_picture *const *)t->pictures.v;
+    if (!cli_place_pictures(t->text, all + n_attached, t->pictures.n - n_attached, &inner, &n, &t->is_inline, err))
+        return false;
+    t->content = calloc(n_attached + n, sizeof *t->content);
+    for (size_t i = 0; t->content && i < n_attached; i++)
+        t->content[t->n_content++].picture = all[i];
+    for (size_t i = 0; t->content && i < n; i++)
+        t->content[t->n_content++] = inner[i];
+    free(inner);
+    return t->content || no_memory(err);
+}
+
+bool turns_add(turns *t, const char *role, const char *text, cli_pictures *attached, bool looks, carat_err *err)
+{
+    static cli_list paths;
+    cli_pictures none = { 0 }, found = { 0 };
+    if (t->n == MAX_TURNS)
+        return carat_fail(err, CARAT_ELIMIT, CARAT_NOWHERE, "the conversation is full: /clear starts a new one");
+    attached = attached ? attached : &none;
+    turn *new = &t->v[t->n];
+    *new = (turn){ .role = role };
+    size_t n_attached = attached->n;
+    carat_buf marked;
+    carat_buf_init(&marked, (size_t)1 << 28);
+    bool ok = looks ? find_files(text, &marked, &paths) || no_memory(err) : true;
+    ok = ok && cli_pictures_load(&paths, &found, err);
+    new->text = ok ? strdup(found.n ? marked.data : text) : NULL;
+    ok = ok && (new->text || no_memory(err)) && (join(&new->pictures, attached, &found) || no_memory(err)) &&
+         place(new, n_attached, err);
+    for (size_t i = 0; i < paths.n; i++)
+        free((char *)(uintptr_t)paths.v[i]);
+    paths.n = 0;
+    carat_buf_deinit(&marked);
+    cli_pictures_free(&found);
+    if (ok)
+        t->n++;
+    else
+        turn_deinit(new);
+    return ok;
+}
+
+/* ---- the prompt ---- */
+
+static bool chat_prompt(const turns *t, const carat_engine *e, const char *system, const carat_prompt_options *o,
+                        carat_prompt **out, carat_err *err)
+{
+    carat_message *m = calloc(t->n + 1, sizeof *m);
+    size_t k = 0;
+    if (!m)
+        return no_memory(err);
+    if (system)
+        m[k++] = (carat_message){ .role = "system", .text = system };
+    for (size_t i = 0; i < t->n; i++)
+        m[k++] = (carat_message){ .role = t->v[i].role,
+                                  .content = t->v[i].content,
+                                  .n_content = t->v[i].n_content,
+                                  .is_inline = t->v[i].is_inline };
+    bool ok = carat_prompt_chat(e, m, k, o, out, err);
+    free(m);
+    return ok;
+}
+
+/* One growing text: what was said, what was written, what is said now. */
+static bool base_prompt(const turns *t, const carat_engine *e, const carat_prompt_options *o, carat_prompt **out,
+                        carat_err *err)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < t->n; i++)
+        n += t->v[i].n_content;
+    carat_content *c = calloc(n + 1, sizeof *c);
+    if (!c)
+        return no_memory(err);
+    n = 0;
+    for (size_t i = 0; i < t->n; i++)
+        for (size_t k = 0; k < t->v[i].n_content; k++)
+            c[n++] = t->v[i].content[k];
+    bool ok = carat_prompt_text(e, c, n, o, out, err);
+    free(c);
+    return ok;
+}
+
+bool turns_prompt(const turns *t, const carat_engine *e, const char *system, bool is_base, const carat_pan_scan *pan,
+                  carat_prompt **out, carat_err *err)
+{
+    const carat_prompt_options o = { .pan_scan = *pan };
+    return is_base ? base_prompt(t, e, &o, out, err) : chat_prompt(t, e, system, &o, out, err);
+}

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "engine/sight.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/size.h"
+
+typedef struct slot {
+    bool is_full;
+    uint64_t used; /* the step that last wanted it */
+    uint8_t hash[CARAT_VIEW_HASH];
+} slot;
+
+struct carat_sight {
+    carat_vision *vision;
+    size_t n_slots, row_values; /* of one image */
+    slot *slots;
+    float *rows; /* [n_slots][row_values] */
+    size_t bytes;
+    uint64_t step;
+    carat_sight_stats stats;
+};
+
+/* A step begins with a whole image even if it is longer than the step should be. */
+static size_t slots_of(const carat_vision_config *c, const carat_sight_options *o)
+{
+    size_t step = o->step_tokens / c->tokens_per_image + 1;
+    return step > o->n_slots ? step : o->n_slots;
+}
+
+bool carat_sight_slot_bytes(const carat_vision_config *c, size_t text_width, const carat_sight_options *o, size_t *out)
+{
+    return carat_mul_size((size_t)c->tokens_per_image * sizeof(float), text_width, out) &&
+           carat_mul_size(*out, slots_of(c, o), out);
+}
+
+bool carat_sight_open(const char *path, size_t text_width, const carat_kernels *k, carat_pool *pool,
+                      const carat_sight_options *o, carat_sight **out, carat_err *err)
+{
+    *out = NULL;
+    carat_sight *s = calloc(1, sizeof *s);
+    if (!s)
+        return carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for the vision tower");
+    if (!carat_vision_open(path, text_width, k, pool, &(carat_vision_options){ .exact = o->exact }, &s->vision, err)) {
+        carat_sight_close(s);
+        return false;
+    }
+    const carat_vision_config *c = carat_vision_shape(s->vision);
+    s->row_values = (size_t)c->tokens_per_image * text_width;
+    s->n_slots = slots_of(c, o);
+    s->slots = calloc(s->n_slots, sizeof *s->slots);
+    if (carat_sight_slot_bytes(c, text_width, o, &s->bytes))
+        s->rows = carat_block_new(s->bytes);
+    if (!s->slots || !s->rows) {
+        size_t n = s->n_slots;
+        carat_sight_close(s);
+        return carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory to remember %zu images", n);
+    }
+    *out = s;
+    return true;
+}
+
+void carat_sight_close(carat_sight *s)
+{
+    if (!s)
+        return;
+    carat_vision_close(s->vision);
+    carat_block_free(s->rows, s->bytes);
+    free(s->slots);
+    free(s);
+}
+
+const carat_vision_config *carat_sight_shape(const carat_sight *s)
+{
+    return carat_vision_shape(s->vision);
+}
+
+carat_sight_stats carat_sight_counters(const carat_sight *s)
+{
+    return s->stats;
+}
+
+/* The slot that holds a view; NULL. */
+static slot *find(const carat_sight *s, const carat_view *v)
+{
+    for (size_t i = 0; i < s->n_slots; i++)
+        if (s->slots[i].is_full && memcmp(s->slots[i].hash, v->hash, sizeof v->hash) == 0)
+            return &s->slots[i];
+    return NULL;
+}
+
+/* One that this step does not want: an empty one, else the one unused for longest. */
+static slot *oldest(const carat_sight *s)
+{
+    slot *best = NULL;
+    for (size_t i = 0; i < s->n_slots; i++) {
+        slot *t = &s->slots[i];
+        if (!t->is_full)
+            return t;
+        if (t->used != s->step && (!best || t->used < best->used))
+            best = t;
+    }
+    return best;
+}
+
+static float *rows_of(const carat_sight *s, const slot *t)
+{
+    return s->rows + (size_t)(t - s->slots) * s->row_values;
+}
+
+void carat_sight_begin(carat_sight *s)
+{
+    s->step++;
+}
+
+static bool encode(carat_sight *s, const carat_view *v, slot *t, bool (*progress)(void *arg, size_t done, size_t total),
+                   void *arg, carat_err *err)
+{
+    t->is_full = false; /* until its rows are whole */
+    carat_vision_set_progress(s->vision, progress, arg);
+    bool ok = carat_vision_encode_rgb(s->vision, v->rgb, 1, rows_of(s, t), err);
+    carat_vision_set_progress(s->vision, NULL, NULL);
+    if (!ok)
+        return false;
+    t->is_full = true;
+    memcpy(t->hash, v->hash, sizeof t->hash);
+    s->stats.n_encoded++;
+    return true;
+}
+
+const float *carat_sight_rows(carat_sight *s, const carat_view *view,
+                              bool (*progress)(void *arg, size_t done, size_t total), void *arg, carat_err *err)
+{
+    uint32_t size = carat_vision_shape(s->vision)->image_size;
+    if (view->size != size) {
+        carat_fail(err, CARAT_EARG, CARAT_NOWHERE, "an image of %u pixels a side, the tower takes %u", view->size,
+                   size);
+        return NULL;
+    }
+    slot *t = find(s, view);
+    if (t) {
+        s->stats.n_cached++;
+    } else if (!(t = oldest(s))) {
+        carat_fail(err, CARAT_EARG, CARAT_NOWHERE, "more than %zu images in a step", s->n_slots);
+        return NULL;
+    } else if (!encode(s, view, t, progress, arg, err)) {
+        return NULL;
+    }
+    t->used = s->step;
+    return rows_of(s, t);
+}
