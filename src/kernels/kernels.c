@@ -46,3 +46,23 @@ size_t carat_acts_stride(carat_acts_form form, size_t cols)
      * into the same few cache sets. */
     return bytes % 512 == 0 ? bytes + 64 : bytes;
 }
+
+static size_t round_up(size_t n, size_t to)
+{
+    return (n + to - 1) / to * to;
+}
+
+static size_t set_steps(carat_acts_form form, size_t n)
+{
+    return form == CARAT_ACTS_BF16 ? (n + 1) / 2 : n;
+}
+
+size_t carat_set_k_bytes(carat_acts_form form, size_t head_dim, size_t n_key)
+{
+    return round_up(4 * round_up(n_key, CARAT_SET_GROUP) * set_steps(form, head_dim), 64);
+}
+
+size_t carat_set_v_bytes(carat_acts_form form, size_t head_dim, size_t n_key)
+{
+    return round_up(4 * set_steps(form, round_up(n_key, CARAT_SET_GROUP)) * round_up(head_dim, CARAT_SET_GROUP), 64);
+}

@@ -171,6 +171,37 @@ typedef struct carat_attend {
 #define CARAT_MAX_HEAD_DIM   512
 #define CARAT_ATTEND_SCRATCH ((size_t)256 << 10) /* bytes */
 
+/* ---- attention over a whole set -----------------------------------------------------------------------------------
+ *
+ * Every query row sees every key: the patches of an image. Keys and values of one head stand in steps of four bytes,
+ * one value in the F32 form, two in the BF16 form (the second is 0 where their number is odd): K   [keys / 12][steps of
+ * head_dim][12]   a dimension, or a pair of them, of twelve keys V   [steps of keys][dims]                a key's
+ * dimensions, or those of a pair of keys Keys and dims are rounded up to a multiple of 12; what lies past the last is
+ * 0. So a step, broadcast, meets vectors whose lanes are query rows. Each block is 64-aligned.
+ *
+ *   out[r] = sum_t softmax_t(scale * q[r] . k[t]) v[t]        over all n_key (at least one)
+ *
+ * F32: a running softmax as above, over tiles at fixed places. BF16: q, k, v and the weights exp(score - maximum so
+ * far) are rounded to bf16, subnormals perhaps to 0; products, scores, maxima and sums are f32; exp may be off by 2^-13
+ * of itself. A row's result does not depend on the other rows. */
+#define CARAT_SET_GROUP 12
+
+typedef struct carat_set {
+    size_t head_dim, n_key;
+    void *k, *v; /* carat_set_k_bytes, carat_set_v_bytes */
+} carat_set;
+
+typedef struct carat_set_rows {
+    float scale;
+    size_t n;
+    const float *q; /* n rows, `stride` floats apart; out likewise */
+    float *out;
+    size_t stride;
+} carat_set_rows;
+
+size_t carat_set_k_bytes(carat_acts_form form, size_t head_dim, size_t n_key); /* in kernels.c, rounded up to 64 */
+size_t carat_set_v_bytes(carat_acts_form form, size_t head_dim, size_t n_key);
+
 /* ---- the table ----------------------------------------------------------------------------------------------------
  */
 
@@ -205,6 +236,12 @@ typedef struct carat_kernels {
     void (*kv_put)(carat_kv_elem elem, void *k_tile, void *v_tile, size_t slot, const float *k, const float *v,
                    size_t head_dim);
     void (*attend)(const carat_attend *a, void *scratch);
+
+    /* By form; NULL for Q8. set_put writes keys and values [key, key + n) of a set, rows `stride` floats apart: key a
+     * multiple of 12, and n too unless it reaches n_key. Scratch of set_attend: CARAT_ATTEND_SCRATCH. */
+    void (*set_put[CARAT_N_ACTS])(const carat_set *s, size_t key, size_t n, const float *k, const float *v,
+                                  size_t stride);
+    void (*set_attend[CARAT_N_ACTS])(const carat_set *s, const carat_set_rows *r, void *scratch);
 
     /* max over n logits and log(sum(exp(x - max))), for logprobs: log p(i) = x[i] - *max - result. */
     float (*logsumexp)(const float *x, size_t n, float *max);

@@ -22,8 +22,9 @@ typedef struct block {
 static block block_at(const work *w, size_t first, size_t n_rows)
 {
     size_t n = n_rows - first < CARAT_VISION_BLOCK ? n_rows - first : CARAT_VISION_BLOCK;
-    size_t i = (size_t)w->thread, of = (size_t)w->n_threads;
-    return (block){ first, n, n * i / of, n * (i + 1) / of };
+    size_t i = (size_t)w->thread, of = (size_t)w->n_threads, groups = (n + CARAT_SET_GROUP - 1) / CARAT_SET_GROUP;
+    size_t begin = groups * i / of * CARAT_SET_GROUP, end = groups * (i + 1) / of * CARAT_SET_GROUP;
+    return (block){ first, n, begin < n ? begin : n, end < n ? end : n };
 }
 
 /* Blocks of n_rows, one after another: for (block b = ...; b.n; b = ...) */
@@ -116,17 +117,22 @@ static void embed(work *w)
 
 /* ---- attention ---- */
 
-static float *tile_at(const carat_vision *v, float *tiles, size_t head, size_t tile)
+static carat_set set_of(const carat_vision *v, size_t head)
 {
-    return tiles + (head * v->n_tile + tile) * CARAT_TILE * v->head_dim;
+    return (carat_set){ .head_dim = v->head_dim,
+                        .n_key = v->n_patch,
+                        .k = v->keys + head * v->key_bytes,
+                        .v = v->values + head * v->value_bytes };
 }
 
-static void store(const carat_vision *v, size_t patch, const float *k, const float *x)
+/* The thread's rows of the block become keys and values. */
+static void store(const carat_vision *v, const block *b)
 {
-    for (size_t h = 0; h < v->tower.cfg.n_head; h++)
-        v->k->kv_put(CARAT_KV_F32, tile_at(v, v->keys, h, patch / CARAT_TILE),
-                     tile_at(v, v->values, h, patch / CARAT_TILE), patch % CARAT_TILE, k + h * v->head_dim,
-                     x + h * v->head_dim, v->head_dim);
+    const float *k = v->kx + b->begin * v->hidden, *x = v->vx + b->begin * v->hidden;
+    for (size_t h = 0; h < v->tower.cfg.n_head; h++, k += v->head_dim, x += v->head_dim) {
+        const carat_set set = set_of(v, h);
+        v->k->set_put[v->form](&set, b->first + b->begin, b->end - b->begin, k, x, v->hidden);
+    }
 }
 
 static void project_in(work *w, const carat_tower_layer *l)
@@ -142,35 +148,21 @@ static void project_in(work *w, const carat_tower_layer *l)
             add(q + r * n, l->q.b, n);
             add(v->kx + r * n, l->k.b, n);
             add(v->vx + r * n, l->v.b, n);
-            store(v, b.first + r, v->kx + r * n, v->vx + r * n);
         }
+        store(v, &b);
     }
 }
 
 static void attend_item(const work *w, size_t head, size_t first, size_t n)
 {
-    carat_vision *v = w->v;
-    carat_vision_own *own = w->own;
-    for (size_t i = 0; i < n; i++) {
-        size_t at = (first + i) * v->hidden + head * v->head_dim;
-        own->q[i] = v->q + at;
-        own->out[i] = v->heads + at;
-    }
-    for (size_t i = 0; i < v->n_tile; i++) {
-        own->k_tiles[i] = tile_at(v, v->keys, head, i);
-        own->v_tiles[i] = tile_at(v, v->values, head, i);
-    }
-    v->k->attend(&(carat_attend){ .head_dim = v->head_dim,
-                                  .scale = 1.0f / sqrtf((float)v->head_dim),
-                                  .elem = CARAT_KV_F32,
-                                  .k_tiles = own->k_tiles,
-                                  .v_tiles = own->v_tiles,
+    const carat_vision *v = w->v;
+    const carat_set set = set_of(v, head);
+    const carat_set_rows rows = { .scale = 1.0f / sqrtf((float)v->head_dim),
                                   .n = n,
-                                  .q = own->q,
-                                  .out = own->out,
-                                  .lo = own->lo,
-                                  .hi = own->hi },
-                 own->scratch);
+                                  .q = v->q + first * v->hidden + head * v->head_dim,
+                                  .out = v->heads + first * v->hidden + head * v->head_dim,
+                                  .stride = v->hidden };
+    v->k->set_attend[v->form](&set, &rows, w->own->scratch);
 }
 
 static void attend(work *w)

@@ -29,32 +29,17 @@ static void find_forms(carat_vision *v)
     }
 }
 
-static void take_own(const carat_vision *v, carat_arena *a, carat_vision_own *own)
-{
-    *own = (carat_vision_own){
-        .scratch = carat_arena_take(a, SCRATCH, 1),
-        .k_tiles = carat_arena_take(a, v->n_tile, sizeof(void *)),
-        .v_tiles = carat_arena_take(a, v->n_tile, sizeof(void *)),
-        .q = carat_arena_take(a, CARAT_VISION_ITEM_ROWS, sizeof(float *)),
-        .out = carat_arena_take(a, CARAT_VISION_ITEM_ROWS, sizeof(float *)),
-        .lo = carat_arena_take(a, CARAT_VISION_ITEM_ROWS, sizeof(size_t)),
-        .hi = carat_arena_take(a, CARAT_VISION_ITEM_ROWS, sizeof(size_t)),
-    };
-    for (size_t i = 0; own->hi && i < CARAT_VISION_ITEM_ROWS; i++)
-        own->hi[i] = v->n_patch;
-}
-
 /* One walk for the size and for the real thing. Widths are within the configuration's limits: rows of 2^19 floats. */
 static void take_all(carat_vision *v, carat_arena *a)
 {
     const carat_vision_config *c = &v->tower.cfg;
-    size_t row = v->hidden * sizeof(float), tile = CARAT_TILE * v->head_dim * sizeof(float);
+    size_t row = v->hidden * sizeof(float);
     size_t wide = c->ffn > v->patch_cols ? c->ffn : v->patch_cols;
     v->x = carat_arena_take(a, v->n_patch, row);
     v->q = carat_arena_take(a, v->n_patch, row);
     v->heads = carat_arena_take(a, v->n_patch, row);
-    v->keys = carat_arena_take(a, c->n_head * v->n_tile, tile);
-    v->values = carat_arena_take(a, c->n_head * v->n_tile, tile);
+    v->keys = carat_arena_take(a, c->n_head, v->key_bytes);
+    v->values = carat_arena_take(a, c->n_head, v->value_bytes);
     v->norm = carat_arena_take(a, v->block, row);
     v->kx = carat_arena_take(a, v->block, row);
     v->vx = carat_arena_take(a, v->block, row);
@@ -67,7 +52,7 @@ static void take_all(carat_vision *v, carat_arena *a)
     v->counters = carat_arena_take(a, carat_vision_calls(v), sizeof *v->counters);
     carat_vision_own *own = carat_arena_take(a, (size_t)v->n_threads, sizeof *own), counted;
     for (int i = 0; i < v->n_threads; i++)
-        take_own(v, a, own ? &own[i] : &counted);
+        (own ? &own[i] : &counted)->scratch = carat_arena_take(a, SCRATCH, 1);
     v->own = own;
 }
 
@@ -83,7 +68,9 @@ static bool describe(carat_vision *v, const carat_kernels *k, int n_threads, con
     v->hidden = c->hidden;
     v->head_dim = c->hidden / c->n_head;
     v->n_patch = carat_vision_patches(c);
-    v->n_tile = (v->n_patch + CARAT_TILE - 1) / CARAT_TILE;
+    v->form = carat_linear_form(k, o->exact, CARAT_BF16); /* bf16 where the machine multiplies it */
+    v->key_bytes = carat_set_k_bytes(v->form, v->head_dim, v->n_patch);
+    v->value_bytes = carat_set_v_bytes(v->form, v->head_dim, v->n_patch);
     v->n_token = c->tokens_per_image;
     v->patch_cols = (size_t)c->n_channel * c->patch_size * c->patch_size;
     v->block = v->n_patch < CARAT_VISION_BLOCK ? v->n_patch : CARAT_VISION_BLOCK;

@@ -57,5 +57,6 @@ void check_acts(check *c);
 void check_mul(check *c);
 void check_vector(check *c);
 void check_attend(check *c);
+void check_set(check *c);
 
 #endif

@@ -66,6 +66,7 @@ int main(int argc, char **argv)
     check_mul(&c);
     check_vector(&c);
     check_attend(&c);
+    check_set(&c);
     if (c.n_run == 0) {
         fprintf(stderr, "no kernel has '%s' in its name\n", c.filter);
         return 1;

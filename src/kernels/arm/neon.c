@@ -83,4 +83,5 @@ void carat_kernels_neon(carat_kernels *k)
     carat_neon_install_f32(k);
     carat_neon_install_rows(k);
     carat_neon_install_attend(k);
+    carat_neon_install_set(k);
 }

@@ -32,5 +32,9 @@ void carat_kernels_generic(carat_kernels *k)
     k->geglu = carat_geglu_generic;
     k->kv_put = carat_kv_put_generic;
     k->attend = carat_attend_generic;
+    k->set_put[CARAT_ACTS_F32] = carat_set_put_f32_generic;
+    k->set_put[CARAT_ACTS_BF16] = carat_set_put_bf16_generic;
+    k->set_attend[CARAT_ACTS_F32] = carat_set_attend_f32_generic;
+    k->set_attend[CARAT_ACTS_BF16] = carat_set_attend_bf16_generic;
     k->logsumexp = carat_logsumexp_generic;
 }

@@ -25,4 +25,10 @@ void carat_kv_put_generic(carat_kv_elem elem, void *k_tile, void *v_tile, size_t
                           size_t head_dim);
 void carat_attend_generic(const carat_attend *a, void *scratch);
 
+void carat_set_put_f32_generic(const carat_set *s, size_t key, size_t n, const float *k, const float *v, size_t stride);
+void carat_set_put_bf16_generic(const carat_set *s, size_t key, size_t n, const float *k, const float *v,
+                                size_t stride);
+void carat_set_attend_f32_generic(const carat_set *s, const carat_set_rows *r, void *scratch);
+void carat_set_attend_bf16_generic(const carat_set *s, const carat_set_rows *r, void *scratch);
+
 #endif

@@ -11,4 +11,5 @@ void carat_kernels_avx2(carat_kernels *k)
     carat_avx2_acts(k);
     carat_avx2_vec(k);
     carat_avx2_attend(k);
+    carat_avx2_set(k);
 }

@@ -21,6 +21,7 @@ void carat_avx2_mul_f32(carat_kernels *k); /* any weights, f32 activations */
 void carat_avx2_acts(carat_kernels *k);
 void carat_avx2_vec(carat_kernels *k); /* norms, rope, geglu, logsumexp */
 void carat_avx2_attend(carat_kernels *k);
+void carat_avx2_set(carat_kernels *k); /* attention over a whole set */
 
 INLINE __m128i load128(const void *p)
 {

@@ -11,4 +11,5 @@ void carat_kernels_avx512(carat_kernels *k)
     carat_avx512_acts(k);
     carat_avx512_vec(k);
     carat_avx512_attend(k);
+    carat_avx512_set(k);
 }

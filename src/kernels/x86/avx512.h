@@ -11,5 +11,6 @@ void carat_avx512_mul_f32(carat_kernels *k); /* any weights, f32 activations */
 void carat_avx512_acts(carat_kernels *k);    /* activations into their forms */
 void carat_avx512_vec(carat_kernels *k);     /* norms, rope, geglu, logsumexp */
 void carat_avx512_attend(carat_kernels *k);  /* attention, writing of keys and values */
+void carat_avx512_set(carat_kernels *k);     /* attention over a whole set, in f32 */
 
 #endif

@@ -8,6 +8,7 @@
 
 #include "kernels/x86/avx512_math.h"
 #include "kernels/x86/avx512_mul_plain.h"
+#include "kernels/x86/avx512bf16.h"
 
 INLINE void add_pair(const int R, const int T, const uint8_t *const w[], const uint8_t *x, size_t s, __m512 acc[12][4])
 {
@@ -69,4 +70,5 @@ void carat_kernels_avx512bf16(carat_kernels *k)
     k->isa = "avx512bf16";
     k->mul[CARAT_BF16][CARAT_ACTS_BF16] = mul_bf16;
     k->form[CARAT_BF16] = CARAT_ACTS_BF16;
+    carat_avx512bf16_set(k);
 }

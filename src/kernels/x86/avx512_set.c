@@ -1,0 +1,20 @@
+/* avx512_set.c - attention over a whole set in f32.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "kernels/x86/avx512.h"
+#include "kernels/x86/avx512_vector.h"
+
+#define SET_STEP           1
+#define SET_WIDE           12
+#define SET_UNIT           1.0f
+#define set_dot(acc, a, b) _mm512_fmadd_ps(a, b, acc)
+#define set_exp(x)         exp_or_zero(x)
+#define set_join(p)        ((p)[0])
+
+#include "kernels/set_lanes.h"
+
+void carat_avx512_set(carat_kernels *k)
+{
+    k->set_put[CARAT_ACTS_F32] = set_put;
+    k->set_attend[CARAT_ACTS_F32] = set_attend;
+}

@@ -1,0 +1,293 @@
+/* check_set.c - attention over a whole set against double precision, its cuts against each other, and its writing.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "check.h"
+
+#define GROUP CARAT_SET_GROUP
+
+typedef struct scene {
+    carat_acts_form form;
+    size_t dim, n_key, n, stride;
+    float *q, *k, *v; /* rows, `stride` floats apart */
+    carat_set set;
+    float scale;
+} scene;
+
+/* What the form holds of x. */
+static float held(carat_acts_form form, float x)
+{
+    return form == CARAT_ACTS_BF16 ? carat_bf16_to_f32(carat_f32_to_bf16(x)) : x;
+}
+
+static float *random_rows(const scene *s, size_t n, float spread, rng *g)
+{
+    float *x = guarded(n * s->stride * 4, 4, true);
+    for (size_t i = 0; i < n * s->stride; i++)
+        x[i] = rng_normal(g) * spread;
+    return x;
+}
+
+static void scene_open(scene *s, const check *c, carat_acts_form form, size_t dim, size_t n_key, size_t n, float spread,
+                       rng *g)
+{
+    *s = (scene){
+        .form = form, .dim = dim, .n_key = n_key, .n = n, .stride = dim + n % 3, .scale = 1 / sqrtf((float)dim)
+    };
+    s->q = random_rows(s, n, 1, g), s->k = random_rows(s, n_key, spread, g), s->v = random_rows(s, n_key, 1, g);
+    s->set = (carat_set){ dim, n_key, guarded(carat_set_k_bytes(form, dim, n_key), 64, true),
+                          guarded(carat_set_v_bytes(form, dim, n_key), 64, true) };
+    c->isa->set_put[form](&s->set, 0, n_key, s->k, s->v, s->stride);
+}
+
+static void scene_close(scene *s)
+{
+    unguard(s->q), unguard(s->k), unguard(s->v), unguard(s->set.k), unguard(s->set.v);
+}
+
+/* ---- writing ---------------------------------------------------------------------------------------------------- */
+
+/* The value at (t, d) of a block whose keys (V: dims) are groups of twelve: kernels.h. */
+static float stored(const scene *s, bool is_key, size_t t, size_t d)
+{
+    size_t per = s->form == CARAT_ACTS_BF16 ? 2 : 1, steps = (s->dim + per - 1) / per, at;
+    if (is_key)
+        at = ((t / GROUP * steps + d / per) * GROUP + t % GROUP) * per + d % per;
+    else
+        at = (t / per * ((s->dim + GROUP - 1) / GROUP * GROUP) + d) * per + t % per;
+    const void *p = is_key ? s->set.k : s->set.v;
+    return per == 2 ? carat_bf16_to_f32(((const uint16_t *)p)[at]) : ((const float *)p)[at];
+}
+
+static bool is_stored(const scene *s, bool is_key)
+{
+    size_t keys = (s->n_key + GROUP - 1) / GROUP * GROUP, per = s->form == CARAT_ACTS_BF16 ? 2 : 1;
+    size_t dims = is_key ? (s->dim + per - 1) / per * per : (s->dim + GROUP - 1) / GROUP * GROUP;
+    const float *x = is_key ? s->k : s->v;
+    for (size_t t = 0; t < keys; t++)
+        for (size_t d = 0; d < dims; d++) {
+            bool is_pad = t >= s->n_key || d >= s->dim;
+            if (!is_same(stored(s, is_key, t, d), is_pad ? 0 : held(s->form, x[t * s->stride + d])))
+                return false;
+        }
+    return true;
+}
+
+static void check_put(const check *c, carat_acts_form form)
+{
+    static const size_t dims[] = { 1, 6, 11, 12, 13, 24, 72, 128 }, keys[] = { 1, 2, 11, 12, 13, 36, 97 };
+    rng g = { 21 };
+    for (size_t i = 0; i < sizeof dims / sizeof *dims; i++)
+        for (size_t j = 0; j < sizeof keys / sizeof *keys; j++) {
+            scene s;
+            scene_open(&s, c, form, dims[i], keys[j], 1, 1, &g);
+            size_t bytes = carat_set_v_bytes(form, s.dim, s.n_key);
+            memset(s.set.k, 0xFF, carat_set_k_bytes(form, s.dim, s.n_key)), memset(s.set.v, 0xFF, bytes);
+            for (size_t t = 0, n; t < s.n_key; t += n) { /* piece by piece, as threads do */
+                n = s.n_key - t < 24 ? s.n_key - t : 24;
+                c->isa->set_put[form](&s.set, t, n, s.k + t * s.stride, s.v + t * s.stride, s.stride);
+            }
+            if (!is_stored(&s, true) || !is_stored(&s, false))
+                check_fail("dim %zu, %zu keys: not in the places that kernels.h states", s.dim, s.n_key);
+            scene_close(&s);
+        }
+}
+
+/* ---- attention -------------------------------------------------------------------------------------------------- */
+
+static float *run_rows(const check *c, const scene *s, const size_t *rows, size_t n, void *scratch)
+{
+    float *q = guarded(n * s->stride * 4, 4, true), *y = guarded(n * s->stride * 4, 4, n % 3 != 0);
+    for (size_t i = 0; i < n; i++)
+        memcpy(q + i * s->stride, s->q + rows[i] * s->stride, s->dim * 4);
+    c->isa->set_attend[s->form](&s->set, &(carat_set_rows){ s->scale, n, q, y, s->stride }, scratch);
+    unguard(q);
+    return y;
+}
+
+/* As for attend (check_attend.c): a score is off by (dim + 1) u scale sum|q k| =: e, exp by a factor 1 +- 2 e +- 2 u
+ * for the rounding of the difference +- 4 u of its own; a running sum has T + 2 n + 4 roundings, n the tiles (of 48
+ * keys and more). Here the exponent is formed as c s - c m, in one fused rounding but that of c m and of c itself (when
+ * it goes to base two): 3 u |c m| <= 3 u scale sum|q k| more, within (dim + 4) u. In bf16 each weight of the numerator
+ * is rounded, 2^-8 at most (2^-9, but for weights that become subnormal and vanish: SUBNORMAL_BF16 each), and exp is
+ * off by 2^-13; a product of bf16 values is exact in f32, and two of them are added in two roundings at most. */
+static void check_row(const scene *s, const float *q, const float *got)
+{
+    double *p = calloc(s->n_key, sizeof *p), top = -INFINITY, off = 0, sum = 0;
+    bool is_bf16 = s->form == CARAT_ACTS_BF16;
+    if (!p)
+        exit(2);
+    for (size_t t = 0; t < s->n_key; t++) {
+        double mag = 0;
+        for (size_t d = 0; d < s->dim; d++) {
+            double term = (double)held(s->form, q[d]) * (double)held(s->form, s->k[t * s->stride + d]);
+            p[t] += term;
+            mag += fabs(term);
+        }
+        p[t] *= (double)s->scale;
+        top = fmax(top, p[t]);
+        off = fmax(off, mag * (double)s->scale * (double)(s->dim + 4) * UNIT_ROUND);
+    }
+    for (size_t t = 0; t < s->n_key; t++)
+        sum += p[t] = exp(p[t] - top);
+    double roundings = (double)(s->n_key + 2 * (s->n_key / 48 + 2) + 10) * UNIT_ROUND + (is_bf16 ? 0x1p-13 : 0);
+    for (size_t d = 0; d < s->dim; d++) {
+        double y = 0, mag = 0;
+        for (size_t t = 0; t < s->n_key; t++) {
+            double term = p[t] / sum * (double)held(s->form, s->v[t * s->stride + d]);
+            y += term;
+            mag += fabs(term);
+        }
+        double tolerance = mag * (2 * (2 * off + roundings) + (is_bf16 ? 0x1p-9 : 0)) + SUBNORMAL;
+        if (!is_near(got[d], y, tolerance)) {
+            check_fail("dim %zu, %zu keys: [%zu] is %.9g, expected %.9g +- %.3g", s->dim, s->n_key, d, (double)got[d],
+                       y, tolerance);
+            break;
+        }
+    }
+    free(p);
+}
+
+static bool same_rows(const scene *s, const float *a, const float *b)
+{
+    for (size_t d = 0; d < s->dim; d++)
+        if (!is_same(a[d], b[d]))
+            return false;
+    return true;
+}
+
+/* Any rows, in any order, give the bits of the whole call. */
+static void check_subsets(const check *c, const scene *s, const float *whole, void *scratch, rng *g)
+{
+    size_t rows[512];
+    for (int round = 0; round < 8; round++) {
+        size_t n = round < 4 ? (size_t)round + 1 : 1 + (size_t)rng_below(g, (int)s->n);
+        for (size_t i = 0; i < n; i++)
+            rows[i] = (size_t)rng_below(g, (int)s->n);
+        float *y = run_rows(c, s, rows, n, scratch);
+        for (size_t i = 0; i < n; i++)
+            if (!same_rows(s, y + i * s->stride, whole + rows[i] * s->stride)) {
+                check_fail("dim %zu: row %zu differs among %zu rows", s->dim, rows[i], n);
+                break;
+            }
+        unguard(y);
+    }
+}
+
+/* Floats between the rows are not touched. */
+static void check_gaps(const scene *s, const float *y)
+{
+    for (size_t i = 0; i < s->n; i++)
+        for (size_t d = s->dim; d < s->stride; d++)
+            if (memcmp(&y[i * s->stride + d], &(uint32_t){ UINT32_MAX }, 4) != 0)
+                check_fail("dim %zu: wrote between rows", s->dim);
+}
+
+static void check_scene(const check *c, carat_acts_form form, size_t dim, size_t n_key, size_t n, float spread, rng *g)
+{
+    scene s;
+    size_t rows[512];
+    void *scratch = guarded(CARAT_ATTEND_SCRATCH, 64, true);
+    scene_open(&s, c, form, dim, n_key, n, spread, g);
+    for (size_t r = 0; r < n; r++)
+        rows[r] = r;
+    float *y = run_rows(c, &s, rows, n, scratch);
+    for (size_t r = 0; r < n; r++)
+        check_row(&s, s.q + r * s.stride, y + r * s.stride);
+    check_gaps(&s, y);
+    check_subsets(c, &s, y, scratch, g);
+    unguard(y);
+    scene_close(&s);
+    unguard(scratch);
+}
+
+static void check_shapes(const check *c, carat_acts_form form)
+{
+    static const size_t dims[] = { 1, 6, 8, 11, 20, 24, 32, 72, 80, 128, 256, 512 };
+    rng g = { 22 };
+    for (size_t d = 0; d < sizeof dims / sizeof *dims; d += c->is_quick ? 3 : 1) {
+        check_scene(c, form, dims[d], 1, 3, 1, &g);
+        check_scene(c, form, dims[d], 131, 70, 1, &g);
+        check_scene(c, form, dims[d], 230, 17, 30, &g); /* one key takes nearly all; maxima move from tile to tile */
+    }
+    if (!c->is_quick)
+        check_scene(c, form, 72, 1089, 140, 2, &g);
+}
+
+/* A NaN in a query reaches its own row and no other; one in a value reaches all. */
+static void check_nan(const check *c, carat_acts_form form)
+{
+    rng g = { 23 };
+    scene s;
+    const size_t rows[3] = { 0, 1, 2 };
+    void *scratch = guarded(CARAT_ATTEND_SCRATCH, 64, true);
+    scene_open(&s, c, form, 40, 150, 3, 1, &g);
+    s.q[s.stride + 5] = NAN;
+    float *y = run_rows(c, &s, rows, 3, scratch);
+    check_row(&s, s.q, y);
+    check_row(&s, s.q + 2 * s.stride, y + 2 * s.stride);
+    for (size_t d = 0; d < s.dim; d++)
+        if (!isnan(y[s.stride + d]))
+            check_fail("a NaN in the query was lost");
+    unguard(y);
+    s.v[140 * s.stride + 7] = NAN;
+    c->isa->set_put[form](&s.set, 0, s.n_key, s.k, s.v, s.stride);
+    y = run_rows(c, &s, rows, 3, scratch);
+    if (!isnan(y[7]) || !isnan(y[2 * s.stride + 7]) || isnan(y[8]))
+        check_fail("a NaN in a value is not where it belongs");
+    unguard(y);
+    scene_close(&s);
+    unguard(scratch);
+}
+
+/* ---- speed ------------------------------------------------------------------------------------------------------ */
+
+typedef struct bench_arg {
+    const carat_kernels *k;
+    scene s;
+    float *out;
+    void *scratch;
+} bench_arg;
+
+static void run_bench(void *arg)
+{
+    bench_arg *b = arg;
+    b->k->set_attend[b->s.form](&b->s.set, &(carat_set_rows){ b->s.scale, b->s.n, b->s.q, b->out, b->s.stride },
+                                b->scratch);
+}
+
+/* One head of the published tower: 128 of its 4096 patches; multiplications and additions of scores and values. The
+ * generic one is timed over fewer rows. */
+static void bench(const check *c, carat_acts_form form, const char *name)
+{
+    enum { DIM = 72, KEYS = 4096, ROWS = 128 };
+    rng g = { 1 };
+    bench_arg b = { .k = c->isa, .scratch = guarded(CARAT_ATTEND_SCRATCH, 64, true) };
+    scene_open(&b.s, c, form, DIM, KEYS, ROWS, 1, &g);
+    b.out = guarded(ROWS * b.s.stride * 4, 64, true);
+    double t = best_time(run_bench, &b, 0.3) / ROWS;
+    b.k = c->generic, b.s.n = 4;
+    double t_generic = best_time(run_bench, &b, 0.3) / 4;
+    printf("set_attend_%s  %d keys of %d: %7.2f GOP/s x%.1f\n", name, KEYS, DIM, 4e-9 * DIM * KEYS / t, t_generic / t);
+    unguard(b.out), unguard(b.scratch);
+    scene_close(&b.s);
+}
+
+void check_set(check *c)
+{
+    for (int f = CARAT_ACTS_F32; f <= CARAT_ACTS_BF16; f++) {
+        const char *name = f == CARAT_ACTS_F32 ? "f32" : "bf16";
+        if (check_begin(c, "set_put_%s", name))
+            check_put(c, (carat_acts_form)f);
+        if (!check_begin(c, "set_attend_%s", name))
+            continue;
+        check_shapes(c, (carat_acts_form)f);
+        check_nan(c, (carat_acts_form)f);
+        if (c->is_bench)
+            bench(c, (carat_acts_form)f, name);
+    }
+}
