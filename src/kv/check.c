@@ -96,8 +96,10 @@ static bool check_seq(const carat_kv *kv, uint32_t *global, uint32_t *local, car
         if (kv->local[t].page == CARAT_NONE)
             continue;
         n_local++;
-        if (t < kv->local_begin || t >= kv->end || !check_ref(&c->local, &kv->local[t], t, claim, kv, local, err))
+        if (t < kv->local_begin || t >= kv->end)
             return wrong(err, "a local page is outside the ring", t);
+        if (!check_ref(&c->local, &kv->local[t], t, claim, kv, local, err))
+            return false;
     }
     if (n_local > kv->n_ring)
         return wrong(err, "a sequence holds more than its ring", n_local);

@@ -224,17 +224,19 @@ void carat_kv_commit(carat_kv *kv, size_t n)
     assert(carat_tiles_for(kv->len) <= kv->end);
 }
 
-void carat_kv_clear(carat_kv *kv, size_t tile, size_t begin, size_t end)
+void carat_page_clear(const carat_cache *c, const carat_pages *p, uint8_t *page, size_t begin, size_t end)
 {
-    for (size_t layer = 0; layer < kv->cache->n_layer; layer++)
-        for (size_t head = 0; head < kv->cache->n_kv_head; head++) {
-            void *k, *v;
-            if (!kv->cache->is_global[layer] && kv->local[tile].page == CARAT_NONE)
-                continue;
-            carat_kv_tile(kv, layer, head, tile, &k, &v);
-            for (size_t s = begin; s < end; s++)
-                carat_kv_clear_slot(kv->cache->opt.elem, k, v, s, kv->cache->head_dim);
-        }
+    for (size_t i = 0; i < p->n_layers * c->n_kv_head; i++, page += 2 * c->tile_bytes)
+        for (size_t s = begin; s < end; s++)
+            carat_kv_clear_slot(c->opt.elem, page, page + c->tile_bytes, s, c->head_dim);
+}
+
+static void clear_slots(const carat_kv *kv, size_t tile, size_t begin, size_t end)
+{
+    const carat_cache *c = kv->cache;
+    carat_page_clear(c, &c->global, carat_page_data(&c->global, kv->global[tile].page), begin, end);
+    if (kv->local[tile].page != CARAT_NONE)
+        carat_page_clear(c, &c->local, carat_page_data(&c->local, kv->local[tile].page), begin, end);
 }
 
 void carat_kv_scrub(carat_kv *kv, size_t n)
@@ -242,7 +244,7 @@ void carat_kv_scrub(carat_kv *kv, size_t n)
     size_t end = kv->len + n;
     for (size_t pos = kv->len; pos < end;) {
         size_t tile = pos / CARAT_TILE, stop = carat_min(end, (tile + 1) * CARAT_TILE);
-        carat_kv_clear(kv, tile, pos % CARAT_TILE, stop - tile * CARAT_TILE);
+        clear_slots(kv, tile, pos % CARAT_TILE, stop - tile * CARAT_TILE);
         pos = stop;
     }
     kv->cache->clock++;

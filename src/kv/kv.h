@@ -52,6 +52,26 @@ size_t carat_kv_rewind(carat_kv *kv, size_t pos);
 /* The lowest length > 0 that a rewind reaches by what the sequence itself holds (1 while nothing has been dropped). */
 size_t carat_kv_rewind_limit(const carat_kv *kv);
 
+/* ---- on disk (save.c) ---- */
+
+/* Writes the sequence to a file: its pages (of local layers those of the window), its keys, and the caller's blob (the
+ * token ids, say). model_hash names the weights. The file is written beside path and renamed: whole or not at all.
+ * Errors: CARAT_EIO, CARAT_ENOMEM. */
+bool carat_kv_save(const carat_kv *kv, const char *path, const uint8_t model_hash[32], const void *blob,
+                   size_t blob_len, carat_err *err);
+/* On an empty sequence: the saved one, bit for bit; *blob (malloc'd, the caller frees it) as it was given. The file has
+ * a checksum, which finds damage, not forgery: like a model file it is believed, and its labelled positions are shared
+ * like any. Errors, the sequence still empty: CARAT_EIO, CARAT_EFORMAT (no such file, damaged, cut, with bytes after
+ * its end), CARAT_EUNSUPPORTED (a newer version, another model, other shapes or element type), CARAT_ECONTEXT (longer
+ * than the sequence may be; both lengths), CARAT_ENOMEM. */
+bool carat_kv_restore(carat_kv *kv, const char *path, const uint8_t model_hash[32], uint8_t **blob, size_t *blob_len,
+                      carat_err *err);
+/* The same from memory; `what` names it in messages. */
+bool carat_kv_restore_memory(carat_kv *kv, const char *what, const uint8_t *data, size_t size,
+                             const uint8_t model_hash[32], uint8_t **blob, size_t *blob_len, carat_err *err);
+/* How many positions a saved file holds, for opening a sequence for it. Only the header is looked at. */
+bool carat_kv_saved_len(const char *path, size_t *len, carat_err *err);
+
 /* ---- one sequence on its own ---- */
 
 typedef struct carat_kv_options {

@@ -134,7 +134,7 @@ static void make_private(carat_kv *kv, carat_pages *p, carat_ref *ref, size_t ti
             seize(c, p, ref->page);
         } else {
             if (p->page_bytes)
-                memcpy(p->base + copy * p->page_bytes, p->base + ref->page * p->page_bytes, p->page_bytes);
+                memcpy(carat_page_data(p, copy), carat_page_data(p, ref->page), p->page_bytes);
             carat_page_release(c, p, kv, ref);
             *ref = carat_page_hold(c, p, copy);
             c->copies++;
@@ -144,7 +144,7 @@ static void make_private(carat_kv *kv, carat_pages *p, carat_ref *ref, size_t ti
     p->page[ref->page].writer = kv;
 }
 
-static void take_new(carat_kv *kv, carat_pages *p, carat_ref *ref, size_t tile)
+void carat_page_new(carat_kv *kv, carat_pages *p, carat_ref *ref, size_t tile)
 {
     uint32_t page = carat_page_take(kv->cache, p, tile);
     assert(page != CARAT_NONE); /* promised */
@@ -158,7 +158,7 @@ void carat_page_own(carat_kv *kv, size_t tile, size_t slot)
     carat_cache *c = kv->cache;
     carat_ref *g = &kv->global[tile], *l = &kv->local[tile];
     if (g->page == CARAT_NONE) {
-        take_new(kv, &c->global, g, tile);
+        carat_page_new(kv, &c->global, g, tile);
     } else if (!may_write(kv, &c->global.page[g->page], slot) ||
                (l->page != CARAT_NONE && !may_write(kv, &c->local.page[l->page], slot))) {
         make_private(kv, &c->global, g, tile);
@@ -169,6 +169,6 @@ void carat_page_own(carat_kv *kv, size_t tile, size_t slot)
     if (!carat_has_local(c))
         return;
     if (l->page == CARAT_NONE)
-        take_new(kv, &c->local, l, tile);
+        carat_page_new(kv, &c->local, l, tile);
     c->local.page[l->page].writer = kv;
 }

@@ -107,6 +107,12 @@ void carat_page_free(carat_pages *p, uint32_t page);
 /* Slots below n are relied on. */
 void carat_page_rely(carat_pages *p, uint32_t page, size_t n);
 void carat_page_keep(carat_pages *p, uint32_t page, bool keep);
+/* A promised page for a tile of kv that has none. */
+void carat_page_new(carat_kv *kv, carat_pages *p, carat_ref *ref, size_t tile);
+static inline uint8_t *carat_page_data(const carat_pages *p, uint32_t page)
+{
+    return p->base + page * p->page_bytes;
+}
 /* Makes slots >= slot of the tile kv's own to write: in place if it may, else in a copy. */
 void carat_page_own(carat_kv *kv, size_t tile, size_t slot);
 
@@ -125,7 +131,7 @@ uint32_t carat_node_match(const carat_cache *c, uint32_t parent, const uint64_t 
 /* Releases all pages of tiles >= begin. */
 void carat_kv_drop_tail(carat_kv *kv, size_t begin);
 
-/* Zeroes slots [begin, end) of a tile in every layer and head that kv holds there. */
-void carat_kv_clear(carat_kv *kv, size_t tile, size_t begin, size_t end);
+/* Zeroes slots [begin, end) of a page's bytes in every layer and head. */
+void carat_page_clear(const carat_cache *c, const carat_pages *p, uint8_t *page, size_t begin, size_t end);
 
 #endif

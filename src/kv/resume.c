@@ -63,12 +63,12 @@ static void hold_window(carat_kv *kv, size_t pos)
 {
     carat_cache *c = kv->cache;
     size_t begin = carat_window_begin(c, pos);
+    kv->local_begin = carat_min(kv->local_begin, begin / CARAT_TILE); /* also the tile that is written next */
     if (!carat_has_local(c) || begin == pos)
         return;
     for (size_t t = begin / CARAT_TILE; t < carat_tiles_for(pos); t++)
         if (kv->local[t].page == CARAT_NONE)
             kv->local[t] = carat_page_hold(c, &c->local, c->nodes[kv->global[t].page].local);
-    kv->local_begin = carat_min(kv->local_begin, begin / CARAT_TILE);
 }
 
 /* ---- resume ---- */
