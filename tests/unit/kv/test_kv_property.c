@@ -6,6 +6,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/rng.h"
 #include "fake.h"
@@ -186,6 +187,36 @@ static void op_fail(world *w, text *t)
         fake_failed_step(&w->c, t, 1 + dice(w, n));
 }
 
+/* Saved, and restored in the place of another sequence or into another cache. */
+static void op_save(world *w, const text *t)
+{
+    static const uint8_t model[32] = { 1, 2, 3 };
+    char path[] = "/tmp/carat-kv-XXXXXX";
+    int fd = mkstemp(path);
+    text *copy = empty_text(w);
+    carat_err err;
+    size_t len;
+    assert_true(fd >= 0);
+    close(fd);
+    if (!carat_kv_save(t->kv, path, model, t->keys, t->n * sizeof *t->keys, &err) ||
+        !carat_kv_saved_len(path, &len, &err))
+        fail_msg("%s", err.msg);
+    assert_int_equal(len, t->n);
+    size_t context = t->n < w->o.context ? t->n + 1 : t->n;
+    if (copy && expect_admission(w, context, carat_kv_open(w->cache, context, &copy->kv, &err), &err)) {
+        uint8_t *blob;
+        if (!carat_kv_restore(copy->kv, path, model, &blob, &len, &err))
+            fail_msg("%s", err.msg);
+        assert_int_equal(len, t->n * sizeof *t->keys);
+        text_add(copy, (const uint64_t *)(const void *)blob, t->n);
+        copy->labelled = t->labelled;
+        free(blob);
+        fake_verify(&w->c, copy);
+        fake_verify(&w->c, t);
+    }
+    unlink(path);
+}
+
 static void operate(world *w)
 {
     text *t = &w->texts[dice(w, N_TEXTS)];
@@ -204,6 +235,8 @@ static void operate(world *w)
         op_fork(w, t);
     else if (what < 80)
         op_fail(w, t);
+    else if (what < 83)
+        op_save(w, t);
     else if (what < 98)
         op_close(w, t);
     else
