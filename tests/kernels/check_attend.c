@@ -443,6 +443,86 @@ static void bench(const check *c, carat_kv_elem elem)
     scene_close(&s);
 }
 
+/* What a thread reads of a buffer, nothing else done: sums of 64-bit words, eight side by side. */
+typedef struct read_arg {
+    const uint64_t *p;
+    size_t n;
+    uint64_t sum;
+} read_arg;
+
+static void run_read(void *arg)
+{
+    read_arg *r = arg;
+    uint64_t sum[8] = { 0 };
+    for (size_t i = 0; i + 8 <= r->n; i += 8)
+        for (size_t j = 0; j < 8; j++)
+            sum[j] += r->p[i + j];
+    for (size_t j = 0; j < 8; j++)
+        r->sum += sum[j];
+}
+
+/* Decode over a long context, two heads of 256 on one KV head as in 4B: 128k positions, more than most last-level
+ * caches hold, as sequences of 8k or 64k; in GB/s of tiles read by one thread. */
+typedef struct stream_arg {
+    const carat_kernels *k;
+    const void **k_tiles, **v_tiles;
+    carat_kv_elem elem;
+    size_t tiles, per_call;
+    void *scratch;
+} stream_arg;
+
+#define STREAM_ROWS 2
+#define STREAM_DIM  256
+
+static void run_stream(void *arg)
+{
+    static float q[STREAM_ROWS][STREAM_DIM], out[STREAM_ROWS][STREAM_DIM];
+    const float *qs[STREAM_ROWS];
+    float *outs[STREAM_ROWS];
+    size_t lo[STREAM_ROWS], hi[STREAM_ROWS];
+    stream_arg *s = arg;
+    for (size_t i = 0; i < STREAM_ROWS; i++) {
+        qs[i] = q[i], outs[i] = out[i], lo[i] = 0, hi[i] = s->per_call * CARAT_TILE;
+        q[i][0] = q[i][STREAM_DIM - 1] = 1;
+    }
+    for (size_t at = 0; at < s->tiles; at += s->per_call)
+        s->k->attend(&(carat_attend){ STREAM_DIM, 0.0625f, s->elem, s->k_tiles + at, s->v_tiles + at, 0, STREAM_ROWS,
+                                      qs, outs, lo, hi },
+                     s->scratch);
+}
+
+static void bench_stream(const check *c, carat_kv_elem elem)
+{
+    enum { TILES = 4096 };
+    const size_t tile = carat_kv_tile_bytes(elem, STREAM_DIM), bytes = 2 * TILES * tile;
+    uint8_t *buf = aligned_alloc(64, bytes);
+    const void *k_tiles[TILES], *v_tiles[TILES];
+    float row[STREAM_DIM];
+    rng g = { 5 };
+    if (!buf)
+        return;
+    for (size_t i = 0; i < TILES; i++) {
+        k_tiles[i] = buf + 2 * i * tile, v_tiles[i] = buf + (2 * i + 1) * tile;
+        for (size_t slot = 0; slot < CARAT_TILE; slot++) {
+            for (size_t d = 0; d < STREAM_DIM; d += 1 + i % 5)
+                row[d] = rng_unit(&g);
+            c->isa->kv_put(elem, buf + 2 * i * tile, buf + (2 * i + 1) * tile, slot, row, row, STREAM_DIM);
+        }
+    }
+    stream_arg s = { c->isa, k_tiles, v_tiles, elem, TILES, 0, guarded(CARAT_ATTEND_SCRATCH, 64, true) };
+    read_arg r = { .p = (const uint64_t *)(const void *)buf, .n = bytes / 8 };
+    double plain = best_time(run_read, &r, 0.5);
+    for (size_t n = 128; n <= 1024; n *= 8) {
+        s.per_call = n;
+        double t = best_time(run_stream, &s, 0.5);
+        printf("attend_%-4s %5zu keys x %zu: %6.2f GB/s, %3.0f %% of a plain read's %.2f; %.1f us for 8192 keys\n",
+               elem_name(elem), n * CARAT_TILE, TILES / n, 1e-9 * (double)bytes / t, 100 * plain / t,
+               1e-9 * (double)bytes / plain, 1e6 * t * 128 / TILES);
+    }
+    unguard(s.scratch);
+    free(buf);
+}
+
 void check_attend(check *c)
 {
     static const size_t dims[] = { 1, 6, 8, 20, 24, 72, 128, 256 }, dims_q8[] = { 32, 64, 96, 128, 160, 256, 512 };
@@ -461,5 +541,7 @@ void check_attend(check *c)
         check_nan(c, (carat_kv_elem)e);
         if (c->is_bench)
             bench(c, (carat_kv_elem)e);
+        if (c->is_bench && e != CARAT_KV_F32)
+            bench_stream(c, (carat_kv_elem)e);
     }
 }

@@ -8,13 +8,18 @@
  *     m' = max(m, scores seen)    p = exp(score - m'), 0 where not seen    l = l exp(m - m') + sum p
  *     o  = o exp(m - m'), then fma of p * v over the 64 keys in order;     out = o / l at the end
  *
- * o is kept in out. An f16 tile is widened in registers: two conversions for the twelve multiplications of six rows.
- * Few rows take more keys or dimensions at a time, so that at least eight sums run side by side.
+ * Q8_0, with d the scale of a key's or value's 32 dimensions and q8 its int8:
+ *
+ *     score = scale * (fma over the groups of 32, in order, of d * (fma over the 32 dimensions in order of q * q8))
+ *     o     = o exp(m - m'), then fma of (p * d) * q8 over the 64 keys in order
+ *
+ * o is kept in out. An f16 or int8 tile is widened in registers: two conversions for the twelve multiplications of six
+ * rows. Few rows take more keys or dimensions at a time, so that at least eight sums run side by side.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <math.h>
 
-#include "kernels/generic/generic.h"
+#include "kernels/generic/kv_q8.h"
 #include "kernels/x86/avx2_math.h"
 
 #define LANES 16  /* keys interleaved in a tile */
@@ -31,40 +36,68 @@ _Static_assert(sizeof(attend_scratch) <= CARAT_ATTEND_SCRATCH, "the scratch a ca
 /* Eight elements at index i of a tile. */
 INLINE __m256 load_kv(const carat_kv_elem elem, const void *tile, size_t i)
 {
+    if (elem == CARAT_KV_Q8_0)
+        return _mm256_cvtepi32_ps(
+            _mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)((const int8_t *)tile + i))));
     return elem == CARAT_KV_F16 ? f16x8((const uint16_t *)tile + i) : _mm256_loadu_ps((const float *)tile + i);
+}
+
+/* The tile that comes next is asked for while this one is read, its elements [first, first + n) now; n a power of two,
+ * 8 to 64. Without this a core waits for most of the memory of a long context: of 30 GB/s 10 were reached. */
+INLINE void fetch(const carat_kv_elem elem, const void *next, size_t first, size_t n, size_t head_dim)
+{
+    const size_t size = elem == CARAT_KV_F32 ? 4 : elem == CARAT_KV_F16 ? 2 : 1;
+    for (size_t at = first * size; at < (first + n) * size; at += 64)
+        if (n * size >= 64 || at % 64 == 0)
+            _mm_prefetch((const char *)next + at, _MM_HINT_T1);
+    if (elem == CARAT_KV_Q8_0 && first % 1024 == 0) /* the line of scales of as many int8 */
+        _mm_prefetch((const char *)next + CARAT_TILE * head_dim + first / 16, _MM_HINT_T1);
 }
 
 /* ---- scores -------------------------------------------------------------------------------------------------------
  */
 
-/* p[t][16 B] = q[t] . k of B blocks of sixteen keys from block b0 on; T rows. */
+/* p[t][16 B] = q[t] . k of B blocks of sixteen keys from block b0 on; T rows; d: the tile's scales in Q8_0. */
 INLINE void scores_at(const carat_kv_elem elem, const int T, const int B, const float *const q[], const void *k,
-                      size_t head_dim, size_t b0, float (*p)[CARAT_TILE])
+                      const uint16_t *d, size_t head_dim, size_t b0, float (*p)[CARAT_TILE], const void *next)
 {
-    __m256 acc[GROUP][8];
+    const bool is_scaled = elem == CARAT_KV_Q8_0;
+    const size_t step = is_scaled ? CARAT_KV_GROUP : head_dim;
+    for (size_t i0 = 0; i0 < head_dim; i0 += step) {
+        __m256 acc[GROUP][8];
 #pragma GCC unroll 6
-    for (int t = 0; t < T; t++)
-#pragma GCC unroll 8
-        for (int v = 0; v < 2 * B; v++)
-            acc[t][v] = _mm256_setzero_ps();
-    for (size_t i = 0; i < head_dim; i++) {
-        __m256 key[8];
-#pragma GCC unroll 8
-        for (size_t v = 0; v < 2 * (size_t)B; v++)
-            key[v] = load_kv(elem, k, ((b0 + v / 2) * head_dim + i) * LANES + v % 2 * 8);
-#pragma GCC unroll 6
-        for (int t = 0; t < T; t++) {
-            const __m256 f = broadcast_f32(q[t] + i);
+        for (int t = 0; t < T; t++)
 #pragma GCC unroll 8
             for (int v = 0; v < 2 * B; v++)
-                acc[t][v] = _mm256_fmadd_ps(key[v], f, acc[t][v]);
+                acc[t][v] = _mm256_setzero_ps();
+        for (size_t i = i0; i < i0 + step; i++) {
+            __m256 key[8];
+            fetch(elem, next, (b0 * head_dim + i * (size_t)B) * LANES, (size_t)B * LANES, head_dim);
+#pragma GCC unroll 8
+            for (size_t v = 0; v < 2 * (size_t)B; v++)
+                key[v] = load_kv(elem, k, ((b0 + v / 2) * head_dim + i) * LANES + v % 2 * 8);
+#pragma GCC unroll 6
+            for (int t = 0; t < T; t++) {
+                const __m256 f = broadcast_f32(q[t] + i);
+#pragma GCC unroll 8
+                for (int v = 0; v < 2 * B; v++)
+                    acc[t][v] = _mm256_fmadd_ps(key[v], f, acc[t][v]);
+            }
+        }
+#pragma GCC unroll 8
+        for (size_t v = 0; v < 2 * (size_t)B; v++) {
+            const size_t at = ((b0 + v / 2) * head_dim + i0) / CARAT_KV_GROUP * LANES + v % 2 * 8;
+            const __m256 scale = is_scaled ? f16x8(d + at) : _mm256_setzero_ps();
+#pragma GCC unroll 6
+            for (int t = 0; t < T; t++) {
+                float *to = p[t] + LANES * b0 + 8 * v;
+                if (is_scaled)
+                    acc[t][v] = i0 == 0 ? _mm256_mul_ps(acc[t][v], scale)
+                                        : _mm256_fmadd_ps(acc[t][v], scale, _mm256_load_ps(to));
+                _mm256_store_ps(to, acc[t][v]);
+            }
         }
     }
-#pragma GCC unroll 6
-    for (int t = 0; t < T; t++)
-#pragma GCC unroll 8
-        for (int v = 0; v < 2 * B; v++)
-            _mm256_store_ps(p[t] + LANES * b0 + 8 * (size_t)v, acc[t][v]);
 }
 
 /* ---- softmax ------------------------------------------------------------------------------------------------------
@@ -107,10 +140,30 @@ static float softmax_step(float p[CARAT_TILE], slots seen, float scale, float *m
 /* ---- values -------------------------------------------------------------------------------------------------------
  */
 
-/* Dimensions [i, i + 8 B) of o[t] = o[t] * rescale[t] + sum over keys of p[t][key] v[key]; T rows. */
-INLINE void values_at(const carat_kv_elem elem, const int T, const int B, float *const o[], const float *rescale,
-                      float (*p)[CARAT_TILE], const void *v, size_t head_dim, size_t i)
+/* p * d for the values of up to two groups of 32 dimensions. */
+typedef struct weights {
+    _Alignas(32) float of[GROUP][2][CARAT_TILE];
+} weights;
+
+/* d: the scales of the first of n_groups groups. */
+INLINE void weigh(const int T, const size_t n_groups, float (*p)[CARAT_TILE], const uint16_t *d, weights *w)
 {
+#pragma GCC unroll 2
+    for (size_t g = 0; g < n_groups; g++)
+#pragma GCC unroll 6
+        for (int t = 0; t < T; t++)
+            for (size_t key = 0; key < CARAT_TILE; key += 8)
+                _mm256_store_ps(w->of[t][g] + key,
+                                _mm256_mul_ps(_mm256_load_ps(p[t] + key), f16x8(d + g * CARAT_TILE + key)));
+}
+
+/* Dimensions [i, i + 8 B) of o[t] = o[t] * rescale[t] + sum over keys of p[t][key] v[key]; T rows. In Q8_0 w instead of
+ * p, filled for the groups that i belongs to. */
+INLINE void values_at(const carat_kv_elem elem, const int T, const int B, float *const o[], const float *rescale,
+                      float (*p)[CARAT_TILE], const weights *w, const void *v, size_t head_dim, size_t i,
+                      const void *next)
+{
+    const bool is_scaled = elem == CARAT_KV_Q8_0;
     __m256 acc[GROUP][8];
 #pragma GCC unroll 6
     for (int t = 0; t < T; t++)
@@ -119,15 +172,17 @@ INLINE void values_at(const carat_kv_elem elem, const int T, const int B, float 
             acc[t][b] = _mm256_mul_ps(_mm256_loadu_ps(o[t] + i + 8 * (size_t)b), _mm256_set1_ps(rescale[t]));
     for (size_t key = 0; key < CARAT_TILE; key++) {
         __m256 row[8];
+        fetch(elem, next, i * CARAT_TILE + key * 8 * (size_t)B, 8 * (size_t)B, head_dim);
 #pragma GCC unroll 8
         for (size_t b = 0; b < (size_t)B; b++)
             row[b] = load_kv(elem, v, key * head_dim + i + 8 * b);
 #pragma GCC unroll 6
         for (int t = 0; t < T; t++) {
-            const __m256 f = broadcast_f32(p[t] + key);
+            const __m256 f[2] = { broadcast_f32((is_scaled ? w->of[t][0] : p[t]) + key),
+                                  broadcast_f32((is_scaled ? w->of[t][B > 4] : p[t]) + key) };
 #pragma GCC unroll 8
             for (int b = 0; b < B; b++)
-                acc[t][b] = _mm256_fmadd_ps(row[b], f, acc[t][b]);
+                acc[t][b] = _mm256_fmadd_ps(row[b], f[b / 4], acc[t][b]);
         }
     }
 #pragma GCC unroll 6
@@ -157,15 +212,23 @@ static void values_ragged(carat_kv_elem elem, float *o, float rescale, const flo
     store_part(o + i, n, acc);
 }
 
+/* d: the tile's scales in Q8_0, whose head_dim is a multiple of 32 = 4 vectors. */
 INLINE void values_of(const carat_kv_elem elem, const int T, const int B, float *const o[], const float *rescale,
-                      float (*p)[CARAT_TILE], const void *v, size_t head_dim)
+                      float (*p)[CARAT_TILE], const void *v, const uint16_t *d, size_t head_dim, const void *next)
 {
     const size_t step = 8 * (size_t)B;
+    weights w;
     size_t i = 0;
-    for (; i + step <= head_dim; i += step)
-        values_at(elem, T, B, o, rescale, p, v, head_dim, i);
-    for (; i + 8 <= head_dim; i += 8)
-        values_at(elem, T, 1, o, rescale, p, v, head_dim, i);
+    for (; i + step <= head_dim; i += step) {
+        if (elem == CARAT_KV_Q8_0 && i % CARAT_KV_GROUP == 0)
+            weigh(T, B > 4 ? 2 : 1, p, d + i / CARAT_KV_GROUP * CARAT_TILE, &w);
+        values_at(elem, T, B, o, rescale, p, &w, v, head_dim, i, next);
+    }
+    for (; i + 8 <= head_dim; i += 8) {
+        if (elem == CARAT_KV_Q8_0 && i % CARAT_KV_GROUP == 0)
+            weigh(T, 1, p, d + i / CARAT_KV_GROUP * CARAT_TILE, &w);
+        values_at(elem, T, 1, o, rescale, p, &w, v, head_dim, i, next);
+    }
     for (int t = 0; i < head_dim && t < T; t++)
         values_ragged(elem, o[t], rescale[t], p[t], v, head_dim, i);
 }
@@ -173,44 +236,47 @@ INLINE void values_of(const carat_kv_elem elem, const int T, const int B, float 
 /* ---- groups of rows -----------------------------------------------------------------------------------------------
  */
 
-typedef void scores_fn(const float *const q[], const void *k, size_t head_dim, float (*p)[CARAT_TILE]);
-typedef void values_fn(float *const o[], const float *rescale, float (*p)[CARAT_TILE], const void *v, size_t head_dim);
+typedef void scores_fn(const float *const q[], const void *k, const uint16_t *d, size_t head_dim,
+                       float (*p)[CARAT_TILE], const void *next);
+typedef void values_fn(float *const o[], const float *rescale, float (*p)[CARAT_TILE], const void *v, const uint16_t *d,
+                       size_t head_dim, const void *next);
 
 /* T rows; KEYS blocks of sixteen keys and DIMS vectors of dimensions at a time. */
 #define ROWS_OF(elem, T, KEYS, DIMS)                                                                                   \
-    static void scores_##elem##_##T(const float *const q[], const void *k, size_t head_dim, float(*p)[CARAT_TILE])     \
+    static void scores_##elem##_##T(const float *const q[], const void *k, const uint16_t *d, size_t head_dim,         \
+                                    float(*p)[CARAT_TILE], const void *next)                                           \
     {                                                                                                                  \
         for (size_t b = 0; b < CARAT_TILE / LANES; b += KEYS)                                                          \
-            scores_at(CARAT_KV_##elem, T, KEYS, q, k, head_dim, b, p);                                                 \
+            scores_at(CARAT_KV_##elem, T, KEYS, q, k, d, head_dim, b, p, next);                                        \
     }                                                                                                                  \
     static void values_##elem##_##T(float *const o[], const float *rescale, float(*p)[CARAT_TILE], const void *v,      \
-                                    size_t head_dim)                                                                   \
+                                    const uint16_t *d, size_t head_dim, const void *next)                              \
     {                                                                                                                  \
-        values_of(CARAT_KV_##elem, T, DIMS, o, rescale, p, v, head_dim);                                               \
+        values_of(CARAT_KV_##elem, T, DIMS, o, rescale, p, v, d, head_dim, next);                                      \
     }
-ROWS_OF(F16, 1, 4, 8)
-ROWS_OF(F16, 2, 2, 4)
-ROWS_OF(F16, 3, 2, 4)
-ROWS_OF(F16, 4, 1, 2)
-ROWS_OF(F16, 6, 1, 2)
-ROWS_OF(F32, 1, 4, 8)
-ROWS_OF(F32, 2, 2, 4)
-ROWS_OF(F32, 3, 2, 4)
-ROWS_OF(F32, 4, 1, 2)
-ROWS_OF(F32, 6, 1, 2)
+#define GROUPS_OF(elem)                                                                                                \
+    ROWS_OF(elem, 1, 4, 8)                                                                                             \
+    ROWS_OF(elem, 2, 2, 4)                                                                                             \
+    ROWS_OF(elem, 3, 2, 4)                                                                                             \
+    ROWS_OF(elem, 4, 1, 2)                                                                                             \
+    ROWS_OF(elem, 6, 1, 2)
+GROUPS_OF(F16)
+GROUPS_OF(F32)
+GROUPS_OF(Q8_0)
 
+#define GROUP_OF(T)                                                                                                    \
+    {                                                                                                                  \
+        T, { scores_F16_##T, scores_F32_##T, scores_Q8_0_##T },                                                        \
+        {                                                                                                              \
+            values_F16_##T, values_F32_##T, values_Q8_0_##T                                                            \
+        }                                                                                                              \
+    }
 static const struct {
     size_t rows;
-    scores_fn *scores[2]; /* by carat_kv_elem */
-    values_fn *values[2];
-} groups[] = {
-    { 6, { scores_F16_6, scores_F32_6 }, { values_F16_6, values_F32_6 } },
-    { 4, { scores_F16_4, scores_F32_4 }, { values_F16_4, values_F32_4 } },
-    { 3, { scores_F16_3, scores_F32_3 }, { values_F16_3, values_F32_3 } },
-    { 2, { scores_F16_2, scores_F32_2 }, { values_F16_2, values_F32_2 } },
-    { 1, { scores_F16_1, scores_F32_1 }, { values_F16_1, values_F32_1 } },
-};
-_Static_assert(CARAT_KV_F16 == 0 && CARAT_KV_F32 == 1, "the order in groups");
+    scores_fn *scores[3]; /* by carat_kv_elem */
+    values_fn *values[3];
+} groups[] = { GROUP_OF(6), GROUP_OF(4), GROUP_OF(3), GROUP_OF(2), GROUP_OF(1) };
+_Static_assert(CARAT_KV_F16 == 0 && CARAT_KV_F32 == 1 && CARAT_KV_Q8_0 == 2, "the order in groups");
 
 static size_t group_for(size_t n)
 {
@@ -246,18 +312,20 @@ static size_t rows_that_see(const carat_attend *a, size_t tile, size_t r0, size_
     return n_seen;
 }
 
-static void attend_tile(const carat_attend *a, size_t tile, size_t r0, size_t n, attend_scratch *s)
+/* next: the keys that come after this tile's, or NULL. */
+static void attend_tile(const carat_attend *a, size_t tile, size_t r0, size_t n, const void *next, attend_scratch *s)
 {
     const size_t n_seen = rows_that_see(a, tile, r0, n, s->row);
     size_t g;
     if (n_seen == 0)
         return;
+    const void *k = a->k_tiles[tile - a->tile0], *v = a->v_tiles[tile - a->tile0];
     for (size_t i = 0; i < n_seen; i += groups[g].rows) {
         const float *q[GROUP];
         g = group_for(n_seen - i);
         for (size_t j = 0; j < groups[g].rows; j++)
             q[j] = a->q[r0 + s->row[i + j]];
-        groups[g].scores[a->elem](q, a->k_tiles[tile - a->tile0], a->head_dim, s->p + i);
+        groups[g].scores[a->elem](q, k, carat_kv_scales_of(k, a->head_dim), a->head_dim, s->p + i, i ? k : v);
     }
     for (size_t i = 0; i < n_seen; i++) {
         const size_t r = s->row[i];
@@ -268,7 +336,8 @@ static void attend_tile(const carat_attend *a, size_t tile, size_t r0, size_t n,
         g = group_for(n_seen - i);
         for (size_t j = 0; j < groups[g].rows; j++)
             o[j] = a->out[r0 + s->row[i + j]];
-        groups[g].values[a->elem](o, s->rescale + i, s->p + i, a->v_tiles[tile - a->tile0], a->head_dim);
+        groups[g].values[a->elem](o, s->rescale + i, s->p + i, v, carat_kv_scales_of(v, a->head_dim), a->head_dim,
+                                  i || !next ? v : next);
     }
 }
 
@@ -287,7 +356,7 @@ static void attend_rows(const carat_attend *a, size_t r0, size_t n, attend_scrat
         last = end > last ? end : last;
     }
     for (size_t tile = first; tile < last; tile++)
-        attend_tile(a, tile, r0, n, s);
+        attend_tile(a, tile, r0, n, tile + 1 < last ? a->k_tiles[tile + 1 - a->tile0] : NULL, s);
     for (size_t r = 0; r < n; r++) {
         const __m256 sum = _mm256_set1_ps(s->sum[r]);
         float *o = a->out[r0 + r];
@@ -298,10 +367,6 @@ static void attend_rows(const carat_attend *a, size_t r0, size_t n, attend_scrat
 
 static void attend(const carat_attend *a, void *scratch)
 {
-    if (a->elem == CARAT_KV_Q8_0) {
-        carat_attend_generic(a, scratch);
-        return;
-    }
     for (size_t r = 0; r < a->n; r += ROWS)
         attend_rows(a, r, a->n - r < ROWS ? a->n - r : ROWS, scratch);
 }
@@ -309,11 +374,42 @@ static void attend(const carat_attend *a, void *scratch)
 /* ---- writing ------------------------------------------------------------------------------------------------------
  */
 
+static uint32_t max_of_lanes_u32(__m256i v)
+{
+    __m128i m = _mm_max_epu32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
+    m = _mm_max_epu32(m, _mm_shuffle_epi32(m, 0x4E));
+    m = _mm_max_epu32(m, _mm_shuffle_epi32(m, 0xB1));
+    return (uint32_t)_mm_cvtsi128_si32(m);
+}
+
+/* Thirty-two values: int8 and the scale's bits. */
+static uint16_t quantise(const float *x, int8_t q[CARAT_KV_GROUP])
+{
+    const __m256i magnitude = _mm256_set1_epi32(0x7FFFFFFF);
+    __m256i top = _mm256_setzero_si256(), n[4];
+    for (int v = 0; v < 4; v++)
+        top = _mm256_max_epu32(top, _mm256_and_si256(load256(x + 8 * v), magnitude));
+    float inverse;
+    const uint16_t d = carat_kv_q8_scale(max_of_lanes_u32(top), &inverse);
+    for (int v = 0; v < 4; v++) /* where every q is 0, x may be infinite or NaN: conversion gives INT_MIN */
+        n[v] = _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_loadu_ps(x + 8 * v), _mm256_set1_ps(inverse)));
+    /* Packing goes by halves of registers: words 0 1, 2 3 and then bytes give dwords 0 2 4 6 1 3 5 7. */
+    const __m256i bytes = _mm256_packs_epi16(_mm256_packs_epi32(n[0], n[1]), _mm256_packs_epi32(n[2], n[3]));
+    const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
+    const __m256i live = _mm256_set1_epi32(inverse == 0 ? 0 : -1);
+    store256(q, _mm256_and_si256(_mm256_permutevar8x32_epi32(bytes, order), live));
+    return d;
+}
+
 static void kv_put(carat_kv_elem elem, void *k_tile, void *v_tile, size_t slot, const float *k, const float *v,
                    size_t head_dim)
 {
     if (elem == CARAT_KV_Q8_0) {
-        carat_kv_put_generic(elem, k_tile, v_tile, slot, k, v, head_dim);
+        for (size_t i = 0; i < head_dim; i += CARAT_KV_GROUP) {
+            int8_t q[2][CARAT_KV_GROUP];
+            const uint16_t kd = quantise(k + i, q[0]), vd = quantise(v + i, q[1]);
+            carat_kv_q8_put_group(k_tile, v_tile, slot, i, q, kd, vd, head_dim);
+        }
         return;
     }
     const size_t k0 = slot / LANES * head_dim * LANES + slot % LANES, v0 = slot * head_dim;

@@ -8,13 +8,19 @@
  *     m' = max(m, scores seen)    p = exp(score - m'), 0 where not seen    l = l exp(m - m') + sum p
  *     o  = o exp(m - m'), then fma of p * v over the 64 keys in order;     out = o / l at the end
  *
- * o is kept in out. With more than WIDEN rows an f16 tile is widened to f32 once instead of once a group.
+ * Q8_0, with d the scale of a key's or value's 32 dimensions and q8 its int8:
+ *
+ *     score = scale * (fma over the groups of 32, in order, of d * (fma over the 32 dimensions in order of q * q8))
+ *     o     = o exp(m - m'), then fma of (p * d) * q8 over the 64 keys in order
+ *
+ * o is kept in out. With more than WIDEN rows an f16 or int8 tile is widened to f32 once instead of once a group; the
+ * int8 are widened without their scales, so that the arithmetic is the same.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <math.h>
 #include <string.h>
 
-#include "kernels/generic/generic.h"
+#include "kernels/generic/kv_q8.h"
 #include "kernels/x86/avx512.h"
 #include "kernels/x86/avx512_math.h"
 
@@ -30,52 +36,87 @@ typedef struct attend_scratch {
 } attend_scratch;
 _Static_assert(sizeof(attend_scratch) <= CARAT_ATTEND_SCRATCH, "the scratch a caller hands over");
 
-/* Sixteen elements at index i of a tile. */
-INLINE __m512 load_kv(const carat_kv_elem elem, const void *tile, size_t i)
+/* A tile's elements as the loops below meet them: as they are kept, or an int8 tile's widened to f32. */
+typedef enum form { F16, F32, INT8, WIDE8, N_FORMS } form;
+_Static_assert((int)F16 == CARAT_KV_F16 && (int)F32 == CARAT_KV_F32 && (int)INT8 == CARAT_KV_Q8_0, "forms are elems");
+
+INLINE bool is_scaled(const form f)
 {
-    if (elem == CARAT_KV_F16)
+    return f == INT8 || f == WIDE8;
+}
+
+/* Sixteen elements at index i of a tile. */
+INLINE __m512 load_kv(const form f, const void *tile, size_t i)
+{
+    if (f == INT8)
+        return _mm512_cvtepi32_ps(
+            _mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i *)(const void *)((const int8_t *)tile + i))));
+    if (f == F16)
         return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(const void *)((const uint16_t *)tile + i)));
     return _mm512_loadu_ps((const float *)tile + i);
 }
 
-/* The tile that comes next is asked for, 128 bytes a step (all of it in f16), while this one is read. */
-INLINE void fetch(const void *next, size_t step)
+/* Sixteen scales. */
+INLINE __m512 load_scales(const uint16_t *d)
 {
+    return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(const void *)d));
+}
+
+/* The tile that comes next is asked for while this one is read: in head_dim steps all of its f16, or int8 and, with
+ * every 32nd, scales. */
+INLINE void fetch(const form f, const void *next, size_t step, size_t head_dim)
+{
+    if (is_scaled(f)) {
+        _mm_prefetch((const char *)next + 64 * step, _MM_HINT_T1);
+        if (step % 16 == 0)
+            _mm_prefetch((const char *)next + 64 * head_dim + 4 * step, _MM_HINT_T1);
+        return;
+    }
     _mm_prefetch((const char *)next + 128 * step, _MM_HINT_T1);
     _mm_prefetch((const char *)next + 128 * step + 64, _MM_HINT_T1);
 }
 
 /* ---- scores ---------------------------------------------------------------------------------------------------- */
 
-/* p[t][64] = q[t] . k, T rows. */
-INLINE void scores(const carat_kv_elem elem, const int T, const float *const q[], const void *k, size_t head_dim,
+/* p[t][64] = q[t] . k, T rows; d: the scales of int8. */
+INLINE void scores(const form f, const int T, const float *const q[], const void *k, const uint16_t *d, size_t head_dim,
                    float (*p)[CARAT_TILE], const void *next)
 {
-    __m512 acc[6][4];
+    const size_t step = is_scaled(f) ? CARAT_KV_GROUP : head_dim;
+    for (size_t i0 = 0; i0 < head_dim; i0 += step) {
+        __m512 acc[6][4];
 #pragma GCC unroll 6
-    for (int t = 0; t < T; t++)
-#pragma GCC unroll 4
-        for (int b = 0; b < 4; b++)
-            acc[t][b] = _mm512_setzero_ps();
-    for (size_t i = 0; i < head_dim; i++) {
-        __m512 v[4];
-        fetch(next, i);
-#pragma GCC unroll 4
-        for (size_t b = 0; b < 4; b++)
-            v[b] = load_kv(elem, k, (b * head_dim + i) * LANES);
-#pragma GCC unroll 6
-        for (int t = 0; t < T; t++) {
-            const __m512 f = _mm512_set1_ps(q[t][i]);
+        for (int t = 0; t < T; t++)
 #pragma GCC unroll 4
             for (int b = 0; b < 4; b++)
-                acc[t][b] = _mm512_fmadd_ps(v[b], f, acc[t][b]);
+                acc[t][b] = _mm512_setzero_ps();
+        for (size_t i = i0; i < i0 + step; i++) {
+            __m512 v[4];
+            fetch(f, next, i, head_dim);
+#pragma GCC unroll 4
+            for (size_t b = 0; b < 4; b++)
+                v[b] = load_kv(f, k, (b * head_dim + i) * LANES);
+#pragma GCC unroll 6
+            for (int t = 0; t < T; t++) {
+                const __m512 x = _mm512_set1_ps(q[t][i]);
+#pragma GCC unroll 4
+                for (int b = 0; b < 4; b++)
+                    acc[t][b] = _mm512_fmadd_ps(v[b], x, acc[t][b]);
+            }
+        }
+#pragma GCC unroll 4
+        for (size_t b = 0; b < 4; b++) {
+            const __m512 scale =
+                is_scaled(f) ? load_scales(d + (b * head_dim + i0) / CARAT_KV_GROUP * LANES) : _mm512_setzero_ps();
+#pragma GCC unroll 6
+            for (int t = 0; t < T; t++) {
+                if (is_scaled(f))
+                    acc[t][b] = i0 == 0 ? _mm512_mul_ps(acc[t][b], scale)
+                                        : _mm512_fmadd_ps(acc[t][b], scale, _mm512_load_ps(p[t] + LANES * b));
+                _mm512_store_ps(p[t] + LANES * b, acc[t][b]);
+            }
         }
     }
-#pragma GCC unroll 6
-    for (int t = 0; t < T; t++)
-#pragma GCC unroll 4
-        for (int b = 0; b < 4; b++)
-            _mm512_store_ps(p[t] + LANES * b, acc[t][b]);
 }
 
 /* ---- softmax --------------------------------------------------------------------------------------------------- */
@@ -103,11 +144,31 @@ static float softmax_step(float p[CARAT_TILE], uint64_t seen, float scale, float
 
 /* ---- values ---------------------------------------------------------------------------------------------------- */
 
+/* p * d for the values of up to two groups of 32 dimensions. */
+typedef struct weights {
+    _Alignas(64) float of[6][2][CARAT_TILE];
+} weights;
+
+/* d: the scales of the first of n_groups groups. */
+INLINE void weigh(const int T, const size_t n_groups, float (*p)[CARAT_TILE], const uint16_t *d, weights *w)
+{
+#pragma GCC unroll 2
+    for (size_t g = 0; g < n_groups; g++)
+#pragma GCC unroll 6
+        for (int t = 0; t < T; t++)
+            for (size_t key = 0; key < CARAT_TILE; key += LANES)
+                _mm512_store_ps(w->of[t][g] + key,
+                                _mm512_mul_ps(_mm512_load_ps(p[t] + key), load_scales(d + g * CARAT_TILE + key)));
+}
+
 /* Dimensions [i, i + 64) of o[t] = o[t] * rescale[t] + sum over keys of p[t][key] v[key]. */
-INLINE void values_64(const carat_kv_elem elem, const int T, float *const o[], const float *rescale,
-                      float (*p)[CARAT_TILE], const void *v, size_t head_dim, size_t i, const void *next)
+INLINE void values_64(const form f, const int T, float *const o[], const float *rescale, float (*p)[CARAT_TILE],
+                      const void *v, const uint16_t *d, size_t head_dim, size_t i, const void *next)
 {
     __m512 acc[6][4];
+    weights w;
+    if (is_scaled(f))
+        weigh(T, 2, p, d + i / CARAT_KV_GROUP * CARAT_TILE, &w);
 #pragma GCC unroll 6
     for (int t = 0; t < T; t++)
 #pragma GCC unroll 4
@@ -115,16 +176,17 @@ INLINE void values_64(const carat_kv_elem elem, const int T, float *const o[], c
             acc[t][b] = _mm512_mul_ps(_mm512_loadu_ps(o[t] + i + 16 * b), _mm512_set1_ps(rescale[t]));
     for (size_t key = 0; key < CARAT_TILE; key++) {
         __m512 row[4];
-        fetch(next, i + key);
+        fetch(f, next, i + key, head_dim);
 #pragma GCC unroll 4
         for (size_t b = 0; b < 4; b++)
-            row[b] = load_kv(elem, v, key * head_dim + i + 16 * b);
+            row[b] = load_kv(f, v, key * head_dim + i + 16 * b);
 #pragma GCC unroll 6
         for (int t = 0; t < T; t++) {
-            const __m512 f = _mm512_set1_ps(p[t][key]);
+            const __m512 x[2] = { _mm512_set1_ps(is_scaled(f) ? w.of[t][0][key] : p[t][key]),
+                                  _mm512_set1_ps(is_scaled(f) ? w.of[t][1][key] : p[t][key]) };
 #pragma GCC unroll 4
             for (int b = 0; b < 4; b++)
-                acc[t][b] = _mm512_fmadd_ps(row[b], f, acc[t][b]);
+                acc[t][b] = _mm512_fmadd_ps(row[b], x[b / 2], acc[t][b]);
         }
     }
 #pragma GCC unroll 6
@@ -134,80 +196,83 @@ INLINE void values_64(const carat_kv_elem elem, const int T, float *const o[], c
             _mm512_storeu_ps(o[t] + i + 16 * b, acc[t][b]);
 }
 
-INLINE __m512 load_some(const carat_kv_elem elem, __mmask16 lanes, const void *tile, size_t i)
+INLINE __m512 load_some(const form f, __mmask16 lanes, const void *tile, size_t i)
 {
-    if (elem == CARAT_KV_F16)
+    if (f == INT8) /* whole groups only */
+        return load_kv(f, tile, i);
+    if (f == F16)
         return _mm512_cvtph_ps(_mm256_maskz_loadu_epi16(lanes, (const uint16_t *)tile + i));
     return _mm512_maskz_loadu_ps(lanes, (const float *)tile + i);
 }
 
 /* As values_64 for the at most 16 dimensions from i on that `lanes` names. */
-INLINE void values_16(const carat_kv_elem elem, const int T, const __mmask16 lanes, float *const o[],
-                      const float *rescale, float (*p)[CARAT_TILE], const void *v, size_t head_dim, size_t i)
+INLINE void values_16(const form f, const int T, const __mmask16 lanes, float *const o[], const float *rescale,
+                      float (*p)[CARAT_TILE], const void *v, const uint16_t *d, size_t head_dim, size_t i)
 {
     __m512 acc[6];
+    weights w;
+    if (is_scaled(f))
+        weigh(T, 1, p, d + i / CARAT_KV_GROUP * CARAT_TILE, &w);
 #pragma GCC unroll 6
     for (int t = 0; t < T; t++)
         acc[t] = _mm512_mul_ps(_mm512_maskz_loadu_ps(lanes, o[t] + i), _mm512_set1_ps(rescale[t]));
     for (size_t key = 0; key < CARAT_TILE; key++) {
-        const __m512 row = load_some(elem, lanes, v, key * head_dim + i);
+        const __m512 row = load_some(f, lanes, v, key * head_dim + i);
 #pragma GCC unroll 6
         for (int t = 0; t < T; t++)
-            acc[t] = _mm512_fmadd_ps(row, _mm512_set1_ps(p[t][key]), acc[t]);
+            acc[t] = _mm512_fmadd_ps(row, _mm512_set1_ps(is_scaled(f) ? w.of[t][0][key] : p[t][key]), acc[t]);
     }
 #pragma GCC unroll 6
     for (int t = 0; t < T; t++)
         _mm512_mask_storeu_ps(o[t] + i, lanes, acc[t]);
 }
 
-INLINE void values(const carat_kv_elem elem, const int T, float *const o[], const float *rescale,
-                   float (*p)[CARAT_TILE], const void *v, size_t head_dim, const void *next)
+INLINE void values(const form f, const int T, float *const o[], const float *rescale, float (*p)[CARAT_TILE],
+                   const void *v, const uint16_t *d, size_t head_dim, const void *next)
 {
     size_t i = 0;
     for (; i + 64 <= head_dim; i += 64)
-        values_64(elem, T, o, rescale, p, v, head_dim, i, next);
+        values_64(f, T, o, rescale, p, v, d, head_dim, i, next);
     for (; i < head_dim; i += 16)
-        values_16(elem, T, first_lanes(head_dim - i), o, rescale, p, v, head_dim, i);
+        values_16(f, T, first_lanes(head_dim - i), o, rescale, p, v, d, head_dim, i);
 }
 
 /* ---- groups of rows -------------------------------------------------------------------------------------------- */
 
-typedef void scores_fn(const float *const q[], const void *k, size_t head_dim, float (*p)[CARAT_TILE],
-                       const void *next);
-typedef void values_fn(float *const o[], const float *rescale, float (*p)[CARAT_TILE], const void *v, size_t head_dim,
-                       const void *next);
+typedef void scores_fn(const float *const q[], const void *k, const uint16_t *d, size_t head_dim,
+                       float (*p)[CARAT_TILE], const void *next);
+typedef void values_fn(float *const o[], const float *rescale, float (*p)[CARAT_TILE], const void *v, const uint16_t *d,
+                       size_t head_dim, const void *next);
 
-#define GROUP(elem, T)                                                                                                 \
-    static void scores_##elem##_##T(const float *const q[], const void *k, size_t head_dim, float(*p)[CARAT_TILE],     \
-                                    const void *next)                                                                  \
+#define GROUP(form, T)                                                                                                 \
+    static void scores_##form##_##T(const float *const q[], const void *k, const uint16_t *d, size_t head_dim,         \
+                                    float(*p)[CARAT_TILE], const void *next)                                           \
     {                                                                                                                  \
-        scores(CARAT_KV_##elem, T, q, k, head_dim, p, next);                                                           \
+        scores(form, T, q, k, d, head_dim, p, next);                                                                   \
     }                                                                                                                  \
-    static void values_##elem##_##T(float *const o[], const float *rescale, float(*p)[CARAT_TILE], const void *v,      \
-                                    size_t head_dim, const void *next)                                                 \
+    static void values_##form##_##T(float *const o[], const float *rescale, float(*p)[CARAT_TILE], const void *v,      \
+                                    const uint16_t *d, size_t head_dim, const void *next)                              \
     {                                                                                                                  \
-        values(CARAT_KV_##elem, T, o, rescale, p, v, head_dim, next);                                                  \
+        values(form, T, o, rescale, p, v, d, head_dim, next);                                                          \
     }
-GROUP(F16, 1)
-GROUP(F16, 2)
-GROUP(F16, 4)
-GROUP(F16, 6)
-GROUP(F32, 1)
-GROUP(F32, 2)
-GROUP(F32, 4)
-GROUP(F32, 6)
+#define GROUPS(form) GROUP(form, 1) GROUP(form, 2) GROUP(form, 4) GROUP(form, 6)
+GROUPS(F16)
+GROUPS(F32)
+GROUPS(INT8)
+GROUPS(WIDE8)
 
+#define GROUP_OF(T)                                                                                                    \
+    {                                                                                                                  \
+        T, { scores_F16_##T, scores_F32_##T, scores_INT8_##T, scores_WIDE8_##T },                                      \
+        {                                                                                                              \
+            values_F16_##T, values_F32_##T, values_INT8_##T, values_WIDE8_##T                                          \
+        }                                                                                                              \
+    }
 static const struct {
     size_t rows;
-    scores_fn *scores[2]; /* by carat_kv_elem */
-    values_fn *values[2];
-} groups[] = {
-    { 6, { scores_F16_6, scores_F32_6 }, { values_F16_6, values_F32_6 } },
-    { 4, { scores_F16_4, scores_F32_4 }, { values_F16_4, values_F32_4 } },
-    { 2, { scores_F16_2, scores_F32_2 }, { values_F16_2, values_F32_2 } },
-    { 1, { scores_F16_1, scores_F32_1 }, { values_F16_1, values_F32_1 } },
-};
-_Static_assert(CARAT_KV_F16 == 0 && CARAT_KV_F32 == 1, "the order in groups");
+    scores_fn *scores[N_FORMS];
+    values_fn *values[N_FORMS];
+} groups[] = { GROUP_OF(6), GROUP_OF(4), GROUP_OF(2), GROUP_OF(1) };
 
 static size_t group_for(size_t n)
 {
@@ -217,17 +282,25 @@ static size_t group_for(size_t n)
     return g;
 }
 
-/* The tile in f32, if many rows are to read it; else as it is. */
-static const void *widen(carat_kv_elem *elem, const void *tile, size_t n_rows, size_t n, float *buf)
+INLINE void widen_all(const form f, const void *tile, size_t head_dim, float *buf)
 {
-    if (*elem == CARAT_KV_F32 || n_rows <= WIDEN)
-        return tile;
-    for (size_t i = 0; i < n; i += 64) { /* n is a multiple of 64 */
-        fetch(tile, i / 64 + 64);
-        for (size_t j = i; j < i + 64; j += 16)
-            _mm512_store_ps(buf + j, load_kv(CARAT_KV_F16, tile, j));
+    for (size_t i = 0; i < head_dim; i++) { /* 64 elements a step */
+        fetch(f, tile, i + 64, head_dim);
+        for (size_t j = 64 * i; j < 64 * i + 64; j += 16)
+            _mm512_store_ps(buf + j, load_kv(f, tile, j));
     }
-    *elem = CARAT_KV_F32;
+}
+
+/* The tile in f32, if many rows are to read it; else as it is. */
+static const void *widen(form *f, const void *tile, size_t n_rows, size_t head_dim, float *buf)
+{
+    if (*f == F32 || n_rows <= WIDEN)
+        return tile;
+    if (*f == F16)
+        widen_all(F16, tile, head_dim, buf);
+    else
+        widen_all(INT8, tile, head_dim, buf);
+    *f = *f == F16 ? F32 : WIDE8;
     return buf;
 }
 
@@ -243,14 +316,15 @@ static uint64_t seen_slots(const carat_attend *a, size_t r, size_t tile)
 /* The scores of the n rows listed in s->row, and the softmax's step. */
 static void take_scores(const carat_attend *a, size_t tile, size_t r0, size_t n, attend_scratch *s)
 {
-    carat_kv_elem elem = a->elem;
-    const void *k = widen(&elem, a->k_tiles[tile - a->tile0], n, CARAT_TILE * a->head_dim, s->tile);
+    form f = (form)a->elem;
+    const void *tile_k = a->k_tiles[tile - a->tile0], *k = widen(&f, tile_k, n, a->head_dim, s->tile);
+    const uint16_t *d = carat_kv_scales_of(tile_k, a->head_dim);
     for (size_t i = 0, g; i < n; i += groups[g].rows) {
         const float *q[6];
         g = group_for(n - i);
         for (size_t j = 0; j < groups[g].rows; j++)
             q[j] = a->q[r0 + s->row[i + j]];
-        groups[g].scores[elem](q, k, a->head_dim, s->p + i, i ? k : a->v_tiles[tile - a->tile0]);
+        groups[g].scores[f](q, k, d, a->head_dim, s->p + i, i ? k : a->v_tiles[tile - a->tile0]);
     }
     for (size_t i = 0; i < n; i++) {
         const size_t r = s->row[i];
@@ -261,14 +335,15 @@ static void take_scores(const carat_attend *a, size_t tile, size_t r0, size_t n,
 /* The values of the n rows listed; next: the keys that come after them, or NULL. */
 static void take_values(const carat_attend *a, size_t tile, size_t r0, size_t n, const void *next, attend_scratch *s)
 {
-    carat_kv_elem elem = a->elem;
-    const void *v = widen(&elem, a->v_tiles[tile - a->tile0], n, CARAT_TILE * a->head_dim, s->tile);
+    form f = (form)a->elem;
+    const void *tile_v = a->v_tiles[tile - a->tile0], *v = widen(&f, tile_v, n, a->head_dim, s->tile);
+    const uint16_t *d = carat_kv_scales_of(tile_v, a->head_dim);
     for (size_t i = 0, g; i < n; i += groups[g].rows) {
         float *o[6];
         g = group_for(n - i);
         for (size_t j = 0; j < groups[g].rows; j++)
             o[j] = a->out[r0 + s->row[i + j]];
-        groups[g].values[elem](o, s->rescale + i, s->p + i, v, a->head_dim, i || !next ? v : next);
+        groups[g].values[f](o, s->rescale + i, s->p + i, v, d, a->head_dim, i || !next ? v : next);
     }
 }
 
@@ -312,21 +387,36 @@ static void attend_rows(const carat_attend *a, size_t r0, size_t n, attend_scrat
 
 static void attend(const carat_attend *a, void *scratch)
 {
-    if (a->elem == CARAT_KV_Q8_0) {
-        carat_attend_generic(a, scratch);
-        return;
-    }
     for (size_t r = 0; r < a->n; r += ROWS)
         attend_rows(a, r, a->n - r < ROWS ? a->n - r : ROWS, scratch);
 }
 
 /* ---- writing --------------------------------------------------------------------------------------------------- */
 
+/* Thirty-two values: int8 and the scale's bits. */
+static uint16_t quantise(const float *x, int8_t q[CARAT_KV_GROUP])
+{
+    const __m512 a = _mm512_loadu_ps(x), b = _mm512_loadu_ps(x + 16);
+    const __m512i top = _mm512_max_epu32(_mm512_castps_si512(_mm512_abs_ps(a)), _mm512_castps_si512(_mm512_abs_ps(b)));
+    float inverse;
+    const uint16_t d = carat_kv_q8_scale(_mm512_reduce_max_epu32(top), &inverse);
+    const __mmask16 live = inverse != 0 ? 0xFFFF : 0; /* infinity and NaN times 0 would be no 0 */
+    const __m512 f = _mm512_set1_ps(inverse);
+    _mm_storeu_si128((__m128i *)(void *)q, _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(_mm512_maskz_mul_ps(live, a, f))));
+    _mm_storeu_si128((__m128i *)(void *)(q + 16),
+                     _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(_mm512_maskz_mul_ps(live, b, f))));
+    return d;
+}
+
 static void kv_put(carat_kv_elem elem, void *k_tile, void *v_tile, size_t slot, const float *k, const float *v,
                    size_t head_dim)
 {
     if (elem == CARAT_KV_Q8_0) {
-        carat_kv_put_generic(elem, k_tile, v_tile, slot, k, v, head_dim);
+        for (size_t i = 0; i < head_dim; i += CARAT_KV_GROUP) {
+            int8_t q[2][CARAT_KV_GROUP];
+            const uint16_t kd = quantise(k + i, q[0]), vd = quantise(v + i, q[1]);
+            carat_kv_q8_put_group(k_tile, v_tile, slot, i, q, kd, vd, head_dim);
+        }
         return;
     }
     const size_t k0 = slot / LANES * head_dim * LANES + slot % LANES, v0 = slot * head_dim;
