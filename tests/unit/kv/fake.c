@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "kv/part.h"
 #include "unit.h"
 
 #define MAX_DIM 64
@@ -47,7 +48,7 @@ static const carat_kernels *kernels(void)
 {
     static carat_kernels k;
     if (!k.isa)
-        carat_kernels_for(&k, 0);
+        carat_kernels_generic(&k);
     return &k;
 }
 
@@ -158,6 +159,12 @@ void fake_verify(const carat_config *c, const text *t)
 {
     assert_int_equal(carat_kv_len(t->kv), t->n);
     assert_int_equal(carat_kv_labelled(t->kv), t->labelled);
+    for (size_t i = 0; i < t->labelled; i++) { /* the index knows it under its own keys */
+        size_t tile = i / CARAT_TILE;
+        const uint64_t *keys =
+            tile < t->labelled / CARAT_TILE ? t->kv->cache->nodes[t->kv->global[tile].page].keys : t->kv->keys;
+        assert_true(keys[i % CARAT_TILE] == t->keys[i]);
+    }
     for (size_t layer = 0; layer < c->n_layer; layer++) {
         size_t begin = !c->is_global[layer] && t->n + 1 > c->window ? t->n + 1 - c->window : 0;
         for (size_t pos = begin; pos < t->n;) {

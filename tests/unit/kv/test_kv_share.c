@@ -252,6 +252,54 @@ static void test_same_prompt_at_the_same_time(void **state)
     carat_cache_close(cache);
 }
 
+/* The same where one has marked the tile while it was unfinished: its part of a tile is not left behind. */
+static void test_a_part_is_not_left_behind(void **state)
+{
+    (void)state;
+    uint64_t keys[CONTEXT];
+    carat_cache *cache = open_cache(2, 5);
+    make(keys, CONTEXT, 1);
+    start(cache, &a), start(cache, &b);
+    fake_append(&shape, &a, keys, 300, true);
+    carat_kv_mark(a.kv);
+    fake_append(&shape, &b, keys, 320, true);
+    fake_append(&shape, &a, keys + 300, 20, true);
+    assert_int_equal(stats(cache).global.held, 5);
+    assert_int_equal(stats(cache).global.cached, 0);
+    assert_true(stats(cache).local.kept > 0);
+    carat_kv_close(a.kv), carat_kv_close(b.kv);
+    carat_cache_close(cache);
+}
+
+/* Who comes back alone goes on in the same pages. */
+static void test_going_on_copies_nothing(void **state)
+{
+    (void)state;
+    uint64_t keys[CONTEXT];
+    carat_cache *cache = open_cache(1, 5);
+    make(keys, CONTEXT, 1);
+    for (size_t n = 100; n < 900; n += 70)
+        assert_int_equal(run_and_close(cache, &a, keys, n), n > 100 ? n - 70 : 0);
+    assert_int_equal(stats(cache).copies, 0);
+    assert_int_equal(stats(cache).global.evictions, 0);
+    carat_cache_close(cache);
+}
+
+/* Boundaries in unfinished tiles that differ late are two boundaries. */
+static void test_near_boundaries_are_told_apart(void **state)
+{
+    (void)state;
+    uint64_t keys[CONTEXT], other[CONTEXT];
+    carat_cache *cache = open_cache(2, 10);
+    make(keys, CONTEXT, 1), make(other, CONTEXT, 1);
+    other[308] = 7000;
+    run_and_close(cache, &a, keys, 310);
+    assert_int_equal(run_and_close(cache, &a, other, 310), 308);
+    assert_int_equal(run_and_close(cache, &a, keys, 320), 310);
+    assert_int_equal(run_and_close(cache, &a, other, 320), 310);
+    carat_cache_close(cache);
+}
+
 static void test_unlabelled_is_never_shared(void **state)
 {
     (void)state;
@@ -417,6 +465,9 @@ int main(void)
         cmocka_unit_test(test_b10_rewind_through_the_index),
         cmocka_unit_test(test_fork_copies_nothing),
         cmocka_unit_test(test_same_prompt_at_the_same_time),
+        cmocka_unit_test(test_a_part_is_not_left_behind),
+        cmocka_unit_test(test_going_on_copies_nothing),
+        cmocka_unit_test(test_near_boundaries_are_told_apart),
         cmocka_unit_test(test_unlabelled_is_never_shared),
         cmocka_unit_test(test_images_are_whole),
         cmocka_unit_test(test_b24_promises_are_exact),
