@@ -4,6 +4,7 @@
 /* Pieces a thread should get of one call: enough that a thread delayed by the system does not hold up the rest, few
  * enough that each is a long run through memory. */
 #define PIECES_PER_THREAD 6
+#define SIDE_BY_SIDE      2 /* panels that kernels multiply together: a piece of an odd number would waste one's time */
 
 carat_acts_form carat_linear_form(const carat_kernels *k, bool exact, carat_type type)
 {
@@ -65,7 +66,8 @@ void carat_linear_run(const carat_linear_job *j, const float *x, const carat_pro
         done |= 1u << form;
         total += panels(products[i].w);
     }
-    size_t grain = total / ((size_t)j->n_threads * PIECES_PER_THREAD) + 1;
+    size_t pieces = (size_t)j->n_threads * PIECES_PER_THREAD * SIDE_BY_SIDE;
+    size_t grain = (total + pieces - 1) / pieces * SIDE_BY_SIDE;
     if (j->n_threads == 1)
         grain = total;
     carat_pool_barrier(j->pool);

@@ -109,10 +109,21 @@ static void mul_panels(const plain_block *b, size_t p, size_t panel_end, size_t 
     }
 }
 
+/* Steps at a time: where panels are read in place, a last chunk of a few steps is shared out among the others, because
+ * each chunk costs a pass over y. Even, because columns of bf16 stand in pairs. */
+static size_t chunk_of(const plain_path *path, size_t steps)
+{
+    if (path->unpack || steps == 0)
+        return path->chunk;
+    const size_t n = (steps + path->chunk - 1) / path->chunk;
+    return ((steps + n - 1) / n + 1) & ~(size_t)1;
+}
+
 void carat_avx512_mul_plain(const plain_path *path, size_t steps, const carat_mul *m, size_t panel_begin,
                             size_t panel_end, void *scratch)
 {
-    const size_t fit = (CARAT_MUL_SCRATCH - WEIGHTS_SCRATCH) / (4 * path->chunk * path->tokens);
+    const size_t chunk = chunk_of(path, steps);
+    const size_t fit = (CARAT_MUL_SCRATCH - WEIGHTS_SCRATCH) / (4 * chunk * path->tokens);
     const size_t tiles = (m->n + path->tokens - 1) / path->tokens, blocks = (tiles + fit - 1) / fit;
     size_t panel_bytes = 0;
     if (m->n == 0 || panel_begin >= panel_end)
@@ -120,8 +131,8 @@ void carat_avx512_mul_plain(const plain_path *path, size_t steps, const carat_mu
     const size_t block = (tiles + blocks - 1) / blocks * path->tokens; /* all of one size, but for the last */
     carat_panel_bytes(m->type, m->cols, &panel_bytes);
     plain_block b = { .path = path, .m = m };
-    for (b.s0 = 0; b.s0 < steps; b.s0 += path->chunk) {
-        b.n_steps = min_size(path->chunk, steps - b.s0);
+    for (b.s0 = 0; b.s0 < steps; b.s0 += chunk) {
+        b.n_steps = min_size(chunk, steps - b.s0);
         for (b.t0 = 0; b.t0 < m->n; b.t0 += block) {
             b.n = min_size(block, m->n - b.t0);
             b.x = put_tokens(&b, (uint8_t *)scratch + WEIGHTS_SCRATCH);
