@@ -22,6 +22,7 @@
  *     set_dot(acc, a, b)             acc + a step's products
  *     set_exp(x)                     for x of 0 or below, however far; NaN stays
  *     set_join(p)                    SET_STEP vectors of values as one of steps
+ *     set_steps(to, row, n)          n values in a row as steps; writes whole vectors
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef CARAT_KERNELS_SET_LANES_H
@@ -149,20 +150,6 @@ static void take_values(const carat_set *set, size_t key, size_t n, const set_bl
     }
 }
 
-/* n numbers in a row as steps, two values of a pair side by side. */
-static void put_steps(float *steps, const float *row, size_t n)
-{
-    _Alignas(64) float part[SET_STEP][LANES];
-    for (size_t i = 0; i < n; i += SET_STEP * LANES) {
-        vec p[SET_STEP];
-        for (size_t l = 0; l < SET_STEP * LANES; l++)
-            part[l % SET_STEP][l / SET_STEP] = i + l < n ? row[i + l] : 0;
-        for (size_t j = 0; j < SET_STEP; j++)
-            p[j] = v_load(part[j]);
-        v_store(steps + i / SET_STEP, set_join(p));
-    }
-}
-
 /* n rows of queries into the block; places past the last row are 0. */
 static void begin_block(const carat_set *set, const carat_set_rows *r, size_t row, size_t n, set_block *b)
 {
@@ -170,8 +157,11 @@ static void begin_block(const carat_set *set, const carat_set_rows *r, size_t ro
     _Alignas(64) float q[MAX_STEPS + LANES];
     memset(b->q, 0, ROWS * steps * sizeof *q);
     memset(b->o, 0, ROWS * dims_of(set) * sizeof *b->o);
+    for (size_t i = 0; i < n; i++) /* rows are far apart: all are asked for before the first is waited for */
+        for (size_t d = 0; d < set->head_dim; d += 16)
+            __builtin_prefetch(r->q + (row + i) * r->stride + d);
     for (size_t i = 0; i < n; i++) {
-        put_steps(q, r->q + (row + i) * r->stride, set->head_dim);
+        set_steps(q, r->q + (row + i) * r->stride, set->head_dim);
         for (size_t s = 0; s < steps; s++)
             memcpy(b->q + s * ROWS + i, q + s, sizeof *q);
     }
@@ -253,7 +243,7 @@ static void put_group(const carat_set *set, size_t key, size_t n, const float *k
     if (n < GROUP)
         memset(to_k, 0, GROUP * steps * sizeof *to_k);
     for (size_t i = 0; i < n; i++) {
-        put_steps(row, k + i * stride, set->head_dim);
+        set_steps(row, k + i * stride, set->head_dim);
         for (size_t s = 0; s < steps; s++)
             memcpy(to_k + s * GROUP + i, row + s, sizeof *row);
     }

@@ -31,6 +31,11 @@ static inline vec v_step(const uint8_t *p)
 #define set_exp(x)         vexp(x)
 #define set_join(p)        ((p)[0])
 
+static inline void set_steps(float *to, const float *row, size_t n)
+{
+    memcpy(to, row, n * sizeof *to);
+}
+
 #include "kernels/set_lanes.h"
 
 void carat_neon_install_set(carat_kernels *k)

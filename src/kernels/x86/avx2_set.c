@@ -22,6 +22,11 @@ typedef __m256 vec;
 #define set_exp(x)         exp_or_zero(x)
 #define set_join(p)        ((p)[0])
 
+INLINE void set_steps(float *to, const float *row, size_t n)
+{
+    memcpy(to, row, n * sizeof *to);
+}
+
 #include "kernels/set_lanes.h"
 
 void carat_avx2_set(carat_kernels *k)

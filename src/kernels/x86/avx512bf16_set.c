@@ -33,6 +33,14 @@ INLINE vec set_join(const vec p[SET_STEP])
     return _mm512_castsi512_ps(_mm512_permutexvar_epi16(_mm512_load_si512(halves), both));
 }
 
+INLINE void set_steps(float *to, const float *row, size_t n)
+{
+    for (size_t i = 0; i < n; i += 16) {
+        const __m512 x = _mm512_maskz_loadu_ps(first_lanes(n - i), row + i);
+        _mm256_store_si256((__m256i *)(void *)(to + i / 2), (__m256i)_mm512_cvtneps_pbh(x));
+    }
+}
+
 #include "kernels/set_lanes.h"
 
 void carat_avx512bf16_set(carat_kernels *k)
