@@ -80,7 +80,9 @@ carat_kv *subject_kv(const subject *s)
     carat_kv *kv;
     carat_kv_options o = { .context = s->opt.context,
                            .max_batch = s->opt.batch,
-                           .elem = s->opt.exact ? CARAT_KV_F32 : CARAT_KV_F16 };
+                           .elem = s->opt.q8_kv   ? CARAT_KV_Q8_0
+                                   : s->opt.exact ? CARAT_KV_F32
+                                                  : CARAT_KV_F16 };
     if (!carat_kv_open_alone(&s->m->cfg, &o, &kv, &err))
         fail_msg("%s", err.msg);
     return kv;

@@ -11,6 +11,7 @@
 typedef struct subject_options {
     const char *level; /* "generic", "avx2", ...; NULL: best */
     bool exact;
+    bool q8_kv; /* a q8_0 cache instead of the f32 of exact, the f16 of all others */
     carat_embed_scale scale;
     int n_threads;  /* 0: 2 */
     size_t batch;   /* 0: 1024 */

@@ -48,7 +48,7 @@ static carat_model *open_model(const char *path)
 
 /* ---- threads and chunks ---- */
 
-static void check_threads_and_chunks(carat_model *m, const char *name, bool exact, size_t n)
+static void check_threads_and_chunks(carat_model *m, const char *name, bool exact, bool q8_kv, size_t n)
 {
     static const size_t chunks[] = { 1, 7, 16, 17, 64, 1000 };
     int32_t ids[1100];
@@ -59,10 +59,12 @@ static void check_threads_and_chunks(carat_model *m, const char *name, bool exac
             subject s;
             char what[128];
             subject_share(
-                &s, m, (subject_options){ .level = level, .exact = exact, .n_threads = threads, .batch = chunks[c] });
+                &s, m,
+                (subject_options){
+                    .level = level, .exact = exact, .q8_kv = q8_kv, .n_threads = threads, .batch = chunks[c] });
             float *logits = subject_logits(&s, ids, n, chunks[c]);
-            snprintf(what, sizeof what, "%s%s, %d threads, chunks of %zu", name, exact ? " (exact)" : "", threads,
-                     chunks[c]);
+            snprintf(what, sizeof what, "%s%s%s, %d threads, chunks of %zu", name, exact ? " (exact)" : "",
+                     q8_kv ? " (q8_0 cache)" : "", threads, chunks[c]);
             if (ref)
                 expect_same(ref, logits, n, m->cfg.n_vocab, what);
             if (ref)
@@ -81,11 +83,86 @@ static void test_threads_and_chunks(void **state)
                             "models/tiny-kq/gguf/tiny-kq.gguf", "models/seed-shape", "models/odd-text" };
     for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
         carat_model *m = open_model(paths[i]);
-        check_threads_and_chunks(m, paths[i], false, 90); /* over the tile of 64, many windows of 5..32 */
-        if (i < 2)
-            check_threads_and_chunks(m, paths[i], true, 70);
+        check_threads_and_chunks(m, paths[i], false, false, 90); /* over the tile of 64, many windows of 5..32 */
+        if (i < 2) {
+            check_threads_and_chunks(m, paths[i], true, false, 70);
+            if (i == 1)
+                check_threads_and_chunks(m, paths[i], false, true, 90);
+        }
         carat_model_close(m);
     }
+}
+
+/* ---- the q8_0 cache ---- */
+
+/* Logits of every position with a cache of `elem`, weights and activations in float32; freed by the caller. */
+static float *logits_with(subject *s, carat_kv_elem elem, const int32_t *ids, size_t n, size_t chunk)
+{
+    carat_err err;
+    carat_kv *kv;
+    if (!carat_kv_open_alone(&s->m->cfg, &(carat_kv_options){ n, chunk, elem }, &kv, &err))
+        fail_msg("%s", err.msg);
+    float *out = malloc(n * s->m->cfg.n_vocab * sizeof *out);
+    assert_non_null(out);
+    subject_append(s, kv, ids, n, chunk, out);
+    carat_kv_close(kv);
+    return out;
+}
+
+static double rms_difference(const float *a, const float *b, size_t n)
+{
+    double sum = 0;
+    for (size_t i = 0; i < n; i++)
+        sum += ((double)a[i] - b[i]) * ((double)a[i] - b[i]);
+    return sqrt(sum / (double)n);
+}
+
+/* How far logits with an f16 and with a q8_0 cache are from those with a float32 one. Both errors are small noise put
+ * into the same keys and values, which the layers pass on to the logits alike, so their ratio is the ratio of the
+ * noises. Of a value of deviation 1:
+ *     f16    rounding to 11 bits, uniform within half a unit in the last place 2^-10 2^e:  2^-11 / sqrt(3) of
+ *            the power of two below; that is |x| / 1.4 on the average: about 2.0e-4
+ *     q8_0   uniform within d/2, d = max of 32 / 127, the mean largest of 32 normal values being 2.4 (of values that
+ *            a softmax has averaged, or rotated, much the same):  2.4 / 127 / sqrt(12) = 5.4e-3
+ * A ratio of 27; within a factor of 2 either way for what keys and values are not normal. (How much the layers amplify
+ * either noise is this model's own affair: random weights, 8 times for f16.) */
+static void test_q8_cache_costs_its_rounding(void **state)
+{
+    (void)state;
+    enum { N = 200 };
+    carat_model *m = open_model("models/tiny-text/gguf/tiny-text-f32.gguf");
+    size_t n_logits = N * m->cfg.n_vocab;
+    int32_t ids[N];
+    subject s;
+    random_ids(ids, N);
+    subject_share(&s, m, (subject_options){ .level = level, .exact = true, .batch = 64 });
+    float *f32 = logits_with(&s, CARAT_KV_F32, ids, N, 64), *f16 = logits_with(&s, CARAT_KV_F16, ids, N, 64);
+    float *q8 = logits_with(&s, CARAT_KV_Q8_0, ids, N, 64), *zero = calloc(n_logits, sizeof *zero);
+    double size = rms_difference(f32, zero, n_logits), off_f16 = rms_difference(f32, f16, n_logits);
+    double off_q8 = rms_difference(f32, q8, n_logits);
+    printf("logits of %.2f rms: f16 cache off by %.1e, q8_0 by %.1e = %.2f %%, %.0f times f16's\n", size, off_f16,
+           off_q8, 100 * off_q8 / size, off_q8 / off_f16);
+    assert_true(off_q8 > 13 * off_f16 && off_q8 < 54 * off_f16);
+    free(f32), free(f16), free(q8), free(zero);
+    subject_close(&s);
+    carat_model_close(m);
+}
+
+/* Heads that groups of 32 do not divide: a clear refusal. */
+static void test_q8_cache_refuses_odd_heads(void **state)
+{
+    (void)state;
+    carat_model *m = open_model("models/odd-text");
+    carat_err err;
+    carat_kv *kv;
+    size_t bytes;
+    const carat_kv_options o = { 100, 10, CARAT_KV_Q8_0 };
+    assert_false(carat_kv_open_alone(&m->cfg, &o, &kv, &err));
+    assert_int_equal(err.code, CARAT_EARG);
+    assert_non_null(strstr(err.msg, "multiple of 32"));
+    assert_non_null(strstr(err.msg, "24"));
+    assert_false(carat_kv_bytes(&m->cfg, &o, &bytes));
+    carat_model_close(m);
 }
 
 /* ---- the window ---- */
@@ -300,16 +377,15 @@ static void test_b11_rewind_is_exact_or_refused(void **state)
 /* ---- faults ---- */
 
 /* B04: activations that are not finite stop that sequence alone, and leave nothing in its cache. */
-static void test_b04_not_finite_is_contained(void **state)
+static void check_not_finite(bool q8_kv)
 {
-    (void)state;
     carat_model *m = open_model("models/tiny-text/gguf/tiny-text-f32.gguf");
     size_t v = m->cfg.n_vocab, hidden = m->cfg.hidden;
     int32_t ids[40];
     carat_err err;
     subject s;
     random_ids(ids, 40);
-    subject_share(&s, m, (subject_options){ .level = level, .batch = 64, .context = 128 });
+    subject_share(&s, m, (subject_options){ .level = level, .q8_kv = q8_kv, .batch = 64, .context = 128 });
     float *ref = subject_logits(&s, ids, 40, 64), *logits = malloc(40 * v * sizeof *logits);
     const float bad_values[] = { NAN, INFINITY, 3e38f };
     for (size_t i = 0; i < 3; i++) {
@@ -347,6 +423,13 @@ static void test_b04_not_finite_is_contained(void **state)
     free(logits);
     subject_close(&s);
     carat_model_close(m);
+}
+
+static void test_b04_not_finite_is_contained(void **state)
+{
+    (void)state;
+    check_not_finite(false);
+    check_not_finite(true);
 }
 
 /* B66: logits beyond 30 are not squashed. Eight times the final norm is eight times every logit, to the bit: all that
@@ -429,6 +512,8 @@ int main(int argc, char **argv)
     level = subject_level(argc, argv);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_threads_and_chunks),
+        cmocka_unit_test(test_q8_cache_costs_its_rounding),
+        cmocka_unit_test(test_q8_cache_refuses_odd_heads),
         cmocka_unit_test(test_b18_b34_ring_equals_full_cache),
         cmocka_unit_test(test_b17_window_is_exact),
         cmocka_unit_test(test_b03_far_positions),

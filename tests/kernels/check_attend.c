@@ -291,10 +291,12 @@ static float *run_rows(const check *c, const scene *s, const size_t *rows, size_
 /* A score is a sum of dim products, off by (dim + 1) u scale sum|q k| =: e; exp of (score - max) by a factor of
  * 1 +- 2 e (the maximum may be off too) +- the rounding of the difference (u |difference|; weights further down count
  * less: |d| e^d <= 0.37, so 2 u of the sum cover it), and 4 u for exp itself. A running sum over T keys in n tiles:
- * T + 2 n + 4 roundings. Both the numerator, sum p v, and the denominator, sum p, bear this. */
+ * T + 2 n + 4 roundings. Both the numerator, sum p v, and the denominator, sum p, bear this.
+ * Q8_0 is held against the values its tiles hold, exact in float32. Scores round once more a group of 32 dimensions
+ * where scales are applied to sums (dim / 32 + 1 at most), weights once where they are multiplied with a scale. */
 static void check_row(const scene *s, size_t r, const float *got)
 {
-    size_t n_seen = s->hi[r] > s->lo[r] ? s->hi[r] - s->lo[r] : 0;
+    size_t n_seen = s->hi[r] > s->lo[r] ? s->hi[r] - s->lo[r] : 0, is_q8 = s->elem == CARAT_KV_Q8_0;
     double *score = need(n_seen, sizeof *score), top = -INFINITY, off = 0, sum = 0;
     for (size_t i = 0; i < n_seen; i++) {
         size_t pos = s->lo[r] + i, tile = pos / CARAT_TILE - s->tile0;
@@ -306,11 +308,11 @@ static void check_row(const scene *s, size_t r, const float *got)
         }
         score[i] *= (double)s->scale;
         top = fmax(top, score[i]);
-        off = fmax(off, mag * (double)s->scale * (double)(s->dim + 1) * UNIT_ROUND);
+        off = fmax(off, mag * (double)s->scale * (double)(s->dim + 1 + is_q8 * (s->dim / 32 + 1)) * UNIT_ROUND);
     }
     for (size_t i = 0; i < n_seen; i++)
         sum += score[i] = exp(score[i] - top);
-    double roundings = (double)(n_seen + 2 * (n_seen / CARAT_TILE + 2) + 4 + 2 + 4) * UNIT_ROUND;
+    double roundings = (double)(n_seen + 2 * (n_seen / CARAT_TILE + 2) + 4 + 2 + 4 + is_q8) * UNIT_ROUND;
     for (size_t d = 0; d < s->dim; d++) {
         double y = 0, mag = 0;
         for (size_t i = 0; i < n_seen; i++) {
@@ -397,6 +399,35 @@ static void check_nan(const check *c, carat_kv_elem elem)
         }
     unguard(y);
     scene_close(&s);
+    unguard(scratch);
+}
+
+/* A key or a value that is not finite reaches every row that sees it, and no row that does not see its tile. (An
+ * infinite key in f16 or f32 may weigh 0: only NaN is asked of them; Q8_0 keeps neither, nor what no scale holds.) */
+static void check_bad_put(const check *c, carat_kv_elem elem)
+{
+    static const float bad[] = { NAN, INFINITY, -INFINITY, 1e8f };
+    void *scratch = guarded(CARAT_ATTEND_SCRATCH, 64, true);
+    for (size_t i = 0; i < (elem == CARAT_KV_Q8_0 ? 4 : 1) * 2u; i++) {
+        rng g = { 14 };
+        scene s;
+        size_t rows[20], dim = 64, last;
+        float x[64] = { 0 }, y[64] = { 0 };
+        (i % 2 ? x : y)[40] = bad[i / 2];
+        scene_open(&s, c, elem, dim, 3, 20, 1.0f, &g);
+        last = (s.tile0 + 2) * CARAT_TILE;
+        c->isa->kv_put(elem, s.k[2], s.v[2], 5, x, y, dim);
+        for (size_t r = 0; r < 20; r++) {
+            rows[r] = r;
+            s.lo[r] = s.tile0 * CARAT_TILE, s.hi[r] = r % 2 ? last + 6 + r : last;
+        }
+        float *out = run_rows(c, &s, rows, 20, scratch);
+        for (size_t r = 0; r < 20; r++)
+            if (r % 2 ? isfinite(out[r * dim + 40]) : (check_row(&s, r, out + r * dim), false))
+                check_fail("row %zu: a %s of %g was lost", r, i % 2 ? "key" : "value", (double)bad[i / 2]);
+        unguard(out);
+        scene_close(&s);
+    }
     unguard(scratch);
 }
 
@@ -539,6 +570,7 @@ void check_attend(check *c)
             continue;
         check_elem(c, (carat_kv_elem)e);
         check_nan(c, (carat_kv_elem)e);
+        check_bad_put(c, (carat_kv_elem)e);
         if (c->is_bench)
             bench(c, (carat_kv_elem)e);
         if (c->is_bench && e != CARAT_KV_F32)

@@ -5,12 +5,15 @@
  * lanes and sum over all 64 slots in order (an invisible slot adds 0 times a finite value). So a row's result does not
  * depend on its neighbours. f16 elements are widened in registers: two conversions feed eight multiply-adds.
  *
+ * Q8_0: the scale of a key's 32 dimensions multiplies the sum over them, the scale of a value's the weight it is given;
+ * int8 alone become floats.
+ *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <math.h>
 #include <string.h>
 
 #include "arm.h"
-#include "kernels/generic/generic.h"
+#include "kernels/generic/kv_q8.h"
 #include "stretch.h"
 #include "vexp.h"
 
@@ -38,14 +41,37 @@ static void put_f32(float *k, float *v, size_t slot, const float *kx, const floa
     memcpy(v + slot * dim, vx, dim * sizeof *v);
 }
 
+/* Thirty-two values: int8 and the scale's bits. */
+static uint16_t quantise(const float *x, int8_t q[CARAT_KV_GROUP])
+{
+    uint32x4_t top = vdupq_n_u32(0);
+    for (size_t i = 0; i < CARAT_KV_GROUP; i += 4)
+        top = vmaxq_u32(top, vreinterpretq_u32_f32(vabsq_f32(vld1q_f32(x + i))));
+    float inverse;
+    uint16_t d = carat_kv_q8_scale(vmaxvq_u32(top), &inverse);
+    for (size_t i = 0; i < CARAT_KV_GROUP; i += 8) { /* infinity and NaN times 0 are NaN, whose conversion is 0 */
+        int32x4_t a = vcvtnq_s32_f32(vmulq_n_f32(vld1q_f32(x + i), inverse));
+        int32x4_t b = vcvtnq_s32_f32(vmulq_n_f32(vld1q_f32(x + i + 4), inverse));
+        vst1_s8(q + i, vmovn_s16(vcombine_s16(vmovn_s32(a), vmovn_s32(b))));
+    }
+    return d;
+}
+
+static void put_q8(void *k_tile, void *v_tile, size_t slot, const float *k, const float *v, size_t dim)
+{
+    for (size_t i = 0; i < dim; i += CARAT_KV_GROUP) {
+        int8_t q[2][CARAT_KV_GROUP];
+        uint16_t kd = quantise(k + i, q[0]), vd = quantise(v + i, q[1]);
+        carat_kv_q8_put_group(k_tile, v_tile, slot, i, q, kd, vd, dim);
+    }
+}
+
 static void kv_put(carat_kv_elem elem, void *k_tile, void *v_tile, size_t slot, const float *k, const float *v,
                    size_t head_dim)
 {
-    if (elem == CARAT_KV_Q8_0) {
-        carat_kv_put_generic(elem, k_tile, v_tile, slot, k, v, head_dim);
-        return;
-    }
-    if (elem == CARAT_KV_F16)
+    if (elem == CARAT_KV_Q8_0)
+        put_q8(k_tile, v_tile, slot, k, v, head_dim);
+    else if (elem == CARAT_KV_F16)
         put_f16(k_tile, v_tile, slot, k, v, head_dim);
     else
         put_f32(k_tile, v_tile, slot, k, v, head_dim);
@@ -58,23 +84,54 @@ ARM_INLINE float32x4_t load_elem(carat_kv_elem elem, const void *tile, size_t i)
     return elem == CARAT_KV_F16 ? load_f16x4((const uint8_t *)tile + 2 * i) : vld1q_f32((const float *)tile + i);
 }
 
+/* Four times `width` elements from index i on; Q8_0: int8 without their scale, sixteen at a time. */
+ARM_INLINE void load_elems(carat_kv_elem elem, const void *tile, size_t i, const int width, float32x4_t x[4])
+{
+    if (elem == CARAT_KV_Q8_0)
+        f32_from_s8(vld1q_s8((const int8_t *)tile + i), x);
+    else
+        for (size_t j = 0; j < (size_t)width; j++)
+            x[j] = load_elem(elem, tile, i + 4 * j);
+}
+
 /* s[r][t] = q[r] . k[t] for the sixteen keys of one block. */
 ARM_INLINE void block_scores(carat_kv_elem elem, const void *k, size_t block, size_t dim, const int rows,
                              const float *const q[ROWS], float s[ROWS][CARAT_TILE])
 {
-    float32x4_t a[ROWS][4];
-    for (int r = 0; r < rows; r++)
-        for (int j = 0; j < 4; j++)
-            a[r][j] = vdupq_n_f32(0);
-    for (size_t d = 0; d < dim; d++)
-        for (size_t j = 0; j < 4; j++) {
-            float32x4_t key = load_elem(elem, k, (block * dim + d) * 16 + 4 * j);
-            for (int r = 0; r < rows; r++)
-                a[r][j] = vfmaq_n_f32(a[r][j], key, q[r][d]);
+    const size_t step = elem == CARAT_KV_Q8_0 ? CARAT_KV_GROUP : dim;
+    for (size_t d0 = 0; d0 < dim; d0 += step) {
+        float32x4_t a[ROWS][4];
+        for (int r = 0; r < rows; r++)
+            for (int j = 0; j < 4; j++)
+                a[r][j] = vdupq_n_f32(0);
+        for (size_t d = d0; d < d0 + step; d++) {
+            float32x4_t key[4];
+            load_elems(elem, k, (block * dim + d) * 16, 4, key);
+            for (int j = 0; j < 4; j++)
+                for (int r = 0; r < rows; r++)
+                    a[r][j] = vfmaq_n_f32(a[r][j], key[j], q[r][d]);
         }
-    for (int r = 0; r < rows; r++)
         for (size_t j = 0; j < 4; j++)
-            vst1q_f32(&s[r][block * 16 + 4 * j], a[r][j]);
+            for (int r = 0; r < rows; r++) {
+                float *to = &s[r][block * 16 + 4 * j];
+                if (elem == CARAT_KV_Q8_0) {
+                    const uint16_t *scale = carat_kv_scales_of(k, dim) + (block * dim + d0) / CARAT_KV_GROUP * 16;
+                    float32x4_t before = d0 ? vld1q_f32(to) : vdupq_n_f32(0);
+                    a[r][j] = vfmaq_f32(before, a[r][j], load_f16x4((const uint8_t *)(scale + 4 * j)));
+                }
+                vst1q_f32(to, a[r][j]);
+            }
+    }
+}
+
+/* The weights p times the scales of the group of 32 dimensions that begins at d. */
+ARM_INLINE void scale_weights(const void *v, size_t dim, size_t d, const int rows, const float p[ROWS][CARAT_TILE],
+                              float scaled[ROWS][CARAT_TILE])
+{
+    const uint16_t *scale = carat_kv_scales_of(v, dim) + d / CARAT_KV_GROUP * CARAT_TILE;
+    for (size_t t = 0; t < CARAT_TILE; t += 4)
+        for (int r = 0; r < rows; r++)
+            vst1q_f32(scaled[r] + t, vmulq_f32(vld1q_f32(p[r] + t), load_f16x4((const uint8_t *)(scale + t))));
 }
 
 /* acc[r][d..] += sum over the tile's slots of p[r][t] v[t][d..], `width` times four dimensions. */
@@ -85,12 +142,13 @@ ARM_INLINE void add_values(carat_kv_elem elem, const void *v, size_t dim, size_t
     for (int r = 0; r < rows; r++)
         for (int j = 0; j < width; j++)
             a[r][j] = vld1q_f32(acc[r] + d + 4 * (size_t)j);
-    for (size_t t = 0; t < CARAT_TILE; t++)
-        for (int j = 0; j < width; j++) {
-            float32x4_t value = load_elem(elem, v, t * dim + d + 4 * (size_t)j);
+    for (size_t t = 0; t < CARAT_TILE; t++) {
+        float32x4_t value[4];
+        load_elems(elem, v, t * dim + d, width, value);
+        for (int j = 0; j < width; j++)
             for (int r = 0; r < rows; r++)
-                a[r][j] = vfmaq_n_f32(a[r][j], value, p[r][t]);
-        }
+                a[r][j] = vfmaq_n_f32(a[r][j], value[j], p[r][t]);
+    }
     for (int r = 0; r < rows; r++)
         for (int j = 0; j < width; j++)
             vst1q_f32(acc[r] + d + 4 * (size_t)j, a[r][j]);
@@ -143,7 +201,7 @@ static void softmax_step(float s[CARAT_TILE], size_t first, size_t lo, size_t hi
 }
 
 typedef struct attend_scratch {
-    float s[ROWS][CARAT_TILE];
+    float s[ROWS][CARAT_TILE], scaled[ROWS][CARAT_TILE];
     float nowhere[CARAT_MAX_HEAD_DIM]; /* where rows that do not see a tile put what it gives */
 } attend_scratch;
 _Static_assert(sizeof(attend_scratch) <= CARAT_ATTEND_SCRATCH, "attend's state fits its scratch");
@@ -176,8 +234,13 @@ ARM_INLINE void attend_tile(carat_kv_elem elem, const carat_attend *a, size_t ti
             memset(w->s[r], 0, sizeof w->s[r]);
     }
     size_t d = 0;
-    for (; d + 16 <= dim; d += 16)
-        add_values(elem, v, dim, d, 4, rows, w->s, acc);
+    for (; d + 16 <= dim; d += 16) {
+        if (elem == CARAT_KV_Q8_0 && d % CARAT_KV_GROUP == 0)
+            scale_weights(v, dim, d, rows, w->s, w->scaled);
+        add_values(elem, v, dim, d, 4, rows, elem == CARAT_KV_Q8_0 ? w->scaled : w->s, acc);
+    }
+    if (elem == CARAT_KV_Q8_0)
+        return; /* its head_dim is a multiple of 32 */
     for (; d + 4 <= dim; d += 4)
         add_values(elem, v, dim, d, 1, rows, w->s, acc);
     for (; d < dim; d++)
@@ -234,11 +297,9 @@ ARM_INLINE void attend_all(carat_kv_elem elem, const carat_attend *a, attend_scr
 
 static void attend(const carat_attend *a, void *scratch)
 {
-    if (a->elem == CARAT_KV_Q8_0) {
-        carat_attend_generic(a, scratch);
-        return;
-    }
-    if (a->elem == CARAT_KV_F16)
+    if (a->elem == CARAT_KV_Q8_0)
+        attend_all(CARAT_KV_Q8_0, a, scratch);
+    else if (a->elem == CARAT_KV_F16)
         attend_all(CARAT_KV_F16, a, scratch);
     else
         attend_all(CARAT_KV_F32, a, scratch);
