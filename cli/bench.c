@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "bandwidth.h"
+#include "base/bandwidth.h"
 #include "base/json.h"
 #include "base/pool.h"
 #include "base/rng.h"
@@ -89,7 +89,7 @@ static bool bench_threads(const char *path, int threads, speeds *out, const char
     carat_engine *e;
     *out = (speeds){ .threads = threads };
     cli_model_values.threads = threads;
-    if (!cli_read_bandwidth(threads, &out->bandwidth[0], &err)) {
+    if (!carat_read_bandwidth(threads, &out->bandwidth[0], &err)) {
         *code = term_error(&err);
         return false;
     }
@@ -99,7 +99,7 @@ static bool bench_threads(const char *path, int threads, speeds *out, const char
     *isa = carat_engine_isa(e);
     carat_engine_close(e);
     if (ok)
-        ok = cli_read_bandwidth(threads, &out->bandwidth[1], &err);
+        ok = carat_read_bandwidth(threads, &out->bandwidth[1], &err);
     if (!ok)
         *code = term_error(&err);
     return ok;

@@ -10,7 +10,8 @@
 #include "commands.h"
 
 static const cli_command *const commands[] = {
-    &cli_run, &cli_chat, &cli_info, &cli_see, &cli_tokenize, &cli_detokenize, &cli_logits, &cli_synth, &cli_bench,
+    &cli_run,        &cli_chat,   &cli_info,  &cli_see,   &cli_tokenize,
+    &cli_detokenize, &cli_logits, &cli_synth, &cli_bench, &cli_weigh,
 };
 #define N_COMMANDS (sizeof commands / sizeof *commands)
 

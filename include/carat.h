@@ -206,6 +206,88 @@ CARAT_API const carat_device *carat_device_at(size_t i); /* NULL past the last *
  * Errors: CARAT_EARG with the names that come near. */
 CARAT_API bool carat_device_find(const char *name, const carat_device **out, carat_err *err);
 
+/* ---- Weigh -------------------------------------------------------------------------------------------------------
+ *
+ * What a model needs, before it is loaded, downloaded or bought: the sum of what the library's own allocations ask for
+ * with the same settings. */
+
+typedef enum carat_kv_type { CARAT_KV_TYPE_F16, CARAT_KV_TYPE_Q8_0 } carat_kv_type;
+
+/* Zero-initialise; zeros are the defaults. */
+typedef struct carat_weigh_query {
+    const char *model; /* a file, a folder, or a name: "4b", "google/gemma-3-4b-it", "medgemma-27b"; NULL: "4b" */
+    const carat_shape *shape; /* what differs from a model by name (its size and type are not looked at); may be NULL */
+    const char *quant;  /* of a model by name: a carat_shape type or "qat-q4_0"; NULL: the name's own, else "q4_k_m" */
+    const char *mmproj; /* of a file: as in carat_options */
+    bool text_only;     /* without the image tower */
+    size_t n_images;    /* most views of a prompt's pictures; 0: 1 */
+    size_t image_cache; /* as in carat_options */
+    size_t n_ctx;       /* tokens of a session; 0: as carat_session_open */
+    size_t n_sessions;  /* at the same time; 0: 1 */
+    size_t shared;      /* tokens that all sessions begin with */
+    carat_kv_type kv;
+    size_t chunk;    /* as in carat_options; 0: 512 */
+    int n_threads;   /* 0: the physical cores of this machine */
+    const char *cpu; /* as in carat_options */
+    bool is_exact;
+} carat_weigh_query;
+
+/* All sizes in bytes. */
+typedef struct carat_weight {
+    char name[96];  /* "Gemma 3 4B", the file's own name, "custom shape" */
+    char quant[96]; /* "q4_k_m"; of a file its types */
+    bool is_file;
+    bool is_custom;  /* a shape that differs from the published model it began with */
+    bool has_vision; /* the tower is counted */
+    bool could_see;  /* the model has a tower, counted or not */
+    size_t n_layer, n_global, hidden, ffn, n_head, n_kv_head, head_dim, n_vocab, window, context;
+    size_t n_ctx, chunk, n_sessions, n_images; /* as used */
+    int n_threads;
+    uint64_t n_params, n_vision_params;
+
+    uint64_t tensor_bytes,
+        vision_tensor_bytes; /* of the tensors in a file: what is downloaded, but for the vocabulary */
+    uint64_t embedding, attention, ffn_weights, norms, vision; /* weights in memory */
+    uint64_t kv_global, kv_window; /* of all sessions: layers that see everything, layers with a window */
+    uint64_t kv_shared;            /* of these, what need not be written twice for the shared tokens */
+    uint64_t sessions;             /* ids, logits and inputs of all sessions */
+    uint64_t scratch, image_scratch;
+    uint64_t image_cache; /* of the images remembered; becomes resident as they come */
+    uint64_t overhead;    /* program, vocabulary, threads, rounding to pages: measured, see docs */
+    uint64_t total;
+    uint64_t elsewhere; /* about what a runtime with llama.cpp's layout holds on a GPU for the same */
+
+    /* Work, for expected speeds. */
+    double decode_bytes[2]; /* read for a token of one session: context empty, context full */
+    double prefill_ops[2];  /* operations for a prompt's token: context empty, mean of a full one */
+    double image_ops;       /* for an image; 0 without a tower */
+} carat_weight;
+
+/* Errors: CARAT_EARG (an unknown name, with one that comes near; a context past the model's; a shape out of range),
+ * those of carat_model_describe, CARAT_ELIMIT (sizes that overflow). */
+CARAT_API bool carat_weigh(const carat_weigh_query *q, carat_weight *out, carat_err *err);
+/* The same for n contexts, looking at the model once; q's n_ctx is not looked at. out [n]. */
+CARAT_API bool carat_weigh_contexts(const carat_weigh_query *q, const size_t *n_ctx, size_t n, carat_weight *out,
+                                    carat_err *err);
+/* The largest context (a multiple of 256 or the model's own) whose total is at most `bytes`; q's n_ctx is not looked
+ * at. *n_ctx is 0 if none fits. */
+CARAT_API bool carat_weigh_largest(const carat_weigh_query *q, uint64_t bytes, size_t *n_ctx, carat_err *err);
+
+/* Ranges: from the device's peaks by efficiencies that were measured (docs). 0: the device's figure is not known. */
+typedef struct carat_speed {
+    double decode[2];      /* tokens a second at an empty context: least and most to expect */
+    double decode_full[2]; /* at a full one */
+    double prefill[2];     /* prompt tokens a second, short prompt */
+    double image[2];       /* seconds an image, least and most */
+} carat_speed;
+
+CARAT_API void carat_weigh_speed(const carat_weight *w, const carat_device *d, carat_speed *out);
+
+/* Measures this machine: memory, what of it is free now, read bandwidth, and the rate of this library's own int8
+ * products, on n_threads (0: as carat_options). Takes about two seconds and 1 GiB. Its kind is "here": what was
+ * measured is expected in full. Errors: CARAT_ENOMEM, CARAT_EARG. */
+CARAT_API bool carat_weigh_here(int n_threads, const char *cpu, carat_device *out, carat_err *err);
+
 /* ---- Pictures ---------------------------------------------------------------------------------------------------- */
 
 /* A decoded image. Immutable; may be used from several threads. */

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "bandwidth.h"
+#include "base/bandwidth.h"
 
+#include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/mem.h"
 #include "base/pool.h"
-#include "common.h"
 
 #define BUFFER ((size_t)1 << 30)
 #define PASSES 7
@@ -30,9 +31,21 @@ static void read_part(void *arg, int thread, int n_threads)
     r->sink[thread] = a[0] ^ a[1] ^ a[2] ^ a[3] ^ a[4] ^ a[5] ^ a[6] ^ a[7];
 }
 
-bool cli_read_bandwidth(int n_threads, double *bytes_per_second, carat_err *err)
+double carat_now(void)
 {
-    static reading r;
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+static int ascending(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+bool carat_read_bandwidth(int n_threads, double *bytes_per_second, carat_err *err)
+{
     carat_pool *pool;
     if (!carat_pool_open(n_threads, &pool, err))
         return false;
@@ -42,14 +55,15 @@ bool cli_read_bandwidth(int n_threads, double *bytes_per_second, carat_err *err)
         return carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for a buffer of %zu bytes", BUFFER);
     }
     memset(data, 1, BUFFER); /* real pages, not the shared zero page */
-    r.data = data;
+    reading r = { .data = data };
     double rates[PASSES];
     for (int pass = 0; pass < PASSES; pass++) {
-        double start = cli_now();
+        double start = carat_now();
         carat_pool_run(pool, read_part, &r);
-        rates[pass] = (double)BUFFER / (cli_now() - start);
+        rates[pass] = (double)BUFFER / (carat_now() - start);
     }
-    *bytes_per_second = cli_median(rates, PASSES);
+    qsort(rates, PASSES, sizeof *rates, ascending);
+    *bytes_per_second = rates[PASSES / 2];
     carat_block_free(data, BUFFER);
     carat_pool_close(pool);
     return true;

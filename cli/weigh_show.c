@@ -1,0 +1,284 @@
+/* carat weigh: one model at one context, devices, shapes.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+#include <string.h>
+
+#include "term.h"
+#include "weigh.h"
+
+const char *weigh_size(uint64_t bytes, char buf[24])
+{
+    if (bytes >= (uint64_t)1 << 30)
+        snprintf(buf, 24, "%.2f GiB", (double)bytes / 0x1p30);
+    else
+        snprintf(buf, 24, "%.1f MiB", (double)bytes / 0x1p20);
+    return buf;
+}
+
+const char *weigh_ctx(size_t n, char buf[24])
+{
+    if (n && n % 1024 == 0)
+        snprintf(buf, 24, "%zuk", n / 1024);
+    else
+        snprintf(buf, 24, "%zu", n);
+    return buf;
+}
+
+/* ---- the parts ---- */
+
+typedef struct weigh_part {
+    char mark; /* in the bar */
+    const char *name, *json;
+    uint64_t bytes;
+} weigh_part;
+
+#define N_PARTS 12
+
+static void parts_of(const carat_weight *w, weigh_part p[N_PARTS])
+{
+    const weigh_part all[N_PARTS] = {
+        { 'E', "embedding", "embedding", w->embedding },
+        { 'A', "attention", "attention", w->attention },
+        { 'F', "feed-forward", "ffn", w->ffn_weights },
+        { 'n', "norms", "norms", w->norms },
+        { 'V', "image tower", "vision", w->vision },
+        { 'G', "keys and values, global", "kv_global", w->kv_global },
+        { 'W', "keys and values, window", "kv_window", w->kv_window },
+        { 's', "sessions", "sessions", w->sessions },
+        { 'x', "scratch", "scratch", w->scratch },
+        { 'i', "image scratch", "image_scratch", w->image_scratch },
+        { 'c', "images remembered", "image_cache", w->image_cache },
+        { 'o', "program and vocabulary", "overhead", w->overhead },
+    };
+    memcpy(p, all, sizeof all);
+}
+
+/* One letter for each so many bytes; a part that is there has one at least. */
+static void print_bar(const carat_weight *w, const weigh_part *p)
+{
+    int width = term_width(1) < 80 ? term_width(1) - 4 : 74;
+    printf("  [");
+    double done = 0;
+    int at = 0;
+    for (int i = 0; i < N_PARTS; i++) {
+        done += (double)p[i].bytes;
+        int end = (int)(done / (double)w->total * width + 0.5);
+        for (; at < end; at++)
+            putchar(p[i].mark);
+    }
+    printf("]\n\n");
+}
+
+static void range_line(const char *what, const double v[2], const char *unit)
+{
+    if (v[1] <= 0)
+        return;
+    printf(v[1] < 100 ? "  %-24s %.2g to %.2g %s\n" : "  %-24s %.0f to %.0f %s\n", what, v[0], v[1], unit);
+}
+
+static void print_speed(const carat_weight *w, const carat_device *d)
+{
+    carat_speed s;
+    carat_weigh_speed(w, d, &s);
+    printf("expected on %s (an estimate):\n", d->name);
+    range_line("decode, context empty", s.decode, "tok/s");
+    range_line("decode, context full", s.decode_full, "tok/s");
+    range_line("prompt", s.prefill, "tok/s");
+    range_line("an image", s.image, "s");
+    if (s.decode[1] <= 0 && s.prefill[1] <= 0)
+        printf("  neither bandwidth nor rates of it are known\n");
+}
+
+void weigh_point_print(const carat_weight *w, const carat_device *d)
+{
+    weigh_part p[N_PARTS];
+    char size[24], ctx[24];
+    const carat_device *card = weigh_smallest_card(w);
+    parts_of(w, p);
+    printf("%s%.76s%s\n%.76s\ncontext %s, %zu session%s%s\n\n", term_bold(1), w->name, term_reset(1), w->quant,
+           weigh_ctx(w->n_ctx, ctx), w->n_sessions, w->n_sessions == 1 ? "" : "s",
+           w->has_vision  ? ", with the image tower"
+           : w->could_see ? ", text only"
+                          : "");
+    if (term_is_tty(1))
+        print_bar(w, p);
+    for (int i = 0; i < N_PARTS; i++)
+        if (p[i].bytes)
+            printf("  %c %-28s %12s %6.1f %%\n", term_is_tty(1) ? p[i].mark : ' ', p[i].name,
+                   weigh_size(p[i].bytes, size), 100 * (double)p[i].bytes / (double)w->total);
+    printf("    %s%-28s %12s%s\n\n", term_bold(1), "total", weigh_size(w->total, size), term_reset(1));
+    if (w->kv_shared)
+        printf("shared beginning: %s of the keys and values need not be written twice\n",
+               weigh_size(w->kv_shared, size));
+    printf("tensors in the file: %s", weigh_size(w->tensor_bytes, size));
+    printf(w->has_vision ? ", image tower %s\n" : "\n", weigh_size(w->vision_tensor_bytes, size));
+    printf("in a runtime with llama.cpp's layout, on a GPU: about %.1f GiB\n", (double)w->elsewhere / 0x1p30);
+    if (!d && card)
+        printf("smallest card that holds either: %s\n", card->name);
+    else if (!d)
+        printf("no single card holds it\n");
+    if (d)
+        printf("%s: %s; a model can have %s of it\n", d->name, w->total <= d->usable_bytes ? "fits" : "DOES NOT FIT",
+               weigh_size(d->usable_bytes, size));
+    if (d || card)
+        print_speed(w, d ? d : card);
+}
+
+json_t *weigh_point_json(const carat_weight *w)
+{
+    weigh_part p[N_PARTS];
+    json_t *o = json_object(), *bytes = json_object();
+    parts_of(w, p);
+    for (int i = 0; i < N_PARTS; i++)
+        json_object_set_new(bytes, p[i].json, json_integer((json_int_t)p[i].bytes));
+    json_object_set_new(o, "model", json_string(w->name));
+    json_object_set_new(o, "quant", json_string(w->quant));
+    const struct {
+        const char *name;
+        uint64_t value;
+    } numbers[] = {
+        { "context", w->n_ctx },
+        { "batch", w->chunk },
+        { "sessions", w->n_sessions },
+        { "images", w->n_images },
+        { "threads", (uint64_t)w->n_threads },
+        { "parameters", w->n_params },
+        { "vision_parameters", w->n_vision_params },
+        { "tensor_bytes", w->tensor_bytes },
+        { "vision_tensor_bytes", w->vision_tensor_bytes },
+        { "kv_shared", w->kv_shared },
+        { "total", w->total },
+        { "llama_cpp_layout", w->elsewhere },
+    };
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+        json_object_set_new(o, numbers[i].name, json_integer((json_int_t)numbers[i].value));
+    json_object_set_new(o, "bytes", bytes);
+    return o;
+}
+
+/* ---- devices ---- */
+
+static void print_rate(const char *name, double v, const char *unit, double scale)
+{
+    if (v > 0)
+        printf(", %s%.4g %s", name, v / scale, unit);
+}
+
+void weigh_device_print(const carat_device *d)
+{
+    char all[24], usable[24];
+    printf("%s%s%s: %s, of which a model can have %s", term_bold(1), d->name, term_reset(1),
+           weigh_size(d->memory_bytes, all), weigh_size(d->usable_bytes, usable));
+    if (d->bandwidth > 0)
+        printf("\n  %.4g GB/s", d->bandwidth / 1e9);
+    print_rate("fp16 ", d->fp16, "Tflop/s", 1e12);
+    print_rate("int8 ", d->int8, "Top/s", 1e12);
+    print_rate("fp32 ", d->fp32, "Tflop/s", 1e12);
+    printf("\n  source: %.69s\n", d->source);
+}
+
+void weigh_devices_list(void)
+{
+    const carat_device *d;
+    printf("%-30s %-11s %8s %8s %9s %9s\n", "name", "kind", "GB", "GB/s", "fp16 T", "int8 T");
+    for (size_t i = 0; (d = carat_device_at(i)); i++) {
+        char bw[24] = "-", fp16[24] = "-", int8[24] = "-";
+        if (d->bandwidth > 0)
+            snprintf(bw, sizeof bw, "%.4g", d->bandwidth / 1e9);
+        if (d->fp16 > 0)
+            snprintf(fp16, sizeof fp16, "%.4g", d->fp16 / 1e12);
+        if (d->int8 > 0)
+            snprintf(int8, sizeof int8, "%.4g", d->int8 / 1e12);
+        printf("%-30s %-11s %8.4g %8s %9s %9s\n", d->name, d->kind, (double)d->memory_bytes / 0x1p30, bw, fp16, int8);
+    }
+}
+
+json_t *weigh_device_json(const carat_device *d)
+{
+    json_t *o = json_object();
+    json_object_set_new(o, "name", json_string(d->name));
+    json_object_set_new(o, "kind", json_string(d->kind));
+    json_object_set_new(o, "memory", json_integer((json_int_t)d->memory_bytes));
+    json_object_set_new(o, "usable", json_integer((json_int_t)d->usable_bytes));
+    const struct {
+        const char *name;
+        double value;
+    } rates[] = { { "bandwidth", d->bandwidth }, { "fp16", d->fp16 }, { "int8", d->int8 }, { "fp32", d->fp32 } };
+    for (size_t i = 0; i < sizeof rates / sizeof *rates; i++)
+        json_object_set_new(o, rates[i].name, rates[i].value > 0 ? json_real(rates[i].value) : json_null());
+    json_object_set_new(o, "year", d->year ? json_integer(d->year) : json_null());
+    json_object_set_new(o, "source", json_string(d->source));
+    return o;
+}
+
+static json_t *pair(const double v[2])
+{
+    return v[1] > 0 ? json_pack("[f, f]", v[0], v[1]) : json_null();
+}
+
+json_t *weigh_speed_json(const carat_speed *s)
+{
+    json_t *o = json_object();
+    json_object_set_new(o, "decode_per_second", pair(s->decode));
+    json_object_set_new(o, "decode_full_per_second", pair(s->decode_full));
+    json_object_set_new(o, "prefill_per_second", pair(s->prefill));
+    json_object_set_new(o, "image_seconds", pair(s->image));
+    json_object_set_new(o, "is_estimate", json_true());
+    return o;
+}
+
+/* ---- shapes ---- */
+
+typedef struct weigh_field {
+    const char *name, *json;
+    uint64_t asked, real;
+} weigh_field;
+
+#define N_FIELDS 11
+
+static void fields_of(const carat_weight *a, const carat_weight *r, weigh_field f[N_FIELDS])
+{
+    const weigh_field all[N_FIELDS] = {
+        { "layers", "layers", a->n_layer, r->n_layer },
+        { "global layers", "global_layers", a->n_global, r->n_global },
+        { "hidden width", "hidden", a->hidden, r->hidden },
+        { "feed-forward width", "ffn", a->ffn, r->ffn },
+        { "query heads", "heads", a->n_head, r->n_head },
+        { "key and value heads", "kv_heads", a->n_kv_head, r->n_kv_head },
+        { "width of a head", "head_dim", a->head_dim, r->head_dim },
+        { "vocabulary", "vocabulary", a->n_vocab, r->n_vocab },
+        { "window", "window", a->window, r->window },
+        { "context", "model_context", a->context, r->context },
+        { "parameters, millions", "parameters", a->n_params / 1000000, r->n_params / 1000000 },
+    };
+    memcpy(f, all, sizeof all);
+}
+
+void weigh_shape_print(const carat_weight *asked, const carat_weight *real)
+{
+    weigh_field f[N_FIELDS];
+    char a[24], r[24];
+    fields_of(asked, real, f);
+    printf("%-26s %14s %14s\n", "", "asked for", real->name);
+    for (int i = 0; i < N_FIELDS; i++)
+        printf("%-26s %14llu %14llu%s\n", f[i].name, (unsigned long long)f[i].asked, (unsigned long long)f[i].real,
+               f[i].asked == f[i].real ? "" : "   differs");
+    printf("%-26s %14s %14s\n", "memory", weigh_size(asked->total, a), weigh_size(real->total, r));
+    printf(
+        "\nWhat was not given is taken from %s. No published checkpoint\nhas this shape: its weights do not load into "
+        "it.\n\n",
+        real->name);
+}
+
+json_t *weigh_shape_json(const carat_weight *asked, const carat_weight *real)
+{
+    weigh_field f[N_FIELDS];
+    json_t *o = json_object();
+    fields_of(asked, real, f);
+    for (int i = 0; i < N_FIELDS; i++)
+        json_object_set_new(o, f[i].json,
+                            json_pack("{s:I, s:I, s:b}", "asked", (json_int_t)f[i].asked, "real", (json_int_t)f[i].real,
+                                      "differs", f[i].asked != f[i].real));
+    return o;
+}

@@ -1,0 +1,95 @@
+/* What a model needs: the public face of weigh/.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "api/vision.h"
+#include "base/bandwidth.h"
+#include "base/pool.h"
+#include "weigh/here.h"
+#include "weigh/weigh.h"
+
+#define STEP 256 /* tokens: contexts are looked for in multiples of it */
+
+/* Finds the tower where the engine would. */
+static bool find_tower(carat_weigh_query *q, char path[4096], carat_err *err)
+{
+    const carat_model_options o = { .no_tokenizer = true };
+    carat_model *m;
+    size_t bytes;
+    struct stat st;
+    if (q->text_only || !q->model || stat(q->model, &st) != 0)
+        return true;
+    if (!carat_model_peek(q->model, &o, &m, &bytes, err))
+        return false;
+    bool ok = carat_vision_find(m, q->mmproj, path, err);
+    carat_model_close(m);
+    q->mmproj = ok && *path && strcmp(path, q->model) != 0 ? path : NULL;
+    return ok;
+}
+
+static bool open_scale(const carat_weigh_query *q, carat_scale *s, carat_err *err)
+{
+    carat_weigh_query found = *q;
+    char path[4096];
+    *s = (carat_scale){ .m = NULL };
+    return find_tower(&found, path, err) && carat_scale_open(&found, s, err);
+}
+
+bool carat_weigh_contexts(const carat_weigh_query *q, const size_t *n_ctx, size_t n, carat_weight *out, carat_err *err)
+{
+    carat_scale s;
+    bool ok = open_scale(q, &s, err);
+    for (size_t i = 0; ok && i < n; i++)
+        ok = carat_scale_weigh(&s, n_ctx[i], &out[i], err);
+    carat_scale_close(&s);
+    return ok;
+}
+
+bool carat_weigh(const carat_weigh_query *q, carat_weight *out, carat_err *err)
+{
+    return carat_weigh_contexts(q, &q->n_ctx, 1, out, err);
+}
+
+/* More context is never less memory, so the largest that fits is found by halving. */
+bool carat_weigh_largest(const carat_weigh_query *q, uint64_t bytes, size_t *n_ctx, carat_err *err)
+{
+    carat_scale s;
+    carat_weight w;
+    *n_ctx = 0;
+    bool ok = open_scale(q, &s, err);
+    size_t max = ok ? s.m->cfg.context : 0, low = 0, high = max / STEP;
+    s.q.shared = 0;
+    if (ok && (ok = carat_scale_weigh(&s, max, &w, err)) && w.total <= bytes) {
+        *n_ctx = max;
+        high = 0;
+    }
+    while (ok && low < high) {
+        size_t mid = (low + high + 1) / 2;
+        ok = carat_scale_weigh(&s, mid * STEP, &w, err);
+        if (w.total <= bytes)
+            low = mid;
+        else
+            high = mid - 1;
+        *n_ctx = low * STEP;
+    }
+    carat_scale_close(&s);
+    return ok;
+}
+
+bool carat_weigh_here(int n_threads, const char *cpu, carat_device *out, carat_err *err)
+{
+    char msg[160];
+    unsigned mask;
+    carat_kernels k;
+    *out = (carat_device){ .name = "this machine", .kind = "here", .source = "measured now" };
+    if (!carat_cpu_by_name(cpu ? cpu : getenv("CARAT_CPU"), &mask, msg))
+        return carat_fail(err, CARAT_EARG, CARAT_NOWHERE, "%s", msg);
+    carat_kernels_for(&k, mask);
+    carat_here_memory(&out->memory_bytes, &out->usable_bytes);
+    return carat_read_bandwidth(n_threads, &out->bandwidth, err) &&
+           carat_here_rate(&k, n_threads, CARAT_Q4_0, &out->int8, err) &&
+           carat_here_rate(&k, n_threads, CARAT_F16, &out->fp16, err);
+}

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "weigh/here.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/bandwidth.h"
+#include "base/mem.h"
+#include "model/linear.h"
+
+/* ---- memory ---- */
+
+static void read_meminfo(uint64_t *all, uint64_t *available)
+{
+    char line[160];
+    unsigned long long kib;
+    FILE *f = fopen("/proc/meminfo", "re");
+    while (f && fgets(line, sizeof line, f)) {
+        if (sscanf(line, "MemTotal: %llu", &kib) == 1)
+            *all = (uint64_t)kib << 10;
+        if (sscanf(line, "MemAvailable: %llu", &kib) == 1)
+            *available = (uint64_t)kib << 10;
+    }
+    if (f)
+        fclose(f);
+}
+
+/* The number in a file of one line; false for "max" or no file. */
+static bool read_number(const char *path, uint64_t *out)
+{
+    unsigned long long v;
+    FILE *f = fopen(path, "re");
+    bool ok = f && fscanf(f, "%llu", &v) == 1;
+    if (f)
+        fclose(f);
+    if (ok)
+        *out = v;
+    return ok;
+}
+
+static void limit(const char *max_path, const char *now_path, uint64_t *all, uint64_t *available)
+{
+    uint64_t max, now = 0;
+    if (!read_number(max_path, &max) || max >= *all)
+        return;
+    read_number(now_path, &now);
+    *all = max;
+    uint64_t left = now < max ? max - now : 0;
+    *available = left < *available ? left : *available;
+}
+
+void carat_here_memory(uint64_t *all, uint64_t *available)
+{
+    *all = *available = 0;
+    read_meminfo(all, available);
+    limit("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current", all, available);
+    limit("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes", all, available);
+}
+
+/* ---- rates ---- */
+
+#define ROWS   4096
+#define COLS   2560
+#define BATCH  256
+#define PASSES 5
+
+typedef struct trial {
+    carat_linear_job job;
+    carat_product product;
+    const float *x;
+    carat_counter pieces;
+    uint8_t *scratch[CARAT_MAX_THREADS];
+} trial;
+
+static void run_trial(void *arg, int thread, int n_threads)
+{
+    trial *t = arg;
+    carat_linear_job job = t->job;
+    job.begin = (size_t)BATCH * (size_t)thread / (size_t)n_threads;
+    job.end = (size_t)BATCH * (size_t)(thread + 1) / (size_t)n_threads;
+    job.n_threads = n_threads;
+    job.scratch = t->scratch[thread];
+    carat_linear_run(&job, t->x, &t->product, 1);
+}
+
+/* One walk for the size and for the real thing. */
+static void take(carat_arena *a, trial *t, carat_matrix *w, uint8_t **acts, carat_acts_form form, int n_threads)
+{
+    t->x = carat_arena_take(a, (size_t)BATCH * COLS, sizeof(float));
+    t->product.y = carat_arena_take(a, (size_t)BATCH * ROWS, sizeof(float));
+    w->packed = carat_arena_take(a, w->bytes, 1);
+    acts[form] = carat_arena_take(a, BATCH, carat_acts_stride(form, COLS));
+    for (int i = 0; i < n_threads; i++)
+        t->scratch[i] = carat_arena_take(a, CARAT_MUL_SCRATCH, 1);
+}
+
+static double best_rate(carat_pool *pool, trial *t)
+{
+    double best = 0;
+    for (int pass = 0; pass < PASSES; pass++) {
+        atomic_store(&t->pieces.next, 0);
+        double start = carat_now();
+        carat_pool_run(pool, run_trial, t);
+        double rate = 2.0 * ROWS * COLS * BATCH / (carat_now() - start);
+        best = rate > best ? rate : best;
+    }
+    return best;
+}
+
+bool carat_here_rate(const carat_kernels *k, int n_threads, carat_type type, double *rate, carat_err *err)
+{
+    carat_matrix w = { .type = type, .rows = ROWS, .cols = COLS };
+    uint8_t *acts[CARAT_N_ACTS] = { NULL };
+    carat_arena a;
+    carat_pool *pool;
+    if (!carat_pack_bytes(type, ROWS, COLS, &w.bytes))
+        return carat_fail(err, CARAT_EARG, CARAT_NOWHERE, "no products of type %d", (int)type);
+    if (!carat_pool_open(n_threads, &pool, err))
+        return false;
+    trial *t = aligned_alloc(64, (sizeof *t + 63) / 64 * 64);
+    n_threads = carat_pool_threads(pool);
+    carat_arena_count(&a);
+    bool ok = t != NULL;
+    if (ok) {
+        carat_acts_form form = carat_linear_form(k, false, type);
+        memset(t, 0, sizeof *t);
+        take(&a, t, &w, acts, form, n_threads);
+        ok = carat_arena_init(&a, a.used);
+        if (ok) {
+            take(&a, t, &w, acts, form, n_threads);
+            memset(w.packed, 0x11, w.bytes); /* real pages; any bits are weights */
+            t->product.w = &w;
+            t->job = (carat_linear_job){ .k = k, .pool = pool, .acts = acts, .n = BATCH, .pieces = &t->pieces };
+            *rate = best_rate(pool, t);
+        }
+        carat_arena_deinit(&a);
+    }
+    free(t);
+    carat_pool_close(pool);
+    return ok || carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory to measure products in");
+}

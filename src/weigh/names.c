@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "weigh/names.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "model/mix.h"
+
+typedef struct family {
+    const char *key; /* as it stands in names, without "-" and "_" */
+    const char *title;
+    const char *sizes; /* the first is meant where a name states none */
+} family;
+
+/* Longest keys first. Sources: the model cards. All have the shapes of the Gemma 3 of their size. */
+static const family families[] = {
+    { "shieldgemma2", "ShieldGemma 2", "4b" },    { "translategemma", "TranslateGemma", "4b 12b 27b" },
+    { "functiongemma", "FunctionGemma", "270m" }, { "medgemma1.5", "MedGemma 1.5", "4b" },
+    { "medgemma", "MedGemma", "4b 27b" },         { "gemma3", "Gemma 3", "4b 270m 1b 12b 27b" },
+};
+
+/* Names near enough to be meant, of other architectures. */
+static const char *const others[][2] = {
+    { "t5gemma", "T5Gemma" },
+    { "embeddinggemma", "EmbeddingGemma" },
+    { "codegemma", "CodeGemma" },
+    { "paligemma", "PaliGemma" },
+    { "recurrentgemma", "RecurrentGemma" },
+    { "gemma3n", "Gemma 3n" },
+    { "gemma2", "Gemma 2" },
+    { "gemma4", "Gemma 4" },
+    { "llama", "Llama" },
+    { "qwen", "Qwen" },
+    { "mistral", "Mistral" },
+    { "phi", "Phi" },
+};
+
+#define MAX_KEY 96
+
+/* Lower case without the folder before and without "-" and "_": "gemma34bitqatq40gguf". */
+static void squash(const char *name, char key[MAX_KEY])
+{
+    const char *slash = strrchr(name, '/');
+    size_t n = 0;
+    for (const char *p = slash ? slash + 1 : name; *p && n < MAX_KEY - 1; p++)
+        if (isalnum((unsigned char)*p) || *p == '.')
+            key[n++] = (char)tolower((unsigned char)*p);
+    key[n] = 0;
+}
+
+/* The size that a name goes on with after the family, or alone: "4b", "270m". Never part of a longer number. */
+static const carat_published *find_size(const char *rest, const char **after)
+{
+    for (size_t i = 0; carat_published_at(i); i++) {
+        const char *size = carat_published_at(i)->name;
+        size_t n = strlen(size);
+        if (strncasecmp(rest, size, n) == 0) {
+            *after = rest + n;
+            return carat_published_at(i);
+        }
+    }
+    return NULL;
+}
+
+static bool has_size(const family *f, const char *size)
+{
+    size_t n = strlen(size);
+    for (const char *p = f->sizes; *p; p += strcspn(p, " "), p += *p == ' ')
+        if (strncasecmp(p, size, n) == 0 && (p[n] == ' ' || !p[n]))
+            return true;
+    return false;
+}
+
+/* ---- quantisations in names ---- */
+
+bool carat_weigh_knows_quant(const char *quant)
+{
+    carat_mix mix;
+    return strcasecmp(quant, "qat-q4_0") == 0 || carat_mix_by_name(quant, &mix);
+}
+
+static bool ends_quant(const char *rest)
+{
+    return !*rest || strncmp(rest, "gguf", 4) == 0 || strncmp(rest, ".gguf", 5) == 0;
+}
+
+/* A mix in what is left of the name ("itq4km", "itqatq40gguf"), NULL if none. */
+static const char *find_quant(const char *rest)
+{
+    if (strstr(rest, "qat"))
+        return strstr(rest, "unquantized") ? "bf16" : "qat-q4_0";
+    for (size_t i = 0; carat_mix_at(i); i++) {
+        char key[MAX_KEY];
+        squash(carat_mix_at(i)->name, key);
+        const char *at = strstr(rest, key);
+        if (at && ends_quant(at + strlen(key)))
+            return carat_mix_at(i)->name;
+    }
+    return NULL;
+}
+
+/* ---- refusals ---- */
+
+static size_t distance(const char *a, const char *b)
+{
+    size_t n = strlen(a), m = strlen(b), row[MAX_KEY + 1];
+    for (size_t j = 0; j <= m; j++)
+        row[j] = j;
+    for (size_t i = 1; i <= n; i++) {
+        size_t diagonal = row[0];
+        row[0] = i;
+        for (size_t j = 1; j <= m; j++) {
+            size_t above = row[j], best = diagonal + (a[i - 1] != b[j - 1]);
+            best = best < above + 1 ? best : above + 1;
+            best = best < row[j - 1] + 1 ? best : row[j - 1] + 1;
+            diagonal = above;
+            row[j] = best;
+        }
+    }
+    return row[m];
+}
+
+static bool unknown(const char *name, const char *key, carat_err *err)
+{
+    static const char *const names[] = { "270m",
+                                         "1b",
+                                         "4b",
+                                         "12b",
+                                         "27b",
+                                         "gemma-3-4b-it",
+                                         "medgemma-4b",
+                                         "medgemma-27b",
+                                         "shieldgemma-2-4b",
+                                         "translategemma-4b",
+                                         "translategemma-12b",
+                                         "translategemma-27b",
+                                         "functiongemma-270m",
+                                         "sheet" };
+    const char *best = names[0];
+    size_t least = SIZE_MAX;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        char other[MAX_KEY];
+        squash(names[i], other);
+        size_t d = distance(key, other);
+        if (d < least)
+            least = d, best = names[i];
+    }
+    if (*key && least <= 1 + strlen(key) / 3)
+        return carat_fail(err, CARAT_EARG, CARAT_NOWHERE, "no model or file '%.80s'; did you mean %s?", name, best);
+    return carat_fail(err, CARAT_EARG, CARAT_NOWHERE,
+                      "no model or file '%.60s'; known are 270m, 1b, 4b, 12b, 27b, medgemma-4b, medgemma-27b, "
+                      "shieldgemma-2, translategemma-4b, functiongemma",
+                      name);
+}
+
+static bool refuse_others(const char *key, carat_err *err)
+{
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        if (strstr(key, others[i][0]))
+            return carat_fail(err, CARAT_EUNSUPPORTED, CARAT_NOWHERE,
+                              "%s has another architecture; Carat weighs Gemma 3 and its fine-tunes", others[i][1]);
+    return true;
+}
+
+/* ---- the name ---- */
+
+static bool fill(const family *f, const carat_published *p, const char *rest, carat_named *out)
+{
+    bool is_text = strncmp(rest, "text", 4) == 0; /* medgemma-27b-text-it */
+    snprintf(out->title, sizeof out->title, "%s %s%s", f->title, p->name, is_text ? " text" : "");
+    out->p = p;
+    out->has_vision = p->has_vision && !is_text;
+    out->quant = find_quant(rest);
+    return true;
+}
+
+bool carat_weigh_name(const char *name, carat_named *out, carat_err *err)
+{
+    char key[MAX_KEY];
+    const family *gemma = &families[sizeof families / sizeof *families - 1];
+    squash(name, key);
+    *out = (carat_named){ .title = "" };
+    const char *rest = key;
+    const carat_published *p = find_size(key, &rest);
+    if (p && (!*rest || strncmp(rest, "it", 2) == 0 || strncmp(rest, "pt", 2) == 0 || find_quant(rest)))
+        return fill(gemma, p, rest, out);
+    for (size_t i = 0; i < sizeof families / sizeof *families; i++) {
+        const char *at = strstr(key, families[i].key);
+        if (!at || (at == key ? false : strstr(key, "t5gemma") != NULL))
+            continue;
+        rest = at + strlen(families[i].key);
+        if (*rest == 'n') /* gemma-3n */
+            break;
+        p = find_size(rest, &rest);
+        if (!p && !*rest && &families[i] != gemma) {
+            char first[8];
+            snprintf(first, sizeof first, "%.*s", (int)strcspn(families[i].sizes, " "), families[i].sizes);
+            p = carat_published_by_name(first);
+        }
+        if (!p || !has_size(&families[i], p->name))
+            break;
+        return fill(&families[i], p, rest, out);
+    }
+    return refuse_others(key, err) && unknown(name, key, err);
+}

@@ -1,0 +1,48 @@
+/* weigh.h - adds up what the rooms' own carat_*_bytes() say for a model, there or not.
+ *
+ * A model that is there is looked at through its headers (carat_model_peek). One that is not gets the description that
+ * loading would give it: the configuration of the published shape and the types of a published mix, through the walk
+ * that lays out a real one. From there on the two are weighed by the same calls.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef CARAT_WEIGH_WEIGH_H
+#define CARAT_WEIGH_WEIGH_H
+
+#include "kernels/kernels.h"
+#include "model/model.h"
+#include "vision/vision.h"
+
+/* All of a query but the context. */
+typedef struct carat_scale {
+    carat_weigh_query q;
+    char name[96], quant[96];
+    bool is_file, is_custom, could_see;
+    carat_model *m; /* without weights */
+    size_t weight_bytes;
+    uint64_t tensor_bytes, vision_tensor_bytes, n_vision_params;
+    carat_vision_size vision; /* zeros without a tower */
+    carat_vision_config tower;
+    carat_kernels kernels;
+    int n_threads;
+} carat_scale;
+
+/* q->mmproj of a file: where its tower is, NULL if in itself. The texts of q are borrowed while opening. Errors as
+ * carat_weigh. On failure close it all the same. */
+bool carat_scale_open(const carat_weigh_query *q, carat_scale *s, carat_err *err);
+void carat_scale_close(carat_scale *s);
+bool carat_scale_weigh(const carat_scale *s, size_t n_ctx, carat_weight *out, carat_err *err);
+
+/* A model's description without a file: configuration and types. The caller closes *out (carat_model_close). */
+bool carat_scale_describe(const carat_config *c, const char *quant, carat_model **out, size_t *weight_bytes,
+                          uint64_t *tensor_bytes, carat_err *err);
+
+/* Keys and values of one session, by kind of layer: the one place that asks kv/. */
+bool carat_scale_kv(const carat_config *c, size_t n_ctx, size_t max_batch, carat_kv_type type, bool exact,
+                    uint64_t *global, uint64_t *window, carat_err *err);
+
+/* Cells that a layout with `pad` cells a unit and `beyond` cells past the window needs, times what a cell takes in
+ * blocks of 32 values of block_bytes: 2 kv_heads head_dim / 32 block_bytes (G pad(T) + L min(pad(T), pad(W + beyond))).
+ * gemma3-report, section 2; pad 1 and beyond 0 are its bare formula. */
+double carat_scale_kv_formula(const carat_config *c, size_t n_ctx, size_t beyond, size_t pad, double block_bytes);
+
+#endif

@@ -1,0 +1,423 @@
+/* What a model needs: constants of the published models, real headers to the byte, sums, names, nonsense.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "../../unit.h"
+
+#include <math.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "weigh/names.h"
+#include "weigh/tower.h"
+#include "weigh/weigh.h"
+
+#define MIB 0x1p20
+
+static carat_config config_of(const char *size)
+{
+    carat_config c;
+    carat_config_of(carat_published_by_name(size), &c);
+    return c;
+}
+
+/* ---- keys and values ---- */
+
+static void whole_mib(double bytes, int expected)
+{
+    if (lround(bytes / MIB) != expected)
+        fail_msg("%.3f MiB, expected %d", bytes / MIB, expected);
+}
+
+/* The formula of the Gemma 3 report's layout, one sequence of the 4B: bf16, all layers global, q8_0, q4_0; MiB. */
+static void published_caches(void **state)
+{
+    (void)state;
+    static const struct {
+        size_t n_ctx;
+        int bf16, all_global, q8_0, q4_0;
+    } rows[] = {
+        { 1024, 136, 136, 72, 38 },      { 8192, 276, 1088, 147, 78 },       { 32768, 756, 4352, 402, 213 },
+        { 65536, 1396, 8704, 742, 393 }, { 131072, 2676, 17408, 1422, 753 },
+    };
+    carat_config c = config_of("4B"), wide = c;
+    carat_config_pattern(&wide, 1);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        size_t n = rows[i].n_ctx;
+        double q8 = carat_scale_kv_formula(&c, n, 0, 1, 34), q4 = carat_scale_kv_formula(&c, n, 0, 1, 18);
+        assert_true(carat_scale_kv_formula(&c, n, 0, 1, 64) == rows[i].bf16 * MIB);
+        assert_true(carat_scale_kv_formula(&wide, n, 0, 1, 64) == rows[i].all_global * MIB);
+        whole_mib(q8, rows[i].q8_0);
+        whole_mib(q4, rows[i].q4_0);
+    }
+    c = config_of("12B");
+    assert_true(carat_scale_kv_formula(&c, 131072, 0, 1, 64) == 8512 * MIB);
+    c = config_of("27B");
+    assert_true(carat_scale_kv_formula(&c, 131072, 0, 1, 64) == 10656 * MIB);
+    c = config_of("270M");
+    whole_mib(carat_scale_kv_formula(&c, 32768, 0, 1, 64), 104);
+    c = config_of("1B");
+    whole_mib(carat_scale_kv_formula(&c, 32768, 0, 1, 64), 139);
+}
+
+/* What kv/ really takes: the global part to what describes its pages, the window's ring within two tiles of 64 of what
+ * its positions (window + step - 1) need. The 4B: 20480 bytes a token and 118784 a cell. */
+static void real_caches(void **state)
+{
+    (void)state;
+    carat_config c = config_of("4B");
+    carat_err err;
+    uint64_t global, window;
+    assert_true(carat_scale_kv(&c, 131072, 512, CARAT_KV_TYPE_F16, false, &global, &window, &err));
+    double cells = (1024 + 512 - 1) * 118784.0, slack = 128 * 118784.0,
+           descriptions = (131072.0 / 64 + 32) * 1024; /* of pages */
+    assert_true((double)global >= 131072 * 20480.0 && (double)global <= 131072 * 20480.0 + descriptions);
+    assert_true((double)window >= cells && (double)window <= cells + slack + descriptions);
+    uint64_t wide_global, wide_window, q8_global, q8_window;
+    assert_true(carat_scale_kv(&c, 131072, 512, CARAT_KV_TYPE_Q8_0, false, &q8_global, &q8_window, &err));
+    assert_true(fabs((double)q8_global * 32 / 17 - (double)global) < descriptions && q8_window < window * 6 / 10);
+    assert_true(carat_scale_kv(&c, 131072, 512, CARAT_KV_TYPE_F16, true, &wide_global, &wide_window, &err));
+    assert_true(wide_global > global * 19 / 10 && wide_window > window * 19 / 10);
+    carat_config_pattern(&c, 0); /* no global layer at all */
+    assert_true(carat_scale_kv(&c, 131072, 512, CARAT_KV_TYPE_F16, false, &global, &window, &err));
+    assert_true(global == 0 && window > 0);
+}
+
+/* ---- weights ---- */
+
+/* The real gemma-3-270m Q4_K_M file: 236 tensors; norms 109 F32, 81 Q5_0, 10 Q8_0, 27 Q4_K, 9 Q6_K; bytes by type as
+ * its header gives them. */
+static void real_header(void **state)
+{
+    (void)state;
+    carat_config c = config_of("270M");
+    carat_model *m;
+    carat_err err;
+    size_t weights;
+    uint64_t tensors;
+    assert_true(carat_scale_describe(&c, "q4_k_m", &m, &weights, &tensors, &err));
+    assert_true(tensors == 246587904);
+    assert_true(tensors == 223744 + 179824640 + 43591680 + 13271040 + 9676800);
+    int n[CARAT_N_TYPE] = { 0 };
+    n[m->embed.type]++;
+    for (uint32_t i = 0; i < c.n_layer; i++) {
+        const carat_layer *l = &m->layers[i];
+        n[l->q.type]++, n[l->k.type]++, n[l->v.type]++, n[l->o.type]++;
+        n[l->gate.type]++, n[l->up.type]++, n[l->down.type]++;
+    }
+    assert_int_equal(n[CARAT_Q5_0], 81);
+    assert_int_equal(n[CARAT_Q8_0], 10);
+    assert_int_equal(n[CARAT_Q4_K], 27);
+    assert_int_equal(n[CARAT_Q6_K], 9);
+    carat_model_close(m);
+}
+
+/* Parameters of the Gemma 3 report's table 1, and Google's QAT file of the 4B, 3.16 GB for its f16 token table. */
+static void published_parameters(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *size;
+        double embedding, rest; /* millions */
+    } rows[] = { { "270M", 167.8, 100.3 },
+                 { "1B", 302.0, 697.9 },
+                 { "4B", 671.3, 3209.0 },
+                 { "12B", 1006.9, 10759 },
+                 { "27B", 1409.6, 25600.0 } };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        carat_config c = config_of(rows[i].size);
+        carat_model *m;
+        carat_err err;
+        size_t weights;
+        uint64_t tensors;
+        assert_true(carat_scale_describe(&c, "bf16", &m, &weights, &tensors, &err));
+        double embedding = (double)c.n_vocab * c.hidden, all = (double)m->n_params;
+        assert_true(fabs(embedding / 1e6 - rows[i].embedding) < 0.06 + rows[i].embedding * 1e-4);
+        assert_true(fabs((all - embedding) / 1e6 - rows[i].rest) < 0.06 + rows[i].rest * 2e-4);
+        carat_model_close(m);
+    }
+    carat_config c = config_of("4B");
+    carat_model *m;
+    carat_err err;
+    size_t weights;
+    uint64_t tensors;
+    assert_true(carat_scale_describe(&c, "QAT-q4_0", &m, &weights, &tensors, &err));
+    assert_true(m->embed.type == CARAT_F16 && m->layers[7].down.type == CARAT_Q4_0);
+    assert_true((double)tensors > 3.14e9 && (double)tensors < 3.17e9);
+    carat_model_close(m);
+}
+
+/* 416.9 and 2.95 million parameters. */
+static void published_tower(void **state)
+{
+    (void)state;
+    carat_config c = config_of("4B");
+    carat_err err;
+    uint64_t bytes, params;
+    int fd;
+    assert_true(carat_weigh_tower_file(&c.vision, c.hidden, CARAT_F32, &fd, &bytes, &params, &err));
+    close(fd);
+    assert_true(bytes == params * 4);
+    double project = 1152.0 * 2560 + 1152;
+    assert_true(fabs(((double)params - project) / 1e6 - 416.9) < 0.05 && fabs(project / 1e6 - 2.95) < 0.01);
+}
+
+/* ---- sums ---- */
+
+static carat_weight weigh(const carat_weigh_query *q)
+{
+    carat_weight w;
+    carat_err err = { 0 };
+    if (!carat_weigh(q, &w, &err))
+        fail_msg("%s", err.msg);
+    return w;
+}
+
+static void sums(void **state)
+{
+    (void)state;
+    static const char *const models[] = { "270m", "1b", "4b", "12b", "27b" };
+    static const char *const quants[] = { "bf16", "q8_0", "q6_k", "q4_k_m", "q4_0", "qat-q4_0", "q2_k" };
+    for (size_t i = 0; i < 5; i++)
+        for (size_t j = 0; j < sizeof quants / sizeof *quants; j++) {
+            const carat_weigh_query q = { .model = models[i], .quant = quants[j], .n_ctx = 4096, .n_threads = 2 };
+            carat_weight w = weigh(&q);
+            uint64_t weights = w.embedding + w.attention + w.ffn_weights + w.norms;
+            assert_true(w.total == weights + w.vision + w.kv_global + w.kv_window + w.sessions + w.scratch +
+                                       w.image_scratch + w.image_cache + w.overhead);
+            assert_true(w.norms < weights / 100); /* what is left for the norms is theirs alone */
+            assert_true(w.has_vision == (i >= 2) && (w.vision > 0) == (i >= 2));
+            /* Packed matrices take no more than the file's, but for panels of 16 rows that are filled up. */
+            assert_true(weights <= w.tensor_bytes + w.tensor_bytes / 100);
+            assert_true(w.decode_bytes[0] == (double)weights && w.decode_bytes[1] > w.decode_bytes[0]);
+        }
+}
+
+/* The figures of a described model are those that loading it would take: carat_model_bytes runs the loader's walk. */
+static carat_type all_q8(void *arg, carat_part part, size_t layer)
+{
+    (void)arg, (void)layer;
+    return carat_part_get(part)->is_norm ? CARAT_F32 : CARAT_Q8_0;
+}
+
+static void described_as_loaded(void **state)
+{
+    (void)state;
+    carat_config c = config_of("1B");
+    carat_model *m;
+    carat_err err;
+    size_t weights, loaded;
+    uint64_t tensors;
+    assert_true(carat_scale_describe(&c, "q8_0", &m, &weights, &tensors, &err));
+    assert_true(carat_model_bytes(&c, all_q8, NULL, &loaded, &err));
+    assert_true(weights == loaded);
+    carat_model_close(m);
+}
+
+/* A file is weighed by its own tensors. */
+static void files(void **state)
+{
+    (void)state;
+    const carat_weigh_query q = { .model = TEST_DATA "/models/tiny-text/gguf/tiny-text-f32.gguf", .n_threads = 2 };
+    carat_weight w = weigh(&q);
+    carat_model_info *info;
+    carat_err err;
+    assert_true(carat_model_describe(q.model, &info, &err));
+    assert_true(w.is_file && w.embedding + w.attention + w.ffn_weights + w.norms == info->weight_bytes);
+    assert_true(w.tensor_bytes == info->n_params * 4 && w.tensor_bytes < info->file_bytes);
+    carat_model_info_free(info);
+}
+
+static void more_is_more(void **state)
+{
+    (void)state;
+    carat_weigh_query q = { .model = "4b", .n_ctx = 4096, .n_threads = 2 };
+    carat_weight one = weigh(&q), w;
+    q.n_sessions = 4;
+    w = weigh(&q);
+    assert_true(w.kv_global == 4 * one.kv_global && w.kv_window == 4 * one.kv_window && w.vision == one.vision);
+    q.shared = 1000; /* 15 pages of 64 that three of the four need not write */
+    w = weigh(&q);
+    assert_true(w.kv_shared > 0 && w.kv_shared <= 3 * (one.kv_global * 960 / 4096 + 4096));
+    q = (carat_weigh_query){ .model = "4b", .n_ctx = 4096, .n_threads = 2, .n_images = 3 };
+    w = weigh(&q);
+    assert_true(w.image_scratch - one.image_scratch == 2 * 896 * 896 * 3);
+    q.image_cache = 100;
+    w = weigh(&q);
+    assert_true(w.image_cache - one.image_cache >= 68 * 256 * 2560 * 4);
+    q.text_only = true;
+    w = weigh(&q);
+    assert_true(w.vision == 0 && w.image_scratch == 0 && w.could_see && !w.has_vision && w.total < one.total);
+}
+
+static void largest(void **state)
+{
+    (void)state;
+    carat_weigh_query q = { .model = "4b", .quant = "q4_0", .n_threads = 2 };
+    carat_err err;
+    size_t n;
+    uint64_t room = (uint64_t)9 << 29; /* 4.5 GiB */
+    assert_true(carat_weigh_largest(&q, room, &n, &err));
+    assert_true(n >= 256 && n < 131072 && n % 256 == 0);
+    q.n_ctx = n;
+    assert_true(weigh(&q).total <= room);
+    q.n_ctx = n + 256;
+    assert_true(weigh(&q).total > room);
+    assert_true(carat_weigh_largest(&q, (uint64_t)1 << 30, &n, &err) && n == 0);
+    assert_true(carat_weigh_largest(&q, (uint64_t)1 << 40, &n, &err) && n == 131072);
+}
+
+/* ---- names ---- */
+
+static void named(const char *name, const char *title, bool has_vision, const char *quant)
+{
+    carat_named n;
+    carat_err err = { 0 };
+    if (!carat_weigh_name(name, &n, &err))
+        fail_msg("%s: %s", name, err.msg);
+    assert_string_equal(n.title, title);
+    assert_true(n.has_vision == has_vision);
+    assert_true(quant ? n.quant && strcmp(n.quant, quant) == 0 : !n.quant);
+}
+
+static void unnamed(const char *name, const char *says)
+{
+    carat_named n;
+    carat_err err = { 0 };
+    assert_false(carat_weigh_name(name, &n, &err));
+    if (!strstr(err.msg, says))
+        fail_msg("%s: '%s' does not say '%s'", name, err.msg, says);
+}
+
+static void names(void **state)
+{
+    (void)state;
+    named("4b", "Gemma 3 4B", true, NULL);
+    named("270M", "Gemma 3 270M", false, NULL);
+    named("google/gemma-3-4b-it", "Gemma 3 4B", true, NULL);
+    named("google/gemma-3-1b-pt", "Gemma 3 1B", false, NULL);
+    named("google/gemma-3-12b-it-qat-q4_0-gguf", "Gemma 3 12B", true, "qat-q4_0");
+    named("google/gemma-3-4b-it-qat-q4_0-unquantized", "Gemma 3 4B", true, "bf16");
+    named("gemma3:4b-it-q4_K_M", "Gemma 3 4B", true, "q4_k_m");
+    named("unsloth/gemma-3-27b-it-GGUF", "Gemma 3 27B", true, NULL);
+    named("google/medgemma-27b-text-it", "MedGemma 27B text", false, NULL);
+    named("medgemma-1.5-4b-it", "MedGemma 1.5 4B", true, NULL);
+    named("shieldgemma-2-4b-it", "ShieldGemma 2 4B", true, NULL);
+    named("google/translategemma-12b-it", "TranslateGemma 12B", true, NULL);
+    named("functiongemma", "FunctionGemma 270M", false, NULL);
+    named("google/functiongemma-270m-it", "FunctionGemma 270M", false, NULL);
+    unnamed("gemma-3n-e4b-it", "Gemma 3n has another architecture");
+    unnamed("google/embeddinggemma-300m", "EmbeddingGemma has another architecture");
+    unnamed("t5gemma-2b", "T5Gemma");
+    unnamed("Qwen/Qwen3-4B", "Qwen");
+    unnamed("gemm-3-4b-it", "did you mean gemma-3-4b-it?");
+    unnamed("5b", "did you mean");
+    unnamed("medgemma-12b", "did you mean medgemma");
+    unnamed("translategemma-1b", "did you mean translategemma");
+    unnamed("", "known are");
+    unnamed("////", "known are");
+    char longest[3000];
+    memset(longest, 'a', sizeof longest - 1);
+    longest[sizeof longest - 1] = 0;
+    unnamed(longest, "known are");
+}
+
+/* ---- nonsense ---- */
+
+static void refused(const carat_weigh_query *q, const char *says)
+{
+    carat_weight w;
+    carat_err err = { 0 };
+    assert_false(carat_weigh(q, &w, &err));
+    if (!strstr(err.msg, says))
+        fail_msg("'%s' does not say '%s'", err.msg, says);
+}
+
+#define Q(...) (&(carat_weigh_query){ __VA_ARGS__ })
+#define SHAPE(...)                                                                                                     \
+    .shape = &(carat_shape)                                                                                            \
+    {                                                                                                                  \
+        __VA_ARGS__                                                                                                    \
+    }
+
+static void nonsense(void **state)
+{
+    (void)state;
+    refused(Q(.n_ctx = 1000000000000), "context of 1000000000000 tokens was asked for, Gemma 3 4B has 131072");
+    refused(Q(.n_ctx = SIZE_MAX), "131072");
+    refused(Q(.quant = "q9_9"), "no quantisation 'q9_9'");
+    refused(Q(.quant = ""), "no quantisation");
+    refused(Q(.chunk = 100000), "expected at most 8192");
+    refused(Q(.n_sessions = (size_t)1 << 40), "sessions");
+    refused(Q(.n_threads = -3), "threads");
+    refused(Q(.n_threads = 100000), "threads");
+    refused(Q(.cpu = "z80"), "z80");
+    refused(Q(.model = "/nonexistent/model.gguf"), "/nonexistent/model.gguf");
+    refused(Q(.shared = 10000, .n_ctx = 4096), "10000 shared tokens");
+    refused(Q(SHAPE(.n_layer = 1000)), "number of layers is 1000, expected 1 to 256");
+    refused(Q(SHAPE(.hidden = (size_t)1 << 40)), "hidden");
+    refused(Q(SHAPE(.n_head = 7)), "heads");
+    refused(Q(SHAPE(.head_dim = 255)), "head dimension");
+    refused(Q(SHAPE(.pattern = 10000)), "pattern");
+    refused(Q(.model = TEST_DATA "/models/tiny-text/gguf/tiny-text-f32.gguf", .quant = "q4_0"), "its own types");
+    refused(Q(.model = TEST_DATA "/models/tiny-text/gguf/tiny-text-f32.gguf", SHAPE(.n_layer = 2)), "its own shape");
+    /* The largest shape there may be and the largest context: a figure or a refusal, nothing wraps. */
+    carat_shape huge = { .n_layer = 256,
+                         .hidden = 65536,
+                         .ffn = 524288,
+                         .n_head = 1024,
+                         .n_kv_head = 1024,
+                         .head_dim = 512,
+                         .n_vocab = 1 << 20,
+                         .window = 1 << 24,
+                         .context = 1 << 24,
+                         .pattern = 1 };
+    carat_weight w;
+    carat_err err;
+    carat_weigh_query q = { .model = "270m", .shape = &huge, .quant = "f32", .n_ctx = 1 << 24, .n_threads = 2 };
+    if (carat_weigh(&q, &w, &err))
+        assert_true((double)w.total > 4.0 * (double)w.n_params && (double)w.kv_global > 1e15);
+    q.n_sessions = 1 << 20;
+    refused(&q, "do not fit");
+}
+
+/* ---- speed ---- */
+
+static void speeds(void **state)
+{
+    (void)state;
+    const carat_weigh_query q = { .model = "4b", .quant = "q4_0", .n_ctx = 32768, .n_threads = 2 };
+    carat_weight w = weigh(&q);
+    /* 6.42 Gop a token, 5.5 Top an image. */
+    assert_true(fabs(w.prefill_ops[0] / 1e9 - 6.42) < 0.01 && fabs(w.image_ops / 1e12 - 5.5) < 0.1);
+    /* 20480 bytes a token in global layers, 118784 in local ones. */
+    assert_true(w.decode_bytes[1] - w.decode_bytes[0] == 32768 * 20480.0 + 1024 * 118784.0);
+    const carat_device *d;
+    carat_speed s;
+    for (size_t i = 0; (d = carat_device_at(i)); i++) {
+        carat_weigh_speed(&w, d, &s);
+        assert_true((s.decode[0] > 0) == (d->bandwidth > 0) && s.decode[0] <= s.decode[1]);
+        assert_true(s.decode_full[0] <= s.decode[0] && s.prefill[0] <= s.prefill[1] && s.image[0] <= s.image[1]);
+        assert_true((s.prefill[0] > 0) == (d->fp16 > 0 || d->fp32 > 0));
+        assert_true(s.decode[1] * w.decode_bytes[0] <= d->bandwidth);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(published_caches),
+        cmocka_unit_test(real_caches),
+        cmocka_unit_test(real_header),
+        cmocka_unit_test(published_parameters),
+        cmocka_unit_test(published_tower),
+        cmocka_unit_test(sums),
+        cmocka_unit_test(described_as_loaded),
+        cmocka_unit_test(files),
+        cmocka_unit_test(more_is_more),
+        cmocka_unit_test(largest),
+        cmocka_unit_test(names),
+        cmocka_unit_test(nonsense),
+        cmocka_unit_test(speeds),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
