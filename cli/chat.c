@@ -325,7 +325,7 @@ static int run(int argc, char **argv)
     c.system = opt.system ? strdup(opt.system) : NULL;
     if (!cli_open_engine(&cli_chat, path, CARAT_VISION_AUTO, &c.engine, &code))
         goto done;
-    if (!carat_session_open(c.engine, (size_t)cli_model_values.ctx, &c.session, &err)) {
+    if (!carat_session_open(c.engine, 0, &c.session, &err)) {
         code = term_error(&err);
         goto done;
     }

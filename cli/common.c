@@ -67,6 +67,7 @@ bool cli_open_engine(const cli_command *cmd, const char *path, carat_vision_use 
         .is_exact = v->exact,
         .trust_header = v->trust_header,
         .chunk = (size_t)v->chunk,
+        .n_ctx = (size_t)v->ctx,
         .vision = v->no_vision ? CARAT_VISION_OFF : vision,
         .mmproj = v->mmproj,
         .progress = term_progress,

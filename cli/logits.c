@@ -102,8 +102,7 @@ static int write_files(carat_engine *e, const carat_prompt *p)
     }
     if (!opt.out)
         return CLI_OK;
-    size_t ctx = cli_model_values.ctx ? (size_t)cli_model_values.ctx : n;
-    bool ok = carat_session_open(e, ctx, &j.s, &err) && write_beside(opt.out, logits_to, &j, &err);
+    bool ok = carat_session_open(e, 0, &j.s, &err) && write_beside(opt.out, logits_to, &j, &err);
     carat_session_close(j.s);
     if (!ok)
         return err.code == CARAT_ECANCELLED ? CLI_INTERRUPTED : term_error(&err);
@@ -170,6 +169,8 @@ static int run(int argc, char **argv)
         code = cli_usage(&cli_logits, "no token ids");
         goto done;
     }
+    if (has_ids && !cli_model_values.ctx)
+        cli_model_values.ctx = (int64_t)n;
     if (!cli_open_engine(&cli_logits, path, pictures.n ? CARAT_VISION_REQUIRED : CARAT_VISION_OFF, &e, &code))
         goto done;
     if (make_prompt(e, ids, n, &pictures, &pan, &p, &err))

@@ -293,8 +293,7 @@ static int run(int argc, char **argv)
     /* The tower is read only for pictures. */
     if (!cli_open_engine(&cli_run, path, pictures.n ? CARAT_VISION_REQUIRED : CARAT_VISION_OFF, &e, &code))
         goto done;
-    if (!make_prompt(e, text, len, &pictures, &pan_scan, &p, &err) ||
-        !carat_session_open(e, (size_t)cli_model_values.ctx, &s, &err)) {
+    if (!make_prompt(e, text, len, &pictures, &pan_scan, &p, &err) || !carat_session_open(e, 0, &s, &err)) {
         code = term_error(&err);
         goto done;
     }

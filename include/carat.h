@@ -45,6 +45,7 @@ typedef enum carat_code {
     CARAT_ELIMIT,       /* larger than a stated limit */
     CARAT_ECONTEXT,     /* does not fit the context; the message has both counts */
     CARAT_ECANCELLED,   /* the caller's callback asked to stop */
+    CARAT_ETIME,        /* the request's deadline has passed */
     CARAT_ENUMERIC,     /* logits were not finite: the request is stopped, nothing is cached */
 } carat_code;
 
@@ -139,6 +140,11 @@ typedef enum carat_vision_use {
     CARAT_VISION_REQUIRED, /* no tower, or one that does not fit, is an error */
 } carat_vision_use;
 
+/* How keys and values are kept. q8_0 halves their memory; it needs heads of a multiple of 32. */
+typedef enum carat_cache_type { CARAT_CACHE_F16, CARAT_CACHE_Q8_0 } carat_cache_type;
+
+#define CARAT_NO_PREFIX_CACHE ((uint64_t)1)
+
 /* Zero-initialise; zeros are the defaults. */
 typedef struct carat_options {
     int n_threads;                 /* 0: the physical cores this process may use */
@@ -150,6 +156,14 @@ typedef struct carat_options {
     carat_vision_use vision;
     const char *mmproj; /* the vision weights' file; NULL: found by itself */
     size_t image_cache; /* encoded images that are remembered; 0: 32 */
+    /* Conversations. Memory for n_sessions of n_ctx tokens is reserved when the engine opens. */
+    size_t n_ctx;           /* most tokens a conversation may grow to; 0: 8192, or the model's own if that is less */
+    size_t n_sessions;      /* of them at once; 0: 1. More fit if they are shorter */
+    carat_cache_type cache; /* element type of keys and values */
+    uint64_t prefix_cache;  /* bytes on top, for beginnings worth returning to; 0: two local windows and what belongs to
+                             * them; CARAT_NO_PREFIX_CACHE: none */
+    size_t n_queue;         /* requests that may wait; 0: 256 */
+    double step_seconds;    /* what a step should take at most while answers are being generated; 0: 0.25 */
     /* Loading: called now and then with bytes done and all; false cancels. May be NULL. */
     bool (*progress)(void *arg, uint64_t done, uint64_t total);
     void *progress_arg;
@@ -160,7 +174,33 @@ typedef struct carat_options {
 CARAT_API bool carat_engine_open(const char *path, const carat_options *opt, carat_engine **out, carat_err *err);
 CARAT_API void carat_engine_close(carat_engine *e); /* after its sessions are closed; accepts NULL */
 
+/* What an engine reserves, in bytes. Pages of keys and values and places for images become resident as they are used;
+ * the rest is resident from the start. */
+typedef struct carat_memory {
+    uint64_t weights, vision_weights;
+    uint64_t kv_global, kv_local, kv_index; /* pages of both kinds of layers; the lists and the prefix index */
+    uint64_t work, vision_work;             /* activations of a step; of an image */
+    uint64_t images, logits;                /* encoded images; rows of logits */
+    uint64_t total;
+} carat_memory;
+CARAT_API carat_memory carat_engine_memory(const carat_engine *e);
+
+/* What it has done so far. */
+typedef struct carat_stats {
+    uint64_t steps;
+    uint64_t prompt_tokens, generated_tokens; /* computed */
+    uint64_t cached_tokens;                   /* of prompts, not computed */
+    uint64_t images_encoded, images_cached;
+    uint64_t requests_done, requests_failed, requests_cancelled;
+    size_t running, queued;                    /* requests, now */
+    uint64_t kv_bytes_used, kv_bytes_promised; /* now */
+    uint64_t evictions;                        /* pages taken from the prefix index */
+    double busy_seconds;
+} carat_stats;
+CARAT_API carat_stats carat_engine_stats(carat_engine *e);
+
 CARAT_API const carat_model_info *carat_engine_info(const carat_engine *e);
+CARAT_API size_t carat_engine_n_ctx(const carat_engine *e);
 CARAT_API const carat_tokenizer *carat_engine_tokenizer(const carat_engine *e);
 CARAT_API int carat_engine_threads(const carat_engine *e);
 CARAT_API const char *carat_engine_isa(const carat_engine *e); /* "avx512": which kernels run */
@@ -417,24 +457,24 @@ CARAT_API bool carat_sampling_check(const carat_sampling *s, carat_err *err);
 
 typedef struct carat_session carat_session;
 
-/* n_ctx: the most tokens the conversation may grow to, prompt and answer; 0: the model's context, at most 8192. All its
- * memory is reserved here. Errors: CARAT_EARG (more than the model's context), CARAT_ENOMEM with the figure. */
+/* n_ctx: the most tokens the conversation may grow to, prompt and answer; 0: the engine's. Its part of the engine's
+ * memory is promised to it here. Errors: CARAT_EARG (more than the engine's), CARAT_ELIMIT (what is left of the
+ * engine's memory is promised to others; with the figures), CARAT_ENOMEM. */
 CARAT_API bool carat_session_open(carat_engine *e, size_t n_ctx, carat_session **out, carat_err *err);
+/* A second conversation with the same tokens; nothing is copied until the two differ. Errors as carat_session_open. */
+CARAT_API bool carat_session_fork(const carat_session *s, carat_session **out, carat_err *err);
 CARAT_API void carat_session_close(carat_session *s); /* accepts NULL */
 
 CARAT_API size_t carat_session_n_ctx(const carat_session *s);
 CARAT_API size_t carat_session_n_tokens(const carat_session *s);       /* evaluated so far */
 CARAT_API const int32_t *carat_session_tokens(const carat_session *s); /* their ids, [n_tokens] */
 
-/* Bytes a session of n_ctx tokens reserves. */
-CARAT_API bool carat_session_bytes(const carat_engine *e, size_t n_ctx, uint64_t *bytes, carat_err *err);
-
 /* Evaluates n ids after those already there. Errors: CARAT_EARG (an id outside the vocabulary), CARAT_ECONTEXT (with
  * both counts; nothing was evaluated), CARAT_ENUMERIC, CARAT_ECANCELLED (what was evaluated until then stays). */
 CARAT_API bool carat_session_append(carat_session *s, const int32_t *ids, size_t n, carat_err *err);
 
 /* The same, and gives out the logits of every one of the n positions, in order. on_logits gets the position and n_vocab
- * floats valid during the call; false cancels. */
+ * floats valid during the call, which comes from the engine's thread; false cancels. */
 CARAT_API bool carat_session_append_logits(carat_session *s, const int32_t *ids, size_t n,
                                            bool (*on_logits)(void *arg, size_t pos, const float *logits,
                                                              size_t n_vocab),
@@ -446,12 +486,12 @@ CARAT_API bool carat_session_append_prompt(carat_session *s, const carat_prompt 
                                                              size_t n_vocab),
                                            void *arg, carat_err *err);
 
-/* Makes the session hold exactly the prompt, evaluating only what it does not hold yet; *cached tells how many tokens
- * were there already. Errors as append; CARAT_EARG (an empty prompt). */
+/* Makes the session hold exactly the prompt, evaluating only what neither it nor the engine's prefix cache holds;
+ * *cached tells how many tokens that were. Errors as append; CARAT_EARG (an empty prompt). */
 CARAT_API bool carat_session_prompt(carat_session *s, const carat_prompt *p, size_t *cached, carat_err *err);
 
 /* Who hears how far an append is: images (layers of the vision tower done and all) and tokens of the prompt. Called
- * from the appending thread; false cancels. NULL: nobody. */
+ * from the engine's thread while the append waits; false cancels. NULL: nobody. */
 typedef enum carat_phase { CARAT_PHASE_IMAGE, CARAT_PHASE_PROMPT } carat_phase;
 CARAT_API void carat_session_on_progress(carat_session *s,
                                          bool (*fn)(void *arg, carat_phase phase, uint64_t done, uint64_t total),
@@ -464,6 +504,14 @@ CARAT_API const float *carat_session_logits(const carat_session *s);
  * layers' window still holds starts anew instead: *kept tells how many tokens are left, the caller appends the rest
  * again. */
 CARAT_API bool carat_session_rewind(carat_session *s, size_t n, size_t *kept, carat_err *err);
+
+/* Writes the conversation with its keys and values, so that it goes on exactly where it was. path is whole or
+ * untouched. Errors: CARAT_EIO, CARAT_ENOMEM. */
+CARAT_API bool carat_session_save(const carat_session *s, const char *path, carat_err *err);
+/* Into an empty session. Errors, the session still empty: CARAT_EIO, CARAT_EFORMAT (damaged, cut, not such a file),
+ * CARAT_EUNSUPPORTED (another model, cache type or version), CARAT_ECONTEXT (longer than the session may be; both
+ * lengths), CARAT_EARG (not empty), CARAT_ENOMEM. */
+CARAT_API bool carat_session_restore(carat_session *s, const char *path, carat_err *err);
 
 /* Makes a running append or generate of this session return CARAT_ECANCELLED after the step it is in. May be called
  * from any thread and from a signal handler. It is forgotten when the call has returned. */
@@ -501,9 +549,10 @@ typedef struct carat_generation {
     bool ignore_eos;          /* go on past the end-of-text and end-of-turn tokens */
     const char *const *stops; /* strings that end the text and are not part of it; may be cut across tokens */
     size_t n_stops;
-    int n_top;                                         /* 0..20: how many alternatives a token carries */
-    bool logprobs;                                     /* compute carat_token.logprob (n_top > 0 implies it) */
-    bool (*on_token)(void *arg, const carat_token *t); /* false ends the generation; may be NULL */
+    int n_top;     /* 0..20: how many alternatives a token carries */
+    bool logprobs; /* compute carat_token.logprob (n_top > 0 implies it) */
+    /* On the thread that asked; false ends the generation. May be NULL. The engine may be some tokens ahead. */
+    bool (*on_token)(void *arg, const carat_token *t);
     void *arg;
 } carat_generation;
 
@@ -519,6 +568,48 @@ typedef struct carat_result {
  * CARAT_EARG, CARAT_ENUMERIC, CARAT_ENOMEM. */
 CARAT_API bool carat_session_generate(carat_session *s, const carat_generation *g, carat_result *result,
                                       carat_err *err);
+
+/* ---- Requests ---------------------------------------------------------------------------------------------------- */
+
+/* A prompt and its answers, without a session: the engine gives each a place when there is one, reuses what its prefix
+ * cache holds, and forgets it afterwards. Any number from any threads; they share the engine's steps. */
+typedef struct carat_request carat_request;
+
+typedef struct carat_request_options { /* zeros are the defaults */
+    const carat_prompt *prompt;        /* must live until the request is freed */
+    carat_generation generation;       /* on_token and arg are not used */
+    size_t n_ctx;                      /* 0: what prompt and max_tokens need, or the engine's */
+    size_t n_answers;                  /* 0: 1. They share the prompt; the i-th draws with seed + i */
+    double seconds;                    /* from now until it must be done; 0: no limit */
+} carat_request_options;
+
+typedef enum carat_event_kind {
+    CARAT_EVENT_TOKEN,  /* of one answer */
+    CARAT_EVENT_ANSWER, /* one answer is complete */
+    CARAT_EVENT_FAILED, /* one answer has failed: *err of carat_request_next says why */
+    CARAT_EVENT_END,    /* all have ended */
+    CARAT_EVENT_NONE,   /* nothing within the time */
+} carat_event_kind;
+
+typedef struct carat_event {
+    carat_event_kind kind;
+    size_t answer;
+    carat_token token;   /* TOKEN: valid until the next call */
+    carat_result result; /* ANSWER */
+} carat_event;
+
+/* Errors: CARAT_ELIMIT (the queue is full), CARAT_ECONTEXT (the prompt does not fit; both counts), CARAT_EARG (settings
+ * out of range, more answers than sessions), CARAT_ENOMEM. */
+CARAT_API bool carat_request_submit(carat_engine *e, const carat_request_options *o, carat_request **out,
+                                    carat_err *err);
+/* Waits for the next event, at most `seconds` (< 0: until there is one). *err is set by FAILED: CARAT_ETIME,
+ * CARAT_ECANCELLED, CARAT_ENUMERIC, CARAT_ENOMEM. One thread at a time. */
+CARAT_API void carat_request_next(carat_request *r, double seconds, carat_event *out, carat_err *err);
+CARAT_API void carat_request_cancel(carat_request *r); /* from any thread; it ends within a step */
+/* Cancels it if it has not ended. Accepts NULL. */
+CARAT_API void carat_request_free(carat_request *r);
+/* Tokens of the prompt, and how many of them the prefix cache held; known once the first token came. */
+CARAT_API void carat_request_prompt(const carat_request *r, size_t *n_tokens, size_t *n_cached);
 
 #ifdef __cplusplus
 }

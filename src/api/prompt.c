@@ -287,11 +287,11 @@ bool carat_prompt_soft_tokens(carat_engine *e, const carat_prompt *p, size_t vie
                           p->stream.n_places);
     if (!e->sight)
         return carat_refuse_pictures(e, err);
-    pthread_mutex_lock(&e->lock);
+    carat_scheduler_visit(e->scheduler);
     carat_sight_begin(e->sight);
     const float *found = carat_sight_rows(e->sight, p->stream.places[view].view, progress, arg, err);
     if (found)
         memcpy(rows, found, p->stream.n_soft * e->model->cfg.hidden * sizeof *rows);
-    pthread_mutex_unlock(&e->lock);
+    carat_scheduler_leave(e->scheduler);
     return found != NULL;
 }

@@ -1,76 +1,60 @@
-/* One conversation: tokens in, logits out.
+/* One conversation: tokens in, logits and answers out.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <stdlib.h>
 #include <string.h>
 
 #include "api/internal.h"
-#include "base/size.h"
+#include "engine/fingerprint.h"
 
-#define DEFAULT_CTX 8192
-
-static bool resolve_ctx(const carat_engine *e, size_t *n_ctx, carat_err *err)
+static bool take_memory(carat_session *s, carat_engine *e, carat_err *err)
 {
-    size_t max = e->model->cfg.context;
-    if (*n_ctx == 0)
-        *n_ctx = max < DEFAULT_CTX ? max : DEFAULT_CTX;
-    if (*n_ctx > max)
-        return carat_fail(err, CARAT_EARG, CARAT_NOWHERE, "a context of %zu tokens was asked for, the model has %zu",
-                          *n_ctx, max);
-    return true;
-}
-
-/* A chunk, and the rest of an image that begins in it. */
-static size_t n_inputs(const carat_engine *e)
-{
-    return e->chunk + e->max_batch;
-}
-
-static carat_kv_options kv_options(const carat_engine *e, size_t n_ctx)
-{
-    return (carat_kv_options){
-        .context = n_ctx,
-        .max_batch = e->max_batch < n_ctx ? e->max_batch : n_ctx,
-        .elem = e->is_exact ? CARAT_KV_F32 : CARAT_KV_F16,
-    };
-}
-
-bool carat_session_bytes(const carat_engine *e, size_t n_ctx, uint64_t *bytes, carat_err *err)
-{
-    if (!resolve_ctx(e, &n_ctx, err))
-        return false;
-    const carat_kv_options o = kv_options(e, n_ctx);
-    size_t kv, all = n_ctx * (sizeof(int32_t) + sizeof(uint64_t)) + e->model->cfg.n_vocab * sizeof(float) +
-                     n_inputs(e) * sizeof(carat_input);
-    if (!carat_kv_bytes(&e->model->cfg, &o, &kv) || !carat_add_size(kv, all, &all))
-        return carat_fail(err, CARAT_ELIMIT, CARAT_NOWHERE, "a context of %zu tokens does not fit the address space",
-                          n_ctx);
-    *bytes = all;
-    return true;
+    s->engine = e;
+    s->logits = calloc(e->model->cfg.n_vocab, sizeof *s->logits);
+    return s->logits || carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for a session's logits");
 }
 
 bool carat_session_open(carat_engine *e, size_t n_ctx, carat_session **out, carat_err *err)
 {
     *out = NULL;
-    if (!resolve_ctx(e, &n_ctx, err))
-        return false;
+    if (n_ctx == 0)
+        n_ctx = e->n_ctx;
+    if (n_ctx > e->n_ctx)
+        return carat_fail(err, CARAT_EARG, CARAT_NOWHERE,
+                          "a context of %zu tokens was asked for, the engine was opened for %zu and the model has %u",
+                          n_ctx, e->n_ctx, e->model->cfg.context);
     carat_session *s = calloc(1, sizeof *s);
     if (!s)
         return carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for a session");
-    s->engine = e;
-    s->n_ctx = n_ctx;
-    s->ids = calloc(n_ctx, sizeof *s->ids);
-    s->logits = calloc(e->model->cfg.n_vocab, sizeof *s->logits);
-    s->keys = calloc(n_ctx, sizeof *s->keys);
-    s->inputs = calloc(n_inputs(e), sizeof *s->inputs);
-    const carat_kv_options o = kv_options(e, n_ctx);
-    bool ok = s->ids && s->keys && s->logits && s->inputs;
-    if (!ok)
-        carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for a session of %zu tokens", n_ctx);
-    if (!ok || !carat_kv_open_alone(&e->model->cfg, &o, &s->kv, err)) {
+    bool ok = take_memory(s, e, err);
+    carat_scheduler_visit(e->scheduler);
+    ok = ok && carat_seq_open(&s->seq, e->cache, n_ctx, err);
+    carat_scheduler_leave(e->scheduler);
+    if (!ok) {
         carat_session_close(s);
         return false;
     }
+    *out = s;
+    return true;
+}
+
+bool carat_session_fork(const carat_session *from, carat_session **out, carat_err *err)
+{
+    *out = NULL;
+    carat_engine *e = from->engine;
+    carat_session *s = calloc(1, sizeof *s);
+    if (!s)
+        return carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for a session");
+    bool ok = take_memory(s, e, err);
+    carat_scheduler_visit(e->scheduler);
+    ok = ok && carat_seq_fork(&from->seq, &s->seq, err);
+    carat_scheduler_leave(e->scheduler);
+    if (!ok) {
+        carat_session_close(s);
+        return false;
+    }
+    memcpy(s->logits, from->logits, e->model->cfg.n_vocab * sizeof *s->logits);
+    s->has_logits = from->has_logits;
     *out = s;
     return true;
 }
@@ -79,27 +63,26 @@ void carat_session_close(carat_session *s)
 {
     if (!s)
         return;
-    carat_kv_close(s->kv);
-    free(s->ids);
-    free(s->keys);
+    carat_scheduler_visit(s->engine->scheduler);
+    carat_seq_close(&s->seq);
+    carat_scheduler_leave(s->engine->scheduler);
     free(s->logits);
-    free(s->inputs);
     free(s);
 }
 
 size_t carat_session_n_ctx(const carat_session *s)
 {
-    return s->n_ctx;
+    return s->seq.n_ctx;
 }
 
 size_t carat_session_n_tokens(const carat_session *s)
 {
-    return s->n_tokens;
+    return s->seq.n;
 }
 
 const int32_t *carat_session_tokens(const carat_session *s)
 {
-    return s->ids;
+    return s->seq.ids;
 }
 
 const float *carat_session_logits(const carat_session *s)
@@ -109,170 +92,7 @@ const float *carat_session_logits(const carat_session *s)
 
 void carat_session_cancel(carat_session *s)
 {
-    atomic_store(&s->cancel, true);
-}
-
-/* ---- evaluating ---- */
-
-typedef struct evaluation {
-    carat_session *s;
-    const carat_stream *stream;
-    carat_on_logits *on_logits;
-    void *arg;
-    size_t n_images, n_seen; /* of the stream from where the evaluation begins */
-} evaluation;
-
-static bool cancelled(carat_err *err, size_t done, size_t n)
-{
-    return carat_fail(err, CARAT_ECANCELLED, CARAT_NOWHERE, "cancelled after %zu of %zu tokens", done, n);
-}
-
-static bool on_layer(void *arg, size_t done, size_t total)
-{
-    const evaluation *v = arg;
-    carat_session *s = v->s;
-    return !atomic_load(&s->cancel) && (!s->progress || s->progress(s->progress_arg, CARAT_PHASE_IMAGE,
-                                                                     v->n_seen * total + done, v->n_images * total));
-}
-
-/* Puts the rows of the images among the inputs of positions [from, from + n) in their places. */
-static bool set_rows(evaluation *v, size_t from, size_t n, carat_err *err)
-{
-    carat_session *s = v->s;
-    const carat_stream *t = v->stream;
-    size_t n_places, first = carat_stream_places(t, from, from + n, &n_places), hidden = s->engine->model->cfg.hidden;
-    if (n_places)
-        carat_sight_begin(s->engine->sight);
-    for (size_t i = first; i < first + n_places; i++) {
-        const float *rows = carat_sight_rows(s->engine->sight, t->places[i].view, on_layer, v, err);
-        if (!rows)
-            return false;
-        for (size_t k = 0; k < t->n_soft; k++)
-            s->inputs[t->places[i].at + k - from].row = rows + k * hidden;
-        v->n_seen++;
-    }
-    return true;
-}
-
-/* One chunk from position `from` of the stream, under the engine's lock: the step, then the logits somebody wants: of
- * every row for on_logits, of the last row when the chunk is the last. *taken: its tokens. */
-static bool run_chunk(evaluation *v, size_t from, size_t *taken, carat_err *err)
-{
-    carat_session *s = v->s;
-    carat_engine *e = s->engine;
-    const carat_stream *t = v->stream;
-    size_t window = t->n - from < n_inputs(e) ? t->n - from : n_inputs(e);
-    carat_stream_inputs(t, from, window, s->inputs);
-    size_t n = carat_text_cut(s->inputs, window, e->chunk), base = s->n_tokens;
-    if (!set_rows(v, from, n, err))
-        return false;
-    const carat_span span = { .kv = s->kv, .tokens = s->inputs, .n = n };
-    if (!carat_text_step(e->text, &span, 1, NULL, err))
-        return false;
-    memcpy(s->ids + base, t->ids + from, n * sizeof *s->ids);
-    memcpy(s->keys + base, t->keys + from, n * sizeof *s->keys);
-    s->n_tokens += n;
-    s->has_logits = false;
-    bool is_last = from + n == t->n;
-    for (size_t row = v->on_logits ? 0 : n - 1; row < n && (v->on_logits || is_last); row++) {
-        if (!carat_text_logits(e->text, &row, 1, s->logits, err))
-            return false;
-        if (v->on_logits && !v->on_logits(v->arg, base + row, s->logits, e->model->cfg.n_vocab))
-            return carat_fail(err, CARAT_ECANCELLED, CARAT_NOWHERE, "cancelled");
-    }
-    s->has_logits = v->on_logits || is_last;
-    *taken = n;
-    return true;
-}
-
-bool carat_session_extend(carat_session *s, const carat_stream *stream, size_t from, carat_on_logits *on_logits,
-                          void *arg, carat_err *err)
-{
-    evaluation v = { .s = s, .stream = stream, .on_logits = on_logits, .arg = arg };
-    size_t n = stream->n - from;
-    carat_stream_places(stream, from, stream->n, &v.n_images);
-    if (n > s->n_ctx - s->n_tokens)
-        return carat_fail(err, CARAT_ECONTEXT, CARAT_NOWHERE,
-                          "%zu tokens do not fit the context of %zu; the model allows up to %u", s->n_tokens + n,
-                          s->n_ctx, s->engine->model->cfg.context);
-    bool ok = true;
-    for (size_t done = 0, taken = 0; ok && done < n; done += taken) {
-        if (atomic_load(&s->cancel))
-            return cancelled(err, done, n);
-        pthread_mutex_lock(&s->engine->lock);
-        ok = run_chunk(&v, from + done, &taken, err);
-        pthread_mutex_unlock(&s->engine->lock);
-        if (ok && s->progress && !s->is_generating && !s->progress(s->progress_arg, CARAT_PHASE_PROMPT, done + taken, n) && done + taken < n)
-            ok = cancelled(err, done + taken, n);
-    }
-    return ok;
-}
-
-/* Ids without images; borrowed for the call. */
-static bool append_ids(carat_session *s, const int32_t *ids, size_t n, carat_on_logits *on_logits, void *arg,
-                       carat_err *err)
-{
-    for (size_t i = 0; i < n; i++)
-        if (ids[i] < 0 || (size_t)ids[i] >= s->engine->model->cfg.n_vocab)
-            return carat_fail(err, CARAT_EARG, i, "token id %d, the vocabulary has 0 to %u", ids[i],
-                              s->engine->model->cfg.n_vocab - 1);
-    carat_stream t = { .ids = (int32_t *)(uintptr_t)ids, .n = n, .keys = calloc(n + 1, sizeof *t.keys) };
-    if (!t.keys)
-        return carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for %zu tokens", n);
-    carat_stream_text_keys(ids, n, t.keys);
-    bool ok = carat_session_extend(s, &t, 0, on_logits, arg, err);
-    free(t.keys);
-    return ok;
-}
-
-bool carat_session_append(carat_session *s, const int32_t *ids, size_t n, carat_err *err)
-{
-    return carat_session_append_logits(s, ids, n, NULL, NULL, err);
-}
-
-bool carat_session_append_logits(carat_session *s, const int32_t *ids, size_t n, carat_on_logits *on_logits, void *arg,
-                                 carat_err *err)
-{
-    bool ok = append_ids(s, ids, n, on_logits, arg, err);
-    atomic_store(&s->cancel, false);
-    return ok;
-}
-
-static bool can_take(const carat_session *s, const carat_prompt *p, carat_err *err)
-{
-    const carat_sight *sight = s->engine->sight;
-    if (p->stream.n_places && !sight)
-        return carat_refuse_pictures(s->engine, err);
-    if (p->stream.n_places && carat_sight_shape(sight)->tokens_per_image != p->stream.n_soft)
-        return carat_fail(err, CARAT_EARG, CARAT_NOWHERE, "a prompt made for another model: %zu tokens an image",
-                          p->stream.n_soft);
-    return true;
-}
-
-bool carat_session_append_prompt(carat_session *s, const carat_prompt *p, carat_on_logits *on_logits, void *arg,
-                                 carat_err *err)
-{
-    bool ok = can_take(s, p, err) && carat_session_extend(s, &p->stream, 0, on_logits, arg, err);
-    atomic_store(&s->cancel, false);
-    return ok;
-}
-
-bool carat_session_prompt(carat_session *s, const carat_prompt *p, size_t *cached, carat_err *err)
-{
-    const carat_stream *t = &p->stream;
-    *cached = 0;
-    if (!can_take(s, p, err))
-        return false;
-    if (t->n == 0)
-        return carat_fail(err, CARAT_EARG, CARAT_NOWHERE, "an empty prompt");
-    /* The last token is computed in any case, so that there are logits. */
-    size_t same = carat_stream_same(s->keys, s->n_tokens, t->keys, t->n);
-    same = carat_stream_whole(t->keys, t->n, same < t->n ? same : t->n - 1);
-    if (!carat_session_rewind(s, same, cached, err))
-        return false;
-    bool ok = carat_session_extend(s, t, *cached, NULL, NULL, err);
-    atomic_store(&s->cancel, false);
-    return ok;
+    atomic_store(&s->cancel, true); /* the scheduler looks at it often enough: nothing else may be done in a handler */
 }
 
 void carat_session_on_progress(carat_session *s,
@@ -282,14 +102,260 @@ void carat_session_on_progress(carat_session *s,
     s->progress_arg = arg;
 }
 
+/* ---- evaluating ---- */
+
+typedef bool on_logits_fn(void *arg, size_t pos, const float *logits, size_t n_vocab);
+
+/* Evaluates the stream from token `from` on, after what the session holds. */
+static bool evaluate(carat_session *s, const carat_stream *stream, size_t from, on_logits_fn *on_logits, void *arg,
+                     carat_err *err)
+{
+    size_t n = stream->n - from;
+    if (n > s->seq.n_ctx - s->seq.n)
+        return carat_fail(err, CARAT_ECONTEXT, CARAT_NOWHERE,
+                          "%zu tokens do not fit the context of %zu; the model allows up to %u", s->seq.n + n,
+                          s->seq.n_ctx, s->engine->model->cfg.context);
+    if (n == 0)
+        return true;
+    carat_job j;
+    if (!carat_job_init(&j, err))
+        return false;
+    j.seq = &s->seq;
+    j.stream = stream;
+    j.from = from;
+    j.logits = s->logits;
+    j.cancel = &s->cancel;
+    j.on_logits = on_logits;
+    j.on_logits_arg = arg;
+    j.on_progress = s->progress;
+    j.on_progress_arg = s->progress_arg;
+    s->has_logits = false;
+    bool ok = carat_scheduler_submit(s->engine->scheduler, &(carat_job *){ &j }, 1, err);
+    if (ok) {
+        carat_scheduler_finish(s->engine->scheduler, &j);
+        ok = s->has_logits = j.ok;
+        if (!ok && err)
+            *err = j.err;
+    }
+    carat_job_deinit(&j);
+    atomic_store(&s->cancel, false);
+    return ok;
+}
+
+bool carat_session_append(carat_session *s, const int32_t *ids, size_t n, carat_err *err)
+{
+    return carat_session_append_logits(s, ids, n, NULL, NULL, err);
+}
+
+/* Ids without images; borrowed for the call. */
+bool carat_session_append_logits(carat_session *s, const int32_t *ids, size_t n, on_logits_fn *on_logits, void *arg,
+                                 carat_err *err)
+{
+    for (size_t i = 0; i < n; i++)
+        if (ids[i] < 0 || (size_t)ids[i] >= s->engine->model->cfg.n_vocab)
+            return carat_fail(err, CARAT_EARG, i, "token id %d, the vocabulary has 0 to %u", ids[i],
+                              s->engine->model->cfg.n_vocab - 1);
+    carat_stream t = { .ids = (int32_t *)(uintptr_t)ids, .n = n, .keys = calloc(n + 1, sizeof *t.keys) };
+    if (!t.keys)
+        return carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for %zu tokens", n);
+    carat_stream_text_keys(ids, n, t.keys);
+    bool ok = evaluate(s, &t, 0, on_logits, arg, err);
+    free(t.keys);
+    return ok;
+}
+
+bool carat_can_take(const carat_engine *e, const carat_prompt *p, carat_err *err)
+{
+    if (p->stream.n_places && !e->sight)
+        return carat_refuse_pictures(e, err);
+    if (p->stream.n_places && carat_sight_shape(e->sight)->tokens_per_image != p->stream.n_soft)
+        return carat_fail(err, CARAT_EARG, CARAT_NOWHERE, "a prompt made for another model: %zu tokens an image",
+                          p->stream.n_soft);
+    return true;
+}
+
+bool carat_session_append_prompt(carat_session *s, const carat_prompt *p, on_logits_fn *on_logits, void *arg,
+                                 carat_err *err)
+{
+    return carat_can_take(s->engine, p, err) && evaluate(s, &p->stream, 0, on_logits, arg, err);
+}
+
+bool carat_session_prompt(carat_session *s, const carat_prompt *p, size_t *cached, carat_err *err)
+{
+    const carat_stream *t = &p->stream;
+    *cached = 0;
+    if (!carat_can_take(s->engine, p, err))
+        return false;
+    if (t->n == 0)
+        return carat_fail(err, CARAT_EARG, CARAT_NOWHERE, "an empty prompt");
+    if (t->n > s->seq.n_ctx)
+        return carat_fail(err, CARAT_ECONTEXT, CARAT_NOWHERE,
+                          "%zu tokens do not fit the context of %zu; the model allows up to %u", t->n, s->seq.n_ctx,
+                          s->engine->model->cfg.context);
+    /* The last token is computed in any case, so that there are logits. */
+    size_t same = carat_stream_same(s->seq.keys, s->seq.n, t->keys, t->n);
+    same = carat_stream_whole(t->keys, t->n, same < t->n ? same : t->n - 1);
+    carat_scheduler_visit(s->engine->scheduler);
+    *cached = carat_seq_rewind(&s->seq, same);
+    if (*cached < same) { /* its own window has moved on: the index may know a longer beginning than is left */
+        carat_seq_rewind(&s->seq, 0);
+        carat_seq_resume(&s->seq, t, t->n - 1);
+        *cached = s->seq.n;
+    } else if (same == 0) {
+        carat_seq_resume(&s->seq, t, t->n - 1);
+        *cached = s->seq.n;
+    }
+    carat_scheduler_leave(s->engine->scheduler);
+    s->has_logits = false;
+    return evaluate(s, t, *cached, NULL, NULL, err);
+}
+
 bool carat_session_rewind(carat_session *s, size_t n, size_t *kept, carat_err *err)
 {
-    if (n > s->n_tokens)
-        return carat_fail(err, CARAT_EARG, CARAT_NOWHERE, "rewind to %zu tokens, the session has %zu", n, s->n_tokens);
-    n = carat_kv_rewind(s->kv, carat_stream_whole(s->keys, s->n_tokens, n));
-    if (n != s->n_tokens)
+    size_t had = s->seq.n;
+    if (n > had)
+        return carat_fail(err, CARAT_EARG, CARAT_NOWHERE, "rewind to %zu tokens, the session has %zu", n, had);
+    carat_scheduler_visit(s->engine->scheduler);
+    *kept = n == had ? had : carat_seq_rewind(&s->seq, n);
+    carat_scheduler_leave(s->engine->scheduler);
+    if (*kept != had)
         s->has_logits = false;
-    s->n_tokens = n;
-    *kept = n;
     return true;
+}
+
+/* ---- generating ---- */
+
+carat_token carat_token_of(const carat_said *said)
+{
+    return (carat_token){ .id = said->id,
+                          .text = said->text.data ? said->text.data : "",
+                          .len = said->text.len,
+                          .logprob = said->logprob,
+                          .top = said->top,
+                          .n_top = said->n_top };
+}
+
+/* Hands the tokens over as they come. Returns how many were; *ended: the callback wanted no more. */
+static size_t listen(carat_session *s, carat_job *j, const carat_generation *g, bool *ended)
+{
+    carat_said said;
+    bool is_done;
+    size_t told = 0;
+    carat_said_init(&said);
+    while (!*ended && carat_scheduler_next(s->engine->scheduler, j, &said, -1, &is_done)) {
+        told += said.id >= 0;
+        if (g->on_token) {
+            const carat_token t = carat_token_of(&said);
+            *ended = !g->on_token(g->arg, &t);
+        }
+        *ended = *ended || atomic_load(&s->cancel); /* what has run ahead is not told */
+    }
+    carat_said_deinit(&said);
+    return told;
+}
+
+bool carat_session_generate(carat_session *s, const carat_generation *g, carat_result *result, carat_err *err)
+{
+    *result = (carat_result){ .stop_id = -1 };
+    if (!s->has_logits)
+        return carat_fail(err, CARAT_EARG, CARAT_NOWHERE, "the session has no evaluated token to go on from");
+    carat_scheduler *sch = s->engine->scheduler;
+    const carat_vocabulary v = carat_engine_vocabulary(s->engine);
+    const carat_stream nothing = { 0 };
+    carat_job j;
+    if (!carat_job_init(&j, err))
+        return false;
+    j.seq = &s->seq;
+    j.stream = &nothing;
+    j.logits = s->logits;
+    j.cancel = &s->cancel;
+    size_t had = s->seq.n;
+    bool ok = carat_generator_open(&v, g, &j.gen, err) && carat_scheduler_submit(sch, &(carat_job *){ &j }, 1, err);
+    if (ok) {
+        bool ended = false;
+        size_t told = listen(s, &j, g, &ended);
+        if (ended)
+            atomic_store(&s->cancel, true);
+        carat_scheduler_finish(sch, &j);
+        ok = j.ok;
+        *result = j.result;
+        if (!ok && err)
+            *err = j.err;
+        if (ended) { /* it may have run ahead of the callback: the session holds what was told, but for the last */
+            size_t kept, want = had + (told ? told - 1 : 0);
+            if (want < s->seq.n)
+                carat_session_rewind(s, want, &kept, NULL);
+            if (result->finish != CARAT_FINISH_STOP || result->n_generated > told)
+                result->finish = CARAT_FINISH_CANCELLED;
+            result->n_generated = told;
+        }
+        s->has_logits = false;
+    }
+    carat_job_deinit(&j);
+    atomic_store(&s->cancel, false);
+    return ok;
+}
+
+/* ---- on disk ---- */
+
+/* Beside keys and values: keys, then ids, of every token. An image's key does not tell its token's id. */
+static bool pack_tokens(const carat_session *s, uint8_t **out, size_t *len, carat_err *err)
+{
+    size_t n = s->seq.n, keys = n * sizeof *s->seq.keys, ids = n * sizeof *s->seq.ids;
+    *len = keys + ids;
+    *out = malloc(*len + 1);
+    if (!*out)
+        return carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for %zu tokens", n);
+    memcpy(*out, s->seq.keys, keys);
+    memcpy(*out + keys, s->seq.ids, ids);
+    return true;
+}
+
+static bool unpack_tokens(carat_session *s, const char *path, const uint8_t *blob, size_t len, carat_err *err)
+{
+    size_t n = carat_kv_len(s->seq.kv), keys = n * sizeof *s->seq.keys, ids = n * sizeof *s->seq.ids;
+    const carat_model *m = s->engine->model;
+    int32_t slot = m->tok ? carat_tok_facts(m->tok)->image_soft_token : -1;
+    if (len != keys + ids || carat_kv_labelled(s->seq.kv) != n)
+        return carat_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: %zu bytes of tokens for %zu positions", path, len, n);
+    memcpy(s->seq.keys, blob, keys);
+    memcpy(s->seq.ids, blob + keys, ids);
+    for (size_t i = 0; i < n; i++)
+        if ((s->seq.ids[i] < 0 || (size_t)s->seq.ids[i] >= m->cfg.n_vocab) && s->seq.ids[i] != slot)
+            return carat_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: token %zu has id %d, the vocabulary has 0 to %u",
+                              path, i, s->seq.ids[i], m->cfg.n_vocab - 1);
+    s->seq.n = n;
+    return true;
+}
+
+bool carat_session_save(const carat_session *s, const char *path, carat_err *err)
+{
+    uint8_t hash[CARAT_FINGERPRINT], *blob;
+    size_t len;
+    carat_engine *e = s->engine;
+    if (!pack_tokens(s, &blob, &len, err))
+        return false;
+    carat_fingerprint(e->model, e->embed_scale, hash);
+    carat_scheduler_visit(e->scheduler);
+    bool ok = carat_kv_save(s->seq.kv, path, hash, blob, len, err);
+    carat_scheduler_leave(e->scheduler);
+    free(blob);
+    return ok;
+}
+
+bool carat_session_restore(carat_session *s, const char *path, carat_err *err)
+{
+    uint8_t hash[CARAT_FINGERPRINT], *blob = NULL;
+    size_t len;
+    carat_engine *e = s->engine;
+    if (s->seq.n)
+        return carat_fail(err, CARAT_EARG, CARAT_NOWHERE, "restoring into a session that holds %zu tokens", s->seq.n);
+    carat_fingerprint(e->model, e->embed_scale, hash);
+    carat_scheduler_visit(e->scheduler);
+    bool ok = carat_kv_restore(s->seq.kv, path, hash, &blob, &len, err);
+    if (ok && !(ok = unpack_tokens(s, path, blob, len, err)))
+        carat_kv_rewind(s->seq.kv, 0);
+    carat_scheduler_leave(e->scheduler);
+    free(blob);
+    return ok;
 }

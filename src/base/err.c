@@ -71,6 +71,8 @@ const char *carat_code_name(carat_code code)
         return "context";
     case CARAT_ECANCELLED:
         return "cancelled";
+    case CARAT_ETIME:
+        return "too late";
     case CARAT_ENUMERIC:
         return "not finite";
     }

@@ -77,6 +77,11 @@ const carat_vision_config *carat_sight_shape(const carat_sight *s)
     return carat_vision_shape(s->vision);
 }
 
+size_t carat_sight_memory(const carat_sight *s)
+{
+    return s->bytes;
+}
+
 carat_sight_stats carat_sight_counters(const carat_sight *s)
 {
     return s->stats;

@@ -26,6 +26,7 @@ void carat_sight_close(carat_sight *s); /* accepts NULL */
 /* Bytes of the slots, besides carat_vision_bytes. False on overflow. */
 bool carat_sight_slot_bytes(const carat_vision_config *c, size_t text_width, const carat_sight_options *o, size_t *out);
 
+size_t carat_sight_memory(const carat_sight *s); /* bytes of its slots */
 const carat_vision_config *carat_sight_shape(const carat_sight *s);
 
 /* A step begins: rows given out before may be overwritten from here on. */

@@ -54,6 +54,14 @@ size_t carat_stream_places(const carat_stream *s, size_t from, size_t to, size_t
     return first;
 }
 
+size_t carat_stream_next_mark(const carat_stream *s, size_t at)
+{
+    for (size_t i = 0; i < s->n_marks; i++)
+        if (s->marks[i] > at && s->marks[i] < s->n)
+            return s->marks[i];
+    return s->n;
+}
+
 void carat_stream_inputs(const carat_stream *s, size_t from, size_t n, carat_input *out)
 {
     for (size_t i = 0; i < n; i++)

@@ -16,13 +16,21 @@ typedef struct carat_place { /* of an image: its soft tokens are at [at, at + n_
     carat_view *view; /* a reference */
 } carat_place;
 
+#define CARAT_MAX_MARKS 8
+
 typedef struct carat_stream {
     int32_t *ids;   /* [n] */
     uint64_t *keys; /* [n] */
     size_t n;
     carat_place *places; /* [n_places], ascending */
     size_t n_places, n_soft;
+    /* Lengths worth returning to (kv.h, carat_kv_mark), ascending: the end of the system text, of images, of turns. */
+    size_t marks[CARAT_MAX_MARKS];
+    size_t n_marks;
 } carat_stream;
+
+/* The first mark after position at; n if there is none. */
+size_t carat_stream_next_mark(const carat_stream *s, size_t at);
 
 /* Keys of plain ids. */
 void carat_stream_text_keys(const int32_t *ids, size_t n, uint64_t *keys);

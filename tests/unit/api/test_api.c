@@ -21,7 +21,7 @@ static int setup(void **state)
 {
     (void)state;
     carat_err e;
-    const carat_options o = { .n_threads = 2, .chunk = 16 };
+    const carat_options o = { .n_threads = 2, .chunk = 16, .n_sessions = 8 };
     for (int i = 0; i < N; i++)
         prompt[i] = i ? 20 + i * 11 % 480 : 2;
     if (carat_engine_open(TINY, &o, &engine, &e))
@@ -388,19 +388,31 @@ static void opening_can_fail_cleanly(void **state)
     carat_free(NULL);
 }
 
-static void session_bytes_are_known(void **state)
+static carat_memory memory_of(size_t n_ctx, size_t n_sessions, carat_cache_type type)
+{
+    carat_err e;
+    carat_engine *other;
+    const carat_options o = { .n_threads = 1, .chunk = 16, .n_ctx = n_ctx, .n_sessions = n_sessions, .cache = type };
+    must(carat_engine_open(TINY, &o, &other, &e), &e);
+    carat_memory m = carat_engine_memory(other);
+    carat_engine_close(other);
+    return m;
+}
+
+static void memory_is_known(void **state)
 {
     (void)state;
-    carat_err e;
-    uint64_t small, large;
-    must(carat_session_bytes(engine, 128, &small, &e), &e);
-    must(carat_session_bytes(engine, 4096, &large, &e), &e);
-    /* two global layers of 2 heads of 32 in f16, keys and values, an id and its key; the local rings stay as they are.
-     * Besides that less than 600 bytes for each page of 64 positions: its keys in the prefix index and its bookkeeping.
-     */
-    uint64_t rows = (4096 - 128) * (2 * 2 * 2 * 32 * 2 + 4 + 8), lists = (4096 - 128) / 64 * 600;
-    assert_in_range(large - small, rows, rows + lists);
-    assert_false(carat_session_bytes(engine, 1 << 20, &small, &e));
+    carat_memory small = memory_of(128, 1, CARAT_CACHE_F16), large = memory_of(4096, 1, CARAT_CACHE_F16);
+    /* two global layers of 2 heads of 32 in f16, keys and values; the local rings stay as they are */
+    const uint64_t token = 2 * 2 * 2 * 32 * 2;
+    assert_in_range(large.kv_global - small.kv_global, (4096 - 128) * token, (4096 - 128 + 128) * token);
+    assert_in_range(large.kv_local, small.kv_local, small.kv_local + 4 * 10 * 64 * 2 * 2 * 32 * 2);
+    assert_in_range(large.kv_index - small.kv_index, 1, (4096 - 128) / 64 * 700); /* keys and lists of a page */
+    carat_memory four = memory_of(4096, 4, CARAT_CACHE_F16), q8 = memory_of(4096, 1, CARAT_CACHE_Q8_0);
+    assert_in_range(four.kv_global, 4 * 4096 * token, 4 * (4096 + 128) * token + (large.kv_global - 4096 * token));
+    assert_true(q8.kv_global * 32 == large.kv_global * 17); /* 34 bytes for 64 */
+    assert_int_equal(large.total,
+                     large.weights + large.kv_global + large.kv_local + large.kv_index + large.work + large.logits);
 }
 
 int main(void)
@@ -417,7 +429,7 @@ int main(void)
         cmocka_unit_test(logprobs_are_of_the_model),
         cmocka_unit_test(threads_share_an_engine),
         cmocka_unit_test(opening_can_fail_cleanly),
-        cmocka_unit_test(session_bytes_are_known),
+        cmocka_unit_test(memory_is_known),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

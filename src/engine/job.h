@@ -1,0 +1,80 @@
+/* job.h - one piece of work for the scheduler: evaluate a stream, then perhaps generate an answer.
+ *
+ *   QUEUED    waits until the cache can promise it a sequence
+ *   WAITING   for another job's prompt, of which it will be a fork (several answers to one prompt)
+ *   READING   its stream is evaluated, a chunk a step; images are encoded on the way
+ *   DECODING  one token a step
+ *   DONE      the result is there; the scheduler does not touch it any more
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef CARAT_ENGINE_JOB_H
+#define CARAT_ENGINE_JOB_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "engine/generator.h"
+#include "engine/seq.h"
+
+typedef enum carat_job_state {
+    CARAT_JOB_QUEUED,
+    CARAT_JOB_WAITING,
+    CARAT_JOB_READING,
+    CARAT_JOB_DECODING,
+    CARAT_JOB_DONE
+} carat_job_state;
+
+/* How far an answer may run ahead of whoever listens. */
+#define CARAT_JOB_EVENTS 32
+
+typedef struct carat_job carat_job;
+
+struct carat_job {
+    /* ---- set by whoever submits it; borrowed until it is done ---- */
+    carat_seq *seq;             /* a session's; NULL: the job is given one of n_ctx, its own, and looks for a prefix */
+    size_t n_ctx;               /* of its own sequence */
+    const carat_stream *stream; /* what to evaluate */
+    size_t from;                /* tokens of the stream that seq holds already */
+    carat_generator *gen;       /* NULL: evaluate only */
+    float *logits;              /* [n_vocab]: gets the logits after the last token; where nothing is left to evaluate
+                                 * and gen is set, holds them. May be NULL otherwise */
+    double deadline;            /* seconds of CLOCK_MONOTONIC; 0: none */
+    atomic_bool *cancel;        /* looked at before each step and each layer of the vision tower */
+    /* From the scheduler's thread, while the submitter waits; may be NULL; false cancels. */
+    bool (*on_logits)(void *arg, size_t pos, const float *logits, size_t n_vocab);
+    void *on_logits_arg;
+    bool (*on_progress)(void *arg, carat_phase phase, uint64_t done, uint64_t total);
+    void *on_progress_arg;
+
+    /* ---- under the scheduler's lock ---- */
+    carat_job_state state;
+    carat_job *prev, *next;
+    bool is_listed;
+    carat_job *first;     /* the one whose prompt this one shares */
+    carat_job *followers; /* those for which this is it; fixed once submitted */
+    carat_job *next_follower;
+    pthread_cond_t news; /* an event came, or it is done */
+    carat_said events[CARAT_JOB_EVENTS];
+    size_t n_sent, n_taken; /* events, ever; the ring holds n_sent - n_taken */
+    bool ok;                /* when done */
+    carat_err err;          /* if not ok */
+    carat_result result;
+    size_t n_cached;                 /* tokens of the prompt that were there already */
+    double started, answered, ended; /* first step; first token; the end */
+
+    /* ---- the scheduler's ---- */
+    carat_seq own;
+    bool has_begun; /* the generator has heard the prompt */
+    size_t at;      /* tokens of the stream that are evaluated */
+    size_t n_images, n_seen;
+    int32_t next_id; /* sampled, not evaluated */
+    bool is_failed;  /* in the step at work */
+    carat_verdict verdict;
+    carat_said said;
+    size_t row; /* of its logits in the step at work; SIZE_MAX: none */
+};
+
+bool carat_job_init(carat_job *j, carat_err *err);
+void carat_job_deinit(carat_job *j); /* of one that is done or was never submitted; frees gen; accepts a zeroed one */
+
+#endif

@@ -1,0 +1,338 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "engine/run.h"
+
+#include <string.h>
+#include <time.h>
+
+#include "base/size.h"
+
+#define NO_ROW SIZE_MAX
+/* A prompt always gets on, however slow the steps are. */
+#define LEAST_TOKENS 16
+
+double carat_now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+/* ---- memory ---- */
+
+static void take_all(carat_run *r, const carat_config *c, const carat_scheduler_options *o, carat_arena *a)
+{
+    r->jobs = carat_arena_take(a, o->max_jobs, sizeof(carat_job *));
+    r->spans = carat_arena_take(a, o->max_jobs, sizeof(carat_span));
+    r->failed = carat_arena_take(a, o->max_jobs, sizeof(bool));
+    r->inputs = carat_arena_take(a, o->batch + o->max_jobs, sizeof(carat_input));
+    r->window = carat_arena_take(a, o->chunk + o->batch, sizeof(carat_input));
+    r->rows = carat_arena_take(a, o->max_jobs, sizeof(size_t));
+    r->logits = carat_arena_take(a, o->max_jobs * c->n_vocab, sizeof(float));
+}
+
+bool carat_run_bytes(const carat_config *c, const carat_scheduler_options *o, size_t *out)
+{
+    carat_run r;
+    carat_arena count;
+    carat_arena_count(&count);
+    take_all(&r, c, o, &count);
+    *out = count.used;
+    return !count.overflow;
+}
+
+bool carat_run_open(carat_run *r, const carat_scheduler_parts *p, const carat_scheduler_options *o, carat_err *err)
+{
+    size_t bytes;
+    *r = (carat_run){ .p = *p, .o = *o };
+    if (!carat_run_bytes(&p->model->cfg, o, &bytes) || !carat_arena_init(&r->arena, bytes))
+        return carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for the logits of %zu sequences", o->max_jobs);
+    take_all(r, &p->model->cfg, o, &r->arena);
+    return true;
+}
+
+void carat_run_close(carat_run *r)
+{
+    carat_arena_deinit(&r->arena);
+}
+
+/* ---- who takes part ---- */
+
+static void join(carat_run *r, carat_job *j, carat_input *inputs, size_t n)
+{
+    r->spans[r->n_jobs] = (carat_span){ .kv = j->seq->kv, .tokens = inputs, .n = n };
+    r->jobs[r->n_jobs++] = j;
+    r->n_spans = r->n_jobs;
+}
+
+static bool fail(carat_job *j, const carat_err *err)
+{
+    j->err = *err;
+    j->is_failed = true;
+    return false;
+}
+
+static bool on_layer(void *arg, size_t done, size_t total)
+{
+    carat_job *j = arg;
+    return !atomic_load(j->cancel) &&
+           (!j->on_progress ||
+            j->on_progress(j->on_progress_arg, CARAT_PHASE_IMAGE, j->n_seen * total + done, j->n_images * total));
+}
+
+/* Puts the rows of the images among a job's next n inputs in their places. */
+static bool set_rows(carat_run *r, carat_job *j, carat_input *inputs, size_t n)
+{
+    carat_err err;
+    const carat_stream *t = j->stream;
+    size_t n_places, first = carat_stream_places(t, j->at, j->at + n, &n_places);
+    for (size_t i = first; i < first + n_places; i++) {
+        const float *rows = carat_sight_rows(r->p.sight, t->places[i].view, on_layer, j, &err);
+        if (!rows)
+            return fail(j, &err);
+        for (size_t k = 0; k < t->n_soft; k++)
+            inputs[t->places[i].at + k - j->at].row = rows + k * r->p.model->cfg.hidden;
+        j->n_seen++;
+    }
+    return true;
+}
+
+/* Adds a prompt's next tokens: at most `want`, more only if an image of more comes first and nothing is before it.
+ * Returns how many. */
+static size_t add_prompt(carat_run *r, carat_job *j, size_t used, size_t want, bool is_first)
+{
+    const carat_stream *t = j->stream;
+    size_t left = carat_stream_next_mark(t, j->at) - j->at; /* a step ends at a mark, so that it can be set there */
+    size_t most = r->o.chunk + r->o.batch, window = left < most ? left : most;
+    carat_stream_inputs(t, j->at, window, r->window);
+    size_t n = carat_text_cut(r->window, window, want);
+    if (n > want && !is_first)
+        return 0;
+    carat_input *to = r->inputs + used;
+    memcpy(to, r->window, n * sizeof *to);
+    if (!set_rows(r, j, to, n))
+        return 0;
+    join(r, j, to, n);
+    return n;
+}
+
+/* Tokens of prompts in a step beside n_decoding answers. */
+static size_t budget(const carat_run *r, size_t n_decoding)
+{
+    if (!n_decoding || r->token_seconds <= 0)
+        return n_decoding ? LEAST_TOKENS : r->o.chunk;
+    double fit = (r->o.step_seconds - r->decode_seconds) / r->token_seconds;
+    size_t n = fit < LEAST_TOKENS ? LEAST_TOKENS : fit > (double)r->o.chunk ? r->o.chunk : (size_t)fit;
+    return n < r->o.chunk ? n : r->o.chunk;
+}
+
+static size_t add_answers(carat_run *r, carat_job *const *jobs, size_t n)
+{
+    size_t used = 0;
+    for (size_t i = 0; i < n && r->n_jobs < r->o.max_jobs; i++) {
+        carat_job *j = jobs[i];
+        if (j->state != CARAT_JOB_DECODING)
+            continue;
+        r->inputs[used] = (carat_input){ .id = j->next_id };
+        join(r, j, r->inputs + used++, 1);
+    }
+    r->n_decoding = r->n_jobs;
+    return used;
+}
+
+/* Prompts take turns at being first, so that a short one does not wait for a long one. */
+static size_t add_prompts(carat_run *r, carat_job *const *jobs, size_t n, size_t used)
+{
+    size_t left = budget(r, r->n_decoding), taken = 0;
+    r->turn++;
+    for (size_t k = 0; k < n && left > 0 && r->n_jobs < r->o.max_jobs; k++) {
+        carat_job *j = jobs[(r->turn + k) % n];
+        if (j->state != CARAT_JOB_READING || j->is_failed || j->at == j->stream->n)
+            continue;
+        size_t m = add_prompt(r, j, used + taken, left, taken == 0);
+        taken += m;
+        left -= m < left ? m : left;
+    }
+    return taken;
+}
+
+/* A session that goes on from where it is has its logits already. */
+static void add_starters(carat_run *r, carat_job *const *jobs, size_t n)
+{
+    for (size_t i = 0; i < n && r->n_jobs < r->o.max_jobs; i++)
+        if (jobs[i]->state == CARAT_JOB_READING && !jobs[i]->is_failed && jobs[i]->at == jobs[i]->stream->n)
+            r->jobs[r->n_jobs++] = jobs[i];
+}
+
+/* ---- what comes of it ---- */
+
+static bool give_all_logits(carat_run *r, carat_job *j, size_t row, size_t n)
+{
+    carat_err err;
+    for (size_t i = 0; i < n; i++) {
+        size_t at = row + i;
+        if (!carat_text_logits(r->p.text, &at, 1, r->logits, &err))
+            return fail(j, &err);
+        if (!j->on_logits(j->on_logits_arg, j->seq->n - n + i, r->logits, r->p.model->cfg.n_vocab)) {
+            carat_fail(&err, CARAT_ECANCELLED, CARAT_NOWHERE, "cancelled");
+            return fail(j, &err);
+        }
+    }
+    return true;
+}
+
+static bool report(carat_job *j)
+{
+    carat_err err;
+    if (!j->on_progress ||
+        j->on_progress(j->on_progress_arg, CARAT_PHASE_PROMPT, j->at - j->from, j->stream->n - j->from) ||
+        j->at == j->stream->n)
+        return true;
+    carat_fail(&err, CARAT_ECANCELLED, CARAT_NOWHERE, "cancelled after %zu of %zu tokens", j->at - j->from,
+               j->stream->n - j->from);
+    return fail(j, &err);
+}
+
+/* The step's tokens count. `row` is the job's first. */
+static void move_on(carat_run *r, carat_job *j, size_t row, size_t n)
+{
+    j->row = NO_ROW;
+    if (j->state == CARAT_JOB_DECODING) {
+        uint64_t key;
+        carat_stream_text_keys(&j->next_id, 1, &key);
+        carat_seq_grow(j->seq, &j->next_id, &key, 1);
+        r->decoded_tokens++;
+        j->row = row;
+        return;
+    }
+    carat_seq_grow(j->seq, j->stream->ids + j->at, j->stream->keys + j->at, n);
+    j->at += n;
+    r->read_tokens += n;
+    if (j->on_logits && !give_all_logits(r, j, row, n))
+        return;
+    if (carat_stream_next_mark(j->stream, j->at - 1) == j->at)
+        carat_kv_mark(j->seq->kv);
+    if (report(j) && j->at == j->stream->n)
+        j->row = row + n - 1;
+}
+
+static bool is_finite(const float *x, size_t n)
+{
+    uint32_t bad = 0;
+    for (size_t i = 0; i < n; i++) {
+        uint32_t bits;
+        memcpy(&bits, x + i, sizeof bits);
+        bad |= (bits & 0x7f800000u) == 0x7f800000u;
+    }
+    return !bad;
+}
+
+/* Logits of all the rows that somebody wants, job by job in the order of r->jobs; jobs' rows become places in them. */
+static void compute_logits(carat_run *r)
+{
+    carat_err err;
+    size_t n_vocab = r->p.model->cfg.n_vocab;
+    for (size_t i = 0; i < r->n_spans; i++)
+        if (!r->jobs[i]->is_failed && r->jobs[i]->row != NO_ROW) {
+            r->rows[r->n_rows] = r->jobs[i]->row;
+            r->jobs[i]->row = r->n_rows++;
+        }
+    if (!r->n_rows || carat_text_logits(r->p.text, r->rows, r->n_rows, r->logits, &err))
+        return;
+    for (size_t i = 0; i < r->n_spans; i++) {
+        carat_job *j = r->jobs[i];
+        if (!j->is_failed && j->row != NO_ROW && !is_finite(r->logits + j->row * n_vocab, n_vocab))
+            fail(j, &err);
+    }
+}
+
+/* The logits of those that did not take part in the step: of a session's last token, and for the other answers to a
+ * prompt that has just been read. */
+static void copy_logits(carat_run *r)
+{
+    size_t n_vocab = r->p.model->cfg.n_vocab;
+    for (size_t i = r->n_spans; i < r->n_jobs; i++) {
+        r->jobs[i]->row = r->n_rows++;
+        memcpy(r->logits + r->jobs[i]->row * n_vocab, r->jobs[i]->logits, n_vocab * sizeof(float));
+    }
+    for (size_t i = 0, n = r->n_jobs; i < n; i++) {
+        carat_job *j = r->jobs[i];
+        if (j->is_failed || j->row == NO_ROW || j->state != CARAT_JOB_READING)
+            continue;
+        for (carat_job *f = j->followers; f; f = f->next_follower) {
+            carat_err err;
+            if (f->state != CARAT_JOB_WAITING)
+                continue;
+            carat_seq_close(&f->own); /* its promise becomes the fork's */
+            f->row = NO_ROW;
+            f->is_failed = false;
+            r->jobs[r->n_jobs++] = f;
+            if (!carat_seq_fork(j->seq, &f->own, &err)) {
+                fail(f, &err);
+                continue;
+            }
+            f->row = r->n_rows++;
+            memcpy(r->logits + f->row * n_vocab, r->logits + j->row * n_vocab, n_vocab * sizeof(float));
+        }
+    }
+}
+
+static void begin_answer(carat_job *j)
+{
+    for (size_t i = 0; i < j->seq->n; i++)
+        carat_generator_accept(j->gen, j->seq->ids[i]);
+    j->has_begun = true;
+}
+
+/* Samples for jobs [begin, end) of the step. */
+static void sample(void *arg, size_t begin, size_t end, int thread)
+{
+    carat_run *r = arg;
+    (void)thread;
+    for (size_t i = begin; i < end; i++) {
+        carat_job *j = r->jobs[i];
+        carat_err err;
+        if (j->is_failed || j->row == NO_ROW)
+            continue;
+        float *logits = r->logits + j->row * r->p.model->cfg.n_vocab;
+        if (j->gen && !j->has_begun)
+            begin_answer(j);
+        if (j->gen && !carat_generator_next(j->gen, logits, j->seq->n_ctx - j->seq->n, &j->said, &j->verdict, &err))
+            fail(j, &err);
+        else if (!j->gen && j->logits)
+            memcpy(j->logits, logits, r->p.model->cfg.n_vocab * sizeof *logits);
+    }
+}
+
+static void learn(carat_run *r, double seconds, size_t n_read)
+{
+    double *mean = n_read ? &r->token_seconds : &r->decode_seconds;
+    double x = n_read ? (seconds - (r->n_decoding ? r->decode_seconds : 0)) / (double)n_read : seconds;
+    if (x > 0)
+        *mean = *mean > 0 ? 0.8 * *mean + 0.2 * x : x;
+}
+
+void carat_run_step(carat_run *r, carat_job *const *jobs, size_t n)
+{
+    carat_err err;
+    r->n_jobs = r->n_spans = r->n_rows = 0;
+    if (r->p.sight)
+        carat_sight_begin(r->p.sight);
+    size_t used = add_answers(r, jobs, n), read = add_prompts(r, jobs, n, used);
+    add_starters(r, jobs, n);
+    if (!r->n_jobs)
+        return;
+    double start = carat_now();
+    bool ok = !r->n_spans || carat_text_step(r->p.text, r->spans, r->n_spans, r->failed, &err);
+    bool alone = !ok && err.code == CARAT_ENUMERIC; /* those that failed are marked, the others stand */
+    for (size_t i = 0, row = 0; i < r->n_spans; row += r->spans[i].n, i++) {
+        if (ok || (alone && !r->failed[i]))
+            move_on(r, r->jobs[i], row, r->spans[i].n);
+        else
+            fail(r->jobs[i], &err);
+    }
+    compute_logits(r);
+    if (r->n_spans)
+        learn(r, carat_now() - start, read);
+    copy_logits(r);
+    carat_pool_each(r->p.pool, r->n_jobs, 1, sample, r);
+}

@@ -1,0 +1,32 @@
+/* seq.h - one conversation's tokens and their keys and values.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef CARAT_ENGINE_SEQ_H
+#define CARAT_ENGINE_SEQ_H
+
+#include "engine/stream.h"
+
+typedef struct carat_seq {
+    carat_kv *kv;
+    size_t n_ctx;   /* promised */
+    int32_t *ids;   /* [n_ctx], of the n evaluated tokens */
+    uint64_t *keys; /* [n_ctx], of the same */
+    size_t n;
+} carat_seq;
+
+/* Admits a sequence (kv.h: the same errors). On failure close it all the same. */
+bool carat_seq_open(carat_seq *s, carat_cache *cache, size_t n_ctx, carat_err *err);
+void carat_seq_close(carat_seq *s); /* accepts a zeroed one */
+/* The same contents, without copying keys and values. */
+bool carat_seq_fork(const carat_seq *s, carat_seq *out, carat_err *err);
+/* Bytes besides the cache's. False on overflow. */
+bool carat_seq_bytes(size_t n_ctx, size_t *out);
+
+/* Down to n tokens or fewer, whole images only; returns how many are left. */
+size_t carat_seq_rewind(carat_seq *s, size_t n);
+/* An empty sequence takes over what the cache knows of a stream's beginning, at most `max` tokens. */
+void carat_seq_resume(carat_seq *s, const carat_stream *stream, size_t max);
+/* n tokens at [from, from + n) of the stream have been evaluated. */
+void carat_seq_grow(carat_seq *s, const int32_t *ids, const uint64_t *keys, size_t n);
+
+#endif
