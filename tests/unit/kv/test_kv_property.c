@@ -195,7 +195,7 @@ static void op_save(world *w, const text *t)
     int fd = mkstemp(path);
     text *copy = empty_text(w);
     carat_err err;
-    size_t len;
+    size_t len = 0;
     assert_true(fd >= 0);
     close(fd);
     if (!carat_kv_save(t->kv, path, model, t->keys, t->n * sizeof *t->keys, &err) ||

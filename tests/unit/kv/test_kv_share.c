@@ -436,7 +436,7 @@ static void test_b11_foreign_read_aborts(void **state)
         size_t layer, tile;
     } foreign[] = { { 0, 3 }, { 2, 15 }, { 0, 15 }, { 2, 1000 } }; /* out of the ring, not yet there, never there */
     for (size_t i = 0; i < sizeof foreign / sizeof *foreign; i++) {
-        int status;
+        int status = 0;
         pid_t pid = fork();
         if (pid == 0) {
             void *k, *v;
