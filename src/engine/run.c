@@ -2,20 +2,12 @@
 #include "engine/run.h"
 
 #include <string.h>
-#include <time.h>
 
 #include "base/size.h"
 
 #define NO_ROW SIZE_MAX
 /* A prompt always gets on, however slow the steps are. */
 #define LEAST_TOKENS 16
-
-double carat_now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
 
 /* ---- memory ---- */
 

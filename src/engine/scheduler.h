@@ -11,6 +11,7 @@
 #ifndef CARAT_ENGINE_SCHEDULER_H
 #define CARAT_ENGINE_SCHEDULER_H
 
+#include "base/bandwidth.h"
 #include "engine/job.h"
 #include "engine/sight.h"
 
@@ -60,7 +61,5 @@ typedef struct carat_scheduler_stats {
     double busy_seconds;
 } carat_scheduler_stats;
 carat_scheduler_stats carat_scheduler_counters(carat_scheduler *s);
-
-double carat_now(void); /* seconds of CLOCK_MONOTONIC */
 
 #endif
