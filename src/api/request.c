@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "api/internal.h"
+#include "base/clock.h"
 
 struct carat_request {
     carat_engine *engine;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/bandwidth.h"
+#include "base/clock.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -29,13 +30,6 @@ static void read_part(void *arg, int thread, int n_threads)
         a += p[0], b += p[1], c += p[2], d += p[3];
     a += b + c + d;
     r->sink[thread] = a[0] ^ a[1] ^ a[2] ^ a[3] ^ a[4] ^ a[5] ^ a[6] ^ a[7];
-}
-
-double carat_now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
 static int ascending(const void *a, const void *b)

@@ -10,7 +10,4 @@
  * caches: the median of several passes, half a second or so. Errors: CARAT_ENOMEM, CARAT_EARG. */
 bool carat_read_bandwidth(int n_threads, double *bytes_per_second, carat_err *err);
 
-/* Seconds of a clock that never goes back. */
-double carat_now(void);
-
 #endif

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/size.h"
 
 #define NO_ROW SIZE_MAX

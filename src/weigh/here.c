@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/bandwidth.h"
+#include "base/clock.h"
 #include "base/mem.h"
 #include "model/linear.h"
 
