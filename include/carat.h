@@ -392,15 +392,17 @@ typedef struct carat_message {
 typedef struct carat_prompt_options { /* zeros are the defaults */
     carat_pan_scan pan_scan;
     bool no_answer; /* chat: do not end where the model's answer begins */
-    bool no_bos;    /* text: no <bos> first */
-    bool special;   /* text: "<end_of_turn>" in it becomes the control token; never for users' text */
+    size_t fit;   /* chat: leave out the oldest turns, whole, until no more tokens than this are left; 0: never. System
+                   * texts and the last turn stay */
+    bool no_bos;  /* text: no <bos> first */
+    bool special; /* text: "<end_of_turn>" in it becomes the control token; never for users' text */
 } carat_prompt_options;
 
 /* Renders messages with Gemma's turn template, <bos> first, ending where the model's answer begins. Only the template
  * yields control tokens: text stays text. Neighbours of one role are joined, system text goes before the next user
  * text. A picture takes tokens_per_image tokens and a few around them for each view. o may be NULL. Errors: CARAT_EARG
  * (no messages), CARAT_EUNSUPPORTED (a picture for a model without vision; a vocabulary without the template's tokens),
- * CARAT_ENOMEM. */
+ * CARAT_ECONTEXT (does not fit even so; both counts), CARAT_ENOMEM. */
 CARAT_API bool carat_prompt_chat(const carat_engine *e, const carat_message *messages, size_t n,
                                  const carat_prompt_options *o, carat_prompt **out, carat_err *err);
 /* Text and pictures as they stand, without a template. Errors as carat_prompt_chat. */
@@ -416,6 +418,8 @@ CARAT_API void carat_prompt_free(carat_prompt *p); /* accepts NULL */
 /* Its ids, an image as tokens_per_image image tokens; borrowed. */
 CARAT_API const int32_t *carat_prompt_tokens(const carat_prompt *p, size_t *n);
 CARAT_API size_t carat_prompt_n_views(const carat_prompt *p); /* of all its pictures */
+/* How many messages were left out to make it fit; they were the oldest ones that are no system text. */
+CARAT_API size_t carat_prompt_n_dropped(const carat_prompt *p);
 /* What the vision tower makes of one view: f32 [tokens_per_image, hidden] into rows, the caller's. progress hears
  * layers done and all; NULL or false as in carat_options. Errors: CARAT_EARG (no such view), CARAT_ENUMERIC,
  * CARAT_ECANCELLED. */

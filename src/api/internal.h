@@ -37,6 +37,7 @@ struct carat_session {
 
 struct carat_prompt {
     carat_stream stream;
+    size_t n_dropped; /* messages */
 };
 
 /* The engine's vocabulary, for generators. */

@@ -109,6 +109,32 @@ static bool finish(const carat_engine *e, const gallery *g, carat_ids *ids, cons
     return true;
 }
 
+/* A boundary so near the beginning saves nothing. */
+#define LEAST_MARK 32
+
+static void add_mark(carat_stream *s, size_t at)
+{
+    if (at < LEAST_MARK || at >= s->n || s->n_marks == CARAT_MAX_MARKS)
+        return;
+    size_t i = s->n_marks;
+    while (i > 0 && s->marks[i - 1] > at)
+        i--;
+    if (i > 0 && s->marks[i - 1] == at)
+        return;
+    memmove(s->marks + i + 1, s->marks + i, (s->n_marks - i) * sizeof *s->marks);
+    s->marks[i] = at;
+    s->n_marks++;
+}
+
+static void set_marks(carat_stream *s, const carat_boundaries *b)
+{
+    add_mark(s, carat_stream_whole(s->keys, s->n, b->system));
+    for (int i = 0; i < 2; i++) {
+        add_mark(s, b->turns[i]);
+        add_mark(s, b->images[i]);
+    }
+}
+
 static bool from_segments(const carat_engine *e, const gallery *g, const carat_segments *segments, carat_prompt **out,
                           carat_err *err)
 {
@@ -116,10 +142,14 @@ static bool from_segments(const carat_engine *e, const gallery *g, const carat_s
     size_t n = 0;
     for (size_t i = 0; i < segments->n; i++)
         n += segments->segments[i].kind == CARAT_SEGMENT_IMAGE;
+    carat_boundaries b;
     carat_image_place *places = calloc(n + 1, sizeof *places);
     size_t n_soft = eyes_of(e) ? eyes_of(e)->tokens_per_image : 0;
-    bool ok = (places || no_memory(err)) && carat_segments_ids(segments, e->model->tok, n_soft, &ids, places, err) &&
+    bool ok = (places || no_memory(err)) &&
+              carat_segments_ids(segments, e->model->tok, n_soft, &ids, places, &b, err) &&
               finish(e, g, &ids, places, n, out, err);
+    if (ok)
+        set_marks(&(*out)->stream, &b);
     carat_ids_deinit(&ids);
     free(places);
     return ok;
@@ -161,11 +191,9 @@ static bool need_tokenizer(const carat_engine *e, carat_err *err)
     return e->model->tok || carat_fail(err, CARAT_EUNSUPPORTED, CARAT_NOWHERE, "%s: no tokenizer", e->info->path);
 }
 
-bool carat_prompt_chat(const carat_engine *e, const carat_message *messages, size_t n, const carat_prompt_options *o,
-                       carat_prompt **out, carat_err *err)
+static bool render(const carat_engine *e, const carat_message *messages, size_t n, const carat_prompt_options *o,
+                   carat_prompt **out, carat_err *err)
 {
-    *out = NULL;
-    o = o ? o : &plain;
     gallery g = { .pan_scan = &o->pan_scan };
     carat_segments segments = { 0 };
     carat_chat_message *m = calloc(n + 1, sizeof *m);
@@ -178,6 +206,77 @@ bool carat_prompt_chat(const carat_engine *e, const carat_message *messages, siz
     free(m);
     free(parts);
     return ok;
+}
+
+static bool is_system(const carat_message *m)
+{
+    return m->role && (strcmp(m->role, "system") == 0 || strcmp(m->role, "developer") == 0);
+}
+
+static bool is_answer(const carat_message *m)
+{
+    return m->role && (strcmp(m->role, "assistant") == 0 || strcmp(m->role, "model") == 0);
+}
+
+/* Takes the oldest turn out of a list of n messages: from its first message that is no system text up to where the next
+ * user speaks. Returns how many went; 0 if only the last turn is left. */
+static size_t drop_turn(carat_message *m, size_t *n)
+{
+    size_t first = 0, end, kept = 0;
+    while (first < *n && is_system(&m[first]))
+        first++;
+    bool answered = false;
+    for (end = first; end < *n && !(answered && !is_answer(&m[end]) && !is_system(&m[end])); end++)
+        answered = answered || is_answer(&m[end]);
+    if (end == *n)
+        return 0;
+    size_t dropped = 0;
+    for (size_t i = 0; i < *n; i++) {
+        bool goes = i >= first && i < end && !is_system(&m[i]);
+        dropped += goes;
+        if (!goes)
+            m[kept++] = m[i];
+    }
+    *n = kept;
+    return dropped;
+}
+
+bool carat_prompt_chat(const carat_engine *e, const carat_message *messages, size_t n, const carat_prompt_options *o,
+                       carat_prompt **out, carat_err *err)
+{
+    *out = NULL;
+    o = o ? o : &plain;
+    if (!render(e, messages, n, o, out, err))
+        return false;
+    if (!o->fit || (*out)->stream.n <= o->fit)
+        return true;
+    carat_message *left = calloc(n, sizeof *left);
+    size_t n_left = n, dropped = 0, gone;
+    bool ok = left || no_memory(err);
+    if (ok)
+        memcpy(left, messages, n * sizeof *left);
+    while (ok && (*out)->stream.n > o->fit && (gone = drop_turn(left, &n_left)) > 0) {
+        dropped += gone;
+        carat_prompt_free(*out);
+        *out = NULL;
+        ok = render(e, left, n_left, o, out, err);
+    }
+    free(left);
+    if (ok && (*out)->stream.n > o->fit)
+        ok = carat_fail(err, CARAT_ECONTEXT, CARAT_NOWHERE,
+                        "the last turn and the system text alone have %zu tokens, %zu fit", (*out)->stream.n, o->fit);
+    if (!ok) {
+        carat_prompt_free(*out);
+        *out = NULL;
+        return false;
+    }
+    (*out)->n_dropped = dropped;
+    return true;
+}
+
+size_t carat_prompt_n_dropped(const carat_prompt *p)
+{
+    return p->n_dropped;
 }
 
 bool carat_prompt_text(const carat_engine *e, const carat_content *content, size_t n, const carat_prompt_options *o,

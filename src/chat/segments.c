@@ -89,11 +89,34 @@ typedef struct filling {
     const carat_tokenizer *t;
     unsigned flags;
     carat_buf run;
+    size_t system_end; /* of the run's bytes; 0: not in it */
     carat_ids *out;
+    carat_boundaries *boundaries; /* or NULL */
 } filling;
+
+/* How many tokens the run's beginning makes by itself: near enough to return to. */
+static bool note_system(filling *f, carat_err *err)
+{
+    carat_ids ids = { 0 };
+    bool ok = carat_tok_encode(f->t, f->run.data, f->system_end, f->flags, &ids, err);
+    f->boundaries->system = f->out->n + ids.n;
+    carat_ids_deinit(&ids);
+    f->system_end = 0;
+    return ok;
+}
+
+static void note(filling *f, size_t pair[2])
+{
+    if (!f->boundaries)
+        return;
+    pair[0] = pair[1];
+    pair[1] = f->out->n;
+}
 
 static bool end_run(filling *f, carat_err *err)
 {
+    if (f->system_end && f->boundaries && !note_system(f, err))
+        return false;
     bool ok = carat_tok_encode(f->t, f->run.data ? f->run.data : "", f->run.len, f->flags, f->out, err);
     carat_buf_clear(&f->run);
     return ok;
@@ -127,8 +150,10 @@ static bool put_image(filling *f, size_t n_soft, size_t *at, carat_err *err)
     for (size_t i = 0; i < n_soft; i++)
         if (!carat_ids_push(f->out, facts->image_soft_token))
             return no_memory(err);
-    return put_control(f, facts->end_of_image, "<end_of_image>", err) &&
-           (carat_buf_str(&f->run, "\n\n") || no_memory(err));
+    if (!put_control(f, facts->end_of_image, "<end_of_image>", err))
+        return false;
+    note(f, f->boundaries ? f->boundaries->images : NULL);
+    return carat_buf_str(&f->run, "\n\n") || no_memory(err);
 }
 
 static bool put_segment(filling *f, const carat_segments *p, const carat_segment *s, carat_err *err)
@@ -138,10 +163,16 @@ static bool put_segment(filling *f, const carat_segments *p, const carat_segment
     case CARAT_SEGMENT_BOS:
         return put_control(f, facts->bos, "<bos>", err);
     case CARAT_SEGMENT_START_OF_TURN:
+        if (!end_run(f, err))
+            return false;
+        note(f, f->boundaries ? f->boundaries->turns : NULL);
         return put_control(f, facts->start_of_turn, "<start_of_turn>", err);
+
     case CARAT_SEGMENT_END_OF_TURN:
         return put_control(f, facts->end_of_turn, "<end_of_turn>", err);
     case CARAT_SEGMENT_TEXT:
+        if (p->system_end > s->at && p->system_end <= s->at + s->len)
+            f->system_end = f->run.len + p->system_end - s->at;
         return carat_buf_add(&f->run, p->text.data + s->at, s->len) || no_memory(err);
     case CARAT_SEGMENT_IMAGE:
         break;
@@ -150,9 +181,11 @@ static bool put_segment(filling *f, const carat_segments *p, const carat_segment
 }
 
 bool carat_segments_ids(const carat_segments *p, const carat_tokenizer *t, size_t n_soft, carat_ids *out,
-                        carat_image_place *places, carat_err *err)
+                        carat_image_place *places, carat_boundaries *boundaries, carat_err *err)
 {
-    filling f = { .t = t, .flags = p->text_flags, .out = out };
+    filling f = { .t = t, .flags = p->text_flags, .out = out, .boundaries = boundaries };
+    if (boundaries)
+        *boundaries = (carat_boundaries){ 0 };
     carat_buf_init(&f.run, (size_t)1 << 31);
     size_t was = out->n, n_places = 0;
     bool ok = true;

@@ -191,7 +191,11 @@ static bool add_message(carat_segments *p, turn *t, const carat_chat_message *m,
     t->has_text = t->has_text || !empty;
     t->after_system = kind == BLOCK_SYSTEM;
     t->after_same_speaker = t->after_same_speaker || kind != BLOCK_SYSTEM;
-    return put_block(p, m, kind);
+    if (!put_block(p, m, kind))
+        return false;
+    if (kind == BLOCK_SYSTEM && i == 0)
+        p->system_end = p->text.len;
+    return true;
 }
 
 static bool render_repaired(const carat_chat_message *messages, size_t n, carat_segments *p, carat_err *err)

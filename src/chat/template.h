@@ -75,6 +75,7 @@ typedef struct carat_segments { /* zero-initialised by the caller; freed by cara
     carat_segment *segments;    /* no two texts side by side */
     size_t n, cap;
     carat_buf text;
+    size_t system_end;   /* of the prompt's text: where its leading system text ends; 0: none */
     unsigned text_flags; /* CARAT_TOK_SPECIAL: control tokens may stand in the text. Never for users' text */
     unsigned repairs;
 } carat_segments;
@@ -100,12 +101,18 @@ typedef struct carat_image_place {
     size_t image, crop;
 } carat_image_place;
 
+/* Lengths of the ids at which another prompt may begin to differ: after the system text (as nearly as its last token
+ * tells), where a turn begins, after an image. 0: none; of turns and images the last two. */
+typedef struct carat_boundaries {
+    size_t system, turns[2], images[2];
+} carat_boundaries;
+
 /* The ids. With n_soft > 0 an image is "\n\n" <start_of_image>, n_soft times <image_soft_token>, <end_of_image> "\n\n",
  * the newlines one with those of the text around it; its place is noted in places (room for all the image segments;
- * NULL: not wanted). With n_soft == 0 an image is <start_of_image> alone, as the template has it.
+ * NULL: not wanted; likewise boundaries). With n_soft == 0 an image is <start_of_image> alone, as the template has it.
  * Errors: CARAT_EUNSUPPORTED (the vocabulary lacks a token of the template), CARAT_ENOMEM. */
 bool carat_segments_ids(const carat_segments *p, const carat_tokenizer *t, size_t n_soft, carat_ids *out,
-                        carat_image_place *places, carat_err *err);
+                        carat_image_place *places, carat_boundaries *boundaries, carat_err *err);
 
 /* s without the white space at its ends, as Python's str.strip() sees it (Unicode's too). */
 void carat_chat_trim(const char **s, size_t *len);

@@ -93,7 +93,7 @@ static void expect_ids(const carat_tokenizer *t, const carat_segments *p, const 
     carat_ids ids = { 0 };
     carat_err err;
     size_t n_control = 0, n_scaffold = 0;
-    assert_true(carat_segments_ids(p, t, 0, &ids, NULL, &err));
+    assert_true(carat_segments_ids(p, t, 0, &ids, NULL, NULL, &err));
     for (size_t i = 0; i < p->n; i++)
         n_scaffold += p->segments[i].kind != CARAT_SEGMENT_TEXT;
     for (size_t i = 0; i < ids.n; i++)
@@ -226,7 +226,7 @@ static void check_processor(const carat_tokenizer *t, const json_t *line)
                 json_is_true(json_object_get(line, "do_pan_and_scan")));
     carat_image_place places[MAX];
     carat_ids ids = { 0 };
-    assert_true(carat_segments_ids(&p, t, 256, &ids, places, &err));
+    assert_true(carat_segments_ids(&p, t, 256, &ids, places, NULL, &err));
     size_t at = 0, n_places = 0, i;
     json_t *run;
     json_array_foreach(want, i, run) {
@@ -381,7 +381,7 @@ static void random_conversations(void **state)
         }
         assert_int_equal(seen, n_images);
         carat_ids ids = { 0 };
-        assert_true(carat_segments_ids(&p, *state, 4, &ids, NULL, &err));
+        assert_true(carat_segments_ids(&p, *state, 4, &ids, NULL, NULL, &err));
         size_t n_special = 0;
         for (size_t i = 0; i < ids.n; i++)
             n_special += carat_tok_is_control(*state, ids.v[i]);
