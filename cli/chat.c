@@ -18,14 +18,19 @@
 #include "turns.h"
 
 static struct {
-    const char *system;
+    const char *system, *session;
     int64_t n;
+    bool trim;
 } opt = { .n = -1 };
 
 static const cli_option options[] = {
     { 0, "system", NULL, CLI_TEXT, &opt.system, "TEXT", "system text for the whole conversation", 0, 0 },
     { 'n', "predict", "n-predict", CLI_INT, &opt.n, "N",
       "most tokens of an answer; -1: until the model stops (default: -1; 256 for a base model)", -1, 1 << 24 },
+    { 0, "session", NULL, CLI_TEXT, &opt.session, "FILE",
+      "go on from this file if it is there, and write it at the end", 0, 0 },
+    { 0, "trim", NULL, CLI_FLAG, &opt.trim, NULL,
+      "where the context is full, leave out the oldest turns without asking", 0, 0 },
 };
 
 typedef struct chat {
@@ -54,8 +59,16 @@ static bool advance(chat *c, size_t *computed, carat_err *err)
 {
     carat_prompt *p;
     size_t n, cached;
-    if (!turns_prompt(&c->turns, c->engine, c->system, c->is_base, &c->pan_scan, &p, err))
+    /* Room for an answer, too, or the next one would be cut at once. */
+    size_t fit = opt.trim ? carat_session_n_ctx(c->session) - carat_session_n_ctx(c->session) / 8 : 0;
+    if (!turns_prompt(&c->turns, c->engine, c->system, c->is_base, &c->pan_scan, fit, &p, err))
         return false;
+    size_t dropped = carat_prompt_n_dropped(p);
+    if (dropped) {
+        term_note("(%zu oldest messages left out: the context of %zu tokens is full)", dropped,
+                  carat_session_n_ctx(c->session));
+        turns_drop(&c->turns, 0, dropped);
+    }
     bool ok = carat_session_prompt(c->session, p, &cached, err);
     carat_prompt_tokens(p, &n);
     *computed = n - cached;
@@ -144,6 +157,7 @@ static void help(void)
          "  /system TEXT     set the system text (empty: none) and start anew\n"
          "  /set NAME VALUE  temp, top-k, top-p, min-p or seed\n"
          "  /image FILE      show a picture with the next message; or write the file's name into the message\n"
+         "  /save [FILE]     write the conversation, to go on with later by --session FILE\n"
          "  /show            settings and how full the context is\n"
          "  /bye             leave (also Ctrl-D)\n"
          "  A line that begins with \"\"\" opens a message of several lines, the next \"\"\" closes it.\n"
@@ -211,6 +225,41 @@ static void undo(chat *c)
     turns_drop(&c->turns, c->turns.n - n, n);
 }
 
+static void save(chat *c, const char *path)
+{
+    carat_err err;
+    char *note = NULL;
+    if (!*path)
+        path = opt.session ? opt.session : "";
+    if (!*path)
+        puts("  /save FILE");
+    else if (turns_to_note(&c->turns, c->system, &note, &err) &&
+             carat_session_save(c->session, path, note, strlen(note), &err))
+        term_note("%s: %zu messages, %zu tokens", path, c->turns.n, carat_session_n_tokens(c->session));
+    else
+        term_error(&err);
+    free(note);
+}
+
+/* The saved conversation, if there is one. False after a message. */
+static bool restore(chat *c)
+{
+    carat_err err;
+    char *note = NULL;
+    size_t len;
+    if (!opt.session || access(opt.session, F_OK) != 0)
+        return true;
+    bool ok = carat_session_restore(c->session, opt.session, &note, &len, &err) &&
+              turns_from_note(&c->turns, note, &c->system, &err);
+    if (ok)
+        term_note("%s: going on after %zu messages, %zu tokens", opt.session, c->turns.n,
+                  carat_session_n_tokens(c->session));
+    else
+        term_error(&err);
+    carat_free(note);
+    return ok;
+}
+
 static void attach(chat *c, const char *path)
 {
     carat_err err;
@@ -223,16 +272,11 @@ static void attach(chat *c, const char *path)
     } else if (!cli_pictures_load(&one, &p, &err)) {
         printf("  %s\n", err.msg);
     } else {
-        carat_picture **grown = realloc(c->attached.v, (c->attached.n + 1) * sizeof *grown);
-        if (grown) {
-            c->attached.v = grown;
-            grown[c->attached.n++] = p.v[0];
-            p.n = 0;
-            printf("  %u x %u pixels, %zu view%s: goes with your next message\n",
-                   carat_picture_width(grown[c->attached.n - 1]), carat_picture_height(grown[c->attached.n - 1]),
-                   carat_picture_n_views(grown[c->attached.n - 1], &c->pan_scan),
-                   carat_picture_n_views(grown[c->attached.n - 1], &c->pan_scan) == 1 ? "" : "s");
-        }
+        const carat_picture *new = p.v[0];
+        size_t views = carat_picture_n_views(new, &c->pan_scan);
+        if (cli_pictures_join(&c->attached, &p))
+            printf("  %u x %u pixels, %zu view%s: goes with your next message\n", carat_picture_width(new),
+                   carat_picture_height(new), views, views == 1 ? "" : "s");
         cli_pictures_free(&p);
     }
 }
@@ -256,6 +300,8 @@ static bool command(chat *c, const char *line)
         free(c->system);
         c->system = *rest ? strdup(rest) : NULL;
         clear(c);
+    } else if (strncmp(line, "/save", n) == 0) {
+        save(c, rest);
     } else if (strncmp(line, "/set", n) == 0) {
         set(c, rest);
     } else if (strncmp(line, "/show", n) == 0) {
@@ -331,10 +377,16 @@ static int run(int argc, char **argv)
     }
     carat_session_on_progress(c.session, cli_prompt_progress, NULL);
     c.is_base = !carat_engine_info(c.engine)->is_instruction_tuned;
+    if (!restore(&c)) {
+        code = CLI_FAILED;
+        goto done;
+    }
     line_open();
     greet(&c);
     talk(&c);
     line_close();
+    if (opt.session && c.turns.n)
+        save(&c, opt.session);
 done:
     clear(&c);
     free(c.system);

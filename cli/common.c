@@ -29,6 +29,8 @@ static const cli_option model_options[] = {
       "most tokens of prompt and answer; 8k means 8192 (default: 8192 or the model's own if smaller)", 1, 1 << 24 },
     { 'b', "batch-size", "chunk", CLI_INT, &cli_model_values.chunk, "N", "prompt tokens in one step (default: 512)", 1,
       8192 },
+    { 0, "kv", "cache-type", CLI_TEXT, &cli_model_values.kv, "f16|q8_0",
+      "how keys and values are kept; q8_0 takes half the memory (default: f16)", 0, 0 },
     { 0, "cpu", NULL, CLI_TEXT, &cli_model_values.cpu, "LEVEL",
       "kernels to use: generic, avx2, avx512 ... (default: the best this CPU has, or $CARAT_CPU)", 0, 0 },
     { 0, "exact", NULL, CLI_FLAG, &cli_model_values.exact, NULL,
@@ -68,6 +70,8 @@ bool cli_open_engine(const cli_command *cmd, const char *path, carat_vision_use 
         .trust_header = v->trust_header,
         .chunk = (size_t)v->chunk,
         .n_ctx = (size_t)v->ctx,
+        .n_sessions = v->sessions,
+        .prefix_cache = v->prefix_cache,
         .vision = v->no_vision ? CARAT_VISION_OFF : vision,
         .mmproj = v->mmproj,
         .progress = term_progress,
@@ -78,6 +82,12 @@ bool cli_open_engine(const cli_command *cmd, const char *path, carat_vision_use 
         o.embed_scale = CARAT_EMBED_SCALE_BF16;
     else if (v->embed_scale) {
         *exit_code = cli_usage(cmd, "--embed-scale is '%s', expected exact or bf16", v->embed_scale);
+        return false;
+    }
+    if (v->kv && strcmp(v->kv, "q8_0") == 0)
+        o.cache = CARAT_CACHE_Q8_0;
+    else if (v->kv && strcmp(v->kv, "f16") != 0) {
+        *exit_code = cli_usage(cmd, "--kv is '%s', expected f16 or q8_0", v->kv);
         return false;
     }
     carat_err err;

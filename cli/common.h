@@ -12,7 +12,9 @@
 typedef struct cli_model {
     const char *path;
     int64_t threads, ctx, chunk;
-    const char *cpu, *embed_scale, *mmproj;
+    const char *cpu, *embed_scale, *mmproj, *kv;
+    size_t sessions;       /* set by the command; 0: 1 */
+    uint64_t prefix_cache; /* likewise; as in carat_options */
     bool exact, trust_header, no_vision, quiet;
 } cli_model;
 

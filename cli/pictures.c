@@ -62,24 +62,50 @@ bool cli_pan_scan(const cli_command *cmd, carat_pan_scan *out)
 
 bool cli_pictures_load(const cli_list *paths, cli_pictures *out, carat_err *err)
 {
-    *out = (cli_pictures){ .v = calloc(paths->n + 1, sizeof(carat_picture *)) };
-    if (!out->v)
-        return carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for %zu pictures", paths->n);
-    for (size_t i = 0; i < paths->n; i++) {
-        if (!carat_picture_load(paths->v[i], &out->v[i], err)) {
-            cli_pictures_free(out);
-            return false;
+    *out = (cli_pictures){ .v = calloc(paths->n + 1, sizeof(carat_picture *)),
+                           .paths = calloc(paths->n + 1, sizeof(char *)) };
+    bool ok = out->v && out->paths;
+    if (!ok)
+        carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for %zu pictures", paths->n);
+    for (size_t i = 0; ok && i < paths->n; i++) {
+        ok = carat_picture_load(paths->v[i], &out->v[i], err);
+        if (ok) {
+            out->paths[i] = realpath(paths->v[i], NULL);
+            out->n++;
         }
-        out->n++;
     }
+    if (!ok)
+        cli_pictures_free(out);
+    return ok;
+}
+
+bool cli_pictures_join(cli_pictures *to, cli_pictures *from)
+{
+    size_t n = to->n + from->n;
+    carat_picture **v = realloc(to->v, (n + 1) * sizeof *v);
+    to->v = v ? v : to->v;
+    char **paths = v ? realloc(to->paths, (n + 1) * sizeof *paths) : NULL;
+    to->paths = paths ? paths : to->paths;
+    if (!paths)
+        return false;
+    if (from->n) {
+        memcpy(v + to->n, from->v, from->n * sizeof *v);
+        memcpy(paths + to->n, from->paths, from->n * sizeof *paths);
+    }
+    to->n = n;
+    free(from->v), free(from->paths);
+    *from = (cli_pictures){ 0 };
     return true;
 }
 
 void cli_pictures_free(cli_pictures *p)
 {
-    for (size_t i = 0; i < p->n; i++)
+    for (size_t i = 0; i < p->n; i++) {
         carat_picture_free(p->v[i]);
+        free(p->paths[i]);
+    }
     free(p->v);
+    free(p->paths);
     *p = (cli_pictures){ 0 };
 }
 

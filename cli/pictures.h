@@ -18,12 +18,15 @@ bool cli_pan_scan(const cli_command *cmd, carat_pan_scan *out);
 
 typedef struct cli_pictures {
     carat_picture **v; /* [n], owned */
+    char **paths;      /* [n], owned: full names of their files */
     size_t n;
 } cli_pictures;
 
 /* Loads the files in order; all or none. */
 bool cli_pictures_load(const cli_list *paths, cli_pictures *out, carat_err *err);
 void cli_pictures_free(cli_pictures *p);
+/* Moves all of `from` behind those of `to`; false (no memory): neither has changed. */
+bool cli_pictures_join(cli_pictures *to, cli_pictures *from);
 
 /* A text with pictures: where the marks stand, else all before the text. The pieces' texts are in `text`, whose marks
  * are overwritten; *content is the caller's (free). *is_inline: marks there were. Errors: CARAT_EARG (marks and

@@ -290,6 +290,7 @@ static int run(int argc, char **argv)
         code = term_error(&err);
         goto done;
     }
+    cli_model_values.prefix_cache = CARAT_NO_PREFIX_CACHE; /* one prompt: nobody returns to it */
     /* The tower is read only for pictures. */
     if (!cli_open_engine(&cli_run, path, pictures.n ? CARAT_VISION_REQUIRED : CARAT_VISION_OFF, &e, &code))
         goto done;

@@ -18,6 +18,7 @@ static void turn_deinit(turn *t)
     free(t->text);
     free(t->content);
     cli_pictures_free(&t->pictures);
+    json_decref(t->note);
 }
 
 void turns_drop(turns *t, size_t from, size_t n)
@@ -96,20 +97,6 @@ static bool find_files(const char *text, carat_buf *marked, cli_list *paths)
     return ok;
 }
 
-/* The attached pictures stand first, then those of the text. */
-static bool join(cli_pictures *all, cli_pictures *attached, cli_pictures *found)
-{
-    all->v = calloc(attached->n + found->n + 1, sizeof *all->v);
-    if (!all->v)
-        return false;
-    memcpy(all->v, attached->v, attached->n * sizeof *all->v);
-    memcpy(all->v + attached->n, found->v, found->n * sizeof *all->v);
-    all->n = attached->n + found->n;
-    free(attached->v), free(found->v);
-    *attached = *found = (cli_pictures){ 0 };
-    return true;
-}
-
 static bool place(turn *t, size_t n_attached, carat_err *err)
 {
     carat_content *inner;
@@ -141,7 +128,8 @@ bool turns_add(turns *t, const char *role, const char *text, cli_pictures *attac
     bool ok = looks ? find_files(text, &marked, &paths) || no_memory(err) : true;
     ok = ok && cli_pictures_load(&paths, &found, err);
     new->text = ok ? strdup(found.n ? marked.data : text) : NULL;
-    ok = ok && (new->text || no_memory(err)) && (join(&new->pictures, attached, &found) || no_memory(err)) &&
+    ok = ok && (new->text || no_memory(err)) &&
+         ((cli_pictures_join(attached, &found) && cli_pictures_join(&new->pictures, attached)) || no_memory(err)) &&
          place(new, n_attached, err);
     for (size_t i = 0; i < paths.n; i++)
         free((char *)(uintptr_t)paths.v[i]);
@@ -196,8 +184,93 @@ static bool base_prompt(const turns *t, const carat_engine *e, const carat_promp
 }
 
 bool turns_prompt(const turns *t, const carat_engine *e, const char *system, bool is_base, const carat_pan_scan *pan,
-                  carat_prompt **out, carat_err *err)
+                  size_t fit, carat_prompt **out, carat_err *err)
 {
-    const carat_prompt_options o = { .pan_scan = *pan };
+    const carat_prompt_options o = { .pan_scan = *pan, .fit = fit };
     return is_base ? base_prompt(t, e, &o, out, err) : chat_prompt(t, e, system, &o, out, err);
+}
+
+/* ---- a session's note ---- */
+
+/* A turn's pieces: {"text": ..} and {"picture": path}. */
+static json_t *content_json(const turn *t)
+{
+    json_t *a = json_array();
+    for (size_t i = 0; i < t->n_content; i++) {
+        const char *path = "";
+        for (size_t k = 0; k < t->pictures.n; k++)
+            if (t->pictures.v[k] == t->content[i].picture && t->pictures.paths[k])
+                path = t->pictures.paths[k];
+        json_array_append_new(a, t->content[i].text ? json_pack("{s:s}", "text", t->content[i].text)
+                                                    : json_pack("{s:s}", "picture", path));
+    }
+    return a;
+}
+
+bool turns_to_note(const turns *t, const char *system, char **note, carat_err *err)
+{
+    json_t *list = json_array(), *o = json_pack("{s:s?, s:o}", "system", system, "turns", list);
+    for (size_t i = 0; i < t->n; i++)
+        json_array_append_new(list, json_pack("{s:s, s:b, s:o}", "role", t->v[i].role, "inline", (int)t->v[i].is_inline,
+                                              "content", content_json(&t->v[i])));
+    *note = json_dumps(o, 0);
+    json_decref(o);
+    return *note || no_memory(err);
+}
+
+static bool turn_from(turn *t, const json_t *j, carat_err *err)
+{
+    size_t i;
+    json_t *piece;
+    const json_t *content = json_object_get(j, "content");
+    const char *role = json_string_value(json_object_get(j, "role"));
+    *t = (turn){ .role = role && strcmp(role, "assistant") == 0 ? "assistant" : "user",
+                 .is_inline = json_is_true(json_object_get(j, "inline")) };
+    t->content = calloc(json_array_size(content) + 1, sizeof *t->content);
+    t->note = json_incref((json_t *)(uintptr_t)j); /* its texts are the turn's */
+    if (!t->content)
+        return no_memory(err);
+    json_array_foreach(content, i, piece) {
+        const char *path = json_string_value(json_object_get(piece, "picture"));
+        const char *text = json_string_value(json_object_get(piece, "text"));
+        if (path) {
+            cli_pictures one;
+            if (!cli_pictures_load(&(cli_list){ .v = { path }, .n = 1 }, &one, err))
+                return false;
+            const carat_picture *p = one.v[0];
+            if (!cli_pictures_join(&t->pictures, &one)) {
+                cli_pictures_free(&one);
+                return no_memory(err);
+            }
+            t->content[t->n_content++].picture = p;
+        } else if (text) {
+            t->content[t->n_content++].text = text;
+        }
+    }
+    return true;
+}
+
+bool turns_from_note(turns *t, const char *note, char **system, carat_err *err)
+{
+    json_t *o = json_loads(note, 0, NULL), *j;
+    const char *sys = json_string_value(json_object_get(o, "system"));
+    const json_t *list = json_object_get(o, "turns");
+    size_t i;
+    bool ok = json_is_array(list) || carat_fail(err, CARAT_EFORMAT, CARAT_NOWHERE,
+                                                "the session was not saved by carat chat: it has no messages");
+    json_array_foreach(list, i, j) {
+        if (!ok || t->n == MAX_TURNS)
+            break;
+        ok = turn_from(&t->v[t->n], j, err);
+        if (ok)
+            t->n++;
+        else
+            turn_deinit(&t->v[t->n]);
+    }
+    if (ok && sys) {
+        free(*system);
+        *system = strdup(sys);
+    }
+    json_decref(o);
+    return ok;
 }

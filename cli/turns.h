@@ -4,6 +4,7 @@
 #ifndef CARAT_CLI_TURNS_H
 #define CARAT_CLI_TURNS_H
 
+#include "base/json.h"
 #include "carat.h"
 #include "pictures.h"
 
@@ -16,6 +17,7 @@ typedef struct turn {
     carat_content *content; /* owned: text and pictures in order */
     size_t n_content;
     bool is_inline;
+    json_t *note; /* where a restored turn's texts are; NULL: in text */
 } turn;
 
 typedef struct turns {
@@ -31,8 +33,14 @@ bool turns_add(turns *t, const char *role, const char *text, cli_pictures *attac
 bool turns_begins_with_picture(const char *line);
 void turns_drop(turns *t, size_t from, size_t n);
 
-/* The conversation as a prompt: with the template, or (is_base) as one text. system may be NULL. */
+/* The conversation as a prompt: with the template, or (is_base) as one text. system may be NULL. fit as in
+ * carat_prompt_options. */
 bool turns_prompt(const turns *t, const carat_engine *e, const char *system, bool is_base, const carat_pan_scan *pan,
-                  carat_prompt **out, carat_err *err);
+                  size_t fit, carat_prompt **out, carat_err *err);
+
+/* As JSON for a session's note, and back; pictures by their files' full names, which are read again. *note and *system
+ * are malloc'd. */
+bool turns_to_note(const turns *t, const char *system, char **note, carat_err *err);
+bool turns_from_note(turns *t, const char *note, char **system, carat_err *err);
 
 #endif

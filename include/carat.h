@@ -509,13 +509,14 @@ CARAT_API const float *carat_session_logits(const carat_session *s);
  * again. */
 CARAT_API bool carat_session_rewind(carat_session *s, size_t n, size_t *kept, carat_err *err);
 
-/* Writes the conversation with its keys and values, so that it goes on exactly where it was. path is whole or
- * untouched. Errors: CARAT_EIO, CARAT_ENOMEM. */
-CARAT_API bool carat_session_save(const carat_session *s, const char *path, carat_err *err);
-/* Into an empty session. Errors, the session still empty: CARAT_EIO, CARAT_EFORMAT (damaged, cut, not such a file),
- * CARAT_EUNSUPPORTED (another model, cache type or version), CARAT_ECONTEXT (longer than the session may be; both
- * lengths), CARAT_EARG (not empty), CARAT_ENOMEM. */
-CARAT_API bool carat_session_restore(carat_session *s, const char *path, carat_err *err);
+/* Writes the conversation with its keys and values, so that it goes on exactly where it was, and with it a note of the
+ * caller's: any bytes, or NULL. path is whole or untouched. Errors: CARAT_EIO, CARAT_ENOMEM. */
+CARAT_API bool carat_session_save(const carat_session *s, const char *path, const void *note, size_t note_len,
+                                  carat_err *err);
+/* Into an empty session; *note (NUL-terminated, the caller's) may be NULL. Errors, the session still empty: CARAT_EIO,
+ * CARAT_EFORMAT (damaged, cut, not such a file), CARAT_EUNSUPPORTED (another model, cache type or version),
+ * CARAT_ECONTEXT (longer than the session may be; both lengths), CARAT_EARG (not empty), CARAT_ENOMEM. */
+CARAT_API bool carat_session_restore(carat_session *s, const char *path, char **note, size_t *note_len, carat_err *err);
 
 /* Makes a running append or generate of this session return CARAT_ECANCELLED after the step it is in. May be called
  * from any thread and from a signal handler. It is forgotten when the call has returned. */

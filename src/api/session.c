@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "api/internal.h"
+#include "base/size.h"
 #include "engine/fingerprint.h"
 
 static bool take_memory(carat_session *s, carat_engine *e, carat_err *err)
@@ -298,25 +299,29 @@ bool carat_session_generate(carat_session *s, const carat_generation *g, carat_r
 
 /* ---- on disk ---- */
 
-/* Beside keys and values: keys, then ids, of every token. An image's key does not tell its token's id. */
-static bool pack_tokens(const carat_session *s, uint8_t **out, size_t *len, carat_err *err)
+/* What stands beside keys and values: the keys of every token, the ids (an image's key does not tell its token's), the
+ * caller's note. */
+static bool pack_tokens(const carat_session *s, const void *note, size_t note_len, uint8_t **out, size_t *len,
+                        carat_err *err)
 {
     size_t n = s->seq.n, keys = n * sizeof *s->seq.keys, ids = n * sizeof *s->seq.ids;
-    *len = keys + ids;
-    *out = malloc(*len + 1);
+    *out = carat_add_size(keys + ids, note_len, len) && *len < SIZE_MAX ? malloc(*len + 1) : NULL;
     if (!*out)
         return carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for %zu tokens", n);
     memcpy(*out, s->seq.keys, keys);
     memcpy(*out + keys, s->seq.ids, ids);
+    if (note_len)
+        memcpy(*out + keys + ids, note, note_len);
     return true;
 }
 
-static bool unpack_tokens(carat_session *s, const char *path, const uint8_t *blob, size_t len, carat_err *err)
+static bool unpack_tokens(carat_session *s, const char *path, const uint8_t *blob, size_t len, char **note,
+                          size_t *note_len, carat_err *err)
 {
     size_t n = carat_kv_len(s->seq.kv), keys = n * sizeof *s->seq.keys, ids = n * sizeof *s->seq.ids;
     const carat_model *m = s->engine->model;
     int32_t slot = m->tok ? carat_tok_facts(m->tok)->image_soft_token : -1;
-    if (len != keys + ids || carat_kv_labelled(s->seq.kv) != n)
+    if (len < keys + ids || carat_kv_labelled(s->seq.kv) != n)
         return carat_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: %zu bytes of tokens for %zu positions", path, len, n);
     memcpy(s->seq.keys, blob, keys);
     memcpy(s->seq.ids, blob + keys, ids);
@@ -324,16 +329,25 @@ static bool unpack_tokens(carat_session *s, const char *path, const uint8_t *blo
         if ((s->seq.ids[i] < 0 || (size_t)s->seq.ids[i] >= m->cfg.n_vocab) && s->seq.ids[i] != slot)
             return carat_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: token %zu has id %d, the vocabulary has 0 to %u",
                               path, i, s->seq.ids[i], m->cfg.n_vocab - 1);
+    if (note) {
+        *note_len = len - keys - ids;
+        *note = malloc(*note_len + 1);
+        if (!*note)
+            return carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "%s: no memory for a note of %zu bytes", path,
+                              *note_len);
+        memcpy(*note, blob + keys + ids, *note_len);
+        (*note)[*note_len] = '\0';
+    }
     s->seq.n = n;
     return true;
 }
 
-bool carat_session_save(const carat_session *s, const char *path, carat_err *err)
+bool carat_session_save(const carat_session *s, const char *path, const void *note, size_t note_len, carat_err *err)
 {
     uint8_t hash[CARAT_FINGERPRINT], *blob;
-    size_t len;
+    size_t len = 0;
     carat_engine *e = s->engine;
-    if (!pack_tokens(s, &blob, &len, err))
+    if (!pack_tokens(s, note, note ? note_len : 0, &blob, &len, err))
         return false;
     carat_fingerprint(e->model, e->embed_scale, hash);
     carat_scheduler_visit(e->scheduler);
@@ -343,19 +357,22 @@ bool carat_session_save(const carat_session *s, const char *path, carat_err *err
     return ok;
 }
 
-bool carat_session_restore(carat_session *s, const char *path, carat_err *err)
+bool carat_session_restore(carat_session *s, const char *path, char **note, size_t *note_len, carat_err *err)
 {
     uint8_t hash[CARAT_FINGERPRINT], *blob = NULL;
     size_t len;
     carat_engine *e = s->engine;
+    if (note)
+        *note = NULL;
     if (s->seq.n)
         return carat_fail(err, CARAT_EARG, CARAT_NOWHERE, "restoring into a session that holds %zu tokens", s->seq.n);
     carat_fingerprint(e->model, e->embed_scale, hash);
     carat_scheduler_visit(e->scheduler);
     bool ok = carat_kv_restore(s->seq.kv, path, hash, &blob, &len, err);
-    if (ok && !(ok = unpack_tokens(s, path, blob, len, err)))
+    if (ok && !(ok = unpack_tokens(s, path, blob, len, note, note_len, err)))
         carat_kv_rewind(s->seq.kv, 0);
     carat_scheduler_leave(e->scheduler);
     free(blob);
+    s->has_logits = false;
     return ok;
 }

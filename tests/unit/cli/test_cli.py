@@ -471,6 +471,32 @@ class Chat(Case):
         self.assertIn("unknown command /nonsense", r.stdout.decode())
         self.assertIn("tokens in context", r.stdout.decode())
 
+    def test_a_session_goes_on_later(self):
+        with tempfile.TemporaryDirectory() as d:
+            file, picture = d + "/s", SIGHT + "/test/000-0.png"
+            first = self.ok("chat", SIGHT, "--temp", "0", "--session", file,
+                            stdin=f"{picture} What is in this picture?\n".encode()).stdout
+            self.assertEqual(first, b"a blue star\n")
+            r = self.ok("chat", SIGHT, "--temp", "0", "--session", file, stdin=b"What color is it?\n")
+            self.assertEqual(r.stdout, b"blue\n")
+            self.assertIn("going on after 2 messages", r.stderr.decode())
+            with open(file, "rb") as f:
+                whole = f.read()
+            self.refused("chat", TINY, "--session", file, says="another model")
+            for name, data in [("cut", whole[:-9]), ("flipped", whole[:777] + bytes([whole[777] ^ 4]) + whole[778:]),
+                               ("none", b"")]:
+                with open(f"{d}/{name}", "wb") as f:
+                    f.write(data)
+                self.refused("chat", SIGHT, "--session", f"{d}/{name}", says=name)
+
+    def test_full_contexts_are_trimmed_only_when_asked(self):
+        talk = b"What is in this picture?\n" * 12
+        r = self.ok("chat", SIGHT, "--temp", "0", "-n", "12", "-c", "128", "--trim", "--system", "Be brief.", stdin=talk)
+        self.assertIn("oldest messages left out", r.stderr.decode())
+        r = self.ok("chat", SIGHT, "--temp", "0", "-n", "12", "-c", "128", stdin=talk)
+        self.assertNotIn("left out", r.stderr.decode())
+        self.assertIn("do not fit the context of 128", r.stderr.decode())
+
     def test_many_lines_and_the_end_of_input(self):
         self.ok("chat", TINY, "-n", "2", stdin=b'"""one\ntwo"""\n')
         self.ok("chat", TINY, "-n", "2", stdin=b"")

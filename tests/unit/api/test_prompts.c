@@ -1,0 +1,144 @@
+/* Prompts that are too long, and prompts that begin as others did.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <stdlib.h>
+#include <string.h>
+
+#include "carat.h"
+#include "unit.h"
+
+#define SIGHT TEST_DATA "/models/tiny-sight"
+
+static carat_engine *engine;
+
+static void must(bool ok, const carat_err *e)
+{
+    if (!ok)
+        fail_msg("%s", e->msg);
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    carat_err e;
+    const carat_options o = { .n_threads = 2, .chunk = 64, .n_ctx = 2048, .n_sessions = 2 };
+    return carat_engine_open(SIGHT, &o, &engine, &e) ? 0 : -1;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    carat_engine_close(engine);
+    return 0;
+}
+
+static size_t length(const carat_prompt *p)
+{
+    size_t n;
+    carat_prompt_tokens(p, &n);
+    return n;
+}
+
+static char *text_of(const carat_prompt *p)
+{
+    carat_err e;
+    size_t n, len;
+    char *text;
+    const int32_t *ids = carat_prompt_tokens(p, &n);
+    must(carat_decode(carat_engine_tokenizer(engine), ids, n, true, &text, &len, &e), &e);
+    return text;
+}
+
+static const carat_message talk[] = {
+    { .role = "system", .text = "SYSTEM" },          { .role = "user", .text = "first question" },
+    { .role = "assistant", .text = "first answer" }, { .role = "user", .text = "second question" },
+    { .role = "tool", .text = "a result" },          { .role = "assistant", .text = "second answer" },
+    { .role = "user", .text = "third question" },
+};
+#define N_TALK (sizeof talk / sizeof *talk)
+
+/* B02, B47: whole turns, the oldest first, system text and last turn kept; what went is told; else both counts. */
+static void turns_are_left_out_whole(void **state)
+{
+    (void)state;
+    carat_err e;
+    carat_prompt *all, *p;
+    must(carat_prompt_chat(engine, talk, N_TALK, NULL, &all, &e), &e);
+    assert_int_equal(carat_prompt_n_dropped(all), 0);
+    carat_prompt_options o = { .fit = length(all) };
+    must(carat_prompt_chat(engine, talk, N_TALK, &o, &p, &e), &e);
+    assert_int_equal(carat_prompt_n_dropped(p), 0);
+    carat_prompt_free(p);
+    o.fit = length(all) - 1;
+    must(carat_prompt_chat(engine, talk, N_TALK, &o, &p, &e), &e);
+    assert_int_equal(carat_prompt_n_dropped(p), 2);
+    char *text = text_of(p);
+    assert_non_null(strstr(text, "<start_of_turn>user\nSYSTEM\n\nsecond question"));
+    assert_null(strstr(text, "first"));
+    carat_free(text);
+    o.fit = length(p) - 1;
+    carat_prompt_free(p);
+    must(carat_prompt_chat(engine, talk, N_TALK, &o, &p, &e), &e);
+    assert_int_equal(carat_prompt_n_dropped(p), 5);
+    text = text_of(p);
+    assert_string_equal(text,
+                        "<bos><start_of_turn>user\nSYSTEM\n\nthird question<end_of_turn>\n<start_of_turn>model\n");
+    carat_free(text);
+    o.fit = length(p) - 1;
+    carat_prompt_free(p);
+    assert_false(carat_prompt_chat(engine, talk, N_TALK, &o, &p, &e));
+    assert_int_equal(e.code, CARAT_ECONTEXT);
+    carat_prompt_free(all);
+}
+
+static size_t cached_of(carat_session *s, const char *system, const char *user, float *logits)
+{
+    carat_err e;
+    carat_prompt *p;
+    size_t cached;
+    const carat_message m[] = { { .role = "system", .text = system }, { .role = "user", .text = user } };
+    must(carat_prompt_chat(engine, m, 2, NULL, &p, &e), &e);
+    must(carat_session_prompt(s, p, &cached, &e), &e);
+    memcpy(logits, carat_session_logits(s), carat_engine_info(engine)->n_vocab * sizeof *logits);
+    carat_prompt_free(p);
+    return cached;
+}
+
+/* B10: another user under the same system text, long after the window of the first has moved on. */
+static void system_texts_are_kept(void **state)
+{
+    (void)state;
+    carat_err e;
+    carat_session *a, *b;
+    static char system[700], user[2000];
+    float warm[1024], cold[1024];
+    for (size_t i = 0; i + 8 < sizeof system; i += 7)
+        memcpy(system + i, "a rule ", 8);
+    for (size_t i = 0; i + 8 < sizeof user; i += 7)
+        memcpy(user + i, "a star ", 8);
+    must(carat_session_open(engine, 0, &a, &e), &e);
+    must(carat_session_open(engine, 0, &b, &e), &e);
+    cached_of(a, system, user, warm);
+    size_t n_first = carat_session_n_tokens(a), cached = cached_of(b, system, "What is it?", warm);
+    assert_true(n_first > 500);
+    assert_true(cached > 150);
+    assert_true(cached < carat_session_n_tokens(b));
+    carat_session_close(a), carat_session_close(b);
+    carat_engine *other;
+    const carat_options o = { .n_threads = 1, .n_ctx = 2048, .prefix_cache = CARAT_NO_PREFIX_CACHE };
+    must(carat_engine_open(SIGHT, &o, &other, &e), &e);
+    must(carat_session_open(other, 0, &a, &e), &e);
+    assert_int_equal(cached_of(a, system, "What is it?", cold), 0);
+    assert_memory_equal(warm, cold, carat_engine_info(engine)->n_vocab * sizeof *warm);
+    carat_session_close(a);
+    carat_engine_close(other);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(turns_are_left_out_whole),
+        cmocka_unit_test(system_texts_are_kept),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
