@@ -36,7 +36,7 @@ test: all model  ## every test: check, the golden files and the real model
 check: all  ## the tests that need no download, in under a minute; K=kernel or T=name narrows them
 	@CARAT_TEST_KERNEL='$(K)' scripts/test.sh $(BUILD) $(if $(K)$(T),--match '$(if $(K),kernels,$(T))') --suite check
 
-bench: all model  ## speed of the real model beside the machine's bandwidth; K=name: one kernel
+bench: all model  ## speed of the real model and of a 4B vision tower beside the machine's limits; K=name: one kernel
 	@scripts/bench.sh $(BUILD) $(MODEL) $(K)
 
 precommit:  ## formatting, warnings as errors in gcc and clang, sanitizers, headers, symbols, banned functions

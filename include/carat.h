@@ -209,6 +209,12 @@ CARAT_API const char *carat_best_isa(void);                    /* the best this 
 /* ---- Made-up models -----------------------------------------------------------------------------------------------
  */
 
+typedef enum carat_tower_place {
+    CARAT_TOWER_NONE,   /* text only */
+    CARAT_TOWER_INSIDE, /* the vision tower in the same file, laid out as Ollama does */
+    CARAT_TOWER_ALONE,  /* an mmproj file, laid out as llama.cpp does: no text model */
+} carat_tower_place;
+
 /* A published size and what is to differ from it; zeros keep the size's own. */
 typedef struct carat_shape {
     const char *size; /* "270m", "1b", "4b", "12b", "27b" */
@@ -217,6 +223,9 @@ typedef struct carat_shape {
     const char *type;       /* "q4_0", "q4_k_m", "bf16" ...: a published quantisation or one type for every matrix */
     uint64_t seed;          /* of the weights */
     const char *vocab_from; /* a GGUF whose vocabulary is taken; NULL: a made-up one */
+    carat_tower_place tower;
+    const char *tower_type; /* "bf16", "f16", "q8_0", "f32"; NULL: bf16 */
+    size_t tower_layers;
 } carat_shape;
 
 /* Writes a GGUF file of random weights, so that a shape's speed and memory can be tried without a download. progress as

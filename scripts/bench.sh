@@ -1,5 +1,6 @@
 #!/bin/sh
-# Speed of the model beside the machine's read bandwidth, or of one kernel: bench.sh BUILD MODEL [KERNEL].
+# Speed of the model beside the machine's read bandwidth and of a vision tower beside its dot products, or of one
+# kernel: bench.sh BUILD MODEL [KERNEL].
 set -eu
 build=$1 model=$2 kernel=${3:-}
 if [ -n "$kernel" ]; then
@@ -11,4 +12,11 @@ case $load in
 0.[0-4]*) ;;
 *) echo "bench: the machine is busy (load $load): figures will be low" >&2 ;;
 esac
-exec "$build/carat" bench "$model"
+"$build/carat" bench "$model"
+
+# The vision tower in the shape of Gemma 3 4B, of random weights.
+tower=$build/bench-mmproj-4b.gguf
+trap 'rm -f "$tower"' EXIT
+"$build/carat" synth 4b --mmproj --quiet -o "$tower"
+echo
+"$build/bench/bench_vision" "$tower"

@@ -42,15 +42,42 @@ static bool shape_config(const carat_shape *s, carat_config *c, carat_err *err)
     return carat_config_finish(c, "shape", true, err);
 }
 
+static bool shape_tower(const carat_shape *s, const carat_config *c, carat_synth_tower *out, carat_err *err)
+{
+    static const struct {
+        const char *name;
+        carat_type type;
+    } types[] = { { "bf16", CARAT_BF16 }, { "f16", CARAT_F16 }, { "q8_0", CARAT_Q8_0 }, { "f32", CARAT_F32 } };
+    carat_config published;
+    carat_config_of(carat_published_by_name(s->size), &published);
+    if (!published.vision.present)
+        return carat_fail(err, CARAT_EARG, CARAT_NOWHERE, "size '%s' has no vision tower; 4b, 12b and 27b have",
+                          s->size);
+    *out = (carat_synth_tower){
+        .cfg = published.vision, .text_width = c->hidden, .is_alone = s->tower == CARAT_TOWER_ALONE, .seed = s->seed
+    };
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++)
+        if (strcmp(s->tower_type ? s->tower_type : "bf16", types[i].name) == 0) {
+            out->type = types[i].type;
+            return override("tower layers", s->tower_layers, &out->cfg.n_layer, err);
+        }
+    return carat_fail(err, CARAT_EARG, CARAT_NOWHERE, "tower type '%s' is unknown, expected bf16, f16, q8_0 or f32",
+                      s->tower_type);
+}
+
 bool carat_synth(const carat_shape *shape, const char *path, bool (*progress)(void *arg, uint64_t done, uint64_t total),
                  void *arg, carat_err *err)
 {
     carat_config c;
     carat_mix mix;
-    if (!shape_config(shape, &c, err))
+    carat_synth_tower tower;
+    if (!shape_config(shape, &c, err) || (shape->tower && !shape_tower(shape, &c, &tower, err)))
         return false;
+    if (shape->tower == CARAT_TOWER_ALONE)
+        return carat_synth_tower_write(&tower, path, progress, arg, err);
     if (!carat_mix_by_name(shape->type ? shape->type : "q4_0", &mix))
         return carat_fail(err, CARAT_EARG, CARAT_NOWHERE, "type '%s' is unknown; for example bf16, q8_0, q4_k_m, q4_0",
                           shape->type);
-    return carat_synth_write(&c, &mix, shape->seed, shape->vocab_from, path, progress, arg, err);
+    return carat_synth_write(&c, &mix, shape->seed, shape->vocab_from, shape->tower ? &tower : NULL, path, progress,
+                             arg, err);
 }

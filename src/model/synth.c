@@ -165,9 +165,16 @@ static bool fill(synth *s, carat_part part, size_t layer, const char *name, cara
     return true;
 }
 
+/* The tower's bytes come after the text's. */
+static bool tower_done(void *arg, uint64_t bytes)
+{
+    const synth *s = arg;
+    return !s->progress || s->progress(s->arg, s->done + bytes, s->total);
+}
+
 bool carat_synth_write(const carat_config *c, const carat_mix *mix, uint64_t seed, const char *vocab_from,
-                       const char *path, bool (*progress)(void *arg, uint64_t done, uint64_t total), void *arg,
-                       carat_err *err)
+                       const carat_synth_tower *tower, const char *path,
+                       bool (*progress)(void *arg, uint64_t done, uint64_t total), void *arg, carat_err *err)
 {
     synth s = { .cfg = c, .mix = mix, .rng = seed, .progress = progress, .arg = arg };
     size_t widest = c->ffn > c->hidden ? c->ffn : c->hidden, heads = (size_t)c->n_head * c->head_dim;
@@ -177,7 +184,8 @@ bool carat_synth_write(const carat_config *c, const carat_mix *mix, uint64_t see
     if (ok) {
         write_keys(&s);
         ok = (vocab_from ? copy_vocab(&s, vocab_from, err) : carat_synth_vocab(s.w, c->n_vocab, err)) &&
-             each_tensor(&s, declare, err) && each_tensor(&s, fill, err);
+             each_tensor(&s, declare, err) && (!tower || carat_synth_tower_declare(s.w, tower, &s.total, err)) &&
+             each_tensor(&s, fill, err) && (!tower || carat_synth_tower_fill(s.w, tower, tower_done, &s, err));
         if (ok)
             ok = carat_gguf_finish(s.w, err);
         else

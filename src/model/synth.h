@@ -11,16 +11,18 @@
 
 #include "format/gguf_write.h"
 #include "model/mix.h"
+#include "model/synth_tower.h"
 
 /* Tokens of a made-up vocabulary of n entries: writes tokenizer.ggml.* keys. */
 
 bool carat_synth_vocab(carat_gguf_writer *w, size_t n, carat_err *err);
 
 /* Writes the file under a temporary name first. progress as in carat_options, may be NULL. vocab_from: a GGUF whose
- * tokenizer.* keys are copied (its token count must equal the shape's vocabulary), or NULL.
+ * tokenizer.* keys are copied (its token count must equal the shape's vocabulary), or NULL. tower: a vision tower that
+ * goes into the same file, or NULL.
  * Errors: CARAT_EARG (a shape out of range, a type that does not fit), CARAT_EIO, CARAT_ENOMEM, CARAT_ECANCELLED. */
 bool carat_synth_write(const carat_config *c, const carat_mix *mix, uint64_t seed, const char *vocab_from,
-                       const char *path, bool (*progress)(void *arg, uint64_t done, uint64_t total), void *arg,
-                       carat_err *err);
+                       const carat_synth_tower *tower, const char *path,
+                       bool (*progress)(void *arg, uint64_t done, uint64_t total), void *arg, carat_err *err);
 
 #endif

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "carat.h"
 #include "tower_file.h"
 #include "unit.h"
 #include "vision/work.h"
@@ -402,6 +403,63 @@ static void test_b04_not_finite(void **state)
     }
 }
 
+/* ---- made-up towers ---- */
+
+static void synth(carat_tower_place place, const char *type)
+{
+    carat_err err;
+    if (!carat_synth(&(carat_shape){ .size = "4b",
+                                     .n_layer = 1,
+                                     .n_vocab = 700,
+                                     .ffn = 256,
+                                     .tower = place,
+                                     .tower_type = type,
+                                     .tower_layers = 1 },
+                     path, NULL, NULL, &err))
+        fail_msg("%s", err.msg);
+}
+
+/* carat synth writes towers of the published shape that are found in either place, equal ones. */
+static void test_synth(void **state)
+{
+    (void)state;
+    carat_vision *v;
+    carat_err err;
+    size_t n = 256 * 2560;
+    uint8_t *rgb = calloc(3 * 896 * 896, 1);
+    float *out[2] = { malloc(n * sizeof(float)), malloc(n * sizeof(float)) };
+    for (size_t i = 0; i < 3 * 896 * 896; i++)
+        rgb[i] = (uint8_t)(i * 2654435761u >> 24);
+    for (int i = 0; i < 2; i++) {
+        synth(i ? CARAT_TOWER_INSIDE : CARAT_TOWER_ALONE, NULL);
+        if (!carat_vision_open(path, 2560, &k, pool, &(carat_vision_options){ 0 }, &v, &err) ||
+            !carat_vision_encode_rgb(v, rgb, 1, out[i], &err))
+            fail_msg("%s", err.msg);
+        carat_vision_close(v);
+    }
+    assert_memory_equal(out[0], out[1], n * sizeof(float));
+    free(rgb), free(out[0]), free(out[1]);
+}
+
+static void test_synth_types(void **state)
+{
+    (void)state;
+    static const char *const types[] = { "f32", "f16", "bf16", "q8_0" };
+    carat_err err;
+    carat_vision_size size;
+    size_t last = SIZE_MAX; /* each takes no more than the one before */
+    for (size_t i = 0; i < 4; i++, last = size.weights) {
+        synth(CARAT_TOWER_ALONE, types[i]);
+        assert_true(carat_vision_bytes(path, 2560, &k, 2, &(carat_vision_options){ 0 }, &size, &err));
+        assert_true(size.weights <= last);
+    }
+    assert_false(carat_synth(&(carat_shape){ .size = "1b", .tower = CARAT_TOWER_ALONE }, path, NULL, NULL, &err));
+    assert_non_null(strstr(err.msg, "no vision tower"));
+    assert_false(carat_synth(&(carat_shape){ .size = "4b", .tower = CARAT_TOWER_ALONE, .tower_type = "q4_0" }, path,
+                             NULL, NULL, &err));
+    assert_non_null(strstr(err.msg, "q4_0"));
+}
+
 /* ---- memory and progress ---- */
 
 static void test_bytes_are_predicted(void **state)
@@ -472,6 +530,8 @@ int main(void)
         cmocka_unit_test(test_text_only),
         cmocka_unit_test(test_shapes_that_cannot_be),
         cmocka_unit_test(test_b04_not_finite),
+        cmocka_unit_test(test_synth),
+        cmocka_unit_test(test_synth_types),
         cmocka_unit_test(test_bytes_are_predicted),
         cmocka_unit_test(test_progress),
     };

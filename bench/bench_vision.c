@@ -1,0 +1,199 @@
+/* bench_vision - how long the vision tower takes for an image, beside the machine's bf16 dot products; its memory; and
+ * how near its tokens are to those of f32 arithmetic.
+ *
+ *     bench_vision MMPROJ [THREADS [REPEAT]]        a file that carat synth 4b --mmproj wrote, or any other
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+
+#include "base/clock.h"
+#include "base/pool.h"
+#include "base/rng.h"
+#include "vision/tower.h"
+#include "vision/vision.h"
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+/* ---- the limit ---- */
+
+#define ROUNDS 4000000
+#define SUMS   24
+
+#if defined(__x86_64__)
+/* Nothing but dot products of 32 pairs, in as many sums as the latency asks for. */
+__attribute__((target("avx512f,avx512bf16"))) static void dot_products(void *arg, int thread, int n_threads)
+{
+    (void)n_threads;
+    float *sink = arg;
+    __m512 sum[SUMS];
+    __m512bh a = (__m512bh)_mm512_setzero_si512();
+    for (int i = 0; i < SUMS; i++)
+        sum[i] = _mm512_setzero_ps();
+    for (long r = 0; r < ROUNDS; r++) {
+        __asm__ volatile("" : "+v"(a));
+#pragma GCC unroll 24
+        for (int i = 0; i < SUMS; i++)
+            sum[i] = _mm512_dpbf16_ps(sum[i], a, a);
+    }
+    for (int i = 1; i < SUMS; i++)
+        sum[0] = _mm512_add_ps(sum[0], sum[i]);
+    sink[thread] = _mm512_reduce_add_ps(sum[0]);
+}
+
+/* Multiplications and additions a second of all threads; 0 where the machine has no such instruction. */
+static double bf16_peak(carat_pool *pool)
+{
+    static float sink[CARAT_MAX_THREADS];
+    double best = 0;
+    for (int r = 0; r < 5 && (carat_cpu_detect() & CARAT_CPU_BF16); r++) {
+        double start = carat_now();
+        carat_pool_run(pool, dot_products, sink);
+        double rate = 64.0 * SUMS * ROUNDS * carat_pool_threads(pool) / (carat_now() - start);
+        best = rate > best ? rate : best;
+    }
+    return best;
+}
+#else
+static double bf16_peak(carat_pool *pool)
+{
+    (void)pool;
+    return 0;
+}
+#endif
+
+/* ---- the tower ---- */
+
+/* Multiplications and additions of the matrices and of attention. */
+static double work_of(const carat_vision_config *c, size_t text_width)
+{
+    double p = carat_vision_patches(c), h = c->hidden;
+    double layer = p * (4 * h * h + 2 * h * c->ffn) + 2 * p * p * h;
+    return 2 * (c->n_layer * layer + p * 3 * c->patch_size * c->patch_size * h) +
+           2.0 * c->tokens_per_image * h * (double)text_width;
+}
+
+/* The width that the file's projector gives. */
+static bool text_width_of(const char *path, size_t *width, carat_err *err)
+{
+    carat_vision_config cfg;
+    carat_source s = { 0 };
+    bool ok = carat_source_open_vision(&s, path, &cfg, err);
+    static const char *const names[] = { "mm.input_projection.weight", "mm.mm_input_projection.weight" };
+    const carat_tensor *t = NULL;
+    for (size_t i = 0; ok && !t && i < 2; i++)
+        t = carat_tensors_find(s.tensors, names[i]);
+    if (t)
+        *width = t->dims[0];
+    carat_source_close(&s);
+    return ok && (t || carat_fail(err, CARAT_EARG, CARAT_NOWHERE, "%s: no GGUF file with a projector", path));
+}
+
+typedef struct result {
+    double load, best, median;
+    float *tokens;
+    carat_vision_config cfg;
+} result;
+
+static int by_size(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static bool see(const char *path, size_t width, bool exact, int repeat, const carat_kernels *k, carat_pool *pool,
+                result *out, carat_err *err)
+{
+    carat_vision *v;
+    double start = carat_now(), times[32];
+    if (!carat_vision_open(path, width, k, pool, &(carat_vision_options){ .exact = exact }, &v, err))
+        return false;
+    *out = (result){ .load = carat_now() - start, .cfg = *carat_vision_shape(v) };
+    size_t bytes = 3 * (size_t)out->cfg.image_size * out->cfg.image_size;
+    uint8_t *rgb = malloc(bytes);
+    uint64_t rng = 1;
+    out->tokens = malloc(out->cfg.tokens_per_image * width * sizeof *out->tokens);
+    bool ok = rgb && out->tokens;
+    for (size_t i = 0; ok && i < bytes; i++)
+        rgb[i] = (uint8_t)(carat_rng_next(&rng) >> 56);
+    for (int r = 0; ok && r < repeat; r++) {
+        start = carat_now();
+        ok = carat_vision_encode_rgb(v, rgb, 1, out->tokens, err);
+        times[r] = carat_now() - start;
+    }
+    free(rgb);
+    carat_vision_close(v);
+    qsort(times, (size_t)repeat, sizeof *times, by_size);
+    out->best = times[0], out->median = times[repeat / 2];
+    if (!ok)
+        free(out->tokens);
+    return ok;
+}
+
+static double smallest_cosine(const float *a, const float *b, size_t n, size_t width)
+{
+    double least = 1;
+    for (size_t t = 0; t < n; t++, a += width, b += width) {
+        double ab = 0, aa = 0, bb = 0;
+        for (size_t i = 0; i < width; i++)
+            ab += (double)a[i] * (double)b[i], aa += (double)a[i] * (double)a[i], bb += (double)b[i] * (double)b[i];
+        least = fmin(least, ab / sqrt(aa * bb));
+    }
+    return least;
+}
+
+static bool bench(const char *path, const carat_kernels *k, carat_pool *pool, int repeat, carat_err *err)
+{
+    size_t width = 0;
+    carat_vision_size size;
+    result ours, exact;
+    struct rusage use;
+    if (!text_width_of(path, &width, err) ||
+        !carat_vision_bytes(path, width, k, carat_pool_threads(pool), &(carat_vision_options){ 0 }, &size, err))
+        return false;
+    double peak = bf16_peak(pool);
+    if (!see(path, width, false, repeat, k, pool, &ours, err))
+        return false;
+    getrusage(RUSAGE_SELF, &use);
+    double work = work_of(&ours.cfg, width);
+    printf("%s: %u layers of %u, %u patches, %s kernels, %d threads\n", path, ours.cfg.n_layer, ours.cfg.hidden,
+           carat_vision_patches(&ours.cfg), k->isa, carat_pool_threads(pool));
+    printf("an image         %.2f s (best of %d; median %.2f), %.2f Tflop, %.0f Gflop/s", ours.best, repeat,
+           ours.median, work / 1e12, work / ours.best / 1e9);
+    if (peak > 0)
+        printf(", %.0f %% of %.0f Gflop/s of bf16 dot products", 100 * work / ours.best / peak, peak / 1e9);
+    printf("\nmemory           %.0f MiB of weights, %.0f MiB to look at an image; %.0f MiB resident at most\n",
+           (double)size.weights / 0x1p20, (double)size.work / 0x1p20, (double)use.ru_maxrss / 0x1p10);
+    fflush(stdout);
+    bool ok = see(path, width, true, 1, k, pool, &exact, err);
+    if (ok)
+        printf("beside f32       smallest cosine of a token %.6f; f32 takes %.2f s\n",
+               smallest_cosine(ours.tokens, exact.tokens, ours.cfg.tokens_per_image, width), exact.best);
+    free(ours.tokens), free(ok ? exact.tokens : NULL);
+    return ok;
+}
+
+int main(int argc, char **argv)
+{
+    int threads = argc > 2 ? atoi(argv[2]) : 0, repeat = argc > 3 ? atoi(argv[3]) : 3;
+    carat_kernels k;
+    carat_pool *pool;
+    carat_err err;
+    if (argc < 2 || argc > 4 || threads < 0 || repeat < 1 || repeat > 32) {
+        fprintf(stderr, "usage: bench_vision MMPROJ [THREADS [REPEAT]]\n");
+        return 2;
+    }
+    carat_kernels_for(&k, carat_cpu_detect());
+    bool ok = carat_pool_open(threads, &pool, &err);
+    if (ok) {
+        ok = bench(argv[1], &k, pool, repeat, &err);
+        carat_pool_close(pool);
+    }
+    if (!ok)
+        fprintf(stderr, "bench_vision: %s\n", err.msg);
+    return !ok;
+}
