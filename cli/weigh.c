@@ -14,7 +14,7 @@
 #include "term.h"
 
 static struct {
-    const char *quant, *kv, *gpu, *vram, *ram, *mmproj, *cpu;
+    const char *quant, *kv, *gpu, *vram, *ram, *mmproj, *cpu, *prefix;
     int64_t ctx, sessions, shared, images, image_cache, chunk, threads;
     bool here, json, text_only, devices, exact;
     int64_t layers, hidden, ffn, heads, kv_heads, head_dim, vocab, window, context, pattern;
@@ -26,9 +26,11 @@ static const cli_option options[] = {
     { 'c', "ctx", "ctx-size", CLI_INT, &opt.ctx, "N", "tokens of a session; 8k means 8192 (default: the grid of all)",
       1, 9e15 },
     { 0, "kv", NULL, CLI_TEXT, &opt.kv, "f16|q8_0", "type of keys and values (default: f16)", 0, 0 },
-    { 'n', "parallel", NULL, CLI_INT, &opt.sessions, "N", "sessions at the same time (default: 1)", 1, 1 << 20 },
+    { 'n', "parallel", NULL, CLI_INT, &opt.sessions, "N", "sessions at the same time (default: 1)", 1, 4096 },
     { 0, "shared", NULL, CLI_INT, &opt.shared, "N", "tokens that all sessions begin with (default: 0)", 0, 9e15 },
-    { 0, "images", NULL, CLI_INT, &opt.images, "N", "most images of a prompt; 0: text only (default: 1)", 0, 1 << 20 },
+    { 0, "prefix-cache", NULL, CLI_TEXT, &opt.prefix, "SIZE|none",
+      "memory for beginnings worth returning to (default: two windows)", 0, 0 },
+    { 0, "images", NULL, CLI_INT, &opt.images, "N", "most images of a prompt; 0: text only (default: 1)", 0, 8192 },
     { 0, "image-cache", NULL, CLI_INT, &opt.image_cache, "N", "images remembered (default: 32)", 1, 8192 },
     { 0, "text-only", NULL, CLI_FLAG, &opt.text_only, NULL, "without the image tower", 0, 0 },
     { 0, "mmproj", NULL, CLI_TEXT, &opt.mmproj, "FILE", "the image tower of a GGUF file", 0, 0 },
@@ -136,8 +138,12 @@ static bool make_query(const char *model, carat_shape *shape, carat_weigh_query 
         .cpu = opt.cpu,
         .is_exact = opt.exact,
     };
+    if (opt.prefix && strcasecmp(opt.prefix, "none") == 0)
+        q->prefix_cache = CARAT_NO_PREFIX_CACHE;
+    else if (opt.prefix && !parse_size("prefix-cache", opt.prefix, &q->prefix_cache))
+        return false;
     if (opt.kv && strcasecmp(opt.kv, "q8_0") == 0)
-        q->kv = CARAT_KV_TYPE_Q8_0;
+        q->cache = CARAT_CACHE_Q8_0;
     else if (opt.kv && strcasecmp(opt.kv, "f16") != 0) {
         cli_usage(&cli_weigh, "--kv is '%s', expected f16 or q8_0", opt.kv);
         return false;

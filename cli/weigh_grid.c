@@ -7,9 +7,9 @@
 #include "term.h"
 #include "weigh.h"
 
-/* Best quality first. */
+/* Best quality first. QAT before plain Q4_0: perplexity 14.59 against 16.80 for the 4B (a community measurement). */
 static const char *const quants[] = {
-    "bf16", "q8_0", "q6_k", "q5_k_m", "q4_k_m", "q4_0", "qat-q4_0", "q3_k_m", "q2_k"
+    "bf16", "q8_0", "q6_k", "q5_k_m", "q4_k_m", "qat-q4_0", "q4_0", "q3_k_m", "q2_k"
 };
 static const size_t contexts[WEIGH_MAX_CTX] = { 1024, 8192, 32768, 65536, 131072 };
 
@@ -117,12 +117,12 @@ void weigh_grid_print(const weigh_grid *g)
     }
     putchar('\n');
     print_cards(g);
-    printf("\n%zu session%s, steps of %s tokens, keys and values in f16. Carat runs on the CPU:\n"
+    printf("\n%zu session%s, steps of %s tokens, keys and values in %s. Carat runs on the CPU:\n"
            "the figure is the memory it takes. A card is one that holds this and also what\n"
            "runtimes with llama.cpp's layout need. More: --quant Q --ctx N, --gpu NAME,\n"
            "--ram 16G, --here%s.\n",
            w->n_sessions, w->n_sessions == 1 ? "" : "s", weigh_ctx(w->chunk, batch),
-           w->has_vision ? ", --text-only" : "");
+           w->cache == CARAT_CACHE_Q8_0 ? "q8_0" : "f16", w->has_vision ? ", --text-only" : "");
 }
 
 json_t *weigh_grid_json(const weigh_grid *g)

@@ -33,7 +33,7 @@ typedef struct weigh_part {
     uint64_t bytes;
 } weigh_part;
 
-#define N_PARTS 12
+#define N_PARTS 14
 
 static void parts_of(const carat_weight *w, weigh_part p[N_PARTS])
 {
@@ -45,7 +45,9 @@ static void parts_of(const carat_weight *w, weigh_part p[N_PARTS])
         { 'V', "image tower", "vision", w->vision },
         { 'G', "keys and values, global", "kv_global", w->kv_global },
         { 'W', "keys and values, window", "kv_window", w->kv_window },
+        { 'P', "prefix cache", "kv_kept", w->kv_kept },
         { 's', "sessions", "sessions", w->sessions },
+        { 'l', "logits of steps", "steps", w->steps },
         { 'x', "scratch", "scratch", w->scratch },
         { 'i', "image scratch", "image_scratch", w->image_scratch },
         { 'c', "images remembered", "image_cache", w->image_cache },
@@ -96,8 +98,9 @@ void weigh_point_print(const carat_weight *w, const carat_device *d)
     char size[24], ctx[24];
     const carat_device *card = weigh_smallest_card(w);
     parts_of(w, p);
-    printf("%s%.76s%s\n%.76s\ncontext %s, %zu session%s%s\n\n", term_bold(1), w->name, term_reset(1), w->quant,
-           weigh_ctx(w->n_ctx, ctx), w->n_sessions, w->n_sessions == 1 ? "" : "s",
+    printf("%s%.76s%s\n%.76s\ncontext %s in %s, %zu session%s%s\n\n", term_bold(1), w->name, term_reset(1), w->quant,
+           weigh_ctx(w->n_ctx, ctx), w->cache == CARAT_CACHE_Q8_0 ? "q8_0" : "f16", w->n_sessions,
+           w->n_sessions == 1 ? "" : "s",
            w->has_vision  ? ", with the image tower"
            : w->could_see ? ", text only"
                           : "");
@@ -134,6 +137,7 @@ json_t *weigh_point_json(const carat_weight *w)
         json_object_set_new(bytes, p[i].json, json_integer((json_int_t)p[i].bytes));
     json_object_set_new(o, "model", json_string(w->name));
     json_object_set_new(o, "quant", json_string(w->quant));
+    json_object_set_new(o, "kv", json_string(w->cache == CARAT_CACHE_Q8_0 ? "q8_0" : "f16"));
     const struct {
         const char *name;
         uint64_t value;

@@ -260,24 +260,23 @@ CARAT_API bool carat_device_find(const char *name, const carat_device **out, car
  * What a model needs, before it is loaded, downloaded or bought: the sum of what the library's own allocations ask for
  * with the same settings. */
 
-typedef enum carat_kv_type { CARAT_KV_TYPE_F16, CARAT_KV_TYPE_Q8_0 } carat_kv_type;
-
 /* Zero-initialise; zeros are the defaults. */
 typedef struct carat_weigh_query {
     const char *model; /* a file, a folder, or a name: "4b", "google/gemma-3-4b-it", "medgemma-27b"; NULL: "4b" */
     const carat_shape *shape; /* what differs from a model by name (its size and type are not looked at); may be NULL */
-    const char *quant;  /* of a model by name: a carat_shape type or "qat-q4_0"; NULL: the name's own, else "q4_k_m" */
-    const char *mmproj; /* of a file: as in carat_options */
-    bool text_only;     /* without the image tower */
-    size_t n_images;    /* most views of a prompt's pictures; 0: 1 */
-    size_t image_cache; /* as in carat_options */
-    size_t n_ctx;       /* tokens of a session; 0: as carat_session_open */
-    size_t n_sessions;  /* at the same time; 0: 1 */
-    size_t shared;      /* tokens that all sessions begin with */
-    carat_kv_type kv;
-    size_t chunk;    /* as in carat_options; 0: 512 */
-    int n_threads;   /* 0: the physical cores of this machine */
-    const char *cpu; /* as in carat_options */
+    const char *quant; /* of a model by name: a carat_shape type or "qat-q4_0"; NULL: the name's own, else "q4_k_m" */
+    bool text_only;    /* without the image tower */
+    size_t n_images;   /* most views of a prompt's pictures; 0: 1 */
+    size_t shared;     /* tokens that all sessions begin with */
+    /* As in carat_options: */
+    const char *mmproj; /* of a file */
+    size_t image_cache;
+    size_t n_ctx, n_sessions;
+    carat_cache_type cache;
+    uint64_t prefix_cache;
+    size_t chunk;
+    int n_threads; /* 0: the physical cores of this machine */
+    const char *cpu;
     bool is_exact;
 } carat_weigh_query;
 
@@ -291,6 +290,7 @@ typedef struct carat_weight {
     bool could_see;  /* the model has a tower, counted or not */
     size_t n_layer, n_global, hidden, ffn, n_head, n_kv_head, head_dim, n_vocab, window, context;
     size_t n_ctx, chunk, n_sessions, n_images; /* as used */
+    carat_cache_type cache;
     int n_threads;
     uint64_t n_params, n_vision_params;
 
@@ -298,8 +298,9 @@ typedef struct carat_weight {
         vision_tensor_bytes; /* of the tensors in a file: what is downloaded, but for the vocabulary */
     uint64_t embedding, attention, ffn_weights, norms, vision; /* weights in memory */
     uint64_t kv_global, kv_window; /* of all sessions: layers that see everything, layers with a window */
+    uint64_t kv_kept;              /* the prefix cache; becomes resident as it is used */
     uint64_t kv_shared;            /* of these, what need not be written twice for the shared tokens */
-    uint64_t sessions;             /* ids, logits and inputs of all sessions */
+    uint64_t sessions, steps;      /* ids, keys and last logits of all sessions; rows of logits of a step */
     uint64_t scratch, image_scratch;
     uint64_t image_cache; /* of the images remembered; becomes resident as they come */
     uint64_t overhead;    /* program, vocabulary, threads, rounding to pages: measured, see docs */

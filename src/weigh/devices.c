@@ -8,6 +8,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "weigh/near.h"
+
 #define N_COLUMNS 10
 
 static const char *const columns[N_COLUMNS] = { "name",           "kind",      "memory_gib",  "bandwidth_gb_s",
@@ -196,26 +198,6 @@ const carat_device *carat_device_at(size_t i)
     return i < n_table ? &table[i] : NULL;
 }
 
-/* How many letters must change to make a into b (Levenshtein). */
-static size_t distance(const char *a, const char *b)
-{
-    size_t n = strlen(a), m = strlen(b), row[64];
-    for (size_t j = 0; j <= m; j++)
-        row[j] = j;
-    for (size_t i = 1; i <= n; i++) {
-        size_t diagonal = row[0];
-        row[0] = i;
-        for (size_t j = 1; j <= m; j++) {
-            size_t above = row[j], best = diagonal + (a[i - 1] != b[j - 1]);
-            best = best < above + 1 ? best : above + 1;
-            best = best < row[j - 1] + 1 ? best : row[j - 1] + 1;
-            diagonal = above;
-            row[j] = best;
-        }
-    }
-    return row[m];
-}
-
 /* "4090" is "RTX 4090": all that is missing is a word before it. Part of a name ("RTX 3060") is nearer than a name with
  * letters changed. */
 static size_t farness(const char *asked, const char *key)
@@ -225,7 +207,7 @@ static size_t farness(const char *asked, const char *key)
         return 0;
     if (at)
         return 1 + (strlen(key) - strlen(asked) > 8);
-    return 2 + distance(asked, key); /* at least 3 */
+    return 2 + carat_edit_distance(asked, key); /* at least 3 */
 }
 
 #define NEAR 4

@@ -7,6 +7,7 @@
 #include <strings.h>
 
 #include "model/mix.h"
+#include "weigh/near.h"
 
 typedef struct family {
     const char *key; /* as it stands in names, without "-" and "_" */
@@ -103,25 +104,6 @@ static const char *find_quant(const char *rest)
 
 /* ---- refusals ---- */
 
-static size_t distance(const char *a, const char *b)
-{
-    size_t n = strlen(a), m = strlen(b), row[MAX_KEY + 1];
-    for (size_t j = 0; j <= m; j++)
-        row[j] = j;
-    for (size_t i = 1; i <= n; i++) {
-        size_t diagonal = row[0];
-        row[0] = i;
-        for (size_t j = 1; j <= m; j++) {
-            size_t above = row[j], best = diagonal + (a[i - 1] != b[j - 1]);
-            best = best < above + 1 ? best : above + 1;
-            best = best < row[j - 1] + 1 ? best : row[j - 1] + 1;
-            diagonal = above;
-            row[j] = best;
-        }
-    }
-    return row[m];
-}
-
 static bool unknown(const char *name, const char *key, carat_err *err)
 {
     static const char *const names[] = { "270m",
@@ -143,7 +125,7 @@ static bool unknown(const char *name, const char *key, carat_err *err)
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         char other[MAX_KEY];
         squash(names[i], other);
-        size_t d = distance(key, other);
+        size_t d = carat_edit_distance(key, other);
         if (d < least)
             least = d, best = names[i];
     }

@@ -8,7 +8,7 @@
 #ifndef CARAT_WEIGH_WEIGH_H
 #define CARAT_WEIGH_WEIGH_H
 
-#include "kernels/kernels.h"
+#include "kv/cache.h"
 #include "model/model.h"
 #include "vision/vision.h"
 
@@ -36,9 +36,14 @@ bool carat_scale_weigh(const carat_scale *s, size_t n_ctx, carat_weight *out, ca
 bool carat_scale_describe(const carat_config *c, const char *quant, carat_model **out, size_t *weight_bytes,
                           uint64_t *tensor_bytes, carat_err *err);
 
-/* Keys and values of one session, by kind of layer: the one place that asks kv/. */
-bool carat_scale_kv(const carat_config *c, size_t n_ctx, size_t max_batch, carat_kv_type type, bool exact,
-                    uint64_t *global, uint64_t *window, carat_err *err);
+/* Keys and values of all sessions: the one place that asks kv/. What describes pages is in each. */
+typedef struct carat_scale_cache {
+    uint64_t global, window; /* by kind of layer */
+    uint64_t kept;           /* on top, for beginnings worth returning to */
+} carat_scale_cache;
+bool carat_scale_kv(const carat_config *c, const carat_cache_options *o, carat_scale_cache *out, carat_err *err);
+/* What need not be written twice where all sessions begin with the same tokens. */
+bool carat_scale_kv_shared(const carat_config *c, const carat_cache_options *o, size_t shared, uint64_t *out);
 
 /* Cells that a layout with `pad` cells a unit and `beyond` cells past the window needs, times what a cell takes in
  * blocks of 32 values of block_bytes: 2 kv_heads head_dim / 32 block_bytes (G pad(T) + L min(pad(T), pad(W + beyond))).

@@ -513,7 +513,7 @@ class Bench(Case):
 
 
 class Weigh(Case):
-    GRID_QUANTS = ["bf16", "q8_0", "q6_k", "q5_k_m", "q4_k_m", "q4_0", "qat-q4_0", "q3_k_m", "q2_k"]
+    GRID_QUANTS = ["bf16", "q8_0", "q6_k", "q5_k_m", "q4_k_m", "qat-q4_0", "q4_0", "q3_k_m", "q2_k"]
     GRID_CONTEXTS = [1024, 8192, 32768, 65536, 131072]
 
     def weigh(self, *args):
@@ -567,6 +567,9 @@ class Weigh(Case):
         _, o = self.weigh("4b", "--quant", "q4_0", "--ctx", "8k", "--images", "0")
         self.assertEqual(o["point"]["bytes"]["vision"], 0)
         self.assertLess(o["point"]["total"], p["total"])
+        text, o = self.weigh("4b", "--quant", "q4_0", "--ctx", "8k", "-n", "2", "--kv", "q8_0")
+        self.assertIn("context 8k in q8_0, 2 sessions", text)
+        self.assertLess(o["point"]["bytes"]["kv_global"], p["bytes"]["kv_global"] * 0.54)
 
     def test_file(self):
         text, o = self.weigh(TINY_GGUF)

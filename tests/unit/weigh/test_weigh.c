@@ -59,27 +59,35 @@ static void published_caches(void **state)
     whole_mib(carat_scale_kv_formula(&c, 32768, 0, 1, 64), 139);
 }
 
+static carat_scale_cache cache_of(const carat_config *c, size_t n_ctx, size_t n_seqs, carat_kv_elem elem)
+{
+    const carat_cache_options o = { .context = n_ctx, .n_seqs = n_seqs, .max_batch = 512, .elem = elem };
+    carat_scale_cache kv;
+    carat_err err = { 0 };
+    if (!carat_scale_kv(c, &o, &kv, &err))
+        fail_msg("%s", err.msg);
+    return kv;
+}
+
 /* What kv/ really takes: the global part to what describes its pages, the window's ring within two tiles of 64 of what
  * its positions (window + step - 1) need. The 4B: 20480 bytes a token and 118784 a cell. */
 static void real_caches(void **state)
 {
     (void)state;
     carat_config c = config_of("4B");
-    carat_err err;
-    uint64_t global, window;
-    assert_true(carat_scale_kv(&c, 131072, 512, CARAT_KV_TYPE_F16, false, &global, &window, &err));
-    double cells = (1024 + 512 - 1) * 118784.0, slack = 128 * 118784.0,
-           descriptions = (131072.0 / 64 + 32) * 1024; /* of pages */
-    assert_true((double)global >= 131072 * 20480.0 && (double)global <= 131072 * 20480.0 + descriptions);
-    assert_true((double)window >= cells && (double)window <= cells + slack + descriptions);
-    uint64_t wide_global, wide_window, q8_global, q8_window;
-    assert_true(carat_scale_kv(&c, 131072, 512, CARAT_KV_TYPE_Q8_0, false, &q8_global, &q8_window, &err));
-    assert_true(fabs((double)q8_global * 32 / 17 - (double)global) < descriptions && q8_window < window * 6 / 10);
-    assert_true(carat_scale_kv(&c, 131072, 512, CARAT_KV_TYPE_F16, true, &wide_global, &wide_window, &err));
-    assert_true(wide_global > global * 19 / 10 && wide_window > window * 19 / 10);
+    double cells = (1024 + 512 - 1) * 118784.0, slack = 128 * 118784.0;
+    double descriptions = (131072.0 / 64 + 32) * 1024; /* of pages */
+    carat_scale_cache kv = cache_of(&c, 131072, 1, CARAT_KV_F16), q8 = cache_of(&c, 131072, 1, CARAT_KV_Q8_0);
+    assert_true((double)kv.global >= 131072 * 20480.0 && (double)kv.global <= 131072 * 20480.0 + descriptions);
+    assert_true((double)kv.window >= cells && (double)kv.window <= cells + slack + descriptions);
+    assert_true(kv.kept == 0);
+    assert_true(fabs((double)q8.global * 32 / 17 - (double)kv.global) < 2 * descriptions);
+    assert_true(q8.window < kv.window * 6 / 10);
+    carat_scale_cache wide = cache_of(&c, 131072, 1, CARAT_KV_F32);
+    assert_true(wide.global > kv.global * 19 / 10 && wide.window > kv.window * 19 / 10);
     carat_config_pattern(&c, 0); /* no global layer at all */
-    assert_true(carat_scale_kv(&c, 131072, 512, CARAT_KV_TYPE_F16, false, &global, &window, &err));
-    assert_true(global == 0 && window > 0);
+    kv = cache_of(&c, 131072, 1, CARAT_KV_F16);
+    assert_true(kv.global == 0 && kv.window > 0);
 }
 
 /* ---- weights ---- */
@@ -182,8 +190,8 @@ static void sums(void **state)
             const carat_weigh_query q = { .model = models[i], .quant = quants[j], .n_ctx = 4096, .n_threads = 2 };
             carat_weight w = weigh(&q);
             uint64_t weights = w.embedding + w.attention + w.ffn_weights + w.norms;
-            assert_true(w.total == weights + w.vision + w.kv_global + w.kv_window + w.sessions + w.scratch +
-                                       w.image_scratch + w.image_cache + w.overhead);
+            assert_true(w.total == weights + w.vision + w.kv_global + w.kv_window + w.kv_kept + w.sessions + w.steps +
+                                       w.scratch + w.image_scratch + w.image_cache + w.overhead);
             assert_true(w.norms < weights / 100); /* what is left for the norms is theirs alone */
             assert_true(w.has_vision == (i >= 2) && (w.vision > 0) == (i >= 2));
             /* Packed matrices take no more than the file's, but for panels of 16 rows that are filled up. */
@@ -227,6 +235,51 @@ static void files(void **state)
     carat_model_info_free(info);
 }
 
+/* What an engine says that it reserved, part by part: weigh's own figures for the same settings. */
+static void as_the_engine_has_it(const char *path, carat_options o, bool has_vision)
+{
+    carat_engine *e;
+    carat_err err = { 0 };
+    if (!carat_engine_open(path, &o, &e, &err))
+        fail_msg("%s", err.msg);
+    const carat_weigh_query q = { .model = path,
+                                  .n_threads = o.n_threads,
+                                  .n_ctx = o.n_ctx,
+                                  .n_sessions = o.n_sessions,
+                                  .chunk = o.chunk,
+                                  .cache = o.cache,
+                                  .prefix_cache = o.prefix_cache,
+                                  .image_cache = o.image_cache,
+                                  .text_only = o.vision == CARAT_VISION_OFF,
+                                  .is_exact = o.is_exact };
+    carat_weight w = weigh(&q);
+    carat_memory m = carat_engine_memory(e);
+    uint64_t pixels = w.image_scratch - m.vision_work; /* of a prompt's view, which the engine does not hold */
+    assert_true(w.has_vision == has_vision && (m.vision_weights > 0) == has_vision);
+    assert_true(w.embedding + w.attention + w.ffn_weights + w.norms == m.weights && w.vision == m.vision_weights);
+    assert_true(w.kv_global + w.kv_window + w.kv_kept == m.kv_global + m.kv_local + m.kv_index);
+    assert_true(w.scratch == m.work && w.steps == m.logits && w.image_cache == m.images);
+    assert_true(has_vision ? pixels > 0 && pixels % 3 == 0 : w.image_scratch == 0);
+    assert_true(w.total - w.overhead - w.sessions - pixels == m.total);
+    carat_engine_close(e);
+}
+
+static void engines(void **state)
+{
+    (void)state;
+    static const char text[] = TEST_DATA "/models/tiny-text/gguf/tiny-text-f32.gguf",
+                      sight[] = TEST_DATA "/models/tiny-sight";
+    as_the_engine_has_it(text, (carat_options){ .n_threads = 2 }, false);
+    as_the_engine_has_it(text, (carat_options){ .n_threads = 1, .n_sessions = 5, .n_ctx = 100, .chunk = 7 }, false);
+    as_the_engine_has_it(text, (carat_options){ .n_threads = 2, .is_exact = true, .n_ctx = 64 }, false);
+    as_the_engine_has_it(
+        text, (carat_options){ .n_threads = 2, .prefix_cache = CARAT_NO_PREFIX_CACHE, .n_sessions = 2 }, false);
+    as_the_engine_has_it(text, (carat_options){ .n_threads = 2, .prefix_cache = 3 << 20 }, false);
+    as_the_engine_has_it(sight, (carat_options){ .n_threads = 2 }, true);
+    as_the_engine_has_it(sight, (carat_options){ .n_threads = 2, .chunk = 4, .image_cache = 3, .n_sessions = 3 }, true);
+    as_the_engine_has_it(sight, (carat_options){ .n_threads = 2, .vision = CARAT_VISION_OFF }, false);
+}
+
 static void more_is_more(void **state)
 {
     (void)state;
@@ -234,10 +287,11 @@ static void more_is_more(void **state)
     carat_weight one = weigh(&q), w;
     q.n_sessions = 4;
     w = weigh(&q);
-    assert_true(w.kv_global == 4 * one.kv_global && w.kv_window == 4 * one.kv_window && w.vision == one.vision);
+    assert_true(w.kv_global > one.kv_global * 39 / 10 && w.kv_global <= 4 * one.kv_global);
+    assert_true(w.kv_window > one.kv_window * 39 / 10 && w.vision == one.vision);
     q.shared = 1000; /* 15 pages of 64 that three of the four need not write */
     w = weigh(&q);
-    assert_true(w.kv_shared > 0 && w.kv_shared <= 3 * (one.kv_global * 960 / 4096 + 4096));
+    assert_true(w.kv_shared >= 3 * 960 * 20480 && w.kv_shared <= 3 * (960 * 20480 + 32768));
     q = (carat_weigh_query){ .model = "4b", .n_ctx = 4096, .n_threads = 2, .n_images = 3 };
     w = weigh(&q);
     assert_true(w.image_scratch - one.image_scratch == 2 * 896 * 896 * 3);
@@ -247,6 +301,8 @@ static void more_is_more(void **state)
     q.text_only = true;
     w = weigh(&q);
     assert_true(w.vision == 0 && w.image_scratch == 0 && w.could_see && !w.has_vision && w.total < one.total);
+    q.prefix_cache = CARAT_NO_PREFIX_CACHE;
+    assert_true(w.kv_kept > 0 && weigh(&q).kv_kept == 0);
 }
 
 static void largest(void **state)
@@ -376,7 +432,7 @@ static void nonsense(void **state)
     carat_weigh_query q = { .model = "270m", .shape = &huge, .quant = "f32", .n_ctx = 1 << 24, .n_threads = 2 };
     if (carat_weigh(&q, &w, &err))
         assert_true((double)w.total > 4.0 * (double)w.n_params && (double)w.kv_global > 1e15);
-    q.n_sessions = 1 << 20;
+    q.n_sessions = 4096;
     refused(&q, "do not fit");
 }
 
@@ -413,6 +469,7 @@ int main(void)
         cmocka_unit_test(sums),
         cmocka_unit_test(described_as_loaded),
         cmocka_unit_test(files),
+        cmocka_unit_test(engines),
         cmocka_unit_test(more_is_more),
         cmocka_unit_test(largest),
         cmocka_unit_test(names),

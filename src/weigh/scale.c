@@ -1,0 +1,234 @@
+/* Opening a scale: which model is meant, its description, its tower.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "weigh/weigh.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "model/layout.h"
+#include "model/source.h"
+#include "weigh/names.h"
+#include "weigh/tower.h"
+
+/* As the engine has them. */
+#define DEFAULT_CHUNK  512
+#define MAX_CHUNK      8192
+#define DEFAULT_IMAGES 32
+#define MAX_SESSIONS   4096
+
+/* ---- which model ---- */
+
+static bool override(const char *name, size_t value, uint32_t *field, bool *differs, carat_err *err)
+{
+    if (value > UINT32_MAX)
+        return carat_fail(err, CARAT_EARG, CARAT_NOWHERE, "%s is %zu, expected at most %u", name, value, UINT32_MAX);
+    *differs = *differs || (value && value != *field);
+    if (value)
+        *field = (uint32_t)value;
+    return true;
+}
+
+static bool apply_shape(const carat_shape *s, carat_config *c, bool *differs, carat_err *err)
+{
+    if (!override("layers", s->n_layer, &c->n_layer, differs, err) ||
+        !override("hidden", s->hidden, &c->hidden, differs, err) || !override("ffn", s->ffn, &c->ffn, differs, err) ||
+        !override("heads", s->n_head, &c->n_head, differs, err) ||
+        !override("kv heads", s->n_kv_head, &c->n_kv_head, differs, err) ||
+        !override("head dim", s->head_dim, &c->head_dim, differs, err) ||
+        !override("vocabulary", s->n_vocab, &c->n_vocab, differs, err) ||
+        !override("window", s->window, &c->window, differs, err) ||
+        !override("context", s->context, &c->context, differs, err))
+        return false;
+    if (s->pattern > CARAT_MAX_LAYERS)
+        return carat_fail(err, CARAT_EARG, CARAT_NOWHERE, "pattern is %zu, expected at most %d", s->pattern,
+                          CARAT_MAX_LAYERS);
+    if (s->pattern && s->pattern != 6) {
+        carat_config_pattern(c, (uint32_t)s->pattern);
+        *differs = true;
+    }
+    return carat_config_finish(c, "shape", true, err);
+}
+
+static bool open_name(carat_scale *s, carat_err *err)
+{
+    carat_named named;
+    carat_config c;
+    if (!carat_weigh_name(s->q.model ? s->q.model : "4b", &named, err))
+        return false;
+    carat_config_of(named.p, &c);
+    c.vision.present = named.has_vision;
+    if (s->q.shape && !apply_shape(s->q.shape, &c, &s->is_custom, err))
+        return false;
+    snprintf(s->name, sizeof s->name, "%s%s", s->is_custom ? "a shape made from " : "", named.title);
+    snprintf(s->quant, sizeof s->quant, "%s", s->q.quant ? s->q.quant : named.quant ? named.quant : "q4_k_m");
+    s->could_see = named.has_vision;
+    return carat_scale_describe(&c, s->quant, &s->m, &s->weight_bytes, &s->tensor_bytes, err);
+}
+
+static void list_types(const carat_model *m, char *out, size_t size)
+{
+    size_t len = 0;
+    for (uint32_t t = 0; t < CARAT_N_TYPE && len < size; t++)
+        if (m->type_tensors[t])
+            len += (size_t)snprintf(out + len, size - len, "%s%s %u", len ? ", " : "", carat_type_get(t)->name,
+                                    m->type_tensors[t]);
+}
+
+typedef struct file_sum {
+    const carat_source *source;
+    const carat_config *c;
+    uint64_t bytes;
+} file_sum;
+
+static bool add_tensor(void *arg, carat_part part, size_t layer)
+{
+    file_sum *f = arg;
+    const carat_tensor *t;
+    if (!carat_source_tensor(f->source, f->c, part, layer, &t, NULL))
+        return false;
+    f->bytes += t->bytes;
+    return true;
+}
+
+/* Bytes of the text model's tensors and of all tensors of a file or folder. */
+static bool sum_file(const carat_scale *s, uint64_t *text, uint64_t *all, carat_err *err)
+{
+    carat_source source = { 0 };
+    carat_config c;
+    bool ok = carat_source_open(&source, s->q.model, false, &c, err);
+    file_sum f = { &source, &s->m->cfg, 0 };
+    *all = 0;
+    if (ok && !carat_layout_each(&s->m->cfg, add_tensor, &f))
+        ok = carat_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: changed while it was read", s->q.model);
+    for (size_t i = 0; ok && i < source.tensors->n; i++)
+        *all += source.tensors->items[i].bytes;
+    *text = f.bytes;
+    carat_source_close(&source);
+    return ok;
+}
+
+static bool open_file(carat_scale *s, carat_err *err)
+{
+    const carat_model_options o = { .no_tokenizer = true };
+    if (s->q.shape)
+        return carat_fail(err, CARAT_EARG, CARAT_NOWHERE, "%s: a file has its own shape", s->q.model);
+    if (s->q.quant)
+        return carat_fail(err, CARAT_EARG, CARAT_NOWHERE, "%s: a file has its own types; --quant is for models by name",
+                          s->q.model);
+    if (!carat_model_peek(s->q.model, &o, &s->m, &s->weight_bytes, err))
+        return false;
+    s->is_file = true;
+    snprintf(s->name, sizeof s->name, "%s", *s->m->cfg.name ? s->m->cfg.name : s->q.model);
+    list_types(s->m, s->quant, sizeof s->quant);
+    s->could_see = s->m->cfg.vision.present || s->q.mmproj;
+    uint64_t all;
+    if (!sum_file(s, &s->tensor_bytes, &all, err))
+        return false;
+    s->vision_tensor_bytes = all - s->tensor_bytes; /* of a tower in the same file */
+    return true;
+}
+
+static bool is_there(const char *path)
+{
+    struct stat st;
+    size_t n = strlen(path);
+    return stat(path, &st) == 0 || (n > 5 && strcmp(path + n - 5, ".gguf") == 0);
+}
+
+/* ---- the tower ---- */
+
+/* Towers are published in half precision beside every quantisation of the text model. */
+static bool weigh_named_tower(carat_scale *s, const carat_vision_options *o, carat_err *err)
+{
+    char path[64];
+    int fd;
+    carat_type type = strcasecmp(s->quant, "f32") == 0    ? CARAT_F32
+                      : strcasecmp(s->quant, "bf16") == 0 ? CARAT_BF16
+                                                          : CARAT_F16;
+    s->tower = s->m->cfg.vision;
+    if (!carat_weigh_tower_file(&s->tower, s->m->cfg.hidden, type, &fd, &s->vision_tensor_bytes, &s->n_vision_params,
+                                err))
+        return false;
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    bool ok = carat_vision_bytes(path, s->m->cfg.hidden, &s->kernels, s->n_threads, o, &s->vision, err);
+    close(fd);
+    return ok;
+}
+
+static bool weigh_tower(carat_scale *s, carat_err *err)
+{
+    const carat_vision_options o = { .exact = s->q.is_exact };
+    if (!s->could_see || s->q.text_only) {
+        s->vision_tensor_bytes = 0;
+        return true;
+    }
+    if (!s->is_file)
+        return weigh_named_tower(s, &o, err);
+    const char *path = s->q.mmproj ? s->q.mmproj : s->q.model;
+    carat_source source = { 0 };
+    bool ok = carat_vision_bytes(path, s->m->cfg.hidden, &s->kernels, s->n_threads, &o, &s->vision, err) &&
+              carat_source_open_vision(&source, path, &s->tower, err);
+    if (ok && s->q.mmproj) {
+        s->vision_tensor_bytes = 0;
+        for (size_t i = 0; i < source.tensors->n; i++)
+            s->vision_tensor_bytes += source.tensors->items[i].bytes;
+    }
+    carat_source_close(&source);
+    return ok;
+}
+
+/* ---- opening ---- */
+
+static bool check_query(carat_scale *s, carat_err *err)
+{
+    carat_weigh_query *q = &s->q;
+    char msg[160];
+    unsigned mask;
+    if (!q->chunk)
+        q->chunk = DEFAULT_CHUNK;
+    if (!q->n_sessions)
+        q->n_sessions = 1;
+    if (!q->n_images)
+        q->n_images = 1;
+    if (!q->image_cache)
+        q->image_cache = DEFAULT_IMAGES;
+    if (q->image_cache > MAX_CHUNK)
+        q->image_cache = MAX_CHUNK;
+    if (q->chunk > MAX_CHUNK)
+        return carat_fail(err, CARAT_EARG, CARAT_NOWHERE, "a chunk of %zu tokens, expected at most %d", q->chunk,
+                          MAX_CHUNK);
+    if (q->n_sessions > MAX_SESSIONS || q->n_images > MAX_CHUNK)
+        return carat_fail(err, CARAT_EARG, CARAT_NOWHERE, "%zu sessions with %zu images, expected at most %d and %d",
+                          q->n_sessions, q->n_images, MAX_SESSIONS, MAX_CHUNK);
+    if (q->n_threads < 0 || q->n_threads > CARAT_MAX_THREADS)
+        return carat_fail(err, CARAT_EARG, CARAT_NOWHERE, "%d threads, expected 1 to %d", q->n_threads,
+                          CARAT_MAX_THREADS);
+    if (q->quant && !carat_weigh_knows_quant(q->quant))
+        return carat_scale_describe(&(carat_config){ .n_layer = 1 }, q->quant, &s->m, &s->weight_bytes,
+                                    &s->tensor_bytes, err);
+    if (!carat_cpu_by_name(q->cpu ? q->cpu : getenv("CARAT_CPU"), &mask, msg))
+        return carat_fail(err, CARAT_EARG, CARAT_NOWHERE, "%s", msg);
+    carat_kernels_for(&s->kernels, mask);
+    s->n_threads = q->n_threads ? q->n_threads : carat_cpu_default();
+    return true;
+}
+
+bool carat_scale_open(const carat_weigh_query *q, carat_scale *s, carat_err *err)
+{
+    *s = (carat_scale){ .q = *q };
+    if (!check_query(s, err))
+        return false;
+    bool is_path = q->model && is_there(q->model);
+    if (!(is_path ? open_file(s, err) : open_name(s, err)))
+        return false;
+    return weigh_tower(s, err);
+}
+
+void carat_scale_close(carat_scale *s)
+{
+    carat_model_close(s->m);
+    s->m = NULL;
+}
