@@ -8,7 +8,7 @@
  * Sources: SigLIP, arXiv:2303.15343; Gemma 3 report, arXiv:2503.19786, section 2.1; the reference implementation.
  *
  * A carat_vision holds the weights and the scratch for one image at a time, all taken at open. Of the 4B, 12B and 27B
- * (4096 patches of width 1152, FFN 4304) the scratch is 111 MiB with bf16 activations and 2 threads. An image's rows
+ * (4096 patches of width 1152, FFN 4304) the scratch is 112 MiB with bf16 activations and 2 threads. An image's rows
  * do not depend on the number of threads or on the images beside it. Not for two threads at once.
  *
  * SPDX-License-Identifier: Apache-2.0 */
