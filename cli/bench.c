@@ -9,6 +9,7 @@
 #include "base/json.h"
 #include "base/pool.h"
 #include "base/rng.h"
+#include "bench_many.h"
 #include "commands.h"
 #include "common.h"
 #include "term.h"
@@ -17,9 +18,9 @@
 
 static struct {
     const char *threads;
-    int64_t prompt, generate, depth, repeat;
+    int64_t prompt, generate, depth, repeat, parallel, arrival;
     bool json;
-} opt = { .prompt = 512, .generate = 64, .repeat = 3 };
+} opt = { .prompt = 512, .generate = 64, .repeat = 3, .arrival = 4000 };
 
 static const cli_option options[] = {
     { 0, "thread-list", NULL, CLI_TEXT, &opt.threads, "1,2", "thread counts to try (default: 1 and all physical cores)",
@@ -29,6 +30,10 @@ static const cli_option options[] = {
     { 'd', "depth", NULL, CLI_INT, &opt.depth, "N", "tokens already in the context before either (default: 0)", 0,
       1 << 24 },
     { 'r', "repeat", NULL, CLI_INT, &opt.repeat, "N", "repetitions; medians are shown (default: 3)", 1, MAX_RUNS },
+    { 0, "parallel", NULL, CLI_INT, &opt.parallel, "N",
+      "instead: N answers at once beside one, and one while a long prompt arrives", 2, 256 },
+    { 0, "arrival", NULL, CLI_INT, &opt.arrival, "N", "with --parallel: tokens of that prompt (default: 4000)", 1,
+      1 << 24 },
     { 0, "json", NULL, CLI_FLAG, &opt.json, NULL, "print one JSON object", 0, 0 },
 };
 
@@ -181,6 +186,11 @@ static int run(int argc, char **argv)
     const char *path = cli_model_path(&args);
     if (!path || args.n)
         return cli_usage(&cli_bench, "expected one model");
+    if (opt.parallel) {
+        term_init(cli_model_values.quiet);
+        return bench_many(path, (size_t)opt.parallel, (size_t)opt.prompt, (size_t)opt.generate, (size_t)opt.arrival,
+                          opt.json);
+    }
     int list[16];
     size_t n = thread_list(list, sizeof list / sizeof *list);
     if (n == 0)
@@ -212,6 +222,7 @@ const cli_command cli_bench = {
             "reaches.\n"
             "Run it on a quiet machine.\n\n"
             "  carat bench gemma.gguf\n"
+            "  carat bench gemma.gguf --parallel 8 -p 64\n"
             "  carat bench gemma.gguf -p 2048 -n 128 --thread-list 1,2,4 --json",
     .run = run,
 };

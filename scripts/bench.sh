@@ -13,6 +13,8 @@ case $load in
 *) echo "bench: the machine is busy (load $load): figures will be low" >&2 ;;
 esac
 "$build/carat" bench "$model"
+echo
+"$build/carat" bench "$model" --parallel 8 -p 64
 
 # The vision tower in the shape of Gemma 3 4B, of random weights.
 tower=$build/bench-mmproj-4b.gguf

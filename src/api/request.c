@@ -146,8 +146,11 @@ void carat_request_next(carat_request *r, double seconds, carat_event *out, cara
             if (r->has_ended[i])
                 continue;
             /* The only one left is waited for; of several each gets a glance, in turn. */
-            double left = seconds < 0 ? -1 : until - carat_now(), wait = is_last ? left : k == 0 ? GLANCE_SECONDS : 0;
-            if (look(r, i, seconds >= 0 && wait > left ? left > 0 ? left : 0 : wait, out, err)) {
+            double wait = is_last ? -1 : k == 0 ? GLANCE_SECONDS : 0, left = until - carat_now();
+            left = left > 0 ? left : 0;
+            if (seconds >= 0 && (wait < 0 || wait > left))
+                wait = left;
+            if (look(r, i, wait, out, err)) {
                 r->turn = i + 1;
                 return;
             }

@@ -8,7 +8,7 @@
 
 #define NO_ROW SIZE_MAX
 /* A prompt always gets on, however slow the steps are. */
-#define LEAST_TOKENS 16
+#define LEAST_TOKENS 4
 
 /* ---- memory ---- */
 

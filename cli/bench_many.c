@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "bench_many.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/err.h"
+#include "base/json.h"
+#include "base/rng.h"
+#include "commands.h"
+#include "common.h"
+#include "term.h"
+
+#define REPEAT 3
+
+typedef struct many {
+    carat_engine *e;
+    uint64_t rng; /* another prompt each time: nothing may come from the prefix cache */
+} many;
+
+static bool random_prompt(many *m, size_t n, carat_prompt **out, carat_err *err)
+{
+    int32_t *ids = malloc(n * sizeof *ids);
+    if (!ids)
+        return carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for %zu tokens", n);
+    size_t n_vocab = carat_engine_info(m->e)->n_pieces, low = n_vocab > 1024 ? 512 : 0;
+    for (size_t i = 0; i < n; i++)
+        ids[i] = (int32_t)(low + carat_rng_next(&m->rng) % (n_vocab - low));
+    bool ok = carat_prompt_ids(m->e, ids, n, NULL, 0, NULL, out, err);
+    free(ids);
+    return ok;
+}
+
+static carat_request_options request_of(const carat_prompt *p, size_t n_tokens)
+{
+    carat_request_options o = { .prompt = p };
+    o.generation =
+        (carat_generation){ .sampling = carat_sampling_default(), .max_tokens = n_tokens, .ignore_eos = true };
+    o.generation.sampling.temperature = 0;
+    return o;
+}
+
+/* Tokens a second of n answers together, from the moment when all of them are being decoded. */
+static bool decode_together(many *m, size_t n, size_t n_prompt, size_t n_tokens, double *rate, carat_err *err)
+{
+    carat_prompt *p[256] = { NULL };
+    carat_request *r[256] = { NULL };
+    bool ok = true;
+    for (size_t i = 0; ok && i < n; i++) {
+        ok = random_prompt(m, n_prompt, &p[i], err);
+        const carat_request_options o = request_of(p[i], n_tokens + n); /* the first go on until the last has begun */
+        ok = ok && carat_request_submit(m->e, &o, &r[i], err);
+    }
+    carat_event ev;
+    for (size_t i = 0; ok && i < n; i++) { /* the first token of each */
+        carat_request_next(r[i], -1, &ev, err);
+        ok = ev.kind == CARAT_EVENT_TOKEN;
+    }
+    uint64_t before = carat_engine_stats(m->e).generated_tokens;
+    double start = cli_now();
+    for (size_t k = 0; ok && k + 1 < n_tokens; k++)
+        for (size_t i = 0; ok && i < n; i++) {
+            carat_request_next(r[i], -1, &ev, err);
+            ok = ev.kind == CARAT_EVENT_TOKEN;
+        }
+    *rate = (double)(carat_engine_stats(m->e).generated_tokens - before) / (cli_now() - start);
+    for (size_t i = 0; i < n; i++) {
+        carat_request_free(r[i]);
+        carat_prompt_free(p[i]);
+    }
+    return ok;
+}
+
+/* The time between an answer's tokens alone, and the longest while a prompt arrives and is read. */
+static bool time_between(many *m, size_t n_prompt, size_t n_arrival, double *alone, double *longest, double *first,
+                         carat_err *err)
+{
+    carat_prompt *p = NULL, *big = NULL;
+    carat_request *r = NULL, *late = NULL;
+    carat_event ev;
+    double gaps[16], last = 0, start = 0;
+    size_t n = 0;
+    *longest = 0;
+    bool ok = random_prompt(m, n_prompt, &p, err) && random_prompt(m, n_arrival, &big, err);
+    const carat_request_options o = request_of(p, 100000), ob = request_of(big, 1);
+    ok = ok && carat_request_submit(m->e, &o, &r, err);
+    while (ok) {
+        carat_request_next(r, -1, &ev, err);
+        double now = cli_now();
+        ok = ev.kind == CARAT_EVENT_TOKEN;
+        if (n > 0 && n <= 16)
+            gaps[n - 1] = now - last;
+        else if (late && now - last > *longest)
+            *longest = now - last;
+        last = now;
+        if (++n == 17) {
+            ok = ok && carat_request_submit(m->e, &ob, &late, err);
+            start = cli_now();
+        }
+        if (late) {
+            carat_request_next(late, 0, &ev, err);
+            if (ev.kind != CARAT_EVENT_NONE)
+                break;
+        }
+    }
+    *first = cli_now() - start;
+    *alone = ok ? cli_median(gaps, 16) : 0;
+    carat_request_free(r), carat_request_free(late);
+    carat_prompt_free(p), carat_prompt_free(big);
+    return ok;
+}
+
+static bool measure(many *m, size_t parallel, size_t n_prompt, size_t n_tokens, double *one, double *all,
+                    carat_err *err)
+{
+    double a[REPEAT], b[REPEAT];
+    for (size_t i = 0; i < REPEAT; i++) /* side by side: the machine's speed swings */
+        if (!decode_together(m, 1, n_prompt, n_tokens, &a[i], err) ||
+            !decode_together(m, parallel, n_prompt, n_tokens, &b[i], err))
+            return false;
+    *one = cli_median(a, REPEAT);
+    *all = cli_median(b, REPEAT);
+    return true;
+}
+
+static void print_json(const char *path, const many *m, size_t parallel, const double v[5], size_t n_arrival)
+{
+    json_t *o = json_pack("{s:s, s:s, s:i, s:i, s:f, s:f, s:f, s:i, s:f, s:f, s:f}", "model", path, "kernels",
+                          carat_engine_isa(m->e), "threads", carat_engine_threads(m->e), "parallel", (int)parallel,
+                          "one_per_second", v[0], "all_per_second", v[1], "ratio", v[1] / v[0], "arrival_tokens",
+                          (int)n_arrival, "gap_alone_seconds", v[2], "gap_longest_seconds", v[3],
+                          "arrival_first_token_seconds", v[4]);
+    json_dumpf(o, stdout, JSON_INDENT(2));
+    putchar('\n');
+    json_decref(o);
+}
+
+int bench_many(const char *path, size_t parallel, size_t n_prompt, size_t n_tokens, size_t n_arrival, bool json)
+{
+    many m = { .rng = 1 };
+    carat_err err;
+    double v[5];
+    int code;
+    cli_model_values.sessions = parallel;
+    cli_model_values.prefix_cache = CARAT_NO_PREFIX_CACHE;
+    size_t most = n_prompt + n_tokens + parallel;
+    cli_model_values.ctx = (int64_t)(most > n_arrival + 512 ? most : n_arrival + 512);
+    if (!cli_open_engine(&cli_bench, path, CARAT_VISION_OFF, &m.e, &code))
+        return code;
+    bool ok = measure(&m, parallel, n_prompt, n_tokens, &v[0], &v[1], &err) &&
+              time_between(&m, n_prompt, n_arrival, &v[2], &v[3], &v[4], &err);
+    if (!ok) {
+        carat_engine_close(m.e);
+        return term_error(&err);
+    }
+    if (json) {
+        print_json(path, &m, parallel, v, n_arrival);
+    } else {
+        printf("%s, %d threads, %s kernels, prompts of %zu, answers of %zu, median of %d\n\n", path,
+               carat_engine_threads(m.e), carat_engine_isa(m.e), n_prompt, n_tokens, REPEAT);
+        printf("  one answer           %8.2f tokens/s\n", v[0]);
+        printf("  %3zu answers at once  %8.2f tokens/s, %.2f times as many\n", parallel, v[1], v[1] / v[0]);
+        printf("  between tokens       %8.1f ms alone; at most %.1f ms while a prompt of %zu tokens is read (%.1f s)\n",
+               v[2] * 1e3, v[3] * 1e3, n_arrival, v[4]);
+    }
+    carat_engine_close(m.e);
+    return CLI_OK;
+}
