@@ -64,11 +64,11 @@ struct carat_job {
 
     /* ---- the scheduler's ---- */
     carat_seq own;
-    bool has_begun; /* the generator has heard the prompt */
-    size_t at;      /* tokens of the stream that are evaluated */
-    size_t n_images, n_seen;
-    int32_t next_id; /* sampled, not evaluated */
-    bool is_failed;  /* in the step at work */
+    bool has_begun;                     /* the generator has heard the prompt */
+    size_t at;                          /* tokens of the stream that are evaluated */
+    size_t n_images, n_seen, n_encoded; /* of the stream from `from` on; n_encoded: those that were not in the cache */
+    int32_t next_id;                    /* sampled, not evaluated */
+    bool is_failed;                     /* in the step at work */
     carat_verdict verdict;
     carat_said said;
     size_t row; /* of its logits in the step at work; SIZE_MAX: none */

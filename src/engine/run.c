@@ -64,28 +64,45 @@ static bool fail(carat_job *j, const carat_err *err)
     return false;
 }
 
-static bool on_layer(void *arg, size_t done, size_t total)
-{
-    carat_job *j = arg;
-    return !atomic_load(j->cancel) &&
-           (!j->on_progress ||
-            j->on_progress(j->on_progress_arg, CARAT_PHASE_IMAGE, j->n_seen * total + done, j->n_images * total));
-}
-
-/* Puts the rows of the images among a job's next n inputs in their places. */
-static bool set_rows(carat_run *r, carat_job *j, carat_input *inputs, size_t n)
+/* One layer of the tower for a job's next image that is not in the cache. One job has the tower until the images of its
+ * next step are there. False: the job has failed, or this was not its turn. */
+static bool look(carat_run *r, carat_job *j, const carat_view *view)
 {
     carat_err err;
+    size_t done, total = carat_sight_shape(r->p.sight)->n_layer;
+    if (r->has_looked || (r->looker && r->looker != j))
+        return false;
+    r->looker = j;
+    r->has_looked = true;
+    bool ok = carat_sight_work(r->p.sight, view, &done, &err);
+    if (ok && j->on_progress &&
+        !j->on_progress(j->on_progress_arg, CARAT_PHASE_IMAGE, j->n_encoded * total + done, j->n_images * total))
+        ok = carat_fail(&err, CARAT_ECANCELLED, CARAT_NOWHERE, "cancelled while an image was looked at");
+    if (ok) {
+        j->n_encoded += done == total;
+        return done == total;
+    }
+    r->looker = NULL;
+    return fail(j, &err);
+}
+
+/* Puts the rows of the images among a job's next n inputs in their places. False: they are not all there yet. */
+static bool set_rows(carat_run *r, carat_job *j, carat_input *inputs, size_t n)
+{
     const carat_stream *t = j->stream;
     size_t n_places, first = carat_stream_places(t, j->at, j->at + n, &n_places);
     for (size_t i = first; i < first + n_places; i++) {
-        const float *rows = carat_sight_rows(r->p.sight, t->places[i].view, on_layer, j, &err);
+        const float *rows = carat_sight_find(r->p.sight, t->places[i].view);
+        if (!rows && look(r, j, t->places[i].view))
+            rows = carat_sight_find(r->p.sight, t->places[i].view);
         if (!rows)
-            return fail(j, &err);
+            return false;
         for (size_t k = 0; k < t->n_soft; k++)
             inputs[t->places[i].at + k - j->at].row = rows + k * r->p.model->cfg.hidden;
-        j->n_seen++;
     }
+    if (r->looker == j)
+        r->looker = NULL;
+    j->n_seen += n_places;
     return true;
 }
 
@@ -200,6 +217,8 @@ static void move_on(carat_run *r, carat_job *j, size_t row, size_t n)
     carat_seq_grow(j->seq, j->stream->ids + j->at, j->stream->keys + j->at, n);
     j->at += n;
     r->read_tokens += n;
+    if (j->at == j->stream->n && j->n_seen > j->n_encoded)
+        carat_sight_count_cached(r->p.sight, j->n_seen - j->n_encoded);
     if (j->on_logits && !give_all_logits(r, j, row, n))
         return;
     if (carat_stream_next_mark(j->stream, j->at - 1) == j->at)
@@ -304,10 +323,21 @@ static void learn(carat_run *r, double seconds, size_t n_read)
         *mean = *mean > 0 ? 0.8 * *mean + 0.2 * x : x;
 }
 
+static bool is_among(const carat_job *j, carat_job *const *jobs, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (jobs[i] == j)
+            return true;
+    return false;
+}
+
 void carat_run_step(carat_run *r, carat_job *const *jobs, size_t n)
 {
     carat_err err;
     r->n_jobs = r->n_spans = r->n_rows = 0;
+    r->has_looked = false;
+    if (!is_among(r->looker, jobs, n)) /* it was cancelled */
+        r->looker = NULL;
     if (r->p.sight)
         carat_sight_begin(r->p.sight);
     size_t used = add_answers(r, jobs, n), read = add_prompts(r, jobs, n, used);

@@ -20,7 +20,9 @@ typedef struct carat_run {
     float *logits;       /* [max_jobs][n_vocab] */
     size_t *rows;        /* [max_jobs] */
     size_t n_rows;
-    size_t turn; /* which prompt goes first */
+    size_t turn;             /* which prompt goes first */
+    const carat_job *looker; /* whose images the tower is at; NULL: nobody's */
+    bool has_looked;         /* in this step */
     /* What steps have taken, for the budget: seconds of one that only decodes, and of a prompt's token. */
     double decode_seconds, token_seconds;
     uint64_t read_tokens, decoded_tokens;

@@ -20,6 +20,8 @@ struct carat_sight {
     float *rows; /* [n_slots][row_values] */
     size_t bytes;
     uint64_t step;
+    slot *at_work; /* being filled a layer at a time; NULL: none */
+    uint8_t work_hash[CARAT_VIEW_HASH];
     carat_sight_stats stats;
 };
 
@@ -102,6 +104,8 @@ static slot *oldest(const carat_sight *s)
     slot *best = NULL;
     for (size_t i = 0; i < s->n_slots; i++) {
         slot *t = &s->slots[i];
+        if (t == s->at_work)
+            continue;
         if (!t->is_full)
             return t;
         if (t->used != s->step && (!best || t->used < best->used))
@@ -120,23 +124,8 @@ void carat_sight_begin(carat_sight *s)
     s->step++;
 }
 
-static bool encode(carat_sight *s, const carat_view *v, slot *t, bool (*progress)(void *arg, size_t done, size_t total),
-                   void *arg, carat_err *err)
-{
-    t->is_full = false; /* until its rows are whole */
-    carat_vision_set_progress(s->vision, progress, arg);
-    bool ok = carat_vision_encode_rgb(s->vision, v->rgb, 1, rows_of(s, t), err);
-    carat_vision_set_progress(s->vision, NULL, NULL);
-    if (!ok)
-        return false;
-    t->is_full = true;
-    memcpy(t->hash, v->hash, sizeof t->hash);
-    s->stats.n_encoded++;
-    return true;
-}
-
-const float *carat_sight_rows(carat_sight *s, const carat_view *view,
-                              bool (*progress)(void *arg, size_t done, size_t total), void *arg, carat_err *err)
+/* The slot for a view's rows: full, or one that may be filled. NULL on error. */
+static slot *slot_for(carat_sight *s, const carat_view *view, carat_err *err)
 {
     uint32_t size = carat_vision_shape(s->vision)->image_size;
     if (view->size != size) {
@@ -145,14 +134,76 @@ const float *carat_sight_rows(carat_sight *s, const carat_view *view,
         return NULL;
     }
     slot *t = find(s, view);
-    if (t) {
-        s->stats.n_cached++;
-    } else if (!(t = oldest(s))) {
+    if (!t && !(t = oldest(s)))
         carat_fail(err, CARAT_EARG, CARAT_NOWHERE, "more than %zu images in a step", s->n_slots);
+    if (t)
+        t->used = s->step;
+    return t;
+}
+
+static void filled(carat_sight *s, slot *t, const carat_view *v)
+{
+    t->is_full = true;
+    memcpy(t->hash, v->hash, sizeof t->hash);
+    s->stats.n_encoded++;
+}
+
+const float *carat_sight_rows(carat_sight *s, const carat_view *view,
+                              bool (*progress)(void *arg, size_t done, size_t total), void *arg, carat_err *err)
+{
+    slot *t = slot_for(s, view, err);
+    if (!t)
         return NULL;
-    } else if (!encode(s, view, t, progress, arg, err)) {
-        return NULL;
+    if (t->is_full && memcmp(t->hash, view->hash, sizeof t->hash) == 0) {
+        s->stats.n_cached++;
+        return rows_of(s, t);
     }
+    t->is_full = false; /* until its rows are whole */
+    s->at_work = NULL;
+    carat_vision_set_progress(s->vision, progress, arg);
+    bool ok = carat_vision_encode_rgb(s->vision, view->rgb, 1, rows_of(s, t), err);
+    carat_vision_set_progress(s->vision, NULL, NULL);
+    if (!ok)
+        return NULL;
+    filled(s, t, view);
+    return rows_of(s, t);
+}
+
+const float *carat_sight_find(carat_sight *s, const carat_view *view)
+{
+    slot *t = find(s, view);
+    if (!t)
+        return NULL;
     t->used = s->step;
     return rows_of(s, t);
+}
+
+void carat_sight_count_cached(carat_sight *s, size_t n)
+{
+    s->stats.n_cached += n;
+}
+
+bool carat_sight_work(carat_sight *s, const carat_view *view, size_t *done, carat_err *err)
+{
+    if (!s->at_work || memcmp(s->work_hash, view->hash, sizeof s->work_hash) != 0) {
+        s->at_work = NULL;
+        slot *t = slot_for(s, view, err);
+        if (!t)
+            return false;
+        t->is_full = false;
+        s->at_work = t;
+        memcpy(s->work_hash, view->hash, sizeof s->work_hash);
+        carat_vision_begin(s->vision, view->rgb, rows_of(s, t));
+    }
+    slot *t = s->at_work;
+    t->used = s->step;
+    if (!carat_vision_advance(s->vision, done, err)) {
+        s->at_work = NULL;
+        return false;
+    }
+    if (*done == carat_vision_shape(s->vision)->n_layer) {
+        filled(s, t, view);
+        s->at_work = NULL;
+    }
+    return true;
 }

@@ -37,6 +37,13 @@ void carat_sight_begin(carat_sight *s);
 const float *carat_sight_rows(carat_sight *s, const carat_view *view,
                               bool (*progress)(void *arg, size_t done, size_t total), void *arg, carat_err *err);
 
+/* The rows of a view if they are in the cache, valid as above; else NULL. */
+const float *carat_sight_find(carat_sight *s, const carat_view *view);
+/* Encodes a view that is not in the cache, a layer a call; *done layers are, the shape's n_layer at the end. Another
+ * view's, or a call of carat_sight_rows, in between loses what was done. Errors as carat_sight_rows. */
+bool carat_sight_work(carat_sight *s, const carat_view *view, size_t *done, carat_err *err);
+void carat_sight_count_cached(carat_sight *s, size_t n); /* n views were found that nobody had to wait for */
+
 typedef struct carat_sight_stats {
     uint64_t n_encoded, n_cached; /* views that were computed, and that were found */
 } carat_sight_stats;

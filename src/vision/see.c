@@ -203,20 +203,6 @@ static void finish(work *w, const carat_tower_layer *l)
     }
 }
 
-/* True where the caller wants to stop; every thread hears the same. */
-static bool is_stopped(const work *w, size_t layer)
-{
-    carat_vision *v = w->v;
-    size_t n = v->tower.cfg.n_layer;
-    if (!v->progress)
-        return false;
-    carat_pool_barrier(v->pool);
-    if (w->thread == 0)
-        v->is_stopped = !v->progress(v->progress_arg, v->image * n + layer + 1, v->n_images * n);
-    carat_pool_barrier(v->pool);
-    return v->is_stopped;
-}
-
 /* ---- tokens ---- */
 
 /* The mean over the token's square of patches. */
@@ -268,21 +254,27 @@ static void project_out(work *w)
     show(w, "projector.output", v->out, v->n_token, width);
 }
 
+static void see_layer(work *w, size_t layer)
+{
+    carat_vision *v = w->v;
+    const carat_tower_layer *l = &v->tower.layers[layer];
+    char name[32];
+    project_in(w, l);
+    attend(w);
+    finish(w, l);
+    snprintf(name, sizeof name, "siglip.layer%02zu", layer);
+    show(w, name, v->x, v->n_patch, v->hidden);
+}
+
 void carat_vision_see(void *vision, int thread, int n_threads)
 {
     carat_vision *v = vision;
-    work w = { .v = v, .own = &v->own[thread], .thread = thread, .n_threads = n_threads };
-    embed(&w);
-    for (size_t i = 0; i < v->tower.cfg.n_layer; i++) {
-        char name[32];
-        const carat_tower_layer *l = &v->tower.layers[i];
-        project_in(&w, l);
-        attend(&w);
-        finish(&w, l);
-        snprintf(name, sizeof name, "siglip.layer%02zu", i);
-        show(&w, name, v->x, v->n_patch, v->hidden);
-        if (is_stopped(&w, i))
-            return;
-    }
-    project_out(&w);
+    work w = { .v = v, .own = &v->own[thread], .thread = thread, .n_threads = n_threads, .counter = v->counter };
+    if (v->layer == 0)
+        embed(&w);
+    see_layer(&w, v->layer);
+    if (v->layer + 1 == v->tower.cfg.n_layer)
+        project_out(&w);
+    if (thread == 0)
+        v->next_counter = w.counter;
 }

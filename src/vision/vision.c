@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "vision/vision.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 #include "image/image.h"
@@ -161,26 +162,49 @@ void carat_vision_set_progress(carat_vision *v, bool (*fn)(void *arg, size_t don
 
 /* ---- seeing ---- */
 
+static void begin(carat_vision *v, const float *pixels, const uint8_t *rgb, float *out)
+{
+    v->pixels = pixels;
+    v->rgb = rgb;
+    v->out = out;
+    v->is_busy = true;
+    v->layer = v->counter = 0;
+    atomic_store_explicit(&v->is_bad, false, memory_order_relaxed);
+    for (size_t j = 0; j < carat_vision_calls(v); j++)
+        atomic_store_explicit(&v->counters[j].next, 0, memory_order_relaxed);
+}
+
+void carat_vision_begin(carat_vision *v, const uint8_t *rgb, float *out)
+{
+    begin(v, NULL, rgb, out);
+}
+
+bool carat_vision_advance(carat_vision *v, size_t *done, carat_err *err)
+{
+    assert(v->is_busy);
+    carat_pool_run(v->pool, carat_vision_see, v);
+    v->counter = v->next_counter;
+    *done = ++v->layer;
+    v->is_busy = v->layer < v->tower.cfg.n_layer;
+    return v->is_busy || !atomic_load_explicit(&v->is_bad, memory_order_relaxed) ||
+           carat_fail(err, CARAT_ENUMERIC, CARAT_NOWHERE, "the tokens of an image are not finite");
+}
+
 static bool encode(carat_vision *v, const float *pixels, const uint8_t *rgb, size_t n, float *out, carat_err *err)
 {
-    size_t size = v->tower.cfg.image_size, values = 3 * size * size;
-    v->n_images = n;
+    size_t size = v->tower.cfg.image_size, values = 3 * size * size, n_layer = v->tower.cfg.n_layer, done;
     for (size_t i = 0; i < n; i++) {
-        v->image = i;
-        v->pixels = pixels ? pixels + i * values : NULL;
-        v->rgb = rgb ? rgb + i * values : NULL;
-        v->out = out + i * v->n_token * v->tower.text_width;
-        v->is_stopped = false;
-        atomic_store_explicit(&v->is_bad, false, memory_order_relaxed);
-        for (size_t j = 0; j < carat_vision_calls(v); j++)
-            atomic_store_explicit(&v->counters[j].next, 0, memory_order_relaxed);
-        carat_pool_run(v->pool, carat_vision_see, v);
-        if (v->is_stopped)
-            return carat_fail(err, CARAT_ECANCELLED, CARAT_NOWHERE, "looking at image %zu of %zu was stopped", i + 1,
-                              n);
-        if (atomic_load_explicit(&v->is_bad, memory_order_relaxed))
-            return carat_fail(err, CARAT_ENUMERIC, CARAT_NOWHERE, "the tokens of image %zu of %zu are not finite",
-                              i + 1, n);
+        begin(v, pixels ? pixels + i * values : NULL, rgb ? rgb + i * values : NULL,
+              out + i * v->n_token * v->tower.text_width);
+        while (v->is_busy) {
+            if (!carat_vision_advance(v, &done, err))
+                return carat_fail_in(err, "image %zu of %zu", i + 1, n);
+            if (v->progress && !v->progress(v->progress_arg, i * n_layer + done, n * n_layer)) {
+                v->is_busy = false;
+                return carat_fail(err, CARAT_ECANCELLED, CARAT_NOWHERE, "looking at image %zu of %zu was stopped",
+                                  i + 1, n);
+            }
+        }
     }
     return true;
 }

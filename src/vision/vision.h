@@ -52,6 +52,12 @@ const carat_vision_config *carat_vision_shape(const carat_vision *v);
 bool carat_vision_encode(carat_vision *v, const float *pixels, size_t n, float *out, carat_err *err);
 bool carat_vision_encode_rgb(carat_vision *v, const uint8_t *rgb, size_t n, float *out, carat_err *err);
 
+/* The same a layer at a time, so that other work can be done in between. begin takes one image (rgb and out are
+ * borrowed until the last layer is done) and forgets one that is under way; advance does its next layer and tells how
+ * many are done: of carat_vision_shape(v)->n_layer. Errors: CARAT_ENUMERIC, after the last layer. */
+void carat_vision_begin(carat_vision *v, const uint8_t *rgb, float *out);
+bool carat_vision_advance(carat_vision *v, size_t *done, carat_err *err);
+
 /* NULL stops tracing. */
 void carat_vision_set_trace(carat_vision *v, carat_vision_trace *fn, void *arg);
 /* Called after each layer with layers done and all, over all images of the call; false stops. NULL: nobody. */

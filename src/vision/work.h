@@ -38,11 +38,11 @@ struct carat_vision {
     void *progress_arg;
 
     /* The image at work: one of the two, and where its tokens go. */
-    const float *pixels; /* [3][size][size] */
-    const uint8_t *rgb;  /* [size][size][3] */
-    float *out;          /* [n_token, text_width] */
-    size_t image, n_images;
-    bool is_stopped;
+    const float *pixels;                 /* [3][size][size] */
+    const uint8_t *rgb;                  /* [size][size][3] */
+    float *out;                          /* [n_token, text_width] */
+    bool is_busy;                        /* an image is at work, its first `layer` layers are done */
+    size_t layer, counter, next_counter; /* counters used by them; by the layer at work too */
     atomic_bool is_bad;
 
     float *x;                      /* residual stream [n_patch, hidden] */
@@ -63,7 +63,8 @@ struct carat_vision {
 
 /* Calls by piece for one image. */
 size_t carat_vision_calls(const carat_vision *v);
-/* A job of the pool: carat_vision -> its image's tokens in v->out. */
+/* A job of the pool: the next layer of a carat_vision's image; with the first the patches, with the last its tokens in
+ * v->out. */
 void carat_vision_see(void *vision, int thread, int n_threads);
 
 #endif
