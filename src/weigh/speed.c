@@ -16,7 +16,7 @@ typedef struct share {
 } share;
 
 static const share of_devices = { { 0.50, 0.85 }, { 0.30, 0.75 }, { 0.25, 0.60 } };
-static const share of_here = { { 0.80, 1.00 }, { 0.65, 0.95 }, { 0.55, 0.90 } };
+static const share of_here = { { 0.80, 1.00 }, { 0.50, 0.95 }, { 0.45, 0.90 } };
 
 void carat_weigh_speed(const carat_weight *w, const carat_device *d, carat_speed *out)
 {
