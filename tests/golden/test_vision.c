@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "format/gguf_write.h"
 #include "format/safetensors.h"
 #include "golden_file.h"
 #include "image/image.h"
@@ -24,14 +25,123 @@ typedef struct packaging {
     const char *vision, *text; /* under TEST_DATA/models */
 } packaging;
 
-static const packaging packagings[] = {
+/* One file with text and tower, in the layout that Ollama stores, is made from the other two; its name holds that of
+ * the mmproj file, whose projector is in f16. */
+static char combined[2][512];
+
+static packaging packagings[] = {
     { "tiny-vl", "tiny-vl", "tiny-vl" },
     { "tiny-vl", "tiny-vl/gguf/mmproj-tiny-vl-f32.gguf", "tiny-vl/gguf/tiny-vl-f32.gguf" },
     { "vl-small-window", "vl-small-window", "vl-small-window" },
     { "vl-small-window", "vl-small-window/gguf/mmproj-vl-small-window-f32.gguf",
       "vl-small-window/gguf/vl-small-window-f32.gguf" },
+    { "tiny-vl", combined[0], combined[0] },
+    { "vl-small-window", combined[1], combined[1] },
 };
 #define N_PACKAGING (sizeof packagings / sizeof *packagings)
+
+/* ---- one file of two ---- */
+
+/* The name that a tensor of an mmproj file has in a combined one. */
+static void combined_name(const char *name, char out[96])
+{
+    static const char *const pairs[][2] = {
+        { "patch_embd", "patch_embedding" },
+        { "position_embd", "position_embedding" },
+        { "post_ln", "post_layernorm" },
+        { "soft_emb_norm", "mm_soft_emb_norm" },
+        { "attn_out", "attn_output" },
+        { "input_projection", "mm_input_projection" },
+        { ".ln1", ".layer_norm1" },
+        { ".ln2", ".layer_norm2" },
+        { "ffn_up", "mlp.fc1" },
+        { "ffn_down", "mlp.fc2" },
+    };
+    snprintf(out, 96, "%s", name);
+    for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
+        const char *at = strstr(name, pairs[i][0]);
+        if (at)
+            snprintf(out, 96, "%.*s%s%s", (int)(at - name), name, pairs[i][1], at + strlen(pairs[i][0]));
+    }
+}
+
+static void declare(carat_gguf_writer *w, const carat_gguf *g, bool is_tower)
+{
+    const carat_tensors *t = carat_gguf_tensors(g);
+    for (size_t i = 0; i < t->n; i++) {
+        char name[96];
+        snprintf(name, sizeof name, "%s", t->items[i].name);
+        if (is_tower)
+            combined_name(t->items[i].name, name);
+        carat_gguf_writer_tensor(w, name, t->items[i].type, t->items[i].n_dims, t->items[i].dims);
+    }
+}
+
+static void combine(const char *text, const char *tower, const char *out)
+{
+    carat_gguf *g[2];
+    carat_gguf_writer *w;
+    carat_err err;
+    char path[512], key[128];
+    const char *const files[] = { text, tower };
+    for (int i = 0; i < 2; i++) {
+        snprintf(path, sizeof path, TEST_DATA "/models/%s", files[i]);
+        if (!carat_gguf_open(path, &g[i], &err))
+            fail_msg("%s", err.msg);
+    }
+    if (!carat_gguf_create(out, &w, &err))
+        fail_msg("%s", err.msg);
+    for (size_t i = 0; i < carat_gguf_n_kv(g[0]); i++)
+        carat_gguf_writer_copy(w, carat_gguf_kv_at(g[0], i));
+    int64_t pool = 4, image = 0, patch = 1;
+    for (size_t i = 0; i < carat_gguf_n_kv(g[1]); i++) { /* clip.vision.X is gemma3.vision.X there */
+        carat_gguf_kv kv = *carat_gguf_kv_at(g[1], i);
+        if (strncmp(kv.key, "clip.vision.", 12) != 0)
+            continue;
+        snprintf(key, sizeof key, "gemma3.%s", kv.key + 5);
+        kv.key = key;
+        carat_gguf_writer_copy(w, &kv);
+    }
+    assert_true(carat_gguf_int(g[1], "clip.vision.projector.scale_factor", 1, 64, &pool, &err) &&
+                carat_gguf_int(g[1], "clip.vision.image_size", 1, 4096, &image, &err) &&
+                carat_gguf_int(g[1], "clip.vision.patch_size", 1, 4096, &patch, &err));
+    int64_t side = image / patch / pool;
+    carat_gguf_writer_u32(w, "gemma3.mm.tokens_per_image", (uint32_t)(side * side));
+    declare(w, g[0], false), declare(w, g[1], true);
+    for (int i = 0; i < 2; i++)
+        for (size_t k = 0; k < carat_gguf_tensors(g[i])->n; k++) {
+            const carat_tensor *t = &carat_gguf_tensors(g[i])->items[k];
+            assert_true(carat_gguf_writer_data(w, t->data, t->bytes, &err));
+        }
+    if (!carat_gguf_finish(w, &err))
+        fail_msg("%s", err.msg);
+    carat_gguf_close(g[0]), carat_gguf_close(g[1]);
+}
+
+static char folder[] = "/tmp/carat-test-XXXXXX";
+
+static int make_combined(void **state)
+{
+    (void)state;
+    assert_non_null(mkdtemp(folder));
+    snprintf(combined[0], sizeof combined[0], "%s/with-mmproj-tiny-vl.gguf", folder);
+    snprintf(combined[1], sizeof combined[1], "%s/with-mmproj-vl-small-window.gguf", folder);
+    combine(packagings[1].text, packagings[1].vision, combined[0]);
+    combine(packagings[3].text, packagings[3].vision, combined[1]);
+    return 0;
+}
+
+static int remove_combined(void **state)
+{
+    (void)state;
+    remove(combined[0]), remove(combined[1]), remove(folder);
+    return 0;
+}
+
+static void path_of(const char *name, char out[512])
+{
+    snprintf(out, 512, *name == '/' ? "%s%s" : "%s/models/%s", *name == '/' ? "" : TEST_DATA, name);
+}
 
 /* ---- a tower opened for comparing ---- */
 
@@ -56,7 +166,7 @@ static void eyes_open(eyes *e, const packaging *p, int n_threads, bool exact)
     e->g = golden_open(path);
     golden_array out = golden_get(e->g, "projector.output");
     e->n_images = out.shape[0], e->n_token = out.shape[1], e->width = out.shape[2];
-    snprintf(path, sizeof path, TEST_DATA "/models/%s", p->vision);
+    path_of(p->vision, path);
     if (!carat_vision_open(path, e->width, &e->k, e->pool, &(carat_vision_options){ .exact = exact }, &e->v, &err))
         fail_msg("%s", err.msg);
     assert_int_equal(carat_vision_shape(e->v)->tokens_per_image, e->n_token);
@@ -395,7 +505,7 @@ static void test_prompts(void **state)
         char path[512];
         double worst = 0;
         eyes_open(&e, &packagings[i], 2, true);
-        snprintf(path, sizeof path, "models/%s", packagings[i].text);
+        path_of(packagings[i].text, path);
         subject_open(&s, path, (subject_options){ .level = level, .exact = true, .scale = CARAT_EMBED_SCALE_EXACT });
         float *soft = see_all(&e, golden_f32(e.g, "pixel_values", 0, NULL));
         /* vl-small-window's bf16 weights fit f16 as they are */
@@ -420,5 +530,5 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_converted),
         cmocka_unit_test(test_prompts),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, make_combined, remove_combined);
 }
