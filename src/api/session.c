@@ -198,11 +198,7 @@ bool carat_session_prompt(carat_session *s, const carat_prompt *p, size_t *cache
     same = carat_stream_whole(t->keys, t->n, same < t->n ? same : t->n - 1);
     carat_scheduler_visit(s->engine->scheduler);
     *cached = carat_seq_rewind(&s->seq, same);
-    if (*cached < same) { /* its own window has moved on: the index may know a longer beginning than is left */
-        carat_seq_rewind(&s->seq, 0);
-        carat_seq_resume(&s->seq, t, t->n - 1);
-        *cached = s->seq.n;
-    } else if (same == 0) {
+    if (*cached == 0) { /* nothing of its own is of use: perhaps something of another's */
         carat_seq_resume(&s->seq, t, t->n - 1);
         *cached = s->seq.n;
     }
