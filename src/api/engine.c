@@ -127,7 +127,7 @@ static carat_cache_options cache_options(const carat_engine *e, const carat_opti
     carat_cache_options o = {
         .context = e->n_ctx,
         .n_seqs = e->so.max_jobs,
-        .max_batch = e->so.batch < e->n_ctx ? e->so.batch : e->n_ctx,
+        .max_batch = carat_job_reach(e->so.batch, e->n_ctx),
         .elem = e->is_exact                      ? CARAT_KV_F32
                 : opt->cache == CARAT_CACHE_Q8_0 ? CARAT_KV_Q8_0
                                                  : CARAT_KV_F16,

@@ -140,16 +140,16 @@ void carat_request_next(carat_request *r, double seconds, carat_event *out, cara
     double until = carat_now() + seconds;
     *out = (carat_event){ .kind = CARAT_EVENT_END };
     while (r->n_ended < r->n) {
-        bool is_last = r->n - r->n_ended == 1;
+        bool is_last = r->n - r->n_ended == 1, has_waited = false;
         for (size_t k = 0; k < r->n; k++) {
             size_t i = (r->turn + k) % r->n;
             if (r->has_ended[i])
                 continue;
             /* The only one left is waited for; of several each gets a glance, in turn. */
-            double wait = is_last ? -1 : k == 0 ? GLANCE_SECONDS : 0, left = until - carat_now();
-            left = left > 0 ? left : 0;
-            if (seconds >= 0 && (wait < 0 || wait > left))
-                wait = left;
+            double wait = is_last ? seconds : has_waited ? 0 : GLANCE_SECONDS, left = until - carat_now();
+            has_waited = true;
+            if (seconds >= 0 && wait > left)
+                wait = left > 0 ? left : 0; /* below 0 would be forever */
             if (look(r, i, wait, out, err)) {
                 r->turn = i + 1;
                 return;

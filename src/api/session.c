@@ -165,6 +165,21 @@ bool carat_session_append_logits(carat_session *s, const int32_t *ids, size_t n,
     return ok;
 }
 
+/* Image tokens have rows of their own; the others' are looked up. A step with an id that has none would fail for all
+ * who are in it. */
+static bool check_ids(const carat_engine *e, const carat_stream *t, carat_err *err)
+{
+    size_t place = 0, n_vocab = e->model->cfg.n_vocab;
+    for (size_t i = 0; i < t->n; i++) {
+        while (place < t->n_places && i >= t->places[place].at + t->n_soft)
+            place++;
+        bool is_soft = place < t->n_places && i >= t->places[place].at;
+        if (!is_soft && (t->ids[i] < 0 || (size_t)t->ids[i] >= n_vocab))
+            return carat_fail(err, CARAT_EARG, i, "token id %d, the vocabulary has 0 to %zu", t->ids[i], n_vocab - 1);
+    }
+    return true;
+}
+
 bool carat_can_take(const carat_engine *e, const carat_prompt *p, carat_err *err)
 {
     if (p->stream.n_places && !e->sight)
@@ -172,7 +187,7 @@ bool carat_can_take(const carat_engine *e, const carat_prompt *p, carat_err *err
     if (p->stream.n_places && carat_sight_shape(e->sight)->tokens_per_image != p->stream.n_soft)
         return carat_fail(err, CARAT_EARG, CARAT_NOWHERE, "a prompt made for another model: %zu tokens an image",
                           p->stream.n_soft);
-    return true;
+    return check_ids(e, &p->stream, err);
 }
 
 bool carat_session_append_prompt(carat_session *s, const carat_prompt *p, on_logits_fn *on_logits, void *arg,
@@ -282,8 +297,10 @@ bool carat_session_generate(carat_session *s, const carat_generation *g, carat_r
             size_t kept, want = had + (told ? told - 1 : 0);
             if (want < s->seq.n)
                 carat_session_rewind(s, want, &kept, NULL);
-            if (result->finish != CARAT_FINISH_STOP || result->n_generated > told)
+            /* A stop string may have ended with the last token told; a stop token came later, if at all. */
+            if (result->finish != CARAT_FINISH_STOP || result->stop_id >= 0 || result->n_generated > told)
                 result->finish = CARAT_FINISH_CANCELLED;
+            result->stop_id = -1;
             result->n_generated = told;
         }
         s->has_logits = false;

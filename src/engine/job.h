@@ -27,6 +27,10 @@ typedef enum carat_job_state {
 /* How far an answer may run ahead of whoever listens. */
 #define CARAT_JOB_EVENTS 32
 
+/* What the cache must remember of local layers (kv/cache.h, max_batch): the longest step, and what an answer may be
+ * ahead when its listener ends it and the session goes back. */
+size_t carat_job_reach(size_t batch, size_t n_ctx);
+
 typedef struct carat_job carat_job;
 
 struct carat_job {

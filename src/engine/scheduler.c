@@ -20,9 +20,9 @@ struct carat_scheduler {
     pthread_cond_t wake; /* for the thread: work, a free place in a ring, visitors gone, the end */
     pthread_cond_t idle; /* for visitors: no step is running */
     bool has_lock;
-    bool is_busy; /* a step is running: sequences and parts are the thread's */
-    size_t n_visitors;
-    carat_job *first, *last; /* all that are not done, in order of submission */
+    bool is_busy;              /* a step is running: sequences and parts are the thread's */
+    size_t n_visitors, n_left; /* those who wait or are in; those who have gone, ever */
+    carat_job *first, *last;   /* all that are not done, in order of submission */
     size_t n_jobs, n_queued;
     size_t n_waiting; /* followers with a sequence, not in the list yet */
     carat_job **able; /* [max_jobs] jobs of the next step */
@@ -54,6 +54,12 @@ void carat_job_deinit(carat_job *j)
     carat_generator_close(j->gen);
     j->gen = NULL;
     pthread_cond_destroy(&j->news);
+}
+
+size_t carat_job_reach(size_t batch, size_t n_ctx)
+{
+    size_t most = batch > CARAT_JOB_EVENTS ? batch : CARAT_JOB_EVENTS;
+    return most < n_ctx ? most : n_ctx;
 }
 
 static void swap_said(carat_said *a, carat_said *b)
@@ -132,10 +138,11 @@ static void finish(carat_scheduler *s, carat_job *j, bool ok)
         }
 }
 
-/* Cancelled or late. An answer that has begun is cut, not failed. */
+/* Cancelled or late. An answer whose prompt is read is cut, not failed. */
 static void stop(carat_scheduler *s, carat_job *j, bool is_late)
 {
-    if (j->state == CARAT_JOB_DECODING && !is_late) {
+    bool is_answering = j->state == CARAT_JOB_DECODING || (j->gen && j->at == j->stream->n);
+    if (is_answering && !is_late) {
         j->result.finish = CARAT_FINISH_CANCELLED;
         finish(s, j, true);
         return;
@@ -168,6 +175,7 @@ static void begin(carat_scheduler *s, carat_job *j)
     j->state = CARAT_JOB_READING;
     j->started = carat_now();
     j->at = j->from;
+    s->stats.cached_tokens += j->from;
     carat_stream_places(j->stream, j->from, j->stream->n, &j->n_images);
 }
 
@@ -185,14 +193,23 @@ static bool open_all(carat_scheduler *s, carat_job *j, carat_err *err)
     return false;
 }
 
+/* Does another job hold memory that its end will give back? A session's memory stays the session's. */
+static bool somebody_will_leave(const carat_scheduler *s)
+{
+    for (const carat_job *j = s->first; j; j = j->next)
+        if (j->own.kv)
+            return true;
+    return false;
+}
+
 /* Gives a job its sequence, and with it the prefix that the cache knows. False: not now. */
 static bool admit(carat_scheduler *s, carat_job *j)
 {
     carat_err err;
     if (!open_all(s, j, &err)) {
-        if (err.code == CARAT_ELIMIT && s->n_jobs - s->n_queued > 0)
+        if (err.code == CARAT_ELIMIT && somebody_will_leave(s))
             return false;
-        j->err = err; /* nobody runs whose end would help */
+        j->err = err;
         finish(s, j, false);
         return true;
     }
@@ -203,7 +220,6 @@ static bool admit(carat_scheduler *s, carat_job *j)
     }
     carat_seq_resume(j->seq, j->stream, j->stream->n - 1);
     j->from = j->n_cached = j->own.n;
-    s->stats.cached_tokens += j->own.n;
     begin(s, j);
     return true;
 }
@@ -221,19 +237,21 @@ static size_t group_size(const carat_job *j)
     return n;
 }
 
-/* In order: the first that does not fit holds up those behind it, or it would wait forever. */
+/* In order: the first that does not fit holds up those behind it, or it would wait forever. One that waits for memory
+ * does not hold up sessions' jobs, which have theirs. */
 static void admit_queued(carat_scheduler *s)
 {
+    bool no_memory = false;
     for (carat_job *j = s->first, *next; j && s->n_queued; j = next) {
         next = j->next;
-        if (j->state != CARAT_JOB_QUEUED)
+        if (j->state != CARAT_JOB_QUEUED || (no_memory && !j->seq))
             continue;
         if (count_running(s) + group_size(j) > s->run.o.max_jobs)
             return;
         if (j->seq)
             begin(s, j);
-        else if (!admit(s, j))
-            return;
+        else
+            no_memory = !admit(s, j);
     }
 }
 
@@ -251,16 +269,19 @@ static size_t choose(carat_scheduler *s)
     return n;
 }
 
+/* A follower has become a fork, or could not: from now on it stands for itself. Under the lock. */
+static void come_of_age(carat_scheduler *s, carat_job *j)
+{
+    s->n_waiting--;
+    j->state = CARAT_JOB_READING;
+    j->started = j->first->started;
+    j->n_cached = j->own.n;
+    list_job(s, j);
+}
+
 /* What the step brought to a job; under the lock. */
 static void settle(carat_scheduler *s, carat_job *j)
 {
-    if (j->state == CARAT_JOB_WAITING) { /* it has become a fork, or could not */
-        s->n_waiting--;
-        j->state = CARAT_JOB_READING;
-        j->started = j->first->started;
-        j->n_cached = j->own.n;
-        list_job(s, j);
-    }
     if (j->is_failed) {
         bool cut = j->err.code == CARAT_ECANCELLED && j->state == CARAT_JOB_DECODING;
         if (cut)
@@ -297,6 +318,10 @@ static void step(carat_scheduler *s, size_t n)
     s->stats.busy_seconds += seconds;
     s->stats.read_tokens = s->run.read_tokens;
     s->stats.decoded_tokens = s->run.decoded_tokens;
+    /* Before anybody ends: with a job end the followers that still wait for its prompt. */
+    for (size_t i = 0; i < s->run.n_jobs; i++)
+        if (s->run.jobs[i]->state == CARAT_JOB_WAITING)
+            come_of_age(s, s->run.jobs[i]);
     /* Some failed before they could take part, while an image was looked at. */
     for (size_t i = 0; i < n; i++)
         if (s->able[i]->is_failed)
@@ -319,13 +344,21 @@ static void wait_a_little(carat_scheduler *s)
     pthread_cond_timedwait(&s->wake, &s->lock, &t);
 }
 
+/* Those who waited for the step's end. Who comes later waits for the next one: or the work would stand still for as
+ * long as somebody comes. */
+static void let_visitors_in(carat_scheduler *s)
+{
+    size_t all = s->n_left + s->n_visitors;
+    while (s->n_left < all && !s->quits)
+        pthread_cond_wait(&s->wake, &s->lock);
+}
+
 static void *work(void *arg)
 {
     carat_scheduler *s = arg;
     pthread_mutex_lock(&s->lock);
     while (!s->quits) {
-        while (s->n_visitors && !s->quits)
-            pthread_cond_wait(&s->wake, &s->lock);
+        let_visitors_in(s);
         stop_those_to_stop(s);
         admit_queued(s);
         size_t n = choose(s);
@@ -480,8 +513,9 @@ void carat_scheduler_visit(carat_scheduler *s)
 
 void carat_scheduler_leave(carat_scheduler *s)
 {
-    if (--s->n_visitors == 0)
-        pthread_cond_signal(&s->wake);
+    s->n_visitors--;
+    s->n_left++;
+    pthread_cond_signal(&s->wake);
     pthread_mutex_unlock(&s->lock);
 }
 

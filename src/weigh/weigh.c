@@ -44,7 +44,7 @@ static carat_cache_options cache_options(const carat_scale *s, size_t n_ctx, siz
     const carat_config *c = &s->m->cfg;
     carat_cache_options o = { .context = n_ctx,
                               .n_seqs = s->q.n_sessions,
-                              .max_batch = batch < n_ctx ? batch : n_ctx,
+                              .max_batch = carat_job_reach(batch, n_ctx),
                               .elem = s->q.is_exact                    ? CARAT_KV_F32
                                       : s->q.cache == CARAT_CACHE_Q8_0 ? CARAT_KV_Q8_0
                                                                        : CARAT_KV_F16,

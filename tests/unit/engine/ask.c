@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ask.h"
+
+#include <string.h>
+#include <time.h>
+
+#include "unit.h"
+
+void ask_must(bool ok, const carat_err *e)
+{
+    if (!ok)
+        fail_msg("%s: %s", carat_code_name(e->code), e->msg);
+}
+
+carat_engine *ask_open(const char *path, const carat_options *o)
+{
+    carat_engine *e;
+    carat_err err;
+    ask_must(carat_engine_open(path, o, &e, &err), &err);
+    return e;
+}
+
+void ask_ids(uint64_t seed, int32_t *ids, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        seed = seed * 6364136223846793005u + 1442695040888963407u;
+        ids[i] = i ? (int32_t)(20 + (seed >> 33) % 480) : 2;
+    }
+}
+
+carat_prompt *ask_prompt(const carat_engine *e, const int32_t *ids, size_t n)
+{
+    carat_prompt *p;
+    carat_err err;
+    ask_must(carat_prompt_ids(e, ids, n, NULL, 0, NULL, &p, &err), &err);
+    return p;
+}
+
+carat_prompt *ask_random(const carat_engine *e, uint64_t seed, size_t n)
+{
+    int32_t ids[4096];
+    assert_true(n <= 4096);
+    ask_ids(seed, ids, n);
+    return ask_prompt(e, ids, n);
+}
+
+carat_generation ask_greedy(size_t max_tokens)
+{
+    carat_generation g = { .sampling = carat_sampling_default(), .max_tokens = max_tokens, .ignore_eos = true };
+    g.sampling.temperature = 0;
+    g.n_top = ASK_TOP;
+    return g;
+}
+
+carat_request *ask(carat_engine *e, const carat_request_options *o)
+{
+    carat_request *r;
+    carat_err err;
+    ask_must(carat_request_submit(e, o, &r, &err), &err);
+    return r;
+}
+
+static void add_token(answer *a, const carat_token *t)
+{
+    assert_true(!a->has_ended && a->len + t->len < sizeof a->text);
+    memcpy(a->text + a->len, t->text, t->len);
+    a->text[a->len += t->len] = '\0';
+    if (t->id < 0)
+        return;
+    assert_true(a->n < ASK_MAX && t->n_top <= ASK_TOP);
+    a->ids[a->n] = t->id;
+    a->logprobs[a->n] = t->logprob;
+    if (t->n_top)
+        memcpy(a->top[a->n], t->top, t->n_top * sizeof *t->top);
+    a->n++;
+}
+
+bool ask_next(carat_request *r, double seconds, answer *answers)
+{
+    carat_event ev;
+    carat_err err = { 0 };
+    carat_request_next(r, seconds, &ev, &err);
+    if (ev.kind == CARAT_EVENT_END || ev.kind == CARAT_EVENT_NONE)
+        return false;
+    answer *a = &answers[ev.answer];
+    if (ev.kind == CARAT_EVENT_TOKEN) {
+        add_token(a, &ev.token);
+        return true;
+    }
+    assert_false(a->has_ended);
+    a->has_ended = true;
+    a->ok = ev.kind == CARAT_EVENT_ANSWER;
+    a->result = ev.result;
+    a->err = err;
+    return true;
+}
+
+void ask_rest(carat_request *r, answer *answers)
+{
+    while (ask_next(r, -1, answers))
+        ;
+}
+
+void ask_whole(carat_engine *e, const carat_request_options *o, answer *answers)
+{
+    carat_request *r = ask(e, o);
+    size_t n = o->n_answers ? o->n_answers : 1;
+    memset(answers, 0, n * sizeof *answers);
+    ask_rest(r, answers);
+    for (size_t i = 0; i < n; i++)
+        assert_true(answers[i].has_ended);
+    carat_request_free(r);
+}
+
+void ask_same(const answer *a, const answer *b, const char *what)
+{
+    if (a->ok != b->ok || a->result.finish != b->result.finish || a->result.stop_id != b->result.stop_id)
+        fail_msg("%s: ended otherwise (%s; %s)", what, a->ok ? "well" : a->err.msg, b->ok ? "well" : b->err.msg);
+    if (a->n != b->n || a->len != b->len || memcmp(a->text, b->text, a->len) != 0)
+        fail_msg("%s: %zu tokens and %zu bytes, %zu tokens and %zu bytes, or other bytes", what, a->n, a->len, b->n,
+                 b->len);
+    for (size_t i = 0; i < a->n; i++)
+        if (a->ids[i] != b->ids[i] || memcmp(&a->logprobs[i], &b->logprobs[i], sizeof(float)) != 0 ||
+            memcmp(a->top[i], b->top[i], sizeof a->top[i]) != 0)
+            fail_msg("%s: token %zu differs", what, i);
+}
+
+void ask_sleep(double seconds)
+{
+    const struct timespec t = { .tv_sec = (time_t)seconds,
+                                .tv_nsec = (long)((seconds - (double)(time_t)seconds) * 1e9) };
+    nanosleep(&t, NULL);
+}
+
+double ask_now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}

@@ -1,0 +1,49 @@
+/* ask.h - asking an engine and keeping all it says: for tests of requests.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef CARAT_TESTS_ASK_H
+#define CARAT_TESTS_ASK_H
+
+#include "carat.h"
+
+#define ASK_MAX 512 /* tokens of an answer */
+#define ASK_TOP 20
+
+typedef struct answer {
+    bool has_ended, ok;
+    carat_err err;
+    carat_result result;
+    size_t n; /* tokens told */
+    int32_t ids[ASK_MAX];
+    float logprobs[ASK_MAX];
+    carat_top top[ASK_MAX][ASK_TOP];
+    char text[4096];
+    size_t len;
+} answer;
+
+void ask_must(bool ok, const carat_err *e); /* fails the running test */
+
+carat_engine *ask_open(const char *path, const carat_options *o);
+/* <bos> and n - 1 ids that depend on the seed, all below 500. */
+void ask_ids(uint64_t seed, int32_t *ids, size_t n);
+carat_prompt *ask_prompt(const carat_engine *e, const int32_t *ids, size_t n);
+carat_prompt *ask_random(const carat_engine *e, uint64_t seed, size_t n);
+
+/* The largest logit each time, past the ends of texts, with all alternatives. */
+carat_generation ask_greedy(size_t max_tokens);
+
+carat_request *ask(carat_engine *e, const carat_request_options *o);
+/* What came; answers is [n_answers]. False: nothing within the time, or all have ended. */
+bool ask_next(carat_request *r, double seconds, answer *answers);
+/* Waits for the end of all. */
+void ask_rest(carat_request *r, answer *answers);
+/* Asks, waits, forgets. */
+void ask_whole(carat_engine *e, const carat_request_options *o, answer *answers);
+
+/* The same tokens, probabilities bit for bit, text and ending. */
+void ask_same(const answer *a, const answer *b, const char *what);
+
+void ask_sleep(double seconds);
+double ask_now(void);
+
+#endif
