@@ -71,6 +71,7 @@ bool cli_open_engine(const cli_command *cmd, const char *path, carat_vision_use 
         .chunk = (size_t)v->chunk,
         .n_ctx = (size_t)v->ctx,
         .n_sessions = v->sessions,
+        .n_queue = v->queue,
         .prefix_cache = v->prefix_cache,
         .vision = v->no_vision ? CARAT_VISION_OFF : vision,
         .mmproj = v->mmproj,

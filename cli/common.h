@@ -4,6 +4,7 @@
 #ifndef CARAT_CLI_COMMON_H
 #define CARAT_CLI_COMMON_H
 
+#include "base/json.h"
 #include "carat.h"
 #include "options.h"
 
@@ -16,6 +17,7 @@ typedef struct cli_model {
     size_t sessions;       /* set by the command; 0: 1 */
     uint64_t prefix_cache; /* likewise; as in carat_options */
     bool exact, trust_header, no_vision, quiet;
+    size_t queue; /* likewise: requests that may wait; 0: the default */
 } cli_model;
 
 extern cli_model cli_model_values;
@@ -32,6 +34,13 @@ bool cli_open_engine(const cli_command *cmd, const char *path, carat_vision_use 
 extern const cli_table cli_sampling_table;
 /* Settings from the options; the biases are parsed into storage that lives on. A seed that was not given is drawn. */
 bool cli_sampling(const cli_command *cmd, carat_sampling *out);
+
+/* ---- JSON ---- */
+
+/* A text with U+FFFD for what is no whole character. NULL: no memory. */
+json_t *cli_json_text(const char *text, size_t len);
+/* A token's entry as the OpenAI protocol has it: its text, and the true bytes. */
+json_t *cli_token_entry(const carat_tokenizer *tok, int32_t id, float logprob);
 
 /* ---- signals ---- */
 

@@ -9,8 +9,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
-#include "base/json.h"
-#include "base/utf8.h"
+#include "batch.h"
 #include "commands.h"
 #include "common.h"
 #include "pictures.h"
@@ -21,6 +20,7 @@ static struct {
     int64_t n, logprobs;
     bool raw, json, special, ignore_eos, no_bos;
     cli_list stops;
+    batch_options batch;
 } opt = { .n = -1, .logprobs = -1 };
 
 static const cli_option options[] = {
@@ -41,39 +41,22 @@ static const cli_option options[] = {
     { 0, "json", NULL, CLI_FLAG, &opt.json, NULL, "print one JSON object at the end instead of the text", 0, 0 },
 };
 
+static const cli_option batch_cli_options[] = {
+    { 0, "batch", NULL, CLI_TEXT, &opt.batch.in, "FILE",
+      "answer every line of a file in the format of OpenAI's Batch API; - is stdin", 0, 0 },
+    { 'o', "output", NULL, CLI_TEXT, &opt.batch.out, "FILE",
+      "where the answers go, as they are ready; what it holds already is not asked again", 0, 0 },
+    { 0, "parallel", NULL, CLI_INT, &opt.batch.parallel, "N",
+      "answers at once, each with room for --ctx-size tokens (default: 8, or what fits)", 1, 256 },
+    { 0, "batch-files", NULL, CLI_TEXT, &opt.batch.files, "DIR", "let lines name picture files in this folder", 0, 0 },
+};
+
 typedef struct answer {
     json_t *tokens, *logprobs; /* NULL without --json */
     const carat_tokenizer *tok;
     carat_buf text;
     bool is_streaming, write_failed, ends_in_newline;
 } answer;
-
-/* A token's entry as the OpenAI protocol has it: text with U+FFFD for what is no whole character, and the true bytes.
- */
-static json_t *token_entry(const carat_tokenizer *tok, int32_t id, float logprob)
-{
-    char *text;
-    size_t len;
-    if (!carat_decode(tok, &id, 1, true, &text, &len, NULL))
-        return json_pack("{s:i}", "id", id);
-    json_t *bytes = json_array();
-    carat_buf shown;
-    carat_buf_init(&shown, 1 << 20);
-    for (size_t i = 0; i < len; i++)
-        json_array_append_new(bytes, json_integer((unsigned char)text[i]));
-    for (size_t i = 0; i < len;) {
-        uint32_t cp;
-        size_t n = carat_utf8_next(text + i, len - i, &cp);
-        carat_buf_add(&shown, cp == CARAT_UTF8_BAD ? "\xef\xbf\xbd" : text + i, cp == CARAT_UTF8_BAD ? 3 : n);
-        i += n;
-    }
-    double p = logprob < -9999 ? -9999 : (double)logprob; /* no -inf in JSON */
-    json_t *e = json_pack("{s:i, s:s%, s:f, s:o}", "id", id, "token", shown.data ? shown.data : "", shown.len,
-                          "logprob", p, "bytes", bytes);
-    carat_buf_deinit(&shown);
-    carat_free(text);
-    return e;
-}
 
 static bool on_token(void *arg, const carat_token *t)
 {
@@ -83,8 +66,8 @@ static bool on_token(void *arg, const carat_token *t)
     if (a->logprobs && t->id >= 0) {
         json_t *top = json_array();
         for (size_t i = 0; i < t->n_top; i++)
-            json_array_append_new(top, token_entry(a->tok, t->top[i].id, t->top[i].logprob));
-        json_t *e = token_entry(a->tok, t->id, t->logprob);
+            json_array_append_new(top, cli_token_entry(a->tok, t->top[i].id, t->top[i].logprob));
+        json_t *e = cli_token_entry(a->tok, t->id, t->logprob);
         json_object_set_new(e, "top_logprobs", top);
         json_array_append_new(a->logprobs, e);
     }
@@ -260,19 +243,41 @@ static int answer_prompt(carat_engine *e, carat_session *s, const carat_prompt *
     return code;
 }
 
+/* The lines say what is asked; the command line only how, where they do not. */
+static int run_batch(const char *model, const cli_list *args, const carat_sampling *sampling,
+                     const carat_pan_scan *pan_scan)
+{
+    if (!opt.batch.in)
+        return cli_usage(&cli_run, "-o, --parallel and --batch-files need --batch FILE");
+    if (!opt.batch.out)
+        return cli_usage(&cli_run, "--batch needs -o FILE");
+    if (args->n || opt.prompt || opt.file || opt.system || cli_image_paths.n)
+        return cli_usage(&cli_run, "--batch takes its prompts, system texts and pictures from its lines");
+    if (opt.raw || opt.special || opt.no_bos || opt.ignore_eos || opt.stops.n || opt.logprobs >= 0)
+        return cli_usage(&cli_run, "--raw, --special, --no-bos, --ignore-eos, --stop and --logprobs do not go with "
+                                   "--batch: its lines say so");
+    opt.batch.max_tokens = opt.n > 0 ? (size_t)opt.n : 0;
+    opt.batch.sampling = *sampling;
+    opt.batch.pan_scan = *pan_scan;
+    opt.batch.json = opt.json;
+    return batch_run(&cli_run, model, &opt.batch);
+}
+
 static int run(int argc, char **argv)
 {
-    const cli_table tables[] = { CLI_TABLE("prompt and answer", options), cli_pictures_table, cli_model_table,
-                                 cli_sampling_table };
+    const cli_table tables[] = { CLI_TABLE("prompt and answer", options), cli_pictures_table,
+                                 CLI_TABLE("many prompts", batch_cli_options), cli_model_table, cli_sampling_table };
     cli_list args = { 0 };
     carat_sampling sampling;
     carat_pan_scan pan_scan;
-    if (!cli_parse(&cli_run, tables, 4, argc, argv, &args) || !cli_sampling(&cli_run, &sampling) ||
-        !cli_pan_scan(&cli_run, &pan_scan))
+    if (!cli_parse(&cli_run, tables, sizeof tables / sizeof *tables, argc, argv, &args) ||
+        !cli_sampling(&cli_run, &sampling) || !cli_pan_scan(&cli_run, &pan_scan))
         return CLI_USAGE;
     const char *path = cli_model_path(&args);
     if (!path)
         return cli_usage(&cli_run, "which model? (make model fetches a small one)");
+    if (opt.batch.in || opt.batch.out || opt.batch.parallel || opt.batch.files)
+        return run_batch(path, &args, &sampling, &pan_scan);
     if (opt.logprobs >= 0 && !opt.json)
         return cli_usage(&cli_run, "--logprobs needs --json");
     term_init(cli_model_values.quiet);
@@ -326,6 +331,15 @@ const cli_command cli_run = {
         "  carat run gemma-3-4b-it-q4_0.gguf \"Why is the sky blue?\"\n"
         "  carat run gemma-3-4b-it-q4_0.gguf --image cat.jpg \"What animal is this?\"\n"
         "  carat run model/ -f question.txt --temp 0 -n 200 --json\n"
-        "  cat notes.txt | carat run gemma.gguf --system \"Summarise in one sentence.\"",
+        "  cat notes.txt | carat run gemma.gguf --system \"Summarise in one sentence.\"\n"
+        "  carat run gemma.gguf --batch requests.jsonl -o answers.jsonl\n\n"
+        "--batch answers many prompts together, several times faster than one after the other. Lines in and out are\n"
+        "those of OpenAI's Batch API (/v1/chat/completions and /v1/completions); answers are written in the order in\n"
+        "which they are ready. After an interruption the same command goes on where it stopped: lines whose\n"
+        "custom_id the output has already are skipped, one that was cut off is written anew. A line that cannot be\n"
+        "answered is reported, gets an error line if it has a custom_id, and makes the exit code 1; take its line\n"
+        "out of the output to have it tried again. A custom_id that comes a second time is reported and skipped.\n"
+        "-n, --seed and the sampling options count where a line does not say; without a seed of its own a line draws\n"
+        "from --seed and its custom_id, so that the same batch gives the same answers.",
     .run = run,
 };

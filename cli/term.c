@@ -103,7 +103,7 @@ bool term_progress(void *arg, uint64_t done, uint64_t total)
     if (is_quiet || total == 0 || !isatty(2) || t - progress_start < 0.5 || (t - last < 0.1 && done < total))
         return true;
     last = t;
-    int width = term_width(2) - 40;
+    int width = term_width(2) - (int)strlen(what) - 12;
     width = width > 40 ? 40 : width < 8 ? 8 : width;
     int filled = (int)((double)width * (double)done / (double)total);
     fprintf(stderr, "\r\x1b[K%s [%.*s%*s] %3.0f %%", what, filled, "########################################",

@@ -1,0 +1,390 @@
+/* Many prompts at once: a window of requests slides over the input, the engine answers them together, and each answer
+ * is written when it is complete.
+ *
+ * One thread does it. It waits for the oldest request, which is being answered as requests begin in order, and then
+ * looks at what the others have brought; the engine keeps some tokens of each until then. The window holds twice as
+ * many requests as can be answered at once, so that the next one is always there.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "batch.h"
+#include "common.h"
+#include "term.h"
+
+#define DEFAULT_PARALLEL 8
+#define WAIT_SECONDS     0.02 /* so long may an answer wait for being looked at: the engine keeps 32 tokens of each */
+
+typedef struct work { /* a line that is being answered */
+    batch_ask ask;
+    batch_reply reply;
+    carat_request *request;
+    uint64_t line;
+} work;
+
+typedef struct batch {
+    const batch_options *o;
+    carat_engine *e;
+    const char *model; /* its name in answers */
+    batch_lines in;
+    batch_out out;
+    batch_ids ids;
+    size_t n_sessions, n_window;
+    work **works; /* [n_works], oldest first */
+    size_t n_works;
+    uint64_t n_lines; /* of the input that are not blank; 0: not known */
+    uint64_t n_before, done, failed, skipped, failed_before;
+    uint64_t prompt_tokens, cached_tokens, generated_tokens;
+    double start;
+} batch;
+
+/* ---- Ctrl-C ---- */
+
+static volatile sig_atomic_t interrupts;
+
+static void on_interrupt(int sig)
+{
+    if (interrupts++) { /* a second time: at once */
+        signal(sig, SIG_DFL);
+        raise(sig);
+    }
+}
+
+static void catch_interrupts(void)
+{
+    struct sigaction a = { .sa_handler = on_interrupt };
+    sigemptyset(&a.sa_mask);
+    sigaction(SIGINT, &a, NULL);
+    sigaction(SIGTERM, &a, NULL);
+}
+
+/* ---- one line ---- */
+
+static void report(const batch *b, uint64_t line, const char *msg)
+{
+    term_progress_end();
+    fprintf(stderr, "carat: %s:%" PRIu64 ": %s\n", b->in.name, line, msg);
+}
+
+static void free_work(work *w)
+{
+    carat_request_free(w->request);
+    batch_reply_deinit(&w->reply);
+    batch_ask_deinit(&w->ask);
+    free(w);
+}
+
+static bool write_line(batch *b, char *line, carat_err *err)
+{
+    bool ok = line ? batch_out_add(&b->out, line, err)
+                   : carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for a line of output");
+    free(line);
+    return ok;
+}
+
+/* Says why, and writes it where there is an id to write it under. */
+static bool fail_line(batch *b, uint64_t line, const char *id, const batch_fault *f, carat_err *err)
+{
+    b->failed++;
+    report(b, line, f->err.msg);
+    return !id || write_line(b, batch_fault_line(id, f), err);
+}
+
+/* Is that line to be answered? Not if its id was met or is in the output. */
+static bool is_new(batch *b, const work *w, bool *is_to_do, carat_err *err)
+{
+    unsigned *flags = batch_ids_at(&b->ids, w->ask.custom_id);
+    *is_to_do = false;
+    if (!flags)
+        return carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for the ids of %s", b->in.name);
+    if (*flags & BATCH_ID_MET) {
+        char msg[128];
+        snprintf(msg, sizeof msg, "custom_id '%.60s' is there a second time; the line is skipped", w->ask.custom_id);
+        b->failed++;
+        report(b, w->line, msg);
+    } else if (*flags & BATCH_ID_DONE) {
+        b->skipped++;
+        b->failed_before += (*flags & BATCH_ID_FAILED) != 0;
+    } else
+        *is_to_do = true;
+    *flags |= BATCH_ID_MET;
+    return true;
+}
+
+static bool submit(batch *b, work *w, batch_fault *f)
+{
+    if (!batch_reply_init(&w->reply, &w->ask)) {
+        carat_fail(&f->err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for an answer");
+        return batch_refuse_err(f, "");
+    }
+    return carat_request_submit(b->e, &w->ask.request, &w->request, &f->err) ||
+           batch_refuse_err(f, w->ask.is_chat ? "messages" : "prompt");
+}
+
+/* The line just read: into the window, or reported. False: the batch cannot go on. */
+static bool take_line(batch *b, carat_err *err)
+{
+    batch_fault f = { 0 };
+    bool is_to_do = false;
+    work *w = calloc(1, sizeof *w);
+    if (!w)
+        return carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for line %" PRIu64, b->in.number);
+    w->line = b->in.number;
+    if (b->in.is_long)
+        batch_refuse(&f, 0, "invalid_json_line", "", "the line is longer than %zu MiB", BATCH_MAX_LINE >> 20);
+    bool ok = (!b->in.is_long && batch_ask_parse(&w->ask, b->in.line.data, b->in.line.len, &f))
+                  ? is_new(b, w, &is_to_do, err)
+                  : fail_line(b, w->line, NULL, &f, err);
+    if (ok && is_to_do && batch_ask_fill(&w->ask, b->e, b->o, b->n_sessions, &f) && submit(b, w, &f)) {
+        b->works[b->n_works++] = w;
+        return true;
+    }
+    ok = ok && (!is_to_do || fail_line(b, w->line, w->ask.custom_id, &f, err));
+    free_work(w);
+    return ok;
+}
+
+/* Lines into the window until it is full. */
+static bool fill_window(batch *b, bool *at_end, carat_err *err)
+{
+    while (!*at_end && !interrupts && b->n_works < b->n_window) {
+        if (!batch_lines_next(&b->in, err)) {
+            *at_end = true;
+            return err->code == CARAT_OK;
+        }
+        if (b->in.number == 1 && b->in.line.len >= 3 && memcmp(b->in.line.data, "\xef\xbb\xbf", 3) == 0)
+            memcpy(b->in.line.data, "   ", 3); /* a byte order mark */
+        if (!batch_line_is_blank(&b->in) && !take_line(b, err))
+            return false;
+    }
+    return true;
+}
+
+/* ---- answers ---- */
+
+static bool finish(batch *b, work *w, carat_err *err)
+{
+    if (w->reply.has_failed)
+        return fail_line(b, w->line, w->ask.custom_id, &w->reply.fault, err);
+    size_t n_prompt, n_cached;
+    carat_request_prompt(w->request, &n_prompt, &n_cached);
+    b->done++;
+    b->prompt_tokens += n_prompt;
+    b->cached_tokens += n_cached;
+    return write_line(b, batch_reply_line(&w->reply, &w->ask, b->model, n_prompt, n_cached), err);
+}
+
+/* What one request has brought, waiting for the first of it; *is_over: all of it. */
+static void listen(batch *b, work *w, double seconds, bool *is_over)
+{
+    carat_event event;
+    carat_err err;
+    for (*is_over = false;; seconds = 0) {
+        carat_request_next(w->request, seconds, &event, &err);
+        *is_over = event.kind == CARAT_EVENT_END;
+        if (*is_over || event.kind == CARAT_EVENT_NONE)
+            return;
+        batch_reply_hear(&w->reply, &w->ask, carat_engine_tokenizer(b->e), &event, &err);
+        b->generated_tokens += event.kind == CARAT_EVENT_TOKEN && event.token.id >= 0;
+        if (event.kind == CARAT_EVENT_FAILED)
+            carat_request_cancel(w->request); /* its other answers are of no use */
+    }
+}
+
+static bool listen_to_all(batch *b, carat_err *err)
+{
+    size_t kept = 0;
+    bool ok = true;
+    for (size_t i = 0; i < b->n_works; i++) {
+        work *w = b->works[i];
+        bool is_over = false;
+        if (ok)
+            listen(b, w, i == 0 ? WAIT_SECONDS : 0, &is_over);
+        if (is_over) {
+            ok = finish(b, w, err);
+            free_work(w);
+        } else
+            b->works[kept++] = w;
+    }
+    b->n_works = kept;
+    return ok;
+}
+
+static void show_progress(const batch *b)
+{
+    uint64_t here = b->done + b->failed, done = b->n_before + here;
+    if (!b->n_lines || !here)
+        return;
+    char what[80];
+    double t = carat_now() - b->start;
+    uint64_t left = done < b->n_lines ? (uint64_t)(t / (double)here * (double)(b->n_lines - done)) : 0;
+    snprintf(what, sizeof what,
+             "%" PRIu64 " of %" PRIu64 ", %.1f tokens/s, %" PRIu64 ":%02" PRIu64 ":%02" PRIu64 " left", done,
+             b->n_lines, (double)b->generated_tokens / t, left / 3600, left / 60 % 60, left % 60);
+    term_progress(what, done < b->n_lines ? done : b->n_lines, b->n_lines);
+}
+
+static bool answer_all(batch *b, carat_err *err)
+{
+    bool at_end = false, ok = true;
+    while (ok && !interrupts) {
+        ok = fill_window(b, &at_end, err);
+        if (ok && b->n_works == 0 && at_end)
+            break;
+        ok = ok && listen_to_all(b, err);
+        show_progress(b);
+    }
+    term_progress_end();
+    for (size_t i = 0; i < b->n_works; i++) /* all at once, before each is waited for */
+        carat_request_cancel(b->works[i]->request);
+    for (size_t i = 0; i < b->n_works; i++)
+        free_work(b->works[i]);
+    return ok;
+}
+
+/* ---- before and after ---- */
+
+/* Bytes that could be taken now; UINT64_MAX: not known. */
+static uint64_t free_memory(void)
+{
+    FILE *f = fopen("/proc/meminfo", "re");
+    char line[128];
+    unsigned long long kib;
+    uint64_t bytes = UINT64_MAX;
+    while (f && fgets(line, sizeof line, f))
+        if (sscanf(line, "MemAvailable: %llu kB", &kib) == 1)
+            bytes = (uint64_t)kib << 10;
+    if (f)
+        fclose(f);
+    return bytes;
+}
+
+/* Eight, or half of it as often as memory asks for it. */
+static size_t choose_parallel(const batch_options *o, const char *model, bool has_pictures)
+{
+    size_t n = o->parallel ? (size_t)o->parallel : DEFAULT_PARALLEL;
+    const cli_model *v = &cli_model_values;
+    uint64_t room = free_memory();
+    carat_weigh_query q = { .model = model,
+                            .mmproj = v->mmproj,
+                            .text_only = v->no_vision || !has_pictures,
+                            .n_ctx = (size_t)v->ctx,
+                            .chunk = (size_t)v->chunk,
+                            .n_threads = (int)v->threads,
+                            .cpu = v->cpu,
+                            .is_exact = v->exact };
+    carat_weight w;
+    for (q.n_sessions = n; !o->parallel && n > 1; q.n_sessions = n) {
+        if (!carat_weigh(&q, &w, NULL) || w.total <= room)
+            break;
+        n /= 2;
+    }
+    if (n < DEFAULT_PARALLEL && !o->parallel)
+        term_note("memory is free for %zu answers at once (--parallel, --ctx-size)", n);
+    return n;
+}
+
+static bool open_input(batch *b, carat_err *err)
+{
+    bool is_stdin = strcmp(b->o->in, "-") == 0;
+    struct stat in, out;
+    b->in = (batch_lines){ .fd = is_stdin ? 0 : open(b->o->in, O_RDONLY | O_CLOEXEC),
+                           .name = is_stdin ? "stdin" : b->o->in,
+                           .max = BATCH_MAX_LINE };
+    if (b->in.fd < 0)
+        return carat_fail(err, CARAT_EIO, CARAT_NOWHERE, "%s: cannot be opened: %s", b->o->in, strerror(errno));
+    if (fstat(b->in.fd, &in) == 0 && stat(b->o->out, &out) == 0 && S_ISREG(in.st_mode) && in.st_dev == out.st_dev &&
+        in.st_ino == out.st_ino)
+        return carat_fail(err, CARAT_EARG, CARAT_NOWHERE, "%s: input and output are one file", b->o->in);
+    return true;
+}
+
+static void print_summary(const batch *b)
+{
+    double t = carat_now() - b->start, rate = t > 0 ? (double)b->generated_tokens / t : 0;
+    if (b->o->json) {
+        json_t *o =
+            json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:f, s:i, s:b}", "done", (json_int_t)b->done, "failed",
+                      (json_int_t)b->failed, "skipped", (json_int_t)b->skipped, "failed_before",
+                      (json_int_t)b->failed_before, "prompt_tokens", (json_int_t)b->prompt_tokens, "cached_tokens",
+                      (json_int_t)b->cached_tokens, "completion_tokens", (json_int_t)b->generated_tokens, "seconds", t,
+                      "tokens_per_second", rate, "parallel", (int)b->n_sessions, "interrupted", interrupts != 0);
+        if (o && json_dumpf(o, stdout, JSON_REAL_PRECISION(6)) == 0)
+            putchar('\n');
+        json_decref(o);
+        fflush(stdout);
+    }
+    term_note("%" PRIu64 " answered, %" PRIu64 " failed, %" PRIu64 " there already%s; %" PRIu64
+              " prompt tokens (%" PRIu64 " cached), %" PRIu64 " generated in %.1f s: %.1f tokens/s",
+              b->done, b->failed, b->skipped, b->failed_before ? " (some as errors)" : "", b->prompt_tokens,
+              b->cached_tokens, b->generated_tokens, t, rate);
+    if (interrupts)
+        term_note("interrupted; the same command goes on from here");
+}
+
+/* The model's own name, else its file's. */
+static const char *name_of(const carat_engine *e)
+{
+    const carat_model_info *info = carat_engine_info(e);
+    const char *slash = strrchr(info->path, '/');
+    return info->name[0] ? info->name : slash && slash[1] ? slash + 1 : info->path;
+}
+
+static int answer_file(batch *b, const cli_command *cmd, const char *model)
+{
+    carat_err err;
+    bool has_pictures, is_file = batch_lines_survey(b->in.fd, "\"image_url\"", &b->n_lines, &has_pictures);
+    int code = CLI_OK;
+    has_pictures = has_pictures || !is_file; /* who knows */
+    b->n_before = b->ids.n;
+    b->n_sessions = choose_parallel(b->o, model, has_pictures);
+    b->n_window = 2 * b->n_sessions;
+    cli_model_values.sessions = b->n_sessions;
+    cli_model_values.queue = b->n_window * BATCH_MAX_ANSWERS;
+    b->works = calloc(b->n_window, sizeof(work *));
+    if (!b->works) {
+        carat_fail(&err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for %zu requests", b->n_window);
+        return term_error(&err);
+    }
+    if (!cli_open_engine(cmd, model, has_pictures ? CARAT_VISION_AUTO : CARAT_VISION_OFF, &b->e, &code))
+        return code;
+    b->model = name_of(b->e);
+    b->start = carat_now();
+    catch_interrupts();
+    if (!answer_all(b, &err))
+        code = term_error(&err);
+    print_summary(b);
+    carat_engine_close(b->e);
+    return code ? code : interrupts ? CLI_INTERRUPTED : b->failed || b->failed_before ? CLI_FAILED : CLI_OK;
+}
+
+int batch_run(const cli_command *cmd, const char *model, const batch_options *o)
+{
+    batch b = { .o = o };
+    carat_err err;
+    term_init(cli_model_values.quiet);
+    int code = CLI_FAILED;
+    if (!open_input(&b, &err) || !batch_out_open(o->out, &b.ids, &b.out, &err)) /* before the model is loaded */
+        term_error(&err);
+    else {
+        code = answer_file(&b, cmd, model);
+        if (!batch_out_close(&b.out, &err))
+            code = term_error(&err);
+    }
+    batch_lines_deinit(&b.in);
+    batch_ids_deinit(&b.ids);
+    if (b.in.fd > 0)
+        close(b.in.fd);
+    free(b.works);
+    return code;
+}

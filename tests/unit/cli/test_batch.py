@@ -1,0 +1,506 @@
+"""carat run --batch: the answers, the bad lines, and being killed. Usage: test_batch.py CARAT DATA
+
+SPDX-License-Identifier: Apache-2.0
+"""
+import base64
+import fcntl
+import json
+import os
+import random
+import re
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+CARAT, DATA = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2])
+TINY, SIGHT = DATA + "/models/tiny-text", DATA + "/models/tiny-sight"
+SANITIZED = "ASAN_OPTIONS" in os.environ or "TSAN_OPTIONS" in os.environ
+CHAT, TEXT = "/v1/chat/completions", "/v1/completions"
+
+
+def line(i, url=TEXT, **body):
+    return json.dumps({"custom_id": str(i), "method": "POST", "url": url, "body": body})
+
+
+def chat(i, content="a red star", **body):
+    return line(i, CHAT, messages=[{"role": "user", "content": content}], **body)
+
+
+def text(i, prompt="a red star", **body):
+    return line(i, TEXT, prompt=prompt, **body)
+
+
+class Case(unittest.TestCase):
+    def setUp(self):
+        self.dir = tempfile.mkdtemp()
+        self.addCleanup(shutil.rmtree, self.dir)
+        self.src, self.out = self.dir + "/in.jsonl", self.dir + "/out.jsonl"
+
+    def write(self, lines):
+        """Texts or bytes, one a line."""
+        with open(self.src, "wb") as f:
+            f.writelines((s if isinstance(s, bytes) else s.encode()) + b"\n" for s in lines)
+
+    def command(self, *extra, model=TINY):
+        return [CARAT, "run", model, "--batch", self.src, "-o", self.out, "--temp", "0", "-c", "256", "-t", "1", *extra]
+
+    def batch(self, *extra, code=0, model=TINY, **kw):
+        r = subprocess.run(self.command(*extra, model=model), capture_output=True, timeout=100, **kw)
+        self.stderr = r.stderr.decode(errors="replace")
+        self.assertEqual(r.returncode, code, self.stderr)
+        return r.stdout
+
+    def answers(self):
+        """custom_id -> its line. Each line is whole, and no id is there twice."""
+        with open(self.out, encoding="utf-8") as f:
+            whole = f.read()
+        self.assertTrue(whole == "" or whole.endswith("\n"))
+        rows = [json.loads(s) for s in whole.split("\n")[:-1]]
+        self.assertEqual(len({r["custom_id"] for r in rows}), len(rows))
+        return {r["custom_id"]: r for r in rows}
+
+    def ask(self, lines, *extra, **kw):
+        self.write(lines)
+        self.batch(*extra, **kw)
+        return {k: r["response"] and r["response"]["body"] for k, r in self.answers().items()}
+
+    def run_alone(self, prompt, *extra, model=TINY):
+        r = subprocess.run([CARAT, "run", model, "-p", prompt, "--temp", "0", "--json", "-c", "256", *extra],
+                           capture_output=True, timeout=60, check=True)
+        return json.loads(r.stdout)
+
+
+class Answers(Case):
+    def test_the_same_as_alone(self):
+        prompts = ["a red star", "b", "Die Katze sitzt", "x" * 70, "猫が"]
+        got = self.ask([text(i, p, max_tokens=9 + i) for i, p in enumerate(prompts)] +
+                       [chat("c%d" % i, p, max_tokens=9 + i) for i, p in enumerate(prompts)])
+        for i, p in enumerate(prompts):
+            want = self.run_alone(p, "--raw", "-n", str(9 + i))
+            body = got[str(i)]
+            self.assertEqual(body["choices"][0]["text"], want["text"])
+            self.assertEqual(body["choices"][0]["finish_reason"], want["finish_reason"])
+            self.assertEqual(body["usage"]["prompt_tokens"], len(want["prompt_tokens"]))
+            self.assertEqual(body["usage"]["completion_tokens"], want["timings"]["predicted_n"])
+            self.assertIsNone(body["choices"][0]["logprobs"])
+        # A chat line is the template's text.
+        for i, p in enumerate(prompts):
+            want = self.run_alone(f"<start_of_turn>user\n{p}<end_of_turn>\n<start_of_turn>model\n", "--raw", "--special",
+                                  "-n", str(9 + i))
+            body = got["c%d" % i]
+            self.assertEqual(body["choices"][0]["message"]["content"], want["text"])
+            self.assertEqual(body["usage"]["prompt_tokens"], len(want["prompt_tokens"]))
+
+    def test_the_form_of_a_line(self):
+        self.ask([chat("q", max_tokens=5, n=3, temperature=1, seed=3), text("t", max_tokens=5)])
+        for key, name, kind in [("q", "chatcmpl-", "chat.completion"), ("t", "cmpl-", "text_completion")]:
+            row = self.answers()[key]
+            self.assertEqual(list(row), ["id", "custom_id", "response", "error"])
+            self.assertRegex(row["id"], "^batch_req_[0-9a-f]{24}$")
+            self.assertIsNone(row["error"])
+            self.assertEqual(row["response"]["status_code"], 200)
+            self.assertRegex(row["response"]["request_id"], "^req_[0-9a-f]{24}$")
+            body = row["response"]["body"]
+            self.assertTrue(body["id"].startswith(name))
+            self.assertEqual((body["object"], body["model"]), (kind, "tiny-text"))
+            self.assertLess(abs(body["created"] - time.time()), 3600)
+            u = body["usage"]
+            self.assertEqual(u["total_tokens"], u["prompt_tokens"] + u["completion_tokens"])
+            self.assertIn("cached_tokens", u["prompt_tokens_details"])
+        choices = self.answers()["q"]["response"]["body"]["choices"]
+        self.assertEqual([c["index"] for c in choices], [0, 1, 2])
+        self.assertEqual({c["message"]["role"] for c in choices}, {"assistant"})
+        self.assertEqual(len({c["message"]["content"] for c in choices}), 3)  # seeds 3, 4, 5
+
+    def test_seeds(self):
+        lines = [text(i, max_tokens=12, temperature=1) for i in range(6)] + [text("own", max_tokens=12, temperature=1, seed=9)]
+        def texts(*extra, order=1):
+            if os.path.exists(self.out):
+                os.remove(self.out)
+            return {k: b["choices"][0]["text"] for k, b in self.ask(lines[::order], *extra).items()}
+        first = texts("--seed", "5")
+        self.assertEqual(len(set(first.values())), 7)  # one prompt, seven draws
+        self.assertEqual(texts("--seed", "5", "--parallel", "2", order=-1), first)
+        other = texts("--seed", "6")
+        self.assertEqual(other["own"], first["own"])
+        self.assertNotEqual(other["0"], first["0"])
+        alone = self.run_alone("a red star", "--raw", "--temp", "1", "--seed", "9", "-n", "12")
+        self.assertEqual(first["own"], alone["text"])
+
+    def test_settings_are_heard(self):
+        alone = self.run_alone("a red star", "--raw", "-n", "16", "--ignore-eos")
+        first, whole = alone["tokens"][0], alone["text"]
+        got = self.ask([
+            text("default"), text("plain", max_tokens=4, logprobs=0), text("bias", max_tokens=4, logprobs=0, logit_bias={str(first): -100}),
+            text("force", max_tokens=3, logprobs=0, logit_bias={"7": 100}),
+            text("stop", max_tokens=16, stop=[whole[3:5], "zzz"], ignore_eos=True),
+            text("one stop", max_tokens=16, stop=whole[3:5], ignore_eos=True),
+            text("ids", [2, 5, 9], max_tokens=3), text("listed ids", [[2, 5, 9]], max_tokens=3),
+            text("listed", ["a red star"], max_tokens=16, ignore_eos=True),
+            text("empty wishes", max_tokens=2, tools=[], echo=False, suffix="", user="me", stream=False, best_of=1,
+                 response_format={"type": "text"}, tool_choice="auto", metadata={"a": "b"}, unheard_of=3, logit_bias=None),
+            text("repeat", max_tokens=16, repetition_penalty=100, logprobs=0, ignore_eos=True),
+            chat("newer", max_tokens=9, max_completion_tokens=2, ignore_eos=True),
+        ])
+        self.assertEqual(got["default"]["usage"]["completion_tokens"], 16 if alone["finish_reason"] == "length" else 0)
+        self.assertNotEqual(*(got[k]["choices"][0]["logprobs"]["tokens"][0] for k in ["plain", "bias"]))
+        self.assertEqual(len(set(got["force"]["choices"][0]["logprobs"]["tokens"])), 1)
+        for k in ["stop", "one stop"]:
+            self.assertEqual(got[k]["choices"][0]["text"], whole[:whole.index(whole[3:5])])
+            self.assertEqual(got[k]["choices"][0]["finish_reason"], "stop")
+        self.assertEqual(got["ids"]["choices"], got["listed ids"]["choices"])
+        self.assertEqual(got["ids"]["usage"]["prompt_tokens"], 3)
+        self.assertEqual(got["listed"]["choices"][0]["text"], whole)
+        self.assertEqual(got["empty wishes"]["usage"]["completion_tokens"], 2)
+        tokens = got["repeat"]["choices"][0]["logprobs"]["tokens"]
+        self.assertGreater(len(set(tokens)), 10)
+        self.assertEqual(got["newer"]["usage"]["completion_tokens"], 2)
+
+    def test_logprobs(self):
+        got = self.ask([chat("c", max_tokens=6, logprobs=True, top_logprobs=3, ignore_eos=True),
+                        text("t", max_tokens=6, logprobs=3, ignore_eos=True),
+                        chat("bare", max_tokens=6, logprobs=True, ignore_eos=True)])
+        want = self.run_alone("a red star", "--raw", "-n", "6", "--logprobs", "3", "--ignore-eos")["logprobs"]
+        t = got["t"]["choices"][0]["logprobs"]
+        self.assertEqual({k: len(v) for k, v in t.items()},
+                         {"tokens": 6, "token_logprobs": 6, "top_logprobs": 6, "text_offset": 6})
+        for i, w in enumerate(want):
+            # A float32 has nine digits in the one and seventeen in the other.
+            self.assertAlmostEqual(t["token_logprobs"][i], w["logprob"], delta=1e-7 * (1 + abs(w["logprob"])))
+            self.assertEqual(t["tokens"][i], w["token"])
+            self.assertEqual(max(t["top_logprobs"][i].values()), t["token_logprobs"][i])  # greedy: the same number
+        self.assertEqual(t["text_offset"][0], 0)
+        self.assertEqual(t["text_offset"], sorted(t["text_offset"]))
+        for e in got["c"]["choices"][0]["logprobs"]["content"]:
+            self.assertEqual(len(e["top_logprobs"]), 3)
+            self.assertEqual(e["top_logprobs"][0]["logprob"], e["logprob"])
+            self.assertEqual(e["top_logprobs"][0]["bytes"], e["bytes"])
+        self.assertEqual([e["top_logprobs"] for e in got["bare"]["choices"][0]["logprobs"]["content"]], [[]] * 6)
+
+    def test_messages_are_repaired(self):
+        def said(i, *messages):
+            return line(i, CHAT, messages=list(messages), max_tokens=4)
+        user = {"role": "user", "content": "a red star"}
+        got = self.ask([
+            said("plain", {"role": "user", "content": "Be brief.\n\na red star"}),
+            said("system", {"role": "system", "content": "Be brief."}, user),
+            said("odd", {"role": "developer", "content": "Be brief."}, {"role": "wizard", "content": "a red star"}),
+            said("parts", {"role": "system", "content": "Be brief."},
+                 {"role": "user", "content": [{"type": "text", "text": "a red star"}]}),
+            said("null", {"role": "assistant", "content": None}, user),
+        ])
+        for k in ["system", "odd", "parts"]:
+            self.assertEqual(got[k]["choices"], got["plain"]["choices"])
+            self.assertEqual(got[k]["usage"]["prompt_tokens"], got["plain"]["usage"]["prompt_tokens"])
+        self.assertEqual(got["null"]["object"], "chat.completion")
+
+    def test_pictures(self):
+        with open(SIGHT + "/test.jsonl") as f:
+            q = [json.loads(s) for s in f][0]
+        path = SIGHT + "/" + q["images"][0]
+        question = q["text"].replace("<image> ", "")
+        with open(path, "rb") as f:
+            data = f.read()
+        standard, url_safe = base64.b64encode(data).decode(), base64.urlsafe_b64encode(data).decode().rstrip("=")
+        os.mkdir(self.dir + "/in")
+        shutil.copy(path, self.dir + "/in/a.png")
+        shutil.copy(path, self.dir + "/beside.png")
+        os.symlink(self.dir + "/beside.png", self.dir + "/in/link.png")
+
+        def see(i, url, **more):
+            return chat(i, [{"type": "image_url", "image_url": {"url": url, **more}},
+                            {"type": "text", "text": question}], max_tokens=10)
+        good = [see("standard", "data:image/png;base64," + standard), see("url", "data:image/png;base64," + url_safe),
+                see("low", "data:;base64," + standard, detail="low"), see("file", "a.png"), see("scheme", "file:a.png"),
+                see("absolute", "file://" + self.dir + "/in/a.png"),
+                chat("bare", [{"type": "image_url", "image_url": "a.png"}, {"type": "text", "text": question}], max_tokens=10)]
+        bad = [("remote", "https://example.org/a.png", "remote"), ("broken", "data:image/png;base64,*" + standard, "base64"),
+               ("no picture", "data:image/png;base64,AAAA", ""), ("raw", "data:image/png,abc", ";base64,"),
+               ("escape", "../beside.png", "outside"), ("link", "link.png", "outside"), ("none", "none.png", "no such"),
+               ("passwd", "/etc/passwd", "outside"), ("folder", ".", "")]
+        got = self.ask(good + [see(k, u) for k, u, _ in bad] + [see("detail", "a.png", detail="huge")], "--batch-files",
+                       self.dir + "/in", "--pan-scan", "off", code=1, model=SIGHT)
+        for k in ["standard", "url", "low", "file", "scheme", "absolute", "bare"]:
+            self.assertEqual(got[k].get("choices", [{"message": {"content": got[k]}}])[0]["message"]["content"], q["answer"])
+        for k, _, says in bad + [("detail", "", "auto, low or high")]:
+            self.assertEqual(self.answers()[k]["response"]["status_code"], 400)
+            self.assertIn(says, got[k]["error"]["message"])
+            self.assertEqual(got[k]["error"]["type"], "invalid_request_error")
+        os.remove(self.out)
+        got = self.ask([see("file", "a.png")], code=1, model=SIGHT)
+        self.assertIn("--batch-files", got["file"]["error"]["message"])
+        os.remove(self.out)
+        got = self.ask([see("blind", "data:image/png;base64," + standard)], code=1)
+        self.assertIn("cannot see", got["blind"]["error"]["message"])
+
+    def test_summary_and_stdin(self):
+        self.write([text(i, max_tokens=3, ignore_eos=True) for i in range(5)])
+        j = json.loads(self.batch("--json", "--parallel", "3"))
+        self.assertEqual((j["done"], j["failed"], j["skipped"], j["completion_tokens"], j["parallel"], j["interrupted"]),
+                         (5, 0, 0, 15, 3, False))
+        self.assertIn("5 answered, 0 failed, 0 there already", self.stderr)
+        with open(self.src, "rb") as f:
+            r = subprocess.run([CARAT, "run", TINY, "--batch", "-", "-o", "/dev/stdout", "-q"], stdin=f,
+                               capture_output=True, timeout=60)
+        self.assertEqual((r.returncode, r.stderr), (0, b""))
+        self.assertEqual({json.loads(s)["custom_id"] for s in r.stdout.splitlines()}, set("01234"))
+
+
+class BadLines(Case):
+    def test_each_is_reported_and_the_others_answered(self):
+        good = [chat("good", max_tokens=2), text("good too", max_tokens=2)]
+        none = [  # no custom_id: reported only
+            ("{", "not valid JSON"), ("[1]", "expected an object"), ("null", "expected an object"), ("{}", "'custom_id' is missing"),
+            ('{"custom_id": 7}', "'custom_id' is an integer"), ('{"custom_id": ""}', "'custom_id' is empty"),
+            ('{"custom_id": "a\\u0000b"}', "NUL"), ('{"custom_id": "a", "custom_id": "b"}', "duplicate"),
+            (b'{"custom_id": "\xff\xfe"}', "not valid JSON"), ("[" * 5000, "not valid JSON"),
+            (chat("cut")[:-9], "not valid JSON"), (b"\x00\x01", "not valid JSON"),
+        ]
+        def raw(i, **kw):
+            return json.dumps({"custom_id": i, **kw})
+        lines = [  # not a request at all: "error"
+            (raw("no method", url=CHAT, body={}), "invalid_method"), (raw("get", method="GET", url=CHAT, body={}), "invalid_method"),
+            (raw("no url", method="POST", body={}), "invalid_url"), (raw("url", method="POST", url="/v1/embeddings", body={}), "invalid_url"),
+            (raw("no body", method="POST", url=CHAT), "missing_required_parameter"),
+            (raw("body", method="POST", url=CHAT, body=[1]), "missing_required_parameter"),
+        ]
+        long = "word " * 400
+        requests = [  # a request that is refused: a response of 400
+            (line("none", CHAT), "messages", "missing_required_parameter"), (line("empty", CHAT, messages=[]), "messages", None),
+            (line("text", CHAT, messages="hi"), "messages", None), (line("number", CHAT, messages=[1]), "messages[0].role", None),
+            (line("role", CHAT, messages=[{"content": "x"}]), "messages[0].role", None),
+            (chat("content", 5), "messages[0].content", None), (chat("nul", "a\0b"), "messages[0].content", None),
+            (chat("part", [5]), "messages[0].content[0]", None), (chat("audio", [{"type": "input_audio"}]), "messages[0].content[0]", "unsupported_value"),
+            (chat("no image", [{"type": "image_url"}]), "messages[0].content[0]", None),
+            (chat("long", long), "messages", "context_length_exceeded"), (text("long too", long), "prompt", "context_length_exceeded"),
+            (line("no prompt"), "prompt", "missing_required_parameter"), (text("prompt", 5), "prompt", None),
+            (text("two", ["a", "b"]), "prompt", "unsupported_value"), (text("ids", [2, -1]), "prompt", None),
+            (text("far", [2, 1 << 40]), "prompt", None), (text("past", [2, 400000]), "prompt", None),
+            (text("mixed", [2, "a"]), "prompt", None), (text("nothing", []), "prompt", None),
+            (chat("tools", tools=[{"type": "function"}]), "tools", "unsupported_parameter"),
+            (chat("choice", tool_choice="required"), "tool_choice", "unsupported_parameter"),
+            (chat("format", response_format={"type": "json_object"}), "response_format", "unsupported_value"),
+            (chat("modalities", modalities=["text", "audio"]), "modalities", "unsupported_value"),
+            (chat("stream", stream=True), "stream", "unsupported_parameter"), (text("echo", echo=True), "echo", "unsupported_parameter"),
+            (text("suffix", suffix="x"), "suffix", "unsupported_parameter"), (text("best", n=1, best_of=3), "best_of", "unsupported_value"),
+            (chat("grammar", grammar="root ::= x"), "grammar", "unsupported_parameter"),
+            (line("calls", CHAT, messages=[{"role": "assistant", "tool_calls": [{}]}]), "tool_calls", "unsupported_parameter"),
+            (chat("warm", temperature=101), "temperature", "invalid_value"), (chat("warm?", temperature="hot"), "temperature", None),
+            (chat("huge", temperature=1e300), "temperature", None), (chat("p", top_p=-1), "top_p", None),
+            (chat("k", top_k=1.5), "top_k", None), (chat("max", max_tokens=0), "max_tokens", None),
+            (chat("n0", n=0), "n", None), (chat("n9", n=9), "n", None), (chat("stop", stop=[""]), "stop", None),
+            (chat("stops", stop=["a"] * 17), "stop", None), (chat("stop?", stop=3), "stop", None), (chat("stop0", stop="a\0"), "stop", None),
+            (chat("stop long", stop="a" * 5000), "messages", None),
+            (chat("bias", logit_bias={"x": 1}), "logit_bias", None), (chat("bias1", logit_bias={"1": "x"}), "logit_bias", None),
+            (chat("bias2", logit_bias={"1": 101}), "logit_bias", None), (chat("bias3", logit_bias={"99999999": 1}), "logit_bias", None),
+            (chat("bias4", logit_bias=[]), "logit_bias", None), (chat("top", top_logprobs=2), "top_logprobs", None),
+            (chat("top2", logprobs=True, top_logprobs=21), "top_logprobs", None), (chat("lp", logprobs=3), "logprobs", None),
+            (text("lp2", logprobs=21), "logprobs", None), (chat("seed", seed="x"), "seed", None),
+            (chat("wide ü" + "é" * 60, [{"type": "ü" * 100}]), "messages[0].content[0]", None),
+        ]
+        everything = none + lines + [(r, None) for r, _, _ in requests]
+        self.write(["", "  \r"] + good + [s for s, _ in everything])
+        self.batch(code=1)
+        got = self.answers()
+        for i, (s, says) in enumerate(everything):
+            self.assertRegex(self.stderr, f"(?m)^carat: {re.escape(self.src)}:{i + 5}: ", s)
+            if i < len(none):
+                self.assertRegex(self.stderr, f"(?m):{i + 5}: .*{re.escape(says)}", s)
+        self.assertEqual(len(got), len(good) + len(lines) + len(requests))
+        for s, code in lines:
+            row = got[json.loads(s)["custom_id"]]
+            self.assertIsNone(row["response"])
+            self.assertEqual(row["error"]["code"], code)
+            self.assertTrue(row["error"]["message"])
+        for s, param, code in requests:
+            row = got[json.loads(s)["custom_id"]]
+            self.assertIsNone(row["error"], s)
+            self.assertEqual(row["response"]["status_code"], 400, s)
+            e = row["response"]["body"]["error"]
+            self.assertEqual((e["type"], e["param"]), ("invalid_request_error", param), s)
+            self.assertEqual(e["code"], code or e["code"], s)
+        self.assertIn("256", got["long"]["response"]["body"]["error"]["message"])
+        for k in ["good", "good too"]:
+            self.assertEqual(got[k]["response"]["status_code"], 200)
+        with open(self.out, "rb") as f:
+            before = f.read()
+        self.batch(code=1)  # again: the errors are there already, and still errors
+        with open(self.out, "rb") as f:
+            self.assertEqual(f.read(), before)
+        self.assertIn(f"0 answered, {len(none)} failed, {len(got)} there already (some as errors)", self.stderr)
+
+    def test_a_second_custom_id(self):
+        self.write([text("a", max_tokens=2), text("b", max_tokens=2), text("a", "other", max_tokens=3)])
+        for _ in range(2):
+            self.batch(code=1)
+            self.assertIn("in.jsonl:3: custom_id 'a' is there a second time", self.stderr)
+            self.assertEqual(set(self.answers()), {"a", "b"})
+            self.assertEqual(self.answers()["a"]["response"]["body"]["usage"]["completion_tokens"], 2)
+
+    def test_a_line_of_100_megabytes(self):
+        with open(self.src, "wb") as f:
+            f.write(text("a", max_tokens=2).encode() + b"\n")
+            f.write(b'{"custom_id": "big", "method": "' + b"x" * (100 << 20) + b'"}\n')
+            f.write(text("b", max_tokens=2).encode())  # and no newline at the end
+        self.batch(code=1)
+        self.assertIn("in.jsonl:2: the line is longer than 64 MiB", self.stderr)
+        self.assertEqual(set(self.answers()), {"a", "b"})
+
+    def test_byte_order_mark_and_crlf(self):
+        self.write([b"\xef\xbb\xbf" + text("a", max_tokens=2).encode() + b"\r", text("b", max_tokens=2).encode() + b"\r"])
+        self.batch()
+        self.assertEqual(set(self.answers()), {"a", "b"})
+
+
+class Refused(Case):
+    def refused(self, *args, says, code=1):
+        r = subprocess.run([CARAT, "run", TINY, *args], capture_output=True, timeout=60, stdin=subprocess.DEVNULL)
+        err = r.stderr.decode()
+        self.assertEqual(r.returncode, code, err)
+        self.assertIn(says, err)
+        self.assertEqual(r.stdout, b"")
+
+    def test_usage(self):
+        self.write([text("a")])
+        b = ["--batch", self.src]
+        self.refused(*b, says="needs -o FILE", code=2)
+        self.refused("-o", self.out, "-p", "x", says="need --batch", code=2)
+        self.refused("--parallel", "2", "-p", "x", says="need --batch", code=2)
+        self.refused(*b, "-o", self.out, "-p", "x", says="from its lines", code=2)
+        self.refused(*b, "-o", self.out, "--raw", says="do not go with", code=2)
+        self.refused(*b, "-o", self.out, "--parallel", "0", says="expected 1 to 256", code=2)
+        self.refused("--batch", self.dir + "/none", "-o", self.out, says="none: cannot be opened")
+        self.refused("--batch", self.dir, "-o", self.out, says="cannot be read: Is a directory")
+        self.refused(*b, "-o", self.dir, says="cannot be opened for writing")
+        self.refused(*b, "-o", self.src, says="input and output are one file")
+
+    def test_a_file_of_somebody_else_is_left_alone(self):
+        self.write([text("a", max_tokens=2)])
+        for content in [b"my notes", b"my notes\n", b'{"custom_id": "x"}\n', b'{"custom_id": 5, "response": null}\n', b"[1]\n",
+                        b'{"id":"batch_x', b"\0" * 50]:
+            with open(self.out, "wb") as f:
+                f.write(content)
+            self.refused("--batch", self.src, "-o", self.out, says="is no line of a batch's output")
+            with open(self.out, "rb") as f:
+                self.assertEqual(f.read(), content)
+
+    def test_two_batches_cannot_share_a_file(self):
+        self.write([text("a", max_tokens=2)])
+        with open(self.out, "wb") as f:
+            fcntl.flock(f, fcntl.LOCK_EX)
+            self.refused("--batch", self.src, "-o", self.out, says="another batch is writing it")
+
+    @unittest.skipIf(SANITIZED, "a sanitizer reserves more than the limit")
+    def test_a_full_disk(self):
+        self.write([text(i, max_tokens=4) for i in range(40)])
+        def limit():
+            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (5000, 5000))
+        self.batch(code=1, preexec_fn=limit)
+        self.assertIn("out.jsonl: cannot be written: File too large", self.stderr)
+        self.assertLess(len(self.answers()), 40)  # whole lines, not half of one
+        self.batch()
+        self.assertEqual(len(self.answers()), 40)
+        self.refused("--batch", self.src, "-o", "/dev/full", says="No space left on device")
+
+
+class Killed(Case):
+    N = 200
+
+    def start(self, *extra):
+        return subprocess.Popen(self.command("--seed", "11", *extra), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+
+    def whole_lines(self):
+        try:
+            with open(self.out, "rb") as f:
+                return f.read().count(b"\n")
+        except FileNotFoundError:
+            return 0
+
+    def texts(self):
+        return {k: [c.get("text", c.get("message", {}).get("content")) for c in r["response"]["body"]["choices"]]
+                for k, r in self.answers().items() if r["response"]["status_code"] == 200}
+
+    def prepare(self):
+        lines = [(chat if i % 3 == 0 else text)(i, f"a red star {i % 50}", max_tokens=4 + i % 13, n=1 + i % 2, temperature=1)
+                 for i in range(self.N)]
+        lines[70] = chat(70, tools=[{}])  # one that fails
+        self.write(lines)
+        self.batch("--seed", "11", code=1)
+        want = self.texts()
+        self.assertEqual((len(want), len(self.answers())), (self.N - 1, self.N))
+        os.remove(self.out)
+        return want
+
+    def wait_for(self, p, n):
+        while p.poll() is None and self.whole_lines() < n:
+            time.sleep(0.002)
+
+    def test_kill_9_and_again(self):
+        want = self.prepare()
+        rng = random.Random(time.time_ns())
+        for _ in range(3):
+            if os.path.exists(self.out):
+                os.remove(self.out)
+            kills = 0
+            while True:
+                p = self.start()
+                before = self.whole_lines()
+                self.wait_for(p, before + rng.randrange(0, 70))
+                time.sleep(rng.random() * 0.01)
+                p.kill()
+                p.stderr.close()
+                if p.wait() != -signal.SIGKILL:
+                    break
+                kills += 0 < self.whole_lines() < self.N
+                if rng.random() < 0.7 and self.whole_lines():  # as if the last write had been torn, anywhere in it
+                    with open(self.out, "rb+") as f:
+                        whole = f.read()
+                        last = whole.rfind(b"\n", 0, whole.rfind(b"\n")) + 1
+                        f.truncate(rng.randrange(last, whole.rfind(b"\n") + 1))
+                    with open(self.out, "rb") as f:
+                        rows = f.read().split(b"\n")[:-1]
+                    self.assertEqual(len({json.loads(r)["custom_id"] for r in rows}), len(rows))
+            self.assertGreaterEqual(kills, 2)
+            self.batch("--seed", "11", code=1)
+            self.assertEqual(set(self.answers()), {str(i) for i in range(self.N)})
+            self.assertEqual(self.texts(), want)  # and what was answered is what it would have been
+
+    def test_interrupt(self):
+        want = self.prepare()
+        for sig in [signal.SIGINT, signal.SIGTERM]:
+            p = self.start("--parallel", "4")
+            self.wait_for(p, self.whole_lines() + 20)
+            self.assertIsNone(p.poll())
+            p.send_signal(sig)
+            err = p.communicate(timeout=30)[1].decode()
+            self.assertEqual(p.returncode, 130, err)
+            self.assertIn("goes on from here", err)
+            self.assertLess(len(self.answers()), self.N)
+        self.batch("--seed", "11", code=1)
+        self.assertEqual(self.texts(), want)
+
+    def test_a_torn_line_at_every_byte(self):
+        self.write([text("a", max_tokens=1), text("b", max_tokens=1)])
+        self.batch()
+        with open(self.out, "rb") as f:
+            whole = f.read()
+        first = whole.index(b"\n") + 1
+        self.write([])  # nothing to do: only the file is put in order
+        for cut in range(len(whole) + 1):
+            if cut % 7 and abs(cut - first) > 3 and cut < len(whole) - 3:
+                continue
+            with open(self.out, "wb") as f:
+                f.write(whole[:cut])
+            self.batch()
+            with open(self.out, "rb") as f:
+                self.assertEqual(f.read(), whole[:cut][:whole[:cut].rfind(b"\n") + 1])
+
+
+if __name__ == "__main__":
+    unittest.main(argv=sys.argv[:1])
