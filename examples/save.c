@@ -56,9 +56,10 @@ int main(int argc, char **argv)
     bool ok =
         carat_engine_open(argv[1], &o, &engine, &err) && carat_prompt_text(engine, &content, 1, NULL, &prompt, &err) &&
         carat_prompt_text(engine, &more, 1, &no_bos, &next, &err) && carat_session_open(engine, 0, &before, &err) &&
-        carat_session_append_prompt(before, prompt, NULL, NULL, &err) && carat_session_save(before, path, &err) &&
-        carat_session_open(engine, 0, &after, &err) && carat_session_restore(after, path, &err) &&
-        go_on(before, next, &a, &err) && go_on(after, next, &b, &err);
+        carat_session_append_prompt(before, prompt, NULL, NULL, &err) &&
+        carat_session_save(before, path, NULL, 0, &err) && carat_session_open(engine, 0, &after, &err) &&
+        carat_session_restore(after, path, NULL, NULL, &err) && go_on(before, next, &a, &err) &&
+        go_on(after, next, &b, &err);
     bool same = ok && a.len == b.len && memcmp(a.bytes, b.bytes, a.len) == 0;
     if (!ok)
         fprintf(stderr, "%s\n", err.msg);
