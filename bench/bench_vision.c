@@ -179,18 +179,18 @@ static bool bench(const char *path, const carat_kernels *k, carat_pool *pool, in
 
 int main(int argc, char **argv)
 {
-    int threads = argc > 2 ? atoi(argv[2]) : 0, repeat = argc > 3 ? atoi(argv[3]) : 3;
+    long threads = argc > 2 ? strtol(argv[2], NULL, 10) : 0, repeat = argc > 3 ? strtol(argv[3], NULL, 10) : 3;
     carat_kernels k;
     carat_pool *pool;
     carat_err err;
-    if (argc < 2 || argc > 4 || threads < 0 || repeat < 1 || repeat > 32) {
+    if (argc < 2 || argc > 4 || threads < 0 || threads > CARAT_MAX_THREADS || repeat < 1 || repeat > 32) {
         fprintf(stderr, "usage: bench_vision MMPROJ [THREADS [REPEAT]]\n");
         return 2;
     }
     carat_kernels_for(&k, carat_cpu_detect());
-    bool ok = carat_pool_open(threads, &pool, &err);
+    bool ok = carat_pool_open((int)threads, &pool, &err);
     if (ok) {
-        ok = bench(argv[1], &k, pool, repeat, &err);
+        ok = bench(argv[1], &k, pool, (int)repeat, &err);
         carat_pool_close(pool);
     }
     if (!ok)

@@ -146,22 +146,29 @@ INLINE __m512i start_of(const q8_kind k, const uint8_t *p)
 typedef void decode_fn(const uint8_t *panel, size_t cols, size_t s0, size_t s1, const uint8_t *x, float *c, size_t ldc,
                        bool is_first);
 
-/* One stretch, its weights in registers, times T tokens. */
+/* One stretch, its weights in registers, times T tokens. Tokens inside columns: their sums do not wait for each other.
+ * Zen 4, one thread, Q4_0 2560 x 10240, 8 tokens: token after token 270 Gop/s, so 318. */
 INLINE void multiply_stretch(const q8_kind k, const int T, const __m512i code[8], const __m512 scale[2],
                              const __m512 add[2], const uint8_t *x, __m512 *acc)
 {
     const q8_record r = record_of(k.is_half, (size_t)T);
     const int n_sub = k.is_half ? 2 : 1, groups = 8 / n_sub;
-#pragma GCC unroll 8
-    for (int t = 0; t < T; t++) {
-        const __m512 d = broadcast_f32(x + r.d + 4 * t);
 #pragma GCC unroll 2
-        for (int i = 0; i < n_sub; i++) {
-            __m512i sum = start_of(k, x + r.start + 4 * (T * i + t));
+    for (int i = 0; i < n_sub; i++) {
+        __m512i sum[8];
 #pragma GCC unroll 8
-            for (int g = 0; g < groups; g++)
-                sum = _mm512_dpbusd_epi32(sum, code[groups * i + g], broadcast_i32(x + 32 * t + 4 * (groups * i + g)));
-            acc[t] = _mm512_fmadd_ps(_mm512_mul_ps(scale[i], d), _mm512_cvtepi32_ps(sum), acc[t]);
+        for (int t = 0; t < T; t++)
+            sum[t] = start_of(k, x + r.start + 4 * (T * i + t));
+#pragma GCC unroll 8
+        for (int g = 0; g < groups; g++)
+#pragma GCC unroll 8
+            for (int t = 0; t < T; t++)
+                sum[t] =
+                    _mm512_dpbusd_epi32(sum[t], code[groups * i + g], broadcast_i32(x + 32 * t + 4 * (groups * i + g)));
+#pragma GCC unroll 8
+        for (int t = 0; t < T; t++) {
+            const __m512 d = broadcast_f32(x + r.d + 4 * t);
+            acc[t] = _mm512_fmadd_ps(_mm512_mul_ps(scale[i], d), _mm512_cvtepi32_ps(sum[t]), acc[t]);
             if (k.has_min)
                 acc[t] = _mm512_fmadd_ps(add[i], broadcast_f32(x + r.xm + 4 * (T * i + t)), acc[t]);
         }
