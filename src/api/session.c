@@ -312,46 +312,79 @@ bool carat_session_generate(carat_session *s, const carat_generation *g, carat_r
 
 /* ---- on disk ---- */
 
-/* What stands beside keys and values: the keys of every token, the ids (an image's key does not tell its token's), the
- * caller's note. */
+/* What stands beside keys and values: how many logits there are, the keys of every token, the ids (an image's key does
+ * not tell its token's), the logits, the caller's note. */
+typedef struct beside {
+    uint64_t n_logits;             /* 0 or the vocabulary's */
+    size_t keys, ids, logits, all; /* bytes before the note */
+} beside;
+
+static beside layout(const carat_session *s, size_t n, uint64_t n_logits)
+{
+    beside b = { .n_logits = n_logits,
+                 .keys = n * sizeof *s->seq.keys,
+                 .ids = n * sizeof *s->seq.ids,
+                 .logits = (size_t)n_logits * sizeof *s->logits };
+    b.all = sizeof b.n_logits + b.keys + b.ids + b.logits; /* a context and a vocabulary are far from overflowing */
+    return b;
+}
+
 static bool pack_tokens(const carat_session *s, const void *note, size_t note_len, uint8_t **out, size_t *len,
                         carat_err *err)
 {
-    size_t n = s->seq.n, keys = n * sizeof *s->seq.keys, ids = n * sizeof *s->seq.ids;
-    *out = carat_add_size(keys + ids, note_len, len) && *len < SIZE_MAX ? malloc(*len + 1) : NULL;
+    const beside b = layout(s, s->seq.n, s->has_logits ? s->engine->model->cfg.n_vocab : 0);
+    *out = carat_add_size(b.all, note_len, len) && *len < SIZE_MAX ? malloc(*len + 1) : NULL;
     if (!*out)
-        return carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for %zu tokens", n);
-    memcpy(*out, s->seq.keys, keys);
-    memcpy(*out + keys, s->seq.ids, ids);
+        return carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for %zu tokens", s->seq.n);
+    uint8_t *to = *out;
+    memcpy(to, &b.n_logits, sizeof b.n_logits);
+    memcpy(to += sizeof b.n_logits, s->seq.keys, b.keys);
+    memcpy(to += b.keys, s->seq.ids, b.ids);
+    memcpy(to += b.ids, s->logits, b.logits);
     if (note_len)
-        memcpy(*out + keys + ids, note, note_len);
+        memcpy(to + b.logits, note, note_len);
+    return true;
+}
+
+static bool check_ids_of(const carat_session *s, const char *path, size_t n, carat_err *err)
+{
+    const carat_model *m = s->engine->model;
+    int32_t slot = m->tok ? carat_tok_facts(m->tok)->image_soft_token : -1;
+    for (size_t i = 0; i < n; i++)
+        if ((s->seq.ids[i] < 0 || (size_t)s->seq.ids[i] >= m->cfg.n_vocab) && s->seq.ids[i] != slot)
+            return carat_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: token %zu has id %d, the vocabulary has 0 to %u",
+                              path, i, s->seq.ids[i], m->cfg.n_vocab - 1);
     return true;
 }
 
 static bool unpack_tokens(carat_session *s, const char *path, const uint8_t *blob, size_t len, char **note,
                           size_t *note_len, carat_err *err)
 {
-    size_t n = carat_kv_len(s->seq.kv), keys = n * sizeof *s->seq.keys, ids = n * sizeof *s->seq.ids;
-    const carat_model *m = s->engine->model;
-    int32_t slot = m->tok ? carat_tok_facts(m->tok)->image_soft_token : -1;
-    if (len < keys + ids || carat_kv_labelled(s->seq.kv) != n)
+    size_t n = carat_kv_len(s->seq.kv);
+    uint64_t n_logits = 1;
+    if (len >= sizeof n_logits)
+        memcpy(&n_logits, blob, sizeof n_logits);
+    bool is_known = n_logits == 0 || n_logits == s->engine->model->cfg.n_vocab;
+    const beside b = layout(s, n, is_known ? n_logits : 0);
+    if (!is_known || len < b.all || carat_kv_labelled(s->seq.kv) != n)
         return carat_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: %zu bytes of tokens for %zu positions", path, len, n);
-    memcpy(s->seq.keys, blob, keys);
-    memcpy(s->seq.ids, blob + keys, ids);
-    for (size_t i = 0; i < n; i++)
-        if ((s->seq.ids[i] < 0 || (size_t)s->seq.ids[i] >= m->cfg.n_vocab) && s->seq.ids[i] != slot)
-            return carat_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: token %zu has id %d, the vocabulary has 0 to %u",
-                              path, i, s->seq.ids[i], m->cfg.n_vocab - 1);
+    const uint8_t *from = blob + sizeof n_logits;
+    memcpy(s->seq.keys, from, b.keys);
+    memcpy(s->seq.ids, from += b.keys, b.ids);
+    memcpy(s->logits, from += b.ids, b.logits);
+    if (!check_ids_of(s, path, n, err))
+        return false;
     if (note) {
-        *note_len = len - keys - ids;
+        *note_len = len - b.all;
         *note = malloc(*note_len + 1);
         if (!*note)
             return carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "%s: no memory for a note of %zu bytes", path,
                               *note_len);
-        memcpy(*note, blob + keys + ids, *note_len);
+        memcpy(*note, from + b.logits, *note_len);
         (*note)[*note_len] = '\0';
     }
     s->seq.n = n;
+    s->has_logits = b.n_logits > 0;
     return true;
 }
 
@@ -381,11 +414,11 @@ bool carat_session_restore(carat_session *s, const char *path, char **note, size
         return carat_fail(err, CARAT_EARG, CARAT_NOWHERE, "restoring into a session that holds %zu tokens", s->seq.n);
     carat_fingerprint(e->model, e->embed_scale, hash);
     carat_scheduler_visit(e->scheduler);
+    s->has_logits = false;
     bool ok = carat_kv_restore(s->seq.kv, path, hash, &blob, &len, err);
     if (ok && !(ok = unpack_tokens(s, path, blob, len, note, note_len, err)))
         carat_kv_rewind(s->seq.kv, 0);
     carat_scheduler_leave(e->scheduler);
     free(blob);
-    s->has_logits = false;
     return ok;
 }

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "carat.h"
 
@@ -388,6 +389,42 @@ static void opening_can_fail_cleanly(void **state)
     carat_free(NULL);
 }
 
+/* A saved conversation goes on as if nothing had been: logits at once, and after more tokens. */
+static void saved_and_restored(void **state)
+{
+    (void)state;
+    carat_err e;
+    char path[] = "/tmp/carat-test-XXXXXX", *note;
+    size_t note_len, n_vocab = carat_engine_info(engine)->n_vocab;
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    close(fd);
+    float before[1024], after[1024];
+    carat_session *a = open_session(128), *b = open_session(128), *empty = open_session(128);
+    must(carat_session_append(a, prompt, N, &e), &e);
+    must(carat_session_save(a, path, "a note", 6, &e), &e);
+    must(carat_session_restore(b, path, &note, &note_len, &e), &e);
+    assert_string_equal(note, "a note");
+    assert_int_equal(note_len, 6);
+    carat_free(note);
+    logits_after(a, before), logits_after(b, after);
+    assert_memory_equal(before, after, n_vocab * sizeof *before);
+    must(carat_session_append(a, prompt + 1, 9, &e), &e);
+    must(carat_session_append(b, prompt + 1, 9, &e), &e);
+    logits_after(a, before), logits_after(b, after);
+    assert_memory_equal(before, after, n_vocab * sizeof *before);
+    assert_memory_equal(carat_session_tokens(a), carat_session_tokens(b), (N + 9) * sizeof *prompt);
+    assert_false(carat_session_restore(b, path, NULL, NULL, &e)); /* not empty */
+    assert_int_equal(e.code, CARAT_EARG);
+    must(carat_session_save(empty, path, NULL, 0, &e), &e);
+    must(carat_session_restore(empty, path, &note, &note_len, &e), &e);
+    assert_int_equal(note_len, 0);
+    assert_null(carat_session_logits(empty));
+    carat_free(note);
+    carat_session_close(a), carat_session_close(b), carat_session_close(empty);
+    unlink(path);
+}
+
 static carat_memory memory_of(size_t n_ctx, size_t n_sessions, carat_cache_type type)
 {
     carat_err e;
@@ -429,6 +466,7 @@ int main(void)
         cmocka_unit_test(logprobs_are_of_the_model),
         cmocka_unit_test(threads_share_an_engine),
         cmocka_unit_test(opening_can_fail_cleanly),
+        cmocka_unit_test(saved_and_restored),
         cmocka_unit_test(memory_is_known),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
