@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/random.h>
 #include <time.h>
 #include <unistd.h>
@@ -31,6 +32,13 @@ static const cli_option model_options[] = {
       8192 },
     { 0, "kv", "cache-type", CLI_TEXT, &cli_model_values.kv, "f16|q8_0",
       "how keys and values are kept; q8_0 takes half the memory (default: f16)", 0, 0 },
+    { 0, "prefix-cache", NULL, CLI_TEXT, &cli_model_values.prefix, "SIZE|none",
+      "memory for beginnings worth returning to, like 512M (default: two windows; none where a single prompt is run)",
+      0, 0 },
+    { 0, "image-cache", NULL, CLI_INT, &cli_model_values.image_cache, "N", "encoded images remembered (default: 32)", 1,
+      8192 },
+    { 0, "max-memory", NULL, CLI_TEXT, &cli_model_values.max_memory, "SIZE",
+      "refuse what needs more than this, like 6G (default: what machine, control group and ulimit leave)", 0, 0 },
     { 0, "cpu", NULL, CLI_TEXT, &cli_model_values.cpu, "LEVEL",
       "kernels to use: generic, avx2, avx512 ... (default: the best this CPU has, or $CARAT_CPU)", 0, 0 },
     { 0, "exact", NULL, CLI_FLAG, &cli_model_values.exact, NULL,
@@ -59,6 +67,38 @@ const char *cli_model_path(cli_list *args)
     return path;
 }
 
+/* ---- sizes ---- */
+
+bool cli_parse_size(const cli_command *cmd, const char *name, const char *text, uint64_t *out)
+{
+    char *end;
+    double v = strtod(text, &end), unit = 1;
+    bool is_number = end != text && *text != '-' && *text != '+' && v > 0 && v < 0x1p50;
+    while (*end == ' ')
+        end++;
+    const char *units = "MmGgTt", *u = *end ? strchr(units, *end) : NULL;
+    if (u) {
+        unit = u - units < 2 ? 0x1p20 : u - units < 4 ? 0x1p30 : 0x1p40;
+        end++;
+        if (strcasecmp(end, "b") == 0 || strcasecmp(end, "ib") == 0)
+            end += strlen(end);
+    }
+    if (!is_number || *end || v * unit < (u ? 0x1p20 : 1e6) || v * unit > 0x1p50) {
+        cli_usage(cmd, "--%s is '%s', expected a size like 8G, 512M or 1.5T", name, text);
+        return false;
+    }
+    *out = (uint64_t)(v * unit);
+    return true;
+}
+
+bool cli_parse_prefix_cache(const cli_command *cmd, const char *text, uint64_t *out)
+{
+    *out = CARAT_NO_PREFIX_CACHE;
+    return strcasecmp(text, "none") == 0 || cli_parse_size(cmd, "prefix-cache", text, out);
+}
+
+/* ---- opening ---- */
+
 bool cli_open_engine(const cli_command *cmd, const char *path, carat_vision_use vision, carat_engine **out,
                      int *exit_code)
 {
@@ -73,6 +113,7 @@ bool cli_open_engine(const cli_command *cmd, const char *path, carat_vision_use 
         .n_sessions = v->sessions,
         .n_queue = v->queue,
         .prefix_cache = v->prefix_cache,
+        .image_cache = (size_t)v->image_cache,
         .vision = v->no_vision ? CARAT_VISION_OFF : vision,
         .mmproj = v->mmproj,
         .progress = term_progress,
@@ -89,6 +130,11 @@ bool cli_open_engine(const cli_command *cmd, const char *path, carat_vision_use 
         o.cache = CARAT_CACHE_Q8_0;
     else if (v->kv && strcmp(v->kv, "f16") != 0) {
         *exit_code = cli_usage(cmd, "--kv is '%s', expected f16 or q8_0", v->kv);
+        return false;
+    }
+    if ((v->prefix && !cli_parse_prefix_cache(cmd, v->prefix, &o.prefix_cache)) ||
+        (v->max_memory && !cli_parse_size(cmd, "max-memory", v->max_memory, &o.max_memory))) {
+        *exit_code = CLI_USAGE;
         return false;
     }
     carat_err err;

@@ -64,32 +64,6 @@ static const cli_option shape_options[] = {
 
 /* ---- the question ---- */
 
-/* "8G", "16 GiB", "512M": powers of two, as memory is sold. */
-static bool parse_size(const char *name, const char *text, uint64_t *out)
-{
-    char *end;
-    double v = strtod(text, &end), unit = 0;
-    bool is_number = end != text && *text != '-' && *text != '+' && v > 0 && v < 1e9;
-    while (*end == ' ')
-        end++;
-    if (*end == 'G' || *end == 'g')
-        unit = 0x1p30;
-    else if (*end == 'M' || *end == 'm')
-        unit = 0x1p20;
-    else if (*end == 'T' || *end == 't')
-        unit = 0x1p40;
-    if (unit > 0)
-        end++;
-    if (strcasecmp(end, "b") == 0 || strcasecmp(end, "ib") == 0)
-        end += strlen(end);
-    if (!is_number || unit <= 0 || *end || v * unit < 0x1p20 || v * unit > 0x1p50) {
-        cli_usage(&cli_weigh, "--%s is '%s', expected a size like 8G, 512M or 1.5T", name, text);
-        return false;
-    }
-    *out = (uint64_t)(v * unit);
-    return true;
-}
-
 static bool has_shape(void)
 {
     return opt.layers || opt.hidden || opt.ffn || opt.heads || opt.kv_heads || opt.head_dim || opt.vocab ||
@@ -138,9 +112,7 @@ static bool make_query(const char *model, carat_shape *shape, carat_weigh_query 
         .cpu = opt.cpu,
         .is_exact = opt.exact,
     };
-    if (opt.prefix && strcasecmp(opt.prefix, "none") == 0)
-        q->prefix_cache = CARAT_NO_PREFIX_CACHE;
-    else if (opt.prefix && !parse_size("prefix-cache", opt.prefix, &q->prefix_cache))
+    if (opt.prefix && !cli_parse_prefix_cache(&cli_weigh, opt.prefix, &q->prefix_cache))
         return false;
     if (opt.kv && strcasecmp(opt.kv, "q8_0") == 0)
         q->cache = CARAT_CACHE_Q8_0;
@@ -176,7 +148,7 @@ static bool find_device(const carat_device **out, int *code)
         *out = &made;
     }
     if (opt.vram || opt.ram) {
-        if (!parse_size(opt.vram ? "vram" : "ram", opt.vram ? opt.vram : opt.ram, &bytes))
+        if (!cli_parse_size(&cli_weigh, opt.vram ? "vram" : "ram", opt.vram ? opt.vram : opt.ram, &bytes))
             return false;
         made = (carat_device){ .name = opt.vram ? "a card of this memory" : "a computer of this memory",
                                .kind = opt.vram ? "gpu" : "laptop",

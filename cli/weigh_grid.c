@@ -115,6 +115,8 @@ void weigh_grid_print(const weigh_grid *g)
             print_cell(&g->cell[i][j]);
         putchar('\n');
     }
+    if (*w->note)
+        printf("\n%s\n", w->note);
     putchar('\n');
     print_cards(g);
     printf("\n%zu session%s, steps of %s tokens, keys and values in %s. Carat runs on the CPU:\n"

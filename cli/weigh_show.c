@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common.h"
 #include "term.h"
 #include "weigh.h"
 
@@ -111,6 +112,8 @@ void weigh_point_print(const carat_weight *w, const carat_device *d)
             printf("  %c %-28s %12s %6.1f %%\n", term_is_tty(1) ? p[i].mark : ' ', p[i].name,
                    weigh_size(p[i].bytes, size), 100 * (double)p[i].bytes / (double)w->total);
     printf("    %s%-28s %12s%s\n\n", term_bold(1), "total", weigh_size(w->total, size), term_reset(1));
+    if (*w->note)
+        printf("%s\n", w->note);
     if (w->kv_shared)
         printf("shared beginning: %s of the keys and values need not be written twice\n",
                weigh_size(w->kv_shared, size));
@@ -158,6 +161,8 @@ json_t *weigh_point_json(const carat_weight *w)
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
         json_object_set_new(o, numbers[i].name, json_integer((json_int_t)numbers[i].value));
     json_object_set_new(o, "bytes", bytes);
+    if (*w->note)
+        json_object_set_new(o, "note", cli_json_text(w->note, strlen(w->note)));
     return o;
 }
 

@@ -162,6 +162,9 @@ typedef struct carat_options {
     carat_cache_type cache; /* element type of keys and values */
     uint64_t prefix_cache;  /* bytes on top, for beginnings worth returning to; 0: two local windows and what belongs to
                              * them; CARAT_NO_PREFIX_CACHE: none */
+    uint64_t max_memory;    /* bytes that the process may come to hold; 0: what the machine, its control groups and
+                             * ulimits leave. An engine that weighs more (carat_weigh) is refused before a weight is
+                             * read; a prefix cache or places for images that do not fit are made smaller, with a notice */
     size_t n_queue;         /* requests that may wait; 0: 256 */
     double step_seconds;    /* what a step should take at most while answers are being generated; 0: 0.25 */
     /* Loading: called now and then with bytes done and all; false cancels. May be NULL. */
@@ -170,7 +173,8 @@ typedef struct carat_options {
 } carat_options;
 
 /* Loads a GGUF file (any part of a split one) or a Hugging Face folder. opt may be NULL. Errors: CARAT_EIO,
- * CARAT_EFORMAT, CARAT_EUNSUPPORTED, CARAT_ENOMEM, CARAT_EARG (an unknown cpu level), CARAT_ECANCELLED. */
+ * CARAT_EFORMAT, CARAT_EUNSUPPORTED, CARAT_ENOMEM (with what it needs, what is there, and the largest context that would
+ * fit), CARAT_EARG (an unknown cpu level), CARAT_ECANCELLED. */
 CARAT_API bool carat_engine_open(const char *path, const carat_options *opt, carat_engine **out, carat_err *err);
 CARAT_API void carat_engine_close(carat_engine *e); /* after its sessions are closed; accepts NULL */
 
@@ -284,6 +288,7 @@ typedef struct carat_weigh_query {
 typedef struct carat_weight {
     char name[96];  /* "Gemma 3 4B", the file's own name, "custom shape" */
     char quant[96]; /* "q4_k_m"; of a file its types */
+    char note[232]; /* why the image tower that is there was not counted; "" if there is nothing to say */
     bool is_file;
     bool is_custom;  /* a shape that differs from the published model it began with */
     bool has_vision; /* the tower is counted */

@@ -5,7 +5,7 @@
 #define CARAT_API_INTERNAL_H
 
 #include "api/vision.h"
-#include "engine/scheduler.h"
+#include "weigh/plan.h"
 
 struct carat_engine {
     carat_kernels kernels;
@@ -15,8 +15,7 @@ struct carat_engine {
     carat_sight *sight; /* NULL: text only */
     carat_cache *cache;
     carat_scheduler *scheduler; /* everything below the tokenizer goes through it */
-    carat_scheduler_options so;
-    size_t n_ctx;
+    carat_plan plan;
     bool is_exact;
     carat_embed_scale embed_scale;
     carat_model_info *info;

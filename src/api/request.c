@@ -31,19 +31,19 @@ static size_t room_for(const carat_request_options *o, size_t n_prompt, size_t m
 
 static bool check(const carat_engine *e, const carat_request_options *o, size_t n_prompt, carat_err *err)
 {
-    size_t most = o->n_ctx ? o->n_ctx : e->n_ctx, n = o->n_answers ? o->n_answers : 1;
+    size_t most = o->n_ctx ? o->n_ctx : e->plan.n_ctx, n = o->n_answers ? o->n_answers : 1;
     if (n_prompt == 0)
         return carat_fail(err, CARAT_EARG, CARAT_NOWHERE, "an empty prompt");
-    if (most > e->n_ctx)
+    if (most > e->plan.n_ctx)
         return carat_fail(err, CARAT_EARG, CARAT_NOWHERE,
-                          "a context of %zu tokens was asked for, the engine was opened for %zu", most, e->n_ctx);
+                          "a context of %zu tokens was asked for, the engine was opened for %zu", most, e->plan.n_ctx);
     if (n_prompt > most)
         return carat_fail(err, CARAT_ECONTEXT, CARAT_NOWHERE,
                           "%zu tokens do not fit the context of %zu; the model allows up to %u", n_prompt, most,
                           e->model->cfg.context);
-    if (n > e->so.max_jobs)
+    if (n > e->plan.steps.max_jobs)
         return carat_fail(err, CARAT_EARG, CARAT_NOWHERE, "%zu answers at once, the engine has room for %zu", n,
-                          e->so.max_jobs);
+                          e->plan.steps.max_jobs);
     return carat_can_take(e, o->prompt, err);
 }
 
@@ -62,7 +62,7 @@ static bool prepare(carat_request *r, const carat_request_options *o, carat_err 
         r->n++;
         if (!carat_generator_open(&v, &g, &j->gen, err))
             return false;
-        j->n_ctx = room_for(o, t->n, e->n_ctx);
+        j->n_ctx = room_for(o, t->n, e->plan.n_ctx);
         j->stream = t;
         j->deadline = deadline;
         j->cancel = &r->cancel;

@@ -19,11 +19,11 @@ bool carat_session_open(carat_engine *e, size_t n_ctx, carat_session **out, cara
 {
     *out = NULL;
     if (n_ctx == 0)
-        n_ctx = e->n_ctx;
-    if (n_ctx > e->n_ctx)
+        n_ctx = e->plan.n_ctx;
+    if (n_ctx > e->plan.n_ctx)
         return carat_fail(err, CARAT_EARG, CARAT_NOWHERE,
                           "a context of %zu tokens was asked for, the engine was opened for %zu and the model has %u",
-                          n_ctx, e->n_ctx, e->model->cfg.context);
+                          n_ctx, e->plan.n_ctx, e->model->cfg.context);
     carat_session *s = calloc(1, sizeof *s);
     if (!s)
         return carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for a session");

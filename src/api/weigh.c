@@ -2,7 +2,6 @@
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
 
 #include "api/vision.h"
@@ -11,31 +10,28 @@
 #include "weigh/here.h"
 #include "weigh/weigh.h"
 
-#define STEP 256 /* tokens: contexts are looked for in multiples of it */
-
-/* Finds the tower where the engine would. */
-static bool find_tower(carat_weigh_query *q, char path[4096], carat_err *err)
+/* Finds the tower of a file where the engine would; "" where there is none. */
+static bool find_tower(const carat_weigh_query *q, char path[4096], carat_err *err)
 {
     const carat_model_options o = { .no_tokenizer = true };
     carat_model *m;
     size_t bytes;
     struct stat st;
+    *path = '\0';
     if (q->text_only || !q->model || stat(q->model, &st) != 0)
         return true;
     if (!carat_model_peek(q->model, &o, &m, &bytes, err))
         return false;
     bool ok = carat_vision_find(m, q->mmproj, path, err);
     carat_model_close(m);
-    q->mmproj = ok && *path && strcmp(path, q->model) != 0 ? path : NULL;
     return ok;
 }
 
 static bool open_scale(const carat_weigh_query *q, carat_scale *s, carat_err *err)
 {
-    carat_weigh_query found = *q;
     char path[4096];
     *s = (carat_scale){ .m = NULL };
-    return find_tower(&found, path, err) && carat_scale_open(&found, s, err);
+    return find_tower(q, path, err) && carat_scale_open(q, *path ? path : NULL, s, err);
 }
 
 bool carat_weigh_contexts(const carat_weigh_query *q, const size_t *n_ctx, size_t n, carat_weight *out, carat_err *err)
@@ -53,28 +49,11 @@ bool carat_weigh(const carat_weigh_query *q, carat_weight *out, carat_err *err)
     return carat_weigh_contexts(q, &q->n_ctx, 1, out, err);
 }
 
-/* More context is never less memory, so the largest that fits is found by halving. */
 bool carat_weigh_largest(const carat_weigh_query *q, uint64_t bytes, size_t *n_ctx, carat_err *err)
 {
     carat_scale s;
-    carat_weight w;
     *n_ctx = 0;
-    bool ok = open_scale(q, &s, err);
-    size_t max = ok ? s.m->cfg.context : 0, low = 0, high = max / STEP;
-    s.q.shared = 0;
-    if (ok && (ok = carat_scale_weigh(&s, max, &w, err)) && w.total <= bytes) {
-        *n_ctx = max;
-        high = 0;
-    }
-    while (ok && low < high) {
-        size_t mid = (low + high + 1) / 2;
-        ok = carat_scale_weigh(&s, mid * STEP, &w, err);
-        if (w.total <= bytes)
-            low = mid;
-        else
-            high = mid - 1;
-        *n_ctx = low * STEP;
-    }
+    bool ok = open_scale(q, &s, err) && carat_scale_largest(&s, bytes, n_ctx, err);
     carat_scale_close(&s);
     return ok;
 }

@@ -153,6 +153,8 @@ static bool prepare(loader *ld, carat_source *src, const char *path, size_t *byt
 static bool load(loader *ld, size_t bytes)
 {
     carat_model *m = ld->m;
+    if (ld->opt->admit && !ld->opt->admit(ld->opt->admit_arg, m, bytes, ld->err))
+        return false;
     if (!carat_arena_init(&m->arena, bytes))
         return carat_fail(ld->err, CARAT_ENOMEM, CARAT_NOWHERE, "%s: no memory for %zu MiB of weights", m->path,
                           (bytes >> 20) + 1);

@@ -87,6 +87,10 @@ typedef struct carat_model {
 typedef struct carat_model_options {
     bool trust_header; /* see carat_config_from_gguf */
     bool no_tokenizer; /* weights only */
+    /* Called once everything but the weights is known, before memory is taken for them; packed pointers are NULL. False
+     * (with *err) ends the opening. May be NULL; not called by carat_model_peek. */
+    bool (*admit)(void *arg, const struct carat_model *m, size_t weight_bytes, carat_err *err);
+    void *admit_arg;
     /* Called from the opening thread now and then with source bytes done and all; false stops (CARAT_ECANCELLED). */
     bool (*progress)(void *arg, uint64_t done, uint64_t total);
     void *progress_arg;

@@ -1,62 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "weigh/here.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/bandwidth.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/memlimit.h"
 #include "model/linear.h"
 
 /* ---- memory ---- */
 
-static void read_meminfo(uint64_t *all, uint64_t *available)
-{
-    char line[160];
-    unsigned long long kib;
-    FILE *f = fopen("/proc/meminfo", "re");
-    while (f && fgets(line, sizeof line, f)) {
-        if (sscanf(line, "MemTotal: %llu", &kib) == 1)
-            *all = (uint64_t)kib << 10;
-        if (sscanf(line, "MemAvailable: %llu", &kib) == 1)
-            *available = (uint64_t)kib << 10;
-    }
-    if (f)
-        fclose(f);
-}
-
-/* The number in a file of one line; false for "max" or no file. */
-static bool read_number(const char *path, uint64_t *out)
-{
-    unsigned long long v;
-    FILE *f = fopen(path, "re");
-    bool ok = f && fscanf(f, "%llu", &v) == 1;
-    if (f)
-        fclose(f);
-    if (ok)
-        *out = v;
-    return ok;
-}
-
-static void limit(const char *max_path, const char *now_path, uint64_t *all, uint64_t *available)
-{
-    uint64_t max, now = 0;
-    if (!read_number(max_path, &max) || max >= *all)
-        return;
-    read_number(now_path, &now);
-    *all = max;
-    uint64_t left = now < max ? max - now : 0;
-    *available = left < *available ? left : *available;
-}
-
 void carat_here_memory(uint64_t *all, uint64_t *available)
 {
-    *all = *available = 0;
-    read_meminfo(all, available);
-    limit("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current", all, available);
-    limit("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes", all, available);
+    carat_memlimit m;
+    carat_memlimit_now(0, &m);
+    *all = m.all;
+    *available = m.left == UINT64_MAX ? 0 : m.left;
 }
 
 /* ---- rates ---- */

@@ -13,11 +13,7 @@
 #include "weigh/names.h"
 #include "weigh/tower.h"
 
-/* As the engine has them. */
-#define DEFAULT_CHUNK  512
-#define MAX_CHUNK      8192
-#define DEFAULT_IMAGES 32
-#define MAX_SESSIONS   4096
+#define MAX_IMAGES 8192 /* of a prompt */
 
 /* ---- which model ---- */
 
@@ -65,7 +61,7 @@ static bool open_name(carat_scale *s, carat_err *err)
     snprintf(s->name, sizeof s->name, "%s%s", s->is_custom ? "a shape made from " : "", named.title);
     snprintf(s->quant, sizeof s->quant, "%s", s->q.quant ? s->q.quant : named.quant ? named.quant : "q4_k_m");
     s->could_see = named.has_vision;
-    return carat_scale_describe(&c, s->quant, &s->m, &s->weight_bytes, &s->tensor_bytes, err);
+    return carat_scale_describe(&c, s->quant, &s->own, &s->weight_bytes, &s->tensor_bytes, err);
 }
 
 static void list_types(const carat_model *m, char *out, size_t size)
@@ -110,7 +106,7 @@ static bool sum_file(const carat_scale *s, uint64_t *text, uint64_t *all, carat_
     return ok;
 }
 
-static bool open_file(carat_scale *s, carat_err *err)
+static bool open_file(carat_scale *s, const char *tower, carat_err *err)
 {
     const carat_model_options o = { .no_tokenizer = true };
     if (s->q.shape)
@@ -118,12 +114,13 @@ static bool open_file(carat_scale *s, carat_err *err)
     if (s->q.quant)
         return carat_fail(err, CARAT_EARG, CARAT_NOWHERE, "%s: a file has its own types; --quant is for models by name",
                           s->q.model);
-    if (!carat_model_peek(s->q.model, &o, &s->m, &s->weight_bytes, err))
+    if (!carat_model_peek(s->q.model, &o, &s->own, &s->weight_bytes, err))
         return false;
+    s->m = s->own;
     s->is_file = true;
     snprintf(s->name, sizeof s->name, "%s", *s->m->cfg.name ? s->m->cfg.name : s->q.model);
     list_types(s->m, s->quant, sizeof s->quant);
-    s->could_see = s->m->cfg.vision.present || s->q.mmproj;
+    s->could_see = s->m->cfg.vision.present || tower;
     uint64_t all;
     if (!sum_file(s, &s->tensor_bytes, &all, err))
         return false;
@@ -158,56 +155,72 @@ static bool weigh_named_tower(carat_scale *s, const carat_vision_options *o, car
     return ok;
 }
 
-static bool weigh_tower(carat_scale *s, carat_err *err)
+static bool weigh_tower_file(carat_scale *s, const char *path, const carat_vision_options *o, carat_err *err)
 {
-    const carat_vision_options o = { .exact = s->q.is_exact };
-    if (!s->could_see || s->q.text_only) {
-        s->vision_tensor_bytes = 0;
-        return true;
-    }
-    if (!s->is_file)
-        return weigh_named_tower(s, &o, err);
-    const char *path = s->q.mmproj ? s->q.mmproj : s->q.model;
     carat_source source = { 0 };
-    bool ok = carat_vision_bytes(path, s->m->cfg.hidden, &s->kernels, s->n_threads, &o, &s->vision, err) &&
+    bool ok = carat_vision_bytes(path, s->m->cfg.hidden, &s->kernels, s->n_threads, o, &s->vision, err) &&
               carat_source_open_vision(&source, path, &s->tower, err);
-    if (ok && s->q.mmproj) {
+    if (ok && strcmp(path, s->q.model) != 0) {
         s->vision_tensor_bytes = 0;
         for (size_t i = 0; i < source.tensors->n; i++)
             s->vision_tensor_bytes += source.tensors->items[i].bytes;
     }
+    if (!ok)
+        s->vision = (carat_vision_size){ 0 };
     carat_source_close(&source);
     return ok;
 }
 
+static bool weigh_tower(carat_scale *s, const char *tower, carat_err *err)
+{
+    const carat_vision_options o = { .exact = s->o.is_exact };
+    carat_err why;
+    if (s->could_see && !s->q.text_only && !s->is_file)
+        return weigh_named_tower(s, &o, err);
+    if (s->could_see && !s->q.text_only && tower) {
+        if (weigh_tower_file(s, tower, &o, &why))
+            return true;
+        if (s->q.mmproj || why.code == CARAT_ENOMEM) {
+            if (err)
+                *err = why;
+            return false;
+        }
+        snprintf(s->note, sizeof s->note, "text only: %.200s", why.msg); /* as the engine does it */
+    }
+    s->vision_tensor_bytes = 0;
+    return true;
+}
+
 /* ---- opening ---- */
+
+/* The engine's settings that are asked about. */
+static carat_options options_of(const carat_weigh_query *q)
+{
+    return (carat_options){ .n_threads = q->n_threads,
+                            .cpu = q->cpu,
+                            .is_exact = q->is_exact,
+                            .chunk = q->chunk,
+                            .image_cache = q->image_cache,
+                            .n_sessions = q->n_sessions,
+                            .cache = q->cache,
+                            .prefix_cache = q->prefix_cache };
+}
 
 static bool check_query(carat_scale *s, carat_err *err)
 {
     carat_weigh_query *q = &s->q;
     char msg[160];
     unsigned mask;
-    if (!q->chunk)
-        q->chunk = DEFAULT_CHUNK;
-    if (!q->n_sessions)
-        q->n_sessions = 1;
     if (!q->n_images)
         q->n_images = 1;
-    if (!q->image_cache)
-        q->image_cache = DEFAULT_IMAGES;
-    if (q->image_cache > MAX_CHUNK)
-        q->image_cache = MAX_CHUNK;
-    if (q->chunk > MAX_CHUNK)
-        return carat_fail(err, CARAT_EARG, CARAT_NOWHERE, "a chunk of %zu tokens, expected at most %d", q->chunk,
-                          MAX_CHUNK);
-    if (q->n_sessions > MAX_SESSIONS || q->n_images > MAX_CHUNK)
-        return carat_fail(err, CARAT_EARG, CARAT_NOWHERE, "%zu sessions with %zu images, expected at most %d and %d",
-                          q->n_sessions, q->n_images, MAX_SESSIONS, MAX_CHUNK);
+    if (q->n_images > MAX_IMAGES)
+        return carat_fail(err, CARAT_EARG, CARAT_NOWHERE, "%zu images in a prompt, expected at most %d", q->n_images,
+                          MAX_IMAGES);
     if (q->n_threads < 0 || q->n_threads > CARAT_MAX_THREADS)
         return carat_fail(err, CARAT_EARG, CARAT_NOWHERE, "%d threads, expected 1 to %d", q->n_threads,
                           CARAT_MAX_THREADS);
     if (q->quant && !carat_weigh_knows_quant(q->quant))
-        return carat_scale_describe(&(carat_config){ .n_layer = 1 }, q->quant, &s->m, &s->weight_bytes,
+        return carat_scale_describe(&(carat_config){ .n_layer = 1 }, q->quant, &s->own, &s->weight_bytes,
                                     &s->tensor_bytes, err);
     if (!carat_cpu_by_name(q->cpu ? q->cpu : getenv("CARAT_CPU"), &mask, msg))
         return carat_fail(err, CARAT_EARG, CARAT_NOWHERE, "%s", msg);
@@ -216,19 +229,21 @@ static bool check_query(carat_scale *s, carat_err *err)
     return true;
 }
 
-bool carat_scale_open(const carat_weigh_query *q, carat_scale *s, carat_err *err)
+bool carat_scale_open(const carat_weigh_query *q, const char *tower, carat_scale *s, carat_err *err)
 {
-    *s = (carat_scale){ .q = *q };
+    *s = (carat_scale){ .q = *q, .o = options_of(q) };
     if (!check_query(s, err))
         return false;
     bool is_path = q->model && is_there(q->model);
-    if (!(is_path ? open_file(s, err) : open_name(s, err)))
+    if (!(is_path ? open_file(s, tower, err) : open_name(s, err)))
         return false;
-    return weigh_tower(s, err);
+    s->m = s->own;
+    return weigh_tower(s, tower, err);
 }
 
 void carat_scale_close(carat_scale *s)
 {
-    carat_model_close(s->m);
+    carat_model_close(s->own);
+    s->own = NULL;
     s->m = NULL;
 }

@@ -6,8 +6,9 @@
 #include "engine/scheduler.h"
 #include "engine/seq.h"
 #include "text/text.h"
+#include "weigh/plan.h"
 
-#define DEFAULT_CTX 8192 /* as carat_session_open */
+#define STEP 256 /* tokens: contexts are looked for in multiples of it */
 
 static uint64_t round_up(uint64_t bytes)
 {
@@ -27,79 +28,40 @@ static void add_weights(const carat_scale *s, carat_weight *w)
     w->vision = s->vision.weights;
 }
 
-/* ---- as the engine sets up ---- */
-
-static carat_scheduler_options scheduler_options(const carat_scale *s, size_t n_ctx)
-{
-    carat_scheduler_options o = { .chunk = s->q.chunk < n_ctx ? s->q.chunk : n_ctx,
-                                  .max_jobs = s->q.n_sessions,
-                                  .max_queue = 256 };
-    size_t n_soft = s->vision.weights ? s->tower.tokens_per_image : 0;
-    o.batch = n_soft > o.chunk ? n_soft : o.chunk;
-    return o;
-}
-
-static carat_cache_options cache_options(const carat_scale *s, size_t n_ctx, size_t batch)
-{
-    const carat_config *c = &s->m->cfg;
-    carat_cache_options o = { .context = n_ctx,
-                              .n_seqs = s->q.n_sessions,
-                              .max_batch = carat_job_reach(batch, n_ctx),
-                              .elem = s->q.is_exact                    ? CARAT_KV_F32
-                                      : s->q.cache == CARAT_CACHE_Q8_0 ? CARAT_KV_Q8_0
-                                                                       : CARAT_KV_F16,
-                              .keep_bytes = s->q.prefix_cache };
-    if (!s->q.prefix_cache) { /* two local windows, of three quarters */
-        size_t n_local = 0;
-        for (uint32_t i = 0; i < c->n_layer; i++)
-            n_local += !c->is_global[i];
-        size_t page = 2 * carat_kv_tile_bytes(o.elem, c->head_dim) * c->n_kv_head * n_local;
-        o.keep_bytes = 2 * carat_cache_ring_pages(c, n_ctx, o.max_batch) * page / 3 * 4;
-    }
-    return o;
-}
-
 /* ---- the parts that depend on the context ---- */
 
-static bool add_context(const carat_scale *s, carat_weight *w, carat_err *err)
+static bool add_context(const carat_scale *s, const carat_plan *p, carat_weight *w, carat_err *err)
 {
     const carat_config *c = &s->m->cfg;
-    const carat_scheduler_options so = scheduler_options(s, w->n_ctx);
-    const carat_cache_options co = cache_options(s, w->n_ctx, so.batch);
     carat_scale_cache kv;
     size_t seq, steps;
     if (s->q.shared > w->n_ctx)
         return carat_fail(err, CARAT_EARG, CARAT_NOWHERE, "%zu shared tokens, but a context of %zu", s->q.shared,
                           w->n_ctx);
-    if (!carat_scale_kv(c, &co, &kv, err))
+    if (!carat_scale_kv(c, &p->cache, &kv, err))
         return false;
-    if (!carat_scale_kv_shared(c, &co, s->q.shared, &w->kv_shared) || !carat_seq_bytes(w->n_ctx, &seq) ||
-        !carat_scheduler_bytes(c, &so, &steps))
+    if (!carat_scale_kv_shared(c, &p->cache, s->q.shared, &w->kv_shared) || !carat_seq_bytes(w->n_ctx, &seq) ||
+        !carat_scheduler_bytes(c, &p->steps, &steps))
         return carat_fail(err, CARAT_ELIMIT, CARAT_NOWHERE, "%zu sessions of %zu tokens do not fit the address space",
-                          s->q.n_sessions, w->n_ctx);
+                          p->steps.max_jobs, w->n_ctx);
     w->kv_global = kv.global;
     w->kv_window = kv.window;
     w->kv_kept = kv.kept;
-    w->sessions = s->q.n_sessions * (seq + c->n_vocab * sizeof(float)); /* the last logits of each */
+    w->sessions = p->steps.max_jobs * (seq + c->n_vocab * sizeof(float)); /* the last logits of each */
     w->steps = steps;
     return true;
 }
 
-static bool add_scratch(const carat_scale *s, carat_weight *w, carat_err *err)
+static bool add_scratch(const carat_scale *s, const carat_plan *p, carat_weight *w, carat_err *err)
 {
-    const carat_scheduler_options so = scheduler_options(s, w->n_ctx);
-    const carat_text_options o = { .max_batch = so.batch + so.max_jobs,
-                                   .max_context = w->n_ctx,
-                                   .exact = s->q.is_exact };
     size_t bytes;
-    if (!carat_text_bytes(s->m, &s->kernels, s->n_threads, &o, &bytes))
-        return carat_fail(err, CARAT_ELIMIT, CARAT_NOWHERE, "steps of %zu tokens are too large", o.max_batch);
+    if (!carat_text_bytes(s->m, &s->kernels, s->n_threads, &p->text, &bytes))
+        return carat_fail(err, CARAT_ELIMIT, CARAT_NOWHERE, "steps of %zu tokens are too large", p->text.max_batch);
     w->scratch = bytes;
     if (!s->vision.weights)
         return true;
-    const carat_sight_options slots = { .exact = s->q.is_exact, .n_slots = s->q.image_cache, .step_tokens = so.chunk };
-    if (!carat_sight_slot_bytes(&s->tower, s->m->cfg.hidden, &slots, &bytes))
-        return carat_fail(err, CARAT_ELIMIT, CARAT_NOWHERE, "%zu images are too many to remember", s->q.image_cache);
+    if (!carat_sight_slot_bytes(&s->tower, s->m->cfg.hidden, &p->sight, &bytes))
+        return carat_fail(err, CARAT_ELIMIT, CARAT_NOWHERE, "%zu images are too many to remember", p->sight.n_slots);
     /* The tower's own, and the views of a prompt as RGB. */
     w->image_scratch = s->vision.work + (uint64_t)s->tower.image_size * s->tower.image_size * 3 * w->n_images;
     w->image_cache = bytes;
@@ -129,7 +91,7 @@ static uint64_t overhead(const carat_scale *s)
 static uint64_t elsewhere(const carat_scale *s, const carat_weight *w)
 {
     const carat_config *c = &s->m->cfg;
-    double block = s->q.cache == CARAT_CACHE_Q8_0 ? 34 : 64, step = 512;
+    double block = s->o.cache == CARAT_CACHE_Q8_0 ? 34 : 64, step = 512;
     double kv = carat_scale_kv_formula(c, w->n_ctx, 512, 256, block) * (double)w->n_sessions;
     double compute = step * ((double)c->n_vocab + 4.0 * c->hidden) * 4;
     double tower = w->has_vision ? (double)w->vision_tensor_bytes + 0x1p30 : 0;
@@ -145,7 +107,7 @@ static void add_work(const carat_scale *s, carat_weight *w)
     double dims = (double)c->n_head * c->head_dim, kv_dims = (double)c->n_kv_head * c->head_dim, t = (double)w->n_ctx;
     double local = t < c->window ? t : c->window, n_global = (double)w->n_global, n_local = c->n_layer - n_global;
     /* The ring holds more than a query sees: count what is seen. */
-    double value = s->q.is_exact ? 4 : s->q.cache == CARAT_CACHE_Q8_0 ? 34.0 / 32 : 2; /* bytes */
+    double value = s->o.is_exact ? 4 : s->o.cache == CARAT_CACHE_Q8_0 ? 34.0 / 32 : 2; /* bytes */
     double kv_bytes = 2 * kv_dims * value * (n_global * t + n_local * local);
     double per_layer = 2 * dims * c->hidden + 2 * kv_dims * c->hidden + 3.0 * c->hidden * c->ffn;
     double seen = n_global * t / 2 + n_local * local;
@@ -161,11 +123,12 @@ static void add_work(const carat_scale *s, carat_weight *w)
     }
 }
 
-static void fill_shape(const carat_scale *s, carat_weight *w)
+static void fill_shape(const carat_scale *s, const carat_plan *p, carat_weight *w)
 {
     const carat_config *c = &s->m->cfg;
     snprintf(w->name, sizeof w->name, "%s", s->name);
     snprintf(w->quant, sizeof w->quant, "%s", s->quant);
+    snprintf(w->note, sizeof w->note, "%s", s->note);
     w->is_file = s->is_file;
     w->is_custom = s->is_custom;
     w->has_vision = s->vision.weights > 0;
@@ -181,11 +144,11 @@ static void fill_shape(const carat_scale *s, carat_weight *w)
     w->n_vocab = c->n_vocab;
     w->window = c->window;
     w->context = c->context;
-    w->chunk = s->q.chunk;
-    w->n_sessions = s->q.n_sessions;
+    w->chunk = p->steps.chunk;
+    w->n_sessions = p->steps.max_jobs;
     w->n_images = w->has_vision ? s->q.n_images : 0;
     w->n_threads = s->n_threads;
-    w->cache = s->q.cache;
+    w->cache = s->o.cache;
     w->n_params = s->m->n_params;
     w->n_vision_params = s->n_vision_params;
     w->tensor_bytes = s->tensor_bytes;
@@ -195,18 +158,50 @@ static void fill_shape(const carat_scale *s, carat_weight *w)
 bool carat_scale_weigh(const carat_scale *s, size_t n_ctx, carat_weight *w, carat_err *err)
 {
     size_t max = s->m->cfg.context;
-    *w = (carat_weight){ .n_ctx = n_ctx ? n_ctx : max < DEFAULT_CTX ? max : DEFAULT_CTX };
-    if (w->n_ctx > max)
-        return carat_fail(err, CARAT_EARG, CARAT_NOWHERE, "a context of %zu tokens was asked for, %s has %zu", w->n_ctx,
+    carat_options o = s->o;
+    carat_plan p;
+    if (n_ctx > max)
+        return carat_fail(err, CARAT_EARG, CARAT_NOWHERE, "a context of %zu tokens was asked for, %s has %zu", n_ctx,
                           s->name, max);
-    fill_shape(s, w);
+    o.n_ctx = n_ctx;
+    if (!carat_plan_make(&s->m->cfg, s->vision.weights ? &s->tower : NULL, &o, &p, err))
+        return false;
+    *w = (carat_weight){ .n_ctx = p.n_ctx };
+    fill_shape(s, &p, w);
     add_weights(s, w);
-    if (!add_context(s, w, err) || !add_scratch(s, w, err))
+    if (!add_context(s, &p, w, err) || !add_scratch(s, &p, w, err))
         return false;
     w->overhead = overhead(s);
     w->total = s->weight_bytes + w->vision + w->kv_global + w->kv_window + w->kv_kept + w->sessions + w->steps +
                w->scratch + w->image_scratch + w->image_cache + w->overhead;
     w->elsewhere = elsewhere(s, w);
     add_work(s, w);
+    return true;
+}
+
+/* More context is never less memory, so the largest that fits is found by halving. */
+bool carat_scale_largest(const carat_scale *scale, uint64_t bytes, size_t *n_ctx, carat_err *err)
+{
+    carat_scale s = *scale;
+    carat_weight w;
+    size_t max = s.m->cfg.context, low = 0, high = max / STEP;
+    s.q.shared = 0;
+    *n_ctx = 0;
+    if (!carat_scale_weigh(&s, max, &w, err))
+        return false;
+    if (w.total <= bytes) {
+        *n_ctx = max;
+        return true;
+    }
+    while (low < high) {
+        size_t mid = (low + high + 1) / 2;
+        if (!carat_scale_weigh(&s, mid * STEP, &w, err))
+            return false;
+        if (w.total <= bytes)
+            low = mid;
+        else
+            high = mid - 1;
+    }
+    *n_ctx = low * STEP;
     return true;
 }

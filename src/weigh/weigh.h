@@ -12,12 +12,14 @@
 #include "model/model.h"
 #include "vision/vision.h"
 
-/* All of a query but the context. */
+/* All of a question but the context. */
 typedef struct carat_scale {
     carat_weigh_query q;
-    char name[96], quant[96];
+    carat_options o; /* the engine's that q is about; n_ctx is not looked at */
+    char name[96], quant[96], note[232];
     bool is_file, is_custom, could_see;
-    carat_model *m; /* without weights */
+    const carat_model *m; /* without weights */
+    carat_model *own;     /* the same, where the scale opened it */
     size_t weight_bytes;
     uint64_t tensor_bytes, vision_tensor_bytes, n_vision_params;
     carat_vision_size vision; /* zeros without a tower */
@@ -26,11 +28,15 @@ typedef struct carat_scale {
     int n_threads;
 } carat_scale;
 
-/* q->mmproj of a file: where its tower is, NULL if in itself. The texts of q are borrowed while opening. Errors as
- * carat_weigh. On failure close it all the same. */
-bool carat_scale_open(const carat_weigh_query *q, carat_scale *s, carat_err *err);
+/* tower: where that of a file is, NULL if it has none. One that cannot be read is left out, and s->note says why,
+ * unless q->mmproj asks for it. The texts of q are borrowed while opening. Errors as carat_weigh. On failure close it
+ * all the same. */
+bool carat_scale_open(const carat_weigh_query *q, const char *tower, carat_scale *s, carat_err *err);
 void carat_scale_close(carat_scale *s);
+/* n_ctx 0: the default. */
 bool carat_scale_weigh(const carat_scale *s, size_t n_ctx, carat_weight *out, carat_err *err);
+/* As carat_weigh_largest. */
+bool carat_scale_largest(const carat_scale *s, uint64_t bytes, size_t *n_ctx, carat_err *err);
 
 /* A model's description without a file: configuration and types. The caller closes *out (carat_model_close). */
 bool carat_scale_describe(const carat_config *c, const char *quant, carat_model **out, size_t *weight_bytes,

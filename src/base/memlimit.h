@@ -1,0 +1,25 @@
+/* memlimit.h - how much memory this process can still have.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef CARAT_BASE_MEMLIMIT_H
+#define CARAT_BASE_MEMLIMIT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct carat_memlimit {
+    uint64_t left;   /* bytes, on top of what is held: the least of all limits; UINT64_MAX where none is known */
+    uint64_t held;   /* anonymous bytes that the process has resident now; 0 if the system does not say */
+    uint64_t all;    /* the machine's memory, or its control group's where that is less; 0 if unknown */
+    const char *who; /* the limit that is least: "the machine", "the control group", "ulimit -v", "ulimit -d" */
+} carat_memlimit;
+
+/* The machine's MemAvailable; of the control groups (version 1 and 2) up to the root, the limit minus what is in use
+ * and no cache of files; RLIMIT_AS and RLIMIT_DATA minus what is mapped. files: bytes of address space that hold files
+ * now and will be given back: they count as left of RLIMIT_AS. Never fails: what cannot be read is no limit. */
+void carat_memlimit_now(uint64_t files, carat_memlimit *out);
+
+/* The same from files below another root, for tests: root "" is the real one. */
+void carat_memlimit_under(const char *root, uint64_t files, carat_memlimit *out);
+
+#endif

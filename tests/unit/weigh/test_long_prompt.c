@@ -1,0 +1,130 @@
+/* test_long_prompt.c - a prompt of 100,000 tokens through a whole engine: it stays finite, and what the process holds
+ * at its peak is no more than was announced before.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "carat.h"
+#include "unit.h"
+
+#define N_PROMPT ((size_t)100000)
+#define N_VOCAB  4096
+#define MIB      (1.0 / (1 << 20))
+
+/* A figure of /proc/self/status, in bytes. */
+static uint64_t status_of(const char *name)
+{
+    char line[160];
+    unsigned long long kib = 0;
+    size_t n = strlen(name);
+    FILE *f = fopen("/proc/self/status", "re");
+    assert_non_null(f);
+    while (fgets(line, sizeof line, f))
+        if (strncmp(line, name, n) == 0 && line[n] == ':')
+            kib = strtoull(line + n + 1, NULL, 10);
+    fclose(f);
+    assert_true(kib > 0);
+    return (uint64_t)kib << 10;
+}
+
+/* Thin, but with the 4B's context, window and order of layers. */
+static void make_model(char path[32])
+{
+    const carat_shape thin = { .size = "4b",
+                               .n_layer = 6,
+                               .hidden = 256,
+                               .ffn = 512,
+                               .n_head = 2,
+                               .n_kv_head = 1,
+                               .head_dim = 64,
+                               .n_vocab = N_VOCAB,
+                               .type = "q8_0" };
+    carat_err err = { 0 };
+    strcpy(path, "/tmp/carat-thin-XXXXXX");
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    close(fd);
+    if (!carat_synth(&thin, path, NULL, NULL, &err))
+        fail_msg("%s", err.msg);
+}
+
+static void read_prompt(carat_session *s)
+{
+    int32_t *ids = calloc(N_PROMPT, sizeof *ids);
+    carat_err err = { 0 };
+    assert_non_null(ids);
+    for (size_t i = 0; i < N_PROMPT; i++)
+        ids[i] = (int32_t)(300 + i * 7919 % (N_VOCAB - 300));
+    if (!carat_session_append(s, ids, N_PROMPT, &err))
+        fail_msg("%s", err.msg);
+    free(ids);
+    assert_int_equal(carat_session_n_tokens(s), N_PROMPT);
+    const float *logits = carat_session_logits(s);
+    for (size_t i = 0; i < N_VOCAB; i++)
+        assert_true(isfinite(logits[i]));
+}
+
+static void answer(carat_session *s)
+{
+    carat_err err = { 0 };
+    carat_result r;
+    const carat_generation g = { .sampling = carat_sampling_default(), .max_tokens = 32, .ignore_eos = true };
+    if (!carat_session_generate(s, &g, &r, &err))
+        fail_msg("%s", err.msg);
+    assert_int_equal(r.n_generated, 32);
+}
+
+static void long_prompt(carat_cache_type cache, const char *name)
+{
+    char path[32];
+    carat_engine *e;
+    carat_session *s;
+    carat_weight w;
+    carat_err err = { 0 };
+    const carat_options o = { .n_threads = 2, .n_ctx = 131072, .cache = cache };
+    const carat_weigh_query q = { .model = path, .n_threads = 2, .n_ctx = 131072, .cache = cache };
+    make_model(path);
+    assert_true(carat_weigh(&q, &w, &err));
+    uint64_t base = status_of("VmRSS");
+    if (!carat_engine_open(path, &o, &e, &err) || !carat_session_open(e, 0, &s, &err))
+        fail_msg("%s", err.msg);
+    const carat_memory m = carat_engine_memory(e);
+    read_prompt(s);
+    answer(s);
+    uint64_t peak = status_of("VmHWM");
+    print_message("%s: %.1f MiB before, %.1f announced by the engine, %.1f of the session, %.1f weighed; peak %.1f\n",
+                  name, (double)base * MIB, (double)m.total * MIB, (double)w.sessions * MIB, (double)w.total * MIB,
+                  (double)peak * MIB);
+    assert_true(m.kv_global >= N_PROMPT * 2 * 64 * (cache == CARAT_CACHE_F16 ? 64 : 34) / 32);
+    assert_true(peak <= w.total);
+    /* The test's own ids; half a huge page at the end of each of the engine's eight or so large blocks. */
+    assert_true(peak <= base + m.total + w.sessions + N_PROMPT * 4 + (8 << 20));
+    carat_session_close(s);
+    carat_engine_close(e);
+    unlink(path);
+}
+
+static void long_prompt_q8(void **state)
+{
+    (void)state;
+    long_prompt(CARAT_CACHE_Q8_0, "q8_0");
+}
+
+/* Last: the larger cache, so that the peak is its own. */
+static void long_prompt_f16(void **state)
+{
+    (void)state;
+    long_prompt(CARAT_CACHE_F16, "f16");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(long_prompt_q8),
+        cmocka_unit_test(long_prompt_f16),
+    };
+    return cmocka_run_group_tests_name("100,000 tokens", tests, NULL, NULL);
+}
