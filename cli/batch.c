@@ -18,6 +18,7 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/memlimit.h"
 #include "batch.h"
 #include "common.h"
 #include "term.h"
@@ -254,42 +255,31 @@ static bool answer_all(batch *b, carat_err *err)
 
 /* ---- before and after ---- */
 
-/* Bytes that could be taken now; UINT64_MAX: not known. */
-static uint64_t free_memory(void)
-{
-    FILE *f = fopen("/proc/meminfo", "re");
-    char line[128];
-    unsigned long long kib;
-    uint64_t bytes = UINT64_MAX;
-    while (f && fgets(line, sizeof line, f))
-        if (sscanf(line, "MemAvailable: %llu kB", &kib) == 1)
-            bytes = (uint64_t)kib << 10;
-    if (f)
-        fclose(f);
-    return bytes;
-}
-
 /* Eight, or half of it as often as memory asks for it. */
-static size_t choose_parallel(const batch_options *o, const char *model, bool has_pictures)
+static size_t choose_parallel(const batch_options *b, const char *model, const carat_options *o)
 {
-    size_t n = o->parallel ? (size_t)o->parallel : DEFAULT_PARALLEL;
-    const cli_model *v = &cli_model_values;
-    uint64_t room = free_memory();
+    size_t n = b->parallel ? (size_t)b->parallel : DEFAULT_PARALLEL;
+    carat_memlimit limit;
+    carat_memlimit_now(0, &limit);
+    uint64_t room = o->max_memory ? o->max_memory : limit.left;
     carat_weigh_query q = { .model = model,
-                            .mmproj = v->mmproj,
-                            .text_only = v->no_vision || !has_pictures,
-                            .n_ctx = (size_t)v->ctx,
-                            .chunk = (size_t)v->chunk,
-                            .n_threads = (int)v->threads,
-                            .cpu = v->cpu,
-                            .is_exact = v->exact };
+                            .mmproj = o->mmproj,
+                            .text_only = o->vision == CARAT_VISION_OFF,
+                            .image_cache = o->image_cache,
+                            .n_ctx = o->n_ctx,
+                            .cache = o->cache,
+                            .prefix_cache = o->prefix_cache,
+                            .chunk = o->chunk,
+                            .n_threads = o->n_threads,
+                            .cpu = o->cpu,
+                            .is_exact = o->is_exact };
     carat_weight w;
-    for (q.n_sessions = n; !o->parallel && n > 1; q.n_sessions = n) {
+    for (q.n_sessions = n; !b->parallel && n > 1; q.n_sessions = n) {
         if (!carat_weigh(&q, &w, NULL) || w.total <= room)
             break;
         n /= 2;
     }
-    if (n < DEFAULT_PARALLEL && !o->parallel)
+    if (n < DEFAULT_PARALLEL && !b->parallel)
         term_note("memory is free for %zu answers at once (--parallel, --ctx-size)", n);
     return n;
 }
@@ -347,7 +337,10 @@ static int answer_file(batch *b, const cli_command *cmd, const char *model)
     int code = CLI_OK;
     has_pictures = has_pictures || !is_file; /* who knows */
     b->n_before = b->ids.n;
-    b->n_sessions = choose_parallel(b->o, model, has_pictures);
+    carat_options options;
+    if (!cli_engine_options(cmd, has_pictures ? CARAT_VISION_AUTO : CARAT_VISION_OFF, &options, &code))
+        return code;
+    b->n_sessions = choose_parallel(b->o, model, &options);
     b->n_window = 2 * b->n_sessions;
     cli_model_values.sessions = b->n_sessions;
     cli_model_values.queue = b->n_window * BATCH_MAX_ANSWERS;

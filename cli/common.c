@@ -99,8 +99,7 @@ bool cli_parse_prefix_cache(const cli_command *cmd, const char *text, uint64_t *
 
 /* ---- opening ---- */
 
-bool cli_open_engine(const cli_command *cmd, const char *path, carat_vision_use vision, carat_engine **out,
-                     int *exit_code)
+bool cli_engine_options(const cli_command *cmd, carat_vision_use vision, carat_options *out, int *exit_code)
 {
     const cli_model *v = &cli_model_values;
     carat_options o = {
@@ -118,26 +117,32 @@ bool cli_open_engine(const cli_command *cmd, const char *path, carat_vision_use 
         .mmproj = v->mmproj,
         .progress = term_progress,
     };
+    bool ok = true;
     if (v->embed_scale && strcmp(v->embed_scale, "exact") == 0)
         o.embed_scale = CARAT_EMBED_SCALE_EXACT;
     else if (v->embed_scale && strcmp(v->embed_scale, "bf16") == 0)
         o.embed_scale = CARAT_EMBED_SCALE_BF16;
-    else if (v->embed_scale) {
-        *exit_code = cli_usage(cmd, "--embed-scale is '%s', expected exact or bf16", v->embed_scale);
-        return false;
-    }
+    else if (v->embed_scale)
+        ok = cli_usage(cmd, "--embed-scale is '%s', expected exact or bf16", v->embed_scale) == CLI_OK;
     if (v->kv && strcmp(v->kv, "q8_0") == 0)
         o.cache = CARAT_CACHE_Q8_0;
-    else if (v->kv && strcmp(v->kv, "f16") != 0) {
-        *exit_code = cli_usage(cmd, "--kv is '%s', expected f16 or q8_0", v->kv);
-        return false;
-    }
-    if ((v->prefix && !cli_parse_prefix_cache(cmd, v->prefix, &o.prefix_cache)) ||
-        (v->max_memory && !cli_parse_size(cmd, "max-memory", v->max_memory, &o.max_memory))) {
+    else if (ok && v->kv && strcmp(v->kv, "f16") != 0)
+        ok = cli_usage(cmd, "--kv is '%s', expected f16 or q8_0", v->kv) == CLI_OK;
+    ok = ok && (!v->prefix || cli_parse_prefix_cache(cmd, v->prefix, &o.prefix_cache)) &&
+         (!v->max_memory || cli_parse_size(cmd, "max-memory", v->max_memory, &o.max_memory));
+    *out = o;
+    if (!ok)
         *exit_code = CLI_USAGE;
-        return false;
-    }
+    return ok;
+}
+
+bool cli_open_engine(const cli_command *cmd, const char *path, carat_vision_use vision, carat_engine **out,
+                     int *exit_code)
+{
+    carat_options o;
     carat_err err;
+    if (!cli_engine_options(cmd, vision, &o, exit_code))
+        return false;
     bool ok = carat_engine_open(path, &o, out, &err);
     term_progress_end();
     if (!ok)

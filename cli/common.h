@@ -25,6 +25,8 @@ extern const cli_table cli_model_table;
 
 /* The model's path from -m or the first positional argument, which is taken off the list; NULL if there is none. */
 const char *cli_model_path(cli_list *args);
+/* The engine's settings from the options. vision as below. False after a message. */
+bool cli_engine_options(const cli_command *cmd, carat_vision_use vision, carat_options *out, int *exit_code);
 /* vision: what the command needs of it; --no-vision wins. */
 bool cli_open_engine(const cli_command *cmd, const char *path, carat_vision_use vision, carat_engine **out,
                      int *exit_code);
