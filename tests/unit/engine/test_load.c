@@ -67,7 +67,7 @@ static int setup(void **state)
     (void)state;
     carat_err e;
     alarm(GUARD);
-    const carat_options o = { .n_threads = 2, .chunk = 32, .n_ctx = 512, .n_sessions = 6, .image_cache = 4 };
+    const carat_options o = { .n_threads = 1, .chunk = 32, .n_ctx = 512, .n_sessions = 6, .image_cache = 4 };
     if (!poison_make(folder) || !carat_engine_open(folder, &o, &engine, &e))
         return -1;
     for (size_t i = 0; i < N_PROMPTS; i++) {
