@@ -86,11 +86,23 @@ static bool look(carat_run *r, carat_job *j, const carat_view *view)
     return fail(j, &err);
 }
 
+static bool knows_all(const carat_run *r, const carat_place *places, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!carat_sight_knows(r->p.sight, places[i].view))
+            return false;
+    return true;
+}
+
 /* Puts the rows of the images among a job's next n inputs in their places. False: they are not all there yet. */
 static bool set_rows(carat_run *r, carat_job *j, carat_input *inputs, size_t n)
 {
     const carat_stream *t = j->stream;
     size_t n_places, first = carat_stream_places(t, j->at, j->at + n, &n_places);
+    /* One that waits for the tower keeps no places for images from the one that has it: they are as many as a step's.
+     */
+    if (r->looker && r->looker != j && !knows_all(r, t->places + first, n_places))
+        return false;
     for (size_t i = first; i < first + n_places; i++) {
         const float *rows = carat_sight_find(r->p.sight, t->places[i].view);
         if (!rows && look(r, j, t->places[i].view))

@@ -169,6 +169,11 @@ const float *carat_sight_rows(carat_sight *s, const carat_view *view,
     return rows_of(s, t);
 }
 
+bool carat_sight_knows(const carat_sight *s, const carat_view *view)
+{
+    return find(s, view);
+}
+
 const float *carat_sight_find(carat_sight *s, const carat_view *view)
 {
     slot *t = find(s, view);

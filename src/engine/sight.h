@@ -37,6 +37,8 @@ void carat_sight_begin(carat_sight *s);
 const float *carat_sight_rows(carat_sight *s, const carat_view *view,
                               bool (*progress)(void *arg, size_t done, size_t total), void *arg, carat_err *err);
 
+/* Is a view in the cache? It may still go before this step ends. */
+bool carat_sight_knows(const carat_sight *s, const carat_view *view);
 /* The rows of a view if they are in the cache, valid as above; else NULL. */
 const float *carat_sight_find(carat_sight *s, const carat_view *view);
 /* Encodes a view that is not in the cache, a layer a call; *done layers are, the shape's n_layer at the end. Another

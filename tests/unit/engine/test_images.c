@@ -1,0 +1,98 @@
+/* Requests with several images, when the engine remembers hardly any.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "unit.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include "ask.h"
+
+#define SIGHT   TEST_DATA "/models/tiny-sight"
+#define SOFT    16
+#define SLOT    512 /* the id of an image token */
+#define IMAGES  4
+#define LEN     (1 + IMAGES * SOFT + 1)
+#define ROUNDS  12
+#define SIDE    8
+#define HEADER  54
+#define SECONDS 60 /* until a test that hangs is ended */
+
+/* A picture of one's own for each n: a BMP of SIDE x SIDE pixels, 24 bits. */
+static carat_picture *draw(unsigned n)
+{
+    uint8_t bmp[HEADER + SIDE * SIDE * 3] = { 'B',       'M',         sizeof bmp & 255, sizeof bmp >> 8, [10] = HEADER,
+                                              [14] = 40, [18] = SIDE, [22] = SIDE,      [26] = 1,        [28] = 24 };
+    carat_picture *p;
+    carat_err e;
+    for (unsigned i = 0; i < SIDE * SIDE * 3; i++)
+        bmp[HEADER + i] = (uint8_t)((n + 1) * 2654435761u >> (i / 6 % 24));
+    ask_must(carat_picture_decode(bmp, sizeof bmp, &p, &e), &e);
+    return p;
+}
+
+/* Four images in a row, and a word: one step. */
+static carat_prompt *show(carat_engine *e, const unsigned images[IMAGES])
+{
+    int32_t ids[LEN] = { 2, [LEN - 1] = 30 };
+    carat_picture *pictures[IMAGES];
+    carat_prompt *p;
+    carat_err err;
+    for (size_t i = 1; i < LEN - 1; i++)
+        ids[i] = SLOT;
+    for (size_t i = 0; i < IMAGES; i++)
+        pictures[i] = draw(images[i]);
+    ask_must(carat_prompt_ids(e, ids, LEN, (const carat_picture *const *)pictures, IMAGES,
+                              &(carat_prompt_options){ .pan_scan = { .mode = CARAT_PAN_SCAN_OFF } }, &p, &err),
+             &err);
+    for (size_t i = 0; i < IMAGES; i++)
+        carat_picture_free(pictures[i]);
+    return p;
+}
+
+/* Three at once whose steps take all places for images there are, with some that are remembered: those that wait for
+ * the tower keep no place from the one that has it. */
+static void waiting_for_the_tower_takes_no_place(void **state)
+{
+    (void)state;
+    alarm(SECONDS);
+    carat_options o = { .n_threads = 1, .chunk = LEN, .n_ctx = 128, .n_sessions = 4, .image_cache = 1 };
+    carat_engine *small = ask_open(SIGHT, &o);
+    o.image_cache = 0;
+    carat_engine *large = ask_open(SIGHT, &o);
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        static answer a[3], alone;
+        const unsigned b = round * 100;
+        const unsigned known[IMAGES] = { b, b + 1, b + 10, b + 11 };
+        const unsigned shown[3][IMAGES] = { { b, b + 1, b + 2, b + 3 },
+                                            { b + 10, b + 11, b + 12, b + 13 },
+                                            { b + 20, b + 21, b + 22, b + 23 } };
+        carat_prompt *p = show(small, known), *prompts[3];
+        carat_request_options ro = { .prompt = p, .generation = ask_greedy(2) };
+        carat_request *r[3];
+        ask_whole(small, &ro, &alone);
+        for (size_t i = 0; i < 3; i++) {
+            ro.prompt = prompts[i] = show(small, shown[i]);
+            r[i] = ask(small, &ro);
+        }
+        memset(a, 0, sizeof a);
+        for (size_t i = 0; i < 3; i++) {
+            ask_rest(r[i], &a[i]);
+            carat_request_free(r[i]);
+            ask_must(a[i].ok, &a[i].err);
+            ro.prompt = prompts[i];
+            ask_whole(large, &ro, &alone);
+            ask_same(&a[i], &alone, "beside others");
+            carat_prompt_free(prompts[i]);
+        }
+        carat_prompt_free(p);
+    }
+    carat_engine_close(small), carat_engine_close(large);
+    alarm(0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = { cmocka_unit_test(waiting_for_the_tower_takes_no_place) };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
