@@ -12,6 +12,9 @@
 /* How often jobs that cannot run are looked at: for cancel flags that a signal handler set, and for deadlines. */
 #define GLANCE_SECONDS 0.02
 
+/* Seconds that are as good as forever, and fit a timespec. */
+#define A_LONG_TIME 1e9
+
 struct carat_scheduler {
     carat_run run;
     pthread_t thread;
@@ -466,7 +469,7 @@ static bool wait_for_news(carat_scheduler *s, carat_job *j, double until)
 
 bool carat_scheduler_next(carat_scheduler *s, carat_job *j, carat_said *said, double seconds, bool *is_done)
 {
-    double until = seconds < 0 ? -1 : carat_now() + seconds;
+    double until = seconds < 0 || seconds > A_LONG_TIME ? -1 : carat_now() + seconds;
     *is_done = false;
     pthread_mutex_lock(&s->lock);
     while (j->n_sent == j->n_taken && j->state != CARAT_JOB_DONE)

@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "unit.h"
 
+#include <math.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <stdatomic.h>
@@ -133,6 +134,7 @@ static void a_glance_does_not_wait(void **state)
     assert_false(ask_next(waits, 0.05, a));
     assert_true(ask_now() - start >= 0.05);
     carat_request_free(one);
+    assert_true(ask_next(waits, HUGE_VAL, a)); /* that is for ever */
     ask_rest(waits, a);
     assert_int_equal(a->n, 2);
     carat_request_free(waits), carat_request_free(two);
