@@ -30,8 +30,10 @@ static bool read_field(const char *root, const char *path, const char *name, uin
         return false;
     FILE *f = fopen(full, "re");
     while (f && !found && fgets(line, sizeof line, f)) {
+        if (strncmp(line, name, n) != 0 || !line[n] || !strchr(": \t", line[n]))
+            continue;
         const char *rest = line + n + (line[n] == ':');
-        found = strncmp(line, name, n) == 0 && strchr(": \t", line[n]) && sscanf(rest, "%" SCNu64, out) == 1;
+        found = sscanf(rest, "%" SCNu64, out) == 1;
         if (found && strstr(rest, " kB"))
             *out = *out > UINT64_MAX >> 10 ? UINT64_MAX : *out << 10;
     }

@@ -123,11 +123,8 @@ static void ulimits(void **state)
     struct rlimit was;
     assert_int_equal(getrlimit(RLIMIT_DATA, &was), 0);
     struct rlimit r = { .rlim_cur = 3 * GIB, .rlim_max = was.rlim_max };
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-    skip(); /* a sanitizer's shadow needs more */
-#endif
-    if (was.rlim_max != RLIM_INFINITY || setrlimit(RLIMIT_DATA, &r) != 0)
-        skip(); /* a limit is set already */
+    if (UNIT_SANITIZED || was.rlim_max != RLIM_INFINITY || setrlimit(RLIMIT_DATA, &r) != 0)
+        skip(); /* or a limit is set already */
     carat_memlimit m = look(GIB);
     setrlimit(RLIMIT_DATA, &was);
     assert_true(m.left == 2 * GIB); /* 1 GiB is mapped; files are no data */

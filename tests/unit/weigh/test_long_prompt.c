@@ -99,9 +99,9 @@ static void long_prompt(carat_cache_type cache, const char *name)
                   name, (double)base * MIB, (double)m.total * MIB, (double)w.sessions * MIB, (double)w.total * MIB,
                   (double)peak * MIB);
     assert_true(m.kv_global >= N_PROMPT * 2 * 64 * (cache == CARAT_CACHE_F16 ? 64 : 34) / 32);
-    assert_true(peak <= w.total);
+    assert_true(UNIT_SANITIZED || peak <= w.total);
     /* The test's own ids; half a huge page at the end of each of the engine's eight or so large blocks. */
-    assert_true(peak <= base + m.total + w.sessions + N_PROMPT * 4 + (8 << 20));
+    assert_true(UNIT_SANITIZED || peak <= base + m.total + w.sessions + N_PROMPT * 4 + (8 << 20));
     carat_session_close(s);
     carat_engine_close(e);
     unlink(path);
