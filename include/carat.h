@@ -493,7 +493,7 @@ CARAT_API const int32_t *carat_session_tokens(const carat_session *s); /* their 
 CARAT_API bool carat_session_append(carat_session *s, const int32_t *ids, size_t n, carat_err *err);
 
 /* The same, and gives out the logits of every one of the n positions, in order. on_logits gets the position and n_vocab
- * floats valid during the call, which comes from the engine's thread; false cancels. */
+ * floats valid during the call, which comes from the engine's thread and must not call the engine; false cancels. */
 CARAT_API bool carat_session_append_logits(carat_session *s, const int32_t *ids, size_t n,
                                            bool (*on_logits)(void *arg, size_t pos, const float *logits,
                                                              size_t n_vocab),
@@ -510,7 +510,7 @@ CARAT_API bool carat_session_append_prompt(carat_session *s, const carat_prompt 
 CARAT_API bool carat_session_prompt(carat_session *s, const carat_prompt *p, size_t *cached, carat_err *err);
 
 /* Who hears how far an append is: images (layers of the vision tower done and all) and tokens of the prompt. Called
- * from the engine's thread while the append waits; false cancels. NULL: nobody. */
+ * from the engine's thread while the append waits, must not call the engine; false cancels. NULL: nobody. */
 typedef enum carat_phase { CARAT_PHASE_IMAGE, CARAT_PHASE_PROMPT } carat_phase;
 CARAT_API void carat_session_on_progress(carat_session *s,
                                          bool (*fn)(void *arg, carat_phase phase, uint64_t done, uint64_t total),
