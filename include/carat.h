@@ -173,8 +173,8 @@ typedef struct carat_options {
 } carat_options;
 
 /* Loads a GGUF file (any part of a split one) or a Hugging Face folder. opt may be NULL. Errors: CARAT_EIO,
- * CARAT_EFORMAT, CARAT_EUNSUPPORTED, CARAT_ENOMEM (with what it needs, what is there, and the largest context that would
- * fit), CARAT_EARG (an unknown cpu level), CARAT_ECANCELLED. */
+ * CARAT_EFORMAT, CARAT_EUNSUPPORTED, CARAT_ENOMEM (with what it needs, what is there, and the largest context that
+ * would fit), CARAT_EARG (an unknown cpu level), CARAT_ECANCELLED. */
 CARAT_API bool carat_engine_open(const char *path, const carat_options *opt, carat_engine **out, carat_err *err);
 CARAT_API void carat_engine_close(carat_engine *e); /* after its sessions are closed; accepts NULL */
 
@@ -571,7 +571,8 @@ typedef struct carat_generation {
     size_t n_stops;
     int n_top;     /* 0..20: how many alternatives a token carries */
     bool logprobs; /* compute carat_token.logprob (n_top > 0 implies it) */
-    /* On the thread that asked; false ends the generation. May be NULL. The engine may be some tokens ahead. */
+    /* On the thread that asked; false ends the generation. May be NULL. The engine may be some tokens ahead: what the
+     * session holds is settled when the generation has returned. */
     bool (*on_token)(void *arg, const carat_token *t);
     void *arg;
 } carat_generation;

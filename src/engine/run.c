@@ -9,6 +9,7 @@
 #define NO_ROW SIZE_MAX
 /* A prompt always gets on, however slow the steps are. */
 #define LEAST_TOKENS 4
+#define LEAST_MARKED 16 /* tokens of an append whose end is worth returning to */
 
 /* ---- memory ---- */
 
@@ -233,7 +234,9 @@ static void move_on(carat_run *r, carat_job *j, size_t row, size_t n)
         carat_sight_count_cached(r->p.sight, j->n_seen - j->n_encoded);
     if (j->on_logits && !give_all_logits(r, j, row, n))
         return;
-    if (carat_stream_next_mark(j->stream, j->at - 1) == j->at)
+    /* Somebody who appends a few tokens at a time will not return to each. */
+    bool is_end = j->at == j->stream->n, is_short = !j->gen && j->stream->n - j->from < LEAST_MARKED;
+    if (carat_stream_next_mark(j->stream, j->at - 1) == j->at && !(is_end && is_short))
         carat_kv_mark(j->seq->kv);
     if (report(j) && j->at == j->stream->n)
         j->row = row + n - 1;

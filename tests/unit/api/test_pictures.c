@@ -139,7 +139,7 @@ static void images_are_whole(void **state)
         assert_memory_equal(a, b, carat_engine_info(engine)->n_vocab * sizeof *a);
     }
     must(carat_session_rewind(s, first + SOFT + 1, &kept, &e), &e);
-    logits_of(s, two, first + SOFT + 1, first + SOFT + 1, a);
+    logits_of(s, two, first + SOFT + 1, length(two) - 1, a);
     logits_of(fresh, two, 0, length(two) - 1, b);
     assert_memory_equal(a, b, carat_engine_info(engine)->n_vocab * sizeof *a);
     carat_prompt_free(one), carat_prompt_free(two);

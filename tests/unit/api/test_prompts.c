@@ -123,6 +123,9 @@ static void system_texts_are_kept(void **state)
     assert_true(n_first > 500);
     assert_true(cached > 150);
     assert_true(cached < carat_session_n_tokens(b));
+    /* A conversation that shares no more than <bos> and a turn's beginning finds it, too. */
+    cached_of(a, "Quite another system text.", user, warm);
+    assert_true(cached_of(a, system, "What is it?", warm) > 150);
     carat_session_close(a), carat_session_close(b);
     carat_engine *other;
     const carat_options o = { .n_threads = 1, .n_ctx = 2048, .prefix_cache = CARAT_NO_PREFIX_CACHE };
