@@ -25,7 +25,7 @@ enum { N_PROMPTS = 20, N_NEIGHBOURS = 7, SAID = 12, TOP = 20, MOST_TOKENS = 1024
 
 typedef struct subject {
     const char *path;
-    bool has_pictures;
+    bool has_pictures, is_large;
     size_t said; /* tokens of an answer */
     carat_picture *pictures[4];
 } subject;
@@ -52,15 +52,16 @@ static carat_prompt *prompt_ids(const carat_engine *e, const int32_t *ids, size_
     return p;
 }
 
-/* Lengths around pages, windows and chunks. */
-static carat_prompt *text_prompt(const carat_engine *e, size_t i)
+/* Lengths around pages, windows and chunks. Of a large model only the last one leaves the window. */
+static carat_prompt *text_prompt(const carat_engine *e, const subject *s, size_t i)
 {
-    static const size_t lengths[] = {
-        2, 3, 7, 8, 15, 16, 17, 31, 48, 63, 64, 65, 66, 80, 100, 127, 128, 129, 190, 260
-    };
+    static const size_t
+        lengths[] = { 2, 3, 7, 8, 15, 16, 17, 31, 48, 63, 64, 65, 66, 80, 100, 127, 128, 129, 190, 260 },
+        of_large[] = { 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 14, 15, 16, 17, 20, 31, 63, 64, 65, 600 };
     int32_t ids[MOST_TOKENS];
-    random_ids(i + 1, ids, lengths[i]);
-    return prompt_ids(e, ids, lengths[i]);
+    size_t n = s->is_large ? of_large[i] : lengths[i];
+    random_ids(i + 1, ids, n);
+    return prompt_ids(e, ids, n);
 }
 
 static carat_prompt *picture_prompt(const carat_engine *e, const subject *s, size_t i)
@@ -82,7 +83,7 @@ static carat_prompt *picture_prompt(const carat_engine *e, const subject *s, siz
 
 static carat_prompt *prompt_of(const carat_engine *e, const subject *s, size_t i)
 {
-    return s->has_pictures ? picture_prompt(e, s, i) : text_prompt(e, i);
+    return s->has_pictures ? picture_prompt(e, s, i) : text_prompt(e, s, i);
 }
 
 /* ---- what it says ---- */
@@ -291,12 +292,19 @@ static void check_way(const subject *s, carat_cache_type cache, way w, const hea
     neighbours all;
     neighbour list[N_NEIGHBOURS];
     carat_engine *e = open_engine(s, cache, w, 0);
-    size_t n_warm = 0;
+    size_t n_warm = 0, n_asked = 0;
     heard_init(&h, e);
     if (w.busy)
         invite(&all, list, e);
     for (size_t i = 0; i < N_PROMPTS; i++) {
+        size_t n;
         carat_prompt *p = prompt_of(e, s, i);
+        carat_prompt_tokens(p, &n);
+        if (s->is_large && w.chunk == 1 && n > 100) { /* minutes */
+            carat_prompt_free(p);
+            continue;
+        }
+        n_asked++;
         for (size_t k = 0; k < 3; k++) {
             static const char *const names[] = { "first", "again", "forked" };
             snprintf(what, sizeof what, "%s, %d threads, chunks of %zu, %s%s", names[k], w.n_threads, w.chunk,
@@ -313,7 +321,7 @@ static void check_way(const subject *s, carat_cache_type cache, way w, const hea
         assert_true(atomic_load(&all.n_told) > N_NEIGHBOURS * N_PROMPTS); /* they did talk in the meantime */
         send_home(&all);
     }
-    assert_true(n_warm >= N_PROMPTS - 1);
+    assert_true(n_asked >= N_PROMPTS - 1 && n_warm >= n_asked - 1);
     heard_free(&h);
     carat_engine_close(e);
 }
@@ -470,8 +478,8 @@ static void real_nothing_twice(void **state)
 static void real_invariant(void **state)
 {
     (void)state;
-    static const way few[] = { { 2, 0, false }, { 1, 64, false }, { 2, 7, false }, { 2, 1, true } };
-    const subject s = { .path = real_path, .said = 4 };
+    static const way few[] = { { 2, 0, false }, { 2, 1, false }, { 1, 7, false }, { 2, 64, true } };
+    const subject s = { .path = real_path, .said = 3, .is_large = true };
     ways = few, n_ways = sizeof few / sizeof *few;
     check_invariance(&s);
 }
