@@ -326,11 +326,10 @@ static void check_way(const subject *s, carat_cache_type cache, way w, const hea
     carat_engine_close(e);
 }
 
-static const way tiny_ways[] = { { 1, 0, false }, { 1, 1, false }, { 2, 7, false }, { 1, 7, true }, { 2, 64, true } },
-                 all_ways[] = {
-                     { 2, 0, false }, { 2, 1, false }, { 1, 7, false }, { 1, 64, false }, { 2, 64, false },
-                     { 1, 0, true },  { 1, 1, true },  { 2, 1, true },  { 2, 7, true },   { 2, 0, true },
-                 };
+static const way tiny_ways[] = { { 1, 0, false }, { 1, 1, false }, { 2, 7, false }, { 1, 64, true } }, all_ways[] = {
+    { 2, 0, false }, { 2, 1, false }, { 1, 7, false }, { 1, 64, false }, { 2, 64, false },
+    { 2, 64, true }, { 1, 1, true },  { 2, 1, true },  { 2, 7, true },   { 2, 0, true },
+};
 static const way *ways = tiny_ways;
 static size_t n_ways = sizeof tiny_ways / sizeof *tiny_ways;
 
@@ -436,15 +435,16 @@ static void check_reuse(const char *path, size_t n)
     ask_fresh(fresh, edited, ANSWER, &cold);
     expect_same(e, &h, &cold, "with another end", 0);
 
-    /* The turn goes on from the first answer. The session that gave it is gone. */
+    /* The turn goes on from the first answer. The session that gave it is gone; what is worth returning to is the
+     * answer but for its last token, which generating does not evaluate. */
     memcpy(ids + n, first.ids, ANSWER * sizeof *ids);
     turn = prompt_ids(e, ids, n_turn);
     cached = ask_fresh(e, turn, ANSWER, &h);
     size_t n_new = grown(&g) - 1;
     printf("a prompt of %zu tokens: again %zu computed; %d others at its end: %zu; a turn of %d more: %zu\n", n,
            n_repeat, EDIT, n_edit, TURN, n_new);
-    assert_int_equal(n_new, TURN);
-    assert_int_equal(cached, n + ANSWER);
+    assert_int_equal(n_new, 1 + TURN);
+    assert_int_equal(cached, n + ANSWER - 1);
     ask_fresh(fresh, turn, ANSWER, &cold);
     expect_same(e, &h, &cold, "a further turn", 0);
 
