@@ -32,7 +32,7 @@ static void put(const char *path, const char *text)
 static int begin(void **state)
 {
     (void)state;
-    strcpy(root, "/tmp/carat-memlimit-XXXXXX");
+    snprintf(root, sizeof root, "/tmp/carat-memlimit-XXXXXX");
     return mkdtemp(root) ? 0 : -1;
 }
 

@@ -63,7 +63,7 @@ static void whole_context(carat_kv_elem elem, size_t global, const char *name)
     carat_config c;
     carat_err err = { 0 };
     carat_cache *cache;
-    carat_kv *kv;
+    carat_kv *kv = NULL;
     if (UNIT_SANITIZED)
         skip();
     carat_config_of(carat_published_by_name("4b"), &c);

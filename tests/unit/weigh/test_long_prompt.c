@@ -43,7 +43,7 @@ static void make_model(char path[32])
                                .n_vocab = N_VOCAB,
                                .type = "q8_0" };
     carat_err err = { 0 };
-    strcpy(path, "/tmp/carat-thin-XXXXXX");
+    snprintf(path, 32, "/tmp/carat-thin-XXXXXX");
     int fd = mkstemp(path);
     assert_true(fd >= 0);
     close(fd);
@@ -81,7 +81,7 @@ static void long_prompt(carat_cache_type cache, const char *name)
 {
     char path[32];
     carat_engine *e;
-    carat_session *s;
+    carat_session *s = NULL;
     carat_weight w;
     carat_err err = { 0 };
     const carat_options o = { .n_threads = 2, .n_ctx = 131072, .cache = cache };
