@@ -213,7 +213,8 @@ bool carat_session_prompt(carat_session *s, const carat_prompt *p, size_t *cache
     same = carat_stream_whole(t->keys, t->n, same < t->n ? same : t->n - 1);
     carat_scheduler_visit(s->engine->scheduler);
     *cached = carat_seq_rewind(&s->seq, same);
-    if (*cached < CARAT_TILE) { /* less than a page of its own is of use: perhaps more of another's */
+    /* Less than a page of its own is of use, and not all of it: perhaps more of another's. */
+    if (*cached < CARAT_TILE && *cached < t->n - 1) {
         carat_seq_rewind(&s->seq, 0);
         carat_seq_resume(&s->seq, t, t->n - 1);
         *cached = s->seq.n;

@@ -465,6 +465,30 @@ static void nothing_twice(void **state)
     check_reuse(TEXT, 1500);
 }
 
+/* A session asked the same again computes one token, however short the prompt and whatever the engine remembers. */
+static void short_prompts_are_not_read_twice(void **state)
+{
+    (void)state;
+    static const size_t lengths[] = { 2, 10, 16, 40, 63, 64, 65 };
+    for (int i = 0; i < 2; i++) {
+        carat_engine *e = open_long(TEXT, 256, i ? CARAT_NO_PREFIX_CACHE : 0);
+        carat_session *s = session_of(e);
+        for (size_t k = 0; k < sizeof lengths / sizeof *lengths; k++) {
+            int32_t ids[65];
+            size_t cached;
+            carat_err err;
+            random_ids(50 + k, ids, lengths[k]);
+            carat_prompt *p = prompt_ids(e, ids, lengths[k]);
+            for (int again = 0; again < 3; again++)
+                must(carat_session_prompt(s, p, &cached, &err), &err);
+            assert_int_equal(cached, lengths[k] - 1);
+            carat_prompt_free(p);
+        }
+        carat_session_close(s);
+        carat_engine_close(e);
+    }
+}
+
 /* ---- the real model ---- */
 
 static const char *real_path;
@@ -490,6 +514,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(invariant_text),
         cmocka_unit_test(invariant_pictures),
         cmocka_unit_test(nothing_twice),
+        cmocka_unit_test(short_prompts_are_not_read_twice),
     };
     const struct CMUnitTest real[] = { cmocka_unit_test(real_nothing_twice), cmocka_unit_test(real_invariant) };
     bool all = argc > 1 && strcmp(argv[1], "--all") == 0, is_real = argc > 1 && strcmp(argv[1], "--real") == 0;
