@@ -74,13 +74,14 @@ static bool add_scratch(const carat_scale *s, const carat_plan *p, carat_weight 
 #define PROGRAM_BYTES ((uint64_t)12 << 20)
 #define PIECE_BYTES   ((uint64_t)58) /* of the vocabulary, a token */
 #define THREAD_BYTES  ((uint64_t)64 << 10)
-#define BLOCK_BYTES   ((uint64_t)1 << 20) /* half a huge page for each further block: the tower's two */
+#define SESSION_BYTES ((uint64_t)192 << 10) /* a further session that generates: its sampler, its caller's thread */
+#define BLOCK_BYTES   ((uint64_t)1 << 20)   /* half a huge page for each further block: the tower's two */
 
-static uint64_t overhead(const carat_scale *s)
+static uint64_t overhead(const carat_scale *s, size_t n_sessions)
 {
     uint64_t blocks = s->vision.weights ? 2 : 0;
     return PROGRAM_BYTES + s->m->cfg.n_vocab * PIECE_BYTES + (uint64_t)s->n_threads * THREAD_BYTES +
-           blocks * BLOCK_BYTES;
+           blocks * BLOCK_BYTES + (n_sessions - 1) * SESSION_BYTES;
 }
 
 /* ---- the others' layout ---- */
@@ -171,7 +172,7 @@ bool carat_scale_weigh(const carat_scale *s, size_t n_ctx, carat_weight *w, cara
     add_weights(s, w);
     if (!add_context(s, &p, w, err) || !add_scratch(s, &p, w, err))
         return false;
-    w->overhead = overhead(s);
+    w->overhead = overhead(s, w->n_sessions);
     w->total = s->weight_bytes + w->vision + w->kv_global + w->kv_window + w->kv_kept + w->sessions + w->steps +
                w->scratch + w->image_scratch + w->image_cache + w->overhead;
     w->elsewhere = elsewhere(s, w);
