@@ -57,10 +57,10 @@ static bool one_run(carat_session *s, const int32_t *ids, double *prefill, doubl
     size_t kept, depth = (size_t)opt.depth, p = (size_t)opt.prompt, n = (size_t)opt.generate;
     if (!carat_session_rewind(s, 0, &kept, err) || (depth && !carat_session_append(s, ids, depth, err)))
         return false;
-    double start = cli_now();
+    double start = carat_now();
     if (!carat_session_append(s, ids + depth, p, err))
         return false;
-    *prefill = (double)p / (cli_now() - start);
+    *prefill = (double)p / (carat_now() - start);
     carat_result r;
     carat_generation g = { .sampling = carat_sampling_default(), .max_tokens = n + 1, .ignore_eos = true };
     g.sampling.temperature = 0;

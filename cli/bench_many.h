@@ -6,7 +6,7 @@
 
 #include "carat.h"
 
-/* Decodes n_answers alone and then `parallel` at once, n_tokens each, from prompts of n_prompt tokens; then one answer
+/* Decodes one answer alone and then `parallel` at once, n_tokens each, from prompts of n_prompt tokens; then one answer
  * while a prompt of n_arrival tokens comes in. Prints the table or (json) an object. Returns an exit code. */
 int bench_many(const char *path, size_t parallel, size_t n_prompt, size_t n_tokens, size_t n_arrival, bool json);
 

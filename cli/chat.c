@@ -104,14 +104,14 @@ static bool answer(chat *c)
     size_t computed = 0;
     bool ok;
     cli_cancel_on_interrupt(c->session);
-    double start = cli_now();
+    double start = carat_now();
     for (;;) {
         ok = advance(c, &computed, &err);
         term_progress_end();
         if (ok || err.code != CARAT_ECONTEXT || !make_room(c, &err))
             break;
     }
-    double prompt_s = cli_now() - start;
+    double prompt_s = carat_now() - start;
     carat_result r = { 0 };
     carat_buf_clear(&c->answer);
     carat_generation g = {

@@ -4,6 +4,7 @@
 #ifndef CARAT_CLI_COMMON_H
 #define CARAT_CLI_COMMON_H
 
+#include "base/clock.h"
 #include "base/json.h"
 #include "carat.h"
 #include "options.h"
@@ -58,7 +59,6 @@ bool cli_was_interrupted(void);
 
 /* ---- timing and files ---- */
 
-double cli_now(void);
 double cli_median(double *v, size_t n); /* sorts v */
 /* Reads all of a stream ("-" and pipes) or file, at most 256 MiB; the caller frees it. */
 bool cli_read_text(const char *path, char **text, size_t *len, carat_err *err);

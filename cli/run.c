@@ -210,11 +210,11 @@ static int answer_prompt(carat_engine *e, carat_session *s, const carat_prompt *
     };
     carat_result r = { .finish = CARAT_FINISH_LENGTH, .stop_id = -1 };
     cli_cancel_on_interrupt(s);
-    double start = cli_now();
+    double start = carat_now();
     carat_session_on_progress(s, cli_prompt_progress, NULL);
     bool ok = carat_session_append_prompt(s, p, NULL, NULL, &err);
     term_progress_end();
-    double prompt_s = cli_now() - start;
+    double prompt_s = carat_now() - start;
     if (ok && opt.n != 0)
         ok = carat_session_generate(s, &g, &r, &err);
     bool interrupted = cli_was_interrupted();

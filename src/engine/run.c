@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/finite.h"
 #include "base/size.h"
 
 #define NO_ROW SIZE_MAX
@@ -242,17 +243,6 @@ static void move_on(carat_run *r, carat_job *j, size_t row, size_t n)
         j->row = row + n - 1;
 }
 
-static bool is_finite(const float *x, size_t n)
-{
-    uint32_t bad = 0;
-    for (size_t i = 0; i < n; i++) {
-        uint32_t bits;
-        memcpy(&bits, x + i, sizeof bits);
-        bad |= (bits & 0x7f800000u) == 0x7f800000u;
-    }
-    return !bad;
-}
-
 /* Logits of all the rows that somebody wants, job by job in the order of r->jobs; jobs' rows become places in them. */
 static void compute_logits(carat_run *r)
 {
@@ -267,7 +257,7 @@ static void compute_logits(carat_run *r)
         return;
     for (size_t i = 0; i < r->n_spans; i++) {
         carat_job *j = r->jobs[i];
-        if (!j->is_failed && j->row != NO_ROW && !is_finite(r->logits + j->row * n_vocab, n_vocab))
+        if (!j->is_failed && j->row != NO_ROW && !carat_all_finite(r->logits + j->row * n_vocab, n_vocab))
             fail(j, &err);
     }
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "text/text.h"
 
+#include "base/finite.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -188,23 +190,12 @@ static void reset_counters(carat_text *t, size_t n)
 /* ---- a step ---- */
 
 /* By the exponent bits: an or over the row, which compilers turn into vectors; a sum of floats they may not. */
-static bool all_finite(const float *x, size_t n)
-{
-    uint32_t bad = 0;
-    for (size_t i = 0; i < n; i++) {
-        uint32_t bits;
-        memcpy(&bits, x + i, sizeof bits);
-        bad |= (bits & 0x7f800000u) == 0x7f800000u;
-    }
-    return !bad;
-}
-
 static void check_rows(carat_work *w)
 {
     carat_text *t = w->t;
     size_t n = t->m->cfg.hidden;
     for (size_t r = w->begin; r < w->end; r++)
-        if (!all_finite(t->norm + r * n, n))
+        if (!carat_all_finite(t->norm + r * n, n))
             atomic_store_explicit(&t->span_failed[t->rows[r].span], true, memory_order_relaxed);
 }
 
@@ -357,7 +348,7 @@ bool carat_text_logits(carat_text *t, const size_t *rows, size_t n, float *out, 
     reset_counters(t, 1);
     carat_pool_run(t->pool, run_head, &(head_job){ t, out });
     for (size_t i = 0; i < n; i++)
-        if (!all_finite(out + i * n_vocab, n_vocab))
+        if (!carat_all_finite(out + i * n_vocab, n_vocab))
             return carat_fail(err, CARAT_ENUMERIC, CARAT_NOWHERE, "logits are not finite (row %zu)", rows[i]);
     return true;
 }

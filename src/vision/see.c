@@ -7,6 +7,8 @@
 
 #include "vision/work.h"
 
+#include "base/finite.h"
+
 typedef struct work { /* one thread with one image */
     carat_vision *v;
     carat_vision_own *own;
@@ -218,17 +220,6 @@ static void pool(const carat_vision *v, size_t token, float *to)
         to[i] /= (float)(kernel * kernel);
 }
 
-static bool all_finite(const float *x, size_t n)
-{
-    uint32_t bad = 0;
-    for (size_t i = 0; i < n; i++) {
-        uint32_t bits;
-        memcpy(&bits, x + i, sizeof bits);
-        bad |= (bits & 0x7f800000u) == 0x7f800000u;
-    }
-    return !bad;
-}
-
 static void project_out(work *w)
 {
     carat_vision *v = w->v;
@@ -248,7 +239,7 @@ static void project_out(work *w)
     show(w, "projector.soft_emb_norm", v->x, v->n_token, n);
     EACH_BLOCK(b, w, v->n_token) {
         linear(w, &b, v->x + b.first * n, (carat_product[]){ { &v->tower.project, v->out + b.first * width } }, 1);
-        if (!all_finite(v->out + (b.first + b.begin) * width, (b.end - b.begin) * width))
+        if (!carat_all_finite(v->out + (b.first + b.begin) * width, (b.end - b.begin) * width))
             atomic_store_explicit(&v->is_bad, true, memory_order_relaxed);
     }
     show(w, "projector.output", v->out, v->n_token, width);

@@ -492,7 +492,7 @@ static void run_read(void *arg)
         r->sum += sum[j];
 }
 
-/* Decode over a long context, two heads of 256 on one KV head as in 4B: 128k positions, more than most last-level
+/* Decode over a long context, two heads of 256 on one KV head as in 4B: 256k positions, more than most last-level
  * caches hold, as sequences of 8k or 64k; in GB/s of tiles read by one thread. */
 typedef struct stream_arg {
     const carat_kernels *k;
