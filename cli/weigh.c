@@ -46,7 +46,7 @@ static const cli_option device_options[] = {
       "a card, computer, board or phone: \"RTX 4090\", \"Apple M4 Pro 48GB\"", 0, 0 },
     { 0, "vram", NULL, CLI_TEXT, &opt.vram, "SIZE", "a card of this memory: 8G", 0, 0 },
     { 0, "ram", NULL, CLI_TEXT, &opt.ram, "SIZE", "a computer of this memory: 16G", 0, 0 },
-    { 0, "here", NULL, CLI_FLAG, &opt.here, NULL, "measure this machine (two seconds) and answer for it", 0, 0 },
+    { 0, "here", NULL, CLI_FLAG, &opt.here, NULL, "measure this machine (four seconds) and answer for it", 0, 0 },
     { 0, "devices", NULL, CLI_FLAG, &opt.devices, NULL, "list the devices known", 0, 0 },
 };
 static const cli_option shape_options[] = {
@@ -127,6 +127,7 @@ static bool make_query(const char *model, carat_shape *shape, carat_weigh_query 
 static bool find_device(const carat_device **out, int *code)
 {
     static carat_device made;
+    static carat_rates rates;
     carat_err err;
     uint64_t bytes;
     *out = NULL;
@@ -141,7 +142,7 @@ static bool find_device(const carat_device **out, int *code)
     }
     if (opt.here) {
         term_note("measuring this machine ...");
-        if (!carat_weigh_here((int)opt.threads, opt.cpu, &made, &err)) {
+        if (!carat_weigh_here((int)opt.threads, opt.cpu, &rates, &made, &err)) {
             *code = term_error(&err);
             return false;
         }

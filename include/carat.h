@@ -241,6 +241,15 @@ CARAT_API bool carat_synth(const carat_shape *shape, const char *path,
 /* ---- Devices ----------------------------------------------------------------------------------------------------- */
 
 /* A machine or card that a model may run on, from data/devices.tsv. Figures are the maker's peaks; 0 is unknown. */
+/* Weights' types go by their GGUF numbers, which are below it. */
+#define CARAT_WEIGHT_TYPES 64
+
+/* What this library's products reach, by type of weights; 0: not measured. */
+typedef struct carat_rates {
+    double decode[CARAT_WEIGHT_TYPES]; /* bytes of weights a second, read and multiplied by one row */
+    double batch[CARAT_WEIGHT_TYPES];  /* operations a second, by the rows of a prompt */
+} carat_rates;
+
 typedef struct carat_device {
     const char *name;
     const char *kind;      /* "gpu", "laptop-gpu", "unified", "laptop", "desktop", "phone", "board", "server-cpu" */
@@ -252,6 +261,7 @@ typedef struct carat_device {
     double int8;           /* dense int8 operations a second */
     double fp32;
     int year;
+    const carat_rates *measured; /* of kind "here": what is expected of it rests on these; borrowed */
 } carat_device;
 
 CARAT_API const carat_device *carat_device_at(size_t i); /* NULL past the last */
@@ -313,9 +323,12 @@ typedef struct carat_weight {
     uint64_t elsewhere; /* about what a runtime with llama.cpp's layout holds on a GPU for the same */
 
     /* Work, for expected speeds. */
-    double decode_bytes[2]; /* read for a token of one session: context empty, context full */
-    double prefill_ops[2];  /* operations for a prompt's token: context empty, mean of a full one */
-    double image_ops;       /* for an image; 0 without a tower */
+    double decode_bytes[2];                     /* read for a token of one session: context empty, context full */
+    double prefill_ops[2];                      /* operations for a prompt's token: context empty, mean of a full one */
+    double image_ops;                           /* for an image; 0 without a tower */
+    double weight_bytes_of[CARAT_WEIGHT_TYPES]; /* of decode_bytes, the weights by their types */
+    double weight_ops_of[CARAT_WEIGHT_TYPES];   /* of prefill_ops likewise */
+    int tower_type;                             /* of most of the tower's weights */
 } carat_weight;
 
 /* Errors: CARAT_EARG (an unknown name, with one that comes near; a context past the model's; a shape out of range),
@@ -338,10 +351,10 @@ typedef struct carat_speed {
 
 CARAT_API void carat_weigh_speed(const carat_weight *w, const carat_device *d, carat_speed *out);
 
-/* Measures this machine: memory, what of it is free now, read bandwidth, and the rate of this library's own int8
- * products, on n_threads (0: as carat_options). Takes about two seconds and 1 GiB. Its kind is "here": what was
- * measured is expected in full. Errors: CARAT_ENOMEM, CARAT_EARG. */
-CARAT_API bool carat_weigh_here(int n_threads, const char *cpu, carat_device *out, carat_err *err);
+/* Measures this machine, on n_threads (0: as carat_options): memory and what of it is free now, how fast it reads, and
+ * what this library's products reach with every type of weights. Takes about four seconds and 1 GiB. out is of kind
+ * "here" and borrows *rates. Errors: CARAT_ENOMEM, CARAT_EARG. */
+CARAT_API bool carat_weigh_here(int n_threads, const char *cpu, carat_rates *rates, carat_device *out, carat_err *err);
 
 /* ---- Pictures ---------------------------------------------------------------------------------------------------- */
 

@@ -58,17 +58,19 @@ bool carat_weigh_largest(const carat_weigh_query *q, uint64_t bytes, size_t *n_c
     return ok;
 }
 
-bool carat_weigh_here(int n_threads, const char *cpu, carat_device *out, carat_err *err)
+bool carat_weigh_here(int n_threads, const char *cpu, carat_rates *rates, carat_device *out, carat_err *err)
 {
     char msg[160];
     unsigned mask;
     carat_kernels k;
-    *out = (carat_device){ .name = "this machine", .kind = "here", .source = "measured now" };
+    *out = (carat_device){ .name = "this machine", .kind = "here", .source = "measured now", .measured = rates };
     if (!carat_cpu_by_name(cpu ? cpu : getenv("CARAT_CPU"), &mask, msg))
         return carat_fail(err, CARAT_EARG, CARAT_NOWHERE, "%s", msg);
     carat_kernels_for(&k, mask);
     carat_here_memory(&out->memory_bytes, &out->usable_bytes);
-    return carat_read_bandwidth(n_threads, &out->bandwidth, err) &&
-           carat_here_rate(&k, n_threads, CARAT_Q4_0, &out->int8, err) &&
-           carat_here_rate(&k, n_threads, CARAT_F16, &out->fp16, err);
+    if (!carat_read_bandwidth(n_threads, &out->bandwidth, err) || !carat_here_rates(&k, n_threads, rates, err))
+        return false;
+    out->int8 = rates->batch[CARAT_Q8_0];
+    out->fp16 = rates->batch[CARAT_F16];
+    return true;
 }

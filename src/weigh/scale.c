@@ -146,6 +146,7 @@ static bool weigh_named_tower(carat_scale *s, const carat_vision_options *o, car
                       : strcasecmp(s->quant, "bf16") == 0 ? CARAT_BF16
                                                           : CARAT_F16;
     s->tower = s->m->cfg.vision;
+    s->tower_type = type;
     if (!carat_weigh_tower_file(&s->tower, s->m->cfg.hidden, type, &fd, &s->vision_tensor_bytes, &s->n_vision_params,
                                 err))
         return false;
@@ -153,6 +154,20 @@ static bool weigh_named_tower(carat_scale *s, const carat_vision_options *o, car
     bool ok = carat_vision_bytes(path, s->m->cfg.hidden, &s->kernels, s->n_threads, o, &s->vision, err);
     close(fd);
     return ok;
+}
+
+/* Of a tower's tensors; a text model may stand beside it. */
+static carat_type main_type(const carat_tensors *t)
+{
+    uint64_t bytes[CARAT_N_TYPE] = { 0 };
+    carat_type most = CARAT_F32;
+    for (size_t i = 0; i < t->n; i++)
+        if (strncmp(t->items[i].name, "v.", 2) == 0 || strstr(t->items[i].name, "vision"))
+            bytes[t->items[i].type] += t->items[i].bytes;
+    for (uint32_t k = 0; k < CARAT_N_TYPE; k++)
+        if (bytes[k] > bytes[most])
+            most = (carat_type)k;
+    return most;
 }
 
 static bool weigh_tower_file(carat_scale *s, const char *path, const carat_vision_options *o, carat_err *err)
@@ -165,7 +180,9 @@ static bool weigh_tower_file(carat_scale *s, const char *path, const carat_visio
         for (size_t i = 0; i < source.tensors->n; i++)
             s->vision_tensor_bytes += source.tensors->items[i].bytes;
     }
-    if (!ok)
+    if (ok)
+        s->tower_type = main_type(source.tensors);
+    else
         s->vision = (carat_vision_size){ 0 };
     carat_source_close(&source);
     return ok;

@@ -101,6 +101,26 @@ static uint64_t elsewhere(const carat_scale *s, const carat_weight *w)
 
 /* ---- work ---- */
 
+static void add_matrix(carat_weight *w, const carat_matrix *m, double ops)
+{
+    w->weight_bytes_of[m->type] += (double)m->bytes;
+    w->weight_ops_of[m->type] += ops;
+}
+
+/* All weights are read for a token; those of the embedding, which is the head, are multiplied for a prompt's last
+ * alone. */
+static void add_types(const carat_model *m, carat_weight *w)
+{
+    add_matrix(w, &m->head, 0);
+    for (uint32_t i = 0; i < m->cfg.n_layer; i++) {
+        const carat_layer *l = &m->layers[i];
+        const carat_matrix *all[] = { &l->q, &l->k, &l->v, &l->o, &l->gate, &l->up, &l->down };
+        for (size_t k = 0; k < sizeof all / sizeof *all; k++)
+            add_matrix(w, all[k], 2.0 * (double)all[k]->rows * (double)all[k]->cols);
+    }
+    w->weight_bytes_of[CARAT_F32] += (double)w->norms;
+}
+
 static void add_work(const carat_scale *s, carat_weight *w)
 {
     const carat_config *c = &s->m->cfg;
@@ -112,6 +132,8 @@ static void add_work(const carat_scale *s, carat_weight *w)
     double kv_bytes = 2 * kv_dims * value * (n_global * t + n_local * local);
     double per_layer = 2 * dims * c->hidden + 2 * kv_dims * c->hidden + 3.0 * c->hidden * c->ffn;
     double seen = n_global * t / 2 + n_local * local;
+    add_types(s->m, w);
+    w->tower_type = (int)s->tower_type;
     w->decode_bytes[0] = text;
     w->decode_bytes[1] = text + kv_bytes;
     w->prefill_ops[0] = 2 * per_layer * c->n_layer;

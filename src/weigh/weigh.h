@@ -24,6 +24,7 @@ typedef struct carat_scale {
     uint64_t tensor_bytes, vision_tensor_bytes, n_vision_params;
     carat_vision_size vision; /* zeros without a tower */
     carat_vision_config tower;
+    carat_type tower_type; /* of most of its weights */
     carat_kernels kernels;
     int n_threads;
 } carat_scale;

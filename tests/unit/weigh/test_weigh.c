@@ -458,6 +458,34 @@ static void speeds(void **state)
     }
 }
 
+/* Weights by type are all weights; a machine that was measured is bound by what its products reach with each. */
+static void measured_speeds(void **state)
+{
+    (void)state;
+    const carat_weigh_query q = { .model = "4b", .quant = "q4_k_m", .n_ctx = 4096, .n_threads = 2 };
+    carat_weight w = weigh(&q);
+    carat_rates r = { .decode = { 0 } };
+    carat_device d = { .name = "x", .kind = "here", .bandwidth = 40e9, .int8 = 1e12, .measured = &r };
+    carat_speed s;
+    double bytes = 0, ops = 0;
+    for (size_t i = 0; i < CARAT_WEIGHT_TYPES; i++)
+        bytes += w.weight_bytes_of[i], ops += w.weight_ops_of[i];
+    assert_true(fabs(bytes / w.decode_bytes[0] - 1) < 1e-12 && fabs(ops / w.prefill_ops[0] - 1) < 1e-12);
+    assert_true(w.weight_bytes_of[CARAT_Q4_K] > 0 && w.weight_bytes_of[CARAT_Q6_K] > 0);
+    assert_int_equal(w.tower_type, CARAT_F16);
+    carat_weigh_speed(&w, &d, &s); /* no type was measured: bandwidth and int8 stand in */
+    assert_true(fabs(s.decode[1] * w.decode_bytes[0] / 40e9 - 1) < 1e-12);
+    assert_true(fabs(s.prefill[1] * w.prefill_ops[0] / 1e12 - 1) < 1e-12);
+    assert_true(s.image[1] == 0);
+    r.decode[CARAT_Q4_K] = 20e9; /* slower than memory */
+    r.batch[CARAT_F16] = 0.2e12;
+    carat_weigh_speed(&w, &d, &s);
+    double rest = w.decode_bytes[0] - w.weight_bytes_of[CARAT_Q4_K];
+    assert_true(fabs(s.decode[1] * (w.weight_bytes_of[CARAT_Q4_K] / 20e9 + rest / 40e9) - 1) < 1e-12);
+    assert_true(s.decode_full[1] < s.decode[1] && s.image[0] < s.image[1]);
+    assert_true(s.image[0] < w.image_ops / 0.2e12 && s.image[1] > w.image_ops / 0.2e12);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -475,6 +503,7 @@ int main(void)
         cmocka_unit_test(names),
         cmocka_unit_test(nonsense),
         cmocka_unit_test(speeds),
+        cmocka_unit_test(measured_speeds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
