@@ -262,19 +262,9 @@ static size_t choose_parallel(const batch_options *b, const char *model, const c
     carat_memlimit limit;
     carat_memlimit_now(0, &limit);
     uint64_t room = o->max_memory ? o->max_memory : limit.left;
-    carat_weigh_query q = { .model = model,
-                            .mmproj = o->mmproj,
-                            .text_only = o->vision == CARAT_VISION_OFF,
-                            .image_cache = o->image_cache,
-                            .n_ctx = o->n_ctx,
-                            .cache = o->cache,
-                            .prefix_cache = o->prefix_cache,
-                            .chunk = o->chunk,
-                            .n_threads = o->n_threads,
-                            .cpu = o->cpu,
-                            .is_exact = o->is_exact };
+    carat_weigh_query q = { .model = model, .options = *o };
     carat_weight w;
-    for (q.n_sessions = n; !b->parallel && n > 1; q.n_sessions = n) {
+    for (q.options.n_sessions = n; !b->parallel && n > 1; q.options.n_sessions = n) {
         if (!carat_weigh(&q, &w, NULL) || w.total <= room)
             break;
         n /= 2;

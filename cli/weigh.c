@@ -100,22 +100,22 @@ static bool make_query(const char *model, carat_shape *shape, carat_weigh_query 
         .model = model,
         .shape = has_shape() ? shape : NULL,
         .quant = opt.quant,
-        .mmproj = opt.mmproj,
-        .text_only = opt.text_only || opt.images == 0,
         .n_images = opt.images > 0 ? (size_t)opt.images : 0,
-        .image_cache = (size_t)opt.image_cache,
-        .n_ctx = (size_t)opt.ctx,
-        .n_sessions = (size_t)opt.sessions,
         .shared = (size_t)opt.shared,
-        .chunk = (size_t)opt.chunk,
-        .n_threads = (int)opt.threads,
-        .cpu = opt.cpu,
-        .is_exact = opt.exact,
+        .options = { .mmproj = opt.mmproj,
+                     .vision = opt.text_only || opt.images == 0 ? CARAT_VISION_OFF : CARAT_VISION_AUTO,
+                     .image_cache = (size_t)opt.image_cache,
+                     .n_ctx = (size_t)opt.ctx,
+                     .n_sessions = (size_t)opt.sessions,
+                     .chunk = (size_t)opt.chunk,
+                     .n_threads = (int)opt.threads,
+                     .cpu = opt.cpu,
+                     .is_exact = opt.exact },
     };
-    if (opt.prefix && !cli_parse_prefix_cache(&cli_weigh, opt.prefix, &q->prefix_cache))
+    if (opt.prefix && !cli_parse_prefix_cache(&cli_weigh, opt.prefix, &q->options.prefix_cache))
         return false;
     if (opt.kv && strcasecmp(opt.kv, "q8_0") == 0)
-        q->cache = CARAT_CACHE_Q8_0;
+        q->options.cache = CARAT_CACHE_Q8_0;
     else if (opt.kv && strcasecmp(opt.kv, "f16") != 0) {
         cli_usage(&cli_weigh, "--kv is '%s', expected f16 or q8_0", opt.kv);
         return false;
@@ -181,8 +181,8 @@ static bool show_shape(const carat_weigh_query *q, json_t *o, carat_err *err)
         return true;
     if (!carat_weigh(q, &asked, err))
         return false;
-    if (real.n_ctx > 131072)
-        real.n_ctx = 0;
+    if (real.options.n_ctx > 131072)
+        real.options.n_ctx = 0;
     if (!carat_weigh(&real, &published, err))
         return false;
     if (o)
@@ -245,7 +245,7 @@ static int answer(const carat_weigh_query *q, bool is_file, const carat_device *
 {
     carat_err err;
     json_t *o = opt.json ? json_object() : NULL;
-    bool is_point = q->n_ctx || ((q->quant || is_file) && !d);
+    bool is_point = q->options.n_ctx || ((q->quant || is_file) && !d);
     if (o && d)
         json_object_set_new(o, "device", weigh_device_json(d));
     bool ok = show_shape(q, o, &err);
@@ -253,7 +253,7 @@ static int answer(const carat_weigh_query *q, bool is_file, const carat_device *
         ok = answer_point(q, d, o, &err);
     else if (ok && d)
         ok = answer_fits(q, is_file, d, o, &err);
-    if (ok && !d && (!is_point || (is_file && !q->n_ctx))) {
+    if (ok && !d && (!is_point || (is_file && !q->options.n_ctx))) {
         if (is_point && !o)
             putchar('\n');
         ok = answer_grid(q, is_file, o, &err);

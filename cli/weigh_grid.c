@@ -39,7 +39,7 @@ bool weigh_grid_fill(const carat_weigh_query *q, bool is_file, weigh_grid *g, ca
     static carat_weight row[WEIGH_MAX_CTX];
     carat_weigh_query one = *q;
     size_t n = 0;
-    one.n_ctx = 0;
+    one.options.n_ctx = 0;
     if (!carat_weigh(&one, row, err)) /* tells the model's context */
         return false;
     memcpy(g->ctx, contexts, sizeof g->ctx);
@@ -156,9 +156,9 @@ bool weigh_fits(const carat_weigh_query *q, bool is_file, const carat_device *d,
         f->quant = one.quant = is_file ? NULL : q->quant ? q->quant : quants[i];
         if (!carat_weigh_largest(&one, d->usable_bytes, &f->n_ctx, err))
             return false;
-        one.n_ctx = f->n_ctx ? f->n_ctx : 256;
-        if (one.n_ctx < one.shared)
-            one.shared = one.n_ctx;
+        size_t n_ctx = one.options.n_ctx = f->n_ctx ? f->n_ctx : 256;
+        if (n_ctx < one.shared)
+            one.shared = n_ctx;
         if (!carat_weigh(&one, &f->w, err))
             return false;
         one.shared = q->shared;

@@ -279,19 +279,9 @@ typedef struct carat_weigh_query {
     const char *model; /* a file, a folder, or a name: "4b", "google/gemma-3-4b-it", "medgemma-27b"; NULL: "4b" */
     const carat_shape *shape; /* what differs from a model by name (its size and type are not looked at); may be NULL */
     const char *quant; /* of a model by name: a carat_shape type or "qat-q4_0"; NULL: the name's own, else "q4_k_m" */
-    bool text_only;    /* without the image tower */
     size_t n_images;   /* most views of a prompt's pictures; 0: 1 */
     size_t shared;     /* tokens that all sessions begin with */
-    /* As in carat_options: */
-    const char *mmproj; /* of a file */
-    size_t image_cache;
-    size_t n_ctx, n_sessions;
-    carat_cache_type cache;
-    uint64_t prefix_cache;
-    size_t chunk;
-    int n_threads; /* 0: the physical cores of this machine */
-    const char *cpu;
-    bool is_exact;
+    carat_options options; /* what the engine would be opened with; its max_memory and progress are not looked at */
 } carat_weigh_query;
 
 /* All sizes in bytes. */
@@ -332,13 +322,14 @@ typedef struct carat_weight {
 } carat_weight;
 
 /* Errors: CARAT_EARG (an unknown name, with one that comes near; a context past the model's; a shape out of range),
- * those of carat_model_describe, CARAT_ELIMIT (sizes that overflow). */
+ * those of carat_model_describe, CARAT_EUNSUPPORTED (a tower is required and there is none), CARAT_ELIMIT (sizes that
+ * overflow). */
 CARAT_API bool carat_weigh(const carat_weigh_query *q, carat_weight *out, carat_err *err);
-/* The same for n contexts, looking at the model once; q's n_ctx is not looked at. out [n]. */
+/* The same for n contexts, looking at the model once; q->options.n_ctx is not looked at. out [n]. */
 CARAT_API bool carat_weigh_contexts(const carat_weigh_query *q, const size_t *n_ctx, size_t n, carat_weight *out,
                                     carat_err *err);
-/* The largest context (a multiple of 256 or the model's own) whose total is at most `bytes`; q's n_ctx is not looked
- * at. *n_ctx is 0 if none fits. */
+/* The largest context (a multiple of 256 or the model's own) whose total is at most `bytes`; q->options.n_ctx is
+ * not looked at. *n_ctx is 0 if none fits. */
 CARAT_API bool carat_weigh_largest(const carat_weigh_query *q, uint64_t bytes, size_t *n_ctx, carat_err *err);
 
 /* Ranges: from the device's peaks by efficiencies that were measured (docs). 0: the device's figure is not known. */

@@ -29,8 +29,7 @@ static void weigh_tower(const carat_model *m, const carat_options *o, carat_scal
 
 static carat_scale scale_of(const carat_admission *a, const carat_model *m, size_t weight_bytes)
 {
-    carat_scale s = { .q = { .n_images = 1 },
-                      .o = *a->options,
+    carat_scale s = { .q = { .n_images = 1, .options = *a->options },
                       .name = "the model",
                       .m = m,
                       .weight_bytes = weight_bytes,
@@ -60,20 +59,20 @@ static uint64_t room(const carat_options *o, const carat_model *m, const carat_w
 static void give_the_rest(carat_scale *s, uint64_t kept, uint64_t there)
 {
     carat_weight w;
-    size_t n_ctx = s->o.n_ctx;
-    s->o.prefix_cache = CARAT_NO_PREFIX_CACHE;
+    size_t n_ctx = s->q.options.n_ctx;
+    s->q.options.prefix_cache = CARAT_NO_PREFIX_CACHE;
     if (!carat_scale_weigh(s, n_ctx, &w, NULL) || w.total >= there)
         return;
     uint64_t keep = there - w.total < kept ? there - w.total : kept;
     for (int i = 0; i < 4 && keep > CARAT_NO_PREFIX_CACHE; i++) {
-        s->o.prefix_cache = keep;
+        s->q.options.prefix_cache = keep;
         if (!carat_scale_weigh(s, n_ctx, &w, NULL))
             break;
         if (w.total <= there)
             return;
         keep -= w.total - there < keep ? w.total - there : keep;
     }
-    s->o.prefix_cache = CARAT_NO_PREFIX_CACHE;
+    s->q.options.prefix_cache = CARAT_NO_PREFIX_CACHE;
 }
 
 /* Without a prefix cache and with ever fewer images remembered. False: not even so. */
@@ -81,12 +80,12 @@ static bool do_without(carat_scale *s, uint64_t there, carat_err *err, bool *fit
 {
     carat_weight w;
     carat_plan p;
-    size_t n_ctx = s->o.n_ctx;
-    if (!carat_plan_make(&s->m->cfg, NULL, &s->o, &p, err))
+    size_t n_ctx = s->q.options.n_ctx;
+    if (!carat_plan_make(&s->m->cfg, NULL, &s->q.options, &p, err))
         return false;
-    s->o.prefix_cache = CARAT_NO_PREFIX_CACHE;
+    s->q.options.prefix_cache = CARAT_NO_PREFIX_CACHE;
     for (size_t n = p.sight.n_slots;; n /= 2) {
-        s->o.image_cache = n;
+        s->q.options.image_cache = n;
         if (!carat_scale_weigh(s, n_ctx, &w, err))
             return false;
         *fits = w.total <= there;
@@ -118,8 +117,8 @@ static bool refuse(const carat_scale *s, uint64_t need, uint64_t there, const ch
         size_text(need, true, a);
         size_text(there, true, b);
     }
-    if (s->o.n_sessions > 1)
-        snprintf(sessions, sizeof sessions, " for %zu sessions", s->o.n_sessions);
+    if (s->q.options.n_sessions > 1)
+        snprintf(sessions, sizeof sessions, " for %zu sessions", s->q.options.n_sessions);
     if (carat_scale_largest(s, there, &n_ctx, NULL) && n_ctx)
         snprintf(hint, sizeof hint, "a context of %zu would fit", n_ctx);
     return carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "%s: needs %s%s, %s are there (%s); %s",
@@ -134,7 +133,7 @@ static void tell(const carat_scale *s, const carat_weight *asked, const carat_we
                    size_text(now->kv_kept, false, a), size_text(asked->kv_kept, false, b));
     if (now->image_cache != asked->image_cache)
         carat_logf(CARAT_LOG_WARN, "%s: memory is short: %zu images are remembered at most", s->m->path,
-                   s->o.image_cache);
+                   s->q.options.image_cache);
 }
 
 bool carat_admit(void *arg, const carat_model *m, size_t weight_bytes, carat_err *err)
@@ -144,20 +143,20 @@ bool carat_admit(void *arg, const carat_model *m, size_t weight_bytes, carat_err
     carat_weight asked, now;
     const char *who;
     bool fits;
-    if (!carat_scale_weigh(&s, s.o.n_ctx, &asked, err))
+    if (!carat_scale_weigh(&s, s.q.options.n_ctx, &asked, err))
         return false;
     uint64_t there = room(a->options, m, &asked, &who);
     if (asked.total <= there)
         return true;
-    if (!do_without(&s, there, err, &fits) || !carat_scale_weigh(&s, s.o.n_ctx, &now, err))
+    if (!do_without(&s, there, err, &fits) || !carat_scale_weigh(&s, s.q.options.n_ctx, &now, err))
         return false;
     if (!fits)
         return refuse(&s, now.total, there, who, err);
     give_the_rest(&s, asked.kv_kept, there);
-    if (!carat_scale_weigh(&s, s.o.n_ctx, &now, err))
+    if (!carat_scale_weigh(&s, s.q.options.n_ctx, &now, err))
         return false;
     tell(&s, &asked, &now);
-    a->options->prefix_cache = s.o.prefix_cache;
-    a->options->image_cache = s.o.image_cache;
+    a->options->prefix_cache = s.q.options.prefix_cache;
+    a->options->image_cache = s.q.options.image_cache;
     return true;
 }

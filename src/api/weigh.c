@@ -1,6 +1,7 @@
 /* What a model needs: the public face of weigh/.
  *
  * SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 
@@ -10,28 +11,38 @@
 #include "weigh/here.h"
 #include "weigh/weigh.h"
 
-/* Finds the tower of a file where the engine would; "" where there is none. */
-static bool find_tower(const carat_weigh_query *q, char path[4096], carat_err *err)
+/* Finds the tower of a file where the engine would; "" where there is none, or where it cannot be told which it is,
+ * with the reason in *why. */
+static bool find_tower(const carat_weigh_query *q, char path[4096], carat_err *why, carat_err *err)
 {
-    const carat_model_options o = { .no_tokenizer = true };
+    const carat_model_options o = { .no_tokenizer = true, .trust_header = q->options.trust_header };
     carat_model *m;
     size_t bytes;
     struct stat st;
     *path = '\0';
-    if (q->text_only || !q->model || stat(q->model, &st) != 0)
+    if (q->options.vision == CARAT_VISION_OFF || !q->model || stat(q->model, &st) != 0)
         return true;
     if (!carat_model_peek(q->model, &o, &m, &bytes, err))
         return false;
-    bool ok = carat_vision_find(m, q->mmproj, path, err);
+    bool is_known = carat_vision_find(m, q->options.mmproj, path, why);
     carat_model_close(m);
-    return ok;
+    if (is_known || (!q->options.mmproj && q->options.vision != CARAT_VISION_REQUIRED))
+        return true;
+    if (err)
+        *err = *why;
+    return false;
 }
 
 static bool open_scale(const carat_weigh_query *q, carat_scale *s, carat_err *err)
 {
     char path[4096];
+    carat_err why = { .msg = "" };
     *s = (carat_scale){ .m = NULL };
-    return find_tower(q, path, err) && carat_scale_open(q, *path ? path : NULL, s, err);
+    if (!find_tower(q, path, &why, err) || !carat_scale_open(q, *path ? path : NULL, s, err))
+        return false;
+    if (*why.msg)
+        snprintf(s->note, sizeof s->note, "text only: %.200s", why.msg); /* as the engine does it */
+    return true;
 }
 
 bool carat_weigh_contexts(const carat_weigh_query *q, const size_t *n_ctx, size_t n, carat_weight *out, carat_err *err)
@@ -46,7 +57,7 @@ bool carat_weigh_contexts(const carat_weigh_query *q, const size_t *n_ctx, size_
 
 bool carat_weigh(const carat_weigh_query *q, carat_weight *out, carat_err *err)
 {
-    return carat_weigh_contexts(q, &q->n_ctx, 1, out, err);
+    return carat_weigh_contexts(q, &q->options.n_ctx, 1, out, err);
 }
 
 bool carat_weigh_largest(const carat_weigh_query *q, uint64_t bytes, size_t *n_ctx, carat_err *err)

@@ -94,7 +94,7 @@ static bool sum_file(const carat_scale *s, uint64_t *text, uint64_t *all, carat_
 {
     carat_source source = { 0 };
     carat_config c;
-    bool ok = carat_source_open(&source, s->q.model, false, &c, err);
+    bool ok = carat_source_open(&source, s->q.model, s->q.options.trust_header, &c, err);
     file_sum f = { &source, &s->m->cfg, 0 };
     *all = 0;
     if (ok && !carat_layout_each(&s->m->cfg, add_tensor, &f))
@@ -108,7 +108,7 @@ static bool sum_file(const carat_scale *s, uint64_t *text, uint64_t *all, carat_
 
 static bool open_file(carat_scale *s, const char *tower, carat_err *err)
 {
-    const carat_model_options o = { .no_tokenizer = true };
+    const carat_model_options o = { .no_tokenizer = true, .trust_header = s->q.options.trust_header };
     if (s->q.shape)
         return carat_fail(err, CARAT_EARG, CARAT_NOWHERE, "%s: a file has its own shape", s->q.model);
     if (s->q.quant)
@@ -190,19 +190,24 @@ static bool weigh_tower_file(carat_scale *s, const char *path, const carat_visio
 
 static bool weigh_tower(carat_scale *s, const char *tower, carat_err *err)
 {
-    const carat_vision_options o = { .exact = s->o.is_exact };
+    const carat_options *asked = &s->q.options;
+    const carat_vision_options o = { .exact = asked->is_exact };
+    bool wanted = asked->vision != CARAT_VISION_OFF, required = asked->vision == CARAT_VISION_REQUIRED;
     carat_err why;
-    if (s->could_see && !s->q.text_only && !s->is_file)
+    if (s->could_see && wanted && !s->is_file)
         return weigh_named_tower(s, &o, err);
-    if (s->could_see && !s->q.text_only && tower) {
+    if (s->could_see && wanted && tower) {
         if (weigh_tower_file(s, tower, &o, &why))
             return true;
-        if (s->q.mmproj || why.code == CARAT_ENOMEM) {
+        if (required || asked->mmproj || why.code == CARAT_ENOMEM) {
             if (err)
                 *err = why;
             return false;
         }
         snprintf(s->note, sizeof s->note, "text only: %.200s", why.msg); /* as the engine does it */
+    } else if (required) {
+        return carat_fail(err, CARAT_EUNSUPPORTED, CARAT_NOWHERE, "%s: this model cannot see: no vision tower in it%s",
+                          s->name, s->is_file ? ", no mmproj file beside it" : "");
     }
     s->vision_tensor_bytes = 0;
     return true;
@@ -210,22 +215,10 @@ static bool weigh_tower(carat_scale *s, const char *tower, carat_err *err)
 
 /* ---- opening ---- */
 
-/* The engine's settings that are asked about. */
-static carat_options options_of(const carat_weigh_query *q)
-{
-    return (carat_options){ .n_threads = q->n_threads,
-                            .cpu = q->cpu,
-                            .is_exact = q->is_exact,
-                            .chunk = q->chunk,
-                            .image_cache = q->image_cache,
-                            .n_sessions = q->n_sessions,
-                            .cache = q->cache,
-                            .prefix_cache = q->prefix_cache };
-}
-
 static bool check_query(carat_scale *s, carat_err *err)
 {
     carat_weigh_query *q = &s->q;
+    const carat_options *o = &q->options;
     char msg[160];
     unsigned mask;
     if (!q->n_images)
@@ -233,22 +226,22 @@ static bool check_query(carat_scale *s, carat_err *err)
     if (q->n_images > MAX_IMAGES)
         return carat_fail(err, CARAT_EARG, CARAT_NOWHERE, "%zu images in a prompt, expected at most %d", q->n_images,
                           MAX_IMAGES);
-    if (q->n_threads < 0 || q->n_threads > CARAT_MAX_THREADS)
-        return carat_fail(err, CARAT_EARG, CARAT_NOWHERE, "%d threads, expected 1 to %d", q->n_threads,
+    if (o->n_threads < 0 || o->n_threads > CARAT_MAX_THREADS)
+        return carat_fail(err, CARAT_EARG, CARAT_NOWHERE, "%d threads, expected 1 to %d", o->n_threads,
                           CARAT_MAX_THREADS);
     if (q->quant && !carat_weigh_knows_quant(q->quant))
         return carat_scale_describe(&(carat_config){ .n_layer = 1 }, q->quant, &s->own, &s->weight_bytes,
                                     &s->tensor_bytes, err);
-    if (!carat_cpu_by_name(q->cpu ? q->cpu : getenv("CARAT_CPU"), &mask, msg))
+    if (!carat_cpu_by_name(o->cpu ? o->cpu : getenv("CARAT_CPU"), &mask, msg))
         return carat_fail(err, CARAT_EARG, CARAT_NOWHERE, "%s", msg);
     carat_kernels_for(&s->kernels, mask);
-    s->n_threads = q->n_threads ? q->n_threads : carat_cpu_default();
+    s->n_threads = o->n_threads ? o->n_threads : carat_cpu_default();
     return true;
 }
 
 bool carat_scale_open(const carat_weigh_query *q, const char *tower, carat_scale *s, carat_err *err)
 {
-    *s = (carat_scale){ .q = *q, .o = options_of(q) };
+    *s = (carat_scale){ .q = *q };
     if (!check_query(s, err))
         return false;
     bool is_path = q->model && is_there(q->model);

@@ -14,8 +14,7 @@
 
 /* All of a question but the context. */
 typedef struct carat_scale {
-    carat_weigh_query q;
-    carat_options o; /* the engine's that q is about; n_ctx is not looked at */
+    carat_weigh_query q; /* its n_ctx is not looked at */
     char name[96], quant[96], note[232];
     bool is_file, is_custom, could_see;
     const carat_model *m; /* without weights */
@@ -30,8 +29,8 @@ typedef struct carat_scale {
 } carat_scale;
 
 /* tower: where that of a file is, NULL if it has none. One that cannot be read is left out, and s->note says why,
- * unless q->mmproj asks for it. The texts of q are borrowed while opening. Errors as carat_weigh. On failure close it
- * all the same. */
+ * unless mmproj or CARAT_VISION_REQUIRED asks for it. The texts of q are borrowed while opening. Errors as carat_weigh.
+ * On failure close it all the same. */
 bool carat_scale_open(const carat_weigh_query *q, const char *tower, carat_scale *s, carat_err *err);
 void carat_scale_close(carat_scale *s);
 /* n_ctx 0: the default. */

@@ -24,15 +24,7 @@ static carat_weight weight_of(const char *path, const carat_options *o)
 {
     carat_weight w;
     carat_err err = { 0 };
-    const carat_weigh_query q = { .model = path,
-                                  .n_threads = o->n_threads,
-                                  .n_ctx = o->n_ctx,
-                                  .n_sessions = o->n_sessions,
-                                  .chunk = o->chunk,
-                                  .cache = o->cache,
-                                  .prefix_cache = o->prefix_cache,
-                                  .image_cache = o->image_cache,
-                                  .text_only = o->vision == CARAT_VISION_OFF };
+    const carat_weigh_query q = { .model = path, .options = *o };
     if (!carat_weigh(&q, &w, &err))
         fail_msg("%s", err.msg);
     return w;

@@ -85,7 +85,7 @@ static void long_prompt(carat_cache_type cache, const char *name)
     carat_weight w;
     carat_err err = { 0 };
     const carat_options o = { .n_threads = 2, .n_ctx = 131072, .cache = cache };
-    const carat_weigh_query q = { .model = path, .n_threads = 2, .n_ctx = 131072, .cache = cache };
+    const carat_weigh_query q = { .model = path, .options = o };
     make_model(path);
     assert_true(carat_weigh(&q, &w, &err));
     uint64_t base = status_of("VmRSS");

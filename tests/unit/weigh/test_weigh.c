@@ -187,7 +187,9 @@ static void sums(void **state)
     static const char *const quants[] = { "bf16", "q8_0", "q6_k", "q4_k_m", "q4_0", "qat-q4_0", "q2_k" };
     for (size_t i = 0; i < 5; i++)
         for (size_t j = 0; j < sizeof quants / sizeof *quants; j++) {
-            const carat_weigh_query q = { .model = models[i], .quant = quants[j], .n_ctx = 4096, .n_threads = 2 };
+            const carat_weigh_query q = { .model = models[i],
+                                          .quant = quants[j],
+                                          .options = { .n_ctx = 4096, .n_threads = 2 } };
             carat_weight w = weigh(&q);
             uint64_t weights = w.embedding + w.attention + w.ffn_weights + w.norms;
             assert_true(w.total == weights + w.vision + w.kv_global + w.kv_window + w.kv_kept + w.sessions + w.steps +
@@ -225,7 +227,8 @@ static void described_as_loaded(void **state)
 static void files(void **state)
 {
     (void)state;
-    const carat_weigh_query q = { .model = TEST_DATA "/models/tiny-text/gguf/tiny-text-f32.gguf", .n_threads = 2 };
+    const carat_weigh_query q = { .model = TEST_DATA "/models/tiny-text/gguf/tiny-text-f32.gguf",
+                                  .options.n_threads = 2 };
     carat_weight w = weigh(&q);
     carat_model_info *info;
     carat_err err;
@@ -242,16 +245,7 @@ static void as_the_engine_has_it(const char *path, carat_options o, bool has_vis
     carat_err err = { 0 };
     if (!carat_engine_open(path, &o, &e, &err))
         fail_msg("%s", err.msg);
-    const carat_weigh_query q = { .model = path,
-                                  .n_threads = o.n_threads,
-                                  .n_ctx = o.n_ctx,
-                                  .n_sessions = o.n_sessions,
-                                  .chunk = o.chunk,
-                                  .cache = o.cache,
-                                  .prefix_cache = o.prefix_cache,
-                                  .image_cache = o.image_cache,
-                                  .text_only = o.vision == CARAT_VISION_OFF,
-                                  .is_exact = o.is_exact };
+    const carat_weigh_query q = { .model = path, .options = o };
     carat_weight w = weigh(&q);
     carat_memory m = carat_engine_memory(e);
     uint64_t pixels = w.image_scratch - m.vision_work; /* of a prompt's view, which the engine does not hold */
@@ -283,40 +277,40 @@ static void engines(void **state)
 static void more_is_more(void **state)
 {
     (void)state;
-    carat_weigh_query q = { .model = "4b", .n_ctx = 4096, .n_threads = 2 };
+    carat_weigh_query q = { .model = "4b", .options = { .n_ctx = 4096, .n_threads = 2 } };
     carat_weight one = weigh(&q), w;
-    q.n_sessions = 4;
+    q.options.n_sessions = 4;
     w = weigh(&q);
     assert_true(w.kv_global > one.kv_global * 39 / 10 && w.kv_global <= 4 * one.kv_global);
     assert_true(w.kv_window > one.kv_window * 39 / 10 && w.vision == one.vision);
     q.shared = 1000; /* 15 pages of 64 that three of the four need not write */
     w = weigh(&q);
     assert_true(w.kv_shared >= 3 * 960 * 20480 && w.kv_shared <= 3 * (960 * 20480 + 32768));
-    q = (carat_weigh_query){ .model = "4b", .n_ctx = 4096, .n_threads = 2, .n_images = 3 };
+    q = (carat_weigh_query){ .model = "4b", .options = { .n_ctx = 4096, .n_threads = 2 }, .n_images = 3 };
     w = weigh(&q);
     assert_true(w.image_scratch - one.image_scratch == 2 * 896 * 896 * 3);
-    q.image_cache = 100;
+    q.options.image_cache = 100;
     w = weigh(&q);
     assert_true(w.image_cache - one.image_cache >= 68 * 256 * 2560 * 4);
-    q.text_only = true;
+    q.options.vision = CARAT_VISION_OFF;
     w = weigh(&q);
     assert_true(w.vision == 0 && w.image_scratch == 0 && w.could_see && !w.has_vision && w.total < one.total);
-    q.prefix_cache = CARAT_NO_PREFIX_CACHE;
+    q.options.prefix_cache = CARAT_NO_PREFIX_CACHE;
     assert_true(w.kv_kept > 0 && weigh(&q).kv_kept == 0);
 }
 
 static void largest(void **state)
 {
     (void)state;
-    carat_weigh_query q = { .model = "4b", .quant = "q4_0", .n_threads = 2 };
+    carat_weigh_query q = { .model = "4b", .quant = "q4_0", .options.n_threads = 2 };
     carat_err err;
     size_t n;
     uint64_t room = (uint64_t)9 << 29; /* 4.5 GiB */
     assert_true(carat_weigh_largest(&q, room, &n, &err));
     assert_true(n >= 256 && n < 131072 && n % 256 == 0);
-    q.n_ctx = n;
+    q.options.n_ctx = n;
     assert_true(weigh(&q).total <= room);
-    q.n_ctx = n + 256;
+    q.options.n_ctx = n + 256;
     assert_true(weigh(&q).total > room);
     assert_true(carat_weigh_largest(&q, (uint64_t)1 << 30, &n, &err) && n == 0);
     assert_true(carat_weigh_largest(&q, (uint64_t)1 << 40, &n, &err) && n == 131072);
@@ -398,17 +392,19 @@ static void refused(const carat_weigh_query *q, const char *says)
 static void nonsense(void **state)
 {
     (void)state;
-    refused(Q(.n_ctx = 1000000000000), "context of 1000000000000 tokens was asked for, Gemma 3 4B has 131072");
-    refused(Q(.n_ctx = SIZE_MAX), "131072");
+    refused(Q(.options.n_ctx = 1000000000000), "context of 1000000000000 tokens was asked for, Gemma 3 4B has 131072");
+    refused(Q(.options.n_ctx = SIZE_MAX), "131072");
     refused(Q(.quant = "q9_9"), "no quantisation 'q9_9'");
     refused(Q(.quant = ""), "no quantisation");
-    refused(Q(.chunk = 100000), "expected at most 8192");
-    refused(Q(.n_sessions = (size_t)1 << 40), "sessions");
-    refused(Q(.n_threads = -3), "threads");
-    refused(Q(.n_threads = 100000), "threads");
-    refused(Q(.cpu = "z80"), "z80");
+    refused(Q(.options.chunk = 100000), "expected at most 8192");
+    refused(Q(.options.n_sessions = (size_t)1 << 40), "sessions");
+    refused(Q(.options.n_threads = -3), "threads");
+    refused(Q(.options.n_threads = 100000), "threads");
+    refused(Q(.options.cpu = "z80"), "z80");
     refused(Q(.model = "/nonexistent/model.gguf"), "/nonexistent/model.gguf");
-    refused(Q(.shared = 10000, .n_ctx = 4096), "10000 shared tokens");
+    refused(Q(.model = "1b", .options.vision = CARAT_VISION_REQUIRED), "Gemma 3 1B: this model cannot see");
+    refused(Q(.model = TEST_DATA "/models/tiny-text", .options.vision = CARAT_VISION_REQUIRED), "cannot see");
+    refused(Q(.shared = 10000, .options.n_ctx = 4096), "10000 shared tokens");
     refused(Q(SHAPE(.n_layer = 1000)), "number of layers is 1000, expected 1 to 256");
     refused(Q(SHAPE(.hidden = (size_t)1 << 40)), "hidden");
     refused(Q(SHAPE(.n_head = 7)), "heads");
@@ -429,10 +425,12 @@ static void nonsense(void **state)
                          .pattern = 1 };
     carat_weight w;
     carat_err err;
-    carat_weigh_query q = { .model = "270m", .shape = &huge, .quant = "f32", .n_ctx = 1 << 24, .n_threads = 2 };
+    carat_weigh_query q = {
+        .model = "270m", .shape = &huge, .quant = "f32", .options = { .n_ctx = 1 << 24, .n_threads = 2 }
+    };
     if (carat_weigh(&q, &w, &err))
         assert_true((double)w.total > 4.0 * (double)w.n_params && (double)w.kv_global > 1e15);
-    q.n_sessions = 4096;
+    q.options.n_sessions = 4096;
     refused(&q, "do not fit");
 }
 
@@ -441,7 +439,7 @@ static void nonsense(void **state)
 static void speeds(void **state)
 {
     (void)state;
-    const carat_weigh_query q = { .model = "4b", .quant = "q4_0", .n_ctx = 32768, .n_threads = 2 };
+    const carat_weigh_query q = { .model = "4b", .quant = "q4_0", .options = { .n_ctx = 32768, .n_threads = 2 } };
     carat_weight w = weigh(&q);
     /* 6.42 Gop a token, 5.5 Top an image. */
     assert_true(fabs(w.prefill_ops[0] / 1e9 - 6.42) < 0.01 && fabs(w.image_ops / 1e12 - 5.5) < 0.1);
@@ -462,7 +460,7 @@ static void speeds(void **state)
 static void measured_speeds(void **state)
 {
     (void)state;
-    const carat_weigh_query q = { .model = "4b", .quant = "q4_k_m", .n_ctx = 4096, .n_threads = 2 };
+    const carat_weigh_query q = { .model = "4b", .quant = "q4_k_m", .options = { .n_ctx = 4096, .n_threads = 2 } };
     carat_weight w = weigh(&q);
     carat_rates r = { .decode = { 0 } };
     carat_device d = { .name = "x", .kind = "here", .bandwidth = 40e9, .int8 = 1e12, .measured = &r };
