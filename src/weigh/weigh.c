@@ -86,15 +86,16 @@ static uint64_t overhead(const carat_scale *s, size_t n_sessions)
 
 /* ---- the others' layout ---- */
 
-/* llama.cpp in 2026: tensors as they stand in the file; keys and values in cells padded to 256, window plus one step
- * for local layers; a compute buffer that logits of a step fill; about 300 MiB of the compute library's own. The
- * tower's buffer is its attention over 4096 patches, 16 heads, f32. */
+/* llama.cpp in 2026 (b11434, 4B Q4_0, contexts of 8k, 32k and 128k with flash attention, as it reports them): tensors
+ * as they stand in the file; keys and values in cells padded to 256, window plus one step for local layers, to the
+ * byte; a compute buffer of a step's logits, some rows and the f16 mask, within 1 %. Not measured: about 300 MiB of a
+ * GPU library's own; the tower's buffer is its attention over 4096 patches, 16 heads, f32. */
 static uint64_t elsewhere(const carat_scale *s, const carat_weight *w)
 {
     const carat_config *c = &s->m->cfg;
     double block = s->q.options.cache == CARAT_CACHE_Q8_0 ? 34 : 64, step = 512;
     double kv = carat_scale_kv_formula(c, w->n_ctx, 512, 256, block) * (double)w->n_sessions;
-    double compute = step * ((double)c->n_vocab + 4.0 * c->hidden) * 4;
+    double compute = step * (((double)c->n_vocab + 6.0 * c->hidden) * 4 + 2 * (double)w->n_ctx);
     double tower = w->has_vision ? (double)w->vision_tensor_bytes + 0x1p30 : 0;
     return (uint64_t)((double)w->tensor_bytes + kv + compute + tower + 300 * 0x1p20);
 }
