@@ -34,8 +34,9 @@ static const cli_option options[] = {
       "instead: N answers at once beside one, and one while a long prompt arrives", 2, 256 },
     { 0, "arrival", NULL, CLI_INT, &opt.arrival, "N", "with --parallel: tokens of that prompt (default: 4000)", 1,
       1 << 24 },
-    { 0, "json", NULL, CLI_FLAG, &opt.json, NULL, "print one JSON object", 0, 0 },
+    CLI_OPTION_JSON(&opt.json),
 };
+static const cli_table table = CLI_TABLE("what to measure", options);
 
 typedef struct speeds {
     int threads;
@@ -178,10 +179,9 @@ static void report(const char *path, const carat_model_info *i, const char *isa,
 
 static int run(int argc, char **argv)
 {
-    const cli_table tables[] = { CLI_TABLE("what to measure", options), cli_model_table };
     static speeds all[16];
     cli_list args = { 0 };
-    if (!cli_parse(&cli_bench, tables, 2, argc, argv, &args))
+    if (!cli_parse(&cli_bench, argc, argv, &args))
         return CLI_USAGE;
     const char *path = cli_model_path(&args);
     if (!path || args.n)
@@ -224,5 +224,6 @@ const cli_command cli_bench = {
             "  carat bench gemma.gguf\n"
             "  carat bench gemma.gguf --parallel 8 -p 64\n"
             "  carat bench gemma.gguf -p 2048 -n 128 --thread-list 1,2,4 --json",
+    .tables = { &table, &cli_model_table, &cli_loading_table },
     .run = run,
 };

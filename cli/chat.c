@@ -24,14 +24,14 @@ static struct {
 } opt = { .n = -1 };
 
 static const cli_option options[] = {
-    { 0, "system", NULL, CLI_TEXT, &opt.system, "TEXT", "system text for the whole conversation", 0, 0 },
-    { 'n', "predict", "n-predict", CLI_INT, &opt.n, "N",
-      "most tokens of an answer; -1: until the model stops (default: -1; 256 for a base model)", -1, 1 << 24 },
+    CLI_OPTION_SYSTEM(&opt.system),
+    CLI_OPTION_PREDICT(&opt.n, "; 256 for a base model"),
     { 0, "session", NULL, CLI_TEXT, &opt.session, "FILE",
       "go on from this file if it is there, and write it at the end", 0, 0 },
     { 0, "trim", NULL, CLI_FLAG, &opt.trim, NULL,
       "where the context is full, leave out the oldest turns without asking", 0, 0 },
 };
+static const cli_table table = CLI_TABLE("conversation", options);
 
 typedef struct chat {
     carat_engine *engine;
@@ -354,11 +354,9 @@ static void greet(const chat *c)
 
 static int run(int argc, char **argv)
 {
-    const cli_table tables[] = { CLI_TABLE("conversation", options), cli_model_table, cli_pan_scan_table,
-                                 cli_sampling_table };
     static chat c;
     cli_list args = { 0 };
-    if (!cli_parse(&cli_chat, tables, 4, argc, argv, &args) || !cli_sampling(&cli_chat, &c.sampling) ||
+    if (!cli_parse(&cli_chat, argc, argv, &args) || !cli_sampling(&cli_chat, &c.sampling) ||
         !cli_pan_scan(&cli_chat, &c.pan_scan))
         return CLI_USAGE;
     const char *path = cli_model_path(&args);
@@ -404,5 +402,6 @@ const cli_command cli_chat = {
             "sees\n"
             "takes pictures by /image FILE or by a file's name in the message.\n\n"
             "  carat chat gemma-3-4b-it-q4_0.gguf --system \"Answer in French.\"",
+    .tables = { &table, &cli_model_table, &cli_loading_table, &cli_pan_scan_table, &cli_sampling_table },
     .run = run,
 };

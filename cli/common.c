@@ -22,14 +22,13 @@
 cli_model cli_model_values;
 
 static const cli_option model_options[] = {
-    { 'm', "model", NULL, CLI_TEXT, &cli_model_values.path, "PATH",
-      "GGUF file or Hugging Face folder; also the first argument", 0, 0 },
+    CLI_OPTION_MODEL(&cli_model_values.path),
     { 't', "threads", NULL, CLI_INT, &cli_model_values.threads, "N", "threads (default: the physical cores allowed)", 1,
       512 },
     { 'c', "ctx-size", "ctx", CLI_INT, &cli_model_values.ctx, "N",
-      "most tokens of prompt and answer; 8k means 8192 (default: 8192 or the model's own if smaller)", 1, 1 << 24 },
-    { 'b', "batch-size", "chunk", CLI_INT, &cli_model_values.chunk, "N", "prompt tokens in one step (default: 512)", 1,
-      8192 },
+      "most tokens of prompt and answer; 8k means 8192 (default: 8192 or the model's own if smaller)", 1, 9e15 },
+    { 'b', "batch-size", "chunk batch", CLI_INT, &cli_model_values.chunk, "N",
+      "prompt tokens in one step (default: 512)", 1, 8192 },
     { 0, "kv", "cache-type", CLI_TEXT, &cli_model_values.kv, "f16|q8_0",
       "how keys and values are kept; q8_0 takes half the memory (default: f16)", 0, 0 },
     { 0, "prefix-cache", NULL, CLI_TEXT, &cli_model_values.prefix, "SIZE|none",
@@ -37,23 +36,27 @@ static const cli_option model_options[] = {
       0, 0 },
     { 0, "image-cache", NULL, CLI_INT, &cli_model_values.image_cache, "N", "encoded images remembered (default: 32)", 1,
       8192 },
-    { 0, "max-memory", NULL, CLI_TEXT, &cli_model_values.max_memory, "SIZE",
-      "refuse what needs more than this, like 6G (default: what machine, control group and ulimit leave)", 0, 0 },
+    { 0, "mmproj", NULL, CLI_TEXT, &cli_model_values.mmproj, "FILE",
+      "vision weights of a GGUF model (default: the one mmproj file beside it)", 0, 0 },
+    { 0, "no-vision", "text-only", CLI_FLAG, &cli_model_values.no_vision, NULL,
+      "text only: read nothing of the vision tower", 0, 0 },
     { 0, "cpu", NULL, CLI_TEXT, &cli_model_values.cpu, "LEVEL",
       "kernels to use: generic, avx2, avx512 ... (default: the best this CPU has, or $CARAT_CPU)", 0, 0 },
     { 0, "exact", NULL, CLI_FLAG, &cli_model_values.exact, NULL,
       "float32 activations and cache: slow, for comparing with a reference", 0, 0 },
-    { 0, "embed-scale", NULL, CLI_TEXT, &cli_model_values.embed_scale, "exact|bf16",
-      "sqrt(hidden) for input embeddings, as it is or rounded to bfloat16", 0, 0 },
     { 0, "trust-header", NULL, CLI_FLAG, &cli_model_values.trust_header, NULL,
       "believe the file where it contradicts the published model", 0, 0 },
-    { 0, "mmproj", NULL, CLI_TEXT, &cli_model_values.mmproj, "FILE",
-      "vision weights of a GGUF model (default: the one mmproj file beside it)", 0, 0 },
-    { 0, "no-vision", NULL, CLI_FLAG, &cli_model_values.no_vision, NULL, "text only: read nothing of the vision tower",
-      0, 0 },
-    { 'q', "quiet", NULL, CLI_FLAG, &cli_model_values.quiet, NULL, "no notices, no progress, only errors", 0, 0 },
+    CLI_OPTION_QUIET(&cli_model_values.quiet),
 };
 const cli_table cli_model_table = CLI_TABLE("model", model_options);
+
+static const cli_option loading_options[] = {
+    { 0, "max-memory", NULL, CLI_TEXT, &cli_model_values.max_memory, "SIZE",
+      "refuse what needs more than this, like 6G (default: what machine, control group and ulimit leave)", 0, 0 },
+    { 0, "embed-scale", NULL, CLI_TEXT, &cli_model_values.embed_scale, "exact|bf16",
+      "sqrt(hidden) for input embeddings, as it is or rounded to bfloat16", 0, 0 },
+};
+const cli_table cli_loading_table = CLI_TABLE("loading", loading_options);
 
 const char *cli_model_path(cli_list *args)
 {
@@ -124,9 +127,9 @@ bool cli_engine_options(const cli_command *cmd, carat_vision_use vision, carat_o
         o.embed_scale = CARAT_EMBED_SCALE_BF16;
     else if (v->embed_scale)
         ok = cli_usage(cmd, "--embed-scale is '%s', expected exact or bf16", v->embed_scale) == CLI_OK;
-    if (v->kv && strcmp(v->kv, "q8_0") == 0)
+    if (v->kv && strcasecmp(v->kv, "q8_0") == 0)
         o.cache = CARAT_CACHE_Q8_0;
-    else if (ok && v->kv && strcmp(v->kv, "f16") != 0)
+    else if (ok && v->kv && strcasecmp(v->kv, "f16") != 0)
         ok = cli_usage(cmd, "--kv is '%s', expected f16 or q8_0", v->kv) == CLI_OK;
     ok = ok && (!v->prefix || cli_parse_prefix_cache(cmd, v->prefix, &o.prefix_cache)) &&
          (!v->max_memory || cli_parse_size(cmd, "max-memory", v->max_memory, &o.max_memory));

@@ -11,15 +11,14 @@
 #include "term.h"
 
 static struct {
-    const char *model;
     bool json;
 } opt;
 
 static const cli_option options[] = {
-    { 'm', "model", NULL, CLI_TEXT, &opt.model, "PATH", "GGUF file or Hugging Face folder; also the first argument", 0,
-      0 },
-    { 0, "json", NULL, CLI_FLAG, &opt.json, NULL, "print one JSON object", 0, 0 },
+    CLI_OPTION_MODEL(&cli_model_values.path),
+    CLI_OPTION_JSON(&opt.json),
 };
+static const cli_table table = CLI_TABLE("options", options);
 
 static void row(const char *name, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 static void row(const char *name, const char *fmt, ...)
@@ -147,18 +146,16 @@ static void print_json(const carat_model_info *i)
 
 static int run(int argc, char **argv)
 {
-    const cli_table tables[] = { CLI_TABLE("options", options) };
     cli_list args = { 0 };
-    if (!cli_parse(&cli_info, tables, 1, argc, argv, &args))
+    if (!cli_parse(&cli_info, argc, argv, &args))
         return CLI_USAGE;
-    if (!opt.model && args.n)
-        opt.model = args.v[0];
-    if (!opt.model)
-        return cli_usage(&cli_info, "which model?");
+    const char *path = cli_model_path(&args);
+    if (!path || args.n)
+        return cli_usage(&cli_info, "expected one model");
     term_init(true); /* the contradictions are part of the answer here */
     carat_model_info *info;
     carat_err err;
-    if (!carat_model_describe(opt.model, &info, &err))
+    if (!carat_model_describe(path, &info, &err))
         return term_error(&err);
     if (opt.json)
         print_json(info);
@@ -175,5 +172,6 @@ const cli_command cli_info = {
     .text = "Reads a model's headers and says what it is, which published model it matches, and which of its figures\n"
             "contradict that model. Reads no weights.\n\n"
             "  carat info gemma-3-4b-it-q4_0.gguf",
+    .tables = { &table },
     .run = run,
 };

@@ -26,6 +26,7 @@ static const cli_option options[] = {
     { 0, "soft-tokens", NULL, CLI_TEXT, &opt.soft, "FILE",
       "write what the vision tower makes of the pictures: float32 [views, tokens an image, hidden]", 0, 0 },
 };
+static const cli_table table = CLI_TABLE("input and output", options);
 
 static bool write_row(void *arg, size_t pos, const float *logits, size_t n_vocab)
 {
@@ -141,10 +142,9 @@ static int check_usage(const cli_list *args, const char *path)
 
 static int run(int argc, char **argv)
 {
-    const cli_table tables[] = { CLI_TABLE("input and output", options), cli_pictures_table, cli_model_table };
     cli_list args = { 0 };
     carat_pan_scan pan;
-    if (!cli_parse(&cli_logits, tables, 3, argc, argv, &args) || !cli_pan_scan(&cli_logits, &pan))
+    if (!cli_parse(&cli_logits, argc, argv, &args) || !cli_pan_scan(&cli_logits, &pan))
         return CLI_USAGE;
     const char *path = cli_model_path(&args);
     int code = check_usage(&args, path);
@@ -196,5 +196,6 @@ const cli_command cli_logits = {
         "  carat logits gemma.gguf --ids 2,818,5279 -o logits.f32\n"
         "  carat logits gemma-3-4b/ --image cat.jpg --soft-tokens soft.f32\n"
         "  carat logits gemma.gguf --ids-file ids.txt -t 2 --chunk 16 --exact -o logits.f32",
+    .tables = { &table, &cli_pictures_table, &cli_model_table, &cli_loading_table },
     .run = run,
 };

@@ -46,13 +46,13 @@ static void print_option(const cli_option *o)
     putchar('\n');
 }
 
-static void print_help(const cli_command *cmd, const cli_table *tables, size_t n_tables)
+void cli_print_help(const cli_command *cmd)
 {
     printf("usage: carat %s %s\n\n%s\n", cmd->name, cmd->usage, cmd->text);
-    for (size_t t = 0; t < n_tables; t++) {
-        printf("\n%s:\n", tables[t].title);
-        for (size_t i = 0; i < tables[t].n; i++)
-            print_option(&tables[t].options[i]);
+    for (const cli_table *const *t = cmd->tables; *t; t++) {
+        printf("\n%s:\n", (*t)->title);
+        for (size_t i = 0; i < (*t)->n; i++)
+            print_option(&(*t)->options[i]);
     }
 }
 
@@ -112,33 +112,52 @@ static bool set(const cli_command *cmd, const cli_option *o, const char *value)
 
 static bool named(const char *name, const char *arg, size_t len)
 {
-    return name && strlen(name) == len && strncmp(name, arg, len) == 0;
+    return strlen(name) == len && strncmp(name, arg, len) == 0;
 }
 
-static const cli_option *find_long(const cli_table *tables, size_t n_tables, const char *arg, size_t len)
+const char *cli_next_name(const char *names, size_t *len)
 {
-    for (size_t t = 0; t < n_tables; t++)
-        for (size_t i = 0; i < tables[t].n; i++) {
-            const cli_option *o = &tables[t].options[i];
-            if (named(o->name, arg, len) || named(o->alias, arg, len))
-                return o;
-        }
+    if (!names)
+        return NULL;
+    names += strspn(names, " ");
+    *len = strcspn(names, " ");
+    return *len ? names : NULL;
+}
+
+static bool has_alias(const cli_option *o, const char *arg, size_t len)
+{
+    size_t n;
+    for (const char *a = o->alias; (a = cli_next_name(a, &n)); a += n)
+        if (n == len && strncmp(a, arg, len) == 0)
+            return true;
+    return false;
+}
+
+const cli_option *cli_find_option(const cli_command *cmd, const char *name, size_t len)
+{
+    for (int alias = 0; alias < 2; alias++)
+        for (const cli_table *const *t = cmd->tables; *t; t++)
+            for (size_t i = 0; i < (*t)->n; i++) {
+                const cli_option *o = &(*t)->options[i];
+                if (alias ? has_alias(o, name, len) : named(o->name, name, len))
+                    return o;
+            }
     return NULL;
 }
 
-static const cli_option *find_letter(const cli_table *tables, size_t n_tables, char letter)
+static const cli_option *find_letter(const cli_command *cmd, char letter)
 {
-    for (size_t t = 0; t < n_tables; t++)
-        for (size_t i = 0; i < tables[t].n; i++)
-            if (tables[t].options[i].letter == letter)
-                return &tables[t].options[i];
+    for (const cli_table *const *t = cmd->tables; *t; t++)
+        for (size_t i = 0; i < (*t)->n; i++)
+            if ((*t)->options[i].letter == letter)
+                return &(*t)->options[i];
     return NULL;
 }
 
 /* How many letters must change to make a into b (Levenshtein), for "did you mean". */
-static size_t distance(const char *a, size_t n, const char *b)
+static size_t distance(const char *a, size_t n, const char *b, size_t m)
 {
-    size_t m = strlen(b), row[64];
+    size_t row[64];
     if (m >= sizeof row / sizeof *row || n >= sizeof row / sizeof *row)
         return SIZE_MAX;
     for (size_t j = 0; j <= m; j++)
@@ -155,21 +174,31 @@ static size_t distance(const char *a, size_t n, const char *b)
     return row[m];
 }
 
-static void unknown(const cli_command *cmd, const cli_table *tables, size_t n_tables, const char *arg, size_t len)
+typedef struct near_name {
+    const char *arg, *name; /* what was asked for; the nearest so far, NULL if none is near */
+    size_t arg_len, name_len, distance;
+} near_name;
+
+static void look_at(near_name *near, const char *names)
 {
-    const char *near = NULL;
-    size_t best = len < 4 ? 2 : 4; /* further away is no typing error */
-    for (size_t t = 0; t < n_tables; t++)
-        for (size_t i = 0; i < tables[t].n; i++) {
-            const char *names[] = { tables[t].options[i].name, tables[t].options[i].alias };
-            for (size_t k = 0; k < 2 && names[k]; k++) {
-                size_t d = distance(arg, len, names[k]);
-                if (d < best)
-                    best = d, near = names[k];
-            }
+    size_t n;
+    for (const char *a = names; (a = cli_next_name(a, &n)); a += n) {
+        size_t d = distance(near->arg, near->arg_len, a, n);
+        if (d < near->distance)
+            near->distance = d, near->name = a, near->name_len = n;
+    }
+}
+
+static void unknown(const cli_command *cmd, const char *arg, size_t len)
+{
+    near_name near = { .arg = arg, .arg_len = len, .distance = len < 4 ? 2 : 4 }; /* further away is no typing error */
+    for (const cli_table *const *t = cmd->tables; *t; t++)
+        for (size_t i = 0; i < (*t)->n; i++) {
+            look_at(&near, (*t)->options[i].name);
+            look_at(&near, (*t)->options[i].alias);
         }
-    if (near)
-        cli_usage(cmd, "unknown option --%.*s; did you mean --%s?", (int)len, arg, near);
+    if (near.name)
+        cli_usage(cmd, "unknown option --%.*s; did you mean --%.*s?", (int)len, arg, (int)near.name_len, near.name);
     else
         cli_usage(cmd, "unknown option --%.*s", (int)len, arg);
 }
@@ -178,8 +207,6 @@ static void unknown(const cli_command *cmd, const cli_table *tables, size_t n_ta
 
 typedef struct parser {
     const cli_command *cmd;
-    const cli_table *tables;
-    size_t n_tables;
     int argc, i;
     char **argv;
 } parser;
@@ -210,12 +237,12 @@ static bool parse_long(parser *p, const char *arg)
     size_t len = strcspn(arg, "=");
     const char *value = arg[len] ? arg + len + 1 : NULL;
     if (named("help", arg, len)) {
-        print_help(p->cmd, p->tables, p->n_tables);
+        cli_print_help(p->cmd);
         exit(CLI_OK);
     }
-    const cli_option *o = find_long(p->tables, p->n_tables, arg, len);
+    const cli_option *o = cli_find_option(p->cmd, arg, len);
     if (!o) {
-        unknown(p->cmd, p->tables, p->n_tables, arg, len);
+        unknown(p->cmd, arg, len);
         return false;
     }
     return take(p, o, value);
@@ -225,10 +252,10 @@ static bool parse_long(parser *p, const char *arg)
 static bool parse_short(parser *p, const char *arg)
 {
     if (*arg == 'h' && !arg[1]) {
-        print_help(p->cmd, p->tables, p->n_tables);
+        cli_print_help(p->cmd);
         exit(CLI_OK);
     }
-    const cli_option *o = find_letter(p->tables, p->n_tables, *arg);
+    const cli_option *o = find_letter(p->cmd, *arg);
     if (!o) {
         cli_usage(p->cmd, "unknown option -%s", arg);
         return false;
@@ -236,9 +263,9 @@ static bool parse_short(parser *p, const char *arg)
     return take(p, o, arg[1] ? arg + 1 : NULL);
 }
 
-bool cli_parse(const cli_command *cmd, const cli_table *tables, size_t n_tables, int argc, char **argv, cli_list *args)
+bool cli_parse(const cli_command *cmd, int argc, char **argv, cli_list *args)
 {
-    parser p = { .cmd = cmd, .tables = tables, .n_tables = n_tables, .argc = argc, .argv = argv };
+    parser p = { .cmd = cmd, .argc = argc, .argv = argv };
     bool options = true;
     for (p.i = 1; p.i < argc; p.i++) {
         const char *a = argv[p.i];

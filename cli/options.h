@@ -16,7 +16,8 @@ typedef enum cli_kind {
     CLI_TEXTS, /* cli_list *: may be given several times */
 } cli_kind;
 
-#define CLI_MAX_LIST 64
+#define CLI_MAX_LIST   64
+#define CLI_MAX_TABLES 8
 
 typedef struct cli_list {
     const char *v[CLI_MAX_LIST];
@@ -26,7 +27,7 @@ typedef struct cli_list {
 typedef struct cli_option {
     char letter;       /* 0: none */
     const char *name;  /* "top-k" */
-    const char *alias; /* another long name people know, or NULL */
+    const char *alias; /* other long names people know, separated by spaces, or NULL */
     cli_kind kind;
     void *to;         /* where the value goes; holds the default beforehand */
     const char *arg;  /* "N", "FILE"; NULL for a flag */
@@ -44,13 +45,23 @@ typedef struct cli_command {
     const char *name;
     const char *usage;   /* "MODEL [PROMPT]" */
     const char *summary; /* one line, for `carat help` */
-    const char *text;    /* a paragraph or two for the command's own --help, with examples */
+    const char *text;    /* paragraphs for the command's own --help; lines that begin with two spaces are examples */
+    const cli_table *tables[CLI_MAX_TABLES + 1]; /* of its options, in the order of --help; then NULL */
     int (*run)(int argc, char **argv);
 } cli_command;
 
 /* Parses argv[1..]; what is no option goes to args in order ("--" ends options). --help prints and exits 0. Returns
  * false after a message on stderr: the caller exits with CLI_USAGE. */
-bool cli_parse(const cli_command *cmd, const cli_table *tables, size_t n_tables, int argc, char **argv, cli_list *args);
+bool cli_parse(const cli_command *cmd, int argc, char **argv, cli_list *args);
+
+/* The option of that long name, which is the first len bytes of `name`; an alias only where no option is called so. */
+const cli_option *cli_find_option(const cli_command *cmd, const char *name, size_t len);
+
+/* The command's --help. */
+void cli_print_help(const cli_command *cmd);
+
+/* For going through names separated by spaces: the next one and its length, NULL past the last. */
+const char *cli_next_name(const char *names, size_t *len);
 
 /* "carat run: the message" and a pointer to --help on stderr; returns CLI_USAGE. */
 int cli_usage(const cli_command *cmd, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

@@ -25,21 +25,19 @@ static struct {
 
 static const cli_option options[] = {
     { 'p', "prompt", NULL, CLI_TEXT, &opt.prompt, "TEXT", "the prompt; also the second argument, or stdin", 0, 0 },
-    { 'f', "file", NULL, CLI_TEXT, &opt.file, "FILE", "read the prompt from a file; - is stdin", 0, 0 },
-    { 0, "system", NULL, CLI_TEXT, &opt.system, "TEXT", "system text, put before the prompt (instruction-tuned models)",
-      0, 0 },
-    { 'n', "predict", "n-predict", CLI_INT, &opt.n, "N",
-      "most tokens of the answer; -1: until the model stops (default: -1)", -1, 1 << 24 },
+    CLI_OPTION_FILE(&opt.file, "prompt"),
+    CLI_OPTION_SYSTEM(&opt.system),
+    CLI_OPTION_PREDICT(&opt.n, ""),
     { 0, "stop", NULL, CLI_TEXTS, &opt.stops, "TEXT", "end before this text; repeatable", 0, 0 },
     { 0, "ignore-eos", NULL, CLI_FLAG, &opt.ignore_eos, NULL, "go on past the model's own end", 0, 0 },
     { 0, "raw", NULL, CLI_FLAG, &opt.raw, NULL, "no chat template, the prompt as it stands", 0, 0 },
-    { 0, "special", NULL, CLI_FLAG, &opt.special, NULL, "with --raw: control tokens in the prompt count as such", 0,
-      0 },
-    { 0, "no-bos", NULL, CLI_FLAG, &opt.no_bos, NULL, "with --raw: no <bos> before the prompt", 0, 0 },
+    CLI_OPTION_SPECIAL(&opt.special, "with --raw: "),
+    CLI_OPTION_NO_BOS(&opt.no_bos, "with --raw: "),
     { 0, "logprobs", NULL, CLI_INT, &opt.logprobs, "N", "with --json: log-probabilities, N alternatives a token", 0,
       20 },
-    { 0, "json", NULL, CLI_FLAG, &opt.json, NULL, "print one JSON object at the end instead of the text", 0, 0 },
+    CLI_OPTION_JSON(&opt.json),
 };
+static const cli_table table = CLI_TABLE("prompt and answer", options);
 
 static const cli_option batch_cli_options[] = {
     { 0, "batch", NULL, CLI_TEXT, &opt.batch.in, "FILE",
@@ -50,6 +48,7 @@ static const cli_option batch_cli_options[] = {
       "answers at once, each with room for --ctx-size tokens (default: 8, or what fits)", 1, 256 },
     { 0, "batch-files", NULL, CLI_TEXT, &opt.batch.files, "DIR", "let lines name picture files in this folder", 0, 0 },
 };
+static const cli_table batch_table = CLI_TABLE("many prompts", batch_cli_options);
 
 typedef struct answer {
     json_t *tokens, *logprobs; /* NULL without --json */
@@ -265,13 +264,11 @@ static int run_batch(const char *model, const cli_list *args, const carat_sampli
 
 static int run(int argc, char **argv)
 {
-    const cli_table tables[] = { CLI_TABLE("prompt and answer", options), cli_pictures_table,
-                                 CLI_TABLE("many prompts", batch_cli_options), cli_model_table, cli_sampling_table };
     cli_list args = { 0 };
     carat_sampling sampling;
     carat_pan_scan pan_scan;
-    if (!cli_parse(&cli_run, tables, sizeof tables / sizeof *tables, argc, argv, &args) ||
-        !cli_sampling(&cli_run, &sampling) || !cli_pan_scan(&cli_run, &pan_scan))
+    if (!cli_parse(&cli_run, argc, argv, &args) || !cli_sampling(&cli_run, &sampling) ||
+        !cli_pan_scan(&cli_run, &pan_scan))
         return CLI_USAGE;
     const char *path = cli_model_path(&args);
     if (!path)
@@ -341,5 +338,6 @@ const cli_command cli_run = {
         "out of the output to have it tried again. A custom_id that comes a second time is reported and skipped.\n"
         "-n, --seed and the sampling options count where a line does not say; without a seed of its own a line draws\n"
         "from --seed and its custom_id, so that the same batch gives the same answers.",
+    .tables = { &table, &cli_pictures_table, &batch_table, &cli_model_table, &cli_loading_table, &cli_sampling_table },
     .run = run,
 };

@@ -24,8 +24,9 @@ static const cli_option options[] = {
       "write PREFIX-0.png (the whole), PREFIX-1.png ... (default: the file's name without its ending)", 0, 0 },
     { 0, "size", NULL, CLI_INT, &opt.size, "N", "pixels along a side, as the model takes them (default: 896)", 1,
       16384 },
-    { 0, "json", NULL, CLI_FLAG, &opt.json, NULL, "print one JSON object", 0, 0 },
+    CLI_OPTION_JSON(&opt.json),
 };
+static const cli_table table = CLI_TABLE("options", options);
 
 static void prefix_of(const char *path, carat_buf *out)
 {
@@ -87,10 +88,9 @@ static int see(const char *path, const carat_pan_scan *pan)
 
 static int run(int argc, char **argv)
 {
-    const cli_table tables[] = { CLI_TABLE("options", options), cli_pan_scan_table };
     cli_list args = { 0 };
     carat_pan_scan pan;
-    if (!cli_parse(&cli_see, tables, 2, argc, argv, &args) || !cli_pan_scan(&cli_see, &pan))
+    if (!cli_parse(&cli_see, argc, argv, &args) || !cli_pan_scan(&cli_see, &pan))
         return CLI_USAGE;
     if (args.n != 1)
         return cli_usage(&cli_see, "expected one picture");
@@ -107,5 +107,6 @@ const cli_command cli_see = {
         "in crops (pan and scan). Needs no model.\n\n"
         "  carat see receipt.jpg\n"
         "  carat see page.png --pan-scan on --pan-scan-max 6 -o /tmp/page",
+    .tables = { &table, &cli_pan_scan_table },
     .run = run,
 };

@@ -13,29 +13,32 @@
 #include "term.h"
 
 static struct {
-    const char *model, *text, *file;
+    const char *text, *file;
     bool special, no_bos, jsonl, json, show_control, pieces;
 } opt;
 
-static const cli_option tokenize_options[] = {
-    { 'm', "model", NULL, CLI_TEXT, &opt.model, "PATH",
+static const cli_option model_options[] = {
+    { 'm', "model", NULL, CLI_TEXT, &cli_model_values.path, "PATH",
       "GGUF, Hugging Face folder, tokenizer.json or tokenizer.model; also the first argument", 0, 0 },
+};
+static const cli_table model_table = CLI_TABLE("tokenizer", model_options);
+static const cli_option tokenize_options[] = {
     { 'p', "prompt", "text", CLI_TEXT, &opt.text, "TEXT", "the text; also the second argument, or stdin", 0, 0 },
-    { 'f', "file", NULL, CLI_TEXT, &opt.file, "FILE", "read the text from a file; - is stdin", 0, 0 },
-    { 0, "special", NULL, CLI_FLAG, &opt.special, NULL, "control tokens in the text count as such", 0, 0 },
-    { 0, "no-bos", NULL, CLI_FLAG, &opt.no_bos, NULL, "no <bos> in front", 0, 0 },
+    CLI_OPTION_FILE(&opt.file, "text"),
+    CLI_OPTION_SPECIAL(&opt.special, ""),
+    CLI_OPTION_NO_BOS(&opt.no_bos, ""),
     { 0, "pieces", NULL, CLI_FLAG, &opt.pieces, NULL, "a line for each token: id and piece", 0, 0 },
     { 0, "json", NULL, CLI_FLAG, &opt.json, NULL, "print {\"ids\":[...]}", 0, 0 },
     { 0, "jsonl", NULL, CLI_FLAG, &opt.jsonl, NULL,
       "lines of {\"text\",\"add_special\",\"parse_special\"} in, lines of {\"ids\"} out", 0, 0 },
 };
+static const cli_table tokenize_table = CLI_TABLE("options", tokenize_options);
 static const cli_option detokenize_options[] = {
-    { 'm', "model", NULL, CLI_TEXT, &opt.model, "PATH",
-      "GGUF, Hugging Face folder, tokenizer.json or tokenizer.model; also the first argument", 0, 0 },
-    { 'f', "file", NULL, CLI_TEXT, &opt.file, "FILE", "read the ids from a file; - is stdin", 0, 0 },
+    CLI_OPTION_FILE(&opt.file, "ids"),
     { 0, "special", NULL, CLI_FLAG, &opt.show_control, NULL, "show control tokens by name", 0, 0 },
     { 0, "jsonl", NULL, CLI_FLAG, &opt.jsonl, NULL, "lines of {\"ids\"} in, lines of {\"text\"} out", 0, 0 },
 };
+static const cli_table detokenize_table = CLI_TABLE("options", detokenize_options);
 
 /* The line of a stream, without its newline; false at the end. Frees nothing: getline's buffer is the caller's. */
 static bool next_line(FILE *f, char **line, size_t *cap, size_t *len)
@@ -213,16 +216,13 @@ static bool get_text(const cli_list *args, const char *given, char **owned, cons
 
 static bool open_tokenizer(const cli_command *cmd, cli_list *args, carat_tokenizer **t, int *code)
 {
-    if (!opt.model && args->n) {
-        opt.model = args->v[0];
-        memmove(args->v, args->v + 1, --args->n * sizeof *args->v);
-    }
-    if (!opt.model) {
+    const char *path = cli_model_path(args);
+    if (!path) {
         *code = cli_usage(cmd, "which model or tokenizer file?");
         return false;
     }
     carat_err err;
-    if (carat_tokenizer_open(opt.model, t, &err))
+    if (carat_tokenizer_open(path, t, &err))
         return true;
     *code = term_error(&err);
     return false;
@@ -239,12 +239,11 @@ static int finish_output(int code)
 
 static int run_tokenize(int argc, char **argv)
 {
-    const cli_table tables[] = { CLI_TABLE("options", tokenize_options) };
     cli_list args = { 0 };
     carat_tokenizer *t;
     int code = CLI_USAGE;
     term_init(false);
-    if (!cli_parse(&cli_tokenize, tables, 1, argc, argv, &args) || !open_tokenizer(&cli_tokenize, &args, &t, &code))
+    if (!cli_parse(&cli_tokenize, argc, argv, &args) || !open_tokenizer(&cli_tokenize, &args, &t, &code))
         return code;
     if (opt.jsonl) {
         code = each_line(t, tokenize_line);
@@ -272,12 +271,11 @@ static int run_tokenize(int argc, char **argv)
 
 static int run_detokenize(int argc, char **argv)
 {
-    const cli_table tables[] = { CLI_TABLE("options", detokenize_options) };
     cli_list args = { 0 };
     carat_tokenizer *t;
     int code = CLI_USAGE;
     term_init(false);
-    if (!cli_parse(&cli_detokenize, tables, 1, argc, argv, &args) || !open_tokenizer(&cli_detokenize, &args, &t, &code))
+    if (!cli_parse(&cli_detokenize, argc, argv, &args) || !open_tokenizer(&cli_detokenize, &args, &t, &code))
         return code;
     if (opt.jsonl) {
         code = each_line(t, detokenize_line);
@@ -312,6 +310,7 @@ const cli_command cli_tokenize = {
             "  carat tokenize gemma.gguf \"Hello world\"\n"
             "  carat tokenize folder/ --pieces -f page.html\n"
             "  carat tokenize tokenizer.json --jsonl < requests.jsonl",
+    .tables = { &tokenize_table, &model_table },
     .run = run_tokenize,
 };
 
@@ -321,5 +320,6 @@ const cli_command cli_detokenize = {
     .summary = "token ids to text",
     .text = "Prints the text of token ids, given as an argument or on stdin, separated by spaces or commas.\n\n"
             "  carat detokenize gemma.gguf 9259,1902",
+    .tables = { &detokenize_table, &model_table },
     .run = run_detokenize,
 };

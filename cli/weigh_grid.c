@@ -124,7 +124,7 @@ void weigh_grid_print(const weigh_grid *g)
            "runtimes with llama.cpp's layout need. More: --quant Q --ctx N, --gpu NAME,\n"
            "--ram 16G, --here%s.\n",
            w->n_sessions, w->n_sessions == 1 ? "" : "s", weigh_ctx(w->chunk, batch),
-           w->cache == CARAT_CACHE_Q8_0 ? "q8_0" : "f16", w->has_vision ? ", --text-only" : "");
+           w->cache == CARAT_CACHE_Q8_0 ? "q8_0" : "f16", w->has_vision ? ", --no-vision" : "");
 }
 
 json_t *weigh_grid_json(const weigh_grid *g)

@@ -79,6 +79,17 @@ class Help(Case):
             self.assertEqual(text, self.ok("help", c).stdout.decode())
             self.assertLessEqual(max(map(len, text.splitlines())), 112)
 
+    def test_other_names(self):
+        """Aliases mean the same; what an option is called wins over another's alias."""
+        same = [self.ok("weigh", "4b", "--quant", "q4_0", "--ctx", "4k", "--no-vision", batch, "64", "--json").stdout
+                for batch in ["--batch-size", "--chunk", "--batch", "-b"]]
+        self.assertEqual(json.loads(same[0])["point"]["batch"], 64)
+        self.assertEqual(len(set(same)), 1)
+        self.assertEqual(same[0], self.ok("weigh", "-m", "4b", "--quant", "q4_0", "-c", "4096", "--text-only", "-b64",
+                                          "--json").stdout)
+        self.refused("run", TINY, "--batch", "64", says="--batch needs -o FILE", code=2)
+        self.refused("chat", TINY, "--chunck", "64", says="did you mean --chunk?", code=2)
+
     def test_version(self):
         self.assertRegex(self.ok("--version").stdout.decode(), r"^carat \d+\.\d+\.\d+ \(kernels: \w+\)$")
 
@@ -689,6 +700,8 @@ class Weigh(Case):
         self.refused("weigh", "--quant", "q99", says=["no quantisation 'q99'", "q4_k_m"])
         self.refused("weigh", "--kv", "q1", says=["--kv is 'q1'"], code=2)
         self.refused("weigh", "4b", "12b", says=["at most one model"], code=2)
+        self.refused("weigh", "-m", "4b", "12b", says=["at most one model", "'4b'", "'12b'"], code=2)
+        self.refused("run", TINY, "-p", "x", "-c", "1000000000000", says=["1000000000000", "the model has"])
         self.refused("weigh", "--heads", "7", "--kv-heads", "3", says=["whole number of heads"])
         self.refused("weigh", "/nonexistent.gguf", says=["/nonexistent.gguf"])
 
