@@ -7,7 +7,7 @@ K ?=
 T ?=
 SECONDS ?= 60
 
-.PHONY: all setup model demo test check bench precommit check-asan check-tsan check-cpu fuzz longest map format help \
+.PHONY: all setup install model demo test check bench precommit check-asan check-tsan check-cpu fuzz longest map format help \
         clean tools
 
 all: $(BUILD)/build.ninja  ## build $(BUILD)/carat and $(BUILD)/libcarat
@@ -22,6 +22,10 @@ tools:
 
 $(BUILD)/build.ninja: | tools
 	@scripts/configure.sh $(BUILD) $(MESON_FLAGS)
+
+install: all  ## install program, library, header, man pages and completion; PREFIX=/usr/local, DESTDIR as usual
+	@$(if $(PREFIX),meson configure $(BUILD) -Dprefix='$(abspath $(PREFIX))' >/dev/null)
+	@meson install -C $(BUILD) --quiet
 
 model:  ## fetch the real Gemma 3 270M (242 MB, Gemma Terms of Use) to $(MODEL)
 	@scripts/setup.sh --quiet

@@ -19,7 +19,8 @@ TINY = DATA + "/models/tiny-text"
 TINY_GGUF = TINY + "/gguf/tiny-text-f32.gguf"
 SIGHT = DATA + "/models/tiny-sight"
 IMAGES = DATA + "/images/in/"
-COMMANDS = ["run", "chat", "info", "see", "tokenize", "detokenize", "logits", "synth", "bench", "weigh"]
+COMMANDS = ["run", "chat", "info", "see", "tokenize", "detokenize", "logits", "synth", "bench", "weigh",
+            "help"]
 SANITIZED = "ASAN_OPTIONS" in os.environ or "TSAN_OPTIONS" in os.environ
 
 

@@ -1,0 +1,230 @@
+/* Man pages from the tables that the parser reads, in the man macros: man(7), groff_man(7).
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "carat.h"
+#include "commands.h"
+
+/* ---- roff ---- */
+
+/* Text as it stands: what roff would take for its own is escaped, also a dot or quote that begins a line. */
+static void put_n(const char *text, size_t len)
+{
+    static const struct {
+        char c;
+        const char *roff;
+    } escapes[] = { { '\\', "\\(rs" }, { '-', "\\-" },   { '\'', "\\(aq" },
+                    { '`', "\\(ga" },  { '^', "\\(ha" }, { '~', "\\(ti" } };
+    bool at_start = true;
+    for (size_t i = 0; i < len; i++) {
+        const char *roff = NULL;
+        for (size_t k = 0; k < sizeof escapes / sizeof *escapes && !roff; k++)
+            if (escapes[k].c == text[i])
+                roff = escapes[k].roff;
+        if (at_start && text[i] == '.')
+            fputs("\\&", stdout);
+        if (roff)
+            fputs(roff, stdout);
+        else
+            putchar(text[i]);
+        at_start = text[i] == '\n';
+    }
+}
+
+static void put(const char *text)
+{
+    put_n(text, strlen(text));
+}
+
+static void put_in(char font, const char *text, size_t len)
+{
+    printf("\\f%c", font);
+    put_n(text, len);
+    fputs("\\fR", stdout);
+}
+
+static void bold(const char *text)
+{
+    put_in('B', text, strlen(text));
+}
+
+static void section(const char *title)
+{
+    printf(".SH %s\n", title);
+}
+
+/* ---- a command's text ---- */
+
+/* Its paragraphs, or its examples: the lines that begin with two spaces. */
+static void put_text(const char *text, bool examples)
+{
+    bool has_begun = false, is_new = false;
+    for (size_t n; *text; text += n + (text[n] != '\0')) {
+        n = strcspn(text, "\n");
+        bool is_example = strncmp(text, "  ", 2) == 0;
+        if (n == 0 || is_example != examples) {
+            is_new = true;
+            continue;
+        }
+        if (has_begun && is_new && !examples)
+            puts(".PP");
+        put_n(is_example ? text + 2 : text, is_example ? n - 2 : n);
+        putchar('\n');
+        has_begun = true;
+        is_new = false;
+    }
+}
+
+static bool has_examples(const char *text)
+{
+    return strncmp(text, "  ", 2) == 0 || strstr(text, "\n  ");
+}
+
+/* ---- options ---- */
+
+/* Other names, but for those by which another option of this command is called. */
+static void put_aliases(const cli_command *cmd, const cli_option *o)
+{
+    const char *before = "; also ";
+    size_t n;
+    for (const char *a = o->alias; (a = cli_next_name(a, &n)); a += n)
+        if (cli_find_option(cmd, a, n) == o) {
+            fputs(before, stdout);
+            put_in('B', "--", 2);
+            put_in('B', a, n);
+            before = ", ";
+        }
+}
+
+static void put_option(const cli_command *cmd, const cli_option *o)
+{
+    puts(".TP");
+    if (o->letter) {
+        const char letter[] = { '-', o->letter, '\0' };
+        bold(letter);
+        fputs(", ", stdout);
+    }
+    bold("--");
+    bold(o->name);
+    if (o->arg) {
+        putchar(' ');
+        put_in('I', o->arg, strlen(o->arg));
+    }
+    putchar('\n');
+    put(o->help);
+    put_aliases(cmd, o);
+    putchar('\n');
+}
+
+static void put_options(const cli_command *cmd)
+{
+    for (const cli_table *const *t = cmd->tables; *t; t++) {
+        const char *title = (*t)->title;
+        if (t != cmd->tables || cmd->tables[1]) /* a table alone needs no title of its own */
+            printf(".SS %c%s\n", toupper((unsigned char)*title), title + 1);
+        for (size_t i = 0; i < (*t)->n; i++)
+            put_option(cmd, &(*t)->options[i]);
+    }
+    puts(".SS Any command");
+    puts(".TP\n\\fB\\-h\\fR, \\fB\\-\\-help\\fR\nsay what the command does and list its options");
+}
+
+/* ---- pages ---- */
+
+static void begin(const char *name, const char *summary)
+{
+    puts(".\\\" Made by carat help --man");
+    fputs(".TH ", stdout);
+    for (const char *c = name; *c; c++)
+        putchar(toupper((unsigned char)*c));
+    printf(" 1 \"\" \"carat %s\" \"Carat\"\n", CARAT_VERSION);
+    section("NAME");
+    put(name);
+    fputs(" \\- ", stdout);
+    put(summary);
+    putchar('\n');
+    section("SYNOPSIS");
+}
+
+static void item(const char *name, const char *text)
+{
+    puts(".TP");
+    bold(name);
+    putchar('\n');
+    put(text);
+    putchar('\n');
+}
+
+static void exit_status(void)
+{
+    section("EXIT STATUS");
+    item("0", "all went well");
+    item("1", "something failed; standard error says what");
+    item("2", "the command line cannot be understood");
+    item("130", "interrupted by Ctrl-C");
+}
+
+static void page_of(const cli_command *cmd)
+{
+    char name[64];
+    snprintf(name, sizeof name, "carat-%s", cmd->name);
+    begin(name, cmd->summary);
+    bold("carat ");
+    bold(cmd->name);
+    putchar(' ');
+    put(cmd->usage);
+    putchar('\n');
+    section("DESCRIPTION");
+    put_text(cmd->text, false);
+    section("OPTIONS");
+    put_options(cmd);
+    if (has_examples(cmd->text)) {
+        section("EXAMPLES");
+        puts(".nf");
+        put_text(cmd->text, true);
+        puts(".fi");
+    }
+    exit_status();
+    section("SEE ALSO");
+    puts("\\fBcarat\\fR(1)");
+}
+
+static void page_of_all(void)
+{
+    begin("carat", "run Google's Gemma 3 on this machine's CPU");
+    puts("\\fBcarat\\fR \\fICOMMAND\\fR [options]\n.br\n\\fBcarat \\-\\-version\\fR");
+    section("DESCRIPTION");
+    put("Runs the models of the Gemma 3 family: text and pictures in, text out. A model is a GGUF file or a folder as\n"
+        "Hugging Face has them. Numbers of tokens may be given as 8k, sizes of memory as 512M or 8G.\n");
+    section("COMMANDS");
+    for (const cli_command *const *c = cli_commands; *c; c++) {
+        fputs(".TP\n\\fBcarat\\-", stdout);
+        put((*c)->name);
+        puts("\\fR(1)");
+        put((*c)->summary);
+        putchar('\n');
+    }
+    section("ENVIRONMENT");
+    item("CARAT_CPU", "the kernels to use where --cpu does not say: generic, avx2, avx512 ...");
+    item("NO_COLOR", "if set, no colours on a terminal");
+    item("XDG_STATE_HOME",
+         "carat/history in this folder (default: ~/.local/state) keeps the lines typed in carat chat");
+    exit_status();
+    section("SEE ALSO");
+    for (const cli_command *const *c = cli_commands; *c; c++) {
+        fputs("\\fBcarat\\-", stdout);
+        put((*c)->name);
+        puts(c[1] ? "\\fR(1)," : "\\fR(1)");
+    }
+}
+
+void cli_print_man(const cli_command *cmd)
+{
+    if (cmd)
+        page_of(cmd);
+    else
+        page_of_all();
+}
