@@ -34,10 +34,12 @@ static const cli_option device_options[] = {
       "a card, computer, board or phone: \"RTX 4090\", \"Apple M4 Pro 48GB\"", 0, 0 },
     { 0, "vram", NULL, CLI_TEXT, &opt.vram, "SIZE", "a card of this memory: 8G", 0, 0 },
     { 0, "ram", NULL, CLI_TEXT, &opt.ram, "SIZE", "a computer of this memory: 16G", 0, 0 },
-    { 0, "here", NULL, CLI_FLAG, &opt.here, NULL, "measure this machine (four seconds) and answer for it", 0, 0 },
+    { 0, "here", NULL, CLI_FLAG, &opt.here, NULL, "measure this machine (several seconds) and answer for it", 0, 0 },
     { 0, "devices", NULL, CLI_FLAG, &opt.devices, NULL, "list the devices known", 0, 0 },
 };
 static const cli_table device_table = CLI_TABLE("where", device_options);
+
+#define BUSY 0.5 /* load from which a measurement is of a part of the machine */
 
 /* ---- the question ---- */
 
@@ -88,7 +90,11 @@ static bool find_device(const carat_options *o, const carat_device **out, int *c
         return false;
     }
     if (opt.here) {
-        term_note("measuring this machine ...");
+        double load;
+        if (getloadavg(&load, 1) == 1 && load >= BUSY)
+            term_note("measuring this machine; its load is %.1f: the figures are for what other work leaves", load);
+        else
+            term_note("measuring this machine ...");
         if (!carat_weigh_here(o->n_threads, o->cpu, &rates, &made, &err)) {
             *code = term_error(&err);
             return false;

@@ -343,7 +343,7 @@ typedef struct carat_speed {
 CARAT_API void carat_weigh_speed(const carat_weight *w, const carat_device *d, carat_speed *out);
 
 /* Measures this machine, on n_threads (0: as carat_options): memory and what of it is free now, how fast it reads, and
- * what this library's products reach with every type of weights. Takes about four seconds and 1 GiB. out is of kind
+ * what this library's products reach with every type of weights. Takes several seconds and 1 GiB. out is of kind
  * "here" and borrows *rates. Errors: CARAT_ENOMEM, CARAT_EARG. */
 CARAT_API bool carat_weigh_here(int n_threads, const char *cpu, carat_rates *rates, carat_device *out, carat_err *err);
 
