@@ -266,7 +266,7 @@ static void attach(chat *c, const char *path)
     const cli_list one = { .v = { path }, .n = 1 };
     cli_pictures p;
     if (!*path) {
-        puts("  /image FILE: JPEG, PNG, WebP or BMP");
+        puts("  /image FILE: JPEG, PNG, WebP, GIF or BMP");
     } else if (!carat_engine_info(c->engine)->has_vision) {
         puts("  this model cannot see");
     } else if (!cli_pictures_load(&one, &p, &err)) {

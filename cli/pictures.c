@@ -34,7 +34,8 @@ static struct {
 
 static const cli_option picture_options[] = {
     { 0, "image", NULL, CLI_TEXTS, &cli_image_paths, "FILE",
-      "a picture (JPEG, PNG, WebP, BMP); repeatable. They stand where the prompt says <image>, else before it", 0, 0 },
+      "a picture (JPEG, PNG, WebP, GIF, BMP); repeatable. They stand where the prompt says <image>, else before it", 0,
+      0 },
     PAN_SCAN_OPTIONS,
 };
 static const cli_option pan_scan_options[] = { PAN_SCAN_OPTIONS };

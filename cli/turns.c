@@ -33,7 +33,7 @@ void turns_drop(turns *t, size_t from, size_t n)
 
 static bool is_picture_file(const char *path)
 {
-    static const char *const ends[] = { ".jpg", ".jpeg", ".png", ".webp", ".bmp" };
+    static const char *const ends[] = { ".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp" };
     struct stat st;
     size_t n = strlen(path);
     for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {

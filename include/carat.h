@@ -352,9 +352,10 @@ CARAT_API bool carat_weigh_here(int n_threads, const char *cpu, carat_rates *rat
 /* A decoded image. Immutable; may be used from several threads. */
 typedef struct carat_picture carat_picture;
 
-/* From the bytes of a JPEG, PNG, WebP or BMP file, told by its first bytes; EXIF orientation is applied, transparency
- * composited on white. At most 64 MiB, 64 million pixels and sides of 1 : 200, checked before memory is taken. Errors:
- * CARAT_EFORMAT (damaged, not an image), CARAT_EUNSUPPORTED (another format, by name), CARAT_ELIMIT, CARAT_ENOMEM. */
+/* From the bytes of a JPEG, PNG, WebP, GIF or BMP file, told by its first bytes; EXIF orientation is applied,
+ * transparency composited on white, of an animation the first picture is taken. At most 64 MiB, 64 million pixels and
+ * sides of 1 : 200, checked before memory is taken. Errors: CARAT_EFORMAT (damaged, not an image), CARAT_EUNSUPPORTED
+ * (another format, by name), CARAT_ELIMIT, CARAT_ENOMEM. */
 CARAT_API bool carat_picture_decode(const void *data, size_t len, carat_picture **out, carat_err *err);
 /* The same from a file. Errors also: CARAT_EIO. */
 CARAT_API bool carat_picture_load(const char *path, carat_picture **out, carat_err *err);

@@ -6,6 +6,8 @@
 #include "base/size.h"
 #include "image/decode.h"
 
+#define KNOWN "JPEG, PNG, WebP, GIF or BMP"
+
 carat_image_limits carat_image_limits_default(void)
 {
     return (carat_image_limits){ .file_bytes = (size_t)64 << 20, .pixels = 64000000, .ratio = 200 };
@@ -123,12 +125,10 @@ static const char *known_other(carat_bytes in)
         size_t at, n;
         const char *magic, *name;
     } others[] = {
-        { 0, 4, "GIF8", "GIF" },         { 4, 8, "ftypheic", "HEIC" },
-        { 4, 8, "ftypheix", "HEIC" },    { 4, 8, "ftypmif1", "HEIF" },
-        { 4, 8, "ftypavif", "AVIF" },    { 0, 4, "II*\0", "TIFF" },
-        { 0, 4, "MM\0*", "TIFF" },       { 0, 4, "%PDF", "PDF" },
-        { 0, 2, "\xff\x0a", "JPEG XL" }, { 0, 8, "\0\0\0\x0cJXL ", "JPEG XL" },
-        { 0, 4, "<svg", "SVG" },         { 0, 5, "<?xml", "XML" },
+        { 4, 8, "ftypheic", "HEIC" }, { 4, 8, "ftypheix", "HEIC" },    { 4, 8, "ftypmif1", "HEIF" },
+        { 4, 8, "ftypavif", "AVIF" }, { 0, 4, "II*\0", "TIFF" },       { 0, 4, "MM\0*", "TIFF" },
+        { 0, 4, "%PDF", "PDF" },      { 0, 2, "\xff\x0a", "JPEG XL" }, { 0, 8, "\0\0\0\x0cJXL ", "JPEG XL" },
+        { 0, 4, "<svg", "SVG" },      { 0, 5, "<?xml", "XML" },
     };
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
         if (begins(in, others[i].at, others[i].magic, others[i].n))
@@ -144,12 +144,14 @@ static bool decode(carat_bytes in, const carat_image_limits *l, carat_image *out
         return carat_png_decode(in, l, out, orientation, err);
     if (begins(in, 0, "RIFF", 4) && begins(in, 8, "WEBP", 4))
         return carat_webp_decode(in, l, out, orientation, err);
+    if (begins(in, 0, "GIF87a", 6) || begins(in, 0, "GIF89a", 6))
+        return carat_gif_decode(in, l, out, err);
     if (begins(in, 0, "BM", 2))
         return carat_bmp_decode(in, l, out, err);
     const char *other = known_other(in);
     if (other)
-        return carat_fail(err, CARAT_EUNSUPPORTED, 0, "a %s, expected JPEG, PNG, WebP or BMP", other);
-    return carat_fail(err, CARAT_EFORMAT, 0, "not an image that Carat knows: expected JPEG, PNG, WebP or BMP");
+        return carat_fail(err, CARAT_EUNSUPPORTED, 0, "a %s, expected " KNOWN, other);
+    return carat_fail(err, CARAT_EFORMAT, 0, "not an image that Carat knows: expected " KNOWN);
 }
 
 bool carat_image_decode(const void *data, size_t len, const carat_image_limits *limits, carat_image *out,

@@ -24,10 +24,11 @@ void carat_flatten(carat_image *out, const uint8_t *rgba);
  * Source: EXIF 2.32, tag 0x0112; TIFF 6.0, image file directory. */
 int carat_exif_orientation(const uint8_t *exif, size_t len);
 
-/* Each fills *out and the orientation (1 if it has none). limits are checked before memory is taken. */
+/* Each fills *out and, where there is one, the orientation. Limits are checked before memory is taken. */
 bool carat_jpeg_decode(carat_bytes in, const carat_image_limits *l, carat_image *out, int *orientation, carat_err *err);
 bool carat_png_decode(carat_bytes in, const carat_image_limits *l, carat_image *out, int *orientation, carat_err *err);
 bool carat_webp_decode(carat_bytes in, const carat_image_limits *l, carat_image *out, int *orientation, carat_err *err);
+bool carat_gif_decode(carat_bytes in, const carat_image_limits *l, carat_image *out, carat_err *err);
 bool carat_bmp_decode(carat_bytes in, const carat_image_limits *l, carat_image *out, carat_err *err);
 
 #endif

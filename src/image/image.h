@@ -1,9 +1,10 @@
 /* image.h - files to pixels: what the model's vision tower is shown.
  *
- * A file is told by its first bytes, never by its name: JPEG (libjpeg-turbo), PNG (libspng), WebP (libwebp), BMP
- * (ours). The result is what the reference processor makes of a file: EXIF orientation applied, gray, palette and CMYK
- * converted to RGB, ICC profiles and gAMA ignored. Where the reference wavers, one way always: transparency of every
- * kind is composited on white, and 16-bit samples are scaled to eight bits rather than clipped.
+ * A file is told by its first bytes, never by its name: JPEG (libjpeg-turbo), PNG (libspng), WebP (libwebp), GIF
+ * (giflib), BMP (ours). The result is what the reference processor makes of a file: EXIF orientation applied, gray,
+ * palette and CMYK converted to RGB, ICC profiles and gAMA ignored, of an animation (GIF, WebP) the first picture.
+ * Where the reference wavers, one way always: transparency of every kind is composited on white, and 16-bit samples are
+ * scaled to eight bits rather than clipped.
  *
  * Every byte is hostile. Sizes are checked on the header before memory is taken.
  *
@@ -27,8 +28,8 @@ typedef struct carat_image_limits {
 /* 64 MiB, 64 million pixels, 1:200. */
 carat_image_limits carat_image_limits_default(void);
 
-/* Errors: CARAT_EFORMAT (damaged, not an image), CARAT_EUNSUPPORTED (GIF, HEIC, AVIF, TIFF, animated WebP ..., by
- * name), CARAT_ELIMIT (with the figure and the limit), CARAT_ENOMEM. limits may be NULL: the defaults. */
+/* Errors: CARAT_EFORMAT (damaged, not an image), CARAT_EUNSUPPORTED (HEIC, AVIF, TIFF ..., by name), CARAT_ELIMIT
+ * (with the figure and the limit), CARAT_ENOMEM. limits may be NULL: the defaults. */
 bool carat_image_decode(const void *data, size_t len, const carat_image_limits *limits, carat_image *out,
                         carat_err *err);
 /* The same from a file; `path` stands in every message. */

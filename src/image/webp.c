@@ -1,10 +1,12 @@
-/* WebP through libwebp; EXIF by walking the RIFF chunks (WebP container specification, "Metadata").
+/* WebP through libwebp, of an animation the first picture; EXIF by walking the RIFF chunks (WebP container
+ * specification, "Metadata").
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <stdlib.h>
 #include <string.h>
 
 #include <webp/decode.h>
+#include <webp/demux.h>
 
 #include "base/size.h"
 #include "image/decode.h"
@@ -27,29 +29,63 @@ static int find_orientation(carat_bytes in)
     return 1;
 }
 
+/* A coded picture and its place on the canvas. */
+typedef struct part {
+    const uint8_t *data;
+    size_t len;
+    size_t x, y, width, height;
+} part;
+
+/* The first picture of an animation. It leaves the rest of the canvas transparent, or black where the file says that it
+ * has no alpha: so libwebp's own player, which the reference uses. */
+static bool first_part(WebPDemuxer *d, const carat_image *canvas, part *p, carat_err *err)
+{
+    WebPIterator it;
+    if (!d || !WebPDemuxGetFrame(d, 1, &it))
+        return carat_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, KIND ": an animation that is damaged or cut off");
+    *p = (part){ it.fragment.bytes,   it.fragment.size, (size_t)it.x_offset,
+                 (size_t)it.y_offset, (size_t)it.width, (size_t)it.height };
+    WebPDemuxReleaseIterator(&it);
+    if (!carat_inside(p->x, p->width, canvas->width) || !carat_inside(p->y, p->height, canvas->height))
+        return carat_fail(err, CARAT_EFORMAT, CARAT_NOWHERE,
+                          KIND ": a frame of %zu x %zu at %zu, %zu on a canvas of %u x %u", p->width, p->height, p->x,
+                          p->y, canvas->width, canvas->height);
+    return true;
+}
+
+typedef uint8_t *(*decoder)(const uint8_t *data, size_t len, uint8_t *out, size_t bytes, int stride);
+
+/* The part on a canvas of zeros, `samples` bytes a pixel. */
+static bool draw(const part *p, decoder decode, uint8_t *to, const carat_image *canvas, size_t samples, carat_err *err)
+{
+    size_t row = canvas->width * samples, bytes = row * canvas->height, at = p->y * row + p->x * samples;
+    memset(to, 0, bytes);
+    return decode(p->data, p->len, to + at, bytes - at, (int)row) ||
+           carat_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, KIND ": damaged or cut off");
+}
+
+static bool draw_over_white(const part *p, carat_image *out, carat_err *err)
+{
+    uint8_t *rgba = carat_rgba_new(KIND, out->width, out->height, err);
+    bool ok = rgba && draw(p, WebPDecodeRGBAInto, rgba, out, 4, err);
+    if (ok)
+        carat_flatten(out, rgba);
+    free(rgba);
+    return ok;
+}
+
 bool carat_webp_decode(carat_bytes in, const carat_image_limits *l, carat_image *out, int *orientation, carat_err *err)
 {
     WebPBitstreamFeatures f;
     if (WebPGetFeatures(in.data, in.len, &f) != VP8_STATUS_OK)
         return carat_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, KIND ": damaged header");
-    if (f.has_animation)
-        return carat_fail(err, CARAT_EUNSUPPORTED, CARAT_NOWHERE, "an animated " KIND ", expected a still picture");
     if (!carat_image_begin(out, KIND, (uint64_t)f.width, (uint64_t)f.height, l, err))
         return false;
     *orientation = find_orientation(in);
-    if (!f.has_alpha) {
-        size_t row = (size_t)out->width * 3;
-        if (!WebPDecodeRGBInto(in.data, in.len, out->rgb, row * out->height, (int)row))
-            return carat_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, KIND ": damaged or cut off");
-        return true;
-    }
-    uint8_t *rgba = carat_rgba_new(KIND, out->width, out->height, err);
-    if (!rgba)
-        return false;
-    size_t row = (size_t)out->width * 4;
-    bool ok = WebPDecodeRGBAInto(in.data, in.len, rgba, row * out->height, (int)row) != NULL;
-    if (ok)
-        carat_flatten(out, rgba);
-    free(rgba);
-    return ok || carat_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, KIND ": damaged or cut off");
+    WebPDemuxer *d = f.has_animation ? WebPDemux(&(WebPData){ in.data, in.len }) : NULL;
+    part p = { in.data, in.len, 0, 0, out->width, out->height };
+    bool ok = (!f.has_animation || first_part(d, out, &p, err)) &&
+              (f.has_alpha ? draw_over_white(&p, out, err) : draw(&p, WebPDecodeRGBInto, out->rgb, out, 3, err));
+    WebPDemuxDelete(d); /* takes NULL */
+    return ok;
 }

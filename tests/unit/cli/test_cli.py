@@ -321,8 +321,10 @@ class Pictures(Case):
                                ("none.png", "No such file"), (".", "directory")]:
                 self.refused("run", SIGHT, "--image", f"{d}/{name}", "-p", "What?", says=says)
                 self.refused("see", f"{d}/{name}", "-o", d + "/out", says=says)
-            self.refused("see", IMAGES + "x.gif", says="GIF")
-            self.assertEqual(sorted(os.listdir(d)), ["cut.png", "empty.jpg", "text.png"])
+            with open(d + "/x.tif", "wb") as f:
+                f.write(b"II*\0" + bytes(60))
+            self.refused("see", d + "/x.tif", says="x.tif: a TIFF, expected JPEG, PNG, WebP, GIF or BMP")
+            self.assertEqual(sorted(os.listdir(d)), ["cut.png", "empty.jpg", "text.png", "x.tif"])
             with open(d + "/wrong.txt", "wb") as f:  # told by its bytes, not by its name
                 f.write(whole)
             self.ok("run", SIGHT, "--image", d + "/wrong.txt", "-p", "What?", "-n", "1")

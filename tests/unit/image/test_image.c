@@ -1,51 +1,9 @@
 /* Pictures against the reference processor's (tests/golden/data/images), and files that mean harm.
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#include "unit.h"
+#include "pictures.h"
 
-#include <nettle/sha2.h>
 #include <spng.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include "base/json.h"
-#include "base/map.h"
-#include "image/image.h"
-
-#define DIR TEST_DATA "/images/"
-
-static json_t *load_json(const char *name)
-{
-    char path[512];
-    carat_err e;
-    json_t *j;
-    snprintf(path, sizeof path, DIR "%s", name);
-    if (!carat_json_load(path, 1 << 24, &j, &e))
-        fail_msg("%s", e.msg);
-    return j;
-}
-
-static carat_image load(const char *name)
-{
-    char path[512];
-    carat_err e;
-    carat_image im;
-    snprintf(path, sizeof path, DIR "%s", name);
-    if (!carat_image_load(path, NULL, &im, &e))
-        fail_msg("%s", e.msg);
-    return im;
-}
-
-static void hash(const uint8_t *data, size_t len, char hex[65])
-{
-    struct sha256_ctx c;
-    uint8_t digest[SHA256_DIGEST_SIZE];
-    sha256_init(&c);
-    sha256_update(&c, len, data);
-    sha256_digest(&c, sizeof digest, digest);
-    for (size_t i = 0; i < sizeof digest; i++)
-        snprintf(hex + 2 * i, 3, "%02x", digest[i]);
-}
 
 static int largest_difference(const carat_image *a, const carat_image *b)
 {
@@ -78,7 +36,7 @@ static void decodes_as_the_reference(void **state)
     size_t compared = 0;
     const char *file;
     json_object_foreach(json_object_get(m, "images"), file, entry) {
-        if (strstr(file, ".gif") || strstr(file, "gray16"))
+        if (strstr(file, "gray16"))
             continue;
         const json_t *want = json_object_get(entry, expectation(file));
         const char *png = json_string_value(json_object_get(want, "png"));
@@ -98,7 +56,7 @@ static void decodes_as_the_reference(void **state)
         carat_image_deinit(&got);
         compared++;
     }
-    assert_int_equal(compared, json_object_size(json_object_get(m, "images")) - 2);
+    assert_int_equal(compared, json_object_size(json_object_get(m, "images")) - 1);
     json_decref(m);
 }
 
@@ -224,36 +182,23 @@ static void values_as_the_processor(void **state)
 
 /* ---- files that mean harm ---- */
 
-static void refuse(const void *data, size_t len, carat_code code, const char *says)
-{
-    carat_err e;
-    carat_image im;
-    if (carat_image_decode(data, len, NULL, &im, &e))
-        fail_msg("was decoded, expected '%s'", says);
-    if (e.code != code || !strstr(e.msg, says))
-        fail_msg("'%s' (%s), expected '%s'", e.msg, carat_code_name(e.code), says);
-    assert_null(im.rgb);
-}
-
 static void what_is_no_picture_is_named(void **state)
 {
     (void)state;
-    carat_map m;
     carat_err e;
     carat_image im;
     refuse("", 0, CARAT_EFORMAT, "0 bytes");
     refuse("hello, I am text named .png", 27, CARAT_EFORMAT, "not an image");
-    refuse("GIF89a", 6, CARAT_EUNSUPPORTED, "a GIF");
+    refuse("GIF88a", 6, CARAT_EFORMAT, "not an image");
     refuse("\0\0\0\x18"
            "ftypheic",
            12, CARAT_EUNSUPPORTED, "a HEIC");
     refuse("\xff\xd8\xff\xd9", 4, CARAT_EFORMAT, "JPEG");
     refuse("\x89PNG\r\n\x1a\n", 8, CARAT_EFORMAT, "PNG");
     refuse("RIFF\x10\0\0\0WEBPVP8 ", 16, CARAT_EFORMAT, "WebP");
+    refuse("GIF89a", 6, CARAT_EFORMAT, "GIF");
     refuse("BM", 2, CARAT_EFORMAT, "BMP");
-    assert_true(carat_map_open(&m, DIR "in/x.gif", &e));
-    refuse(m.data, m.size, CARAT_EUNSUPPORTED, "a GIF");
-    carat_map_close(&m);
+    refuse("II*\0", 4, CARAT_EUNSUPPORTED, "a TIFF, expected JPEG, PNG, WebP, GIF or BMP");
     assert_false(carat_image_load(TEST_DATA, NULL, &im, &e));
     assert_false(carat_image_load(DIR "none.png", NULL, &im, &e));
     assert_int_equal(e.code, CARAT_EIO);
@@ -324,7 +269,7 @@ static void cut_and_flipped(void **state)
     static const char *const files[] = { "in/progressive.jpg", "in/cmyk.jpg",       "in/exif6.jpg",
                                          "in/restart.jpg",     "in/rgba8.png",      "in/palette_trns.png",
                                          "in/exif6.png",       "in/interlaced.png", "in/lossy.webp",
-                                         "in/lossless.webp",   "in/x.bmp" };
+                                         "in/lossless.webp",   "in/x.bmp",          "in/x.gif" };
     for (size_t f = 0; f < sizeof files / sizeof *files; f++) {
         char path[512];
         carat_map m;
