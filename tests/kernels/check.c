@@ -124,6 +124,16 @@ void unguard(void *p)
     g->buffer = NULL;
 }
 
+void *need(size_t n, size_t size)
+{
+    void *p = calloc(n ? n : 1, size);
+    if (!p) {
+        fprintf(stderr, "no memory for the check itself\n");
+        exit(2);
+    }
+    return p;
+}
+
 /* ---- random numbers -----------------------------------------------------------------------------------------------
  */
 

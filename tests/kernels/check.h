@@ -40,6 +40,8 @@ bool is_same(float a, float b);
  * the spare bytes of the buffer's own pages were written to. */
 void *guarded(size_t bytes, size_t align, bool at_end);
 void unguard(void *p);
+/* n x size zeros, never NULL: without memory the program ends. free() it. */
+void *need(size_t n, size_t size);
 
 /* Deterministic everywhere: the same numbers on every machine. */
 typedef struct rng {

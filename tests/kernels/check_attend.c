@@ -185,16 +185,6 @@ typedef struct scene {
     size_t *lo, *hi;
 } scene;
 
-static void *need(size_t n, size_t size)
-{
-    void *p = calloc(n ? n : 1, size);
-    if (!p) {
-        fprintf(stderr, "no memory for the check itself\n");
-        exit(2);
-    }
-    return p;
-}
-
 /* Ranges as they occur: causal, windowed, one key, a whole tile, everything, nothing, up to a tile's edge. */
 static void range_of(const scene *s, size_t r, rng *g, size_t *lo, size_t *hi)
 {

@@ -129,16 +129,6 @@ typedef struct matrix {
     float *product, *min; /* [rows][cols]: the weight is their sum */
 } matrix;
 
-static void *need(size_t n, size_t size)
-{
-    void *p = calloc(n ? n : 1, size);
-    if (!p) {
-        fprintf(stderr, "no memory for the check itself\n");
-        exit(2);
-    }
-    return p;
-}
-
 static void matrix_open(matrix *w, carat_type type, size_t rows, size_t cols, enum fill f, rng *r)
 {
     const carat_type_info *info = carat_type_get(type);

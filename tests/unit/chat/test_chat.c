@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../tokenizer/vocab_file.h"
+#include "../tokenizer/real_vocab.h"
 #include "base/json.h"
 #include "base/map.h"
 #include "chat/segments.h"
@@ -426,24 +426,6 @@ static void trimming_is_pythons(void **state)
         assert_int_equal(len, strlen(cases[i].want));
         assert_memory_equal(s, cases[i].want, len);
     }
-}
-
-static int open_real(void **state)
-{
-    vocab_file v;
-    carat_tokenizer *t = NULL;
-    carat_err err;
-    bool ok =
-        vocab_file_open(&v, TEST_DATA "/tokenizer/vocab.bin") && carat_tokenizer_from_pieces(v.pieces, v.n, &t, &err);
-    vocab_file_close(&v);
-    *state = t;
-    return ok ? 0 : -1;
-}
-
-static int close_real(void **state)
-{
-    carat_tokenizer_close(*state);
-    return 0;
 }
 
 int main(void)

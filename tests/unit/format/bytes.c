@@ -92,3 +92,12 @@ void temp_drop(temp_file *t)
     closedir(d);
     assert_int_equal(rmdir(t->dir), 0);
 }
+
+carat_gguf *open_gguf(const char *path)
+{
+    carat_gguf *g;
+    carat_err err = { 0 };
+    if (!carat_gguf_open(path, &g, &err))
+        fail_msg("%s", err.msg);
+    return g;
+}

@@ -13,6 +13,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "format/gguf.h"
+
 typedef enum item_op { OP_END, OP_U8, OP_U16, OP_U32, OP_U64, OP_RAW, OP_ZERO, OP_PAD } item_op;
 
 typedef struct item {
@@ -81,5 +83,8 @@ void temp_write(const char *path, const void *data, size_t len);
 void temp_drop(temp_file *t); /* and everything else in its folder */
 /* Another name in the same folder. */
 void temp_beside(const temp_file *t, const char *name, char path[160]);
+
+/* A GGUF that must be a good one: the test fails with the message else. */
+carat_gguf *open_gguf(const char *path);
 
 #endif

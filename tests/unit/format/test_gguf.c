@@ -16,15 +16,6 @@
         __VA_ARGS__, END                                                                                               \
     }
 
-static carat_gguf *open_ok(const char *path)
-{
-    carat_gguf *g;
-    carat_err err = { 0 };
-    if (!carat_gguf_open(path, &g, &err))
-        fail_msg("%s", err.msg);
-    return g;
-}
-
 static carat_gguf *memory_ok(const bytes *b)
 {
     carat_gguf *g;
@@ -86,7 +77,7 @@ static void golden_files_open(void **state)
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
         char path[600];
         snprintf(path, sizeof path, "%s/%s", TEST_DATA, files[i].path);
-        carat_gguf *g = open_ok(path);
+        carat_gguf *g = open_gguf(path);
         check_directory(g);
         carat_err err;
         carat_str arch = { NULL, 0 };
@@ -107,7 +98,7 @@ static void golden_files_open(void **state)
 static void tiny_text_says_what_it_is(void **state)
 {
     (void)state;
-    carat_gguf *g = open_ok(TEST_DATA "/models/tiny-text/gguf/tiny-text-f32.gguf");
+    carat_gguf *g = open_gguf(TEST_DATA "/models/tiny-text/gguf/tiny-text-f32.gguf");
     carat_err err;
     int64_t n = 0;
     assert_true(carat_gguf_int(g, "gemma3.block_count", 1, 1000, &n, &err));
@@ -320,7 +311,7 @@ static void opens_all_parts_from_any(void **state)
     write_items(third, FILE_(PART(2, 3, 3, "b", 2)));
     const char *const paths[] = { t.path, second, third };
     for (int p = 0; p < 3; p++) {
-        carat_gguf *g = open_ok(paths[p]);
+        carat_gguf *g = open_gguf(paths[p]);
         const carat_tensors *ts = carat_gguf_tensors(g);
         assert_int_equal(ts->n, 3);
         for (uint32_t i = 0; i < 3; i++) {

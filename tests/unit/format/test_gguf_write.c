@@ -28,15 +28,6 @@ static void finish_ok(carat_gguf_writer *w)
         fail_msg("%s", err.msg);
 }
 
-static carat_gguf *open_ok(const char *path)
-{
-    carat_gguf *g;
-    carat_err err = { 0 };
-    if (!carat_gguf_open(path, &g, &err))
-        fail_msg("%s", err.msg);
-    return g;
-}
-
 static size_t files_in(const char *dir)
 {
     size_t n = 0;
@@ -80,7 +71,7 @@ static void reads_back_what_was_written(void **state)
     finish_ok(w);
     assert_int_equal(files_in(t.dir), 1);
 
-    carat_gguf *g = open_ok(t.path);
+    carat_gguf *g = open_gguf(t.path);
     assert_int_equal(carat_gguf_version(g), 3);
     assert_int_equal(carat_gguf_n_kv(g), 8);
     assert_string_equal(carat_gguf_kv_at(g, 0)->key, "n");
@@ -131,7 +122,7 @@ static void copies_golden_files_exactly(void **state)
     for (size_t f = 0; f < sizeof files / sizeof *files; f++) {
         char path[600];
         snprintf(path, sizeof path, "%s/%s", TEST_DATA, files[f]);
-        carat_gguf *g = open_ok(path);
+        carat_gguf *g = open_gguf(path);
         temp_file t = temp_new("copy.gguf");
         carat_gguf_writer *w = create_ok(t.path);
         for (size_t i = 0; i < carat_gguf_n_kv(g); i++)
@@ -173,7 +164,7 @@ static void passes_over_keys_of_the_old_file(void **state)
     for (size_t i = 0; i < 3; i++)
         carat_gguf_writer_copy(w, carat_gguf_kv_at(old, i));
     finish_ok(w);
-    carat_gguf *g = open_ok(t.path);
+    carat_gguf *g = open_gguf(t.path);
     assert_int_equal(carat_gguf_n_kv(g), 1);
     assert_non_null(carat_gguf_find(g, "kept"));
     carat_gguf_close(g);

@@ -4,20 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "kv/kv.h"
+#include "fake.h"
 #include "unit.h"
-
-static carat_config config(uint32_t n_layer, uint32_t pattern, uint32_t n_kv, uint32_t dim, uint32_t window)
-{
-    carat_config c;
-    carat_config_defaults(&c);
-    c.n_layer = n_layer;
-    c.n_kv_head = n_kv;
-    c.head_dim = dim;
-    c.window = window;
-    carat_config_pattern(&c, pattern);
-    return c;
-}
 
 /* B09: pages of the ring, by hand. */
 static void test_b09_ring_pages(void **state)
@@ -36,7 +24,7 @@ static void test_b09_ring_pages(void **state)
         { 1024, 512, 1, 1 },
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        carat_config c = config(12, 6, 1, 32, cases[i].window);
+        carat_config c = fake_config(12, 6, 1, 32, cases[i].window);
         carat_kv_options o = { cases[i].context, cases[i].batch, CARAT_KV_F16 };
         assert_int_equal(carat_cache_ring_pages(&c, o.context, o.max_batch), cases[i].pages);
     }
@@ -48,7 +36,7 @@ static void test_b09_ring_is_just_enough(void **state)
     (void)state;
     for (uint32_t window = 1; window < 200; window += 3)
         for (size_t batch = 1; batch < 200; batch += 5) {
-            carat_config c = config(6, 6, 1, 16, window);
+            carat_config c = fake_config(6, 6, 1, 16, window);
             carat_kv_options o = { 100000, batch, CARAT_KV_F16 };
             size_t most = 0;
             for (size_t pos = 1000; pos < 1064; pos++) { /* the first token of a step */
@@ -106,7 +94,7 @@ static void test_tiles_do_not_overlap(void **state)
 {
     (void)state;
     enum { TILES = 5 };
-    carat_config c = config(7, 3, 2, 24, 5);
+    carat_config c = fake_config(7, 3, 2, 24, 5);
     carat_kv *kv = open_kv(&c, TILES * 64, TILES * 64); /* the ring holds all */
     assert_true(carat_kv_begin(kv, TILES * 64));
     for (int pass = 0; pass < 2; pass++)
@@ -140,7 +128,7 @@ static void grow(carat_kv *kv, size_t n)
 static void test_b09_ring_wraps(void **state)
 {
     (void)state;
-    carat_config c = config(6, 6, 1, 16, 8);
+    carat_config c = fake_config(6, 6, 1, 16, 8);
     carat_kv *kv = open_kv(&c, 1000, 20);
     size_t ring = carat_cache_ring_pages(&c, 1000, 20), n_local = 0, n_global = 0;
     void *local[16], *global[16];
@@ -167,7 +155,7 @@ static void test_b09_ring_wraps(void **state)
 static void test_b11_rewind_limits(void **state)
 {
     (void)state;
-    carat_config c = config(6, 6, 1, 16, 8);
+    carat_config c = fake_config(6, 6, 1, 16, 8);
     carat_kv *kv = open_kv(&c, 1000, 60); /* stretch 67: ring of 3 pages, 192 positions */
     grow(kv, 60), grow(kv, 60), grow(kv, 60);
     assert_int_equal(carat_kv_rewind_limit(kv), 1); /* 180 positions: all there */
@@ -186,7 +174,7 @@ static void test_b11_rewind_limits(void **state)
     assert_false(carat_kv_begin(kv, 61));
     carat_kv_close(kv);
     /* only global layers: any position, always */
-    c = config(3, 1, 1, 16, 8);
+    c = fake_config(3, 1, 1, 16, 8);
     kv = open_kv(&c, 1000, 200);
     for (int i = 0; i < 5; i++)
         grow(kv, 200);
@@ -200,7 +188,7 @@ static void test_scrub(void **state)
 {
     (void)state;
     enum { DIM = 16 };
-    carat_config c = config(6, 6, 2, DIM, 8);
+    carat_config c = fake_config(6, 6, 2, DIM, 8);
     carat_kv *kv = open_kv(&c, 200, 200);
     assert_true(carat_kv_begin(kv, 192));
     for (size_t l = 0; l < 6; l++)
@@ -232,7 +220,7 @@ static void test_scrub(void **state)
 static void test_bad_sizes(void **state)
 {
     (void)state;
-    carat_config c = config(6, 6, 1, 16, 8);
+    carat_config c = fake_config(6, 6, 1, 16, 8);
     carat_kv *kv;
     carat_err err;
     const size_t bad[][2] = { { 0, 1 }, { 1, 0 }, { CARAT_MAX_CONTEXT + 1, 1 }, { 1, SIZE_MAX }, { SIZE_MAX, 1 } };
@@ -243,7 +231,7 @@ static void test_bad_sizes(void **state)
         assert_null(kv);
     }
     /* the largest of everything: a size that no machine has, said with the figure */
-    c = config(CARAT_MAX_LAYERS, 1, CARAT_MAX_HEADS, 512, 8);
+    c = fake_config(CARAT_MAX_LAYERS, 1, CARAT_MAX_HEADS, 512, 8);
     assert_false(carat_kv_open_alone(&c, &(carat_kv_options){ CARAT_MAX_CONTEXT, 512, CARAT_KV_F32 }, &kv, &err));
     assert_true(err.code == CARAT_ENOMEM || err.code == CARAT_ELIMIT);
 }

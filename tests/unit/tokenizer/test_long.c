@@ -8,7 +8,7 @@
 #include <sys/resource.h>
 #include <time.h>
 
-#include "vocab_file.h"
+#include "real_vocab.h"
 
 static double now(void)
 {
@@ -70,23 +70,6 @@ static void memory_is_bounded(void **state)
     double per_byte = (double)(after.ru_maxrss - before.ru_maxrss) * 1024 / (double)len;
     print_message("%.1f bytes of memory for each byte of text\n", per_byte);
     assert_true(per_byte <= 64);
-}
-
-static int open_real(void **state)
-{
-    vocab_file v;
-    carat_tokenizer *t = NULL;
-    bool ok =
-        vocab_file_open(&v, TEST_DATA "/tokenizer/vocab.bin") && carat_tokenizer_from_pieces(v.pieces, v.n, &t, NULL);
-    vocab_file_close(&v);
-    *state = t;
-    return ok ? 0 : -1;
-}
-
-static int close_real(void **state)
-{
-    carat_tokenizer_close(*state);
-    return 0;
 }
 
 int main(void)

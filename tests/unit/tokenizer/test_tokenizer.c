@@ -10,7 +10,7 @@
 #include "base/log.h"
 #include "base/utf8.h"
 #include "small.h"
-#include "vocab_file.h"
+#include "real_vocab.h"
 
 #define DATA TEST_DATA "/tokenizer/"
 
@@ -462,23 +462,6 @@ static void any_thread_may_encode(void **state)
         pthread_join(threads[i], &ok);
         assert_ptr_equal(ok, *state);
     }
-}
-
-static int open_real(void **state)
-{
-    vocab_file v;
-    carat_tokenizer *t = NULL;
-    carat_err err;
-    bool ok = vocab_file_open(&v, DATA "vocab.bin") && carat_tokenizer_from_pieces(v.pieces, v.n, &t, &err);
-    vocab_file_close(&v);
-    *state = t;
-    return ok ? 0 : -1;
-}
-
-static int close_real(void **state)
-{
-    carat_tokenizer_close(*state);
-    return 0;
 }
 
 int main(void)
