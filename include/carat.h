@@ -46,7 +46,7 @@ typedef enum carat_code {
     CARAT_ECONTEXT,     /* does not fit the context; the message has both counts */
     CARAT_ECANCELLED,   /* the caller's callback asked to stop */
     CARAT_ETIME,        /* the request's deadline has passed */
-    CARAT_ENUMERIC,     /* logits were not finite: the request is stopped, nothing is cached */
+    CARAT_ENUMERIC,     /* activations or logits were not finite: the request is stopped, nothing of it is cached */
 } carat_code;
 
 #define CARAT_NOWHERE UINT64_MAX
@@ -186,6 +186,7 @@ typedef struct carat_memory {
     uint64_t work, vision_work;             /* activations of a step; of an image */
     uint64_t images, logits;                /* encoded images; rows of logits */
     uint64_t total;
+    uint64_t session; /* not in total: what a session of n_ctx tokens, or an answer, holds besides while it lasts */
 } carat_memory;
 CARAT_API carat_memory carat_engine_memory(const carat_engine *e);
 
@@ -305,7 +306,7 @@ typedef struct carat_weight {
     uint64_t kv_global, kv_window; /* of all sessions: layers that see everything, layers with a window */
     uint64_t kv_kept;              /* the prefix cache; becomes resident as it is used */
     uint64_t kv_shared;            /* of these, what need not be written twice for the shared tokens */
-    uint64_t sessions, steps;      /* ids, keys and last logits of all sessions; rows of logits of a step */
+    uint64_t sessions, steps;      /* what sessions hold besides (carat_memory.session); rows of logits of a step */
     uint64_t scratch, image_scratch;
     uint64_t image_cache; /* of the images remembered; becomes resident as they come */
     uint64_t overhead;    /* program, vocabulary, threads, rounding to pages: measured, see docs */
@@ -521,8 +522,14 @@ CARAT_API void carat_session_on_progress(carat_session *s,
                                          bool (*fn)(void *arg, carat_phase phase, uint64_t done, uint64_t total),
                                          void *arg);
 
-/* The logits after the last token, [n_vocab]; NULL before the first. Valid until the next call on the session. */
-CARAT_API const float *carat_session_logits(const carat_session *s);
+/* The logits after the last token into out [n_vocab], computed now from what the session keeps of it. There are none
+ * before the first token, after a generation (its last token has not been evaluated), after a rewind, and after a call
+ * that failed: append first. Errors: CARAT_EARG (there are none), CARAT_ENUMERIC. */
+CARAT_API bool carat_session_copy_logits(const carat_session *s, float *out, carat_err *err);
+/* The same in a row of the session's own, computed at the first call after the session has moved; valid until the next
+ * call on it. NULL where carat_session_copy_logits would fail, and where there is no memory for the row: it is taken at
+ * the first call and kept, so a program that asks holds n_vocab floats a session more than was weighed. */
+CARAT_API const float *carat_session_logits(carat_session *s);
 
 /* Forgets all but the first n tokens; an image that would be left half goes whole. A rewind further than the local
  * layers' window still holds starts anew instead: *kept tells how many tokens are left, the caller appends the rest

@@ -96,6 +96,8 @@ static void add_up(carat_engine *e)
         m->work = bytes;
     if (carat_scheduler_bytes(&e->model->cfg, &e->plan.steps, &bytes))
         m->logits = bytes;
+    if (carat_seq_bytes(e->plan.n_ctx, e->model->cfg.hidden, &bytes))
+        m->session = bytes;
     if (e->sight) {
         m->vision_weights = e->info->vision_weight_bytes;
         m->vision_work = e->info->vision_work_bytes;

@@ -27,7 +27,7 @@ struct carat_engine {
 struct carat_session {
     carat_engine *engine; /* borrowed */
     carat_seq seq;
-    float *logits; /* [n_vocab], after the last token */
+    float *logits; /* [n_vocab], after the last token; NULL until somebody asks for them */
     bool has_logits;
     atomic_bool cancel;
     bool (*progress)(void *arg, carat_phase phase, uint64_t done, uint64_t total);

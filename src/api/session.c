@@ -5,15 +5,6 @@
 #include <string.h>
 
 #include "api/internal.h"
-#include "base/size.h"
-#include "engine/fingerprint.h"
-
-static bool take_memory(carat_session *s, carat_engine *e, carat_err *err)
-{
-    s->engine = e;
-    s->logits = calloc(e->model->cfg.n_vocab, sizeof *s->logits);
-    return s->logits || carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for a session's logits");
-}
 
 bool carat_session_open(carat_engine *e, size_t n_ctx, carat_session **out, carat_err *err)
 {
@@ -27,9 +18,9 @@ bool carat_session_open(carat_engine *e, size_t n_ctx, carat_session **out, cara
     carat_session *s = calloc(1, sizeof *s);
     if (!s)
         return carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for a session");
-    bool ok = take_memory(s, e, err);
+    s->engine = e;
     carat_scheduler_visit(e->scheduler);
-    ok = ok && carat_seq_open(&s->seq, e->cache, n_ctx, err);
+    bool ok = carat_seq_open(&s->seq, e->cache, n_ctx, e->model->cfg.hidden, err);
     carat_scheduler_leave(e->scheduler);
     if (!ok) {
         carat_session_close(s);
@@ -46,16 +37,14 @@ bool carat_session_fork(const carat_session *from, carat_session **out, carat_er
     carat_session *s = calloc(1, sizeof *s);
     if (!s)
         return carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for a session");
-    bool ok = take_memory(s, e, err);
+    s->engine = e;
     carat_scheduler_visit(e->scheduler);
-    ok = ok && carat_seq_fork(&from->seq, &s->seq, err);
+    bool ok = carat_seq_fork(&from->seq, &s->seq, err);
     carat_scheduler_leave(e->scheduler);
     if (!ok) {
         carat_session_close(s);
         return false;
     }
-    memcpy(s->logits, from->logits, e->model->cfg.n_vocab * sizeof *s->logits);
-    s->has_logits = from->has_logits;
     *out = s;
     return true;
 }
@@ -86,8 +75,23 @@ const int32_t *carat_session_tokens(const carat_session *s)
     return s->seq.ids;
 }
 
-const float *carat_session_logits(const carat_session *s)
+bool carat_session_copy_logits(const carat_session *s, float *out, carat_err *err)
 {
+    carat_engine *e = s->engine;
+    if (!s->seq.has_hidden)
+        return carat_fail(err, CARAT_EARG, CARAT_NOWHERE, "the session has no evaluated token to go on from");
+    carat_scheduler_visit(e->scheduler);
+    bool ok = carat_text_head(e->text, (const float *[]){ s->seq.hidden }, 1, out, err);
+    carat_scheduler_leave(e->scheduler);
+    return ok;
+}
+
+const float *carat_session_logits(carat_session *s)
+{
+    if (!s->logits)
+        s->logits = calloc(s->engine->model->cfg.n_vocab, sizeof *s->logits);
+    if (s->logits && !s->has_logits)
+        s->has_logits = carat_session_copy_logits(s, s->logits, NULL);
     return s->has_logits ? s->logits : NULL;
 }
 
@@ -124,7 +128,6 @@ static bool evaluate(carat_session *s, const carat_stream *stream, size_t from, 
     j.seq = &s->seq;
     j.stream = stream;
     j.from = from;
-    j.logits = s->logits;
     j.cancel = &s->cancel;
     j.on_logits = on_logits;
     j.on_logits_arg = arg;
@@ -134,10 +137,11 @@ static bool evaluate(carat_session *s, const carat_stream *stream, size_t from, 
     bool ok = carat_scheduler_submit(s->engine->scheduler, &(carat_job *){ &j }, 1, err);
     if (ok) {
         carat_scheduler_finish(s->engine->scheduler, &j);
-        ok = s->has_logits = j.ok;
+        ok = j.ok;
         if (!ok && err)
             *err = j.err;
     }
+    s->seq.has_hidden = ok; /* nobody goes on from half a text by mistake */
     carat_job_deinit(&j);
     atomic_store(&s->cancel, false);
     return ok;
@@ -271,7 +275,7 @@ static size_t listen(carat_session *s, carat_job *j, const carat_generation *g, 
 bool carat_session_generate(carat_session *s, const carat_generation *g, carat_result *result, carat_err *err)
 {
     *result = (carat_result){ .stop_id = -1 };
-    if (!s->has_logits)
+    if (!s->seq.has_hidden)
         return carat_fail(err, CARAT_EARG, CARAT_NOWHERE, "the session has no evaluated token to go on from");
     carat_scheduler *sch = s->engine->scheduler;
     const carat_vocabulary v = carat_engine_vocabulary(s->engine);
@@ -281,7 +285,6 @@ bool carat_session_generate(carat_session *s, const carat_generation *g, carat_r
         return false;
     j.seq = &s->seq;
     j.stream = &nothing;
-    j.logits = s->logits;
     j.cancel = &s->cancel;
     size_t had = s->seq.n;
     bool ok = carat_generator_open(&v, g, &j.gen, err) && carat_scheduler_submit(sch, &(carat_job *){ &j }, 1, err);
@@ -305,122 +308,9 @@ bool carat_session_generate(carat_session *s, const carat_generation *g, carat_r
             result->stop_id = -1;
             result->n_generated = told;
         }
-        s->has_logits = false;
+        s->has_logits = s->seq.has_hidden = false; /* the last token told is not among those evaluated */
     }
     carat_job_deinit(&j);
     atomic_store(&s->cancel, false);
-    return ok;
-}
-
-/* ---- on disk ---- */
-
-/* What stands beside keys and values: how many logits there are, the keys of every token, the ids (an image's key does
- * not tell its token's), the logits, the caller's note. */
-typedef struct beside {
-    uint64_t n_logits;             /* 0 or the vocabulary's */
-    size_t keys, ids, logits, all; /* bytes before the note */
-} beside;
-
-static beside layout(const carat_session *s, size_t n, uint64_t n_logits)
-{
-    beside b = { .n_logits = n_logits,
-                 .keys = n * sizeof *s->seq.keys,
-                 .ids = n * sizeof *s->seq.ids,
-                 .logits = (size_t)n_logits * sizeof *s->logits };
-    b.all = sizeof b.n_logits + b.keys + b.ids + b.logits; /* a context and a vocabulary are far from overflowing */
-    return b;
-}
-
-static bool pack_tokens(const carat_session *s, const void *note, size_t note_len, uint8_t **out, size_t *len,
-                        carat_err *err)
-{
-    const beside b = layout(s, s->seq.n, s->has_logits ? s->engine->model->cfg.n_vocab : 0);
-    *out = carat_add_size(b.all, note_len, len) && *len < SIZE_MAX ? malloc(*len + 1) : NULL;
-    if (!*out)
-        return carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for %zu tokens", s->seq.n);
-    uint8_t *to = *out;
-    memcpy(to, &b.n_logits, sizeof b.n_logits);
-    memcpy(to += sizeof b.n_logits, s->seq.keys, b.keys);
-    memcpy(to += b.keys, s->seq.ids, b.ids);
-    memcpy(to += b.ids, s->logits, b.logits);
-    if (note_len)
-        memcpy(to + b.logits, note, note_len);
-    return true;
-}
-
-static bool check_ids_of(const carat_session *s, const char *path, size_t n, carat_err *err)
-{
-    const carat_model *m = s->engine->model;
-    int32_t slot = m->tok ? carat_tok_facts(m->tok)->image_soft_token : -1;
-    for (size_t i = 0; i < n; i++)
-        if ((s->seq.ids[i] < 0 || (size_t)s->seq.ids[i] >= m->cfg.n_vocab) && s->seq.ids[i] != slot)
-            return carat_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: token %zu has id %d, the vocabulary has 0 to %u",
-                              path, i, s->seq.ids[i], m->cfg.n_vocab - 1);
-    return true;
-}
-
-static bool unpack_tokens(carat_session *s, const char *path, const uint8_t *blob, size_t len, char **note,
-                          size_t *note_len, carat_err *err)
-{
-    size_t n = carat_kv_len(s->seq.kv);
-    uint64_t n_logits = 1;
-    if (len >= sizeof n_logits)
-        memcpy(&n_logits, blob, sizeof n_logits);
-    bool is_known = n_logits == 0 || n_logits == s->engine->model->cfg.n_vocab;
-    const beside b = layout(s, n, is_known ? n_logits : 0);
-    if (!is_known || len < b.all || carat_kv_labelled(s->seq.kv) != n)
-        return carat_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: %zu bytes of tokens for %zu positions", path, len, n);
-    const uint8_t *from = blob + sizeof n_logits;
-    memcpy(s->seq.keys, from, b.keys);
-    memcpy(s->seq.ids, from += b.keys, b.ids);
-    memcpy(s->logits, from += b.ids, b.logits);
-    if (!check_ids_of(s, path, n, err))
-        return false;
-    if (note) {
-        *note_len = len - b.all;
-        *note = malloc(*note_len + 1);
-        if (!*note)
-            return carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "%s: no memory for a note of %zu bytes", path,
-                              *note_len);
-        memcpy(*note, from + b.logits, *note_len);
-        (*note)[*note_len] = '\0';
-    }
-    s->seq.n = n;
-    s->has_logits = b.n_logits > 0;
-    return true;
-}
-
-bool carat_session_save(const carat_session *s, const char *path, const void *note, size_t note_len, carat_err *err)
-{
-    uint8_t hash[CARAT_FINGERPRINT], *blob;
-    size_t len = 0;
-    carat_engine *e = s->engine;
-    if (!pack_tokens(s, note, note ? note_len : 0, &blob, &len, err))
-        return false;
-    carat_fingerprint(e->model, e->embed_scale, hash);
-    carat_scheduler_visit(e->scheduler);
-    bool ok = carat_kv_save(s->seq.kv, path, hash, blob, len, err);
-    carat_scheduler_leave(e->scheduler);
-    free(blob);
-    return ok;
-}
-
-bool carat_session_restore(carat_session *s, const char *path, char **note, size_t *note_len, carat_err *err)
-{
-    uint8_t hash[CARAT_FINGERPRINT], *blob = NULL;
-    size_t len;
-    carat_engine *e = s->engine;
-    if (note)
-        *note = NULL;
-    if (s->seq.n)
-        return carat_fail(err, CARAT_EARG, CARAT_NOWHERE, "restoring into a session that holds %zu tokens", s->seq.n);
-    carat_fingerprint(e->model, e->embed_scale, hash);
-    carat_scheduler_visit(e->scheduler);
-    s->has_logits = false;
-    bool ok = carat_kv_restore(s->seq.kv, path, hash, &blob, &len, err);
-    if (ok && !(ok = unpack_tokens(s, path, blob, len, note, note_len, err)))
-        carat_kv_rewind(s->seq.kv, 0);
-    carat_scheduler_leave(e->scheduler);
-    free(blob);
     return ok;
 }

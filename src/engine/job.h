@@ -37,11 +37,9 @@ struct carat_job {
     /* ---- set by whoever submits it; borrowed until it is done ---- */
     carat_seq *seq;             /* a session's; NULL: the job is given one of n_ctx, its own, and looks for a prefix */
     size_t n_ctx;               /* of its own sequence */
-    const carat_stream *stream; /* what to evaluate */
+    const carat_stream *stream; /* what to evaluate; of no tokens where gen goes on from what seq holds */
     size_t from;                /* tokens of the stream that seq holds already */
     carat_generator *gen;       /* NULL: evaluate only */
-    float *logits;              /* [n_vocab]: gets the logits after the last token; where nothing is left to evaluate
-                                 * and gen is set, holds them. May be NULL otherwise */
     double deadline;            /* seconds of CLOCK_MONOTONIC; 0: none */
     atomic_bool *cancel;        /* looked at before each step and each layer of the vision tower */
     /* From the scheduler's thread, while the submitter waits; may be NULL; false cancels. */
@@ -75,7 +73,7 @@ struct carat_job {
     bool is_failed;                     /* in the step at work */
     carat_verdict verdict;
     carat_said said;
-    size_t row; /* of its logits in the step at work; SIZE_MAX: none */
+    size_t row; /* of its logits in the step at work; SIZE_MAX: it does not sample */
 };
 
 bool carat_job_init(carat_job *j, carat_err *err);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "engine/run.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -21,7 +22,7 @@ static void take_all(carat_run *r, const carat_config *c, const carat_scheduler_
     r->failed = carat_arena_take(a, o->max_jobs, sizeof(bool));
     r->inputs = carat_arena_take(a, o->batch + o->max_jobs, sizeof(carat_input));
     r->window = carat_arena_take(a, o->chunk + o->batch, sizeof(carat_input));
-    r->rows = carat_arena_take(a, o->max_jobs, sizeof(size_t));
+    r->rows = carat_arena_take(a, o->max_jobs, sizeof(float *));
     r->logits = carat_arena_take(a, o->max_jobs * c->n_vocab, sizeof(float));
 }
 
@@ -179,7 +180,7 @@ static size_t add_prompts(carat_run *r, carat_job *const *jobs, size_t n, size_t
     return taken;
 }
 
-/* A session that goes on from where it is has its logits already. */
+/* A session that goes on from where it is has its last token's hidden state: nothing to evaluate. */
 static void add_starters(carat_run *r, carat_job *const *jobs, size_t n)
 {
     for (size_t i = 0; i < n && r->n_jobs < r->o.max_jobs; i++)
@@ -204,31 +205,30 @@ static bool give_all_logits(carat_run *r, carat_job *j, size_t row, size_t n)
     return true;
 }
 
-static bool report(carat_job *j)
+static void report(carat_job *j)
 {
     carat_err err;
     if (!j->on_progress ||
         j->on_progress(j->on_progress_arg, CARAT_PHASE_PROMPT, j->at - j->from, j->stream->n - j->from) ||
         j->at == j->stream->n)
-        return true;
+        return;
     carat_fail(&err, CARAT_ECANCELLED, CARAT_NOWHERE, "cancelled after %zu of %zu tokens", j->at - j->from,
                j->stream->n - j->from);
-    return fail(j, &err);
+    fail(j, &err);
 }
 
 /* The step's tokens count. `row` is the job's first. */
 static void move_on(carat_run *r, carat_job *j, size_t row, size_t n)
 {
-    j->row = NO_ROW;
     if (j->state == CARAT_JOB_DECODING) {
         uint64_t key;
         carat_stream_text_keys(&j->next_id, 1, &key);
-        carat_seq_grow(j->seq, &j->next_id, &key, 1);
+        carat_seq_grow(j->seq, &j->next_id, &key, 1, carat_text_hidden(r->p.text, row));
         r->decoded_tokens++;
-        j->row = row;
         return;
     }
-    carat_seq_grow(j->seq, j->stream->ids + j->at, j->stream->keys + j->at, n);
+    carat_seq_grow(j->seq, j->stream->ids + j->at, j->stream->keys + j->at, n,
+                   carat_text_hidden(r->p.text, row + n - 1));
     j->at += n;
     r->read_tokens += n;
     if (j->at == j->stream->n && j->n_seen > j->n_encoded)
@@ -239,57 +239,62 @@ static void move_on(carat_run *r, carat_job *j, size_t row, size_t n)
     bool is_end = j->at == j->stream->n, is_short = !j->gen && j->stream->n - j->from < LEAST_MARKED;
     if (carat_stream_next_mark(j->stream, j->at - 1) == j->at && !(is_end && is_short))
         carat_kv_mark(j->seq->kv);
-    if (report(j) && j->at == j->stream->n)
-        j->row = row + n - 1;
+    report(j);
 }
 
-/* Logits of all the rows that somebody wants, job by job in the order of r->jobs; jobs' rows become places in them. */
+static bool samples(const carat_job *j)
+{
+    return j->gen && !j->is_failed && (j->state == CARAT_JOB_DECODING || j->at == j->stream->n);
+}
+
+/* The next token's logits of all that sample: of those that took part in the step and of those that go on from where
+ * they were, in one product. */
 static void compute_logits(carat_run *r)
 {
     carat_err err;
     size_t n_vocab = r->p.model->cfg.n_vocab;
-    for (size_t i = 0; i < r->n_spans; i++)
-        if (!r->jobs[i]->is_failed && r->jobs[i]->row != NO_ROW) {
-            r->rows[r->n_rows] = r->jobs[i]->row;
+    for (size_t i = 0; i < r->n_jobs; i++)
+        if (samples(r->jobs[i])) {
+            assert(r->jobs[i]->seq->has_hidden);
+            r->rows[r->n_rows] = r->jobs[i]->seq->hidden;
             r->jobs[i]->row = r->n_rows++;
         }
-    if (!r->n_rows || carat_text_logits(r->p.text, r->rows, r->n_rows, r->logits, &err))
+    if (carat_text_head(r->p.text, r->rows, r->n_rows, r->logits, &err))
         return;
-    for (size_t i = 0; i < r->n_spans; i++) {
+    for (size_t i = 0; i < r->n_jobs; i++) {
         carat_job *j = r->jobs[i];
-        if (!j->is_failed && j->row != NO_ROW && !carat_all_finite(r->logits + j->row * n_vocab, n_vocab))
+        if (j->row != NO_ROW && !carat_all_finite(r->logits + j->row * n_vocab, n_vocab))
             fail(j, &err);
     }
 }
 
-/* The logits of those that did not take part in the step: of a session's last token, and for the other answers to a
- * prompt that has just been read. */
-static void copy_logits(carat_run *r)
+/* The other answers to a job's prompt that has just been read: forks of it, with the same logits. */
+static void add_followers(carat_run *r, carat_job *j)
 {
     size_t n_vocab = r->p.model->cfg.n_vocab;
-    for (size_t i = r->n_spans; i < r->n_jobs; i++) {
-        r->jobs[i]->row = r->n_rows++;
-        memcpy(r->logits + r->jobs[i]->row * n_vocab, r->jobs[i]->logits, n_vocab * sizeof(float));
+    for (carat_job *f = j->followers; f; f = f->next_follower) {
+        carat_err err;
+        if (f->state != CARAT_JOB_WAITING)
+            continue;
+        carat_seq_close(&f->own); /* its promise becomes the fork's */
+        f->row = NO_ROW;
+        f->is_failed = false;
+        r->jobs[r->n_jobs++] = f;
+        if (!carat_seq_fork(j->seq, &f->own, &err)) {
+            fail(f, &err);
+            continue;
+        }
+        f->row = r->n_rows++;
+        memcpy(r->logits + f->row * n_vocab, r->logits + j->row * n_vocab, n_vocab * sizeof(float));
     }
+}
+
+static void add_all_followers(carat_run *r)
+{
     for (size_t i = 0, n = r->n_jobs; i < n; i++) {
         carat_job *j = r->jobs[i];
-        if (j->is_failed || j->row == NO_ROW || j->state != CARAT_JOB_READING)
-            continue;
-        for (carat_job *f = j->followers; f; f = f->next_follower) {
-            carat_err err;
-            if (f->state != CARAT_JOB_WAITING)
-                continue;
-            carat_seq_close(&f->own); /* its promise becomes the fork's */
-            f->row = NO_ROW;
-            f->is_failed = false;
-            r->jobs[r->n_jobs++] = f;
-            if (!carat_seq_fork(j->seq, &f->own, &err)) {
-                fail(f, &err);
-                continue;
-            }
-            f->row = r->n_rows++;
-            memcpy(r->logits + f->row * n_vocab, r->logits + j->row * n_vocab, n_vocab * sizeof(float));
-        }
+        if (!j->is_failed && j->row != NO_ROW && j->state == CARAT_JOB_READING)
+            add_followers(r, j);
     }
 }
 
@@ -311,12 +316,10 @@ static void sample(void *arg, size_t begin, size_t end, int thread)
         if (j->is_failed || j->row == NO_ROW)
             continue;
         float *logits = r->logits + j->row * r->p.model->cfg.n_vocab;
-        if (j->gen && !j->has_begun)
+        if (!j->has_begun)
             begin_answer(j);
-        if (j->gen && !carat_generator_next(j->gen, logits, j->seq->n_ctx - j->seq->n, &j->said, &j->verdict, &err))
+        if (!carat_generator_next(j->gen, logits, j->seq->n_ctx - j->seq->n, &j->said, &j->verdict, &err))
             fail(j, &err);
-        else if (!j->gen && j->logits)
-            memcpy(j->logits, logits, r->p.model->cfg.n_vocab * sizeof *logits);
     }
 }
 
@@ -361,6 +364,6 @@ void carat_run_step(carat_run *r, carat_job *const *jobs, size_t n)
     compute_logits(r);
     if (r->n_spans)
         learn(r, carat_now() - start, read);
-    copy_logits(r);
+    add_all_followers(r);
     carat_pool_each(r->p.pool, r->n_jobs, 1, sample, r);
 }

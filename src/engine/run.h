@@ -18,7 +18,7 @@ typedef struct carat_run {
     carat_input *inputs; /* [batch + max_jobs]: of the step */
     carat_input *window; /* [chunk + batch]: a prompt's next tokens, from which a step's are cut */
     float *logits;       /* [max_jobs][n_vocab] */
-    size_t *rows;        /* [max_jobs] */
+    const float **rows;  /* [max_jobs]: the final hidden states that logits are wanted of */
     size_t n_rows;
     size_t turn;             /* which prompt goes first */
     const carat_job *looker; /* whose images the tower is at; NULL: nobody's */

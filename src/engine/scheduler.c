@@ -182,12 +182,17 @@ static void begin(carat_scheduler *s, carat_job *j)
     carat_stream_places(j->stream, j->from, j->stream->n, &j->n_images);
 }
 
+static bool open_own(carat_scheduler *s, carat_job *j, carat_err *err)
+{
+    return carat_seq_open(&j->own, s->run.p.cache, j->n_ctx, s->run.p.model->cfg.hidden, err);
+}
+
 /* Sequences for a job and its followers, all or none. */
 static bool open_all(carat_scheduler *s, carat_job *j, carat_err *err)
 {
-    bool ok = carat_seq_open(&j->own, s->run.p.cache, j->n_ctx, err);
+    bool ok = open_own(s, j, err);
     for (carat_job *f = j->followers; f && ok; f = f->next_follower)
-        ok = carat_seq_open(&f->own, s->run.p.cache, f->n_ctx, err);
+        ok = open_own(s, f, err);
     if (ok)
         return true;
     carat_seq_close(&j->own);
@@ -292,12 +297,13 @@ static void settle(carat_scheduler *s, carat_job *j)
         finish(s, j, cut);
         return;
     }
-    if (j->row == SIZE_MAX) /* its prompt is not read yet, or it had no turn */
-        return;
     if (!j->gen) {
-        finish(s, j, true);
+        if (j->at == j->stream->n)
+            finish(s, j, true);
         return;
     }
+    if (j->row == SIZE_MAX) /* its prompt is not read yet, or it had no turn */
+        return;
     if (j->answered == 0)
         j->answered = carat_now();
     j->state = CARAT_JOB_DECODING;

@@ -54,6 +54,12 @@ static size_t ring_of(const carat_cache *c, size_t n_tiles)
     return carat_has_local(c) ? carat_min(n_tiles, c->local.n_promise / c->opt.n_seqs) : 0;
 }
 
+bool carat_kv_list_bytes(size_t context, size_t *out)
+{
+    return context <= SIZE_MAX - CARAT_TILE && carat_mul_size(carat_tiles_for(context), 2 * sizeof(carat_ref), out) &&
+           carat_add_size(*out, sizeof(carat_kv), out);
+}
+
 bool carat_kv_open(carat_cache *c, size_t context, carat_kv **out, carat_err *err)
 {
     *out = NULL;
@@ -61,7 +67,8 @@ bool carat_kv_open(carat_cache *c, size_t context, carat_kv **out, carat_err *er
     size_t n_ring = ring_of(c, n_tiles);
     if (!admit(c, context, n_tiles, n_ring, err))
         return false;
-    carat_kv *kv = calloc(1, sizeof *kv + 2 * n_tiles * sizeof *kv->global);
+    size_t bytes;
+    carat_kv *kv = carat_kv_list_bytes(context, &bytes) ? calloc(1, bytes) : NULL;
     if (!kv)
         return carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for the page lists of %zu positions", context);
     kv->cache = c;

@@ -25,6 +25,8 @@ typedef struct carat_kv carat_kv;
  * Errors: CARAT_EARG (context 0 or more than the cache's), CARAT_ELIMIT (the pages it may come to hold are promised to
  * others; with the figures; try again when one is closed), CARAT_ENOMEM (its own few KiB). */
 bool carat_kv_open(carat_cache *cache, size_t context, carat_kv **out, carat_err *err);
+/* What open takes itself, besides pages of the cache. False on overflow. */
+bool carat_kv_list_bytes(size_t context, size_t *out);
 /* Its pages go back; those in the prefix index stay there until they are wanted. Accepts NULL. */
 void carat_kv_close(carat_kv *kv);
 /* A second sequence with the same contents and context; nothing is copied until one of them writes into a page that
@@ -62,7 +64,7 @@ bool carat_kv_save(const carat_kv *kv, const char *path, const uint8_t model_has
 /* On an empty sequence: the saved one, bit for bit; *blob (malloc'd, the caller frees it) as it was given. The file has
  * a checksum, which finds damage, not forgery: like a model file it is believed, and its labelled positions are shared
  * like any. Errors, the sequence still empty: CARAT_EIO, CARAT_EFORMAT (no such file, damaged, cut, with bytes after
- * its end), CARAT_EUNSUPPORTED (a newer version, another model, other shapes or element type), CARAT_ECONTEXT (longer
+ * its end), CARAT_EUNSUPPORTED (another version, another model, other shapes or element type), CARAT_ECONTEXT (longer
  * than the sequence may be; both lengths), CARAT_ENOMEM. */
 bool carat_kv_restore(carat_kv *kv, const char *path, const uint8_t model_hash[32], uint8_t **blob, size_t *blob_len,
                       carat_err *err);

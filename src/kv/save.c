@@ -1,7 +1,7 @@
 /* A sequence on disk.
  *
  *   0    8   "CARATKV\n"
- *   8    u32 version, 1                    12   u32 elements: CARAT_KV_F16, ..
+ *   8    u32 version, 2                    12   u32 elements: CARAT_KV_F16, ..
  *   16   u32 layers     20  u32 KV heads   24   u32 head_dim
  *   28   u32 window     32  u32 positions of a page, 64                  36   u32 0
  *   40   u64 length     48  u64 labelled positions                       56   u64 bytes of the blob
@@ -31,7 +31,7 @@
 #include "kv/part.h"
 
 #define MAGIC   "CARATKV\n"
-#define VERSION 1
+#define VERSION 2 /* 1: the blob of a session had its last logits */
 #define HEADER  96
 #define SUM     32
 
@@ -185,8 +185,8 @@ static bool read_header(const char *what, const uint8_t *data, size_t size, head
     if (size < HEADER + SUM)
         return carat_fail(err, CARAT_EFORMAT, size, "%s: cut off in its header, after %zu bytes", what, size);
     if (carat_le32(data + 8) != VERSION)
-        return carat_fail(err, CARAT_EUNSUPPORTED, 8, "%s: session format %u, this program reads %d", what,
-                          carat_le32(data + 8), VERSION);
+        return carat_fail(err, CARAT_EUNSUPPORTED, 8, "%s: session format %u, of %s Carat; this program reads %d", what,
+                          carat_le32(data + 8), carat_le32(data + 8) < VERSION ? "an older" : "a newer", VERSION);
     *h = (header){ .elem = carat_le32(data + 12),
                    .n_layer = carat_le32(data + 16),
                    .n_kv_head = carat_le32(data + 20),

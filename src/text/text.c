@@ -331,24 +331,42 @@ static void run_head(void *arg, int thread, int n_threads)
     carat_linear(&w, j->t->x, (carat_product[]){ { &j->t->m->head, j->out } }, 1);
 }
 
+/* Over the first n rows of x. */
+static bool apply_head(carat_text *t, size_t n, float *out, carat_err *err)
+{
+    size_t n_vocab = t->m->cfg.n_vocab;
+    if (n == 0)
+        return true;
+    t->n = n;
+    reset_counters(t, 1);
+    carat_pool_run(t->pool, run_head, &(head_job){ t, out });
+    for (size_t i = 0; i < n; i++)
+        if (!carat_all_finite(out + i * n_vocab, n_vocab))
+            return carat_fail(err, CARAT_ENUMERIC, CARAT_NOWHERE, "logits are not finite (row %zu of %zu)", i + 1, n);
+    return true;
+}
+
+bool carat_text_head(carat_text *t, const float *const *hidden, size_t n, float *out, carat_err *err)
+{
+    size_t width = t->m->cfg.hidden;
+    if (n > t->opt.max_batch)
+        return carat_fail(err, CARAT_EARG, CARAT_NOWHERE, "logits of %zu rows, a step has at most %zu", n,
+                          t->opt.max_batch);
+    for (size_t i = 0; i < n; i++) /* the residual stream is free after the step */
+        memcpy(t->x + i * width, hidden[i], width * sizeof *out);
+    return apply_head(t, n, out, err);
+}
+
 bool carat_text_logits(carat_text *t, const size_t *rows, size_t n, float *out, carat_err *err)
 {
-    size_t hidden = t->m->cfg.hidden, n_vocab = t->m->cfg.n_vocab;
+    size_t width = t->m->cfg.hidden;
     if (n > t->last_n)
         return carat_fail(err, CARAT_EARG, CARAT_NOWHERE, "logits of %zu rows, the step had %zu", n, t->last_n);
     for (size_t i = 0; i < n; i++)
         if (rows[i] >= t->last_n)
             return carat_fail(err, CARAT_EARG, CARAT_NOWHERE, "logits of row %zu, the step had %zu", rows[i],
                               t->last_n);
-    if (n == 0)
-        return true;
-    for (size_t i = 0; i < n; i++) /* the residual stream is free after the step */
-        memcpy(t->x + i * hidden, t->norm + rows[i] * hidden, hidden * sizeof *out);
-    t->n = n;
-    reset_counters(t, 1);
-    carat_pool_run(t->pool, run_head, &(head_job){ t, out });
     for (size_t i = 0; i < n; i++)
-        if (!carat_all_finite(out + i * n_vocab, n_vocab))
-            return carat_fail(err, CARAT_ENUMERIC, CARAT_NOWHERE, "logits are not finite (row %zu)", rows[i]);
-    return true;
+        memcpy(t->x + i * width, t->norm + rows[i] * width, width * sizeof *out);
+    return apply_head(t, n, out, err);
 }

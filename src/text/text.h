@@ -66,8 +66,11 @@ bool carat_text_step(carat_text *t, const carat_span *spans, size_t n_spans, boo
 /* After the final norm, of one row of the last step: f32 [hidden]. Valid until the next step. */
 const float *carat_text_hidden(const carat_text *t, size_t row);
 
-/* Logits of rows of the last step: out [n, n_vocab], any n <= the step's rows, n_vocab = the model's table rows.
- * Errors: CARAT_EARG (no such row), CARAT_ENUMERIC (a logit is not finite; out is filled). */
+/* The output head over n <= max_batch final hidden rows, of the last step or kept from earlier ones: hidden [n]
+ * pointers to f32 [hidden], out [n, n_vocab], n_vocab = the model's table rows. Errors: CARAT_EARG (more rows than
+ * max_batch), CARAT_ENUMERIC (a logit is not finite; out is filled). */
+bool carat_text_head(carat_text *t, const float *const *hidden, size_t n, float *out, carat_err *err);
+/* The same for rows of the last step by their numbers. Errors also: CARAT_EARG (no such row). */
 bool carat_text_logits(carat_text *t, const size_t *rows, size_t n, float *out, carat_err *err);
 
 #endif

@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "weigh/weigh.h"
 
+#include "base/size.h"
 #include "engine/scheduler.h"
 #include "engine/seq.h"
 #include "text/text.h"
@@ -34,20 +35,21 @@ static bool add_context(const carat_scale *s, const carat_plan *p, carat_weight 
 {
     const carat_config *c = &s->m->cfg;
     carat_scale_cache kv;
-    size_t seq, steps;
+    size_t seq, seqs, steps;
     if (s->q.shared > w->n_ctx)
         return carat_fail(err, CARAT_EARG, CARAT_NOWHERE, "%zu shared tokens, but a context of %zu", s->q.shared,
                           w->n_ctx);
     if (!carat_scale_kv(c, &p->cache, &kv, err))
         return false;
-    if (!carat_scale_kv_shared(c, &p->cache, s->q.shared, &w->kv_shared) || !carat_seq_bytes(w->n_ctx, &seq) ||
-        !carat_scheduler_bytes(c, &p->steps, &steps))
+    if (!carat_scale_kv_shared(c, &p->cache, s->q.shared, &w->kv_shared) ||
+        !carat_seq_bytes(w->n_ctx, c->hidden, &seq) || !carat_scheduler_bytes(c, &p->steps, &steps) ||
+        !carat_mul_size(p->steps.max_jobs, seq, &seqs))
         return carat_fail(err, CARAT_ELIMIT, CARAT_NOWHERE, "%zu sessions of %zu tokens do not fit the address space",
                           p->steps.max_jobs, w->n_ctx);
     w->kv_global = kv.global;
     w->kv_window = kv.window;
     w->kv_kept = kv.kept;
-    w->sessions = p->steps.max_jobs * (seq + c->n_vocab * sizeof(float)); /* the last logits of each */
+    w->sessions = seqs;
     w->steps = steps;
     return true;
 }

@@ -9,7 +9,7 @@
 
 #include "base/map.h"
 
-enum { HIDDEN = 128, COLUMN = 77, BF16_HUGE = 0x7f62 /* 3.0e38 */, BF16_MINUS_1 = 0xbf80 };
+enum { HIDDEN = 128, COLUMN = 77, BF16_HUGE = 0x7f62 /* 3.0e38 */, BF16_MINUS_1 = 0xbf80, BF16_1000 = 0x447a };
 
 static const char *const files[] = { "config.json",    "preprocessor_config.json", "processor_config.json",
                                      "tokenizer.json", "tokenizer_config.json",    "generation_config.json" };
@@ -32,13 +32,13 @@ static size_t place_of(const char *bytes, const char *name, size_t element)
     return at;
 }
 
-static bool write_weights(const char *folder)
+static bool write_weights(const char *folder, uint16_t scale)
 {
     char *bytes, path[128];
     size_t len;
     if (!carat_read_file(POISONED "/model.safetensors", 1 << 26, &bytes, &len, NULL))
         return false;
-    const uint16_t huge = BF16_HUGE, none = BF16_MINUS_1; /* norms multiply by 1 + weight */
+    const uint16_t huge = BF16_HUGE;
     size_t row = place_of(bytes, "language_model.model.embed_tokens.weight", (size_t)POISON * HIDDEN + COLUMN);
     size_t norm = place_of(bytes, "language_model.model.norm.weight", COLUMN);
     snprintf(path, sizeof path, "%s/model.safetensors", folder);
@@ -46,7 +46,7 @@ static bool write_weights(const char *folder)
     bool ok = f != NULL;
     if (ok) {
         memcpy(bytes + row, &huge, sizeof huge);
-        memcpy(bytes + norm, &none, sizeof none);
+        memcpy(bytes + norm, &scale, sizeof scale); /* norms multiply by 1 + weight */
         ok = fwrite(bytes, 1, len, f) == len;
         ok = fclose(f) == 0 && ok;
     }
@@ -54,7 +54,7 @@ static bool write_weights(const char *folder)
     return ok;
 }
 
-bool poison_make(char folder[64])
+static bool make(char folder[64], uint16_t scale)
 {
     snprintf(folder, 64, "/tmp/carat-poison-XXXXXX");
     bool ok = mkdtemp(folder) != NULL;
@@ -64,7 +64,17 @@ bool poison_make(char folder[64])
         snprintf(to, sizeof to, "%s/%s", folder, files[i]);
         ok = symlink(from, to) == 0;
     }
-    return ok && write_weights(folder);
+    return ok && write_weights(folder, scale);
+}
+
+bool poison_make(char folder[64])
+{
+    return make(folder, BF16_MINUS_1);
+}
+
+bool poison_make_logits(char folder[64])
+{
+    return make(folder, BF16_1000);
 }
 
 void poison_remove(const char *folder)

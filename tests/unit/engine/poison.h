@@ -4,6 +4,9 @@
  * row is the output's too, so the last norm multiplies the column by nothing: logits of others stay what they are. What
  * else the model says changes by that, for all alike.
  *
+ * Or of which every token's activations are finite and the poisonous one's logit is not: the last norm multiplies the
+ * column by a thousand instead.
+ *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef CARAT_TESTS_POISON_H
 #define CARAT_TESTS_POISON_H
@@ -16,6 +19,7 @@
 
 /* Writes the model into a new folder, whose name goes to folder. */
 bool poison_make(char folder[64]);
+bool poison_make_logits(char folder[64]);
 void poison_remove(const char *folder);
 
 #endif

@@ -205,7 +205,8 @@ static void test_b55_other_files_are_refused(void **state)
         const char *words;
     } cases[] = {
         { 0, 4, 0x46554747, CARAT_EFORMAT, "not a saved session" },
-        { 8, 4, 2, CARAT_EUNSUPPORTED, "session format 2, this program reads 1" },
+        { 8, 4, 1, CARAT_EUNSUPPORTED, "session format 1, of an older Carat; this program reads 2" },
+        { 8, 4, 3, CARAT_EUNSUPPORTED, "session format 3, of a newer Carat; this program reads 2" },
         { 12, 4, CARAT_KV_F32, CARAT_EUNSUPPORTED, "element type 1, this cache has 0" },
         { 16, 4, 4, CARAT_EUNSUPPORTED, "layers 4, this cache has 3" },
         { 20, 4, 2, CARAT_EUNSUPPORTED, "KV heads 2, this cache has 1" },

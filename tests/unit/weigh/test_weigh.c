@@ -254,6 +254,7 @@ static void as_the_engine_has_it(const char *path, carat_options o, bool has_vis
     assert_true(w.kv_global + w.kv_window + w.kv_kept == m.kv_global + m.kv_local + m.kv_index);
     assert_true(w.scratch == m.work && w.steps == m.logits && w.image_cache == m.images);
     assert_true(has_vision ? pixels > 0 && pixels % 3 == 0 : w.image_scratch == 0);
+    assert_true(w.sessions == m.session * w.n_sessions);
     assert_true(w.total - w.overhead - w.sessions - pixels == m.total);
     carat_engine_close(e);
 }

@@ -1,0 +1,126 @@
+/* A conversation on disk: what stands beside its keys and values (kv/save.c) in the file's blob.
+ *
+ *   u64           1: the last token's hidden state is there; 0: it is not
+ *   u64[tokens]   keys
+ *   i32[tokens]   ids: an image's key does not tell its token's
+ *   f32[hidden]   of the last token, after the final norm
+ *   u8[..]        the caller's note
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/internal.h"
+#include "base/finite.h"
+#include "base/size.h"
+#include "engine/fingerprint.h"
+
+typedef struct beside {
+    uint64_t has_hidden;
+    size_t keys, ids, hidden, all; /* bytes; all: before the note */
+} beside;
+
+static beside layout(const carat_session *s, size_t n, bool has_hidden)
+{
+    beside b = { .has_hidden = has_hidden,
+                 .keys = n * sizeof *s->seq.keys,
+                 .ids = n * sizeof *s->seq.ids,
+                 .hidden = has_hidden ? s->seq.n_hidden * sizeof *s->seq.hidden : 0 };
+    b.all = sizeof b.has_hidden + b.keys + b.ids + b.hidden; /* a context and a width are far from overflowing */
+    return b;
+}
+
+static bool pack_tokens(const carat_session *s, const void *note, size_t note_len, uint8_t **out, size_t *len,
+                        carat_err *err)
+{
+    const beside b = layout(s, s->seq.n, s->seq.has_hidden);
+    *out = carat_add_size(b.all, note_len, len) && *len < SIZE_MAX ? malloc(*len + 1) : NULL;
+    if (!*out)
+        return carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for %zu tokens", s->seq.n);
+    uint8_t *to = *out;
+    memcpy(to, &b.has_hidden, sizeof b.has_hidden);
+    memcpy(to += sizeof b.has_hidden, s->seq.keys, b.keys);
+    memcpy(to += b.keys, s->seq.ids, b.ids);
+    memcpy(to += b.ids, s->seq.hidden, b.hidden);
+    if (note_len)
+        memcpy(to + b.hidden, note, note_len);
+    return true;
+}
+
+static bool check_ids_of(const carat_session *s, const char *path, size_t n, carat_err *err)
+{
+    const carat_model *m = s->engine->model;
+    int32_t slot = m->tok ? carat_tok_facts(m->tok)->image_soft_token : -1;
+    for (size_t i = 0; i < n; i++)
+        if ((s->seq.ids[i] < 0 || (size_t)s->seq.ids[i] >= m->cfg.n_vocab) && s->seq.ids[i] != slot)
+            return carat_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: token %zu has id %d, the vocabulary has 0 to %u",
+                              path, i, s->seq.ids[i], m->cfg.n_vocab - 1);
+    return true;
+}
+
+static bool unpack_tokens(carat_session *s, const char *path, const uint8_t *blob, size_t len, char **note,
+                          size_t *note_len, carat_err *err)
+{
+    size_t n = carat_kv_len(s->seq.kv);
+    uint64_t has_hidden = UINT64_MAX;
+    if (len >= sizeof has_hidden)
+        memcpy(&has_hidden, blob, sizeof has_hidden);
+    const beside b = layout(s, n, has_hidden == 1);
+    if (has_hidden > 1 || (has_hidden && !n) || len < b.all || carat_kv_labelled(s->seq.kv) != n)
+        return carat_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: %zu bytes of tokens for %zu positions", path, len, n);
+    const uint8_t *from = blob + sizeof has_hidden;
+    memcpy(s->seq.keys, from, b.keys);
+    memcpy(s->seq.ids, from += b.keys, b.ids);
+    memcpy(s->seq.hidden, from += b.ids, b.hidden);
+    if (!check_ids_of(s, path, n, err))
+        return false;
+    if (has_hidden && !carat_all_finite(s->seq.hidden, s->seq.n_hidden))
+        return carat_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: its last token's hidden state is not finite", path);
+    if (note) {
+        *note_len = len - b.all;
+        *note = malloc(*note_len + 1);
+        if (!*note)
+            return carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "%s: no memory for a note of %zu bytes", path,
+                              *note_len);
+        memcpy(*note, from + b.hidden, *note_len);
+        (*note)[*note_len] = '\0';
+    }
+    s->seq.n = n;
+    s->seq.has_hidden = has_hidden == 1;
+    return true;
+}
+
+bool carat_session_save(const carat_session *s, const char *path, const void *note, size_t note_len, carat_err *err)
+{
+    uint8_t hash[CARAT_FINGERPRINT], *blob;
+    size_t len = 0;
+    carat_engine *e = s->engine;
+    if (!pack_tokens(s, note, note ? note_len : 0, &blob, &len, err))
+        return false;
+    carat_fingerprint(e->model, e->embed_scale, hash);
+    carat_scheduler_visit(e->scheduler);
+    bool ok = carat_kv_save(s->seq.kv, path, hash, blob, len, err);
+    carat_scheduler_leave(e->scheduler);
+    free(blob);
+    return ok;
+}
+
+bool carat_session_restore(carat_session *s, const char *path, char **note, size_t *note_len, carat_err *err)
+{
+    uint8_t hash[CARAT_FINGERPRINT], *blob = NULL;
+    size_t len;
+    carat_engine *e = s->engine;
+    if (note)
+        *note = NULL;
+    if (s->seq.n)
+        return carat_fail(err, CARAT_EARG, CARAT_NOWHERE, "restoring into a session that holds %zu tokens", s->seq.n);
+    carat_fingerprint(e->model, e->embed_scale, hash);
+    s->has_logits = s->seq.has_hidden = false;
+    carat_scheduler_visit(e->scheduler);
+    bool ok = carat_kv_restore(s->seq.kv, path, hash, &blob, &len, err);
+    if (ok && !(ok = unpack_tokens(s, path, blob, len, note, note_len, err)))
+        carat_kv_rewind(s->seq.kv, 0);
+    carat_scheduler_leave(e->scheduler);
+    free(blob);
+    return ok;
+}
