@@ -190,7 +190,7 @@ typedef struct carat_memory {
 } carat_memory;
 CARAT_API carat_memory carat_engine_memory(const carat_engine *e);
 
-/* What it has done so far. */
+/* What it has done so far. Asking never waits for a step: what is counted within one shows when it has ended. */
 typedef struct carat_stats {
     uint64_t steps;
     uint64_t prompt_tokens, generated_tokens; /* computed */
@@ -537,7 +537,8 @@ CARAT_API const float *carat_session_logits(carat_session *s);
 CARAT_API bool carat_session_rewind(carat_session *s, size_t n, size_t *kept, carat_err *err);
 
 /* Writes the conversation with its keys and values, so that it goes on exactly where it was, and with it a note of the
- * caller's: any bytes, or NULL. path is whole or untouched. Errors: CARAT_EIO, CARAT_ENOMEM. */
+ * caller's: any bytes, or NULL. Other conversations go on meanwhile. path is whole or untouched. Errors: CARAT_EIO,
+ * CARAT_ENOMEM. */
 CARAT_API bool carat_session_save(const carat_session *s, const char *path, const void *note, size_t note_len,
                                   carat_err *err);
 /* Into an empty session; *note (NUL-terminated, the caller's) may be NULL. Errors, the session still empty: CARAT_EIO,

@@ -170,31 +170,22 @@ carat_memory carat_engine_memory(const carat_engine *e)
 
 carat_stats carat_engine_stats(carat_engine *e)
 {
-    carat_cache_stats kv;
-    carat_sight_stats seen = { 0 };
-    carat_scheduler_stats s = carat_scheduler_counters(e->scheduler);
-    carat_scheduler_visit(e->scheduler);
-    carat_cache_get_stats(e->cache, &kv);
-    if (e->sight)
-        seen = carat_sight_counters(e->sight);
-    carat_scheduler_leave(e->scheduler);
+    const carat_scheduler_stats s = carat_scheduler_counters(e->scheduler);
     return (carat_stats){
         .steps = s.steps,
         .prompt_tokens = s.read_tokens,
         .generated_tokens = s.decoded_tokens,
         .cached_tokens = s.cached_tokens,
-        .images_encoded = seen.n_encoded,
-        .images_cached = seen.n_cached,
+        .images_encoded = s.sight.n_encoded,
+        .images_cached = s.sight.n_cached,
         .requests_done = s.done,
         .requests_failed = s.failed,
         .requests_cancelled = s.cancelled,
         .running = s.running,
         .queued = s.queued,
-        .kv_bytes_used = (uint64_t)(kv.global.total - kv.global.free) * kv.global.page_bytes +
-                         (uint64_t)(kv.local.total - kv.local.free) * kv.local.page_bytes,
-        .kv_bytes_promised =
-            (uint64_t)kv.global.promised * kv.global.page_bytes + (uint64_t)kv.local.promised * kv.local.page_bytes,
-        .evictions = kv.global.evictions + kv.local.evictions,
+        .kv_bytes_used = s.kv.used_bytes,
+        .kv_bytes_promised = s.kv.promised_bytes,
+        .evictions = s.kv.evictions,
         .busy_seconds = s.busy_seconds,
     };
 }

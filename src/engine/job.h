@@ -77,6 +77,10 @@ struct carat_job {
 };
 
 bool carat_job_init(carat_job *j, carat_err *err);
+/* Its ring of events, under the lock. A step may send two. */
+bool carat_job_has_room(const carat_job *j);
+void carat_job_send(carat_job *j);                   /* `said` is swapped with a free event */
+void carat_job_take(carat_job *j, carat_said *said); /* the oldest, of which there must be one, is swapped with *said */
 void carat_job_deinit(carat_job *j); /* of one that is done or was never submitted; frees gen; accepts a zeroed one */
 
 #endif

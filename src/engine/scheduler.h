@@ -50,7 +50,8 @@ void carat_scheduler_finish(carat_scheduler *s, carat_job *j);
 /* Somebody set a cancel flag: look at it now rather than after the next step. */
 void carat_scheduler_nudge(carat_scheduler *s);
 
-/* Between two steps: the caller may use the parts and sequences until it leaves. */
+/* Between two steps, one visitor at a time: the caller may use the parts and sequences until it leaves. Steps wait;
+ * nothing else here does. */
 void carat_scheduler_visit(carat_scheduler *s);
 void carat_scheduler_leave(carat_scheduler *s);
 
@@ -59,7 +60,10 @@ typedef struct carat_scheduler_stats {
     uint64_t done, failed, cancelled; /* jobs */
     size_t running, queued;
     double busy_seconds;
+    carat_cache_usage kv; /* these two: now, or before the step or visit that is under way */
+    carat_sight_stats sight;
 } carat_scheduler_stats;
+/* Does not wait for a step or a visitor. */
 carat_scheduler_stats carat_scheduler_counters(carat_scheduler *s);
 
 #endif

@@ -176,3 +176,13 @@ void carat_cache_get_stats(const carat_cache *k, carat_cache_stats *out)
     count_pool(&k->global, &out->global);
     count_pool(&k->local, &out->local);
 }
+
+carat_cache_usage carat_cache_get_usage(const carat_cache *k)
+{
+    const carat_pages *g = &k->global, *l = &k->local;
+    return (carat_cache_usage){
+        .used_bytes = (uint64_t)(g->n - g->n_free) * g->page_bytes + (uint64_t)(l->n - l->n_free) * l->page_bytes,
+        .promised_bytes = (uint64_t)g->promised * g->page_bytes + (uint64_t)l->promised * l->page_bytes,
+        .evictions = g->evictions + l->evictions,
+    };
+}

@@ -66,6 +66,13 @@ typedef struct carat_cache_stats {
 
 void carat_cache_get_stats(const carat_cache *cache, carat_cache_stats *out);
 
+/* What is enough for counters: without a walk over the pages. */
+typedef struct carat_cache_usage {
+    uint64_t used_bytes, promised_bytes; /* of pages that are not free; of those promised */
+    uint64_t evictions;
+} carat_cache_usage;
+carat_cache_usage carat_cache_get_usage(const carat_cache *cache);
+
 /* Forgets every prefix that no sequence holds. */
 void carat_cache_clear(carat_cache *cache);
 
