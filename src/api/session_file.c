@@ -1,4 +1,4 @@
-/* A conversation on disk: what stands beside its keys and values (kv/save.c) in the file's blob.
+/* A conversation on disk: what stands beside its keys and values (kv/file.h) in the file's blob.
  *
  *   u64           1: the last token's hidden state is there; 0: it is not
  *   u64[tokens]   keys
@@ -98,9 +98,13 @@ bool carat_session_save(const carat_session *s, const char *path, const void *no
     if (!pack_tokens(s, note, note ? note_len : 0, &blob, &len, err))
         return false;
     carat_fingerprint(e->model, e->embed_scale, hash);
+    carat_kv_still *still = NULL;
     carat_scheduler_visit(e->scheduler);
-    bool ok = carat_kv_save(s->seq.kv, path, hash, blob, len, err);
+    bool ok = carat_kv_still_take(s->seq.kv, &still, err);
     carat_scheduler_leave(e->scheduler);
+    /* Others go on while it is written; this session does not: one thread at a time. */
+    ok = ok && carat_kv_still_save(still, path, hash, blob, len, err);
+    carat_kv_still_free(still);
     free(blob);
     return ok;
 }

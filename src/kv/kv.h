@@ -54,13 +54,21 @@ size_t carat_kv_rewind(carat_kv *kv, size_t pos);
 /* The lowest length > 0 that a rewind reaches by what the sequence itself holds (1 while nothing has been dropped). */
 size_t carat_kv_rewind_limit(const carat_kv *kv);
 
-/* ---- on disk (save.c) ---- */
+/* ---- on disk (file.h) ---- */
 
 /* Writes the sequence to a file: its pages (of local layers those of the window), its keys, and the caller's blob (the
  * token ids, say). model_hash names the weights. The file is written beside path and renamed: whole or not at all.
  * Errors: CARAT_EIO, CARAT_ENOMEM. */
 bool carat_kv_save(const carat_kv *kv, const char *path, const uint8_t model_hash[32], const void *blob,
                    size_t blob_len, carat_err *err);
+/* The same in two parts, so that others may step while the file is written. take: the sequence as it stands; it must
+ * not step, rewind or be closed until the still is freed. save: from any thread, at the same time as steps of others.
+ * Errors as carat_kv_save. */
+typedef struct carat_kv_still carat_kv_still;
+bool carat_kv_still_take(const carat_kv *kv, carat_kv_still **out, carat_err *err);
+bool carat_kv_still_save(const carat_kv_still *st, const char *path, const uint8_t model_hash[32], const void *blob,
+                         size_t blob_len, carat_err *err);
+void carat_kv_still_free(carat_kv_still *st); /* accepts NULL */
 /* On an empty sequence: the saved one, bit for bit; *blob (malloc'd, the caller frees it) as it was given. The file has
  * a checksum, which finds damage, not forgery: like a model file it is believed, and its labelled positions are shared
  * like any. Errors, the sequence still empty: CARAT_EIO, CARAT_EFORMAT (no such file, damaged, cut, with bytes after

@@ -1,51 +1,91 @@
-/* A sequence on disk.
- *
- *   0    8   "CARATKV\n"
- *   8    u32 version, 2                    12   u32 elements: CARAT_KV_F16, ..
- *   16   u32 layers     20  u32 KV heads   24   u32 head_dim
- *   28   u32 window     32  u32 positions of a page, 64                  36   u32 0
- *   40   u64 length     48  u64 labelled positions                       56   u64 bytes of the blob
- *   64   u8[32] hash of the model
- *   96   u8[layers]     1: global, 0: local                              then zeros to a multiple of 8
- *        u64[labelled]  keys
- *        u8[blob]                                                        then zeros to a multiple of 8
- *        global pages of tiles 0 .. last, then local pages of the tiles that the window before `length` touches; slots
- *        from `length` on are zero
- *        u8[32] SHA-256 of all before
- *
- * Numbers are little-endian; pages are as in memory, on machines that are little-endian too. The header determines the
- * file's size.
+/* A sequence to disk: held still, then written while others step.
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#include <assert.h>
 #include <errno.h>
 #include <nettle/sha2.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/buf.h"
-#include "base/map.h"
 #include "base/size.h"
 #include "format/le.h"
-#include "kv/part.h"
+#include "kv/file.h"
 
-#define MAGIC   "CARATKV\n"
-#define VERSION 2 /* 1: the blob of a session had its last logits */
-#define HEADER  96
-#define SUM     32
+/* ---- held still ---- */
 
-typedef struct header {
-    uint32_t elem, n_layer, n_kv_head, head_dim, window, page;
-    uint64_t len, labelled, blob_len;
-    uint8_t model[32];
-} header;
+/* Of the cache only what never changes is looked at while writing: its shapes, and the bytes of pages. */
+struct carat_kv_still {
+    const carat_cache *cache;
+    size_t len, labelled, n_global, n_local;
+    uint64_t *keys;        /* [labelled], copied: nodes of the index come and go */
+    const uint8_t **pages; /* [n_global + n_local] */
+    uint8_t *last[2];      /* copies of an unfinished last tile's pages, global and local; NULL: it is full */
+};
 
-/* First tile whose local page belongs to a sequence of this length; the number of tiles if none does. */
-static size_t first_local(const carat_cache *c, size_t len)
+static void copy_keys(carat_kv_still *st, const carat_kv *kv)
 {
-    size_t begin = carat_window_begin(c, len);
-    return carat_has_local(c) && begin < len ? begin / CARAT_TILE : carat_tiles_for(len);
+    for (size_t pos = 0; pos < kv->labelled; pos += CARAT_TILE) {
+        size_t tile = pos / CARAT_TILE, n = carat_min(kv->labelled - pos, CARAT_TILE);
+        const uint64_t *keys = n == CARAT_TILE ? kv->cache->nodes[kv->global[tile].page].keys : kv->keys;
+        memcpy(st->keys + pos, keys, n * sizeof *keys);
+    }
+}
+
+/* Full pages are borrowed: the sequence holds them and relies on all their slots, so nobody writes there. The last one
+ * may be another's to write, behind our slots, which hold what others said: it is copied and those are made zero. */
+static bool take_pages(const carat_kv *kv, const carat_pages *p, const carat_ref *refs, size_t begin,
+                       const uint8_t **pages, uint8_t **copy)
+{
+    size_t end = carat_tiles_for(kv->len), used = kv->len % CARAT_TILE;
+    for (size_t t = begin; t < end; t++)
+        pages[t - begin] = carat_page_data(p, refs[t].page);
+    if (begin == end || used == 0 || p->page_bytes == 0)
+        return true;
+    *copy = malloc(p->page_bytes);
+    if (!*copy)
+        return false;
+    memcpy(*copy, pages[end - 1 - begin], p->page_bytes);
+    carat_page_clear(kv->cache, p, *copy, used, CARAT_TILE);
+    pages[end - 1 - begin] = *copy;
+    return true;
+}
+
+bool carat_kv_still_take(const carat_kv *kv, carat_kv_still **out, carat_err *err)
+{
+    const carat_cache *c = kv->cache;
+    size_t tiles = carat_tiles_for(kv->len), first = carat_first_local(c, kv->len);
+    carat_kv_still *st = *out = calloc(1, sizeof *st);
+    if (!st)
+        return carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for saving a session");
+    st->cache = c;
+    st->len = kv->len;
+    st->labelled = kv->labelled;
+    st->n_global = c->global.page_bytes ? tiles : 0;
+    st->n_local = c->local.page_bytes ? tiles - first : 0;
+    st->keys = calloc(kv->labelled + 1, sizeof *st->keys);
+    st->pages = calloc(2 * tiles + 1, sizeof *st->pages);
+    if (!st->keys || !st->pages ||
+        (st->n_global && !take_pages(kv, &c->global, kv->global, 0, st->pages, &st->last[0])) ||
+        (st->n_local && !take_pages(kv, &c->local, kv->local, first, st->pages + st->n_global, &st->last[1]))) {
+        carat_kv_still_free(st);
+        *out = NULL;
+        return carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for saving a session of %zu tokens", kv->len);
+    }
+    copy_keys(st, kv);
+    return true;
+}
+
+void carat_kv_still_free(carat_kv_still *st)
+{
+    if (!st)
+        return;
+    free(st->keys);
+    free(st->pages);
+    free(st->last[0]);
+    free(st->last[1]);
+    free(st);
 }
 
 /* ---- writing ---- */
@@ -70,9 +110,9 @@ static void put_zeros_to_8(writer *w, size_t n)
     put(w, zeros, (8 - n % 8) % 8);
 }
 
-static void put_header(writer *w, const carat_kv *kv, const uint8_t model_hash[32], size_t blob_len)
+static void put_header(writer *w, const carat_kv_still *st, const uint8_t model_hash[32], size_t blob_len)
 {
-    const carat_cache *c = kv->cache;
+    const carat_cache *c = st->cache;
     uint8_t h[HEADER] = MAGIC;
     const uint32_t numbers[] = { VERSION,
                                  (uint32_t)c->opt.elem,
@@ -84,8 +124,8 @@ static void put_header(writer *w, const carat_kv *kv, const uint8_t model_hash[3
                                  0 };
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
         carat_put_le32(h + 8 + 4 * i, numbers[i]);
-    carat_put_le64(h + 40, kv->len);
-    carat_put_le64(h + 48, kv->labelled);
+    carat_put_le64(h + 40, st->len);
+    carat_put_le64(h + 48, st->labelled);
     carat_put_le64(h + 56, blob_len);
     memcpy(h + 64, model_hash, 32);
     put(w, h, sizeof h);
@@ -94,71 +134,54 @@ static void put_header(writer *w, const carat_kv *kv, const uint8_t model_hash[3
     put_zeros_to_8(w, c->n_layer);
 }
 
-static void put_keys(writer *w, const carat_kv *kv)
+static void put_keys(writer *w, const carat_kv_still *st)
 {
-    for (size_t pos = 0; pos < kv->labelled; pos += CARAT_TILE) {
-        size_t tile = pos / CARAT_TILE, n = carat_min(kv->labelled - pos, CARAT_TILE);
-        const uint64_t *keys = n == CARAT_TILE ? kv->cache->nodes[kv->global[tile].page].keys : kv->keys;
-        uint8_t bytes[CARAT_TILE * 8];
+    uint8_t bytes[CARAT_TILE * 8];
+    for (size_t pos = 0; pos < st->labelled; pos += CARAT_TILE) {
+        size_t n = carat_min(st->labelled - pos, CARAT_TILE);
         for (size_t i = 0; i < n; i++)
-            carat_put_le64(bytes + 8 * i, keys[i]);
+            carat_put_le64(bytes + 8 * i, st->keys[pos + i]);
         put(w, bytes, 8 * n);
     }
 }
 
-/* The last page in a copy whose unused slots are zero: they may hold what others said. */
-static bool put_pages(writer *w, const carat_kv *kv, const carat_pages *p, const carat_ref *refs, size_t begin)
+static void put_all(writer *w, const carat_kv_still *st, const uint8_t model_hash[32], const void *blob,
+                    size_t blob_len)
 {
-    size_t end = carat_tiles_for(kv->len), used = kv->len % CARAT_TILE;
-    if (p->page_bytes == 0)
-        return true;
-    for (size_t t = begin; t < end; t++) {
-        uint8_t *page = carat_page_data(p, refs[t].page);
-        if (t + 1 < end || used == 0) {
-            put(w, page, p->page_bytes);
-            continue;
-        }
-        uint8_t *last = malloc(p->page_bytes);
-        if (!last)
-            return false;
-        memcpy(last, page, p->page_bytes);
-        carat_page_clear(kv->cache, p, last, used, CARAT_TILE);
-        put(w, last, p->page_bytes);
-        free(last);
-    }
-    return true;
-}
-
-static bool put_all(writer *w, const carat_kv *kv, const uint8_t model_hash[32], const void *blob, size_t blob_len)
-{
-    const carat_cache *c = kv->cache;
+    const carat_cache *c = st->cache;
     uint8_t sum[SUM];
     sha256_init(&w->sum);
-    put_header(w, kv, model_hash, blob_len);
-    put_keys(w, kv);
+    put_header(w, st, model_hash, blob_len);
+    put_keys(w, st);
     put(w, blob, blob_len);
     put_zeros_to_8(w, blob_len);
-    if (!put_pages(w, kv, &c->global, kv->global, 0) ||
-        !put_pages(w, kv, &c->local, kv->local, first_local(c, kv->len)))
-        return false;
+    for (size_t i = 0; i < st->n_global + st->n_local; i++)
+        put(w, st->pages[i], i < st->n_global ? c->global.page_bytes : c->local.page_bytes);
     sha256_digest(&w->sum, sizeof sum, sum);
     w->failed = w->failed || fwrite(sum, 1, sizeof sum, w->file) != sizeof sum;
-    return true;
 }
 
-bool carat_kv_save(const carat_kv *kv, const char *path, const uint8_t model_hash[32], const void *blob,
-                   size_t blob_len, carat_err *err)
+/* Another name for each: two may be writing to one path. */
+static void name_beside(carat_buf *out, const char *path)
+{
+    static atomic_uint n_written;
+    carat_buf_init(out, 1 << 16);
+    carat_buf_fmt(out, "%s.tmp-%ld-%u", path, (long)getpid(), atomic_fetch_add(&n_written, 1));
+}
+
+bool carat_kv_still_save(const carat_kv_still *st, const char *path, const uint8_t model_hash[32], const void *blob,
+                         size_t blob_len, carat_err *err)
 {
     carat_buf tmp;
-    carat_buf_init(&tmp, 1 << 16);
-    carat_buf_fmt(&tmp, "%s.tmp-%ld", path, (long)getpid());
+    name_beside(&tmp, path);
     if (tmp.failed) {
         carat_buf_deinit(&tmp);
         return carat_fail(err, CARAT_EARG, CARAT_NOWHERE, "the path is too long");
     }
     writer w = { .file = fopen(tmp.data, "wbe") };
-    bool memory = !w.file || put_all(&w, kv, model_hash, blob, blob_len);
-    bool ok = w.file && memory && !w.failed && fflush(w.file) == 0 && fsync(fileno(w.file)) == 0;
+    if (w.file)
+        put_all(&w, st, model_hash, blob, blob_len);
+    bool ok = w.file && !w.failed && fflush(w.file) == 0 && fsync(fileno(w.file)) == 0;
     int why = errno;
     if (w.file && fclose(w.file) != 0 && ok)
         ok = false, why = errno;
@@ -167,240 +190,19 @@ bool carat_kv_save(const carat_kv *kv, const char *path, const uint8_t model_has
     if (!ok) {
         if (w.file)
             unlink(tmp.data);
-        if (memory)
-            carat_fail(err, CARAT_EIO, CARAT_NOWHERE, "%s: %s", path, strerror(why));
-        else
-            carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "%s: no memory for the last page", path);
+        carat_fail(err, CARAT_EIO, CARAT_NOWHERE, "%s: %s", path, strerror(why));
     }
     carat_buf_deinit(&tmp);
     return ok;
 }
 
-/* ---- reading ---- */
-
-static bool read_header(const char *what, const uint8_t *data, size_t size, header *h, carat_err *err)
+bool carat_kv_save(const carat_kv *kv, const char *path, const uint8_t model_hash[32], const void *blob,
+                   size_t blob_len, carat_err *err)
 {
-    if (size < 8 || memcmp(data, MAGIC, 8) != 0)
-        return carat_fail(err, CARAT_EFORMAT, 0, "%s: not a saved session", what);
-    if (size < HEADER + SUM)
-        return carat_fail(err, CARAT_EFORMAT, size, "%s: cut off in its header, after %zu bytes", what, size);
-    if (carat_le32(data + 8) != VERSION)
-        return carat_fail(err, CARAT_EUNSUPPORTED, 8, "%s: session format %u, of %s Carat; this program reads %d", what,
-                          carat_le32(data + 8), carat_le32(data + 8) < VERSION ? "an older" : "a newer", VERSION);
-    *h = (header){ .elem = carat_le32(data + 12),
-                   .n_layer = carat_le32(data + 16),
-                   .n_kv_head = carat_le32(data + 20),
-                   .head_dim = carat_le32(data + 24),
-                   .window = carat_le32(data + 28),
-                   .page = carat_le32(data + 32),
-                   .len = carat_le64(data + 40),
-                   .labelled = carat_le64(data + 48),
-                   .blob_len = carat_le64(data + 56) };
-    memcpy(h->model, data + 64, sizeof h->model);
-    if (h->len > CARAT_MAX_CONTEXT || h->labelled > h->len || carat_le32(data + 36) != 0)
-        return carat_fail(err, CARAT_EFORMAT, 40, "%s: %llu positions, %llu of them labelled: damaged", what,
-                          (unsigned long long)h->len, (unsigned long long)h->labelled);
-    return true;
-}
-
-static bool check_model(const char *what, const carat_cache *c, const header *h, const uint8_t model_hash[32],
-                        carat_err *err)
-{
-    if (memcmp(h->model, model_hash, 32) != 0)
-        return carat_fail(err, CARAT_EUNSUPPORTED, 64, "%s: saved with another model", what);
-    const struct {
-        const char *name;
-        uint32_t found;
-        size_t expected;
-    } fields[] = { { "element type", h->elem, (size_t)c->opt.elem },
-                   { "layers", h->n_layer, c->n_layer },
-                   { "KV heads", h->n_kv_head, c->n_kv_head },
-                   { "head size", h->head_dim, c->head_dim },
-                   { "window", h->window, c->window },
-                   { "page size", h->page, CARAT_TILE } };
-    for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
-        if (fields[i].found != fields[i].expected)
-            return carat_fail(err, CARAT_EUNSUPPORTED, CARAT_NOWHERE, "%s: saved with %s %u, this cache has %zu", what,
-                              fields[i].name, fields[i].found, fields[i].expected);
-    return true;
-}
-
-/* Where the parts of a file begin. */
-typedef struct parts {
-    size_t kinds, keys, blob, global, local, sum, size;
-} parts;
-
-static bool add_product(size_t *at, size_t n, size_t bytes)
-{
-    size_t product;
-    return carat_mul_size(n, bytes, &product) && carat_add_size(*at, product, at);
-}
-
-/* Shapes are the cache's own. False: no file is so large. */
-static bool find_parts(const carat_cache *c, const header *h, parts *p)
-{
-    size_t len = (size_t)h->len, tiles = carat_tiles_for(len), at = HEADER;
-    p->kinds = at;
-    p->keys = at += (c->n_layer + 7) / 8 * 8;
-    if (!add_product(&at, (size_t)h->labelled, 8))
+    carat_kv_still *st;
+    if (!carat_kv_still_take(kv, &st, err))
         return false;
-    p->blob = at;
-    if (h->blob_len > SIZE_MAX - 7 || !carat_add_size(at, (size_t)(h->blob_len + 7) / 8 * 8, &at))
-        return false;
-    p->global = at;
-    if (!add_product(&at, tiles, c->global.page_bytes))
-        return false;
-    p->local = at;
-    if (!add_product(&at, tiles - first_local(c, len), c->local.page_bytes))
-        return false;
-    p->sum = at;
-    return carat_add_size(at, SUM, &p->size);
-}
-
-static bool check_size(const char *what, const carat_cache *c, const header *h, size_t size, parts *p, carat_err *err)
-{
-    if (!find_parts(c, h, p))
-        return carat_fail(err, CARAT_EFORMAT, 40, "%s: its lengths do not fit any file: damaged", what);
-    if (size < p->size)
-        return carat_fail(err, CARAT_EFORMAT, size, "%s: cut off: %zu bytes, expected %zu", what, size, p->size);
-    if (size > p->size)
-        return carat_fail(err, CARAT_EFORMAT, p->size, "%s: %zu bytes after its end", what, size - p->size);
-    return true;
-}
-
-static bool check_sum(const char *what, const uint8_t *data, const parts *p, carat_err *err)
-{
-    struct sha256_ctx ctx;
-    uint8_t sum[SUM];
-    sha256_init(&ctx);
-    sha256_update(&ctx, p->sum, data);
-    sha256_digest(&ctx, sizeof sum, sum);
-    if (memcmp(sum, data + p->sum, SUM) != 0)
-        return carat_fail(err, CARAT_EFORMAT, p->sum, "%s: damaged: its checksum does not fit", what);
-    return true;
-}
-
-static bool check_kinds(const char *what, const carat_cache *c, const uint8_t *kinds, carat_err *err)
-{
-    for (size_t i = 0; i < c->n_layer; i++)
-        if (kinds[i] != (uint8_t)c->is_global[i])
-            return carat_fail(err, CARAT_EUNSUPPORTED, HEADER + i, "%s: saved with another kind of layer %zu", what, i);
-    return true;
-}
-
-/* Numbers are finite unless all bits of the exponent are set. */
-static bool finite_f32(const uint8_t *data, size_t bytes)
-{
-    bool bad = false;
-    for (size_t i = 0; i < bytes; i += 4)
-        bad |= (carat_le32(data + i) & 0x7f800000u) == 0x7f800000u;
-    return !bad;
-}
-
-static bool finite_f16(const uint8_t *data, size_t bytes)
-{
-    bool bad = false;
-    for (size_t i = 0; i < bytes; i += 2)
-        bad |= (carat_le16(data + i) & 0x7c00) == 0x7c00;
-    return !bad;
-}
-
-/* Pages are tiles, one after the other; of a q8_0 tile the scales behind the int8 count. */
-static bool is_finite(const carat_cache *c, const uint8_t *data, size_t bytes)
-{
-    size_t skip = c->opt.elem == CARAT_KV_Q8_0 ? CARAT_TILE * c->head_dim : 0;
-    for (size_t at = 0; at < bytes; at += c->tile_bytes) {
-        const uint8_t *numbers = data + at + skip;
-        size_t n = c->tile_bytes - skip;
-        if (!(c->opt.elem == CARAT_KV_F32 ? finite_f32(numbers, n) : finite_f16(numbers, n)))
-            return false;
-    }
-    return true;
-}
-
-/* ---- taking it in ---- */
-
-static void take_pages(carat_kv *kv, carat_pages *p, carat_ref *refs, size_t begin, const uint8_t *data)
-{
-    size_t end = carat_tiles_for(kv->len);
-    for (size_t t = begin; t < end; t++) {
-        carat_page_new(kv, p, &refs[t], t);
-        uint8_t *page = carat_page_data(p, refs[t].page);
-        if (p->page_bytes)
-            memcpy(page, data + (t - begin) * p->page_bytes, p->page_bytes);
-        if (t + 1 == end && kv->len % CARAT_TILE)
-            carat_page_clear(kv->cache, p, page, kv->len % CARAT_TILE, CARAT_TILE);
-    }
-}
-
-static void take_keys(carat_kv *kv, const uint8_t *data, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        carat_kv_label(kv, &(uint64_t){ carat_le64(data + 8 * i) }, 1);
-}
-
-static void take_in(carat_kv *kv, const header *h, const parts *p, const uint8_t *data)
-{
-    carat_cache *c = kv->cache;
-    c->clock++;
-    carat_kv_drop_tail(kv, 0);
-    kv->len = (size_t)h->len;
-    kv->end = carat_tiles_for(kv->len);
-    kv->local_begin = carat_min(first_local(c, kv->len), kv->len / CARAT_TILE);
-    take_pages(kv, &c->global, kv->global, 0, data + p->global);
-    take_pages(kv, &c->local, kv->local, first_local(c, kv->len), data + p->local);
-    take_keys(kv, data + p->keys, (size_t)h->labelled);
-}
-
-bool carat_kv_restore_memory(carat_kv *kv, const char *what, const uint8_t *data, size_t size,
-                             const uint8_t model_hash[32], uint8_t **blob, size_t *blob_len, carat_err *err)
-{
-    const carat_cache *c = kv->cache;
-    header h = { 0 };
-    parts p = { 0 };
-    assert(kv->len == 0);
-    *blob = NULL;
-    *blob_len = 0;
-    if (!read_header(what, data, size, &h, err) || !check_model(what, c, &h, model_hash, err) ||
-        !check_size(what, c, &h, size, &p, err) || !check_sum(what, data, &p, err) ||
-        !check_kinds(what, c, data + p.kinds, err))
-        return false;
-    if (h.len > kv->context)
-        return carat_fail(err, CARAT_ECONTEXT, 40, "%s: a session of %zu positions, there is room for %zu", what,
-                          (size_t)h.len, kv->context);
-    if (!is_finite(c, data + p.global, p.sum - p.global))
-        return carat_fail(err, CARAT_EFORMAT, p.global, "%s: its keys and values are not finite", what);
-    uint8_t *copy = malloc(h.blob_len ? (size_t)h.blob_len : 1);
-    if (!copy)
-        return carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "%s: no memory for its text", what);
-    memcpy(copy, data + p.blob, (size_t)h.blob_len);
-    take_in(kv, &h, &p, data);
-    *blob = copy;
-    *blob_len = (size_t)h.blob_len;
-    return true;
-}
-
-bool carat_kv_restore(carat_kv *kv, const char *path, const uint8_t model_hash[32], uint8_t **blob, size_t *blob_len,
-                      carat_err *err)
-{
-    carat_map m;
-    *blob = NULL;
-    *blob_len = 0;
-    if (!carat_map_open(&m, path, err))
-        return false;
-    bool ok = carat_kv_restore_memory(kv, path, m.data, m.size, model_hash, blob, blob_len, err);
-    carat_map_close(&m);
-    return ok;
-}
-
-bool carat_kv_saved_len(const char *path, size_t *len, carat_err *err)
-{
-    carat_map m;
-    header h = { 0 };
-    if (!carat_map_open(&m, path, err))
-        return false;
-    bool ok = read_header(path, m.data, m.size, &h, err);
-    *len = ok ? (size_t)h.len : 0;
-    carat_map_close(&m);
+    bool ok = carat_kv_still_save(st, path, model_hash, blob, blob_len, err);
+    carat_kv_still_free(st);
     return ok;
 }
