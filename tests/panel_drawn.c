@@ -77,6 +77,44 @@ static void weight32(carat_type type, const uint8_t *panel, size_t cols, int row
     *product = half_at(u + 32 * s + 2 * row) * (float)code;
 }
 
+/* IQ1, IQ2, IQ3: what a code stands for, and the group's nibble of scale. */
+static const float iq3_xxs_values[16] = { 4, 12, 20, 28, 36, 44, 52, 62, -4, -12, -20, -28, -36, -44, -52, -62 };
+static const float iq3_s_values[16] = { 1, 3, 5, 7, 9, 11, 13, 15, -1, -3, -5, -7, -9, -11, -13, -15 };
+static const float iq2_values[8] = { 8, 25, 43, 0, -8, -25, -43, 0 };
+static const float iq1_values[8] = { -0.875f, 0.125f, 1.125f, 0, -1.125f, -0.125f, 0.875f, 0 };
+
+static float odd_scale(const uint8_t *scales, int row, int group)
+{
+    return (float)(2 * (scales[group / 2 * 16 + row] >> 4 * (group % 2) & 15) + 1);
+}
+
+static float recoded(carat_type type, const uint8_t *panel, size_t cols, int row, int col)
+{
+    static const int bytes[] = {
+        [CARAT_IQ3_XXS] = 2112, [CARAT_IQ3_S] = 2112, [CARAT_IQ2_XXS] = 1600, [CARAT_IQ2_XS] = 1664,
+        [CARAT_IQ2_S] = 1664,   [CARAT_IQ1_S] = 1600, [CARAT_IQ1_M] = 1664
+    };
+    int unit = col / 256, s = col / 32 % 8, c = col % 32, half = col / 16 % 16, at = bytes[type] == 1664 ? 128 : 64;
+    const uint8_t *u = panel + unit * bytes[type];
+    float d = half_at(panel + cols / 256 * (size_t)bytes[type] + unit * 32 + 2 * row);
+    int code = bytes[type] == 2112 ? codes4(u + 64 + 256 * s, row, c)
+                                   : codes2(u + at + 512 + 128 * s, row, c) + 4 * high1(u + at + 64 * s, row, c);
+    switch ((int)type) {
+    case CARAT_IQ3_XXS:
+        return d * odd_scale(u, row, s) / 4 * iq3_xxs_values[code];
+    case CARAT_IQ3_S:
+        return d * odd_scale(u, row, s) * iq3_s_values[code];
+    case CARAT_IQ2_XXS:
+        return d * odd_scale(u, row, s) / 8 * iq2_values[code];
+    case CARAT_IQ1_S:
+        return d * odd_scale(u, row, s) * iq1_values[code];
+    case CARAT_IQ1_M:
+        return d * odd_scale(u, row, half) * iq1_values[code];
+    default: /* IQ2_XS, IQ2_S */
+        return d * odd_scale(u, row, half) / 8 * iq2_values[code];
+    }
+}
+
 static void weight256(carat_type type, const uint8_t *panel, size_t cols, int row, int col, float *product, float *min)
 {
     static const int bytes[] = { [CARAT_Q4_K] = 2304, [CARAT_Q5_K] = 2816, [CARAT_Q2_K] = 1344,
@@ -120,6 +158,15 @@ void drawn_weight(carat_type type, const uint8_t *panel, size_t cols, int row, i
 {
     *min = -0.0f;
     switch ((int)type) {
+    case CARAT_IQ3_XXS:
+    case CARAT_IQ3_S:
+    case CARAT_IQ2_XXS:
+    case CARAT_IQ2_XS:
+    case CARAT_IQ2_S:
+    case CARAT_IQ1_S:
+    case CARAT_IQ1_M:
+        *product = recoded(type, panel, cols, row, col);
+        break;
     case CARAT_F32:
         memcpy(product, panel + (size_t)col * 64 + 4 * row, 4);
         break;

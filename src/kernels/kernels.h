@@ -51,11 +51,11 @@ size_t carat_acts_stride(carat_acts_form form, size_t cols); /* in kernels.c; in
  *
  * W is 64-aligned, so a panel is at least 32-aligned (interleaved types) or 16-aligned (others); y may be anywhere.
  *
- * Arithmetic of the int8 slots. The weights of a row come in groups of 32 columns (16 for Q2_K, Q3_K, Q6_K) with one
+ * Arithmetic of the int8 slots. The weights of a row come in groups of 32 columns (16: carat_scale_is_half) with one
  * scale and perhaps one minimum; with dx the scale of the 32 activations that the group belongs to, group by group in
  * column order, everything f32 but isum and sum_x:
  *
- *     isum = sum over the group of code * q       exact int32; code with its bias taken off (or from the IQ4 table)
+ *     isum = sum over the group of code * q       exact int32; code with its bias taken off, or a table's value
  *     acc  = acc + (scale * dx) * (float)isum
  *     acc  = acc + min * (dx * (float)sum_x)      only the types with a minimum; sum_x is the group's s, or s0 + s1
  *
@@ -66,6 +66,7 @@ size_t carat_acts_stride(carat_acts_form form, size_t cols); /* in kernels.c; in
  *                    Q3_K                    d * (sc - 32)      code - 4
  *                    Q6_K                    d * sc             code - 32
  *                    IQ4_XS                  d * (sc - 32)      table
+ *                    IQ1 IQ2 IQ3             (d * unit) * (2 sc + 1)   table      carat_recoded_unit, carat_code_table
  *
  * generic/ multiplies and adds plainly, in that order. A level may fuse (fma), regroup and reorder as its instructions
  * like, with one fixed order of its own for every n; the cross-check allows for the rounding of the operations above

@@ -6,6 +6,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "quant/pack.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "base/size.h"
@@ -19,9 +20,17 @@ bool carat_pack_is_interleaved(carat_type type)
     return carat_unit_cols(type) != 0;
 }
 
+bool carat_pack_keeps_bits(carat_type type)
+{
+    return carat_recoded_bits(type) == 0;
+}
+
 bool carat_panel_bytes(carat_type type, size_t cols, size_t *out)
 {
     size_t row;
+    if (!carat_pack_keeps_bits(type)) /* a unit and its part of the tail */
+        return carat_row_bytes(type, cols, &row) &&
+               carat_mul_size(cols / 256, (size_t)carat_unit_of(type, 2).bytes + 32, out);
     if (type == CARAT_BF16 && cols % 2 && !carat_add_size(cols, 1, &cols))
         return false;
     return carat_row_bytes(type, cols, &row) && carat_mul_size(row, CARAT_PANEL, out);
@@ -65,7 +74,7 @@ static void take_unit(const carat_unit *f, const uint8_t *unit, const uint8_t *t
     for (int i = 0; i < f->n16; i++)
         memcpy(&out->h[i], p + 32 * i, 2);
     p = unit + 32 * f->n16 + row;
-    for (int i = 0; i < f->n8; i++)
+    for (int i = 0; i < f->n8 && i < (int)sizeof out->b; i++) /* gcc 12 warns of an overflow without the second */
         out->b[i] = p[16 * i];
     p = unit + 32 * f->n16 + 16 * f->n8 + 4 * row;
     for (int i = 0; i < f->n32; i++)
@@ -179,6 +188,7 @@ static void take_row_units(carat_type type, const uint8_t *panel, int row, size_
 void carat_unpack_panel_row(carat_type type, const void *panel, int row, size_t cols, void *dst)
 {
     int unit_cols = carat_unit_cols(type);
+    assert(carat_pack_keeps_bits(type));
     if (unit_cols == 0) {
         size_t row_bytes = row_bytes_of(type, cols);
         memcpy(dst, (const uint8_t *)panel + (size_t)row * row_bytes, row_bytes);
@@ -195,11 +205,27 @@ void carat_unpack_panel_row(carat_type type, const void *panel, int row, size_t 
 /* Columns are unpacked this many at a time: whole blocks of every type, whole units of every packed form. */
 #define CHUNK CARAT_PANEL_CHUNK
 
+/* Columns [col, col + n) of one row, of a recoded type: whole units. */
+static void recoded_f32(carat_type type, const uint8_t *panel, int row, size_t cols, size_t col, size_t n, float *dst)
+{
+    carat_row_unit share;
+    const uint8_t *tail = panel + carat_tail_offset(type, cols);
+    for (size_t u = col / 256; u < (col + n) / 256; u++, dst += 256) {
+        carat_unit f = carat_unit_at(type, cols, u);
+        take_unit(&f, panel + carat_unit_offset(type, u), tail + 32 * u, row, &share);
+        carat_recoded_values(type, &share, dst);
+    }
+}
+
 /* Columns [col, col + n) of one row of a panel; col is a multiple of CHUNK and n at most that. */
 static void row_chunk_f32(carat_type type, const uint8_t *panel, int row, size_t cols, size_t col, size_t n, float *dst)
 {
     uint8_t source[2048]; /* the widest chunk: 256 weights of F32 take 1024 bytes */
     int unit_cols = carat_unit_cols(type);
+    if (!carat_pack_keeps_bits(type)) {
+        recoded_f32(type, panel, row, cols, col, n, dst);
+        return;
+    }
     if (unit_cols == 0) {
         size_t row_bytes = row_bytes_of(type, cols);
         carat_unpack_row(type, panel + (size_t)row * row_bytes + row_bytes_of(type, col), dst, n);

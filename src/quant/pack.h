@@ -18,11 +18,20 @@
  *                   (f16 d, f16 dmin, the packed 6-bit scale bytes of a K block, ...)
  *
  * The exact order of fields for each type: quant/README.md; as offsets for kernels: pack_layout.h.
- * Packing is exact and takes no more bits a weight than the source (but for the padding of rows to 16):
- * carat_pack_bytes(type, rows, cols) == row_bytes * rows rounded up to 16 (an odd BF16 row counts one column more).
+ * Packing is exact. But for the recoded types it keeps the source's bits, so that it takes no more bits a weight than
+ * the source (less the padding of rows to 16): carat_pack_bytes(type, rows, cols) == row_bytes * rows rounded up to 16
+ * (an odd BF16 row counts one column more).
  *
- * Types without a packed form (IQ1..IQ3, TQ, MXFP4, NVFP4, Q1_0, Q8_1, Q8_K) are kept as the source rows, one after
- * another, and padded the same way; kernels unpack them through carat_unpack_row.
+ * Recoded types (IQ1, IQ2, IQ3) hold indices of a codebook, eight or four weights each, which no vector instruction
+ * can look up for sixteen rows at once. Their panels hold a code a weight instead, and the values stay the same to the
+ * bit; their price is memory. Bits a weight, in the file and packed:
+ *
+ *     IQ3_S  3.44, IQ3_XXS 3.06                     4.19     4-bit codes, a nibble of scale for 32 columns
+ *     IQ2_S  2.56, IQ2_XS  2.31, IQ1_M 1.75         3.31     3-bit codes, a nibble for 16
+ *     IQ2_XXS 2.06, IQ1_S  1.56                     3.19     3-bit codes, a nibble for 32
+ *
+ * Types without a packed form (TQ, MXFP4, NVFP4, Q1_0, Q8_1, Q8_K) are kept as the source rows, one after another, and
+ * padded the same way; kernels unpack them through carat_unpack_row.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef CARAT_QUANT_PACK_H
@@ -34,6 +43,8 @@
 
 /* Has this type an interleaved form? */
 bool carat_pack_is_interleaved(carat_type type);
+/* Does its panel hold the source's own bits? All types but the recoded ones; those hold the source's values. */
+bool carat_pack_keeps_bits(carat_type type);
 
 /* Bytes of the packed matrix, a multiple of 64 a panel where possible. False on overflow or a bad cols. */
 bool carat_pack_bytes(carat_type type, size_t rows, size_t cols, size_t *out);
@@ -43,7 +54,8 @@ bool carat_panel_bytes(carat_type type, size_t cols, size_t *out);
 /* Packs rows [0, n_rows) (1..16) found at src, src_stride bytes apart, into one panel; rows beyond are zero weights. */
 void carat_pack_panel(carat_type type, const void *src, size_t src_stride, int n_rows, size_t cols, void *panel);
 
-/* The inverse: source bytes of one row of the panel, bit for bit what carat_pack_panel was given. */
+/* The inverse, for types that keep their bits: source bytes of one row of the panel, bit for bit what carat_pack_panel
+ * was given. What a recoded block's bits were cannot be told from its values. */
 void carat_unpack_panel_row(carat_type type, const void *panel, int row, size_t cols, void *dst);
 
 /* float32 values of one row of a packed matrix, for the embedding lookup: equals carat_unpack_row of the source. */

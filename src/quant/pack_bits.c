@@ -12,6 +12,8 @@
 
 #include <string.h>
 
+#include "quant/pack_layout.h"
+
 /* Swaps the bits of *a selected by mask << shift with the bits of *b selected by mask. */
 static inline void swap_bits(uint32_t *a, uint32_t *b, int shift, uint32_t mask)
 {
@@ -210,7 +212,9 @@ static inline void mix_block256(carat_type type, uint32_t *w)
 void carat_split_block(carat_type type, int stretches, const uint8_t *block, carat_row_unit *out)
 {
     uint8_t *b = (uint8_t *)block; /* only read in this direction */
-    if (stretches == 8) {
+    if (carat_recoded_bits(type)) {
+        carat_recode_block(type, block, out);
+    } else if (stretches == 8) {
         move_block256(SPLIT, type, out, b);
         mix_block256(type, out->w);
     } else {

@@ -1,6 +1,6 @@
 /* pack_layout.h - where each field of a packed unit stands; shared by the packers and every kernel.
  *
- * A panel is a run of units, then for Q6_K and Q3_K a tail. A unit is sixteen rows side by side:
+ * A panel is a run of units, then for Q6_K, Q3_K and the recoded types a tail. A unit is sixteen rows side by side:
  *
  *     f16/u16 fields   [n16][16]   d of each stretch, then m of each stretch (or d, dmin; or d, scales_h)
  *     u8 fields        [n8][16]    the block's scale bytes
@@ -35,7 +35,7 @@ typedef struct carat_unit {
     int d;      /* f16 [stretches of a 32-column type, else 1][16] */
     int m;      /* f16, as d: the added minimum (Q4_1, Q5_1) or dmin (Q2_K, Q4_K, Q5_K) */
     int hscale; /* u16 [16]: scales_h of IQ4_XS */
-    int scales; /* u8 [12 or 16 or 4][16] */
+    int scales; /* u8 [12 or 16; IQ4_XS and recoded types: 4 or 8][16] */
     int high;   /* 64 bytes a stretch */
     int bits2;  /* 128 bytes a stretch */
     int codes;  /* codes_step bytes a stretch: 256 (four bits) or 512 (eight) */
@@ -65,11 +65,97 @@ static inline int carat_unit_cols(carat_type type)
     case CARAT_Q5_K:
     case CARAT_Q6_K:
     case CARAT_IQ4_XS:
+    case CARAT_IQ3_XXS:
+    case CARAT_IQ3_S:
+    case CARAT_IQ2_XXS:
+    case CARAT_IQ2_XS:
+    case CARAT_IQ2_S:
+    case CARAT_IQ1_S:
+    case CARAT_IQ1_M:
         return 256;
     default:
         return 0;
     }
 }
+
+/* ---- codes that stand for a value of a table ----------------------------------------------------------------------
+ *
+ * A recoded type indexes a codebook in the file; in a panel every weight has a code of its own, 4 bits in IQ3, 3 bits
+ * (2 and a high one) in IQ1 and IQ2, 0 for all other types:
+ *
+ *     weight = (d * unit) * (2 s + 1) * table[code]            s: the group's nibble of `scales`, group 0 in the low
+ * one
+ *
+ * unit is the power of two that makes the table whole numbers. Every product is exact in f32: 11 bits of d, 5 of the
+ * scale, 6 of the table; d * unit is no smaller than 2^-27. */
+static inline int carat_recoded_bits(carat_type type)
+{
+    switch (type) {
+    case CARAT_IQ3_XXS:
+    case CARAT_IQ3_S:
+        return 4;
+    case CARAT_IQ2_XXS:
+    case CARAT_IQ2_XS:
+    case CARAT_IQ2_S:
+    case CARAT_IQ1_S:
+    case CARAT_IQ1_M:
+        return 3;
+    default:
+        return 0;
+    }
+}
+
+static inline float carat_recoded_unit(carat_type type)
+{
+    return type == CARAT_IQ3_S ? 1.0f : type == CARAT_IQ3_XXS ? 0.5f : 0.125f;
+}
+
+/* The sixteen values of a code; NULL where codes are numbers. A code that no packer writes stands for 0. */
+static inline const int8_t *carat_code_table(carat_type type)
+{
+    static const int8_t iq4[16] = { -127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113 };
+    static const int8_t iq3_xxs[16] = { 2, 6, 10, 14, 18, 22, 26, 31, -2, -6, -10, -14, -18, -22, -26, -31 };
+    static const int8_t iq3_s[16] = { 1, 3, 5, 7, 9, 11, 13, 15, -1, -3, -5, -7, -9, -11, -13, -15 };
+    static const int8_t iq2[16] = { 8, 25, 43, 0, -8, -25, -43, 0 };
+    static const int8_t iq1[16] = { -7, 1, 9, 0, -9, -1, 7, 0 }; /* high bit: the shift is -1/8, else 1/8 */
+    switch (type) {
+    case CARAT_IQ4_NL:
+    case CARAT_IQ4_XS:
+        return iq4;
+    case CARAT_IQ3_XXS:
+        return iq3_xxs;
+    case CARAT_IQ3_S:
+        return iq3_s;
+    case CARAT_IQ2_XXS:
+    case CARAT_IQ2_XS:
+    case CARAT_IQ2_S:
+        return iq2;
+    case CARAT_IQ1_S:
+    case CARAT_IQ1_M:
+        return iq1;
+    default:
+        return NULL;
+    }
+}
+
+/* Has each 16 columns a scale of their own, and not each 32? */
+static inline bool carat_scale_is_half(carat_type type)
+{
+    switch (type) {
+    case CARAT_Q2_K:
+    case CARAT_Q3_K:
+    case CARAT_Q6_K:
+    case CARAT_IQ2_XS:
+    case CARAT_IQ2_S:
+    case CARAT_IQ1_M:
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* ---- fields -------------------------------------------------------------------------------------------------------
+ */
 
 /* The fields of a quantised type's unit of `stretches` stretches (1 or 2; the 256-column types ignore it).
  * Plain types (F32, F16, BF16) have no fields: element i of row r is the panel's [i][r]. */
@@ -114,6 +200,19 @@ static inline __attribute__((always_inline)) carat_unit carat_unit_of(carat_type
     case CARAT_IQ4_XS:
         d = 1, hscale = 1, scales = 4, codes = 4;
         break;
+    case CARAT_IQ3_XXS:
+    case CARAT_IQ3_S:
+        scales = 4, codes = 4, has_tail = true;
+        break;
+    case CARAT_IQ2_XXS:
+    case CARAT_IQ1_S:
+        scales = 4, high = 1, bits2 = 2, has_tail = true;
+        break;
+    case CARAT_IQ2_XS:
+    case CARAT_IQ2_S:
+    case CARAT_IQ1_M:
+        scales = 8, high = 1, bits2 = 2, has_tail = true;
+        break;
     default:
         break;
     }
@@ -152,7 +251,7 @@ static inline size_t carat_unit_offset(carat_type type, size_t u)
     return u * (size_t)carat_unit_of(type, 2).bytes;
 }
 
-/* Where the tail begins (Q6_K, Q3_K): the f16 scale d of unit u and row r is at + u * 32 + r * 2. */
+/* Where the tail begins: the f16 scale d of unit u and row r is at + u * 32 + r * 2. */
 static inline size_t carat_tail_offset(carat_type type, size_t cols)
 {
     return carat_unit_offset(type, cols / 256);

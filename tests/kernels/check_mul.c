@@ -219,7 +219,10 @@ typedef struct expected {
 
 static int group_of(carat_type type)
 {
-    return type == CARAT_Q2_K || type == CARAT_Q3_K || type == CARAT_Q6_K ? 16 : 32;
+    return type == CARAT_Q2_K || type == CARAT_Q3_K || type == CARAT_Q6_K || type == CARAT_IQ2_XS ||
+                   type == CARAT_IQ2_S || type == CARAT_IQ1_M
+               ? 16
+               : 32;
 }
 
 static void expect_q8(const matrix *w, const uint8_t *x, size_t row, double *y, double *tolerance)

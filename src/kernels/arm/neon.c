@@ -5,7 +5,9 @@
  *
  *   codes to 31 (4 and 5 bits)        31 * 127 * 8 = 31496   all eight groups of a stretch
  *   codes to 63 (6 bits, two scales)  63 * 127 * 4 = 32004   the four groups of one scale
- *   8 bits and table values          128 * 127 * 2 = 32512   two groups
+ *   8 bits and IQ4's table           128 * 127 * 2 = 32512   two groups
+ *
+ * The other tables go to 31 (IQ1, IQ3), or to 43 (IQ2): 43 * 127 * 4 = 21844.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
@@ -33,12 +35,18 @@ ARM_INLINE int32x4_t row_sums(const int16x8_t p[2])
     return vpaddq_s32(vpaddlq_s16(p[0]), vpaddlq_s16(p[1]));
 }
 
+/* Would the products of all groups that share a scale be too large for a 16-bit lane? */
+ARM_INLINE bool is_wide_type(carat_type type)
+{
+    return type == CARAT_Q8_0 || type == CARAT_IQ4_NL || type == CARAT_IQ4_XS || type == CARAT_IQ2_XXS;
+}
+
 ARM_INLINE void dot_stretch(carat_type type, const stretch *s, const int8_t *const x[], const int n,
                             int32x4_t sum[][2][4])
 {
     const code_format f = format_of(type);
     const int last = f.halves - 1;
-    const bool is_wide = f.kind == KIND_8 || f.kind == KIND_TABLE;
+    const bool is_wide = is_wide_type(type);
     for (int r = 0; r < 4; r++) {
         int16x8_t p[2][2][2] = { 0 }; /* [token][half][row pair] */
         for (int v = 0; v < 4; v++) {

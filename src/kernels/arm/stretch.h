@@ -21,13 +21,12 @@
 /* How the codes of a type are stored. Codes come out as int8: 8-bit codes with their bias of 128 taken off, table types
  * as their table's value, all others as the unsigned code (below 64), from which `bias` is still to be subtracted. */
 typedef enum code_kind {
-    KIND_8,     /* codes8 */
-    KIND_4,     /* codes4 */
-    KIND_TABLE, /* codes4 into the sixteen values of IQ4_NL and IQ4_XS */
-    KIND_4_1,   /* codes4 and high1 */
-    KIND_4_2,   /* codes4 and codes2 above them */
-    KIND_2,     /* codes2 */
-    KIND_2_1,   /* codes2 and high1 */
+    KIND_8,   /* codes8 */
+    KIND_4,   /* codes4 */
+    KIND_4_1, /* codes4 and high1 */
+    KIND_4_2, /* codes4 and codes2 above them */
+    KIND_2,   /* codes2 */
+    KIND_2_1, /* codes2 and high1 */
 } code_kind;
 
 typedef struct code_format {
@@ -62,9 +61,16 @@ ARM_INLINE code_format format_of(carat_type type)
     case CARAT_Q3_K:
         return (code_format){ KIND_2_1, 4, 2, false, 8 };
     case CARAT_IQ4_NL:
-        return (code_format){ KIND_TABLE, 0, 1, false, 2 };
+        return (code_format){ KIND_4, 0, 1, false, 2 };
+    case CARAT_IQ2_XXS:
+    case CARAT_IQ1_S:
+        return (code_format){ KIND_2_1, 0, 1, false, 8 };
+    case CARAT_IQ2_XS:
+    case CARAT_IQ2_S:
+    case CARAT_IQ1_M:
+        return (code_format){ KIND_2_1, 0, 2, false, 8 };
     default:
-        return (code_format){ KIND_TABLE, 0, 1, false, 8 }; /* IQ4_XS */
+        return (code_format){ KIND_4, 0, 1, false, 8 }; /* IQ4_XS, IQ3_XXS, IQ3_S */
     }
 }
 
@@ -132,8 +138,6 @@ ARM_INLINE uint8x16_t moved(uint8x16_t b, int n, uint8_t bits)
 
 ARM_INLINE void unpack_pair(carat_type type, const stretch *s, int v, int r, int8x16_t *lo, int8x16_t *hi)
 {
-    /* IQ4_NL's non-linear steps (ggml-common.h, kvalues_iq4nl). */
-    static const int8_t steps[16] = { -127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113 };
     code_kind kind = format_of(type).kind;
     uint8x16_t a = vdupq_n_u8(0), b = a;
     if (kind == KIND_8) {
@@ -143,10 +147,6 @@ ARM_INLINE void unpack_pair(carat_type type, const stretch *s, int v, int r, int
         uint8x16_t c = vld1q_u8(s->codes + v * 64 + r * 16);
         a = c & vdupq_n_u8(15);
         b = c >> 4;
-    }
-    if (kind == KIND_TABLE) {
-        a = vreinterpretq_u8_s8(vqtbl1q_s8(vld1q_s8(steps), a));
-        b = vreinterpretq_u8_s8(vqtbl1q_s8(vld1q_s8(steps), b));
     }
     if (kind == KIND_4_1) {
         uint8x16_t h = vld1q_u8(s->high + r * 16);
@@ -163,6 +163,11 @@ ARM_INLINE void unpack_pair(carat_type type, const stretch *s, int v, int r, int
         uint8x16_t h = vld1q_u8(s->high + r * 16);
         a |= moved(h, 2 - v, 4);
         b |= moved(h, -2 - v, 4);
+    }
+    if (carat_code_table(type)) {
+        int8x16_t values = vld1q_s8(carat_code_table(type));
+        a = vreinterpretq_u8_s8(vqtbl1q_s8(values, a));
+        b = vreinterpretq_u8_s8(vqtbl1q_s8(values, b));
     }
     *lo = vreinterpretq_s8_u8(a);
     *hi = vreinterpretq_s8_u8(b);
@@ -233,6 +238,14 @@ ARM_INLINE int8x16_t iq4xs_scale(const stretch *s)
     return vreinterpretq_s8_u8(low | (high << 4)) - vdupq_n_s8(32);
 }
 
+/* Recoded types: scale number k, 2 s + 1 of a nibble. */
+ARM_INLINE int8x16_t odd_scale(const stretch *s, int k)
+{
+    uint8x16_t b = scale_byte(s, k / 2);
+    b = k & 1 ? b >> 4 : b & vdupq_n_u8(15);
+    return vreinterpretq_s8_u8((b << 1) | vdupq_n_u8(1));
+}
+
 /* The integer factors of d and of m in this stretch: 1 half or 2. */
 ARM_INLINE void unpack_factors(carat_type type, const stretch *s, int8x16_t sc[2], int8x16_t mn[2])
 {
@@ -260,8 +273,12 @@ ARM_INLINE void unpack_factors(carat_type type, const stretch *s, int8x16_t sc[2
         for (int h = 0; h < 2; h++)
             sc[h] = q3_scale(s, 2 * s->in_unit + h);
         break;
-    default: /* IQ4_XS */
+    case CARAT_IQ4_XS:
         sc[0] = iq4xs_scale(s);
+        break;
+    default: /* recoded */
+        for (int h = 0; h < format_of(type).halves; h++)
+            sc[h] = odd_scale(s, s->in_unit * format_of(type).halves + h);
         break;
     }
 }
@@ -281,6 +298,8 @@ ARM_INLINE void unpack_scales(carat_type type, const stretch *s, stretch_scales 
     unpack_factors(type, s, sc, mn);
     for (int r = 0; r < 4; r++) {
         d[r] = out->d[0][r];
+        if (carat_recoded_bits(type))
+            d[r] = vmulq_n_f32(d[r], carat_recoded_unit(type));
         m[r] = f.has_min ? out->m[0][r] : vdupq_n_f32(0);
     }
     for (int h = 0; h < f.halves; h++) {

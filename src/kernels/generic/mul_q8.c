@@ -13,7 +13,7 @@
 #define MAX_GROUPS 16   /* of a unit: 256 columns by 16 */
 
 typedef struct plain_unit {
-    int cols, group; /* columns; columns of a group: 32, or 16 for Q2_K, Q3_K and Q6_K */
+    int cols, group; /* columns; columns of a group: 32 or 16 */
     bool has_min;
     int8_t codes[256][CARAT_PANEL]; /* [column][row], bias taken off */
     float scale[MAX_GROUPS][CARAT_PANEL];
@@ -28,8 +28,6 @@ _Static_assert(sizeof(q8_scratch) <= CARAT_MUL_SCRATCH, "the scratch a caller ha
 
 /* ---- codes --------------------------------------------------------------------------------------------------------
  */
-
-static const int8_t iq4_values[16] = { -127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113 };
 
 static int code_bias(carat_type type)
 {
@@ -79,14 +77,14 @@ static void group_codes(const carat_unit *f, const uint8_t *unit, int s, int g, 
 
 static void plain_codes(carat_type type, const carat_unit *f, const uint8_t *unit, plain_unit *out)
 {
-    bool is_table = type == CARAT_IQ4_NL || type == CARAT_IQ4_XS;
+    const int8_t *table = carat_code_table(type);
     int bias = code_bias(type);
     uint8_t codes[64];
     for (int s = 0; s < f->stretches; s++)
         for (int g = 0; g < 8; g++) {
             group_codes(f, unit, s, g, codes);
             for (int i = 0; i < 64; i++)
-                out->codes[32 * s + 4 * g + i % 4][i / 4] = is_table ? iq4_values[codes[i]] : (int8_t)(codes[i] - bias);
+                out->codes[32 * s + 4 * g + i % 4][i / 4] = table ? table[codes[i]] : (int8_t)(codes[i] - bias);
         }
 }
 
@@ -145,6 +143,16 @@ static void group_scale(carat_type type, const carat_unit *f, const uint8_t *uni
         b |= (unit[f->hscale + 2 * row + g / 4] >> 2 * (g % 4) & 3) << 4;
         *scale = half_at(unit + f->d + 2 * row) * (float)(b - 32);
         break;
+    case CARAT_IQ3_XXS:
+    case CARAT_IQ3_S:
+    case CARAT_IQ2_XXS:
+    case CARAT_IQ2_XS:
+    case CARAT_IQ2_S:
+    case CARAT_IQ1_S:
+    case CARAT_IQ1_M:
+        b = p[16 * (g / 2)] >> 4 * (g % 2) & 15;
+        *scale = half_at(tail + 2 * row) * carat_recoded_unit(type) * (float)(2 * b + 1);
+        break;
     default: /* the 32-column types: one d, perhaps one m a stretch */
         *scale = half_at(unit + f->d + 32 * g + 2 * row);
         if (f->m >= 0)
@@ -157,7 +165,7 @@ static void plain_from_unit(carat_type type, const carat_unit *f, const uint8_t 
                             plain_unit *out)
 {
     out->cols = f->cols;
-    out->group = type == CARAT_Q2_K || type == CARAT_Q3_K || type == CARAT_Q6_K ? 16 : 32;
+    out->group = carat_scale_is_half(type) ? 16 : 32;
     out->has_min = f->m >= 0;
     plain_codes(type, f, unit, out);
     for (int g = 0; g < out->cols / out->group; g++)

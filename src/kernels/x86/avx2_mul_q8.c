@@ -6,10 +6,11 @@
  *     acc  = fma(scale * d_x, (float)isum, acc)
  *     acc  = fma(add, d_x * sum_x, acc)                    types with a minimum; once or twice
  *
- * vpmaddubsw multiplies u8 by s8 and adds pairs into int16. With codes below 64 a pair cannot saturate, and the int16
- * sums of a stretch (or half of one) can be let run: the end value fits, as kind_of() shows, whatever wraps on the way.
- * The bias of the codes is in the start value. One vpmaddwd then widens; where 16 columns have their own small integer
- * scale it is that instruction's other operand, and the result, at most 2*16*32*127*128 < 2^24, is still exact as f32.
+ * vpmaddubsw multiplies u8 by s8 and adds pairs into int16. With codes below 128 a pair cannot saturate, and the int16
+ * sums of a stretch (or half or a quarter of one) can be let run: the end value fits, as kind_of() shows, whatever
+ * wraps on the way. The bias of the codes is in the start value. One vpmaddwd then widens; where 16 columns have their
+ * own small integer scale it is that instruction's other operand, and the result, at most 2*16*32*127*128 < 2^24, is
+ * still exact as f32.
  *
  * 8-bit codes ("wide") would saturate. Few tokens: |w| * sign(x, w), vpmaddwd at once (2*128*127 = 32512). Many tokens:
  * codes and activations as i16 and vpmaddwd alone, 16 + 16 instructions a stretch against 16 + 24.
@@ -46,7 +47,7 @@ INLINE __m256i dot_stretch(const q8_kind k, const __m256i code[8], const stretch
     const __m256i ones = _mm256_set1_epi16(1);
     const int groups = 8 / k.sums;
     __m256i total = _mm256_setzero_si256();
-#pragma GCC unroll 2
+#pragma GCC unroll 4
     for (int i = 0; i < k.sums; i++) {
         __m256i sum = k.bias ? broadcast_i32(start + start_step * (size_t)i) : _mm256_setzero_si256();
 #pragma GCC unroll 8
@@ -60,7 +61,7 @@ INLINE __m256i dot_stretch(const q8_kind k, const __m256i code[8], const stretch
             }
         }
         if (!k.is_wide)
-            total = _mm256_add_epi32(total, _mm256_madd_epi16(sum, k.is_half ? w->mult[i] : ones));
+            total = _mm256_add_epi32(total, _mm256_madd_epi16(sum, k.is_half ? w->mult[2 * i / k.sums] : ones));
     }
     return total;
 }
@@ -189,7 +190,7 @@ INLINE void tile_dots(const q8_kind k, const int T, const uint8_t *w, const uint
 {
     const q8_record r = record_of(k, k.is_wide, (size_t)T);
     const int groups = 8 / k.sums;
-#pragma GCC unroll 2
+#pragma GCC unroll 4
     for (int i = 0; i < k.sums; i++) {
         __m256i sum[TILE][2];
 #pragma GCC unroll 4
@@ -214,8 +215,8 @@ INLINE void tile_dots(const q8_kind k, const int T, const uint8_t *w, const uint
         for (int t = 0; t < T; t++)
 #pragma GCC unroll 2
             for (int half = 0; half < 2; half++) {
-                const __m256i by =
-                    k.is_half ? load256(w + w_record_of(k).mult + 64 * i + 32 * half) : _mm256_set1_epi16(1);
+                const __m256i by = k.is_half ? load256(w + w_record_of(k).mult + 64 * (2 * i / k.sums) + 32 * half)
+                                             : _mm256_set1_epi16(1);
                 const __m256i part = _mm256_madd_epi16(sum[t][half], by);
                 total[t][half] = i ? _mm256_add_epi32(total[t][half], part) : part;
             }
@@ -419,6 +420,10 @@ KIND(min5, Q5_K)
 KIND(min_half, Q2_K)
 KIND(bias4_half, Q3_K)
 KIND(bias32_half, Q6_K)
+KIND(bias32, IQ3_XXS)
+KIND(bias16_half, IQ1_M)
+KIND(bias64, IQ2_XXS)
+KIND(bias64_half, IQ2_S)
 KIND(wide, Q8_0)
 
 TYPE(Q4_0, bias8)
@@ -433,6 +438,13 @@ TYPE(Q5_K, min5)
 TYPE(Q6_K, bias32_half)
 TYPE(IQ4_NL, wide)
 TYPE(IQ4_XS, wide)
+TYPE(IQ3_XXS, bias32)
+TYPE(IQ3_S, bias16)
+TYPE(IQ2_XXS, bias64)
+TYPE(IQ2_XS, bias64_half)
+TYPE(IQ2_S, bias64_half)
+TYPE(IQ1_S, bias16)
+TYPE(IQ1_M, bias16_half)
 
 void carat_avx2_mul_q8(carat_kernels *k)
 {
@@ -440,9 +452,13 @@ void carat_avx2_mul_q8(carat_kernels *k)
         carat_type type;
         carat_mul_fn *mul;
     } slots[] = {
-        { CARAT_Q4_0, mul_Q4_0 }, { CARAT_Q4_1, mul_Q4_1 }, { CARAT_Q5_0, mul_Q5_0 },     { CARAT_Q5_1, mul_Q5_1 },
-        { CARAT_Q8_0, mul_Q8_0 }, { CARAT_Q2_K, mul_Q2_K }, { CARAT_Q3_K, mul_Q3_K },     { CARAT_Q4_K, mul_Q4_K },
-        { CARAT_Q5_K, mul_Q5_K }, { CARAT_Q6_K, mul_Q6_K }, { CARAT_IQ4_NL, mul_IQ4_NL }, { CARAT_IQ4_XS, mul_IQ4_XS },
+        { CARAT_Q4_0, mul_Q4_0 },       { CARAT_Q4_1, mul_Q4_1 },     { CARAT_Q5_0, mul_Q5_0 },
+        { CARAT_Q5_1, mul_Q5_1 },       { CARAT_Q8_0, mul_Q8_0 },     { CARAT_Q2_K, mul_Q2_K },
+        { CARAT_Q3_K, mul_Q3_K },       { CARAT_Q4_K, mul_Q4_K },     { CARAT_Q5_K, mul_Q5_K },
+        { CARAT_Q6_K, mul_Q6_K },       { CARAT_IQ4_NL, mul_IQ4_NL }, { CARAT_IQ4_XS, mul_IQ4_XS },
+        { CARAT_IQ3_XXS, mul_IQ3_XXS }, { CARAT_IQ3_S, mul_IQ3_S },   { CARAT_IQ2_XXS, mul_IQ2_XXS },
+        { CARAT_IQ2_XS, mul_IQ2_XS },   { CARAT_IQ2_S, mul_IQ2_S },   { CARAT_IQ1_S, mul_IQ1_S },
+        { CARAT_IQ1_M, mul_IQ1_M },
     };
     for (size_t i = 0; i < sizeof slots / sizeof *slots; i++) {
         k->mul[slots[i].type][CARAT_ACTS_Q8] = slots[i].mul;

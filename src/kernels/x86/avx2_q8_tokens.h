@@ -31,25 +31,19 @@ INLINE q8_record record_of(const q8_kind k, const bool as_pairs, const size_t ti
     return r;
 }
 
-/* Sums of 16 codes, the even and the odd pairs apart: [2] i16 in the low 32 bits. p: sums of pairs. */
-INLINE __m128i lane_sums(__m128i p)
-{
-    p = _mm_add_epi16(p, _mm_shuffle_epi32(p, 0x4E));
-    return _mm_add_epi16(p, _mm_shuffle_epi32(p, 0xB1));
-}
-
+/* Each 32-bit lane: sums of the even and of the odd pairs of 8, 16 or 32 codes, the lowest lane of each the first. */
 INLINE void put_starts(const q8_kind k, __m256i q, size_t tile, uint8_t *out)
 {
-    const __m256i pairs = _mm256_maddubs_epi16(_mm256_set1_epi8(1), q);
-    const __m128i by = _mm_set1_epi16((short)-k.bias);
-    __m128i low = lane_sums(_mm256_castsi256_si128(pairs)), high = lane_sums(_mm256_extracti128_si256(pairs, 1));
-    if (k.sums == 1)
-        low = _mm_add_epi16(low, high);
-    const int32_t first = _mm_cvtsi128_si32(_mm_mullo_epi16(low, by));
-    const int32_t second = _mm_cvtsi128_si32(_mm_mullo_epi16(high, by));
-    memcpy(out, &first, 4);
-    if (k.sums == 2)
-        memcpy(out + 4 * tile, &second, 4);
+    _Alignas(32) int32_t lanes[8];
+    __m256i sum = _mm256_maddubs_epi16(_mm256_set1_epi8(1), q);
+    sum = _mm256_add_epi16(sum, _mm256_shuffle_epi32(sum, 0xB1));
+    if (k.sums < 4)
+        sum = _mm256_add_epi16(sum, _mm256_shuffle_epi32(sum, 0x4E));
+    if (k.sums < 2)
+        sum = _mm256_add_epi16(sum, _mm256_permute2x128_si256(sum, sum, 1));
+    _mm256_store_si256((__m256i *)lanes, _mm256_mullo_epi16(sum, _mm256_set1_epi16((short)-k.bias)));
+    for (int i = 0; i < k.sums; i++)
+        memcpy(out + 4 * tile * (size_t)i, &lanes[8 / k.sums * i], 4);
 }
 
 /* Stretches [s0, s1) of one token x into lane `lane` of the records at out. */

@@ -5,10 +5,11 @@
  *
  *     weight of row r, column 4g + c = scale[r] * mult[g / 4][r] * (code[g].byte[4r + c] - bias) + add[..][r]
  *
- * Codes are unsigned, the first operand of vpmaddubsw, and below 64; the 8-bit types and the tables of IQ4 ("wide")
- * come signed instead. mult exists only where scales stand for 16 columns ("half" types): small integers, twice in each
- * 32-bit lane, as vpmaddwd wants them. add: one vector for 32 columns, two in Q2_K (16 columns each).
- * Layouts: quant/README.md, "The packed panel".
+ * Codes are unsigned, the first operand of vpmaddubsw, and below 128, so that a pair's sum (2*127*127) fits an int16; a
+ * table's value comes as code = value + bias. The 8-bit types and the table of IQ4 ("wide") come signed instead. mult
+ * exists only where scales stand for 16 columns ("half" types): small integers, twice in each 32-bit lane, as vpmaddwd
+ * wants them. add: one vector for 32 columns, two in Q2_K (16 columns each). Layouts: quant/README.md, "The packed
+ * panel".
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef CARAT_KERNELS_X86_AVX2_UNPACK_H
@@ -21,14 +22,15 @@
 typedef struct q8_kind {
     int bias;     /* to be taken off the codes */
     bool is_wide; /* signed 8-bit codes, no bias */
-    int sums;     /* int16 sums of a stretch: 1 if 32 columns cannot overflow one, else 2 */
-    bool is_half; /* the two sums have scales of their own */
+    int sums;     /* int16 sums of a stretch: 1 if 32 columns cannot overflow one, else 2 or 4 */
+    bool is_half; /* the two halves have scales of their own */
     int adds;     /* minima of a stretch: 0, 1 or 2 */
 } q8_kind;
 
 /* An int16 lane sums every other pair of columns: 16 products in a stretch of 32. It may wrap on the way; its end value
  * must fit: 16*15*127 = 30480 with 4-bit codes, 16*16*127 = 32512 with codes -16..15 (Q5_0: the bias is in the start
- * value), 8*32*127 = 32512 in 16 columns with codes -32..31 (Q6_K), 8*31*127 = 31496 with codes 0..31 (Q5_1, Q5_K). */
+ * value), 8*32*127 = 32512 in 16 columns with codes -32..31 (Q6_K), 8*31*127 = 31496 with codes 0..31 (Q5_1, Q5_K).
+ * Values of a table: 16*15*127 (IQ3_S, IQ1) in 32 columns, 8*31*127 (IQ3_XXS) in 16, 4*43*127 = 21844 (IQ2) in 8. */
 INLINE q8_kind kind_of(const carat_type type)
 {
     switch (type) {
@@ -48,6 +50,18 @@ INLINE q8_kind kind_of(const carat_type type)
         return (q8_kind){ .bias = 4, .sums = 2, .is_half = true };
     case CARAT_Q6_K:
         return (q8_kind){ .bias = 32, .sums = 2, .is_half = true };
+    case CARAT_IQ3_XXS:
+        return (q8_kind){ .bias = 32, .sums = 2 };
+    case CARAT_IQ3_S:
+    case CARAT_IQ1_S:
+        return (q8_kind){ .bias = 16, .sums = 1 };
+    case CARAT_IQ1_M:
+        return (q8_kind){ .bias = 16, .sums = 2, .is_half = true };
+    case CARAT_IQ2_XXS:
+        return (q8_kind){ .bias = 64, .sums = 4 };
+    case CARAT_IQ2_XS:
+    case CARAT_IQ2_S:
+        return (q8_kind){ .bias = 64, .sums = 4, .is_half = true };
     default: /* Q8_0, IQ4_NL, IQ4_XS */
         return (q8_kind){ .is_wide = true, .sums = 1 };
     }
@@ -110,11 +124,11 @@ INLINE void add_two_high_bits(const uint8_t *p, __m256i code[8])
         code[g] = or_masked(code[g], shift_bits(load256(p + 64 * (g / 4)), g % 4 * 2 - 4), mask);
 }
 
-/* The 16 values of IQ4_NL and IQ4_XS (ggml's kvalues_iq4nl). */
-INLINE void iq4_codes(__m256i code[8])
+/* From codes to a table's values, plus the bias. */
+INLINE void table_codes(const carat_type type, __m256i code[8])
 {
-    const __m256i table = _mm256_broadcastsi128_si256(
-        _mm_setr_epi8(-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113));
+    const __m256i values = _mm256_broadcastsi128_si256(load128((const uint8_t *)carat_code_table(type)));
+    const __m256i table = _mm256_add_epi8(values, bytes256(kind_of(type).bias));
 #pragma GCC unroll 8
     for (int g = 0; g < 8; g++)
         code[g] = _mm256_shuffle_epi8(table, code[g]);
@@ -124,29 +138,25 @@ INLINE void iq4_codes(__m256i code[8])
 INLINE void unpack_codes(const carat_type type, const carat_unit *f, const uint8_t *unit, int s, int half,
                          __m256i code[8])
 {
+    const bool is_3_bit = type == CARAT_Q3_K || carat_recoded_bits(type) == 3;
     unit += 32 * half;
-    switch (type) {
-    case CARAT_Q8_0:
+    if (type == CARAT_Q8_0) {
 #pragma GCC unroll 8
         for (int g = 0; g < 8; g++)
             code[g] = _mm256_xor_si256(load256(unit + f->codes + 512 * s + 64 * g), bytes256(128));
-        break;
-    case CARAT_Q2_K:
-    case CARAT_Q3_K:
+    } else if (type == CARAT_Q2_K || is_3_bit) {
         two_bits(unit + f->bits2 + 128 * s, code);
-        break;
-    default:
+    } else {
         nibbles(unit + f->codes + 256 * s, code);
-        break;
     }
-    if (type == CARAT_Q3_K)
+    if (is_3_bit)
         add_high_bit(unit + f->high + 64 * s, 2, code);
     if (type == CARAT_Q5_0 || type == CARAT_Q5_1 || type == CARAT_Q5_K)
         add_high_bit(unit + f->high + 64 * s, 4, code);
     if (type == CARAT_Q6_K)
         add_two_high_bits(unit + f->bits2 + 128 * s, code);
-    if (type == CARAT_IQ4_NL || type == CARAT_IQ4_XS)
-        iq4_codes(code);
+    if (carat_code_table(type))
+        table_codes(type, code);
 }
 
 /* ---- scales -------------------------------------------------------------------------------------------------------
@@ -229,6 +239,20 @@ INLINE void iq4_xs_scales(const uint8_t *low, const uint8_t *high, unit_scales *
     u->scale = u->made[0];
 }
 
+/* Recoded types: scale = 2 s + 1, s the nibbles of n bytes, low ones first. */
+INLINE void odd_scales(const uint8_t *q, const int n, unit_scales *u)
+{
+    const __m128i low = _mm_set1_epi8(0x1E), one = _mm_set1_epi8(1);
+#pragma GCC unroll 8
+    for (int j = 0; j < n; j++) {
+        const __m128i z = load128(q + 16 * j);
+        __m128i *to = (__m128i *)(void *)(u->made[0] + 32 * j);
+        _mm_store_si128(to, _mm_or_si128(_mm_and_si128(_mm_slli_epi16(z, 1), low), one));
+        _mm_store_si128(to + 1, _mm_or_si128(_mm_and_si128(_mm_srli_epi16(z, 3), low), one));
+    }
+    u->scale = u->made[0];
+}
+
 /* tail: the unit's own d where the type keeps it in the panel's tail. Types of 32-column blocks need nothing here. */
 INLINE void unpack_unit_scales(const carat_type type, const carat_unit *f, const uint8_t *unit, const uint8_t *tail,
                                unit_scales *u)
@@ -238,6 +262,8 @@ INLINE void unpack_unit_scales(const carat_type type, const carat_unit *f, const
     const uint8_t *d = f->has_tail ? tail : unit + f->d;
     for (int half = 0; half < 2; half++) {
         u->d[half] = f16x8(d + 16 * half);
+        if (carat_recoded_bits(type))
+            u->d[half] = _mm256_mul_ps(u->d[half], _mm256_set1_ps(carat_recoded_unit(type)));
         if (f->m >= 0) /* added, so negative */
             u->dmin[half] = _mm256_xor_ps(f16x8(unit + f->m + 16 * half), _mm256_set1_ps(-0.0f));
     }
@@ -249,6 +275,8 @@ INLINE void unpack_unit_scales(const carat_type type, const carat_unit *f, const
         k3_scales(unit + f->scales, u);
     else if (type == CARAT_IQ4_XS)
         iq4_xs_scales(unit + f->scales, unit + f->hscale, u);
+    else if (carat_recoded_bits(type))
+        odd_scales(unit + f->scales, f->n8, u);
     else
         u->scale = unit + f->scales; /* Q6_K: as they stand */
 }

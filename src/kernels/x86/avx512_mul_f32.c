@@ -114,7 +114,7 @@ INLINE void stretch_to_f32(const carat_type type, const __m512i code[8], const _
         for (int c = 0; c < 4; c++) {
             const __m512i q = _mm512_and_si512(_mm512_srli_epi32(code[g], (unsigned)(8 * c)), byte);
             const __m512 v = _mm512_cvtepi32_ps(_mm512_sub_epi32(q, bias));
-            const int sub = type_is_half(type) ? g / 4 : 0;
+            const int sub = carat_scale_is_half(type) ? g / 4 : 0;
             _mm512_store_ps(buf + 64 * (4 * g + c), type_has_min(type) ? _mm512_fmadd_ps(scale[sub], v, add[sub])
                                                                        : _mm512_mul_ps(scale[sub], v));
         }
@@ -211,14 +211,25 @@ TYPE(Q5_K)
 TYPE(Q6_K)
 TYPE(IQ4_NL)
 TYPE(IQ4_XS)
+TYPE(IQ3_XXS)
+TYPE(IQ3_S)
+TYPE(IQ2_XXS)
+TYPE(IQ2_XS)
+TYPE(IQ2_S)
+TYPE(IQ1_S)
+TYPE(IQ1_M)
 
 void carat_avx512_mul_f32(carat_kernels *k)
 {
     static carat_mul_fn *const own[CARAT_N_TYPE] = {
-        [CARAT_F32] = mul_F32,   [CARAT_F16] = mul_F16,       [CARAT_BF16] = mul_BF16,     [CARAT_Q4_0] = mul_Q4_0,
-        [CARAT_Q4_1] = mul_Q4_1, [CARAT_Q5_0] = mul_Q5_0,     [CARAT_Q5_1] = mul_Q5_1,     [CARAT_Q8_0] = mul_Q8_0,
-        [CARAT_Q2_K] = mul_Q2_K, [CARAT_Q3_K] = mul_Q3_K,     [CARAT_Q4_K] = mul_Q4_K,     [CARAT_Q5_K] = mul_Q5_K,
-        [CARAT_Q6_K] = mul_Q6_K, [CARAT_IQ4_NL] = mul_IQ4_NL, [CARAT_IQ4_XS] = mul_IQ4_XS,
+        [CARAT_F32] = mul_F32,         [CARAT_F16] = mul_F16,       [CARAT_BF16] = mul_BF16,
+        [CARAT_Q4_0] = mul_Q4_0,       [CARAT_Q4_1] = mul_Q4_1,     [CARAT_Q5_0] = mul_Q5_0,
+        [CARAT_Q5_1] = mul_Q5_1,       [CARAT_Q8_0] = mul_Q8_0,     [CARAT_Q2_K] = mul_Q2_K,
+        [CARAT_Q3_K] = mul_Q3_K,       [CARAT_Q4_K] = mul_Q4_K,     [CARAT_Q5_K] = mul_Q5_K,
+        [CARAT_Q6_K] = mul_Q6_K,       [CARAT_IQ4_NL] = mul_IQ4_NL, [CARAT_IQ4_XS] = mul_IQ4_XS,
+        [CARAT_IQ3_XXS] = mul_IQ3_XXS, [CARAT_IQ3_S] = mul_IQ3_S,   [CARAT_IQ2_XXS] = mul_IQ2_XXS,
+        [CARAT_IQ2_XS] = mul_IQ2_XS,   [CARAT_IQ2_S] = mul_IQ2_S,   [CARAT_IQ1_S] = mul_IQ1_S,
+        [CARAT_IQ1_M] = mul_IQ1_M,
     };
     for (uint32_t t = 0; t < CARAT_N_TYPE; t++)
         if (carat_type_get(t))

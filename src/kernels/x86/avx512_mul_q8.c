@@ -39,7 +39,7 @@ typedef struct q8_kind {
 
 INLINE q8_kind kind_of(const carat_type type)
 {
-    return (q8_kind){ type_bias(type), type_is_half(type), type_has_min(type) };
+    return (q8_kind){ type_bias(type), carat_scale_is_half(type), type_has_min(type) };
 }
 
 /* ---- tokens in tiles ------------------------------------------------------------------------------------------- */
@@ -201,7 +201,7 @@ INLINE void decode(const carat_type type, const int T, const uint8_t *panel, siz
                    const uint8_t *x, float *c, size_t ldc, bool is_first)
 {
     const carat_unit f = carat_unit_of(type, 2);
-    const size_t per = (size_t)f.stretches, step = per * record_of(type_is_half(type), (size_t)T).bytes;
+    const size_t per = (size_t)f.stretches, step = per * record_of(carat_scale_is_half(type), (size_t)T).bytes;
     const uint8_t *unit = panel + carat_unit_offset(type, s0 / per), *tail = panel;
     if (f.has_tail)
         tail += carat_tail_offset(type, cols) + s0 / per * 32;
@@ -540,6 +540,13 @@ TYPE(Q5_K, tile_min)
 TYPE(Q6_K, tile_signed_half)
 TYPE(IQ4_NL, tile_signed)
 TYPE(IQ4_XS, tile_signed)
+TYPE(IQ3_XXS, tile_signed)
+TYPE(IQ3_S, tile_signed)
+TYPE(IQ2_XXS, tile_signed)
+TYPE(IQ2_XS, tile_signed_half)
+TYPE(IQ2_S, tile_signed_half)
+TYPE(IQ1_S, tile_signed)
+TYPE(IQ1_M, tile_signed_half)
 
 void carat_avx512_mul_q8(carat_kernels *k)
 {
@@ -547,9 +554,13 @@ void carat_avx512_mul_q8(carat_kernels *k)
         carat_type type;
         carat_mul_fn *mul;
     } slots[] = {
-        { CARAT_Q4_0, mul_Q4_0 }, { CARAT_Q4_1, mul_Q4_1 }, { CARAT_Q5_0, mul_Q5_0 },     { CARAT_Q5_1, mul_Q5_1 },
-        { CARAT_Q8_0, mul_Q8_0 }, { CARAT_Q2_K, mul_Q2_K }, { CARAT_Q3_K, mul_Q3_K },     { CARAT_Q4_K, mul_Q4_K },
-        { CARAT_Q5_K, mul_Q5_K }, { CARAT_Q6_K, mul_Q6_K }, { CARAT_IQ4_NL, mul_IQ4_NL }, { CARAT_IQ4_XS, mul_IQ4_XS },
+        { CARAT_Q4_0, mul_Q4_0 },       { CARAT_Q4_1, mul_Q4_1 },     { CARAT_Q5_0, mul_Q5_0 },
+        { CARAT_Q5_1, mul_Q5_1 },       { CARAT_Q8_0, mul_Q8_0 },     { CARAT_Q2_K, mul_Q2_K },
+        { CARAT_Q3_K, mul_Q3_K },       { CARAT_Q4_K, mul_Q4_K },     { CARAT_Q5_K, mul_Q5_K },
+        { CARAT_Q6_K, mul_Q6_K },       { CARAT_IQ4_NL, mul_IQ4_NL }, { CARAT_IQ4_XS, mul_IQ4_XS },
+        { CARAT_IQ3_XXS, mul_IQ3_XXS }, { CARAT_IQ3_S, mul_IQ3_S },   { CARAT_IQ2_XXS, mul_IQ2_XXS },
+        { CARAT_IQ2_XS, mul_IQ2_XS },   { CARAT_IQ2_S, mul_IQ2_S },   { CARAT_IQ1_S, mul_IQ1_S },
+        { CARAT_IQ1_M, mul_IQ1_M },
     };
     for (size_t i = 0; i < sizeof slots / sizeof *slots; i++) {
         k->mul[slots[i].type][CARAT_ACTS_Q8] = slots[i].mul;

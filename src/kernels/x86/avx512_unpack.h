@@ -18,7 +18,7 @@
 #include "kernels/x86/avx512_math.h"
 #include "quant/pack_layout.h"
 
-/* What must be subtracted from a code; the tables of IQ4 are stored biased like Q8_0. */
+/* What must be subtracted from a code; values of a table come with it added. */
 INLINE int type_bias(carat_type type)
 {
     switch (type) {
@@ -27,9 +27,17 @@ INLINE int type_bias(carat_type type)
     case CARAT_Q4_0:
         return 8;
     case CARAT_Q5_0:
+    case CARAT_IQ3_S:
+    case CARAT_IQ1_S:
+    case CARAT_IQ1_M:
         return 16;
     case CARAT_Q6_K:
+    case CARAT_IQ3_XXS:
         return 32;
+    case CARAT_IQ2_XXS:
+    case CARAT_IQ2_XS:
+    case CARAT_IQ2_S:
+        return 64;
     case CARAT_Q8_0:
     case CARAT_IQ4_NL:
     case CARAT_IQ4_XS:
@@ -37,11 +45,6 @@ INLINE int type_bias(carat_type type)
     default:
         return 0;
     }
-}
-
-INLINE bool type_is_half(carat_type type)
-{
-    return type == CARAT_Q2_K || type == CARAT_Q3_K || type == CARAT_Q6_K;
 }
 
 INLINE bool type_has_min(carat_type type)
@@ -89,12 +92,11 @@ INLINE void nibbles(const uint8_t *p, __m512i code[8])
     }
 }
 
-/* The 16 values of IQ4_NL and IQ4_XS (ggml's kvalues_iq4nl) + 128. */
-INLINE void iq4_codes(__m512i code[8])
+/* From codes to a table's values, plus the bias. */
+INLINE void table_codes(const carat_type type, __m512i code[8])
 {
-    const __m128i values = _mm_setr_epi8(1, 24, 45, 63, 79, 93, 106, 118, (char)129, (char)141, (char)153, (char)166,
-                                         (char)181, (char)197, (char)217, (char)241);
-    const __m512i table = _mm512_broadcast_i32x4(values);
+    const __m128i values = _mm_loadu_si128((const __m128i *)(const void *)carat_code_table(type));
+    const __m512i table = _mm512_add_epi8(_mm512_broadcast_i32x4(values), bytes512(type_bias(type)));
 #pragma GCC unroll 8
     for (int g = 0; g < 8; g++)
         code[g] = _mm512_shuffle_epi8(table, code[g]);
@@ -129,28 +131,24 @@ INLINE void add_two_high_bits(const uint8_t *p, __m512i code[8])
 /* Codes of stretch s of a unit laid out as f. */
 INLINE void unpack_codes(const carat_type type, const carat_unit *f, const uint8_t *unit, int s, __m512i code[8])
 {
-    switch (type) {
-    case CARAT_Q8_0:
+    const bool is_3_bit = type == CARAT_Q3_K || carat_recoded_bits(type) == 3;
+    if (type == CARAT_Q8_0) {
 #pragma GCC unroll 8
         for (int g = 0; g < 8; g++)
             code[g] = load512(unit + f->codes + 512 * s + 64 * g);
-        break;
-    case CARAT_Q2_K:
-    case CARAT_Q3_K:
+    } else if (type == CARAT_Q2_K || is_3_bit) {
         two_bits(unit + f->bits2 + 128 * s, code);
-        break;
-    default:
+    } else {
         nibbles(unit + f->codes + 256 * s, code);
-        break;
     }
-    if (type == CARAT_Q3_K)
+    if (is_3_bit)
         add_high_bit(unit + f->high + 64 * s, 2, code);
     if (type == CARAT_Q5_0 || type == CARAT_Q5_1 || type == CARAT_Q5_K)
         add_high_bit(unit + f->high + 64 * s, 4, code);
     if (type == CARAT_Q6_K)
         add_two_high_bits(unit + f->bits2 + 128 * s, code);
-    if (type == CARAT_IQ4_NL || type == CARAT_IQ4_XS)
-        iq4_codes(code);
+    if (carat_code_table(type))
+        table_codes(type, code);
 }
 
 /* ---- scales ---------------------------------------------------------------------------------------------------- */
@@ -221,6 +219,20 @@ INLINE void iq4_xs_scales(const uint8_t *low, const uint8_t *high, unit_scales *
     u->scale = u->made[0];
 }
 
+/* Recoded types: scale = 2 s + 1, s the nibbles of n bytes, low ones first. */
+INLINE void odd_scales(const uint8_t *q, const int n, unit_scales *u)
+{
+    const __m128i low = _mm_set1_epi8(0x1E), one = _mm_set1_epi8(1);
+#pragma GCC unroll 8
+    for (int j = 0; j < n; j++) {
+        const __m128i z = _mm_loadu_si128((const __m128i *)(const void *)(q + 16 * j));
+        __m128i *to = (__m128i *)(void *)(u->made[0] + 32 * j);
+        _mm_store_si128(to, _mm_or_si128(_mm_and_si128(_mm_slli_epi16(z, 1), low), one));
+        _mm_store_si128(to + 1, _mm_or_si128(_mm_and_si128(_mm_srli_epi16(z, 3), low), one));
+    }
+    u->scale = u->made[0];
+}
+
 /* tail: the unit's own d where the type keeps it in the panel's tail. Types of 32-column blocks need nothing here. */
 INLINE void unpack_unit_scales(const carat_type type, const carat_unit *f, const uint8_t *unit, const uint8_t *tail,
                                unit_scales *u)
@@ -228,6 +240,8 @@ INLINE void unpack_unit_scales(const carat_type type, const carat_unit *f, const
     if (carat_unit_cols(type) != 256)
         return;
     u->d = f16x16(f->has_tail ? tail : unit + f->d);
+    if (carat_recoded_bits(type))
+        u->d = _mm512_mul_ps(u->d, _mm512_set1_ps(carat_recoded_unit(type)));
     if (type_has_min(type))
         u->dmin = _mm512_xor_ps(f16x16(unit + f->m), _mm512_set1_ps(-0.0f)); /* added, so negative */
     if (type == CARAT_Q4_K || type == CARAT_Q5_K)
@@ -238,6 +252,8 @@ INLINE void unpack_unit_scales(const carat_type type, const carat_unit *f, const
         k3_scales(unit + f->scales, u);
     else if (type == CARAT_IQ4_XS)
         iq4_xs_scales(unit + f->scales, unit + f->hscale, u);
+    else if (carat_recoded_bits(type))
+        odd_scales(unit + f->scales, f->n8, u);
     else
         u->scale = unit + f->scales; /* Q6_K: as they stand */
 }
@@ -256,7 +272,7 @@ INLINE __m512 i8_to_f32(const uint8_t *p)
 INLINE void unpack_scales(const carat_type type, const carat_unit *f, const uint8_t *unit, const unit_scales *u, int s,
                           __m512 scale[2], __m512 add[2])
 {
-    const int n = type_is_half(type) ? 2 : 1;
+    const int n = carat_scale_is_half(type) ? 2 : 1;
     const bool is_signed = type == CARAT_Q6_K || type == CARAT_Q3_K || type == CARAT_IQ4_XS;
     if (carat_unit_cols(type) != 256) {
         scale[0] = scale[1] = f16x16(unit + f->d + 32 * s);
