@@ -8,6 +8,7 @@
 #include "base/rng.h"
 #include "base/size.h"
 #include "format/gguf_write.h"
+#include "quant/pack.h"
 
 #define POOL_BLOCKS 4096 /* per type and width: their order in a row is drawn anew, so rows differ */
 
@@ -92,12 +93,18 @@ static bool each_tensor(synth *s, bool (*fn)(synth *s, carat_part part, size_t l
     return true;
 }
 
+/* The codebook types: nothing here quantises to them, but any bits are a valid block. */
+static bool is_drawn(carat_type type)
+{
+    return !carat_pack_keeps_bits(type);
+}
+
 static bool declare(synth *s, carat_part part, size_t layer, const char *name, carat_err *err)
 {
     size_t rows, cols, row_bytes, bytes;
     carat_part_shape(s->cfg, part, &rows, &cols);
     carat_type type = carat_mix_type(s->mix, s->cfg, part, layer);
-    if (!carat_type_get(type)->can_quantise && type != CARAT_F32)
+    if (!carat_type_get(type)->can_quantise && !is_drawn(type) && type != CARAT_F32)
         return carat_fail(err, CARAT_EARG, CARAT_NOWHERE, "weights cannot be made in %s", carat_type_get(type)->name);
     if (!carat_row_bytes(type, cols, &row_bytes) || !carat_mul_size(row_bytes, rows, &bytes))
         return carat_fail(err, CARAT_EARG, CARAT_NOWHERE, "%s: rows of %zu do not divide into blocks of %s", name, cols,
@@ -106,6 +113,33 @@ static bool declare(synth *s, carat_part part, size_t layer, const char *name, c
     carat_gguf_writer_tensor(s->w, name, type, carat_part_get(part)->is_norm ? 1 : 2, dims);
     s->total += bytes;
     return true;
+}
+
+/* The f16 scale of such a block (quant/README.md). */
+static void put_scale(carat_type type, float d, uint8_t *block)
+{
+    const uint16_t h = carat_f32_to_f16(d);
+    if (type != CARAT_IQ1_M) {
+        memcpy(block, &h, sizeof h);
+        return;
+    }
+    for (int i = 0; i < 4; i++)
+        block[49 + 2 * i] = (uint8_t)((block[49 + 2 * i] & 15) | (h >> (4 * i) & 15) << 4);
+}
+
+/* Random bits, scaled so that the block's root mean square is sigma. */
+static void draw_block(uint64_t *rng, carat_type type, float sigma, uint8_t *block)
+{
+    const carat_type_info *t = carat_type_get(type);
+    float x[256];
+    double sum = 0;
+    for (int i = 0; i < t->bytes; i++)
+        block[i] = (uint8_t)carat_rng_next(rng);
+    put_scale(type, 1, block);
+    carat_unpack_row(type, block, x, t->block);
+    for (int i = 0; i < t->block; i++)
+        sum += (double)x[i] * x[i];
+    put_scale(type, (float)(sigma / sqrt(sum / t->block)), block);
 }
 
 static bool fill_pool(synth *s, carat_type type, size_t cols, carat_err *err)
@@ -119,6 +153,10 @@ static bool fill_pool(synth *s, carat_type type, size_t cols, carat_err *err)
     bool ok = s->pool && x;
     float sigma = (float)(1 / sqrt((double)cols));
     for (size_t b = 0; ok && b < POOL_BLOCKS; b++) {
+        if (is_drawn(type)) {
+            draw_block(&s->rng, type, sigma, s->pool + b * t->bytes);
+            continue;
+        }
         for (size_t i = 0; i < t->block; i++)
             x[i] = normal(&s->rng) * sigma;
         if (type == CARAT_F32)

@@ -2,8 +2,8 @@
  *
  * Speed and memory do not depend on the values, so a shape and a quantisation can be tried without a download. Weights
  * are drawn from a small pool of quantised normal blocks (standard deviation 1/sqrt(cols), so that activations stay
- * finite through any number of layers); the vocabulary is a made-up one of the right size with Gemma's control tokens
- * in their places, or copied from another file.
+ * finite through any number of layers), in IQ1, IQ2 and IQ3 from one of random bits with that deviation; the vocabulary
+ * is a made-up one of the right size with Gemma's control tokens in their places, or copied from another file.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef CARAT_MODEL_SYNTH_H

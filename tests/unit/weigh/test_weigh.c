@@ -4,6 +4,7 @@
 #include "../../unit.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -275,6 +276,65 @@ static void engines(void **state)
     as_the_engine_has_it(sight, (carat_options){ .n_threads = 2, .vision = CARAT_VISION_OFF }, false);
 }
 
+static void logits_are_finite(const char *path)
+{
+    enum { N_PROMPT = 40 };
+    carat_engine *e;
+    carat_session *s;
+    carat_err err = { 0 };
+    int32_t ids[N_PROMPT];
+    for (int i = 0; i < N_PROMPT; i++)
+        ids[i] = 300 + 17 * i;
+    if (!carat_engine_open(path, &(carat_options){ .n_threads = 2, .n_ctx = 64 }, &e, &err) ||
+        !carat_session_open(e, 64, &s, &err) || !carat_session_append(s, ids, N_PROMPT, &err))
+        fail_msg("%s", err.msg);
+    const float *logits = carat_session_logits(s);
+    double sum = 0;
+    for (size_t i = 0; i < 2048; i++)
+        sum += fabsf(logits[i]);
+    assert_true(isfinite(sum) && sum > 1);
+    carat_session_close(s);
+    carat_engine_close(e);
+}
+
+/* The codebook types take more memory than the file, and it is counted: a model of random bits in each. */
+static void recoded_types(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *type;
+        unsigned file, packed; /* bytes of 256 weights */
+    } known[] = { { "iq3_s", 110, 134 },  { "iq3_xxs", 98, 134 }, { "iq2_s", 82, 106 }, { "iq2_xs", 74, 106 },
+                  { "iq2_xxs", 66, 102 }, { "iq1_m", 56, 106 },   { "iq1_s", 50, 102 } };
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        const carat_shape thin = { .size = "4b",
+                                   .n_layer = 2,
+                                   .hidden = 256,
+                                   .ffn = 512,
+                                   .n_head = 4,
+                                   .n_kv_head = 2,
+                                   .head_dim = 64,
+                                   .n_vocab = 2048,
+                                   .type = known[i].type };
+        char path[] = "/tmp/carat-codebook-XXXXXX";
+        carat_err err = { 0 };
+        int fd = mkstemp(path);
+        assert_true(fd >= 0);
+        close(fd);
+        if (!carat_synth(&thin, path, NULL, NULL, &err))
+            fail_msg("%s", err.msg);
+        const carat_weigh_query q = { .model = path, .options.n_threads = 2 };
+        carat_weight w = weigh(&q);
+        assert_int_equal(w.ffn_weights, 2 * 3 * 512 * known[i].packed);
+        assert_int_equal(w.attention, 2 * (2 * 256 + 2 * 128) * known[i].packed);
+        assert_int_equal(w.embedding, 2048 * known[i].packed);
+        assert_int_equal(w.tensor_bytes, (3072 + 1536 + 2048) * known[i].file + w.norms);
+        as_the_engine_has_it(path, (carat_options){ .n_threads = 2 }, false);
+        logits_are_finite(path);
+        unlink(path);
+    }
+}
+
 static void more_is_more(void **state)
 {
     (void)state;
@@ -497,6 +557,7 @@ int main(void)
         cmocka_unit_test(described_as_loaded),
         cmocka_unit_test(files),
         cmocka_unit_test(engines),
+        cmocka_unit_test(recoded_types),
         cmocka_unit_test(more_is_more),
         cmocka_unit_test(largest),
         cmocka_unit_test(names),
