@@ -1,14 +1,10 @@
 /* carat logits - the raw numbers of every position, for comparing with other implementations.
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
-#include "base/buf.h"
-#include "base/err.h"
+#include "base/map.h"
 #include "commands.h"
 #include "common.h"
 #include "pictures.h"
@@ -32,33 +28,6 @@ static bool write_row(void *arg, size_t pos, const float *logits, size_t n_vocab
 {
     (void)pos;
     return fwrite(logits, sizeof *logits, n_vocab, arg) == n_vocab;
-}
-
-/* What goes into a file: written beside it and renamed at the end, so that nothing half-written stays. */
-typedef bool writer(void *arg, FILE *f, carat_err *err);
-
-static bool write_beside(const char *path, writer *write, void *arg, carat_err *err)
-{
-    carat_buf tmp;
-    carat_buf_init(&tmp, 1 << 16);
-    carat_buf_fmt(&tmp, "%s.tmp-%ld", path, (long)getpid());
-    FILE *f = tmp.failed ? NULL : fopen(tmp.data, "wbe");
-    bool ok = f != NULL;
-    if (!ok) {
-        carat_fail(err, CARAT_EIO, CARAT_NOWHERE, "%s: %s", path, strerror(errno));
-    } else {
-        ok = write(arg, f, err);
-        if (!ok && ferror(f))
-            carat_fail(err, CARAT_EIO, CARAT_NOWHERE, "%s: %s", path, strerror(errno));
-        if (fclose(f) != 0 && ok)
-            ok = carat_fail(err, CARAT_EIO, CARAT_NOWHERE, "%s: %s", path, strerror(errno));
-        if (ok && rename(tmp.data, path) != 0)
-            ok = carat_fail(err, CARAT_EIO, CARAT_NOWHERE, "%s: %s", path, strerror(errno));
-        if (!ok)
-            remove(tmp.data);
-    }
-    carat_buf_deinit(&tmp);
-    return ok;
 }
 
 typedef struct job {
@@ -97,13 +66,13 @@ static int write_files(carat_engine *e, const carat_prompt *p)
     const carat_model_info *i = carat_engine_info(e);
     carat_prompt_tokens(p, &n);
     if (opt.soft) {
-        if (!write_beside(opt.soft, soft_tokens_to, &j, &err))
+        if (!carat_write_beside(opt.soft, soft_tokens_to, &j, &err))
             return term_error(&err);
         term_note("%s: float32 [%zu, %zu, %zu]", opt.soft, carat_prompt_n_views(p), i->tokens_per_image, i->hidden);
     }
     if (!opt.out)
         return CLI_OK;
-    bool ok = carat_session_open(e, 0, &j.s, &err) && write_beside(opt.out, logits_to, &j, &err);
+    bool ok = carat_session_open(e, 0, &j.s, &err) && carat_write_beside(opt.out, logits_to, &j, &err);
     carat_session_close(j.s);
     if (!ok)
         return err.code == CARAT_ECANCELLED ? CLI_INTERRUPTED : term_error(&err);

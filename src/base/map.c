@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -147,41 +148,51 @@ done:
     return ok;
 }
 
-static bool write_all(int fd, const char *data, size_t len)
+/* Another name for each: two may be writing to one path. */
+static void name_beside(carat_buf *out, const char *path)
 {
-    while (len > 0) {
-        ssize_t n = write(fd, data, len);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return false;
-        data += n;
-        len -= (size_t)n;
-    }
-    return true;
+    static atomic_uint n_written;
+    carat_buf_init(out, 1 << 16);
+    carat_buf_fmt(out, "%s.tmp-%ld-%u", path, (long)getpid(), atomic_fetch_add(&n_written, 1));
 }
 
-bool carat_write_file(const char *path, const void *data, size_t len, carat_err *err)
+bool carat_write_beside(const char *path, carat_file_writer *write, void *arg, carat_err *err)
 {
     carat_buf tmp;
-    carat_buf_init(&tmp, 1 << 16);
-    carat_buf_fmt(&tmp, "%s.tmp-%ld", path, (long)getpid());
+    name_beside(&tmp, path);
     if (tmp.failed) {
         carat_buf_deinit(&tmp);
         return carat_fail(err, CARAT_EARG, CARAT_NOWHERE, "the path is too long");
     }
-    int fd = open(tmp.data, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    bool ok = fd >= 0 && write_all(fd, data, len);
+    FILE *f = fopen(tmp.data, "wbe");
+    bool ok = f && write(arg, f, err);
     int why = errno;
-    if (fd >= 0 && close(fd) != 0 && ok)
-        ok = false, why = errno;
+    bool is_io = !f || ferror(f); /* else what failed was the writer, which has said so */
+    if (f && fclose(f) != 0 && ok)
+        ok = false, is_io = true, why = errno;
     if (ok && rename(tmp.data, path) != 0)
-        ok = false, why = errno;
-    if (!ok) {
-        if (fd >= 0)
-            unlink(tmp.data);
+        ok = false, is_io = true, why = errno;
+    if (!ok && f)
+        unlink(tmp.data);
+    if (!ok && is_io)
         carat_fail(err, CARAT_EIO, CARAT_NOWHERE, "%s: %s", path, strerror(why));
-    }
     carat_buf_deinit(&tmp);
     return ok;
+}
+
+typedef struct span {
+    const void *data;
+    size_t len;
+} span;
+
+static bool write_span(void *arg, FILE *f, carat_err *err)
+{
+    (void)err;
+    const span *s = arg;
+    return fwrite(s->data, 1, s->len, f) == s->len;
+}
+
+bool carat_write_file(const char *path, const void *data, size_t len, carat_err *err)
+{
+    return carat_write_beside(path, write_span, &(span){ data, len }, err);
 }

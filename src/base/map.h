@@ -4,6 +4,8 @@
 #ifndef CARAT_BASE_MAP_H
 #define CARAT_BASE_MAP_H
 
+#include <stdio.h>
+
 #include "base/err.h"
 
 typedef struct carat_map {
@@ -30,7 +32,12 @@ void carat_map_close(carat_map *m); /* accepts a zeroed or half-open map */
  * frees. Works on pipes too. Errors: CARAT_EIO, CARAT_ELIMIT (larger than max), CARAT_ENOMEM. */
 bool carat_read_file(const char *path, size_t max, char **out, size_t *len, carat_err *err);
 
-/* Writes to a temporary file beside path, then renames: path is whole or untouched. Errors: CARAT_EIO. */
+/* A file that is whole or untouched: `write` fills a temporary one beside path, which is then renamed. False from it is
+ * an error of its own, in *err, or that of the stream, which needs no words. Errors also: CARAT_EIO, CARAT_EARG (a path
+ * too long). */
+typedef bool carat_file_writer(void *arg, FILE *f, carat_err *err);
+bool carat_write_beside(const char *path, carat_file_writer *write, void *arg, carat_err *err);
+/* The same for bytes that are there. */
 bool carat_write_file(const char *path, const void *data, size_t len, carat_err *err);
 
 #endif

@@ -3,12 +3,11 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <nettle/sha2.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "base/buf.h"
+#include "base/map.h"
 #include "base/size.h"
 #include "format/le.h"
 #include "kv/file.h"
@@ -161,39 +160,28 @@ static void put_all(writer *w, const carat_kv_still *st, const uint8_t model_has
     w->failed = w->failed || fwrite(sum, 1, sizeof sum, w->file) != sizeof sum;
 }
 
-/* Another name for each: two may be writing to one path. */
-static void name_beside(carat_buf *out, const char *path)
+typedef struct saving {
+    const carat_kv_still *still;
+    const char *path;
+    const uint8_t *model_hash;
+    const void *blob;
+    size_t blob_len;
+} saving;
+
+static bool save_to(void *arg, FILE *f, carat_err *err)
 {
-    static atomic_uint n_written;
-    carat_buf_init(out, 1 << 16);
-    carat_buf_fmt(out, "%s.tmp-%ld-%u", path, (long)getpid(), atomic_fetch_add(&n_written, 1));
+    const saving *s = arg;
+    writer w = { .file = f };
+    put_all(&w, s->still, s->model_hash, s->blob, s->blob_len);
+    if (w.failed || fflush(f) != 0)
+        return false;
+    return fsync(fileno(f)) == 0 || carat_fail(err, CARAT_EIO, CARAT_NOWHERE, "%s: %s", s->path, strerror(errno));
 }
 
 bool carat_kv_still_save(const carat_kv_still *st, const char *path, const uint8_t model_hash[32], const void *blob,
                          size_t blob_len, carat_err *err)
 {
-    carat_buf tmp;
-    name_beside(&tmp, path);
-    if (tmp.failed) {
-        carat_buf_deinit(&tmp);
-        return carat_fail(err, CARAT_EARG, CARAT_NOWHERE, "the path is too long");
-    }
-    writer w = { .file = fopen(tmp.data, "wbe") };
-    if (w.file)
-        put_all(&w, st, model_hash, blob, blob_len);
-    bool ok = w.file && !w.failed && fflush(w.file) == 0 && fsync(fileno(w.file)) == 0;
-    int why = errno;
-    if (w.file && fclose(w.file) != 0 && ok)
-        ok = false, why = errno;
-    if (ok && rename(tmp.data, path) != 0)
-        ok = false, why = errno;
-    if (!ok) {
-        if (w.file)
-            unlink(tmp.data);
-        carat_fail(err, CARAT_EIO, CARAT_NOWHERE, "%s: %s", path, strerror(why));
-    }
-    carat_buf_deinit(&tmp);
-    return ok;
+    return carat_write_beside(path, save_to, &(saving){ st, path, model_hash, blob, blob_len }, err);
 }
 
 bool carat_kv_save(const carat_kv *kv, const char *path, const uint8_t model_hash[32], const void *blob,

@@ -164,6 +164,45 @@ static void maps_refuse_what_is_no_file(void **state)
     rmdir(dir);
 }
 
+static bool half_a_file(void *arg, FILE *f, carat_err *err)
+{
+    (void)arg;
+    return fputs("half", f) < 0 || carat_fail(err, CARAT_EFORMAT, 7, "no more");
+}
+
+/* What cannot be read from is an error of the stream, for which the writer has no words. */
+static bool a_stream_that_fails(void *arg, FILE *f, carat_err *err)
+{
+    (void)arg, (void)err;
+    return fgetc(f) != EOF;
+}
+
+static void a_file_is_whole_or_untouched(void **state)
+{
+    (void)state;
+    carat_err e;
+    char dir[] = "/tmp/carat-test-XXXXXX", path[64], *text;
+    size_t len;
+    assert_non_null(mkdtemp(dir));
+    snprintf(path, sizeof path, "%s/file", dir);
+    assert_true(carat_write_file(path, "whole", 5, &e));
+    assert_false(carat_write_beside(path, half_a_file, NULL, &e));
+    assert_int_equal(e.code, CARAT_EFORMAT);
+    assert_string_equal(e.msg, "no more");
+    assert_false(carat_write_beside(path, a_stream_that_fails, NULL, &e));
+    assert_int_equal(e.code, CARAT_EIO);
+    assert_non_null(strstr(e.msg, path));
+    assert_false(carat_write_beside("/nowhere/at/all", half_a_file, NULL, &e));
+    assert_int_equal(e.code, CARAT_EIO);
+    assert_false(carat_write_file(dir, "a folder", 8, &e));
+    assert_int_equal(e.code, CARAT_EIO);
+    assert_true(carat_read_file(path, 100, &text, &len, &e));
+    assert_string_equal(text, "whole");
+    free(text);
+    unlink(path);
+    assert_int_equal(rmdir(dir), 0); /* nothing else was left */
+}
+
 static void arenas_count_what_they_give(void **state)
 {
     (void)state;
@@ -264,6 +303,7 @@ int main(void)
         cmocka_unit_test(utf8_is_strict),
         cmocka_unit_test(json_says_where),
         cmocka_unit_test(maps_refuse_what_is_no_file),
+        cmocka_unit_test(a_file_is_whole_or_untouched),
         cmocka_unit_test(arenas_count_what_they_give),
         cmocka_unit_test(every_thread_runs_every_job),
         cmocka_unit_test(logs_go_to_the_sink),

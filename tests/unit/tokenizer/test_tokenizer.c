@@ -9,8 +9,8 @@
 
 #include "base/log.h"
 #include "base/utf8.h"
-#include "small.h"
 #include "real_vocab.h"
+#include "small.h"
 
 #define DATA TEST_DATA "/tokenizer/"
 
