@@ -165,9 +165,9 @@ char *batch_reply_line(const batch_reply *r, const batch_ask *a, const char *mod
     json_t *usage = json_pack("{s:I, s:I, s:I, s:{s:I}}", "prompt_tokens", (json_int_t)n_prompt, "completion_tokens",
                               (json_int_t)n_generated, "total_tokens", (json_int_t)(n_prompt + n_generated),
                               "prompt_tokens_details", "cached_tokens", (json_int_t)n_cached);
-    json_t *body = json_pack("{s:o, s:s, s:I, s:s, s:o, s:o}", "id", new_id(a->is_chat ? "chatcmpl-" : "cmpl-"),
+    json_t *body = json_pack("{s:o, s:s, s:I, s:o, s:o, s:o}", "id", new_id(a->is_chat ? "chatcmpl-" : "cmpl-"),
                              "object", a->is_chat ? "chat.completion" : "text_completion", "created",
-                             (json_int_t)time(NULL), "model", model, "choices", choices, "usage", usage);
+                             (json_int_t)time(NULL), "model", cli_json_str(model), "choices", choices, "usage", usage);
     return dump(json_pack("{s:o, s:s, s:{s:i, s:o, s:o}, s:n}", "id", new_id("batch_req_"), "custom_id", a->custom_id,
                           "response", "status_code", 200, "request_id", new_id("req_"), "body", body, "error"));
 }

@@ -4,6 +4,9 @@
  * evaluated is kept, so a turn costs its own tokens only. A base model just continues the text.
  *
  * SPDX-License-Identifier: Apache-2.0 */
+#include <ctype.h>
+#include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,6 +47,7 @@ typedef struct chat {
     cli_pictures attached; /* by /image, for the next message */
     carat_buf answer;
     bool write_failed;
+    int why; /* errno of the write */
 } chat;
 
 static bool on_token(void *arg, const carat_token *t)
@@ -51,6 +55,7 @@ static bool on_token(void *arg, const carat_token *t)
     chat *c = arg;
     carat_buf_add(&c->answer, t->text, t->len);
     c->write_failed = t->len && (fwrite(t->text, 1, t->len, stdout) != t->len || fflush(stdout) != 0);
+    c->why = errno;
     return !c->write_failed;
 }
 
@@ -108,6 +113,8 @@ static bool answer(chat *c)
     for (;;) {
         ok = advance(c, &computed, &err);
         term_progress_end();
+        if (!ok && err.code == CARAT_ECANCELLED && !cli_was_interrupted())
+            continue; /* a Ctrl-C that came when the last answer had just ended */
         if (ok || err.code != CARAT_ECONTEXT || !make_room(c, &err))
             break;
     }
@@ -122,7 +129,9 @@ static bool answer(chat *c)
         .on_token = on_token,
         .arg = c,
     };
-    c->sampling.seed += 1; /* another draw for the next answer */
+    c->sampling.seed += 1;           /* another draw for the next answer */
+    if (ok && cli_was_interrupted()) /* between the two calls */
+        ok = carat_fail(&err, CARAT_ECANCELLED, CARAT_NOWHERE, "interrupted");
     if (ok && g.max_tokens == 0 && opt.n == 0)
         r.finish = CARAT_FINISH_LENGTH;
     else if (ok)
@@ -130,7 +139,9 @@ static bool answer(chat *c)
     bool interrupted = cli_was_interrupted();
     cli_cancel_on_interrupt(NULL);
     if (!ok) {
-        if (err.code != CARAT_ECONTEXT && !(interrupted && err.code == CARAT_ECANCELLED))
+        if (interrupted && err.code == CARAT_ECANCELLED)
+            term_note("\n(interrupted before the answer began: the message is not kept)");
+        else if (err.code != CARAT_ECONTEXT)
             term_error(&err);
         return false;
     }
@@ -145,7 +156,7 @@ static bool answer(chat *c)
                   rate(computed, prompt_s), r.n_generated, rate(r.n_generated, r.seconds),
                   carat_session_n_tokens(c->session), carat_session_n_ctx(c->session),
                   interrupted ? ", interrupted" : "");
-    return !c->write_failed;
+    return true;
 }
 
 static void help(void)
@@ -182,18 +193,22 @@ static void set(chat *c, const char *text)
     }
     double v = strtod(text + at, &end);
     carat_sampling s = c->sampling;
+    bool is_whole = v == floor(v);
     if (*end || end == text + at)
         puts("  the value is no number");
     else if (strcmp(name, "temp") == 0)
         s.temperature = (float)v;
-    else if (strcmp(name, "top-k") == 0)
-        s.top_k = v >= 0 && v < 1e9 ? (int)v : -1;
+    else if (strcmp(name, "top-k") == 0 && is_whole && v >= 0 && v <= 1 << 30)
+        s.top_k = (int)v;
     else if (strcmp(name, "top-p") == 0)
         s.top_p = (float)v;
     else if (strcmp(name, "min-p") == 0)
         s.min_p = (float)v;
-    else if (strcmp(name, "seed") == 0 && v >= 0 && v < 9e15)
+    else if (strcmp(name, "seed") == 0 && is_whole && v >= 0 && v <= 9e15)
         s.seed = (uint64_t)v;
+    else if (strcmp(name, "top-k") == 0 || strcmp(name, "seed") == 0)
+        printf("  %s is %s, expected a whole number of 0 to %s\n", name, text + at,
+               *name == 's' ? "9e15" : "1073741824");
     else
         printf("  unknown setting '%s': temp, top-k, top-p, min-p or seed\n", name);
     carat_err err;
@@ -209,36 +224,56 @@ static void clear(chat *c)
     cli_pictures_free(&c->attached);
 }
 
+/* The answer there is stays until there is another. */
 static void retry(chat *c)
 {
     if (c->turns.n < 2) {
         puts("  nothing to answer again");
         return;
     }
-    turns_drop(&c->turns, c->turns.n - 1, 1);
-    answer(c);
+    turn before = turns_pop(&c->turns);
+    if (answer(c))
+        turn_deinit(&before);
+    else
+        turns_put_back(&c->turns, before);
 }
 
 static void undo(chat *c)
 {
-    size_t n = c->turns.n < 2 ? c->turns.n : 2;
+    /* The last message has no answer where the conversation was full. */
+    size_t n = c->turns.n && strcmp(c->turns.v[c->turns.n - 1].role, "user") == 0 ? 1 : 2;
+    n = n < c->turns.n ? n : c->turns.n;
     turns_drop(&c->turns, c->turns.n - n, n);
+    term_note(n ? "(the last exchange is taken back, %zu messages are left)" : "(nothing to take back)", c->turns.n);
 }
 
-static void save(chat *c, const char *path)
+static bool save(chat *c, const char *path)
 {
     carat_err err;
     char *note = NULL;
-    if (!*path)
-        path = opt.session ? opt.session : "";
-    if (!*path)
-        puts("  /save FILE");
-    else if (turns_to_note(&c->turns, c->system, &note, &err) &&
-             carat_session_save(c->session, path, note, strlen(note), &err))
+    bool ok = turns_to_note(&c->turns, c->system, &note, &err) &&
+              carat_session_save(c->session, path, note, strlen(note), &err);
+    if (ok)
         term_note("%s: %zu messages, %zu tokens", path, c->turns.n, carat_session_n_tokens(c->session));
     else
         term_error(&err);
     free(note);
+    return ok;
+}
+
+/* Can the conversation be written in the end? Nobody should learn it then. */
+static bool check_folder(const char *path)
+{
+    carat_err err;
+    const char *slash = strrchr(path, '/');
+    char *folder = slash ? strndup(path, (size_t)(slash - path) + 1) : strdup(".");
+    bool ok = folder && access(folder, W_OK | X_OK) == 0;
+    if (!ok) {
+        carat_fail(&err, CARAT_EIO, CARAT_NOWHERE, "--session %s: it could not be written: %s", path, strerror(errno));
+        term_error(&err);
+    }
+    free(folder);
+    return ok;
 }
 
 /* The saved conversation, if there is one. False after a message. */
@@ -247,7 +282,7 @@ static bool restore(chat *c)
     carat_err err;
     char *note = NULL;
     size_t len;
-    if (!opt.session || access(opt.session, F_OK) != 0)
+    if (access(opt.session, F_OK) != 0 && errno == ENOENT)
         return true;
     bool ok = carat_session_restore(c->session, opt.session, &note, &len, &err) &&
               turns_from_note(&c->turns, note, &c->system, &err);
@@ -281,33 +316,74 @@ static void attach(chat *c, const char *path)
     }
 }
 
-/* A line that begins with a slash. Returns false to leave. */
-static bool command(chat *c, const char *line)
+static void set_system(chat *c, const char *text)
 {
+    free(c->system);
+    c->system = *text ? strdup(text) : NULL;
+    clear(c);
+    if (*text && !c->system)
+        puts("  no memory for the system text");
+    else
+        term_note(*text ? "(a new conversation, with this system text)" : "(a new conversation, without system text)");
+}
+
+typedef enum verb { HELP, CLEAR, RETRY, UNDO, SYSTEM, SET, IMAGE, SAVE, SHOW, BYE, UNKNOWN } verb;
+
+/* The command that begins with these n letters; they may be the beginning of one only: "/s" could save the conversation
+ * or throw it away. */
+static verb find_verb(const char *line, size_t n)
+{
+    static const struct {
+        const char *name;
+        verb verb;
+    } names[] = {
+        { "/help", HELP },     { "/clear", CLEAR }, { "/retry", RETRY }, { "/undo", UNDO },
+        { "/system", SYSTEM }, { "/set", SET },     { "/image", IMAGE }, { "/save", SAVE },
+        { "/show", SHOW },     { "/bye", BYE },     { "/quit", BYE },    { "/exit", BYE },
+    };
+    verb found = UNKNOWN;
+    size_t n_found = 0;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strncmp(line, names[i].name, n) == 0) {
+            if (!names[i].name[n])
+                return names[i].verb;
+            found = names[i].verb;
+            n_found++;
+        }
+    return n_found == 1 ? found : UNKNOWN;
+}
+
+/* A line that begins with a slash; it loses the white space at its end. Returns false to leave. */
+static bool command(chat *c, char *line)
+{
+    for (size_t end = strlen(line); end && isspace((unsigned char)line[end - 1]);)
+        line[--end] = '\0'; /* completion leaves some behind a file's name */
     size_t n = strcspn(line, " ");
-    const char *rest = line + n + (line[n] == ' ');
-    if (strncmp(line, "/bye", n) == 0 || strncmp(line, "/quit", n) == 0 || strncmp(line, "/exit", n) == 0)
-        return n < 2;
-    if (strncmp(line, "/clear", n) == 0) {
+    const char *rest = line + n + strspn(line + n, " ");
+    verb v = find_verb(line, n);
+    if (v == BYE)
+        return false;
+    if (v == CLEAR) {
         clear(c);
-    } else if (strncmp(line, "/retry", n) == 0) {
+        term_note("(the conversation is forgotten)");
+    } else if (v == RETRY) {
         retry(c);
-    } else if (strncmp(line, "/undo", n) == 0) {
+    } else if (v == UNDO) {
         undo(c);
-    } else if (strncmp(line, "/image", n) == 0) {
+    } else if (v == IMAGE) {
         attach(c, rest);
-    } else if (strncmp(line, "/system", n) == 0) {
-        free(c->system);
-        c->system = *rest ? strdup(rest) : NULL;
-        clear(c);
-    } else if (strncmp(line, "/save", n) == 0) {
-        save(c, rest);
-    } else if (strncmp(line, "/set", n) == 0) {
+    } else if (v == SYSTEM) {
+        set_system(c, rest);
+    } else if (v == SAVE && !*rest && !opt.session) {
+        puts("  /save FILE");
+    } else if (v == SAVE) {
+        save(c, *rest ? rest : opt.session);
+    } else if (v == SET) {
         set(c, rest);
-    } else if (strncmp(line, "/show", n) == 0) {
+    } else if (v == SHOW) {
         show(c);
     } else {
-        if (strncmp(line, "/help", n) != 0)
+        if (v == UNKNOWN)
             printf("  unknown command %.*s\n", (int)n, line);
         help();
     }
@@ -362,6 +438,8 @@ static int run(int argc, char **argv)
     const char *path = cli_model_path(&args);
     if (!path || args.n)
         return cli_usage(&cli_chat, "expected one model");
+    if (opt.session && !check_folder(opt.session))
+        return CLI_FAILED;
     term_init(cli_model_values.quiet);
     carat_err err;
     int code = CLI_OK;
@@ -375,16 +453,21 @@ static int run(int argc, char **argv)
     }
     carat_session_on_progress(c.session, cli_prompt_progress, NULL);
     c.is_base = !carat_engine_info(c.engine)->is_instruction_tuned;
-    if (!restore(&c)) {
+    if (opt.session && !restore(&c)) {
         code = CLI_FAILED;
         goto done;
     }
+    cli_ignore_interrupts();
     line_open();
     greet(&c);
     talk(&c);
     line_close();
-    if (opt.session && c.turns.n)
-        save(&c, opt.session);
+    if (opt.session && c.turns.n && !save(&c, opt.session))
+        code = CLI_FAILED;
+    if (c.write_failed) {
+        carat_fail(&err, CARAT_EIO, CARAT_NOWHERE, "cannot write the answer: %s", strerror(c.why));
+        code = c.why == EPIPE ? CLI_FAILED : term_error(&err);
+    }
 done:
     clear(&c);
     free(c.system);

@@ -248,11 +248,22 @@ static void on_interrupt(int sig)
     carat_session_cancel(s);
 }
 
+static bool is_conversation;
+
+void cli_ignore_interrupts(void)
+{
+    is_conversation = true;
+    signal(SIGINT, SIG_IGN);
+}
+
 void cli_cancel_on_interrupt(carat_session *s)
 {
     running = s;
     interrupts = 0;
-    struct sigaction a = { .sa_handler = s ? on_interrupt : SIG_DFL };
+    struct sigaction a = { .sa_handler = s                 ? on_interrupt
+                                         : is_conversation ? SIG_IGN
+                                                           : SIG_DFL,
+                           .sa_flags = SA_RESTART }; /* a write that waits is no failed write */
     sigemptyset(&a.sa_mask);
     sigaction(SIGINT, &a, NULL);
 }
@@ -278,17 +289,19 @@ double cli_median(double *v, size_t n)
 
 bool cli_read_text(const char *path, char **text, size_t *len, carat_err *err)
 {
-    return carat_read_file(strcmp(path, "-") == 0 ? "/dev/stdin" : path, MAX_TEXT, text, len, err);
+    /* Not "/dev/stdin": that cannot be opened where stdin is a socket, as Node.js gives it to its children. */
+    return strcmp(path, "-") == 0 ? carat_read_fd(0, "stdin", MAX_TEXT, text, len, err)
+                                  : carat_read_file(path, MAX_TEXT, text, len, err);
 }
 
-bool cli_parse_ids(const char *text, int32_t **ids, size_t *n, carat_err *err)
+bool cli_parse_ids(const char *text, size_t len, int32_t **ids, size_t *n, carat_err *err)
 {
-    size_t cap = strlen(text) / 2 + 1;
+    size_t cap = len / 2 + 1;
     *n = 0;
     *ids = malloc(cap * sizeof **ids);
     if (!*ids)
         return carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for the token ids");
-    for (const char *p = text; *p;) {
+    for (const char *p = text; p < text + len;) {
         if (isspace((unsigned char)*p) || *p == ',' || *p == '[' || *p == ']') {
             p++;
             continue;

@@ -87,6 +87,8 @@ bool cli_sampling(const cli_command *cmd, carat_sampling *out);
 
 /* A text with U+FFFD for what is no whole character. NULL: no memory. */
 json_t *cli_json_text(const char *text, size_t len);
+/* The same of a C string: names of files are any bytes. */
+json_t *cli_json_str(const char *text);
 /* A token's entry as the OpenAI protocol has it: its text, and the true bytes. */
 json_t *cli_token_entry(const carat_tokenizer *tok, int32_t id, float logprob);
 
@@ -94,15 +96,20 @@ json_t *cli_token_entry(const carat_tokenizer *tok, int32_t id, float logprob);
 
 /* Ctrl-C cancels this session's work (NULL: the default again). A second one ends the program. */
 void cli_cancel_on_interrupt(carat_session *s);
+/* From now on Ctrl-C does nothing while nothing is to be cancelled: one that comes just after the answer it was meant
+ * for, or while a file is written, must not end a conversation. */
+void cli_ignore_interrupts(void);
 bool cli_was_interrupted(void);
 
 /* ---- timing and files ---- */
 
 double cli_median(double *v, size_t n); /* sorts v */
-/* Reads all of a stream ("-" and pipes) or file, at most 256 MiB; the caller frees it. */
+/* Reads all of a stream ("-" is stdin from where it stands, of any kind) or file, at most 256 MiB; the caller frees it.
+ */
 bool cli_read_text(const char *path, char **text, size_t *len, carat_err *err);
 
-/* "1,2 3\n" -> ids; the caller frees them. False with a message naming the place. */
-bool cli_parse_ids(const char *text, int32_t **ids, size_t *n, carat_err *err);
+/* "1,2 3\n" -> ids; text has a NUL behind its len bytes; the caller frees the ids. False with a message naming the
+ * place. */
+bool cli_parse_ids(const char *text, size_t len, int32_t **ids, size_t *n, carat_err *err);
 
 #endif

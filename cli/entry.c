@@ -1,6 +1,8 @@
 /* Texts and tokens as JSON, where bytes need not be whole characters.
  *
  * SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
 #include "base/buf.h"
 #include "base/utf8.h"
 #include "common.h"
@@ -19,6 +21,11 @@ json_t *cli_json_text(const char *text, size_t len)
     json_t *v = shown.failed ? NULL : json_stringn(shown.data, shown.len);
     carat_buf_deinit(&shown);
     return v;
+}
+
+json_t *cli_json_str(const char *text)
+{
+    return cli_json_text(text, strlen(text));
 }
 
 json_t *cli_token_entry(const carat_tokenizer *tok, int32_t id, float logprob)

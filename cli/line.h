@@ -10,7 +10,7 @@ void line_open(void);  /* loads the history ($XDG_STATE_HOME/carat/history or ~/
 void line_close(void); /* saves it */
 
 /* A message, without its newline; the caller frees it; NULL at the end of input. With `multi`, a line that begins with
- * """ opens a message that runs to the next """. An interrupted line (Ctrl-C) gives an empty message. */
+ * """ opens a message that runs to the next """. Ctrl-C gives up the whole message: it is empty. */
 char *line_read(const char *prompt, bool multi);
 
 #endif

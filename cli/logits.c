@@ -129,7 +129,7 @@ static int run(int argc, char **argv)
     carat_prompt *p = NULL;
     bool has_ids = opt.ids || opt.ids_file;
     if ((opt.ids_file && !cli_read_text(opt.ids_file, &text, &len, &err)) ||
-        (has_ids && !cli_parse_ids(text ? text : opt.ids, &ids, &n, &err)) ||
+        (has_ids && !cli_parse_ids(text ? text : opt.ids, text ? len : strlen(opt.ids), &ids, &n, &err)) ||
         !cli_pictures_load(&cli_image_paths, &pictures, &err)) {
         code = term_error(&err);
         goto done;

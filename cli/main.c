@@ -1,10 +1,14 @@
 /* carat - Gemma 3 at the terminal.
  *
  * SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <fcntl.h>
 #include <locale.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "carat.h"
 #include "commands.h"
@@ -22,10 +26,38 @@ const cli_command *cli_find_command(const char *name)
     return NULL;
 }
 
-int main(int argc, char **argv)
+/* A closed stdin, stdout or stderr must not become the next file that is opened, the model or an output. What stands in
+ * its place cannot be used the way it would be, so that using it stays an error. */
+static void keep_standard_files(void)
+{
+    for (int fd = 0; fd < 3; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY) != fd)
+            _exit(CLI_FAILED);
+}
+
+/* Text is UTF-8 here, also where nobody has said so: in the C locale, which is what a container has, libedit would drop
+ * every other letter. */
+static void set_locale(void)
 {
     setlocale(LC_CTYPE, "");
-    signal(SIGPIPE, SIG_IGN); /* a closed pipe is a write error, met where it is written */
+    if (MB_CUR_MAX == 1 && strcmp(setlocale(LC_CTYPE, NULL), "C") == 0)
+        setlocale(LC_CTYPE, "C.UTF-8");
+}
+
+/* What stdout still holds must arrive: a full disk is an error. A reader that has gone (`| head`) knows it already. */
+static int finish(int code)
+{
+    errno = 0; /* stays so where the failure was earlier */
+    bool ok = fflush(stdout) == 0 && !ferror(stdout);
+    if (ok || code != CLI_OK)
+        return code;
+    if (errno != EPIPE)
+        fprintf(stderr, "carat: cannot write the output%s%s\n", errno ? ": " : "", errno ? strerror(errno) : "");
+    return CLI_FAILED;
+}
+
+static int dispatch(int argc, char **argv)
+{
     const char *name = argc > 1 ? argv[1] : "";
     const cli_command *cmd = cli_find_command(name);
     if (cmd)
@@ -42,4 +74,12 @@ int main(int argc, char **argv)
         fprintf(stderr, "carat: unknown command '%s'\n\n", name);
     cli_print_overview(stderr);
     return CLI_USAGE;
+}
+
+int main(int argc, char **argv)
+{
+    keep_standard_files();
+    set_locale();
+    signal(SIGPIPE, SIG_IGN); /* a closed pipe is a write error, met where it is written */
+    return finish(dispatch(argc, argv));
 }

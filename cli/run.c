@@ -55,6 +55,7 @@ typedef struct answer {
     const carat_tokenizer *tok;
     carat_buf text;
     bool is_streaming, write_failed, ends_in_newline;
+    int why; /* errno of the write */
 } answer;
 
 static bool on_token(void *arg, const carat_token *t)
@@ -75,6 +76,7 @@ static bool on_token(void *arg, const carat_token *t)
     if (t->len) {
         a->ends_in_newline = t->text[t->len - 1] == '\n';
         a->write_failed = fwrite(t->text, 1, t->len, stdout) != t->len || fflush(stdout) != 0;
+        a->why = errno;
     }
     return !a->write_failed; /* nobody reads any more: stop */
 }
@@ -163,9 +165,10 @@ static bool print_json(const answer *a, const carat_engine *e, const carat_promp
 {
     size_t n;
     const int32_t *ids = carat_prompt_tokens(p, &n);
-    json_t *o = json_pack("{s:s, s:o, s:O, s:s%, s:s, s:I}", "model", carat_engine_info(e)->path, "prompt_tokens",
-                          ids_json(ids, n), "tokens", a->tokens, "text", a->text.data ? a->text.data : "", a->text.len,
-                          "finish_reason", carat_finish_name(r->finish), "seed", (json_int_t)seed);
+    json_t *o =
+        json_pack("{s:o, s:o, s:O, s:s%, s:s, s:I}", "model", cli_json_str(carat_engine_info(e)->path), "prompt_tokens",
+                  ids_json(ids, n), "tokens", a->tokens, "text", a->text.data ? a->text.data : "", a->text.len,
+                  "finish_reason", carat_finish_name(r->finish), "seed", (json_int_t)seed);
     if (!o)
         return false;
     if (r->stop_id >= 0)
@@ -214,7 +217,9 @@ static int answer_prompt(carat_engine *e, carat_session *s, const carat_prompt *
     bool ok = carat_session_append_prompt(s, p, NULL, NULL, &err);
     term_progress_end();
     double prompt_s = carat_now() - start;
-    if (ok && opt.n != 0)
+    if (ok && cli_was_interrupted()) /* between the two calls */
+        r.finish = CARAT_FINISH_CANCELLED;
+    else if (ok && opt.n != 0)
         ok = carat_session_generate(s, &g, &r, &err);
     bool interrupted = cli_was_interrupted();
     cli_cancel_on_interrupt(NULL);
@@ -224,13 +229,15 @@ static int answer_prompt(carat_engine *e, carat_session *s, const carat_prompt *
         code = term_error(&err);
     else if (interrupted)
         code = CLI_INTERRUPTED;
-    if (opt.json && ok && !print_json(&a, e, p, &r, prompt_s, sampling->seed))
+    if (opt.json && ok && !print_json(&a, e, p, &r, prompt_s, sampling->seed)) {
         a.write_failed = true;
+        a.why = errno;
+    }
     if (!opt.json && isatty(1) && !a.ends_in_newline)
         putchar('\n');
     if (a.write_failed && code == CLI_OK) {
-        carat_fail(&err, CARAT_EIO, CARAT_NOWHERE, "cannot write the answer: %s", strerror(errno));
-        code = term_error(&err);
+        carat_fail(&err, CARAT_EIO, CARAT_NOWHERE, "cannot write the answer: %s", strerror(a.why));
+        code = a.why == EPIPE ? CLI_FAILED : term_error(&err); /* a reader that has gone knows it: | head */
     }
     if (ok && isatty(2) && !opt.json)
         term_note("%zu prompt tokens at %.1f tokens/s, %zu generated at %.1f tokens/s, %d threads, %s (%s)", n,

@@ -1,6 +1,7 @@
 /* carat tokenize, carat detokenize - text to ids and back.
  *
  * SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -149,7 +150,7 @@ static int each_line(const carat_tokenizer *t, line_fn *fn)
     FILE *f = opt.file && strcmp(opt.file, "-") != 0 ? fopen(opt.file, "re") : stdin;
     carat_err err;
     if (!f) {
-        carat_fail(&err, CARAT_EIO, CARAT_NOWHERE, "%s: cannot be opened", opt.file);
+        carat_fail(&err, CARAT_EIO, CARAT_NOWHERE, "%s: %s", opt.file, strerror(errno));
         return term_error(&err);
     }
     char *line = NULL;
@@ -161,6 +162,10 @@ static int each_line(const carat_tokenizer *t, line_fn *fn)
             carat_fail_in(&err, "line %zu", number);
             code = term_error(&err);
         }
+    }
+    if (code == CLI_OK && !feof(f)) { /* a folder, a disk that cannot be read, no memory for a line */
+        carat_fail(&err, CARAT_EIO, CARAT_NOWHERE, "%s: %s", f == stdin ? "stdin" : opt.file, strerror(errno));
+        code = term_error(&err);
     }
     free(line);
     if (f != stdin)
@@ -214,6 +219,21 @@ static bool get_text(const cli_list *args, const char *given, char **owned, cons
     return ok;
 }
 
+/* One text, from one place. */
+static bool check_input(const cli_command *cmd, const cli_list *args)
+{
+    if (opt.jsonl ? args->n || opt.text || opt.pieces || opt.json : opt.pieces && opt.json)
+        cli_usage(cmd, opt.jsonl ? "--jsonl takes lines from -f FILE or stdin, no text, and no other form of output"
+                                 : "--pieces and --json together: one form of output, please");
+    else if (args->n > 1)
+        cli_usage(cmd, "unexpected argument '%s': quotes make one of several", args->v[1]);
+    else if (args->n + (opt.text != NULL) + (opt.file != NULL) > 1)
+        cli_usage(cmd, "more than one text: an argument, -p or -f, please");
+    else
+        return true;
+    return false;
+}
+
 static bool open_tokenizer(const cli_command *cmd, cli_list *args, carat_tokenizer **t, int *code)
 {
     const char *path = cli_model_path(args);
@@ -221,20 +241,15 @@ static bool open_tokenizer(const cli_command *cmd, cli_list *args, carat_tokeniz
         *code = cli_usage(cmd, "which model or tokenizer file?");
         return false;
     }
+    if (!check_input(cmd, args)) {
+        *code = CLI_USAGE;
+        return false;
+    }
     carat_err err;
     if (carat_tokenizer_open(path, t, &err))
         return true;
     *code = term_error(&err);
     return false;
-}
-
-static int finish_output(int code)
-{
-    if (fflush(stdout) == 0 && !ferror(stdout))
-        return code;
-    carat_err err;
-    carat_fail(&err, CARAT_EIO, CARAT_NOWHERE, "cannot write the output");
-    return term_error(&err);
 }
 
 static int run_tokenize(int argc, char **argv)
@@ -248,7 +263,7 @@ static int run_tokenize(int argc, char **argv)
     if (opt.jsonl) {
         code = each_line(t, tokenize_line);
         carat_tokenizer_close(t);
-        return finish_output(code);
+        return code;
     }
     carat_err err;
     char *owned = NULL;
@@ -266,7 +281,7 @@ static int run_tokenize(int argc, char **argv)
     carat_free(ids);
     free(owned);
     carat_tokenizer_close(t);
-    return finish_output(code);
+    return code;
 }
 
 static int run_detokenize(int argc, char **argv)
@@ -280,7 +295,7 @@ static int run_detokenize(int argc, char **argv)
     if (opt.jsonl) {
         code = each_line(t, detokenize_line);
         carat_tokenizer_close(t);
-        return finish_output(code);
+        return code;
     }
     carat_err err;
     char *owned = NULL, *out = NULL;
@@ -288,7 +303,7 @@ static int run_detokenize(int argc, char **argv)
     int32_t *ids = NULL;
     size_t len, n;
     code = CLI_OK;
-    if (!get_text(&args, NULL, &owned, &list, &len, &err) || !cli_parse_ids(list, &ids, &n, &err) ||
+    if (!get_text(&args, NULL, &owned, &list, &len, &err) || !cli_parse_ids(list, len, &ids, &n, &err) ||
         !carat_decode(t, ids, n, opt.show_control, &out, &len, &err))
         code = term_error(&err);
     else
@@ -299,7 +314,7 @@ static int run_detokenize(int argc, char **argv)
     free(ids);
     free(owned);
     carat_tokenizer_close(t);
-    return finish_output(code);
+    return code;
 }
 
 const cli_command cli_tokenize = {

@@ -7,13 +7,14 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "common.h"
 
 static bool no_memory(carat_err *err)
 {
     return carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for the conversation");
 }
 
-static void turn_deinit(turn *t)
+void turn_deinit(turn *t)
 {
     free(t->text);
     free(t->content);
@@ -27,6 +28,16 @@ void turns_drop(turns *t, size_t from, size_t n)
         turn_deinit(&t->v[i]);
     memmove(t->v + from, t->v + from + n, (t->n - from - n) * sizeof *t->v);
     t->n -= n;
+}
+
+turn turns_pop(turns *t)
+{
+    return t->v[--t->n];
+}
+
+void turns_put_back(turns *t, turn last)
+{
+    t->v[t->n++] = last;
 }
 
 /* ---- files named in a message ---- */
@@ -201,15 +212,16 @@ static json_t *content_json(const turn *t)
         for (size_t k = 0; k < t->pictures.n; k++)
             if (t->pictures.v[k] == t->content[i].picture && t->pictures.paths[k])
                 path = t->pictures.paths[k];
-        json_array_append_new(a, t->content[i].text ? json_pack("{s:s}", "text", t->content[i].text)
-                                                    : json_pack("{s:s}", "picture", path));
+        json_array_append_new(a, t->content[i].text ? json_pack("{s:o}", "text", cli_json_str(t->content[i].text))
+                                                    : json_pack("{s:o}", "picture", cli_json_str(path)));
     }
     return a;
 }
 
 bool turns_to_note(const turns *t, const char *system, char **note, carat_err *err)
 {
-    json_t *list = json_array(), *o = json_pack("{s:s?, s:o}", "system", system, "turns", list);
+    json_t *list = json_array();
+    json_t *o = json_pack("{s:o, s:o}", "system", system ? cli_json_str(system) : json_null(), "turns", list);
     for (size_t i = 0; i < t->n; i++)
         json_array_append_new(list, json_pack("{s:s, s:b, s:o}", "role", t->v[i].role, "inline", (int)t->v[i].is_inline,
                                               "content", content_json(&t->v[i])));

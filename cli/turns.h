@@ -32,6 +32,10 @@ bool turns_add(turns *t, const char *role, const char *text, cli_pictures *attac
 /* Does a line begin with the name of a picture file that exists? Then it is a message though it begins with a slash. */
 bool turns_begins_with_picture(const char *line);
 void turns_drop(turns *t, size_t from, size_t n);
+/* Takes the last turn off, the caller's: to be put back or freed. There is one. */
+turn turns_pop(turns *t);
+void turns_put_back(turns *t, turn last);
+void turn_deinit(turn *t);
 
 /* The conversation as a prompt: with the template, or (is_base) as one text. system may be NULL. fit as in
  * carat_prompt_options. */

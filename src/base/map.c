@@ -108,13 +108,10 @@ void carat_map_close(carat_map *m)
     *m = (carat_map){ .fd = -1 };
 }
 
-bool carat_read_file(const char *path, size_t max, char **out, size_t *len, carat_err *err)
+bool carat_read_fd(int fd, const char *name, size_t max, char **out, size_t *len, carat_err *err)
 {
     *out = NULL;
     *len = 0;
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-    if (fd < 0)
-        return carat_fail(err, CARAT_EIO, CARAT_NOWHERE, "%s: %s", path, strerror(errno));
     bool ok = false;
     carat_buf b;
     carat_buf_init(&b, max);
@@ -124,16 +121,16 @@ bool carat_read_file(const char *path, size_t max, char **out, size_t *len, cara
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0) {
-            carat_fail(err, CARAT_EIO, b.len, "%s: %s", path, strerror(errno));
+            carat_fail(err, CARAT_EIO, b.len, "%s: %s", name, strerror(errno));
             goto done;
         }
         if (n == 0)
             break;
         if (!carat_buf_add(&b, chunk, (size_t)n)) {
             if (b.len + (size_t)n > max)
-                carat_fail(err, CARAT_ELIMIT, b.len, "%s: larger than %zu bytes, the limit here", path, max);
+                carat_fail(err, CARAT_ELIMIT, b.len, "%s: larger than %zu bytes, the limit here", name, max);
             else
-                carat_fail(err, CARAT_ENOMEM, b.len, "%s: no memory for its text", path);
+                carat_fail(err, CARAT_ENOMEM, b.len, "%s: no memory for its text", name);
             goto done;
         }
     }
@@ -141,9 +138,20 @@ bool carat_read_file(const char *path, size_t max, char **out, size_t *len, cara
     *out = carat_buf_take(&b);
     ok = *out != NULL;
     if (!ok)
-        carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "%s: no memory for its text", path);
+        carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "%s: no memory for its text", name);
 done:
     carat_buf_deinit(&b);
+    return ok;
+}
+
+bool carat_read_file(const char *path, size_t max, char **out, size_t *len, carat_err *err)
+{
+    *out = NULL;
+    *len = 0;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    if (fd < 0)
+        return carat_fail(err, CARAT_EIO, CARAT_NOWHERE, "%s: %s", path, strerror(errno));
+    bool ok = carat_read_fd(fd, path, max, out, len, err);
     close(fd);
     return ok;
 }

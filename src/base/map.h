@@ -31,6 +31,8 @@ void carat_map_close(carat_map *m); /* accepts a zeroed or half-open map */
 /* Reads a whole small file (a JSON, a prompt) of at most max bytes into a malloc'd NUL-terminated buffer the caller
  * frees. Works on pipes too. Errors: CARAT_EIO, CARAT_ELIMIT (larger than max), CARAT_ENOMEM. */
 bool carat_read_file(const char *path, size_t max, char **out, size_t *len, carat_err *err);
+/* The same from an open file of any kind, from where it stands; name is for messages. */
+bool carat_read_fd(int fd, const char *name, size_t max, char **out, size_t *len, carat_err *err);
 
 /* A file that is whole or untouched: `write` fills a temporary one beside path, which is then renamed. False from it is
  * an error of its own, in *err, or that of the stream, which needs no words. Errors also: CARAT_EIO, CARAT_EARG (a path

@@ -1,0 +1,236 @@
+"""carat chat at a terminal: keys, signals, commands. Usage: test_terminal.py CARAT DATA
+
+SPDX-License-Identifier: Apache-2.0
+"""
+import json
+import os
+import pty
+import re
+import select
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+CARAT, DATA = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2])
+TINY = DATA + "/models/tiny-text"
+ESCAPES = re.compile(rb"\x1b\[[0-9;?]*[A-Za-z]")
+
+
+class Terminal:
+    """The program behind a pseudo-terminal."""
+
+    def __init__(self, state, *args, locale="C.UTF-8", job_control=False):
+        env = dict(os.environ, TERM="xterm", XDG_STATE_HOME=state, HOME=state, LC_ALL=locale)
+        self.pid, self.fd = pty.fork()
+        if self.pid == 0:
+            chat = [CARAT, "chat", TINY, "-t", "1", *args]
+            if job_control:  # a stopped program needs a shell that waits for it
+                chat = ["/bin/sh", "-mc", '"$@"; echo STOPPED; fg >/dev/null', "sh", *chat]
+            os.execve(chat[0], chat, env)
+        self.seen = b""
+        self.status = None
+
+    def read(self, seconds):
+        """More of what it shows; False when nothing more will come."""
+        if not select.select([self.fd], [], [], seconds)[0]:
+            return True
+        try:
+            data = os.read(self.fd, 1 << 16)
+        except OSError:  # the other side is closed
+            data = b""
+        self.seen += ESCAPES.sub(b"", data)
+        return bool(data)
+
+    def until(self, end, seconds=20):
+        """What it has shown since the last call, up to where it ends with `end`."""
+        deadline = time.monotonic() + seconds
+        while not self.seen.endswith(end) and time.monotonic() < deadline and self.read(0.1):
+            pass
+        seen, self.seen = self.seen, b""
+        if not seen.endswith(end):
+            raise AssertionError("%r did not come, but %r" % (end, seen[-2000:]))
+        return seen.decode(errors="replace")
+
+    def upto(self, text, seconds=20):
+        """Waits for a text and drops what was shown until then."""
+        deadline = time.monotonic() + seconds
+        while text not in self.seen and time.monotonic() < deadline and self.read(0.1):
+            pass
+        before, found, self.seen = self.seen.partition(text)
+        if not found:
+            raise AssertionError("%r did not come, but %r" % (text, before[-2000:]))
+
+    def type(self, keys):
+        os.write(self.fd, keys.encode() if isinstance(keys, str) else keys)
+
+    def interrupt(self):
+        """Ctrl-C at the prompt; again where it comes before the line editor listens, when it means nothing."""
+        for _ in range(20):
+            self.type("\x03")
+            try:
+                return self.until(b">>> ", 1)
+            except AssertionError:
+                pass
+        raise AssertionError("Ctrl-C is not heard")
+
+    def leave(self, keys="\x04", seconds=20):
+        """Types the keys and returns the exit code."""
+        self.type(keys)
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline and self.read(0.1):
+            pass
+        return self.end()
+
+    def end(self):
+        if self.status is None:
+            for _ in range(200):
+                pid, status = os.waitpid(self.pid, os.WNOHANG)
+                if pid:
+                    break
+                time.sleep(0.05)
+            else:
+                os.kill(self.pid, signal.SIGKILL)
+                _, status = os.waitpid(self.pid, 0)
+            self.status = os.waitstatus_to_exitcode(status)
+            os.close(self.fd)
+        return self.status
+
+
+class Case(unittest.TestCase):
+    def setUp(self):
+        tmp = tempfile.TemporaryDirectory()
+        self.addCleanup(tmp.cleanup)
+        self.tmp = tmp.name
+
+    def chat(self, *args, **kw):
+        t = Terminal(self.tmp, *args, **kw)
+        self.addCleanup(t.end)
+        t.until(b">>> ")
+        return t
+
+    def note(self, path):
+        """The messages of a saved session."""
+        with open(path, "rb") as f:
+            data = f.read()
+        start = data.index(b'{"system"')
+        note = json.JSONDecoder().raw_decode(data[start:].decode("latin-1"))[0]
+        return [("".join(p.get("text", "") for p in t["content"])).encode("latin-1").decode() for t in note["turns"]]
+
+
+class Keys(Case):
+    def test_interrupts_at_the_prompt_give_up_the_line_and_nothing_else(self):
+        """Thirty times, with lines between: jumping out of the line editor used to end in a crash."""
+        t = self.chat("-n", "2")
+        for i in range(30):
+            t.type(["", "abc", '"""x\r'][i % 3])
+            if i % 3 == 2:
+                t.until(b"... ")
+            self.assertIn("Ctrl-D or /bye leaves", t.interrupt())
+            t.type("hello\r")
+            self.assertIn("2 generated", t.until(b">>> "))
+        self.assertEqual(t.leave(), 0)
+
+    def test_an_interrupt_stops_an_answer(self):
+        t = self.chat("-n", "4000", "-l", "1=-inf", "-l", "11=-inf")  # does not end by itself
+        for _ in range(2):
+            t.type("/clear\r")
+            t.until(b">>> ")
+            t.type("hello\r")
+            t.upto(b"hello\r\n")
+            t.type("\x03")
+            self.assertIn("interrupted", t.until(b">>> "))
+        self.assertEqual(t.leave("/bye\r"), 0)
+
+    def test_letters_of_all_languages_in_any_locale(self):
+        text = "h\u00e9llo \u6f22\u5b57 \U0001f600 \u0645"
+        for locale in "C.UTF-8", "C":
+            path = self.tmp + "/s"
+            t = self.chat("-n", "2", "--session", path, locale=locale)
+            t.type(text + "\r")
+            t.until(b">>> ")
+            self.assertEqual(t.leave(), 0)
+            self.assertEqual(self.note(path)[0], text, locale)
+            os.remove(path)
+
+    def test_editing_history_and_names_of_files(self):
+        path = self.tmp + "/s"
+        t = self.chat("-n", "2", "--session", path)
+        t.type("wrld\x01hello \x1b[Foops\x7f\x7f\x7f\x7f\x1b[D\x1b[D\x1b[Do\r")
+        t.until(b">>> ")
+        self.assertEqual(t.leave(), 0)
+        self.assertEqual(self.note(path)[0], "hello world")
+        t = self.chat("-n", "2")
+        t.type("\x1b[A")
+        t.until(b"hello world")
+        t.type("\x15/image " + DATA + "/images/in/size_7\t\r")
+        self.assertIn("x200.png", t.until(b">>> "))
+        self.assertEqual(t.leave(), 0)
+
+    def test_suspended_and_continued(self):
+        path = self.tmp + "/s"
+        t = self.chat("-n", "2", "--session", path, job_control=True)
+        t.type("hel\x1a")
+        self.assertIn("STOPPED", t.until(b">>> hel"))
+        t.type("lo\r")
+        t.until(b">>> ")
+        self.assertEqual(t.leave(), 0)
+        self.assertEqual(self.note(path)[0], "hello")
+
+
+class Commands(Case):
+    def say(self, t, text):
+        t.type(text + "\r")
+        return t.until(b">>> ")
+
+    def test_what_throws_away_is_never_guessed(self):
+        path = self.tmp + "/s"
+        t = self.chat("-n", "2", "--session", path)
+        self.say(t, "hello")
+        for line in "/", "/s", "/se extra", "/nonsense", "/clearall", "/SYSTEM":
+            shown = self.say(t, line)
+            self.assertEqual("unknown command" in shown, line != "/se extra", shown)
+        self.assertIn("1024", self.say(t, "/set top-k 1024") + self.say(t, "/show"))
+        self.assertIn("2 messages", self.say(t, "/save"))
+        self.assertIn("0 messages are left", self.say(t, "/un"))
+        self.assertIn("nothing to take back", self.say(t, "/undo"))
+        self.assertEqual(t.leave("/q\r"), 0)
+
+    def test_settings_are_checked(self):
+        t = self.chat("-n", "2")
+        for line, says in (("/set top-k 1.5", "whole number"), ("/set top-k -1", "whole number"),
+                           ("/set top-k 1e12", "whole number"), ("/set seed -1", "whole number"),
+                           ("/set seed 0.5", "whole number"), ("/set temp nan", "temperature is nan"),
+                           ("/set temp 101", "0 to 100"), ("/set temp x", "no number"), ("/set temp", "NAME VALUE"),
+                           ("/set", "NAME VALUE"), ("/set colour 1", "unknown setting")):
+            self.assertIn(says, self.say(t, line), line)
+        before = self.say(t, "/show")
+        self.say(t, "/set temp 0  ")
+        self.say(t, "/set seed 42")
+        after = self.say(t, "/show")
+        self.assertIn("temp 1, top-k 64", before)
+        self.assertIn("temp 0, top-k 64", after)
+        self.assertIn("seed 42", after)
+        self.assertEqual(t.leave(), 0)
+
+    def test_an_answer_stays_until_there_is_another(self):
+        path = self.tmp + "/s"
+        t = self.chat("-n", "2", "--session", path, "-c", "30")
+        self.say(t, "hello")  # 16 tokens, and another message does not fit
+        t.type("a long message that has no place any more\r")
+        t.until(b"[y/N] ")
+        self.say(t, "n")
+        self.assertIn("2 messages", self.say(t, "/save"))
+        first = self.note(path)
+        self.say(t, "/retry")
+        self.assertIn("2 messages", self.say(t, "/save"))
+        again = self.note(path)
+        self.assertEqual(first[0], again[0])
+        self.assertNotEqual(first[1], again[1])
+        self.assertEqual(t.leave(), 0)
+
+
+if __name__ == "__main__":
+    unittest.main(argv=[sys.argv[0]])
