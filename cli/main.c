@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <locale.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -44,6 +45,12 @@ static void set_locale(void)
         setlocale(LC_CTYPE, "C.UTF-8");
 }
 
+static bool reader_has_gone(void)
+{
+    struct pollfd p = { .fd = 1, .events = POLLOUT };
+    return poll(&p, 1, 0) == 1 && (p.revents & POLLERR);
+}
+
 /* What stdout still holds must arrive: a full disk is an error. A reader that has gone (`| head`) knows it already. */
 static int finish(int code)
 {
@@ -51,7 +58,7 @@ static int finish(int code)
     bool ok = fflush(stdout) == 0 && !ferror(stdout);
     if (ok || code != CLI_OK)
         return code;
-    if (errno != EPIPE)
+    if (!reader_has_gone())
         fprintf(stderr, "carat: cannot write the output%s%s\n", errno ? ": " : "", errno ? strerror(errno) : "");
     return CLI_FAILED;
 }

@@ -7,6 +7,7 @@ import json
 import os
 import resource
 import signal
+import socket
 import struct
 import subprocess
 import sys
@@ -532,7 +533,97 @@ class Synth(Case):
             self.assertEqual(os.listdir(d), ["m.gguf"])
 
 
+class Outside(Case):
+    """What the system gives and takes: closed and full outputs, sockets, names that are no text."""
+
+    def test_every_output_must_arrive(self):
+        commands = [["info", TINY], ["info", TINY, "--json"], ["--version"], ["help"], ["tokenize", TINY, "a"],
+                    ["detokenize", TINY, "5"], ["weigh", "4b"], ["weigh", "4b", "--json"],
+                    ["run", TINY, "a", "-n", "2"], ["run", TINY, "a", "-n", "2", "--json"]]
+        for c in commands:
+            with open("/dev/full", "wb") as full:
+                r = subprocess.run([CARAT, *c], stdin=subprocess.DEVNULL, stdout=full, stderr=subprocess.PIPE,
+                                   timeout=60)
+            self.assertEqual(r.returncode, 1, c)
+            self.assertRegex(r.stderr.decode(), "cannot write the (answer|output)(: No space left on device)?\n$")
+        with open("/dev/full", "wb") as full:
+            r = subprocess.run([CARAT, "chat", TINY, "-n", "2"], input=b"hello\nhello\n", stdout=full,
+                               stderr=subprocess.PIPE, timeout=60)
+        self.assertEqual(r.returncode, 1)
+        self.assertIn("No space left", r.stderr.decode())
+
+    def test_a_reader_that_leaves_is_told_nothing(self):
+        r, w = os.pipe()
+        os.close(r)
+        for c in [["info", TINY], ["run", TINY, "a", "-n", "2"], ["weigh", "4b"], ["weigh", "--devices"]]:
+            p = subprocess.run([CARAT, *c], stdin=subprocess.DEVNULL, stdout=w, stderr=subprocess.PIPE, timeout=60)
+            self.assertEqual((p.returncode, p.stderr), (1, b""), c)
+        os.close(w)
+
+    def test_closed_outputs_are_no_files(self):
+        """The next file to be opened would get the number of stdout."""
+        with tempfile.TemporaryDirectory() as d:
+            for closed in ">&-", "2>&-", ">&- 2>&-", "<&-":
+                r = subprocess.run(["/bin/sh", "-c", f'"$@" {closed}', "sh", CARAT, "chat", TINY, "-n", "2",
+                                    "--session", d + "/s"], input=b"hello\n", capture_output=True, timeout=60)
+                self.assertEqual(r.returncode, 1 if closed.startswith(">") else 0, closed)
+                if os.path.exists(d + "/s"):
+                    with open(d + "/s", "rb") as f:
+                        self.assertEqual(f.read(8)[:5], b"CARAT", closed)
+                    os.remove(d + "/s")
+
+    def test_stdin_of_any_kind(self):
+        a, b = socket.socketpair()
+        b.sendall(b"hello")
+        b.shutdown(socket.SHUT_WR)
+        r = subprocess.run([CARAT, "tokenize", TINY], stdin=a, capture_output=True, timeout=60)
+        self.assertEqual(r.stdout, self.ok("tokenize", TINY, "hello").stdout, r.stderr)
+        a.close(), b.close()
+        with tempfile.TemporaryFile() as f:  # from where it stands
+            f.write(b"read already, hello")
+            f.flush()
+            os.lseek(f.fileno(), 14, os.SEEK_SET)
+            r = subprocess.run([CARAT, "tokenize", TINY], stdin=f, capture_output=True, timeout=60)
+        self.assertEqual(r.stdout, self.ok("tokenize", TINY, "hello").stdout)
+
+    def test_names_that_are_no_text(self):
+        with tempfile.TemporaryDirectory() as d:
+            name = d.encode() + b"/m\xe9del"
+            os.symlink(TINY, name)
+            picture = d.encode() + b"/\xe9.png"
+            os.symlink(IMAGES + "rgb8.png", picture)
+            for c in [["info", name], ["run", name, "a", "-n", "2"], ["weigh", name], ["see", picture],
+                      ["bench", name, "--prompt", "8", "-n", "2", "-t", "1"]]:
+                self.assertIn("\ufffd", json.dumps(json.loads(self.ok(*c, "--json", cwd=d).stdout),
+                                                   ensure_ascii=False), c)
+
+    def test_arguments_that_would_be_left_out(self):
+        for c in [["info", TINY, "x"], ["tokenize", TINY, "a", "b"], ["tokenize", TINY, "-p", "a", "b"],
+                  ["tokenize", TINY, "-p", "a", "-f", "x"], ["tokenize", TINY, "--jsonl", "a"],
+                  ["tokenize", TINY, "--json", "--pieces", "a"], ["detokenize", TINY, "1", "2"]]:
+            self.refused(*c, says="carat " + c[0], code=2)
+        self.refused("tokenize", TINY, "--jsonl", "-f", DATA, says="Is a directory")
+        self.refused("detokenize", TINY, stdin=b"1 2\x003", says="at byte 3 is no id")
+
+
 class Chat(Case):
+    def test_what_is_no_text_does_not_spoil_a_session(self):
+        with tempfile.TemporaryDirectory() as d:
+            self.ok("chat", TINY, "-n", "2", "--session", d + "/s", "--system", b"gr\xfc\xdfe", stdin=b"caf\xe9\nhello\n")
+            r = self.ok("chat", TINY, "-n", "2", "--session", d + "/s", stdin=b"hello\n")
+            self.assertIn("going on after 4 messages", r.stderr.decode())
+            self.assertIn("6 messages", r.stderr.decode())
+
+    def test_a_session_that_cannot_be_written_is_told_at_once(self):
+        with tempfile.TemporaryDirectory() as d:
+            for path in d + "/none/s", TINY + "/config.json/s":
+                self.refused("chat", TINY, "--session", path, says="could not be written")
+            r = carat("chat", TINY, "-n", "2", "--session", d + "/s", stdin=b"hello\n",
+                      preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (512, 512)) or
+                      signal.signal(signal.SIGXFSZ, signal.SIG_IGN))
+            self.assertEqual(r.returncode, 1, r.stderr)
+            self.assertEqual(os.listdir(d), [])
+
     def test_a_base_model_says_so_and_continues(self):
         out = tempfile.TemporaryDirectory()
         self.addCleanup(out.cleanup)
