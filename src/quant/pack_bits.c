@@ -47,24 +47,12 @@ static void transpose_bits(uint32_t w[8])
         swap_bits(&w[i], &w[i + 1], 1, 0x55555555u);
 }
 
-/* Bit 4g + c of a Q5 block's qh -> bit 8c + g, and back: the index bits g2 g1 g0 c1 c0 rotated by two places, each
- * rotation a perfect (un)shuffle (Hacker's Delight, section 7-2). */
+/* The inverse of carat_unshuffle. */
 static uint32_t shuffle(uint32_t x)
 {
     static const uint32_t masks[4] = { 0x0000FF00u, 0x00F000F0u, 0x0C0C0C0Cu, 0x22222222u };
     for (int i = 0; i < 4; i++) {
         int s = 8 >> i;
-        uint32_t t = (x ^ (x >> s)) & masks[i];
-        x ^= t ^ (t << s);
-    }
-    return x;
-}
-
-static uint32_t unshuffle(uint32_t x)
-{
-    static const uint32_t masks[4] = { 0x22222222u, 0x0C0C0C0Cu, 0x00F000F0u, 0x0000FF00u };
-    for (int i = 0; i < 4; i++) {
-        int s = 1 << i;
         uint32_t t = (x ^ (x >> s)) & masks[i];
         x ^= t ^ (t << s);
     }
@@ -139,7 +127,7 @@ static inline void mix_block32(enum direction dir, carat_type type, int stretche
             w[i] ^= 0x80808080u; /* i8 -> u8 + 128 */
     if (type == CARAT_Q5_0 || type == CARAT_Q5_1)
         for (int s = 0; s < stretches; s++)
-            w[s] = dir == SPLIT ? unshuffle(unshuffle(w[s])) : shuffle(shuffle(w[s]));
+            w[s] = dir == SPLIT ? carat_unshuffle(carat_unshuffle(w[s])) : shuffle(shuffle(w[s]));
 }
 
 static inline void move_block256(enum direction dir, carat_type type, carat_row_unit *u, uint8_t *block)

@@ -26,4 +26,18 @@ void carat_join_block(carat_type type, int stretches, const carat_row_unit *in, 
 void carat_recode_block(carat_type type, const uint8_t *block, carat_row_unit *out);
 void carat_recoded_values(carat_type type, const carat_row_unit *in, float *y);
 
+/* Bits with even numbers to the lower half, in order, odd ones to the upper: a perfect unshuffle (Hacker's Delight,
+ * section 7-2). Twice, it takes bit 4g + c (as Q5's qh has them) to bit 8c + g: a number's bits rotated by two places.
+ */
+static inline uint32_t carat_unshuffle(uint32_t x)
+{
+    static const uint32_t masks[4] = { 0x22222222u, 0x0C0C0C0Cu, 0x00F000F0u, 0x0000FF00u };
+    for (int i = 0; i < 4; i++) {
+        int s = 1 << i;
+        uint32_t t = (x ^ (x >> s)) & masks[i];
+        x ^= t ^ (t << s);
+    }
+    return x;
+}
+
 #endif

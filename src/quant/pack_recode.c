@@ -2,7 +2,7 @@
  *
  * A code is what grids.h has for a magnitude, and a bit above it: the sign, or in IQ1 the sign of the shift. Which
  * value that is: carat_code_table in pack_layout.h. Fields of the blocks are read as unpack_iq.c, the definition, reads
- * them; the difference is what becomes of them: four neighbouring columns at a time in the bytes of one word.
+ * them; the difference is that 32 columns go through words at once.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
@@ -12,53 +12,58 @@
 #include "quant/pack_layout.h"
 #include "quant/unpack.h"
 
-/* ---- words of four columns ----------------------------------------------------------------------------------------
- */
+/* ---- a stretch ----------------------------------------------------------------------------------------------------
+ *
+ * Entries of the codebook follow one another as their weights do, so what is left is to bring fields in the order of
+ * columns, 4 g + c, into the panel's: swaps of two bits of a field's number. */
+
+/* Swaps the bits of x selected by mask with those `shift` above. */
+static inline uint32_t swap_fields(uint32_t x, int shift, uint32_t mask)
+{
+    uint32_t t = (x ^ (x >> shift)) & mask;
+    return x ^ t ^ (t << shift);
+}
 
 /* Bit c of four becomes bit 0 of byte c: the four shifted copies do not overlap. */
-static inline uint32_t spread_bits(unsigned four)
+static inline uint32_t spread_bits(uint32_t four)
 {
     return ((four & 15) * 0x00204081u) & 0x01010101u;
 }
 
-/* Two-bit field c of eight bits becomes byte c. */
-static inline uint32_t spread_pairs(unsigned eight)
+/* 4-bit codes of 32 weights: entries of four, bit i of signs is weight i's. Nibbles (half, c) -> (c, half). */
+static inline void put_stretch4(carat_row_unit *u, int s, const uint16_t entry[8], uint32_t signs)
 {
-    uint32_t x = ((eight & 255) | (uint32_t)(eight & 255) << 12) & 0x000F000Fu;
-    return (x | x << 6) & 0x03030303u;
+    for (int v = 0; v < 4; v++) {
+        uint32_t x = entry[v] | (uint32_t)entry[v + 4] << 16;
+        x = swap_fields(swap_fields(x, 8, 0x0000FF00u), 4, 0x00F000F0u);
+        u->w[4 * s + v] = x | spread_bits(signs >> 4 * v) << 3 | spread_bits(signs >> (4 * v + 16)) << 7;
+    }
 }
 
-/* Nibble c of sixteen bits becomes byte c. */
-static inline uint32_t spread_nibbles(unsigned sixteen)
+/* 3-bit codes of 32 weights: entries of eight, bit i of high is weight i's. Pairs of bits (group, c) -> (c, group). */
+static inline void put_stretch3(carat_row_unit *u, int s, const uint16_t entry[4], uint32_t high)
 {
-    uint32_t x = ((sixteen & 0xFFFF) | (uint32_t)(sixteen & 0xFFFF) << 8) & 0x00FF00FFu;
-    return (x | x << 4) & 0x0F0F0F0Fu;
+    for (int j = 0; j < 2; j++) {
+        uint32_t x = entry[2 * j] | (uint32_t)entry[2 * j + 1] << 16;
+        u->w[8 + 2 * s + j] = swap_fields(swap_fields(x, 12, 0x0000F0F0u), 6, 0x00CC00CCu);
+    }
+    u->w[s] = carat_unshuffle(carat_unshuffle(high));
 }
 
-/* Weights 4k .. 4k + 3 of the block, k = 8 stretch + group: 4-bit codes. */
-static inline void put_four(carat_row_unit *u, int k, uint16_t entry, unsigned signs)
+/* Seven signs in each byte; the eighth makes the number of minuses even. What is shifted in from the byte above never
+ * comes down to bit 0. */
+static inline uint32_t even_signs(uint32_t sevens)
 {
-    uint32_t codes = spread_nibbles(entry) | spread_bits(signs) << 3;
-    u->w[k / 8 * 4 + k % 4] |= codes << (k % 8 < 4 ? 0 : 4);
+    uint32_t x = sevens ^ sevens >> 4;
+    x ^= x >> 2;
+    x ^= x >> 1;
+    return sevens | (x & 0x01010101u) << 7;
 }
 
-/* Weights 8k .. 8k + 7, two groups: 3-bit codes, bit 2 from `high`. */
-static inline void put_eight(carat_row_unit *u, int k, uint16_t entry, unsigned high)
+/* Four times seven signs, from bit 0 on. */
+static inline uint32_t tail_signs(uint32_t tail)
 {
-    int s = k / 4, g = k % 4 * 2;
-    uint32_t *pairs = &u->w[8 + 2 * s + g / 4];
-    *pairs |= spread_pairs(entry) << (g % 4 * 2) | spread_pairs(entry >> 8) << (g % 4 * 2 + 2);
-    u->w[s] |= spread_bits(high) << g | spread_bits(high >> 4) << (g + 1);
-}
-
-static inline void put_scale(carat_row_unit *u, int group, unsigned s)
-{
-    u->b[group / 2] |= (uint8_t)(s << (4 * (group % 2)));
-}
-
-static unsigned even_signs(unsigned seven)
-{
-    return seven | (unsigned)__builtin_parity(seven) << 7;
+    return even_signs((tail & 0x7F) | (tail << 1 & 0x7F00) | (tail << 2 & 0x7F0000) | (tail << 3 & 0x7F000000));
 }
 
 /* ---- blocks -------------------------------------------------------------------------------------------------------
@@ -66,44 +71,58 @@ static unsigned even_signs(unsigned seven)
 
 static void recode_iq3_xxs(const uint8_t *b, carat_row_unit *u)
 {
+    uint16_t entry[8];
+    uint32_t scales = 0;
     for (int s = 0; s < 8; s++) {
         uint32_t tail = read_u32(b + 66 + 4 * s);
-        put_scale(u, s, tail >> 28);
-        for (int k = 4 * s; k < 4 * s + 4; k++) {
-            unsigned signs = even_signs(tail >> (7 * (k % 4)) & 127);
-            put_four(u, 2 * k, carat_grid_iq3_xxs[b[2 + 2 * k]], signs);
-            put_four(u, 2 * k + 1, carat_grid_iq3_xxs[b[3 + 2 * k]], signs >> 4);
-        }
+        for (int g = 0; g < 8; g++)
+            entry[g] = carat_grid_iq3_xxs[b[2 + 8 * s + g]];
+        put_stretch4(u, s, entry, tail_signs(tail));
+        scales |= (tail >> 28) << (4 * s);
     }
+    memcpy(u->b, &scales, sizeof scales); /* group 0 lowest */
     u->tail = read_u16(b);
 }
 
 static void recode_iq3_s(const uint8_t *b, carat_row_unit *u)
 {
-    for (int k = 0; k < 64; k++)
-        put_four(u, k, carat_grid_iq3_s[b[2 + k] | (b[66 + k / 8] >> (k % 8) & 1) << 8],
-                 b[74 + k / 2] >> (4 * (k % 2)));
+    uint16_t entry[8];
+    for (int s = 0; s < 8; s++) {
+        for (int g = 0; g < 8; g++)
+            entry[g] = carat_grid_iq3_s[b[2 + 8 * s + g] | (b[66 + s] >> g & 1) << 8];
+        put_stretch4(u, s, entry, read_u32(b + 74 + 4 * s));
+    }
     memcpy(u->b, b + 106, 4);
     u->tail = read_u16(b);
 }
 
 static void recode_iq2_xxs(const uint8_t *b, carat_row_unit *u)
 {
+    uint16_t entry[4];
+    uint32_t scales = 0;
     for (int s = 0; s < 8; s++) {
         const uint8_t *index = b + 2 + 8 * s;
         uint32_t tail = read_u32(index + 4);
-        put_scale(u, s, tail >> 28);
         for (int k = 0; k < 4; k++)
-            put_eight(u, 4 * s + k, carat_grid_iq2_xxs[index[k]], even_signs(tail >> (7 * k) & 127));
+            entry[k] = carat_grid_iq2_xxs[index[k]];
+        put_stretch3(u, s, entry, tail_signs(tail));
+        scales |= (tail >> 28) << (4 * s);
     }
+    memcpy(u->b, &scales, sizeof scales); /* group 0 lowest */
     u->tail = read_u16(b);
 }
 
 static void recode_iq2_xs(const uint8_t *b, carat_row_unit *u)
 {
-    for (int k = 0; k < 32; k++) {
-        unsigned code = read_u16(b + 2 + 2 * k);
-        put_eight(u, k, carat_grid_iq2_xs[code & 511], even_signs(code >> 9));
+    uint16_t entry[4];
+    for (int s = 0; s < 8; s++) {
+        uint32_t sevens = 0;
+        for (int k = 0; k < 4; k++) {
+            unsigned code = read_u16(b + 2 + 8 * s + 2 * k);
+            entry[k] = carat_grid_iq2_xs[code & 511];
+            sevens |= (uint32_t)(code >> 9) << (8 * k);
+        }
+        put_stretch3(u, s, entry, even_signs(sevens));
     }
     memcpy(u->b, b + 66, 8);
     u->tail = read_u16(b);
@@ -111,9 +130,11 @@ static void recode_iq2_xs(const uint8_t *b, carat_row_unit *u)
 
 static void recode_iq2_s(const uint8_t *b, carat_row_unit *u)
 {
-    for (int k = 0; k < 32; k++) {
-        unsigned high = b[66 + k / 4] >> (2 * (k % 4)) & 3;
-        put_eight(u, k, carat_grid_iq2_s[b[2 + k] | high << 8], b[34 + k]);
+    uint16_t entry[4];
+    for (int s = 0; s < 8; s++) {
+        for (int k = 0; k < 4; k++)
+            entry[k] = carat_grid_iq2_s[b[2 + 4 * s + k] | (b[66 + s] >> (2 * k) & 3) << 8];
+        put_stretch3(u, s, entry, read_u32(b + 34 + 4 * s));
     }
     memcpy(u->b, b + 74, 8);
     u->tail = read_u16(b);
@@ -121,30 +142,41 @@ static void recode_iq2_s(const uint8_t *b, carat_row_unit *u)
 
 static void recode_iq1_s(const uint8_t *b, carat_row_unit *u)
 {
-    for (int k = 0; k < 32; k++) {
-        unsigned high = read_u16(b + 34 + 2 * (k / 4));
-        put_eight(u, k, carat_grid_iq1[b[2 + k] | (high >> (3 * (k % 4)) & 7) << 8], high & 0x8000 ? 255 : 0);
-        if (k % 4 == 0)
-            put_scale(u, k / 4, high >> 12 & 7);
+    uint16_t entry[4];
+    uint32_t scales = 0;
+    for (int s = 0; s < 8; s++) {
+        unsigned high = read_u16(b + 34 + 2 * s);
+        for (int k = 0; k < 4; k++)
+            entry[k] = carat_grid_iq1[b[2 + 4 * s + k] | (high >> (3 * k) & 7) << 8];
+        put_stretch3(u, s, entry, high & 0x8000 ? 0xFFFFFFFFu : 0);
+        scales |= (uint32_t)(high >> 12 & 7) << (4 * s);
     }
+    memcpy(u->b, &scales, sizeof scales); /* group 0 lowest */
     u->tail = read_u16(b);
 }
 
 static void recode_iq1_m(const uint8_t *b, carat_row_unit *u)
 {
-    for (int k = 0; k < 32; k++) {
-        unsigned high = b[32 + k / 2] >> (4 * (k % 2)), s = read_u16(b + 48 + 2 * (k / 8)) >> (3 * (k / 2 % 4)) & 7;
-        put_eight(u, k, carat_grid_iq1[b[k] | (high & 7) << 8], high & 8 ? 255 : 0);
-        if (k % 2 == 0)
-            put_scale(u, k / 2, s);
+    uint16_t entry[4];
+    uint64_t scales = 0;
+    for (int s = 0; s < 8; s++) {
+        unsigned high = read_u16(b + 32 + 2 * s), threes = read_u16(b + 48 + s / 2 * 2) >> (6 * (s % 2));
+        uint32_t shifts = 0;
+        for (int k = 0; k < 4; k++, high >>= 4) {
+            entry[k] = carat_grid_iq1[b[4 * s + k] | (high & 7) << 8];
+            shifts |= high & 8 ? 255u << (8 * k) : 0;
+        }
+        put_stretch3(u, s, entry, shifts);
+        scales |= (uint64_t)((threes & 7) | (threes >> 3 & 7) << 4) << (8 * s);
     }
+    memcpy(u->b, &scales, sizeof scales);
+    u->tail = 0;
     for (int k = 0; k < 4; k++)
         u->tail |= (uint16_t)((read_u16(b + 48 + 2 * k) >> 12) << (4 * k));
 }
 
 void carat_recode_block(carat_type type, const uint8_t *block, carat_row_unit *out)
 {
-    memset(out, 0, sizeof *out);
     switch (type) {
     case CARAT_IQ3_XXS:
         recode_iq3_xxs(block, out);
