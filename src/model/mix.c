@@ -3,14 +3,50 @@
 
 #include <strings.h>
 
+#include "quant/pack_layout.h"
+
 #define NO_FILE_TYPE UINT32_MAX
 
+/* general.file_type of the mixes whose base does not tell them apart. */
+enum {
+    IQ2_XXS = 19,
+    IQ2_XS = 20,
+    IQ3_XS = 22,
+    IQ3_XXS = 23,
+    IQ1_S = 24,
+    IQ3_S = 26,
+    IQ3_M = 27,
+    IQ2_S = 28,
+    IQ2_M = 29,
+    IQ1_M = 31,
+};
+
 static const carat_mix mixes[] = {
-    { "f32", CARAT_F32, 0 },        { "f16", CARAT_F16, 1 },      { "bf16", CARAT_BF16, 32 },
-    { "q8_0", CARAT_Q8_0, 7 },      { "q6_k", CARAT_Q6_K, 18 },   { "q5_k_m", CARAT_Q5_K, 17 },
-    { "q5_1", CARAT_Q5_1, 9 },      { "q5_0", CARAT_Q5_0, 8 },    { "q4_k_m", CARAT_Q4_K, 15 },
-    { "q4_1", CARAT_Q4_1, 3 },      { "q4_0", CARAT_Q4_0, 2 },    { "iq4_nl", CARAT_IQ4_NL, 25 },
-    { "iq4_xs", CARAT_IQ4_XS, 30 }, { "q3_k_m", CARAT_Q3_K, 12 }, { "q2_k", CARAT_Q2_K, 10 },
+    { "f32", CARAT_F32, 0 },
+    { "f16", CARAT_F16, 1 },
+    { "bf16", CARAT_BF16, 32 },
+    { "q8_0", CARAT_Q8_0, 7 },
+    { "q6_k", CARAT_Q6_K, 18 },
+    { "q5_k_m", CARAT_Q5_K, 17 },
+    { "q5_1", CARAT_Q5_1, 9 },
+    { "q5_0", CARAT_Q5_0, 8 },
+    { "q4_k_m", CARAT_Q4_K, 15 },
+    { "q4_1", CARAT_Q4_1, 3 },
+    { "q4_0", CARAT_Q4_0, 2 },
+    { "iq4_nl", CARAT_IQ4_NL, 25 },
+    { "iq4_xs", CARAT_IQ4_XS, 30 },
+    { "q3_k_m", CARAT_Q3_K, 12 },
+    { "q2_k", CARAT_Q2_K, 10 },
+    { "iq3_m", CARAT_IQ3_S, IQ3_M },
+    { "iq3_s", CARAT_IQ3_S, IQ3_S },
+    { "iq3_xs", CARAT_IQ3_S, IQ3_XS },
+    { "iq3_xxs", CARAT_IQ3_XXS, IQ3_XXS },
+    { "iq2_m", CARAT_IQ2_S, IQ2_M },
+    { "iq2_s", CARAT_IQ2_XS, IQ2_S },
+    { "iq2_xs", CARAT_IQ2_XS, IQ2_XS },
+    { "iq2_xxs", CARAT_IQ2_XXS, IQ2_XXS },
+    { "iq1_m", CARAT_IQ1_M, IQ1_M },
+    { "iq1_s", CARAT_IQ1_S, IQ1_S },
 };
 
 const carat_mix *carat_mix_at(size_t i)
@@ -38,6 +74,44 @@ static bool wants_more(size_t layer, size_t n)
     return layer < n / 8 || layer >= 7 * n / 8 || (layer - n / 8) % 3 == 2;
 }
 
+/* The codebook mixes, as they are made with an importance matrix (published ones are; IQ1 and IQ2 cannot be made
+ * without). The first eighth of the layers and what carries attention's values get more bits. */
+static carat_type iq_of(const carat_mix *m, const carat_config *c, carat_part part, size_t layer)
+{
+    const bool is_first = layer < c->n_layer / 8u, is_middle = !is_first && layer < 7u * c->n_layer / 8u;
+    const bool is_v = part == CARAT_PART_V, is_down = part == CARAT_PART_DOWN, is_o = part == CARAT_PART_O;
+    const bool is_qk = part == CARAT_PART_Q || part == CARAT_PART_K;
+    const bool is_gate = part == CARAT_PART_GATE || part == CARAT_PART_UP;
+    if (is_v && c->n_head >= 4 * c->n_kv_head)
+        return CARAT_Q4_K;
+    switch (m->file_type) {
+    case IQ3_M:
+        return is_v || is_o || (is_down && is_first) ? CARAT_Q4_K : m->base;
+    case IQ3_XS:
+        return is_qk || (is_gate && is_middle) ? CARAT_IQ3_XXS : m->base;
+    case IQ3_XXS:
+        return is_qk ? CARAT_IQ2_S : is_o ? CARAT_IQ3_S : m->base;
+    case IQ2_M:
+    case IQ2_S:
+        return is_v || is_o || (is_down && is_first) ? CARAT_IQ3_S : m->base;
+    case IQ2_XS:
+    case IQ2_XXS:
+        return is_v || (is_down && is_first) ? CARAT_Q2_K : m->base;
+    case IQ1_M:
+    case IQ1_S:
+        return is_v || (is_down && is_first) ? CARAT_Q2_K : is_o ? CARAT_IQ2_XXS : m->base;
+    default: /* IQ3_S */
+        return m->base;
+    }
+}
+
+/* The tied embedding. */
+static carat_type table_of(const carat_mix *m, size_t cols)
+{
+    bool is_small = carat_recoded_bits(m->base) == 3 || m->base == CARAT_IQ3_XXS;
+    return cols % carat_type_get(m->base)->block ? CARAT_Q8_0 : is_small ? CARAT_Q5_K : CARAT_Q6_K;
+}
+
 static carat_type more_of(const carat_mix *m, const carat_config *c, carat_part part, size_t layer)
 {
     bool is_v = part == CARAT_PART_V, is_down = part == CARAT_PART_DOWN, is_o = part == CARAT_PART_O;
@@ -50,7 +124,7 @@ static carat_type more_of(const carat_mix *m, const carat_config *c, carat_part 
         if (is_v)
             return layer < 2 ? CARAT_Q5_K : CARAT_Q4_K;
         if (is_down)
-            return layer < c->n_layer / 16u ? CARAT_Q5_K : more ? CARAT_Q4_K : CARAT_Q3_K;
+            return layer < c->n_layer / 16u ? CARAT_Q5_K : CARAT_Q4_K;
         return is_o ? CARAT_Q4_K : CARAT_Q3_K;
     case CARAT_Q2_K:
         if (is_v)
@@ -91,6 +165,8 @@ carat_type carat_mix_type(const carat_mix *m, const carat_config *c, carat_part 
     if (carat_part_get(part)->is_norm)
         return CARAT_F32;
     if (m->file_type != NO_FILE_TYPE && base->is_quantised && m->base != CARAT_Q8_0)
-        type = part == CARAT_PART_EMBED || part == CARAT_PART_HEAD ? CARAT_Q6_K : more_of(m, c, part, layer);
+        type = part == CARAT_PART_EMBED || part == CARAT_PART_HEAD ? table_of(m, cols)
+               : carat_recoded_bits(m->base)                       ? iq_of(m, c, part, layer)
+                                                                   : more_of(m, c, part, layer);
     return that_fits(type, cols);
 }

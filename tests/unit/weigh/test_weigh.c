@@ -297,15 +297,28 @@ static void logits_are_finite(const char *path)
     carat_engine_close(e);
 }
 
-/* The codebook types take more memory than the file, and it is counted: a model of random bits in each. */
+/* The codebook types take more memory than the file, and it is counted: a model of random bits in each mix. Bytes of
+ * 256 weights as the file has them and packed (quant/pack.h); what is no IQ1, IQ2 or IQ3 is alike. */
 static void recoded_types(void **state)
 {
     (void)state;
     static const struct {
-        const char *type;
-        unsigned file, packed; /* bytes of 256 weights */
-    } known[] = { { "iq3_s", 110, 134 },  { "iq3_xxs", 98, 134 }, { "iq2_s", 82, 106 }, { "iq2_xs", 74, 106 },
-                  { "iq2_xxs", 66, 102 }, { "iq1_m", 56, 106 },   { "iq1_s", 50, 102 } };
+        const char *mix;
+        struct {
+            unsigned ffn, qk, v, o;
+        } file, packed;
+        unsigned table;
+    } known[] = {
+        { "iq3_m", { 110, 110, 144, 144 }, { 134, 134, 144, 144 }, 210 },
+        { "iq3_s", { 110, 110, 110, 110 }, { 134, 134, 134, 134 }, 210 },
+        { "iq3_xxs", { 98, 82, 98, 110 }, { 134, 106, 134, 134 }, 176 },
+        { "iq2_m", { 82, 82, 110, 110 }, { 106, 106, 134, 134 }, 176 },
+        { "iq2_s", { 74, 74, 110, 110 }, { 106, 106, 134, 134 }, 176 },
+        { "iq2_xs", { 74, 74, 84, 74 }, { 106, 106, 84, 106 }, 176 },
+        { "iq2_xxs", { 66, 66, 84, 66 }, { 102, 102, 84, 102 }, 176 },
+        { "iq1_m", { 56, 56, 84, 66 }, { 106, 106, 84, 102 }, 176 },
+        { "iq1_s", { 50, 50, 84, 66 }, { 102, 102, 84, 102 }, 176 },
+    };
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
         const carat_shape thin = { .size = "4b",
                                    .n_layer = 2,
@@ -315,7 +328,7 @@ static void recoded_types(void **state)
                                    .n_kv_head = 2,
                                    .head_dim = 64,
                                    .n_vocab = 2048,
-                                   .type = known[i].type };
+                                   .type = known[i].mix };
         char path[] = "/tmp/carat-codebook-XXXXXX";
         carat_err err = { 0 };
         int fd = mkstemp(path);
@@ -325,13 +338,31 @@ static void recoded_types(void **state)
             fail_msg("%s", err.msg);
         const carat_weigh_query q = { .model = path, .options.n_threads = 2 };
         carat_weight w = weigh(&q);
-        assert_int_equal(w.ffn_weights, 2 * 3 * 512 * known[i].packed);
-        assert_int_equal(w.attention, 2 * (2 * 256 + 2 * 128) * known[i].packed);
-        assert_int_equal(w.embedding, 2048 * known[i].packed);
-        assert_int_equal(w.tensor_bytes, (3072 + 1536 + 2048) * known[i].file + w.norms);
+        uint64_t ffn = 2 * 3 * 512, qk = 2 * (256 + 128), v = 2 * 128, o = 2 * 256; /* blocks of 256 */
+        assert_int_equal(w.ffn_weights, ffn * known[i].packed.ffn);
+        assert_int_equal(w.attention, qk * known[i].packed.qk + v * known[i].packed.v + o * known[i].packed.o);
+        assert_int_equal(w.embedding, 2048 * known[i].table);
+        assert_int_equal(w.tensor_bytes, ffn * known[i].file.ffn + qk * known[i].file.qk + v * known[i].file.v +
+                                             o * known[i].file.o + 2048 * known[i].table + w.norms);
         as_the_engine_has_it(path, (carat_options){ .n_threads = 2 }, false);
         logits_are_finite(path);
         unlink(path);
+    }
+}
+
+/* Published sizes to their last digit; the vocabulary and the header take 7 MB of a file. */
+static void published_sizes(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *model, *quant;
+        double gb;
+    } known[] = {
+        { "12b", "iq3_xs", 5.21 }, { "4b", "q4_k_m", 2.49 }, { "4b", "q4_1", 2.56 }, { "4b", "q5_k_m", 2.83 }
+    };
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        const carat_weigh_query q = { .model = known[i].model, .quant = known[i].quant, .options.n_threads = 2 };
+        assert_true(fabs(((double)weigh(&q).tensor_bytes + 7e6) / 1e9 - known[i].gb) < 0.0051);
     }
 }
 
@@ -558,6 +589,7 @@ int main(void)
         cmocka_unit_test(files),
         cmocka_unit_test(engines),
         cmocka_unit_test(recoded_types),
+        cmocka_unit_test(published_sizes),
         cmocka_unit_test(more_is_more),
         cmocka_unit_test(largest),
         cmocka_unit_test(names),
