@@ -156,6 +156,19 @@ bool carat_read_file(const char *path, size_t max, char **out, size_t *len, cara
     return ok;
 }
 
+bool carat_write_target(const char *path, char **out, carat_err *err)
+{
+    struct stat st;
+    *out = NULL;
+    if (stat(path, &st) == 0 && !S_ISREG(st.st_mode))
+        return carat_fail(err, CARAT_EIO, CARAT_NOWHERE, "%s: is %s, expected a file or a new name", path,
+                          kind_of(st.st_mode));
+    *out = realpath(path, NULL);
+    if (!*out) /* a new name, or what the writer will complain of */
+        *out = strdup(path);
+    return *out || carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "%s: no memory", path);
+}
+
 /* Another name for each: two may be writing to one path. */
 static void name_beside(carat_buf *out, const char *path)
 {
@@ -167,9 +180,13 @@ static void name_beside(carat_buf *out, const char *path)
 bool carat_write_beside(const char *path, carat_file_writer *write, void *arg, carat_err *err)
 {
     carat_buf tmp;
-    name_beside(&tmp, path);
+    char *target;
+    if (!carat_write_target(path, &target, err))
+        return false;
+    name_beside(&tmp, target);
     if (tmp.failed) {
         carat_buf_deinit(&tmp);
+        free(target);
         return carat_fail(err, CARAT_EARG, CARAT_NOWHERE, "the path is too long");
     }
     FILE *f = fopen(tmp.data, "wbe");
@@ -178,13 +195,14 @@ bool carat_write_beside(const char *path, carat_file_writer *write, void *arg, c
     bool is_io = !f || ferror(f); /* else what failed was the writer, which has said so */
     if (f && fclose(f) != 0 && ok)
         ok = false, is_io = true, why = errno;
-    if (ok && rename(tmp.data, path) != 0)
+    if (ok && rename(tmp.data, target) != 0)
         ok = false, is_io = true, why = errno;
     if (!ok && f)
         unlink(tmp.data);
     if (!ok && is_io)
         carat_fail(err, CARAT_EIO, CARAT_NOWHERE, "%s: %s", path, strerror(why));
     carat_buf_deinit(&tmp);
+    free(target);
     return ok;
 }
 

@@ -34,9 +34,13 @@ bool carat_read_file(const char *path, size_t max, char **out, size_t *len, cara
 /* The same from an open file of any kind, from where it stands; name is for messages. */
 bool carat_read_fd(int fd, const char *name, size_t max, char **out, size_t *len, carat_err *err);
 
+/* The file that a new one under this name will replace: links are followed, so that they stay links. *out is malloc'd.
+ * Errors: CARAT_EIO (a folder, a device or a pipe: taking its place would be the end of /dev/null), CARAT_ENOMEM. */
+bool carat_write_target(const char *path, char **out, carat_err *err);
+
 /* A file that is whole or untouched: `write` fills a temporary one beside path, which is then renamed. False from it is
  * an error of its own, in *err, or that of the stream, which needs no words. Errors also: CARAT_EIO, CARAT_EARG (a path
- * too long). */
+ * too long), those of carat_write_target. */
 typedef bool carat_file_writer(void *arg, FILE *f, carat_err *err);
 bool carat_write_beside(const char *path, carat_file_writer *write, void *arg, carat_err *err);
 /* The same for bytes that are there. */

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/map.h"
 #include "base/size.h"
 #include "format/gguf_part.h"
 #include "format/le.h"
@@ -119,11 +120,11 @@ bool carat_gguf_create(const char *path, carat_gguf_writer **out, carat_err *err
 {
     *out = NULL;
     carat_gguf_writer *w = calloc(1, sizeof *w);
-    if (w)
-        w->path = strdup(path);
-    if (!w || !w->path) {
-        free(w);
+    if (!w)
         return carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "%s: no memory", path);
+    if (!carat_write_target(path, &w->path, err)) {
+        free(w);
+        return false;
     }
     carat_buf_init(&w->kv, MAX_HEADER);
     carat_buf_init(&w->infos, MAX_HEADER);

@@ -181,7 +181,7 @@ static void a_file_is_whole_or_untouched(void **state)
 {
     (void)state;
     carat_err e;
-    char dir[] = "/tmp/carat-test-XXXXXX", path[64], *text;
+    char dir[] = "/tmp/carat-test-XXXXXX", path[64], other[64], *text;
     size_t len;
     assert_non_null(mkdtemp(dir));
     snprintf(path, sizeof path, "%s/file", dir);
@@ -199,6 +199,17 @@ static void a_file_is_whole_or_untouched(void **state)
     assert_true(carat_read_file(path, 100, &text, &len, &e));
     assert_string_equal(text, "whole");
     free(text);
+    snprintf(other, sizeof other, "%s/link", dir);
+    assert_int_equal(symlink("file", other), 0);
+    assert_true(carat_write_file(other, "through", 7, &e)); /* the link stays one */
+    assert_true(carat_read_file(path, 100, &text, &len, &e));
+    assert_string_equal(text, "through");
+    free(text);
+    unlink(other);
+    assert_int_equal(mkfifo(other, 0600), 0);
+    assert_false(carat_write_file(other, "instead of a pipe", 17, &e));
+    assert_non_null(strstr(e.msg, "is a FIFO, expected a file"));
+    unlink(other);
     unlink(path);
     assert_int_equal(rmdir(dir), 0); /* nothing else was left */
 }
