@@ -24,6 +24,7 @@
 #include "term.h"
 
 #define DEFAULT_PARALLEL 8
+#define IDLE_SECONDS     1.0  /* without a signal a pipe is asked that often whether there is more */
 #define WAIT_SECONDS     0.02 /* so long may an answer wait for being looked at: the engine keeps 32 tokens of each */
 
 typedef struct work { /* a line that is being answered */
@@ -155,10 +156,13 @@ static bool take_line(batch *b, carat_err *err)
     return ok;
 }
 
-/* Lines into the window until it is full. */
+/* Lines into the window until it is full; from a pipe what is there, so that answers need not wait for more questions,
+ * nor Ctrl-C. */
 static bool fill_window(batch *b, bool *at_end, carat_err *err)
 {
     while (!*at_end && !interrupts && b->n_works < b->n_window) {
+        if (!batch_lines_ready(&b->in, b->n_works ? 0 : IDLE_SECONDS))
+            return true;
         if (!batch_lines_next(&b->in, err)) {
             *at_end = true;
             return err->code == CARAT_OK;
@@ -283,6 +287,8 @@ static bool open_input(batch *b, carat_err *err)
                            .max = BATCH_MAX_LINE };
     if (b->in.fd < 0)
         return carat_fail(err, CARAT_EIO, CARAT_NOWHERE, "%s: cannot be opened: %s", b->o->in, strerror(errno));
+    if (fstat(b->in.fd, &in) == 0 && S_ISDIR(in.st_mode))
+        return carat_fail(err, CARAT_EIO, CARAT_NOWHERE, "%s: is a directory, expected a file", b->o->in);
     if (fstat(b->in.fd, &in) == 0 && stat(b->o->out, &out) == 0 && S_ISREG(in.st_mode) && in.st_dev == out.st_dev &&
         in.st_ino == out.st_ino)
         return carat_fail(err, CARAT_EARG, CARAT_NOWHERE, "%s: input and output are one file", b->o->in);

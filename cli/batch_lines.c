@@ -2,6 +2,7 @@
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -53,6 +54,12 @@ bool batch_lines_next(batch_lines *l, carat_err *err)
     if (l->has_newline)
         l->end += len + 1;
     return true;
+}
+
+bool batch_lines_ready(const batch_lines *l, double seconds)
+{
+    struct pollfd p = { .fd = l->fd, .events = POLLIN };
+    return l->at < l->n || poll(&p, 1, (int)(seconds * 1e3)) > 0;
 }
 
 void batch_lines_deinit(batch_lines *l)

@@ -375,7 +375,7 @@ class Refused(Case):
         self.refused(*b, "-o", self.out, "--raw", says="do not go with", code=2)
         self.refused(*b, "-o", self.out, "--parallel", "0", says="expected 1 to 256", code=2)
         self.refused("--batch", self.dir + "/none", "-o", self.out, says="none: cannot be opened")
-        self.refused("--batch", self.dir, "-o", self.out, says="cannot be read: Is a directory")
+        self.refused("--batch", self.dir, "-o", self.out, says="is a directory, expected a file")
         self.refused(*b, "-o", self.dir, says="cannot be opened for writing")
         self.refused(*b, "-o", self.src, says="input and output are one file")
 
@@ -484,6 +484,19 @@ class Killed(Case):
             self.assertLess(len(self.answers()), self.N)
         self.batch("--seed", "11", code=1)
         self.assertEqual(self.texts(), want)
+
+    def test_a_pipe_that_stays_open(self):
+        """Answers do not wait for the next question, and Ctrl-C does not wait for one either."""
+        self.src = "-"
+        p = subprocess.Popen(self.command("-q"), stdin=subprocess.PIPE, stderr=subprocess.PIPE)
+        for i in range(3):
+            p.stdin.write(text(i, max_tokens=2).encode() + b"\n")
+            p.stdin.flush()
+            self.wait_for(p, i + 1)
+        p.send_signal(signal.SIGINT)
+        self.assertEqual(p.wait(timeout=30), 130)
+        p.stdin.close(), p.stderr.close()
+        self.assertEqual(set(self.answers()), {"0", "1", "2"})
 
     def test_a_torn_line_at_every_byte(self):
         self.write([text("a", max_tokens=1), text("b", max_tokens=1)])
