@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "bytes.h"
@@ -309,11 +310,17 @@ static void refuses_places_that_cannot_be_written(void **state)
     assert_null(w);
     assert_int_equal(err.code, CARAT_EIO);
     assert_non_null(strstr(err.msg, "/no/such/folder/x.gguf: cannot be written: No such file"));
-    /* A folder of that name: found out at the end, and the temporary file goes. */
     temp_file t = temp_new("x");
-    assert_true(carat_gguf_create(t.dir, &w, &err));
+    assert_false(carat_gguf_create(t.dir, &w, &err));
+    assert_int_equal(err.code, CARAT_EIO);
+    assert_non_null(strstr(err.msg, "is a directory, expected a file"));
+    /* A folder of that name that comes later: found out at the end, and the temporary file goes. */
+    assert_true(carat_gguf_create(t.path, &w, &err));
+    unlink(t.path);
+    assert_int_equal(mkdir(t.path, 0700), 0);
     assert_false(carat_gguf_finish(w, &err));
     assert_int_equal(err.code, CARAT_EIO);
+    assert_int_equal(rmdir(t.path), 0);
     temp_drop(&t);
 }
 
