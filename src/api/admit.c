@@ -54,25 +54,30 @@ static uint64_t room(const carat_options *o, const carat_model *m, const carat_w
 
 /* ---- smaller ---- */
 
-/* The prefix cache: what is left beside the rest. Its pages have lists beside them, so the first try may be too large.
- */
-static void give_the_rest(carat_scale *s, uint64_t kept, uint64_t there)
+static bool fits_with(carat_scale *s, uint64_t prefix_cache, uint64_t there)
 {
     carat_weight w;
-    size_t n_ctx = s->q.options.n_ctx;
-    s->q.options.prefix_cache = CARAT_NO_PREFIX_CACHE;
-    if (!carat_scale_weigh(s, n_ctx, &w, NULL) || w.total >= there)
+    s->q.options.prefix_cache = prefix_cache;
+    return carat_scale_weigh(s, s->q.options.n_ctx, &w, NULL) && w.total <= there;
+}
+
+/* The prefix cache: what is left beside the rest, to KEEP_STEP. Pages have lists beside them and a block is whole huge
+ * pages, so it is found by halving. */
+#define KEEP_STEP ((uint64_t)16 << 10)
+
+static void give_the_rest(carat_scale *s, uint64_t kept, uint64_t there)
+{
+    uint64_t low = CARAT_NO_PREFIX_CACHE, high = kept;
+    if (kept > low && fits_with(s, kept, there))
         return;
-    uint64_t keep = there - w.total < kept ? there - w.total : kept;
-    for (int i = 0; i < 4 && keep > CARAT_NO_PREFIX_CACHE; i++) {
-        s->q.options.prefix_cache = keep;
-        if (!carat_scale_weigh(s, n_ctx, &w, NULL))
-            break;
-        if (w.total <= there)
-            return;
-        keep -= w.total - there < keep ? w.total - there : keep;
+    while (high > low + KEEP_STEP) {
+        uint64_t mid = low + (high - low) / 2;
+        if (fits_with(s, mid, there))
+            low = mid;
+        else
+            high = mid;
     }
-    s->q.options.prefix_cache = CARAT_NO_PREFIX_CACHE;
+    s->q.options.prefix_cache = low;
 }
 
 /* Without a prefix cache and with ever fewer images remembered. False: not even so. */

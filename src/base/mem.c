@@ -9,6 +9,12 @@
 
 #define HUGE_BLOCK ((size_t)2 << 20)
 
+size_t carat_block_bytes(size_t bytes)
+{
+    size_t len;
+    return carat_align_size(bytes, bytes >= HUGE_BLOCK ? HUGE_BLOCK : 64, &len) ? len : SIZE_MAX;
+}
+
 void *carat_block_new(size_t bytes)
 {
     if (bytes == 0)

@@ -16,6 +16,8 @@
 #include <stdint.h>
 
 void *carat_block_new(size_t bytes);
+/* What a block of that size really takes, at most: whole huge pages from 2 MiB on. SIZE_MAX on overflow. */
+size_t carat_block_bytes(size_t bytes);
 void carat_block_free(void *p, size_t bytes);
 
 typedef struct carat_arena {

@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "weigh/weigh.h"
 
+#include "base/mem.h"
 #include "base/size.h"
 #include "engine/scheduler.h"
 #include "engine/seq.h"
@@ -70,20 +71,24 @@ static bool add_scratch(const carat_scale *s, const carat_plan *p, carat_weight 
     return true;
 }
 
-/* What the rooms do not count, measured on Linux (docs/WEIGH.md): 6 to 7 MiB of program, libraries and buffers and 14
- * MiB of Gemma's vocabulary; what is above that is for blocks of 2 MiB or more, which are mapped in whole huge pages.
- */
-#define PROGRAM_BYTES ((uint64_t)12 << 20)
+/* What the rooms do not count, measured on Linux (docs/WEIGH.md): program, libraries and buffers, and 14 MiB of Gemma's
+ * vocabulary. What is added to blocks that are mapped in whole huge pages is known (base/mem.h). */
+#define PROGRAM_BYTES ((uint64_t)9 << 20)
 #define PIECE_BYTES   ((uint64_t)58) /* of the vocabulary, a token */
 #define THREAD_BYTES  ((uint64_t)64 << 10)
-#define SESSION_BYTES ((uint64_t)192 << 10) /* a further session that generates: its sampler, its caller's thread */
-#define BLOCK_BYTES   ((uint64_t)1 << 20)   /* half a huge page for each further block: the tower's two */
+#define SESSION_BYTES ((uint64_t)320 << 10) /* a further session that generates: its sampler, its caller's thread */
 
-static uint64_t overhead(const carat_scale *s, size_t n_sessions)
+static uint64_t overhead(const carat_scale *s, const carat_weight *w)
 {
-    uint64_t blocks = s->vision.weights ? 2 : 0;
-    return PROGRAM_BYTES + s->m->cfg.n_vocab * PIECE_BYTES + (uint64_t)s->n_threads * THREAD_BYTES +
-           blocks * BLOCK_BYTES + (n_sessions - 1) * SESSION_BYTES;
+    const uint64_t blocks[] = { s->weight_bytes, w->kv_global + w->kv_window + w->kv_kept,
+                                w->steps,        w->scratch,
+                                w->vision,       s->vision.work,
+                                w->image_cache };
+    uint64_t sum = PROGRAM_BYTES + s->m->cfg.n_vocab * PIECE_BYTES + (uint64_t)s->n_threads * THREAD_BYTES +
+                   (w->n_sessions - 1) * SESSION_BYTES;
+    for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++)
+        sum += carat_block_bytes((size_t)blocks[i]) - blocks[i];
+    return sum;
 }
 
 /* ---- the others' layout ---- */
@@ -197,7 +202,7 @@ bool carat_scale_weigh(const carat_scale *s, size_t n_ctx, carat_weight *w, cara
     add_weights(s, w);
     if (!add_context(s, &p, w, err) || !add_scratch(s, &p, w, err))
         return false;
-    w->overhead = overhead(s, w->n_sessions);
+    w->overhead = overhead(s, w);
     w->total = s->weight_bytes + w->vision + w->kv_global + w->kv_window + w->kv_kept + w->sessions + w->steps +
                w->scratch + w->image_scratch + w->image_cache + w->overhead;
     w->elsewhere = elsewhere(s, w);
