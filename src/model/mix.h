@@ -1,8 +1,8 @@
 /* mix.h - which type each matrix has in a published quantisation: "q4_0", "q4_k_m", "bf16", ...
  *
  * The rules of llama.cpp's quantiser for this architecture, with which nearly every GGUF of Gemma 3 was made: the tied
- * embedding in Q6_K below eight bits (Q5_K with the smallest codebooks), some attn_v and ffn_down matrices at more bits, and types of 32 columns where a
- * row is no multiple of 256.
+ * embedding in Q6_K below eight bits (Q5_K with the smallest codebooks), some attn_v and ffn_down matrices at more
+ * bits, and types of 32 columns where a row is no multiple of 256.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef CARAT_MODEL_MIX_H
