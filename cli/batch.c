@@ -9,7 +9,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -49,26 +48,6 @@ typedef struct batch {
     uint64_t prompt_tokens, cached_tokens, generated_tokens;
     double start;
 } batch;
-
-/* ---- Ctrl-C ---- */
-
-static volatile sig_atomic_t interrupts;
-
-static void on_interrupt(int sig)
-{
-    if (interrupts++) { /* a second time: at once */
-        signal(sig, SIG_DFL);
-        raise(sig);
-    }
-}
-
-static void catch_interrupts(void)
-{
-    struct sigaction a = { .sa_handler = on_interrupt };
-    sigemptyset(&a.sa_mask);
-    sigaction(SIGINT, &a, NULL);
-    sigaction(SIGTERM, &a, NULL);
-}
 
 /* ---- one line ---- */
 
@@ -160,7 +139,7 @@ static bool take_line(batch *b, carat_err *err)
  * nor Ctrl-C. */
 static bool fill_window(batch *b, bool *at_end, carat_err *err)
 {
-    while (!*at_end && !interrupts && b->n_works < b->n_window) {
+    while (!*at_end && !cli_was_interrupted() && b->n_works < b->n_window) {
         if (!batch_lines_ready(&b->in, b->n_works ? 0 : IDLE_SECONDS))
             return true;
         if (!batch_lines_next(&b->in, err)) {
@@ -242,7 +221,7 @@ static void show_progress(const batch *b)
 static bool answer_all(batch *b, carat_err *err)
 {
     bool at_end = false, ok = true;
-    while (ok && !interrupts) {
+    while (ok && !cli_was_interrupted()) {
         ok = fill_window(b, &at_end, err);
         if (ok && b->n_works == 0 && at_end)
             break;
@@ -304,7 +283,7 @@ static void print_summary(const batch *b)
                       (json_int_t)b->failed, "skipped", (json_int_t)b->skipped, "failed_before",
                       (json_int_t)b->failed_before, "prompt_tokens", (json_int_t)b->prompt_tokens, "cached_tokens",
                       (json_int_t)b->cached_tokens, "completion_tokens", (json_int_t)b->generated_tokens, "seconds", t,
-                      "tokens_per_second", rate, "parallel", (int)b->n_sessions, "interrupted", interrupts != 0);
+                      "tokens_per_second", rate, "parallel", (int)b->n_sessions, "interrupted", cli_was_interrupted());
         if (o && json_dumpf(o, stdout, JSON_REAL_PRECISION(6)) == 0)
             putchar('\n');
         json_decref(o);
@@ -314,7 +293,7 @@ static void print_summary(const batch *b)
               " prompt tokens (%" PRIu64 " cached), %" PRIu64 " generated in %.1f s: %.1f tokens/s",
               b->done, b->failed, b->skipped, b->failed_before ? " (some as errors)" : "", b->prompt_tokens,
               b->cached_tokens, b->generated_tokens, t, rate);
-    if (interrupts)
+    if (cli_was_interrupted())
         term_note("interrupted; the same command goes on from here");
 }
 
@@ -349,12 +328,12 @@ static int answer_file(batch *b, const cli_command *cmd, const char *model)
         return code;
     b->model = name_of(b->e);
     b->start = carat_now();
-    catch_interrupts();
+    cli_note_interrupts();
     if (!answer_all(b, &err))
         code = term_error(&err);
     print_summary(b);
     carat_engine_close(b->e);
-    return code ? code : interrupts ? CLI_INTERRUPTED : b->failed || b->failed_before ? CLI_FAILED : CLI_OK;
+    return code ? code : cli_was_interrupted() ? CLI_INTERRUPTED : b->failed || b->failed_before ? CLI_FAILED : CLI_OK;
 }
 
 int batch_run(const cli_command *cmd, const char *model, const batch_options *o)

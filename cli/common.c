@@ -268,6 +268,22 @@ void cli_cancel_on_interrupt(carat_session *s)
     sigaction(SIGINT, &a, NULL);
 }
 
+static void note_interrupt(int sig)
+{
+    if (interrupts++) { /* a second time: at once */
+        signal(sig, SIG_DFL);
+        raise(sig);
+    }
+}
+
+void cli_note_interrupts(void)
+{
+    struct sigaction a = { .sa_handler = note_interrupt };
+    sigemptyset(&a.sa_mask);
+    sigaction(SIGINT, &a, NULL);
+    sigaction(SIGTERM, &a, NULL);
+}
+
 bool cli_was_interrupted(void)
 {
     return interrupts > 0;

@@ -99,6 +99,8 @@ void cli_cancel_on_interrupt(carat_session *s);
 /* From now on Ctrl-C does nothing while nothing is to be cancelled: one that comes just after the answer it was meant
  * for, or while a file is written, must not end a conversation. */
 void cli_ignore_interrupts(void);
+/* From now on Ctrl-C and SIGTERM are only noted, a second one ends the program. */
+void cli_note_interrupts(void);
 bool cli_was_interrupted(void);
 
 /* ---- timing and files ---- */

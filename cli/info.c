@@ -48,9 +48,10 @@ static void print_vision(const carat_model_info *i)
 
 static void print_text(const carat_model_info *i)
 {
+    char name[512];
     row("file", "%s (%s, %.1f MB)", i->path, i->container, (double)i->file_bytes / 1e6);
     if (*i->name)
-        row("name", "%s", i->name);
+        row("name", "%s", term_printable(i->name, name, sizeof name));
     row("model", "%s, %s", *i->published ? i->published : "a Gemma 3 of no published shape",
         i->is_instruction_tuned ? "instruction-tuned (has a chat template)" : "pre-trained (no chat template)");
     row("parameters", "%.1f million in the text model, %.1f MB in memory", (double)i->n_params / 1e6,

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "term.h"
 
 #if CARAT_HAVE_LIBEDIT
 #include <histedit.h>
@@ -187,7 +188,9 @@ static char *plain_line(const char *prompt)
         return NULL;
     }
     if (n && line[n - 1] == '\n')
-        line[n - 1] = '\0';
+        line[--n] = '\0';
+    if (strlen(line) < (size_t)n)
+        term_note("(a NUL byte: the rest of its line is left out)");
     return line;
 }
 

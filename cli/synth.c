@@ -29,6 +29,12 @@ static const cli_option options[] = {
 };
 static const cli_table table = CLI_TABLE("options", options);
 
+/* False cancels: nothing half-written stays. */
+static bool on_progress(void *arg, uint64_t done, uint64_t total)
+{
+    return term_progress(arg, done, total) && !cli_was_interrupted();
+}
+
 static int run(int argc, char **argv)
 {
     cli_list args = { 0 };
@@ -53,8 +59,11 @@ static int run(int argc, char **argv)
     cli_shape(&shape);
     static char what[] = "writing";
     carat_err err;
-    bool ok = carat_synth(&shape, opt.out, term_progress, what, &err);
+    cli_note_interrupts();
+    bool ok = carat_synth(&shape, opt.out, on_progress, what, &err);
     term_progress_end();
+    if (!ok && err.code == CARAT_ECANCELLED)
+        return CLI_INTERRUPTED;
     if (!ok)
         return term_error(&err);
     term_note("%s: random weights, good for measuring speed and memory, not for talking to", opt.out);

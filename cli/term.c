@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/utf8.h"
 #include "options.h"
 
 static bool is_quiet, bar_is_shown;
@@ -58,6 +59,24 @@ const char *term_bold(int fd)
 const char *term_reset(int fd)
 {
     return has_colour(fd) ? "\x1b[0m" : "";
+}
+
+const char *term_printable(const char *s, char *out, size_t size)
+{
+    size_t n = 0;
+    for (size_t left = strlen(s); left;) {
+        uint32_t cp;
+        size_t len = carat_utf8_next(s, left, &cp);
+        bool is_bad = cp == CARAT_UTF8_BAD || cp < 0x20 || (cp >= 0x7f && cp < 0xa0);
+        if (n + (is_bad ? 1 : len) >= size)
+            break;
+        memcpy(out + n, is_bad ? "?" : s, is_bad ? 1 : len);
+        n += is_bad ? 1 : len;
+        s += len;
+        left -= len;
+    }
+    out[n] = '\0';
+    return out;
 }
 
 int term_width(int fd)

@@ -18,6 +18,9 @@ const char *term_dim(int fd);
 const char *term_bold(int fd);
 const char *term_reset(int fd);
 int term_width(int fd);
+/* A text from a file as a terminal may be given it: control characters as '?', cut to size bytes with the NUL. Returns
+ * out. */
+const char *term_printable(const char *s, char *out, size_t size);
 
 /* "carat: message" on stderr; returns CLI_FAILED. */
 int term_error(const carat_err *err);

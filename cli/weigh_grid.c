@@ -102,9 +102,10 @@ static void print_cards(const weigh_grid *g)
 void weigh_grid_print(const weigh_grid *g)
 {
     const carat_weight *w = &g->cell[0][0].w;
-    char buf[24], batch[24];
-    printf("%s%.60s%s, %s\nGiB of memory by context, and GB of the smallest card that holds it\n\n", term_bold(1),
-           w->name, term_reset(1), w->has_vision ? "with the image tower" : "text only");
+    char buf[24], batch[24], name[61];
+    printf("%s%s%s, %s\nGiB of memory by context, and GB of the smallest card that holds it\n\n", term_bold(1),
+           term_printable(w->name, name, sizeof name), term_reset(1),
+           w->has_vision ? "with the image tower" : "text only");
     printf("%s%-9s", term_dim(1), "");
     for (size_t j = 0; j < g->n_ctx; j++)
         printf("%14s", weigh_ctx(g->ctx[j], buf));

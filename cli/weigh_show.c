@@ -96,12 +96,12 @@ static void print_speed(const carat_weight *w, const carat_device *d)
 void weigh_point_print(const carat_weight *w, const carat_device *d)
 {
     weigh_part p[N_PARTS];
-    char size[24], ctx[24];
+    char size[24], ctx[24], name[77];
     const carat_device *card = weigh_smallest_card(w);
     parts_of(w, p);
-    printf("%s%.76s%s\n%.76s\ncontext %s in %s, %zu session%s%s\n\n", term_bold(1), w->name, term_reset(1), w->quant,
-           weigh_ctx(w->n_ctx, ctx), w->cache == CARAT_CACHE_Q8_0 ? "q8_0" : "f16", w->n_sessions,
-           w->n_sessions == 1 ? "" : "s",
+    printf("%s%s%s\n%.76s\ncontext %s in %s, %zu session%s%s\n\n", term_bold(1),
+           term_printable(w->name, name, sizeof name), term_reset(1), w->quant, weigh_ctx(w->n_ctx, ctx),
+           w->cache == CARAT_CACHE_Q8_0 ? "q8_0" : "f16", w->n_sessions, w->n_sessions == 1 ? "" : "s",
            w->has_vision  ? ", with the image tower"
            : w->could_see ? ", text only"
                           : "");

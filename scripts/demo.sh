@@ -7,6 +7,7 @@ echo
 echo "Gemma 3 270M, a pre-trained model, goes on from \"$prompt\":"
 echo
 "$build/carat" run "$model" --temp 0.7 --seed 7 -n 48 -p "$prompt"
+echo
 sight=tests/golden/data/models/tiny-sight
 picture=$sight/test/000-0.png
 question="What is in this picture?"

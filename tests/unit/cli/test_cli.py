@@ -597,6 +597,28 @@ class Outside(Case):
                 self.assertIn("\ufffd", json.dumps(json.loads(self.ok(*c, "--json", cwd=d).stdout),
                                                    ensure_ascii=False), c)
 
+    def test_a_models_name_is_no_command_to_the_terminal(self):
+        with open(TINY_GGUF, "rb") as f:
+            data = f.read()
+        with tempfile.TemporaryDirectory() as d:
+            with open(d + "/m.gguf", "wb") as f:
+                f.write(data.replace(b"tiny-text", b"\x1b[31m\xc2\x9bX\xff", 1))
+            self.assertIn("name             ?[31m?X?\n", self.ok("info", d + "/m.gguf").stdout.decode())
+            self.assertNotIn(b"\x1b", self.ok("weigh", d + "/m.gguf").stdout)
+            self.assertEqual(json.loads(self.ok("info", d + "/m.gguf", "--json").stdout)["name"], "\x1b[31m\x9bX\ufffd")
+
+    def test_an_interrupted_synth_leaves_nothing(self):
+        for sig in signal.SIGINT, signal.SIGTERM:
+            with tempfile.TemporaryDirectory() as d:
+                p = subprocess.Popen([CARAT, "synth", "1b", "--type", "bf16", "-o", d + "/m.gguf"],
+                                     stderr=subprocess.PIPE)
+                while not os.listdir(d) and p.poll() is None:
+                    time.sleep(0.01)
+                p.send_signal(sig)
+                self.assertEqual(p.wait(timeout=60), 130)
+                p.stderr.close()
+                self.assertEqual(os.listdir(d), [])
+
     def test_arguments_that_would_be_left_out(self):
         for c in [["info", TINY, "x"], ["tokenize", TINY, "a", "b"], ["tokenize", TINY, "-p", "a", "b"],
                   ["tokenize", TINY, "-p", "a", "-f", "x"], ["tokenize", TINY, "--jsonl", "a"],
