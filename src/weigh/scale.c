@@ -54,6 +54,9 @@ static bool open_name(carat_scale *s, carat_err *err)
     carat_config c;
     if (!carat_weigh_name(s->q.model ? s->q.model : "4b", &named, err))
         return false;
+    if (s->q.options.mmproj)
+        return carat_fail(err, CARAT_EARG, CARAT_NOWHERE, "%s: its tower is known; --mmproj is for a model's file",
+                          named.title);
     carat_config_of(named.p, &c);
     c.vision.present = named.has_vision;
     if (s->q.shape && !apply_shape(s->q.shape, &c, &s->is_custom, err))

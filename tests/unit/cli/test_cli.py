@@ -514,6 +514,9 @@ class Memory(Folder):
         self.assertIn("mmproj.gguf", o["note"])
         self.assertEqual(o["bytes"]["vision"], 0)
         self.refused("weigh", self.model, "-c", "1000", "--mmproj", self.path("mmproj.gguf"), says="mmproj.gguf")
+        self.path("mmproj-2.gguf", b"nor this")
+        text = self.ok("weigh", self.model, "-c", "1000").stdout.decode()
+        self.assertIn("several vision files", text)
 
 
 class Synth(Case):

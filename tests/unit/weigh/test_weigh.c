@@ -496,6 +496,7 @@ static void nonsense(void **state)
     refused(Q(.model = "/nonexistent/model.gguf"), "/nonexistent/model.gguf");
     refused(Q(.model = "1b", .options.vision = CARAT_VISION_REQUIRED), "Gemma 3 1B: this model cannot see");
     refused(Q(.model = TEST_DATA "/models/tiny-text", .options.vision = CARAT_VISION_REQUIRED), "cannot see");
+    refused(Q(.model = "4b", .options.mmproj = "mmproj.gguf"), "--mmproj is for a model's file");
     refused(Q(.shared = 10000, .options.n_ctx = 4096), "10000 shared tokens");
     refused(Q(SHAPE(.n_layer = 1000)), "number of layers is 1000, expected 1 to 256");
     refused(Q(SHAPE(.hidden = (size_t)1 << 40)), "hidden");
