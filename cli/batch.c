@@ -243,7 +243,7 @@ static size_t choose_parallel(const batch_options *b, const char *model, const c
 {
     size_t n = b->parallel ? (size_t)b->parallel : DEFAULT_PARALLEL;
     carat_memlimit limit;
-    carat_memlimit_now(0, &limit);
+    carat_memlimit_now(&limit);
     uint64_t room = o->max_memory ? o->max_memory : limit.left;
     carat_weigh_query q = { .model = model, .options = *o };
     carat_weight w;

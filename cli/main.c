@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <locale.h>
+#include <malloc.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -85,6 +86,9 @@ static int dispatch(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
+#ifdef M_ARENA_MAX
+    mallopt(M_ARENA_MAX, 1); /* glibc would reserve 64 MiB of address space for each thread that allocates */
+#endif
     keep_standard_files();
     set_locale();
     signal(SIGPIPE, SIG_IGN); /* a closed pipe is a write error, met where it is written */

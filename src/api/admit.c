@@ -4,10 +4,14 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "api/vision.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "base/memlimit.h"
+#include "base/pool.h"
+#include "model/packing.h"
 #include "weigh/plan.h"
 #include "weigh/weigh.h"
 
@@ -39,17 +43,49 @@ static carat_scale scale_of(const carat_admission *a, const carat_model *m, size
     return s;
 }
 
+/* ---- what is there ---- */
+
+/* Address space that the process takes after admission beside stacks and blocks: of the weighed overhead all but
+ * MAPPED_BYTES, which are the program's that is mapped already, and what each token of the vocabulary takes where it is
+ * mapped but hardly touched: tables, and a session's two candidate lists. Measured, docs/WEIGH.md. */
+#define MAPPED_BYTES  ((uint64_t)9 << 20)
+#define TABLE_BYTES   ((uint64_t)8)
+#define SAMPLER_BYTES ((uint64_t)16)
+
+static uint64_t minus(uint64_t a, uint64_t b)
+{
+    return a > b ? a - b : 0;
+}
+
+/* Address space counts also the headers, which go when the model is open, and a window on the file, which is open while
+ * the weights are there and what follows them is not yet. */
+static uint64_t room_of_addresses(const carat_scale *s, const carat_weight *w, uint64_t left, uint64_t beside)
+{
+    uint64_t window = s->m->head_bytes + carat_pack_window_bytes(s->n_threads);
+    uint64_t later = minus(w->total, s->weight_bytes + s->vision.weights + w->kv_kept + w->overhead);
+    return minus(left + s->m->head_bytes + MAPPED_BYTES, beside + minus(window, later));
+}
+
 /* What may be held in all, as far as anybody says. */
-static uint64_t room(const carat_options *o, const carat_model *m, const carat_weight *w, const char **who)
+static void look_around(carat_admission *a, const carat_scale *s, const carat_weight *w)
 {
     carat_memlimit limit;
-    *who = "--max-memory";
-    if (o->max_memory)
-        return o->max_memory;
-    carat_memlimit_now(m->file_bytes, &limit);
-    *who = limit.who;
+    a->who = "--max-memory";
+    a->there = a->options->max_memory;
+    if (a->there)
+        return;
+    carat_memlimit_now(&limit);
     uint64_t held = limit.held < w->overhead ? limit.held : w->overhead;
-    return limit.left > UINT64_MAX - held ? UINT64_MAX : limit.left + held;
+    a->there = limit.memory > UINT64_MAX - held ? UINT64_MAX : limit.memory + held;
+    a->who = limit.memory_who;
+    /* The other threads of the pool, and the scheduler's. */
+    uint64_t beside = (uint64_t)s->n_threads * carat_stack_bytes() +
+                      s->m->cfg.n_vocab * (TABLE_BYTES + w->n_sessions * SAMPLER_BYTES);
+    uint64_t address = room_of_addresses(s, w, limit.address, beside), data = minus(limit.data + MAPPED_BYTES, beside);
+    if (limit.address != UINT64_MAX && address < a->there)
+        a->there = address, a->who = "ulimit -v";
+    if (limit.data != UINT64_MAX && data < a->there)
+        a->there = data, a->who = "ulimit -d";
 }
 
 /* ---- smaller ---- */
@@ -112,22 +148,51 @@ static const char *size_text(uint64_t bytes, bool exact, char out[32])
     return out;
 }
 
-static bool refuse(const carat_scale *s, uint64_t need, uint64_t there, const char *who, carat_err *err)
+static const char *end_of(const char *path)
 {
-    char a[32], b[32], sessions[48] = "", hint[64] = "no context would fit";
-    const char *path = s->m->path;
-    size_t n_ctx = 0, len = strlen(path);
-    size_text(need, false, a);
-    if (strcmp(a, size_text(there, false, b)) == 0) { /* told apart by bytes alone */
-        size_text(need, true, a);
-        size_text(there, true, b);
+    size_t len = strlen(path);
+    return len > 80 ? path + len - 80 : path;
+}
+
+static bool refuse(carat_admission *a, const carat_scale *s, carat_err *err)
+{
+    char need[32], there[32], sessions[48] = "", hint[64] = "no context would fit";
+    size_t n_ctx = 0;
+    a->is_refused = true;
+    size_text(a->need, false, need);
+    if (strcmp(need, size_text(a->there, false, there)) == 0) { /* told apart by bytes alone */
+        size_text(a->need, true, need);
+        size_text(a->there, true, there);
     }
     if (s->q.options.n_sessions > 1)
         snprintf(sessions, sizeof sessions, " for %zu sessions", s->q.options.n_sessions);
-    if (carat_scale_largest(s, there, &n_ctx, NULL) && n_ctx)
+    if (carat_scale_largest(s, a->there, &n_ctx, NULL) && n_ctx)
         snprintf(hint, sizeof hint, "a context of %zu would fit", n_ctx);
-    return carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "%s: needs %s%s, %s are there (%s); %s",
-                      len > 80 ? path + len - 80 : path, a, sessions, b, who, hint);
+    return carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "%s: needs %s%s, %s are there (%s); %s", end_of(s->m->path),
+                      need, sessions, there, a->who, hint);
+}
+
+void carat_admit_explain(const carat_admission *a, const char *path, carat_err *err)
+{
+    char need[32], there[32], why[sizeof err->msg];
+    carat_memlimit limit;
+    struct stat st;
+    if (err->code != CARAT_ENOMEM || a->is_refused)
+        return;
+    size_t len = strlen(path); /* said once */
+    bool is_named = strncmp(err->msg, path, len) == 0 && err->msg[len] == ':';
+    snprintf(why, sizeof why, "%s", is_named ? err->msg + len + 2 : err->msg);
+    if (a->need) {
+        carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "%s: needs %s, %s were there (%s), but: %s", end_of(path),
+                   size_text(a->need, false, need), size_text(a->there, false, there), a->who, why);
+        return;
+    }
+    carat_memlimit_now(&limit);
+    snprintf(need, sizeof need, "more");
+    if (stat(path, &st) == 0 && S_ISREG(st.st_mode) && st.st_size > 0)
+        size_text((uint64_t)st.st_size, false, need);
+    carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "%s: needs about %s, %s are there (%s): %s", end_of(path), need,
+               size_text(limit.left, false, there), *limit.who ? limit.who : "the system", why);
 }
 
 static void tell(const carat_scale *s, const carat_weight *asked, const carat_weight *now)
@@ -141,25 +206,26 @@ static void tell(const carat_scale *s, const carat_weight *asked, const carat_we
                    s->q.options.image_cache);
 }
 
-bool carat_admit(void *arg, const carat_model *m, size_t weight_bytes, carat_err *err)
+bool carat_admit(carat_admission *a, const carat_model *m, size_t weight_bytes, carat_err *err)
 {
-    const carat_admission *a = arg;
     carat_scale s = scale_of(a, m, weight_bytes);
     carat_weight asked, now;
-    const char *who;
     bool fits;
     if (!carat_scale_weigh(&s, s.q.options.n_ctx, &asked, err))
         return false;
-    uint64_t there = room(a->options, m, &asked, &who);
-    if (asked.total <= there)
+    a->need = asked.total;
+    look_around(a, &s, &asked);
+    if (a->need <= a->there)
         return true;
-    if (!do_without(&s, there, err, &fits) || !carat_scale_weigh(&s, s.q.options.n_ctx, &now, err))
+    if (!do_without(&s, a->there, err, &fits) || !carat_scale_weigh(&s, s.q.options.n_ctx, &now, err))
         return false;
+    a->need = now.total;
     if (!fits)
-        return refuse(&s, now.total, there, who, err);
-    give_the_rest(&s, asked.kv_kept, there);
+        return refuse(a, &s, err);
+    give_the_rest(&s, asked.kv_kept, a->there);
     if (!carat_scale_weigh(&s, s.q.options.n_ctx, &now, err))
         return false;
+    a->need = now.total;
     tell(&s, &asked, &now);
     a->options->prefix_cache = s.q.options.prefix_cache;
     a->options->image_cache = s.q.options.image_cache;

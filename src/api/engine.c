@@ -107,13 +107,27 @@ static void add_up(carat_engine *e)
                m->images + m->logits;
 }
 
-/* opt may come back smaller: carat_admit. */
-static bool open_model(carat_engine *e, const char *path, carat_options *opt, carat_err *err)
+typedef struct opening {
+    carat_engine *e;
+    carat_admission admission;
+} opening;
+
+/* Threads have stacks: they wait until it is known that there is room. */
+static bool admit(void *arg, const carat_model *m, size_t weight_bytes, carat_err *err)
 {
-    carat_admission a = { .options = opt, .kernels = &e->kernels, .n_threads = carat_pool_threads(e->pool) };
+    opening *o = arg;
+    return carat_admit(&o->admission, m, weight_bytes, err) && carat_pool_start(o->e->pool, err);
+}
+
+/* opt may come back smaller: carat_admit. */
+static bool open_model(opening *op, const char *path, carat_options *opt, carat_err *err)
+{
+    carat_engine *e = op->e;
+    op->admission =
+        (carat_admission){ .options = opt, .kernels = &e->kernels, .n_threads = carat_pool_threads(e->pool) };
     const carat_model_options o = { .trust_header = opt->trust_header,
-                                    .admit = carat_admit,
-                                    .admit_arg = &a,
+                                    .admit = admit,
+                                    .admit_arg = op,
                                     .progress = opt->progress,
                                     .progress_arg = opt->progress_arg };
     return carat_model_open(path, &o, e->pool, &e->model, err);
@@ -123,6 +137,9 @@ bool carat_engine_open(const char *path, const carat_options *opt, carat_engine 
 {
     static const carat_options defaults;
     *out = NULL;
+    carat_err none;
+    if (!err)
+        err = &none;
     if (!opt)
         opt = &defaults;
     carat_engine *e = calloc(1, sizeof *e);
@@ -132,8 +149,9 @@ bool carat_engine_open(const char *path, const carat_options *opt, carat_engine 
     e->embed_scale = opt->embed_scale;
     char vision[4096];
     carat_options o = *opt; /* admission may make it smaller */
-    bool ok = choose_kernels(e, o.cpu, err) && carat_pool_open(o.n_threads, &e->pool, err) &&
-              open_model(e, path, &o, err) && make_plan(e, &o, err) && open_sight(e, &o, vision, err) &&
+    opening op = { .e = e };
+    bool ok = choose_kernels(e, o.cpu, err) && carat_pool_new(o.n_threads, &e->pool, err) &&
+              open_model(&op, path, &o, err) && make_plan(e, &o, err) && open_sight(e, &o, vision, err) &&
               make_plan(e, &o, err) && carat_text_open(e->model, &e->kernels, e->pool, &e->plan.text, &e->text, err) &&
               carat_cache_open(&e->model->cfg, &e->plan.cache, &e->cache, err) && list_banned(e, err) &&
               carat_info_new(e->model, e->model->arena.size, vision, &e->kernels, carat_pool_threads(e->pool),
@@ -141,6 +159,7 @@ bool carat_engine_open(const char *path, const carat_options *opt, carat_engine 
               open_scheduler(e, err);
     if (!ok) {
         carat_engine_close(e);
+        carat_admit_explain(&op.admission, path, err);
         return false;
     }
     add_up(e);

@@ -75,7 +75,7 @@ bool carat_tokenizer_open(const char *path, carat_tokenizer **out, carat_err *er
     if (ends_with(path, ".model"))
         return carat_tokenizer_from_model(path, out, err);
     carat_gguf *g;
-    if (!carat_gguf_open(path, &g, err))
+    if (!carat_gguf_open_head(path, &g, err))
         return false;
     bool ok = carat_tokenizer_from_gguf(g, out, err);
     carat_gguf_close(g);

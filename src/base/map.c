@@ -30,7 +30,24 @@ static int open_plain(const char *path)
     return open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 }
 
-bool carat_map_open(carat_map *m, const char *path, carat_err *err)
+static bool no_map(size_t bytes, carat_err *err)
+{
+    return carat_fail(err, errno == ENOMEM ? CARAT_ENOMEM : CARAT_EIO, CARAT_NOWHERE, "cannot map %zu bytes: %s", bytes,
+                      strerror(errno));
+}
+
+static bool map_head(carat_map *m, const char *path, size_t bytes, carat_err *err)
+{
+    bytes = bytes < m->size ? bytes : m->size;
+    void *p = mmap(NULL, bytes, PROT_READ, MAP_PRIVATE, m->fd, 0);
+    if (p == MAP_FAILED)
+        return no_map(bytes, err) || carat_fail_in(err, "%s", path);
+    m->data = p;
+    m->mapped = bytes;
+    return true;
+}
+
+bool carat_map_open_head(carat_map *m, const char *path, size_t bytes, carat_err *err)
 {
     *m = (carat_map){ .fd = -1 };
     int fd = open_plain(path);
@@ -55,14 +72,9 @@ bool carat_map_open(carat_map *m, const char *path, carat_err *err)
                    (intmax_t)st.st_size);
         goto fail;
     }
-    void *p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-    if (p == MAP_FAILED) {
-        carat_fail(err, CARAT_EIO, CARAT_NOWHERE, "%s: cannot map %jd bytes: %s", path, (intmax_t)st.st_size,
-                   strerror(errno));
-        goto fail;
-    }
-    m->data = p;
     m->size = (size_t)st.st_size;
+    if (!map_head(m, path, bytes, err))
+        goto fail;
     m->path = strdup(path);
     if (!m->path) {
         carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "%s: no memory", path);
@@ -74,38 +86,79 @@ fail:
     return false;
 }
 
-/* Calls madvise on the whole pages inside (shrink) or around the range. */
-static void advise(const carat_map *m, size_t off, size_t len, int advice, bool shrink)
+bool carat_map_open(carat_map *m, const char *path, carat_err *err)
 {
-    if (!m->data || off > m->size || len > m->size - off)
-        return;
-    size_t page = (size_t)sysconf(_SC_PAGESIZE);
-    size_t begin = off, end = off + len;
-    begin = shrink ? (begin + page - 1) / page * page : begin / page * page;
-    if (shrink && end != m->size)
-        end = end / page * page;
-    if (end > begin)
-        madvise((void *)(uintptr_t)(m->data + begin), end - begin, advice);
+    return carat_map_open_head(m, path, SIZE_MAX, err);
 }
 
-void carat_map_release(const carat_map *m, size_t off, size_t len)
+/* Twice as much each time, so that a long head moves rarely. */
+bool carat_map_grow(carat_map *m, size_t bytes, carat_err *err)
 {
-    advise(m, off, len, MADV_DONTNEED, true);
+    if (!m->data || bytes <= m->mapped)
+        return true;
+    if (bytes < m->size / 2 && bytes < 2 * m->mapped)
+        bytes = 2 * m->mapped;
+    bytes = bytes < m->size ? bytes : m->size;
+    void *p = mremap((void *)(uintptr_t)m->data, m->mapped, bytes, MREMAP_MAYMOVE);
+    if (p == MAP_FAILED)
+        return no_map(bytes, err);
+    m->data = p;
+    m->mapped = bytes;
+    return true;
 }
 
 void carat_map_expect(const carat_map *m, size_t off, size_t len)
 {
-    advise(m, off, len, MADV_WILLNEED, false);
+    if (m->data && off <= m->size && len <= m->size - off)
+        posix_fadvise(m->fd, (off_t)off, (off_t)len, POSIX_FADV_WILLNEED);
 }
 
 void carat_map_close(carat_map *m)
 {
     if (m->data)
-        munmap((void *)(uintptr_t)m->data, m->size);
+        munmap((void *)(uintptr_t)m->data, m->mapped);
     if (m->fd > 0 || (m->fd == 0 && m->path))
         close(m->fd);
     free(m->path);
     *m = (carat_map){ .fd = -1 };
+}
+
+/* ---- windows ---- */
+
+static size_t page_bytes(void)
+{
+    return (size_t)sysconf(_SC_PAGESIZE);
+}
+
+bool carat_window_open(carat_window *w, const carat_map *m, size_t off, size_t len, carat_err *err)
+{
+    size_t before = off % page_bytes();
+    void *p = mmap(NULL, before + len, PROT_READ, MAP_PRIVATE, m->fd, (off_t)(off - before));
+    *w = (carat_window){ 0 };
+    if (p == MAP_FAILED)
+        return no_map(before + len, err) || carat_fail_in(err, "%s", m->path);
+    *w = (carat_window){ .data = (const uint8_t *)p + before, .base = p, .bytes = before + len };
+    return true;
+}
+
+void carat_window_close(carat_window *w)
+{
+    if (w->base)
+        munmap(w->base, w->bytes);
+    *w = (carat_window){ 0 };
+}
+
+void carat_window_release(const carat_window *w, size_t off, size_t len)
+{
+    if (!w->base)
+        return;
+    /* Whole pages inside; the window's last one may be cut by its end. */
+    size_t page = page_bytes(), head = (size_t)(w->data - (const uint8_t *)w->base);
+    size_t begin = (head + off + page - 1) / page * page, end = head + off + len;
+    if (end != w->bytes)
+        end = end / page * page;
+    if (end > begin)
+        madvise((uint8_t *)w->base + begin, end - begin, MADV_DONTNEED);
 }
 
 bool carat_read_fd(int fd, const char *name, size_t max, char **out, size_t *len, carat_err *err)

@@ -1,4 +1,7 @@
-/* map.h - a regular file mapped read-only.
+/* map.h - a regular file mapped read-only: all of it, or its head and windows on the rest.
+ *
+ * Address space is limited too (ulimit -v): a loader that maps the head and looks at the rest through windows needs no
+ * room for the file beside what it makes of it.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef CARAT_BASE_MAP_H
@@ -10,18 +13,35 @@
 
 typedef struct carat_map {
     const uint8_t *data;
-    size_t size;
-    char *path; /* owned copy, for messages */
-    int fd;     /* -1 when closed */
+    size_t size;   /* of the file */
+    size_t mapped; /* of them at data: all, but after carat_map_open_head */
+    char *path;    /* owned copy, for messages */
+    int fd;        /* -1 when closed */
 } carat_map;
 
 /* Maps a whole regular file. Errors: CARAT_EIO (cannot open or read; the system's reason is in the message),
- * CARAT_EFORMAT (a directory, FIFO, socket or device; an empty file). On failure *m is closed and safe to close again.
- */
+ * CARAT_EFORMAT (a directory, FIFO, socket or device; an empty file), CARAT_ENOMEM (no address space). On failure *m is
+ * closed and safe to close again. */
 bool carat_map_open(carat_map *m, const char *path, carat_err *err);
 
-/* The bytes [off, off + len) will not be read again: their pages may go. Advisory. */
-void carat_map_release(const carat_map *m, size_t off, size_t len);
+/* The same, but maps only the first bytes, about `bytes` of them. carat_map_grow makes them at least `bytes` (at most
+ * the file's) and may move m->data. Errors: those of carat_map_open; the second's message does not name the file. */
+bool carat_map_open_head(carat_map *m, const char *path, size_t bytes, carat_err *err);
+bool carat_map_grow(carat_map *m, size_t bytes, carat_err *err);
+
+/* A piece of a file that is mapped for a while. */
+typedef struct carat_window {
+    const uint8_t *data;
+    void *base; /* NULL: nothing to unmap */
+    size_t bytes;
+} carat_window;
+
+/* The bytes [off, off + len), which must lie inside the file. Errors: CARAT_ENOMEM, CARAT_EIO. */
+bool carat_window_open(carat_window *w, const carat_map *m, size_t off, size_t len, carat_err *err);
+void carat_window_close(carat_window *w); /* accepts a zeroed one */
+
+/* The window's bytes [off, off + len) will not be read again: their pages may go. Advisory. */
+void carat_window_release(const carat_window *w, size_t off, size_t len);
 
 /* The bytes will be read soon, in order. Advisory. */
 void carat_map_expect(const carat_map *m, size_t off, size_t len);

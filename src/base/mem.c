@@ -15,26 +15,50 @@ size_t carat_block_bytes(size_t bytes)
     return carat_align_size(bytes, bytes >= HUGE_BLOCK ? HUGE_BLOCK : 64, &len) ? len : SIZE_MAX;
 }
 
+static void *map(size_t len)
+{
+    void *p = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    return p == MAP_FAILED ? NULL : p;
+}
+
+static bool is_aligned(const void *p)
+{
+    return ((uintptr_t)p & (HUGE_BLOCK - 1)) == 0;
+}
+
+/* Aligned to 2 MiB, so that huge pages can back it: a decode step walks gigabytes and would otherwise spend its time in
+ * page-table walks. Newer kernels align by themselves, else it is cut from a larger mapping. Where address space is too
+ * short for that, it does without: carat_block_bytes is all that is ever needed. */
+static void *map_huge(size_t len)
+{
+    size_t want;
+    uint8_t *p = map(len);
+    if (!p || is_aligned(p) || !carat_add_size(len, HUGE_BLOCK, &want))
+        return p;
+    munmap(p, len);
+    p = map(want);
+    if (!p)
+        return map(len);
+    size_t head = (HUGE_BLOCK - ((uintptr_t)p & (HUGE_BLOCK - 1))) & (HUGE_BLOCK - 1);
+    if (head)
+        munmap(p, head);
+    if (want - head - len)
+        munmap(p + head + len, want - head - len);
+    return p + head;
+}
+
 void *carat_block_new(size_t bytes)
 {
     if (bytes == 0)
         bytes = 1;
     if (bytes >= HUGE_BLOCK) {
-        /* Aligned to 2 MiB by cutting a larger mapping, so that huge pages can back it: a decode step walks gigabytes
-         * and would otherwise spend its time in page-table walks. */
-        size_t len, want;
-        if (!carat_align_size(bytes, HUGE_BLOCK, &len) || !carat_add_size(len, HUGE_BLOCK, &want))
+        size_t len;
+        if (!carat_align_size(bytes, HUGE_BLOCK, &len))
             return NULL;
-        uint8_t *p = mmap(NULL, want, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-        if (p == MAP_FAILED)
-            return NULL;
-        size_t head = (HUGE_BLOCK - ((uintptr_t)p & (HUGE_BLOCK - 1))) & (HUGE_BLOCK - 1);
-        if (head)
-            munmap(p, head);
-        if (want - head - len)
-            munmap(p + head + len, want - head - len);
-        madvise(p + head, len, MADV_HUGEPAGE);
-        return p + head;
+        void *p = map_huge(len);
+        if (p)
+            madvise(p, len, MADV_HUGEPAGE);
+        return p;
     }
     size_t len;
     if (!carat_align_size(bytes, 64, &len))

@@ -14,9 +14,9 @@
 static void lower(carat_memlimit *m, uint64_t limit, uint64_t used, const char *who)
 {
     uint64_t left = used < limit ? limit - used : 0;
-    if (left < m->left) {
-        m->left = left;
-        m->who = who;
+    if (left < m->memory) {
+        m->memory = left;
+        m->memory_who = who;
     }
 }
 
@@ -129,31 +129,41 @@ static void all_groups(carat_memlimit *m, const char *root)
 
 /* ---- all of it ---- */
 
-static void look_at_ulimit(carat_memlimit *m, const char *root, int which, const char *field, uint64_t files,
-                           const char *who)
+static uint64_t look_at_ulimit(const char *root, int which, const char *field)
 {
     struct rlimit r;
     uint64_t mapped;
     if (getrlimit(which, &r) != 0 || r.rlim_cur == RLIM_INFINITY ||
         !read_field(root, "/proc/self/status", field, &mapped))
-        return;
-    lower(m, r.rlim_cur, mapped > files ? mapped - files : 0, who);
+        return UINT64_MAX;
+    return mapped < r.rlim_cur ? r.rlim_cur - mapped : 0;
 }
 
-void carat_memlimit_under(const char *root, uint64_t files, carat_memlimit *m)
+static void choose_least(carat_memlimit *m, uint64_t left, const char *who)
+{
+    if (left >= m->left)
+        return;
+    m->left = left;
+    m->who = who;
+}
+
+void carat_memlimit_under(const char *root, carat_memlimit *m)
 {
     uint64_t available;
-    *m = (carat_memlimit){ .left = UINT64_MAX, .who = "" };
+    *m = (carat_memlimit){ .memory = UINT64_MAX, .left = UINT64_MAX, .who = "", .memory_who = "" };
     read_field(root, "/proc/self/status", "RssAnon", &m->held);
     read_field(root, "/proc/meminfo", "MemTotal", &m->all);
     if (read_field(root, "/proc/meminfo", "MemAvailable", &available))
         lower(m, available, 0, "the machine");
     all_groups(m, root);
-    look_at_ulimit(m, root, RLIMIT_AS, "VmSize", files, "ulimit -v");
-    look_at_ulimit(m, root, RLIMIT_DATA, "VmData", 0, "ulimit -d");
+    m->address = look_at_ulimit(root, RLIMIT_AS, "VmSize");
+    m->data = look_at_ulimit(root, RLIMIT_DATA, "VmData");
+    choose_least(m, m->memory, m->memory_who);
+    choose_least(m, m->address, "ulimit -v");
+    choose_least(m, m->data, "ulimit -d");
 }
 
-void carat_memlimit_now(uint64_t files, carat_memlimit *out)
+void carat_memlimit_now(carat_memlimit *out)
 {
-    carat_memlimit_under("", files, out);
+    carat_memlimit_under("", out);
 }

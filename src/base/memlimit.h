@@ -8,18 +8,24 @@
 #include <stdint.h>
 
 typedef struct carat_memlimit {
-    uint64_t left;   /* bytes, on top of what is held: the least of all limits; UINT64_MAX where none is known */
-    uint64_t held;   /* anonymous bytes that the process has resident now; 0 if the system does not say */
-    uint64_t all;    /* the machine's memory, or its control group's where that is less; 0 if unknown */
-    const char *who; /* the limit that is least: "the machine", "the control group", "ulimit -v", "ulimit -d" */
+    /* Bytes on top of what is held, by what each limit counts; UINT64_MAX where none is known. */
+    uint64_t memory;  /* resident: the machine, control groups */
+    uint64_t address; /* mapped: ulimit -v */
+    uint64_t data;    /* mapped to be written to: ulimit -d */
+    uint64_t left;    /* the least of them */
+
+    uint64_t held;          /* anonymous bytes that the process has resident now; 0 if the system does not say */
+    uint64_t all;           /* the machine's memory, or its control group's where that is less; 0 if unknown */
+    const char *who;        /* left's: "the machine", "the control group", "ulimit -v", "ulimit -d" */
+    const char *memory_who; /* memory's */
 } carat_memlimit;
 
 /* The machine's MemAvailable; of the control groups (version 1 and 2) up to the root, the limit minus what is in use
- * and no cache of files; RLIMIT_AS and RLIMIT_DATA minus what is mapped. files: bytes of address space that hold files
- * now and will be given back: they count as left of RLIMIT_AS. Never fails: what cannot be read is no limit. */
-void carat_memlimit_now(uint64_t files, carat_memlimit *out);
+ * and no cache of files; RLIMIT_AS and RLIMIT_DATA minus what is mapped. Never fails: what cannot be read is no
+ * limit. */
+void carat_memlimit_now(carat_memlimit *out);
 
 /* The same from files below another root, for tests: root "" is the real one. */
-void carat_memlimit_under(const char *root, uint64_t files, carat_memlimit *out);
+void carat_memlimit_under(const char *root, carat_memlimit *out);
 
 #endif

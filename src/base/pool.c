@@ -129,7 +129,19 @@ static int processors(void)
     return CPU_COUNT(&set);
 }
 
-bool carat_pool_open(int n_threads, carat_pool **out, carat_err *err)
+size_t carat_stack_bytes(void)
+{
+    pthread_attr_t a;
+    size_t stack = 0, guard = 0;
+    if (pthread_getattr_default_np(&a) != 0)
+        return (size_t)8 << 20;
+    pthread_attr_getstacksize(&a, &stack);
+    pthread_attr_getguardsize(&a, &guard);
+    pthread_attr_destroy(&a);
+    return stack + guard;
+}
+
+bool carat_pool_new(int n_threads, carat_pool **out, carat_err *err)
 {
     *out = NULL;
     if (n_threads == 0)
@@ -152,19 +164,33 @@ bool carat_pool_open(int n_threads, carat_pool **out, carat_err *err)
         carat_pool_close(p);
         return carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for %d threads", n_threads);
     }
-    for (int i = 1; i < n_threads; i++) {
+    *out = p;
+    return true;
+}
+
+bool carat_pool_start(carat_pool *p, carat_err *err)
+{
+    for (int i = 1; i < p->n_threads; i++) {
         worker *w = &p->workers[i];
         *w = (worker){ .pool = p, .index = i };
         int rc = pthread_create(&w->thread, NULL, work, w);
-        if (rc != 0) {
-            carat_pool_close(p);
-            return carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "cannot start thread %d of %d: %s", i + 1, n_threads,
+        if (rc != 0)
+            return carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "cannot start thread %d of %d: %s", i + 1, p->n_threads,
                               strerror(rc));
-        }
         p->n_started++;
     }
-    *out = p;
     return true;
+}
+
+bool carat_pool_open(int n_threads, carat_pool **out, carat_err *err)
+{
+    if (!carat_pool_new(n_threads, out, err))
+        return false;
+    if (carat_pool_start(*out, err))
+        return true;
+    carat_pool_close(*out);
+    *out = NULL;
+    return false;
 }
 
 void carat_pool_close(carat_pool *p)

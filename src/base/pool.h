@@ -21,8 +21,14 @@ typedef struct carat_pool carat_pool;
 
 /* n_threads 1..CARAT_MAX_THREADS; 0 = carat_cpu_default(). Errors: CARAT_ENOMEM, CARAT_EARG. */
 bool carat_pool_open(int n_threads, carat_pool **out, carat_err *err);
+/* The same in two steps: a pool without its threads, and those. Nothing can be run before the second. */
+bool carat_pool_new(int n_threads, carat_pool **out, carat_err *err);
+bool carat_pool_start(carat_pool *p, carat_err *err);
 void carat_pool_close(carat_pool *p);
 int carat_pool_threads(const carat_pool *p);
+
+/* What the stack of a new thread takes of address space. */
+size_t carat_stack_bytes(void);
 
 /* Runs fn(arg, thread, n_threads) on every thread. Not reentrant: one job at a time, from one caller. */
 void carat_pool_run(carat_pool *p, void (*fn)(void *arg, int thread, int n_threads), void *arg);

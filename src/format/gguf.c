@@ -13,6 +13,8 @@
 
 /* Each part keeps a file descriptor open, and a process may have 1024. */
 #define MAX_PARTS 256
+/* Grown as it is read; a header with Gemma's vocabulary has 6 MiB. */
+#define FIRST_BYTES ((size_t)1 << 20)
 
 static void close_part(carat_gguf_part *p)
 {
@@ -49,7 +51,7 @@ static bool open_part(carat_gguf *g, const char *path, carat_gguf_part **out, ca
     carat_gguf_part *p = *out = calloc(1, sizeof *p);
     if (!p)
         return carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "%s: no memory for the file's directory", path);
-    if (!carat_map_open(&p->map, path, err))
+    if (!carat_map_open_head(&p->map, path, g->only_heads ? FIRST_BYTES : SIZE_MAX, err))
         return false;
     p->data = p->map.data;
     p->size = p->map.size;
@@ -139,12 +141,13 @@ static carat_gguf *new_gguf(const char *path, carat_err *err)
     return NULL;
 }
 
-bool carat_gguf_open(const char *path, carat_gguf **out, carat_err *err)
+static bool open_files(const char *path, bool only_heads, carat_gguf **out, carat_err *err)
 {
     *out = NULL;
     carat_gguf *g = new_gguf(path, err);
     if (!g)
         return false;
+    g->only_heads = only_heads;
     bool ok = open_part(g, path, &g->part[0], err);
     if (ok && g->part[0]->split_count > 1)
         ok = open_series(g, err) && check_total(g, err);
@@ -157,6 +160,16 @@ bool carat_gguf_open(const char *path, carat_gguf **out, carat_err *err)
     }
     *out = g;
     return true;
+}
+
+bool carat_gguf_open(const char *path, carat_gguf **out, carat_err *err)
+{
+    return open_files(path, false, out, err);
+}
+
+bool carat_gguf_open_head(const char *path, carat_gguf **out, carat_err *err)
+{
+    return open_files(path, true, out, err);
 }
 
 bool carat_gguf_open_memory(const char *path, const void *data, size_t size, carat_gguf **out, carat_err *err)
@@ -209,6 +222,14 @@ uint64_t carat_gguf_file_bytes(const carat_gguf *g)
     uint64_t sum = 0;
     for (size_t i = 0; i < g->n_part; i++)
         sum += g->part[i]->size;
+    return sum;
+}
+
+uint64_t carat_gguf_mapped_bytes(const carat_gguf *g)
+{
+    uint64_t sum = 0;
+    for (size_t i = 0; i < g->n_part; i++)
+        sum += g->part[i]->map.mapped;
     return sum;
 }
 

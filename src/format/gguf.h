@@ -48,6 +48,9 @@ typedef struct carat_gguf_kv {
 bool carat_gguf_open(const char *path, carat_gguf **out, carat_err *err);
 void carat_gguf_close(carat_gguf *g); /* accepts NULL */
 
+/* The same, but maps only what the header needs. The data of tensors is looked at by carat_tensor_window. */
+bool carat_gguf_open_head(const char *path, carat_gguf **out, carat_err *err);
+
 /* The same from bytes the caller keeps until close (aligned as malloc aligns); path only names them in messages. A part
  * of a split file is refused (CARAT_EUNSUPPORTED): there is nowhere to look for the others. */
 bool carat_gguf_open_memory(const char *path, const void *data, size_t size, carat_gguf **out, carat_err *err);
@@ -56,6 +59,7 @@ const carat_tensors *carat_gguf_tensors(const carat_gguf *g);
 const char *carat_gguf_path(const carat_gguf *g);
 uint32_t carat_gguf_version(const carat_gguf *g);
 uint64_t carat_gguf_file_bytes(const carat_gguf *g);    /* all parts */
+uint64_t carat_gguf_mapped_bytes(const carat_gguf *g);  /* of them, as long as it is open */
 size_t carat_gguf_directory_bytes(const carat_gguf *g); /* heap held beyond the mapping, at most 64 MiB */
 
 size_t carat_gguf_n_kv(const carat_gguf *g);

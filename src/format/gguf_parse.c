@@ -54,10 +54,26 @@ static __attribute__((format(printf, 4, 5))) bool fail(reader *r, carat_code cod
     return carat_fail(r->err, code, at, "%s '%.64s': %s", r->kind, r->name, msg);
 }
 
+/* Maps as much of the file as ends at `end`, which is inside it. The mapping may move, and with it what points there.
+ */
+static bool reach(reader *r, size_t end)
+{
+    carat_gguf_part *p = r->p;
+    if (!p->map.data || end <= p->map.mapped)
+        return true;
+    const uint8_t *was = p->data;
+    if (!carat_map_grow(&p->map, end, r->err))
+        return false;
+    p->data = p->map.data;
+    for (size_t i = 0; i < p->n_kv; i++)
+        p->kv[i].data = p->data + (p->kv[i].data - was);
+    return true;
+}
+
 static bool need(reader *r, uint64_t bytes, const char *what)
 {
     if (carat_inside(r->pos, bytes, r->p->size))
-        return true;
+        return reach(r, r->pos + (size_t)bytes);
     return fail(r, CARAT_EFORMAT, r->pos, "%s at byte %zu needs %" PRIu64 " bytes, the file has %zu left", what, r->pos,
                 bytes, r->p->size - r->pos);
 }
@@ -209,16 +225,18 @@ static bool read_count(reader *r, const char *what, size_t max, size_t min_bytes
 
 static bool skip_strings(reader *r, uint64_t count)
 {
-    const uint8_t *data = r->p->data;
     size_t size = r->p->size, pos = r->pos;
     for (uint64_t i = 0; i < count; i++) {
+        if (size - pos >= 8 && !reach(r, pos + 8))
+            return false;
+        const uint8_t *data = r->p->data;
         if (size - pos < 8 || carat_le64(data + pos) > size - pos - 8)
             return fail(r, CARAT_EFORMAT, pos, "string %" PRIu64 " of %" PRIu64 " at byte %zu does not fit in the file",
                         i + 1, count, pos);
         pos += 8 + (size_t)carat_le64(data + pos);
     }
     r->pos = pos;
-    return true;
+    return reach(r, pos);
 }
 
 static bool check_bools(reader *r, const uint8_t *data, size_t n)
@@ -232,7 +250,6 @@ static bool check_bools(reader *r, const uint8_t *data, size_t n)
 /* Values of one kind, one after another: a lone value or the elements of an array. */
 static bool read_values(reader *r, carat_gguf_kv *kv, uint32_t kind)
 {
-    kv->data = r->p->data + r->pos;
     size_t start = r->pos;
     if (kind == CARAT_GGUF_STR) {
         if (!skip_strings(r, kv->count))
@@ -243,10 +260,11 @@ static bool read_values(reader *r, carat_gguf_kv *kv, uint32_t kind)
             !carat_inside(r->pos, bytes, r->p->size))
             return fail(r, CARAT_EFORMAT, r->pos, "%" PRIu64 " %s values at byte %zu, the file has %zu bytes left",
                         kv->count, carat_gguf_kind_name(kind), r->pos, r->p->size - r->pos);
-        if (kind == CARAT_GGUF_BOOL && !check_bools(r, kv->data, bytes))
+        if (!reach(r, r->pos + bytes) || (kind == CARAT_GGUF_BOOL && !check_bools(r, r->p->data + r->pos, bytes)))
             return false;
         r->pos += bytes;
     }
+    kv->data = r->p->data + start;
     kv->bytes = r->pos - start;
     return true;
 }
@@ -388,7 +406,7 @@ static bool place_tensors(reader *r, carat_tensor *items, size_t n)
             return fail(r, CARAT_EFORMAT, start, "its %zu bytes at %zu + %zu end after the file, which has %zu bytes",
                         t->bytes, start, t->offset, p->size);
         t->offset += start;
-        t->data = p->data + t->offset;
+        t->data = p->map.data && p->map.mapped < p->size ? NULL : p->data + t->offset;
         t->map = &p->map;
     }
     r->kind = NULL;

@@ -17,8 +17,8 @@
 #define CARAT_GGUF_ALIGNMENT     32    /* when general.alignment does not say otherwise */
 
 typedef struct carat_gguf_part {
-    carat_map map;       /* zeroed when the bytes are the caller's: carat_map_release must not touch those */
-    const uint8_t *data; /* the file's bytes */
+    carat_map map;       /* zeroed when the bytes are the caller's */
+    const uint8_t *data; /* the file's bytes, as many as are mapped: gguf_parse.c's reach() */
     size_t size;
     uint32_t version;
     carat_gguf_kv *kv; /* in the file's order */
@@ -29,6 +29,7 @@ typedef struct carat_gguf_part {
 
 struct carat_gguf {
     char *path;
+    bool only_heads;        /* are mapped */
     carat_gguf_part **part; /* [n_part]; metadata is part 0's; a half-open one has NULLs */
     size_t n_part;
     carat_tensors tensors; /* of all parts */

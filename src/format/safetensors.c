@@ -14,8 +14,9 @@
 
 #include "format/safetensors_part.h"
 
-#define SINGLE "model.safetensors"
-#define INDEX  "model.safetensors.index.json"
+#define FIRST_BYTES ((size_t)64 << 10) /* grown to the header's length */
+#define SINGLE      "model.safetensors"
+#define INDEX       "model.safetensors.index.json"
 
 void carat_safetensors_close(carat_safetensors *s)
 {
@@ -65,7 +66,7 @@ static bool parse(carat_safetensors *s, carat_shard *shard, const char *path, ca
 
 static bool map_shard(carat_safetensors *s, carat_shard *shard, const char *path, carat_err *err)
 {
-    if (!carat_map_open(&shard->map, path, err))
+    if (!carat_map_open_head(&shard->map, path, s->only_heads ? FIRST_BYTES : SIZE_MAX, err))
         return false;
     shard->data = shard->map.data;
     shard->size = shard->map.size;
@@ -226,7 +227,7 @@ static bool open_folder(carat_safetensors *s, const char *folder, carat_err *err
     return ok;
 }
 
-bool carat_safetensors_open(const char *path, carat_safetensors **out, carat_err *err)
+static bool open_files(const char *path, bool only_heads, carat_safetensors **out, carat_err *err)
 {
     *out = NULL;
     struct stat st;
@@ -235,6 +236,7 @@ bool carat_safetensors_open(const char *path, carat_safetensors **out, carat_err
     carat_safetensors *s = new_safetensors(path, err);
     if (!s)
         return false;
+    s->only_heads = only_heads;
     bool ok =
         S_ISDIR(st.st_mode) ? open_folder(s, path, err) : open_single(s, path, err) && carat_safetensors_sort(s, err);
     if (!ok) {
@@ -243,6 +245,16 @@ bool carat_safetensors_open(const char *path, carat_safetensors **out, carat_err
     }
     *out = s;
     return true;
+}
+
+bool carat_safetensors_open(const char *path, carat_safetensors **out, carat_err *err)
+{
+    return open_files(path, false, out, err);
+}
+
+bool carat_safetensors_open_head(const char *path, carat_safetensors **out, carat_err *err)
+{
+    return open_files(path, true, out, err);
 }
 
 bool carat_safetensors_open_memory(const char *path, const void *data, size_t size, carat_safetensors **out,
@@ -275,6 +287,14 @@ uint64_t carat_safetensors_file_bytes(const carat_safetensors *s)
     uint64_t sum = 0;
     for (size_t i = 0; i < s->n_shard; i++)
         sum += s->shard[i]->size;
+    return sum;
+}
+
+uint64_t carat_safetensors_mapped_bytes(const carat_safetensors *s)
+{
+    uint64_t sum = 0;
+    for (size_t i = 0; i < s->n_shard; i++)
+        sum += s->shard[i]->map.mapped;
     return sum;
 }
 

@@ -65,6 +65,16 @@ static bool find_header(const carat_shard *f, size_t *len, size_t *data_start, c
     return true;
 }
 
+/* Maps the header. */
+static bool reach(carat_shard *f, size_t end, carat_err *err)
+{
+    if (!f->map.data)
+        return true;
+    bool ok = carat_map_grow(&f->map, end, err);
+    f->data = f->map.data;
+    return ok;
+}
+
 static bool read_type(const char *dtype, carat_type *out)
 {
     static const struct {
@@ -177,7 +187,9 @@ static bool read_entry(carat_safetensors *s, carat_shard *f, const char *name, c
     if (!read_offsets(entry, name, f->size - data_start, &begin, &end, err))
         return false;
     carat_tensor *t = &s->tensors.items[s->tensors.n];
-    *t = (carat_tensor){ .map = &f->map, .offset = data_start + begin, .data = f->data + data_start + begin };
+    *t = (carat_tensor){ .map = &f->map, .offset = data_start + begin };
+    if (!f->map.data || f->map.mapped == f->size)
+        t->data = f->data + t->offset;
     if (!read_type(dtype, &t->type))
         return skip_tensor(s, f, name, dtype, err);
     if (!read_shape(entry, name, t, err) || !keep(s, name, &t->name, err) || !size_tensor(t, begin, end, err))
@@ -210,7 +222,7 @@ bool carat_safetensors_parse(carat_safetensors *s, carat_shard *f, carat_err *er
     json_t *header, *entry;
     const char *name;
     size_t len = 0, data_start = 0, first = s->tensors.n;
-    if (!find_header(f, &len, &data_start, err) ||
+    if (!find_header(f, &len, &data_start, err) || !reach(f, data_start, err) ||
         !carat_safetensors_json((const char *)f->data + 8, len, &header, err))
         return false;
     bool ok = reserve(s, json_object_size(header), err);

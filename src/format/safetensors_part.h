@@ -29,6 +29,7 @@ typedef struct carat_skipped {
 } carat_skipped;
 
 struct carat_safetensors {
+    bool only_heads; /* are mapped */
     carat_shard **shard;
     size_t n_shard;
     carat_tensors tensors;

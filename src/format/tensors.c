@@ -18,6 +18,14 @@ const carat_tensor *carat_tensors_find(const carat_tensors *t, const char *name)
     return t->n > 0 ? bsearch(name, t->items, t->n, sizeof *t->items, by_name) : NULL;
 }
 
+bool carat_tensor_window(const carat_tensor *t, size_t off, size_t len, carat_window *w, carat_err *err)
+{
+    if (!t->data)
+        return carat_window_open(w, t->map, t->offset + off, len, err);
+    *w = (carat_window){ .data = t->data + off };
+    return true;
+}
+
 static int two_names(const void *a, const void *b)
 {
     return strcmp(((const carat_tensor *)a)->name, ((const carat_tensor *)b)->name);

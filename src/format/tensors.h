@@ -14,10 +14,10 @@ typedef struct carat_tensor {
     carat_type type;
     uint32_t n_dims;               /* 1..4 */
     uint64_t dims[CARAT_MAX_DIMS]; /* dims[0] is the fastest: a matrix y = W x is { cols, rows }; unused ones are 1 */
-    const uint8_t *data;           /* inside map; checked to lie within it, and aligned to an F32, F16 or BF16 */
+    const uint8_t *data;           /* aligned to an F32, F16 or BF16; NULL: only carat_tensor_window shows it */
     size_t bytes;                  /* exactly row_bytes(dims[0]) * the other dims */
-    const carat_map *map;          /* for carat_map_release, which does nothing on bytes opened from memory */
-    size_t offset;                 /* of data in map */
+    const carat_map *map;          /* the file, a closed one where the bytes are the caller's */
+    size_t offset;                 /* of the data in the file, checked to lie within it */
 } carat_tensor;
 
 /* A set of tensors, sorted by name. Filled by gguf.c and safetensors.c; the containers own the memory. */
@@ -27,6 +27,9 @@ typedef struct carat_tensors {
 } carat_tensors;
 
 const carat_tensor *carat_tensors_find(const carat_tensors *t, const char *name); /* NULL if absent */
+
+/* Shows the bytes [off, off + len) of a tensor, which must lie inside it. Errors: those of carat_window_open. */
+bool carat_tensor_window(const carat_tensor *t, size_t off, size_t len, carat_window *w, carat_err *err);
 
 /* For the containers' readers. The first sorts the tensors of one map by offset and refuses two that share a byte; the
  * second sorts the whole set by name and refuses two of one name. Errors: CARAT_EFORMAT. */

@@ -58,12 +58,17 @@ static bool report(void *arg, uint64_t bytes)
 }
 
 /* Norm weights become f32. Safetensors hold w of y = x (1 + w); GGUF writers have added the 1 already. */
-static void load_norm(const carat_source *src, const carat_tensor *t, float *w)
+static bool load_norm(const carat_source *src, const carat_tensor *t, float *w, carat_err *err)
 {
-    carat_unpack_row(t->type, t->data, w, t->dims[0]);
+    carat_window from;
+    if (!carat_tensor_window(t, 0, t->bytes, &from, err))
+        return false;
+    carat_unpack_row(t->type, from.data, w, t->dims[0]);
+    carat_window_close(&from);
     if (src->st)
         for (size_t i = 0; i < t->dims[0]; i++)
             w[i] += 1.0f;
+    return true;
 }
 
 static bool load_part(void *arg, carat_part part, size_t layer)
@@ -72,8 +77,9 @@ static bool load_part(void *arg, carat_part part, size_t layer)
     const carat_tensor *t = NULL;
     carat_source_tensor(ld->src, &ld->m->cfg, part, layer, &t, NULL);
     if (!carat_part_get(part)->is_norm)
-        return carat_matrix_pack(ld->pool, t, carat_layout_matrix(ld->m, part, layer), report, ld);
-    load_norm(ld->src, t, *carat_layout_norm(ld->m, part, layer));
+        return carat_matrix_pack(ld->pool, t, carat_layout_matrix(ld->m, part, layer), report, ld, ld->err);
+    if (!load_norm(ld->src, t, *carat_layout_norm(ld->m, part, layer), ld->err))
+        return false;
     ld->done += t->bytes;
     return true;
 }
@@ -124,8 +130,8 @@ static bool open_vocab(loader *ld)
 
 /* ---- open ---- */
 
-/* Everything up to the weights: configuration, directory, vocabulary, the arena's size. */
-static bool prepare(loader *ld, carat_source *src, const char *path, size_t *bytes)
+/* Everything up to the vocabulary: configuration, directory, the arena's size. */
+static bool describe(loader *ld, carat_source *src, const char *path, size_t *bytes)
 {
     carat_model *m = ld->m;
     if (!carat_source_open(src, path, ld->opt->trust_header, &m->cfg, ld->err))
@@ -136,9 +142,10 @@ static bool prepare(loader *ld, carat_source *src, const char *path, size_t *byt
         return carat_fail(ld->err, CARAT_ENOMEM, CARAT_NOWHERE, "%s: no memory for the model's description", path);
     m->is_gguf = src->gguf != NULL;
     m->file_bytes = carat_source_bytes(src);
+    m->head_bytes = carat_source_mapped_bytes(src);
     for (size_t i = 0; i < m->cfg.n_layer; i++)
         m->layers[i].is_global = m->cfg.is_global[i];
-    if (!carat_layout_each(&m->cfg, survey, ld) || !carat_source_no_strangers(src, &m->cfg, ld->err) || !open_vocab(ld))
+    if (!carat_layout_each(&m->cfg, survey, ld) || !carat_source_no_strangers(src, &m->cfg, ld->err))
         return false;
     carat_arena count;
     carat_arena_count(&count);
@@ -153,8 +160,6 @@ static bool prepare(loader *ld, carat_source *src, const char *path, size_t *byt
 static bool load(loader *ld, size_t bytes)
 {
     carat_model *m = ld->m;
-    if (ld->opt->admit && !ld->opt->admit(ld->opt->admit_arg, m, bytes, ld->err))
-        return false;
     if (!carat_arena_init(&m->arena, bytes))
         return carat_fail(ld->err, CARAT_ENOMEM, CARAT_NOWHERE, "%s: no memory for %zu MiB of weights", m->path,
                           (bytes >> 20) + 1);
@@ -176,7 +181,9 @@ static bool open_model(const char *path, const carat_model_options *opt, carat_p
     if (!m)
         return carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "%s: no memory for the model's description", path);
     loader ld = { .src = &src, .opt = opt ? opt : &none, .pool = pool, .m = m, .err = err };
-    bool ok = prepare(&ld, &src, path, bytes) && (!weights || load(&ld, *bytes));
+    bool ok = describe(&ld, &src, path, bytes) &&
+              (!weights || !ld.opt->admit || ld.opt->admit(ld.opt->admit_arg, m, *bytes, err)) && open_vocab(&ld) &&
+              (!weights || load(&ld, *bytes));
     carat_source_close(&src);
     if (!ok) {
         carat_model_close(m);

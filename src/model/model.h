@@ -76,7 +76,7 @@ typedef struct carat_model {
 
     char *path;
     bool is_gguf;
-    uint64_t file_bytes;
+    uint64_t file_bytes, head_bytes;     /* the second: of them, mapped until the model is open */
     uint64_t n_params;                   /* weights of the text model, a tied head once */
     uint64_t type_bytes[CARAT_N_TYPE];   /* source bytes of matrices, by type */
     uint32_t type_tensors[CARAT_N_TYPE]; /* how many matrices */
@@ -87,8 +87,9 @@ typedef struct carat_model {
 typedef struct carat_model_options {
     bool trust_header; /* see carat_config_from_gguf */
     bool no_tokenizer; /* weights only */
-    /* Called once everything but the weights is known, before memory is taken for them; packed pointers are NULL. False
-     * (with *err) ends the opening. May be NULL; not called by carat_model_peek. */
+    /* Called once headers are read and checked, before the vocabulary is read and memory is taken for weights; packed
+     * pointers are NULL. The pool is not used before. False (with *err) ends the opening. May be NULL; not called by
+     * carat_model_peek. */
     bool (*admit)(void *arg, const struct carat_model *m, size_t weight_bytes, carat_err *err);
     void *admit_arg;
     /* Called from the opening thread now and then with source bytes done and all; false stops (CARAT_ECANCELLED). */

@@ -1,14 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "model/packing.h"
 
-/* Source bytes between two ticks. */
-#define SLICE_BYTES ((size_t)64 << 20)
 /* Source bytes a thread packs at a time. */
 #define GRAIN_BYTES ((size_t)1 << 20)
+/* Asked for ahead of reading. */
+#define AHEAD_BYTES ((size_t)64 << 20)
+
+size_t carat_pack_window_bytes(int n_threads)
+{
+    size_t bytes = (size_t)n_threads * 4 * GRAIN_BYTES, least = 8 * GRAIN_BYTES, most = 64 * GRAIN_BYTES;
+    return bytes < least ? least : bytes > most ? most : bytes;
+}
 
 typedef struct pack_job {
-    const carat_tensor *t;
     const carat_matrix *w;
+    carat_window window; /* rows from `first` on */
     size_t stride, panel_bytes, first;
 } pack_job;
 
@@ -16,31 +22,33 @@ static void pack_panels(void *arg, size_t begin, size_t end, int thread)
 {
     (void)thread;
     pack_job *j = arg;
-    begin += j->first;
-    end += j->first;
-    size_t last_row = end * CARAT_PANEL < j->w->rows ? end * CARAT_PANEL : j->w->rows;
+    size_t n_rows = j->w->rows - j->first * CARAT_PANEL; /* from the window's start */
     for (size_t p = begin; p < end; p++) {
         size_t row = p * CARAT_PANEL;
-        int n = j->w->rows - row < CARAT_PANEL ? (int)(j->w->rows - row) : CARAT_PANEL;
-        carat_pack_panel(j->w->type, j->t->data + row * j->stride, j->stride, n, j->w->cols,
-                         j->w->packed + p * j->panel_bytes);
+        int n = n_rows - row < CARAT_PANEL ? (int)(n_rows - row) : CARAT_PANEL;
+        carat_pack_panel(j->w->type, j->window.data + row * j->stride, j->stride, n, j->w->cols,
+                         j->w->packed + (j->first + p) * j->panel_bytes);
     }
-    size_t from = begin * CARAT_PANEL * j->stride;
-    carat_map_release(j->t->map, j->t->offset + from, last_row * j->stride - from);
+    size_t last_row = end * CARAT_PANEL < n_rows ? end * CARAT_PANEL : n_rows, from = begin * CARAT_PANEL * j->stride;
+    carat_window_release(&j->window, from, last_row * j->stride - from);
 }
 
 bool carat_matrix_pack(carat_pool *pool, const carat_tensor *t, const carat_matrix *w,
-                       bool (*tick)(void *arg, uint64_t bytes), void *arg)
+                       bool (*tick)(void *arg, uint64_t bytes), void *arg, carat_err *err)
 {
-    pack_job j = { .t = t, .w = w, .stride = t->bytes / w->rows };
+    pack_job j = { .w = w, .stride = t->bytes / w->rows };
     size_t n_panels = (w->rows + CARAT_PANEL - 1) / CARAT_PANEL, source = j.stride * CARAT_PANEL;
+    size_t slice = carat_pack_window_bytes(carat_pool_threads(pool)) / source, grain = GRAIN_BYTES / source + 1;
+    slice = slice ? slice : 1;
     j.panel_bytes = w->bytes / n_panels;
-    size_t slice = SLICE_BYTES / source + 1, grain = GRAIN_BYTES / source + 1;
     for (; j.first < n_panels; j.first += slice) {
         size_t n = n_panels - j.first < slice ? n_panels - j.first : slice, from = j.first * source;
-        size_t bytes = n * source < t->bytes - from ? n * source : t->bytes - from; /* the last panel may be padded */
-        carat_map_expect(t->map, t->offset + from, bytes);
+        size_t left = t->bytes - from, bytes = n * source < left ? n * source : left; /* the last panel may be padded */
+        carat_map_expect(t->map, t->offset + from, AHEAD_BYTES < left ? AHEAD_BYTES : left);
+        if (!carat_tensor_window(t, from, bytes, &j.window, err))
+            return false;
         carat_pool_each(pool, n, grain, pack_panels, &j);
+        carat_window_close(&j.window);
         if (tick && !tick(arg, bytes))
             return false;
     }

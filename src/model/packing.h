@@ -7,10 +7,14 @@
 #include "format/tensors.h"
 #include "model/model.h"
 
-/* Packs all rows of t (w->rows rows of w->cols weights of type w->type, whatever t's dimensions are) into w->packed and
- * lets the source's pages go. tick, if not NULL, is told now and then how many more source bytes are done, all together
- * t->bytes; where it returns false packing stops and so does this. */
+/* Packs all rows of t (w->rows rows of w->cols weights of type w->type, whatever t's dimensions are) into w->packed,
+ * looking at the source through one window after another. tick, if not NULL, is told now and then how many more source
+ * bytes are done, all together t->bytes; where it returns false packing stops and so does this, with tick's error.
+ * Others: those of carat_tensor_window. */
 bool carat_matrix_pack(carat_pool *pool, const carat_tensor *t, const carat_matrix *w,
-                       bool (*tick)(void *arg, uint64_t bytes), void *arg);
+                       bool (*tick)(void *arg, uint64_t bytes), void *arg, carat_err *err);
+
+/* Address space that a window takes: so much of the source is mapped at a time (one panel where that is more). */
+size_t carat_pack_window_bytes(int n_threads);
 
 #endif

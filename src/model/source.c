@@ -47,7 +47,7 @@ static bool open_folder(carat_source *s, bool trust_header, carat_config *cfg, c
     bool ok = carat_json_load(path, MAX_CONFIG_BYTES, &config, err) &&
               carat_config_from_json(path, config, trust_header, cfg, err);
     json_decref(config);
-    if (!ok || !carat_safetensors_open(s->path, &s->st, err))
+    if (!ok || !carat_safetensors_open_head(s->path, &s->st, err))
         return false;
     s->tensors = carat_safetensors_tensors(s->st);
     size_t n = strlen(s->path);
@@ -70,7 +70,7 @@ bool carat_source_open(carat_source *s, const char *path, bool trust_header, car
     if (n > 12 && strcmp(path + n - 12, ".safetensors") == 0)
         return carat_fail(err, CARAT_EARG, CARAT_NOWHERE,
                           "%s: one safetensors file; give the folder that also holds its config.json", path);
-    if (!carat_gguf_open(path, &s->gguf, err))
+    if (!carat_gguf_open_head(path, &s->gguf, err))
         return false;
     s->tensors = carat_gguf_tensors(s->gguf);
     return carat_config_from_gguf(s->gguf, trust_header, cfg, err);
@@ -85,7 +85,7 @@ static bool open_vision_folder(carat_source *s, carat_vision_config *v, carat_er
     bool ok =
         carat_json_load(path, MAX_CONFIG_BYTES, &config, err) && carat_vision_config_from_json(path, config, v, err);
     json_decref(config);
-    if (!ok || !carat_safetensors_open(s->path, &s->st, err))
+    if (!ok || !carat_safetensors_open_head(s->path, &s->st, err))
         return false;
     s->tensors = carat_safetensors_tensors(s->st);
     return true;
@@ -100,7 +100,7 @@ bool carat_source_open_vision(carat_source *s, const char *path, carat_vision_co
         if (!open_vision_folder(s, v, err))
             return false;
     } else {
-        if (!carat_gguf_open(path, &s->gguf, err))
+        if (!carat_gguf_open_head(path, &s->gguf, err))
             return false;
         s->tensors = carat_gguf_tensors(s->gguf);
         if (!carat_vision_config_from_gguf(s->gguf, v, err))
@@ -122,6 +122,11 @@ void carat_source_close(carat_source *s)
 uint64_t carat_source_bytes(const carat_source *s)
 {
     return s->gguf ? carat_gguf_file_bytes(s->gguf) : carat_safetensors_file_bytes(s->st);
+}
+
+uint64_t carat_source_mapped_bytes(const carat_source *s)
+{
+    return s->gguf ? carat_gguf_mapped_bytes(s->gguf) : carat_safetensors_mapped_bytes(s->st);
 }
 
 /* ---- tensors ---- */

@@ -15,7 +15,8 @@ typedef struct carat_source {
     char prefix[40]; /* of HF tensor names: "model.", "language_model.model.", ... */
 } carat_source;
 
-/* Opens the container and reads the configuration. On failure close it all the same. */
+/* Opens the container and reads the configuration; the data is looked at by carat_tensor_window. On failure close it
+ * all the same. */
 bool carat_source_open(carat_source *s, const char *path, bool trust_header, carat_config *cfg, carat_err *err);
 /* The same for the vision weights that stand in `path`: a folder, an mmproj GGUF, or a GGUF with text and tower. *v is
  * checked. Errors besides the containers' own: CARAT_EUNSUPPORTED (a model without a vision tower). */
@@ -39,6 +40,7 @@ void carat_source_more_eos(const carat_source *s, carat_config *c);
 char *carat_source_template(const carat_source *s);
 
 uint64_t carat_source_bytes(const carat_source *s);
+uint64_t carat_source_mapped_bytes(const carat_source *s); /* of them, as long as it is open: headers */
 
 /* "folder/name" into buf; false if it does not fit. */
 bool carat_source_join(const char *folder, const char *name, char buf[4096]);

@@ -62,7 +62,7 @@ static void write_keys(const synth *s)
 static bool copy_vocab(synth *s, const char *path, carat_err *err)
 {
     carat_gguf *g;
-    if (!carat_gguf_open(path, &g, err))
+    if (!carat_gguf_open_head(path, &g, err))
         return false;
     const carat_gguf_kv *tokens = carat_gguf_find(g, "tokenizer.ggml.tokens");
     bool ok = tokens && tokens->count <= s->cfg->n_vocab;

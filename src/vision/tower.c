@@ -265,14 +265,19 @@ static bool take_all(finder *f, carat_arena *a)
 
 /* ---- loading ---- */
 
-static void load_vector(const finder *f, const part *p, const carat_tensor *t, float *w)
+static bool load_vector(const finder *f, const part *p, const carat_tensor *t, float *w)
 {
+    carat_window from;
     size_t row_bytes = t->bytes / t->dims[1];
+    if (!carat_tensor_window(t, 0, t->bytes, &from, f->err))
+        return false;
     for (size_t r = 0; r < t->dims[1]; r++)
-        carat_unpack_row(t->type, t->data + r * row_bytes, w + r * t->dims[0], t->dims[0]);
+        carat_unpack_row(t->type, from.data + r * row_bytes, w + r * t->dims[0], t->dims[0]);
+    carat_window_close(&from);
     if (p->kind == SOFT_NORM && f->naming == HF)
         for (size_t i = 0; i < t->dims[0]; i++)
             w[i] += 1.0f;
+    return true;
 }
 
 /* One row of the file, a column of the packed matrix. */
@@ -299,8 +304,14 @@ static bool load_transposed(finder *f, const carat_tensor *t, const carat_matrix
         free(whole), free(values);
         return carat_fail(f->err, CARAT_ENOMEM, CARAT_NOWHERE, "%s: no memory to transpose the projector", f->s->path);
     }
+    carat_window from;
+    if (!carat_tensor_window(t, 0, t->bytes, &from, f->err)) {
+        free(whole), free(values);
+        return false;
+    }
     for (size_t c = 0; c < m->cols; c++)
-        scatter(t, t->data + c * row_bytes, values, m, whole, c, elem);
+        scatter(t, from.data + c * row_bytes, values, m, whole, c, elem);
+    carat_window_close(&from);
     for (size_t p = 0; p < n_panels; p++) {
         size_t row = p * CARAT_PANEL, n = m->rows - row < CARAT_PANEL ? m->rows - row : CARAT_PANEL;
         carat_pack_panel(m->type, whole + row * stride, stride, (int)n, m->cols, m->packed + p * (m->bytes / n_panels));
@@ -312,13 +323,12 @@ static bool load_transposed(finder *f, const carat_tensor *t, const carat_matrix
 static bool load_part(finder *f, const part *p, const carat_tensor *t, void *place)
 {
     if (p->kind == MATRIX)
-        return carat_matrix_pack(f->pool, t, place, NULL, NULL);
+        return carat_matrix_pack(f->pool, t, place, NULL, NULL, f->err);
     if (p->kind == TRANSPOSED)
         return load_transposed(f, t, place);
     float *w;
     memcpy(&w, place, sizeof w);
-    load_vector(f, p, t, w);
-    return true;
+    return load_vector(f, p, t, w);
 }
 
 /* ---- open ---- */

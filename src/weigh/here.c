@@ -16,7 +16,7 @@ _Static_assert((int)CARAT_N_TYPE <= CARAT_WEIGHT_TYPES, "carat.h has room for ev
 void carat_here_memory(uint64_t *all, uint64_t *available)
 {
     carat_memlimit m;
-    carat_memlimit_now(0, &m);
+    carat_memlimit_now(&m);
     *all = m.all;
     *available = m.left == UINT64_MAX ? 0 : m.left;
 }

@@ -128,6 +128,48 @@ static void json_says_where(void **state)
     json_decref(j);
 }
 
+/* A head that grows and may move, windows at any offset whose pages come back after they were released. */
+static void maps_show_a_file_in_pieces(void **state)
+{
+    (void)state;
+    enum { SIZE = 200001 };
+    static uint8_t bytes[SIZE];
+    carat_map m;
+    carat_window w;
+    carat_err e;
+    char path[] = "/tmp/carat-test-XXXXXX";
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    close(fd);
+    for (size_t i = 0; i < SIZE; i++)
+        bytes[i] = (uint8_t)(i * 2654435761u >> 13);
+    assert_true(carat_write_file(path, bytes, SIZE, &e));
+    assert_true(carat_map_open_head(&m, path, 4096, &e));
+    assert_true(m.size == SIZE && m.mapped == 4096);
+    assert_memory_equal(m.data, bytes, 4096);
+    for (size_t n = 1; n <= SIZE; n += 31111) {
+        assert_true(carat_map_grow(&m, n, &e));
+        assert_true(m.mapped >= n && m.mapped <= SIZE && m.mapped <= 2 * n + 8192);
+        assert_memory_equal(m.data, bytes, m.mapped);
+    }
+    assert_true(carat_map_grow(&m, SIZE, &e) && m.mapped == SIZE);
+    assert_memory_equal(m.data, bytes, SIZE);
+    carat_map_expect(&m, 1, SIZE - 1);
+    carat_map_expect(&m, 2, SIZE - 1); /* past the end: nothing happens */
+    static const size_t at[][2] = { { 0, 1 }, { 4095, 2 }, { 4096, 4096 }, { 70001, 130000 }, { SIZE - 1, 1 } };
+    for (size_t i = 0; i < sizeof at / sizeof *at; i++) {
+        assert_true(carat_window_open(&w, &m, at[i][0], at[i][1], &e));
+        assert_memory_equal(w.data, bytes + at[i][0], at[i][1]);
+        carat_window_release(&w, 0, at[i][1]);
+        carat_window_release(&w, at[i][1] / 2, at[i][1] - at[i][1] / 2);
+        assert_memory_equal(w.data, bytes + at[i][0], at[i][1]);
+        carat_window_close(&w);
+        carat_window_close(&w);
+    }
+    carat_map_close(&m);
+    unlink(path);
+}
+
 static void maps_refuse_what_is_no_file(void **state)
 {
     (void)state;
@@ -151,7 +193,6 @@ static void maps_refuse_what_is_no_file(void **state)
     assert_true(carat_write_file(path, "hello", 5, &e));
     assert_true(carat_map_open(&m, path, &e));
     assert_memory_equal(m.data, "hello", 5);
-    carat_map_release(&m, 0, 5);
     carat_map_close(&m);
     carat_map_close(&m);
     char *text;
@@ -313,6 +354,7 @@ int main(void)
         cmocka_unit_test(buffers_have_a_ceiling),
         cmocka_unit_test(utf8_is_strict),
         cmocka_unit_test(json_says_where),
+        cmocka_unit_test(maps_show_a_file_in_pieces),
         cmocka_unit_test(maps_refuse_what_is_no_file),
         cmocka_unit_test(a_file_is_whole_or_untouched),
         cmocka_unit_test(arenas_count_what_they_give),

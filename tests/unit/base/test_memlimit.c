@@ -44,10 +44,10 @@ static int end(void **state)
     return system(command);
 }
 
-static carat_memlimit look(uint64_t files)
+static carat_memlimit look(void)
 {
     carat_memlimit m;
-    carat_memlimit_under(root, files, &m);
+    carat_memlimit_under(root, &m);
     return m;
 }
 
@@ -60,11 +60,11 @@ static void machine(void)
 static void nothing_is_known(void **state)
 {
     (void)state;
-    carat_memlimit m = look(0);
+    carat_memlimit m = look();
     assert_true(m.left == UINT64_MAX && m.held == 0 && m.all == 0 && !*m.who);
     put("/proc/meminfo", "MemAvailable: lots\nMemTotal");
     put("/proc/self/cgroup", "0::\n::\nx\n0::relative\n7:memory\n");
-    m = look(0);
+    m = look();
     assert_true(m.left == UINT64_MAX && m.all == 0);
 }
 
@@ -72,7 +72,7 @@ static void the_machine(void **state)
 {
     (void)state;
     machine();
-    carat_memlimit m = look(0);
+    carat_memlimit m = look();
     assert_true(m.left == 16 * GIB && m.all == 32 * GIB && m.held == 2 << 20);
     assert_string_equal(m.who, "the machine");
 }
@@ -85,19 +85,19 @@ static void groups_of_version_2(void **state)
     put("/proc/self/cgroup", "0::/a/b\n");
     put("/sys/fs/cgroup/a/b/memory.max", "max\n");
     put("/sys/fs/cgroup/a/b/memory.current", "5368709120\n");
-    assert_true(look(0).left == 16 * GIB);
+    assert_true(look().left == 16 * GIB);
     put("/sys/fs/cgroup/a/memory.max", "8589934592\n");     /* 8 GiB */
     put("/sys/fs/cgroup/a/memory.current", "6442450944\n"); /* 6, of which 4 are files */
-    assert_true(look(0).left == 2 * GIB);
+    assert_true(look().left == 2 * GIB);
     put("/sys/fs/cgroup/a/memory.stat", "anon 1\nactive_file 1073741824\ninactive_file 2147483648\n"
                                         "inactive_file_x 9\nslab_reclaimable 1073741824\n");
-    carat_memlimit m = look(0);
+    carat_memlimit m = look();
     assert_true(m.left == 6 * GIB && m.all == 8 * GIB);
     assert_string_equal(m.who, "the control group");
     put("/sys/fs/cgroup/a/memory.current", "9999999999999\n"); /* over its limit: nothing is left */
-    assert_true(look(0).left == 0);
+    assert_true(look().left == 0);
     put("/proc/self/cgroup", "0::/../a/b\n"); /* outside of what this namespace shows */
-    assert_true(look(0).left == 16 * GIB);
+    assert_true(look().left == 16 * GIB);
 }
 
 static void groups_of_version_1(void **state)
@@ -107,13 +107,13 @@ static void groups_of_version_1(void **state)
     put("/proc/self/cgroup", "9:cpu,cpuacct:/x\n4:hugetlb,memory:/jobs/one\n0::/\n");
     put("/sys/fs/cgroup/memory/memory.limit_in_bytes", "9223372036854771712\n");
     put("/sys/fs/cgroup/memory/memory.usage_in_bytes", "1\n");
-    assert_true(look(0).left == 16 * GIB && look(0).all == 32 * GIB);
+    assert_true(look().left == 16 * GIB && look().all == 32 * GIB);
     put("/sys/fs/cgroup/memory/jobs/one/memory.limit_in_bytes", "4294967296\n");
     put("/sys/fs/cgroup/memory/jobs/one/memory.usage_in_bytes", "3221225472\n");
     put("/sys/fs/cgroup/memory/jobs/one/memory.stat", "active_file 7\ntotal_active_file 1073741824\n");
-    assert_true(look(0).left == 2 * GIB && look(0).all == 4 * GIB);
+    assert_true(look().left == 2 * GIB && look().all == 4 * GIB);
     put("/proc/self/cgroup", "4:hugetlb,memoryless:/jobs/one\n");
-    assert_true(look(0).left == 16 * GIB);
+    assert_true(look().left == 16 * GIB);
 }
 
 static void ulimits(void **state)
@@ -125,9 +125,10 @@ static void ulimits(void **state)
     struct rlimit r = { .rlim_cur = 3 * GIB, .rlim_max = was.rlim_max };
     if (UNIT_SANITIZED || was.rlim_max != RLIM_INFINITY || setrlimit(RLIMIT_DATA, &r) != 0)
         skip(); /* or a limit is set already */
-    carat_memlimit m = look(GIB);
+    carat_memlimit m = look();
     setrlimit(RLIMIT_DATA, &was);
-    assert_true(m.left == 2 * GIB); /* 1 GiB is mapped; files are no data */
+    assert_true(m.left == 2 * GIB && m.data == 2 * GIB); /* 1 GiB is mapped */
+    assert_true(m.memory == 16 * GIB && m.address == UINT64_MAX);
     assert_string_equal(m.who, "ulimit -d");
 }
 
@@ -136,7 +137,7 @@ static void here(void **state)
 {
     (void)state;
     carat_memlimit m;
-    carat_memlimit_now(0, &m);
+    carat_memlimit_now(&m);
     assert_true(m.left > 1 << 20 && m.held > 0 && m.held < m.all);
 }
 
