@@ -319,6 +319,7 @@ typedef struct carat_weight {
     double image_ops;                           /* for an image; 0 without a tower */
     double weight_bytes_of[CARAT_WEIGHT_TYPES]; /* of decode_bytes, the weights by their types */
     double weight_ops_of[CARAT_WEIGHT_TYPES];   /* of prefill_ops likewise */
+    double image_attention_ops;                 /* of image_ops, those that are no weights' */
     int tower_type;                             /* of most of the tower's weights */
 } carat_weight;
 

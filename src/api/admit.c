@@ -48,7 +48,7 @@ static carat_scale scale_of(const carat_admission *a, const carat_model *m, size
 /* Address space that the process takes after admission beside stacks and blocks: of the weighed overhead all but
  * MAPPED_BYTES, which are the program's that is mapped already, and what each token of the vocabulary takes where it is
  * mapped but hardly touched: tables, and a session's two candidate lists. Measured, docs/WEIGH.md. */
-#define MAPPED_BYTES  ((uint64_t)9 << 20)
+#define MAPPED_BYTES  ((uint64_t)17 << 19)
 #define TABLE_BYTES   ((uint64_t)8)
 #define SAMPLER_BYTES ((uint64_t)16)
 
@@ -141,8 +141,8 @@ static const char *size_text(uint64_t bytes, bool exact, char out[32])
 {
     if (exact)
         snprintf(out, 32, "%" PRIu64 " bytes", bytes);
-    else if (bytes >= (uint64_t)1 << 30)
-        snprintf(out, 32, "%.1f GiB", (double)bytes / 0x1p30);
+    else if (bytes >= (uint64_t)10 << 30) /* below, the difference is what a person acts on */
+        snprintf(out, 32, "%.2f GiB", (double)bytes / 0x1p30);
     else
         snprintf(out, 32, "%.1f MiB", (double)bytes / 0x1p20);
     return out;

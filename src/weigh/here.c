@@ -26,7 +26,7 @@ void carat_here_memory(uint64_t *all, uint64_t *available)
 /* Matrices of the 4B's size. */
 #define ROWS       4096
 #define COLS       2560
-#define BATCH      256
+#define BATCH      512
 #define BATCH_ROWS 2048 /* of the one that is multiplied by a batch */
 
 #define BUFFER       ((size_t)256 << 20) /* of weights: many times what caches hold */

@@ -12,7 +12,7 @@
 void carat_here_memory(uint64_t *all, uint64_t *available);
 
 /* Runs the products of a text model with every type of weights that there are kernels for: for each, first by one row,
- * matrix after matrix through more memory than caches hold, then one matrix by a batch of rows. Tens of milliseconds
+ * matrix after matrix through more memory than caches hold, then one matrix by a step of 512. Tens of milliseconds
  * each, 256 MiB. n_threads as carat_pool_open. Errors: CARAT_ENOMEM, CARAT_EARG. */
 bool carat_here_rates(const carat_kernels *k, int n_threads, carat_rates *out, carat_err *err);
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "quant/types.h"
 
 /* Decoding reads everything once a token, so bandwidth bounds it, or the products themselves where they are slower than
  * memory; prompts and images are bounded by arithmetic.
@@ -17,7 +18,7 @@ typedef struct share {
 } share;
 
 static const share of_devices = { { 0.50, 0.85 }, { 0.30, 0.75 }, { 0.25, 0.60 } };
-static const share of_here = { { 0.80, 1.00 }, { 0.60, 1.00 }, { 0.60, 1.20 } };
+static const share of_here = { { 0.80, 1.00 }, { 0.65, 1.10 }, { 0.80, 1.20 } };
 
 /* Seconds that a token would take at the peak, 0 where it is not known. */
 typedef struct peak {
@@ -38,10 +39,20 @@ static peak peak_of(const carat_weight *w, const carat_device *d)
                    .image = over(w->image_ops, half) };
 }
 
+/* Attention of a BF16 tower is in bf16, of any other in f32. */
+static double image_seconds(const carat_weight *w, const carat_rates *r)
+{
+    double matrices = r->batch[w->tower_type],
+           attention = r->batch[w->tower_type == CARAT_BF16 ? CARAT_BF16 : CARAT_F32];
+    if (matrices <= 0 || attention <= 0)
+        return 0;
+    return over(w->image_ops - w->image_attention_ops, matrices) + over(w->image_attention_ops, attention);
+}
+
 static peak measured(const carat_weight *w, const carat_device *d)
 {
     const carat_rates *r = d->measured;
-    peak p = { .image = over(w->image_ops, r->batch[w->tower_type]) };
+    peak p = { .image = image_seconds(w, r) };
     for (size_t i = 0; i < CARAT_WEIGHT_TYPES; i++) {
         p.decode += over(w->weight_bytes_of[i], r->decode[i] > 0 ? r->decode[i] : d->bandwidth);
         p.prefill += over(w->weight_ops_of[i], r->batch[i] > 0 ? r->batch[i] : d->int8);

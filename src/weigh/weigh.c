@@ -149,8 +149,10 @@ static void add_work(const carat_scale *s, carat_weight *w)
     if (w->has_vision) {
         const carat_vision_config *v = &s->tower;
         double n = carat_vision_patches(v), h = v->hidden;
-        double layer = 2 * n * (4 * h * h + 2 * h * v->ffn) + 4 * n * n * h;
-        w->image_ops = layer * v->n_layer + 2 * n * h * v->n_channel * v->patch_size * v->patch_size;
+        double matrices = 2 * n * (4 * h * h + 2 * h * v->ffn), attention = 4 * n * n * h;
+        w->image_attention_ops = attention * v->n_layer;
+        w->image_ops =
+            matrices * v->n_layer + w->image_attention_ops + 2 * n * h * v->n_channel * v->patch_size * v->patch_size;
     }
 }
 
