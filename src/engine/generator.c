@@ -19,9 +19,9 @@ struct carat_generator {
     int n_wanted; /* alternatives a token */
     bool ignore_eos;
     carat_buf held; /* text that may turn out to be the start of a stop string */
-    float *raw;     /* the logits as the model gave them, [n_vocab]; NULL unless logprobs are wanted */
-    float lse;      /* log of the sum of exp over them, so that log p = raw - lse */
-    bool met_stop;  /* a stop string */
+    bool wants_logprobs;
+    float lse;     /* log of the sum of exp over the logits as the model gave them: log p = logit - lse */
+    bool met_stop; /* a stop string */
     carat_result result;
 };
 
@@ -95,11 +95,8 @@ bool carat_generator_open(const carat_vocabulary *v, const carat_generation *fro
     g->result = (carat_result){ .finish = CARAT_FINISH_LENGTH, .stop_id = -1 };
     carat_detok_init(&g->detok, m->tok, false);
     carat_buf_init(&g->held, 1 << 24);
-    bool wants_raw = from->logprobs || from->n_top > 0;
-    if (wants_raw)
-        g->raw = malloc(m->cfg.n_vocab * sizeof *g->raw);
-    bool ok = (copy_stops(g, from) && (g->raw || !wants_raw)) ||
-              carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for a generator's %u logits", m->cfg.n_vocab);
+    g->wants_logprobs = from->logprobs || from->n_top > 0;
+    bool ok = copy_stops(g, from) || carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for stop strings");
     ok = ok &&
          carat_sampler_open(&from->sampling, m->cfg.n_vocab, m->n_pieces, v->banned, v->n_banned, &g->sampler, err);
     if (!ok) {
@@ -119,7 +116,6 @@ void carat_generator_close(carat_generator *g)
     free(g->stops);
     carat_buf_deinit(&g->held);
     carat_sampler_close(g->sampler);
-    free(g->raw);
     free(g);
 }
 
@@ -138,19 +134,18 @@ static bool is_stop_id(const carat_model *m, int32_t id)
     return false;
 }
 
-/* Keeps the logits before the sampler changes them. Rows that are no token count for nothing. */
+/* Before the sampler changes the logits. Rows that are no token count for nothing. */
 static void look(carat_generator *g, const float *logits, carat_said *said)
 {
     said->n_top = 0;
-    if (!g->raw)
+    if (!g->wants_logprobs)
         return;
     carat_candidate best[CARAT_MAX_TOP];
     const carat_model *m = g->v.model;
-    memcpy(g->raw, logits, m->cfg.n_vocab * sizeof *g->raw);
     float max;
-    g->lse = g->v.kernels->logsumexp(g->raw, m->n_pieces, &max);
+    g->lse = g->v.kernels->logsumexp(logits, m->n_pieces, &max);
     g->lse += max;
-    said->n_top = carat_select_top(g->raw, m->n_pieces, (size_t)g->n_wanted, best);
+    said->n_top = carat_select_top(logits, m->n_pieces, (size_t)g->n_wanted, best);
     for (size_t i = 0; i < said->n_top; i++)
         said->top[i] = (carat_top){ best[i].id, best[i].logit - g->lse };
 }
@@ -206,7 +201,7 @@ bool carat_generator_next(carat_generator *g, float *logits, size_t room, carat_
     said->id = -1;
     if (!carat_sampler_pick(g->sampler, logits, &id, err))
         return false;
-    said->logprob = g->raw ? g->raw[id] - g->lse : 0;
+    said->logprob = g->wants_logprobs ? carat_sampler_raw(g->sampler, logits, id) - g->lse : 0;
     if (!g->ignore_eos && is_stop_id(m, id)) {
         g->result.finish = CARAT_FINISH_STOP;
         g->result.stop_id = id;

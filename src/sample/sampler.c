@@ -7,23 +7,25 @@
 
 #include "base/rng.h"
 #include "base/size.h"
+#include "sample/recent.h"
 #include "sample/select.h"
 
 struct carat_sampler {
     carat_sampling set;
     carat_bias *bias; /* owned copy */
+    float *bias_was;  /* [n_bias]: the logit before each of them, of the last pick */
     int32_t *banned;  /* owned copy */
     size_t n_banned;
     size_t n_vocab, n_pieces;
     uint64_t rng;
+    bool has_penalty;
+    carat_recent recent;
 
-    /* The last `window` accepted tokens, a ring, and how often each id stands in it. */
-    int32_t *recent;
-    size_t n_recent, next_recent;
-    uint32_t *count; /* [n_vocab], NULL when no penalty is on */
-
-    carat_candidate *top; /* [n_vocab]: the worst case is a flat distribution without top-k */
+    carat_candidate *top; /* [max_top]: top-k of them, or as many as a pick without top-k has needed */
+    size_t max_top;
 };
+
+#define MAX_BIAS 1e6f /* far beyond any logit; sums of them stay finite */
 
 static bool in_range(const char *name, double v, double lo, double hi, carat_err *err)
 {
@@ -43,8 +45,9 @@ bool carat_sampling_check(const carat_sampling *s, carat_err *err)
         !in_range("penalty window", s->penalty_window, 0, 1 << 20, err))
         return false;
     for (size_t i = 0; i < s->n_bias; i++)
-        if (!isfinite(s->bias[i].bias) && s->bias[i].bias != -INFINITY)
-            return carat_fail(err, CARAT_EARG, CARAT_NOWHERE, "logit bias of token %d is not a number", s->bias[i].id);
+        if (s->bias[i].bias != -INFINITY && !(fabsf(s->bias[i].bias) <= MAX_BIAS))
+            return carat_fail(err, CARAT_EARG, CARAT_NOWHERE, "logit bias of token %d is %g, expected -inf or %g to %g",
+                              s->bias[i].id, (double)s->bias[i].bias, (double)-MAX_BIAS, (double)MAX_BIAS);
     return true;
 }
 
@@ -84,13 +87,11 @@ bool carat_sampler_open(const carat_sampling *settings, size_t n_vocab, size_t n
     s->rng = settings->seed;
     s->bias = copy_of(settings->bias, settings->n_bias, sizeof *s->bias);
     s->banned = copy_of(banned, n_banned, sizeof *s->banned);
-    s->top = calloc(n_vocab ? n_vocab : 1, sizeof *s->top);
-    bool ok = s->bias && s->banned && s->top;
-    if (has_penalty(settings)) {
-        s->recent = calloc((size_t)settings->penalty_window, sizeof *s->recent);
-        s->count = calloc(n_vocab ? n_vocab : 1, sizeof *s->count);
-        ok = ok && s->recent && s->count;
-    }
+    s->bias_was = calloc(settings->n_bias + 1, sizeof *s->bias_was);
+    s->has_penalty = has_penalty(settings);
+    bool ok = s->bias && s->bias_was && s->banned;
+    if (s->has_penalty)
+        ok = carat_recent_init(&s->recent, (size_t)settings->penalty_window) && ok;
     if (!ok) {
         carat_sampler_close(s);
         return carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for the sampler of %zu tokens", n_vocab);
@@ -104,42 +105,44 @@ void carat_sampler_close(carat_sampler *s)
     if (!s)
         return;
     free(s->bias);
+    free(s->bias_was);
     free(s->banned);
-    free(s->recent);
-    free(s->count);
+    carat_recent_deinit(&s->recent);
     free(s->top);
     free(s);
 }
 
 void carat_sampler_accept(carat_sampler *s, int32_t id)
 {
-    if (!s->count || id < 0 || (size_t)id >= s->n_vocab)
-        return;
-    size_t window = (size_t)s->set.penalty_window;
-    if (s->n_recent == window)
-        s->count[s->recent[s->next_recent]]--;
-    else
-        s->n_recent++;
-    s->recent[s->next_recent] = id;
-    s->count[id]++;
-    s->next_recent = (s->next_recent + 1) % window;
+    if (s->has_penalty && id >= 0 && (size_t)id < s->n_vocab)
+        carat_recent_add(&s->recent, id);
 }
 
-/* Each id in the window once: its count is taken to zero while the ring is walked and put back afterwards. */
+static void add_biases(carat_sampler *s, float *logits)
+{
+    for (size_t i = 0; i < s->set.n_bias; i++) {
+        s->bias_was[i] = logits[s->bias[i].id];
+        logits[s->bias[i].id] += s->bias[i].bias;
+    }
+}
+
 static void penalise(carat_sampler *s, float *logits)
 {
-    for (size_t i = 0; i < s->n_recent; i++) {
-        int32_t id = s->recent[i];
-        uint32_t n = s->count[id];
-        if (n == 0)
-            continue;
-        float x = logits[id];
+    carat_recent_token *t;
+    for (size_t at = 0; (t = carat_recent_next(&s->recent, &at));) {
+        float x = t->was = logits[t->id];
         x = x > 0 ? x / s->set.repetition_penalty : x * s->set.repetition_penalty;
-        logits[id] = x - s->set.presence_penalty - (float)n * s->set.frequency_penalty;
-        s->count[id] = 0;
+        logits[t->id] = x - s->set.presence_penalty - (float)t->n * s->set.frequency_penalty;
     }
-    for (size_t i = 0; i < s->n_recent; i++)
-        s->count[s->recent[i]]++;
+}
+
+float carat_sampler_raw(const carat_sampler *s, const float *logits, int32_t id)
+{
+    for (size_t i = 0; i < s->set.n_bias; i++)
+        if (s->bias[i].id == id) /* the first of several has met the logit as it was */
+            return s->bias_was[i];
+    const carat_recent_token *t = carat_recent_find(&s->recent, id);
+    return t ? t->was : logits[id];
 }
 
 static void forbid(const carat_sampler *s, float *logits)
@@ -212,32 +215,85 @@ static int32_t draw(carat_sampler *s, const carat_candidate *c, size_t n)
     return c[n - 1].id; /* u fell on the rounding error of the sum */
 }
 
+/* Neither top-k nor top-p: a draw from all that min-p lets through, in the order of their ids. Nothing is listed, which
+ * with a flat distribution would be the whole vocabulary. */
+static int32_t draw_from_all(carat_sampler *s, const float *logits, double best, double scale, double hot)
+{
+    double sum = 0;
+    for (size_t i = 0; i < s->n_vocab; i++)
+        if (exp(((double)logits[i] - best) * scale) >= (double)s->set.min_p)
+            sum += exp(((double)logits[i] - best) * hot);
+    double u = carat_rng_unit(&s->rng) * sum;
+    int32_t last = -1;
+    for (size_t i = 0; i < s->n_vocab; i++) {
+        if (logits[i] == -INFINITY || exp(((double)logits[i] - best) * scale) < (double)s->set.min_p)
+            continue;
+        last = (int32_t)i;
+        u -= exp(((double)logits[i] - best) * hot);
+        if (u < 0)
+            break;
+    }
+    return last; /* of all if u fell on the rounding error of the sum */
+}
+
+/* Room for n candidates. */
+static bool reserve(carat_sampler *s, size_t n, carat_err *err)
+{
+    if (n <= s->max_top)
+        return true;
+    free(s->top);
+    s->top = malloc(n * sizeof *s->top);
+    s->max_top = s->top ? n : 0;
+    return s->top || carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for %zu candidates", n);
+}
+
+/* The largest logits, best first: all that can pass top-k and, without it, top-p. *total: the probability mass of the
+ * whole vocabulary where top-p is relative to it, else 0. */
+static bool find_candidates(carat_sampler *s, const float *logits, float best, double scale, size_t *n, double *total,
+                            carat_err *err)
+{
+    size_t k = (size_t)s->set.top_k < s->n_vocab ? (size_t)s->set.top_k : s->n_vocab;
+    *total = 0;
+    if (k > 0) {
+        if (!reserve(s, k, err))
+            return false;
+        *n = carat_select_top(logits, s->n_vocab, k, s->top);
+        return true;
+    }
+    float floor = carat_select_nucleus_floor(logits, s->n_vocab, best, scale, (double)s->set.top_p, total);
+    if (!reserve(s, carat_count_above(logits, s->n_vocab, floor), err))
+        return false;
+    *n = carat_select_above(logits, s->n_vocab, floor, s->top);
+    return true;
+}
+
 bool carat_sampler_pick(carat_sampler *s, float *logits, int32_t *id, carat_err *err)
 {
     const carat_sampling *set = &s->set;
-    for (size_t i = 0; i < set->n_bias; i++)
-        logits[s->bias[i].id] += s->bias[i].bias;
-    if (s->count)
+    if (s->recent.failed)
+        return carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for the tokens that penalties count");
+    add_biases(s, logits);
+    if (s->has_penalty)
         penalise(s, logits);
     forbid(s, logits);
     int32_t best;
     if (!find_max(logits, s->n_vocab, &best))
         return carat_fail(err, CARAT_ENUMERIC, CARAT_NOWHERE,
-                          "the logits are not finite: the model file or its weights are damaged");
+                          set->n_bias ? "no token is left: the biases forbid all, or the logits are not finite"
+                                      : "the logits are not finite: the model file or its weights are damaged");
     if (set->temperature == 0) {
         *id = best;
         return true;
     }
     bool temp_last = set->order == CARAT_TEMP_LAST;
-    double hot = 1 / (double)set->temperature, scale = temp_last ? 1 : hot, total = 0;
+    double hot = 1 / (double)set->temperature, scale = temp_last ? 1 : hot, total;
     size_t n;
-    if (set->top_k > 0) {
-        n = carat_select_top(logits, s->n_vocab, (size_t)set->top_k < s->n_vocab ? (size_t)set->top_k : s->n_vocab,
-                             s->top);
-    } else {
-        float floor = carat_select_nucleus_floor(logits, s->n_vocab, logits[best], scale, (double)set->top_p, &total);
-        n = carat_select_above(logits, s->n_vocab, floor, s->top);
+    if (set->top_k == 0 && set->top_p >= 1) {
+        *id = draw_from_all(s, logits, (double)logits[best], scale, hot);
+        return true;
     }
+    if (!find_candidates(s, logits, logits[best], scale, &n, &total, err))
+        return false;
     weigh(s->top, n, scale, total);
     n = keep_top_p(s->top, n, (double)set->top_p);
     n = keep_min_p(s->top, n, (double)set->min_p);

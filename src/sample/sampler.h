@@ -7,7 +7,8 @@
  * equals, and no filter or seed matters.
  *
  * Nothing sorts the vocabulary: one pass finds the largest logits with a bounded heap (top-k) or weighs them in a
- * histogram (top-p alone), and only the survivors are sorted.
+ * histogram (top-p alone), and only the survivors are sorted; with neither, the draw goes through the vocabulary in the
+ * order of ids.
  *
  * Reproducible: the token depends on the logits' bits, the settings, the history and the number of draws since the
  * seed, nothing else. Ties go to the lower id.
@@ -33,8 +34,12 @@ void carat_sampler_close(carat_sampler *s);
 /* A token that penalties count: the prompt's, then each one sampled. */
 void carat_sampler_accept(carat_sampler *s, int32_t id);
 
-/* Picks a token and leaves logits changed (biases, penalties, removals). Does not accept it: the caller does.
- * Errors: CARAT_ENUMERIC when no logit is finite or any is NaN or +infinity. */
+/* Picks a token and leaves logits changed (biases, penalties, removals). Does not accept it: the caller does. Holds 16
+ * bytes a candidate: top_k of them, or with top-p alone as many as it may let through.
+ * Errors: CARAT_ENUMERIC when no logit is finite or any is NaN or +infinity; CARAT_ENOMEM. */
 bool carat_sampler_pick(carat_sampler *s, float *logits, int32_t *id, carat_err *err);
+
+/* The logit of a token that may be sampled as it was before the pick that changed these; before the next accept. */
+float carat_sampler_raw(const carat_sampler *s, const float *logits, int32_t id);
 
 #endif

@@ -69,6 +69,14 @@ size_t carat_select_top(const float *logits, size_t n, size_t k, carat_candidate
     return held;
 }
 
+size_t carat_count_above(const float *logits, size_t n, float floor)
+{
+    size_t found = 0;
+    for (size_t i = 0; i < n; i++)
+        found += logits[i] >= floor && logits[i] > -INFINITY;
+    return found;
+}
+
 size_t carat_select_above(const float *logits, size_t n, float floor, carat_candidate *out)
 {
     size_t held = 0;

@@ -16,7 +16,9 @@ typedef struct carat_candidate {
 /* The k largest logits (fewer if fewer are above -infinity), best first, ties by id. out holds k. Returns how many. */
 size_t carat_select_top(const float *logits, size_t n, size_t k, carat_candidate *out);
 
-/* Every logit >= floor, best first, ties by id. out holds n. Returns how many. */
+/* How many logits are >= floor and above -infinity. */
+size_t carat_count_above(const float *logits, size_t n, float floor);
+/* Every one of them, best first, ties by id. out holds as many. Returns how many. */
 size_t carat_select_above(const float *logits, size_t n, float floor, carat_candidate *out);
 
 /* A logit at or below the smallest one of the shortest best-first list whose probability under softmax(logits * scale)

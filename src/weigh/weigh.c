@@ -76,7 +76,7 @@ static bool add_scratch(const carat_scale *s, const carat_plan *p, carat_weight 
 #define PROGRAM_BYTES ((uint64_t)9 << 20)
 #define PIECE_BYTES   ((uint64_t)58) /* of the vocabulary, a token */
 #define THREAD_BYTES  ((uint64_t)64 << 10)
-#define SESSION_BYTES ((uint64_t)320 << 10) /* a further session that generates: its sampler, its caller's thread */
+#define SESSION_BYTES ((uint64_t)96 << 10) /* a further session that generates: its sampler, its caller's thread */
 
 static uint64_t overhead(const carat_scale *s, const carat_weight *w)
 {

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/rng.h"
+#include "sample/recent.h"
 #include "sample/sampler.h"
 #include "sample/select.h"
 
@@ -56,6 +57,12 @@ static int by_logit(const void *pa, const void *pb)
     return (a->id > b->id) - (a->id < b->id);
 }
 
+static int by_id(const void *pa, const void *pb)
+{
+    const carat_candidate *a = pa, *b = pb;
+    return (a->id > b->id) - (a->id < b->id);
+}
+
 static double normalise(carat_candidate *c, size_t n, double scale)
 {
     double sum = 0;
@@ -81,7 +88,7 @@ static int32_t plain_pick(const carat_sampling *set, const float *logits, size_t
     double sum = 0;
     for (size_t i = 0; i < m; i++) {
         sum += c[i].p;
-        if (sum >= (double)set->top_p) {
+        if (set->top_p < 1 && sum >= (double)set->top_p) {
             m = i + 1;
             break;
         }
@@ -90,6 +97,8 @@ static int32_t plain_pick(const carat_sampling *set, const float *logits, size_t
     while (kept < m && c[kept].p >= (double)set->min_p * c[0].p)
         kept++;
     normalise(c, kept, hot);
+    if (set->top_k == 0 && set->top_p >= 1)
+        qsort(c, kept, sizeof *c, by_id);
     double u = carat_rng_unit(rng);
     int32_t id = c[kept - 1].id;
     for (size_t i = 0; i < kept; i++) {
@@ -110,6 +119,8 @@ static void filters_equal_the_plain_sampler(void **state)
     static const carat_sampling sets[] = {
         { .temperature = 1, .top_k = 64, .top_p = 0.95f, .repetition_penalty = 1 },
         { .temperature = 1, .top_p = 1, .repetition_penalty = 1 },
+        { .temperature = 1.7f, .top_p = 1, .min_p = 0.02f, .repetition_penalty = 1 },
+        { .temperature = 0.6f, .top_p = 1, .min_p = 0.05f, .repetition_penalty = 1, .order = CARAT_TEMP_LAST },
         { .temperature = 0.3f, .top_p = 0.5f, .repetition_penalty = 1 },
         { .temperature = 2, .top_p = 0.9f, .repetition_penalty = 1 },
         { .temperature = 1.5f, .top_k = 10, .top_p = 0.8f, .min_p = 0.1f, .repetition_penalty = 1 },
@@ -214,6 +225,65 @@ static void penalties_count_the_window_only(void **state)
         assert_float_equal(x[2], -4.0 * 2 - 0.5 - 0.25, 0);
         assert_float_equal(x[3], 1, 0);
         assert_int_equal(id, 0);
+        const float was[6] = { 4, 4, -4, 1, 0, 0 };
+        for (int32_t i = 0; i < 6; i++)
+            assert_float_equal(carat_sampler_raw(s, x, i), was[i], 0);
+    }
+    carat_sampler_close(s);
+}
+
+/* Windows of all sizes against counting; tokens come back after their places were given up. */
+static void recent_tokens_are_counted(void **state)
+{
+    (void)state;
+    static const size_t windows[] = { 1, 2, 31, 64, 500, 5000 };
+    for (size_t w = 0; w < sizeof windows / sizeof *windows; w++) {
+        carat_recent r;
+        static int32_t all[9000];
+        uint64_t rng = w;
+        assert_true(carat_recent_init(&r, windows[w]));
+        for (size_t n = 0; n < 9000; n++) {
+            all[n] = (int32_t)(carat_rng_next(&rng) % (n % 700 < 350 ? 40 : 262144));
+            carat_recent_add(&r, all[n]);
+            if (n % 97)
+                continue;
+            size_t at = 0, sum = 0, first = n + 1 > windows[w] ? n + 1 - windows[w] : 0;
+            for (const carat_recent_token *t; (t = carat_recent_next(&r, &at));) {
+                size_t times = 0;
+                for (size_t i = first; i <= n; i++)
+                    times += all[i] == t->id;
+                assert_int_equal(t->n, times);
+                assert_ptr_equal(carat_recent_find(&r, t->id), t);
+                sum += times;
+            }
+            assert_int_equal(sum, n + 1 - first);
+            assert_null(carat_recent_find(&r, 262144));
+        }
+        assert_true(((size_t)1 << r.bits) <= 64 || ((size_t)1 << r.bits) <= 8 * windows[w]);
+        carat_recent_deinit(&r);
+    }
+}
+
+/* Biases and penalties of the same token: the logit as it was is known. */
+static void logits_before_the_pick_are_known(void **state)
+{
+    (void)state;
+    const carat_bias bias[] = { { 3, 2 }, { 1, -1 }, { 3, 5 } };
+    carat_sampling set = plain();
+    set.bias = bias, set.n_bias = 3, set.repetition_penalty = 1.3f, set.top_k = 3;
+    carat_sampler *s = open_sampler(&set, 6, 6);
+    carat_sampler_accept(s, 3);
+    carat_sampler_accept(s, 2);
+    for (int round = 0; round < 20; round++) {
+        const float was[6] = { 0.5f, 1.1f, 1.7f, -0.3f, 1.4f, 0.9f };
+        float x[6];
+        int32_t id;
+        carat_err e;
+        memcpy(x, was, sizeof x);
+        assert_true(carat_sampler_pick(s, x, &id, &e));
+        for (int32_t i = 0; i < 6; i++)
+            assert_float_equal(carat_sampler_raw(s, x, i), was[i], 0);
+        carat_sampler_accept(s, id);
     }
     carat_sampler_close(s);
 }
@@ -245,7 +315,8 @@ static void bad_settings_and_logits_are_named(void **state)
         { { .repetition_penalty = 0 }, "repetition penalty is 0" },
         { { .repetition_penalty = 1, .penalty_window = -1 }, "penalty window is -1" },
         { { .repetition_penalty = 1, .n_bias = 1, .bias = &(const carat_bias){ 6, 1 } }, "token 6" },
-        { { .repetition_penalty = 1, .n_bias = 1, .bias = &(const carat_bias){ 1, NAN } }, "not a number" },
+        { { .repetition_penalty = 1, .n_bias = 1, .bias = &(const carat_bias){ 1, NAN } }, "is nan" },
+        { { .repetition_penalty = 1, .n_bias = 1, .bias = &(const carat_bias){ 1, 3e38f } }, "3e+38" },
     };
     carat_err e;
     carat_sampler *s;
@@ -274,6 +345,8 @@ int main(void)
         cmocka_unit_test(the_draw_follows_the_distribution),
         cmocka_unit_test(seeds_reproduce_and_differ),
         cmocka_unit_test(penalties_count_the_window_only),
+        cmocka_unit_test(recent_tokens_are_counted),
+        cmocka_unit_test(logits_before_the_pick_are_known),
         cmocka_unit_test(biases_ban_and_lift),
         cmocka_unit_test(bad_settings_and_logits_are_named),
     };
