@@ -20,6 +20,7 @@ import zlib
 MIB = 1 << 20
 REAL, B1, B1Q8, B4, B4K, B12 = ("gemma-3-270m-q4_k_m.gguf", "1b-q4_0.gguf", "1b-q8_0.gguf", "vis4b/4b-q4_0.gguf",
                                 "4b-q4_k_m.gguf", "12b-q4_0.gguf")
+B27 = "27b-q4_0.gguf"
 SEES = "4b-l12-vision-q8_0.gguf"
 
 # model, context, cache, sessions, images (0: text only), threads
@@ -28,7 +29,9 @@ POINTS = [
     (REAL, 512, "q8_0", 1, 0, 1),
     (REAL, 2048, "f16", 1, 0, 1),
     (REAL, 4096, "f16", 1, 0, 1),
+    (REAL, 4096, "f16", 1, 0, 2),
     (REAL, 8192, "f16", 1, 0, 1),
+    (REAL, 8192, "f16", 1, 0, 2),
     (REAL, 4096, "q8_0", 1, 0, 1),
     (REAL, 512, "f16", 4, 0, 1),
     (REAL, 512, "q8_0", 8, 0, 1),
@@ -57,6 +60,7 @@ POINTS = [
     (B12, 256, "f16", 1, 0, 1),
     (B12, 128, "q8_0", 1, 0, 1),
     (B12, 128, "f16", 2, 0, 1),
+    (B27, 128, "f16", 1, 0, 2),
 ]
 
 
@@ -81,9 +85,10 @@ def command(carat, folder, path, ctx, kv, sessions, images, threads):
     args = [carat, "run", path, "-c", str(ctx), "-t", str(threads), "--kv", kv, "-q", "--prefix-cache", "none"]
     if sessions > 1:
         lines, out = folder + "/in.jsonl", folder + "/out.jsonl"
-        with open(lines, "w") as f: # no two begin alike: nothing is shared
+        answer = min(64, ctx // 4)  # long enough that all are at it together
+        with open(lines, "w") as f:  # no two begin alike: nothing is shared
             for i in range(2 * sessions):
-                body = {"model": "x", "prompt": f"{i:04}" + "1" * (ctx - 24), "max_tokens": 16}
+                body = {"model": "x", "prompt": f"{i:04}" + "1" * (ctx - answer - 8), "max_tokens": answer}
                 print(json.dumps({"custom_id": str(i), "method": "POST", "url": "/v1/completions", "body": body}), file=f)
         if os.path.exists(out):
             os.remove(out)

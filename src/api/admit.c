@@ -48,8 +48,8 @@ static carat_scale scale_of(const carat_admission *a, const carat_model *m, size
 /* Address space that the process takes after admission beside stacks and blocks: of the weighed overhead all but
  * MAPPED_BYTES, which are the program's that is mapped already, and what each token of the vocabulary takes where it is
  * mapped but hardly touched: tables. Measured, docs/WEIGH.md. */
-#define MAPPED_BYTES  ((uint64_t)17 << 19)
-#define TABLE_BYTES   ((uint64_t)8)
+#define MAPPED_BYTES ((uint64_t)17 << 19)
+#define TABLE_BYTES  ((uint64_t)8)
 
 static uint64_t minus(uint64_t a, uint64_t b)
 {
@@ -78,8 +78,7 @@ static void look_around(carat_admission *a, const carat_scale *s, const carat_we
     a->there = limit.memory > UINT64_MAX - held ? UINT64_MAX : limit.memory + held;
     a->who = limit.memory_who;
     /* The other threads of the pool, and the scheduler's. */
-    uint64_t beside = (uint64_t)s->n_threads * carat_stack_bytes() +
-                      s->m->cfg.n_vocab * TABLE_BYTES;
+    uint64_t beside = (uint64_t)s->n_threads * carat_stack_bytes() + s->m->cfg.n_vocab * TABLE_BYTES;
     uint64_t address = room_of_addresses(s, w, limit.address, beside), data = minus(limit.data + MAPPED_BYTES, beside);
     if (limit.address != UINT64_MAX && address < a->there)
         a->there = address, a->who = "ulimit -v";
