@@ -174,12 +174,9 @@ ARM_INLINE void mul_f32(carat_type type, const carat_mul *m, size_t panel_begin,
 
 /* ---- one function a type ------------------------------------------------------------------------------------- */
 
+#define IQ(X) X(IQ4_NL) X(IQ4_XS) X(IQ3_XXS) X(IQ3_S) X(IQ2_XXS) X(IQ2_XS) X(IQ2_S) X(IQ1_S) X(IQ1_M)
 #define INTERLEAVED(X)                                                                                                 \
-    X(F32)                                                                                                             \
-    X(F16)                                                                                                             \
-    X(BF16)                                                                                                            \
-    X(Q8_0) X(Q4_0) X(Q4_1) X(Q5_0) X(Q5_1) X(IQ4_NL) X(Q2_K) X(Q3_K) X(Q4_K) X(Q5_K) X(Q6_K) X(IQ4_XS) X(IQ3_XXS)     \
-        X(IQ3_S) X(IQ2_XXS) X(IQ2_XS) X(IQ2_S) X(IQ1_S) X(IQ1_M)
+    X(F32) X(F16) X(BF16) X(Q8_0) X(Q4_0) X(Q4_1) X(Q5_0) X(Q5_1) X(Q2_K) X(Q3_K) X(Q4_K) X(Q5_K) X(Q6_K) IQ(X)
 #define DEFINE(T)                                                                                                      \
     static void mul_f32_##T(const carat_mul *m, size_t panel_begin, size_t panel_end, void *scratch)                   \
     {                                                                                                                  \
