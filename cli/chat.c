@@ -4,21 +4,18 @@
  * evaluated is kept, so a turn costs its own tokens only. A base model just continues the text.
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#include <ctype.h>
+#include "chat.h"
+
 #include <errno.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "base/buf.h"
 #include "base/err.h"
 #include "commands.h"
 #include "common.h"
 #include "line.h"
 #include "term.h"
-#include "turns.h"
 
 static struct {
     const char *system, *session;
@@ -35,20 +32,6 @@ static const cli_option options[] = {
       "where the context is full, leave out the oldest turns without asking", 0, 0 },
 };
 static const cli_table table = CLI_TABLE("conversation", options);
-
-typedef struct chat {
-    carat_engine *engine;
-    carat_session *session;
-    carat_sampling sampling;
-    carat_pan_scan pan_scan;
-    bool is_base;
-    char *system; /* owned, NULL if none */
-    turns turns;
-    cli_pictures attached; /* by /image, for the next message */
-    carat_buf answer;
-    bool write_failed;
-    int why; /* errno of the write */
-} chat;
 
 static bool on_token(void *arg, const carat_token *t)
 {
@@ -102,8 +85,7 @@ static double rate(size_t n, double seconds)
     return seconds > 0 ? (double)n / seconds : 0;
 }
 
-/* One answer to the turns so far. False: the last turn should be taken back. */
-static bool answer(chat *c)
+bool chat_answer(chat *c)
 {
     carat_err err;
     size_t computed = 0;
@@ -159,235 +141,10 @@ static bool answer(chat *c)
     return true;
 }
 
-static void help(void)
-{
-    puts("  /help            this list\n"
-         "  /clear           forget the conversation\n"
-         "  /retry           another answer to the last message\n"
-         "  /undo            take back the last exchange\n"
-         "  /system TEXT     set the system text (empty: none) and start anew\n"
-         "  /set NAME VALUE  temp, top-k, top-p, min-p or seed\n"
-         "  /image FILE      show a picture with the next message; or write the file's name into the message\n"
-         "  /save [FILE]     write the conversation, to go on with later by --session FILE\n"
-         "  /show            settings and how full the context is\n"
-         "  /bye             leave (also Ctrl-D)\n"
-         "  A line that begins with \"\"\" opens a message of several lines, the next \"\"\" closes it.\n"
-         "  Ctrl-C stops an answer.");
-}
-
-static void show(const chat *c)
-{
-    printf("  temp %g, top-k %d, top-p %g, min-p %g, seed %llu\n  %zu of %zu tokens in context, %d threads, %s\n",
-           (double)c->sampling.temperature, c->sampling.top_k, (double)c->sampling.top_p, (double)c->sampling.min_p,
-           (unsigned long long)c->sampling.seed, carat_session_n_tokens(c->session), carat_session_n_ctx(c->session),
-           carat_engine_threads(c->engine), carat_engine_isa(c->engine));
-}
-
-static void set(chat *c, const char *text)
-{
-    char name[32], *end;
-    int at = 0;
-    if (sscanf(text, " %31s %n", name, &at) != 1 || !text[at]) {
-        puts("  /set NAME VALUE: temp, top-k, top-p, min-p or seed");
-        return;
-    }
-    double v = strtod(text + at, &end);
-    carat_sampling s = c->sampling;
-    bool is_whole = v == floor(v);
-    if (*end || end == text + at)
-        puts("  the value is no number");
-    else if (strcmp(name, "temp") == 0)
-        s.temperature = (float)v;
-    else if (strcmp(name, "top-k") == 0 && is_whole && v >= 0 && v <= 1 << 30)
-        s.top_k = (int)v;
-    else if (strcmp(name, "top-p") == 0)
-        s.top_p = (float)v;
-    else if (strcmp(name, "min-p") == 0)
-        s.min_p = (float)v;
-    else if (strcmp(name, "seed") == 0 && is_whole && v >= 0 && v <= 9e15)
-        s.seed = (uint64_t)v;
-    else if (strcmp(name, "top-k") == 0 || strcmp(name, "seed") == 0)
-        printf("  %s is %s, expected a whole number of 0 to %s\n", name, text + at,
-               *name == 's' ? "9e15" : "1073741824");
-    else
-        printf("  unknown setting '%s': temp, top-k, top-p, min-p or seed\n", name);
-    carat_err err;
-    if (carat_sampling_check(&s, &err))
-        c->sampling = s;
-    else
-        printf("  %s\n", err.msg);
-}
-
-static void clear(chat *c)
+void chat_clear(chat *c)
 {
     turns_drop(&c->turns, 0, c->turns.n);
     cli_pictures_free(&c->attached);
-}
-
-/* The answer there is stays until there is another. */
-static void retry(chat *c)
-{
-    if (c->turns.n < 2) {
-        puts("  nothing to answer again");
-        return;
-    }
-    turn before = turns_pop(&c->turns);
-    if (answer(c))
-        turn_deinit(&before);
-    else
-        turns_put_back(&c->turns, before);
-}
-
-static void undo(chat *c)
-{
-    /* The last message has no answer where the conversation was full. */
-    size_t n = c->turns.n && strcmp(c->turns.v[c->turns.n - 1].role, "user") == 0 ? 1 : 2;
-    n = n < c->turns.n ? n : c->turns.n;
-    turns_drop(&c->turns, c->turns.n - n, n);
-    term_note(n ? "(the last exchange is taken back, %zu messages are left)" : "(nothing to take back)", c->turns.n);
-}
-
-static bool save(chat *c, const char *path)
-{
-    carat_err err;
-    char *note = NULL;
-    bool ok = turns_to_note(&c->turns, c->system, &note, &err) &&
-              carat_session_save(c->session, path, note, strlen(note), &err);
-    if (ok)
-        term_note("%s: %zu messages, %zu tokens", path, c->turns.n, carat_session_n_tokens(c->session));
-    else
-        term_error(&err);
-    free(note);
-    return ok;
-}
-
-/* Can the conversation be written in the end? Nobody should learn it then. */
-static bool check_folder(const char *path)
-{
-    carat_err err;
-    const char *slash = strrchr(path, '/');
-    char *folder = slash ? strndup(path, (size_t)(slash - path) + 1) : strdup(".");
-    bool ok = folder && access(folder, W_OK | X_OK) == 0;
-    if (!ok) {
-        carat_fail(&err, CARAT_EIO, CARAT_NOWHERE, "--session %s: it could not be written: %s", path, strerror(errno));
-        term_error(&err);
-    }
-    free(folder);
-    return ok;
-}
-
-/* The saved conversation, if there is one. False after a message. */
-static bool restore(chat *c)
-{
-    carat_err err;
-    char *note = NULL;
-    size_t len;
-    if (access(opt.session, F_OK) != 0 && errno == ENOENT)
-        return true;
-    bool ok = carat_session_restore(c->session, opt.session, &note, &len, &err) &&
-              turns_from_note(&c->turns, note, &c->system, &err);
-    if (ok)
-        term_note("%s: going on after %zu messages, %zu tokens", opt.session, c->turns.n,
-                  carat_session_n_tokens(c->session));
-    else
-        term_error(&err);
-    carat_free(note);
-    return ok;
-}
-
-static void attach(chat *c, const char *path)
-{
-    carat_err err;
-    const cli_list one = { .v = { path }, .n = 1 };
-    cli_pictures p;
-    if (!*path) {
-        puts("  /image FILE: JPEG, PNG, WebP, GIF or BMP");
-    } else if (!carat_engine_info(c->engine)->has_vision) {
-        puts("  this model cannot see");
-    } else if (!cli_pictures_load(&one, &p, &err)) {
-        printf("  %s\n", err.msg);
-    } else {
-        const carat_picture *new = p.v[0];
-        size_t views = carat_picture_n_views(new, &c->pan_scan);
-        if (cli_pictures_join(&c->attached, &p))
-            printf("  %u x %u pixels, %zu view%s: goes with your next message\n", carat_picture_width(new),
-                   carat_picture_height(new), views, views == 1 ? "" : "s");
-        cli_pictures_free(&p);
-    }
-}
-
-static void set_system(chat *c, const char *text)
-{
-    free(c->system);
-    c->system = *text ? strdup(text) : NULL;
-    clear(c);
-    if (*text && !c->system)
-        puts("  no memory for the system text");
-    else
-        term_note(*text ? "(a new conversation, with this system text)" : "(a new conversation, without system text)");
-}
-
-typedef enum verb { HELP, CLEAR, RETRY, UNDO, SYSTEM, SET, IMAGE, SAVE, SHOW, BYE, UNKNOWN } verb;
-
-/* The command that begins with these n letters; they may be the beginning of one only: "/s" could save the conversation
- * or throw it away. */
-static verb find_verb(const char *line, size_t n)
-{
-    static const struct {
-        const char *name;
-        verb verb;
-    } names[] = {
-        { "/help", HELP },     { "/clear", CLEAR }, { "/retry", RETRY }, { "/undo", UNDO },
-        { "/system", SYSTEM }, { "/set", SET },     { "/image", IMAGE }, { "/save", SAVE },
-        { "/show", SHOW },     { "/bye", BYE },     { "/quit", BYE },    { "/exit", BYE },
-    };
-    verb found = UNKNOWN;
-    size_t n_found = 0;
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (strncmp(line, names[i].name, n) == 0) {
-            if (!names[i].name[n])
-                return names[i].verb;
-            found = names[i].verb;
-            n_found++;
-        }
-    return n_found == 1 ? found : UNKNOWN;
-}
-
-/* A line that begins with a slash; it loses the white space at its end. Returns false to leave. */
-static bool command(chat *c, char *line)
-{
-    for (size_t end = strlen(line); end && isspace((unsigned char)line[end - 1]);)
-        line[--end] = '\0'; /* completion leaves some behind a file's name */
-    size_t n = strcspn(line, " ");
-    const char *rest = line + n + strspn(line + n, " ");
-    verb v = find_verb(line, n);
-    if (v == BYE)
-        return false;
-    if (v == CLEAR) {
-        clear(c);
-        term_note("(the conversation is forgotten)");
-    } else if (v == RETRY) {
-        retry(c);
-    } else if (v == UNDO) {
-        undo(c);
-    } else if (v == IMAGE) {
-        attach(c, rest);
-    } else if (v == SYSTEM) {
-        set_system(c, rest);
-    } else if (v == SAVE && !*rest && !opt.session) {
-        puts("  /save FILE");
-    } else if (v == SAVE) {
-        save(c, *rest ? rest : opt.session);
-    } else if (v == SET) {
-        set(c, rest);
-    } else if (v == SHOW) {
-        show(c);
-    } else {
-        if (v == UNKNOWN)
-            printf("  unknown command %.*s\n", (int)n, line);
-        help();
-    }
-    return true;
 }
 
 /* A message and its answer. */
@@ -397,7 +154,7 @@ static void say(chat *c, const char *line)
     bool sees = carat_engine_info(c->engine)->has_vision;
     if (!turns_add(&c->turns, "user", line, &c->attached, sees, &err))
         term_error(&err);
-    else if (!answer(c) && c->turns.n)
+    else if (!chat_answer(c) && c->turns.n)
         turns_drop(&c->turns, c->turns.n - 1, 1);
 }
 
@@ -409,7 +166,7 @@ static void talk(chat *c)
             return;
         bool go_on = true;
         if (line[0] == '/' && !turns_begins_with_picture(line))
-            go_on = command(c, line);
+            go_on = chat_command(c, line);
         else if (line[0])
             say(c, line);
         free(line);
@@ -438,8 +195,9 @@ static int run(int argc, char **argv)
     const char *path = cli_model_path(&args);
     if (!path || args.n)
         return cli_usage(&cli_chat, "expected one model");
-    if (opt.session && !check_folder(opt.session))
+    if (opt.session && !chat_can_save(opt.session))
         return CLI_FAILED;
+    c.file = opt.session;
     term_init(cli_model_values.quiet);
     carat_err err;
     int code = CLI_OK;
@@ -453,7 +211,7 @@ static int run(int argc, char **argv)
     }
     carat_session_on_progress(c.session, cli_prompt_progress, NULL);
     c.is_base = !carat_engine_info(c.engine)->is_instruction_tuned;
-    if (opt.session && !restore(&c)) {
+    if (c.file && !chat_restore(&c)) {
         code = CLI_FAILED;
         goto done;
     }
@@ -462,14 +220,14 @@ static int run(int argc, char **argv)
     greet(&c);
     talk(&c);
     line_close();
-    if (opt.session && c.turns.n && !save(&c, opt.session))
+    if (c.file && c.turns.n && !chat_save(&c, c.file))
         code = CLI_FAILED;
     if (c.write_failed) {
         carat_fail(&err, CARAT_EIO, CARAT_NOWHERE, "cannot write the answer: %s", strerror(c.why));
         code = c.why == EPIPE ? CLI_FAILED : term_error(&err);
     }
 done:
-    clear(&c);
+    chat_clear(&c);
     free(c.system);
     carat_buf_deinit(&c.answer);
     carat_session_close(c.session);

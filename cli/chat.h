@@ -1,0 +1,42 @@
+/* chat.h - a conversation at the terminal: what chat*.c share.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef CARAT_CLI_CHAT_H
+#define CARAT_CLI_CHAT_H
+
+#include "base/buf.h"
+#include "carat.h"
+#include "pictures.h"
+#include "turns.h"
+
+typedef struct chat {
+    carat_engine *engine;
+    carat_session *session;
+    carat_sampling sampling;
+    carat_pan_scan pan_scan;
+    const char *file; /* --session; NULL without */
+    bool is_base;
+    char *system; /* owned, NULL if none */
+    turns turns;
+    cli_pictures attached; /* by /image, for the next message */
+    carat_buf answer;
+    bool write_failed;
+    int why; /* errno of the write */
+} chat;
+
+/* One answer to the turns so far, which is added to them. False: the last turn should be taken back. */
+bool chat_answer(chat *c);
+/* Forgets the conversation and the pictures for the next message. */
+void chat_clear(chat *c);
+
+/* A line that begins with a slash; it loses the white space at its end. False: to leave. */
+bool chat_command(chat *c, char *line);
+
+/* Writes the conversation. False after a message. */
+bool chat_save(const chat *c, const char *path);
+/* Takes up what stands in c->file, if it is there. False after a message. */
+bool chat_restore(chat *c);
+/* Can a file be written at path in the end? Nobody should learn it then. False after a message. */
+bool chat_can_save(const char *path);
+
+#endif

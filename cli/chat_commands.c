@@ -1,0 +1,189 @@
+/* Commands in a conversation: lines that begin with a slash.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "chat.h"
+
+#include <ctype.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "term.h"
+
+static void help(void)
+{
+    puts("  /help            this list\n"
+         "  /clear           forget the conversation\n"
+         "  /retry           another answer to the last message\n"
+         "  /undo            take back the last exchange\n"
+         "  /system TEXT     set the system text (empty: none) and start anew\n"
+         "  /set NAME VALUE  temp, top-k, top-p, min-p or seed\n"
+         "  /image FILE      show a picture with the next message; or write the file's name into the message\n"
+         "  /save [FILE]     write the conversation, to go on with later by --session FILE\n"
+         "  /show            settings and how full the context is\n"
+         "  /bye             leave (also Ctrl-D)\n"
+         "  A line that begins with \"\"\" opens a message of several lines, the next \"\"\" closes it.\n"
+         "  Ctrl-C stops an answer.");
+}
+
+static void show(const chat *c)
+{
+    printf("  temp %g, top-k %d, top-p %g, min-p %g, seed %llu\n  %zu of %zu tokens in context, %d threads, %s\n",
+           (double)c->sampling.temperature, c->sampling.top_k, (double)c->sampling.top_p, (double)c->sampling.min_p,
+           (unsigned long long)c->sampling.seed, carat_session_n_tokens(c->session), carat_session_n_ctx(c->session),
+           carat_engine_threads(c->engine), carat_engine_isa(c->engine));
+}
+
+static void set(chat *c, const char *text)
+{
+    char name[32], *end;
+    int at = 0;
+    if (sscanf(text, " %31s %n", name, &at) != 1 || !text[at]) {
+        puts("  /set NAME VALUE: temp, top-k, top-p, min-p or seed");
+        return;
+    }
+    double v = strtod(text + at, &end);
+    carat_sampling s = c->sampling;
+    bool is_whole = v == floor(v);
+    if (*end || end == text + at)
+        puts("  the value is no number");
+    else if (strcmp(name, "temp") == 0)
+        s.temperature = (float)v;
+    else if (strcmp(name, "top-k") == 0 && is_whole && v >= 0 && v <= 1 << 30)
+        s.top_k = (int)v;
+    else if (strcmp(name, "top-p") == 0)
+        s.top_p = (float)v;
+    else if (strcmp(name, "min-p") == 0)
+        s.min_p = (float)v;
+    else if (strcmp(name, "seed") == 0 && is_whole && v >= 0 && v <= 9e15)
+        s.seed = (uint64_t)v;
+    else if (strcmp(name, "top-k") == 0 || strcmp(name, "seed") == 0)
+        printf("  %s is %s, expected a whole number of 0 to %s\n", name, text + at,
+               *name == 's' ? "9e15" : "1073741824");
+    else
+        printf("  unknown setting '%s': temp, top-k, top-p, min-p or seed\n", name);
+    carat_err err;
+    if (carat_sampling_check(&s, &err))
+        c->sampling = s;
+    else
+        printf("  %s\n", err.msg);
+}
+
+/* The answer there is stays until there is another. */
+static void retry(chat *c)
+{
+    if (c->turns.n < 2) {
+        puts("  nothing to answer again");
+        return;
+    }
+    turn before = turns_pop(&c->turns);
+    if (chat_answer(c))
+        turn_deinit(&before);
+    else
+        turns_put_back(&c->turns, before);
+}
+
+static void undo(chat *c)
+{
+    /* The last message has no answer where the conversation was full. */
+    size_t n = c->turns.n && strcmp(c->turns.v[c->turns.n - 1].role, "user") == 0 ? 1 : 2;
+    n = n < c->turns.n ? n : c->turns.n;
+    turns_drop(&c->turns, c->turns.n - n, n);
+    term_note(n ? "(the last exchange is taken back, %zu messages are left)" : "(nothing to take back)", c->turns.n);
+}
+
+static void attach(chat *c, const char *path)
+{
+    carat_err err;
+    const cli_list one = { .v = { path }, .n = 1 };
+    cli_pictures p;
+    if (!*path) {
+        puts("  /image FILE: JPEG, PNG, WebP, GIF or BMP");
+    } else if (!carat_engine_info(c->engine)->has_vision) {
+        puts("  this model cannot see");
+    } else if (!cli_pictures_load(&one, &p, &err)) {
+        printf("  %s\n", err.msg);
+    } else {
+        const carat_picture *new = p.v[0];
+        size_t views = carat_picture_n_views(new, &c->pan_scan);
+        if (cli_pictures_join(&c->attached, &p))
+            printf("  %u x %u pixels, %zu view%s: goes with your next message\n", carat_picture_width(new),
+                   carat_picture_height(new), views, views == 1 ? "" : "s");
+        cli_pictures_free(&p);
+    }
+}
+
+static void set_system(chat *c, const char *text)
+{
+    free(c->system);
+    c->system = *text ? strdup(text) : NULL;
+    chat_clear(c);
+    if (*text && !c->system)
+        puts("  no memory for the system text");
+    else
+        term_note(*text ? "(a new conversation, with this system text)" : "(a new conversation, without system text)");
+}
+
+typedef enum verb { HELP, CLEAR, RETRY, UNDO, SYSTEM, SET, IMAGE, SAVE, SHOW, BYE, UNKNOWN } verb;
+
+/* The command that begins with these n letters; they may be the beginning of one only: "/s" could save the conversation
+ * or throw it away. */
+static verb find_verb(const char *line, size_t n)
+{
+    static const struct {
+        const char *name;
+        verb verb;
+    } names[] = {
+        { "/help", HELP },     { "/clear", CLEAR }, { "/retry", RETRY }, { "/undo", UNDO },
+        { "/system", SYSTEM }, { "/set", SET },     { "/image", IMAGE }, { "/save", SAVE },
+        { "/show", SHOW },     { "/bye", BYE },     { "/quit", BYE },    { "/exit", BYE },
+    };
+    verb found = UNKNOWN;
+    size_t n_found = 0;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strncmp(line, names[i].name, n) == 0) {
+            if (!names[i].name[n])
+                return names[i].verb;
+            found = names[i].verb;
+            n_found++;
+        }
+    return n_found == 1 ? found : UNKNOWN;
+}
+
+bool chat_command(chat *c, char *line)
+{
+    for (size_t end = strlen(line); end && isspace((unsigned char)line[end - 1]);)
+        line[--end] = '\0'; /* completion leaves some behind a file's name */
+    size_t n = strcspn(line, " ");
+    const char *rest = line + n + strspn(line + n, " ");
+    verb v = find_verb(line, n);
+    if (v == BYE)
+        return false;
+    if (v == CLEAR) {
+        chat_clear(c);
+        term_note("(the conversation is forgotten)");
+    } else if (v == RETRY) {
+        retry(c);
+    } else if (v == UNDO) {
+        undo(c);
+    } else if (v == IMAGE) {
+        attach(c, rest);
+    } else if (v == SYSTEM) {
+        set_system(c, rest);
+    } else if (v == SAVE && !*rest && !c->file) {
+        puts("  /save FILE");
+    } else if (v == SAVE) {
+        chat_save(c, *rest ? rest : c->file);
+    } else if (v == SET) {
+        set(c, rest);
+    } else if (v == SHOW) {
+        show(c);
+    } else {
+        if (v == UNKNOWN)
+            printf("  unknown command %.*s\n", (int)n, line);
+        help();
+    }
+    return true;
+}

@@ -1,0 +1,58 @@
+/* A conversation on disk, to go on with by --session.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "chat.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "term.h"
+
+bool chat_save(const chat *c, const char *path)
+{
+    carat_err err;
+    char *note = NULL;
+    bool ok = turns_to_note(&c->turns, c->system, &note, &err) &&
+              carat_session_save(c->session, path, note, strlen(note), &err);
+    if (ok)
+        term_note("%s: %zu messages, %zu tokens", path, c->turns.n, carat_session_n_tokens(c->session));
+    else
+        term_error(&err);
+    free(note);
+    return ok;
+}
+
+bool chat_can_save(const char *path)
+{
+    carat_err err;
+    const char *slash = strrchr(path, '/');
+    char *folder = slash ? strndup(path, (size_t)(slash - path) + 1) : strdup(".");
+    bool ok = folder && access(folder, W_OK | X_OK) == 0;
+    if (!ok) {
+        carat_fail(&err, CARAT_EIO, CARAT_NOWHERE, "--session %s: it could not be written: %s", path, strerror(errno));
+        term_error(&err);
+    }
+    free(folder);
+    return ok;
+}
+
+bool chat_restore(chat *c)
+{
+    carat_err err;
+    char *note = NULL;
+    size_t len;
+    if (access(c->file, F_OK) != 0 && errno == ENOENT)
+        return true;
+    bool ok = carat_session_restore(c->session, c->file, &note, &len, &err) &&
+              turns_from_note(&c->turns, note, &c->system, &err);
+    if (ok)
+        term_note("%s: going on after %zu messages, %zu tokens", c->file, c->turns.n,
+                  carat_session_n_tokens(c->session));
+    else
+        term_error(&err);
+    carat_free(note);
+    return ok;
+}
