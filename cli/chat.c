@@ -170,7 +170,7 @@ static void talk(chat *c)
         else if (line[0])
             say(c, line);
         free(line);
-        if (!go_on || c->write_failed)
+        if (!go_on || c->write_failed || cli_ended_by())
             return;
     }
 }
@@ -216,6 +216,7 @@ static int run(int argc, char **argv)
         goto done;
     }
     cli_ignore_interrupts();
+    cli_end_on_signals();
     line_open();
     greet(&c);
     talk(&c);
@@ -226,6 +227,8 @@ static int run(int argc, char **argv)
         carat_fail(&err, CARAT_EIO, CARAT_NOWHERE, "cannot write the answer: %s", strerror(c.why));
         code = c.why == EPIPE ? CLI_FAILED : term_error(&err);
     }
+    if (code == CLI_OK && cli_ended_by())
+        code = 128 + cli_ended_by();
 done:
     chat_clear(&c);
     free(c.system);

@@ -3,6 +3,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <math.h>
 #include <signal.h>
 #include <stdio.h>
@@ -266,6 +267,40 @@ void cli_cancel_on_interrupt(carat_session *s)
                            .sa_flags = SA_RESTART }; /* a write that waits is no failed write */
     sigemptyset(&a.sa_mask);
     sigaction(SIGINT, &a, NULL);
+}
+
+static volatile sig_atomic_t ended_by;
+static int no_input = -1;
+
+static void on_end(int sig)
+{
+    carat_session *s = running;
+    if (ended_by) {
+        signal(sig, SIG_DFL);
+        raise(sig);
+        return;
+    }
+    ended_by = sig;
+    dup2(no_input, 0); /* who reads meets the end, now or at the next line */
+    interrupts += s != NULL;
+    if (s)
+        carat_session_cancel(s);
+}
+
+void cli_end_on_signals(void)
+{
+    no_input = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    if (no_input < 0)
+        return;
+    struct sigaction a = { .sa_handler = on_end };
+    sigemptyset(&a.sa_mask);
+    sigaction(SIGTERM, &a, NULL);
+    sigaction(SIGHUP, &a, NULL);
+}
+
+int cli_ended_by(void)
+{
+    return ended_by;
 }
 
 static void note_interrupt(int sig)

@@ -99,6 +99,10 @@ void cli_cancel_on_interrupt(carat_session *s);
 /* From now on Ctrl-C does nothing while nothing is to be cancelled: one that comes just after the answer it was meant
  * for, or while a file is written, must not end a conversation. */
 void cli_ignore_interrupts(void);
+/* From now on SIGTERM and SIGHUP (the terminal is closed) are the end of input: what cli_cancel_on_interrupt was told
+ * is cancelled, and a conversation ends as by Ctrl-D, with all that is written then. A second one ends the program. */
+void cli_end_on_signals(void);
+int cli_ended_by(void); /* the signal, 0: none */
 /* From now on Ctrl-C and SIGTERM are only noted, a second one ends the program. */
 void cli_note_interrupts(void);
 bool cli_was_interrupted(void);

@@ -150,6 +150,33 @@ class Keys(Case):
         self.assertEqual(stopped, 2)
         self.assertEqual(t.leave("/bye\r"), 0)
 
+    def test_a_conversation_is_written_when_the_program_is_ended(self):
+        """Told to end, or its terminal closed; at the prompt, or while it answers."""
+        for sig, code in ((signal.SIGTERM, 143), (signal.SIGHUP, 129)):
+            for answering in (False, True):
+                with self.subTest(signal=sig, answering=answering):
+                    path = f"{self.tmp}/{sig}-{answering}"
+                    t = self.chat("-n", "4000" if answering else "2", "-l", "1=-inf", "-l", "11=-inf", "--session", path)
+                    t.type("hello\r")
+                    if answering:
+                        t.upto(b"hello\r\n")
+                        while not t.seen:
+                            self.assertTrue(t.read(1))
+                    else:
+                        t.until(b">>> ")
+                    os.kill(t.pid, sig)
+                    self.assertEqual(t.leave(""), code)
+                    self.assertEqual(self.note(path)[0], "hello")
+                    self.assertEqual(len(self.note(path)), 2)
+        path = self.tmp + "/closed"
+        t = self.chat("-n", "2", "--session", path)
+        t.type("hello\r")
+        t.until(b">>> ")
+        os.close(t.fd)
+        os.waitpid(t.pid, 0)
+        t.status = 0
+        self.assertEqual(len(self.note(path)), 2)
+
     def test_letters_of_all_languages_in_any_locale(self):
         text = "h\u00e9llo \u6f22\u5b57 \U0001f600 \u0645"
         for locale in "C.UTF-8", "C":
