@@ -178,8 +178,9 @@ static void talk(chat *c)
 static void greet(const chat *c)
 {
     const carat_model_info *i = carat_engine_info(c->engine);
-    term_note("%s, %d threads, %s, context %zu. /help lists commands, Ctrl-D leaves.",
-              *i->published ? i->published : i->path, carat_engine_threads(c->engine), carat_engine_isa(c->engine),
+    term_note("%s, %d thread%s, %s, context %zu. /help lists commands, Ctrl-D leaves.",
+              *i->published ? i->published : i->path, carat_engine_threads(c->engine),
+              carat_engine_threads(c->engine) == 1 ? "" : "s", carat_engine_isa(c->engine),
               carat_session_n_ctx(c->session));
     if (c->is_base)
         term_note("This is a base model without a chat template: it continues your text instead of answering.");

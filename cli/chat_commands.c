@@ -30,10 +30,11 @@ static void help(void)
 
 static void show(const chat *c)
 {
-    printf("  temp %g, top-k %d, top-p %g, min-p %g, seed %llu\n  %zu of %zu tokens in context, %d threads, %s\n",
+    printf("  temp %g, top-k %d, top-p %g, min-p %g, seed %llu\n  %zu of %zu tokens in context, %d thread%s, %s\n",
            (double)c->sampling.temperature, c->sampling.top_k, (double)c->sampling.top_p, (double)c->sampling.min_p,
            (unsigned long long)c->sampling.seed, carat_session_n_tokens(c->session), carat_session_n_ctx(c->session),
-           carat_engine_threads(c->engine), carat_engine_isa(c->engine));
+           carat_engine_threads(c->engine), carat_engine_threads(c->engine) == 1 ? "" : "s",
+           carat_engine_isa(c->engine));
 }
 
 static void set(chat *c, const char *text)

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -231,6 +232,25 @@ bool cli_sampling(const cli_command *cmd, carat_sampling *out)
     if (sampling.seed < 0)
         out->seed &= ((uint64_t)1 << 53) - 1; /* so that it can be said again as --seed and in JSON */
     return true;
+}
+
+/* ---- the end ---- */
+
+static bool reader_has_gone(void)
+{
+    struct pollfd p = { .fd = 1, .events = POLLOUT };
+    return poll(&p, 1, 0) == 1 && (p.revents & POLLERR);
+}
+
+int cli_finish(int code)
+{
+    errno = 0; /* stays so where the failure was earlier */
+    bool ok = fflush(stdout) == 0 && !ferror(stdout);
+    if (ok || code != CLI_OK)
+        return code;
+    if (!reader_has_gone())
+        fprintf(stderr, "carat: cannot write the output%s%s\n", errno ? ": " : "", errno ? strerror(errno) : "");
+    return CLI_FAILED;
 }
 
 /* ---- signals ---- */

@@ -92,6 +92,12 @@ json_t *cli_json_str(const char *text);
 /* A token's entry as the OpenAI protocol has it: its text, and the true bytes. */
 json_t *cli_token_entry(const carat_tokenizer *tok, int32_t id, float logprob);
 
+/* ---- the end ---- */
+
+/* What stdout still holds must arrive: a full disk is an error. A reader that has gone (`| head`) knows it already.
+ * Returns the code to exit with. */
+int cli_finish(int code);
+
 /* ---- signals ---- */
 
 /* Ctrl-C cancels this session's work (NULL: the default again). A second one ends the program. */

@@ -5,7 +5,6 @@
 #include <fcntl.h>
 #include <locale.h>
 #include <malloc.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +13,7 @@
 
 #include "carat.h"
 #include "commands.h"
+#include "common.h"
 
 const cli_command *const cli_commands[] = {
     &cli_run,    &cli_chat,  &cli_info,  &cli_see,   &cli_tokenize, &cli_detokenize,
@@ -46,24 +46,6 @@ static void set_locale(void)
         setlocale(LC_CTYPE, "C.UTF-8");
 }
 
-static bool reader_has_gone(void)
-{
-    struct pollfd p = { .fd = 1, .events = POLLOUT };
-    return poll(&p, 1, 0) == 1 && (p.revents & POLLERR);
-}
-
-/* What stdout still holds must arrive: a full disk is an error. A reader that has gone (`| head`) knows it already. */
-static int finish(int code)
-{
-    errno = 0; /* stays so where the failure was earlier */
-    bool ok = fflush(stdout) == 0 && !ferror(stdout);
-    if (ok || code != CLI_OK)
-        return code;
-    if (!reader_has_gone())
-        fprintf(stderr, "carat: cannot write the output%s%s\n", errno ? ": " : "", errno ? strerror(errno) : "");
-    return CLI_FAILED;
-}
-
 static int dispatch(int argc, char **argv)
 {
     const char *name = argc > 1 ? argv[1] : "";
@@ -92,5 +74,5 @@ int main(int argc, char **argv)
     keep_standard_files();
     set_locale();
     signal(SIGPIPE, SIG_IGN); /* a closed pipe is a write error, met where it is written */
-    return finish(dispatch(argc, argv));
+    return cli_finish(dispatch(argc, argv));
 }

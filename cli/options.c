@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common.h"
+
 int cli_usage(const cli_command *cmd, const char *fmt, ...)
 {
     va_list ap;
@@ -238,7 +240,7 @@ static bool parse_long(parser *p, const char *arg)
     const char *value = arg[len] ? arg + len + 1 : NULL;
     if (named("help", arg, len)) {
         cli_print_help(p->cmd);
-        exit(CLI_OK);
+        exit(cli_finish(CLI_OK));
     }
     const cli_option *o = cli_find_option(p->cmd, arg, len);
     if (!o) {
@@ -253,7 +255,7 @@ static bool parse_short(parser *p, const char *arg)
 {
     if (*arg == 'h' && !arg[1]) {
         cli_print_help(p->cmd);
-        exit(CLI_OK);
+        exit(cli_finish(CLI_OK));
     }
     const cli_option *o = find_letter(p->cmd, *arg);
     if (!o) {

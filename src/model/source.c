@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "model/source.h"
 
+#include <dirent.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #define MAX_CONFIG_BYTES ((size_t)16 << 20)
 #define MAX_NAME         160
@@ -38,12 +41,36 @@ static bool find_prefix(carat_source *s, carat_err *err)
                       s->path, s->tensors->n);
 }
 
+/* A folder that is no model, as far as it can be helped: is there a GGUF file in it? */
+static bool no_config(const char *folder, carat_err *err)
+{
+    char name[128] = "";
+    DIR *d = opendir(folder);
+    for (struct dirent *e; d && (e = readdir(d));) {
+        size_t n = strlen(e->d_name);
+        bool is_model =
+            n > 5 && n < sizeof name && strcmp(e->d_name + n - 5, ".gguf") == 0 && strncmp(e->d_name, "mmproj", 6) != 0;
+        if (is_model && (!*name || strcmp(e->d_name, name) < 0)) /* the first of several */
+            memcpy(name, e->d_name, n + 1);
+    }
+    if (d)
+        closedir(d);
+    if (*name)
+        return carat_fail(err, CARAT_EIO, CARAT_NOWHERE,
+                          "%s: a folder without config.json; a GGUF file is a model by itself: give the path of %s",
+                          folder, name);
+    return carat_fail(err, CARAT_EIO, CARAT_NOWHERE,
+                      "%s: a folder without config.json, expected a Hugging Face model's", folder);
+}
+
 static bool open_folder(carat_source *s, bool trust_header, carat_config *cfg, carat_err *err)
 {
     char path[4096];
     json_t *config = NULL;
     if (!carat_source_join(s->path, "config.json", path))
         return carat_fail(err, CARAT_EARG, CARAT_NOWHERE, "path of %zu bytes is too long", strlen(s->path));
+    if (access(path, F_OK) != 0 && errno == ENOENT)
+        return no_config(s->path, err);
     bool ok = carat_json_load(path, MAX_CONFIG_BYTES, &config, err) &&
               carat_config_from_json(path, config, trust_header, cfg, err);
     json_decref(config);

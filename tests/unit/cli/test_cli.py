@@ -424,7 +424,7 @@ class BadInput(Folder):
             whole = f.read()
         for path, says in [
             (self.path("none.gguf"), "No such file"),
-            (self.dir.name, "config.json"),
+            (self.dir.name, "without config.json; a GGUF file is a model by itself: give the path of empty.gguf"),
             (fifo, "FIFO"),
             ("/dev/null", "device"),
             (self.path("empty.gguf", b""), "empty"),
@@ -540,7 +540,7 @@ class Outside(Case):
     """What the system gives and takes: closed and full outputs, sockets, names that are no text."""
 
     def test_every_output_must_arrive(self):
-        commands = [["info", TINY], ["info", TINY, "--json"], ["--version"], ["help"], ["tokenize", TINY, "a"],
+        commands = [["info", TINY], ["info", TINY, "--json"], ["--version"], ["help"], ["run", "--help"], ["tokenize", TINY, "a"],
                     ["detokenize", TINY, "5"], ["weigh", "4b"], ["weigh", "4b", "--json"],
                     ["run", TINY, "a", "-n", "2"], ["run", TINY, "a", "-n", "2", "--json"]]
         for c in commands:
