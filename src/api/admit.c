@@ -47,9 +47,10 @@ static carat_scale scale_of(const carat_admission *a, const carat_model *m, size
 
 /* Address space that the process takes after admission beside stacks and blocks: of the weighed overhead all but
  * MAPPED_BYTES, which are the program's that is mapped already, and what each token of the vocabulary takes where it is
- * mapped but hardly touched: tables. Measured, docs/WEIGH.md. */
-#define MAPPED_BYTES ((uint64_t)17 << 19)
-#define TABLE_BYTES  ((uint64_t)8)
+ * mapped but hardly touched: tables. Measured with every limit tried, docs/WEIGH.md: about 1.5 MiB are left over for
+ * what a request asks for on top (logprobs, penalties, all candidates). */
+#define MAPPED_BYTES ((uint64_t)7 << 20)
+#define TABLE_BYTES  ((uint64_t)2)
 
 static uint64_t minus(uint64_t a, uint64_t b)
 {

@@ -22,6 +22,9 @@ UNITS = {"bytes": 1, "MiB": MIB, "GiB": MIB << 10}
 FIGURES = re.compile(r"needs (?:about )?([\d.]+) (\w+), ([\d.]+) (\w+) (?:are|were) there \(([^)]*)\)")
 
 
+GREEDY = ["-n", "40", "--ignore-eos", "--json", "--logprobs", "20", "--top-k", "0", "--top-p", "1", "--repeat-penalty", "1.2"]
+
+
 class Group:
     """A control group of version 1 or 2 below our own."""
 
@@ -71,10 +74,10 @@ class Limits(unittest.TestCase):
     def tearDownClass(cls):
         cls.folder.cleanup()
 
-    def run_under(self, threads, confine):
+    def run_under(self, threads, confine, *more):
         """0 for an answer; else what is missing by the message, in bytes, and who says so."""
         r = subprocess.run([CARAT, "run", self.model, "-p", "The sky is", "-n", "2", "-c", "512", "-t", str(threads),
-                            "--prefix-cache", "none", "--no-vision"], capture_output=True, stdin=subprocess.DEVNULL,
+                            "--prefix-cache", "none", "--no-vision", *more], capture_output=True, stdin=subprocess.DEVNULL,
                            timeout=120, preexec_fn=confine)
         text = r.stderr.decode()
         self.assertIn(r.returncode, (0, 1), text)
@@ -98,11 +101,16 @@ class Limits(unittest.TestCase):
         self.assertGreater(missing, 0, f"{slack / MIB} MiB below what the message said it starts")
         self.assertLess(missing, 2 * slack + MIB // 5)
         self.assertEqual(self.run_under(threads, lambda: confine(at + slack))[0], 0)
+        return at
 
     def under_ulimit(self, which, who):
         for threads in (1, 2):
             with self.subTest(threads=threads):
-                self.border(threads, lambda limit: resource.setrlimit(which, (limit, limit)), who, MIB // 4)
+                at = self.border(threads, lambda limit: resource.setrlimit(which, (limit, limit)), who, MIB // 4)
+                # What is admitted also has room for the request that asks for most.
+                for limit in range(at - MIB // 4, at + MIB // 2 + 1, MIB // 8):
+                    missing, _ = self.run_under(threads, lambda: resource.setrlimit(which, (limit, limit)), *GREEDY)
+                self.assertEqual(missing, 0)
 
     def test_address_space(self):
         self.under_ulimit(resource.RLIMIT_AS, "ulimit -v")
