@@ -20,10 +20,10 @@ struct carat_sampler {
     uint64_t rng;
     bool has_penalty;
     carat_recent recent;
-
-    carat_candidate *top; /* [max_top]: top-k of them, or as many as a pick without top-k has needed */
-    size_t max_top;
 };
+
+/* Candidates of a pick that are listed, on the stack. With more, cuts say who is left. */
+#define MAX_LISTED 1024
 
 #define MAX_BIAS 1e6f /* far beyond any logit; sums of them stay finite */
 
@@ -108,7 +108,6 @@ void carat_sampler_close(carat_sampler *s)
     free(s->bias_was);
     free(s->banned);
     carat_recent_deinit(&s->recent);
-    free(s->top);
     free(s);
 }
 
@@ -215,55 +214,69 @@ static int32_t draw(carat_sampler *s, const carat_candidate *c, size_t n)
     return c[n - 1].id; /* u fell on the rounding error of the sum */
 }
 
-/* Neither top-k nor top-p: a draw from all that min-p lets through, in the order of their ids. Nothing is listed, which
- * with a flat distribution would be the whole vocabulary. */
-static int32_t draw_from_all(carat_sampler *s, const float *logits, double best, double scale, double hot)
+/* Who is left without a list: the cut's, those of them that min-p lets through. */
+typedef struct kept {
+    carat_cut cut;
+    double best, scale, hot, min_p; /* filters weigh by scale, the draw by hot */
+} kept;
+
+/* The sum of the weights for the draw in the order of ids, up to the first that lifts it above the limit; *last is that
+ * one, or the last that is left. */
+static double walk(const float *logits, size_t n, const kept *r, double limit, int32_t *last)
 {
     double sum = 0;
-    for (size_t i = 0; i < s->n_vocab; i++)
-        if (exp(((double)logits[i] - best) * scale) >= (double)s->set.min_p)
-            sum += exp(((double)logits[i] - best) * hot);
-    double u = carat_rng_unit(&s->rng) * sum;
-    int32_t last = -1;
-    for (size_t i = 0; i < s->n_vocab; i++) {
-        if (logits[i] == -INFINITY || exp(((double)logits[i] - best) * scale) < (double)s->set.min_p)
+    for (size_t i = 0, n_equal = 0; i < n && sum <= limit; i++) {
+        double gap = (double)logits[i] - r->best;
+        if (!(logits[i] > r->cut.floor) && (logits[i] < r->cut.floor || n_equal++ >= r->cut.n_equal))
             continue;
-        last = (int32_t)i;
-        u -= exp(((double)logits[i] - best) * hot);
-        if (u < 0)
-            break;
+        if (r->min_p > 0 && exp(gap * r->scale) < r->min_p)
+            continue;
+        sum += exp(gap * r->hot);
+        *last = (int32_t)i;
     }
-    return last; /* of all if u fell on the rounding error of the sum */
+    return sum;
 }
 
-/* Room for n candidates. */
-static bool reserve(carat_sampler *s, size_t n, carat_err *err)
+static bool is_narrower(carat_cut a, carat_cut b)
 {
-    if (n <= s->max_top)
-        return true;
-    free(s->top);
-    s->top = malloc(n * sizeof *s->top);
-    s->max_top = s->top ? n : 0;
-    return s->top || carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for %zu candidates", n);
+    return a.floor > b.floor || (a.floor == b.floor && a.n_equal < b.n_equal);
 }
 
-/* The largest logits, best first: all that can pass top-k and, without it, top-p. *total: the probability mass of the
- * whole vocabulary where top-p is relative to it, else 0. */
-static bool find_candidates(carat_sampler *s, const float *logits, float best, double scale, size_t *n, double *total,
-                            carat_err *err)
+/* A draw from however many are left. k: 0 for all. */
+static int32_t draw_from_many(carat_sampler *s, const float *logits, size_t k, double best, double scale, double hot)
 {
-    size_t k = (size_t)s->set.top_k < s->n_vocab ? (size_t)s->set.top_k : s->n_vocab;
+    int32_t id = -1;
+    kept r = { .cut = { -INFINITY, 0 }, .best = best, .scale = scale, .hot = scale };
+    if (k > 0)
+        r.cut = carat_cut_count(logits, s->n_vocab, k);
+    if (s->set.top_p < 1) { /* relative to what top-k has left */
+        double mass = (double)s->set.top_p * walk(logits, s->n_vocab, &r, INFINITY, &id);
+        carat_cut cut = carat_cut_mass(logits, s->n_vocab, best, scale, mass);
+        if (is_narrower(cut, r.cut))
+            r.cut = cut;
+    }
+    r.hot = hot, r.min_p = (double)s->set.min_p;
+    double sum = walk(logits, s->n_vocab, &r, INFINITY, &id);
+    walk(logits, s->n_vocab, &r, carat_rng_unit(&s->rng) * sum, &id);
+    return id;
+}
+
+/* The largest logits, best first: all that can pass top-k (k > 0) and, without it, top-p. *total: the probability mass
+ * of the whole vocabulary where top-p is relative to it, else 0. False: too many for a list. */
+static bool list_candidates(const carat_sampler *s, const float *logits, size_t k, double best, double scale,
+                            carat_candidate *top, size_t *n, double *total)
+{
     *total = 0;
+    if (k > MAX_LISTED || (k == 0 && s->set.top_p >= 1))
+        return false;
     if (k > 0) {
-        if (!reserve(s, k, err))
-            return false;
-        *n = carat_select_top(logits, s->n_vocab, k, s->top);
+        *n = carat_select_top(logits, s->n_vocab, k, top);
         return true;
     }
-    float floor = carat_select_nucleus_floor(logits, s->n_vocab, best, scale, (double)s->set.top_p, total);
-    if (!reserve(s, carat_count_above(logits, s->n_vocab, floor), err))
+    float floor = carat_select_nucleus_floor(logits, s->n_vocab, (float)best, scale, (double)s->set.top_p, total);
+    if (carat_count_above(logits, s->n_vocab, floor) > MAX_LISTED)
         return false;
-    *n = carat_select_above(logits, s->n_vocab, floor, s->top);
+    *n = carat_select_above(logits, s->n_vocab, floor, top);
     return true;
 }
 
@@ -287,19 +300,18 @@ bool carat_sampler_pick(carat_sampler *s, float *logits, int32_t *id, carat_err 
     }
     bool temp_last = set->order == CARAT_TEMP_LAST;
     double hot = 1 / (double)set->temperature, scale = temp_last ? 1 : hot, total;
-    size_t n;
-    if (set->top_k == 0 && set->top_p >= 1) {
-        *id = draw_from_all(s, logits, (double)logits[best], scale, hot);
+    size_t k = (size_t)set->top_k < s->n_vocab ? (size_t)set->top_k : s->n_vocab, n;
+    carat_candidate top[MAX_LISTED];
+    if (!list_candidates(s, logits, k, (double)logits[best], scale, top, &n, &total)) {
+        *id = draw_from_many(s, logits, k, (double)logits[best], scale, hot);
         return true;
     }
-    if (!find_candidates(s, logits, logits[best], scale, &n, &total, err))
-        return false;
-    weigh(s->top, n, scale, total);
-    n = keep_top_p(s->top, n, (double)set->top_p);
-    n = keep_min_p(s->top, n, (double)set->min_p);
+    weigh(top, n, scale, total);
+    n = keep_top_p(top, n, (double)set->top_p);
+    n = keep_min_p(top, n, (double)set->min_p);
     if (temp_last)
-        weigh(s->top, n, hot, 0);
-    *id = draw(s, s->top, n);
+        weigh(top, n, hot, 0);
+    *id = draw(s, top, n);
     return true;
 }
 

@@ -7,8 +7,9 @@
  * equals, and no filter or seed matters.
  *
  * Nothing sorts the vocabulary: one pass finds the largest logits with a bounded heap (top-k) or weighs them in a
- * histogram (top-p alone), and only the survivors are sorted; with neither, the draw goes through the vocabulary in the
- * order of ids.
+ * histogram (top-p alone), and only the survivors are sorted. Where more than 1024 may survive, or with neither,
+ * nothing is listed: a cut through the vocabulary says who is left, and the draw goes through them in the order of ids.
+ * So a sampler's memory is its settings' and its window's, and does not grow with the vocabulary.
  *
  * Reproducible: the token depends on the logits' bits, the settings, the history and the number of draws since the
  * seed, nothing else. Ties go to the lower id.
@@ -34,9 +35,9 @@ void carat_sampler_close(carat_sampler *s);
 /* A token that penalties count: the prompt's, then each one sampled. */
 void carat_sampler_accept(carat_sampler *s, int32_t id);
 
-/* Picks a token and leaves logits changed (biases, penalties, removals). Does not accept it: the caller does. Holds 16
- * bytes a candidate: top_k of them, or with top-p alone as many as it may let through.
- * Errors: CARAT_ENUMERIC when no logit is finite or any is NaN or +infinity; CARAT_ENOMEM. */
+/* Picks a token and leaves logits changed (biases, penalties, removals). Does not accept it: the caller does.
+ * Takes no memory but 20 KiB of the stack. Errors: CARAT_ENUMERIC when no logit is finite or any is NaN or +infinity;
+ * CARAT_ENOMEM. */
 bool carat_sampler_pick(carat_sampler *s, float *logits, int32_t *id, carat_err *err);
 
 /* The logit of a token that may be sampled as it was before the pick that changed these; before the next accept. */

@@ -26,4 +26,17 @@ size_t carat_select_above(const float *logits, size_t n, float floor, carat_cand
  * One pass with a histogram of 1/16-nat steps below max. */
 float carat_select_nucleus_floor(const float *logits, size_t n, float max, double scale, double p, double *total);
 
+/* The beginning of the best-first list without the list: the logits above floor, and of those equal to it the n_equal
+ * with the lowest ids. */
+typedef struct carat_cut {
+    float floor;
+    size_t n_equal;
+} carat_cut;
+
+/* The k largest logits above -infinity, or all if there are fewer. k > 0, one logit is finite. */
+carat_cut carat_cut_count(const float *logits, size_t n, size_t k);
+/* As few as have a sum of exp(scale (x - max)) of `mass`, at least one; all that add to it if rounding leaves it short.
+ */
+carat_cut carat_cut_mass(const float *logits, size_t n, double max, double scale, double mass);
+
 #endif

@@ -82,6 +82,7 @@ static int32_t plain_pick(const carat_sampling *set, const float *logits, size_t
             c[m++] = (carat_candidate){ (int32_t)i, logits[i], 0 };
     qsort(c, m, sizeof *c, by_logit);
     double hot = 1 / (double)set->temperature, scale = set->order == CARAT_TEMP_LAST ? 1 : hot;
+    bool is_wide = set->top_k > 1024;
     if (set->top_k && (size_t)set->top_k < m)
         m = (size_t)set->top_k;
     normalise(c, m, scale);
@@ -93,11 +94,13 @@ static int32_t plain_pick(const carat_sampling *set, const float *logits, size_t
             break;
         }
     }
+    if (set->top_k == 0) /* top-p lets a little more be listed than it keeps: no set here is that near */
+        is_wide = m > 1024 || set->top_p >= 1;
     size_t kept = 1;
     while (kept < m && c[kept].p >= (double)set->min_p * c[0].p)
         kept++;
     normalise(c, kept, hot);
-    if (set->top_k == 0 && set->top_p >= 1)
+    if (is_wide)
         qsort(c, kept, sizeof *c, by_id);
     double u = carat_rng_unit(rng);
     int32_t id = c[kept - 1].id;
@@ -132,6 +135,12 @@ static void filters_equal_the_plain_sampler(void **state)
           .order = CARAT_TEMP_LAST },
         { .temperature = 3, .top_k = N + 5, .top_p = 0.99f, .repetition_penalty = 1, .order = CARAT_TEMP_LAST },
         { .temperature = 1, .top_k = 1, .top_p = 0, .repetition_penalty = 1 },
+        { .temperature = 50, .top_p = 0.7f, .repetition_penalty = 1 },
+        { .temperature = 50, .top_p = 0.999f, .min_p = 0.8f, .repetition_penalty = 1 },
+        { .temperature = 9, .top_k = 1025, .top_p = 1, .repetition_penalty = 1 },
+        { .temperature = 40, .top_k = 3000, .top_p = 0.6f, .min_p = 0.7f, .repetition_penalty = 1 },
+        { .temperature = 5, .top_k = 2000, .top_p = 0, .repetition_penalty = 1, .order = CARAT_TEMP_LAST },
+        { .temperature = 4, .top_k = 4000, .top_p = 1, .min_p = 1e-7f, .repetition_penalty = 1 },
     };
     for (size_t k = 0; k < sizeof sets / sizeof *sets; k++) {
         carat_sampler *s = open_sampler(&sets[k], N, N - 60);
@@ -144,6 +153,37 @@ static void filters_equal_the_plain_sampler(void **state)
         }
         carat_sampler_close(s);
     }
+}
+
+/* Cuts against a sorted list: every count, and masses; negative zeros, equal logits at the border, logits of -infinity.
+ */
+static void cuts_are_the_beginning_of_the_list(void **state)
+{
+    (void)state;
+    enum { n = 700 };
+    static float x[n];
+    static carat_candidate c[n];
+    fill(x, n, 5);
+    for (size_t i = 0; i < n; i += 7)
+        x[i] = i % 3 == 0 ? -0.0f : i % 3 == 1 ? 0.0f : -INFINITY;
+    size_t m = carat_select_top(x, n, n, c);
+    double sum = 0, each = 0;
+    for (size_t k = 1; k <= m; k++) {
+        size_t equal = 0;
+        for (size_t i = 0; i < k; i++)
+            equal += c[i].logit == c[k - 1].logit;
+        each = exp(((double)c[k - 1].logit - (double)c[0].logit) * 0.125);
+        sum += each;
+        carat_cut by_count = carat_cut_count(x, n, k);
+        assert_true(by_count.floor == c[k - 1].logit && by_count.n_equal == equal);
+        /* Half a token short of it: rounding cannot move the border. */
+        carat_cut by_mass = carat_cut_mass(x, n, (double)c[0].logit, 0.125, sum - each / 2);
+        assert_true(by_mass.floor == c[k - 1].logit && by_mass.n_equal == equal);
+    }
+    carat_cut all = carat_cut_count(x, n, n), mass = carat_cut_mass(x, n, (double)c[0].logit, 0.125, 2 * sum);
+    carat_cut one = carat_cut_mass(x, n, (double)c[0].logit, 0.125, 0);
+    assert_true(all.floor == c[m - 1].logit && mass.floor == c[m - 1].logit && one.floor == c[0].logit);
+    assert_true(all.n_equal == mass.n_equal && one.n_equal == 1);
 }
 
 static void temperature_zero_takes_the_first_of_the_largest(void **state)
@@ -341,6 +381,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(filters_equal_the_plain_sampler),
+        cmocka_unit_test(cuts_are_the_beginning_of_the_list),
         cmocka_unit_test(temperature_zero_takes_the_first_of_the_largest),
         cmocka_unit_test(the_draw_follows_the_distribution),
         cmocka_unit_test(seeds_reproduce_and_differ),

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <math.h>
+#include <string.h>
+
+#include "sample/select.h"
+
+/* A float's bits, ordered as unsigned numbers: 11, 11 and 10 of them are looked at in a pass. */
+#define MAX_BINS 2048
+static const int widths[] = { 11, 11, 10 };
+
+/* What each logit adds to what is wanted: one, or its weight. */
+typedef struct worth {
+    int by_mass;
+    double max, scale, wanted;
+} worth;
+
+static double worth_of(const worth *w, float x)
+{
+    return w->by_mass ? exp(((double)x - w->max) * w->scale) : 1;
+}
+
+static uint32_t key_of(float x)
+{
+    uint32_t bits;
+    x += 0.0f; /* -0 equals 0 */
+    memcpy(&bits, &x, sizeof bits);
+    return bits >> 31 ? ~bits : bits | UINT32_C(1) << 31;
+}
+
+static float of_key(uint32_t key)
+{
+    float x;
+    uint32_t bits = key >> 31 ? key ^ UINT32_C(1) << 31 : ~key;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+/* Adds up the logits whose key begins with `start`, by the bits that follow it. */
+static void fill(const float *logits, size_t n, const worth *w, uint64_t start, int shift, int width, double *bins)
+{
+    memset(bins, 0, MAX_BINS * sizeof *bins);
+    for (size_t i = 0; i < n; i++) {
+        uint64_t key = key_of(logits[i]);
+        if (logits[i] > -INFINITY && key >> (shift + width) == start)
+            bins[(key >> shift) & ((UINT64_C(1) << width) - 1)] += worth_of(w, logits[i]);
+    }
+}
+
+/* The bin, from the top, in which *seen reaches what is wanted; the last that adds anything if none does. *seen: what
+ * is above that bin. */
+static uint32_t find_bin(const double *bins, int width, double wanted, double *seen)
+{
+    uint32_t at = 0;
+    double above = *seen, sum = *seen;
+    for (uint32_t b = UINT32_C(1) << width; b-- > 0;) {
+        if (!(bins[b] > 0))
+            continue;
+        at = b, above = sum;
+        sum += bins[b];
+        if (sum >= wanted)
+            break;
+    }
+    *seen = above;
+    return at;
+}
+
+static size_t count_equal(const float *logits, size_t n, float x)
+{
+    size_t found = 0;
+    for (size_t i = 0; i < n; i++)
+        found += logits[i] == x;
+    return found;
+}
+
+static carat_cut find_cut(const float *logits, size_t n, const worth *w)
+{
+    double bins[MAX_BINS], seen = 0;
+    uint64_t start = 0;
+    for (int pass = 0, shift = 32; pass < 3; pass++) {
+        shift -= widths[pass];
+        fill(logits, n, w, start, shift, widths[pass], bins);
+        start = start << widths[pass] | find_bin(bins, widths[pass], w->wanted, &seen);
+    }
+    carat_cut cut = { of_key((uint32_t)start), 1 };
+    size_t n_equal = count_equal(logits, n, cut.floor);
+    double each = worth_of(w, cut.floor);
+    while (cut.n_equal < n_equal && seen + (double)cut.n_equal * each < w->wanted)
+        cut.n_equal++;
+    return cut;
+}
+
+carat_cut carat_cut_count(const float *logits, size_t n, size_t k)
+{
+    return find_cut(logits, n, &(worth){ .wanted = (double)k });
+}
+
+carat_cut carat_cut_mass(const float *logits, size_t n, double max, double scale, double mass)
+{
+    return find_cut(logits, n, &(worth){ .by_mass = 1, .max = max, .scale = scale, .wanted = mass });
+}
