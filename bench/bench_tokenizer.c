@@ -48,14 +48,14 @@ static void bench(const carat_tokenizer *t, const char *name, char *text, size_t
     double best = 1e9;
     size_t n_ids = 0;
     for (int run = 0; text && run < 5; run++) {
-        carat_ids ids = { 0 };
+        ct_ids ids = { 0 };
         double start = now();
-        if (!carat_tok_encode(t, text, len, 0, &ids, NULL))
+        if (!ct_tok_encode(t, text, len, 0, &ids, NULL))
             break;
         double took = now() - start;
         best = took < best ? took : best;
         n_ids = ids.n;
-        carat_ids_deinit(&ids);
+        ct_ids_deinit(&ids);
     }
     printf("%-28s %9zu bytes %9zu tokens %8.1f ms %7.1f MB/s\n", name, len, n_ids, best * 1e3,
            (double)len / best * 1e-6);
@@ -114,7 +114,7 @@ int main(int argc, char **argv)
     for (int i = 0; i < 5; i++) {
         carat_tokenizer_close(t);
         double start = now();
-        if (!carat_tokenizer_from_pieces(v.pieces, v.n, &t, &err)) {
+        if (!ct_tokenizer_from_pieces(v.pieces, v.n, &t, &err)) {
             fprintf(stderr, "%s\n", err.msg);
             return 1;
         }

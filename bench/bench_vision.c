@@ -46,20 +46,20 @@ __attribute__((target("avx512f,avx512bf16"))) static void dot_products(void *arg
 }
 
 /* Multiplications and additions a second of all threads; 0 where the machine has no such instruction. */
-static double bf16_peak(carat_pool *pool)
+static double bf16_peak(ct_pool *pool)
 {
-    static float sink[CARAT_MAX_THREADS];
+    static float sink[CT_MAX_THREADS];
     double best = 0;
-    for (int r = 0; r < 5 && (carat_cpu_detect() & CARAT_CPU_BF16); r++) {
-        double start = carat_now();
-        carat_pool_run(pool, dot_products, sink);
-        double rate = 64.0 * SUMS * ROUNDS * carat_pool_threads(pool) / (carat_now() - start);
+    for (int r = 0; r < 5 && (ct_cpu_detect() & CT_CPU_BF16); r++) {
+        double start = ct_now();
+        ct_pool_run(pool, dot_products, sink);
+        double rate = 64.0 * SUMS * ROUNDS * ct_pool_threads(pool) / (ct_now() - start);
         best = rate > best ? rate : best;
     }
     return best;
 }
 #else
-static double bf16_peak(carat_pool *pool)
+static double bf16_peak(ct_pool *pool)
 {
     (void)pool;
     return 0;
@@ -69,9 +69,9 @@ static double bf16_peak(carat_pool *pool)
 /* ---- the tower ---- */
 
 /* Multiplications and additions of the matrices and of attention. */
-static double work_of(const carat_vision_config *c, size_t text_width)
+static double work_of(const ct_vision_config *c, size_t text_width)
 {
-    double p = carat_vision_patches(c), h = c->hidden;
+    double p = ct_vision_patches(c), h = c->hidden;
     double layer = p * (4 * h * h + 2 * h * c->ffn) + 2 * p * p * h;
     return 2 * (c->n_layer * layer + p * 3 * c->patch_size * c->patch_size * h) +
            2.0 * c->tokens_per_image * h * (double)text_width;
@@ -80,23 +80,23 @@ static double work_of(const carat_vision_config *c, size_t text_width)
 /* The width that the file's projector gives. */
 static bool text_width_of(const char *path, size_t *width, carat_err *err)
 {
-    carat_vision_config cfg;
-    carat_source s = { 0 };
-    bool ok = carat_source_open_vision(&s, path, &cfg, err);
+    ct_vision_config cfg;
+    ct_source s = { 0 };
+    bool ok = ct_source_open_vision(&s, path, &cfg, err);
     static const char *const names[] = { "mm.input_projection.weight", "mm.mm_input_projection.weight" };
-    const carat_tensor *t = NULL;
+    const ct_tensor *t = NULL;
     for (size_t i = 0; ok && !t && i < 2; i++)
-        t = carat_tensors_find(s.tensors, names[i]);
+        t = ct_tensors_find(s.tensors, names[i]);
     if (t)
         *width = t->dims[0];
-    carat_source_close(&s);
-    return ok && (t || carat_fail(err, CARAT_EARG, CARAT_NOWHERE, "%s: no GGUF file with a projector", path));
+    ct_source_close(&s);
+    return ok && (t || ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "%s: no GGUF file with a projector", path));
 }
 
 typedef struct result {
     double load, best, median;
     float *tokens;
-    carat_vision_config cfg;
+    ct_vision_config cfg;
 } result;
 
 static int by_size(const void *a, const void *b)
@@ -105,28 +105,28 @@ static int by_size(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static bool see(const char *path, size_t width, bool exact, int repeat, const carat_kernels *k, carat_pool *pool,
-                result *out, carat_err *err)
+static bool see(const char *path, size_t width, bool exact, int repeat, const ct_kernels *k, ct_pool *pool, result *out,
+                carat_err *err)
 {
-    carat_vision *v;
-    double start = carat_now(), times[32];
-    if (!carat_vision_open(path, width, k, pool, &(carat_vision_options){ .exact = exact }, &v, err))
+    ct_vision *v;
+    double start = ct_now(), times[32];
+    if (!ct_vision_open(path, width, k, pool, &(ct_vision_options){ .exact = exact }, &v, err))
         return false;
-    *out = (result){ .load = carat_now() - start, .cfg = *carat_vision_shape(v) };
+    *out = (result){ .load = ct_now() - start, .cfg = *ct_vision_shape(v) };
     size_t bytes = 3 * (size_t)out->cfg.image_size * out->cfg.image_size;
     uint8_t *rgb = malloc(bytes);
     uint64_t rng = 1;
     out->tokens = malloc(out->cfg.tokens_per_image * width * sizeof *out->tokens);
     bool ok = rgb && out->tokens;
     for (size_t i = 0; ok && i < bytes; i++)
-        rgb[i] = (uint8_t)(carat_rng_next(&rng) >> 56);
+        rgb[i] = (uint8_t)(ct_rng_next(&rng) >> 56);
     for (int r = 0; ok && r < repeat; r++) {
-        start = carat_now();
-        ok = carat_vision_encode_rgb(v, rgb, 1, out->tokens, err);
-        times[r] = carat_now() - start;
+        start = ct_now();
+        ok = ct_vision_encode_rgb(v, rgb, 1, out->tokens, err);
+        times[r] = ct_now() - start;
     }
     free(rgb);
-    carat_vision_close(v);
+    ct_vision_close(v);
     qsort(times, (size_t)repeat, sizeof *times, by_size);
     out->best = times[0], out->median = times[repeat / 2];
     if (!ok)
@@ -146,14 +146,14 @@ static double smallest_cosine(const float *a, const float *b, size_t n, size_t w
     return least;
 }
 
-static bool bench(const char *path, const carat_kernels *k, carat_pool *pool, int repeat, carat_err *err)
+static bool bench(const char *path, const ct_kernels *k, ct_pool *pool, int repeat, carat_err *err)
 {
     size_t width = 0;
-    carat_vision_size size;
+    ct_vision_size size;
     result ours, exact;
     struct rusage use;
     if (!text_width_of(path, &width, err) ||
-        !carat_vision_bytes(path, width, k, carat_pool_threads(pool), &(carat_vision_options){ 0 }, &size, err))
+        !ct_vision_bytes(path, width, k, ct_pool_threads(pool), &(ct_vision_options){ 0 }, &size, err))
         return false;
     double peak = bf16_peak(pool);
     if (!see(path, width, false, repeat, k, pool, &ours, err))
@@ -161,7 +161,7 @@ static bool bench(const char *path, const carat_kernels *k, carat_pool *pool, in
     getrusage(RUSAGE_SELF, &use);
     double work = work_of(&ours.cfg, width);
     printf("%s: %u layers of %u, %u patches, %s kernels, %d threads\n", path, ours.cfg.n_layer, ours.cfg.hidden,
-           carat_vision_patches(&ours.cfg), k->isa, carat_pool_threads(pool));
+           ct_vision_patches(&ours.cfg), k->isa, ct_pool_threads(pool));
     printf("an image         %.2f s (best of %d; median %.2f), %.2f Tflop, %.0f Gflop/s", ours.best, repeat,
            ours.median, work / 1e12, work / ours.best / 1e9);
     if (peak > 0)
@@ -180,18 +180,18 @@ static bool bench(const char *path, const carat_kernels *k, carat_pool *pool, in
 int main(int argc, char **argv)
 {
     long threads = argc > 2 ? strtol(argv[2], NULL, 10) : 0, repeat = argc > 3 ? strtol(argv[3], NULL, 10) : 3;
-    carat_kernels k;
-    carat_pool *pool;
+    ct_kernels k;
+    ct_pool *pool;
     carat_err err;
-    if (argc < 2 || argc > 4 || threads < 0 || threads > CARAT_MAX_THREADS || repeat < 1 || repeat > 32) {
+    if (argc < 2 || argc > 4 || threads < 0 || threads > CT_MAX_THREADS || repeat < 1 || repeat > 32) {
         fprintf(stderr, "usage: bench_vision MMPROJ [THREADS [REPEAT]]\n");
         return 2;
     }
-    carat_kernels_for(&k, carat_cpu_detect());
-    bool ok = carat_pool_open((int)threads, &pool, &err);
+    ct_kernels_for(&k, ct_cpu_detect());
+    bool ok = ct_pool_open((int)threads, &pool, &err);
     if (ok) {
         ok = bench(argv[1], &k, pool, (int)repeat, &err);
-        carat_pool_close(pool);
+        ct_pool_close(pool);
     }
     if (!ok)
         fprintf(stderr, "bench_vision: %s\n", err.msg);

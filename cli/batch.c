@@ -68,7 +68,7 @@ static void free_work(work *w)
 static bool write_line(batch *b, char *line, carat_err *err)
 {
     bool ok = line ? batch_out_add(&b->out, line, err)
-                   : carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for a line of output");
+                   : ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for a line of output");
     free(line);
     return ok;
 }
@@ -87,7 +87,7 @@ static bool is_new(batch *b, const work *w, bool *is_to_do, carat_err *err)
     unsigned *flags = batch_ids_at(&b->ids, w->ask.custom_id);
     *is_to_do = false;
     if (!flags)
-        return carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for the ids of %s", b->in.name);
+        return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for the ids of %s", b->in.name);
     if (*flags & BATCH_ID_MET) {
         char msg[128];
         snprintf(msg, sizeof msg, "custom_id '%.60s' is there a second time; the line is skipped", w->ask.custom_id);
@@ -105,7 +105,7 @@ static bool is_new(batch *b, const work *w, bool *is_to_do, carat_err *err)
 static bool submit(batch *b, work *w, batch_fault *f)
 {
     if (!batch_reply_init(&w->reply, &w->ask)) {
-        carat_fail(&f->err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for an answer");
+        ct_fail(&f->err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for an answer");
         return batch_refuse_err(f, "");
     }
     return carat_request_submit(b->e, &w->ask.request, &w->request, &f->err) ||
@@ -119,7 +119,7 @@ static bool take_line(batch *b, carat_err *err)
     bool is_to_do = false;
     work *w = calloc(1, sizeof *w);
     if (!w)
-        return carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for line %" PRIu64, b->in.number);
+        return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for line %" PRIu64, b->in.number);
     w->line = b->in.number;
     if (b->in.is_long)
         batch_refuse(&f, 0, "invalid_json_line", "", "the line is longer than %zu MiB", BATCH_MAX_LINE >> 20);
@@ -210,7 +210,7 @@ static void show_progress(const batch *b)
     if (!b->n_lines || !here)
         return;
     char what[80];
-    double t = carat_now() - b->start;
+    double t = ct_now() - b->start;
     uint64_t left = done < b->n_lines ? (uint64_t)(t / (double)here * (double)(b->n_lines - done)) : 0;
     snprintf(what, sizeof what,
              "%" PRIu64 " of %" PRIu64 ", %.1f tokens/s, %" PRIu64 ":%02" PRIu64 ":%02" PRIu64 " left", done,
@@ -242,8 +242,8 @@ static bool answer_all(batch *b, carat_err *err)
 static size_t choose_parallel(const batch_options *b, const char *model, const carat_options *o)
 {
     size_t n = b->parallel ? (size_t)b->parallel : DEFAULT_PARALLEL;
-    carat_memlimit limit;
-    carat_memlimit_now(&limit);
+    ct_memlimit limit;
+    ct_memlimit_now(&limit);
     uint64_t room = o->max_memory ? o->max_memory : limit.left;
     carat_weigh_query q = { .model = model, .options = *o };
     carat_weight w;
@@ -265,18 +265,18 @@ static bool open_input(batch *b, carat_err *err)
                            .name = is_stdin ? "stdin" : b->o->in,
                            .max = BATCH_MAX_LINE };
     if (b->in.fd < 0)
-        return carat_fail(err, CARAT_EIO, CARAT_NOWHERE, "%s: cannot be opened: %s", b->o->in, strerror(errno));
+        return ct_fail(err, CARAT_EIO, CARAT_NOWHERE, "%s: cannot be opened: %s", b->o->in, strerror(errno));
     if (fstat(b->in.fd, &in) == 0 && S_ISDIR(in.st_mode))
-        return carat_fail(err, CARAT_EIO, CARAT_NOWHERE, "%s: is a directory, expected a file", b->o->in);
+        return ct_fail(err, CARAT_EIO, CARAT_NOWHERE, "%s: is a directory, expected a file", b->o->in);
     if (fstat(b->in.fd, &in) == 0 && stat(b->o->out, &out) == 0 && S_ISREG(in.st_mode) && in.st_dev == out.st_dev &&
         in.st_ino == out.st_ino)
-        return carat_fail(err, CARAT_EARG, CARAT_NOWHERE, "%s: input and output are one file", b->o->in);
+        return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "%s: input and output are one file", b->o->in);
     return true;
 }
 
 static void print_summary(const batch *b)
 {
-    double t = carat_now() - b->start, rate = t > 0 ? (double)b->generated_tokens / t : 0;
+    double t = ct_now() - b->start, rate = t > 0 ? (double)b->generated_tokens / t : 0;
     if (b->o->json) {
         json_t *o =
             json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:f, s:i, s:b}", "done", (json_int_t)b->done, "failed",
@@ -321,13 +321,13 @@ static int answer_file(batch *b, const cli_command *cmd, const char *model)
     cli_model_values.queue = b->n_window * BATCH_MAX_ANSWERS;
     b->works = calloc(b->n_window, sizeof(work *));
     if (!b->works) {
-        carat_fail(&err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for %zu requests", b->n_window);
+        ct_fail(&err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for %zu requests", b->n_window);
         return term_error(&err);
     }
     if (!cli_open_engine(cmd, model, has_pictures ? CARAT_VISION_AUTO : CARAT_VISION_OFF, &b->e, &code))
         return code;
     b->model = name_of(b->e);
-    b->start = carat_now();
+    b->start = ct_now();
     cli_note_interrupts();
     if (!answer_all(b, &err))
         code = term_error(&err);

@@ -9,8 +9,8 @@
  * The lines are those of OpenAI's Batch API: https://platform.openai.com/docs/api-reference/batch
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#ifndef CARAT_CLI_BATCH_H
-#define CARAT_CLI_BATCH_H
+#ifndef CT_CLI_BATCH_H
+#define CT_CLI_BATCH_H
 
 #include "base/buf.h"
 #include "base/json.h"
@@ -40,7 +40,7 @@ typedef struct batch_lines { /* zeroed but for fd, name and max */
     int fd;                  /* borrowed */
     const char *name;        /* for messages */
     size_t max;              /* of a line; of a longer one only its beginning is kept */
-    carat_buf line;          /* without its newline; has a NUL behind it */
+    ct_buf line;             /* without its newline; has a NUL behind it */
     uint64_t number;         /* of the line, from 1 */
     uint64_t end;            /* bytes of the file that were lines with their newline */
     bool is_long, has_newline;
@@ -116,7 +116,7 @@ bool batch_prompt_text(const json_t *body, const carat_engine *e, carat_prompt *
 /* ---- reply ---- */
 
 typedef struct batch_answer {
-    carat_buf text;
+    ct_buf text;
     size_t n_chars;   /* of text */
     json_t *logprobs; /* NULL: not asked for */
     carat_result result;

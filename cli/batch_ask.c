@@ -22,7 +22,7 @@ bool batch_refuse(batch_fault *f, int status, const char *code, const char *para
     va_start(ap, fmt);
     vsnprintf(msg, sizeof msg, fmt, ap);
     va_end(ap);
-    carat_fail(&f->err, CARAT_EARG, CARAT_NOWHERE, "%s", msg);
+    ct_fail(&f->err, CARAT_EARG, CARAT_NOWHERE, "%s", msg);
     f->status = status;
     f->code = code;
     snprintf(f->param, sizeof f->param, "%s", param);
@@ -41,7 +41,7 @@ bool batch_refuse_err(batch_fault *f, const char *param)
 
 static bool no_memory(batch_fault *f)
 {
-    carat_fail(&f->err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for a request");
+    ct_fail(&f->err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for a request");
     return batch_refuse_err(f, "");
 }
 
@@ -130,13 +130,13 @@ static bool refuse_unknown_wishes(const json_t *body, batch_fault *f)
 
 static bool read_int(const json_t *body, const char *key, int64_t min, int64_t max, int64_t *to, batch_fault *f)
 {
-    return carat_json_int(body, "body", key, min, max, to, &f->err) || batch_refuse_err(f, key);
+    return ct_json_int(body, "body", key, min, max, to, &f->err) || batch_refuse_err(f, key);
 }
 
 static bool read_float(const json_t *body, const char *key, double min, double max, float *to, batch_fault *f)
 {
     double v = (double)*to;
-    if (!carat_json_num(body, "body", key, &v, &f->err))
+    if (!ct_json_num(body, "body", key, &v, &f->err))
         return batch_refuse_err(f, key);
     if (!(v >= min && v <= max))
         return batch_refuse(f, 400, "invalid_value", key, "body: '%s' is %g, expected %g to %g", key, v, min, max);
@@ -203,7 +203,7 @@ static bool read_logprobs(const json_t *body, batch_ask *a, batch_fault *f)
     int64_t n = 0;
     const json_t *v = json_object_get(body, "logprobs");
     if (a->is_chat) {
-        if (!carat_json_bool(body, "body", "logprobs", &a->has_logprobs, &f->err))
+        if (!ct_json_bool(body, "body", "logprobs", &a->has_logprobs, &f->err))
             return batch_refuse_err(f, "logprobs");
         if (!read_int(body, "top_logprobs", 0, 20, &n, f))
             return false;
@@ -226,7 +226,7 @@ static bool add_stop(batch_ask *a, const json_t *v, batch_fault *f)
     if (!s || !*s || strlen(s) != json_string_length(v))
         return batch_refuse(f, 400, "invalid_value", "stop",
                             "body: 'stop' holds %s, expected texts of one byte or more",
-                            s ? (*s ? "a NUL character" : "an empty text") : carat_json_kind(v));
+                            s ? (*s ? "a NUL character" : "an empty text") : ct_json_kind(v));
     a->stops[g->n_stops++] = s;
     return true;
 }
@@ -260,7 +260,7 @@ static bool read_bias(const json_t *body, const carat_engine *e, batch_ask *a, b
         return true;
     if (!json_is_object(all))
         return batch_refuse(f, 400, "invalid_value", "logit_bias", "body: 'logit_bias' is %s, expected an object",
-                            carat_json_kind(all));
+                            ct_json_kind(all));
     a->bias = calloc(s->n_bias + json_object_size(all) + 1, sizeof *a->bias);
     if (!a->bias)
         return no_memory(f);
@@ -292,18 +292,17 @@ static bool read_bias(const json_t *body, const carat_engine *e, batch_ask *a, b
 
 bool batch_ask_parse(batch_ask *a, const char *line, size_t len, batch_fault *f)
 {
-    if (!carat_json_parse("the line", line, len, &a->line, &f->err))
+    if (!ct_json_parse("the line", line, len, &a->line, &f->err))
         return batch_refuse_err(f, "");
     if (!json_is_object(a->line))
-        return batch_refuse(f, 0, "invalid_json_line", "", "the line is %s, expected an object",
-                            carat_json_kind(a->line));
+        return batch_refuse(f, 0, "invalid_json_line", "", "the line is %s, expected an object", ct_json_kind(a->line));
     const json_t *id = json_object_get(a->line, "custom_id");
     const char *s = json_string_value(id);
     if (!s || !*s || strlen(s) != json_string_length(id))
         return batch_refuse(f, 0, "missing_required_parameter", "custom_id", "'custom_id' is %s, expected a text",
                             !id ? "missing"
                             : s ? (*s ? "a text with a NUL character" : "empty")
-                                : carat_json_kind(id));
+                                : ct_json_kind(id));
     a->custom_id = s;
     return true;
 }
@@ -333,7 +332,7 @@ bool batch_ask_fill(batch_ask *a, carat_engine *e, const batch_options *o, size_
         !read_answers(body, n_sessions, &a->request.n_answers, f) || !read_logprobs(body, a, f) ||
         !read_stops(body, a, f) || !read_bias(body, e, a, f))
         return false;
-    if (!carat_json_bool(body, "body", "ignore_eos", &g->ignore_eos, &f->err))
+    if (!ct_json_bool(body, "body", "ignore_eos", &g->ignore_eos, &f->err))
         return batch_refuse_err(f, "ignore_eos");
     if (!(a->is_chat ? batch_prompt_chat(body, e, o, &a->prompt, f) : batch_prompt_text(body, e, &a->prompt, f)))
         return false;

@@ -16,13 +16,13 @@
 static bool fill(batch_lines *l, carat_err *err)
 {
     if (!l->chunk && !(l->chunk = malloc(CHUNK)))
-        return carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "%s: no memory to read it", l->name);
+        return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "%s: no memory to read it", l->name);
     ssize_t n;
     do
         n = read(l->fd, l->chunk, CHUNK);
     while (n < 0 && errno == EINTR);
     if (n < 0)
-        return carat_fail(err, CARAT_EIO, CARAT_NOWHERE, "%s: cannot be read: %s", l->name, strerror(errno));
+        return ct_fail(err, CARAT_EIO, CARAT_NOWHERE, "%s: cannot be read: %s", l->name, strerror(errno));
     l->at = 0;
     l->n = (size_t)n;
     return n > 0;
@@ -34,9 +34,9 @@ bool batch_lines_next(batch_lines *l, carat_err *err)
     err->code = CARAT_OK;
     l->is_long = l->has_newline = false;
     if (l->number++ == 0)
-        carat_buf_init(&l->line, l->max + 1);
-    carat_buf_clear(&l->line);
-    carat_buf_str(&l->line, ""); /* a NUL even if the line is empty */
+        ct_buf_init(&l->line, l->max + 1);
+    ct_buf_clear(&l->line);
+    ct_buf_str(&l->line, ""); /* a NUL even if the line is empty */
     while (!l->has_newline && (l->at < l->n || fill(l, err))) {
         const char *from = l->chunk + l->at, *newline = memchr(from, '\n', l->n - l->at);
         size_t n = newline ? (size_t)(newline - from) : l->n - l->at;
@@ -45,9 +45,9 @@ bool batch_lines_next(batch_lines *l, carat_err *err)
         l->at += n + l->has_newline;
         if (len > l->max)
             l->is_long = true;
-        else if (!carat_buf_add(&l->line, from, n))
-            return carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "%s: no memory for line %llu of %zu bytes", l->name,
-                              (unsigned long long)l->number, len);
+        else if (!ct_buf_add(&l->line, from, n))
+            return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "%s: no memory for line %llu of %zu bytes", l->name,
+                           (unsigned long long)l->number, len);
     }
     if (err->code != CARAT_OK || (len == 0 && !l->has_newline))
         return false;
@@ -65,7 +65,7 @@ bool batch_lines_ready(const batch_lines *l, double seconds)
 void batch_lines_deinit(batch_lines *l)
 {
     if (l->number)
-        carat_buf_deinit(&l->line);
+        ct_buf_deinit(&l->line);
     free(l->chunk);
 }
 

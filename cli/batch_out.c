@@ -18,9 +18,9 @@
 
 static bool not_ours(const batch_out *out, const batch_lines *l, carat_err *err)
 {
-    return carat_fail(err, CARAT_EFORMAT, l->end,
-                      "%s: line %llu is no line of a batch's output; the file is left as it is, choose another",
-                      out->path, (unsigned long long)l->number);
+    return ct_fail(err, CARAT_EFORMAT, l->end,
+                   "%s: line %llu is no line of a batch's output; the file is left as it is, choose another", out->path,
+                   (unsigned long long)l->number);
 }
 
 /* A line of an earlier run: its id is done. */
@@ -28,7 +28,7 @@ static bool note(const batch_out *out, const batch_lines *l, batch_ids *ids, car
 {
     json_t *o = NULL;
     const char *id = NULL;
-    bool ok = !l->is_long && carat_json_parse(out->path, l->line.data, l->line.len, &o, err) && json_is_object(o) &&
+    bool ok = !l->is_long && ct_json_parse(out->path, l->line.data, l->line.len, &o, err) && json_is_object(o) &&
               json_object_get(o, "response") && (id = json_string_value(json_object_get(o, "custom_id"))) && *id;
     unsigned *flags = ok ? batch_ids_at(ids, id) : NULL;
     if (flags) {
@@ -36,7 +36,7 @@ static bool note(const batch_out *out, const batch_lines *l, batch_ids *ids, car
         *flags = json_integer_value(status) == 200 ? BATCH_ID_DONE : BATCH_ID_DONE | BATCH_ID_FAILED;
     }
     json_decref(o);
-    return flags || (ok ? carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for the ids of %s", out->path)
+    return flags || (ok ? ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for the ids of %s", out->path)
                         : not_ours(out, l, err));
 }
 
@@ -57,8 +57,8 @@ static bool read_back(batch_out *out, batch_ids *ids, carat_err *err)
     out->end = l.end;
     batch_lines_deinit(&l);
     if (ok && is_torn && ftruncate(out->fd, (off_t)out->end) != 0)
-        return carat_fail(err, CARAT_EIO, out->end, "%s: cannot cut off its unfinished last line: %s", out->path,
-                          strerror(errno));
+        return ct_fail(err, CARAT_EIO, out->end, "%s: cannot cut off its unfinished last line: %s", out->path,
+                       strerror(errno));
     return ok;
 }
 
@@ -71,10 +71,10 @@ bool batch_out_open(const char *path, batch_ids *ids, batch_out *out, carat_err 
     out->is_file = !exists || S_ISREG(st.st_mode);
     out->fd = open(path, (out->is_file ? O_RDWR | O_CREAT : O_WRONLY) | O_APPEND | O_CLOEXEC, 0666);
     if (out->fd < 0)
-        return carat_fail(err, CARAT_EIO, CARAT_NOWHERE, "%s: cannot be opened for writing: %s", path, strerror(errno));
+        return ct_fail(err, CARAT_EIO, CARAT_NOWHERE, "%s: cannot be opened for writing: %s", path, strerror(errno));
     bool ok = !out->is_file || flock(out->fd, LOCK_EX | LOCK_NB) == 0 ||
-              carat_fail(err, CARAT_EIO, CARAT_NOWHERE, "%s: cannot be locked: %s", path,
-                         errno == EWOULDBLOCK ? "another batch is writing it" : strerror(errno));
+              ct_fail(err, CARAT_EIO, CARAT_NOWHERE, "%s: cannot be locked: %s", path,
+                      errno == EWOULDBLOCK ? "another batch is writing it" : strerror(errno));
     ok = ok && (!out->is_file || read_back(out, ids, err));
     if (!ok)
         close(out->fd);
@@ -89,7 +89,7 @@ bool batch_out_add(batch_out *out, const char *line, carat_err *err)
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0) {
-            carat_fail(err, CARAT_EIO, out->end, "%s: cannot be written: %s", out->path, strerror(errno));
+            ct_fail(err, CARAT_EIO, out->end, "%s: cannot be written: %s", out->path, strerror(errno));
             if (out->is_file && done && ftruncate(out->fd, (off_t)out->end) != 0)
                 return false; /* the next run will cut it */
             return false;
@@ -97,9 +97,9 @@ bool batch_out_add(batch_out *out, const char *line, carat_err *err)
         done += (size_t)n;
     }
     out->end += len;
-    if (out->is_file && carat_now() - out->flushed > FLUSH_SECONDS) {
+    if (out->is_file && ct_now() - out->flushed > FLUSH_SECONDS) {
         fdatasync(out->fd);
-        out->flushed = carat_now();
+        out->flushed = ct_now();
     }
     return true;
 }
@@ -108,6 +108,6 @@ bool batch_out_close(batch_out *out, carat_err *err)
 {
     bool ok = !out->is_file || fdatasync(out->fd) == 0;
     ok = close(out->fd) == 0 && ok;
-    return ok || carat_fail(err, CARAT_EIO, CARAT_NOWHERE, "%s: cannot be brought to the disk: %s", out->path,
-                            strerror(errno));
+    return ok ||
+           ct_fail(err, CARAT_EIO, CARAT_NOWHERE, "%s: cannot be brought to the disk: %s", out->path, strerror(errno));
 }

@@ -44,14 +44,14 @@ static bool decode_data_url(chat *c, const char *url, size_t len, carat_picture 
     if (!comma || n < n_mark || strncasecmp(comma - n_mark, mark, n_mark) != 0)
         return refuse(c, "a data: URL without ;base64, in it");
     len -= n + 1;
-    unsigned char *data = malloc(carat_base64_room(len));
+    unsigned char *data = malloc(ct_base64_room(len));
     if (!data) {
-        carat_fail(&c->f->err, CARAT_ENOMEM, CARAT_NOWHERE, "%s: no memory for a picture", c->where);
+        ct_fail(&c->f->err, CARAT_ENOMEM, CARAT_NOWHERE, "%s: no memory for a picture", c->where);
         return batch_refuse_err(c->f, "");
     }
-    bool ok = (carat_base64_decode(comma + 1, len, data, &len, &c->f->err) &&
+    bool ok = (ct_base64_decode(comma + 1, len, data, &len, &c->f->err) &&
                carat_picture_decode(data, len, out, &c->f->err)) ||
-              (carat_fail_in(&c->f->err, "%s", c->where), batch_refuse_err(c->f, c->where));
+              (ct_fail_in(&c->f->err, "%s", c->where), batch_refuse_err(c->f, c->where));
     free(data);
     return ok;
 }
@@ -188,7 +188,7 @@ bool batch_prompt_chat(const json_t *body, const carat_engine *e, const batch_op
     c.pictures = calloc(n_parts + 1, sizeof(carat_picture *));
     bool ok = c.messages && c.content && c.pictures;
     if (!ok) {
-        carat_fail(&f->err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for %zu messages", n);
+        ct_fail(&f->err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for %zu messages", n);
         batch_refuse_err(f, "");
     }
     for (size_t i = 0; ok && i < n; i++)
@@ -208,12 +208,12 @@ static bool prompt_of_ids(const json_t *v, const carat_engine *e, carat_prompt *
 {
     size_t n = json_array_size(v);
     int32_t *ids = calloc(n + 1, sizeof *ids);
-    bool ok = ids || carat_fail(&f->err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for %zu ids", n);
+    bool ok = ids || ct_fail(&f->err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for %zu ids", n);
     for (size_t i = 0; ok && i < n; i++) {
         const json_t *id = json_array_get(v, i);
         json_int_t x = json_integer_value(id);
         ok = (json_is_integer(id) && x >= 0 && x <= INT32_MAX) ||
-             carat_fail(&f->err, CARAT_EARG, CARAT_NOWHERE, "prompt[%zu] is no token id", i);
+             ct_fail(&f->err, CARAT_EARG, CARAT_NOWHERE, "prompt[%zu] is no token id", i);
         ids[i] = ok ? (int32_t)x : 0;
     }
     ok = (ok && carat_prompt_ids(e, ids, n, NULL, 0, NULL, out, &f->err)) || batch_refuse_err(f, "prompt");
@@ -235,7 +235,7 @@ bool batch_prompt_text(const json_t *body, const carat_engine *e, carat_prompt *
         return prompt_of_ids(v, e, out, f);
     if (!json_is_string(v))
         return batch_refuse(f, 400, v ? "invalid_value" : "missing_required_parameter", "prompt",
-                            "'prompt' is %s, expected a text or token ids", v ? carat_json_kind(v) : "missing");
+                            "'prompt' is %s, expected a text or token ids", v ? ct_json_kind(v) : "missing");
     int32_t *ids = NULL;
     size_t n;
     bool ok = (carat_encode(carat_engine_tokenizer(e), json_string_value(v), json_string_length(v), CARAT_TOK_BOS, &ids,

@@ -17,8 +17,8 @@ bool batch_reply_init(batch_reply *r, const batch_ask *a)
     r->n = a->request.n_answers;
     r->v = calloc(r->n, sizeof *r->v);
     for (size_t i = 0; r->v && i < r->n; i++) {
-        carat_buf_init(&r->v[i].text, MAX_TEXT);
-        carat_buf_str(&r->v[i].text, "");
+        ct_buf_init(&r->v[i].text, MAX_TEXT);
+        ct_buf_str(&r->v[i].text, "");
         if (a->has_logprobs)
             r->v[i].logprobs = a->is_chat ? json_array()
                                           : json_pack("{s:[], s:[], s:[], s:[]}", "tokens", "token_logprobs",
@@ -30,7 +30,7 @@ bool batch_reply_init(batch_reply *r, const batch_ask *a)
 void batch_reply_deinit(batch_reply *r)
 {
     for (size_t i = 0; r->v && i < r->n; i++) {
-        carat_buf_deinit(&r->v[i].text);
+        ct_buf_deinit(&r->v[i].text);
         json_decref(r->v[i].logprobs);
     }
     free(r->v);
@@ -99,7 +99,7 @@ void batch_reply_hear(batch_reply *r, const batch_ask *a, const carat_tokenizer 
         add_chat_entry(v->logprobs, tok, t);
     else if (v->logprobs && t->id >= 0)
         add_text_entry(v->logprobs, tok, t, v->n_chars);
-    carat_buf_add(&v->text, t->text, t->len);
+    ct_buf_add(&v->text, t->text, t->len);
     v->n_chars += n_characters(t->text, t->len);
 }
 

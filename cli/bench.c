@@ -50,7 +50,7 @@ static void random_ids(int32_t *ids, size_t n, size_t n_vocab)
     uint64_t rng = 1;
     size_t low = n_vocab > 1024 ? 512 : 0;
     for (size_t i = 0; i < n; i++)
-        ids[i] = (int32_t)(low + carat_rng_next(&rng) % (n_vocab - low));
+        ids[i] = (int32_t)(low + ct_rng_next(&rng) % (n_vocab - low));
 }
 
 static bool one_run(carat_session *s, const int32_t *ids, double *prefill, double *decode, carat_err *err)
@@ -58,10 +58,10 @@ static bool one_run(carat_session *s, const int32_t *ids, double *prefill, doubl
     size_t kept, depth = (size_t)opt.depth, p = (size_t)opt.prompt, n = (size_t)opt.generate;
     if (!carat_session_rewind(s, 0, &kept, err) || (depth && !carat_session_append(s, ids, depth, err)))
         return false;
-    double start = carat_now();
+    double start = ct_now();
     if (!carat_session_append(s, ids + depth, p, err))
         return false;
-    *prefill = (double)p / (carat_now() - start);
+    *prefill = (double)p / (ct_now() - start);
     carat_result r;
     carat_generation g = { .sampling = carat_sampling_default(), .max_tokens = n + 1, .ignore_eos = true };
     g.sampling.temperature = 0;
@@ -77,7 +77,7 @@ static bool measure(carat_engine *e, speeds *out, carat_err *err)
     size_t n = (size_t)(opt.depth + opt.prompt);
     int32_t *ids = calloc(n, sizeof *ids);
     bool ok = ids ? carat_session_open(e, 0, &s, err)
-                  : carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for %zu tokens", n);
+                  : ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for %zu tokens", n);
     if (ok) {
         random_ids(ids, n, carat_engine_info(e)->n_pieces);
         double warm;
@@ -97,7 +97,7 @@ static bool bench_threads(const char *path, int threads, speeds *out, const char
     *out = (speeds){ .threads = threads };
     cli_model_values.threads = threads;
     cli_model_values.ctx = opt.depth + opt.prompt + opt.generate + 1;
-    if (!carat_read_bandwidth(threads, &out->bandwidth[0], &err)) {
+    if (!ct_read_bandwidth(threads, &out->bandwidth[0], &err)) {
         *code = term_error(&err);
         return false;
     }
@@ -107,7 +107,7 @@ static bool bench_threads(const char *path, int threads, speeds *out, const char
     *isa = carat_engine_isa(e);
     carat_engine_close(e);
     if (ok)
-        ok = carat_read_bandwidth(threads, &out->bandwidth[1], &err);
+        ok = ct_read_bandwidth(threads, &out->bandwidth[1], &err);
     if (!ok)
         *code = term_error(&err);
     return ok;
@@ -119,7 +119,7 @@ static size_t thread_list(int *list, size_t max)
     size_t n = 0;
     if (!opt.threads) {
         list[n++] = 1;
-        int all = cli_model_values.threads ? (int)cli_model_values.threads : carat_cpu_default();
+        int all = cli_model_values.threads ? (int)cli_model_values.threads : ct_cpu_default();
         if (all > 1)
             list[n++] = all;
         return n;
@@ -127,7 +127,7 @@ static size_t thread_list(int *list, size_t max)
     for (const char *p = opt.threads; *p && n < max;) {
         char *end;
         long v = strtol(p, &end, 10);
-        if (end == p || v < 1 || v > CARAT_MAX_THREADS || (*end && *end != ','))
+        if (end == p || v < 1 || v > CT_MAX_THREADS || (*end && *end != ','))
             return 0;
         list[n++] = (int)v;
         p = *end ? end + 1 : end;

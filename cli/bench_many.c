@@ -22,10 +22,10 @@ static bool random_prompt(many *m, size_t n, carat_prompt **out, carat_err *err)
 {
     int32_t *ids = malloc(n * sizeof *ids);
     if (!ids)
-        return carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for %zu tokens", n);
+        return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for %zu tokens", n);
     size_t n_vocab = carat_engine_info(m->e)->n_pieces, low = n_vocab > 1024 ? 512 : 0;
     for (size_t i = 0; i < n; i++)
-        ids[i] = (int32_t)(low + carat_rng_next(&m->rng) % (n_vocab - low));
+        ids[i] = (int32_t)(low + ct_rng_next(&m->rng) % (n_vocab - low));
     bool ok = carat_prompt_ids(m->e, ids, n, NULL, 0, NULL, out, err);
     free(ids);
     return ok;
@@ -57,13 +57,13 @@ static bool decode_together(many *m, size_t n, size_t n_prompt, size_t n_tokens,
         ok = ev.kind == CARAT_EVENT_TOKEN;
     }
     uint64_t before = carat_engine_stats(m->e).generated_tokens;
-    double start = carat_now();
+    double start = ct_now();
     for (size_t k = 0; ok && k + 1 < n_tokens; k++)
         for (size_t i = 0; ok && i < n; i++) {
             carat_request_next(r[i], -1, &ev, err);
             ok = ev.kind == CARAT_EVENT_TOKEN;
         }
-    *rate = (double)(carat_engine_stats(m->e).generated_tokens - before) / (carat_now() - start);
+    *rate = (double)(carat_engine_stats(m->e).generated_tokens - before) / (ct_now() - start);
     for (size_t i = 0; i < n; i++) {
         carat_request_free(r[i]);
         carat_prompt_free(p[i]);
@@ -86,7 +86,7 @@ static bool time_between(many *m, size_t n_prompt, size_t n_arrival, double *alo
     ok = ok && carat_request_submit(m->e, &o, &r, err);
     while (ok) {
         carat_request_next(r, -1, &ev, err);
-        double now = carat_now();
+        double now = ct_now();
         ok = ev.kind == CARAT_EVENT_TOKEN;
         if (n > 0 && n <= 16)
             gaps[n - 1] = now - last;
@@ -95,7 +95,7 @@ static bool time_between(many *m, size_t n_prompt, size_t n_arrival, double *alo
         last = now;
         if (++n == 17) {
             ok = ok && carat_request_submit(m->e, &ob, &late, err);
-            start = carat_now();
+            start = ct_now();
         }
         if (late) {
             carat_request_next(late, 0, &ev, err);
@@ -103,7 +103,7 @@ static bool time_between(many *m, size_t n_prompt, size_t n_arrival, double *alo
                 break;
         }
     }
-    *first = carat_now() - start;
+    *first = ct_now() - start;
     *alone = ok ? cli_median(gaps, 16) : 0;
     carat_request_free(r), carat_request_free(late);
     carat_prompt_free(p), carat_prompt_free(big);

@@ -1,8 +1,8 @@
 /* bench_many.h - carat bench --parallel: what several conversations at once cost each other.
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#ifndef CARAT_CLI_BENCH_MANY_H
-#define CARAT_CLI_BENCH_MANY_H
+#ifndef CT_CLI_BENCH_MANY_H
+#define CT_CLI_BENCH_MANY_H
 
 #include "carat.h"
 

@@ -36,7 +36,7 @@ static const cli_table table = CLI_TABLE("conversation", options);
 static bool on_token(void *arg, const carat_token *t)
 {
     chat *c = arg;
-    carat_buf_add(&c->answer, t->text, t->len);
+    ct_buf_add(&c->answer, t->text, t->len);
     c->write_failed = t->len && (fwrite(t->text, 1, t->len, stdout) != t->len || fflush(stdout) != 0);
     c->why = errno;
     return !c->write_failed;
@@ -91,7 +91,7 @@ bool chat_answer(chat *c)
     size_t computed = 0;
     bool ok;
     cli_cancel_on_interrupt(c->session);
-    double start = carat_now();
+    double start = ct_now();
     for (;;) {
         ok = advance(c, &computed, &err);
         term_progress_end();
@@ -100,9 +100,9 @@ bool chat_answer(chat *c)
         if (ok || err.code != CARAT_ECONTEXT || !make_room(c, &err))
             break;
     }
-    double prompt_s = carat_now() - start;
+    double prompt_s = ct_now() - start;
     carat_result r = { 0 };
-    carat_buf_clear(&c->answer);
+    ct_buf_clear(&c->answer);
     carat_generation g = {
         .sampling = c->sampling,
         .max_tokens = opt.n >= 0   ? (size_t)opt.n
@@ -113,7 +113,7 @@ bool chat_answer(chat *c)
     };
     c->sampling.seed += 1;           /* another draw for the next answer */
     if (ok && cli_was_interrupted()) /* between the two calls */
-        ok = carat_fail(&err, CARAT_ECANCELLED, CARAT_NOWHERE, "interrupted");
+        ok = ct_fail(&err, CARAT_ECANCELLED, CARAT_NOWHERE, "interrupted");
     if (ok && g.max_tokens == 0 && opt.n == 0)
         r.finish = CARAT_FINISH_LENGTH;
     else if (ok)
@@ -202,7 +202,7 @@ static int run(int argc, char **argv)
     term_init(cli_model_values.quiet);
     carat_err err;
     int code = CLI_OK;
-    carat_buf_init(&c.answer, (size_t)1 << 28);
+    ct_buf_init(&c.answer, (size_t)1 << 28);
     c.system = opt.system ? strdup(opt.system) : NULL;
     if (!cli_open_engine(&cli_chat, path, CARAT_VISION_AUTO, &c.engine, &code))
         goto done;
@@ -225,7 +225,7 @@ static int run(int argc, char **argv)
     if (c.file && c.turns.n && !chat_save(&c, c.file))
         code = CLI_FAILED;
     if (c.write_failed) {
-        carat_fail(&err, CARAT_EIO, CARAT_NOWHERE, "cannot write the answer: %s", strerror(c.why));
+        ct_fail(&err, CARAT_EIO, CARAT_NOWHERE, "cannot write the answer: %s", strerror(c.why));
         code = c.why == EPIPE ? CLI_FAILED : term_error(&err);
     }
     if (code == CLI_OK && cli_ended_by())
@@ -233,7 +233,7 @@ static int run(int argc, char **argv)
 done:
     chat_clear(&c);
     free(c.system);
-    carat_buf_deinit(&c.answer);
+    ct_buf_deinit(&c.answer);
     carat_session_close(c.session);
     carat_engine_close(c.engine);
     return code;

@@ -1,8 +1,8 @@
 /* chat.h - a conversation at the terminal: what chat*.c share.
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#ifndef CARAT_CLI_CHAT_H
-#define CARAT_CLI_CHAT_H
+#ifndef CT_CLI_CHAT_H
+#define CT_CLI_CHAT_H
 
 #include "base/buf.h"
 #include "carat.h"
@@ -19,7 +19,7 @@ typedef struct chat {
     char *system; /* owned, NULL if none */
     turns turns;
     cli_pictures attached; /* by /image, for the next message */
-    carat_buf answer;
+    ct_buf answer;
     bool write_failed;
     int why; /* errno of the write */
 } chat;

@@ -32,7 +32,7 @@ bool chat_can_save(const char *path)
     char *folder = slash ? strndup(path, (size_t)(slash - path) + 1) : strdup(".");
     bool ok = folder && access(folder, W_OK | X_OK) == 0;
     if (!ok) {
-        carat_fail(&err, CARAT_EIO, CARAT_NOWHERE, "--session %s: it could not be written: %s", path, strerror(errno));
+        ct_fail(&err, CARAT_EIO, CARAT_NOWHERE, "--session %s: it could not be written: %s", path, strerror(errno));
         term_error(&err);
     }
     free(folder);

@@ -1,8 +1,8 @@
 /* commands.h - every command of carat, one file each, and what is said of all of them.
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#ifndef CARAT_CLI_COMMANDS_H
-#define CARAT_CLI_COMMANDS_H
+#ifndef CT_CLI_COMMANDS_H
+#define CT_CLI_COMMANDS_H
 
 #include <stdio.h>
 

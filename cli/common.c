@@ -361,8 +361,8 @@ double cli_median(double *v, size_t n)
 bool cli_read_text(const char *path, char **text, size_t *len, carat_err *err)
 {
     /* Not "/dev/stdin": that cannot be opened where stdin is a socket, as Node.js gives it to its children. */
-    return strcmp(path, "-") == 0 ? carat_read_fd(0, "stdin", MAX_TEXT, text, len, err)
-                                  : carat_read_file(path, MAX_TEXT, text, len, err);
+    return strcmp(path, "-") == 0 ? ct_read_fd(0, "stdin", MAX_TEXT, text, len, err)
+                                  : ct_read_file(path, MAX_TEXT, text, len, err);
 }
 
 bool cli_parse_ids(const char *text, size_t len, int32_t **ids, size_t *n, carat_err *err)
@@ -371,7 +371,7 @@ bool cli_parse_ids(const char *text, size_t len, int32_t **ids, size_t *n, carat
     *n = 0;
     *ids = malloc(cap * sizeof **ids);
     if (!*ids)
-        return carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for the token ids");
+        return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for the token ids");
     for (const char *p = text; p < text + len;) {
         if (isspace((unsigned char)*p) || *p == ',' || *p == '[' || *p == ']') {
             p++;
@@ -383,8 +383,8 @@ bool cli_parse_ids(const char *text, size_t len, int32_t **ids, size_t *n, carat
         if (end == p || errno || v < 0 || v > INT32_MAX) {
             free(*ids);
             *ids = NULL;
-            return carat_fail(err, CARAT_EARG, (uint64_t)(p - text), "token ids: '%.20s' at byte %td is no id", p,
-                              p - text);
+            return ct_fail(err, CARAT_EARG, (uint64_t)(p - text), "token ids: '%.20s' at byte %td is no id", p,
+                           p - text);
         }
         (*ids)[(*n)++] = (int32_t)v;
         p = end;

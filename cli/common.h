@@ -1,8 +1,8 @@
 /* common.h - options that several commands share, and what is done with them.
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#ifndef CARAT_CLI_COMMON_H
-#define CARAT_CLI_COMMON_H
+#ifndef CT_CLI_COMMON_H
+#define CT_CLI_COMMON_H
 
 #include "base/clock.h"
 #include "base/json.h"

@@ -9,17 +9,17 @@
 
 json_t *cli_json_text(const char *text, size_t len)
 {
-    carat_buf shown;
-    carat_buf_init(&shown, 3 * len + 1);
-    carat_buf_str(&shown, "");
+    ct_buf shown;
+    ct_buf_init(&shown, 3 * len + 1);
+    ct_buf_str(&shown, "");
     for (size_t i = 0; i < len;) {
         uint32_t cp;
-        size_t n = carat_utf8_next(text + i, len - i, &cp);
-        carat_buf_add(&shown, cp == CARAT_UTF8_BAD ? "\xef\xbf\xbd" : text + i, cp == CARAT_UTF8_BAD ? 3 : n);
+        size_t n = ct_utf8_next(text + i, len - i, &cp);
+        ct_buf_add(&shown, cp == CT_UTF8_BAD ? "\xef\xbf\xbd" : text + i, cp == CT_UTF8_BAD ? 3 : n);
         i += n;
     }
     json_t *v = shown.failed ? NULL : json_stringn(shown.data, shown.len);
-    carat_buf_deinit(&shown);
+    ct_buf_deinit(&shown);
     return v;
 }
 

@@ -207,25 +207,25 @@ static char *one_line(const char *prompt)
 /* first is the line that began with """; reads on to the closing one. */
 static char *many_lines(const char *first)
 {
-    carat_buf b;
-    carat_buf_init(&b, MAX_MESSAGE);
+    ct_buf b;
+    ct_buf_init(&b, MAX_MESSAGE);
     const char *rest = first + 3, *end = strstr(rest, "\"\"\"");
-    carat_buf_add(&b, rest, end ? (size_t)(end - rest) : strlen(rest));
+    ct_buf_add(&b, rest, end ? (size_t)(end - rest) : strlen(rest));
     while (!end) {
         char *line = one_line("... ");
         if (!line)
             break;
         if (was_interrupted) { /* gives up the whole message */
-            carat_buf_deinit(&b);
+            ct_buf_deinit(&b);
             return line;
         }
         end = strstr(line, "\"\"\"");
         if (b.len)
-            carat_buf_char(&b, '\n');
-        carat_buf_add(&b, line, end ? (size_t)(end - line) : strlen(line));
+            ct_buf_char(&b, '\n');
+        ct_buf_add(&b, line, end ? (size_t)(end - line) : strlen(line));
         free(line);
     }
-    return carat_buf_take(&b);
+    return ct_buf_take(&b);
 }
 
 char *line_read(const char *prompt, bool multi)

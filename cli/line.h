@@ -1,8 +1,8 @@
 /* line.h - one message from a person: edited with libedit on a terminal, plain lines from a pipe.
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#ifndef CARAT_CLI_LINE_H
-#define CARAT_CLI_LINE_H
+#ifndef CT_CLI_LINE_H
+#define CT_CLI_LINE_H
 
 #include <stdbool.h>
 

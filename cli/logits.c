@@ -52,7 +52,7 @@ static bool soft_tokens_to(void *arg, FILE *f, carat_err *err)
     const carat_model_info *i = carat_engine_info(j->e);
     size_t n = i->tokens_per_image * i->hidden;
     float *rows = malloc((n + 1) * sizeof *rows);
-    bool ok = rows || carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for %zu soft tokens", n);
+    bool ok = rows || ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for %zu soft tokens", n);
     for (size_t v = 0; ok && v < carat_prompt_n_views(j->p); v++)
         ok = carat_prompt_soft_tokens(j->e, j->p, v, rows, NULL, NULL, err) && fwrite(rows, sizeof *rows, n, f) == n;
     free(rows);
@@ -67,13 +67,13 @@ static int write_files(carat_engine *e, const carat_prompt *p)
     const carat_model_info *i = carat_engine_info(e);
     carat_prompt_tokens(p, &n);
     if (opt.soft) {
-        if (!carat_write_beside(opt.soft, soft_tokens_to, &j, &err))
+        if (!ct_write_beside(opt.soft, soft_tokens_to, &j, &err))
             return term_error(&err);
         term_note("%s: float32 [%zu, %zu, %zu]", opt.soft, carat_prompt_n_views(p), i->tokens_per_image, i->hidden);
     }
     if (!opt.out)
         return CLI_OK;
-    bool ok = carat_session_open(e, 0, &j.s, &err) && carat_write_beside(opt.out, logits_to, &j, &err);
+    bool ok = carat_session_open(e, 0, &j.s, &err) && ct_write_beside(opt.out, logits_to, &j, &err);
     carat_session_close(j.s);
     if (!ok)
         return err.code == CARAT_ECANCELLED ? CLI_INTERRUPTED : term_error(&err);

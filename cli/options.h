@@ -1,8 +1,8 @@
 /* options.h - command-line options, each written once: the parser, --help and the man page are made from these tables.
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#ifndef CARAT_CLI_OPTIONS_H
-#define CARAT_CLI_OPTIONS_H
+#ifndef CT_CLI_OPTIONS_H
+#define CT_CLI_OPTIONS_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -67,7 +67,7 @@ bool cli_pictures_load(const cli_list *paths, cli_pictures *out, carat_err *err)
                            .paths = calloc(paths->n + 1, sizeof(char *)) };
     bool ok = out->v && out->paths;
     if (!ok)
-        carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for %zu pictures", paths->n);
+        ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for %zu pictures", paths->n);
     for (size_t i = 0; ok && i < paths->n; i++) {
         ok = carat_picture_load(paths->v[i], &out->v[i], err);
         if (ok) {
@@ -128,11 +128,11 @@ bool cli_place_pictures(char *text, const carat_picture *const *pictures, size_t
     *content = NULL;
     *is_inline = n_marks > 0;
     if (n_marks && n_marks != n_pictures)
-        return carat_fail(err, CARAT_EARG, CARAT_NOWHERE, "%zu pictures for %zu marks '" CLI_IMAGE_MARK "' in the text",
-                          n_pictures, n_marks);
+        return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "%zu pictures for %zu marks '" CLI_IMAGE_MARK "' in the text",
+                       n_pictures, n_marks);
     carat_content *c = calloc(2 * n_pictures + 1, sizeof *c);
     if (!c)
-        return carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for %zu pictures", n_pictures);
+        return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for %zu pictures", n_pictures);
     *content = c;
     for (size_t i = 0; i < n_pictures; i++) {
         char *mark = n_marks ? strstr(text, CLI_IMAGE_MARK) : text;

@@ -1,8 +1,8 @@
 /* pictures.h - images on the command line: the options, the files, their places in a text.
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#ifndef CARAT_CLI_PICTURES_H
-#define CARAT_CLI_PICTURES_H
+#ifndef CT_CLI_PICTURES_H
+#define CT_CLI_PICTURES_H
 
 #include "carat.h"
 #include "options.h"

@@ -53,7 +53,7 @@ static const cli_table batch_table = CLI_TABLE("many prompts", batch_cli_options
 typedef struct answer {
     json_t *tokens, *logprobs; /* NULL without --json */
     const carat_tokenizer *tok;
-    carat_buf text;
+    ct_buf text;
     bool is_streaming, write_failed, ends_in_newline;
     int why; /* errno of the write */
 } answer;
@@ -72,7 +72,7 @@ static bool on_token(void *arg, const carat_token *t)
         json_array_append_new(a->logprobs, e);
     }
     if (!a->is_streaming)
-        return carat_buf_add(&a->text, t->text, t->len);
+        return ct_buf_add(&a->text, t->text, t->len);
     if (t->len) {
         a->ends_in_newline = t->text[t->len - 1] == '\n';
         a->write_failed = fwrite(t->text, 1, t->len, stdout) != t->len || fflush(stdout) != 0;
@@ -99,7 +99,7 @@ static bool get_prompt(const cli_list *args, char **text, size_t *len, int *exit
         *text = strdup(given);
         if (*text)
             return true;
-        carat_fail(&err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for the prompt");
+        ct_fail(&err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for the prompt");
         *exit_code = term_error(&err);
         return false;
     }
@@ -130,7 +130,7 @@ static bool make_prompt(const carat_engine *e, char *text, size_t len, const cli
     size_t n;
     if (memchr(text, '\0', len)) {
         if (is_chat || pictures->n)
-            return carat_fail(err, CARAT_EARG, CARAT_NOWHERE, "the prompt holds a NUL byte; --raw takes it as it is");
+            return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "the prompt holds a NUL byte; --raw takes it as it is");
         int32_t *ids;
         unsigned flags = (opt.no_bos ? 0 : CARAT_TOK_BOS) | (opt.special ? CARAT_TOK_SPECIAL : 0);
         bool ok = carat_encode(carat_engine_tokenizer(e), text, len, flags, &ids, &n, err) &&
@@ -194,7 +194,7 @@ static int answer_prompt(carat_engine *e, carat_session *s, const carat_prompt *
     carat_prompt_tokens(p, &n);
     carat_err err;
     answer a = { .tok = carat_engine_tokenizer(e), .is_streaming = !opt.json, .ends_in_newline = true };
-    carat_buf_init(&a.text, (size_t)1 << 30);
+    ct_buf_init(&a.text, (size_t)1 << 30);
     if (opt.json)
         a.tokens = json_array();
     if (opt.json && opt.logprobs >= 0)
@@ -212,11 +212,11 @@ static int answer_prompt(carat_engine *e, carat_session *s, const carat_prompt *
     };
     carat_result r = { .finish = CARAT_FINISH_LENGTH, .stop_id = -1 };
     cli_cancel_on_interrupt(s);
-    double start = carat_now();
+    double start = ct_now();
     carat_session_on_progress(s, cli_prompt_progress, NULL);
     bool ok = carat_session_append_prompt(s, p, NULL, NULL, &err);
     term_progress_end();
-    double prompt_s = carat_now() - start;
+    double prompt_s = ct_now() - start;
     if (ok && cli_was_interrupted()) /* between the two calls */
         r.finish = CARAT_FINISH_CANCELLED;
     else if (ok && opt.n != 0)
@@ -236,7 +236,7 @@ static int answer_prompt(carat_engine *e, carat_session *s, const carat_prompt *
     if (!opt.json && isatty(1) && !a.ends_in_newline)
         putchar('\n');
     if (a.write_failed && code == CLI_OK) {
-        carat_fail(&err, CARAT_EIO, CARAT_NOWHERE, "cannot write the answer: %s", strerror(a.why));
+        ct_fail(&err, CARAT_EIO, CARAT_NOWHERE, "cannot write the answer: %s", strerror(a.why));
         code = a.why == EPIPE ? CLI_FAILED : term_error(&err); /* a reader that has gone knows it: | head */
     }
     if (ok && isatty(2) && !opt.json)
@@ -245,7 +245,7 @@ static int answer_prompt(carat_engine *e, carat_session *s, const carat_prompt *
                   carat_engine_isa(e), carat_finish_name(r.finish));
     json_decref(a.tokens);
     json_decref(a.logprobs);
-    carat_buf_deinit(&a.text);
+    ct_buf_deinit(&a.text);
     return code;
 }
 
@@ -311,7 +311,7 @@ static int run(int argc, char **argv)
         term_note("--system is left out: %s", opt.raw ? "--raw has no template" : "this is a base model");
     carat_prompt_tokens(p, &n);
     if (n == 0) {
-        carat_fail(&err, CARAT_EARG, CARAT_NOWHERE, "the prompt is empty and has no <bos>: nothing to go on from");
+        ct_fail(&err, CARAT_EARG, CARAT_NOWHERE, "the prompt is empty and has no <bos>: nothing to go on from");
         code = term_error(&err);
         goto done;
     }

@@ -28,19 +28,19 @@ static const cli_option options[] = {
 };
 static const cli_table table = CLI_TABLE("options", options);
 
-static void prefix_of(const char *path, carat_buf *out)
+static void prefix_of(const char *path, ct_buf *out)
 {
     const char *name = strrchr(path, '/'), *dot;
     name = name ? name + 1 : path;
     dot = strrchr(name, '.');
-    carat_buf_add(out, name, dot && dot > name ? (size_t)(dot - name) : strlen(name));
+    ct_buf_add(out, name, dot && dot > name ? (size_t)(dot - name) : strlen(name));
 }
 
 static bool write_view(const carat_picture *p, const carat_pan_scan *pan, size_t i, const char *path, carat_err *err)
 {
     uint32_t size = (uint32_t)opt.size;
     uint8_t *rgb = malloc((size_t)size * size * 3);
-    bool ok = rgb || carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for a view of %u x %u", size, size);
+    bool ok = rgb || ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for a view of %u x %u", size, size);
     ok = ok && carat_picture_view(p, pan, i, size, rgb, err) && carat_write_png(path, rgb, size, size, err);
     free(rgb);
     return ok;
@@ -52,18 +52,18 @@ static int see(const char *path, const carat_pan_scan *pan)
     carat_picture *p;
     if (!carat_picture_load(path, &p, &err))
         return term_error(&err);
-    carat_buf prefix, name;
-    carat_buf_init(&prefix, 4096), carat_buf_init(&name, 4200);
+    ct_buf prefix, name;
+    ct_buf_init(&prefix, 4096), ct_buf_init(&name, 4200);
     if (opt.out)
-        carat_buf_str(&prefix, opt.out);
+        ct_buf_str(&prefix, opt.out);
     else
         prefix_of(path, &prefix);
     json_t *files = json_array();
     int code = CLI_OK;
     size_t n = carat_picture_n_views(p, pan);
     for (size_t i = 0; i < n && code == CLI_OK; i++) {
-        carat_buf_clear(&name);
-        carat_buf_fmt(&name, "%s-%zu.png", prefix.data ? prefix.data : "", i);
+        ct_buf_clear(&name);
+        ct_buf_fmt(&name, "%s-%zu.png", prefix.data ? prefix.data : "", i);
         if (!write_view(p, pan, i, name.data, &err))
             code = term_error(&err);
         json_array_append_new(files, cli_json_str(name.data));
@@ -82,7 +82,7 @@ static int see(const char *path, const carat_pan_scan *pan)
                   n == 1 ? "" : "s");
     }
     json_decref(files);
-    carat_buf_deinit(&prefix), carat_buf_deinit(&name);
+    ct_buf_deinit(&prefix), ct_buf_deinit(&name);
     carat_picture_free(p);
     return code;
 }

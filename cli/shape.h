@@ -1,8 +1,8 @@
 /* shape.h - the options that describe a shape, and the shape they describe.
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#ifndef CARAT_CLI_SHAPE_H
-#define CARAT_CLI_SHAPE_H
+#ifndef CT_CLI_SHAPE_H
+#define CT_CLI_SHAPE_H
 
 #include "carat.h"
 #include "options.h"

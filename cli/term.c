@@ -66,8 +66,8 @@ const char *term_printable(const char *s, char *out, size_t size)
     size_t n = 0;
     for (size_t left = strlen(s); left;) {
         uint32_t cp;
-        size_t len = carat_utf8_next(s, left, &cp);
-        bool is_bad = cp == CARAT_UTF8_BAD || cp < 0x20 || (cp >= 0x7f && cp < 0xa0);
+        size_t len = ct_utf8_next(s, left, &cp);
+        bool is_bad = cp == CT_UTF8_BAD || cp < 0x20 || (cp >= 0x7f && cp < 0xa0);
         if (n + (is_bad ? 1 : len) >= size)
             break;
         memcpy(out + n, is_bad ? "?" : s, is_bad ? 1 : len);

@@ -3,8 +3,8 @@
  * Text goes to stdout, everything said about it to stderr.
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#ifndef CARAT_CLI_TERM_H
-#define CARAT_CLI_TERM_H
+#ifndef CT_CLI_TERM_H
+#define CT_CLI_TERM_H
 
 #include "carat.h"
 

@@ -86,16 +86,16 @@ static bool encode_as_reference(const carat_tokenizer *t, const json_t *text, bo
 static bool tokenize_line(const carat_tokenizer *t, const char *line, size_t len, carat_err *err)
 {
     json_t *in;
-    if (!carat_json_parse("line", line, len, &in, err))
+    if (!ct_json_parse("line", line, len, &in, err))
         return false;
     bool bos = true, special = false, ok = false;
     json_t *text = json_object_get(in, "text");
     json_t *ids = NULL;
     if (!json_is_string(text))
-        carat_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "'text' is missing or no string");
+        ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "'text' is missing or no string");
     else
-        ok = carat_json_bool(in, "line", "add_special", &bos, err) &&
-             carat_json_bool(in, "line", "parse_special", &special, err) &&
+        ok = ct_json_bool(in, "line", "add_special", &bos, err) &&
+             ct_json_bool(in, "line", "parse_special", &special, err) &&
              encode_as_reference(t, text, bos, special, &ids, err);
     if (ok) {
         json_t *out = json_pack("{s:o}", "ids", ids);
@@ -110,7 +110,7 @@ static bool tokenize_line(const carat_tokenizer *t, const char *line, size_t len
 static bool detokenize_line(const carat_tokenizer *t, const char *line, size_t len, carat_err *err)
 {
     json_t *in;
-    if (!carat_json_parse("line", line, len, &in, err))
+    if (!ct_json_parse("line", line, len, &in, err))
         return false;
     json_t *list = json_object_get(in, "ids");
     size_t n = json_array_size(list), text_len;
@@ -123,7 +123,7 @@ static bool detokenize_line(const carat_tokenizer *t, const char *line, size_t l
         ids[i] = (int32_t)v;
     }
     if (!ok)
-        carat_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "'ids' is missing or no list of token ids");
+        ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "'ids' is missing or no list of token ids");
     else
         ok = carat_decode(t, ids, n, opt.show_control, &text, &text_len, err);
     if (ok) {
@@ -150,7 +150,7 @@ static int each_line(const carat_tokenizer *t, line_fn *fn)
     FILE *f = opt.file && strcmp(opt.file, "-") != 0 ? fopen(opt.file, "re") : stdin;
     carat_err err;
     if (!f) {
-        carat_fail(&err, CARAT_EIO, CARAT_NOWHERE, "%s: %s", opt.file, strerror(errno));
+        ct_fail(&err, CARAT_EIO, CARAT_NOWHERE, "%s: %s", opt.file, strerror(errno));
         return term_error(&err);
     }
     char *line = NULL;
@@ -159,12 +159,12 @@ static int each_line(const carat_tokenizer *t, line_fn *fn)
     while (code == CLI_OK && next_line(f, &line, &cap, &len)) {
         number++;
         if (len && !fn(t, line, len, &err)) {
-            carat_fail_in(&err, "line %zu", number);
+            ct_fail_in(&err, "line %zu", number);
             code = term_error(&err);
         }
     }
     if (code == CLI_OK && !feof(f)) { /* a folder, a disk that cannot be read, no memory for a line */
-        carat_fail(&err, CARAT_EIO, CARAT_NOWHERE, "%s: %s", f == stdin ? "stdin" : opt.file, strerror(errno));
+        ct_fail(&err, CARAT_EIO, CARAT_NOWHERE, "%s: %s", f == stdin ? "stdin" : opt.file, strerror(errno));
         code = term_error(&err);
     }
     free(line);

@@ -11,7 +11,7 @@
 
 static bool no_memory(carat_err *err)
 {
-    return carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for the conversation");
+    return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for the conversation");
 }
 
 void turn_deinit(turn *t)
@@ -57,54 +57,54 @@ static bool is_picture_file(const char *path)
 
 /* The next word of a message, quotes around it taken off: terminals put them around names with spaces that are dragged
  * in. Returns where it ends in the text; *word is its bytes. */
-static const char *next_word(const char *at, carat_buf *word)
+static const char *next_word(const char *at, ct_buf *word)
 {
-    carat_buf_clear(word);
+    ct_buf_clear(word);
     char quote = *at == '\'' || *at == '"' ? *at : '\0';
     const char *end = quote ? strchr(at + 1, quote) : NULL;
     if (end) {
-        carat_buf_add(word, at + 1, (size_t)(end - at) - 1);
+        ct_buf_add(word, at + 1, (size_t)(end - at) - 1);
         return end + 1;
     }
     for (end = at; *end && *end != ' ' && *end != '\n' && *end != '\t'; end++) {
         if (*end == '\\' && end[1]) /* "my\ dog.jpg" */
             end++;
-        carat_buf_add(word, end, 1);
+        ct_buf_add(word, end, 1);
     }
     return end;
 }
 
 bool turns_begins_with_picture(const char *line)
 {
-    carat_buf word;
-    carat_buf_init(&word, 1 << 16);
+    ct_buf word;
+    ct_buf_init(&word, 1 << 16);
     next_word(line, &word);
     bool is = word.len && is_picture_file(word.data);
-    carat_buf_deinit(&word);
+    ct_buf_deinit(&word);
     return is;
 }
 
 /* Copies the text with marks in place of the picture files it names, and collects these. */
-static bool find_files(const char *text, carat_buf *marked, cli_list *paths)
+static bool find_files(const char *text, ct_buf *marked, cli_list *paths)
 {
-    carat_buf word;
-    carat_buf_init(&word, 1 << 16);
+    ct_buf word;
+    ct_buf_init(&word, 1 << 16);
     for (const char *at = text; *at;) {
         const char *end = next_word(at, &word);
         if (word.len && paths->n < CLI_MAX_LIST && is_picture_file(word.data)) {
             paths->v[paths->n] = strdup(word.data);
             if (paths->v[paths->n])
                 paths->n++;
-            carat_buf_str(marked, CLI_IMAGE_MARK);
+            ct_buf_str(marked, CLI_IMAGE_MARK);
         } else {
-            carat_buf_add(marked, at, (size_t)(end - at));
+            ct_buf_add(marked, at, (size_t)(end - at));
         }
         size_t space = strspn(end, " \n\t");
-        carat_buf_add(marked, end, space);
+        ct_buf_add(marked, end, space);
         at = end + space;
     }
     bool ok = !word.failed && !marked->failed;
-    carat_buf_deinit(&word);
+    ct_buf_deinit(&word);
     return ok;
 }
 
@@ -129,13 +129,13 @@ bool turns_add(turns *t, const char *role, const char *text, cli_pictures *attac
     static cli_list paths;
     cli_pictures none = { 0 }, found = { 0 };
     if (t->n == MAX_TURNS)
-        return carat_fail(err, CARAT_ELIMIT, CARAT_NOWHERE, "the conversation is full: /clear starts a new one");
+        return ct_fail(err, CARAT_ELIMIT, CARAT_NOWHERE, "the conversation is full: /clear starts a new one");
     attached = attached ? attached : &none;
     turn *new = &t->v[t->n];
     *new = (turn){ .role = role };
     size_t n_attached = attached->n;
-    carat_buf marked;
-    carat_buf_init(&marked, (size_t)1 << 28);
+    ct_buf marked;
+    ct_buf_init(&marked, (size_t)1 << 28);
     bool ok = looks ? find_files(text, &marked, &paths) || no_memory(err) : true;
     ok = ok && cli_pictures_load(&paths, &found, err);
     new->text = ok ? strdup(found.n ? marked.data : text) : NULL;
@@ -145,7 +145,7 @@ bool turns_add(turns *t, const char *role, const char *text, cli_pictures *attac
     for (size_t i = 0; i < paths.n; i++)
         free((char *)(uintptr_t)paths.v[i]);
     paths.n = 0;
-    carat_buf_deinit(&marked);
+    ct_buf_deinit(&marked);
     cli_pictures_free(&found);
     if (ok)
         t->n++;
@@ -268,8 +268,8 @@ bool turns_from_note(turns *t, const char *note, char **system, carat_err *err)
     const char *sys = json_string_value(json_object_get(o, "system"));
     const json_t *list = json_object_get(o, "turns");
     size_t i;
-    bool ok = json_is_array(list) || carat_fail(err, CARAT_EFORMAT, CARAT_NOWHERE,
-                                                "the session was not saved by carat chat: it has no messages");
+    bool ok = json_is_array(list) ||
+              ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "the session was not saved by carat chat: it has no messages");
     json_array_foreach(list, i, j) {
         if (!ok || t->n == MAX_TURNS)
             break;

@@ -1,8 +1,8 @@
 /* turns.h - the messages of a conversation at the terminal, with their pictures.
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#ifndef CARAT_CLI_TURNS_H
-#define CARAT_CLI_TURNS_H
+#ifndef CT_CLI_TURNS_H
+#define CT_CLI_TURNS_H
 
 #include "base/json.h"
 #include "carat.h"

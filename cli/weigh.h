@@ -1,8 +1,8 @@
 /* weigh.h - what the parts of `carat weigh` share.
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#ifndef CARAT_CLI_WEIGH_H
-#define CARAT_CLI_WEIGH_H
+#ifndef CT_CLI_WEIGH_H
+#define CT_CLI_WEIGH_H
 
 #include "base/json.h"
 #include "carat.h"

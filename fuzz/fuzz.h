@@ -1,8 +1,8 @@
 /* fuzz.h - what a fuzz target is.
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#ifndef CARAT_FUZZ_H
-#define CARAT_FUZZ_H
+#ifndef CT_FUZZ_H
+#define CT_FUZZ_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -7,12 +7,12 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    const carat_image_limits limits = { .file_bytes = 1 << 20, .pixels = 1 << 20, .ratio = 200 };
-    carat_image image;
-    if (carat_image_decode(data, size, &limits, &image, NULL)) {
+    const ct_image_limits limits = { .file_bytes = 1 << 20, .pixels = 1 << 20, .ratio = 200 };
+    ct_image image;
+    if (ct_image_decode(data, size, &limits, &image, NULL)) {
         FUZZ_MUST(image.width > 0 && image.height > 0);
         fuzz_touch(image.rgb, (size_t)image.width * image.height * 3);
-        carat_image_deinit(&image);
+        ct_image_deinit(&image);
     }
     return 0;
 }

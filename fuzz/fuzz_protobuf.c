@@ -8,7 +8,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     carat_tokenizer *t;
     carat_err err = { 0 };
-    if (carat_tokenizer_from_model_bytes(data, size, &t, &err))
+    if (ct_tokenizer_from_model_bytes(data, size, &t, &err))
         fuzz_use_tokenizer(t);
     else
         FUZZ_MUST(!t && err.code != CARAT_OK && err.msg[0]);

@@ -13,56 +13,56 @@ enum { CONTEXT = 200, BATCH = 40 };
 static const uint8_t model[32] = "fuzz";
 
 /* All slots of the sequence can be read; it can be longer, shorter, and shared. */
-static void use(carat_cache *cache, carat_kv *kv)
+static void use(ct_cache *cache, ct_kv *kv)
 {
-    size_t len = carat_kv_len(kv);
+    size_t len = ct_kv_len(kv);
     uint64_t keys[CONTEXT] = { 0 };
-    FUZZ_MUST(len <= CONTEXT && carat_kv_labelled(kv) <= len);
+    FUZZ_MUST(len <= CONTEXT && ct_kv_labelled(kv) <= len);
     size_t n = CONTEXT - len < BATCH ? CONTEXT - len : BATCH;
-    FUZZ_MUST(carat_kv_begin(kv, n));
-    for (size_t tile = 0; tile < (len + n + CARAT_TILE - 1) / CARAT_TILE; tile++) {
+    FUZZ_MUST(ct_kv_begin(kv, n));
+    for (size_t tile = 0; tile < (len + n + CT_TILE - 1) / CT_TILE; tile++) {
         void *k, *v;
-        carat_kv_tile(kv, 1, 0, tile, &k, &v);
-        fuzz_touch(k, carat_kv_tile_bytes(CARAT_KV_F16, 4));
-        fuzz_touch(v, carat_kv_tile_bytes(CARAT_KV_F16, 4));
+        ct_kv_tile(kv, 1, 0, tile, &k, &v);
+        fuzz_touch(k, ct_kv_tile_bytes(CT_KV_F16, 4));
+        fuzz_touch(v, ct_kv_tile_bytes(CT_KV_F16, 4));
     }
-    carat_kv_commit(kv, n);
-    carat_kv_label(kv, keys, carat_kv_len(kv) - carat_kv_labelled(kv));
-    carat_kv_mark(kv);
-    FUZZ_MUST(carat_cache_check(cache, NULL));
-    FUZZ_MUST(carat_kv_rewind(kv, len) <= len);
-    FUZZ_MUST(carat_cache_check(cache, NULL));
+    ct_kv_commit(kv, n);
+    ct_kv_label(kv, keys, ct_kv_len(kv) - ct_kv_labelled(kv));
+    ct_kv_mark(kv);
+    FUZZ_MUST(ct_cache_check(cache, NULL));
+    FUZZ_MUST(ct_kv_rewind(kv, len) <= len);
+    FUZZ_MUST(ct_cache_check(cache, NULL));
 }
 
 static void restore(const uint8_t *data, size_t size)
 {
-    carat_config c;
-    carat_cache *cache;
-    carat_kv *kv;
+    ct_config c;
+    ct_cache *cache;
+    ct_kv *kv;
     carat_err err = { 0 };
     uint8_t *blob;
     size_t blob_len;
-    carat_config_defaults(&c);
+    ct_config_defaults(&c);
     c.n_layer = 2;
     c.n_kv_head = 1;
     c.head_dim = 4;
     c.window = 8;
-    carat_config_pattern(&c, 2);
-    const carat_cache_options o = { CONTEXT, 1, BATCH, CARAT_KV_F16, 0 };
-    if (!carat_cache_open(&c, &o, &cache, &err))
+    ct_config_pattern(&c, 2);
+    const ct_cache_options o = { CONTEXT, 1, BATCH, CT_KV_F16, 0 };
+    if (!ct_cache_open(&c, &o, &cache, &err))
         return;
-    FUZZ_MUST(carat_kv_open(cache, CONTEXT, &kv, &err));
-    if (carat_kv_restore_memory(kv, "input", data, size, model, &blob, &blob_len, &err)) {
+    FUZZ_MUST(ct_kv_open(cache, CONTEXT, &kv, &err));
+    if (ct_kv_restore_memory(kv, "input", data, size, model, &blob, &blob_len, &err)) {
         fuzz_touch(blob, blob_len);
-        FUZZ_MUST(carat_cache_check(cache, NULL));
+        FUZZ_MUST(ct_cache_check(cache, NULL));
         use(cache, kv);
         free(blob);
     } else {
-        FUZZ_MUST(!blob && !blob_len && carat_kv_len(kv) == 0 && err.code != CARAT_OK);
-        FUZZ_MUST(strncmp(err.msg, "input: ", 7) == 0 && carat_cache_check(cache, NULL));
+        FUZZ_MUST(!blob && !blob_len && ct_kv_len(kv) == 0 && err.code != CARAT_OK);
+        FUZZ_MUST(strncmp(err.msg, "input: ", 7) == 0 && ct_cache_check(cache, NULL));
     }
-    carat_kv_close(kv);
-    carat_cache_close(cache);
+    ct_kv_close(kv);
+    ct_cache_close(cache);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

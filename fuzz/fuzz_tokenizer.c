@@ -9,15 +9,15 @@
 
 enum { MAX = 512 };
 
-static carat_piece pieces[MAX];
+static ct_piece pieces[MAX];
 static char text[MAX][24];
 static size_t n_pieces;
 
-static void add(const char *s, carat_piece_kind kind, float score)
+static void add(const char *s, ct_piece_kind kind, float score)
 {
     FUZZ_MUST(n_pieces < MAX);
     snprintf(text[n_pieces], sizeof text[0], "%s", s);
-    pieces[n_pieces] = (carat_piece){ text[n_pieces], strlen(text[n_pieces]), score, kind };
+    pieces[n_pieces] = (ct_piece){ text[n_pieces], strlen(text[n_pieces]), score, kind };
     n_pieces++;
 }
 
@@ -49,42 +49,42 @@ static carat_tokenizer *open_vocabulary(bool ties)
                                          "\xe2\x96\x81<" };
     n_pieces = 0;
     for (size_t i = 0; i < sizeof control / sizeof *control; i++)
-        add(control[i], CARAT_PIECE_CONTROL, 0);
+        add(control[i], CT_PIECE_CONTROL, 0);
     for (size_t i = 0; i < sizeof added / sizeof *added; i++)
-        add(added[i], CARAT_PIECE_USER_DEFINED, 0);
+        add(added[i], CT_PIECE_USER_DEFINED, 0);
     for (int b = 0; b < 256; b++) {
         char name[8];
         snprintf(name, sizeof name, "<0x%02X>", (unsigned)b & 0xFF);
-        add(name, CARAT_PIECE_BYTE, 0);
+        add(name, CT_PIECE_BYTE, 0);
     }
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
-        add(words[i], CARAT_PIECE_NORMAL, ties ? 0 : -(float)i);
+        add(words[i], CT_PIECE_NORMAL, ties ? 0 : -(float)i);
     for (char c = '!'; c <= '~'; c++)
-        add((char[]){ c, '\0' }, CARAT_PIECE_NORMAL, -100);
-    add("\xe2\x96\x81", CARAT_PIECE_NORMAL, -100);
+        add((char[]){ c, '\0' }, CT_PIECE_NORMAL, -100);
+    add("\xe2\x96\x81", CT_PIECE_NORMAL, -100);
     carat_tokenizer *t = NULL;
-    FUZZ_MUST(carat_tokenizer_from_pieces(pieces, n_pieces, &t, NULL));
+    FUZZ_MUST(ct_tokenizer_from_pieces(pieces, n_pieces, &t, NULL));
     return t;
 }
 
 static void stream(const carat_tokenizer *t, const char *s, size_t len, unsigned flags)
 {
-    carat_ids ids = { 0 };
-    carat_buf out;
-    carat_buf_init(&out, (size_t)1 << 24);
-    FUZZ_MUST(carat_tok_encode(t, s, len, flags, &ids, NULL));
-    carat_detok d;
-    carat_detok_init(&d, t, flags & CARAT_TOK_SPECIAL);
+    ct_ids ids = { 0 };
+    ct_buf out;
+    ct_buf_init(&out, (size_t)1 << 24);
+    FUZZ_MUST(ct_tok_encode(t, s, len, flags, &ids, NULL));
+    ct_detok d;
+    ct_detok_init(&d, t, flags & CARAT_TOK_SPECIAL);
     size_t checked = 0;
     for (size_t i = 0; i < ids.n; i++) {
-        FUZZ_MUST(carat_detok_push(&d, ids.v[i], &out));
-        FUZZ_MUST(!out.data || carat_utf8_valid(out.data + checked, out.len - checked) == out.len - checked);
+        FUZZ_MUST(ct_detok_push(&d, ids.v[i], &out));
+        FUZZ_MUST(!out.data || ct_utf8_valid(out.data + checked, out.len - checked) == out.len - checked);
         checked = out.len;
     }
-    FUZZ_MUST(carat_detok_flush(&d, &out));
-    FUZZ_MUST(!out.data || carat_utf8_valid(out.data, out.len) == out.len);
-    carat_buf_deinit(&out);
-    carat_ids_deinit(&ids);
+    FUZZ_MUST(ct_detok_flush(&d, &out));
+    FUZZ_MUST(!out.data || ct_utf8_valid(out.data, out.len) == out.len);
+    ct_buf_deinit(&out);
+    ct_ids_deinit(&ids);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -1,8 +1,8 @@
 /* tokenizer_use.h - what every tokenizer must do, whatever vocabulary it was opened with.
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#ifndef CARAT_FUZZ_TOKENIZER_USE_H
-#define CARAT_FUZZ_TOKENIZER_USE_H
+#ifndef CT_FUZZ_TOKENIZER_USE_H
+#define CT_FUZZ_TOKENIZER_USE_H
 
 #include <string.h>
 
@@ -25,16 +25,16 @@ static inline size_t fuzz_spaces(char *out, const char *s, size_t len)
  * and without SPECIAL no control token appears. */
 static inline void fuzz_round_trip(const carat_tokenizer *t, const char *text, size_t len, unsigned flags)
 {
-    carat_ids ids = { 0 };
-    carat_buf got;
-    carat_buf_init(&got, 2 * len + 16);
-    FUZZ_MUST(carat_tok_encode(t, text, len, flags, &ids, NULL));
+    ct_ids ids = { 0 };
+    ct_buf got;
+    ct_buf_init(&got, 2 * len + 16);
+    FUZZ_MUST(ct_tok_encode(t, text, len, flags, &ids, NULL));
     FUZZ_MUST(ids.n <= len + 1);
     for (size_t i = flags & CARAT_TOK_BOS ? 1 : 0; i < ids.n; i++) {
         size_t piece_len;
-        const char *s = carat_tok_bytes(t, ids.v[i], &piece_len);
-        FUZZ_MUST(flags & CARAT_TOK_SPECIAL || !carat_tok_is_control(t, ids.v[i]));
-        FUZZ_MUST(carat_buf_add(&got, s, piece_len));
+        const char *s = ct_tok_bytes(t, ids.v[i], &piece_len);
+        FUZZ_MUST(flags & CARAT_TOK_SPECIAL || !ct_tok_is_control(t, ids.v[i]));
+        FUZZ_MUST(ct_buf_add(&got, s, piece_len));
     }
     char *want = malloc(len + 1);
     FUZZ_MUST(want);
@@ -43,23 +43,23 @@ static inline void fuzz_round_trip(const carat_tokenizer *t, const char *text, s
         got.len = fuzz_spaces(got.data, got.data, got.len);
     FUZZ_MUST(got.len == n && (!n || !memcmp(got.data, want, n)));
     free(want);
-    carat_buf_deinit(&got);
-    carat_ids_deinit(&ids);
+    ct_buf_deinit(&got);
+    ct_ids_deinit(&ids);
 }
 
 /* Looks at every piece and encodes a few texts. */
 static inline void fuzz_use_tokenizer(const carat_tokenizer *t)
 {
     static const char text[] = "Hello  <b>world</b>\n\n\t<0x41>\xff <bos>\xe2\x96\x81\xe2\x96\x81";
-    const carat_tok_info *f = carat_tok_facts(t);
+    const ct_tok_info *f = ct_tok_facts(t);
     FUZZ_MUST(f->bos >= 0 && f->eos >= 0);
     for (int32_t id = -1; id <= (int32_t)f->n_pieces + 1; id++) {
         size_t len;
-        const char *s = carat_tok_bytes(t, id, &len);
+        const char *s = ct_tok_bytes(t, id, &len);
         fuzz_touch(s, len);
-        carat_tok_is_control(t, id);
-        carat_tok_is_samplable(t, id);
-        carat_tok_find(t, s, len);
+        ct_tok_is_control(t, id);
+        ct_tok_is_samplable(t, id);
+        ct_tok_find(t, s, len);
     }
     fuzz_round_trip(t, text, sizeof text, 0);
     fuzz_round_trip(t, text, sizeof text, CARAT_TOK_BOS);

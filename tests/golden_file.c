@@ -29,7 +29,7 @@ golden_file *golden_open(const char *folder)
     g->folder = folder[0] == '/' ? join(folder, "") : join(TEST_DATA, folder);
     char *path = join(g->folder, "manifest.json");
     carat_err err;
-    if (!carat_json_load(path, (size_t)64 << 20, &g->manifest, &err))
+    if (!ct_json_load(path, (size_t)64 << 20, &g->manifest, &err))
         fail_msg("%s", err.msg);
     free(path);
     if (!json_is_object(json_object_get(g->manifest, "arrays")))
@@ -61,7 +61,7 @@ static const struct golden_data *data_file(golden_file *g, const char *name)
     struct golden_data *d = &g->data[g->n_data];
     char *path = join(g->folder, name), *bytes = NULL;
     carat_err err;
-    if (!carat_read_file(path, (size_t)1 << 30, &bytes, &d->size, &err))
+    if (!ct_read_file(path, (size_t)1 << 30, &bytes, &d->size, &err))
         fail_msg("%s", err.msg);
     free(path);
     d->data = (uint8_t *)bytes;
@@ -111,11 +111,11 @@ bool golden_find(golden_file *g, const char *name, golden_array *out)
         a.shape[i] = 1;
     json_array_foreach(shape, i, dim) {
         a.shape[i] = (size_t)json_integer_value(dim);
-        if (!carat_mul_size(a.count, a.shape[i], &a.count))
+        if (!ct_mul_size(a.count, a.shape[i], &a.count))
             fail_msg("%s: the shape of '%s' overflows", g->folder, name);
     }
     const struct golden_data *d = data_file(g, file);
-    if (!carat_mul_size(a.count, size, &bytes) || !carat_inside((uint64_t)offset, bytes, d->size))
+    if (!ct_mul_size(a.count, size, &bytes) || !ct_inside((uint64_t)offset, bytes, d->size))
         fail_msg("%s: '%s' does not lie inside %s", g->folder, name, file);
     if ((size_t)offset % size != 0)
         fail_msg("%s: '%s' is not aligned for its dtype", g->folder, name);

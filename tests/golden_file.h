@@ -13,8 +13,8 @@
  * and live until golden_close. Their data is aligned for its dtype.
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#ifndef CARAT_TESTS_GOLDEN_FILE_H
-#define CARAT_TESTS_GOLDEN_FILE_H
+#ifndef CT_TESTS_GOLDEN_FILE_H
+#define CT_TESTS_GOLDEN_FILE_H
 
 #include <jansson.h>
 #include <stdbool.h>

@@ -1,8 +1,8 @@
 /* unit.h - cmocka with the headers it wants first. TEST_DATA is the folder of golden data, TEST_ROOT the source tree.
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#ifndef CARAT_TESTS_UNIT_H
-#define CARAT_TESTS_UNIT_H
+#ifndef CT_TESTS_UNIT_H
+#define CT_TESTS_UNIT_H
 
 #include <setjmp.h>
 #include <stdarg.h>

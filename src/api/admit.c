@@ -16,24 +16,24 @@
 #include "weigh/weigh.h"
 
 /* A tower that cannot be read weighs nothing: opening it will say what is wrong with it. */
-static void weigh_tower(const carat_model *m, const carat_options *o, carat_scale *s)
+static void weigh_tower(const ct_model *m, const carat_options *o, ct_estimate *s)
 {
     char path[4096];
-    carat_buf types;
-    carat_vision_facts facts;
-    if (o->vision == CARAT_VISION_OFF || !carat_vision_find(m, o->mmproj, path, NULL) || !*path)
+    ct_buf types;
+    ct_vision_facts facts;
+    if (o->vision == CARAT_VISION_OFF || !ct_vision_find(m, o->mmproj, path, NULL) || !*path)
         return;
-    carat_buf_init(&types, 1 << 20);
-    if (carat_vision_describe(path, m->cfg.hidden, &s->kernels, s->n_threads, o->is_exact, &facts, &types, NULL)) {
+    ct_buf_init(&types, 1 << 20);
+    if (ct_vision_describe(path, m->cfg.hidden, &s->kernels, s->n_threads, o->is_exact, &facts, &types, NULL)) {
         s->tower = facts.shape;
         s->vision = facts.size;
     }
-    carat_buf_deinit(&types);
+    ct_buf_deinit(&types);
 }
 
-static carat_scale scale_of(const carat_admission *a, const carat_model *m, size_t weight_bytes)
+static ct_estimate scale_of(const ct_admission *a, const ct_model *m, size_t weight_bytes)
 {
-    carat_scale s = { .q = { .n_images = 1, .options = *a->options },
+    ct_estimate s = { .q = { .n_images = 1, .options = *a->options },
                       .name = "the model",
                       .m = m,
                       .weight_bytes = weight_bytes,
@@ -59,27 +59,27 @@ static uint64_t minus(uint64_t a, uint64_t b)
 
 /* Address space counts also the headers, which go when the model is open, and a window on the file, which is open while
  * the weights are there and what follows them is not yet. */
-static uint64_t room_of_addresses(const carat_scale *s, const carat_weight *w, uint64_t left, uint64_t beside)
+static uint64_t room_of_addresses(const ct_estimate *s, const carat_weight *w, uint64_t left, uint64_t beside)
 {
-    uint64_t window = s->m->head_bytes + carat_pack_window_bytes(s->n_threads);
+    uint64_t window = s->m->head_bytes + ct_pack_window_bytes(s->n_threads);
     uint64_t later = minus(w->total, s->weight_bytes + s->vision.weights + w->kv_kept + w->overhead);
     return minus(left + s->m->head_bytes + MAPPED_BYTES, beside + minus(window, later));
 }
 
 /* What may be held in all, as far as anybody says. */
-static void look_around(carat_admission *a, const carat_scale *s, const carat_weight *w)
+static void look_around(ct_admission *a, const ct_estimate *s, const carat_weight *w)
 {
-    carat_memlimit limit;
+    ct_memlimit limit;
     a->who = "--max-memory";
     a->there = a->options->max_memory;
     if (a->there)
         return;
-    carat_memlimit_now(&limit);
+    ct_memlimit_now(&limit);
     uint64_t held = limit.held < w->overhead ? limit.held : w->overhead;
     a->there = limit.memory > UINT64_MAX - held ? UINT64_MAX : limit.memory + held;
     a->who = limit.memory_who;
     /* The other threads of the pool, and the scheduler's. */
-    uint64_t beside = (uint64_t)s->n_threads * carat_stack_bytes() + s->m->cfg.n_vocab * TABLE_BYTES;
+    uint64_t beside = (uint64_t)s->n_threads * ct_stack_bytes() + s->m->cfg.n_vocab * TABLE_BYTES;
     uint64_t address = room_of_addresses(s, w, limit.address, beside), data = minus(limit.data + MAPPED_BYTES, beside);
     if (limit.address != UINT64_MAX && address < a->there)
         a->there = address, a->who = "ulimit -v";
@@ -89,18 +89,18 @@ static void look_around(carat_admission *a, const carat_scale *s, const carat_we
 
 /* ---- smaller ---- */
 
-static bool fits_with(carat_scale *s, uint64_t prefix_cache, uint64_t there)
+static bool fits_with(ct_estimate *s, uint64_t prefix_cache, uint64_t there)
 {
     carat_weight w;
     s->q.options.prefix_cache = prefix_cache;
-    return carat_scale_weigh(s, s->q.options.n_ctx, &w, NULL) && w.total <= there;
+    return ct_estimate_weigh(s, s->q.options.n_ctx, &w, NULL) && w.total <= there;
 }
 
 /* The prefix cache: what is left beside the rest, to KEEP_STEP. Pages have lists beside them and a block is whole huge
  * pages, so it is found by halving. */
 #define KEEP_STEP ((uint64_t)16 << 10)
 
-static void give_the_rest(carat_scale *s, uint64_t kept, uint64_t there)
+static void give_the_rest(ct_estimate *s, uint64_t kept, uint64_t there)
 {
     uint64_t low = CARAT_NO_PREFIX_CACHE, high = kept;
     if (kept > low && fits_with(s, kept, there))
@@ -116,17 +116,17 @@ static void give_the_rest(carat_scale *s, uint64_t kept, uint64_t there)
 }
 
 /* Without a prefix cache and with ever fewer images remembered. False: not even so. */
-static bool do_without(carat_scale *s, uint64_t there, carat_err *err, bool *fits)
+static bool do_without(ct_estimate *s, uint64_t there, carat_err *err, bool *fits)
 {
     carat_weight w;
-    carat_plan p;
+    ct_plan p;
     size_t n_ctx = s->q.options.n_ctx;
-    if (!carat_plan_make(&s->m->cfg, NULL, &s->q.options, &p, err))
+    if (!ct_plan_make(&s->m->cfg, NULL, &s->q.options, &p, err))
         return false;
     s->q.options.prefix_cache = CARAT_NO_PREFIX_CACHE;
     for (size_t n = p.sight.n_slots;; n /= 2) {
         s->q.options.image_cache = n;
-        if (!carat_scale_weigh(s, n_ctx, &w, err))
+        if (!ct_estimate_weigh(s, n_ctx, &w, err))
             return false;
         *fits = w.total <= there;
         if (*fits || n == 1 || !w.has_vision)
@@ -153,7 +153,7 @@ static const char *end_of(const char *path)
     return len > 80 ? path + len - 80 : path;
 }
 
-static bool refuse(carat_admission *a, const carat_scale *s, carat_err *err)
+static bool refuse(ct_admission *a, const ct_estimate *s, carat_err *err)
 {
     char need[32], there[32], sessions[48] = "", hint[64] = "no context would fit";
     size_t n_ctx = 0;
@@ -165,16 +165,16 @@ static bool refuse(carat_admission *a, const carat_scale *s, carat_err *err)
     }
     if (s->q.options.n_sessions > 1)
         snprintf(sessions, sizeof sessions, " for %zu sessions", s->q.options.n_sessions);
-    if (carat_scale_largest(s, a->there, &n_ctx, NULL) && n_ctx)
+    if (ct_estimate_largest(s, a->there, &n_ctx, NULL) && n_ctx)
         snprintf(hint, sizeof hint, "a context of %zu would fit", n_ctx);
-    return carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "%s: needs %s%s, %s are there (%s); %s", end_of(s->m->path),
-                      need, sessions, there, a->who, hint);
+    return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "%s: needs %s%s, %s are there (%s); %s", end_of(s->m->path), need,
+                   sessions, there, a->who, hint);
 }
 
-void carat_admit_explain(const carat_admission *a, const char *path, carat_err *err)
+void ct_admit_explain(const ct_admission *a, const char *path, carat_err *err)
 {
     char need[32], there[32], why[sizeof err->msg];
-    carat_memlimit limit;
+    ct_memlimit limit;
     struct stat st;
     if (err->code != CARAT_ENOMEM || a->is_refused)
         return;
@@ -182,47 +182,47 @@ void carat_admit_explain(const carat_admission *a, const char *path, carat_err *
     bool is_named = strncmp(err->msg, path, len) == 0 && err->msg[len] == ':';
     snprintf(why, sizeof why, "%s", is_named ? err->msg + len + 2 : err->msg);
     if (a->need) {
-        carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "%s: needs %s, %s were there (%s), but: %s", end_of(path),
-                   size_text(a->need, false, need), size_text(a->there, false, there), a->who, why);
+        ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "%s: needs %s, %s were there (%s), but: %s", end_of(path),
+                size_text(a->need, false, need), size_text(a->there, false, there), a->who, why);
         return;
     }
-    carat_memlimit_now(&limit);
+    ct_memlimit_now(&limit);
     snprintf(need, sizeof need, "more");
     if (stat(path, &st) == 0 && S_ISREG(st.st_mode) && st.st_size > 0)
         size_text((uint64_t)st.st_size, false, need);
-    carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "%s: needs about %s, %s are there (%s): %s", end_of(path), need,
-               size_text(limit.left, false, there), *limit.who ? limit.who : "the system", why);
+    ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "%s: needs about %s, %s are there (%s): %s", end_of(path), need,
+            size_text(limit.left, false, there), *limit.who ? limit.who : "the system", why);
 }
 
-static void tell(const carat_scale *s, const carat_weight *asked, const carat_weight *now)
+static void tell(const ct_estimate *s, const carat_weight *asked, const carat_weight *now)
 {
     char a[32], b[32];
     if (now->kv_kept != asked->kv_kept)
-        carat_logf(CARAT_LOG_WARN, "%s: memory is short: the prefix cache gets %s, not %s", s->m->path,
-                   size_text(now->kv_kept, false, a), size_text(asked->kv_kept, false, b));
+        ct_logf(CARAT_LOG_WARN, "%s: memory is short: the prefix cache gets %s, not %s", s->m->path,
+                size_text(now->kv_kept, false, a), size_text(asked->kv_kept, false, b));
     if (now->image_cache != asked->image_cache)
-        carat_logf(CARAT_LOG_WARN, "%s: memory is short: %zu images are remembered at most", s->m->path,
-                   s->q.options.image_cache);
+        ct_logf(CARAT_LOG_WARN, "%s: memory is short: %zu images are remembered at most", s->m->path,
+                s->q.options.image_cache);
 }
 
-bool carat_admit(carat_admission *a, const carat_model *m, size_t weight_bytes, carat_err *err)
+bool ct_admit(ct_admission *a, const ct_model *m, size_t weight_bytes, carat_err *err)
 {
-    carat_scale s = scale_of(a, m, weight_bytes);
+    ct_estimate s = scale_of(a, m, weight_bytes);
     carat_weight asked, now;
     bool fits;
-    if (!carat_scale_weigh(&s, s.q.options.n_ctx, &asked, err))
+    if (!ct_estimate_weigh(&s, s.q.options.n_ctx, &asked, err))
         return false;
     a->need = asked.total;
     look_around(a, &s, &asked);
     if (a->need <= a->there)
         return true;
-    if (!do_without(&s, a->there, err, &fits) || !carat_scale_weigh(&s, s.q.options.n_ctx, &now, err))
+    if (!do_without(&s, a->there, err, &fits) || !ct_estimate_weigh(&s, s.q.options.n_ctx, &now, err))
         return false;
     a->need = now.total;
     if (!fits)
         return refuse(a, &s, err);
     give_the_rest(&s, asked.kv_kept, a->there);
-    if (!carat_scale_weigh(&s, s.q.options.n_ctx, &now, err))
+    if (!ct_estimate_weigh(&s, s.q.options.n_ctx, &now, err))
         return false;
     a->need = now.total;
     tell(&s, &asked, &now);

@@ -13,20 +13,20 @@ static bool choose_kernels(carat_engine *e, const char *cpu, carat_err *err)
         cpu = getenv("CARAT_CPU");
     unsigned mask;
     char msg[160];
-    if (!carat_cpu_by_name(cpu, &mask, msg))
-        return carat_fail(err, CARAT_EARG, CARAT_NOWHERE, "%s", msg);
-    carat_kernels_for(&e->kernels, mask);
+    if (!ct_cpu_by_name(cpu, &mask, msg))
+        return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "%s", msg);
+    ct_kernels_for(&e->kernels, mask);
     return true;
 }
 
 /* Ids that exist but must not be drawn: image placeholders. */
 static bool list_banned(carat_engine *e, carat_err *err)
 {
-    const carat_model *m = e->model;
+    const ct_model *m = e->model;
     for (int pass = 0; pass < 2; pass++) {
         size_t n = 0;
         for (uint32_t id = 0; m->tok && id < m->n_pieces; id++)
-            if (!carat_tok_is_samplable(m->tok, (int32_t)id)) {
+            if (!ct_tok_is_samplable(m->tok, (int32_t)id)) {
                 if (e->banned)
                     e->banned[n] = (int32_t)id;
                 n++;
@@ -36,7 +36,7 @@ static bool list_banned(carat_engine *e, carat_err *err)
             return true;
         e->banned = calloc(n, sizeof *e->banned);
         if (!e->banned)
-            return carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for %zu token ids", n);
+            return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for %zu token ids", n);
     }
     return true;
 }
@@ -45,7 +45,7 @@ static bool list_banned(carat_engine *e, carat_err *err)
 
 static bool make_plan(carat_engine *e, const carat_options *opt, carat_err *err)
 {
-    return carat_plan_make(&e->model->cfg, e->sight ? carat_sight_shape(e->sight) : NULL, opt, &e->plan, err);
+    return ct_plan_make(&e->model->cfg, e->sight ? ct_image_cache_shape(e->sight) : NULL, opt, &e->plan, err);
 }
 
 /* The tower, if there is one and it is wanted; its path into `path`. */
@@ -56,12 +56,12 @@ static bool open_sight(carat_engine *e, const carat_options *opt, char path[4096
     path[0] = '\0';
     if (opt->vision == CARAT_VISION_OFF)
         return true;
-    bool ok = carat_vision_find(e->model, opt->mmproj, path, &why);
+    bool ok = ct_vision_find(e->model, opt->mmproj, path, &why);
     if (ok && !path[0])
         return !needed ||
-               carat_fail(err, CARAT_EUNSUPPORTED, CARAT_NOWHERE,
-                          "%s: this model cannot see: no vision tower in it, no mmproj file beside it", e->model->path);
-    if (ok && carat_sight_open(path, e->model->cfg.hidden, &e->kernels, e->pool, &e->plan.sight, &e->sight, &why))
+               ct_fail(err, CARAT_EUNSUPPORTED, CARAT_NOWHERE,
+                       "%s: this model cannot see: no vision tower in it, no mmproj file beside it", e->model->path);
+    if (ok && ct_image_cache_open(path, e->model->cfg.hidden, &e->kernels, e->pool, &e->plan.sight, &e->sight, &why))
         return true;
     if (needed || why.code == CARAT_ENOMEM) {
         if (err)
@@ -69,39 +69,39 @@ static bool open_sight(carat_engine *e, const carat_options *opt, char path[4096
         return false;
     }
     path[0] = '\0';
-    carat_logf(CARAT_LOG_WARN, "text only: %s", why.msg);
+    ct_logf(CARAT_LOG_WARN, "text only: %s", why.msg);
     return true;
 }
 
 static bool open_scheduler(carat_engine *e, carat_err *err)
 {
-    const carat_scheduler_parts p = {
+    const ct_scheduler_parts p = {
         .model = e->model, .pool = e->pool, .text = e->text, .sight = e->sight, .cache = e->cache
     };
-    return carat_scheduler_open(&p, &e->plan.steps, &e->scheduler, err);
+    return ct_scheduler_open(&p, &e->plan.steps, &e->scheduler, err);
 }
 
 static void add_up(carat_engine *e)
 {
     carat_memory *m = &e->memory;
-    carat_cache_stats kv;
+    ct_cache_stats kv;
     size_t bytes = 0;
     m->weights = e->model->arena.size;
-    carat_cache_get_stats(e->cache, &kv);
+    ct_cache_get_stats(e->cache, &kv);
     m->kv_global = (uint64_t)kv.global.total * kv.global.page_bytes;
     m->kv_local = (uint64_t)kv.local.total * kv.local.page_bytes;
-    if (carat_cache_bytes(&e->model->cfg, &e->plan.cache, &bytes))
+    if (ct_cache_bytes(&e->model->cfg, &e->plan.cache, &bytes))
         m->kv_index = bytes - m->kv_global - m->kv_local;
-    if (carat_text_bytes(e->model, &e->kernels, carat_pool_threads(e->pool), &e->plan.text, &bytes))
+    if (ct_text_bytes(e->model, &e->kernels, ct_pool_threads(e->pool), &e->plan.text, &bytes))
         m->work = bytes;
-    if (carat_scheduler_bytes(&e->model->cfg, &e->plan.steps, &bytes))
+    if (ct_scheduler_bytes(&e->model->cfg, &e->plan.steps, &bytes))
         m->logits = bytes;
-    if (carat_seq_bytes(e->plan.n_ctx, e->model->cfg.hidden, &bytes))
+    if (ct_seq_bytes(e->plan.n_ctx, e->model->cfg.hidden, &bytes))
         m->session = bytes;
     if (e->sight) {
         m->vision_weights = e->info->vision_weight_bytes;
         m->vision_work = e->info->vision_work_bytes;
-        m->images = carat_sight_memory(e->sight);
+        m->images = ct_image_cache_memory(e->sight);
     }
     m->total = m->weights + m->vision_weights + m->kv_global + m->kv_local + m->kv_index + m->work + m->vision_work +
                m->images + m->logits;
@@ -109,28 +109,27 @@ static void add_up(carat_engine *e)
 
 typedef struct opening {
     carat_engine *e;
-    carat_admission admission;
+    ct_admission admission;
 } opening;
 
 /* Threads have stacks: they wait until it is known that there is room. */
-static bool admit(void *arg, const carat_model *m, size_t weight_bytes, carat_err *err)
+static bool admit(void *arg, const ct_model *m, size_t weight_bytes, carat_err *err)
 {
     opening *o = arg;
-    return carat_admit(&o->admission, m, weight_bytes, err) && carat_pool_start(o->e->pool, err);
+    return ct_admit(&o->admission, m, weight_bytes, err) && ct_pool_start(o->e->pool, err);
 }
 
-/* opt may come back smaller: carat_admit. */
+/* opt may come back smaller: ct_admit. */
 static bool open_model(opening *op, const char *path, carat_options *opt, carat_err *err)
 {
     carat_engine *e = op->e;
-    op->admission =
-        (carat_admission){ .options = opt, .kernels = &e->kernels, .n_threads = carat_pool_threads(e->pool) };
-    const carat_model_options o = { .trust_header = opt->trust_header,
-                                    .admit = admit,
-                                    .admit_arg = op,
-                                    .progress = opt->progress,
-                                    .progress_arg = opt->progress_arg };
-    return carat_model_open(path, &o, e->pool, &e->model, err);
+    op->admission = (ct_admission){ .options = opt, .kernels = &e->kernels, .n_threads = ct_pool_threads(e->pool) };
+    const ct_model_options o = { .trust_header = opt->trust_header,
+                                 .admit = admit,
+                                 .admit_arg = op,
+                                 .progress = opt->progress,
+                                 .progress_arg = opt->progress_arg };
+    return ct_model_open(path, &o, e->pool, &e->model, err);
 }
 
 bool carat_engine_open(const char *path, const carat_options *opt, carat_engine **out, carat_err *err)
@@ -144,22 +143,22 @@ bool carat_engine_open(const char *path, const carat_options *opt, carat_engine 
         opt = &defaults;
     carat_engine *e = calloc(1, sizeof *e);
     if (!e)
-        return carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for the engine");
+        return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for the engine");
     e->is_exact = opt->is_exact;
     e->embed_scale = opt->embed_scale;
     char vision[4096];
     carat_options o = *opt; /* admission may make it smaller */
     opening op = { .e = e };
-    bool ok = choose_kernels(e, o.cpu, err) && carat_pool_new(o.n_threads, &e->pool, err) &&
+    bool ok = choose_kernels(e, o.cpu, err) && ct_pool_new(o.n_threads, &e->pool, err) &&
               open_model(&op, path, &o, err) && make_plan(e, &o, err) && open_sight(e, &o, vision, err) &&
-              make_plan(e, &o, err) && carat_text_open(e->model, &e->kernels, e->pool, &e->plan.text, &e->text, err) &&
-              carat_cache_open(&e->model->cfg, &e->plan.cache, &e->cache, err) && list_banned(e, err) &&
-              carat_info_new(e->model, e->model->arena.size, vision, &e->kernels, carat_pool_threads(e->pool),
-                             e->is_exact, &e->info, err) &&
+              make_plan(e, &o, err) && ct_text_open(e->model, &e->kernels, e->pool, &e->plan.text, &e->text, err) &&
+              ct_cache_open(&e->model->cfg, &e->plan.cache, &e->cache, err) && list_banned(e, err) &&
+              ct_info_new(e->model, e->model->arena.size, vision, &e->kernels, ct_pool_threads(e->pool), e->is_exact,
+                          &e->info, err) &&
               open_scheduler(e, err);
     if (!ok) {
         carat_engine_close(e);
-        carat_admit_explain(&op.admission, path, err);
+        ct_admit_explain(&op.admission, path, err);
         return false;
     }
     add_up(e);
@@ -171,13 +170,13 @@ void carat_engine_close(carat_engine *e)
 {
     if (!e)
         return;
-    carat_scheduler_close(e->scheduler);
-    carat_cache_close(e->cache);
+    ct_scheduler_close(e->scheduler);
+    ct_cache_close(e->cache);
     carat_model_info_free(e->info);
-    carat_text_close(e->text);
-    carat_sight_close(e->sight);
-    carat_model_close(e->model);
-    carat_pool_close(e->pool);
+    ct_text_close(e->text);
+    ct_image_cache_close(e->sight);
+    ct_model_close(e->model);
+    ct_pool_close(e->pool);
     free(e->banned);
     free(e);
 }
@@ -189,7 +188,7 @@ carat_memory carat_engine_memory(const carat_engine *e)
 
 carat_stats carat_engine_stats(carat_engine *e)
 {
-    const carat_scheduler_stats s = carat_scheduler_counters(e->scheduler);
+    const ct_scheduler_stats s = ct_scheduler_counters(e->scheduler);
     return (carat_stats){
         .steps = s.steps,
         .prompt_tokens = s.read_tokens,
@@ -209,10 +208,9 @@ carat_stats carat_engine_stats(carat_engine *e)
     };
 }
 
-carat_vocabulary carat_engine_vocabulary(const carat_engine *e)
+ct_vocabulary ct_engine_vocabulary(const carat_engine *e)
 {
-    return (
-        carat_vocabulary){ .model = e->model, .kernels = &e->kernels, .banned = e->banned, .n_banned = e->n_banned };
+    return (ct_vocabulary){ .model = e->model, .kernels = &e->kernels, .banned = e->banned, .n_banned = e->n_banned };
 }
 
 size_t carat_engine_n_ctx(const carat_engine *e)
@@ -232,7 +230,7 @@ const carat_tokenizer *carat_engine_tokenizer(const carat_engine *e)
 
 int carat_engine_threads(const carat_engine *e)
 {
-    return carat_pool_threads(e->pool);
+    return ct_pool_threads(e->pool);
 }
 
 const char *carat_engine_isa(const carat_engine *e)
@@ -242,7 +240,7 @@ const char *carat_engine_isa(const carat_engine *e)
 
 const char *carat_best_isa(void)
 {
-    carat_kernels k;
-    carat_kernels_for(&k, carat_cpu_detect());
+    ct_kernels k;
+    ct_kernels_for(&k, ct_cpu_detect());
     return k.isa;
 }

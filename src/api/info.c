@@ -9,19 +9,19 @@
 #include "base/buf.h"
 
 /* The description and its strings stand in one allocation, so freeing it is one call. */
-typedef struct carat_info_block {
+typedef struct ct_info_block {
     carat_model_info info;
-    carat_buf path, container, name, published, types, warnings, vision_path, vision_types;
-} carat_info_block;
+    ct_buf path, container, name, published, types, warnings, vision_path, vision_types;
+} ct_info_block;
 
-static void list_types(const carat_model *m, carat_buf *out)
+static void list_types(const ct_model *m, ct_buf *out)
 {
-    for (uint32_t t = 0; t < CARAT_N_TYPE; t++)
+    for (uint32_t t = 0; t < CT_N_TYPE; t++)
         if (m->type_tensors[t])
-            carat_buf_fmt(out, "%s%s %u", out->len ? ", " : "", carat_type_get(t)->name, m->type_tensors[t]);
+            ct_buf_fmt(out, "%s%s %u", out->len ? ", " : "", ct_type_get(t)->name, m->type_tensors[t]);
 }
 
-static void fill_shape(const carat_config *c, carat_model_info *i)
+static void fill_shape(const ct_config *c, carat_model_info *i)
 {
     i->n_layer = c->n_layer;
     for (size_t l = 0; l < c->n_layer; l++)
@@ -41,7 +41,7 @@ static void fill_shape(const carat_config *c, carat_model_info *i)
     i->rope_factor = c->rope_global.factor;
 }
 
-static void fill_vision(const carat_vision_facts *f, carat_model_info *i)
+static void fill_vision(const ct_vision_facts *f, carat_model_info *i)
 {
     i->has_vision = true;
     i->vision_layers = f->shape.n_layer;
@@ -55,35 +55,34 @@ static void fill_vision(const carat_vision_facts *f, carat_model_info *i)
     i->vision_work_bytes = f->size.work;
 }
 
-bool carat_info_new(const carat_model *m, size_t weight_bytes, const char *vision_path, const carat_kernels *k,
-                    int n_threads, bool exact, carat_model_info **out, carat_err *err)
+bool ct_info_new(const ct_model *m, size_t weight_bytes, const char *vision_path, const ct_kernels *k, int n_threads,
+                 bool exact, carat_model_info **out, carat_err *err)
 {
     *out = NULL;
-    carat_info_block *b = calloc(1, sizeof *b);
+    ct_info_block *b = calloc(1, sizeof *b);
     if (!b)
-        return carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for the model's description");
-    carat_buf *all[] = { &b->path,  &b->container, &b->name,        &b->published,
-                         &b->types, &b->warnings,  &b->vision_path, &b->vision_types };
+        return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for the model's description");
+    ct_buf *all[] = { &b->path,  &b->container, &b->name,        &b->published,
+                      &b->types, &b->warnings,  &b->vision_path, &b->vision_types };
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
-        carat_buf_init(all[i], 1 << 20);
-        carat_buf_str(all[i], "");
+        ct_buf_init(all[i], 1 << 20);
+        ct_buf_str(all[i], "");
     }
-    carat_buf_str(&b->path, m->path);
-    carat_buf_str(&b->container, m->is_gguf ? "GGUF" : "Hugging Face folder");
-    carat_buf_str(&b->name, m->cfg.name);
+    ct_buf_str(&b->path, m->path);
+    ct_buf_str(&b->container, m->is_gguf ? "GGUF" : "Hugging Face folder");
+    ct_buf_str(&b->name, m->cfg.name);
     if (m->cfg.published)
-        carat_buf_fmt(&b->published, "Gemma 3 %s", m->cfg.published->name);
+        ct_buf_fmt(&b->published, "Gemma 3 %s", m->cfg.published->name);
     list_types(m, &b->types);
-    carat_buf_str(&b->vision_path, vision_path);
-    carat_vision_facts vision;
+    ct_buf_str(&b->vision_path, vision_path);
+    ct_vision_facts vision;
     bool sees = vision_path[0];
-    if (sees &&
-        !carat_vision_describe(vision_path, m->cfg.hidden, k, n_threads, exact, &vision, &b->vision_types, err)) {
+    if (sees && !ct_vision_describe(vision_path, m->cfg.hidden, k, n_threads, exact, &vision, &b->vision_types, err)) {
         carat_model_info_free(&b->info);
         return false;
     }
     for (uint32_t i = 0; i < m->cfg.n_notes; i++)
-        carat_buf_fmt(&b->warnings, "%s%s", i ? "\n" : "", m->cfg.notes[i]);
+        ct_buf_fmt(&b->warnings, "%s%s", i ? "\n" : "", m->cfg.notes[i]);
 
     bool failed = false;
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
@@ -91,7 +90,7 @@ bool carat_info_new(const carat_model *m, size_t weight_bytes, const char *visio
     carat_model_info *info = &b->info;
     if (failed) {
         carat_model_info_free(info);
-        return carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for the model's description");
+        return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for the model's description");
     }
     info->path = b->path.data;
     info->container = b->container.data;
@@ -117,29 +116,29 @@ void carat_model_info_free(carat_model_info *info)
 {
     if (!info)
         return;
-    carat_info_block *b = (carat_info_block *)info; /* info is its first member */
-    carat_buf *all[] = { &b->path,  &b->container, &b->name,        &b->published,
-                         &b->types, &b->warnings,  &b->vision_path, &b->vision_types };
+    ct_info_block *b = (ct_info_block *)info; /* info is its first member */
+    ct_buf *all[] = { &b->path,  &b->container, &b->name,        &b->published,
+                      &b->types, &b->warnings,  &b->vision_path, &b->vision_types };
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
-        carat_buf_deinit(all[i]);
+        ct_buf_deinit(all[i]);
     free(b);
 }
 
 bool carat_model_describe(const char *path, carat_model_info **out, carat_err *err)
 {
     *out = NULL;
-    carat_model *m;
+    ct_model *m;
     size_t bytes;
-    if (!carat_model_peek(path, NULL, &m, &bytes, err))
+    if (!ct_model_peek(path, NULL, &m, &bytes, err))
         return false;
-    carat_kernels k;
+    ct_kernels k;
     char vision[4096];
-    carat_kernels_for(&k, carat_cpu_detect());
+    ct_kernels_for(&k, ct_cpu_detect());
     /* A tower that is in doubt or does not fit is no reason not to tell about the text model. */
-    if (!carat_vision_find(m, NULL, vision, NULL))
+    if (!ct_vision_find(m, NULL, vision, NULL))
         vision[0] = '\0';
-    bool ok = carat_info_new(m, bytes, vision, &k, carat_cpu_default(), false, out, err) ||
-              (vision[0] && carat_info_new(m, bytes, "", &k, carat_cpu_default(), false, out, err));
-    carat_model_close(m);
+    bool ok = ct_info_new(m, bytes, vision, &k, ct_cpu_default(), false, out, err) ||
+              (vision[0] && ct_info_new(m, bytes, "", &k, ct_cpu_default(), false, out, err));
+    ct_model_close(m);
     return ok;
 }

@@ -1,21 +1,21 @@
 /* internal.h - what the public types are made of; seen by api/ alone.
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#ifndef CARAT_API_INTERNAL_H
-#define CARAT_API_INTERNAL_H
+#ifndef CT_API_INTERNAL_H
+#define CT_API_INTERNAL_H
 
 #include "api/vision.h"
 #include "weigh/plan.h"
 
 struct carat_engine {
-    carat_kernels kernels;
-    carat_pool *pool;
-    carat_model *model;
-    carat_text *text;
-    carat_sight *sight; /* NULL: text only */
-    carat_cache *cache;
-    carat_scheduler *scheduler; /* everything below the tokenizer goes through it */
-    carat_plan plan;
+    ct_kernels kernels;
+    ct_pool *pool;
+    ct_model *model;
+    ct_text *text;
+    ct_image_cache *sight; /* NULL: text only */
+    ct_cache *cache;
+    ct_scheduler *scheduler; /* everything below the tokenizer goes through it */
+    ct_plan plan;
     bool is_exact;
     carat_embed_scale embed_scale;
     carat_model_info *info;
@@ -26,7 +26,7 @@ struct carat_engine {
 
 struct carat_session {
     carat_engine *engine; /* borrowed */
-    carat_seq seq;
+    ct_seq seq;
     float *logits; /* [n_vocab], after the last token; NULL until somebody asks for them */
     bool has_logits;
     atomic_bool cancel;
@@ -35,22 +35,22 @@ struct carat_session {
 };
 
 struct carat_prompt {
-    carat_stream stream;
+    ct_stream stream;
     size_t n_dropped; /* messages */
 };
 
 /* The engine's vocabulary, for generators. */
-carat_vocabulary carat_engine_vocabulary(const carat_engine *e);
+ct_vocabulary ct_engine_vocabulary(const carat_engine *e);
 /* A token as the public callbacks get it; borrows from said. */
-carat_token carat_token_of(const carat_said *said);
+carat_token ct_api_token(const ct_chunk *said);
 
 /* Can this engine run that prompt? Errors: CARAT_EUNSUPPORTED, CARAT_EARG. */
-bool carat_can_take(const carat_engine *e, const carat_prompt *p, carat_err *err);
+bool ct_api_can_take(const carat_engine *e, const carat_prompt *p, carat_err *err);
 /* Says why a picture cannot be taken. Returns false. */
-bool carat_refuse_pictures(const carat_engine *e, carat_err *err);
+bool ct_api_refuse_pictures(const carat_engine *e, carat_err *err);
 
 /* Fills the description from a model opened or peeked at, and from its tower: vision_path "" is none. */
-bool carat_info_new(const carat_model *m, size_t weight_bytes, const char *vision_path, const carat_kernels *k,
-                    int n_threads, bool exact, carat_model_info **out, carat_err *err);
+bool ct_info_new(const ct_model *m, size_t weight_bytes, const char *vision_path, const ct_kernels *k, int n_threads,
+                 bool exact, carat_model_info **out, carat_err *err);
 
 #endif

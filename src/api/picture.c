@@ -11,14 +11,14 @@ static bool new_picture(carat_picture **out, carat_err *err)
     carat_picture *p = calloc(1, sizeof *p);
     *out = p;
     if (!p)
-        return carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for a picture");
+        return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for a picture");
     p->has_lock = pthread_mutex_init(&p->lock, NULL) == 0;
-    return p->has_lock || carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for a picture's lock");
+    return p->has_lock || ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for a picture's lock");
 }
 
 bool carat_picture_decode(const void *data, size_t len, carat_picture **out, carat_err *err)
 {
-    if (new_picture(out, err) && carat_image_decode(data, len, NULL, &(*out)->image, err))
+    if (new_picture(out, err) && ct_image_decode(data, len, NULL, &(*out)->image, err))
         return true;
     carat_picture_free(*out);
     *out = NULL;
@@ -27,7 +27,7 @@ bool carat_picture_decode(const void *data, size_t len, carat_picture **out, car
 
 bool carat_picture_load(const char *path, carat_picture **out, carat_err *err)
 {
-    if (new_picture(out, err) && carat_image_load(path, NULL, &(*out)->image, err))
+    if (new_picture(out, err) && ct_image_load(path, NULL, &(*out)->image, err))
         return true;
     carat_picture_free(*out);
     *out = NULL;
@@ -39,10 +39,10 @@ void carat_picture_free(carat_picture *p)
     if (!p)
         return;
     for (size_t i = 0; i < p->n_made; i++)
-        carat_view_drop(p->made[i].view);
+        ct_view_drop(p->made[i].view);
     if (p->has_lock)
         pthread_mutex_destroy(&p->lock);
-    carat_image_deinit(&p->image);
+    ct_image_deinit(&p->image);
     free(p);
 }
 
@@ -56,55 +56,55 @@ uint32_t carat_picture_height(const carat_picture *p)
     return p->image.height;
 }
 
-size_t carat_picture_boxes(const carat_picture *p, const carat_pan_scan *pan_scan, carat_box boxes[CARAT_MAX_VIEWS])
+size_t ct_picture_boxes(const carat_picture *p, const carat_pan_scan *pan_scan, ct_box boxes[CT_MAX_VIEWS])
 {
     static const carat_pan_scan defaults;
-    boxes[0] = (carat_box){ 0, 0, p->image.width, p->image.height };
-    return 1 + carat_pan_scan_boxes(pan_scan ? pan_scan : &defaults, p->image.width, p->image.height, boxes + 1);
+    boxes[0] = (ct_box){ 0, 0, p->image.width, p->image.height };
+    return 1 + ct_pan_scan_boxes(pan_scan ? pan_scan : &defaults, p->image.width, p->image.height, boxes + 1);
 }
 
 size_t carat_picture_n_views(const carat_picture *p, const carat_pan_scan *pan_scan)
 {
-    carat_box boxes[CARAT_MAX_VIEWS];
-    return carat_picture_boxes(p, pan_scan, boxes);
+    ct_box boxes[CT_MAX_VIEWS];
+    return ct_picture_boxes(p, pan_scan, boxes);
 }
 
 bool carat_picture_view(const carat_picture *p, const carat_pan_scan *pan_scan, size_t view, uint32_t size,
                         uint8_t *rgb, carat_err *err)
 {
-    carat_box boxes[CARAT_MAX_VIEWS];
-    size_t n = carat_picture_boxes(p, pan_scan, boxes);
+    ct_box boxes[CT_MAX_VIEWS];
+    size_t n = ct_picture_boxes(p, pan_scan, boxes);
     if (view >= n)
-        return carat_fail(err, CARAT_EARG, CARAT_NOWHERE, "view %zu of a picture that has %zu", view, n);
-    return carat_image_resize(&p->image, boxes[view], size, size, rgb, err);
+        return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "view %zu of a picture that has %zu", view, n);
+    return ct_image_resize(&p->image, boxes[view], size, size, rgb, err);
 }
 
 bool carat_write_png(const char *path, const uint8_t *rgb, uint32_t width, uint32_t height, carat_err *err)
 {
-    return carat_image_write_png(path, rgb, width, height, err);
+    return ct_image_write_png(path, rgb, width, height, err);
 }
 
-static bool is_box(const carat_box *a, const carat_box *b)
+static bool is_box(const ct_box *a, const ct_box *b)
 {
     return a->x == b->x && a->y == b->y && a->width == b->width && a->height == b->height;
 }
 
 /* Under the lock: two prompts may be made of one picture at once. */
-static bool view_of(carat_picture *p, carat_box box, uint32_t size, carat_view **out, carat_err *err)
+static bool view_of(carat_picture *p, ct_box box, uint32_t size, ct_view **out, carat_err *err)
 {
     for (size_t i = 0; i < p->n_made; i++)
         if (p->made[i].view->size == size && is_box(&p->made[i].box, &box)) {
-            *out = carat_view_hold(p->made[i].view);
+            *out = ct_view_hold(p->made[i].view);
             return true;
         }
-    if (!carat_view_new(&p->image, box, size, out, err))
+    if (!ct_view_new(&p->image, box, size, out, err))
         return false;
-    if (p->n_made < CARAT_MAX_VIEWS)
-        p->made[p->n_made++] = (carat_made_view){ box, carat_view_hold(*out) };
+    if (p->n_made < CT_MAX_VIEWS)
+        p->made[p->n_made++] = (ct_made_view){ box, ct_view_hold(*out) };
     return true;
 }
 
-bool carat_picture_view_of(const carat_picture *p, carat_box box, uint32_t size, carat_view **out, carat_err *err)
+bool ct_picture_view_of(const carat_picture *p, ct_box box, uint32_t size, ct_view **out, carat_err *err)
 {
     carat_picture *mine = (carat_picture *)(uintptr_t)p; /* what it has made is no part of what it is */
     pthread_mutex_lock(&mine->lock);

@@ -17,30 +17,30 @@ typedef struct gallery {
     size_t n, cap;
 } gallery;
 
-static const carat_vision_config *eyes_of(const carat_engine *e)
+static const ct_vision_config *eyes_of(const carat_engine *e)
 {
-    return e->sight ? carat_sight_shape(e->sight) : NULL;
+    return e->sight ? ct_image_cache_shape(e->sight) : NULL;
 }
 
 static bool no_memory(carat_err *err)
 {
-    return carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for the prompt");
+    return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for the prompt");
 }
 
-bool carat_refuse_pictures(const carat_engine *e, carat_err *err)
+bool ct_api_refuse_pictures(const carat_engine *e, carat_err *err)
 {
-    return carat_fail(
+    return ct_fail(
         err, CARAT_EUNSUPPORTED, CARAT_NOWHERE, "%s: a picture for a model that cannot see: %s", e->info->path,
         e->model->cfg.vision.present || e->info->vision_path[0] ? "it was opened without its vision tower"
                                                                 : "no vision tower in it, no mmproj file beside it");
 }
 
-static bool hang(gallery *g, const carat_engine *e, const carat_picture *p, carat_chat_part *part, carat_err *err)
+static bool hang(gallery *g, const carat_engine *e, const carat_picture *p, ct_chat_part *part, carat_err *err)
 {
     if (!eyes_of(e))
-        return carat_refuse_pictures(e, err);
+        return ct_api_refuse_pictures(e, err);
     if (g->n == MAX_PICTURES)
-        return carat_fail(err, CARAT_ELIMIT, CARAT_NOWHERE, "more than %d pictures in a prompt", MAX_PICTURES);
+        return ct_fail(err, CARAT_ELIMIT, CARAT_NOWHERE, "more than %d pictures in a prompt", MAX_PICTURES);
     if (g->n == g->cap) {
         size_t cap = g->cap ? g->cap * 2 : 8;
         const carat_picture **grown = realloc(g->pictures, cap * sizeof *grown);
@@ -49,37 +49,36 @@ static bool hang(gallery *g, const carat_engine *e, const carat_picture *p, cara
         g->pictures = grown;
         g->cap = cap;
     }
-    *part = (carat_chat_part){ .image = g->n, .n_crops = carat_picture_n_views(p, g->pan_scan) - 1 };
+    *part = (ct_chat_part){ .image = g->n, .n_crops = carat_picture_n_views(p, g->pan_scan) - 1 };
     g->pictures[g->n++] = p;
     return true;
 }
 
-static bool add_content(gallery *g, const carat_engine *e, const carat_content *c, carat_chat_part *part,
-                        carat_err *err)
+static bool add_content(gallery *g, const carat_engine *e, const carat_content *c, ct_chat_part *part, carat_err *err)
 {
     if (c->text) {
-        *part = (carat_chat_part){ .text = c->text, .len = strlen(c->text) };
+        *part = (ct_chat_part){ .text = c->text, .len = strlen(c->text) };
         return true;
     }
     if (!c->picture)
-        return carat_fail(err, CARAT_EARG, CARAT_NOWHERE, "a piece of content that is neither text nor picture");
+        return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "a piece of content that is neither text nor picture");
     return hang(g, e, c->picture, part, err);
 }
 
 /* ---- segments to a prompt ---- */
 
 /* The views of the places, cut and hashed now, encoded when a session comes to them. */
-static bool fill_places(const carat_engine *e, const gallery *g, const carat_image_place *places, size_t n,
-                        carat_stream *s, carat_err *err)
+static bool fill_places(const carat_engine *e, const gallery *g, const ct_image_place *places, size_t n, ct_stream *s,
+                        carat_err *err)
 {
     s->places = n ? calloc(n, sizeof *s->places) : NULL;
     if (n && !s->places)
         return no_memory(err);
     for (size_t i = 0; i < n; i++) {
-        carat_box boxes[CARAT_MAX_VIEWS];
+        ct_box boxes[CT_MAX_VIEWS];
         const carat_picture *p = g->pictures[places[i].image];
-        carat_picture_boxes(p, g->pan_scan, boxes);
-        if (!carat_picture_view_of(p, boxes[places[i].crop], eyes_of(e)->image_size, &s->places[i].view, err))
+        ct_picture_boxes(p, g->pan_scan, boxes);
+        if (!ct_picture_view_of(p, boxes[places[i].crop], eyes_of(e)->image_size, &s->places[i].view, err))
             return false;
         s->places[i].at = places[i].at;
         s->n_places++;
@@ -88,23 +87,23 @@ static bool fill_places(const carat_engine *e, const gallery *g, const carat_ima
 }
 
 /* Takes the ids. */
-static bool finish(const carat_engine *e, const gallery *g, carat_ids *ids, const carat_image_place *places,
-                   size_t n_places, carat_prompt **out, carat_err *err)
+static bool finish(const carat_engine *e, const gallery *g, ct_ids *ids, const ct_image_place *places, size_t n_places,
+                   carat_prompt **out, carat_err *err)
 {
     carat_prompt *p = calloc(1, sizeof *p);
     if (!p)
         return no_memory(err);
-    carat_stream *s = &p->stream;
+    ct_stream *s = &p->stream;
     s->ids = ids->v;
     s->n = ids->n;
-    *ids = (carat_ids){ 0 };
+    *ids = (ct_ids){ 0 };
     s->n_soft = eyes_of(e) ? eyes_of(e)->tokens_per_image : 0;
     s->keys = calloc(s->n + 1, sizeof *s->keys);
     if (!(s->keys || no_memory(err)) || !fill_places(e, g, places, n_places, s, err)) {
         carat_prompt_free(p);
         return false;
     }
-    carat_stream_label(s);
+    ct_stream_label(s);
     *out = p;
     return true;
 }
@@ -112,9 +111,9 @@ static bool finish(const carat_engine *e, const gallery *g, carat_ids *ids, cons
 /* A boundary so near the beginning saves nothing. */
 #define LEAST_MARK 32
 
-static void add_mark(carat_stream *s, size_t at)
+static void add_mark(ct_stream *s, size_t at)
 {
-    if (at < LEAST_MARK || at >= s->n || s->n_marks == CARAT_MAX_MARKS)
+    if (at < LEAST_MARK || at >= s->n || s->n_marks == CT_MAX_MARKS)
         return;
     size_t i = s->n_marks;
     while (i > 0 && s->marks[i - 1] > at)
@@ -126,31 +125,30 @@ static void add_mark(carat_stream *s, size_t at)
     s->n_marks++;
 }
 
-static void set_marks(carat_stream *s, const carat_boundaries *b)
+static void set_marks(ct_stream *s, const ct_boundaries *b)
 {
-    add_mark(s, carat_stream_whole(s->keys, s->n, b->system));
+    add_mark(s, ct_stream_whole(s->keys, s->n, b->system));
     for (int i = 0; i < 2; i++) {
         add_mark(s, b->turns[i]);
         add_mark(s, b->images[i]);
     }
 }
 
-static bool from_segments(const carat_engine *e, const gallery *g, const carat_segments *segments, carat_prompt **out,
+static bool from_segments(const carat_engine *e, const gallery *g, const ct_segments *segments, carat_prompt **out,
                           carat_err *err)
 {
-    carat_ids ids = { 0 };
+    ct_ids ids = { 0 };
     size_t n = 0;
     for (size_t i = 0; i < segments->n; i++)
-        n += segments->segments[i].kind == CARAT_SEGMENT_IMAGE;
-    carat_boundaries b;
-    carat_image_place *places = calloc(n + 1, sizeof *places);
+        n += segments->segments[i].kind == CT_SEGMENT_IMAGE;
+    ct_boundaries b;
+    ct_image_place *places = calloc(n + 1, sizeof *places);
     size_t n_soft = eyes_of(e) ? eyes_of(e)->tokens_per_image : 0;
-    bool ok = (places || no_memory(err)) &&
-              carat_segments_ids(segments, e->model->tok, n_soft, &ids, places, &b, err) &&
+    bool ok = (places || no_memory(err)) && ct_segments_ids(segments, e->model->tok, n_soft, &ids, places, &b, err) &&
               finish(e, g, &ids, places, n, out, err);
     if (ok)
         set_marks(&(*out)->stream, &b);
-    carat_ids_deinit(&ids);
+    ct_ids_deinit(&ids);
     free(places);
     return ok;
 }
@@ -167,18 +165,18 @@ static size_t count_parts(const carat_message *m, size_t n)
     return parts;
 }
 
-static bool gather(const carat_engine *e, gallery *g, const carat_message *messages, size_t n, carat_chat_message *to,
-                   carat_chat_part *parts, carat_err *err)
+static bool gather(const carat_engine *e, gallery *g, const carat_message *messages, size_t n, ct_chat_message *to,
+                   ct_chat_part *parts, carat_err *err)
 {
     for (size_t i = 0; i < n; i++) {
         const carat_message *m = &messages[i];
         const carat_content text = { .text = m->text }, *c = m->text ? &text : m->content;
-        to[i] = (carat_chat_message){ .role = m->role,
-                                      .parts = parts,
-                                      .n_parts = m->text ? 1 : m->n_content,
-                                      .is_list = !m->text,
-                                      .is_null = !m->text && !m->n_content,
-                                      .is_inline = m->is_inline };
+        to[i] = (ct_chat_message){ .role = m->role,
+                                   .parts = parts,
+                                   .n_parts = m->text ? 1 : m->n_content,
+                                   .is_list = !m->text,
+                                   .is_null = !m->text && !m->n_content,
+                                   .is_inline = m->is_inline };
         for (size_t k = 0; k < to[i].n_parts; k++)
             if (!add_content(g, e, &c[k], parts++, err))
                 return false;
@@ -188,20 +186,20 @@ static bool gather(const carat_engine *e, gallery *g, const carat_message *messa
 
 static bool need_tokenizer(const carat_engine *e, carat_err *err)
 {
-    return e->model->tok || carat_fail(err, CARAT_EUNSUPPORTED, CARAT_NOWHERE, "%s: no tokenizer", e->info->path);
+    return e->model->tok || ct_fail(err, CARAT_EUNSUPPORTED, CARAT_NOWHERE, "%s: no tokenizer", e->info->path);
 }
 
 static bool render(const carat_engine *e, const carat_message *messages, size_t n, const carat_prompt_options *o,
                    carat_prompt **out, carat_err *err)
 {
     gallery g = { .pan_scan = &o->pan_scan };
-    carat_segments segments = { 0 };
-    carat_chat_message *m = calloc(n + 1, sizeof *m);
-    carat_chat_part *parts = calloc(count_parts(messages, n) + 1, sizeof *parts);
-    const carat_chat_options co = { .no_generation_prompt = o->no_answer };
+    ct_segments segments = { 0 };
+    ct_chat_message *m = calloc(n + 1, sizeof *m);
+    ct_chat_part *parts = calloc(count_parts(messages, n) + 1, sizeof *parts);
+    const ct_chat_options co = { .no_generation_prompt = o->no_answer };
     bool ok = ((m && parts) || no_memory(err)) && need_tokenizer(e, err) && gather(e, &g, messages, n, m, parts, err) &&
-              carat_chat_render(m, n, &co, &segments, err) && from_segments(e, &g, &segments, out, err);
-    carat_segments_deinit(&segments);
+              ct_chat_render(m, n, &co, &segments, err) && from_segments(e, &g, &segments, out, err);
+    ct_segments_deinit(&segments);
     free(g.pictures);
     free(m);
     free(parts);
@@ -263,8 +261,8 @@ bool carat_prompt_chat(const carat_engine *e, const carat_message *messages, siz
     }
     free(left);
     if (ok && (*out)->stream.n > o->fit)
-        ok = carat_fail(err, CARAT_ECONTEXT, CARAT_NOWHERE,
-                        "the last turn and the system text alone have %zu tokens, %zu fit", (*out)->stream.n, o->fit);
+        ok = ct_fail(err, CARAT_ECONTEXT, CARAT_NOWHERE,
+                     "the last turn and the system text alone have %zu tokens, %zu fit", (*out)->stream.n, o->fit);
     if (!ok) {
         carat_prompt_free(*out);
         *out = NULL;
@@ -285,28 +283,26 @@ bool carat_prompt_text(const carat_engine *e, const carat_content *content, size
     *out = NULL;
     o = o ? o : &plain;
     gallery g = { .pan_scan = &o->pan_scan };
-    carat_segments s = { .text_flags = o->special ? CARAT_TOK_SPECIAL : 0 };
-    carat_buf_init(&s.text, (size_t)1 << 31);
+    ct_segments s = { .text_flags = o->special ? CARAT_TOK_SPECIAL : 0 };
+    ct_buf_init(&s.text, (size_t)1 << 31);
     /* A literal <bos> that leads the text is the one: no second. */
     bool has_bos = o->no_bos || (o->special && n && content[0].text && strncmp(content[0].text, "<bos>", 5) == 0);
-    bool ok = need_tokenizer(e, err) && (has_bos || carat_segments_control(&s, CARAT_SEGMENT_BOS) || no_memory(err));
+    bool ok = need_tokenizer(e, err) && (has_bos || ct_segments_control(&s, CT_SEGMENT_BOS) || no_memory(err));
     for (size_t i = 0; ok && i < n; i++) {
-        carat_chat_part part;
+        ct_chat_part part;
         ok = add_content(&g, e, &content[i], &part, err) &&
-             ((part.text ? carat_segments_add(&s, part.text, part.len) : carat_segments_image(&s, &part)) ||
-              no_memory(err));
+             ((part.text ? ct_segments_add(&s, part.text, part.len) : ct_segments_image(&s, &part)) || no_memory(err));
     }
     ok = ok && from_segments(e, &g, &s, out, err);
-    carat_segments_deinit(&s);
+    ct_segments_deinit(&s);
     free(g.pictures);
     return ok;
 }
 
 /* The runs of image tokens among the ids, as many as there are views. */
-static bool find_places(const carat_engine *e, const carat_ids *ids, carat_image_place *places, size_t n,
-                        carat_err *err)
+static bool find_places(const carat_engine *e, const ct_ids *ids, ct_image_place *places, size_t n, carat_err *err)
 {
-    const int32_t slot = carat_tok_facts(e->model->tok)->image_soft_token;
+    const int32_t slot = ct_tok_facts(e->model->tok)->image_soft_token;
     size_t n_soft = eyes_of(e)->tokens_per_image, found = 0, run = 0;
     for (size_t i = 0; i < ids->n; i++) {
         run = ids->v[i] == slot ? run + 1 : 0;
@@ -318,17 +314,17 @@ static bool find_places(const carat_engine *e, const carat_ids *ids, carat_image
         run = 0;
     }
     return found == n ||
-           carat_fail(err, CARAT_EARG, CARAT_NOWHERE, "%zu views of pictures for %zu runs of %zu image tokens (id %d)",
-                      n, found, n_soft, slot);
+           ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "%zu views of pictures for %zu runs of %zu image tokens (id %d)", n,
+                   found, n_soft, slot);
 }
 
 static bool check_ids(const carat_engine *e, const int32_t *ids, size_t n, bool has_pictures, carat_err *err)
 {
-    const int32_t slot = e->model->tok ? carat_tok_facts(e->model->tok)->image_soft_token : -1;
+    const int32_t slot = e->model->tok ? ct_tok_facts(e->model->tok)->image_soft_token : -1;
     for (size_t i = 0; i < n; i++)
         if ((ids[i] < 0 || (size_t)ids[i] >= e->model->cfg.n_vocab) && !(has_pictures && ids[i] == slot))
-            return carat_fail(err, CARAT_EARG, i, "token id %d, the vocabulary has 0 to %u", ids[i],
-                              e->model->cfg.n_vocab - 1);
+            return ct_fail(err, CARAT_EARG, i, "token id %d, the vocabulary has 0 to %u", ids[i],
+                           e->model->cfg.n_vocab - 1);
     return true;
 }
 
@@ -337,23 +333,23 @@ bool carat_prompt_ids(const carat_engine *e, const int32_t *ids, size_t n_ids, c
 {
     *out = NULL;
     gallery g = { .pan_scan = o ? &o->pan_scan : &plain.pan_scan };
-    carat_ids copy = { 0 };
-    carat_image_place *places = NULL;
+    ct_ids copy = { 0 };
+    ct_image_place *places = NULL;
     size_t n = 0;
     bool ok = check_ids(e, ids, n_ids, n_pictures > 0, err) && (!n_pictures || need_tokenizer(e, err));
     for (size_t i = 0; ok && i < n_ids; i++)
-        ok = carat_ids_push(&copy, ids[i]) || no_memory(err);
+        ok = ct_ids_push(&copy, ids[i]) || no_memory(err);
     for (size_t i = 0; ok && i < n_pictures; i++) {
-        carat_chat_part part;
+        ct_chat_part part;
         ok = hang(&g, e, pictures[i], &part, err);
-        carat_image_place *grown = ok ? realloc(places, (n + part.n_crops + 1) * sizeof *places) : NULL;
+        ct_image_place *grown = ok ? realloc(places, (n + part.n_crops + 1) * sizeof *places) : NULL;
         ok = ok && (grown || no_memory(err));
         places = grown ? grown : places;
         for (size_t crop = 0; ok && crop <= part.n_crops; crop++)
-            places[n++] = (carat_image_place){ .image = part.image, .crop = crop };
+            places[n++] = (ct_image_place){ .image = part.image, .crop = crop };
     }
     ok = ok && (!n_pictures || find_places(e, &copy, places, n, err)) && finish(e, &g, &copy, places, n, out, err);
-    carat_ids_deinit(&copy);
+    ct_ids_deinit(&copy);
     free(places);
     free(g.pictures);
     return ok;
@@ -363,7 +359,7 @@ void carat_prompt_free(carat_prompt *p)
 {
     if (!p)
         return;
-    carat_stream_deinit(&p->stream);
+    ct_stream_deinit(&p->stream);
     free(p);
 }
 
@@ -382,15 +378,14 @@ bool carat_prompt_soft_tokens(carat_engine *e, const carat_prompt *p, size_t vie
                               bool (*progress)(void *arg, size_t done, size_t total), void *arg, carat_err *err)
 {
     if (view >= p->stream.n_places)
-        return carat_fail(err, CARAT_EARG, CARAT_NOWHERE, "view %zu of a prompt that has %zu", view,
-                          p->stream.n_places);
+        return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "view %zu of a prompt that has %zu", view, p->stream.n_places);
     if (!e->sight)
-        return carat_refuse_pictures(e, err);
-    carat_scheduler_visit(e->scheduler);
-    carat_sight_begin(e->sight);
-    const float *found = carat_sight_rows(e->sight, p->stream.places[view].view, progress, arg, err);
+        return ct_api_refuse_pictures(e, err);
+    ct_scheduler_visit(e->scheduler);
+    ct_image_cache_begin(e->sight);
+    const float *found = ct_image_cache_rows(e->sight, p->stream.places[view].view, progress, arg, err);
     if (found)
         memcpy(rows, found, p->stream.n_soft * e->model->cfg.hidden * sizeof *rows);
-    carat_scheduler_leave(e->scheduler);
+    ct_scheduler_leave(e->scheduler);
     return found != NULL;
 }

@@ -10,11 +10,11 @@ struct carat_request {
     carat_engine *engine;
     const carat_prompt *prompt;
     atomic_bool cancel;
-    carat_job *jobs; /* [n] */
+    ct_job *jobs; /* [n] */
     size_t n, n_ended;
     bool *has_ended; /* [n]: and its end was told */
     size_t turn;     /* which answer is looked at first */
-    carat_said said; /* of the last event */
+    ct_chunk said;   /* of the last event */
 };
 
 /* How long one answer is waited for before the others are looked at, once there are several. */
@@ -33,34 +33,34 @@ static bool check(const carat_engine *e, const carat_request_options *o, size_t 
 {
     size_t most = o->n_ctx ? o->n_ctx : e->plan.n_ctx, n = o->n_answers ? o->n_answers : 1;
     if (n_prompt == 0)
-        return carat_fail(err, CARAT_EARG, CARAT_NOWHERE, "an empty prompt");
+        return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "an empty prompt");
     if (most > e->plan.n_ctx)
-        return carat_fail(err, CARAT_EARG, CARAT_NOWHERE,
-                          "a context of %zu tokens was asked for, the engine was opened for %zu", most, e->plan.n_ctx);
+        return ct_fail(err, CARAT_EARG, CARAT_NOWHERE,
+                       "a context of %zu tokens was asked for, the engine was opened for %zu", most, e->plan.n_ctx);
     if (n_prompt > most)
-        return carat_fail(err, CARAT_ECONTEXT, CARAT_NOWHERE,
-                          "%zu tokens do not fit the context of %zu; the model allows up to %u", n_prompt, most,
-                          e->model->cfg.context);
+        return ct_fail(err, CARAT_ECONTEXT, CARAT_NOWHERE,
+                       "%zu tokens do not fit the context of %zu; the model allows up to %u", n_prompt, most,
+                       e->model->cfg.context);
     if (n > e->plan.steps.max_jobs)
-        return carat_fail(err, CARAT_EARG, CARAT_NOWHERE, "%zu answers at once, the engine has room for %zu", n,
-                          e->plan.steps.max_jobs);
-    return carat_can_take(e, o->prompt, err);
+        return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "%zu answers at once, the engine has room for %zu", n,
+                       e->plan.steps.max_jobs);
+    return ct_api_can_take(e, o->prompt, err);
 }
 
 static bool prepare(carat_request *r, const carat_request_options *o, carat_err *err)
 {
     carat_engine *e = r->engine;
-    const carat_vocabulary v = carat_engine_vocabulary(e);
-    const carat_stream *t = &o->prompt->stream;
-    double deadline = o->seconds > 0 ? carat_now() + o->seconds : 0;
+    const ct_vocabulary v = ct_engine_vocabulary(e);
+    const ct_stream *t = &o->prompt->stream;
+    double deadline = o->seconds > 0 ? ct_now() + o->seconds : 0;
     for (size_t i = 0, n = o->n_answers ? o->n_answers : 1; i < n; i++) {
-        carat_job *j = &r->jobs[i];
+        ct_job *j = &r->jobs[i];
         carat_generation g = o->generation;
         g.sampling.seed += i;
-        if (!carat_job_init(j, err))
+        if (!ct_job_init(j, err))
             return false;
         r->n++;
-        if (!carat_generator_open(&v, &g, &j->gen, err))
+        if (!ct_generator_open(&v, &g, &j->gen, err))
             return false;
         j->n_ctx = room_for(o, t->n, e->plan.n_ctx);
         j->stream = t;
@@ -73,8 +73,8 @@ static bool prepare(carat_request *r, const carat_request_options *o, carat_err 
 static void free_all(carat_request *r)
 {
     for (size_t i = 0; i < r->n; i++)
-        carat_job_deinit(&r->jobs[i]);
-    carat_said_deinit(&r->said);
+        ct_job_deinit(&r->jobs[i]);
+    ct_chunk_deinit(&r->said);
     free(r->jobs);
     free(r->has_ended);
     free(r);
@@ -88,19 +88,19 @@ bool carat_request_submit(carat_engine *e, const carat_request_options *o, carat
     size_t n = o->n_answers ? o->n_answers : 1;
     carat_request *r = calloc(1, sizeof *r);
     if (!r)
-        return carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for a request");
+        return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for a request");
     r->engine = e;
     r->prompt = o->prompt;
-    carat_said_init(&r->said);
+    ct_chunk_init(&r->said);
     r->jobs = calloc(n, sizeof *r->jobs);
     r->has_ended = calloc(n, sizeof *r->has_ended);
-    carat_job **list = calloc(n, sizeof *list);
-    bool ok = (r->jobs && r->has_ended && list) ||
-              carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for %zu answers", n);
+    ct_job **list = calloc(n, sizeof *list);
+    bool ok =
+        (r->jobs && r->has_ended && list) || ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for %zu answers", n);
     ok = ok && prepare(r, o, err);
     for (size_t i = 0; ok && i < n; i++)
         list[i] = &r->jobs[i];
-    ok = ok && carat_scheduler_submit(e->scheduler, list, n, err);
+    ok = ok && ct_scheduler_submit(e->scheduler, list, n, err);
     free(list);
     if (!ok) {
         free_all(r);
@@ -112,7 +112,7 @@ bool carat_request_submit(carat_engine *e, const carat_request_options *o, carat
 
 static void tell_end(carat_request *r, size_t i, carat_event *out, carat_err *err)
 {
-    const carat_job *j = &r->jobs[i];
+    const ct_job *j = &r->jobs[i];
     r->has_ended[i] = true;
     r->n_ended++;
     out->answer = i;
@@ -126,8 +126,8 @@ static void tell_end(carat_request *r, size_t i, carat_event *out, carat_err *er
 static bool look(carat_request *r, size_t i, double seconds, carat_event *out, carat_err *err)
 {
     bool is_done;
-    if (carat_scheduler_next(r->engine->scheduler, &r->jobs[i], &r->said, seconds, &is_done)) {
-        *out = (carat_event){ .kind = CARAT_EVENT_TOKEN, .answer = i, .token = carat_token_of(&r->said) };
+    if (ct_scheduler_next(r->engine->scheduler, &r->jobs[i], &r->said, seconds, &is_done)) {
+        *out = (carat_event){ .kind = CARAT_EVENT_TOKEN, .answer = i, .token = ct_api_token(&r->said) };
         return true;
     }
     if (is_done)
@@ -137,7 +137,7 @@ static bool look(carat_request *r, size_t i, double seconds, carat_event *out, c
 
 void carat_request_next(carat_request *r, double seconds, carat_event *out, carat_err *err)
 {
-    double until = carat_now() + seconds;
+    double until = ct_now() + seconds;
     *out = (carat_event){ .kind = CARAT_EVENT_END };
     while (r->n_ended < r->n) {
         bool is_last = r->n - r->n_ended == 1, has_waited = false;
@@ -146,7 +146,7 @@ void carat_request_next(carat_request *r, double seconds, carat_event *out, cara
             if (r->has_ended[i])
                 continue;
             /* The only one left is waited for; of several each gets a glance, in turn. */
-            double wait = is_last ? seconds : has_waited ? 0 : GLANCE_SECONDS, left = until - carat_now();
+            double wait = is_last ? seconds : has_waited ? 0 : GLANCE_SECONDS, left = until - ct_now();
             has_waited = true;
             if (seconds >= 0 && wait > left)
                 wait = left > 0 ? left : 0; /* below 0 would be forever */
@@ -155,7 +155,7 @@ void carat_request_next(carat_request *r, double seconds, carat_event *out, cara
                 return;
             }
         }
-        if (seconds >= 0 && carat_now() >= until) {
+        if (seconds >= 0 && ct_now() >= until) {
             out->kind = CARAT_EVENT_NONE;
             return;
         }
@@ -165,7 +165,7 @@ void carat_request_next(carat_request *r, double seconds, carat_event *out, cara
 void carat_request_cancel(carat_request *r)
 {
     atomic_store(&r->cancel, true);
-    carat_scheduler_nudge(r->engine->scheduler);
+    ct_scheduler_nudge(r->engine->scheduler);
 }
 
 void carat_request_free(carat_request *r)
@@ -174,7 +174,7 @@ void carat_request_free(carat_request *r)
         return;
     carat_request_cancel(r);
     for (size_t i = 0; i < r->n; i++)
-        carat_scheduler_finish(r->engine->scheduler, &r->jobs[i]);
+        ct_scheduler_finish(r->engine->scheduler, &r->jobs[i]);
     free_all(r);
 }
 

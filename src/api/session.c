@@ -12,16 +12,16 @@ bool carat_session_open(carat_engine *e, size_t n_ctx, carat_session **out, cara
     if (n_ctx == 0)
         n_ctx = e->plan.n_ctx;
     if (n_ctx > e->plan.n_ctx)
-        return carat_fail(err, CARAT_EARG, CARAT_NOWHERE,
-                          "a context of %zu tokens was asked for, the engine was opened for %zu and the model has %u",
-                          n_ctx, e->plan.n_ctx, e->model->cfg.context);
+        return ct_fail(err, CARAT_EARG, CARAT_NOWHERE,
+                       "a context of %zu tokens was asked for, the engine was opened for %zu and the model has %u",
+                       n_ctx, e->plan.n_ctx, e->model->cfg.context);
     carat_session *s = calloc(1, sizeof *s);
     if (!s)
-        return carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for a session");
+        return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for a session");
     s->engine = e;
-    carat_scheduler_visit(e->scheduler);
-    bool ok = carat_seq_open(&s->seq, e->cache, n_ctx, e->model->cfg.hidden, err);
-    carat_scheduler_leave(e->scheduler);
+    ct_scheduler_visit(e->scheduler);
+    bool ok = ct_seq_open(&s->seq, e->cache, n_ctx, e->model->cfg.hidden, err);
+    ct_scheduler_leave(e->scheduler);
     if (!ok) {
         carat_session_close(s);
         return false;
@@ -36,11 +36,11 @@ bool carat_session_fork(const carat_session *from, carat_session **out, carat_er
     carat_engine *e = from->engine;
     carat_session *s = calloc(1, sizeof *s);
     if (!s)
-        return carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for a session");
+        return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for a session");
     s->engine = e;
-    carat_scheduler_visit(e->scheduler);
-    bool ok = carat_seq_fork(&from->seq, &s->seq, err);
-    carat_scheduler_leave(e->scheduler);
+    ct_scheduler_visit(e->scheduler);
+    bool ok = ct_seq_fork(&from->seq, &s->seq, err);
+    ct_scheduler_leave(e->scheduler);
     if (!ok) {
         carat_session_close(s);
         return false;
@@ -53,9 +53,9 @@ void carat_session_close(carat_session *s)
 {
     if (!s)
         return;
-    carat_scheduler_visit(s->engine->scheduler);
-    carat_seq_close(&s->seq);
-    carat_scheduler_leave(s->engine->scheduler);
+    ct_scheduler_visit(s->engine->scheduler);
+    ct_seq_close(&s->seq);
+    ct_scheduler_leave(s->engine->scheduler);
     free(s->logits);
     free(s);
 }
@@ -79,10 +79,10 @@ bool carat_session_copy_logits(const carat_session *s, float *out, carat_err *er
 {
     carat_engine *e = s->engine;
     if (!s->seq.has_hidden)
-        return carat_fail(err, CARAT_EARG, CARAT_NOWHERE, "the session has no evaluated token to go on from");
-    carat_scheduler_visit(e->scheduler);
-    bool ok = carat_text_head(e->text, (const float *[]){ s->seq.hidden }, 1, out, err);
-    carat_scheduler_leave(e->scheduler);
+        return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "the session has no evaluated token to go on from");
+    ct_scheduler_visit(e->scheduler);
+    bool ok = ct_text_head(e->text, (const float *[]){ s->seq.hidden }, 1, out, err);
+    ct_scheduler_leave(e->scheduler);
     return ok;
 }
 
@@ -112,18 +112,18 @@ void carat_session_on_progress(carat_session *s,
 typedef bool on_logits_fn(void *arg, size_t pos, const float *logits, size_t n_vocab);
 
 /* Evaluates the stream from token `from` on, after what the session holds. */
-static bool evaluate(carat_session *s, const carat_stream *stream, size_t from, on_logits_fn *on_logits, void *arg,
+static bool evaluate(carat_session *s, const ct_stream *stream, size_t from, on_logits_fn *on_logits, void *arg,
                      carat_err *err)
 {
     size_t n = stream->n - from;
     if (n > s->seq.n_ctx - s->seq.n)
-        return carat_fail(err, CARAT_ECONTEXT, CARAT_NOWHERE,
-                          "%zu tokens do not fit the context of %zu; the model allows up to %u", s->seq.n + n,
-                          s->seq.n_ctx, s->engine->model->cfg.context);
+        return ct_fail(err, CARAT_ECONTEXT, CARAT_NOWHERE,
+                       "%zu tokens do not fit the context of %zu; the model allows up to %u", s->seq.n + n,
+                       s->seq.n_ctx, s->engine->model->cfg.context);
     if (n == 0)
         return true;
-    carat_job j;
-    if (!carat_job_init(&j, err))
+    ct_job j;
+    if (!ct_job_init(&j, err))
         return false;
     j.seq = &s->seq;
     j.stream = stream;
@@ -134,15 +134,15 @@ static bool evaluate(carat_session *s, const carat_stream *stream, size_t from, 
     j.on_progress = s->progress;
     j.on_progress_arg = s->progress_arg;
     s->has_logits = false;
-    bool ok = carat_scheduler_submit(s->engine->scheduler, &(carat_job *){ &j }, 1, err);
+    bool ok = ct_scheduler_submit(s->engine->scheduler, &(ct_job *){ &j }, 1, err);
     if (ok) {
-        carat_scheduler_finish(s->engine->scheduler, &j);
+        ct_scheduler_finish(s->engine->scheduler, &j);
         ok = j.ok;
         if (!ok && err)
             *err = j.err;
     }
     s->seq.has_hidden = ok; /* nobody goes on from half a text by mistake */
-    carat_job_deinit(&j);
+    ct_job_deinit(&j);
     atomic_store(&s->cancel, false);
     return ok;
 }
@@ -158,12 +158,12 @@ bool carat_session_append_logits(carat_session *s, const int32_t *ids, size_t n,
 {
     for (size_t i = 0; i < n; i++)
         if (ids[i] < 0 || (size_t)ids[i] >= s->engine->model->cfg.n_vocab)
-            return carat_fail(err, CARAT_EARG, i, "token id %d, the vocabulary has 0 to %u", ids[i],
-                              s->engine->model->cfg.n_vocab - 1);
-    carat_stream t = { .ids = (int32_t *)(uintptr_t)ids, .n = n, .keys = calloc(n + 1, sizeof *t.keys) };
+            return ct_fail(err, CARAT_EARG, i, "token id %d, the vocabulary has 0 to %u", ids[i],
+                           s->engine->model->cfg.n_vocab - 1);
+    ct_stream t = { .ids = (int32_t *)(uintptr_t)ids, .n = n, .keys = calloc(n + 1, sizeof *t.keys) };
     if (!t.keys)
-        return carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for %zu tokens", n);
-    carat_stream_text_keys(ids, n, t.keys);
+        return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for %zu tokens", n);
+    ct_stream_text_keys(ids, n, t.keys);
     bool ok = evaluate(s, &t, 0, on_logits, arg, err);
     free(t.keys);
     return ok;
@@ -171,7 +171,7 @@ bool carat_session_append_logits(carat_session *s, const int32_t *ids, size_t n,
 
 /* Image tokens have rows of their own; the others' are looked up. A step with an id that has none would fail for all
  * who are in it. */
-static bool check_ids(const carat_engine *e, const carat_stream *t, carat_err *err)
+static bool check_ids(const carat_engine *e, const ct_stream *t, carat_err *err)
 {
     size_t place = 0, n_vocab = e->model->cfg.n_vocab;
     for (size_t i = 0; i < t->n; i++) {
@@ -179,51 +179,51 @@ static bool check_ids(const carat_engine *e, const carat_stream *t, carat_err *e
             place++;
         bool is_soft = place < t->n_places && i >= t->places[place].at;
         if (!is_soft && (t->ids[i] < 0 || (size_t)t->ids[i] >= n_vocab))
-            return carat_fail(err, CARAT_EARG, i, "token id %d, the vocabulary has 0 to %zu", t->ids[i], n_vocab - 1);
+            return ct_fail(err, CARAT_EARG, i, "token id %d, the vocabulary has 0 to %zu", t->ids[i], n_vocab - 1);
     }
     return true;
 }
 
-bool carat_can_take(const carat_engine *e, const carat_prompt *p, carat_err *err)
+bool ct_api_can_take(const carat_engine *e, const carat_prompt *p, carat_err *err)
 {
     if (p->stream.n_places && !e->sight)
-        return carat_refuse_pictures(e, err);
-    if (p->stream.n_places && carat_sight_shape(e->sight)->tokens_per_image != p->stream.n_soft)
-        return carat_fail(err, CARAT_EARG, CARAT_NOWHERE, "a prompt made for another model: %zu tokens an image",
-                          p->stream.n_soft);
+        return ct_api_refuse_pictures(e, err);
+    if (p->stream.n_places && ct_image_cache_shape(e->sight)->tokens_per_image != p->stream.n_soft)
+        return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "a prompt made for another model: %zu tokens an image",
+                       p->stream.n_soft);
     return check_ids(e, &p->stream, err);
 }
 
 bool carat_session_append_prompt(carat_session *s, const carat_prompt *p, on_logits_fn *on_logits, void *arg,
                                  carat_err *err)
 {
-    return carat_can_take(s->engine, p, err) && evaluate(s, &p->stream, 0, on_logits, arg, err);
+    return ct_api_can_take(s->engine, p, err) && evaluate(s, &p->stream, 0, on_logits, arg, err);
 }
 
 bool carat_session_prompt(carat_session *s, const carat_prompt *p, size_t *cached, carat_err *err)
 {
-    const carat_stream *t = &p->stream;
+    const ct_stream *t = &p->stream;
     *cached = 0;
-    if (!carat_can_take(s->engine, p, err))
+    if (!ct_api_can_take(s->engine, p, err))
         return false;
     if (t->n == 0)
-        return carat_fail(err, CARAT_EARG, CARAT_NOWHERE, "an empty prompt");
+        return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "an empty prompt");
     if (t->n > s->seq.n_ctx)
-        return carat_fail(err, CARAT_ECONTEXT, CARAT_NOWHERE,
-                          "%zu tokens do not fit the context of %zu; the model allows up to %u", t->n, s->seq.n_ctx,
-                          s->engine->model->cfg.context);
+        return ct_fail(err, CARAT_ECONTEXT, CARAT_NOWHERE,
+                       "%zu tokens do not fit the context of %zu; the model allows up to %u", t->n, s->seq.n_ctx,
+                       s->engine->model->cfg.context);
     /* The last token is computed in any case, so that there are logits. */
-    size_t same = carat_stream_same(s->seq.keys, s->seq.n, t->keys, t->n);
-    same = carat_stream_whole(t->keys, t->n, same < t->n ? same : t->n - 1);
-    carat_scheduler_visit(s->engine->scheduler);
-    *cached = carat_seq_rewind(&s->seq, same);
+    size_t same = ct_stream_same(s->seq.keys, s->seq.n, t->keys, t->n);
+    same = ct_stream_whole(t->keys, t->n, same < t->n ? same : t->n - 1);
+    ct_scheduler_visit(s->engine->scheduler);
+    *cached = ct_seq_rewind(&s->seq, same);
     /* Less than a page of its own is of use, and not all of it: perhaps more of another's. */
-    if (*cached < CARAT_TILE && *cached < t->n - 1) {
-        carat_seq_rewind(&s->seq, 0);
-        carat_seq_resume(&s->seq, t, t->n - 1);
+    if (*cached < CT_TILE && *cached < t->n - 1) {
+        ct_seq_rewind(&s->seq, 0);
+        ct_seq_resume(&s->seq, t, t->n - 1);
         *cached = s->seq.n;
     }
-    carat_scheduler_leave(s->engine->scheduler);
+    ct_scheduler_leave(s->engine->scheduler);
     s->has_logits = false;
     return evaluate(s, t, *cached, NULL, NULL, err);
 }
@@ -232,10 +232,10 @@ bool carat_session_rewind(carat_session *s, size_t n, size_t *kept, carat_err *e
 {
     size_t had = s->seq.n;
     if (n > had)
-        return carat_fail(err, CARAT_EARG, CARAT_NOWHERE, "rewind to %zu tokens, the session has %zu", n, had);
-    carat_scheduler_visit(s->engine->scheduler);
-    *kept = n == had ? had : carat_seq_rewind(&s->seq, n);
-    carat_scheduler_leave(s->engine->scheduler);
+        return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "rewind to %zu tokens, the session has %zu", n, had);
+    ct_scheduler_visit(s->engine->scheduler);
+    *kept = n == had ? had : ct_seq_rewind(&s->seq, n);
+    ct_scheduler_leave(s->engine->scheduler);
     if (*kept != had)
         s->has_logits = false;
     return true;
@@ -243,7 +243,7 @@ bool carat_session_rewind(carat_session *s, size_t n, size_t *kept, carat_err *e
 
 /* ---- generating ---- */
 
-carat_token carat_token_of(const carat_said *said)
+carat_token ct_api_token(const ct_chunk *said)
 {
     return (carat_token){ .id = said->id,
                           .text = said->text.data ? said->text.data : "",
@@ -254,21 +254,21 @@ carat_token carat_token_of(const carat_said *said)
 }
 
 /* Hands the tokens over as they come. Returns how many were; *ended: the callback wanted no more. */
-static size_t listen(carat_session *s, carat_job *j, const carat_generation *g, bool *ended)
+static size_t listen(carat_session *s, ct_job *j, const carat_generation *g, bool *ended)
 {
-    carat_said said;
+    ct_chunk said;
     bool is_done;
     size_t told = 0;
-    carat_said_init(&said);
-    while (!*ended && carat_scheduler_next(s->engine->scheduler, j, &said, -1, &is_done)) {
+    ct_chunk_init(&said);
+    while (!*ended && ct_scheduler_next(s->engine->scheduler, j, &said, -1, &is_done)) {
         told += said.id >= 0;
         if (g->on_token) {
-            const carat_token t = carat_token_of(&said);
+            const carat_token t = ct_api_token(&said);
             *ended = !g->on_token(g->arg, &t);
         }
         *ended = *ended || atomic_load(&s->cancel); /* what has run ahead is not told */
     }
-    carat_said_deinit(&said);
+    ct_chunk_deinit(&said);
     return told;
 }
 
@@ -276,24 +276,24 @@ bool carat_session_generate(carat_session *s, const carat_generation *g, carat_r
 {
     *result = (carat_result){ .stop_id = -1 };
     if (!s->seq.has_hidden)
-        return carat_fail(err, CARAT_EARG, CARAT_NOWHERE, "the session has no evaluated token to go on from");
-    carat_scheduler *sch = s->engine->scheduler;
-    const carat_vocabulary v = carat_engine_vocabulary(s->engine);
-    const carat_stream nothing = { 0 };
-    carat_job j;
-    if (!carat_job_init(&j, err))
+        return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "the session has no evaluated token to go on from");
+    ct_scheduler *sch = s->engine->scheduler;
+    const ct_vocabulary v = ct_engine_vocabulary(s->engine);
+    const ct_stream nothing = { 0 };
+    ct_job j;
+    if (!ct_job_init(&j, err))
         return false;
     j.seq = &s->seq;
     j.stream = &nothing;
     j.cancel = &s->cancel;
     size_t had = s->seq.n;
-    bool ok = carat_generator_open(&v, g, &j.gen, err) && carat_scheduler_submit(sch, &(carat_job *){ &j }, 1, err);
+    bool ok = ct_generator_open(&v, g, &j.gen, err) && ct_scheduler_submit(sch, &(ct_job *){ &j }, 1, err);
     if (ok) {
         bool ended = false;
         size_t told = listen(s, &j, g, &ended);
         if (ended)
             atomic_store(&s->cancel, true);
-        carat_scheduler_finish(sch, &j);
+        ct_scheduler_finish(sch, &j);
         ok = j.ok;
         *result = j.result;
         if (!ok && err)
@@ -310,7 +310,7 @@ bool carat_session_generate(carat_session *s, const carat_generation *g, carat_r
         }
         s->has_logits = s->seq.has_hidden = false; /* the last token told is not among those evaluated */
     }
-    carat_job_deinit(&j);
+    ct_job_deinit(&j);
     atomic_store(&s->cancel, false);
     return ok;
 }

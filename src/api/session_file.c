@@ -34,9 +34,9 @@ static bool pack_tokens(const carat_session *s, const void *note, size_t note_le
                         carat_err *err)
 {
     const beside b = layout(s, s->seq.n, s->seq.has_hidden);
-    *out = carat_add_size(b.all, note_len, len) && *len < SIZE_MAX ? malloc(*len + 1) : NULL;
+    *out = ct_add_size(b.all, note_len, len) && *len < SIZE_MAX ? malloc(*len + 1) : NULL;
     if (!*out)
-        return carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for %zu tokens", s->seq.n);
+        return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for %zu tokens", s->seq.n);
     uint8_t *to = *out;
     memcpy(to, &b.has_hidden, sizeof b.has_hidden);
     memcpy(to += sizeof b.has_hidden, s->seq.keys, b.keys);
@@ -49,39 +49,38 @@ static bool pack_tokens(const carat_session *s, const void *note, size_t note_le
 
 static bool check_ids_of(const carat_session *s, const char *path, size_t n, carat_err *err)
 {
-    const carat_model *m = s->engine->model;
-    int32_t slot = m->tok ? carat_tok_facts(m->tok)->image_soft_token : -1;
+    const ct_model *m = s->engine->model;
+    int32_t slot = m->tok ? ct_tok_facts(m->tok)->image_soft_token : -1;
     for (size_t i = 0; i < n; i++)
         if ((s->seq.ids[i] < 0 || (size_t)s->seq.ids[i] >= m->cfg.n_vocab) && s->seq.ids[i] != slot)
-            return carat_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: token %zu has id %d, the vocabulary has 0 to %u",
-                              path, i, s->seq.ids[i], m->cfg.n_vocab - 1);
+            return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: token %zu has id %d, the vocabulary has 0 to %u",
+                           path, i, s->seq.ids[i], m->cfg.n_vocab - 1);
     return true;
 }
 
 static bool unpack_tokens(carat_session *s, const char *path, const uint8_t *blob, size_t len, char **note,
                           size_t *note_len, carat_err *err)
 {
-    size_t n = carat_kv_len(s->seq.kv);
+    size_t n = ct_kv_len(s->seq.kv);
     uint64_t has_hidden = UINT64_MAX;
     if (len >= sizeof has_hidden)
         memcpy(&has_hidden, blob, sizeof has_hidden);
     const beside b = layout(s, n, has_hidden == 1);
-    if (has_hidden > 1 || (has_hidden && !n) || len < b.all || carat_kv_labelled(s->seq.kv) != n)
-        return carat_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: %zu bytes of tokens for %zu positions", path, len, n);
+    if (has_hidden > 1 || (has_hidden && !n) || len < b.all || ct_kv_labelled(s->seq.kv) != n)
+        return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: %zu bytes of tokens for %zu positions", path, len, n);
     const uint8_t *from = blob + sizeof has_hidden;
     memcpy(s->seq.keys, from, b.keys);
     memcpy(s->seq.ids, from += b.keys, b.ids);
     memcpy(s->seq.hidden, from += b.ids, b.hidden);
     if (!check_ids_of(s, path, n, err))
         return false;
-    if (has_hidden && !carat_all_finite(s->seq.hidden, s->seq.n_hidden))
-        return carat_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: its last token's hidden state is not finite", path);
+    if (has_hidden && !ct_all_finite(s->seq.hidden, s->seq.n_hidden))
+        return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: its last token's hidden state is not finite", path);
     if (note) {
         *note_len = len - b.all;
         *note = malloc(*note_len + 1);
         if (!*note)
-            return carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "%s: no memory for a note of %zu bytes", path,
-                              *note_len);
+            return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "%s: no memory for a note of %zu bytes", path, *note_len);
         memcpy(*note, from + b.hidden, *note_len);
         (*note)[*note_len] = '\0';
     }
@@ -92,39 +91,39 @@ static bool unpack_tokens(carat_session *s, const char *path, const uint8_t *blo
 
 bool carat_session_save(const carat_session *s, const char *path, const void *note, size_t note_len, carat_err *err)
 {
-    uint8_t hash[CARAT_FINGERPRINT], *blob;
+    uint8_t hash[CT_FINGERPRINT], *blob;
     size_t len = 0;
     carat_engine *e = s->engine;
     if (!pack_tokens(s, note, note ? note_len : 0, &blob, &len, err))
         return false;
-    carat_fingerprint(e->model, e->embed_scale, hash);
-    carat_kv_still *still = NULL;
-    carat_scheduler_visit(e->scheduler);
-    bool ok = carat_kv_still_take(s->seq.kv, &still, err);
-    carat_scheduler_leave(e->scheduler);
+    ct_fingerprint(e->model, e->embed_scale, hash);
+    ct_kv_still *still = NULL;
+    ct_scheduler_visit(e->scheduler);
+    bool ok = ct_kv_still_take(s->seq.kv, &still, err);
+    ct_scheduler_leave(e->scheduler);
     /* Others go on while it is written; this session does not: one thread at a time. */
-    ok = ok && carat_kv_still_save(still, path, hash, blob, len, err);
-    carat_kv_still_free(still);
+    ok = ok && ct_kv_still_save(still, path, hash, blob, len, err);
+    ct_kv_still_free(still);
     free(blob);
     return ok;
 }
 
 bool carat_session_restore(carat_session *s, const char *path, char **note, size_t *note_len, carat_err *err)
 {
-    uint8_t hash[CARAT_FINGERPRINT], *blob = NULL;
+    uint8_t hash[CT_FINGERPRINT], *blob = NULL;
     size_t len;
     carat_engine *e = s->engine;
     if (note)
         *note = NULL;
     if (s->seq.n)
-        return carat_fail(err, CARAT_EARG, CARAT_NOWHERE, "restoring into a session that holds %zu tokens", s->seq.n);
-    carat_fingerprint(e->model, e->embed_scale, hash);
+        return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "restoring into a session that holds %zu tokens", s->seq.n);
+    ct_fingerprint(e->model, e->embed_scale, hash);
     s->has_logits = s->seq.has_hidden = false;
-    carat_scheduler_visit(e->scheduler);
-    bool ok = carat_kv_restore(s->seq.kv, path, hash, &blob, &len, err);
+    ct_scheduler_visit(e->scheduler);
+    bool ok = ct_kv_restore(s->seq.kv, path, hash, &blob, &len, err);
     if (ok && !(ok = unpack_tokens(s, path, blob, len, note, note_len, err)))
-        carat_kv_rewind(s->seq.kv, 0);
-    carat_scheduler_leave(e->scheduler);
+        ct_kv_rewind(s->seq.kv, 0);
+    ct_scheduler_leave(e->scheduler);
     free(blob);
     return ok;
 }

@@ -20,15 +20,15 @@ void carat_free(void *p)
 bool carat_encode(const carat_tokenizer *t, const char *text, size_t len, unsigned flags, int32_t **ids, size_t *n,
                   carat_err *err)
 {
-    carat_ids out = { 0 };
+    ct_ids out = { 0 };
     *ids = NULL;
     *n = 0;
-    if (!carat_tok_encode(t, text, len, flags, &out, err)) {
-        carat_ids_deinit(&out);
+    if (!ct_tok_encode(t, text, len, flags, &out, err)) {
+        ct_ids_deinit(&out);
         return false;
     }
     if (!out.v && !(out.v = malloc(sizeof *out.v))) /* no tokens: still something to free */
-        return carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for the tokens");
+        return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for the tokens");
     *ids = out.v;
     *n = out.n;
     return true;
@@ -39,23 +39,23 @@ bool carat_decode(const carat_tokenizer *t, const int32_t *ids, size_t n, bool s
 {
     *text = NULL;
     *len = 0;
-    size_t n_pieces = carat_tok_facts(t)->n_pieces;
-    carat_buf out;
-    carat_buf_init(&out, MAX_TEXT);
+    size_t n_pieces = ct_tok_facts(t)->n_pieces;
+    ct_buf out;
+    ct_buf_init(&out, MAX_TEXT);
     for (size_t i = 0; i < n; i++) {
         if (ids[i] < 0 || (size_t)ids[i] >= n_pieces) {
-            carat_buf_deinit(&out);
-            return carat_fail(err, CARAT_EARG, i, "token id %d, the vocabulary has 0 to %zu", ids[i], n_pieces - 1);
+            ct_buf_deinit(&out);
+            return ct_fail(err, CARAT_EARG, i, "token id %d, the vocabulary has 0 to %zu", ids[i], n_pieces - 1);
         }
-        if (!show_control && carat_tok_is_control(t, ids[i]))
+        if (!show_control && ct_tok_is_control(t, ids[i]))
             continue;
         size_t piece_len;
-        const char *piece = carat_tok_bytes(t, ids[i], &piece_len);
-        carat_buf_add(&out, piece, piece_len);
+        const char *piece = ct_tok_bytes(t, ids[i], &piece_len);
+        ct_buf_add(&out, piece, piece_len);
     }
     *len = out.len;
-    *text = carat_buf_take(&out);
-    return *text || carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for the text of %zu tokens", n);
+    *text = ct_buf_take(&out);
+    return *text || ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for the text of %zu tokens", n);
 }
 
 static bool ends_with(const char *s, const char *end)
@@ -69,15 +69,15 @@ bool carat_tokenizer_open(const char *path, carat_tokenizer **out, carat_err *er
     *out = NULL;
     struct stat st;
     if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
-        return carat_tokenizer_from_folder(path, out, err);
+        return ct_tokenizer_from_folder(path, out, err);
     if (ends_with(path, ".json"))
-        return carat_tokenizer_from_json(path, out, err);
+        return ct_tokenizer_from_json(path, out, err);
     if (ends_with(path, ".model"))
-        return carat_tokenizer_from_model(path, out, err);
-    carat_gguf *g;
-    if (!carat_gguf_open_head(path, &g, err))
+        return ct_tokenizer_from_model(path, out, err);
+    ct_gguf *g;
+    if (!ct_gguf_open_head(path, &g, err))
         return false;
-    bool ok = carat_tokenizer_from_gguf(g, out, err);
-    carat_gguf_close(g);
+    bool ok = ct_tokenizer_from_gguf(g, out, err);
+    ct_gguf_close(g);
     return ok;
 }

@@ -22,7 +22,7 @@ static bool folder_of(const char *path, char out[4096])
     return snprintf(out, 4096, "%.*s", n, slash ? path : ".") < 4096;
 }
 
-static bool look_beside(const carat_model *m, char out[4096], carat_err *err)
+static bool look_beside(const ct_model *m, char out[4096], carat_err *err)
 {
     char folder[4096], first[256] = "";
     if (!folder_of(m->path, folder))
@@ -35,19 +35,19 @@ static bool look_beside(const carat_model *m, char out[4096], carat_err *err)
         if (!is_mmproj_name(f->d_name))
             continue;
         if (*first)
-            ok = carat_fail(err, CARAT_EARG, CARAT_NOWHERE,
-                            "%s: several vision files beside it ('%.60s', '%.60s'): say which by --mmproj", m->path,
-                            first, f->d_name);
+            ok = ct_fail(err, CARAT_EARG, CARAT_NOWHERE,
+                         "%s: several vision files beside it ('%.60s', '%.60s'): say which by --mmproj", m->path, first,
+                         f->d_name);
         else
             snprintf(first, sizeof first, "%s", f->d_name);
     }
     closedir(d);
-    if (ok && *first && !carat_source_join(folder, first, out))
+    if (ok && *first && !ct_source_join(folder, first, out))
         *out = '\0';
     return ok;
 }
 
-bool carat_vision_find(const carat_model *m, const char *mmproj, char out[4096], carat_err *err)
+bool ct_vision_find(const ct_model *m, const char *mmproj, char out[4096], carat_err *err)
 {
     *out = '\0';
     const char *known = mmproj ? mmproj : m->cfg.vision.present ? m->path : NULL;
@@ -55,7 +55,7 @@ bool carat_vision_find(const carat_model *m, const char *mmproj, char out[4096],
         return look_beside(m, out, err);
     if (snprintf(out, 4096, "%s", known) < 4096)
         return true;
-    return carat_fail(err, CARAT_EARG, CARAT_NOWHERE, "a path of %zu bytes is too long", strlen(known));
+    return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "a path of %zu bytes is too long", strlen(known));
 }
 
 /* The names of the tower's tensors in all the layouts. */
@@ -65,19 +65,19 @@ static bool is_of_tower(const char *name)
            strstr(name, "multi_modal_projector.");
 }
 
-bool carat_vision_describe(const char *path, size_t text_width, const carat_kernels *k, int n_threads, bool exact,
-                           carat_vision_facts *out, carat_buf *types, carat_err *err)
+bool ct_vision_describe(const char *path, size_t text_width, const ct_kernels *k, int n_threads, bool exact,
+                        ct_vision_facts *out, ct_buf *types, carat_err *err)
 {
-    carat_source s = { 0 };
-    size_t n[CARAT_N_TYPE] = { 0 };
-    const carat_vision_options o = { .exact = exact };
-    bool ok = carat_source_open_vision(&s, path, &out->shape, err);
+    ct_source s = { 0 };
+    size_t n[CT_N_TYPE] = { 0 };
+    const ct_vision_options o = { .exact = exact };
+    bool ok = ct_source_open_vision(&s, path, &out->shape, err);
     for (size_t i = 0; ok && i < s.tensors->n; i++)
         if (is_of_tower(s.tensors->items[i].name))
             n[s.tensors->items[i].type]++;
-    carat_source_close(&s);
-    for (uint32_t t = 0; t < CARAT_N_TYPE; t++)
+    ct_source_close(&s);
+    for (uint32_t t = 0; t < CT_N_TYPE; t++)
         if (n[t])
-            carat_buf_fmt(types, "%s%s %zu", types->len ? ", " : "", carat_type_get(t)->name, n[t]);
-    return ok && carat_vision_bytes(path, text_width, k, n_threads, &o, &out->size, err);
+            ct_buf_fmt(types, "%s%s %zu", types->len ? ", " : "", ct_type_get(t)->name, n[t]);
+    return ok && ct_vision_bytes(path, text_width, k, n_threads, &o, &out->size, err);
 }

@@ -16,7 +16,7 @@ typedef uint64_t vec __attribute__((vector_size(64)));
 
 typedef struct reading {
     const uint8_t *data;
-    uint64_t sink[CARAT_MAX_THREADS];
+    uint64_t sink[CT_MAX_THREADS];
 } reading;
 
 /* Four independent streams of sums: enough to keep the loads, not the additions, the limit. */
@@ -38,27 +38,27 @@ static int ascending(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-bool carat_read_bandwidth(int n_threads, double *bytes_per_second, carat_err *err)
+bool ct_read_bandwidth(int n_threads, double *bytes_per_second, carat_err *err)
 {
-    carat_pool *pool;
-    if (!carat_pool_open(n_threads, &pool, err))
+    ct_pool *pool;
+    if (!ct_pool_open(n_threads, &pool, err))
         return false;
-    uint8_t *data = carat_block_new(BUFFER);
+    uint8_t *data = ct_block_new(BUFFER);
     if (!data) {
-        carat_pool_close(pool);
-        return carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for a buffer of %zu bytes", BUFFER);
+        ct_pool_close(pool);
+        return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for a buffer of %zu bytes", BUFFER);
     }
     memset(data, 1, BUFFER); /* real pages, not the shared zero page */
     reading r = { .data = data };
     double rates[PASSES];
     for (int pass = 0; pass < PASSES; pass++) {
-        double start = carat_now();
-        carat_pool_run(pool, read_part, &r);
-        rates[pass] = (double)BUFFER / (carat_now() - start);
+        double start = ct_now();
+        ct_pool_run(pool, read_part, &r);
+        rates[pass] = (double)BUFFER / (ct_now() - start);
     }
     qsort(rates, PASSES, sizeof *rates, ascending);
     *bytes_per_second = rates[PASSES / 2];
-    carat_block_free(data, BUFFER);
-    carat_pool_close(pool);
+    ct_block_free(data, BUFFER);
+    ct_pool_close(pool);
     return true;
 }

@@ -1,13 +1,13 @@
 /* bandwidth.h - how fast this machine reads memory: the limit of decoding.
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#ifndef CARAT_BASE_BANDWIDTH_H
-#define CARAT_BASE_BANDWIDTH_H
+#ifndef CT_BASE_BANDWIDTH_H
+#define CT_BASE_BANDWIDTH_H
 
 #include "base/err.h"
 
-/* Bytes a second that n_threads (0: as carat_pool_open) together read from a buffer of 1 GiB, far larger than the
+/* Bytes a second that n_threads (0: as ct_pool_open) together read from a buffer of 1 GiB, far larger than the
  * caches: the median of several passes, half a second or so. Errors: CARAT_ENOMEM, CARAT_EARG. */
-bool carat_read_bandwidth(int n_threads, double *bytes_per_second, carat_err *err);
+bool ct_read_bandwidth(int n_threads, double *bytes_per_second, carat_err *err);
 
 #endif

@@ -22,13 +22,12 @@ static bool unpadded(const char *text, size_t *len, carat_err *err)
     while (pad < 2 && n > 0 && text[n - 1] == '=')
         n--, pad++;
     if (pad && *len % 4)
-        return carat_fail(err, CARAT_EFORMAT, n, "base64: %zu characters with padding, expected a multiple of four",
-                          *len);
+        return ct_fail(err, CARAT_EFORMAT, n, "base64: %zu characters with padding, expected a multiple of four", *len);
     *len = n;
     return true;
 }
 
-bool carat_base64_decode(const char *text, size_t len, void *out, size_t *n, carat_err *err)
+bool ct_base64_decode(const char *text, size_t len, void *out, size_t *n, carat_err *err)
 {
     unsigned char *to = out;
     uint32_t bits = 0;
@@ -42,17 +41,17 @@ bool carat_base64_decode(const char *text, size_t len, void *out, size_t *n, car
         standard |= c == '+' || c == '/';
         url |= c == '-' || c == '_';
         if (v < 0 || (standard && url))
-            return carat_fail(err, CARAT_EFORMAT, i, "base64: byte 0x%02x at %zu, expected a character of %s", c, i,
-                              v < 0 ? "its alphabet" : "one alphabet");
+            return ct_fail(err, CARAT_EFORMAT, i, "base64: byte 0x%02x at %zu, expected a character of %s", c, i,
+                           v < 0 ? "its alphabet" : "one alphabet");
         bits = (bits << 6 | (uint32_t)v) & 0xFFFFFF;
         if (i % 4) /* the second, third and fourth character complete a byte each; never ahead of what was read */
             to[n_out++] = (unsigned char)(bits >> (6 - 2 * (i % 4)));
     }
     if (len % 4 == 1)
-        return carat_fail(err, CARAT_EFORMAT, len, "base64: %zu characters, which is no number of bytes", len);
+        return ct_fail(err, CARAT_EFORMAT, len, "base64: %zu characters, which is no number of bytes", len);
     /* What the last character has beyond whole bytes: 4 bits after two characters, 2 after three. */
     if ((len % 4 == 2 && bits & 15) || (len % 4 == 3 && bits & 3))
-        return carat_fail(err, CARAT_EFORMAT, len - 1, "base64: the last character has bits that belong to no byte");
+        return ct_fail(err, CARAT_EFORMAT, len - 1, "base64: the last character has bits that belong to no byte");
     *n = n_out;
     return true;
 }

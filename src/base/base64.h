@@ -1,21 +1,21 @@
 /* base64.h - base64, decoded strictly (RFC 4648, sections 4 and 5).
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#ifndef CARAT_BASE_BASE64_H
-#define CARAT_BASE_BASE64_H
+#ifndef CT_BASE_BASE64_H
+#define CT_BASE_BASE64_H
 
 #include "base/err.h"
 
 /* Bytes that are enough for any text of len characters. */
-static inline size_t carat_base64_room(size_t len)
+static inline size_t ct_base64_room(size_t len)
 {
     return len / 4 * 3 + 3;
 }
 
 /* Text of either alphabet ("+/" or "-_", not both in one) to bytes; padding may be left out, but not half of it. out
- * has carat_base64_room(len) bytes or is the text itself; *n of them are set. Errors: CARAT_EFORMAT with the position:
+ * has ct_base64_room(len) bytes or is the text itself; *n of them are set. Errors: CARAT_EFORMAT with the position:
  * another character (white space too), padding that is not the end, a length that no bytes have, bits that belong to no
  * byte and are not zero. out is then garbage. */
-bool carat_base64_decode(const char *text, size_t len, void *out, size_t *n, carat_err *err);
+bool ct_base64_decode(const char *text, size_t len, void *out, size_t *n, carat_err *err);
 
 #endif

@@ -5,18 +5,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-void carat_buf_init(carat_buf *b, size_t max)
+void ct_buf_init(ct_buf *b, size_t max)
 {
-    *b = (carat_buf){ .max = max };
+    *b = (ct_buf){ .max = max };
 }
 
-void carat_buf_deinit(carat_buf *b)
+void ct_buf_deinit(ct_buf *b)
 {
     free(b->data);
-    *b = (carat_buf){ .max = b->max };
+    *b = (ct_buf){ .max = b->max };
 }
 
-void carat_buf_clear(carat_buf *b)
+void ct_buf_clear(ct_buf *b)
 {
     b->len = 0;
     if (b->data)
@@ -24,7 +24,7 @@ void carat_buf_clear(carat_buf *b)
 }
 
 /* Room for `more` bytes and a NUL. */
-static bool grow(carat_buf *b, size_t more)
+static bool grow(ct_buf *b, size_t more)
 {
     if (b->failed || more > b->max || b->len > b->max - more) {
         b->failed = true;
@@ -46,7 +46,7 @@ static bool grow(carat_buf *b, size_t more)
     return true;
 }
 
-bool carat_buf_add(carat_buf *b, const void *data, size_t len)
+bool ct_buf_add(ct_buf *b, const void *data, size_t len)
 {
     if (!grow(b, len))
         return false;
@@ -57,17 +57,17 @@ bool carat_buf_add(carat_buf *b, const void *data, size_t len)
     return true;
 }
 
-bool carat_buf_str(carat_buf *b, const char *s)
+bool ct_buf_str(ct_buf *b, const char *s)
 {
-    return carat_buf_add(b, s, strlen(s));
+    return ct_buf_add(b, s, strlen(s));
 }
 
-bool carat_buf_char(carat_buf *b, char c)
+bool ct_buf_char(ct_buf *b, char c)
 {
-    return carat_buf_add(b, &c, 1);
+    return ct_buf_add(b, &c, 1);
 }
 
-bool carat_buf_fmt(carat_buf *b, const char *fmt, ...)
+bool ct_buf_fmt(ct_buf *b, const char *fmt, ...)
 {
     va_list ap;
     va_start(ap, fmt);
@@ -84,15 +84,15 @@ bool carat_buf_fmt(carat_buf *b, const char *fmt, ...)
     return true;
 }
 
-char *carat_buf_take(carat_buf *b)
+char *ct_buf_take(ct_buf *b)
 {
     char *data = NULL;
     if (!b->failed && (b->data || grow(b, 0))) {
         data = b->data;
         data[b->len] = '\0';
-        *b = (carat_buf){ .max = b->max };
+        *b = (ct_buf){ .max = b->max };
         return data;
     }
-    carat_buf_deinit(b);
+    ct_buf_deinit(b);
     return NULL;
 }

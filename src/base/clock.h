@@ -1,13 +1,13 @@
 /* clock.h - time that passes.
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#ifndef CARAT_BASE_CLOCK_H
-#define CARAT_BASE_CLOCK_H
+#ifndef CT_BASE_CLOCK_H
+#define CT_BASE_CLOCK_H
 
 #include <time.h>
 
 /* Seconds of a clock that never goes back. */
-static inline double carat_now(void)
+static inline double ct_now(void)
 {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);

@@ -55,19 +55,19 @@ static int quota_in(const char *dir)
     snprintf(path, sizeof path, "%s/cpu.max", dir); /* version 2: "200000 100000" or "max 100000" */
     if (read_line(path, line, sizeof line)) {
         if (sscanf(line, "%lf %lf", &quota, &period) != 2)
-            return CARAT_MAX_THREADS;
+            return CT_MAX_THREADS;
     } else {
         snprintf(path, sizeof path, "%s/cpu.cfs_quota_us", dir);
         if (!read_line(path, line, sizeof line))
-            return CARAT_MAX_THREADS;
+            return CT_MAX_THREADS;
         quota = strtod(line, NULL);
         snprintf(path, sizeof path, "%s/cpu.cfs_period_us", dir);
         if (!read_line(path, line, sizeof line))
-            return CARAT_MAX_THREADS;
+            return CT_MAX_THREADS;
         period = strtod(line, NULL);
     }
-    if (quota <= 0 || period <= 0 || quota / period >= CARAT_MAX_THREADS)
-        return CARAT_MAX_THREADS;
+    if (quota <= 0 || period <= 0 || quota / period >= CT_MAX_THREADS)
+        return CT_MAX_THREADS;
     int n = (int)(quota / period);
     return n < quota / period ? n + 1 : n;
 }
@@ -95,7 +95,7 @@ static int quota(void)
     return best;
 }
 
-int carat_cpu_default(void)
+int ct_cpu_default(void)
 {
     cpu_set_t allowed;
     int n;
@@ -103,12 +103,12 @@ int carat_cpu_default(void)
         n = cores_in(&allowed);
     } else { /* more than CPU_SETSIZE processors */
         long online = sysconf(_SC_NPROCESSORS_ONLN);
-        n = online > 0 && online < CARAT_MAX_THREADS ? (int)online : 1;
+        n = online > 0 && online < CT_MAX_THREADS ? (int)online : 1;
     }
     int q = quota();
     if (n > q)
         n = q;
-    if (n > CARAT_MAX_THREADS)
-        n = CARAT_MAX_THREADS;
+    if (n > CT_MAX_THREADS)
+        n = CT_MAX_THREADS;
     return n < 1 ? 1 : n;
 }

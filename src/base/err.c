@@ -11,14 +11,14 @@
 static void tidy(char *msg, size_t size)
 {
     size_t len = strnlen(msg, size - 1);
-    len -= carat_utf8_incomplete(msg, len);
+    len -= ct_utf8_incomplete(msg, len);
     msg[len] = '\0';
     for (size_t i = 0; i < len; i++)
         if ((unsigned char)msg[i] < 0x20 || msg[i] == 0x7f)
             msg[i] = '?';
 }
 
-bool carat_fail(carat_err *err, carat_code code, uint64_t at, const char *fmt, ...)
+bool ct_fail(carat_err *err, carat_code code, uint64_t at, const char *fmt, ...)
 {
     if (!err)
         return false;
@@ -34,7 +34,7 @@ bool carat_fail(carat_err *err, carat_code code, uint64_t at, const char *fmt, .
     return false;
 }
 
-bool carat_fail_in(carat_err *err, const char *fmt, ...)
+bool ct_fail_in(carat_err *err, const char *fmt, ...)
 {
     if (!err)
         return false;

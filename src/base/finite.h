@@ -1,8 +1,8 @@
 /* finite.h - is every number of a row a number?
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#ifndef CARAT_BASE_FINITE_H
-#define CARAT_BASE_FINITE_H
+#ifndef CT_BASE_FINITE_H
+#define CT_BASE_FINITE_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -10,7 +10,7 @@
 #include <string.h>
 
 /* False if any of x[n] is NaN or infinite. Looks at the bits, without a branch in the loop. */
-static inline bool carat_all_finite(const float *x, size_t n)
+static inline bool ct_all_finite(const float *x, size_t n)
 {
     uint32_t bad = 0;
     for (size_t i = 0; i < n; i++) {

@@ -6,31 +6,31 @@
 
 #include "base/map.h"
 
-bool carat_json_parse(const char *what, const char *text, size_t len, json_t **out, carat_err *err)
+bool ct_json_parse(const char *what, const char *text, size_t len, json_t **out, carat_err *err)
 {
     json_error_t je;
     *out = json_loadb(text, len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL, &je);
     if (*out)
         return true;
     if (json_error_code(&je) == json_error_out_of_memory)
-        return carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "%s: no memory for its JSON", what);
-    return carat_fail(err, CARAT_EFORMAT, je.position < 0 ? CARAT_NOWHERE : (uint64_t)je.position,
-                      "%s: not valid JSON at line %d, byte %d: %s", what, je.line, je.position, je.text);
+        return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "%s: no memory for its JSON", what);
+    return ct_fail(err, CARAT_EFORMAT, je.position < 0 ? CARAT_NOWHERE : (uint64_t)je.position,
+                   "%s: not valid JSON at line %d, byte %d: %s", what, je.line, je.position, je.text);
 }
 
-bool carat_json_load(const char *path, size_t max, json_t **out, carat_err *err)
+bool ct_json_load(const char *path, size_t max, json_t **out, carat_err *err)
 {
     *out = NULL;
     char *text;
     size_t len;
-    if (!carat_read_file(path, max, &text, &len, err))
+    if (!ct_read_file(path, max, &text, &len, err))
         return false;
-    bool ok = carat_json_parse(path, text, len, out, err);
+    bool ok = ct_json_parse(path, text, len, out, err);
     free(text);
     return ok;
 }
 
-const char *carat_json_kind(const json_t *v)
+const char *ct_json_kind(const json_t *v)
 {
     switch (json_typeof(v)) {
     case JSON_OBJECT:
@@ -60,12 +60,12 @@ static const json_t *field(const json_t *obj, const char *key)
 
 static bool wrong(const json_t *v, const char *what, const char *key, const char *expected, carat_err *err)
 {
-    return carat_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: '%s' is %s, expected %s", what, key, carat_json_kind(v),
-                      expected);
+    return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: '%s' is %s, expected %s", what, key, ct_json_kind(v),
+                   expected);
 }
 
-bool carat_json_int(const json_t *obj, const char *what, const char *key, int64_t min, int64_t max, int64_t *out,
-                    carat_err *err)
+bool ct_json_int(const json_t *obj, const char *what, const char *key, int64_t min, int64_t max, int64_t *out,
+                 carat_err *err)
 {
     const json_t *v = field(obj, key);
     if (!v)
@@ -78,13 +78,13 @@ bool carat_json_int(const json_t *obj, const char *what, const char *key, int64_
     else
         return wrong(v, what, key, "an integer", err);
     if (n < min || n > max)
-        return carat_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: '%s' is %lld, expected %lld to %lld", what, key,
-                          (long long)n, (long long)min, (long long)max);
+        return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: '%s' is %lld, expected %lld to %lld", what, key,
+                       (long long)n, (long long)min, (long long)max);
     *out = n;
     return true;
 }
 
-bool carat_json_num(const json_t *obj, const char *what, const char *key, double *out, carat_err *err)
+bool ct_json_num(const json_t *obj, const char *what, const char *key, double *out, carat_err *err)
 {
     const json_t *v = field(obj, key);
     if (!v)
@@ -95,7 +95,7 @@ bool carat_json_num(const json_t *obj, const char *what, const char *key, double
     return true;
 }
 
-bool carat_json_bool(const json_t *obj, const char *what, const char *key, bool *out, carat_err *err)
+bool ct_json_bool(const json_t *obj, const char *what, const char *key, bool *out, carat_err *err)
 {
     const json_t *v = field(obj, key);
     if (!v)
@@ -106,7 +106,7 @@ bool carat_json_bool(const json_t *obj, const char *what, const char *key, bool 
     return true;
 }
 
-bool carat_json_text(const json_t *obj, const char *what, const char *key, const char **out, carat_err *err)
+bool ct_json_text(const json_t *obj, const char *what, const char *key, const char **out, carat_err *err)
 {
     const json_t *v = field(obj, key);
     if (!v)

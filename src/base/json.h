@@ -1,8 +1,8 @@
 /* json.h - JSON through jansson, with our errors and limits.
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#ifndef CARAT_BASE_JSON_H
-#define CARAT_BASE_JSON_H
+#ifndef CT_BASE_JSON_H
+#define CT_BASE_JSON_H
 
 #include <jansson.h>
 
@@ -10,21 +10,21 @@
 
 /* Parses text (need not be NUL-terminated); the caller decrefs *out. `what` names the source in messages.
  * Errors: CARAT_EFORMAT with the byte position. Duplicate keys are refused; nesting is limited by jansson (2048). */
-bool carat_json_parse(const char *what, const char *text, size_t len, json_t **out, carat_err *err);
+bool ct_json_parse(const char *what, const char *text, size_t len, json_t **out, carat_err *err);
 
 /* Reads and parses a file of at most max bytes. */
-bool carat_json_load(const char *path, size_t max, json_t **out, carat_err *err);
+bool ct_json_load(const char *path, size_t max, json_t **out, carat_err *err);
 
 /* Field readers: true with *out set (or left as it was when the key is absent or null); false with CARAT_EFORMAT
  * "<what>: '<key>' is a string, expected an integer" when the type is wrong or the number is out of [min, max]. */
-bool carat_json_int(const json_t *obj, const char *what, const char *key, int64_t min, int64_t max, int64_t *out,
-                    carat_err *err);
-bool carat_json_num(const json_t *obj, const char *what, const char *key, double *out, carat_err *err);
-bool carat_json_bool(const json_t *obj, const char *what, const char *key, bool *out, carat_err *err);
+bool ct_json_int(const json_t *obj, const char *what, const char *key, int64_t min, int64_t max, int64_t *out,
+                 carat_err *err);
+bool ct_json_num(const json_t *obj, const char *what, const char *key, double *out, carat_err *err);
+bool ct_json_bool(const json_t *obj, const char *what, const char *key, bool *out, carat_err *err);
 /* Borrowed from obj. */
-bool carat_json_text(const json_t *obj, const char *what, const char *key, const char **out, carat_err *err);
+bool ct_json_text(const json_t *obj, const char *what, const char *key, const char **out, carat_err *err);
 
 /* The name of a JSON type, with its article: "a string", "an object". */
-const char *carat_json_kind(const json_t *v);
+const char *ct_json_kind(const json_t *v);
 
 #endif

@@ -17,7 +17,7 @@ void carat_log_to(void (*sink)(void *arg, carat_log_level level, const char *lin
     pthread_mutex_unlock(&lock);
 }
 
-void carat_logf(carat_log_level level, const char *fmt, ...)
+void ct_logf(carat_log_level level, const char *fmt, ...)
 {
     char line[512];
     va_list ap;

@@ -4,11 +4,11 @@
  * installed through carat_log_to (include/carat.h); without one it is dropped. Thread-safe.
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#ifndef CARAT_BASE_LOG_H
-#define CARAT_BASE_LOG_H
+#ifndef CT_BASE_LOG_H
+#define CT_BASE_LOG_H
 
 #include "carat.h"
 
-void carat_logf(carat_log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void ct_logf(carat_log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 #endif

@@ -32,44 +32,44 @@ static int open_plain(const char *path)
 
 static bool no_map(size_t bytes, carat_err *err)
 {
-    return carat_fail(err, errno == ENOMEM ? CARAT_ENOMEM : CARAT_EIO, CARAT_NOWHERE, "cannot map %zu bytes: %s", bytes,
-                      strerror(errno));
+    return ct_fail(err, errno == ENOMEM ? CARAT_ENOMEM : CARAT_EIO, CARAT_NOWHERE, "cannot map %zu bytes: %s", bytes,
+                   strerror(errno));
 }
 
-static bool map_head(carat_map *m, const char *path, size_t bytes, carat_err *err)
+static bool map_head(ct_map *m, const char *path, size_t bytes, carat_err *err)
 {
     bytes = bytes < m->size ? bytes : m->size;
     void *p = mmap(NULL, bytes, PROT_READ, MAP_PRIVATE, m->fd, 0);
     if (p == MAP_FAILED)
-        return no_map(bytes, err) || carat_fail_in(err, "%s", path);
+        return no_map(bytes, err) || ct_fail_in(err, "%s", path);
     m->data = p;
     m->mapped = bytes;
     return true;
 }
 
-bool carat_map_open_head(carat_map *m, const char *path, size_t bytes, carat_err *err)
+bool ct_map_open_head(ct_map *m, const char *path, size_t bytes, carat_err *err)
 {
-    *m = (carat_map){ .fd = -1 };
+    *m = (ct_map){ .fd = -1 };
     int fd = open_plain(path);
     if (fd < 0)
-        return carat_fail(err, CARAT_EIO, CARAT_NOWHERE, "%s: %s", path, strerror(errno));
+        return ct_fail(err, CARAT_EIO, CARAT_NOWHERE, "%s: %s", path, strerror(errno));
     m->fd = fd;
     struct stat st;
     if (fstat(fd, &st) != 0) {
-        carat_fail(err, CARAT_EIO, CARAT_NOWHERE, "%s: %s", path, strerror(errno));
+        ct_fail(err, CARAT_EIO, CARAT_NOWHERE, "%s: %s", path, strerror(errno));
         goto fail;
     }
     if (!S_ISREG(st.st_mode)) {
-        carat_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: is %s, expected a file", path, kind_of(st.st_mode));
+        ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: is %s, expected a file", path, kind_of(st.st_mode));
         goto fail;
     }
     if (st.st_size == 0) {
-        carat_fail(err, CARAT_EFORMAT, 0, "%s: the file is empty", path);
+        ct_fail(err, CARAT_EFORMAT, 0, "%s: the file is empty", path);
         goto fail;
     }
     if ((uintmax_t)st.st_size > SIZE_MAX) {
-        carat_fail(err, CARAT_ELIMIT, CARAT_NOWHERE, "%s: %jd bytes do not fit the address space", path,
-                   (intmax_t)st.st_size);
+        ct_fail(err, CARAT_ELIMIT, CARAT_NOWHERE, "%s: %jd bytes do not fit the address space", path,
+                (intmax_t)st.st_size);
         goto fail;
     }
     m->size = (size_t)st.st_size;
@@ -77,22 +77,22 @@ bool carat_map_open_head(carat_map *m, const char *path, size_t bytes, carat_err
         goto fail;
     m->path = strdup(path);
     if (!m->path) {
-        carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "%s: no memory", path);
+        ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "%s: no memory", path);
         goto fail;
     }
     return true;
 fail:
-    carat_map_close(m);
+    ct_map_close(m);
     return false;
 }
 
-bool carat_map_open(carat_map *m, const char *path, carat_err *err)
+bool ct_map_open(ct_map *m, const char *path, carat_err *err)
 {
-    return carat_map_open_head(m, path, SIZE_MAX, err);
+    return ct_map_open_head(m, path, SIZE_MAX, err);
 }
 
 /* Twice as much each time, so that a long head moves rarely. */
-bool carat_map_grow(carat_map *m, size_t bytes, carat_err *err)
+bool ct_map_grow(ct_map *m, size_t bytes, carat_err *err)
 {
     if (!m->data || bytes <= m->mapped)
         return true;
@@ -107,20 +107,20 @@ bool carat_map_grow(carat_map *m, size_t bytes, carat_err *err)
     return true;
 }
 
-void carat_map_expect(const carat_map *m, size_t off, size_t len)
+void ct_map_expect(const ct_map *m, size_t off, size_t len)
 {
     if (m->data && off <= m->size && len <= m->size - off)
         posix_fadvise(m->fd, (off_t)off, (off_t)len, POSIX_FADV_WILLNEED);
 }
 
-void carat_map_close(carat_map *m)
+void ct_map_close(ct_map *m)
 {
     if (m->data)
         munmap((void *)(uintptr_t)m->data, m->mapped);
     if (m->fd > 0 || (m->fd == 0 && m->path))
         close(m->fd);
     free(m->path);
-    *m = (carat_map){ .fd = -1 };
+    *m = (ct_map){ .fd = -1 };
 }
 
 /* ---- windows ---- */
@@ -130,25 +130,25 @@ static size_t page_bytes(void)
     return (size_t)sysconf(_SC_PAGESIZE);
 }
 
-bool carat_window_open(carat_window *w, const carat_map *m, size_t off, size_t len, carat_err *err)
+bool ct_window_open(ct_window *w, const ct_map *m, size_t off, size_t len, carat_err *err)
 {
     size_t before = off % page_bytes();
     void *p = mmap(NULL, before + len, PROT_READ, MAP_PRIVATE, m->fd, (off_t)(off - before));
-    *w = (carat_window){ 0 };
+    *w = (ct_window){ 0 };
     if (p == MAP_FAILED)
-        return no_map(before + len, err) || carat_fail_in(err, "%s", m->path);
-    *w = (carat_window){ .data = (const uint8_t *)p + before, .base = p, .bytes = before + len };
+        return no_map(before + len, err) || ct_fail_in(err, "%s", m->path);
+    *w = (ct_window){ .data = (const uint8_t *)p + before, .base = p, .bytes = before + len };
     return true;
 }
 
-void carat_window_close(carat_window *w)
+void ct_window_close(ct_window *w)
 {
     if (w->base)
         munmap(w->base, w->bytes);
-    *w = (carat_window){ 0 };
+    *w = (ct_window){ 0 };
 }
 
-void carat_window_release(const carat_window *w, size_t off, size_t len)
+void ct_window_release(const ct_window *w, size_t off, size_t len)
 {
     if (!w->base)
         return;
@@ -161,86 +161,86 @@ void carat_window_release(const carat_window *w, size_t off, size_t len)
         madvise((uint8_t *)w->base + begin, end - begin, MADV_DONTNEED);
 }
 
-bool carat_read_fd(int fd, const char *name, size_t max, char **out, size_t *len, carat_err *err)
+bool ct_read_fd(int fd, const char *name, size_t max, char **out, size_t *len, carat_err *err)
 {
     *out = NULL;
     *len = 0;
     bool ok = false;
-    carat_buf b;
-    carat_buf_init(&b, max);
+    ct_buf b;
+    ct_buf_init(&b, max);
     for (;;) {
         char chunk[65536];
         ssize_t n = read(fd, chunk, sizeof chunk);
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0) {
-            carat_fail(err, CARAT_EIO, b.len, "%s: %s", name, strerror(errno));
+            ct_fail(err, CARAT_EIO, b.len, "%s: %s", name, strerror(errno));
             goto done;
         }
         if (n == 0)
             break;
-        if (!carat_buf_add(&b, chunk, (size_t)n)) {
+        if (!ct_buf_add(&b, chunk, (size_t)n)) {
             if (b.len + (size_t)n > max)
-                carat_fail(err, CARAT_ELIMIT, b.len, "%s: larger than %zu bytes, the limit here", name, max);
+                ct_fail(err, CARAT_ELIMIT, b.len, "%s: larger than %zu bytes, the limit here", name, max);
             else
-                carat_fail(err, CARAT_ENOMEM, b.len, "%s: no memory for its text", name);
+                ct_fail(err, CARAT_ENOMEM, b.len, "%s: no memory for its text", name);
             goto done;
         }
     }
     *len = b.len;
-    *out = carat_buf_take(&b);
+    *out = ct_buf_take(&b);
     ok = *out != NULL;
     if (!ok)
-        carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "%s: no memory for its text", name);
+        ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "%s: no memory for its text", name);
 done:
-    carat_buf_deinit(&b);
+    ct_buf_deinit(&b);
     return ok;
 }
 
-bool carat_read_file(const char *path, size_t max, char **out, size_t *len, carat_err *err)
+bool ct_read_file(const char *path, size_t max, char **out, size_t *len, carat_err *err)
 {
     *out = NULL;
     *len = 0;
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
     if (fd < 0)
-        return carat_fail(err, CARAT_EIO, CARAT_NOWHERE, "%s: %s", path, strerror(errno));
-    bool ok = carat_read_fd(fd, path, max, out, len, err);
+        return ct_fail(err, CARAT_EIO, CARAT_NOWHERE, "%s: %s", path, strerror(errno));
+    bool ok = ct_read_fd(fd, path, max, out, len, err);
     close(fd);
     return ok;
 }
 
-bool carat_write_target(const char *path, char **out, carat_err *err)
+bool ct_write_target(const char *path, char **out, carat_err *err)
 {
     struct stat st;
     *out = NULL;
     if (stat(path, &st) == 0 && !S_ISREG(st.st_mode))
-        return carat_fail(err, CARAT_EIO, CARAT_NOWHERE, "%s: is %s, expected a file or a new name", path,
-                          kind_of(st.st_mode));
+        return ct_fail(err, CARAT_EIO, CARAT_NOWHERE, "%s: is %s, expected a file or a new name", path,
+                       kind_of(st.st_mode));
     *out = realpath(path, NULL);
     if (!*out) /* a new name, or what the writer will complain of */
         *out = strdup(path);
-    return *out || carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "%s: no memory", path);
+    return *out || ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "%s: no memory", path);
 }
 
 /* Another name for each: two may be writing to one path. */
-static void name_beside(carat_buf *out, const char *path)
+static void name_beside(ct_buf *out, const char *path)
 {
     static atomic_uint n_written;
-    carat_buf_init(out, 1 << 16);
-    carat_buf_fmt(out, "%s.tmp-%ld-%u", path, (long)getpid(), atomic_fetch_add(&n_written, 1));
+    ct_buf_init(out, 1 << 16);
+    ct_buf_fmt(out, "%s.tmp-%ld-%u", path, (long)getpid(), atomic_fetch_add(&n_written, 1));
 }
 
-bool carat_write_beside(const char *path, carat_file_writer *write, void *arg, carat_err *err)
+bool ct_write_beside(const char *path, ct_file_writer *write, void *arg, carat_err *err)
 {
-    carat_buf tmp;
+    ct_buf tmp;
     char *target;
-    if (!carat_write_target(path, &target, err))
+    if (!ct_write_target(path, &target, err))
         return false;
     name_beside(&tmp, target);
     if (tmp.failed) {
-        carat_buf_deinit(&tmp);
+        ct_buf_deinit(&tmp);
         free(target);
-        return carat_fail(err, CARAT_EARG, CARAT_NOWHERE, "the path is too long");
+        return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "the path is too long");
     }
     FILE *f = fopen(tmp.data, "wbe");
     bool ok = f && write(arg, f, err);
@@ -253,8 +253,8 @@ bool carat_write_beside(const char *path, carat_file_writer *write, void *arg, c
     if (!ok && f)
         unlink(tmp.data);
     if (!ok && is_io)
-        carat_fail(err, CARAT_EIO, CARAT_NOWHERE, "%s: %s", path, strerror(why));
-    carat_buf_deinit(&tmp);
+        ct_fail(err, CARAT_EIO, CARAT_NOWHERE, "%s: %s", path, strerror(why));
+    ct_buf_deinit(&tmp);
     free(target);
     return ok;
 }
@@ -271,7 +271,7 @@ static bool write_span(void *arg, FILE *f, carat_err *err)
     return fwrite(s->data, 1, s->len, f) == s->len;
 }
 
-bool carat_write_file(const char *path, const void *data, size_t len, carat_err *err)
+bool ct_write_file(const char *path, const void *data, size_t len, carat_err *err)
 {
-    return carat_write_beside(path, write_span, &(span){ data, len }, err);
+    return ct_write_beside(path, write_span, &(span){ data, len }, err);
 }

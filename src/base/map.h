@@ -4,66 +4,66 @@
  * room for the file beside what it makes of it.
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#ifndef CARAT_BASE_MAP_H
-#define CARAT_BASE_MAP_H
+#ifndef CT_BASE_MAP_H
+#define CT_BASE_MAP_H
 
 #include <stdio.h>
 
 #include "base/err.h"
 
-typedef struct carat_map {
+typedef struct ct_map {
     const uint8_t *data;
     size_t size;   /* of the file */
-    size_t mapped; /* of them at data: all, but after carat_map_open_head */
+    size_t mapped; /* of them at data: all, but after ct_map_open_head */
     char *path;    /* owned copy, for messages */
     int fd;        /* -1 when closed */
-} carat_map;
+} ct_map;
 
 /* Maps a whole regular file. Errors: CARAT_EIO (cannot open or read; the system's reason is in the message),
  * CARAT_EFORMAT (a directory, FIFO, socket or device; an empty file), CARAT_ENOMEM (no address space). On failure *m is
  * closed and safe to close again. */
-bool carat_map_open(carat_map *m, const char *path, carat_err *err);
+bool ct_map_open(ct_map *m, const char *path, carat_err *err);
 
-/* The same, but maps only the first bytes, about `bytes` of them. carat_map_grow makes them at least `bytes` (at most
- * the file's) and may move m->data. Errors: those of carat_map_open; the second's message does not name the file. */
-bool carat_map_open_head(carat_map *m, const char *path, size_t bytes, carat_err *err);
-bool carat_map_grow(carat_map *m, size_t bytes, carat_err *err);
+/* The same, but maps only the first bytes, about `bytes` of them. ct_map_grow makes them at least `bytes` (at most
+ * the file's) and may move m->data. Errors: those of ct_map_open; the second's message does not name the file. */
+bool ct_map_open_head(ct_map *m, const char *path, size_t bytes, carat_err *err);
+bool ct_map_grow(ct_map *m, size_t bytes, carat_err *err);
 
 /* A piece of a file that is mapped for a while. */
-typedef struct carat_window {
+typedef struct ct_window {
     const uint8_t *data;
     void *base; /* NULL: nothing to unmap */
     size_t bytes;
-} carat_window;
+} ct_window;
 
 /* The bytes [off, off + len), which must lie inside the file. Errors: CARAT_ENOMEM, CARAT_EIO. */
-bool carat_window_open(carat_window *w, const carat_map *m, size_t off, size_t len, carat_err *err);
-void carat_window_close(carat_window *w); /* accepts a zeroed one */
+bool ct_window_open(ct_window *w, const ct_map *m, size_t off, size_t len, carat_err *err);
+void ct_window_close(ct_window *w); /* accepts a zeroed one */
 
 /* The window's bytes [off, off + len) will not be read again: their pages may go. Advisory. */
-void carat_window_release(const carat_window *w, size_t off, size_t len);
+void ct_window_release(const ct_window *w, size_t off, size_t len);
 
 /* The bytes will be read soon, in order. Advisory. */
-void carat_map_expect(const carat_map *m, size_t off, size_t len);
+void ct_map_expect(const ct_map *m, size_t off, size_t len);
 
-void carat_map_close(carat_map *m); /* accepts a zeroed or half-open map */
+void ct_map_close(ct_map *m); /* accepts a zeroed or half-open map */
 
 /* Reads a whole small file (a JSON, a prompt) of at most max bytes into a malloc'd NUL-terminated buffer the caller
  * frees. Works on pipes too. Errors: CARAT_EIO, CARAT_ELIMIT (larger than max), CARAT_ENOMEM. */
-bool carat_read_file(const char *path, size_t max, char **out, size_t *len, carat_err *err);
+bool ct_read_file(const char *path, size_t max, char **out, size_t *len, carat_err *err);
 /* The same from an open file of any kind, from where it stands; name is for messages. */
-bool carat_read_fd(int fd, const char *name, size_t max, char **out, size_t *len, carat_err *err);
+bool ct_read_fd(int fd, const char *name, size_t max, char **out, size_t *len, carat_err *err);
 
 /* The file that a new one under this name will replace: links are followed, so that they stay links. *out is malloc'd.
  * Errors: CARAT_EIO (a folder, a device or a pipe: taking its place would be the end of /dev/null), CARAT_ENOMEM. */
-bool carat_write_target(const char *path, char **out, carat_err *err);
+bool ct_write_target(const char *path, char **out, carat_err *err);
 
 /* A file that is whole or untouched: `write` fills a temporary one beside path, which is then renamed. False from it is
  * an error of its own, in *err, or that of the stream, which needs no words. Errors also: CARAT_EIO, CARAT_EARG (a path
- * too long), those of carat_write_target. */
-typedef bool carat_file_writer(void *arg, FILE *f, carat_err *err);
-bool carat_write_beside(const char *path, carat_file_writer *write, void *arg, carat_err *err);
+ * too long), those of ct_write_target. */
+typedef bool ct_file_writer(void *arg, FILE *f, carat_err *err);
+bool ct_write_beside(const char *path, ct_file_writer *write, void *arg, carat_err *err);
 /* The same for bytes that are there. */
-bool carat_write_file(const char *path, const void *data, size_t len, carat_err *err);
+bool ct_write_file(const char *path, const void *data, size_t len, carat_err *err);
 
 #endif

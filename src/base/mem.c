@@ -9,10 +9,10 @@
 
 #define HUGE_BLOCK ((size_t)2 << 20)
 
-size_t carat_block_bytes(size_t bytes)
+size_t ct_block_bytes(size_t bytes)
 {
     size_t len;
-    return carat_align_size(bytes, bytes >= HUGE_BLOCK ? HUGE_BLOCK : 64, &len) ? len : SIZE_MAX;
+    return ct_align_size(bytes, bytes >= HUGE_BLOCK ? HUGE_BLOCK : 64, &len) ? len : SIZE_MAX;
 }
 
 static void *map(size_t len)
@@ -28,12 +28,12 @@ static bool is_aligned(const void *p)
 
 /* Aligned to 2 MiB, so that huge pages can back it: a decode step walks gigabytes and would otherwise spend its time in
  * page-table walks. Newer kernels align by themselves, else it is cut from a larger mapping. Where address space is too
- * short for that, it does without: carat_block_bytes is all that is ever needed. */
+ * short for that, it does without: ct_block_bytes is all that is ever needed. */
 static void *map_huge(size_t len)
 {
     size_t want;
     uint8_t *p = map(len);
-    if (!p || is_aligned(p) || !carat_add_size(len, HUGE_BLOCK, &want))
+    if (!p || is_aligned(p) || !ct_add_size(len, HUGE_BLOCK, &want))
         return p;
     munmap(p, len);
     p = map(want);
@@ -47,13 +47,13 @@ static void *map_huge(size_t len)
     return p + head;
 }
 
-void *carat_block_new(size_t bytes)
+void *ct_block_new(size_t bytes)
 {
     if (bytes == 0)
         bytes = 1;
     if (bytes >= HUGE_BLOCK) {
         size_t len;
-        if (!carat_align_size(bytes, HUGE_BLOCK, &len))
+        if (!ct_align_size(bytes, HUGE_BLOCK, &len))
             return NULL;
         void *p = map_huge(len);
         if (p)
@@ -61,7 +61,7 @@ void *carat_block_new(size_t bytes)
         return p;
     }
     size_t len;
-    if (!carat_align_size(bytes, 64, &len))
+    if (!ct_align_size(bytes, 64, &len))
         return NULL;
     void *p = aligned_alloc(64, len);
     if (p)
@@ -69,39 +69,39 @@ void *carat_block_new(size_t bytes)
     return p;
 }
 
-void carat_block_free(void *p, size_t bytes)
+void ct_block_free(void *p, size_t bytes)
 {
     if (!p)
         return;
     size_t len;
-    if (bytes >= HUGE_BLOCK && carat_align_size(bytes, HUGE_BLOCK, &len))
+    if (bytes >= HUGE_BLOCK && ct_align_size(bytes, HUGE_BLOCK, &len))
         munmap(p, len);
     else
         free(p);
 }
 
-void carat_arena_count(carat_arena *a)
+void ct_arena_count(ct_arena *a)
 {
-    *a = (carat_arena){ .size = SIZE_MAX };
+    *a = (ct_arena){ .size = SIZE_MAX };
 }
 
-bool carat_arena_init(carat_arena *a, size_t bytes)
+bool ct_arena_init(ct_arena *a, size_t bytes)
 {
-    *a = (carat_arena){ .base = carat_block_new(bytes), .size = bytes };
+    *a = (ct_arena){ .base = ct_block_new(bytes), .size = bytes };
     return a->base != NULL;
 }
 
-void carat_arena_deinit(carat_arena *a)
+void ct_arena_deinit(ct_arena *a)
 {
-    carat_block_free(a->base, a->size);
-    *a = (carat_arena){ 0 };
+    ct_block_free(a->base, a->size);
+    *a = (ct_arena){ 0 };
 }
 
-void *carat_arena_take(carat_arena *a, size_t n, size_t size)
+void *ct_arena_take(ct_arena *a, size_t n, size_t size)
 {
     size_t bytes, end;
-    if (a->overflow || !carat_mul_size(n, size, &bytes) || !carat_align_size(bytes, 64, &bytes) ||
-        !carat_add_size(a->used, bytes, &end) || end > a->size) {
+    if (a->overflow || !ct_mul_size(n, size, &bytes) || !ct_align_size(bytes, 64, &bytes) ||
+        !ct_add_size(a->used, bytes, &end) || end > a->size) {
         a->overflow = true;
         return NULL;
     }

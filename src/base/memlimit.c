@@ -11,7 +11,7 @@
 
 #define MAX_PATH 1024
 
-static void lower(carat_memlimit *m, uint64_t limit, uint64_t used, const char *who)
+static void lower(ct_memlimit *m, uint64_t limit, uint64_t used, const char *who)
 {
     uint64_t left = used < limit ? limit - used : 0;
     if (left < m->memory) {
@@ -68,7 +68,7 @@ static const group_names v1 = { "memory.limit_in_bytes",
                                 "memory.usage_in_bytes",
                                 { "total_active_file", "total_inactive_file", NULL } };
 
-static void look_at_group(carat_memlimit *m, const char *dir, const group_names *names)
+static void look_at_group(ct_memlimit *m, const char *dir, const group_names *names)
 {
     uint64_t limit, used, bytes;
     if (!read_number(dir, names->limit, &limit) || !read_number(dir, names->usage, &used))
@@ -82,7 +82,7 @@ static void look_at_group(carat_memlimit *m, const char *dir, const group_names 
 }
 
 /* From a group's folder up to the root: every one above limits those below. */
-static void look_at_groups(carat_memlimit *m, const char *mount, const char *group, const group_names *names)
+static void look_at_groups(ct_memlimit *m, const char *mount, const char *group, const group_names *names)
 {
     char dir[MAX_PATH];
     if (snprintf(dir, sizeof dir, "%s%s", mount, group) >= (int)sizeof dir)
@@ -106,7 +106,7 @@ static bool has_memory(const char *controllers, size_t len)
     return false;
 }
 
-static void all_groups(carat_memlimit *m, const char *root)
+static void all_groups(ct_memlimit *m, const char *root)
 {
     char path[MAX_PATH], line[MAX_PATH], mount[MAX_PATH];
     if (snprintf(path, sizeof path, "%s/proc/self/cgroup", root) >= (int)sizeof path)
@@ -139,7 +139,7 @@ static uint64_t look_at_ulimit(const char *root, int which, const char *field)
     return mapped < r.rlim_cur ? r.rlim_cur - mapped : 0;
 }
 
-static void choose_least(carat_memlimit *m, uint64_t left, const char *who)
+static void choose_least(ct_memlimit *m, uint64_t left, const char *who)
 {
     if (left >= m->left)
         return;
@@ -147,10 +147,10 @@ static void choose_least(carat_memlimit *m, uint64_t left, const char *who)
     m->who = who;
 }
 
-void carat_memlimit_under(const char *root, carat_memlimit *m)
+void ct_memlimit_under(const char *root, ct_memlimit *m)
 {
     uint64_t available;
-    *m = (carat_memlimit){ .memory = UINT64_MAX, .left = UINT64_MAX, .who = "", .memory_who = "" };
+    *m = (ct_memlimit){ .memory = UINT64_MAX, .left = UINT64_MAX, .who = "", .memory_who = "" };
     read_field(root, "/proc/self/status", "RssAnon", &m->held);
     read_field(root, "/proc/meminfo", "MemTotal", &m->all);
     if (read_field(root, "/proc/meminfo", "MemAvailable", &available))
@@ -163,7 +163,7 @@ void carat_memlimit_under(const char *root, carat_memlimit *m)
     choose_least(m, m->data, "ulimit -d");
 }
 
-void carat_memlimit_now(carat_memlimit *out)
+void ct_memlimit_now(ct_memlimit *out)
 {
-    carat_memlimit_under("", out);
+    ct_memlimit_under("", out);
 }

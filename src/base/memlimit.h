@@ -1,13 +1,13 @@
 /* memlimit.h - how much memory this process can still have.
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#ifndef CARAT_BASE_MEMLIMIT_H
-#define CARAT_BASE_MEMLIMIT_H
+#ifndef CT_BASE_MEMLIMIT_H
+#define CT_BASE_MEMLIMIT_H
 
 #include <stddef.h>
 #include <stdint.h>
 
-typedef struct carat_memlimit {
+typedef struct ct_memlimit {
     /* Bytes on top of what is held, by what each limit counts; UINT64_MAX where none is known. */
     uint64_t memory;  /* resident: the machine, control groups */
     uint64_t address; /* mapped: ulimit -v */
@@ -18,14 +18,14 @@ typedef struct carat_memlimit {
     uint64_t all;           /* the machine's memory, or its control group's where that is less; 0 if unknown */
     const char *who;        /* left's: "the machine", "the control group", "ulimit -v", "ulimit -d" */
     const char *memory_who; /* memory's */
-} carat_memlimit;
+} ct_memlimit;
 
 /* The machine's MemAvailable; of the control groups (version 1 and 2) up to the root, the limit minus what is in use
  * and no cache of files; RLIMIT_AS and RLIMIT_DATA minus what is mapped. Never fails: what cannot be read is no
  * limit. */
-void carat_memlimit_now(carat_memlimit *out);
+void ct_memlimit_now(ct_memlimit *out);
 
 /* The same from files below another root, for tests: root "" is the real one. */
-void carat_memlimit_under(const char *root, carat_memlimit *out);
+void ct_memlimit_under(const char *root, ct_memlimit *out);
 
 #endif

@@ -24,12 +24,12 @@
 #define SPIN_NS 50000
 
 typedef struct worker {
-    carat_pool *pool;
+    ct_pool *pool;
     pthread_t thread;
     int index;
 } worker;
 
-struct carat_pool {
+struct ct_pool {
     int n_threads;
     int n_started; /* workers running, 0..n_threads - 1 */
     worker *workers;
@@ -59,7 +59,7 @@ static uint64_t now_ns(void)
 }
 
 /* Spins until *counter is no longer `seen`; false if that took too long. */
-static bool spin(const carat_pool *p, const atomic_uint *counter, unsigned seen)
+static bool spin(const ct_pool *p, const atomic_uint *counter, unsigned seen)
 {
     uint64_t until = 0;
     for (unsigned i = 1; p->spin_ns > 0; i++) {
@@ -78,7 +78,7 @@ static bool spin(const carat_pool *p, const atomic_uint *counter, unsigned seen)
 }
 
 /* Waits for a new job by spinning, then asleep. Returns its number. */
-static unsigned next_job(carat_pool *p, unsigned seen)
+static unsigned next_job(ct_pool *p, unsigned seen)
 {
     if (spin(p, &p->job, seen))
         return atomic_load_explicit(&p->job, memory_order_acquire);
@@ -95,7 +95,7 @@ static unsigned next_job(carat_pool *p, unsigned seen)
 static void *work(void *arg)
 {
     worker *w = arg;
-    carat_pool *p = w->pool;
+    ct_pool *p = w->pool;
     unsigned seen = 0;
     for (;;) {
         seen = next_job(p, seen);
@@ -110,7 +110,7 @@ static void *work(void *arg)
     }
 }
 
-static void announce(carat_pool *p)
+static void announce(ct_pool *p)
 {
     atomic_fetch_add(&p->job, 1);
     if (atomic_load(&p->sleepers) > 0) {
@@ -125,11 +125,11 @@ static int processors(void)
 {
     cpu_set_t set;
     if (sched_getaffinity(0, sizeof set, &set) != 0)
-        return carat_cpu_default();
+        return ct_cpu_default();
     return CPU_COUNT(&set);
 }
 
-size_t carat_stack_bytes(void)
+size_t ct_stack_bytes(void)
 {
     pthread_attr_t a;
     size_t stack = 0, guard = 0;
@@ -141,17 +141,17 @@ size_t carat_stack_bytes(void)
     return stack + guard;
 }
 
-bool carat_pool_new(int n_threads, carat_pool **out, carat_err *err)
+bool ct_pool_new(int n_threads, ct_pool **out, carat_err *err)
 {
     *out = NULL;
     if (n_threads == 0)
-        n_threads = carat_cpu_default();
-    if (n_threads < 1 || n_threads > CARAT_MAX_THREADS)
-        return carat_fail(err, CARAT_EARG, CARAT_NOWHERE, "%d threads asked for, expected 1 to %d", n_threads,
-                          CARAT_MAX_THREADS);
-    carat_pool *p = aligned_alloc(64, (sizeof *p + 63) / 64 * 64);
+        n_threads = ct_cpu_default();
+    if (n_threads < 1 || n_threads > CT_MAX_THREADS)
+        return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "%d threads asked for, expected 1 to %d", n_threads,
+                       CT_MAX_THREADS);
+    ct_pool *p = aligned_alloc(64, (sizeof *p + 63) / 64 * 64);
     if (!p)
-        return carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for the thread pool");
+        return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for the thread pool");
     memset(p, 0, sizeof *p);
     p->n_threads = n_threads;
     p->spin_ns = n_threads <= processors() ? SPIN_NS : 0;
@@ -161,39 +161,39 @@ bool carat_pool_new(int n_threads, carat_pool **out, carat_err *err)
     pthread_cond_init(&p->gate, NULL);
     p->workers = calloc((size_t)n_threads, sizeof *p->workers);
     if (!p->workers) {
-        carat_pool_close(p);
-        return carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for %d threads", n_threads);
+        ct_pool_close(p);
+        return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for %d threads", n_threads);
     }
     *out = p;
     return true;
 }
 
-bool carat_pool_start(carat_pool *p, carat_err *err)
+bool ct_pool_start(ct_pool *p, carat_err *err)
 {
     for (int i = 1; i < p->n_threads; i++) {
         worker *w = &p->workers[i];
         *w = (worker){ .pool = p, .index = i };
         int rc = pthread_create(&w->thread, NULL, work, w);
         if (rc != 0)
-            return carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "cannot start thread %d of %d: %s", i + 1, p->n_threads,
-                              strerror(rc));
+            return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "cannot start thread %d of %d: %s", i + 1, p->n_threads,
+                           strerror(rc));
         p->n_started++;
     }
     return true;
 }
 
-bool carat_pool_open(int n_threads, carat_pool **out, carat_err *err)
+bool ct_pool_open(int n_threads, ct_pool **out, carat_err *err)
 {
-    if (!carat_pool_new(n_threads, out, err))
+    if (!ct_pool_new(n_threads, out, err))
         return false;
-    if (carat_pool_start(*out, err))
+    if (ct_pool_start(*out, err))
         return true;
-    carat_pool_close(*out);
+    ct_pool_close(*out);
     *out = NULL;
     return false;
 }
 
-void carat_pool_close(carat_pool *p)
+void ct_pool_close(ct_pool *p)
 {
     if (!p)
         return;
@@ -209,12 +209,12 @@ void carat_pool_close(carat_pool *p)
     free(p);
 }
 
-int carat_pool_threads(const carat_pool *p)
+int ct_pool_threads(const ct_pool *p)
 {
     return p->n_threads;
 }
 
-void carat_pool_run(carat_pool *p, void (*fn)(void *arg, int thread, int n_threads), void *arg)
+void ct_pool_run(ct_pool *p, void (*fn)(void *arg, int thread, int n_threads), void *arg)
 {
     if (p->n_threads == 1) {
         fn(arg, 0, 1);
@@ -245,7 +245,7 @@ void carat_pool_run(carat_pool *p, void (*fn)(void *arg, int thread, int n_threa
     }
 }
 
-void carat_pool_barrier(carat_pool *p)
+void ct_pool_barrier(ct_pool *p)
 {
     if (p->n_threads == 1)
         return;
@@ -292,8 +292,8 @@ static void each_job(void *arg, int thread, int n_threads)
     }
 }
 
-void carat_pool_each(carat_pool *p, size_t n, size_t grain, void (*fn)(void *arg, size_t begin, size_t end, int thread),
-                     void *arg)
+void ct_pool_each(ct_pool *p, size_t n, size_t grain, void (*fn)(void *arg, size_t begin, size_t end, int thread),
+                  void *arg)
 {
     if (n == 0)
         return;
@@ -304,5 +304,5 @@ void carat_pool_each(carat_pool *p, size_t n, size_t grain, void (*fn)(void *arg
         return;
     }
     each e = { .n = n, .grain = grain, .fn = fn, .arg = arg };
-    carat_pool_run(p, each_job, &e);
+    ct_pool_run(p, each_job, &e);
 }

@@ -4,12 +4,12 @@
  * mixing function, so every seed, also 0 and neighbours, gives an unrelated stream.
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#ifndef CARAT_BASE_RNG_H
-#define CARAT_BASE_RNG_H
+#ifndef CT_BASE_RNG_H
+#define CT_BASE_RNG_H
 
 #include <stdint.h>
 
-static inline uint64_t carat_rng_next(uint64_t *state)
+static inline uint64_t ct_rng_next(uint64_t *state)
 {
     uint64_t z = *state += 0x9E3779B97F4A7C15u;
     z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9u;
@@ -18,9 +18,9 @@ static inline uint64_t carat_rng_next(uint64_t *state)
 }
 
 /* Uniform in [0, 1), 53 bits. */
-static inline double carat_rng_unit(uint64_t *state)
+static inline double ct_rng_unit(uint64_t *state)
 {
-    return (double)(carat_rng_next(state) >> 11) * 0x1p-53;
+    return (double)(ct_rng_next(state) >> 11) * 0x1p-53;
 }
 
 #endif

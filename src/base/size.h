@@ -4,14 +4,14 @@
  * passes through these before it sizes or indexes anything.
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#ifndef CARAT_BASE_SIZE_H
-#define CARAT_BASE_SIZE_H
+#ifndef CT_BASE_SIZE_H
+#define CT_BASE_SIZE_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-static inline bool carat_add_size(size_t a, size_t b, size_t *out)
+static inline bool ct_add_size(size_t a, size_t b, size_t *out)
 {
     size_t r;
     if (__builtin_add_overflow(a, b, &r))
@@ -20,7 +20,7 @@ static inline bool carat_add_size(size_t a, size_t b, size_t *out)
     return true;
 }
 
-static inline bool carat_mul_size(size_t a, size_t b, size_t *out)
+static inline bool ct_mul_size(size_t a, size_t b, size_t *out)
 {
     size_t r;
     if (__builtin_mul_overflow(a, b, &r))
@@ -30,7 +30,7 @@ static inline bool carat_mul_size(size_t a, size_t b, size_t *out)
 }
 
 /* Rounds up to a multiple of align, a power of two. */
-static inline bool carat_align_size(size_t a, size_t align, size_t *out)
+static inline bool ct_align_size(size_t a, size_t align, size_t *out)
 {
     size_t r;
     if (__builtin_add_overflow(a, align - 1, &r))
@@ -40,7 +40,7 @@ static inline bool carat_align_size(size_t a, size_t align, size_t *out)
 }
 
 /* Is [off, off + len) inside [0, size)? Never overflows. */
-static inline bool carat_inside(uint64_t off, uint64_t len, uint64_t size)
+static inline bool ct_inside(uint64_t off, uint64_t len, uint64_t size)
 {
     return off <= size && len <= size - off;
 }

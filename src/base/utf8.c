@@ -39,7 +39,7 @@ static size_t prefix(const uint8_t *s, size_t len, size_t *need)
     return i;
 }
 
-size_t carat_utf8_next(const char *text, size_t len, uint32_t *cp)
+size_t ct_utf8_next(const char *text, size_t len, uint32_t *cp)
 {
     const uint8_t *s = (const uint8_t *)text;
     if (s[0] < 0x80) {
@@ -48,7 +48,7 @@ size_t carat_utf8_next(const char *text, size_t len, uint32_t *cp)
     }
     size_t need, got = prefix(s, len, &need);
     if (!need || got < need) {
-        *cp = CARAT_UTF8_BAD;
+        *cp = CT_UTF8_BAD;
         return got ? got : 1;
     }
     uint32_t c = s[0] & (0xFFu >> (need + 1));
@@ -58,7 +58,7 @@ size_t carat_utf8_next(const char *text, size_t len, uint32_t *cp)
     return need;
 }
 
-size_t carat_utf8_incomplete(const char *text, size_t len)
+size_t ct_utf8_incomplete(const char *text, size_t len)
 {
     const uint8_t *s = (const uint8_t *)text;
     for (size_t back = 1; back <= 3 && back <= len; back++) {
@@ -69,7 +69,7 @@ size_t carat_utf8_incomplete(const char *text, size_t len)
     return 0;
 }
 
-size_t carat_utf8_put(uint32_t cp, char out[4])
+size_t ct_utf8_put(uint32_t cp, char out[4])
 {
     if (cp < 0x80) {
         out[0] = (char)cp;
@@ -82,13 +82,13 @@ size_t carat_utf8_put(uint32_t cp, char out[4])
     return n;
 }
 
-size_t carat_utf8_valid(const char *s, size_t len)
+size_t ct_utf8_valid(const char *s, size_t len)
 {
     size_t i = 0;
     while (i < len) {
         uint32_t cp;
-        size_t n = carat_utf8_next(s + i, len - i, &cp);
-        if (cp == CARAT_UTF8_BAD)
+        size_t n = ct_utf8_next(s + i, len - i, &cp);
+        if (cp == CT_UTF8_BAD)
             return i;
         i += n;
     }

@@ -4,45 +4,45 @@
 #include <stdlib.h>
 #include <string.h>
 
-static carat_segment *add_segment(carat_segments *p, carat_segment_kind kind)
+static ct_segment *add_segment(ct_segments *p, ct_segment_kind kind)
 {
     if (p->n == p->cap) {
         size_t cap = p->cap ? p->cap * 2 : 16;
-        carat_segment *grown = realloc(p->segments, cap * sizeof *grown);
+        ct_segment *grown = realloc(p->segments, cap * sizeof *grown);
         if (!grown)
             return NULL;
         p->segments = grown;
         p->cap = cap;
     }
-    p->segments[p->n] = (carat_segment){ .kind = kind, .at = p->text.len };
+    p->segments[p->n] = (ct_segment){ .kind = kind, .at = p->text.len };
     return &p->segments[p->n++];
 }
 
-bool carat_segments_control(carat_segments *p, carat_segment_kind kind)
+bool ct_segments_control(ct_segments *p, ct_segment_kind kind)
 {
     return add_segment(p, kind) != NULL;
 }
 
-bool carat_segments_add(carat_segments *p, const char *s, size_t len)
+bool ct_segments_add(ct_segments *p, const char *s, size_t len)
 {
     if (!len)
         return true;
-    bool joins = p->n && p->segments[p->n - 1].kind == CARAT_SEGMENT_TEXT;
-    carat_segment *seg = joins ? &p->segments[p->n - 1] : add_segment(p, CARAT_SEGMENT_TEXT);
-    if (!seg || !carat_buf_add(&p->text, s, len))
+    bool joins = p->n && p->segments[p->n - 1].kind == CT_SEGMENT_TEXT;
+    ct_segment *seg = joins ? &p->segments[p->n - 1] : add_segment(p, CT_SEGMENT_TEXT);
+    if (!seg || !ct_buf_add(&p->text, s, len))
         return false;
     seg->len += len;
     return true;
 }
 
-bool carat_segments_str(carat_segments *p, const char *s)
+bool ct_segments_str(ct_segments *p, const char *s)
 {
-    return carat_segments_add(p, s, strlen(s));
+    return ct_segments_add(p, s, strlen(s));
 }
 
-static bool put_view(carat_segments *p, size_t image, size_t crop)
+static bool put_view(ct_segments *p, size_t image, size_t crop)
 {
-    carat_segment *seg = add_segment(p, CARAT_SEGMENT_IMAGE);
+    ct_segment *seg = add_segment(p, CT_SEGMENT_IMAGE);
     if (!seg)
         return false;
     seg->image = image;
@@ -51,33 +51,33 @@ static bool put_view(carat_segments *p, size_t image, size_t crop)
 }
 
 /* The words are the reference processor's. */
-bool carat_segments_image(carat_segments *p, const carat_chat_part *part)
+bool ct_segments_image(ct_segments *p, const ct_chat_part *part)
 {
     if (!part->n_crops)
         return put_view(p, part->image, 0);
-    bool ok = carat_segments_str(p, "Here is the original image ") && put_view(p, part->image, 0) &&
-              carat_segments_str(p, " and here are some crops to help you see better ");
+    bool ok = ct_segments_str(p, "Here is the original image ") && put_view(p, part->image, 0) &&
+              ct_segments_str(p, " and here are some crops to help you see better ");
     for (size_t crop = 1; ok && crop <= part->n_crops; crop++)
-        ok = (crop == 1 || carat_segments_str(p, " ")) && put_view(p, part->image, crop);
+        ok = (crop == 1 || ct_segments_str(p, " ")) && put_view(p, part->image, crop);
     return ok;
 }
 
-void carat_segments_deinit(carat_segments *p)
+void ct_segments_deinit(ct_segments *p)
 {
     free(p->segments);
-    carat_buf_deinit(&p->text);
-    *p = (carat_segments){ 0 };
+    ct_buf_deinit(&p->text);
+    *p = (ct_segments){ 0 };
 }
 
-bool carat_segments_text(const carat_segments *p, carat_buf *out)
+bool ct_segments_text(const ct_segments *p, ct_buf *out)
 {
     static const char *const names[] = { "<bos>", "<start_of_turn>", "<end_of_turn>", "", "<start_of_image>" };
     for (size_t i = 0; i < p->n; i++) {
-        const carat_segment *s = &p->segments[i];
-        if (s->kind == CARAT_SEGMENT_TEXT)
-            carat_buf_add(out, p->text.data + s->at, s->len);
+        const ct_segment *s = &p->segments[i];
+        if (s->kind == CT_SEGMENT_TEXT)
+            ct_buf_add(out, p->text.data + s->at, s->len);
         else
-            carat_buf_str(out, names[s->kind]);
+            ct_buf_str(out, names[s->kind]);
     }
     return !out->failed;
 }
@@ -88,19 +88,19 @@ bool carat_segments_text(const carat_segments *p, carat_buf *out)
 typedef struct filling {
     const carat_tokenizer *t;
     unsigned flags;
-    carat_buf run;
+    ct_buf run;
     size_t system_end; /* of the run's bytes; 0: not in it */
-    carat_ids *out;
-    carat_boundaries *boundaries; /* or NULL */
+    ct_ids *out;
+    ct_boundaries *boundaries; /* or NULL */
 } filling;
 
 /* How many tokens the run's beginning makes by itself: near enough to return to. */
 static bool note_system(filling *f, carat_err *err)
 {
-    carat_ids ids = { 0 };
-    bool ok = carat_tok_encode(f->t, f->run.data, f->system_end, f->flags, &ids, err);
+    ct_ids ids = { 0 };
+    bool ok = ct_tok_encode(f->t, f->run.data, f->system_end, f->flags, &ids, err);
     f->boundaries->system = f->out->n + ids.n;
-    carat_ids_deinit(&ids);
+    ct_ids_deinit(&ids);
     f->system_end = 0;
     return ok;
 }
@@ -117,88 +117,88 @@ static bool end_run(filling *f, carat_err *err)
 {
     if (f->system_end && f->boundaries && !note_system(f, err))
         return false;
-    bool ok = carat_tok_encode(f->t, f->run.data ? f->run.data : "", f->run.len, f->flags, f->out, err);
-    carat_buf_clear(&f->run);
+    bool ok = ct_tok_encode(f->t, f->run.data ? f->run.data : "", f->run.len, f->flags, f->out, err);
+    ct_buf_clear(&f->run);
     return ok;
 }
 
 static bool no_memory(carat_err *err)
 {
-    return carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for the prompt's tokens");
+    return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for the prompt's tokens");
 }
 
 static bool put_control(filling *f, int32_t id, const char *name, carat_err *err)
 {
     if (id < 0)
-        return carat_fail(err, CARAT_EUNSUPPORTED, CARAT_NOWHERE, "the model's vocabulary has no %s, which chat needs",
-                          name);
-    return end_run(f, err) && (carat_ids_push(f->out, id) || no_memory(err));
+        return ct_fail(err, CARAT_EUNSUPPORTED, CARAT_NOWHERE, "the model's vocabulary has no %s, which chat needs",
+                       name);
+    return end_run(f, err) && (ct_ids_push(f->out, id) || no_memory(err));
 }
 
 static bool put_image(filling *f, size_t n_soft, size_t *at, carat_err *err)
 {
-    const carat_tok_info *facts = carat_tok_facts(f->t);
-    if (n_soft && !carat_buf_str(&f->run, "\n\n"))
+    const ct_tok_info *facts = ct_tok_facts(f->t);
+    if (n_soft && !ct_buf_str(&f->run, "\n\n"))
         return no_memory(err);
     if (!put_control(f, facts->start_of_image, "<start_of_image>", err))
         return false;
     if (!n_soft)
         return true;
     if (facts->image_soft_token < 0)
-        return carat_fail(err, CARAT_EUNSUPPORTED, CARAT_NOWHERE, "the model's vocabulary has no <image_soft_token>");
+        return ct_fail(err, CARAT_EUNSUPPORTED, CARAT_NOWHERE, "the model's vocabulary has no <image_soft_token>");
     *at = f->out->n;
     for (size_t i = 0; i < n_soft; i++)
-        if (!carat_ids_push(f->out, facts->image_soft_token))
+        if (!ct_ids_push(f->out, facts->image_soft_token))
             return no_memory(err);
     if (!put_control(f, facts->end_of_image, "<end_of_image>", err))
         return false;
     note(f, f->boundaries ? f->boundaries->images : NULL);
-    return carat_buf_str(&f->run, "\n\n") || no_memory(err);
+    return ct_buf_str(&f->run, "\n\n") || no_memory(err);
 }
 
-static bool put_segment(filling *f, const carat_segments *p, const carat_segment *s, carat_err *err)
+static bool put_segment(filling *f, const ct_segments *p, const ct_segment *s, carat_err *err)
 {
-    const carat_tok_info *facts = carat_tok_facts(f->t);
+    const ct_tok_info *facts = ct_tok_facts(f->t);
     switch (s->kind) {
-    case CARAT_SEGMENT_BOS:
+    case CT_SEGMENT_BOS:
         return put_control(f, facts->bos, "<bos>", err);
-    case CARAT_SEGMENT_START_OF_TURN:
+    case CT_SEGMENT_START_OF_TURN:
         if (!end_run(f, err))
             return false;
         note(f, f->boundaries ? f->boundaries->turns : NULL);
         return put_control(f, facts->start_of_turn, "<start_of_turn>", err);
 
-    case CARAT_SEGMENT_END_OF_TURN:
+    case CT_SEGMENT_END_OF_TURN:
         return put_control(f, facts->end_of_turn, "<end_of_turn>", err);
-    case CARAT_SEGMENT_TEXT:
+    case CT_SEGMENT_TEXT:
         if (p->system_end > s->at && p->system_end <= s->at + s->len)
             f->system_end = f->run.len + p->system_end - s->at;
-        return carat_buf_add(&f->run, p->text.data + s->at, s->len) || no_memory(err);
-    case CARAT_SEGMENT_IMAGE:
+        return ct_buf_add(&f->run, p->text.data + s->at, s->len) || no_memory(err);
+    case CT_SEGMENT_IMAGE:
         break;
     }
     return true;
 }
 
-bool carat_segments_ids(const carat_segments *p, const carat_tokenizer *t, size_t n_soft, carat_ids *out,
-                        carat_image_place *places, carat_boundaries *boundaries, carat_err *err)
+bool ct_segments_ids(const ct_segments *p, const carat_tokenizer *t, size_t n_soft, ct_ids *out, ct_image_place *places,
+                     ct_boundaries *boundaries, carat_err *err)
 {
     filling f = { .t = t, .flags = p->text_flags, .out = out, .boundaries = boundaries };
     if (boundaries)
-        *boundaries = (carat_boundaries){ 0 };
-    carat_buf_init(&f.run, (size_t)1 << 31);
+        *boundaries = (ct_boundaries){ 0 };
+    ct_buf_init(&f.run, (size_t)1 << 31);
     size_t was = out->n, n_places = 0;
     bool ok = true;
     for (size_t i = 0; ok && i < p->n; i++) {
-        const carat_segment *s = &p->segments[i];
-        carat_image_place place = { .image = s->image, .crop = s->crop };
-        if (s->kind != CARAT_SEGMENT_IMAGE)
+        const ct_segment *s = &p->segments[i];
+        ct_image_place place = { .image = s->image, .crop = s->crop };
+        if (s->kind != CT_SEGMENT_IMAGE)
             ok = put_segment(&f, p, s, err);
         else if ((ok = put_image(&f, n_soft, &place.at, err)) && n_soft && places)
             places[n_places++] = place;
     }
     ok = ok && end_run(&f, err);
-    carat_buf_deinit(&f.run);
+    ct_buf_deinit(&f.run);
     if (!ok)
         out->n = was;
     return ok;

@@ -5,30 +5,29 @@
 
 #include "chat/segments.h"
 
-static bool has_role(const carat_chat_message *m, const char *role)
+static bool has_role(const ct_chat_message *m, const char *role)
 {
     return m->role && !strcmp(m->role, role);
 }
 
-static bool full(carat_segments *p, carat_err *err)
+static bool full(ct_segments *p, carat_err *err)
 {
     if (p->text.failed && p->text.len > p->text.max / 2)
-        return carat_fail(err, CARAT_ELIMIT, CARAT_NOWHERE, "the messages have more than %zu bytes of text",
-                          p->text.max);
-    return carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for the prompt");
+        return ct_fail(err, CARAT_ELIMIT, CARAT_NOWHERE, "the messages have more than %zu bytes of text", p->text.max);
+    return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for the prompt");
 }
 
 /* Ends of a part that lose their white space. */
 enum { TRIM_LEFT = 1, TRIM_RIGHT = 2, TRIM_BOTH = 3 };
 
 /* A part as it is rendered: trimmed text (system's is not), or an image. */
-static bool put_part(carat_segments *p, const carat_chat_part *part, int trims)
+static bool put_part(ct_segments *p, const ct_chat_part *part, int trims)
 {
     if (!part->text)
-        return carat_segments_image(p, part);
+        return ct_segments_image(p, part);
     const char *s = part->text, *all = s;
     size_t len = part->len;
-    carat_chat_trim(&s, &len);
+    ct_chat_trim(&s, &len);
     if (!len && trims) /* nothing but white space */
         return true;
     if (!(trims & TRIM_LEFT)) {
@@ -37,10 +36,10 @@ static bool put_part(carat_segments *p, const carat_chat_part *part, int trims)
     }
     if (!(trims & TRIM_RIGHT))
         len = part->len - (size_t)(s - all);
-    return carat_segments_add(p, s, len);
+    return ct_segments_add(p, s, len);
 }
 
-static bool put_parts(carat_segments *p, const carat_chat_message *m, bool trims)
+static bool put_parts(ct_segments *p, const ct_chat_message *m, bool trims)
 {
     for (size_t i = 0; i < m->n_parts; i++) {
         int inner = (i == 0 ? TRIM_LEFT : 0) | (i + 1 == m->n_parts ? TRIM_RIGHT : 0);
@@ -50,28 +49,27 @@ static bool put_parts(carat_segments *p, const carat_chat_message *m, bool trims
     return true;
 }
 
-static bool open_turn(carat_segments *p, const char *role)
+static bool open_turn(ct_segments *p, const char *role)
 {
-    return carat_segments_control(p, CARAT_SEGMENT_START_OF_TURN) && carat_segments_str(p, role) &&
-           carat_segments_str(p, "\n");
+    return ct_segments_control(p, CT_SEGMENT_START_OF_TURN) && ct_segments_str(p, role) && ct_segments_str(p, "\n");
 }
 
-static bool close_turn(carat_segments *p)
+static bool close_turn(ct_segments *p)
 {
-    return carat_segments_control(p, CARAT_SEGMENT_END_OF_TURN) && carat_segments_str(p, "\n");
+    return ct_segments_control(p, CT_SEGMENT_END_OF_TURN) && ct_segments_str(p, "\n");
 }
 
 /* ---- raw ---- */
 
 static bool refuse(carat_err *err, size_t i, const char *what)
 {
-    return carat_fail(err, CARAT_EARG, i, "message %zu: %s", i, what);
+    return ct_fail(err, CARAT_EARG, i, "message %zu: %s", i, what);
 }
 
 /* The text that goes in front of the first turn; NULL if the first message is no system message. */
-static bool find_prefix(const carat_chat_message *m, const carat_chat_part **prefix, carat_err *err)
+static bool find_prefix(const ct_chat_message *m, const ct_chat_part **prefix, carat_err *err)
 {
-    static const carat_chat_part empty = { .text = "" };
+    static const ct_chat_part empty = { .text = "" };
     *prefix = NULL;
     if (!has_role(m, "system"))
         return true;
@@ -81,21 +79,21 @@ static bool find_prefix(const carat_chat_message *m, const carat_chat_part **pre
     return true;
 }
 
-static bool render_raw(const carat_chat_message *messages, size_t n, carat_segments *p, carat_err *err)
+static bool render_raw(const ct_chat_message *messages, size_t n, ct_segments *p, carat_err *err)
 {
-    const carat_chat_part *prefix;
+    const ct_chat_part *prefix;
     if (!find_prefix(messages, &prefix, err))
         return false;
     size_t first = prefix ? 1 : 0;
     for (size_t i = first; i < n; i++) {
-        const carat_chat_message *m = &messages[i];
+        const ct_chat_message *m = &messages[i];
         if (has_role(m, "user") != ((i - first) % 2 == 0))
             return refuse(err, i, "Conversation roles must alternate user/assistant/user/assistant/...");
         if (m->is_null)
             return refuse(err, i, "Invalid content type");
         bool ok = open_turn(p, has_role(m, "assistant") ? "model" : m->role ? m->role : "");
         if (i == first && prefix)
-            ok = ok && put_part(p, prefix, 0) && carat_segments_str(p, "\n\n");
+            ok = ok && put_part(p, prefix, 0) && ct_segments_str(p, "\n\n");
         if (!ok || !put_parts(p, m, true) || !close_turn(p))
             return full(p, err);
     }
@@ -116,31 +114,31 @@ typedef struct turn {
     bool after_same_speaker; /* it already holds a message that was not a system message: joining is a repair */
 } turn;
 
-static block_kind kind_of(const carat_chat_message *m, size_t i, unsigned *repairs)
+static block_kind kind_of(const ct_chat_message *m, size_t i, unsigned *repairs)
 {
     if (has_role(m, "assistant") || has_role(m, "model"))
         return BLOCK_MODEL;
     if (has_role(m, "system") || has_role(m, "developer")) {
         if (i || has_role(m, "developer"))
-            *repairs |= CARAT_CHAT_MOVED_SYSTEM;
+            *repairs |= CT_CHAT_MOVED_SYSTEM;
         return BLOCK_SYSTEM;
     }
     if (has_role(m, "tool") || has_role(m, "function")) {
-        *repairs |= CARAT_CHAT_TOOL_AS_USER;
+        *repairs |= CT_CHAT_TOOL_AS_USER;
         return BLOCK_TOOL;
     }
     if (!has_role(m, "user"))
-        *repairs |= CARAT_CHAT_UNKNOWN_ROLE;
+        *repairs |= CT_CHAT_UNKNOWN_ROLE;
     return BLOCK_USER;
 }
 
-static bool is_empty(const carat_chat_message *m, bool trims)
+static bool is_empty(const ct_chat_message *m, bool trims)
 {
     for (size_t i = 0; i < m->n_parts; i++) {
         const char *s = m->parts[i].text;
         size_t len = m->parts[i].len;
         if (s && trims)
-            carat_chat_trim(&s, &len);
+            ct_chat_trim(&s, &len);
         if (!s || len)
             return false;
     }
@@ -148,13 +146,13 @@ static bool is_empty(const carat_chat_message *m, bool trims)
 }
 
 /* Makes the open turn one of the right side. */
-static bool take_side(carat_segments *p, turn *t, bool is_model)
+static bool take_side(ct_segments *p, turn *t, bool is_model)
 {
     side wanted = is_model ? MODEL_TURN : USER_TURN;
     if (t->side == wanted)
         return true;
     if (t->side == NO_TURN && is_model) { /* a conversation begins with the user */
-        p->repairs |= CARAT_CHAT_ADDED_USER;
+        p->repairs |= CT_CHAT_ADDED_USER;
         if (!open_turn(p, "user"))
             return false;
         t->side = USER_TURN;
@@ -165,28 +163,28 @@ static bool take_side(carat_segments *p, turn *t, bool is_model)
     return open_turn(p, is_model ? "model" : "user");
 }
 
-static bool put_block(carat_segments *p, const carat_chat_message *m, block_kind kind)
+static bool put_block(ct_segments *p, const ct_chat_message *m, block_kind kind)
 {
     if (kind != BLOCK_TOOL)
         return put_parts(p, m, kind != BLOCK_SYSTEM);
-    return carat_segments_str(p, "```tool_output\n") && put_parts(p, m, true) && carat_segments_str(p, "\n```");
+    return ct_segments_str(p, "```tool_output\n") && put_parts(p, m, true) && ct_segments_str(p, "\n```");
 }
 
-static bool add_message(carat_segments *p, turn *t, const carat_chat_message *m, size_t i)
+static bool add_message(ct_segments *p, turn *t, const ct_chat_message *m, size_t i)
 {
     block_kind kind = kind_of(m, i, &p->repairs);
     bool empty = kind != BLOCK_TOOL && is_empty(m, kind != BLOCK_SYSTEM);
     if (m->is_null)
-        p->repairs |= CARAT_CHAT_NULL_CONTENT;
+        p->repairs |= CT_CHAT_NULL_CONTENT;
     if (kind == BLOCK_SYSTEM && empty) {
-        p->repairs |= CARAT_CHAT_DROPPED_SYSTEM;
+        p->repairs |= CT_CHAT_DROPPED_SYSTEM;
         return true;
     }
     if (!take_side(p, t, kind == BLOCK_MODEL))
         return false;
     if (t->after_same_speaker)
-        p->repairs |= CARAT_CHAT_JOINED;
-    if (((t->has_text && !empty) || t->after_system) && !carat_segments_str(p, "\n\n"))
+        p->repairs |= CT_CHAT_JOINED;
+    if (((t->has_text && !empty) || t->after_system) && !ct_segments_str(p, "\n\n"))
         return false;
     t->has_text = t->has_text || !empty;
     t->after_system = kind == BLOCK_SYSTEM;
@@ -198,14 +196,14 @@ static bool add_message(carat_segments *p, turn *t, const carat_chat_message *m,
     return true;
 }
 
-static bool render_repaired(const carat_chat_message *messages, size_t n, carat_segments *p, carat_err *err)
+static bool render_repaired(const ct_chat_message *messages, size_t n, ct_segments *p, carat_err *err)
 {
     turn t = { .side = NO_TURN };
     bool ok = true;
     for (size_t i = 0; ok && i < n; i++)
         ok = add_message(p, &t, &messages[i], i);
     if (ok && t.side == NO_TURN) { /* nothing but empty system messages */
-        p->repairs |= CARAT_CHAT_ADDED_USER;
+        p->repairs |= CT_CHAT_ADDED_USER;
         ok = open_turn(p, "user");
     }
     return (ok && close_turn(p)) || full(p, err);
@@ -213,37 +211,37 @@ static bool render_repaired(const carat_chat_message *messages, size_t n, carat_
 
 /* ---- both ---- */
 
-bool carat_chat_render(const carat_chat_message *messages, size_t n, const carat_chat_options *options,
-                       carat_segments *out, carat_err *err)
+bool ct_chat_render(const ct_chat_message *messages, size_t n, const ct_chat_options *options, ct_segments *out,
+                    carat_err *err)
 {
     if (!n)
-        return carat_fail(err, CARAT_EARG, CARAT_NOWHERE, "no messages to render");
-    carat_buf_init(&out->text, (size_t)1 << 31);
-    bool ok = (carat_segments_control(out, CARAT_SEGMENT_BOS) || full(out, err)) &&
+        return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "no messages to render");
+    ct_buf_init(&out->text, (size_t)1 << 31);
+    bool ok = (ct_segments_control(out, CT_SEGMENT_BOS) || full(out, err)) &&
               (options->raw ? render_raw : render_repaired)(messages, n, out, err);
     if (ok && !options->no_generation_prompt)
         ok = open_turn(out, "model") || full(out, err);
     if (!ok)
-        carat_segments_deinit(out);
+        ct_segments_deinit(out);
     return ok;
 }
 
-const char *carat_chat_repair_text(unsigned repair)
+const char *ct_chat_repair_text(unsigned repair)
 {
     switch (repair) {
-    case CARAT_CHAT_JOINED:
+    case CT_CHAT_JOINED:
         return "joined neighbouring messages of one role";
-    case CARAT_CHAT_MOVED_SYSTEM:
+    case CT_CHAT_MOVED_SYSTEM:
         return "made a later system or a developer message part of the user's turn";
-    case CARAT_CHAT_TOOL_AS_USER:
+    case CT_CHAT_TOOL_AS_USER:
         return "made tool results part of the user's turn";
-    case CARAT_CHAT_UNKNOWN_ROLE:
+    case CT_CHAT_UNKNOWN_ROLE:
         return "took messages of an unknown role as the user's";
-    case CARAT_CHAT_ADDED_USER:
+    case CT_CHAT_ADDED_USER:
         return "put an empty user turn in front";
-    case CARAT_CHAT_NULL_CONTENT:
+    case CT_CHAT_NULL_CONTENT:
         return "read null content as no text";
-    case CARAT_CHAT_DROPPED_SYSTEM:
+    case CT_CHAT_DROPPED_SYSTEM:
         return "left out an empty system message";
     default:
         return "";

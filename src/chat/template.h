@@ -23,98 +23,98 @@
  * Source: the chat_template of google/gemma-3-4b-it; images as in the processor of Hugging Face's transformers.
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#ifndef CARAT_CHAT_TEMPLATE_H
-#define CARAT_CHAT_TEMPLATE_H
+#ifndef CT_CHAT_TEMPLATE_H
+#define CT_CHAT_TEMPLATE_H
 
 #include "tokenizer/tokenizer.h"
 
 /* One item of a message's content, in order. */
-typedef struct carat_chat_part {
+typedef struct ct_chat_part {
     const char *text; /* NULL: an image */
     size_t len;
     size_t image;   /* which picture, the caller's number */
     size_t n_crops; /* of the picture (pan and scan), after the whole of it; 0: only the whole */
-} carat_chat_part;
+} ct_chat_part;
 
-typedef struct carat_chat_message {
+typedef struct ct_chat_message {
     const char *role;
-    const carat_chat_part *parts;
+    const ct_chat_part *parts;
     size_t n_parts;
     bool is_list;   /* the content was a list of items, not one string */
     bool is_null;   /* the content was null: no parts */
     bool is_inline; /* the parts are one string with images in it: trimmed as one, the space between them is kept */
-} carat_chat_message;
+} ct_chat_message;
 
-enum {                                   /* what repair did */
-       CARAT_CHAT_JOINED = 1 << 0,       /* neighbours of one role became one turn */
-       CARAT_CHAT_MOVED_SYSTEM = 1 << 1, /* a system message not at the beginning, or a developer's, became user text */
-       CARAT_CHAT_TOOL_AS_USER = 1 << 2, /* a tool's result became user text */
-       CARAT_CHAT_UNKNOWN_ROLE = 1 << 3, /* a role Gemma does not have became user text */
-       CARAT_CHAT_ADDED_USER = 1 << 4,   /* an empty user turn was put in front of the model's */
-       CARAT_CHAT_NULL_CONTENT = 1 << 5, /* null was read as no text */
-       CARAT_CHAT_DROPPED_SYSTEM = 1 << 6, /* an empty system message was left out */
+enum {                                  /* what repair did */
+       CT_CHAT_JOINED = 1 << 0,         /* neighbours of one role became one turn */
+       CT_CHAT_MOVED_SYSTEM = 1 << 1,   /* a system message not at the beginning, or a developer's, became user text */
+       CT_CHAT_TOOL_AS_USER = 1 << 2,   /* a tool's result became user text */
+       CT_CHAT_UNKNOWN_ROLE = 1 << 3,   /* a role Gemma does not have became user text */
+       CT_CHAT_ADDED_USER = 1 << 4,     /* an empty user turn was put in front of the model's */
+       CT_CHAT_NULL_CONTENT = 1 << 5,   /* null was read as no text */
+       CT_CHAT_DROPPED_SYSTEM = 1 << 6, /* an empty system message was left out */
 };
-#define CARAT_CHAT_N_REPAIRS 7
-const char *carat_chat_repair_text(unsigned repair); /* one of the flags above as a phrase for people */
+#define CT_CHAT_N_REPAIRS 7
+const char *ct_chat_repair_text(unsigned repair); /* one of the flags above as a phrase for people */
 
-typedef enum carat_segment_kind {
-    CARAT_SEGMENT_BOS,
-    CARAT_SEGMENT_START_OF_TURN,
-    CARAT_SEGMENT_END_OF_TURN,
-    CARAT_SEGMENT_TEXT,
-    CARAT_SEGMENT_IMAGE,
-} carat_segment_kind;
+typedef enum ct_segment_kind {
+    CT_SEGMENT_BOS,
+    CT_SEGMENT_START_OF_TURN,
+    CT_SEGMENT_END_OF_TURN,
+    CT_SEGMENT_TEXT,
+    CT_SEGMENT_IMAGE,
+} ct_segment_kind;
 
-typedef struct carat_segment {
-    carat_segment_kind kind;
+typedef struct ct_segment {
+    ct_segment_kind kind;
     size_t at, len;     /* of text, in the prompt's text */
     size_t image, crop; /* of an image: the caller's number; 0 the whole, 1.. its crops */
-} carat_segment;
+} ct_segment;
 
-typedef struct carat_segments { /* zero-initialised by the caller; freed by carat_segments_deinit */
-    carat_segment *segments;    /* no two texts side by side */
+typedef struct ct_segments { /* zero-initialised by the caller; freed by ct_segments_deinit */
+    ct_segment *segments;    /* no two texts side by side */
     size_t n, cap;
-    carat_buf text;
+    ct_buf text;
     size_t system_end;   /* of the prompt's text: where its leading system text ends; 0: none */
     unsigned text_flags; /* CARAT_TOK_SPECIAL: control tokens may stand in the text. Never for users' text */
     unsigned repairs;
-} carat_segments;
+} ct_segments;
 
-typedef struct carat_chat_options {
+typedef struct ct_chat_options {
     bool raw;
     bool no_generation_prompt; /* do not end with "<start_of_turn>model\n" */
-} carat_chat_options;
+} ct_chat_options;
 
 /* Renders into an empty prompt. Errors: CARAT_EARG (no messages; with raw what the template refuses, in its words),
  * CARAT_ELIMIT (more than 2^31 bytes of text), CARAT_ENOMEM. */
-bool carat_chat_render(const carat_chat_message *messages, size_t n, const carat_chat_options *options,
-                       carat_segments *out, carat_err *err);
-void carat_segments_deinit(carat_segments *p);
+bool ct_chat_render(const ct_chat_message *messages, size_t n, const ct_chat_options *options, ct_segments *out,
+                    carat_err *err);
+void ct_segments_deinit(ct_segments *p);
 
 /* The prompt as the reference template writes it: control tokens by name, an image as <start_of_image>. For people and
  * tests; never tokenise it. False: out is full. */
-bool carat_segments_text(const carat_segments *p, carat_buf *out);
+bool ct_segments_text(const ct_segments *p, ct_buf *out);
 
 /* Where an image's rows go among the ids. */
-typedef struct carat_image_place {
+typedef struct ct_image_place {
     size_t at; /* of the first of its soft tokens */
     size_t image, crop;
-} carat_image_place;
+} ct_image_place;
 
 /* Lengths of the ids at which another prompt may begin to differ: after the system text (as nearly as its last token
  * tells), where a turn begins, after an image. 0: none; of turns and images the last two. */
-typedef struct carat_boundaries {
+typedef struct ct_boundaries {
     size_t system, turns[2], images[2];
-} carat_boundaries;
+} ct_boundaries;
 
 /* The ids. With n_soft > 0 an image is "\n\n" <start_of_image>, n_soft times <image_soft_token>, <end_of_image> "\n\n",
  * the newlines one with those of the text around it; its place is noted in places (room for all the image segments;
  * NULL: not wanted; likewise boundaries). With n_soft == 0 an image is <start_of_image> alone, as the template has it.
  * Errors: CARAT_EUNSUPPORTED (the vocabulary lacks a token of the template), CARAT_ENOMEM. */
-bool carat_segments_ids(const carat_segments *p, const carat_tokenizer *t, size_t n_soft, carat_ids *out,
-                        carat_image_place *places, carat_boundaries *boundaries, carat_err *err);
+bool ct_segments_ids(const ct_segments *p, const carat_tokenizer *t, size_t n_soft, ct_ids *out, ct_image_place *places,
+                     ct_boundaries *boundaries, carat_err *err);
 
 /* s without the white space at its ends, as Python's str.strip() sees it (Unicode's too). */
-void carat_chat_trim(const char **s, size_t *len);
+void ct_chat_trim(const char **s, size_t *len);
 
 #endif

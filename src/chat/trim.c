@@ -16,17 +16,17 @@ static size_t space_at_end(const char *s, size_t len)
     for (size_t n = 1; n <= 3 && n <= len; n++) { /* no space has four bytes */
         uint32_t cp;
         if (((uint8_t)s[len - n] & 0xC0) != 0x80)
-            return carat_utf8_next(s + len - n, n, &cp) == n && cp != CARAT_UTF8_BAD && is_space(cp) ? n : 0;
+            return ct_utf8_next(s + len - n, n, &cp) == n && cp != CT_UTF8_BAD && is_space(cp) ? n : 0;
     }
     return 0;
 }
 
-void carat_chat_trim(const char **s, size_t *len)
+void ct_chat_trim(const char **s, size_t *len)
 {
     uint32_t cp;
     for (size_t n; *len; *s += n, *len -= n) {
-        n = carat_utf8_next(*s, *len, &cp);
-        if (cp == CARAT_UTF8_BAD || !is_space(cp))
+        n = ct_utf8_next(*s, *len, &cp);
+        if (cp == CT_UTF8_BAD || !is_space(cp))
             break;
     }
     for (size_t n; (n = space_at_end(*s, *len)) > 0;)

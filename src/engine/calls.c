@@ -4,38 +4,38 @@
 #include <errno.h>
 
 #include "base/clock.h"
-#include "engine/part.h"
+#include "engine/scheduler_inside.h"
 
 /* Seconds that are as good as forever, and fit a timespec. */
 #define A_LONG_TIME 1e9
 
 /* ---- jobs ---- */
 
-bool carat_scheduler_submit(carat_scheduler *s, carat_job *const *jobs, size_t n, carat_err *err)
+bool ct_scheduler_submit(ct_scheduler *s, ct_job *const *jobs, size_t n, carat_err *err)
 {
     pthread_mutex_lock(&s->lock);
     /* A session's job has its sequence and need not queue. */
     if (!jobs[0]->seq && s->n_queued >= s->run.o.max_queue) {
         size_t waiting = s->n_queued;
         pthread_mutex_unlock(&s->lock);
-        return carat_fail(err, CARAT_ELIMIT, CARAT_NOWHERE, "the queue is full: %zu requests wait, %zu may", waiting,
-                          s->run.o.max_queue);
+        return ct_fail(err, CARAT_ELIMIT, CARAT_NOWHERE, "the queue is full: %zu requests wait, %zu may", waiting,
+                       s->run.o.max_queue);
     }
     for (size_t i = n - 1; i > 0; i--) {
-        jobs[i]->state = CARAT_JOB_WAITING;
+        jobs[i]->state = CT_JOB_WAITING;
         jobs[i]->first = jobs[0];
         jobs[i]->next_follower = jobs[0]->followers;
         jobs[0]->followers = jobs[i];
     }
-    jobs[0]->state = CARAT_JOB_QUEUED;
+    jobs[0]->state = CT_JOB_QUEUED;
     s->n_queued++;
-    carat_jobs_add(s, jobs[0]);
+    ct_jobs_add(s, jobs[0]);
     pthread_cond_signal(&s->wake);
     pthread_mutex_unlock(&s->lock);
     return true;
 }
 
-static bool wait_for_news(carat_scheduler *s, carat_job *j, double until)
+static bool wait_for_news(ct_scheduler *s, ct_job *j, double until)
 {
     if (until < 0)
         return pthread_cond_wait(&j->news, &s->lock) == 0;
@@ -43,31 +43,31 @@ static bool wait_for_news(carat_scheduler *s, carat_job *j, double until)
     return pthread_cond_timedwait(&j->news, &s->lock, &t) != ETIMEDOUT;
 }
 
-bool carat_scheduler_next(carat_scheduler *s, carat_job *j, carat_said *said, double seconds, bool *is_done)
+bool ct_scheduler_next(ct_scheduler *s, ct_job *j, ct_chunk *said, double seconds, bool *is_done)
 {
-    double until = seconds < 0 || seconds > A_LONG_TIME ? -1 : carat_now() + seconds;
+    double until = seconds < 0 || seconds > A_LONG_TIME ? -1 : ct_now() + seconds;
     *is_done = false;
     pthread_mutex_lock(&s->lock);
-    while (j->n_sent == j->n_taken && j->state != CARAT_JOB_DONE)
+    while (j->n_sent == j->n_taken && j->state != CT_JOB_DONE)
         if (!wait_for_news(s, j, until))
             break;
     bool has = j->n_sent != j->n_taken;
     if (has) {
-        bool was_full = !carat_job_has_room(j);
-        carat_job_take(j, said);
-        if (was_full && carat_job_has_room(j))
+        bool was_full = !ct_job_has_room(j);
+        ct_job_take(j, said);
+        if (was_full && ct_job_has_room(j))
             pthread_cond_signal(&s->wake);
     } else {
-        *is_done = j->state == CARAT_JOB_DONE;
+        *is_done = j->state == CT_JOB_DONE;
     }
     pthread_mutex_unlock(&s->lock);
     return has;
 }
 
-void carat_scheduler_finish(carat_scheduler *s, carat_job *j)
+void ct_scheduler_finish(ct_scheduler *s, ct_job *j)
 {
     pthread_mutex_lock(&s->lock);
-    while (j->state != CARAT_JOB_DONE) {
+    while (j->state != CT_JOB_DONE) {
         j->n_taken = j->n_sent;
         pthread_cond_signal(&s->wake);
         pthread_cond_wait(&j->news, &s->lock);
@@ -75,7 +75,7 @@ void carat_scheduler_finish(carat_scheduler *s, carat_job *j)
     pthread_mutex_unlock(&s->lock);
 }
 
-void carat_scheduler_nudge(carat_scheduler *s)
+void ct_scheduler_nudge(ct_scheduler *s)
 {
     pthread_mutex_lock(&s->lock);
     pthread_cond_signal(&s->wake);
@@ -85,31 +85,31 @@ void carat_scheduler_nudge(carat_scheduler *s)
 /* ---- visits ---- */
 
 /* What counters say while a step or a visitor works with the parts: the state before. */
-static void look(carat_scheduler *s)
+static void look(ct_scheduler *s)
 {
-    s->stats.kv = carat_cache_get_usage(s->run.p.cache);
+    s->stats.kv = ct_cache_get_usage(s->run.p.cache);
     if (s->run.p.sight)
-        s->stats.sight = carat_sight_counters(s->run.p.sight);
+        s->stats.sight = ct_image_cache_counters(s->run.p.sight);
 }
 
-void carat_scheduler_take(carat_scheduler *s)
+void ct_scheduler_take(ct_scheduler *s)
 {
     look(s);
     s->is_busy = true;
 }
 
-void carat_scheduler_visit(carat_scheduler *s)
+void ct_scheduler_visit(ct_scheduler *s)
 {
     pthread_mutex_lock(&s->lock);
     uint64_t number = s->n_came++;
     pthread_cond_signal(&s->wake);
     while (s->is_busy || number >= s->n_let_in)
         pthread_cond_wait(&s->idle, &s->lock);
-    carat_scheduler_take(s);
+    ct_scheduler_take(s);
     pthread_mutex_unlock(&s->lock);
 }
 
-void carat_scheduler_leave(carat_scheduler *s)
+void ct_scheduler_leave(ct_scheduler *s)
 {
     pthread_mutex_lock(&s->lock);
     s->is_busy = false;
@@ -119,13 +119,13 @@ void carat_scheduler_leave(carat_scheduler *s)
     pthread_mutex_unlock(&s->lock);
 }
 
-carat_scheduler_stats carat_scheduler_counters(carat_scheduler *s)
+ct_scheduler_stats ct_scheduler_counters(ct_scheduler *s)
 {
     pthread_mutex_lock(&s->lock);
     if (!s->is_busy)
         look(s);
-    carat_scheduler_stats st = s->stats;
-    st.running = carat_jobs_running(s);
+    ct_scheduler_stats st = s->stats;
+    st.running = ct_jobs_running(s);
     st.queued = s->n_queued;
     pthread_mutex_unlock(&s->lock);
     return st;

@@ -13,7 +13,7 @@ static void add_number(struct sha256_ctx *h, uint64_t n)
     sha256_update(h, sizeof b, b);
 }
 
-static void add_matrix(struct sha256_ctx *h, const carat_matrix *m)
+static void add_matrix(struct sha256_ctx *h, const ct_matrix *m)
 {
     add_number(h, m->type);
     add_number(h, m->rows);
@@ -28,9 +28,9 @@ static void add_norm(struct sha256_ctx *h, const float *w, size_t n)
     sha256_update(h, n * sizeof *w, (const uint8_t *)w);
 }
 
-static void add_layer(struct sha256_ctx *h, const carat_config *c, const carat_layer *l)
+static void add_layer(struct sha256_ctx *h, const ct_config *c, const ct_layer *l)
 {
-    const carat_matrix *matrices[] = { &l->q, &l->k, &l->v, &l->o, &l->gate, &l->up, &l->down };
+    const ct_matrix *matrices[] = { &l->q, &l->k, &l->v, &l->o, &l->gate, &l->up, &l->down };
     for (size_t i = 0; i < sizeof matrices / sizeof *matrices; i++)
         add_matrix(h, matrices[i]);
     add_norm(h, l->attn_norm, c->hidden);
@@ -41,10 +41,10 @@ static void add_layer(struct sha256_ctx *h, const carat_config *c, const carat_l
     add_norm(h, l->post_ffn_norm, c->hidden);
 }
 
-void carat_fingerprint(const carat_model *m, carat_embed_scale scale, uint8_t out[CARAT_FINGERPRINT])
+void ct_fingerprint(const ct_model *m, carat_embed_scale scale, uint8_t out[CT_FINGERPRINT])
 {
     struct sha256_ctx h;
-    const carat_config *c = &m->cfg;
+    const ct_config *c = &m->cfg;
     sha256_init(&h);
     const uint32_t shape[] = { c->n_layer,   c->hidden,   c->ffn,     c->n_head,
                                c->n_kv_head, c->head_dim, c->n_vocab, c->window };
@@ -57,5 +57,5 @@ void carat_fingerprint(const carat_model *m, carat_embed_scale scale, uint8_t ou
         add_layer(&h, c, &m->layers[i]);
     }
     add_norm(&h, m->final_norm, c->hidden);
-    sha256_digest(&h, CARAT_FINGERPRINT, out);
+    sha256_digest(&h, CT_FINGERPRINT, out);
 }

@@ -5,14 +5,14 @@
  * alone.
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#ifndef CARAT_ENGINE_FINGERPRINT_H
-#define CARAT_ENGINE_FINGERPRINT_H
+#ifndef CT_ENGINE_FINGERPRINT_H
+#define CT_ENGINE_FINGERPRINT_H
 
 #include "model/model.h"
 
-#define CARAT_FINGERPRINT 32 /* bytes */
+#define CT_FINGERPRINT 32 /* bytes */
 
 /* scale: how input embeddings are scaled; it changes what the cache holds. */
-void carat_fingerprint(const carat_model *m, carat_embed_scale scale, uint8_t out[CARAT_FINGERPRINT]);
+void ct_fingerprint(const ct_model *m, carat_embed_scale scale, uint8_t out[CT_FINGERPRINT]);
 
 #endif

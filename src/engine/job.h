@@ -7,8 +7,8 @@
  *   DONE      the result is there; the scheduler does not touch it any more
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#ifndef CARAT_ENGINE_JOB_H
-#define CARAT_ENGINE_JOB_H
+#ifndef CT_ENGINE_JOB_H
+#define CT_ENGINE_JOB_H
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -16,32 +16,26 @@
 #include "engine/generator.h"
 #include "engine/seq.h"
 
-typedef enum carat_job_state {
-    CARAT_JOB_QUEUED,
-    CARAT_JOB_WAITING,
-    CARAT_JOB_READING,
-    CARAT_JOB_DECODING,
-    CARAT_JOB_DONE
-} carat_job_state;
+typedef enum ct_job_state { CT_JOB_QUEUED, CT_JOB_WAITING, CT_JOB_READING, CT_JOB_DECODING, CT_JOB_DONE } ct_job_state;
 
 /* How far an answer may run ahead of whoever listens. */
-#define CARAT_JOB_EVENTS 32
+#define CT_JOB_EVENTS 32
 
 /* What the cache must remember of local layers (kv/cache.h, max_batch): the longest step, and what an answer may be
  * ahead when its listener ends it and the session goes back. */
-size_t carat_job_reach(size_t batch, size_t n_ctx);
+size_t ct_job_reach(size_t batch, size_t n_ctx);
 
-typedef struct carat_job carat_job;
+typedef struct ct_job ct_job;
 
-struct carat_job {
+struct ct_job {
     /* ---- set by whoever submits it; borrowed until it is done ---- */
-    carat_seq *seq;             /* a session's; NULL: the job is given one of n_ctx, its own, and looks for a prefix */
-    size_t n_ctx;               /* of its own sequence */
-    const carat_stream *stream; /* what to evaluate; of no tokens where gen goes on from what seq holds */
-    size_t from;                /* tokens of the stream that seq holds already */
-    carat_generator *gen;       /* NULL: evaluate only */
-    double deadline;            /* seconds of CLOCK_MONOTONIC; 0: none */
-    atomic_bool *cancel;        /* looked at before each step and each layer of the vision tower */
+    ct_seq *seq;             /* a session's; NULL: the job is given one of n_ctx, its own, and looks for a prefix */
+    size_t n_ctx;            /* of its own sequence */
+    const ct_stream *stream; /* what to evaluate; of no tokens where gen goes on from what seq holds */
+    size_t from;             /* tokens of the stream that seq holds already */
+    ct_generator *gen;       /* NULL: evaluate only */
+    double deadline;         /* seconds of CLOCK_MONOTONIC; 0: none */
+    atomic_bool *cancel;     /* looked at before each step and each layer of the vision tower */
     /* From the scheduler's thread, while the submitter waits; may be NULL; false cancels. */
     bool (*on_logits)(void *arg, size_t pos, const float *logits, size_t n_vocab);
     void *on_logits_arg;
@@ -49,14 +43,14 @@ struct carat_job {
     void *on_progress_arg;
 
     /* ---- under the scheduler's lock ---- */
-    carat_job_state state;
-    carat_job *prev, *next;
+    ct_job_state state;
+    ct_job *prev, *next;
     bool is_listed;
-    carat_job *first;     /* the one whose prompt this one shares */
-    carat_job *followers; /* those for which this is it; fixed once submitted */
-    carat_job *next_follower;
+    ct_job *first;     /* the one whose prompt this one shares */
+    ct_job *followers; /* those for which this is it; fixed once submitted */
+    ct_job *next_follower;
     pthread_cond_t news; /* an event came, or it is done */
-    carat_said events[CARAT_JOB_EVENTS];
+    ct_chunk events[CT_JOB_EVENTS];
     size_t n_sent, n_taken; /* events, ever; the ring holds n_sent - n_taken */
     bool ok;                /* when done */
     carat_err err;          /* if not ok */
@@ -65,22 +59,22 @@ struct carat_job {
     double started, answered, ended; /* first step; first token; the end */
 
     /* ---- the scheduler's ---- */
-    carat_seq own;
+    ct_seq own;
     bool has_begun;                     /* the generator has heard the prompt */
     size_t at;                          /* tokens of the stream that are evaluated */
     size_t n_images, n_seen, n_encoded; /* of the stream from `from` on; n_encoded: those that were not in the cache */
     int32_t next_id;                    /* sampled, not evaluated */
     bool is_failed;                     /* in the step at work */
-    carat_verdict verdict;
-    carat_said said;
+    ct_verdict verdict;
+    ct_chunk said;
     size_t row; /* of its logits in the step at work; SIZE_MAX: it does not sample */
 };
 
-bool carat_job_init(carat_job *j, carat_err *err);
+bool ct_job_init(ct_job *j, carat_err *err);
 /* Its ring of events, under the lock. A step may send two. */
-bool carat_job_has_room(const carat_job *j);
-void carat_job_send(carat_job *j);                   /* `said` is swapped with a free event */
-void carat_job_take(carat_job *j, carat_said *said); /* the oldest, of which there must be one, is swapped with *said */
-void carat_job_deinit(carat_job *j); /* of one that is done or was never submitted; frees gen; accepts a zeroed one */
+bool ct_job_has_room(const ct_job *j);
+void ct_job_send(ct_job *j);                 /* `said` is swapped with a free event */
+void ct_job_take(ct_job *j, ct_chunk *said); /* the oldest, of which there must be one, is swapped with *said */
+void ct_job_deinit(ct_job *j); /* of one that is done or was never submitted; frees gen; accepts a zeroed one */
 
 #endif

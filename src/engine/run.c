@@ -15,52 +15,52 @@
 
 /* ---- memory ---- */
 
-static void take_all(carat_run *r, const carat_config *c, const carat_scheduler_options *o, carat_arena *a)
+static void take_all(ct_run *r, const ct_config *c, const ct_scheduler_options *o, ct_arena *a)
 {
-    r->jobs = carat_arena_take(a, o->max_jobs, sizeof(carat_job *));
-    r->spans = carat_arena_take(a, o->max_jobs, sizeof(carat_span));
-    r->failed = carat_arena_take(a, o->max_jobs, sizeof(bool));
-    r->inputs = carat_arena_take(a, o->batch + o->max_jobs, sizeof(carat_input));
-    r->window = carat_arena_take(a, o->chunk + o->batch, sizeof(carat_input));
-    r->rows = carat_arena_take(a, o->max_jobs, sizeof(float *));
-    r->logits = carat_arena_take(a, o->max_jobs * c->n_vocab, sizeof(float));
+    r->jobs = ct_arena_take(a, o->max_jobs, sizeof(ct_job *));
+    r->spans = ct_arena_take(a, o->max_jobs, sizeof(ct_step_span));
+    r->failed = ct_arena_take(a, o->max_jobs, sizeof(bool));
+    r->inputs = ct_arena_take(a, o->batch + o->max_jobs, sizeof(ct_step_input));
+    r->window = ct_arena_take(a, o->chunk + o->batch, sizeof(ct_step_input));
+    r->rows = ct_arena_take(a, o->max_jobs, sizeof(float *));
+    r->logits = ct_arena_take(a, o->max_jobs * c->n_vocab, sizeof(float));
 }
 
-bool carat_run_bytes(const carat_config *c, const carat_scheduler_options *o, size_t *out)
+bool ct_run_bytes(const ct_config *c, const ct_scheduler_options *o, size_t *out)
 {
-    carat_run r;
-    carat_arena count;
-    carat_arena_count(&count);
+    ct_run r;
+    ct_arena count;
+    ct_arena_count(&count);
     take_all(&r, c, o, &count);
     *out = count.used;
     return !count.overflow;
 }
 
-bool carat_run_open(carat_run *r, const carat_scheduler_parts *p, const carat_scheduler_options *o, carat_err *err)
+bool ct_run_open(ct_run *r, const ct_scheduler_parts *p, const ct_scheduler_options *o, carat_err *err)
 {
     size_t bytes;
-    *r = (carat_run){ .p = *p, .o = *o };
-    if (!carat_run_bytes(&p->model->cfg, o, &bytes) || !carat_arena_init(&r->arena, bytes))
-        return carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for the logits of %zu sequences", o->max_jobs);
+    *r = (ct_run){ .p = *p, .o = *o };
+    if (!ct_run_bytes(&p->model->cfg, o, &bytes) || !ct_arena_init(&r->arena, bytes))
+        return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for the logits of %zu sequences", o->max_jobs);
     take_all(r, &p->model->cfg, o, &r->arena);
     return true;
 }
 
-void carat_run_close(carat_run *r)
+void ct_run_close(ct_run *r)
 {
-    carat_arena_deinit(&r->arena);
+    ct_arena_deinit(&r->arena);
 }
 
 /* ---- who takes part ---- */
 
-static void join(carat_run *r, carat_job *j, carat_input *inputs, size_t n)
+static void join(ct_run *r, ct_job *j, ct_step_input *inputs, size_t n)
 {
-    r->spans[r->n_jobs] = (carat_span){ .kv = j->seq->kv, .tokens = inputs, .n = n };
+    r->spans[r->n_jobs] = (ct_step_span){ .kv = j->seq->kv, .tokens = inputs, .n = n };
     r->jobs[r->n_jobs++] = j;
     r->n_spans = r->n_jobs;
 }
 
-static bool fail(carat_job *j, const carat_err *err)
+static bool fail(ct_job *j, const carat_err *err)
 {
     j->err = *err;
     j->is_failed = true;
@@ -69,18 +69,18 @@ static bool fail(carat_job *j, const carat_err *err)
 
 /* One layer of the tower for a job's next image that is not in the cache. One job has the tower until the images of its
  * next step are there. False: the job has failed, or this was not its turn. */
-static bool look(carat_run *r, carat_job *j, const carat_view *view)
+static bool look(ct_run *r, ct_job *j, const ct_view *view)
 {
     carat_err err;
-    size_t done, total = carat_sight_shape(r->p.sight)->n_layer;
+    size_t done, total = ct_image_cache_shape(r->p.sight)->n_layer;
     if (r->has_looked || (r->looker && r->looker != j))
         return false;
     r->looker = j;
     r->has_looked = true;
-    bool ok = carat_sight_work(r->p.sight, view, &done, &err);
+    bool ok = ct_image_cache_work(r->p.sight, view, &done, &err);
     if (ok && j->on_progress &&
         !j->on_progress(j->on_progress_arg, CARAT_PHASE_IMAGE, j->n_encoded * total + done, j->n_images * total))
-        ok = carat_fail(&err, CARAT_ECANCELLED, CARAT_NOWHERE, "cancelled while an image was looked at");
+        ok = ct_fail(&err, CARAT_ECANCELLED, CARAT_NOWHERE, "cancelled while an image was looked at");
     if (ok) {
         j->n_encoded += done == total;
         return done == total;
@@ -89,27 +89,27 @@ static bool look(carat_run *r, carat_job *j, const carat_view *view)
     return fail(j, &err);
 }
 
-static bool knows_all(const carat_run *r, const carat_place *places, size_t n)
+static bool knows_all(const ct_run *r, const ct_stream_place *places, size_t n)
 {
     for (size_t i = 0; i < n; i++)
-        if (!carat_sight_knows(r->p.sight, places[i].view))
+        if (!ct_image_cache_knows(r->p.sight, places[i].view))
             return false;
     return true;
 }
 
 /* Puts the rows of the images among a job's next n inputs in their places. False: they are not all there yet. */
-static bool set_rows(carat_run *r, carat_job *j, carat_input *inputs, size_t n)
+static bool set_rows(ct_run *r, ct_job *j, ct_step_input *inputs, size_t n)
 {
-    const carat_stream *t = j->stream;
-    size_t n_places, first = carat_stream_places(t, j->at, j->at + n, &n_places);
+    const ct_stream *t = j->stream;
+    size_t n_places, first = ct_stream_places(t, j->at, j->at + n, &n_places);
     /* One that waits for the tower keeps no places for images from the one that has it: they are as many as a step's.
      */
     if (r->looker && r->looker != j && !knows_all(r, t->places + first, n_places))
         return false;
     for (size_t i = first; i < first + n_places; i++) {
-        const float *rows = carat_sight_find(r->p.sight, t->places[i].view);
+        const float *rows = ct_image_cache_find(r->p.sight, t->places[i].view);
         if (!rows && look(r, j, t->places[i].view))
-            rows = carat_sight_find(r->p.sight, t->places[i].view);
+            rows = ct_image_cache_find(r->p.sight, t->places[i].view);
         if (!rows)
             return false;
         for (size_t k = 0; k < t->n_soft; k++)
@@ -123,16 +123,16 @@ static bool set_rows(carat_run *r, carat_job *j, carat_input *inputs, size_t n)
 
 /* Adds a prompt's next tokens: at most `want`, more only if an image of more comes first and nothing is before it.
  * Returns how many. */
-static size_t add_prompt(carat_run *r, carat_job *j, size_t used, size_t want, bool is_first)
+static size_t add_prompt(ct_run *r, ct_job *j, size_t used, size_t want, bool is_first)
 {
-    const carat_stream *t = j->stream;
-    size_t left = carat_stream_next_mark(t, j->at) - j->at; /* a step ends at a mark, so that it can be set there */
+    const ct_stream *t = j->stream;
+    size_t left = ct_stream_next_mark(t, j->at) - j->at; /* a step ends at a mark, so that it can be set there */
     size_t most = r->o.chunk + r->o.batch, window = left < most ? left : most;
-    carat_stream_inputs(t, j->at, window, r->window);
-    size_t n = carat_text_cut(r->window, window, want);
+    ct_stream_inputs(t, j->at, window, r->window);
+    size_t n = ct_text_cut(r->window, window, want);
     if (n > want && !is_first)
         return 0;
-    carat_input *to = r->inputs + used;
+    ct_step_input *to = r->inputs + used;
     memcpy(to, r->window, n * sizeof *to);
     if (!set_rows(r, j, to, n))
         return 0;
@@ -141,7 +141,7 @@ static size_t add_prompt(carat_run *r, carat_job *j, size_t used, size_t want, b
 }
 
 /* Tokens of prompts in a step beside n_decoding answers. */
-static size_t budget(const carat_run *r, size_t n_decoding)
+static size_t budget(const ct_run *r, size_t n_decoding)
 {
     if (!n_decoding || r->token_seconds <= 0)
         return n_decoding ? LEAST_TOKENS : r->o.chunk;
@@ -150,14 +150,14 @@ static size_t budget(const carat_run *r, size_t n_decoding)
     return n < r->o.chunk ? n : r->o.chunk;
 }
 
-static size_t add_answers(carat_run *r, carat_job *const *jobs, size_t n)
+static size_t add_answers(ct_run *r, ct_job *const *jobs, size_t n)
 {
     size_t used = 0;
     for (size_t i = 0; i < n && r->n_jobs < r->o.max_jobs; i++) {
-        carat_job *j = jobs[i];
-        if (j->state != CARAT_JOB_DECODING)
+        ct_job *j = jobs[i];
+        if (j->state != CT_JOB_DECODING)
             continue;
-        r->inputs[used] = (carat_input){ .id = j->next_id };
+        r->inputs[used] = (ct_step_input){ .id = j->next_id };
         join(r, j, r->inputs + used++, 1);
     }
     r->n_decoding = r->n_jobs;
@@ -165,13 +165,13 @@ static size_t add_answers(carat_run *r, carat_job *const *jobs, size_t n)
 }
 
 /* Prompts take turns at being first, so that a short one does not wait for a long one. */
-static size_t add_prompts(carat_run *r, carat_job *const *jobs, size_t n, size_t used)
+static size_t add_prompts(ct_run *r, ct_job *const *jobs, size_t n, size_t used)
 {
     size_t left = budget(r, r->n_decoding), taken = 0;
     r->turn++;
     for (size_t k = 0; k < n && left > 0 && r->n_jobs < r->o.max_jobs; k++) {
-        carat_job *j = jobs[(r->turn + k) % n];
-        if (j->state != CARAT_JOB_READING || j->is_failed || j->at == j->stream->n)
+        ct_job *j = jobs[(r->turn + k) % n];
+        if (j->state != CT_JOB_READING || j->is_failed || j->at == j->stream->n)
             continue;
         size_t m = add_prompt(r, j, used + taken, left, taken == 0);
         taken += m;
@@ -181,75 +181,74 @@ static size_t add_prompts(carat_run *r, carat_job *const *jobs, size_t n, size_t
 }
 
 /* A session that goes on from where it is has its last token's hidden state: nothing to evaluate. */
-static void add_starters(carat_run *r, carat_job *const *jobs, size_t n)
+static void add_starters(ct_run *r, ct_job *const *jobs, size_t n)
 {
     for (size_t i = 0; i < n && r->n_jobs < r->o.max_jobs; i++)
-        if (jobs[i]->state == CARAT_JOB_READING && !jobs[i]->is_failed && jobs[i]->at == jobs[i]->stream->n)
+        if (jobs[i]->state == CT_JOB_READING && !jobs[i]->is_failed && jobs[i]->at == jobs[i]->stream->n)
             r->jobs[r->n_jobs++] = jobs[i];
 }
 
 /* ---- what comes of it ---- */
 
-static bool give_all_logits(carat_run *r, carat_job *j, size_t row, size_t n)
+static bool give_all_logits(ct_run *r, ct_job *j, size_t row, size_t n)
 {
     carat_err err;
     for (size_t i = 0; i < n; i++) {
         size_t at = row + i;
-        if (!carat_text_logits(r->p.text, &at, 1, r->logits, &err))
+        if (!ct_text_logits(r->p.text, &at, 1, r->logits, &err))
             return fail(j, &err);
         if (!j->on_logits(j->on_logits_arg, j->seq->n - n + i, r->logits, r->p.model->cfg.n_vocab)) {
-            carat_fail(&err, CARAT_ECANCELLED, CARAT_NOWHERE, "cancelled");
+            ct_fail(&err, CARAT_ECANCELLED, CARAT_NOWHERE, "cancelled");
             return fail(j, &err);
         }
     }
     return true;
 }
 
-static void report(carat_job *j)
+static void report(ct_job *j)
 {
     carat_err err;
     if (!j->on_progress ||
         j->on_progress(j->on_progress_arg, CARAT_PHASE_PROMPT, j->at - j->from, j->stream->n - j->from) ||
         j->at == j->stream->n)
         return;
-    carat_fail(&err, CARAT_ECANCELLED, CARAT_NOWHERE, "cancelled after %zu of %zu tokens", j->at - j->from,
-               j->stream->n - j->from);
+    ct_fail(&err, CARAT_ECANCELLED, CARAT_NOWHERE, "cancelled after %zu of %zu tokens", j->at - j->from,
+            j->stream->n - j->from);
     fail(j, &err);
 }
 
 /* The step's tokens count. `row` is the job's first. */
-static void move_on(carat_run *r, carat_job *j, size_t row, size_t n)
+static void move_on(ct_run *r, ct_job *j, size_t row, size_t n)
 {
-    if (j->state == CARAT_JOB_DECODING) {
+    if (j->state == CT_JOB_DECODING) {
         uint64_t key;
-        carat_stream_text_keys(&j->next_id, 1, &key);
-        carat_seq_grow(j->seq, &j->next_id, &key, 1, carat_text_hidden(r->p.text, row));
+        ct_stream_text_keys(&j->next_id, 1, &key);
+        ct_seq_grow(j->seq, &j->next_id, &key, 1, ct_text_hidden(r->p.text, row));
         r->decoded_tokens++;
         return;
     }
-    carat_seq_grow(j->seq, j->stream->ids + j->at, j->stream->keys + j->at, n,
-                   carat_text_hidden(r->p.text, row + n - 1));
+    ct_seq_grow(j->seq, j->stream->ids + j->at, j->stream->keys + j->at, n, ct_text_hidden(r->p.text, row + n - 1));
     j->at += n;
     r->read_tokens += n;
     if (j->at == j->stream->n && j->n_seen > j->n_encoded)
-        carat_sight_count_cached(r->p.sight, j->n_seen - j->n_encoded);
+        ct_image_cache_count_cached(r->p.sight, j->n_seen - j->n_encoded);
     if (j->on_logits && !give_all_logits(r, j, row, n))
         return;
     /* Somebody who appends a few tokens at a time will not return to each. */
     bool is_end = j->at == j->stream->n, is_short = !j->gen && j->stream->n - j->from < LEAST_MARKED;
-    if (carat_stream_next_mark(j->stream, j->at - 1) == j->at && !(is_end && is_short))
-        carat_kv_mark(j->seq->kv);
+    if (ct_stream_next_mark(j->stream, j->at - 1) == j->at && !(is_end && is_short))
+        ct_kv_mark(j->seq->kv);
     report(j);
 }
 
-static bool samples(const carat_job *j)
+static bool samples(const ct_job *j)
 {
-    return j->gen && !j->is_failed && (j->state == CARAT_JOB_DECODING || j->at == j->stream->n);
+    return j->gen && !j->is_failed && (j->state == CT_JOB_DECODING || j->at == j->stream->n);
 }
 
 /* The next token's logits of all that sample: of those that took part in the step and of those that go on from where
  * they were, in one product. */
-static void compute_logits(carat_run *r)
+static void compute_logits(ct_run *r)
 {
     carat_err err;
     size_t n_vocab = r->p.model->cfg.n_vocab;
@@ -259,28 +258,28 @@ static void compute_logits(carat_run *r)
             r->rows[r->n_rows] = r->jobs[i]->seq->hidden;
             r->jobs[i]->row = r->n_rows++;
         }
-    if (carat_text_head(r->p.text, r->rows, r->n_rows, r->logits, &err))
+    if (ct_text_head(r->p.text, r->rows, r->n_rows, r->logits, &err))
         return;
     for (size_t i = 0; i < r->n_jobs; i++) {
-        carat_job *j = r->jobs[i];
-        if (j->row != NO_ROW && !carat_all_finite(r->logits + j->row * n_vocab, n_vocab))
+        ct_job *j = r->jobs[i];
+        if (j->row != NO_ROW && !ct_all_finite(r->logits + j->row * n_vocab, n_vocab))
             fail(j, &err);
     }
 }
 
 /* The other answers to a job's prompt that has just been read: forks of it, with the same logits. */
-static void add_followers(carat_run *r, carat_job *j)
+static void add_followers(ct_run *r, ct_job *j)
 {
     size_t n_vocab = r->p.model->cfg.n_vocab;
-    for (carat_job *f = j->followers; f; f = f->next_follower) {
+    for (ct_job *f = j->followers; f; f = f->next_follower) {
         carat_err err;
-        if (f->state != CARAT_JOB_WAITING)
+        if (f->state != CT_JOB_WAITING)
             continue;
-        carat_seq_close(&f->own); /* its promise becomes the fork's */
+        ct_seq_close(&f->own); /* its promise becomes the fork's */
         f->row = NO_ROW;
         f->is_failed = false;
         r->jobs[r->n_jobs++] = f;
-        if (!carat_seq_fork(j->seq, &f->own, &err)) {
+        if (!ct_seq_fork(j->seq, &f->own, &err)) {
             fail(f, &err);
             continue;
         }
@@ -289,41 +288,41 @@ static void add_followers(carat_run *r, carat_job *j)
     }
 }
 
-static void add_all_followers(carat_run *r)
+static void add_all_followers(ct_run *r)
 {
     for (size_t i = 0, n = r->n_jobs; i < n; i++) {
-        carat_job *j = r->jobs[i];
-        if (!j->is_failed && j->row != NO_ROW && j->state == CARAT_JOB_READING)
+        ct_job *j = r->jobs[i];
+        if (!j->is_failed && j->row != NO_ROW && j->state == CT_JOB_READING)
             add_followers(r, j);
     }
 }
 
-static void begin_answer(carat_job *j)
+static void begin_answer(ct_job *j)
 {
     for (size_t i = 0; i < j->seq->n; i++)
-        carat_generator_accept(j->gen, j->seq->ids[i]);
+        ct_generator_accept(j->gen, j->seq->ids[i]);
     j->has_begun = true;
 }
 
 /* Samples for jobs [begin, end) of the step. */
 static void sample(void *arg, size_t begin, size_t end, int thread)
 {
-    carat_run *r = arg;
+    ct_run *r = arg;
     (void)thread;
     for (size_t i = begin; i < end; i++) {
-        carat_job *j = r->jobs[i];
+        ct_job *j = r->jobs[i];
         carat_err err;
         if (j->is_failed || j->row == NO_ROW)
             continue;
         float *logits = r->logits + j->row * r->p.model->cfg.n_vocab;
         if (!j->has_begun)
             begin_answer(j);
-        if (!carat_generator_next(j->gen, logits, j->seq->n_ctx - j->seq->n, &j->said, &j->verdict, &err))
+        if (!ct_generator_next(j->gen, logits, j->seq->n_ctx - j->seq->n, &j->said, &j->verdict, &err))
             fail(j, &err);
     }
 }
 
-static void learn(carat_run *r, double seconds, size_t n_read)
+static void learn(ct_run *r, double seconds, size_t n_read)
 {
     double *mean = n_read ? &r->token_seconds : &r->decode_seconds;
     double x = n_read ? (seconds - (r->n_decoding ? r->decode_seconds : 0)) / (double)n_read : seconds;
@@ -331,7 +330,7 @@ static void learn(carat_run *r, double seconds, size_t n_read)
         *mean = *mean > 0 ? 0.8 * *mean + 0.2 * x : x;
 }
 
-static bool is_among(const carat_job *j, carat_job *const *jobs, size_t n)
+static bool is_among(const ct_job *j, ct_job *const *jobs, size_t n)
 {
     for (size_t i = 0; i < n; i++)
         if (jobs[i] == j)
@@ -339,7 +338,7 @@ static bool is_among(const carat_job *j, carat_job *const *jobs, size_t n)
     return false;
 }
 
-void carat_run_step(carat_run *r, carat_job *const *jobs, size_t n)
+void ct_run_step(ct_run *r, ct_job *const *jobs, size_t n)
 {
     carat_err err;
     r->n_jobs = r->n_spans = r->n_rows = 0;
@@ -347,13 +346,13 @@ void carat_run_step(carat_run *r, carat_job *const *jobs, size_t n)
     if (!is_among(r->looker, jobs, n)) /* it was cancelled */
         r->looker = NULL;
     if (r->p.sight)
-        carat_sight_begin(r->p.sight);
+        ct_image_cache_begin(r->p.sight);
     size_t used = add_answers(r, jobs, n), read = add_prompts(r, jobs, n, used);
     add_starters(r, jobs, n);
     if (!r->n_jobs)
         return;
-    double start = carat_now();
-    bool ok = !r->n_spans || carat_text_step(r->p.text, r->spans, r->n_spans, r->failed, &err);
+    double start = ct_now();
+    bool ok = !r->n_spans || ct_text_step(r->p.text, r->spans, r->n_spans, r->failed, &err);
     bool alone = !ok && err.code == CARAT_ENUMERIC; /* those that failed are marked, the others stand */
     for (size_t i = 0, row = 0; i < r->n_spans; row += r->spans[i].n, i++) {
         if (ok || (alone && !r->failed[i]))
@@ -363,7 +362,7 @@ void carat_run_step(carat_run *r, carat_job *const *jobs, size_t n)
     }
     compute_logits(r);
     if (r->n_spans)
-        learn(r, carat_now() - start, read);
+        learn(r, ct_now() - start, read);
     add_all_followers(r);
-    carat_pool_each(r->p.pool, r->n_jobs, 1, sample, r);
+    ct_pool_each(r->p.pool, r->n_jobs, 1, sample, r);
 }

@@ -7,18 +7,18 @@
 
 #include "base/clock.h"
 #include "base/size.h"
-#include "engine/part.h"
+#include "engine/scheduler_inside.h"
 
 /* How often jobs that cannot run are looked at: for cancel flags that a signal handler set, and for deadlines. */
 #define GLANCE_SECONDS 0.02
 
 /* ---- steps ---- */
 
-static size_t choose(carat_scheduler *s)
+static size_t choose(ct_scheduler *s)
 {
     size_t n = 0;
-    for (carat_job *j = s->first; j && n < s->run.o.max_jobs; j = j->next)
-        if (j->state == CARAT_JOB_READING || (j->state == CARAT_JOB_DECODING && carat_job_has_room(j))) {
+    for (ct_job *j = s->first; j && n < s->run.o.max_jobs; j = j->next)
+        if (j->state == CT_JOB_READING || (j->state == CT_JOB_DECODING && ct_job_has_room(j))) {
             j->is_failed = false;
             j->row = SIZE_MAX;
             s->able[n++] = j;
@@ -27,49 +27,49 @@ static size_t choose(carat_scheduler *s)
 }
 
 /* A follower has become a fork, or could not: from now on it stands for itself. Under the lock. */
-static void come_of_age(carat_scheduler *s, carat_job *j)
+static void come_of_age(ct_scheduler *s, ct_job *j)
 {
     s->n_waiting--;
-    j->state = CARAT_JOB_READING;
+    j->state = CT_JOB_READING;
     j->started = j->first->started;
     j->n_cached = j->own.n;
-    carat_jobs_add(s, j);
+    ct_jobs_add(s, j);
 }
 
 /* What the step brought to a job; under the lock. */
-static void settle(carat_scheduler *s, carat_job *j)
+static void settle(ct_scheduler *s, ct_job *j)
 {
     if (j->is_failed) {
-        bool cut = j->err.code == CARAT_ECANCELLED && j->state == CARAT_JOB_DECODING;
+        bool cut = j->err.code == CARAT_ECANCELLED && j->state == CT_JOB_DECODING;
         if (cut)
             j->result.finish = CARAT_FINISH_CANCELLED;
-        carat_jobs_finish(s, j, cut);
+        ct_jobs_finish(s, j, cut);
         return;
     }
     if (!j->gen) {
         if (j->at == j->stream->n)
-            carat_jobs_finish(s, j, true);
+            ct_jobs_finish(s, j, true);
         return;
     }
     if (j->row == SIZE_MAX) /* its prompt is not read yet, or it had no turn */
         return;
     if (j->answered == 0)
-        j->answered = carat_now();
-    j->state = CARAT_JOB_DECODING;
+        j->answered = ct_now();
+    j->state = CT_JOB_DECODING;
     j->next_id = j->said.id;
-    if (j->verdict != CARAT_END_TURN)
-        carat_job_send(j);
-    if (j->verdict != CARAT_GO_ON)
-        carat_jobs_finish(s, j, true);
+    if (j->verdict != CT_END_TURN)
+        ct_job_send(j);
+    if (j->verdict != CT_GO_ON)
+        ct_jobs_finish(s, j, true);
 }
 
-static void step(carat_scheduler *s, size_t n)
+static void step(ct_scheduler *s, size_t n)
 {
-    carat_scheduler_take(s);
+    ct_scheduler_take(s);
     pthread_mutex_unlock(&s->lock);
-    double start = carat_now();
-    carat_run_step(&s->run, s->able, n);
-    double seconds = carat_now() - start;
+    double start = ct_now();
+    ct_run_step(&s->run, s->able, n);
+    double seconds = ct_now() - start;
     pthread_mutex_lock(&s->lock);
     s->is_busy = false;
     s->stats.steps++;
@@ -78,18 +78,18 @@ static void step(carat_scheduler *s, size_t n)
     s->stats.decoded_tokens = s->run.decoded_tokens;
     /* Before anybody ends: with a job end the followers that still wait for its prompt. */
     for (size_t i = 0; i < s->run.n_jobs; i++)
-        if (s->run.jobs[i]->state == CARAT_JOB_WAITING)
+        if (s->run.jobs[i]->state == CT_JOB_WAITING)
             come_of_age(s, s->run.jobs[i]);
     /* Some failed before they could take part, while an image was looked at. */
     for (size_t i = 0; i < n; i++)
         if (s->able[i]->is_failed)
             settle(s, s->able[i]);
     for (size_t i = 0; i < s->run.n_jobs; i++)
-        if (s->run.jobs[i]->state != CARAT_JOB_DONE)
+        if (s->run.jobs[i]->state != CT_JOB_DONE)
             settle(s, s->run.jobs[i]);
 }
 
-static void wait_a_little(carat_scheduler *s)
+static void wait_a_little(ct_scheduler *s)
 {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
@@ -102,7 +102,7 @@ static void wait_a_little(carat_scheduler *s)
 }
 
 /* Waits for something to do. */
-static void rest(carat_scheduler *s)
+static void rest(ct_scheduler *s)
 {
     if (s->first)
         wait_a_little(s);
@@ -112,7 +112,7 @@ static void rest(carat_scheduler *s)
 
 /* Those who have come until now, one at a time. Who comes later waits for the next step: or the work would stand still
  * for as long as somebody comes. */
-static void let_visitors_in(carat_scheduler *s)
+static void let_visitors_in(ct_scheduler *s)
 {
     s->n_let_in = s->n_came;
     if (s->n_left < s->n_let_in)
@@ -123,12 +123,12 @@ static void let_visitors_in(carat_scheduler *s)
 
 static void *work(void *arg)
 {
-    carat_scheduler *s = arg;
+    ct_scheduler *s = arg;
     pthread_mutex_lock(&s->lock);
     while (!s->quits) {
         let_visitors_in(s);
-        carat_jobs_stop(s);
-        carat_jobs_admit(s);
+        ct_jobs_stop(s);
+        ct_jobs_admit(s);
         size_t n = choose(s);
         if (n)
             step(s, n);
@@ -141,20 +141,18 @@ static void *work(void *arg)
 
 /* ---- opening ---- */
 
-bool carat_scheduler_bytes(const carat_config *c, const carat_scheduler_options *o, size_t *out)
+bool ct_scheduler_bytes(const ct_config *c, const ct_scheduler_options *o, size_t *out)
 {
     size_t able;
-    return carat_run_bytes(c, o, out) && carat_mul_size(o->max_jobs, sizeof(carat_job *), &able) &&
-           carat_add_size(*out, able, out);
+    return ct_run_bytes(c, o, out) && ct_mul_size(o->max_jobs, sizeof(ct_job *), &able) && ct_add_size(*out, able, out);
 }
 
-bool carat_scheduler_open(const carat_scheduler_parts *p, const carat_scheduler_options *o, carat_scheduler **out,
-                          carat_err *err)
+bool ct_scheduler_open(const ct_scheduler_parts *p, const ct_scheduler_options *o, ct_scheduler **out, carat_err *err)
 {
     *out = NULL;
-    carat_scheduler *s = calloc(1, sizeof *s);
+    ct_scheduler *s = calloc(1, sizeof *s);
     if (!s)
-        return carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for the scheduler");
+        return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for the scheduler");
     pthread_condattr_t a;
     pthread_condattr_init(&a);
     pthread_condattr_setclock(&a, CLOCK_MONOTONIC);
@@ -162,13 +160,13 @@ bool carat_scheduler_open(const carat_scheduler_parts *p, const carat_scheduler_
     pthread_cond_init(&s->wake, &a);
     pthread_cond_init(&s->idle, &a);
     pthread_condattr_destroy(&a);
-    s->able = calloc(o->max_jobs, sizeof(carat_job *));
-    bool ok = (s->able && s->has_lock) || carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for the scheduler");
-    ok = ok && carat_run_open(&s->run, p, o, err);
+    s->able = calloc(o->max_jobs, sizeof(ct_job *));
+    bool ok = (s->able && s->has_lock) || ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for the scheduler");
+    ok = ok && ct_run_open(&s->run, p, o, err);
     if (ok && pthread_create(&s->thread, NULL, work, s) != 0)
-        ok = carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no thread for the scheduler");
+        ok = ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no thread for the scheduler");
     if (!ok) {
-        carat_scheduler_close(s);
+        ct_scheduler_close(s);
         return false;
     }
     s->is_started = true;
@@ -176,7 +174,7 @@ bool carat_scheduler_open(const carat_scheduler_parts *p, const carat_scheduler_
     return true;
 }
 
-void carat_scheduler_close(carat_scheduler *s)
+void ct_scheduler_close(ct_scheduler *s)
 {
     if (!s)
         return;
@@ -187,7 +185,7 @@ void carat_scheduler_close(carat_scheduler *s)
         pthread_mutex_unlock(&s->lock);
         pthread_join(s->thread, NULL);
     }
-    carat_run_close(&s->run);
+    ct_run_close(&s->run);
     if (s->has_lock)
         pthread_mutex_destroy(&s->lock);
     pthread_cond_destroy(&s->wake);

@@ -1,16 +1,16 @@
 /* seq.h - one conversation's tokens, their keys and values, and what the model made of the last one.
  *
  * Of the last token the final hidden state is kept, not its logits: 2560 floats with the 4B, not 262144. The output
- * head gives the same logits from it whenever somebody wants them (text/text.h, carat_text_head).
+ * head gives the same logits from it whenever somebody wants them (text/text.h, ct_text_head).
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#ifndef CARAT_ENGINE_SEQ_H
-#define CARAT_ENGINE_SEQ_H
+#ifndef CT_ENGINE_SEQ_H
+#define CT_ENGINE_SEQ_H
 
 #include "engine/stream.h"
 
-typedef struct carat_seq {
-    carat_kv *kv;
+typedef struct ct_seq {
+    ct_kv *kv;
     size_t n_ctx;   /* promised */
     int32_t *ids;   /* [n_ctx], of the n evaluated tokens */
     uint64_t *keys; /* [n_ctx], of the same */
@@ -18,21 +18,21 @@ typedef struct carat_seq {
     float *hidden;   /* [n_hidden], after the last token */
     size_t n_hidden; /* the model's width */
     bool has_hidden; /* false: of nothing, or of a token that is not the last any more */
-} carat_seq;
+} ct_seq;
 
 /* Admits a sequence (kv.h: the same errors). On failure close it all the same. */
-bool carat_seq_open(carat_seq *s, carat_cache *cache, size_t n_ctx, size_t n_hidden, carat_err *err);
-void carat_seq_close(carat_seq *s); /* accepts a zeroed one */
+bool ct_seq_open(ct_seq *s, ct_cache *cache, size_t n_ctx, size_t n_hidden, carat_err *err);
+void ct_seq_close(ct_seq *s); /* accepts a zeroed one */
 /* The same contents, without copying keys and values. */
-bool carat_seq_fork(const carat_seq *s, carat_seq *out, carat_err *err);
+bool ct_seq_fork(const ct_seq *s, ct_seq *out, carat_err *err);
 /* Bytes that open takes besides the cache's pages. False on overflow. */
-bool carat_seq_bytes(size_t n_ctx, size_t n_hidden, size_t *out);
+bool ct_seq_bytes(size_t n_ctx, size_t n_hidden, size_t *out);
 
 /* Down to n tokens or fewer, whole images only; returns how many are left. */
-size_t carat_seq_rewind(carat_seq *s, size_t n);
+size_t ct_seq_rewind(ct_seq *s, size_t n);
 /* An empty sequence takes over what the cache knows of a stream's beginning, at most `max` tokens. */
-void carat_seq_resume(carat_seq *s, const carat_stream *stream, size_t max);
+void ct_seq_resume(ct_seq *s, const ct_stream *stream, size_t max);
 /* n >= 1 tokens have been evaluated; hidden [n_hidden] is the last one's final state. */
-void carat_seq_grow(carat_seq *s, const int32_t *ids, const uint64_t *keys, size_t n, const float *hidden);
+void ct_seq_grow(ct_seq *s, const int32_t *ids, const uint64_t *keys, size_t n, const float *hidden);
 
 #endif

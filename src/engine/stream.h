@@ -5,49 +5,49 @@
  * position have the same keys and values up to there, and may share them.
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#ifndef CARAT_ENGINE_STREAM_H
-#define CARAT_ENGINE_STREAM_H
+#ifndef CT_ENGINE_STREAM_H
+#define CT_ENGINE_STREAM_H
 
 #include "engine/view.h"
 #include "text/text.h"
 
-typedef struct carat_place { /* of an image: its soft tokens are at [at, at + n_soft) */
+typedef struct ct_stream_place { /* of an image: its soft tokens are at [at, at + n_soft) */
     size_t at;
-    carat_view *view; /* a reference */
-} carat_place;
+    ct_view *view; /* a reference */
+} ct_stream_place;
 
-#define CARAT_MAX_MARKS 8
+#define CT_MAX_MARKS 8
 
-typedef struct carat_stream {
+typedef struct ct_stream {
     int32_t *ids;   /* [n] */
     uint64_t *keys; /* [n] */
     size_t n;
-    carat_place *places; /* [n_places], ascending */
+    ct_stream_place *places; /* [n_places], ascending */
     size_t n_places, n_soft;
-    /* Lengths worth returning to (kv.h, carat_kv_mark), ascending: the end of the system text, of images, of turns. */
-    size_t marks[CARAT_MAX_MARKS];
+    /* Lengths worth returning to (kv.h, ct_kv_mark), ascending: the end of the system text, of images, of turns. */
+    size_t marks[CT_MAX_MARKS];
     size_t n_marks;
-} carat_stream;
+} ct_stream;
 
 /* The first mark after position at; n if there is none. */
-size_t carat_stream_next_mark(const carat_stream *s, size_t at);
+size_t ct_stream_next_mark(const ct_stream *s, size_t at);
 
 /* Keys of plain ids. */
-void carat_stream_text_keys(const int32_t *ids, size_t n, uint64_t *keys);
+void ct_stream_text_keys(const int32_t *ids, size_t n, uint64_t *keys);
 
 /* Writes the keys of the stream from its ids and places. */
-void carat_stream_label(carat_stream *s);
-void carat_stream_deinit(carat_stream *s); /* frees all; accepts a zeroed one */
+void ct_stream_label(ct_stream *s);
+void ct_stream_deinit(ct_stream *s); /* frees all; accepts a zeroed one */
 
 /* How many keys at the beginning are the same, less what would leave an image half. */
-size_t carat_stream_same(const uint64_t *a, size_t n_a, const uint64_t *b, size_t n_b);
+size_t ct_stream_same(const uint64_t *a, size_t n_a, const uint64_t *b, size_t n_b);
 /* n, or less, so that keys[n] does not continue an image; n_keys of them are known. */
-size_t carat_stream_whole(const uint64_t *keys, size_t n_keys, size_t n);
+size_t ct_stream_whole(const uint64_t *keys, size_t n_keys, size_t n);
 
 /* The places whose tokens begin in [from, to): the first one's index, *n of them. */
-size_t carat_stream_places(const carat_stream *s, size_t from, size_t to, size_t *n);
+size_t ct_stream_places(const ct_stream *s, size_t from, size_t to, size_t *n);
 
 /* The step's inputs for positions [from, from + n) without image rows (NULL): ids, and how far each sees ahead. */
-void carat_stream_inputs(const carat_stream *s, size_t from, size_t n, carat_input *out);
+void ct_stream_inputs(const ct_stream *s, size_t from, size_t n, ct_step_input *out);
 
 #endif

@@ -8,14 +8,14 @@
 
 #include "engine/stream.h"
 
-bool carat_view_new(const carat_image *image, carat_box part, uint32_t size, carat_view **out, carat_err *err)
+bool ct_view_new(const ct_image *image, ct_box part, uint32_t size, ct_view **out, carat_err *err)
 {
     size_t bytes = (size_t)size * size * 3; /* resize refuses sides that would make this overflow */
     *out = NULL;
-    carat_view *v = size <= 16384 ? malloc(sizeof *v + bytes) : NULL;
+    ct_view *v = size <= 16384 ? malloc(sizeof *v + bytes) : NULL;
     if (!v)
-        return carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for an image of %u x %u", size, size);
-    if (!carat_image_resize(image, part, size, size, v->rgb, err)) {
+        return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for an image of %u x %u", size, size);
+    if (!ct_image_resize(image, part, size, size, v->rgb, err)) {
         free(v);
         return false;
     }
@@ -29,21 +29,21 @@ bool carat_view_new(const carat_image *image, carat_box part, uint32_t size, car
     return true;
 }
 
-carat_view *carat_view_hold(carat_view *v)
+ct_view *ct_view_hold(ct_view *v)
 {
     atomic_fetch_add_explicit(&v->n_refs, 1, memory_order_relaxed);
     return v;
 }
 
-void carat_view_drop(carat_view *v)
+void ct_view_drop(ct_view *v)
 {
     if (v && atomic_fetch_sub_explicit(&v->n_refs, 1, memory_order_acq_rel) == 1)
         free(v);
 }
 
-uint64_t carat_view_key(const carat_view *v, size_t i)
+uint64_t ct_view_key(const ct_view *v, size_t i)
 {
     uint64_t part;
     memcpy(&part, v->hash + i % 4 * sizeof part, sizeof part);
-    return CARAT_KEY_IMAGE | (i ? CARAT_KEY_INSIDE : 0) | (part & ~(CARAT_KEY_IMAGE | CARAT_KEY_INSIDE));
+    return CT_KEY_IMAGE | (i ? CT_KEY_INSIDE : 0) | (part & ~(CT_KEY_IMAGE | CT_KEY_INSIDE));
 }

@@ -16,42 +16,42 @@
 /* Grown as it is read; a header with Gemma's vocabulary has 6 MiB. */
 #define FIRST_BYTES ((size_t)1 << 20)
 
-static void close_part(carat_gguf_part *p)
+static void close_part(ct_gguf_part *p)
 {
     if (!p)
         return;
     free(p->kv);
     free(p->sorted);
-    carat_map_close(&p->map);
+    ct_map_close(&p->map);
     free(p);
 }
 
-void carat_gguf_close(carat_gguf *g)
+void ct_gguf_close(ct_gguf *g)
 {
     if (!g)
         return;
     for (size_t i = 0; i < g->n_part; i++)
         close_part(g->part[i]);
-    carat_names_deinit(&g->names);
+    ct_names_deinit(&g->names);
     free(g->part);
     free(g->tensors.items);
     free(g->path);
     free(g);
 }
 
-static bool parse(carat_gguf *g, carat_gguf_part *p, const char *path, carat_err *err)
+static bool parse(ct_gguf *g, ct_gguf_part *p, const char *path, carat_err *err)
 {
     char buf[100];
-    return carat_gguf_parse(g, p, err) || carat_fail_in(err, "%s", carat_short_path(path, buf));
+    return ct_gguf_parse(g, p, err) || ct_fail_in(err, "%s", ct_short_path(path, buf));
 }
 
 /* Opens and reads one file. *out is set as soon as there is something to close. */
-static bool open_part(carat_gguf *g, const char *path, carat_gguf_part **out, carat_err *err)
+static bool open_part(ct_gguf *g, const char *path, ct_gguf_part **out, carat_err *err)
 {
-    carat_gguf_part *p = *out = calloc(1, sizeof *p);
+    ct_gguf_part *p = *out = calloc(1, sizeof *p);
     if (!p)
-        return carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "%s: no memory for the file's directory", path);
-    if (!carat_map_open_head(&p->map, path, g->only_heads ? FIRST_BYTES : SIZE_MAX, err))
+        return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "%s: no memory for the file's directory", path);
+    if (!ct_map_open_head(&p->map, path, g->only_heads ? FIRST_BYTES : SIZE_MAX, err))
         return false;
     p->data = p->map.data;
     p->size = p->map.size;
@@ -64,38 +64,38 @@ static void part_suffix(char buf[64], size_t i, size_t n)
     snprintf(buf, 64, "-%05zu-of-%05zu.gguf", i + 1, n);
 }
 
-static bool check_part(const carat_gguf_part *p, size_t i, size_t n, const char *path, carat_err *err)
+static bool check_part(const ct_gguf_part *p, size_t i, size_t n, const char *path, carat_err *err)
 {
     char buf[100];
     if (p->split_no == (int64_t)i && p->split_count == (int64_t)n)
         return true;
-    return carat_fail(err, CARAT_EFORMAT, CARAT_NOWHERE,
-                      "%s: it is part %lld of %lld (split.no, split.count), expected %zu of %zu",
-                      carat_short_path(path, buf), (long long)p->split_no + 1, (long long)p->split_count, i + 1, n);
+    return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE,
+                   "%s: it is part %lld of %lld (split.no, split.count), expected %zu of %zu", ct_short_path(path, buf),
+                   (long long)p->split_no + 1, (long long)p->split_count, i + 1, n);
 }
 
 /* The part that was opened has said how many there are: makes room, puts it in its place, opens the others. */
-static bool open_series(carat_gguf *g, carat_err *err)
+static bool open_series(ct_gguf *g, carat_err *err)
 {
-    carat_gguf_part *first = g->part[0];
+    ct_gguf_part *first = g->part[0];
     size_t n = (size_t)first->split_count, no = (size_t)first->split_no, len = strlen(g->path);
     char suffix[64], buf[100];
     if (n > MAX_PARTS || no >= n)
-        return carat_fail(err, n > MAX_PARTS ? CARAT_ELIMIT : CARAT_EFORMAT, CARAT_NOWHERE,
-                          "%s: part %zu of %zu (split.no, split.count); up to %d parts can be opened",
-                          carat_short_path(g->path, buf), no + 1, n, MAX_PARTS);
+        return ct_fail(err, n > MAX_PARTS ? CARAT_ELIMIT : CARAT_EFORMAT, CARAT_NOWHERE,
+                       "%s: part %zu of %zu (split.no, split.count); up to %d parts can be opened",
+                       ct_short_path(g->path, buf), no + 1, n, MAX_PARTS);
     part_suffix(suffix, no, n);
     size_t stem = len - strlen(suffix);
     if (len <= strlen(suffix) || strcmp(g->path + stem, suffix) != 0)
-        return carat_fail(err, CARAT_EFORMAT, CARAT_NOWHERE,
-                          "%s: is part %zu of %zu, so its name should end in '%s' to find the others",
-                          carat_short_path(g->path, buf), no + 1, n, suffix);
-    carat_gguf_part **part = calloc(n, sizeof *part);
+        return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE,
+                       "%s: is part %zu of %zu, so its name should end in '%s' to find the others",
+                       ct_short_path(g->path, buf), no + 1, n, suffix);
+    ct_gguf_part **part = calloc(n, sizeof *part);
     char *path = malloc(len + sizeof suffix);
     bool ok = part && path;
     if (!ok) {
         free(part);
-        carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "%s: no memory for %zu parts", carat_short_path(g->path, buf), n);
+        ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "%s: no memory for %zu parts", ct_short_path(g->path, buf), n);
         goto done;
     }
     free(g->part);
@@ -107,7 +107,7 @@ static bool open_series(carat_gguf *g, carat_err *err)
         part_suffix(suffix, i, n);
         memcpy(path + stem, suffix, strlen(suffix) + 1);
         if (i != no && !open_part(g, path, &part[i], err))
-            ok = carat_fail_in(err, "part %zu of %zu", i + 1, n);
+            ok = ct_fail_in(err, "part %zu of %zu", i + 1, n);
         ok = ok && check_part(part[i], i, n, path, err);
     }
 done:
@@ -115,20 +115,20 @@ done:
     return ok;
 }
 
-static bool check_total(const carat_gguf *g, carat_err *err)
+static bool check_total(const ct_gguf *g, carat_err *err)
 {
     char buf[100];
     int64_t said = g->part[0]->split_tensors;
     if (said < 0 || said == (int64_t)g->tensors.n)
         return true;
-    return carat_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: %zu tensors in %zu parts, split.tensors.count says %lld",
-                      carat_short_path(g->path, buf), g->tensors.n, g->n_part, (long long)said);
+    return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: %zu tensors in %zu parts, split.tensors.count says %lld",
+                   ct_short_path(g->path, buf), g->tensors.n, g->n_part, (long long)said);
 }
 
 /* A container with room for one part, which is what most have. */
-static carat_gguf *new_gguf(const char *path, carat_err *err)
+static ct_gguf *new_gguf(const char *path, carat_err *err)
 {
-    carat_gguf *g = calloc(1, sizeof *g);
+    ct_gguf *g = calloc(1, sizeof *g);
     if (g) {
         g->path = strdup(path);
         g->part = calloc(1, sizeof *g->part);
@@ -136,15 +136,15 @@ static carat_gguf *new_gguf(const char *path, carat_err *err)
     }
     if (g && g->path && g->part)
         return g;
-    carat_gguf_close(g);
-    carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "%s: no memory for the file's directory", path);
+    ct_gguf_close(g);
+    ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "%s: no memory for the file's directory", path);
     return NULL;
 }
 
-static bool open_files(const char *path, bool only_heads, carat_gguf **out, carat_err *err)
+static bool open_files(const char *path, bool only_heads, ct_gguf **out, carat_err *err)
 {
     *out = NULL;
-    carat_gguf *g = new_gguf(path, err);
+    ct_gguf *g = new_gguf(path, err);
     if (!g)
         return false;
     g->only_heads = only_heads;
@@ -152,37 +152,37 @@ static bool open_files(const char *path, bool only_heads, carat_gguf **out, cara
     if (ok && g->part[0]->split_count > 1)
         ok = open_series(g, err) && check_total(g, err);
     char buf[100];
-    if (ok && !carat_tensors_sort(&g->tensors, err))
-        ok = carat_fail_in(err, "%s", carat_short_path(path, buf));
+    if (ok && !ct_tensors_sort(&g->tensors, err))
+        ok = ct_fail_in(err, "%s", ct_short_path(path, buf));
     if (!ok) {
-        carat_gguf_close(g);
+        ct_gguf_close(g);
         return false;
     }
     *out = g;
     return true;
 }
 
-bool carat_gguf_open(const char *path, carat_gguf **out, carat_err *err)
+bool ct_gguf_open(const char *path, ct_gguf **out, carat_err *err)
 {
     return open_files(path, false, out, err);
 }
 
-bool carat_gguf_open_head(const char *path, carat_gguf **out, carat_err *err)
+bool ct_gguf_open_head(const char *path, ct_gguf **out, carat_err *err)
 {
     return open_files(path, true, out, err);
 }
 
-bool carat_gguf_open_memory(const char *path, const void *data, size_t size, carat_gguf **out, carat_err *err)
+bool ct_gguf_open_memory(const char *path, const void *data, size_t size, ct_gguf **out, carat_err *err)
 {
     *out = NULL;
-    carat_gguf *g = new_gguf(path, err);
+    ct_gguf *g = new_gguf(path, err);
     if (!g)
         return false;
     char buf[100];
-    carat_gguf_part *p = g->part[0] = calloc(1, sizeof *p);
+    ct_gguf_part *p = g->part[0] = calloc(1, sizeof *p);
     bool ok = p != NULL;
     if (!ok) {
-        carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "%s: no memory for the file's directory", path);
+        ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "%s: no memory for the file's directory", path);
     } else {
         p->map.fd = -1;
         p->data = data;
@@ -190,34 +190,34 @@ bool carat_gguf_open_memory(const char *path, const void *data, size_t size, car
         ok = parse(g, p, path, err);
     }
     if (ok && p->split_count > 1)
-        ok = carat_fail(err, CARAT_EUNSUPPORTED, CARAT_NOWHERE, "%s: one part of a split file, given alone",
-                        carat_short_path(path, buf));
-    if (ok && !carat_tensors_sort(&g->tensors, err))
-        ok = carat_fail_in(err, "%s", carat_short_path(path, buf));
+        ok = ct_fail(err, CARAT_EUNSUPPORTED, CARAT_NOWHERE, "%s: one part of a split file, given alone",
+                     ct_short_path(path, buf));
+    if (ok && !ct_tensors_sort(&g->tensors, err))
+        ok = ct_fail_in(err, "%s", ct_short_path(path, buf));
     if (!ok) {
-        carat_gguf_close(g);
+        ct_gguf_close(g);
         return false;
     }
     *out = g;
     return true;
 }
 
-const carat_tensors *carat_gguf_tensors(const carat_gguf *g)
+const ct_tensors *ct_gguf_tensors(const ct_gguf *g)
 {
     return &g->tensors;
 }
 
-const char *carat_gguf_path(const carat_gguf *g)
+const char *ct_gguf_path(const ct_gguf *g)
 {
     return g->path;
 }
 
-uint32_t carat_gguf_version(const carat_gguf *g)
+uint32_t ct_gguf_version(const ct_gguf *g)
 {
     return g->part[0]->version;
 }
 
-uint64_t carat_gguf_file_bytes(const carat_gguf *g)
+uint64_t ct_gguf_file_bytes(const ct_gguf *g)
 {
     uint64_t sum = 0;
     for (size_t i = 0; i < g->n_part; i++)
@@ -225,7 +225,7 @@ uint64_t carat_gguf_file_bytes(const carat_gguf *g)
     return sum;
 }
 
-uint64_t carat_gguf_mapped_bytes(const carat_gguf *g)
+uint64_t ct_gguf_mapped_bytes(const ct_gguf *g)
 {
     uint64_t sum = 0;
     for (size_t i = 0; i < g->n_part; i++)
@@ -233,17 +233,17 @@ uint64_t carat_gguf_mapped_bytes(const carat_gguf *g)
     return sum;
 }
 
-size_t carat_gguf_directory_bytes(const carat_gguf *g)
+size_t ct_gguf_directory_bytes(const ct_gguf *g)
 {
     return g->directory_bytes + g->names.bytes;
 }
 
-size_t carat_gguf_n_kv(const carat_gguf *g)
+size_t ct_gguf_n_kv(const ct_gguf *g)
 {
     return g->part[0]->n_kv;
 }
 
-const carat_gguf_kv *carat_gguf_kv_at(const carat_gguf *g, size_t i)
+const ct_gguf_kv *ct_gguf_kv_at(const ct_gguf *g, size_t i)
 {
     return i < g->part[0]->n_kv ? &g->part[0]->kv[i] : NULL;
 }

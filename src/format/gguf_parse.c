@@ -31,8 +31,8 @@ enum {
 };
 
 typedef struct reader {
-    carat_gguf *g;
-    carat_gguf_part *p;
+    ct_gguf *g;
+    ct_gguf_part *p;
     size_t pos;
     const char *kind; /* what is being read, for messages: "key", "tensor"; NULL is the header */
     const char *name; /* NULL until it is known; then number i of n has to do */
@@ -48,21 +48,21 @@ static __attribute__((format(printf, 4, 5))) bool fail(reader *r, carat_code cod
     vsnprintf(msg, sizeof msg, fmt, ap);
     va_end(ap);
     if (!r->kind)
-        return carat_fail(r->err, code, at, "%s", msg);
+        return ct_fail(r->err, code, at, "%s", msg);
     if (!r->name)
-        return carat_fail(r->err, code, at, "%s %zu of %zu: %s", r->kind, r->i + 1, r->n, msg);
-    return carat_fail(r->err, code, at, "%s '%.64s': %s", r->kind, r->name, msg);
+        return ct_fail(r->err, code, at, "%s %zu of %zu: %s", r->kind, r->i + 1, r->n, msg);
+    return ct_fail(r->err, code, at, "%s '%.64s': %s", r->kind, r->name, msg);
 }
 
 /* Maps as much of the file as ends at `end`, which is inside it. The mapping may move, and with it what points there.
  */
 static bool reach(reader *r, size_t end)
 {
-    carat_gguf_part *p = r->p;
+    ct_gguf_part *p = r->p;
     if (!p->map.data || end <= p->map.mapped)
         return true;
     const uint8_t *was = p->data;
-    if (!carat_map_grow(&p->map, end, r->err))
+    if (!ct_map_grow(&p->map, end, r->err))
         return false;
     p->data = p->map.data;
     for (size_t i = 0; i < p->n_kv; i++)
@@ -72,7 +72,7 @@ static bool reach(reader *r, size_t end)
 
 static bool need(reader *r, uint64_t bytes, const char *what)
 {
-    if (carat_inside(r->pos, bytes, r->p->size))
+    if (ct_inside(r->pos, bytes, r->p->size))
         return reach(r, r->pos + (size_t)bytes);
     return fail(r, CARAT_EFORMAT, r->pos, "%s at byte %zu needs %" PRIu64 " bytes, the file has %zu left", what, r->pos,
                 bytes, r->p->size - r->pos);
@@ -82,7 +82,7 @@ static bool get_u32(reader *r, uint32_t *out, const char *what)
 {
     if (!need(r, 4, what))
         return false;
-    *out = carat_le32(r->p->data + r->pos);
+    *out = ct_le32(r->p->data + r->pos);
     r->pos += 4;
     return true;
 }
@@ -91,7 +91,7 @@ static bool get_u64(reader *r, uint64_t *out, const char *what)
 {
     if (!need(r, 8, what))
         return false;
-    *out = carat_le64(r->p->data + r->pos);
+    *out = ct_le64(r->p->data + r->pos);
     r->pos += 8;
     return true;
 }
@@ -102,10 +102,10 @@ static bool get_u64(reader *r, uint64_t *out, const char *what)
 static bool grow(reader *r, void **mem, size_t old_bytes, size_t n, size_t size)
 {
     size_t bytes, total;
-    if (!carat_mul_size(n, size, &bytes) || !carat_add_size(r->g->directory_bytes - old_bytes, bytes, &total) ||
-        total > CARAT_GGUF_MAX_DIRECTORY - r->g->names.bytes)
+    if (!ct_mul_size(n, size, &bytes) || !ct_add_size(r->g->directory_bytes - old_bytes, bytes, &total) ||
+        total > CT_GGUF_MAX_DIRECTORY - r->g->names.bytes)
         return fail(r, CARAT_ELIMIT, r->pos, "the file's directory needs more than %zu MiB",
-                    CARAT_GGUF_MAX_DIRECTORY >> 20);
+                    CT_GGUF_MAX_DIRECTORY >> 20);
     if (bytes == 0)
         return true;
     void *m = realloc(*mem, bytes);
@@ -118,8 +118,8 @@ static bool grow(reader *r, void **mem, size_t old_bytes, size_t n, size_t size)
 
 static bool keep_name(reader *r, const uint8_t *s, size_t len, const char **out)
 {
-    r->g->names.max = CARAT_GGUF_MAX_DIRECTORY - r->g->directory_bytes;
-    *out = carat_names_keep(&r->g->names, s, len);
+    r->g->names.max = CT_GGUF_MAX_DIRECTORY - r->g->directory_bytes;
+    *out = ct_names_keep(&r->g->names, s, len);
     return *out || fail(r, CARAT_ENOMEM, r->pos, "no memory for its name: the directory holds %zu bytes already",
                         r->g->directory_bytes + r->g->names.bytes);
 }
@@ -137,7 +137,7 @@ static bool get_name(reader *r, size_t max, const char **out)
     if (!need(r, len, "the name"))
         return false;
     const uint8_t *s = r->p->data + r->pos;
-    size_t odd = carat_names_odd_byte(s, (size_t)len);
+    size_t odd = ct_names_odd_byte(s, (size_t)len);
     if (odd < len)
         return fail(r, CARAT_EFORMAT, r->pos + odd, "byte 0x%02x in its name, at byte %zu, is not printable ASCII",
                     s[odd], r->pos + odd);
@@ -177,7 +177,7 @@ static const char *looks_like(const uint8_t *data, size_t size)
 
 static bool read_magic(reader *r)
 {
-    const carat_gguf_part *p = r->p;
+    const ct_gguf_part *p = r->p;
     if (p->size >= 4 && memcmp(p->data, "GGUF", 4) == 0) {
         r->pos = 4;
         return true;
@@ -230,10 +230,10 @@ static bool skip_strings(reader *r, uint64_t count)
         if (size - pos >= 8 && !reach(r, pos + 8))
             return false;
         const uint8_t *data = r->p->data;
-        if (size - pos < 8 || carat_le64(data + pos) > size - pos - 8)
+        if (size - pos < 8 || ct_le64(data + pos) > size - pos - 8)
             return fail(r, CARAT_EFORMAT, pos, "string %" PRIu64 " of %" PRIu64 " at byte %zu does not fit in the file",
                         i + 1, count, pos);
-        pos += 8 + (size_t)carat_le64(data + pos);
+        pos += 8 + (size_t)ct_le64(data + pos);
     }
     r->pos = pos;
     return reach(r, pos);
@@ -248,19 +248,19 @@ static bool check_bools(reader *r, const uint8_t *data, size_t n)
 }
 
 /* Values of one kind, one after another: a lone value or the elements of an array. */
-static bool read_values(reader *r, carat_gguf_kv *kv, uint32_t kind)
+static bool read_values(reader *r, ct_gguf_kv *kv, uint32_t kind)
 {
     size_t start = r->pos;
-    if (kind == CARAT_GGUF_STR) {
+    if (kind == CT_GGUF_STR) {
         if (!skip_strings(r, kv->count))
             return false;
     } else {
-        size_t bytes, each = carat_gguf_kind_bytes(kind);
-        if (kv->count > SIZE_MAX / each || !carat_mul_size((size_t)kv->count, each, &bytes) ||
-            !carat_inside(r->pos, bytes, r->p->size))
+        size_t bytes, each = ct_gguf_kind_bytes(kind);
+        if (kv->count > SIZE_MAX / each || !ct_mul_size((size_t)kv->count, each, &bytes) ||
+            !ct_inside(r->pos, bytes, r->p->size))
             return fail(r, CARAT_EFORMAT, r->pos, "%" PRIu64 " %s values at byte %zu, the file has %zu bytes left",
-                        kv->count, carat_gguf_kind_name(kind), r->pos, r->p->size - r->pos);
-        if (!reach(r, r->pos + bytes) || (kind == CARAT_GGUF_BOOL && !check_bools(r, r->p->data + r->pos, bytes)))
+                        kv->count, ct_gguf_kind_name(kind), r->pos, r->p->size - r->pos);
+        if (!reach(r, r->pos + bytes) || (kind == CT_GGUF_BOOL && !check_bools(r, r->p->data + r->pos, bytes)))
             return false;
         r->pos += bytes;
     }
@@ -269,42 +269,41 @@ static bool read_values(reader *r, carat_gguf_kv *kv, uint32_t kind)
     return true;
 }
 
-static bool read_kv(reader *r, carat_gguf_kv *kv)
+static bool read_kv(reader *r, ct_gguf_kv *kv)
 {
     uint32_t kind, elem;
-    if (!get_name(r, CARAT_GGUF_MAX_KEY, &kv->key) || !get_u32(r, &kind, "its kind"))
+    if (!get_name(r, CT_GGUF_MAX_KEY, &kv->key) || !get_u32(r, &kind, "its kind"))
         return false;
     kv->count = 1;
     elem = kind;
-    if (kind == CARAT_GGUF_ARR &&
+    if (kind == CT_GGUF_ARR &&
         (!get_u32(r, &elem, "the kind of its elements") || !get_u64(r, &kv->count, "the number of its elements")))
         return false;
-    if (kind == CARAT_GGUF_ARR && elem == CARAT_GGUF_ARR)
+    if (kind == CT_GGUF_ARR && elem == CT_GGUF_ARR)
         return fail(r, CARAT_EUNSUPPORTED, r->pos, "an array of arrays, which no Gemma file has");
-    if (elem > CARAT_GGUF_F64)
-        return fail(r, CARAT_EFORMAT, r->pos, "value kind %" PRIu32 ", the known ones are 0 to %d", elem,
-                    CARAT_GGUF_F64);
-    kv->kind = (carat_gguf_kind)kind;
-    kv->elem = (carat_gguf_kind)elem;
+    if (elem > CT_GGUF_F64)
+        return fail(r, CARAT_EFORMAT, r->pos, "value kind %" PRIu32 ", the known ones are 0 to %d", elem, CT_GGUF_F64);
+    kv->kind = (ct_gguf_kind)kind;
+    kv->elem = (ct_gguf_kind)elem;
     return read_values(r, kv, elem);
 }
 
 static int by_key(const void *a, const void *b)
 {
-    return strcmp((*(const carat_gguf_kv *const *)a)->key, (*(const carat_gguf_kv *const *)b)->key);
+    return strcmp((*(const ct_gguf_kv *const *)a)->key, (*(const ct_gguf_kv *const *)b)->key);
 }
 
 static bool sort_keys(reader *r)
 {
-    carat_gguf_part *p = r->p;
+    ct_gguf_part *p = r->p;
     for (size_t i = 0; i < p->n_kv; i++)
         p->sorted[i] = &p->kv[i];
     if (p->n_kv > 1)
         qsort(p->sorted, p->n_kv, sizeof *p->sorted, by_key);
     for (size_t i = 1; i < p->n_kv; i++)
         if (strcmp(p->sorted[i - 1]->key, p->sorted[i]->key) == 0)
-            return carat_fail(r->err, CARAT_EFORMAT, (uint64_t)(p->sorted[i]->data - p->data),
-                              "key '%.64s' appears twice", p->sorted[i]->key);
+            return ct_fail(r->err, CARAT_EFORMAT, (uint64_t)(p->sorted[i]->data - p->data), "key '%.64s' appears twice",
+                           p->sorted[i]->key);
     return true;
 }
 
@@ -329,14 +328,14 @@ static bool read_kvs(reader *r, size_t n)
 
 /* --- tensors ------------------------------------------------------------------------------------------------------ */
 
-static bool read_dims(reader *r, carat_tensor *t)
+static bool read_dims(reader *r, ct_tensor *t)
 {
     size_t at = r->pos;
     if (!get_u32(r, &t->n_dims, "the number of dimensions"))
         return false;
-    if (t->n_dims < 1 || t->n_dims > CARAT_MAX_DIMS)
-        return fail(r, CARAT_EFORMAT, at, "%" PRIu32 " dimensions, expected 1 to %d", t->n_dims, CARAT_MAX_DIMS);
-    for (uint32_t d = 0; d < CARAT_MAX_DIMS; d++) {
+    if (t->n_dims < 1 || t->n_dims > CT_MAX_DIMS)
+        return fail(r, CARAT_EFORMAT, at, "%" PRIu32 " dimensions, expected 1 to %d", t->n_dims, CT_MAX_DIMS);
+    for (uint32_t d = 0; d < CT_MAX_DIMS; d++) {
         t->dims[d] = 1;
         if (d < t->n_dims && !get_u64(r, &t->dims[d], "a dimension"))
             return false;
@@ -347,62 +346,62 @@ static bool read_dims(reader *r, carat_tensor *t)
 }
 
 /* t->bytes from type and dims. */
-static bool size_tensor(reader *r, carat_tensor *t, uint32_t type, size_t at)
+static bool size_tensor(reader *r, ct_tensor *t, uint32_t type, size_t at)
 {
-    const carat_type_info *info = carat_type_get(type);
+    const ct_type_info *info = ct_type_get(type);
     if (!info)
         return fail(r, CARAT_EUNSUPPORTED, at, "type number %" PRIu32 " is not a known tensor type", type);
-    t->type = (carat_type)type;
+    t->type = (ct_type)type;
     if (t->dims[0] % info->block != 0)
         return fail(r, CARAT_EFORMAT, at, "rows of %" PRIu64 " weights, %s comes in blocks of %d", t->dims[0],
                     info->name, info->block);
     char shape[96];
-    bool ok = carat_row_bytes(type, (size_t)t->dims[0], &t->bytes);
-    for (int d = 1; d < CARAT_MAX_DIMS; d++)
-        ok = ok && carat_mul_size(t->bytes, (size_t)t->dims[d], &t->bytes);
+    bool ok = ct_row_bytes(type, (size_t)t->dims[0], &t->bytes);
+    for (int d = 1; d < CT_MAX_DIMS; d++)
+        ok = ok && ct_mul_size(t->bytes, (size_t)t->dims[d], &t->bytes);
     if (!ok)
-        return fail(r, CARAT_EFORMAT, at, "the size of %s %s overflows", info->name, carat_tensor_shape(t, shape));
+        return fail(r, CARAT_EFORMAT, at, "the size of %s %s overflows", info->name, ct_tensor_shape(t, shape));
     return true;
 }
 
 /* offset is from the data's start until place_tensors has seen where that is. */
-static bool read_tensor(reader *r, carat_tensor *t)
+static bool read_tensor(reader *r, ct_tensor *t)
 {
     uint32_t type;
     uint64_t offset;
-    if (!get_name(r, CARAT_GGUF_MAX_NAME, &t->name) || !read_dims(r, t))
+    if (!get_name(r, CT_GGUF_MAX_NAME, &t->name) || !read_dims(r, t))
         return false;
     size_t at = r->pos;
     if (!get_u32(r, &type, "the type") || !size_tensor(r, t, type, at) || !get_u64(r, &offset, "the offset"))
         return false;
-    if (!carat_inside(offset, t->bytes, r->p->size))
+    if (!ct_inside(offset, t->bytes, r->p->size))
         return fail(r, CARAT_EFORMAT, at + 4, "%zu bytes at offset %" PRIu64 " of the data, the whole file has %zu",
                     t->bytes, offset, r->p->size);
     t->offset = (size_t)offset;
     return true;
 }
 
-static bool place_tensors(reader *r, carat_tensor *items, size_t n)
+static bool place_tensors(reader *r, ct_tensor *items, size_t n)
 {
-    carat_gguf_part *p = r->p;
+    ct_gguf_part *p = r->p;
     /* The specification wants a multiple of 8; only powers of two exist. 1 MiB is past any page or disk block that one
      * would align to, and small enough that the rounding below cannot surprise. */
-    int64_t align = CARAT_GGUF_ALIGNMENT;
-    if (!carat_gguf_part_int(p, "general.alignment", 8, 1 << 20, &align, r->err))
+    int64_t align = CT_GGUF_ALIGNMENT;
+    if (!ct_gguf_part_int(p, "general.alignment", 8, 1 << 20, &align, r->err))
         return false;
     if (align & (align - 1))
         return fail(r, CARAT_EFORMAT, r->pos, "general.alignment is %" PRId64 ", expected a power of two", align);
     size_t start;
-    if (!carat_align_size(r->pos, (size_t)align, &start))
+    if (!ct_align_size(r->pos, (size_t)align, &start))
         return fail(r, CARAT_EFORMAT, r->pos, "no room for the data");
     r->kind = "tensor";
     for (size_t i = 0; i < n; i++) {
-        carat_tensor *t = &items[i];
+        ct_tensor *t = &items[i];
         r->name = t->name;
         if (t->offset % (size_t)align != 0)
             return fail(r, CARAT_EFORMAT, start, "offset %zu is no multiple of the alignment, %" PRId64, t->offset,
                         align);
-        if (start > p->size || !carat_inside(t->offset, t->bytes, p->size - start))
+        if (start > p->size || !ct_inside(t->offset, t->bytes, p->size - start))
             return fail(r, CARAT_EFORMAT, start, "its %zu bytes at %zu + %zu end after the file, which has %zu bytes",
                         t->bytes, start, t->offset, p->size);
         t->offset += start;
@@ -410,20 +409,20 @@ static bool place_tensors(reader *r, carat_tensor *items, size_t n)
         t->map = &p->map;
     }
     r->kind = NULL;
-    return carat_tensors_check_overlap(items, n, r->err);
+    return ct_tensors_check_overlap(items, n, r->err);
 }
 
 static bool read_tensors(reader *r, size_t n)
 {
-    carat_tensors *t = &r->g->tensors;
-    if (n > CARAT_GGUF_MAX_TENSORS - t->n)
-        return fail(r, CARAT_ELIMIT, r->pos, "%zu tensors in all, the limit is %zu", t->n + n, CARAT_GGUF_MAX_TENSORS);
+    ct_tensors *t = &r->g->tensors;
+    if (n > CT_GGUF_MAX_TENSORS - t->n)
+        return fail(r, CARAT_ELIMIT, r->pos, "%zu tensors in all, the limit is %zu", t->n + n, CT_GGUF_MAX_TENSORS);
     void *mem = t->items;
     bool ok = grow(r, &mem, t->n * sizeof *t->items, t->n + n, sizeof *t->items);
     t->items = mem;
     if (!ok)
         return false;
-    carat_tensor *items = t->items ? t->items + t->n : NULL;
+    ct_tensor *items = t->items ? t->items + t->n : NULL;
     r->kind = "tensor", r->n = n;
     for (r->i = 0; r->i < n; r->i++)
         if (!read_tensor(r, &items[r->i]))
@@ -440,19 +439,19 @@ static bool read_tensors(reader *r, size_t n)
 
 static bool read_split(reader *r)
 {
-    carat_gguf_part *p = r->p;
+    ct_gguf_part *p = r->p;
     p->split_tensors = -1;
-    return carat_gguf_part_int(p, "split.no", 0, UINT16_MAX, &p->split_no, r->err) &&
-           carat_gguf_part_int(p, "split.count", 0, UINT16_MAX, &p->split_count, r->err) &&
-           carat_gguf_part_int(p, "split.tensors.count", 0, INT32_MAX, &p->split_tensors, r->err);
+    return ct_gguf_part_int(p, "split.no", 0, UINT16_MAX, &p->split_no, r->err) &&
+           ct_gguf_part_int(p, "split.count", 0, UINT16_MAX, &p->split_count, r->err) &&
+           ct_gguf_part_int(p, "split.tensors.count", 0, INT32_MAX, &p->split_tensors, r->err);
 }
 
-bool carat_gguf_parse(carat_gguf *g, carat_gguf_part *p, carat_err *err)
+bool ct_gguf_parse(ct_gguf *g, ct_gguf_part *p, carat_err *err)
 {
     reader r = { .g = g, .p = p, .err = err };
     size_t n_tensor, n_kv;
     return read_magic(&r) && read_version(&r) &&
-           read_count(&r, "the number of tensors", CARAT_GGUF_MAX_TENSORS, MIN_TENSOR, &n_tensor) &&
-           read_count(&r, "the number of keys", CARAT_GGUF_MAX_KV, MIN_KV, &n_kv) && read_kvs(&r, n_kv) &&
+           read_count(&r, "the number of tensors", CT_GGUF_MAX_TENSORS, MIN_TENSOR, &n_tensor) &&
+           read_count(&r, "the number of keys", CT_GGUF_MAX_KV, MIN_KV, &n_kv) && read_kvs(&r, n_kv) &&
            read_split(&r) && read_tensors(&r, n_tensor);
 }

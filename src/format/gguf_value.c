@@ -14,33 +14,33 @@ static const struct {
     const char *name;
     uint8_t bytes;
 } kinds[] = {
-    [CARAT_GGUF_U8] = { "u8", 1 },     [CARAT_GGUF_I8] = { "i8", 1 },     [CARAT_GGUF_U16] = { "u16", 2 },
-    [CARAT_GGUF_I16] = { "i16", 2 },   [CARAT_GGUF_U32] = { "u32", 4 },   [CARAT_GGUF_I32] = { "i32", 4 },
-    [CARAT_GGUF_F32] = { "f32", 4 },   [CARAT_GGUF_BOOL] = { "bool", 1 }, [CARAT_GGUF_STR] = { "string", 0 },
-    [CARAT_GGUF_ARR] = { "array", 0 }, [CARAT_GGUF_U64] = { "u64", 8 },   [CARAT_GGUF_I64] = { "i64", 8 },
-    [CARAT_GGUF_F64] = { "f64", 8 },
+    [CT_GGUF_U8] = { "u8", 1 },     [CT_GGUF_I8] = { "i8", 1 },     [CT_GGUF_U16] = { "u16", 2 },
+    [CT_GGUF_I16] = { "i16", 2 },   [CT_GGUF_U32] = { "u32", 4 },   [CT_GGUF_I32] = { "i32", 4 },
+    [CT_GGUF_F32] = { "f32", 4 },   [CT_GGUF_BOOL] = { "bool", 1 }, [CT_GGUF_STR] = { "string", 0 },
+    [CT_GGUF_ARR] = { "array", 0 }, [CT_GGUF_U64] = { "u64", 8 },   [CT_GGUF_I64] = { "i64", 8 },
+    [CT_GGUF_F64] = { "f64", 8 },
 };
 
-size_t carat_gguf_kind_bytes(uint32_t kind)
+size_t ct_gguf_kind_bytes(uint32_t kind)
 {
-    return kind <= CARAT_GGUF_F64 ? kinds[kind].bytes : 0;
+    return kind <= CT_GGUF_F64 ? kinds[kind].bytes : 0;
 }
 
-const char *carat_gguf_kind_name(uint32_t kind)
+const char *ct_gguf_kind_name(uint32_t kind)
 {
-    return kind <= CARAT_GGUF_F64 ? kinds[kind].name : "unknown";
+    return kind <= CT_GGUF_F64 ? kinds[kind].name : "unknown";
 }
 
 static int key_of(const void *key, const void *item)
 {
-    return strcmp(key, (*(const carat_gguf_kv *const *)item)->key);
+    return strcmp(key, (*(const ct_gguf_kv *const *)item)->key);
 }
 
-const carat_gguf_kv *carat_gguf_part_find(const carat_gguf_part *p, const char *key)
+const ct_gguf_kv *ct_gguf_part_find(const ct_gguf_part *p, const char *key)
 {
     if (p->n_kv == 0)
         return NULL;
-    const carat_gguf_kv **hit = bsearch(key, p->sorted, p->n_kv, sizeof *p->sorted, key_of);
+    const ct_gguf_kv **hit = bsearch(key, p->sorted, p->n_kv, sizeof *p->sorted, key_of);
     return hit ? *hit : NULL;
 }
 
@@ -77,138 +77,137 @@ static double f64_of(uint64_t bits)
 }
 
 /* False if the kind is no number. */
-static bool load(carat_gguf_kind kind, const uint8_t *p, number *out)
+static bool load(ct_gguf_kind kind, const uint8_t *p, number *out)
 {
     switch (kind) {
-    case CARAT_GGUF_U8:
-    case CARAT_GGUF_BOOL:
+    case CT_GGUF_U8:
+    case CT_GGUF_BOOL:
         return *out = from_int(p[0]), true;
-    case CARAT_GGUF_I8:
+    case CT_GGUF_I8:
         return *out = from_int((int8_t)p[0]), true;
-    case CARAT_GGUF_U16:
-        return *out = from_int(carat_le16(p)), true;
-    case CARAT_GGUF_I16:
-        return *out = from_int((int16_t)carat_le16(p)), true;
-    case CARAT_GGUF_U32:
-        return *out = from_int(carat_le32(p)), true;
-    case CARAT_GGUF_I32:
-        return *out = from_int((int32_t)carat_le32(p)), true;
-    case CARAT_GGUF_I64:
-        return *out = from_int((int64_t)carat_le64(p)), true;
-    case CARAT_GGUF_U64: {
-        uint64_t v = carat_le64(p);
+    case CT_GGUF_U16:
+        return *out = from_int(ct_le16(p)), true;
+    case CT_GGUF_I16:
+        return *out = from_int((int16_t)ct_le16(p)), true;
+    case CT_GGUF_U32:
+        return *out = from_int(ct_le32(p)), true;
+    case CT_GGUF_I32:
+        return *out = from_int((int32_t)ct_le32(p)), true;
+    case CT_GGUF_I64:
+        return *out = from_int((int64_t)ct_le64(p)), true;
+    case CT_GGUF_U64: {
+        uint64_t v = ct_le64(p);
         return *out = (number){ (double)v, (int64_t)v, v <= INT64_MAX }, true;
     }
-    case CARAT_GGUF_F32:
-        return *out = from_double((double)f32_of(carat_le32(p))), true;
-    case CARAT_GGUF_F64:
-        return *out = from_double(f64_of(carat_le64(p))), true;
-    case CARAT_GGUF_STR:
-    case CARAT_GGUF_ARR:
+    case CT_GGUF_F32:
+        return *out = from_double((double)f32_of(ct_le32(p))), true;
+    case CT_GGUF_F64:
+        return *out = from_double(f64_of(ct_le64(p))), true;
+    case CT_GGUF_STR:
+    case CT_GGUF_ARR:
         break;
     }
     return false;
 }
 
-static uint64_t place(const carat_gguf_part *p, const carat_gguf_kv *kv)
+static uint64_t place(const ct_gguf_part *p, const ct_gguf_kv *kv)
 {
     return (uint64_t)(kv->data - p->data);
 }
 
-static bool wrong_kind(const carat_gguf_part *p, const carat_gguf_kv *kv, const char *expected, carat_err *err)
+static bool wrong_kind(const ct_gguf_part *p, const ct_gguf_kv *kv, const char *expected, carat_err *err)
 {
-    return carat_fail(err, CARAT_EFORMAT, place(p, kv), "key '%.64s' is of kind %s, expected %s", kv->key,
-                      carat_gguf_kind_name(kv->kind), expected);
+    return ct_fail(err, CARAT_EFORMAT, place(p, kv), "key '%.64s' is of kind %s, expected %s", kv->key,
+                   ct_gguf_kind_name(kv->kind), expected);
 }
 
-bool carat_gguf_part_int(const carat_gguf_part *p, const char *key, int64_t min, int64_t max, int64_t *out,
-                         carat_err *err)
+bool ct_gguf_part_int(const ct_gguf_part *p, const char *key, int64_t min, int64_t max, int64_t *out, carat_err *err)
 {
-    const carat_gguf_kv *kv = carat_gguf_part_find(p, key);
+    const ct_gguf_kv *kv = ct_gguf_part_find(p, key);
     if (!kv)
         return true;
     number v;
-    if (kv->kind == CARAT_GGUF_BOOL || !load(kv->kind, kv->data, &v))
+    if (kv->kind == CT_GGUF_BOOL || !load(kv->kind, kv->data, &v))
         return wrong_kind(p, kv, "an integer", err);
     if (!v.is_int64)
-        return carat_fail(err, CARAT_EFORMAT, place(p, kv),
-                          "key '%.64s' is %.17g, expected an integer from %" PRId64 " to %" PRId64, key, v.d, min, max);
+        return ct_fail(err, CARAT_EFORMAT, place(p, kv),
+                       "key '%.64s' is %.17g, expected an integer from %" PRId64 " to %" PRId64, key, v.d, min, max);
     if (v.i < min || v.i > max)
-        return carat_fail(err, CARAT_EFORMAT, place(p, kv),
-                          "key '%.64s' is %" PRId64 ", expected %" PRId64 " to %" PRId64, key, v.i, min, max);
+        return ct_fail(err, CARAT_EFORMAT, place(p, kv), "key '%.64s' is %" PRId64 ", expected %" PRId64 " to %" PRId64,
+                       key, v.i, min, max);
     *out = v.i;
     return true;
 }
 
 /* The part with the metadata, for messages and look-ups. */
-static const carat_gguf_part *main_part(const carat_gguf *g)
+static const ct_gguf_part *main_part(const ct_gguf *g)
 {
     return g->part[0];
 }
 
-const carat_gguf_kv *carat_gguf_find(const carat_gguf *g, const char *key)
+const ct_gguf_kv *ct_gguf_find(const ct_gguf *g, const char *key)
 {
-    return carat_gguf_part_find(main_part(g), key);
+    return ct_gguf_part_find(main_part(g), key);
 }
 
-bool carat_gguf_int(const carat_gguf *g, const char *key, int64_t min, int64_t max, int64_t *out, carat_err *err)
+bool ct_gguf_int(const ct_gguf *g, const char *key, int64_t min, int64_t max, int64_t *out, carat_err *err)
 {
-    return carat_gguf_part_int(main_part(g), key, min, max, out, err);
+    return ct_gguf_part_int(main_part(g), key, min, max, out, err);
 }
 
-bool carat_gguf_num(const carat_gguf *g, const char *key, double *out, carat_err *err)
+bool ct_gguf_num(const ct_gguf *g, const char *key, double *out, carat_err *err)
 {
-    const carat_gguf_kv *kv = carat_gguf_find(g, key);
+    const ct_gguf_kv *kv = ct_gguf_find(g, key);
     if (!kv)
         return true;
     number v;
-    if (kv->kind == CARAT_GGUF_BOOL || !load(kv->kind, kv->data, &v))
+    if (kv->kind == CT_GGUF_BOOL || !load(kv->kind, kv->data, &v))
         return wrong_kind(main_part(g), kv, "a number", err);
     *out = v.d;
     return true;
 }
 
-bool carat_gguf_bool(const carat_gguf *g, const char *key, bool *out, carat_err *err)
+bool ct_gguf_bool(const ct_gguf *g, const char *key, bool *out, carat_err *err)
 {
-    const carat_gguf_kv *kv = carat_gguf_find(g, key);
+    const ct_gguf_kv *kv = ct_gguf_find(g, key);
     if (!kv)
         return true;
-    if (kv->kind != CARAT_GGUF_BOOL)
+    if (kv->kind != CT_GGUF_BOOL)
         return wrong_kind(main_part(g), kv, "a boolean", err);
     *out = kv->data[0] != 0;
     return true;
 }
 
-bool carat_gguf_text(const carat_gguf *g, const char *key, carat_str *out, carat_err *err)
+bool ct_gguf_text(const ct_gguf *g, const char *key, ct_str *out, carat_err *err)
 {
-    const carat_gguf_kv *kv = carat_gguf_find(g, key);
+    const ct_gguf_kv *kv = ct_gguf_find(g, key);
     if (!kv)
         return true;
-    if (kv->kind != CARAT_GGUF_STR)
+    if (kv->kind != CT_GGUF_STR)
         return wrong_kind(main_part(g), kv, "a string", err);
-    carat_gguf_cursor c = { 0 };
-    return carat_gguf_next_str(kv, &c, out) || carat_fail(err, CARAT_EFORMAT, place(main_part(g), kv),
-                                                          "key '%.64s': the file changed while it was read", key);
+    ct_gguf_cursor c = { 0 };
+    return ct_gguf_next_str(kv, &c, out) ||
+           ct_fail(err, CARAT_EFORMAT, place(main_part(g), kv), "key '%.64s': the file changed while it was read", key);
 }
 
 /* The bounds were checked at opening; they are checked again because the file may have been written to since. */
-bool carat_gguf_next_str(const carat_gguf_kv *kv, carat_gguf_cursor *c, carat_str *out)
+bool ct_gguf_next_str(const ct_gguf_kv *kv, ct_gguf_cursor *c, ct_str *out)
 {
-    if (kv->elem != CARAT_GGUF_STR || c->i >= kv->count || !carat_inside(c->off, 8, kv->bytes))
+    if (kv->elem != CT_GGUF_STR || c->i >= kv->count || !ct_inside(c->off, 8, kv->bytes))
         return false;
-    uint64_t len = carat_le64(kv->data + c->off);
-    if (!carat_inside(c->off + 8, len, kv->bytes))
+    uint64_t len = ct_le64(kv->data + c->off);
+    if (!ct_inside(c->off + 8, len, kv->bytes))
         return false;
-    *out = (carat_str){ (const char *)kv->data + c->off + 8, (size_t)len };
+    *out = (ct_str){ (const char *)kv->data + c->off + 8, (size_t)len };
     c->off += 8 + (size_t)len;
     c->i++;
     return true;
 }
 
-double carat_gguf_elem_num(const carat_gguf_kv *kv, uint64_t i)
+double ct_gguf_elem_num(const ct_gguf_kv *kv, uint64_t i)
 {
     number v;
-    if (i >= kv->count || !load(kv->elem, kv->data + i * carat_gguf_kind_bytes(kv->elem), &v))
+    if (i >= kv->count || !load(kv->elem, kv->data + i * ct_gguf_kind_bytes(kv->elem), &v))
         return NAN;
     return v.d;
 }

@@ -29,11 +29,11 @@ typedef struct declared {
     uint64_t bytes;
 } declared;
 
-struct carat_gguf_writer {
+struct ct_gguf_writer {
     char *path, *temp; /* where it shall be, and where it is until finish */
     FILE *file;
-    carat_buf kv, infos;
-    carat_names names;
+    ct_buf kv, infos;
+    ct_names names;
     const char **keys; /* [n_kv] */
     declared *tensors; /* [n_tensor] */
     size_t n_kv, n_tensor;
@@ -44,34 +44,34 @@ struct carat_gguf_writer {
     carat_err err;       /* the first error; code CARAT_OK: none yet */
 };
 
-static bool good(const carat_gguf_writer *w)
+static bool good(const ct_gguf_writer *w)
 {
     return w->err.code == CARAT_OK;
 }
 
 /* What went wrong first, handed to the caller. */
-static bool tell(const carat_gguf_writer *w, carat_err *err)
+static bool tell(const ct_gguf_writer *w, carat_err *err)
 {
     if (err)
         *err = w->err;
     return false;
 }
 
-static void no_memory(carat_gguf_writer *w)
+static void no_memory(ct_gguf_writer *w)
 {
-    carat_fail(&w->err, CARAT_ENOMEM, CARAT_NOWHERE, "%s: no memory for the header (at most %zu MiB)", w->path,
-               MAX_HEADER >> 20);
+    ct_fail(&w->err, CARAT_ENOMEM, CARAT_NOWHERE, "%s: no memory for the header (at most %zu MiB)", w->path,
+            MAX_HEADER >> 20);
 }
 
-static void no_space(carat_gguf_writer *w)
+static void no_space(ct_gguf_writer *w)
 {
-    carat_fail(&w->err, CARAT_EIO, CARAT_NOWHERE, "%s: cannot be written: %s", w->path, strerror(errno));
+    ct_fail(&w->err, CARAT_EIO, CARAT_NOWHERE, "%s: cannot be written: %s", w->path, strerror(errno));
 }
 
 /* --- opening and closing ------------------------------------------------------------------------------------------ */
 
 /* A new file beside path that nobody else has. */
-static bool open_temp(carat_gguf_writer *w)
+static bool open_temp(ct_gguf_writer *w)
 {
     static atomic_uint serial;
     size_t room = strlen(w->path) + 64;
@@ -98,7 +98,7 @@ static bool open_temp(carat_gguf_writer *w)
     return false;
 }
 
-void carat_gguf_abandon(carat_gguf_writer *w)
+void ct_gguf_abandon(ct_gguf_writer *w)
 {
     if (!w)
         return;
@@ -106,9 +106,9 @@ void carat_gguf_abandon(carat_gguf_writer *w)
         fclose(w->file);
         unlink(w->temp);
     }
-    carat_buf_deinit(&w->kv);
-    carat_buf_deinit(&w->infos);
-    carat_names_deinit(&w->names);
+    ct_buf_deinit(&w->kv);
+    ct_buf_deinit(&w->infos);
+    ct_names_deinit(&w->names);
     free(w->keys);
     free(w->tensors);
     free(w->temp);
@@ -116,21 +116,21 @@ void carat_gguf_abandon(carat_gguf_writer *w)
     free(w);
 }
 
-bool carat_gguf_create(const char *path, carat_gguf_writer **out, carat_err *err)
+bool ct_gguf_create(const char *path, ct_gguf_writer **out, carat_err *err)
 {
     *out = NULL;
-    carat_gguf_writer *w = calloc(1, sizeof *w);
+    ct_gguf_writer *w = calloc(1, sizeof *w);
     if (!w)
-        return carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "%s: no memory", path);
-    if (!carat_write_target(path, &w->path, err)) {
+        return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "%s: no memory", path);
+    if (!ct_write_target(path, &w->path, err)) {
         free(w);
         return false;
     }
-    carat_buf_init(&w->kv, MAX_HEADER);
-    carat_buf_init(&w->infos, MAX_HEADER);
+    ct_buf_init(&w->kv, MAX_HEADER);
+    ct_buf_init(&w->infos, MAX_HEADER);
     if (!open_temp(w)) {
         tell(w, err);
-        carat_gguf_abandon(w);
+        ct_gguf_abandon(w);
         return false;
     }
     *out = w;
@@ -139,41 +139,40 @@ bool carat_gguf_create(const char *path, carat_gguf_writer **out, carat_err *err
 
 /* --- the header's pieces ------------------------------------------------------------------------------------------ */
 
-static void put_u32(carat_buf *b, uint32_t v)
+static void put_u32(ct_buf *b, uint32_t v)
 {
     uint8_t le[4];
-    carat_put_le32(le, v);
-    carat_buf_add(b, le, sizeof le);
+    ct_put_le32(le, v);
+    ct_buf_add(b, le, sizeof le);
 }
 
-static void put_u64(carat_buf *b, uint64_t v)
+static void put_u64(ct_buf *b, uint64_t v)
 {
     uint8_t le[8];
-    carat_put_le64(le, v);
-    carat_buf_add(b, le, sizeof le);
+    ct_put_le64(le, v);
+    ct_buf_add(b, le, sizeof le);
 }
 
-static void put_str(carat_buf *b, const char *s, size_t len)
+static void put_str(ct_buf *b, const char *s, size_t len)
 {
     put_u64(b, len);
-    carat_buf_add(b, s, len);
+    ct_buf_add(b, s, len);
 }
 
 /* A name the reader would refuse is refused here. Returns the writer's own copy. */
-static const char *take_name(carat_gguf_writer *w, const char *what, const char *name, size_t max)
+static const char *take_name(ct_gguf_writer *w, const char *what, const char *name, size_t max)
 {
     size_t len = strlen(name);
     if (w->in_data) {
-        carat_fail(&w->err, CARAT_EARG, CARAT_NOWHERE, "%s: %s '%.64s' comes after the first data", w->path, what,
-                   name);
+        ct_fail(&w->err, CARAT_EARG, CARAT_NOWHERE, "%s: %s '%.64s' comes after the first data", w->path, what, name);
         return NULL;
     }
-    if (len == 0 || len > max || carat_names_odd_byte(name, len) < len) {
-        carat_fail(&w->err, CARAT_EARG, CARAT_NOWHERE, "%s: '%.64s' is no name of a %s: 1 to %zu printable characters",
-                   w->path, name, what, max);
+    if (len == 0 || len > max || ct_names_odd_byte(name, len) < len) {
+        ct_fail(&w->err, CARAT_EARG, CARAT_NOWHERE, "%s: '%.64s' is no name of a %s: 1 to %zu printable characters",
+                w->path, name, what, max);
         return NULL;
     }
-    const char *copy = carat_names_keep(&w->names, name, len);
+    const char *copy = ct_names_keep(&w->names, name, len);
     if (!copy)
         no_memory(w);
     return copy;
@@ -181,16 +180,16 @@ static const char *take_name(carat_gguf_writer *w, const char *what, const char 
 
 /* Starts a key; the caller appends its value. False: there is an error, append nothing. A linear search for the same
  * key: a file has some dozens. */
-static bool begin_key(carat_gguf_writer *w, const char *key, carat_gguf_kind kind)
+static bool begin_key(ct_gguf_writer *w, const char *key, ct_gguf_kind kind)
 {
     if (!good(w))
         return false;
-    const char *name = take_name(w, "key", key, CARAT_GGUF_MAX_KEY);
+    const char *name = take_name(w, "key", key, CT_GGUF_MAX_KEY);
     if (!name)
         return false;
     for (size_t i = 0; i < w->n_kv; i++)
         if (strcmp(w->keys[i], key) == 0)
-            return carat_fail(&w->err, CARAT_EARG, CARAT_NOWHERE, "%s: key '%.64s' is given twice", w->path, key);
+            return ct_fail(&w->err, CARAT_EARG, CARAT_NOWHERE, "%s: key '%.64s' is given twice", w->path, key);
     const char **keys = realloc(w->keys, (w->n_kv + 1) * sizeof *keys);
     if (!keys) {
         no_memory(w);
@@ -203,16 +202,16 @@ static bool begin_key(carat_gguf_writer *w, const char *key, carat_gguf_kind kin
     return true;
 }
 
-static bool begin_array(carat_gguf_writer *w, const char *key, carat_gguf_kind elem, size_t n)
+static bool begin_array(ct_gguf_writer *w, const char *key, ct_gguf_kind elem, size_t n)
 {
-    if (!begin_key(w, key, CARAT_GGUF_ARR))
+    if (!begin_key(w, key, CT_GGUF_ARR))
         return false;
     put_u32(&w->kv, elem);
     put_u64(&w->kv, n);
     return true;
 }
 
-static void end_key(carat_gguf_writer *w)
+static void end_key(ct_gguf_writer *w)
 {
     if (w->kv.failed)
         no_memory(w);
@@ -225,99 +224,99 @@ static uint32_t bits_of(float f)
     return u;
 }
 
-void carat_gguf_writer_u32(carat_gguf_writer *w, const char *key, uint32_t v)
+void ct_gguf_writer_u32(ct_gguf_writer *w, const char *key, uint32_t v)
 {
-    if (!begin_key(w, key, CARAT_GGUF_U32))
+    if (!begin_key(w, key, CT_GGUF_U32))
         return;
     put_u32(&w->kv, v);
     end_key(w);
 }
 
-void carat_gguf_writer_f32(carat_gguf_writer *w, const char *key, float v)
+void ct_gguf_writer_f32(ct_gguf_writer *w, const char *key, float v)
 {
-    if (!begin_key(w, key, CARAT_GGUF_F32))
+    if (!begin_key(w, key, CT_GGUF_F32))
         return;
     put_u32(&w->kv, bits_of(v));
     end_key(w);
 }
 
-void carat_gguf_writer_bool(carat_gguf_writer *w, const char *key, bool v)
+void ct_gguf_writer_bool(ct_gguf_writer *w, const char *key, bool v)
 {
-    if (!begin_key(w, key, CARAT_GGUF_BOOL))
+    if (!begin_key(w, key, CT_GGUF_BOOL))
         return;
-    carat_buf_char(&w->kv, v ? 1 : 0);
+    ct_buf_char(&w->kv, v ? 1 : 0);
     end_key(w);
 }
 
-void carat_gguf_writer_text(carat_gguf_writer *w, const char *key, const char *v)
+void ct_gguf_writer_text(ct_gguf_writer *w, const char *key, const char *v)
 {
-    if (!begin_key(w, key, CARAT_GGUF_STR))
+    if (!begin_key(w, key, CT_GGUF_STR))
         return;
     put_str(&w->kv, v, strlen(v));
     end_key(w);
 }
 
-void carat_gguf_writer_texts(carat_gguf_writer *w, const char *key, const carat_str *v, size_t n)
+void ct_gguf_writer_texts(ct_gguf_writer *w, const char *key, const ct_str *v, size_t n)
 {
-    if (!begin_array(w, key, CARAT_GGUF_STR, n))
+    if (!begin_array(w, key, CT_GGUF_STR, n))
         return;
     for (size_t i = 0; i < n; i++)
         put_str(&w->kv, v[i].data, v[i].len);
     end_key(w);
 }
 
-void carat_gguf_writer_i32s(carat_gguf_writer *w, const char *key, const int32_t *v, size_t n)
+void ct_gguf_writer_i32s(ct_gguf_writer *w, const char *key, const int32_t *v, size_t n)
 {
-    if (!begin_array(w, key, CARAT_GGUF_I32, n))
+    if (!begin_array(w, key, CT_GGUF_I32, n))
         return;
     for (size_t i = 0; i < n; i++)
         put_u32(&w->kv, (uint32_t)v[i]);
     end_key(w);
 }
 
-void carat_gguf_writer_f32s(carat_gguf_writer *w, const char *key, const float *v, size_t n)
+void ct_gguf_writer_f32s(ct_gguf_writer *w, const char *key, const float *v, size_t n)
 {
-    if (!begin_array(w, key, CARAT_GGUF_F32, n))
+    if (!begin_array(w, key, CT_GGUF_F32, n))
         return;
     for (size_t i = 0; i < n; i++)
         put_u32(&w->kv, bits_of(v[i]));
     end_key(w);
 }
 
-void carat_gguf_writer_copy(carat_gguf_writer *w, const carat_gguf_kv *kv)
+void ct_gguf_writer_copy(ct_gguf_writer *w, const ct_gguf_kv *kv)
 {
     if (strcmp(kv->key, "general.alignment") == 0 || strncmp(kv->key, "split.", 6) == 0)
         return;
-    bool ok = kv->kind == CARAT_GGUF_ARR ? begin_array(w, kv->key, kv->elem, (size_t)kv->count)
-                                         : begin_key(w, kv->key, kv->kind);
+    bool ok = kv->kind == CT_GGUF_ARR ? begin_array(w, kv->key, kv->elem, (size_t)kv->count)
+                                      : begin_key(w, kv->key, kv->kind);
     if (!ok)
         return;
-    carat_buf_add(&w->kv, kv->data, kv->bytes);
+    ct_buf_add(&w->kv, kv->data, kv->bytes);
     end_key(w);
 }
 
 /* --- tensors ------------------------------------------------------------------------------------------------------ */
 
-static bool tensor_bytes(carat_type type, uint32_t n_dims, const uint64_t *dims, size_t *bytes)
+static bool tensor_bytes(ct_type type, uint32_t n_dims, const uint64_t *dims, size_t *bytes)
 {
-    if (n_dims < 1 || n_dims > CARAT_MAX_DIMS || dims[0] == 0 || dims[0] > PTRDIFF_MAX ||
-        !carat_row_bytes(type, (size_t)dims[0], bytes))
+    if (n_dims < 1 || n_dims > CT_MAX_DIMS || dims[0] == 0 || dims[0] > PTRDIFF_MAX ||
+        !ct_row_bytes(type, (size_t)dims[0], bytes))
         return false;
     for (uint32_t d = 1; d < n_dims; d++)
-        if (dims[d] == 0 || dims[d] > PTRDIFF_MAX || !carat_mul_size(*bytes, (size_t)dims[d], bytes))
+        if (dims[d] == 0 || dims[d] > PTRDIFF_MAX || !ct_mul_size(*bytes, (size_t)dims[d], bytes))
             return false;
     return true;
 }
 
 /* Remembers a tensor and its place; the names are searched one by one, a model has some hundreds. */
-static bool declare(carat_gguf_writer *w, const char *name, size_t bytes)
+static bool declare(ct_gguf_writer *w, const char *name, size_t bytes)
 {
     for (size_t i = 0; i < w->n_tensor; i++)
         if (strcmp(w->tensors[i].name, name) == 0)
-            return carat_fail(&w->err, CARAT_EARG, CARAT_NOWHERE, "%s: tensor '%s' is declared twice", w->path, name);
+            return ct_fail(&w->err, CARAT_EARG, CARAT_NOWHERE, "%s: tensor '%s' is declared twice", w->path, name);
     size_t end;
-    if (!carat_add_size((size_t)w->data_bytes, bytes, &end) || !carat_align_size(end, CARAT_GGUF_ALIGNMENT, &end))
-        return carat_fail(&w->err, CARAT_EARG, CARAT_NOWHERE, "%s: the size of all tensors overflows", w->path);
+    if (!ct_add_size((size_t)w->data_bytes, bytes, &end) || !ct_align_size(end, CT_GGUF_ALIGNMENT, &end))
+        return ct_fail(&w->err, CARAT_EARG, CARAT_NOWHERE, "%s: the size of all tensors overflows", w->path);
     declared *tensors = realloc(w->tensors, (w->n_tensor + 1) * sizeof *tensors);
     if (!tensors) {
         no_memory(w);
@@ -329,20 +328,19 @@ static bool declare(carat_gguf_writer *w, const char *name, size_t bytes)
     return true;
 }
 
-void carat_gguf_writer_tensor(carat_gguf_writer *w, const char *name, carat_type type, uint32_t n_dims,
-                              const uint64_t *dims)
+void ct_gguf_writer_tensor(ct_gguf_writer *w, const char *name, ct_type type, uint32_t n_dims, const uint64_t *dims)
 {
     size_t bytes;
     if (!good(w))
         return;
-    const char *copy = take_name(w, "tensor", name, CARAT_GGUF_MAX_NAME);
+    const char *copy = take_name(w, "tensor", name, CT_GGUF_MAX_NAME);
     if (!copy)
         return;
     if (!tensor_bytes(type, n_dims, dims, &bytes)) {
-        const carat_type_info *info = carat_type_get(type);
-        carat_fail(&w->err, CARAT_EARG, CARAT_NOWHERE,
-                   "%s: tensor '%s': no such size: %u dimensions, rows of %" PRIu64 ", type %s", w->path, copy, n_dims,
-                   n_dims ? dims[0] : 0, info ? info->name : "unknown");
+        const ct_type_info *info = ct_type_get(type);
+        ct_fail(&w->err, CARAT_EARG, CARAT_NOWHERE,
+                "%s: tensor '%s': no such size: %u dimensions, rows of %" PRIu64 ", type %s", w->path, copy, n_dims,
+                n_dims ? dims[0] : 0, info ? info->name : "unknown");
         return;
     }
     uint64_t offset = w->data_bytes;
@@ -360,7 +358,7 @@ void carat_gguf_writer_tensor(carat_gguf_writer *w, const char *name, carat_type
 
 /* --- the file ----------------------------------------------------------------------------------------------------- */
 
-static bool emit(carat_gguf_writer *w, const void *data, size_t len)
+static bool emit(ct_gguf_writer *w, const void *data, size_t len)
 {
     if (len == 0 || fwrite(data, 1, len, w->file) == len)
         return true;
@@ -369,31 +367,31 @@ static bool emit(carat_gguf_writer *w, const void *data, size_t len)
 }
 
 /* Zeros from `bytes` bytes up to the next multiple of the alignment. */
-static bool pad(carat_gguf_writer *w, uint64_t bytes)
+static bool pad(ct_gguf_writer *w, uint64_t bytes)
 {
-    static const uint8_t zeros[CARAT_GGUF_ALIGNMENT];
-    return emit(w, zeros, (size_t)((CARAT_GGUF_ALIGNMENT - bytes % CARAT_GGUF_ALIGNMENT) % CARAT_GGUF_ALIGNMENT));
+    static const uint8_t zeros[CT_GGUF_ALIGNMENT];
+    return emit(w, zeros, (size_t)((CT_GGUF_ALIGNMENT - bytes % CT_GGUF_ALIGNMENT) % CT_GGUF_ALIGNMENT));
 }
 
-static bool write_header(carat_gguf_writer *w)
+static bool write_header(ct_gguf_writer *w)
 {
     uint8_t head[24] = "GGUF";
-    carat_put_le32(head + 4, 3);
-    carat_put_le64(head + 8, w->n_tensor);
-    carat_put_le64(head + 16, w->n_kv);
+    ct_put_le32(head + 4, 3);
+    ct_put_le64(head + 8, w->n_tensor);
+    ct_put_le64(head + 16, w->n_kv);
     w->in_data = true;
     return emit(w, head, sizeof head) && emit(w, w->kv.data, w->kv.len) && emit(w, w->infos.data, w->infos.len) &&
            pad(w, sizeof head + w->kv.len + w->infos.len);
 }
 
-bool carat_gguf_writer_data(carat_gguf_writer *w, const void *data, size_t len, carat_err *err)
+bool ct_gguf_writer_data(ct_gguf_writer *w, const void *data, size_t len, carat_err *err)
 {
     if (!good(w) || (!w->in_data && !write_header(w)))
         return tell(w, err);
     for (const uint8_t *p = data; len > 0;) {
         if (w->at == w->n_tensor) {
-            carat_fail(&w->err, CARAT_EARG, CARAT_NOWHERE, "%s: %zu bytes of data more than its %zu tensors take",
-                       w->path, len, w->n_tensor);
+            ct_fail(&w->err, CARAT_EARG, CARAT_NOWHERE, "%s: %zu bytes of data more than its %zu tensors take", w->path,
+                    len, w->n_tensor);
             return tell(w, err);
         }
         uint64_t left = w->tensors[w->at].bytes - w->done;
@@ -414,7 +412,7 @@ bool carat_gguf_writer_data(carat_gguf_writer *w, const void *data, size_t len, 
 }
 
 /* Closes the temporary file; its name stays for abandon to remove until it has become the real one. */
-static bool settle(carat_gguf_writer *w)
+static bool settle(ct_gguf_writer *w)
 {
     FILE *f = w->file;
     w->file = NULL;
@@ -425,16 +423,16 @@ static bool settle(carat_gguf_writer *w)
     return false;
 }
 
-bool carat_gguf_finish(carat_gguf_writer *w, carat_err *err)
+bool ct_gguf_finish(ct_gguf_writer *w, carat_err *err)
 {
     bool ok = good(w) && (w->in_data || write_header(w));
     if (ok && w->at < w->n_tensor)
-        ok = carat_fail(&w->err, CARAT_EARG, CARAT_NOWHERE,
-                        "%s: tensor '%s' was given %" PRIu64 " of its %" PRIu64 " bytes", w->path,
-                        w->tensors[w->at].name, w->done, w->tensors[w->at].bytes);
+        ok = ct_fail(&w->err, CARAT_EARG, CARAT_NOWHERE,
+                     "%s: tensor '%s' was given %" PRIu64 " of its %" PRIu64 " bytes", w->path, w->tensors[w->at].name,
+                     w->done, w->tensors[w->at].bytes);
     ok = ok && settle(w);
     if (!ok)
         tell(w, err);
-    carat_gguf_abandon(w);
+    ct_gguf_abandon(w);
     return ok;
 }

@@ -6,19 +6,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct carat_name_chunk {
-    carat_name_chunk *next;
+struct ct_name_chunk {
+    ct_name_chunk *next;
     size_t used, cap;
     char data[];
 };
 
-static carat_name_chunk *new_chunk(carat_names *n, size_t room)
+static ct_name_chunk *new_chunk(ct_names *n, size_t room)
 {
     size_t cap = room > 8192 ? room : 8192;
-    size_t bytes = sizeof(carat_name_chunk) + cap;
+    size_t bytes = sizeof(ct_name_chunk) + cap;
     if (n->max && (n->bytes > n->max || bytes > n->max - n->bytes))
         return NULL;
-    carat_name_chunk *c = malloc(bytes);
+    ct_name_chunk *c = malloc(bytes);
     if (!c)
         return NULL;
     c->next = n->first;
@@ -29,11 +29,11 @@ static carat_name_chunk *new_chunk(carat_names *n, size_t room)
     return c;
 }
 
-const char *carat_names_keep(carat_names *n, const void *s, size_t len)
+const char *ct_names_keep(ct_names *n, const void *s, size_t len)
 {
     if (len > SIZE_MAX / 2)
         return NULL;
-    carat_name_chunk *c = n->first;
+    ct_name_chunk *c = n->first;
     if (!c || c->cap - c->used < len + 1)
         c = new_chunk(n, len + 1);
     if (!c)
@@ -45,16 +45,16 @@ const char *carat_names_keep(carat_names *n, const void *s, size_t len)
     return name;
 }
 
-void carat_names_deinit(carat_names *n)
+void ct_names_deinit(ct_names *n)
 {
-    for (carat_name_chunk *c = n->first, *next; c; c = next) {
+    for (ct_name_chunk *c = n->first, *next; c; c = next) {
         next = c->next;
         free(c);
     }
-    *n = (carat_names){ .max = n->max };
+    *n = (ct_names){ .max = n->max };
 }
 
-size_t carat_names_odd_byte(const void *s, size_t len)
+size_t ct_names_odd_byte(const void *s, size_t len)
 {
     const unsigned char *p = s;
     size_t i = 0;
@@ -63,7 +63,7 @@ size_t carat_names_odd_byte(const void *s, size_t len)
     return i;
 }
 
-const char *carat_short_path(const char *path, char buf[100])
+const char *ct_short_path(const char *path, char buf[100])
 {
     size_t len = strlen(path);
     if (len < 100)

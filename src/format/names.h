@@ -1,30 +1,30 @@
 /* names.h - names taken from files: kept as copies, checked before they are shown.
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#ifndef CARAT_FORMAT_NAMES_H
-#define CARAT_FORMAT_NAMES_H
+#ifndef CT_FORMAT_NAMES_H
+#define CT_FORMAT_NAMES_H
 
 #include <stdbool.h>
 #include <stddef.h>
 
-typedef struct carat_name_chunk carat_name_chunk;
+typedef struct ct_name_chunk ct_name_chunk;
 
 /* Copies handed out from chunks, so that a name costs little more than its bytes. Starts zeroed. */
-typedef struct carat_names {
-    carat_name_chunk *first;
+typedef struct ct_names {
+    ct_name_chunk *first;
     size_t bytes; /* heap held, at most max; 0 for max stands for no limit */
     size_t max;
-} carat_names;
+} ct_names;
 
 /* A NUL-terminated copy that lives until deinit. NULL: no memory, or more than max. */
-const char *carat_names_keep(carat_names *n, const void *s, size_t len);
-void carat_names_deinit(carat_names *n);
+const char *ct_names_keep(ct_names *n, const void *s, size_t len);
+void ct_names_deinit(ct_names *n);
 
 /* The index of the first byte that is not printable ASCII, len if there is none: a name without any can be compared as
  * a C string and shown on a terminal. */
-size_t carat_names_odd_byte(const void *s, size_t len);
+size_t ct_names_odd_byte(const void *s, size_t len);
 
 /* The end of a path too long for a message: what follows it matters more. */
-const char *carat_short_path(const char *path, char buf[100]);
+const char *ct_short_path(const char *path, char buf[100]);
 
 #endif

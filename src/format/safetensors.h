@@ -6,27 +6,26 @@
  * in the directory and remembered for the message).
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#ifndef CARAT_FORMAT_SAFETENSORS_H
-#define CARAT_FORMAT_SAFETENSORS_H
+#ifndef CT_FORMAT_SAFETENSORS_H
+#define CT_FORMAT_SAFETENSORS_H
 
 #include "format/tensors.h"
 
-typedef struct carat_safetensors carat_safetensors;
+typedef struct ct_safetensors ct_safetensors;
 
 /* path: a folder, or one .safetensors file. Errors: CARAT_EIO, CARAT_EFORMAT, CARAT_ELIMIT, CARAT_ENOMEM. */
-bool carat_safetensors_open(const char *path, carat_safetensors **out, carat_err *err);
-void carat_safetensors_close(carat_safetensors *s); /* accepts NULL */
+bool ct_safetensors_open(const char *path, ct_safetensors **out, carat_err *err);
+void ct_safetensors_close(ct_safetensors *s); /* accepts NULL */
 
-/* The same, but maps only the headers. The data of tensors is looked at by carat_tensor_window. */
-bool carat_safetensors_open_head(const char *path, carat_safetensors **out, carat_err *err);
+/* The same, but maps only the headers. The data of tensors is looked at by ct_tensor_window. */
+bool ct_safetensors_open_head(const char *path, ct_safetensors **out, carat_err *err);
 
 /* One file from bytes the caller keeps until close (aligned as malloc aligns); path only names them in messages. */
-bool carat_safetensors_open_memory(const char *path, const void *data, size_t size, carat_safetensors **out,
-                                   carat_err *err);
-const carat_tensors *carat_safetensors_tensors(const carat_safetensors *s);
-uint64_t carat_safetensors_file_bytes(const carat_safetensors *s);
-uint64_t carat_safetensors_mapped_bytes(const carat_safetensors *s); /* of them, as long as it is open */
+bool ct_safetensors_open_memory(const char *path, const void *data, size_t size, ct_safetensors **out, carat_err *err);
+const ct_tensors *ct_safetensors_tensors(const ct_safetensors *s);
+uint64_t ct_safetensors_file_bytes(const ct_safetensors *s);
+uint64_t ct_safetensors_mapped_bytes(const ct_safetensors *s); /* of them, as long as it is open */
 /* The dtype of a tensor that was skipped for it ("F8_E4M3"), or NULL: for the loader's message. */
-const char *carat_safetensors_skipped(const carat_safetensors *s, const char *name);
+const char *ct_safetensors_skipped(const ct_safetensors *s, const char *name);
 
 #endif

@@ -25,62 +25,61 @@
  * about ten values; 2^22 of them are far past any model and stay under 512 MB. */
 #define MAX_VALUES ((size_t)1 << 22)
 
-bool carat_safetensors_json(const char *text, size_t len, json_t **out, carat_err *err)
+bool ct_safetensors_json(const char *text, size_t len, json_t **out, carat_err *err)
 {
     *out = NULL;
     size_t values = 0;
     for (size_t i = 0; i < len; i++)
         values += text[i] == ',' || text[i] == '[' || text[i] == '{';
     if (values > MAX_VALUES)
-        return carat_fail(err, CARAT_ELIMIT, CARAT_NOWHERE, "its JSON has about %zu values, the limit is %zu", values,
-                          MAX_VALUES);
-    if (!carat_json_parse("its JSON", text, len, out, err))
+        return ct_fail(err, CARAT_ELIMIT, CARAT_NOWHERE, "its JSON has about %zu values, the limit is %zu", values,
+                       MAX_VALUES);
+    if (!ct_json_parse("its JSON", text, len, out, err))
         return false;
     if (json_is_object(*out))
         return true;
-    carat_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "its JSON is %s, expected an object", carat_json_kind(*out));
+    ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "its JSON is %s, expected an object", ct_json_kind(*out));
     json_decref(*out);
     *out = NULL;
     return false;
 }
 
 /* The bytes of the header, and where the data starts. */
-static bool find_header(const carat_shard *f, size_t *len, size_t *data_start, carat_err *err)
+static bool find_header(const ct_shard *f, size_t *len, size_t *data_start, carat_err *err)
 {
     if (f->size < 8)
-        return carat_fail(err, CARAT_EFORMAT, 0, "not a safetensors file: it has %zu bytes, expected at least 8",
-                          f->size);
-    uint64_t n = carat_le64(f->data);
+        return ct_fail(err, CARAT_EFORMAT, 0, "not a safetensors file: it has %zu bytes, expected at least 8", f->size);
+    uint64_t n = ct_le64(f->data);
     if (n > f->size - 8)
-        return carat_fail(err, CARAT_EFORMAT, 0,
-                          "not a whole safetensors file: a header of %" PRIu64 " bytes, the file has %zu left", n,
-                          f->size - 8);
-    if (n > CARAT_SAFETENSORS_MAX_HEADER)
-        return carat_fail(err, CARAT_ELIMIT, 0, "a header of %" PRIu64 " bytes, the limit is %zu", n,
-                          CARAT_SAFETENSORS_MAX_HEADER);
+        return ct_fail(err, CARAT_EFORMAT, 0,
+                       "not a whole safetensors file: a header of %" PRIu64 " bytes, the file has %zu left", n,
+                       f->size - 8);
+    if (n > CT_SAFETENSORS_MAX_HEADER)
+        return ct_fail(err, CARAT_ELIMIT, 0, "a header of %" PRIu64 " bytes, the limit is %zu", n,
+                       CT_SAFETENSORS_MAX_HEADER);
     if (n < 2 || f->data[8] != '{')
-        return carat_fail(err, CARAT_EFORMAT, 8, "not a safetensors file: its header does not start with '{'");
+        return ct_fail(err, CARAT_EFORMAT, 8, "not a safetensors file: its header does not start with '{'");
     *len = (size_t)n;
     *data_start = 8 + (size_t)n;
     return true;
 }
 
 /* Maps the header. */
-static bool reach(carat_shard *f, size_t end, carat_err *err)
+static bool reach(ct_shard *f, size_t end, carat_err *err)
 {
     if (!f->map.data)
         return true;
-    bool ok = carat_map_grow(&f->map, end, err);
+    bool ok = ct_map_grow(&f->map, end, err);
     f->data = f->map.data;
     return ok;
 }
 
-static bool read_type(const char *dtype, carat_type *out)
+static bool read_type(const char *dtype, ct_type *out)
 {
     static const struct {
         const char *name;
-        carat_type type;
-    } known[] = { { "F32", CARAT_F32 }, { "F16", CARAT_F16 }, { "BF16", CARAT_BF16 } };
+        ct_type type;
+    } known[] = { { "F32", CT_F32 }, { "F16", CT_F16 }, { "BF16", CT_BF16 } };
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
         if (strcmp(dtype, known[i].name) == 0)
             return *out = known[i].type, true;
@@ -93,81 +92,80 @@ static bool read_offsets(const json_t *entry, const char *name, size_t data_byte
     const json_t *v = json_object_get(entry, "data_offsets");
     const json_t *b = json_array_get(v, 0), *e = json_array_get(v, 1);
     if (json_array_size(v) != 2 || !json_is_integer(b) || !json_is_integer(e))
-        return carat_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "tensor '%.96s': 'data_offsets' is not two integers",
-                          name);
+        return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "tensor '%.96s': 'data_offsets' is not two integers", name);
     json_int_t first = json_integer_value(b), last = json_integer_value(e);
     if (first < 0 || last < first || (uint64_t)last > data_bytes)
-        return carat_fail(err, CARAT_EFORMAT, CARAT_NOWHERE,
-                          "tensor '%.96s': data_offsets [%lld, %lld], the file has %zu bytes of data", name,
-                          (long long)first, (long long)last, data_bytes);
+        return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE,
+                       "tensor '%.96s': data_offsets [%lld, %lld], the file has %zu bytes of data", name,
+                       (long long)first, (long long)last, data_bytes);
     *begin = (size_t)first;
     *end = (size_t)last;
     return true;
 }
 
 /* Fills n_dims and dims; no dimensions are one of 1. */
-static bool read_shape(const json_t *entry, const char *name, carat_tensor *t, carat_err *err)
+static bool read_shape(const json_t *entry, const char *name, ct_tensor *t, carat_err *err)
 {
     const json_t *v = json_object_get(entry, "shape");
     size_t n = json_array_size(v);
-    if (!json_is_array(v) || n > CARAT_MAX_DIMS)
-        return carat_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "tensor '%.96s': 'shape' is no list of up to %d numbers",
-                          name, CARAT_MAX_DIMS);
-    for (size_t d = 0; d < CARAT_MAX_DIMS; d++)
+    if (!json_is_array(v) || n > CT_MAX_DIMS)
+        return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "tensor '%.96s': 'shape' is no list of up to %d numbers",
+                       name, CT_MAX_DIMS);
+    for (size_t d = 0; d < CT_MAX_DIMS; d++)
         t->dims[d] = 1;
     for (size_t d = 0; d < n; d++) {
         const json_t *x = json_array_get(v, d);
         if (!json_is_integer(x) || json_integer_value(x) < 1)
-            return carat_fail(err, CARAT_EFORMAT, CARAT_NOWHERE,
-                              "tensor '%.96s': dimension %zu of 'shape' is %s%lld, expected a positive integer", name,
-                              d + 1, json_is_integer(x) ? "" : "not an integer: ", (long long)json_integer_value(x));
+            return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE,
+                           "tensor '%.96s': dimension %zu of 'shape' is %s%lld, expected a positive integer", name,
+                           d + 1, json_is_integer(x) ? "" : "not an integer: ", (long long)json_integer_value(x));
         t->dims[n - 1 - d] = (uint64_t)json_integer_value(x);
     }
     t->n_dims = n ? (uint32_t)n : 1;
     return true;
 }
 
-static bool size_tensor(carat_tensor *t, size_t begin, size_t end, carat_err *err)
+static bool size_tensor(ct_tensor *t, size_t begin, size_t end, carat_err *err)
 {
-    const carat_type_info *info = carat_type_get(t->type);
+    const ct_type_info *info = ct_type_get(t->type);
     char shape[96];
-    bool ok = t->dims[0] <= SIZE_MAX && carat_row_bytes(t->type, (size_t)t->dims[0], &t->bytes);
-    for (int d = 1; d < CARAT_MAX_DIMS; d++)
-        ok = ok && carat_mul_size(t->bytes, (size_t)t->dims[d], &t->bytes);
+    bool ok = t->dims[0] <= SIZE_MAX && ct_row_bytes(t->type, (size_t)t->dims[0], &t->bytes);
+    for (int d = 1; d < CT_MAX_DIMS; d++)
+        ok = ok && ct_mul_size(t->bytes, (size_t)t->dims[d], &t->bytes);
     if (!ok)
-        return carat_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "tensor '%.96s': the size of %s overflows", t->name,
-                          carat_tensor_shape(t, shape));
+        return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "tensor '%.96s': the size of %s overflows", t->name,
+                       ct_tensor_shape(t, shape));
     if (t->bytes != end - begin)
-        return carat_fail(err, CARAT_EFORMAT, CARAT_NOWHERE,
-                          "tensor '%.64s': data_offsets hold %zu bytes, %s %s takes %zu", t->name, end - begin,
-                          info->name, carat_tensor_shape(t, shape), t->bytes);
+        return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE,
+                       "tensor '%.64s': data_offsets hold %zu bytes, %s %s takes %zu", t->name, end - begin, info->name,
+                       ct_tensor_shape(t, shape), t->bytes);
     return true;
 }
 
 static bool bad_name(const char *name, carat_err *err)
 {
-    size_t len = strlen(name), odd = carat_names_odd_byte(name, len);
+    size_t len = strlen(name), odd = ct_names_odd_byte(name, len);
     if (odd < len)
-        return !carat_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "byte 0x%02x in a tensor's name is not printable ASCII",
-                           (unsigned char)name[odd]);
-    if (len == 0 || len > CARAT_SAFETENSORS_MAX_NAME)
-        return !carat_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "a tensor's name of %zu bytes, expected 1 to %d", len,
-                           CARAT_SAFETENSORS_MAX_NAME);
+        return !ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "byte 0x%02x in a tensor's name is not printable ASCII",
+                        (unsigned char)name[odd]);
+    if (len == 0 || len > CT_SAFETENSORS_MAX_NAME)
+        return !ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "a tensor's name of %zu bytes, expected 1 to %d", len,
+                        CT_SAFETENSORS_MAX_NAME);
     return false;
 }
 
-static bool keep(carat_safetensors *s, const char *text, const char **out, carat_err *err)
+static bool keep(ct_safetensors *s, const char *text, const char **out, carat_err *err)
 {
-    *out = carat_names_keep(&s->names, text, strlen(text));
-    return *out || carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for the names of the tensors");
+    *out = ct_names_keep(&s->names, text, strlen(text));
+    return *out || ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for the names of the tensors");
 }
 
-static bool skip_tensor(carat_safetensors *s, const carat_shard *f, const char *name, const char *dtype, carat_err *err)
+static bool skip_tensor(ct_safetensors *s, const ct_shard *f, const char *name, const char *dtype, carat_err *err)
 {
     size_t len = strlen(dtype);
-    if (len == 0 || len > 32 || carat_names_odd_byte(dtype, len) < len)
-        return carat_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "tensor '%.96s': '%.32s' is no dtype", name, dtype);
-    carat_skipped *k = &s->skipped[s->n_skipped];
+    if (len == 0 || len > 32 || ct_names_odd_byte(dtype, len) < len)
+        return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "tensor '%.96s': '%.32s' is no dtype", name, dtype);
+    ct_skipped *k = &s->skipped[s->n_skipped];
     if (!keep(s, name, &k->name, err) || !keep(s, dtype, &k->dtype, err))
         return false;
     k->shard = f;
@@ -175,7 +173,7 @@ static bool skip_tensor(carat_safetensors *s, const carat_shard *f, const char *
     return true;
 }
 
-static bool read_entry(carat_safetensors *s, carat_shard *f, const char *name, const json_t *entry, size_t data_start,
+static bool read_entry(ct_safetensors *s, ct_shard *f, const char *name, const json_t *entry, size_t data_start,
                        carat_err *err)
 {
     size_t begin = 0, end = 0;
@@ -183,47 +181,47 @@ static bool read_entry(carat_safetensors *s, carat_shard *f, const char *name, c
         return false;
     const char *dtype = json_string_value(json_object_get(entry, "dtype"));
     if (!dtype)
-        return carat_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "tensor '%.96s': has no 'dtype'", name);
+        return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "tensor '%.96s': has no 'dtype'", name);
     if (!read_offsets(entry, name, f->size - data_start, &begin, &end, err))
         return false;
-    carat_tensor *t = &s->tensors.items[s->tensors.n];
-    *t = (carat_tensor){ .map = &f->map, .offset = data_start + begin };
+    ct_tensor *t = &s->tensors.items[s->tensors.n];
+    *t = (ct_tensor){ .map = &f->map, .offset = data_start + begin };
     if (!f->map.data || f->map.mapped == f->size)
         t->data = f->data + t->offset;
     if (!read_type(dtype, &t->type))
         return skip_tensor(s, f, name, dtype, err);
     if (!read_shape(entry, name, t, err) || !keep(s, name, &t->name, err) || !size_tensor(t, begin, end, err))
         return false;
-    if (t->offset % carat_type_get(t->type)->bytes != 0)
-        return carat_fail(err, CARAT_EFORMAT, t->offset, "tensor '%.96s': its data at byte %zu is not aligned to %s",
-                          t->name, t->offset, dtype);
+    if (t->offset % ct_type_get(t->type)->bytes != 0)
+        return ct_fail(err, CARAT_EFORMAT, t->offset, "tensor '%.96s': its data at byte %zu is not aligned to %s",
+                       t->name, t->offset, dtype);
     s->tensors.n++;
     return true;
 }
 
 /* Room for n more tensors of either sort. */
-static bool reserve(carat_safetensors *s, size_t n, carat_err *err)
+static bool reserve(ct_safetensors *s, size_t n, carat_err *err)
 {
     size_t have = s->tensors.n + s->n_skipped;
-    if (n > CARAT_SAFETENSORS_MAX_TENSORS - have)
-        return carat_fail(err, CARAT_ELIMIT, CARAT_NOWHERE, "%zu tensors in all, the limit is %zu", have + n,
-                          CARAT_SAFETENSORS_MAX_TENSORS);
+    if (n > CT_SAFETENSORS_MAX_TENSORS - have)
+        return ct_fail(err, CARAT_ELIMIT, CARAT_NOWHERE, "%zu tensors in all, the limit is %zu", have + n,
+                       CT_SAFETENSORS_MAX_TENSORS);
     void *items = realloc(s->tensors.items, (s->tensors.n + n + 1) * sizeof *s->tensors.items);
     if (items)
         s->tensors.items = items;
     void *skipped = realloc(s->skipped, (s->n_skipped + n + 1) * sizeof *s->skipped);
     if (skipped)
         s->skipped = skipped;
-    return (items && skipped) || carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for %zu tensors", n);
+    return (items && skipped) || ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for %zu tensors", n);
 }
 
-bool carat_safetensors_parse(carat_safetensors *s, carat_shard *f, carat_err *err)
+bool ct_safetensors_parse(ct_safetensors *s, ct_shard *f, carat_err *err)
 {
     json_t *header, *entry;
     const char *name;
     size_t len = 0, data_start = 0, first = s->tensors.n;
     if (!find_header(f, &len, &data_start, err) || !reach(f, data_start, err) ||
-        !carat_safetensors_json((const char *)f->data + 8, len, &header, err))
+        !ct_safetensors_json((const char *)f->data + 8, len, &header, err))
         return false;
     bool ok = reserve(s, json_object_size(header), err);
     if (ok)
@@ -234,27 +232,27 @@ bool carat_safetensors_parse(carat_safetensors *s, carat_shard *f, carat_err *er
             }
         }
     json_decref(header);
-    return ok && carat_tensors_check_overlap(s->tensors.items + first, s->tensors.n - first, err);
+    return ok && ct_tensors_check_overlap(s->tensors.items + first, s->tensors.n - first, err);
 }
 
 static int by_name(const void *a, const void *b)
 {
-    return strcmp(((const carat_skipped *)a)->name, ((const carat_skipped *)b)->name);
+    return strcmp(((const ct_skipped *)a)->name, ((const ct_skipped *)b)->name);
 }
 
-bool carat_safetensors_sort(carat_safetensors *s, carat_err *err)
+bool ct_safetensors_sort(ct_safetensors *s, carat_err *err)
 {
     if (s->n_skipped > 1)
         qsort(s->skipped, s->n_skipped, sizeof *s->skipped, by_name);
-    return carat_tensors_sort(&s->tensors, err);
+    return ct_tensors_sort(&s->tensors, err);
 }
 
 static int key_of(const void *name, const void *item)
 {
-    return strcmp(name, ((const carat_skipped *)item)->name);
+    return strcmp(name, ((const ct_skipped *)item)->name);
 }
 
-const carat_skipped *carat_safetensors_find_skipped(const carat_safetensors *s, const char *name)
+const ct_skipped *ct_safetensors_find_skipped(const ct_safetensors *s, const char *name)
 {
     return s->n_skipped > 0 ? bsearch(name, s->skipped, s->n_skipped, sizeof *s->skipped, key_of) : NULL;
 }

@@ -18,28 +18,28 @@ static uint32_t u32(const uint8_t *p)
     return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
 }
 
-bool carat_bmp_decode(carat_bytes in, const carat_image_limits *l, carat_image *out, carat_err *err)
+bool ct_bmp_decode(ct_bytes in, const ct_image_limits *l, ct_image *out, carat_err *err)
 {
     if (in.len < 54)
-        return carat_fail(err, CARAT_EFORMAT, in.len, KIND ": %zu bytes, its headers alone have 54", in.len);
+        return ct_fail(err, CARAT_EFORMAT, in.len, KIND ": %zu bytes, its headers alone have 54", in.len);
     const uint8_t *p = in.data;
     uint32_t pixels = u32(p + 10), header = u32(p + 14), bits = p[28] | (uint32_t)p[29] << 8, packing = u32(p + 30);
     int64_t width = (int32_t)u32(p + 18), height = (int32_t)u32(p + 22);
     if (header < 40 || width <= 0 || height == 0)
-        return carat_fail(err, CARAT_EFORMAT, 14, KIND ": a header of %u bytes for %lld x %lld pixels", header,
-                          (long long)width, (long long)height);
+        return ct_fail(err, CARAT_EFORMAT, 14, KIND ": a header of %u bytes for %lld x %lld pixels", header,
+                       (long long)width, (long long)height);
     if ((bits != 8 && bits != 24 && bits != 32) || packing != 0)
-        return carat_fail(err, CARAT_EUNSUPPORTED, 28,
-                          KIND ": %u bits with packing %u, expected plain 8, 24 or 32 bits", bits, packing);
+        return ct_fail(err, CARAT_EUNSUPPORTED, 28, KIND ": %u bits with packing %u, expected plain 8, 24 or 32 bits",
+                       bits, packing);
     bool is_top_first = height < 0;
     height = is_top_first ? -height : height;
     uint64_t row = ((uint64_t)width * bits / 8 + 3) / 4 * 4;
     uint64_t palette = 14 + (uint64_t)header, colours = bits == 8 ? (u32(p + 46) ? u32(p + 46) : 256) : 0;
-    if (colours > 256 || !carat_inside(palette, colours * 4, in.len) || row > UINT64_MAX / (uint64_t)height ||
-        !carat_inside(pixels, row * (uint64_t)height, in.len))
-        return carat_fail(err, CARAT_EFORMAT, in.len, KIND ": %zu bytes do not hold %lld x %lld pixels", in.len,
-                          (long long)width, (long long)height);
-    if (!carat_image_begin(out, KIND, (uint64_t)width, (uint64_t)height, l, err))
+    if (colours > 256 || !ct_inside(palette, colours * 4, in.len) || row > UINT64_MAX / (uint64_t)height ||
+        !ct_inside(pixels, row * (uint64_t)height, in.len))
+        return ct_fail(err, CARAT_EFORMAT, in.len, KIND ": %zu bytes do not hold %lld x %lld pixels", in.len,
+                       (long long)width, (long long)height);
+    if (!ct_image_begin(out, KIND, (uint64_t)width, (uint64_t)height, l, err))
         return false;
     for (int64_t y = 0; y < height; y++) {
         const uint8_t *from = p + pixels + row * (uint64_t)(is_top_first ? y : height - 1 - y);
@@ -48,8 +48,8 @@ bool carat_bmp_decode(carat_bytes in, const carat_image_limits *l, carat_image *
             const uint8_t *bgr = from + (size_t)x * (bits / 8);
             if (bits == 8) {
                 if (*bgr >= colours)
-                    return carat_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, KIND ": colour %u of %llu", *bgr,
-                                      (unsigned long long)colours);
+                    return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, KIND ": colour %u of %llu", *bgr,
+                                   (unsigned long long)colours);
                 bgr = p + palette + 4u * *bgr;
             }
             to[0] = bgr[2], to[1] = bgr[1], to[2] = bgr[0];

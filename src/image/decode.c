@@ -8,45 +8,44 @@
 
 #define KNOWN "JPEG, PNG, WebP, GIF or BMP"
 
-carat_image_limits carat_image_limits_default(void)
+ct_image_limits ct_image_limits_default(void)
 {
-    return (carat_image_limits){ .file_bytes = (size_t)64 << 20, .pixels = 64000000, .ratio = 200 };
+    return (ct_image_limits){ .file_bytes = (size_t)64 << 20, .pixels = 64000000, .ratio = 200 };
 }
 
-void carat_image_deinit(carat_image *image)
+void ct_image_deinit(ct_image *image)
 {
     free(image->rgb);
-    *image = (carat_image){ 0 };
+    *image = (ct_image){ 0 };
 }
 
-bool carat_image_begin(carat_image *out, const char *kind, uint64_t width, uint64_t height, const carat_image_limits *l,
-                       carat_err *err)
+bool ct_image_begin(ct_image *out, const char *kind, uint64_t width, uint64_t height, const ct_image_limits *l,
+                    carat_err *err)
 {
     if (width == 0 || height == 0)
-        return carat_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s of %llu x %llu pixels", kind,
-                          (unsigned long long)width, (unsigned long long)height);
+        return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s of %llu x %llu pixels", kind, (unsigned long long)width,
+                       (unsigned long long)height);
     if (width > UINT32_MAX || height > UINT32_MAX || width > l->pixels / height)
-        return carat_fail(err, CARAT_ELIMIT, CARAT_NOWHERE, "%s of %llu x %llu pixels, the limit is %llu", kind,
-                          (unsigned long long)width, (unsigned long long)height, (unsigned long long)l->pixels);
+        return ct_fail(err, CARAT_ELIMIT, CARAT_NOWHERE, "%s of %llu x %llu pixels, the limit is %llu", kind,
+                       (unsigned long long)width, (unsigned long long)height, (unsigned long long)l->pixels);
     uint64_t longer = width > height ? width : height, shorter = width > height ? height : width;
     if (longer / shorter > l->ratio || (longer / shorter == l->ratio && longer % shorter))
-        return carat_fail(err, CARAT_ELIMIT, CARAT_NOWHERE,
-                          "%s of %llu x %llu pixels, sides of at most 1 : %u are taken", kind,
-                          (unsigned long long)width, (unsigned long long)height, l->ratio);
+        return ct_fail(err, CARAT_ELIMIT, CARAT_NOWHERE, "%s of %llu x %llu pixels, sides of at most 1 : %u are taken",
+                       kind, (unsigned long long)width, (unsigned long long)height, l->ratio);
     size_t bytes;
-    *out = (carat_image){ .width = (uint32_t)width, .height = (uint32_t)height };
-    if (carat_mul_size((size_t)width * 3, (size_t)height, &bytes))
+    *out = (ct_image){ .width = (uint32_t)width, .height = (uint32_t)height };
+    if (ct_mul_size((size_t)width * 3, (size_t)height, &bytes))
         out->rgb = malloc(bytes);
-    return out->rgb || carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for a %s of %llu x %llu pixels", kind,
-                                  (unsigned long long)width, (unsigned long long)height);
+    return out->rgb || ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for a %s of %llu x %llu pixels", kind,
+                               (unsigned long long)width, (unsigned long long)height);
 }
 
-uint8_t *carat_rgba_new(const char *kind, uint32_t width, uint32_t height, carat_err *err)
+uint8_t *ct_rgba_new(const char *kind, uint32_t width, uint32_t height, carat_err *err)
 {
     size_t bytes;
-    uint8_t *p = carat_mul_size((size_t)width * 4, height, &bytes) ? malloc(bytes) : NULL;
+    uint8_t *p = ct_mul_size((size_t)width * 4, height, &bytes) ? malloc(bytes) : NULL;
     if (!p)
-        carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for a %s of %u x %u pixels", kind, width, height);
+        ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for a %s of %u x %u pixels", kind, width, height);
     return p;
 }
 
@@ -58,7 +57,7 @@ static uint8_t over_white(uint32_t s, uint32_t a)
     return (uint8_t)((((t >> 8) + t) >> 8) >> 7);
 }
 
-void carat_flatten(carat_image *out, const uint8_t *rgba)
+void ct_flatten(ct_image *out, const uint8_t *rgba)
 {
     size_t n = (size_t)out->width * out->height;
     for (size_t i = 0; i < n; i++)
@@ -67,7 +66,7 @@ void carat_flatten(carat_image *out, const uint8_t *rgba)
 }
 
 /* Where the upright picture's pixel (x, y) stands in the stored one. */
-static size_t source_of(const carat_image *in, int orientation, uint32_t x, uint32_t y)
+static size_t source_of(const ct_image *in, int orientation, uint32_t x, uint32_t y)
 {
     uint32_t w = in->width, h = in->height, sx, sy;
     switch (orientation) {
@@ -95,31 +94,31 @@ static size_t source_of(const carat_image *in, int orientation, uint32_t x, uint
     return ((size_t)sy * w + sx) * 3;
 }
 
-static bool turn(carat_image *image, int orientation, carat_err *err)
+static bool turn(ct_image *image, int orientation, carat_err *err)
 {
     if (orientation < 2 || orientation > 8)
         return true;
     bool swaps = orientation >= 5;
-    carat_image up = { .width = swaps ? image->height : image->width, .height = swaps ? image->width : image->height };
+    ct_image up = { .width = swaps ? image->height : image->width, .height = swaps ? image->width : image->height };
     up.rgb = malloc((size_t)up.width * up.height * 3);
     if (!up.rgb)
-        return carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory to turn a picture of %u x %u", image->width,
-                          image->height);
+        return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory to turn a picture of %u x %u", image->width,
+                       image->height);
     for (uint32_t y = 0; y < up.height; y++)
         for (uint32_t x = 0; x < up.width; x++)
             memcpy(up.rgb + ((size_t)y * up.width + x) * 3, image->rgb + source_of(image, orientation, x, y), 3);
-    carat_image_deinit(image);
+    ct_image_deinit(image);
     *image = up;
     return true;
 }
 
-static bool begins(carat_bytes in, size_t at, const char *magic, size_t n)
+static bool begins(ct_bytes in, size_t at, const char *magic, size_t n)
 {
     return in.len >= at + n && memcmp(in.data + at, magic, n) == 0;
 }
 
 /* Formats that people have and Carat does not read, so that the message can name them. */
-static const char *known_other(carat_bytes in)
+static const char *known_other(ct_bytes in)
 {
     static const struct {
         size_t at, n;
@@ -136,48 +135,47 @@ static const char *known_other(carat_bytes in)
     return NULL;
 }
 
-static bool decode(carat_bytes in, const carat_image_limits *l, carat_image *out, int *orientation, carat_err *err)
+static bool decode(ct_bytes in, const ct_image_limits *l, ct_image *out, int *orientation, carat_err *err)
 {
     if (begins(in, 0, "\xff\xd8\xff", 3))
-        return carat_jpeg_decode(in, l, out, orientation, err);
+        return ct_jpeg_decode(in, l, out, orientation, err);
     if (begins(in, 0, "\x89PNG\r\n\x1a\n", 8))
-        return carat_png_decode(in, l, out, orientation, err);
+        return ct_png_decode(in, l, out, orientation, err);
     if (begins(in, 0, "RIFF", 4) && begins(in, 8, "WEBP", 4))
-        return carat_webp_decode(in, l, out, orientation, err);
+        return ct_webp_decode(in, l, out, orientation, err);
     if (begins(in, 0, "GIF87a", 6) || begins(in, 0, "GIF89a", 6))
-        return carat_gif_decode(in, l, out, err);
+        return ct_gif_decode(in, l, out, err);
     if (begins(in, 0, "BM", 2))
-        return carat_bmp_decode(in, l, out, err);
+        return ct_bmp_decode(in, l, out, err);
     const char *other = known_other(in);
     if (other)
-        return carat_fail(err, CARAT_EUNSUPPORTED, 0, "a %s, expected " KNOWN, other);
-    return carat_fail(err, CARAT_EFORMAT, 0, "not an image that Carat knows: expected " KNOWN);
+        return ct_fail(err, CARAT_EUNSUPPORTED, 0, "a %s, expected " KNOWN, other);
+    return ct_fail(err, CARAT_EFORMAT, 0, "not an image that Carat knows: expected " KNOWN);
 }
 
-bool carat_image_decode(const void *data, size_t len, const carat_image_limits *limits, carat_image *out,
-                        carat_err *err)
+bool ct_image_decode(const void *data, size_t len, const ct_image_limits *limits, ct_image *out, carat_err *err)
 {
-    carat_image_limits l = limits ? *limits : carat_image_limits_default();
-    *out = (carat_image){ 0 };
+    ct_image_limits l = limits ? *limits : ct_image_limits_default();
+    *out = (ct_image){ 0 };
     if (len > l.file_bytes)
-        return carat_fail(err, CARAT_ELIMIT, CARAT_NOWHERE, "an image file of %zu bytes, the limit is %zu", len,
-                          l.file_bytes);
+        return ct_fail(err, CARAT_ELIMIT, CARAT_NOWHERE, "an image file of %zu bytes, the limit is %zu", len,
+                       l.file_bytes);
     if (len == 0)
-        return carat_fail(err, CARAT_EFORMAT, 0, "an image file of 0 bytes");
+        return ct_fail(err, CARAT_EFORMAT, 0, "an image file of 0 bytes");
     int orientation = 1;
-    if (decode((carat_bytes){ data, len }, &l, out, &orientation, err) && turn(out, orientation, err))
+    if (decode((ct_bytes){ data, len }, &l, out, &orientation, err) && turn(out, orientation, err))
         return true;
-    carat_image_deinit(out);
+    ct_image_deinit(out);
     return false;
 }
 
-bool carat_image_load(const char *path, const carat_image_limits *limits, carat_image *out, carat_err *err)
+bool ct_image_load(const char *path, const ct_image_limits *limits, ct_image *out, carat_err *err)
 {
-    carat_map m;
-    *out = (carat_image){ 0 };
-    if (!carat_map_open(&m, path, err))
+    ct_map m;
+    *out = (ct_image){ 0 };
+    if (!ct_map_open(&m, path, err))
         return false;
-    bool ok = carat_image_decode(m.data, m.size, limits, out, err) || carat_fail_in(err, "%s", path);
-    carat_map_close(&m);
+    bool ok = ct_image_decode(m.data, m.size, limits, out, err) || ct_fail_in(err, "%s", path);
+    ct_map_close(&m);
     return ok;
 }

@@ -22,19 +22,19 @@ static uint32_t number(const tiff *t, size_t off, size_t n)
     return v;
 }
 
-int carat_exif_orientation(const uint8_t *exif, size_t len)
+int ct_exif_orientation(const uint8_t *exif, size_t len)
 {
     tiff t = { exif, len, false };
     if (len < 8 || (memcmp(exif, "II*\0", 4) != 0 && memcmp(exif, "MM\0*", 4) != 0))
         return 1;
     t.is_big = exif[0] == 'M';
     size_t dir = number(&t, 4, 4);
-    if (!carat_inside(dir, 2, len))
+    if (!ct_inside(dir, 2, len))
         return 1;
     size_t entries = number(&t, dir, 2);
     for (size_t i = 0; i < entries; i++) {
         size_t at = dir + 2 + 12 * i;
-        if (!carat_inside(at, 12, len))
+        if (!ct_inside(at, 12, len))
             return 1;
         if (number(&t, at, 2) != TAG_ORIENTATION)
             continue;

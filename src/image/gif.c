@@ -24,7 +24,7 @@
 
 typedef struct reader {
     GifFileType *gif;
-    carat_bytes in;
+    ct_bytes in;
     size_t at;       /* how much of it is read */
     int transparent; /* colour index, or OPAQUE */
 
@@ -59,8 +59,8 @@ static int read_bytes(GifFileType *gif, GifByteType *to, int n)
 static bool cut_off(const reader *r, int gif_error, const char *what, carat_err *err)
 {
     if (gif_error == D_GIF_ERR_NOT_ENOUGH_MEM)
-        return carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, KIND ": no memory for %s", what);
-    return carat_fail(err, CARAT_EFORMAT, r->at, KIND ": cut off in %s, after %zu bytes", what, r->at);
+        return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, KIND ": no memory for %s", what);
+    return ct_fail(err, CARAT_EFORMAT, r->at, KIND ": cut off in %s, after %zu bytes", what, r->at);
 }
 
 /* ---- the container ---- */
@@ -73,8 +73,8 @@ static bool read_extension(reader *r, carat_err *err)
         return cut_off(r, r->gif->Error, "an extension", err);
     if (kind == GRAPHICS_EXT_FUNC_CODE && block) {
         if (block[0] < 4)
-            return carat_fail(err, CARAT_EFORMAT, r->at, KIND ": a graphic control block of %u bytes, expected 4",
-                              block[0]);
+            return ct_fail(err, CARAT_EFORMAT, r->at, KIND ": a graphic control block of %u bytes, expected 4",
+                           block[0]);
         if (block[1] & 1)
             r->transparent = block[4];
     }
@@ -95,20 +95,20 @@ static bool find_picture(reader *r, carat_err *err)
             type = UNDEFINED_RECORD_TYPE; /* some writers leave a zero too many between blocks */
         }
         if (type == TERMINATE_RECORD_TYPE)
-            return carat_fail(err, CARAT_EFORMAT, r->at, KIND ": ends after %zu bytes without a picture", r->at);
+            return ct_fail(err, CARAT_EFORMAT, r->at, KIND ": ends after %zu bytes without a picture", r->at);
         if (type == EXTENSION_RECORD_TYPE && !read_extension(r, err))
             return false;
     }
     r->gif->Error = D_GIF_SUCCEEDED;
     if (DGifGetImageDesc(r->gif) != GIF_OK) {
         if (r->gif->Error == D_GIF_ERR_READ_FAILED && r->at < r->in.len)
-            return carat_fail(err, CARAT_EFORMAT, r->at - 1, KIND ": colour indices of %u bits, expected at most 8",
-                              r->in.data[r->at - 1]);
+            return ct_fail(err, CARAT_EFORMAT, r->at - 1, KIND ": colour indices of %u bits, expected at most 8",
+                           r->in.data[r->at - 1]);
         return cut_off(r, r->gif->Error, "the picture's header", err);
     }
     if (r->gif->Image.Width == 0 || r->gif->Image.Height == 0)
-        return carat_fail(err, CARAT_EFORMAT, r->at, KIND ": a picture of %d x %d pixels", r->gif->Image.Width,
-                          r->gif->Image.Height);
+        return ct_fail(err, CARAT_EFORMAT, r->at, KIND ": a picture of %d x %d pixels", r->gif->Image.Width,
+                       r->gif->Image.Height);
     return true;
 }
 
@@ -136,8 +136,7 @@ static void empty_table(reader *r)
 
 static bool too_few(const reader *r, carat_err *err)
 {
-    return carat_fail(err, CARAT_EFORMAT, r->at, KIND ": the codes end after %zu bytes, before the picture does",
-                      r->at);
+    return ct_fail(err, CARAT_EFORMAT, r->at, KIND ": the codes end after %zu bytes, before the picture does", r->at);
 }
 
 static bool begin_codes(reader *r, carat_err *err)
@@ -188,8 +187,8 @@ static bool read_string(reader *r, carat_err *err)
         return too_few(r, err);
     uint32_t last = r->before == NONE ? r->clear - 1 : r->next;
     if (code > last)
-        return carat_fail(err, CARAT_EFORMAT, r->at, KIND ": code %u after %zu bytes, expected at most %u", code, r->at,
-                          last);
+        return ct_fail(err, CARAT_EFORMAT, r->at, KIND ": code %u after %zu bytes, expected at most %u", code, r->at,
+                       last);
     /* A code that the table is only about to gain: the string before and that string's first index. */
     uint32_t at = code == r->next ? r->before : code;
     n += code == r->next;
@@ -222,7 +221,7 @@ static bool read_row(reader *r, size_t n, carat_err *err)
 
 /* ---- the picture ---- */
 
-static bool draw(reader *r, carat_image *out, carat_err *err)
+static bool draw(reader *r, ct_image *out, carat_err *err)
 {
     static const struct {
         int first, step;
@@ -242,7 +241,7 @@ static bool draw(reader *r, carat_image *out, carat_err *err)
     return true;
 }
 
-static bool run(reader *r, const carat_image_limits *l, carat_image *out, carat_err *err)
+static bool run(reader *r, const ct_image_limits *l, ct_image *out, carat_err *err)
 {
     int gif_error = D_GIF_SUCCEEDED;
     r->gif = DGifOpen(r, read_bytes, &gif_error);
@@ -254,17 +253,17 @@ static bool run(reader *r, const carat_image_limits *l, carat_image *out, carat_
     int right = d->Left + d->Width, bottom = d->Top + d->Height;
     int width = right > r->gif->SWidth ? right : r->gif->SWidth;
     int height = bottom > r->gif->SHeight ? bottom : r->gif->SHeight;
-    if (!carat_image_begin(out, KIND, (uint64_t)width, (uint64_t)height, l, err))
+    if (!ct_image_begin(out, KIND, (uint64_t)width, (uint64_t)height, l, err))
         return false;
     set_colours(r);
     return begin_codes(r, err) && draw(r, out, err);
 }
 
-bool carat_gif_decode(carat_bytes in, const carat_image_limits *l, carat_image *out, carat_err *err)
+bool ct_gif_decode(ct_bytes in, const ct_image_limits *l, ct_image *out, carat_err *err)
 {
     reader *r = calloc(1, sizeof *r);
     if (!r)
-        return carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, KIND ": no memory");
+        return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, KIND ": no memory");
     r->in = in;
     r->transparent = OPAQUE;
     bool ok = run(r, l, out, err);

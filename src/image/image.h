@@ -9,55 +9,53 @@
  * Every byte is hostile. Sizes are checked on the header before memory is taken.
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#ifndef CARAT_IMAGE_IMAGE_H
-#define CARAT_IMAGE_IMAGE_H
+#ifndef CT_IMAGE_IMAGE_H
+#define CT_IMAGE_IMAGE_H
 
 #include "base/err.h"
 
-typedef struct carat_image {
+typedef struct ct_image {
     uint32_t width, height;
-    uint8_t *rgb; /* [height][width][3], freed by carat_image_deinit */
-} carat_image;
+    uint8_t *rgb; /* [height][width][3], freed by ct_image_deinit */
+} ct_image;
 
-typedef struct carat_image_limits {
+typedef struct ct_image_limits {
     size_t file_bytes; /* of the encoded file */
     uint64_t pixels;   /* width times height */
     uint32_t ratio;    /* longer side over shorter side */
-} carat_image_limits;
+} ct_image_limits;
 
 /* 64 MiB, 64 million pixels, 1:200. */
-carat_image_limits carat_image_limits_default(void);
+ct_image_limits ct_image_limits_default(void);
 
 /* Errors: CARAT_EFORMAT (damaged, not an image), CARAT_EUNSUPPORTED (HEIC, AVIF, TIFF ..., by name), CARAT_ELIMIT
  * (with the figure and the limit), CARAT_ENOMEM. limits may be NULL: the defaults. */
-bool carat_image_decode(const void *data, size_t len, const carat_image_limits *limits, carat_image *out,
-                        carat_err *err);
+bool ct_image_decode(const void *data, size_t len, const ct_image_limits *limits, ct_image *out, carat_err *err);
 /* The same from a file; `path` stands in every message. */
-bool carat_image_load(const char *path, const carat_image_limits *limits, carat_image *out, carat_err *err);
-void carat_image_deinit(carat_image *image); /* accepts a zeroed one */
+bool ct_image_load(const char *path, const ct_image_limits *limits, ct_image *out, carat_err *err);
+void ct_image_deinit(ct_image *image); /* accepts a zeroed one */
 
 /* ---- geometry ---- */
 
-typedef struct carat_box { /* in source pixels */
+typedef struct ct_box { /* in source pixels */
     uint32_t x, y, width, height;
-} carat_box;
+} ct_box;
 
 /* Resizes a part of an image as Pillow's BILINEAR does: a triangle filter whose support widens when shrinking, weights
  * in 22-bit fixed point, rounded to eight bits between the passes, which run in Pillow 13's order. out:
  * [height][width][3], the caller's. Errors: CARAT_ENOMEM, CARAT_EARG (a box outside the image, a side of 0 or over
  * 16384). Source: Pillow's src/libImaging/Resample.c, described there. */
-bool carat_image_resize(const carat_image *image, carat_box part, uint32_t width, uint32_t height, uint8_t *out,
-                        carat_err *err);
+bool ct_image_resize(const ct_image *image, ct_box part, uint32_t width, uint32_t height, uint8_t *out, carat_err *err);
 
 /* Pan & Scan: carat.h has the rule's numbers. */
-#define CARAT_MAX_CROPS 64
+#define CT_MAX_CROPS 64
 
 /* The crops besides the whole picture, in reading order; returns how many (0: it is not cut). boxes: max_crops places,
- * at most CARAT_MAX_CROPS are made. */
-size_t carat_pan_scan_boxes(const carat_pan_scan *p, uint32_t width, uint32_t height, carat_box *boxes);
+ * at most CT_MAX_CROPS are made. */
+size_t ct_pan_scan_boxes(const carat_pan_scan *p, uint32_t width, uint32_t height, ct_box *boxes);
 
 /* The value of an eight-bit sample as the tower sees it: (v / 255 - 0.5) / 0.5 in float32, rounded as the reference. */
-static inline float carat_pixel_value(uint8_t v)
+static inline float ct_pixel_value(uint8_t v)
 {
     return ((float)(v * (1.0 / 255)) - 0.5f) / 0.5f;
 }
@@ -66,6 +64,6 @@ static inline float carat_pixel_value(uint8_t v)
 
 /* Writes rgb [height][width][3] as a PNG; path is whole or untouched. Errors: CARAT_EARG (a side of 0 or over 16384),
  * CARAT_ENOMEM, CARAT_EIO. */
-bool carat_image_write_png(const char *path, const uint8_t *rgb, uint32_t width, uint32_t height, carat_err *err);
+bool ct_image_write_png(const char *path, const uint8_t *rgb, uint32_t width, uint32_t height, carat_err *err);
 
 #endif

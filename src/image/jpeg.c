@@ -34,7 +34,7 @@ static void on_error(j_common_ptr c)
     session *s = c->client_data;
     char text[JMSG_LENGTH_MAX];
     c->err->format_message(c, text);
-    carat_fail(s->err, CARAT_EFORMAT, CARAT_NOWHERE, KIND ": %s", text);
+    ct_fail(s->err, CARAT_EFORMAT, CARAT_NOWHERE, KIND ": %s", text);
     longjmp(s->back, 1);
 }
 
@@ -54,7 +54,7 @@ static void on_progress(j_common_ptr c)
     session *s = c->client_data;
     if (s->c.input_scan_number <= MAX_SCANS)
         return;
-    carat_fail(s->err, CARAT_ELIMIT, CARAT_NOWHERE, KIND " of more than %d scans", MAX_SCANS);
+    ct_fail(s->err, CARAT_ELIMIT, CARAT_NOWHERE, KIND " of more than %d scans", MAX_SCANS);
     longjmp(s->back, 1);
 }
 
@@ -62,7 +62,7 @@ static int find_orientation(const struct jpeg_decompress_struct *c)
 {
     for (const struct jpeg_marker_struct *m = c->marker_list; m; m = m->next)
         if (m->marker == JPEG_APP0 + 1 && m->data_length > 6 && memcmp(m->data, "Exif\0", 6) == 0)
-            return carat_exif_orientation(m->data + 6, m->data_length - 6);
+            return ct_exif_orientation(m->data + 6, m->data_length - 6);
     return 1;
 }
 
@@ -77,7 +77,7 @@ static void cmyk_to_rgb(const uint8_t *in, uint8_t *out, size_t n)
         }
 }
 
-static void read_rows(session *s, carat_image *out)
+static void read_rows(session *s, ct_image *out)
 {
     size_t row = (size_t)out->width * 3;
     while (s->c.output_scanline < s->c.output_height) {
@@ -88,7 +88,7 @@ static void read_rows(session *s, carat_image *out)
     }
 }
 
-static bool run(session *s, carat_bytes in, const carat_image_limits *l, carat_image *out, int *orientation)
+static bool run(session *s, ct_bytes in, const ct_image_limits *l, ct_image *out, int *orientation)
 {
     if (setjmp(s->back))
         return false;
@@ -102,22 +102,22 @@ static bool run(session *s, carat_bytes in, const carat_image_limits *l, carat_i
     *orientation = find_orientation(&s->c);
     bool is_cmyk = s->c.num_components == 4;
     s->c.out_color_space = is_cmyk ? JCS_CMYK : JCS_RGB;
-    if (!carat_image_begin(out, KIND, s->c.image_width, s->c.image_height, l, s->err))
+    if (!ct_image_begin(out, KIND, s->c.image_width, s->c.image_height, l, s->err))
         return false;
     s->line = is_cmyk ? malloc((size_t)out->width * 4) : NULL;
     if (is_cmyk && !s->line)
-        return carat_fail(s->err, CARAT_ENOMEM, CARAT_NOWHERE, KIND ": no memory for a row");
+        return ct_fail(s->err, CARAT_ENOMEM, CARAT_NOWHERE, KIND ": no memory for a row");
     jpeg_start_decompress(&s->c);
     read_rows(s, out);
     jpeg_finish_decompress(&s->c);
     return true;
 }
 
-bool carat_jpeg_decode(carat_bytes in, const carat_image_limits *l, carat_image *out, int *orientation, carat_err *err)
+bool ct_jpeg_decode(ct_bytes in, const ct_image_limits *l, ct_image *out, int *orientation, carat_err *err)
 {
     session *s = calloc(1, sizeof *s);
     if (!s)
-        return carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, KIND ": no memory");
+        return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, KIND ": no memory");
     s->err = err;
     s->c.err = jpeg_std_error(&s->mgr);
     s->mgr.error_exit = on_error;

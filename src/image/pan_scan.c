@@ -3,11 +3,11 @@
 
 #include "image/image.h"
 
-size_t carat_pan_scan_boxes(const carat_pan_scan *p, uint32_t width, uint32_t height, carat_box *boxes)
+size_t ct_pan_scan_boxes(const carat_pan_scan *p, uint32_t width, uint32_t height, ct_box *boxes)
 {
     uint32_t longer = width > height ? width : height, shorter = width > height ? height : width;
     uint32_t min_crop = p->min_crop ? p->min_crop : 256, max = p->max_crops ? p->max_crops : 4;
-    max = max < CARAT_MAX_CROPS ? max : CARAT_MAX_CROPS;
+    max = max < CT_MAX_CROPS ? max : CT_MAX_CROPS;
     if (shorter == 0 || p->mode == CARAT_PAN_SCAN_OFF)
         return 0;
     if (p->mode == CARAT_PAN_SCAN_AUTO && (double)longer / shorter < (p->min_ratio > 0 ? p->min_ratio : 1.2))
@@ -24,7 +24,7 @@ size_t carat_pan_scan_boxes(const carat_pan_scan *p, uint32_t width, uint32_t he
     size_t made = 0;
     for (uint64_t at = 0; made < (size_t)n && at < longer; at += step) {
         uint32_t first = (uint32_t)at, left = longer - first, size = left < step ? left : step;
-        boxes[made++] = width >= height ? (carat_box){ first, 0, size, height } : (carat_box){ 0, first, width, size };
+        boxes[made++] = width >= height ? (ct_box){ first, 0, size, height } : (ct_box){ 0, first, width, size };
     }
     return made;
 }

@@ -12,12 +12,10 @@
 
 static bool wrong(int rc, carat_err *err)
 {
-    return carat_fail(err, rc == SPNG_EMEM ? CARAT_ENOMEM : CARAT_EFORMAT, CARAT_NOWHERE, KIND ": %s",
-                      spng_strerror(rc));
+    return ct_fail(err, rc == SPNG_EMEM ? CARAT_ENOMEM : CARAT_EFORMAT, CARAT_NOWHERE, KIND ": %s", spng_strerror(rc));
 }
 
-static bool run(spng_ctx *c, carat_bytes in, const carat_image_limits *l, carat_image *out, int *orientation,
-                carat_err *err)
+static bool run(spng_ctx *c, ct_bytes in, const ct_image_limits *l, ct_image *out, int *orientation, carat_err *err)
 {
     struct spng_ihdr head;
     struct spng_exif exif;
@@ -25,9 +23,9 @@ static bool run(spng_ctx *c, carat_bytes in, const carat_image_limits *l, carat_
     spng_set_chunk_limits(c, l->file_bytes, l->file_bytes);
     if (rc || (rc = spng_get_ihdr(c, &head)))
         return wrong(rc, err);
-    if (!carat_image_begin(out, KIND, head.width, head.height, l, err))
+    if (!ct_image_begin(out, KIND, head.width, head.height, l, err))
         return false;
-    uint8_t *rgba = carat_rgba_new(KIND, head.width, head.height, err);
+    uint8_t *rgba = ct_rgba_new(KIND, head.width, head.height, err);
     if (!rgba)
         return false;
     size_t size;
@@ -37,19 +35,19 @@ static bool run(spng_ctx *c, carat_bytes in, const carat_image_limits *l, carat_
     if (!rc)
         rc = spng_decode_image(c, rgba, size, SPNG_FMT_RGBA8, SPNG_DECODE_TRNS);
     if (!rc) {
-        carat_flatten(out, rgba);
+        ct_flatten(out, rgba);
         if (spng_get_exif(c, &exif) == 0)
-            *orientation = carat_exif_orientation((const uint8_t *)exif.data, exif.length);
+            *orientation = ct_exif_orientation((const uint8_t *)exif.data, exif.length);
     }
     free(rgba);
     return rc ? wrong(rc, err) : true;
 }
 
-bool carat_png_decode(carat_bytes in, const carat_image_limits *l, carat_image *out, int *orientation, carat_err *err)
+bool ct_png_decode(ct_bytes in, const ct_image_limits *l, ct_image *out, int *orientation, carat_err *err)
 {
     spng_ctx *c = spng_ctx_new(0);
     if (!c)
-        return carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, KIND ": no memory");
+        return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, KIND ": no memory");
     bool ok = run(c, in, l, out, orientation, err);
     spng_ctx_free(c);
     return ok;

@@ -18,7 +18,7 @@ static void *encode(spng_ctx *c, const uint8_t *rgb, uint32_t width, uint32_t he
         .width = width, .height = height, .bit_depth = 8, .color_type = SPNG_COLOR_TYPE_TRUECOLOR
     };
     size_t bytes;
-    if (!carat_mul_size((size_t)width * 3, height, &bytes)) {
+    if (!ct_mul_size((size_t)width * 3, height, &bytes)) {
         *rc = SPNG_EOVERFLOW;
         return NULL;
     }
@@ -28,20 +28,20 @@ static void *encode(spng_ctx *c, const uint8_t *rgb, uint32_t width, uint32_t he
     return spng_get_png_buffer(c, len, rc);
 }
 
-bool carat_image_write_png(const char *path, const uint8_t *rgb, uint32_t width, uint32_t height, carat_err *err)
+bool ct_image_write_png(const char *path, const uint8_t *rgb, uint32_t width, uint32_t height, carat_err *err)
 {
     if (width == 0 || height == 0 || width > MAX_SIDE || height > MAX_SIDE)
-        return carat_fail(err, CARAT_EARG, CARAT_NOWHERE, "%s: a PNG of %u x %u, expected sides of 1 to %d", path,
-                          width, height, MAX_SIDE);
+        return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "%s: a PNG of %u x %u, expected sides of 1 to %d", path, width,
+                       height, MAX_SIDE);
     size_t len = 0;
     int rc = SPNG_EMEM;
     spng_ctx *c = spng_ctx_new(SPNG_CTX_ENCODER);
     void *file = c ? encode(c, rgb, width, height, &len, &rc) : NULL;
     spng_ctx_free(c);
     if (!file)
-        return carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "%s: cannot make a PNG of %u x %u: %s", path, width, height,
-                          spng_strerror(rc));
-    bool ok = carat_write_file(path, file, len, err);
+        return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "%s: cannot make a PNG of %u x %u: %s", path, width, height,
+                       spng_strerror(rc));
+    bool ok = ct_write_file(path, file, len, err);
     free(file);
     return ok;
 }

@@ -37,7 +37,7 @@ static bool filter_init(filter *f, uint32_t in, uint32_t out)
     double scale = (double)in / out, wide = scale < 1 ? 1 : scale, narrow = 1 / wide;
     *f = (filter){ .stride = (size_t)ceil(wide) * 2 + 1 };
     size_t n;
-    if (!carat_mul_size(out, f->stride, &n))
+    if (!ct_mul_size(out, f->stride, &n))
         return false;
     f->first = calloc(out, sizeof *f->first);
     f->count = calloc(out, sizeof *f->count);
@@ -85,27 +85,26 @@ static void pass(const filter *f, uint32_t n, const uint8_t *in, size_t in_step,
 
 /* The order of the passes shows in the last bit, because each rounds. Pillow 13 runs the vertical one first where the
  * height loses more than twice the pixels that the width does (earlier versions never did). */
-static bool is_down_first(carat_box part, uint32_t width, uint32_t height)
+static bool is_down_first(ct_box part, uint32_t width, uint32_t height)
 {
     int64_t less_high = (int64_t)part.height - height, less_wide = (int64_t)part.width - width;
     return less_high > 0 && less_high > 2 * less_wide;
 }
 
-bool carat_image_resize(const carat_image *image, carat_box part, uint32_t width, uint32_t height, uint8_t *out,
-                        carat_err *err)
+bool ct_image_resize(const ct_image *image, ct_box part, uint32_t width, uint32_t height, uint8_t *out, carat_err *err)
 {
     if (width == 0 || height == 0 || width > MAX_SIDE || height > MAX_SIDE)
-        return carat_fail(err, CARAT_EARG, CARAT_NOWHERE, "resize to %u x %u, expected sides of 1 to %d", width, height,
-                          MAX_SIDE);
-    if (part.width == 0 || part.height == 0 || !carat_inside(part.x, part.width, image->width) ||
-        !carat_inside(part.y, part.height, image->height))
-        return carat_fail(err, CARAT_EARG, CARAT_NOWHERE, "a part of %u x %u at (%u, %u) of a picture of %u x %u",
-                          part.width, part.height, part.x, part.y, image->width, image->height);
+        return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "resize to %u x %u, expected sides of 1 to %d", width, height,
+                       MAX_SIDE);
+    if (part.width == 0 || part.height == 0 || !ct_inside(part.x, part.width, image->width) ||
+        !ct_inside(part.y, part.height, image->height))
+        return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "a part of %u x %u at (%u, %u) of a picture of %u x %u",
+                       part.width, part.height, part.x, part.y, image->width, image->height);
     filter across = { 0 }, down = { 0 };
     bool down_first = is_down_first(part, width, height);
     size_t in_row = (size_t)image->width * 3, row = (size_t)width * 3, part_row = (size_t)part.width * 3, bytes;
     const uint8_t *in = image->rgb + part.y * in_row + (size_t)part.x * 3;
-    bool fits = down_first ? carat_mul_size(part_row, height, &bytes) : carat_mul_size(row, part.height, &bytes);
+    bool fits = down_first ? ct_mul_size(part_row, height, &bytes) : ct_mul_size(row, part.height, &bytes);
     uint8_t *middle = fits ? malloc(bytes) : NULL;
     bool ok = middle && filter_init(&across, part.width, width) && filter_init(&down, part.height, height);
     if (ok && down_first) {
@@ -122,6 +121,6 @@ bool carat_image_resize(const carat_image *image, carat_box part, uint32_t width
     free(middle);
     filter_deinit(&across);
     filter_deinit(&down);
-    return ok || carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory to resize %u x %u to %u x %u", part.width,
-                            part.height, width, height);
+    return ok || ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory to resize %u x %u to %u x %u", part.width,
+                         part.height, width, height);
 }

@@ -13,16 +13,16 @@
 
 #define KIND "WebP"
 
-static int find_orientation(carat_bytes in)
+static int find_orientation(ct_bytes in)
 {
-    for (size_t at = 12; carat_inside(at, 8, in.len);) {
+    for (size_t at = 12; ct_inside(at, 8, in.len);) {
         const uint8_t *p = in.data + at;
         size_t size = (size_t)p[4] | (size_t)p[5] << 8 | (size_t)p[6] << 16 | (size_t)p[7] << 24;
-        if (!carat_inside(at + 8, size, in.len))
+        if (!ct_inside(at + 8, size, in.len))
             return 1;
         if (memcmp(p, "EXIF", 4) == 0) {
             bool has_prefix = size > 6 && memcmp(p + 8, "Exif\0", 6) == 0; /* some writers keep JPEG's */
-            return carat_exif_orientation(p + 8 + (has_prefix ? 6 : 0), size - (has_prefix ? 6 : 0));
+            return ct_exif_orientation(p + 8 + (has_prefix ? 6 : 0), size - (has_prefix ? 6 : 0));
         }
         at += 8 + size + size % 2;
     }
@@ -38,48 +38,48 @@ typedef struct part {
 
 /* The first picture of an animation. It leaves the rest of the canvas transparent, or black where the file says that it
  * has no alpha: so libwebp's own player, which the reference uses. */
-static bool first_part(WebPDemuxer *d, const carat_image *canvas, part *p, carat_err *err)
+static bool first_part(WebPDemuxer *d, const ct_image *canvas, part *p, carat_err *err)
 {
     WebPIterator it;
     if (!d || !WebPDemuxGetFrame(d, 1, &it))
-        return carat_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, KIND ": an animation that is damaged or cut off");
+        return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, KIND ": an animation that is damaged or cut off");
     *p = (part){ it.fragment.bytes,   it.fragment.size, (size_t)it.x_offset,
                  (size_t)it.y_offset, (size_t)it.width, (size_t)it.height };
     WebPDemuxReleaseIterator(&it);
-    if (!carat_inside(p->x, p->width, canvas->width) || !carat_inside(p->y, p->height, canvas->height))
-        return carat_fail(err, CARAT_EFORMAT, CARAT_NOWHERE,
-                          KIND ": a frame of %zu x %zu at %zu, %zu on a canvas of %u x %u", p->width, p->height, p->x,
-                          p->y, canvas->width, canvas->height);
+    if (!ct_inside(p->x, p->width, canvas->width) || !ct_inside(p->y, p->height, canvas->height))
+        return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE,
+                       KIND ": a frame of %zu x %zu at %zu, %zu on a canvas of %u x %u", p->width, p->height, p->x,
+                       p->y, canvas->width, canvas->height);
     return true;
 }
 
 typedef uint8_t *(*decoder)(const uint8_t *data, size_t len, uint8_t *out, size_t bytes, int stride);
 
 /* The part on a canvas of zeros, `samples` bytes a pixel. */
-static bool draw(const part *p, decoder decode, uint8_t *to, const carat_image *canvas, size_t samples, carat_err *err)
+static bool draw(const part *p, decoder decode, uint8_t *to, const ct_image *canvas, size_t samples, carat_err *err)
 {
     size_t row = canvas->width * samples, bytes = row * canvas->height, at = p->y * row + p->x * samples;
     memset(to, 0, bytes);
     return decode(p->data, p->len, to + at, bytes - at, (int)row) ||
-           carat_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, KIND ": damaged or cut off");
+           ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, KIND ": damaged or cut off");
 }
 
-static bool draw_over_white(const part *p, carat_image *out, carat_err *err)
+static bool draw_over_white(const part *p, ct_image *out, carat_err *err)
 {
-    uint8_t *rgba = carat_rgba_new(KIND, out->width, out->height, err);
+    uint8_t *rgba = ct_rgba_new(KIND, out->width, out->height, err);
     bool ok = rgba && draw(p, WebPDecodeRGBAInto, rgba, out, 4, err);
     if (ok)
-        carat_flatten(out, rgba);
+        ct_flatten(out, rgba);
     free(rgba);
     return ok;
 }
 
-bool carat_webp_decode(carat_bytes in, const carat_image_limits *l, carat_image *out, int *orientation, carat_err *err)
+bool ct_webp_decode(ct_bytes in, const ct_image_limits *l, ct_image *out, int *orientation, carat_err *err)
 {
     WebPBitstreamFeatures f;
     if (WebPGetFeatures(in.data, in.len, &f) != VP8_STATUS_OK)
-        return carat_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, KIND ": damaged header");
-    if (!carat_image_begin(out, KIND, (uint64_t)f.width, (uint64_t)f.height, l, err))
+        return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, KIND ": damaged header");
+    if (!ct_image_begin(out, KIND, (uint64_t)f.width, (uint64_t)f.height, l, err))
         return false;
     *orientation = find_orientation(in);
     WebPDemuxer *d = f.has_animation ? WebPDemux(&(WebPData){ in.data, in.len }) : NULL;

@@ -21,7 +21,7 @@ static uint64_t saved_state(void)
 #define XCR0_AVX512 0xE6u /* and masks, upper halves, ZMM16-31 */
 
 /* Feature bits: Intel SDM volume 2, CPUID, leaves 1, 7.0 and 7.1. */
-unsigned carat_cpu_detect(void)
+unsigned ct_cpu_detect(void)
 {
     unsigned a, b1, b7, c1, c7, d, mask = 0;
     if (!__get_cpuid(1, &a, &b1, &c1, &d) || !(c1 & bit_OSXSAVE) || !__get_cpuid_count(7, 0, &a, &b7, &c7, &d))
@@ -29,13 +29,13 @@ unsigned carat_cpu_detect(void)
     uint64_t saved = saved_state();
     const unsigned avx2_1 = bit_AVX | bit_FMA | bit_F16C;
     if ((saved & XCR0_AVX) == XCR0_AVX && (c1 & avx2_1) == avx2_1 && (b7 & bit_AVX2))
-        mask |= CARAT_CPU_AVX2;
+        mask |= CT_CPU_AVX2;
     const unsigned avx512_7 = bit_AVX512F | bit_AVX512BW | bit_AVX512DQ | bit_AVX512VL;
-    if ((mask & CARAT_CPU_AVX2) && (saved & XCR0_AVX512) == XCR0_AVX512 && (b7 & avx512_7) == avx512_7 &&
+    if ((mask & CT_CPU_AVX2) && (saved & XCR0_AVX512) == XCR0_AVX512 && (b7 & avx512_7) == avx512_7 &&
         (c7 & bit_AVX512VNNI))
-        mask |= CARAT_CPU_AVX512;
-    if ((mask & CARAT_CPU_AVX512) && __get_cpuid_count(7, 1, &a, &b7, &c7, &d) && (a & bit_AVX512BF16))
-        mask |= CARAT_CPU_BF16;
+        mask |= CT_CPU_AVX512;
+    if ((mask & CT_CPU_AVX512) && __get_cpuid_count(7, 1, &a, &b7, &c7, &d) && (a & bit_AVX512BF16))
+        mask |= CT_CPU_BF16;
     return mask;
 }
 
@@ -46,19 +46,19 @@ unsigned carat_cpu_detect(void)
 #define HWCAP_BIT_ASIMDDP (1ul << 20)
 #define HWCAP2_BIT_I8MM   (1ul << 13)
 
-unsigned carat_cpu_detect(void)
+unsigned ct_cpu_detect(void)
 {
-    unsigned mask = CARAT_CPU_NEON;
+    unsigned mask = CT_CPU_NEON;
     if (getauxval(AT_HWCAP) & HWCAP_BIT_ASIMDDP)
-        mask |= CARAT_CPU_DOTPROD;
-    if ((mask & CARAT_CPU_DOTPROD) && (getauxval(AT_HWCAP2) & HWCAP2_BIT_I8MM))
-        mask |= CARAT_CPU_I8MM;
+        mask |= CT_CPU_DOTPROD;
+    if ((mask & CT_CPU_DOTPROD) && (getauxval(AT_HWCAP2) & HWCAP2_BIT_I8MM))
+        mask |= CT_CPU_I8MM;
     return mask;
 }
 
 #else
 
-unsigned carat_cpu_detect(void)
+unsigned ct_cpu_detect(void)
 {
     return 0;
 }
@@ -70,18 +70,18 @@ static const struct level {
     unsigned mask;
 } levels[] = {
     { "generic", 0 },
-    { "avx2", CARAT_CPU_AVX2 },
-    { "avx512", CARAT_CPU_AVX2 | CARAT_CPU_AVX512 },
-    { "avx512bf16", CARAT_CPU_AVX2 | CARAT_CPU_AVX512 | CARAT_CPU_BF16 },
-    { "neon", CARAT_CPU_NEON },
-    { "dotprod", CARAT_CPU_NEON | CARAT_CPU_DOTPROD },
-    { "i8mm", CARAT_CPU_NEON | CARAT_CPU_DOTPROD | CARAT_CPU_I8MM },
+    { "avx2", CT_CPU_AVX2 },
+    { "avx512", CT_CPU_AVX2 | CT_CPU_AVX512 },
+    { "avx512bf16", CT_CPU_AVX2 | CT_CPU_AVX512 | CT_CPU_BF16 },
+    { "neon", CT_CPU_NEON },
+    { "dotprod", CT_CPU_NEON | CT_CPU_DOTPROD },
+    { "i8mm", CT_CPU_NEON | CT_CPU_DOTPROD | CT_CPU_I8MM },
 };
 #define N_LEVEL (sizeof levels / sizeof *levels)
 
-bool carat_cpu_by_name(const char *name, unsigned *mask, char msg[160])
+bool ct_cpu_by_name(const char *name, unsigned *mask, char msg[160])
 {
-    unsigned found = carat_cpu_detect();
+    unsigned found = ct_cpu_detect();
     if (!name || !*name) {
         *mask = found;
         return true;

@@ -3,42 +3,42 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "kernels/kernels.h"
 
-void carat_kernels_for(carat_kernels *k, unsigned cpu)
+void ct_kernels_for(ct_kernels *k, unsigned cpu)
 {
-    carat_kernels_generic(k);
+    ct_kernels_generic(k);
 #if defined(__x86_64__)
-    if (cpu & CARAT_CPU_AVX2)
-        carat_kernels_avx2(k);
-    if (cpu & CARAT_CPU_AVX512)
-        carat_kernels_avx512(k);
-    if (cpu & CARAT_CPU_BF16)
-        carat_kernels_avx512bf16(k);
+    if (cpu & CT_CPU_AVX2)
+        ct_kernels_avx2(k);
+    if (cpu & CT_CPU_AVX512)
+        ct_kernels_avx512(k);
+    if (cpu & CT_CPU_BF16)
+        ct_kernels_avx512bf16(k);
 #elif defined(__aarch64__)
-    if (cpu & CARAT_CPU_NEON)
-        carat_kernels_neon(k);
-    if (cpu & CARAT_CPU_DOTPROD)
-        carat_kernels_dotprod(k);
-    if (cpu & CARAT_CPU_I8MM)
-        carat_kernels_i8mm(k);
+    if (cpu & CT_CPU_NEON)
+        ct_kernels_neon(k);
+    if (cpu & CT_CPU_DOTPROD)
+        ct_kernels_dotprod(k);
+    if (cpu & CT_CPU_I8MM)
+        ct_kernels_i8mm(k);
 #else
     (void)cpu;
 #endif
 }
 
-size_t carat_acts_stride(carat_acts_form form, size_t cols)
+size_t ct_acts_stride(ct_acts_form form, size_t cols)
 {
     size_t bytes = 0;
     switch (form) {
-    case CARAT_ACTS_F32:
+    case CT_ACTS_F32:
         bytes = cols * 4;
         break;
-    case CARAT_ACTS_BF16:
+    case CT_ACTS_BF16:
         bytes = (cols + 1) / 2 * 4;
         break;
-    case CARAT_ACTS_Q8:
-        bytes = carat_acts_s_offset(cols) + cols / 16 * 4;
+    case CT_ACTS_Q8:
+        bytes = ct_acts_s_offset(cols) + cols / 16 * 4;
         break;
-    case CARAT_N_ACTS:
+    case CT_N_ACTS:
         break;
     }
     bytes = (bytes + 63) & ~(size_t)63;
@@ -52,17 +52,17 @@ static size_t round_up(size_t n, size_t to)
     return (n + to - 1) / to * to;
 }
 
-static size_t set_steps(carat_acts_form form, size_t n)
+static size_t set_steps(ct_acts_form form, size_t n)
 {
-    return form == CARAT_ACTS_BF16 ? (n + 1) / 2 : n;
+    return form == CT_ACTS_BF16 ? (n + 1) / 2 : n;
 }
 
-size_t carat_set_k_bytes(carat_acts_form form, size_t head_dim, size_t n_key)
+size_t ct_set_k_bytes(ct_acts_form form, size_t head_dim, size_t n_key)
 {
-    return round_up(4 * round_up(n_key, CARAT_SET_GROUP) * set_steps(form, head_dim), 64);
+    return round_up(4 * round_up(n_key, CT_SET_GROUP) * set_steps(form, head_dim), 64);
 }
 
-size_t carat_set_v_bytes(carat_acts_form form, size_t head_dim, size_t n_key)
+size_t ct_set_v_bytes(ct_acts_form form, size_t head_dim, size_t n_key)
 {
-    return round_up(4 * set_steps(form, round_up(n_key, CARAT_SET_GROUP)) * round_up(head_dim, CARAT_SET_GROUP), 64);
+    return round_up(4 * set_steps(form, round_up(n_key, CT_SET_GROUP)) * round_up(head_dim, CT_SET_GROUP), 64);
 }

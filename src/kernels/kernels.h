@@ -1,6 +1,6 @@
 /* kernels.h - the arithmetic, one table of function pointers per instruction set.
  *
- * generic/ is the definition: short, obvious, kept for good. carat_kernels_for fills every slot with it and lets each
+ * generic/ is the definition: short, obvious, kept for good. ct_kernels_for fills every slot with it and lets each
  * CPU level replace what it beats. No kernel knows about layers, files or threads; none allocates; none can fail.
  *
  * Batch invariance. For a given table, y[t, row] depends only on W's row and x's token t: not on how many tokens are in
@@ -8,36 +8,36 @@
  * order; a multiplication for one token and for five hundred gives the same bits. (Different tables may differ.)
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#ifndef CARAT_KERNELS_KERNELS_H
-#define CARAT_KERNELS_KERNELS_H
+#ifndef CT_KERNELS_KERNELS_H
+#define CT_KERNELS_KERNELS_H
 
 #include "quant/pack.h"
 
 /* ---- activations: one token's vector, in the form a weight type wants ---------------------------------------------
  *
- * One row of `cols` values occupies carat_acts_stride(form, cols) bytes, 64-aligned:
- *   CARAT_ACTS_F32    f32 [cols]
- *   CARAT_ACTS_BF16   u16 [cols rounded up to 2]     round to nearest even; an odd tail is 0
- *   CARAT_ACTS_Q8     i8 q[cols]  (64-aligned, then)  f32 d[cols/32]  then  i32 s[cols/16]
+ * One row of `cols` values occupies ct_acts_stride(form, cols) bytes, 64-aligned:
+ *   CT_ACTS_F32    f32 [cols]
+ *   CT_ACTS_BF16   u16 [cols rounded up to 2]     round to nearest even; an odd tail is 0
+ *   CT_ACTS_Q8     i8 q[cols]  (64-aligned, then)  f32 d[cols/32]  then  i32 s[cols/16]
  *                     groups of 32: d = amax/127, q = round_half_even(x * (127/amax)), -127..127
- *                     amax < CARAT_ACTS_TINY (where 127/amax would overflow) gives d = 0, q = 0
- *                     s[j] = sum of q over 16 neighbours. carat_acts_d_offset / _s_offset give the places.
+ *                     amax < CT_ACTS_TINY (where 127/amax would overflow) gives d = 0, q = 0
+ *                     s[j] = sum of q over 16 neighbours. ct_acts_d_offset / _s_offset give the places.
  *                     A group with a non-finite value gets d = NaN and q = 0 so that the fault stays visible.
  * Every level gives the same bits here (BF16: subnormals may become zeros). */
-typedef enum carat_acts_form { CARAT_ACTS_F32, CARAT_ACTS_BF16, CARAT_ACTS_Q8, CARAT_N_ACTS } carat_acts_form;
+typedef enum ct_acts_form { CT_ACTS_F32, CT_ACTS_BF16, CT_ACTS_Q8, CT_N_ACTS } ct_acts_form;
 
-#define CARAT_ACTS_GROUP 32
-#define CARAT_ACTS_TINY  0x1p-100f
+#define CT_ACTS_GROUP 32
+#define CT_ACTS_TINY  0x1p-100f
 
-static inline size_t carat_acts_d_offset(size_t cols)
+static inline size_t ct_acts_d_offset(size_t cols)
 {
     return (cols + 63) & ~(size_t)63;
 }
-static inline size_t carat_acts_s_offset(size_t cols)
+static inline size_t ct_acts_s_offset(size_t cols)
 {
-    return carat_acts_d_offset(cols) + cols / 32 * 4;
+    return ct_acts_d_offset(cols) + cols / 32 * 4;
 }
-size_t carat_acts_stride(carat_acts_form form, size_t cols); /* in kernels.c; includes a pad against cache aliasing */
+size_t ct_acts_stride(ct_acts_form form, size_t cols); /* in kernels.c; includes a pad against cache aliasing */
 
 /* ---- y = W x ------------------------------------------------------------------------------------------------------
  *
@@ -47,11 +47,11 @@ size_t carat_acts_stride(carat_acts_form form, size_t cols); /* in kernels.c; in
  *   w        packed matrix (quant/pack.h)
  *   x        n rows of activations in the form the slot belongs to, x_stride bytes apart, 64-aligned
  *   y        f32, overwritten; y_stride in floats
- *   scratch  64-aligned, CARAT_MUL_SCRATCH bytes; one per thread; contents do not outlive the call
+ *   scratch  64-aligned, CT_MUL_SCRATCH bytes; one per thread; contents do not outlive the call
  *
  * W is 64-aligned, so a panel is at least 32-aligned (interleaved types) or 16-aligned (others); y may be anywhere.
  *
- * Arithmetic of the int8 slots. The weights of a row come in groups of 32 columns (16: carat_scale_is_half) with one
+ * Arithmetic of the int8 slots. The weights of a row come in groups of 32 columns (16: ct_scale_is_half) with one
  * scale and perhaps one minimum; with dx the scale of the 32 activations that the group belongs to, group by group in
  * column order, everything f32 but isum and sum_x:
  *
@@ -66,7 +66,7 @@ size_t carat_acts_stride(carat_acts_form form, size_t cols); /* in kernels.c; in
  *                    Q3_K                    d * (sc - 32)      code - 4
  *                    Q6_K                    d * sc             code - 32
  *                    IQ4_XS                  d * (sc - 32)      table
- *                    IQ1 IQ2 IQ3             (d * unit) * (2 sc + 1)   table      carat_recoded_unit, carat_code_table
+ *                    IQ1 IQ2 IQ3             (d * unit) * (2 sc + 1)   table      ct_recoded_unit, ct_code_table
  *
  * generic/ multiplies and adds plainly, in that order. A level may fuse (fma), regroup and reorder as its instructions
  * like, with one fixed order of its own for every n; the cross-check allows for the rounding of the operations above
@@ -74,25 +74,25 @@ size_t carat_acts_stride(carat_acts_form form, size_t cols); /* in kernels.c; in
  *
  * Arithmetic of the f32 and bf16 slots: acc = acc + w * x in column order, freely fused and reordered likewise. A bf16
  * level may treat subnormal bf16 operands as zero (vdpbf16ps does). */
-typedef struct carat_mul {
+typedef struct ct_mul {
     const void *w;
-    carat_type type;
+    ct_type type;
     size_t rows, cols;
     const void *x;
     size_t x_stride; /* bytes */
     size_t n;        /* tokens */
     float *y;
     size_t y_stride; /* floats */
-} carat_mul;
+} ct_mul;
 
-typedef void carat_mul_fn(const carat_mul *m, size_t panel_begin, size_t panel_end, void *scratch);
+typedef void ct_mul_fn(const ct_mul *m, size_t panel_begin, size_t panel_end, void *scratch);
 
-#define CARAT_MUL_SCRATCH ((size_t)192 << 10) /* bytes a thread hands to a carat_mul_fn */
+#define CT_MUL_SCRATCH ((size_t)192 << 10) /* bytes a thread hands to a ct_mul_fn */
 
 /* ---- attention ----------------------------------------------------------------------------------------------------
  *
- * Keys and values of one layer and one KV head stand in tiles of CARAT_TILE absolute positions: tile i holds positions
- * [64 i, 64 i + 64). A tile is two blocks, each of carat_kv_tile_bytes:
+ * Keys and values of one layer and one KV head stand in tiles of CT_TILE absolute positions: tile i holds positions
+ * [64 i, 64 i + 64). A tile is two blocks, each of ct_kv_tile_bytes:
  *
  *   F16, F32: a block is its elements
  *     K   elem [64/16][head_dim][16]       sixteen keys interleaved, so that lanes are keys
@@ -117,49 +117,49 @@ typedef void carat_mul_fn(const carat_mul *m, size_t panel_begin, size_t panel_e
  * Computed as a running softmax over the tiles in ascending order: per tile the scores, their maximum, exp, the
  * rescale of the sums; tiles outside [lo, hi) are skipped. The result of a row does not depend on the other rows.
  * Source: online softmax, arXiv:1805.02867; tiling, arXiv:2205.14135. */
-#define CARAT_TILE 64
+#define CT_TILE 64
 
-typedef enum carat_kv_elem { CARAT_KV_F16, CARAT_KV_F32, CARAT_KV_Q8_0 } carat_kv_elem;
+typedef enum ct_kv_elem { CT_KV_F16, CT_KV_F32, CT_KV_Q8_0 } ct_kv_elem;
 
-#define CARAT_KV_GROUP 32 /* dimensions that share a scale in Q8_0 */
+#define CT_KV_GROUP 32 /* dimensions that share a scale in Q8_0 */
 
 /* Can vectors of head_dim be kept as elem? The kernels assume so; who opens a cache asks. */
-static inline bool carat_kv_elem_fits(carat_kv_elem elem, size_t head_dim)
+static inline bool ct_kv_elem_fits(ct_kv_elem elem, size_t head_dim)
 {
-    return elem != CARAT_KV_Q8_0 || head_dim % CARAT_KV_GROUP == 0;
+    return elem != CT_KV_Q8_0 || head_dim % CT_KV_GROUP == 0;
 }
 
-/* Bytes of a K tile, and of a V tile: a multiple of 64. head_dim at most CARAT_MAX_HEAD_DIM: no overflow. */
-static inline size_t carat_kv_tile_bytes(carat_kv_elem elem, size_t head_dim)
+/* Bytes of a K tile, and of a V tile: a multiple of 64. head_dim at most CT_MAX_HEAD_DIM: no overflow. */
+static inline size_t ct_kv_tile_bytes(ct_kv_elem elem, size_t head_dim)
 {
     switch (elem) {
-    case CARAT_KV_F32:
-        return CARAT_TILE * 4 * head_dim;
-    case CARAT_KV_Q8_0:
-        return CARAT_TILE * (head_dim + head_dim / CARAT_KV_GROUP * 2);
-    case CARAT_KV_F16:
+    case CT_KV_F32:
+        return CT_TILE * 4 * head_dim;
+    case CT_KV_Q8_0:
+        return CT_TILE * (head_dim + head_dim / CT_KV_GROUP * 2);
+    case CT_KV_F16:
         break;
     }
-    return CARAT_TILE * 2 * head_dim;
+    return CT_TILE * 2 * head_dim;
 }
 
 /* The scales of a Q8_0 tile: f16, behind its int8. */
-static inline uint16_t *carat_kv_scales(void *tile, size_t head_dim)
+static inline uint16_t *ct_kv_scales(void *tile, size_t head_dim)
 {
-    return (uint16_t *)(void *)((uint8_t *)tile + CARAT_TILE * head_dim);
+    return (uint16_t *)(void *)((uint8_t *)tile + CT_TILE * head_dim);
 }
-static inline const uint16_t *carat_kv_scales_of(const void *tile, size_t head_dim)
+static inline const uint16_t *ct_kv_scales_of(const void *tile, size_t head_dim)
 {
-    return (const uint16_t *)(const void *)((const uint8_t *)tile + CARAT_TILE * head_dim);
+    return (const uint16_t *)(const void *)((const uint8_t *)tile + CT_TILE * head_dim);
 }
 
 /* Zeroes slot 0..63 of a tile: its key and its value. */
-void carat_kv_clear_slot(carat_kv_elem elem, void *k_tile, void *v_tile, size_t slot, size_t head_dim);
+void ct_kv_clear_slot(ct_kv_elem elem, void *k_tile, void *v_tile, size_t slot, size_t head_dim);
 
-typedef struct carat_attend {
+typedef struct ct_attend {
     size_t head_dim;
     float scale;
-    carat_kv_elem elem;
+    ct_kv_elem elem;
     const void *const *k_tiles; /* [n_tiles], by tile index - tile0 */
     const void *const *v_tiles;
     size_t tile0;          /* absolute index of k_tiles[0] */
@@ -167,10 +167,10 @@ typedef struct carat_attend {
     const float *const *q; /* [n] pointers to head_dim floats */
     float *const *out;     /* [n] */
     const size_t *lo, *hi; /* [n] absolute positions */
-} carat_attend;
+} ct_attend;
 
-#define CARAT_MAX_HEAD_DIM   512
-#define CARAT_ATTEND_SCRATCH ((size_t)256 << 10) /* bytes */
+#define CT_MAX_HEAD_DIM   512
+#define CT_ATTEND_SCRATCH ((size_t)256 << 10) /* bytes */
 
 /* ---- attention over a whole set -----------------------------------------------------------------------------------
  *
@@ -185,37 +185,37 @@ typedef struct carat_attend {
  * F32: a running softmax as above, over tiles at fixed places. BF16: q, k, v and the weights exp(score - maximum so
  * far) are rounded to bf16, subnormals perhaps to 0; products, scores, maxima and sums are f32; exp may be off by 2^-13
  * of itself. A row's result does not depend on the other rows. */
-#define CARAT_SET_GROUP 12
+#define CT_SET_GROUP 12
 
-typedef struct carat_set {
+typedef struct ct_set {
     size_t head_dim, n_key;
-    void *k, *v; /* carat_set_k_bytes, carat_set_v_bytes */
-} carat_set;
+    void *k, *v; /* ct_set_k_bytes, ct_set_v_bytes */
+} ct_set;
 
-typedef struct carat_set_rows {
+typedef struct ct_set_rows {
     float scale;
     size_t n;
     const float *q; /* n rows, `stride` floats apart; out likewise */
     float *out;
     size_t stride;
-} carat_set_rows;
+} ct_set_rows;
 
-size_t carat_set_k_bytes(carat_acts_form form, size_t head_dim, size_t n_key); /* in kernels.c, rounded up to 64 */
-size_t carat_set_v_bytes(carat_acts_form form, size_t head_dim, size_t n_key);
+size_t ct_set_k_bytes(ct_acts_form form, size_t head_dim, size_t n_key); /* in kernels.c, rounded up to 64 */
+size_t ct_set_v_bytes(ct_acts_form form, size_t head_dim, size_t n_key);
 
 /* ---- the table ----------------------------------------------------------------------------------------------------
  */
 
-typedef struct carat_kernels {
+typedef struct ct_kernels {
     const char *isa; /* "generic", "avx2", "avx512", "neon", "i8mm" */
 
     /* Which form each weight type wants for speed: int8 for quantised types, bf16 or f32 for BF16, f32 for the rest.
-     * mul[type][form] is NULL where the pair makes no sense; mul[type][CARAT_ACTS_F32] is always there (exact mode). */
-    carat_acts_form form[CARAT_N_TYPE];
-    carat_mul_fn *mul[CARAT_N_TYPE][CARAT_N_ACTS];
+     * mul[type][form] is NULL where the pair makes no sense; mul[type][CT_ACTS_F32] is always there (exact mode). */
+    ct_acts_form form[CT_N_TYPE];
+    ct_mul_fn *mul[CT_N_TYPE][CT_N_ACTS];
 
-    /* One token's vector into a form. dst 64-aligned, carat_acts_stride bytes. */
-    void (*acts[CARAT_N_ACTS])(const float *x, size_t cols, void *dst);
+    /* One token's vector into a form. dst 64-aligned, ct_acts_stride bytes. */
+    void (*acts[CT_N_ACTS])(const float *x, size_t cols, void *dst);
 
     /* y = x / sqrt(mean(x^2) + eps) * w, w already including Gemma's +1. The sum of squares runs in f32 over a fixed
      * number of lanes. y may be x. */
@@ -234,48 +234,47 @@ typedef struct carat_kernels {
     void (*geglu)(float *y, const float *gate, const float *up, size_t n);
 
     /* Writes one key and one value row into a tile at slot 0..63 (f16: round to nearest even; Q8_0: as above). */
-    void (*kv_put)(carat_kv_elem elem, void *k_tile, void *v_tile, size_t slot, const float *k, const float *v,
+    void (*kv_put)(ct_kv_elem elem, void *k_tile, void *v_tile, size_t slot, const float *k, const float *v,
                    size_t head_dim);
-    void (*attend)(const carat_attend *a, void *scratch);
+    void (*attend)(const ct_attend *a, void *scratch);
 
     /* By form; NULL for Q8. set_put writes keys and values [key, key + n) of a set, rows `stride` floats apart: key a
-     * multiple of 12, and n too unless it reaches n_key. Scratch of set_attend: CARAT_ATTEND_SCRATCH. */
-    void (*set_put[CARAT_N_ACTS])(const carat_set *s, size_t key, size_t n, const float *k, const float *v,
-                                  size_t stride);
-    void (*set_attend[CARAT_N_ACTS])(const carat_set *s, const carat_set_rows *r, void *scratch);
+     * multiple of 12, and n too unless it reaches n_key. Scratch of set_attend: CT_ATTEND_SCRATCH. */
+    void (*set_put[CT_N_ACTS])(const ct_set *s, size_t key, size_t n, const float *k, const float *v, size_t stride);
+    void (*set_attend[CT_N_ACTS])(const ct_set *s, const ct_set_rows *r, void *scratch);
 
     /* max over n logits and log(sum(exp(x - max))), for logprobs: log p(i) = x[i] - *max - result. */
     float (*logsumexp)(const float *x, size_t n, float *max);
-} carat_kernels;
+} ct_kernels;
 
 /* CPU feature bits; a level implies the ones it needs. */
 enum {
-    CARAT_CPU_AVX2 = 1 << 0,   /* AVX2, FMA, F16C */
-    CARAT_CPU_AVX512 = 1 << 1, /* F, BW, DQ, VL, VNNI and AVX2's */
-    CARAT_CPU_BF16 = 1 << 2,   /* AVX512_BF16 */
-    CARAT_CPU_NEON = 1 << 3,   /* AArch64 baseline */
-    CARAT_CPU_DOTPROD = 1 << 4,
-    CARAT_CPU_I8MM = 1 << 5,
+    CT_CPU_AVX2 = 1 << 0,   /* AVX2, FMA, F16C */
+    CT_CPU_AVX512 = 1 << 1, /* F, BW, DQ, VL, VNNI and AVX2's */
+    CT_CPU_BF16 = 1 << 2,   /* AVX512_BF16 */
+    CT_CPU_NEON = 1 << 3,   /* AArch64 baseline */
+    CT_CPU_DOTPROD = 1 << 4,
+    CT_CPU_I8MM = 1 << 5,
 };
 
 /* What this machine has (and its operating system saves). */
-unsigned carat_cpu_detect(void);
+unsigned ct_cpu_detect(void);
 
 /* The mask named by a level: "generic", "avx2", "avx512", "avx512bf16", "neon", "dotprod", "i8mm"; "" or NULL is
  * everything found. False with a message if the name is unknown or this machine lacks it (which are there is listed).
  */
-bool carat_cpu_by_name(const char *name, unsigned *mask, char msg[160]);
+bool ct_cpu_by_name(const char *name, unsigned *mask, char msg[160]);
 
 /* Fills the table for a mask: a pure function, tests ask for any. */
-void carat_kernels_for(carat_kernels *k, unsigned cpu);
+void ct_kernels_for(ct_kernels *k, unsigned cpu);
 
 /* The levels' installers, one per file. */
-void carat_kernels_generic(carat_kernels *k);
-void carat_kernels_avx2(carat_kernels *k);
-void carat_kernels_avx512(carat_kernels *k);
-void carat_kernels_avx512bf16(carat_kernels *k);
-void carat_kernels_neon(carat_kernels *k);
-void carat_kernels_dotprod(carat_kernels *k);
-void carat_kernels_i8mm(carat_kernels *k);
+void ct_kernels_generic(ct_kernels *k);
+void ct_kernels_avx2(ct_kernels *k);
+void ct_kernels_avx512(ct_kernels *k);
+void ct_kernels_avx512bf16(ct_kernels *k);
+void ct_kernels_neon(ct_kernels *k);
+void ct_kernels_dotprod(ct_kernels *k);
+void ct_kernels_i8mm(ct_kernels *k);
 
 #endif

@@ -25,18 +25,18 @@
  *     set_steps(to, row, n)          n values in a row as steps; writes whole vectors
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#ifndef CARAT_KERNELS_SET_LANES_H
-#define CARAT_KERNELS_SET_LANES_H
+#ifndef CT_KERNELS_SET_LANES_H
+#define CT_KERNELS_SET_LANES_H
 
 #include <string.h>
 
 #include "kernels/kernels.h"
 
-#define GROUP     CARAT_SET_GROUP
+#define GROUP     CT_SET_GROUP
 #define ROWS      (2 * LANES) /* of a block */
 #define SET_TILE  96          /* keys */
 #define BLOCKS    4           /* that walk together at most */
-#define MAX_STEPS ((CARAT_MAX_HEAD_DIM + SET_STEP - 1) / SET_STEP)
+#define MAX_STEPS ((CT_MAX_HEAD_DIM + SET_STEP - 1) / SET_STEP)
 #define LOWEST    (-0x1p125f) /* a maximum that any score passes; its scaled difference to one stays finite */
 
 typedef struct set_block { /* what stays with a block's query rows; steps stand in floats */
@@ -53,18 +53,18 @@ typedef struct set_scratch {
 } set_scratch;
 
 _Static_assert(SET_TILE % GROUP == 0 && GROUP % SET_STEP == 0 && GROUP % SET_WIDE == 0, "whole groups and steps");
-_Static_assert(sizeof(set_scratch) + 4 * ROWS * (CARAT_MAX_HEAD_DIM + GROUP + MAX_STEPS) <= CARAT_ATTEND_SCRATCH,
+_Static_assert(sizeof(set_scratch) + 4 * ROWS * (CT_MAX_HEAD_DIM + GROUP + MAX_STEPS) <= CT_ATTEND_SCRATCH,
                "the scratch a caller hands over holds a block");
 
 #define SET_INLINE static inline __attribute__((always_inline))
 
 /* Steps of a key or query. */
-SET_INLINE size_t steps_of(const carat_set *s)
+SET_INLINE size_t steps_of(const ct_set *s)
 {
     return (s->head_dim + SET_STEP - 1) / SET_STEP;
 }
 
-SET_INLINE size_t dims_of(const carat_set *s)
+SET_INLINE size_t dims_of(const ct_set *s)
 {
     return (s->head_dim + GROUP - 1) / GROUP * GROUP;
 }
@@ -84,7 +84,7 @@ SET_INLINE void add_steps(size_t n, const uint8_t *wide, size_t stride, const fl
 }
 
 /* Raw scores of the n keys from `key` on; top: the largest of them and of what it was. */
-static void take_scores(const carat_set *set, size_t key, size_t n, const set_block *b, set_scratch *c, vec top[2])
+static void take_scores(const ct_set *set, size_t key, size_t n, const set_block *b, set_scratch *c, vec top[2])
 {
     const size_t steps = steps_of(set);
     const uint8_t *k = (const uint8_t *)set->k + 4 * key * steps;
@@ -128,7 +128,7 @@ static void take_weights(float scale, size_t n, const vec top[2], set_block *b, 
     }
 }
 
-static void take_values(const carat_set *set, size_t key, size_t n, const set_block *b, const set_scratch *c)
+static void take_values(const ct_set *set, size_t key, size_t n, const set_block *b, const set_scratch *c)
 {
     const size_t dims = dims_of(set);
     const uint8_t *v = (const uint8_t *)set->v + 4 * dims * (key / SET_STEP);
@@ -151,7 +151,7 @@ static void take_values(const carat_set *set, size_t key, size_t n, const set_bl
 }
 
 /* n rows of queries into the block; places past the last row are 0. */
-static void begin_block(const carat_set *set, const carat_set_rows *r, size_t row, size_t n, set_block *b)
+static void begin_block(const ct_set *set, const ct_set_rows *r, size_t row, size_t n, set_block *b)
 {
     const size_t steps = steps_of(set);
     _Alignas(64) float q[MAX_STEPS + LANES];
@@ -169,7 +169,7 @@ static void begin_block(const carat_set *set, const carat_set_rows *r, size_t ro
         b->max[i] = LOWEST, b->sum[i] = 0;
 }
 
-static void end_block(const carat_set *set, const carat_set_rows *r, size_t row, size_t n, const set_block *b)
+static void end_block(const ct_set *set, const ct_set_rows *r, size_t row, size_t n, const set_block *b)
 {
     _Alignas(64) float o[ROWS];
     for (size_t d = 0; d < set->head_dim; d++) {
@@ -181,7 +181,7 @@ static void end_block(const carat_set *set, const carat_set_rows *r, size_t row,
 }
 
 /* n rows, at most what BLOCKS hold, from `row` on. */
-static void attend_blocks(const carat_set *set, const carat_set_rows *r, size_t row, size_t n, set_scratch *c)
+static void attend_blocks(const ct_set *set, const ct_set_rows *r, size_t row, size_t n, set_scratch *c)
 {
     const size_t blocks = (n + ROWS - 1) / ROWS;
     for (size_t i = 0; i < blocks; i++)
@@ -200,11 +200,11 @@ static void attend_blocks(const carat_set *set, const carat_set_rows *r, size_t 
         end_block(set, r, row + i * ROWS, n - i * ROWS < ROWS ? n - i * ROWS : ROWS, &c->block[i]);
 }
 
-static void set_attend(const carat_set *set, const carat_set_rows *r, void *scratch)
+static void set_attend(const ct_set *set, const ct_set_rows *r, void *scratch)
 {
     set_scratch *c = scratch;
     const size_t q_floats = ROWS * steps_of(set), floats = q_floats + ROWS * dims_of(set);
-    size_t blocks = (CARAT_ATTEND_SCRATCH - sizeof *c) / (floats * sizeof(float));
+    size_t blocks = (CT_ATTEND_SCRATCH - sizeof *c) / (floats * sizeof(float));
     blocks = blocks < BLOCKS ? blocks : BLOCKS;
     for (size_t i = 0; i < blocks; i++) {
         c->block[i].q = c->room + i * floats;
@@ -235,7 +235,7 @@ static void put_values(float *to, size_t dims, const float *v, size_t n, size_t 
 }
 
 /* A group's n keys and values. */
-static void put_group(const carat_set *set, size_t key, size_t n, const float *k, const float *v, size_t stride)
+static void put_group(const ct_set *set, size_t key, size_t n, const float *k, const float *v, size_t stride)
 {
     const size_t steps = steps_of(set), dims = dims_of(set);
     _Alignas(64) float row[MAX_STEPS + LANES];
@@ -251,7 +251,7 @@ static void put_group(const carat_set *set, size_t key, size_t n, const float *k
         put_values(to_v, dims, v + (i < n ? i : 0) * stride, i < n ? n - i : 0, set->head_dim, stride);
 }
 
-static void set_put(const carat_set *set, size_t key, size_t n, const float *k, const float *v, size_t stride)
+static void set_put(const ct_set *set, size_t key, size_t n, const float *k, const float *v, size_t stride)
 {
     for (size_t i = 0; i < n; i += GROUP)
         put_group(set, key + i, n - i < GROUP ? n - i : GROUP, k + i * stride, v + i * stride, stride);

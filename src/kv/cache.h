@@ -1,49 +1,49 @@
 /* cache.h - the memory of all keys and values: pools of pages, shared by sequences and by the prefix index.
  *
- * A page holds CARAT_TILE = 64 absolute positions of every layer of one kind, global or local (README.md):
+ * A page holds CT_TILE = 64 absolute positions of every layer of one kind, global or local (README.md):
  *
  *   page     [layers of the kind][n_kv_head][K tile | V tile]
  *   K tile   [64/16][head_dim][16]     V tile   [64][head_dim]         (f16, f32; q8_0: kernels.h, "attention")
  *
- * Everything is taken once, at open, by the walk that carat_cache_bytes counts with; the memory of a page becomes
+ * Everything is taken once, at open, by the walk that ct_cache_bytes counts with; the memory of a page becomes
  * resident when it is first written. Sequences (kv.h) are admitted by what they may ever hold: the sum of the pages
  * promised never exceeds the sequences' share of the pools, so a sequence that was admitted never runs out. Pages that
  * no sequence holds stay in the prefix index until they are wanted.
  *
- * One thread at a time per cache and its sequences (the engine has a lock); carat_kv_tile alone may be called by many
+ * One thread at a time per cache and its sequences (the engine has a lock); ct_kv_tile alone may be called by many
  * threads during a step.
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#ifndef CARAT_KV_CACHE_H
-#define CARAT_KV_CACHE_H
+#ifndef CT_KV_CACHE_H
+#define CT_KV_CACHE_H
 
 #include "kernels/kernels.h"
 #include "model/config.h"
 
-typedef struct carat_cache carat_cache;
+typedef struct ct_cache ct_cache;
 
-typedef struct carat_cache_options {
-    size_t context;     /* positions of the longest sequence; 1..CARAT_MAX_CONTEXT */
-    size_t n_seqs;      /* how many sequences may be promised a full context at once; >= 1 */
-    size_t max_batch;   /* most tokens of one sequence in one step; local layers keep window + max_batch - 1 */
-    carat_kv_elem elem; /* f16, f32 for exact comparison, q8_0 (head_dim a multiple of 32) */
-    size_t keep_bytes;  /* on top of what the sequences need: three quarters for kept local windows (carat_kv_mark), one
+typedef struct ct_cache_options {
+    size_t context;    /* positions of the longest sequence; 1..CT_MAX_CONTEXT */
+    size_t n_seqs;     /* how many sequences may be promised a full context at once; >= 1 */
+    size_t max_batch;  /* most tokens of one sequence in one step; local layers keep window + max_batch - 1 */
+    ct_kv_elem elem;   /* f16, f32 for exact comparison, q8_0 (head_dim a multiple of 32) */
+    size_t keep_bytes; /* on top of what the sequences need: three quarters for kept local windows (ct_kv_mark), one
                          * quarter for global pages of prefixes that nobody runs; rounded down to whole pages */
-} carat_cache_options;
+} ct_cache_options;
 
 /* Errors: CARAT_EARG (a size out of range, q8_0 with a head_dim that is none, with the figure), CARAT_ELIMIT (does not
  * fit the address space), CARAT_ENOMEM (with the figure). */
-bool carat_cache_open(const carat_config *c, const carat_cache_options *o, carat_cache **out, carat_err *err);
+bool ct_cache_open(const ct_config *c, const ct_cache_options *o, ct_cache **out, carat_err *err);
 /* Every sequence must have been closed. Accepts NULL. */
-void carat_cache_close(carat_cache *cache);
-/* Bytes carat_cache_open takes, exactly. False on overflow or options that open refuses. */
-bool carat_cache_bytes(const carat_config *c, const carat_cache_options *o, size_t *out);
+void ct_cache_close(ct_cache *cache);
+/* Bytes ct_cache_open takes, exactly. False on overflow or options that open refuses. */
+bool ct_cache_bytes(const ct_config *c, const ct_cache_options *o, size_t *out);
 
 /* Pages of a sequence's local ring: min(pages of the context, pages that window + max_batch - 1 positions can touch);
  * 0 for a model without local layers. */
-size_t carat_cache_ring_pages(const carat_config *c, size_t context, size_t max_batch);
+size_t ct_cache_ring_pages(const ct_config *c, size_t context, size_t max_batch);
 
-typedef struct carat_pool_stats {
+typedef struct ct_pool_stats {
     size_t page_bytes;
     size_t total, free; /* pages; total = free + held + cached */
     size_t held;        /* by at least one sequence */
@@ -54,29 +54,29 @@ typedef struct carat_pool_stats {
     size_t may_promise;
     size_t touched;   /* pages ever used: what is resident */
     size_t evictions; /* pages taken from the index, since open */
-} carat_pool_stats;
+} ct_pool_stats;
 
-typedef struct carat_cache_stats {
-    carat_pool_stats global, local;
+typedef struct ct_cache_stats {
+    ct_pool_stats global, local;
     size_t n_seqs;        /* open now */
-    size_t hits, misses;  /* carat_kv_resume calls that found something, or nothing */
-    size_t reused_tokens; /* positions adopted by carat_kv_resume */
+    size_t hits, misses;  /* ct_kv_resume calls that found something, or nothing */
+    size_t reused_tokens; /* positions adopted by ct_kv_resume */
     size_t copies;        /* pages copied on a write */
-} carat_cache_stats;
+} ct_cache_stats;
 
-void carat_cache_get_stats(const carat_cache *cache, carat_cache_stats *out);
+void ct_cache_get_stats(const ct_cache *cache, ct_cache_stats *out);
 
 /* What is enough for counters: without a walk over the pages. */
-typedef struct carat_cache_usage {
+typedef struct ct_cache_usage {
     uint64_t used_bytes, promised_bytes; /* of pages that are not free; of those promised */
     uint64_t evictions;
-} carat_cache_usage;
-carat_cache_usage carat_cache_get_usage(const carat_cache *cache);
+} ct_cache_usage;
+ct_cache_usage ct_cache_get_usage(const ct_cache *cache);
 
 /* Forgets every prefix that no sequence holds. */
-void carat_cache_clear(carat_cache *cache);
+void ct_cache_clear(ct_cache *cache);
 
 /* Is everything consistent: each page in one place, reference counts, tree, promises? For tests: walks all pages. */
-bool carat_cache_check(const carat_cache *cache, carat_err *err);
+bool ct_cache_check(const ct_cache *cache, carat_err *err);
 
 #endif

@@ -4,71 +4,71 @@
 #include <assert.h>
 #include <string.h>
 
-#include "kv/part.h"
+#include "kv/kv_inside.h"
 
-static uint32_t *head_of(carat_cache *c, uint32_t parent)
+static uint32_t *head_of(ct_cache *c, uint32_t parent)
 {
-    return parent == CARAT_NONE ? &c->roots : &c->nodes[parent].child;
+    return parent == CT_NONE ? &c->roots : &c->nodes[parent].child;
 }
 
-static void link_node(carat_cache *c, uint32_t node, uint32_t parent)
+static void link_node(ct_cache *c, uint32_t node, uint32_t parent)
 {
     uint32_t *head = head_of(c, parent);
     c->nodes[node].parent = parent;
     c->nodes[node].n_keys = 0;
-    c->nodes[node].child = c->nodes[node].prev = c->nodes[node].local = CARAT_NONE;
+    c->nodes[node].child = c->nodes[node].prev = c->nodes[node].local = CT_NONE;
     c->nodes[node].next = *head;
-    if (*head != CARAT_NONE)
+    if (*head != CT_NONE)
         c->nodes[*head].prev = node;
     *head = node;
     c->global.page[node].node = node;
 }
 
-static void unlink_node(carat_cache *c, uint32_t node)
+static void unlink_node(ct_cache *c, uint32_t node)
 {
-    carat_node *n = &c->nodes[node];
-    if (n->prev != CARAT_NONE)
+    ct_node *n = &c->nodes[node];
+    if (n->prev != CT_NONE)
         c->nodes[n->prev].next = n->next;
     else
         *head_of(c, n->parent) = n->next;
-    if (n->next != CARAT_NONE)
+    if (n->next != CT_NONE)
         c->nodes[n->next].prev = n->prev;
-    c->global.page[node].node = CARAT_NONE;
+    c->global.page[node].node = CT_NONE;
 }
 
-void carat_node_detach_local(carat_cache *c, uint32_t node)
+void ct_node_detach_local(ct_cache *c, uint32_t node)
 {
     uint32_t local = c->nodes[node].local;
-    if (local == CARAT_NONE)
+    if (local == CT_NONE)
         return;
-    c->nodes[node].local = CARAT_NONE;
-    c->local.page[local].node = CARAT_NONE;
-    carat_page_keep(&c->local, local, false);
+    c->nodes[node].local = CT_NONE;
+    c->local.page[local].node = CT_NONE;
+    ct_page_keep(&c->local, local, false);
     if (c->local.page[local].refs == 0)
-        carat_page_free(&c->local, local);
+        ct_page_free(&c->local, local);
 }
 
-static void attach_local(carat_cache *c, uint32_t node, uint32_t local)
+static void attach_local(ct_cache *c, uint32_t node, uint32_t local)
 {
-    assert(c->nodes[node].local == CARAT_NONE && c->local.page[local].node == CARAT_NONE);
+    assert(c->nodes[node].local == CT_NONE && c->local.page[local].node == CT_NONE);
     c->nodes[node].local = local;
     c->local.page[local].node = node;
-    carat_page_rely(&c->local, local, c->nodes[node].n_keys);
+    ct_page_rely(&c->local, local, c->nodes[node].n_keys);
 }
 
-static void remove_leaf(carat_cache *c, uint32_t node)
+static void remove_leaf(ct_cache *c, uint32_t node)
 {
-    carat_node_detach_local(c, node);
+    ct_node_detach_local(c, node);
     unlink_node(c, node);
     if (c->global.page[node].refs == 0)
-        carat_page_free(&c->global, node);
+        ct_page_free(&c->global, node);
 }
 
-void carat_node_remove(carat_cache *c, uint32_t node)
+void ct_node_remove(ct_cache *c, uint32_t node)
 {
-    while (c->nodes[node].child != CARAT_NONE) { /* who held a descendant would hold this one too */
+    while (c->nodes[node].child != CT_NONE) { /* who held a descendant would hold this one too */
         uint32_t leaf = node;
-        while (c->nodes[leaf].child != CARAT_NONE)
+        while (c->nodes[leaf].child != CT_NONE)
             leaf = c->nodes[leaf].child;
         assert(c->global.page[leaf].refs == 0);
         remove_leaf(c, leaf);
@@ -76,31 +76,31 @@ void carat_node_remove(carat_cache *c, uint32_t node)
     remove_leaf(c, node);
 }
 
-void carat_cache_clear(carat_cache *c)
+void ct_cache_clear(ct_cache *c)
 {
     for (uint32_t i = 0; i < c->global.n; i++)
-        if (carat_is_node(c, i) && c->global.page[i].refs == 0)
-            carat_node_remove(c, i);
+        if (ct_is_node(c, i) && c->global.page[i].refs == 0)
+            ct_node_remove(c, i);
     for (uint32_t i = 0; i < c->local.n; i++)
-        if (c->local.page[i].node != CARAT_NONE && c->local.page[i].refs == 0)
-            carat_node_detach_local(c, c->local.page[i].node);
+        if (c->local.page[i].node != CT_NONE && c->local.page[i].refs == 0)
+            ct_node_detach_local(c, c->local.page[i].node);
 }
 
-static size_t common_keys(const carat_node *n, const uint64_t *keys, size_t n_keys)
+static size_t common_keys(const ct_node *n, const uint64_t *keys, size_t n_keys)
 {
-    size_t most = carat_min(n->n_keys, n_keys), i = 0;
+    size_t most = ct_kv_min(n->n_keys, n_keys), i = 0;
     while (i < most && n->keys[i] == keys[i])
         i++;
     return i;
 }
 
-uint32_t carat_node_match(const carat_cache *c, uint32_t parent, const uint64_t *keys, size_t n, size_t *common)
+uint32_t ct_node_match(const ct_cache *c, uint32_t parent, const uint64_t *keys, size_t n, size_t *common)
 {
-    uint32_t best = CARAT_NONE;
+    uint32_t best = CT_NONE;
     *common = 0;
-    for (uint32_t i = parent == CARAT_NONE ? c->roots : c->nodes[parent].child; i != CARAT_NONE; i = c->nodes[i].next) {
+    for (uint32_t i = parent == CT_NONE ? c->roots : c->nodes[parent].child; i != CT_NONE; i = c->nodes[i].next) {
         size_t m = common_keys(&c->nodes[i], keys, n);
-        if (m > *common || (m && m == *common && c->nodes[best].local == CARAT_NONE)) {
+        if (m > *common || (m && m == *common && c->nodes[best].local == CT_NONE)) {
             *common = m;
             best = i;
         }
@@ -112,91 +112,91 @@ uint32_t carat_node_match(const carat_cache *c, uint32_t parent, const uint64_t 
 
 /* Page `own` of kv, positions named by n keys, becomes a node, or a node of more keys; the local page of the same tile
  * goes with it. */
-static void publish_own(carat_kv *kv, uint32_t parent, size_t tile, size_t n)
+static void publish_own(ct_kv *kv, uint32_t parent, size_t tile, size_t n)
 {
-    carat_cache *c = kv->cache;
+    ct_cache *c = kv->cache;
     uint32_t own = kv->global[tile].page, local = kv->local[tile].page;
-    carat_node *node = &c->nodes[own];
-    if (!carat_is_node(c, own))
+    ct_node *node = &c->nodes[own];
+    if (!ct_is_node(c, own))
         link_node(c, own, parent);
     if (node->n_keys < n) {
         memcpy(node->keys, kv->keys, n * sizeof *node->keys);
         node->n_keys = (uint32_t)n;
     }
-    carat_page_rely(&c->global, own, n);
-    if (node->local != CARAT_NONE)
-        carat_page_rely(&c->local, node->local, n);
-    else if (local != CARAT_NONE && c->local.page[local].node == CARAT_NONE)
+    ct_page_rely(&c->global, own, n);
+    if (node->local != CT_NONE)
+        ct_page_rely(&c->local, node->local, n);
+    else if (local != CT_NONE && c->local.page[local].node == CT_NONE)
         attach_local(c, own, local);
 }
 
 /* kv's local page of a tile is replaced by that of node `other`, whose positions are the same; if the index has none,
  * kv's becomes it. */
-static void adopt_local(carat_kv *kv, size_t tile, uint32_t other)
+static void adopt_local(ct_kv *kv, size_t tile, uint32_t other)
 {
-    carat_cache *c = kv->cache;
-    carat_ref *mine = &kv->local[tile];
+    ct_cache *c = kv->cache;
+    ct_ref *mine = &kv->local[tile];
     uint32_t theirs = c->nodes[other].local;
-    if (mine->page == CARAT_NONE || mine->page == theirs)
+    if (mine->page == CT_NONE || mine->page == theirs)
         return;
-    carat_page *page = &c->local.page[mine->page];
+    ct_page *page = &c->local.page[mine->page];
     bool kept = page->kept;
-    if (theirs == CARAT_NONE) {
-        if (page->node != CARAT_NONE) {
-            c->nodes[page->node].local = CARAT_NONE;
-            page->node = CARAT_NONE;
+    if (theirs == CT_NONE) {
+        if (page->node != CT_NONE) {
+            c->nodes[page->node].local = CT_NONE;
+            page->node = CT_NONE;
         }
         attach_local(c, other, mine->page);
         return;
     }
     if (kept && !c->local.page[theirs].kept) {
-        carat_page_keep(&c->local, mine->page, false);
-        carat_page_keep(&c->local, theirs, true);
+        ct_page_keep(&c->local, mine->page, false);
+        ct_page_keep(&c->local, theirs, true);
     }
-    carat_page_release(c, &c->local, kv, mine);
-    *mine = carat_page_hold(c, &c->local, theirs);
+    ct_page_release(c, &c->local, kv, mine);
+    *mine = ct_page_hold(c, &c->local, theirs);
 }
 
 /* The index has this full tile already: kv takes that one and gives its own back. */
-static void adopt(carat_kv *kv, size_t tile, uint32_t other)
+static void adopt(ct_kv *kv, size_t tile, uint32_t other)
 {
-    carat_cache *c = kv->cache;
+    ct_cache *c = kv->cache;
     uint32_t own = kv->global[tile].page;
     adopt_local(kv, tile, other);
-    carat_page_release(c, &c->global, kv, &kv->global[tile]);
-    kv->global[tile] = carat_page_hold(c, &c->global, other);
+    ct_page_release(c, &c->global, kv, &kv->global[tile]);
+    kv->global[tile] = ct_page_hold(c, &c->global, other);
     /* A part of this tile that the index had as its own node says nothing new. */
-    if (carat_is_node(c, own) && c->global.page[own].refs == 0)
-        carat_node_remove(c, own);
+    if (ct_is_node(c, own) && c->global.page[own].refs == 0)
+        ct_node_remove(c, own);
 }
 
-static uint32_t parent_of(const carat_kv *kv, size_t tile)
+static uint32_t parent_of(const ct_kv *kv, size_t tile)
 {
-    assert(tile == 0 || carat_is_node(kv->cache, kv->global[tile - 1].page));
-    return tile ? kv->global[tile - 1].page : CARAT_NONE;
+    assert(tile == 0 || ct_is_node(kv->cache, kv->global[tile - 1].page));
+    return tile ? kv->global[tile - 1].page : CT_NONE;
 }
 
 /* The tile that ends at `labelled` is complete. */
-static void publish_full(carat_kv *kv)
+static void publish_full(ct_kv *kv)
 {
-    size_t tile = kv->labelled / CARAT_TILE - 1, common;
+    size_t tile = kv->labelled / CT_TILE - 1, common;
     uint32_t parent = parent_of(kv, tile), own = kv->global[tile].page;
-    if (carat_is_node(kv->cache, own) && kv->cache->nodes[own].n_keys == CARAT_TILE)
+    if (ct_is_node(kv->cache, own) && kv->cache->nodes[own].n_keys == CT_TILE)
         return; /* by a fork */
-    uint32_t other = carat_node_match(kv->cache, parent, kv->keys, CARAT_TILE, &common);
-    if (common == CARAT_TILE && other != own)
+    uint32_t other = ct_node_match(kv->cache, parent, kv->keys, CT_TILE, &common);
+    if (common == CT_TILE && other != own)
         adopt(kv, tile, other);
     else
-        publish_own(kv, parent, tile, CARAT_TILE);
+        publish_own(kv, parent, tile, CT_TILE);
 }
 
-void carat_kv_label(carat_kv *kv, const uint64_t *keys, size_t n)
+void ct_kv_label(ct_kv *kv, const uint64_t *keys, size_t n)
 {
     assert(n <= kv->len - kv->labelled);
     kv->cache->clock++;
     for (size_t i = 0; i < n; i++) {
-        kv->keys[kv->labelled++ % CARAT_TILE] = keys[i];
-        if (kv->labelled % CARAT_TILE == 0)
+        kv->keys[kv->labelled++ % CT_TILE] = keys[i];
+        if (kv->labelled % CT_TILE == 0)
             publish_full(kv);
     }
 }
@@ -204,30 +204,30 @@ void carat_kv_label(carat_kv *kv, const uint64_t *keys, size_t n)
 /* ---- boundaries ---- */
 
 /* The node that holds the unfinished last tile: one of the index that has it, else kv's own page. */
-static uint32_t publish_part(carat_kv *kv)
+static uint32_t publish_part(ct_kv *kv)
 {
-    carat_cache *c = kv->cache;
-    size_t tile = kv->len / CARAT_TILE, n = kv->len % CARAT_TILE, common;
-    uint32_t parent = parent_of(kv, tile), other = carat_node_match(c, parent, kv->keys, n, &common);
-    if (common == n && (c->nodes[other].local != CARAT_NONE || !carat_has_local(c)))
+    ct_cache *c = kv->cache;
+    size_t tile = kv->len / CT_TILE, n = kv->len % CT_TILE, common;
+    uint32_t parent = parent_of(kv, tile), other = ct_node_match(c, parent, kv->keys, n, &common);
+    if (common == n && (c->nodes[other].local != CT_NONE || !ct_has_local(c)))
         return other;
     publish_own(kv, parent, tile, n);
     return kv->global[tile].page;
 }
 
-static uint32_t local_of(const carat_kv *kv, size_t tile, uint32_t last)
+static uint32_t local_of(const ct_kv *kv, size_t tile, uint32_t last)
 {
-    uint32_t node = (tile + 1) * CARAT_TILE > kv->len ? last : kv->global[tile].page;
+    uint32_t node = (tile + 1) * CT_TILE > kv->len ? last : kv->global[tile].page;
     return kv->cache->nodes[node].local;
 }
 
-static void unkeep_oldest(carat_pages *p)
+static void unkeep_oldest(ct_pages *p)
 {
-    uint32_t oldest = CARAT_NONE;
+    uint32_t oldest = CT_NONE;
     for (uint32_t i = 0; i < p->n; i++)
-        if (p->page[i].kept && (oldest == CARAT_NONE || p->page[i].used < p->page[oldest].used))
+        if (p->page[i].kept && (oldest == CT_NONE || p->page[i].used < p->page[oldest].used))
             oldest = i;
-    carat_page_keep(p, oldest, false);
+    ct_page_keep(p, oldest, false);
 }
 
 /* Positions before a boundary where a resume is made possible too: an answer is often regenerated with its prompt's end
@@ -235,38 +235,38 @@ static void unkeep_oldest(carat_pages *p)
 #define MARGIN 128
 
 /* First tile of the window that a resume `back` positions before the end needs. */
-static size_t first_kept(const carat_kv *kv, size_t back)
+static size_t first_kept(const ct_kv *kv, size_t back)
 {
-    return carat_window_begin(kv->cache, kv->len > back ? kv->len - back : 0) / CARAT_TILE;
+    return ct_window_begin(kv->cache, kv->len > back ? kv->len - back : 0) / CT_TILE;
 }
 
-static void keep_window(carat_kv *kv, uint32_t last)
+static void keep_window(ct_kv *kv, uint32_t last)
 {
-    carat_pages *p = &kv->cache->local;
-    size_t end = carat_tiles_for(kv->len), begin = first_kept(kv, MARGIN);
+    ct_pages *p = &kv->cache->local;
+    size_t end = ct_tiles_for(kv->len), begin = first_kept(kv, MARGIN);
     if (end - begin > p->n_keep)
         begin = first_kept(kv, 0);
     if (end - begin > p->n_keep)
         return; /* half a window is of no use */
     for (size_t t = begin; t < end; t++) {
         uint32_t local = local_of(kv, t, last);
-        if (local == CARAT_NONE)
+        if (local == CT_NONE)
             continue;
         p->page[local].used = kv->cache->clock;
-        carat_page_keep(p, local, true);
+        ct_page_keep(p, local, true);
     }
     while (p->kept > p->n_keep)
         unkeep_oldest(p);
 }
 
-void carat_kv_mark(carat_kv *kv)
+void ct_kv_mark(ct_kv *kv)
 {
     if (kv->labelled != kv->len || kv->len == 0)
         return;
-    carat_cache *c = kv->cache;
+    ct_cache *c = kv->cache;
     c->clock++;
-    uint32_t last = kv->len % CARAT_TILE ? publish_part(kv) : kv->global[kv->len / CARAT_TILE - 1].page;
+    uint32_t last = kv->len % CT_TILE ? publish_part(kv) : kv->global[kv->len / CT_TILE - 1].page;
     c->global.page[last].used = c->clock;
-    if (carat_has_local(c))
+    if (ct_has_local(c))
         keep_window(kv, last);
 }

@@ -1,108 +1,108 @@
-/* kv.h - keys and values of one sequence, in pages of a carat_cache (cache.h).
+/* kv.h - keys and values of one sequence, in pages of a ct_cache (cache.h).
  *
  * A sequence holds a global page for each 64 positions from 0 to its length, and local pages for the last tiles only:
- * its ring of carat_cache_ring_pages covers window + max_batch - 1 positions at any alignment, so a whole batch can be
+ * its ring of ct_cache_ring_pages covers window + max_batch - 1 positions at any alignment, so a whole batch can be
  * written before it attends. Positions are absolute wherever they are stored. Only positions below `len` mean anything;
  * slots beyond hold finite leftovers that no query sees.
  *
- * What can be shared is named by keys, one a position (carat_kv_label). A sequence that begins with the same keys takes
- * over the pages of the longest prefix that can be resumed (carat_kv_resume).
+ * What can be shared is named by keys, one a position (ct_kv_label). A sequence that begins with the same keys takes
+ * over the pages of the longest prefix that can be resumed (ct_kv_resume).
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#ifndef CARAT_KV_KV_H
-#define CARAT_KV_KV_H
+#ifndef CT_KV_KV_H
+#define CT_KV_KV_H
 
 #include "kv/cache.h"
 
-typedef struct carat_kv carat_kv;
+typedef struct ct_kv ct_kv;
 
-/* Keys. A text token's key is its id. A token of an image: CARAT_KEY_IMAGE plus bits of the hash of its pixels; all but
- * the image's first also CARAT_KEY_INSIDE: nothing resumes or is cut right before such a position. */
-#define CARAT_KEY_IMAGE  ((uint64_t)1 << 63)
-#define CARAT_KEY_INSIDE ((uint64_t)1 << 62)
+/* Keys. A text token's key is its id. A token of an image: CT_KEY_IMAGE plus bits of the hash of its pixels; all but
+ * the image's first also CT_KEY_INSIDE: nothing resumes or is cut right before such a position. */
+#define CT_KEY_IMAGE  ((uint64_t)1 << 63)
+#define CT_KEY_INSIDE ((uint64_t)1 << 62)
 
 /* Admits a sequence of at most `context` positions: afterwards no step of it lacks memory. The cache must outlive it.
  * Errors: CARAT_EARG (context 0 or more than the cache's), CARAT_ELIMIT (the pages it may come to hold are promised to
  * others; with the figures; try again when one is closed), CARAT_ENOMEM (its own few KiB). */
-bool carat_kv_open(carat_cache *cache, size_t context, carat_kv **out, carat_err *err);
+bool ct_kv_open(ct_cache *cache, size_t context, ct_kv **out, carat_err *err);
 /* What open takes itself, besides pages of the cache. False on overflow. */
-bool carat_kv_list_bytes(size_t context, size_t *out);
+bool ct_kv_list_bytes(size_t context, size_t *out);
 /* Its pages go back; those in the prefix index stay there until they are wanted. Accepts NULL. */
-void carat_kv_close(carat_kv *kv);
+void ct_kv_close(ct_kv *kv);
 /* A second sequence with the same contents and context; nothing is copied until one of them writes into a page that
- * both hold. Admitted as by carat_kv_open, with the same errors. */
-bool carat_kv_fork(const carat_kv *kv, carat_kv **out, carat_err *err);
+ * both hold. Admitted as by ct_kv_open, with the same errors. */
+bool ct_kv_fork(const ct_kv *kv, ct_kv **out, carat_err *err);
 
-size_t carat_kv_len(const carat_kv *kv);     /* positions held: the next token's position */
-size_t carat_kv_context(const carat_kv *kv); /* as promised at open */
-size_t carat_kv_max_batch(const carat_kv *kv);
-size_t carat_kv_labelled(const carat_kv *kv); /* positions named by carat_kv_label, <= len */
+size_t ct_kv_len(const ct_kv *kv);     /* positions held: the next token's position */
+size_t ct_kv_context(const ct_kv *kv); /* as promised at open */
+size_t ct_kv_max_batch(const ct_kv *kv);
+size_t ct_kv_labelled(const ct_kv *kv); /* positions named by ct_kv_label, <= len */
 
-/* Names the next n committed positions, from carat_kv_labelled on; call it after each step. Full tiles enter the prefix
+/* Names the next n committed positions, from ct_kv_labelled on; call it after each step. Full tiles enter the prefix
  * index; positions never labelled are never shared. */
-void carat_kv_label(carat_kv *kv, const uint64_t *keys, size_t n);
+void ct_kv_label(ct_kv *kv, const uint64_t *keys, size_t n);
 /* The end (all of it labelled, else nothing happens) is a boundary worth returning to: end of the system prompt, of the
  * prompt, of a turn, of an image. It enters the index, and the local pages that a resume there or up to 128 positions
  * earlier needs are kept; those of the least recently used boundaries are let go where keep_bytes is not enough. */
-void carat_kv_mark(carat_kv *kv);
+void ct_kv_mark(ct_kv *kv);
 /* On an empty sequence: adopts the longest prefix of keys that can be resumed, at most max positions, and returns its
  * length (0: none). Adopted positions are labelled. */
-size_t carat_kv_resume(carat_kv *kv, const uint64_t *keys, size_t n, size_t max);
+size_t ct_kv_resume(ct_kv *kv, const uint64_t *keys, size_t n, size_t max);
 /* Forgets positions >= pos; where that is not possible (the local window before pos is gone, pos is inside an image),
  * goes to the largest possible length below, 0 at worst. Returns the length reached; recompute from there. */
-size_t carat_kv_rewind(carat_kv *kv, size_t pos);
+size_t ct_kv_rewind(ct_kv *kv, size_t pos);
 /* The lowest length > 0 that a rewind reaches by what the sequence itself holds (1 while nothing has been dropped). */
-size_t carat_kv_rewind_limit(const carat_kv *kv);
+size_t ct_kv_rewind_limit(const ct_kv *kv);
 
 /* ---- on disk (file.h) ---- */
 
 /* Writes the sequence to a file: its pages (of local layers those of the window), its keys, and the caller's blob (the
  * token ids, say). model_hash names the weights. The file is written beside path and renamed: whole or not at all.
  * Errors: CARAT_EIO, CARAT_ENOMEM. */
-bool carat_kv_save(const carat_kv *kv, const char *path, const uint8_t model_hash[32], const void *blob,
-                   size_t blob_len, carat_err *err);
+bool ct_kv_save(const ct_kv *kv, const char *path, const uint8_t model_hash[32], const void *blob, size_t blob_len,
+                carat_err *err);
 /* The same in two parts, so that others may step while the file is written. take: the sequence as it stands; it must
  * not step, rewind or be closed until the still is freed. save: from any thread, at the same time as steps of others.
- * Errors as carat_kv_save. */
-typedef struct carat_kv_still carat_kv_still;
-bool carat_kv_still_take(const carat_kv *kv, carat_kv_still **out, carat_err *err);
-bool carat_kv_still_save(const carat_kv_still *st, const char *path, const uint8_t model_hash[32], const void *blob,
-                         size_t blob_len, carat_err *err);
-void carat_kv_still_free(carat_kv_still *st); /* accepts NULL */
+ * Errors as ct_kv_save. */
+typedef struct ct_kv_still ct_kv_still;
+bool ct_kv_still_take(const ct_kv *kv, ct_kv_still **out, carat_err *err);
+bool ct_kv_still_save(const ct_kv_still *st, const char *path, const uint8_t model_hash[32], const void *blob,
+                      size_t blob_len, carat_err *err);
+void ct_kv_still_free(ct_kv_still *st); /* accepts NULL */
 /* On an empty sequence: the saved one, bit for bit; *blob (malloc'd, the caller frees it) as it was given. The file has
  * a checksum, which finds damage, not forgery: like a model file it is believed, and its labelled positions are shared
  * like any. Errors, the sequence still empty: CARAT_EIO, CARAT_EFORMAT (no such file, damaged, cut, with bytes after
  * its end), CARAT_EUNSUPPORTED (another version, another model, other shapes or element type), CARAT_ECONTEXT (longer
  * than the sequence may be; both lengths), CARAT_ENOMEM. */
-bool carat_kv_restore(carat_kv *kv, const char *path, const uint8_t model_hash[32], uint8_t **blob, size_t *blob_len,
-                      carat_err *err);
+bool ct_kv_restore(ct_kv *kv, const char *path, const uint8_t model_hash[32], uint8_t **blob, size_t *blob_len,
+                   carat_err *err);
 /* The same from memory; `what` names it in messages. */
-bool carat_kv_restore_memory(carat_kv *kv, const char *what, const uint8_t *data, size_t size,
-                             const uint8_t model_hash[32], uint8_t **blob, size_t *blob_len, carat_err *err);
+bool ct_kv_restore_memory(ct_kv *kv, const char *what, const uint8_t *data, size_t size, const uint8_t model_hash[32],
+                          uint8_t **blob, size_t *blob_len, carat_err *err);
 /* How many positions a saved file holds, for opening a sequence for it. Only the header is looked at. */
-bool carat_kv_saved_len(const char *path, size_t *len, carat_err *err);
+bool ct_kv_saved_len(const char *path, size_t *len, carat_err *err);
 
 /* ---- one sequence on its own ---- */
 
-typedef struct carat_kv_options {
+typedef struct ct_kv_options {
     size_t context, max_batch;
-    carat_kv_elem elem;
-} carat_kv_options;
+    ct_kv_elem elem;
+} ct_kv_options;
 
-/* A sequence with a cache of its own, closed with it. Errors as carat_cache_open. */
-bool carat_kv_open_alone(const carat_config *c, const carat_kv_options *o, carat_kv **out, carat_err *err);
-bool carat_kv_bytes(const carat_config *c, const carat_kv_options *o, size_t *out); /* its cache's bytes */
+/* A sequence with a cache of its own, closed with it. Errors as ct_cache_open. */
+bool ct_kv_open_alone(const ct_config *c, const ct_kv_options *o, ct_kv **out, carat_err *err);
+bool ct_kv_bytes(const ct_config *c, const ct_kv_options *o, size_t *out); /* its cache's bytes */
 
 /* ---- for text/ ---- */
 
 /* The tile of absolute index `tile` of one layer and KV head. It must be held: asserted. */
-void carat_kv_tile(const carat_kv *kv, size_t layer, size_t head, size_t tile, void **k, void **v);
-carat_kv_elem carat_kv_elem_of(const carat_kv *kv);
+void ct_kv_tile(const ct_kv *kv, size_t layer, size_t head, size_t tile, void **k, void **v);
+ct_kv_elem ct_kv_elem_of(const ct_kv *kv);
 /* Before a step writes positions [len, len + n): takes the pages they need and copies the last one if it is shared.
  * False (nothing changed) if they do not fit context or batch. */
-bool carat_kv_begin(carat_kv *kv, size_t n);
+bool ct_kv_begin(ct_kv *kv, size_t n);
 /* After the step: the positions count. Or: they are zeroed and forgotten (a NaN must not stay in a tile). */
-void carat_kv_commit(carat_kv *kv, size_t n);
-void carat_kv_scrub(carat_kv *kv, size_t n);
+void ct_kv_commit(ct_kv *kv, size_t n);
+void ct_kv_scrub(ct_kv *kv, size_t n);
 
 #endif

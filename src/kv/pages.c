@@ -4,25 +4,25 @@
 #include <assert.h>
 #include <string.h>
 
-#include "kv/part.h"
+#include "kv/kv_inside.h"
 
-void carat_page_free(carat_pages *p, uint32_t page)
+void ct_page_free(ct_pages *p, uint32_t page)
 {
-    carat_page *g = &p->page[page];
-    assert(!g->is_free && g->refs == 0 && g->node == CARAT_NONE && p->n_free < p->n);
-    carat_page_keep(p, page, false);
+    ct_page *g = &p->page[page];
+    assert(!g->is_free && g->refs == 0 && g->node == CT_NONE && p->n_free < p->n);
+    ct_page_keep(p, page, false);
     g->is_free = true;
     p->free[p->n_free++] = page;
 }
 
-void carat_page_keep(carat_pages *p, uint32_t page, bool keep)
+void ct_page_keep(ct_pages *p, uint32_t page, bool keep)
 {
     p->kept += keep;
     p->kept -= p->page[page].kept;
     p->page[page].kept = keep;
 }
 
-void carat_page_rely(carat_pages *p, uint32_t page, size_t n)
+void ct_page_rely(ct_pages *p, uint32_t page, size_t n)
 {
     if (p->page[page].floor < n)
         p->page[page].floor = (uint8_t)n;
@@ -31,112 +31,112 @@ void carat_page_rely(carat_pages *p, uint32_t page, size_t n)
 /* ---- taking ---- */
 
 /* Is a wanted less than b? Without a kept window first, then the longest unused. */
-static bool less_wanted(const carat_cache *c, const carat_pages *p, uint32_t a, uint32_t b)
+static bool less_wanted(const ct_cache *c, const ct_pages *p, uint32_t a, uint32_t b)
 {
     bool ka = p->page[a].kept, kb = p->page[b].kept;
     if (p == &c->global) {
-        ka = c->nodes[a].local != CARAT_NONE && c->local.page[c->nodes[a].local].kept;
-        kb = c->nodes[b].local != CARAT_NONE && c->local.page[c->nodes[b].local].kept;
+        ka = c->nodes[a].local != CT_NONE && c->local.page[c->nodes[a].local].kept;
+        kb = c->nodes[b].local != CT_NONE && c->local.page[c->nodes[b].local].kept;
     }
     return ka != kb ? kb : p->page[a].used < p->page[b].used;
 }
 
 /* The page of the index that goes first; a walk over all pages, once in 64 positions of a sequence. */
-static uint32_t find_victim(const carat_cache *c, const carat_pages *p)
+static uint32_t find_victim(const ct_cache *c, const ct_pages *p)
 {
-    uint32_t best = CARAT_NONE;
+    uint32_t best = CT_NONE;
     for (uint32_t i = 0; i < p->n; i++) {
-        if (p->page[i].refs || p->page[i].is_free || (p == &c->global && c->nodes[i].child != CARAT_NONE))
+        if (p->page[i].refs || p->page[i].is_free || (p == &c->global && c->nodes[i].child != CT_NONE))
             continue;
-        if (best == CARAT_NONE || less_wanted(c, p, i, best))
+        if (best == CT_NONE || less_wanted(c, p, i, best))
             best = i;
     }
     return best;
 }
 
-static bool evict(carat_cache *c, carat_pages *p)
+static bool evict(ct_cache *c, ct_pages *p)
 {
     uint32_t victim = find_victim(c, p);
-    if (victim == CARAT_NONE)
+    if (victim == CT_NONE)
         return false;
     if (p == &c->global)
-        carat_node_remove(c, victim);
+        ct_node_remove(c, victim);
     else
-        carat_node_detach_local(c, p->page[victim].node);
+        ct_node_detach_local(c, p->page[victim].node);
     p->evictions++;
     return true;
 }
 
-uint32_t carat_page_take(carat_cache *c, carat_pages *p, size_t tile)
+uint32_t ct_page_take(ct_cache *c, ct_pages *p, size_t tile)
 {
     if (p->n_free == 0 && !evict(c, p))
-        return CARAT_NONE;
+        return CT_NONE;
     uint32_t page = p->free[--p->n_free], gen = p->page[page].gen + 1;
     p->touched += gen == 1;
-    p->page[page] = (carat_page){ .gen = gen, .tile = (uint32_t)tile, .node = CARAT_NONE };
+    p->page[page] = (ct_page){ .gen = gen, .tile = (uint32_t)tile, .node = CT_NONE };
     return page;
 }
 
-carat_ref carat_page_hold(const carat_cache *c, carat_pages *p, uint32_t page)
+ct_ref ct_page_hold(const ct_cache *c, ct_pages *p, uint32_t page)
 {
     assert(!p->page[page].is_free);
     p->page[page].refs++;
     p->page[page].used = c->clock;
-    return (carat_ref){ page, p->page[page].gen };
+    return (ct_ref){ page, p->page[page].gen };
 }
 
-void carat_page_release(carat_cache *c, carat_pages *p, const carat_kv *kv, carat_ref *ref)
+void ct_page_release(ct_cache *c, ct_pages *p, const ct_kv *kv, ct_ref *ref)
 {
-    if (ref->page == CARAT_NONE)
+    if (ref->page == CT_NONE)
         return;
-    carat_page *g = &p->page[ref->page];
+    ct_page *g = &p->page[ref->page];
     assert(g->refs > 0 && g->gen == ref->gen);
     g->refs--;
     g->used = c->clock;
     if (g->writer == kv)
         g->writer = NULL;
-    if (g->refs == 0 && g->node == CARAT_NONE)
-        carat_page_free(p, ref->page);
-    ref->page = CARAT_NONE;
+    if (g->refs == 0 && g->node == CT_NONE)
+        ct_page_free(p, ref->page);
+    ref->page = CT_NONE;
 }
 
 /* ---- writing ---- */
 
-static bool is_private(const carat_page *g)
+static bool is_private(const ct_page *g)
 {
-    return g->refs == 1 && g->node == CARAT_NONE;
+    return g->refs == 1 && g->node == CT_NONE;
 }
 
 /* Those who are not the writer rely on no slot from floor on, so the first to come may be the writer. */
-static bool may_write(const carat_kv *kv, const carat_page *g, size_t slot)
+static bool may_write(const ct_kv *kv, const ct_page *g, size_t slot)
 {
     return is_private(g) || ((!g->writer || g->writer == kv) && slot >= g->floor);
 }
 
 /* No page is left to copy into: then nobody shares any (the promises add up to no more than there are pages), and the
  * index gives this one up. */
-static void seize(carat_cache *c, carat_pages *p, uint32_t page)
+static void seize(ct_cache *c, ct_pages *p, uint32_t page)
 {
     assert(p->page[page].refs == 1);
     if (p == &c->global)
-        carat_node_remove(c, page);
+        ct_node_remove(c, page);
     else
-        carat_node_detach_local(c, p->page[page].node);
+        ct_node_detach_local(c, p->page[page].node);
 }
 
 /* Makes a page of kv private: copies it, or takes it out of the index. */
-static void make_private(carat_kv *kv, carat_pages *p, carat_ref *ref, size_t tile)
+static void make_private(ct_kv *kv, ct_pages *p, ct_ref *ref, size_t tile)
 {
-    carat_cache *c = kv->cache;
+    ct_cache *c = kv->cache;
     if (!is_private(&p->page[ref->page])) {
-        uint32_t copy = carat_page_take(c, p, tile);
-        if (copy == CARAT_NONE) {
+        uint32_t copy = ct_page_take(c, p, tile);
+        if (copy == CT_NONE) {
             seize(c, p, ref->page);
         } else {
             if (p->page_bytes)
-                memcpy(carat_page_data(p, copy), carat_page_data(p, ref->page), p->page_bytes);
-            carat_page_release(c, p, kv, ref);
-            *ref = carat_page_hold(c, p, copy);
+                memcpy(ct_page_data(p, copy), ct_page_data(p, ref->page), p->page_bytes);
+            ct_page_release(c, p, kv, ref);
+            *ref = ct_page_hold(c, p, copy);
             c->copies++;
         }
     }
@@ -144,31 +144,31 @@ static void make_private(carat_kv *kv, carat_pages *p, carat_ref *ref, size_t ti
     p->page[ref->page].writer = kv;
 }
 
-void carat_page_new(carat_kv *kv, carat_pages *p, carat_ref *ref, size_t tile)
+void ct_page_new(ct_kv *kv, ct_pages *p, ct_ref *ref, size_t tile)
 {
-    uint32_t page = carat_page_take(kv->cache, p, tile);
-    assert(page != CARAT_NONE); /* promised */
-    *ref = carat_page_hold(kv->cache, p, page);
+    uint32_t page = ct_page_take(kv->cache, p, tile);
+    assert(page != CT_NONE); /* promised */
+    *ref = ct_page_hold(kv->cache, p, page);
     p->page[page].writer = kv;
 }
 
 /* Both pages of a tile go together, so that the index can have them together. */
-void carat_page_own(carat_kv *kv, size_t tile, size_t slot)
+void ct_page_own(ct_kv *kv, size_t tile, size_t slot)
 {
-    carat_cache *c = kv->cache;
-    carat_ref *g = &kv->global[tile], *l = &kv->local[tile];
-    if (g->page == CARAT_NONE) {
-        carat_page_new(kv, &c->global, g, tile);
+    ct_cache *c = kv->cache;
+    ct_ref *g = &kv->global[tile], *l = &kv->local[tile];
+    if (g->page == CT_NONE) {
+        ct_page_new(kv, &c->global, g, tile);
     } else if (!may_write(kv, &c->global.page[g->page], slot) ||
-               (l->page != CARAT_NONE && !may_write(kv, &c->local.page[l->page], slot))) {
+               (l->page != CT_NONE && !may_write(kv, &c->local.page[l->page], slot))) {
         make_private(kv, &c->global, g, tile);
-        if (l->page != CARAT_NONE)
+        if (l->page != CT_NONE)
             make_private(kv, &c->local, l, tile);
     }
     c->global.page[g->page].writer = kv;
-    if (!carat_has_local(c))
+    if (!ct_has_local(c))
         return;
-    if (l->page == CARAT_NONE)
-        carat_page_new(kv, &c->local, l, tile);
+    if (l->page == CT_NONE)
+        ct_page_new(kv, &c->local, l, tile);
     c->local.page[l->page].writer = kv;
 }

@@ -22,33 +22,33 @@ typedef struct header {
 static bool read_header(const char *what, const uint8_t *data, size_t size, header *h, carat_err *err)
 {
     if (size < 8 || memcmp(data, MAGIC, 8) != 0)
-        return carat_fail(err, CARAT_EFORMAT, 0, "%s: not a saved session", what);
+        return ct_fail(err, CARAT_EFORMAT, 0, "%s: not a saved session", what);
     if (size < HEADER + SUM)
-        return carat_fail(err, CARAT_EFORMAT, size, "%s: cut off in its header, after %zu bytes", what, size);
-    if (carat_le32(data + 8) != VERSION)
-        return carat_fail(err, CARAT_EUNSUPPORTED, 8, "%s: session format %u, of %s Carat; this program reads %d", what,
-                          carat_le32(data + 8), carat_le32(data + 8) < VERSION ? "an older" : "a newer", VERSION);
-    *h = (header){ .elem = carat_le32(data + 12),
-                   .n_layer = carat_le32(data + 16),
-                   .n_kv_head = carat_le32(data + 20),
-                   .head_dim = carat_le32(data + 24),
-                   .window = carat_le32(data + 28),
-                   .page = carat_le32(data + 32),
-                   .len = carat_le64(data + 40),
-                   .labelled = carat_le64(data + 48),
-                   .blob_len = carat_le64(data + 56) };
+        return ct_fail(err, CARAT_EFORMAT, size, "%s: cut off in its header, after %zu bytes", what, size);
+    if (ct_le32(data + 8) != VERSION)
+        return ct_fail(err, CARAT_EUNSUPPORTED, 8, "%s: session format %u, of %s Carat; this program reads %d", what,
+                       ct_le32(data + 8), ct_le32(data + 8) < VERSION ? "an older" : "a newer", VERSION);
+    *h = (header){ .elem = ct_le32(data + 12),
+                   .n_layer = ct_le32(data + 16),
+                   .n_kv_head = ct_le32(data + 20),
+                   .head_dim = ct_le32(data + 24),
+                   .window = ct_le32(data + 28),
+                   .page = ct_le32(data + 32),
+                   .len = ct_le64(data + 40),
+                   .labelled = ct_le64(data + 48),
+                   .blob_len = ct_le64(data + 56) };
     memcpy(h->model, data + 64, sizeof h->model);
-    if (h->len > CARAT_MAX_CONTEXT || h->labelled > h->len || carat_le32(data + 36) != 0)
-        return carat_fail(err, CARAT_EFORMAT, 40, "%s: %llu positions, %llu of them labelled: damaged", what,
-                          (unsigned long long)h->len, (unsigned long long)h->labelled);
+    if (h->len > CT_MAX_CONTEXT || h->labelled > h->len || ct_le32(data + 36) != 0)
+        return ct_fail(err, CARAT_EFORMAT, 40, "%s: %llu positions, %llu of them labelled: damaged", what,
+                       (unsigned long long)h->len, (unsigned long long)h->labelled);
     return true;
 }
 
-static bool check_model(const char *what, const carat_cache *c, const header *h, const uint8_t model_hash[32],
+static bool check_model(const char *what, const ct_cache *c, const header *h, const uint8_t model_hash[32],
                         carat_err *err)
 {
     if (memcmp(h->model, model_hash, 32) != 0)
-        return carat_fail(err, CARAT_EUNSUPPORTED, 64, "%s: saved with another model", what);
+        return ct_fail(err, CARAT_EUNSUPPORTED, 64, "%s: saved with another model", what);
     const struct {
         const char *name;
         uint32_t found;
@@ -58,11 +58,11 @@ static bool check_model(const char *what, const carat_cache *c, const header *h,
                    { "KV heads", h->n_kv_head, c->n_kv_head },
                    { "head size", h->head_dim, c->head_dim },
                    { "window", h->window, c->window },
-                   { "page size", h->page, CARAT_TILE } };
+                   { "page size", h->page, CT_TILE } };
     for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
         if (fields[i].found != fields[i].expected)
-            return carat_fail(err, CARAT_EUNSUPPORTED, CARAT_NOWHERE, "%s: saved with %s %u, this cache has %zu", what,
-                              fields[i].name, fields[i].found, fields[i].expected);
+            return ct_fail(err, CARAT_EUNSUPPORTED, CARAT_NOWHERE, "%s: saved with %s %u, this cache has %zu", what,
+                           fields[i].name, fields[i].found, fields[i].expected);
     return true;
 }
 
@@ -74,38 +74,38 @@ typedef struct parts {
 static bool add_product(size_t *at, size_t n, size_t bytes)
 {
     size_t product;
-    return carat_mul_size(n, bytes, &product) && carat_add_size(*at, product, at);
+    return ct_mul_size(n, bytes, &product) && ct_add_size(*at, product, at);
 }
 
 /* Shapes are the cache's own. False: no file is so large. */
-static bool find_parts(const carat_cache *c, const header *h, parts *p)
+static bool find_parts(const ct_cache *c, const header *h, parts *p)
 {
-    size_t len = (size_t)h->len, tiles = carat_tiles_for(len), at = HEADER;
+    size_t len = (size_t)h->len, tiles = ct_tiles_for(len), at = HEADER;
     p->kinds = at;
     p->keys = at += (c->n_layer + 7) / 8 * 8;
     if (!add_product(&at, (size_t)h->labelled, 8))
         return false;
     p->blob = at;
-    if (h->blob_len > SIZE_MAX - 7 || !carat_add_size(at, (size_t)(h->blob_len + 7) / 8 * 8, &at))
+    if (h->blob_len > SIZE_MAX - 7 || !ct_add_size(at, (size_t)(h->blob_len + 7) / 8 * 8, &at))
         return false;
     p->global = at;
     if (!add_product(&at, tiles, c->global.page_bytes))
         return false;
     p->local = at;
-    if (!add_product(&at, tiles - carat_first_local(c, len), c->local.page_bytes))
+    if (!add_product(&at, tiles - ct_first_local(c, len), c->local.page_bytes))
         return false;
     p->sum = at;
-    return carat_add_size(at, SUM, &p->size);
+    return ct_add_size(at, SUM, &p->size);
 }
 
-static bool check_size(const char *what, const carat_cache *c, const header *h, size_t size, parts *p, carat_err *err)
+static bool check_size(const char *what, const ct_cache *c, const header *h, size_t size, parts *p, carat_err *err)
 {
     if (!find_parts(c, h, p))
-        return carat_fail(err, CARAT_EFORMAT, 40, "%s: its lengths do not fit any file: damaged", what);
+        return ct_fail(err, CARAT_EFORMAT, 40, "%s: its lengths do not fit any file: damaged", what);
     if (size < p->size)
-        return carat_fail(err, CARAT_EFORMAT, size, "%s: cut off: %zu bytes, expected %zu", what, size, p->size);
+        return ct_fail(err, CARAT_EFORMAT, size, "%s: cut off: %zu bytes, expected %zu", what, size, p->size);
     if (size > p->size)
-        return carat_fail(err, CARAT_EFORMAT, p->size, "%s: %zu bytes after its end", what, size - p->size);
+        return ct_fail(err, CARAT_EFORMAT, p->size, "%s: %zu bytes after its end", what, size - p->size);
     return true;
 }
 
@@ -117,15 +117,15 @@ static bool check_sum(const char *what, const uint8_t *data, const parts *p, car
     sha256_update(&ctx, p->sum, data);
     sha256_digest(&ctx, sizeof sum, sum);
     if (memcmp(sum, data + p->sum, SUM) != 0)
-        return carat_fail(err, CARAT_EFORMAT, p->sum, "%s: damaged: its checksum does not fit", what);
+        return ct_fail(err, CARAT_EFORMAT, p->sum, "%s: damaged: its checksum does not fit", what);
     return true;
 }
 
-static bool check_kinds(const char *what, const carat_cache *c, const uint8_t *kinds, carat_err *err)
+static bool check_kinds(const char *what, const ct_cache *c, const uint8_t *kinds, carat_err *err)
 {
     for (size_t i = 0; i < c->n_layer; i++)
         if (kinds[i] != (uint8_t)c->is_global[i])
-            return carat_fail(err, CARAT_EUNSUPPORTED, HEADER + i, "%s: saved with another kind of layer %zu", what, i);
+            return ct_fail(err, CARAT_EUNSUPPORTED, HEADER + i, "%s: saved with another kind of layer %zu", what, i);
     return true;
 }
 
@@ -134,7 +134,7 @@ static bool finite_f32(const uint8_t *data, size_t bytes)
 {
     bool bad = false;
     for (size_t i = 0; i < bytes; i += 4)
-        bad |= (carat_le32(data + i) & 0x7f800000u) == 0x7f800000u;
+        bad |= (ct_le32(data + i) & 0x7f800000u) == 0x7f800000u;
     return !bad;
 }
 
@@ -142,18 +142,18 @@ static bool finite_f16(const uint8_t *data, size_t bytes)
 {
     bool bad = false;
     for (size_t i = 0; i < bytes; i += 2)
-        bad |= (carat_le16(data + i) & 0x7c00) == 0x7c00;
+        bad |= (ct_le16(data + i) & 0x7c00) == 0x7c00;
     return !bad;
 }
 
 /* Pages are tiles, one after the other; of a q8_0 tile the scales behind the int8 count. */
-static bool is_finite(const carat_cache *c, const uint8_t *data, size_t bytes)
+static bool is_finite(const ct_cache *c, const uint8_t *data, size_t bytes)
 {
-    size_t skip = c->opt.elem == CARAT_KV_Q8_0 ? CARAT_TILE * c->head_dim : 0;
+    size_t skip = c->opt.elem == CT_KV_Q8_0 ? CT_TILE * c->head_dim : 0;
     for (size_t at = 0; at < bytes; at += c->tile_bytes) {
         const uint8_t *numbers = data + at + skip;
         size_t n = c->tile_bytes - skip;
-        if (!(c->opt.elem == CARAT_KV_F32 ? finite_f32(numbers, n) : finite_f16(numbers, n)))
+        if (!(c->opt.elem == CT_KV_F32 ? finite_f32(numbers, n) : finite_f16(numbers, n)))
             return false;
     }
     return true;
@@ -161,42 +161,42 @@ static bool is_finite(const carat_cache *c, const uint8_t *data, size_t bytes)
 
 /* ---- taking it in ---- */
 
-static void take_pages(carat_kv *kv, carat_pages *p, carat_ref *refs, size_t begin, const uint8_t *data)
+static void take_pages(ct_kv *kv, ct_pages *p, ct_ref *refs, size_t begin, const uint8_t *data)
 {
-    size_t end = carat_tiles_for(kv->len);
+    size_t end = ct_tiles_for(kv->len);
     for (size_t t = begin; t < end; t++) {
-        carat_page_new(kv, p, &refs[t], t);
-        uint8_t *page = carat_page_data(p, refs[t].page);
+        ct_page_new(kv, p, &refs[t], t);
+        uint8_t *page = ct_page_data(p, refs[t].page);
         if (p->page_bytes)
             memcpy(page, data + (t - begin) * p->page_bytes, p->page_bytes);
-        if (t + 1 == end && kv->len % CARAT_TILE)
-            carat_page_clear(kv->cache, p, page, kv->len % CARAT_TILE, CARAT_TILE);
+        if (t + 1 == end && kv->len % CT_TILE)
+            ct_page_clear(kv->cache, p, page, kv->len % CT_TILE, CT_TILE);
     }
 }
 
-static void take_keys(carat_kv *kv, const uint8_t *data, size_t n)
+static void take_keys(ct_kv *kv, const uint8_t *data, size_t n)
 {
     for (size_t i = 0; i < n; i++)
-        carat_kv_label(kv, &(uint64_t){ carat_le64(data + 8 * i) }, 1);
+        ct_kv_label(kv, &(uint64_t){ ct_le64(data + 8 * i) }, 1);
 }
 
-static void take_in(carat_kv *kv, const header *h, const parts *p, const uint8_t *data)
+static void take_in(ct_kv *kv, const header *h, const parts *p, const uint8_t *data)
 {
-    carat_cache *c = kv->cache;
+    ct_cache *c = kv->cache;
     c->clock++;
-    carat_kv_drop_tail(kv, 0);
+    ct_kv_drop_tail(kv, 0);
     kv->len = (size_t)h->len;
-    kv->end = carat_tiles_for(kv->len);
-    kv->local_begin = carat_min(carat_first_local(c, kv->len), kv->len / CARAT_TILE);
+    kv->end = ct_tiles_for(kv->len);
+    kv->local_begin = ct_kv_min(ct_first_local(c, kv->len), kv->len / CT_TILE);
     take_pages(kv, &c->global, kv->global, 0, data + p->global);
-    take_pages(kv, &c->local, kv->local, carat_first_local(c, kv->len), data + p->local);
+    take_pages(kv, &c->local, kv->local, ct_first_local(c, kv->len), data + p->local);
     take_keys(kv, data + p->keys, (size_t)h->labelled);
 }
 
-bool carat_kv_restore_memory(carat_kv *kv, const char *what, const uint8_t *data, size_t size,
-                             const uint8_t model_hash[32], uint8_t **blob, size_t *blob_len, carat_err *err)
+bool ct_kv_restore_memory(ct_kv *kv, const char *what, const uint8_t *data, size_t size, const uint8_t model_hash[32],
+                          uint8_t **blob, size_t *blob_len, carat_err *err)
 {
-    const carat_cache *c = kv->cache;
+    const ct_cache *c = kv->cache;
     header h = { 0 };
     parts p = { 0 };
     assert(kv->len == 0);
@@ -207,13 +207,13 @@ bool carat_kv_restore_memory(carat_kv *kv, const char *what, const uint8_t *data
         !check_kinds(what, c, data + p.kinds, err))
         return false;
     if (h.len > kv->context)
-        return carat_fail(err, CARAT_ECONTEXT, 40, "%s: a session of %zu positions, there is room for %zu", what,
-                          (size_t)h.len, kv->context);
+        return ct_fail(err, CARAT_ECONTEXT, 40, "%s: a session of %zu positions, there is room for %zu", what,
+                       (size_t)h.len, kv->context);
     if (!is_finite(c, data + p.global, p.sum - p.global))
-        return carat_fail(err, CARAT_EFORMAT, p.global, "%s: its keys and values are not finite", what);
+        return ct_fail(err, CARAT_EFORMAT, p.global, "%s: its keys and values are not finite", what);
     uint8_t *copy = malloc(h.blob_len ? (size_t)h.blob_len : 1);
     if (!copy)
-        return carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "%s: no memory for its text", what);
+        return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "%s: no memory for its text", what);
     memcpy(copy, data + p.blob, (size_t)h.blob_len);
     take_in(kv, &h, &p, data);
     *blob = copy;
@@ -221,27 +221,27 @@ bool carat_kv_restore_memory(carat_kv *kv, const char *what, const uint8_t *data
     return true;
 }
 
-bool carat_kv_restore(carat_kv *kv, const char *path, const uint8_t model_hash[32], uint8_t **blob, size_t *blob_len,
-                      carat_err *err)
+bool ct_kv_restore(ct_kv *kv, const char *path, const uint8_t model_hash[32], uint8_t **blob, size_t *blob_len,
+                   carat_err *err)
 {
-    carat_map m;
+    ct_map m;
     *blob = NULL;
     *blob_len = 0;
-    if (!carat_map_open(&m, path, err))
+    if (!ct_map_open(&m, path, err))
         return false;
-    bool ok = carat_kv_restore_memory(kv, path, m.data, m.size, model_hash, blob, blob_len, err);
-    carat_map_close(&m);
+    bool ok = ct_kv_restore_memory(kv, path, m.data, m.size, model_hash, blob, blob_len, err);
+    ct_map_close(&m);
     return ok;
 }
 
-bool carat_kv_saved_len(const char *path, size_t *len, carat_err *err)
+bool ct_kv_saved_len(const char *path, size_t *len, carat_err *err)
 {
-    carat_map m;
+    ct_map m;
     header h = { 0 };
-    if (!carat_map_open(&m, path, err))
+    if (!ct_map_open(&m, path, err))
         return false;
     bool ok = read_header(path, m.data, m.size, &h, err);
     *len = ok ? (size_t)h.len : 0;
-    carat_map_close(&m);
+    ct_map_close(&m);
     return ok;
 }

@@ -15,49 +15,49 @@
 /* ---- held still ---- */
 
 /* Of the cache only what never changes is looked at while writing: its shapes, and the bytes of pages. */
-struct carat_kv_still {
-    const carat_cache *cache;
+struct ct_kv_still {
+    const ct_cache *cache;
     size_t len, labelled, n_global, n_local;
     uint64_t *keys;        /* [labelled], copied: nodes of the index come and go */
     const uint8_t **pages; /* [n_global + n_local] */
     uint8_t *last[2];      /* copies of an unfinished last tile's pages, global and local; NULL: it is full */
 };
 
-static void copy_keys(carat_kv_still *st, const carat_kv *kv)
+static void copy_keys(ct_kv_still *st, const ct_kv *kv)
 {
-    for (size_t pos = 0; pos < kv->labelled; pos += CARAT_TILE) {
-        size_t tile = pos / CARAT_TILE, n = carat_min(kv->labelled - pos, CARAT_TILE);
-        const uint64_t *keys = n == CARAT_TILE ? kv->cache->nodes[kv->global[tile].page].keys : kv->keys;
+    for (size_t pos = 0; pos < kv->labelled; pos += CT_TILE) {
+        size_t tile = pos / CT_TILE, n = ct_kv_min(kv->labelled - pos, CT_TILE);
+        const uint64_t *keys = n == CT_TILE ? kv->cache->nodes[kv->global[tile].page].keys : kv->keys;
         memcpy(st->keys + pos, keys, n * sizeof *keys);
     }
 }
 
 /* Full pages are borrowed: the sequence holds them and relies on all their slots, so nobody writes there. The last one
  * may be another's to write, behind our slots, which hold what others said: it is copied and those are made zero. */
-static bool take_pages(const carat_kv *kv, const carat_pages *p, const carat_ref *refs, size_t begin,
-                       const uint8_t **pages, uint8_t **copy)
+static bool take_pages(const ct_kv *kv, const ct_pages *p, const ct_ref *refs, size_t begin, const uint8_t **pages,
+                       uint8_t **copy)
 {
-    size_t end = carat_tiles_for(kv->len), used = kv->len % CARAT_TILE;
+    size_t end = ct_tiles_for(kv->len), used = kv->len % CT_TILE;
     for (size_t t = begin; t < end; t++)
-        pages[t - begin] = carat_page_data(p, refs[t].page);
+        pages[t - begin] = ct_page_data(p, refs[t].page);
     if (begin == end || used == 0 || p->page_bytes == 0)
         return true;
     *copy = malloc(p->page_bytes);
     if (!*copy)
         return false;
     memcpy(*copy, pages[end - 1 - begin], p->page_bytes);
-    carat_page_clear(kv->cache, p, *copy, used, CARAT_TILE);
+    ct_page_clear(kv->cache, p, *copy, used, CT_TILE);
     pages[end - 1 - begin] = *copy;
     return true;
 }
 
-bool carat_kv_still_take(const carat_kv *kv, carat_kv_still **out, carat_err *err)
+bool ct_kv_still_take(const ct_kv *kv, ct_kv_still **out, carat_err *err)
 {
-    const carat_cache *c = kv->cache;
-    size_t tiles = carat_tiles_for(kv->len), first = carat_first_local(c, kv->len);
-    carat_kv_still *st = *out = calloc(1, sizeof *st);
+    const ct_cache *c = kv->cache;
+    size_t tiles = ct_tiles_for(kv->len), first = ct_first_local(c, kv->len);
+    ct_kv_still *st = *out = calloc(1, sizeof *st);
     if (!st)
-        return carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for saving a session");
+        return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for saving a session");
     st->cache = c;
     st->len = kv->len;
     st->labelled = kv->labelled;
@@ -68,15 +68,15 @@ bool carat_kv_still_take(const carat_kv *kv, carat_kv_still **out, carat_err *er
     if (!st->keys || !st->pages ||
         (st->n_global && !take_pages(kv, &c->global, kv->global, 0, st->pages, &st->last[0])) ||
         (st->n_local && !take_pages(kv, &c->local, kv->local, first, st->pages + st->n_global, &st->last[1]))) {
-        carat_kv_still_free(st);
+        ct_kv_still_free(st);
         *out = NULL;
-        return carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for saving a session of %zu tokens", kv->len);
+        return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for saving a session of %zu tokens", kv->len);
     }
     copy_keys(st, kv);
     return true;
 }
 
-void carat_kv_still_free(carat_kv_still *st)
+void ct_kv_still_free(ct_kv_still *st)
 {
     if (!st)
         return;
@@ -109,9 +109,9 @@ static void put_zeros_to_8(writer *w, size_t n)
     put(w, zeros, (8 - n % 8) % 8);
 }
 
-static void put_header(writer *w, const carat_kv_still *st, const uint8_t model_hash[32], size_t blob_len)
+static void put_header(writer *w, const ct_kv_still *st, const uint8_t model_hash[32], size_t blob_len)
 {
-    const carat_cache *c = st->cache;
+    const ct_cache *c = st->cache;
     uint8_t h[HEADER] = MAGIC;
     const uint32_t numbers[] = { VERSION,
                                  (uint32_t)c->opt.elem,
@@ -119,13 +119,13 @@ static void put_header(writer *w, const carat_kv_still *st, const uint8_t model_
                                  (uint32_t)c->n_kv_head,
                                  (uint32_t)c->head_dim,
                                  (uint32_t)c->window,
-                                 CARAT_TILE,
+                                 CT_TILE,
                                  0 };
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
-        carat_put_le32(h + 8 + 4 * i, numbers[i]);
-    carat_put_le64(h + 40, st->len);
-    carat_put_le64(h + 48, st->labelled);
-    carat_put_le64(h + 56, blob_len);
+        ct_put_le32(h + 8 + 4 * i, numbers[i]);
+    ct_put_le64(h + 40, st->len);
+    ct_put_le64(h + 48, st->labelled);
+    ct_put_le64(h + 56, blob_len);
     memcpy(h + 64, model_hash, 32);
     put(w, h, sizeof h);
     for (size_t i = 0; i < c->n_layer; i++)
@@ -133,21 +133,20 @@ static void put_header(writer *w, const carat_kv_still *st, const uint8_t model_
     put_zeros_to_8(w, c->n_layer);
 }
 
-static void put_keys(writer *w, const carat_kv_still *st)
+static void put_keys(writer *w, const ct_kv_still *st)
 {
-    uint8_t bytes[CARAT_TILE * 8];
-    for (size_t pos = 0; pos < st->labelled; pos += CARAT_TILE) {
-        size_t n = carat_min(st->labelled - pos, CARAT_TILE);
+    uint8_t bytes[CT_TILE * 8];
+    for (size_t pos = 0; pos < st->labelled; pos += CT_TILE) {
+        size_t n = ct_kv_min(st->labelled - pos, CT_TILE);
         for (size_t i = 0; i < n; i++)
-            carat_put_le64(bytes + 8 * i, st->keys[pos + i]);
+            ct_put_le64(bytes + 8 * i, st->keys[pos + i]);
         put(w, bytes, 8 * n);
     }
 }
 
-static void put_all(writer *w, const carat_kv_still *st, const uint8_t model_hash[32], const void *blob,
-                    size_t blob_len)
+static void put_all(writer *w, const ct_kv_still *st, const uint8_t model_hash[32], const void *blob, size_t blob_len)
 {
-    const carat_cache *c = st->cache;
+    const ct_cache *c = st->cache;
     uint8_t sum[SUM];
     sha256_init(&w->sum);
     put_header(w, st, model_hash, blob_len);
@@ -161,7 +160,7 @@ static void put_all(writer *w, const carat_kv_still *st, const uint8_t model_has
 }
 
 typedef struct saving {
-    const carat_kv_still *still;
+    const ct_kv_still *still;
     const char *path;
     const uint8_t *model_hash;
     const void *blob;
@@ -175,22 +174,22 @@ static bool save_to(void *arg, FILE *f, carat_err *err)
     put_all(&w, s->still, s->model_hash, s->blob, s->blob_len);
     if (w.failed || fflush(f) != 0)
         return false;
-    return fsync(fileno(f)) == 0 || carat_fail(err, CARAT_EIO, CARAT_NOWHERE, "%s: %s", s->path, strerror(errno));
+    return fsync(fileno(f)) == 0 || ct_fail(err, CARAT_EIO, CARAT_NOWHERE, "%s: %s", s->path, strerror(errno));
 }
 
-bool carat_kv_still_save(const carat_kv_still *st, const char *path, const uint8_t model_hash[32], const void *blob,
-                         size_t blob_len, carat_err *err)
+bool ct_kv_still_save(const ct_kv_still *st, const char *path, const uint8_t model_hash[32], const void *blob,
+                      size_t blob_len, carat_err *err)
 {
-    return carat_write_beside(path, save_to, &(saving){ st, path, model_hash, blob, blob_len }, err);
+    return ct_write_beside(path, save_to, &(saving){ st, path, model_hash, blob, blob_len }, err);
 }
 
-bool carat_kv_save(const carat_kv *kv, const char *path, const uint8_t model_hash[32], const void *blob,
-                   size_t blob_len, carat_err *err)
+bool ct_kv_save(const ct_kv *kv, const char *path, const uint8_t model_hash[32], const void *blob, size_t blob_len,
+                carat_err *err)
 {
-    carat_kv_still *st;
-    if (!carat_kv_still_take(kv, &st, err))
+    ct_kv_still *st;
+    if (!ct_kv_still_take(kv, &st, err))
         return false;
-    bool ok = carat_kv_still_save(st, path, model_hash, blob, blob_len, err);
-    carat_kv_still_free(st);
+    bool ok = ct_kv_still_save(st, path, model_hash, blob, blob_len, err);
+    ct_kv_still_free(st);
     return ok;
 }

@@ -14,9 +14,9 @@
 #define GLOBAL_BASE     1e6
 #define LOCAL_BASE      1e4
 
-void carat_config_defaults(carat_config *c)
+void ct_config_defaults(ct_config *c)
 {
-    *c = (carat_config){
+    *c = (ct_config){
         .n_head = 8,
         .n_kv_head = 4,
         .head_dim = 256,
@@ -26,18 +26,18 @@ void carat_config_defaults(carat_config *c)
         .tied = true,
         .image_token = -1,
     };
-    carat_config_pattern(c, DEFAULT_PATTERN);
+    ct_config_pattern(c, DEFAULT_PATTERN);
 }
 
-void carat_config_pattern(carat_config *c, uint32_t pattern)
+void ct_config_pattern(ct_config *c, uint32_t pattern)
 {
-    for (uint32_t i = 0; i < CARAT_MAX_LAYERS; i++)
+    for (uint32_t i = 0; i < CT_MAX_LAYERS; i++)
         c->is_global[i] = pattern && (i + 1) % pattern == 0;
 }
 
-void carat_config_of(const carat_published *p, carat_config *out)
+void ct_config_of(const ct_published *p, ct_config *out)
 {
-    carat_config_defaults(out);
+    ct_config_defaults(out);
     snprintf(out->name, sizeof out->name, "Gemma 3 %s", p->name);
     out->n_layer = p->n_layer;
     out->hidden = p->hidden;
@@ -48,21 +48,21 @@ void carat_config_of(const carat_published *p, carat_config *out)
     out->n_vocab = p->vocab;
     out->window = p->window;
     out->context = p->context;
-    out->rope_local = (carat_rope){ LOCAL_BASE, 1 };
-    out->rope_global = (carat_rope){ GLOBAL_BASE, p->rope_factor };
+    out->rope_local = (ct_rope){ LOCAL_BASE, 1 };
+    out->rope_global = (ct_rope){ GLOBAL_BASE, p->rope_factor };
     out->query_scale = (float)(1 / sqrt(p->query_pre_attn));
     out->published = p;
     if (p->has_vision)
-        out->vision = (carat_vision_config){ .present = true,
-                                             .hidden = 1152,
-                                             .ffn = 4304,
-                                             .n_layer = 27,
-                                             .n_head = 16,
-                                             .image_size = 896,
-                                             .patch_size = 14,
-                                             .n_channel = 3,
-                                             .tokens_per_image = 256,
-                                             .eps = 1e-6f };
+        out->vision = (ct_vision_config){ .present = true,
+                                          .hidden = 1152,
+                                          .ffn = 4304,
+                                          .n_layer = 27,
+                                          .n_head = 16,
+                                          .image_size = 896,
+                                          .patch_size = 14,
+                                          .n_channel = 3,
+                                          .tokens_per_image = 256,
+                                          .eps = 1e-6f };
 }
 
 /* ---- limits ---- */
@@ -71,11 +71,11 @@ static bool in_range(const char *what, const char *field, double value, double m
 {
     if (value >= min && value <= max) /* false for NaN too */
         return true;
-    return carat_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: %s is %.9g, expected %.9g to %.9g", what, field, value,
-                      min, max);
+    return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: %s is %.9g, expected %.9g to %.9g", what, field, value, min,
+                   max);
 }
 
-static bool check_rope(const char *what, const char *kind, const carat_rope *r, carat_err *err)
+static bool check_rope(const char *what, const char *kind, const ct_rope *r, carat_err *err)
 {
     char field[48];
     snprintf(field, sizeof field, "RoPE base (%s layers)", kind);
@@ -85,32 +85,32 @@ static bool check_rope(const char *what, const char *kind, const carat_rope *r, 
     return in_range(what, field, r->factor, 1.0 / 1024, 1024, err);
 }
 
-static bool check_limits(const carat_config *c, const char *what, carat_err *err)
+static bool check_limits(const ct_config *c, const char *what, carat_err *err)
 {
     const struct {
         const char *name;
         uint32_t value, max;
     } fields[] = {
-        { "number of layers", c->n_layer, CARAT_MAX_LAYERS },
-        { "hidden width", c->hidden, CARAT_MAX_HIDDEN },
-        { "FFN width", c->ffn, CARAT_MAX_FFN },
-        { "number of heads", c->n_head, CARAT_MAX_HEADS },
-        { "number of KV heads", c->n_kv_head, CARAT_MAX_HEADS },
-        { "head dimension", c->head_dim, CARAT_MAX_HEAD_DIM },
-        { "vocabulary", c->n_vocab, CARAT_MAX_VOCAB },
-        { "sliding window", c->window, CARAT_MAX_CONTEXT },
-        { "context length", c->context, CARAT_MAX_CONTEXT },
+        { "number of layers", c->n_layer, CT_MAX_LAYERS },
+        { "hidden width", c->hidden, CT_MAX_HIDDEN },
+        { "FFN width", c->ffn, CT_MAX_FFN },
+        { "number of heads", c->n_head, CT_MAX_HEADS },
+        { "number of KV heads", c->n_kv_head, CT_MAX_HEADS },
+        { "head dimension", c->head_dim, CT_MAX_HEAD_DIM },
+        { "vocabulary", c->n_vocab, CT_MAX_VOCAB },
+        { "sliding window", c->window, CT_MAX_CONTEXT },
+        { "context length", c->context, CT_MAX_CONTEXT },
     };
     for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
         if (!in_range(what, fields[i].name, fields[i].value, 1, fields[i].max, err))
             return false;
     if (c->head_dim % 2)
-        return carat_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: head dimension is %u, expected an even number", what,
-                          c->head_dim);
+        return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: head dimension is %u, expected an even number", what,
+                       c->head_dim);
     if (c->n_head % c->n_kv_head)
-        return carat_fail(err, CARAT_EFORMAT, CARAT_NOWHERE,
-                          "%s: %u heads over %u KV heads, expected a whole number of heads for each", what, c->n_head,
-                          c->n_kv_head);
+        return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE,
+                       "%s: %u heads over %u KV heads, expected a whole number of heads for each", what, c->n_head,
+                       c->n_kv_head);
     return in_range(what, "RMSNorm epsilon", c->eps, 0, 0.1, err) &&
            in_range(what, "query scale", c->query_scale, 1e-6, 1e3, err) &&
            check_rope(what, "local", &c->rope_local, err) && check_rope(what, "global", &c->rope_global, err);
@@ -118,22 +118,22 @@ static bool check_limits(const carat_config *c, const char *what, carat_err *err
 
 /* ---- the published table ---- */
 
-static void note(carat_config *c, const char *what, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+static void note(ct_config *c, const char *what, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
-static void note(carat_config *c, const char *what, const char *fmt, ...)
+static void note(ct_config *c, const char *what, const char *fmt, ...)
 {
-    if (c->n_notes == CARAT_MAX_NOTES)
+    if (c->n_notes == CT_MAX_NOTES)
         return;
     char *line = c->notes[c->n_notes++];
     va_list ap;
     va_start(ap, fmt);
     vsnprintf(line, sizeof c->notes[0], fmt, ap);
     va_end(ap);
-    carat_logf(CARAT_LOG_WARN, "%s: %s", what, line);
+    ct_logf(CARAT_LOG_WARN, "%s: %s", what, line);
 }
 
 /* One value that headers get wrong: 0 is "not stated". Returns what to use. */
-static double settle(carat_config *c, const char *what, const char *field, double stated, double known, bool trust)
+static double settle(ct_config *c, const char *what, const char *field, double stated, double known, bool trust)
 {
     if (stated == 0)
         return known;
@@ -146,7 +146,7 @@ static double settle(carat_config *c, const char *what, const char *field, doubl
     return use;
 }
 
-static void settle_pattern(carat_config *c, const char *what, bool trust)
+static void settle_pattern(ct_config *c, const char *what, bool trust)
 {
     uint32_t differ = 0, first = 0;
     for (uint32_t i = c->n_layer; i-- > 0;)
@@ -158,20 +158,20 @@ static void settle_pattern(carat_config *c, const char *what, bool trust)
          "layer pattern: %u layers differ from Gemma 3 %s's five local, one global (first: layer %u); using %s", differ,
          c->published->name, first, trust ? "the header's" : "the published one");
     if (!trust)
-        carat_config_pattern(c, DEFAULT_PATTERN);
+        ct_config_pattern(c, DEFAULT_PATTERN);
 }
 
 /* Figures that tensor shapes decide, or that only inform: the file's stand, the difference is told. */
-static void compare(carat_config *c, const char *what, const char *field, uint32_t stated, uint32_t known)
+static void compare(ct_config *c, const char *what, const char *field, uint32_t stated, uint32_t known)
 {
     if (stated != known)
         note(c, what, "%s: header says %u, Gemma 3 %s has %u; using %u", field, stated, c->published->name, known,
              stated);
 }
 
-static void apply_published(carat_config *c, const char *what, bool trust)
+static void apply_published(ct_config *c, const char *what, bool trust)
 {
-    const carat_published *p = c->published;
+    const ct_published *p = c->published;
     c->window = (uint32_t)settle(c, what, "sliding window", c->window, p->window, trust);
     c->rope_global.base = settle(c, what, "RoPE base (global layers)", c->rope_global.base, GLOBAL_BASE, trust);
     c->rope_global.factor =
@@ -189,13 +189,13 @@ static void apply_published(carat_config *c, const char *what, bool trust)
         compare(c, what, "vocabulary", c->n_vocab, p->vocab);
 }
 
-bool carat_config_finish(carat_config *c, const char *what, bool trust_header, carat_err *err)
+bool ct_config_finish(ct_config *c, const char *what, bool trust_header, carat_err *err)
 {
     c->n_notes = 0;
     /* The table is walked to n_layer below, so this one limit comes first. */
-    if (!in_range(what, "number of layers", c->n_layer, 1, CARAT_MAX_LAYERS, err))
+    if (!in_range(what, "number of layers", c->n_layer, 1, CT_MAX_LAYERS, err))
         return false;
-    c->published = carat_published_by_shape(c->n_layer, c->hidden);
+    c->published = ct_published_by_shape(c->n_layer, c->hidden);
     if (c->published)
         apply_published(c, what, trust_header);
     if (c->rope_global.base == 0)
@@ -214,7 +214,7 @@ bool carat_config_finish(carat_config *c, const char *what, bool trust_header, c
 /* The reference computes 1 / base^(2i/d) in float32 throughout and divides by the factor afterwards; at position
  * 100 000 one float32 step of the frequency is a visible angle, so it is rounded at the same places here.
  * pow in double, rounded once, stands for a correctly rounded powf. */
-void carat_rope_inv_freq(const carat_rope *r, uint32_t head_dim, float *inv_freq)
+void ct_rope_inv_freq(const ct_rope *r, uint32_t head_dim, float *inv_freq)
 {
     for (uint32_t i = 0; i < head_dim / 2; i++) {
         float exponent = (float)(2 * i) / (float)head_dim;

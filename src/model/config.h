@@ -1,35 +1,35 @@
 /* config.h - the shape of a Gemma 3 checkpoint, as its header states it and as Carat runs it.
  *
- * One carat_config is filled from GGUF metadata or from a folder's config.json, every field checked against the limits
+ * One ct_config is filled from GGUF metadata or from a folder's config.json, every field checked against the limits
  * below before any arithmetic. Where (layers, hidden) match a published model, the values that headers in circulation
  * get wrong (window, layer pattern, RoPE, query scale) are taken from the published table and each contradiction is
  * logged once and kept in `notes`.
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#ifndef CARAT_MODEL_CONFIG_H
-#define CARAT_MODEL_CONFIG_H
+#ifndef CT_MODEL_CONFIG_H
+#define CT_MODEL_CONFIG_H
 
 #include "base/json.h"
 #include "format/gguf.h"
 
 /* What Carat accepts at all; the published models need 62, 5376, 21504, 32, 16, 256, 262208, 1024, 131072. */
-#define CARAT_MAX_LAYERS  256
-#define CARAT_MAX_HIDDEN  65536
-#define CARAT_MAX_FFN     524288
-#define CARAT_MAX_HEADS   1024
-#define CARAT_MAX_VOCAB   (1 << 20)
-#define CARAT_MAX_CONTEXT (1 << 24)
-#define CARAT_MAX_NOTES   12
-#define CARAT_MAX_STOPS   16
+#define CT_MAX_LAYERS  256
+#define CT_MAX_HIDDEN  65536
+#define CT_MAX_FFN     524288
+#define CT_MAX_HEADS   1024
+#define CT_MAX_VOCAB   (1 << 20)
+#define CT_MAX_CONTEXT (1 << 24)
+#define CT_MAX_NOTES   12
+#define CT_MAX_STOPS   16
 
 /* RoPE of one kind of layer: angle i of position p is p * base^(-2i/head_dim) / factor. */
-typedef struct carat_rope {
+typedef struct ct_rope {
     double base;
     double factor; /* linear position scaling; 1: none */
-} carat_rope;
+} ct_rope;
 
 /* One published model, all figures (Gemma 3 report, model cards; gemma_pytorch's configurations). */
-typedef struct carat_published {
+typedef struct ct_published {
     const char *name; /* "4B" */
     uint32_t n_layer, hidden, ffn, n_head, n_kv_head, head_dim;
     uint32_t window, context;
@@ -37,88 +37,87 @@ typedef struct carat_published {
     double rope_factor;         /* of the global layers */
     double query_pre_attn;      /* query scale = 1/sqrt of it */
     bool has_vision;
-} carat_published;
+} ct_published;
 
 /* The SigLIP tower and projector, if the checkpoint describes one. */
-typedef struct carat_vision_config {
+typedef struct ct_vision_config {
     bool present;
     uint32_t hidden, ffn, n_layer, n_head;
     uint32_t image_size, patch_size, n_channel;
     uint32_t tokens_per_image;
     float eps;
-} carat_vision_config;
+} ct_vision_config;
 
-#define CARAT_MAX_PATCHES 65536 /* of an image; the published towers have 4096 */
+#define CT_MAX_PATCHES 65536 /* of an image; the published towers have 4096 */
 
 /* Patches along one side of the image. */
-static inline uint32_t carat_vision_grid(const carat_vision_config *v)
+static inline uint32_t ct_vision_grid(const ct_vision_config *v)
 {
     return v->image_size / v->patch_size;
 }
-static inline uint32_t carat_vision_patches(const carat_vision_config *v)
+static inline uint32_t ct_vision_patches(const ct_vision_config *v)
 {
-    return carat_vision_grid(v) * carat_vision_grid(v);
+    return ct_vision_grid(v) * ct_vision_grid(v);
 }
 
-typedef struct carat_config {
+typedef struct ct_config {
     char name[96]; /* general.name or the folder's last part; "" if none */
     uint32_t n_layer, hidden, ffn, n_head, n_kv_head, head_dim;
     uint32_t n_vocab; /* rows of the embedding table */
     uint32_t window;  /* a local layer's query sees this many positions, itself included */
     uint32_t context; /* positions the model was made for */
-    bool is_global[CARAT_MAX_LAYERS];
-    carat_rope rope_local, rope_global;
+    bool is_global[CT_MAX_LAYERS];
+    ct_rope rope_local, rope_global;
     float eps;         /* of every RMSNorm */
     float query_scale; /* 1/sqrt(query_pre_attn_scalar) */
     bool tied;         /* the output head is the embedding table */
     uint32_t n_eos;    /* end ids the header names (the model adds those found by piece) */
-    int32_t eos[CARAT_MAX_STOPS];
+    int32_t eos[CT_MAX_STOPS];
     int32_t image_token; /* id standing for an image row; -1 if the header names none */
-    carat_vision_config vision;
-    const carat_published *published; /* the model with these (layers, hidden), or NULL */
+    ct_vision_config vision;
+    const ct_published *published; /* the model with these (layers, hidden), or NULL */
     uint32_t n_notes;
-    char notes[CARAT_MAX_NOTES][160]; /* "sliding window: header says 512, Gemma 3 4B has 1024; using 1024" */
-} carat_config;
+    char notes[CT_MAX_NOTES][160]; /* "sliding window: header says 512, Gemma 3 4B has 1024; using 1024" */
+} ct_config;
 
 /* trust_header: header values stand even where they contradict the published model (still noted). `what` names the
  * file in messages. Errors: CARAT_EUNSUPPORTED (another architecture, by name), CARAT_EFORMAT (which key, found,
  * expected). */
-bool carat_config_from_gguf(const carat_gguf *g, bool trust_header, carat_config *out, carat_err *err);
-bool carat_config_from_json(const char *what, const json_t *config, bool trust_header, carat_config *out,
-                            carat_err *err);
+bool ct_config_from_gguf(const ct_gguf *g, bool trust_header, ct_config *out, carat_err *err);
+bool ct_config_from_json(const char *what, const json_t *config, bool trust_header, ct_config *out, carat_err *err);
 
 /* The tower that a GGUF file describes: an mmproj file (general.architecture clip or mmproj) or one that holds text and
  * tower (gemma3.vision.*). out->present is false if it describes none. Errors: CARAT_EFORMAT, CARAT_EUNSUPPORTED
  * (another model's projector, by name). */
-bool carat_vision_config_from_gguf(const carat_gguf *g, carat_vision_config *out, carat_err *err);
+bool ct_vision_config_from_gguf(const ct_gguf *g, ct_vision_config *out, carat_err *err);
 
 /* The same from the config.json of a folder. */
-bool carat_vision_config_from_json(const char *what, const json_t *config, carat_vision_config *out, carat_err *err);
+bool ct_vision_config_from_json(const char *what, const json_t *config, ct_vision_config *out, carat_err *err);
 
 /* Can this tower be run: sizes within limits, patches that fill the image, heads that divide the width, a square of
  * tokens that divides the square of patches? Errors: CARAT_EFORMAT with what was found and expected. */
-bool carat_vision_config_check(const carat_vision_config *v, const char *what, carat_err *err);
+bool ct_vision_config_check(const ct_vision_config *v, const char *what, carat_err *err);
 
 /* The last step of both readers, public for synth and weigh: range checks, then the published table. A field left 0
  * where the architecture has no default is an error naming it. */
-bool carat_config_finish(carat_config *c, const char *what, bool trust_header, carat_err *err);
+bool ct_config_finish(ct_config *c, const char *what, bool trust_header, carat_err *err);
 
 /* Class defaults of the architecture (transformers' Gemma3TextConfig), without widths. */
-void carat_config_defaults(carat_config *c);
+void ct_config_defaults(ct_config *c);
 /* Every `pattern`-th layer is global: (i + 1) % pattern == 0. 0 is no pattern: every layer is local. */
-void carat_config_pattern(carat_config *c, uint32_t pattern);
+void ct_config_pattern(ct_config *c, uint32_t pattern);
 
 /* Published models: by index (NULL past the end), by name ("4b", any case), by shape. */
-const carat_published *carat_published_at(size_t i);
-const carat_published *carat_published_by_name(const char *name);
-const carat_published *carat_published_by_shape(uint32_t n_layer, uint32_t hidden);
+const ct_published *ct_published_at(size_t i);
+const ct_published *ct_published_by_name(const char *name);
+const ct_published *ct_published_by_shape(uint32_t n_layer, uint32_t hidden);
 /* A whole configuration of a published model: what its checkpoint would say. */
-void carat_config_of(const carat_published *p, carat_config *out);
+void ct_config_of(const ct_published *p, ct_config *out);
 
 /* inv_freq[head_dim / 2] of one kind of layer, rounded where the reference rounds: in float32. */
-void carat_rope_inv_freq(const carat_rope *r, uint32_t head_dim, float *inv_freq);
+void ct_rope_inv_freq(const ct_rope *r, uint32_t head_dim, float *inv_freq);
 
-static inline carat_rope carat_config_rope(const carat_config *c, size_t layer)
+static inline ct_rope ct_config_rope(const ct_config *c, size_t layer)
 {
     return c->is_global[layer] ? c->rope_global : c->rope_local;
 }

@@ -1,4 +1,4 @@
-/* GGUF metadata -> carat_config. Keys: GGUF specification, "LLM"; the sliding-window keys as llama.cpp's and Ollama's
+/* GGUF metadata -> ct_config. Keys: GGUF specification, "LLM"; the sliding-window keys as llama.cpp's and Ollama's
  * converters write them.
  *
  * SPDX-License-Identifier: Apache-2.0 */
@@ -11,7 +11,7 @@
 #include "model/config.h"
 
 /* Other architectures, by what people call them. */
-static bool refuse(const carat_gguf *g, carat_str arch, carat_err *err)
+static bool refuse(const ct_gguf *g, ct_str arch, carat_err *err)
 {
     const struct {
         const char *arch, *name;
@@ -29,18 +29,18 @@ static bool refuse(const carat_gguf *g, carat_str arch, carat_err *err)
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
         if (strlen(known[i].arch) == arch.len && memcmp(known[i].arch, arch.data, arch.len) == 0)
             name = known[i].name;
-    return carat_fail(err, CARAT_EUNSUPPORTED, CARAT_NOWHERE, "%s: architecture '%.*s' (%s); Carat runs Gemma 3",
-                      carat_gguf_path(g), (int)(arch.len < 40 ? arch.len : 40), arch.data, name);
+    return ct_fail(err, CARAT_EUNSUPPORTED, CARAT_NOWHERE, "%s: architecture '%.*s' (%s); Carat runs Gemma 3",
+                   ct_gguf_path(g), (int)(arch.len < 40 ? arch.len : 40), arch.data, name);
 }
 
-static bool read_architecture(const carat_gguf *g, carat_err *err)
+static bool read_architecture(const ct_gguf *g, carat_err *err)
 {
-    carat_str arch = { NULL, 0 };
-    if (!carat_gguf_text(g, "general.architecture", &arch, err))
+    ct_str arch = { NULL, 0 };
+    if (!ct_gguf_text(g, "general.architecture", &arch, err))
         return false;
     if (!arch.data)
-        return carat_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: no general.architecture, expected 'gemma3'",
-                          carat_gguf_path(g));
+        return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: no general.architecture, expected 'gemma3'",
+                       ct_gguf_path(g));
     if (arch.len != 6 || memcmp(arch.data, "gemma3", 6) != 0)
         return refuse(g, arch, err);
     return true;
@@ -48,102 +48,102 @@ static bool read_architecture(const carat_gguf *g, carat_err *err)
 
 typedef struct int_key {
     const char *key;
-    size_t offset; /* of a uint32_t in carat_config or carat_vision_config */
+    size_t offset; /* of a uint32_t in ct_config or ct_vision_config */
     int64_t max;
     bool required;
 } int_key;
 
-#define AT(field)  offsetof(carat_config, field)
-#define VAT(field) offsetof(carat_vision_config, field)
+#define AT(field)  offsetof(ct_config, field)
+#define VAT(field) offsetof(ct_vision_config, field)
 
 static const int_key text_keys[] = {
-    { "gemma3.block_count", AT(n_layer), CARAT_MAX_LAYERS, true },
-    { "gemma3.embedding_length", AT(hidden), CARAT_MAX_HIDDEN, true },
-    { "gemma3.feed_forward_length", AT(ffn), CARAT_MAX_FFN, true },
-    { "gemma3.attention.head_count", AT(n_head), CARAT_MAX_HEADS, true },
-    { "gemma3.attention.head_count_kv", AT(n_kv_head), CARAT_MAX_HEADS, false },
-    { "gemma3.attention.key_length", AT(head_dim), CARAT_MAX_HEAD_DIM, false },
-    { "gemma3.attention.sliding_window", AT(window), CARAT_MAX_CONTEXT, false },
-    { "gemma3.context_length", AT(context), CARAT_MAX_CONTEXT, false },
+    { "gemma3.block_count", AT(n_layer), CT_MAX_LAYERS, true },
+    { "gemma3.embedding_length", AT(hidden), CT_MAX_HIDDEN, true },
+    { "gemma3.feed_forward_length", AT(ffn), CT_MAX_FFN, true },
+    { "gemma3.attention.head_count", AT(n_head), CT_MAX_HEADS, true },
+    { "gemma3.attention.head_count_kv", AT(n_kv_head), CT_MAX_HEADS, false },
+    { "gemma3.attention.key_length", AT(head_dim), CT_MAX_HEAD_DIM, false },
+    { "gemma3.attention.sliding_window", AT(window), CT_MAX_CONTEXT, false },
+    { "gemma3.context_length", AT(context), CT_MAX_CONTEXT, false },
     { NULL, 0, 0, false },
 };
 
-static bool read_ints(const carat_gguf *g, const int_key *keys, void *base, carat_err *err)
+static bool read_ints(const ct_gguf *g, const int_key *keys, void *base, carat_err *err)
 {
     for (; keys->key; keys++) {
         int64_t v = 0;
-        if (!carat_gguf_int(g, keys->key, 1, keys->max, &v, err))
+        if (!ct_gguf_int(g, keys->key, 1, keys->max, &v, err))
             return false;
         if (v)
             memcpy((char *)base + keys->offset, &(uint32_t){ (uint32_t)v }, sizeof(uint32_t));
         else if (keys->required)
-            return carat_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: no %s", carat_gguf_path(g), keys->key);
+            return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: no %s", ct_gguf_path(g), keys->key);
     }
     return true;
 }
 
-static bool read_value_length(const carat_gguf *g, const carat_config *c, carat_err *err)
+static bool read_value_length(const ct_gguf *g, const ct_config *c, carat_err *err)
 {
     int64_t v = c->head_dim;
-    if (!carat_gguf_int(g, "gemma3.attention.value_length", 1, CARAT_MAX_HEAD_DIM, &v, err))
+    if (!ct_gguf_int(g, "gemma3.attention.value_length", 1, CT_MAX_HEAD_DIM, &v, err))
         return false;
     if (v != c->head_dim)
-        return carat_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: values of %d per head and keys of %u, expected equal",
-                          carat_gguf_path(g), (int)v, c->head_dim);
+        return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: values of %d per head and keys of %u, expected equal",
+                       ct_gguf_path(g), (int)v, c->head_dim);
     return true;
 }
 
 /* A number n: every n-th layer is global. Or an array: true where a layer has the window. */
-static bool read_pattern(const carat_gguf *g, carat_config *c, carat_err *err)
+static bool read_pattern(const ct_gguf *g, ct_config *c, carat_err *err)
 {
     const char *key = "gemma3.attention.sliding_window_pattern";
-    const carat_gguf_kv *kv = carat_gguf_find(g, key);
+    const ct_gguf_kv *kv = ct_gguf_find(g, key);
     if (!kv)
         return true;
-    if (kv->kind == CARAT_GGUF_ARR) {
-        if (kv->elem == CARAT_GGUF_STR || kv->elem == CARAT_GGUF_ARR || kv->count < c->n_layer)
-            return carat_fail(err, CARAT_EFORMAT, CARAT_NOWHERE,
-                              "%s: %s has %llu entries, expected one for each of %u layers", carat_gguf_path(g), key,
-                              (unsigned long long)kv->count, c->n_layer);
+    if (kv->kind == CT_GGUF_ARR) {
+        if (kv->elem == CT_GGUF_STR || kv->elem == CT_GGUF_ARR || kv->count < c->n_layer)
+            return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE,
+                           "%s: %s has %llu entries, expected one for each of %u layers", ct_gguf_path(g), key,
+                           (unsigned long long)kv->count, c->n_layer);
         for (uint32_t i = 0; i < c->n_layer; i++)
-            c->is_global[i] = carat_gguf_elem_num(kv, i) == 0;
+            c->is_global[i] = ct_gguf_elem_num(kv, i) == 0;
         return true;
     }
     int64_t n = 0;
-    if (!carat_gguf_int(g, key, 0, CARAT_MAX_LAYERS, &n, err))
+    if (!ct_gguf_int(g, key, 0, CT_MAX_LAYERS, &n, err))
         return false;
-    carat_config_pattern(c, (uint32_t)n);
+    ct_config_pattern(c, (uint32_t)n);
     return true;
 }
 
-static bool read_rope(const carat_gguf *g, carat_config *c, carat_err *err)
+static bool read_rope(const ct_gguf *g, ct_config *c, carat_err *err)
 {
     double base = 0, local = 0, factor = 0, old = 0, local_factor = 0;
-    carat_str type = { NULL, 0 };
-    if (!carat_gguf_num(g, "gemma3.rope.freq_base", &base, err) ||
-        !carat_gguf_num(g, "gemma3.rope.freq_base_swa", &local, err) ||
-        !carat_gguf_num(g, "gemma3.rope.local.freq_base", &local, err) || /* Ollama's names */
-        !carat_gguf_num(g, "gemma3.rope.global.freq_base", &base, err) ||
-        !carat_gguf_num(g, "gemma3.rope.scaling.factor", &factor, err) ||
-        !carat_gguf_num(g, "gemma3.rope.scale_linear", &old, err) ||
-        !carat_gguf_num(g, "gemma3.rope.scaling.factor_swa", &local_factor, err) ||
-        !carat_gguf_text(g, "gemma3.rope.scaling.type", &type, err))
+    ct_str type = { NULL, 0 };
+    if (!ct_gguf_num(g, "gemma3.rope.freq_base", &base, err) ||
+        !ct_gguf_num(g, "gemma3.rope.freq_base_swa", &local, err) ||
+        !ct_gguf_num(g, "gemma3.rope.local.freq_base", &local, err) || /* Ollama's names */
+        !ct_gguf_num(g, "gemma3.rope.global.freq_base", &base, err) ||
+        !ct_gguf_num(g, "gemma3.rope.scaling.factor", &factor, err) ||
+        !ct_gguf_num(g, "gemma3.rope.scale_linear", &old, err) ||
+        !ct_gguf_num(g, "gemma3.rope.scaling.factor_swa", &local_factor, err) ||
+        !ct_gguf_text(g, "gemma3.rope.scaling.type", &type, err))
         return false;
     if (type.data && !(type.len == 6 && memcmp(type.data, "linear", 6) == 0) &&
         !(type.len == 4 && memcmp(type.data, "none", 4) == 0))
-        return carat_fail(err, CARAT_EUNSUPPORTED, CARAT_NOWHERE,
-                          "%s: gemma3.rope.scaling.type is '%.*s', expected 'linear' or 'none'", carat_gguf_path(g),
-                          (int)(type.len < 40 ? type.len : 40), type.data);
-    c->rope_global = (carat_rope){ base, factor ? factor : old };
-    c->rope_local = (carat_rope){ local, local_factor };
+        return ct_fail(err, CARAT_EUNSUPPORTED, CARAT_NOWHERE,
+                       "%s: gemma3.rope.scaling.type is '%.*s', expected 'linear' or 'none'", ct_gguf_path(g),
+                       (int)(type.len < 40 ? type.len : 40), type.data);
+    c->rope_global = (ct_rope){ base, factor ? factor : old };
+    c->rope_local = (ct_rope){ local, local_factor };
     return true;
 }
 
-static bool read_scales(const carat_gguf *g, carat_config *c, carat_err *err)
+static bool read_scales(const ct_gguf *g, ct_config *c, carat_err *err)
 {
     double eps = 1e-6, scale = 0;
-    if (!carat_gguf_num(g, "gemma3.attention.layer_norm_rms_epsilon", &eps, err) ||
-        !carat_gguf_num(g, "gemma3.attention.scale", &scale, err))
+    if (!ct_gguf_num(g, "gemma3.attention.layer_norm_rms_epsilon", &eps, err) ||
+        !ct_gguf_num(g, "gemma3.attention.scale", &scale, err))
         return false;
     c->eps = (float)eps;
     c->query_scale = (float)scale;
@@ -151,45 +151,45 @@ static bool read_scales(const carat_gguf *g, carat_config *c, carat_err *err)
 }
 
 /* End ids only add to those found by piece: a bad one is passed over. */
-static void read_eos(const carat_gguf *g, carat_config *c)
+static void read_eos(const ct_gguf *g, ct_config *c)
 {
     const char *keys[] = { "tokenizer.ggml.eos_token_id", "tokenizer.ggml.eot_token_id" };
     for (size_t i = 0; i < 2; i++) {
         int64_t id = -1;
-        if (carat_gguf_int(g, keys[i], 0, CARAT_MAX_VOCAB - 1, &id, NULL) && id >= 0)
+        if (ct_gguf_int(g, keys[i], 0, CT_MAX_VOCAB - 1, &id, NULL) && id >= 0)
             c->eos[c->n_eos++] = (int32_t)id;
     }
 }
 
 /* The table's rows come from the tensor itself: no key states them. */
-static bool read_rows(const carat_gguf *g, carat_config *c, carat_err *err)
+static bool read_rows(const ct_gguf *g, ct_config *c, carat_err *err)
 {
-    const carat_tensor *t = carat_tensors_find(carat_gguf_tensors(g), "token_embd.weight");
+    const ct_tensor *t = ct_tensors_find(ct_gguf_tensors(g), "token_embd.weight");
     char shape[96];
     if (!t)
-        return carat_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: no tensor 'token_embd.weight'", carat_gguf_path(g));
-    if (t->n_dims != 2 || t->dims[1] > CARAT_MAX_VOCAB)
-        return carat_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: 'token_embd.weight' is %s, expected [%u, up to %d]",
-                          carat_gguf_path(g), carat_tensor_shape(t, shape), c->hidden, CARAT_MAX_VOCAB);
+        return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: no tensor 'token_embd.weight'", ct_gguf_path(g));
+    if (t->n_dims != 2 || t->dims[1] > CT_MAX_VOCAB)
+        return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: 'token_embd.weight' is %s, expected [%u, up to %d]",
+                       ct_gguf_path(g), ct_tensor_shape(t, shape), c->hidden, CT_MAX_VOCAB);
     c->n_vocab = (uint32_t)t->dims[1];
-    c->tied = !carat_tensors_find(carat_gguf_tensors(g), "output.weight");
+    c->tied = !ct_tensors_find(ct_gguf_tensors(g), "output.weight");
     return true;
 }
 
-bool carat_config_from_gguf(const carat_gguf *g, bool trust_header, carat_config *out, carat_err *err)
+bool ct_config_from_gguf(const ct_gguf *g, bool trust_header, ct_config *out, carat_err *err)
 {
-    carat_config_defaults(out);
+    ct_config_defaults(out);
     out->n_kv_head = 0;
-    carat_str name = { NULL, 0 };
+    ct_str name = { NULL, 0 };
     if (!read_architecture(g, err) || !read_ints(g, text_keys, out, err) || !read_value_length(g, out, err) ||
         !read_pattern(g, out, err) || !read_rope(g, out, err) || !read_scales(g, out, err) ||
-        !carat_vision_config_from_gguf(g, &out->vision, err) || !read_rows(g, out, err) ||
-        !carat_gguf_text(g, "general.name", &name, err))
+        !ct_vision_config_from_gguf(g, &out->vision, err) || !read_rows(g, out, err) ||
+        !ct_gguf_text(g, "general.name", &name, err))
         return false;
     if (name.data)
         snprintf(out->name, sizeof out->name, "%.*s", (int)(name.len < 90 ? name.len : 90), name.data);
     if (!out->n_kv_head) /* GGUF specification: absent means as many as heads */
         out->n_kv_head = out->n_head;
     read_eos(g, out);
-    return carat_config_finish(out, carat_gguf_path(g), trust_header, err);
+    return ct_config_finish(out, ct_gguf_path(g), trust_header, err);
 }

@@ -1,4 +1,4 @@
-/* config.json -> carat_config. Two styles are read: the published one (rope_scaling, rope_theta, rope_local_base_freq,
+/* config.json -> ct_config. Two styles are read: the published one (rope_scaling, rope_theta, rope_local_base_freq,
  * sliding_window_pattern) and that of transformers 5 (rope_parameters, layer_types). A published config.json is terse:
  * what it leaves out comes from the class defaults (Gemma3TextConfig, SiglipVisionConfig).
  *
@@ -14,38 +14,38 @@
 
 typedef struct int_key {
     const char *key;
-    size_t offset; /* of a uint32_t in carat_config or carat_vision_config */
+    size_t offset; /* of a uint32_t in ct_config or ct_vision_config */
     int64_t max;
 } int_key;
 
-#define AT(field)  offsetof(carat_config, field)
-#define VAT(field) offsetof(carat_vision_config, field)
+#define AT(field)  offsetof(ct_config, field)
+#define VAT(field) offsetof(ct_vision_config, field)
 
 static const int_key text_keys[] = {
-    { "num_hidden_layers", AT(n_layer), CARAT_MAX_LAYERS },
-    { "hidden_size", AT(hidden), CARAT_MAX_HIDDEN },
-    { "intermediate_size", AT(ffn), CARAT_MAX_FFN },
-    { "num_attention_heads", AT(n_head), CARAT_MAX_HEADS },
-    { "num_key_value_heads", AT(n_kv_head), CARAT_MAX_HEADS },
-    { "head_dim", AT(head_dim), CARAT_MAX_HEAD_DIM },
-    { "vocab_size", AT(n_vocab), CARAT_MAX_VOCAB },
-    { "sliding_window", AT(window), CARAT_MAX_CONTEXT },
-    { "max_position_embeddings", AT(context), CARAT_MAX_CONTEXT },
+    { "num_hidden_layers", AT(n_layer), CT_MAX_LAYERS },
+    { "hidden_size", AT(hidden), CT_MAX_HIDDEN },
+    { "intermediate_size", AT(ffn), CT_MAX_FFN },
+    { "num_attention_heads", AT(n_head), CT_MAX_HEADS },
+    { "num_key_value_heads", AT(n_kv_head), CT_MAX_HEADS },
+    { "head_dim", AT(head_dim), CT_MAX_HEAD_DIM },
+    { "vocab_size", AT(n_vocab), CT_MAX_VOCAB },
+    { "sliding_window", AT(window), CT_MAX_CONTEXT },
+    { "max_position_embeddings", AT(context), CT_MAX_CONTEXT },
     { NULL, 0, 0 },
 };
 
 static const int_key vision_keys[] = {
-    { "num_hidden_layers", VAT(n_layer), 1024 },      { "hidden_size", VAT(hidden), CARAT_MAX_HIDDEN },
-    { "intermediate_size", VAT(ffn), CARAT_MAX_FFN }, { "num_attention_heads", VAT(n_head), CARAT_MAX_HEADS },
-    { "image_size", VAT(image_size), 16384 },         { "patch_size", VAT(patch_size), 1024 },
-    { "num_channels", VAT(n_channel), 16 },           { NULL, 0, 0 },
+    { "num_hidden_layers", VAT(n_layer), 1024 },   { "hidden_size", VAT(hidden), CT_MAX_HIDDEN },
+    { "intermediate_size", VAT(ffn), CT_MAX_FFN }, { "num_attention_heads", VAT(n_head), CT_MAX_HEADS },
+    { "image_size", VAT(image_size), 16384 },      { "patch_size", VAT(patch_size), 1024 },
+    { "num_channels", VAT(n_channel), 16 },        { NULL, 0, 0 },
 };
 
 static bool read_ints(const json_t *o, const char *what, const int_key *keys, void *base, carat_err *err)
 {
     for (; keys->key; keys++) {
         int64_t v = 0;
-        if (!carat_json_int(o, what, keys->key, 1, keys->max, &v, err))
+        if (!ct_json_int(o, what, keys->key, 1, keys->max, &v, err))
             return false;
         if (v)
             memcpy((char *)base + keys->offset, &(uint32_t){ (uint32_t)v }, sizeof(uint32_t));
@@ -57,14 +57,14 @@ static bool read_ints(const json_t *o, const char *what, const int_key *keys, vo
 
 static bool refuse(const char *what, const char *found, carat_err *err)
 {
-    return carat_fail(err, CARAT_EUNSUPPORTED, CARAT_NOWHERE, "%s: this is a '%.60s' model; Carat runs Gemma 3", what,
-                      found);
+    return ct_fail(err, CARAT_EUNSUPPORTED, CARAT_NOWHERE, "%s: this is a '%.60s' model; Carat runs Gemma 3", what,
+                   found);
 }
 
 static bool read_architecture(const json_t *config, const char *what, carat_err *err)
 {
     const char *type = NULL;
-    if (!carat_json_text(config, what, "model_type", &type, err))
+    if (!ct_json_text(config, what, "model_type", &type, err))
         return false;
     const json_t *arch = json_array_get(json_object_get(config, "architectures"), 0);
     const char *name = json_string_value(arch);
@@ -73,10 +73,10 @@ static bool read_architecture(const json_t *config, const char *what, carat_err 
     if (type && strcmp(type, "gemma3") != 0 && strcmp(type, "gemma3_text") != 0)
         return refuse(what, type, err);
     if (!name && !type)
-        return carat_fail(err, CARAT_EFORMAT, CARAT_NOWHERE,
-                          "%s: neither 'architectures' nor 'model_type', expected Gemma3ForCausalLM or "
-                          "Gemma3ForConditionalGeneration",
-                          what);
+        return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE,
+                       "%s: neither 'architectures' nor 'model_type', expected Gemma3ForCausalLM or "
+                       "Gemma3ForConditionalGeneration",
+                       what);
     return true;
 }
 
@@ -85,22 +85,22 @@ static bool check_kind(const json_t *text, const char *what, carat_err *err)
 {
     const char *act = NULL;
     bool bidirectional = false, bias = false;
-    if (!carat_json_text(text, what, "hidden_activation", &act, err) ||
-        !carat_json_bool(text, what, "use_bidirectional_attention", &bidirectional, err) ||
-        !carat_json_bool(text, what, "attention_bias", &bias, err))
+    if (!ct_json_text(text, what, "hidden_activation", &act, err) ||
+        !ct_json_bool(text, what, "use_bidirectional_attention", &bidirectional, err) ||
+        !ct_json_bool(text, what, "attention_bias", &bias, err))
         return false;
     if (bidirectional)
         return refuse(what, "EmbeddingGemma (use_bidirectional_attention)", err);
     if (bias)
-        return carat_fail(err, CARAT_EUNSUPPORTED, CARAT_NOWHERE, "%s: 'attention_bias' is true; Gemma 3 has no biases",
-                          what);
+        return ct_fail(err, CARAT_EUNSUPPORTED, CARAT_NOWHERE, "%s: 'attention_bias' is true; Gemma 3 has no biases",
+                       what);
     if (act && strcmp(act, "gelu_pytorch_tanh") != 0)
-        return carat_fail(err, CARAT_EUNSUPPORTED, CARAT_NOWHERE,
-                          "%s: 'hidden_activation' is '%.40s', expected 'gelu_pytorch_tanh'", what, act);
+        return ct_fail(err, CARAT_EUNSUPPORTED, CARAT_NOWHERE,
+                       "%s: 'hidden_activation' is '%.40s', expected 'gelu_pytorch_tanh'", what, act);
     const char *caps[] = { "final_logit_softcapping", "attn_logit_softcapping" };
     for (size_t i = 0; i < 2; i++)
         if (json_is_number(json_object_get(text, caps[i])))
-            carat_logf(CARAT_LOG_WARN, "%s: '%s' ignored: Gemma 3 does not cap logits", what, caps[i]);
+            ct_logf(CARAT_LOG_WARN, "%s: '%s' ignored: Gemma 3 does not cap logits", what, caps[i]);
     return true;
 }
 
@@ -108,124 +108,124 @@ static bool check_kind(const json_t *text, const char *what, carat_err *err)
 
 /* { "rope_type": "linear", "factor": 8.0, "rope_theta": 1e6 }; older files say "type". Absent fields stay as they are.
  */
-static bool read_scaling(const json_t *o, const char *what, carat_rope *r, carat_err *err)
+static bool read_scaling(const json_t *o, const char *what, ct_rope *r, carat_err *err)
 {
     if (!o || json_is_null(o))
         return true;
     const char *type = NULL;
     if (!json_is_object(o))
-        return carat_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: RoPE parameters are %s, expected an object", what,
-                          carat_json_kind(o));
-    if (!carat_json_text(o, what, "type", &type, err) || !carat_json_text(o, what, "rope_type", &type, err) ||
-        !carat_json_num(o, what, "rope_theta", &r->base, err) || !carat_json_num(o, what, "factor", &r->factor, err))
+        return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: RoPE parameters are %s, expected an object", what,
+                       ct_json_kind(o));
+    if (!ct_json_text(o, what, "type", &type, err) || !ct_json_text(o, what, "rope_type", &type, err) ||
+        !ct_json_num(o, what, "rope_theta", &r->base, err) || !ct_json_num(o, what, "factor", &r->factor, err))
         return false;
     if (type && strcmp(type, "linear") != 0 && strcmp(type, "default") != 0)
-        return carat_fail(err, CARAT_EUNSUPPORTED, CARAT_NOWHERE,
-                          "%s: 'rope_type' is '%.40s', expected 'linear' or 'default'", what, type);
+        return ct_fail(err, CARAT_EUNSUPPORTED, CARAT_NOWHERE,
+                       "%s: 'rope_type' is '%.40s', expected 'linear' or 'default'", what, type);
     return true;
 }
 
-static bool read_rope(const json_t *text, const char *what, carat_config *c, carat_err *err)
+static bool read_rope(const json_t *text, const char *what, ct_config *c, carat_err *err)
 {
     const json_t *v5 = json_object_get(text, "rope_parameters");
     const json_t *global = json_object_get(v5, "full_attention"), *local = json_object_get(v5, "sliding_attention");
     if (global || local)
         return read_scaling(global, what, &c->rope_global, err) && read_scaling(local, what, &c->rope_local, err);
-    return carat_json_num(text, what, "rope_theta", &c->rope_global.base, err) &&
-           carat_json_num(text, what, "rope_local_base_freq", &c->rope_local.base, err) &&
+    return ct_json_num(text, what, "rope_theta", &c->rope_global.base, err) &&
+           ct_json_num(text, what, "rope_local_base_freq", &c->rope_local.base, err) &&
            read_scaling(json_object_get(text, "rope_scaling"), what, &c->rope_global, err) &&
            read_scaling(v5, what, &c->rope_global, err);
 }
 
 /* ---- layers ---- */
 
-static bool read_layer_types(const json_t *list, const char *what, carat_config *c, carat_err *err)
+static bool read_layer_types(const json_t *list, const char *what, ct_config *c, carat_err *err)
 {
     if (!json_is_array(list) || json_array_size(list) != c->n_layer)
-        return carat_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: 'layer_types' has %zu entries, expected %u", what,
-                          json_array_size(list), c->n_layer);
+        return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: 'layer_types' has %zu entries, expected %u", what,
+                       json_array_size(list), c->n_layer);
     for (uint32_t i = 0; i < c->n_layer; i++) {
         const char *s = json_string_value(json_array_get(list, i));
         c->is_global[i] = s && strcmp(s, "full_attention") == 0;
         if (!s || (!c->is_global[i] && strcmp(s, "sliding_attention") != 0))
-            return carat_fail(err, CARAT_EFORMAT, CARAT_NOWHERE,
-                              "%s: 'layer_types' entry %u is '%.40s', expected full_attention or sliding_attention",
-                              what, i, s ? s : "no string");
+            return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE,
+                           "%s: 'layer_types' entry %u is '%.40s', expected full_attention or sliding_attention", what,
+                           i, s ? s : "no string");
     }
     return true;
 }
 
-static bool read_pattern(const json_t *text, const char *what, carat_config *c, carat_err *err)
+static bool read_pattern(const json_t *text, const char *what, ct_config *c, carat_err *err)
 {
     const json_t *types = json_object_get(text, "layer_types");
     if (types && !json_is_null(types))
         return read_layer_types(types, what, c, err);
     int64_t n = -1;
-    if (!carat_json_int(text, what, "_sliding_window_pattern", 0, CARAT_MAX_LAYERS, &n, err) ||
-        !carat_json_int(text, what, "sliding_window_pattern", 0, CARAT_MAX_LAYERS, &n, err))
+    if (!ct_json_int(text, what, "_sliding_window_pattern", 0, CT_MAX_LAYERS, &n, err) ||
+        !ct_json_int(text, what, "sliding_window_pattern", 0, CT_MAX_LAYERS, &n, err))
         return false;
     if (n >= 0)
-        carat_config_pattern(c, (uint32_t)n);
+        ct_config_pattern(c, (uint32_t)n);
     return true;
 }
 
 /* ---- the rest ---- */
 
-static bool read_scales(const json_t *text, const char *what, carat_config *c, carat_err *err)
+static bool read_scales(const json_t *text, const char *what, ct_config *c, carat_err *err)
 {
     double eps = 1e-6, pre_attn = 0;
-    if (!carat_json_num(text, what, "rms_norm_eps", &eps, err) ||
-        !carat_json_num(text, what, "query_pre_attn_scalar", &pre_attn, err))
+    if (!ct_json_num(text, what, "rms_norm_eps", &eps, err) ||
+        !ct_json_num(text, what, "query_pre_attn_scalar", &pre_attn, err))
         return false;
     if (!(pre_attn >= 0 && pre_attn < 1e9))
-        return carat_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: 'query_pre_attn_scalar' is %g, expected above 0",
-                          what, pre_attn);
+        return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: 'query_pre_attn_scalar' is %g, expected above 0", what,
+                       pre_attn);
     c->eps = (float)eps;
     /* 256 is the class default; the published 27B states its 168. */
-    if (pre_attn == 0 && !carat_published_by_shape(c->n_layer, c->hidden))
+    if (pre_attn == 0 && !ct_published_by_shape(c->n_layer, c->hidden))
         pre_attn = 256;
     c->query_scale = pre_attn ? (float)(1 / sqrt(pre_attn)) : 0;
     return true;
 }
 
 /* A number or a list of them. */
-static void add_eos(const json_t *v, carat_config *c)
+static void add_eos(const json_t *v, ct_config *c)
 {
     size_t n = json_is_array(v) ? json_array_size(v) : 1;
-    for (size_t i = 0; i < n && c->n_eos < CARAT_MAX_STOPS; i++) {
+    for (size_t i = 0; i < n && c->n_eos < CT_MAX_STOPS; i++) {
         const json_t *id = json_is_array(v) ? json_array_get(v, i) : v;
-        if (json_is_integer(id) && json_integer_value(id) >= 0 && json_integer_value(id) < CARAT_MAX_VOCAB)
+        if (json_is_integer(id) && json_integer_value(id) >= 0 && json_integer_value(id) < CT_MAX_VOCAB)
             c->eos[c->n_eos++] = (int32_t)json_integer_value(id);
     }
 }
 
-bool carat_vision_config_from_json(const char *what, const json_t *config, carat_vision_config *out, carat_err *err)
+bool ct_vision_config_from_json(const char *what, const json_t *config, ct_vision_config *out, carat_err *err)
 {
     const json_t *o = json_object_get(config, "vision_config");
-    *out = (carat_vision_config){ 0 };
+    *out = (ct_vision_config){ 0 };
     if (!o || json_is_null(o))
         return true;
     if (!json_is_object(o))
-        return carat_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: 'vision_config' is %s, expected an object", what,
-                          carat_json_kind(o));
-    carat_vision_config v = { .present = true,
-                              .hidden = 768,
-                              .ffn = 3072,
-                              .n_layer = 12,
-                              .n_head = 12,
-                              .image_size = 224,
-                              .patch_size = 16,
-                              .n_channel = 3 };
+        return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: 'vision_config' is %s, expected an object", what,
+                       ct_json_kind(o));
+    ct_vision_config v = { .present = true,
+                           .hidden = 768,
+                           .ffn = 3072,
+                           .n_layer = 12,
+                           .n_head = 12,
+                           .image_size = 224,
+                           .patch_size = 16,
+                           .n_channel = 3 };
     double eps = 1e-6;
     int64_t tokens = 256;
     const char *act = NULL;
-    if (!carat_json_text(o, what, "hidden_act", &act, err))
+    if (!ct_json_text(o, what, "hidden_act", &act, err))
         return false;
     if (act && strcmp(act, "gelu_pytorch_tanh") != 0)
-        return carat_fail(err, CARAT_EUNSUPPORTED, CARAT_NOWHERE,
-                          "%s: the vision tower's 'hidden_act' is '%.40s', expected 'gelu_pytorch_tanh'", what, act);
-    if (!read_ints(o, what, vision_keys, &v, err) || !carat_json_num(o, what, "layer_norm_eps", &eps, err) ||
-        !carat_json_int(config, what, "mm_tokens_per_image", 1, CARAT_MAX_PATCHES, &tokens, err))
+        return ct_fail(err, CARAT_EUNSUPPORTED, CARAT_NOWHERE,
+                       "%s: the vision tower's 'hidden_act' is '%.40s', expected 'gelu_pytorch_tanh'", what, act);
+    if (!read_ints(o, what, vision_keys, &v, err) || !ct_json_num(o, what, "layer_norm_eps", &eps, err) ||
+        !ct_json_int(config, what, "mm_tokens_per_image", 1, CT_MAX_PATCHES, &tokens, err))
         return false;
     v.eps = (float)eps;
     v.tokens_per_image = (uint32_t)tokens;
@@ -233,43 +233,40 @@ bool carat_vision_config_from_json(const char *what, const json_t *config, carat
     return true;
 }
 
-static bool read_vision(const json_t *config, const char *what, carat_config *c, carat_err *err)
+static bool read_vision(const json_t *config, const char *what, ct_config *c, carat_err *err)
 {
     int64_t image_token = -1;
-    if (!carat_vision_config_from_json(what, config, &c->vision, err))
+    if (!ct_vision_config_from_json(what, config, &c->vision, err))
         return false;
-    if (c->vision.present &&
-        (!carat_json_int(config, what, "image_token_id", 0, CARAT_MAX_VOCAB, &image_token, err) ||
-         !carat_json_int(config, what, "image_token_index", 0, CARAT_MAX_VOCAB, &image_token, err)))
+    if (c->vision.present && (!ct_json_int(config, what, "image_token_id", 0, CT_MAX_VOCAB, &image_token, err) ||
+                              !ct_json_int(config, what, "image_token_index", 0, CT_MAX_VOCAB, &image_token, err)))
         return false;
     if (c->vision.present)
         c->image_token = (int32_t)image_token;
     return true;
 }
 
-bool carat_config_from_json(const char *what, const json_t *config, bool trust_header, carat_config *out,
-                            carat_err *err)
+bool ct_config_from_json(const char *what, const json_t *config, bool trust_header, ct_config *out, carat_err *err)
 {
-    carat_config_defaults(out);
+    ct_config_defaults(out);
     if (!json_is_object(config))
-        return carat_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: %s, expected an object", what,
-                          carat_json_kind(config));
+        return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: %s, expected an object", what, ct_json_kind(config));
     const json_t *text = json_object_get(config, "text_config");
     if (!text || json_is_null(text))
         text = config;
     if (!json_is_object(text))
-        return carat_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: 'text_config' is %s, expected an object", what,
-                          carat_json_kind(text));
+        return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: 'text_config' is %s, expected an object", what,
+                       ct_json_kind(text));
     /* Class defaults of the widths: a file without any of them is the class's own toy. */
     out->n_layer = 26, out->hidden = 2304, out->ffn = 9216;
     if (!read_architecture(config, what, err) || !check_kind(text, what, err) ||
         !read_ints(text, what, text_keys, out, err) || !read_pattern(text, what, out, err) ||
         !read_rope(text, what, out, err) || !read_scales(text, what, out, err) ||
-        !read_vision(config, what, out, err) || !carat_json_bool(text, what, "tie_word_embeddings", &out->tied, err))
+        !read_vision(config, what, out, err) || !ct_json_bool(text, what, "tie_word_embeddings", &out->tied, err))
         return false;
-    if (!out->window && !carat_published_by_shape(out->n_layer, out->hidden))
+    if (!out->window && !ct_published_by_shape(out->n_layer, out->hidden))
         out->window = 4096; /* the class default, which no published model has */
     const json_t *eos = json_object_get(config, "eos_token_id");
     add_eos(eos ? eos : json_object_get(text, "eos_token_id"), out);
-    return carat_config_finish(out, what, trust_header, err);
+    return ct_config_finish(out, what, trust_header, err);
 }

@@ -6,42 +6,41 @@
 #define PIECES_PER_THREAD 6
 #define SIDE_BY_SIDE      2 /* panels that kernels multiply together: a piece of an odd number would waste one's time */
 
-carat_acts_form carat_linear_form(const carat_kernels *k, bool exact, carat_type type)
+ct_acts_form ct_linear_form(const ct_kernels *k, bool exact, ct_type type)
 {
-    carat_acts_form form = exact ? CARAT_ACTS_F32 : k->form[type];
-    return k->mul[type][form] ? form : CARAT_ACTS_F32;
+    ct_acts_form form = exact ? CT_ACTS_F32 : k->form[type];
+    return k->mul[type][form] ? form : CT_ACTS_F32;
 }
 
-static void convert(const carat_linear_job *j, const float *x, size_t cols, carat_acts_form form)
+static void convert(const ct_linear_job *j, const float *x, size_t cols, ct_acts_form form)
 {
-    size_t stride = carat_acts_stride(form, cols);
+    size_t stride = ct_acts_stride(form, cols);
     for (size_t r = j->begin; r < j->end; r++)
         j->k->acts[form](x + r * cols, cols, j->acts[form] + r * stride);
 }
 
-static size_t panels(const carat_matrix *m)
+static size_t panels(const ct_matrix *m)
 {
-    return (m->rows + CARAT_PANEL - 1) / CARAT_PANEL;
+    return (m->rows + CT_PANEL - 1) / CT_PANEL;
 }
 
-static void multiply(const carat_linear_job *j, const carat_product *p, size_t begin, size_t end)
+static void multiply(const ct_linear_job *j, const ct_product *p, size_t begin, size_t end)
 {
-    carat_acts_form form = carat_linear_form(j->k, j->exact, p->w->type);
-    carat_mul mul = { .w = p->w->packed,
-                      .type = p->w->type,
-                      .rows = p->w->rows,
-                      .cols = p->w->cols,
-                      .x = j->acts[form],
-                      .x_stride = carat_acts_stride(form, p->w->cols),
-                      .n = j->n,
-                      .y = p->y,
-                      .y_stride = p->w->rows };
+    ct_acts_form form = ct_linear_form(j->k, j->exact, p->w->type);
+    ct_mul mul = { .w = p->w->packed,
+                   .type = p->w->type,
+                   .rows = p->w->rows,
+                   .cols = p->w->cols,
+                   .x = j->acts[form],
+                   .x_stride = ct_acts_stride(form, p->w->cols),
+                   .n = j->n,
+                   .y = p->y,
+                   .y_stride = p->w->rows };
     j->k->mul[p->w->type][form](&mul, begin, end, j->scratch);
 }
 
 /* Runs piece number `piece` of pieces of `grain` panels; no piece spans two matrices. False past the last. */
-static bool run_piece(const carat_linear_job *j, const carat_product *products, size_t n_products, size_t grain,
-                      size_t piece)
+static bool run_piece(const ct_linear_job *j, const ct_product *products, size_t n_products, size_t grain, size_t piece)
 {
     for (size_t i = 0; i < n_products; i++) {
         size_t n = panels(products[i].w), pieces = (n + grain - 1) / grain;
@@ -55,12 +54,12 @@ static bool run_piece(const carat_linear_job *j, const carat_product *products, 
     return false;
 }
 
-void carat_linear_run(const carat_linear_job *j, const float *x, const carat_product *products, size_t n_products)
+void ct_linear_run(const ct_linear_job *j, const float *x, const ct_product *products, size_t n_products)
 {
     unsigned done = 0;
     size_t total = 0;
     for (size_t i = 0; i < n_products; i++) {
-        carat_acts_form form = carat_linear_form(j->k, j->exact, products[i].w->type);
+        ct_acts_form form = ct_linear_form(j->k, j->exact, products[i].w->type);
         if (!(done & 1u << form))
             convert(j, x, products[i].w->cols, form);
         done |= 1u << form;
@@ -70,8 +69,8 @@ void carat_linear_run(const carat_linear_job *j, const float *x, const carat_pro
     size_t grain = (total + pieces - 1) / pieces * SIDE_BY_SIDE;
     if (j->n_threads == 1)
         grain = total;
-    carat_pool_barrier(j->pool);
-    while (run_piece(j, products, n_products, grain, carat_next_of(j->pieces)))
+    ct_pool_barrier(j->pool);
+    while (run_piece(j, products, n_products, grain, ct_next_of(j->pieces)))
         ;
-    carat_pool_barrier(j->pool);
+    ct_pool_barrier(j->pool);
 }

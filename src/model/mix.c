@@ -21,50 +21,50 @@ enum {
     IQ1_M = 31,
 };
 
-static const carat_mix mixes[] = {
-    { "f32", CARAT_F32, 0 },
-    { "f16", CARAT_F16, 1 },
-    { "bf16", CARAT_BF16, 32 },
-    { "q8_0", CARAT_Q8_0, 7 },
-    { "q6_k", CARAT_Q6_K, 18 },
-    { "q5_k_m", CARAT_Q5_K, 17 },
-    { "q5_1", CARAT_Q5_1, 9 },
-    { "q5_0", CARAT_Q5_0, 8 },
-    { "q4_k_m", CARAT_Q4_K, 15 },
-    { "q4_1", CARAT_Q4_1, 3 },
-    { "q4_0", CARAT_Q4_0, 2 },
-    { "iq4_nl", CARAT_IQ4_NL, 25 },
-    { "iq4_xs", CARAT_IQ4_XS, 30 },
-    { "q3_k_m", CARAT_Q3_K, 12 },
-    { "q2_k", CARAT_Q2_K, 10 },
-    { "iq3_m", CARAT_IQ3_S, IQ3_M },
-    { "iq3_s", CARAT_IQ3_S, IQ3_S },
-    { "iq3_xs", CARAT_IQ3_S, IQ3_XS },
-    { "iq3_xxs", CARAT_IQ3_XXS, IQ3_XXS },
-    { "iq2_m", CARAT_IQ2_S, IQ2_M },
-    { "iq2_s", CARAT_IQ2_XS, IQ2_S },
-    { "iq2_xs", CARAT_IQ2_XS, IQ2_XS },
-    { "iq2_xxs", CARAT_IQ2_XXS, IQ2_XXS },
-    { "iq1_m", CARAT_IQ1_M, IQ1_M },
-    { "iq1_s", CARAT_IQ1_S, IQ1_S },
+static const ct_mix mixes[] = {
+    { "f32", CT_F32, 0 },
+    { "f16", CT_F16, 1 },
+    { "bf16", CT_BF16, 32 },
+    { "q8_0", CT_Q8_0, 7 },
+    { "q6_k", CT_Q6_K, 18 },
+    { "q5_k_m", CT_Q5_K, 17 },
+    { "q5_1", CT_Q5_1, 9 },
+    { "q5_0", CT_Q5_0, 8 },
+    { "q4_k_m", CT_Q4_K, 15 },
+    { "q4_1", CT_Q4_1, 3 },
+    { "q4_0", CT_Q4_0, 2 },
+    { "iq4_nl", CT_IQ4_NL, 25 },
+    { "iq4_xs", CT_IQ4_XS, 30 },
+    { "q3_k_m", CT_Q3_K, 12 },
+    { "q2_k", CT_Q2_K, 10 },
+    { "iq3_m", CT_IQ3_S, IQ3_M },
+    { "iq3_s", CT_IQ3_S, IQ3_S },
+    { "iq3_xs", CT_IQ3_S, IQ3_XS },
+    { "iq3_xxs", CT_IQ3_XXS, IQ3_XXS },
+    { "iq2_m", CT_IQ2_S, IQ2_M },
+    { "iq2_s", CT_IQ2_XS, IQ2_S },
+    { "iq2_xs", CT_IQ2_XS, IQ2_XS },
+    { "iq2_xxs", CT_IQ2_XXS, IQ2_XXS },
+    { "iq1_m", CT_IQ1_M, IQ1_M },
+    { "iq1_s", CT_IQ1_S, IQ1_S },
 };
 
-const carat_mix *carat_mix_at(size_t i)
+const ct_mix *ct_mix_at(size_t i)
 {
     return i < sizeof mixes / sizeof *mixes ? &mixes[i] : NULL;
 }
 
-bool carat_mix_by_name(const char *name, carat_mix *out)
+bool ct_mix_by_name(const char *name, ct_mix *out)
 {
     for (size_t i = 0; i < sizeof mixes / sizeof *mixes; i++)
         if (strcasecmp(mixes[i].name, name) == 0) {
             *out = mixes[i];
             return true;
         }
-    carat_type type;
-    if (!carat_type_by_name(name, &type))
+    ct_type type;
+    if (!ct_type_by_name(name, &type))
         return false;
-    *out = (carat_mix){ carat_type_get(type)->name, type, NO_FILE_TYPE };
+    *out = (ct_mix){ ct_type_get(type)->name, type, NO_FILE_TYPE };
     return true;
 }
 
@@ -76,97 +76,97 @@ static bool wants_more(size_t layer, size_t n)
 
 /* The codebook mixes, as they are made with an importance matrix (published ones are; IQ1 and IQ2 cannot be made
  * without). The first eighth of the layers and what carries attention's values get more bits. */
-static carat_type iq_of(const carat_mix *m, const carat_config *c, carat_part part, size_t layer)
+static ct_type iq_of(const ct_mix *m, const ct_config *c, ct_part part, size_t layer)
 {
     const bool is_first = layer < c->n_layer / 8u, is_middle = !is_first && layer < 7u * c->n_layer / 8u;
-    const bool is_v = part == CARAT_PART_V, is_down = part == CARAT_PART_DOWN, is_o = part == CARAT_PART_O;
-    const bool is_qk = part == CARAT_PART_Q || part == CARAT_PART_K;
-    const bool is_gate = part == CARAT_PART_GATE || part == CARAT_PART_UP;
+    const bool is_v = part == CT_PART_V, is_down = part == CT_PART_DOWN, is_o = part == CT_PART_O;
+    const bool is_qk = part == CT_PART_Q || part == CT_PART_K;
+    const bool is_gate = part == CT_PART_GATE || part == CT_PART_UP;
     if (is_v && c->n_head >= 4 * c->n_kv_head)
-        return CARAT_Q4_K;
+        return CT_Q4_K;
     switch (m->file_type) {
     case IQ3_M:
-        return is_v || is_o || (is_down && is_first) ? CARAT_Q4_K : m->base;
+        return is_v || is_o || (is_down && is_first) ? CT_Q4_K : m->base;
     case IQ3_XS:
-        return is_qk || (is_gate && is_middle) ? CARAT_IQ3_XXS : m->base;
+        return is_qk || (is_gate && is_middle) ? CT_IQ3_XXS : m->base;
     case IQ3_XXS:
-        return is_qk ? CARAT_IQ2_S : is_o ? CARAT_IQ3_S : m->base;
+        return is_qk ? CT_IQ2_S : is_o ? CT_IQ3_S : m->base;
     case IQ2_M:
     case IQ2_S:
-        return is_v || is_o || (is_down && is_first) ? CARAT_IQ3_S : m->base;
+        return is_v || is_o || (is_down && is_first) ? CT_IQ3_S : m->base;
     case IQ2_XS:
     case IQ2_XXS:
-        return is_v || (is_down && is_first) ? CARAT_Q2_K : m->base;
+        return is_v || (is_down && is_first) ? CT_Q2_K : m->base;
     case IQ1_M:
     case IQ1_S:
-        return is_v || (is_down && is_first) ? CARAT_Q2_K : is_o ? CARAT_IQ2_XXS : m->base;
+        return is_v || (is_down && is_first) ? CT_Q2_K : is_o ? CT_IQ2_XXS : m->base;
     default: /* IQ3_S */
         return m->base;
     }
 }
 
 /* The tied embedding. */
-static carat_type table_of(const carat_mix *m, size_t cols)
+static ct_type table_of(const ct_mix *m, size_t cols)
 {
-    bool is_small = carat_recoded_bits(m->base) == 3 || m->base == CARAT_IQ3_XXS;
-    return cols % carat_type_get(m->base)->block ? CARAT_Q8_0 : is_small ? CARAT_Q5_K : CARAT_Q6_K;
+    bool is_small = ct_recoded_bits(m->base) == 3 || m->base == CT_IQ3_XXS;
+    return cols % ct_type_get(m->base)->block ? CT_Q8_0 : is_small ? CT_Q5_K : CT_Q6_K;
 }
 
-static carat_type more_of(const carat_mix *m, const carat_config *c, carat_part part, size_t layer)
+static ct_type more_of(const ct_mix *m, const ct_config *c, ct_part part, size_t layer)
 {
-    bool is_v = part == CARAT_PART_V, is_down = part == CARAT_PART_DOWN, is_o = part == CARAT_PART_O;
+    bool is_v = part == CT_PART_V, is_down = part == CT_PART_DOWN, is_o = part == CT_PART_O;
     bool more = wants_more(layer, c->n_layer);
     switch (m->base) {
-    case CARAT_Q5_K:
-    case CARAT_Q4_K:
-        return (is_v || is_down) && more ? CARAT_Q6_K : m->base;
-    case CARAT_Q3_K:
+    case CT_Q5_K:
+    case CT_Q4_K:
+        return (is_v || is_down) && more ? CT_Q6_K : m->base;
+    case CT_Q3_K:
         if (is_v)
-            return layer < 2 ? CARAT_Q5_K : CARAT_Q4_K;
+            return layer < 2 ? CT_Q5_K : CT_Q4_K;
         if (is_down)
-            return layer < c->n_layer / 16u ? CARAT_Q5_K : CARAT_Q4_K;
-        return is_o ? CARAT_Q4_K : CARAT_Q3_K;
-    case CARAT_Q2_K:
+            return layer < c->n_layer / 16u ? CT_Q5_K : CT_Q4_K;
+        return is_o ? CT_Q4_K : CT_Q3_K;
+    case CT_Q2_K:
         if (is_v)
-            return c->n_head >= 4 * c->n_kv_head ? CARAT_Q4_K : CARAT_Q3_K;
-        return is_down || is_o ? CARAT_Q3_K : CARAT_Q2_K;
+            return c->n_head >= 4 * c->n_kv_head ? CT_Q4_K : CT_Q3_K;
+        return is_down || is_o ? CT_Q3_K : CT_Q2_K;
     default:
         return m->base;
     }
 }
 
 /* A super-block of 256 does not divide every row (270M: 640). */
-static carat_type that_fits(carat_type type, size_t cols)
+static ct_type that_fits(ct_type type, size_t cols)
 {
-    if (cols % carat_type_get(type)->block == 0)
+    if (cols % ct_type_get(type)->block == 0)
         return type;
     switch (type) {
-    case CARAT_Q6_K:
-        type = CARAT_Q8_0;
+    case CT_Q6_K:
+        type = CT_Q8_0;
         break;
-    case CARAT_Q5_K:
-        type = CARAT_Q5_1;
+    case CT_Q5_K:
+        type = CT_Q5_1;
         break;
-    case CARAT_Q4_K:
-        type = CARAT_Q5_0;
+    case CT_Q4_K:
+        type = CT_Q5_0;
         break;
     default:
-        type = CARAT_IQ4_NL;
+        type = CT_IQ4_NL;
     }
-    return cols % 32 == 0 ? type : CARAT_F16;
+    return cols % 32 == 0 ? type : CT_F16;
 }
 
-carat_type carat_mix_type(const carat_mix *m, const carat_config *c, carat_part part, size_t layer)
+ct_type ct_mix_type(const ct_mix *m, const ct_config *c, ct_part part, size_t layer)
 {
     size_t rows, cols;
-    carat_part_shape(c, part, &rows, &cols);
-    const carat_type_info *base = carat_type_get(m->base);
-    carat_type type = m->base;
-    if (carat_part_get(part)->is_norm)
-        return CARAT_F32;
-    if (m->file_type != NO_FILE_TYPE && base->is_quantised && m->base != CARAT_Q8_0)
-        type = part == CARAT_PART_EMBED || part == CARAT_PART_HEAD ? table_of(m, cols)
-               : carat_recoded_bits(m->base)                       ? iq_of(m, c, part, layer)
-                                                                   : more_of(m, c, part, layer);
+    ct_part_shape(c, part, &rows, &cols);
+    const ct_type_info *base = ct_type_get(m->base);
+    ct_type type = m->base;
+    if (ct_part_get(part)->is_norm)
+        return CT_F32;
+    if (m->file_type != NO_FILE_TYPE && base->is_quantised && m->base != CT_Q8_0)
+        type = part == CT_PART_EMBED || part == CT_PART_HEAD ? table_of(m, cols)
+               : ct_recoded_bits(m->base)                    ? iq_of(m, c, part, layer)
+                                                             : more_of(m, c, part, layer);
     return that_fits(type, cols);
 }

@@ -5,23 +5,23 @@
  * bits, and types of 32 columns where a row is no multiple of 256.
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#ifndef CARAT_MODEL_MIX_H
-#define CARAT_MODEL_MIX_H
+#ifndef CT_MODEL_MIX_H
+#define CT_MODEL_MIX_H
 
 #include "model/model.h"
 
-typedef struct carat_mix {
+typedef struct ct_mix {
     const char *name; /* "q4_k_m" */
-    carat_type base;
+    ct_type base;
     uint32_t file_type; /* general.file_type; UINT32_MAX: none */
-} carat_mix;
+} ct_mix;
 
-const carat_mix *carat_mix_at(size_t i); /* NULL past the end */
+const ct_mix *ct_mix_at(size_t i); /* NULL past the end */
 /* By mix name or plain type name, in any case; a plain type ("q4_k") is that type for every matrix, embedding too.
  * False if unknown. */
-bool carat_mix_by_name(const char *name, carat_mix *out);
+bool ct_mix_by_name(const char *name, ct_mix *out);
 
 /* The type of one matrix of a model of this shape; norms are F32. */
-carat_type carat_mix_type(const carat_mix *mix, const carat_config *c, carat_part part, size_t layer);
+ct_type ct_mix_type(const ct_mix *mix, const ct_config *c, ct_part part, size_t layer);
 
 #endif

@@ -6,7 +6,7 @@
 
 #include "model/config.h"
 
-static const carat_published models[] = {
+static const ct_published models[] = {
     /* name  layers hidden   ffn   heads kv  dim  window context vocab  text   factor qpa  vision */
     { "270M", 18, 640, 2048, 4, 1, 256, 512, 32768, 262144, 262144, 1, 256, false },
     { "1B", 26, 1152, 6912, 4, 1, 256, 512, 32768, 262144, 262144, 1, 256, false },
@@ -16,22 +16,22 @@ static const carat_published models[] = {
     { "27B", 62, 5376, 21504, 32, 16, 128, 1024, 131072, 262208, 262144, 8, 168, true },
 };
 
-const carat_published *carat_published_at(size_t i)
+const ct_published *ct_published_at(size_t i)
 {
     return i < sizeof models / sizeof *models ? &models[i] : NULL;
 }
 
-const carat_published *carat_published_by_name(const char *name)
+const ct_published *ct_published_by_name(const char *name)
 {
-    for (size_t i = 0; carat_published_at(i); i++)
+    for (size_t i = 0; ct_published_at(i); i++)
         if (strcasecmp(models[i].name, name) == 0)
             return &models[i];
     return NULL;
 }
 
-const carat_published *carat_published_by_shape(uint32_t n_layer, uint32_t hidden)
+const ct_published *ct_published_by_shape(uint32_t n_layer, uint32_t hidden)
 {
-    for (size_t i = 0; carat_published_at(i); i++)
+    for (size_t i = 0; ct_published_at(i); i++)
         if (models[i].n_layer == n_layer && models[i].hidden == hidden)
             return &models[i];
     return NULL;

@@ -12,7 +12,7 @@
 #define MAX_CONFIG_BYTES ((size_t)16 << 20)
 #define MAX_NAME         160
 
-bool carat_source_join(const char *folder, const char *name, char buf[4096])
+bool ct_source_join(const char *folder, const char *name, char buf[4096])
 {
     size_t n = strlen(folder);
     const char *slash = n && folder[n - 1] == '/' ? "" : "/";
@@ -23,22 +23,22 @@ bool carat_source_join(const char *folder, const char *name, char buf[4096])
 /* ---- opening ---- */
 
 /* The names of transformers 4 and 5, and of text-only and image-text classes. */
-static bool find_prefix(carat_source *s, carat_err *err)
+static bool find_prefix(ct_source *s, carat_err *err)
 {
     static const char *const prefixes[] = { "model.", "language_model.model.", "model.language_model.",
                                             "language_model.", "" };
     char name[MAX_NAME];
     for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes; i++) {
-        snprintf(name, sizeof name, "%s%s", prefixes[i], carat_part_get(CARAT_PART_EMBED)->hf);
-        if (carat_tensors_find(s->tensors, name) || carat_safetensors_skipped(s->st, name)) {
+        snprintf(name, sizeof name, "%s%s", prefixes[i], ct_part_get(CT_PART_EMBED)->hf);
+        if (ct_tensors_find(s->tensors, name) || ct_safetensors_skipped(s->st, name)) {
             snprintf(s->prefix, sizeof s->prefix, "%s", prefixes[i]);
             return true;
         }
     }
-    return carat_fail(err, CARAT_EFORMAT, CARAT_NOWHERE,
-                      "%s: no tensor '*.embed_tokens.weight' among %zu, expected 'model.embed_tokens.weight' or "
-                      "'language_model.model.embed_tokens.weight'",
-                      s->path, s->tensors->n);
+    return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE,
+                   "%s: no tensor '*.embed_tokens.weight' among %zu, expected 'model.embed_tokens.weight' or "
+                   "'language_model.model.embed_tokens.weight'",
+                   s->path, s->tensors->n);
 }
 
 /* A folder that is no model, as far as it can be helped: is there a GGUF file in it? */
@@ -56,27 +56,27 @@ static bool no_config(const char *folder, carat_err *err)
     if (d)
         closedir(d);
     if (*name)
-        return carat_fail(err, CARAT_EIO, CARAT_NOWHERE,
-                          "%s: a folder without config.json; a GGUF file is a model by itself: give the path of %s",
-                          folder, name);
-    return carat_fail(err, CARAT_EIO, CARAT_NOWHERE,
-                      "%s: a folder without config.json, expected a Hugging Face model's", folder);
+        return ct_fail(err, CARAT_EIO, CARAT_NOWHERE,
+                       "%s: a folder without config.json; a GGUF file is a model by itself: give the path of %s",
+                       folder, name);
+    return ct_fail(err, CARAT_EIO, CARAT_NOWHERE, "%s: a folder without config.json, expected a Hugging Face model's",
+                   folder);
 }
 
-static bool open_folder(carat_source *s, bool trust_header, carat_config *cfg, carat_err *err)
+static bool open_folder(ct_source *s, bool trust_header, ct_config *cfg, carat_err *err)
 {
     char path[4096];
     json_t *config = NULL;
-    if (!carat_source_join(s->path, "config.json", path))
-        return carat_fail(err, CARAT_EARG, CARAT_NOWHERE, "path of %zu bytes is too long", strlen(s->path));
+    if (!ct_source_join(s->path, "config.json", path))
+        return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "path of %zu bytes is too long", strlen(s->path));
     if (access(path, F_OK) != 0 && errno == ENOENT)
         return no_config(s->path, err);
-    bool ok = carat_json_load(path, MAX_CONFIG_BYTES, &config, err) &&
-              carat_config_from_json(path, config, trust_header, cfg, err);
+    bool ok =
+        ct_json_load(path, MAX_CONFIG_BYTES, &config, err) && ct_config_from_json(path, config, trust_header, cfg, err);
     json_decref(config);
-    if (!ok || !carat_safetensors_open_head(s->path, &s->st, err))
+    if (!ok || !ct_safetensors_open_head(s->path, &s->st, err))
         return false;
-    s->tensors = carat_safetensors_tensors(s->st);
+    s->tensors = ct_safetensors_tensors(s->st);
     size_t n = strlen(s->path);
     while (n > 1 && s->path[n - 1] == '/')
         n--;
@@ -87,122 +87,120 @@ static bool open_folder(carat_source *s, bool trust_header, carat_config *cfg, c
     return find_prefix(s, err);
 }
 
-bool carat_source_open(carat_source *s, const char *path, bool trust_header, carat_config *cfg, carat_err *err)
+bool ct_source_open(ct_source *s, const char *path, bool trust_header, ct_config *cfg, carat_err *err)
 {
-    *s = (carat_source){ .path = path };
+    *s = (ct_source){ .path = path };
     struct stat st;
     if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
         return open_folder(s, trust_header, cfg, err);
     size_t n = strlen(path);
     if (n > 12 && strcmp(path + n - 12, ".safetensors") == 0)
-        return carat_fail(err, CARAT_EARG, CARAT_NOWHERE,
-                          "%s: one safetensors file; give the folder that also holds its config.json", path);
-    if (!carat_gguf_open_head(path, &s->gguf, err))
+        return ct_fail(err, CARAT_EARG, CARAT_NOWHERE,
+                       "%s: one safetensors file; give the folder that also holds its config.json", path);
+    if (!ct_gguf_open_head(path, &s->gguf, err))
         return false;
-    s->tensors = carat_gguf_tensors(s->gguf);
-    return carat_config_from_gguf(s->gguf, trust_header, cfg, err);
+    s->tensors = ct_gguf_tensors(s->gguf);
+    return ct_config_from_gguf(s->gguf, trust_header, cfg, err);
 }
 
-static bool open_vision_folder(carat_source *s, carat_vision_config *v, carat_err *err)
+static bool open_vision_folder(ct_source *s, ct_vision_config *v, carat_err *err)
 {
     char path[4096];
     json_t *config = NULL;
-    if (!carat_source_join(s->path, "config.json", path))
-        return carat_fail(err, CARAT_EARG, CARAT_NOWHERE, "path of %zu bytes is too long", strlen(s->path));
-    bool ok =
-        carat_json_load(path, MAX_CONFIG_BYTES, &config, err) && carat_vision_config_from_json(path, config, v, err);
+    if (!ct_source_join(s->path, "config.json", path))
+        return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "path of %zu bytes is too long", strlen(s->path));
+    bool ok = ct_json_load(path, MAX_CONFIG_BYTES, &config, err) && ct_vision_config_from_json(path, config, v, err);
     json_decref(config);
-    if (!ok || !carat_safetensors_open_head(s->path, &s->st, err))
+    if (!ok || !ct_safetensors_open_head(s->path, &s->st, err))
         return false;
-    s->tensors = carat_safetensors_tensors(s->st);
+    s->tensors = ct_safetensors_tensors(s->st);
     return true;
 }
 
-bool carat_source_open_vision(carat_source *s, const char *path, carat_vision_config *v, carat_err *err)
+bool ct_source_open_vision(ct_source *s, const char *path, ct_vision_config *v, carat_err *err)
 {
     struct stat st;
-    *s = (carat_source){ .path = path };
-    *v = (carat_vision_config){ 0 };
+    *s = (ct_source){ .path = path };
+    *v = (ct_vision_config){ 0 };
     if (stat(path, &st) == 0 && S_ISDIR(st.st_mode)) {
         if (!open_vision_folder(s, v, err))
             return false;
     } else {
-        if (!carat_gguf_open_head(path, &s->gguf, err))
+        if (!ct_gguf_open_head(path, &s->gguf, err))
             return false;
-        s->tensors = carat_gguf_tensors(s->gguf);
-        if (!carat_vision_config_from_gguf(s->gguf, v, err))
+        s->tensors = ct_gguf_tensors(s->gguf);
+        if (!ct_vision_config_from_gguf(s->gguf, v, err))
             return false;
     }
     if (!v->present)
-        return carat_fail(err, CARAT_EUNSUPPORTED, CARAT_NOWHERE, "%s: no vision tower: this model reads text only",
-                          path);
-    return carat_vision_config_check(v, path, err);
+        return ct_fail(err, CARAT_EUNSUPPORTED, CARAT_NOWHERE, "%s: no vision tower: this model reads text only", path);
+    return ct_vision_config_check(v, path, err);
 }
 
-void carat_source_close(carat_source *s)
+void ct_source_close(ct_source *s)
 {
-    carat_gguf_close(s->gguf);
-    carat_safetensors_close(s->st);
-    *s = (carat_source){ 0 };
+    ct_gguf_close(s->gguf);
+    ct_safetensors_close(s->st);
+    *s = (ct_source){ 0 };
 }
 
-uint64_t carat_source_bytes(const carat_source *s)
+uint64_t ct_source_bytes(const ct_source *s)
 {
-    return s->gguf ? carat_gguf_file_bytes(s->gguf) : carat_safetensors_file_bytes(s->st);
+    return s->gguf ? ct_gguf_file_bytes(s->gguf) : ct_safetensors_file_bytes(s->st);
 }
 
-uint64_t carat_source_mapped_bytes(const carat_source *s)
+uint64_t ct_source_mapped_bytes(const ct_source *s)
 {
-    return s->gguf ? carat_gguf_mapped_bytes(s->gguf) : carat_safetensors_mapped_bytes(s->st);
+    return s->gguf ? ct_gguf_mapped_bytes(s->gguf) : ct_safetensors_mapped_bytes(s->st);
 }
 
 /* ---- tensors ---- */
 
-static void part_name(const carat_source *s, carat_part part, size_t layer, char name[MAX_NAME])
+static void part_name(const ct_source *s, ct_part part, size_t layer, char name[MAX_NAME])
 {
-    const carat_part_info *p = carat_part_get(part);
-    if (s->gguf && part < CARAT_FIRST_LAYER_PART)
+    const ct_part_info *p = ct_part_get(part);
+    if (s->gguf && part < CT_FIRST_LAYER_PART)
         snprintf(name, MAX_NAME, "%s", p->gguf);
     else if (s->gguf)
         snprintf(name, MAX_NAME, "blk.%zu.%s", layer, p->gguf);
-    else if (part < CARAT_FIRST_LAYER_PART)
+    else if (part < CT_FIRST_LAYER_PART)
         snprintf(name, MAX_NAME, "%s%s", s->prefix, p->hf);
     else
         snprintf(name, MAX_NAME, "%slayers.%zu.%s", s->prefix, layer, p->hf);
 }
 
 /* An untied head stands outside the inner model: "lm_head.weight", "language_model.lm_head.weight". */
-static const carat_tensor *find_head(const carat_source *s)
+static const ct_tensor *find_head(const ct_source *s)
 {
-    const carat_tensor *t = carat_tensors_find(s->tensors, "lm_head.weight");
-    return t ? t : carat_tensors_find(s->tensors, "language_model.lm_head.weight");
+    const ct_tensor *t = ct_tensors_find(s->tensors, "lm_head.weight");
+    return t ? t : ct_tensors_find(s->tensors, "language_model.lm_head.weight");
 }
 
-bool carat_source_find(const carat_source *s, const char *name, const carat_tensor **out, carat_err *err)
+bool ct_source_find(const ct_source *s, const char *name, const ct_tensor **out, carat_err *err)
 {
-    *out = carat_tensors_find(s->tensors, name);
+    *out = ct_tensors_find(s->tensors, name);
     if (*out)
         return true;
-    const char *dtype = s->st ? carat_safetensors_skipped(s->st, name) : NULL;
+    const char *dtype = s->st ? ct_safetensors_skipped(s->st, name) : NULL;
     if (dtype)
-        return carat_fail(err, CARAT_EUNSUPPORTED, CARAT_NOWHERE, "%s: tensor '%s' is %s, expected F32, F16 or BF16",
-                          s->path, name, dtype);
-    return carat_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: no tensor '%s'", s->path, name);
+        return ct_fail(err, CARAT_EUNSUPPORTED, CARAT_NOWHERE, "%s: tensor '%s' is %s, expected F32, F16 or BF16",
+                       s->path, name, dtype);
+    return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: no tensor '%s'", s->path, name);
 }
 
-bool carat_source_tensor(const carat_source *s, const carat_config *c, carat_part part, size_t layer,
-                         const carat_tensor **out, carat_err *err)
+bool ct_source_tensor(const ct_source *s, const ct_config *c, ct_part part, size_t layer, const ct_tensor **out,
+                      carat_err *err)
 {
     char name[MAX_NAME], shape[96];
     part_name(s, part, layer, name);
-    const carat_tensor *t = part == CARAT_PART_HEAD && s->st ? find_head(s) : NULL;
-    if (!t && !carat_source_find(s, name, &t, err))
+    const ct_tensor *t = part == CT_PART_HEAD && s->st ? find_head(s) : NULL;
+    if (!t && !ct_source_find(s, name, &t, err))
         return false;
     size_t rows, cols;
-    carat_part_shape(c, part, &rows, &cols);
+    ct_part_shape(c, part, &rows, &cols);
     if (t->dims[0] != cols || t->dims[1] != rows || t->dims[2] != 1 || t->dims[3] != 1)
-        return carat_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: tensor '%s' is %s, expected [%zu, %zu]", s->path,
-                          name, carat_tensor_shape(t, shape), cols, rows);
+        return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: tensor '%s' is %s, expected [%zu, %zu]", s->path, name,
+                       ct_tensor_shape(t, shape), cols, rows);
     *out = t;
     return true;
 }
@@ -218,15 +216,15 @@ static bool layer_of(const char *rest, unsigned long *layer, const char **suffix
     return *end == '.';
 }
 
-static bool is_layer_part(const carat_source *s, const char *suffix)
+static bool is_layer_part(const ct_source *s, const char *suffix)
 {
-    for (carat_part p = CARAT_FIRST_LAYER_PART; p < CARAT_N_PARTS; p++)
-        if (strcmp(suffix, s->gguf ? carat_part_get(p)->gguf : carat_part_get(p)->hf) == 0)
+    for (ct_part p = CT_FIRST_LAYER_PART; p < CT_N_PARTS; p++)
+        if (strcmp(suffix, s->gguf ? ct_part_get(p)->gguf : ct_part_get(p)->hf) == 0)
             return true;
     return false;
 }
 
-bool carat_source_no_strangers(const carat_source *s, const carat_config *c, carat_err *err)
+bool ct_source_no_strangers(const ct_source *s, const ct_config *c, carat_err *err)
 {
     char prefix[64];
     snprintf(prefix, sizeof prefix, "%s%s", s->gguf ? "" : s->prefix, s->gguf ? "blk." : "layers.");
@@ -237,37 +235,37 @@ bool carat_source_no_strangers(const carat_source *s, const carat_config *c, car
         if (strncmp(name, prefix, n) != 0 || !layer_of(name + n, &layer, &suffix))
             continue;
         if (layer >= c->n_layer)
-            return carat_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: tensor '%.80s', but the header states %u layers",
-                              s->path, name, c->n_layer);
+            return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: tensor '%.80s', but the header states %u layers",
+                           s->path, name, c->n_layer);
         if (!is_layer_part(s, suffix))
-            return carat_fail(err, CARAT_EUNSUPPORTED, CARAT_NOWHERE,
-                              "%s: tensor '%.80s' is no part of a Gemma 3 layer", s->path, name);
+            return ct_fail(err, CARAT_EUNSUPPORTED, CARAT_NOWHERE, "%s: tensor '%.80s' is no part of a Gemma 3 layer",
+                           s->path, name);
     }
     return true;
 }
 
 /* ---- what stands beside the weights ---- */
 
-bool carat_source_tokenizer(const carat_source *s, carat_tokenizer **out, carat_err *err)
+bool ct_source_tokenizer(const ct_source *s, carat_tokenizer **out, carat_err *err)
 {
-    return s->gguf ? carat_tokenizer_from_gguf(s->gguf, out, err) : carat_tokenizer_from_folder(s->path, out, err);
+    return s->gguf ? ct_tokenizer_from_gguf(s->gguf, out, err) : ct_tokenizer_from_folder(s->path, out, err);
 }
 
-static json_t *load_beside(const carat_source *s, const char *name)
+static json_t *load_beside(const ct_source *s, const char *name)
 {
     char path[4096];
     json_t *v = NULL;
-    if (s->st && carat_source_join(s->path, name, path) && carat_json_load(path, MAX_CONFIG_BYTES, &v, NULL))
+    if (s->st && ct_source_join(s->path, name, path) && ct_json_load(path, MAX_CONFIG_BYTES, &v, NULL))
         return v;
     return NULL;
 }
 
-void carat_source_more_eos(const carat_source *s, carat_config *c)
+void ct_source_more_eos(const ct_source *s, ct_config *c)
 {
     json_t *g = load_beside(s, "generation_config.json");
     const json_t *eos = json_object_get(g, "eos_token_id");
     size_t n = json_is_array(eos) ? json_array_size(eos) : 1;
-    for (size_t i = 0; i < n && c->n_eos < CARAT_MAX_STOPS; i++) {
+    for (size_t i = 0; i < n && c->n_eos < CT_MAX_STOPS; i++) {
         const json_t *id = json_is_array(eos) ? json_array_get(eos, i) : eos;
         if (json_is_integer(id) && json_integer_value(id) >= 0 && json_integer_value(id) < c->n_vocab)
             c->eos[c->n_eos++] = (int32_t)json_integer_value(id);
@@ -275,18 +273,17 @@ void carat_source_more_eos(const carat_source *s, carat_config *c)
     json_decref(g);
 }
 
-char *carat_source_template(const carat_source *s)
+char *ct_source_template(const ct_source *s)
 {
-    carat_str t = { NULL, 0 };
+    ct_str t = { NULL, 0 };
     char *text = NULL, path[4096];
     if (s->gguf) {
-        if (carat_gguf_text(s->gguf, "tokenizer.chat_template", &t, NULL) && t.data)
+        if (ct_gguf_text(s->gguf, "tokenizer.chat_template", &t, NULL) && t.data)
             text = strndup(t.data, t.len);
         return text;
     }
     size_t len;
-    if (carat_source_join(s->path, "chat_template.jinja", path) &&
-        carat_read_file(path, MAX_CONFIG_BYTES, &text, &len, NULL))
+    if (ct_source_join(s->path, "chat_template.jinja", path) && ct_read_file(path, MAX_CONFIG_BYTES, &text, &len, NULL))
         return text;
     static const char *const files[] = { "tokenizer_config.json", "chat_template.json" };
     for (size_t i = 0; i < 2 && !text; i++) {

@@ -13,9 +13,9 @@
 #define POOL_BLOCKS 4096 /* per type and width: their order in a row is drawn anew, so rows differ */
 
 typedef struct synth {
-    carat_gguf_writer *w;
-    const carat_config *cfg;
-    const carat_mix *mix;
+    ct_gguf_writer *w;
+    const ct_config *cfg;
+    const ct_mix *mix;
     uint64_t rng;
     uint64_t done, total;
     bool (*progress)(void *arg, uint64_t done, uint64_t total);
@@ -23,103 +23,103 @@ typedef struct synth {
     uint8_t *row;
     /* the blocks of the latest (type, cols) */
     uint8_t *pool;
-    carat_type pool_type;
+    ct_type pool_type;
     size_t pool_cols;
 } synth;
 
 /* Box and Muller, Ann. Math. Statist. 29 (1958) 610. */
 static float normal(uint64_t *rng)
 {
-    double u = carat_rng_unit(rng), v = carat_rng_unit(rng);
+    double u = ct_rng_unit(rng), v = ct_rng_unit(rng);
     return (float)(sqrt(-2 * log(1 - u)) * cos(2 * 3.14159265358979323846 * v));
 }
 
 static void write_keys(const synth *s)
 {
-    const carat_config *c = s->cfg;
-    carat_gguf_writer *w = s->w;
-    carat_gguf_writer_text(w, "general.architecture", "gemma3");
-    carat_gguf_writer_text(w, "general.name", c->name);
+    const ct_config *c = s->cfg;
+    ct_gguf_writer *w = s->w;
+    ct_gguf_writer_text(w, "general.architecture", "gemma3");
+    ct_gguf_writer_text(w, "general.name", c->name);
     if (s->mix->file_type != UINT32_MAX)
-        carat_gguf_writer_u32(w, "general.file_type", s->mix->file_type);
-    carat_gguf_writer_u32(w, "gemma3.context_length", c->context);
-    carat_gguf_writer_u32(w, "gemma3.embedding_length", c->hidden);
-    carat_gguf_writer_u32(w, "gemma3.block_count", c->n_layer);
-    carat_gguf_writer_u32(w, "gemma3.feed_forward_length", c->ffn);
-    carat_gguf_writer_u32(w, "gemma3.attention.head_count", c->n_head);
-    carat_gguf_writer_u32(w, "gemma3.attention.head_count_kv", c->n_kv_head);
-    carat_gguf_writer_u32(w, "gemma3.attention.key_length", c->head_dim);
-    carat_gguf_writer_u32(w, "gemma3.attention.value_length", c->head_dim);
-    carat_gguf_writer_u32(w, "gemma3.attention.sliding_window", c->window);
-    carat_gguf_writer_f32(w, "gemma3.attention.layer_norm_rms_epsilon", c->eps);
-    carat_gguf_writer_f32(w, "gemma3.rope.freq_base", (float)c->rope_global.base);
+        ct_gguf_writer_u32(w, "general.file_type", s->mix->file_type);
+    ct_gguf_writer_u32(w, "gemma3.context_length", c->context);
+    ct_gguf_writer_u32(w, "gemma3.embedding_length", c->hidden);
+    ct_gguf_writer_u32(w, "gemma3.block_count", c->n_layer);
+    ct_gguf_writer_u32(w, "gemma3.feed_forward_length", c->ffn);
+    ct_gguf_writer_u32(w, "gemma3.attention.head_count", c->n_head);
+    ct_gguf_writer_u32(w, "gemma3.attention.head_count_kv", c->n_kv_head);
+    ct_gguf_writer_u32(w, "gemma3.attention.key_length", c->head_dim);
+    ct_gguf_writer_u32(w, "gemma3.attention.value_length", c->head_dim);
+    ct_gguf_writer_u32(w, "gemma3.attention.sliding_window", c->window);
+    ct_gguf_writer_f32(w, "gemma3.attention.layer_norm_rms_epsilon", c->eps);
+    ct_gguf_writer_f32(w, "gemma3.rope.freq_base", (float)c->rope_global.base);
     if (c->rope_global.factor != 1) {
-        carat_gguf_writer_text(w, "gemma3.rope.scaling.type", "linear");
-        carat_gguf_writer_f32(w, "gemma3.rope.scaling.factor", (float)c->rope_global.factor);
+        ct_gguf_writer_text(w, "gemma3.rope.scaling.type", "linear");
+        ct_gguf_writer_f32(w, "gemma3.rope.scaling.factor", (float)c->rope_global.factor);
     }
 }
 
 static bool copy_vocab(synth *s, const char *path, carat_err *err)
 {
-    carat_gguf *g;
-    if (!carat_gguf_open_head(path, &g, err))
+    ct_gguf *g;
+    if (!ct_gguf_open_head(path, &g, err))
         return false;
-    const carat_gguf_kv *tokens = carat_gguf_find(g, "tokenizer.ggml.tokens");
+    const ct_gguf_kv *tokens = ct_gguf_find(g, "tokenizer.ggml.tokens");
     bool ok = tokens && tokens->count <= s->cfg->n_vocab;
     if (!ok)
-        carat_fail(err, CARAT_EARG, CARAT_NOWHERE, "%s: its vocabulary of %llu tokens does not fit a table of %u rows",
-                   path, tokens ? (unsigned long long)tokens->count : 0ull, s->cfg->n_vocab);
-    for (size_t i = 0; ok && i < carat_gguf_n_kv(g); i++)
-        if (strncmp(carat_gguf_kv_at(g, i)->key, "tokenizer.", 10) == 0)
-            carat_gguf_writer_copy(s->w, carat_gguf_kv_at(g, i));
-    carat_gguf_close(g);
+        ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "%s: its vocabulary of %llu tokens does not fit a table of %u rows",
+                path, tokens ? (unsigned long long)tokens->count : 0ull, s->cfg->n_vocab);
+    for (size_t i = 0; ok && i < ct_gguf_n_kv(g); i++)
+        if (strncmp(ct_gguf_kv_at(g, i)->key, "tokenizer.", 10) == 0)
+            ct_gguf_writer_copy(s->w, ct_gguf_kv_at(g, i));
+    ct_gguf_close(g);
     return ok;
 }
 
 /* Calls fn for every tensor in file order. */
-static bool each_tensor(synth *s, bool (*fn)(synth *s, carat_part part, size_t layer, const char *name, carat_err *err),
+static bool each_tensor(synth *s, bool (*fn)(synth *s, ct_part part, size_t layer, const char *name, carat_err *err),
                         carat_err *err)
 {
-    for (size_t part = 0; part < CARAT_FIRST_LAYER_PART; part++)
-        if (part != CARAT_PART_HEAD && !fn(s, (carat_part)part, 0, carat_part_get((carat_part)part)->gguf, err))
+    for (size_t part = 0; part < CT_FIRST_LAYER_PART; part++)
+        if (part != CT_PART_HEAD && !fn(s, (ct_part)part, 0, ct_part_get((ct_part)part)->gguf, err))
             return false;
     for (size_t layer = 0; layer < s->cfg->n_layer; layer++)
-        for (size_t part = CARAT_FIRST_LAYER_PART; part < CARAT_N_PARTS; part++) {
+        for (size_t part = CT_FIRST_LAYER_PART; part < CT_N_PARTS; part++) {
             char name[64];
-            snprintf(name, sizeof name, "blk.%zu.%s", layer, carat_part_get((carat_part)part)->gguf);
-            if (!fn(s, (carat_part)part, layer, name, err))
+            snprintf(name, sizeof name, "blk.%zu.%s", layer, ct_part_get((ct_part)part)->gguf);
+            if (!fn(s, (ct_part)part, layer, name, err))
                 return false;
         }
     return true;
 }
 
 /* The codebook types: nothing here quantises to them, but any bits are a valid block. */
-static bool is_drawn(carat_type type)
+static bool is_drawn(ct_type type)
 {
-    return !carat_pack_keeps_bits(type);
+    return !ct_pack_keeps_bits(type);
 }
 
-static bool declare(synth *s, carat_part part, size_t layer, const char *name, carat_err *err)
+static bool declare(synth *s, ct_part part, size_t layer, const char *name, carat_err *err)
 {
     size_t rows, cols, row_bytes, bytes;
-    carat_part_shape(s->cfg, part, &rows, &cols);
-    carat_type type = carat_mix_type(s->mix, s->cfg, part, layer);
-    if (!carat_type_get(type)->can_quantise && !is_drawn(type) && type != CARAT_F32)
-        return carat_fail(err, CARAT_EARG, CARAT_NOWHERE, "weights cannot be made in %s", carat_type_get(type)->name);
-    if (!carat_row_bytes(type, cols, &row_bytes) || !carat_mul_size(row_bytes, rows, &bytes))
-        return carat_fail(err, CARAT_EARG, CARAT_NOWHERE, "%s: rows of %zu do not divide into blocks of %s", name, cols,
-                          carat_type_get(type)->name);
+    ct_part_shape(s->cfg, part, &rows, &cols);
+    ct_type type = ct_mix_type(s->mix, s->cfg, part, layer);
+    if (!ct_type_get(type)->can_quantise && !is_drawn(type) && type != CT_F32)
+        return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "weights cannot be made in %s", ct_type_get(type)->name);
+    if (!ct_row_bytes(type, cols, &row_bytes) || !ct_mul_size(row_bytes, rows, &bytes))
+        return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "%s: rows of %zu do not divide into blocks of %s", name, cols,
+                       ct_type_get(type)->name);
     const uint64_t dims[] = { cols, rows };
-    carat_gguf_writer_tensor(s->w, name, type, carat_part_get(part)->is_norm ? 1 : 2, dims);
+    ct_gguf_writer_tensor(s->w, name, type, ct_part_get(part)->is_norm ? 1 : 2, dims);
     s->total += bytes;
     return true;
 }
 
 /* The f16 scale of such a block (quant/README.md). */
-static void put_scale(carat_type type, float d, uint8_t *block)
+static void put_scale(ct_type type, float d, uint8_t *block)
 {
-    const uint16_t h = carat_f32_to_f16(d);
-    if (type != CARAT_IQ1_M) {
+    const uint16_t h = ct_f32_to_f16(d);
+    if (type != CT_IQ1_M) {
         memcpy(block, &h, sizeof h);
         return;
     }
@@ -128,25 +128,25 @@ static void put_scale(carat_type type, float d, uint8_t *block)
 }
 
 /* Random bits, scaled so that the block's root mean square is sigma. */
-static void draw_block(uint64_t *rng, carat_type type, float sigma, uint8_t *block)
+static void draw_block(uint64_t *rng, ct_type type, float sigma, uint8_t *block)
 {
-    const carat_type_info *t = carat_type_get(type);
+    const ct_type_info *t = ct_type_get(type);
     float x[256];
     double sum = 0;
     for (int i = 0; i < t->bytes; i++)
-        block[i] = (uint8_t)carat_rng_next(rng);
+        block[i] = (uint8_t)ct_rng_next(rng);
     put_scale(type, 1, block);
-    carat_unpack_row(type, block, x, t->block);
+    ct_unpack_row(type, block, x, t->block);
     for (int i = 0; i < t->block; i++)
         sum += (double)x[i] * x[i];
     put_scale(type, (float)(sigma / sqrt(sum / t->block)), block);
 }
 
-static bool fill_pool(synth *s, carat_type type, size_t cols, carat_err *err)
+static bool fill_pool(synth *s, ct_type type, size_t cols, carat_err *err)
 {
     if (s->pool && s->pool_type == type && s->pool_cols == cols)
         return true;
-    const carat_type_info *t = carat_type_get(type);
+    const ct_type_info *t = ct_type_get(type);
     free(s->pool);
     s->pool = malloc((size_t)POOL_BLOCKS * t->bytes);
     float *x = malloc(t->block * sizeof *x);
@@ -159,47 +159,47 @@ static bool fill_pool(synth *s, carat_type type, size_t cols, carat_err *err)
         }
         for (size_t i = 0; i < t->block; i++)
             x[i] = normal(&s->rng) * sigma;
-        if (type == CARAT_F32)
+        if (type == CT_F32)
             memcpy(s->pool + b * t->bytes, x, t->bytes);
         else
-            carat_quantise_row(type, x, s->pool + b * t->bytes, t->block);
+            ct_quantise_row(type, x, s->pool + b * t->bytes, t->block);
     }
     free(x);
     s->pool_type = type;
     s->pool_cols = cols;
-    return ok || carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for random blocks of %s", t->name);
+    return ok || ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for random blocks of %s", t->name);
 }
 
 static bool write_norm(synth *s, size_t n, carat_err *err)
 {
     for (size_t i = 0; i < n; i++) {
         float v = 1 + 0.1f * normal(&s->rng); /* the +1 is inside in GGUF */
-        if (!carat_gguf_writer_data(s->w, &v, sizeof v, err))
+        if (!ct_gguf_writer_data(s->w, &v, sizeof v, err))
             return false;
     }
     return true;
 }
 
-static bool fill(synth *s, carat_part part, size_t layer, const char *name, carat_err *err)
+static bool fill(synth *s, ct_part part, size_t layer, const char *name, carat_err *err)
 {
     (void)name;
     size_t rows, cols, row_bytes;
-    carat_part_shape(s->cfg, part, &rows, &cols);
-    if (carat_part_get(part)->is_norm)
+    ct_part_shape(s->cfg, part, &rows, &cols);
+    if (ct_part_get(part)->is_norm)
         return write_norm(s, cols, err);
-    carat_type type = carat_mix_type(s->mix, s->cfg, part, layer);
-    const carat_type_info *t = carat_type_get(type);
-    if (!fill_pool(s, type, cols, err) || !carat_row_bytes(type, cols, &row_bytes))
+    ct_type type = ct_mix_type(s->mix, s->cfg, part, layer);
+    const ct_type_info *t = ct_type_get(type);
+    if (!fill_pool(s, type, cols, err) || !ct_row_bytes(type, cols, &row_bytes))
         return false;
     for (size_t r = 0; r < rows; r++) {
         for (size_t at = 0; at < row_bytes; at += t->bytes)
-            memcpy(s->row + at, s->pool + (carat_rng_next(&s->rng) % POOL_BLOCKS) * t->bytes, t->bytes);
-        if (!carat_gguf_writer_data(s->w, s->row, row_bytes, err))
+            memcpy(s->row + at, s->pool + (ct_rng_next(&s->rng) % POOL_BLOCKS) * t->bytes, t->bytes);
+        if (!ct_gguf_writer_data(s->w, s->row, row_bytes, err))
             return false;
         s->done += row_bytes;
     }
     if (s->progress && !s->progress(s->arg, s->done, s->total))
-        return carat_fail(err, CARAT_ECANCELLED, CARAT_NOWHERE, "cancelled");
+        return ct_fail(err, CARAT_ECANCELLED, CARAT_NOWHERE, "cancelled");
     return true;
 }
 
@@ -210,24 +210,24 @@ static bool tower_done(void *arg, uint64_t bytes)
     return !s->progress || s->progress(s->arg, s->done + bytes, s->total);
 }
 
-bool carat_synth_write(const carat_config *c, const carat_mix *mix, uint64_t seed, const char *vocab_from,
-                       const carat_synth_tower *tower, const char *path,
-                       bool (*progress)(void *arg, uint64_t done, uint64_t total), void *arg, carat_err *err)
+bool ct_synth_write(const ct_config *c, const ct_mix *mix, uint64_t seed, const char *vocab_from,
+                    const ct_synth_tower *tower, const char *path,
+                    bool (*progress)(void *arg, uint64_t done, uint64_t total), void *arg, carat_err *err)
 {
     synth s = { .cfg = c, .mix = mix, .rng = seed, .progress = progress, .arg = arg };
     size_t widest = c->ffn > c->hidden ? c->ffn : c->hidden, heads = (size_t)c->n_head * c->head_dim;
     s.row = calloc(widest > heads ? widest : heads, sizeof(float) * 2);
-    bool ok = s.row || carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for a row");
-    ok = ok && carat_gguf_create(path, &s.w, err);
+    bool ok = s.row || ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for a row");
+    ok = ok && ct_gguf_create(path, &s.w, err);
     if (ok) {
         write_keys(&s);
-        ok = (vocab_from ? copy_vocab(&s, vocab_from, err) : carat_synth_vocab(s.w, c->n_vocab, err)) &&
-             each_tensor(&s, declare, err) && (!tower || carat_synth_tower_declare(s.w, tower, &s.total, err)) &&
-             each_tensor(&s, fill, err) && (!tower || carat_synth_tower_fill(s.w, tower, tower_done, &s, err));
+        ok = (vocab_from ? copy_vocab(&s, vocab_from, err) : ct_synth_vocab(s.w, c->n_vocab, err)) &&
+             each_tensor(&s, declare, err) && (!tower || ct_synth_tower_declare(s.w, tower, &s.total, err)) &&
+             each_tensor(&s, fill, err) && (!tower || ct_synth_tower_fill(s.w, tower, tower_done, &s, err));
         if (ok)
-            ok = carat_gguf_finish(s.w, err);
+            ok = ct_gguf_finish(s.w, err);
         else
-            carat_gguf_abandon(s.w);
+            ct_gguf_abandon(s.w);
     }
     free(s.pool);
     free(s.row);

@@ -6,8 +6,8 @@
  * is a made-up one of the right size with Gemma's control tokens in their places, or copied from another file.
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#ifndef CARAT_MODEL_SYNTH_H
-#define CARAT_MODEL_SYNTH_H
+#ifndef CT_MODEL_SYNTH_H
+#define CT_MODEL_SYNTH_H
 
 #include "format/gguf_write.h"
 #include "model/mix.h"
@@ -15,14 +15,14 @@
 
 /* Tokens of a made-up vocabulary of n entries: writes tokenizer.ggml.* keys. */
 
-bool carat_synth_vocab(carat_gguf_writer *w, size_t n, carat_err *err);
+bool ct_synth_vocab(ct_gguf_writer *w, size_t n, carat_err *err);
 
 /* Writes the file under a temporary name first. progress as in carat_options, may be NULL. vocab_from: a GGUF whose
  * tokenizer.* keys are copied (its token count must equal the shape's vocabulary), or NULL. tower: a vision tower that
  * goes into the same file, or NULL.
  * Errors: CARAT_EARG (a shape out of range, a type that does not fit), CARAT_EIO, CARAT_ENOMEM, CARAT_ECANCELLED. */
-bool carat_synth_write(const carat_config *c, const carat_mix *mix, uint64_t seed, const char *vocab_from,
-                       const carat_synth_tower *tower, const char *path,
-                       bool (*progress)(void *arg, uint64_t done, uint64_t total), void *arg, carat_err *err);
+bool ct_synth_write(const ct_config *c, const ct_mix *mix, uint64_t seed, const char *vocab_from,
+                    const ct_synth_tower *tower, const char *path,
+                    bool (*progress)(void *arg, uint64_t done, uint64_t total), void *arg, carat_err *err);
 
 #endif

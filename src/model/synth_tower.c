@@ -50,7 +50,7 @@ static const part layer_parts[] = {
 #define N_TOWER (sizeof tower_parts / sizeof *tower_parts)
 #define N_LAYER (sizeof layer_parts / sizeof *layer_parts)
 
-static uint64_t extent_of(const carat_synth_tower *t, enum extent e)
+static uint64_t extent_of(const ct_synth_tower *t, enum extent e)
 {
     switch (e) {
     case HIDDEN:
@@ -60,7 +60,7 @@ static uint64_t extent_of(const carat_synth_tower *t, enum extent e)
     case PATCH:
         return 3ull * t->cfg.patch_size * t->cfg.patch_size;
     case PATCHES:
-        return carat_vision_patches(&t->cfg);
+        return ct_vision_patches(&t->cfg);
     case TEXT:
         return t->text_width;
     default:
@@ -69,7 +69,7 @@ static uint64_t extent_of(const carat_synth_tower *t, enum extent e)
 }
 
 /* Part i in file order; NULL past the last. */
-static const part *part_at(const carat_synth_tower *t, size_t i, char name[64])
+static const part *part_at(const ct_synth_tower *t, size_t i, char name[64])
 {
     const part *p = i < N_TOWER ? &tower_parts[i] : &layer_parts[(i - N_TOWER) % N_LAYER];
     if (i >= N_TOWER + N_LAYER * (size_t)t->cfg.n_layer)
@@ -83,17 +83,17 @@ static const part *part_at(const carat_synth_tower *t, size_t i, char name[64])
 
 /* What cannot be quantised is f16, as llama.cpp's converter has it: rows that blocks do not divide, the patches, and
  * the projector, which is read transposed. */
-static carat_type type_of(const carat_synth_tower *t, const part *p)
+static ct_type type_of(const ct_synth_tower *t, const part *p)
 {
-    const carat_type_info *info = carat_type_get(t->type);
+    const ct_type_info *info = ct_type_get(t->type);
     if (p->kind != MATRIX && p->kind != PLAIN_MATRIX)
-        return CARAT_F32;
-    return info->is_quantised && (p->kind == PLAIN_MATRIX || extent_of(t, p->cols) % info->block) ? CARAT_F16 : t->type;
+        return CT_F32;
+    return info->is_quantised && (p->kind == PLAIN_MATRIX || extent_of(t, p->cols) % info->block) ? CT_F16 : t->type;
 }
 
-static void write_keys(carat_gguf_writer *w, const carat_synth_tower *t)
+static void write_keys(ct_gguf_writer *w, const ct_synth_tower *t)
 {
-    const carat_vision_config *c = &t->cfg;
+    const ct_vision_config *c = &t->cfg;
     const char *arch = t->is_alone ? "clip" : "gemma3";
     const struct {
         const char *key;
@@ -105,42 +105,42 @@ static void write_keys(carat_gguf_writer *w, const carat_synth_tower *t)
     char key[80];
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
         snprintf(key, sizeof key, "%s.vision.%s", arch, keys[i].key);
-        carat_gguf_writer_u32(w, key, keys[i].value);
+        ct_gguf_writer_u32(w, key, keys[i].value);
     }
     snprintf(key, sizeof key, "%s.vision.attention.layer_norm_epsilon", arch);
-    carat_gguf_writer_f32(w, key, c->eps);
+    ct_gguf_writer_f32(w, key, c->eps);
     if (!t->is_alone) {
-        carat_gguf_writer_u32(w, "gemma3.mm.tokens_per_image", c->tokens_per_image);
+        ct_gguf_writer_u32(w, "gemma3.mm.tokens_per_image", c->tokens_per_image);
         return;
     }
-    carat_gguf_writer_text(w, "general.architecture", "clip");
-    carat_gguf_writer_bool(w, "clip.has_vision_encoder", true);
-    carat_gguf_writer_text(w, "clip.projector_type", "gemma3");
-    carat_gguf_writer_u32(w, "clip.vision.projector.scale_factor",
-                          carat_vision_grid(c) / (uint32_t)lround(sqrt((double)c->tokens_per_image)));
+    ct_gguf_writer_text(w, "general.architecture", "clip");
+    ct_gguf_writer_bool(w, "clip.has_vision_encoder", true);
+    ct_gguf_writer_text(w, "clip.projector_type", "gemma3");
+    ct_gguf_writer_u32(w, "clip.vision.projector.scale_factor",
+                       ct_vision_grid(c) / (uint32_t)lround(sqrt((double)c->tokens_per_image)));
 }
 
-bool carat_synth_tower_declare(carat_gguf_writer *w, const carat_synth_tower *t, uint64_t *bytes, carat_err *err)
+bool ct_synth_tower_declare(ct_gguf_writer *w, const ct_synth_tower *t, uint64_t *bytes, carat_err *err)
 {
     char name[64];
     const part *p;
-    if (!carat_vision_config_check(&t->cfg, "shape", err))
+    if (!ct_vision_config_check(&t->cfg, "shape", err))
         return false;
-    if (t->type != CARAT_F32 && t->type != CARAT_BF16 && t->type != CARAT_F16 && t->type != CARAT_Q8_0)
-        return carat_fail(err, CARAT_EARG, CARAT_NOWHERE, "a tower of type %s, expected f32, bf16, f16 or q8_0",
-                          carat_type_get(t->type)->name);
+    if (t->type != CT_F32 && t->type != CT_BF16 && t->type != CT_F16 && t->type != CT_Q8_0)
+        return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "a tower of type %s, expected f32, bf16, f16 or q8_0",
+                       ct_type_get(t->type)->name);
     write_keys(w, t);
     for (size_t i = 0; (p = part_at(t, i, name)); i++) {
         const uint64_t cols = extent_of(t, p->cols), rows = extent_of(t, p->rows), side = t->cfg.patch_size;
         size_t row_bytes, all;
-        if (!carat_row_bytes(type_of(t, p), cols, &row_bytes) || !carat_mul_size(row_bytes, rows, &all))
-            return carat_fail(err, CARAT_EARG, CARAT_NOWHERE, "%s: rows of %llu do not divide into blocks of %s", name,
-                              (unsigned long long)cols, carat_type_get(type_of(t, p))->name);
+        if (!ct_row_bytes(type_of(t, p), cols, &row_bytes) || !ct_mul_size(row_bytes, rows, &all))
+            return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "%s: rows of %llu do not divide into blocks of %s", name,
+                           (unsigned long long)cols, ct_type_get(type_of(t, p))->name);
         const uint64_t flat[] = { cols, rows }, patch[] = { side, side, 3, rows };
         if (p->cols == PATCH)
-            carat_gguf_writer_tensor(w, name, type_of(t, p), 4, patch);
+            ct_gguf_writer_tensor(w, name, type_of(t, p), 4, patch);
         else
-            carat_gguf_writer_tensor(w, name, type_of(t, p), p->rows == ONE ? 1 : 2, flat);
+            ct_gguf_writer_tensor(w, name, type_of(t, p), p->rows == ONE ? 1 : 2, flat);
         *bytes += all;
     }
     return true;
@@ -149,7 +149,7 @@ bool carat_synth_tower_declare(carat_gguf_writer *w, const carat_synth_tower *t,
 /* Box and Muller, Ann. Math. Statist. 29 (1958) 610. */
 static double normal(uint64_t *rng)
 {
-    double u = carat_rng_unit(rng), v = carat_rng_unit(rng);
+    double u = ct_rng_unit(rng), v = ct_rng_unit(rng);
     return sqrt(-2 * log(1 - u)) * cos(2 * 3.14159265358979323846 * v);
 }
 
@@ -159,52 +159,52 @@ static void draw_row(const part *p, uint64_t inputs, const float *pool, uint64_t
 {
     const bool is_matrix = p->kind == MATRIX || p->kind == PLAIN_MATRIX;
     const float scale = is_matrix ? (float)(1 / sqrt((double)inputs)) : 0.1f, mean = p->kind == NORM;
-    for (size_t i = 0, at = carat_rng_next(rng) % POOL; i < n; i++, at = (at + 1) % POOL)
+    for (size_t i = 0, at = ct_rng_next(rng) % POOL; i < n; i++, at = (at + 1) % POOL)
         x[i] = mean + scale * pool[at];
 }
 
-static void encode_row(carat_type type, const float *x, uint8_t *row, size_t n)
+static void encode_row(ct_type type, const float *x, uint8_t *row, size_t n)
 {
-    if (type == CARAT_F32)
+    if (type == CT_F32)
         memcpy(row, x, n * sizeof *x);
     else
-        carat_quantise_row(type, x, row, n);
+        ct_quantise_row(type, x, row, n);
 }
 
-static bool fill_part(carat_gguf_writer *w, const carat_synth_tower *t, const part *p, const float *pool, uint64_t *rng,
+static bool fill_part(ct_gguf_writer *w, const ct_synth_tower *t, const part *p, const float *pool, uint64_t *rng,
                       uint64_t *bytes, carat_err *err)
 {
     const size_t cols = (size_t)extent_of(t, p->cols), rows = (size_t)extent_of(t, p->rows);
     const uint64_t inputs = extent_of(t, p->cols == TEXT ? p->rows : p->cols);
     size_t row_bytes = 0;
-    carat_row_bytes(type_of(t, p), cols, &row_bytes);
+    ct_row_bytes(type_of(t, p), cols, &row_bytes);
     float *x = malloc(cols * sizeof *x);
     uint8_t *row = malloc(row_bytes);
-    bool ok = (x && row) || carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for a row of %zu", cols);
+    bool ok = (x && row) || ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for a row of %zu", cols);
     for (size_t r = 0; ok && r < rows; r++) {
         draw_row(p, inputs, pool, rng, x, cols);
         encode_row(type_of(t, p), x, row, cols);
-        ok = carat_gguf_writer_data(w, row, row_bytes, err);
+        ok = ct_gguf_writer_data(w, row, row_bytes, err);
     }
     free(x), free(row);
     *bytes += (uint64_t)row_bytes * rows;
     return ok;
 }
 
-bool carat_synth_tower_fill(carat_gguf_writer *w, const carat_synth_tower *t, bool (*done)(void *arg, uint64_t bytes),
-                            void *arg, carat_err *err)
+bool ct_synth_tower_fill(ct_gguf_writer *w, const ct_synth_tower *t, bool (*done)(void *arg, uint64_t bytes), void *arg,
+                         carat_err *err)
 {
     char name[64];
     const part *p;
     uint64_t rng = t->seed + 1, bytes = 0;
     float *pool = malloc(POOL * sizeof *pool);
-    bool ok = pool || carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for random values");
+    bool ok = pool || ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for random values");
     for (size_t i = 0; ok && i < POOL; i++)
         pool[i] = (float)normal(&rng);
     for (size_t i = 0; ok && (p = part_at(t, i, name)); i++) {
         ok = fill_part(w, t, p, pool, &rng, &bytes, err);
         if (ok && done && !done(arg, bytes))
-            ok = carat_fail(err, CARAT_ECANCELLED, CARAT_NOWHERE, "cancelled");
+            ok = ct_fail(err, CARAT_ECANCELLED, CARAT_NOWHERE, "cancelled");
     }
     free(pool);
     return ok;
@@ -222,16 +222,16 @@ static bool tell(void *arg, uint64_t bytes)
     return !t->progress || t->progress(t->arg, bytes, t->total);
 }
 
-bool carat_synth_tower_write(const carat_synth_tower *t, const char *path,
-                             bool (*progress)(void *arg, uint64_t done, uint64_t total), void *arg, carat_err *err)
+bool ct_synth_tower_write(const ct_synth_tower *t, const char *path,
+                          bool (*progress)(void *arg, uint64_t done, uint64_t total), void *arg, carat_err *err)
 {
-    carat_gguf_writer *w;
+    ct_gguf_writer *w;
     told who = { .progress = progress, .arg = arg };
-    if (!carat_gguf_create(path, &w, err))
+    if (!ct_gguf_create(path, &w, err))
         return false;
-    if (!carat_synth_tower_declare(w, t, &who.total, err) || !carat_synth_tower_fill(w, t, tell, &who, err)) {
-        carat_gguf_abandon(w);
+    if (!ct_synth_tower_declare(w, t, &who.total, err) || !ct_synth_tower_fill(w, t, tell, &who, err)) {
+        ct_gguf_abandon(w);
         return false;
     }
-    return carat_gguf_finish(w, err);
+    return ct_gguf_finish(w, err);
 }

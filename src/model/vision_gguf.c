@@ -1,4 +1,4 @@
-/* GGUF metadata -> carat_vision_config. Two layouts: the mmproj file of llama.cpp's converter (clip.vision.*) and the
+/* GGUF metadata -> ct_vision_config. Two layouts: the mmproj file of llama.cpp's converter (clip.vision.*) and the
  * file of Ollama's, which holds text and tower (gemma3.vision.*).
  *
  * SPDX-License-Identifier: Apache-2.0 */
@@ -14,93 +14,93 @@
 
 typedef struct vision_key {
     const char *key;
-    size_t offset; /* of a uint32_t in carat_vision_config */
+    size_t offset; /* of a uint32_t in ct_vision_config */
     int64_t max;
     bool required;
 } vision_key;
 
-#define AT(field) offsetof(carat_vision_config, field)
+#define AT(field) offsetof(ct_vision_config, field)
 
 static const vision_key keys[] = {
     { "vision.block_count", AT(n_layer), 1024, true },
-    { "vision.embedding_length", AT(hidden), CARAT_MAX_HIDDEN, true },
-    { "vision.feed_forward_length", AT(ffn), CARAT_MAX_FFN, true },
-    { "vision.attention.head_count", AT(n_head), CARAT_MAX_HEADS, true },
+    { "vision.embedding_length", AT(hidden), CT_MAX_HIDDEN, true },
+    { "vision.feed_forward_length", AT(ffn), CT_MAX_FFN, true },
+    { "vision.attention.head_count", AT(n_head), CT_MAX_HEADS, true },
     { "vision.image_size", AT(image_size), 16384, true },
     { "vision.patch_size", AT(patch_size), 1024, true },
     { "vision.num_channels", AT(n_channel), 16, false },
-    { "mm.tokens_per_image", AT(tokens_per_image), CARAT_MAX_PATCHES, false },
+    { "mm.tokens_per_image", AT(tokens_per_image), CT_MAX_PATCHES, false },
 };
 
-static bool is_text(carat_str s, const char *text)
+static bool is_text(ct_str s, const char *text)
 {
     return s.data && strlen(text) == s.len && memcmp(s.data, text, s.len) == 0;
 }
 
-static bool read_keys(const carat_gguf *g, const char *arch, carat_vision_config *v, carat_err *err)
+static bool read_keys(const ct_gguf *g, const char *arch, ct_vision_config *v, carat_err *err)
 {
     char key[80];
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
         int64_t n = 0;
         snprintf(key, sizeof key, "%s.%s", arch, keys[i].key);
-        if (!carat_gguf_int(g, key, 1, keys[i].max, &n, err))
+        if (!ct_gguf_int(g, key, 1, keys[i].max, &n, err))
             return false;
         if (n)
             memcpy((char *)v + keys[i].offset, &(uint32_t){ (uint32_t)n }, sizeof(uint32_t));
         else if (keys[i].required)
-            return carat_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: no %s", carat_gguf_path(g), key);
+            return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: no %s", ct_gguf_path(g), key);
     }
     double eps = 1e-6;
     snprintf(key, sizeof key, "%s.vision.attention.layer_norm_epsilon", arch);
-    if (!carat_gguf_num(g, key, &eps, err))
+    if (!ct_gguf_num(g, key, &eps, err))
         return false;
     v->eps = (float)eps;
     return true;
 }
 
 /* Projectors of other models come in files of the same architecture. */
-static bool check_projector(const carat_gguf *g, carat_err *err)
+static bool check_projector(const ct_gguf *g, carat_err *err)
 {
-    carat_str type = { NULL, 0 };
+    ct_str type = { NULL, 0 };
     bool has_vision = true;
-    if (!carat_gguf_text(g, "clip.projector_type", &type, err) ||
-        !carat_gguf_text(g, "clip.vision.projector_type", &type, err) ||
-        !carat_gguf_bool(g, "clip.has_vision_encoder", &has_vision, err))
+    if (!ct_gguf_text(g, "clip.projector_type", &type, err) ||
+        !ct_gguf_text(g, "clip.vision.projector_type", &type, err) ||
+        !ct_gguf_bool(g, "clip.has_vision_encoder", &has_vision, err))
         return false;
     if (type.data && !is_text(type, "gemma3"))
-        return carat_fail(err, CARAT_EUNSUPPORTED, CARAT_NOWHERE, "%s: a projector of type '%.*s', expected 'gemma3'",
-                          carat_gguf_path(g), (int)(type.len < 40 ? type.len : 40), type.data);
+        return ct_fail(err, CARAT_EUNSUPPORTED, CARAT_NOWHERE, "%s: a projector of type '%.*s', expected 'gemma3'",
+                       ct_gguf_path(g), (int)(type.len < 40 ? type.len : 40), type.data);
     if (!has_vision)
-        return carat_fail(err, CARAT_EUNSUPPORTED, CARAT_NOWHERE, "%s: an mmproj file without a vision encoder",
-                          carat_gguf_path(g));
+        return ct_fail(err, CARAT_EUNSUPPORTED, CARAT_NOWHERE, "%s: an mmproj file without a vision encoder",
+                       ct_gguf_path(g));
     return true;
 }
 
 /* An mmproj file states how many patches along a side one token pools, if anything. */
-static bool read_pool(const carat_gguf *g, carat_vision_config *v, carat_err *err)
+static bool read_pool(const ct_gguf *g, ct_vision_config *v, carat_err *err)
 {
     int64_t pool = DEFAULT_POOL;
-    if (!carat_gguf_int(g, "clip.vision.projector.scale_factor", 1, 1024, &pool, err))
+    if (!ct_gguf_int(g, "clip.vision.projector.scale_factor", 1, 1024, &pool, err))
         return false;
-    uint32_t side = carat_vision_grid(v) / (uint32_t)pool;
+    uint32_t side = ct_vision_grid(v) / (uint32_t)pool;
     if (side < 1 || side > 256)
-        return carat_fail(err, CARAT_EFORMAT, CARAT_NOWHERE,
-                          "%s: %u patches along a side pooled by %d make no square of tokens", carat_gguf_path(g),
-                          carat_vision_grid(v), (int)pool);
+        return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE,
+                       "%s: %u patches along a side pooled by %d make no square of tokens", ct_gguf_path(g),
+                       ct_vision_grid(v), (int)pool);
     v->tokens_per_image = side * side;
     return true;
 }
 
-bool carat_vision_config_from_gguf(const carat_gguf *g, carat_vision_config *out, carat_err *err)
+bool ct_vision_config_from_gguf(const ct_gguf *g, ct_vision_config *out, carat_err *err)
 {
-    carat_str arch = { NULL, 0 };
-    *out = (carat_vision_config){ 0 };
-    if (!carat_gguf_text(g, "general.architecture", &arch, err))
+    ct_str arch = { NULL, 0 };
+    *out = (ct_vision_config){ 0 };
+    if (!ct_gguf_text(g, "general.architecture", &arch, err))
         return false;
-    bool is_mmproj = is_text(arch, "clip") || is_text(arch, "mmproj") || carat_gguf_find(g, "clip.vision.block_count");
-    if (!is_mmproj && !carat_gguf_find(g, "gemma3.vision.block_count"))
+    bool is_mmproj = is_text(arch, "clip") || is_text(arch, "mmproj") || ct_gguf_find(g, "clip.vision.block_count");
+    if (!is_mmproj && !ct_gguf_find(g, "gemma3.vision.block_count"))
         return true;
-    carat_vision_config v = { .present = true, .n_channel = 3, .tokens_per_image = 256 };
+    ct_vision_config v = { .present = true, .n_channel = 3, .tokens_per_image = 256 };
     if ((is_mmproj && !check_projector(g, err)) || !read_keys(g, is_mmproj ? "clip" : "gemma3", &v, err) ||
         (is_mmproj && !read_pool(g, &v, err)))
         return false;
@@ -108,38 +108,37 @@ bool carat_vision_config_from_gguf(const carat_gguf *g, carat_vision_config *out
     return true;
 }
 
-bool carat_vision_config_check(const carat_vision_config *v, const char *what, carat_err *err)
+bool ct_vision_config_check(const ct_vision_config *v, const char *what, carat_err *err)
 {
     const struct {
         const char *name;
         uint32_t value, max;
     } fields[] = {
-        { "layers", v->n_layer, 1024 },         { "width", v->hidden, CARAT_MAX_HIDDEN },
-        { "FFN width", v->ffn, CARAT_MAX_FFN }, { "heads", v->n_head, CARAT_MAX_HEADS },
+        { "layers", v->n_layer, 1024 },         { "width", v->hidden, CT_MAX_HIDDEN },
+        { "FFN width", v->ffn, CT_MAX_FFN },    { "heads", v->n_head, CT_MAX_HEADS },
         { "image size", v->image_size, 16384 }, { "patch size", v->patch_size, 1024 },
     };
     for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
         if (fields[i].value < 1 || fields[i].value > fields[i].max)
-            return carat_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: vision tower's %s: %u, expected 1 to %u", what,
-                              fields[i].name, fields[i].value, fields[i].max);
+            return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: vision tower's %s: %u, expected 1 to %u", what,
+                           fields[i].name, fields[i].value, fields[i].max);
     if (v->n_channel != 3)
-        return carat_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: images of %u channels, expected 3", what,
-                          v->n_channel);
-    if (v->image_size % v->patch_size || carat_vision_grid(v) > 256)
-        return carat_fail(err, CARAT_EFORMAT, CARAT_NOWHERE,
-                          "%s: patches of %u in an image of %u, expected a whole number, at most 256 along a side",
-                          what, v->patch_size, v->image_size);
-    if (v->hidden % v->n_head || v->hidden / v->n_head > CARAT_MAX_HEAD_DIM)
-        return carat_fail(err, CARAT_EFORMAT, CARAT_NOWHERE,
-                          "%s: vision width %u over %u heads, expected a whole number, at most %d each", what,
-                          v->hidden, v->n_head, CARAT_MAX_HEAD_DIM);
+        return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: images of %u channels, expected 3", what, v->n_channel);
+    if (v->image_size % v->patch_size || ct_vision_grid(v) > 256)
+        return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE,
+                       "%s: patches of %u in an image of %u, expected a whole number, at most 256 along a side", what,
+                       v->patch_size, v->image_size);
+    if (v->hidden % v->n_head || v->hidden / v->n_head > CT_MAX_HEAD_DIM)
+        return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE,
+                       "%s: vision width %u over %u heads, expected a whole number, at most %d each", what, v->hidden,
+                       v->n_head, CT_MAX_HEAD_DIM);
     uint32_t side = (uint32_t)lround(sqrt(v->tokens_per_image));
-    if (side < 1 || side * side != v->tokens_per_image || carat_vision_grid(v) % side)
-        return carat_fail(err, CARAT_EFORMAT, CARAT_NOWHERE,
-                          "%s: %u tokens an image from %u x %u patches, expected a square whose side divides %u", what,
-                          v->tokens_per_image, carat_vision_grid(v), carat_vision_grid(v), carat_vision_grid(v));
+    if (side < 1 || side * side != v->tokens_per_image || ct_vision_grid(v) % side)
+        return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE,
+                       "%s: %u tokens an image from %u x %u patches, expected a square whose side divides %u", what,
+                       v->tokens_per_image, ct_vision_grid(v), ct_vision_grid(v), ct_vision_grid(v));
     if (!(v->eps >= 0 && v->eps <= 0.1f))
-        return carat_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: LayerNorm epsilon is %g, expected 0 to 0.1", what,
-                          (double)v->eps);
+        return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: LayerNorm epsilon is %g, expected 0 to 0.1", what,
+                       (double)v->eps);
     return true;
 }

@@ -8,67 +8,67 @@
 
 #define MAX_PIECES (1u << 20)
 
-static bool find_array(const carat_gguf *g, const char *key, uint64_t n, bool strings, const carat_gguf_kv **out,
+static bool find_array(const ct_gguf *g, const char *key, uint64_t n, bool strings, const ct_gguf_kv **out,
                        carat_err *err)
 {
-    const carat_gguf_kv *kv = carat_gguf_find(g, key);
+    const ct_gguf_kv *kv = ct_gguf_find(g, key);
     *out = kv;
     if (!kv)
         return true;
-    bool right = kv->kind == CARAT_GGUF_ARR && (kv->elem == CARAT_GGUF_STR) == strings && kv->elem != CARAT_GGUF_ARR;
+    bool right = kv->kind == CT_GGUF_ARR && (kv->elem == CT_GGUF_STR) == strings && kv->elem != CT_GGUF_ARR;
     if (!right)
-        return carat_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: %s is no array of %s", carat_gguf_path(g), key,
-                          strings ? "strings" : "numbers");
+        return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: %s is no array of %s", ct_gguf_path(g), key,
+                       strings ? "strings" : "numbers");
     if (n && kv->count != n)
-        return carat_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: %s has %llu entries, expected %llu as tokens",
-                          carat_gguf_path(g), key, (unsigned long long)kv->count, (unsigned long long)n);
+        return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: %s has %llu entries, expected %llu as tokens",
+                       ct_gguf_path(g), key, (unsigned long long)kv->count, (unsigned long long)n);
     return true;
 }
 
-static bool check_model(const carat_gguf *g, carat_err *err)
+static bool check_model(const ct_gguf *g, carat_err *err)
 {
-    carat_str model = { NULL, 0 };
-    if (!carat_gguf_text(g, "tokenizer.ggml.model", &model, err))
+    ct_str model = { NULL, 0 };
+    if (!ct_gguf_text(g, "tokenizer.ggml.model", &model, err))
         return false;
     if (model.data && !(model.len == 5 && memcmp(model.data, "llama", 5) == 0))
-        return carat_fail(err, CARAT_EUNSUPPORTED, CARAT_NOWHERE,
-                          "%s: tokenizer.ggml.model is '%.*s', expected 'llama' (sentencepiece)", carat_gguf_path(g),
-                          (int)(model.len < 40 ? model.len : 40), model.data);
+        return ct_fail(err, CARAT_EUNSUPPORTED, CARAT_NOWHERE,
+                       "%s: tokenizer.ggml.model is '%.*s', expected 'llama' (sentencepiece)", ct_gguf_path(g),
+                       (int)(model.len < 40 ? model.len : 40), model.data);
     return true;
 }
 
-static carat_piece_kind kind_of(const carat_gguf_kv *types, uint64_t i)
+static ct_piece_kind kind_of(const ct_gguf_kv *types, uint64_t i)
 {
-    double k = types ? carat_gguf_elem_num(types, i) : CARAT_PIECE_NORMAL;
-    return k >= CARAT_PIECE_NORMAL && k <= CARAT_PIECE_BYTE ? (carat_piece_kind)k : CARAT_PIECE_NORMAL;
+    double k = types ? ct_gguf_elem_num(types, i) : CT_PIECE_NORMAL;
+    return k >= CT_PIECE_NORMAL && k <= CT_PIECE_BYTE ? (ct_piece_kind)k : CT_PIECE_NORMAL;
 }
 
-bool carat_tokenizer_from_gguf(const carat_gguf *g, carat_tokenizer **out, carat_err *err)
+bool ct_tokenizer_from_gguf(const ct_gguf *g, carat_tokenizer **out, carat_err *err)
 {
     *out = NULL;
-    const carat_gguf_kv *tokens, *scores, *types;
+    const ct_gguf_kv *tokens, *scores, *types;
     if (!check_model(g, err) || !find_array(g, "tokenizer.ggml.tokens", 0, true, &tokens, err))
         return false;
     if (!tokens || tokens->count == 0 || tokens->count > MAX_PIECES)
-        return carat_fail(err, CARAT_EFORMAT, CARAT_NOWHERE,
-                          "%s: tokenizer.ggml.tokens has %llu entries, expected 1 to %u", carat_gguf_path(g),
-                          tokens ? (unsigned long long)tokens->count : 0ull, MAX_PIECES);
+        return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE,
+                       "%s: tokenizer.ggml.tokens has %llu entries, expected 1 to %u", ct_gguf_path(g),
+                       tokens ? (unsigned long long)tokens->count : 0ull, MAX_PIECES);
     if (!find_array(g, "tokenizer.ggml.scores", tokens->count, false, &scores, err) ||
         !find_array(g, "tokenizer.ggml.token_type", tokens->count, false, &types, err))
         return false;
-    carat_piece *pieces = calloc(tokens->count, sizeof *pieces);
+    ct_piece *pieces = calloc(tokens->count, sizeof *pieces);
     if (!pieces)
-        return carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "%s: no memory for %llu tokens", carat_gguf_path(g),
-                          (unsigned long long)tokens->count);
-    carat_gguf_cursor cursor = { 0 };
-    carat_str text;
+        return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "%s: no memory for %llu tokens", ct_gguf_path(g),
+                       (unsigned long long)tokens->count);
+    ct_gguf_cursor cursor = { 0 };
+    ct_str text;
     size_t n = 0;
-    while (n < tokens->count && carat_gguf_next_str(tokens, &cursor, &text)) {
-        float score = scores ? (float)carat_gguf_elem_num(scores, n) : 0;
-        pieces[n] = (carat_piece){ text.data, text.len, score, kind_of(types, n) };
+    while (n < tokens->count && ct_gguf_next_str(tokens, &cursor, &text)) {
+        float score = scores ? (float)ct_gguf_elem_num(scores, n) : 0;
+        pieces[n] = (ct_piece){ text.data, text.len, score, kind_of(types, n) };
         n++;
     }
-    bool ok = carat_tokenizer_from_pieces(pieces, n, out, err);
+    bool ok = ct_tokenizer_from_pieces(pieces, n, out, err);
     free(pieces);
-    return ok || carat_fail_in(err, "%s", carat_gguf_path(g));
+    return ok || ct_fail_in(err, "%s", ct_gguf_path(g));
 }

@@ -16,49 +16,49 @@
  * All sums run in eight fixed lanes: the same bits from every compiler.
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#ifndef CARAT_QUANT_FIT_H
-#define CARAT_QUANT_FIT_H
+#ifndef CT_QUANT_FIT_H
+#define CT_QUANT_FIT_H
 
 #include "quant/types.h"
 
 /* The levels y / scale that a code can stand for: the whole numbers lo..hi, or the sixteen values of IQ4 codes. */
-typedef struct carat_levels {
+typedef struct ct_levels {
     int lo, hi;
     bool is_iq4;
-} carat_levels;
+} ct_levels;
 
 /* ---- y = scale * level ------------------------------------------------------------------------------------------- */
 
 /* The codes (level - lo, or the index into the IQ4 values) nearest to x / scale; level 0 throughout if scale is 0. */
-void carat_fit_codes(const float *x, int n, float scale, carat_levels levels, uint8_t *codes);
+void ct_fit_codes(const float *x, int n, float scale, ct_levels levels, uint8_t *codes);
 
 /* A block with one f16 scale: returns its bits. n is a multiple of 8. */
-uint16_t carat_fit_scale(const float *x, int n, carat_levels levels);
+uint16_t ct_fit_scale(const float *x, int n, ct_levels levels);
 
 /* A block of n_group groups of len weights (len a multiple of 8, 256 in all), whose scales are d * sub[g] with
  * sub[g] in sub_lo..sub_hi (sub_lo < 0). Returns the bits of d. */
-uint16_t carat_fit_scales(const float *x, int n_group, int len, carat_levels levels, int sub_lo, int sub_hi, int *sub);
+uint16_t ct_fit_scales(const float *x, int n_group, int len, ct_levels levels, int sub_lo, int sub_hi, int *sub);
 
 /* ---- y = scale * code + min, codes 0..code_max ------------------------------------------------------------------- */
 
 /* The codes nearest to (x - min) / scale; 0 throughout if scale is 0. */
-void carat_fit_affine_codes(const float *x, int n, float scale, float min, int code_max, uint8_t *codes);
+void ct_fit_affine_codes(const float *x, int n, float scale, float min, int code_max, uint8_t *codes);
 
 /* A block with an f16 scale and an f16 minimum of any sign. */
-void carat_fit_affine(const float *x, int n, int code_max, uint16_t *d, uint16_t *m);
+void ct_fit_affine(const float *x, int n, int code_max, uint16_t *d, uint16_t *m);
 
 /* A block of groups with scale d * sub[g] and minimum -dmin * sub_min[g]; both subs in 0..sub_max. */
-void carat_fit_affines(const float *x, int n_group, int len, int code_max, int sub_max, int *sub, int *sub_min,
-                       uint16_t *d, uint16_t *dmin);
+void ct_fit_affines(const float *x, int n_group, int len, int code_max, int sub_max, int *sub, int *sub_min,
+                    uint16_t *d, uint16_t *dmin);
 
 /* ---- shared by the two ------------------------------------------------------------------------------------------- */
 
 /* Weights below half the smallest f16 are nothing but zero to any of these types. */
-#define CARAT_FIT_TINY 0x1p-26f
+#define CT_FIT_TINY 0x1p-26f
 
 /* f16 for a scale: never infinite; and away from zero where the steps of f16 are coarse (subnormals below 32 * 2^-24),
  * since too large a scale costs less than a largest weight cut off, or sub-scales with nothing to multiply. */
-uint16_t carat_fit_f16(float scale);
+uint16_t ct_fit_f16(float scale);
 
 static inline float add_lanes(const float a[8])
 {

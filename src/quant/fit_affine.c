@@ -49,7 +49,7 @@ static sums sums_at(const float *x, int n, pair p, int code_max)
     return (sums){ add_lanes(a), add_lanes(b), add_lanes(c) };
 }
 
-void carat_fit_affine_codes(const float *x, int n, float scale, float min, int code_max, uint8_t *codes)
+void ct_fit_affine_codes(const float *x, int n, float scale, float min, int code_max, uint8_t *codes)
 {
     float inverse = scale != 0 ? 1 / scale : 0;
     for (int i = 0; i < n; i++)
@@ -98,7 +98,7 @@ static pair group_pair(const float *x, int n, int code_max, bool min_is_negative
     }
     if (min_is_negative && lo > 0)
         lo = 0;
-    if (hi - lo < CARAT_FIT_TINY)
+    if (hi - lo < CT_FIT_TINY)
         return (pair){ 0, lo };
     fixed f = sums_of(x, n);
     pair best = { (hi - lo) / (float)code_max, lo };
@@ -121,16 +121,16 @@ static pair group_pair(const float *x, int n, int code_max, bool min_is_negative
 
 static float stored(float v)
 {
-    return carat_f16_to_f32(carat_f32_to_f16(clamp(v, -65504.0f, 65504.0f)));
+    return ct_f16_to_f32(ct_f32_to_f16(clamp(v, -65504.0f, 65504.0f)));
 }
 
-void carat_fit_affine(const float *x, int n, int code_max, uint16_t *d, uint16_t *m)
+void ct_fit_affine(const float *x, int n, int code_max, uint16_t *d, uint16_t *m)
 {
     pair p = group_pair(x, n, code_max, false), best = { 0, 0 };
     fixed f = sums_of(x, n);
     double best_loss = INFINITY;
     for (int round = 0; round < 8; round++) {
-        p.scale = carat_f16_to_f32(carat_fit_f16(p.scale));
+        p.scale = ct_f16_to_f32(ct_fit_f16(p.scale));
         p.min = stored(p.min);
         sums s = sums_at(x, n, p, code_max);
         /* The minimum again, now that the scale is rounded. */
@@ -144,8 +144,8 @@ void carat_fit_affine(const float *x, int n, int code_max, uint16_t *d, uint16_t
         if (!solve(f, s, false, &p))
             break;
     }
-    *d = carat_f32_to_f16(best.scale);
-    *m = carat_f32_to_f16(best.min);
+    *d = ct_f32_to_f16(best.scale);
+    *m = ct_f32_to_f16(best.min);
 }
 
 /* What one group contributes to the equations for d and dmin, and the choice that was made for it. */
@@ -205,8 +205,8 @@ static void solve_block(const choice *c, const fixed *f, int n_group, float *d, 
     }
 }
 
-void carat_fit_affines(const float *x, int n_group, int len, int code_max, int sub_max, int *sub, int *sub_min,
-                       uint16_t *d, uint16_t *dmin)
+void ct_fit_affines(const float *x, int n_group, int len, int code_max, int sub_max, int *sub, int *sub_min,
+                    uint16_t *d, uint16_t *dmin)
 {
     pair wish[16];
     fixed f[16];
@@ -222,11 +222,10 @@ void carat_fit_affines(const float *x, int n_group, int len, int code_max, int s
     }
     float scale = most / (float)sub_max, min = most_min / (float)sub_max;
     for (int round = 0; round < 8; round++) {
-        uint16_t h = carat_fit_f16(scale), hmin = carat_fit_f16(min);
+        uint16_t h = ct_fit_f16(scale), hmin = ct_fit_f16(min);
         double loss = 0;
         for (int g = 0; g < n_group; g++) {
-            now[g] =
-                choose(x + g * len, len, f[g], code_max, sub_max, carat_f16_to_f32(h), carat_f16_to_f32(hmin), wish[g]);
+            now[g] = choose(x + g * len, len, f[g], code_max, sub_max, ct_f16_to_f32(h), ct_f16_to_f32(hmin), wish[g]);
             loss += now[g].loss;
         }
         if (loss >= best_loss)

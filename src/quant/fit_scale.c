@@ -27,11 +27,11 @@ static inline float iq4_level(float t)
     return level;
 }
 
-uint16_t carat_fit_f16(float scale)
+uint16_t ct_fit_f16(float scale)
 {
-    uint16_t h = carat_f32_to_f16(clamp(scale, -65504.0f, 65504.0f));
+    uint16_t h = ct_f32_to_f16(clamp(scale, -65504.0f, 65504.0f));
     bool is_coarse = (h & 0x7FFF) < 32;
-    return is_coarse && fabsf(carat_f16_to_f32(h)) < fabsf(scale) ? (uint16_t)(h + 1) : h;
+    return is_coarse && fabsf(ct_f16_to_f32(h)) < fabsf(scale) ? (uint16_t)(h + 1) : h;
 }
 
 /* What is known of a group's levels at some scale. */
@@ -39,7 +39,7 @@ typedef struct sums {
     float xl, ll; /* X and L above */
 } sums;
 
-static sums sums_at(const float *x, int n, float inverse, carat_levels levels)
+static sums sums_at(const float *x, int n, float inverse, ct_levels levels)
 {
     float xl[8] = { 0 }, ll[8] = { 0 };
     float lo = (float)levels.lo, hi = (float)levels.hi;
@@ -61,7 +61,7 @@ static sums sums_at(const float *x, int n, float inverse, carat_levels levels)
     return (sums){ add_lanes(xl), add_lanes(ll) };
 }
 
-void carat_fit_codes(const float *x, int n, float scale, carat_levels levels, uint8_t *codes)
+void ct_fit_codes(const float *x, int n, float scale, ct_levels levels, uint8_t *codes)
 {
     float inverse = scale != 0 ? 1 / scale : 0;
     for (int i = 0; i < n; i++) {
@@ -87,7 +87,7 @@ static float furthest_from_zero(const float *x, int n)
 }
 
 /* The best real scale of a group; 0 if every weight is as good as zero. */
-static float group_scale(const float *x, int n, carat_levels levels)
+static float group_scale(const float *x, int n, ct_levels levels)
 {
     /* Where the largest weight is tried: from one level inside the outermost to 1.4 beyond, where it is cut off. Forty
      * tries over a wider span leave an error at most 0.2 % smaller (2 % in Q6_K) and take five times as long. */
@@ -96,7 +96,7 @@ static float group_scale(const float *x, int n, carat_levels levels)
 
     float most = furthest_from_zero(x, n), scale = 0, unit = levels.is_iq4 ? 16 : 1;
     double gain = 0;
-    if (fabsf(most) < CARAT_FIT_TINY)
+    if (fabsf(most) < CT_FIT_TINY)
         return 0;
     int sides = levels.hi == -levels.lo ? 1 : 2;
     for (int side = 0; side < sides; side++)
@@ -123,13 +123,13 @@ static float loss_at(sums s, float scale)
     return scale * (scale * s.ll - 2 * s.xl);
 }
 
-uint16_t carat_fit_scale(const float *x, int n, carat_levels levels)
+uint16_t ct_fit_scale(const float *x, int n, ct_levels levels)
 {
     float scale = group_scale(x, n, levels), best_loss = 0;
     uint16_t best = 0;
     for (int round = 0; round < 8 && scale != 0; round++) {
-        uint16_t h = carat_fit_f16(scale);
-        float stored = carat_f16_to_f32(h);
+        uint16_t h = ct_fit_f16(scale);
+        float stored = ct_f16_to_f32(h);
         sums s = sums_at(x, n, 1 / stored, levels);
         float loss = loss_at(s, stored);
         if (loss >= best_loss)
@@ -143,7 +143,7 @@ uint16_t carat_fit_scale(const float *x, int n, carat_levels levels)
 
 /* Chooses sub[g] among the neighbours of scale[g] / d, and sets scale[g] to the best real scale for the levels that
  * come of it. Adds to X and L of the whole block, as functions of d. Returns the loss of the group. */
-static float choose_sub(const float *x, int len, carat_levels levels, float d, int sub_lo, int sub_hi, float *scale,
+static float choose_sub(const float *x, int len, ct_levels levels, float d, int sub_lo, int sub_hi, float *scale,
                         int *sub, sums *block)
 {
     int around = (int)nearest(clamp(*scale / d, (float)sub_lo, (float)sub_hi));
@@ -168,7 +168,7 @@ static float choose_sub(const float *x, int len, carat_levels levels, float d, i
     return best_loss;
 }
 
-uint16_t carat_fit_scales(const float *x, int n_group, int len, carat_levels levels, int sub_lo, int sub_hi, int *sub)
+uint16_t ct_fit_scales(const float *x, int n_group, int len, ct_levels levels, int sub_lo, int sub_hi, int *sub)
 {
     float scale[16], best_loss = 0;
     int now[16];
@@ -181,12 +181,11 @@ uint16_t carat_fit_scales(const float *x, int n_group, int len, carat_levels lev
     /* The range of the sub-scales has one more step below zero: the largest scale goes there. */
     float d = furthest_from_zero(scale, n_group) / (float)sub_lo;
     for (int round = 0; round < 8 && d != 0; round++) {
-        uint16_t h = carat_fit_f16(d);
+        uint16_t h = ct_fit_f16(d);
         float loss = 0;
         sums block = { 0, 0 };
         for (int g = 0; g < n_group; g++)
-            loss +=
-                choose_sub(x + g * len, len, levels, carat_f16_to_f32(h), sub_lo, sub_hi, &scale[g], &now[g], &block);
+            loss += choose_sub(x + g * len, len, levels, ct_f16_to_f32(h), sub_lo, sub_hi, &scale[g], &now[g], &block);
         if (loss >= best_loss)
             break;
         best_loss = loss;

@@ -11,16 +11,16 @@
  * Source: ggml-common.h of ggml, whose tables spell every weight as a byte; the Python package gguf packs them as here.
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#ifndef CARAT_QUANT_GRIDS_H
-#define CARAT_QUANT_GRIDS_H
+#ifndef CT_QUANT_GRIDS_H
+#define CT_QUANT_GRIDS_H
 
 #include <stdint.h>
 
-extern const uint16_t carat_grid_iq1[2048];
-extern const uint16_t carat_grid_iq2_xxs[256];
-extern const uint16_t carat_grid_iq2_xs[512];
-extern const uint16_t carat_grid_iq2_s[1024];
-extern const uint16_t carat_grid_iq3_xxs[256];
-extern const uint16_t carat_grid_iq3_s[512];
+extern const uint16_t ct_grid_iq1[2048];
+extern const uint16_t ct_grid_iq2_xxs[256];
+extern const uint16_t ct_grid_iq2_xs[512];
+extern const uint16_t ct_grid_iq2_s[1024];
+extern const uint16_t ct_grid_iq3_xxs[256];
+extern const uint16_t ct_grid_iq3_s[512];
 
 #endif

@@ -26,7 +26,7 @@ static uint32_t to_bits(float f)
     return u;
 }
 
-float carat_f16_to_f32(uint16_t h)
+float ct_f16_to_f32(uint16_t h)
 {
     uint32_t sign = (uint32_t)(h & 0x8000) << 16, magnitude = h & 0x7FFF;
     if (magnitude >= 0x7C00) /* infinity and NaN: the largest exponent stays the largest; a NaN becomes quiet */
@@ -38,7 +38,7 @@ float carat_f16_to_f32(uint16_t h)
     return from_bits(sign | ((magnitude << 13) + ((127u - 15u) << 23)));
 }
 
-uint16_t carat_f32_to_f16(float f)
+uint16_t ct_f32_to_f16(float f)
 {
     uint32_t u = to_bits(f), sign = u >> 16 & 0x8000, magnitude = u & 0x7FFFFFFF;
     if (magnitude > 0x7F800000)
@@ -59,7 +59,7 @@ uint16_t carat_f32_to_f16(float f)
     return (uint16_t)(sign | kept);
 }
 
-uint16_t carat_f32_to_bf16(float f)
+uint16_t ct_f32_to_bf16(float f)
 {
     uint32_t u = to_bits(f);
     if ((u & 0x7FFFFFFF) > 0x7F800000)

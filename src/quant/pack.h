@@ -1,6 +1,6 @@
 /* pack.h - the packed form of a weight matrix: rows interleaved by sixteen.
  *
- * A matrix [rows, cols] (row-major, as in the file; y = W x) is cut into panels of CARAT_PANEL = 16 rows, the last
+ * A matrix [rows, cols] (row-major, as in the file; y = W x) is cut into panels of CT_PANEL = 16 rows, the last
  * padded with zero rows. Inside a panel the bytes are laid so that one vector load feeds one dot-product instruction:
  * lane r of a vector belongs to row r of the panel. All instruction sets share one layout.
  *
@@ -19,7 +19,7 @@
  *
  * The exact order of fields for each type: quant/README.md; as offsets for kernels: pack_layout.h.
  * Packing is exact. But for the recoded types it keeps the source's bits, so that it takes no more bits a weight than
- * the source (less the padding of rows to 16): carat_pack_bytes(type, rows, cols) == row_bytes * rows rounded up to 16
+ * the source (less the padding of rows to 16): ct_pack_bytes(type, rows, cols) == row_bytes * rows rounded up to 16
  * (an odd BF16 row counts one column more).
  *
  * Recoded types (IQ1, IQ2, IQ3) hold indices of a codebook, eight or four weights each, which no vector instruction
@@ -31,39 +31,39 @@
  *     IQ2_XXS 2.06, IQ1_S  1.56                     3.19     3-bit codes, a nibble for 32
  *
  * Types without a packed form (TQ, MXFP4, NVFP4, Q1_0, Q8_1, Q8_K) are kept as the source rows, one after another, and
- * padded the same way; kernels unpack them through carat_unpack_row.
+ * padded the same way; kernels unpack them through ct_unpack_row.
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#ifndef CARAT_QUANT_PACK_H
-#define CARAT_QUANT_PACK_H
+#ifndef CT_QUANT_PACK_H
+#define CT_QUANT_PACK_H
 
 #include "quant/types.h"
 
-#define CARAT_PANEL 16
+#define CT_PANEL 16
 
 /* Has this type an interleaved form? */
-bool carat_pack_is_interleaved(carat_type type);
+bool ct_pack_is_interleaved(ct_type type);
 /* Does its panel hold the source's own bits? All types but the recoded ones; those hold the source's values. */
-bool carat_pack_keeps_bits(carat_type type);
+bool ct_pack_keeps_bits(ct_type type);
 
 /* Bytes of the packed matrix, a multiple of 64 a panel where possible. False on overflow or a bad cols. */
-bool carat_pack_bytes(carat_type type, size_t rows, size_t cols, size_t *out);
+bool ct_pack_bytes(ct_type type, size_t rows, size_t cols, size_t *out);
 /* Bytes of one panel of 16 rows. */
-bool carat_panel_bytes(carat_type type, size_t cols, size_t *out);
+bool ct_panel_bytes(ct_type type, size_t cols, size_t *out);
 
 /* Packs rows [0, n_rows) (1..16) found at src, src_stride bytes apart, into one panel; rows beyond are zero weights. */
-void carat_pack_panel(carat_type type, const void *src, size_t src_stride, int n_rows, size_t cols, void *panel);
+void ct_pack_panel(ct_type type, const void *src, size_t src_stride, int n_rows, size_t cols, void *panel);
 
-/* The inverse, for types that keep their bits: source bytes of one row of the panel, bit for bit what carat_pack_panel
+/* The inverse, for types that keep their bits: source bytes of one row of the panel, bit for bit what ct_pack_panel
  * was given. What a recoded block's bits were cannot be told from its values. */
-void carat_unpack_panel_row(carat_type type, const void *panel, int row, size_t cols, void *dst);
+void ct_unpack_panel_row(ct_type type, const void *panel, int row, size_t cols, void *dst);
 
-/* float32 values of one row of a packed matrix, for the embedding lookup: equals carat_unpack_row of the source. */
-void carat_packed_row_f32(carat_type type, const void *packed, size_t row, size_t cols, float *dst);
+/* float32 values of one row of a packed matrix, for the embedding lookup: equals ct_unpack_row of the source. */
+void ct_packed_row_f32(ct_type type, const void *packed, size_t row, size_t cols, float *dst);
 
 /* float32 values of columns [col, col + n) of all sixteen rows of a panel: dst[(c - col) * 16 + row]. col is a multiple
- * of CARAT_PANEL_CHUNK, n at most that, and a whole number of blocks. */
-#define CARAT_PANEL_CHUNK 256
-void carat_panel_f32(carat_type type, const void *panel, size_t cols, size_t col, size_t n, float *dst);
+ * of CT_PANEL_CHUNK, n at most that, and a whole number of blocks. */
+#define CT_PANEL_CHUNK 256
+void ct_panel_f32(ct_type type, const void *panel, size_t cols, size_t col, size_t n, float *dst);
 
 #endif

@@ -47,7 +47,7 @@ static void transpose_bits(uint32_t w[8])
         swap_bits(&w[i], &w[i + 1], 1, 0x55555555u);
 }
 
-/* The inverse of carat_unshuffle. */
+/* The inverse of ct_unshuffle. */
 static uint32_t shuffle(uint32_t x)
 {
     static const uint32_t masks[4] = { 0x0000FF00u, 0x00F000F0u, 0x0C0C0C0Cu, 0x22222222u };
@@ -103,10 +103,10 @@ static inline void mix_nibbles_q6(uint32_t *w)
             swap_nibbles(&w[i + v], &w[i + 8 + v]);
 }
 
-static inline void move_block32(enum direction dir, carat_type type, int stretches, carat_row_unit *u, uint8_t *block)
+static inline void move_block32(enum direction dir, ct_type type, int stretches, ct_row_unit *u, uint8_t *block)
 {
-    bool has_m = type == CARAT_Q4_1 || type == CARAT_Q5_1, has_high = type == CARAT_Q5_0 || type == CARAT_Q5_1;
-    int n_codes = type == CARAT_Q8_0 ? 8 : 4;
+    bool has_m = type == CT_Q4_1 || type == CT_Q5_1, has_high = type == CT_Q5_0 || type == CT_Q5_1;
+    int n_codes = type == CT_Q8_0 ? 8 : 4;
     uint32_t *codes = u->w + (has_high ? stretches : 0);
     for (int s = 0; s < stretches; s++) {
         move(dir, &u->h[s], block, 2), block += 2;
@@ -120,48 +120,48 @@ static inline void move_block32(enum direction dir, carat_type type, int stretch
 
 /* The words in place, between the block's meaning and the panel's. Q4_0, Q4_1, Q5_x, IQ4_NL and IQ4_XS codes are in
  * the panel's order as they are: byte j holds columns j and j + 16. */
-static inline void mix_block32(enum direction dir, carat_type type, int stretches, uint32_t *w)
+static inline void mix_block32(enum direction dir, ct_type type, int stretches, uint32_t *w)
 {
-    if (type == CARAT_Q8_0)
+    if (type == CT_Q8_0)
         for (int i = 0; i < 8 * stretches; i++)
             w[i] ^= 0x80808080u; /* i8 -> u8 + 128 */
-    if (type == CARAT_Q5_0 || type == CARAT_Q5_1)
+    if (type == CT_Q5_0 || type == CT_Q5_1)
         for (int s = 0; s < stretches; s++)
-            w[s] = dir == SPLIT ? carat_unshuffle(carat_unshuffle(w[s])) : shuffle(shuffle(w[s]));
+            w[s] = dir == SPLIT ? ct_unshuffle(ct_unshuffle(w[s])) : shuffle(shuffle(w[s]));
 }
 
-static inline void move_block256(enum direction dir, carat_type type, carat_row_unit *u, uint8_t *block)
+static inline void move_block256(enum direction dir, ct_type type, ct_row_unit *u, uint8_t *block)
 {
     switch (type) {
-    case CARAT_Q2_K:
+    case CT_Q2_K:
         move(dir, u->b, block, 16);
         move_pairs(dir, u->w, block + 16);
         move(dir, u->h, block + 80, 4);
         break;
-    case CARAT_Q3_K:
+    case CT_Q3_K:
         move(dir, u->w, block, 32);
         move_pairs(dir, u->w + 8, block + 32);
         move(dir, u->b, block + 96, 12);
         move(dir, &u->tail, block + 108, 2);
         break;
-    case CARAT_Q4_K:
+    case CT_Q4_K:
         move(dir, u->h, block, 4);
         move(dir, u->b, block + 4, 12);
         move(dir, u->w, block + 16, 128);
         break;
-    case CARAT_Q5_K:
+    case CT_Q5_K:
         move(dir, u->h, block, 4);
         move(dir, u->b, block + 4, 12);
         move(dir, u->w, block + 16, 160);
         break;
-    case CARAT_Q6_K: /* quarter 16n + 8t + 4h + v of ql is the share's 16n + 8h + 4t + v */
+    case CT_Q6_K: /* quarter 16n + 8t + 4h + v of ql is the share's 16n + 8h + 4t + v */
         for (int i = 0; i < 32; i += 4)
             move(dir, &u->w[16 + (i & 16) + (i & 4) * 2 + (i & 8) / 2], block + 4 * i, 16);
         move_pairs(dir, u->w, block + 128);
         move(dir, u->b, block + 192, 16);
         move(dir, &u->tail, block + 208, 2);
         break;
-    case CARAT_IQ4_XS:
+    case CT_IQ4_XS:
         move(dir, u->h, block, 4);
         move(dir, u->b, block + 4, 4);
         move(dir, u->w, block + 8, 128);
@@ -171,24 +171,24 @@ static inline void move_block256(enum direction dir, carat_type type, carat_row_
     }
 }
 
-static inline void mix_block256(carat_type type, uint32_t *w)
+static inline void mix_block256(ct_type type, uint32_t *w)
 {
     switch (type) {
-    case CARAT_Q2_K:
+    case CT_Q2_K:
         mix_pairs(w);
         break;
-    case CARAT_Q3_K:
+    case CT_Q3_K:
         transpose_bits(w);
         mix_pairs(w + 8);
         break;
-    case CARAT_Q4_K:
+    case CT_Q4_K:
         mix_nibbles(w);
         break;
-    case CARAT_Q5_K:
+    case CT_Q5_K:
         transpose_bits(w);
         mix_nibbles(w + 8);
         break;
-    case CARAT_Q6_K:
+    case CT_Q6_K:
         mix_pairs(w);
         mix_nibbles_q6(w + 16);
         break;
@@ -197,11 +197,11 @@ static inline void mix_block256(carat_type type, uint32_t *w)
     }
 }
 
-void carat_split_block(carat_type type, int stretches, const uint8_t *block, carat_row_unit *out)
+void ct_split_block(ct_type type, int stretches, const uint8_t *block, ct_row_unit *out)
 {
     uint8_t *b = (uint8_t *)block; /* only read in this direction */
-    if (carat_recoded_bits(type)) {
-        carat_recode_block(type, block, out);
+    if (ct_recoded_bits(type)) {
+        ct_recode_block(type, block, out);
     } else if (stretches == 8) {
         move_block256(SPLIT, type, out, b);
         mix_block256(type, out->w);
@@ -211,9 +211,9 @@ void carat_split_block(carat_type type, int stretches, const uint8_t *block, car
     }
 }
 
-void carat_join_block(carat_type type, int stretches, const carat_row_unit *in, uint8_t *block)
+void ct_join_block(ct_type type, int stretches, const ct_row_unit *in, uint8_t *block)
 {
-    carat_row_unit u = *in;
+    ct_row_unit u = *in;
     if (stretches == 8) {
         mix_block256(type, u.w);
         move_block256(JOIN, type, &u, block);

@@ -9,24 +9,24 @@
  * so the offset of a field for the whole unit is sixteen times its offset in one row. A unit of a 32-column type holds
  * two stretches of 32 columns, the last one of an odd row a single stretch; of a 256-column type always eight.
  *
- *     for (size_t u = 0; u < carat_units(type, cols); u++) {
- *         carat_unit f = carat_unit_at(type, cols, u);            folds to constants when type is one
- *         const uint8_t *p = panel + carat_unit_offset(type, u);
+ *     for (size_t u = 0; u < ct_units(type, cols); u++) {
+ *         ct_unit f = ct_unit_at(type, cols, u);            folds to constants when type is one
+ *         const uint8_t *p = panel + ct_unit_offset(type, u);
  *         ... p + f.codes + s * f.codes_step ...                  stretch s = 0 .. f.stretches - 1
  *     }
  *
  * The drawing of the vectors themselves: quant/README.md, "The packed panel".
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#ifndef CARAT_QUANT_PACK_LAYOUT_H
-#define CARAT_QUANT_PACK_LAYOUT_H
+#ifndef CT_QUANT_PACK_LAYOUT_H
+#define CT_QUANT_PACK_LAYOUT_H
 
 #include "quant/pack.h"
 
 /* Lanes and bits are placed with whole-word moves; both supported architectures are little-endian. */
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "packed panels are little-endian");
 
-typedef struct carat_unit {
+typedef struct ct_unit {
     int cols;         /* columns */
     int stretches;    /* of 32 columns */
     int n16, n8, n32; /* u16, u8 and u32 elements of one row in the unit (the tail not counted) */
@@ -41,37 +41,37 @@ typedef struct carat_unit {
     int codes;  /* codes_step bytes a stretch: 256 (four bits) or 512 (eight) */
     int codes_step;
     bool has_tail; /* d stands in the panel's tail: f16 [units][16] */
-} carat_unit;
+} ct_unit;
 
 /* Columns of a whole unit; 0 for types without an interleaved form. */
-static inline int carat_unit_cols(carat_type type)
+static inline int ct_unit_cols(ct_type type)
 {
     switch (type) {
-    case CARAT_F32:
-    case CARAT_F16:
+    case CT_F32:
+    case CT_F16:
         return 1;
-    case CARAT_BF16:
+    case CT_BF16:
         return 2;
-    case CARAT_Q8_0:
-    case CARAT_Q4_0:
-    case CARAT_Q4_1:
-    case CARAT_Q5_0:
-    case CARAT_Q5_1:
-    case CARAT_IQ4_NL:
+    case CT_Q8_0:
+    case CT_Q4_0:
+    case CT_Q4_1:
+    case CT_Q5_0:
+    case CT_Q5_1:
+    case CT_IQ4_NL:
         return 64;
-    case CARAT_Q2_K:
-    case CARAT_Q3_K:
-    case CARAT_Q4_K:
-    case CARAT_Q5_K:
-    case CARAT_Q6_K:
-    case CARAT_IQ4_XS:
-    case CARAT_IQ3_XXS:
-    case CARAT_IQ3_S:
-    case CARAT_IQ2_XXS:
-    case CARAT_IQ2_XS:
-    case CARAT_IQ2_S:
-    case CARAT_IQ1_S:
-    case CARAT_IQ1_M:
+    case CT_Q2_K:
+    case CT_Q3_K:
+    case CT_Q4_K:
+    case CT_Q5_K:
+    case CT_Q6_K:
+    case CT_IQ4_XS:
+    case CT_IQ3_XXS:
+    case CT_IQ3_S:
+    case CT_IQ2_XXS:
+    case CT_IQ2_XS:
+    case CT_IQ2_S:
+    case CT_IQ1_S:
+    case CT_IQ1_M:
         return 256;
     default:
         return 0;
@@ -88,30 +88,30 @@ static inline int carat_unit_cols(carat_type type)
  *
  * unit is the power of two that makes the table whole numbers. Every product is exact in f32: 11 bits of d, 5 of the
  * scale, 6 of the table; d * unit is no smaller than 2^-27. */
-static inline int carat_recoded_bits(carat_type type)
+static inline int ct_recoded_bits(ct_type type)
 {
     switch (type) {
-    case CARAT_IQ3_XXS:
-    case CARAT_IQ3_S:
+    case CT_IQ3_XXS:
+    case CT_IQ3_S:
         return 4;
-    case CARAT_IQ2_XXS:
-    case CARAT_IQ2_XS:
-    case CARAT_IQ2_S:
-    case CARAT_IQ1_S:
-    case CARAT_IQ1_M:
+    case CT_IQ2_XXS:
+    case CT_IQ2_XS:
+    case CT_IQ2_S:
+    case CT_IQ1_S:
+    case CT_IQ1_M:
         return 3;
     default:
         return 0;
     }
 }
 
-static inline float carat_recoded_unit(carat_type type)
+static inline float ct_recoded_unit(ct_type type)
 {
-    return type == CARAT_IQ3_S ? 1.0f : type == CARAT_IQ3_XXS ? 0.5f : 0.125f;
+    return type == CT_IQ3_S ? 1.0f : type == CT_IQ3_XXS ? 0.5f : 0.125f;
 }
 
 /* The sixteen values of a code; NULL where codes are numbers. A code that no packer writes stands for 0. */
-static inline const int8_t *carat_code_table(carat_type type)
+static inline const int8_t *ct_code_table(ct_type type)
 {
     static const int8_t iq4[16] = { -127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113 };
     static const int8_t iq3_xxs[16] = { 2, 6, 10, 14, 18, 22, 26, 31, -2, -6, -10, -14, -18, -22, -26, -31 };
@@ -119,19 +119,19 @@ static inline const int8_t *carat_code_table(carat_type type)
     static const int8_t iq2[16] = { 8, 25, 43, 0, -8, -25, -43, 0 };
     static const int8_t iq1[16] = { -7, 1, 9, 0, -9, -1, 7, 0 }; /* high bit: the shift is -1/8, else 1/8 */
     switch (type) {
-    case CARAT_IQ4_NL:
-    case CARAT_IQ4_XS:
+    case CT_IQ4_NL:
+    case CT_IQ4_XS:
         return iq4;
-    case CARAT_IQ3_XXS:
+    case CT_IQ3_XXS:
         return iq3_xxs;
-    case CARAT_IQ3_S:
+    case CT_IQ3_S:
         return iq3_s;
-    case CARAT_IQ2_XXS:
-    case CARAT_IQ2_XS:
-    case CARAT_IQ2_S:
+    case CT_IQ2_XXS:
+    case CT_IQ2_XS:
+    case CT_IQ2_S:
         return iq2;
-    case CARAT_IQ1_S:
-    case CARAT_IQ1_M:
+    case CT_IQ1_S:
+    case CT_IQ1_M:
         return iq1;
     default:
         return NULL;
@@ -139,15 +139,15 @@ static inline const int8_t *carat_code_table(carat_type type)
 }
 
 /* Has each 16 columns a scale of their own, and not each 32? */
-static inline bool carat_scale_is_half(carat_type type)
+static inline bool ct_scale_is_half(ct_type type)
 {
     switch (type) {
-    case CARAT_Q2_K:
-    case CARAT_Q3_K:
-    case CARAT_Q6_K:
-    case CARAT_IQ2_XS:
-    case CARAT_IQ2_S:
-    case CARAT_IQ1_M:
+    case CT_Q2_K:
+    case CT_Q3_K:
+    case CT_Q6_K:
+    case CT_IQ2_XS:
+    case CT_IQ2_S:
+    case CT_IQ1_M:
         return true;
     default:
         return false;
@@ -159,64 +159,64 @@ static inline bool carat_scale_is_half(carat_type type)
 
 /* The fields of a quantised type's unit of `stretches` stretches (1 or 2; the 256-column types ignore it).
  * Plain types (F32, F16, BF16) have no fields: element i of row r is the panel's [i][r]. */
-static inline __attribute__((always_inline)) carat_unit carat_unit_of(carat_type type, int stretches)
+static inline __attribute__((always_inline)) ct_unit ct_unit_of(ct_type type, int stretches)
 {
     int d = 0, m = 0, hscale = 0, scales = 0, high = 0, bits2 = 0,
         codes = 0; /* elements of one row a stretch or block */
-    bool is_k = carat_unit_cols(type) == 256, has_tail = false;
+    bool is_k = ct_unit_cols(type) == 256, has_tail = false;
     int s = is_k ? 8 : stretches, per_unit = is_k ? 1 : stretches;
     switch (type) {
-    case CARAT_Q8_0:
+    case CT_Q8_0:
         d = 1, codes = 8;
         break;
-    case CARAT_Q4_0:
-    case CARAT_IQ4_NL:
+    case CT_Q4_0:
+    case CT_IQ4_NL:
         d = 1, codes = 4;
         break;
-    case CARAT_Q4_1:
+    case CT_Q4_1:
         d = 1, m = 1, codes = 4;
         break;
-    case CARAT_Q5_0:
+    case CT_Q5_0:
         d = 1, high = 1, codes = 4;
         break;
-    case CARAT_Q5_1:
+    case CT_Q5_1:
         d = 1, m = 1, high = 1, codes = 4;
         break;
-    case CARAT_Q4_K:
+    case CT_Q4_K:
         d = 1, m = 1, scales = 12, codes = 4;
         break;
-    case CARAT_Q5_K:
+    case CT_Q5_K:
         d = 1, m = 1, scales = 12, high = 1, codes = 4;
         break;
-    case CARAT_Q2_K:
+    case CT_Q2_K:
         d = 1, m = 1, scales = 16, bits2 = 2;
         break;
-    case CARAT_Q6_K:
+    case CT_Q6_K:
         scales = 16, bits2 = 2, codes = 4, has_tail = true;
         break;
-    case CARAT_Q3_K:
+    case CT_Q3_K:
         scales = 12, high = 1, bits2 = 2, has_tail = true;
         break;
-    case CARAT_IQ4_XS:
+    case CT_IQ4_XS:
         d = 1, hscale = 1, scales = 4, codes = 4;
         break;
-    case CARAT_IQ3_XXS:
-    case CARAT_IQ3_S:
+    case CT_IQ3_XXS:
+    case CT_IQ3_S:
         scales = 4, codes = 4, has_tail = true;
         break;
-    case CARAT_IQ2_XXS:
-    case CARAT_IQ1_S:
+    case CT_IQ2_XXS:
+    case CT_IQ1_S:
         scales = 4, high = 1, bits2 = 2, has_tail = true;
         break;
-    case CARAT_IQ2_XS:
-    case CARAT_IQ2_S:
-    case CARAT_IQ1_M:
+    case CT_IQ2_XS:
+    case CT_IQ2_S:
+    case CT_IQ1_M:
         scales = 8, high = 1, bits2 = 2, has_tail = true;
         break;
     default:
         break;
     }
-    carat_unit f = { .cols = 32 * s, .stretches = s, .has_tail = has_tail, .codes_step = codes * 64 };
+    ct_unit f = { .cols = 32 * s, .stretches = s, .has_tail = has_tail, .codes_step = codes * 64 };
     f.n16 = (d + m) * per_unit + hscale;
     f.n8 = scales;
     f.n32 = (high + bits2 + codes) * s;
@@ -233,28 +233,28 @@ static inline __attribute__((always_inline)) carat_unit carat_unit_of(carat_type
 }
 
 /* Units of a quantised row of cols columns. */
-static inline size_t carat_units(carat_type type, size_t cols)
+static inline size_t ct_units(ct_type type, size_t cols)
 {
-    size_t c = (size_t)carat_unit_cols(type);
+    size_t c = (size_t)ct_unit_cols(type);
     return (cols + c - 1) / c;
 }
 
 /* Unit u of such a row: all are whole but perhaps the last. */
-static inline carat_unit carat_unit_at(carat_type type, size_t cols, size_t u)
+static inline ct_unit ct_unit_at(ct_type type, size_t cols, size_t u)
 {
-    return carat_unit_of(type, carat_unit_cols(type) == 64 && cols - u * 64 < 64 ? 1 : 2);
+    return ct_unit_of(type, ct_unit_cols(type) == 64 && cols - u * 64 < 64 ? 1 : 2);
 }
 
 /* Where unit u begins in its panel. */
-static inline size_t carat_unit_offset(carat_type type, size_t u)
+static inline size_t ct_unit_offset(ct_type type, size_t u)
 {
-    return u * (size_t)carat_unit_of(type, 2).bytes;
+    return u * (size_t)ct_unit_of(type, 2).bytes;
 }
 
 /* Where the tail begins: the f16 scale d of unit u and row r is at + u * 32 + r * 2. */
-static inline size_t carat_tail_offset(carat_type type, size_t cols)
+static inline size_t ct_tail_offset(ct_type type, size_t cols)
 {
-    return carat_unit_offset(type, cols / 256);
+    return ct_unit_offset(type, cols / 256);
 }
 
 #endif

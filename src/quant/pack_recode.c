@@ -1,7 +1,7 @@
 /* pack_recode.c - IQ1, IQ2 and IQ3: from indices of a codebook to one code a weight.
  *
  * A code is what grids.h has for a magnitude, and a bit above it: the sign, or in IQ1 the sign of the shift. Which
- * value that is: carat_code_table in pack_layout.h. Fields of the blocks are read as unpack_iq.c, the definition, reads
+ * value that is: ct_code_table in pack_layout.h. Fields of the blocks are read as unpack_iq.c, the definition, reads
  * them; the difference is that 32 columns go through words at once.
  *
  * SPDX-License-Identifier: Apache-2.0 */
@@ -31,7 +31,7 @@ static inline uint32_t spread_bits(uint32_t four)
 }
 
 /* 4-bit codes of 32 weights: entries of four, bit i of signs is weight i's. Nibbles (half, c) -> (c, half). */
-static inline void put_stretch4(carat_row_unit *u, int s, const uint16_t entry[8], uint32_t signs)
+static inline void put_stretch4(ct_row_unit *u, int s, const uint16_t entry[8], uint32_t signs)
 {
     for (int v = 0; v < 4; v++) {
         uint32_t x = entry[v] | (uint32_t)entry[v + 4] << 16;
@@ -41,13 +41,13 @@ static inline void put_stretch4(carat_row_unit *u, int s, const uint16_t entry[8
 }
 
 /* 3-bit codes of 32 weights: entries of eight, bit i of high is weight i's. Pairs of bits (group, c) -> (c, group). */
-static inline void put_stretch3(carat_row_unit *u, int s, const uint16_t entry[4], uint32_t high)
+static inline void put_stretch3(ct_row_unit *u, int s, const uint16_t entry[4], uint32_t high)
 {
     for (int j = 0; j < 2; j++) {
         uint32_t x = entry[2 * j] | (uint32_t)entry[2 * j + 1] << 16;
         u->w[8 + 2 * s + j] = swap_fields(swap_fields(x, 12, 0x0000F0F0u), 6, 0x00CC00CCu);
     }
-    u->w[s] = carat_unshuffle(carat_unshuffle(high));
+    u->w[s] = ct_unshuffle(ct_unshuffle(high));
 }
 
 /* Seven signs in each byte; the eighth makes the number of minuses even. What is shifted in from the byte above never
@@ -69,14 +69,14 @@ static inline uint32_t tail_signs(uint32_t tail)
 /* ---- blocks -------------------------------------------------------------------------------------------------------
  */
 
-static void recode_iq3_xxs(const uint8_t *b, carat_row_unit *u)
+static void recode_iq3_xxs(const uint8_t *b, ct_row_unit *u)
 {
     uint16_t entry[8];
     uint32_t scales = 0;
     for (int s = 0; s < 8; s++) {
         uint32_t tail = read_u32(b + 66 + 4 * s);
         for (int g = 0; g < 8; g++)
-            entry[g] = carat_grid_iq3_xxs[b[2 + 8 * s + g]];
+            entry[g] = ct_grid_iq3_xxs[b[2 + 8 * s + g]];
         put_stretch4(u, s, entry, tail_signs(tail));
         scales |= (tail >> 28) << (4 * s);
     }
@@ -84,19 +84,19 @@ static void recode_iq3_xxs(const uint8_t *b, carat_row_unit *u)
     u->tail = read_u16(b);
 }
 
-static void recode_iq3_s(const uint8_t *b, carat_row_unit *u)
+static void recode_iq3_s(const uint8_t *b, ct_row_unit *u)
 {
     uint16_t entry[8];
     for (int s = 0; s < 8; s++) {
         for (int g = 0; g < 8; g++)
-            entry[g] = carat_grid_iq3_s[b[2 + 8 * s + g] | (b[66 + s] >> g & 1) << 8];
+            entry[g] = ct_grid_iq3_s[b[2 + 8 * s + g] | (b[66 + s] >> g & 1) << 8];
         put_stretch4(u, s, entry, read_u32(b + 74 + 4 * s));
     }
     memcpy(u->b, b + 106, 4);
     u->tail = read_u16(b);
 }
 
-static void recode_iq2_xxs(const uint8_t *b, carat_row_unit *u)
+static void recode_iq2_xxs(const uint8_t *b, ct_row_unit *u)
 {
     uint16_t entry[4];
     uint32_t scales = 0;
@@ -104,7 +104,7 @@ static void recode_iq2_xxs(const uint8_t *b, carat_row_unit *u)
         const uint8_t *index = b + 2 + 8 * s;
         uint32_t tail = read_u32(index + 4);
         for (int k = 0; k < 4; k++)
-            entry[k] = carat_grid_iq2_xxs[index[k]];
+            entry[k] = ct_grid_iq2_xxs[index[k]];
         put_stretch3(u, s, entry, tail_signs(tail));
         scales |= (tail >> 28) << (4 * s);
     }
@@ -112,14 +112,14 @@ static void recode_iq2_xxs(const uint8_t *b, carat_row_unit *u)
     u->tail = read_u16(b);
 }
 
-static void recode_iq2_xs(const uint8_t *b, carat_row_unit *u)
+static void recode_iq2_xs(const uint8_t *b, ct_row_unit *u)
 {
     uint16_t entry[4];
     for (int s = 0; s < 8; s++) {
         uint32_t sevens = 0;
         for (int k = 0; k < 4; k++) {
             unsigned code = read_u16(b + 2 + 8 * s + 2 * k);
-            entry[k] = carat_grid_iq2_xs[code & 511];
+            entry[k] = ct_grid_iq2_xs[code & 511];
             sevens |= (uint32_t)(code >> 9) << (8 * k);
         }
         put_stretch3(u, s, entry, even_signs(sevens));
@@ -128,26 +128,26 @@ static void recode_iq2_xs(const uint8_t *b, carat_row_unit *u)
     u->tail = read_u16(b);
 }
 
-static void recode_iq2_s(const uint8_t *b, carat_row_unit *u)
+static void recode_iq2_s(const uint8_t *b, ct_row_unit *u)
 {
     uint16_t entry[4];
     for (int s = 0; s < 8; s++) {
         for (int k = 0; k < 4; k++)
-            entry[k] = carat_grid_iq2_s[b[2 + 4 * s + k] | (b[66 + s] >> (2 * k) & 3) << 8];
+            entry[k] = ct_grid_iq2_s[b[2 + 4 * s + k] | (b[66 + s] >> (2 * k) & 3) << 8];
         put_stretch3(u, s, entry, read_u32(b + 34 + 4 * s));
     }
     memcpy(u->b, b + 74, 8);
     u->tail = read_u16(b);
 }
 
-static void recode_iq1_s(const uint8_t *b, carat_row_unit *u)
+static void recode_iq1_s(const uint8_t *b, ct_row_unit *u)
 {
     uint16_t entry[4];
     uint32_t scales = 0;
     for (int s = 0; s < 8; s++) {
         unsigned high = read_u16(b + 34 + 2 * s);
         for (int k = 0; k < 4; k++)
-            entry[k] = carat_grid_iq1[b[2 + 4 * s + k] | (high >> (3 * k) & 7) << 8];
+            entry[k] = ct_grid_iq1[b[2 + 4 * s + k] | (high >> (3 * k) & 7) << 8];
         put_stretch3(u, s, entry, high & 0x8000 ? 0xFFFFFFFFu : 0);
         scales |= (uint32_t)(high >> 12 & 7) << (4 * s);
     }
@@ -155,7 +155,7 @@ static void recode_iq1_s(const uint8_t *b, carat_row_unit *u)
     u->tail = read_u16(b);
 }
 
-static void recode_iq1_m(const uint8_t *b, carat_row_unit *u)
+static void recode_iq1_m(const uint8_t *b, ct_row_unit *u)
 {
     uint16_t entry[4];
     uint64_t scales = 0;
@@ -163,7 +163,7 @@ static void recode_iq1_m(const uint8_t *b, carat_row_unit *u)
         unsigned high = read_u16(b + 32 + 2 * s), threes = read_u16(b + 48 + s / 2 * 2) >> (6 * (s % 2));
         uint32_t shifts = 0;
         for (int k = 0; k < 4; k++, high >>= 4) {
-            entry[k] = carat_grid_iq1[b[4 * s + k] | (high & 7) << 8];
+            entry[k] = ct_grid_iq1[b[4 * s + k] | (high & 7) << 8];
             shifts |= high & 8 ? 255u << (8 * k) : 0;
         }
         put_stretch3(u, s, entry, shifts);
@@ -175,25 +175,25 @@ static void recode_iq1_m(const uint8_t *b, carat_row_unit *u)
         u->tail |= (uint16_t)((read_u16(b + 48 + 2 * k) >> 12) << (4 * k));
 }
 
-void carat_recode_block(carat_type type, const uint8_t *block, carat_row_unit *out)
+void ct_recode_block(ct_type type, const uint8_t *block, ct_row_unit *out)
 {
     switch (type) {
-    case CARAT_IQ3_XXS:
+    case CT_IQ3_XXS:
         recode_iq3_xxs(block, out);
         break;
-    case CARAT_IQ3_S:
+    case CT_IQ3_S:
         recode_iq3_s(block, out);
         break;
-    case CARAT_IQ2_XXS:
+    case CT_IQ2_XXS:
         recode_iq2_xxs(block, out);
         break;
-    case CARAT_IQ2_XS:
+    case CT_IQ2_XS:
         recode_iq2_xs(block, out);
         break;
-    case CARAT_IQ2_S:
+    case CT_IQ2_S:
         recode_iq2_s(block, out);
         break;
-    case CARAT_IQ1_S:
+    case CT_IQ1_S:
         recode_iq1_s(block, out);
         break;
     default:
@@ -206,7 +206,7 @@ void carat_recode_block(carat_type type, const uint8_t *block, carat_row_unit *o
  */
 
 /* The code of column c of stretch s. */
-static inline unsigned code_at(int bits, const carat_row_unit *u, int s, int c)
+static inline unsigned code_at(int bits, const ct_row_unit *u, int s, int c)
 {
     int g = c / 4, byte = 8 * (c % 4);
     if (bits == 4)
@@ -214,11 +214,11 @@ static inline unsigned code_at(int bits, const carat_row_unit *u, int s, int c)
     return (u->w[8 + 2 * s + g / 4] >> (byte + 2 * (g % 4)) & 3) | (u->w[s] >> (byte + g) & 1) << 2;
 }
 
-void carat_recoded_values(carat_type type, const carat_row_unit *in, float *y)
+void ct_recoded_values(ct_type type, const ct_row_unit *in, float *y)
 {
-    const int8_t *table = carat_code_table(type);
-    const int bits = carat_recoded_bits(type), group = carat_scale_is_half(type) ? 16 : 32;
-    const float d = carat_f16_to_f32(in->tail) * carat_recoded_unit(type);
+    const int8_t *table = ct_code_table(type);
+    const int bits = ct_recoded_bits(type), group = ct_scale_is_half(type) ? 16 : 32;
+    const float d = ct_f16_to_f32(in->tail) * ct_recoded_unit(type);
     for (int i = 0; i < 256; i++) {
         unsigned s = in->b[i / group / 2] >> (4 * (i / group % 2)) & 15;
         y[i] = d * (float)(2 * s + 1) * (float)table[code_at(bits, in, i / 32, i % 32)];

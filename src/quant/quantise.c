@@ -1,4 +1,4 @@
-/* quantise.c - carat_quantise_row: float32 rounded into the blocks of each type.
+/* quantise.c - ct_quantise_row: float32 rounded into the blocks of each type.
  *
  * fit_scale.c and fit_affine.c choose scales; here they and the codes are put where the format wants them, as the
  * mirror image of unpack_*.c.
@@ -42,10 +42,10 @@ static uint32_t fifth_bits(const uint8_t *codes)
 
 static void quantise_q8_0(const float *x, uint8_t *b)
 {
-    const carat_levels levels = { -127, 127, false };
+    const ct_levels levels = { -127, 127, false };
     uint8_t codes[32];
-    uint16_t d = carat_fit_scale(x, 32, levels);
-    carat_fit_codes(x, 32, carat_f16_to_f32(d), levels, codes);
+    uint16_t d = ct_fit_scale(x, 32, levels);
+    ct_fit_codes(x, 32, ct_f16_to_f32(d), levels, codes);
     put_u16(b, d);
     for (int i = 0; i < 32; i++)
         b[2 + i] = (uint8_t)(codes[i] - 127);
@@ -53,20 +53,20 @@ static void quantise_q8_0(const float *x, uint8_t *b)
 
 static void quantise_q4_0(const float *x, uint8_t *b)
 {
-    const carat_levels levels = { -8, 7, false };
+    const ct_levels levels = { -8, 7, false };
     uint8_t codes[32];
-    uint16_t d = carat_fit_scale(x, 32, levels);
-    carat_fit_codes(x, 32, carat_f16_to_f32(d), levels, codes);
+    uint16_t d = ct_fit_scale(x, 32, levels);
+    ct_fit_codes(x, 32, ct_f16_to_f32(d), levels, codes);
     put_u16(b, d);
     put_nibbles(b + 2, codes);
 }
 
 static void quantise_q5_0(const float *x, uint8_t *b)
 {
-    const carat_levels levels = { -16, 15, false };
+    const ct_levels levels = { -16, 15, false };
     uint8_t codes[32];
-    uint16_t d = carat_fit_scale(x, 32, levels);
-    carat_fit_codes(x, 32, carat_f16_to_f32(d), levels, codes);
+    uint16_t d = ct_fit_scale(x, 32, levels);
+    ct_fit_codes(x, 32, ct_f16_to_f32(d), levels, codes);
     put_u16(b, d);
     put_u32(b + 2, fifth_bits(codes));
     put_nibbles(b + 6, codes);
@@ -74,10 +74,10 @@ static void quantise_q5_0(const float *x, uint8_t *b)
 
 static void quantise_iq4_nl(const float *x, uint8_t *b)
 {
-    const carat_levels levels = { -127, 113, true };
+    const ct_levels levels = { -127, 113, true };
     uint8_t codes[32];
-    uint16_t d = carat_fit_scale(x, 32, levels);
-    carat_fit_codes(x, 32, carat_f16_to_f32(d), levels, codes);
+    uint16_t d = ct_fit_scale(x, 32, levels);
+    ct_fit_codes(x, 32, ct_f16_to_f32(d), levels, codes);
     put_u16(b, d);
     put_nibbles(b + 2, codes);
 }
@@ -86,8 +86,8 @@ static void quantise_q4_1(const float *x, uint8_t *b)
 {
     uint8_t codes[32];
     uint16_t d, m;
-    carat_fit_affine(x, 32, 15, &d, &m);
-    carat_fit_affine_codes(x, 32, carat_f16_to_f32(d), carat_f16_to_f32(m), 15, codes);
+    ct_fit_affine(x, 32, 15, &d, &m);
+    ct_fit_affine_codes(x, 32, ct_f16_to_f32(d), ct_f16_to_f32(m), 15, codes);
     put_u16(b, d);
     put_u16(b + 2, m);
     put_nibbles(b + 4, codes);
@@ -97,8 +97,8 @@ static void quantise_q5_1(const float *x, uint8_t *b)
 {
     uint8_t codes[32];
     uint16_t d, m;
-    carat_fit_affine(x, 32, 31, &d, &m);
-    carat_fit_affine_codes(x, 32, carat_f16_to_f32(d), carat_f16_to_f32(m), 31, codes);
+    ct_fit_affine(x, 32, 31, &d, &m);
+    ct_fit_affine_codes(x, 32, ct_f16_to_f32(d), ct_f16_to_f32(m), 31, codes);
     put_u16(b, d);
     put_u16(b + 2, m);
     put_u32(b + 4, fifth_bits(codes));
@@ -107,13 +107,13 @@ static void quantise_q5_1(const float *x, uint8_t *b)
 
 /* ---- blocks of 256 with scales ----------------------------------------------------------------------------------- */
 
-static uint16_t fit_groups(const float *x, int n_group, carat_levels levels, int sub_lo, int sub_hi, int *sub,
+static uint16_t fit_groups(const float *x, int n_group, ct_levels levels, int sub_lo, int sub_hi, int *sub,
                            uint8_t *codes)
 {
     int len = 256 / n_group;
-    uint16_t d = carat_fit_scales(x, n_group, len, levels, sub_lo, sub_hi, sub);
+    uint16_t d = ct_fit_scales(x, n_group, len, levels, sub_lo, sub_hi, sub);
     for (int g = 0; g < n_group; g++)
-        carat_fit_codes(x + g * len, len, carat_f16_to_f32(d) * (float)sub[g], levels, codes + g * len);
+        ct_fit_codes(x + g * len, len, ct_f16_to_f32(d) * (float)sub[g], levels, codes + g * len);
     return d;
 }
 
@@ -121,7 +121,7 @@ static void quantise_q6_k(const float *x, uint8_t *b)
 {
     uint8_t codes[256];
     int sub[16];
-    put_u16(b + 208, fit_groups(x, 16, (carat_levels){ -32, 31, false }, -128, 127, sub, codes));
+    put_u16(b + 208, fit_groups(x, 16, (ct_levels){ -32, 31, false }, -128, 127, sub, codes));
     for (int half = 0; half < 2; half++) {
         const uint8_t *c = codes + 128 * half;
         for (int i = 0; i < 64; i++)
@@ -139,7 +139,7 @@ static void quantise_q3_k(const float *x, uint8_t *b)
     uint8_t codes[256], *high = b, *low = b + 32, *scales = b + 96;
     int sub[16];
     memset(b, 0, 108);
-    put_u16(b + 108, fit_groups(x, 16, (carat_levels){ -4, 3, false }, -32, 31, sub, codes));
+    put_u16(b + 108, fit_groups(x, 16, (ct_levels){ -4, 3, false }, -32, 31, sub, codes));
     for (int i = 0; i < 256; i++) { /* code = level + 4: bit 2 set is the mask's "nothing to subtract" */
         high[i % 32] |= (uint8_t)((codes[i] >> 2) << (i / 32));
         low[32 * (i / 128) + i % 32] |= (uint8_t)((codes[i] & 3) << (2 * (i / 32 % 4)));
@@ -156,7 +156,7 @@ static void quantise_iq4_xs(const float *x, uint8_t *b)
     uint8_t codes[256];
     int sub[8];
     unsigned high = 0;
-    put_u16(b, fit_groups(x, 8, (carat_levels){ -127, 113, true }, -32, 31, sub, codes));
+    put_u16(b, fit_groups(x, 8, (ct_levels){ -127, 113, true }, -32, 31, sub, codes));
     memset(b + 4, 0, 4);
     for (int g = 0; g < 8; g++) {
         int s = sub[g] + 32;
@@ -178,11 +178,11 @@ typedef struct affine_block {
 static void fit_affine_groups(affine_block *a, const float *x, int n_group, int code_max, int sub_max)
 {
     int len = 256 / n_group;
-    carat_fit_affines(x, n_group, len, code_max, sub_max, a->sub, a->sub_min, &a->d, &a->dmin);
-    float d = carat_f16_to_f32(a->d), dmin = carat_f16_to_f32(a->dmin);
+    ct_fit_affines(x, n_group, len, code_max, sub_max, a->sub, a->sub_min, &a->d, &a->dmin);
+    float d = ct_f16_to_f32(a->d), dmin = ct_f16_to_f32(a->dmin);
     for (int g = 0; g < n_group; g++)
-        carat_fit_affine_codes(x + g * len, len, d * (float)a->sub[g], -(dmin * (float)a->sub_min[g]), code_max,
-                               a->codes + g * len);
+        ct_fit_affine_codes(x + g * len, len, d * (float)a->sub[g], -(dmin * (float)a->sub_min[g]), code_max,
+                            a->codes + g * len);
 }
 
 static void quantise_q2_k(const float *x, uint8_t *b)
@@ -238,11 +238,10 @@ static void quantise_q5_k(const float *x, uint8_t *b)
 
 /* ---- rows -------------------------------------------------------------------------------------------------------- */
 
-static void (*const block_of[CARAT_N_TYPE])(const float *x, uint8_t *b) = {
-    [CARAT_Q8_0] = quantise_q8_0, [CARAT_Q4_0] = quantise_q4_0,     [CARAT_Q4_1] = quantise_q4_1,
-    [CARAT_Q5_0] = quantise_q5_0, [CARAT_Q5_1] = quantise_q5_1,     [CARAT_Q2_K] = quantise_q2_k,
-    [CARAT_Q3_K] = quantise_q3_k, [CARAT_Q4_K] = quantise_q4_k,     [CARAT_Q5_K] = quantise_q5_k,
-    [CARAT_Q6_K] = quantise_q6_k, [CARAT_IQ4_NL] = quantise_iq4_nl, [CARAT_IQ4_XS] = quantise_iq4_xs,
+static void (*const block_of[CT_N_TYPE])(const float *x, uint8_t *b) = {
+    [CT_Q8_0] = quantise_q8_0, [CT_Q4_0] = quantise_q4_0, [CT_Q4_1] = quantise_q4_1,     [CT_Q5_0] = quantise_q5_0,
+    [CT_Q5_1] = quantise_q5_1, [CT_Q2_K] = quantise_q2_k, [CT_Q3_K] = quantise_q3_k,     [CT_Q4_K] = quantise_q4_k,
+    [CT_Q5_K] = quantise_q5_k, [CT_Q6_K] = quantise_q6_k, [CT_IQ4_NL] = quantise_iq4_nl, [CT_IQ4_XS] = quantise_iq4_xs,
 };
 
 /* Beyond what any block can hold (65504 * 127 * 32 is 2^28 in Q6_K), and small enough to be squared and cubed. */
@@ -253,26 +252,26 @@ static float finite_or_0(float x)
     return isfinite(x) ? x : 0;
 }
 
-void carat_quantise_row(carat_type type, const float *src, void *dst, size_t n)
+void ct_quantise_row(ct_type type, const float *src, void *dst, size_t n)
 {
-    const carat_type_info *info = carat_type_get(type);
+    const ct_type_info *info = ct_type_get(type);
     uint8_t *b = dst;
     assert(info && info->can_quantise && n % info->block == 0);
     float x[256];
     switch (type) {
-    case CARAT_F32:
+    case CT_F32:
         for (size_t i = 0; i < n; i++) {
             float f = finite_or_0(src[i]);
             memcpy(b + 4 * i, &f, sizeof f);
         }
         return;
-    case CARAT_F16: /* a finite weight stays finite */
+    case CT_F16: /* a finite weight stays finite */
         for (size_t i = 0; i < n; i++)
-            put_u16(b + 2 * i, carat_f32_to_f16(clamp(finite_or_0(src[i]), -65504.0f, 65504.0f)));
+            put_u16(b + 2 * i, ct_f32_to_f16(clamp(finite_or_0(src[i]), -65504.0f, 65504.0f)));
         return;
-    case CARAT_BF16:
+    case CT_BF16:
         for (size_t i = 0; i < n; i++)
-            put_u16(b + 2 * i, carat_f32_to_bf16(clamp(finite_or_0(src[i]), -0x1.FEp127f, 0x1.FEp127f)));
+            put_u16(b + 2 * i, ct_f32_to_bf16(clamp(finite_or_0(src[i]), -0x1.FEp127f, 0x1.FEp127f)));
         return;
     default:
         for (size_t i = 0; i < n; i += info->block, b += info->bytes) {

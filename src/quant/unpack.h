@@ -4,8 +4,8 @@
  * A block may lie at any address and hold any bytes: fields are read byte by byte, little-endian.
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#ifndef CARAT_QUANT_UNPACK_H
-#define CARAT_QUANT_UNPACK_H
+#ifndef CT_QUANT_UNPACK_H
+#define CT_QUANT_UNPACK_H
 
 #include "quant/types.h"
 
@@ -21,7 +21,7 @@ static inline uint32_t read_u32(const uint8_t *p)
 
 static inline float read_f16(const uint8_t *p)
 {
-    return carat_f16_to_f32(read_u16(p));
+    return ct_f16_to_f32(read_u16(p));
 }
 
 static inline int as_i8(uint8_t byte)
@@ -46,40 +46,40 @@ static inline void read_scale_min(const uint8_t *s, int g, int *scale, int *min)
 }
 
 /* The 16 values of a 4-bit code of IQ4_NL and IQ4_XS: not evenly spaced, denser around zero. */
-extern const int8_t carat_iq4_values[16];
+extern const int8_t ct_iq4_values[16];
 
 /* unpack_legacy.c: blocks of 32 with a scale (and a minimum) */
-void carat_unpack_q4_0(const uint8_t *b, float *y);
-void carat_unpack_q4_1(const uint8_t *b, float *y);
-void carat_unpack_q5_0(const uint8_t *b, float *y);
-void carat_unpack_q5_1(const uint8_t *b, float *y);
-void carat_unpack_q8_0(const uint8_t *b, float *y);
-void carat_unpack_q8_1(const uint8_t *b, float *y);
+void ct_unpack_q4_0(const uint8_t *b, float *y);
+void ct_unpack_q4_1(const uint8_t *b, float *y);
+void ct_unpack_q5_0(const uint8_t *b, float *y);
+void ct_unpack_q5_1(const uint8_t *b, float *y);
+void ct_unpack_q8_0(const uint8_t *b, float *y);
+void ct_unpack_q8_1(const uint8_t *b, float *y);
 
 /* unpack_k.c: blocks of 256, whose groups of 16 or 32 have quantised scales */
-void carat_unpack_q2_k(const uint8_t *b, float *y);
-void carat_unpack_q3_k(const uint8_t *b, float *y);
-void carat_unpack_q4_k(const uint8_t *b, float *y);
-void carat_unpack_q5_k(const uint8_t *b, float *y);
-void carat_unpack_q6_k(const uint8_t *b, float *y);
-void carat_unpack_q8_k(const uint8_t *b, float *y);
+void ct_unpack_q2_k(const uint8_t *b, float *y);
+void ct_unpack_q3_k(const uint8_t *b, float *y);
+void ct_unpack_q4_k(const uint8_t *b, float *y);
+void ct_unpack_q5_k(const uint8_t *b, float *y);
+void ct_unpack_q6_k(const uint8_t *b, float *y);
+void ct_unpack_q8_k(const uint8_t *b, float *y);
 
 /* unpack_iq.c: codes that index a table (one weight) or a codebook (4 or 8 weights) */
-void carat_unpack_iq1_s(const uint8_t *b, float *y);
-void carat_unpack_iq1_m(const uint8_t *b, float *y);
-void carat_unpack_iq2_xxs(const uint8_t *b, float *y);
-void carat_unpack_iq2_xs(const uint8_t *b, float *y);
-void carat_unpack_iq2_s(const uint8_t *b, float *y);
-void carat_unpack_iq3_xxs(const uint8_t *b, float *y);
-void carat_unpack_iq3_s(const uint8_t *b, float *y);
-void carat_unpack_iq4_nl(const uint8_t *b, float *y);
-void carat_unpack_iq4_xs(const uint8_t *b, float *y);
+void ct_unpack_iq1_s(const uint8_t *b, float *y);
+void ct_unpack_iq1_m(const uint8_t *b, float *y);
+void ct_unpack_iq2_xxs(const uint8_t *b, float *y);
+void ct_unpack_iq2_xs(const uint8_t *b, float *y);
+void ct_unpack_iq2_s(const uint8_t *b, float *y);
+void ct_unpack_iq3_xxs(const uint8_t *b, float *y);
+void ct_unpack_iq3_s(const uint8_t *b, float *y);
+void ct_unpack_iq4_nl(const uint8_t *b, float *y);
+void ct_unpack_iq4_xs(const uint8_t *b, float *y);
 
 /* unpack_misc.c: ternary, binary and the 4-bit floating-point types */
-void carat_unpack_tq1_0(const uint8_t *b, float *y);
-void carat_unpack_tq2_0(const uint8_t *b, float *y);
-void carat_unpack_mxfp4(const uint8_t *b, float *y);
-void carat_unpack_nvfp4(const uint8_t *b, float *y);
-void carat_unpack_q1_0(const uint8_t *b, float *y);
+void ct_unpack_tq1_0(const uint8_t *b, float *y);
+void ct_unpack_tq2_0(const uint8_t *b, float *y);
+void ct_unpack_mxfp4(const uint8_t *b, float *y);
+void ct_unpack_nvfp4(const uint8_t *b, float *y);
+void ct_unpack_q1_0(const uint8_t *b, float *y);
 
 #endif

@@ -6,7 +6,7 @@
 #include "quant/grids.h"
 #include "quant/unpack.h"
 
-const int8_t carat_iq4_values[16] = { -127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113 };
+const int8_t ct_iq4_values[16] = { -127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113 };
 
 static const float iq2_values[4] = { 8, 25, 43, 0 /* no entry has code 3 */ };
 static const float iq3_xxs_values[8] = { 4, 12, 20, 28, 36, 44, 52, 62 };
@@ -29,7 +29,7 @@ static void put_iq2(float *y, float scale, uint16_t entry, unsigned signs)
 }
 
 /* d f16 | 8 x (u8[4] codebook indices | u32: 4 x 7 signs, then a scale in the top 4 bits), each of 32 weights */
-void carat_unpack_iq2_xxs(const uint8_t *b, float *y)
+void ct_unpack_iq2_xxs(const uint8_t *b, float *y)
 {
     float d = read_f16(b);
     for (int g = 0; g < 8; g++) {
@@ -37,32 +37,32 @@ void carat_unpack_iq2_xxs(const uint8_t *b, float *y)
         uint32_t tail = read_u32(index + 4);
         float scale = d * (0.5f + (float)(tail >> 28)) * 0.25f;
         for (int k = 0; k < 4; k++)
-            put_iq2(y + 32 * g + 8 * k, scale, carat_grid_iq2_xxs[index[k]], even_signs(tail >> (7 * k) & 127));
+            put_iq2(y + 32 * g + 8 * k, scale, ct_grid_iq2_xxs[index[k]], even_signs(tail >> (7 * k) & 127));
     }
 }
 
 /* d f16 | u16[32]: 9 bits index, 7 signs | u8[8]: a 4-bit scale for each 16 weights */
-void carat_unpack_iq2_xs(const uint8_t *b, float *y)
+void ct_unpack_iq2_xs(const uint8_t *b, float *y)
 {
     float d = read_f16(b);
     for (int k = 0; k < 32; k++) {
         unsigned code = read_u16(b + 2 + 2 * k), s = b[66 + k / 4] >> (4 * (k / 2 % 2)) & 15;
-        put_iq2(y + 8 * k, d * (0.5f + (float)s) * 0.25f, carat_grid_iq2_xs[code & 511], even_signs(code >> 9));
+        put_iq2(y + 8 * k, d * (0.5f + (float)s) * 0.25f, ct_grid_iq2_xs[code & 511], even_signs(code >> 9));
     }
 }
 
 /* d f16 | u8[32] low bits of the index | u8[32] signs | u8[8] high 2 bits of 4 indices | u8[8] scales as in IQ2_XS */
-void carat_unpack_iq2_s(const uint8_t *b, float *y)
+void ct_unpack_iq2_s(const uint8_t *b, float *y)
 {
     float d = read_f16(b);
     for (int k = 0; k < 32; k++) {
         unsigned high = b[66 + k / 4] >> (2 * (k % 4)) & 3, s = b[74 + k / 4] >> (4 * (k / 2 % 2)) & 15;
-        put_iq2(y + 8 * k, d * (0.5f + (float)s) * 0.25f, carat_grid_iq2_s[b[2 + k] | high << 8], b[34 + k]);
+        put_iq2(y + 8 * k, d * (0.5f + (float)s) * 0.25f, ct_grid_iq2_s[b[2 + k] | high << 8], b[34 + k]);
     }
 }
 
 /* d f16 | u8[64] codebook indices | u32[8]: 4 x 7 signs of 8 weights, scale of 32 weights in the top 4 bits */
-void carat_unpack_iq3_xxs(const uint8_t *b, float *y)
+void ct_unpack_iq3_xxs(const uint8_t *b, float *y)
 {
     float d = read_f16(b);
     for (int k = 0; k < 32; k++) {
@@ -70,18 +70,18 @@ void carat_unpack_iq3_xxs(const uint8_t *b, float *y)
         unsigned signs = even_signs(tail >> (7 * (k % 4)) & 127);
         float scale = d * (0.5f + (float)(tail >> 28)) * 0.5f;
         for (int i = 0; i < 8; i++) {
-            unsigned entry = carat_grid_iq3_xxs[b[2 + 2 * k + i / 4]];
+            unsigned entry = ct_grid_iq3_xxs[b[2 + 2 * k + i / 4]];
             y[8 * k + i] = scale * iq3_xxs_values[entry >> (4 * (i % 4)) & 7] * sign_of(signs, i);
         }
     }
 }
 
 /* d f16 | u8[64] low bits of the index | u8[8] ninth bits | u8[32] signs | u8[4] a 4-bit scale for each 32 weights */
-void carat_unpack_iq3_s(const uint8_t *b, float *y)
+void ct_unpack_iq3_s(const uint8_t *b, float *y)
 {
     float d = read_f16(b);
     for (int k = 0; k < 64; k++) { /* 4 weights */
-        unsigned entry = carat_grid_iq3_s[b[2 + k] | (b[66 + k / 8] >> (k % 8) & 1) << 8];
+        unsigned entry = ct_grid_iq3_s[b[2 + k] | (b[66 + k / 8] >> (k % 8) & 1) << 8];
         unsigned signs = b[74 + k / 2] >> (4 * (k % 2)), s = b[106 + k / 16] >> (4 * (k / 8 % 2)) & 15;
         float scale = d * (float)(1 + 2 * s);
         for (int i = 0; i < 4; i++)
@@ -97,45 +97,45 @@ static void put_iq1(float *y, float scale, uint16_t entry, float delta)
 
 /* d f16 | u8[32] low bits of the index | u16[8] for each 32 weights: 4 x 3 high bits, 3 bits scale, sign of the shift
  */
-void carat_unpack_iq1_s(const uint8_t *b, float *y)
+void ct_unpack_iq1_s(const uint8_t *b, float *y)
 {
     float d = read_f16(b);
     for (int k = 0; k < 32; k++) {
         unsigned high = read_u16(b + 34 + 2 * (k / 4));
         unsigned index = b[2 + k] | (high >> (3 * (k % 4)) & 7) << 8;
         float scale = d * (float)(2 * (high >> 12 & 7) + 1);
-        put_iq1(y + 8 * k, scale, carat_grid_iq1[index], high & 0x8000 ? -0.125f : 0.125f);
+        put_iq1(y + 8 * k, scale, ct_grid_iq1[index], high & 0x8000 ? -0.125f : 0.125f);
     }
 }
 
 /* u8[32] low bits of the index | u8[16] a nibble for each 8 weights: 3 high bits, sign of the shift | u16[4] for each
  * 64 weights: 4 x 3 bits scale of 16 weights; the top nibbles of the four together are d, an f16 */
-void carat_unpack_iq1_m(const uint8_t *b, float *y)
+void ct_unpack_iq1_m(const uint8_t *b, float *y)
 {
     uint16_t bits = 0;
     for (int k = 0; k < 4; k++)
         bits |= (uint16_t)((read_u16(b + 48 + 2 * k) >> 12) << (4 * k));
-    float d = carat_f16_to_f32(bits);
+    float d = ct_f16_to_f32(bits);
     for (int k = 0; k < 32; k++) {
         unsigned high = b[32 + k / 2] >> (4 * (k % 2)), s = read_u16(b + 48 + 2 * (k / 8)) >> (3 * (k / 2 % 4)) & 7;
         unsigned index = b[k] | (high & 7) << 8;
-        put_iq1(y + 8 * k, d * (float)(2 * s + 1), carat_grid_iq1[index], high & 8 ? -0.125f : 0.125f);
+        put_iq1(y + 8 * k, d * (float)(2 * s + 1), ct_grid_iq1[index], high & 8 ? -0.125f : 0.125f);
     }
 }
 
 /* d f16 | 16 x 4+4 bits; low nibble of byte i is weight i, high nibble weight i + 16 */
-void carat_unpack_iq4_nl(const uint8_t *b, float *y)
+void ct_unpack_iq4_nl(const uint8_t *b, float *y)
 {
     float d = read_f16(b);
     for (int i = 0; i < 16; i++) {
-        y[i] = d * (float)carat_iq4_values[b[2 + i] & 15];
-        y[i + 16] = d * (float)carat_iq4_values[b[2 + i] >> 4];
+        y[i] = d * (float)ct_iq4_values[b[2 + i] & 15];
+        y[i + 16] = d * (float)ct_iq4_values[b[2 + i] >> 4];
     }
 }
 
 /* d f16 | scales_h u16 | scales_l u8[4] | 8 x (16 x 4+4 bits)
  * Group g of 32 weights: six bits of scale, four in a nibble of scales_l, two in scales_h, less 32. */
-void carat_unpack_iq4_xs(const uint8_t *b, float *y)
+void ct_unpack_iq4_xs(const uint8_t *b, float *y)
 {
     float d = read_f16(b);
     unsigned high = read_u16(b + 2);
@@ -144,8 +144,8 @@ void carat_unpack_iq4_xs(const uint8_t *b, float *y)
         int s = (b[4 + g / 2] >> (4 * (g % 2)) & 15) | (int)(high >> (2 * g) & 3) << 4;
         float scale = d * (float)(s - 32);
         for (int i = 0; i < 16; i++) {
-            y[32 * g + i] = scale * (float)carat_iq4_values[q[i] & 15];
-            y[32 * g + i + 16] = scale * (float)carat_iq4_values[q[i] >> 4];
+            y[32 * g + i] = scale * (float)ct_iq4_values[q[i] & 15];
+            y[32 * g + i + 16] = scale * (float)ct_iq4_values[q[i] >> 4];
         }
     }
 }

@@ -10,7 +10,7 @@
 
 /* scales u8[16] | codes 64 x 2+2+2+2 bits | d f16 | dmin f16
  * Group of 16: low nibble of its scale byte times d, less high nibble times dmin. */
-void carat_unpack_q2_k(const uint8_t *b, float *y)
+void ct_unpack_q2_k(const uint8_t *b, float *y)
 {
     const uint8_t *scales = b, *codes = b + 16;
     float d = read_f16(b + 80), dmin = read_f16(b + 82);
@@ -33,7 +33,7 @@ static int q3_k_scale(const uint8_t *scales, int g)
 
 /* hmask u8[32] | codes 64 x 2+2+2+2 bits | scales u8[12] | d f16
  * Bit j of hmask[i] belongs to weight 32 j + i; a bit that is *clear* takes 4 from the code. */
-void carat_unpack_q3_k(const uint8_t *b, float *y)
+void ct_unpack_q3_k(const uint8_t *b, float *y)
 {
     const uint8_t *high = b, *codes = b + 32, *scales = b + 96;
     float d = read_f16(b + 108);
@@ -47,7 +47,7 @@ void carat_unpack_q3_k(const uint8_t *b, float *y)
 }
 
 /* d f16 | dmin f16 | scales u8[12] | codes 128 x 4+4 bits */
-void carat_unpack_q4_k(const uint8_t *b, float *y)
+void ct_unpack_q4_k(const uint8_t *b, float *y)
 {
     float d = read_f16(b), dmin = read_f16(b + 2);
     for (int g = 0; g < 8; g++) {
@@ -62,7 +62,7 @@ void carat_unpack_q4_k(const uint8_t *b, float *y)
 
 /* d f16 | dmin f16 | scales u8[12] | qh u8[32] | codes 128 x 4+4 bits; bit g of qh[i] is the fifth bit of weight
  * 32 g + i. */
-void carat_unpack_q5_k(const uint8_t *b, float *y)
+void ct_unpack_q5_k(const uint8_t *b, float *y)
 {
     const uint8_t *high = b + 16;
     float d = read_f16(b), dmin = read_f16(b + 2);
@@ -79,7 +79,7 @@ void carat_unpack_q5_k(const uint8_t *b, float *y)
 /* ql u8[128] | qh u8[64] | scales i8[16] | d f16
  * Per half of 128 weights: 64 bytes of ql (low nibbles weights 0..63, high nibbles 64..127), 32 bytes of qh whose bit
  * pairs are weights 0..31, 32..63, 64..95, 96..127. */
-void carat_unpack_q6_k(const uint8_t *b, float *y)
+void ct_unpack_q6_k(const uint8_t *b, float *y)
 {
     const uint8_t *scales = b + 192;
     float d = read_f16(b + 208);
@@ -94,7 +94,7 @@ void carat_unpack_q6_k(const uint8_t *b, float *y)
 }
 
 /* d f32 | i8[256] | i16[16] sums, not needed here */
-void carat_unpack_q8_k(const uint8_t *b, float *y)
+void ct_unpack_q8_k(const uint8_t *b, float *y)
 {
     uint32_t bits = read_u32(b);
     float d;

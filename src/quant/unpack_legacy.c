@@ -12,7 +12,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "quant/unpack.h"
 
-void carat_unpack_q4_0(const uint8_t *b, float *y)
+void ct_unpack_q4_0(const uint8_t *b, float *y)
 {
     float d = read_f16(b);
     for (int i = 0; i < 16; i++) {
@@ -21,7 +21,7 @@ void carat_unpack_q4_0(const uint8_t *b, float *y)
     }
 }
 
-void carat_unpack_q4_1(const uint8_t *b, float *y)
+void ct_unpack_q4_1(const uint8_t *b, float *y)
 {
     float d = read_f16(b), m = read_f16(b + 2);
     for (int i = 0; i < 16; i++) {
@@ -30,7 +30,7 @@ void carat_unpack_q4_1(const uint8_t *b, float *y)
     }
 }
 
-void carat_unpack_q5_0(const uint8_t *b, float *y)
+void ct_unpack_q5_0(const uint8_t *b, float *y)
 {
     float d = read_f16(b);
     uint32_t high = read_u32(b + 2);
@@ -40,7 +40,7 @@ void carat_unpack_q5_0(const uint8_t *b, float *y)
     }
 }
 
-void carat_unpack_q5_1(const uint8_t *b, float *y)
+void ct_unpack_q5_1(const uint8_t *b, float *y)
 {
     float d = read_f16(b), m = read_f16(b + 2);
     uint32_t high = read_u32(b + 4);
@@ -50,14 +50,14 @@ void carat_unpack_q5_1(const uint8_t *b, float *y)
     }
 }
 
-void carat_unpack_q8_0(const uint8_t *b, float *y)
+void ct_unpack_q8_0(const uint8_t *b, float *y)
 {
     float d = read_f16(b);
     for (int i = 0; i < 32; i++)
         y[i] = (float)as_i8(b[2 + i]) * d;
 }
 
-void carat_unpack_q8_1(const uint8_t *b, float *y)
+void ct_unpack_q8_1(const uint8_t *b, float *y)
 {
     float d = read_f16(b);
     for (int i = 0; i < 32; i++)

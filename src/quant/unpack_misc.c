@@ -15,7 +15,7 @@ static int ternary_digit(uint8_t byte, int n)
 
 /* u8[32] five digits of weights 32 n + i | u8[16] five digits of weights 160 + 16 n + i | u8[4] four digits of weights
  * 240 + 4 n + i | d f16.    y = d (digit - 1) */
-void carat_unpack_tq1_0(const uint8_t *b, float *y)
+void ct_unpack_tq1_0(const uint8_t *b, float *y)
 {
     static const struct {
         int offset, width, digits;
@@ -28,7 +28,7 @@ void carat_unpack_tq1_0(const uint8_t *b, float *y)
 }
 
 /* 2 x 32 bytes of 2+2+2+2 bits (weights i, 32 + i, 64 + i, 96 + i) | d f16.    y = d (code - 1) */
-void carat_unpack_tq2_0(const uint8_t *b, float *y)
+void ct_unpack_tq2_0(const uint8_t *b, float *y)
 {
     float d = read_f16(b + 64);
     for (int g = 0; g < 8; g++)
@@ -51,7 +51,7 @@ static float half_e8m0(uint8_t e)
 }
 
 /* e u8 | 16 x 4+4 bits, weights i and i + 16 */
-void carat_unpack_mxfp4(const uint8_t *b, float *y)
+void ct_unpack_mxfp4(const uint8_t *b, float *y)
 {
     float d = half_e8m0(b[0]);
     for (int i = 0; i < 16; i++) {
@@ -75,7 +75,7 @@ static float half_ue4m3(uint8_t x)
 }
 
 /* u8[4] scales of 16 weights | 4 x (8 x 4+4 bits, weights i and i + 8) */
-void carat_unpack_nvfp4(const uint8_t *b, float *y)
+void ct_unpack_nvfp4(const uint8_t *b, float *y)
 {
     for (int g = 0; g < 4; g++) {
         float d = half_ue4m3(b[g]);
@@ -88,7 +88,7 @@ void carat_unpack_nvfp4(const uint8_t *b, float *y)
 }
 
 /* d f16 | 128 bits, the first weight in the lowest bit.    y = d where set, else -d */
-void carat_unpack_q1_0(const uint8_t *b, float *y)
+void ct_unpack_q1_0(const uint8_t *b, float *y)
 {
     float d = read_f16(b);
     for (int i = 0; i < 128; i++)

@@ -72,7 +72,7 @@ static size_t count_equal(const float *logits, size_t n, float x)
     return found;
 }
 
-static carat_cut find_cut(const float *logits, size_t n, const worth *w)
+static ct_cut find_cut(const float *logits, size_t n, const worth *w)
 {
     double bins[MAX_BINS], seen = 0;
     uint64_t start = 0;
@@ -81,7 +81,7 @@ static carat_cut find_cut(const float *logits, size_t n, const worth *w)
         fill(logits, n, w, start, shift, widths[pass], bins);
         start = start << widths[pass] | find_bin(bins, widths[pass], w->wanted, &seen);
     }
-    carat_cut cut = { of_key((uint32_t)start), 1 };
+    ct_cut cut = { of_key((uint32_t)start), 1 };
     size_t n_equal = count_equal(logits, n, cut.floor);
     double each = worth_of(w, cut.floor);
     while (cut.n_equal < n_equal && seen + (double)cut.n_equal * each < w->wanted)
@@ -89,12 +89,12 @@ static carat_cut find_cut(const float *logits, size_t n, const worth *w)
     return cut;
 }
 
-carat_cut carat_cut_count(const float *logits, size_t n, size_t k)
+ct_cut ct_cut_count(const float *logits, size_t n, size_t k)
 {
     return find_cut(logits, n, &(worth){ .wanted = (double)k });
 }
 
-carat_cut carat_cut_mass(const float *logits, size_t n, double max, double scale, double mass)
+ct_cut ct_cut_mass(const float *logits, size_t n, double max, double scale, double mass)
 {
     return find_cut(logits, n, &(worth){ .by_mass = 1, .max = max, .scale = scale, .wanted = mass });
 }

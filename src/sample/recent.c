@@ -5,31 +5,31 @@
 
 #define LEAST_BITS 6
 
-static carat_recent_token *new_table(int bits)
+static ct_recent_token *new_table(int bits)
 {
-    carat_recent_token *t = malloc(((size_t)1 << bits) * sizeof *t);
+    ct_recent_token *t = malloc(((size_t)1 << bits) * sizeof *t);
     for (size_t i = 0; t && i < (size_t)1 << bits; i++)
-        t[i] = (carat_recent_token){ .id = -1 };
+        t[i] = (ct_recent_token){ .id = -1 };
     return t;
 }
 
-bool carat_recent_init(carat_recent *r, size_t window)
+bool ct_recent_init(ct_recent *r, size_t window)
 {
-    *r = (carat_recent){ .window = window, .bits = LEAST_BITS };
+    *r = (ct_recent){ .window = window, .bits = LEAST_BITS };
     r->ring = calloc(window, sizeof *r->ring);
     r->table = new_table(r->bits);
     return r->ring && r->table;
 }
 
-void carat_recent_deinit(carat_recent *r)
+void ct_recent_deinit(ct_recent *r)
 {
     free(r->ring);
     free(r->table);
-    *r = (carat_recent){ 0 };
+    *r = (ct_recent){ 0 };
 }
 
 /* The token's place, or the free one where it would stand. */
-static carat_recent_token *place_of(carat_recent_token *table, int bits, int32_t id)
+static ct_recent_token *place_of(ct_recent_token *table, int bits, int32_t id)
 {
     size_t mask = ((size_t)1 << bits) - 1, i = (uint32_t)id * UINT32_C(2654435769) >> (32 - bits);
     while (table[i].id != id && table[i].id != -1)
@@ -38,18 +38,18 @@ static carat_recent_token *place_of(carat_recent_token *table, int bits, int32_t
 }
 
 /* Anew without those that have left, with room for as many as there are. */
-static bool make_room(carat_recent *r)
+static bool make_room(ct_recent *r)
 {
     size_t live = 0, at = 0;
     int bits = LEAST_BITS;
-    while (carat_recent_next(r, &at))
+    while (ct_recent_next(r, &at))
         live++;
     while (((size_t)1 << bits) < 4 * live)
         bits++;
-    carat_recent_token *table = new_table(bits), *t;
+    ct_recent_token *table = new_table(bits), *t;
     if (!table)
         return false;
-    for (at = 0; (t = carat_recent_next(r, &at));)
+    for (at = 0; (t = ct_recent_next(r, &at));)
         *place_of(table, bits, t->id) = *t;
     free(r->table);
     r->table = table;
@@ -58,7 +58,7 @@ static bool make_room(carat_recent *r)
     return true;
 }
 
-void carat_recent_add(carat_recent *r, int32_t id)
+void ct_recent_add(ct_recent *r, int32_t id)
 {
     if (r->failed)
         return;
@@ -68,9 +68,9 @@ void carat_recent_add(carat_recent *r, int32_t id)
         r->n++;
     r->ring[r->next] = id;
     r->next = (r->next + 1) % r->window;
-    carat_recent_token *t = place_of(r->table, r->bits, id);
+    ct_recent_token *t = place_of(r->table, r->bits, id);
     if (t->id == -1) {
-        *t = (carat_recent_token){ .id = id };
+        *t = (ct_recent_token){ .id = id };
         r->n_taken++;
     }
     t->n++;
@@ -78,16 +78,16 @@ void carat_recent_add(carat_recent *r, int32_t id)
         r->failed = true;
 }
 
-carat_recent_token *carat_recent_find(const carat_recent *r, int32_t id)
+ct_recent_token *ct_recent_find(const ct_recent *r, int32_t id)
 {
-    carat_recent_token *t = r->table ? place_of(r->table, r->bits, id) : NULL;
+    ct_recent_token *t = r->table ? place_of(r->table, r->bits, id) : NULL;
     return t && t->id == id && t->n ? t : NULL;
 }
 
-carat_recent_token *carat_recent_next(const carat_recent *r, size_t *at)
+ct_recent_token *ct_recent_next(const ct_recent *r, size_t *at)
 {
     while (*at < (size_t)1 << r->bits) {
-        carat_recent_token *t = &r->table[(*at)++];
+        ct_recent_token *t = &r->table[(*at)++];
         if (t->id != -1 && t->n)
             return t;
     }

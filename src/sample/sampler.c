@@ -10,7 +10,7 @@
 #include "sample/recent.h"
 #include "sample/select.h"
 
-struct carat_sampler {
+struct ct_sampler {
     carat_sampling set;
     carat_bias *bias; /* owned copy */
     float *bias_was;  /* [n_bias]: the logit before each of them, of the last pick */
@@ -19,7 +19,7 @@ struct carat_sampler {
     size_t n_vocab, n_pieces;
     uint64_t rng;
     bool has_penalty;
-    carat_recent recent;
+    ct_recent recent;
 };
 
 /* Candidates of a pick that are listed, on the stack. With more, cuts say who is left. */
@@ -31,7 +31,7 @@ static bool in_range(const char *name, double v, double lo, double hi, carat_err
 {
     if (v >= lo && v <= hi)
         return true;
-    return carat_fail(err, CARAT_EARG, CARAT_NOWHERE, "%s is %g, expected %g to %g", name, v, lo, hi);
+    return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "%s is %g, expected %g to %g", name, v, lo, hi);
 }
 
 bool carat_sampling_check(const carat_sampling *s, carat_err *err)
@@ -46,8 +46,8 @@ bool carat_sampling_check(const carat_sampling *s, carat_err *err)
         return false;
     for (size_t i = 0; i < s->n_bias; i++)
         if (s->bias[i].bias != -INFINITY && !(fabsf(s->bias[i].bias) <= MAX_BIAS))
-            return carat_fail(err, CARAT_EARG, CARAT_NOWHERE, "logit bias of token %d is %g, expected -inf or %g to %g",
-                              s->bias[i].id, (double)s->bias[i].bias, (double)-MAX_BIAS, (double)MAX_BIAS);
+            return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "logit bias of token %d is %g, expected -inf or %g to %g",
+                           s->bias[i].id, (double)s->bias[i].bias, (double)-MAX_BIAS, (double)MAX_BIAS);
     return true;
 }
 
@@ -61,25 +61,25 @@ static bool has_penalty(const carat_sampling *s)
 static void *copy_of(const void *src, size_t n, size_t size)
 {
     size_t bytes;
-    void *p = carat_mul_size(n, size, &bytes) ? malloc(bytes ? bytes : 1) : NULL;
+    void *p = ct_mul_size(n, size, &bytes) ? malloc(bytes ? bytes : 1) : NULL;
     if (p && bytes)
         memcpy(p, src, bytes);
     return p;
 }
 
-bool carat_sampler_open(const carat_sampling *settings, size_t n_vocab, size_t n_pieces, const int32_t *banned,
-                        size_t n_banned, carat_sampler **out, carat_err *err)
+bool ct_sampler_open(const carat_sampling *settings, size_t n_vocab, size_t n_pieces, const int32_t *banned,
+                     size_t n_banned, ct_sampler **out, carat_err *err)
 {
     *out = NULL;
     if (!carat_sampling_check(settings, err))
         return false;
     for (size_t i = 0; i < settings->n_bias; i++)
         if (settings->bias[i].id < 0 || (size_t)settings->bias[i].id >= n_vocab)
-            return carat_fail(err, CARAT_EARG, CARAT_NOWHERE, "logit bias: token %d, the vocabulary has 0 to %zu",
-                              settings->bias[i].id, n_vocab - 1);
-    carat_sampler *s = calloc(1, sizeof *s);
+            return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "logit bias: token %d, the vocabulary has 0 to %zu",
+                           settings->bias[i].id, n_vocab - 1);
+    ct_sampler *s = calloc(1, sizeof *s);
     if (!s)
-        return carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for the sampler");
+        return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for the sampler");
     s->set = *settings;
     s->n_vocab = n_vocab;
     s->n_pieces = n_pieces < n_vocab ? n_pieces : n_vocab;
@@ -91,33 +91,33 @@ bool carat_sampler_open(const carat_sampling *settings, size_t n_vocab, size_t n
     s->has_penalty = has_penalty(settings);
     bool ok = s->bias && s->bias_was && s->banned;
     if (s->has_penalty)
-        ok = carat_recent_init(&s->recent, (size_t)settings->penalty_window) && ok;
+        ok = ct_recent_init(&s->recent, (size_t)settings->penalty_window) && ok;
     if (!ok) {
-        carat_sampler_close(s);
-        return carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for the sampler of %zu tokens", n_vocab);
+        ct_sampler_close(s);
+        return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for the sampler of %zu tokens", n_vocab);
     }
     *out = s;
     return true;
 }
 
-void carat_sampler_close(carat_sampler *s)
+void ct_sampler_close(ct_sampler *s)
 {
     if (!s)
         return;
     free(s->bias);
     free(s->bias_was);
     free(s->banned);
-    carat_recent_deinit(&s->recent);
+    ct_recent_deinit(&s->recent);
     free(s);
 }
 
-void carat_sampler_accept(carat_sampler *s, int32_t id)
+void ct_sampler_accept(ct_sampler *s, int32_t id)
 {
     if (s->has_penalty && id >= 0 && (size_t)id < s->n_vocab)
-        carat_recent_add(&s->recent, id);
+        ct_recent_add(&s->recent, id);
 }
 
-static void add_biases(carat_sampler *s, float *logits)
+static void add_biases(ct_sampler *s, float *logits)
 {
     for (size_t i = 0; i < s->set.n_bias; i++) {
         s->bias_was[i] = logits[s->bias[i].id];
@@ -125,26 +125,26 @@ static void add_biases(carat_sampler *s, float *logits)
     }
 }
 
-static void penalise(carat_sampler *s, float *logits)
+static void penalise(ct_sampler *s, float *logits)
 {
-    carat_recent_token *t;
-    for (size_t at = 0; (t = carat_recent_next(&s->recent, &at));) {
+    ct_recent_token *t;
+    for (size_t at = 0; (t = ct_recent_next(&s->recent, &at));) {
         float x = t->was = logits[t->id];
         x = x > 0 ? x / s->set.repetition_penalty : x * s->set.repetition_penalty;
         logits[t->id] = x - s->set.presence_penalty - (float)t->n * s->set.frequency_penalty;
     }
 }
 
-float carat_sampler_raw(const carat_sampler *s, const float *logits, int32_t id)
+float ct_sampler_raw(const ct_sampler *s, const float *logits, int32_t id)
 {
     for (size_t i = 0; i < s->set.n_bias; i++)
         if (s->bias[i].id == id) /* the first of several has met the logit as it was */
             return s->bias_was[i];
-    const carat_recent_token *t = carat_recent_find(&s->recent, id);
+    const ct_recent_token *t = ct_recent_find(&s->recent, id);
     return t ? t->was : logits[id];
 }
 
-static void forbid(const carat_sampler *s, float *logits)
+static void forbid(const ct_sampler *s, float *logits)
 {
     for (size_t i = 0; i < s->n_banned; i++)
         if (s->banned[i] >= 0 && (size_t)s->banned[i] < s->n_vocab)
@@ -168,7 +168,7 @@ static bool find_max(const float *logits, size_t n, int32_t *at)
 }
 
 /* Probabilities softmax(scale * logit) of the list, relative to a total mass (0: the list's own). */
-static void weigh(carat_candidate *c, size_t n, double scale, double total)
+static void weigh(ct_candidate *c, size_t n, double scale, double total)
 {
     double sum = 0;
     for (size_t i = 0; i < n; i++) {
@@ -181,7 +181,7 @@ static void weigh(carat_candidate *c, size_t n, double scale, double total)
         c[i].p /= total;
 }
 
-static size_t keep_top_p(const carat_candidate *c, size_t n, double p)
+static size_t keep_top_p(const ct_candidate *c, size_t n, double p)
 {
     double sum = 0;
     for (size_t i = 0; i < n; i++) {
@@ -192,7 +192,7 @@ static size_t keep_top_p(const carat_candidate *c, size_t n, double p)
     return n;
 }
 
-static size_t keep_min_p(const carat_candidate *c, size_t n, double min_p)
+static size_t keep_min_p(const ct_candidate *c, size_t n, double min_p)
 {
     size_t i = 1;
     while (i < n && c[i].p >= min_p * c[0].p)
@@ -200,12 +200,12 @@ static size_t keep_min_p(const carat_candidate *c, size_t n, double min_p)
     return i;
 }
 
-static int32_t draw(carat_sampler *s, const carat_candidate *c, size_t n)
+static int32_t draw(ct_sampler *s, const ct_candidate *c, size_t n)
 {
     double sum = 0;
     for (size_t i = 0; i < n; i++)
         sum += c[i].p;
-    double u = carat_rng_unit(&s->rng) * sum;
+    double u = ct_rng_unit(&s->rng) * sum;
     for (size_t i = 0; i < n; i++) {
         u -= c[i].p;
         if (u < 0)
@@ -216,7 +216,7 @@ static int32_t draw(carat_sampler *s, const carat_candidate *c, size_t n)
 
 /* Who is left without a list: the cut's, those of them that min-p lets through. */
 typedef struct kept {
-    carat_cut cut;
+    ct_cut cut;
     double best, scale, hot, min_p; /* filters weigh by scale, the draw by hot */
 } kept;
 
@@ -237,63 +237,63 @@ static double walk(const float *logits, size_t n, const kept *r, double limit, i
     return sum;
 }
 
-static bool is_narrower(carat_cut a, carat_cut b)
+static bool is_narrower(ct_cut a, ct_cut b)
 {
     return a.floor > b.floor || (a.floor == b.floor && a.n_equal < b.n_equal);
 }
 
 /* A draw from however many are left. k: 0 for all. */
-static int32_t draw_from_many(carat_sampler *s, const float *logits, size_t k, double best, double scale, double hot)
+static int32_t draw_from_many(ct_sampler *s, const float *logits, size_t k, double best, double scale, double hot)
 {
     int32_t id = -1;
     kept r = { .cut = { -INFINITY, 0 }, .best = best, .scale = scale, .hot = scale };
     if (k > 0)
-        r.cut = carat_cut_count(logits, s->n_vocab, k);
+        r.cut = ct_cut_count(logits, s->n_vocab, k);
     if (s->set.top_p < 1) { /* relative to what top-k has left */
         double mass = (double)s->set.top_p * walk(logits, s->n_vocab, &r, INFINITY, &id);
-        carat_cut cut = carat_cut_mass(logits, s->n_vocab, best, scale, mass);
+        ct_cut cut = ct_cut_mass(logits, s->n_vocab, best, scale, mass);
         if (is_narrower(cut, r.cut))
             r.cut = cut;
     }
     r.hot = hot, r.min_p = (double)s->set.min_p;
     double sum = walk(logits, s->n_vocab, &r, INFINITY, &id);
-    walk(logits, s->n_vocab, &r, carat_rng_unit(&s->rng) * sum, &id);
+    walk(logits, s->n_vocab, &r, ct_rng_unit(&s->rng) * sum, &id);
     return id;
 }
 
 /* The largest logits, best first: all that can pass top-k (k > 0) and, without it, top-p. *total: the probability mass
  * of the whole vocabulary where top-p is relative to it, else 0. False: too many for a list. */
-static bool list_candidates(const carat_sampler *s, const float *logits, size_t k, double best, double scale,
-                            carat_candidate *top, size_t *n, double *total)
+static bool list_candidates(const ct_sampler *s, const float *logits, size_t k, double best, double scale,
+                            ct_candidate *top, size_t *n, double *total)
 {
     *total = 0;
     if (k > MAX_LISTED || (k == 0 && s->set.top_p >= 1))
         return false;
     if (k > 0) {
-        *n = carat_select_top(logits, s->n_vocab, k, top);
+        *n = ct_select_top(logits, s->n_vocab, k, top);
         return true;
     }
-    float floor = carat_select_nucleus_floor(logits, s->n_vocab, (float)best, scale, (double)s->set.top_p, total);
-    if (carat_count_above(logits, s->n_vocab, floor) > MAX_LISTED)
+    float floor = ct_select_nucleus_floor(logits, s->n_vocab, (float)best, scale, (double)s->set.top_p, total);
+    if (ct_count_above(logits, s->n_vocab, floor) > MAX_LISTED)
         return false;
-    *n = carat_select_above(logits, s->n_vocab, floor, top);
+    *n = ct_select_above(logits, s->n_vocab, floor, top);
     return true;
 }
 
-bool carat_sampler_pick(carat_sampler *s, float *logits, int32_t *id, carat_err *err)
+bool ct_sampler_pick(ct_sampler *s, float *logits, int32_t *id, carat_err *err)
 {
     const carat_sampling *set = &s->set;
     if (s->recent.failed)
-        return carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for the tokens that penalties count");
+        return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for the tokens that penalties count");
     add_biases(s, logits);
     if (s->has_penalty)
         penalise(s, logits);
     forbid(s, logits);
     int32_t best;
     if (!find_max(logits, s->n_vocab, &best))
-        return carat_fail(err, CARAT_ENUMERIC, CARAT_NOWHERE,
-                          set->n_bias ? "no token is left: the biases forbid all, or the logits are not finite"
-                                      : "the logits are not finite: the model file or its weights are damaged");
+        return ct_fail(err, CARAT_ENUMERIC, CARAT_NOWHERE,
+                       set->n_bias ? "no token is left: the biases forbid all, or the logits are not finite"
+                                   : "the logits are not finite: the model file or its weights are damaged");
     if (set->temperature == 0) {
         *id = best;
         return true;
@@ -301,7 +301,7 @@ bool carat_sampler_pick(carat_sampler *s, float *logits, int32_t *id, carat_err 
     bool temp_last = set->order == CARAT_TEMP_LAST;
     double hot = 1 / (double)set->temperature, scale = temp_last ? 1 : hot, total;
     size_t k = (size_t)set->top_k < s->n_vocab ? (size_t)set->top_k : s->n_vocab, n;
-    carat_candidate top[MAX_LISTED];
+    ct_candidate top[MAX_LISTED];
     if (!list_candidates(s, logits, k, (double)logits[best], scale, top, &n, &total)) {
         *id = draw_from_many(s, logits, k, (double)logits[best], scale, hot);
         return true;

@@ -18,29 +18,29 @@
  * (divide positive, multiply negative logits); presence and frequency penalties as in OpenAI's API reference.
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#ifndef CARAT_SAMPLE_SAMPLER_H
-#define CARAT_SAMPLE_SAMPLER_H
+#ifndef CT_SAMPLE_SAMPLER_H
+#define CT_SAMPLE_SAMPLER_H
 
 #include "base/err.h"
 
-typedef struct carat_sampler carat_sampler;
+typedef struct ct_sampler ct_sampler;
 
 /* n_vocab logits a call; banned[n_banned] are ids never sampled (image placeholders), besides those >= n_pieces.
  * Copies what it needs, the settings' biases included. Errors: CARAT_EARG with the setting's name, value and range;
  * CARAT_ENOMEM. */
-bool carat_sampler_open(const carat_sampling *settings, size_t n_vocab, size_t n_pieces, const int32_t *banned,
-                        size_t n_banned, carat_sampler **out, carat_err *err);
-void carat_sampler_close(carat_sampler *s);
+bool ct_sampler_open(const carat_sampling *settings, size_t n_vocab, size_t n_pieces, const int32_t *banned,
+                     size_t n_banned, ct_sampler **out, carat_err *err);
+void ct_sampler_close(ct_sampler *s);
 
 /* A token that penalties count: the prompt's, then each one sampled. */
-void carat_sampler_accept(carat_sampler *s, int32_t id);
+void ct_sampler_accept(ct_sampler *s, int32_t id);
 
 /* Picks a token and leaves logits changed (biases, penalties, removals). Does not accept it: the caller does.
  * Takes no memory but 20 KiB of the stack. Errors: CARAT_ENUMERIC when no logit is finite or any is NaN or +infinity;
  * CARAT_ENOMEM. */
-bool carat_sampler_pick(carat_sampler *s, float *logits, int32_t *id, carat_err *err);
+bool ct_sampler_pick(ct_sampler *s, float *logits, int32_t *id, carat_err *err);
 
 /* The logit of a token that may be sampled as it was before the pick that changed these; before the next accept. */
-float carat_sampler_raw(const carat_sampler *s, const float *logits, int32_t id);
+float ct_sampler_raw(const ct_sampler *s, const float *logits, int32_t id);
 
 #endif

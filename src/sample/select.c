@@ -5,19 +5,19 @@
 #include <stdlib.h>
 
 /* Is a worse than b? Equal logits: the higher id is worse. */
-static int worse(const carat_candidate *a, const carat_candidate *b)
+static int worse(const ct_candidate *a, const ct_candidate *b)
 {
     return a->logit < b->logit || (a->logit == b->logit && a->id > b->id);
 }
 
 static int best_first(const void *pa, const void *pb)
 {
-    const carat_candidate *a = pa, *b = pb;
+    const ct_candidate *a = pa, *b = pb;
     return worse(a, b) - worse(b, a);
 }
 
 /* Restores the heap (the worst on top) after the top was replaced. */
-static void sink(carat_candidate *heap, size_t n)
+static void sink(ct_candidate *heap, size_t n)
 {
     size_t i = 0;
     for (;;) {
@@ -28,27 +28,27 @@ static void sink(carat_candidate *heap, size_t n)
             child++;
         if (!worse(&heap[child], &heap[i]))
             return;
-        carat_candidate t = heap[i];
+        ct_candidate t = heap[i];
         heap[i] = heap[child];
         heap[child] = t;
         i = child;
     }
 }
 
-static void rise(carat_candidate *heap, size_t i)
+static void rise(ct_candidate *heap, size_t i)
 {
     while (i > 0) {
         size_t parent = (i - 1) / 2;
         if (!worse(&heap[i], &heap[parent]))
             return;
-        carat_candidate t = heap[i];
+        ct_candidate t = heap[i];
         heap[i] = heap[parent];
         heap[parent] = t;
         i = parent;
     }
 }
 
-size_t carat_select_top(const float *logits, size_t n, size_t k, carat_candidate *out)
+size_t ct_select_top(const float *logits, size_t n, size_t k, ct_candidate *out)
 {
     size_t held = 0;
     if (k == 0)
@@ -57,11 +57,11 @@ size_t carat_select_top(const float *logits, size_t n, size_t k, carat_candidate
         float x = logits[i];
         if (held < k) {
             if (x > -INFINITY) {
-                out[held] = (carat_candidate){ (int32_t)i, x, 0 };
+                out[held] = (ct_candidate){ (int32_t)i, x, 0 };
                 rise(out, held++);
             }
         } else if (x > out[0].logit) { /* ids ascend, so an equal logit is worse than all held */
-            out[0] = (carat_candidate){ (int32_t)i, x, 0 };
+            out[0] = (ct_candidate){ (int32_t)i, x, 0 };
             sink(out, held);
         }
     }
@@ -69,7 +69,7 @@ size_t carat_select_top(const float *logits, size_t n, size_t k, carat_candidate
     return held;
 }
 
-size_t carat_count_above(const float *logits, size_t n, float floor)
+size_t ct_count_above(const float *logits, size_t n, float floor)
 {
     size_t found = 0;
     for (size_t i = 0; i < n; i++)
@@ -77,12 +77,12 @@ size_t carat_count_above(const float *logits, size_t n, float floor)
     return found;
 }
 
-size_t carat_select_above(const float *logits, size_t n, float floor, carat_candidate *out)
+size_t ct_select_above(const float *logits, size_t n, float floor, ct_candidate *out)
 {
     size_t held = 0;
     for (size_t i = 0; i < n; i++)
         if (logits[i] >= floor && logits[i] > -INFINITY)
-            out[held++] = (carat_candidate){ (int32_t)i, logits[i], 0 };
+            out[held++] = (ct_candidate){ (int32_t)i, logits[i], 0 };
     qsort(out, held, sizeof *out, best_first);
     return held;
 }
@@ -91,7 +91,7 @@ size_t carat_select_above(const float *logits, size_t n, float floor, carat_cand
 #define STEPS_PER_NAT 16
 #define N_STEPS       (40 * STEPS_PER_NAT)
 
-float carat_select_nucleus_floor(const float *logits, size_t n, float max, double scale, double p, double *total)
+float ct_select_nucleus_floor(const float *logits, size_t n, float max, double scale, double p, double *total)
 {
     double weight[N_STEPS + 1] = { 0 };
     double sum = 0;

@@ -1,42 +1,42 @@
 /* select.h - the few tokens that matter, found without sorting the vocabulary.
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#ifndef CARAT_SAMPLE_SELECT_H
-#define CARAT_SAMPLE_SELECT_H
+#ifndef CT_SAMPLE_SELECT_H
+#define CT_SAMPLE_SELECT_H
 
 #include <stddef.h>
 #include <stdint.h>
 
-typedef struct carat_candidate {
+typedef struct ct_candidate {
     int32_t id;
     float logit;
     double p; /* probability, filled by the sampler */
-} carat_candidate;
+} ct_candidate;
 
 /* The k largest logits (fewer if fewer are above -infinity), best first, ties by id. out holds k. Returns how many. */
-size_t carat_select_top(const float *logits, size_t n, size_t k, carat_candidate *out);
+size_t ct_select_top(const float *logits, size_t n, size_t k, ct_candidate *out);
 
 /* How many logits are >= floor and above -infinity. */
-size_t carat_count_above(const float *logits, size_t n, float floor);
+size_t ct_count_above(const float *logits, size_t n, float floor);
 /* Every one of them, best first, ties by id. out holds as many. Returns how many. */
-size_t carat_select_above(const float *logits, size_t n, float floor, carat_candidate *out);
+size_t ct_select_above(const float *logits, size_t n, float floor, ct_candidate *out);
 
 /* A logit at or below the smallest one of the shortest best-first list whose probability under softmax(logits * scale)
  * reaches p: everything above it is enough for top-p. max is the largest logit; *total gets sum exp(scale (x - max)).
  * One pass with a histogram of 1/16-nat steps below max. */
-float carat_select_nucleus_floor(const float *logits, size_t n, float max, double scale, double p, double *total);
+float ct_select_nucleus_floor(const float *logits, size_t n, float max, double scale, double p, double *total);
 
 /* The beginning of the best-first list without the list: the logits above floor, and of those equal to it the n_equal
  * with the lowest ids. */
-typedef struct carat_cut {
+typedef struct ct_cut {
     float floor;
     size_t n_equal;
-} carat_cut;
+} ct_cut;
 
 /* The k largest logits above -infinity, or all if there are fewer. k > 0, one logit is finite. */
-carat_cut carat_cut_count(const float *logits, size_t n, size_t k);
+ct_cut ct_cut_count(const float *logits, size_t n, size_t k);
 /* As few as have a sum of exp(scale (x - max)) of `mass`, at least one; all that add to it if rounding leaves it short.
  */
-carat_cut carat_cut_mass(const float *logits, size_t n, double max, double scale, double mass);
+ct_cut ct_cut_mass(const float *logits, size_t n, double max, double scale, double mass);
 
 #endif

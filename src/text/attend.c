@@ -5,25 +5,24 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "text/work.h"
 
-void carat_plan_blocks(carat_text *t)
+void ct_text_plan_blocks(ct_text *t)
 {
-    size_t group = t->m->cfg.n_head / t->m->cfg.n_kv_head,
-           tokens = group < CARAT_ITEM_ROWS ? CARAT_ITEM_ROWS / group : 1;
+    size_t group = t->m->cfg.n_head / t->m->cfg.n_kv_head, tokens = group < CT_ITEM_ROWS ? CT_ITEM_ROWS / group : 1;
     size_t row = 0;
     t->n_blocks = 0;
     for (size_t s = 0; s < t->n_spans; s++)
         for (size_t left = t->spans[s].n; left > 0;) {
             size_t n = left < tokens ? left : tokens;
-            t->blocks[t->n_blocks++] = (carat_block){ (uint32_t)row, (uint32_t)n };
+            t->blocks[t->n_blocks++] = (ct_text_block){ (uint32_t)row, (uint32_t)n };
             row += n;
             left -= n;
         }
 }
 
 /* Query heads of one KV head that go together: all of them, unless threads would be idle. */
-static size_t heads_together(const carat_work *w)
+static size_t heads_together(const ct_text_work *w)
 {
-    const carat_config *c = &w->t->m->cfg;
+    const ct_config *c = &w->t->m->cfg;
     size_t group = c->n_head / c->n_kv_head, items = w->t->n_blocks * c->n_kv_head, together = group;
     while (together > 1 && items * (group / together) < (size_t)w->n_threads) {
         together--;
@@ -34,14 +33,14 @@ static size_t heads_together(const carat_work *w)
 }
 
 /* Fills the thread's row lists for one item; returns how many rows. */
-static size_t gather(carat_work *w, size_t layer, const carat_block *b, size_t first_head, size_t n_heads)
+static size_t gather(ct_text_work *w, size_t layer, const ct_text_block *b, size_t first_head, size_t n_heads)
 {
-    carat_text *t = w->t;
-    const carat_config *c = &t->m->cfg;
-    carat_thread *own = w->own;
+    ct_text *t = w->t;
+    const ct_config *c = &t->m->cfg;
+    ct_text_thread *own = w->own;
     size_t n = 0;
     for (size_t r = b->first; r < (size_t)b->first + b->n; r++) {
-        const carat_row *row = &t->rows[r];
+        const ct_text_row *row = &t->rows[r];
         size_t lo = !c->is_global[layer] && row->pos + 1 > c->window ? row->pos + 1 - c->window : 0;
         for (size_t h = first_head; h < first_head + n_heads; h++, n++) {
             own->q[n] = t->q + r * t->q_dim + h * c->head_dim;
@@ -53,50 +52,50 @@ static size_t gather(carat_work *w, size_t layer, const carat_block *b, size_t f
     return n;
 }
 
-static void attend_item(carat_work *w, size_t layer, const carat_block *b, size_t kv_head, size_t first_head,
+static void attend_item(ct_text_work *w, size_t layer, const ct_text_block *b, size_t kv_head, size_t first_head,
                         size_t n_heads)
 {
-    carat_text *t = w->t;
-    carat_thread *own = w->own;
-    const carat_kv *kv = t->spans[t->rows[b->first].span].kv;
+    ct_text *t = w->t;
+    ct_text_thread *own = w->own;
+    const ct_kv *kv = t->spans[t->rows[b->first].span].kv;
     size_t n = gather(w, layer, b, first_head, n_heads), lo = own->lo[0], hi = own->hi[0];
     for (size_t i = 1; i < n; i++) {
         lo = own->lo[i] < lo ? own->lo[i] : lo;
         hi = own->hi[i] > hi ? own->hi[i] : hi;
     }
-    size_t tile0 = lo / CARAT_TILE, tile1 = (hi + CARAT_TILE - 1) / CARAT_TILE;
+    size_t tile0 = lo / CT_TILE, tile1 = (hi + CT_TILE - 1) / CT_TILE;
     for (size_t i = tile0; i < tile1; i++) {
         void *k, *v;
-        carat_kv_tile(kv, layer, kv_head, i, &k, &v);
+        ct_kv_tile(kv, layer, kv_head, i, &k, &v);
         own->k_tiles[i - tile0] = k;
         own->v_tiles[i - tile0] = v;
     }
-    t->k->attend(&(carat_attend){ .head_dim = t->m->cfg.head_dim,
-                                  .scale = t->m->cfg.query_scale,
-                                  .elem = carat_kv_elem_of(kv),
-                                  .k_tiles = own->k_tiles,
-                                  .v_tiles = own->v_tiles,
-                                  .tile0 = tile0,
-                                  .n = n,
-                                  .q = own->q,
-                                  .out = own->out,
-                                  .lo = own->lo,
-                                  .hi = own->hi },
+    t->k->attend(&(ct_attend){ .head_dim = t->m->cfg.head_dim,
+                               .scale = t->m->cfg.query_scale,
+                               .elem = ct_kv_elem_of(kv),
+                               .k_tiles = own->k_tiles,
+                               .v_tiles = own->v_tiles,
+                               .tile0 = tile0,
+                               .n = n,
+                               .q = own->q,
+                               .out = own->out,
+                               .lo = own->lo,
+                               .hi = own->hi },
                  own->scratch);
 }
 
-void carat_attention(carat_work *w, size_t layer)
+void ct_text_attention(ct_text_work *w, size_t layer)
 {
-    const carat_config *c = &w->t->m->cfg;
+    const ct_config *c = &w->t->m->cfg;
     size_t group = c->n_head / c->n_kv_head, together = heads_together(w), parts = group / together;
     size_t n_items = w->t->n_blocks * c->n_kv_head * parts;
-    carat_barrier(w);
-    for (size_t i; (i = carat_next_piece(w)) < n_items;) {
+    ct_text_barrier(w);
+    for (size_t i; (i = ct_text_next_piece(w)) < n_items;) {
         size_t item = n_items - 1 - i; /* the last tokens see the most: longest first */
         size_t part = item % parts, kv_head = item / parts % c->n_kv_head;
         attend_item(w, layer, &w->t->blocks[item / parts / c->n_kv_head], kv_head, kv_head * group + part * together,
                     together);
     }
-    carat_next_call(w);
-    carat_barrier(w);
+    ct_text_next_call(w);
+    ct_text_barrier(w);
 }

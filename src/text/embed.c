@@ -15,29 +15,29 @@
  *   GFDL-1.3, 4096 tokens     f32 activations 2.70544 -> 2.70524     int8 2.70802 -> 2.70625
  *   MPL-2.0, 3072 tokens      f32 activations 2.22773 -> 2.22763     int8 2.22835 -> 2.22809
  * With float32 activations, where nothing else makes noise, rounding is better each time. */
-float carat_embed_scale_of(const carat_config *c, carat_embed_scale choice)
+float ct_embed_scale_of(const ct_config *c, carat_embed_scale choice)
 {
     float exact = (float)sqrt((double)c->hidden);
     if (choice == CARAT_EMBED_SCALE_DEFAULT)
         choice = c->published ? CARAT_EMBED_SCALE_BF16 : CARAT_EMBED_SCALE_EXACT;
-    return choice == CARAT_EMBED_SCALE_BF16 ? carat_bf16_to_f32(carat_f32_to_bf16(exact)) : exact;
+    return choice == CARAT_EMBED_SCALE_BF16 ? ct_bf16_to_f32(ct_f32_to_bf16(exact)) : exact;
 }
 
-void carat_embed(carat_work *w)
+void ct_text_embed(ct_text_work *w)
 {
-    carat_text *t = w->t;
-    const carat_matrix *e = &t->m->embed;
+    ct_text *t = w->t;
+    const ct_matrix *e = &t->m->embed;
     for (size_t r = w->begin; r < w->end; r++) {
-        const carat_span *s = &t->spans[t->rows[r].span];
-        const carat_input *in = &s->tokens[t->rows[r].pos - carat_kv_len(s->kv)];
+        const ct_step_span *s = &t->spans[t->rows[r].span];
+        const ct_step_input *in = &s->tokens[t->rows[r].pos - ct_kv_len(s->kv)];
         float *x = t->x + r * e->cols;
         if (in->row) { /* an image's soft token: projected to this width already, never scaled */
             memcpy(x, in->row, e->cols * sizeof *x);
             continue;
         }
-        carat_packed_row_f32(e->type, e->packed, (size_t)in->id, e->cols, x);
+        ct_packed_row_f32(e->type, e->packed, (size_t)in->id, e->cols, x);
         for (size_t i = 0; i < e->cols; i++)
             x[i] *= t->embed_scale;
     }
-    carat_show(w, "embed", t->x, e->cols);
+    ct_text_show(w, "embed", t->x, e->cols);
 }

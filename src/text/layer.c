@@ -8,129 +8,129 @@
 
 #include "text/work.h"
 
-void carat_show(carat_work *w, const char *name, const float *data, size_t cols)
+void ct_text_show(ct_text_work *w, const char *name, const float *data, size_t cols)
 {
-    carat_text *t = w->t;
+    ct_text *t = w->t;
     if (!t->trace)
         return;
-    carat_barrier(w);
+    ct_text_barrier(w);
     if (w->thread == 0)
         t->trace(t->trace_arg, name, data, t->n, cols);
-    carat_barrier(w);
+    ct_text_barrier(w);
 }
 
-void carat_show_layer(carat_work *w, size_t layer, const char *name, const float *data, size_t cols)
+void ct_text_show_layer(ct_text_work *w, size_t layer, const char *name, const float *data, size_t cols)
 {
     char full[64];
     if (!w->t->trace)
         return;
     snprintf(full, sizeof full, "layer%02zu%s%s", layer, *name ? "." : "", name);
-    carat_show(w, full, data, cols);
+    ct_text_show(w, full, data, cols);
 }
 
 /* norm = RMSNorm(x) */
-static void norm(carat_work *w, const float *weight)
+static void norm(ct_text_work *w, const float *weight)
 {
-    carat_text *t = w->t;
+    ct_text *t = w->t;
     size_t n = t->m->cfg.hidden;
     for (size_t r = w->begin; r < w->end; r++)
         t->k->rmsnorm(t->norm + r * n, t->x + r * n, weight, n, t->m->cfg.eps);
 }
 
 /* x += RMSNorm(y): the norm after a block and its residual. */
-static void add_norm(carat_work *w, size_t layer, const float *weight, const char *name)
+static void add_norm(ct_text_work *w, size_t layer, const float *weight, const char *name)
 {
-    carat_text *t = w->t;
+    ct_text *t = w->t;
     size_t n = t->m->cfg.hidden;
     if (t->trace) { /* the fused kernel never holds what the reference calls the norm's output */
         for (size_t r = w->begin; r < w->end; r++)
             t->k->rmsnorm(t->norm + r * n, t->y + r * n, weight, n, t->m->cfg.eps);
-        carat_show_layer(w, layer, name, t->norm, n);
+        ct_text_show_layer(w, layer, name, t->norm, n);
     }
     for (size_t r = w->begin; r < w->end; r++)
         t->k->rmsnorm_add(t->x + r * n, t->y + r * n, weight, n, t->m->cfg.eps);
 }
 
-static void norm_heads(carat_work *w, float *x, size_t n_heads, const float *weight)
+static void norm_heads(ct_text_work *w, float *x, size_t n_heads, const float *weight)
 {
-    carat_text *t = w->t;
+    ct_text *t = w->t;
     size_t dim = t->m->cfg.head_dim;
     for (size_t i = w->begin * n_heads; i < w->end * n_heads; i++)
         t->k->rmsnorm(x + i * dim, x + i * dim, weight, dim, t->m->cfg.eps);
 }
 
-static void store(carat_work *w, size_t layer)
+static void store(ct_text_work *w, size_t layer)
 {
-    carat_text *t = w->t;
+    ct_text *t = w->t;
     size_t dim = t->m->cfg.head_dim;
     for (size_t r = w->begin; r < w->end; r++) {
-        const carat_kv *kv = t->spans[t->rows[r].span].kv;
+        const ct_kv *kv = t->spans[t->rows[r].span].kv;
         size_t pos = t->rows[r].pos;
         for (size_t h = 0; h < t->m->cfg.n_kv_head; h++) {
             void *k, *v;
-            carat_kv_tile(kv, layer, h, pos / CARAT_TILE, &k, &v);
-            t->k->kv_put(carat_kv_elem_of(kv), k, v, pos % CARAT_TILE, t->kx + r * t->kv_dim + h * dim,
+            ct_kv_tile(kv, layer, h, pos / CT_TILE, &k, &v);
+            t->k->kv_put(ct_kv_elem_of(kv), k, v, pos % CT_TILE, t->kx + r * t->kv_dim + h * dim,
                          t->v + r * t->kv_dim + h * dim, dim);
         }
     }
 }
 
-static void gate_up(carat_work *w)
+static void gate_up(ct_text_work *w)
 {
-    carat_text *t = w->t;
+    ct_text *t = w->t;
     size_t n = t->m->cfg.ffn;
     for (size_t r = w->begin; r < w->end; r++)
         t->k->geglu(t->gate + r * n, t->gate + r * n, t->up + r * n, n);
 }
 
-static void attention_block(carat_work *w, size_t layer)
+static void attention_block(ct_text_work *w, size_t layer)
 {
-    carat_text *t = w->t;
-    const carat_layer *l = &t->m->layers[layer];
-    const carat_config *c = &t->m->cfg;
+    ct_text *t = w->t;
+    const ct_layer *l = &t->m->layers[layer];
+    const ct_config *c = &t->m->cfg;
     norm(w, l->attn_norm);
-    carat_show_layer(w, layer, "input_layernorm", t->norm, c->hidden);
-    carat_linear(w, t->norm, (carat_product[]){ { &l->q, t->q }, { &l->k, t->kx }, { &l->v, t->v } }, 3);
-    carat_show_layer(w, layer, "self_attn.q_proj", t->q, t->q_dim);
-    carat_show_layer(w, layer, "self_attn.k_proj", t->kx, t->kv_dim);
-    carat_show_layer(w, layer, "self_attn.v_proj", t->v, t->kv_dim);
+    ct_text_show_layer(w, layer, "input_layernorm", t->norm, c->hidden);
+    ct_text_linear(w, t->norm, (ct_product[]){ { &l->q, t->q }, { &l->k, t->kx }, { &l->v, t->v } }, 3);
+    ct_text_show_layer(w, layer, "self_attn.q_proj", t->q, t->q_dim);
+    ct_text_show_layer(w, layer, "self_attn.k_proj", t->kx, t->kv_dim);
+    ct_text_show_layer(w, layer, "self_attn.v_proj", t->v, t->kv_dim);
     norm_heads(w, t->q, c->n_head, l->q_norm);
     norm_heads(w, t->kx, c->n_kv_head, l->k_norm);
-    carat_show_layer(w, layer, "self_attn.q_norm", t->q, t->q_dim);
-    carat_show_layer(w, layer, "self_attn.k_norm", t->kx, t->kv_dim);
-    carat_rotate(w, layer);
+    ct_text_show_layer(w, layer, "self_attn.q_norm", t->q, t->q_dim);
+    ct_text_show_layer(w, layer, "self_attn.k_norm", t->kx, t->kv_dim);
+    ct_text_rotate(w, layer);
     store(w, layer);
-    carat_attention(w, layer);
-    carat_show_layer(w, layer, "self_attn.heads_out", t->heads, t->q_dim);
-    carat_linear(w, t->heads, (carat_product[]){ { &l->o, t->y } }, 1);
-    carat_show_layer(w, layer, "self_attn.o_proj", t->y, c->hidden);
+    ct_text_attention(w, layer);
+    ct_text_show_layer(w, layer, "self_attn.heads_out", t->heads, t->q_dim);
+    ct_text_linear(w, t->heads, (ct_product[]){ { &l->o, t->y } }, 1);
+    ct_text_show_layer(w, layer, "self_attn.o_proj", t->y, c->hidden);
     add_norm(w, layer, l->post_attn_norm, "post_attention_layernorm");
 }
 
-static void ffn_block(carat_work *w, size_t layer)
+static void ffn_block(ct_text_work *w, size_t layer)
 {
-    carat_text *t = w->t;
-    const carat_layer *l = &t->m->layers[layer];
-    const carat_config *c = &t->m->cfg;
+    ct_text *t = w->t;
+    const ct_layer *l = &t->m->layers[layer];
+    const ct_config *c = &t->m->cfg;
     norm(w, l->ffn_norm);
-    carat_show_layer(w, layer, "pre_feedforward_layernorm", t->norm, c->hidden);
-    carat_linear(w, t->norm, (carat_product[]){ { &l->gate, t->gate }, { &l->up, t->up } }, 2);
-    carat_show_layer(w, layer, "mlp.gate_proj", t->gate, c->ffn);
+    ct_text_show_layer(w, layer, "pre_feedforward_layernorm", t->norm, c->hidden);
+    ct_text_linear(w, t->norm, (ct_product[]){ { &l->gate, t->gate }, { &l->up, t->up } }, 2);
+    ct_text_show_layer(w, layer, "mlp.gate_proj", t->gate, c->ffn);
     gate_up(w);
-    carat_linear(w, t->gate, (carat_product[]){ { &l->down, t->y } }, 1);
-    carat_show_layer(w, layer, "mlp", t->y, c->hidden);
+    ct_text_linear(w, t->gate, (ct_product[]){ { &l->down, t->y } }, 1);
+    ct_text_show_layer(w, layer, "mlp", t->y, c->hidden);
     add_norm(w, layer, l->post_ffn_norm, "post_feedforward_layernorm");
 }
 
-void carat_layer_run(carat_work *w, size_t layer)
+void ct_text_layer(ct_text_work *w, size_t layer)
 {
     attention_block(w, layer);
     ffn_block(w, layer);
-    carat_show_layer(w, layer, "", w->t->x, w->t->m->cfg.hidden);
+    ct_text_show_layer(w, layer, "", w->t->x, w->t->m->cfg.hidden);
 }
 
-void carat_final_norm(carat_work *w)
+void ct_text_final_norm(ct_text_work *w)
 {
     norm(w, w->t->m->final_norm);
-    carat_show(w, "final_norm", w->t->norm, w->t->m->cfg.hidden);
+    ct_text_show(w, "final_norm", w->t->norm, w->t->m->cfg.hidden);
 }

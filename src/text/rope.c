@@ -17,9 +17,9 @@ static void fill(float *cs, const float *inv_freq, size_t pos, size_t half)
     }
 }
 
-void carat_rope_tables(carat_work *w)
+void ct_text_rope_tables(ct_text_work *w)
 {
-    carat_text *t = w->t;
+    ct_text *t = w->t;
     size_t dim = t->m->cfg.head_dim;
     for (size_t r = w->begin; r < w->end; r++) {
         fill(t->rope_local + r * dim, t->inv_freq_local, t->rows[r].pos, dim / 2);
@@ -27,10 +27,10 @@ void carat_rope_tables(carat_work *w)
     }
 }
 
-void carat_rotate(carat_work *w, size_t layer)
+void ct_text_rotate(ct_text_work *w, size_t layer)
 {
-    carat_text *t = w->t;
-    const carat_config *c = &t->m->cfg;
+    ct_text *t = w->t;
+    const ct_config *c = &t->m->cfg;
     const float *table = c->is_global[layer] ? t->rope_global : t->rope_local;
     for (size_t r = w->begin; r < w->end; r++) {
         const float *cs = table + r * c->head_dim;

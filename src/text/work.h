@@ -6,106 +6,106 @@
  * attention go to whoever is free. These begin and end with a barrier.
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#ifndef CARAT_TEXT_WORK_H
-#define CARAT_TEXT_WORK_H
+#ifndef CT_TEXT_WORK_H
+#define CT_TEXT_WORK_H
 
 #include "model/linear.h"
 #include "text/text.h"
 
 /* Query rows that go through a tile together: enough to reuse the tile from cache, few enough that causal rows of one
  * item end near each other. */
-#define CARAT_ITEM_ROWS 64
+#define CT_ITEM_ROWS 64
 
 /* Where a row of the batch belongs. */
-typedef struct carat_row {
+typedef struct ct_text_row {
     uint32_t span;
     size_t pos; /* absolute */
     size_t hi;  /* one past the last position it sees */
-} carat_row;
+} ct_text_row;
 
 /* Neighbouring tokens of one span that attend together. */
-typedef struct carat_block {
+typedef struct ct_text_block {
     uint32_t first, n; /* rows */
-} carat_block;
+} ct_text_block;
 
-typedef struct carat_thread {
-    void *scratch;                   /* CARAT_MUL_SCRATCH or CARAT_ATTEND_SCRATCH, whichever is larger */
+typedef struct ct_text_thread {
+    void *scratch;                   /* CT_MUL_SCRATCH or CT_ATTEND_SCRATCH, whichever is larger */
     const void **k_tiles, **v_tiles; /* [tiles of max_context] */
     const float **q;                 /* [rows of an attention item] */
     float **out;
     size_t *lo, *hi;
-} carat_thread;
+} ct_text_thread;
 
-struct carat_text {
-    const carat_model *m;
-    const carat_kernels *k;
-    carat_pool *pool;
-    carat_text_options opt;
+struct ct_text {
+    const ct_model *m;
+    const ct_kernels *k;
+    ct_pool *pool;
+    ct_text_options opt;
     int n_threads;
     size_t q_dim, kv_dim;
     float embed_scale;
-    carat_trace *trace;
+    ct_text_trace_fn *trace;
     void *trace_arg;
 
     /* One step. Activations are [max_batch, ..]. */
-    const carat_span *spans;
+    const ct_step_span *spans;
     size_t n_spans, n; /* n: rows */
-    carat_row *rows;
-    carat_block *blocks;
+    ct_text_row *rows;
+    ct_text_block *blocks;
     size_t n_blocks;
     atomic_bool *span_failed; /* [max_batch] */
-    carat_counter *counters;  /* one for each call by piece */
+    ct_counter *counters;     /* one for each call by piece */
     size_t last_n;            /* rows that hidden holds */
 
-    float *x;                    /* residual stream [hidden] */
-    float *norm;                 /* what a norm gives [hidden]; after the step: the final hidden rows */
-    float *y;                    /* what a block adds [hidden] */
-    float *q, *kx, *v, *heads;   /* [q_dim], [kv_dim], [kv_dim], [q_dim] */
-    float *gate, *up;            /* [ffn] */
-    uint8_t *acts[CARAT_N_ACTS]; /* converted activations; NULL if no matrix wants the form */
-    size_t acts_cols[CARAT_N_ACTS];
+    float *x;                  /* residual stream [hidden] */
+    float *norm;               /* what a norm gives [hidden]; after the step: the final hidden rows */
+    float *y;                  /* what a block adds [hidden] */
+    float *q, *kx, *v, *heads; /* [q_dim], [kv_dim], [kv_dim], [q_dim] */
+    float *gate, *up;          /* [ffn] */
+    uint8_t *acts[CT_N_ACTS];  /* converted activations; NULL if no matrix wants the form */
+    size_t acts_cols[CT_N_ACTS];
     float *rope_local, *rope_global;         /* [max_batch][head_dim]: cos, sin */
     float *inv_freq_local, *inv_freq_global; /* [head_dim / 2] */
-    carat_thread *threads;
-    carat_arena arena;
+    ct_text_thread *threads;
+    ct_arena arena;
 };
 
-typedef struct carat_work { /* one thread in one step */
-    carat_text *t;
-    carat_thread *own;
+typedef struct ct_text_work { /* one thread in one step */
+    ct_text *t;
+    ct_text_thread *own;
     int thread, n_threads;
     size_t begin, end; /* its rows */
     size_t counter;    /* calls by piece so far */
-} carat_work;
+} ct_text_work;
 
 /* The form in which a matrix of this type takes its activations here. */
-carat_acts_form carat_text_form(const carat_text *t, carat_type type);
+ct_acts_form ct_text_form(const ct_text *t, ct_type type);
 
-void carat_barrier(carat_work *w);
-/* The next piece of the current call by piece; the counter moves on with carat_next_call. */
-size_t carat_next_piece(carat_work *w);
-void carat_next_call(carat_work *w);
+void ct_text_barrier(ct_text_work *w);
+/* The next piece of the current call by piece; the counter moves on with ct_text_next_call. */
+size_t ct_text_next_piece(ct_text_work *w);
+void ct_text_next_call(ct_text_work *w);
 
 /* ---- embed.c, rope.c ---- */
-float carat_embed_scale_of(const carat_config *c, carat_embed_scale choice);
-void carat_embed(carat_work *w);       /* x */
-void carat_rope_tables(carat_work *w); /* rope_local, rope_global of own rows */
-void carat_rotate(carat_work *w, size_t layer);
+float ct_embed_scale_of(const ct_config *c, carat_embed_scale choice);
+void ct_text_embed(ct_text_work *w);       /* x */
+void ct_text_rope_tables(ct_text_work *w); /* rope_local, rope_global of own rows */
+void ct_text_rotate(ct_text_work *w, size_t layer);
 
 /* ---- linear.c ---- */
 /* y = W x for up to three matrices over the same rows x [n, cols]. By piece. */
-void carat_linear(carat_work *w, const float *x, const carat_product *products, size_t n_products);
+void ct_text_linear(ct_text_work *w, const float *x, const ct_product *products, size_t n_products);
 
 /* ---- attend.c ---- */
-void carat_plan_blocks(carat_text *t);
-void carat_attention(carat_work *w, size_t layer); /* heads from q and the caches. By piece. */
+void ct_text_plan_blocks(ct_text *t);
+void ct_text_attention(ct_text_work *w, size_t layer); /* heads from q and the caches. By piece. */
 
 /* ---- layer.c ---- */
-void carat_layer_run(carat_work *w, size_t layer);
-void carat_final_norm(carat_work *w);
+void ct_text_layer(ct_text_work *w, size_t layer);
+void ct_text_final_norm(ct_text_work *w);
 
 /* Shows an activation if anyone looks. */
-void carat_show(carat_work *w, const char *name, const float *data, size_t cols);
-void carat_show_layer(carat_work *w, size_t layer, const char *name, const float *data, size_t cols);
+void ct_text_show(ct_text_work *w, const char *name, const float *data, size_t cols);
+void ct_text_show_layer(ct_text_work *w, size_t layer, const char *name, const float *data, size_t cols);
 
 #endif

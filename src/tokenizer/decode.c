@@ -9,40 +9,40 @@
 
 static const char replacement[] = "\xef\xbf\xbd"; /* U+FFFD */
 
-const char *carat_tok_bytes(const carat_tokenizer *t, int32_t id, size_t *len)
+const char *ct_tok_bytes(const carat_tokenizer *t, int32_t id, size_t *len)
 {
     if (id < 0 || (uint32_t)id >= t->n) {
         *len = 0;
         return "";
     }
-    if (t->kind[id] == CARAT_PIECE_BYTE) {
+    if (t->kind[id] == CT_PIECE_BYTE) {
         uint8_t byte = 0;
-        carat_name_of(t->text + t->start[id], carat_vocab_len(t, id), &byte);
+        ct_name_of(t->text + t->start[id], ct_vocab_len(t, id), &byte);
         *len = 1;
         return &t->bytes[byte];
     }
-    *len = carat_vocab_len(t, id);
+    *len = ct_vocab_len(t, id);
     return t->text + t->start[id];
 }
 
-void carat_detok_init(carat_detok *d, const carat_tokenizer *tok, bool show_control)
+void ct_detok_init(ct_detok *d, const carat_tokenizer *tok, bool show_control)
 {
-    *d = (carat_detok){ .tok = tok, .show_control = show_control };
+    *d = (ct_detok){ .tok = tok, .show_control = show_control };
 }
 
 /* Gives out s whole: what is no character becomes U+FFFD, one for each stretch that a decoder would replace at once. */
-static bool put_valid(carat_buf *out, const char *s, size_t len)
+static bool put_valid(ct_buf *out, const char *s, size_t len)
 {
     size_t i = 0;
     while (i < len) {
-        size_t good = carat_utf8_valid(s + i, len - i);
-        if (good && !carat_buf_add(out, s + i, good))
+        size_t good = ct_utf8_valid(s + i, len - i);
+        if (good && !ct_buf_add(out, s + i, good))
             return false;
         i += good;
         uint32_t cp;
         if (i < len) {
-            i += carat_utf8_next(s + i, len - i, &cp);
-            if (!carat_buf_add(out, replacement, 3))
+            i += ct_utf8_next(s + i, len - i, &cp);
+            if (!ct_buf_add(out, replacement, 3))
                 return false;
         }
     }
@@ -51,7 +51,7 @@ static bool put_valid(carat_buf *out, const char *s, size_t len)
 
 /* The held bytes go before s. Only they and the first bytes of s can complete a character together: those go through a
  * small joint, the rest of s is looked at where it is. */
-static bool put_after_held(carat_detok *d, const char *s, size_t len, carat_buf *out)
+static bool put_after_held(ct_detok *d, const char *s, size_t len, ct_buf *out)
 {
     char joint[8];
     size_t n = d->n_held, used = len < 4 ? len : 4;
@@ -59,10 +59,10 @@ static bool put_after_held(carat_detok *d, const char *s, size_t len, carat_buf 
     memcpy(joint + n, s, used);
     n += used;
     if (used < len) { /* give back what belongs to the rest: a character that began in the last bytes of the joint */
-        size_t cut = carat_utf8_incomplete(joint, n);
+        size_t cut = ct_utf8_incomplete(joint, n);
         n -= cut, used -= cut;
     }
-    size_t keep = used == len ? carat_utf8_incomplete(joint, n) : 0;
+    size_t keep = used == len ? ct_utf8_incomplete(joint, n) : 0;
     if (!put_valid(out, joint, n - keep))
         return false;
     memcpy(d->held, joint + n - keep, keep);
@@ -70,7 +70,7 @@ static bool put_after_held(carat_detok *d, const char *s, size_t len, carat_buf 
     s += used, len -= used;
     if (!len)
         return true;
-    keep = carat_utf8_incomplete(s, len);
+    keep = ct_utf8_incomplete(s, len);
     if (!put_valid(out, s, len - keep))
         return false;
     memcpy(d->held, s + len - keep, keep);
@@ -78,16 +78,16 @@ static bool put_after_held(carat_detok *d, const char *s, size_t len, carat_buf 
     return true;
 }
 
-bool carat_detok_push(carat_detok *d, int32_t id, carat_buf *out)
+bool ct_detok_push(ct_detok *d, int32_t id, ct_buf *out)
 {
     size_t len;
-    const char *s = carat_tok_bytes(d->tok, id, &len);
-    if (!len || (carat_tok_is_control(d->tok, id) && !d->show_control))
+    const char *s = ct_tok_bytes(d->tok, id, &len);
+    if (!len || (ct_tok_is_control(d->tok, id) && !d->show_control))
         return true;
     return put_after_held(d, s, len, out);
 }
 
-bool carat_detok_flush(carat_detok *d, carat_buf *out)
+bool ct_detok_flush(ct_detok *d, ct_buf *out)
 {
     bool ok = put_valid(out, (const char *)d->held, d->n_held);
     d->n_held = 0;

@@ -6,7 +6,7 @@
 #include "base/utf8.h"
 #include "tokenizer/bpe.h"
 
-bool carat_ids_push(carat_ids *ids, int32_t id)
+bool ct_ids_push(ct_ids *ids, int32_t id)
 {
     if (ids->n == ids->cap) {
         size_t cap = ids->cap ? ids->cap + ids->cap / 2 : 64;
@@ -22,22 +22,22 @@ bool carat_ids_push(carat_ids *ids, int32_t id)
     return true;
 }
 
-void carat_ids_deinit(carat_ids *ids)
+void ct_ids_deinit(ct_ids *ids)
 {
     free(ids->v);
-    *ids = (carat_ids){ 0 };
+    *ids = (ct_ids){ 0 };
 }
 
 typedef struct encoding {
     const carat_tokenizer *t;
-    carat_bpe bpe;
-    carat_ids *out;
+    ct_bpe bpe;
+    ct_ids *out;
 } encoding;
 
 static bool put_bytes(encoding *e, const char *s, size_t len)
 {
     for (size_t i = 0; i < len; i++)
-        if (!carat_ids_push(e->out, e->t->byte_id[(uint8_t)s[i]]))
+        if (!ct_ids_push(e->out, e->t->byte_id[(uint8_t)s[i]]))
             return false;
     return true;
 }
@@ -49,21 +49,21 @@ static bool encode_plain(encoding *e, const char *s, size_t len)
 {
     uint32_t cp, last = 0;
     for (size_t i = 0, n; i < len; i += n) {
-        n = carat_utf8_next(s + i, len - i, &cp);
+        n = ct_utf8_next(s + i, len - i, &cp);
         if (cp == 0x2581)
             cp = ' ';
-        int32_t id = cp == CARAT_UTF8_BAD ? -1 : carat_vocab_char(e->t, cp);
-        bool cut = id < 0 || (e->bpe.n_symbols && !carat_vocab_may_join(e->t, last, cp));
-        if (cut && !carat_bpe_flush(&e->bpe, e->t, e->out))
+        int32_t id = cp == CT_UTF8_BAD ? -1 : ct_vocab_char(e->t, cp);
+        bool cut = id < 0 || (e->bpe.n_symbols && !ct_vocab_may_join(e->t, last, cp));
+        if (cut && !ct_bpe_flush(&e->bpe, e->t, e->out))
             return false;
         bool ok = id < 0      ? put_bytes(e, s + i, n)
-                  : cp == ' ' ? carat_bpe_add(&e->bpe, id, " ", 1, len)
-                              : carat_bpe_add(&e->bpe, id, s + i, n, len);
+                  : cp == ' ' ? ct_bpe_add(&e->bpe, id, " ", 1, len)
+                              : ct_bpe_add(&e->bpe, id, s + i, n, len);
         if (!ok)
             return false;
         last = cp;
     }
-    return carat_bpe_flush(&e->bpe, e->t, e->out);
+    return ct_bpe_flush(&e->bpe, e->t, e->out);
 }
 
 static bool encode(encoding *e, const char *s, size_t len, unsigned flags)
@@ -71,7 +71,7 @@ static bool encode(encoding *e, const char *s, size_t len, unsigned flags)
     const carat_tokenizer *t = e->t;
     size_t done = 0, from = 0, at, match_len;
     int32_t id;
-    while (carat_matcher_next(&t->matcher, s, len, from, &at, &match_len, &id)) {
+    while (ct_matcher_next(&t->matcher, s, len, from, &at, &match_len, &id)) {
         from = at + match_len;
         if (t->is_special[id] && !(flags & CARAT_TOK_SPECIAL))
             continue; /* stays in the text; nothing is looked for inside its name */
@@ -79,24 +79,23 @@ static bool encode(encoding *e, const char *s, size_t len, unsigned flags)
             return false;
         done = from;
         bool is_second_bos = flags & CARAT_TOK_BOS && at == 0 && id == t->facts.bos;
-        if (!is_second_bos && !carat_ids_push(e->out, id))
+        if (!is_second_bos && !ct_ids_push(e->out, id))
             return false;
     }
     return encode_plain(e, s + done, len - done);
 }
 
-bool carat_tok_encode(const carat_tokenizer *t, const char *text, size_t len, unsigned flags, carat_ids *out,
-                      carat_err *err)
+bool ct_tok_encode(const carat_tokenizer *t, const char *text, size_t len, unsigned flags, ct_ids *out, carat_err *err)
 {
     if (len > (size_t)1 << 31)
-        return carat_fail(err, CARAT_ELIMIT, CARAT_NOWHERE, "text of %zu bytes, at most %u can be tokenised at once",
-                          len, 1u << 31);
+        return ct_fail(err, CARAT_ELIMIT, CARAT_NOWHERE, "text of %zu bytes, at most %u can be tokenised at once", len,
+                       1u << 31);
     encoding e = { .t = t, .out = out };
     size_t n = out->n;
-    bool ok = (!(flags & CARAT_TOK_BOS) || carat_ids_push(out, t->facts.bos)) && encode(&e, text, len, flags);
-    carat_bpe_deinit(&e.bpe);
+    bool ok = (!(flags & CARAT_TOK_BOS) || ct_ids_push(out, t->facts.bos)) && encode(&e, text, len, flags);
+    ct_bpe_deinit(&e.bpe);
     if (ok)
         return true;
     out->n = n;
-    return carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory to tokenise a text of %zu bytes", len);
+    return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory to tokenise a text of %zu bytes", len);
 }

@@ -36,7 +36,7 @@ typedef struct reading {
     const char *text;
     size_t len;
     parts parts;
-    carat_piece *pieces;
+    ct_piece *pieces;
     size_t *at; /* of each piece's text in buf: buf moves while it grows */
     size_t n, cap;
     char *buf;
@@ -51,39 +51,39 @@ typedef struct wanted {
 } wanted;
 
 /* Walks an object; where a key is wanted, notes its value's place (also of `inner`, an object to walk in turn). */
-static void note_spans(carat_jp *r, const wanted *want, size_t n)
+static void note_spans(ct_jp *r, const wanted *want, size_t n)
 {
-    carat_jp_enter(r, '{');
-    for (bool first = true; carat_jp_more(r, '}', &first);) {
-        if (!carat_jp_key(r))
+    ct_jp_enter(r, '{');
+    for (bool first = true; ct_jp_more(r, '}', &first);) {
+        if (!ct_jp_key(r))
             return;
         span *into = NULL;
         for (size_t i = 0; i < n && !into; i++)
             if (strlen(want[i].key) == r->str_len && !memcmp(want[i].key, r->str, r->str_len))
                 into = want[i].span;
         if (into && into->len) {
-            carat_jp_fail(r, "the same key a second time");
+            ct_jp_fail(r, "the same key a second time");
             return;
         }
-        carat_jp_peek(r);
+        ct_jp_peek(r);
         size_t at = r->pos;
-        if (carat_jp_skip(r) && into)
+        if (ct_jp_skip(r) && into)
             *into = (span){ at, r->pos - at };
     }
 }
 
-static bool finish(carat_jp *r, carat_err *err)
+static bool finish(ct_jp *r, carat_err *err)
 {
     bool ok = !r->failed;
     if (!ok && err)
         *err = r->err;
-    carat_jp_deinit(r);
+    ct_jp_deinit(r);
     return ok;
 }
 
-static carat_jp reader_of(const reading *j, span s)
+static ct_jp reader_of(const reading *j, span s)
 {
-    return (carat_jp){ .s = j->text + s.at, .len = s.len, .base = s.at };
+    return (ct_jp){ .s = j->text + s.at, .len = s.len, .base = s.at };
 }
 
 static void move(span *s, size_t by)
@@ -95,19 +95,19 @@ static bool find_parts(reading *j, carat_err *err)
 {
     parts *p = &j->parts;
     span model = { 0 };
-    carat_jp r = { .s = j->text, .len = j->len };
+    ct_jp r = { .s = j->text, .len = j->len };
     note_spans(&r,
                (wanted[]){ { "added_tokens", &p->added },
                            { "normalizer", &p->normalizer },
                            { "pre_tokenizer", &p->pre_tokenizer },
                            { "model", &model } },
                4);
-    if (!r.failed && carat_jp_peek(&r) != '\0')
-        carat_jp_fail(&r, "something follows the closing brace");
+    if (!r.failed && ct_jp_peek(&r) != '\0')
+        ct_jp_fail(&r, "something follows the closing brace");
     if (!finish(&r, err))
         return false;
     if (!model.len)
-        return carat_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "no 'model' in it");
+        return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "no 'model' in it");
     const wanted inner[] = { { "vocab", &p->vocab },
                              { "merges", &p->merges },
                              { "type", &p->type },
@@ -158,11 +158,11 @@ static bool is_gemma_pre_tokenizer(const json_t *v)
 static bool check_part(const reading *j, span s, bool (*is_right)(const json_t *v), const char *what, carat_err *err)
 {
     json_t *v = NULL;
-    if (s.len && !carat_json_parse(what, j->text + s.at, s.len, &v, err))
+    if (s.len && !ct_json_parse(what, j->text + s.at, s.len, &v, err))
         return false;
     bool ok = v ? is_right(v) : is_right(json_null());
     json_decref(v);
-    return ok || carat_fail(err, CARAT_EUNSUPPORTED, s.at, "not Gemma's tokenizer: its %s does something else", what);
+    return ok || ct_fail(err, CARAT_EUNSUPPORTED, s.at, "not Gemma's tokenizer: its %s does something else", what);
 }
 
 static bool check_settings(const reading *j, carat_err *err)
@@ -176,10 +176,9 @@ static bool check_settings(const reading *j, carat_err *err)
                        : !reads(j, p->ignore_merges, "null", "false") ? "ignore_merges is set"
                                                                       : NULL;
     if (what)
-        return carat_fail(err, CARAT_EUNSUPPORTED, CARAT_NOWHERE, "not Gemma's tokenizer: its model's %s", what);
+        return ct_fail(err, CARAT_EUNSUPPORTED, CARAT_NOWHERE, "not Gemma's tokenizer: its model's %s", what);
     if (!p->vocab.len || !p->merges.len)
-        return carat_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "its model has no '%s'",
-                          p->vocab.len ? "merges" : "vocab");
+        return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "its model has no '%s'", p->vocab.len ? "merges" : "vocab");
     return check_part(j, p->normalizer, is_gemma_normalizer, "normalizer", err) &&
            check_part(j, p->pre_tokenizer, is_gemma_pre_tokenizer, "pre_tokenizer", err);
 }
@@ -193,7 +192,7 @@ static bool reserve_id(reading *j, size_t id)
         size_t cap = j->cap ? j->cap : 1024;
         while (cap <= id)
             cap *= 2;
-        carat_piece *pieces = realloc(j->pieces, cap * sizeof *pieces);
+        ct_piece *pieces = realloc(j->pieces, cap * sizeof *pieces);
         if (pieces)
             j->pieces = pieces;
         size_t *at = realloc(j->at, cap * sizeof *at);
@@ -204,13 +203,13 @@ static bool reserve_id(reading *j, size_t id)
         j->cap = cap;
     }
     for (; j->n <= id; j->n++) {
-        j->pieces[j->n] = (carat_piece){ .kind = CARAT_PIECE_UNUSED };
+        j->pieces[j->n] = (ct_piece){ .kind = CT_PIECE_UNUSED };
         j->at[j->n] = 0;
     }
     return true;
 }
 
-static bool put_piece(reading *j, size_t id, const char *s, size_t len, carat_piece_kind kind)
+static bool put_piece(reading *j, size_t id, const char *s, size_t len, ct_piece_kind kind)
 {
     if (!reserve_id(j, id))
         return false;
@@ -232,24 +231,24 @@ static bool put_piece(reading *j, size_t id, const char *s, size_t len, carat_pi
 
 static bool no_memory(carat_err *err)
 {
-    return carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for the vocabulary");
+    return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for the vocabulary");
 }
 
 static bool read_vocab(reading *j, carat_err *err)
 {
-    carat_jp r = reader_of(j, j->parts.vocab);
+    ct_jp r = reader_of(j, j->parts.vocab);
     bool enough = true;
-    carat_jp_enter(&r, '{');
-    for (bool first = true; enough && carat_jp_more(&r, '}', &first);) {
+    ct_jp_enter(&r, '{');
+    for (bool first = true; enough && ct_jp_more(&r, '}', &first);) {
         int64_t id;
         uint8_t byte;
-        if (!carat_jp_key(&r) || !carat_jp_int(&r, 0, CARAT_TOK_MAX_PIECES - 1, &id))
+        if (!ct_jp_key(&r) || !ct_jp_int(&r, 0, CT_TOK_MAX_PIECES - 1, &id))
             break;
-        bool is_byte = carat_name_of(r.str, r.str_len, &byte) == CARAT_NAME_BYTE;
-        if ((size_t)id < j->n && j->pieces[id].kind != CARAT_PIECE_UNUSED)
-            carat_jp_fail(&r, "an id that an earlier piece has");
+        bool is_byte = ct_name_of(r.str, r.str_len, &byte) == CT_NAME_BYTE;
+        if ((size_t)id < j->n && j->pieces[id].kind != CT_PIECE_UNUSED)
+            ct_jp_fail(&r, "an id that an earlier piece has");
         else
-            enough = put_piece(j, (size_t)id, r.str, r.str_len, is_byte ? CARAT_PIECE_BYTE : CARAT_PIECE_NORMAL);
+            enough = put_piece(j, (size_t)id, r.str, r.str_len, is_byte ? CT_PIECE_BYTE : CT_PIECE_NORMAL);
     }
     return finish(&r, err) && (enough || no_memory(err));
 }
@@ -261,27 +260,24 @@ static bool add_token(reading *j, const json_t *v, carat_err *err)
     int64_t id = -1;
     const char *what = "tokenizer.json, added_tokens", *content = json_string_value(json_object_get(v, "content"));
     bool special = false, normalized = false, strips = false, right = false, single = false;
-    if (!carat_json_int(v, what, "id", 0, CARAT_TOK_MAX_PIECES - 1, &id, err) ||
-        !carat_json_bool(v, what, "special", &special, err) ||
-        !carat_json_bool(v, what, "normalized", &normalized, err) ||
-        !carat_json_bool(v, what, "lstrip", &strips, err) || !carat_json_bool(v, what, "rstrip", &right, err) ||
-        !carat_json_bool(v, what, "single_word", &single, err))
+    if (!ct_json_int(v, what, "id", 0, CT_TOK_MAX_PIECES - 1, &id, err) ||
+        !ct_json_bool(v, what, "special", &special, err) || !ct_json_bool(v, what, "normalized", &normalized, err) ||
+        !ct_json_bool(v, what, "lstrip", &strips, err) || !ct_json_bool(v, what, "rstrip", &right, err) ||
+        !ct_json_bool(v, what, "single_word", &single, err))
         return false;
     if (id < 0 || !content)
-        return carat_fail(err, CARAT_EFORMAT, j->parts.added.at, "an added token without id or content");
+        return ct_fail(err, CARAT_EFORMAT, j->parts.added.at, "an added token without id or content");
     size_t len = json_string_length(json_object_get(v, "content"));
     bool has_space = memchr(content, ' ', len) || memmem(content, len, "\xe2\x96\x81", 3);
     if (strips || right || single || (normalized && has_space))
-        return carat_fail(err, CARAT_EUNSUPPORTED, j->parts.added.at,
-                          "added token %lld '%.40s' is matched in a way that Gemma's never are", (long long)id,
-                          content);
-    bool known = (size_t)id < j->n && j->pieces[id].kind != CARAT_PIECE_UNUSED;
+        return ct_fail(err, CARAT_EUNSUPPORTED, j->parts.added.at,
+                       "added token %lld '%.40s' is matched in a way that Gemma's never are", (long long)id, content);
+    bool known = (size_t)id < j->n && j->pieces[id].kind != CT_PIECE_UNUSED;
     if (known && (j->pieces[id].len != len || memcmp(j->buf + j->at[id], content, len)))
-        return carat_fail(err, CARAT_EFORMAT, j->parts.added.at,
-                          "added token '%.40s' has the id %lld, which the vocabulary gives to another piece", content,
-                          (long long)id);
-    return put_piece(j, (size_t)id, content, len, special ? CARAT_PIECE_CONTROL : CARAT_PIECE_USER_DEFINED) ||
-           no_memory(err);
+        return ct_fail(err, CARAT_EFORMAT, j->parts.added.at,
+                       "added token '%.40s' has the id %lld, which the vocabulary gives to another piece", content,
+                       (long long)id);
+    return put_piece(j, (size_t)id, content, len, special ? CT_PIECE_CONTROL : CT_PIECE_USER_DEFINED) || no_memory(err);
 }
 
 static bool read_added(reading *j, carat_err *err)
@@ -290,10 +286,10 @@ static bool read_added(reading *j, carat_err *err)
     const span s = j->parts.added;
     if (!s.len)
         return true;
-    if (!carat_json_parse("added_tokens", j->text + s.at, s.len, &list, err))
+    if (!ct_json_parse("added_tokens", j->text + s.at, s.len, &list, err))
         return false;
     bool ok = json_is_array(list) ||
-              carat_fail(err, CARAT_EFORMAT, s.at, "'added_tokens' is %s, expected an array", carat_json_kind(list));
+              ct_fail(err, CARAT_EFORMAT, s.at, "'added_tokens' is %s, expected an array", ct_json_kind(list));
     size_t i;
     json_t *v;
     json_array_foreach(list, i, v) {
@@ -308,58 +304,58 @@ static bool read_added(reading *j, carat_err *err)
 /* ---- merges ---- */
 
 /* One merge into both[0 .. left) and both[left .. len), decoded; false: failed, or too long to be a piece. */
-static bool read_merge(carat_jp *r, char *both, size_t *left, size_t *len)
+static bool read_merge(ct_jp *r, char *both, size_t *left, size_t *len)
 {
-    bool is_pair = carat_jp_peek(r) == '[', first = true;
+    bool is_pair = ct_jp_peek(r) == '[', first = true;
     if (is_pair) {
-        if (!carat_jp_enter(r, '[') || !carat_jp_more(r, ']', &first))
-            return carat_jp_fail(r, "two strings were expected");
+        if (!ct_jp_enter(r, '[') || !ct_jp_more(r, ']', &first))
+            return ct_jp_fail(r, "two strings were expected");
     }
-    if (!carat_jp_string(r))
+    if (!ct_jp_string(r))
         return false;
-    if (r->str_len > 2 * CARAT_TOK_MAX_PIECE)
-        return carat_jp_fail(r, "a merge longer than any piece");
+    if (r->str_len > 2 * CT_TOK_MAX_PIECE)
+        return ct_jp_fail(r, "a merge longer than any piece");
     if (!is_pair) { /* "left right" */
         const char *space = memchr(r->str, ' ', r->str_len);
         if (!space)
-            return carat_jp_fail(r, "two pieces with a space between them were expected");
-        *left = carat_vocab_decoded(both, r->str, (size_t)(space - r->str));
-        *len = *left + carat_vocab_decoded(both + *left, space + 1, (size_t)(r->str + r->str_len - space - 1));
+            return ct_jp_fail(r, "two pieces with a space between them were expected");
+        *left = ct_vocab_decoded(both, r->str, (size_t)(space - r->str));
+        *len = *left + ct_vocab_decoded(both + *left, space + 1, (size_t)(r->str + r->str_len - space - 1));
         return true;
     }
-    *left = carat_vocab_decoded(both, r->str, r->str_len);
-    if (!carat_jp_more(r, ']', &first) || !carat_jp_string(r) || r->str_len > 2 * CARAT_TOK_MAX_PIECE)
-        return carat_jp_fail(r, "a second string was expected");
-    *len = *left + carat_vocab_decoded(both + *left, r->str, r->str_len);
-    return !carat_jp_more(r, ']', &first) || carat_jp_fail(r, "two strings were expected");
+    *left = ct_vocab_decoded(both, r->str, r->str_len);
+    if (!ct_jp_more(r, ']', &first) || !ct_jp_string(r) || r->str_len > 2 * CT_TOK_MAX_PIECE)
+        return ct_jp_fail(r, "a second string was expected");
+    *len = *left + ct_vocab_decoded(both + *left, r->str, r->str_len);
+    return !ct_jp_more(r, ']', &first) || ct_jp_fail(r, "two strings were expected");
 }
 
 static bool is_text(const carat_tokenizer *t, int32_t id)
 {
-    return id >= 0 && carat_vocab_is_text(t, id);
+    return id >= 0 && ct_vocab_is_text(t, id);
 }
 
 /* Reads the merges into *list. */
-static bool read_merges(carat_jp *r, const carat_tokenizer *t, carat_vocab_merge **list, size_t *n)
+static bool read_merges(ct_jp *r, const carat_tokenizer *t, ct_vocab_merge **list, size_t *n)
 {
-    char both[4 * CARAT_TOK_MAX_PIECE];
+    char both[4 * CT_TOK_MAX_PIECE];
     size_t cap = 0, left = 0, len = 0;
-    carat_jp_enter(r, '[');
-    for (bool first = true; carat_jp_more(r, ']', &first);) {
+    ct_jp_enter(r, '[');
+    for (bool first = true; ct_jp_more(r, ']', &first);) {
         if (!read_merge(r, both, &left, &len) || r->failed)
             return false;
-        int32_t made = carat_vocab_lookup(t, both, len);
-        if (!is_text(t, made) || !is_text(t, carat_vocab_lookup(t, both, left)) ||
-            !is_text(t, carat_vocab_lookup(t, both + left, len - left)))
-            return carat_jp_fail(r, "a merge of or into something that is no piece");
+        int32_t made = ct_vocab_lookup(t, both, len);
+        if (!is_text(t, made) || !is_text(t, ct_vocab_lookup(t, both, left)) ||
+            !is_text(t, ct_vocab_lookup(t, both + left, len - left)))
+            return ct_jp_fail(r, "a merge of or into something that is no piece");
         if (*n == cap) {
             cap = cap ? cap * 2 : 4096;
-            carat_vocab_merge *grown = cap > MAX_MERGES ? NULL : realloc(*list, cap * sizeof *grown);
+            ct_vocab_merge *grown = cap > MAX_MERGES ? NULL : realloc(*list, cap * sizeof *grown);
             if (!grown)
-                return carat_jp_fail(r, cap > MAX_MERGES ? "too many merges" : "no memory for the merges");
+                return ct_jp_fail(r, cap > MAX_MERGES ? "too many merges" : "no memory for the merges");
             *list = grown;
         }
-        (*list)[(*n)++] = (carat_vocab_merge){ made, (uint32_t)left };
+        (*list)[(*n)++] = (ct_vocab_merge){ made, (uint32_t)left };
     }
     return !r->failed;
 }
@@ -367,11 +363,11 @@ static bool read_merges(carat_jp *r, const carat_tokenizer *t, carat_vocab_merge
 static bool rank(void *arg, carat_tokenizer *t, carat_err *err)
 {
     reading *j = arg;
-    carat_vocab_merge *list = NULL;
+    ct_vocab_merge *list = NULL;
     size_t n = 0;
-    carat_jp r = reader_of(j, j->parts.merges);
+    ct_jp r = reader_of(j, j->parts.merges);
     read_merges(&r, t, &list, &n);
-    bool ok = finish(&r, err) && carat_vocab_rank_by_list(t, list, n, err);
+    bool ok = finish(&r, err) && ct_vocab_rank_by_list(t, list, n, err);
     free(list);
     return ok;
 }
@@ -382,11 +378,11 @@ static bool build(reading *j, carat_tokenizer **out, carat_err *err)
 {
     for (size_t i = 0; i < j->n; i++)
         j->pieces[i].text = j->buf + j->at[i];
-    const carat_vocab_source src = { .pieces = j->pieces, .n = j->n, .lists_added = true, .rank = rank, .arg = j };
-    return carat_vocab_build(&src, out, err);
+    const ct_vocab_source src = { .pieces = j->pieces, .n = j->n, .lists_added = true, .rank = rank, .arg = j };
+    return ct_vocab_build(&src, out, err);
 }
 
-bool carat_tokenizer_from_json_bytes(const char *text, size_t len, carat_tokenizer **out, carat_err *err)
+bool ct_tokenizer_from_json_bytes(const char *text, size_t len, carat_tokenizer **out, carat_err *err)
 {
     *out = NULL;
     reading j = { .text = text, .len = len };
@@ -398,22 +394,22 @@ bool carat_tokenizer_from_json_bytes(const char *text, size_t len, carat_tokeniz
     return ok;
 }
 
-bool carat_tokenizer_from_json(const char *path, carat_tokenizer **out, carat_err *err)
+bool ct_tokenizer_from_json(const char *path, carat_tokenizer **out, carat_err *err)
 {
     *out = NULL;
-    carat_map map;
-    if (!carat_map_open(&map, path, err))
+    ct_map map;
+    if (!ct_map_open(&map, path, err))
         return false;
-    bool ok = map.size <= MAX_BYTES
-                  ? carat_tokenizer_from_json_bytes((const char *)map.data, map.size, out, err) ||
-                        carat_fail_in(err, "%s", path)
-                  : carat_fail(err, CARAT_ELIMIT, CARAT_NOWHERE, "%s: %zu bytes, a tokenizer.json has at most %zu",
-                               path, map.size, MAX_BYTES);
-    carat_map_close(&map);
+    bool ok =
+        map.size <= MAX_BYTES
+            ? ct_tokenizer_from_json_bytes((const char *)map.data, map.size, out, err) || ct_fail_in(err, "%s", path)
+            : ct_fail(err, CARAT_ELIMIT, CARAT_NOWHERE, "%s: %zu bytes, a tokenizer.json has at most %zu", path,
+                      map.size, MAX_BYTES);
+    ct_map_close(&map);
     return ok;
 }
 
-bool carat_tokenizer_from_folder(const char *folder, carat_tokenizer **out, carat_err *err)
+bool ct_tokenizer_from_folder(const char *folder, carat_tokenizer **out, carat_err *err)
 {
     *out = NULL;
     char *path = malloc(strlen(folder) + sizeof "/tokenizer.model");
@@ -425,10 +421,10 @@ bool carat_tokenizer_from_folder(const char *folder, carat_tokenizer **out, cara
     bool is_json = access(path, F_OK) == 0;
     if (!is_json)
         memcpy(path + n, "/tokenizer.model", sizeof "/tokenizer.model");
-    bool ok = is_json                   ? carat_tokenizer_from_json(path, out, err)
-              : access(path, F_OK) == 0 ? carat_tokenizer_from_model(path, out, err)
-                                        : carat_fail(err, CARAT_EIO, CARAT_NOWHERE,
-                                                     "%s: neither tokenizer.json nor tokenizer.model is there", folder);
+    bool ok = is_json                   ? ct_tokenizer_from_json(path, out, err)
+              : access(path, F_OK) == 0 ? ct_tokenizer_from_model(path, out, err)
+                                        : ct_fail(err, CARAT_EIO, CARAT_NOWHERE,
+                                                  "%s: neither tokenizer.json nor tokenizer.model is there", folder);
     free(path);
     return ok;
 }

@@ -6,29 +6,29 @@
 
 #include "base/utf8.h"
 
-void carat_jp_deinit(carat_jp *r)
+void ct_jp_deinit(ct_jp *r)
 {
     free(r->str);
-    *r = (carat_jp){ 0 };
+    *r = (ct_jp){ 0 };
 }
 
-static bool fail(carat_jp *r, carat_code code, const char *what)
+static bool fail(ct_jp *r, carat_code code, const char *what)
 {
     if (!r->failed)
-        carat_fail(&r->err, code, r->base + r->pos, "not valid JSON at byte %zu: %s", r->base + r->pos, what);
+        ct_fail(&r->err, code, r->base + r->pos, "not valid JSON at byte %zu: %s", r->base + r->pos, what);
     r->failed = true;
     return false;
 }
 
-bool carat_jp_fail(carat_jp *r, const char *what)
+bool ct_jp_fail(ct_jp *r, const char *what)
 {
     if (!r->failed)
-        carat_fail(&r->err, CARAT_EFORMAT, r->base + r->pos, "at byte %zu: %s", r->base + r->pos, what);
+        ct_fail(&r->err, CARAT_EFORMAT, r->base + r->pos, "at byte %zu: %s", r->base + r->pos, what);
     r->failed = true;
     return false;
 }
 
-char carat_jp_peek(carat_jp *r)
+char ct_jp_peek(ct_jp *r)
 {
     while (r->pos < r->len) {
         char c = r->s[r->pos];
@@ -39,24 +39,24 @@ char carat_jp_peek(carat_jp *r)
     return '\0';
 }
 
-static bool take(carat_jp *r, char want, const char *what)
+static bool take(ct_jp *r, char want, const char *what)
 {
-    if (r->failed || carat_jp_peek(r) != want)
+    if (r->failed || ct_jp_peek(r) != want)
         return fail(r, CARAT_EFORMAT, what);
     r->pos++;
     return true;
 }
 
-bool carat_jp_enter(carat_jp *r, char open)
+bool ct_jp_enter(ct_jp *r, char open)
 {
     return take(r, open, open == '{' ? "an object was expected" : "an array was expected");
 }
 
-bool carat_jp_more(carat_jp *r, char close, bool *first)
+bool ct_jp_more(ct_jp *r, char close, bool *first)
 {
     if (r->failed)
         return false;
-    if (carat_jp_peek(r) == close) {
+    if (ct_jp_peek(r) == close) {
         r->pos++;
         return false;
     }
@@ -67,7 +67,7 @@ bool carat_jp_more(carat_jp *r, char close, bool *first)
 
 /* ---- strings ---- */
 
-static bool room(carat_jp *r, size_t more)
+static bool room(ct_jp *r, size_t more)
 {
     if (r->str_len + more <= r->str_cap)
         return true;
@@ -82,7 +82,7 @@ static bool room(carat_jp *r, size_t more)
     return true;
 }
 
-static bool hex4(carat_jp *r, uint32_t *out)
+static bool hex4(ct_jp *r, uint32_t *out)
 {
     *out = 0;
     for (int i = 0; i < 4; i++, r->pos++) {
@@ -98,7 +98,7 @@ static bool hex4(carat_jp *r, uint32_t *out)
 }
 
 /* After "\u": one escape, or two that are a surrogate pair. */
-static bool escaped_char(carat_jp *r)
+static bool escaped_char(ct_jp *r)
 {
     uint32_t cp, low = 0;
     if (!hex4(r, &cp))
@@ -112,11 +112,11 @@ static bool escaped_char(carat_jp *r)
     }
     if (!room(r, 4))
         return false;
-    r->str_len += carat_utf8_put(cp, r->str + r->str_len);
+    r->str_len += ct_utf8_put(cp, r->str + r->str_len);
     return true;
 }
 
-static bool escape(carat_jp *r)
+static bool escape(ct_jp *r)
 {
     static const char from[] = "\"\\/bfnrt", to[] = "\"\\/\b\f\n\r\t";
     char c = r->pos < r->len ? r->s[r->pos] : '\0';
@@ -134,7 +134,7 @@ static bool escape(carat_jp *r)
     return true;
 }
 
-bool carat_jp_string(carat_jp *r)
+bool ct_jp_string(ct_jp *r)
 {
     r->str_len = 0;
     if (!take(r, '"', "a string was expected"))
@@ -143,7 +143,7 @@ bool carat_jp_string(carat_jp *r)
         size_t run = r->pos;
         while (run < r->len && r->s[run] != '"' && r->s[run] != '\\' && (uint8_t)r->s[run] >= 0x20)
             run++;
-        size_t n = run - r->pos, valid = carat_utf8_valid(r->s + r->pos, n);
+        size_t n = run - r->pos, valid = ct_utf8_valid(r->s + r->pos, n);
         if (valid < n) {
             r->pos += valid;
             return fail(r, CARAT_EFORMAT, "a byte that is not UTF-8");
@@ -163,18 +163,18 @@ bool carat_jp_string(carat_jp *r)
     }
 }
 
-bool carat_jp_key(carat_jp *r)
+bool ct_jp_key(ct_jp *r)
 {
-    return carat_jp_string(r) && take(r, ':', "a colon was expected");
+    return ct_jp_string(r) && take(r, ':', "a colon was expected");
 }
 
 /* ---- numbers and the rest ---- */
 
-bool carat_jp_int(carat_jp *r, int64_t min, int64_t max, int64_t *out)
+bool ct_jp_int(ct_jp *r, int64_t min, int64_t max, int64_t *out)
 {
     if (r->failed)
         return false;
-    bool minus = carat_jp_peek(r) == '-';
+    bool minus = ct_jp_peek(r) == '-';
     size_t p = r->pos + minus, digits = p;
     int64_t v = 0;
     for (; p < r->len && r->s[p] >= '0' && r->s[p] <= '9' && p - digits < 18; p++)
@@ -182,14 +182,14 @@ bool carat_jp_int(carat_jp *r, int64_t min, int64_t max, int64_t *out)
     bool ends = p == r->len || !strchr("0123456789.eE+-", r->s[p]);
     v = minus ? -v : v;
     if (p == digits || !ends || v < min || v > max)
-        return carat_jp_fail(r, "a whole number in range was expected");
+        return ct_jp_fail(r, "a whole number in range was expected");
     r->pos = p;
     *out = v;
     return true;
 }
 
 /* A number, true, false or null: characters up to the next delimiter. Only values nobody asks for come here. */
-static bool skip_word(carat_jp *r)
+static bool skip_word(ct_jp *r)
 {
     static const char *const words[] = { "true", "false", "null" };
     size_t start = r->pos;
@@ -209,13 +209,13 @@ static bool skip_word(carat_jp *r)
 }
 
 /* One level is one bit of `objects`: set for an object. */
-bool carat_jp_skip(carat_jp *r)
+bool ct_jp_skip(ct_jp *r)
 {
     uint64_t objects = 0;
     unsigned depth = 0;
     bool first = true;
     for (;;) {
-        char c = carat_jp_peek(r);
+        char c = ct_jp_peek(r);
         bool ok = true;
         if (c == '{' || c == '[') {
             if (depth == 64)
@@ -225,9 +225,9 @@ bool carat_jp_skip(carat_jp *r)
             first = true;
             r->pos++;
         } else {
-            ok = c == '"' ? carat_jp_string(r) : skip_word(r);
+            ok = c == '"' ? ct_jp_string(r) : skip_word(r);
         }
-        while (ok && depth && !carat_jp_more(r, objects & 1 ? '}' : ']', &first)) {
+        while (ok && depth && !ct_jp_more(r, objects & 1 ? '}' : ']', &first)) {
             objects >>= 1;
             depth--;
             first = false;
@@ -235,7 +235,7 @@ bool carat_jp_skip(carat_jp *r)
         }
         if (!ok || r->failed || !depth)
             return ok && !r->failed;
-        if (objects & 1 && !carat_jp_key(r))
+        if (objects & 1 && !ct_jp_key(r))
             return false;
     }
 }

@@ -6,7 +6,7 @@
 
 static int by_bytes(const void *va, const void *vb)
 {
-    const carat_pattern *a = va, *b = vb;
+    const ct_pattern *a = va, *b = vb;
     size_t n = a->len < b->len ? a->len : b->len;
     int c = memcmp(a->text, b->text, n);
     if (c)
@@ -17,11 +17,11 @@ static int by_bytes(const void *va, const void *vb)
 }
 
 /* Copies the bytes of sorted patterns, drops doubles, and notes where each first byte begins. */
-static void settle(carat_matcher *m)
+static void settle(ct_matcher *m)
 {
     size_t kept = 0, used = 0;
     for (size_t i = 0; i < m->n; i++) {
-        carat_pattern p = m->sorted[i];
+        ct_pattern p = m->sorted[i];
         if (kept && m->sorted[kept - 1].len == p.len && !memcmp(m->sorted[kept - 1].text, p.text, p.len))
             continue;
         memcpy(m->text + used, p.text, p.len);
@@ -38,16 +38,16 @@ static void settle(carat_matcher *m)
     }
 }
 
-bool carat_matcher_init(carat_matcher *m, const carat_pattern *patterns, size_t n)
+bool ct_matcher_init(ct_matcher *m, const ct_pattern *patterns, size_t n)
 {
-    *m = (carat_matcher){ 0 };
+    *m = (ct_matcher){ 0 };
     size_t bytes = 0;
     for (size_t i = 0; i < n; i++)
         bytes += patterns[i].len;
     m->sorted = malloc((n + 1) * sizeof *m->sorted);
     m->text = malloc(bytes + 1);
     if (!m->sorted || !m->text) {
-        carat_matcher_deinit(m);
+        ct_matcher_deinit(m);
         return false;
     }
     for (size_t i = 0; i < n; i++)
@@ -58,15 +58,15 @@ bool carat_matcher_init(carat_matcher *m, const carat_pattern *patterns, size_t 
     return true;
 }
 
-void carat_matcher_deinit(carat_matcher *m)
+void ct_matcher_deinit(ct_matcher *m)
 {
     free(m->sorted);
     free(m->text);
-    *m = (carat_matcher){ 0 };
+    *m = (ct_matcher){ 0 };
 }
 
 /* First pattern in [lo, hi), which all share their first d bytes and are longer than d, whose byte d is >= b. */
-static size_t lower(const carat_matcher *m, size_t lo, size_t hi, size_t d, unsigned b)
+static size_t lower(const ct_matcher *m, size_t lo, size_t hi, size_t d, unsigned b)
 {
     while (lo < hi) {
         size_t mid = lo + (hi - lo) / 2;
@@ -79,9 +79,9 @@ static size_t lower(const carat_matcher *m, size_t lo, size_t hi, size_t d, unsi
 }
 
 /* The longest pattern that s begins with: the patterns sharing one more byte with s are a narrower span each time. */
-static const carat_pattern *longest_at(const carat_matcher *m, const char *s, size_t len)
+static const ct_pattern *longest_at(const ct_matcher *m, const char *s, size_t len)
 {
-    const carat_pattern *best = NULL;
+    const ct_pattern *best = NULL;
     size_t lo = m->first[(uint8_t)s[0]], hi = m->first[(uint8_t)s[0] + 1];
     for (size_t d = 1; lo < hi; d++) {
         if (m->sorted[lo].len == d)
@@ -95,14 +95,14 @@ static const carat_pattern *longest_at(const carat_matcher *m, const char *s, si
     return best;
 }
 
-bool carat_matcher_next(const carat_matcher *m, const char *text, size_t len, size_t pos, size_t *at, size_t *match_len,
-                        int32_t *id)
+bool ct_matcher_next(const ct_matcher *m, const char *text, size_t len, size_t pos, size_t *at, size_t *match_len,
+                     int32_t *id)
 {
     for (; pos < len; pos++) {
         uint8_t b = (uint8_t)text[pos];
         if (m->first[b] == m->first[b + 1])
             continue;
-        const carat_pattern *p = longest_at(m, text + pos, len - pos);
+        const ct_pattern *p = longest_at(m, text + pos, len - pos);
         if (p) {
             *at = pos, *match_len = p->len, *id = p->id;
             return true;

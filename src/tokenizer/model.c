@@ -17,34 +17,34 @@
 #include "tokenizer/vocab.h"
 
 typedef struct model {
-    carat_piece *pieces;
+    ct_piece *pieces;
     size_t n, cap;
     uint64_t model_type;
     bool byte_fallback, whitespace_suffix, dummy_prefix, removes_whitespace, escapes_whitespace, has_charsmap;
 } model;
 
-static bool wrong_wire(const carat_pb_field *f, const char *what, carat_err *err)
+static bool wrong_wire(const ct_pb_field *f, const char *what, carat_err *err)
 {
-    return carat_fail(err, CARAT_EFORMAT, f->at, "%s has wire type %u, which it cannot have", what, f->wire);
+    return ct_fail(err, CARAT_EFORMAT, f->at, "%s has wire type %u, which it cannot have", what, f->wire);
 }
 
-static bool read_piece(model *m, const carat_pb_field *field, carat_err *err)
+static bool read_piece(model *m, const ct_pb_field *field, carat_err *err)
 {
     if (m->n == m->cap) {
         size_t cap = m->cap ? m->cap * 2 : 1024;
-        carat_piece *grown = m->n > CARAT_TOK_MAX_PIECES ? NULL : realloc(m->pieces, cap * sizeof *grown);
+        ct_piece *grown = m->n > CT_TOK_MAX_PIECES ? NULL : realloc(m->pieces, cap * sizeof *grown);
         if (!grown)
-            return m->n > CARAT_TOK_MAX_PIECES
-                       ? carat_fail(err, CARAT_EFORMAT, field->at, "more than %u pieces", CARAT_TOK_MAX_PIECES)
-                       : carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for %zu pieces", cap);
+            return m->n > CT_TOK_MAX_PIECES
+                       ? ct_fail(err, CARAT_EFORMAT, field->at, "more than %u pieces", CT_TOK_MAX_PIECES)
+                       : ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for %zu pieces", cap);
         m->pieces = grown;
         m->cap = cap;
     }
-    carat_piece p = { .text = "", .kind = CARAT_PIECE_NORMAL };
-    carat_pb r = carat_pb_inside(field);
-    carat_pb_field f;
+    ct_piece p = { .text = "", .kind = CT_PIECE_NORMAL };
+    ct_pb r = ct_pb_inside(field);
+    ct_pb_field f;
     bool more;
-    while (carat_pb_next(&r, &f, &more, err) && more) {
+    while (ct_pb_next(&r, &f, &more, err) && more) {
         if (f.number > 3)
             continue;
         if (f.wire != (f.number == 1 ? 2u : f.number == 2 ? 5u : 0u))
@@ -56,19 +56,19 @@ static bool read_piece(model *m, const carat_pb_field *field, carat_err *err)
             uint32_t bits = (uint32_t)f.value;
             memcpy(&p.score, &bits, sizeof p.score);
         } else {
-            p.kind = f.value > CARAT_PIECE_BYTE ? (carat_piece_kind)-1 : (carat_piece_kind)f.value;
+            p.kind = f.value > CT_PIECE_BYTE ? (ct_piece_kind)-1 : (ct_piece_kind)f.value;
         }
     }
     m->pieces[m->n++] = p;
     return !more;
 }
 
-static bool read_trainer(model *m, const carat_pb_field *field, carat_err *err)
+static bool read_trainer(model *m, const ct_pb_field *field, carat_err *err)
 {
-    carat_pb r = carat_pb_inside(field);
-    carat_pb_field f;
+    ct_pb r = ct_pb_inside(field);
+    ct_pb_field f;
     bool more;
-    while (carat_pb_next(&r, &f, &more, err) && more) {
+    while (ct_pb_next(&r, &f, &more, err) && more) {
         if (f.number != 3 && f.number != 24 && f.number != 35)
             continue;
         if (f.wire != 0)
@@ -81,12 +81,12 @@ static bool read_trainer(model *m, const carat_pb_field *field, carat_err *err)
     return !more;
 }
 
-static bool read_normalizer(model *m, const carat_pb_field *field, carat_err *err)
+static bool read_normalizer(model *m, const ct_pb_field *field, carat_err *err)
 {
-    carat_pb r = carat_pb_inside(field);
-    carat_pb_field f;
+    ct_pb r = ct_pb_inside(field);
+    ct_pb_field f;
     bool more;
-    while (carat_pb_next(&r, &f, &more, err) && more) {
+    while (ct_pb_next(&r, &f, &more, err) && more) {
         if (f.number < 2 || f.number > 5)
             continue;
         if (f.wire != (f.number == 2 ? 2u : 0u))
@@ -101,11 +101,11 @@ static bool read_normalizer(model *m, const carat_pb_field *field, carat_err *er
     return !more;
 }
 
-static bool read_model(model *m, carat_pb r, carat_err *err)
+static bool read_model(model *m, ct_pb r, carat_err *err)
 {
-    carat_pb_field f;
+    ct_pb_field f;
     bool more;
-    while (carat_pb_next(&r, &f, &more, err) && more) {
+    while (ct_pb_next(&r, &f, &more, err) && more) {
         if (f.number > 3)
             continue;
         if (f.wire != 2)
@@ -127,26 +127,26 @@ static bool check_settings(const model *m, carat_err *err)
                        : m->removes_whitespace  ? "it removes white space (remove_extra_whitespaces)"
                        : !m->escapes_whitespace ? "it does not escape white space"
                                                 : NULL;
-    return !what || carat_fail(err, CARAT_EUNSUPPORTED, CARAT_NOWHERE, "not Gemma's sentencepiece model: %s", what);
+    return !what || ct_fail(err, CARAT_EUNSUPPORTED, CARAT_NOWHERE, "not Gemma's sentencepiece model: %s", what);
 }
 
-bool carat_tokenizer_from_model_bytes(const void *data, size_t size, carat_tokenizer **out, carat_err *err)
+bool ct_tokenizer_from_model_bytes(const void *data, size_t size, carat_tokenizer **out, carat_err *err)
 {
     *out = NULL;
     model m = { .model_type = 1, .dummy_prefix = true, .removes_whitespace = true, .escapes_whitespace = true };
-    bool ok = read_model(&m, (carat_pb){ .data = data, .size = size }, err) && check_settings(&m, err) &&
-              carat_vocab_build(&(carat_vocab_source){ .pieces = m.pieces, .n = m.n }, out, err);
+    bool ok = read_model(&m, (ct_pb){ .data = data, .size = size }, err) && check_settings(&m, err) &&
+              ct_vocab_build(&(ct_vocab_source){ .pieces = m.pieces, .n = m.n }, out, err);
     free(m.pieces);
     return ok;
 }
 
-bool carat_tokenizer_from_model(const char *path, carat_tokenizer **out, carat_err *err)
+bool ct_tokenizer_from_model(const char *path, carat_tokenizer **out, carat_err *err)
 {
     *out = NULL;
-    carat_map map;
-    if (!carat_map_open(&map, path, err))
+    ct_map map;
+    if (!ct_map_open(&map, path, err))
         return false;
-    bool ok = carat_tokenizer_from_model_bytes(map.data, map.size, out, err) || carat_fail_in(err, "%s", path);
-    carat_map_close(&map);
+    bool ok = ct_tokenizer_from_model_bytes(map.data, map.size, out, err) || ct_fail_in(err, "%s", path);
+    ct_map_close(&map);
     return ok;
 }

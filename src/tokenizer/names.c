@@ -65,7 +65,7 @@ static bool is_run(const char *s, size_t len, const char *unit, size_t least)
     return true;
 }
 
-carat_name carat_name_of(const char *s, size_t len, uint8_t *byte)
+ct_name ct_name_of(const char *s, size_t len, uint8_t *byte)
 {
     static const char *const control[] = {
         "<pad>",
@@ -79,49 +79,49 @@ carat_name carat_name_of(const char *s, size_t len, uint8_t *byte)
         "<image_soft_token>",
     };
     if (!len)
-        return CARAT_NAME_NONE;
+        return CT_NAME_NONE;
     switch (s[0]) {
     case '<':
         if (is_byte(s, len, byte))
-            return CARAT_NAME_BYTE;
+            return CT_NAME_BYTE;
         if (is_one_of(s, len, control, sizeof control / sizeof *control))
-            return CARAT_NAME_CONTROL;
-        return is(s, len, "<mask>") || is_numbered(s, len, "<unused", '>') || is_tag(s, len) ? CARAT_NAME_ADDED
-                                                                                             : CARAT_NAME_NONE;
+            return CT_NAME_CONTROL;
+        return is(s, len, "<mask>") || is_numbered(s, len, "<unused", '>') || is_tag(s, len) ? CT_NAME_ADDED
+                                                                                             : CT_NAME_NONE;
     case '[':
         if (is_numbered(s, len, "[PAD", ']'))
-            return CARAT_NAME_PADDING;
-        return is(s, len, "[multimodal]") ? CARAT_NAME_ADDED : CARAT_NAME_NONE;
+            return CT_NAME_PADDING;
+        return is(s, len, "[multimodal]") ? CT_NAME_ADDED : CT_NAME_NONE;
     case '\n':
-        return is_run(s, len, "\n", 1) ? CARAT_NAME_ADDED : CARAT_NAME_NONE;
+        return is_run(s, len, "\n", 1) ? CT_NAME_ADDED : CT_NAME_NONE;
     case '\t':
-        return is_run(s, len, "\t", 1) ? CARAT_NAME_ADDED : CARAT_NAME_NONE;
+        return is_run(s, len, "\t", 1) ? CT_NAME_ADDED : CT_NAME_NONE;
     case ' ':
-        return is_run(s, len, " ", 2) ? CARAT_NAME_ADDED : CARAT_NAME_NONE;
+        return is_run(s, len, " ", 2) ? CT_NAME_ADDED : CT_NAME_NONE;
     case '\xe2':
-        return is_run(s, len, "\xe2\x96\x81", 2) ? CARAT_NAME_ADDED : CARAT_NAME_NONE;
+        return is_run(s, len, "\xe2\x96\x81", 2) ? CT_NAME_ADDED : CT_NAME_NONE;
     default:
-        return CARAT_NAME_NONE;
+        return CT_NAME_NONE;
     }
 }
 
-carat_piece_kind carat_name_repair(carat_name name, carat_piece_kind stated, bool *is_wrong)
+ct_piece_kind ct_name_repair(ct_name name, ct_piece_kind stated, bool *is_wrong)
 {
     *is_wrong = false;
-    bool is_matched = stated == CARAT_PIECE_CONTROL || stated == CARAT_PIECE_USER_DEFINED;
+    bool is_matched = stated == CT_PIECE_CONTROL || stated == CT_PIECE_USER_DEFINED;
     switch (name) {
-    case CARAT_NAME_CONTROL: /* <unk> has a type of its own; both control and user-defined are met for the others */
-        *is_wrong = !is_matched && stated != CARAT_PIECE_UNKNOWN;
-        return CARAT_PIECE_CONTROL;
-    case CARAT_NAME_ADDED:
+    case CT_NAME_CONTROL: /* <unk> has a type of its own; both control and user-defined are met for the others */
+        *is_wrong = !is_matched && stated != CT_PIECE_UNKNOWN;
+        return CT_PIECE_CONTROL;
+    case CT_NAME_ADDED:
         *is_wrong = !is_matched;
-        return CARAT_PIECE_USER_DEFINED;
-    case CARAT_NAME_BYTE:
-        *is_wrong = stated != CARAT_PIECE_BYTE;
-        return CARAT_PIECE_BYTE;
-    case CARAT_NAME_PADDING:
-        return CARAT_PIECE_UNUSED;
-    case CARAT_NAME_NONE:
+        return CT_PIECE_USER_DEFINED;
+    case CT_NAME_BYTE:
+        *is_wrong = stated != CT_PIECE_BYTE;
+        return CT_PIECE_BYTE;
+    case CT_NAME_PADDING:
+        return CT_PIECE_UNUSED;
+    case CT_NAME_NONE:
         break;
     }
     return stated;

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tokenizer/protobuf.h"
 
-static bool bad(const carat_pb *r, carat_err *err, const char *what)
+static bool bad(const ct_pb *r, carat_err *err, const char *what)
 {
-    return carat_fail(err, CARAT_EFORMAT, r->base + r->pos, "not a protocol buffer at byte %llu: %s",
-                      (unsigned long long)(r->base + r->pos), what);
+    return ct_fail(err, CARAT_EFORMAT, r->base + r->pos, "not a protocol buffer at byte %llu: %s",
+                   (unsigned long long)(r->base + r->pos), what);
 }
 
-static bool varint(carat_pb *r, uint64_t *out, carat_err *err)
+static bool varint(ct_pb *r, uint64_t *out, carat_err *err)
 {
     uint64_t v = 0;
     for (unsigned shift = 0; shift < 64; shift += 7) {
@@ -25,7 +25,7 @@ static bool varint(carat_pb *r, uint64_t *out, carat_err *err)
     return bad(r, err, "a number has more than 64 bits");
 }
 
-static bool fixed(carat_pb *r, size_t bytes, uint64_t *out, carat_err *err)
+static bool fixed(ct_pb *r, size_t bytes, uint64_t *out, carat_err *err)
 {
     if (r->size - r->pos < bytes)
         return bad(r, err, "a number is cut off");
@@ -35,7 +35,7 @@ static bool fixed(carat_pb *r, size_t bytes, uint64_t *out, carat_err *err)
     return true;
 }
 
-static bool span(carat_pb *r, carat_pb_field *f, carat_err *err)
+static bool span(ct_pb *r, ct_pb_field *f, carat_err *err)
 {
     uint64_t size;
     if (!varint(r, &size, err))
@@ -49,7 +49,7 @@ static bool span(carat_pb *r, carat_pb_field *f, carat_err *err)
     return true;
 }
 
-bool carat_pb_next(carat_pb *r, carat_pb_field *f, bool *more, carat_err *err)
+bool ct_pb_next(ct_pb *r, ct_pb_field *f, bool *more, carat_err *err)
 {
     *more = r->pos < r->size;
     if (!*more)
@@ -59,7 +59,7 @@ bool carat_pb_next(carat_pb *r, carat_pb_field *f, bool *more, carat_err *err)
         return false;
     if (tag >> 3 == 0 || tag >> 3 > 0x1FFFFFFF)
         return bad(r, err, "a field number is out of range");
-    *f = (carat_pb_field){ .number = (uint32_t)(tag >> 3), .wire = (uint32_t)(tag & 7), .at = r->base + r->pos };
+    *f = (ct_pb_field){ .number = (uint32_t)(tag >> 3), .wire = (uint32_t)(tag & 7), .at = r->base + r->pos };
     switch (f->wire) {
     case 0:
         return varint(r, &f->value, err);
@@ -74,7 +74,7 @@ bool carat_pb_next(carat_pb *r, carat_pb_field *f, bool *more, carat_err *err)
     }
 }
 
-carat_pb carat_pb_inside(const carat_pb_field *f)
+ct_pb ct_pb_inside(const ct_pb_field *f)
 {
-    return (carat_pb){ .data = f->data, .size = f->size, .base = f->at };
+    return (ct_pb){ .data = f->data, .size = f->size, .base = f->at };
 }

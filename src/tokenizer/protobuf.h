@@ -5,30 +5,30 @@
  * (3, 4) have been out of use for long and are refused.
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#ifndef CARAT_TOKENIZER_PROTOBUF_H
-#define CARAT_TOKENIZER_PROTOBUF_H
+#ifndef CT_TOKENIZER_PROTOBUF_H
+#define CT_TOKENIZER_PROTOBUF_H
 
 #include "base/err.h"
 
-typedef struct carat_pb { /* set data and size, pos = 0 */
+typedef struct ct_pb { /* set data and size, pos = 0 */
     const uint8_t *data;
     size_t size, pos;
     uint64_t base; /* offset of data in its file, for messages */
-} carat_pb;
+} ct_pb;
 
-typedef struct carat_pb_field {
+typedef struct ct_pb_field {
     uint32_t number;
     uint32_t wire;       /* 0, 1, 2 or 5 */
     uint64_t value;      /* of 0, 1 and 5 */
     const uint8_t *data; /* of 2: borrowed, inside the message */
     size_t size;
     uint64_t at; /* offset in the file of data */
-} carat_pb_field;
+} ct_pb_field;
 
 /* The next field. *more is false, and f untouched, at the end of the message. Errors: CARAT_EFORMAT. */
-bool carat_pb_next(carat_pb *r, carat_pb_field *f, bool *more, carat_err *err);
+bool ct_pb_next(ct_pb *r, ct_pb_field *f, bool *more, carat_err *err);
 
 /* The reader of a field of wire type 2 as a message. */
-carat_pb carat_pb_inside(const carat_pb_field *f);
+ct_pb ct_pb_inside(const ct_pb_field *f);
 
 #endif

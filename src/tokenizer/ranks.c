@@ -9,21 +9,21 @@
 
 static bool no_memory(carat_err *err)
 {
-    return carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "vocabulary: no memory for its merges");
+    return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "vocabulary: no memory for its merges");
 }
 
-uint32_t carat_vocab_rank(const carat_tokenizer *t, int32_t id, uint32_t left_bytes)
+uint32_t ct_vocab_rank(const carat_tokenizer *t, int32_t id, uint32_t left_bytes)
 {
     uint32_t base = t->rank[id];
-    if (base == CARAT_TOK_NO_RANK)
+    if (base == CT_TOK_NO_RANK)
         return base;
-    const carat_merge *first = t->merges + t->first_merge[id], *m = t->merges + t->first_merge[id + 1];
+    const ct_merge *first = t->merges + t->first_merge[id], *m = t->merges + t->first_merge[id + 1];
     if (m == first)
-        return base + (uint32_t)carat_vocab_len(t, id) - left_bytes;
+        return base + (uint32_t)ct_vocab_len(t, id) - left_bytes;
     while (m-- > first) /* a merge listed twice counts where it stands last */
         if (m->left == left_bytes)
             return m->rank;
-    return CARAT_TOK_NO_RANK;
+    return CT_TOK_NO_RANK;
 }
 
 static bool make_tables(carat_tokenizer *t, carat_err *err)
@@ -56,14 +56,14 @@ static bool fill_merges(carat_tokenizer *t, const listed *list, size_t n, carat_
     for (size_t id = 0; id < t->n; id++)
         first[id + 2] += first[id + 1];
     for (size_t i = 0; i < n; i++)
-        t->merges[first[list[i].made + 1]++] = (carat_merge){ list[i].left, list[i].rank };
+        t->merges[first[list[i].made + 1]++] = (ct_merge){ list[i].left, list[i].rank };
     for (int32_t id = 0; id < (int32_t)t->n; id++)
-        if (t->rank[id] != CARAT_TOK_NO_RANK && carat_vocab_len(t, id) > t->max_bytes)
-            t->max_bytes = (uint32_t)carat_vocab_len(t, id);
+        if (t->rank[id] != CT_TOK_NO_RANK && ct_vocab_len(t, id) > t->max_bytes)
+            t->max_bytes = (uint32_t)ct_vocab_len(t, id);
     return true;
 }
 
-bool carat_vocab_rank_by_list(carat_tokenizer *t, const carat_vocab_merge *merges, size_t n, carat_err *err)
+bool ct_vocab_rank_by_list(carat_tokenizer *t, const ct_vocab_merge *merges, size_t n, carat_err *err)
 {
     listed *list = malloc((n + 1) * sizeof *list);
     bool ok = list ? make_tables(t, err) : no_memory(err);
@@ -126,13 +126,13 @@ static size_t count_chars(const char *s, size_t len)
 static size_t split_piece(const carat_tokenizer *t, int32_t id, split *out)
 {
     const char *s = t->text + t->start[id];
-    size_t len = carat_vocab_len(t, id), n_chars = count_chars(s, len), n = 0, n_left = 0;
+    size_t len = ct_vocab_len(t, id), n_chars = count_chars(s, len), n = 0, n_left = 0;
     for (size_t i = 1; i < len; i++) {
         if (((uint8_t)s[i] & 0xC0) == 0x80)
             continue;
         n_left++;
-        int32_t l = carat_vocab_lookup(t, s, i), r = carat_vocab_lookup(t, s + i, len - i);
-        if (l >= 0 && r >= 0 && carat_vocab_is_text(t, l) && carat_vocab_is_text(t, r))
+        int32_t l = ct_vocab_lookup(t, s, i), r = ct_vocab_lookup(t, s + i, len - i);
+        if (l >= 0 && r >= 0 && ct_vocab_is_text(t, l) && ct_vocab_is_text(t, r))
             out[n++] = (split){ id, (uint32_t)i, (uint16_t)n_left, (uint16_t)(n_chars - n_left) };
     }
     return n;
@@ -163,7 +163,7 @@ static bool list_group(ranking *r, const scored *group, size_t n, carat_err *err
 {
     size_t bytes = 0, n_splits = 0;
     for (size_t i = 0; i < n; i++)
-        bytes += carat_vocab_len(r->t, group[i].id);
+        bytes += ct_vocab_len(r->t, group[i].id);
     split *splits = malloc(bytes * sizeof *splits);
     if (!splits || !reserve(r, bytes)) {
         free(splits);
@@ -182,7 +182,7 @@ static bool list_group(ranking *r, const scored *group, size_t n, carat_err *err
 static void rank_alone(ranking *r, int32_t id)
 {
     carat_tokenizer *t = r->t;
-    uint32_t len = (uint32_t)carat_vocab_len(t, id);
+    uint32_t len = (uint32_t)ct_vocab_len(t, id);
     t->rank[id] = r->next;
     r->next += len;
     if (len > t->max_bytes)
@@ -211,10 +211,10 @@ static size_t put_in_order(const carat_tokenizer *t, const float *scores, scored
     bool is_sorted = true;
     for (int32_t id = 0; id < (int32_t)t->n; id++) {
         const char *s = t->text + t->start[id];
-        size_t len = carat_vocab_len(t, id);
-        if (len < 2 || !carat_vocab_is_text(t, id) || count_chars(s, len) < 2 || carat_vocab_lookup(t, s, len) != id)
+        size_t len = ct_vocab_len(t, id);
+        if (len < 2 || !ct_vocab_is_text(t, id) || count_chars(s, len) < 2 || ct_vocab_lookup(t, s, len) != id)
             continue;
-        order[n] = (scored){ scores[id], id, t->kind[id] == CARAT_PIECE_USER_DEFINED };
+        order[n] = (scored){ scores[id], id, t->kind[id] == CT_PIECE_USER_DEFINED };
         is_sorted = is_sorted && (!n || by_score(&order[n - 1], &order[n]) < 0);
         n++;
     }
@@ -223,7 +223,7 @@ static size_t put_in_order(const carat_tokenizer *t, const float *scores, scored
     return n;
 }
 
-bool carat_vocab_rank_by_score(carat_tokenizer *t, const float *scores, carat_err *err)
+bool ct_vocab_rank_by_score(carat_tokenizer *t, const float *scores, carat_err *err)
 {
     ranking r = { .t = t };
     scored *order = malloc((t->n + 1) * sizeof *order);

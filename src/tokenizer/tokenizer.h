@@ -7,96 +7,94 @@
  * A carat_tokenizer is immutable once opened and safe from any thread.
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#ifndef CARAT_TOKENIZER_TOKENIZER_H
-#define CARAT_TOKENIZER_TOKENIZER_H
+#ifndef CT_TOKENIZER_TOKENIZER_H
+#define CT_TOKENIZER_TOKENIZER_H
 
 #include "base/buf.h"
 #include "base/err.h"
 
-typedef enum carat_piece_kind { /* numbers of sentencepiece's Type and of GGUF's token_type */
-                                CARAT_PIECE_NORMAL = 1,
-                                CARAT_PIECE_UNKNOWN = 2,
-                                CARAT_PIECE_CONTROL = 3,
-                                CARAT_PIECE_USER_DEFINED = 4,
-                                CARAT_PIECE_UNUSED = 5,
-                                CARAT_PIECE_BYTE = 6,
-} carat_piece_kind;
+typedef enum ct_piece_kind { /* numbers of sentencepiece's Type and of GGUF's token_type */
+                             CT_PIECE_NORMAL = 1,
+                             CT_PIECE_UNKNOWN = 2,
+                             CT_PIECE_CONTROL = 3,
+                             CT_PIECE_USER_DEFINED = 4,
+                             CT_PIECE_UNUSED = 5,
+                             CT_PIECE_BYTE = 6,
+} ct_piece_kind;
 
 /* One entry of the vocabulary as a container states it. */
-typedef struct carat_piece {
+typedef struct ct_piece {
     const char *text; /* len bytes, borrowed during the call */
     size_t len;
     float score;
-    carat_piece_kind kind;
-} carat_piece;
+    ct_piece_kind kind;
+} ct_piece;
 
 /* Builds from GGUF's tables (pieces in id order; score order decides merges). bos, eos, .. are found by piece, not
  * trusted from the header. Wrong kinds of the known control pieces are repaired with one warning. Copies everything.
  * Errors: CARAT_EFORMAT (no pieces, > 2^20 of them, byte pieces missing, a non-finite score, ...), CARAT_ENOMEM. */
-bool carat_tokenizer_from_pieces(const carat_piece *pieces, size_t n, carat_tokenizer **out, carat_err *err);
+bool ct_tokenizer_from_pieces(const ct_piece *pieces, size_t n, carat_tokenizer **out, carat_err *err);
 
 /* From a folder's files: tokenizer.json (Hugging Face) or tokenizer.model (sentencepiece protobuf). */
-bool carat_tokenizer_from_json(const char *path, carat_tokenizer **out, carat_err *err);
-bool carat_tokenizer_from_model(const char *path, carat_tokenizer **out, carat_err *err);
+bool ct_tokenizer_from_json(const char *path, carat_tokenizer **out, carat_err *err);
+bool ct_tokenizer_from_model(const char *path, carat_tokenizer **out, carat_err *err);
 /* tokenizer.json if it is there, else tokenizer.model. */
-bool carat_tokenizer_from_folder(const char *folder, carat_tokenizer **out, carat_err *err);
+bool ct_tokenizer_from_folder(const char *folder, carat_tokenizer **out, carat_err *err);
 /* Closed by carat_tokenizer_close (include/carat.h). */
 
 /* ---- encoding ---- */
 
 /* Flags CARAT_TOK_BOS and CARAT_TOK_SPECIAL: include/carat.h. */
 
-typedef struct carat_ids { /* zero-initialised by the caller; grows; freed by carat_ids_deinit */
+typedef struct ct_ids { /* zero-initialised by the caller; grows; freed by ct_ids_deinit */
     int32_t *v;
     size_t n, cap;
-} carat_ids;
+} ct_ids;
 
-bool carat_ids_push(carat_ids *ids, int32_t id);
-void carat_ids_deinit(carat_ids *ids);
+bool ct_ids_push(ct_ids *ids, int32_t id);
+void ct_ids_deinit(ct_ids *ids);
 
 /* Appends the tokens of text. Invalid UTF-8 loses nothing: each undecodable byte becomes its byte token. Time is linear
  * in the text (times a logarithm), also for one character repeated a million times.
  * Errors: CARAT_ENOMEM, CARAT_ELIMIT (text over 2^31 bytes). */
-bool carat_tok_encode(const carat_tokenizer *t, const char *text, size_t len, unsigned flags, carat_ids *out,
-                      carat_err *err);
+bool ct_tok_encode(const carat_tokenizer *t, const char *text, size_t len, unsigned flags, ct_ids *out, carat_err *err);
 
 /* ---- decoding ---- */
 
 /* The bytes of one token: U+2581 as a space, a byte token as its byte. Borrowed. Control tokens give their name
- * ("<bos>"): callers that hide them ask carat_tok_is_control first. An id out of range gives an empty string. */
-const char *carat_tok_bytes(const carat_tokenizer *t, int32_t id, size_t *len);
+ * ("<bos>"): callers that hide them ask ct_tok_is_control first. An id out of range gives an empty string. */
+const char *ct_tok_bytes(const carat_tokenizer *t, int32_t id, size_t *len);
 
 /* A stream that gives out whole UTF-8 characters only: bytes of an unfinished character are held back. */
-typedef struct carat_detok {
+typedef struct ct_detok {
     const carat_tokenizer *tok;
     bool show_control; /* write control tokens' names; default: they give nothing */
     uint8_t held[8];
     uint8_t n_held;
-} carat_detok;
+} ct_detok;
 
-void carat_detok_init(carat_detok *d, const carat_tokenizer *tok, bool show_control);
+void ct_detok_init(ct_detok *d, const carat_tokenizer *tok, bool show_control);
 /* Appends what is complete now to out: always valid UTF-8, so bytes that can never become a character come out as
  * U+FFFD, one for each stretch that Python's decoder would replace by one. At most 9 bytes + 3 for each of the token's.
- * False: out is full. For the bytes as they are, join carat_tok_bytes. */
-bool carat_detok_push(carat_detok *d, int32_t id, carat_buf *out);
-bool carat_detok_flush(carat_detok *d, carat_buf *out); /* end of text: what is held comes out as U+FFFD */
+ * False: out is full. For the bytes as they are, join ct_tok_bytes. */
+bool ct_detok_push(ct_detok *d, int32_t id, ct_buf *out);
+bool ct_detok_flush(ct_detok *d, ct_buf *out); /* end of text: what is held comes out as U+FFFD */
 
 /* ---- facts ---- */
 
-typedef struct carat_tok_info {
+typedef struct ct_tok_info {
     size_t n_pieces; /* as the container states them. image_soft_token may be n_pieces itself: see below */
     int32_t bos, eos, pad, unk, start_of_turn, end_of_turn, start_of_image, end_of_image,
         image_soft_token; /* -1: none */
-} carat_tok_info;
+} ct_tok_info;
 
 /* A text-only model's GGUF ends before <image_soft_token> (262144 of 262144). Where <start_of_image> is there and it is
  * not, it gets the next id, as tokenizer.json has it: encoding may give that id (only with SPECIAL), and a model
  * without such a row must refuse it. It is never samplable. */
-const carat_tok_info *carat_tok_facts(const carat_tokenizer *t);
-bool carat_tok_is_control(const carat_tokenizer *t,
-                          int32_t id); /* never printed: the special ids, not <unusedN> pieces */
-int32_t carat_tok_find(const carat_tokenizer *t, const char *piece, size_t len); /* -1 if no such piece */
+const ct_tok_info *ct_tok_facts(const carat_tokenizer *t);
+bool ct_tok_is_control(const carat_tokenizer *t, int32_t id); /* never printed: the special ids, not <unusedN> pieces */
+int32_t ct_tok_find(const carat_tokenizer *t, const char *piece, size_t len); /* -1 if no such piece */
 /* May the model ever be allowed to sample this id? Not: ids past the pieces, image placeholders. */
-bool carat_tok_is_samplable(const carat_tokenizer *t, int32_t id);
+bool ct_tok_is_samplable(const carat_tokenizer *t, int32_t id);
 
 #endif

@@ -13,28 +13,28 @@ static const char image_soft_token[] = "<image_soft_token>";
 
 static bool no_memory(carat_err *err)
 {
-    return carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "vocabulary: no memory for its tables");
+    return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "vocabulary: no memory for its tables");
 }
 
 /* ---- copying ---- */
 
-static bool check_piece(const carat_piece *p, size_t id, carat_err *err)
+static bool check_piece(const ct_piece *p, size_t id, carat_err *err)
 {
-    if (p->len > CARAT_TOK_MAX_PIECE)
-        return carat_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "vocabulary: piece %zu has %zu bytes, at most %u expected",
-                          id, p->len, CARAT_TOK_MAX_PIECE);
-    if (carat_utf8_valid(p->text, p->len) != p->len)
-        return carat_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "vocabulary: piece %zu is not valid UTF-8", id);
+    if (p->len > CT_TOK_MAX_PIECE)
+        return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "vocabulary: piece %zu has %zu bytes, at most %u expected",
+                       id, p->len, CT_TOK_MAX_PIECE);
+    if (ct_utf8_valid(p->text, p->len) != p->len)
+        return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "vocabulary: piece %zu is not valid UTF-8", id);
     if (!isfinite(p->score))
-        return carat_fail(err, CARAT_EFORMAT, CARAT_NOWHERE,
-                          "vocabulary: piece %zu has the score %f, expected a number", id, (double)p->score);
-    if ((int)p->kind < 0 || p->kind > CARAT_PIECE_BYTE)
-        return carat_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "vocabulary: piece %zu has type %d, expected 1 to 6", id,
-                          (int)p->kind);
+        return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "vocabulary: piece %zu has the score %f, expected a number",
+                       id, (double)p->score);
+    if ((int)p->kind < 0 || p->kind > CT_PIECE_BYTE)
+        return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "vocabulary: piece %zu has type %d, expected 1 to 6", id,
+                       (int)p->kind);
     return true;
 }
 
-size_t carat_vocab_decoded(char *out, const char *s, size_t len)
+size_t ct_vocab_decoded(char *out, const char *s, size_t len)
 {
     size_t n = 0;
     for (size_t i = 0; i < len; n++) {
@@ -48,11 +48,11 @@ size_t carat_vocab_decoded(char *out, const char *s, size_t len)
     return n;
 }
 
-static bool copy_pieces(carat_tokenizer *t, const carat_vocab_source *src, carat_err *err)
+static bool copy_pieces(carat_tokenizer *t, const ct_vocab_source *src, carat_err *err)
 {
-    if (!src->n || src->n > CARAT_TOK_MAX_PIECES)
-        return carat_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "vocabulary: %zu pieces, expected 1 to %u", src->n,
-                          CARAT_TOK_MAX_PIECES);
+    if (!src->n || src->n > CT_TOK_MAX_PIECES)
+        return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "vocabulary: %zu pieces, expected 1 to %u", src->n,
+                       CT_TOK_MAX_PIECES);
     size_t bytes = sizeof image_soft_token; /* at most 2^20 pieces of 1024 bytes: no sum here can overflow */
     for (size_t i = 0; i < src->n; i++) {
         if (!check_piece(&src->pieces[i], i, err))
@@ -69,7 +69,7 @@ static bool copy_pieces(carat_tokenizer *t, const carat_vocab_source *src, carat
     t->start[0] = 0;
     for (size_t i = 0; i < src->n; i++)
         t->start[i + 1] =
-            t->start[i] + (uint32_t)carat_vocab_decoded(t->text + t->start[i], src->pieces[i].text, src->pieces[i].len);
+            t->start[i] + (uint32_t)ct_vocab_decoded(t->text + t->start[i], src->pieces[i].text, src->pieces[i].len);
     t->n = (uint32_t)src->n;
     t->facts.n_pieces = src->n;
     return true;
@@ -77,38 +77,38 @@ static bool copy_pieces(carat_tokenizer *t, const carat_vocab_source *src, carat
 
 /* ---- kinds ---- */
 
-static bool set_kinds(carat_tokenizer *t, const carat_vocab_source *src, carat_err *err)
+static bool set_kinds(carat_tokenizer *t, const ct_vocab_source *src, carat_err *err)
 {
-    const carat_piece *pieces = src->pieces;
+    const ct_piece *pieces = src->pieces;
     size_t n_wrong = 0, first_wrong = 0;
     memset(t->byte_id, -1, sizeof t->byte_id);
     for (int b = 0; b < 256; b++)
         t->bytes[b] = (char)b;
     for (size_t i = 0; i < t->n; i++) {
-        const carat_piece *p = &pieces[i];
+        const ct_piece *p = &pieces[i];
         uint8_t byte = 0;
-        carat_name name = carat_name_of(p->text, p->len, &byte);
-        if (src->lists_added && name == CARAT_NAME_ADDED)
-            name = CARAT_NAME_NONE;
+        ct_name name = ct_name_of(p->text, p->len, &byte);
+        if (src->lists_added && name == CT_NAME_ADDED)
+            name = CT_NAME_NONE;
         bool is_wrong;
-        carat_piece_kind kind = carat_name_repair(name, p->kind ? p->kind : CARAT_PIECE_NORMAL, &is_wrong);
+        ct_piece_kind kind = ct_name_repair(name, p->kind ? p->kind : CT_PIECE_NORMAL, &is_wrong);
         if (is_wrong && !n_wrong++)
             first_wrong = i;
-        if (kind == CARAT_PIECE_BYTE && name != CARAT_NAME_BYTE)
-            return carat_fail(err, CARAT_EFORMAT, CARAT_NOWHERE,
-                              "vocabulary: piece %zu '%.*s' is typed as a byte, expected <0x00> to <0xFF>", i,
-                              (int)(p->len < 32 ? p->len : 32), p->text);
-        if (name == CARAT_NAME_BYTE && t->byte_id[byte] < 0)
+        if (kind == CT_PIECE_BYTE && name != CT_NAME_BYTE)
+            return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE,
+                           "vocabulary: piece %zu '%.*s' is typed as a byte, expected <0x00> to <0xFF>", i,
+                           (int)(p->len < 32 ? p->len : 32), p->text);
+        if (name == CT_NAME_BYTE && t->byte_id[byte] < 0)
             t->byte_id[byte] = (int32_t)i;
         t->kind[i] = (uint8_t)kind;
-        t->is_special[i] = kind == CARAT_PIECE_CONTROL;
+        t->is_special[i] = kind == CT_PIECE_CONTROL;
     }
     for (int b = 0; b < 256; b++)
         if (t->byte_id[b] < 0)
-            return carat_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "vocabulary: no piece <0x%02X> for the byte %d", b, b);
+            return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "vocabulary: no piece <0x%02X> for the byte %d", b, b);
     if (n_wrong)
-        carat_logf(CARAT_LOG_WARN, "vocabulary: repaired the type of %zu pieces, the first is %zu '%.*s'", n_wrong,
-                   first_wrong, (int)pieces[first_wrong].len, pieces[first_wrong].text);
+        ct_logf(CARAT_LOG_WARN, "vocabulary: repaired the type of %zu pieces, the first is %zu '%.*s'", n_wrong,
+                first_wrong, (int)pieces[first_wrong].len, pieces[first_wrong].text);
     return true;
 }
 
@@ -134,15 +134,15 @@ static uint64_t hash(const char *s, size_t len)
 
 static bool is_piece(const carat_tokenizer *t, int32_t id, const char *s, size_t len)
 {
-    return carat_vocab_len(t, id) == len && !memcmp(t->text + t->start[id], s, len);
+    return ct_vocab_len(t, id) == len && !memcmp(t->text + t->start[id], s, len);
 }
 
-int32_t carat_vocab_lookup(const carat_tokenizer *t, const char *s, size_t len)
+int32_t ct_vocab_lookup(const carat_tokenizer *t, const char *s, size_t len)
 {
     uint64_t h = hash(s, len);
     uint32_t tag = (uint32_t)(h >> 32);
     for (uint32_t i = (uint32_t)h & t->slot_mask;; i = (i + 1) & t->slot_mask) {
-        const carat_slot *slot = &t->slots[i];
+        const ct_slot *slot = &t->slots[i];
         if (slot->id < 0 || (slot->tag == tag && is_piece(t, slot->id, s, len)))
             return slot->id;
     }
@@ -164,16 +164,16 @@ static bool fill_slots(carat_tokenizer *t, carat_err *err)
     uint64_t budget = 64ull * t->n + 4096;
     for (int32_t id = 0; id < (int32_t)t->n; id++) {
         const char *s = t->text + t->start[id];
-        uint64_t h = hash(s, carat_vocab_len(t, id));
+        uint64_t h = hash(s, ct_vocab_len(t, id));
         uint32_t tag = (uint32_t)(h >> 32), i = (uint32_t)h & t->slot_mask;
         while (t->slots[i].id >= 0 &&
-               !(t->slots[i].tag == tag && is_piece(t, t->slots[i].id, s, carat_vocab_len(t, id)))) {
+               !(t->slots[i].tag == tag && is_piece(t, t->slots[i].id, s, ct_vocab_len(t, id)))) {
             i = (i + 1) & t->slot_mask;
             if (!budget--)
-                return carat_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "vocabulary: its pieces were made to collide");
+                return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "vocabulary: its pieces were made to collide");
         }
-        if (t->slots[i].id < 0 || (!carat_vocab_is_text(t, t->slots[i].id) && carat_vocab_is_text(t, id)))
-            t->slots[i] = (carat_slot){ tag, id };
+        if (t->slots[i].id < 0 || (!ct_vocab_is_text(t, t->slots[i].id) && ct_vocab_is_text(t, id)))
+            t->slots[i] = (ct_slot){ tag, id };
     }
     return true;
 }
@@ -185,8 +185,8 @@ static bool make_char_pages(carat_tokenizer *t, carat_err *err)
     size_t n_pages = 0;
     for (int32_t id = 0; id < (int32_t)t->n; id++) {
         uint32_t cp;
-        size_t len = carat_vocab_len(t, id);
-        if (carat_vocab_is_text(t, id) && len && len <= 4 && carat_utf8_next(t->text + t->start[id], len, &cp) == len &&
+        size_t len = ct_vocab_len(t, id);
+        if (ct_vocab_is_text(t, id) && len && len <= 4 && ct_utf8_next(t->text + t->start[id], len, &cp) == len &&
             !t->char_page[cp >> 8])
             t->char_page[cp >> 8] = (uint16_t)++n_pages;
     }
@@ -200,24 +200,24 @@ static bool make_char_pages(carat_tokenizer *t, carat_err *err)
 /* Fills the pieces of one character, and which characters stand side by side in longer ones. */
 static bool index_chars(carat_tokenizer *t, carat_err *err)
 {
-    t->pairs = calloc((1u << CARAT_PAIR_BITS) / 64, sizeof *t->pairs);
+    t->pairs = calloc((1u << CT_PAIR_BITS) / 64, sizeof *t->pairs);
     if (!t->pairs)
         return no_memory(err);
     if (!make_char_pages(t, err))
         return false;
     for (int32_t id = 0; id < (int32_t)t->n; id++) {
-        size_t len = carat_vocab_len(t, id);
-        if (!carat_vocab_is_text(t, id) || !len)
+        size_t len = ct_vocab_len(t, id);
+        if (!ct_vocab_is_text(t, id) || !len)
             continue;
         const char *s = t->text + t->start[id];
         uint32_t cp, next;
-        size_t at = carat_utf8_next(s, len, &cp);
+        size_t at = ct_utf8_next(s, len, &cp);
         int32_t *slot = at == len ? &t->char_ids[t->char_page[cp >> 8] - 1][cp & 0xFF] : NULL;
         if (slot && *slot < 0)
             *slot = id;
         for (; at < len; cp = next) {
-            at += carat_utf8_next(s + at, len - at, &next);
-            uint32_t h = carat_pair_hash(cp, next);
+            at += ct_utf8_next(s + at, len - at, &next);
+            uint32_t h = ct_pair_hash(cp, next);
             t->pairs[h >> 6] |= 1ull << (h & 63);
         }
     }
@@ -228,9 +228,9 @@ static bool index_chars(carat_tokenizer *t, carat_err *err)
 
 /* A run of spaces in a GGUF stands for a run of U+2581: written out into *room. Anything else is matched as it reads.
  */
-static carat_pattern pattern_of(const carat_piece *p, int32_t id, bool runs_in_spaces, char **room)
+static ct_pattern pattern_of(const ct_piece *p, int32_t id, bool runs_in_spaces, char **room)
 {
-    carat_pattern q = { p->text, (uint32_t)p->len, id };
+    ct_pattern q = { p->text, (uint32_t)p->len, id };
     for (size_t i = 0; i < p->len; i++)
         if (!runs_in_spaces || p->text[i] != ' ')
             return q;
@@ -241,23 +241,23 @@ static carat_pattern pattern_of(const carat_piece *p, int32_t id, bool runs_in_s
     return q;
 }
 
-static bool make_matcher(carat_tokenizer *t, const carat_vocab_source *src, carat_err *err)
+static bool make_matcher(carat_tokenizer *t, const ct_vocab_source *src, carat_err *err)
 {
     size_t n = 0, bytes = 0;
     for (size_t i = 0; i < src->n; i++)
-        if (t->kind[i] == CARAT_PIECE_CONTROL || t->kind[i] == CARAT_PIECE_USER_DEFINED)
+        if (t->kind[i] == CT_PIECE_CONTROL || t->kind[i] == CT_PIECE_USER_DEFINED)
             n++, bytes += src->pieces[i].len * 3;
-    carat_pattern *patterns = malloc((n + 1) * sizeof *patterns);
+    ct_pattern *patterns = malloc((n + 1) * sizeof *patterns);
     char *room = malloc(bytes + 1), *used = room;
     bool ok = patterns && room;
     if (ok) {
         n = 0;
         for (size_t i = 0; i < src->n; i++)
-            if (t->kind[i] == CARAT_PIECE_CONTROL || t->kind[i] == CARAT_PIECE_USER_DEFINED)
+            if (t->kind[i] == CT_PIECE_CONTROL || t->kind[i] == CT_PIECE_USER_DEFINED)
                 patterns[n++] = pattern_of(&src->pieces[i], (int32_t)i, src->runs_in_spaces, &used);
         if (t->n > src->n)
-            patterns[n++] = (carat_pattern){ image_soft_token, sizeof image_soft_token - 1, (int32_t)src->n };
-        ok = carat_matcher_init(&t->matcher, patterns, n);
+            patterns[n++] = (ct_pattern){ image_soft_token, sizeof image_soft_token - 1, (int32_t)src->n };
+        ok = ct_matcher_init(&t->matcher, patterns, n);
     }
     free(room);
     free(patterns);
@@ -268,7 +268,7 @@ static bool make_matcher(carat_tokenizer *t, const carat_vocab_source *src, cara
 
 static int32_t find(const carat_tokenizer *t, const char *name)
 {
-    return carat_vocab_lookup(t, name, strlen(name));
+    return ct_vocab_lookup(t, name, strlen(name));
 }
 
 /* A text-only model's table ends before <image_soft_token>, whose id is then the next one: the markers around an image
@@ -277,13 +277,13 @@ static void add_image_soft_token(carat_tokenizer *t)
 {
     size_t len = sizeof image_soft_token - 1;
     memcpy(t->text + t->start[t->n], image_soft_token, len);
-    t->kind[t->n] = CARAT_PIECE_CONTROL;
+    t->kind[t->n] = CT_PIECE_CONTROL;
     t->is_special[t->n] = 1;
     t->n++;
     t->start[t->n] = t->start[t->n - 1] + (uint32_t)len;
 }
 
-static bool has_piece(const carat_vocab_source *src, const char *name)
+static bool has_piece(const ct_vocab_source *src, const char *name)
 {
     size_t len = strlen(name);
     for (size_t i = 0; i < src->n; i++)
@@ -294,7 +294,7 @@ static bool has_piece(const carat_vocab_source *src, const char *name)
 
 static bool set_facts(carat_tokenizer *t, carat_err *err)
 {
-    carat_tok_info *f = &t->facts;
+    ct_tok_info *f = &t->facts;
     f->bos = find(t, "<bos>");
     f->eos = find(t, "<eos>");
     f->pad = find(t, "<pad>");
@@ -305,14 +305,14 @@ static bool set_facts(carat_tokenizer *t, carat_err *err)
     f->end_of_image = find(t, "<end_of_image>");
     f->image_soft_token = find(t, image_soft_token);
     if (f->bos < 0 || f->eos < 0)
-        return carat_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "vocabulary: no piece '%s', which Gemma's has",
-                          f->bos < 0 ? "<bos>" : "<eos>");
+        return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "vocabulary: no piece '%s', which Gemma's has",
+                       f->bos < 0 ? "<bos>" : "<eos>");
     return true;
 }
 
 /* ---- building ---- */
 
-static bool rank(carat_tokenizer *t, const carat_vocab_source *src, carat_err *err)
+static bool rank(carat_tokenizer *t, const ct_vocab_source *src, carat_err *err)
 {
     if (src->rank)
         return src->rank(src->arg, t, err);
@@ -321,12 +321,12 @@ static bool rank(carat_tokenizer *t, const carat_vocab_source *src, carat_err *e
         return no_memory(err);
     for (size_t i = 0; i < src->n; i++)
         scores[i] = src->pieces[i].score;
-    bool ok = carat_vocab_rank_by_score(t, scores, err);
+    bool ok = ct_vocab_rank_by_score(t, scores, err);
     free(scores);
     return ok;
 }
 
-bool carat_vocab_build(const carat_vocab_source *src, carat_tokenizer **out, carat_err *err)
+bool ct_vocab_build(const ct_vocab_source *src, carat_tokenizer **out, carat_err *err)
 {
     *out = NULL;
     carat_tokenizer *t = calloc(1, sizeof *t);
@@ -346,16 +346,16 @@ fail:
     return false;
 }
 
-bool carat_tokenizer_from_pieces(const carat_piece *pieces, size_t n, carat_tokenizer **out, carat_err *err)
+bool ct_tokenizer_from_pieces(const ct_piece *pieces, size_t n, carat_tokenizer **out, carat_err *err)
 {
-    return carat_vocab_build(&(carat_vocab_source){ .pieces = pieces, .n = n, .runs_in_spaces = true }, out, err);
+    return ct_vocab_build(&(ct_vocab_source){ .pieces = pieces, .n = n, .runs_in_spaces = true }, out, err);
 }
 
 void carat_tokenizer_close(carat_tokenizer *t)
 {
     if (!t)
         return;
-    carat_matcher_deinit(&t->matcher);
+    ct_matcher_deinit(&t->matcher);
     free(t->text);
     free(t->start);
     free(t->kind);
@@ -371,25 +371,25 @@ void carat_tokenizer_close(carat_tokenizer *t)
 
 /* ---- asking ---- */
 
-const carat_tok_info *carat_tok_facts(const carat_tokenizer *t)
+const ct_tok_info *ct_tok_facts(const carat_tokenizer *t)
 {
     return &t->facts;
 }
 
-bool carat_tok_is_control(const carat_tokenizer *t, int32_t id)
+bool ct_tok_is_control(const carat_tokenizer *t, int32_t id)
 {
     return id >= 0 && (uint32_t)id < t->n && t->is_special[id];
 }
 
-bool carat_tok_is_samplable(const carat_tokenizer *t, int32_t id)
+bool ct_tok_is_samplable(const carat_tokenizer *t, int32_t id)
 {
-    return id >= 0 && (uint32_t)id < t->n && t->kind[id] != CARAT_PIECE_UNUSED && id != t->facts.image_soft_token;
+    return id >= 0 && (uint32_t)id < t->n && t->kind[id] != CT_PIECE_UNUSED && id != t->facts.image_soft_token;
 }
 
-int32_t carat_tok_find(const carat_tokenizer *t, const char *piece, size_t len)
+int32_t ct_tok_find(const carat_tokenizer *t, const char *piece, size_t len)
 {
-    char decoded[CARAT_TOK_MAX_PIECE];
+    char decoded[CT_TOK_MAX_PIECE];
     if (len > sizeof decoded)
         return -1;
-    return carat_vocab_lookup(t, decoded, carat_vocab_decoded(decoded, piece, len));
+    return ct_vocab_lookup(t, decoded, ct_vocab_decoded(decoded, piece, len));
 }

@@ -28,12 +28,12 @@ enum kind {
 typedef struct part {
     const char *name[3]; /* by naming; of a layer, what follows its number */
     enum kind kind;
-    size_t offset; /* of a carat_matrix or a float * in carat_tower or carat_tower_layer */
+    size_t offset; /* of a ct_matrix or a float * in ct_tower or ct_tower_layer */
     enum extent rows, cols;
 } part;
 
-#define T(field) offsetof(carat_tower, field)
-#define L(field) offsetof(carat_tower_layer, field)
+#define T(field) offsetof(ct_tower, field)
+#define L(field) offsetof(ct_tower_layer, field)
 
 static const part tower_parts[] = {
     { { "embeddings.patch_embedding.weight", "v.patch_embd.weight", "v.patch_embedding.weight" },
@@ -91,10 +91,10 @@ static const part layer_parts[] = {
 #define N_LAYER (sizeof layer_parts / sizeof *layer_parts)
 
 typedef struct finder {
-    carat_tower *t;
-    const carat_source *s;
-    carat_pool *pool;
-    carat_arena *arena;
+    ct_tower *t;
+    const ct_source *s;
+    ct_pool *pool;
+    ct_arena *arena;
     enum naming naming;
     const char *prefix;    /* of the tower's HF names */
     const char *mm_prefix; /* of the projector's */
@@ -102,9 +102,9 @@ typedef struct finder {
     carat_err *err;
 } finder;
 
-static size_t extent_of(const carat_tower *t, enum extent e)
+static size_t extent_of(const ct_tower *t, enum extent e)
 {
-    const carat_vision_config *c = &t->cfg;
+    const ct_vision_config *c = &t->cfg;
     switch (e) {
     case HIDDEN:
         return c->hidden;
@@ -113,7 +113,7 @@ static size_t extent_of(const carat_tower *t, enum extent e)
     case PATCH:
         return (size_t)c->n_channel * c->patch_size * c->patch_size;
     case PATCHES:
-        return carat_vision_patches(c);
+        return ct_vision_patches(c);
     case TEXT:
         return t->text_width;
     default:
@@ -147,7 +147,7 @@ static bool find_hf(finder *f)
     f->prefix = prefixes[0][0], f->mm_prefix = prefixes[0][1]; /* whose absence is reported */
     for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes; i++) {
         snprintf(name, sizeof name, "%s%s", prefixes[i][0], tower_parts[0].name[HF]);
-        if (carat_tensors_find(f->s->tensors, name) || carat_safetensors_skipped(f->s->st, name)) {
+        if (ct_tensors_find(f->s->tensors, name) || ct_safetensors_skipped(f->s->st, name)) {
             f->prefix = prefixes[i][0], f->mm_prefix = prefixes[i][1];
             break;
         }
@@ -163,14 +163,14 @@ static void find_naming(finder *f)
         find_hf(f);
         return;
     }
-    f->naming = carat_tensors_find(f->s->tensors, tower_parts[0].name[OLLAMA]) ? OLLAMA : MMPROJ;
-    const carat_tensor *up = carat_tensors_find(f->s->tensors, "v.blk.0.ffn_up.weight");
+    f->naming = ct_tensors_find(f->s->tensors, tower_parts[0].name[OLLAMA]) ? OLLAMA : MMPROJ;
+    const ct_tensor *up = ct_tensors_find(f->s->tensors, "v.blk.0.ffn_up.weight");
     f->is_swapped = f->naming == MMPROJ && up && f->t->cfg.ffn != f->t->cfg.hidden && up->dims[0] == f->t->cfg.ffn;
 }
 
 /* ---- looking up ---- */
 
-static bool has_shape(const finder *f, const part *p, const carat_tensor *t)
+static bool has_shape(const finder *f, const part *p, const ct_tensor *t)
 {
     size_t rows = extent_of(f->t, p->rows), cols = extent_of(f->t, p->cols), side = f->t->cfg.patch_size;
     if (p->cols == PATCH)
@@ -178,32 +178,32 @@ static bool has_shape(const finder *f, const part *p, const carat_tensor *t)
     return t->dims[0] == cols && t->dims[1] == rows && t->dims[2] == 1 && t->dims[3] == 1;
 }
 
-static bool look_up(const finder *f, const part *p, bool is_layer, size_t layer, const carat_tensor **out)
+static bool look_up(const finder *f, const part *p, bool is_layer, size_t layer, const ct_tensor **out)
 {
     char name[MAX_NAME], shape[96];
     part_name(f, p, is_layer, layer, name);
-    if (!carat_source_find(f->s, name, out, f->err))
+    if (!ct_source_find(f->s, name, out, f->err))
         return false;
     if (has_shape(f, p, *out))
         return true;
     if (p->kind == TRANSPOSED && (*out)->dims[1] == f->t->cfg.hidden && (*out)->n_dims == 2)
-        return carat_fail(f->err, CARAT_EARG, CARAT_NOWHERE,
-                          "%s: a projector to a text model of width %llu, but this one's width is %zu", f->s->path,
-                          (unsigned long long)(*out)->dims[0], f->t->text_width);
+        return ct_fail(f->err, CARAT_EARG, CARAT_NOWHERE,
+                       "%s: a projector to a text model of width %llu, but this one's width is %zu", f->s->path,
+                       (unsigned long long)(*out)->dims[0], f->t->text_width);
     if (p->cols == PATCH)
-        return carat_fail(f->err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: tensor '%s' is %s, expected [%u, %u, %u, %u]",
-                          f->s->path, name, carat_tensor_shape(*out, shape), f->t->cfg.patch_size, f->t->cfg.patch_size,
-                          f->t->cfg.n_channel, f->t->cfg.hidden);
-    return carat_fail(f->err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: tensor '%s' is %s, expected [%zu, %zu]", f->s->path,
-                      name, carat_tensor_shape(*out, shape), extent_of(f->t, p->cols), extent_of(f->t, p->rows));
+        return ct_fail(f->err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: tensor '%s' is %s, expected [%u, %u, %u, %u]",
+                       f->s->path, name, ct_tensor_shape(*out, shape), f->t->cfg.patch_size, f->t->cfg.patch_size,
+                       f->t->cfg.n_channel, f->t->cfg.hidden);
+    return ct_fail(f->err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: tensor '%s' is %s, expected [%zu, %zu]", f->s->path, name,
+                   ct_tensor_shape(*out, shape), extent_of(f->t, p->cols), extent_of(f->t, p->rows));
 }
 
 /* Calls fn for every tensor of the tower, in the order of the arena. */
-typedef bool part_fn(finder *f, const part *p, const carat_tensor *t, void *place);
+typedef bool part_fn(finder *f, const part *p, const ct_tensor *t, void *place);
 
 static bool each_part(finder *f, part_fn *fn)
 {
-    const carat_tensor *t;
+    const ct_tensor *t;
     for (size_t i = 0; i < N_TOWER; i++)
         if (!look_up(f, &tower_parts[i], false, 0, &t) ||
             !fn(f, &tower_parts[i], t, (char *)f->t + tower_parts[i].offset))
@@ -221,59 +221,59 @@ static bool no_more_layers(const finder *f)
 {
     char name[MAX_NAME];
     part_name(f, &layer_parts[0], true, f->t->cfg.n_layer, name);
-    if (carat_tensors_find(f->s->tensors, name))
-        return carat_fail(f->err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: tensor '%s', but the header states %u layers",
-                          f->s->path, name, f->t->cfg.n_layer);
+    if (ct_tensors_find(f->s->tensors, name))
+        return ct_fail(f->err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: tensor '%s', but the header states %u layers",
+                       f->s->path, name, f->t->cfg.n_layer);
     return true;
 }
 
 /* ---- sizes ---- */
 
 /* Describes the part and takes (or counts) its bytes. */
-static bool take_part(finder *f, const part *p, const carat_tensor *t, void *place)
+static bool take_part(finder *f, const part *p, const ct_tensor *t, void *place)
 {
     size_t rows = extent_of(f->t, p->rows), cols = extent_of(f->t, p->cols), bytes;
     if (p->kind == VECTOR || p->kind == SOFT_NORM) {
-        float *w = carat_arena_take(f->arena, rows * cols, sizeof *w);
+        float *w = ct_arena_take(f->arena, rows * cols, sizeof *w);
         memcpy(place, &w, sizeof w);
         return true;
     }
-    carat_matrix m = { .type = t->type, .rows = rows, .cols = cols };
+    ct_matrix m = { .type = t->type, .rows = rows, .cols = cols };
     if (p->kind == TRANSPOSED) {
         m.rows = cols, m.cols = rows;
-        if (carat_type_get(t->type)->is_quantised) /* blocks run along the file's rows */
-            m.type = CARAT_F32;
+        if (ct_type_get(t->type)->is_quantised) /* blocks run along the file's rows */
+            m.type = CT_F32;
     }
-    if (!carat_pack_bytes(m.type, m.rows, m.cols, &bytes))
-        return carat_fail(f->err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: '%s': %zu x %zu cannot be of type %s", f->s->path,
-                          t->name, m.rows, m.cols, carat_type_get(m.type)->name);
+    if (!ct_pack_bytes(m.type, m.rows, m.cols, &bytes))
+        return ct_fail(f->err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: '%s': %zu x %zu cannot be of type %s", f->s->path,
+                       t->name, m.rows, m.cols, ct_type_get(m.type)->name);
     m.bytes = bytes;
-    m.packed = carat_arena_take(f->arena, bytes, 1);
+    m.packed = ct_arena_take(f->arena, bytes, 1);
     memcpy(place, &m, sizeof m);
     return true;
 }
 
-static bool take_all(finder *f, carat_arena *a)
+static bool take_all(finder *f, ct_arena *a)
 {
     f->arena = a;
     if (!each_part(f, take_part))
         return false;
     if (a->overflow)
-        return carat_fail(f->err, CARAT_ELIMIT, CARAT_NOWHERE, "%s: the vision weights' size overflows", f->s->path);
+        return ct_fail(f->err, CARAT_ELIMIT, CARAT_NOWHERE, "%s: the vision weights' size overflows", f->s->path);
     return true;
 }
 
 /* ---- loading ---- */
 
-static bool load_vector(const finder *f, const part *p, const carat_tensor *t, float *w)
+static bool load_vector(const finder *f, const part *p, const ct_tensor *t, float *w)
 {
-    carat_window from;
+    ct_window from;
     size_t row_bytes = t->bytes / t->dims[1];
-    if (!carat_tensor_window(t, 0, t->bytes, &from, f->err))
+    if (!ct_tensor_window(t, 0, t->bytes, &from, f->err))
         return false;
     for (size_t r = 0; r < t->dims[1]; r++)
-        carat_unpack_row(t->type, from.data + r * row_bytes, w + r * t->dims[0], t->dims[0]);
-    carat_window_close(&from);
+        ct_unpack_row(t->type, from.data + r * row_bytes, w + r * t->dims[0], t->dims[0]);
+    ct_window_close(&from);
     if (p->kind == SOFT_NORM && f->naming == HF)
         for (size_t i = 0; i < t->dims[0]; i++)
             w[i] += 1.0f;
@@ -281,49 +281,49 @@ static bool load_vector(const finder *f, const part *p, const carat_tensor *t, f
 }
 
 /* One row of the file, a column of the packed matrix. */
-static void scatter(const carat_tensor *t, const uint8_t *row, float *values, const carat_matrix *m, uint8_t *to,
-                    size_t col, size_t elem)
+static void scatter(const ct_tensor *t, const uint8_t *row, float *values, const ct_matrix *m, uint8_t *to, size_t col,
+                    size_t elem)
 {
     const uint8_t *from = row;
     if (m->type != t->type) {
-        carat_unpack_row(t->type, row, values, m->rows);
+        ct_unpack_row(t->type, row, values, m->rows);
         from = (const uint8_t *)values;
     }
     for (size_t r = 0; r < m->rows; r++)
         memcpy(to + (r * m->cols + col) * elem, from + r * elem, elem);
 }
 
-static bool load_transposed(finder *f, const carat_tensor *t, const carat_matrix *m)
+static bool load_transposed(finder *f, const ct_tensor *t, const ct_matrix *m)
 {
-    size_t elem = m->type == CARAT_F32 ? 4 : 2, row_bytes = t->bytes / m->cols, bytes;
-    size_t n_panels = (m->rows + CARAT_PANEL - 1) / CARAT_PANEL, stride = m->cols * elem;
-    bool ok = carat_mul_size(m->rows, stride, &bytes);
+    size_t elem = m->type == CT_F32 ? 4 : 2, row_bytes = t->bytes / m->cols, bytes;
+    size_t n_panels = (m->rows + CT_PANEL - 1) / CT_PANEL, stride = m->cols * elem;
+    bool ok = ct_mul_size(m->rows, stride, &bytes);
     uint8_t *whole = ok ? malloc(bytes) : NULL;
     float *values = malloc(m->rows * sizeof *values);
     if (!whole || !values) {
         free(whole), free(values);
-        return carat_fail(f->err, CARAT_ENOMEM, CARAT_NOWHERE, "%s: no memory to transpose the projector", f->s->path);
+        return ct_fail(f->err, CARAT_ENOMEM, CARAT_NOWHERE, "%s: no memory to transpose the projector", f->s->path);
     }
-    carat_window from;
-    if (!carat_tensor_window(t, 0, t->bytes, &from, f->err)) {
+    ct_window from;
+    if (!ct_tensor_window(t, 0, t->bytes, &from, f->err)) {
         free(whole), free(values);
         return false;
     }
     for (size_t c = 0; c < m->cols; c++)
         scatter(t, from.data + c * row_bytes, values, m, whole, c, elem);
-    carat_window_close(&from);
+    ct_window_close(&from);
     for (size_t p = 0; p < n_panels; p++) {
-        size_t row = p * CARAT_PANEL, n = m->rows - row < CARAT_PANEL ? m->rows - row : CARAT_PANEL;
-        carat_pack_panel(m->type, whole + row * stride, stride, (int)n, m->cols, m->packed + p * (m->bytes / n_panels));
+        size_t row = p * CT_PANEL, n = m->rows - row < CT_PANEL ? m->rows - row : CT_PANEL;
+        ct_pack_panel(m->type, whole + row * stride, stride, (int)n, m->cols, m->packed + p * (m->bytes / n_panels));
     }
     free(whole), free(values);
     return true;
 }
 
-static bool load_part(finder *f, const part *p, const carat_tensor *t, void *place)
+static bool load_part(finder *f, const part *p, const ct_tensor *t, void *place)
 {
     if (p->kind == MATRIX)
-        return carat_matrix_pack(f->pool, t, place, NULL, NULL, f->err);
+        return ct_matrix_pack(f->pool, t, place, NULL, NULL, f->err);
     if (p->kind == TRANSPOSED)
         return load_transposed(f, t, place);
     float *w;
@@ -333,18 +333,17 @@ static bool load_part(finder *f, const part *p, const carat_tensor *t, void *pla
 
 /* ---- open ---- */
 
-bool carat_tower_survey(carat_tower *t, carat_source *s, const char *path, size_t text_width, size_t *bytes,
-                        carat_err *err)
+bool ct_tower_survey(ct_tower *t, ct_source *s, const char *path, size_t text_width, size_t *bytes, carat_err *err)
 {
-    *t = (carat_tower){ .text_width = text_width };
-    if (!carat_source_open_vision(s, path, &t->cfg, err))
+    *t = (ct_tower){ .text_width = text_width };
+    if (!ct_source_open_vision(s, path, &t->cfg, err))
         return false;
     t->layers = calloc(t->cfg.n_layer, sizeof *t->layers);
     if (!t->layers)
-        return carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "%s: no memory for the vision tower's description", path);
+        return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "%s: no memory for the vision tower's description", path);
     finder f = { .t = t, .s = s, .err = err };
-    carat_arena count;
-    carat_arena_count(&count);
+    ct_arena count;
+    ct_arena_count(&count);
     find_naming(&f);
     if (!take_all(&f, &count) || !no_more_layers(&f))
         return false;
@@ -352,19 +351,19 @@ bool carat_tower_survey(carat_tower *t, carat_source *s, const char *path, size_
     return true;
 }
 
-bool carat_tower_load(carat_tower *t, const carat_source *s, carat_pool *pool, size_t bytes, carat_err *err)
+bool ct_tower_load(ct_tower *t, const ct_source *s, ct_pool *pool, size_t bytes, carat_err *err)
 {
     finder f = { .t = t, .s = s, .pool = pool, .err = err };
     find_naming(&f);
-    if (!carat_arena_init(&t->arena, bytes))
-        return carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "%s: no memory for %zu MiB of vision weights", s->path,
-                          (bytes >> 20) + 1);
+    if (!ct_arena_init(&t->arena, bytes))
+        return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "%s: no memory for %zu MiB of vision weights", s->path,
+                       (bytes >> 20) + 1);
     return take_all(&f, &t->arena) && each_part(&f, load_part);
 }
 
-void carat_tower_close(carat_tower *t)
+void ct_tower_close(ct_tower *t)
 {
-    carat_arena_deinit(&t->arena);
+    ct_arena_deinit(&t->arena);
     free(t->layers);
-    *t = (carat_tower){ 0 };
+    *t = (ct_tower){ 0 };
 }

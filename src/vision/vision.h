@@ -7,60 +7,60 @@
  *
  * Sources: SigLIP, arXiv:2303.15343; Gemma 3 report, arXiv:2503.19786, section 2.1; the reference implementation.
  *
- * A carat_vision holds the weights and the scratch for one image at a time, all taken at open. Of the 4B, 12B and 27B
+ * A ct_vision holds the weights and the scratch for one image at a time, all taken at open. Of the 4B, 12B and 27B
  * (4096 patches of width 1152, FFN 4304) the scratch is 112 MiB with bf16 activations and 2 threads. An image's rows
  * do not depend on the number of threads or on the images beside it. Not for two threads at once.
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#ifndef CARAT_VISION_VISION_H
-#define CARAT_VISION_VISION_H
+#ifndef CT_VISION_VISION_H
+#define CT_VISION_VISION_H
 
 #include "kernels/kernels.h"
 #include "model/model.h"
 
-typedef struct carat_vision carat_vision;
+typedef struct ct_vision ct_vision;
 
 /* Looks at an activation: "siglip.patch_conv", "siglip.embeddings", "siglip.layer07", "siglip.last_hidden_state",
  * "projector.avg_pool", "projector.soft_emb_norm", "projector.output"; data [rows, cols], rows are patches or tokens.
  * Called from one thread at a time, once for each image. */
-typedef void carat_vision_trace(void *arg, const char *name, const float *data, size_t rows, size_t cols);
+typedef void ct_vision_trace(void *arg, const char *name, const float *data, size_t rows, size_t cols);
 
-typedef struct carat_vision_options {
+typedef struct ct_vision_options {
     bool exact; /* f32 activations for every matrix, as the reference: slow, for comparing */
-} carat_vision_options;
+} ct_vision_options;
 
 /* path: a Hugging Face folder, an mmproj GGUF, or a GGUF that holds text and tower. text_width: what the text model
  * takes (its cfg.hidden). Kernels and pool are borrowed and must outlive it. Errors: CARAT_EIO, CARAT_EFORMAT (a shape,
  * with what was found and expected), CARAT_EUNSUPPORTED (no tower, another projector), CARAT_EARG (a projector for
  * another width, with both), CARAT_ENOMEM (with the figure). */
-bool carat_vision_open(const char *path, size_t text_width, const carat_kernels *k, carat_pool *pool,
-                       const carat_vision_options *o, carat_vision **out, carat_err *err);
-void carat_vision_close(carat_vision *v); /* accepts NULL */
+bool ct_vision_open(const char *path, size_t text_width, const ct_kernels *k, ct_pool *pool, const ct_vision_options *o,
+                    ct_vision **out, carat_err *err);
+void ct_vision_close(ct_vision *v); /* accepts NULL */
 
-/* Bytes carat_vision_open takes, exactly, without loading. */
-typedef struct carat_vision_size {
+/* Bytes ct_vision_open takes, exactly, without loading. */
+typedef struct ct_vision_size {
     size_t weights, work;
-} carat_vision_size;
-bool carat_vision_bytes(const char *path, size_t text_width, const carat_kernels *k, int n_threads,
-                        const carat_vision_options *o, carat_vision_size *out, carat_err *err);
+} ct_vision_size;
+bool ct_vision_bytes(const char *path, size_t text_width, const ct_kernels *k, int n_threads,
+                     const ct_vision_options *o, ct_vision_size *out, carat_err *err);
 
-const carat_vision_config *carat_vision_shape(const carat_vision *v);
+const ct_vision_config *ct_vision_shape(const ct_vision *v);
 
 /* n images -> out [n, tokens_per_image, text_width]. Errors: CARAT_ENUMERIC (an output is not finite; which image),
  * CARAT_ECANCELLED (the progress callback). Of floats: [n][3][size][size], normalised; of bytes: RGB
  * [n][size][size][3]. */
-bool carat_vision_encode(carat_vision *v, const float *pixels, size_t n, float *out, carat_err *err);
-bool carat_vision_encode_rgb(carat_vision *v, const uint8_t *rgb, size_t n, float *out, carat_err *err);
+bool ct_vision_encode(ct_vision *v, const float *pixels, size_t n, float *out, carat_err *err);
+bool ct_vision_encode_rgb(ct_vision *v, const uint8_t *rgb, size_t n, float *out, carat_err *err);
 
 /* The same a layer at a time, so that other work can be done in between. begin takes one image (rgb and out are
  * borrowed until the last layer is done) and forgets one that is under way; advance does its next layer and tells how
- * many are done: of carat_vision_shape(v)->n_layer. Errors: CARAT_ENUMERIC, after the last layer. */
-void carat_vision_begin(carat_vision *v, const uint8_t *rgb, float *out);
-bool carat_vision_advance(carat_vision *v, size_t *done, carat_err *err);
+ * many are done: of ct_vision_shape(v)->n_layer. Errors: CARAT_ENUMERIC, after the last layer. */
+void ct_vision_begin(ct_vision *v, const uint8_t *rgb, float *out);
+bool ct_vision_advance(ct_vision *v, size_t *done, carat_err *err);
 
 /* NULL stops tracing. */
-void carat_vision_set_trace(carat_vision *v, carat_vision_trace *fn, void *arg);
+void ct_vision_set_trace(ct_vision *v, ct_vision_trace *fn, void *arg);
 /* Called after each layer with layers done and all, over all images of the call; false stops. NULL: nobody. */
-void carat_vision_set_progress(carat_vision *v, bool (*fn)(void *arg, size_t done, size_t total), void *arg);
+void ct_vision_set_progress(ct_vision *v, bool (*fn)(void *arg, size_t done, size_t total), void *arg);
 
 #endif

@@ -11,62 +11,61 @@
 #include "weigh/weigh.h"
 
 typedef struct recipe {
-    const carat_config *c;
-    carat_mix mix;
+    const ct_config *c;
+    ct_mix mix;
     bool is_qat;    /* Google's QAT files: the token table stays in half precision, every other matrix is Q4_0 */
     uint64_t bytes; /* in a file */
     uint64_t n_params;
 } recipe;
 
-static carat_type type_in_recipe(void *arg, carat_part part, size_t layer)
+static ct_type type_in_recipe(void *arg, ct_part part, size_t layer)
 {
     const recipe *r = arg;
-    bool is_table = part == CARAT_PART_EMBED || part == CARAT_PART_HEAD;
+    bool is_table = part == CT_PART_EMBED || part == CT_PART_HEAD;
     if (r->is_qat && is_table)
-        return CARAT_F16;
-    return carat_mix_type(&r->mix, r->c, part, layer);
+        return CT_F16;
+    return ct_mix_type(&r->mix, r->c, part, layer);
 }
 
 /* Adds a tensor as it stands in a file; norms are F32 there. */
-static bool count(void *arg, carat_part part, size_t layer)
+static bool count(void *arg, ct_part part, size_t layer)
 {
     recipe *r = arg;
     size_t rows, cols, bytes;
-    carat_part_shape(r->c, part, &rows, &cols);
-    if (!carat_row_bytes(type_in_recipe(r, part, layer), cols, &bytes) || !carat_mul_size(bytes, rows, &bytes))
+    ct_part_shape(r->c, part, &rows, &cols);
+    if (!ct_row_bytes(type_in_recipe(r, part, layer), cols, &bytes) || !ct_mul_size(bytes, rows, &bytes))
         return false;
     r->bytes += bytes;
     r->n_params += (uint64_t)rows * cols;
     return true;
 }
 
-bool carat_scale_describe(const carat_config *c, const char *quant, carat_model **out, size_t *weight_bytes,
+bool ct_estimate_describe(const ct_config *c, const char *quant, ct_model **out, size_t *weight_bytes,
                           uint64_t *tensor_bytes, carat_err *err)
 {
     recipe r = { .c = c, .is_qat = strcasecmp(quant, "qat-q4_0") == 0 };
     *out = NULL;
-    if (!carat_mix_by_name(r.is_qat ? "q4_0" : quant, &r.mix))
-        return carat_fail(
-            err, CARAT_EARG, CARAT_NOWHERE,
-            "no quantisation '%.40s'; for example bf16, q8_0, q6_k, q5_k_m, q4_k_m, q4_0, qat-q4_0, q3_k_m, "
-            "q2_k",
-            quant);
-    carat_model *m = calloc(1, sizeof *m);
-    carat_arena a;
+    if (!ct_mix_by_name(r.is_qat ? "q4_0" : quant, &r.mix))
+        return ct_fail(err, CARAT_EARG, CARAT_NOWHERE,
+                       "no quantisation '%.40s'; for example bf16, q8_0, q6_k, q5_k_m, q4_k_m, q4_0, qat-q4_0, q3_k_m, "
+                       "q2_k",
+                       quant);
+    ct_model *m = calloc(1, sizeof *m);
+    ct_arena a;
     if (m)
         m->layers = calloc(c->n_layer, sizeof *m->layers);
     if (!m || !m->layers) {
-        carat_model_close(m);
-        return carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for a model's description");
+        ct_model_close(m);
+        return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for a model's description");
     }
     m->cfg = *c;
     m->n_pieces = c->n_vocab;
-    carat_arena_count(&a);
-    bool ok = carat_layout_take(c, m, &a, type_in_recipe, &r, err);
-    if (ok && !carat_layout_each(c, count, &r))
-        ok = carat_fail(err, CARAT_ELIMIT, CARAT_NOWHERE, "the weights' size overflows");
+    ct_arena_count(&a);
+    bool ok = ct_layout_take(c, m, &a, type_in_recipe, &r, err);
+    if (ok && !ct_layout_each(c, count, &r))
+        ok = ct_fail(err, CARAT_ELIMIT, CARAT_NOWHERE, "the weights' size overflows");
     if (!ok) {
-        carat_model_close(m);
+        ct_model_close(m);
         return false;
     }
     if (c->tied)

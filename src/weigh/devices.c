@@ -28,8 +28,8 @@ typedef struct line {
 
 static bool bad(const line *l, int column, const char *expected, carat_err *err)
 {
-    return carat_fail(err, CARAT_EFORMAT, l->number, "devices, line %zu: %s is '%.40s', expected %s", l->number,
-                      columns[column], l->field[column], expected);
+    return ct_fail(err, CARAT_EFORMAT, l->number, "devices, line %zu: %s is '%.40s', expected %s", l->number,
+                   columns[column], l->field[column], expected);
 }
 
 /* Cuts a NUL-terminated line at its tabs. */
@@ -44,16 +44,16 @@ static bool split(char *text, line *l, carat_err *err)
             l->field[n] = p;
         for (const unsigned char *c = (const unsigned char *)p; *c; c++)
             if (*c < 0x20 || *c == 0x7f)
-                return carat_fail(err, CARAT_EFORMAT, l->number, "devices, line %zu: a control character", l->number);
+                return ct_fail(err, CARAT_EFORMAT, l->number, "devices, line %zu: a control character", l->number);
         p = tab ? tab + 1 : NULL;
     }
     if (n != N_COLUMNS)
-        return carat_fail(err, CARAT_EFORMAT, l->number, "devices, line %zu: %zu columns, expected %d", l->number, n,
-                          N_COLUMNS);
+        return ct_fail(err, CARAT_EFORMAT, l->number, "devices, line %zu: %zu columns, expected %d", l->number, n,
+                       N_COLUMNS);
     for (int i = 0; i < N_COLUMNS; i++)
         if (!*l->field[i])
-            return carat_fail(err, CARAT_EFORMAT, l->number, "devices, line %zu: %s is empty, expected a value or -",
-                              l->number, columns[i]);
+            return ct_fail(err, CARAT_EFORMAT, l->number, "devices, line %zu: %s is empty, expected a value or -",
+                           l->number, columns[i]);
     return true;
 }
 
@@ -119,16 +119,16 @@ static bool is_header(const line *l, carat_err *err)
 static bool is_new(const carat_device *devices, size_t n, const line *l, carat_err *err)
 {
     char key[64], other[64];
-    carat_device_key(devices[n].name, key);
+    ct_device_key(devices[n].name, key);
     for (size_t i = 0; i < n; i++) {
-        carat_device_key(devices[i].name, other);
+        ct_device_key(devices[i].name, other);
         if (strcmp(key, other) == 0)
             return bad(l, 0, "a name that is not there yet", err);
     }
     return *key ? true : bad(l, 0, "letters or digits", err);
 }
 
-bool carat_devices_parse(char *text, size_t len, carat_device *out, size_t max, size_t *n, carat_err *err)
+bool ct_devices_parse(char *text, size_t len, carat_device *out, size_t max, size_t *n, carat_err *err)
 {
     line l = { 0 };
     size_t found = 0;
@@ -140,9 +140,9 @@ bool carat_devices_parse(char *text, size_t len, carat_device *out, size_t max, 
         *eol = 0;
         l.number++;
         if (strlen(p) != (size_t)(eol - p))
-            return carat_fail(err, CARAT_EFORMAT, l.number, "devices, line %zu: a control character", l.number);
+            return ct_fail(err, CARAT_EFORMAT, l.number, "devices, line %zu: a control character", l.number);
         if (l.number > 1 && found == max)
-            return carat_fail(err, CARAT_ELIMIT, l.number, "devices: more than %zu", max);
+            return ct_fail(err, CARAT_ELIMIT, l.number, "devices: more than %zu", max);
         if (!split(p, &l, err) || (l.number == 1 && !is_header(&l, err)))
             return false;
         if (l.number > 1 && (!read_device(&l, &out[found], err) || !is_new(out, found, &l, err)))
@@ -151,14 +151,14 @@ bool carat_devices_parse(char *text, size_t len, carat_device *out, size_t max, 
         p = eol + 1;
     }
     if (l.number == 0)
-        return carat_fail(err, CARAT_EFORMAT, 0, "devices: no header line");
+        return ct_fail(err, CARAT_EFORMAT, 0, "devices: no header line");
     *n = found;
     return true;
 }
 
 /* ---- names ---- */
 
-void carat_device_key(const char *name, char key[64])
+void ct_device_key(const char *name, char key[64])
 {
     static const char *const words[] = { "nvidia", "geforce", "amd", "radeon", "intel", "tesla" };
     size_t n = 0;
@@ -179,16 +179,16 @@ void carat_device_key(const char *name, char key[64])
     key[n] = 0;
 }
 
-extern char carat_devices_tsv[];
-extern const size_t carat_devices_tsv_len;
+extern char ct_devices_tsv[];
+extern const size_t ct_devices_tsv_len;
 
-static carat_device table[CARAT_MAX_DEVICES];
+static carat_device table[CT_MAX_DEVICES];
 static size_t n_table;
 
 static void read_table(void)
 {
     /* The build's own file: a unit test reads it, so that nothing wrong gets this far. */
-    carat_devices_parse(carat_devices_tsv, carat_devices_tsv_len, table, CARAT_MAX_DEVICES, &n_table, NULL);
+    ct_devices_parse(ct_devices_tsv, ct_devices_tsv_len, table, CT_MAX_DEVICES, &n_table, NULL);
 }
 
 const carat_device *carat_device_at(size_t i)
@@ -207,7 +207,7 @@ static size_t farness(const char *asked, const char *key)
         return 0;
     if (at)
         return 1 + (strlen(key) - strlen(asked) > 8);
-    return 2 + carat_edit_distance(asked, key); /* at least 3 */
+    return 2 + ct_edit_distance(asked, key); /* at least 3 */
 }
 
 #define NEAR 4
@@ -218,9 +218,9 @@ bool carat_device_find(const char *name, const carat_device **out, carat_err *er
     const carat_device *near[NEAR] = { NULL };
     size_t far[NEAR];
     *out = NULL;
-    carat_device_key(name, asked);
+    ct_device_key(name, asked);
     for (size_t i = 0; carat_device_at(i); i++) {
-        carat_device_key(carat_device_at(i)->name, key);
+        ct_device_key(carat_device_at(i)->name, key);
         size_t f = farness(asked, key), at = NEAR;
         while (at > 0 && (!near[at - 1] || f < far[at - 1]))
             at--;
@@ -235,5 +235,5 @@ bool carat_device_find(const char *name, const carat_device **out, carat_err *er
     }
     for (size_t i = 0, len = 0; i < NEAR && near[i]; i++)
         len += (size_t)snprintf(list + len, sizeof list - len, "%s%s", i ? ", " : "", near[i]->name);
-    return carat_fail(err, CARAT_EARG, CARAT_NOWHERE, "no device '%.48s'; near: %s", name, list);
+    return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "no device '%.48s'; near: %s", name, list);
 }

@@ -3,20 +3,20 @@
  * One device a line, ten columns divided by tabs (data/README.md), the first line names the columns. "-" is unknown.
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#ifndef CARAT_WEIGH_DEVICES_H
-#define CARAT_WEIGH_DEVICES_H
+#ifndef CT_WEIGH_DEVICES_H
+#define CT_WEIGH_DEVICES_H
 
 #include "base/err.h"
 
-#define CARAT_MAX_DEVICES 1024
+#define CT_MAX_DEVICES 1024
 
 /* Reads a table of len bytes; text[len] must be a NUL that may be written to. The text is cut up in place: the strings
  * of *out point into it. At most max devices. Refuses, with line, column and what was found: another header, a line of
  * too few or too many columns, an empty or unprintable field, a kind or number that is none, a figure out of range, a
  * name given twice (CARAT_EFORMAT); more than max lines (CARAT_ELIMIT). *n is then 0. */
-bool carat_devices_parse(char *text, size_t len, carat_device *out, size_t max, size_t *n, carat_err *err);
+bool ct_devices_parse(char *text, size_t len, carat_device *out, size_t max, size_t *n, carat_err *err);
 
 /* Compares names without case, spaces and the words makers put before ("NVIDIA GeForce RTX 4090" is "rtx4090"). */
-void carat_device_key(const char *name, char key[64]);
+void ct_device_key(const char *name, char key[64]);
 
 #endif

@@ -9,14 +9,14 @@
 #include "base/memlimit.h"
 #include "model/linear.h"
 
-_Static_assert((int)CARAT_N_TYPE <= CARAT_WEIGHT_TYPES, "carat.h has room for every type");
+_Static_assert((int)CT_N_TYPE <= CARAT_WEIGHT_TYPES, "carat.h has room for every type");
 
 /* ---- memory ---- */
 
-void carat_here_memory(uint64_t *all, uint64_t *available)
+void ct_here_memory(uint64_t *all, uint64_t *available)
 {
-    carat_memlimit m;
-    carat_memlimit_now(&m);
+    ct_memlimit m;
+    ct_memlimit_now(&m);
     *all = m.all;
     *available = m.left == UINT64_MAX ? 0 : m.left;
 }
@@ -36,20 +36,20 @@ void carat_here_memory(uint64_t *all, uint64_t *available)
 
 /* Pieces of memory for all trials, and what the one that runs works on. */
 typedef struct trial {
-    carat_arena arena;
-    const carat_kernels *k;
-    carat_pool *pool;
+    ct_arena arena;
+    const ct_kernels *k;
+    ct_pool *pool;
     float *x, *y;
-    uint8_t *weights, *acts[CARAT_N_ACTS], *scratch[CARAT_MAX_THREADS];
-    carat_counter *pieces; /* [MAX_MATRICES] */
-    carat_matrix w[MAX_MATRICES];
+    uint8_t *weights, *acts[CT_N_ACTS], *scratch[CT_MAX_THREADS];
+    ct_counter *pieces; /* [MAX_MATRICES] */
+    ct_matrix w[MAX_MATRICES];
     size_t n_matrices, n_rows; /* matrices one after the other, each by so many rows of x */
 } trial;
 
 static void run_trial(void *arg, int thread, int n_threads)
 {
     trial *t = arg;
-    carat_linear_job job = {
+    ct_linear_job job = {
         .k = t->k,
         .pool = t->pool,
         .acts = t->acts,
@@ -61,7 +61,7 @@ static void run_trial(void *arg, int thread, int n_threads)
     };
     for (size_t i = 0; i < t->n_matrices; i++) {
         job.pieces = &t->pieces[i];
-        carat_linear_run(&job, t->x, &(carat_product){ &t->w[i], t->y }, 1);
+        ct_linear_run(&job, t->x, &(ct_product){ &t->w[i], t->y }, 1);
     }
 }
 
@@ -75,9 +75,9 @@ static double one_pass(trial *t)
 {
     for (size_t i = 0; i < t->n_matrices; i++)
         atomic_store(&t->pieces[i].next, 0);
-    double start = carat_now();
-    carat_pool_run(t->pool, run_trial, t);
-    return carat_now() - start;
+    double start = ct_now();
+    ct_pool_run(t->pool, run_trial, t);
+    return ct_now() - start;
 }
 
 /* The median of some passes. */
@@ -93,13 +93,13 @@ static double seconds_of(trial *t)
 }
 
 /* Bytes of weights a second: through the whole buffer, or as far as slow products get in the time. */
-static double decode_rate(trial *t, carat_type type, size_t bytes)
+static double decode_rate(trial *t, ct_type type, size_t bytes)
 {
     size_t step = (bytes + 63) / 64 * 64, n = BUFFER / step;
     n = n < MAX_MATRICES ? n : MAX_MATRICES;
     for (size_t i = 0; i < n; i++)
         t->w[i] =
-            (carat_matrix){ .type = type, .rows = ROWS, .cols = COLS, .packed = t->weights + i * step, .bytes = bytes };
+            (ct_matrix){ .type = type, .rows = ROWS, .cols = COLS, .packed = t->weights + i * step, .bytes = bytes };
     t->n_rows = 1;
     t->n_matrices = 1;
     double most = SECONDS / one_pass(t);
@@ -108,67 +108,67 @@ static double decode_rate(trial *t, carat_type type, size_t bytes)
 }
 
 /* Operations a second. */
-static double batch_rate(trial *t, carat_type type, size_t bytes)
+static double batch_rate(trial *t, ct_type type, size_t bytes)
 {
     t->n_matrices = 1;
     t->n_rows = BATCH;
-    t->w[0] = (carat_matrix){ .type = type, .rows = BATCH_ROWS, .cols = COLS, .packed = t->weights, .bytes = bytes };
+    t->w[0] = (ct_matrix){ .type = type, .rows = BATCH_ROWS, .cols = COLS, .packed = t->weights, .bytes = bytes };
     return 2.0 * BATCH_ROWS * COLS * BATCH / seconds_of(t);
 }
 
 /* One walk for the size and for the real thing. */
 static void take(trial *t, int n_threads)
 {
-    carat_arena *a = &t->arena;
-    t->x = carat_arena_take(a, (size_t)BATCH * COLS, sizeof(float));
-    t->y = carat_arena_take(a, (size_t)BATCH * ROWS, sizeof(float));
-    t->weights = carat_arena_take(a, BUFFER, 1);
-    t->pieces = carat_arena_take(a, MAX_MATRICES, sizeof(carat_counter));
-    for (int form = 0; form < CARAT_N_ACTS; form++)
-        t->acts[form] = carat_arena_take(a, BATCH, carat_acts_stride((carat_acts_form)form, COLS));
+    ct_arena *a = &t->arena;
+    t->x = ct_arena_take(a, (size_t)BATCH * COLS, sizeof(float));
+    t->y = ct_arena_take(a, (size_t)BATCH * ROWS, sizeof(float));
+    t->weights = ct_arena_take(a, BUFFER, 1);
+    t->pieces = ct_arena_take(a, MAX_MATRICES, sizeof(ct_counter));
+    for (int form = 0; form < CT_N_ACTS; form++)
+        t->acts[form] = ct_arena_take(a, BATCH, ct_acts_stride((ct_acts_form)form, COLS));
     for (int i = 0; i < n_threads; i++)
-        t->scratch[i] = carat_arena_take(a, CARAT_MUL_SCRATCH, 1);
+        t->scratch[i] = ct_arena_take(a, CT_MUL_SCRATCH, 1);
 }
 
 static bool open_trial(trial *t, int n_threads, carat_err *err)
 {
-    if (!carat_pool_open(n_threads, &t->pool, err))
+    if (!ct_pool_open(n_threads, &t->pool, err))
         return false;
-    carat_arena_count(&t->arena);
-    take(t, carat_pool_threads(t->pool));
-    if (!carat_arena_init(&t->arena, t->arena.used))
-        return carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory to measure products in");
-    take(t, carat_pool_threads(t->pool));
+    ct_arena_count(&t->arena);
+    take(t, ct_pool_threads(t->pool));
+    if (!ct_arena_init(&t->arena, t->arena.used))
+        return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory to measure products in");
+    take(t, ct_pool_threads(t->pool));
     memset(t->weights, 0x11, BUFFER); /* real pages; any bits are weights, and these are small numbers in every type */
     for (size_t i = 0; i < (size_t)BATCH * COLS; i++)
         t->x[i] = (float)(i % 7) - 3;
     return true;
 }
 
-static bool has_kernel(const carat_kernels *k, carat_type type)
+static bool has_kernel(const ct_kernels *k, ct_type type)
 {
-    return carat_type_get(type) && k->mul[type][carat_linear_form(k, false, type)];
+    return ct_type_get(type) && k->mul[type][ct_linear_form(k, false, type)];
 }
 
-bool carat_here_rates(const carat_kernels *k, int n_threads, carat_rates *out, carat_err *err)
+bool ct_here_rates(const ct_kernels *k, int n_threads, carat_rates *out, carat_err *err)
 {
     *out = (carat_rates){ .decode = { 0 } };
     trial *t = aligned_alloc(64, (sizeof *t + 63) / 64 * 64);
     if (!t)
-        return carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory to measure products in");
+        return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory to measure products in");
     memset(t, 0, sizeof *t);
     t->k = k;
     bool ok = open_trial(t, n_threads, err);
-    for (uint32_t type = 0; ok && type < CARAT_N_TYPE; type++) {
+    for (uint32_t type = 0; ok && type < CT_N_TYPE; type++) {
         size_t whole, part;
-        if (!has_kernel(k, (carat_type)type) || !carat_pack_bytes((carat_type)type, ROWS, COLS, &whole) ||
-            !carat_pack_bytes((carat_type)type, BATCH_ROWS, COLS, &part))
+        if (!has_kernel(k, (ct_type)type) || !ct_pack_bytes((ct_type)type, ROWS, COLS, &whole) ||
+            !ct_pack_bytes((ct_type)type, BATCH_ROWS, COLS, &part))
             continue;
-        out->decode[type] = decode_rate(t, (carat_type)type, whole);
-        out->batch[type] = batch_rate(t, (carat_type)type, part);
+        out->decode[type] = decode_rate(t, (ct_type)type, whole);
+        out->batch[type] = batch_rate(t, (ct_type)type, part);
     }
-    carat_arena_deinit(&t->arena);
-    carat_pool_close(t->pool);
+    ct_arena_deinit(&t->arena);
+    ct_pool_close(t->pool);
     free(t);
     return ok;
 }

@@ -2,9 +2,9 @@
 #include "weigh/weigh.h"
 
 /* The same cache for the global layers alone. */
-static carat_config only_global(const carat_config *c)
+static ct_config only_global(const ct_config *c)
 {
-    carat_config g = *c;
+    ct_config g = *c;
     g.n_layer = 0;
     for (uint32_t i = 0; i < c->n_layer; i++)
         if (c->is_global[i])
@@ -12,38 +12,38 @@ static carat_config only_global(const carat_config *c)
     return g;
 }
 
-bool carat_scale_kv(const carat_config *c, const carat_cache_options *o, carat_scale_cache *out, carat_err *err)
+bool ct_estimate_kv(const ct_config *c, const ct_cache_options *o, ct_estimate_cache *out, carat_err *err)
 {
-    const carat_config global = only_global(c);
-    carat_cache_options bare = *o;
+    const ct_config global = only_global(c);
+    ct_cache_options bare = *o;
     size_t all, needed, some = 0;
     bare.keep_bytes = 0;
-    if (!carat_kv_elem_fits(o->elem, c->head_dim))
-        return carat_fail(err, CARAT_EARG, CARAT_NOWHERE,
-                          "keys and values of %u dimensions cannot be of type q8_0, expected a multiple of %d",
-                          c->head_dim, CARAT_KV_GROUP);
-    if (!carat_cache_bytes(c, o, &all) || !carat_cache_bytes(c, &bare, &needed) ||
-        (global.n_layer && !carat_cache_bytes(&global, &bare, &some)))
-        return carat_fail(err, CARAT_ELIMIT, CARAT_NOWHERE, "%zu sessions of %zu tokens do not fit the address space",
-                          o->n_seqs, o->context);
-    *out = (carat_scale_cache){ .global = some, .window = needed - some, .kept = all - needed };
+    if (!ct_kv_elem_fits(o->elem, c->head_dim))
+        return ct_fail(err, CARAT_EARG, CARAT_NOWHERE,
+                       "keys and values of %u dimensions cannot be of type q8_0, expected a multiple of %d",
+                       c->head_dim, CT_KV_GROUP);
+    if (!ct_cache_bytes(c, o, &all) || !ct_cache_bytes(c, &bare, &needed) ||
+        (global.n_layer && !ct_cache_bytes(&global, &bare, &some)))
+        return ct_fail(err, CARAT_ELIMIT, CARAT_NOWHERE, "%zu sessions of %zu tokens do not fit the address space",
+                       o->n_seqs, o->context);
+    *out = (ct_estimate_cache){ .global = some, .window = needed - some, .kept = all - needed };
     return true;
 }
 
-bool carat_scale_kv_shared(const carat_config *c, const carat_cache_options *o, size_t shared, uint64_t *out)
+bool ct_estimate_kv_shared(const ct_config *c, const ct_cache_options *o, size_t shared, uint64_t *out)
 {
-    const carat_config global = only_global(c);
-    carat_cache_options one = *o;
+    const ct_config global = only_global(c);
+    ct_cache_options one = *o;
     size_t bytes = 0;
     one.n_seqs = 1;
     one.keep_bytes = 0;
-    one.context = shared / CARAT_TILE * CARAT_TILE; /* whole pages are shared */
+    one.context = shared / CT_TILE * CT_TILE; /* whole pages are shared */
     if (one.max_batch > one.context)
         one.max_batch = one.context;
     *out = 0;
     if (!one.context || !global.n_layer)
         return true;
-    bool ok = carat_cache_bytes(&global, &one, &bytes);
+    bool ok = ct_cache_bytes(&global, &one, &bytes);
     *out = (uint64_t)bytes * (o->n_seqs - 1); /* less than all of the cache */
     return ok;
 }
@@ -53,7 +53,7 @@ static double pad_to(size_t n, size_t pad)
     return (double)((n + pad - 1) / pad * pad);
 }
 
-double carat_scale_kv_formula(const carat_config *c, size_t n_ctx, size_t beyond, size_t pad, double block_bytes)
+double ct_estimate_kv_formula(const ct_config *c, size_t n_ctx, size_t beyond, size_t pad, double block_bytes)
 {
     double n_global = 0, all = pad_to(n_ctx, pad), seen = pad_to((size_t)c->window + beyond, pad);
     for (uint32_t i = 0; i < c->n_layer; i++)

@@ -52,14 +52,14 @@ static void squash(const char *name, char key[MAX_KEY])
 }
 
 /* The size that a name goes on with after the family, or alone: "4b", "270m". Never part of a longer number. */
-static const carat_published *find_size(const char *rest, const char **after)
+static const ct_published *find_size(const char *rest, const char **after)
 {
-    for (size_t i = 0; carat_published_at(i); i++) {
-        const char *size = carat_published_at(i)->name;
+    for (size_t i = 0; ct_published_at(i); i++) {
+        const char *size = ct_published_at(i)->name;
         size_t n = strlen(size);
         if (strncasecmp(rest, size, n) == 0) {
             *after = rest + n;
-            return carat_published_at(i);
+            return ct_published_at(i);
         }
     }
     return NULL;
@@ -76,10 +76,10 @@ static bool has_size(const family *f, const char *size)
 
 /* ---- quantisations in names ---- */
 
-bool carat_weigh_knows_quant(const char *quant)
+bool ct_weigh_knows_quant(const char *quant)
 {
-    carat_mix mix;
-    return strcasecmp(quant, "qat-q4_0") == 0 || carat_mix_by_name(quant, &mix);
+    ct_mix mix;
+    return strcasecmp(quant, "qat-q4_0") == 0 || ct_mix_by_name(quant, &mix);
 }
 
 static bool ends_quant(const char *rest)
@@ -92,12 +92,12 @@ static const char *find_quant(const char *rest)
 {
     if (strstr(rest, "qat"))
         return strstr(rest, "unquantized") ? "bf16" : "qat-q4_0";
-    for (size_t i = 0; carat_mix_at(i); i++) {
+    for (size_t i = 0; ct_mix_at(i); i++) {
         char key[MAX_KEY];
-        squash(carat_mix_at(i)->name, key);
+        squash(ct_mix_at(i)->name, key);
         const char *at = strstr(rest, key);
         if (at && ends_quant(at + strlen(key)))
-            return carat_mix_at(i)->name;
+            return ct_mix_at(i)->name;
     }
     return NULL;
 }
@@ -125,30 +125,30 @@ static bool unknown(const char *name, const char *key, carat_err *err)
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         char other[MAX_KEY];
         squash(names[i], other);
-        size_t d = carat_edit_distance(key, other);
+        size_t d = ct_edit_distance(key, other);
         if (d < least)
             least = d, best = names[i];
     }
     if (*key && least <= 1 + strlen(key) / 3)
-        return carat_fail(err, CARAT_EARG, CARAT_NOWHERE, "no model or file '%.80s'; did you mean %s?", name, best);
-    return carat_fail(err, CARAT_EARG, CARAT_NOWHERE,
-                      "no model or file '%.60s'; known are 270m, 1b, 4b, 12b, 27b, medgemma-4b, medgemma-27b, "
-                      "shieldgemma-2, translategemma-4b, functiongemma",
-                      name);
+        return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "no model or file '%.80s'; did you mean %s?", name, best);
+    return ct_fail(err, CARAT_EARG, CARAT_NOWHERE,
+                   "no model or file '%.60s'; known are 270m, 1b, 4b, 12b, 27b, medgemma-4b, medgemma-27b, "
+                   "shieldgemma-2, translategemma-4b, functiongemma",
+                   name);
 }
 
 static bool refuse_others(const char *key, carat_err *err)
 {
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
         if (strstr(key, others[i][0]))
-            return carat_fail(err, CARAT_EUNSUPPORTED, CARAT_NOWHERE,
-                              "%s has another architecture; Carat weighs Gemma 3 and its fine-tunes", others[i][1]);
+            return ct_fail(err, CARAT_EUNSUPPORTED, CARAT_NOWHERE,
+                           "%s has another architecture; Carat weighs Gemma 3 and its fine-tunes", others[i][1]);
     return true;
 }
 
 /* ---- the name ---- */
 
-static bool fill(const family *f, const carat_published *p, const char *rest, carat_named *out)
+static bool fill(const family *f, const ct_published *p, const char *rest, ct_named *out)
 {
     bool is_text = strncmp(rest, "text", 4) == 0; /* medgemma-27b-text-it */
     snprintf(out->title, sizeof out->title, "%s %s%s", f->title, p->name, is_text ? " text" : "");
@@ -158,14 +158,14 @@ static bool fill(const family *f, const carat_published *p, const char *rest, ca
     return true;
 }
 
-bool carat_weigh_name(const char *name, carat_named *out, carat_err *err)
+bool ct_weigh_name(const char *name, ct_named *out, carat_err *err)
 {
     char key[MAX_KEY];
     const family *gemma = &families[sizeof families / sizeof *families - 1];
     squash(name, key);
-    *out = (carat_named){ .title = "" };
+    *out = (ct_named){ .title = "" };
     const char *rest = key;
-    const carat_published *p = find_size(key, &rest);
+    const ct_published *p = find_size(key, &rest);
     if (p && (!*rest || strncmp(rest, "it", 2) == 0 || strncmp(rest, "pt", 2) == 0 || find_quant(rest)))
         return fill(gemma, p, rest, out);
     for (size_t i = 0; i < sizeof families / sizeof *families; i++) {
@@ -179,7 +179,7 @@ bool carat_weigh_name(const char *name, carat_named *out, carat_err *err)
         if (!p && !*rest && &families[i] != gemma) {
             char first[8];
             snprintf(first, sizeof first, "%.*s", (int)strcspn(families[i].sizes, " "), families[i].sizes);
-            p = carat_published_by_name(first);
+            p = ct_published_by_name(first);
         }
         if (!p || !has_size(&families[i], p->name))
             break;

@@ -3,22 +3,22 @@
  * "4b", "gemma-3-4b-it", "google/gemma-3-4b-it-qat-q4_0-gguf", "gemma3:4b", "medgemma-27b-text-it", "functiongemma".
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#ifndef CARAT_WEIGH_NAMES_H
-#define CARAT_WEIGH_NAMES_H
+#ifndef CT_WEIGH_NAMES_H
+#define CT_WEIGH_NAMES_H
 
 #include "model/config.h"
 
-typedef struct carat_named {
-    char title[64];           /* "MedGemma 4B" */
-    const carat_published *p; /* its shape */
+typedef struct ct_named {
+    char title[64];        /* "MedGemma 4B" */
+    const ct_published *p; /* its shape */
     bool has_vision;
     const char *quant; /* the quantisation that the name states, or NULL */
-} carat_named;
+} ct_named;
 
 /* Errors: CARAT_EARG (no such model; with names that come near), CARAT_EUNSUPPORTED (another architecture, by name). */
-bool carat_weigh_name(const char *name, carat_named *out, carat_err *err);
+bool ct_weigh_name(const char *name, ct_named *out, carat_err *err);
 
 /* "qat-q4_0" or a mix of model/mix.h. */
-bool carat_weigh_knows_quant(const char *quant);
+bool ct_weigh_knows_quant(const char *quant);
 
 #endif

@@ -5,7 +5,7 @@
 
 #define MAX_NAME 127
 
-size_t carat_edit_distance(const char *a, const char *b)
+size_t ct_edit_distance(const char *a, const char *b)
 {
     size_t n = strlen(a), m = strnlen(b, MAX_NAME), row[MAX_NAME + 1];
     for (size_t j = 0; j <= m; j++)

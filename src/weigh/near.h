@@ -1,12 +1,12 @@
 /* near.h - how far apart two names are, for "did you mean".
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#ifndef CARAT_WEIGH_NEAR_H
-#define CARAT_WEIGH_NEAR_H
+#ifndef CT_WEIGH_NEAR_H
+#define CT_WEIGH_NEAR_H
 
 #include <stddef.h>
 
 /* How many letters must change to make a into b (Levenshtein, Sov. Phys. Dokl. 10 (1966) 707); of b the first 127. */
-size_t carat_edit_distance(const char *a, const char *b);
+size_t ct_edit_distance(const char *a, const char *b);
 
 #endif

@@ -10,50 +10,49 @@
 #define MAX_SESSIONS   4096
 #define MAX_QUEUE      (1 << 20)
 
-static bool check(const carat_config *c, const carat_plan *p, carat_err *err)
+static bool check(const ct_config *c, const ct_plan *p, carat_err *err)
 {
-    const carat_scheduler_options *s = &p->steps;
+    const ct_scheduler_options *s = &p->steps;
     if (p->n_ctx > c->context)
-        return carat_fail(err, CARAT_EARG, CARAT_NOWHERE, "a context of %zu tokens was asked for, the model has %u",
-                          p->n_ctx, c->context);
+        return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "a context of %zu tokens was asked for, the model has %u",
+                       p->n_ctx, c->context);
     if (s->chunk > MAX_CHUNK)
-        return carat_fail(err, CARAT_EARG, CARAT_NOWHERE, "a chunk of %zu tokens, expected at most %d", s->chunk,
-                          MAX_CHUNK);
+        return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "a chunk of %zu tokens, expected at most %d", s->chunk,
+                       MAX_CHUNK);
     if (s->max_jobs > MAX_SESSIONS || s->max_queue > MAX_QUEUE)
-        return carat_fail(err, CARAT_EARG, CARAT_NOWHERE, "%zu sessions and a queue of %zu, expected at most %d and %d",
-                          s->max_jobs, s->max_queue, MAX_SESSIONS, MAX_QUEUE);
+        return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "%zu sessions and a queue of %zu, expected at most %d and %d",
+                       s->max_jobs, s->max_queue, MAX_SESSIONS, MAX_QUEUE);
     return true;
 }
 
 /* Bytes of the prefix cache by default. Three quarters are for local windows (kv/cache.h): two of them. */
-static size_t two_windows(const carat_config *c, const carat_cache_options *o)
+static size_t two_windows(const ct_config *c, const ct_cache_options *o)
 {
     size_t n_local = 0;
     for (uint32_t i = 0; i < c->n_layer; i++)
         n_local += !c->is_global[i];
-    size_t page = 2 * carat_kv_tile_bytes(o->elem, c->head_dim) * c->n_kv_head * n_local;
-    return 2 * carat_cache_ring_pages(c, o->context, o->max_batch) * page / 3 * 4;
+    size_t page = 2 * ct_kv_tile_bytes(o->elem, c->head_dim) * c->n_kv_head * n_local;
+    return 2 * ct_cache_ring_pages(c, o->context, o->max_batch) * page / 3 * 4;
 }
 
-static void plan_cache(const carat_config *c, const carat_options *o, carat_plan *p)
+static void plan_cache(const ct_config *c, const carat_options *o, ct_plan *p)
 {
-    p->cache = (carat_cache_options){
+    p->cache = (ct_cache_options){
         .context = p->n_ctx,
         .n_seqs = p->steps.max_jobs,
-        .max_batch = carat_job_reach(p->steps.batch, p->n_ctx),
-        .elem = o->is_exact                    ? CARAT_KV_F32
-                : o->cache == CARAT_CACHE_Q8_0 ? CARAT_KV_Q8_0
-                                               : CARAT_KV_F16,
+        .max_batch = ct_job_reach(p->steps.batch, p->n_ctx),
+        .elem = o->is_exact                    ? CT_KV_F32
+                : o->cache == CARAT_CACHE_Q8_0 ? CT_KV_Q8_0
+                                               : CT_KV_F16,
     };
     p->cache.keep_bytes = o->prefix_cache ? o->prefix_cache : two_windows(c, &p->cache);
 }
 
-bool carat_plan_make(const carat_config *c, const carat_vision_config *tower, const carat_options *o, carat_plan *p,
-                     carat_err *err)
+bool ct_plan_make(const ct_config *c, const ct_vision_config *tower, const carat_options *o, ct_plan *p, carat_err *err)
 {
     size_t n_soft = tower ? tower->tokens_per_image : 0, n_images = o->image_cache ? o->image_cache : DEFAULT_IMAGES;
-    *p = (carat_plan){ .n_ctx = o->n_ctx ? o->n_ctx : c->context < DEFAULT_CTX ? c->context : DEFAULT_CTX };
-    p->steps = (carat_scheduler_options){
+    *p = (ct_plan){ .n_ctx = o->n_ctx ? o->n_ctx : c->context < DEFAULT_CTX ? c->context : DEFAULT_CTX };
+    p->steps = (ct_scheduler_options){
         .chunk = o->chunk ? o->chunk : DEFAULT_CHUNK,
         .max_jobs = o->n_sessions ? o->n_sessions : 1,
         .max_queue = o->n_queue ? o->n_queue : DEFAULT_QUEUE,
@@ -64,13 +63,13 @@ bool carat_plan_make(const carat_config *c, const carat_vision_config *tower, co
     if (p->steps.chunk > p->n_ctx)
         p->steps.chunk = p->n_ctx;
     p->steps.batch = n_soft > p->steps.chunk ? n_soft : p->steps.chunk;
-    p->text = (carat_text_options){ .max_batch = p->steps.batch + p->steps.max_jobs,
-                                    .max_context = p->n_ctx,
-                                    .exact = o->is_exact,
-                                    .embed_scale = o->embed_scale };
-    p->sight = (carat_sight_options){ .exact = o->is_exact,
-                                      .n_slots = n_images > MAX_CHUNK ? MAX_CHUNK : n_images,
-                                      .step_tokens = p->steps.chunk };
+    p->text = (ct_text_options){ .max_batch = p->steps.batch + p->steps.max_jobs,
+                                 .max_context = p->n_ctx,
+                                 .exact = o->is_exact,
+                                 .embed_scale = o->embed_scale };
+    p->sight = (ct_image_cache_options){ .exact = o->is_exact,
+                                         .n_slots = n_images > MAX_CHUNK ? MAX_CHUNK : n_images,
+                                         .step_tokens = p->steps.chunk };
     plan_cache(c, o, p);
     return true;
 }

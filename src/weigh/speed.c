@@ -42,8 +42,7 @@ static peak peak_of(const carat_weight *w, const carat_device *d)
 /* Attention of a BF16 tower is in bf16, of any other in f32. */
 static double image_seconds(const carat_weight *w, const carat_rates *r)
 {
-    double matrices = r->batch[w->tower_type],
-           attention = r->batch[w->tower_type == CARAT_BF16 ? CARAT_BF16 : CARAT_F32];
+    double matrices = r->batch[w->tower_type], attention = r->batch[w->tower_type == CT_BF16 ? CT_BF16 : CT_F32];
     if (matrices <= 0 || attention <= 0)
         return 0;
     return over(w->image_ops - w->image_attention_ops, matrices) + over(w->image_attention_ops, attention);

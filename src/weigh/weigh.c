@@ -17,12 +17,12 @@ static uint64_t round_up(uint64_t bytes)
     return (bytes + 63) / 64 * 64; /* as the arena does */
 }
 
-static void add_weights(const carat_scale *s, carat_weight *w)
+static void add_weights(const ct_estimate *s, carat_weight *w)
 {
-    const carat_model *m = s->m;
+    const ct_model *m = s->m;
     w->embedding = round_up(m->embed.bytes) + (m->cfg.tied ? 0 : round_up(m->head.bytes));
     for (uint32_t i = 0; i < m->cfg.n_layer; i++) {
-        const carat_layer *l = &m->layers[i];
+        const ct_layer *l = &m->layers[i];
         w->attention += round_up(l->q.bytes) + round_up(l->k.bytes) + round_up(l->v.bytes) + round_up(l->o.bytes);
         w->ffn_weights += round_up(l->gate.bytes) + round_up(l->up.bytes) + round_up(l->down.bytes);
     }
@@ -32,21 +32,20 @@ static void add_weights(const carat_scale *s, carat_weight *w)
 
 /* ---- the parts that depend on the context ---- */
 
-static bool add_context(const carat_scale *s, const carat_plan *p, carat_weight *w, carat_err *err)
+static bool add_context(const ct_estimate *s, const ct_plan *p, carat_weight *w, carat_err *err)
 {
-    const carat_config *c = &s->m->cfg;
-    carat_scale_cache kv;
+    const ct_config *c = &s->m->cfg;
+    ct_estimate_cache kv;
     size_t seq, seqs, steps;
     if (s->q.shared > w->n_ctx)
-        return carat_fail(err, CARAT_EARG, CARAT_NOWHERE, "%zu shared tokens, but a context of %zu", s->q.shared,
-                          w->n_ctx);
-    if (!carat_scale_kv(c, &p->cache, &kv, err))
+        return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "%zu shared tokens, but a context of %zu", s->q.shared,
+                       w->n_ctx);
+    if (!ct_estimate_kv(c, &p->cache, &kv, err))
         return false;
-    if (!carat_scale_kv_shared(c, &p->cache, s->q.shared, &w->kv_shared) ||
-        !carat_seq_bytes(w->n_ctx, c->hidden, &seq) || !carat_scheduler_bytes(c, &p->steps, &steps) ||
-        !carat_mul_size(p->steps.max_jobs, seq, &seqs))
-        return carat_fail(err, CARAT_ELIMIT, CARAT_NOWHERE, "%zu sessions of %zu tokens do not fit the address space",
-                          p->steps.max_jobs, w->n_ctx);
+    if (!ct_estimate_kv_shared(c, &p->cache, s->q.shared, &w->kv_shared) || !ct_seq_bytes(w->n_ctx, c->hidden, &seq) ||
+        !ct_scheduler_bytes(c, &p->steps, &steps) || !ct_mul_size(p->steps.max_jobs, seq, &seqs))
+        return ct_fail(err, CARAT_ELIMIT, CARAT_NOWHERE, "%zu sessions of %zu tokens do not fit the address space",
+                       p->steps.max_jobs, w->n_ctx);
     w->kv_global = kv.global;
     w->kv_window = kv.window;
     w->kv_kept = kv.kept;
@@ -55,16 +54,16 @@ static bool add_context(const carat_scale *s, const carat_plan *p, carat_weight 
     return true;
 }
 
-static bool add_scratch(const carat_scale *s, const carat_plan *p, carat_weight *w, carat_err *err)
+static bool add_scratch(const ct_estimate *s, const ct_plan *p, carat_weight *w, carat_err *err)
 {
     size_t bytes;
-    if (!carat_text_bytes(s->m, &s->kernels, s->n_threads, &p->text, &bytes))
-        return carat_fail(err, CARAT_ELIMIT, CARAT_NOWHERE, "steps of %zu tokens are too large", p->text.max_batch);
+    if (!ct_text_bytes(s->m, &s->kernels, s->n_threads, &p->text, &bytes))
+        return ct_fail(err, CARAT_ELIMIT, CARAT_NOWHERE, "steps of %zu tokens are too large", p->text.max_batch);
     w->scratch = bytes;
     if (!s->vision.weights)
         return true;
-    if (!carat_sight_slot_bytes(&s->tower, s->m->cfg.hidden, &p->sight, &bytes))
-        return carat_fail(err, CARAT_ELIMIT, CARAT_NOWHERE, "%zu images are too many to remember", p->sight.n_slots);
+    if (!ct_image_cache_slot_bytes(&s->tower, s->m->cfg.hidden, &p->sight, &bytes))
+        return ct_fail(err, CARAT_ELIMIT, CARAT_NOWHERE, "%zu images are too many to remember", p->sight.n_slots);
     /* The tower's own, and the views of a prompt as RGB. */
     w->image_scratch = s->vision.work + (uint64_t)s->tower.image_size * s->tower.image_size * 3 * w->n_images;
     w->image_cache = bytes;
@@ -78,7 +77,7 @@ static bool add_scratch(const carat_scale *s, const carat_plan *p, carat_weight 
 #define THREAD_BYTES  ((uint64_t)64 << 10)
 #define SESSION_BYTES ((uint64_t)96 << 10) /* a further session that generates: its sampler, its caller's thread */
 
-static uint64_t overhead(const carat_scale *s, const carat_weight *w)
+static uint64_t overhead(const ct_estimate *s, const carat_weight *w)
 {
     const uint64_t blocks[] = { s->weight_bytes, w->kv_global + w->kv_window + w->kv_kept,
                                 w->steps,        w->scratch,
@@ -87,7 +86,7 @@ static uint64_t overhead(const carat_scale *s, const carat_weight *w)
     uint64_t sum = PROGRAM_BYTES + s->m->cfg.n_vocab * PIECE_BYTES + (uint64_t)s->n_threads * THREAD_BYTES +
                    (w->n_sessions - 1) * SESSION_BYTES;
     for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++)
-        sum += carat_block_bytes((size_t)blocks[i]) - blocks[i];
+        sum += ct_block_bytes((size_t)blocks[i]) - blocks[i];
     return sum;
 }
 
@@ -97,11 +96,11 @@ static uint64_t overhead(const carat_scale *s, const carat_weight *w)
  * as they stand in the file; keys and values in cells padded to 256, window plus one step for local layers, to the
  * byte; a compute buffer of a step's logits, some rows and the f16 mask, within 1 %. Not measured: about 300 MiB of a
  * GPU library's own; the tower's buffer is its attention over 4096 patches, 16 heads, f32. */
-static uint64_t elsewhere(const carat_scale *s, const carat_weight *w)
+static uint64_t elsewhere(const ct_estimate *s, const carat_weight *w)
 {
-    const carat_config *c = &s->m->cfg;
+    const ct_config *c = &s->m->cfg;
     double block = s->q.options.cache == CARAT_CACHE_Q8_0 ? 34 : 64, step = 512;
-    double kv = carat_scale_kv_formula(c, w->n_ctx, 512, 256, block) * (double)w->n_sessions;
+    double kv = ct_estimate_kv_formula(c, w->n_ctx, 512, 256, block) * (double)w->n_sessions;
     double compute = step * (((double)c->n_vocab + 6.0 * c->hidden) * 4 + 2 * (double)w->n_ctx);
     double tower = w->has_vision ? (double)w->vision_tensor_bytes + 0x1p30 : 0;
     return (uint64_t)((double)w->tensor_bytes + kv + compute + tower + 300 * 0x1p20);
@@ -109,7 +108,7 @@ static uint64_t elsewhere(const carat_scale *s, const carat_weight *w)
 
 /* ---- work ---- */
 
-static void add_matrix(carat_weight *w, const carat_matrix *m, double ops)
+static void add_matrix(carat_weight *w, const ct_matrix *m, double ops)
 {
     w->weight_bytes_of[m->type] += (double)m->bytes;
     w->weight_ops_of[m->type] += ops;
@@ -117,21 +116,21 @@ static void add_matrix(carat_weight *w, const carat_matrix *m, double ops)
 
 /* All weights are read for a token; those of the embedding, which is the head, are multiplied for a prompt's last
  * alone. */
-static void add_types(const carat_model *m, carat_weight *w)
+static void add_types(const ct_model *m, carat_weight *w)
 {
     add_matrix(w, &m->head, 0);
     for (uint32_t i = 0; i < m->cfg.n_layer; i++) {
-        const carat_layer *l = &m->layers[i];
-        const carat_matrix *all[] = { &l->q, &l->k, &l->v, &l->o, &l->gate, &l->up, &l->down };
+        const ct_layer *l = &m->layers[i];
+        const ct_matrix *all[] = { &l->q, &l->k, &l->v, &l->o, &l->gate, &l->up, &l->down };
         for (size_t k = 0; k < sizeof all / sizeof *all; k++)
             add_matrix(w, all[k], 2.0 * (double)all[k]->rows * (double)all[k]->cols);
     }
-    w->weight_bytes_of[CARAT_F32] += (double)w->norms;
+    w->weight_bytes_of[CT_F32] += (double)w->norms;
 }
 
-static void add_work(const carat_scale *s, carat_weight *w)
+static void add_work(const ct_estimate *s, carat_weight *w)
 {
-    const carat_config *c = &s->m->cfg;
+    const ct_config *c = &s->m->cfg;
     double text = (double)(w->embedding + w->attention + w->ffn_weights + w->norms);
     double dims = (double)c->n_head * c->head_dim, kv_dims = (double)c->n_kv_head * c->head_dim, t = (double)w->n_ctx;
     double local = t < c->window ? t : c->window, n_global = (double)w->n_global, n_local = c->n_layer - n_global;
@@ -147,8 +146,8 @@ static void add_work(const carat_scale *s, carat_weight *w)
     w->prefill_ops[0] = 2 * per_layer * c->n_layer;
     w->prefill_ops[1] = w->prefill_ops[0] + 4 * dims * seen;
     if (w->has_vision) {
-        const carat_vision_config *v = &s->tower;
-        double n = carat_vision_patches(v), h = v->hidden;
+        const ct_vision_config *v = &s->tower;
+        double n = ct_vision_patches(v), h = v->hidden;
         double matrices = 2 * n * (4 * h * h + 2 * h * v->ffn), attention = 4 * n * n * h;
         w->image_attention_ops = attention * v->n_layer;
         w->image_ops =
@@ -156,9 +155,9 @@ static void add_work(const carat_scale *s, carat_weight *w)
     }
 }
 
-static void fill_shape(const carat_scale *s, const carat_plan *p, carat_weight *w)
+static void fill_shape(const ct_estimate *s, const ct_plan *p, carat_weight *w)
 {
-    const carat_config *c = &s->m->cfg;
+    const ct_config *c = &s->m->cfg;
     snprintf(w->name, sizeof w->name, "%s", s->name);
     snprintf(w->quant, sizeof w->quant, "%s", s->quant);
     snprintf(w->note, sizeof w->note, "%s", s->note);
@@ -188,16 +187,16 @@ static void fill_shape(const carat_scale *s, const carat_plan *p, carat_weight *
     w->vision_tensor_bytes = s->vision_tensor_bytes;
 }
 
-bool carat_scale_weigh(const carat_scale *s, size_t n_ctx, carat_weight *w, carat_err *err)
+bool ct_estimate_weigh(const ct_estimate *s, size_t n_ctx, carat_weight *w, carat_err *err)
 {
     size_t max = s->m->cfg.context;
     carat_options o = s->q.options;
-    carat_plan p;
+    ct_plan p;
     if (n_ctx > max)
-        return carat_fail(err, CARAT_EARG, CARAT_NOWHERE, "a context of %zu tokens was asked for, %s has %zu", n_ctx,
-                          s->name, max);
+        return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "a context of %zu tokens was asked for, %s has %zu", n_ctx,
+                       s->name, max);
     o.n_ctx = n_ctx;
-    if (!carat_plan_make(&s->m->cfg, s->vision.weights ? &s->tower : NULL, &o, &p, err))
+    if (!ct_plan_make(&s->m->cfg, s->vision.weights ? &s->tower : NULL, &o, &p, err))
         return false;
     *w = (carat_weight){ .n_ctx = p.n_ctx };
     fill_shape(s, &p, w);
@@ -213,14 +212,14 @@ bool carat_scale_weigh(const carat_scale *s, size_t n_ctx, carat_weight *w, cara
 }
 
 /* More context is never less memory, so the largest that fits is found by halving. */
-bool carat_scale_largest(const carat_scale *scale, uint64_t bytes, size_t *n_ctx, carat_err *err)
+bool ct_estimate_largest(const ct_estimate *scale, uint64_t bytes, size_t *n_ctx, carat_err *err)
 {
-    carat_scale s = *scale;
+    ct_estimate s = *scale;
     carat_weight w;
     size_t max = s.m->cfg.context, low = 0, high = max / STEP;
     s.q.shared = 0;
     *n_ctx = 0;
-    if (!carat_scale_weigh(&s, max, &w, err))
+    if (!ct_estimate_weigh(&s, max, &w, err))
         return false;
     if (w.total <= bytes) {
         *n_ctx = max;
@@ -228,7 +227,7 @@ bool carat_scale_largest(const carat_scale *scale, uint64_t bytes, size_t *n_ctx
     }
     while (low < high) {
         size_t mid = (low + high + 1) / 2;
-        if (!carat_scale_weigh(&s, mid * STEP, &w, err))
+        if (!ct_estimate_weigh(&s, mid * STEP, &w, err))
             return false;
         if (w.total <= bytes)
             low = mid;

@@ -14,7 +14,7 @@ const char *subject_level(int argc, char **argv)
             level = argv[i + 1];
     unsigned mask;
     char msg[160];
-    if (!carat_cpu_by_name(level, &mask, msg)) {
+    if (!ct_cpu_by_name(level, &mask, msg)) {
         printf("skipped: %s\n", msg);
         exit(77);
     }
@@ -26,23 +26,23 @@ static void start(subject *s)
     unsigned mask;
     char msg[160];
     carat_err err;
-    if (!carat_cpu_by_name(s->opt.level, &mask, msg))
+    if (!ct_cpu_by_name(s->opt.level, &mask, msg))
         fail_msg("%s", msg);
-    carat_kernels_for(&s->k, mask);
+    ct_kernels_for(&s->k, mask);
     s->opt.n_threads = s->opt.n_threads ? s->opt.n_threads : 2;
     s->opt.batch = s->opt.batch ? s->opt.batch : 1024;
     s->opt.context = s->opt.context ? s->opt.context : 1024;
-    if (!carat_pool_open(s->opt.n_threads, &s->pool, &err))
+    if (!ct_pool_open(s->opt.n_threads, &s->pool, &err))
         fail_msg("%s", err.msg);
 }
 
 static void open_text(subject *s)
 {
     carat_err err;
-    carat_text_options o = {
+    ct_text_options o = {
         .max_batch = s->opt.batch, .max_context = s->opt.context, .exact = s->opt.exact, .embed_scale = s->opt.scale
     };
-    if (!carat_text_open(s->m, &s->k, s->pool, &o, &s->t, &err))
+    if (!ct_text_open(s->m, &s->k, s->pool, &o, &s->t, &err))
         fail_msg("%s", err.msg);
 }
 
@@ -53,13 +53,13 @@ void subject_open(subject *s, const char *path, subject_options opt)
     *s = (subject){ .opt = opt, .owns_model = true };
     start(s);
     snprintf(full, sizeof full, "%s%s", path[0] == '/' ? "" : TEST_DATA "/", path);
-    carat_model_options mo = { .no_tokenizer = !opt.tokenizer };
-    if (!carat_model_open(full, &mo, s->pool, &s->m, &err))
+    ct_model_options mo = { .no_tokenizer = !opt.tokenizer };
+    if (!ct_model_open(full, &mo, s->pool, &s->m, &err))
         fail_msg("%s", err.msg);
     open_text(s);
 }
 
-void subject_share(subject *s, carat_model *m, subject_options opt)
+void subject_share(subject *s, ct_model *m, subject_options opt)
 {
     *s = (subject){ .opt = opt, .m = m };
     start(s);
@@ -68,22 +68,22 @@ void subject_share(subject *s, carat_model *m, subject_options opt)
 
 void subject_close(subject *s)
 {
-    carat_text_close(s->t);
+    ct_text_close(s->t);
     if (s->owns_model)
-        carat_model_close(s->m);
-    carat_pool_close(s->pool);
+        ct_model_close(s->m);
+    ct_pool_close(s->pool);
 }
 
-carat_kv *subject_kv(const subject *s)
+ct_kv *subject_kv(const subject *s)
 {
     carat_err err;
-    carat_kv *kv;
-    carat_kv_options o = { .context = s->opt.context,
-                           .max_batch = s->opt.batch,
-                           .elem = s->opt.q8_kv   ? CARAT_KV_Q8_0
-                                   : s->opt.exact ? CARAT_KV_F32
-                                                  : CARAT_KV_F16 };
-    if (!carat_kv_open_alone(&s->m->cfg, &o, &kv, &err))
+    ct_kv *kv;
+    ct_kv_options o = { .context = s->opt.context,
+                        .max_batch = s->opt.batch,
+                        .elem = s->opt.q8_kv   ? CT_KV_Q8_0
+                                : s->opt.exact ? CT_KV_F32
+                                               : CT_KV_F16 };
+    if (!ct_kv_open_alone(&s->m->cfg, &o, &kv, &err))
         fail_msg("%s", err.msg);
     return kv;
 }
@@ -94,21 +94,21 @@ static void logits_of_all(subject *s, size_t n, float *out)
     size_t *rows = malloc(n * sizeof *rows);
     for (size_t i = 0; i < n; i++)
         rows[i] = i;
-    if (!carat_text_logits(s->t, rows, n, out, &err))
+    if (!ct_text_logits(s->t, rows, n, out, &err))
         fail_msg("%s", err.msg);
     free(rows);
 }
 
-void subject_append(subject *s, carat_kv *kv, const int32_t *ids, size_t n, size_t chunk, float *out)
+void subject_append(subject *s, ct_kv *kv, const int32_t *ids, size_t n, size_t chunk, float *out)
 {
     carat_err err;
-    carat_input *in = calloc(n, sizeof *in);
+    ct_step_input *in = calloc(n, sizeof *in);
     for (size_t i = 0; i < n; i++)
         in[i].id = ids[i];
     for (size_t done = 0; done < n;) {
         size_t step = n - done < chunk ? n - done : chunk;
-        carat_span span = { kv, in + done, step };
-        if (!carat_text_step(s->t, &span, 1, NULL, &err))
+        ct_step_span span = { kv, in + done, step };
+        if (!ct_text_step(s->t, &span, 1, NULL, &err))
             fail_msg("%s", err.msg);
         if (out)
             logits_of_all(s, step, out + done * s->m->cfg.n_vocab);
@@ -119,11 +119,11 @@ void subject_append(subject *s, carat_kv *kv, const int32_t *ids, size_t n, size
 
 float *subject_logits(subject *s, const int32_t *ids, size_t n, size_t chunk)
 {
-    carat_kv *kv = subject_kv(s);
+    ct_kv *kv = subject_kv(s);
     float *out = malloc(n * s->m->cfg.n_vocab * sizeof *out);
     assert_non_null(out);
     subject_append(s, kv, ids, n, chunk, out);
-    carat_kv_close(kv);
+    ct_kv_close(kv);
     return out;
 }
 
@@ -141,17 +141,17 @@ void subject_greedy(subject *s, const int32_t *ids, size_t n, int32_t *out, size
     carat_err err;
     size_t n_vocab = s->m->cfg.n_vocab;
     float *logits = malloc(n_vocab * sizeof *logits);
-    carat_kv *kv = subject_kv(s);
+    ct_kv *kv = subject_kv(s);
     subject_append(s, kv, ids, n, s->opt.batch, NULL);
     size_t row = (n - 1) % s->opt.batch;
     for (size_t i = 0; i < n_out; i++) {
-        if (!carat_text_logits(s->t, &row, 1, logits, &err))
+        if (!ct_text_logits(s->t, &row, 1, logits, &err))
             fail_msg("%s", err.msg);
         out[i] = (int32_t)argmax(logits, n_vocab);
         row = 0;
         if (i + 1 < n_out)
             subject_append(s, kv, &out[i], 1, 1, NULL);
     }
-    carat_kv_close(kv);
+    ct_kv_close(kv);
     free(logits);
 }

@@ -3,8 +3,8 @@
  * Whatever cannot be opened fails the running cmocka test.
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#ifndef CARAT_TESTS_SUBJECT_H
-#define CARAT_TESTS_SUBJECT_H
+#ifndef CT_TESTS_SUBJECT_H
+#define CT_TESTS_SUBJECT_H
 
 #include "text/text.h"
 
@@ -21,11 +21,11 @@ typedef struct subject_options {
 
 typedef struct subject {
     subject_options opt;
-    carat_kernels k;
-    carat_pool *pool;
-    carat_model *m;
+    ct_kernels k;
+    ct_pool *pool;
+    ct_model *m;
     bool owns_model;
-    carat_text *t;
+    ct_text *t;
 } subject;
 
 /* --level NAME from the command line; exits with 77 (skipped) if this machine lacks it. */
@@ -34,17 +34,17 @@ const char *subject_level(int argc, char **argv);
 /* path: under TEST_DATA, or absolute. */
 void subject_open(subject *s, const char *path, subject_options opt);
 /* Another way of running a model that is open already (and outlives it). */
-void subject_share(subject *s, carat_model *m, subject_options opt);
+void subject_share(subject *s, ct_model *m, subject_options opt);
 void subject_close(subject *s);
 
-carat_kv *subject_kv(const subject *s);
+ct_kv *subject_kv(const subject *s);
 
 /* Runs n tokens in chunks of at most `chunk` through a fresh cache and gives the logits of every position:
  * [n, n_vocab], to be freed. */
 float *subject_logits(subject *s, const int32_t *ids, size_t n, size_t chunk);
 
 /* Appends n tokens to kv in chunks; logits of all of them to out if not NULL. */
-void subject_append(subject *s, carat_kv *kv, const int32_t *ids, size_t n, size_t chunk, float *out);
+void subject_append(subject *s, ct_kv *kv, const int32_t *ids, size_t n, size_t chunk, float *out);
 
 /* Continues from the last logits: the largest each time. */
 void subject_greedy(subject *s, const int32_t *ids, size_t n, int32_t *out, size_t n_out);

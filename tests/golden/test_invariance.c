@@ -36,11 +36,11 @@ static void expect_same(const float *a, const float *b, size_t n_rows, size_t n_
             fail_msg("%s: logits of position %zu are not the same bits", what, r);
 }
 
-static carat_model *open_model(const char *path)
+static ct_model *open_model(const char *path)
 {
     subject s;
     subject_open(&s, path, (subject_options){ .level = level });
-    carat_model *m = s.m;
+    ct_model *m = s.m;
     s.owns_model = false;
     subject_close(&s);
     return m;
@@ -48,7 +48,7 @@ static carat_model *open_model(const char *path)
 
 /* ---- threads and chunks ---- */
 
-static void check_threads_and_chunks(carat_model *m, const char *name, bool exact, bool q8_kv, size_t n)
+static void check_threads_and_chunks(ct_model *m, const char *name, bool exact, bool q8_kv, size_t n)
 {
     static const size_t chunks[] = { 1, 7, 16, 17, 64, 1000 };
     int32_t ids[1100];
@@ -82,30 +82,30 @@ static void test_threads_and_chunks(void **state)
     const char *paths[] = { "models/tiny-text", "models/tiny-text/gguf/tiny-text-q8_0.gguf",
                             "models/tiny-kq/gguf/tiny-kq.gguf", "models/seed-shape", "models/odd-text" };
     for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
-        carat_model *m = open_model(paths[i]);
+        ct_model *m = open_model(paths[i]);
         check_threads_and_chunks(m, paths[i], false, false, 90); /* over the tile of 64, many windows of 5..32 */
         if (i < 2) {
             check_threads_and_chunks(m, paths[i], true, false, 70);
             if (i == 1)
                 check_threads_and_chunks(m, paths[i], false, true, 90);
         }
-        carat_model_close(m);
+        ct_model_close(m);
     }
 }
 
 /* ---- the q8_0 cache ---- */
 
 /* Logits of every position with a cache of `elem`, weights and activations in float32; freed by the caller. */
-static float *logits_with(subject *s, carat_kv_elem elem, const int32_t *ids, size_t n, size_t chunk)
+static float *logits_with(subject *s, ct_kv_elem elem, const int32_t *ids, size_t n, size_t chunk)
 {
     carat_err err;
-    carat_kv *kv;
-    if (!carat_kv_open_alone(&s->m->cfg, &(carat_kv_options){ n, chunk, elem }, &kv, &err))
+    ct_kv *kv;
+    if (!ct_kv_open_alone(&s->m->cfg, &(ct_kv_options){ n, chunk, elem }, &kv, &err))
         fail_msg("%s", err.msg);
     float *out = malloc(n * s->m->cfg.n_vocab * sizeof *out);
     assert_non_null(out);
     subject_append(s, kv, ids, n, chunk, out);
-    carat_kv_close(kv);
+    ct_kv_close(kv);
     return out;
 }
 
@@ -130,14 +130,14 @@ static void test_q8_cache_costs_its_rounding(void **state)
 {
     (void)state;
     enum { N = 200 };
-    carat_model *m = open_model("models/tiny-text/gguf/tiny-text-f32.gguf");
+    ct_model *m = open_model("models/tiny-text/gguf/tiny-text-f32.gguf");
     size_t n_logits = N * m->cfg.n_vocab;
     int32_t ids[N];
     subject s;
     random_ids(ids, N);
     subject_share(&s, m, (subject_options){ .level = level, .exact = true, .batch = 64 });
-    float *f32 = logits_with(&s, CARAT_KV_F32, ids, N, 64), *f16 = logits_with(&s, CARAT_KV_F16, ids, N, 64);
-    float *q8 = logits_with(&s, CARAT_KV_Q8_0, ids, N, 64), *zero = calloc(n_logits, sizeof *zero);
+    float *f32 = logits_with(&s, CT_KV_F32, ids, N, 64), *f16 = logits_with(&s, CT_KV_F16, ids, N, 64);
+    float *q8 = logits_with(&s, CT_KV_Q8_0, ids, N, 64), *zero = calloc(n_logits, sizeof *zero);
     double size = rms_difference(f32, zero, n_logits), off_f16 = rms_difference(f32, f16, n_logits);
     double off_q8 = rms_difference(f32, q8, n_logits);
     printf("logits of %.2f rms: f16 cache off by %.1e, q8_0 by %.1e = %.2f %%, %.0f times f16's\n", size, off_f16,
@@ -145,24 +145,24 @@ static void test_q8_cache_costs_its_rounding(void **state)
     assert_true(off_q8 > 13 * off_f16 && off_q8 < 54 * off_f16);
     free(f32), free(f16), free(q8), free(zero);
     subject_close(&s);
-    carat_model_close(m);
+    ct_model_close(m);
 }
 
 /* Heads that groups of 32 do not divide: a clear refusal. */
 static void test_q8_cache_refuses_odd_heads(void **state)
 {
     (void)state;
-    carat_model *m = open_model("models/odd-text");
+    ct_model *m = open_model("models/odd-text");
     carat_err err;
-    carat_kv *kv;
+    ct_kv *kv;
     size_t bytes;
-    const carat_kv_options o = { 100, 10, CARAT_KV_Q8_0 };
-    assert_false(carat_kv_open_alone(&m->cfg, &o, &kv, &err));
+    const ct_kv_options o = { 100, 10, CT_KV_Q8_0 };
+    assert_false(ct_kv_open_alone(&m->cfg, &o, &kv, &err));
     assert_int_equal(err.code, CARAT_EARG);
     assert_non_null(strstr(err.msg, "multiple of 32"));
     assert_non_null(strstr(err.msg, "24"));
-    assert_false(carat_kv_bytes(&m->cfg, &o, &bytes));
-    carat_model_close(m);
+    assert_false(ct_kv_bytes(&m->cfg, &o, &bytes));
+    ct_model_close(m);
 }
 
 /* ---- the window ---- */
@@ -171,7 +171,7 @@ static void test_q8_cache_refuses_odd_heads(void **state)
 static void test_b18_b34_ring_equals_full_cache(void **state)
 {
     (void)state;
-    carat_model *m = open_model("models/tiny-text/gguf/tiny-text-q8_0.gguf");
+    ct_model *m = open_model("models/tiny-text/gguf/tiny-text-q8_0.gguf");
     m->cfg.window = 8;
     int32_t ids[1025];
     random_ids(ids, 1025);
@@ -191,7 +191,7 @@ static void test_b18_b34_ring_equals_full_cache(void **state)
     }
     free(ref);
     subject_close(&full);
-    carat_model_close(m);
+    ct_model_close(m);
 }
 
 /* The window counts the query itself (B17): with a window of w, one token more in the far past changes nothing. The
@@ -199,7 +199,7 @@ static void test_b18_b34_ring_equals_full_cache(void **state)
 static void test_b17_window_is_exact(void **state)
 {
     (void)state;
-    carat_model *m = open_model("models/tiny-text/gguf/tiny-text-q8_0.gguf");
+    ct_model *m = open_model("models/tiny-text/gguf/tiny-text-q8_0.gguf");
     subject s;
     int32_t ids[200], other[200];
     m->cfg.window = 8;
@@ -218,7 +218,7 @@ static void test_b17_window_is_exact(void **state)
     free(a);
     free(b);
     subject_close(&s);
-    carat_model_close(m);
+    ct_model_close(m);
 }
 
 /* B03: rotary positions make attention depend on distances alone, so a text moved to position 100 000 gives the same
@@ -230,9 +230,9 @@ static void test_b03_far_positions(void **state)
     (void)state;
     enum { N = 200, REACH = 12 * 15, BATCH = 128 };
     static const size_t shifts[] = { 1023, 1024, 8191, 100000 - N + 5 };
-    carat_model *m = open_model("models/tiny-text/gguf/tiny-text-f32.gguf");
+    ct_model *m = open_model("models/tiny-text/gguf/tiny-text-f32.gguf");
     size_t v = m->cfg.n_vocab;
-    carat_rope kinds[] = { m->cfg.rope_local, m->cfg.rope_global };
+    ct_rope kinds[] = { m->cfg.rope_local, m->cfg.rope_global };
     int32_t ids[N];
     random_ids(ids, N);
     m->cfg.window = 16;
@@ -244,16 +244,16 @@ static void test_b03_far_positions(void **state)
         subject_share(&s, m, (subject_options){ .level = level, .exact = true, .batch = BATCH, .context = 100100 });
         float *ref = subject_logits(&s, ids, N, BATCH), *far = malloc(N * v * sizeof *far), worst = 0;
         for (size_t i = 0; i < sizeof shifts / sizeof *shifts; i++) {
-            carat_kv *kv = subject_kv(&s);
-            for (size_t n; (n = shifts[i] - carat_kv_len(kv)) > 0;) {
+            ct_kv *kv = subject_kv(&s);
+            for (size_t n; (n = shifts[i] - ct_kv_len(kv)) > 0;) {
                 n = n < BATCH ? n : BATCH;
-                assert_true(carat_kv_begin(kv, n));
-                carat_kv_commit(kv, n);
+                assert_true(ct_kv_begin(kv, n));
+                ct_kv_commit(kv, n);
             }
             subject_append(&s, kv, ids, N, BATCH, far);
             for (size_t j = (REACH + 1) * v; j < N * v; j++)
                 worst = fmaxf(worst, fabsf(far[j] - ref[j]));
-            carat_kv_close(kv);
+            ct_kv_close(kv);
         }
         printf("positions up to 100 000, base %g: largest difference %.1e\n", kinds[kind].base, worst);
         assert_true(worst > 0 && worst <= 5e-4f);
@@ -261,7 +261,7 @@ static void test_b03_far_positions(void **state)
         free(far);
         subject_close(&s);
     }
-    carat_model_close(m);
+    ct_model_close(m);
 }
 
 /* ---- company ---- */
@@ -271,7 +271,7 @@ static void test_b67_batch_equals_solo(void **state)
 {
     (void)state;
     enum { N_SEQ = 5, MAX_LEN = 90, BATCH = 96 };
-    carat_model *m = open_model("models/tiny-text/gguf/tiny-text-q8_0.gguf");
+    ct_model *m = open_model("models/tiny-text/gguf/tiny-text-q8_0.gguf");
     size_t v = m->cfg.n_vocab;
     subject s;
     subject_share(&s, m, (subject_options){ .level = level, .batch = BATCH, .context = 128 });
@@ -280,7 +280,7 @@ static void test_b67_batch_equals_solo(void **state)
         int32_t ids[N_SEQ][MAX_LEN];
         size_t len[N_SEQ], done[N_SEQ] = { 0 };
         float *solo[N_SEQ];
-        carat_kv *kv[N_SEQ];
+        ct_kv *kv[N_SEQ];
         for (size_t i = 0; i < N_SEQ; i++) {
             len[i] = 1 + dice(MAX_LEN);
             random_ids(ids[i], len[i]);
@@ -288,8 +288,8 @@ static void test_b67_batch_equals_solo(void **state)
             kv[i] = subject_kv(&s);
         }
         for (bool more = true; more;) {
-            carat_input in[BATCH] = { { 0 } };
-            carat_span spans[N_SEQ];
+            ct_step_input in[BATCH] = { { 0 } };
+            ct_step_span spans[N_SEQ];
             size_t who[N_SEQ], n_spans = 0, n = 0, rows[BATCH], first[N_SEQ];
             carat_err err;
             for (size_t i = 0; i < N_SEQ; i++) {
@@ -298,7 +298,7 @@ static void test_b67_batch_equals_solo(void **state)
                     continue;
                 for (size_t j = 0; j < take; j++)
                     in[n + j].id = ids[i][done[i] + j];
-                spans[n_spans] = (carat_span){ kv[i], in + n, take };
+                spans[n_spans] = (ct_step_span){ kv[i], in + n, take };
                 first[n_spans] = n;
                 who[n_spans++] = i;
                 n += take;
@@ -306,7 +306,7 @@ static void test_b67_batch_equals_solo(void **state)
             for (size_t i = 0; i < n; i++)
                 rows[i] = i;
             if (n_spans &&
-                (!carat_text_step(s.t, spans, n_spans, NULL, &err) || !carat_text_logits(s.t, rows, n, logits, &err)))
+                (!ct_text_step(s.t, spans, n_spans, NULL, &err) || !ct_text_logits(s.t, rows, n, logits, &err)))
                 fail_msg("%s", err.msg);
             for (size_t i = 0; i < n_spans; i++) {
                 expect_same(solo[who[i]] + done[who[i]] * v, logits + first[i] * v, spans[i].n, v, "in company");
@@ -318,12 +318,12 @@ static void test_b67_batch_equals_solo(void **state)
         }
         for (size_t i = 0; i < N_SEQ; i++) {
             free(solo[i]);
-            carat_kv_close(kv[i]);
+            ct_kv_close(kv[i]);
         }
     }
     free(logits);
     subject_close(&s);
-    carat_model_close(m);
+    ct_model_close(m);
 }
 
 /* ---- rewinding ---- */
@@ -333,28 +333,28 @@ static void test_b11_rewind_is_exact_or_refused(void **state)
 {
     (void)state;
     enum { N = 500, TAIL = 40 };
-    carat_model *m = open_model("models/tiny-text/gguf/tiny-text-q8_0.gguf");
+    ct_model *m = open_model("models/tiny-text/gguf/tiny-text-q8_0.gguf");
     size_t v = m->cfg.n_vocab;
     int32_t ids[N], other[N];
     subject s;
     random_ids(ids, N);
     subject_share(&s, m, (subject_options){ .level = level, .batch = 50, .context = 640 });
-    carat_kv *kv = subject_kv(&s);
+    ct_kv *kv = subject_kv(&s);
     subject_append(&s, kv, ids, N, 50, NULL);
-    size_t limit = carat_kv_rewind_limit(kv);
+    size_t limit = ct_kv_rewind_limit(kv);
     assert_true(limit > 1 && limit < N); /* the ring has wrapped */
-    assert_int_equal(carat_kv_rewind(kv, N + 1), N);
+    assert_int_equal(ct_kv_rewind(kv, N + 1), N);
     float *tail = malloc(TAIL * v * sizeof *tail);
     const size_t cuts[] = { N - 1, N - 3, limit + 20, limit };
     for (size_t c = 0; c < 4; c++) {
         size_t cut = cuts[c];
-        if (cut < carat_kv_rewind_limit(kv) || cut > carat_kv_len(kv))
+        if (cut < ct_kv_rewind_limit(kv) || cut > ct_kv_len(kv))
             continue;
         memcpy(other, ids, sizeof ids);
         for (size_t i = cut; i < N; i++)
             other[i] = (int32_t)(4 + dice(508));
         size_t n_tail = N - cut < TAIL ? N - cut : TAIL;
-        assert_int_equal(carat_kv_rewind(kv, cut), cut);
+        assert_int_equal(ct_kv_rewind(kv, cut), cut);
         subject_append(&s, kv, other + cut, n_tail, 13, tail);
         float *cold = subject_logits(&s, other, cut + n_tail, 50);
         expect_same(cold + cut * v, tail, n_tail, v, "after a rewind");
@@ -362,16 +362,16 @@ static void test_b11_rewind_is_exact_or_refused(void **state)
     }
     /* another conversation in the same cache */
     random_ids(other, 100);
-    assert_int_equal(carat_kv_rewind(kv, carat_kv_rewind_limit(kv) - 1), 0);
+    assert_int_equal(ct_kv_rewind(kv, ct_kv_rewind_limit(kv) - 1), 0);
     float *reused = malloc(100 * v * sizeof *reused), *cold = subject_logits(&s, other, 100, 50);
     subject_append(&s, kv, other, 100, 23, reused);
     expect_same(cold, reused, 100, v, "a new conversation in a used cache");
     free(cold);
     free(reused);
     free(tail);
-    carat_kv_close(kv);
+    ct_kv_close(kv);
     subject_close(&s);
-    carat_model_close(m);
+    ct_model_close(m);
 }
 
 /* ---- faults ---- */
@@ -379,7 +379,7 @@ static void test_b11_rewind_is_exact_or_refused(void **state)
 /* B04: activations that are not finite stop that sequence alone, and leave nothing in its cache. */
 static void check_not_finite(bool q8_kv)
 {
-    carat_model *m = open_model("models/tiny-text/gguf/tiny-text-f32.gguf");
+    ct_model *m = open_model("models/tiny-text/gguf/tiny-text-f32.gguf");
     size_t v = m->cfg.n_vocab, hidden = m->cfg.hidden;
     int32_t ids[40];
     carat_err err;
@@ -391,38 +391,38 @@ static void check_not_finite(bool q8_kv)
     for (size_t i = 0; i < 3; i++) {
         float *bad = calloc(hidden, sizeof *bad);
         bad[5] = bad_values[i];
-        carat_kv *a = subject_kv(&s), *b = subject_kv(&s);
+        ct_kv *a = subject_kv(&s), *b = subject_kv(&s);
         subject_append(&s, a, ids, 20, 64, logits);
         subject_append(&s, b, ids, 20, 64, NULL);
-        carat_input in[21] = { { .row = bad } };
-        in[0] = (carat_input){ .id = ids[20] };
-        in[1] = (carat_input){ .row = bad };
+        ct_step_input in[21] = { { .row = bad } };
+        in[0] = (ct_step_input){ .id = ids[20] };
+        in[1] = (ct_step_input){ .row = bad };
         for (size_t j = 2; j < 21; j++)
             in[j].row = NULL, in[j].id = ids[19 + j];
-        carat_span spans[2] = { { a, in, 2 }, { b, (carat_input[]){ { .id = ids[20] } }, 1 } };
-        bool failed[2], stepped = carat_text_step(s.t, spans, 2, failed, &err);
+        ct_step_span spans[2] = { { a, in, 2 }, { b, (ct_step_input[]){ { .id = ids[20] } }, 1 } };
+        bool failed[2], stepped = ct_text_step(s.t, spans, 2, failed, &err);
         assert_false(failed[1]);
-        assert_int_equal(carat_kv_len(b), 21);
+        assert_int_equal(ct_kv_len(b), 21);
         if (i < 2) { /* 3e38 overflows in the norm's square, which gives 0 or infinity: either is caught or harmless */
             assert_false(stepped);
             assert_int_equal(err.code, CARAT_ENUMERIC);
             assert_true(failed[0]);
         }
         if (failed[0]) {
-            assert_int_equal(carat_kv_len(a), 20);
+            assert_int_equal(ct_kv_len(a), 20);
             subject_append(&s, a, ids + 20, 20, 7, logits + 20 * v);
             expect_same(ref, logits, 40, v, "after a fault");
         }
         subject_append(&s, b, ids + 21, 19, 64, logits + 21 * v);
         expect_same(ref + 21 * v, logits + 21 * v, 19, v, "beside a fault");
-        carat_kv_close(a);
-        carat_kv_close(b);
+        ct_kv_close(a);
+        ct_kv_close(b);
         free(bad);
     }
     free(ref);
     free(logits);
     subject_close(&s);
-    carat_model_close(m);
+    ct_model_close(m);
 }
 
 static void test_b04_not_finite_is_contained(void **state)
@@ -437,7 +437,7 @@ static void test_b04_not_finite_is_contained(void **state)
 static void test_b66_no_soft_cap(void **state)
 {
     (void)state;
-    carat_model *m = open_model("models/tiny-text/gguf/tiny-text-f32.gguf");
+    ct_model *m = open_model("models/tiny-text/gguf/tiny-text-f32.gguf");
     size_t v = m->cfg.n_vocab;
     int32_t ids[60];
     float largest = 0;
@@ -456,21 +456,21 @@ static void test_b66_no_soft_cap(void **state)
     free(a);
     free(b);
     subject_close(&s);
-    carat_model_close(m);
+    ct_model_close(m);
 }
 
 /* Nonsense from a caller: an error each, and nothing changed. */
 static void test_bad_steps(void **state)
 {
     (void)state;
-    carat_model *m = open_model("models/tiny-text/gguf/tiny-text-q8_0.gguf");
+    ct_model *m = open_model("models/tiny-text/gguf/tiny-text-q8_0.gguf");
     subject s;
     subject_share(&s, m, (subject_options){ .level = level, .batch = 8, .context = 16 });
-    carat_kv *kv = subject_kv(&s);
-    carat_input in[20] = { { .id = 2 } };
+    ct_kv *kv = subject_kv(&s);
+    ct_step_input in[20] = { { .id = 2 } };
     carat_err err;
     const struct {
-        carat_span spans[2];
+        ct_step_span spans[2];
         size_t n;
         int32_t id;
         uint32_t ahead;
@@ -487,24 +487,24 @@ static void test_bad_steps(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         in[0].id = cases[i].id;
         in[0].sees_ahead = cases[i].ahead;
-        assert_false(carat_text_step(s.t, cases[i].spans, cases[i].n, NULL, &err));
+        assert_false(ct_text_step(s.t, cases[i].spans, cases[i].n, NULL, &err));
         assert_int_equal(err.code, cases[i].code);
-        assert_int_equal(carat_kv_len(kv), 0);
+        assert_int_equal(ct_kv_len(kv), 0);
     }
     int32_t ids[16];
     float logits[512];
     random_ids(ids, 16);
     subject_append(&s, kv, ids, 16, 8, NULL);
-    in[0] = (carat_input){ .id = 2 };
-    assert_false(carat_text_step(s.t, &(carat_span){ kv, in, 1 }, 1, NULL, &err));
+    in[0] = (ct_step_input){ .id = 2 };
+    assert_false(ct_text_step(s.t, &(ct_step_span){ kv, in, 1 }, 1, NULL, &err));
     assert_int_equal(err.code, CARAT_ECONTEXT);
     assert_non_null(strstr(err.msg, "16"));
-    assert_false(carat_text_logits(s.t, (size_t[]){ 8 }, 1, logits, &err));
+    assert_false(ct_text_logits(s.t, (size_t[]){ 8 }, 1, logits, &err));
     assert_int_equal(err.code, CARAT_EARG);
-    assert_null(carat_text_hidden(s.t, 8));
-    carat_kv_close(kv);
+    assert_null(ct_text_hidden(s.t, 8));
+    ct_kv_close(kv);
     subject_close(&s);
-    carat_model_close(m);
+    ct_model_close(m);
 }
 
 int main(int argc, char **argv)

@@ -19,7 +19,7 @@
 #define CHUNK 128
 
 static const char *level;
-static carat_model *model;
+static ct_model *model;
 static json_t *prompts[16];
 static size_t n_prompts;
 
@@ -30,11 +30,11 @@ static void load_prompts(void)
     char *text, *line;
     size_t len;
     carat_err err;
-    if (!carat_read_file(TEST_DATA "/real-270m/prompts.jsonl", 1 << 20, &text, &len, &err))
+    if (!ct_read_file(TEST_DATA "/real-270m/prompts.jsonl", 1 << 20, &text, &len, &err))
         fail_msg("%s", err.msg);
     for (line = text; *line && n_prompts < 16;) {
         size_t n = strcspn(line, "\n");
-        if (!carat_json_parse("prompts.jsonl", line, n, &prompts[n_prompts++], &err))
+        if (!ct_json_parse("prompts.jsonl", line, n, &prompts[n_prompts++], &err))
             fail_msg("%s", err.msg);
         line += n + (line[n] == '\n');
     }
@@ -78,10 +78,10 @@ static void test_last_logits_exact(void **state)
                   (subject_options){ .level = level, .exact = true, .scale = CARAT_EMBED_SCALE_EXACT, .batch = CHUNK });
     for (size_t p = 0; p < n_prompts; p++) {
         size_t n = ints(prompts[p], "ids", ids, 256);
-        carat_kv *kv = subject_kv(&s);
+        ct_kv *kv = subject_kv(&s);
         subject_append(&s, kv, ids, n, CHUNK, NULL);
         row = (n - 1) % CHUNK;
-        if (!carat_text_logits(s.t, &row, 1, logits, &err))
+        if (!ct_text_logits(s.t, &row, 1, logits, &err))
             fail_msg("%s", err.msg);
         for (size_t i = 0; p == 0 && i < v; i++) {
             worst = fmax(worst, fabs((double)logits[i] - whole[i]));
@@ -101,7 +101,7 @@ static void test_last_logits_exact(void **state)
                 above += logits[j] > ref + 2 * LOGIT_TOLERANCE;
             assert_true(above <= i);
         }
-        carat_kv_close(kv);
+        ct_kv_close(kv);
     }
     printf("logits, f32 activations: largest difference %.1e over %zu prompts\n", worst, n_prompts);
     golden_close(g);
@@ -126,7 +126,7 @@ static void check_greedy(bool exact, double clear)
         (subject_options){ .level = level, .exact = exact, .scale = CARAT_EMBED_SCALE_EXACT, .batch = CHUNK });
     for (size_t p = 0; p < n_prompts; p++) {
         size_t n = ints(prompts[p], "ids", ids, 256), m = ints(prompts[p], "greedy_ids", ids + n, 40);
-        carat_kv *kv = subject_kv(&s);
+        ct_kv *kv = subject_kv(&s);
         if (n > 1)
             subject_append(&s, kv, ids, n - 1, CHUNK, NULL);
         subject_append(&s, kv, ids + n - 1, m, 40, logits);
@@ -141,7 +141,7 @@ static void check_greedy(bool exact, double clear)
                 fail_msg("prompt %zu, step %zu: token %zu, reference %d (margin %g)", p, i, argmax(logits + i * v, v),
                          ids[n + i], number(prompts[p], "greedy_margin", i));
         }
-        carat_kv_close(kv);
+        ct_kv_close(kv);
     }
     printf("greedy, %s: %zu of %zu steps as the reference, all %zu with a margin above %g\n",
            exact ? "f32 activations" : "quantised activations", n_right, n_all, n_clear, clear);
@@ -192,7 +192,7 @@ static double nll_of(golden_file *g, bool exact, carat_embed_scale scale, double
     subject_share(&s, model,
                   (subject_options){ .level = level, .exact = exact, .scale = scale, .batch = CHUNK, .context = 1536 });
     float *logits = malloc(CHUNK * v * sizeof *logits), max;
-    carat_kv *kv = subject_kv(&s);
+    ct_kv *kv = subject_kv(&s);
     *worst = 0;
     for (size_t done = 0; done < n - 1;) {
         size_t step = n - 1 - done < CHUNK ? n - 1 - done : CHUNK;
@@ -208,7 +208,7 @@ static double nll_of(golden_file *g, bool exact, carat_embed_scale scale, double
         done += step;
     }
     *per_token_rms = sqrt(sq / (double)(n - 1));
-    carat_kv_close(kv);
+    ct_kv_close(kv);
     free(logits);
     subject_close(&s);
     return sum / (double)(n - 1);
@@ -266,13 +266,13 @@ static void test_invariance(void **state)
             float *out = first ? logits : logits + 7 * v;
             subject s;
             subject_share(&s, model, (subject_options){ .level = level, .n_threads = threads, .batch = chunks[c] });
-            carat_kv *kv = subject_kv(&s);
+            ct_kv *kv = subject_kv(&s);
             for (size_t done = 0; done < N;) {
                 size_t step = N - done < chunks[c] ? N - done : chunks[c];
                 carat_err err;
                 subject_append(&s, kv, ids + done, step, step, NULL);
                 for (size_t i = 0; i < step; i++) {
-                    const float *h = carat_text_hidden(s.t, i);
+                    const float *h = ct_text_hidden(s.t, i);
                     if (first)
                         memcpy(ref + (done + i) * hidden, h, hidden * sizeof *h);
                     else if (memcmp(ref + (done + i) * hidden, h, hidden * sizeof *h) != 0)
@@ -280,14 +280,14 @@ static void test_invariance(void **state)
                 }
                 for (size_t i = 0; i < 7; i++) {
                     size_t row = at[i] - done;
-                    if (at[i] >= done && at[i] < done + step && !carat_text_logits(s.t, &row, 1, out + i * v, &err))
+                    if (at[i] >= done && at[i] < done + step && !ct_text_logits(s.t, &row, 1, out + i * v, &err))
                         fail_msg("%s", err.msg);
                 }
                 done += step;
             }
             if (!first)
                 assert_memory_equal(logits, out, 7 * v * sizeof *out);
-            carat_kv_close(kv);
+            ct_kv_close(kv);
             subject_close(&s);
         }
     free(ref);
@@ -322,7 +322,7 @@ static int open_all(void **state)
 static int close_all(void **state)
 {
     (void)state;
-    carat_model_close(model);
+    ct_model_close(model);
     for (size_t i = 0; i < n_prompts; i++)
         json_decref(prompts[i]);
     return 0;

@@ -15,8 +15,8 @@ enum { N = 500, BATCH = 50, CONTEXT = 600 };
 
 static const char *level;
 static subject s;
-static carat_kv_elem elem;
-static carat_cache *cache;
+static ct_kv_elem elem;
+static ct_cache *cache;
 static uint64_t seed = 1;
 
 static uint32_t dice(uint32_t n)
@@ -31,34 +31,34 @@ static void random_ids(int32_t *ids, size_t n)
         ids[i] = i ? (int32_t)(4 + dice(508)) : 2;
 }
 
-static carat_cache *open_cache(size_t n_seqs, size_t keep_bytes)
+static ct_cache *open_cache(size_t n_seqs, size_t keep_bytes)
 {
-    carat_cache *c;
+    ct_cache *c;
     carat_err err;
-    if (!carat_cache_open(&s.m->cfg, &(carat_cache_options){ CONTEXT, n_seqs, BATCH, elem, keep_bytes }, &c, &err))
+    if (!ct_cache_open(&s.m->cfg, &(ct_cache_options){ CONTEXT, n_seqs, BATCH, elem, keep_bytes }, &c, &err))
         fail_msg("%s", err.msg);
     return c;
 }
 
-static carat_kv *open_kv(carat_cache *c)
+static ct_kv *open_kv(ct_cache *c)
 {
-    carat_kv *kv;
+    ct_kv *kv;
     carat_err err;
-    if (!carat_kv_open(c, CONTEXT, &kv, &err))
+    if (!ct_kv_open(c, CONTEXT, &kv, &err))
         fail_msg("%s", err.msg);
     return kv;
 }
 
 /* Evaluates ids[len..n) in steps of at most `chunk`, labelled; logits to out + their position. */
-static void go_on(carat_kv *kv, const int32_t *ids, size_t n, size_t chunk, float *out)
+static void go_on(ct_kv *kv, const int32_t *ids, size_t n, size_t chunk, float *out)
 {
-    for (size_t at = carat_kv_len(kv); at < n; at = carat_kv_len(kv)) {
+    for (size_t at = ct_kv_len(kv); at < n; at = ct_kv_len(kv)) {
         uint64_t keys[BATCH];
         size_t step = n - at < chunk ? n - at : chunk;
         subject_append(&s, kv, ids + at, step, chunk, out ? out + at * s.m->cfg.n_vocab : NULL);
         for (size_t i = 0; i < step; i++)
             keys[i] = (uint64_t)ids[at + i];
-        carat_kv_label(kv, keys, step);
+        ct_kv_label(kv, keys, step);
     }
 }
 
@@ -66,8 +66,8 @@ static void go_on(carat_kv *kv, const int32_t *ids, size_t n, size_t chunk, floa
 static void expect_cold(const int32_t *ids, size_t from, size_t n, const float *have, const char *what)
 {
     size_t v = s.m->cfg.n_vocab;
-    carat_cache *fresh = open_cache(1, 0);
-    carat_kv *kv = open_kv(fresh);
+    ct_cache *fresh = open_cache(1, 0);
+    ct_kv *kv = open_kv(fresh);
     float *cold = malloc(n * v * sizeof *cold);
     go_on(kv, ids, from, BATCH, NULL);
     go_on(kv, ids, n, 37, cold);
@@ -76,28 +76,28 @@ static void expect_cold(const int32_t *ids, size_t from, size_t n, const float *
             fail_msg("%s, elements %d: logits of position %zu (from %zu) are not a cold run's", what, (int)elem, i,
                      from);
     free(cold);
-    carat_kv_close(kv);
-    carat_cache_close(fresh);
+    ct_kv_close(kv);
+    ct_cache_close(fresh);
 }
 
-static size_t resume(carat_kv *kv, const int32_t *ids, size_t n)
+static size_t resume(ct_kv *kv, const int32_t *ids, size_t n)
 {
     uint64_t keys[CONTEXT];
     for (size_t i = 0; i < n; i++)
         keys[i] = (uint64_t)ids[i];
-    return carat_kv_resume(kv, keys, n, n - 1);
+    return ct_kv_resume(kv, keys, n, n - 1);
 }
 
 /* A conversation of three turns, each end marked; then others that share a part of it. */
 static void check_resume(const int32_t *ids, float *out)
 {
     static const size_t turns[] = { 100, 230, N }, cuts[] = { N, N - 50, 300, 229, 101, 60 };
-    carat_kv *kv = open_kv(cache);
+    ct_kv *kv = open_kv(cache);
     for (size_t i = 0; i < 3; i++) {
         go_on(kv, ids, turns[i], BATCH, NULL);
-        carat_kv_mark(kv);
+        ct_kv_mark(kv);
     }
-    carat_kv_close(kv);
+    ct_kv_close(kv);
     for (size_t i = 0; i < sizeof cuts / sizeof *cuts; i++) {
         int32_t other[N];
         memcpy(other, ids, sizeof other);
@@ -109,7 +109,7 @@ static void check_resume(const int32_t *ids, float *out)
         assert_true(got <= cuts[i] && (cuts[i] < N - 50 || got >= N - 50));
         go_on(kv, other, n, 13, out);
         expect_cold(other, got, n, out, "resumed");
-        carat_kv_close(kv);
+        ct_kv_close(kv);
     }
 }
 
@@ -120,36 +120,36 @@ static void check_fork(const int32_t *ids, float *out)
     size_t v = s.m->cfg.n_vocab;
     carat_err err;
     float *out2 = malloc(N * v * sizeof *out2);
-    carat_kv *a = open_kv(cache), *b;
+    ct_kv *a = open_kv(cache), *b;
     random_ids(other, N);
     memcpy(other, ids, 300 * sizeof *ids);
     go_on(a, ids, 300, BATCH, NULL);
-    assert_true(carat_kv_fork(a, &b, &err));
+    assert_true(ct_kv_fork(a, &b, &err));
     for (size_t n = 310; n <= 400; n += 10) {
         go_on(a, ids, n, 3, out);
         go_on(b, other, n, 7, out2);
     }
     expect_cold(ids, 300, 400, out, "forked from");
     expect_cold(other, 300, 400, out2, "forked");
-    carat_kv_close(a);
-    carat_kv_close(b);
+    ct_kv_close(a);
+    ct_kv_close(b);
     free(out2);
 }
 
 static void check_rewind(const int32_t *ids, float *out)
 {
     int32_t other[N];
-    carat_kv *kv = open_kv(cache);
+    ct_kv *kv = open_kv(cache);
     random_ids(other, N);
     memcpy(other, ids, 228 * sizeof *ids);
     go_on(kv, ids, 230, BATCH, NULL);
-    carat_kv_mark(kv);
+    ct_kv_mark(kv);
     go_on(kv, ids, N, BATCH, NULL);
-    size_t got = carat_kv_rewind(kv, 228);
+    size_t got = ct_kv_rewind(kv, 228);
     assert_int_equal(got, 228); /* far past the ring: from the index */
     go_on(kv, other, 300, 20, out);
     expect_cold(other, got, 300, out, "rewound");
-    carat_kv_close(kv);
+    ct_kv_close(kv);
 }
 
 static void check_save(const int32_t *ids, float *out)
@@ -162,19 +162,19 @@ static void check_save(const int32_t *ids, float *out)
     int fd = mkstemp(path);
     assert_true(fd >= 0);
     close(fd);
-    carat_kv *kv = open_kv(cache);
+    ct_kv *kv = open_kv(cache);
     go_on(kv, ids, 333, BATCH, NULL);
-    assert_true(carat_kv_save(kv, path, model, NULL, 0, &err));
-    carat_kv_close(kv);
-    carat_cache *second = open_cache(1, 0);
+    assert_true(ct_kv_save(kv, path, model, NULL, 0, &err));
+    ct_kv_close(kv);
+    ct_cache *second = open_cache(1, 0);
     kv = open_kv(second);
-    assert_true(carat_kv_restore(kv, path, model, &blob, &blob_len, &err));
+    assert_true(ct_kv_restore(kv, path, model, &blob, &blob_len, &err));
     unlink(path);
     free(blob);
     go_on(kv, ids, 420, 11, out);
     expect_cold(ids, 333, 420, out, "restored");
-    carat_kv_close(kv);
-    carat_cache_close(second);
+    ct_kv_close(kv);
+    ct_cache_close(second);
 }
 
 /* B10, B11, B51, B55 */
@@ -185,9 +185,9 @@ static void test_b51_reuse_gives_the_same_bits(void **state)
                  (subject_options){ .level = level, .batch = BATCH, .context = CONTEXT, .n_threads = 1 });
     float *out = malloc(N * s.m->cfg.n_vocab * sizeof *out);
     size_t tried = 0;
-    for (elem = CARAT_KV_F16; elem <= CARAT_KV_Q8_0; elem++) {
+    for (elem = CT_KV_F16; elem <= CT_KV_Q8_0; elem++) {
         int32_t ids[N];
-        if (!carat_kv_elem_fits(elem, s.m->cfg.head_dim))
+        if (!ct_kv_elem_fits(elem, s.m->cfg.head_dim))
             continue;
         tried++;
         cache = open_cache(2, 1 << 20);
@@ -198,12 +198,12 @@ static void test_b51_reuse_gives_the_same_bits(void **state)
             check_rewind(ids, out);
             check_save(ids, out);
         }
-        carat_cache_stats st;
-        carat_cache_get_stats(cache, &st);
+        ct_cache_stats st;
+        ct_cache_get_stats(cache, &st);
         printf("%zu hits, %zu copies, %zu + %zu evictions of %zu + %zu pages\n", st.hits, st.copies,
                st.global.evictions, st.local.evictions, st.global.total, st.local.total);
-        assert_true(carat_cache_check(cache, NULL) && st.local.evictions > 0 && st.copies > 0);
-        carat_cache_close(cache);
+        assert_true(ct_cache_check(cache, NULL) && st.local.evictions > 0 && st.copies > 0);
+        ct_cache_close(cache);
     }
     assert_int_equal(tried, 3);
     free(out);

@@ -104,7 +104,7 @@ static void all_questions(size_t chunk, bool exact)
         .n_threads = 2, .cpu = level, .chunk = chunk, .is_exact = exact, .vision = CARAT_VISION_REQUIRED
     };
     if (!carat_engine_open(MODEL, &o, &e, &err) || !carat_session_open(e, 512, &s, &err) ||
-        !carat_read_file(MODEL "/test.jsonl", 1 << 20, &text, &len, &err))
+        !ct_read_file(MODEL "/test.jsonl", 1 << 20, &text, &len, &err))
         fail_msg("%s", err.msg);
     char *rest = text;
     for (char *line; (line = strsep(&rest, "\n")) && *line; n_asked++) {

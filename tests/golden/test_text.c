@@ -150,7 +150,7 @@ static void test_b56_embed_scale_bf16(void **state)
         assert_true(f.worst <= 5e-4);
         /* and it is really another result: the two scales are told apart */
         check_prompt(&s, g, 2, &exact);
-        if (carat_bf16_to_f32(carat_f32_to_bf16(sqrtf((float)s.m->cfg.hidden))) != sqrtf((float)s.m->cfg.hidden))
+        if (ct_bf16_to_f32(ct_f32_to_bf16(sqrtf((float)s.m->cfg.hidden))) != sqrtf((float)s.m->cfg.hidden))
             assert_true(exact.worst > 5e-4);
         free(logits);
         golden_close(g);
@@ -170,13 +170,11 @@ static void test_b56_embed_scale_bf16(void **state)
  * disturbance on a little enlarged (a softmax of random queries is steep): twice that is the bound. */
 static double conversion_error(const subject *s)
 {
-    static const double e[CARAT_N_ACTS] = {
-        [CARAT_ACTS_F32] = 0.0002, [CARAT_ACTS_BF16] = 0.0016, [CARAT_ACTS_Q8] = 0.0054
-    };
+    static const double e[CT_N_ACTS] = { [CT_ACTS_F32] = 0.0002, [CT_ACTS_BF16] = 0.0016, [CT_ACTS_Q8] = 0.0054 };
     double worst = 0;
     for (uint32_t i = 0; i < s->m->cfg.n_layer; i++) {
-        const carat_layer *l = &s->m->layers[i];
-        const carat_matrix *all[] = { &l->q, &l->k, &l->v, &l->o, &l->gate, &l->up, &l->down };
+        const ct_layer *l = &s->m->layers[i];
+        const ct_matrix *all[] = { &l->q, &l->k, &l->v, &l->o, &l->gate, &l->up, &l->down };
         for (size_t j = 0; j < 7; j++)
             worst = fmax(worst, e[s->k.form[all[j]->type]]);
     }
@@ -246,10 +244,10 @@ static float *logits_with_images(subject *s, golden_file *g, int prompt, const i
     const json_t *images =
         json_object_get(json_array_get(json_object_get(g->manifest, "prompts"), (size_t)prompt), "images");
     golden_array soft = golden_get(g, "projector.output");
-    carat_input *in = calloc(n, sizeof *in);
+    ct_step_input *in = calloc(n, sizeof *in);
     size_t *rows = malloc(n * sizeof *rows);
     float *out = malloc(n * v * sizeof *out);
-    carat_kv *kv = subject_kv(s);
+    ct_kv *kv = subject_kv(s);
     for (size_t i = 0; i < n; i++) {
         in[i].id = ids[i];
         rows[i] = i;
@@ -266,11 +264,11 @@ static float *logits_with_images(subject *s, golden_file *g, int prompt, const i
     for (size_t done = 0, step; done < n; done += step) {
         carat_err err;
         step = done < cut && cut < n ? cut : n - done;
-        if (!carat_text_step(s->t, &(carat_span){ kv, in + done, step }, 1, NULL, &err) ||
-            !carat_text_logits(s->t, rows, step, out + done * v, &err))
+        if (!ct_text_step(s->t, &(ct_step_span){ kv, in + done, step }, 1, NULL, &err) ||
+            !ct_text_logits(s->t, rows, step, out + done * v, &err))
             fail_msg("%s", err.msg);
     }
-    carat_kv_close(kv);
+    ct_kv_close(kv);
     free(in);
     free(rows);
     return out;
@@ -321,7 +319,7 @@ static void test_image_rows(void **state)
 
 typedef struct watcher {
     golden_file *g;
-    const carat_config *c;
+    const ct_config *c;
     size_t n_seen;
     double worst;
     char worst_name[64];
@@ -388,7 +386,7 @@ static void test_traces(void **state)
         snprintf(name, sizeof name, "prompt%d.ids",
                  (int)json_integer_value(json_object_get(g->manifest, "trace_prompt")));
         const int32_t *ids = golden_i32(g, name, 0, &n);
-        carat_text_trace(s.t, watch, &w);
+        ct_text_trace(s.t, watch, &w);
         free(subject_logits(&s, ids, n, n));
         assert_int_equal(w.n_seen, count_traces(g));
         printf("%-20s %zu activations, worst %.1e of its spread (%s)\n", models[i], w.n_seen, w.worst, w.worst_name);

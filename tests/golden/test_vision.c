@@ -65,57 +65,57 @@ static void combined_name(const char *name, char out[96])
     }
 }
 
-static void declare(carat_gguf_writer *w, const carat_gguf *g, bool is_tower)
+static void declare(ct_gguf_writer *w, const ct_gguf *g, bool is_tower)
 {
-    const carat_tensors *t = carat_gguf_tensors(g);
+    const ct_tensors *t = ct_gguf_tensors(g);
     for (size_t i = 0; i < t->n; i++) {
         char name[96];
         snprintf(name, sizeof name, "%s", t->items[i].name);
         if (is_tower)
             combined_name(t->items[i].name, name);
-        carat_gguf_writer_tensor(w, name, t->items[i].type, t->items[i].n_dims, t->items[i].dims);
+        ct_gguf_writer_tensor(w, name, t->items[i].type, t->items[i].n_dims, t->items[i].dims);
     }
 }
 
 static void combine(const char *text, const char *tower, const char *out)
 {
-    carat_gguf *g[2];
-    carat_gguf_writer *w;
+    ct_gguf *g[2];
+    ct_gguf_writer *w;
     carat_err err;
     char path[512], key[128];
     const char *const files[] = { text, tower };
     for (int i = 0; i < 2; i++) {
         snprintf(path, sizeof path, TEST_DATA "/models/%s", files[i]);
-        if (!carat_gguf_open(path, &g[i], &err))
+        if (!ct_gguf_open(path, &g[i], &err))
             fail_msg("%s", err.msg);
     }
-    if (!carat_gguf_create(out, &w, &err))
+    if (!ct_gguf_create(out, &w, &err))
         fail_msg("%s", err.msg);
-    for (size_t i = 0; i < carat_gguf_n_kv(g[0]); i++)
-        carat_gguf_writer_copy(w, carat_gguf_kv_at(g[0], i));
+    for (size_t i = 0; i < ct_gguf_n_kv(g[0]); i++)
+        ct_gguf_writer_copy(w, ct_gguf_kv_at(g[0], i));
     int64_t pool = 4, image = 0, patch = 1;
-    for (size_t i = 0; i < carat_gguf_n_kv(g[1]); i++) { /* clip.vision.X is gemma3.vision.X there */
-        carat_gguf_kv kv = *carat_gguf_kv_at(g[1], i);
+    for (size_t i = 0; i < ct_gguf_n_kv(g[1]); i++) { /* clip.vision.X is gemma3.vision.X there */
+        ct_gguf_kv kv = *ct_gguf_kv_at(g[1], i);
         if (strncmp(kv.key, "clip.vision.", 12) != 0)
             continue;
         snprintf(key, sizeof key, "gemma3.%s", kv.key + 5);
         kv.key = key;
-        carat_gguf_writer_copy(w, &kv);
+        ct_gguf_writer_copy(w, &kv);
     }
-    assert_true(carat_gguf_int(g[1], "clip.vision.projector.scale_factor", 1, 64, &pool, &err) &&
-                carat_gguf_int(g[1], "clip.vision.image_size", 1, 4096, &image, &err) &&
-                carat_gguf_int(g[1], "clip.vision.patch_size", 1, 4096, &patch, &err));
+    assert_true(ct_gguf_int(g[1], "clip.vision.projector.scale_factor", 1, 64, &pool, &err) &&
+                ct_gguf_int(g[1], "clip.vision.image_size", 1, 4096, &image, &err) &&
+                ct_gguf_int(g[1], "clip.vision.patch_size", 1, 4096, &patch, &err));
     int64_t side = image / patch / pool;
-    carat_gguf_writer_u32(w, "gemma3.mm.tokens_per_image", (uint32_t)(side * side));
+    ct_gguf_writer_u32(w, "gemma3.mm.tokens_per_image", (uint32_t)(side * side));
     declare(w, g[0], false), declare(w, g[1], true);
     for (int i = 0; i < 2; i++)
-        for (size_t k = 0; k < carat_gguf_tensors(g[i])->n; k++) {
-            const carat_tensor *t = &carat_gguf_tensors(g[i])->items[k];
-            assert_true(carat_gguf_writer_data(w, t->data, t->bytes, &err));
+        for (size_t k = 0; k < ct_gguf_tensors(g[i])->n; k++) {
+            const ct_tensor *t = &ct_gguf_tensors(g[i])->items[k];
+            assert_true(ct_gguf_writer_data(w, t->data, t->bytes, &err));
         }
-    if (!carat_gguf_finish(w, &err))
+    if (!ct_gguf_finish(w, &err))
         fail_msg("%s", err.msg);
-    carat_gguf_close(g[0]), carat_gguf_close(g[1]);
+    ct_gguf_close(g[0]), ct_gguf_close(g[1]);
 }
 
 static char folder[] = "/tmp/carat-test-XXXXXX";
@@ -146,9 +146,9 @@ static void path_of(const char *name, char out[512])
 /* ---- a tower opened for comparing ---- */
 
 typedef struct eyes {
-    carat_kernels k;
-    carat_pool *pool;
-    carat_vision *v;
+    ct_kernels k;
+    ct_pool *pool;
+    ct_vision *v;
     golden_file *g;
     size_t n_images, n_token, width; /* of the golden set */
 } eyes;
@@ -158,24 +158,24 @@ static void eyes_open(eyes *e, const packaging *p, int n_threads, bool exact)
     char path[512];
     unsigned mask;
     carat_err err;
-    assert_true(carat_cpu_by_name(level, &mask, path));
-    carat_kernels_for(&e->k, mask);
-    if (!carat_pool_open(n_threads, &e->pool, &err))
+    assert_true(ct_cpu_by_name(level, &mask, path));
+    ct_kernels_for(&e->k, mask);
+    if (!ct_pool_open(n_threads, &e->pool, &err))
         fail_msg("%s", err.msg);
     snprintf(path, sizeof path, "models/%s/golden", p->model);
     e->g = golden_open(path);
     golden_array out = golden_get(e->g, "projector.output");
     e->n_images = out.shape[0], e->n_token = out.shape[1], e->width = out.shape[2];
     path_of(p->vision, path);
-    if (!carat_vision_open(path, e->width, &e->k, e->pool, &(carat_vision_options){ .exact = exact }, &e->v, &err))
+    if (!ct_vision_open(path, e->width, &e->k, e->pool, &(ct_vision_options){ .exact = exact }, &e->v, &err))
         fail_msg("%s", err.msg);
-    assert_int_equal(carat_vision_shape(e->v)->tokens_per_image, e->n_token);
+    assert_int_equal(ct_vision_shape(e->v)->tokens_per_image, e->n_token);
 }
 
 static void eyes_close(eyes *e)
 {
-    carat_vision_close(e->v);
-    carat_pool_close(e->pool);
+    ct_vision_close(e->v);
+    ct_pool_close(e->pool);
     golden_close(e->g);
 }
 
@@ -190,7 +190,7 @@ static float *pixels_of_bytes(eyes *e)
     assert_int_equal(rgb.dtype, GOLDEN_U8);
     for (size_t i = 0; i < rgb.count; i++) {
         size_t image = i / (3 * plane), c = i / plane % 3, at = i % plane;
-        x[i] = carat_pixel_value(((const uint8_t *)rgb.data)[(image * plane + at) * 3 + c]);
+        x[i] = ct_pixel_value(((const uint8_t *)rgb.data)[(image * plane + at) * 3 + c]);
         assert_true(fabsf(x[i] - ref[i]) <= 1e-7f);
     }
     return x;
@@ -202,7 +202,7 @@ static float *see_all(eyes *e, const float *pixels)
     carat_err err;
     float *out = malloc(e->n_images * e->n_token * e->width * sizeof *out);
     assert_non_null(out);
-    if (!carat_vision_encode(e->v, pixels, e->n_images, out, &err))
+    if (!ct_vision_encode(e->v, pixels, e->n_images, out, &err))
         fail_msg("%s", err.msg);
     return out;
 }
@@ -248,7 +248,7 @@ static void look(void *arg, const char *name, const float *data, size_t rows, si
 {
     stages *s = arg;
     golden_array ref = golden_get(s->e->g, name);
-    size_t n_stages = 7 - 1 + carat_vision_shape(s->e->v)->n_layer, image = s->n_seen++ / n_stages;
+    size_t n_stages = 7 - 1 + ct_vision_shape(s->e->v)->n_layer, image = s->n_seen++ / n_stages;
     bool is_output = strcmp(name, "projector.output") == 0;
     double scale = fmax(spread(&ref), 1), worst = 0;
     assert_int_equal(ref.count, s->e->n_images * rows * cols);
@@ -271,19 +271,19 @@ static float *project_in_f16(const packaging *p, size_t n)
 {
     char path[512];
     carat_err err;
-    carat_safetensors *st;
+    ct_safetensors *st;
     snprintf(path, sizeof path, TEST_DATA "/models/%s", p->model);
-    if (!carat_safetensors_open(path, &st, &err))
+    if (!ct_safetensors_open(path, &st, &err))
         fail_msg("%s", err.msg);
-    const carat_tensor *t =
-        carat_tensors_find(carat_safetensors_tensors(st), "multi_modal_projector.mm_input_projection_weight");
+    const ct_tensor *t =
+        ct_tensors_find(ct_safetensors_tensors(st), "multi_modal_projector.mm_input_projection_weight");
     assert_non_null(t);
     assert_int_equal(t->dims[0] * t->dims[1], n);
     float *w = malloc(n * sizeof *w);
-    carat_unpack_row(t->type, t->data, w, n);
+    ct_unpack_row(t->type, t->data, w, n);
     for (size_t i = 0; i < n; i++)
-        w[i] = carat_f16_to_f32(carat_f32_to_f16(w[i]));
-    carat_safetensors_close(st);
+        w[i] = ct_f16_to_f32(ct_f32_to_f16(w[i]));
+    ct_safetensors_close(st);
     return w;
 }
 
@@ -295,10 +295,10 @@ static void test_stages(void **state)
         eyes_open(&e, &packagings[i], 2, true);
         stages s = { .e = &e, .p = &packagings[i] };
         if (strstr(packagings[i].vision, "mmproj"))
-            s.project = project_in_f16(&packagings[i], carat_vision_shape(e.v)->hidden * e.width);
-        carat_vision_set_trace(e.v, look, &s);
+            s.project = project_in_f16(&packagings[i], ct_vision_shape(e.v)->hidden * e.width);
+        ct_vision_set_trace(e.v, look, &s);
         float *out = see_all(&e, golden_f32(e.g, "pixel_values", 0, NULL));
-        assert_int_equal(s.n_seen, e.n_images * (6 + carat_vision_shape(e.v)->n_layer));
+        assert_int_equal(s.n_seen, e.n_images * (6 + ct_vision_shape(e.v)->n_layer));
         printf("%-60s worst stage %.3f of its tolerance\n", packagings[i].vision, s.worst);
         free(out), free(s.project);
         eyes_close(&e);
@@ -323,7 +323,7 @@ static void test_same_bits(void **state)
             golden_array rgb = golden_get(e.g, "images_u8_hwc");
             for (size_t n = e.n_images; n-- > 0;) {
                 const uint8_t *image = (const uint8_t *)rgb.data + n * rgb.count / e.n_images;
-                if (!carat_vision_encode_rgb(f.v, image, 1, other, &err))
+                if (!ct_vision_encode_rgb(f.v, image, 1, other, &err))
                     fail_msg("%s", err.msg);
                 assert_memory_equal(other, (char *)whole + n * size, size);
             }
@@ -360,14 +360,14 @@ static void test_converted(void **state)
 /* ---- prompts with images ---- */
 
 /* The tokens of a prompt, its images' rows put in. images: which of the golden set, in the prompt's order. */
-static carat_input *inputs_of(eyes *e, int prompt, const float *soft, const json_t *images, size_t *n)
+static ct_step_input *inputs_of(eyes *e, int prompt, const float *soft, const json_t *images, size_t *n)
 {
     char name[64];
     snprintf(name, sizeof name, "prompt%d.ids", prompt);
     const int32_t *ids = golden_i32(e->g, name, 0, n);
     snprintf(name, sizeof name, "prompt%d.token_type_ids", prompt);
     const int32_t *types = golden_i32(e->g, name, *n, NULL);
-    carat_input *in = calloc(*n, sizeof *in);
+    ct_step_input *in = calloc(*n, sizeof *in);
     size_t image = 0;
     for (size_t i = 0; i < *n; i++) {
         in[i].id = ids[i];
@@ -386,25 +386,25 @@ static carat_input *inputs_of(eyes *e, int prompt, const float *soft, const json
 }
 
 /* Steps of at most chunks[i] tokens (the last value again and again); logits of every position. */
-static void step_all(subject *s, carat_kv *kv, const carat_input *in, size_t n, const json_t *chunks, float *out)
+static void step_all(subject *s, ct_kv *kv, const ct_step_input *in, size_t n, const json_t *chunks, float *out)
 {
     carat_err err;
     size_t rows[1024], at = 0;
     for (size_t done = 0, step; done < n; done += step) {
         size_t want = chunks ? (size_t)json_integer_value(json_array_get(chunks, at)) : n;
         at += at + 1 < json_array_size(chunks);
-        step = carat_text_cut(in + done, n - done, want);
-        carat_span span = { kv, in + done, step };
-        if (!carat_text_step(s->t, &span, 1, NULL, &err))
+        step = ct_text_cut(in + done, n - done, want);
+        ct_step_span span = { kv, in + done, step };
+        if (!ct_text_step(s->t, &span, 1, NULL, &err))
             fail_msg("%s", err.msg);
         for (size_t i = 0; i < step; i++)
             rows[i] = i;
-        if (!carat_text_logits(s->t, rows, step, out + done * s->m->cfg.n_vocab, &err))
+        if (!ct_text_logits(s->t, rows, step, out + done * s->m->cfg.n_vocab, &err))
             fail_msg("%s", err.msg);
     }
 }
 
-static void check_greedy(subject *s, eyes *e, carat_kv *kv, int prompt, const float *last)
+static void check_greedy(subject *s, eyes *e, ct_kv *kv, int prompt, const float *last)
 {
     char name[64];
     carat_err err;
@@ -417,21 +417,21 @@ static void check_greedy(subject *s, eyes *e, carat_kv *kv, int prompt, const fl
         int32_t id = (int32_t)argmax(logits, n_vocab);
         assert_int_equal(id, ref[i]);
         subject_append(s, kv, &id, 1, 1, NULL);
-        if (!carat_text_logits(s->t, &row, 1, logits, &err))
+        if (!ct_text_logits(s->t, &row, 1, logits, &err))
             fail_msg("%s", err.msg);
     }
     free(logits);
 }
 
-static float *logits_of(subject *s, const carat_input *in, size_t n, const json_t *chunks, carat_kv **kept)
+static float *logits_of(subject *s, const ct_step_input *in, size_t n, const json_t *chunks, ct_kv **kept)
 {
-    carat_kv *kv = subject_kv(s);
+    ct_kv *kv = subject_kv(s);
     float *logits = malloc(n * s->m->cfg.n_vocab * sizeof *logits);
     step_all(s, kv, in, n, chunks, logits);
     if (kept)
         *kept = kv;
     else
-        carat_kv_close(kv);
+        ct_kv_close(kv);
     return logits;
 }
 
@@ -452,21 +452,21 @@ static double check_prompt(subject *s, eyes *e, const packaging *p, int prompt, 
     char name[64];
     const json_t *j = json_array_get(json_object_get(e->g->manifest, "prompts"), (size_t)prompt);
     size_t n, n_vocab = s->m->cfg.n_vocab;
-    carat_input *in = inputs_of(e, prompt, soft, json_object_get(j, "images"), &n);
-    carat_kv *kv;
+    ct_step_input *in = inputs_of(e, prompt, soft, json_object_get(j, "images"), &n);
+    ct_kv *kv;
     float *logits = logits_of(s, in, n, NULL, &kv);
     const float *last = logits + (n - 1) * n_vocab;
     snprintf(name, sizeof name, "prompt%d.logits", prompt);
     const float *ref = golden_f32(e->g, name, n * n_vocab, NULL);
     float *other = NULL;
     if (right) {
-        carat_input *in2 = inputs_of(e, prompt, right, json_object_get(j, "images"), &n);
+        ct_step_input *in2 = inputs_of(e, prompt, right, json_object_get(j, "images"), &n);
         ref = other = logits_of(s, in2, n, NULL, NULL);
         free(in2);
     } else {
         check_greedy(s, e, kv, prompt, last);
     }
-    carat_kv_close(kv);
+    ct_kv_close(kv);
     double diff = largest_difference(logits, ref, n * n_vocab);
     if (!(diff <= 5e-4))
         fail_msg("%s, prompt %d: logits differ by up to %g, tolerance 5e-4", p->vision, prompt, diff);
@@ -487,7 +487,7 @@ static double check_prompt(subject *s, eyes *e, const packaging *p, int prompt, 
 /* All images' tokens in exact arithmetic from the reference's normalised ones, for a projector kept in f16. */
 static float *project_all(eyes *e, const packaging *p)
 {
-    stages s = { .e = e, .p = p, .project = project_in_f16(p, carat_vision_shape(e->v)->hidden * e->width) };
+    stages s = { .e = e, .p = p, .project = project_in_f16(p, ct_vision_shape(e->v)->hidden * e->width) };
     float *rows = malloc(e->n_images * e->n_token * e->width * sizeof *rows);
     for (size_t t = 0; t < e->n_images * e->n_token; t++)
         for (size_t c = 0; c < e->width; c++)

@@ -5,8 +5,8 @@
  * invariance). It needs nothing but libc, so that it also runs under an emulator.
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#ifndef CARAT_TESTS_CHECK_H
-#define CARAT_TESTS_CHECK_H
+#ifndef CT_TESTS_CHECK_H
+#define CT_TESTS_CHECK_H
 
 #include "kernels/kernels.h"
 
@@ -15,9 +15,9 @@
 #define SENTINEL   0x7FADDEADu /* bits of memory that a kernel must leave alone: a NaN */
 
 typedef struct check {
-    const carat_kernels *isa;     /* the level under test */
-    const carat_kernels *generic; /* what a level is measured against; also makes the activations */
-    const char *filter;           /* run only checks whose name contains this; NULL: all */
+    const ct_kernels *isa;     /* the level under test */
+    const ct_kernels *generic; /* what a level is measured against; also makes the activations */
+    const char *filter;        /* run only checks whose name contains this; NULL: all */
     bool is_bench;
     bool is_quick; /* a part of the shapes: for emulators, thirty times slower than the machine */
     int n_run;     /* checks that ran */

@@ -9,7 +9,7 @@
 
 #include "check.h"
 
-static const char *const form_names[CARAT_N_ACTS] = { "f32", "bf16", "q8" };
+static const char *const form_names[CT_N_ACTS] = { "f32", "bf16", "q8" };
 
 enum fill { RANDOM, TIES, BF16_TIES, EQUAL, ZERO, HUGE_VALUES, TINY, BAD, N_FILL };
 
@@ -44,7 +44,7 @@ static void fill_x(float *x, size_t n, enum fill f, rng *r)
         case HUGE_VALUES:
             x[i] = rng_unit(r) * FLT_MAX;
             break;
-        case TINY: /* around CARAT_ACTS_TINY, and subnormals */
+        case TINY: /* around CT_ACTS_TINY, and subnormals */
             x[i] = rng_unit(r) * exp2f(-(float)(96 + rng_below(r, 2) * 40 + (int)(i / 32 % 8)));
             break;
         default: /* every second group has one NaN or infinity, each in another place */
@@ -76,31 +76,31 @@ static void check_q8_group(const float *x, const int8_t *q, float d, const int32
             check_fail("%a with largest %a became %d", (double)x[i], (double)amax, q[i]);
 }
 
-static void check_definition(carat_acts_form form, const float *x, size_t cols, const uint8_t *got)
+static void check_definition(ct_acts_form form, const float *x, size_t cols, const uint8_t *got)
 {
-    if (form == CARAT_ACTS_F32 && memcmp(got, x, cols * 4) != 0)
+    if (form == CT_ACTS_F32 && memcmp(got, x, cols * 4) != 0)
         check_fail("float32 activations changed");
-    for (size_t c = 0; form == CARAT_ACTS_BF16 && c < cols + cols % 2; c++) {
-        uint16_t expected = c < cols ? carat_f32_to_bf16(x[c]) : 0, h;
+    for (size_t c = 0; form == CT_ACTS_BF16 && c < cols + cols % 2; c++) {
+        uint16_t expected = c < cols ? ct_f32_to_bf16(x[c]) : 0, h;
         memcpy(&h, got + 2 * c, 2);
         if (h != expected)
             check_fail("[%zu] %a became %04x, expected %04x", c, (double)x[c], h, expected);
     }
-    for (size_t g = 0; form == CARAT_ACTS_Q8 && g < cols / 32; g++) {
+    for (size_t g = 0; form == CT_ACTS_Q8 && g < cols / 32; g++) {
         float d;
         int32_t s[2];
-        memcpy(&d, got + carat_acts_d_offset(cols) + 4 * g, 4);
-        memcpy(s, got + carat_acts_s_offset(cols) + 8 * g, 8);
+        memcpy(&d, got + ct_acts_d_offset(cols) + 4 * g, 4);
+        memcpy(s, got + ct_acts_s_offset(cols) + 8 * g, 8);
         check_q8_group(x + 32 * g, (const int8_t *)got + 32 * g, d, s);
     }
 }
 
 /* Equal where the form has fields; a bf16 subnormal may have become a zero, a NaN another NaN. */
-static void check_equal(carat_acts_form form, size_t cols, const uint8_t *got, const uint8_t *expected)
+static void check_equal(ct_acts_form form, size_t cols, const uint8_t *got, const uint8_t *expected)
 {
-    size_t fields = form == CARAT_ACTS_F32 ? cols * 4 : form == CARAT_ACTS_BF16 ? (cols + cols % 2) * 2 : cols;
-    for (size_t i = 0; i < fields; i += form == CARAT_ACTS_BF16 ? 2 : 1) {
-        if (form == CARAT_ACTS_BF16) {
+    size_t fields = form == CT_ACTS_F32 ? cols * 4 : form == CT_ACTS_BF16 ? (cols + cols % 2) * 2 : cols;
+    for (size_t i = 0; i < fields; i += form == CT_ACTS_BF16 ? 2 : 1) {
+        if (form == CT_ACTS_BF16) {
             uint16_t a, b;
             memcpy(&a, got + i, 2), memcpy(&b, expected + i, 2);
             bool is_flushed = (a & 0x7FFF) == 0 && (b & 0x7F80) == 0;
@@ -110,29 +110,29 @@ static void check_equal(carat_acts_form form, size_t cols, const uint8_t *got, c
             check_fail("byte %zu of %zu columns: %02x, generic %02x", i, cols, got[i], expected[i]);
         }
     }
-    if (form != CARAT_ACTS_Q8)
+    if (form != CT_ACTS_Q8)
         return;
     for (size_t g = 0; g < cols / 32; g++) {
         float a, b;
-        memcpy(&a, got + carat_acts_d_offset(cols) + 4 * g, 4);
-        memcpy(&b, expected + carat_acts_d_offset(cols) + 4 * g, 4);
+        memcpy(&a, got + ct_acts_d_offset(cols) + 4 * g, 4);
+        memcpy(&b, expected + ct_acts_d_offset(cols) + 4 * g, 4);
         if (!is_same(a, b))
             check_fail("scale %zu of %zu columns: %a, generic %a", g, cols, (double)a, (double)b);
     }
-    if (memcmp(got + carat_acts_s_offset(cols), expected + carat_acts_s_offset(cols), cols / 16 * 4) != 0)
+    if (memcmp(got + ct_acts_s_offset(cols), expected + ct_acts_s_offset(cols), cols / 16 * 4) != 0)
         check_fail("sums of %zu columns differ from generic", cols);
 }
 
-static void check_form(check *c, carat_acts_form form)
+static void check_form(check *c, ct_acts_form form)
 {
     static const size_t any[] = { 1, 2, 3, 15, 16, 17, 31, 33, 63, 72, 144, 257, 640 };
     static const size_t groups[] = { 32, 64, 96, 160, 256, 640, 1152 };
-    bool is_q8 = form == CARAT_ACTS_Q8;
+    bool is_q8 = form == CT_ACTS_Q8;
     size_t n = is_q8 ? sizeof groups / sizeof *groups : sizeof any / sizeof *any;
     rng r = { form };
     for (size_t i = 0; i < n; i++)
         for (int f = 0; f < N_FILL; f++) {
-            size_t cols = is_q8 ? groups[i] : any[i], stride = carat_acts_stride(form, cols);
+            size_t cols = is_q8 ? groups[i] : any[i], stride = ct_acts_stride(form, cols);
             float *x = guarded(cols * 4, 4, f % 2);
             uint8_t *got = guarded(stride, 64, true), *expected = guarded(stride, 64, true);
             fill_x(x, cols, (enum fill)f, &r);
@@ -145,8 +145,8 @@ static void check_form(check *c, carat_acts_form form)
 }
 
 typedef struct bench_arg {
-    const carat_kernels *k;
-    carat_acts_form form;
+    const ct_kernels *k;
+    ct_acts_form form;
     float *x;
     void *dst;
 } bench_arg;
@@ -159,11 +159,10 @@ static void run(void *arg)
     b->k->acts[b->form](b->x, BENCH_COLS, b->dst);
 }
 
-static void bench_form(const check *c, carat_acts_form form)
+static void bench_form(const check *c, ct_acts_form form)
 {
     rng r = { 1 };
-    bench_arg b = { c->isa, form, guarded(BENCH_COLS * 4, 64, true),
-                    guarded(carat_acts_stride(form, BENCH_COLS), 64, 1) };
+    bench_arg b = { c->isa, form, guarded(BENCH_COLS * 4, 64, true), guarded(ct_acts_stride(form, BENCH_COLS), 64, 1) };
     fill_x(b.x, BENCH_COLS, RANDOM, &r);
     double t = best_time(run, &b, 0.05);
     b.k = c->generic;
@@ -174,11 +173,11 @@ static void bench_form(const check *c, carat_acts_form form)
 
 void check_acts(check *c)
 {
-    for (int f = 0; f < CARAT_N_ACTS; f++) {
+    for (int f = 0; f < CT_N_ACTS; f++) {
         if (!check_begin(c, "acts_%s", form_names[f]))
             continue;
-        check_form(c, (carat_acts_form)f);
+        check_form(c, (ct_acts_form)f);
         if (c->is_bench)
-            bench_form(c, (carat_acts_form)f);
+            bench_form(c, (ct_acts_form)f);
     }
 }

@@ -10,12 +10,12 @@
 
 #define MAX_TILES 12
 
-static size_t elem_bytes(carat_kv_elem e)
+static size_t elem_bytes(ct_kv_elem e)
 {
-    return e == CARAT_KV_F16 ? 2 : 4;
+    return e == CT_KV_F16 ? 2 : 4;
 }
 
-static const char *elem_name(carat_kv_elem e)
+static const char *elem_name(ct_kv_elem e)
 {
     static const char *const names[] = { "f16", "f32", "q8_0" };
     return names[e];
@@ -33,19 +33,19 @@ static float odd_value(rng *r)
     return i < 11 ? odd[i] : rng_normal(r) * exp2f((float)(rng_below(r, 30) - 22));
 }
 
-static bool same_elem(carat_kv_elem e, const void *tile, size_t i, float x)
+static bool same_elem(ct_kv_elem e, const void *tile, size_t i, float x)
 {
-    if (e == CARAT_KV_F32)
+    if (e == CT_KV_F32)
         return is_same(((const float *)tile)[i], x);
-    uint16_t got = ((const uint16_t *)tile)[i], expected = carat_f32_to_f16(x);
-    return got == expected || (isnan(carat_f16_to_f32(got)) && isnan(x));
+    uint16_t got = ((const uint16_t *)tile)[i], expected = ct_f32_to_f16(x);
+    return got == expected || (isnan(ct_f16_to_f32(got)) && isnan(x));
 }
 
-static void check_put_dim(const check *c, carat_kv_elem e, size_t dim, rng *r)
+static void check_put_dim(const check *c, ct_kv_elem e, size_t dim, rng *r)
 {
-    size_t bytes = CARAT_TILE * dim * elem_bytes(e);
+    size_t bytes = CT_TILE * dim * elem_bytes(e);
     float *k = guarded(dim * 4, 4, true), *v = guarded(dim * 4, 4, true);
-    for (size_t slot = 0; slot < CARAT_TILE; slot += slot % 16 == 0 ? 1 : 7) {
+    for (size_t slot = 0; slot < CT_TILE; slot += slot % 16 == 0 ? 1 : 7) {
         uint8_t *kt = guarded(bytes, 64, true), *vt = guarded(bytes, 64, true);
         for (size_t i = 0; i < dim; i++)
             k[i] = odd_value(r), v[i] = odd_value(r);
@@ -74,15 +74,15 @@ static void check_put_dim(const check *c, carat_kv_elem e, size_t dim, rng *r)
 /* What a tile holds for one slot, and the scale. */
 static float q8_key(const uint8_t *tile, size_t dim, size_t slot, size_t i, float *d)
 {
-    const uint16_t *scales = (const uint16_t *)(const void *)(tile + CARAT_TILE * dim);
-    *d = carat_f16_to_f32(scales[slot / 16 * (dim / 32) * 16 + i / 32 * 16 + slot % 16]);
+    const uint16_t *scales = (const uint16_t *)(const void *)(tile + CT_TILE * dim);
+    *d = ct_f16_to_f32(scales[slot / 16 * (dim / 32) * 16 + i / 32 * 16 + slot % 16]);
     return *d * (float)((const int8_t *)tile)[(slot / 16 * dim + i) * 16 + slot % 16];
 }
 
 static float q8_value(const uint8_t *tile, size_t dim, size_t slot, size_t i, float *d)
 {
-    const uint16_t *scales = (const uint16_t *)(const void *)(tile + CARAT_TILE * dim);
-    *d = carat_f16_to_f32(scales[i / 32 * CARAT_TILE + slot]);
+    const uint16_t *scales = (const uint16_t *)(const void *)(tile + CT_TILE * dim);
+    *d = ct_f16_to_f32(scales[i / 32 * CT_TILE + slot]);
     return *d * (float)((const int8_t *)tile)[slot * dim + i];
 }
 
@@ -145,28 +145,28 @@ static void check_slot(const uint8_t *kt, const uint8_t *vt, size_t dim, size_t 
 /* All 64 slots one after another: what each holds, the same bytes as generic's, and no byte of another slot. */
 static void check_put_q8(const check *c, size_t dim, rng *r)
 {
-    size_t bytes = carat_kv_tile_bytes(CARAT_KV_Q8_0, dim);
-    if (bytes != CARAT_TILE * dim / 32 * 34 || bytes % 64)
+    size_t bytes = ct_kv_tile_bytes(CT_KV_Q8_0, dim);
+    if (bytes != CT_TILE * dim / 32 * 34 || bytes % 64)
         check_fail("dim %zu: a tile of %zu bytes, expected 34 for 32 values", dim, bytes);
     float *k = guarded(dim * 4, 4, true), *v = guarded(dim * 4, 4, true);
     uint8_t *kt = guarded(bytes, 64, true), *vt = guarded(bytes, 64, true);
     uint8_t *k_ref = guarded(bytes, 64, true), *v_ref = guarded(bytes, 64, true);
-    for (size_t i = 0; i < CARAT_TILE; i++) {
-        size_t slot = i * 29 % CARAT_TILE;
+    for (size_t i = 0; i < CT_TILE; i++) {
+        size_t slot = i * 29 % CT_TILE;
         for (size_t g = 0; g < dim; g += 32)
             odd_group(k + g, r), odd_group(v + g, r);
-        c->isa->kv_put(CARAT_KV_Q8_0, kt, vt, slot, k, v, dim);
-        c->generic->kv_put(CARAT_KV_Q8_0, k_ref, v_ref, slot, k, v, dim);
+        c->isa->kv_put(CT_KV_Q8_0, kt, vt, slot, k, v, dim);
+        c->generic->kv_put(CT_KV_Q8_0, k_ref, v_ref, slot, k, v, dim);
         check_slot(kt, vt, dim, slot, k, v);
         if (memcmp(kt, k_ref, bytes) != 0 || memcmp(vt, v_ref, bytes) != 0)
             check_fail("dim %zu slot %zu: not generic's bytes", dim, slot);
     }
-    for (size_t slot = 0; slot < CARAT_TILE; slot++) {
+    for (size_t slot = 0; slot < CT_TILE; slot++) {
         size_t left = 0;
-        carat_kv_clear_slot(CARAT_KV_Q8_0, kt, vt, slot, dim);
+        ct_kv_clear_slot(CT_KV_Q8_0, kt, vt, slot, dim);
         for (size_t i = 0; i < bytes; i++)
             left += (kt[i] != 0) + (vt[i] != 0);
-        if (slot == CARAT_TILE - 1 && left)
+        if (slot == CT_TILE - 1 && left)
             check_fail("dim %zu: %zu bytes left in a tile whose slots were all cleared", dim, left);
     }
     unguard(k), unguard(v), unguard(kt), unguard(vt), unguard(k_ref), unguard(v_ref);
@@ -176,7 +176,7 @@ static void check_put_q8(const check *c, size_t dim, rng *r)
  */
 
 typedef struct scene {
-    carat_kv_elem elem;
+    ct_kv_elem elem;
     size_t dim, n_tiles, tile0, n;
     float scale;
     uint8_t *k[MAX_TILES], *v[MAX_TILES];
@@ -188,7 +188,7 @@ typedef struct scene {
 /* Ranges as they occur: causal, windowed, one key, a whole tile, everything, nothing, up to a tile's edge. */
 static void range_of(const scene *s, size_t r, rng *g, size_t *lo, size_t *hi)
 {
-    size_t first = s->tile0 * CARAT_TILE, len = s->n_tiles * CARAT_TILE;
+    size_t first = s->tile0 * CT_TILE, len = s->n_tiles * CT_TILE;
     size_t at = (size_t)rng_below(g, (int)len), window = 1 + (size_t)rng_below(g, 150);
     *lo = first, *hi = first + at + 1;
     switch (r % 7) {
@@ -202,8 +202,8 @@ static void range_of(const scene *s, size_t r, rng *g, size_t *lo, size_t *hi)
         *lo = *hi = first + at;
         break;
     case 4:
-        *lo = first + at / CARAT_TILE * CARAT_TILE;
-        *hi = *lo + CARAT_TILE;
+        *lo = first + at / CT_TILE * CT_TILE;
+        *hi = *lo + CT_TILE;
         break;
     case 5:
         *hi = first + len;
@@ -211,25 +211,25 @@ static void range_of(const scene *s, size_t r, rng *g, size_t *lo, size_t *hi)
     }
 }
 
-static void scene_open(scene *s, const check *c, carat_kv_elem elem, size_t dim, size_t n_tiles, size_t n, float spread,
+static void scene_open(scene *s, const check *c, ct_kv_elem elem, size_t dim, size_t n_tiles, size_t n, float spread,
                        rng *g)
 {
     *s = (scene){ .elem = elem, .dim = dim, .n_tiles = n_tiles, .tile0 = n_tiles % 3 * 5, .n = n };
     s->scale = 1.0f / sqrtf((float)dim);
     for (size_t i = 0; i < n_tiles; i++) {
-        size_t bytes = carat_kv_tile_bytes(elem, dim);
+        size_t bytes = ct_kv_tile_bytes(elem, dim);
         s->k[i] = guarded(bytes, 64, true), s->v[i] = guarded(bytes, 64, true);
-        s->kf[i] = need(CARAT_TILE * dim, 4), s->vf[i] = need(CARAT_TILE * dim, 4);
-        for (size_t t = 0; t < CARAT_TILE; t++) {
+        s->kf[i] = need(CT_TILE * dim, 4), s->vf[i] = need(CT_TILE * dim, 4);
+        for (size_t t = 0; t < CT_TILE; t++) {
             float *k = s->kf[i] + t * dim, *v = s->vf[i] + t * dim;
             for (size_t d = 0; d < dim; d++)
                 k[d] = rng_normal(g) * spread, v[d] = rng_normal(g);
             c->generic->kv_put(elem, s->k[i], s->v[i], t, k, v, dim);
-            for (size_t d = 0; d < dim && elem == CARAT_KV_F16; d++) {
-                k[d] = carat_f16_to_f32(carat_f32_to_f16(k[d]));
-                v[d] = carat_f16_to_f32(carat_f32_to_f16(v[d]));
+            for (size_t d = 0; d < dim && elem == CT_KV_F16; d++) {
+                k[d] = ct_f16_to_f32(ct_f32_to_f16(k[d]));
+                v[d] = ct_f16_to_f32(ct_f32_to_f16(v[d]));
             }
-            for (size_t d = 0; d < dim && elem == CARAT_KV_Q8_0; d++) {
+            for (size_t d = 0; d < dim && elem == CT_KV_Q8_0; d++) {
                 float scale_of_it;
                 k[d] = q8_key(s->k[i], dim, t, d, &scale_of_it);
                 v[d] = q8_value(s->v[i], dim, t, d, &scale_of_it);
@@ -266,12 +266,12 @@ static float *run_rows(const check *c, const scene *s, const size_t *rows, size_
         memcpy(qs + i * s->dim, s->q + r * s->dim, s->dim * 4);
         q[i] = qs + i * s->dim, out[i] = y + i * s->dim, lo[i] = s->lo[r], hi[i] = s->hi[r];
         for (size_t t = 0; t < s->n_tiles; t++) {
-            size_t first = (s->tile0 + t) * CARAT_TILE;
-            if (lo[i] < hi[i] && lo[i] < first + CARAT_TILE && hi[i] > first)
+            size_t first = (s->tile0 + t) * CT_TILE;
+            if (lo[i] < hi[i] && lo[i] < first + CT_TILE && hi[i] > first)
                 k[t] = s->k[t], v[t] = s->v[t];
         }
     }
-    carat_attend a = { s->dim, s->scale, s->elem, k, v, s->tile0, n, q, out, lo, hi };
+    ct_attend a = { s->dim, s->scale, s->elem, k, v, s->tile0, n, q, out, lo, hi };
     c->isa->attend(&a, scratch);
     free(q), free(out), free(lo), free(hi);
     unguard(qs);
@@ -286,11 +286,11 @@ static float *run_rows(const check *c, const scene *s, const size_t *rows, size_
  * where scales are applied to sums (dim / 32 + 1 at most), weights once where they are multiplied with a scale. */
 static void check_row(const scene *s, size_t r, const float *got)
 {
-    size_t n_seen = s->hi[r] > s->lo[r] ? s->hi[r] - s->lo[r] : 0, is_q8 = s->elem == CARAT_KV_Q8_0;
+    size_t n_seen = s->hi[r] > s->lo[r] ? s->hi[r] - s->lo[r] : 0, is_q8 = s->elem == CT_KV_Q8_0;
     double *score = need(n_seen, sizeof *score), top = -INFINITY, off = 0, sum = 0;
     for (size_t i = 0; i < n_seen; i++) {
-        size_t pos = s->lo[r] + i, tile = pos / CARAT_TILE - s->tile0;
-        const float *k = s->kf[tile] + pos % CARAT_TILE * s->dim;
+        size_t pos = s->lo[r] + i, tile = pos / CT_TILE - s->tile0;
+        const float *k = s->kf[tile] + pos % CT_TILE * s->dim;
         double mag = 0;
         for (size_t d = 0; d < s->dim; d++) {
             score[i] += (double)s->q[r * s->dim + d] * k[d];
@@ -302,12 +302,12 @@ static void check_row(const scene *s, size_t r, const float *got)
     }
     for (size_t i = 0; i < n_seen; i++)
         sum += score[i] = exp(score[i] - top);
-    double roundings = (double)(n_seen + 2 * (n_seen / CARAT_TILE + 2) + 4 + 2 + 4 + is_q8) * UNIT_ROUND;
+    double roundings = (double)(n_seen + 2 * (n_seen / CT_TILE + 2) + 4 + 2 + 4 + is_q8) * UNIT_ROUND;
     for (size_t d = 0; d < s->dim; d++) {
         double y = 0, mag = 0;
         for (size_t i = 0; i < n_seen; i++) {
-            size_t pos = s->lo[r] + i, tile = pos / CARAT_TILE - s->tile0;
-            double term = score[i] / sum * s->vf[tile][pos % CARAT_TILE * s->dim + d];
+            size_t pos = s->lo[r] + i, tile = pos / CT_TILE - s->tile0;
+            double term = score[i] / sum * s->vf[tile][pos % CT_TILE * s->dim + d];
             y += term;
             mag += fabs(term);
         }
@@ -338,11 +338,11 @@ static void check_subsets(const check *c, const scene *s, const float *whole, vo
     }
 }
 
-static void check_scene(const check *c, carat_kv_elem elem, size_t dim, size_t n_tiles, size_t n, float spread, rng *g)
+static void check_scene(const check *c, ct_kv_elem elem, size_t dim, size_t n_tiles, size_t n, float spread, rng *g)
 {
     scene s;
     size_t rows[512];
-    void *scratch = guarded(CARAT_ATTEND_SCRATCH, 64, true);
+    void *scratch = guarded(CT_ATTEND_SCRATCH, 64, true);
     scene_open(&s, c, elem, dim, n_tiles, n, spread, g);
     for (size_t r = 0; r < n; r++)
         rows[r] = r;
@@ -355,12 +355,12 @@ static void check_scene(const check *c, carat_kv_elem elem, size_t dim, size_t n
     unguard(scratch);
 }
 
-static void check_elem(const check *c, carat_kv_elem elem)
+static void check_elem(const check *c, ct_kv_elem elem)
 {
     static const size_t dims[] = { 1, 6, 8, 20, 24, 32, 72, 64, 96, 128, 168, 256, 512 };
     rng g = { 11 };
     for (size_t d = 0; d < sizeof dims / sizeof *dims; d += c->is_quick ? 3 : 1) {
-        if (!carat_kv_elem_fits(elem, dims[d]))
+        if (!ct_kv_elem_fits(elem, dims[d]))
             continue;
         check_scene(c, elem, dims[d], 1, 9, 1.0f, &g);
         check_scene(c, elem, dims[d], 4, 40, 1.0f, &g);
@@ -371,12 +371,12 @@ static void check_elem(const check *c, carat_kv_elem elem)
 }
 
 /* A NaN in a query reaches its own row and no other. */
-static void check_nan(const check *c, carat_kv_elem elem)
+static void check_nan(const check *c, ct_kv_elem elem)
 {
     rng g = { 12 };
     scene s;
     const size_t rows[3] = { 0, 1, 2 };
-    void *scratch = guarded(CARAT_ATTEND_SCRATCH, 64, true);
+    void *scratch = guarded(CT_ATTEND_SCRATCH, 64, true);
     scene_open(&s, c, elem, 64, 3, 3, 1.0f, &g);
     s.q[64 + 5] = NAN;
     float *y = run_rows(c, &s, rows, 3, scratch);
@@ -394,22 +394,22 @@ static void check_nan(const check *c, carat_kv_elem elem)
 
 /* A key or a value that is not finite reaches every row that sees it, and no row that does not see its tile. (An
  * infinite key in f16 or f32 may weigh 0: only NaN is asked of them; Q8_0 keeps neither, nor what no scale holds.) */
-static void check_bad_put(const check *c, carat_kv_elem elem)
+static void check_bad_put(const check *c, ct_kv_elem elem)
 {
     static const float bad[] = { NAN, INFINITY, -INFINITY, 1e8f };
-    void *scratch = guarded(CARAT_ATTEND_SCRATCH, 64, true);
-    for (size_t i = 0; i < (elem == CARAT_KV_Q8_0 ? 4 : 1) * 2u; i++) {
+    void *scratch = guarded(CT_ATTEND_SCRATCH, 64, true);
+    for (size_t i = 0; i < (elem == CT_KV_Q8_0 ? 4 : 1) * 2u; i++) {
         rng g = { 14 };
         scene s;
         size_t rows[20], dim = 64, last;
         float x[64] = { 0 }, y[64] = { 0 };
         (i % 2 ? x : y)[40] = bad[i / 2];
         scene_open(&s, c, elem, dim, 3, 20, 1.0f, &g);
-        last = (s.tile0 + 2) * CARAT_TILE;
+        last = (s.tile0 + 2) * CT_TILE;
         c->isa->kv_put(elem, s.k[2], s.v[2], 5, x, y, dim);
         for (size_t r = 0; r < 20; r++) {
             rows[r] = r;
-            s.lo[r] = s.tile0 * CARAT_TILE, s.hi[r] = r % 2 ? last + 6 + r : last;
+            s.lo[r] = s.tile0 * CT_TILE, s.hi[r] = r % 2 ? last + 6 + r : last;
         }
         float *out = run_rows(c, &s, rows, 20, scratch);
         for (size_t r = 0; r < 20; r++)
@@ -425,8 +425,8 @@ static void check_bad_put(const check *c, carat_kv_elem elem)
  */
 
 typedef struct bench_arg {
-    const carat_kernels *k;
-    carat_attend a;
+    const ct_kernels *k;
+    ct_attend a;
     void *scratch;
 } bench_arg;
 
@@ -438,7 +438,7 @@ static void run_bench(void *arg)
 
 /* 768 keys of 256: one token's four heads of a group (decode) and 256 rows (prefill), in 10^9 multiplications and as
  * many additions of scores and values. */
-static void bench(const check *c, carat_kv_elem elem)
+static void bench(const check *c, ct_kv_elem elem)
 {
     enum { DIM = 256, ROWS = 256 };
     static float out[ROWS][DIM];
@@ -448,17 +448,17 @@ static void bench(const check *c, carat_kv_elem elem)
     const float *q[ROWS];
     float *o[ROWS];
     for (size_t r = 0; r < ROWS; r++)
-        q[r] = s.q + r * DIM, o[r] = out[r], s.lo[r] = s.tile0 * CARAT_TILE, s.hi[r] = s.lo[r] + MAX_TILES * CARAT_TILE;
-    bench_arg b = { .k = c->isa, .scratch = guarded(CARAT_ATTEND_SCRATCH, 64, true) };
+        q[r] = s.q + r * DIM, o[r] = out[r], s.lo[r] = s.tile0 * CT_TILE, s.hi[r] = s.lo[r] + MAX_TILES * CT_TILE;
+    bench_arg b = { .k = c->isa, .scratch = guarded(CT_ATTEND_SCRATCH, 64, true) };
     for (size_t n = 4; n <= ROWS; n *= 64) {
-        b.a = (carat_attend){ DIM, s.scale, elem, (const void *const *)s.k, (const void *const *)s.v, s.tile0, n, q,
-                              o,   s.lo,    s.hi };
+        b.a = (ct_attend){ DIM, s.scale, elem, (const void *const *)s.k, (const void *const *)s.v, s.tile0, n, q,
+                           o,   s.lo,    s.hi };
         b.k = c->isa;
         double t = best_time(run_bench, &b, 0.1);
         b.k = c->generic;
         double t_generic = best_time(run_bench, &b, 0.1);
         printf("attend_%-4s    %3zu rows: %7.2f GOP/s x%.1f\n", elem_name(elem), n,
-               4e-9 * (double)n * DIM * MAX_TILES * CARAT_TILE / t, t_generic / t);
+               4e-9 * (double)n * DIM * MAX_TILES * CT_TILE / t, t_generic / t);
     }
     unguard(b.scratch);
     scene_close(&s);
@@ -485,9 +485,9 @@ static void run_read(void *arg)
 /* Decode over a long context, two heads of 256 on one KV head as in 4B: 256k positions, more than most last-level
  * caches hold, as sequences of 8k or 64k; in GB/s of tiles read by one thread. */
 typedef struct stream_arg {
-    const carat_kernels *k;
+    const ct_kernels *k;
     const void **k_tiles, **v_tiles;
-    carat_kv_elem elem;
+    ct_kv_elem elem;
     size_t tiles, per_call;
     void *scratch;
 } stream_arg;
@@ -503,19 +503,19 @@ static void run_stream(void *arg)
     size_t lo[STREAM_ROWS], hi[STREAM_ROWS];
     stream_arg *s = arg;
     for (size_t i = 0; i < STREAM_ROWS; i++) {
-        qs[i] = q[i], outs[i] = out[i], lo[i] = 0, hi[i] = s->per_call * CARAT_TILE;
+        qs[i] = q[i], outs[i] = out[i], lo[i] = 0, hi[i] = s->per_call * CT_TILE;
         q[i][0] = q[i][STREAM_DIM - 1] = 1;
     }
     for (size_t at = 0; at < s->tiles; at += s->per_call)
-        s->k->attend(&(carat_attend){ STREAM_DIM, 0.0625f, s->elem, s->k_tiles + at, s->v_tiles + at, 0, STREAM_ROWS,
-                                      qs, outs, lo, hi },
+        s->k->attend(&(ct_attend){ STREAM_DIM, 0.0625f, s->elem, s->k_tiles + at, s->v_tiles + at, 0, STREAM_ROWS, qs,
+                                   outs, lo, hi },
                      s->scratch);
 }
 
-static void bench_stream(const check *c, carat_kv_elem elem)
+static void bench_stream(const check *c, ct_kv_elem elem)
 {
     enum { TILES = 4096 };
-    const size_t tile = carat_kv_tile_bytes(elem, STREAM_DIM), bytes = 2 * TILES * tile;
+    const size_t tile = ct_kv_tile_bytes(elem, STREAM_DIM), bytes = 2 * TILES * tile;
     uint8_t *buf = aligned_alloc(64, bytes);
     const void *k_tiles[TILES], *v_tiles[TILES];
     float row[STREAM_DIM];
@@ -524,20 +524,20 @@ static void bench_stream(const check *c, carat_kv_elem elem)
         return;
     for (size_t i = 0; i < TILES; i++) {
         k_tiles[i] = buf + 2 * i * tile, v_tiles[i] = buf + (2 * i + 1) * tile;
-        for (size_t slot = 0; slot < CARAT_TILE; slot++) {
+        for (size_t slot = 0; slot < CT_TILE; slot++) {
             for (size_t d = 0; d < STREAM_DIM; d += 1 + i % 5)
                 row[d] = rng_unit(&g);
             c->isa->kv_put(elem, buf + 2 * i * tile, buf + (2 * i + 1) * tile, slot, row, row, STREAM_DIM);
         }
     }
-    stream_arg s = { c->isa, k_tiles, v_tiles, elem, TILES, 0, guarded(CARAT_ATTEND_SCRATCH, 64, true) };
+    stream_arg s = { c->isa, k_tiles, v_tiles, elem, TILES, 0, guarded(CT_ATTEND_SCRATCH, 64, true) };
     read_arg r = { .p = (const uint64_t *)(const void *)buf, .n = bytes / 8 };
     double plain = best_time(run_read, &r, 0.5);
     for (size_t n = 128; n <= 1024; n *= 8) {
         s.per_call = n;
         double t = best_time(run_stream, &s, 0.5);
         printf("attend_%-4s %5zu keys x %zu: %6.2f GB/s, %3.0f %% of a plain read's %.2f; %.1f us for 8192 keys\n",
-               elem_name(elem), n * CARAT_TILE, TILES / n, 1e-9 * (double)bytes / t, 100 * plain / t,
+               elem_name(elem), n * CT_TILE, TILES / n, 1e-9 * (double)bytes / t, 100 * plain / t,
                1e-9 * (double)bytes / plain, 1e6 * t * 128 / TILES);
     }
     unguard(s.scratch);
@@ -547,23 +547,23 @@ static void bench_stream(const check *c, carat_kv_elem elem)
 void check_attend(check *c)
 {
     static const size_t dims[] = { 1, 6, 8, 20, 24, 72, 128, 256 }, dims_q8[] = { 32, 64, 96, 128, 160, 256, 512 };
-    for (int e = CARAT_KV_F16; e <= CARAT_KV_Q8_0; e++) {
-        const char *name = elem_name((carat_kv_elem)e);
+    for (int e = CT_KV_F16; e <= CT_KV_Q8_0; e++) {
+        const char *name = elem_name((ct_kv_elem)e);
         rng r = { 13 };
         if (check_begin(c, "kv_put_%s", name)) {
-            for (size_t d = 0; d < sizeof dims / sizeof *dims && e != CARAT_KV_Q8_0; d++)
-                check_put_dim(c, (carat_kv_elem)e, dims[d], &r);
-            for (size_t d = 0; d < sizeof dims_q8 / sizeof *dims_q8 && e == CARAT_KV_Q8_0; d++)
+            for (size_t d = 0; d < sizeof dims / sizeof *dims && e != CT_KV_Q8_0; d++)
+                check_put_dim(c, (ct_kv_elem)e, dims[d], &r);
+            for (size_t d = 0; d < sizeof dims_q8 / sizeof *dims_q8 && e == CT_KV_Q8_0; d++)
                 check_put_q8(c, dims_q8[d], &r);
         }
         if (!check_begin(c, "attend_%s", name))
             continue;
-        check_elem(c, (carat_kv_elem)e);
-        check_nan(c, (carat_kv_elem)e);
-        check_bad_put(c, (carat_kv_elem)e);
+        check_elem(c, (ct_kv_elem)e);
+        check_nan(c, (ct_kv_elem)e);
+        check_bad_put(c, (ct_kv_elem)e);
         if (c->is_bench)
-            bench(c, (carat_kv_elem)e);
-        if (c->is_bench && e != CARAT_KV_F32)
-            bench_stream(c, (carat_kv_elem)e);
+            bench(c, (ct_kv_elem)e);
+        if (c->is_bench && e != CT_KV_F32)
+            bench_stream(c, (ct_kv_elem)e);
     }
 }

@@ -1,7 +1,7 @@
 /* check_mul.c - y = W x for every weight type and form of activations.
  *
  * The reference is worked out in double from the source blocks' bits, read through panel_drawn.c (interleaved types) or
- * carat_unpack_row (the others, whose kernels must use it). How far a kernel may be from it, by Higham, "Accuracy and
+ * ct_unpack_row (the others, whose kernels must use it). How far a kernel may be from it, by Higham, "Accuracy and
  * Stability of Numerical Algorithms", section 3.1: a sum of n terms in float32, added in any order, is off by at most
  * (n - 1) u sum|term|, u = 2^-24; a term that took k roundings adds k u |term|.
  *
@@ -24,22 +24,21 @@
 #include "check.h"
 #include "panel_drawn.h"
 
-static const char *const form_names[CARAT_N_ACTS] = { "f32", "bf16", "q8" };
+static const char *const form_names[CT_N_ACTS] = { "f32", "bf16", "q8" };
 
 /* ---- weights ------------------------------------------------------------------------------------------------------
  */
 
 /* Where a type's block keeps its f16 scale and minimum; -1: none. */
 static const struct scale_place {
-    carat_type type;
+    ct_type type;
     int d, m;
 } scale_places[] = {
-    { CARAT_Q4_0, 0, -1 },    { CARAT_Q4_1, 0, 2 },     { CARAT_Q5_0, 0, -1 },   { CARAT_Q5_1, 0, 2 },
-    { CARAT_Q8_0, 0, -1 },    { CARAT_Q8_1, 0, 2 },     { CARAT_IQ4_NL, 0, -1 }, { CARAT_Q2_K, 80, 82 },
-    { CARAT_Q3_K, 108, -1 },  { CARAT_Q4_K, 0, 2 },     { CARAT_Q5_K, 0, 2 },    { CARAT_Q6_K, 208, -1 },
-    { CARAT_IQ4_XS, 0, -1 },  { CARAT_IQ2_XXS, 0, -1 }, { CARAT_IQ2_XS, 0, -1 }, { CARAT_IQ2_S, 0, -1 },
-    { CARAT_IQ3_XXS, 0, -1 }, { CARAT_IQ3_S, 0, -1 },   { CARAT_IQ1_S, 0, -1 },  { CARAT_TQ1_0, 52, -1 },
-    { CARAT_TQ2_0, 64, -1 },  { CARAT_Q1_0, 0, -1 },
+    { CT_Q4_0, 0, -1 },   { CT_Q4_1, 0, 2 },     { CT_Q5_0, 0, -1 },   { CT_Q5_1, 0, 2 },     { CT_Q8_0, 0, -1 },
+    { CT_Q8_1, 0, 2 },    { CT_IQ4_NL, 0, -1 },  { CT_Q2_K, 80, 82 },  { CT_Q3_K, 108, -1 },  { CT_Q4_K, 0, 2 },
+    { CT_Q5_K, 0, 2 },    { CT_Q6_K, 208, -1 },  { CT_IQ4_XS, 0, -1 }, { CT_IQ2_XXS, 0, -1 }, { CT_IQ2_XS, 0, -1 },
+    { CT_IQ2_S, 0, -1 },  { CT_IQ3_XXS, 0, -1 }, { CT_IQ3_S, 0, -1 },  { CT_IQ1_S, 0, -1 },   { CT_TQ1_0, 52, -1 },
+    { CT_TQ2_0, 64, -1 }, { CT_Q1_0, 0, -1 },
 };
 
 enum fill { RANDOM, MIN_CODES, MAX_CODES, TOP_BITS, ZERO_SCALES, TINY_SCALES, HUGE_SCALES, BAD_SCALES, N_FILL };
@@ -69,27 +68,27 @@ static float scale_value(enum fill f, size_t row, size_t block, rng *r)
 
 static void put_half(uint8_t *p, float x)
 {
-    uint16_t h = carat_f32_to_f16(x);
+    uint16_t h = ct_f32_to_f16(x);
     memcpy(p, &h, 2);
 }
 
 /* A plain weight: random, or the like of a fill. */
-static void fill_plain(carat_type type, uint8_t *p, enum fill f, size_t row, size_t col, rng *r)
+static void fill_plain(ct_type type, uint8_t *p, enum fill f, size_t row, size_t col, rng *r)
 {
     float x = f == MIN_CODES || f == MAX_CODES || f == TOP_BITS ? (float)f : scale_value(f, row, col, r);
-    if (f == TINY_SCALES && type != CARAT_F16)
+    if (f == TINY_SCALES && type != CT_F16)
         x *= 0x1p-120f;
-    if (type == CARAT_F32)
+    if (type == CT_F32)
         memcpy(p, &x, 4);
-    else if (type == CARAT_F16)
+    else if (type == CT_F16)
         put_half(p, x);
     else
-        memcpy(p, &(uint16_t){ carat_f32_to_bf16(x) }, 2);
+        memcpy(p, &(uint16_t){ ct_f32_to_bf16(x) }, 2);
 }
 
-static void fill_block(carat_type type, uint8_t *p, enum fill f, size_t row, size_t block, rng *r)
+static void fill_block(ct_type type, uint8_t *p, enum fill f, size_t row, size_t block, rng *r)
 {
-    const carat_type_info *info = carat_type_get(type);
+    const ct_type_info *info = ct_type_get(type);
     if (info->block == 1) {
         fill_plain(type, p, f, row, block, r);
         return;
@@ -103,55 +102,55 @@ static void fill_block(carat_type type, uint8_t *p, enum fill f, size_t row, siz
                 put_half(p + scale_places[i].m, scale_value(f == BAD_SCALES ? RANDOM : f, row, block, r));
         }
     switch ((int)type) { /* scales that are no f16: keep them finite */
-    case CARAT_Q8_K: {
+    case CT_Q8_K: {
         float d = scale_value(f, row, block, r);
         memcpy(p, &d, 4);
         break;
     }
-    case CARAT_MXFP4:
+    case CT_MXFP4:
         p[0] = (uint8_t)(112 + p[0] % 32);
         break;
-    case CARAT_NVFP4:
+    case CT_NVFP4:
         for (int i = 0; i < 4; i++)
             p[i] = p[i] % 0x7F;
         break;
-    case CARAT_IQ1_M: /* the four top nibbles of bytes 49, 51, 53, 55 are the f16 scale */
+    case CT_IQ1_M: /* the four top nibbles of bytes 49, 51, 53, 55 are the f16 scale */
         p[55] = (uint8_t)((p[55] & 0x8F) | 0x20);
         break;
     }
 }
 
 typedef struct matrix {
-    carat_type type;
+    ct_type type;
     size_t rows, cols, bytes, panel_bytes;
     enum fill fill;
     uint8_t *packed;      /* guarded */
     float *product, *min; /* [rows][cols]: the weight is their sum */
 } matrix;
 
-static void matrix_open(matrix *w, carat_type type, size_t rows, size_t cols, enum fill f, rng *r)
+static void matrix_open(matrix *w, ct_type type, size_t rows, size_t cols, enum fill f, rng *r)
 {
-    const carat_type_info *info = carat_type_get(type);
+    const ct_type_info *info = ct_type_get(type);
     size_t row_bytes = 0, blocks = cols / info->block;
     *w = (matrix){ .type = type, .rows = rows, .cols = cols, .fill = f };
-    carat_row_bytes(type, cols, &row_bytes);
-    carat_panel_bytes(type, cols, &w->panel_bytes);
-    carat_pack_bytes(type, rows, cols, &w->bytes);
+    ct_row_bytes(type, cols, &row_bytes);
+    ct_panel_bytes(type, cols, &w->panel_bytes);
+    ct_pack_bytes(type, rows, cols, &w->bytes);
     uint8_t *source = need(rows, row_bytes);
     for (size_t row = 0; row < rows; row++)
         for (size_t b = 0; b < blocks; b++)
             fill_block(type, source + row * row_bytes + b * info->bytes, f, row, b, r);
     w->packed = guarded(w->bytes, 64, rng_below(r, 4) != 0);
-    for (size_t row = 0; row < rows; row += CARAT_PANEL)
-        carat_pack_panel(type, source + row * row_bytes, row_bytes, rows - row < 16 ? (int)(rows - row) : 16, cols,
-                         w->packed + row / CARAT_PANEL * w->panel_bytes);
+    for (size_t row = 0; row < rows; row += CT_PANEL)
+        ct_pack_panel(type, source + row * row_bytes, row_bytes, rows - row < 16 ? (int)(rows - row) : 16, cols,
+                      w->packed + row / CT_PANEL * w->panel_bytes);
     w->product = need(rows * cols, sizeof(float));
     w->min = need(rows * cols, sizeof(float));
     for (size_t row = 0; row < rows; row++) {
-        if (!carat_pack_is_interleaved(type))
-            carat_unpack_row(type, source + row * row_bytes, w->product + row * cols, cols);
-        for (size_t col = 0; carat_pack_is_interleaved(type) && col < cols; col++)
-            drawn_weight(type, w->packed + row / CARAT_PANEL * w->panel_bytes, cols, (int)(row % CARAT_PANEL), (int)col,
+        if (!ct_pack_is_interleaved(type))
+            ct_unpack_row(type, source + row * row_bytes, w->product + row * cols, cols);
+        for (size_t col = 0; ct_pack_is_interleaved(type) && col < cols; col++)
+            drawn_weight(type, w->packed + row / CT_PANEL * w->panel_bytes, cols, (int)(row % CT_PANEL), (int)col,
                          &w->product[row * cols + col], &w->min[row * cols + col]);
     }
     free(source);
@@ -172,7 +171,7 @@ static const char *const x_names[] = { "random", "extreme", "huge", "tiny", "zer
 
 /* n tokens in a form. X_NAN: token 1 alone has a NaN, in its last column. */
 typedef struct tokens {
-    carat_acts_form form;
+    ct_acts_form form;
     enum x_fill fill;
     size_t n, cols, stride;
     uint8_t *x; /* guarded */
@@ -196,10 +195,9 @@ static float x_value(enum x_fill f, size_t token, size_t col, size_t cols, rng *
     }
 }
 
-static void tokens_open(tokens *x, const carat_kernels *k, carat_acts_form form, size_t n, size_t cols, enum x_fill f,
-                        rng *r)
+static void tokens_open(tokens *x, const ct_kernels *k, ct_acts_form form, size_t n, size_t cols, enum x_fill f, rng *r)
 {
-    *x = (tokens){ form, f, n, cols, carat_acts_stride(form, cols), NULL };
+    *x = (tokens){ form, f, n, cols, ct_acts_stride(form, cols), NULL };
     x->x = guarded(n * x->stride, 64, true);
     float *values = need(cols, sizeof(float));
     for (size_t t = 0; t < n; t++) {
@@ -217,10 +215,10 @@ typedef struct expected {
     double *y, *tolerance; /* [n][rows] */
 } expected;
 
-static int group_of(carat_type type)
+static int group_of(ct_type type)
 {
-    return type == CARAT_Q2_K || type == CARAT_Q3_K || type == CARAT_Q6_K || type == CARAT_IQ2_XS ||
-                   type == CARAT_IQ2_S || type == CARAT_IQ1_M
+    return type == CT_Q2_K || type == CT_Q3_K || type == CT_Q6_K || type == CT_IQ2_XS || type == CT_IQ2_S ||
+                   type == CT_IQ1_M
                ? 16
                : 32;
 }
@@ -234,7 +232,7 @@ static void expect_q8(const matrix *w, const uint8_t *x, size_t row, double *y, 
     for (size_t c = 0; c < w->cols; c += (size_t)group) {
         double a = 0, sum_x = 0;
         float dx;
-        memcpy(&dx, x + carat_acts_d_offset(w->cols) + c / 32 * 4, 4);
+        memcpy(&dx, x + ct_acts_d_offset(w->cols) + c / 32 * 4, 4);
         for (int i = 0; i < group; i++) {
             a += (double)product[c + (size_t)i] * q[c + (size_t)i];
             sum_x += q[c + (size_t)i];
@@ -253,18 +251,18 @@ static float x_at(const tokens *x, const uint8_t *row, size_t col)
 {
     float f;
     uint16_t h;
-    if (x->form == CARAT_ACTS_F32) {
+    if (x->form == CT_ACTS_F32) {
         memcpy(&f, row + 4 * col, 4);
         return f;
     }
     memcpy(&h, row + 2 * col, 2);
-    return carat_bf16_to_f32(h);
+    return ct_bf16_to_f32(h);
 }
 
 static void expect_float(const matrix *w, const tokens *xs, const uint8_t *x, size_t row, double *y, double *tolerance)
 {
     double sum = 0, mag = 0, flushed = 0;
-    bool is_bf16 = xs->form == CARAT_ACTS_BF16;
+    bool is_bf16 = xs->form == CT_ACTS_BF16;
     for (size_t c = 0; c < w->cols; c++) {
         double p = w->product[row * w->cols + c], m = w->min[row * w->cols + c], v = x_at(xs, x, c);
         sum += (p + m) * v;
@@ -284,7 +282,7 @@ static void expect(expected *e, const matrix *w, const tokens *x)
     for (size_t t = 0; t < x->n; t++)
         for (size_t row = 0; row < w->rows; row++) {
             size_t i = t * w->rows + row;
-            if (x->form == CARAT_ACTS_Q8)
+            if (x->form == CT_ACTS_Q8)
                 expect_q8(w, x->x + t * x->stride, row, &e->y[i], &e->tolerance[i]);
             else
                 expect_float(w, x, x->x + t * x->stride, row, &e->y[i], &e->tolerance[i]);
@@ -299,7 +297,7 @@ static float *run_mul(const check *c, const matrix *w, const tokens *x, size_t t
                       size_t y_stride, void *scratch)
 {
     float *y = guarded(((n - 1) * y_stride + w->rows) * sizeof *y, 4, (t0 + n + begin) % 4 != 3);
-    carat_mul m = { .w = w->packed, .type = w->type, .rows = w->rows, .cols = w->cols, .n = n };
+    ct_mul m = { .w = w->packed, .type = w->type, .rows = w->rows, .cols = w->cols, .n = n };
     m.x = x->x + t0 * x->stride;
     m.x_stride = x->stride;
     m.y = y;
@@ -314,7 +312,7 @@ static void check_untouched(const float *y, size_t n, size_t rows, size_t begin,
     static const uint32_t untouched = 0xFFFFFFFFu;
     for (size_t i = 0; i < (n - 1) * y_stride + rows; i++) {
         size_t row = i % y_stride;
-        bool is_ours = row < rows && row >= begin * CARAT_PANEL && row < end * CARAT_PANEL;
+        bool is_ours = row < rows && row >= begin * CT_PANEL && row < end * CT_PANEL;
         if (!is_ours && memcmp(&y[i], &untouched, 4) != 0) {
             check_fail("panels %zu-%zu of %zu rows, y stride %zu: wrote y[%zu]", begin, end, rows, y_stride, i);
             return;
@@ -342,7 +340,7 @@ static void check_cuts(const check *c, const matrix *w, const tokens *x, const f
                        void *scratch)
 {
     static const size_t cuts[] = { 1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 15, 16, 17, 24, 32, 33 };
-    size_t panels = (w->rows + CARAT_PANEL - 1) / CARAT_PANEL;
+    size_t panels = (w->rows + CT_PANEL - 1) / CT_PANEL;
     for (size_t i = 0; i < sizeof cuts / sizeof *cuts && cuts[i] <= x->n; i++)
         for (size_t t0 = 0; t0 < x->n; t0 += cuts[i]) {
             size_t n = x->n - t0 < cuts[i] ? x->n - t0 : cuts[i];
@@ -350,7 +348,7 @@ static void check_cuts(const check *c, const matrix *w, const tokens *x, const f
             float *y = run_mul(c, w, x, t0, n, begin, end, stride, scratch);
             check_untouched(y, n, w->rows, begin, end, stride);
             for (size_t t = 0; t < n; t++)
-                for (size_t row = begin * CARAT_PANEL; row < end * CARAT_PANEL && row < w->rows; row++)
+                for (size_t row = begin * CT_PANEL; row < end * CT_PANEL && row < w->rows; row++)
                     if (!is_same(y[t * stride + row], whole[(t0 + t) * whole_stride + row])) {
                         check_fail("%zu x %zu: token %zu row %zu is %a in a call of %zu tokens and panels %zu-%zu, %a "
                                    "among all %zu",
@@ -363,15 +361,15 @@ static void check_cuts(const check *c, const matrix *w, const tokens *x, const f
         }
 }
 
-static void check_product(const check *c, const matrix *w, carat_acts_form form, size_t n, enum x_fill f,
-                          bool with_cuts, rng *r)
+static void check_product(const check *c, const matrix *w, ct_acts_form form, size_t n, enum x_fill f, bool with_cuts,
+                          rng *r)
 {
     tokens x;
     expected e;
-    void *scratch = guarded(CARAT_MUL_SCRATCH, 64, true);
+    void *scratch = guarded(CT_MUL_SCRATCH, 64, true);
     tokens_open(&x, c->generic, form, n, w->cols, f, r);
     expect(&e, w, &x);
-    size_t panels = (w->rows + CARAT_PANEL - 1) / CARAT_PANEL, y_stride = w->rows + (n > 1 ? 5 : 0);
+    size_t panels = (w->rows + CT_PANEL - 1) / CT_PANEL, y_stride = w->rows + (n > 1 ? 5 : 0);
     float *y = run_mul(c, w, &x, 0, n, 0, panels, y_stride, scratch);
     check_untouched(y, n, w->rows, 0, panels, y_stride);
     check_values(w, &x, y, y_stride, &e);
@@ -399,10 +397,10 @@ static const shape block32_shapes[] = { { 1, 1, 3 },   { 16, 2, 5 },  { 40, 3, 1
 static const shape block256_shapes[] = { { 1, 1, 3 },  { 40, 1, 33 }, { 23, 2, 17 },
                                          { 16, 3, 8 }, { 100, 1, 9 }, { 33, 5, 18 } };
 
-static void check_shape(const check *c, carat_type type, carat_acts_form form, const shape *s, rng *r)
+static void check_shape(const check *c, ct_type type, ct_acts_form form, const shape *s, rng *r)
 {
     matrix w;
-    size_t cols = s->cols * carat_type_get(type)->block;
+    size_t cols = s->cols * ct_type_get(type)->block;
     matrix_open(&w, type, s->rows, cols, RANDOM, r);
     for (int f = 0; f < N_X_FILL; f++)
         check_product(c, &w, form, s->n, (enum x_fill)f, f == X_RANDOM, r);
@@ -420,10 +418,10 @@ static void check_shape(const check *c, carat_type type, carat_acts_form form, c
 }
 
 /* More tokens than any kernel blocks by, and their pieces. */
-static void check_many_tokens(const check *c, carat_type type, carat_acts_form form, rng *r)
+static void check_many_tokens(const check *c, ct_type type, ct_acts_form form, rng *r)
 {
     matrix w;
-    size_t block = carat_type_get(type)->block;
+    size_t block = ct_type_get(type)->block;
     matrix_open(&w, type, 21, block == 1 ? 24 : block, RANDOM, r);
     check_product(c, &w, form, 1041, X_RANDOM, false, r);
     check_product(c, &w, form, 131, X_RANDOM, true, r);
@@ -431,19 +429,19 @@ static void check_many_tokens(const check *c, carat_type type, carat_acts_form f
 }
 
 /* Rows longer than any kernel unpacks or multiplies at a time, with a ragged end, and their tokens in pieces. */
-static void check_long_rows(const check *c, carat_type type, carat_acts_form form, rng *r)
+static void check_long_rows(const check *c, ct_type type, ct_acts_form form, rng *r)
 {
     matrix w;
-    size_t block = carat_type_get(type)->block;
+    size_t block = ct_type_get(type)->block;
     matrix_open(&w, type, 37, block == 1 ? 6433 : block == 32 ? 201 * 32 : 25 * 256, RANDOM, r);
     check_product(c, &w, form, 33, X_RANDOM, true, r);
     matrix_close(&w);
 }
 
-static void check_slot(const check *c, carat_type type, carat_acts_form form)
+static void check_slot(const check *c, ct_type type, ct_acts_form form)
 {
     rng r = { (uint64_t)type * 8 + form };
-    size_t block = carat_type_get(type)->block;
+    size_t block = ct_type_get(type)->block;
     const shape *shapes = block == 1 ? plain_shapes : block == 256 ? block256_shapes : block32_shapes;
     size_t n = block == 1     ? sizeof plain_shapes / sizeof *plain_shapes
                : block == 256 ? sizeof block256_shapes / sizeof *block256_shapes
@@ -454,7 +452,7 @@ static void check_slot(const check *c, carat_type type, carat_acts_form form)
         return;
     check_many_tokens(c, type, form, &r);
     /* Not where generic does the work: it is slow, and sums in one piece. */
-    if (c->isa->mul[type][form] != c->generic->mul[type][form] && carat_pack_is_interleaved(type))
+    if (c->isa->mul[type][form] != c->generic->mul[type][form] && ct_pack_is_interleaved(type))
         check_long_rows(c, type, form, &r);
 }
 
@@ -464,8 +462,8 @@ static void check_slot(const check *c, carat_type type, carat_acts_form form)
 #define BENCH_COLS ((size_t)2560)
 
 typedef struct bench_arg {
-    carat_mul_fn *fn;
-    carat_mul m;
+    ct_mul_fn *fn;
+    ct_mul m;
     size_t panels;
     void *scratch;
 } bench_arg;
@@ -476,7 +474,7 @@ static void run_bench(void *arg)
     b->fn(&b->m, 0, b->panels, b->scratch);
 }
 
-static double bench_time(bench_arg *b, carat_mul_fn *fn, size_t panels, size_t n, double budget)
+static double bench_time(bench_arg *b, ct_mul_fn *fn, size_t panels, size_t n, double budget)
 {
     b->fn = fn;
     b->panels = panels;
@@ -486,30 +484,30 @@ static double bench_time(bench_arg *b, carat_mul_fn *fn, size_t panels, size_t n
 
 /* One token: weights streamed from memory (96 MB, more than most caches hold), in GB/s of packed weights. Many tokens:
  * 256 rows, 512 tokens, in 10^9 multiplications and as many additions. Both beside the generic level. */
-static void bench_slot(const check *c, carat_type type, carat_acts_form form)
+static void bench_slot(const check *c, ct_type type, ct_acts_form form)
 {
     enum { N = 512, FEW_PANELS = 16 };
     size_t panel_bytes = 0, panels;
-    carat_panel_bytes(type, BENCH_COLS, &panel_bytes);
+    ct_panel_bytes(type, BENCH_COLS, &panel_bytes);
     panels = ((size_t)96 << 20) / panel_bytes;
     rng r = { 1 };
     matrix one;
     tokens x;
-    matrix_open(&one, type, CARAT_PANEL, BENCH_COLS, RANDOM, &r);
+    matrix_open(&one, type, CT_PANEL, BENCH_COLS, RANDOM, &r);
     tokens_open(&x, c->generic, form, N, BENCH_COLS, X_RANDOM, &r);
     uint8_t *w = guarded(panels * panel_bytes, 64, true);
     for (size_t p = 0; p < panels; p++)
         memcpy(w + p * panel_bytes, one.packed, panel_bytes);
-    float *y = need(N * panels * CARAT_PANEL, sizeof *y);
-    bench_arg b = { .scratch = guarded(CARAT_MUL_SCRATCH, 64, true) };
-    b.m = (carat_mul){ w, type, panels * CARAT_PANEL, BENCH_COLS, x.x, x.stride, 1, y, panels * CARAT_PANEL };
-    carat_mul_fn *fn = c->isa->mul[type][form], *plain = c->generic->mul[type][form];
+    float *y = need(N * panels * CT_PANEL, sizeof *y);
+    bench_arg b = { .scratch = guarded(CT_MUL_SCRATCH, 64, true) };
+    b.m = (ct_mul){ w, type, panels * CT_PANEL, BENCH_COLS, x.x, x.stride, 1, y, panels * CT_PANEL };
+    ct_mul_fn *fn = c->isa->mul[type][form], *plain = c->generic->mul[type][form];
     double ours = bench_time(&b, fn, panels, 1, 0.4), ours_n = bench_time(&b, fn, FEW_PANELS, N, 0.2);
     double plain_1 = bench_time(&b, plain, FEW_PANELS, 1, 0.02) * (double)panels / FEW_PANELS;
     double plain_n = bench_time(&b, plain, 1, N, 0.05) * FEW_PANELS;
-    printf("mul_%-7s %-4s  1 token: %6.2f GB/s x%-5.1f  %d tokens: %7.1f GOP/s x%.1f\n", carat_type_get(type)->name,
+    printf("mul_%-7s %-4s  1 token: %6.2f GB/s x%-5.1f  %d tokens: %7.1f GOP/s x%.1f\n", ct_type_get(type)->name,
            form_names[form], (double)(panels * panel_bytes) / ours * 1e-9, plain_1 / ours, N,
-           2e-9 * N * FEW_PANELS * CARAT_PANEL * (double)BENCH_COLS / ours_n, plain_n / ours_n);
+           2e-9 * N * FEW_PANELS * CT_PANEL * (double)BENCH_COLS / ours_n, plain_n / ours_n);
     fflush(stdout);
     free(y);
     unguard(w), unguard(b.scratch), unguard(x.x);
@@ -522,18 +520,18 @@ static void bench_slot(const check *c, carat_type type, carat_acts_form form)
 void check_mul(check *c)
 {
     bool is_generic = strcmp(c->isa->isa, "generic") == 0; /* only there a slot of the generic level is checked */
-    for (uint32_t type = 0; type < CARAT_N_TYPE; type++)
-        for (int form = 0; carat_type_get(type) && form < CARAT_N_ACTS; form++) {
-            carat_mul_fn *fn = c->isa->mul[type][form], *plain = c->generic->mul[type][form];
-            if (!fn && !plain && form != CARAT_ACTS_F32)
+    for (uint32_t type = 0; type < CT_N_TYPE; type++)
+        for (int form = 0; ct_type_get(type) && form < CT_N_ACTS; form++) {
+            ct_mul_fn *fn = c->isa->mul[type][form], *plain = c->generic->mul[type][form];
+            if (!fn && !plain && form != CT_ACTS_F32)
                 continue;
-            if (!check_begin(c, "mul_%s_%s", carat_type_get(type)->name, form_names[form]))
+            if (!check_begin(c, "mul_%s_%s", ct_type_get(type)->name, form_names[form]))
                 continue;
             if (!fn || !c->isa->mul[type][c->isa->form[type]])
                 check_fail("the slot is empty");
             else if (fn != plain || is_generic)
-                check_slot(c, (carat_type)type, (carat_acts_form)form);
+                check_slot(c, (ct_type)type, (ct_acts_form)form);
             if (fn && c->is_bench && (fn != plain || is_generic))
-                bench_slot(c, (carat_type)type, (carat_acts_form)form);
+                bench_slot(c, (ct_type)type, (ct_acts_form)form);
         }
 }

@@ -8,20 +8,20 @@
 
 #include "check.h"
 
-#define GROUP CARAT_SET_GROUP
+#define GROUP CT_SET_GROUP
 
 typedef struct scene {
-    carat_acts_form form;
+    ct_acts_form form;
     size_t dim, n_key, n, stride;
     float *q, *k, *v; /* rows, `stride` floats apart */
-    carat_set set;
+    ct_set set;
     float scale;
 } scene;
 
 /* What the form holds of x. */
-static float held(carat_acts_form form, float x)
+static float held(ct_acts_form form, float x)
 {
-    return form == CARAT_ACTS_BF16 ? carat_bf16_to_f32(carat_f32_to_bf16(x)) : x;
+    return form == CT_ACTS_BF16 ? ct_bf16_to_f32(ct_f32_to_bf16(x)) : x;
 }
 
 static float *random_rows(const scene *s, size_t n, float spread, rng *g)
@@ -32,15 +32,15 @@ static float *random_rows(const scene *s, size_t n, float spread, rng *g)
     return x;
 }
 
-static void scene_open(scene *s, const check *c, carat_acts_form form, size_t dim, size_t n_key, size_t n, float spread,
+static void scene_open(scene *s, const check *c, ct_acts_form form, size_t dim, size_t n_key, size_t n, float spread,
                        rng *g)
 {
     *s = (scene){
         .form = form, .dim = dim, .n_key = n_key, .n = n, .stride = dim + n % 3, .scale = 1 / sqrtf((float)dim)
     };
     s->q = random_rows(s, n, 1, g), s->k = random_rows(s, n_key, spread, g), s->v = random_rows(s, n_key, 1, g);
-    s->set = (carat_set){ dim, n_key, guarded(carat_set_k_bytes(form, dim, n_key), 64, true),
-                          guarded(carat_set_v_bytes(form, dim, n_key), 64, true) };
+    s->set = (ct_set){ dim, n_key, guarded(ct_set_k_bytes(form, dim, n_key), 64, true),
+                       guarded(ct_set_v_bytes(form, dim, n_key), 64, true) };
     c->isa->set_put[form](&s->set, 0, n_key, s->k, s->v, s->stride);
 }
 
@@ -54,18 +54,18 @@ static void scene_close(scene *s)
 /* The value at (t, d) of a block whose keys (V: dims) are groups of twelve: kernels.h. */
 static float stored(const scene *s, bool is_key, size_t t, size_t d)
 {
-    size_t per = s->form == CARAT_ACTS_BF16 ? 2 : 1, steps = (s->dim + per - 1) / per, at;
+    size_t per = s->form == CT_ACTS_BF16 ? 2 : 1, steps = (s->dim + per - 1) / per, at;
     if (is_key)
         at = ((t / GROUP * steps + d / per) * GROUP + t % GROUP) * per + d % per;
     else
         at = (t / per * ((s->dim + GROUP - 1) / GROUP * GROUP) + d) * per + t % per;
     const void *p = is_key ? s->set.k : s->set.v;
-    return per == 2 ? carat_bf16_to_f32(((const uint16_t *)p)[at]) : ((const float *)p)[at];
+    return per == 2 ? ct_bf16_to_f32(((const uint16_t *)p)[at]) : ((const float *)p)[at];
 }
 
 static bool is_stored(const scene *s, bool is_key)
 {
-    size_t keys = (s->n_key + GROUP - 1) / GROUP * GROUP, per = s->form == CARAT_ACTS_BF16 ? 2 : 1;
+    size_t keys = (s->n_key + GROUP - 1) / GROUP * GROUP, per = s->form == CT_ACTS_BF16 ? 2 : 1;
     size_t dims = is_key ? (s->dim + per - 1) / per * per : (s->dim + GROUP - 1) / GROUP * GROUP;
     const float *x = is_key ? s->k : s->v;
     for (size_t t = 0; t < keys; t++)
@@ -77,7 +77,7 @@ static bool is_stored(const scene *s, bool is_key)
     return true;
 }
 
-static void check_put(const check *c, carat_acts_form form)
+static void check_put(const check *c, ct_acts_form form)
 {
     static const size_t dims[] = { 1, 6, 11, 12, 13, 24, 72, 128 }, keys[] = { 1, 2, 11, 12, 13, 36, 97 };
     rng g = { 21 };
@@ -85,8 +85,8 @@ static void check_put(const check *c, carat_acts_form form)
         for (size_t j = 0; j < sizeof keys / sizeof *keys; j++) {
             scene s;
             scene_open(&s, c, form, dims[i], keys[j], 1, 1, &g);
-            size_t bytes = carat_set_v_bytes(form, s.dim, s.n_key);
-            memset(s.set.k, 0xFF, carat_set_k_bytes(form, s.dim, s.n_key)), memset(s.set.v, 0xFF, bytes);
+            size_t bytes = ct_set_v_bytes(form, s.dim, s.n_key);
+            memset(s.set.k, 0xFF, ct_set_k_bytes(form, s.dim, s.n_key)), memset(s.set.v, 0xFF, bytes);
             for (size_t t = 0, n; t < s.n_key; t += n) { /* piece by piece, as threads do */
                 n = s.n_key - t < 24 ? s.n_key - t : 24;
                 c->isa->set_put[form](&s.set, t, n, s.k + t * s.stride, s.v + t * s.stride, s.stride);
@@ -104,7 +104,7 @@ static float *run_rows(const check *c, const scene *s, const size_t *rows, size_
     float *q = guarded(n * s->stride * 4, 4, true), *y = guarded(n * s->stride * 4, 4, n % 3 != 0);
     for (size_t i = 0; i < n; i++)
         memcpy(q + i * s->stride, s->q + rows[i] * s->stride, s->dim * 4);
-    c->isa->set_attend[s->form](&s->set, &(carat_set_rows){ s->scale, n, q, y, s->stride }, scratch);
+    c->isa->set_attend[s->form](&s->set, &(ct_set_rows){ s->scale, n, q, y, s->stride }, scratch);
     unguard(q);
     return y;
 }
@@ -118,7 +118,7 @@ static float *run_rows(const check *c, const scene *s, const size_t *rows, size_
 static void check_row(const scene *s, const float *q, const float *got)
 {
     double *p = calloc(s->n_key, sizeof *p), top = -INFINITY, off = 0, sum = 0;
-    bool is_bf16 = s->form == CARAT_ACTS_BF16;
+    bool is_bf16 = s->form == CT_ACTS_BF16;
     if (!p)
         exit(2);
     for (size_t t = 0; t < s->n_key; t++) {
@@ -187,11 +187,11 @@ static void check_gaps(const scene *s, const float *y)
                 check_fail("dim %zu: wrote between rows", s->dim);
 }
 
-static void check_scene(const check *c, carat_acts_form form, size_t dim, size_t n_key, size_t n, float spread, rng *g)
+static void check_scene(const check *c, ct_acts_form form, size_t dim, size_t n_key, size_t n, float spread, rng *g)
 {
     scene s;
     size_t rows[512];
-    void *scratch = guarded(CARAT_ATTEND_SCRATCH, 64, true);
+    void *scratch = guarded(CT_ATTEND_SCRATCH, 64, true);
     scene_open(&s, c, form, dim, n_key, n, spread, g);
     for (size_t r = 0; r < n; r++)
         rows[r] = r;
@@ -205,7 +205,7 @@ static void check_scene(const check *c, carat_acts_form form, size_t dim, size_t
     unguard(scratch);
 }
 
-static void check_shapes(const check *c, carat_acts_form form)
+static void check_shapes(const check *c, ct_acts_form form)
 {
     static const size_t dims[] = { 1, 6, 8, 11, 20, 24, 32, 72, 80, 128, 256, 512 };
     rng g = { 22 };
@@ -219,12 +219,12 @@ static void check_shapes(const check *c, carat_acts_form form)
 }
 
 /* A NaN in a query reaches its own row and no other; one in a value reaches all. */
-static void check_nan(const check *c, carat_acts_form form)
+static void check_nan(const check *c, ct_acts_form form)
 {
     rng g = { 23 };
     scene s;
     const size_t rows[3] = { 0, 1, 2 };
-    void *scratch = guarded(CARAT_ATTEND_SCRATCH, 64, true);
+    void *scratch = guarded(CT_ATTEND_SCRATCH, 64, true);
     scene_open(&s, c, form, 40, 150, 3, 1, &g);
     s.q[s.stride + 5] = NAN;
     float *y = run_rows(c, &s, rows, 3, scratch);
@@ -247,7 +247,7 @@ static void check_nan(const check *c, carat_acts_form form)
 /* ---- speed ------------------------------------------------------------------------------------------------------ */
 
 typedef struct bench_arg {
-    const carat_kernels *k;
+    const ct_kernels *k;
     scene s;
     float *out;
     void *scratch;
@@ -256,17 +256,17 @@ typedef struct bench_arg {
 static void run_bench(void *arg)
 {
     bench_arg *b = arg;
-    b->k->set_attend[b->s.form](&b->s.set, &(carat_set_rows){ b->s.scale, b->s.n, b->s.q, b->out, b->s.stride },
+    b->k->set_attend[b->s.form](&b->s.set, &(ct_set_rows){ b->s.scale, b->s.n, b->s.q, b->out, b->s.stride },
                                 b->scratch);
 }
 
 /* One head of the published tower: 128 of its 4096 patches; multiplications and additions of scores and values. The
  * generic one is timed over fewer rows. */
-static void bench(const check *c, carat_acts_form form, const char *name)
+static void bench(const check *c, ct_acts_form form, const char *name)
 {
     enum { DIM = 72, KEYS = 4096, ROWS = 128 };
     rng g = { 1 };
-    bench_arg b = { .k = c->isa, .scratch = guarded(CARAT_ATTEND_SCRATCH, 64, true) };
+    bench_arg b = { .k = c->isa, .scratch = guarded(CT_ATTEND_SCRATCH, 64, true) };
     scene_open(&b.s, c, form, DIM, KEYS, ROWS, 1, &g);
     b.out = guarded(ROWS * b.s.stride * 4, 64, true);
     double t = best_time(run_bench, &b, 0.3) / ROWS;
@@ -279,15 +279,15 @@ static void bench(const check *c, carat_acts_form form, const char *name)
 
 void check_set(check *c)
 {
-    for (int f = CARAT_ACTS_F32; f <= CARAT_ACTS_BF16; f++) {
-        const char *name = f == CARAT_ACTS_F32 ? "f32" : "bf16";
+    for (int f = CT_ACTS_F32; f <= CT_ACTS_BF16; f++) {
+        const char *name = f == CT_ACTS_F32 ? "f32" : "bf16";
         if (check_begin(c, "set_put_%s", name))
-            check_put(c, (carat_acts_form)f);
+            check_put(c, (ct_acts_form)f);
         if (!check_begin(c, "set_attend_%s", name))
             continue;
-        check_shapes(c, (carat_acts_form)f);
-        check_nan(c, (carat_acts_form)f);
+        check_shapes(c, (ct_acts_form)f);
+        check_nan(c, (ct_acts_form)f);
         if (c->is_bench)
-            bench(c, (carat_acts_form)f, name);
+            bench(c, (ct_acts_form)f, name);
     }
 }

@@ -229,7 +229,7 @@ static void check_logsumexp(const check *c)
 #define BENCH_N 10240
 
 typedef struct bench_arg {
-    const carat_kernels *k;
+    const ct_kernels *k;
     int what;
     float *x, *y, *w;
 } bench_arg;

@@ -50,16 +50,16 @@ int main(int argc, char **argv)
     }
     unsigned mask;
     char msg[160];
-    if (!carat_cpu_by_name(level, &mask, msg)) {
+    if (!ct_cpu_by_name(level, &mask, msg)) {
         fprintf(stderr, "%s\n", msg);
         return strstr(msg, "unknown") ? 2 : 77;
     }
     signal(SIGSEGV, on_fault);
     signal(SIGBUS, on_fault);
     signal(SIGILL, on_fault);
-    carat_kernels isa, generic;
-    carat_kernels_for(&isa, mask);
-    carat_kernels_for(&generic, 0);
+    ct_kernels isa, generic;
+    ct_kernels_for(&isa, mask);
+    ct_kernels_for(&generic, 0);
     c.isa = &isa;
     c.generic = &generic;
     check_acts(&c);

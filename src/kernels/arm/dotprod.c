@@ -25,7 +25,7 @@ ARM_INLINE void dot_half(const int8_t *w, const int8_t *const x[TILE], int32x4_t
 
 MUL_Q8_TYPES(MUL_Q8_DEFINE)
 
-void carat_kernels_dotprod(carat_kernels *k)
+void ct_kernels_dotprod(ct_kernels *k)
 {
     k->isa = "dotprod";
     MUL_Q8_TYPES(MUL_Q8_INSTALL)

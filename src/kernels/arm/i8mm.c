@@ -86,7 +86,7 @@ ARM_INLINE void tile(const chunk *c, int halves, bool has_min, const acts_q8 x[T
     }
 }
 
-ARM_INLINE void finish_tile(const float *acc, float out[TILE][CARAT_PANEL])
+ARM_INLINE void finish_tile(const float *acc, float out[TILE][CT_PANEL])
 {
     for (int p = 0; p < 2; p++)
         for (int r = 0; r < 8; r += 2) {
@@ -98,7 +98,7 @@ ARM_INLINE void finish_tile(const float *acc, float out[TILE][CARAT_PANEL])
 
 MUL_Q8_TYPES(MUL_Q8_DEFINE)
 
-void carat_kernels_i8mm(carat_kernels *k)
+void ct_kernels_i8mm(ct_kernels *k)
 {
     k->isa = "i8mm";
     MUL_Q8_TYPES(MUL_Q8_INSTALL)

@@ -4,8 +4,8 @@
  * Codes below 64 are as good signed as unsigned, so one instruction serves every type; the bias is in the start value.
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#ifndef CARAT_KERNELS_ARM_LANE_DOT_H
-#define CARAT_KERNELS_ARM_LANE_DOT_H
+#ifndef CT_KERNELS_ARM_LANE_DOT_H
+#define CT_KERNELS_ARM_LANE_DOT_H
 
 #include "mul_q8.h"
 
@@ -20,8 +20,7 @@
         }                                                                                                              \
     }
 
-ARM_INLINE void dot_stretch(carat_type type, const stretch *s, const int8_t *const x[], const int n,
-                            int32x4_t sum[][2][4])
+ARM_INLINE void dot_stretch(ct_type type, const stretch *s, const int8_t *const x[], const int n, int32x4_t sum[][2][4])
 {
     const int last = format_of(type).halves - 1;
     int8x16_t q[2][2];

@@ -17,8 +17,8 @@
  *                 tokens run over them; a tile's sums stand in scratch between two chunks
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#ifndef CARAT_KERNELS_ARM_MUL_Q8_H
-#define CARAT_KERNELS_ARM_MUL_Q8_H
+#ifndef CT_KERNELS_ARM_MUL_Q8_H
+#define CT_KERNELS_ARM_MUL_Q8_H
 
 #include "stretch.h"
 
@@ -38,9 +38,9 @@ typedef struct chunk {
     float d[CHUNK][2][MAX_SCALE];
     float m[CHUNK][2][MAX_SCALE];
     size_t first, n; /* stretches held: first .. first + n - 1 of the row */
-    float acc[BLOCK * CARAT_PANEL];
+    float acc[BLOCK * CT_PANEL];
 } chunk;
-_Static_assert(sizeof(chunk) <= CARAT_MUL_SCRATCH, "a chunk fits the scratch of a thread");
+_Static_assert(sizeof(chunk) <= CT_MUL_SCRATCH, "a chunk fits the scratch of a thread");
 
 /* One token's activations. */
 typedef struct acts_q8 {
@@ -49,11 +49,11 @@ typedef struct acts_q8 {
     const int32_t *s;
 } acts_q8;
 
-ARM_INLINE acts_q8 token_acts(const carat_mul *m, size_t t)
+ARM_INLINE acts_q8 token_acts(const ct_mul *m, size_t t)
 {
     const char *p = (const char *)m->x + t * m->x_stride;
-    return (acts_q8){ (const int8_t *)p, (const float *)(const void *)(p + carat_acts_d_offset(m->cols)),
-                      (const int32_t *)(const void *)(p + carat_acts_s_offset(m->cols)) };
+    return (acts_q8){ (const int8_t *)p, (const float *)(const void *)(p + ct_acts_d_offset(m->cols)),
+                      (const int32_t *)(const void *)(p + ct_acts_s_offset(m->cols)) };
 }
 
 /* Sum of the activations over the columns that one scale of stretch i covers. */
@@ -63,11 +63,11 @@ ARM_INLINE int32_t acts_sum(const acts_q8 *x, int halves, size_t i, int h)
 }
 
 /* Writes the sixteen rows of one token, less the padding of the last panel. */
-ARM_INLINE void write_rows(const carat_mul *m, size_t panel, size_t t, const float *v)
+ARM_INLINE void write_rows(const ct_mul *m, size_t panel, size_t t, const float *v)
 {
-    size_t row = panel * CARAT_PANEL, n = m->rows - row < CARAT_PANEL ? m->rows - row : CARAT_PANEL;
+    size_t row = panel * CT_PANEL, n = m->rows - row < CT_PANEL ? m->rows - row : CT_PANEL;
     float *y = m->y + t * m->y_stride + row;
-    if (n == CARAT_PANEL) {
+    if (n == CT_PANEL) {
         vst1q_f32_x4(y, vld1q_f32_x4(v));
         return;
     }
@@ -77,15 +77,15 @@ ARM_INLINE void write_rows(const carat_mul *m, size_t panel, size_t t, const flo
 
 /* ---- what a level brings ------------------------------------------------------------------------------------- */
 
-ARM_INLINE void dot_stretch(carat_type type, const stretch *s, const int8_t *const x[], int n, int32x4_t sum[][2][4]);
+ARM_INLINE void dot_stretch(ct_type type, const stretch *s, const int8_t *const x[], int n, int32x4_t sum[][2][4]);
 ARM_INLINE void put_codes(int8_t *w, int v, int r, int8x16_t a, int8x16_t b);
 ARM_INLINE void put_scale(float *dst, int r, float32x4_t f);
 ARM_INLINE void tile(const chunk *c, int halves, bool has_min, const acts_q8 x[TILE], float *acc);
-ARM_INLINE void finish_tile(const float *acc, float out[TILE][CARAT_PANEL]);
+ARM_INLINE void finish_tile(const float *acc, float out[TILE][CT_PANEL]);
 
 /* ---- few tokens ---------------------------------------------------------------------------------------------- */
 
-ARM_INLINE void few_tokens(carat_type type, const carat_mul *m, const panel_layout *l, const uint8_t *panel,
+ARM_INLINE void few_tokens(ct_type type, const ct_mul *m, const panel_layout *l, const uint8_t *panel,
                            size_t panel_index, size_t t0, const int n)
 {
     const code_format f = format_of(type);
@@ -122,7 +122,7 @@ ARM_INLINE void few_tokens(carat_type type, const carat_mul *m, const panel_layo
             }
     }
     for (int t = 0; t < n; t++) {
-        float v[CARAT_PANEL];
+        float v[CT_PANEL];
         for (int r = 0; r < 4; r++)
             vst1q_f32(v + 4 * r, acc[t][r]);
         write_rows(m, panel_index, t0 + (size_t)t, v);
@@ -132,7 +132,7 @@ ARM_INLINE void few_tokens(carat_type type, const carat_mul *m, const panel_layo
 /* ---- more tokens --------------------------------------------------------------------------------------------- */
 
 /* Unpacks stretches c->first .. of a panel into c. */
-ARM_INLINE void expand(carat_type type, const panel_layout *l, const uint8_t *panel, chunk *c)
+ARM_INLINE void expand(ct_type type, const panel_layout *l, const uint8_t *panel, chunk *c)
 {
     const code_format f = format_of(type);
     const int8x16_t bias = vdupq_n_s8((int8_t)f.bias);
@@ -158,12 +158,12 @@ ARM_INLINE void expand(carat_type type, const panel_layout *l, const uint8_t *pa
 }
 
 /* Tokens t0 .. t0 + n - 1, n <= BLOCK. A tile that lacks tokens runs with its last one repeated. */
-ARM_INLINE void more_tokens(carat_type type, const carat_mul *m, const panel_layout *l, const uint8_t *panel,
+ARM_INLINE void more_tokens(ct_type type, const ct_mul *m, const panel_layout *l, const uint8_t *panel,
                             size_t panel_index, size_t t0, size_t n, chunk *c)
 {
     const code_format f = format_of(type);
     size_t n_tile = (n + TILE - 1) / TILE;
-    for (size_t i = 0; i < n_tile * TILE * CARAT_PANEL; i++)
+    for (size_t i = 0; i < n_tile * TILE * CT_PANEL; i++)
         c->acc[i] = 0;
     for (c->first = 0; c->first < l->n_stretch; c->first += CHUNK) {
         c->n = l->n_stretch - c->first < CHUNK ? l->n_stretch - c->first : CHUNK;
@@ -172,22 +172,22 @@ ARM_INLINE void more_tokens(carat_type type, const carat_mul *m, const panel_lay
             acts_q8 x[TILE];
             for (size_t t = 0; t < TILE; t++)
                 x[t] = token_acts(m, t0 + (i * TILE + t < n ? i * TILE + t : n - 1));
-            tile(c, f.halves, f.has_min, x, c->acc + i * TILE * CARAT_PANEL);
+            tile(c, f.halves, f.has_min, x, c->acc + i * TILE * CT_PANEL);
         }
     }
     for (size_t i = 0; i < n_tile; i++) {
-        float out[TILE][CARAT_PANEL];
-        finish_tile(c->acc + i * TILE * CARAT_PANEL, out);
+        float out[TILE][CT_PANEL];
+        finish_tile(c->acc + i * TILE * CT_PANEL, out);
         for (size_t t = 0; t < TILE && i * TILE + t < n; t++)
             write_rows(m, panel_index, t0 + i * TILE + t, out[t]);
     }
 }
 
-ARM_INLINE void mul_q8(carat_type type, const carat_mul *m, size_t panel_begin, size_t panel_end, void *scratch)
+ARM_INLINE void mul_q8(ct_type type, const ct_mul *m, size_t panel_begin, size_t panel_end, void *scratch)
 {
     const panel_layout l = layout_of(type, m->cols);
     size_t bytes = 0;
-    if (!carat_panel_bytes(type, m->cols, &bytes))
+    if (!ct_panel_bytes(type, m->cols, &bytes))
         return; /* cannot be: such a matrix was never packed */
     for (size_t p = panel_begin; p < panel_end; p++) {
         const uint8_t *panel = (const uint8_t *)m->w + p * bytes;
@@ -205,12 +205,12 @@ ARM_INLINE void mul_q8(carat_type type, const carat_mul *m, size_t panel_begin, 
 #define MUL_Q8_IQ(X)    X(IQ4_NL) X(IQ4_XS) X(IQ3_XXS) X(IQ3_S) X(IQ2_XXS) X(IQ2_XS) X(IQ2_S) X(IQ1_S) X(IQ1_M)
 #define MUL_Q8_TYPES(X) X(Q8_0) X(Q4_0) X(Q4_1) X(Q5_0) X(Q5_1) X(Q2_K) X(Q3_K) X(Q4_K) X(Q5_K) X(Q6_K) MUL_Q8_IQ(X)
 #define MUL_Q8_DEFINE(T)                                                                                               \
-    static void mul_q8_##T(const carat_mul *m, size_t panel_begin, size_t panel_end, void *scratch)                    \
+    static void mul_q8_##T(const ct_mul *m, size_t panel_begin, size_t panel_end, void *scratch)                       \
     {                                                                                                                  \
-        mul_q8(CARAT_##T, m, panel_begin, panel_end, scratch);                                                         \
+        mul_q8(CT_##T, m, panel_begin, panel_end, scratch);                                                            \
     }
 #define MUL_Q8_INSTALL(T)                                                                                              \
-    k->mul[CARAT_##T][CARAT_ACTS_Q8] = mul_q8_##T;                                                                     \
-    k->form[CARAT_##T] = CARAT_ACTS_Q8;
+    k->mul[CT_##T][CT_ACTS_Q8] = mul_q8_##T;                                                                           \
+    k->form[CT_##T] = CT_ACTS_Q8;
 
 #endif

@@ -36,13 +36,12 @@ ARM_INLINE int32x4_t row_sums(const int16x8_t p[2])
 }
 
 /* Would the products of all groups that share a scale be too large for a 16-bit lane? */
-ARM_INLINE bool is_wide_type(carat_type type)
+ARM_INLINE bool is_wide_type(ct_type type)
 {
-    return type == CARAT_Q8_0 || type == CARAT_IQ4_NL || type == CARAT_IQ4_XS || type == CARAT_IQ2_XXS;
+    return type == CT_Q8_0 || type == CT_IQ4_NL || type == CT_IQ4_XS || type == CT_IQ2_XXS;
 }
 
-ARM_INLINE void dot_stretch(carat_type type, const stretch *s, const int8_t *const x[], const int n,
-                            int32x4_t sum[][2][4])
+ARM_INLINE void dot_stretch(ct_type type, const stretch *s, const int8_t *const x[], const int n, int32x4_t sum[][2][4])
 {
     const code_format f = format_of(type);
     const int last = f.halves - 1;
@@ -84,12 +83,12 @@ ARM_INLINE void dot_half(const int8_t *w, const int8_t *const x[TILE], int32x4_t
 
 MUL_Q8_TYPES(MUL_Q8_DEFINE)
 
-void carat_kernels_neon(carat_kernels *k)
+void ct_kernels_neon(ct_kernels *k)
 {
     k->isa = "neon";
     MUL_Q8_TYPES(MUL_Q8_INSTALL)
-    carat_neon_install_f32(k);
-    carat_neon_install_rows(k);
-    carat_neon_install_attend(k);
-    carat_neon_install_set(k);
+    ct_neon_install_f32(k);
+    ct_neon_install_rows(k);
+    ct_neon_install_attend(k);
+    ct_neon_install_set(k);
 }

@@ -42,14 +42,14 @@ static void put_f32(float *k, float *v, size_t slot, const float *kx, const floa
 }
 
 /* Thirty-two values: int8 and the scale's bits. */
-static uint16_t quantise(const float *x, int8_t q[CARAT_KV_GROUP])
+static uint16_t quantise(const float *x, int8_t q[CT_KV_GROUP])
 {
     uint32x4_t top = vdupq_n_u32(0);
-    for (size_t i = 0; i < CARAT_KV_GROUP; i += 4)
+    for (size_t i = 0; i < CT_KV_GROUP; i += 4)
         top = vmaxq_u32(top, vreinterpretq_u32_f32(vabsq_f32(vld1q_f32(x + i))));
     float inverse;
-    uint16_t d = carat_kv_q8_scale(vmaxvq_u32(top), &inverse);
-    for (size_t i = 0; i < CARAT_KV_GROUP; i += 8) { /* infinity and NaN times 0 are NaN, whose conversion is 0 */
+    uint16_t d = ct_kv_q8_scale(vmaxvq_u32(top), &inverse);
+    for (size_t i = 0; i < CT_KV_GROUP; i += 8) { /* infinity and NaN times 0 are NaN, whose conversion is 0 */
         int32x4_t a = vcvtnq_s32_f32(vmulq_n_f32(vld1q_f32(x + i), inverse));
         int32x4_t b = vcvtnq_s32_f32(vmulq_n_f32(vld1q_f32(x + i + 4), inverse));
         vst1_s8(q + i, vmovn_s16(vcombine_s16(vmovn_s32(a), vmovn_s32(b))));
@@ -59,19 +59,19 @@ static uint16_t quantise(const float *x, int8_t q[CARAT_KV_GROUP])
 
 static void put_q8(void *k_tile, void *v_tile, size_t slot, const float *k, const float *v, size_t dim)
 {
-    for (size_t i = 0; i < dim; i += CARAT_KV_GROUP) {
-        int8_t q[2][CARAT_KV_GROUP];
+    for (size_t i = 0; i < dim; i += CT_KV_GROUP) {
+        int8_t q[2][CT_KV_GROUP];
         uint16_t kd = quantise(k + i, q[0]), vd = quantise(v + i, q[1]);
-        carat_kv_q8_put_group(k_tile, v_tile, slot, i, q, kd, vd, dim);
+        ct_kv_q8_put_group(k_tile, v_tile, slot, i, q, kd, vd, dim);
     }
 }
 
-static void kv_put(carat_kv_elem elem, void *k_tile, void *v_tile, size_t slot, const float *k, const float *v,
+static void kv_put(ct_kv_elem elem, void *k_tile, void *v_tile, size_t slot, const float *k, const float *v,
                    size_t head_dim)
 {
-    if (elem == CARAT_KV_Q8_0)
+    if (elem == CT_KV_Q8_0)
         put_q8(k_tile, v_tile, slot, k, v, head_dim);
-    else if (elem == CARAT_KV_F16)
+    else if (elem == CT_KV_F16)
         put_f16(k_tile, v_tile, slot, k, v, head_dim);
     else
         put_f32(k_tile, v_tile, slot, k, v, head_dim);
@@ -79,15 +79,15 @@ static void kv_put(carat_kv_elem elem, void *k_tile, void *v_tile, size_t slot, 
 
 /* ---- one tile, ROWS query rows ------------------------------------------------------------------------------- */
 
-ARM_INLINE float32x4_t load_elem(carat_kv_elem elem, const void *tile, size_t i)
+ARM_INLINE float32x4_t load_elem(ct_kv_elem elem, const void *tile, size_t i)
 {
-    return elem == CARAT_KV_F16 ? load_f16x4((const uint8_t *)tile + 2 * i) : vld1q_f32((const float *)tile + i);
+    return elem == CT_KV_F16 ? load_f16x4((const uint8_t *)tile + 2 * i) : vld1q_f32((const float *)tile + i);
 }
 
 /* Four times `width` elements from index i on; Q8_0: int8 without their scale, sixteen at a time. */
-ARM_INLINE void load_elems(carat_kv_elem elem, const void *tile, size_t i, const int width, float32x4_t x[4])
+ARM_INLINE void load_elems(ct_kv_elem elem, const void *tile, size_t i, const int width, float32x4_t x[4])
 {
-    if (elem == CARAT_KV_Q8_0)
+    if (elem == CT_KV_Q8_0)
         f32_from_s8(vld1q_s8((const int8_t *)tile + i), x);
     else
         for (size_t j = 0; j < (size_t)width; j++)
@@ -95,10 +95,10 @@ ARM_INLINE void load_elems(carat_kv_elem elem, const void *tile, size_t i, const
 }
 
 /* s[r][t] = q[r] . k[t] for the sixteen keys of one block. */
-ARM_INLINE void block_scores(carat_kv_elem elem, const void *k, size_t block, size_t dim, const int rows,
-                             const float *const q[ROWS], float s[ROWS][CARAT_TILE])
+ARM_INLINE void block_scores(ct_kv_elem elem, const void *k, size_t block, size_t dim, const int rows,
+                             const float *const q[ROWS], float s[ROWS][CT_TILE])
 {
-    const size_t step = elem == CARAT_KV_Q8_0 ? CARAT_KV_GROUP : dim;
+    const size_t step = elem == CT_KV_Q8_0 ? CT_KV_GROUP : dim;
     for (size_t d0 = 0; d0 < dim; d0 += step) {
         float32x4_t a[ROWS][4];
         for (int r = 0; r < rows; r++)
@@ -114,8 +114,8 @@ ARM_INLINE void block_scores(carat_kv_elem elem, const void *k, size_t block, si
         for (size_t j = 0; j < 4; j++)
             for (int r = 0; r < rows; r++) {
                 float *to = &s[r][block * 16 + 4 * j];
-                if (elem == CARAT_KV_Q8_0) {
-                    const uint16_t *scale = carat_kv_scales_of(k, dim) + (block * dim + d0) / CARAT_KV_GROUP * 16;
+                if (elem == CT_KV_Q8_0) {
+                    const uint16_t *scale = ct_kv_scales_of(k, dim) + (block * dim + d0) / CT_KV_GROUP * 16;
                     float32x4_t before = d0 ? vld1q_f32(to) : vdupq_n_f32(0);
                     a[r][j] = vfmaq_f32(before, a[r][j], load_f16x4((const uint8_t *)(scale + 4 * j)));
                 }
@@ -125,24 +125,24 @@ ARM_INLINE void block_scores(carat_kv_elem elem, const void *k, size_t block, si
 }
 
 /* The weights p times the scales of the group of 32 dimensions that begins at d. */
-ARM_INLINE void scale_weights(const void *v, size_t dim, size_t d, const int rows, const float p[ROWS][CARAT_TILE],
-                              float scaled[ROWS][CARAT_TILE])
+ARM_INLINE void scale_weights(const void *v, size_t dim, size_t d, const int rows, const float p[ROWS][CT_TILE],
+                              float scaled[ROWS][CT_TILE])
 {
-    const uint16_t *scale = carat_kv_scales_of(v, dim) + d / CARAT_KV_GROUP * CARAT_TILE;
-    for (size_t t = 0; t < CARAT_TILE; t += 4)
+    const uint16_t *scale = ct_kv_scales_of(v, dim) + d / CT_KV_GROUP * CT_TILE;
+    for (size_t t = 0; t < CT_TILE; t += 4)
         for (int r = 0; r < rows; r++)
             vst1q_f32(scaled[r] + t, vmulq_f32(vld1q_f32(p[r] + t), load_f16x4((const uint8_t *)(scale + t))));
 }
 
 /* acc[r][d..] += sum over the tile's slots of p[r][t] v[t][d..], `width` times four dimensions. */
-ARM_INLINE void add_values(carat_kv_elem elem, const void *v, size_t dim, size_t d, const int width, const int rows,
-                           const float p[ROWS][CARAT_TILE], float *const acc[ROWS])
+ARM_INLINE void add_values(ct_kv_elem elem, const void *v, size_t dim, size_t d, const int width, const int rows,
+                           const float p[ROWS][CT_TILE], float *const acc[ROWS])
 {
     float32x4_t a[ROWS][4];
     for (int r = 0; r < rows; r++)
         for (int j = 0; j < width; j++)
             a[r][j] = vld1q_f32(acc[r] + d + 4 * (size_t)j);
-    for (size_t t = 0; t < CARAT_TILE; t++) {
+    for (size_t t = 0; t < CT_TILE; t++) {
         float32x4_t value[4];
         load_elems(elem, v, t * dim + d, width, value);
         for (int j = 0; j < width; j++)
@@ -155,12 +155,12 @@ ARM_INLINE void add_values(carat_kv_elem elem, const void *v, size_t dim, size_t
 }
 
 /* The same for a last dimension that no four hold. */
-ARM_INLINE void add_value(carat_kv_elem elem, const void *v, size_t dim, size_t d, const int rows,
-                          const float p[ROWS][CARAT_TILE], float *const acc[ROWS])
+ARM_INLINE void add_value(ct_kv_elem elem, const void *v, size_t dim, size_t d, const int rows,
+                          const float p[ROWS][CT_TILE], float *const acc[ROWS])
 {
-    for (size_t t = 0; t < CARAT_TILE; t++) {
-        float value = elem == CARAT_KV_F16 ? carat_f16_to_f32(((const uint16_t *)v)[t * dim + d])
-                                           : ((const float *)v)[t * dim + d];
+    for (size_t t = 0; t < CT_TILE; t++) {
+        float value =
+            elem == CT_KV_F16 ? ct_f16_to_f32(((const uint16_t *)v)[t * dim + d]) : ((const float *)v)[t * dim + d];
         for (int r = 0; r < rows; r++)
             acc[r][d] = fmaf(p[r][t], value, acc[r][d]);
     }
@@ -173,11 +173,11 @@ typedef struct row_state {
 } row_state;
 
 /* Turns the scores of a tile that holds positions `first`.. into weights, and rescales what was summed before. */
-static void softmax_step(float s[CARAT_TILE], size_t first, size_t lo, size_t hi, float scale, size_t dim,
-                         row_state *st, float *acc)
+static void softmax_step(float s[CT_TILE], size_t first, size_t lo, size_t hi, float scale, size_t dim, row_state *st,
+                         float *acc)
 {
     float32x4_t x[16], top = vdupq_n_f32(-INFINITY);
-    for (size_t t = 0; t < CARAT_TILE; t++)
+    for (size_t t = 0; t < CT_TILE; t++)
         s[t] = first + t >= lo && first + t < hi ? s[t] * scale : -INFINITY;
     for (int i = 0; i < 16; i++) {
         x[i] = vld1q_f32(s + 4 * i);
@@ -201,22 +201,22 @@ static void softmax_step(float s[CARAT_TILE], size_t first, size_t lo, size_t hi
 }
 
 typedef struct attend_scratch {
-    float s[ROWS][CARAT_TILE], scaled[ROWS][CARAT_TILE];
-    float nowhere[CARAT_MAX_HEAD_DIM]; /* where rows that do not see a tile put what it gives */
+    float s[ROWS][CT_TILE], scaled[ROWS][CT_TILE];
+    float nowhere[CT_MAX_HEAD_DIM]; /* where rows that do not see a tile put what it gives */
 } attend_scratch;
-_Static_assert(sizeof(attend_scratch) <= CARAT_ATTEND_SCRATCH, "attend's state fits its scratch");
+_Static_assert(sizeof(attend_scratch) <= CT_ATTEND_SCRATCH, "attend's state fits its scratch");
 
 /* Rows r0 .. r0 + n - 1 over one tile, n <= rows. */
-ARM_INLINE void attend_tile(carat_kv_elem elem, const carat_attend *a, size_t tile, size_t r0, size_t n, const int rows,
+ARM_INLINE void attend_tile(ct_kv_elem elem, const ct_attend *a, size_t tile, size_t r0, size_t n, const int rows,
                             row_state st[ROWS], attend_scratch *w)
 {
-    const size_t first = tile * CARAT_TILE, dim = a->head_dim;
+    const size_t first = tile * CT_TILE, dim = a->head_dim;
     const float *q[ROWS];
     float *acc[ROWS];
     bool sees[ROWS], is_seen = false;
     for (int r = 0; r < rows; r++) {
         size_t at = r0 + ((size_t)r < n ? (size_t)r : 0);
-        sees[r] = (size_t)r < n && a->lo[at] < a->hi[at] && a->lo[at] < first + CARAT_TILE && a->hi[at] > first;
+        sees[r] = (size_t)r < n && a->lo[at] < a->hi[at] && a->lo[at] < first + CT_TILE && a->hi[at] > first;
         is_seen |= sees[r];
         q[r] = a->q[at];
         acc[r] = sees[r] ? a->out[at] : w->nowhere;
@@ -224,7 +224,7 @@ ARM_INLINE void attend_tile(carat_kv_elem elem, const carat_attend *a, size_t ti
     if (!is_seen)
         return; /* such a tile need not exist */
     const void *k = a->k_tiles[tile - a->tile0], *v = a->v_tiles[tile - a->tile0];
-    for (size_t b = 0; b < CARAT_TILE / 16; b++)
+    for (size_t b = 0; b < CT_TILE / 16; b++)
         block_scores(elem, k, b, dim, rows, q, w->s);
     for (int r = 0; r < rows; r++) {
         size_t at = r0 + (size_t)r;
@@ -235,11 +235,11 @@ ARM_INLINE void attend_tile(carat_kv_elem elem, const carat_attend *a, size_t ti
     }
     size_t d = 0;
     for (; d + 16 <= dim; d += 16) {
-        if (elem == CARAT_KV_Q8_0 && d % CARAT_KV_GROUP == 0)
+        if (elem == CT_KV_Q8_0 && d % CT_KV_GROUP == 0)
             scale_weights(v, dim, d, rows, w->s, w->scaled);
-        add_values(elem, v, dim, d, 4, rows, elem == CARAT_KV_Q8_0 ? w->scaled : w->s, acc);
+        add_values(elem, v, dim, d, 4, rows, elem == CT_KV_Q8_0 ? w->scaled : w->s, acc);
     }
-    if (elem == CARAT_KV_Q8_0)
+    if (elem == CT_KV_Q8_0)
         return; /* its head_dim is a multiple of 32 */
     for (; d + 4 <= dim; d += 4)
         add_values(elem, v, dim, d, 1, rows, w->s, acc);
@@ -248,21 +248,20 @@ ARM_INLINE void attend_tile(carat_kv_elem elem, const carat_attend *a, size_t ti
 }
 
 /* The tiles that some of the rows see: [begin, end), empty if none. */
-static void visible_tiles(const carat_attend *a, size_t r0, size_t n, size_t *begin, size_t *end)
+static void visible_tiles(const ct_attend *a, size_t r0, size_t n, size_t *begin, size_t *end)
 {
     *begin = SIZE_MAX, *end = 0;
     for (size_t r = r0; r < r0 + n; r++) {
         if (a->lo[r] >= a->hi[r])
             continue;
-        size_t first = a->lo[r] / CARAT_TILE, past = (a->hi[r] - 1) / CARAT_TILE + 1;
+        size_t first = a->lo[r] / CT_TILE, past = (a->hi[r] - 1) / CT_TILE + 1;
         *begin = first < *begin ? first : *begin;
         *end = past > *end ? past : *end;
     }
 }
 
 /* Rows r0 .. r0 + n - 1 over all their tiles, n <= rows. */
-ARM_INLINE void attend_rows(carat_kv_elem elem, const carat_attend *a, size_t r0, size_t n, const int rows,
-                            attend_scratch *w)
+ARM_INLINE void attend_rows(ct_kv_elem elem, const ct_attend *a, size_t r0, size_t n, const int rows, attend_scratch *w)
 {
     row_state st[ROWS];
     size_t begin, end;
@@ -281,7 +280,7 @@ ARM_INLINE void attend_rows(carat_kv_elem elem, const carat_attend *a, size_t r0
     }
 }
 
-ARM_INLINE void attend_all(carat_kv_elem elem, const carat_attend *a, attend_scratch *w)
+ARM_INLINE void attend_all(ct_kv_elem elem, const ct_attend *a, attend_scratch *w)
 {
     memset(w->nowhere, 0, sizeof w->nowhere);
     for (size_t r = 0; r < a->n; r += ROWS) {
@@ -295,17 +294,17 @@ ARM_INLINE void attend_all(carat_kv_elem elem, const carat_attend *a, attend_scr
     }
 }
 
-static void attend(const carat_attend *a, void *scratch)
+static void attend(const ct_attend *a, void *scratch)
 {
-    if (a->elem == CARAT_KV_Q8_0)
-        attend_all(CARAT_KV_Q8_0, a, scratch);
-    else if (a->elem == CARAT_KV_F16)
-        attend_all(CARAT_KV_F16, a, scratch);
+    if (a->elem == CT_KV_Q8_0)
+        attend_all(CT_KV_Q8_0, a, scratch);
+    else if (a->elem == CT_KV_F16)
+        attend_all(CT_KV_F16, a, scratch);
     else
-        attend_all(CARAT_KV_F32, a, scratch);
+        attend_all(CT_KV_F32, a, scratch);
 }
 
-void carat_neon_install_attend(carat_kernels *k)
+void ct_neon_install_attend(ct_kernels *k)
 {
     k->kv_put = kv_put;
     k->attend = attend;

@@ -22,7 +22,7 @@ static void quantise_group(const float *x, int8_t *q, float *d, int32_t *s)
         top = vmaxq_f32(top, vabsq_f32(v[i])); /* NaN wins */
     }
     float amax = vmaxvq_f32(top);
-    float scale = amax >= CARAT_ACTS_TINY && amax <= FLT_MAX ? 127.0f / amax : 0.0f;
+    float scale = amax >= CT_ACTS_TINY && amax <= FLT_MAX ? 127.0f / amax : 0.0f;
     *d = !(amax <= FLT_MAX) ? NAN : scale > 0 ? amax / 127.0f : 0.0f;
     for (int h = 0; h < 2; h++) {
         int16x8_t w[2];
@@ -39,9 +39,9 @@ static void quantise_group(const float *x, int8_t *q, float *d, int32_t *s)
 static void acts_q8(const float *x, size_t cols, void *dst)
 {
     int8_t *q = dst;
-    float *d = (float *)(void *)((char *)dst + carat_acts_d_offset(cols));
-    int32_t *s = (int32_t *)(void *)((char *)dst + carat_acts_s_offset(cols));
-    for (size_t g = 0; g < cols / CARAT_ACTS_GROUP; g++)
+    float *d = (float *)(void *)((char *)dst + ct_acts_d_offset(cols));
+    int32_t *s = (int32_t *)(void *)((char *)dst + ct_acts_s_offset(cols));
+    for (size_t g = 0; g < cols / CT_ACTS_GROUP; g++)
         quantise_group(x + 32 * g, q + 32 * g, d + g, s + 2 * g);
 }
 
@@ -162,9 +162,9 @@ static float logsumexp(const float *x, size_t n, float *max)
     return (float)log(vaddvq_f64(vaddq_f64(sum[0], sum[1])));
 }
 
-void carat_neon_install_rows(carat_kernels *k)
+void ct_neon_install_rows(ct_kernels *k)
 {
-    k->acts[CARAT_ACTS_Q8] = acts_q8;
+    k->acts[CT_ACTS_Q8] = acts_q8;
     k->rmsnorm = rmsnorm;
     k->rmsnorm_add = rmsnorm_add;
     k->rope = rope;

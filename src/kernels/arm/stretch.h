@@ -9,8 +9,8 @@
  * neighbouring vectors of two bits), and with scales of 16 columns the first belongs to one and the second to the next.
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#ifndef CARAT_KERNELS_ARM_STRETCH_H
-#define CARAT_KERNELS_ARM_STRETCH_H
+#ifndef CT_KERNELS_ARM_STRETCH_H
+#define CT_KERNELS_ARM_STRETCH_H
 
 #include <arm_neon.h>
 
@@ -37,37 +37,37 @@ typedef struct code_format {
     int unit;     /* stretches in a unit: 2, or 8 where integer scales refine d and m */
 } code_format;
 
-ARM_INLINE code_format format_of(carat_type type)
+ARM_INLINE code_format format_of(ct_type type)
 {
     switch (type) {
-    case CARAT_Q8_0:
+    case CT_Q8_0:
         return (code_format){ KIND_8, 0, 1, false, 2 };
-    case CARAT_Q4_0:
+    case CT_Q4_0:
         return (code_format){ KIND_4, 8, 1, false, 2 };
-    case CARAT_Q4_1:
+    case CT_Q4_1:
         return (code_format){ KIND_4, 0, 1, true, 2 };
-    case CARAT_Q5_0:
+    case CT_Q5_0:
         return (code_format){ KIND_4_1, 16, 1, false, 2 };
-    case CARAT_Q5_1:
+    case CT_Q5_1:
         return (code_format){ KIND_4_1, 0, 1, true, 2 };
-    case CARAT_Q4_K:
+    case CT_Q4_K:
         return (code_format){ KIND_4, 0, 1, true, 8 };
-    case CARAT_Q5_K:
+    case CT_Q5_K:
         return (code_format){ KIND_4_1, 0, 1, true, 8 };
-    case CARAT_Q6_K:
+    case CT_Q6_K:
         return (code_format){ KIND_4_2, 32, 2, false, 8 };
-    case CARAT_Q2_K:
+    case CT_Q2_K:
         return (code_format){ KIND_2, 0, 2, true, 8 };
-    case CARAT_Q3_K:
+    case CT_Q3_K:
         return (code_format){ KIND_2_1, 4, 2, false, 8 };
-    case CARAT_IQ4_NL:
+    case CT_IQ4_NL:
         return (code_format){ KIND_4, 0, 1, false, 2 };
-    case CARAT_IQ2_XXS:
-    case CARAT_IQ1_S:
+    case CT_IQ2_XXS:
+    case CT_IQ1_S:
         return (code_format){ KIND_2_1, 0, 1, false, 8 };
-    case CARAT_IQ2_XS:
-    case CARAT_IQ2_S:
-    case CARAT_IQ1_M:
+    case CT_IQ2_XS:
+    case CT_IQ2_S:
+    case CT_IQ1_M:
         return (code_format){ KIND_2_1, 0, 2, false, 8 };
     default:
         return (code_format){ KIND_4, 0, 1, false, 8 }; /* IQ4_XS, IQ3_XXS, IQ3_S */
@@ -76,12 +76,12 @@ ARM_INLINE code_format format_of(carat_type type)
 
 /* The layout of a matrix's panels, worked out once a call. */
 typedef struct panel_layout {
-    carat_unit whole, last; /* a whole unit, and the last one of a row that ends in half a unit */
+    ct_unit whole, last; /* a whole unit, and the last one of a row that ends in half a unit */
     size_t n_stretch, tail;
 } panel_layout;
 
 /* Absent fields (-1) to 0: their pointers are formed but not used. */
-ARM_INLINE carat_unit present(carat_unit f)
+ARM_INLINE ct_unit present(ct_unit f)
 {
     f.d = f.d < 0 ? 0 : f.d, f.m = f.m < 0 ? 0 : f.m, f.scales = f.scales < 0 ? 0 : f.scales;
     f.hscale = f.hscale < 0 ? 0 : f.hscale, f.high = f.high < 0 ? 0 : f.high;
@@ -89,12 +89,12 @@ ARM_INLINE carat_unit present(carat_unit f)
     return f;
 }
 
-ARM_INLINE panel_layout layout_of(carat_type type, size_t cols)
+ARM_INLINE panel_layout layout_of(ct_type type, size_t cols)
 {
     panel_layout l = { .n_stretch = cols / 32 };
-    l.whole = present(carat_unit_of(type, 2));
-    l.last = present(carat_unit_of(type, 1));
-    l.tail = l.whole.has_tail ? carat_tail_offset(type, cols) : 0;
+    l.whole = present(ct_unit_of(type, 2));
+    l.last = present(ct_unit_of(type, 1));
+    l.tail = l.whole.has_tail ? ct_tail_offset(type, cols) : 0;
     return l;
 }
 
@@ -109,11 +109,11 @@ typedef struct stretch {
     int in_unit;           /* which stretch of its unit: 0, 1 or 0..7 */
 } stretch;
 
-ARM_INLINE stretch find_stretch(carat_type type, const panel_layout *l, const uint8_t *panel, size_t i)
+ARM_INLINE stretch find_stretch(ct_type type, const panel_layout *l, const uint8_t *panel, size_t i)
 {
     const size_t per_unit = (size_t)format_of(type).unit; /* 2 or 8 */
     size_t u = i / per_unit, in = i % per_unit;
-    const carat_unit *f = per_unit == 2 && (i | 1) >= l->n_stretch ? &l->last : &l->whole;
+    const ct_unit *f = per_unit == 2 && (i | 1) >= l->n_stretch ? &l->last : &l->whole;
     const uint8_t *p = panel + u * (size_t)l->whole.bytes;
     const uint8_t *d = f->has_tail ? panel + l->tail + u * 32 : p + f->d + (per_unit == 2 ? in * 32 : 0);
     return (stretch){
@@ -136,7 +136,7 @@ ARM_INLINE uint8x16_t moved(uint8x16_t b, int n, uint8_t bits)
     return (n >= 0 ? b << n : b >> -n) & vdupq_n_u8(bits);
 }
 
-ARM_INLINE void unpack_pair(carat_type type, const stretch *s, int v, int r, int8x16_t *lo, int8x16_t *hi)
+ARM_INLINE void unpack_pair(ct_type type, const stretch *s, int v, int r, int8x16_t *lo, int8x16_t *hi)
 {
     code_kind kind = format_of(type).kind;
     uint8x16_t a = vdupq_n_u8(0), b = a;
@@ -164,8 +164,8 @@ ARM_INLINE void unpack_pair(carat_type type, const stretch *s, int v, int r, int
         a |= moved(h, 2 - v, 4);
         b |= moved(h, -2 - v, 4);
     }
-    if (carat_code_table(type)) {
-        int8x16_t values = vld1q_s8(carat_code_table(type));
+    if (ct_code_table(type)) {
+        int8x16_t values = vld1q_s8(ct_code_table(type));
         a = vreinterpretq_u8_s8(vqtbl1q_s8(values, a));
         b = vreinterpretq_u8_s8(vqtbl1q_s8(values, b));
     }
@@ -247,33 +247,33 @@ ARM_INLINE int8x16_t odd_scale(const stretch *s, int k)
 }
 
 /* The integer factors of d and of m in this stretch: 1 half or 2. */
-ARM_INLINE void unpack_factors(carat_type type, const stretch *s, int8x16_t sc[2], int8x16_t mn[2])
+ARM_INLINE void unpack_factors(ct_type type, const stretch *s, int8x16_t sc[2], int8x16_t mn[2])
 {
     uint8x16_t a, b;
     sc[0] = sc[1] = mn[0] = mn[1] = vdupq_n_s8(0);
     switch (type) {
-    case CARAT_Q4_K:
-    case CARAT_Q5_K:
+    case CT_Q4_K:
+    case CT_Q5_K:
         k4_scales(s, &a, &b);
         sc[0] = vreinterpretq_s8_u8(a);
         mn[0] = vreinterpretq_s8_u8(b);
         break;
-    case CARAT_Q2_K:
+    case CT_Q2_K:
         for (int h = 0; h < 2; h++) {
             a = scale_byte(s, 2 * s->in_unit + h);
             sc[h] = vreinterpretq_s8_u8(a & vdupq_n_u8(15));
             mn[h] = vreinterpretq_s8_u8(a >> 4);
         }
         break;
-    case CARAT_Q6_K:
+    case CT_Q6_K:
         for (int h = 0; h < 2; h++)
             sc[h] = vreinterpretq_s8_u8(scale_byte(s, 2 * s->in_unit + h));
         break;
-    case CARAT_Q3_K:
+    case CT_Q3_K:
         for (int h = 0; h < 2; h++)
             sc[h] = q3_scale(s, 2 * s->in_unit + h);
         break;
-    case CARAT_IQ4_XS:
+    case CT_IQ4_XS:
         sc[0] = iq4xs_scale(s);
         break;
     default: /* recoded */
@@ -283,7 +283,7 @@ ARM_INLINE void unpack_factors(carat_type type, const stretch *s, int8x16_t sc[2
     }
 }
 
-ARM_INLINE void unpack_scales(carat_type type, const stretch *s, stretch_scales *out)
+ARM_INLINE void unpack_scales(ct_type type, const stretch *s, stretch_scales *out)
 {
     code_format f = format_of(type);
     for (int r = 0; r < 4; r++) {
@@ -298,8 +298,8 @@ ARM_INLINE void unpack_scales(carat_type type, const stretch *s, stretch_scales 
     unpack_factors(type, s, sc, mn);
     for (int r = 0; r < 4; r++) {
         d[r] = out->d[0][r];
-        if (carat_recoded_bits(type))
-            d[r] = vmulq_n_f32(d[r], carat_recoded_unit(type));
+        if (ct_recoded_bits(type))
+            d[r] = vmulq_n_f32(d[r], ct_recoded_unit(type));
         m[r] = f.has_min ? out->m[0][r] : vdupq_n_f32(0);
     }
     for (int h = 0; h < f.halves; h++) {

@@ -4,8 +4,8 @@
  * defines dot_half(w, x, sum): sum[t][r] += 16 columns (4 groups) of 16 rows times TILE tokens.
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#ifndef CARAT_KERNELS_ARM_TILE_LANE_H
-#define CARAT_KERNELS_ARM_TILE_LANE_H
+#ifndef CT_KERNELS_ARM_TILE_LANE_H
+#define CT_KERNELS_ARM_TILE_LANE_H
 
 #include "mul_q8.h"
 
@@ -63,9 +63,9 @@ ARM_INLINE void tile(const chunk *c, int halves, bool has_min, const acts_q8 x[T
     }
 }
 
-ARM_INLINE void finish_tile(const float *acc, float out[TILE][CARAT_PANEL])
+ARM_INLINE void finish_tile(const float *acc, float out[TILE][CT_PANEL])
 {
-    for (int i = 0; i < TILE * CARAT_PANEL; i += 4)
+    for (int i = 0; i < TILE * CT_PANEL; i += 4)
         vst1q_f32(&out[0][0] + i, vld1q_f32(acc + i));
 }
 

@@ -5,8 +5,8 @@
  * normal range are rounded once and overflow to infinity comes by itself. NaN stays NaN, -inf gives 0.
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#ifndef CARAT_KERNELS_ARM_VEXP_H
-#define CARAT_KERNELS_ARM_VEXP_H
+#ifndef CT_KERNELS_ARM_VEXP_H
+#define CT_KERNELS_ARM_VEXP_H
 
 #include <arm_neon.h>
 

@@ -6,16 +6,16 @@
 
 #include "kernels/generic/generic.h"
 
-void carat_acts_f32_generic(const float *x, size_t cols, void *dst)
+void ct_acts_f32_generic(const float *x, size_t cols, void *dst)
 {
     memcpy(dst, x, cols * sizeof *x);
 }
 
-void carat_acts_bf16_generic(const float *x, size_t cols, void *dst)
+void ct_acts_bf16_generic(const float *x, size_t cols, void *dst)
 {
     uint16_t *q = dst;
     for (size_t c = 0; c < cols; c++)
-        q[c] = carat_f32_to_bf16(x[c]);
+        q[c] = ct_f32_to_bf16(x[c]);
     if (cols % 2)
         q[cols] = 0;
 }
@@ -24,7 +24,7 @@ void carat_acts_bf16_generic(const float *x, size_t cols, void *dst)
 static float group_amax(const float *x)
 {
     float amax = 0;
-    for (int i = 0; i < CARAT_ACTS_GROUP; i++) {
+    for (int i = 0; i < CT_ACTS_GROUP; i++) {
         if (!isfinite(x[i]))
             return NAN;
         amax = fmaxf(amax, fabsf(x[i]));
@@ -32,13 +32,13 @@ static float group_amax(const float *x)
     return amax;
 }
 
-void carat_acts_q8_generic(const float *x, size_t cols, void *dst)
+void ct_acts_q8_generic(const float *x, size_t cols, void *dst)
 {
     int8_t *q = dst;
-    float *d = (float *)((char *)dst + carat_acts_d_offset(cols));
-    int32_t *sums = (int32_t *)((char *)dst + carat_acts_s_offset(cols));
-    for (size_t g = 0; g < cols / CARAT_ACTS_GROUP; g++, x += CARAT_ACTS_GROUP, q += CARAT_ACTS_GROUP) {
-        float amax = group_amax(x), inverse = amax >= CARAT_ACTS_TINY ? 127.0f / amax : 0.0f;
+    float *d = (float *)((char *)dst + ct_acts_d_offset(cols));
+    int32_t *sums = (int32_t *)((char *)dst + ct_acts_s_offset(cols));
+    for (size_t g = 0; g < cols / CT_ACTS_GROUP; g++, x += CT_ACTS_GROUP, q += CT_ACTS_GROUP) {
+        float amax = group_amax(x), inverse = amax >= CT_ACTS_TINY ? 127.0f / amax : 0.0f;
         d[g] = isnan(amax) ? NAN : inverse > 0 ? amax / 127.0f : 0.0f;
         for (int half = 0; half < 2; half++) {
             int32_t sum = 0;

@@ -5,36 +5,36 @@
 
 #include <string.h>
 
-void carat_kernels_generic(carat_kernels *k)
+void ct_kernels_generic(ct_kernels *k)
 {
     memset(k, 0, sizeof *k);
     k->isa = "generic";
-    for (uint32_t t = 0; t < CARAT_N_TYPE; t++) {
-        const carat_type_info *info = carat_type_get(t);
+    for (uint32_t t = 0; t < CT_N_TYPE; t++) {
+        const ct_type_info *info = ct_type_get(t);
         if (!info)
             continue;
-        k->form[t] = CARAT_ACTS_F32;
-        k->mul[t][CARAT_ACTS_F32] = carat_mul_f32_generic;
-        if (info->is_quantised && carat_pack_is_interleaved((carat_type)t)) {
-            k->form[t] = CARAT_ACTS_Q8;
-            k->mul[t][CARAT_ACTS_Q8] = carat_mul_q8_generic;
+        k->form[t] = CT_ACTS_F32;
+        k->mul[t][CT_ACTS_F32] = ct_mul_f32_generic;
+        if (info->is_quantised && ct_pack_is_interleaved((ct_type)t)) {
+            k->form[t] = CT_ACTS_Q8;
+            k->mul[t][CT_ACTS_Q8] = ct_mul_q8_generic;
         }
     }
-    k->mul[CARAT_BF16][CARAT_ACTS_BF16] = carat_mul_bf16_generic;
+    k->mul[CT_BF16][CT_ACTS_BF16] = ct_mul_bf16_generic;
 
-    k->acts[CARAT_ACTS_F32] = carat_acts_f32_generic;
-    k->acts[CARAT_ACTS_BF16] = carat_acts_bf16_generic;
-    k->acts[CARAT_ACTS_Q8] = carat_acts_q8_generic;
-    k->rmsnorm = carat_rmsnorm_generic;
-    k->rmsnorm_add = carat_rmsnorm_add_generic;
-    k->layernorm = carat_layernorm_generic;
-    k->rope = carat_rope_generic;
-    k->geglu = carat_geglu_generic;
-    k->kv_put = carat_kv_put_generic;
-    k->attend = carat_attend_generic;
-    k->set_put[CARAT_ACTS_F32] = carat_set_put_f32_generic;
-    k->set_put[CARAT_ACTS_BF16] = carat_set_put_bf16_generic;
-    k->set_attend[CARAT_ACTS_F32] = carat_set_attend_f32_generic;
-    k->set_attend[CARAT_ACTS_BF16] = carat_set_attend_bf16_generic;
-    k->logsumexp = carat_logsumexp_generic;
+    k->acts[CT_ACTS_F32] = ct_acts_f32_generic;
+    k->acts[CT_ACTS_BF16] = ct_acts_bf16_generic;
+    k->acts[CT_ACTS_Q8] = ct_acts_q8_generic;
+    k->rmsnorm = ct_rmsnorm_generic;
+    k->rmsnorm_add = ct_rmsnorm_add_generic;
+    k->layernorm = ct_layernorm_generic;
+    k->rope = ct_rope_generic;
+    k->geglu = ct_geglu_generic;
+    k->kv_put = ct_kv_put_generic;
+    k->attend = ct_attend_generic;
+    k->set_put[CT_ACTS_F32] = ct_set_put_f32_generic;
+    k->set_put[CT_ACTS_BF16] = ct_set_put_bf16_generic;
+    k->set_attend[CT_ACTS_F32] = ct_set_attend_f32_generic;
+    k->set_attend[CT_ACTS_BF16] = ct_set_attend_bf16_generic;
+    k->logsumexp = ct_logsumexp_generic;
 }

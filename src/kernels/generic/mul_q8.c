@@ -15,32 +15,32 @@
 typedef struct plain_unit {
     int cols, group; /* columns; columns of a group: 32 or 16 */
     bool has_min;
-    int8_t codes[256][CARAT_PANEL]; /* [column][row], bias taken off */
-    float scale[MAX_GROUPS][CARAT_PANEL];
-    float min[MAX_GROUPS][CARAT_PANEL]; /* to be added: already negative for the K types */
+    int8_t codes[256][CT_PANEL]; /* [column][row], bias taken off */
+    float scale[MAX_GROUPS][CT_PANEL];
+    float min[MAX_GROUPS][CT_PANEL]; /* to be added: already negative for the K types */
 } plain_unit;
 
 typedef struct q8_scratch {
     plain_unit unit;
-    float acc[TOKENS][CARAT_PANEL];
+    float acc[TOKENS][CT_PANEL];
 } q8_scratch;
-_Static_assert(sizeof(q8_scratch) <= CARAT_MUL_SCRATCH, "the scratch a caller hands over");
+_Static_assert(sizeof(q8_scratch) <= CT_MUL_SCRATCH, "the scratch a caller hands over");
 
 /* ---- codes --------------------------------------------------------------------------------------------------------
  */
 
-static int code_bias(carat_type type)
+static int code_bias(ct_type type)
 {
     switch (type) {
-    case CARAT_Q8_0:
+    case CT_Q8_0:
         return 128;
-    case CARAT_Q4_0:
+    case CT_Q4_0:
         return 8;
-    case CARAT_Q5_0:
+    case CT_Q5_0:
         return 16;
-    case CARAT_Q6_K:
+    case CT_Q6_K:
         return 32;
-    case CARAT_Q3_K:
+    case CT_Q3_K:
         return 4;
     default:
         return 0;
@@ -48,7 +48,7 @@ static int code_bias(carat_type type)
 }
 
 /* The codes of group g (columns 4g .. 4g + 3) of stretch s, as they are stored: byte row * 4 + c. */
-static void group_codes(const carat_unit *f, const uint8_t *unit, int s, int g, uint8_t codes[64])
+static void group_codes(const ct_unit *f, const uint8_t *unit, int s, int g, uint8_t codes[64])
 {
     const uint8_t *p = unit + f->codes + (f->codes_step == 512 ? s * 512 + g * 64 : s * 256 + g % 4 * 64);
     int bits = 0, shift = g < 4 ? 0 : 4;
@@ -75,9 +75,9 @@ static void group_codes(const carat_unit *f, const uint8_t *unit, int s, int g, 
     }
 }
 
-static void plain_codes(carat_type type, const carat_unit *f, const uint8_t *unit, plain_unit *out)
+static void plain_codes(ct_type type, const ct_unit *f, const uint8_t *unit, plain_unit *out)
 {
-    const int8_t *table = carat_code_table(type);
+    const int8_t *table = ct_code_table(type);
     int bias = code_bias(type);
     uint8_t codes[64];
     for (int s = 0; s < f->stretches; s++)
@@ -93,7 +93,7 @@ static void plain_codes(carat_type type, const carat_unit *f, const uint8_t *uni
 
 static float half_at(const uint8_t *p)
 {
-    return carat_f16_to_f32((uint16_t)(p[0] | p[1] << 8));
+    return ct_f16_to_f32((uint16_t)(p[0] | p[1] << 8));
 }
 
 /* Scale and minimum j of a Q4_K or Q5_K block, six bits each, packed in twelve bytes that stand 16 apart at p. */
@@ -116,42 +116,42 @@ static int scale6_q3(const uint8_t *p, int j)
 }
 
 /* Scale and minimum of group g of one row. unit and tail point at the unit's and the tail's first byte. */
-static void group_scale(carat_type type, const carat_unit *f, const uint8_t *unit, const uint8_t *tail, int g, int row,
+static void group_scale(ct_type type, const ct_unit *f, const uint8_t *unit, const uint8_t *tail, int g, int row,
                         float *scale, float *min)
 {
     int b = 0, b_min = 0;
     const uint8_t *p = unit + f->scales + row; /* scale bytes of this row, 16 apart; unused where there are none */
     switch (type) {
-    case CARAT_Q4_K:
-    case CARAT_Q5_K:
+    case CT_Q4_K:
+    case CT_Q5_K:
         scale_min6(p, g, &b, &b_min);
         *scale = half_at(unit + f->d + 2 * row) * (float)b;
         *min = -(half_at(unit + f->m + 2 * row) * (float)b_min);
         break;
-    case CARAT_Q2_K:
+    case CT_Q2_K:
         *scale = half_at(unit + f->d + 2 * row) * (float)(p[16 * g] & 15);
         *min = -(half_at(unit + f->m + 2 * row) * (float)(p[16 * g] >> 4));
         break;
-    case CARAT_Q3_K:
+    case CT_Q3_K:
         *scale = half_at(tail + 2 * row) * (float)scale6_q3(p, g);
         break;
-    case CARAT_Q6_K:
+    case CT_Q6_K:
         *scale = half_at(tail + 2 * row) * (float)(int8_t)p[16 * g];
         break;
-    case CARAT_IQ4_XS:
+    case CT_IQ4_XS:
         b = p[16 * (g / 2)] >> 4 * (g % 2) & 15;
         b |= (unit[f->hscale + 2 * row + g / 4] >> 2 * (g % 4) & 3) << 4;
         *scale = half_at(unit + f->d + 2 * row) * (float)(b - 32);
         break;
-    case CARAT_IQ3_XXS:
-    case CARAT_IQ3_S:
-    case CARAT_IQ2_XXS:
-    case CARAT_IQ2_XS:
-    case CARAT_IQ2_S:
-    case CARAT_IQ1_S:
-    case CARAT_IQ1_M:
+    case CT_IQ3_XXS:
+    case CT_IQ3_S:
+    case CT_IQ2_XXS:
+    case CT_IQ2_XS:
+    case CT_IQ2_S:
+    case CT_IQ1_S:
+    case CT_IQ1_M:
         b = p[16 * (g / 2)] >> 4 * (g % 2) & 15;
-        *scale = half_at(tail + 2 * row) * carat_recoded_unit(type) * (float)(2 * b + 1);
+        *scale = half_at(tail + 2 * row) * ct_recoded_unit(type) * (float)(2 * b + 1);
         break;
     default: /* the 32-column types: one d, perhaps one m a stretch */
         *scale = half_at(unit + f->d + 32 * g + 2 * row);
@@ -161,75 +161,74 @@ static void group_scale(carat_type type, const carat_unit *f, const uint8_t *uni
     }
 }
 
-static void plain_from_unit(carat_type type, const carat_unit *f, const uint8_t *unit, const uint8_t *tail,
-                            plain_unit *out)
+static void plain_from_unit(ct_type type, const ct_unit *f, const uint8_t *unit, const uint8_t *tail, plain_unit *out)
 {
     out->cols = f->cols;
-    out->group = carat_scale_is_half(type) ? 16 : 32;
+    out->group = ct_scale_is_half(type) ? 16 : 32;
     out->has_min = f->m >= 0;
     plain_codes(type, f, unit, out);
     for (int g = 0; g < out->cols / out->group; g++)
-        for (int r = 0; r < CARAT_PANEL; r++)
+        for (int r = 0; r < CT_PANEL; r++)
             group_scale(type, f, unit, tail, g, r, &out->scale[g][r], &out->min[g][r]);
 }
 
 /* ---- the product --------------------------------------------------------------------------------------------------
  */
 
-static void dot_group(int32_t isum[CARAT_PANEL], const int8_t (*codes)[CARAT_PANEL], const int8_t *q, int n)
+static void dot_group(int32_t isum[CT_PANEL], const int8_t (*codes)[CT_PANEL], const int8_t *q, int n)
 {
-    memset(isum, 0, CARAT_PANEL * sizeof *isum);
+    memset(isum, 0, CT_PANEL * sizeof *isum);
     for (int c = 0; c < n; c++)
-        for (int r = 0; r < CARAT_PANEL; r++)
+        for (int r = 0; r < CT_PANEL; r++)
             isum[r] += (int16_t)((int16_t)codes[c][r] * (int16_t)q[c]);
 }
 
 /* Adds a unit's share to the sums of one token, whose columns in this unit begin at col. */
-static void accumulate(float acc[CARAT_PANEL], const plain_unit *u, const char *x, size_t cols, size_t col)
+static void accumulate(float acc[CT_PANEL], const plain_unit *u, const char *x, size_t cols, size_t col)
 {
     const int8_t *q = (const int8_t *)x + col;
-    const float *d = (const float *)(x + carat_acts_d_offset(cols)) + col / 32;
-    const int32_t *sums = (const int32_t *)(x + carat_acts_s_offset(cols)) + col / 16;
+    const float *d = (const float *)(x + ct_acts_d_offset(cols)) + col / 32;
+    const int32_t *sums = (const int32_t *)(x + ct_acts_s_offset(cols)) + col / 16;
     for (int g = 0; g < u->cols / u->group; g++) {
-        int32_t isum[CARAT_PANEL];
+        int32_t isum[CT_PANEL];
         dot_group(isum, u->codes + g * u->group, q + g * u->group, u->group);
         float dx = d[g * u->group / 32];
-        for (int r = 0; r < CARAT_PANEL; r++)
+        for (int r = 0; r < CT_PANEL; r++)
             acc[r] += u->scale[g][r] * dx * (float)isum[r];
         if (!u->has_min)
             continue;
         float dsum = dx * (float)(u->group == 16 ? sums[g] : sums[2 * g] + sums[2 * g + 1]);
-        for (int r = 0; r < CARAT_PANEL; r++)
+        for (int r = 0; r < CT_PANEL; r++)
             acc[r] += u->min[g][r] * dsum;
     }
 }
 
-static void mul_panel(const carat_mul *m, const uint8_t *panel, size_t row, size_t t0, size_t n_tok, q8_scratch *s)
+static void mul_panel(const ct_mul *m, const uint8_t *panel, size_t row, size_t t0, size_t n_tok, q8_scratch *s)
 {
     const uint8_t *unit = panel, *tail = panel;
-    if (carat_unit_of(m->type, 2).has_tail)
-        tail += carat_tail_offset(m->type, m->cols);
+    if (ct_unit_of(m->type, 2).has_tail)
+        tail += ct_tail_offset(m->type, m->cols);
     memset(s->acc, 0, n_tok * sizeof *s->acc);
     size_t col = 0;
-    for (size_t i = 0; i < carat_units(m->type, m->cols); i++) {
-        carat_unit f = carat_unit_at(m->type, m->cols, i);
+    for (size_t i = 0; i < ct_units(m->type, m->cols); i++) {
+        ct_unit f = ct_unit_at(m->type, m->cols, i);
         plain_from_unit(m->type, &f, unit, tail + 32 * i, &s->unit);
         for (size_t t = 0; t < n_tok; t++)
             accumulate(s->acc[t], &s->unit, (const char *)m->x + (t0 + t) * m->x_stride, m->cols, col);
         unit += f.bytes;
         col += (size_t)f.cols;
     }
-    size_t n_rows = m->rows - row < CARAT_PANEL ? m->rows - row : CARAT_PANEL;
+    size_t n_rows = m->rows - row < CT_PANEL ? m->rows - row : CT_PANEL;
     for (size_t t = 0; t < n_tok; t++)
         memcpy(m->y + (t0 + t) * m->y_stride + row, s->acc[t], n_rows * sizeof(float));
 }
 
-void carat_mul_q8_generic(const carat_mul *m, size_t panel_begin, size_t panel_end, void *scratch)
+void ct_mul_q8_generic(const ct_mul *m, size_t panel_begin, size_t panel_end, void *scratch)
 {
     size_t panel_bytes = 0;
-    carat_panel_bytes(m->type, m->cols, &panel_bytes);
+    ct_panel_bytes(m->type, m->cols, &panel_bytes);
     for (size_t p = panel_begin; p < panel_end; p++)
         for (size_t t0 = 0; t0 < m->n; t0 += TOKENS)
-            mul_panel(m, (const uint8_t *)m->w + p * panel_bytes, p * CARAT_PANEL, t0,
+            mul_panel(m, (const uint8_t *)m->w + p * panel_bytes, p * CT_PANEL, t0,
                       m->n - t0 < TOKENS ? m->n - t0 : TOKENS, scratch);
 }

@@ -6,17 +6,17 @@
 
 #include "kernels/generic/generic.h"
 
-#define GROUP CARAT_SET_GROUP
+#define GROUP CT_SET_GROUP
 #define TILE  (8 * GROUP) /* keys whose scores are held together */
 
 /* Where a value of key t and dimension d stands, counted in values. */
-static size_t k_at(const carat_set *s, bool is_bf16, size_t t, size_t d)
+static size_t k_at(const ct_set *s, bool is_bf16, size_t t, size_t d)
 {
     size_t per = is_bf16 ? 2 : 1, steps = (s->head_dim + per - 1) / per;
     return ((t / GROUP * steps + d / per) * GROUP + t % GROUP) * per + d % per;
 }
 
-static size_t v_at(const carat_set *s, bool is_bf16, size_t t, size_t d)
+static size_t v_at(const ct_set *s, bool is_bf16, size_t t, size_t d)
 {
     size_t per = is_bf16 ? 2 : 1, dims = (s->head_dim + GROUP - 1) / GROUP * GROUP;
     return (t / per * dims + d) * per + t % per;
@@ -24,18 +24,18 @@ static size_t v_at(const carat_set *s, bool is_bf16, size_t t, size_t d)
 
 static float rounded(bool is_bf16, float x)
 {
-    return is_bf16 ? carat_bf16_to_f32(carat_f32_to_bf16(x)) : x;
+    return is_bf16 ? ct_bf16_to_f32(ct_f32_to_bf16(x)) : x;
 }
 
 static void put_value(bool is_bf16, void *p, size_t i, float x)
 {
     if (is_bf16)
-        ((uint16_t *)p)[i] = carat_f32_to_bf16(x);
+        ((uint16_t *)p)[i] = ct_f32_to_bf16(x);
     else
         ((float *)p)[i] = x;
 }
 
-static void put(bool is_bf16, const carat_set *s, size_t key, size_t n, const float *k, const float *v, size_t stride)
+static void put(bool is_bf16, const ct_set *s, size_t key, size_t n, const float *k, const float *v, size_t stride)
 {
     size_t per = is_bf16 ? 2 : 1, k_dims = (s->head_dim + per - 1) / per * per;
     size_t v_dims = (s->head_dim + GROUP - 1) / GROUP * GROUP, end = (n + GROUP - 1) / GROUP * GROUP;
@@ -48,22 +48,22 @@ static void put(bool is_bf16, const carat_set *s, size_t key, size_t n, const fl
 }
 
 typedef struct set_row {
-    float tile[TILE * (CARAT_MAX_HEAD_DIM + GROUP)]; /* keys, then values, of a tile in f32 */
-    float q[CARAT_MAX_HEAD_DIM], o[CARAT_MAX_HEAD_DIM];
+    float tile[TILE * (CT_MAX_HEAD_DIM + GROUP)]; /* keys, then values, of a tile in f32 */
+    float q[CT_MAX_HEAD_DIM], o[CT_MAX_HEAD_DIM];
     float max, sum;
 } set_row;
-_Static_assert(sizeof(set_row) <= CARAT_ATTEND_SCRATCH, "the scratch a caller hands over");
+_Static_assert(sizeof(set_row) <= CT_ATTEND_SCRATCH, "the scratch a caller hands over");
 
 /* n steps of two bf16 values in rows of `width`: two rows of floats for each. */
 static void widen(const uint16_t *pairs, size_t n, size_t width, float *to)
 {
     for (size_t i = 0; i < n * width; i++)
         for (size_t j = 0; j < 2; j++)
-            to[(i / width * 2 + j) * width + i % width] = carat_bf16_to_f32(pairs[2 * i + j]);
+            to[(i / width * 2 + j) * width + i % width] = ct_bf16_to_f32(pairs[2 * i + j]);
 }
 
 /* The tile's keys as [groups][dims, even][12] and its values as [keys][dims, rounded up]: in f32, as they stand. */
-static const float *tile_keys(bool is_bf16, const carat_set *s, size_t key, size_t n, float *buf)
+static const float *tile_keys(bool is_bf16, const ct_set *s, size_t key, size_t n, float *buf)
 {
     size_t steps = (s->head_dim + 1) / 2, groups = (n + GROUP - 1) / GROUP;
     if (!is_bf16)
@@ -72,7 +72,7 @@ static const float *tile_keys(bool is_bf16, const carat_set *s, size_t key, size
     return buf;
 }
 
-static const float *tile_values(bool is_bf16, const carat_set *s, size_t key, size_t n, float *buf)
+static const float *tile_values(bool is_bf16, const ct_set *s, size_t key, size_t n, float *buf)
 {
     size_t dims = (s->head_dim + GROUP - 1) / GROUP * GROUP;
     if (!is_bf16)
@@ -96,7 +96,7 @@ static void tile_scores(const float *k, const float *q, size_t head_dim, size_t 
 }
 
 /* The running softmax's step over n keys, as in attend.c. */
-static void attend_tile(bool is_bf16, const carat_set *s, float scale, size_t key, size_t n, set_row *r)
+static void attend_tile(bool is_bf16, const ct_set *s, float scale, size_t key, size_t n, set_row *r)
 {
     size_t dims = (s->head_dim + GROUP - 1) / GROUP * GROUP, k_dims = is_bf16 ? (s->head_dim + 1) / 2 * 2 : s->head_dim;
     float p[TILE], top = r->max, added = 0;
@@ -119,7 +119,7 @@ static void attend_tile(bool is_bf16, const carat_set *s, float scale, size_t ke
             r->o[d] += p[t] * v[t * dims + d];
 }
 
-static void attend(bool is_bf16, const carat_set *s, const carat_set_rows *rows, void *scratch)
+static void attend(bool is_bf16, const ct_set *s, const ct_set_rows *rows, void *scratch)
 {
     set_row *r = scratch;
     for (size_t i = 0; i < rows->n; i++) {
@@ -134,22 +134,22 @@ static void attend(bool is_bf16, const carat_set *s, const carat_set_rows *rows,
     }
 }
 
-void carat_set_put_f32_generic(const carat_set *s, size_t key, size_t n, const float *k, const float *v, size_t stride)
+void ct_set_put_f32_generic(const ct_set *s, size_t key, size_t n, const float *k, const float *v, size_t stride)
 {
     put(false, s, key, n, k, v, stride);
 }
 
-void carat_set_put_bf16_generic(const carat_set *s, size_t key, size_t n, const float *k, const float *v, size_t stride)
+void ct_set_put_bf16_generic(const ct_set *s, size_t key, size_t n, const float *k, const float *v, size_t stride)
 {
     put(true, s, key, n, k, v, stride);
 }
 
-void carat_set_attend_f32_generic(const carat_set *s, const carat_set_rows *r, void *scratch)
+void ct_set_attend_f32_generic(const ct_set *s, const ct_set_rows *r, void *scratch)
 {
     attend(false, s, r, scratch);
 }
 
-void carat_set_attend_bf16_generic(const carat_set *s, const carat_set_rows *r, void *scratch)
+void ct_set_attend_bf16_generic(const ct_set *s, const ct_set_rows *r, void *scratch)
 {
     attend(true, s, r, scratch);
 }

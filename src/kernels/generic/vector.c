@@ -45,28 +45,28 @@ static float inverse_rms(const float *x, size_t n, float eps)
     return 1.0f / sqrtf(sum_of_squares(x, n, 0) / (float)n + eps);
 }
 
-void carat_rmsnorm_generic(float *y, const float *x, const float *w, size_t n, float eps)
+void ct_rmsnorm_generic(float *y, const float *x, const float *w, size_t n, float eps)
 {
     float scale = inverse_rms(x, n, eps);
     for (size_t i = 0; i < n; i++)
         y[i] = x[i] * scale * w[i];
 }
 
-void carat_rmsnorm_add_generic(float *y, const float *x, const float *w, size_t n, float eps)
+void ct_rmsnorm_add_generic(float *y, const float *x, const float *w, size_t n, float eps)
 {
     float scale = inverse_rms(x, n, eps);
     for (size_t i = 0; i < n; i++)
         y[i] += x[i] * scale * w[i];
 }
 
-void carat_layernorm_generic(float *y, const float *x, const float *w, const float *b, size_t n, float eps)
+void ct_layernorm_generic(float *y, const float *x, const float *w, const float *b, size_t n, float eps)
 {
     float mean = mean_of(x, n), scale = 1.0f / sqrtf(sum_of_squares(x, n, mean) / (float)n + eps);
     for (size_t i = 0; i < n; i++)
         y[i] = (x[i] - mean) * scale * w[i] + b[i];
 }
 
-void carat_rope_generic(float *x, const float *cs, size_t n)
+void ct_rope_generic(float *x, const float *cs, size_t n)
 {
     float *x2 = x + n / 2;
     const float *sn = cs + n / 2;
@@ -77,7 +77,7 @@ void carat_rope_generic(float *x, const float *cs, size_t n)
     }
 }
 
-void carat_geglu_generic(float *y, const float *gate, const float *up, size_t n)
+void ct_geglu_generic(float *y, const float *gate, const float *up, size_t n)
 {
     const float sqrt_2_over_pi = 0.797884560802865356f;
     for (size_t i = 0; i < n; i++) {
@@ -86,7 +86,7 @@ void carat_geglu_generic(float *y, const float *gate, const float *up, size_t n)
     }
 }
 
-float carat_logsumexp_generic(const float *x, size_t n, float *max)
+float ct_logsumexp_generic(const float *x, size_t n, float *max)
 {
     float top = -INFINITY;
     for (size_t i = 0; i < n; i++)

@@ -3,13 +3,13 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "kernels/x86/avx2.h"
 
-void carat_kernels_avx2(carat_kernels *k)
+void ct_kernels_avx2(ct_kernels *k)
 {
     k->isa = "avx2";
-    carat_avx2_mul_q8(k);
-    carat_avx2_mul_f32(k);
-    carat_avx2_acts(k);
-    carat_avx2_vec(k);
-    carat_avx2_attend(k);
-    carat_avx2_set(k);
+    ct_avx2_mul_q8(k);
+    ct_avx2_mul_f32(k);
+    ct_avx2_acts(k);
+    ct_avx2_vec(k);
+    ct_avx2_attend(k);
+    ct_avx2_set(k);
 }

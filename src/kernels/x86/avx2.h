@@ -1,8 +1,8 @@
 /* avx2.h - what the files of the AVX2 level install into the table (avx2.c calls them), and what they share.
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#ifndef CARAT_KERNELS_X86_AVX2_H
-#define CARAT_KERNELS_X86_AVX2_H
+#ifndef CT_KERNELS_X86_AVX2_H
+#define CT_KERNELS_X86_AVX2_H
 
 #include <immintrin.h>
 #include <string.h>
@@ -16,12 +16,12 @@
  * share are spilled. A sum that has passed through here stays where the source has it. */
 #define IN_ORDER(v) __asm__ volatile("" : "+x"(v))
 
-void carat_avx2_mul_q8(carat_kernels *k);  /* quantised weights, int8 activations */
-void carat_avx2_mul_f32(carat_kernels *k); /* any weights, f32 activations */
-void carat_avx2_acts(carat_kernels *k);
-void carat_avx2_vec(carat_kernels *k); /* norms, rope, geglu, logsumexp */
-void carat_avx2_attend(carat_kernels *k);
-void carat_avx2_set(carat_kernels *k); /* attention over a whole set */
+void ct_avx2_mul_q8(ct_kernels *k);  /* quantised weights, int8 activations */
+void ct_avx2_mul_f32(ct_kernels *k); /* any weights, f32 activations */
+void ct_avx2_acts(ct_kernels *k);
+void ct_avx2_vec(ct_kernels *k); /* norms, rope, geglu, logsumexp */
+void ct_avx2_attend(ct_kernels *k);
+void ct_avx2_set(ct_kernels *k); /* attention over a whole set */
 
 INLINE __m128i load128(const void *p)
 {

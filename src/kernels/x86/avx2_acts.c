@@ -25,7 +25,7 @@ static void acts_bf16(const float *x, size_t cols, void *dst)
         store256(q + i, _mm256_permute4x64_epi64(v, 0xD8)); /* packing works in 128-bit halves */
     }
     for (; i < cols; i++)
-        q[i] = carat_f32_to_bf16(x[i]);
+        q[i] = ct_f32_to_bf16(x[i]);
     if (cols % 2)
         q[cols] = 0;
 }
@@ -66,15 +66,15 @@ INLINE __m256i codes(const __m256 x[4], float inverse)
 static void acts_q8(const float *x, size_t cols, void *dst)
 {
     int8_t *q = dst;
-    float *d = (float *)(void *)((char *)dst + carat_acts_d_offset(cols));
-    int32_t *sums = (int32_t *)(void *)((char *)dst + carat_acts_s_offset(cols));
-    for (size_t g = 0; g < cols / CARAT_ACTS_GROUP; g++, x += CARAT_ACTS_GROUP, q += CARAT_ACTS_GROUP) {
+    float *d = (float *)(void *)((char *)dst + ct_acts_d_offset(cols));
+    int32_t *sums = (int32_t *)(void *)((char *)dst + ct_acts_s_offset(cols));
+    for (size_t g = 0; g < cols / CT_ACTS_GROUP; g++, x += CT_ACTS_GROUP, q += CT_ACTS_GROUP) {
         const __m256 v[4] = { _mm256_loadu_ps(x), _mm256_loadu_ps(x + 8), _mm256_loadu_ps(x + 16),
                               _mm256_loadu_ps(x + 24) };
         const uint32_t bits = group_amax(v);
         float amax;
         memcpy(&amax, &bits, 4);
-        if (bits >= 0x7F800000 || !(amax >= CARAT_ACTS_TINY)) {
+        if (bits >= 0x7F800000 || !(amax >= CT_ACTS_TINY)) {
             d[g] = isfinite(amax) ? 0.0f : NAN;
             sums[2 * g] = sums[2 * g + 1] = 0;
             store256(q, _mm256_setzero_si256());
@@ -87,8 +87,8 @@ static void acts_q8(const float *x, size_t cols, void *dst)
     }
 }
 
-void carat_avx2_acts(carat_kernels *k)
+void ct_avx2_acts(ct_kernels *k)
 {
-    k->acts[CARAT_ACTS_BF16] = acts_bf16;
-    k->acts[CARAT_ACTS_Q8] = acts_q8;
+    k->acts[CT_ACTS_BF16] = acts_bf16;
+    k->acts[CT_ACTS_Q8] = acts_q8;
 }

@@ -27,19 +27,19 @@
 #define GROUP 6   /* rows of the largest group */
 
 typedef struct attend_scratch {
-    _Alignas(32) float p[ROWS][CARAT_TILE];
+    _Alignas(32) float p[ROWS][CT_TILE];
     float rescale[ROWS], max[ROWS], sum[ROWS]; /* max and sum by row, the others by place in the list */
     size_t row[ROWS];                          /* the rows that see the tile */
 } attend_scratch;
-_Static_assert(sizeof(attend_scratch) <= CARAT_ATTEND_SCRATCH, "the scratch a caller hands over");
+_Static_assert(sizeof(attend_scratch) <= CT_ATTEND_SCRATCH, "the scratch a caller hands over");
 
 /* Eight elements at index i of a tile. */
-INLINE __m256 load_kv(const carat_kv_elem elem, const void *tile, size_t i)
+INLINE __m256 load_kv(const ct_kv_elem elem, const void *tile, size_t i)
 {
-    if (elem == CARAT_KV_Q8_0)
+    if (elem == CT_KV_Q8_0)
         return _mm256_cvtepi32_ps(
             _mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)((const int8_t *)tile + i))));
-    return elem == CARAT_KV_F16 ? f16x8((const uint16_t *)tile + i) : _mm256_loadu_ps((const float *)tile + i);
+    return elem == CT_KV_F16 ? f16x8((const uint16_t *)tile + i) : _mm256_loadu_ps((const float *)tile + i);
 }
 
 /* The tile that comes next is asked for while this one is read; n is a constant wherever this is called. Without it a
@@ -51,20 +51,20 @@ INLINE void fetch(const void *next, size_t from, const size_t n)
         _mm_prefetch((const char *)next + from + at, _MM_HINT_T1);
 }
 
-INLINE size_t elem_bytes(const carat_kv_elem elem)
+INLINE size_t elem_bytes(const ct_kv_elem elem)
 {
-    return elem == CARAT_KV_F32 ? 4 : elem == CARAT_KV_F16 ? 2 : 1;
+    return elem == CT_KV_F32 ? 4 : elem == CT_KV_F16 ? 2 : 1;
 }
 
 /* ---- scores -------------------------------------------------------------------------------------------------------
  */
 
 /* p[t][16 B] = q[t] . k of B blocks of sixteen keys from block b0 on; T rows; d: the tile's scales in Q8_0. */
-INLINE void scores_at(const carat_kv_elem elem, const int T, const int B, const float *const q[], const void *k,
-                      const uint16_t *d, size_t head_dim, size_t b0, float (*p)[CARAT_TILE], const void *next)
+INLINE void scores_at(const ct_kv_elem elem, const int T, const int B, const float *const q[], const void *k,
+                      const uint16_t *d, size_t head_dim, size_t b0, float (*p)[CT_TILE], const void *next)
 {
-    const bool is_scaled = elem == CARAT_KV_Q8_0;
-    const size_t step = is_scaled ? CARAT_KV_GROUP : head_dim;
+    const bool is_scaled = elem == CT_KV_Q8_0;
+    const size_t step = is_scaled ? CT_KV_GROUP : head_dim;
     for (size_t i0 = 0; i0 < head_dim; i0 += step) {
         __m256 acc[GROUP][8];
 #pragma GCC unroll 6
@@ -73,7 +73,7 @@ INLINE void scores_at(const carat_kv_elem elem, const int T, const int B, const 
             for (int v = 0; v < 2 * B; v++)
                 acc[t][v] = _mm256_setzero_ps();
         if (is_scaled) /* the scales of as much as this reads */
-            fetch(next, CARAT_TILE * head_dim + b0 * head_dim + i0 * (size_t)B, CARAT_KV_GROUP * (size_t)B);
+            fetch(next, CT_TILE * head_dim + b0 * head_dim + i0 * (size_t)B, CT_KV_GROUP * (size_t)B);
         for (size_t i = i0; i < i0 + step; i++) {
             __m256 key[8];
             fetch(next, (b0 * head_dim + i * (size_t)B) * LANES * elem_bytes(elem),
@@ -91,7 +91,7 @@ INLINE void scores_at(const carat_kv_elem elem, const int T, const int B, const 
         }
 #pragma GCC unroll 8
         for (size_t v = 0; v < 2 * (size_t)B; v++) {
-            const size_t at = ((b0 + v / 2) * head_dim + i0) / CARAT_KV_GROUP * LANES + v % 2 * 8;
+            const size_t at = ((b0 + v / 2) * head_dim + i0) / CT_KV_GROUP * LANES + v % 2 * 8;
             const __m256 scale = is_scaled ? f16x8(d + at) : _mm256_setzero_ps();
 #pragma GCC unroll 6
             for (int t = 0; t < T; t++) {
@@ -121,7 +121,7 @@ INLINE __m256 seen_lanes(slots s, int first)
 }
 
 /* The row's raw scores of the slots it sees become exp(scale * score - m'); its maximum and sum move on. */
-static float softmax_step(float p[CARAT_TILE], slots seen, float scale, float *max, float *sum)
+static float softmax_step(float p[CT_TILE], slots seen, float scale, float *max, float *sum)
 {
     __m256 s[8], top = _mm256_set1_ps(*max);
     for (int v = 0; v < 8; v++) {
@@ -147,28 +147,27 @@ static float softmax_step(float p[CARAT_TILE], slots seen, float scale, float *m
 
 /* p * d for the values of up to two groups of 32 dimensions. */
 typedef struct weights {
-    _Alignas(32) float of[GROUP][2][CARAT_TILE];
+    _Alignas(32) float of[GROUP][2][CT_TILE];
 } weights;
 
 /* d: the scales of the first of n_groups groups. */
-INLINE void weigh(const int T, const size_t n_groups, float (*p)[CARAT_TILE], const uint16_t *d, weights *w)
+INLINE void weigh(const int T, const size_t n_groups, float (*p)[CT_TILE], const uint16_t *d, weights *w)
 {
 #pragma GCC unroll 2
     for (size_t g = 0; g < n_groups; g++)
 #pragma GCC unroll 6
         for (int t = 0; t < T; t++)
-            for (size_t key = 0; key < CARAT_TILE; key += 8)
+            for (size_t key = 0; key < CT_TILE; key += 8)
                 _mm256_store_ps(w->of[t][g] + key,
-                                _mm256_mul_ps(_mm256_load_ps(p[t] + key), f16x8(d + g * CARAT_TILE + key)));
+                                _mm256_mul_ps(_mm256_load_ps(p[t] + key), f16x8(d + g * CT_TILE + key)));
 }
 
 /* Dimensions [i, i + 8 B) of o[t] = o[t] * rescale[t] + sum over keys of p[t][key] v[key]; T rows. In Q8_0 w instead of
  * p, filled for the groups that i belongs to. */
-INLINE void values_at(const carat_kv_elem elem, const int T, const int B, float *const o[], const float *rescale,
-                      float (*p)[CARAT_TILE], const weights *w, const void *v, size_t head_dim, size_t i,
-                      const void *next)
+INLINE void values_at(const ct_kv_elem elem, const int T, const int B, float *const o[], const float *rescale,
+                      float (*p)[CT_TILE], const weights *w, const void *v, size_t head_dim, size_t i, const void *next)
 {
-    const bool is_scaled = elem == CARAT_KV_Q8_0;
+    const bool is_scaled = elem == CT_KV_Q8_0;
     __m256 acc[GROUP][8];
 #pragma GCC unroll 6
     for (int t = 0; t < T; t++)
@@ -176,10 +175,10 @@ INLINE void values_at(const carat_kv_elem elem, const int T, const int B, float 
         for (int b = 0; b < B; b++)
             acc[t][b] = _mm256_mul_ps(_mm256_loadu_ps(o[t] + i + 8 * (size_t)b), _mm256_set1_ps(rescale[t]));
     if (is_scaled)
-        fetch(next, CARAT_TILE * head_dim + i * 4, 32 * (size_t)B);
-    for (size_t key = 0; key < CARAT_TILE; key++) {
+        fetch(next, CT_TILE * head_dim + i * 4, 32 * (size_t)B);
+    for (size_t key = 0; key < CT_TILE; key++) {
         __m256 row[8];
-        fetch(next, (i * CARAT_TILE + key * 8 * (size_t)B) * elem_bytes(elem), 8 * (size_t)B * elem_bytes(elem));
+        fetch(next, (i * CT_TILE + key * 8 * (size_t)B) * elem_bytes(elem), 8 * (size_t)B * elem_bytes(elem));
 #pragma GCC unroll 8
         for (size_t b = 0; b < (size_t)B; b++)
             row[b] = load_kv(elem, v, key * head_dim + i + 8 * b);
@@ -200,14 +199,14 @@ INLINE void values_at(const carat_kv_elem elem, const int T, const int B, float 
 }
 
 /* The last head_dim % 8 dimensions, from i on, of one row. */
-static void values_ragged(carat_kv_elem elem, float *o, float rescale, const float p[CARAT_TILE], const void *v,
+static void values_ragged(ct_kv_elem elem, float *o, float rescale, const float p[CT_TILE], const void *v,
                           size_t head_dim, size_t i)
 {
     const size_t n = head_dim - i;
     __m256 acc = _mm256_mul_ps(load_part(o + i, n), _mm256_set1_ps(rescale));
-    for (size_t key = 0; key < CARAT_TILE; key++) {
+    for (size_t key = 0; key < CT_TILE; key++) {
         __m256 row;
-        if (elem == CARAT_KV_F16) {
+        if (elem == CT_KV_F16) {
             uint16_t half[8] = { 0 };
             memcpy(half, (const uint16_t *)v + key * head_dim + i, n * sizeof *half);
             row = f16x8(half);
@@ -220,20 +219,20 @@ static void values_ragged(carat_kv_elem elem, float *o, float rescale, const flo
 }
 
 /* d: the tile's scales in Q8_0, whose head_dim is a multiple of 32 = 4 vectors. */
-INLINE void values_of(const carat_kv_elem elem, const int T, const int B, float *const o[], const float *rescale,
-                      float (*p)[CARAT_TILE], const void *v, const uint16_t *d, size_t head_dim, const void *next)
+INLINE void values_of(const ct_kv_elem elem, const int T, const int B, float *const o[], const float *rescale,
+                      float (*p)[CT_TILE], const void *v, const uint16_t *d, size_t head_dim, const void *next)
 {
     const size_t step = 8 * (size_t)B;
     weights w;
     size_t i = 0;
     for (; i + step <= head_dim; i += step) {
-        if (elem == CARAT_KV_Q8_0 && i % CARAT_KV_GROUP == 0)
-            weigh(T, B > 4 ? 2 : 1, p, d + i / CARAT_KV_GROUP * CARAT_TILE, &w);
+        if (elem == CT_KV_Q8_0 && i % CT_KV_GROUP == 0)
+            weigh(T, B > 4 ? 2 : 1, p, d + i / CT_KV_GROUP * CT_TILE, &w);
         values_at(elem, T, B, o, rescale, p, &w, v, head_dim, i, next);
     }
     for (; i + 8 <= head_dim; i += 8) {
-        if (elem == CARAT_KV_Q8_0 && i % CARAT_KV_GROUP == 0)
-            weigh(T, 1, p, d + i / CARAT_KV_GROUP * CARAT_TILE, &w);
+        if (elem == CT_KV_Q8_0 && i % CT_KV_GROUP == 0)
+            weigh(T, 1, p, d + i / CT_KV_GROUP * CT_TILE, &w);
         values_at(elem, T, 1, o, rescale, p, &w, v, head_dim, i, next);
     }
     for (int t = 0; i < head_dim && t < T; t++)
@@ -243,24 +242,24 @@ INLINE void values_of(const carat_kv_elem elem, const int T, const int B, float 
 /* ---- groups of rows -----------------------------------------------------------------------------------------------
  */
 
-typedef void scores_fn(const float *const q[], const void *k, const uint16_t *d, size_t head_dim,
-                       float (*p)[CARAT_TILE], const void *next);
-typedef void values_fn(float *const o[], const float *rescale, float (*p)[CARAT_TILE], const void *v, const uint16_t *d,
+typedef void scores_fn(const float *const q[], const void *k, const uint16_t *d, size_t head_dim, float (*p)[CT_TILE],
+                       const void *next);
+typedef void values_fn(float *const o[], const float *rescale, float (*p)[CT_TILE], const void *v, const uint16_t *d,
                        size_t head_dim, const void *next);
 
 /* T rows; KEYS blocks of sixteen keys and DIMS vectors of dimensions at a time. A row alone takes as many as there are
  * registers, but of int8 half as many: 29 GB/s out of the L2 cache instead of 18 (Zen 4, gcc 12, heads of 256). */
 #define ROWS_OF(elem, T, KEYS, DIMS)                                                                                   \
     static void scores_##elem##_##T(const float *const q[], const void *k, const uint16_t *d, size_t head_dim,         \
-                                    float(*p)[CARAT_TILE], const void *next)                                           \
+                                    float(*p)[CT_TILE], const void *next)                                              \
     {                                                                                                                  \
-        for (size_t b = 0; b < CARAT_TILE / LANES; b += KEYS)                                                          \
-            scores_at(CARAT_KV_##elem, T, KEYS, q, k, d, head_dim, b, p, next);                                        \
+        for (size_t b = 0; b < CT_TILE / LANES; b += KEYS)                                                             \
+            scores_at(CT_KV_##elem, T, KEYS, q, k, d, head_dim, b, p, next);                                           \
     }                                                                                                                  \
-    static void values_##elem##_##T(float *const o[], const float *rescale, float(*p)[CARAT_TILE], const void *v,      \
+    static void values_##elem##_##T(float *const o[], const float *rescale, float(*p)[CT_TILE], const void *v,         \
                                     const uint16_t *d, size_t head_dim, const void *next)                              \
     {                                                                                                                  \
-        values_of(CARAT_KV_##elem, T, DIMS, o, rescale, p, v, d, head_dim, next);                                      \
+        values_of(CT_KV_##elem, T, DIMS, o, rescale, p, v, d, head_dim, next);                                         \
     }
 #define GROUPS_OF(elem, KEYS_1, DIMS_1)                                                                                \
     ROWS_OF(elem, 1, KEYS_1, DIMS_1)                                                                                   \
@@ -281,10 +280,10 @@ GROUPS_OF(Q8_0, 2, 4)
     }
 static const struct {
     size_t rows;
-    scores_fn *scores[3]; /* by carat_kv_elem */
+    scores_fn *scores[3]; /* by ct_kv_elem */
     values_fn *values[3];
 } groups[] = { GROUP_OF(6), GROUP_OF(4), GROUP_OF(3), GROUP_OF(2), GROUP_OF(1) };
-_Static_assert(CARAT_KV_F16 == 0 && CARAT_KV_F32 == 1 && CARAT_KV_Q8_0 == 2, "the order in groups");
+_Static_assert(CT_KV_F16 == 0 && CT_KV_F32 == 1 && CT_KV_Q8_0 == 2, "the order in groups");
 
 static size_t group_for(size_t n)
 {
@@ -299,17 +298,17 @@ static size_t group_for(size_t n)
 
 static size_t within_tile(size_t pos, size_t tile)
 {
-    const size_t first = tile * CARAT_TILE, at = pos > first ? pos - first : 0;
-    return at < CARAT_TILE ? at : CARAT_TILE;
+    const size_t first = tile * CT_TILE, at = pos > first ? pos - first : 0;
+    return at < CT_TILE ? at : CT_TILE;
 }
 
 /* The slots that row r sees; begin >= end: none. */
-static slots seen_slots(const carat_attend *a, size_t r, size_t tile)
+static slots seen_slots(const ct_attend *a, size_t r, size_t tile)
 {
     return (slots){ (int)within_tile(a->lo[r], tile), (int)within_tile(a->hi[r], tile) };
 }
 
-static size_t rows_that_see(const carat_attend *a, size_t tile, size_t r0, size_t n, size_t row[ROWS])
+static size_t rows_that_see(const ct_attend *a, size_t tile, size_t r0, size_t n, size_t row[ROWS])
 {
     size_t n_seen = 0;
     for (size_t r = 0; r < n; r++) {
@@ -321,7 +320,7 @@ static size_t rows_that_see(const carat_attend *a, size_t tile, size_t r0, size_
 }
 
 /* next: the keys that come after this tile's, or NULL. */
-static void attend_tile(const carat_attend *a, size_t tile, size_t r0, size_t n, const void *next, attend_scratch *s)
+static void attend_tile(const ct_attend *a, size_t tile, size_t r0, size_t n, const void *next, attend_scratch *s)
 {
     const size_t n_seen = rows_that_see(a, tile, r0, n, s->row);
     size_t g;
@@ -333,7 +332,7 @@ static void attend_tile(const carat_attend *a, size_t tile, size_t r0, size_t n,
         g = group_for(n_seen - i);
         for (size_t j = 0; j < groups[g].rows; j++)
             q[j] = a->q[r0 + s->row[i + j]];
-        groups[g].scores[a->elem](q, k, carat_kv_scales_of(k, a->head_dim), a->head_dim, s->p + i, i ? k : v);
+        groups[g].scores[a->elem](q, k, ct_kv_scales_of(k, a->head_dim), a->head_dim, s->p + i, i ? k : v);
     }
     for (size_t i = 0; i < n_seen; i++) {
         const size_t r = s->row[i];
@@ -344,13 +343,13 @@ static void attend_tile(const carat_attend *a, size_t tile, size_t r0, size_t n,
         g = group_for(n_seen - i);
         for (size_t j = 0; j < groups[g].rows; j++)
             o[j] = a->out[r0 + s->row[i + j]];
-        groups[g].values[a->elem](o, s->rescale + i, s->p + i, v, carat_kv_scales_of(v, a->head_dim), a->head_dim,
+        groups[g].values[a->elem](o, s->rescale + i, s->p + i, v, ct_kv_scales_of(v, a->head_dim), a->head_dim,
                                   i || !next ? v : next);
     }
 }
 
 /* Rows [r0, r0 + n), n at most ROWS. */
-static void attend_rows(const carat_attend *a, size_t r0, size_t n, attend_scratch *s)
+static void attend_rows(const ct_attend *a, size_t r0, size_t n, attend_scratch *s)
 {
     size_t first = SIZE_MAX, last = 0; /* tiles that any row sees */
     for (size_t r = 0; r < n; r++) {
@@ -359,7 +358,7 @@ static void attend_rows(const carat_attend *a, size_t r0, size_t n, attend_scrat
         memset(a->out[r0 + r], 0, a->head_dim * sizeof(float));
         if (a->lo[r0 + r] >= a->hi[r0 + r])
             continue;
-        const size_t begin = a->lo[r0 + r] / CARAT_TILE, end = (a->hi[r0 + r] - 1) / CARAT_TILE + 1;
+        const size_t begin = a->lo[r0 + r] / CT_TILE, end = (a->hi[r0 + r] - 1) / CT_TILE + 1;
         first = begin < first ? begin : first;
         last = end > last ? end : last;
     }
@@ -373,7 +372,7 @@ static void attend_rows(const carat_attend *a, size_t r0, size_t n, attend_scrat
     }
 }
 
-static void attend(const carat_attend *a, void *scratch)
+static void attend(const ct_attend *a, void *scratch)
 {
     for (size_t r = 0; r < a->n; r += ROWS)
         attend_rows(a, r, a->n - r < ROWS ? a->n - r : ROWS, scratch);
@@ -391,14 +390,14 @@ static uint32_t max_of_lanes_u32(__m256i v)
 }
 
 /* Thirty-two values: int8 and the scale's bits. */
-static uint16_t quantise(const float *x, int8_t q[CARAT_KV_GROUP])
+static uint16_t quantise(const float *x, int8_t q[CT_KV_GROUP])
 {
     const __m256i magnitude = _mm256_set1_epi32(0x7FFFFFFF);
     __m256i top = _mm256_setzero_si256(), n[4];
     for (int v = 0; v < 4; v++)
         top = _mm256_max_epu32(top, _mm256_and_si256(load256(x + 8 * v), magnitude));
     float inverse;
-    const uint16_t d = carat_kv_q8_scale(max_of_lanes_u32(top), &inverse);
+    const uint16_t d = ct_kv_q8_scale(max_of_lanes_u32(top), &inverse);
     for (int v = 0; v < 4; v++) /* where every q is 0, x may be infinite or NaN: conversion gives INT_MIN */
         n[v] = _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_loadu_ps(x + 8 * v), _mm256_set1_ps(inverse)));
     /* Packing goes by halves of registers: words 0 1, 2 3 and then bytes give dwords 0 2 4 6 1 3 5 7. */
@@ -409,19 +408,19 @@ static uint16_t quantise(const float *x, int8_t q[CARAT_KV_GROUP])
     return d;
 }
 
-static void kv_put(carat_kv_elem elem, void *k_tile, void *v_tile, size_t slot, const float *k, const float *v,
+static void kv_put(ct_kv_elem elem, void *k_tile, void *v_tile, size_t slot, const float *k, const float *v,
                    size_t head_dim)
 {
-    if (elem == CARAT_KV_Q8_0) {
-        for (size_t i = 0; i < head_dim; i += CARAT_KV_GROUP) {
-            int8_t q[2][CARAT_KV_GROUP];
+    if (elem == CT_KV_Q8_0) {
+        for (size_t i = 0; i < head_dim; i += CT_KV_GROUP) {
+            int8_t q[2][CT_KV_GROUP];
             const uint16_t kd = quantise(k + i, q[0]), vd = quantise(v + i, q[1]);
-            carat_kv_q8_put_group(k_tile, v_tile, slot, i, q, kd, vd, head_dim);
+            ct_kv_q8_put_group(k_tile, v_tile, slot, i, q, kd, vd, head_dim);
         }
         return;
     }
     const size_t k0 = slot / LANES * head_dim * LANES + slot % LANES, v0 = slot * head_dim;
-    if (elem == CARAT_KV_F32) {
+    if (elem == CT_KV_F32) {
         for (size_t i = 0; i < head_dim; i++)
             ((float *)k_tile)[k0 + i * LANES] = k[i];
         memcpy((float *)v_tile + v0, v, head_dim * sizeof *v);
@@ -439,7 +438,7 @@ static void kv_put(carat_kv_elem elem, void *k_tile, void *v_tile, size_t slot, 
     }
 }
 
-void carat_avx2_attend(carat_kernels *k)
+void ct_avx2_attend(ct_kernels *k)
 {
     k->attend = attend;
     k->kv_put = kv_put;

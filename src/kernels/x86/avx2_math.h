@@ -1,8 +1,8 @@
 /* avx2_math.h - exp, eight floats at a time, sums across lanes, and reads and writes of ragged ends.
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#ifndef CARAT_KERNELS_X86_AVX2_MATH_H
-#define CARAT_KERNELS_X86_AVX2_MATH_H
+#ifndef CT_KERNELS_X86_AVX2_MATH_H
+#define CT_KERNELS_X86_AVX2_MATH_H
 
 #include <string.h>
 

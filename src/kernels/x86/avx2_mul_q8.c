@@ -66,8 +66,8 @@ INLINE __m256i dot_stretch(const q8_kind k, const __m256i code[8], const stretch
     return total;
 }
 
-INLINE void few_stretch(const carat_type type, const int T, const carat_unit *f, const uint8_t *unit,
-                        const unit_scales *u, int s, int half, const uint8_t *x, __m256 *acc)
+INLINE void few_stretch(const ct_type type, const int T, const ct_unit *f, const uint8_t *unit, const unit_scales *u,
+                        int s, int half, const uint8_t *x, __m256 *acc)
 {
     const q8_kind k = kind_of(type);
     const q8_record r = record_of(k, false, (size_t)T);
@@ -85,7 +85,7 @@ INLINE void few_stretch(const carat_type type, const int T, const carat_unit *f,
     }
 }
 
-INLINE void few_unit(const carat_type type, const int T, const carat_unit f, const uint8_t *unit, const uint8_t *tail,
+INLINE void few_unit(const ct_type type, const int T, const ct_unit f, const uint8_t *unit, const uint8_t *tail,
                      const uint8_t *x, __m256 acc[2][FEW])
 {
     const size_t step = record_of(kind_of(type), false, (size_t)T).bytes;
@@ -97,14 +97,14 @@ INLINE void few_unit(const carat_type type, const int T, const carat_unit f, con
     }
 }
 
-INLINE void mul_few_tile(const carat_type type, const int T, const uint8_t *panel, size_t cols, size_t s0, size_t s1,
+INLINE void mul_few_tile(const ct_type type, const int T, const uint8_t *panel, size_t cols, size_t s0, size_t s1,
                          const uint8_t *x, float *c, size_t ldc, bool is_first)
 {
-    const carat_unit f = carat_unit_of(type, 2);
+    const ct_unit f = ct_unit_of(type, 2);
     const size_t per = (size_t)f.stretches, step = per * record_of(kind_of(type), false, (size_t)T).bytes;
-    const uint8_t *unit = panel + carat_unit_offset(type, s0 / per), *tail = panel;
+    const uint8_t *unit = panel + ct_unit_offset(type, s0 / per), *tail = panel;
     if (f.has_tail)
-        tail += carat_tail_offset(type, cols) + s0 / per * 32;
+        tail += ct_tail_offset(type, cols) + s0 / per * 32;
     __m256 acc[2][FEW];
 #pragma GCC unroll 4
     for (int t = 0; t < T; t++)
@@ -113,7 +113,7 @@ INLINE void mul_few_tile(const carat_type type, const int T, const uint8_t *pane
     for (size_t s = s0; s + per <= s1; s += per, unit += f.bytes, tail += 32, x += step)
         few_unit(type, T, f, unit, tail, x, acc);
     if (per == 2 && (s1 - s0) % 2) /* a 64-column unit with one stretch */
-        few_unit(type, T, carat_unit_of(type, 1), unit, tail, x, acc);
+        few_unit(type, T, ct_unit_of(type, 1), unit, tail, x, acc);
 #pragma GCC unroll 4
     for (int t = 0; t < T; t++)
         for (int half = 0; half < 2; half++)
@@ -140,8 +140,8 @@ INLINE w_record w_record_of(const q8_kind k)
 /* Unpacks columns 32 s0 .. 32 s1 of a panel. */
 typedef void unpack_fn(const uint8_t *panel, size_t cols, size_t s0, size_t s1, uint8_t *out);
 
-INLINE void unpack_half_stretch(const carat_type type, const carat_unit *f, const uint8_t *unit, const unit_scales *u,
-                                int s, int half, uint8_t *out)
+INLINE void unpack_half_stretch(const ct_type type, const ct_unit *f, const uint8_t *unit, const unit_scales *u, int s,
+                                int half, uint8_t *out)
 {
     const q8_kind k = kind_of(type);
     const w_record r = w_record_of(k);
@@ -165,14 +165,14 @@ INLINE void unpack_half_stretch(const carat_type type, const carat_unit *f, cons
         store256(out + r.mult + 64 * i, w.mult[i]);
 }
 
-INLINE void unpack_chunk(const carat_type type, const uint8_t *panel, size_t cols, size_t s0, size_t s1, uint8_t *out)
+INLINE void unpack_chunk(const ct_type type, const uint8_t *panel, size_t cols, size_t s0, size_t s1, uint8_t *out)
 {
-    const carat_unit whole = carat_unit_of(type, 2);
+    const ct_unit whole = ct_unit_of(type, 2);
     const size_t per = (size_t)whole.stretches, step = w_record_of(kind_of(type)).bytes;
-    const uint8_t *tail = panel + (whole.has_tail ? carat_tail_offset(type, cols) : 0);
+    const uint8_t *tail = panel + (whole.has_tail ? ct_tail_offset(type, cols) : 0);
     for (size_t i = s0 / per; i * per < s1; i++) {
-        const uint8_t *unit = panel + carat_unit_offset(type, i);
-        const carat_unit f = carat_unit_at(type, cols, i);
+        const uint8_t *unit = panel + ct_unit_offset(type, i);
+        const ct_unit f = ct_unit_at(type, cols, i);
         unit_scales u;
         unpack_unit_scales(type, &f, unit, tail + 32 * i, &u);
         for (int s = 0; s < f.stretches; s++, out += step) {
@@ -281,7 +281,7 @@ INLINE void multiply_tile(const q8_kind k, const int T, const uint8_t *w, const 
 /* ---- the loops around ---------------------------------------------------------------------------------------------
  */
 
-typedef uint8_t *put_fn(const carat_mul *m, size_t t0, size_t n, size_t s0, size_t s1, uint8_t *out);
+typedef uint8_t *put_fn(const ct_mul *m, size_t t0, size_t n, size_t s0, size_t s1, uint8_t *out);
 
 /* The kernels of a kind (tile, put) and of a type (few, unpack). */
 typedef struct q8_kind_ops {
@@ -296,10 +296,10 @@ typedef struct q8_ops {
     few_fn *few[FEW]; /* of 1.. tokens */
 } q8_ops;
 
-static void mul_few(const q8_ops *o, const carat_mul *m, size_t panel_begin, size_t panel_end, uint8_t *scratch)
+static void mul_few(const q8_ops *o, const ct_mul *m, size_t panel_begin, size_t panel_end, uint8_t *scratch)
 {
     const size_t stretches = m->cols / 32, panel_bytes = panel_bytes_of(m);
-    const size_t most = CARAT_MUL_SCRATCH / record_of(o->kind->kind, false, m->n).bytes / ALIGN_UNIT * ALIGN_UNIT;
+    const size_t most = CT_MUL_SCRATCH / record_of(o->kind->kind, false, m->n).bytes / ALIGN_UNIT * ALIGN_UNIT;
     for (size_t s0 = 0; s0 < stretches; s0 += most) {
         const size_t s1 = smaller(stretches, s0 + most);
         o->kind->put_few(m, 0, m->n, s0, s1, scratch);
@@ -313,7 +313,7 @@ static void mul_few(const q8_ops *o, const carat_mul *m, size_t panel_begin, siz
 }
 
 /* One unpacked chunk of a panel times tokens [t0, t0 + n), whose records of stretches [s0, s1) stand at x. */
-static void mul_tiles(const q8_kind_ops *o, const carat_mul *m, size_t panel, const uint8_t *w, const uint8_t *x,
+static void mul_tiles(const q8_kind_ops *o, const ct_mul *m, size_t panel, const uint8_t *w, const uint8_t *x,
                       size_t t0, size_t n, size_t s0, size_t s1)
 {
     for (size_t t = 0; t < n; t += TILE) {
@@ -326,13 +326,13 @@ static void mul_tiles(const q8_kind_ops *o, const carat_mul *m, size_t panel, co
     }
 }
 
-static void mul_many(const q8_ops *o, const carat_mul *m, size_t panel_begin, size_t panel_end, uint8_t *scratch)
+static void mul_many(const q8_ops *o, const ct_mul *m, size_t panel_begin, size_t panel_end, uint8_t *scratch)
 {
     const q8_kind k = o->kind->kind;
     const size_t stretches = m->cols / 32, panel_bytes = panel_bytes_of(m), chunk = k.is_wide ? CHUNK_WIDE : CHUNK;
     const size_t w_bytes = (w_record_of(k).bytes * chunk + 63) & ~(size_t)63;
     uint8_t *x = scratch + w_bytes;
-    const size_t tokens = (CARAT_MUL_SCRATCH - w_bytes) / (record_of(k, k.is_wide, TILE).bytes * chunk) * TILE;
+    const size_t tokens = (CT_MUL_SCRATCH - w_bytes) / (record_of(k, k.is_wide, TILE).bytes * chunk) * TILE;
     for (size_t t0 = 0; t0 < m->n; t0 += tokens) {
         const size_t n = smaller(m->n - t0, tokens);
         for (size_t s0 = 0; s0 < stretches; s0 += chunk) {
@@ -346,7 +346,7 @@ static void mul_many(const q8_ops *o, const carat_mul *m, size_t panel_begin, si
     }
 }
 
-static void mul_q8(const q8_ops *o, const carat_mul *m, size_t panel_begin, size_t panel_end, void *scratch)
+static void mul_q8(const q8_ops *o, const ct_mul *m, size_t panel_begin, size_t panel_end, void *scratch)
 {
     if (m->n == 0 || panel_begin >= panel_end)
         return;
@@ -362,7 +362,7 @@ static void mul_q8(const q8_ops *o, const carat_mul *m, size_t panel_begin, size
 #define TILE_KERNEL(kind, like, T)                                                                                     \
     static void tile_##kind##_##T(const uint8_t *w, const uint8_t *x, size_t n, float *c, size_t ldc, bool is_first)   \
     {                                                                                                                  \
-        multiply_tile(kind_of(CARAT_##like), T, w, x, n, c, ldc, is_first);                                            \
+        multiply_tile(kind_of(CT_##like), T, w, x, n, c, ldc, is_first);                                               \
     }
 
 /* A kind, named by what is special in it, and one type that is of it. */
@@ -371,18 +371,18 @@ static void mul_q8(const q8_ops *o, const carat_mul *m, size_t panel_begin, size
     TILE_KERNEL(kind, like, 2)                                                                                         \
     TILE_KERNEL(kind, like, 3)                                                                                         \
     TILE_KERNEL(kind, like, 4)                                                                                         \
-    static uint8_t *put_few_##kind(const carat_mul *m, size_t t0, size_t n, size_t s0, size_t s1, uint8_t *out)        \
+    static uint8_t *put_few_##kind(const ct_mul *m, size_t t0, size_t n, size_t s0, size_t s1, uint8_t *out)           \
     {                                                                                                                  \
-        return put_tokens(kind_of(CARAT_##like), false, m, t0, n, s0, s1, FEW, out);                                   \
+        return put_tokens(kind_of(CT_##like), false, m, t0, n, s0, s1, FEW, out);                                      \
     }                                                                                                                  \
-    static uint8_t *put_many_##kind(const carat_mul *m, size_t t0, size_t n, size_t s0, size_t s1, uint8_t *out)       \
+    static uint8_t *put_many_##kind(const ct_mul *m, size_t t0, size_t n, size_t s0, size_t s1, uint8_t *out)          \
     {                                                                                                                  \
-        return put_tokens(kind_of(CARAT_##like), kind_of(CARAT_##like).is_wide, m, t0, n, s0, s1, TILE, out);          \
+        return put_tokens(kind_of(CT_##like), kind_of(CT_##like).is_wide, m, t0, n, s0, s1, TILE, out);                \
     }
 
 #define KIND_OPS(kind, type)                                                                                           \
     {                                                                                                                  \
-        kind_of(CARAT_##type), put_few_##kind, put_many_##kind,                                                        \
+        kind_of(CT_##type), put_few_##kind, put_many_##kind,                                                           \
         {                                                                                                              \
             tile_##kind##_1, tile_##kind##_2, tile_##kind##_3, tile_##kind##_4                                         \
         }                                                                                                              \
@@ -392,7 +392,7 @@ static void mul_q8(const q8_ops *o, const carat_mul *m, size_t panel_begin, size
     static void few_##type##_##T(const uint8_t *panel, size_t cols, size_t s0, size_t s1, const uint8_t *x, float *c,  \
                                  size_t ldc, bool is_first)                                                            \
     {                                                                                                                  \
-        mul_few_tile(CARAT_##type, T, panel, cols, s0, s1, x, c, ldc, is_first);                                       \
+        mul_few_tile(CT_##type, T, panel, cols, s0, s1, x, c, ldc, is_first);                                          \
     }
 
 #define TYPE(type, kind)                                                                                               \
@@ -402,9 +402,9 @@ static void mul_q8(const q8_ops *o, const carat_mul *m, size_t panel_begin, size
     FEW_KERNEL(type, 4)                                                                                                \
     static void unpack_##type(const uint8_t *panel, size_t cols, size_t s0, size_t s1, uint8_t *out)                   \
     {                                                                                                                  \
-        unpack_chunk(CARAT_##type, panel, cols, s0, s1, out);                                                          \
+        unpack_chunk(CT_##type, panel, cols, s0, s1, out);                                                             \
     }                                                                                                                  \
-    static void mul_##type(const carat_mul *m, size_t panel_begin, size_t panel_end, void *scratch)                    \
+    static void mul_##type(const ct_mul *m, size_t panel_begin, size_t panel_end, void *scratch)                       \
     {                                                                                                                  \
         const q8_kind_ops of_kind = KIND_OPS(kind, type);                                                              \
         const q8_ops ops = { &of_kind,                                                                                 \
@@ -446,22 +446,20 @@ TYPE(IQ2_S, bias64_half)
 TYPE(IQ1_S, bias16)
 TYPE(IQ1_M, bias16_half)
 
-void carat_avx2_mul_q8(carat_kernels *k)
+void ct_avx2_mul_q8(ct_kernels *k)
 {
     static const struct {
-        carat_type type;
-        carat_mul_fn *mul;
+        ct_type type;
+        ct_mul_fn *mul;
     } slots[] = {
-        { CARAT_Q4_0, mul_Q4_0 },       { CARAT_Q4_1, mul_Q4_1 },     { CARAT_Q5_0, mul_Q5_0 },
-        { CARAT_Q5_1, mul_Q5_1 },       { CARAT_Q8_0, mul_Q8_0 },     { CARAT_Q2_K, mul_Q2_K },
-        { CARAT_Q3_K, mul_Q3_K },       { CARAT_Q4_K, mul_Q4_K },     { CARAT_Q5_K, mul_Q5_K },
-        { CARAT_Q6_K, mul_Q6_K },       { CARAT_IQ4_NL, mul_IQ4_NL }, { CARAT_IQ4_XS, mul_IQ4_XS },
-        { CARAT_IQ3_XXS, mul_IQ3_XXS }, { CARAT_IQ3_S, mul_IQ3_S },   { CARAT_IQ2_XXS, mul_IQ2_XXS },
-        { CARAT_IQ2_XS, mul_IQ2_XS },   { CARAT_IQ2_S, mul_IQ2_S },   { CARAT_IQ1_S, mul_IQ1_S },
-        { CARAT_IQ1_M, mul_IQ1_M },
+        { CT_Q4_0, mul_Q4_0 },       { CT_Q4_1, mul_Q4_1 },   { CT_Q5_0, mul_Q5_0 },       { CT_Q5_1, mul_Q5_1 },
+        { CT_Q8_0, mul_Q8_0 },       { CT_Q2_K, mul_Q2_K },   { CT_Q3_K, mul_Q3_K },       { CT_Q4_K, mul_Q4_K },
+        { CT_Q5_K, mul_Q5_K },       { CT_Q6_K, mul_Q6_K },   { CT_IQ4_NL, mul_IQ4_NL },   { CT_IQ4_XS, mul_IQ4_XS },
+        { CT_IQ3_XXS, mul_IQ3_XXS }, { CT_IQ3_S, mul_IQ3_S }, { CT_IQ2_XXS, mul_IQ2_XXS }, { CT_IQ2_XS, mul_IQ2_XS },
+        { CT_IQ2_S, mul_IQ2_S },     { CT_IQ1_S, mul_IQ1_S }, { CT_IQ1_M, mul_IQ1_M },
     };
     for (size_t i = 0; i < sizeof slots / sizeof *slots; i++) {
-        k->mul[slots[i].type][CARAT_ACTS_Q8] = slots[i].mul;
-        k->form[slots[i].type] = CARAT_ACTS_Q8;
+        k->mul[slots[i].type][CT_ACTS_Q8] = slots[i].mul;
+        k->form[slots[i].type] = CT_ACTS_Q8;
     }
 }

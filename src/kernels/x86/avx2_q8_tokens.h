@@ -10,8 +10,8 @@
  *     f32 [T]           d, the scale
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#ifndef CARAT_KERNELS_X86_AVX2_Q8_TOKENS_H
-#define CARAT_KERNELS_X86_AVX2_Q8_TOKENS_H
+#ifndef CT_KERNELS_X86_AVX2_Q8_TOKENS_H
+#define CT_KERNELS_X86_AVX2_Q8_TOKENS_H
 
 #include "kernels/x86/avx2_unpack.h"
 
@@ -50,8 +50,8 @@ INLINE void put_starts(const q8_kind k, __m256i q, size_t tile, uint8_t *out)
 INLINE void put_token(const q8_kind k, const bool as_pairs, const uint8_t *x, size_t cols, size_t s0, size_t s1,
                       size_t tile, size_t lane, uint8_t *out)
 {
-    const float *d = (const float *)(const void *)(x + carat_acts_d_offset(cols));
-    const int32_t *sums = (const int32_t *)(const void *)(x + carat_acts_s_offset(cols));
+    const float *d = (const float *)(const void *)(x + ct_acts_d_offset(cols));
+    const int32_t *sums = (const int32_t *)(const void *)(x + ct_acts_s_offset(cols));
     const q8_record r = record_of(k, as_pairs, tile);
     for (size_t s = s0; s < s1; s++, out += r.bytes) {
         const __m256i q = load256(x + 32 * s);
@@ -72,7 +72,7 @@ INLINE void put_token(const q8_kind k, const bool as_pairs, const uint8_t *x, si
 }
 
 /* Stretches [s0, s1) of tokens [t0, t0 + n) of m in tiles of `tile`, a last one of what is left. Returns the end. */
-INLINE uint8_t *put_tokens(const q8_kind k, const bool as_pairs, const carat_mul *m, size_t t0, size_t n, size_t s0,
+INLINE uint8_t *put_tokens(const q8_kind k, const bool as_pairs, const ct_mul *m, size_t t0, size_t n, size_t s0,
                            size_t s1, size_t tile, uint8_t *out)
 {
     for (size_t t = 0; t < n; t += tile) {

@@ -29,8 +29,8 @@ INLINE void set_steps(float *to, const float *row, size_t n)
 
 #include "kernels/set_lanes.h"
 
-void carat_avx2_set(carat_kernels *k)
+void ct_avx2_set(ct_kernels *k)
 {
-    k->set_put[CARAT_ACTS_F32] = set_put;
-    k->set_attend[CARAT_ACTS_F32] = set_attend;
+    k->set_put[CT_ACTS_F32] = set_put;
+    k->set_attend[CT_ACTS_F32] = set_attend;
 }

@@ -12,8 +12,8 @@
  * panel".
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#ifndef CARAT_KERNELS_X86_AVX2_UNPACK_H
-#define CARAT_KERNELS_X86_AVX2_UNPACK_H
+#ifndef CT_KERNELS_X86_AVX2_UNPACK_H
+#define CT_KERNELS_X86_AVX2_UNPACK_H
 
 #include "kernels/x86/avx2.h"
 #include "quant/pack_layout.h"
@@ -31,36 +31,36 @@ typedef struct q8_kind {
  * must fit: 16*15*127 = 30480 with 4-bit codes, 16*16*127 = 32512 with codes -16..15 (Q5_0: the bias is in the start
  * value), 8*32*127 = 32512 in 16 columns with codes -32..31 (Q6_K), 8*31*127 = 31496 with codes 0..31 (Q5_1, Q5_K).
  * Values of a table: 16*15*127 (IQ3_S, IQ1) in 32 columns, 8*31*127 (IQ3_XXS) in 16, 4*43*127 = 21844 (IQ2) in 8. */
-INLINE q8_kind kind_of(const carat_type type)
+INLINE q8_kind kind_of(const ct_type type)
 {
     switch (type) {
-    case CARAT_Q4_0:
+    case CT_Q4_0:
         return (q8_kind){ .bias = 8, .sums = 1 };
-    case CARAT_Q5_0:
+    case CT_Q5_0:
         return (q8_kind){ .bias = 16, .sums = 1 };
-    case CARAT_Q4_1:
-    case CARAT_Q4_K:
+    case CT_Q4_1:
+    case CT_Q4_K:
         return (q8_kind){ .sums = 1, .adds = 1 };
-    case CARAT_Q5_1:
-    case CARAT_Q5_K:
+    case CT_Q5_1:
+    case CT_Q5_K:
         return (q8_kind){ .sums = 2, .adds = 1 };
-    case CARAT_Q2_K:
+    case CT_Q2_K:
         return (q8_kind){ .sums = 2, .is_half = true, .adds = 2 };
-    case CARAT_Q3_K:
+    case CT_Q3_K:
         return (q8_kind){ .bias = 4, .sums = 2, .is_half = true };
-    case CARAT_Q6_K:
+    case CT_Q6_K:
         return (q8_kind){ .bias = 32, .sums = 2, .is_half = true };
-    case CARAT_IQ3_XXS:
+    case CT_IQ3_XXS:
         return (q8_kind){ .bias = 32, .sums = 2 };
-    case CARAT_IQ3_S:
-    case CARAT_IQ1_S:
+    case CT_IQ3_S:
+    case CT_IQ1_S:
         return (q8_kind){ .bias = 16, .sums = 1 };
-    case CARAT_IQ1_M:
+    case CT_IQ1_M:
         return (q8_kind){ .bias = 16, .sums = 2, .is_half = true };
-    case CARAT_IQ2_XXS:
+    case CT_IQ2_XXS:
         return (q8_kind){ .bias = 64, .sums = 4 };
-    case CARAT_IQ2_XS:
-    case CARAT_IQ2_S:
+    case CT_IQ2_XS:
+    case CT_IQ2_S:
         return (q8_kind){ .bias = 64, .sums = 4, .is_half = true };
     default: /* Q8_0, IQ4_NL, IQ4_XS */
         return (q8_kind){ .is_wide = true, .sums = 1 };
@@ -125,9 +125,9 @@ INLINE void add_two_high_bits(const uint8_t *p, __m256i code[8])
 }
 
 /* From codes to a table's values, plus the bias. */
-INLINE void table_codes(const carat_type type, __m256i code[8])
+INLINE void table_codes(const ct_type type, __m256i code[8])
 {
-    const __m256i values = _mm256_broadcastsi128_si256(load128((const uint8_t *)carat_code_table(type)));
+    const __m256i values = _mm256_broadcastsi128_si256(load128((const uint8_t *)ct_code_table(type)));
     const __m256i table = _mm256_add_epi8(values, bytes256(kind_of(type).bias));
 #pragma GCC unroll 8
     for (int g = 0; g < 8; g++)
@@ -135,27 +135,26 @@ INLINE void table_codes(const carat_type type, __m256i code[8])
 }
 
 /* Codes of stretch s of a unit laid out as f; unit points at the half's first byte in every vector of 64. */
-INLINE void unpack_codes(const carat_type type, const carat_unit *f, const uint8_t *unit, int s, int half,
-                         __m256i code[8])
+INLINE void unpack_codes(const ct_type type, const ct_unit *f, const uint8_t *unit, int s, int half, __m256i code[8])
 {
-    const bool is_3_bit = type == CARAT_Q3_K || carat_recoded_bits(type) == 3;
+    const bool is_3_bit = type == CT_Q3_K || ct_recoded_bits(type) == 3;
     unit += 32 * half;
-    if (type == CARAT_Q8_0) {
+    if (type == CT_Q8_0) {
 #pragma GCC unroll 8
         for (int g = 0; g < 8; g++)
             code[g] = _mm256_xor_si256(load256(unit + f->codes + 512 * s + 64 * g), bytes256(128));
-    } else if (type == CARAT_Q2_K || is_3_bit) {
+    } else if (type == CT_Q2_K || is_3_bit) {
         two_bits(unit + f->bits2 + 128 * s, code);
     } else {
         nibbles(unit + f->codes + 256 * s, code);
     }
     if (is_3_bit)
         add_high_bit(unit + f->high + 64 * s, 2, code);
-    if (type == CARAT_Q5_0 || type == CARAT_Q5_1 || type == CARAT_Q5_K)
+    if (type == CT_Q5_0 || type == CT_Q5_1 || type == CT_Q5_K)
         add_high_bit(unit + f->high + 64 * s, 4, code);
-    if (type == CARAT_Q6_K)
+    if (type == CT_Q6_K)
         add_two_high_bits(unit + f->bits2 + 128 * s, code);
-    if (carat_code_table(type))
+    if (ct_code_table(type))
         table_codes(type, code);
 }
 
@@ -254,28 +253,28 @@ INLINE void odd_scales(const uint8_t *q, const int n, unit_scales *u)
 }
 
 /* tail: the unit's own d where the type keeps it in the panel's tail. Types of 32-column blocks need nothing here. */
-INLINE void unpack_unit_scales(const carat_type type, const carat_unit *f, const uint8_t *unit, const uint8_t *tail,
+INLINE void unpack_unit_scales(const ct_type type, const ct_unit *f, const uint8_t *unit, const uint8_t *tail,
                                unit_scales *u)
 {
-    if (carat_unit_cols(type) != 256)
+    if (ct_unit_cols(type) != 256)
         return;
     const uint8_t *d = f->has_tail ? tail : unit + f->d;
     for (int half = 0; half < 2; half++) {
         u->d[half] = f16x8(d + 16 * half);
-        if (carat_recoded_bits(type))
-            u->d[half] = _mm256_mul_ps(u->d[half], _mm256_set1_ps(carat_recoded_unit(type)));
+        if (ct_recoded_bits(type))
+            u->d[half] = _mm256_mul_ps(u->d[half], _mm256_set1_ps(ct_recoded_unit(type)));
         if (f->m >= 0) /* added, so negative */
             u->dmin[half] = _mm256_xor_ps(f16x8(unit + f->m + 16 * half), _mm256_set1_ps(-0.0f));
     }
-    if (type == CARAT_Q4_K || type == CARAT_Q5_K)
+    if (type == CT_Q4_K || type == CT_Q5_K)
         k4_scales(unit + f->scales, u);
-    else if (type == CARAT_Q2_K)
+    else if (type == CT_Q2_K)
         k2_scales(unit + f->scales, u);
-    else if (type == CARAT_Q3_K)
+    else if (type == CT_Q3_K)
         k3_scales(unit + f->scales, u);
-    else if (type == CARAT_IQ4_XS)
+    else if (type == CT_IQ4_XS)
         iq4_xs_scales(unit + f->scales, unit + f->hscale, u);
-    else if (carat_recoded_bits(type))
+    else if (ct_recoded_bits(type))
         odd_scales(unit + f->scales, f->n8, u);
     else
         u->scale = unit + f->scales; /* Q6_K: as they stand */
@@ -304,13 +303,13 @@ typedef struct stretch_scales {
 } stretch_scales;
 
 /* Products of an f16 and at most 8 bits are exact in f32. */
-INLINE stretch_scales unpack_scales(const carat_type type, const carat_unit *f, const uint8_t *unit,
-                                    const unit_scales *u, int s, int half)
+INLINE stretch_scales unpack_scales(const ct_type type, const ct_unit *f, const uint8_t *unit, const unit_scales *u,
+                                    int s, int half)
 {
     const q8_kind k = kind_of(type);
     stretch_scales out;
     const int r = 8 * half;
-    if (carat_unit_cols(type) != 256) {
+    if (ct_unit_cols(type) != 256) {
         out.scale = f16x8(unit + f->d + 32 * s + 2 * r);
         if (k.adds)
             out.add[0] = f16x8(unit + f->m + 32 * s + 2 * r);
@@ -325,7 +324,7 @@ INLINE stretch_scales unpack_scales(const carat_type type, const carat_unit *f, 
         out.mult[1] = both_halves(i8x8(u->scale + 32 * s + 16 + r));
     } else {
         const uint8_t *p = u->scale + 16 * s + r;
-        out.scale = _mm256_mul_ps(out.scale, _mm256_cvtepi32_ps(type == CARAT_IQ4_XS ? i8x8(p) : u8x8(p)));
+        out.scale = _mm256_mul_ps(out.scale, _mm256_cvtepi32_ps(type == CT_IQ4_XS ? i8x8(p) : u8x8(p)));
     }
     return out;
 }

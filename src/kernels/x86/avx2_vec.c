@@ -138,7 +138,7 @@ static float logsumexp(const float *x, size_t n, float *max)
     return (float)log((lanes[0] + lanes[1]) + (lanes[2] + lanes[3]));
 }
 
-void carat_avx2_vec(carat_kernels *k)
+void ct_avx2_vec(ct_kernels *k)
 {
     k->rmsnorm = rmsnorm;
     k->rmsnorm_add = rmsnorm_add;

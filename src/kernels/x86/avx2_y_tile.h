@@ -1,8 +1,8 @@
 /* avx2_y_tile.h - where a kernel sums a tile of y, and other small things of the loops around the kernels.
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#ifndef CARAT_KERNELS_X86_AVX2_Y_TILE_H
-#define CARAT_KERNELS_X86_AVX2_Y_TILE_H
+#ifndef CT_KERNELS_X86_AVX2_Y_TILE_H
+#define CT_KERNELS_X86_AVX2_Y_TILE_H
 
 #include "kernels/x86/avx2.h"
 
@@ -14,21 +14,21 @@ typedef struct y_tile {
     size_t ldc;
     float *y;
     size_t stride, tokens, rows;
-    _Alignas(32) float copy[MAX_TILE][CARAT_PANEL];
+    _Alignas(32) float copy[MAX_TILE][CT_PANEL];
 } y_tile;
 
 /* is_first: y holds no sums yet. */
-static inline void y_begin(y_tile *e, const carat_mul *m, size_t panel, size_t t0, size_t tokens, bool is_first)
+static inline void y_begin(y_tile *e, const ct_mul *m, size_t panel, size_t t0, size_t tokens, bool is_first)
 {
-    e->y = m->y + t0 * m->y_stride + panel * CARAT_PANEL;
+    e->y = m->y + t0 * m->y_stride + panel * CT_PANEL;
     e->stride = m->y_stride;
     e->tokens = tokens;
-    e->rows = m->rows - panel * CARAT_PANEL;
-    if (e->rows >= CARAT_PANEL) {
+    e->rows = m->rows - panel * CT_PANEL;
+    if (e->rows >= CT_PANEL) {
         e->c = e->y, e->ldc = e->stride;
         return;
     }
-    e->c = e->copy[0], e->ldc = CARAT_PANEL;
+    e->c = e->copy[0], e->ldc = CT_PANEL;
     for (size_t t = 0; t < tokens && !is_first; t++)
         memcpy(e->copy[t], e->y + e->stride * t, e->rows * sizeof *e->y);
 }
@@ -39,10 +39,10 @@ static inline void y_end(const y_tile *e)
         memcpy(e->y + e->stride * t, e->copy[t], e->rows * sizeof *e->y);
 }
 
-static inline size_t panel_bytes_of(const carat_mul *m)
+static inline size_t panel_bytes_of(const ct_mul *m)
 {
     size_t bytes = 0;
-    carat_panel_bytes(m->type, m->cols, &bytes);
+    ct_panel_bytes(m->type, m->cols, &bytes);
     return bytes;
 }
 

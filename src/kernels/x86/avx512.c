@@ -3,13 +3,13 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "kernels/x86/avx512.h"
 
-void carat_kernels_avx512(carat_kernels *k)
+void ct_kernels_avx512(ct_kernels *k)
 {
     k->isa = "avx512";
-    carat_avx512_mul_q8(k);
-    carat_avx512_mul_f32(k);
-    carat_avx512_acts(k);
-    carat_avx512_vec(k);
-    carat_avx512_attend(k);
-    carat_avx512_set(k);
+    ct_avx512_mul_q8(k);
+    ct_avx512_mul_f32(k);
+    ct_avx512_acts(k);
+    ct_avx512_vec(k);
+    ct_avx512_attend(k);
+    ct_avx512_set(k);
 }

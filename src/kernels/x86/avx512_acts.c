@@ -41,17 +41,17 @@ INLINE int32_t quantise16(__m512 x, __m512 inverse, int8_t *q)
 static void acts_q8(const float *x, size_t cols, void *dst)
 {
     int8_t *q = dst;
-    float *d = (float *)(void *)((char *)dst + carat_acts_d_offset(cols));
-    int32_t *sums = (int32_t *)(void *)((char *)dst + carat_acts_s_offset(cols));
+    float *d = (float *)(void *)((char *)dst + ct_acts_d_offset(cols));
+    int32_t *sums = (int32_t *)(void *)((char *)dst + ct_acts_s_offset(cols));
     const __m512i magnitude = _mm512_set1_epi32(0x7FFFFFFF), infinity = _mm512_set1_epi32(0x7F800000);
-    for (size_t g = 0; g < cols / CARAT_ACTS_GROUP; g++) {
+    for (size_t g = 0; g < cols / CT_ACTS_GROUP; g++) {
         const __m512 a = _mm512_loadu_ps(x + 32 * g), b = _mm512_loadu_ps(x + 32 * g + 16);
         /* Magnitudes order like their bits, NaN and infinity above all. */
         const __m512i ma = _mm512_and_si512(_mm512_castps_si512(a), magnitude);
         const __m512i mb = _mm512_and_si512(_mm512_castps_si512(b), magnitude);
         const __m512i top = _mm512_set1_epi32(_mm512_reduce_max_epi32(_mm512_max_epi32(ma, mb)));
         const float amax = _mm512_cvtss_f32(_mm512_castsi512_ps(top));
-        if (_mm512_cmpge_epi32_mask(top, infinity) || !(amax >= CARAT_ACTS_TINY)) {
+        if (_mm512_cmpge_epi32_mask(top, infinity) || !(amax >= CT_ACTS_TINY)) {
             d[g] = isfinite(amax) ? 0.0f : NAN;
             sums[2 * g] = sums[2 * g + 1] = 0;
             _mm256_storeu_si256((__m256i *)(void *)(q + 32 * g), _mm256_setzero_si256());
@@ -64,8 +64,8 @@ static void acts_q8(const float *x, size_t cols, void *dst)
     }
 }
 
-void carat_avx512_acts(carat_kernels *k)
+void ct_avx512_acts(ct_kernels *k)
 {
-    k->acts[CARAT_ACTS_BF16] = acts_bf16;
-    k->acts[CARAT_ACTS_Q8] = acts_q8;
+    k->acts[CT_ACTS_BF16] = acts_bf16;
+    k->acts[CT_ACTS_Q8] = acts_q8;
 }

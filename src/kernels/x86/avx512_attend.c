@@ -29,16 +29,16 @@
 #define WIDEN 12
 
 typedef struct attend_scratch {
-    _Alignas(64) float tile[CARAT_TILE * CARAT_MAX_HEAD_DIM]; /* keys, then values, of one tile in f32 */
-    float p[ROWS][CARAT_TILE];
+    _Alignas(64) float tile[CT_TILE * CT_MAX_HEAD_DIM]; /* keys, then values, of one tile in f32 */
+    float p[ROWS][CT_TILE];
     float rescale[ROWS], max[ROWS], sum[ROWS]; /* max and sum by row, the others by place in the list */
     size_t row[ROWS];                          /* the rows that see the tile */
 } attend_scratch;
-_Static_assert(sizeof(attend_scratch) <= CARAT_ATTEND_SCRATCH, "the scratch a caller hands over");
+_Static_assert(sizeof(attend_scratch) <= CT_ATTEND_SCRATCH, "the scratch a caller hands over");
 
 /* A tile's elements as the loops below meet them: as they are kept, or an int8 tile's widened to f32. */
 typedef enum form { F16, F32, INT8, WIDE8, N_FORMS } form;
-_Static_assert((int)F16 == CARAT_KV_F16 && (int)F32 == CARAT_KV_F32 && (int)INT8 == CARAT_KV_Q8_0, "forms are elems");
+_Static_assert((int)F16 == CT_KV_F16 && (int)F32 == CT_KV_F32 && (int)INT8 == CT_KV_Q8_0, "forms are elems");
 
 INLINE bool is_scaled(const form f)
 {
@@ -80,9 +80,9 @@ INLINE void fetch(const form f, const void *next, size_t step, size_t head_dim)
 
 /* p[t][64] = q[t] . k, T rows; d: the scales of int8. */
 INLINE void scores(const form f, const int T, const float *const q[], const void *k, const uint16_t *d, size_t head_dim,
-                   float (*p)[CARAT_TILE], const void *next)
+                   float (*p)[CT_TILE], const void *next)
 {
-    const size_t step = is_scaled(f) ? CARAT_KV_GROUP : head_dim;
+    const size_t step = is_scaled(f) ? CT_KV_GROUP : head_dim;
     for (size_t i0 = 0; i0 < head_dim; i0 += step) {
         __m512 acc[6][4];
 #pragma GCC unroll 6
@@ -107,7 +107,7 @@ INLINE void scores(const form f, const int T, const float *const q[], const void
 #pragma GCC unroll 4
         for (size_t b = 0; b < 4; b++) {
             const __m512 scale =
-                is_scaled(f) ? load_scales(d + (b * head_dim + i0) / CARAT_KV_GROUP * LANES) : _mm512_setzero_ps();
+                is_scaled(f) ? load_scales(d + (b * head_dim + i0) / CT_KV_GROUP * LANES) : _mm512_setzero_ps();
 #pragma GCC unroll 6
             for (int t = 0; t < T; t++) {
                 if (is_scaled(f))
@@ -122,7 +122,7 @@ INLINE void scores(const form f, const int T, const float *const q[], const void
 /* ---- softmax --------------------------------------------------------------------------------------------------- */
 
 /* The row's raw scores of the slots in `seen` become exp(scale * score - m'); its maximum and sum move on. */
-static float softmax_step(float p[CARAT_TILE], uint64_t seen, float scale, float *max, float *sum)
+static float softmax_step(float p[CT_TILE], uint64_t seen, float scale, float *max, float *sum)
 {
     __m512 s[4], top = _mm512_set1_ps(*max);
     for (int b = 0; b < 4; b++) {
@@ -146,35 +146,35 @@ static float softmax_step(float p[CARAT_TILE], uint64_t seen, float scale, float
 
 /* p * d for the values of up to two groups of 32 dimensions. */
 typedef struct weights {
-    _Alignas(64) float of[6][2][CARAT_TILE];
+    _Alignas(64) float of[6][2][CT_TILE];
 } weights;
 
 /* d: the scales of the first of n_groups groups. */
-INLINE void weigh(const int T, const size_t n_groups, float (*p)[CARAT_TILE], const uint16_t *d, weights *w)
+INLINE void weigh(const int T, const size_t n_groups, float (*p)[CT_TILE], const uint16_t *d, weights *w)
 {
 #pragma GCC unroll 2
     for (size_t g = 0; g < n_groups; g++)
 #pragma GCC unroll 6
         for (int t = 0; t < T; t++)
-            for (size_t key = 0; key < CARAT_TILE; key += LANES)
+            for (size_t key = 0; key < CT_TILE; key += LANES)
                 _mm512_store_ps(w->of[t][g] + key,
-                                _mm512_mul_ps(_mm512_load_ps(p[t] + key), load_scales(d + g * CARAT_TILE + key)));
+                                _mm512_mul_ps(_mm512_load_ps(p[t] + key), load_scales(d + g * CT_TILE + key)));
 }
 
 /* Dimensions [i, i + 64) of o[t] = o[t] * rescale[t] + sum over keys of p[t][key] v[key]. */
-INLINE void values_64(const form f, const int T, float *const o[], const float *rescale, float (*p)[CARAT_TILE],
+INLINE void values_64(const form f, const int T, float *const o[], const float *rescale, float (*p)[CT_TILE],
                       const void *v, const uint16_t *d, size_t head_dim, size_t i, const void *next)
 {
     __m512 acc[6][4];
     weights w;
     if (is_scaled(f))
-        weigh(T, 2, p, d + i / CARAT_KV_GROUP * CARAT_TILE, &w);
+        weigh(T, 2, p, d + i / CT_KV_GROUP * CT_TILE, &w);
 #pragma GCC unroll 6
     for (int t = 0; t < T; t++)
 #pragma GCC unroll 4
         for (int b = 0; b < 4; b++)
             acc[t][b] = _mm512_mul_ps(_mm512_loadu_ps(o[t] + i + 16 * b), _mm512_set1_ps(rescale[t]));
-    for (size_t key = 0; key < CARAT_TILE; key++) {
+    for (size_t key = 0; key < CT_TILE; key++) {
         __m512 row[4];
         fetch(f, next, i + key, head_dim);
 #pragma GCC unroll 4
@@ -207,16 +207,16 @@ INLINE __m512 load_some(const form f, __mmask16 lanes, const void *tile, size_t 
 
 /* As values_64 for the at most 16 dimensions from i on that `lanes` names. */
 INLINE void values_16(const form f, const int T, const __mmask16 lanes, float *const o[], const float *rescale,
-                      float (*p)[CARAT_TILE], const void *v, const uint16_t *d, size_t head_dim, size_t i)
+                      float (*p)[CT_TILE], const void *v, const uint16_t *d, size_t head_dim, size_t i)
 {
     __m512 acc[6];
     weights w;
     if (is_scaled(f))
-        weigh(T, 1, p, d + i / CARAT_KV_GROUP * CARAT_TILE, &w);
+        weigh(T, 1, p, d + i / CT_KV_GROUP * CT_TILE, &w);
 #pragma GCC unroll 6
     for (int t = 0; t < T; t++)
         acc[t] = _mm512_mul_ps(_mm512_maskz_loadu_ps(lanes, o[t] + i), _mm512_set1_ps(rescale[t]));
-    for (size_t key = 0; key < CARAT_TILE; key++) {
+    for (size_t key = 0; key < CT_TILE; key++) {
         const __m512 row = load_some(f, lanes, v, key * head_dim + i);
 #pragma GCC unroll 6
         for (int t = 0; t < T; t++)
@@ -227,7 +227,7 @@ INLINE void values_16(const form f, const int T, const __mmask16 lanes, float *c
         _mm512_mask_storeu_ps(o[t] + i, lanes, acc[t]);
 }
 
-INLINE void values(const form f, const int T, float *const o[], const float *rescale, float (*p)[CARAT_TILE],
+INLINE void values(const form f, const int T, float *const o[], const float *rescale, float (*p)[CT_TILE],
                    const void *v, const uint16_t *d, size_t head_dim, const void *next)
 {
     size_t i = 0;
@@ -239,18 +239,18 @@ INLINE void values(const form f, const int T, float *const o[], const float *res
 
 /* ---- groups of rows -------------------------------------------------------------------------------------------- */
 
-typedef void scores_fn(const float *const q[], const void *k, const uint16_t *d, size_t head_dim,
-                       float (*p)[CARAT_TILE], const void *next);
-typedef void values_fn(float *const o[], const float *rescale, float (*p)[CARAT_TILE], const void *v, const uint16_t *d,
+typedef void scores_fn(const float *const q[], const void *k, const uint16_t *d, size_t head_dim, float (*p)[CT_TILE],
+                       const void *next);
+typedef void values_fn(float *const o[], const float *rescale, float (*p)[CT_TILE], const void *v, const uint16_t *d,
                        size_t head_dim, const void *next);
 
 #define GROUP(form, T)                                                                                                 \
     static void scores_##form##_##T(const float *const q[], const void *k, const uint16_t *d, size_t head_dim,         \
-                                    float(*p)[CARAT_TILE], const void *next)                                           \
+                                    float(*p)[CT_TILE], const void *next)                                              \
     {                                                                                                                  \
         scores(form, T, q, k, d, head_dim, p, next);                                                                   \
     }                                                                                                                  \
-    static void values_##form##_##T(float *const o[], const float *rescale, float(*p)[CARAT_TILE], const void *v,      \
+    static void values_##form##_##T(float *const o[], const float *rescale, float(*p)[CT_TILE], const void *v,         \
                                     const uint16_t *d, size_t head_dim, const void *next)                              \
     {                                                                                                                  \
         values(form, T, o, rescale, p, v, d, head_dim, next);                                                          \
@@ -305,20 +305,20 @@ static const void *widen(form *f, const void *tile, size_t n_rows, size_t head_d
 }
 
 /* Slots of a tile that row r sees, as bits. */
-static uint64_t seen_slots(const carat_attend *a, size_t r, size_t tile)
+static uint64_t seen_slots(const ct_attend *a, size_t r, size_t tile)
 {
-    const size_t first = tile * CARAT_TILE;
+    const size_t first = tile * CT_TILE;
     const size_t lo = a->lo[r] > first ? a->lo[r] - first : 0, hi = a->hi[r] > first ? a->hi[r] - first : 0;
     const uint64_t below_hi = hi >= 64 ? ~(uint64_t)0 : ((uint64_t)1 << hi) - 1;
     return lo >= 64 ? 0 : below_hi & (~(uint64_t)0 << lo);
 }
 
 /* The scores of the n rows listed in s->row, and the softmax's step. */
-static void take_scores(const carat_attend *a, size_t tile, size_t r0, size_t n, attend_scratch *s)
+static void take_scores(const ct_attend *a, size_t tile, size_t r0, size_t n, attend_scratch *s)
 {
     form f = (form)a->elem;
     const void *tile_k = a->k_tiles[tile - a->tile0], *k = widen(&f, tile_k, n, a->head_dim, s->tile);
-    const uint16_t *d = carat_kv_scales_of(tile_k, a->head_dim);
+    const uint16_t *d = ct_kv_scales_of(tile_k, a->head_dim);
     for (size_t i = 0, g; i < n; i += groups[g].rows) {
         const float *q[6];
         g = group_for(n - i);
@@ -333,11 +333,11 @@ static void take_scores(const carat_attend *a, size_t tile, size_t r0, size_t n,
 }
 
 /* The values of the n rows listed; next: the keys that come after them, or NULL. */
-static void take_values(const carat_attend *a, size_t tile, size_t r0, size_t n, const void *next, attend_scratch *s)
+static void take_values(const ct_attend *a, size_t tile, size_t r0, size_t n, const void *next, attend_scratch *s)
 {
     form f = (form)a->elem;
     const void *tile_v = a->v_tiles[tile - a->tile0], *v = widen(&f, tile_v, n, a->head_dim, s->tile);
-    const uint16_t *d = carat_kv_scales_of(tile_v, a->head_dim);
+    const uint16_t *d = ct_kv_scales_of(tile_v, a->head_dim);
     for (size_t i = 0, g; i < n; i += groups[g].rows) {
         float *o[6];
         g = group_for(n - i);
@@ -347,7 +347,7 @@ static void take_values(const carat_attend *a, size_t tile, size_t r0, size_t n,
     }
 }
 
-static void attend_tile(const carat_attend *a, size_t tile, size_t r0, size_t n, const void *next, attend_scratch *s)
+static void attend_tile(const ct_attend *a, size_t tile, size_t r0, size_t n, const void *next, attend_scratch *s)
 {
     size_t n_seen = 0;
     for (size_t r = 0; r < n; r++)
@@ -360,7 +360,7 @@ static void attend_tile(const carat_attend *a, size_t tile, size_t r0, size_t n,
 }
 
 /* Rows [r0, r0 + n), n at most ROWS. */
-static void attend_rows(const carat_attend *a, size_t r0, size_t n, attend_scratch *s)
+static void attend_rows(const ct_attend *a, size_t r0, size_t n, attend_scratch *s)
 {
     size_t first = SIZE_MAX, last = 0; /* tiles that any row sees */
     for (size_t r = 0; r < n; r++) {
@@ -369,7 +369,7 @@ static void attend_rows(const carat_attend *a, size_t r0, size_t n, attend_scrat
         memset(a->out[r0 + r], 0, a->head_dim * sizeof(float));
         if (a->lo[r0 + r] >= a->hi[r0 + r])
             continue;
-        const size_t begin = a->lo[r0 + r] / CARAT_TILE, end = (a->hi[r0 + r] - 1) / CARAT_TILE + 1;
+        const size_t begin = a->lo[r0 + r] / CT_TILE, end = (a->hi[r0 + r] - 1) / CT_TILE + 1;
         first = begin < first ? begin : first;
         last = end > last ? end : last;
     }
@@ -385,7 +385,7 @@ static void attend_rows(const carat_attend *a, size_t r0, size_t n, attend_scrat
     }
 }
 
-static void attend(const carat_attend *a, void *scratch)
+static void attend(const ct_attend *a, void *scratch)
 {
     for (size_t r = 0; r < a->n; r += ROWS)
         attend_rows(a, r, a->n - r < ROWS ? a->n - r : ROWS, scratch);
@@ -394,12 +394,12 @@ static void attend(const carat_attend *a, void *scratch)
 /* ---- writing --------------------------------------------------------------------------------------------------- */
 
 /* Thirty-two values: int8 and the scale's bits. */
-static uint16_t quantise(const float *x, int8_t q[CARAT_KV_GROUP])
+static uint16_t quantise(const float *x, int8_t q[CT_KV_GROUP])
 {
     const __m512 a = _mm512_loadu_ps(x), b = _mm512_loadu_ps(x + 16);
     const __m512i top = _mm512_max_epu32(_mm512_castps_si512(_mm512_abs_ps(a)), _mm512_castps_si512(_mm512_abs_ps(b)));
     float inverse;
-    const uint16_t d = carat_kv_q8_scale(_mm512_reduce_max_epu32(top), &inverse);
+    const uint16_t d = ct_kv_q8_scale(_mm512_reduce_max_epu32(top), &inverse);
     const __mmask16 live = inverse != 0 ? 0xFFFF : 0; /* infinity and NaN times 0 would be no 0 */
     const __m512 f = _mm512_set1_ps(inverse);
     _mm_storeu_si128((__m128i *)(void *)q, _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(_mm512_maskz_mul_ps(live, a, f))));
@@ -408,19 +408,19 @@ static uint16_t quantise(const float *x, int8_t q[CARAT_KV_GROUP])
     return d;
 }
 
-static void kv_put(carat_kv_elem elem, void *k_tile, void *v_tile, size_t slot, const float *k, const float *v,
+static void kv_put(ct_kv_elem elem, void *k_tile, void *v_tile, size_t slot, const float *k, const float *v,
                    size_t head_dim)
 {
-    if (elem == CARAT_KV_Q8_0) {
-        for (size_t i = 0; i < head_dim; i += CARAT_KV_GROUP) {
-            int8_t q[2][CARAT_KV_GROUP];
+    if (elem == CT_KV_Q8_0) {
+        for (size_t i = 0; i < head_dim; i += CT_KV_GROUP) {
+            int8_t q[2][CT_KV_GROUP];
             const uint16_t kd = quantise(k + i, q[0]), vd = quantise(v + i, q[1]);
-            carat_kv_q8_put_group(k_tile, v_tile, slot, i, q, kd, vd, head_dim);
+            ct_kv_q8_put_group(k_tile, v_tile, slot, i, q, kd, vd, head_dim);
         }
         return;
     }
     const size_t k0 = slot / LANES * head_dim * LANES + slot % LANES, v0 = slot * head_dim;
-    if (elem == CARAT_KV_F32) {
+    if (elem == CT_KV_F32) {
         for (size_t i = 0; i < head_dim; i++)
             ((float *)k_tile)[k0 + i * LANES] = k[i];
         memcpy((float *)v_tile + v0, v, head_dim * sizeof *v);
@@ -438,7 +438,7 @@ static void kv_put(carat_kv_elem elem, void *k_tile, void *v_tile, size_t slot, 
     }
 }
 
-void carat_avx512_attend(carat_kernels *k)
+void ct_avx512_attend(ct_kernels *k)
 {
     k->attend = attend;
     k->kv_put = kv_put;

@@ -1,8 +1,8 @@
 /* avx512_math.h - exp, sixteen floats at a time, and reads of ragged ends.
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#ifndef CARAT_KERNELS_X86_AVX512_MATH_H
-#define CARAT_KERNELS_X86_AVX512_MATH_H
+#ifndef CT_KERNELS_X86_AVX512_MATH_H
+#define CT_KERNELS_X86_AVX512_MATH_H
 
 #include <immintrin.h>
 #include <stddef.h>

@@ -1,7 +1,7 @@
 /* avx512_mul_f32.c - any weights times f32 activations: acc = fma(w, x, acc), column by column.
  *
  * F32, F16 and BF16 are multiplied where they stand while the tokens are few; for many tokens, and for quantised types
- * always, chunks of two panels are first brought to f32 in a buffer, with exactly the values of carat_unpack_row.
+ * always, chunks of two panels are first brought to f32 in a buffer, with exactly the values of ct_unpack_row.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "kernels/x86/avx512.h"
@@ -19,16 +19,16 @@ INLINE __m512 bf16_odd(__m512i pair)
 }
 
 /* Column s of a panel of plain numbers. */
-INLINE __m512 column(const carat_type type, const uint8_t *w, size_t s)
+INLINE __m512 column(const ct_type type, const uint8_t *w, size_t s)
 {
-    if (type == CARAT_F16)
+    if (type == CT_F16)
         return f16x16(w + 32 * s);
-    if (type == CARAT_BF16)
+    if (type == CT_BF16)
         return s % 2 ? bf16_odd(load512(w + 32 * (s - 1))) : bf16_even(load512(w + 32 * s));
     return _mm512_loadu_ps(w + 64 * s);
 }
 
-INLINE void add_column(const carat_type type, const int R, const int T, const uint8_t *const w[], const uint8_t *x,
+INLINE void add_column(const ct_type type, const int R, const int T, const uint8_t *const w[], const uint8_t *x,
                        size_t s, __m512 acc[12][4])
 {
     __m512 v[4];
@@ -45,8 +45,8 @@ INLINE void add_column(const carat_type type, const int R, const int T, const ui
     }
 }
 
-INLINE void multiply(const carat_type type, const int R, const int T, const uint8_t *const w[], const uint8_t *x,
-                     size_t n, float *c, size_t ldc, bool is_first)
+INLINE void multiply(const ct_type type, const int R, const int T, const uint8_t *const w[], const uint8_t *x, size_t n,
+                     float *c, size_t ldc, bool is_first)
 {
     __m512 acc[12][4];
 #pragma GCC unroll 12
@@ -72,7 +72,7 @@ INLINE void multiply(const carat_type type, const int R, const int T, const uint
     static void kernel_##type##_##R##x##T(const uint8_t *const w[PLAIN_MAX_PANELS], const uint8_t *x, size_t n,        \
                                           float *c, size_t ldc, bool is_first)                                         \
     {                                                                                                                  \
-        multiply(CARAT_##type, R, T, w, x, n, c, ldc, is_first);                                                       \
+        multiply(CT_##type, R, T, w, x, n, c, ldc, is_first);                                                          \
     }
 KERNEL(F32, 4, 1)
 KERNEL(F16, 4, 1)
@@ -84,29 +84,29 @@ KERNEL(F32, 2, 12)
 
 /* ---- to f32 ---------------------------------------------------------------------------------------------------- */
 
-static void unpack_F16(const carat_mul *m, const uint8_t *panel, size_t s0, size_t n, uint8_t *buf)
+static void unpack_F16(const ct_mul *m, const uint8_t *panel, size_t s0, size_t n, uint8_t *buf)
 {
     (void)m;
     for (size_t s = 0; s < n; s++)
-        _mm512_store_ps(buf + 64 * s, column(CARAT_F16, panel, s0 + s));
+        _mm512_store_ps(buf + 64 * s, column(CT_F16, panel, s0 + s));
 }
 
-static void unpack_BF16(const carat_mul *m, const uint8_t *panel, size_t s0, size_t n, uint8_t *buf)
+static void unpack_BF16(const ct_mul *m, const uint8_t *panel, size_t s0, size_t n, uint8_t *buf)
 {
     (void)m;
     for (size_t s = 0; s < n; s++)
-        _mm512_store_ps(buf + 64 * s, column(CARAT_BF16, panel, s0 + s));
+        _mm512_store_ps(buf + 64 * s, column(CT_BF16, panel, s0 + s));
 }
 
 /* Types without an interleaved form: their blocks are wider than a chunk of the others. */
-static void unpack_rows(const carat_mul *m, const uint8_t *panel, size_t s0, size_t n, uint8_t *buf)
+static void unpack_rows(const ct_mul *m, const uint8_t *panel, size_t s0, size_t n, uint8_t *buf)
 {
-    carat_panel_f32(m->type, panel, m->cols, s0, n, (float *)(void *)buf);
+    ct_panel_f32(m->type, panel, m->cols, s0, n, (float *)(void *)buf);
 }
 
-/* The 32 columns of a stretch: scale * (code - bias) is exact (but for IQ4_XS: one rounding, as in carat_unpack_row),
+/* The 32 columns of a stretch: scale * (code - bias) is exact (but for IQ4_XS: one rounding, as in ct_unpack_row),
  * so that the fused sum with the minimum rounds once, as there. */
-INLINE void stretch_to_f32(const carat_type type, const __m512i code[8], const __m512 scale[2], const __m512 add[2],
+INLINE void stretch_to_f32(const ct_type type, const __m512i code[8], const __m512 scale[2], const __m512 add[2],
                            uint8_t *buf)
 {
     const __m512i bias = _mm512_set1_epi32(type_bias(type)), byte = _mm512_set1_epi32(255);
@@ -114,21 +114,21 @@ INLINE void stretch_to_f32(const carat_type type, const __m512i code[8], const _
         for (int c = 0; c < 4; c++) {
             const __m512i q = _mm512_and_si512(_mm512_srli_epi32(code[g], (unsigned)(8 * c)), byte);
             const __m512 v = _mm512_cvtepi32_ps(_mm512_sub_epi32(q, bias));
-            const int sub = carat_scale_is_half(type) ? g / 4 : 0;
+            const int sub = ct_scale_is_half(type) ? g / 4 : 0;
             _mm512_store_ps(buf + 64 * (4 * g + c), type_has_min(type) ? _mm512_fmadd_ps(scale[sub], v, add[sub])
                                                                        : _mm512_mul_ps(scale[sub], v));
         }
 }
 
-INLINE void unpack_quantised(const carat_type type, const carat_mul *m, const uint8_t *panel, size_t s0, size_t n,
+INLINE void unpack_quantised(const ct_type type, const ct_mul *m, const uint8_t *panel, size_t s0, size_t n,
                              uint8_t *buf)
 {
-    const carat_unit whole = carat_unit_of(type, 2);
-    const uint8_t *tail = panel + (whole.has_tail ? carat_tail_offset(type, m->cols) : 0);
+    const ct_unit whole = ct_unit_of(type, 2);
+    const uint8_t *tail = panel + (whole.has_tail ? ct_tail_offset(type, m->cols) : 0);
     const size_t per = (size_t)whole.stretches;
     for (size_t s = s0 / 32; s < (s0 + n) / 32; s++, buf += 32 * 64) {
-        const carat_unit f = carat_unit_at(type, m->cols, s / per);
-        const uint8_t *unit = panel + carat_unit_offset(type, s / per);
+        const ct_unit f = ct_unit_at(type, m->cols, s / per);
+        const uint8_t *unit = panel + ct_unit_offset(type, s / per);
         unit_scales u;
         __m512i code[8];
         __m512 scale[2], add[2];
@@ -155,28 +155,28 @@ static const plain_path many_f32 = { 2, 12, kernel_F32_2x12, NULL, MANY_CHUNK, 6
 static const plain_path many_f16 = { 2, 12, kernel_F32_2x12, unpack_F16, MANY_CHUNK, 0 };
 static const plain_path many_bf16 = { 2, 12, kernel_F32_2x12, unpack_BF16, MANY_CHUNK, 0 };
 
-static void mul(const plain_path *one, const plain_path *four, const plain_path *many, const carat_mul *m, size_t p0,
+static void mul(const plain_path *one, const plain_path *four, const plain_path *many, const ct_mul *m, size_t p0,
                 size_t p1, void *scratch)
 {
-    carat_avx512_mul_plain(m->n == 1 ? one : m->n <= 4 ? four : many, m->cols, m, p0, p1, scratch);
+    ct_avx512_mul_plain(m->n == 1 ? one : m->n <= 4 ? four : many, m->cols, m, p0, p1, scratch);
 }
 
-static void mul_F32(const carat_mul *m, size_t panel_begin, size_t panel_end, void *scratch)
+static void mul_F32(const ct_mul *m, size_t panel_begin, size_t panel_end, void *scratch)
 {
     mul(&one_f32, &four_f32, &many_f32, m, panel_begin, panel_end, scratch);
 }
 
-static void mul_F16(const carat_mul *m, size_t panel_begin, size_t panel_end, void *scratch)
+static void mul_F16(const ct_mul *m, size_t panel_begin, size_t panel_end, void *scratch)
 {
     mul(&one_f16, &four_f16, &many_f16, m, panel_begin, panel_end, scratch);
 }
 
-static void mul_BF16(const carat_mul *m, size_t panel_begin, size_t panel_end, void *scratch)
+static void mul_BF16(const ct_mul *m, size_t panel_begin, size_t panel_end, void *scratch)
 {
     mul(&one_bf16, &four_bf16, &many_bf16, m, panel_begin, panel_end, scratch);
 }
 
-static void mul_unpacked(const carat_mul *m, plain_unpack *unpack, size_t few_chunk, size_t many_chunk, size_t p0,
+static void mul_unpacked(const ct_mul *m, plain_unpack *unpack, size_t few_chunk, size_t many_chunk, size_t p0,
                          size_t p1, void *scratch)
 {
     const plain_path one = { 4, 1, kernel_F32_4x1, unpack, few_chunk, 0 };
@@ -185,17 +185,17 @@ static void mul_unpacked(const carat_mul *m, plain_unpack *unpack, size_t few_ch
     mul(&one, &four, &many, m, p0, p1, scratch);
 }
 
-static void mul_rows(const carat_mul *m, size_t panel_begin, size_t panel_end, void *scratch)
+static void mul_rows(const ct_mul *m, size_t panel_begin, size_t panel_end, void *scratch)
 {
-    mul_unpacked(m, unpack_rows, CARAT_PANEL_CHUNK, CARAT_PANEL_CHUNK, panel_begin, panel_end, scratch);
+    mul_unpacked(m, unpack_rows, CT_PANEL_CHUNK, CT_PANEL_CHUNK, panel_begin, panel_end, scratch);
 }
 
 #define TYPE(type)                                                                                                     \
-    static void unpack_##type(const carat_mul *m, const uint8_t *panel, size_t s0, size_t n, uint8_t *buf)             \
+    static void unpack_##type(const ct_mul *m, const uint8_t *panel, size_t s0, size_t n, uint8_t *buf)                \
     {                                                                                                                  \
-        unpack_quantised(CARAT_##type, m, panel, s0, n, buf);                                                          \
+        unpack_quantised(CT_##type, m, panel, s0, n, buf);                                                             \
     }                                                                                                                  \
-    static void mul_##type(const carat_mul *m, size_t panel_begin, size_t panel_end, void *scratch)                    \
+    static void mul_##type(const ct_mul *m, size_t panel_begin, size_t panel_end, void *scratch)                       \
     {                                                                                                                  \
         mul_unpacked(m, unpack_##type, FEW_CHUNK, MANY_CHUNK, panel_begin, panel_end, scratch);                        \
     }
@@ -219,19 +219,17 @@ TYPE(IQ2_S)
 TYPE(IQ1_S)
 TYPE(IQ1_M)
 
-void carat_avx512_mul_f32(carat_kernels *k)
+void ct_avx512_mul_f32(ct_kernels *k)
 {
-    static carat_mul_fn *const own[CARAT_N_TYPE] = {
-        [CARAT_F32] = mul_F32,         [CARAT_F16] = mul_F16,       [CARAT_BF16] = mul_BF16,
-        [CARAT_Q4_0] = mul_Q4_0,       [CARAT_Q4_1] = mul_Q4_1,     [CARAT_Q5_0] = mul_Q5_0,
-        [CARAT_Q5_1] = mul_Q5_1,       [CARAT_Q8_0] = mul_Q8_0,     [CARAT_Q2_K] = mul_Q2_K,
-        [CARAT_Q3_K] = mul_Q3_K,       [CARAT_Q4_K] = mul_Q4_K,     [CARAT_Q5_K] = mul_Q5_K,
-        [CARAT_Q6_K] = mul_Q6_K,       [CARAT_IQ4_NL] = mul_IQ4_NL, [CARAT_IQ4_XS] = mul_IQ4_XS,
-        [CARAT_IQ3_XXS] = mul_IQ3_XXS, [CARAT_IQ3_S] = mul_IQ3_S,   [CARAT_IQ2_XXS] = mul_IQ2_XXS,
-        [CARAT_IQ2_XS] = mul_IQ2_XS,   [CARAT_IQ2_S] = mul_IQ2_S,   [CARAT_IQ1_S] = mul_IQ1_S,
-        [CARAT_IQ1_M] = mul_IQ1_M,
+    static ct_mul_fn *const own[CT_N_TYPE] = {
+        [CT_F32] = mul_F32,     [CT_F16] = mul_F16,         [CT_BF16] = mul_BF16,     [CT_Q4_0] = mul_Q4_0,
+        [CT_Q4_1] = mul_Q4_1,   [CT_Q5_0] = mul_Q5_0,       [CT_Q5_1] = mul_Q5_1,     [CT_Q8_0] = mul_Q8_0,
+        [CT_Q2_K] = mul_Q2_K,   [CT_Q3_K] = mul_Q3_K,       [CT_Q4_K] = mul_Q4_K,     [CT_Q5_K] = mul_Q5_K,
+        [CT_Q6_K] = mul_Q6_K,   [CT_IQ4_NL] = mul_IQ4_NL,   [CT_IQ4_XS] = mul_IQ4_XS, [CT_IQ3_XXS] = mul_IQ3_XXS,
+        [CT_IQ3_S] = mul_IQ3_S, [CT_IQ2_XXS] = mul_IQ2_XXS, [CT_IQ2_XS] = mul_IQ2_XS, [CT_IQ2_S] = mul_IQ2_S,
+        [CT_IQ1_S] = mul_IQ1_S, [CT_IQ1_M] = mul_IQ1_M,
     };
-    for (uint32_t t = 0; t < CARAT_N_TYPE; t++)
-        if (carat_type_get(t))
-            k->mul[t][CARAT_ACTS_F32] = own[t] ? own[t] : mul_rows;
+    for (uint32_t t = 0; t < CT_N_TYPE; t++)
+        if (ct_type_get(t))
+            k->mul[t][CT_ACTS_F32] = own[t] ? own[t] : mul_rows;
 }

@@ -6,12 +6,12 @@
 #include <immintrin.h>
 #include <string.h>
 
-#define MAX_TILE        (12 * 2 * CARAT_PANEL) /* floats: 12 tokens x 2 panels, the largest of the kernels' tiles */
-#define WEIGHTS_SCRATCH ((size_t)64 << 10)     /* 4 panels x 256 steps, or 2 x 512 */
+#define MAX_TILE        (12 * 2 * CT_PANEL) /* floats: 12 tokens x 2 panels, the largest of the kernels' tiles */
+#define WEIGHTS_SCRATCH ((size_t)64 << 10)  /* 4 panels x 256 steps, or 2 x 512 */
 
 typedef struct plain_block {
     const plain_path *path;
-    const carat_mul *m;
+    const ct_mul *m;
     size_t s0, n_steps; /* of the chunk */
     size_t t0, n;       /* tokens */
     const uint8_t *x;   /* their tiles */
@@ -60,7 +60,7 @@ static const uint8_t *put_tokens(const plain_block *b, uint8_t *out)
 /* y of the tile after the one at y: asked for while this one is computed. */
 static void fetch_next(const plain_block *b, float *y, size_t tokens)
 {
-    const size_t width = b->path->panels * CARAT_PANEL;
+    const size_t width = b->path->panels * CT_PANEL;
     for (size_t t = 0; t < tokens; t++)
         for (size_t i = 0; i < width; i += 16)
             _mm_prefetch((const char *)(y + t * b->m->y_stride + i), _MM_HINT_T0);
@@ -70,7 +70,7 @@ static void fetch_next(const plain_block *b, float *y, size_t tokens)
 static void mul_tile(const plain_block *b, const uint8_t *const w[PLAIN_MAX_PANELS], const uint8_t *x, size_t tokens,
                      size_t rows, float *y)
 {
-    const size_t width = b->path->panels * CARAT_PANEL;
+    const size_t width = b->path->panels * CT_PANEL;
     const bool is_first = b->s0 == 0;
     if (tokens == b->path->tokens && rows == width) {
         b->path->kernel(w, x, b->n_steps, y, b->m->y_stride, is_first);
@@ -88,7 +88,7 @@ static void mul_tile(const plain_block *b, const uint8_t *const w[PLAIN_MAX_PANE
 static void mul_panels(const plain_block *b, size_t p, size_t panel_end, size_t panel_bytes, uint8_t *buf)
 {
     const plain_path *path = b->path;
-    const carat_mul *m = b->m;
+    const ct_mul *m = b->m;
     const uint8_t *w[PLAIN_MAX_PANELS];
     for (size_t i = 0; i < path->panels; i++) {
         const uint8_t *panel = (const uint8_t *)m->w + min_size(p + i, panel_end - 1) * panel_bytes;
@@ -99,13 +99,13 @@ static void mul_panels(const plain_block *b, size_t p, size_t panel_end, size_t 
             w[i] = panel + b->s0 * path->step_bytes;
         }
     }
-    const size_t rows = min_size(min_size(panel_end, p + path->panels) * CARAT_PANEL, m->rows) - p * CARAT_PANEL;
+    const size_t rows = min_size(min_size(panel_end, p + path->panels) * CT_PANEL, m->rows) - p * CT_PANEL;
     for (size_t t = 0; t < b->n; t += path->tokens) {
         const size_t after = t + path->tokens;
         if (b->s0 > 0 && after < b->n)
-            fetch_next(b, m->y + (b->t0 + after) * m->y_stride + p * CARAT_PANEL, min_size(b->n - after, path->tokens));
+            fetch_next(b, m->y + (b->t0 + after) * m->y_stride + p * CT_PANEL, min_size(b->n - after, path->tokens));
         mul_tile(b, w, b->x + 4 * b->n_steps * t, min_size(b->n - t, path->tokens), rows,
-                 m->y + (b->t0 + t) * m->y_stride + p * CARAT_PANEL);
+                 m->y + (b->t0 + t) * m->y_stride + p * CT_PANEL);
     }
 }
 
@@ -119,17 +119,17 @@ static size_t chunk_of(const plain_path *path, size_t steps)
     return ((steps + n - 1) / n + 1) & ~(size_t)1;
 }
 
-void carat_avx512_mul_plain(const plain_path *path, size_t steps, const carat_mul *m, size_t panel_begin,
-                            size_t panel_end, void *scratch)
+void ct_avx512_mul_plain(const plain_path *path, size_t steps, const ct_mul *m, size_t panel_begin, size_t panel_end,
+                         void *scratch)
 {
     const size_t chunk = chunk_of(path, steps);
-    const size_t fit = (CARAT_MUL_SCRATCH - WEIGHTS_SCRATCH) / (4 * chunk * path->tokens);
+    const size_t fit = (CT_MUL_SCRATCH - WEIGHTS_SCRATCH) / (4 * chunk * path->tokens);
     const size_t tiles = (m->n + path->tokens - 1) / path->tokens, blocks = (tiles + fit - 1) / fit;
     size_t panel_bytes = 0;
     if (m->n == 0 || panel_begin >= panel_end)
         return;
     const size_t block = (tiles + blocks - 1) / blocks * path->tokens; /* all of one size, but for the last */
-    carat_panel_bytes(m->type, m->cols, &panel_bytes);
+    ct_panel_bytes(m->type, m->cols, &panel_bytes);
     plain_block b = { .path = path, .m = m };
     for (b.s0 = 0; b.s0 < steps; b.s0 += chunk) {
         b.n_steps = min_size(chunk, steps - b.s0);

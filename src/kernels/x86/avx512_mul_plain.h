@@ -6,8 +6,8 @@
  * are copies of the last one, their sums are dropped. So every path runs the same sum, step by step.
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#ifndef CARAT_KERNELS_X86_AVX512_MUL_PLAIN_H
-#define CARAT_KERNELS_X86_AVX512_MUL_PLAIN_H
+#ifndef CT_KERNELS_X86_AVX512_MUL_PLAIN_H
+#define CT_KERNELS_X86_AVX512_MUL_PLAIN_H
 
 #include "kernels/kernels.h"
 
@@ -18,7 +18,7 @@ typedef void plain_kernel(const uint8_t *const w[PLAIN_MAX_PANELS], const uint8_
                           bool is_first);
 
 /* Steps [s0, s0 + n) of a panel, as the kernel wants them, into buf (64 bytes a step). */
-typedef void plain_unpack(const carat_mul *m, const uint8_t *panel, size_t s0, size_t n, uint8_t *buf);
+typedef void plain_unpack(const ct_mul *m, const uint8_t *panel, size_t s0, size_t n, uint8_t *buf);
 
 typedef struct plain_path {
     size_t panels, tokens; /* R and T of the kernel */
@@ -28,7 +28,7 @@ typedef struct plain_path {
     size_t step_bytes;    /* of a panel, where it stands */
 } plain_path;
 
-void carat_avx512_mul_plain(const plain_path *path, size_t steps, const carat_mul *m, size_t panel_begin,
-                            size_t panel_end, void *scratch);
+void ct_avx512_mul_plain(const plain_path *path, size_t steps, const ct_mul *m, size_t panel_begin, size_t panel_end,
+                         void *scratch);
 
 #endif

@@ -37,9 +37,9 @@ typedef struct q8_kind {
     bool is_half, has_min;
 } q8_kind;
 
-INLINE q8_kind kind_of(const carat_type type)
+INLINE q8_kind kind_of(const ct_type type)
 {
-    return (q8_kind){ type_bias(type), carat_scale_is_half(type), type_has_min(type) };
+    return (q8_kind){ type_bias(type), ct_scale_is_half(type), type_has_min(type) };
 }
 
 /* ---- tokens in tiles ------------------------------------------------------------------------------------------- */
@@ -83,8 +83,8 @@ static void sums_of(const q8_kind *k, const float *d, const int32_t *sums, size_
 INLINE void put_token(const q8_kind *k, const bool is_half, const uint8_t *x, size_t cols, size_t s0, size_t s1,
                       size_t tile, size_t lane, uint8_t *out)
 {
-    const float *d = (const float *)(const void *)(x + carat_acts_d_offset(cols));
-    const int32_t *sums = (const int32_t *)(const void *)(x + carat_acts_s_offset(cols));
+    const float *d = (const float *)(const void *)(x + ct_acts_d_offset(cols));
+    const int32_t *sums = (const int32_t *)(const void *)(x + ct_acts_s_offset(cols));
     const q8_record r = record_of(is_half, tile);
     uint8_t *codes = out + 32 * lane, *start = out + r.start + 4 * lane, *xm = out + r.xm + 4 * lane;
     uint8_t *scale = out + r.d + 4 * lane;
@@ -106,7 +106,7 @@ INLINE void put_token(const q8_kind *k, const bool is_half, const uint8_t *x, si
 }
 
 /* Stretches [s0, s1) of tokens [t0, t0 + n) in tiles, one after another; the last tile is filled up with zeros. */
-static void put_tokens(const q8_kind *k, const carat_mul *m, size_t t0, size_t n, size_t s0, size_t s1, size_t tile,
+static void put_tokens(const q8_kind *k, const ct_mul *m, size_t t0, size_t n, size_t s0, size_t s1, size_t tile,
                        uint8_t *out)
 {
     const size_t tile_bytes = record_of(k->is_half, tile).bytes * (s1 - s0);
@@ -175,8 +175,8 @@ INLINE void multiply_stretch(const q8_kind k, const int T, const __m512i code[8]
     }
 }
 
-INLINE void multiply_unit(const carat_type type, const int T, const carat_unit f, const uint8_t *unit,
-                          const uint8_t *tail, const uint8_t *x, __m512 *acc)
+INLINE void multiply_unit(const ct_type type, const int T, const ct_unit f, const uint8_t *unit, const uint8_t *tail,
+                          const uint8_t *x, __m512 *acc)
 {
     const q8_kind k = kind_of(type);
     const size_t step = record_of(k.is_half, (size_t)T).bytes;
@@ -184,7 +184,7 @@ INLINE void multiply_unit(const carat_type type, const int T, const carat_unit f
     unpack_unit_scales(type, &f, unit, tail, &u);
     /* Weights are asked for long before their turn, into L2, which takes more misses at once than L1 does. Measured on
      * Zen 4, one thread, from memory: Q4_0 21.7 -> 29.5 GB/s, Q6_K 10.9 -> 22.4; a plain read loop 24-27. */
-    const int lines = (f.bytes / f.stretches + 63) / 64, ahead = type == CARAT_Q8_0 ? 4096 : 12288;
+    const int lines = (f.bytes / f.stretches + 63) / 64, ahead = type == CT_Q8_0 ? 4096 : 12288;
     for (int s = 0; s < f.stretches; s++, x += step) {
         __m512i code[8];
         __m512 scale[2], add[2];
@@ -197,14 +197,14 @@ INLINE void multiply_unit(const carat_type type, const int T, const carat_unit f
     }
 }
 
-INLINE void decode(const carat_type type, const int T, const uint8_t *panel, size_t cols, size_t s0, size_t s1,
+INLINE void decode(const ct_type type, const int T, const uint8_t *panel, size_t cols, size_t s0, size_t s1,
                    const uint8_t *x, float *c, size_t ldc, bool is_first)
 {
-    const carat_unit f = carat_unit_of(type, 2);
-    const size_t per = (size_t)f.stretches, step = per * record_of(carat_scale_is_half(type), (size_t)T).bytes;
-    const uint8_t *unit = panel + carat_unit_offset(type, s0 / per), *tail = panel;
+    const ct_unit f = ct_unit_of(type, 2);
+    const size_t per = (size_t)f.stretches, step = per * record_of(ct_scale_is_half(type), (size_t)T).bytes;
+    const uint8_t *unit = panel + ct_unit_offset(type, s0 / per), *tail = panel;
     if (f.has_tail)
-        tail += carat_tail_offset(type, cols) + s0 / per * 32;
+        tail += ct_tail_offset(type, cols) + s0 / per * 32;
     __m512 acc[8];
 #pragma GCC unroll 8
     for (int t = 0; t < T; t++)
@@ -212,7 +212,7 @@ INLINE void decode(const carat_type type, const int T, const uint8_t *panel, siz
     for (size_t s = s0; s + per <= s1; s += per, unit += f.bytes, tail += 32, x += step)
         multiply_unit(type, T, f, unit, tail, x, acc);
     if (per == 2 && (s1 - s0) % 2) /* a 64-column unit with one stretch */
-        multiply_unit(type, T, carat_unit_of(type, 1), unit, tail, x, acc);
+        multiply_unit(type, T, ct_unit_of(type, 1), unit, tail, x, acc);
 #pragma GCC unroll 8
     for (int t = 0; t < T; t++)
         _mm512_storeu_ps(c + (size_t)t * ldc, acc[t]);
@@ -229,17 +229,17 @@ INLINE size_t weights_bytes(const q8_kind k, const size_t R)
 /* Unpacks columns 32 s0 .. 32 s1 of a panel into place `lane` of R. */
 typedef void unpack_fn(const uint8_t *panel, size_t cols, size_t s0, size_t s1, size_t lane, size_t R, uint8_t *out);
 
-INLINE void unpack_chunk(const carat_type type, const uint8_t *panel, size_t cols, size_t s0, size_t s1, size_t lane,
+INLINE void unpack_chunk(const ct_type type, const uint8_t *panel, size_t cols, size_t s0, size_t s1, size_t lane,
                          size_t R, uint8_t *out)
 {
     const q8_kind k = kind_of(type);
-    const carat_unit whole = carat_unit_of(type, 2);
+    const ct_unit whole = ct_unit_of(type, 2);
     const size_t per = (size_t)whole.stretches, n_sub = k.is_half ? 2 : 1;
-    const uint8_t *tail = panel + (whole.has_tail ? carat_tail_offset(type, cols) : 0);
+    const uint8_t *tail = panel + (whole.has_tail ? ct_tail_offset(type, cols) : 0);
     out += 64 * lane;
     for (size_t u = s0 / per; u * per < s1; u++) {
-        const uint8_t *unit = panel + carat_unit_offset(type, u);
-        const carat_unit f = carat_unit_at(type, cols, u);
+        const uint8_t *unit = panel + ct_unit_offset(type, u);
+        const ct_unit f = ct_unit_at(type, cols, u);
         unit_scales us;
         unpack_unit_scales(type, &f, unit, tail + 32 * u, &us);
         for (int s = 0; s < f.stretches; s++, out += weights_bytes(k, R)) {
@@ -345,7 +345,7 @@ typedef struct y_tile {
     size_t stride, tokens, rows;
 } y_tile;
 
-#define Y_COPY (DECODE_TILE * 2 * CARAT_PANEL) /* floats */
+#define Y_COPY (DECODE_TILE * 2 * CT_PANEL) /* floats */
 
 static float *y_begin(const y_tile *e, size_t width, bool is_first)
 {
@@ -368,7 +368,7 @@ static size_t min_size(size_t a, size_t b)
 /* What a pass over the panels for few tokens has in hand. */
 typedef struct few_pass {
     const q8_ops *ops;
-    const carat_mul *m;
+    const ct_mul *m;
     size_t s0, s1; /* stretches */
 } few_pass;
 
@@ -376,31 +376,31 @@ typedef struct few_pass {
 static void few_tile(const few_pass *f, const uint8_t *panel, size_t p, const uint8_t *x, size_t t0, size_t n,
                      size_t log)
 {
-    const carat_mul *m = f->m;
+    const ct_mul *m = f->m;
     const bool is_first = f->s0 == 0;
     _Alignas(64) float copy[Y_COPY];
-    const y_tile e = { .y = m->y + t0 * m->y_stride + p * CARAT_PANEL,
+    const y_tile e = { .y = m->y + t0 * m->y_stride + p * CT_PANEL,
                        .copy = copy,
                        .stride = m->y_stride,
                        .tokens = n,
-                       .rows = min_size(m->rows - p * CARAT_PANEL, CARAT_PANEL) };
-    if (n == (size_t)1 << log && e.rows == CARAT_PANEL) {
+                       .rows = min_size(m->rows - p * CT_PANEL, CT_PANEL) };
+    if (n == (size_t)1 << log && e.rows == CT_PANEL) {
         f->ops->decode[log](panel, m->cols, f->s0, f->s1, x, e.y, m->y_stride, is_first);
     } else {
-        float *c = y_begin(&e, CARAT_PANEL, is_first);
-        f->ops->decode[log](panel, m->cols, f->s0, f->s1, x, c, CARAT_PANEL, is_first);
-        y_end(&e, CARAT_PANEL);
+        float *c = y_begin(&e, CT_PANEL, is_first);
+        f->ops->decode[log](panel, m->cols, f->s0, f->s1, x, c, CT_PANEL, is_first);
+        y_end(&e, CT_PANEL);
     }
 }
 
-static void mul_few(const q8_ops *o, const carat_mul *m, size_t panel_begin, size_t panel_end, uint8_t *scratch)
+static void mul_few(const q8_ops *o, const ct_mul *m, size_t panel_begin, size_t panel_end, uint8_t *scratch)
 {
     const size_t rest = m->n % DECODE_TILE, whole = m->n - rest, stretches = m->cols / 32;
     const size_t log = rest > 4 ? 3 : rest > 2 ? 2 : rest > 1 ? 1 : 0, rest_tile = rest ? (size_t)1 << log : 0;
     const size_t token_bytes = record_of(o->kind.is_half, 1).bytes; /* a record is as large as its tokens */
-    const size_t fit = CARAT_MUL_SCRATCH / (token_bytes * (whole + rest_tile)) / PANEL_ALIGN * PANEL_ALIGN;
+    const size_t fit = CT_MUL_SCRATCH / (token_bytes * (whole + rest_tile)) / PANEL_ALIGN * PANEL_ALIGN;
     size_t panel_bytes = 0;
-    carat_panel_bytes(m->type, m->cols, &panel_bytes);
+    ct_panel_bytes(m->type, m->cols, &panel_bytes);
     for (size_t s0 = 0; s0 < stretches; s0 += fit) {
         const few_pass f = { o, m, s0, min_size(s0 + fit, stretches) };
         uint8_t *rest_x = scratch + token_bytes * whole * (f.s1 - s0);
@@ -436,11 +436,11 @@ static void fetch_ahead(ahead *a, size_t step)
 }
 
 /* n tokens in tiles at x times `panels` (1 or 2) unpacked panels at w; y: the first token's first row. */
-static void mul_tiles(const q8_ops *o, const carat_mul *m, const uint8_t *w, const uint8_t *x, size_t n, size_t s0,
+static void mul_tiles(const q8_ops *o, const ct_mul *m, const uint8_t *w, const uint8_t *x, size_t n, size_t s0,
                       size_t s1, size_t panels, size_t rows, float *y, ahead next)
 {
     const size_t fetch = (next.bytes / ((n + TILE - 1) / TILE) + 127) / 64 * 64;
-    const size_t tile_bytes = record_of(o->kind.is_half, TILE).bytes * (s1 - s0), width = panels * CARAT_PANEL;
+    const size_t tile_bytes = record_of(o->kind.is_half, TILE).bytes * (s1 - s0), width = panels * CT_PANEL;
     tile_fn *kernel = o->tile[panels - 1];
     _Alignas(64) float copy[Y_COPY];
     for (size_t t = 0; t < n; t += TILE, x += tile_bytes) {
@@ -462,35 +462,35 @@ static void mul_tiles(const q8_ops *o, const carat_mul *m, const uint8_t *w, con
 
 #define WEIGHTS_SCRATCH ((size_t)CHUNK * 2 * 64 * 12) /* the largest weights_bytes */
 
-static void mul_many(const q8_ops *o, const carat_mul *m, size_t panel_begin, size_t panel_end, uint8_t *scratch)
+static void mul_many(const q8_ops *o, const ct_mul *m, size_t panel_begin, size_t panel_end, uint8_t *scratch)
 {
     uint8_t *w = scratch, *x = scratch + WEIGHTS_SCRATCH;
     const size_t stretches = m->cols / 32, tile_bytes = record_of(o->kind.is_half, TILE).bytes * CHUNK;
-    const size_t fit = (CARAT_MUL_SCRATCH - WEIGHTS_SCRATCH) / tile_bytes, tiles = (m->n + TILE - 1) / TILE;
+    const size_t fit = (CT_MUL_SCRATCH - WEIGHTS_SCRATCH) / tile_bytes, tiles = (m->n + TILE - 1) / TILE;
     const size_t blocks = (tiles + fit - 1) / fit, block = (tiles + blocks - 1) / blocks * TILE; /* of equal size */
     size_t panel_bytes = 0;
-    carat_panel_bytes(m->type, m->cols, &panel_bytes);
+    ct_panel_bytes(m->type, m->cols, &panel_bytes);
     for (size_t s0 = 0; s0 < stretches; s0 += CHUNK) {
         const size_t s1 = min_size(s0 + CHUNK, stretches);
         for (size_t t0 = 0; t0 < m->n; t0 += block) {
             const size_t n = min_size(block, m->n - t0);
             put_tokens(&o->kind, m, t0, n, s0, s1, TILE, x);
             for (size_t p = panel_begin; p < panel_end; p += 2) {
-                const size_t panels = min_size(panel_end - p, 2), row = p * CARAT_PANEL;
+                const size_t panels = min_size(panel_end - p, 2), row = p * CT_PANEL;
                 for (size_t i = 0; i < panels; i++)
                     o->unpack((const uint8_t *)m->w + (p + i) * panel_bytes, m->cols, s0, s1, i, panels, w);
                 ahead next = { .bytes = p + 2 < panel_end ? panel_bytes * (s1 - s0) / stretches : 0 };
                 for (size_t i = 0; i < 2; i++) /* roughly: a panel's tail is elsewhere */
                     next.at[i] = (const uint8_t *)m->w + min_size(p + 2 + i, panel_end - 1) * panel_bytes +
                                  panel_bytes * s0 / stretches;
-                mul_tiles(o, m, w, x, n, s0, s1, panels, min_size(m->rows - row, panels * CARAT_PANEL),
+                mul_tiles(o, m, w, x, n, s0, s1, panels, min_size(m->rows - row, panels * CT_PANEL),
                           m->y + t0 * m->y_stride + row, next);
             }
         }
     }
 }
 
-static void mul_q8(const q8_ops *o, const carat_mul *m, size_t panel_begin, size_t panel_end, void *scratch)
+static void mul_q8(const q8_ops *o, const ct_mul *m, size_t panel_begin, size_t panel_end, void *scratch)
 {
     if (m->n == 0 || panel_begin >= panel_end)
         return;
@@ -506,7 +506,7 @@ static void mul_q8(const q8_ops *o, const carat_mul *m, size_t panel_begin, size
     static void decode_##type##_##T(const uint8_t *panel, size_t cols, size_t s0, size_t s1, const uint8_t *x,         \
                                     float *c, size_t ldc, bool is_first)                                               \
     {                                                                                                                  \
-        decode(CARAT_##type, T, panel, cols, s0, s1, x, c, ldc, is_first);                                             \
+        decode(CT_##type, T, panel, cols, s0, s1, x, c, ldc, is_first);                                                \
     }
 
 #define TYPE(type, tile)                                                                                               \
@@ -517,11 +517,11 @@ static void mul_q8(const q8_ops *o, const carat_mul *m, size_t panel_begin, size
     static void unpack_##type(const uint8_t *panel, size_t cols, size_t s0, size_t s1, size_t lane, size_t R,          \
                               uint8_t *out)                                                                            \
     {                                                                                                                  \
-        unpack_chunk(CARAT_##type, panel, cols, s0, s1, lane, R, out);                                                 \
+        unpack_chunk(CT_##type, panel, cols, s0, s1, lane, R, out);                                                    \
     }                                                                                                                  \
-    static void mul_##type(const carat_mul *m, size_t panel_begin, size_t panel_end, void *scratch)                    \
+    static void mul_##type(const ct_mul *m, size_t panel_begin, size_t panel_end, void *scratch)                       \
     {                                                                                                                  \
-        const q8_ops ops = { kind_of(CARAT_##type),                                                                    \
+        const q8_ops ops = { kind_of(CT_##type),                                                                       \
                              { decode_##type##_1, decode_##type##_2, decode_##type##_4, decode_##type##_8 },           \
                              unpack_##type,                                                                            \
                              { tile##_1, tile##_2 } };                                                                 \
@@ -548,22 +548,20 @@ TYPE(IQ2_S, tile_signed_half)
 TYPE(IQ1_S, tile_signed)
 TYPE(IQ1_M, tile_signed_half)
 
-void carat_avx512_mul_q8(carat_kernels *k)
+void ct_avx512_mul_q8(ct_kernels *k)
 {
     static const struct {
-        carat_type type;
-        carat_mul_fn *mul;
+        ct_type type;
+        ct_mul_fn *mul;
     } slots[] = {
-        { CARAT_Q4_0, mul_Q4_0 },       { CARAT_Q4_1, mul_Q4_1 },     { CARAT_Q5_0, mul_Q5_0 },
-        { CARAT_Q5_1, mul_Q5_1 },       { CARAT_Q8_0, mul_Q8_0 },     { CARAT_Q2_K, mul_Q2_K },
-        { CARAT_Q3_K, mul_Q3_K },       { CARAT_Q4_K, mul_Q4_K },     { CARAT_Q5_K, mul_Q5_K },
-        { CARAT_Q6_K, mul_Q6_K },       { CARAT_IQ4_NL, mul_IQ4_NL }, { CARAT_IQ4_XS, mul_IQ4_XS },
-        { CARAT_IQ3_XXS, mul_IQ3_XXS }, { CARAT_IQ3_S, mul_IQ3_S },   { CARAT_IQ2_XXS, mul_IQ2_XXS },
-        { CARAT_IQ2_XS, mul_IQ2_XS },   { CARAT_IQ2_S, mul_IQ2_S },   { CARAT_IQ1_S, mul_IQ1_S },
-        { CARAT_IQ1_M, mul_IQ1_M },
+        { CT_Q4_0, mul_Q4_0 },       { CT_Q4_1, mul_Q4_1 },   { CT_Q5_0, mul_Q5_0 },       { CT_Q5_1, mul_Q5_1 },
+        { CT_Q8_0, mul_Q8_0 },       { CT_Q2_K, mul_Q2_K },   { CT_Q3_K, mul_Q3_K },       { CT_Q4_K, mul_Q4_K },
+        { CT_Q5_K, mul_Q5_K },       { CT_Q6_K, mul_Q6_K },   { CT_IQ4_NL, mul_IQ4_NL },   { CT_IQ4_XS, mul_IQ4_XS },
+        { CT_IQ3_XXS, mul_IQ3_XXS }, { CT_IQ3_S, mul_IQ3_S }, { CT_IQ2_XXS, mul_IQ2_XXS }, { CT_IQ2_XS, mul_IQ2_XS },
+        { CT_IQ2_S, mul_IQ2_S },     { CT_IQ1_S, mul_IQ1_S }, { CT_IQ1_M, mul_IQ1_M },
     };
     for (size_t i = 0; i < sizeof slots / sizeof *slots; i++) {
-        k->mul[slots[i].type][CARAT_ACTS_Q8] = slots[i].mul;
-        k->form[slots[i].type] = CARAT_ACTS_Q8;
+        k->mul[slots[i].type][CT_ACTS_Q8] = slots[i].mul;
+        k->form[slots[i].type] = CT_ACTS_Q8;
     }
 }

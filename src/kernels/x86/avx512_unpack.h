@@ -9,8 +9,8 @@
  * where has_min. Layouts: quant/README.md, "The packed panel".
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#ifndef CARAT_KERNELS_X86_AVX512_UNPACK_H
-#define CARAT_KERNELS_X86_AVX512_UNPACK_H
+#ifndef CT_KERNELS_X86_AVX512_UNPACK_H
+#define CT_KERNELS_X86_AVX512_UNPACK_H
 
 #include <immintrin.h>
 #include <string.h>
@@ -19,37 +19,37 @@
 #include "quant/pack_layout.h"
 
 /* What must be subtracted from a code; values of a table come with it added. */
-INLINE int type_bias(carat_type type)
+INLINE int type_bias(ct_type type)
 {
     switch (type) {
-    case CARAT_Q3_K:
+    case CT_Q3_K:
         return 4;
-    case CARAT_Q4_0:
+    case CT_Q4_0:
         return 8;
-    case CARAT_Q5_0:
-    case CARAT_IQ3_S:
-    case CARAT_IQ1_S:
-    case CARAT_IQ1_M:
+    case CT_Q5_0:
+    case CT_IQ3_S:
+    case CT_IQ1_S:
+    case CT_IQ1_M:
         return 16;
-    case CARAT_Q6_K:
-    case CARAT_IQ3_XXS:
+    case CT_Q6_K:
+    case CT_IQ3_XXS:
         return 32;
-    case CARAT_IQ2_XXS:
-    case CARAT_IQ2_XS:
-    case CARAT_IQ2_S:
+    case CT_IQ2_XXS:
+    case CT_IQ2_XS:
+    case CT_IQ2_S:
         return 64;
-    case CARAT_Q8_0:
-    case CARAT_IQ4_NL:
-    case CARAT_IQ4_XS:
+    case CT_Q8_0:
+    case CT_IQ4_NL:
+    case CT_IQ4_XS:
         return 128;
     default:
         return 0;
     }
 }
 
-INLINE bool type_has_min(carat_type type)
+INLINE bool type_has_min(ct_type type)
 {
-    return type == CARAT_Q4_1 || type == CARAT_Q5_1 || type == CARAT_Q2_K || type == CARAT_Q4_K || type == CARAT_Q5_K;
+    return type == CT_Q4_1 || type == CT_Q5_1 || type == CT_Q2_K || type == CT_Q4_K || type == CT_Q5_K;
 }
 
 INLINE __m512i load512(const void *p)
@@ -93,9 +93,9 @@ INLINE void nibbles(const uint8_t *p, __m512i code[8])
 }
 
 /* From codes to a table's values, plus the bias. */
-INLINE void table_codes(const carat_type type, __m512i code[8])
+INLINE void table_codes(const ct_type type, __m512i code[8])
 {
-    const __m128i values = _mm_loadu_si128((const __m128i *)(const void *)carat_code_table(type));
+    const __m128i values = _mm_loadu_si128((const __m128i *)(const void *)ct_code_table(type));
     const __m512i table = _mm512_add_epi8(_mm512_broadcast_i32x4(values), bytes512(type_bias(type)));
 #pragma GCC unroll 8
     for (int g = 0; g < 8; g++)
@@ -129,25 +129,25 @@ INLINE void add_two_high_bits(const uint8_t *p, __m512i code[8])
 }
 
 /* Codes of stretch s of a unit laid out as f. */
-INLINE void unpack_codes(const carat_type type, const carat_unit *f, const uint8_t *unit, int s, __m512i code[8])
+INLINE void unpack_codes(const ct_type type, const ct_unit *f, const uint8_t *unit, int s, __m512i code[8])
 {
-    const bool is_3_bit = type == CARAT_Q3_K || carat_recoded_bits(type) == 3;
-    if (type == CARAT_Q8_0) {
+    const bool is_3_bit = type == CT_Q3_K || ct_recoded_bits(type) == 3;
+    if (type == CT_Q8_0) {
 #pragma GCC unroll 8
         for (int g = 0; g < 8; g++)
             code[g] = load512(unit + f->codes + 512 * s + 64 * g);
-    } else if (type == CARAT_Q2_K || is_3_bit) {
+    } else if (type == CT_Q2_K || is_3_bit) {
         two_bits(unit + f->bits2 + 128 * s, code);
     } else {
         nibbles(unit + f->codes + 256 * s, code);
     }
     if (is_3_bit)
         add_high_bit(unit + f->high + 64 * s, 2, code);
-    if (type == CARAT_Q5_0 || type == CARAT_Q5_1 || type == CARAT_Q5_K)
+    if (type == CT_Q5_0 || type == CT_Q5_1 || type == CT_Q5_K)
         add_high_bit(unit + f->high + 64 * s, 4, code);
-    if (type == CARAT_Q6_K)
+    if (type == CT_Q6_K)
         add_two_high_bits(unit + f->bits2 + 128 * s, code);
-    if (carat_code_table(type))
+    if (ct_code_table(type))
         table_codes(type, code);
 }
 
@@ -234,25 +234,25 @@ INLINE void odd_scales(const uint8_t *q, const int n, unit_scales *u)
 }
 
 /* tail: the unit's own d where the type keeps it in the panel's tail. Types of 32-column blocks need nothing here. */
-INLINE void unpack_unit_scales(const carat_type type, const carat_unit *f, const uint8_t *unit, const uint8_t *tail,
+INLINE void unpack_unit_scales(const ct_type type, const ct_unit *f, const uint8_t *unit, const uint8_t *tail,
                                unit_scales *u)
 {
-    if (carat_unit_cols(type) != 256)
+    if (ct_unit_cols(type) != 256)
         return;
     u->d = f16x16(f->has_tail ? tail : unit + f->d);
-    if (carat_recoded_bits(type))
-        u->d = _mm512_mul_ps(u->d, _mm512_set1_ps(carat_recoded_unit(type)));
+    if (ct_recoded_bits(type))
+        u->d = _mm512_mul_ps(u->d, _mm512_set1_ps(ct_recoded_unit(type)));
     if (type_has_min(type))
         u->dmin = _mm512_xor_ps(f16x16(unit + f->m), _mm512_set1_ps(-0.0f)); /* added, so negative */
-    if (type == CARAT_Q4_K || type == CARAT_Q5_K)
+    if (type == CT_Q4_K || type == CT_Q5_K)
         k4_scales(unit + f->scales, u);
-    else if (type == CARAT_Q2_K)
+    else if (type == CT_Q2_K)
         k2_scales(unit + f->scales, u);
-    else if (type == CARAT_Q3_K)
+    else if (type == CT_Q3_K)
         k3_scales(unit + f->scales, u);
-    else if (type == CARAT_IQ4_XS)
+    else if (type == CT_IQ4_XS)
         iq4_xs_scales(unit + f->scales, unit + f->hscale, u);
-    else if (carat_recoded_bits(type))
+    else if (ct_recoded_bits(type))
         odd_scales(unit + f->scales, f->n8, u);
     else
         u->scale = unit + f->scales; /* Q6_K: as they stand */
@@ -269,12 +269,12 @@ INLINE __m512 i8_to_f32(const uint8_t *p)
 }
 
 /* scale[sub] and add[sub] of stretch s (both alike unless is_half). Products of an f16 and at most 8 bits are exact. */
-INLINE void unpack_scales(const carat_type type, const carat_unit *f, const uint8_t *unit, const unit_scales *u, int s,
+INLINE void unpack_scales(const ct_type type, const ct_unit *f, const uint8_t *unit, const unit_scales *u, int s,
                           __m512 scale[2], __m512 add[2])
 {
-    const int n = carat_scale_is_half(type) ? 2 : 1;
-    const bool is_signed = type == CARAT_Q6_K || type == CARAT_Q3_K || type == CARAT_IQ4_XS;
-    if (carat_unit_cols(type) != 256) {
+    const int n = ct_scale_is_half(type) ? 2 : 1;
+    const bool is_signed = type == CT_Q6_K || type == CT_Q3_K || type == CT_IQ4_XS;
+    if (ct_unit_cols(type) != 256) {
         scale[0] = scale[1] = f16x16(unit + f->d + 32 * s);
         add[0] = add[1] = type_has_min(type) ? f16x16(unit + f->m + 32 * s) : _mm512_setzero_ps();
         return;

@@ -134,7 +134,7 @@ static float logsumexp(const float *x, size_t n, float *max)
     return (float)log(_mm512_reduce_add_pd(_mm512_add_pd(sum[0], sum[1])));
 }
 
-void carat_avx512_vec(carat_kernels *k)
+void ct_avx512_vec(ct_kernels *k)
 {
     k->rmsnorm = rmsnorm;
     k->rmsnorm_add = rmsnorm_add;

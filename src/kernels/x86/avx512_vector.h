@@ -1,8 +1,8 @@
 /* avx512_vector.h - what kernels/set_lanes.h asks of a vector.
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#ifndef CARAT_KERNELS_X86_AVX512_VECTOR_H
-#define CARAT_KERNELS_X86_AVX512_VECTOR_H
+#ifndef CT_KERNELS_X86_AVX512_VECTOR_H
+#define CT_KERNELS_X86_AVX512_VECTOR_H
 
 #include <string.h>
 

@@ -62,10 +62,10 @@ KERNEL(2, 4)
 #define STEPS  768               /* of a row at a time */
 #define NEAR   ((size_t)5 << 17) /* bytes of tokens that all panels pass before the next are taken: most of L2 */
 
-_Static_assert(TOKENS *STEPS * 4 <= CARAT_MUL_SCRATCH, "a tile's tokens fit the scratch");
+_Static_assert(TOKENS *STEPS * 4 <= CT_MUL_SCRATCH, "a tile's tokens fit the scratch");
 
 typedef struct many {
-    const carat_mul *m;
+    const ct_mul *m;
     size_t panel_end, panel_bytes;
     size_t s, n_steps;  /* of the rows */
     size_t t, n_tokens; /* of the block */
@@ -112,10 +112,10 @@ static void multiply_part(const many *k, const uint8_t *w0, const uint8_t *w1, c
                           size_t tokens, size_t rows, float *y)
 {
     const size_t stride = k->m->y_stride;
-    _Alignas(64) float copy[TOKENS][2 * CARAT_PANEL];
+    _Alignas(64) float copy[TOKENS][2 * CT_PANEL];
     for (size_t t = 0; t < tokens && k->s > 0; t++)
         memcpy(copy[t], y + t * stride, rows * sizeof *y);
-    multiply_tile(w0, w1, x, x_stride, k->n_steps, copy[0], 2 * CARAT_PANEL, k->s == 0);
+    multiply_tile(w0, w1, x, x_stride, k->n_steps, copy[0], 2 * CT_PANEL, k->s == 0);
     for (size_t t = 0; t < tokens; t++)
         memcpy(y + t * stride, copy[t], rows * sizeof *y);
 }
@@ -123,18 +123,18 @@ static void multiply_part(const many *k, const uint8_t *w0, const uint8_t *w1, c
 /* Panels p and, if it is below panel_end, p + 1, times the block's tokens. */
 static void multiply_panels(const many *k, size_t p)
 {
-    const carat_mul *m = k->m;
-    const size_t end = (p + 2 < k->panel_end ? p + 2 : k->panel_end) * CARAT_PANEL;
-    const size_t rows = (end < m->rows ? end : m->rows) - p * CARAT_PANEL;
+    const ct_mul *m = k->m;
+    const size_t end = (p + 2 < k->panel_end ? p + 2 : k->panel_end) * CT_PANEL;
+    const size_t rows = (end < m->rows ? end : m->rows) - p * CT_PANEL;
     const uint8_t *w0 = (const uint8_t *)m->w + p * k->panel_bytes + 64 * k->s;
     const uint8_t *w1 = p + 1 < k->panel_end ? w0 + k->panel_bytes : w0;
     for (size_t i = 0; i < k->n_tokens; i += TOKENS) {
         const size_t tokens = k->n_tokens - i < TOKENS ? k->n_tokens - i : TOKENS;
         const uint8_t *x = (const uint8_t *)m->x + (k->t + i) * m->x_stride + 4 * k->s;
-        float *y = m->y + (k->t + i) * m->y_stride + p * CARAT_PANEL;
+        float *y = m->y + (k->t + i) * m->y_stride + p * CT_PANEL;
         if (tokens < TOKENS)
             multiply_part(k, w0, w1, k->last, 4 * k->n_steps, tokens, rows, y);
-        else if (rows < 2 * CARAT_PANEL)
+        else if (rows < 2 * CT_PANEL)
             multiply_part(k, w0, w1, x, m->x_stride, tokens, rows, y);
         else
             multiply_tile(w0, w1, x, m->x_stride, k->n_steps, y, m->y_stride, k->s == 0);
@@ -151,12 +151,12 @@ static void copy_last(const many *k)
     }
 }
 
-static void mul_many(const carat_mul *m, size_t panel_begin, size_t panel_end, void *scratch)
+static void mul_many(const ct_mul *m, size_t panel_begin, size_t panel_end, void *scratch)
 {
     const size_t steps = (m->cols + 1) / 2, chunks = (steps + STEPS - 1) / STEPS, chunk = (steps + chunks - 1) / chunks;
     const size_t block = NEAR / (4 * chunk * TOKENS) * TOKENS;
     many k = { .m = m, .panel_end = panel_end, .last = scratch };
-    carat_panel_bytes(m->type, m->cols, &k.panel_bytes);
+    ct_panel_bytes(m->type, m->cols, &k.panel_bytes);
     for (k.t = 0; k.t < m->n; k.t += block)
         for (k.s = 0; k.s < steps; k.s += chunk) {
             k.n_tokens = m->n - k.t < block ? m->n - k.t : block;
@@ -167,20 +167,20 @@ static void mul_many(const carat_mul *m, size_t panel_begin, size_t panel_end, v
         }
 }
 
-static void mul_bf16(const carat_mul *m, size_t panel_begin, size_t panel_end, void *scratch)
+static void mul_bf16(const ct_mul *m, size_t panel_begin, size_t panel_end, void *scratch)
 {
     static const plain_path one = { 4, 1, kernel_4x1, NULL, 2048, 64 };
     static const plain_path four = { 2, 4, kernel_2x4, NULL, 2048, 64 };
     if (m->n > 4)
         mul_many(m, panel_begin, panel_end, scratch);
     else
-        carat_avx512_mul_plain(m->n == 1 ? &one : &four, (m->cols + 1) / 2, m, panel_begin, panel_end, scratch);
+        ct_avx512_mul_plain(m->n == 1 ? &one : &four, (m->cols + 1) / 2, m, panel_begin, panel_end, scratch);
 }
 
-void carat_kernels_avx512bf16(carat_kernels *k)
+void ct_kernels_avx512bf16(ct_kernels *k)
 {
     k->isa = "avx512bf16";
-    k->mul[CARAT_BF16][CARAT_ACTS_BF16] = mul_bf16;
-    k->form[CARAT_BF16] = CARAT_ACTS_BF16;
-    carat_avx512bf16_set(k);
+    k->mul[CT_BF16][CT_ACTS_BF16] = mul_bf16;
+    k->form[CT_BF16] = CT_ACTS_BF16;
+    ct_avx512bf16_set(k);
 }

@@ -21,18 +21,18 @@ static void errors_are_tidy(void **state)
 {
     (void)state;
     carat_err e;
-    assert_false(carat_fail(&e, CARAT_EFORMAT, 7, "bad \x1b[31m '%s'", "x\n"));
+    assert_false(ct_fail(&e, CARAT_EFORMAT, 7, "bad \x1b[31m '%s'", "x\n"));
     assert_int_equal(e.at, 7);
     assert_string_equal(e.msg, "bad ?[31m 'x?'");
-    carat_fail_in(&e, "file %d", 3);
+    ct_fail_in(&e, "file %d", 3);
     assert_string_equal(e.msg, "file 3: bad ?[31m 'x?'");
     char longer[600];
     memset(longer, 'a', sizeof longer);
     memcpy(longer + 230, "\xe2\x82\xac", 3); /* a euro sign across the cut */
     longer[599] = '\0';
-    carat_fail(&e, CARAT_EIO, CARAT_NOWHERE, "%s", longer);
+    ct_fail(&e, CARAT_EIO, CARAT_NOWHERE, "%s", longer);
     assert_int_equal(strlen(e.msg), 230);
-    assert_false(carat_fail(NULL, CARAT_EIO, 0, "nobody listens"));
+    assert_false(ct_fail(NULL, CARAT_EIO, 0, "nobody listens"));
     for (int c = CARAT_OK; c <= CARAT_ENUMERIC; c++)
         assert_string_not_equal(carat_code_name(c), "unknown");
 }
@@ -41,31 +41,31 @@ static void sizes_do_not_wrap(void **state)
 {
     (void)state;
     size_t n = 1;
-    assert_false(carat_add_size(SIZE_MAX, 1, &n));
-    assert_false(carat_mul_size(SIZE_MAX / 2, 3, &n));
-    assert_false(carat_align_size(SIZE_MAX - 3, 64, &n));
+    assert_false(ct_add_size(SIZE_MAX, 1, &n));
+    assert_false(ct_mul_size(SIZE_MAX / 2, 3, &n));
+    assert_false(ct_align_size(SIZE_MAX - 3, 64, &n));
     assert_int_equal(n, 1);
-    assert_true(carat_align_size(65, 64, &n) && n == 128);
-    assert_true(carat_inside(10, 0, 10) && carat_inside(0, 10, 10));
-    assert_false(carat_inside(11, 0, 10) || carat_inside(2, UINT64_MAX, 10));
+    assert_true(ct_align_size(65, 64, &n) && n == 128);
+    assert_true(ct_inside(10, 0, 10) && ct_inside(0, 10, 10));
+    assert_false(ct_inside(11, 0, 10) || ct_inside(2, UINT64_MAX, 10));
 }
 
 static void buffers_have_a_ceiling(void **state)
 {
     (void)state;
-    carat_buf b;
-    carat_buf_init(&b, 10);
-    assert_true(carat_buf_fmt(&b, "%d-%s", 12, "ab"));
+    ct_buf b;
+    ct_buf_init(&b, 10);
+    assert_true(ct_buf_fmt(&b, "%d-%s", 12, "ab"));
     assert_string_equal(b.data, "12-ab");
-    assert_true(carat_buf_str(&b, "56789"));
-    assert_false(carat_buf_char(&b, 'x'));
+    assert_true(ct_buf_str(&b, "56789"));
+    assert_false(ct_buf_char(&b, 'x'));
     assert_true(b.failed && b.len == 10);
-    assert_null(carat_buf_take(&b));
-    carat_buf_init(&b, 10);
-    char *s = carat_buf_take(&b);
+    assert_null(ct_buf_take(&b));
+    ct_buf_init(&b, 10);
+    char *s = ct_buf_take(&b);
     assert_string_equal(s, "");
     free(s);
-    carat_buf_deinit(&b);
+    ct_buf_deinit(&b);
 }
 
 static void utf8_is_strict(void **state)
@@ -80,32 +80,32 @@ static void utf8_is_strict(void **state)
         { "\xc3\xa9", 0xE9, 2 },
         { "\xe2\x82\xac", 0x20AC, 3 },
         { "\xf0\x9f\x98\x80", 0x1F600, 4 },
-        { "\xc0\x80", CARAT_UTF8_BAD, 1 },
-        { "\xed\xa0\x80", CARAT_UTF8_BAD, 1 },
-        { "\xf4\x90\x80\x80", CARAT_UTF8_BAD, 1 },
-        { "\xe2\x82", CARAT_UTF8_BAD, 2 },
-        { "\xf0\x9f\x98x", CARAT_UTF8_BAD, 3 },
-        { "\xff", CARAT_UTF8_BAD, 1 },
+        { "\xc0\x80", CT_UTF8_BAD, 1 },
+        { "\xed\xa0\x80", CT_UTF8_BAD, 1 },
+        { "\xf4\x90\x80\x80", CT_UTF8_BAD, 1 },
+        { "\xe2\x82", CT_UTF8_BAD, 2 },
+        { "\xf0\x9f\x98x", CT_UTF8_BAD, 3 },
+        { "\xff", CT_UTF8_BAD, 1 },
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         uint32_t cp;
-        assert_int_equal(carat_utf8_next(cases[i].s, strlen(cases[i].s), &cp), cases[i].n);
+        assert_int_equal(ct_utf8_next(cases[i].s, strlen(cases[i].s), &cp), cases[i].n);
         assert_int_equal(cp, cases[i].cp);
     }
     for (uint32_t cp = 1; cp < 0x110000; cp += cp < 0x1000 ? 1 : 97) {
         if (cp >= 0xD800 && cp < 0xE000)
             continue;
         char s[4];
-        size_t n = carat_utf8_put(cp, s);
+        size_t n = ct_utf8_put(cp, s);
         uint32_t back;
-        assert_int_equal(carat_utf8_next(s, n, &back), n);
+        assert_int_equal(ct_utf8_next(s, n, &back), n);
         assert_int_equal(back, cp);
         for (size_t cut = 1; cut < n; cut++)
-            assert_int_equal(carat_utf8_incomplete(s, cut), cut);
-        assert_int_equal(carat_utf8_incomplete(s, n), 0);
+            assert_int_equal(ct_utf8_incomplete(s, cut), cut);
+        assert_int_equal(ct_utf8_incomplete(s, n), 0);
     }
-    assert_int_equal(carat_utf8_incomplete("a\x80", 2), 0);
-    assert_int_equal(carat_utf8_valid("ab\xff", 3), 2);
+    assert_int_equal(ct_utf8_incomplete("a\x80", 2), 0);
+    assert_int_equal(ct_utf8_valid("ab\xff", 3), 2);
 }
 
 static void json_says_where(void **state)
@@ -113,17 +113,17 @@ static void json_says_where(void **state)
     (void)state;
     carat_err e;
     json_t *j;
-    assert_false(carat_json_parse("cfg", "{\"a\": }", 7, &j, &e));
+    assert_false(ct_json_parse("cfg", "{\"a\": }", 7, &j, &e));
     assert_int_equal(e.code, CARAT_EFORMAT);
-    assert_false(carat_json_parse("cfg", "{\"a\":1,\"a\":2}", 13, &j, &e));
-    assert_true(carat_json_parse("cfg", "{\"a\":7,\"s\":\"x\",\"n\":null,\"r\":2.0}", 32, &j, &e));
+    assert_false(ct_json_parse("cfg", "{\"a\":1,\"a\":2}", 13, &j, &e));
+    assert_true(ct_json_parse("cfg", "{\"a\":7,\"s\":\"x\",\"n\":null,\"r\":2.0}", 32, &j, &e));
     int64_t v = 5;
-    assert_true(carat_json_int(j, "cfg", "a", 0, 9, &v, &e) && v == 7);
-    assert_true(carat_json_int(j, "cfg", "r", 0, 9, &v, &e) && v == 2);
-    assert_true(carat_json_int(j, "cfg", "n", 0, 9, &v, &e) && v == 2);
-    assert_false(carat_json_int(j, "cfg", "a", 0, 6, &v, &e));
+    assert_true(ct_json_int(j, "cfg", "a", 0, 9, &v, &e) && v == 7);
+    assert_true(ct_json_int(j, "cfg", "r", 0, 9, &v, &e) && v == 2);
+    assert_true(ct_json_int(j, "cfg", "n", 0, 9, &v, &e) && v == 2);
+    assert_false(ct_json_int(j, "cfg", "a", 0, 6, &v, &e));
     assert_string_equal(e.msg, "cfg: 'a' is 7, expected 0 to 6");
-    assert_false(carat_json_int(j, "cfg", "s", 0, 6, &v, &e));
+    assert_false(ct_json_int(j, "cfg", "s", 0, 6, &v, &e));
     assert_string_equal(e.msg, "cfg: 's' is a string, expected an integer");
     json_decref(j);
 }
@@ -134,8 +134,8 @@ static void maps_show_a_file_in_pieces(void **state)
     (void)state;
     enum { SIZE = 200001 };
     static uint8_t bytes[SIZE];
-    carat_map m;
-    carat_window w;
+    ct_map m;
+    ct_window w;
     carat_err e;
     char path[] = "/tmp/carat-test-XXXXXX";
     int fd = mkstemp(path);
@@ -143,63 +143,63 @@ static void maps_show_a_file_in_pieces(void **state)
     close(fd);
     for (size_t i = 0; i < SIZE; i++)
         bytes[i] = (uint8_t)(i * 2654435761u >> 13);
-    assert_true(carat_write_file(path, bytes, SIZE, &e));
-    assert_true(carat_map_open_head(&m, path, 4096, &e));
+    assert_true(ct_write_file(path, bytes, SIZE, &e));
+    assert_true(ct_map_open_head(&m, path, 4096, &e));
     assert_true(m.size == SIZE && m.mapped == 4096);
     assert_memory_equal(m.data, bytes, 4096);
     for (size_t n = 1; n <= SIZE; n += 31111) {
-        assert_true(carat_map_grow(&m, n, &e));
+        assert_true(ct_map_grow(&m, n, &e));
         assert_true(m.mapped >= n && m.mapped <= SIZE && m.mapped <= 2 * n + 8192);
         assert_memory_equal(m.data, bytes, m.mapped);
     }
-    assert_true(carat_map_grow(&m, SIZE, &e) && m.mapped == SIZE);
+    assert_true(ct_map_grow(&m, SIZE, &e) && m.mapped == SIZE);
     assert_memory_equal(m.data, bytes, SIZE);
-    carat_map_expect(&m, 1, SIZE - 1);
-    carat_map_expect(&m, 2, SIZE - 1); /* past the end: nothing happens */
+    ct_map_expect(&m, 1, SIZE - 1);
+    ct_map_expect(&m, 2, SIZE - 1); /* past the end: nothing happens */
     static const size_t at[][2] = { { 0, 1 }, { 4095, 2 }, { 4096, 4096 }, { 70001, 130000 }, { SIZE - 1, 1 } };
     for (size_t i = 0; i < sizeof at / sizeof *at; i++) {
-        assert_true(carat_window_open(&w, &m, at[i][0], at[i][1], &e));
+        assert_true(ct_window_open(&w, &m, at[i][0], at[i][1], &e));
         assert_memory_equal(w.data, bytes + at[i][0], at[i][1]);
-        carat_window_release(&w, 0, at[i][1]);
-        carat_window_release(&w, at[i][1] / 2, at[i][1] - at[i][1] / 2);
+        ct_window_release(&w, 0, at[i][1]);
+        ct_window_release(&w, at[i][1] / 2, at[i][1] - at[i][1] / 2);
         assert_memory_equal(w.data, bytes + at[i][0], at[i][1]);
-        carat_window_close(&w);
-        carat_window_close(&w);
+        ct_window_close(&w);
+        ct_window_close(&w);
     }
-    carat_map_close(&m);
+    ct_map_close(&m);
     unlink(path);
 }
 
 static void maps_refuse_what_is_no_file(void **state)
 {
     (void)state;
-    carat_map m;
+    ct_map m;
     carat_err e;
     char dir[] = "/tmp/carat-test-XXXXXX", path[64];
     assert_non_null(mkdtemp(dir));
-    assert_false(carat_map_open(&m, dir, &e));
+    assert_false(ct_map_open(&m, dir, &e));
     assert_non_null(strstr(e.msg, "is a directory"));
     snprintf(path, sizeof path, "%s/fifo", dir);
     assert_int_equal(mkfifo(path, 0600), 0);
-    assert_false(carat_map_open(&m, path, &e));
+    assert_false(ct_map_open(&m, path, &e));
     assert_non_null(strstr(e.msg, "is a FIFO"));
     unlink(path);
     snprintf(path, sizeof path, "%s/file", dir);
-    assert_false(carat_map_open(&m, path, &e));
+    assert_false(ct_map_open(&m, path, &e));
     assert_int_equal(e.code, CARAT_EIO);
-    assert_true(carat_write_file(path, "", 0, &e));
-    assert_false(carat_map_open(&m, path, &e));
+    assert_true(ct_write_file(path, "", 0, &e));
+    assert_false(ct_map_open(&m, path, &e));
     assert_non_null(strstr(e.msg, "empty"));
-    assert_true(carat_write_file(path, "hello", 5, &e));
-    assert_true(carat_map_open(&m, path, &e));
+    assert_true(ct_write_file(path, "hello", 5, &e));
+    assert_true(ct_map_open(&m, path, &e));
     assert_memory_equal(m.data, "hello", 5);
-    carat_map_close(&m);
-    carat_map_close(&m);
+    ct_map_close(&m);
+    ct_map_close(&m);
     char *text;
     size_t len;
-    assert_true(carat_read_file(path, 5, &text, &len, &e) && len == 5);
+    assert_true(ct_read_file(path, 5, &text, &len, &e) && len == 5);
     free(text);
-    assert_false(carat_read_file(path, 4, &text, &len, &e));
+    assert_false(ct_read_file(path, 4, &text, &len, &e));
     assert_int_equal(e.code, CARAT_ELIMIT);
     unlink(path);
     rmdir(dir);
@@ -208,7 +208,7 @@ static void maps_refuse_what_is_no_file(void **state)
 static bool half_a_file(void *arg, FILE *f, carat_err *err)
 {
     (void)arg;
-    return fputs("half", f) < 0 || carat_fail(err, CARAT_EFORMAT, 7, "no more");
+    return fputs("half", f) < 0 || ct_fail(err, CARAT_EFORMAT, 7, "no more");
 }
 
 /* What cannot be read from is an error of the stream, for which the writer has no words. */
@@ -226,29 +226,29 @@ static void a_file_is_whole_or_untouched(void **state)
     size_t len;
     assert_non_null(mkdtemp(dir));
     snprintf(path, sizeof path, "%s/file", dir);
-    assert_true(carat_write_file(path, "whole", 5, &e));
-    assert_false(carat_write_beside(path, half_a_file, NULL, &e));
+    assert_true(ct_write_file(path, "whole", 5, &e));
+    assert_false(ct_write_beside(path, half_a_file, NULL, &e));
     assert_int_equal(e.code, CARAT_EFORMAT);
     assert_string_equal(e.msg, "no more");
-    assert_false(carat_write_beside(path, a_stream_that_fails, NULL, &e));
+    assert_false(ct_write_beside(path, a_stream_that_fails, NULL, &e));
     assert_int_equal(e.code, CARAT_EIO);
     assert_non_null(strstr(e.msg, path));
-    assert_false(carat_write_beside("/nowhere/at/all", half_a_file, NULL, &e));
+    assert_false(ct_write_beside("/nowhere/at/all", half_a_file, NULL, &e));
     assert_int_equal(e.code, CARAT_EIO);
-    assert_false(carat_write_file(dir, "a folder", 8, &e));
+    assert_false(ct_write_file(dir, "a folder", 8, &e));
     assert_int_equal(e.code, CARAT_EIO);
-    assert_true(carat_read_file(path, 100, &text, &len, &e));
+    assert_true(ct_read_file(path, 100, &text, &len, &e));
     assert_string_equal(text, "whole");
     free(text);
     snprintf(other, sizeof other, "%s/link", dir);
     assert_int_equal(symlink("file", other), 0);
-    assert_true(carat_write_file(other, "through", 7, &e)); /* the link stays one */
-    assert_true(carat_read_file(path, 100, &text, &len, &e));
+    assert_true(ct_write_file(other, "through", 7, &e)); /* the link stays one */
+    assert_true(ct_read_file(path, 100, &text, &len, &e));
     assert_string_equal(text, "through");
     free(text);
     unlink(other);
     assert_int_equal(mkfifo(other, 0600), 0);
-    assert_false(carat_write_file(other, "instead of a pipe", 17, &e));
+    assert_false(ct_write_file(other, "instead of a pipe", 17, &e));
     assert_non_null(strstr(e.msg, "is a FIFO, expected a file"));
     unlink(other);
     unlink(path);
@@ -258,30 +258,30 @@ static void a_file_is_whole_or_untouched(void **state)
 static void arenas_count_what_they_give(void **state)
 {
     (void)state;
-    carat_arena count, a;
-    carat_arena_count(&count);
-    carat_arena_take(&count, 3, 33);
-    carat_arena_take(&count, 1, 1);
+    ct_arena count, a;
+    ct_arena_count(&count);
+    ct_arena_take(&count, 3, 33);
+    ct_arena_take(&count, 1, 1);
     assert_int_equal(count.used, 192);
-    assert_true(carat_arena_init(&a, count.used));
-    uint8_t *p = carat_arena_take(&a, 3, 33), *q = carat_arena_take(&a, 1, 1);
+    assert_true(ct_arena_init(&a, count.used));
+    uint8_t *p = ct_arena_take(&a, 3, 33), *q = ct_arena_take(&a, 1, 1);
     assert_non_null(p);
     assert_ptr_equal(q, p + 128);
-    assert_null(carat_arena_take(&a, 1, 1));
+    assert_null(ct_arena_take(&a, 1, 1));
     assert_true(a.overflow);
-    carat_arena_deinit(&a);
-    carat_arena_count(&count);
-    carat_arena_take(&count, SIZE_MAX, 2);
+    ct_arena_deinit(&a);
+    ct_arena_count(&count);
+    ct_arena_take(&count, SIZE_MAX, 2);
     assert_true(count.overflow);
     size_t big = ((size_t)5 << 20) + 1;
-    uint8_t *block = carat_block_new(big);
+    uint8_t *block = ct_block_new(big);
     assert_int_equal((uintptr_t)block % ((size_t)2 << 20), 0);
     block[big - 1] = 1;
-    carat_block_free(block, big);
+    ct_block_free(block, big);
 }
 
 typedef struct counts {
-    carat_pool *pool;
+    ct_pool *pool;
     atomic_int in, first, n;
     atomic_size_t sum;
 } counts;
@@ -290,10 +290,10 @@ static void count_job(void *arg, int thread, int n_threads)
 {
     counts *c = arg;
     atomic_fetch_add(&c->in, 1);
-    carat_pool_barrier(c->pool);
+    ct_pool_barrier(c->pool);
     if (atomic_load(&c->in) % n_threads == 0)
         atomic_fetch_add(&c->first, 1);
-    carat_pool_barrier(c->pool);
+    ct_pool_barrier(c->pool);
     (void)thread;
 }
 
@@ -309,24 +309,24 @@ static void every_thread_runs_every_job(void **state)
 {
     (void)state;
     carat_err e;
-    carat_pool *p;
-    assert_false(carat_pool_open(-1, &p, &e));
-    assert_false(carat_pool_open(CARAT_MAX_THREADS + 1, &p, &e));
+    ct_pool *p;
+    assert_false(ct_pool_open(-1, &p, &e));
+    assert_false(ct_pool_open(CT_MAX_THREADS + 1, &p, &e));
     for (int n = 1; n <= 5; n++) {
-        assert_true(carat_pool_open(n, &p, &e));
+        assert_true(ct_pool_open(n, &p, &e));
         counts c = { .pool = p };
         for (int i = 0; i < 50; i++) {
-            carat_pool_run(p, count_job, &c);
+            ct_pool_run(p, count_job, &c);
             if (i % 10 == 0)
                 usleep(300); /* let the workers fall asleep */
         }
         assert_int_equal(c.in, 50 * n);
         assert_int_equal(c.first, 50 * n);
-        carat_pool_each(p, 1001, 7, add_range, &c);
+        ct_pool_each(p, 1001, 7, add_range, &c);
         assert_int_equal(c.sum, 1000 * 1001 / 2);
-        carat_pool_close(p);
+        ct_pool_close(p);
     }
-    assert_true(carat_cpu_default() >= 1);
+    assert_true(ct_cpu_default() >= 1);
 }
 
 static char heard[64];
@@ -339,9 +339,9 @@ static void hear(void *arg, carat_log_level level, const char *line)
 static void logs_go_to_the_sink(void **state)
 {
     (void)state;
-    carat_logf(CARAT_LOG_WARN, "nobody hears");
+    ct_logf(CARAT_LOG_WARN, "nobody hears");
     carat_log_to(hear, NULL);
-    carat_logf(CARAT_LOG_WARN, "one\ntwo %d", 3);
+    ct_logf(CARAT_LOG_WARN, "one\ntwo %d", 3);
     assert_string_equal(heard, "one?two 3");
     carat_log_to(NULL, NULL);
 }

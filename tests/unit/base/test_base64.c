@@ -12,9 +12,9 @@
 /* Into memory of exactly the promised room, so that a sanitizer sees one byte more. */
 static bool decode(const char *text, size_t len, unsigned char *out, size_t *n, carat_err *err)
 {
-    unsigned char *room = malloc(carat_base64_room(len));
+    unsigned char *room = malloc(ct_base64_room(len));
     assert_non_null(room);
-    bool ok = carat_base64_decode(text, len, room, n, err);
+    bool ok = ct_base64_decode(text, len, room, n, err);
     if (ok)
         memcpy(out, room, *n);
     free(room);
@@ -70,12 +70,12 @@ static void there_and_back(void **state)
             char text[404];
             size_t n_out;
             for (size_t i = 0; i < n; i++)
-                data[i] = (unsigned char)carat_rng_next(&seed);
+                data[i] = (unsigned char)ct_rng_next(&seed);
             size_t len = encode(data, n, way & 1 ? "-_" : "+/", way & 2, text);
             assert_true(decode(text, len, out, &n_out, NULL));
             assert_int_equal(n_out, n);
             assert_memory_equal(out, data, n);
-            assert_true(carat_base64_decode(text, len, text, &n_out, NULL)); /* in place */
+            assert_true(ct_base64_decode(text, len, text, &n_out, NULL)); /* in place */
             assert_int_equal(n_out, n);
             assert_memory_equal(text, data, n);
         }

@@ -44,10 +44,10 @@ static int end(void **state)
     return system(command);
 }
 
-static carat_memlimit look(void)
+static ct_memlimit look(void)
 {
-    carat_memlimit m;
-    carat_memlimit_under(root, &m);
+    ct_memlimit m;
+    ct_memlimit_under(root, &m);
     return m;
 }
 
@@ -60,7 +60,7 @@ static void machine(void)
 static void nothing_is_known(void **state)
 {
     (void)state;
-    carat_memlimit m = look();
+    ct_memlimit m = look();
     assert_true(m.left == UINT64_MAX && m.held == 0 && m.all == 0 && !*m.who);
     put("/proc/meminfo", "MemAvailable: lots\nMemTotal");
     put("/proc/self/cgroup", "0::\n::\nx\n0::relative\n7:memory\n");
@@ -72,7 +72,7 @@ static void the_machine(void **state)
 {
     (void)state;
     machine();
-    carat_memlimit m = look();
+    ct_memlimit m = look();
     assert_true(m.left == 16 * GIB && m.all == 32 * GIB && m.held == 2 << 20);
     assert_string_equal(m.who, "the machine");
 }
@@ -91,7 +91,7 @@ static void groups_of_version_2(void **state)
     assert_true(look().left == 2 * GIB);
     put("/sys/fs/cgroup/a/memory.stat", "anon 1\nactive_file 1073741824\ninactive_file 2147483648\n"
                                         "inactive_file_x 9\nslab_reclaimable 1073741824\n");
-    carat_memlimit m = look();
+    ct_memlimit m = look();
     assert_true(m.left == 6 * GIB && m.all == 8 * GIB);
     assert_string_equal(m.who, "the control group");
     put("/sys/fs/cgroup/a/memory.current", "9999999999999\n"); /* over its limit: nothing is left */
@@ -125,7 +125,7 @@ static void ulimits(void **state)
     struct rlimit r = { .rlim_cur = 3 * GIB, .rlim_max = was.rlim_max };
     if (UNIT_SANITIZED || was.rlim_max != RLIM_INFINITY || setrlimit(RLIMIT_DATA, &r) != 0)
         skip(); /* or a limit is set already */
-    carat_memlimit m = look();
+    ct_memlimit m = look();
     setrlimit(RLIMIT_DATA, &was);
     assert_true(m.left == 2 * GIB && m.data == 2 * GIB); /* 1 GiB is mapped */
     assert_true(m.memory == 16 * GIB && m.address == UINT64_MAX);
@@ -136,8 +136,8 @@ static void ulimits(void **state)
 static void here(void **state)
 {
     (void)state;
-    carat_memlimit m;
-    carat_memlimit_now(&m);
+    ct_memlimit m;
+    ct_memlimit_now(&m);
     assert_true(m.left > 1 << 20 && m.held > 0 && m.held < m.all);
 }
 

@@ -14,8 +14,8 @@
 #define DATA TEST_DATA "/chat/"
 #define MAX  16
 
-static const carat_chat_options raw = { .raw = true }, raw_no_prompt = { .raw = true, .no_generation_prompt = true };
-static const carat_chat_options repair = { 0 }, repair_no_prompt = { .no_generation_prompt = true };
+static const ct_chat_options raw = { .raw = true }, raw_no_prompt = { .raw = true, .no_generation_prompt = true };
+static const ct_chat_options repair = { 0 }, repair_no_prompt = { .no_generation_prompt = true };
 
 /* Calls check for each line of a .jsonl file; returns how many lines there were. */
 static int each_line(const carat_tokenizer *t, const char *path,
@@ -25,12 +25,12 @@ static int each_line(const carat_tokenizer *t, const char *path,
     char *text;
     size_t len;
     int n = 0;
-    assert_true(carat_read_file(path, 16 << 20, &text, &len, &err));
+    assert_true(ct_read_file(path, 16 << 20, &text, &len, &err));
     for (char *s = text, *end; s < text + len; s = end + 1, n++) {
         end = memchr(s, '\n', (size_t)(text + len - s));
         end = end ? end : text + len;
         json_t *line;
-        assert_true(carat_json_parse(path, s, (size_t)(end - s), &line, &err));
+        assert_true(ct_json_parse(path, s, (size_t)(end - s), &line, &err));
         check(t, line);
         json_decref(line);
     }
@@ -41,26 +41,26 @@ static int each_line(const carat_tokenizer *t, const char *path,
 /* ---- the reference's messages ---- */
 
 typedef struct chat {
-    carat_chat_message messages[MAX];
-    carat_chat_part parts[MAX][MAX];
+    ct_chat_message messages[MAX];
+    ct_chat_part parts[MAX][MAX];
     size_t n;
 } chat;
 
 static void read_content(chat *c, const json_t *content)
 {
-    carat_chat_message *m = &c->messages[c->n];
-    carat_chat_part *parts = c->parts[c->n];
+    ct_chat_message *m = &c->messages[c->n];
+    ct_chat_part *parts = c->parts[c->n];
     m->parts = parts;
     m->is_null = json_is_null(content);
     m->is_list = json_is_array(content);
     if (json_is_string(content))
-        parts[m->n_parts++] = (carat_chat_part){ json_string_value(content), json_string_length(content), 0, 0 };
+        parts[m->n_parts++] = (ct_chat_part){ json_string_value(content), json_string_length(content), 0, 0 };
     size_t i;
     json_t *item;
     json_array_foreach(content, i, item) {
         const json_t *text = json_object_get(item, "text");
         assert_true(m->n_parts < MAX);
-        parts[m->n_parts++] = (carat_chat_part){ json_string_value(text), json_string_length(text), 0, 0 };
+        parts[m->n_parts++] = (ct_chat_part){ json_string_value(text), json_string_length(text), 0, 0 };
     }
 }
 
@@ -77,34 +77,34 @@ static void read_chat(chat *c, const json_t *messages)
     }
 }
 
-static void expect_text(const carat_segments *p, const char *want)
+static void expect_text(const ct_segments *p, const char *want)
 {
-    carat_buf b;
-    carat_buf_init(&b, 1 << 20);
-    assert_true(carat_segments_text(p, &b));
+    ct_buf b;
+    ct_buf_init(&b, 1 << 20);
+    assert_true(ct_segments_text(p, &b));
     assert_string_equal(b.data, want);
-    carat_buf_deinit(&b);
+    ct_buf_deinit(&b);
 }
 
 /* The ids are the reference's: those of its text tokenised with special tokens. Where a user typed a marker ours must
  * differ, and have no more control tokens than the template put there. */
-static void expect_ids(const carat_tokenizer *t, const carat_segments *p, const json_t *want, bool has_marker)
+static void expect_ids(const carat_tokenizer *t, const ct_segments *p, const json_t *want, bool has_marker)
 {
-    carat_ids ids = { 0 };
+    ct_ids ids = { 0 };
     carat_err err;
     size_t n_control = 0, n_scaffold = 0;
-    assert_true(carat_segments_ids(p, t, 0, &ids, NULL, NULL, &err));
+    assert_true(ct_segments_ids(p, t, 0, &ids, NULL, NULL, &err));
     for (size_t i = 0; i < p->n; i++)
-        n_scaffold += p->segments[i].kind != CARAT_SEGMENT_TEXT;
+        n_scaffold += p->segments[i].kind != CT_SEGMENT_TEXT;
     for (size_t i = 0; i < ids.n; i++)
-        n_control += carat_tok_is_control(t, ids.v[i]);
+        n_control += ct_tok_is_control(t, ids.v[i]);
     assert_int_equal(n_control, n_scaffold);
     if (!has_marker) {
         assert_int_equal(ids.n, json_array_size(want));
         for (size_t i = 0; i < ids.n; i++)
             assert_int_equal(ids.v[i], json_integer_value(json_array_get(want, i)));
     }
-    carat_ids_deinit(&ids);
+    ct_ids_deinit(&ids);
 }
 
 static bool is_well_formed_for_repair(const chat *c)
@@ -112,7 +112,7 @@ static bool is_well_formed_for_repair(const chat *c)
     if (c->n == 1 && !strcmp(c->messages[0].role, "system"))
         return false; /* raw drops it */
     for (size_t i = 0; i < c->n; i++) {
-        const carat_chat_message *m = &c->messages[i];
+        const ct_chat_message *m = &c->messages[i];
         if (!strcmp(m->role, "system") && (i || m->n_parts != 1 || !m->parts[0].len))
             return false;
         if (strcmp(m->role, "system") && strcmp(m->role, "user") && strcmp(m->role, "assistant") &&
@@ -131,9 +131,9 @@ static void check_template(const carat_tokenizer *t, const json_t *line)
     bool prompted = json_is_true(json_object_get(line, "add_generation_prompt"));
     const char *rendered = json_string_value(json_object_get(line, "rendered"));
     const char *error = json_string_value(json_object_get(line, "error"));
-    carat_segments p = { 0 };
+    ct_segments p = { 0 };
     carat_err err = { 0 };
-    bool ok = carat_chat_render(c->messages, c->n, prompted ? &raw : &raw_no_prompt, &p, &err);
+    bool ok = ct_chat_render(c->messages, c->n, prompted ? &raw : &raw_no_prompt, &p, &err);
     assert_int_equal(ok, error == NULL);
     if (error) {
         n_errors++;
@@ -143,15 +143,15 @@ static void check_template(const carat_tokenizer *t, const json_t *line)
                           strstr(c->messages[0].parts[0].text, "<end_of_turn>");
         expect_text(&p, rendered);
         expect_ids(t, &p, json_object_get(line, "ids"), has_marker);
-        carat_segments_deinit(&p);
+        ct_segments_deinit(&p);
     }
     /* Repair takes everything, and what raw takes it renders the same. */
-    assert_true(carat_chat_render(c->messages, c->n, prompted ? &repair : &repair_no_prompt, &p, &err));
+    assert_true(ct_chat_render(c->messages, c->n, prompted ? &repair : &repair_no_prompt, &p, &err));
     if (!error && is_well_formed_for_repair(c)) {
         expect_text(&p, rendered);
         assert_int_equal(p.repairs, 0);
     }
-    carat_segments_deinit(&p);
+    ct_segments_deinit(&p);
     free(c);
 }
 
@@ -179,35 +179,35 @@ static size_t crops_of(int w, int h)
 }
 
 /* The processor's text into segments: markers are scaffolding here. */
-static void read_prompt(carat_segments *p, const char *s, const json_t *sizes, bool scan)
+static void read_prompt(ct_segments *p, const char *s, const json_t *sizes, bool scan)
 {
     static const struct {
         const char *name;
-        carat_segment_kind kind;
-    } marks[] = { { "<bos>", CARAT_SEGMENT_BOS },
-                  { "<start_of_turn>", CARAT_SEGMENT_START_OF_TURN },
-                  { "<end_of_turn>", CARAT_SEGMENT_END_OF_TURN },
-                  { "<start_of_image>", CARAT_SEGMENT_IMAGE } };
-    carat_buf_init(&p->text, 1 << 20);
-    assert_true(carat_segments_control(p, CARAT_SEGMENT_BOS));
+        ct_segment_kind kind;
+    } marks[] = { { "<bos>", CT_SEGMENT_BOS },
+                  { "<start_of_turn>", CT_SEGMENT_START_OF_TURN },
+                  { "<end_of_turn>", CT_SEGMENT_END_OF_TURN },
+                  { "<start_of_image>", CT_SEGMENT_IMAGE } };
+    ct_buf_init(&p->text, 1 << 20);
+    assert_true(ct_segments_control(p, CT_SEGMENT_BOS));
     size_t n_images = 0;
     while (*s) {
         size_t i = 0;
         while (i < 4 && strncmp(s, marks[i].name, strlen(marks[i].name)))
             i++;
         if (i == 4) {
-            assert_true(carat_segments_add(p, s++, 1));
+            assert_true(ct_segments_add(p, s++, 1));
             continue;
         }
         s += strlen(marks[i].name);
-        if (marks[i].kind != CARAT_SEGMENT_IMAGE) {
-            assert_true(carat_segments_control(p, marks[i].kind));
+        if (marks[i].kind != CT_SEGMENT_IMAGE) {
+            assert_true(ct_segments_control(p, marks[i].kind));
             continue;
         }
         const json_t *size = json_array_get(sizes, n_images);
         int w = (int)json_integer_value(json_array_get(size, 0)), h = (int)json_integer_value(json_array_get(size, 1));
-        carat_chat_part part = { .image = n_images++, .n_crops = scan ? crops_of(w, h) : 0 };
-        assert_true(carat_segments_image(p, &part));
+        ct_chat_part part = { .image = n_images++, .n_crops = scan ? crops_of(w, h) : 0 };
+        assert_true(ct_segments_image(p, &part));
     }
 }
 
@@ -216,7 +216,7 @@ static void check_processor(const carat_tokenizer *t, const json_t *line)
     const json_t *want = json_object_get(line, "ids_rle");
     if (!json_is_array(want))
         return; /* a wrong number of pictures: that cannot be said here, a place and its picture are one thing */
-    carat_segments p = { 0 };
+    ct_segments p = { 0 };
     carat_err err;
     const char *text = json_string_value(json_object_get(line, "text"));
     const char *bare = json_array_size(json_object_get(line, "image_sizes_wh")) == 1
@@ -224,9 +224,9 @@ static void check_processor(const carat_tokenizer *t, const json_t *line)
                            : "<start_of_image> <start_of_image>";
     read_prompt(&p, text ? text : bare, json_object_get(line, "image_sizes_wh"),
                 json_is_true(json_object_get(line, "do_pan_and_scan")));
-    carat_image_place places[MAX];
-    carat_ids ids = { 0 };
-    assert_true(carat_segments_ids(&p, t, 256, &ids, places, NULL, &err));
+    ct_image_place places[MAX];
+    ct_ids ids = { 0 };
+    assert_true(ct_segments_ids(&p, t, 256, &ids, places, NULL, &err));
     size_t at = 0, n_places = 0, i;
     json_t *run;
     json_array_foreach(want, i, run) {
@@ -240,8 +240,8 @@ static void check_processor(const carat_tokenizer *t, const json_t *line)
     }
     assert_int_equal(at, ids.n);
     assert_int_equal(n_places, json_integer_value(json_object_get(line, "pixel_values_n")));
-    carat_ids_deinit(&ids);
-    carat_segments_deinit(&p);
+    ct_ids_deinit(&ids);
+    ct_segments_deinit(&p);
 }
 
 static void images_as_the_processor_lays_them_out(void **state)
@@ -259,15 +259,15 @@ static void expect_repair(const said *says, size_t n, const char *want, unsigned
 {
     chat *c = calloc(1, sizeof *c);
     for (size_t i = 0; i < n; i++) {
-        c->parts[i][0] = (carat_chat_part){ says[i].text, says[i].text ? strlen(says[i].text) : 0, 0, 0 };
-        c->messages[i] = (carat_chat_message){ says[i].role, c->parts[i], says[i].text ? 1 : 0, false, !says[i].text };
+        c->parts[i][0] = (ct_chat_part){ says[i].text, says[i].text ? strlen(says[i].text) : 0, 0, 0 };
+        c->messages[i] = (ct_chat_message){ says[i].role, c->parts[i], says[i].text ? 1 : 0, false, !says[i].text };
     }
-    carat_segments p = { 0 };
+    ct_segments p = { 0 };
     carat_err err;
-    assert_true(carat_chat_render(c->messages, n, &repair_no_prompt, &p, &err));
+    assert_true(ct_chat_render(c->messages, n, &repair_no_prompt, &p, &err));
     expect_text(&p, want);
     assert_int_equal(p.repairs, repairs);
-    carat_segments_deinit(&p);
+    ct_segments_deinit(&p);
     free(c);
 }
 
@@ -280,59 +280,59 @@ static void expect_repair(const said *says, size_t n, const char *want, unsigned
 static void nothing_is_refused(void **state)
 {
     (void)state;
-    EXPECT("<bos>" USER "a\n\nb" END, CARAT_CHAT_JOINED, { "user", "a" }, { "user", " b " });
-    EXPECT("<bos>" USER END MODEL "a" END, CARAT_CHAT_ADDED_USER, { "assistant", "a" });
-    EXPECT("<bos>" USER "q" END MODEL "a\n\nb" END, CARAT_CHAT_JOINED, { "user", "q" }, { "assistant", "a" },
+    EXPECT("<bos>" USER "a\n\nb" END, CT_CHAT_JOINED, { "user", "a" }, { "user", " b " });
+    EXPECT("<bos>" USER END MODEL "a" END, CT_CHAT_ADDED_USER, { "assistant", "a" });
+    EXPECT("<bos>" USER "q" END MODEL "a\n\nb" END, CT_CHAT_JOINED, { "user", "q" }, { "assistant", "a" },
            { "model", "b" });
     EXPECT("<bos>" USER "s" END, 0, { "system", "s" });
     EXPECT("<bos>" USER "s" END MODEL "a" END, 0, { "system", "s" }, { "assistant", "a" });
-    EXPECT("<bos>" USER "s\n\nd\n\nu" END, CARAT_CHAT_MOVED_SYSTEM, { "system", "s" }, { "developer", "d" },
+    EXPECT("<bos>" USER "s\n\nd\n\nu" END, CT_CHAT_MOVED_SYSTEM, { "system", "s" }, { "developer", "d" },
            { "user", "u" });
-    EXPECT("<bos>" USER "a\n\n s \n\nb" END, CARAT_CHAT_MOVED_SYSTEM | CARAT_CHAT_JOINED, { "user", "a" },
+    EXPECT("<bos>" USER "a\n\n s \n\nb" END, CT_CHAT_MOVED_SYSTEM | CT_CHAT_JOINED, { "user", "a" },
            { "system", " s " }, { "user", "b" });
-    EXPECT("<bos>" USER "q" END MODEL "a" END USER "s\n\nr" END, CARAT_CHAT_MOVED_SYSTEM, { "user", "q" },
+    EXPECT("<bos>" USER "q" END MODEL "a" END USER "s\n\nr" END, CT_CHAT_MOVED_SYSTEM, { "user", "q" },
            { "assistant", "a" }, { "system", "s" }, { "user", "r" });
-    EXPECT("<bos>" USER "q" END MODEL "a" END USER "s" END MODEL "b" END, CARAT_CHAT_MOVED_SYSTEM, { "user", "q" },
+    EXPECT("<bos>" USER "q" END MODEL "a" END USER "s" END MODEL "b" END, CT_CHAT_MOVED_SYSTEM, { "user", "q" },
            { "assistant", "a" }, { "system", "s" }, { "assistant", "b" });
-    EXPECT("<bos>" USER "u" END, CARAT_CHAT_DROPPED_SYSTEM, { "system", "" }, { "user", "u" });
-    EXPECT("<bos>" USER END, CARAT_CHAT_DROPPED_SYSTEM | CARAT_CHAT_ADDED_USER, { "system", "" });
+    EXPECT("<bos>" USER "u" END, CT_CHAT_DROPPED_SYSTEM, { "system", "" }, { "user", "u" });
+    EXPECT("<bos>" USER END, CT_CHAT_DROPPED_SYSTEM | CT_CHAT_ADDED_USER, { "system", "" });
     EXPECT("<bos>" USER END, 0, { "user", "" });
-    EXPECT("<bos>" USER "b" END, CARAT_CHAT_JOINED, { "user", " " }, { "user", "b" });
-    EXPECT("<bos>" USER "a" END, CARAT_CHAT_JOINED, { "user", "a" }, { "user", "" });
-    EXPECT("<bos>" USER "a" END MODEL END USER "b" END, CARAT_CHAT_NULL_CONTENT, { "user", "a" }, { "assistant", NULL },
+    EXPECT("<bos>" USER "b" END, CT_CHAT_JOINED, { "user", " " }, { "user", "b" });
+    EXPECT("<bos>" USER "a" END, CT_CHAT_JOINED, { "user", "a" }, { "user", "" });
+    EXPECT("<bos>" USER "a" END MODEL END USER "b" END, CT_CHAT_NULL_CONTENT, { "user", "a" }, { "assistant", NULL },
            { "user", "b" });
     EXPECT("<bos>" USER "w?" END MODEL "[f()]" END USER "```tool_output\n21\n```\n\n```tool_output\n22\n```" END,
-           CARAT_CHAT_TOOL_AS_USER | CARAT_CHAT_JOINED, { "user", "w?" }, { "assistant", "[f()]" }, { "tool", "21\n" },
+           CT_CHAT_TOOL_AS_USER | CT_CHAT_JOINED, { "user", "w?" }, { "assistant", "[f()]" }, { "tool", "21\n" },
            { "function", "22" });
-    EXPECT("<bos>" USER "x" END, CARAT_CHAT_UNKNOWN_ROLE, { "critic", "x" });
-    EXPECT("<bos>" USER "x" END, CARAT_CHAT_UNKNOWN_ROLE, { NULL, "x" });
+    EXPECT("<bos>" USER "x" END, CT_CHAT_UNKNOWN_ROLE, { "critic", "x" });
+    EXPECT("<bos>" USER "x" END, CT_CHAT_UNKNOWN_ROLE, { NULL, "x" });
     EXPECT("<bos>" USER "s\n\n" END, 0, { "system", "s" }, { "user", "" }); /* as the template has it */
 }
 
 static void every_repair_has_words(void **state)
 {
     (void)state;
-    for (unsigned i = 0; i < CARAT_CHAT_N_REPAIRS; i++)
-        assert_string_not_equal(carat_chat_repair_text(1u << i), "");
-    assert_string_equal(carat_chat_repair_text(1u << CARAT_CHAT_N_REPAIRS), "");
+    for (unsigned i = 0; i < CT_CHAT_N_REPAIRS; i++)
+        assert_string_not_equal(ct_chat_repair_text(1u << i), "");
+    assert_string_equal(ct_chat_repair_text(1u << CT_CHAT_N_REPAIRS), "");
 }
 
 static void errors(void **state)
 {
     (void)state;
-    carat_segments p = { 0 };
+    ct_segments p = { 0 };
     carat_err err;
-    assert_false(carat_chat_render(NULL, 0, &repair, &p, &err));
+    assert_false(ct_chat_render(NULL, 0, &repair, &p, &err));
     assert_int_equal(err.code, CARAT_EARG);
-    const carat_chat_part image = { 0 };
-    const carat_chat_message no_text[] = { { "system", &image, 1, true, false }, { "user", NULL, 0, true, false } };
-    assert_false(carat_chat_render(no_text, 2, &raw, &p, &err));
+    const ct_chat_part image = { 0 };
+    const ct_chat_message no_text[] = { { "system", &image, 1, true, false }, { "user", NULL, 0, true, false } };
+    assert_false(ct_chat_render(no_text, 2, &raw, &p, &err));
     assert_non_null(strstr(err.msg, "message 0: the system message has no text"));
-    const carat_chat_message null[] = { { "user", NULL, 0, false, true } };
-    assert_false(carat_chat_render(null, 1, &raw, &p, &err));
+    const ct_chat_message null[] = { { "user", NULL, 0, false, true } };
+    assert_false(ct_chat_render(null, 1, &raw, &p, &err));
     assert_non_null(strstr(err.msg, "message 0: Invalid content type"));
     assert_null(p.segments);
-    carat_segments_deinit(&p);
+    ct_segments_deinit(&p);
 }
 
 /* Random conversations: never refused, turns alternate beginning with the user, control tokens only from the template,
@@ -353,41 +353,41 @@ static void random_conversations(void **state)
                                          "<image_soft_token>" };
     uint32_t r = 12345;
     for (int round = 0; round < 3000; round++) {
-        carat_chat_part parts[MAX];
-        carat_chat_message m[MAX];
+        ct_chat_part parts[MAX];
+        ct_chat_message m[MAX];
         size_t n = 1 + (r >> 8) % 8, n_images = 0;
         for (size_t i = 0; i < n; i++) {
             r = r * 1664525 + 1013904223;
             const char *text = (r >> 28) == 0 ? NULL : texts[(r >> 12) % 10];
             n_images += !text;
-            parts[i] = (carat_chat_part){ text, text ? strlen(text) : 0, i, 0 };
-            m[i] = (carat_chat_message){ roles[(r >> 20) % 8], &parts[i], 1, !text, false };
+            parts[i] = (ct_chat_part){ text, text ? strlen(text) : 0, i, 0 };
+            m[i] = (ct_chat_message){ roles[(r >> 20) % 8], &parts[i], 1, !text, false };
         }
-        carat_segments p = { 0 };
+        ct_segments p = { 0 };
         carat_err err;
-        assert_true(carat_chat_render(m, n, &repair, &p, &err));
+        assert_true(ct_chat_render(m, n, &repair, &p, &err));
         bool user = true;
         size_t n_control = 0, seen = 0;
         for (size_t i = 0; i < p.n; i++) {
-            const carat_segment *s = &p.segments[i];
-            n_control += s->kind != CARAT_SEGMENT_TEXT && s->kind != CARAT_SEGMENT_IMAGE;
-            seen += s->kind == CARAT_SEGMENT_IMAGE;
-            if (s->kind == CARAT_SEGMENT_TEXT && i)
-                assert_true(p.segments[i - 1].kind != CARAT_SEGMENT_TEXT);
-            if (s->kind != CARAT_SEGMENT_START_OF_TURN || i + 2 >= p.n)
+            const ct_segment *s = &p.segments[i];
+            n_control += s->kind != CT_SEGMENT_TEXT && s->kind != CT_SEGMENT_IMAGE;
+            seen += s->kind == CT_SEGMENT_IMAGE;
+            if (s->kind == CT_SEGMENT_TEXT && i)
+                assert_true(p.segments[i - 1].kind != CT_SEGMENT_TEXT);
+            if (s->kind != CT_SEGMENT_START_OF_TURN || i + 2 >= p.n)
                 continue; /* the last one asks for the answer, whoever spoke last */
             assert_memory_equal(p.text.data + s[1].at, user ? "user\n" : "model\n", user ? 5 : 6);
             user = !user;
         }
         assert_int_equal(seen, n_images);
-        carat_ids ids = { 0 };
-        assert_true(carat_segments_ids(&p, *state, 4, &ids, NULL, NULL, &err));
+        ct_ids ids = { 0 };
+        assert_true(ct_segments_ids(&p, *state, 4, &ids, NULL, NULL, &err));
         size_t n_special = 0;
         for (size_t i = 0; i < ids.n; i++)
-            n_special += carat_tok_is_control(*state, ids.v[i]);
+            n_special += ct_tok_is_control(*state, ids.v[i]);
         assert_int_equal(n_special, n_control + 6 * n_images);
-        carat_ids_deinit(&ids);
-        carat_segments_deinit(&p);
+        ct_ids_deinit(&ids);
+        ct_segments_deinit(&p);
     }
 }
 
@@ -422,7 +422,7 @@ static void trimming_is_pythons(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         const char *s = cases[i].s;
         size_t len = strlen(s);
-        carat_chat_trim(&s, &len);
+        ct_chat_trim(&s, &len);
         assert_int_equal(len, strlen(cases[i].want));
         assert_memory_equal(s, cases[i].want, len);
     }

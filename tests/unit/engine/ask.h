@@ -1,8 +1,8 @@
 /* ask.h - asking an engine and keeping all it says: for tests of requests.
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#ifndef CARAT_TESTS_ASK_H
-#define CARAT_TESTS_ASK_H
+#ifndef CT_TESTS_ASK_H
+#define CT_TESTS_ASK_H
 
 #include "carat.h"
 

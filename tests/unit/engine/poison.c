@@ -36,7 +36,7 @@ static bool write_weights(const char *folder, uint16_t scale)
 {
     char *bytes, path[128];
     size_t len;
-    if (!carat_read_file(POISONED "/model.safetensors", 1 << 26, &bytes, &len, NULL))
+    if (!ct_read_file(POISONED "/model.safetensors", 1 << 26, &bytes, &len, NULL))
         return false;
     const uint16_t huge = BF16_HUGE;
     size_t row = place_of(bytes, "language_model.model.embed_tokens.weight", (size_t)POISON * HIDDEN + COLUMN);

@@ -8,8 +8,8 @@
  * column by a thousand instead.
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#ifndef CARAT_TESTS_POISON_H
-#define CARAT_TESTS_POISON_H
+#ifndef CT_TESTS_POISON_H
+#define CT_TESTS_POISON_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -223,7 +223,7 @@ static void expect_refused(const char *path, size_t at, const void *bytes, size_
     carat_err e;
     struct sha256_ctx sum;
     new_file(other);
-    must(carat_read_file(path, 1 << 26, &data, &size, &e), &e);
+    must(ct_read_file(path, 1 << 26, &data, &size, &e), &e);
     memcpy(data + at, bytes, n);
     sha256_init(&sum);
     sha256_update(&sum, size - 32, (uint8_t *)data);

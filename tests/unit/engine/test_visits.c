@@ -266,11 +266,11 @@ static void a_save_is_of_one_moment(void **state)
     writer w = { .ok = false };
     carat_session *s = open_session(N - 7);
     snprintf(path, sizeof path, "/tmp/carat-moment-%ld", (long)getpid());
-    ask_must(carat_session_save(s, path, "x", 1, &e) && carat_read_file(path, 1 << 26, &first, &n_first, &e), &e);
+    ask_must(carat_session_save(s, path, "x", 1, &e) && ct_read_file(path, 1 << 26, &first, &n_first, &e), &e);
     ask_must(carat_session_fork(s, &w.session, &e), &e);
     assert_int_equal(pthread_create(&thread, NULL, write_on, &w), 0);
     while (!__atomic_load_n(&w.is_over, __ATOMIC_ACQUIRE) || n_saves == 0) {
-        ask_must(carat_session_save(s, path, "x", 1, &e) && carat_read_file(path, 1 << 26, &again, &n_again, &e), &e);
+        ask_must(carat_session_save(s, path, "x", 1, &e) && ct_read_file(path, 1 << 26, &again, &n_again, &e), &e);
         assert_int_equal(n_again, n_first);
         assert_memory_equal(again, first, n_first);
         free(again);

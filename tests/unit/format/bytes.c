@@ -93,11 +93,11 @@ void temp_drop(temp_file *t)
     assert_int_equal(rmdir(t->dir), 0);
 }
 
-carat_gguf *open_gguf(const char *path)
+ct_gguf *open_gguf(const char *path)
 {
-    carat_gguf *g;
+    ct_gguf *g;
     carat_err err = { 0 };
-    if (!carat_gguf_open(path, &g, &err))
+    if (!ct_gguf_open(path, &g, &err))
         fail_msg("%s", err.msg);
     return g;
 }

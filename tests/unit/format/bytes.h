@@ -2,12 +2,12 @@
  *
  * A file is an array of items ending in END; the macros are the pieces a GGUF is made of:
  *
- *     static const item f[] = { HEAD(1, 1), KV_U32("a.b", 7), TENSOR1("t", 32, CARAT_F32, 0), PAD(32), ZERO(128), END
+ *     static const item f[] = { HEAD(1, 1), KV_U32("a.b", 7), TENSOR1("t", 32, CT_F32, 0), PAD(32), ZERO(128), END
  * }; bytes b = make_bytes(f);
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#ifndef CARAT_TESTS_FORMAT_BYTES_H
-#define CARAT_TESTS_FORMAT_BYTES_H
+#ifndef CT_TESTS_FORMAT_BYTES_H
+#define CT_TESTS_FORMAT_BYTES_H
 
 #include <stddef.h>
 #include <stdint.h>
@@ -59,9 +59,9 @@ typedef struct item {
 
 #define HEAD(n_tensor, n_kv)             RAW("GGUF"), U32(3), U64(n_tensor), U64(n_kv)
 #define KV(key, kind)                    STR(key), U32(kind)
-#define KV_U32(key, v)                   KV(key, CARAT_GGUF_U32), U32(v)
-#define KV_STR(key, s)                   KV(key, CARAT_GGUF_STR), STR(s)
-#define KV_ARR(key, elem, n)             KV(key, CARAT_GGUF_ARR), U32(elem), U64(n)
+#define KV_U32(key, v)                   KV(key, CT_GGUF_U32), U32(v)
+#define KV_STR(key, s)                   KV(key, CT_GGUF_STR), STR(s)
+#define KV_ARR(key, elem, n)             KV(key, CT_GGUF_ARR), U32(elem), U64(n)
 #define TENSOR1(name, d0, type, off)     STR(name), U32(1), U64(d0), U32(type), U64(off)
 #define TENSOR2(name, d0, d1, type, off) STR(name), U32(2), U64(d0), U64(d1), U32(type), U64(off)
 
@@ -85,6 +85,6 @@ void temp_drop(temp_file *t); /* and everything else in its folder */
 void temp_beside(const temp_file *t, const char *name, char path[160]);
 
 /* A GGUF that must be a good one: the test fails with the message else. */
-carat_gguf *open_gguf(const char *path);
+ct_gguf *open_gguf(const char *path);
 
 #endif

@@ -16,20 +16,20 @@
         __VA_ARGS__, END                                                                                               \
     }
 
-static carat_gguf *memory_ok(const bytes *b)
+static ct_gguf *memory_ok(const bytes *b)
 {
-    carat_gguf *g;
+    ct_gguf *g;
     carat_err err = { 0 };
-    if (!carat_gguf_open_memory("memory", b->data, b->len, &g, &err))
+    if (!ct_gguf_open_memory("memory", b->data, b->len, &g, &err))
         fail_msg("%s", err.msg);
     return g;
 }
 
 static carat_err open_fails(const char *path)
 {
-    carat_gguf *g = (carat_gguf *)&g;
+    ct_gguf *g = (ct_gguf *)&g;
     carat_err err = { 0 };
-    if (carat_gguf_open(path, &g, &err))
+    if (ct_gguf_open(path, &g, &err))
         fail_msg("%s: opened", path);
     assert_null(g);
     return err;
@@ -37,24 +37,24 @@ static carat_err open_fails(const char *path)
 
 /* --- golden files ------------------------------------------------------------------------------------------------- */
 
-static void check_directory(const carat_gguf *g)
+static void check_directory(const ct_gguf *g)
 {
-    const carat_tensors *t = carat_gguf_tensors(g);
+    const ct_tensors *t = ct_gguf_tensors(g);
     for (size_t i = 0; i < t->n; i++) {
-        const carat_tensor *x = &t->items[i];
+        const ct_tensor *x = &t->items[i];
         size_t row;
         assert_true(i == 0 || strcmp(t->items[i - 1].name, x->name) < 0);
-        assert_ptr_equal(carat_tensors_find(t, x->name), x);
-        assert_true(carat_row_bytes(x->type, x->dims[0], &row));
+        assert_ptr_equal(ct_tensors_find(t, x->name), x);
+        assert_true(ct_row_bytes(x->type, x->dims[0], &row));
         assert_int_equal(x->bytes, row * x->dims[1] * x->dims[2] * x->dims[3]);
         assert_ptr_equal(x->data, x->map->data + x->offset);
         assert_true(x->offset + x->bytes <= x->map->size);
     }
-    assert_null(carat_tensors_find(t, "no.such.tensor"));
-    for (size_t i = 0; i < carat_gguf_n_kv(g); i++)
-        assert_ptr_equal(carat_gguf_find(g, carat_gguf_kv_at(g, i)->key), carat_gguf_kv_at(g, i));
-    assert_null(carat_gguf_kv_at(g, carat_gguf_n_kv(g)));
-    assert_null(carat_gguf_find(g, "no.such.key"));
+    assert_null(ct_tensors_find(t, "no.such.tensor"));
+    for (size_t i = 0; i < ct_gguf_n_kv(g); i++)
+        assert_ptr_equal(ct_gguf_find(g, ct_gguf_kv_at(g, i)->key), ct_gguf_kv_at(g, i));
+    assert_null(ct_gguf_kv_at(g, ct_gguf_n_kv(g)));
+    assert_null(ct_gguf_find(g, "no.such.key"));
 }
 
 static void golden_files_open(void **state)
@@ -77,114 +77,114 @@ static void golden_files_open(void **state)
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
         char path[600];
         snprintf(path, sizeof path, "%s/%s", TEST_DATA, files[i].path);
-        carat_gguf *g = open_gguf(path);
+        ct_gguf *g = open_gguf(path);
         check_directory(g);
         carat_err err;
-        carat_str arch = { NULL, 0 };
-        assert_true(carat_gguf_text(g, "general.architecture", &arch, &err));
+        ct_str arch = { NULL, 0 };
+        assert_true(ct_gguf_text(g, "general.architecture", &arch, &err));
         if (files[i].arch) {
             assert_int_equal(arch.len, strlen(files[i].arch));
             assert_memory_equal(arch.data, files[i].arch, arch.len);
         }
         if (files[i].n_tensor)
-            assert_int_equal(carat_gguf_tensors(g)->n, files[i].n_tensor);
-        assert_string_equal(carat_gguf_path(g), path);
-        assert_int_equal(carat_gguf_version(g), 3);
-        assert_true(carat_gguf_file_bytes(g) > 0 && carat_gguf_directory_bytes(g) > 0);
-        carat_gguf_close(g);
+            assert_int_equal(ct_gguf_tensors(g)->n, files[i].n_tensor);
+        assert_string_equal(ct_gguf_path(g), path);
+        assert_int_equal(ct_gguf_version(g), 3);
+        assert_true(ct_gguf_file_bytes(g) > 0 && ct_gguf_directory_bytes(g) > 0);
+        ct_gguf_close(g);
     }
 }
 
 static void tiny_text_says_what_it_is(void **state)
 {
     (void)state;
-    carat_gguf *g = open_gguf(TEST_DATA "/models/tiny-text/gguf/tiny-text-f32.gguf");
+    ct_gguf *g = open_gguf(TEST_DATA "/models/tiny-text/gguf/tiny-text-f32.gguf");
     carat_err err;
     int64_t n = 0;
-    assert_true(carat_gguf_int(g, "gemma3.block_count", 1, 1000, &n, &err));
+    assert_true(ct_gguf_int(g, "gemma3.block_count", 1, 1000, &n, &err));
     assert_int_equal(n, 12);
-    assert_true(carat_gguf_int(g, "gemma3.attention.sliding_window", 1, 1 << 20, &n, &err));
+    assert_true(ct_gguf_int(g, "gemma3.attention.sliding_window", 1, 1 << 20, &n, &err));
     assert_int_equal(n, 16);
-    const carat_tensor *t = carat_tensors_find(carat_gguf_tensors(g), "blk.3.attn_k.weight");
+    const ct_tensor *t = ct_tensors_find(ct_gguf_tensors(g), "blk.3.attn_k.weight");
     char shape[96];
     assert_non_null(t);
-    assert_string_equal(carat_tensor_shape(t, shape), "[96, 64]");
-    assert_int_equal(t->type, CARAT_F32);
+    assert_string_equal(ct_tensor_shape(t, shape), "[96, 64]");
+    assert_int_equal(t->type, CT_F32);
 
-    const carat_gguf_kv *tokens = carat_gguf_find(g, "tokenizer.ggml.tokens");
+    const ct_gguf_kv *tokens = ct_gguf_find(g, "tokenizer.ggml.tokens");
     assert_non_null(tokens);
     assert_int_equal(tokens->count, 512);
-    carat_gguf_cursor c = { 0 };
-    carat_str s;
+    ct_gguf_cursor c = { 0 };
+    ct_str s;
     size_t seen = 0;
-    for (; carat_gguf_next_str(tokens, &c, &s); seen++)
+    for (; ct_gguf_next_str(tokens, &c, &s); seen++)
         if (seen == 2)
             assert_memory_equal(s.data, "<bos>", s.len);
     assert_int_equal(seen, 512);
     assert_int_equal(c.off, tokens->bytes);
-    assert_false(carat_gguf_next_str(tokens, &c, &s));
-    carat_gguf_close(g);
+    assert_false(ct_gguf_next_str(tokens, &c, &s));
+    ct_gguf_close(g);
 }
 
 /* --- values ------------------------------------------------------------------------------------------------------- */
 
 static const item every_kind[] = {
     HEAD(0, 17),
-    KV("u8", CARAT_GGUF_U8),
+    KV("u8", CT_GGUF_U8),
     U8(200),
-    KV("i8", CARAT_GGUF_I8),
+    KV("i8", CT_GGUF_I8),
     U8(-100),
-    KV("u16", CARAT_GGUF_U16),
+    KV("u16", CT_GGUF_U16),
     U16(60000),
-    KV("i16", CARAT_GGUF_I16),
+    KV("i16", CT_GGUF_I16),
     U16(-30000),
-    KV("u32", CARAT_GGUF_U32),
+    KV("u32", CT_GGUF_U32),
     U32(4000000000),
-    KV("i32", CARAT_GGUF_I32),
+    KV("i32", CT_GGUF_I32),
     U32(-2000000000),
-    KV("f32", CARAT_GGUF_F32),
+    KV("f32", CT_GGUF_F32),
     U32(0x40490fdb),
-    KV("whole", CARAT_GGUF_F32),
+    KV("whole", CT_GGUF_F32),
     U32(0x44800000), /* 1024 */
-    KV("true", CARAT_GGUF_BOOL),
+    KV("true", CT_GGUF_BOOL),
     U8(1),
-    KV("false", CARAT_GGUF_BOOL),
+    KV("false", CT_GGUF_BOOL),
     U8(0),
     KV_STR("text", "zw\303\266lf"),
-    KV("u64", CARAT_GGUF_U64),
+    KV("u64", CT_GGUF_U64),
     U64(UINT64_MAX),
-    KV("i64", CARAT_GGUF_I64),
+    KV("i64", CT_GGUF_I64),
     U64(INT64_MIN),
-    KV("f64", CARAT_GGUF_F64),
+    KV("f64", CT_GGUF_F64),
     U64(0x7ff0000000000000), /* infinity */
-    KV_ARR("i8s", CARAT_GGUF_I8, 3),
+    KV_ARR("i8s", CT_GGUF_I8, 3),
     U8(1),
     U8(-1),
     U8(-128),
-    KV_ARR("bools", CARAT_GGUF_BOOL, 2),
+    KV_ARR("bools", CT_GGUF_BOOL, 2),
     U8(1),
     U8(0),
-    KV_ARR("texts", CARAT_GGUF_STR, 3),
+    KV_ARR("texts", CT_GGUF_STR, 3),
     STR("a"),
     STR(""),
     STR("ccc"),
     END,
 };
 
-static void expect_int(const carat_gguf *g, const char *key, int64_t want)
+static void expect_int(const ct_gguf *g, const char *key, int64_t want)
 {
     int64_t got = 42;
     carat_err err = { 0 };
-    if (!carat_gguf_int(g, key, INT64_MIN, INT64_MAX, &got, &err))
+    if (!ct_gguf_int(g, key, INT64_MIN, INT64_MAX, &got, &err))
         fail_msg("%s", err.msg);
     assert_true(got == want);
 }
 
-static void refuse_int(const carat_gguf *g, const char *key, int64_t min, int64_t max, const char *says)
+static void refuse_int(const ct_gguf *g, const char *key, int64_t min, int64_t max, const char *says)
 {
     int64_t got = 42;
     carat_err err = { 0 };
-    assert_false(carat_gguf_int(g, key, min, max, &got, &err));
+    assert_false(ct_gguf_int(g, key, min, max, &got, &err));
     assert_int_equal(err.code, CARAT_EFORMAT);
     assert_int_equal(got, 42);
     if (!strstr(err.msg, says) || !strstr(err.msg, key))
@@ -195,7 +195,7 @@ static void reads_every_kind(void **state)
 {
     (void)state;
     bytes b = make_bytes(every_kind);
-    carat_gguf *g = memory_ok(&b);
+    ct_gguf *g = memory_ok(&b);
     expect_int(g, "u8", 200);
     expect_int(g, "i8", -100);
     expect_int(g, "u16", 60000);
@@ -216,26 +216,26 @@ static void reads_every_kind(void **state)
 
     carat_err err = { 0 };
     double d = -1;
-    assert_true(carat_gguf_num(g, "absent", &d, &err) && d == -1);
-    assert_true(carat_gguf_num(g, "f32", &d, &err) && (float)d == 0x1.921fb6p+1f);
-    assert_true(carat_gguf_num(g, "f64", &d, &err) && isinf(d));
-    assert_true(carat_gguf_num(g, "u64", &d, &err) && d == 18446744073709551616.0);
-    assert_false(carat_gguf_num(g, "text", &d, &err));
+    assert_true(ct_gguf_num(g, "absent", &d, &err) && d == -1);
+    assert_true(ct_gguf_num(g, "f32", &d, &err) && (float)d == 0x1.921fb6p+1f);
+    assert_true(ct_gguf_num(g, "f64", &d, &err) && isinf(d));
+    assert_true(ct_gguf_num(g, "u64", &d, &err) && d == 18446744073709551616.0);
+    assert_false(ct_gguf_num(g, "text", &d, &err));
 
     bool flag = false;
-    assert_true(carat_gguf_bool(g, "true", &flag, &err) && flag);
-    assert_true(carat_gguf_bool(g, "absent", &flag, &err) && flag);
-    assert_true(carat_gguf_bool(g, "false", &flag, &err) && !flag);
-    assert_false(carat_gguf_bool(g, "u8", &flag, &err));
+    assert_true(ct_gguf_bool(g, "true", &flag, &err) && flag);
+    assert_true(ct_gguf_bool(g, "absent", &flag, &err) && flag);
+    assert_true(ct_gguf_bool(g, "false", &flag, &err) && !flag);
+    assert_false(ct_gguf_bool(g, "u8", &flag, &err));
     assert_non_null(strstr(err.msg, "of kind u8, expected a boolean"));
 
-    carat_str s = { NULL, 0 };
-    assert_true(carat_gguf_text(g, "absent", &s, &err) && !s.data);
-    assert_true(carat_gguf_text(g, "text", &s, &err));
+    ct_str s = { NULL, 0 };
+    assert_true(ct_gguf_text(g, "absent", &s, &err) && !s.data);
+    assert_true(ct_gguf_text(g, "text", &s, &err));
     assert_int_equal(s.len, 6);
     assert_memory_equal(s.data, "zw\303\266lf", 6);
-    assert_false(carat_gguf_text(g, "texts", &s, &err));
-    carat_gguf_close(g);
+    assert_false(ct_gguf_text(g, "texts", &s, &err));
+    ct_gguf_close(g);
     free_bytes(&b);
 }
 
@@ -243,38 +243,37 @@ static void reads_arrays(void **state)
 {
     (void)state;
     bytes b = make_bytes(every_kind);
-    carat_gguf *g = memory_ok(&b);
-    const carat_gguf_kv *i8s = carat_gguf_find(g, "i8s"), *bools = carat_gguf_find(g, "bools"),
-                        *texts = carat_gguf_find(g, "texts");
-    assert_true(carat_gguf_elem_num(i8s, 0) == 1 && carat_gguf_elem_num(i8s, 1) == -1 &&
-                carat_gguf_elem_num(i8s, 2) == -128);
-    assert_true(isnan(carat_gguf_elem_num(i8s, 3)) && isnan(carat_gguf_elem_num(i8s, UINT64_MAX)));
-    assert_true(carat_gguf_elem_num(bools, 0) == 1 && carat_gguf_elem_num(bools, 1) == 0);
-    assert_true(isnan(carat_gguf_elem_num(texts, 0)));
-    assert_true(carat_gguf_elem_num(carat_gguf_find(g, "u16"), 0) == 60000);
+    ct_gguf *g = memory_ok(&b);
+    const ct_gguf_kv *i8s = ct_gguf_find(g, "i8s"), *bools = ct_gguf_find(g, "bools"),
+                     *texts = ct_gguf_find(g, "texts");
+    assert_true(ct_gguf_elem_num(i8s, 0) == 1 && ct_gguf_elem_num(i8s, 1) == -1 && ct_gguf_elem_num(i8s, 2) == -128);
+    assert_true(isnan(ct_gguf_elem_num(i8s, 3)) && isnan(ct_gguf_elem_num(i8s, UINT64_MAX)));
+    assert_true(ct_gguf_elem_num(bools, 0) == 1 && ct_gguf_elem_num(bools, 1) == 0);
+    assert_true(isnan(ct_gguf_elem_num(texts, 0)));
+    assert_true(ct_gguf_elem_num(ct_gguf_find(g, "u16"), 0) == 60000);
 
     static const char *const want[] = { "a", "", "ccc" };
-    carat_gguf_cursor c = { 0 };
-    carat_str s;
+    ct_gguf_cursor c = { 0 };
+    ct_str s;
     for (int i = 0; i < 3; i++) {
-        assert_true(carat_gguf_next_str(texts, &c, &s));
+        assert_true(ct_gguf_next_str(texts, &c, &s));
         assert_int_equal(s.len, strlen(want[i]));
         assert_memory_equal(s.data, want[i], s.len);
     }
-    assert_false(carat_gguf_next_str(texts, &c, &s));
-    carat_gguf_cursor wild = { SIZE_MAX - 3, 0 };
-    assert_false(carat_gguf_next_str(texts, &wild, &s));
-    carat_gguf_cursor start = { 0 };
-    assert_false(carat_gguf_next_str(i8s, &start, &s));
-    carat_gguf_close(g);
+    assert_false(ct_gguf_next_str(texts, &c, &s));
+    ct_gguf_cursor wild = { SIZE_MAX - 3, 0 };
+    assert_false(ct_gguf_next_str(texts, &wild, &s));
+    ct_gguf_cursor start = { 0 };
+    assert_false(ct_gguf_next_str(i8s, &start, &s));
+    ct_gguf_close(g);
 
     /* A file that another process writes to after it was checked. */
     g = memory_ok(&b);
-    texts = carat_gguf_find(g, "texts");
+    texts = ct_gguf_find(g, "texts");
     memset((uint8_t *)(uintptr_t)texts->data, 0xff, 8);
-    start = (carat_gguf_cursor){ 0 };
-    assert_false(carat_gguf_next_str(texts, &start, &s));
-    carat_gguf_close(g);
+    start = (ct_gguf_cursor){ 0 };
+    assert_false(ct_gguf_next_str(texts, &start, &s));
+    ct_gguf_close(g);
     free_bytes(&b);
 }
 
@@ -282,7 +281,7 @@ static void reads_arrays(void **state)
 
 #define PART(no, count, total, name, value)                                                                            \
     HEAD(1, 3), KV_U32("split.no", no), KV_U32("split.count", count), KV_U32("split.tensors.count", total),            \
-        TENSOR1(name, 1, CARAT_F32, 0), PAD(32), U32(value)
+        TENSOR1(name, 1, CT_F32, 0), PAD(32), U32(value)
 
 static void write_items(const char *path, const item *items)
 {
@@ -300,7 +299,7 @@ static void opens_all_parts_from_any(void **state)
     temp_beside(&t, "m-00003-of-00003.gguf", third);
     write_items(t.path,
                 FILE_(HEAD(1, 4), KV_STR("general.name", "three"), KV_U32("split.no", 0), KV_U32("split.count", 3),
-                      KV_U32("split.tensors.count", 3), TENSOR1("c", 1, CARAT_F32, 0), PAD(32), U32(0)));
+                      KV_U32("split.tensors.count", 3), TENSOR1("c", 1, CT_F32, 0), PAD(32), U32(0)));
     write_items(second, FILE_(PART(1, 3, 3, "a", 1)));
 
     carat_err err = open_fails(t.path); /* the third is missing */
@@ -311,8 +310,8 @@ static void opens_all_parts_from_any(void **state)
     write_items(third, FILE_(PART(2, 3, 3, "b", 2)));
     const char *const paths[] = { t.path, second, third };
     for (int p = 0; p < 3; p++) {
-        carat_gguf *g = open_gguf(paths[p]);
-        const carat_tensors *ts = carat_gguf_tensors(g);
+        ct_gguf *g = open_gguf(paths[p]);
+        const ct_tensors *ts = ct_gguf_tensors(g);
         assert_int_equal(ts->n, 3);
         for (uint32_t i = 0; i < 3; i++) {
             static const uint8_t value[] = { 1, 2, 0 };
@@ -320,11 +319,11 @@ static void opens_all_parts_from_any(void **state)
             assert_int_equal(ts->items[i].data[0], value[i]);
             assert_ptr_equal(ts->items[i].data, ts->items[i].map->data + ts->items[i].offset);
         }
-        assert_int_equal(carat_gguf_n_kv(g), 4);
-        carat_str name = { NULL, 0 };
-        assert_true(carat_gguf_text(g, "general.name", &name, &err));
+        assert_int_equal(ct_gguf_n_kv(g), 4);
+        ct_str name = { NULL, 0 };
+        assert_true(ct_gguf_text(g, "general.name", &name, &err));
         assert_int_equal(name.len, 5);
-        carat_gguf_close(g);
+        ct_gguf_close(g);
     }
     temp_drop(&t);
 }

@@ -73,36 +73,35 @@ static const hostile cases[] = {
     /* values */
     { "kind 13", FILE_(HEAD(0, 1), KV("a.b", 13), U64(0)), CARAT_EFORMAT, "key 'a.b': value kind 13" },
     { "kind 2^32-1", FILE_(HEAD(0, 1), KV("a.b", UINT32_MAX), U64(0)), CARAT_EFORMAT, "kind 4294967295" },
-    { "u64 cut short", FILE_(HEAD(0, 1), KV("a.b", CARAT_GGUF_U64), U32(0)), CARAT_EFORMAT, "1 u64 values" },
+    { "u64 cut short", FILE_(HEAD(0, 1), KV("a.b", CT_GGUF_U64), U32(0)), CARAT_EFORMAT, "1 u64 values" },
     { "kind cut short", FILE_(HEAD(0, 1), STR("abcdef"), U16(4)), CARAT_EFORMAT, "its kind" },
-    { "string of 2^60 bytes", FILE_(HEAD(0, 1), KV("a.b", CARAT_GGUF_STR), U64(BIG)), CARAT_EFORMAT, "string 1 of 1" },
-    { "string of 2^64-1 bytes", FILE_(HEAD(0, 1), KV("a.b", CARAT_GGUF_STR), U64(UINT64_MAX), ZERO(8)), CARAT_EFORMAT,
+    { "string of 2^60 bytes", FILE_(HEAD(0, 1), KV("a.b", CT_GGUF_STR), U64(BIG)), CARAT_EFORMAT, "string 1 of 1" },
+    { "string of 2^64-1 bytes", FILE_(HEAD(0, 1), KV("a.b", CT_GGUF_STR), U64(UINT64_MAX), ZERO(8)), CARAT_EFORMAT,
       "does not fit" },
-    { "string one byte too long", FILE_(HEAD(0, 1), KV("a.b", CARAT_GGUF_STR), U64(9), ZERO(8)), CARAT_EFORMAT,
+    { "string one byte too long", FILE_(HEAD(0, 1), KV("a.b", CT_GGUF_STR), U64(9), ZERO(8)), CARAT_EFORMAT,
       "does not fit" },
-    { "string without its length", FILE_(HEAD(0, 1), KV("a.b", CARAT_GGUF_STR), U32(0)), CARAT_EFORMAT,
-      "string 1 of 1" },
-    { "boolean of 2", FILE_(HEAD(0, 1), KV("a.b", CARAT_GGUF_BOOL), U8(2)), CARAT_EFORMAT, "boolean is 2" },
-    { "booleans with a 7", FILE_(HEAD(0, 1), KV_ARR("a.b", CARAT_GGUF_BOOL, 3), U8(1), U8(0), U8(7)), CARAT_EFORMAT,
+    { "string without its length", FILE_(HEAD(0, 1), KV("a.b", CT_GGUF_STR), U32(0)), CARAT_EFORMAT, "string 1 of 1" },
+    { "boolean of 2", FILE_(HEAD(0, 1), KV("a.b", CT_GGUF_BOOL), U8(2)), CARAT_EFORMAT, "boolean is 2" },
+    { "booleans with a 7", FILE_(HEAD(0, 1), KV_ARR("a.b", CT_GGUF_BOOL, 3), U8(1), U8(0), U8(7)), CARAT_EFORMAT,
       "boolean is 7" },
 
     /* arrays */
-    { "array of 2^60 u32", FILE_(HEAD(0, 1), KV_ARR("a.b", CARAT_GGUF_U32, BIG), ZERO(64)), CARAT_EFORMAT,
+    { "array of 2^60 u32", FILE_(HEAD(0, 1), KV_ARR("a.b", CT_GGUF_U32, BIG), ZERO(64)), CARAT_EFORMAT,
       "1152921504606846976 u32 values" },
-    { "array of 2^62 u32: the size wraps to 0", FILE_(HEAD(0, 1), KV_ARR("a.b", CARAT_GGUF_U32, BIG * 4), ZERO(64)),
+    { "array of 2^62 u32: the size wraps to 0", FILE_(HEAD(0, 1), KV_ARR("a.b", CT_GGUF_U32, BIG * 4), ZERO(64)),
       CARAT_EFORMAT, "u32 values" },
-    { "array of 2^61+1 f64: the size wraps to 8",
-      FILE_(HEAD(0, 1), KV_ARR("a.b", CARAT_GGUF_F64, BIG * 2 + 1), ZERO(64)), CARAT_EFORMAT, "f64 values" },
-    { "array of 2^60 strings", FILE_(HEAD(0, 1), KV_ARR("a.b", CARAT_GGUF_STR, BIG), ZERO(64)), CARAT_EFORMAT,
+    { "array of 2^61+1 f64: the size wraps to 8", FILE_(HEAD(0, 1), KV_ARR("a.b", CT_GGUF_F64, BIG * 2 + 1), ZERO(64)),
+      CARAT_EFORMAT, "f64 values" },
+    { "array of 2^60 strings", FILE_(HEAD(0, 1), KV_ARR("a.b", CT_GGUF_STR, BIG), ZERO(64)), CARAT_EFORMAT,
       "of 1152921504606846976" },
-    { "second string past the end", FILE_(HEAD(0, 1), KV_ARR("a.b", CARAT_GGUF_STR, 2), STR("ok"), U64(5), RAW("no")),
+    { "second string past the end", FILE_(HEAD(0, 1), KV_ARR("a.b", CT_GGUF_STR, 2), STR("ok"), U64(5), RAW("no")),
       CARAT_EFORMAT, "string 2 of 2" },
-    { "array of one byte too few", FILE_(HEAD(0, 1), KV_ARR("a.b", CARAT_GGUF_U8, 65), ZERO(64)), CARAT_EFORMAT,
+    { "array of one byte too few", FILE_(HEAD(0, 1), KV_ARR("a.b", CT_GGUF_U8, 65), ZERO(64)), CARAT_EFORMAT,
       "65 u8 values" },
-    { "array of arrays", FILE_(HEAD(0, 1), KV_ARR("a.b", CARAT_GGUF_ARR, 1), U32(0), U64(0)), CARAT_EUNSUPPORTED,
+    { "array of arrays", FILE_(HEAD(0, 1), KV_ARR("a.b", CT_GGUF_ARR, 1), U32(0), U64(0)), CARAT_EUNSUPPORTED,
       "array of arrays" },
     { "array of kind 99", FILE_(HEAD(0, 1), KV_ARR("a.b", 99, 1), ZERO(64)), CARAT_EFORMAT, "value kind 99" },
-    { "array without a count", FILE_(HEAD(0, 1), KV("a.b", CARAT_GGUF_ARR), U32(4)), CARAT_EFORMAT,
+    { "array without a count", FILE_(HEAD(0, 1), KV("a.b", CT_GGUF_ARR), U32(4)), CARAT_EFORMAT,
       "the number of its elements" },
 
     /* alignment */
@@ -110,14 +109,14 @@ static const hostile cases[] = {
     { "alignment 4", FILE_(HEAD(0, 1), KV_U32("general.alignment", 4)), CARAT_EFORMAT, "expected 8 to 1048576" },
     { "alignment 24", FILE_(HEAD(0, 1), KV_U32("general.alignment", 24)), CARAT_EFORMAT, "power of two" },
     { "alignment 2^31", FILE_(HEAD(0, 1), KV_U32("general.alignment", 1u << 31)), CARAT_EFORMAT, "is 2147483648" },
-    { "alignment -32", FILE_(HEAD(0, 1), KV("general.alignment", CARAT_GGUF_I32), U32(-32)), CARAT_EFORMAT, "is -32" },
-    { "alignment 2^64-32", FILE_(HEAD(0, 1), KV("general.alignment", CARAT_GGUF_U64), U64(-32)), CARAT_EFORMAT,
+    { "alignment -32", FILE_(HEAD(0, 1), KV("general.alignment", CT_GGUF_I32), U32(-32)), CARAT_EFORMAT, "is -32" },
+    { "alignment 2^64-32", FILE_(HEAD(0, 1), KV("general.alignment", CT_GGUF_U64), U64(-32)), CARAT_EFORMAT,
       "expected an integer" },
     { "alignment is text", FILE_(HEAD(0, 1), KV_STR("general.alignment", "32")), CARAT_EFORMAT,
       "of kind string, expected an integer" },
-    { "alignment 32.5", FILE_(HEAD(0, 1), KV("general.alignment", CARAT_GGUF_F32), U32(0x42020000)), CARAT_EFORMAT,
+    { "alignment 32.5", FILE_(HEAD(0, 1), KV("general.alignment", CT_GGUF_F32), U32(0x42020000)), CARAT_EFORMAT,
       "is 32.5" },
-    { "alignment NaN", FILE_(HEAD(0, 1), KV("general.alignment", CARAT_GGUF_F32), U32(0x7fc00000)), CARAT_EFORMAT,
+    { "alignment NaN", FILE_(HEAD(0, 1), KV("general.alignment", CT_GGUF_F32), U32(0x7fc00000)), CARAT_EFORMAT,
       "is nan" },
 
     /* tensor names and dimensions */
@@ -156,9 +155,9 @@ static const hostile cases[] = {
     { "type 42", FILE_(HEAD(1, 0), TENSOR1("t", 32, 42, 0), PAD(32), ZERO(128)), CARAT_EUNSUPPORTED, "type number 42" },
     { "type 2^32-1", FILE_(HEAD(1, 0), TENSOR1("t", 32, UINT32_MAX, 0), PAD(32), ZERO(128)), CARAT_EUNSUPPORTED,
       "type number 4294967295" },
-    { "half a block", FILE_(HEAD(1, 0), TENSOR1("t", 48, CARAT_Q4_0, 0), PAD(32), ZERO(128)), CARAT_EFORMAT,
+    { "half a block", FILE_(HEAD(1, 0), TENSOR1("t", 48, CT_Q4_0, 0), PAD(32), ZERO(128)), CARAT_EFORMAT,
       "rows of 48 weights, Q4_0 comes in blocks of 32" },
-    { "rows of 32 in blocks of 256", FILE_(HEAD(1, 0), TENSOR2("t", 32, 8, CARAT_Q4_K, 0), PAD(32), ZERO(144)),
+    { "rows of 32 in blocks of 256", FILE_(HEAD(1, 0), TENSOR2("t", 32, 8, CT_Q4_K, 0), PAD(32), ZERO(144)),
       CARAT_EFORMAT, "blocks of 256" },
     { "type cut short", FILE_(HEAD(1, 0), STR("tensor.name"), U32(1), U64(1), U16(0)), CARAT_EFORMAT, "the type" },
     { "offset cut short", FILE_(HEAD(1, 0), STR("tensor.name"), U32(1), U64(1), U32(0), U32(0)), CARAT_EFORMAT,
@@ -185,10 +184,10 @@ static const hostile cases[] = {
 
     /* split files */
     { "split.count is text", FILE_(HEAD(0, 1), KV_STR("split.count", "3")), CARAT_EFORMAT, "split.count" },
-    { "split.count -1", FILE_(HEAD(0, 1), KV("split.count", CARAT_GGUF_I32), U32(-1)), CARAT_EFORMAT,
+    { "split.count -1", FILE_(HEAD(0, 1), KV("split.count", CT_GGUF_I32), U32(-1)), CARAT_EFORMAT,
       "expected 0 to 65535" },
-    { "split.no -1", FILE_(HEAD(0, 2), KV("split.no", CARAT_GGUF_I32), U32(-1), KV_U32("split.count", 2)),
-      CARAT_EFORMAT, "split.no" },
+    { "split.no -1", FILE_(HEAD(0, 2), KV("split.no", CT_GGUF_I32), U32(-1), KV_U32("split.count", 2)), CARAT_EFORMAT,
+      "split.no" },
     { "a part alone in memory", FILE_(HEAD(0, 2), KV_U32("split.no", 0), KV_U32("split.count", 2)), CARAT_EUNSUPPORTED,
       "one part of a split file" },
 };
@@ -200,16 +199,16 @@ static void refuses_crafted_files(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         const hostile *c = &cases[i];
         bytes b = make_bytes(c->file);
-        carat_gguf *g = (carat_gguf *)&bad;
+        ct_gguf *g = (ct_gguf *)&bad;
         carat_err err = { 0 };
-        bool ok = carat_gguf_open_memory("x.gguf", b.data, b.len, &g, &err);
+        bool ok = ct_gguf_open_memory("x.gguf", b.data, b.len, &g, &err);
         if (ok || g || err.code != c->code || !strstr(err.msg, c->says) || strncmp(err.msg, "x.gguf: ", 8) != 0) {
             print_error("%s: code %d, \"%s\"; expected code %d, \"%s\"\n", c->what, err.code, err.msg, c->code,
                         c->says);
             bad++;
         }
         if (ok)
-            carat_gguf_close(g);
+            ct_gguf_close(g);
         free_bytes(&b);
     }
     assert_int_equal(bad, 0);
@@ -228,13 +227,13 @@ static void accepts_the_unusual(void **state)
         { "version 2", FILE_(RAW("GGUF"), U32(2), U64(0), U64(0)), 0, 0 },
         { "trailing bytes", FILE_(HEAD(0, 0), RAW("and more")), 0, 0 },
         { "empty string and arrays",
-          FILE_(HEAD(0, 3), KV_STR("a", ""), KV_ARR("b", CARAT_GGUF_STR, 0), KV_ARR("c", CARAT_GGUF_F64, 0)), 3, 0 },
+          FILE_(HEAD(0, 3), KV_STR("a", ""), KV_ARR("b", CT_GGUF_STR, 0), KV_ARR("c", CT_GGUF_F64, 0)), 3, 0 },
         { "key without dots and with blanks", FILE_(HEAD(0, 1), KV_U32("a key", 1)), 1, 0 },
         { "alignment 8", FILE_(HEAD(1, 1), KV_U32("general.alignment", 8), TENSOR1("t", 1, 0, 8), PAD(8), ZERO(12)), 1,
           1 },
         { "alignment as u64",
-          FILE_(HEAD(1, 1), KV("general.alignment", CARAT_GGUF_U64), U64(64), TENSOR1("t", 1, 0, 0), PAD(64), ZERO(4)),
-          1, 1 },
+          FILE_(HEAD(1, 1), KV("general.alignment", CT_GGUF_U64), U64(64), TENSOR1("t", 1, 0, 0), PAD(64), ZERO(4)), 1,
+          1 },
         { "name of 64 bytes", FILE_(HEAD(1, 0), TENSOR1(LONG64, 1, 0, 0), PAD(32), ZERO(4)), 0, 1 },
         { "order of data and of names differ",
           FILE_(HEAD(2, 0), TENSOR1("a", 8, 0, 32), TENSOR1("b", 8, 0, 0), PAD(32), ZERO(64)), 0, 2 },
@@ -243,13 +242,13 @@ static void accepts_the_unusual(void **state)
     };
     for (size_t i = 0; i < sizeof fine / sizeof *fine; i++) {
         bytes b = make_bytes(fine[i].file);
-        carat_gguf *g;
+        ct_gguf *g;
         carat_err err = { 0 };
-        if (!carat_gguf_open_memory("x.gguf", b.data, b.len, &g, &err))
+        if (!ct_gguf_open_memory("x.gguf", b.data, b.len, &g, &err))
             fail_msg("%s: %s", fine[i].what, err.msg);
-        assert_int_equal(carat_gguf_n_kv(g), fine[i].n_kv);
-        assert_int_equal(carat_gguf_tensors(g)->n, fine[i].n_tensor);
-        carat_gguf_close(g);
+        assert_int_equal(ct_gguf_n_kv(g), fine[i].n_kv);
+        assert_int_equal(ct_gguf_tensors(g)->n, fine[i].n_tensor);
+        ct_gguf_close(g);
         free_bytes(&b);
     }
 }

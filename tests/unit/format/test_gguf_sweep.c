@@ -54,20 +54,20 @@ static const item small[] = {
     HEAD(3, 6),
     KV_STR("general.architecture", "gemma3"),
     KV_U32("general.alignment", 32),
-    KV_ARR("tokens", CARAT_GGUF_STR, 3),
+    KV_ARR("tokens", CT_GGUF_STR, 3),
     STR("<pad>"),
     STR(""),
     STR("a"),
-    KV_ARR("scores", CARAT_GGUF_F32, 2),
+    KV_ARR("scores", CT_GGUF_F32, 2),
     U32(0),
     U32(0x3f800000),
-    KV("flag", CARAT_GGUF_BOOL),
+    KV("flag", CT_GGUF_BOOL),
     U8(1),
-    KV("last", CARAT_GGUF_U64),
+    KV("last", CT_GGUF_U64),
     U64(1),
-    TENSOR1("norm", 8, CARAT_F32, 0),
-    TENSOR2("w.q", 32, 2, CARAT_Q4_0, 32),
-    TENSOR2("w.h", 5, 3, CARAT_F16, 96),
+    TENSOR1("norm", 8, CT_F32, 0),
+    TENSOR2("w.q", 32, 2, CT_Q4_0, 32),
+    TENSOR2("w.h", 5, 3, CT_F16, 96),
     PAD(32),
     ZERO(32),
     ZERO(36),
@@ -84,14 +84,14 @@ static void every_prefix_is_refused(void **state)
         uint8_t *cut = malloc(n ? n : 1); /* its own block, so that a sanitizer sees one byte too far */
         assert_non_null(cut);
         memcpy(cut, b.data, n);
-        carat_gguf *g = NULL;
+        ct_gguf *g = NULL;
         carat_err err = { 0 };
-        bool ok = carat_gguf_open_memory("cut", cut, n, &g, &err);
+        bool ok = ct_gguf_open_memory("cut", cut, n, &g, &err);
         if (ok != (n == b.len))
             fail_msg("%zu of %zu bytes: %s", n, b.len, ok ? "opened" : err.msg);
         if (!ok)
             assert_true(err.code == CARAT_EFORMAT && err.msg[0] && !g);
-        carat_gguf_close(g);
+        ct_gguf_close(g);
         free(cut);
     }
     free_bytes(&b);
@@ -105,15 +105,15 @@ static void any_bit_may_flip(void **state)
     size_t header = b.len - 128, refused = 0;
     for (size_t bit = 0; bit < header * 8; bit++) {
         b.data[bit / 8] ^= (uint8_t)(1 << bit % 8);
-        carat_gguf *g = NULL;
+        ct_gguf *g = NULL;
         carat_err err = { 0 };
         reset();
-        if (carat_gguf_open_memory("flipped", b.data, b.len, &g, &err)) {
-            const carat_tensors *t = carat_gguf_tensors(g);
+        if (ct_gguf_open_memory("flipped", b.data, b.len, &g, &err)) {
+            const ct_tensors *t = ct_gguf_tensors(g);
             for (size_t i = 0; i < t->n; i++)
                 assert_true(t->items[i].data >= b.data && t->items[i].data + t->items[i].bytes <= b.data + b.len);
-            for (size_t i = 0; i < carat_gguf_n_kv(g); i++) {
-                const carat_gguf_kv *kv = carat_gguf_kv_at(g, i);
+            for (size_t i = 0; i < ct_gguf_n_kv(g); i++) {
+                const ct_gguf_kv *kv = ct_gguf_kv_at(g, i);
                 assert_true(kv->data >= b.data && kv->data + kv->bytes <= b.data + b.len);
             }
         } else {
@@ -121,7 +121,7 @@ static void any_bit_may_flip(void **state)
             refused++;
         }
         assert_true(largest < 65536);
-        carat_gguf_close(g);
+        ct_gguf_close(g);
         b.data[bit / 8] ^= (uint8_t)(1 << bit % 8);
     }
     /* Letters of names, array contents and paddings may differ; counts, lengths, kinds and offsets may not. */
@@ -140,18 +140,18 @@ static void claims_cost_no_memory(void **state)
     };
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
         bytes b = make_bytes(files[i]);
-        carat_gguf *g;
+        ct_gguf *g;
         carat_err err = { 0 };
         reset();
-        assert_false(carat_gguf_open_memory("claim", b.data, b.len, &g, &err));
+        assert_false(ct_gguf_open_memory("claim", b.data, b.len, &g, &err));
         assert_true(asked < 1024);
         free_bytes(&b);
     }
-    bytes b = make_bytes((const item[]){ HEAD(0, 1), KV_ARR("a", CARAT_GGUF_STR, 1ull << 60), ZERO(64), END });
-    carat_gguf *g;
+    bytes b = make_bytes((const item[]){ HEAD(0, 1), KV_ARR("a", CT_GGUF_STR, 1ull << 60), ZERO(64), END });
+    ct_gguf *g;
     carat_err err = { 0 };
     reset();
-    assert_false(carat_gguf_open_memory("claim", b.data, b.len, &g, &err));
+    assert_false(ct_gguf_open_memory("claim", b.data, b.len, &g, &err));
     assert_true(asked < 10 * 1024); /* one chunk of names, 8 KB */
     free_bytes(&b);
 }
@@ -174,10 +174,10 @@ static void the_directory_has_a_ceiling(void **state)
         p[15] = 1;
         p[19] = 1;
     }
-    carat_gguf *g;
+    ct_gguf *g;
     carat_err err = { 0 };
     reset();
-    assert_false(carat_gguf_open_memory("many", data, len, &g, &err));
+    assert_false(ct_gguf_open_memory("many", data, len, &g, &err));
     assert_int_equal(err.code, CARAT_ELIMIT);
     assert_true(asked <= (size_t)64 << 20);
     free(data);
@@ -193,13 +193,13 @@ static void no_memory_is_a_clean_error(void **state)
     bool ok = false;
     long n = 0;
     for (; !ok && n < 100; n++) {
-        carat_gguf *g = NULL;
+        ct_gguf *g = NULL;
         carat_err err = { 0 };
         fail_at = n;
-        ok = carat_gguf_open(t.path, &g, &err);
+        ok = ct_gguf_open(t.path, &g, &err);
         fail_at = -1;
         assert_true(ok || (err.code == CARAT_ENOMEM && err.msg[0] && !g));
-        carat_gguf_close(g);
+        ct_gguf_close(g);
     }
     assert_true(ok && n > 5);
     free_bytes(&b);
@@ -212,30 +212,30 @@ static void no_memory_is_a_clean_error(void **state)
 
 static void write_big(const char *path)
 {
-    carat_gguf_writer *w;
+    ct_gguf_writer *w;
     carat_err err = { 0 };
-    carat_str *tokens = malloc(N_TOKEN * sizeof *tokens);
+    ct_str *tokens = malloc(N_TOKEN * sizeof *tokens);
     char *text = malloc(N_TOKEN * 12);
     int32_t *ints = calloc(N_TOKEN, sizeof *ints);
     float *floats = calloc(N_TOKEN, sizeof *floats);
     assert_true(tokens && text && ints && floats);
     for (size_t i = 0; i < N_TOKEN; i++) {
         int len = snprintf(text + 12 * i, 12, "tok%zu", i);
-        tokens[i] = (carat_str){ text + 12 * i, (size_t)len };
+        tokens[i] = (ct_str){ text + 12 * i, (size_t)len };
     }
-    assert_true(carat_gguf_create(path, &w, &err));
-    carat_gguf_writer_texts(w, "tokenizer.ggml.tokens", tokens, N_TOKEN);
-    carat_gguf_writer_f32s(w, "tokenizer.ggml.scores", floats, N_TOKEN);
-    carat_gguf_writer_i32s(w, "tokenizer.ggml.token_type", ints, N_TOKEN);
+    assert_true(ct_gguf_create(path, &w, &err));
+    ct_gguf_writer_texts(w, "tokenizer.ggml.tokens", tokens, N_TOKEN);
+    ct_gguf_writer_f32s(w, "tokenizer.ggml.scores", floats, N_TOKEN);
+    ct_gguf_writer_i32s(w, "tokenizer.ggml.token_type", ints, N_TOKEN);
     const uint64_t dims[] = { 32, 4 };
     for (int i = 0; i < 444; i++) {
         char name[32];
         snprintf(name, sizeof name, "blk.%d.part%d.weight", i / 13, i % 13);
-        carat_gguf_writer_tensor(w, name, CARAT_Q4_0, 2, dims);
+        ct_gguf_writer_tensor(w, name, CT_Q4_0, 2, dims);
     }
     for (int i = 0; i < 444; i++)
-        assert_true(carat_gguf_writer_data(w, ints, 72, &err));
-    assert_true(carat_gguf_finish(w, &err));
+        assert_true(ct_gguf_writer_data(w, ints, 72, &err));
+    assert_true(ct_gguf_finish(w, &err));
     free(tokens);
     free(text);
     free(ints);
@@ -256,19 +256,19 @@ static void a_real_header_is_quick(void **state)
     write_big(t.path);
     double best = 1e9;
     for (int i = 0; i < 7; i++) {
-        carat_gguf *g;
+        ct_gguf *g;
         carat_err err = { 0 };
         double start = now_ms();
         reset();
-        if (!carat_gguf_open(t.path, &g, &err))
+        if (!ct_gguf_open(t.path, &g, &err))
             fail_msg("%s", err.msg);
         double ms = now_ms() - start;
         best = ms < best ? ms : best;
-        assert_int_equal(carat_gguf_tensors(g)->n, 444);
+        assert_int_equal(ct_gguf_tensors(g)->n, 444);
         /* The strings stay in the file: the directory is the tensors, their names and three keys. */
-        assert_true(asked < 100 * 1024 && carat_gguf_directory_bytes(g) < 100 * 1024);
-        assert_int_equal(carat_gguf_find(g, "tokenizer.ggml.tokens")->count, N_TOKEN);
-        carat_gguf_close(g);
+        assert_true(asked < 100 * 1024 && ct_gguf_directory_bytes(g) < 100 * 1024);
+        assert_int_equal(ct_gguf_find(g, "tokenizer.ggml.tokens")->count, N_TOKEN);
+        ct_gguf_close(g);
     }
     print_message("a header of %d tokens and 444 tensors: %.2f ms\n", N_TOKEN, best);
     assert_true(best < 300); /* the requirement; it takes about 1 ms, 10 in a sanitizer */

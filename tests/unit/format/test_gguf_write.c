@@ -13,19 +13,19 @@
 #include "bytes.h"
 #include "format/gguf_write.h"
 
-static carat_gguf_writer *create_ok(const char *path)
+static ct_gguf_writer *create_ok(const char *path)
 {
-    carat_gguf_writer *w;
+    ct_gguf_writer *w;
     carat_err err = { 0 };
-    if (!carat_gguf_create(path, &w, &err))
+    if (!ct_gguf_create(path, &w, &err))
         fail_msg("%s", err.msg);
     return w;
 }
 
-static void finish_ok(carat_gguf_writer *w)
+static void finish_ok(ct_gguf_writer *w)
 {
     carat_err err = { 0 };
-    if (!carat_gguf_finish(w, &err))
+    if (!ct_gguf_finish(w, &err))
         fail_msg("%s", err.msg);
 }
 
@@ -44,56 +44,56 @@ static void reads_back_what_was_written(void **state)
 {
     (void)state;
     temp_file t = temp_new("new.gguf");
-    carat_gguf_writer *w = create_ok(t.path);
-    const carat_str texts[] = { { "<pad>", 5 }, { "", 0 }, { "a\0b", 3 } };
+    ct_gguf_writer *w = create_ok(t.path);
+    const ct_str texts[] = { { "<pad>", 5 }, { "", 0 }, { "a\0b", 3 } };
     const int32_t ints[] = { 1, -2, INT32_MIN };
     const float floats[] = { 0.5f, -1e30f };
-    carat_gguf_writer_u32(w, "n", 4000000000u);
-    carat_gguf_writer_f32(w, "eps", 1e-6f);
-    carat_gguf_writer_bool(w, "yes", true);
-    carat_gguf_writer_text(w, "name", "w\303\266rter");
-    carat_gguf_writer_texts(w, "tokens", texts, 3);
-    carat_gguf_writer_i32s(w, "ints", ints, 3);
-    carat_gguf_writer_f32s(w, "floats", floats, 2);
-    carat_gguf_writer_texts(w, "none", NULL, 0);
+    ct_gguf_writer_u32(w, "n", 4000000000u);
+    ct_gguf_writer_f32(w, "eps", 1e-6f);
+    ct_gguf_writer_bool(w, "yes", true);
+    ct_gguf_writer_text(w, "name", "w\303\266rter");
+    ct_gguf_writer_texts(w, "tokens", texts, 3);
+    ct_gguf_writer_i32s(w, "ints", ints, 3);
+    ct_gguf_writer_f32s(w, "floats", floats, 2);
+    ct_gguf_writer_texts(w, "none", NULL, 0);
     const uint64_t a_dims[] = { 3 }, b_dims[] = { 32, 2, 1, 3 };
-    carat_gguf_writer_tensor(w, "z.weight", CARAT_F32, 1, a_dims);  /* 12 bytes, then 20 of padding */
-    carat_gguf_writer_tensor(w, "a.weight", CARAT_Q4_0, 4, b_dims); /* 6 rows of 18 = 108, then 20 */
+    ct_gguf_writer_tensor(w, "z.weight", CT_F32, 1, a_dims);  /* 12 bytes, then 20 of padding */
+    ct_gguf_writer_tensor(w, "a.weight", CT_Q4_0, 4, b_dims); /* 6 rows of 18 = 108, then 20 */
     uint8_t data[120];
     for (int i = 0; i < 120; i++)
         data[i] = (uint8_t)(i + 1);
     carat_err err = { 0 };
     assert_int_equal(files_in(t.dir), 1); /* under another name */
     assert_int_equal(access(t.path, F_OK), -1);
-    assert_true(carat_gguf_writer_data(w, data, 5, &err)); /* pieces that end inside, at and across tensors */
-    assert_true(carat_gguf_writer_data(w, data + 5, 0, &err));
-    assert_true(carat_gguf_writer_data(w, data + 5, 100, &err));
-    assert_true(carat_gguf_writer_data(w, data + 105, 15, &err));
+    assert_true(ct_gguf_writer_data(w, data, 5, &err)); /* pieces that end inside, at and across tensors */
+    assert_true(ct_gguf_writer_data(w, data + 5, 0, &err));
+    assert_true(ct_gguf_writer_data(w, data + 5, 100, &err));
+    assert_true(ct_gguf_writer_data(w, data + 105, 15, &err));
     finish_ok(w);
     assert_int_equal(files_in(t.dir), 1);
 
-    carat_gguf *g = open_gguf(t.path);
-    assert_int_equal(carat_gguf_version(g), 3);
-    assert_int_equal(carat_gguf_n_kv(g), 8);
-    assert_string_equal(carat_gguf_kv_at(g, 0)->key, "n");
+    ct_gguf *g = open_gguf(t.path);
+    assert_int_equal(ct_gguf_version(g), 3);
+    assert_int_equal(ct_gguf_n_kv(g), 8);
+    assert_string_equal(ct_gguf_kv_at(g, 0)->key, "n");
     int64_t n = 0;
     double eps = 0;
     bool yes = false;
-    carat_str name = { NULL, 0 }, s;
-    assert_true(carat_gguf_int(g, "n", 0, INT64_MAX, &n, &err) && n == 4000000000);
-    assert_true(carat_gguf_num(g, "eps", &eps, &err) && (float)eps == 1e-6f);
-    assert_true(carat_gguf_bool(g, "yes", &yes, &err) && yes);
-    assert_true(carat_gguf_text(g, "name", &name, &err) && name.len == 7);
-    carat_gguf_cursor c = { 0 };
+    ct_str name = { NULL, 0 }, s;
+    assert_true(ct_gguf_int(g, "n", 0, INT64_MAX, &n, &err) && n == 4000000000);
+    assert_true(ct_gguf_num(g, "eps", &eps, &err) && (float)eps == 1e-6f);
+    assert_true(ct_gguf_bool(g, "yes", &yes, &err) && yes);
+    assert_true(ct_gguf_text(g, "name", &name, &err) && name.len == 7);
+    ct_gguf_cursor c = { 0 };
     for (int i = 0; i < 3; i++) {
-        assert_true(carat_gguf_next_str(carat_gguf_find(g, "tokens"), &c, &s));
+        assert_true(ct_gguf_next_str(ct_gguf_find(g, "tokens"), &c, &s));
         assert_int_equal(s.len, texts[i].len);
         assert_memory_equal(s.data, texts[i].data, s.len);
-        assert_true(carat_gguf_elem_num(carat_gguf_find(g, "ints"), (uint64_t)i) == ints[i]);
+        assert_true(ct_gguf_elem_num(ct_gguf_find(g, "ints"), (uint64_t)i) == ints[i]);
     }
-    assert_true((float)carat_gguf_elem_num(carat_gguf_find(g, "floats"), 1) == -1e30f);
-    assert_int_equal(carat_gguf_find(g, "none")->count, 0);
-    const carat_tensors *ts = carat_gguf_tensors(g);
+    assert_true((float)ct_gguf_elem_num(ct_gguf_find(g, "floats"), 1) == -1e30f);
+    assert_int_equal(ct_gguf_find(g, "none")->count, 0);
+    const ct_tensors *ts = ct_gguf_tensors(g);
     assert_int_equal(ts->n, 2);
     assert_string_equal(ts->items[1].name, "z.weight");
     assert_memory_equal(ts->items[1].data, data, 12);
@@ -101,14 +101,14 @@ static void reads_back_what_was_written(void **state)
     assert_memory_equal(ts->items[0].data, data + 12, 108);
     assert_memory_equal(ts->items[0].dims, b_dims, sizeof b_dims);
     assert_int_equal(ts->items[0].offset % 32, 0);
-    assert_int_equal(carat_gguf_file_bytes(g) % 32, 0);
-    carat_gguf_close(g);
+    assert_int_equal(ct_gguf_file_bytes(g) % 32, 0);
+    ct_gguf_close(g);
     temp_drop(&t);
 }
 
 static int by_offset(const void *a, const void *b)
 {
-    const carat_tensor *x = *(const carat_tensor *const *)a, *y = *(const carat_tensor *const *)b;
+    const ct_tensor *x = *(const ct_tensor *const *)a, *y = *(const ct_tensor *const *)b;
     return (x->offset > y->offset) - (x->offset < y->offset);
 }
 
@@ -123,31 +123,31 @@ static void copies_golden_files_exactly(void **state)
     for (size_t f = 0; f < sizeof files / sizeof *files; f++) {
         char path[600];
         snprintf(path, sizeof path, "%s/%s", TEST_DATA, files[f]);
-        carat_gguf *g = open_gguf(path);
+        ct_gguf *g = open_gguf(path);
         temp_file t = temp_new("copy.gguf");
-        carat_gguf_writer *w = create_ok(t.path);
-        for (size_t i = 0; i < carat_gguf_n_kv(g); i++)
-            carat_gguf_writer_copy(w, carat_gguf_kv_at(g, i));
-        const carat_tensors *ts = carat_gguf_tensors(g);
-        const carat_tensor **order = malloc(ts->n * sizeof *order);
+        ct_gguf_writer *w = create_ok(t.path);
+        for (size_t i = 0; i < ct_gguf_n_kv(g); i++)
+            ct_gguf_writer_copy(w, ct_gguf_kv_at(g, i));
+        const ct_tensors *ts = ct_gguf_tensors(g);
+        const ct_tensor **order = malloc(ts->n * sizeof *order);
         assert_non_null(order);
         for (size_t i = 0; i < ts->n; i++)
             order[i] = &ts->items[i];
         qsort(order, ts->n, sizeof *order, by_offset);
         for (size_t i = 0; i < ts->n; i++)
-            carat_gguf_writer_tensor(w, order[i]->name, order[i]->type, order[i]->n_dims, order[i]->dims);
+            ct_gguf_writer_tensor(w, order[i]->name, order[i]->type, order[i]->n_dims, order[i]->dims);
         carat_err err = { 0 };
         for (size_t i = 0; i < ts->n; i++)
-            assert_true(carat_gguf_writer_data(w, order[i]->data, order[i]->bytes, &err));
+            assert_true(ct_gguf_writer_data(w, order[i]->data, order[i]->bytes, &err));
         finish_ok(w);
-        carat_map a, b;
-        assert_true(carat_map_open(&a, path, &err) && carat_map_open(&b, t.path, &err));
+        ct_map a, b;
+        assert_true(ct_map_open(&a, path, &err) && ct_map_open(&b, t.path, &err));
         assert_int_equal(a.size, b.size);
         assert_memory_equal(a.data, b.data, a.size);
-        carat_map_close(&a);
-        carat_map_close(&b);
+        ct_map_close(&a);
+        ct_map_close(&b);
         free(order);
-        carat_gguf_close(g);
+        ct_gguf_close(g);
         temp_drop(&t);
     }
 }
@@ -157,86 +157,86 @@ static void passes_over_keys_of_the_old_file(void **state)
     (void)state;
     bytes b = make_bytes((const item[]){ HEAD(0, 3), KV_U32("general.alignment", 64), KV_U32("split.count", 1),
                                          KV_U32("kept", 1), END });
-    carat_gguf *old;
+    ct_gguf *old;
     carat_err err = { 0 };
-    assert_true(carat_gguf_open_memory("old", b.data, b.len, &old, &err));
+    assert_true(ct_gguf_open_memory("old", b.data, b.len, &old, &err));
     temp_file t = temp_new("copy.gguf");
-    carat_gguf_writer *w = create_ok(t.path);
+    ct_gguf_writer *w = create_ok(t.path);
     for (size_t i = 0; i < 3; i++)
-        carat_gguf_writer_copy(w, carat_gguf_kv_at(old, i));
+        ct_gguf_writer_copy(w, ct_gguf_kv_at(old, i));
     finish_ok(w);
-    carat_gguf *g = open_gguf(t.path);
-    assert_int_equal(carat_gguf_n_kv(g), 1);
-    assert_non_null(carat_gguf_find(g, "kept"));
-    carat_gguf_close(g);
-    carat_gguf_close(old);
+    ct_gguf *g = open_gguf(t.path);
+    assert_int_equal(ct_gguf_n_kv(g), 1);
+    assert_non_null(ct_gguf_find(g, "kept"));
+    ct_gguf_close(g);
+    ct_gguf_close(old);
     free_bytes(&b);
     temp_drop(&t);
 }
 
 /* --- mistakes ----------------------------------------------------------------------------------------------------- */
 
-static void twice_a_key(carat_gguf_writer *w)
+static void twice_a_key(ct_gguf_writer *w)
 {
-    carat_gguf_writer_u32(w, "a.b", 1);
-    carat_gguf_writer_text(w, "a.b", "x");
+    ct_gguf_writer_u32(w, "a.b", 1);
+    ct_gguf_writer_text(w, "a.b", "x");
 }
 
-static void odd_key(carat_gguf_writer *w)
+static void odd_key(ct_gguf_writer *w)
 {
-    carat_gguf_writer_u32(w, "a\nb", 1);
+    ct_gguf_writer_u32(w, "a\nb", 1);
 }
 
 static const uint64_t one[] = { 1 }, half[] = { 48 }, zero[] = { 0 }, huge[] = { 1ull << 40, 1ull << 40 };
 
-static void twice_a_tensor(carat_gguf_writer *w)
+static void twice_a_tensor(ct_gguf_writer *w)
 {
-    carat_gguf_writer_tensor(w, "t", CARAT_F32, 1, one);
-    carat_gguf_writer_tensor(w, "t", CARAT_F16, 1, one);
+    ct_gguf_writer_tensor(w, "t", CT_F32, 1, one);
+    ct_gguf_writer_tensor(w, "t", CT_F16, 1, one);
 }
 
-static void half_a_block(carat_gguf_writer *w)
+static void half_a_block(ct_gguf_writer *w)
 {
-    carat_gguf_writer_tensor(w, "t", CARAT_Q4_0, 1, half);
+    ct_gguf_writer_tensor(w, "t", CT_Q4_0, 1, half);
 }
 
-static void no_weights(carat_gguf_writer *w)
+static void no_weights(ct_gguf_writer *w)
 {
-    carat_gguf_writer_tensor(w, "t", CARAT_F32, 1, zero);
+    ct_gguf_writer_tensor(w, "t", CT_F32, 1, zero);
 }
 
-static void too_large(carat_gguf_writer *w)
+static void too_large(ct_gguf_writer *w)
 {
-    carat_gguf_writer_tensor(w, "t", CARAT_F32, 2, huge);
+    ct_gguf_writer_tensor(w, "t", CT_F32, 2, huge);
 }
 
-static void too_little_data(carat_gguf_writer *w)
+static void too_little_data(ct_gguf_writer *w)
 {
-    carat_gguf_writer_tensor(w, "t", CARAT_F32, 1, one);
-    carat_gguf_writer_data(w, "abc", 3, NULL);
+    ct_gguf_writer_tensor(w, "t", CT_F32, 1, one);
+    ct_gguf_writer_data(w, "abc", 3, NULL);
 }
 
-static void too_much_data(carat_gguf_writer *w)
+static void too_much_data(ct_gguf_writer *w)
 {
-    carat_gguf_writer_tensor(w, "t", CARAT_F32, 1, one);
+    ct_gguf_writer_tensor(w, "t", CT_F32, 1, one);
     carat_err err = { 0 };
-    assert_false(carat_gguf_writer_data(w, "abcde", 5, &err));
+    assert_false(ct_gguf_writer_data(w, "abcde", 5, &err));
     assert_int_equal(err.code, CARAT_EARG);
 }
 
-static void key_after_data(carat_gguf_writer *w)
+static void key_after_data(ct_gguf_writer *w)
 {
-    carat_gguf_writer_tensor(w, "t", CARAT_F32, 1, one);
-    carat_gguf_writer_data(w, "abcd", 4, NULL);
-    carat_gguf_writer_u32(w, "late", 1);
-    carat_gguf_writer_tensor(w, "later", CARAT_F32, 1, one);
+    ct_gguf_writer_tensor(w, "t", CT_F32, 1, one);
+    ct_gguf_writer_data(w, "abcd", 4, NULL);
+    ct_gguf_writer_u32(w, "late", 1);
+    ct_gguf_writer_tensor(w, "later", CT_F32, 1, one);
 }
 
 static void mistakes_leave_no_file(void **state)
 {
     (void)state;
     static const struct {
-        void (*make)(carat_gguf_writer *w);
+        void (*make)(ct_gguf_writer *w);
         const char *says;
     } cases[] = {
         { twice_a_key, "key 'a.b' is given twice" },
@@ -251,17 +251,17 @@ static void mistakes_leave_no_file(void **state)
     };
     temp_file t = temp_new("never.gguf");
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        carat_gguf_writer *w = create_ok(t.path);
+        ct_gguf_writer *w = create_ok(t.path);
         cases[i].make(w);
         carat_err err = { 0 };
-        assert_false(carat_gguf_finish(w, &err));
+        assert_false(ct_gguf_finish(w, &err));
         assert_int_equal(err.code, CARAT_EARG);
         if (!strstr(err.msg, cases[i].says))
             fail_msg("\"%s\", expected \"%s\"", err.msg, cases[i].says);
         assert_int_equal(files_in(t.dir), 0);
     }
-    carat_gguf_abandon(create_ok(t.path));
-    carat_gguf_abandon(NULL);
+    ct_gguf_abandon(create_ok(t.path));
+    ct_gguf_abandon(NULL);
     assert_int_equal(files_in(t.dir), 0);
     temp_drop(&t);
 }
@@ -277,15 +277,15 @@ static void a_full_disk_is_reported(void **state)
     small = was;
     small.rlim_cur = 65536;
     void (*handler)(int) = signal(SIGXFSZ, SIG_IGN);
-    carat_gguf_writer *w = create_ok(t.path);
+    ct_gguf_writer *w = create_ok(t.path);
     const uint64_t dims[] = { 1 << 18 };
-    carat_gguf_writer_tensor(w, "t", CARAT_F32, 1, dims);
+    ct_gguf_writer_tensor(w, "t", CT_F32, 1, dims);
     void *data = calloc(1 << 18, 4);
     assert_non_null(data);
     carat_err err = { 0 };
     setrlimit(RLIMIT_FSIZE, &small);
-    bool ok = carat_gguf_writer_data(w, data, (size_t)4 << 18, &err);
-    bool finished = carat_gguf_finish(w, &err);
+    bool ok = ct_gguf_writer_data(w, data, (size_t)4 << 18, &err);
+    bool finished = ct_gguf_finish(w, &err);
     setrlimit(RLIMIT_FSIZE, &was);
     signal(SIGXFSZ, handler);
     free(data);
@@ -294,31 +294,31 @@ static void a_full_disk_is_reported(void **state)
     assert_int_equal(err.code, CARAT_EIO);
     assert_non_null(strstr(err.msg, "old.gguf: cannot be written: File too large"));
     assert_int_equal(files_in(t.dir), 1);
-    carat_map m;
-    assert_true(carat_map_open(&m, t.path, &err));
+    ct_map m;
+    assert_true(ct_map_open(&m, t.path, &err));
     assert_int_equal(m.size, 3);
-    carat_map_close(&m);
+    ct_map_close(&m);
     temp_drop(&t);
 }
 
 static void refuses_places_that_cannot_be_written(void **state)
 {
     (void)state;
-    carat_gguf_writer *w = (carat_gguf_writer *)&w;
+    ct_gguf_writer *w = (ct_gguf_writer *)&w;
     carat_err err = { 0 };
-    assert_false(carat_gguf_create("/no/such/folder/x.gguf", &w, &err));
+    assert_false(ct_gguf_create("/no/such/folder/x.gguf", &w, &err));
     assert_null(w);
     assert_int_equal(err.code, CARAT_EIO);
     assert_non_null(strstr(err.msg, "/no/such/folder/x.gguf: cannot be written: No such file"));
     temp_file t = temp_new("x");
-    assert_false(carat_gguf_create(t.dir, &w, &err));
+    assert_false(ct_gguf_create(t.dir, &w, &err));
     assert_int_equal(err.code, CARAT_EIO);
     assert_non_null(strstr(err.msg, "is a directory, expected a file"));
     /* A folder of that name that comes later: found out at the end, and the temporary file goes. */
-    assert_true(carat_gguf_create(t.path, &w, &err));
+    assert_true(ct_gguf_create(t.path, &w, &err));
     unlink(t.path);
     assert_int_equal(mkdir(t.path, 0700), 0);
-    assert_false(carat_gguf_finish(w, &err));
+    assert_false(ct_gguf_finish(w, &err));
     assert_int_equal(err.code, CARAT_EIO);
     assert_int_equal(rmdir(t.path), 0);
     temp_drop(&t);

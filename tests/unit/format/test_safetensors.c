@@ -9,20 +9,20 @@
 #include "format/gguf.h"
 #include "format/safetensors.h"
 
-static carat_safetensors *open_ok(const char *path)
+static ct_safetensors *open_ok(const char *path)
 {
-    carat_safetensors *s;
+    ct_safetensors *s;
     carat_err err = { 0 };
-    if (!carat_safetensors_open(path, &s, &err))
+    if (!ct_safetensors_open(path, &s, &err))
         fail_msg("%s", err.msg);
     return s;
 }
 
 static carat_err open_fails(const char *path)
 {
-    carat_safetensors *s = (carat_safetensors *)&s;
+    ct_safetensors *s = (ct_safetensors *)&s;
     carat_err err = { 0 };
-    if (carat_safetensors_open(path, &s, &err))
+    if (ct_safetensors_open(path, &s, &err))
         fail_msg("%s: opened", path);
     assert_null(s);
     return err;
@@ -50,33 +50,33 @@ static void golden_folders_open(void **state)
     (void)state;
     static const struct {
         const char *name;
-        carat_type type;
+        ct_type type;
         size_t n_tensor; /* 0: not counted here */
     } models[] = {
-        { "tiny-text", CARAT_F32, 12 * 13 + 2 }, { "seed-shape", CARAT_BF16, 30 * 13 + 2 },
-        { "odd-text", CARAT_F16, 7 * 13 + 2 },   { "tiny-vl", CARAT_F32, 0 },
-        { "vl-small-window", CARAT_BF16, 0 },
+        { "tiny-text", CT_F32, 12 * 13 + 2 }, { "seed-shape", CT_BF16, 30 * 13 + 2 },
+        { "odd-text", CT_F16, 7 * 13 + 2 },   { "tiny-vl", CT_F32, 0 },
+        { "vl-small-window", CT_BF16, 0 },
     };
     for (size_t i = 0; i < sizeof models / sizeof *models; i++) {
         char path[600];
         snprintf(path, sizeof path, "%s/models/%s", TEST_DATA, models[i].name);
-        carat_safetensors *s = open_ok(path);
-        const carat_tensors *t = carat_safetensors_tensors(s);
+        ct_safetensors *s = open_ok(path);
+        const ct_tensors *t = ct_safetensors_tensors(s);
         size_t sum = 0;
         for (size_t k = 0; k < t->n; k++) {
-            const carat_tensor *x = &t->items[k];
+            const ct_tensor *x = &t->items[k];
             assert_int_equal(x->type, models[i].type);
             assert_true(k == 0 || strcmp(t->items[k - 1].name, x->name) < 0);
-            assert_ptr_equal(carat_tensors_find(t, x->name), x);
+            assert_ptr_equal(ct_tensors_find(t, x->name), x);
             assert_ptr_equal(x->data, x->map->data + x->offset);
             assert_true(x->offset + x->bytes <= x->map->size);
             sum += x->bytes;
         }
-        assert_true(sum < carat_safetensors_file_bytes(s) && sum > carat_safetensors_file_bytes(s) * 9 / 10);
+        assert_true(sum < ct_safetensors_file_bytes(s) && sum > ct_safetensors_file_bytes(s) * 9 / 10);
         if (models[i].n_tensor)
             assert_int_equal(t->n, models[i].n_tensor);
-        assert_null(carat_safetensors_skipped(s, t->items[0].name));
-        carat_safetensors_close(s);
+        assert_null(ct_safetensors_skipped(s, t->items[0].name));
+        ct_safetensors_close(s);
     }
 }
 
@@ -84,10 +84,10 @@ static void golden_folders_open(void **state)
 static void agrees_with_the_gguf(void **state)
 {
     (void)state;
-    carat_safetensors *s = open_ok(TEST_DATA "/models/tiny-text");
-    carat_gguf *g;
+    ct_safetensors *s = open_ok(TEST_DATA "/models/tiny-text");
+    ct_gguf *g;
     carat_err err = { 0 };
-    assert_true(carat_gguf_open(TEST_DATA "/models/tiny-text/gguf/tiny-text-f32.gguf", &g, &err));
+    assert_true(ct_gguf_open(TEST_DATA "/models/tiny-text/gguf/tiny-text-f32.gguf", &g, &err));
     static const char *const names[][2] = {
         { "model.embed_tokens.weight", "token_embd.weight" },
         { "model.layers.5.self_attn.q_proj.weight", "blk.5.attn_q.weight" },
@@ -95,8 +95,8 @@ static void agrees_with_the_gguf(void **state)
         { "model.layers.0.self_attn.o_proj.weight", "blk.0.attn_output.weight" },
     };
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        const carat_tensor *a = carat_tensors_find(carat_safetensors_tensors(s), names[i][0]);
-        const carat_tensor *b = carat_tensors_find(carat_gguf_tensors(g), names[i][1]);
+        const ct_tensor *a = ct_tensors_find(ct_safetensors_tensors(s), names[i][0]);
+        const ct_tensor *b = ct_tensors_find(ct_gguf_tensors(g), names[i][1]);
         assert_non_null(a);
         assert_non_null(b);
         assert_int_equal(a->n_dims, b->n_dims);
@@ -104,8 +104,8 @@ static void agrees_with_the_gguf(void **state)
         assert_int_equal(a->bytes, b->bytes);
         assert_memory_equal(a->data, b->data, a->bytes);
     }
-    carat_gguf_close(g);
-    carat_safetensors_close(s);
+    ct_gguf_close(g);
+    ct_safetensors_close(s);
 }
 
 /* --- one file ----------------------------------------------------------------------------------------------------- */
@@ -120,23 +120,23 @@ static void reads_shapes_and_skips_dtypes(void **state)
         "{\"__metadata__\":{\"format\":\"pt\"}," T("b", "BF16", "[2,3,5,1]", "[0,60]") "," T(
             "a", "F32", "[]", "[64,68]") "," T("q", "F8_E4M3", "[4]", "[60,64]") "," T("i", "I64", "[]", "[68,76]") "}",
         80);
-    carat_safetensors *s;
+    ct_safetensors *s;
     carat_err err = { 0 };
-    if (!carat_safetensors_open_memory("memory", b.data, b.len, &s, &err))
+    if (!ct_safetensors_open_memory("memory", b.data, b.len, &s, &err))
         fail_msg("%s", err.msg);
-    const carat_tensors *t = carat_safetensors_tensors(s);
+    const ct_tensors *t = ct_safetensors_tensors(s);
     char shape[96];
     assert_int_equal(t->n, 2);
     assert_string_equal(t->items[0].name, "a");
-    assert_string_equal(carat_tensor_shape(&t->items[0], shape), "[1]");
+    assert_string_equal(ct_tensor_shape(&t->items[0], shape), "[1]");
     assert_int_equal(t->items[0].data[0], 64);
-    assert_string_equal(carat_tensor_shape(&t->items[1], shape), "[1, 5, 3, 2]");
+    assert_string_equal(ct_tensor_shape(&t->items[1], shape), "[1, 5, 3, 2]");
     assert_int_equal(t->items[1].bytes, 60);
-    assert_string_equal(carat_safetensors_skipped(s, "q"), "F8_E4M3");
-    assert_string_equal(carat_safetensors_skipped(s, "i"), "I64");
-    assert_null(carat_safetensors_skipped(s, "a"));
-    assert_null(carat_safetensors_skipped(s, "zz"));
-    carat_safetensors_close(s);
+    assert_string_equal(ct_safetensors_skipped(s, "q"), "F8_E4M3");
+    assert_string_equal(ct_safetensors_skipped(s, "i"), "I64");
+    assert_null(ct_safetensors_skipped(s, "a"));
+    assert_null(ct_safetensors_skipped(s, "zz"));
+    ct_safetensors_close(s);
     free_bytes(&b);
 }
 
@@ -194,11 +194,11 @@ static const hostile cases[] = {
 
 static int check_refused(const char *what, const bytes *b, carat_code code, const char *says)
 {
-    carat_safetensors *s = (carat_safetensors *)&s;
+    ct_safetensors *s = (ct_safetensors *)&s;
     carat_err err = { 0 };
-    bool ok = carat_safetensors_open_memory("x", b->data, b->len, &s, &err);
+    bool ok = ct_safetensors_open_memory("x", b->data, b->len, &s, &err);
     if (ok)
-        carat_safetensors_close(s);
+        ct_safetensors_close(s);
     if (!ok && !s && err.code == code && strstr(err.msg, says) && strncmp(err.msg, "x: ", 3) == 0)
         return 0;
     print_error("%s: code %d, \"%s\"; expected code %d, \"%s\"\n", what, err.code, err.msg, code, says);
@@ -291,13 +291,13 @@ static void any_bit_may_flip(void **state)
     size_t refused = 0;
     for (size_t bit = 0; bit < (b.len - 32) * 8; bit++) {
         b.data[bit / 8] ^= (uint8_t)(1 << bit % 8);
-        carat_safetensors *s;
+        ct_safetensors *s;
         carat_err err = { 0 };
-        if (carat_safetensors_open_memory("x", b.data, b.len, &s, &err)) {
-            const carat_tensors *t = carat_safetensors_tensors(s);
+        if (ct_safetensors_open_memory("x", b.data, b.len, &s, &err)) {
+            const ct_tensors *t = ct_safetensors_tensors(s);
             for (size_t i = 0; i < t->n; i++)
                 assert_true(t->items[i].data >= b.data && t->items[i].data + t->items[i].bytes <= b.data + b.len);
-            carat_safetensors_close(s);
+            ct_safetensors_close(s);
         } else {
             assert_true(err.code != CARAT_OK && err.msg[0]);
             refused++;
@@ -357,9 +357,9 @@ static void refuses_bad_indexes(void **state)
     }
     static const char good[] = "{\"metadata\":{},\"weight_map\":{\"a\":\"one.safetensors\",\"b\":\"two.safetensors\"}}";
     temp_write(t.path, good, sizeof good - 1);
-    carat_safetensors *s = open_ok(t.dir);
-    assert_int_equal(carat_safetensors_tensors(s)->n, 2);
-    carat_safetensors_close(s);
+    ct_safetensors *s = open_ok(t.dir);
+    assert_int_equal(ct_safetensors_tensors(s)->n, 2);
+    ct_safetensors_close(s);
     temp_drop(&t);
 }
 

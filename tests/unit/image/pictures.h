@@ -1,8 +1,8 @@
 /* pictures.h - what the tests of pictures share: the golden pictures, their hashes, and refusals.
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#ifndef CARAT_TESTS_PICTURES_H
-#define CARAT_TESTS_PICTURES_H
+#ifndef CT_TESTS_PICTURES_H
+#define CT_TESTS_PICTURES_H
 
 #include "unit.h"
 
@@ -22,18 +22,18 @@ static inline json_t *load_json(const char *name)
     carat_err e;
     json_t *j;
     snprintf(path, sizeof path, DIR "%s", name);
-    if (!carat_json_load(path, 1 << 24, &j, &e))
+    if (!ct_json_load(path, 1 << 24, &j, &e))
         fail_msg("%s", e.msg);
     return j;
 }
 
-static inline carat_image load(const char *name)
+static inline ct_image load(const char *name)
 {
     char path[512];
     carat_err e;
-    carat_image im;
+    ct_image im;
     snprintf(path, sizeof path, DIR "%s", name);
-    if (!carat_image_load(path, NULL, &im, &e))
+    if (!ct_image_load(path, NULL, &im, &e))
         fail_msg("%s", e.msg);
     return im;
 }
@@ -52,8 +52,8 @@ static inline void hash(const uint8_t *data, size_t len, char hex[65])
 static inline void refuse(const void *data, size_t len, carat_code code, const char *says)
 {
     carat_err e;
-    carat_image im;
-    if (carat_image_decode(data, len, NULL, &im, &e))
+    ct_image im;
+    if (ct_image_decode(data, len, NULL, &im, &e))
         fail_msg("was decoded, expected '%s'", says);
     if (e.code != code || !strstr(e.msg, says))
         fail_msg("'%s' (%s), expected '%s'", e.msg, carat_code_name(e.code), says);

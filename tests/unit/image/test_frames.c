@@ -5,26 +5,26 @@
 #include "pictures.h"
 
 /* Calls `each` for every file of frames.json with its bytes and the expected answer; returns how many there are. */
-static size_t for_each_file(void (*each)(const char *name, const carat_map *m, const json_t *want))
+static size_t for_each_file(void (*each)(const char *name, const ct_map *m, const json_t *want))
 {
     json_t *all = load_json("frames.json"), *want;
     const char *name;
     json_object_foreach(all, name, want) {
         char path[512];
-        carat_map m;
+        ct_map m;
         carat_err e;
         snprintf(path, sizeof path, DIR "%s", name);
-        if (!carat_map_open(&m, path, &e))
+        if (!ct_map_open(&m, path, &e))
             fail_msg("%s", e.msg);
         each(name, &m, want);
-        carat_map_close(&m);
+        ct_map_close(&m);
     }
     size_t n = json_object_size(all);
     json_decref(all);
     return n;
 }
 
-static void expect_picture(const char *name, const carat_image *got, const json_t *want)
+static void expect_picture(const char *name, const ct_image *got, const json_t *want)
 {
     char hex[65];
     const json_t *size = json_object_get(want, "size_wh");
@@ -35,14 +35,14 @@ static void expect_picture(const char *name, const carat_image *got, const json_
         fail_msg("%s: %u x %u pixels, not Pillow's", name, got->width, got->height);
 }
 
-static void compare_file(const char *name, const carat_map *m, const json_t *want)
+static void compare_file(const char *name, const ct_map *m, const json_t *want)
 {
-    carat_image im;
+    ct_image im;
     carat_err e;
-    if (!carat_image_decode(m->data, m->size, NULL, &im, &e))
+    if (!ct_image_decode(m->data, m->size, NULL, &im, &e))
         fail_msg("%s: %s", name, e.msg);
     expect_picture(name, &im, want);
-    carat_image_deinit(&im);
+    ct_image_deinit(&im);
 }
 
 static void first_pictures_as_pillow(void **state)
@@ -53,16 +53,16 @@ static void first_pictures_as_pillow(void **state)
 
 /* A cut at any length is a clean error or, behind the first picture, that picture. The copy ends where its memory does.
  */
-static void cut_file(const char *name, const carat_map *m, const json_t *want)
+static void cut_file(const char *name, const ct_map *m, const json_t *want)
 {
     for (size_t n = 1; n < m->size; n += 1 + m->size / 2000) { /* every length, but of the largest files */
         uint8_t *copy = malloc(n);
-        carat_image im;
+        ct_image im;
         carat_err e = { 0 };
         memcpy(copy, m->data, n);
-        if (carat_image_decode(copy, n, NULL, &im, &e)) {
+        if (ct_image_decode(copy, n, NULL, &im, &e)) {
             expect_picture(name, &im, want);
-            carat_image_deinit(&im);
+            ct_image_deinit(&im);
         } else if (e.code != CARAT_EFORMAT || !*e.msg) {
             fail_msg("%s, %zu bytes: '%s' (%s)", name, n, e.msg, carat_code_name(e.code));
         }
@@ -76,19 +76,19 @@ static void cut_anywhere(void **state)
     for_each_file(cut_file);
 }
 
-static void flip_file(const char *name, const carat_map *m, const json_t *want)
+static void flip_file(const char *name, const ct_map *m, const json_t *want)
 {
     (void)want;
     uint8_t *copy = malloc(m->size);
     size_t step = 1 + m->size / 300;
     for (size_t at = 0; at < m->size; at += step)
         for (int k = 0; k < 10; k++) {
-            carat_image im;
+            ct_image im;
             carat_err e = { 0 };
             memcpy(copy, m->data, m->size);
             copy[at] = k < 8 ? (uint8_t)(copy[at] ^ 1u << k) : (uint8_t)(k == 8 ? 0 : 255);
-            if (carat_image_decode(copy, m->size, NULL, &im, &e))
-                carat_image_deinit(&im);
+            if (ct_image_decode(copy, m->size, NULL, &im, &e))
+                ct_image_deinit(&im);
             else if (e.code == CARAT_OK || !*e.msg)
                 fail_msg("%s, byte %zu: no error", name, at);
         }
@@ -129,7 +129,7 @@ static void refused_with_what_was_found(void **state)
 {
     (void)state;
     uint8_t file[64];
-    carat_image im;
+    ct_image im;
     size_t n = put_head(file, 8, 1, 0, 0);
     refuse(file, 10, CARAT_EFORMAT, "cut off in the header, after 10 bytes");
     refuse(file, 17, CARAT_EFORMAT, "cut off in the header, after 17 bytes");
@@ -158,10 +158,10 @@ static void refused_with_what_was_found(void **state)
     /* And what is right in the same way: clear, 1, 6 (two of the same), 7 (three), 6, in 3, 3, 3, 3, 4 bits. */
     n = put_head(file, 8, 1, 0, 0);
     memcpy(file + n, "\x02\x02\x8c\x6f", 4);
-    assert_true(carat_image_decode(file, n + 4, NULL, &im, NULL));
+    assert_true(ct_image_decode(file, n + 4, NULL, &im, NULL));
     for (size_t i = 0; i < 24; i++)
         assert_int_equal(im.rgb[i], 255);
-    carat_image_deinit(&im);
+    ct_image_deinit(&im);
 }
 
 /* Screens and pictures of gigapixels, and sides of 1 : 65535: refused on the header. */
@@ -193,14 +193,14 @@ static void garbage_codes(void **state)
     uint32_t seed = 1;
     size_t decoded = 0;
     for (int run = 0; run < 4000; run++) {
-        carat_image im;
+        ct_image im;
         size_t n = put_head(file, 8, 8, 0, 0);
         file[n++] = (uint8_t)(run % 9), file[n++] = 255;
         for (size_t i = 0; i < 255; i++)
             seed = seed * 1664525 + 1013904223, file[n++] = (uint8_t)(seed >> 24);
-        if (carat_image_decode(file, n, NULL, &im, NULL)) {
+        if (ct_image_decode(file, n, NULL, &im, NULL)) {
             decoded++;
-            carat_image_deinit(&im);
+            ct_image_deinit(&im);
         }
     }
     assert_true(decoded > 0 && decoded < 4000); /* both ends were seen */

@@ -5,7 +5,7 @@
 
 #include <spng.h>
 
-static int largest_difference(const carat_image *a, const carat_image *b)
+static int largest_difference(const ct_image *a, const ct_image *b)
 {
     int worst = 0;
     for (size_t i = 0; i < (size_t)a->width * a->height * 3; i++) {
@@ -40,20 +40,20 @@ static void decodes_as_the_reference(void **state)
             continue;
         const json_t *want = json_object_get(entry, expectation(file));
         const char *png = json_string_value(json_object_get(want, "png"));
-        carat_image got = load(json_string_value(json_object_get(entry, "file")));
+        ct_image got = load(json_string_value(json_object_get(entry, "file")));
         if (png) {
-            carat_image ref = load(png);
+            ct_image ref = load(png);
             assert_int_equal(got.width, ref.width);
             assert_int_equal(got.height, ref.height);
             if (largest_difference(&got, &ref) > tolerance(file))
                 fail_msg("%s differs by %d", file, largest_difference(&got, &ref));
-            carat_image_deinit(&ref);
+            ct_image_deinit(&ref);
         } else {
             char hex[65];
             hash(got.rgb, (size_t)got.width * got.height * 3, hex);
             assert_string_equal(hex, json_string_value(json_object_get(want, "sha256_rgb")));
         }
-        carat_image_deinit(&got);
+        ct_image_deinit(&got);
         compared++;
     }
     assert_int_equal(compared, json_object_size(json_object_get(m, "images")) - 1);
@@ -63,9 +63,9 @@ static void decodes_as_the_reference(void **state)
 static void sixteen_bits_are_scaled(void **state)
 {
     (void)state;
-    carat_map m;
+    ct_map m;
     carat_err e;
-    assert_true(carat_map_open(&m, DIR "in/gray16.png", &e));
+    assert_true(ct_map_open(&m, DIR "in/gray16.png", &e));
     spng_ctx *c = spng_ctx_new(0);
     struct spng_ihdr head;
     size_t size;
@@ -75,14 +75,14 @@ static void sixteen_bits_are_scaled(void **state)
     assert_int_equal(spng_decoded_image_size(c, SPNG_FMT_RAW, &size), 0);
     uint8_t *raw = malloc(size);
     assert_int_equal(spng_decode_image(c, raw, size, SPNG_FMT_RAW, 0), 0); /* big-endian samples */
-    carat_image im = load("in/gray16.png");
+    ct_image im = load("in/gray16.png");
     for (size_t i = 0; i < size / 2; i++)
         for (int k = 0; k < 3; k++)
             assert_int_equal(im.rgb[3 * i + (size_t)k], raw[2 * i]);
-    carat_image_deinit(&im);
+    ct_image_deinit(&im);
     free(raw);
     spng_ctx_free(c);
-    carat_map_close(&m);
+    ct_map_close(&m);
 }
 
 static void resizes_as_pillow(void **state)
@@ -95,16 +95,16 @@ static void resizes_as_pillow(void **state)
         json_t *to = json_object_get(entry, "target_wh");
         uint32_t w = (uint32_t)json_integer_value(json_array_get(to, 0));
         uint32_t h = (uint32_t)json_integer_value(json_array_get(to, 1));
-        carat_image im = load(source);
+        ct_image im = load(source);
         carat_err e;
         char hex[65];
         uint8_t *out = malloc((size_t)w * h * 3);
-        assert_true(carat_image_resize(&im, (carat_box){ 0, 0, im.width, im.height }, w, h, out, &e));
+        assert_true(ct_image_resize(&im, (ct_box){ 0, 0, im.width, im.height }, w, h, out, &e));
         hash(out, (size_t)w * h * 3, hex);
         if (strcmp(hex, json_string_value(json_object_get(entry, "sha256_rgb_pil"))) != 0)
             fail_msg("%s to %u x %u is not Pillow's", source, w, h);
         free(out);
-        carat_image_deinit(&im);
+        ct_image_deinit(&im);
     }
     json_decref(m);
 }
@@ -115,18 +115,18 @@ static void boxes_as_the_processor(void **state)
     char *text, *rest;
     size_t len, lines = 0;
     carat_err e;
-    assert_true(carat_read_file(DIR "pan_and_scan.jsonl", 1 << 22, &text, &len, &e));
+    assert_true(ct_read_file(DIR "pan_and_scan.jsonl", 1 << 22, &text, &len, &e));
     for (char *line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest), lines++) {
         json_t *j;
-        assert_true(carat_json_parse("line", line, strlen(line), &j, &e));
+        assert_true(ct_json_parse("line", line, strlen(line), &j, &e));
         const carat_pan_scan p = {
             .min_crop = (uint32_t)json_integer_value(json_object_get(j, "min_crop_size")),
             .max_crops = (uint32_t)json_integer_value(json_object_get(j, "max_num_crops")),
             .min_ratio = json_number_value(json_object_get(j, "min_ratio_to_activate")),
         };
-        carat_box boxes[CARAT_MAX_CROPS];
-        size_t n = carat_pan_scan_boxes(&p, (uint32_t)json_integer_value(json_object_get(j, "w")),
-                                        (uint32_t)json_integer_value(json_object_get(j, "h")), boxes);
+        ct_box boxes[CT_MAX_CROPS];
+        size_t n = ct_pan_scan_boxes(&p, (uint32_t)json_integer_value(json_object_get(j, "w")),
+                                     (uint32_t)json_integer_value(json_object_get(j, "h")), boxes);
         json_t *want = json_object_get(j, "crops_xywh");
         if (n != json_array_size(want))
             fail_msg("%s: %zu crops", line, n);
@@ -147,37 +147,37 @@ static void crops_as_the_processor(void **state)
 {
     (void)state;
     json_t *j = load_json("pan_and_scan_pixels.json");
-    carat_image im = load(json_string_value(json_object_get(j, "source")));
+    ct_image im = load(json_string_value(json_object_get(j, "source")));
     const carat_pan_scan p = { 0 };
-    carat_box boxes[1 + CARAT_MAX_CROPS] = { { 0, 0, im.width, im.height } };
-    size_t n = 1 + carat_pan_scan_boxes(&p, im.width, im.height, boxes + 1);
+    ct_box boxes[1 + CT_MAX_CROPS] = { { 0, 0, im.width, im.height } };
+    size_t n = 1 + ct_pan_scan_boxes(&p, im.width, im.height, boxes + 1);
     json_t *hashes = json_object_get(j, "sha256_rgb");
     assert_int_equal(n, json_array_size(hashes));
     uint8_t *out = malloc(112 * 112 * 3);
     for (size_t i = 0; i < n; i++) {
         carat_err e;
         char hex[65];
-        assert_true(carat_image_resize(&im, boxes[i], 112, 112, out, &e));
+        assert_true(ct_image_resize(&im, boxes[i], 112, 112, out, &e));
         hash(out, 112 * 112 * 3, hex);
         assert_string_equal(hex, json_string_value(json_array_get(hashes, i)));
     }
     free(out);
-    carat_image_deinit(&im);
+    ct_image_deinit(&im);
     json_decref(j);
 }
 
 static void values_as_the_processor(void **state)
 {
     (void)state;
-    carat_map m;
+    ct_map m;
     carat_err e;
-    assert_true(carat_map_open(&m, DIR "pixel_lut.bin", &e));
+    assert_true(ct_map_open(&m, DIR "pixel_lut.bin", &e));
     for (int v = 0; v < 256; v++) {
         float want;
         memcpy(&want, m.data + 4 * v, 4);
-        assert_true(carat_pixel_value((uint8_t)v) == want);
+        assert_true(ct_pixel_value((uint8_t)v) == want);
     }
-    carat_map_close(&m);
+    ct_map_close(&m);
 }
 
 /* ---- files that mean harm ---- */
@@ -186,7 +186,7 @@ static void what_is_no_picture_is_named(void **state)
 {
     (void)state;
     carat_err e;
-    carat_image im;
+    ct_image im;
     refuse("", 0, CARAT_EFORMAT, "0 bytes");
     refuse("hello, I am text named .png", 27, CARAT_EFORMAT, "not an image");
     refuse("GIF88a", 6, CARAT_EFORMAT, "not an image");
@@ -199,8 +199,8 @@ static void what_is_no_picture_is_named(void **state)
     refuse("GIF89a", 6, CARAT_EFORMAT, "GIF");
     refuse("BM", 2, CARAT_EFORMAT, "BMP");
     refuse("II*\0", 4, CARAT_EUNSUPPORTED, "a TIFF, expected JPEG, PNG, WebP, GIF or BMP");
-    assert_false(carat_image_load(TEST_DATA, NULL, &im, &e));
-    assert_false(carat_image_load(DIR "none.png", NULL, &im, &e));
+    assert_false(ct_image_load(TEST_DATA, NULL, &im, &e));
+    assert_false(ct_image_load(DIR "none.png", NULL, &im, &e));
     assert_int_equal(e.code, CARAT_EIO);
 }
 
@@ -251,14 +251,14 @@ static void bombs_take_no_memory(void **state)
     for (uint32_t i = 0, side = 20000; i < 2; i++, side = 65535)
         refuse_bombs(side, png, jpeg, sizeof jpeg - 1);
     carat_err e;
-    carat_image im;
-    carat_image_limits l = carat_image_limits_default();
+    ct_image im;
+    ct_image_limits l = ct_image_limits_default();
     l.ratio = 2;
-    assert_false(carat_image_load(DIR "in/size_1200x500.png", &l, &im, &e));
+    assert_false(ct_image_load(DIR "in/size_1200x500.png", &l, &im, &e));
     assert_non_null(strstr(e.msg, "1 : 2"));
-    l = carat_image_limits_default();
+    l = ct_image_limits_default();
     l.file_bytes = 100;
-    assert_false(carat_image_load(DIR "in/rgb8.png", &l, &im, &e));
+    assert_false(ct_image_load(DIR "in/rgb8.png", &l, &im, &e));
     assert_int_equal(e.code, CARAT_ELIMIT);
 }
 
@@ -272,26 +272,26 @@ static void cut_and_flipped(void **state)
                                          "in/lossless.webp",   "in/x.bmp",          "in/x.gif" };
     for (size_t f = 0; f < sizeof files / sizeof *files; f++) {
         char path[512];
-        carat_map m;
+        ct_map m;
         carat_err e;
-        carat_image im;
+        ct_image im;
         snprintf(path, sizeof path, DIR "%s", files[f]);
-        assert_true(carat_map_open(&m, path, &e));
+        assert_true(ct_map_open(&m, path, &e));
         for (size_t n = 0; n < m.size; n += 1 + m.size / 97)
-            if (carat_image_decode(m.data, n, NULL, &im, &e)) {
+            if (ct_image_decode(m.data, n, NULL, &im, &e)) {
                 if (n + 64 < m.size)
                     fail_msg("%s was decoded from %zu of %zu bytes", files[f], n, m.size);
-                carat_image_deinit(&im);
+                ct_image_deinit(&im);
             }
         uint8_t *copy = malloc(m.size);
         for (size_t at = 0; at < m.size; at += 1 + m.size / 211) {
             memcpy(copy, m.data, m.size);
             copy[at] ^= (uint8_t)(1u << at % 8);
-            if (carat_image_decode(copy, m.size, NULL, &im, &e))
-                carat_image_deinit(&im);
+            if (ct_image_decode(copy, m.size, NULL, &im, &e))
+                ct_image_deinit(&im);
         }
         free(copy);
-        carat_map_close(&m);
+        ct_map_close(&m);
     }
 }
 
@@ -299,41 +299,41 @@ static void boxes_are_checked(void **state)
 {
     (void)state;
     carat_err e;
-    carat_image im = load("in/size_2x3.png");
+    ct_image im = load("in/size_2x3.png");
     uint8_t out[3];
-    carat_box boxes[CARAT_MAX_CROPS];
-    static const carat_box bad[] = { { 0, 0, 3, 3 }, { 2, 0, 1, 1 }, { 0, 0, 0, 1 }, { 0, UINT32_MAX, 1, 2 } };
+    ct_box boxes[CT_MAX_CROPS];
+    static const ct_box bad[] = { { 0, 0, 3, 3 }, { 2, 0, 1, 1 }, { 0, 0, 0, 1 }, { 0, UINT32_MAX, 1, 2 } };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
-        assert_false(carat_image_resize(&im, bad[i], 1, 1, out, &e));
-    assert_false(carat_image_resize(&im, (carat_box){ 0, 0, 1, 1 }, 0, 1, out, &e));
-    assert_false(carat_image_resize(&im, (carat_box){ 0, 0, 1, 1 }, 1, 1 << 20, out, &e));
-    assert_true(carat_image_resize(&im, (carat_box){ 1, 2, 1, 1 }, 1, 1, out, &e));
+        assert_false(ct_image_resize(&im, bad[i], 1, 1, out, &e));
+    assert_false(ct_image_resize(&im, (ct_box){ 0, 0, 1, 1 }, 0, 1, out, &e));
+    assert_false(ct_image_resize(&im, (ct_box){ 0, 0, 1, 1 }, 1, 1 << 20, out, &e));
+    assert_true(ct_image_resize(&im, (ct_box){ 1, 2, 1, 1 }, 1, 1, out, &e));
     assert_memory_equal(out, im.rgb + (2 * 2 + 1) * 3, 3);
-    carat_image_deinit(&im);
+    ct_image_deinit(&im);
     const carat_pan_scan wild = { .min_crop = 1, .max_crops = 1000, .min_ratio = 1 };
-    assert_true(carat_pan_scan_boxes(&wild, 100000, 1, boxes) <= CARAT_MAX_CROPS);
-    size_t n = carat_pan_scan_boxes(&wild, 65, 1, boxes); /* 64 steps of 2 would leave the picture half way */
+    assert_true(ct_pan_scan_boxes(&wild, 100000, 1, boxes) <= CT_MAX_CROPS);
+    size_t n = ct_pan_scan_boxes(&wild, 65, 1, boxes); /* 64 steps of 2 would leave the picture half way */
     assert_int_equal(n, 33);
     for (size_t i = 0; i < n; i++)
         assert_true(boxes[i].width > 0 && boxes[i].x + boxes[i].width <= 65);
-    assert_int_equal(carat_pan_scan_boxes(&(carat_pan_scan){ 0 }, 10, 1, boxes), 0);
+    assert_int_equal(ct_pan_scan_boxes(&(carat_pan_scan){ 0 }, 10, 1, boxes), 0);
 }
 
 static void off_on_and_auto(void **state)
 {
     (void)state;
-    carat_box boxes[CARAT_MAX_CROPS];
+    ct_box boxes[CT_MAX_CROPS];
     carat_pan_scan p = { CARAT_PAN_SCAN_AUTO };
-    assert_int_equal(carat_pan_scan_boxes(&p, 1200, 1000, boxes), 2); /* at the ratio itself: cut */
-    assert_int_equal(carat_pan_scan_boxes(&p, 1199, 1000, boxes), 0);
+    assert_int_equal(ct_pan_scan_boxes(&p, 1200, 1000, boxes), 2); /* at the ratio itself: cut */
+    assert_int_equal(ct_pan_scan_boxes(&p, 1199, 1000, boxes), 0);
     p.mode = CARAT_PAN_SCAN_OFF;
-    assert_int_equal(carat_pan_scan_boxes(&p, 4000, 1000, boxes), 0);
+    assert_int_equal(ct_pan_scan_boxes(&p, 4000, 1000, boxes), 0);
     p.mode = CARAT_PAN_SCAN_ON;
-    assert_int_equal(carat_pan_scan_boxes(&p, 1199, 1000, boxes), 2);
-    assert_int_equal(carat_pan_scan_boxes(&p, 500, 300, boxes), 0); /* crops of 250 are below min_crop */
+    assert_int_equal(ct_pan_scan_boxes(&p, 1199, 1000, boxes), 2);
+    assert_int_equal(ct_pan_scan_boxes(&p, 500, 300, boxes), 0); /* crops of 250 are below min_crop */
     /* The reference counts a square as lying: left and right halves, not upper and lower ones. */
-    assert_int_equal(carat_pan_scan_boxes(&p, 901, 901, boxes), 2);
-    const carat_box halves[2] = { { 0, 0, 451, 901 }, { 451, 0, 450, 901 } };
+    assert_int_equal(ct_pan_scan_boxes(&p, 901, 901, boxes), 2);
+    const ct_box halves[2] = { { 0, 0, 451, 901 }, { 451, 0, 450, 901 } };
     assert_memory_equal(boxes, halves, sizeof halves);
 }
 
@@ -342,23 +342,23 @@ static void png_is_written(void **state)
 {
     (void)state;
     carat_err e;
-    carat_image im = load("in/rgb8.png"), back;
+    ct_image im = load("in/rgb8.png"), back;
     char dir[] = "/tmp/carat-test-XXXXXX", path[64];
     assert_non_null(mkdtemp(dir));
     snprintf(path, sizeof path, "%s/x.png", dir);
-    if (!carat_image_write_png(path, im.rgb, im.width, im.height, &e) || !carat_image_load(path, NULL, &back, &e))
+    if (!ct_image_write_png(path, im.rgb, im.width, im.height, &e) || !ct_image_load(path, NULL, &back, &e))
         fail_msg("%s", e.msg);
     assert_int_equal(back.width, im.width);
     assert_int_equal(back.height, im.height);
     assert_int_equal(largest_difference(&back, &im), 0);
-    assert_false(carat_image_write_png(path, im.rgb, 0, 1, &e));
+    assert_false(ct_image_write_png(path, im.rgb, 0, 1, &e));
     assert_int_equal(e.code, CARAT_EARG);
-    assert_false(carat_image_write_png("/nonexistent/x.png", im.rgb, im.width, im.height, &e));
+    assert_false(ct_image_write_png("/nonexistent/x.png", im.rgb, im.width, im.height, &e));
     assert_int_equal(e.code, CARAT_EIO);
     remove(path);
     remove(dir);
-    carat_image_deinit(&back);
-    carat_image_deinit(&im);
+    ct_image_deinit(&back);
+    ct_image_deinit(&im);
 }
 
 /* A progressive file with its first scan again and again (the same coefficients every time): few bytes, a whole pass
@@ -366,10 +366,10 @@ static void png_is_written(void **state)
 static void scans_are_counted(void **state)
 {
     (void)state;
-    carat_map m;
+    ct_map m;
     carat_err e;
-    carat_image im;
-    assert_true(carat_map_open(&m, DIR "in/progressive.jpg", &e));
+    ct_image im;
+    assert_true(ct_map_open(&m, DIR "in/progressive.jpg", &e));
     size_t first = 0, end;
     while (first + 2 < m.size && !(m.data[first] == 0xff && m.data[first + 1] == 0xda))
         first++;
@@ -384,20 +384,20 @@ static void scans_are_counted(void **state)
     memcpy(file + room - 2, "\xff\xd9", 2);
     refuse(file, room, CARAT_ELIMIT, "more than 64 scans");
     memcpy(file + m.size - 2 + scan, "\xff\xd9", 2);
-    if (!carat_image_decode(file, m.size + scan, NULL, &im, &e))
+    if (!ct_image_decode(file, m.size + scan, NULL, &im, &e))
         fail_msg("one more scan: %s", e.msg);
-    carat_image_deinit(&im);
+    ct_image_deinit(&im);
     free(file);
-    carat_map_close(&m);
+    ct_map_close(&m);
 }
 
 /* A restart marker that is gone leaves rows that libjpeg would fill with gray: a message, not a picture. */
 static void lost_rows_are_an_error(void **state)
 {
     (void)state;
-    carat_map m;
+    ct_map m;
     carat_err e;
-    assert_true(carat_map_open(&m, DIR "in/restart.jpg", &e));
+    assert_true(ct_map_open(&m, DIR "in/restart.jpg", &e));
     uint8_t *file = malloc(m.size);
     memcpy(file, m.data, m.size);
     size_t at = 0;
@@ -407,7 +407,7 @@ static void lost_rows_are_an_error(void **state)
     file[at + 1] = 0xd5;
     refuse(file, m.size, CARAT_EFORMAT, "found marker 0xd5 instead of RST1");
     free(file);
-    carat_map_close(&m);
+    ct_map_close(&m);
 }
 
 /* EXIF that makes no sense: the picture as it is stored. */
@@ -416,10 +416,10 @@ static void malformed_exif_is_ignored(void **state)
     (void)state;
     static const char *const blocks[] = { "Exif\0\0II*\0\xff\xff\xff\xff\0\0", "Exif\0\0garbage!",
                                           "Exif\0\0MM\0*\0\0" };
-    carat_map m;
+    ct_map m;
     carat_err e;
-    carat_image want = load("in/progressive.jpg"), im;
-    assert_true(carat_map_open(&m, DIR "in/progressive.jpg", &e));
+    ct_image want = load("in/progressive.jpg"), im;
+    assert_true(ct_map_open(&m, DIR "in/progressive.jpg", &e));
     for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) {
         uint8_t *file = malloc(m.size + 18);
         memcpy(file, m.data, 2);
@@ -427,15 +427,15 @@ static void malformed_exif_is_ignored(void **state)
         memset(file + 6, 0, 14);
         memcpy(file + 6, blocks[i], i == 2 ? 12 : 14);
         memcpy(file + 20, m.data + 2, m.size - 2);
-        if (!carat_image_decode(file, m.size + 18, NULL, &im, &e))
+        if (!ct_image_decode(file, m.size + 18, NULL, &im, &e))
             fail_msg("block %zu: %s", i, e.msg);
         assert_int_equal(im.width, want.width);
         assert_int_equal(largest_difference(&im, &want), 0);
-        carat_image_deinit(&im);
+        ct_image_deinit(&im);
         free(file);
     }
-    carat_map_close(&m);
-    carat_image_deinit(&want);
+    ct_map_close(&m);
+    ct_image_deinit(&want);
 }
 
 int main(void)

@@ -23,55 +23,55 @@ static size_t resident(void)
 
 /* Bytes of K and V of one head in one tile: 2 x 64 positions of 256 values; q8_0 has a scale of 2 bytes for 32 of them.
  */
-static size_t two_tiles(carat_kv_elem elem)
+static size_t two_tiles(ct_kv_elem elem)
 {
-    return 2 * 64 * 256 * (elem == CARAT_KV_F16 ? 64 : 34) / 32;
+    return 2 * 64 * 256 * (elem == CT_KV_F16 ? 64 : 34) / 32;
 }
 
 /* Every byte that a step of text/ would write: K and V of each head and layer in the tiles of the chunk. */
-static void write_chunk(carat_kv *kv, const carat_config *c, size_t at)
+static void write_chunk(ct_kv *kv, const ct_config *c, size_t at)
 {
-    size_t bytes = two_tiles(carat_kv_elem_of(kv)) / 2;
+    size_t bytes = two_tiles(ct_kv_elem_of(kv)) / 2;
     for (size_t layer = 0; layer < c->n_layer; layer++)
         for (size_t head = 0; head < c->n_kv_head; head++)
-            for (size_t tile = at / CARAT_TILE; tile < (at + CHUNK) / CARAT_TILE; tile++) {
+            for (size_t tile = at / CT_TILE; tile < (at + CHUNK) / CT_TILE; tile++) {
                 void *k, *v;
-                carat_kv_tile(kv, layer, head, tile, &k, &v);
+                ct_kv_tile(kv, layer, head, tile, &k, &v);
                 memset(k, 1, bytes);
                 memset(v, 1, bytes);
             }
 }
 
-static void fill(carat_kv *kv, const carat_config *c)
+static void fill(ct_kv *kv, const ct_config *c)
 {
     uint64_t keys[CHUNK];
     for (size_t at = 0; at < CONTEXT; at += CHUNK) {
-        assert_true(carat_kv_begin(kv, CHUNK));
+        assert_true(ct_kv_begin(kv, CHUNK));
         write_chunk(kv, c, at);
-        carat_kv_commit(kv, CHUNK);
+        ct_kv_commit(kv, CHUNK);
         for (size_t i = 0; i < CHUNK; i++)
             keys[i] = at + i;
-        carat_kv_label(kv, keys, CHUNK);
+        ct_kv_label(kv, keys, CHUNK);
     }
-    assert_int_equal(carat_kv_len(kv), CONTEXT);
+    assert_int_equal(ct_kv_len(kv), CONTEXT);
 }
 
 /* Global layers: 5 of 4 heads, all positions: 2560 MiB in f16. Local ones: 29, the 25 pages that 1024 + 512 - 1
  * positions can touch. Resident memory grows by that, within 1 %: lists of pages, the index, ends of huge pages. */
-static void whole_context(carat_kv_elem elem, size_t global, const char *name)
+static void whole_context(ct_kv_elem elem, size_t global, const char *name)
 {
-    carat_config c;
+    ct_config c;
     carat_err err = { 0 };
-    carat_cache *cache;
-    carat_kv *kv = NULL;
+    ct_cache *cache;
+    ct_kv *kv = NULL;
     if (UNIT_SANITIZED)
         skip();
-    carat_config_of(carat_published_by_name("4b"), &c);
-    const carat_cache_options o = { .context = CONTEXT, .n_seqs = 1, .max_batch = CHUNK, .elem = elem };
+    ct_config_of(ct_published_by_name("4b"), &c);
+    const ct_cache_options o = { .context = CONTEXT, .n_seqs = 1, .max_batch = CHUNK, .elem = elem };
     size_t ring = 25 * 29 * 4 * two_tiles(elem), announced, before = resident();
-    assert_int_equal(CONTEXT / CARAT_TILE * 5 * 4 * two_tiles(elem), global);
-    assert_true(carat_cache_bytes(&c, &o, &announced));
-    if (!carat_cache_open(&c, &o, &cache, &err) || !carat_kv_open(cache, CONTEXT, &kv, &err))
+    assert_int_equal(CONTEXT / CT_TILE * 5 * 4 * two_tiles(elem), global);
+    assert_true(ct_cache_bytes(&c, &o, &announced));
+    if (!ct_cache_open(&c, &o, &cache, &err) || !ct_kv_open(cache, CONTEXT, &kv, &err))
         fail_msg("%s", err.msg);
     fill(kv, &c);
     size_t held = resident() - before;
@@ -79,20 +79,20 @@ static void whole_context(carat_kv_elem elem, size_t global, const char *name)
                   (double)announced * MIB, (double)held * MIB);
     assert_true(held >= (global + ring) / 100 * 99 && held <= (global + ring) / 100 * 101);
     assert_true(announced >= global + ring && announced <= (global + ring) / 100 * 101);
-    carat_kv_close(kv);
-    carat_cache_close(cache);
+    ct_kv_close(kv);
+    ct_cache_close(cache);
 }
 
 static void whole_context_f16(void **state)
 {
     (void)state;
-    whole_context(CARAT_KV_F16, (size_t)2560 << 20, "f16");
+    whole_context(CT_KV_F16, (size_t)2560 << 20, "f16");
 }
 
 static void whole_context_q8(void **state)
 {
     (void)state;
-    whole_context(CARAT_KV_Q8_0, (size_t)1360 << 20, "q8_0");
+    whole_context(CT_KV_Q8_0, (size_t)1360 << 20, "q8_0");
 }
 
 int main(void)

@@ -19,15 +19,15 @@ static size_t rounds = 60, first_seed = 1;
 
 typedef struct world {
     uint64_t rng, seed;
-    carat_config c;
-    carat_cache_options o;
-    carat_cache *cache;
+    ct_config c;
+    ct_cache_options o;
+    ct_cache *cache;
     text *texts; /* [N_TEXTS]; kv NULL: closed */
     uint64_t books[N_BOOKS][TEXT_MAX];
     size_t promised_global, promised_local;
     /* One that is being saved does not move; the others do. */
     const text *saved;
-    carat_kv_still *still;
+    ct_kv_still *still;
     char *expected; /* the file as it was when it was held */
     size_t expected_len, n_since;
 } world;
@@ -37,7 +37,7 @@ static const uint8_t model[32] = { 1, 2, 3 };
 
 static size_t dice(world *w, size_t n)
 {
-    return (size_t)(carat_rng_next(&w->rng) >> 11) % n;
+    return (size_t)(ct_rng_next(&w->rng) >> 11) % n;
 }
 
 static bool chance(world *w, size_t percent)
@@ -56,9 +56,9 @@ static void make_keys(world *w, uint64_t *keys, size_t n)
             keys[i++] = dice(w, 3);
             continue;
         }
-        uint64_t hash = CARAT_KEY_IMAGE + dice(w, 2);
+        uint64_t hash = CT_KEY_IMAGE + dice(w, 2);
         for (size_t j = 0; j < image; j++)
-            keys[i++] = hash | (j ? CARAT_KEY_INSIDE : 0);
+            keys[i++] = hash | (j ? CT_KEY_INSIDE : 0);
     }
 }
 
@@ -67,7 +67,7 @@ static size_t make_prompt(world *w, uint64_t *keys, size_t max)
 {
     size_t n = 1 + dice(w, max), same = chance(w, 50) ? n : dice(w, n + 1);
     memcpy(keys, w->books[dice(w, N_BOOKS)], n * sizeof *keys);
-    while (same < n && (keys[same] & CARAT_KEY_INSIDE))
+    while (same < n && (keys[same] & CT_KEY_INSIDE))
         same--;
     make_keys(w, keys + same, n - same);
     return n;
@@ -76,7 +76,7 @@ static size_t make_prompt(world *w, uint64_t *keys, size_t max)
 /* Shortens n so that it does not end inside an image. */
 static size_t whole(const uint64_t *keys, size_t n, size_t have)
 {
-    while (n > 0 && n < have && (keys[n] & CARAT_KEY_INSIDE))
+    while (n > 0 && n < have && (keys[n] & CT_KEY_INSIDE))
         n--;
     return n;
 }
@@ -85,15 +85,15 @@ static size_t whole(const uint64_t *keys, size_t n, size_t have)
 
 static size_t tiles_for(size_t n)
 {
-    return (n + CARAT_TILE - 1) / CARAT_TILE;
+    return (n + CT_TILE - 1) / CT_TILE;
 }
 
 /* Admission is exact: allowed if and only if the pages still unpromised cover it. */
 static bool expect_admission(world *w, size_t context, bool opened, const carat_err *err)
 {
-    size_t pages = tiles_for(context), ring = carat_cache_ring_pages(&w->c, context, w->o.max_batch);
+    size_t pages = tiles_for(context), ring = ct_cache_ring_pages(&w->c, context, w->o.max_batch);
     size_t all = tiles_for(w->o.context) * w->o.n_seqs;
-    size_t all_ring = carat_cache_ring_pages(&w->c, w->o.context, w->o.max_batch) * w->o.n_seqs;
+    size_t all_ring = ct_cache_ring_pages(&w->c, w->o.context, w->o.max_batch) * w->o.n_seqs;
     bool fits = w->promised_global + pages <= all && w->promised_local + ring <= all_ring;
     if (fits != opened)
         fail_msg("seed %zu: admission of %zu positions: %d, expected %d", (size_t)w->seed, context, opened, fits);
@@ -124,14 +124,14 @@ static void op_open(world *w)
     if (!t)
         return;
     size_t context = chance(w, 40) ? w->o.context : 1 + dice(w, w->o.context);
-    if (!expect_admission(w, context, carat_kv_open(w->cache, context, &t->kv, &err), &err)) {
+    if (!expect_admission(w, context, ct_kv_open(w->cache, context, &t->kv, &err), &err)) {
         assert_null(t->kv);
         return;
     }
     size_t n = make_prompt(w, keys, context), max = chance(w, 70) ? n - 1 : dice(w, n + 1);
-    size_t got = chance(w, 90) ? carat_kv_resume(t->kv, keys, n, max) : 0;
+    size_t got = chance(w, 90) ? ct_kv_resume(t->kv, keys, n, max) : 0;
     assert_true(got <= max);
-    assert_true(got == 0 || got == n || !(keys[got] & CARAT_KEY_INSIDE));
+    assert_true(got == 0 || got == n || !(keys[got] & CT_KEY_INSIDE));
     text_add(t, keys, got);
     t->labelled = got;
     fake_verify(&w->c, t);
@@ -142,18 +142,18 @@ static void op_open(world *w)
 
 static void op_close(world *w, text *t)
 {
-    w->promised_global -= tiles_for(carat_kv_context(t->kv));
-    w->promised_local -= carat_cache_ring_pages(&w->c, carat_kv_context(t->kv), w->o.max_batch);
-    carat_kv_close(t->kv);
+    w->promised_global -= tiles_for(ct_kv_context(t->kv));
+    w->promised_local -= ct_cache_ring_pages(&w->c, ct_kv_context(t->kv), w->o.max_batch);
+    ct_kv_close(t->kv);
     t->kv = NULL;
 }
 
 static void op_append(world *w, text *t)
 {
     static uint64_t keys[TEXT_MAX];
-    size_t room = carat_kv_context(t->kv) - t->n;
+    size_t room = ct_kv_context(t->kv) - t->n;
     if (room == 0) {
-        assert_false(carat_kv_begin(t->kv, 1));
+        assert_false(ct_kv_begin(t->kv, 1));
         return;
     }
     size_t n = 1 + dice(w, chance(w, 50) ? (room < 9 ? room : 9) : room);
@@ -163,16 +163,16 @@ static void op_append(world *w, text *t)
 
 static void op_label(text *t)
 {
-    carat_kv_label(t->kv, t->keys + t->labelled, t->n - t->labelled);
+    ct_kv_label(t->kv, t->keys + t->labelled, t->n - t->labelled);
     t->labelled = t->n;
 }
 
 static void op_rewind(world *w, text *t)
 {
     size_t pos = chance(w, 40) ? t->n - dice(w, t->n < 20 ? t->n + 1 : 20) : dice(w, t->n + 1);
-    size_t limit = carat_kv_rewind_limit(t->kv), got = carat_kv_rewind(t->kv, pos);
-    assert_true(got <= pos && (got == t->n || got >= t->labelled || !(t->keys[got] & CARAT_KEY_INSIDE)));
-    if (pos >= limit && (pos == t->n || pos >= t->labelled || !(t->keys[pos] & CARAT_KEY_INSIDE)))
+    size_t limit = ct_kv_rewind_limit(t->kv), got = ct_kv_rewind(t->kv, pos);
+    assert_true(got <= pos && (got == t->n || got >= t->labelled || !(t->keys[got] & CT_KEY_INSIDE)));
+    if (pos >= limit && (pos == t->n || pos >= t->labelled || !(t->keys[pos] & CT_KEY_INSIDE)))
         assert_int_equal(got, pos);
     text_cut(t, got);
 }
@@ -181,8 +181,8 @@ static void op_fork(world *w, const text *t)
 {
     text *fork = empty_text(w);
     carat_err err;
-    carat_kv *kv;
-    if (!fork || !expect_admission(w, carat_kv_context(t->kv), carat_kv_fork(t->kv, &kv, &err), &err))
+    ct_kv *kv;
+    if (!fork || !expect_admission(w, ct_kv_context(t->kv), ct_kv_fork(t->kv, &kv, &err), &err))
         return;
     memcpy(fork, t, sizeof *fork);
     fork->kv = kv;
@@ -191,7 +191,7 @@ static void op_fork(world *w, const text *t)
 
 static void op_fail(world *w, text *t)
 {
-    size_t room = carat_kv_context(t->kv) - t->n, n = room < w->o.max_batch ? room : w->o.max_batch;
+    size_t room = ct_kv_context(t->kv) - t->n, n = room < w->o.max_batch ? room : w->o.max_batch;
     if (n > 0)
         fake_failed_step(&w->c, t, 1 + dice(w, n));
 }
@@ -212,14 +212,13 @@ static void op_save(world *w, const text *t)
     carat_err err;
     size_t len = 0;
     new_file(path);
-    if (!carat_kv_save(t->kv, path, model, t->keys, t->n * sizeof *t->keys, &err) ||
-        !carat_kv_saved_len(path, &len, &err))
+    if (!ct_kv_save(t->kv, path, model, t->keys, t->n * sizeof *t->keys, &err) || !ct_kv_saved_len(path, &len, &err))
         fail_msg("%s", err.msg);
     assert_int_equal(len, t->n);
     size_t context = t->n < w->o.context ? t->n + 1 : t->n;
-    if (copy && expect_admission(w, context, carat_kv_open(w->cache, context, &copy->kv, &err), &err)) {
+    if (copy && expect_admission(w, context, ct_kv_open(w->cache, context, &copy->kv, &err), &err)) {
         uint8_t *blob;
-        if (!carat_kv_restore(copy->kv, path, model, &blob, &len, &err))
+        if (!ct_kv_restore(copy->kv, path, model, &blob, &len, &err))
             fail_msg("%s", err.msg);
         assert_int_equal(len, t->n * sizeof *t->keys);
         text_add(copy, (const uint64_t *)(const void *)blob, t->n);
@@ -239,9 +238,8 @@ static void op_hold(world *w, const text *t)
     if (w->still)
         return;
     new_file(path);
-    if (!carat_kv_save(t->kv, path, model, t->keys, t->n, &err) ||
-        !carat_read_file(path, 1 << 26, &w->expected, &w->expected_len, &err) ||
-        !carat_kv_still_take(t->kv, &w->still, &err))
+    if (!ct_kv_save(t->kv, path, model, t->keys, t->n, &err) ||
+        !ct_read_file(path, 1 << 26, &w->expected, &w->expected_len, &err) || !ct_kv_still_take(t->kv, &w->still, &err))
         fail_msg("%s", err.msg);
     w->saved = t;
     w->n_since = 0;
@@ -255,15 +253,15 @@ static void op_save_held(world *w)
     size_t len;
     carat_err err;
     new_file(path);
-    if (!carat_kv_still_save(w->still, path, model, w->saved->keys, w->saved->n, &err) ||
-        !carat_read_file(path, 1 << 26, &found, &len, &err))
+    if (!ct_kv_still_save(w->still, path, model, w->saved->keys, w->saved->n, &err) ||
+        !ct_read_file(path, 1 << 26, &found, &len, &err))
         fail_msg("%s", err.msg);
     if (len != w->expected_len || memcmp(found, w->expected, len) != 0)
         fail_msg("seed %zu: a session of %zu tokens changed while it was saved", (size_t)w->seed, w->saved->n);
     n_saved_late += w->n_since > 0;
     free(found);
     free(w->expected);
-    carat_kv_still_free(w->still);
+    ct_kv_still_free(w->still);
     w->saved = NULL;
     w->still = NULL;
     unlink(path);
@@ -286,7 +284,7 @@ static void operate(world *w)
     else if (what < 50)
         op_rewind(w, t);
     else if (what < 60)
-        carat_kv_mark(t->kv);
+        ct_kv_mark(t->kv);
     else if (what < 65)
         op_label(t);
     else if (what < 75)
@@ -300,7 +298,7 @@ static void operate(world *w)
     else if (what < 98)
         op_close(w, t);
     else
-        carat_cache_clear(w->cache);
+        ct_cache_clear(w->cache);
     if (t->kv)
         fake_verify(&w->c, t);
 }
@@ -310,10 +308,10 @@ static void operate(world *w)
 static void check_world(world *w)
 {
     carat_err err;
-    carat_cache_stats s;
-    if (!carat_cache_check(w->cache, &err))
+    ct_cache_stats s;
+    if (!ct_cache_check(w->cache, &err))
         fail_msg("seed %zu: %s", (size_t)w->seed, err.msg);
-    carat_cache_get_stats(w->cache, &s);
+    ct_cache_get_stats(w->cache, &s);
     assert_int_equal(s.global.total, s.global.free + s.global.held + s.global.cached);
     assert_int_equal(s.local.total, s.local.free + s.local.held + s.local.cached);
     assert_int_equal(s.global.promised, w->promised_global);
@@ -324,17 +322,17 @@ static void open_world(world *w)
 {
     static const uint32_t windows[] = { 1, 2, 8, 63, 64, 65, 100, 200 };
     static const size_t batches[] = { 1, 2, 7, 64, 100, 300 };
-    static const carat_kv_elem elems[] = { CARAT_KV_F16, CARAT_KV_F32, CARAT_KV_Q8_0 };
+    static const ct_kv_elem elems[] = { CT_KV_F16, CT_KV_F32, CT_KV_Q8_0 };
     carat_err err;
     size_t page, kind = dice(w, 10); /* layers of both kinds; rarely of one */
     w->c = fake_config(3, kind == 0 ? 1 : kind == 1 ? 0 : 3, 1 + (uint32_t)dice(w, 2), 32, windows[dice(w, 8)]);
-    w->o = (carat_cache_options){ .context = 1 + dice(w, 700),
-                                  .n_seqs = 1 + dice(w, 3),
-                                  .max_batch = batches[dice(w, 6)],
-                                  .elem = elems[dice(w, 3)] };
-    page = (size_t)CARAT_TILE * 32 * 2 * 4 * w->c.n_kv_head * 3;
+    w->o = (ct_cache_options){ .context = 1 + dice(w, 700),
+                               .n_seqs = 1 + dice(w, 3),
+                               .max_batch = batches[dice(w, 6)],
+                               .elem = elems[dice(w, 3)] };
+    page = (size_t)CT_TILE * 32 * 2 * 4 * w->c.n_kv_head * 3;
     w->o.keep_bytes = dice(w, 3) * dice(w, 15) * page;
-    if (!carat_cache_open(&w->c, &w->o, &w->cache, &err))
+    if (!ct_cache_open(&w->c, &w->o, &w->cache, &err))
         fail_msg("%s", err.msg);
     for (size_t i = 0; i < N_BOOKS; i++) {
         size_t same = i ? dice(w, 400) : 0;
@@ -346,7 +344,7 @@ static void open_world(world *w)
 
 static void close_world(world *w)
 {
-    carat_cache_stats s;
+    ct_cache_stats s;
     if (w->still)
         op_save_held(w);
     for (size_t i = 0; i < N_TEXTS; i++)
@@ -355,12 +353,12 @@ static void close_world(world *w)
             op_close(w, &w->texts[i]);
         }
     check_world(w);
-    carat_cache_clear(w->cache);
-    carat_cache_get_stats(w->cache, &s);
+    ct_cache_clear(w->cache);
+    ct_cache_get_stats(w->cache, &s);
     assert_int_equal(s.global.free, s.global.total); /* nothing leaks */
     assert_int_equal(s.local.free, s.local.total);
     assert_int_equal(s.local.kept, 0);
-    carat_cache_close(w->cache);
+    ct_cache_close(w->cache);
 }
 
 static void test_b11_random_interleavings(void **state)
@@ -368,7 +366,7 @@ static void test_b11_random_interleavings(void **state)
     (void)state;
     world *w = malloc(sizeof *w);
     text *texts = malloc(N_TEXTS * sizeof *texts);
-    carat_cache_stats sum = { 0 }, s;
+    ct_cache_stats sum = { 0 }, s;
     for (size_t seed = first_seed; seed < first_seed + rounds; seed++) {
         *w = (world){ .rng = seed, .seed = seed, .texts = texts };
         memset(texts, 0, N_TEXTS * sizeof *texts);
@@ -381,7 +379,7 @@ static void test_b11_random_interleavings(void **state)
                     if (texts[i].kv)
                         fake_verify(&w->c, &texts[i]);
         }
-        carat_cache_get_stats(w->cache, &s);
+        ct_cache_get_stats(w->cache, &s);
         sum.hits += s.hits, sum.misses += s.misses, sum.reused_tokens += s.reused_tokens, sum.copies += s.copies;
         sum.global.evictions += s.global.evictions, sum.local.evictions += s.local.evictions;
         close_world(w);

@@ -10,7 +10,7 @@
 #include "base/map.h"
 #include "fake.h"
 #include "format/le.h"
-#include "kv/part.h"
+#include "kv/kv_inside.h"
 #include "unit.h"
 
 static const uint8_t model[32] = "weights of the model that it was";
@@ -21,25 +21,25 @@ typedef struct bytes {
     size_t size;
 } bytes;
 
-static carat_cache *open_cache(const carat_config *c, carat_kv_elem elem)
+static ct_cache *open_cache(const ct_config *c, ct_kv_elem elem)
 {
-    carat_cache *cache;
+    ct_cache *cache;
     carat_err err;
-    if (!carat_cache_open(c, &(carat_cache_options){ 400, 2, 50, elem, 0 }, &cache, &err))
+    if (!ct_cache_open(c, &(ct_cache_options){ 400, 2, 50, elem, 0 }, &cache, &err))
         fail_msg("%s", err.msg);
     return cache;
 }
 
-static void open_text(carat_cache *cache, size_t context, text *t)
+static void open_text(ct_cache *cache, size_t context, text *t)
 {
     carat_err err;
     t->n = t->labelled = 0;
     t->hash[0] = 0;
-    if (!carat_kv_open(cache, context, &t->kv, &err))
+    if (!ct_kv_open(cache, context, &t->kv, &err))
         fail_msg("%s", err.msg);
 }
 
-static void append(const carat_config *c, text *t, size_t n)
+static void append(const ct_config *c, text *t, size_t n)
 {
     uint64_t keys[TEXT_MAX];
     for (size_t i = 0; i < n; i++)
@@ -47,20 +47,20 @@ static void append(const carat_config *c, text *t, size_t n)
     fake_append(c, t, keys, n, true);
 }
 
-static bytes saved(const carat_config *c, carat_kv_elem elem, size_t n)
+static bytes saved(const ct_config *c, ct_kv_elem elem, size_t n)
 {
     static text t;
     carat_err err;
-    carat_cache *cache = open_cache(c, elem);
+    ct_cache *cache = open_cache(c, elem);
     open_text(cache, 400, &t);
     append(c, &t, n);
-    if (!carat_kv_save(t.kv, path, model, "blob!", 5, &err))
+    if (!ct_kv_save(t.kv, path, model, "blob!", 5, &err))
         fail_msg("%s", err.msg);
-    carat_kv_close(t.kv);
-    carat_cache_close(cache);
+    ct_kv_close(t.kv);
+    ct_cache_close(cache);
     bytes b;
     char *data;
-    if (!carat_read_file(path, 64 << 20, &data, &b.size, &err))
+    if (!ct_read_file(path, 64 << 20, &data, &b.size, &err))
         fail_msg("%s", err.msg);
     b.data = (uint8_t *)data;
     return b;
@@ -75,19 +75,19 @@ static void refresh_sum(bytes *b)
 }
 
 /* Restoring must fail with this code and words, and leave the sequence empty and usable. */
-static void expect_refused(carat_kv *kv, const bytes *b, const uint8_t *hash, carat_code code, const char *words)
+static void expect_refused(ct_kv *kv, const bytes *b, const uint8_t *hash, carat_code code, const char *words)
 {
     carat_err err = { 0 };
     uint8_t *blob = (uint8_t *)"x";
     size_t len = 1;
-    if (carat_kv_restore_memory(kv, "file", b->data, b->size, hash, &blob, &len, &err))
+    if (ct_kv_restore_memory(kv, "file", b->data, b->size, hash, &blob, &len, &err))
         fail_msg("restored, expected: %s", words);
     assert_null(blob);
     assert_int_equal(len, 0);
     if (err.code != code || !strstr(err.msg, words) || strncmp(err.msg, "file: ", 6) != 0)
         fail_msg("'%s' (%d), expected code %d and '%s'", err.msg, (int)err.code, (int)code, words);
-    assert_int_equal(carat_kv_len(kv), 0);
-    assert_true(carat_cache_check(kv->cache, &err));
+    assert_int_equal(ct_kv_len(kv), 0);
+    assert_true(ct_cache_check(kv->cache, &err));
 }
 
 /* B55: the continuation sees what an uninterrupted one would, around the window and the page borders. */
@@ -95,18 +95,18 @@ static void test_b55_restore_is_exact(void **state)
 {
     (void)state;
     static const size_t lengths[] = { 1, 63, 64, 65, 99, 100, 101, 128, 163, 164, 300, 399, 400 };
-    static const carat_kv_elem elems[] = { CARAT_KV_F16, CARAT_KV_F32, CARAT_KV_Q8_0 };
+    static const ct_kv_elem elems[] = { CT_KV_F16, CT_KV_F32, CT_KV_Q8_0 };
     static text t;
-    carat_config c = fake_config(3, 3, 1, 32, 100);
+    ct_config c = fake_config(3, 3, 1, 32, 100);
     for (size_t e = 0; e < 3; e++)
         for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
             carat_err err;
             uint8_t *blob;
             size_t len;
             bytes b = saved(&c, elems[e], lengths[i]);
-            carat_cache *cache = open_cache(&c, elems[e]);
+            ct_cache *cache = open_cache(&c, elems[e]);
             open_text(cache, 400, &t);
-            if (!carat_kv_restore(t.kv, path, model, &blob, &len, &err))
+            if (!ct_kv_restore(t.kv, path, model, &blob, &len, &err))
                 fail_msg("%s", err.msg);
             assert_true(len == 5 && memcmp(blob, "blob!", 5) == 0);
             for (uint64_t k = 0; k < lengths[i]; k++)
@@ -115,11 +115,11 @@ static void test_b55_restore_is_exact(void **state)
             fake_verify(&c, &t);
             append(&c, &t, 400 - t.n);
             fake_verify(&c, &t);
-            assert_true(carat_cache_check(cache, &err));
+            assert_true(ct_cache_check(cache, &err));
             free(blob);
             free(b.data);
-            carat_kv_close(t.kv);
-            carat_cache_close(cache);
+            ct_kv_close(t.kv);
+            ct_cache_close(cache);
         }
 }
 
@@ -127,40 +127,40 @@ static void test_b55_restore_is_exact(void **state)
 static void test_unused_slots_are_not_saved(void **state)
 {
     (void)state;
-    carat_config c = fake_config(3, 3, 1, 32, 100);
-    bytes clean = saved(&c, CARAT_KV_F16, 70);
+    ct_config c = fake_config(3, 3, 1, 32, 100);
+    bytes clean = saved(&c, CT_KV_F16, 70);
     static text t;
     carat_err err;
-    carat_cache *cache = open_cache(&c, CARAT_KV_F16);
+    ct_cache *cache = open_cache(&c, CT_KV_F16);
     for (int i = 0; i < 2; i++) { /* fill the pages with another text first */
         open_text(cache, 400, &t);
         uint64_t other[200];
         for (size_t k = 0; k < 200; k++)
             other[k] = 1000 + k;
         fake_append(&c, &t, other, 200, false);
-        carat_kv_close(t.kv);
+        ct_kv_close(t.kv);
     }
     open_text(cache, 400, &t);
     append(&c, &t, 70);
-    assert_true(carat_kv_save(t.kv, path, model, "blob!", 5, &err));
+    assert_true(ct_kv_save(t.kv, path, model, "blob!", 5, &err));
     char *data;
     size_t size;
-    assert_true(carat_read_file(path, 64 << 20, &data, &size, &err));
+    assert_true(ct_read_file(path, 64 << 20, &data, &size, &err));
     assert_int_equal(size, clean.size);
     assert_memory_equal(data, clean.data, size);
     free(data);
     free(clean.data);
-    carat_kv_close(t.kv);
-    carat_cache_close(cache);
+    ct_kv_close(t.kv);
+    ct_cache_close(cache);
 }
 
 static void test_b55_damage_is_found(void **state)
 {
     (void)state;
     static text t;
-    carat_config c = fake_config(3, 3, 1, 32, 8);
-    bytes b = saved(&c, CARAT_KV_Q8_0, 70);
-    carat_cache *cache = open_cache(&c, CARAT_KV_Q8_0);
+    ct_config c = fake_config(3, 3, 1, 32, 8);
+    bytes b = saved(&c, CT_KV_Q8_0, 70);
+    ct_cache *cache = open_cache(&c, CT_KV_Q8_0);
     open_text(cache, 400, &t);
     for (size_t size = 0; size < b.size; size += size < 300 ? 1 : 997) { /* cut anywhere */
         bytes cut = { malloc(size ? size : 1), size };                   /* its own block: a read past the end shows */
@@ -172,7 +172,7 @@ static void test_b55_damage_is_found(void **state)
         uint8_t *blob;
         size_t len;
         b.data[bit / 8] ^= (uint8_t)(1 << bit % 8);
-        assert_false(carat_kv_restore_memory(t.kv, "file", b.data, b.size, model, &blob, &len, NULL));
+        assert_false(ct_kv_restore_memory(t.kv, "file", b.data, b.size, model, &blob, &len, NULL));
         assert_null(blob);
         b.data[bit / 8] ^= (uint8_t)(1 << bit % 8);
     }
@@ -181,16 +181,16 @@ static void test_b55_damage_is_found(void **state)
     expect_refused(t.kv, &more, model, CARAT_EFORMAT, "3 bytes after its end");
     free(more.data);
     free(b.data);
-    carat_kv_close(t.kv);
-    carat_cache_close(cache);
+    ct_kv_close(t.kv);
+    ct_cache_close(cache);
 }
 
 static void put_field(bytes *b, size_t at, uint64_t value, size_t width)
 {
     if (width == 4)
-        carat_put_le32(b->data + at, (uint32_t)value);
+        ct_put_le32(b->data + at, (uint32_t)value);
     else
-        carat_put_le64(b->data + at, value);
+        ct_put_le64(b->data + at, value);
     refresh_sum(b);
 }
 
@@ -207,7 +207,7 @@ static void test_b55_other_files_are_refused(void **state)
         { 0, 4, 0x46554747, CARAT_EFORMAT, "not a saved session" },
         { 8, 4, 1, CARAT_EUNSUPPORTED, "session format 1, of an older Carat; this program reads 2" },
         { 8, 4, 3, CARAT_EUNSUPPORTED, "session format 3, of a newer Carat; this program reads 2" },
-        { 12, 4, CARAT_KV_F32, CARAT_EUNSUPPORTED, "element type 1, this cache has 0" },
+        { 12, 4, CT_KV_F32, CARAT_EUNSUPPORTED, "element type 1, this cache has 0" },
         { 16, 4, 4, CARAT_EUNSUPPORTED, "layers 4, this cache has 3" },
         { 20, 4, 2, CARAT_EUNSUPPORTED, "KV heads 2, this cache has 1" },
         { 24, 4, 64, CARAT_EUNSUPPORTED, "head size 64, this cache has 32" },
@@ -227,9 +227,9 @@ static void test_b55_other_files_are_refused(void **state)
         { 96, 4, 0x000001, CARAT_EUNSUPPORTED, "another kind of layer 0" },
     };
     static text t;
-    carat_config c = fake_config(3, 3, 1, 32, 8);
-    bytes b = saved(&c, CARAT_KV_F16, 70);
-    carat_cache *cache = open_cache(&c, CARAT_KV_F16);
+    ct_config c = fake_config(3, 3, 1, 32, 8);
+    bytes b = saved(&c, CT_KV_F16, 70);
+    ct_cache *cache = open_cache(&c, CT_KV_F16);
     open_text(cache, 400, &t);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         uint8_t before[8];
@@ -248,18 +248,18 @@ static void test_b55_other_files_are_refused(void **state)
     expect_refused(t.kv, &b, model, CARAT_EFORMAT, "not finite");
     memcpy(b.data + pages + 640, before, 8);
     refresh_sum(&b);
-    carat_kv_close(t.kv);
+    ct_kv_close(t.kv);
     open_text(cache, 69, &t);
     expect_refused(t.kv, &b, model, CARAT_ECONTEXT, "70 positions, there is room for 69");
-    carat_kv_close(t.kv);
+    ct_kv_close(t.kv);
     open_text(cache, 70, &t);
     uint8_t *blob;
     size_t len;
-    assert_true(carat_kv_restore_memory(t.kv, "file", b.data, b.size, model, &blob, &len, NULL));
+    assert_true(ct_kv_restore_memory(t.kv, "file", b.data, b.size, model, &blob, &len, NULL));
     free(blob);
     free(b.data);
-    carat_kv_close(t.kv);
-    carat_cache_close(cache);
+    ct_kv_close(t.kv);
+    ct_cache_close(cache);
 }
 
 /* What cannot be written leaves what was there. */
@@ -269,26 +269,26 @@ static void test_failed_save_leaves_the_old_file(void **state)
     static text t;
     carat_err err;
     struct stat st;
-    carat_config c = fake_config(3, 3, 1, 32, 8);
-    carat_cache *cache = open_cache(&c, CARAT_KV_F16);
+    ct_config c = fake_config(3, 3, 1, 32, 8);
+    ct_cache *cache = open_cache(&c, CT_KV_F16);
     open_text(cache, 400, &t);
     append(&c, &t, 10);
-    assert_false(carat_kv_save(t.kv, "/nowhere/at/all", model, NULL, 0, &err));
+    assert_false(ct_kv_save(t.kv, "/nowhere/at/all", model, NULL, 0, &err));
     assert_int_equal(err.code, CARAT_EIO);
     assert_non_null(strstr(err.msg, "/nowhere/at/all: "));
     char in_the_way[80];
     snprintf(in_the_way, sizeof in_the_way, "%s/folder", folder);
     assert_int_equal(mkdir(in_the_way, 0700), 0);
-    assert_false(carat_kv_save(t.kv, in_the_way, model, NULL, 0, &err)); /* the rename fails: nothing is left behind */
+    assert_false(ct_kv_save(t.kv, in_the_way, model, NULL, 0, &err)); /* the rename fails: nothing is left behind */
     assert_int_equal(err.code, CARAT_EIO);
     assert_int_equal(rmdir(in_the_way), 0);
     unlink(path);
-    assert_false(carat_kv_saved_len(path, &(size_t){ 0 }, &err));
+    assert_false(ct_kv_saved_len(path, &(size_t){ 0 }, &err));
     assert_int_equal(err.code, CARAT_EIO);
-    assert_true(carat_kv_save(t.kv, path, model, NULL, 0, &err));
+    assert_true(ct_kv_save(t.kv, path, model, NULL, 0, &err));
     assert_true(stat(path, &st) == 0 && st.st_size > 0);
-    carat_kv_close(t.kv);
-    carat_cache_close(cache);
+    ct_kv_close(t.kv);
+    ct_cache_close(cache);
 }
 
 static int make_folder(void **state)

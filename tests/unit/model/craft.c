@@ -11,38 +11,38 @@
 void craft_init(craft *c)
 {
     *c = (craft){ 0 };
-    carat_buf_init(&c->kv, 64 << 20);
-    carat_buf_init(&c->tensors, 64 << 20);
+    ct_buf_init(&c->kv, 64 << 20);
+    ct_buf_init(&c->tensors, 64 << 20);
 }
 
 void craft_deinit(craft *c)
 {
-    carat_buf_deinit(&c->kv);
-    carat_buf_deinit(&c->tensors);
+    ct_buf_deinit(&c->kv);
+    ct_buf_deinit(&c->tensors);
 }
 
-static void put(carat_buf *b, const void *p, size_t n)
+static void put(ct_buf *b, const void *p, size_t n)
 {
-    assert_true(carat_buf_add(b, p, n));
+    assert_true(ct_buf_add(b, p, n));
 }
 
-static void put_u32(carat_buf *b, uint32_t v)
+static void put_u32(ct_buf *b, uint32_t v)
 {
     put(b, &v, 4);
 }
 
-static void put_u64(carat_buf *b, uint64_t v)
+static void put_u64(ct_buf *b, uint64_t v)
 {
     put(b, &v, 8);
 }
 
-static void put_text(carat_buf *b, const char *s)
+static void put_text(ct_buf *b, const char *s)
 {
     put_u64(b, strlen(s));
     put(b, s, strlen(s));
 }
 
-static void begin(craft *c, const char *key, carat_gguf_kind kind)
+static void begin(craft *c, const char *key, ct_gguf_kind kind)
 {
     c->n_kv++;
     put_text(&c->kv, key);
@@ -51,17 +51,17 @@ static void begin(craft *c, const char *key, carat_gguf_kind kind)
 
 void craft_text(craft *c, const char *key, const char *v)
 {
-    begin(c, key, CARAT_GGUF_STR);
+    begin(c, key, CT_GGUF_STR);
     put_text(&c->kv, v);
 }
 
 void craft_f32(craft *c, const char *key, float v)
 {
-    begin(c, key, CARAT_GGUF_F32);
+    begin(c, key, CT_GGUF_F32);
     put(&c->kv, &v, 4);
 }
 
-void craft_int(craft *c, const char *key, carat_gguf_kind kind, int64_t v)
+void craft_int(craft *c, const char *key, ct_gguf_kind kind, int64_t v)
 {
     static const uint8_t width[] = { 1, 1, 2, 2, 4, 4, 0, 1, 0, 0, 8, 8 };
     begin(c, key, kind);
@@ -71,8 +71,8 @@ void craft_int(craft *c, const char *key, carat_gguf_kind kind, int64_t v)
 
 void craft_bools(craft *c, const char *key, const bool *v, size_t n)
 {
-    begin(c, key, CARAT_GGUF_ARR);
-    put_u32(&c->kv, CARAT_GGUF_BOOL);
+    begin(c, key, CT_GGUF_ARR);
+    put_u32(&c->kv, CT_GGUF_BOOL);
     put_u64(&c->kv, n);
     for (size_t i = 0; i < n; i++)
         put(&c->kv, &(uint8_t){ v[i] }, 1);
@@ -80,17 +80,17 @@ void craft_bools(craft *c, const char *key, const bool *v, size_t n)
 
 void craft_texts(craft *c, const char *key, const char *const *v, size_t n)
 {
-    begin(c, key, CARAT_GGUF_ARR);
-    put_u32(&c->kv, CARAT_GGUF_STR);
+    begin(c, key, CT_GGUF_ARR);
+    put_u32(&c->kv, CT_GGUF_STR);
     put_u64(&c->kv, n);
     for (size_t i = 0; i < n; i++)
         put_text(&c->kv, v[i]);
 }
 
-void craft_tensor(craft *c, const char *name, carat_type type, uint64_t cols, uint64_t rows)
+void craft_tensor(craft *c, const char *name, ct_type type, uint64_t cols, uint64_t rows)
 {
     size_t row = 0;
-    assert_true(carat_row_bytes((uint32_t)type, cols, &row));
+    assert_true(ct_row_bytes((uint32_t)type, cols, &row));
     c->n_tensors++;
     put_text(&c->tensors, name);
     put_u32(&c->tensors, rows ? 2 : 1);
@@ -120,18 +120,18 @@ void craft_tensors(craft *c, const craft_shape *s)
     };
     char name[64];
     craft_tensor(c, "token_embd.weight", s->type, s->hidden, s->n_vocab);
-    craft_tensor(c, "output_norm.weight", CARAT_F32, s->hidden, 0);
+    craft_tensor(c, "output_norm.weight", CT_F32, s->hidden, 0);
     for (uint32_t l = 0; l < s->n_layer; l++)
         for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
             snprintf(name, sizeof name, "blk.%u.%s.weight", l, parts[i].name);
-            craft_tensor(c, name, parts[i].rows ? s->type : CARAT_F32, parts[i].cols, parts[i].rows);
+            craft_tensor(c, name, parts[i].rows ? s->type : CT_F32, parts[i].cols, parts[i].rows);
         }
 }
 
 void craft_save(const craft *c, const char *path)
 {
-    carat_buf all;
-    carat_buf_init(&all, 256 << 20);
+    ct_buf all;
+    ct_buf_init(&all, 256 << 20);
     put(&all, "GGUF", 4);
     put_u32(&all, 3);
     put_u64(&all, c->n_tensors);
@@ -145,5 +145,5 @@ void craft_save(const craft *c, const char *path)
     assert_int_equal(fflush(f), 0);
     assert_int_equal(ftruncate(fileno(f), (off_t)(data + c->data)), 0);
     fclose(f);
-    carat_buf_deinit(&all);
+    ct_buf_deinit(&all);
 }

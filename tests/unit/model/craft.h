@@ -1,14 +1,14 @@
 /* craft.h - writes small or hostile GGUF files: headers as asked, tensor data as a hole of zeros.
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#ifndef CARAT_TESTS_CRAFT_H
-#define CARAT_TESTS_CRAFT_H
+#ifndef CT_TESTS_CRAFT_H
+#define CT_TESTS_CRAFT_H
 
 #include "base/buf.h"
 #include "format/gguf.h"
 
 typedef struct craft {
-    carat_buf kv, tensors;
+    ct_buf kv, tensors;
     uint64_t n_kv, n_tensors, data; /* data: bytes of tensor data so far */
 } craft;
 
@@ -18,15 +18,15 @@ void craft_deinit(craft *c);
 void craft_text(craft *c, const char *key, const char *v);
 void craft_f32(craft *c, const char *key, float v);
 /* Any integer kind; v is cut to its width. */
-void craft_int(craft *c, const char *key, carat_gguf_kind kind, int64_t v);
+void craft_int(craft *c, const char *key, ct_gguf_kind kind, int64_t v);
 void craft_bools(craft *c, const char *key, const bool *v, size_t n);
 void craft_texts(craft *c, const char *key, const char *const *v, size_t n);
-void craft_tensor(craft *c, const char *name, carat_type type, uint64_t cols, uint64_t rows); /* rows 0: a vector */
+void craft_tensor(craft *c, const char *name, ct_type type, uint64_t cols, uint64_t rows); /* rows 0: a vector */
 
 /* The keys and tensors of a whole text model of this configuration, all weights of one type. */
 typedef struct craft_shape {
     uint32_t n_layer, hidden, ffn, n_head, n_kv_head, head_dim, n_vocab, window, context;
-    carat_type type;
+    ct_type type;
 } craft_shape;
 
 void craft_tensors(craft *c, const craft_shape *s);

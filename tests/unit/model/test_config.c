@@ -8,22 +8,22 @@
 #include "model/model.h"
 #include "unit.h"
 
-static bool parse(const char *text, bool trust, carat_config *c, carat_err *err)
+static bool parse(const char *text, bool trust, ct_config *c, carat_err *err)
 {
     json_t *v = NULL;
-    bool ok = carat_json_parse("config.json", text, strlen(text), &v, err) &&
-              carat_config_from_json("config.json", v, trust, c, err);
+    bool ok = ct_json_parse("config.json", text, strlen(text), &v, err) &&
+              ct_config_from_json("config.json", v, trust, c, err);
     json_decref(v);
     return ok;
 }
 
-static void load(const char *path, carat_config *c)
+static void load(const char *path, ct_config *c)
 {
     char full[512];
     json_t *v = NULL;
     carat_err err;
     snprintf(full, sizeof full, TEST_DATA "/%s", path);
-    if (!carat_json_load(full, 1 << 20, &v, &err) || !carat_config_from_json(path, v, false, c, &err))
+    if (!ct_json_load(full, 1 << 20, &v, &err) || !ct_config_from_json(path, v, false, c, &err))
         fail_msg("%s", err.msg);
     json_decref(v);
 }
@@ -42,17 +42,17 @@ static void test_b03_rope_of_each_layer(void **state)
         double factor;
     } models[] = { { "270M", 1 }, { "1B", 1 }, { "4B", 8 }, { "12B", 8 }, { "27B", 8 } };
     for (size_t i = 0; i < 5; i++) {
-        carat_config c;
-        carat_config_of(carat_published_by_name(models[i].name), &c);
+        ct_config c;
+        ct_config_of(ct_published_by_name(models[i].name), &c);
         for (uint32_t l = 0; l < c.n_layer; l++) {
-            carat_rope r = carat_config_rope(&c, l);
+            ct_rope r = ct_config_rope(&c, l);
             bool is_global = l % 6 == 5;
             assert_true(r.base == (is_global ? 1e6 : 1e4));
             assert_true(r.factor == (is_global ? models[i].factor : 1));
         }
     }
-    carat_config c;
-    carat_config_of(carat_published_by_name("4b"), &c);
+    ct_config c;
+    ct_config_of(ct_published_by_name("4b"), &c);
     const uint32_t global[] = { 5, 11, 17, 23, 29 };
     uint32_t n = 0;
     for (uint32_t l = 0; l < 34; l++)
@@ -68,7 +68,7 @@ static void test_b03_inv_freq(void **state)
     const char *models[] = { "tiny-text", "odd-text", "seed-shape" };
     for (size_t i = 0; i < 3; i++) {
         char path[64];
-        carat_config c;
+        ct_config c;
         float ours[256];
         snprintf(path, sizeof path, "models/%s/config.json", models[i]);
         load(path, &c);
@@ -77,7 +77,7 @@ static void test_b03_inv_freq(void **state)
         for (int kind = 0; kind < 2; kind++) {
             const float *ref = golden_f32(g, kind ? "rope.full_attention.inv_freq" : "rope.sliding_attention.inv_freq",
                                           c.head_dim / 2, NULL);
-            carat_rope_inv_freq(kind ? &c.rope_global : &c.rope_local, c.head_dim, ours);
+            ct_rope_inv_freq(kind ? &c.rope_global : &c.rope_local, c.head_dim, ours);
             for (uint32_t j = 0; j < c.head_dim / 2; j++)
                 assert_true(ours[j] == ref[j]);
         }
@@ -89,11 +89,11 @@ static void test_b03_inv_freq(void **state)
 static void test_terse_4b(void **state)
 {
     (void)state;
-    carat_config c, known;
+    ct_config c, known;
     load("configs/minimal_4b.json", &c);
-    carat_config_of(carat_published_by_name("4B"), &known);
+    ct_config_of(ct_published_by_name("4B"), &known);
     assert_int_equal(c.n_notes, 0);
-    assert_ptr_equal(c.published, carat_published_by_name("4B"));
+    assert_ptr_equal(c.published, ct_published_by_name("4B"));
     assert_int_equal(c.n_layer, 34);
     assert_int_equal(c.hidden, 2560);
     assert_int_equal(c.ffn, 10240);
@@ -119,7 +119,7 @@ static void test_terse_4b(void **state)
     assert_int_equal(c.vision.tokens_per_image, 256);
 }
 
-static void expect_equal_configs(const carat_config *a, const carat_config *b)
+static void expect_equal_configs(const ct_config *a, const ct_config *b)
 {
     assert_int_equal(a->n_layer, b->n_layer);
     assert_int_equal(a->hidden, b->hidden);
@@ -151,7 +151,7 @@ static void test_both_styles_agree(void **state)
     const char *models[] = { "tiny-text", "odd-text", "seed-shape", "tiny-vl", "vl-small-window" };
     for (size_t i = 0; i < 5; i++) {
         char path[64];
-        carat_config old, v5;
+        ct_config old, v5;
         snprintf(path, sizeof path, "models/%s/config.json", models[i]);
         load(path, &old);
         snprintf(path, sizeof path, "models/%s/config.v5.json", models[i]);
@@ -162,7 +162,7 @@ static void test_both_styles_agree(void **state)
             assert_memory_equal(old.eos, v5.eos, old.n_eos * sizeof *old.eos);
         }
     }
-    carat_config terse, expanded;
+    ct_config terse, expanded;
     load("configs/minimal_4b.json", &terse);
     load("configs/minimal_4b.expanded.json", &expanded);
     expect_equal_configs(&terse, &expanded);
@@ -171,7 +171,7 @@ static void test_both_styles_agree(void **state)
 static void test_odd_values_are_taken(void **state)
 {
     (void)state;
-    carat_config c;
+    ct_config c;
     load("models/odd-text/config.json", &c);
     assert_null(c.published);
     assert_int_equal(c.window, 5);
@@ -202,9 +202,9 @@ static void test_b27_published_values_win(void **state)
         { ", \"sliding_window_pattern\": 0", 1 },
         { ", \"query_pre_attn_scalar\": 168", 1 },
     };
-    carat_config known, c;
+    ct_config known, c;
     carat_err err;
-    carat_config_of(carat_published_by_name("4B"), &known);
+    ct_config_of(ct_published_by_name("4B"), &known);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char text[512];
         snprintf(text, sizeof text,
@@ -244,11 +244,11 @@ static void test_b59_siblings(void **state)
         { "27B", 1024, 131072, 128, 8, 1 / sqrt(168) },
     };
     for (size_t i = 0; i < 5; i++) {
-        const carat_published *p = carat_published_by_name(models[i].name);
+        const ct_published *p = ct_published_by_name(models[i].name);
         assert_non_null(p);
-        assert_ptr_equal(p, carat_published_at(i));
-        assert_ptr_equal(p, carat_published_by_shape(p->n_layer, p->hidden));
-        carat_config c;
+        assert_ptr_equal(p, ct_published_at(i));
+        assert_ptr_equal(p, ct_published_by_shape(p->n_layer, p->hidden));
+        ct_config c;
         carat_err err;
         char text[512];
         snprintf(text, sizeof text,
@@ -265,9 +265,9 @@ static void test_b59_siblings(void **state)
         assert_true(c.rope_global.factor == models[i].factor);
         assert_true(is_close(c.query_scale, models[i].scale));
     }
-    assert_null(carat_published_at(5));
-    assert_null(carat_published_by_name("5B"));
-    assert_null(carat_published_by_shape(34, 2048));
+    assert_null(ct_published_at(5));
+    assert_null(ct_published_by_name("5B"));
+    assert_null(ct_published_by_shape(34, 2048));
 }
 
 /* Parameters per shape, to the weight: facts section 1's "embedding + rest". */
@@ -283,17 +283,17 @@ static void test_published_parameters(void **state)
                    { "12B", 1006.9, 10759 },
                    { "27B", 1409.6, 25600 } };
     for (size_t i = 0; i < 5; i++) {
-        carat_config c;
+        ct_config c;
         size_t rows, cols;
         double n = 0;
-        carat_config_of(carat_published_by_name(models[i].name), &c);
-        for (carat_part p = CARAT_FIRST_LAYER_PART; p < CARAT_N_PARTS; p++) {
-            carat_part_shape(&c, p, &rows, &cols);
+        ct_config_of(ct_published_by_name(models[i].name), &c);
+        for (ct_part p = CT_FIRST_LAYER_PART; p < CT_N_PARTS; p++) {
+            ct_part_shape(&c, p, &rows, &cols);
             n += (double)c.n_layer * (double)rows * (double)cols;
         }
-        carat_part_shape(&c, CARAT_PART_FINAL_NORM, &rows, &cols);
+        ct_part_shape(&c, CT_PART_FINAL_NORM, &rows, &cols);
         n += (double)cols;
-        carat_part_shape(&c, CARAT_PART_EMBED, &rows, &cols);
+        ct_part_shape(&c, CT_PART_EMBED, &rows, &cols);
         assert_true(fabs((double)rows * (double)cols / 1e6 - models[i].embed) < 0.06);
         assert_true(fabs(n / 1e6 - models[i].rest) < (models[i].rest > 5000 ? 0.6 : 0.06));
     }
@@ -301,7 +301,7 @@ static void test_published_parameters(void **state)
 
 static void expect_error(const char *text, carat_code code, const char *in_message)
 {
-    carat_config c;
+    ct_config c;
     carat_err err;
     if (parse(text, false, &c, &err))
         fail_msg("accepted: %s", text);

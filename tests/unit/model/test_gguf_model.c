@@ -12,7 +12,7 @@
 #include "unit.h"
 
 static char path[64];
-static carat_pool *pool;
+static ct_pool *pool;
 
 static int set_up(void **state)
 {
@@ -22,7 +22,7 @@ static int set_up(void **state)
     int fd = mkstemp(path);
     assert_true(fd >= 0);
     close(fd);
-    assert_true(carat_pool_open(2, &pool, &err));
+    assert_true(ct_pool_open(2, &pool, &err));
     return 0;
 }
 
@@ -30,44 +30,44 @@ static int tear_down(void **state)
 {
     (void)state;
     unlink(path);
-    carat_pool_close(pool);
+    ct_pool_close(pool);
     return 0;
 }
 
-static const craft_shape small = { 2, 32, 48, 4, 2, 16, 40, 8, 64, CARAT_F32 };
+static const craft_shape small = { 2, 32, 48, 4, 2, 16, 40, 8, 64, CT_F32 };
 
 static void shape_keys(craft *c, const craft_shape *s)
 {
     craft_text(c, "general.architecture", "gemma3");
-    craft_int(c, "gemma3.block_count", CARAT_GGUF_U32, s->n_layer);
-    craft_int(c, "gemma3.embedding_length", CARAT_GGUF_U32, s->hidden);
-    craft_int(c, "gemma3.feed_forward_length", CARAT_GGUF_U32, s->ffn);
-    craft_int(c, "gemma3.attention.head_count", CARAT_GGUF_U32, s->n_head);
-    craft_int(c, "gemma3.attention.head_count_kv", CARAT_GGUF_U32, s->n_kv_head);
-    craft_int(c, "gemma3.attention.key_length", CARAT_GGUF_U32, s->head_dim);
-    craft_int(c, "gemma3.attention.value_length", CARAT_GGUF_U32, s->head_dim);
-    craft_int(c, "gemma3.context_length", CARAT_GGUF_U32, s->context);
+    craft_int(c, "gemma3.block_count", CT_GGUF_U32, s->n_layer);
+    craft_int(c, "gemma3.embedding_length", CT_GGUF_U32, s->hidden);
+    craft_int(c, "gemma3.feed_forward_length", CT_GGUF_U32, s->ffn);
+    craft_int(c, "gemma3.attention.head_count", CT_GGUF_U32, s->n_head);
+    craft_int(c, "gemma3.attention.head_count_kv", CT_GGUF_U32, s->n_kv_head);
+    craft_int(c, "gemma3.attention.key_length", CT_GGUF_U32, s->head_dim);
+    craft_int(c, "gemma3.attention.value_length", CT_GGUF_U32, s->head_dim);
+    craft_int(c, "gemma3.context_length", CT_GGUF_U32, s->context);
 }
 
-static bool open_config(const craft *c, bool trust, carat_config *cfg, carat_err *err)
+static bool open_config(const craft *c, bool trust, ct_config *cfg, carat_err *err)
 {
-    carat_gguf *g;
+    ct_gguf *g;
     craft_save(c, path);
-    if (!carat_gguf_open(path, &g, err))
+    if (!ct_gguf_open(path, &g, err))
         return false;
-    bool ok = carat_config_from_gguf(g, trust, cfg, err);
-    carat_gguf_close(g);
+    bool ok = ct_config_from_gguf(g, trust, cfg, err);
+    ct_gguf_close(g);
     return ok;
 }
 
 /* The model's head and no layers: enough for the configuration of a published shape. */
-static void published_header(craft *c, const carat_published *p)
+static void published_header(craft *c, const ct_published *p)
 {
     craft_shape s = { p->n_layer,  p->hidden, p->ffn,    p->n_head,  p->n_kv_head,
-                      p->head_dim, p->vocab,  p->window, p->context, CARAT_F16 };
+                      p->head_dim, p->vocab,  p->window, p->context, CT_F16 };
     craft_init(c);
     shape_keys(c, &s);
-    craft_tensor(c, "token_embd.weight", CARAT_F16, p->hidden, p->vocab);
+    craft_tensor(c, "token_embd.weight", CT_F16, p->hidden, p->vocab);
 }
 
 /* B27, B17: rope factor, bases, window and pattern absent, right, or wrong: what runs is the published model's. */
@@ -76,12 +76,12 @@ static void test_b27_b17_published_values_win(void **state)
     (void)state;
     const char *names[] = { "4B", "1B" };
     for (size_t n = 0; n < 2; n++) {
-        const carat_published *p = carat_published_by_name(names[n]);
-        carat_config known;
-        carat_config_of(p, &known);
+        const ct_published *p = ct_published_by_name(names[n]);
+        ct_config known;
+        ct_config_of(p, &known);
         for (int v = 0; v < 10; v++) {
             craft c;
-            carat_config cfg;
+            ct_config cfg;
             carat_err err;
             bool all[64] = { 0 };
             uint32_t notes = 0;
@@ -111,14 +111,14 @@ static void test_b27_b17_published_values_win(void **state)
                 notes = 1;
                 break;
             case 6:
-                craft_int(&c, "gemma3.attention.sliding_window", CARAT_GGUF_U32, 4096);
+                craft_int(&c, "gemma3.attention.sliding_window", CT_GGUF_U32, 4096);
                 notes = 1;
                 break;
             case 7:
-                craft_int(&c, "gemma3.attention.sliding_window_pattern", CARAT_GGUF_U32, 6);
+                craft_int(&c, "gemma3.attention.sliding_window_pattern", CT_GGUF_U32, 6);
                 break;
             case 8:
-                craft_int(&c, "gemma3.attention.sliding_window_pattern", CARAT_GGUF_U32, 1);
+                craft_int(&c, "gemma3.attention.sliding_window_pattern", CT_GGUF_U32, 1);
                 notes = 1;
                 break;
             default: /* an array: every layer global */
@@ -144,12 +144,12 @@ static void test_27b_query_scale(void **state)
 {
     (void)state;
     craft c;
-    carat_config cfg, known;
+    ct_config cfg, known;
     carat_err err;
-    const carat_published *p = carat_published_by_name("27B");
+    const ct_published *p = ct_published_by_name("27B");
     published_header(&c, p);
     assert_true(open_config(&c, false, &cfg, &err));
-    carat_config_of(p, &known);
+    ct_config_of(p, &known);
     assert_true(cfg.query_scale == known.query_scale && cfg.query_scale > 0.0771f && cfg.query_scale < 0.0772f);
     craft_deinit(&c);
 }
@@ -162,17 +162,17 @@ static void test_b17_pattern_of_an_unknown_shape(void **state)
     s.n_layer = 13;
     for (int v = 0; v < 4; v++) {
         craft c;
-        carat_config cfg;
+        ct_config cfg;
         carat_err err;
         bool local[13];
         for (int i = 0; i < 13; i++)
             local[i] = i % 4 != 1;
         craft_init(&c);
         shape_keys(&c, &s);
-        craft_int(&c, "gemma3.attention.sliding_window", CARAT_GGUF_U32, 8);
+        craft_int(&c, "gemma3.attention.sliding_window", CT_GGUF_U32, 8);
         craft_tensors(&c, &s);
         if (v == 1)
-            craft_int(&c, "gemma3.attention.sliding_window_pattern", CARAT_GGUF_U32, 3);
+            craft_int(&c, "gemma3.attention.sliding_window_pattern", CT_GGUF_U32, 3);
         else if (v >= 2)
             craft_bools(&c, "gemma3.attention.sliding_window_pattern", local, v == 2 ? 13 : 12);
         bool ok = open_config(&c, false, &cfg, &err);
@@ -190,11 +190,11 @@ static void test_other_architectures_are_refused_by_name(void **state)
                             "t5gemma", "gemma-embedding", "clip",   "",        "gemma3x" };
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         craft c;
-        carat_config cfg;
+        ct_config cfg;
         carat_err err;
         craft_init(&c);
         craft_text(&c, "general.architecture", names[i]);
-        craft_tensor(&c, "token_embd.weight", CARAT_F32, 32, 40);
+        craft_tensor(&c, "token_embd.weight", CT_F32, 32, 40);
         assert_false(open_config(&c, false, &cfg, &err));
         assert_int_equal(err.code, CARAT_EUNSUPPORTED);
         assert_non_null(strstr(err.msg, names[i]));
@@ -205,17 +205,17 @@ static void test_other_architectures_are_refused_by_name(void **state)
 
 /* ---- whole models ---- */
 
-static bool open_model(const craft *c, carat_model **m, carat_err *err)
+static bool open_model(const craft *c, ct_model **m, carat_err *err)
 {
     craft_save(c, path);
-    return carat_model_open(path, &(carat_model_options){ .no_tokenizer = true }, pool, m, err);
+    return ct_model_open(path, &(ct_model_options){ .no_tokenizer = true }, pool, m, err);
 }
 
 static void whole(craft *c, const craft_shape *s)
 {
     craft_init(c);
     shape_keys(c, s);
-    craft_int(c, "gemma3.attention.sliding_window", CARAT_GGUF_U32, s->window);
+    craft_int(c, "gemma3.attention.sliding_window", CT_GGUF_U32, s->window);
     craft_tensors(c, s);
 }
 
@@ -223,7 +223,7 @@ static void test_small_model_opens(void **state)
 {
     (void)state;
     craft c;
-    carat_model *m;
+    ct_model *m;
     carat_err err;
     whole(&c, &small);
     if (!open_model(&c, &m, &err))
@@ -231,7 +231,7 @@ static void test_small_model_opens(void **state)
     assert_int_equal(m->cfg.n_layer, 2);
     assert_int_equal(m->layers[1].down.cols, 48);
     assert_ptr_equal(m->head.packed, m->embed.packed);
-    carat_model_close(m);
+    ct_model_close(m);
     craft_deinit(&c);
 }
 
@@ -252,26 +252,26 @@ static void test_b37_each_key_set_to_nonsense(void **state)
                            "gemma3.vision.block_count",
                            "tokenizer.ggml.eos_token_id" };
     const struct {
-        carat_gguf_kind kind;
+        ct_gguf_kind kind;
         int64_t v;
-    } values[] = { { CARAT_GGUF_U32, 0 },          { CARAT_GGUF_U32, 1 },         { CARAT_GGUF_I32, -1 },
-                   { CARAT_GGUF_U32, UINT32_MAX }, { CARAT_GGUF_U64, INT64_MAX }, { CARAT_GGUF_U64, -1 },
-                   { CARAT_GGUF_I64, INT64_MIN },  { CARAT_GGUF_U8, 255 },        { CARAT_GGUF_BOOL, 1 } };
+    } values[] = { { CT_GGUF_U32, 0 },          { CT_GGUF_U32, 1 },         { CT_GGUF_I32, -1 },
+                   { CT_GGUF_U32, UINT32_MAX }, { CT_GGUF_U64, INT64_MAX }, { CT_GGUF_U64, -1 },
+                   { CT_GGUF_I64, INT64_MIN },  { CT_GGUF_U8, 255 },        { CT_GGUF_BOOL, 1 } };
     for (size_t k = 0; k < sizeof keys / sizeof *keys; k++)
         for (size_t v = 0; v < sizeof values / sizeof *values; v++) {
             const int64_t right[] = { 2, 32, 48, 4, 2, 16, 16, 64, 8 };
             craft c;
-            carat_model *m;
+            ct_model *m;
             carat_err err = { CARAT_OK, 0, "" };
             craft_init(&c);
             craft_text(&c, "general.architecture", "gemma3");
             for (size_t i = 0; i < sizeof right / sizeof *right; i++)
                 if (i != k)
-                    craft_int(&c, keys[i], CARAT_GGUF_U32, right[i]);
+                    craft_int(&c, keys[i], CT_GGUF_U32, right[i]);
             craft_int(&c, keys[k], values[v].kind, values[v].v);
             craft_tensors(&c, &small);
             if (open_model(&c, &m, &err)) {
-                carat_model_close(m);
+                ct_model_close(m);
                 /* shapes are pinned by tensors; these alone may be 1, or be passed over */
                 assert_true(k >= 7);
             } else {
@@ -292,7 +292,7 @@ static void test_b37_floats(void **state)
     for (size_t k = 0; k < sizeof keys / sizeof *keys; k++)
         for (size_t v = 0; v < sizeof values / sizeof *values; v++) {
             craft c;
-            carat_model *m;
+            ct_model *m;
             carat_err err;
             whole(&c, &small);
             craft_f32(&c, keys[k], values[v]);
@@ -308,35 +308,35 @@ static void test_missing_and_misshapen_tensors(void **state)
 {
     (void)state;
     for (int kind = 0; kind < 2; kind++)
-        for (size_t part = 0; part < CARAT_N_PARTS; part++) {
+        for (size_t part = 0; part < CT_N_PARTS; part++) {
             craft c;
-            carat_model *m;
+            ct_model *m;
             carat_err err;
             char name[64];
-            if (part == CARAT_PART_HEAD)
+            if (part == CT_PART_HEAD)
                 continue;
             craft_init(&c);
             shape_keys(&c, &small);
-            craft_int(&c, "gemma3.attention.sliding_window", CARAT_GGUF_U32, 8);
-            carat_config cfg = { .hidden = 32, .ffn = 48, .n_head = 4, .n_kv_head = 2, .head_dim = 16, .n_vocab = 40 };
-            for (carat_part p = 0; p < CARAT_N_PARTS; p++)
-                for (uint32_t l = 0; l < (p < CARAT_FIRST_LAYER_PART ? 1 : 2u); l++) {
+            craft_int(&c, "gemma3.attention.sliding_window", CT_GGUF_U32, 8);
+            ct_config cfg = { .hidden = 32, .ffn = 48, .n_head = 4, .n_kv_head = 2, .head_dim = 16, .n_vocab = 40 };
+            for (ct_part p = 0; p < CT_N_PARTS; p++)
+                for (uint32_t l = 0; l < (p < CT_FIRST_LAYER_PART ? 1 : 2u); l++) {
                     size_t rows, cols;
                     bool is_it = p == part && l == 0;
-                    carat_part_shape(&cfg, p, &rows, &cols);
-                    snprintf(name, sizeof name, p < CARAT_FIRST_LAYER_PART ? "%s" : "blk.%2$u.%1$s",
-                             carat_part_get(p)->gguf, l);
-                    if (p == CARAT_PART_HEAD || (is_it && kind == 0))
+                    ct_part_shape(&cfg, p, &rows, &cols);
+                    snprintf(name, sizeof name, p < CT_FIRST_LAYER_PART ? "%s" : "blk.%2$u.%1$s", ct_part_get(p)->gguf,
+                             l);
+                    if (p == CT_PART_HEAD || (is_it && kind == 0))
                         continue;
-                    if (carat_part_get(p)->is_norm)
-                        craft_tensor(&c, name, CARAT_F32, cols + is_it, 0);
+                    if (ct_part_get(p)->is_norm)
+                        craft_tensor(&c, name, CT_F32, cols + is_it, 0);
                     else
-                        craft_tensor(&c, name, CARAT_F32, cols + is_it, rows);
+                        craft_tensor(&c, name, CT_F32, cols + is_it, rows);
                 }
             assert_false(open_model(&c, &m, &err));
             assert_int_equal(err.code, CARAT_EFORMAT);
-            if (!strstr(err.msg, carat_part_get((carat_part)part)->gguf))
-                fail_msg("the message does not name %s: %s", carat_part_get((carat_part)part)->gguf, err.msg);
+            if (!strstr(err.msg, ct_part_get((ct_part)part)->gguf))
+                fail_msg("the message does not name %s: %s", ct_part_get((ct_part)part)->gguf, err.msg);
             craft_deinit(&c);
         }
 }
@@ -346,13 +346,13 @@ static void test_strangers_are_refused(void **state)
 {
     (void)state;
     craft c;
-    carat_model *m;
+    ct_model *m;
     carat_err err;
     const char *names[] = { "blk.2.attn_q.weight", "blk.1.attn_q.bias", "blk.0.laurel_l.weight",
                             "blk.99999999999999999999.attn_q.weight" };
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         whole(&c, &small);
-        craft_tensor(&c, names[i], CARAT_F32, 32, 64);
+        craft_tensor(&c, names[i], CT_F32, 32, 64);
         assert_false(open_model(&c, &m, &err));
         assert_non_null(strstr(err.msg, names[i]));
         craft_deinit(&c);
@@ -364,44 +364,44 @@ static void test_untied_head(void **state)
 {
     (void)state;
     craft c;
-    carat_model *m;
+    ct_model *m;
     carat_err err;
     whole(&c, &small);
-    craft_tensor(&c, "output.weight", CARAT_F16, 32, 40);
+    craft_tensor(&c, "output.weight", CT_F16, 32, 40);
     if (!open_model(&c, &m, &err))
         fail_msg("%s", err.msg);
-    assert_int_equal(m->head.type, CARAT_F16);
+    assert_int_equal(m->head.type, CT_F16);
     assert_ptr_not_equal(m->head.packed, m->embed.packed);
-    carat_model_close(m);
+    ct_model_close(m);
     craft_deinit(&c);
     whole(&c, &small);
-    craft_tensor(&c, "output.weight", CARAT_F16, 32, 41);
+    craft_tensor(&c, "output.weight", CT_F16, 32, 41);
     assert_false(open_model(&c, &m, &err));
     assert_non_null(strstr(err.msg, "output.weight"));
     craft_deinit(&c);
 }
 
 /* B58: any type is legal for any matrix, and the prediction is what opening takes: the sum over tensors' own types. */
-static carat_type type_in_model(void *arg, carat_part part, size_t layer)
+static ct_type type_in_model(void *arg, ct_part part, size_t layer)
 {
-    const carat_model *m = arg;
-    const carat_layer *l = &m->layers[layer];
+    const ct_model *m = arg;
+    const ct_layer *l = &m->layers[layer];
     switch (part) {
-    case CARAT_PART_EMBED:
+    case CT_PART_EMBED:
         return m->embed.type;
-    case CARAT_PART_HEAD:
+    case CT_PART_HEAD:
         return m->head.type;
-    case CARAT_PART_Q:
+    case CT_PART_Q:
         return l->q.type;
-    case CARAT_PART_K:
+    case CT_PART_K:
         return l->k.type;
-    case CARAT_PART_V:
+    case CT_PART_V:
         return l->v.type;
-    case CARAT_PART_O:
+    case CT_PART_O:
         return l->o.type;
-    case CARAT_PART_GATE:
+    case CT_PART_GATE:
         return l->gate.type;
-    case CARAT_PART_UP:
+    case CT_PART_UP:
         return l->up.type;
     default:
         return l->down.type;
@@ -419,13 +419,13 @@ static void test_b58_bytes_are_predicted(void **state)
                             "tiny-vl" };
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
         char full[512];
-        carat_model *m, *peek;
+        ct_model *m, *peek;
         carat_err err;
         size_t bytes, peeked;
         snprintf(full, sizeof full, TEST_DATA "/models/%s", files[i]);
-        carat_model_options o = { .no_tokenizer = true };
-        if (!carat_model_open(full, &o, pool, &m, &err) || !carat_model_peek(full, &o, &peek, &peeked, &err) ||
-            !carat_model_bytes(&m->cfg, type_in_model, m, &bytes, &err))
+        ct_model_options o = { .no_tokenizer = true };
+        if (!ct_model_open(full, &o, pool, &m, &err) || !ct_model_peek(full, &o, &peek, &peeked, &err) ||
+            !ct_model_bytes(&m->cfg, type_in_model, m, &bytes, &err))
             fail_msg("%s", err.msg);
         assert_int_equal(bytes, m->arena.size);
         assert_int_equal(bytes, m->arena.used);
@@ -433,12 +433,12 @@ static void test_b58_bytes_are_predicted(void **state)
         assert_null(peek->embed.packed);
         assert_int_equal(peek->embed.bytes, m->embed.bytes);
         uint64_t source = 0;
-        for (int t = 0; t < CARAT_N_TYPE; t++)
+        for (int t = 0; t < CT_N_TYPE; t++)
             source += m->type_bytes[t];
         /* rows padded to 16, each part to 64, norms to f32: never below the source, and near it */
         assert_true(bytes >= source && bytes < source + source / 4 + 65536);
-        carat_model_close(m);
-        carat_model_close(peek);
+        ct_model_close(m);
+        ct_model_close(peek);
     }
 }
 
@@ -451,12 +451,12 @@ static bool stop_at_once(void *arg, uint64_t done, uint64_t total)
 static void test_loading_can_be_stopped(void **state)
 {
     (void)state;
-    carat_model *m;
+    ct_model *m;
     carat_err err;
     for (int after = 1; after < 4; after++) {
         int left = after;
-        carat_model_options o = { .no_tokenizer = true, .progress = stop_at_once, .progress_arg = &left };
-        assert_false(carat_model_open(TEST_DATA "/models/tiny-text", &o, pool, &m, &err));
+        ct_model_options o = { .no_tokenizer = true, .progress = stop_at_once, .progress_arg = &left };
+        assert_false(ct_model_open(TEST_DATA "/models/tiny-text", &o, pool, &m, &err));
         assert_int_equal(err.code, CARAT_ECANCELLED);
         assert_null(m);
     }
@@ -475,17 +475,17 @@ static void test_b60_rows_and_tokens(void **state)
                   { "tiny-text/gguf/tiny-text-f32.gguf", 512, 512 } };
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
         char full[512];
-        carat_model *m;
+        ct_model *m;
         carat_err err;
         snprintf(full, sizeof full, TEST_DATA "/models/%s", files[i].file);
-        if (!carat_model_open(full, NULL, pool, &m, &err))
+        if (!ct_model_open(full, NULL, pool, &m, &err))
             fail_msg("%s", err.msg);
         assert_int_equal(m->cfg.n_vocab, files[i].rows);
         assert_int_equal(m->n_pieces, files[i].pieces);
         assert_int_equal(m->n_stops, 2);
         assert_int_equal(m->stops[0], 1);
         assert_int_equal(m->stops[1], 11);
-        carat_model_close(m);
+        ct_model_close(m);
     }
 }
 
@@ -495,11 +495,11 @@ static void test_bad_vocabularies(void **state)
     const char *pieces[] = { "<pad>", "<eos>", "<bos>", "<unk>" };
     for (int v = 0; v < 5; v++) {
         craft c;
-        carat_model *m;
+        ct_model *m;
         carat_err err;
         whole(&c, &small);
         if (v == 1)
-            craft_int(&c, "tokenizer.ggml.tokens", CARAT_GGUF_U32, 4);
+            craft_int(&c, "tokenizer.ggml.tokens", CT_GGUF_U32, 4);
         else if (v > 1)
             craft_texts(&c, "tokenizer.ggml.tokens", pieces, v == 2 ? 0 : 4);
         if (v == 3)
@@ -507,7 +507,7 @@ static void test_bad_vocabularies(void **state)
         if (v == 4)
             craft_text(&c, "tokenizer.ggml.model", "gpt2");
         craft_save(&c, path);
-        assert_false(carat_model_open(path, NULL, pool, &m, &err));
+        assert_false(ct_model_open(path, NULL, pool, &m, &err));
         assert_int_equal(err.code, v == 4 ? CARAT_EUNSUPPORTED : CARAT_EFORMAT);
         assert_non_null(strstr(err.msg, "tokenizer.ggml"));
         craft_deinit(&c);
@@ -517,7 +517,7 @@ static void test_bad_vocabularies(void **state)
 static void test_paths(void **state)
 {
     (void)state;
-    carat_model *m;
+    ct_model *m;
     carat_err err;
     const struct {
         const char *path;
@@ -528,7 +528,7 @@ static void test_paths(void **state)
                   { TEST_DATA "/models/tiny-text/config.json", CARAT_EFORMAT },
                   { TEST_DATA "/models/tiny-vl/gguf/mmproj-tiny-vl-f32.gguf", CARAT_EUNSUPPORTED } };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        assert_false(carat_model_open(cases[i].path, NULL, pool, &m, &err));
+        assert_false(ct_model_open(cases[i].path, NULL, pool, &m, &err));
         if (err.code != cases[i].code)
             fail_msg("%s: %s: %s", cases[i].path, carat_code_name(err.code), err.msg);
         assert_null(m);

@@ -13,7 +13,7 @@
 void blocks_open(blocks_file *f)
 {
     carat_err err;
-    if (!carat_read_file(TEST_DATA "/quants/quants.gguf", (size_t)1 << 24, &f->bytes, &f->size, &err))
+    if (!ct_read_file(TEST_DATA "/quants/quants.gguf", (size_t)1 << 24, &f->bytes, &f->size, &err))
         fail_msg("%s", err.msg);
 }
 

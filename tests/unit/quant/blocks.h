@@ -1,8 +1,8 @@
 /* blocks.h - the raw blocks of tests/golden/data/quants/quants.gguf, found by tensor name.
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#ifndef CARAT_TESTS_BLOCKS_H
-#define CARAT_TESTS_BLOCKS_H
+#ifndef CT_TESTS_BLOCKS_H
+#define CT_TESTS_BLOCKS_H
 
 #include <stdbool.h>
 #include <stddef.h>

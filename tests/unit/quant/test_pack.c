@@ -41,7 +41,7 @@ static bool same(float a, float b)
  */
 
 typedef struct packed_case {
-    carat_type type;
+    ct_type type;
     int n_rows;
     size_t cols, row_bytes, stride;
     uint8_t *source, *panel;
@@ -49,11 +49,11 @@ typedef struct packed_case {
 } packed_case;
 
 /* Packs n_rows random rows into a heap buffer of exactly the panel's size, at an address that is only 32-aligned. */
-static void case_open(packed_case *c, carat_type type, int n_rows, size_t cols, const void *rows)
+static void case_open(packed_case *c, ct_type type, int n_rows, size_t cols, const void *rows)
 {
     *c = (packed_case){ .type = type, .n_rows = n_rows, .cols = cols };
-    assert_true(carat_row_bytes(type, cols, &c->row_bytes));
-    assert_true(carat_panel_bytes(type, cols, &c->panel_bytes));
+    assert_true(ct_row_bytes(type, cols, &c->row_bytes));
+    assert_true(ct_panel_bytes(type, cols, &c->panel_bytes));
     c->stride = c->row_bytes + (rows ? 0 : 7);
     c->source = random_bytes(c->stride * (size_t)n_rows, cols * 31 + (size_t)n_rows + type);
     if (rows)
@@ -61,7 +61,7 @@ static void case_open(packed_case *c, carat_type type, int n_rows, size_t cols, 
     c->panel = malloc(c->panel_bytes);
     assert_non_null(c->panel);
     memset(c->panel, 0xA5, c->panel_bytes);
-    carat_pack_panel(type, c->source, c->stride, n_rows, cols, c->panel);
+    ct_pack_panel(type, c->source, c->stride, n_rows, cols, c->panel);
 }
 
 static void case_close(packed_case *c)
@@ -74,11 +74,11 @@ static void check_row_bytes(const packed_case *c)
 {
     uint8_t *row = malloc(c->row_bytes), *zero = calloc(1, c->row_bytes);
     assert_true(row && zero);
-    for (int r = 0; r < CARAT_PANEL; r++) {
+    for (int r = 0; r < CT_PANEL; r++) {
         memset(row, 0x5A, c->row_bytes);
-        carat_unpack_panel_row(c->type, c->panel, r, c->cols, row);
+        ct_unpack_panel_row(c->type, c->panel, r, c->cols, row);
         if (memcmp(row, r < c->n_rows ? c->source + (size_t)r * c->stride : zero, c->row_bytes) != 0)
-            fail_msg("%s, %d rows of %zu: row %d comes back changed", carat_type_get(c->type)->name, c->n_rows, c->cols,
+            fail_msg("%s, %d rows of %zu: row %d comes back changed", ct_type_get(c->type)->name, c->n_rows, c->cols,
                      r);
     }
     free(row);
@@ -87,17 +87,17 @@ static void check_row_bytes(const packed_case *c)
 
 static void check_values(const packed_case *c)
 {
-    const char *name = carat_type_get(c->type)->name;
-    float *expected = malloc(c->cols * 4), *got = malloc(c->cols * 4), chunk[CARAT_PANEL_CHUNK * CARAT_PANEL];
+    const char *name = ct_type_get(c->type)->name;
+    float *expected = malloc(c->cols * 4), *got = malloc(c->cols * 4), chunk[CT_PANEL_CHUNK * CT_PANEL];
     assert_true(expected && got);
     for (int r = 0; r < c->n_rows; r++) {
-        carat_unpack_row(c->type, c->source + (size_t)r * c->stride, expected, c->cols);
-        carat_packed_row_f32(c->type, c->panel, (size_t)r, c->cols, got);
+        ct_unpack_row(c->type, c->source + (size_t)r * c->stride, expected, c->cols);
+        ct_packed_row_f32(c->type, c->panel, (size_t)r, c->cols, got);
         for (size_t i = 0; i < c->cols; i++) {
             if (!same(got[i], expected[i]))
                 fail_msg("%s [%d, %zu] of %zu: %a, expected %a", name, r, i, c->cols, (double)got[i],
                          (double)expected[i]);
-            if (!carat_pack_is_interleaved(c->type))
+            if (!ct_pack_is_interleaved(c->type))
                 continue;
             float drawn = drawn_value(c->type, c->panel, c->cols, r, (int)i);
             if (!same(drawn, expected[i]))
@@ -105,24 +105,24 @@ static void check_values(const packed_case *c)
                          (double)drawn, (double)expected[i]);
         }
     }
-    for (size_t col = 0; col < c->cols; col += CARAT_PANEL_CHUNK) {
-        size_t n = c->cols - col < CARAT_PANEL_CHUNK ? c->cols - col : CARAT_PANEL_CHUNK;
-        carat_panel_f32(c->type, c->panel, c->cols, col, n, chunk);
-        for (int r = 0; r < CARAT_PANEL; r++) {
-            carat_packed_row_f32(c->type, c->panel, (size_t)r, c->cols, got);
+    for (size_t col = 0; col < c->cols; col += CT_PANEL_CHUNK) {
+        size_t n = c->cols - col < CT_PANEL_CHUNK ? c->cols - col : CT_PANEL_CHUNK;
+        ct_panel_f32(c->type, c->panel, c->cols, col, n, chunk);
+        for (int r = 0; r < CT_PANEL; r++) {
+            ct_packed_row_f32(c->type, c->panel, (size_t)r, c->cols, got);
             for (size_t i = 0; i < n; i++)
-                assert_true(same(chunk[i * CARAT_PANEL + (size_t)r], got[col + i]));
+                assert_true(same(chunk[i * CT_PANEL + (size_t)r], got[col + i]));
         }
     }
     free(expected);
     free(got);
 }
 
-static void check_case(carat_type type, int n_rows, size_t cols, const void *rows)
+static void check_case(ct_type type, int n_rows, size_t cols, const void *rows)
 {
     packed_case c;
     case_open(&c, type, n_rows, cols, rows);
-    if (carat_pack_keeps_bits(type))
+    if (ct_pack_keeps_bits(type))
         check_row_bytes(&c);
     check_values(&c);
     case_close(&c);
@@ -134,15 +134,15 @@ static void random_bits_survive(void **state)
     (void)state;
     static const size_t plain[] = { 1, 2, 3, 31, 72, 255, 256, 257, 640 }, blocks[] = { 1, 2, 3, 5, 8, 9, 10 };
     static const int rows[] = { 1, 3, 15, 16 };
-    for (uint32_t t = 0; t < CARAT_N_TYPE; t++) {
-        const carat_type_info *info = carat_type_get(t);
+    for (uint32_t t = 0; t < CT_N_TYPE; t++) {
+        const ct_type_info *info = ct_type_get(t);
         for (size_t r = 0; info && r < sizeof rows / sizeof *rows; r++) {
             if (info->block == 1)
                 for (size_t i = 0; i < sizeof plain / sizeof *plain; i++)
-                    check_case((carat_type)t, rows[r], plain[i], NULL);
+                    check_case((ct_type)t, rows[r], plain[i], NULL);
             else
                 for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++)
-                    check_case((carat_type)t, rows[r], blocks[i] * info->block, NULL);
+                    check_case((ct_type)t, rows[r], blocks[i] * info->block, NULL);
         }
     }
 }
@@ -153,14 +153,14 @@ static void golden_blocks_survive(void **state)
     blocks_file f;
     blocks_open(&f);
     int n = 0;
-    for (uint32_t t = 0; t < CARAT_N_TYPE; t++) {
+    for (uint32_t t = 0; t < CT_N_TYPE; t++) {
         static const char *const kinds[] = { "random", "quantised" };
-        for (int k = 0; carat_type_get(t) && k < 2; k++) {
+        for (int k = 0; ct_type_get(t) && k < 2; k++) {
             char name[64];
-            snprintf(name, sizeof name, "%s.%s", kinds[k], carat_type_get(t)->name);
+            snprintf(name, sizeof name, "%s.%s", kinds[k], ct_type_get(t)->name);
             const void *blocks = blocks_find(&f, name);
             if (blocks)
-                check_case((carat_type)t, 8, 512, blocks), n++;
+                check_case((ct_type)t, 8, 512, blocks), n++;
         }
     }
     assert_int_equal(n, 35);
@@ -169,49 +169,49 @@ static void golden_blocks_survive(void **state)
 
 /* Bytes of a packed row of 512 columns: as in the file, but for the recoded types, worked out by pack.h's bits a
  * weight. They are seven, so that no other type loses its check of the bits by a slip. */
-static size_t packed_row_of_512(carat_type type)
+static size_t packed_row_of_512(ct_type type)
 {
     switch ((int)type) {
-    case CARAT_IQ3_XXS:
-    case CARAT_IQ3_S:
+    case CT_IQ3_XXS:
+    case CT_IQ3_S:
         return 2 * (2 + 4 + 128);
-    case CARAT_IQ2_XXS:
-    case CARAT_IQ1_S:
+    case CT_IQ2_XXS:
+    case CT_IQ1_S:
         return 2 * (2 + 4 + 96);
-    case CARAT_IQ2_XS:
-    case CARAT_IQ2_S:
-    case CARAT_IQ1_M:
+    case CT_IQ2_XS:
+    case CT_IQ2_S:
+    case CT_IQ1_M:
         return 2 * (2 + 8 + 96);
     default: {
         size_t bytes = 0;
-        assert_true(carat_pack_keeps_bits(type));
-        assert_true(carat_row_bytes(type, 512, &bytes));
+        assert_true(ct_pack_keeps_bits(type));
+        assert_true(ct_row_bytes(type, 512, &bytes));
         return bytes;
     }
     }
 }
 
-/* Rows of a matrix of several panels, the last not full, are found where carat_packed_row_f32 looks for them. */
+/* Rows of a matrix of several panels, the last not full, are found where ct_packed_row_f32 looks for them. */
 static void rows_of_a_matrix(void **state)
 {
     (void)state;
     enum { ROWS = 37, COLS = 512 };
-    for (uint32_t t = 0; t < CARAT_N_TYPE; t++) {
+    for (uint32_t t = 0; t < CT_N_TYPE; t++) {
         size_t row_bytes, panel_bytes, bytes;
-        if (!carat_type_get(t))
+        if (!ct_type_get(t))
             continue;
-        assert_true(carat_row_bytes(t, COLS, &row_bytes) && carat_panel_bytes((carat_type)t, COLS, &panel_bytes) &&
-                    carat_pack_bytes((carat_type)t, ROWS, COLS, &bytes));
-        assert_int_equal(bytes, 48 * packed_row_of_512((carat_type)t));
+        assert_true(ct_row_bytes(t, COLS, &row_bytes) && ct_panel_bytes((ct_type)t, COLS, &panel_bytes) &&
+                    ct_pack_bytes((ct_type)t, ROWS, COLS, &bytes));
+        assert_int_equal(bytes, 48 * packed_row_of_512((ct_type)t));
         uint8_t *source = random_bytes(ROWS * row_bytes, t), *packed = malloc(bytes);
         assert_non_null(packed);
         for (int p = 0; p < 3; p++)
-            carat_pack_panel((carat_type)t, source + (size_t)p * 16 * row_bytes, row_bytes, p < 2 ? 16 : 5, COLS,
-                             packed + (size_t)p * panel_bytes);
+            ct_pack_panel((ct_type)t, source + (size_t)p * 16 * row_bytes, row_bytes, p < 2 ? 16 : 5, COLS,
+                          packed + (size_t)p * panel_bytes);
         for (size_t r = 0; r < ROWS; r++) {
             float got[COLS], expected[COLS];
-            carat_packed_row_f32((carat_type)t, packed, r, COLS, got);
-            carat_unpack_row((carat_type)t, source + r * row_bytes, expected, COLS);
+            ct_packed_row_f32((ct_type)t, packed, r, COLS, got);
+            ct_unpack_row((ct_type)t, source + r * row_bytes, expected, COLS);
             for (int i = 0; i < COLS; i++)
                 assert_true(same(got[i], expected[i]));
         }
@@ -224,19 +224,19 @@ static void sizes_are_checked(void **state)
 {
     (void)state;
     size_t n = 1;
-    assert_false(carat_pack_bytes(CARAT_Q4_K, 16, 255, &n));          /* no whole number of blocks */
-    assert_false(carat_pack_bytes((carat_type)33, 16, 256, &n));      /* a hole of the numbering */
-    assert_false(carat_pack_bytes(CARAT_F32, SIZE_MAX, 4, &n));       /* rows cannot be rounded up */
-    assert_false(carat_pack_bytes(CARAT_F32, SIZE_MAX / 32, 64, &n)); /* the product overflows */
-    assert_false(carat_panel_bytes(CARAT_BF16, SIZE_MAX, &n));
+    assert_false(ct_pack_bytes(CT_Q4_K, 16, 255, &n));          /* no whole number of blocks */
+    assert_false(ct_pack_bytes((ct_type)33, 16, 256, &n));      /* a hole of the numbering */
+    assert_false(ct_pack_bytes(CT_F32, SIZE_MAX, 4, &n));       /* rows cannot be rounded up */
+    assert_false(ct_pack_bytes(CT_F32, SIZE_MAX / 32, 64, &n)); /* the product overflows */
+    assert_false(ct_panel_bytes(CT_BF16, SIZE_MAX, &n));
     assert_int_equal(n, 1);
-    assert_true(carat_pack_bytes(CARAT_Q6_K, 17, 256, &n));
+    assert_true(ct_pack_bytes(CT_Q6_K, 17, 256, &n));
     assert_int_equal(n, 32 * 210);
     n = 1;
-    assert_false(carat_pack_bytes(CARAT_IQ3_S, 16, 255, &n));
-    assert_false(carat_panel_bytes(CARAT_IQ3_S, SIZE_MAX / 256 * 256, &n)); /* a row fits, a panel does not */
+    assert_false(ct_pack_bytes(CT_IQ3_S, 16, 255, &n));
+    assert_false(ct_panel_bytes(CT_IQ3_S, SIZE_MAX / 256 * 256, &n)); /* a row fits, a panel does not */
     assert_int_equal(n, 1);
-    assert_true(carat_panel_bytes(CARAT_BF16, 3, &n));
+    assert_true(ct_panel_bytes(CT_BF16, 3, &n));
     assert_int_equal(n, 2 * 64);
 }
 
@@ -244,25 +244,24 @@ static void sizes_are_checked(void **state)
 static void layout_helpers_add_up(void **state)
 {
     (void)state;
-    for (uint32_t t = 0; t < CARAT_N_TYPE; t++) {
-        int unit_cols = carat_type_get(t) ? carat_unit_cols((carat_type)t) : 0;
+    for (uint32_t t = 0; t < CT_N_TYPE; t++) {
+        int unit_cols = ct_type_get(t) ? ct_unit_cols((ct_type)t) : 0;
         if (unit_cols <= 2)
             continue;
         for (size_t blocks = 1; blocks < 9; blocks++) {
-            size_t cols = blocks * carat_type_get(t)->block, panel_bytes, at = 0,
-                   units = carat_units((carat_type)t, cols);
-            carat_unit f = { 0 };
+            size_t cols = blocks * ct_type_get(t)->block, panel_bytes, at = 0, units = ct_units((ct_type)t, cols);
+            ct_unit f = { 0 };
             for (size_t u = 0; u < units; u++) {
-                assert_int_equal(carat_unit_offset((carat_type)t, u), at);
-                f = carat_unit_at((carat_type)t, cols, u);
+                assert_int_equal(ct_unit_offset((ct_type)t, u), at);
+                f = ct_unit_at((ct_type)t, cols, u);
                 assert_int_equal(f.bytes, 16 * (2 * f.n16 + f.n8 + 4 * f.n32));
                 at += (size_t)f.bytes;
             }
             if (f.has_tail) {
-                assert_int_equal(carat_tail_offset((carat_type)t, cols), at);
+                assert_int_equal(ct_tail_offset((ct_type)t, cols), at);
                 at += 32 * units;
             }
-            assert_true(carat_panel_bytes((carat_type)t, cols, &panel_bytes));
+            assert_true(ct_panel_bytes((ct_type)t, cols, &panel_bytes));
             assert_int_equal(at, panel_bytes);
         }
     }

@@ -1,4 +1,4 @@
-/* carat_quantise_row: how much is lost, that nothing near by loses less, and what happens to awkward input.
+/* ct_quantise_row: how much is lost, that nothing near by loses less, and what happens to awkward input.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "unit.h"
@@ -28,15 +28,15 @@ static float normal(void)
     return (float)(sqrt(-2 * log(uniform())) * cos(2 * 3.14159265358979323846 * uniform()));
 }
 
-static void round_trip(carat_type type, const float *x, float *y, size_t n)
+static void round_trip(ct_type type, const float *x, float *y, size_t n)
 {
     static uint8_t blocks[MAX_BYTES];
     assert_true(n <= N);
-    carat_quantise_row(type, x, blocks, n);
-    carat_unpack_row(type, blocks, y, n);
+    ct_quantise_row(type, x, blocks, n);
+    ct_unpack_row(type, blocks, y, n);
 }
 
-static double rmse(carat_type type, const float *x, size_t n)
+static double rmse(ct_type type, const float *x, size_t n)
 {
     float *y = malloc(n * sizeof *y);
     double sum = 0;
@@ -57,12 +57,12 @@ static void no_worse_than_gguf(void **state)
     const float *x = golden_f32(g, "source", N, NULL);
     json_t *types = json_object_get(g->manifest, "types");
     int compared = 0;
-    for (uint32_t t = 0; t < CARAT_N_TYPE; t++) {
-        const carat_type_info *info = carat_type_get(t);
+    for (uint32_t t = 0; t < CT_N_TYPE; t++) {
+        const ct_type_info *info = ct_type_get(t);
         json_t *q = info ? json_object_get(json_object_get(types, info->name), "quantised") : NULL;
         if (!info || !info->can_quantise || !json_is_object(q))
             continue;
-        double theirs = json_real_value(json_object_get(q, "rmse")), ours = rmse((carat_type)t, x, N);
+        double theirs = json_real_value(json_object_get(q, "rmse")), ours = rmse((ct_type)t, x, N);
         if (info->is_quantised ? ours > theirs : fabs(ours - theirs) > 1e-9 * theirs)
             fail_msg("%s: rms error %.9f, the gguf package's is %.9f", info->name, ours, theirs);
         compared++;
@@ -79,67 +79,65 @@ static void errors_reached(void **state)
 {
     (void)state;
     static const struct {
-        carat_type type;
+        ct_type type;
         double error;
-    } reached[N_TYPES] = { { CARAT_Q8_0, 0.00497 }, { CARAT_Q6_K, 0.01674 },   { CARAT_Q5_1, 0.03311 },
-                           { CARAT_Q5_0, 0.03965 }, { CARAT_Q5_K, 0.03429 },   { CARAT_Q4_1, 0.06899 },
-                           { CARAT_Q4_0, 0.07998 }, { CARAT_Q4_K, 0.06973 },   { CARAT_IQ4_NL, 0.07263 },
-                           { CARAT_Q3_K, 0.14297 }, { CARAT_IQ4_XS, 0.07329 }, { CARAT_Q2_K, 0.26189 } };
+    } reached[N_TYPES] = { { CT_Q8_0, 0.00497 },   { CT_Q6_K, 0.01674 }, { CT_Q5_1, 0.03311 },   { CT_Q5_0, 0.03965 },
+                           { CT_Q5_K, 0.03429 },   { CT_Q4_1, 0.06899 }, { CT_Q4_0, 0.07998 },   { CT_Q4_K, 0.06973 },
+                           { CT_IQ4_NL, 0.07263 }, { CT_Q3_K, 0.14297 }, { CT_IQ4_XS, 0.07329 }, { CT_Q2_K, 0.26189 } };
     float x[N];
     seed = 1;
-    double own = 0, got[CARAT_N_TYPE] = { 0 };
+    double own = 0, got[CT_N_TYPE] = { 0 };
     for (int i = 0; i < N; i++) {
         x[i] = 0.02f * normal();
         own += (double)x[i] * (double)x[i];
     }
     own = sqrt(own / N);
     for (int t = 0; t < N_TYPES; t++) {
-        const char *name = carat_type_get(reached[t].type)->name;
+        const char *name = ct_type_get(reached[t].type)->name;
         double e = got[reached[t].type] = rmse(reached[t].type, x, N) / own;
         print_message("%-7s relative rms error %.5f\n", name, e);
         if (e > 1.005 * reached[t].error)
             fail_msg("%s: relative rms error %.5f, was %.5f", name, e, reached[t].error);
     }
-    assert_true(got[CARAT_Q8_0] < got[CARAT_Q6_K] && got[CARAT_Q6_K] < got[CARAT_Q5_K]);
-    assert_true(got[CARAT_Q5_K] < got[CARAT_Q4_K] && got[CARAT_Q4_K] < got[CARAT_Q3_K]);
-    assert_true(got[CARAT_Q3_K] < got[CARAT_Q2_K]);
-    assert_true(got[CARAT_Q5_K] < got[CARAT_Q5_0] && got[CARAT_Q4_K] < got[CARAT_Q4_0]);
-    assert_true(got[CARAT_IQ4_NL] < got[CARAT_Q4_0] && got[CARAT_IQ4_XS] < got[CARAT_Q4_0]);
+    assert_true(got[CT_Q8_0] < got[CT_Q6_K] && got[CT_Q6_K] < got[CT_Q5_K]);
+    assert_true(got[CT_Q5_K] < got[CT_Q4_K] && got[CT_Q4_K] < got[CT_Q3_K]);
+    assert_true(got[CT_Q3_K] < got[CT_Q2_K]);
+    assert_true(got[CT_Q5_K] < got[CT_Q5_0] && got[CT_Q4_K] < got[CT_Q4_0]);
+    assert_true(got[CT_IQ4_NL] < got[CT_Q4_0] && got[CT_IQ4_XS] < got[CT_Q4_0]);
 }
 
 /* What the fits minimise (src/quant/fit.h), of one block. */
-static double squared_error(carat_type type, const uint8_t *block, const float *x)
+static double squared_error(ct_type type, const uint8_t *block, const float *x)
 {
-    int n = carat_type_get(type)->block;
+    int n = ct_type_get(type)->block;
     float y[256];
     double sum = 0;
-    carat_unpack_row(type, block, y, (size_t)n);
+    ct_unpack_row(type, block, y, (size_t)n);
     for (int i = 0; i < n; i++)
         sum += ((double)y[i] - (double)x[i]) * ((double)y[i] - (double)x[i]);
     return isfinite(sum) ? sum : DBL_MAX;
 }
 
 /* Offset of the block's f16 fields; -1 ends. */
-static void f16_fields(carat_type type, int at[3])
+static void f16_fields(ct_type type, int at[3])
 {
-    at[0] = type == CARAT_Q2_K ? 80 : type == CARAT_Q3_K ? 108 : type == CARAT_Q6_K ? 208 : 0;
-    bool two =
-        type == CARAT_Q4_1 || type == CARAT_Q5_1 || type == CARAT_Q2_K || type == CARAT_Q4_K || type == CARAT_Q5_K;
+    at[0] = type == CT_Q2_K ? 80 : type == CT_Q3_K ? 108 : type == CT_Q6_K ? 208 : 0;
+    bool two = type == CT_Q4_1 || type == CT_Q5_1 || type == CT_Q2_K || type == CT_Q4_K || type == CT_Q5_K;
     at[1] = two ? at[0] + 2 : -1;
     at[2] = -1;
 }
 
 /* The largest part of its error that a block saves by any one change: a bit flipped, an f16 one step up or down. */
-static double best_single_change(carat_type type, uint8_t *b, const float *x)
+static double best_single_change(ct_type type, uint8_t *b, const float *x)
 {
-    const carat_type_info *info = carat_type_get(type);
+    const ct_type_info *info = ct_type_get(type);
     double e = squared_error(type, b, x), most = 0;
     int at[3];
     for (int bit = 0; bit < 8 * info->bytes; bit++) {
         uint8_t was = b[bit / 8];
         b[bit / 8] ^= (uint8_t)(1 << bit % 8);
         /* -128 is left unused in Q8_0: not all readers multiply it rightly. */
-        if (type != CARAT_Q8_0 || bit < 16 || b[bit / 8] != 0x80)
+        if (type != CT_Q8_0 || bit < 16 || b[bit / 8] != 0x80)
             most = fmax(most, 1 - squared_error(type, b, x) / e);
         b[bit / 8] = was;
     }
@@ -162,23 +160,21 @@ static void nothing_near_by_is_better(void **state)
 {
     (void)state;
     static const struct {
-        carat_type type;
+        ct_type type;
         double most;
-    } bound[N_TYPES] = {
-        { CARAT_Q8_0, 0.007 },  { CARAT_Q5_0, 1e-6 },   { CARAT_Q4_0, 1e-6 },   { CARAT_IQ4_NL, 1e-6 },
-        { CARAT_Q5_1, 0.0025 }, { CARAT_Q4_1, 0.0008 }, { CARAT_Q6_K, 0.0027 }, { CARAT_Q5_K, 0.047 },
-        { CARAT_Q4_K, 0.028 },  { CARAT_Q3_K, 0.0016 }, { CARAT_Q2_K, 0.016 },  { CARAT_IQ4_XS, 1e-4 }
-    };
+    } bound[N_TYPES] = { { CT_Q8_0, 0.007 },  { CT_Q5_0, 1e-6 },   { CT_Q4_0, 1e-6 },   { CT_IQ4_NL, 1e-6 },
+                         { CT_Q5_1, 0.0025 }, { CT_Q4_1, 0.0008 }, { CT_Q6_K, 0.0027 }, { CT_Q5_K, 0.047 },
+                         { CT_Q4_K, 0.028 },  { CT_Q3_K, 0.0016 }, { CT_Q2_K, 0.016 },  { CT_IQ4_XS, 1e-4 } };
     seed = 2;
     for (int t = 0; t < N_TYPES; t++) {
-        const carat_type_info *info = carat_type_get(bound[t].type);
+        const ct_type_info *info = ct_type_get(bound[t].type);
         double most = 0;
         for (int round = 0; round < 200; round++) {
             float x[256];
             uint8_t b[292];
             for (int i = 0; i < 256; i++)
                 x[i] = normal() * (round % 2 ? 0.02f : 0.02f * (float)(1 + i / 32));
-            carat_quantise_row(bound[t].type, x, b, info->block);
+            ct_quantise_row(bound[t].type, x, b, info->block);
             most = fmax(most, best_single_change(bound[t].type, b, x));
         }
         print_message("%-7s a single change saves at most %.4f %% of the error\n", info->name, 100 * most);
@@ -197,14 +193,14 @@ static void non_finite_is_zero(void **state)
         x[i] = clean[i] = normal();
     x[3] = NAN, x[40] = INFINITY, x[255] = -INFINITY;
     clean[3] = clean[40] = clean[255] = 0;
-    for (uint32_t t = 0; t < CARAT_N_TYPE; t++) {
-        const carat_type_info *info = carat_type_get(t);
+    for (uint32_t t = 0; t < CT_N_TYPE; t++) {
+        const ct_type_info *info = ct_type_get(t);
         size_t bytes;
         if (!info || !info->can_quantise)
             continue;
-        assert_true(carat_row_bytes(t, 256, &bytes));
-        carat_quantise_row((carat_type)t, x, a, 256);
-        carat_quantise_row((carat_type)t, clean, b, 256);
+        assert_true(ct_row_bytes(t, 256, &bytes));
+        ct_quantise_row((ct_type)t, x, a, 256);
+        ct_quantise_row((ct_type)t, clean, b, 256);
         assert_memory_equal(a, b, bytes);
     }
 }
@@ -216,8 +212,8 @@ static void extremes_stay_finite(void **state)
     (void)state;
     static const float sizes[] = { 0,    FLT_TRUE_MIN, FLT_MIN, 1e-20f, 1e-10f, 2e-8f, 1e-7f,  1e-5f,
                                    1e4f, 1e5f,         1e7f,    1e9f,   1e20f,  1e35f, FLT_MAX };
-    for (uint32_t t = 0; t < CARAT_N_TYPE; t++) {
-        const carat_type_info *info = carat_type_get(t);
+    for (uint32_t t = 0; t < CT_N_TYPE; t++) {
+        const ct_type_info *info = ct_type_get(t);
         if (!info || !info->can_quantise)
             continue;
         for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++)
@@ -227,7 +223,7 @@ static void extremes_stay_finite(void **state)
                     float sign = kind == 1 || (kind == 2 && i % 3 == 0) ? -1.0f : 1.0f;
                     x[i] = kind == 3 && i != 100 ? 0 : kind == 4 ? sizes[(s + (size_t)i) % 15] : sign * sizes[s];
                 }
-                round_trip((carat_type)t, x, y, 256);
+                round_trip((ct_type)t, x, y, 256);
                 for (int i = 0; i < 256; i++) {
                     assert_true(isfinite(y[i]));
                     if (sizes[s] == 0 && kind < 4)
@@ -250,18 +246,18 @@ static void deterministic_and_in_bounds(void **state)
     seed = 4;
     for (int i = 0; i < 513; i++)
         x[i] = normal();
-    for (uint32_t t = 0; t < CARAT_N_TYPE; t++) {
-        const carat_type_info *info = carat_type_get(t);
+    for (uint32_t t = 0; t < CT_N_TYPE; t++) {
+        const ct_type_info *info = ct_type_get(t);
         size_t bytes;
         if (!info || !info->can_quantise)
             continue;
-        assert_true(carat_row_bytes(t, 512, &bytes));
+        assert_true(ct_row_bytes(t, 512, &bytes));
         uint8_t *a = malloc(bytes), *b = malloc(bytes + 1);
         float *moved = malloc(513 * sizeof *moved);
         assert_true(a && b && moved);
         memcpy(moved + 1, x, 512 * sizeof *x);
-        carat_quantise_row((carat_type)t, x, a, 512);
-        carat_quantise_row((carat_type)t, moved + 1, b + 1, 512);
+        ct_quantise_row((ct_type)t, x, a, 512);
+        ct_quantise_row((ct_type)t, moved + 1, b + 1, 512);
         assert_memory_equal(a, b + 1, bytes);
         free(a), free(b), free(moved);
     }
@@ -273,25 +269,24 @@ static void same_bytes_everywhere(void **state)
 {
     (void)state;
     static const struct {
-        carat_type type;
+        ct_type type;
         uint32_t hash;
-    } known[] = { { CARAT_F16, 0x509fe8a5 },    { CARAT_BF16, 0x7bdb40d1 },  { CARAT_Q8_0, 0x0b3fdb8e },
-                  { CARAT_Q4_0, 0x53797e31 },   { CARAT_Q4_1, 0x471f827b },  { CARAT_Q5_0, 0x8b2139e9 },
-                  { CARAT_Q5_1, 0x86a4b521 },   { CARAT_Q2_K, 0x74055b6b },  { CARAT_Q3_K, 0x09ff0dc3 },
-                  { CARAT_Q4_K, 0x1aaaedf1 },   { CARAT_Q5_K, 0x59b3a9d1 },  { CARAT_Q6_K, 0x4d791325 },
-                  { CARAT_IQ4_NL, 0xeebace44 }, { CARAT_IQ4_XS, 0xd2641092 } };
+    } known[] = { { CT_F16, 0x509fe8a5 },    { CT_BF16, 0x7bdb40d1 },  { CT_Q8_0, 0x0b3fdb8e }, { CT_Q4_0, 0x53797e31 },
+                  { CT_Q4_1, 0x471f827b },   { CT_Q5_0, 0x8b2139e9 },  { CT_Q5_1, 0x86a4b521 }, { CT_Q2_K, 0x74055b6b },
+                  { CT_Q3_K, 0x09ff0dc3 },   { CT_Q4_K, 0x1aaaedf1 },  { CT_Q5_K, 0x59b3a9d1 }, { CT_Q6_K, 0x4d791325 },
+                  { CT_IQ4_NL, 0xeebace44 }, { CT_IQ4_XS, 0xd2641092 } };
     static uint8_t blocks[MAX_BYTES];
     golden_file *g = golden_open("quants");
     const float *x = golden_f32(g, "source", N, NULL);
     for (size_t k = 0; k < sizeof known / sizeof *known; k++) {
         size_t bytes;
         uint32_t hash = 2166136261u;
-        assert_true(carat_row_bytes(known[k].type, N, &bytes));
-        carat_quantise_row(known[k].type, x, blocks, N);
+        assert_true(ct_row_bytes(known[k].type, N, &bytes));
+        ct_quantise_row(known[k].type, x, blocks, N);
         for (size_t i = 0; i < bytes; i++)
             hash = (hash ^ blocks[i]) * 16777619u;
         if (hash != known[k].hash)
-            fail_msg("%s: the blocks hash to 0x%08x, expected 0x%08x", carat_type_get(known[k].type)->name, hash,
+            fail_msg("%s: the blocks hash to 0x%08x, expected 0x%08x", ct_type_get(known[k].type)->name, hash,
                      known[k].hash);
     }
     golden_close(g);

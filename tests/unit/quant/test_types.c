@@ -33,46 +33,46 @@ static void table_agrees_with_gguf(void **state)
     const char *name;
     int seen = 0;
     json_object_foreach(types, name, entry) {
-        carat_type t;
-        if (!carat_type_by_name(name, &t))
+        ct_type t;
+        if (!ct_type_by_name(name, &t))
             fail_msg("%s is not in the table", name);
-        const carat_type_info *info = carat_type_get(t);
+        const ct_type_info *info = ct_type_get(t);
         json_t *block = json_object_get(entry, "block");
         assert_string_equal(info->name, name);
         assert_int_equal(t, json_integer_value(json_object_get(entry, "ggml_type")));
         assert_int_equal(info->block, json_integer_value(json_array_get(block, 0)));
-        assert_int_equal(info->bytes, t == CARAT_Q8_1 ? 36 : json_integer_value(json_array_get(block, 1)));
+        assert_int_equal(info->bytes, t == CT_Q8_1 ? 36 : json_integer_value(json_array_get(block, 1)));
         seen++;
     }
     golden_close(g);
     int known = 0;
-    for (uint32_t t = 0; t < CARAT_N_TYPE; t++)
-        known += carat_type_get(t) != NULL;
+    for (uint32_t t = 0; t < CT_N_TYPE; t++)
+        known += ct_type_get(t) != NULL;
     assert_int_equal(known, seen + 1); /* F32 is not in the manifest */
 }
 
 static void names_and_numbers(void **state)
 {
     (void)state;
-    carat_type t = CARAT_F32;
-    assert_true(carat_type_by_name("q4_k", &t) && t == CARAT_Q4_K);
-    assert_true(carat_type_by_name("bF16", &t) && t == CARAT_BF16);
-    assert_false(carat_type_by_name("Q4_K_M", &t) || carat_type_by_name("", &t) || carat_type_by_name("Q4", &t));
+    ct_type t = CT_F32;
+    assert_true(ct_type_by_name("q4_k", &t) && t == CT_Q4_K);
+    assert_true(ct_type_by_name("bF16", &t) && t == CT_BF16);
+    assert_false(ct_type_by_name("Q4_K_M", &t) || ct_type_by_name("", &t) || ct_type_by_name("Q4", &t));
     static const uint32_t holes[] = { 4, 5, 24, 28, 31, 33, 36, 38, 42, 1000, UINT32_MAX };
     for (size_t i = 0; i < sizeof holes / sizeof *holes; i++)
-        assert_null(carat_type_get(holes[i]));
+        assert_null(ct_type_get(holes[i]));
 }
 
 static void row_bytes_are_checked(void **state)
 {
     (void)state;
     size_t n = 7;
-    assert_true(carat_row_bytes(CARAT_Q4_K, 2560, &n) && n == 1440);
-    assert_true(carat_row_bytes(CARAT_F32, 3, &n) && n == 12);
-    assert_true(carat_row_bytes(CARAT_Q8_0, 0, &n) && n == 0);
-    assert_false(carat_row_bytes(CARAT_Q4_K, 2592, &n)); /* no multiple of 256 */
-    assert_false(carat_row_bytes(5, 32, &n));
-    assert_false(carat_row_bytes(CARAT_F32, SIZE_MAX / 2, &n));
+    assert_true(ct_row_bytes(CT_Q4_K, 2560, &n) && n == 1440);
+    assert_true(ct_row_bytes(CT_F32, 3, &n) && n == 12);
+    assert_true(ct_row_bytes(CT_Q8_0, 0, &n) && n == 0);
+    assert_false(ct_row_bytes(CT_Q4_K, 2592, &n)); /* no multiple of 256 */
+    assert_false(ct_row_bytes(5, 32, &n));
+    assert_false(ct_row_bytes(CT_F32, SIZE_MAX / 2, &n));
     assert_int_equal(n, 0);
 }
 
@@ -81,19 +81,19 @@ static void f16_all_values(void **state)
 {
     (void)state;
     for (uint32_t h = 0; h < 65536; h++) {
-        float f = carat_f16_to_f32((uint16_t)h);
+        float f = ct_f16_to_f32((uint16_t)h);
         int exponent = h >> 10 & 31, mantissa = h & 1023;
         if (exponent == 31 && mantissa) {
             assert_true(isnan(f));
             assert_int_equal(bits_of(f) >> 31, h >> 15);
-            assert_int_equal(carat_f32_to_f16(f), h | 0x200); /* quiet, payload kept */
+            assert_int_equal(ct_f32_to_f16(f), h | 0x200); /* quiet, payload kept */
             continue;
         }
         double expected = exponent == 31  ? INFINITY
                           : exponent == 0 ? ldexp(mantissa, -24)
                                           : ldexp(1024 + mantissa, exponent - 25);
         assert_int_equal(bits_of(f), bits_of((float)(h >> 15 ? -expected : expected)));
-        assert_int_equal(carat_f32_to_f16(f), h);
+        assert_int_equal(ct_f32_to_f16(f), h);
     }
 }
 
@@ -102,38 +102,38 @@ static void f16_rounds_to_nearest_even(void **state)
 {
     (void)state;
     for (uint32_t h = 0; h < 0x7C00; h++) {
-        double low = carat_f16_to_f32((uint16_t)h), high = h == 0x7BFF ? 65536 : carat_f16_to_f32((uint16_t)(h + 1));
+        double low = ct_f16_to_f32((uint16_t)h), high = h == 0x7BFF ? 65536 : ct_f16_to_f32((uint16_t)(h + 1));
         float middle = (float)((low + high) / 2); /* exact: 12 bits */
         uint32_t even = h & 1 ? h + 1 : h;
         for (uint32_t sign = 0; sign <= 0x8000; sign += 0x8000) {
             float s = sign ? -1.0f : 1.0f;
-            assert_int_equal(carat_f32_to_f16(s * nextafterf(middle, 0)), sign | h);
-            assert_int_equal(carat_f32_to_f16(s * middle), sign | even);
-            assert_int_equal(carat_f32_to_f16(s * nextafterf(middle, INFINITY)), sign | (h + 1));
+            assert_int_equal(ct_f32_to_f16(s * nextafterf(middle, 0)), sign | h);
+            assert_int_equal(ct_f32_to_f16(s * middle), sign | even);
+            assert_int_equal(ct_f32_to_f16(s * nextafterf(middle, INFINITY)), sign | (h + 1));
         }
     }
-    assert_int_equal(carat_f32_to_f16(of_bits(1)), 0); /* the smallest binary32 */
-    assert_int_equal(carat_f32_to_f16(-1e30f), 0xFC00);
-    assert_int_equal(carat_f32_to_f16(INFINITY), 0x7C00);
-    assert_int_equal(carat_f32_to_f16(of_bits(0x7F800001)), 0x7E00); /* the payload falls off, NaN stays NaN */
+    assert_int_equal(ct_f32_to_f16(of_bits(1)), 0); /* the smallest binary32 */
+    assert_int_equal(ct_f32_to_f16(-1e30f), 0xFC00);
+    assert_int_equal(ct_f32_to_f16(INFINITY), 0x7C00);
+    assert_int_equal(ct_f32_to_f16(of_bits(0x7F800001)), 0x7E00); /* the payload falls off, NaN stays NaN */
 }
 
 static void bf16_all_values(void **state)
 {
     (void)state;
     for (uint32_t h = 0; h < 65536; h++) {
-        uint16_t back = carat_f32_to_bf16(carat_bf16_to_f32((uint16_t)h));
+        uint16_t back = ct_f32_to_bf16(ct_bf16_to_f32((uint16_t)h));
         bool is_nan = (h & 0x7FFF) > 0x7F80;
         assert_int_equal(back, is_nan ? h | 0x40 : h);
         if ((h & 0x7FFF) >= 0x7F80)
             continue;
         uint32_t u = h << 16;
-        assert_int_equal(carat_f32_to_bf16(of_bits(u | 0x7FFF)), h);
-        assert_int_equal(carat_f32_to_bf16(of_bits(u | 0x8000)), h + (h & 1));
-        assert_int_equal(carat_f32_to_bf16(of_bits(u | 0x8001)), h + 1);
+        assert_int_equal(ct_f32_to_bf16(of_bits(u | 0x7FFF)), h);
+        assert_int_equal(ct_f32_to_bf16(of_bits(u | 0x8000)), h + (h & 1));
+        assert_int_equal(ct_f32_to_bf16(of_bits(u | 0x8001)), h + 1);
     }
-    assert_int_equal(carat_f32_to_bf16(of_bits(0x7F800001)), 0x7FC0);
-    assert_int_equal(carat_f32_to_bf16(of_bits(0xFFFFFFFF)), 0xFFFF);
+    assert_int_equal(ct_f32_to_bf16(of_bits(0x7F800001)), 0x7FC0);
+    assert_int_equal(ct_f32_to_bf16(of_bits(0xFFFFFFFF)), 0xFFFF);
 }
 
 int main(void)

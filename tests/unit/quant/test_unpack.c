@@ -1,4 +1,4 @@
-/* carat_unpack_row against the golden values, to the bit.
+/* ct_unpack_row against the golden values, to the bit.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "unit.h"
@@ -13,11 +13,11 @@
 
 enum { ROWS = 8, COLS = 512, N = ROWS * COLS };
 
-static void check_bits(const char *name, carat_type type, const void *blocks, const float *expected)
+static void check_bits(const char *name, ct_type type, const void *blocks, const float *expected)
 {
     float *got = malloc(N * sizeof *got);
     assert_non_null(got);
-    carat_unpack_row(type, blocks, got, N);
+    ct_unpack_row(type, blocks, got, N);
     for (int i = 0; i < N; i++)
         if (memcmp(got + i, expected + i, sizeof *got) != 0)
             fail_msg("%s, weight %d: %a, expected %a", name, i, (double)got[i], (double)expected[i]);
@@ -31,8 +31,8 @@ static void golden_to_the_bit(void **state)
     blocks_file f;
     blocks_open(&f);
     int n_random = 0, n_quantised = 0;
-    for (uint32_t t = 0; t < CARAT_N_TYPE; t++) {
-        const carat_type_info *info = carat_type_get(t);
+    for (uint32_t t = 0; t < CT_N_TYPE; t++) {
+        const ct_type_info *info = ct_type_get(t);
         static const char *const kinds[] = { "random", "quantised" };
         for (int k = 0; info && k < 2; k++) {
             char name[64];
@@ -42,7 +42,7 @@ static void golden_to_the_bit(void **state)
             assert_int_equal(golden_find(g, name, &a), blocks != NULL);
             if (!blocks)
                 continue;
-            check_bits(name, (carat_type)t, blocks, golden_f32(g, name, N, NULL));
+            check_bits(name, (ct_type)t, blocks, golden_f32(g, name, N, NULL));
             *(k ? &n_quantised : &n_random) += 1;
         }
     }
@@ -59,7 +59,7 @@ static void q1_0_is_a_sign(void **state)
     (void)state;
     uint8_t b[18] = { 0x00, 0x41, 0x05, 0x80 }; /* d = 2.5; bits 0, 2 and 15 set */
     float y[128];
-    carat_unpack_row(CARAT_Q1_0, b, y, 128);
+    ct_unpack_row(CT_Q1_0, b, y, 128);
     for (int i = 0; i < 128; i++)
         assert_true(y[i] == (i == 0 || i == 2 || i == 15 ? 2.5f : -2.5f));
 }
@@ -71,12 +71,12 @@ static void q8_1_and_q8_k_are_products(void **state)
     float y[256], d = -0.375f;
     for (int i = 0; i < 256; i++)
         b[4 + i] = (uint8_t)i;
-    carat_unpack_row(CARAT_Q8_1, b, y, 32);
+    ct_unpack_row(CT_Q8_1, b, y, 32);
     for (int i = 0; i < 32; i++)
         assert_true(y[i] == 0.5f * (float)i);
     memcpy(b, &d, sizeof d);
     memset(b + 260, 0xFF, 32);
-    carat_unpack_row(CARAT_Q8_K, b, y, 256);
+    ct_unpack_row(CT_Q8_K, b, y, 256);
     for (int i = 0; i < 256; i++)
         assert_true(y[i] == d * (float)(int8_t)(uint8_t)i);
 }
@@ -88,9 +88,9 @@ static void f32_is_copied(void **state)
     uint8_t raw[sizeof in + 1];
     float y[6];
     memcpy(raw + 1, in, sizeof in); /* not aligned */
-    carat_unpack_row(CARAT_F32, raw + 1, y, 6);
+    ct_unpack_row(CT_F32, raw + 1, y, 6);
     assert_memory_equal(y, in, sizeof in);
-    carat_unpack_row(CARAT_F32, NULL, NULL, 0);
+    ct_unpack_row(CT_F32, NULL, NULL, 0);
 }
 
 static uint32_t next_random(uint64_t *state)
@@ -105,12 +105,12 @@ static void any_bytes_are_a_block(void **state)
 {
     (void)state;
     uint64_t seed = 1;
-    for (uint32_t t = 0; t < CARAT_N_TYPE; t++) {
-        const carat_type_info *info = carat_type_get(t);
+    for (uint32_t t = 0; t < CT_N_TYPE; t++) {
+        const ct_type_info *info = ct_type_get(t);
         size_t bytes, n = info ? 2u * info->block : 0;
         if (!info)
             continue;
-        assert_true(carat_row_bytes(t, n, &bytes));
+        assert_true(ct_row_bytes(t, n, &bytes));
         float *once = malloc(n * sizeof *once), *twice = malloc(n * sizeof *twice);
         assert_true(once && twice);
         for (size_t round = 0; round < 258; round++) {
@@ -119,9 +119,9 @@ static void any_bytes_are_a_block(void **state)
             assert_non_null(heap);
             for (size_t i = 0; i < bytes; i++)
                 b[i] = round < 256 ? (uint8_t)next_random(&seed) : round == 256 ? 0xFF : 0x00;
-            carat_unpack_row((carat_type)t, b, once, n);
+            ct_unpack_row((ct_type)t, b, once, n);
             memcpy(aligned, b, bytes);
-            carat_unpack_row((carat_type)t, aligned, twice, n);
+            ct_unpack_row((ct_type)t, aligned, twice, n);
             assert_memory_equal(once, twice, n * sizeof *once);
             free(heap);
         }
@@ -137,14 +137,13 @@ static void bad_scales_stay_visible(void **state)
 {
     (void)state;
     static const struct {
-        carat_type type;
+        ct_type type;
         int at; /* of an f16 scale */
-    } scale[] = { { CARAT_Q4_0, 0 },   { CARAT_Q4_1, 0 },   { CARAT_Q5_0, 0 },    { CARAT_Q5_1, 0 },
-                  { CARAT_Q8_0, 0 },   { CARAT_Q2_K, 80 },  { CARAT_Q3_K, 108 },  { CARAT_Q4_K, 0 },
-                  { CARAT_Q5_K, 0 },   { CARAT_Q6_K, 208 }, { CARAT_IQ1_S, 0 },   { CARAT_IQ2_XXS, 0 },
-                  { CARAT_IQ2_XS, 0 }, { CARAT_IQ2_S, 0 },  { CARAT_IQ3_XXS, 0 }, { CARAT_IQ3_S, 0 },
-                  { CARAT_IQ4_NL, 0 }, { CARAT_IQ4_XS, 0 }, { CARAT_TQ1_0, 52 },  { CARAT_TQ2_0, 64 },
-                  { CARAT_Q1_0, 0 } };
+    } scale[] = { { CT_Q4_0, 0 },  { CT_Q4_1, 0 },    { CT_Q5_0, 0 },   { CT_Q5_1, 0 },   { CT_Q8_0, 0 },
+                  { CT_Q2_K, 80 }, { CT_Q3_K, 108 },  { CT_Q4_K, 0 },   { CT_Q5_K, 0 },   { CT_Q6_K, 208 },
+                  { CT_IQ1_S, 0 }, { CT_IQ2_XXS, 0 }, { CT_IQ2_XS, 0 }, { CT_IQ2_S, 0 },  { CT_IQ3_XXS, 0 },
+                  { CT_IQ3_S, 0 }, { CT_IQ4_NL, 0 },  { CT_IQ4_XS, 0 }, { CT_TQ1_0, 52 }, { CT_TQ2_0, 64 },
+                  { CT_Q1_0, 0 } };
     for (size_t i = 0; i < sizeof scale / sizeof *scale; i++) {
         uint8_t b[300];
         float y[256];
@@ -152,8 +151,8 @@ static void bad_scales_stay_visible(void **state)
         for (int is_nan = 0; is_nan < 2; is_nan++) {
             b[scale[i].at] = 0x00;
             b[scale[i].at + 1] = is_nan ? 0x7E : 0x7C;
-            size_t n = carat_type_get(scale[i].type)->block;
-            carat_unpack_row(scale[i].type, b, y, n);
+            size_t n = ct_type_get(scale[i].type)->block;
+            ct_unpack_row(scale[i].type, b, y, n);
             for (size_t k = 0; k < n; k++)
                 assert_true(is_nan ? isnan(y[k]) : !isfinite(y[k]));
         }

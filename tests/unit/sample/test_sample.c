@@ -22,26 +22,26 @@ static carat_sampling plain(void)
 static void fill(float *x, size_t n, uint64_t seed)
 {
     for (size_t i = 0; i < n; i++) /* rounded, so that ties happen */
-        x[i] = (float)floor(carat_rng_unit(&seed) * 160) / 8 - 10;
+        x[i] = (float)floor(ct_rng_unit(&seed) * 160) / 8 - 10;
 }
 
-static carat_sampler *open_sampler(const carat_sampling *set, size_t n_vocab, size_t n_pieces)
+static ct_sampler *open_sampler(const carat_sampling *set, size_t n_vocab, size_t n_pieces)
 {
-    carat_sampler *s;
+    ct_sampler *s;
     carat_err e;
     static const int32_t banned[] = { 7 };
-    if (!carat_sampler_open(set, n_vocab, n_pieces, banned, 1, &s, &e))
+    if (!ct_sampler_open(set, n_vocab, n_pieces, banned, 1, &s, &e))
         fail_msg("%s", e.msg);
     return s;
 }
 
-static int32_t pick(carat_sampler *s, const float *logits, size_t n)
+static int32_t pick(ct_sampler *s, const float *logits, size_t n)
 {
     carat_err e;
     int32_t id;
     float *x = malloc(n * sizeof *x);
     memcpy(x, logits, n * sizeof *x);
-    if (!carat_sampler_pick(s, x, &id, &e))
+    if (!ct_sampler_pick(s, x, &id, &e))
         fail_msg("%s", e.msg);
     free(x);
     return id;
@@ -51,7 +51,7 @@ static int32_t pick(carat_sampler *s, const float *logits, size_t n)
 
 static int by_logit(const void *pa, const void *pb)
 {
-    const carat_candidate *a = pa, *b = pb;
+    const ct_candidate *a = pa, *b = pb;
     if (a->logit != b->logit)
         return a->logit < b->logit ? 1 : -1;
     return (a->id > b->id) - (a->id < b->id);
@@ -59,11 +59,11 @@ static int by_logit(const void *pa, const void *pb)
 
 static int by_id(const void *pa, const void *pb)
 {
-    const carat_candidate *a = pa, *b = pb;
+    const ct_candidate *a = pa, *b = pb;
     return (a->id > b->id) - (a->id < b->id);
 }
 
-static double normalise(carat_candidate *c, size_t n, double scale)
+static double normalise(ct_candidate *c, size_t n, double scale)
 {
     double sum = 0;
     for (size_t i = 0; i < n; i++)
@@ -75,11 +75,11 @@ static double normalise(carat_candidate *c, size_t n, double scale)
 
 static int32_t plain_pick(const carat_sampling *set, const float *logits, size_t n, size_t n_pieces, uint64_t *rng)
 {
-    carat_candidate *c = malloc(n * sizeof *c);
+    ct_candidate *c = malloc(n * sizeof *c);
     size_t m = 0;
     for (size_t i = 0; i < n_pieces; i++)
         if (i != 7)
-            c[m++] = (carat_candidate){ (int32_t)i, logits[i], 0 };
+            c[m++] = (ct_candidate){ (int32_t)i, logits[i], 0 };
     qsort(c, m, sizeof *c, by_logit);
     double hot = 1 / (double)set->temperature, scale = set->order == CARAT_TEMP_LAST ? 1 : hot;
     bool is_wide = set->top_k > 1024;
@@ -102,7 +102,7 @@ static int32_t plain_pick(const carat_sampling *set, const float *logits, size_t
     normalise(c, kept, hot);
     if (is_wide)
         qsort(c, kept, sizeof *c, by_id);
-    double u = carat_rng_unit(rng);
+    double u = ct_rng_unit(rng);
     int32_t id = c[kept - 1].id;
     for (size_t i = 0; i < kept; i++) {
         u -= c[i].p;
@@ -143,7 +143,7 @@ static void filters_equal_the_plain_sampler(void **state)
         { .temperature = 4, .top_k = 4000, .top_p = 1, .min_p = 1e-7f, .repetition_penalty = 1 },
     };
     for (size_t k = 0; k < sizeof sets / sizeof *sets; k++) {
-        carat_sampler *s = open_sampler(&sets[k], N, N - 60);
+        ct_sampler *s = open_sampler(&sets[k], N, N - 60);
         uint64_t rng = sets[k].seed;
         for (uint64_t round = 0; round < 200; round++) {
             fill(x, N, round * 31 + k);
@@ -151,7 +151,7 @@ static void filters_equal_the_plain_sampler(void **state)
             assert_int_equal(id, plain_pick(&sets[k], x, N, N - 60, &rng));
             assert_true(id != 7 && id < N - 60);
         }
-        carat_sampler_close(s);
+        ct_sampler_close(s);
     }
 }
 
@@ -162,11 +162,11 @@ static void cuts_are_the_beginning_of_the_list(void **state)
     (void)state;
     enum { n = 700 };
     static float x[n];
-    static carat_candidate c[n];
+    static ct_candidate c[n];
     fill(x, n, 5);
     for (size_t i = 0; i < n; i += 7)
         x[i] = i % 3 == 0 ? -0.0f : i % 3 == 1 ? 0.0f : -INFINITY;
-    size_t m = carat_select_top(x, n, n, c);
+    size_t m = ct_select_top(x, n, n, c);
     double sum = 0, each = 0;
     for (size_t k = 1; k <= m; k++) {
         size_t equal = 0;
@@ -174,14 +174,14 @@ static void cuts_are_the_beginning_of_the_list(void **state)
             equal += c[i].logit == c[k - 1].logit;
         each = exp(((double)c[k - 1].logit - (double)c[0].logit) * 0.125);
         sum += each;
-        carat_cut by_count = carat_cut_count(x, n, k);
+        ct_cut by_count = ct_cut_count(x, n, k);
         assert_true(by_count.floor == c[k - 1].logit && by_count.n_equal == equal);
         /* Half a token short of it: rounding cannot move the border. */
-        carat_cut by_mass = carat_cut_mass(x, n, (double)c[0].logit, 0.125, sum - each / 2);
+        ct_cut by_mass = ct_cut_mass(x, n, (double)c[0].logit, 0.125, sum - each / 2);
         assert_true(by_mass.floor == c[k - 1].logit && by_mass.n_equal == equal);
     }
-    carat_cut all = carat_cut_count(x, n, n), mass = carat_cut_mass(x, n, (double)c[0].logit, 0.125, 2 * sum);
-    carat_cut one = carat_cut_mass(x, n, (double)c[0].logit, 0.125, 0);
+    ct_cut all = ct_cut_count(x, n, n), mass = ct_cut_mass(x, n, (double)c[0].logit, 0.125, 2 * sum);
+    ct_cut one = ct_cut_mass(x, n, (double)c[0].logit, 0.125, 0);
     assert_true(all.floor == c[m - 1].logit && mass.floor == c[m - 1].logit && one.floor == c[0].logit);
     assert_true(all.n_equal == mass.n_equal && one.n_equal == 1);
 }
@@ -192,9 +192,9 @@ static void temperature_zero_takes_the_first_of_the_largest(void **state)
     float x[20] = { [7] = 99, [4] = 5, [12] = 5, [19] = 50 };
     carat_sampling set = plain();
     set.temperature = 0, set.top_p = 0.1f;
-    carat_sampler *s = open_sampler(&set, 20, 18);
+    ct_sampler *s = open_sampler(&set, 20, 18);
     assert_int_equal(pick(s, x, 20), 4); /* 7 is banned, 19 is no piece, 12 comes later */
-    carat_sampler_close(s);
+    ct_sampler_close(s);
 }
 
 static void the_draw_follows_the_distribution(void **state)
@@ -202,7 +202,7 @@ static void the_draw_follows_the_distribution(void **state)
     (void)state;
     float x[8] = { 0, 1, 2, 3, -1, 0.5f, 2.5f, 0 };
     carat_sampling set = plain();
-    carat_sampler *s = open_sampler(&set, 8, 8);
+    ct_sampler *s = open_sampler(&set, 8, 8);
     double p[8], sum = 0;
     for (int i = 0; i < 7; i++)
         sum += p[i] = exp((double)x[i]);
@@ -214,7 +214,7 @@ static void the_draw_follows_the_distribution(void **state)
         double q = p[i] / sum, sd = sqrt(draws * q * (1 - q));
         assert_true(fabs(count[i] - draws * q) < 5 * sd);
     }
-    carat_sampler_close(s);
+    ct_sampler_close(s);
 }
 
 static void seeds_reproduce_and_differ(void **state)
@@ -227,7 +227,7 @@ static void seeds_reproduce_and_differ(void **state)
     int32_t first[16];
     for (int seed = 0; seed < 16; seed++) {
         set.seed = (uint64_t)seed;
-        carat_sampler *a = open_sampler(&set, N, N), *b = open_sampler(&set, N, N);
+        ct_sampler *a = open_sampler(&set, N, N), *b = open_sampler(&set, N, N);
         for (int i = 0; i < 10; i++) {
             int32_t id = pick(a, x, N);
             assert_int_equal(id, pick(b, x, N));
@@ -238,7 +238,7 @@ static void seeds_reproduce_and_differ(void **state)
         for (int i = 0; i < seed; i++)
             is_new = is_new && first[i] != first[seed];
         distinct += is_new;
-        carat_sampler_close(a), carat_sampler_close(b);
+        ct_sampler_close(a), ct_sampler_close(b);
     }
     assert_true(distinct >= 8);
 }
@@ -249,17 +249,17 @@ static void penalties_count_the_window_only(void **state)
     carat_sampling set = plain();
     set.temperature = 0, set.repetition_penalty = 2, set.presence_penalty = 0.5f, set.frequency_penalty = 0.25f;
     set.penalty_window = 3;
-    carat_sampler *s = open_sampler(&set, 6, 6);
+    ct_sampler *s = open_sampler(&set, 6, 6);
     carat_err e;
     int32_t id;
-    carat_sampler_accept(s, 0); /* leaves the window */
-    carat_sampler_accept(s, 1);
-    carat_sampler_accept(s, 1);
-    carat_sampler_accept(s, 2);
-    carat_sampler_accept(s, -5); /* ignored */
+    ct_sampler_accept(s, 0); /* leaves the window */
+    ct_sampler_accept(s, 1);
+    ct_sampler_accept(s, 1);
+    ct_sampler_accept(s, 2);
+    ct_sampler_accept(s, -5); /* ignored */
     for (int round = 0; round < 2; round++) {
         float x[6] = { 4, 4, -4, 1, 0, 0 };
-        assert_true(carat_sampler_pick(s, x, &id, &e));
+        assert_true(ct_sampler_pick(s, x, &id, &e));
         assert_float_equal(x[0], 4, 0);
         assert_float_equal(x[1], 4.0 / 2 - 0.5 - 2 * 0.25, 0);
         assert_float_equal(x[2], -4.0 * 2 - 0.5 - 0.25, 0);
@@ -267,9 +267,9 @@ static void penalties_count_the_window_only(void **state)
         assert_int_equal(id, 0);
         const float was[6] = { 4, 4, -4, 1, 0, 0 };
         for (int32_t i = 0; i < 6; i++)
-            assert_float_equal(carat_sampler_raw(s, x, i), was[i], 0);
+            assert_float_equal(ct_sampler_raw(s, x, i), was[i], 0);
     }
-    carat_sampler_close(s);
+    ct_sampler_close(s);
 }
 
 /* Windows of all sizes against counting; tokens come back after their places were given up. */
@@ -278,29 +278,29 @@ static void recent_tokens_are_counted(void **state)
     (void)state;
     static const size_t windows[] = { 1, 2, 31, 64, 500, 5000 };
     for (size_t w = 0; w < sizeof windows / sizeof *windows; w++) {
-        carat_recent r;
+        ct_recent r;
         static int32_t all[9000];
         uint64_t rng = w;
-        assert_true(carat_recent_init(&r, windows[w]));
+        assert_true(ct_recent_init(&r, windows[w]));
         for (size_t n = 0; n < 9000; n++) {
-            all[n] = (int32_t)(carat_rng_next(&rng) % (n % 700 < 350 ? 40 : 262144));
-            carat_recent_add(&r, all[n]);
+            all[n] = (int32_t)(ct_rng_next(&rng) % (n % 700 < 350 ? 40 : 262144));
+            ct_recent_add(&r, all[n]);
             if (n % 97)
                 continue;
             size_t at = 0, sum = 0, first = n + 1 > windows[w] ? n + 1 - windows[w] : 0;
-            for (const carat_recent_token *t; (t = carat_recent_next(&r, &at));) {
+            for (const ct_recent_token *t; (t = ct_recent_next(&r, &at));) {
                 size_t times = 0;
                 for (size_t i = first; i <= n; i++)
                     times += all[i] == t->id;
                 assert_int_equal(t->n, times);
-                assert_ptr_equal(carat_recent_find(&r, t->id), t);
+                assert_ptr_equal(ct_recent_find(&r, t->id), t);
                 sum += times;
             }
             assert_int_equal(sum, n + 1 - first);
-            assert_null(carat_recent_find(&r, 262144));
+            assert_null(ct_recent_find(&r, 262144));
         }
         assert_true(((size_t)1 << r.bits) <= 64 || ((size_t)1 << r.bits) <= 8 * windows[w]);
-        carat_recent_deinit(&r);
+        ct_recent_deinit(&r);
     }
 }
 
@@ -311,21 +311,21 @@ static void logits_before_the_pick_are_known(void **state)
     const carat_bias bias[] = { { 3, 2 }, { 1, -1 }, { 3, 5 } };
     carat_sampling set = plain();
     set.bias = bias, set.n_bias = 3, set.repetition_penalty = 1.3f, set.top_k = 3;
-    carat_sampler *s = open_sampler(&set, 6, 6);
-    carat_sampler_accept(s, 3);
-    carat_sampler_accept(s, 2);
+    ct_sampler *s = open_sampler(&set, 6, 6);
+    ct_sampler_accept(s, 3);
+    ct_sampler_accept(s, 2);
     for (int round = 0; round < 20; round++) {
         const float was[6] = { 0.5f, 1.1f, 1.7f, -0.3f, 1.4f, 0.9f };
         float x[6];
         int32_t id;
         carat_err e;
         memcpy(x, was, sizeof x);
-        assert_true(carat_sampler_pick(s, x, &id, &e));
+        assert_true(ct_sampler_pick(s, x, &id, &e));
         for (int32_t i = 0; i < 6; i++)
-            assert_float_equal(carat_sampler_raw(s, x, i), was[i], 0);
-        carat_sampler_accept(s, id);
+            assert_float_equal(ct_sampler_raw(s, x, i), was[i], 0);
+        ct_sampler_accept(s, id);
     }
-    carat_sampler_close(s);
+    ct_sampler_close(s);
 }
 
 static void biases_ban_and_lift(void **state)
@@ -335,9 +335,9 @@ static void biases_ban_and_lift(void **state)
     carat_sampling set = plain();
     set.temperature = 0, set.bias = bias, set.n_bias = 2;
     float x[6] = { 9, 1, 1, 1, 2, 0 };
-    carat_sampler *s = open_sampler(&set, 6, 6);
+    ct_sampler *s = open_sampler(&set, 6, 6);
     assert_int_equal(pick(s, x, 6), 3);
-    carat_sampler_close(s);
+    ct_sampler_close(s);
 }
 
 static void bad_settings_and_logits_are_named(void **state)
@@ -359,22 +359,22 @@ static void bad_settings_and_logits_are_named(void **state)
         { { .repetition_penalty = 1, .n_bias = 1, .bias = &(const carat_bias){ 1, 3e38f } }, "3e+38" },
     };
     carat_err e;
-    carat_sampler *s;
+    ct_sampler *s;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        assert_false(carat_sampler_open(&cases[i].set, 6, 6, NULL, 0, &s, &e));
+        assert_false(ct_sampler_open(&cases[i].set, 6, 6, NULL, 0, &s, &e));
         assert_int_equal(e.code, CARAT_EARG);
         if (!strstr(e.msg, cases[i].says))
             fail_msg("'%s' lacks '%s'", e.msg, cases[i].says);
     }
     carat_sampling set = plain();
-    assert_true(carat_sampler_open(&set, 4, 4, NULL, 0, &s, &e));
+    assert_true(ct_sampler_open(&set, 4, 4, NULL, 0, &s, &e));
     float bad[3][4] = { { 1, NAN, 2, 3 }, { 1, INFINITY, 2, 3 }, { -INFINITY, -INFINITY, -INFINITY, -INFINITY } };
     for (int i = 0; i < 3; i++) {
         int32_t id;
-        assert_false(carat_sampler_pick(s, bad[i], &id, &e));
+        assert_false(ct_sampler_pick(s, bad[i], &id, &e));
         assert_int_equal(e.code, CARAT_ENUMERIC);
     }
-    carat_sampler_close(s);
+    ct_sampler_close(s);
 }
 
 int main(void)

@@ -16,21 +16,21 @@ static void test_b03_rope_tables(void **state)
     static const size_t positions[] = { 0, 1, 1023, 1024, 8191, 100000, 131071 };
     enum { N = sizeof positions / sizeof *positions, DIM = 256 };
     float local[N * DIM], global[N * DIM], inv_local[DIM / 2], inv_global[DIM / 2];
-    carat_row rows[N];
-    carat_model m = { 0 };
-    carat_config_of(carat_published_by_name("4B"), &m.cfg);
-    carat_rope_inv_freq(&m.cfg.rope_local, DIM, inv_local);
-    carat_rope_inv_freq(&m.cfg.rope_global, DIM, inv_global);
+    ct_text_row rows[N];
+    ct_model m = { 0 };
+    ct_config_of(ct_published_by_name("4B"), &m.cfg);
+    ct_rope_inv_freq(&m.cfg.rope_local, DIM, inv_local);
+    ct_rope_inv_freq(&m.cfg.rope_global, DIM, inv_global);
     for (size_t i = 0; i < N; i++)
-        rows[i] = (carat_row){ .pos = positions[i] };
-    carat_text t = { .m = &m,
-                     .rows = rows,
-                     .rope_local = local,
-                     .rope_global = global,
-                     .inv_freq_local = inv_local,
-                     .inv_freq_global = inv_global };
-    carat_work w = { .t = &t, .begin = 0, .end = N };
-    carat_rope_tables(&w);
+        rows[i] = (ct_text_row){ .pos = positions[i] };
+    ct_text t = { .m = &m,
+                  .rows = rows,
+                  .rope_local = local,
+                  .rope_global = global,
+                  .inv_freq_local = inv_local,
+                  .inv_freq_global = inv_global };
+    ct_text_work w = { .t = &t, .begin = 0, .end = N };
+    ct_text_rope_tables(&w);
     for (size_t i = 0; i < N; i++)
         for (size_t j = 0; j < DIM / 2; j++) {
             long double a = (long double)positions[i] * inv_local[j], b = (long double)positions[i] * inv_global[j];
@@ -53,73 +53,73 @@ static void test_b56_embed_scale(void **state)
         float rounded;
     } shapes[] = { { 640, 25.25f }, { 1152, 34.0f }, { 2560, 50.5f }, { 3840, 62.0f }, { 5376, 73.5f } };
     for (size_t i = 0; i < 5; i++) {
-        carat_config c;
-        carat_config_of(carat_published_at(i), &c);
+        ct_config c;
+        ct_config_of(ct_published_at(i), &c);
         assert_int_equal(c.hidden, shapes[i].hidden);
-        assert_true(carat_embed_scale_of(&c, CARAT_EMBED_SCALE_BF16) == shapes[i].rounded);
-        assert_true(carat_embed_scale_of(&c, CARAT_EMBED_SCALE_EXACT) == (float)sqrt(c.hidden));
-        assert_true(carat_embed_scale_of(&c, CARAT_EMBED_SCALE_DEFAULT) == shapes[i].rounded);
+        assert_true(ct_embed_scale_of(&c, CARAT_EMBED_SCALE_BF16) == shapes[i].rounded);
+        assert_true(ct_embed_scale_of(&c, CARAT_EMBED_SCALE_EXACT) == (float)sqrt(c.hidden));
+        assert_true(ct_embed_scale_of(&c, CARAT_EMBED_SCALE_DEFAULT) == shapes[i].rounded);
         c.published = NULL; /* of no published shape */
-        assert_true(carat_embed_scale_of(&c, CARAT_EMBED_SCALE_DEFAULT) == (float)sqrt(c.hidden));
+        assert_true(ct_embed_scale_of(&c, CARAT_EMBED_SCALE_DEFAULT) == (float)sqrt(c.hidden));
     }
 }
 
-/* What carat_text_bytes says is what opening takes, and it is linear in the batch. */
+/* What ct_text_bytes says is what opening takes, and it is linear in the batch. */
 static void test_bytes_are_predicted(void **state)
 {
     (void)state;
     const char *paths[] = { TEST_DATA "/models/tiny-text", TEST_DATA "/models/tiny-kq/gguf/tiny-kq.gguf" };
-    carat_kernels k;
-    carat_kernels_for(&k, carat_cpu_detect());
+    ct_kernels k;
+    ct_kernels_for(&k, ct_cpu_detect());
     for (size_t i = 0; i < 2; i++)
         for (int threads = 1; threads <= 3; threads += 2)
             for (size_t batch = 1; batch <= 512; batch *= 8)
                 for (int exact = 0; exact < 2; exact++) {
-                    carat_pool *pool;
-                    carat_model *m;
-                    carat_text *t;
+                    ct_pool *pool;
+                    ct_model *m;
+                    ct_text *t;
                     carat_err err;
                     size_t bytes, weights;
-                    carat_text_options o = { .max_batch = batch, .max_context = 4096, .exact = exact };
-                    carat_model_options mo = { .no_tokenizer = true };
-                    if (!carat_pool_open(threads, &pool, &err) ||
-                        !carat_model_peek(paths[i], &mo, &m, &weights, &err) || /* no weights needed */
-                        !carat_text_bytes(m, &k, threads, &o, &bytes) || !carat_text_open(m, &k, pool, &o, &t, &err))
+                    ct_text_options o = { .max_batch = batch, .max_context = 4096, .exact = exact };
+                    ct_model_options mo = { .no_tokenizer = true };
+                    if (!ct_pool_open(threads, &pool, &err) ||
+                        !ct_model_peek(paths[i], &mo, &m, &weights, &err) || /* no weights needed */
+                        !ct_text_bytes(m, &k, threads, &o, &bytes) || !ct_text_open(m, &k, pool, &o, &t, &err))
                         fail_msg("%s", err.msg);
                     assert_int_equal(t->arena.size, bytes);
                     assert_int_equal(t->arena.used, bytes);
                     assert_false(t->arena.overflow);
-                    carat_text_close(t);
-                    carat_model_close(m);
-                    carat_pool_close(pool);
+                    ct_text_close(t);
+                    ct_model_close(m);
+                    ct_pool_close(pool);
                 }
 }
 
 static void test_bad_options(void **state)
 {
     (void)state;
-    carat_pool *pool;
-    carat_model *m;
-    carat_text *t;
+    ct_pool *pool;
+    ct_model *m;
+    ct_text *t;
     carat_err err;
-    carat_kernels k;
+    ct_kernels k;
     size_t weights;
-    carat_kernels_for(&k, 0);
-    carat_model_options mo = { .no_tokenizer = true };
-    assert_true(carat_pool_open(1, &pool, &err));
-    assert_true(carat_model_peek(TEST_DATA "/models/tiny-text", &mo, &m, &weights, &err));
-    const size_t bad[][2] = { { 0, 1 }, { 1, 0 }, { SIZE_MAX, 1 }, { 1, SIZE_MAX }, { CARAT_MAX_CONTEXT + 1, 8 } };
+    ct_kernels_for(&k, 0);
+    ct_model_options mo = { .no_tokenizer = true };
+    assert_true(ct_pool_open(1, &pool, &err));
+    assert_true(ct_model_peek(TEST_DATA "/models/tiny-text", &mo, &m, &weights, &err));
+    const size_t bad[][2] = { { 0, 1 }, { 1, 0 }, { SIZE_MAX, 1 }, { 1, SIZE_MAX }, { CT_MAX_CONTEXT + 1, 8 } };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-        carat_text_options o = { .max_batch = bad[i][0], .max_context = bad[i][1] };
-        assert_false(carat_text_open(m, &k, pool, &o, &t, &err));
+        ct_text_options o = { .max_batch = bad[i][0], .max_context = bad[i][1] };
+        assert_false(ct_text_open(m, &k, pool, &o, &t, &err));
         assert_int_equal(err.code, CARAT_EARG);
         assert_null(t);
     }
-    carat_text_close(NULL);
-    carat_model_close(NULL);
-    carat_kv_close(NULL);
-    carat_model_close(m);
-    carat_pool_close(pool);
+    ct_text_close(NULL);
+    ct_model_close(NULL);
+    ct_kv_close(NULL);
+    ct_model_close(m);
+    ct_pool_close(pool);
 }
 
 int main(void)

@@ -17,7 +17,7 @@ static int each_line(const carat_tokenizer *t, const char *path, int *n_lines,
     char *text;
     size_t len;
     *n_lines = 0;
-    if (!carat_read_file(path, 16 << 20, &text, &len, &err)) {
+    if (!ct_read_file(path, 16 << 20, &text, &len, &err)) {
         fprintf(stderr, "%s\n", err.msg);
         return 1;
     }
@@ -26,7 +26,7 @@ static int each_line(const carat_tokenizer *t, const char *path, int *n_lines,
         end = memchr(s, '\n', (size_t)(text + len - s));
         end = end ? end : text + len;
         json_t *line;
-        bool ok = carat_json_parse(path, s, (size_t)(end - s), &line, &err);
+        bool ok = ct_json_parse(path, s, (size_t)(end - s), &line, &err);
         if (!ok)
             fprintf(stderr, "%s\n", err.msg);
         if (ok && !(ok = check(t, line)) && wrong < 10)
@@ -39,7 +39,7 @@ static int each_line(const carat_tokenizer *t, const char *path, int *n_lines,
     return wrong;
 }
 
-static bool is_same(const carat_ids *ids, size_t skip, const json_t *want)
+static bool is_same(const ct_ids *ids, size_t skip, const json_t *want)
 {
     bool same = ids->n - skip == json_array_size(want);
     for (size_t i = 0; same && i + skip < ids->n; i++)
@@ -51,10 +51,10 @@ static bool is_same(const carat_ids *ids, size_t skip, const json_t *want)
 
 static bool encodes_to(const carat_tokenizer *t, const json_t *text, unsigned flags, const json_t *want)
 {
-    carat_ids ids = { 0 };
+    ct_ids ids = { 0 };
     const char *s = json_string_value(text);
     size_t len = json_string_length(text);
-    bool ok = carat_tok_encode(t, s, len, flags, &ids, NULL);
+    bool ok = ct_tok_encode(t, s, len, flags, &ids, NULL);
     /* The reference doubles a <bos> that already leads the text; we promise not to: there its first id has to go. */
     bool leads = (flags & CARAT_TOK_BOS) && (flags & CARAT_TOK_SPECIAL) && len >= 5 && !memcmp(s, "<bos>", 5);
     if (leads) {
@@ -65,7 +65,7 @@ static bool encodes_to(const carat_tokenizer *t, const json_t *text, unsigned fl
     } else {
         ok = ok && is_same(&ids, 0, want);
     }
-    carat_ids_deinit(&ids);
+    ct_ids_deinit(&ids);
     return ok;
 }
 
@@ -104,14 +104,14 @@ static char *unhex(const json_t *hex, size_t *len)
     return out;
 }
 
-static void join(const carat_tokenizer *t, const int32_t *ids, size_t n, bool hide_control, carat_buf *out)
+static void join(const carat_tokenizer *t, const int32_t *ids, size_t n, bool hide_control, ct_buf *out)
 {
-    carat_buf_clear(out);
+    ct_buf_clear(out);
     for (size_t i = 0; i < n; i++) {
         size_t len;
-        const char *s = carat_tok_bytes(t, ids[i], &len);
-        if (!hide_control || !carat_tok_is_control(t, ids[i]))
-            carat_buf_add(out, s, len);
+        const char *s = ct_tok_bytes(t, ids[i], &len);
+        if (!hide_control || !ct_tok_is_control(t, ids[i]))
+            ct_buf_add(out, s, len);
     }
 }
 
@@ -119,16 +119,16 @@ static bool check_bytes(const carat_tokenizer *t, const json_t *line)
 {
     size_t len;
     char *raw = unhex(json_object_get(line, "hex"), &len);
-    carat_ids ids = { 0 };
-    bool ok = carat_tok_encode(t, raw, len, CARAT_TOK_SPECIAL, &ids, NULL) &&
+    ct_ids ids = { 0 };
+    bool ok = ct_tok_encode(t, raw, len, CARAT_TOK_SPECIAL, &ids, NULL) &&
               is_same(&ids, 0, json_object_get(line, "ids_byte_fallback"));
-    carat_buf back;
-    carat_buf_init(&back, 1 << 20);
+    ct_buf back;
+    ct_buf_init(&back, 1 << 20);
     join(t, ids.v, ids.n, false, &back);
     if (!memmem(raw, len, "\xe2\x96\x81", 3)) /* U+2581 comes back as a space, by definition */
         ok = ok && back.len == len && !memcmp(back.data ? back.data : "", raw, len);
-    carat_buf_deinit(&back);
-    carat_ids_deinit(&ids);
+    ct_buf_deinit(&back);
+    ct_ids_deinit(&ids);
     free(raw);
     return ok;
 }
@@ -140,7 +140,7 @@ int golden_bytes(const carat_tokenizer *t, const char *path, int *n_lines)
 
 /* ---- decoding ---- */
 
-static bool equals_hex(const carat_buf *got, const json_t *hex)
+static bool equals_hex(const ct_buf *got, const json_t *hex)
 {
     size_t len;
     char *want = unhex(hex, &len);
@@ -153,26 +153,26 @@ static bool equals_hex(const carat_buf *got, const json_t *hex)
  * valid comes out here no later than there. */
 static bool streams(const carat_tokenizer *t, const int32_t *ids, size_t n, const json_t *line, bool is_valid)
 {
-    carat_buf out, whole;
-    carat_buf_init(&out, 1 << 20), carat_buf_init(&whole, 1 << 20);
+    ct_buf out, whole;
+    ct_buf_init(&out, 1 << 20), ct_buf_init(&whole, 1 << 20);
     const json_t *stream = json_object_get(line, "hf_stream");
     size_t given = 0; /* bytes the reference has let out so far */
-    carat_detok d;
-    carat_detok_init(&d, t, true);
+    ct_detok d;
+    ct_detok_init(&d, t, true);
     bool ok = true;
     for (size_t i = 0; i < n; i++) {
-        ok = ok && carat_detok_push(&d, ids[i], &out) && carat_utf8_valid(out.data ? out.data : "", out.len) == out.len;
+        ok = ok && ct_detok_push(&d, ids[i], &out) && ct_utf8_valid(out.data ? out.data : "", out.len) == out.len;
         const json_t *step = json_array_get(stream, i);
         given += json_is_string(step) ? json_string_length(step) : 0;
         if (is_valid)
             ok = ok && out.len >= given;
     }
-    ok = ok && carat_detok_flush(&d, &out);
+    ok = ok && ct_detok_flush(&d, &out);
     if (is_valid) {
         const json_t *text = json_object_get(line, "hf_text");
         ok = ok && out.len == json_string_length(text) && !memcmp(out.data, json_string_value(text), out.len);
     }
-    carat_buf_deinit(&out), carat_buf_deinit(&whole);
+    ct_buf_deinit(&out), ct_buf_deinit(&whole);
     return ok;
 }
 
@@ -183,15 +183,15 @@ static bool check_decode(const carat_tokenizer *t, const json_t *line)
     int32_t *ids = malloc((n + 1) * sizeof *ids);
     for (size_t i = 0; i < n; i++)
         ids[i] = (int32_t)json_integer_value(json_array_get(list, i));
-    carat_buf b;
-    carat_buf_init(&b, 1 << 20);
+    ct_buf b;
+    ct_buf_init(&b, 1 << 20);
     join(t, ids, n, false, &b);
     bool ok = equals_hex(&b, json_object_get(line, "bytes_hex"));
-    bool is_valid = carat_utf8_valid(b.data ? b.data : "", b.len) == b.len && b.len;
+    bool is_valid = ct_utf8_valid(b.data ? b.data : "", b.len) == b.len && b.len;
     join(t, ids, n, true, &b);
     ok = ok && equals_hex(&b, json_object_get(line, "bytes_hex_skip_special"));
     ok = ok && streams(t, ids, n, line, is_valid);
-    carat_buf_deinit(&b);
+    ct_buf_deinit(&b);
     free(ids);
     return ok;
 }

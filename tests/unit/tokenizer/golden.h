@@ -1,8 +1,8 @@
 /* golden.h - holds a tokenizer against every line of the reference's answers.
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#ifndef CARAT_TESTS_TOKENIZER_GOLDEN_H
-#define CARAT_TESTS_TOKENIZER_GOLDEN_H
+#ifndef CT_TESTS_TOKENIZER_GOLDEN_H
+#define CT_TESTS_TOKENIZER_GOLDEN_H
 
 #include "tokenizer/tokenizer.h"
 

@@ -5,7 +5,7 @@
 #include <string.h>
 
 /* U+2581 for spaces in pieces that spell them so (the GGUF's run tokens). Returns the bytes written. */
-static size_t hf_spelling(const carat_piece *p, char *out)
+static size_t hf_spelling(const ct_piece *p, char *out)
 {
     size_t n = 0;
     for (size_t i = 0; i < p->len; i++) {
@@ -16,9 +16,9 @@ static size_t hf_spelling(const carat_piece *p, char *out)
     return n;
 }
 
-static bool is_added(const carat_piece *p)
+static bool is_added(const ct_piece *p)
 {
-    return p->kind == CARAT_PIECE_CONTROL || p->kind == CARAT_PIECE_USER_DEFINED || p->kind == CARAT_PIECE_UNKNOWN;
+    return p->kind == CT_PIECE_CONTROL || p->kind == CT_PIECE_USER_DEFINED || p->kind == CT_PIECE_UNKNOWN;
 }
 
 static bool is_special(const char *s, size_t n)
@@ -32,17 +32,17 @@ static bool is_special(const char *s, size_t n)
     return false;
 }
 
-static void quoted(carat_buf *out, const char *s, size_t n)
+static void quoted(ct_buf *out, const char *s, size_t n)
 {
-    carat_buf_char(out, '"');
+    ct_buf_char(out, '"');
     for (size_t i = 0; i < n; i++) {
         uint8_t c = (uint8_t)s[i];
         if (c == '"' || c == '\\' || c < 0x20 || c == 0x7F)
-            carat_buf_fmt(out, "\\u%04x", c);
+            ct_buf_fmt(out, "\\u%04x", c);
         else
-            carat_buf_char(out, s[i]);
+            ct_buf_char(out, s[i]);
     }
-    carat_buf_char(out, '"');
+    ct_buf_char(out, '"');
 }
 
 /* ---- tokenizer.json ---- */
@@ -74,9 +74,9 @@ static merge *list_merges(const vocab_file *v, const carat_tokenizer *t, size_t 
     merge *list = malloc(cap * sizeof *list);
     *n = 0;
     for (size_t id = 0; list && id < v->n; id++) {
-        const carat_piece *p = &v->pieces[id];
+        const ct_piece *p = &v->pieces[id];
         char s[256];
-        if (p->kind != CARAT_PIECE_NORMAL && p->kind != CARAT_PIECE_USER_DEFINED)
+        if (p->kind != CT_PIECE_NORMAL && p->kind != CT_PIECE_USER_DEFINED)
             continue;
         size_t len = hf_spelling(p, s), chars = 0, left = 0;
         for (size_t i = 0; i < len; i++)
@@ -85,13 +85,9 @@ static merge *list_merges(const vocab_file *v, const carat_tokenizer *t, size_t 
             if (((uint8_t)s[i] & 0xC0) == 0x80)
                 continue;
             left++;
-            if (*n < cap && carat_tok_find(t, s, i) >= 0 && carat_tok_find(t, s + i, len - i) >= 0)
-                list[(*n)++] = (merge){ p->kind == CARAT_PIECE_USER_DEFINED,
-                                        (uint16_t)i,
-                                        (uint16_t)left,
-                                        (uint16_t)(chars - left),
-                                        (uint32_t)id,
-                                        p->score };
+            if (*n < cap && ct_tok_find(t, s, i) >= 0 && ct_tok_find(t, s + i, len - i) >= 0)
+                list[(*n)++] = (merge){ p->kind == CT_PIECE_USER_DEFINED, (uint16_t)i,  (uint16_t)left,
+                                        (uint16_t)(chars - left),         (uint32_t)id, p->score };
         }
     }
     if (list)
@@ -99,12 +95,12 @@ static merge *list_merges(const vocab_file *v, const carat_tokenizer *t, size_t 
     return list;
 }
 
-static void put_merges(const vocab_file *v, const merge *list, size_t n, bool as_strings, carat_buf *out)
+static void put_merges(const vocab_file *v, const merge *list, size_t n, bool as_strings, ct_buf *out)
 {
     for (size_t i = 0; i < n; i++) {
         char s[256];
         size_t len = hf_spelling(&v->pieces[list[i].id], s), left = list[i].left;
-        carat_buf_str(out, i ? ",\n" : "\n");
+        ct_buf_str(out, i ? ",\n" : "\n");
         if (as_strings) {
             char both[257];
             memcpy(both, s, left);
@@ -113,81 +109,81 @@ static void put_merges(const vocab_file *v, const merge *list, size_t n, bool as
             quoted(out, both, len + 1);
             continue;
         }
-        carat_buf_char(out, '[');
+        ct_buf_char(out, '[');
         quoted(out, s, left);
-        carat_buf_str(out, ", ");
+        ct_buf_str(out, ", ");
         quoted(out, s + left, len - left);
-        carat_buf_char(out, ']');
+        ct_buf_char(out, ']');
     }
 }
 
-static void put_vocab(const vocab_file *v, bool only_added, carat_buf *out)
+static void put_vocab(const vocab_file *v, bool only_added, ct_buf *out)
 {
     for (size_t id = 0, n = 0; id < v->n; id++) {
         char s[256];
         size_t len = hf_spelling(&v->pieces[id], s);
         if (only_added && !is_added(&v->pieces[id]))
             continue;
-        carat_buf_str(out, n++ ? ",\n" : "\n");
+        ct_buf_str(out, n++ ? ",\n" : "\n");
         if (only_added)
-            carat_buf_fmt(out, "{\"id\": %zu, \"special\": %s, \"normalized\": false, \"content\": ", id,
-                          is_special(s, len) ? "true" : "false");
+            ct_buf_fmt(out, "{\"id\": %zu, \"special\": %s, \"normalized\": false, \"content\": ", id,
+                       is_special(s, len) ? "true" : "false");
         quoted(out, s, len);
         if (only_added)
-            carat_buf_char(out, '}');
+            ct_buf_char(out, '}');
         else
-            carat_buf_fmt(out, ": %zu", id);
+            ct_buf_fmt(out, ": %zu", id);
     }
 }
 
-bool make_tokenizer_json(const vocab_file *v, const carat_tokenizer *t, bool as_strings, carat_buf *out)
+bool make_tokenizer_json(const vocab_file *v, const carat_tokenizer *t, bool as_strings, ct_buf *out)
 {
     size_t n;
     merge *list = list_merges(v, t, &n);
-    carat_buf_str(out, "{\"version\": \"1.0\", \"added_tokens\": [");
+    ct_buf_str(out, "{\"version\": \"1.0\", \"added_tokens\": [");
     put_vocab(v, true, out);
-    carat_buf_fmt(out, ",\n{\"id\": %zu, \"special\": true, \"content\": \"<image_soft_token>\"}", v->n);
-    carat_buf_str(out, "], \"normalizer\": {\"type\": \"Replace\", \"pattern\": {\"String\": \" \"}, \"content\": "
-                       "\"\xe2\x96\x81\"}, \"pre_tokenizer\": {\"type\": \"Split\", \"pattern\": {\"String\": \" \"}},"
-                       "\"model\": {\"type\": \"BPE\", \"byte_fallback\": true, \"vocab\": {");
+    ct_buf_fmt(out, ",\n{\"id\": %zu, \"special\": true, \"content\": \"<image_soft_token>\"}", v->n);
+    ct_buf_str(out, "], \"normalizer\": {\"type\": \"Replace\", \"pattern\": {\"String\": \" \"}, \"content\": "
+                    "\"\xe2\x96\x81\"}, \"pre_tokenizer\": {\"type\": \"Split\", \"pattern\": {\"String\": \" \"}},"
+                    "\"model\": {\"type\": \"BPE\", \"byte_fallback\": true, \"vocab\": {");
     put_vocab(v, false, out);
-    carat_buf_str(out, "}, \"merges\": [");
+    ct_buf_str(out, "}, \"merges\": [");
     if (list)
         put_merges(v, list, n, as_strings, out);
-    carat_buf_str(out, "]}}\n");
+    ct_buf_str(out, "]}}\n");
     free(list);
     return list && !out->failed;
 }
 
 /* ---- tokenizer.model ---- */
 
-static void varint(carat_buf *out, uint64_t v)
+static void varint(ct_buf *out, uint64_t v)
 {
     for (; v >= 0x80; v >>= 7)
-        carat_buf_char(out, (char)(v | 0x80));
-    carat_buf_char(out, (char)v);
+        ct_buf_char(out, (char)(v | 0x80));
+    ct_buf_char(out, (char)v);
 }
 
-bool make_tokenizer_model(const vocab_file *v, carat_buf *out)
+bool make_tokenizer_model(const vocab_file *v, ct_buf *out)
 {
     for (size_t id = 0; id < v->n; id++) {
-        const carat_piece *p = &v->pieces[id];
+        const ct_piece *p = &v->pieces[id];
         char s[256];
         size_t len = hf_spelling(p, s);
-        carat_buf_char(out, 1 << 3 | 2);
+        ct_buf_char(out, 1 << 3 | 2);
         varint(out, 2 + len + (len >= 0x80) + 5 + 2);
-        carat_buf_char(out, 1 << 3 | 2);
+        ct_buf_char(out, 1 << 3 | 2);
         varint(out, len);
-        carat_buf_add(out, s, len);
-        float score = p->kind == CARAT_PIECE_NORMAL ? p->score : 0;
-        carat_buf_char(out, 2 << 3 | 5);
-        carat_buf_add(out, &score, 4);
-        carat_buf_char(out, 3 << 3);
+        ct_buf_add(out, s, len);
+        float score = p->kind == CT_PIECE_NORMAL ? p->score : 0;
+        ct_buf_char(out, 2 << 3 | 5);
+        ct_buf_add(out, &score, 4);
+        ct_buf_char(out, 3 << 3);
         varint(out, p->kind);
     }
     static const char specs[] = { 2 << 3 | 2, 5, 3 << 3, 2, (char)((35 << 3 & 0x7F) | 0x80),
                                   35 >> 4,    1, /* BPE, bytes */
                                   3 << 3 | 2, 4, 3 << 3, 0, 4 << 3,
                                   0 }; /* no prefix, white space stays */
-    return carat_buf_add(out, specs, sizeof specs);
+    return ct_buf_add(out, specs, sizeof specs);
 }

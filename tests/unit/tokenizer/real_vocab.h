@@ -1,8 +1,8 @@
 /* real_vocab.h - the published vocabulary's tokenizer as the state of a group of tests.
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#ifndef CARAT_TESTS_REAL_VOCAB_H
-#define CARAT_TESTS_REAL_VOCAB_H
+#ifndef CT_TESTS_REAL_VOCAB_H
+#define CT_TESTS_REAL_VOCAB_H
 
 #include <stdio.h>
 
@@ -14,7 +14,7 @@ static int open_real(void **state)
     carat_tokenizer *t = NULL;
     carat_err err;
     bool ok = vocab_file_open(&v, TEST_DATA "/tokenizer/vocab.bin");
-    if (ok && !carat_tokenizer_from_pieces(v.pieces, v.n, &t, &err)) {
+    if (ok && !ct_tokenizer_from_pieces(v.pieces, v.n, &t, &err)) {
         fprintf(stderr, "%s\n", err.msg);
         ok = false;
     }

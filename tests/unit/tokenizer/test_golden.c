@@ -19,7 +19,7 @@ static int open_gguf(void **state)
 {
     (void)state;
     carat_err err;
-    if (vocab_file_open(&vocab, DATA "vocab.bin") && carat_tokenizer_from_pieces(vocab.pieces, vocab.n, &gguf, &err))
+    if (vocab_file_open(&vocab, DATA "vocab.bin") && ct_tokenizer_from_pieces(vocab.pieces, vocab.n, &gguf, &err))
         return 0;
     return -1;
 }
@@ -41,7 +41,7 @@ static void check_all(const carat_tokenizer *t)
     assert_int_equal(n, 355);
     assert_int_equal(golden_decode(t, DATA "detokenizer.jsonl", &n), 0);
     assert_int_equal(n, 628);
-    const carat_tok_info *f = carat_tok_facts(t);
+    const ct_tok_info *f = ct_tok_facts(t);
     assert_int_equal(f->pad, 0);
     assert_int_equal(f->eos, 1);
     assert_int_equal(f->bos, 2);
@@ -53,8 +53,8 @@ static void check_all(const carat_tokenizer *t)
     assert_int_equal(f->image_soft_token, 262144);
     for (int32_t id = -1; id <= 262145; id++) {
         bool control = (id >= 0 && id <= 3) || id == 105 || id == 106 || id == 255999 || id == 256000 || id == 262144;
-        assert_int_equal(carat_tok_is_control(t, id), control);
-        assert_int_equal(carat_tok_is_samplable(t, id), id >= 0 && id < 262144);
+        assert_int_equal(ct_tok_is_control(t, id), control);
+        assert_int_equal(ct_tok_is_samplable(t, id), id >= 0 && id < 262144);
     }
 }
 
@@ -62,22 +62,22 @@ static void from_gguf_tables(void **state)
 {
     (void)state;
     check_all(gguf);
-    assert_int_equal(carat_tok_facts(gguf)->n_pieces, 262144);
+    assert_int_equal(ct_tok_facts(gguf)->n_pieces, 262144);
 }
 
 static void check_json(bool as_strings)
 {
-    carat_buf text;
+    ct_buf text;
     carat_err err = { 0 };
     carat_tokenizer *t = NULL;
-    carat_buf_init(&text, 64 << 20);
+    ct_buf_init(&text, 64 << 20);
     assert_true(make_tokenizer_json(&vocab, gguf, as_strings, &text));
-    bool ok = carat_tokenizer_from_json_bytes(text.data, text.len, &t, &err);
-    carat_buf_deinit(&text);
+    bool ok = ct_tokenizer_from_json_bytes(text.data, text.len, &t, &err);
+    ct_buf_deinit(&text);
     assert_string_equal(err.msg, "");
     assert_true(ok);
     check_all(t);
-    assert_int_equal(carat_tok_facts(t)->n_pieces, 262145);
+    assert_int_equal(ct_tok_facts(t)->n_pieces, 262145);
     carat_tokenizer_close(t);
 }
 
@@ -96,17 +96,17 @@ static void from_tokenizer_json_with_merges_as_strings(void **state)
 static void from_tokenizer_model(void **state)
 {
     (void)state;
-    carat_buf data;
+    ct_buf data;
     carat_err err = { 0 };
     carat_tokenizer *t = NULL;
-    carat_buf_init(&data, 64 << 20);
+    ct_buf_init(&data, 64 << 20);
     assert_true(make_tokenizer_model(&vocab, &data));
-    bool ok = carat_tokenizer_from_model_bytes(data.data, data.len, &t, &err);
-    carat_buf_deinit(&data);
+    bool ok = ct_tokenizer_from_model_bytes(data.data, data.len, &t, &err);
+    ct_buf_deinit(&data);
     assert_string_equal(err.msg, "");
     assert_true(ok);
     check_all(t);
-    assert_int_equal(carat_tok_facts(t)->n_pieces, 262144);
+    assert_int_equal(ct_tok_facts(t)->n_pieces, 262144);
     carat_tokenizer_close(t);
 }
 
@@ -114,8 +114,8 @@ static void from_tokenizer_model(void **state)
 static void the_tiny_tokenizer_from_its_files(void **state)
 {
     (void)state;
-    static bool (*const open[])(const char *, carat_tokenizer **, carat_err *) = { carat_tokenizer_from_json,
-                                                                                   carat_tokenizer_from_model };
+    static bool (*const open[])(const char *, carat_tokenizer **, carat_err *) = { ct_tokenizer_from_json,
+                                                                                   ct_tokenizer_from_model };
     static const char *const paths[] = { TINY "tokenizer.json", TINY "tokenizer.model" };
     for (int i = 0; i < 2; i++) {
         carat_tokenizer *t;
@@ -124,7 +124,7 @@ static void the_tiny_tokenizer_from_its_files(void **state)
         assert_true(open[i](paths[i], &t, &err));
         assert_int_equal(golden_texts(t, TINY "cases.jsonl", &n), 0);
         assert_int_equal(n, 106);
-        assert_int_equal(carat_tok_facts(t)->image_soft_token, 512);
+        assert_int_equal(ct_tok_facts(t)->image_soft_token, 512);
         carat_tokenizer_close(t);
     }
 }

@@ -23,11 +23,11 @@ static double encode(const carat_tokenizer *t, const char *unit, size_t len)
     size_t n = strlen(unit);
     for (size_t i = 0; i < len; i++)
         s[i] = unit[i % n];
-    carat_ids ids = { 0 };
+    ct_ids ids = { 0 };
     double start = now();
-    assert_true(carat_tok_encode(t, s, len, 0, &ids, NULL));
+    assert_true(ct_tok_encode(t, s, len, 0, &ids, NULL));
     double took = now() - start;
-    carat_ids_deinit(&ids);
+    ct_ids_deinit(&ids);
     free(s);
     return took;
 }

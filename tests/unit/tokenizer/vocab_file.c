@@ -32,8 +32,8 @@ static bool read_pieces(vocab_file *v, size_t len)
     for (size_t r = 0; v->pieces && r < n_runs && at <= len; r++) {
         const char *run = v->data + 16 + r * 16;
         for (uint32_t i = 0; i < u32(run) && id < v->n; i++)
-            v->pieces[id++] = (carat_piece){ .kind = (carat_piece_kind)u32(run + 4),
-                                             .score = f32(run + 8) + (float)i * f32(run + 12) };
+            v->pieces[id++] =
+                (ct_piece){ .kind = (ct_piece_kind)u32(run + 4), .score = f32(run + 8) + (float)i * f32(run + 12) };
     }
     for (size_t i = 0; v->pieces && i < v->n && at < len; i++) {
         v->pieces[i].len = (uint8_t)v->data[at];
@@ -48,7 +48,7 @@ bool vocab_file_open(vocab_file *v, const char *path)
     *v = (vocab_file){ 0 };
     carat_err err;
     size_t len;
-    if (!carat_read_file(path, 8 << 20, &v->data, &len, &err)) {
+    if (!ct_read_file(path, 8 << 20, &v->data, &len, &err)) {
         fprintf(stderr, "%s\n", err.msg);
         return false;
     }

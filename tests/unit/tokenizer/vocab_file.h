@@ -1,14 +1,14 @@
 /* vocab_file.h - the Gemma 3 vocabulary of tests/golden/data/tokenizer/vocab.bin (its README has the format).
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#ifndef CARAT_TESTS_VOCAB_FILE_H
-#define CARAT_TESTS_VOCAB_FILE_H
+#ifndef CT_TESTS_VOCAB_FILE_H
+#define CT_TESTS_VOCAB_FILE_H
 
 #include "tokenizer/tokenizer.h"
 
 typedef struct vocab_file {
     char *data;
-    carat_piece *pieces; /* point into data */
+    ct_piece *pieces; /* point into data */
     size_t n;
 } vocab_file;
 

@@ -13,8 +13,8 @@
 #include "vision/work.h"
 
 static char path[64];
-static carat_pool *pool;
-static carat_kernels k;
+static ct_pool *pool;
+static ct_kernels k;
 
 static int set_up(void **state)
 {
@@ -24,8 +24,8 @@ static int set_up(void **state)
     int fd = mkstemp(path);
     assert_true(fd >= 0);
     close(fd);
-    carat_kernels_for(&k, carat_cpu_detect());
-    assert_true(carat_pool_open(2, &pool, &err));
+    ct_kernels_for(&k, ct_cpu_detect());
+    assert_true(ct_pool_open(2, &pool, &err));
     return 0;
 }
 
@@ -33,17 +33,17 @@ static int tear_down(void **state)
 {
     (void)state;
     unlink(path);
-    carat_pool_close(pool);
+    ct_pool_close(pool);
     return 0;
 }
 
 /* 33 x 33 patches: two blocks, 18 tiles (the last of one key), nine items of rows; 11 x 11 tokens of 3 x 3 patches. */
 static const tower_shape wide = {
-    .cfg = { true, 24, 40, 2, 3, 66, 2, 3, 121, 1e-6f }, .text_width = 20, .type = CARAT_F32, .seed = 1
+    .cfg = { true, 24, 40, 2, 3, 66, 2, 3, 121, 1e-6f }, .text_width = 20, .type = CT_F32, .seed = 1
 };
 /* 4 x 4 patches, rows that blocks of 32 divide. */
 static const tower_shape small = {
-    .cfg = { true, 64, 96, 3, 2, 28, 7, 3, 4, 1e-6f }, .text_width = 48, .type = CARAT_F32, .seed = 2
+    .cfg = { true, 64, 96, 3, 2, 28, 7, 3, 4, 1e-6f }, .text_width = 48, .type = CT_F32, .seed = 2
 };
 
 static void write_file(const tower_shape *s)
@@ -53,12 +53,12 @@ static void write_file(const tower_shape *s)
         fail_msg("%s", err.msg);
 }
 
-static carat_vision *open_tower(const tower_shape *s, bool exact)
+static ct_vision *open_tower(const tower_shape *s, bool exact)
 {
-    carat_vision *v;
+    ct_vision *v;
     carat_err err;
     write_file(s);
-    if (!carat_vision_open(path, s->text_width, &k, pool, &(carat_vision_options){ .exact = exact }, &v, &err))
+    if (!ct_vision_open(path, s->text_width, &k, pool, &(ct_vision_options){ .exact = exact }, &v, &err))
         fail_msg("%s", err.msg);
     return v;
 }
@@ -83,11 +83,11 @@ static size_t out_values(const tower_shape *s)
 static float *see(const tower_shape *s, bool exact)
 {
     carat_err err;
-    carat_vision *v = open_tower(s, exact);
+    ct_vision *v = open_tower(s, exact);
     float *x = random_pixels(s, 1), *out = malloc(out_values(s) * sizeof *out);
-    if (!carat_vision_encode(v, x, 1, out, &err))
+    if (!ct_vision_encode(v, x, 1, out, &err))
         fail_msg("%s", err.msg);
-    carat_vision_close(v);
+    ct_vision_close(v);
     free(x);
     return out;
 }
@@ -95,7 +95,7 @@ static float *see(const tower_shape *s, bool exact)
 /* ---- the formulas of vision.h, one value after another in double, straight from the file ---- */
 
 typedef struct plain {
-    carat_gguf *g;
+    ct_gguf *g;
     const tower_shape *s;
 } plain;
 
@@ -103,12 +103,12 @@ static double *weights(const plain *p, const char *fmt, unsigned layer)
 {
     char name[64];
     snprintf(name, sizeof name, fmt, layer);
-    const carat_tensor *t = carat_tensors_find(carat_gguf_tensors(p->g), name);
+    const ct_tensor *t = ct_tensors_find(ct_gguf_tensors(p->g), name);
     assert_non_null(t);
     size_t n = t->dims[0] * t->dims[1] * t->dims[2] * t->dims[3];
     float *f = malloc(n * sizeof *f);
     double *w = malloc(n * sizeof *w);
-    carat_unpack_row(t->type, t->data, f, n);
+    ct_unpack_row(t->type, t->data, f, n);
     for (size_t i = 0; i < n; i++)
         w[i] = f[i];
     free(f);
@@ -185,8 +185,8 @@ static void add_to(double *x, double *y, size_t n)
 
 static double *plain_embed(const plain *p, const float *pixels)
 {
-    const carat_vision_config *c = &p->s->cfg;
-    size_t grid = carat_vision_grid(c), n = grid * grid, side = c->patch_size, cols = 3 * side * side;
+    const ct_vision_config *c = &p->s->cfg;
+    size_t grid = ct_vision_grid(c), n = grid * grid, side = c->patch_size, cols = 3 * side * side;
     double *patches = malloc(n * cols * sizeof *patches);
     for (size_t i = 0; i < n * cols; i++) {
         size_t patch = i / cols, channel = i % cols / (side * side), y = i % (side * side) / side, x = i % side;
@@ -201,8 +201,8 @@ static double *plain_embed(const plain *p, const float *pixels)
 
 static void plain_layer(const plain *p, unsigned l, double *x)
 {
-    const carat_vision_config *c = &p->s->cfg;
-    size_t n = carat_vision_patches(c), width = c->hidden;
+    const ct_vision_config *c = &p->s->cfg;
+    size_t n = ct_vision_patches(c), width = c->hidden;
     double *h = layer_norm(p, "v.blk.%u.ln1", l, x, n, width);
     double *q = affine(p, "v.blk.%u.attn_q", l, h, n, width, width);
     double *key = affine(p, "v.blk.%u.attn_k", l, h, n, width, width);
@@ -220,8 +220,8 @@ static void plain_layer(const plain *p, unsigned l, double *x)
 
 static double *plain_tokens(const plain *p, const double *last)
 {
-    const carat_vision_config *c = &p->s->cfg;
-    size_t grid = carat_vision_grid(c), side = (size_t)sqrt(c->tokens_per_image), pooled = grid / side;
+    const ct_vision_config *c = &p->s->cfg;
+    size_t grid = ct_vision_grid(c), side = (size_t)sqrt(c->tokens_per_image), pooled = grid / side;
     size_t width = c->hidden, text = p->s->text_width;
     double *norm = weights(p, "mm.soft_emb_norm.weight", 0), *w = weights(p, "mm.input_projection.weight", 0);
     double *out = calloc(side * side * text, sizeof *out), *mean = malloc(width * sizeof *mean);
@@ -246,15 +246,15 @@ static double *plain_see(const tower_shape *s, const float *pixels)
 {
     carat_err err;
     plain p = { .s = s };
-    if (!carat_gguf_open(path, &p.g, &err))
+    if (!ct_gguf_open(path, &p.g, &err))
         fail_msg("%s", err.msg);
-    size_t n = carat_vision_patches(&s->cfg);
+    size_t n = ct_vision_patches(&s->cfg);
     double *x = plain_embed(&p, pixels);
     for (unsigned l = 0; l < s->cfg.n_layer; l++)
         plain_layer(&p, l, x);
     double *last = layer_norm(&p, "v.post_ln", 0, x, n, s->cfg.hidden), *out = plain_tokens(&p, last);
     free(x), free(last);
-    carat_gguf_close(p.g);
+    ct_gguf_close(p.g);
     return out;
 }
 
@@ -262,10 +262,10 @@ static double *plain_see(const tower_shape *s, const float *pixels)
 static void test_against_plain(void **state)
 {
     (void)state;
-    static const carat_type types[] = { CARAT_F32, CARAT_F16, CARAT_BF16, CARAT_Q8_0 };
+    static const ct_type types[] = { CT_F32, CT_F16, CT_BF16, CT_Q8_0 };
     for (size_t i = 0; i < 5; i++) {
         tower_shape s = i < 4 ? small : wide;
-        s.type = i < 4 ? types[i] : CARAT_F32;
+        s.type = i < 4 ? types[i] : CT_F32;
         float *out = see(&s, true), *x = random_pixels(&s, 1);
         double *want = plain_see(&s, x), worst = 0, size = 0;
         for (size_t j = 0; j < out_values(&s); j++) {
@@ -274,8 +274,8 @@ static void test_against_plain(void **state)
             size += want[j] * want[j] / (double)out_values(&s);
         }
         if (!(worst <= 1e-4) || !(size > 0.25 && size < 4))
-            fail_msg("%s, %u patches: differs by up to %g (mean square %g)", carat_type_get(s.type)->name,
-                     carat_vision_patches(&s.cfg), worst, size);
+            fail_msg("%s, %u patches: differs by up to %g (mean square %g)", ct_type_get(s.type)->name,
+                     ct_vision_patches(&s.cfg), worst, size);
         free(out), free(x), free(want);
     }
 }
@@ -284,7 +284,7 @@ static void test_against_plain(void **state)
 static void test_layouts(void **state)
 {
     (void)state;
-    static const carat_type types[] = { CARAT_F32, CARAT_F16, CARAT_BF16, CARAT_Q8_0 };
+    static const ct_type types[] = { CT_F32, CT_F16, CT_BF16, CT_Q8_0 };
     for (size_t i = 0; i < 4; i++)
         for (int exact = 0; exact < 2; exact++) {
             tower_shape s = small;
@@ -304,15 +304,15 @@ static void test_layouts(void **state)
 
 static void expect_refused(const tower_shape *s, carat_code code, const char *says, const char *says_too)
 {
-    carat_vision *v;
+    ct_vision *v;
     carat_err err;
-    carat_vision_size size;
+    ct_vision_size size;
     write_file(s);
-    assert_false(carat_vision_open(path, small.text_width, &k, pool, &(carat_vision_options){ 0 }, &v, &err));
+    assert_false(ct_vision_open(path, small.text_width, &k, pool, &(ct_vision_options){ 0 }, &v, &err));
     assert_null(v);
     if (err.code != code || !strstr(err.msg, says) || !strstr(err.msg, says_too))
         fail_msg("code %d, \"%s\"; expected code %d, '%s', '%s'", err.code, err.msg, code, says, says_too);
-    assert_false(carat_vision_bytes(path, small.text_width, &k, 2, &(carat_vision_options){ 0 }, &size, &err));
+    assert_false(ct_vision_bytes(path, small.text_width, &k, 2, &(ct_vision_options){ 0 }, &size, &err));
 }
 
 static void test_refused(void **state)
@@ -349,24 +349,24 @@ static void test_refused(void **state)
 static void test_text_only(void **state)
 {
     (void)state;
-    carat_vision *v;
+    ct_vision *v;
     carat_err err;
     static const char *const paths[] = { TEST_DATA "/models/tiny-text",
                                          TEST_DATA "/models/tiny-vl/gguf/tiny-vl-f32.gguf",
                                          TEST_DATA "/models/tiny-text/gguf/tiny-text-f32.gguf" };
     for (size_t i = 0; i < 3; i++) {
-        assert_false(carat_vision_open(paths[i], 96, &k, pool, &(carat_vision_options){ 0 }, &v, &err));
+        assert_false(ct_vision_open(paths[i], 96, &k, pool, &(ct_vision_options){ 0 }, &v, &err));
         assert_int_equal(err.code, CARAT_EUNSUPPORTED);
         assert_non_null(strstr(err.msg, "text only"));
     }
-    assert_false(carat_vision_open("/nonexistent/mmproj.gguf", 96, &k, pool, &(carat_vision_options){ 0 }, &v, &err));
+    assert_false(ct_vision_open("/nonexistent/mmproj.gguf", 96, &k, pool, &(ct_vision_options){ 0 }, &v, &err));
     assert_int_equal(err.code, CARAT_EIO);
 }
 
 static void test_shapes_that_cannot_be(void **state)
 {
     (void)state;
-    static const carat_vision_config bad[] = {
+    static const ct_vision_config bad[] = {
         { true, 0, 96, 3, 2, 28, 7, 3, 4, 1e-6f },     { true, 64, 0, 3, 2, 28, 7, 3, 4, 1e-6f },
         { true, 64, 96, 0, 2, 28, 7, 3, 4, 1e-6f },    { true, 64, 96, 3, 0, 28, 7, 3, 4, 1e-6f },
         { true, 64, 96, 3, 3, 28, 7, 3, 4, 1e-6f },    { true, 2048, 96, 3, 2, 28, 7, 3, 4, 1e-6f },
@@ -377,9 +377,9 @@ static void test_shapes_that_cannot_be(void **state)
         { true, 64, 96, 3, 2, 28, 7, 3, 4, INFINITY }, { true, 64, 96, 3, 2, 28, 7, 3, UINT32_MAX, 1e-6f },
     };
     carat_err err;
-    assert_true(carat_vision_config_check(&small.cfg, "x", &err));
+    assert_true(ct_vision_config_check(&small.cfg, "x", &err));
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-        assert_false(carat_vision_config_check(&bad[i], "x", &err));
+        assert_false(ct_vision_config_check(&bad[i], "x", &err));
         assert_int_equal(err.code, CARAT_EFORMAT);
     }
 }
@@ -394,11 +394,11 @@ static void test_b04_not_finite(void **state)
         tower_shape s = small;
         carat_err err;
         s.nan = tensors[i];
-        carat_vision *v = open_tower(&s, true);
+        ct_vision *v = open_tower(&s, true);
         float *x = random_pixels(&s, 1), *out = malloc(out_values(&s) * sizeof *out);
-        assert_false(carat_vision_encode(v, x, 1, out, &err));
+        assert_false(ct_vision_encode(v, x, 1, out, &err));
         assert_int_equal(err.code, CARAT_ENUMERIC);
-        carat_vision_close(v);
+        ct_vision_close(v);
         free(x), free(out);
     }
 }
@@ -423,7 +423,7 @@ static void synth(carat_tower_place place, const char *type)
 static void test_synth(void **state)
 {
     (void)state;
-    carat_vision *v;
+    ct_vision *v;
     carat_err err;
     size_t n = 256 * 2560;
     uint8_t *rgb = calloc(3 * 896 * 896, 1);
@@ -432,10 +432,10 @@ static void test_synth(void **state)
         rgb[i] = (uint8_t)(i * 2654435761u >> 24);
     for (int i = 0; i < 2; i++) {
         synth(i ? CARAT_TOWER_INSIDE : CARAT_TOWER_ALONE, NULL);
-        if (!carat_vision_open(path, 2560, &k, pool, &(carat_vision_options){ 0 }, &v, &err) ||
-            !carat_vision_encode_rgb(v, rgb, 1, out[i], &err))
+        if (!ct_vision_open(path, 2560, &k, pool, &(ct_vision_options){ 0 }, &v, &err) ||
+            !ct_vision_encode_rgb(v, rgb, 1, out[i], &err))
             fail_msg("%s", err.msg);
-        carat_vision_close(v);
+        ct_vision_close(v);
     }
     assert_memory_equal(out[0], out[1], n * sizeof(float));
     free(rgb), free(out[0]), free(out[1]);
@@ -446,11 +446,11 @@ static void test_synth_types(void **state)
     (void)state;
     static const char *const types[] = { "f32", "f16", "bf16", "q8_0" };
     carat_err err;
-    carat_vision_size size;
+    ct_vision_size size;
     size_t last = SIZE_MAX; /* each takes no more than the one before */
     for (size_t i = 0; i < 4; i++, last = size.weights) {
         synth(CARAT_TOWER_ALONE, types[i]);
-        assert_true(carat_vision_bytes(path, 2560, &k, 2, &(carat_vision_options){ 0 }, &size, &err));
+        assert_true(ct_vision_bytes(path, 2560, &k, 2, &(ct_vision_options){ 0 }, &size, &err));
         assert_true(size.weights <= last);
     }
     assert_false(carat_synth(&(carat_shape){ .size = "1b", .tower = CARAT_TOWER_ALONE }, path, NULL, NULL, &err));
@@ -465,22 +465,22 @@ static void test_synth_types(void **state)
 static void test_bytes_are_predicted(void **state)
 {
     (void)state;
-    static const carat_type types[] = { CARAT_F32, CARAT_BF16, CARAT_Q8_0 };
+    static const ct_type types[] = { CT_F32, CT_BF16, CT_Q8_0 };
     for (size_t i = 0; i < 3; i++)
         for (int exact = 0; exact < 2; exact++) {
             tower_shape s = small;
-            carat_vision_size size;
+            ct_vision_size size;
             carat_err err;
             s.type = types[i];
-            carat_vision *v = open_tower(&s, exact);
+            ct_vision *v = open_tower(&s, exact);
             assert_true(
-                carat_vision_bytes(path, s.text_width, &k, 2, &(carat_vision_options){ .exact = exact }, &size, &err));
+                ct_vision_bytes(path, s.text_width, &k, 2, &(ct_vision_options){ .exact = exact }, &size, &err));
             assert_int_equal(size.weights, v->tower.arena.used);
             assert_int_equal(size.weights, v->tower.arena.size);
             assert_int_equal(size.work, v->arena.used);
             assert_int_equal(size.work, v->arena.size);
             assert_false(v->arena.overflow || v->tower.arena.overflow);
-            carat_vision_close(v);
+            ct_vision_close(v);
         }
 }
 
@@ -501,23 +501,23 @@ static void test_progress(void **state)
 {
     (void)state;
     carat_err err;
-    carat_vision *v = open_tower(&small, false);
+    ct_vision *v = open_tower(&small, false);
     float *x = random_pixels(&small, 2), *a = malloc(2 * out_values(&small) * sizeof *a);
     float *b = malloc(2 * out_values(&small) * sizeof *b);
     watch w = { 0 };
-    carat_vision_set_progress(v, watched, &w);
-    assert_true(carat_vision_encode(v, x, 2, a, &err));
+    ct_vision_set_progress(v, watched, &w);
+    assert_true(ct_vision_encode(v, x, 2, a, &err));
     assert_int_equal(w.last, 6);
     for (size_t stop = 1; stop <= 6; stop++) {
         w = (watch){ .stop_at = stop };
-        assert_false(carat_vision_encode(v, x, 2, b, &err));
+        assert_false(ct_vision_encode(v, x, 2, b, &err));
         assert_int_equal(err.code, CARAT_ECANCELLED);
         assert_int_equal(w.last, stop);
     }
-    carat_vision_set_progress(v, NULL, NULL); /* and afterwards all is as before */
-    assert_true(carat_vision_encode(v, x, 2, b, &err));
+    ct_vision_set_progress(v, NULL, NULL); /* and afterwards all is as before */
+    assert_true(ct_vision_encode(v, x, 2, b, &err));
     assert_memory_equal(a, b, 2 * out_values(&small) * sizeof *a);
-    carat_vision_close(v);
+    ct_vision_close(v);
     free(x), free(a), free(b);
 }
 

@@ -10,7 +10,7 @@
 
 typedef struct entry {
     char name[2][64]; /* llama.cpp's, Ollama's */
-    carat_type type;
+    ct_type type;
     uint32_t n_dims;
     uint64_t dims[4];
     double scale, mean; /* of the values */
@@ -22,7 +22,7 @@ typedef struct list {
     size_t n;
 } list;
 
-static void add(list *l, const char *mmproj, const char *ollama, carat_type type, double mean, uint64_t cols,
+static void add(list *l, const char *mmproj, const char *ollama, ct_type type, double mean, uint64_t cols,
                 uint64_t rows)
 {
     entry *e = &l->items[l->n++];
@@ -38,25 +38,25 @@ static void add_layer(list *l, uint32_t layer, const char *mmproj, const char *o
     char a[64], b[64];
     snprintf(a, sizeof a, "v.blk.%u.%s.weight", layer, mmproj);
     snprintf(b, sizeof b, "v.blk.%u.%s.weight", layer, ollama);
-    add(l, a, b, rows ? l->s->type : CARAT_F32, mean, cols, rows);
+    add(l, a, b, rows ? l->s->type : CT_F32, mean, cols, rows);
     snprintf(a, sizeof a, "v.blk.%u.%s.bias", layer, mmproj);
     snprintf(b, sizeof b, "v.blk.%u.%s.bias", layer, ollama);
-    add(l, a, b, CARAT_F32, 0, rows ? rows : cols, 0);
+    add(l, a, b, CT_F32, 0, rows ? rows : cols, 0);
 }
 
 static void list_tensors(list *l)
 {
-    const carat_vision_config *c = &l->s->cfg;
-    carat_type plain = carat_type_get(l->s->type)->is_quantised ? CARAT_F32 : l->s->type;
+    const ct_vision_config *c = &l->s->cfg;
+    ct_type plain = ct_type_get(l->s->type)->is_quantised ? CT_F32 : l->s->type;
     bool is_early = l->s->layout == TOWER_EARLY;
     add(l, "v.patch_embd.weight", "v.patch_embedding.weight", plain, 0, 3 * c->patch_size * c->patch_size, c->hidden);
     l->items[0].n_dims = 4;
     memcpy(l->items[0].dims, (uint64_t[]){ c->patch_size, c->patch_size, 3, c->hidden }, sizeof l->items[0].dims);
-    add(l, "v.patch_embd.bias", "v.patch_embedding.bias", CARAT_F32, 0, c->hidden, 0);
-    add(l, "v.position_embd.weight", "v.position_embedding.weight", CARAT_F32, 0, c->hidden, carat_vision_patches(c));
-    add(l, "v.post_ln.weight", "v.post_layernorm.weight", CARAT_F32, 1, c->hidden, 0);
-    add(l, "v.post_ln.bias", "v.post_layernorm.bias", CARAT_F32, 0, c->hidden, 0);
-    add(l, "mm.soft_emb_norm.weight", "mm.mm_soft_emb_norm.weight", CARAT_F32, 1, c->hidden, 0);
+    add(l, "v.patch_embd.bias", "v.patch_embedding.bias", CT_F32, 0, c->hidden, 0);
+    add(l, "v.position_embd.weight", "v.position_embedding.weight", CT_F32, 0, c->hidden, ct_vision_patches(c));
+    add(l, "v.post_ln.weight", "v.post_layernorm.weight", CT_F32, 1, c->hidden, 0);
+    add(l, "v.post_ln.bias", "v.post_layernorm.bias", CT_F32, 0, c->hidden, 0);
+    add(l, "mm.soft_emb_norm.weight", "mm.mm_soft_emb_norm.weight", CT_F32, 1, c->hidden, 0);
     add(l, "mm.input_projection.weight", "mm.mm_input_projection.weight", plain, 0, l->s->text_width, c->hidden);
     for (uint32_t i = 0; i < c->n_layer; i++) {
         add_layer(l, i, "ln1", "layer_norm1", 1, c->hidden, 0);
@@ -70,12 +70,12 @@ static void list_tensors(list *l)
     }
 }
 
-static void write_keys(carat_gguf_writer *w, const tower_shape *s)
+static void write_keys(ct_gguf_writer *w, const tower_shape *s)
 {
-    const carat_vision_config *c = &s->cfg;
+    const ct_vision_config *c = &s->cfg;
     bool is_ollama = s->layout == TOWER_OLLAMA;
     uint32_t layers = s->stated_layers ? s->stated_layers : c->n_layer;
-    uint32_t pool = carat_vision_grid(c) / (uint32_t)lround(sqrt(c->tokens_per_image));
+    uint32_t pool = ct_vision_grid(c) / (uint32_t)lround(sqrt(c->tokens_per_image));
     const struct {
         const char *key;
         uint32_t value;
@@ -83,20 +83,20 @@ static void write_keys(carat_gguf_writer *w, const tower_shape *s)
                  { "feed_forward_length", c->ffn }, { "attention.head_count", c->n_head },
                  { "image_size", c->image_size },   { "patch_size", c->patch_size } };
     char key[80];
-    carat_gguf_writer_text(w, "general.architecture", is_ollama ? "gemma3" : "clip");
+    ct_gguf_writer_text(w, "general.architecture", is_ollama ? "gemma3" : "clip");
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
         snprintf(key, sizeof key, "%s.vision.%s", is_ollama ? "gemma3" : "clip", keys[i].key);
-        carat_gguf_writer_u32(w, key, keys[i].value);
+        ct_gguf_writer_u32(w, key, keys[i].value);
     }
     snprintf(key, sizeof key, "%s.vision.attention.layer_norm_epsilon", is_ollama ? "gemma3" : "clip");
-    carat_gguf_writer_f32(w, key, c->eps);
+    ct_gguf_writer_f32(w, key, c->eps);
     if (is_ollama) {
-        carat_gguf_writer_u32(w, "gemma3.mm.tokens_per_image", c->tokens_per_image);
+        ct_gguf_writer_u32(w, "gemma3.mm.tokens_per_image", c->tokens_per_image);
         return;
     }
-    carat_gguf_writer_bool(w, "clip.has_vision_encoder", true);
-    carat_gguf_writer_text(w, "clip.projector_type", s->projector ? s->projector : "gemma3");
-    carat_gguf_writer_u32(w, "clip.vision.projector.scale_factor", pool);
+    ct_gguf_writer_bool(w, "clip.has_vision_encoder", true);
+    ct_gguf_writer_text(w, "clip.projector_type", s->projector ? s->projector : "gemma3");
+    ct_gguf_writer_u32(w, "clip.vision.projector.scale_factor", pool);
 }
 
 /* Sums of four uniform numbers: near enough to normal. */
@@ -104,17 +104,17 @@ static double drawn(uint64_t *state)
 {
     double sum = -2;
     for (int i = 0; i < 4; i++)
-        sum += carat_rng_unit(state);
+        sum += ct_rng_unit(state);
     return sum * 1.7320508;
 }
 
-static bool write_data(carat_gguf_writer *w, const tower_shape *s, const entry *e, size_t number, carat_err *err)
+static bool write_data(ct_gguf_writer *w, const tower_shape *s, const entry *e, size_t number, carat_err *err)
 {
     uint64_t state = s->seed * 1000003 + number;
     size_t cols = e->dims[0], row_bytes = 0;
     bool is_nan = s->nan && strcmp(s->nan, e->name[0]) == 0, ok = true;
-    if (!carat_row_bytes(e->type, cols, &row_bytes))
-        return carat_fail(err, CARAT_EARG, CARAT_NOWHERE, "rows of %zu", cols);
+    if (!ct_row_bytes(e->type, cols, &row_bytes))
+        return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "rows of %zu", cols);
     float *x = malloc(cols * sizeof *x);
     uint8_t *row = malloc(row_bytes);
     for (uint64_t r = 0; ok && r < e->dims[1] * e->dims[2] * e->dims[3]; r++) {
@@ -122,15 +122,15 @@ static bool write_data(carat_gguf_writer *w, const tower_shape *s, const entry *
             x[i] = (float)(e->mean + e->scale * drawn(&state));
         if (is_nan)
             x[cols / 2] = NAN;
-        for (size_t i = 0; i < cols && e->type == CARAT_BF16; i++)
-            memcpy(row + 2 * i, &(uint16_t){ carat_f32_to_bf16(x[i]) }, 2);
-        for (size_t i = 0; i < cols && e->type == CARAT_F16; i++)
-            memcpy(row + 2 * i, &(uint16_t){ carat_f32_to_f16(x[i]) }, 2);
-        if (e->type == CARAT_F32)
+        for (size_t i = 0; i < cols && e->type == CT_BF16; i++)
+            memcpy(row + 2 * i, &(uint16_t){ ct_f32_to_bf16(x[i]) }, 2);
+        for (size_t i = 0; i < cols && e->type == CT_F16; i++)
+            memcpy(row + 2 * i, &(uint16_t){ ct_f32_to_f16(x[i]) }, 2);
+        if (e->type == CT_F32)
             memcpy(row, x, row_bytes);
-        else if (e->type != CARAT_BF16 && e->type != CARAT_F16)
-            carat_quantise_row(e->type, x, row, cols);
-        ok = carat_gguf_writer_data(w, row, row_bytes, err);
+        else if (e->type != CT_BF16 && e->type != CT_F16)
+            ct_quantise_row(e->type, x, row, cols);
+        ok = ct_gguf_writer_data(w, row, row_bytes, err);
     }
     free(x), free(row);
     return ok;
@@ -138,10 +138,10 @@ static bool write_data(carat_gguf_writer *w, const tower_shape *s, const entry *
 
 bool tower_write(const char *path, const tower_shape *s, carat_err *err)
 {
-    carat_gguf_writer *w;
+    ct_gguf_writer *w;
     list l = { .s = s, .items = calloc(7 + 16 * (size_t)s->cfg.n_layer, sizeof(entry)) };
     list_tensors(&l);
-    if (!carat_gguf_create(path, &w, err)) {
+    if (!ct_gguf_create(path, &w, err)) {
         free(l.items);
         return false;
     }
@@ -152,15 +152,15 @@ bool tower_write(const char *path, const tower_shape *s, carat_err *err)
         if (s->longer && strcmp(s->longer, e->name[0]) == 0)
             e->dims[e->n_dims - 1]++;
         if (!s->missing || strcmp(s->missing, e->name[0]) != 0)
-            carat_gguf_writer_tensor(w, e->name[s->layout == TOWER_OLLAMA], e->type, e->n_dims, e->dims);
+            ct_gguf_writer_tensor(w, e->name[s->layout == TOWER_OLLAMA], e->type, e->n_dims, e->dims);
     }
     for (size_t i = 0; ok && i < l.n; i++)
         if (!s->missing || strcmp(s->missing, l.items[i].name[0]) != 0)
             ok = write_data(w, s, &l.items[i], i, err);
     free(l.items);
     if (!ok) {
-        carat_gguf_abandon(w);
+        ct_gguf_abandon(w);
         return false;
     }
-    return carat_gguf_finish(w, err);
+    return ct_gguf_finish(w, err);
 }

@@ -1,8 +1,8 @@
 /* tower_file.h - writes a GGUF with a random vision tower of any shape, type and layout.
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#ifndef CARAT_TESTS_TOWER_FILE_H
-#define CARAT_TESTS_TOWER_FILE_H
+#ifndef CT_TESTS_TOWER_FILE_H
+#define CT_TESTS_TOWER_FILE_H
 
 #include "format/gguf_write.h"
 #include "model/config.h"
@@ -14,9 +14,9 @@ typedef enum tower_layout {
 } tower_layout;
 
 typedef struct tower_shape {
-    carat_vision_config cfg;
+    ct_vision_config cfg;
     uint32_t text_width;
-    carat_type type; /* of matrices but the patches' and the projector's, which are F32 where it is quantised */
+    ct_type type; /* of matrices but the patches' and the projector's, which are F32 where it is quantised */
     tower_layout layout;
     uint64_t seed;
     /* One fault, if any: the tensor (llama.cpp's name, layer 0) that is left out, has a row more, or holds a NaN. */

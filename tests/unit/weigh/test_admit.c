@@ -47,7 +47,7 @@ static uint64_t reserved(const char *path, carat_options o, uint64_t max_memory,
     const carat_memory m = carat_engine_memory(e);
     uint64_t cache = m.kv_global + m.kv_local + m.kv_index;
     carat_engine_close(e);
-    return m.total + carat_block_bytes((size_t)cache) - cache;
+    return m.total + ct_block_bytes((size_t)cache) - cache;
 }
 
 /* Without what can be done without, the border is exact to the byte. */

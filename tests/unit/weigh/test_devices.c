@@ -24,7 +24,7 @@ static size_t parse_bytes(const char *text, size_t len)
     assert_non_null(copy);
     memcpy(copy, text, len);
     copy[len] = 0;
-    bool ok = carat_devices_parse(copy, len, d, 4, &n, &err);
+    bool ok = ct_devices_parse(copy, len, d, 4, &n, &err);
     snprintf(message, sizeof message, "%s", ok ? "" : err.msg);
     assert_true(ok || (n == 0 && *err.msg));
     if (ok && n == 1) {
@@ -127,7 +127,7 @@ static void mutilated_tables(void **state)
             carat_err err;
             carat_device d[4];
             size_t n;
-            carat_devices_parse(copy, sizeof text - 1, d, 4, &n, &err);
+            ct_devices_parse(copy, sizeof text - 1, d, 4, &n, &err);
         }
 }
 

@@ -14,10 +14,10 @@
 
 #define MIB 0x1p20
 
-static carat_config config_of(const char *size)
+static ct_config config_of(const char *size)
 {
-    carat_config c;
-    carat_config_of(carat_published_by_name(size), &c);
+    ct_config c;
+    ct_config_of(ct_published_by_name(size), &c);
     return c;
 }
 
@@ -40,32 +40,32 @@ static void published_caches(void **state)
         { 1024, 136, 136, 72, 38 },      { 8192, 276, 1088, 147, 78 },       { 32768, 756, 4352, 402, 213 },
         { 65536, 1396, 8704, 742, 393 }, { 131072, 2676, 17408, 1422, 753 },
     };
-    carat_config c = config_of("4B"), wide = c;
-    carat_config_pattern(&wide, 1);
+    ct_config c = config_of("4B"), wide = c;
+    ct_config_pattern(&wide, 1);
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         size_t n = rows[i].n_ctx;
-        double q8 = carat_scale_kv_formula(&c, n, 0, 1, 34), q4 = carat_scale_kv_formula(&c, n, 0, 1, 18);
-        assert_true(carat_scale_kv_formula(&c, n, 0, 1, 64) == rows[i].bf16 * MIB);
-        assert_true(carat_scale_kv_formula(&wide, n, 0, 1, 64) == rows[i].all_global * MIB);
+        double q8 = ct_estimate_kv_formula(&c, n, 0, 1, 34), q4 = ct_estimate_kv_formula(&c, n, 0, 1, 18);
+        assert_true(ct_estimate_kv_formula(&c, n, 0, 1, 64) == rows[i].bf16 * MIB);
+        assert_true(ct_estimate_kv_formula(&wide, n, 0, 1, 64) == rows[i].all_global * MIB);
         whole_mib(q8, rows[i].q8_0);
         whole_mib(q4, rows[i].q4_0);
     }
     c = config_of("12B");
-    assert_true(carat_scale_kv_formula(&c, 131072, 0, 1, 64) == 8512 * MIB);
+    assert_true(ct_estimate_kv_formula(&c, 131072, 0, 1, 64) == 8512 * MIB);
     c = config_of("27B");
-    assert_true(carat_scale_kv_formula(&c, 131072, 0, 1, 64) == 10656 * MIB);
+    assert_true(ct_estimate_kv_formula(&c, 131072, 0, 1, 64) == 10656 * MIB);
     c = config_of("270M");
-    whole_mib(carat_scale_kv_formula(&c, 32768, 0, 1, 64), 104);
+    whole_mib(ct_estimate_kv_formula(&c, 32768, 0, 1, 64), 104);
     c = config_of("1B");
-    whole_mib(carat_scale_kv_formula(&c, 32768, 0, 1, 64), 139);
+    whole_mib(ct_estimate_kv_formula(&c, 32768, 0, 1, 64), 139);
 }
 
-static carat_scale_cache cache_of(const carat_config *c, size_t n_ctx, size_t n_seqs, carat_kv_elem elem)
+static ct_estimate_cache cache_of(const ct_config *c, size_t n_ctx, size_t n_seqs, ct_kv_elem elem)
 {
-    const carat_cache_options o = { .context = n_ctx, .n_seqs = n_seqs, .max_batch = 512, .elem = elem };
-    carat_scale_cache kv;
+    const ct_cache_options o = { .context = n_ctx, .n_seqs = n_seqs, .max_batch = 512, .elem = elem };
+    ct_estimate_cache kv;
     carat_err err = { 0 };
-    if (!carat_scale_kv(c, &o, &kv, &err))
+    if (!ct_estimate_kv(c, &o, &kv, &err))
         fail_msg("%s", err.msg);
     return kv;
 }
@@ -75,19 +75,19 @@ static carat_scale_cache cache_of(const carat_config *c, size_t n_ctx, size_t n_
 static void real_caches(void **state)
 {
     (void)state;
-    carat_config c = config_of("4B");
+    ct_config c = config_of("4B");
     double cells = (1024 + 512 - 1) * 118784.0, slack = 128 * 118784.0;
     double descriptions = (131072.0 / 64 + 32) * 1024; /* of pages */
-    carat_scale_cache kv = cache_of(&c, 131072, 1, CARAT_KV_F16), q8 = cache_of(&c, 131072, 1, CARAT_KV_Q8_0);
+    ct_estimate_cache kv = cache_of(&c, 131072, 1, CT_KV_F16), q8 = cache_of(&c, 131072, 1, CT_KV_Q8_0);
     assert_true((double)kv.global >= 131072 * 20480.0 && (double)kv.global <= 131072 * 20480.0 + descriptions);
     assert_true((double)kv.window >= cells && (double)kv.window <= cells + slack + descriptions);
     assert_true(kv.kept == 0);
     assert_true(fabs((double)q8.global * 32 / 17 - (double)kv.global) < 2 * descriptions);
     assert_true(q8.window < kv.window * 6 / 10);
-    carat_scale_cache wide = cache_of(&c, 131072, 1, CARAT_KV_F32);
+    ct_estimate_cache wide = cache_of(&c, 131072, 1, CT_KV_F32);
     assert_true(wide.global > kv.global * 19 / 10 && wide.window > kv.window * 19 / 10);
-    carat_config_pattern(&c, 0); /* no global layer at all */
-    kv = cache_of(&c, 131072, 1, CARAT_KV_F16);
+    ct_config_pattern(&c, 0); /* no global layer at all */
+    kv = cache_of(&c, 131072, 1, CT_KV_F16);
     assert_true(kv.global == 0 && kv.window > 0);
 }
 
@@ -98,26 +98,26 @@ static void real_caches(void **state)
 static void real_header(void **state)
 {
     (void)state;
-    carat_config c = config_of("270M");
-    carat_model *m;
+    ct_config c = config_of("270M");
+    ct_model *m;
     carat_err err;
     size_t weights;
     uint64_t tensors;
-    assert_true(carat_scale_describe(&c, "q4_k_m", &m, &weights, &tensors, &err));
+    assert_true(ct_estimate_describe(&c, "q4_k_m", &m, &weights, &tensors, &err));
     assert_true(tensors == 246587904);
     assert_true(tensors == 223744 + 179824640 + 43591680 + 13271040 + 9676800);
-    int n[CARAT_N_TYPE] = { 0 };
+    int n[CT_N_TYPE] = { 0 };
     n[m->embed.type]++;
     for (uint32_t i = 0; i < c.n_layer; i++) {
-        const carat_layer *l = &m->layers[i];
+        const ct_layer *l = &m->layers[i];
         n[l->q.type]++, n[l->k.type]++, n[l->v.type]++, n[l->o.type]++;
         n[l->gate.type]++, n[l->up.type]++, n[l->down.type]++;
     }
-    assert_int_equal(n[CARAT_Q5_0], 81);
-    assert_int_equal(n[CARAT_Q8_0], 10);
-    assert_int_equal(n[CARAT_Q4_K], 27);
-    assert_int_equal(n[CARAT_Q6_K], 9);
-    carat_model_close(m);
+    assert_int_equal(n[CT_Q5_0], 81);
+    assert_int_equal(n[CT_Q8_0], 10);
+    assert_int_equal(n[CT_Q4_K], 27);
+    assert_int_equal(n[CT_Q6_K], 9);
+    ct_model_close(m);
 }
 
 /* Parameters of the Gemma 3 report's table 1, and Google's QAT file of the 4B, 3.16 GB for its f16 token table. */
@@ -133,37 +133,37 @@ static void published_parameters(void **state)
                  { "12B", 1006.9, 10759 },
                  { "27B", 1409.6, 25600.0 } };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        carat_config c = config_of(rows[i].size);
-        carat_model *m;
+        ct_config c = config_of(rows[i].size);
+        ct_model *m;
         carat_err err;
         size_t weights;
         uint64_t tensors;
-        assert_true(carat_scale_describe(&c, "bf16", &m, &weights, &tensors, &err));
+        assert_true(ct_estimate_describe(&c, "bf16", &m, &weights, &tensors, &err));
         double embedding = (double)c.n_vocab * c.hidden, all = (double)m->n_params;
         assert_true(fabs(embedding / 1e6 - rows[i].embedding) < 0.06 + rows[i].embedding * 1e-4);
         assert_true(fabs((all - embedding) / 1e6 - rows[i].rest) < 0.06 + rows[i].rest * 2e-4);
-        carat_model_close(m);
+        ct_model_close(m);
     }
-    carat_config c = config_of("4B");
-    carat_model *m;
+    ct_config c = config_of("4B");
+    ct_model *m;
     carat_err err;
     size_t weights;
     uint64_t tensors;
-    assert_true(carat_scale_describe(&c, "QAT-q4_0", &m, &weights, &tensors, &err));
-    assert_true(m->embed.type == CARAT_F16 && m->layers[7].down.type == CARAT_Q4_0);
+    assert_true(ct_estimate_describe(&c, "QAT-q4_0", &m, &weights, &tensors, &err));
+    assert_true(m->embed.type == CT_F16 && m->layers[7].down.type == CT_Q4_0);
     assert_true((double)tensors > 3.14e9 && (double)tensors < 3.17e9);
-    carat_model_close(m);
+    ct_model_close(m);
 }
 
 /* 416.9 and 2.95 million parameters. */
 static void published_tower(void **state)
 {
     (void)state;
-    carat_config c = config_of("4B");
+    ct_config c = config_of("4B");
     carat_err err;
     uint64_t bytes, params;
     int fd;
-    assert_true(carat_weigh_tower_file(&c.vision, c.hidden, CARAT_F32, &fd, &bytes, &params, &err));
+    assert_true(ct_weigh_tower_file(&c.vision, c.hidden, CT_F32, &fd, &bytes, &params, &err));
     close(fd);
     assert_true(bytes == params * 4);
     double project = 1152.0 * 2560 + 1152;
@@ -203,25 +203,25 @@ static void sums(void **state)
         }
 }
 
-/* The figures of a described model are those that loading it would take: carat_model_bytes runs the loader's walk. */
-static carat_type all_q8(void *arg, carat_part part, size_t layer)
+/* The figures of a described model are those that loading it would take: ct_model_bytes runs the loader's walk. */
+static ct_type all_q8(void *arg, ct_part part, size_t layer)
 {
     (void)arg, (void)layer;
-    return carat_part_get(part)->is_norm ? CARAT_F32 : CARAT_Q8_0;
+    return ct_part_get(part)->is_norm ? CT_F32 : CT_Q8_0;
 }
 
 static void described_as_loaded(void **state)
 {
     (void)state;
-    carat_config c = config_of("1B");
-    carat_model *m;
+    ct_config c = config_of("1B");
+    ct_model *m;
     carat_err err;
     size_t weights, loaded;
     uint64_t tensors;
-    assert_true(carat_scale_describe(&c, "q8_0", &m, &weights, &tensors, &err));
-    assert_true(carat_model_bytes(&c, all_q8, NULL, &loaded, &err));
+    assert_true(ct_estimate_describe(&c, "q8_0", &m, &weights, &tensors, &err));
+    assert_true(ct_model_bytes(&c, all_q8, NULL, &loaded, &err));
     assert_true(weights == loaded);
-    carat_model_close(m);
+    ct_model_close(m);
 }
 
 /* A file is weighed by its own tensors. */
@@ -412,9 +412,9 @@ static void largest(void **state)
 
 static void named(const char *name, const char *title, bool has_vision, const char *quant)
 {
-    carat_named n;
+    ct_named n;
     carat_err err = { 0 };
-    if (!carat_weigh_name(name, &n, &err))
+    if (!ct_weigh_name(name, &n, &err))
         fail_msg("%s: %s", name, err.msg);
     assert_string_equal(n.title, title);
     assert_true(n.has_vision == has_vision);
@@ -423,9 +423,9 @@ static void named(const char *name, const char *title, bool has_vision, const ch
 
 static void unnamed(const char *name, const char *says)
 {
-    carat_named n;
+    ct_named n;
     carat_err err = { 0 };
-    assert_false(carat_weigh_name(name, &n, &err));
+    assert_false(ct_weigh_name(name, &n, &err));
     if (!strstr(err.msg, says))
         fail_msg("%s: '%s' does not say '%s'", name, err.msg, says);
 }
@@ -563,20 +563,20 @@ static void measured_speeds(void **state)
         bytes += w.weight_bytes_of[i], ops += w.weight_ops_of[i];
     assert_true(fabs(bytes / w.decode_bytes[0] - 1) < 1e-12 && fabs(ops / w.prefill_ops[0] - 1) < 1e-12);
     assert_true(fabs(w.image_attention_ops / 1e12 - 2.09) < 0.01);
-    assert_true(w.weight_bytes_of[CARAT_Q4_K] > 0 && w.weight_bytes_of[CARAT_Q6_K] > 0);
-    assert_int_equal(w.tower_type, CARAT_F16);
+    assert_true(w.weight_bytes_of[CT_Q4_K] > 0 && w.weight_bytes_of[CT_Q6_K] > 0);
+    assert_int_equal(w.tower_type, CT_F16);
     carat_weigh_speed(&w, &d, &s); /* no type was measured: bandwidth and int8 stand in */
     assert_true(fabs(s.decode[1] * w.decode_bytes[0] / 40e9 - 1) < 1e-12);
     assert_true(s.prefill[0] * w.prefill_ops[0] < 1e12 && s.prefill[1] * w.prefill_ops[0] > 1e12);
     assert_true(s.image[1] == 0);
-    r.decode[CARAT_Q4_K] = 20e9; /* slower than memory */
-    r.batch[CARAT_F16] = 0.2e12;
+    r.decode[CT_Q4_K] = 20e9; /* slower than memory */
+    r.batch[CT_F16] = 0.2e12;
     carat_weigh_speed(&w, &d, &s);
-    double rest = w.decode_bytes[0] - w.weight_bytes_of[CARAT_Q4_K];
-    assert_true(fabs(s.decode[1] * (w.weight_bytes_of[CARAT_Q4_K] / 20e9 + rest / 40e9) - 1) < 1e-12);
+    double rest = w.decode_bytes[0] - w.weight_bytes_of[CT_Q4_K];
+    assert_true(fabs(s.decode[1] * (w.weight_bytes_of[CT_Q4_K] / 20e9 + rest / 40e9) - 1) < 1e-12);
     assert_true(s.decode_full[1] < s.decode[1]);
     assert_true(s.image[1] == 0); /* of attention in f32 nothing is known yet */
-    r.batch[CARAT_F32] = 0.1e12;
+    r.batch[CT_F32] = 0.1e12;
     carat_weigh_speed(&w, &d, &s);
     double image = (w.image_ops - w.image_attention_ops) / 0.2e12 + w.image_attention_ops / 0.1e12;
     assert_true(s.image[0] < image && s.image[1] > image);

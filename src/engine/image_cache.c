@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "engine/sight.h"
+#include "engine/image_cache.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -10,87 +10,88 @@
 typedef struct slot {
     bool is_full;
     uint64_t used; /* the step that last wanted it */
-    uint8_t hash[CARAT_VIEW_HASH];
+    uint8_t hash[CT_VIEW_HASH];
 } slot;
 
-struct carat_sight {
-    carat_vision *vision;
+struct ct_image_cache {
+    ct_vision *vision;
     size_t n_slots, row_values; /* of one image */
     slot *slots;
     float *rows; /* [n_slots][row_values] */
     size_t bytes;
     uint64_t step;
     slot *at_work; /* being filled a layer at a time; NULL: none */
-    uint8_t work_hash[CARAT_VIEW_HASH];
-    carat_sight_stats stats;
+    uint8_t work_hash[CT_VIEW_HASH];
+    ct_image_cache_stats stats;
 };
 
 /* A step begins with a whole image even if it is longer than the step should be. */
-static size_t slots_of(const carat_vision_config *c, const carat_sight_options *o)
+static size_t slots_of(const ct_vision_config *c, const ct_image_cache_options *o)
 {
     size_t step = o->step_tokens / c->tokens_per_image + 1;
     return step > o->n_slots ? step : o->n_slots;
 }
 
-bool carat_sight_slot_bytes(const carat_vision_config *c, size_t text_width, const carat_sight_options *o, size_t *out)
+bool ct_image_cache_slot_bytes(const ct_vision_config *c, size_t text_width, const ct_image_cache_options *o,
+                               size_t *out)
 {
-    return carat_mul_size((size_t)c->tokens_per_image * sizeof(float), text_width, out) &&
-           carat_mul_size(*out, slots_of(c, o), out);
+    return ct_mul_size((size_t)c->tokens_per_image * sizeof(float), text_width, out) &&
+           ct_mul_size(*out, slots_of(c, o), out);
 }
 
-bool carat_sight_open(const char *path, size_t text_width, const carat_kernels *k, carat_pool *pool,
-                      const carat_sight_options *o, carat_sight **out, carat_err *err)
+bool ct_image_cache_open(const char *path, size_t text_width, const ct_kernels *k, ct_pool *pool,
+                         const ct_image_cache_options *o, ct_image_cache **out, carat_err *err)
 {
     *out = NULL;
-    carat_sight *s = calloc(1, sizeof *s);
+    ct_image_cache *s = calloc(1, sizeof *s);
     if (!s)
-        return carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for the vision tower");
-    if (!carat_vision_open(path, text_width, k, pool, &(carat_vision_options){ .exact = o->exact }, &s->vision, err)) {
-        carat_sight_close(s);
+        return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for the vision tower");
+    if (!ct_vision_open(path, text_width, k, pool, &(ct_vision_options){ .exact = o->exact }, &s->vision, err)) {
+        ct_image_cache_close(s);
         return false;
     }
-    const carat_vision_config *c = carat_vision_shape(s->vision);
+    const ct_vision_config *c = ct_vision_shape(s->vision);
     s->row_values = (size_t)c->tokens_per_image * text_width;
     s->n_slots = slots_of(c, o);
     s->slots = calloc(s->n_slots, sizeof *s->slots);
-    if (carat_sight_slot_bytes(c, text_width, o, &s->bytes))
-        s->rows = carat_block_new(s->bytes);
+    if (ct_image_cache_slot_bytes(c, text_width, o, &s->bytes))
+        s->rows = ct_block_new(s->bytes);
     if (!s->slots || !s->rows) {
         size_t n = s->n_slots;
-        carat_sight_close(s);
-        return carat_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory to remember %zu images", n);
+        ct_image_cache_close(s);
+        return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory to remember %zu images", n);
     }
     *out = s;
     return true;
 }
 
-void carat_sight_close(carat_sight *s)
+void ct_image_cache_close(ct_image_cache *s)
 {
     if (!s)
         return;
-    carat_vision_close(s->vision);
-    carat_block_free(s->rows, s->bytes);
+    ct_vision_close(s->vision);
+    ct_block_free(s->rows, s->bytes);
     free(s->slots);
     free(s);
 }
 
-const carat_vision_config *carat_sight_shape(const carat_sight *s)
+const ct_vision_config *ct_image_cache_shape(const ct_image_cache *s)
 {
-    return carat_vision_shape(s->vision);
+    return ct_vision_shape(s->vision);
 }
 
-size_t carat_sight_memory(const carat_sight *s)
+size_t ct_image_cache_memory(const ct_image_cache *s)
 {
     return s->bytes;
 }
 
-carat_sight_stats carat_sight_counters(const carat_sight *s)
+ct_image_cache_stats ct_image_cache_counters(const ct_image_cache *s)
 {
     return s->stats;
 }
 
 /* The slot that holds a view; NULL. */
-static slot *find(const carat_sight *s, const carat_view *v)
+static slot *find(const ct_image_cache *s, const ct_view *v)
 {
     for (size_t i = 0; i < s->n_slots; i++)
         if (s->slots[i].is_full && memcmp(s->slots[i].hash, v->hash, sizeof v->hash) == 0)
@@ -99,7 +100,7 @@ static slot *find(const carat_sight *s, const carat_view *v)
 }
 
 /* One that this step does not want: an empty one, else the one unused for longest. */
-static slot *oldest(const carat_sight *s)
+static slot *oldest(const ct_image_cache *s)
 {
     slot *best = NULL;
     for (size_t i = 0; i < s->n_slots; i++) {
@@ -114,42 +115,41 @@ static slot *oldest(const carat_sight *s)
     return best;
 }
 
-static float *rows_of(const carat_sight *s, const slot *t)
+static float *rows_of(const ct_image_cache *s, const slot *t)
 {
     return s->rows + (size_t)(t - s->slots) * s->row_values;
 }
 
-void carat_sight_begin(carat_sight *s)
+void ct_image_cache_begin(ct_image_cache *s)
 {
     s->step++;
 }
 
 /* The slot for a view's rows: full, or one that may be filled. NULL on error. */
-static slot *slot_for(carat_sight *s, const carat_view *view, carat_err *err)
+static slot *slot_for(ct_image_cache *s, const ct_view *view, carat_err *err)
 {
-    uint32_t size = carat_vision_shape(s->vision)->image_size;
+    uint32_t size = ct_vision_shape(s->vision)->image_size;
     if (view->size != size) {
-        carat_fail(err, CARAT_EARG, CARAT_NOWHERE, "an image of %u pixels a side, the tower takes %u", view->size,
-                   size);
+        ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "an image of %u pixels a side, the tower takes %u", view->size, size);
         return NULL;
     }
     slot *t = find(s, view);
     if (!t && !(t = oldest(s)))
-        carat_fail(err, CARAT_EARG, CARAT_NOWHERE, "more than %zu images in a step", s->n_slots);
+        ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "more than %zu images in a step", s->n_slots);
     if (t)
         t->used = s->step;
     return t;
 }
 
-static void filled(carat_sight *s, slot *t, const carat_view *v)
+static void filled(ct_image_cache *s, slot *t, const ct_view *v)
 {
     t->is_full = true;
     memcpy(t->hash, v->hash, sizeof t->hash);
     s->stats.n_encoded++;
 }
 
-const float *carat_sight_rows(carat_sight *s, const carat_view *view,
-                              bool (*progress)(void *arg, size_t done, size_t total), void *arg, carat_err *err)
+const float *ct_image_cache_rows(ct_image_cache *s, const ct_view *view,
+                                 bool (*progress)(void *arg, size_t done, size_t total), void *arg, carat_err *err)
 {
     slot *t = slot_for(s, view, err);
     if (!t)
@@ -160,21 +160,21 @@ const float *carat_sight_rows(carat_sight *s, const carat_view *view,
     }
     t->is_full = false; /* until its rows are whole */
     s->at_work = NULL;
-    carat_vision_set_progress(s->vision, progress, arg);
-    bool ok = carat_vision_encode_rgb(s->vision, view->rgb, 1, rows_of(s, t), err);
-    carat_vision_set_progress(s->vision, NULL, NULL);
+    ct_vision_set_progress(s->vision, progress, arg);
+    bool ok = ct_vision_encode_rgb(s->vision, view->rgb, 1, rows_of(s, t), err);
+    ct_vision_set_progress(s->vision, NULL, NULL);
     if (!ok)
         return NULL;
     filled(s, t, view);
     return rows_of(s, t);
 }
 
-bool carat_sight_knows(const carat_sight *s, const carat_view *view)
+bool ct_image_cache_knows(const ct_image_cache *s, const ct_view *view)
 {
     return find(s, view);
 }
 
-const float *carat_sight_find(carat_sight *s, const carat_view *view)
+const float *ct_image_cache_find(ct_image_cache *s, const ct_view *view)
 {
     slot *t = find(s, view);
     if (!t)
@@ -183,12 +183,12 @@ const float *carat_sight_find(carat_sight *s, const carat_view *view)
     return rows_of(s, t);
 }
 
-void carat_sight_count_cached(carat_sight *s, size_t n)
+void ct_image_cache_count_cached(ct_image_cache *s, size_t n)
 {
     s->stats.n_cached += n;
 }
 
-bool carat_sight_work(carat_sight *s, const carat_view *view, size_t *done, carat_err *err)
+bool ct_image_cache_work(ct_image_cache *s, const ct_view *view, size_t *done, carat_err *err)
 {
     if (!s->at_work || memcmp(s->work_hash, view->hash, sizeof s->work_hash) != 0) {
         s->at_work = NULL;
@@ -198,15 +198,15 @@ bool carat_sight_work(carat_sight *s, const carat_view *view, size_t *done, cara
         t->is_full = false;
         s->at_work = t;
         memcpy(s->work_hash, view->hash, sizeof s->work_hash);
-        carat_vision_begin(s->vision, view->rgb, rows_of(s, t));
+        ct_vision_begin(s->vision, view->rgb, rows_of(s, t));
     }
     slot *t = s->at_work;
     t->used = s->step;
-    if (!carat_vision_advance(s->vision, done, err)) {
+    if (!ct_vision_advance(s->vision, done, err)) {
         s->at_work = NULL;
         return false;
     }
-    if (*done == carat_vision_shape(s->vision)->n_layer) {
+    if (*done == ct_vision_shape(s->vision)->n_layer) {
         filled(s, t, view);
         s->at_work = NULL;
     }

@@ -2,86 +2,86 @@
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "base/clock.h"
-#include "engine/part.h"
+#include "engine/scheduler_inside.h"
 
-static void begin(carat_scheduler *s, carat_job *j)
+static void begin(ct_scheduler *s, ct_job *j)
 {
-    s->n_queued -= j->state == CARAT_JOB_QUEUED;
-    j->state = CARAT_JOB_READING;
-    j->started = carat_now();
+    s->n_queued -= j->state == CT_JOB_QUEUED;
+    j->state = CT_JOB_READING;
+    j->started = ct_now();
     j->at = j->from;
     s->stats.cached_tokens += j->from;
-    carat_stream_places(j->stream, j->from, j->stream->n, &j->n_images);
+    ct_stream_places(j->stream, j->from, j->stream->n, &j->n_images);
 }
 
-static bool open_own(carat_scheduler *s, carat_job *j, carat_err *err)
+static bool open_own(ct_scheduler *s, ct_job *j, carat_err *err)
 {
-    return carat_seq_open(&j->own, s->run.p.cache, j->n_ctx, s->run.p.model->cfg.hidden, err);
+    return ct_seq_open(&j->own, s->run.p.cache, j->n_ctx, s->run.p.model->cfg.hidden, err);
 }
 
 /* Sequences for a job and its followers, all or none. */
-static bool open_all(carat_scheduler *s, carat_job *j, carat_err *err)
+static bool open_all(ct_scheduler *s, ct_job *j, carat_err *err)
 {
     bool ok = open_own(s, j, err);
-    for (carat_job *f = j->followers; f && ok; f = f->next_follower)
+    for (ct_job *f = j->followers; f && ok; f = f->next_follower)
         ok = open_own(s, f, err);
     if (ok)
         return true;
-    carat_seq_close(&j->own);
-    for (carat_job *f = j->followers; f; f = f->next_follower)
-        carat_seq_close(&f->own);
+    ct_seq_close(&j->own);
+    for (ct_job *f = j->followers; f; f = f->next_follower)
+        ct_seq_close(&f->own);
     return false;
 }
 
 /* Does another job hold memory that its end will give back? A session's memory stays the session's. */
-static bool somebody_will_leave(const carat_scheduler *s)
+static bool somebody_will_leave(const ct_scheduler *s)
 {
-    for (const carat_job *j = s->first; j; j = j->next)
+    for (const ct_job *j = s->first; j; j = j->next)
         if (j->own.kv)
             return true;
     return false;
 }
 
 /* Gives a job its sequence, and with it the prefix that the cache knows. False: not now. */
-static bool admit(carat_scheduler *s, carat_job *j)
+static bool admit(ct_scheduler *s, ct_job *j)
 {
     carat_err err;
     if (!open_all(s, j, &err)) {
         if (err.code == CARAT_ELIMIT && somebody_will_leave(s))
             return false;
         j->err = err;
-        carat_jobs_finish(s, j, false);
+        ct_jobs_finish(s, j, false);
         return true;
     }
     j->seq = &j->own;
-    for (carat_job *f = j->followers; f; f = f->next_follower) {
+    for (ct_job *f = j->followers; f; f = f->next_follower) {
         f->seq = &f->own;
         s->n_waiting++;
     }
-    carat_seq_resume(j->seq, j->stream, j->stream->n - 1);
+    ct_seq_resume(j->seq, j->stream, j->stream->n - 1);
     j->from = j->n_cached = j->own.n;
     begin(s, j);
     return true;
 }
 
-static size_t group_size(const carat_job *j)
+static size_t group_size(const ct_job *j)
 {
     size_t n = 1;
-    for (const carat_job *f = j->followers; f; f = f->next_follower)
+    for (const ct_job *f = j->followers; f; f = f->next_follower)
         n++;
     return n;
 }
 
 /* In order: the first that does not fit holds up those behind it, or it would wait forever. One that waits for memory
  * does not hold up sessions' jobs, which have theirs. */
-void carat_jobs_admit(carat_scheduler *s)
+void ct_jobs_admit(ct_scheduler *s)
 {
     bool no_memory = false;
-    for (carat_job *j = s->first, *next; j && s->n_queued; j = next) {
+    for (ct_job *j = s->first, *next; j && s->n_queued; j = next) {
         next = j->next;
-        if (j->state != CARAT_JOB_QUEUED || (no_memory && !j->seq))
+        if (j->state != CT_JOB_QUEUED || (no_memory && !j->seq))
             continue;
-        if (carat_jobs_running(s) + group_size(j) > s->run.o.max_jobs)
+        if (ct_jobs_running(s) + group_size(j) > s->run.o.max_jobs)
             return;
         if (j->seq)
             begin(s, j);

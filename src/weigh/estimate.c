@@ -20,14 +20,14 @@
 static bool override(const char *name, size_t value, uint32_t *field, bool *differs, carat_err *err)
 {
     if (value > UINT32_MAX)
-        return carat_fail(err, CARAT_EARG, CARAT_NOWHERE, "%s is %zu, expected at most %u", name, value, UINT32_MAX);
+        return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "%s is %zu, expected at most %u", name, value, UINT32_MAX);
     *differs = *differs || (value && value != *field);
     if (value)
         *field = (uint32_t)value;
     return true;
 }
 
-static bool apply_shape(const carat_shape *s, carat_config *c, bool *differs, carat_err *err)
+static bool apply_shape(const carat_shape *s, ct_config *c, bool *differs, carat_err *err)
 {
     if (!override("layers", s->n_layer, &c->n_layer, differs, err) ||
         !override("hidden", s->hidden, &c->hidden, differs, err) || !override("ffn", s->ffn, &c->ffn, differs, err) ||
@@ -38,86 +38,86 @@ static bool apply_shape(const carat_shape *s, carat_config *c, bool *differs, ca
         !override("window", s->window, &c->window, differs, err) ||
         !override("context", s->context, &c->context, differs, err))
         return false;
-    if (s->pattern > CARAT_MAX_LAYERS)
-        return carat_fail(err, CARAT_EARG, CARAT_NOWHERE, "pattern is %zu, expected at most %d", s->pattern,
-                          CARAT_MAX_LAYERS);
+    if (s->pattern > CT_MAX_LAYERS)
+        return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "pattern is %zu, expected at most %d", s->pattern,
+                       CT_MAX_LAYERS);
     if (s->pattern && s->pattern != 6) {
-        carat_config_pattern(c, (uint32_t)s->pattern);
+        ct_config_pattern(c, (uint32_t)s->pattern);
         *differs = true;
     }
-    return carat_config_finish(c, "shape", true, err);
+    return ct_config_finish(c, "shape", true, err);
 }
 
-static bool open_name(carat_scale *s, carat_err *err)
+static bool open_name(ct_estimate *s, carat_err *err)
 {
-    carat_named named;
-    carat_config c;
-    if (!carat_weigh_name(s->q.model ? s->q.model : "4b", &named, err))
+    ct_named named;
+    ct_config c;
+    if (!ct_weigh_name(s->q.model ? s->q.model : "4b", &named, err))
         return false;
     if (s->q.options.mmproj)
-        return carat_fail(err, CARAT_EARG, CARAT_NOWHERE, "%s: its tower is known; --mmproj is for a model's file",
-                          named.title);
-    carat_config_of(named.p, &c);
+        return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "%s: its tower is known; --mmproj is for a model's file",
+                       named.title);
+    ct_config_of(named.p, &c);
     c.vision.present = named.has_vision;
     if (s->q.shape && !apply_shape(s->q.shape, &c, &s->is_custom, err))
         return false;
     snprintf(s->name, sizeof s->name, "%s%s", s->is_custom ? "a shape made from " : "", named.title);
     snprintf(s->quant, sizeof s->quant, "%s", s->q.quant ? s->q.quant : named.quant ? named.quant : "q4_k_m");
     s->could_see = named.has_vision;
-    return carat_scale_describe(&c, s->quant, &s->own, &s->weight_bytes, &s->tensor_bytes, err);
+    return ct_estimate_describe(&c, s->quant, &s->own, &s->weight_bytes, &s->tensor_bytes, err);
 }
 
-static void list_types(const carat_model *m, char *out, size_t size)
+static void list_types(const ct_model *m, char *out, size_t size)
 {
     size_t len = 0;
-    for (uint32_t t = 0; t < CARAT_N_TYPE && len < size; t++)
+    for (uint32_t t = 0; t < CT_N_TYPE && len < size; t++)
         if (m->type_tensors[t])
-            len += (size_t)snprintf(out + len, size - len, "%s%s %u", len ? ", " : "", carat_type_get(t)->name,
+            len += (size_t)snprintf(out + len, size - len, "%s%s %u", len ? ", " : "", ct_type_get(t)->name,
                                     m->type_tensors[t]);
 }
 
 typedef struct file_sum {
-    const carat_source *source;
-    const carat_config *c;
+    const ct_source *source;
+    const ct_config *c;
     uint64_t bytes;
 } file_sum;
 
-static bool add_tensor(void *arg, carat_part part, size_t layer)
+static bool add_tensor(void *arg, ct_part part, size_t layer)
 {
     file_sum *f = arg;
-    const carat_tensor *t;
-    if (!carat_source_tensor(f->source, f->c, part, layer, &t, NULL))
+    const ct_tensor *t;
+    if (!ct_source_tensor(f->source, f->c, part, layer, &t, NULL))
         return false;
     f->bytes += t->bytes;
     return true;
 }
 
 /* Bytes of the text model's tensors and of all tensors of a file or folder. */
-static bool sum_file(const carat_scale *s, uint64_t *text, uint64_t *all, carat_err *err)
+static bool sum_file(const ct_estimate *s, uint64_t *text, uint64_t *all, carat_err *err)
 {
-    carat_source source = { 0 };
-    carat_config c;
-    bool ok = carat_source_open(&source, s->q.model, s->q.options.trust_header, &c, err);
+    ct_source source = { 0 };
+    ct_config c;
+    bool ok = ct_source_open(&source, s->q.model, s->q.options.trust_header, &c, err);
     file_sum f = { &source, &s->m->cfg, 0 };
     *all = 0;
-    if (ok && !carat_layout_each(&s->m->cfg, add_tensor, &f))
-        ok = carat_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: changed while it was read", s->q.model);
+    if (ok && !ct_layout_each(&s->m->cfg, add_tensor, &f))
+        ok = ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: changed while it was read", s->q.model);
     for (size_t i = 0; ok && i < source.tensors->n; i++)
         *all += source.tensors->items[i].bytes;
     *text = f.bytes;
-    carat_source_close(&source);
+    ct_source_close(&source);
     return ok;
 }
 
-static bool open_file(carat_scale *s, const char *tower, carat_err *err)
+static bool open_file(ct_estimate *s, const char *tower, carat_err *err)
 {
-    const carat_model_options o = { .no_tokenizer = true, .trust_header = s->q.options.trust_header };
+    const ct_model_options o = { .no_tokenizer = true, .trust_header = s->q.options.trust_header };
     if (s->q.shape)
-        return carat_fail(err, CARAT_EARG, CARAT_NOWHERE, "%s: a file has its own shape", s->q.model);
+        return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "%s: a file has its own shape", s->q.model);
     if (s->q.quant)
-        return carat_fail(err, CARAT_EARG, CARAT_NOWHERE, "%s: a file has its own types; --quant is for models by name",
-                          s->q.model);
-    if (!carat_model_peek(s->q.model, &o, &s->own, &s->weight_bytes, err))
+        return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "%s: a file has its own types; --quant is for models by name",
+                       s->q.model);
+    if (!ct_model_peek(s->q.model, &o, &s->own, &s->weight_bytes, err))
         return false;
     s->m = s->own;
     s->is_file = true;
@@ -141,43 +141,40 @@ static bool is_there(const char *path)
 /* ---- the tower ---- */
 
 /* Towers are published in half precision beside every quantisation of the text model. */
-static bool weigh_named_tower(carat_scale *s, const carat_vision_options *o, carat_err *err)
+static bool weigh_named_tower(ct_estimate *s, const ct_vision_options *o, carat_err *err)
 {
     char path[64];
     int fd;
-    carat_type type = strcasecmp(s->quant, "f32") == 0    ? CARAT_F32
-                      : strcasecmp(s->quant, "bf16") == 0 ? CARAT_BF16
-                                                          : CARAT_F16;
+    ct_type type = strcasecmp(s->quant, "f32") == 0 ? CT_F32 : strcasecmp(s->quant, "bf16") == 0 ? CT_BF16 : CT_F16;
     s->tower = s->m->cfg.vision;
     s->tower_type = type;
-    if (!carat_weigh_tower_file(&s->tower, s->m->cfg.hidden, type, &fd, &s->vision_tensor_bytes, &s->n_vision_params,
-                                err))
+    if (!ct_weigh_tower_file(&s->tower, s->m->cfg.hidden, type, &fd, &s->vision_tensor_bytes, &s->n_vision_params, err))
         return false;
     snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-    bool ok = carat_vision_bytes(path, s->m->cfg.hidden, &s->kernels, s->n_threads, o, &s->vision, err);
+    bool ok = ct_vision_bytes(path, s->m->cfg.hidden, &s->kernels, s->n_threads, o, &s->vision, err);
     close(fd);
     return ok;
 }
 
 /* Of a tower's tensors; a text model may stand beside it. */
-static carat_type main_type(const carat_tensors *t)
+static ct_type main_type(const ct_tensors *t)
 {
-    uint64_t bytes[CARAT_N_TYPE] = { 0 };
-    carat_type most = CARAT_F32;
+    uint64_t bytes[CT_N_TYPE] = { 0 };
+    ct_type most = CT_F32;
     for (size_t i = 0; i < t->n; i++)
         if (strncmp(t->items[i].name, "v.", 2) == 0 || strstr(t->items[i].name, "vision"))
             bytes[t->items[i].type] += t->items[i].bytes;
-    for (uint32_t k = 0; k < CARAT_N_TYPE; k++)
+    for (uint32_t k = 0; k < CT_N_TYPE; k++)
         if (bytes[k] > bytes[most])
-            most = (carat_type)k;
+            most = (ct_type)k;
     return most;
 }
 
-static bool weigh_tower_file(carat_scale *s, const char *path, const carat_vision_options *o, carat_err *err)
+static bool weigh_tower_file(ct_estimate *s, const char *path, const ct_vision_options *o, carat_err *err)
 {
-    carat_source source = { 0 };
-    bool ok = carat_vision_bytes(path, s->m->cfg.hidden, &s->kernels, s->n_threads, o, &s->vision, err) &&
-              carat_source_open_vision(&source, path, &s->tower, err);
+    ct_source source = { 0 };
+    bool ok = ct_vision_bytes(path, s->m->cfg.hidden, &s->kernels, s->n_threads, o, &s->vision, err) &&
+              ct_source_open_vision(&source, path, &s->tower, err);
     if (ok && strcmp(path, s->q.model) != 0) {
         s->vision_tensor_bytes = 0;
         for (size_t i = 0; i < source.tensors->n; i++)
@@ -186,15 +183,15 @@ static bool weigh_tower_file(carat_scale *s, const char *path, const carat_visio
     if (ok)
         s->tower_type = main_type(source.tensors);
     else
-        s->vision = (carat_vision_size){ 0 };
-    carat_source_close(&source);
+        s->vision = (ct_vision_size){ 0 };
+    ct_source_close(&source);
     return ok;
 }
 
-static bool weigh_tower(carat_scale *s, const char *tower, carat_err *err)
+static bool weigh_tower(ct_estimate *s, const char *tower, carat_err *err)
 {
     const carat_options *asked = &s->q.options;
-    const carat_vision_options o = { .exact = asked->is_exact };
+    const ct_vision_options o = { .exact = asked->is_exact };
     bool wanted = asked->vision != CARAT_VISION_OFF, required = asked->vision == CARAT_VISION_REQUIRED;
     carat_err why;
     if (s->could_see && wanted && !s->is_file)
@@ -209,8 +206,8 @@ static bool weigh_tower(carat_scale *s, const char *tower, carat_err *err)
         }
         snprintf(s->note, sizeof s->note, "text only: %.200s", why.msg); /* as the engine does it */
     } else if (required) {
-        return carat_fail(err, CARAT_EUNSUPPORTED, CARAT_NOWHERE, "%s: this model cannot see: no vision tower in it%s",
-                          s->name, s->is_file ? ", no mmproj file beside it" : "");
+        return ct_fail(err, CARAT_EUNSUPPORTED, CARAT_NOWHERE, "%s: this model cannot see: no vision tower in it%s",
+                       s->name, s->is_file ? ", no mmproj file beside it" : "");
     }
     s->vision_tensor_bytes = 0;
     return true;
@@ -218,7 +215,7 @@ static bool weigh_tower(carat_scale *s, const char *tower, carat_err *err)
 
 /* ---- opening ---- */
 
-static bool check_query(carat_scale *s, carat_err *err)
+static bool check_query(ct_estimate *s, carat_err *err)
 {
     carat_weigh_query *q = &s->q;
     const carat_options *o = &q->options;
@@ -227,24 +224,23 @@ static bool check_query(carat_scale *s, carat_err *err)
     if (!q->n_images)
         q->n_images = 1;
     if (q->n_images > MAX_IMAGES)
-        return carat_fail(err, CARAT_EARG, CARAT_NOWHERE, "%zu images in a prompt, expected at most %d", q->n_images,
-                          MAX_IMAGES);
-    if (o->n_threads < 0 || o->n_threads > CARAT_MAX_THREADS)
-        return carat_fail(err, CARAT_EARG, CARAT_NOWHERE, "%d threads, expected 1 to %d", o->n_threads,
-                          CARAT_MAX_THREADS);
-    if (q->quant && !carat_weigh_knows_quant(q->quant))
-        return carat_scale_describe(&(carat_config){ .n_layer = 1 }, q->quant, &s->own, &s->weight_bytes,
-                                    &s->tensor_bytes, err);
-    if (!carat_cpu_by_name(o->cpu ? o->cpu : getenv("CARAT_CPU"), &mask, msg))
-        return carat_fail(err, CARAT_EARG, CARAT_NOWHERE, "%s", msg);
-    carat_kernels_for(&s->kernels, mask);
-    s->n_threads = o->n_threads ? o->n_threads : carat_cpu_default();
+        return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "%zu images in a prompt, expected at most %d", q->n_images,
+                       MAX_IMAGES);
+    if (o->n_threads < 0 || o->n_threads > CT_MAX_THREADS)
+        return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "%d threads, expected 1 to %d", o->n_threads, CT_MAX_THREADS);
+    if (q->quant && !ct_weigh_knows_quant(q->quant))
+        return ct_estimate_describe(&(ct_config){ .n_layer = 1 }, q->quant, &s->own, &s->weight_bytes, &s->tensor_bytes,
+                                    err);
+    if (!ct_cpu_by_name(o->cpu ? o->cpu : getenv("CARAT_CPU"), &mask, msg))
+        return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "%s", msg);
+    ct_kernels_for(&s->kernels, mask);
+    s->n_threads = o->n_threads ? o->n_threads : ct_cpu_default();
     return true;
 }
 
-bool carat_scale_open(const carat_weigh_query *q, const char *tower, carat_scale *s, carat_err *err)
+bool ct_estimate_open(const carat_weigh_query *q, const char *tower, ct_estimate *s, carat_err *err)
 {
-    *s = (carat_scale){ .q = *q };
+    *s = (ct_estimate){ .q = *q };
     if (!check_query(s, err))
         return false;
     bool is_path = q->model && is_there(q->model);
@@ -254,9 +250,9 @@ bool carat_scale_open(const carat_weigh_query *q, const char *tower, carat_scale
     return weigh_tower(s, tower, err);
 }
 
-void carat_scale_close(carat_scale *s)
+void ct_estimate_close(ct_estimate *s)
 {
-    carat_model_close(s->own);
+    ct_model_close(s->own);
     s->own = NULL;
     s->m = NULL;
 }
