@@ -116,8 +116,8 @@ bool cli_was_interrupted(void);
 /* ---- timing and files ---- */
 
 double cli_median(double *v, size_t n); /* sorts v */
-/* Reads all of a stream ("-" is stdin from where it stands, of any kind) or file, at most 256 MiB; the caller frees it.
- */
+/* Reads all of a stream ("-" is stdin, of any kind, from where it stands) or file, at most 256 MiB. The caller frees
+ * it. */
 bool cli_read_text(const char *path, char **text, size_t *len, carat_err *err);
 
 /* "1,2 3\n" -> ids; text has a NUL behind its len bytes; the caller frees the ids. False with a message naming the

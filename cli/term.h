@@ -27,9 +27,8 @@ int term_error(const carat_err *err);
 /* A dim line on stderr, unless quiet. */
 void term_note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
-/* For progress callbacks: a bar on a terminal's stderr, once the work has taken half a second. arg is what is being
- * done
- * ("writing"); NULL is loading. */
+/* For progress callbacks: a bar on a terminal's stderr, once the work has taken half a second. arg names the work
+ * ("writing"); NULL means loading. */
 bool term_progress(void *arg, uint64_t done, uint64_t total);
 void term_progress_end(void);
 

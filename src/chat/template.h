@@ -16,7 +16,7 @@
  *            fenced by ```tool_output) and unknown roles. Model's side: assistant, model. A conversation that begins
  *            with the model gets an empty user turn in front. An empty system message counts for nothing. What raw
  *            takes, repair renders the same, but for an empty system message and a list-valued one, which is read
- * whole. What had to be done is reported.
+ *            whole. What had to be done is reported.
  *
  * In both, user and model text is trimmed item by item as Python's str.strip does it; system text is left as it is.
  *

@@ -54,8 +54,7 @@ static __attribute__((format(printf, 4, 5))) bool fail(reader *r, carat_code cod
     return ct_fail(r->err, code, at, "%s '%.64s': %s", r->kind, r->name, msg);
 }
 
-/* Maps as much of the file as ends at `end`, which is inside it. The mapping may move, and with it what points there.
- */
+/* Maps the file up to `end`, which lies inside it. The mapping may move; pointers into it are then invalid. */
 static bool reach(reader *r, size_t end)
 {
     ct_gguf_part *p = r->p;
@@ -96,7 +95,7 @@ static bool get_u64(reader *r, uint64_t *out, const char *what)
     return true;
 }
 
-/* --- directory memory --------------------------------------------------------------------------------------------- */
+/* ---- directory memory ---- */
 
 /* Resizes a piece of the directory, within its ceiling. Old contents stay; what is new is not cleared. */
 static bool grow(reader *r, void **mem, size_t old_bytes, size_t n, size_t size)
@@ -148,7 +147,7 @@ static bool get_name(reader *r, size_t max, const char **out)
     return true;
 }
 
-/* --- header ------------------------------------------------------------------------------------------------------- */
+/* ---- header ---- */
 
 /* What people open by mistake, told from its first bytes. */
 static const char *looks_like(const uint8_t *data, size_t size)
@@ -221,7 +220,7 @@ static bool read_count(reader *r, const char *what, size_t max, size_t min_bytes
     return true;
 }
 
-/* --- keys --------------------------------------------------------------------------------------------------------- */
+/* ---- keys ---- */
 
 static bool skip_strings(reader *r, uint64_t count)
 {
@@ -326,7 +325,7 @@ static bool read_kvs(reader *r, size_t n)
     return sort_keys(r);
 }
 
-/* --- tensors ------------------------------------------------------------------------------------------------------ */
+/* ---- tensors ---- */
 
 static bool read_dims(reader *r, ct_tensor *t)
 {
@@ -435,7 +434,7 @@ static bool read_tensors(reader *r, size_t n)
     return true;
 }
 
-/* --- split files -------------------------------------------------------------------------------------------------- */
+/* ---- split files ---- */
 
 static bool read_split(reader *r)
 {

@@ -68,7 +68,7 @@ static void no_space(ct_gguf_writer *w)
     ct_fail(&w->err, CARAT_EIO, CARAT_NOWHERE, "%s: cannot be written: %s", w->path, strerror(errno));
 }
 
-/* --- opening and closing ------------------------------------------------------------------------------------------ */
+/* ---- opening and closing ---- */
 
 /* A new file beside path that nobody else has. */
 static bool open_temp(ct_gguf_writer *w)
@@ -137,7 +137,7 @@ bool ct_gguf_create(const char *path, ct_gguf_writer **out, carat_err *err)
     return true;
 }
 
-/* --- the header's pieces ------------------------------------------------------------------------------------------ */
+/* ---- the header's pieces ---- */
 
 static void put_u32(ct_buf *b, uint32_t v)
 {
@@ -295,7 +295,7 @@ void ct_gguf_writer_copy(ct_gguf_writer *w, const ct_gguf_kv *kv)
     end_key(w);
 }
 
-/* --- tensors ------------------------------------------------------------------------------------------------------ */
+/* ---- tensors ---- */
 
 static bool tensor_bytes(ct_type type, uint32_t n_dims, const uint64_t *dims, size_t *bytes)
 {
@@ -356,7 +356,7 @@ void ct_gguf_writer_tensor(ct_gguf_writer *w, const char *name, ct_type type, ui
         no_memory(w);
 }
 
-/* --- the file ----------------------------------------------------------------------------------------------------- */
+/* ---- the file ---- */
 
 static bool emit(ct_gguf_writer *w, const void *data, size_t len)
 {

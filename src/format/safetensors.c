@@ -89,7 +89,7 @@ static char *join(const char *folder, const char *name)
     return path;
 }
 
-/* --- the index ---------------------------------------------------------------------------------------------------- */
+/* ---- the index ---- */
 
 /* A shard is a plain file in the index's own folder, whatever the index says. */
 static bool check_shard_name(const json_t *v, const char *tensor, carat_err *err)
@@ -201,7 +201,7 @@ static bool open_index(ct_safetensors *s, const char *folder, const char *path, 
     return ok;
 }
 
-/* --- opening ------------------------------------------------------------------------------------------------------ */
+/* ---- opening ---- */
 
 static bool exists(const char *path)
 {

@@ -1,7 +1,14 @@
 /* BMP: uncompressed 8 (palette), 24 and 32 bits, which is what programs write.
  *
- *   0  "BM"   10 u32 offset of the pixels   14 u32 size of the second header   18 i32 width   22 i32 height (negative:
- * top row first)   26 u16 planes   28 u16 bits   30 u32 compression (only 0, none)   46 u32 colours
+ *    0  "BM"
+ *   10  u32 offset of the pixels
+ *   14  u32 size of the second header
+ *   18  i32 width
+ *   22  i32 height; negative: the top row comes first
+ *   26  u16 planes
+ *   28  u16 bits of a pixel
+ *   30  u32 compression; only 0, none, is read
+ *   46  u32 colours of the palette; 0: 256
  *
  * Rows are padded to four bytes. Source: Microsoft, BITMAPINFOHEADER.
  *

@@ -13,9 +13,9 @@
 
 #include "quant/pack.h"
 
-/* ---- activations: one token's vector, in the form a weight type wants ---------------------------------------------
- *
- * One row of `cols` values occupies ct_acts_stride(form, cols) bytes, 64-aligned:
+/* ---- activations: one token's vector, in the form a weight type wants ---- */
+
+/* One row of `cols` values occupies ct_acts_stride(form, cols) bytes, 64-aligned:
  *   CT_ACTS_F32    f32 [cols]
  *   CT_ACTS_BF16   u16 [cols rounded up to 2]     round to nearest even; an odd tail is 0
  *   CT_ACTS_Q8     i8 q[cols]  (64-aligned, then)  f32 d[cols/32]  then  i32 s[cols/16]
@@ -39,9 +39,9 @@ static inline size_t ct_acts_s_offset(size_t cols)
 }
 size_t ct_acts_stride(ct_acts_form form, size_t cols); /* in kernels.c; includes a pad against cache aliasing */
 
-/* ---- y = W x ------------------------------------------------------------------------------------------------------
- *
- *   y[t * y_stride + row] = sum_c W[row, c] * x[t, c]         t in 0..n-1, row in 16*panel_begin .. 16*panel_end-1
+/* ---- y = W x ---- */
+
+/*   y[t * y_stride + row] = sum_c W[row, c] * x[t, c]         t in 0..n-1, row in 16*panel_begin .. 16*panel_end-1
  *
  * Rows past w_rows (the padding of the last panel) are not written.
  *   w        packed matrix (quant/pack.h)
@@ -89,9 +89,9 @@ typedef void ct_mul_fn(const ct_mul *m, size_t panel_begin, size_t panel_end, vo
 
 #define CT_MUL_SCRATCH ((size_t)192 << 10) /* bytes a thread hands to a ct_mul_fn */
 
-/* ---- attention ----------------------------------------------------------------------------------------------------
- *
- * Keys and values of one layer and one KV head stand in tiles of CT_TILE absolute positions: tile i holds positions
+/* ---- attention ---- */
+
+/* Keys and values of one layer and one KV head stand in tiles of CT_TILE absolute positions: tile i holds positions
  * [64 i, 64 i + 64). A tile is two blocks, each of ct_kv_tile_bytes:
  *
  *   F16, F32: a block is its elements
@@ -172,13 +172,16 @@ typedef struct ct_attend {
 #define CT_MAX_HEAD_DIM   512
 #define CT_ATTEND_SCRATCH ((size_t)256 << 10) /* bytes */
 
-/* ---- attention over a whole set -----------------------------------------------------------------------------------
+/* ---- attention over a whole set ---- */
+
+/* Every query row attends to every key: the patches of an image. Keys and values of one head stand in steps of four
+ * bytes: one value in the F32 form, two in the BF16 form (the second is 0 where their number is odd).
  *
- * Every query row sees every key: the patches of an image. Keys and values of one head stand in steps of four bytes,
- * one value in the F32 form, two in the BF16 form (the second is 0 where their number is odd): K   [keys / 12][steps of
- * head_dim][12]   a dimension, or a pair of them, of twelve keys V   [steps of keys][dims]                a key's
- * dimensions, or those of a pair of keys Keys and dims are rounded up to a multiple of 12; what lies past the last is
- * 0. So a step, broadcast, meets vectors whose lanes are query rows. Each block is 64-aligned.
+ *   K   [keys / 12][steps of head_dim][12]   a dimension, or a pair of them, of twelve keys
+ *   V   [steps of keys][dims]                a key's dimensions, or those of a pair of keys
+ *
+ * Keys and dims are rounded up to a multiple of 12; what lies past the last is 0. So a step, broadcast, meets vectors
+ * whose lanes are query rows. Each block is 64-aligned.
  *
  *   out[r] = sum_t softmax_t(scale * q[r] . k[t]) v[t]        over all n_key (at least one)
  *
@@ -203,8 +206,7 @@ typedef struct ct_set_rows {
 size_t ct_set_k_bytes(ct_acts_form form, size_t head_dim, size_t n_key); /* in kernels.c, rounded up to 64 */
 size_t ct_set_v_bytes(ct_acts_form form, size_t head_dim, size_t n_key);
 
-/* ---- the table ----------------------------------------------------------------------------------------------------
- */
+/* ---- the table ---- */
 
 typedef struct ct_kernels {
     const char *isa; /* "generic", "avx2", "avx512", "neon", "i8mm" */

@@ -214,7 +214,7 @@ static void set_attend(const ct_set *set, const ct_set_rows *r, void *scratch)
         attend_blocks(set, r, row, r->n - row < blocks * ROWS ? r->n - row : blocks * ROWS, c);
 }
 
-/* ---- writing --------------------------------------------------------------------------------------------------- */
+/* ---- writing ---- */
 
 /* A step's keys from v on, of which n exist (0: none), as `dims` steps. */
 static void put_values(float *to, size_t dims, const float *v, size_t n, size_t dim, size_t stride)

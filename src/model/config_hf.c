@@ -106,8 +106,7 @@ static bool check_kind(const json_t *text, const char *what, carat_err *err)
 
 /* ---- RoPE ---- */
 
-/* { "rope_type": "linear", "factor": 8.0, "rope_theta": 1e6 }; older files say "type". Absent fields stay as they are.
- */
+/* { "rope_type": "linear", "factor": 8.0, "rope_theta": 1e6 }; older files say "type". Absent fields keep theirs. */
 static bool read_scaling(const json_t *o, const char *what, ct_rope *r, carat_err *err)
 {
     if (!o || json_is_null(o))

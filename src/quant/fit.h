@@ -27,7 +27,7 @@ typedef struct ct_levels {
     bool is_iq4;
 } ct_levels;
 
-/* ---- y = scale * level ------------------------------------------------------------------------------------------- */
+/* ---- y = scale * level ---- */
 
 /* The codes (level - lo, or the index into the IQ4 values) nearest to x / scale; level 0 throughout if scale is 0. */
 void ct_fit_codes(const float *x, int n, float scale, ct_levels levels, uint8_t *codes);
@@ -39,7 +39,7 @@ uint16_t ct_fit_scale(const float *x, int n, ct_levels levels);
  * sub[g] in sub_lo..sub_hi (sub_lo < 0). Returns the bits of d. */
 uint16_t ct_fit_scales(const float *x, int n_group, int len, ct_levels levels, int sub_lo, int sub_hi, int *sub);
 
-/* ---- y = scale * code + min, codes 0..code_max ------------------------------------------------------------------- */
+/* ---- y = scale * code + min, codes 0..code_max ---- */
 
 /* The codes nearest to (x - min) / scale; 0 throughout if scale is 0. */
 void ct_fit_affine_codes(const float *x, int n, float scale, float min, int code_max, uint8_t *codes);
@@ -51,7 +51,7 @@ void ct_fit_affine(const float *x, int n, int code_max, uint16_t *d, uint16_t *m
 void ct_fit_affines(const float *x, int n_group, int len, int code_max, int sub_max, int *sub, int *sub_min,
                     uint16_t *d, uint16_t *dmin);
 
-/* ---- shared by the two ------------------------------------------------------------------------------------------- */
+/* ---- shared by the two ---- */
 
 /* Weights below half the smallest f16 are nothing but zero to any of these types. */
 #define CT_FIT_TINY 0x1p-26f

@@ -42,8 +42,7 @@ bool ct_pack_bytes(ct_type type, size_t rows, size_t cols, size_t *out)
            ct_mul_size(panel, padded / CT_PANEL, out);
 }
 
-/* ---- interleaving -------------------------------------------------------------------------------------------------
- */
+/* ---- interleaving ---- */
 
 /* One row's share of a unit sits in rows[r]; the tail's half (if any) is kept apart. */
 static void put_unit(const ct_unit *f, const ct_row_unit rows[CT_PANEL], uint8_t *unit, uint8_t *tail)
@@ -82,8 +81,7 @@ static void take_unit(const ct_unit *f, const uint8_t *unit, const uint8_t *tail
         memcpy(&out->tail, tail + 2 * row, 2);
 }
 
-/* ---- plain types --------------------------------------------------------------------------------------------------
- */
+/* ---- plain types ---- */
 
 /* Elements (BF16: pairs) of `width` bytes a row; the last pair of an odd BF16 row is half as wide. */
 static size_t plain_width(ct_type type)
@@ -126,8 +124,7 @@ static void unpack_plain_row(ct_type type, const uint8_t *panel, int row, size_t
     }
 }
 
-/* ---- whole panels -------------------------------------------------------------------------------------------------
- */
+/* ---- whole panels ---- */
 
 static size_t row_bytes_of(ct_type type, size_t cols)
 {
@@ -197,8 +194,7 @@ void ct_unpack_panel_row(ct_type type, const void *panel, int row, size_t cols, 
     }
 }
 
-/* ---- values -------------------------------------------------------------------------------------------------------
- */
+/* ---- values ---- */
 
 /* Columns are unpacked this many at a time: whole blocks of every type, whole units of every packed form. */
 #define CHUNK CT_PANEL_CHUNK

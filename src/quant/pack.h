@@ -6,8 +6,7 @@
  *
  * Plain types, element-interleaved:
  *   F32, F16   [cols][16]                 one value a row
- *   BF16       [ceil(cols/2)][16][2]      two neighbouring columns a row (vdpbf16ps); an odd last column is padded with
- * 0
+ *   BF16       [ceil(cols/2)][16][2]      two neighbouring columns a row (vdpbf16ps); 0 beside an odd last column
  *
  * Quantised types, per stretch of 32 columns ("group" g = 4 neighbouring columns, g = 0..7 in a stretch):
  *   8-bit codes     8 vectors of 64 bytes: vector g = [16 rows][4 cols], code as u8 (signed types biased by +128)

@@ -59,8 +59,7 @@ static uint32_t shuffle(uint32_t x)
     return x;
 }
 
-/* ---- both directions from one description -------------------------------------------------------------------------
- */
+/* ---- both directions from one description ---- */
 
 enum direction { SPLIT, JOIN };
 

@@ -78,13 +78,12 @@ static inline int ct_unit_cols(ct_type type)
     }
 }
 
-/* ---- codes that stand for a value of a table ----------------------------------------------------------------------
- *
- * A recoded type indexes a codebook in the file; in a panel every weight has a code of its own, 4 bits in IQ3, 3 bits
+/* ---- codes that stand for a value of a table ---- */
+
+/* A recoded type indexes a codebook in the file; in a panel every weight has a code of its own, 4 bits in IQ3, 3 bits
  * (2 and a high one) in IQ1 and IQ2, 0 for all other types:
  *
- *     weight = (d * unit) * (2 s + 1) * table[code]            s: the group's nibble of `scales`, group 0 in the low
- * one
+ *     weight = (d * unit) * (2 s + 1) * table[code]     s: the group's nibble of `scales`; group 0 is the low nibble
  *
  * unit is the power of two that makes the table whole numbers. Every product is exact in f32: 11 bits of d, 5 of the
  * scale, 6 of the table; d * unit is no smaller than 2^-27. */
@@ -154,8 +153,7 @@ static inline bool ct_scale_is_half(ct_type type)
     }
 }
 
-/* ---- fields -------------------------------------------------------------------------------------------------------
- */
+/* ---- fields ---- */
 
 /* The fields of a quantised type's unit of `stretches` stretches (1 or 2; the 256-column types ignore it).
  * Plain types (F32, F16, BF16) have no fields: element i of row r is the panel's [i][r]. */

@@ -12,9 +12,9 @@
 #include "quant/pack_layout.h"
 #include "quant/unpack.h"
 
-/* ---- a stretch ----------------------------------------------------------------------------------------------------
- *
- * Entries of the codebook follow one another as their weights do, so what is left is to bring fields in the order of
+/* ---- a stretch ---- */
+
+/* Entries of the codebook follow one another as their weights do, so what is left is to bring fields in the order of
  * columns, 4 g + c, into the panel's: swaps of two bits of a field's number. */
 
 /* Swaps the bits of x selected by mask with those `shift` above. */
@@ -66,8 +66,7 @@ static inline uint32_t tail_signs(uint32_t tail)
     return even_signs((tail & 0x7F) | (tail << 1 & 0x7F00) | (tail << 2 & 0x7F0000) | (tail << 3 & 0x7F000000));
 }
 
-/* ---- blocks -------------------------------------------------------------------------------------------------------
- */
+/* ---- blocks ---- */
 
 static void recode_iq3_xxs(const uint8_t *b, ct_row_unit *u)
 {
@@ -202,8 +201,7 @@ void ct_recode_block(ct_type type, const uint8_t *block, ct_row_unit *out)
     }
 }
 
-/* ---- values -------------------------------------------------------------------------------------------------------
- */
+/* ---- values ---- */
 
 /* The code of column c of stretch s. */
 static inline unsigned code_at(int bits, const ct_row_unit *u, int s, int c)

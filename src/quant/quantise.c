@@ -38,7 +38,7 @@ static uint32_t fifth_bits(const uint8_t *codes)
     return bits;
 }
 
-/* ---- blocks of 32 ------------------------------------------------------------------------------------------------ */
+/* ---- blocks of 32 ---- */
 
 static void quantise_q8_0(const float *x, uint8_t *b)
 {
@@ -105,7 +105,7 @@ static void quantise_q5_1(const float *x, uint8_t *b)
     put_nibbles(b + 8, codes);
 }
 
-/* ---- blocks of 256 with scales ----------------------------------------------------------------------------------- */
+/* ---- blocks of 256 with scales ---- */
 
 static uint16_t fit_groups(const float *x, int n_group, ct_levels levels, int sub_lo, int sub_hi, int *sub,
                            uint8_t *codes)
@@ -167,7 +167,7 @@ static void quantise_iq4_xs(const float *x, uint8_t *b)
     put_u16(b + 2, (uint16_t)high);
 }
 
-/* ---- blocks of 256 with scales and minimums ---------------------------------------------------------------------- */
+/* ---- blocks of 256 with scales and minimums ---- */
 
 typedef struct affine_block {
     uint16_t d, dmin;
@@ -236,7 +236,7 @@ static void quantise_q5_k(const float *x, uint8_t *b)
     }
 }
 
-/* ---- rows -------------------------------------------------------------------------------------------------------- */
+/* ---- rows ---- */
 
 static void (*const block_of[CT_N_TYPE])(const float *x, uint8_t *b) = {
     [CT_Q8_0] = quantise_q8_0, [CT_Q4_0] = quantise_q4_0, [CT_Q4_1] = quantise_q4_1,     [CT_Q5_0] = quantise_q5_0,

@@ -56,8 +56,7 @@ typedef struct ct_type_info {
 /* NULL for a number that is no known type. */
 const ct_type_info *ct_type_get(uint32_t type);
 
-/* By name, in any case ("q4_k"); also llama.cpp's file-type spellings are NOT accepted here. Returns false if unknown.
- */
+/* By name, in any case ("q4_k"). llama.cpp's names of file types ("q4_k_m") are not accepted. False if unknown. */
 bool ct_type_by_name(const char *name, ct_type *out);
 
 /* Bytes of a row of n weights. False if the type is unknown, n is no multiple of the block, or it overflows. */
@@ -71,7 +70,7 @@ void ct_unpack_row(ct_type type, const void *src, float *dst, size_t n);
  * as 0. */
 void ct_quantise_row(ct_type type, const float *src, void *dst, size_t n);
 
-/* --- half precision, exact and branch-light ----------------------------------------------------------------------- */
+/* ---- half precision, exact and branch-light ---- */
 
 float ct_f16_to_f32(uint16_t h);
 uint16_t ct_f32_to_f16(float f); /* round to nearest even, overflow to infinity, NaN kept quiet */

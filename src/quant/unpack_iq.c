@@ -95,8 +95,7 @@ static void put_iq1(float *y, float scale, uint16_t entry, float delta)
         y[i] = scale * ((float)((int)(entry >> (2 * i) & 3) - 1) + delta);
 }
 
-/* d f16 | u8[32] low bits of the index | u16[8] for each 32 weights: 4 x 3 high bits, 3 bits scale, sign of the shift
- */
+/* d f16 | u8[32] low bits of the index | u16[8], each for 32 weights: 4 x 3 high bits, 3 bits scale, sign of shift */
 void ct_unpack_iq1_s(const uint8_t *b, float *y)
 {
     float d = read_f16(b);

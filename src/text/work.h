@@ -1,9 +1,12 @@
 /* work.h - what a step's threads share, and the calls a layer is made of.
  *
  * A step is one job of the pool: every thread walks the same layers and does its share of each call. There are two
- * kinds of call: by token    thread i of T does rows [n i / T, n (i + 1) / T) of the batch. The split is the same in
- * every such call, so neighbouring ones need nothing between them. by piece    panels of matrices and blocks of
- * attention go to whoever is free. These begin and end with a barrier.
+ * kinds of call:
+ *
+ *   by token   Thread i of T does rows [n i / T, n (i + 1) / T) of the batch. The split is the same in every such call,
+ *              so neighbouring ones need no barrier between them.
+ *   by piece   Panels of matrices and blocks of attention go to whichever thread is free. These begin and end with a
+ *              barrier.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef CT_TEXT_WORK_H

@@ -226,8 +226,7 @@ static bool index_chars(carat_tokenizer *t, carat_err *err)
 
 /* ---- added tokens ---- */
 
-/* A run of spaces in a GGUF stands for a run of U+2581: written out into *room. Anything else is matched as it reads.
- */
+/* A run of spaces in a GGUF stands for a run of U+2581, written to *room. Anything else is matched as it stands. */
 static ct_pattern pattern_of(const ct_piece *p, int32_t id, bool runs_in_spaces, char **room)
 {
     ct_pattern q = { p->text, (uint32_t)p->len, id };

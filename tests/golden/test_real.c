@@ -295,7 +295,7 @@ static void test_invariance(void **state)
     golden_close(g);
 }
 
-/* ---- */
+/* ---- the command line ---- */
 
 static const char *find_model(int argc, char **argv)
 {

@@ -67,8 +67,7 @@ bool is_same(float a, float b)
     return memcmp(&a, &b, sizeof a) == 0 || (isnan(a) && isnan(b));
 }
 
-/* ---- guarded buffers ----------------------------------------------------------------------------------------------
- */
+/* ---- guarded buffers ---- */
 
 /*   page: header (faults once sealed)  |  gap  buffer  |  page that faults        at_end
  *   page: header                       |  buffer  gap  |  page that faults        otherwise */
@@ -134,8 +133,7 @@ void *need(size_t n, size_t size)
     return p;
 }
 
-/* ---- random numbers -----------------------------------------------------------------------------------------------
- */
+/* ---- random numbers ---- */
 
 uint32_t rng_u32(rng *r) /* splitmix64 */
 {
@@ -160,8 +158,7 @@ int rng_below(rng *r, int n)
     return (int)(rng_u32(r) % (uint32_t)n);
 }
 
-/* ---- the clock ----------------------------------------------------------------------------------------------------
- */
+/* ---- the clock ---- */
 
 /* Of this thread's own running: what else the machine does counts only through the caches and the memory it shares. */
 static double now(void)

@@ -21,8 +21,7 @@ static const char *elem_name(ct_kv_elem e)
     return names[e];
 }
 
-/* ---- kv_put -------------------------------------------------------------------------------------------------------
- */
+/* ---- kv_put ---- */
 
 static float odd_value(rng *r)
 {
@@ -68,8 +67,7 @@ static void check_put_dim(const check *c, ct_kv_elem e, size_t dim, rng *r)
     unguard(k), unguard(v);
 }
 
-/* ---- kv_put of Q8_0 -----------------------------------------------------------------------------------------------
- */
+/* ---- kv_put of Q8_0 ---- */
 
 /* What a tile holds for one slot, and the scale. */
 static float q8_key(const uint8_t *tile, size_t dim, size_t slot, size_t i, float *d)
@@ -172,8 +170,7 @@ static void check_put_q8(const check *c, size_t dim, rng *r)
     unguard(k), unguard(v), unguard(kt), unguard(vt), unguard(k_ref), unguard(v_ref);
 }
 
-/* ---- a cache and its queries --------------------------------------------------------------------------------------
- */
+/* ---- a cache and its queries ---- */
 
 typedef struct scene {
     ct_kv_elem elem;
@@ -421,8 +418,7 @@ static void check_bad_put(const check *c, ct_kv_elem elem)
     unguard(scratch);
 }
 
-/* ---- speed --------------------------------------------------------------------------------------------------------
- */
+/* ---- speed ---- */
 
 typedef struct bench_arg {
     const ct_kernels *k;

@@ -26,8 +26,7 @@
 
 static const char *const form_names[CT_N_ACTS] = { "f32", "bf16", "q8" };
 
-/* ---- weights ------------------------------------------------------------------------------------------------------
- */
+/* ---- weights ---- */
 
 /* Where a type's block keeps its f16 scale and minimum; -1: none. */
 static const struct scale_place {
@@ -163,8 +162,7 @@ static void matrix_close(matrix *w)
     free(w->min);
 }
 
-/* ---- activations --------------------------------------------------------------------------------------------------
- */
+/* ---- activations ---- */
 
 enum x_fill { X_RANDOM, X_EXTREME, X_HUGE, X_TINY, X_ZERO, X_NAN, N_X_FILL };
 static const char *const x_names[] = { "random", "extreme", "huge", "tiny", "zero", "NaN" };
@@ -208,8 +206,7 @@ static void tokens_open(tokens *x, const ct_kernels *k, ct_acts_form form, size_
     free(values);
 }
 
-/* ---- the reference ------------------------------------------------------------------------------------------------
- */
+/* ---- the reference ---- */
 
 typedef struct expected {
     double *y, *tolerance; /* [n][rows] */
@@ -289,8 +286,7 @@ static void expect(expected *e, const matrix *w, const tokens *x)
         }
 }
 
-/* ---- one product and its pieces -----------------------------------------------------------------------------------
- */
+/* ---- one product and its pieces ---- */
 
 /* Runs panels [begin, end) for tokens [t0, t0 + n) into y, which is guarded and filled with 0xFF. */
 static float *run_mul(const check *c, const matrix *w, const tokens *x, size_t t0, size_t n, size_t begin, size_t end,
@@ -382,8 +378,7 @@ static void check_product(const check *c, const matrix *w, ct_acts_form form, si
     free(e.tolerance);
 }
 
-/* ---- shapes -------------------------------------------------------------------------------------------------------
- */
+/* ---- shapes ---- */
 
 typedef struct shape {
     size_t rows, cols, n;
@@ -456,8 +451,7 @@ static void check_slot(const check *c, ct_type type, ct_acts_form form)
         check_long_rows(c, type, form, &r);
 }
 
-/* ---- speed --------------------------------------------------------------------------------------------------------
- */
+/* ---- speed ---- */
 
 #define BENCH_COLS ((size_t)2560)
 
@@ -514,8 +508,7 @@ static void bench_slot(const check *c, ct_type type, ct_acts_form form)
     matrix_close(&one);
 }
 
-/* ---- every slot ---------------------------------------------------------------------------------------------------
- */
+/* ---- every slot ---- */
 
 void check_mul(check *c)
 {

@@ -49,7 +49,7 @@ static void scene_close(scene *s)
     unguard(s->q), unguard(s->k), unguard(s->v), unguard(s->set.k), unguard(s->set.v);
 }
 
-/* ---- writing ---------------------------------------------------------------------------------------------------- */
+/* ---- writing ---- */
 
 /* The value at (t, d) of a block whose keys (V: dims) are groups of twelve: kernels.h. */
 static float stored(const scene *s, bool is_key, size_t t, size_t d)
@@ -97,7 +97,7 @@ static void check_put(const check *c, ct_acts_form form)
         }
 }
 
-/* ---- attention -------------------------------------------------------------------------------------------------- */
+/* ---- attention ---- */
 
 static float *run_rows(const check *c, const scene *s, const size_t *rows, size_t n, void *scratch)
 {
@@ -244,7 +244,7 @@ static void check_nan(const check *c, ct_acts_form form)
     unguard(scratch);
 }
 
-/* ---- speed ------------------------------------------------------------------------------------------------------ */
+/* ---- speed ---- */
 
 typedef struct bench_arg {
     const ct_kernels *k;

@@ -24,8 +24,7 @@ static void fill_x(float *x, size_t n, enum fill f, rng *r)
         x[n - 1] = NAN;
 }
 
-/* ---- norms --------------------------------------------------------------------------------------------------------
- */
+/* ---- norms ---- */
 
 /* y = x s w with s = 1/sqrt(mean + eps). The sum of n squares, all positive, is off by at most n u relative; mean, +
  * eps and the root's half of that, the root itself, the reciprocal and the two products: n/2 + 5 roundings. With
@@ -114,8 +113,7 @@ static void check_layernorm(const check *c)
     }
 }
 
-/* ---- rotation -----------------------------------------------------------------------------------------------------
- */
+/* ---- rotation ---- */
 
 /* Two products and a sum: each product at most two roundings' share (its own and the sum's). */
 static void check_rope(const check *c)
@@ -145,8 +143,7 @@ static void check_rope(const check *c)
         }
 }
 
-/* ---- gate ---------------------------------------------------------------------------------------------------------
- */
+/* ---- gate ---- */
 
 /* y = g h u with h = (1 + tanh z)/2 in [0, 1]. z takes about 5 roundings; |z| sech^2(z)/2 <= 0.23, so they move h by
  * less than 2 u; tanh or the exponential in its place, the sum and the quotient are allowed 6 u of the range of h, the
@@ -180,8 +177,7 @@ static void check_geglu(const check *c)
         }
 }
 
-/* ---- log-sum-exp --------------------------------------------------------------------------------------------------
- */
+/* ---- log-sum-exp ---- */
 
 /* The sum of n positive terms in at least four lanes is off by n/4 + 4 roundings, each term by x - max (one rounding of
  * a number below 104, beyond which exp is 0 in float32 too) and 2 for exp; log passes relative errors of its argument
@@ -223,8 +219,7 @@ static void check_logsumexp(const check *c)
             check_logsumexp_size(c, s < N_SIZE ? sizes[s] : 5003, scales[f], &r);
 }
 
-/* ---- speed --------------------------------------------------------------------------------------------------------
- */
+/* ---- speed ---- */
 
 #define BENCH_N 10240
 

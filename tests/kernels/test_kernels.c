@@ -1,7 +1,6 @@
 /* test_kernels - every kernel meets its reference, then the clock.
  *
- *     test_kernels [--level NAME] [--bench] [--quick] [K]        K: only kernels whose name contains it ("mul_Q4_K",
- * "attend")
+ *     test_kernels [--level NAME] [--bench] [--quick] [K]     K, such as "mul_Q4_K": only kernels named like that
  *
  * Exit: 0 all passed, 1 something failed, 2 usage, 77 this machine lacks the level (the build calls that skipped).
  *

@@ -75,7 +75,7 @@ ARM_INLINE void write_rows(const ct_mul *m, size_t panel, size_t t, const float 
         y[r] = v[r];
 }
 
-/* ---- what a level brings ------------------------------------------------------------------------------------- */
+/* ---- what a level brings ---- */
 
 ARM_INLINE void dot_stretch(ct_type type, const stretch *s, const int8_t *const x[], int n, int32x4_t sum[][2][4]);
 ARM_INLINE void put_codes(int8_t *w, int v, int r, int8x16_t a, int8x16_t b);
@@ -83,7 +83,7 @@ ARM_INLINE void put_scale(float *dst, int r, float32x4_t f);
 ARM_INLINE void tile(const chunk *c, int halves, bool has_min, const acts_q8 x[TILE], float *acc);
 ARM_INLINE void finish_tile(const float *acc, float out[TILE][CT_PANEL]);
 
-/* ---- few tokens ---------------------------------------------------------------------------------------------- */
+/* ---- few tokens ---- */
 
 ARM_INLINE void few_tokens(ct_type type, const ct_mul *m, const panel_layout *l, const uint8_t *panel,
                            size_t panel_index, size_t t0, const int n)
@@ -129,7 +129,7 @@ ARM_INLINE void few_tokens(ct_type type, const ct_mul *m, const panel_layout *l,
     }
 }
 
-/* ---- more tokens --------------------------------------------------------------------------------------------- */
+/* ---- more tokens ---- */
 
 /* Unpacks stretches c->first .. of a panel into c. */
 ARM_INLINE void expand(ct_type type, const panel_layout *l, const uint8_t *panel, chunk *c)

@@ -19,7 +19,7 @@
 
 enum { ROWS = 4 }; /* most rows at a time; `rows` below is 1, 2 or 4, a constant where it counts */
 
-/* ---- keys and values into their tile ------------------------------------------------------------------------- */
+/* ---- keys and values into their tile ---- */
 
 static void put_f16(uint16_t *k, uint16_t *v, size_t slot, const float *kx, const float *vx, size_t dim)
 {
@@ -77,7 +77,7 @@ static void kv_put(ct_kv_elem elem, void *k_tile, void *v_tile, size_t slot, con
         put_f32(k_tile, v_tile, slot, k, v, head_dim);
 }
 
-/* ---- one tile, ROWS query rows ------------------------------------------------------------------------------- */
+/* ---- one tile, ROWS query rows ---- */
 
 ARM_INLINE float32x4_t load_elem(ct_kv_elem elem, const void *tile, size_t i)
 {
@@ -166,7 +166,7 @@ ARM_INLINE void add_value(ct_kv_elem elem, const void *v, size_t dim, size_t d, 
     }
 }
 
-/* ---- the running softmax ------------------------------------------------------------------------------------- */
+/* ---- the running softmax ---- */
 
 typedef struct row_state {
     float max, sum; /* of exp(score - max) so far */

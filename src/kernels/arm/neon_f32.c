@@ -18,7 +18,7 @@ typedef struct f32_chunk {
 } f32_chunk;
 _Static_assert(sizeof(f32_chunk) <= CT_MUL_SCRATCH, "a chunk fits the scratch of a thread");
 
-/* ---- a chunk of columns as f32 ------------------------------------------------------------------------------- */
+/* ---- a chunk of columns as f32 ---- */
 
 /* Column c of [4 rows][4 columns] int8 as four lanes. */
 ARM_INLINE float32x4_t column(int8x16_t q, int c)
@@ -77,7 +77,7 @@ static void bf16_chunk(const uint8_t *panel, size_t col, size_t n, float *w)
         }
 }
 
-/* ---- tiles --------------------------------------------------------------------------------------------------- */
+/* ---- tiles ---- */
 
 /* One column of n tokens; x[t] holds that token's value in lane k. */
 #define FMA_COLUMN(w, x, k)                                                                                            \
@@ -171,7 +171,7 @@ ARM_INLINE void mul_f32(ct_type type, const ct_mul *m, size_t panel_begin, size_
         }
 }
 
-/* ---- one function a type ------------------------------------------------------------------------------------- */
+/* ---- one function a type ---- */
 
 #define IQ(X) X(IQ4_NL) X(IQ4_XS) X(IQ3_XXS) X(IQ3_S) X(IQ2_XXS) X(IQ2_XS) X(IQ2_S) X(IQ1_S) X(IQ1_M)
 #define INTERLEAVED(X)                                                                                                 \

@@ -11,7 +11,7 @@
 #include "arm.h"
 #include "vexp.h"
 
-/* ---- activations --------------------------------------------------------------------------------------------- */
+/* ---- activations ---- */
 
 /* One group of 32: d, and q with its two 16-sums. */
 static void quantise_group(const float *x, int8_t *q, float *d, int32_t *s)
@@ -45,7 +45,7 @@ static void acts_q8(const float *x, size_t cols, void *dst)
         quantise_group(x + 32 * g, q + 32 * g, d + g, s + 2 * g);
 }
 
-/* ---- norms --------------------------------------------------------------------------------------------------- */
+/* ---- norms ---- */
 
 static float sum_of_squares(const float *x, size_t n)
 {
@@ -93,7 +93,7 @@ static void rmsnorm_add(float *y, const float *x, const float *w, size_t n, floa
         y[i] += x[i] * scale * w[i];
 }
 
-/* ---- rotation and gate --------------------------------------------------------------------------------------- */
+/* ---- rotation and gate ---- */
 
 static void rope(float *x, const float *cs, size_t n)
 {
@@ -134,7 +134,7 @@ static void geglu(float *y, const float *gate, const float *up, size_t n)
     memcpy(y + i, g, (n - i) * sizeof *g);
 }
 
-/* ---- log-sum-exp --------------------------------------------------------------------------------------------- */
+/* ---- log-sum-exp ---- */
 
 /* Values x[i..i+3], past the end filled up with -inf: neutral for the maximum and, through exp, for the sum. */
 static float32x4_t four_of(const float *x, size_t i, size_t n)

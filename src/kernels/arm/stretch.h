@@ -128,7 +128,7 @@ ARM_INLINE stretch find_stretch(ct_type type, const panel_layout *l, const uint8
     };
 }
 
-/* ---- codes --------------------------------------------------------------------------------------------------- */
+/* ---- codes ---- */
 
 /* Bits `bits` of b moved up by n (down if negative). */
 ARM_INLINE uint8x16_t moved(uint8x16_t b, int n, uint8_t bits)
@@ -173,7 +173,7 @@ ARM_INLINE void unpack_pair(ct_type type, const stretch *s, int v, int r, int8x1
     *hi = vreinterpretq_s8_u8(b);
 }
 
-/* ---- scales -------------------------------------------------------------------------------------------------- */
+/* ---- scales ---- */
 
 /* The stretch's d and m of value = d * (code - bias) + m, lanes are rows: d[half][r] holds rows 4r..4r + 3. With one
  * scale a stretch only half 0 is set; m only if the type has one. */
@@ -201,8 +201,7 @@ ARM_INLINE uint8x16_t scale_byte(const stretch *s, int j)
     return vld1q_u8(s->scales + 16 * j);
 }
 
-/* Q4_K and Q5_K: scale and minimum number j of eight, six bits each in twelve bytes (ggml-quants.c, get_scale_min_k4).
- */
+/* Q4_K and Q5_K: scale and minimum j of eight, six bits each in twelve bytes (ggml-quants.c, get_scale_min_k4). */
 ARM_INLINE void k4_scales(const stretch *s, uint8x16_t *sc, uint8x16_t *mn)
 {
     int j = s->in_unit;

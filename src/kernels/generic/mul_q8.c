@@ -26,8 +26,7 @@ typedef struct q8_scratch {
 } q8_scratch;
 _Static_assert(sizeof(q8_scratch) <= CT_MUL_SCRATCH, "the scratch a caller hands over");
 
-/* ---- codes --------------------------------------------------------------------------------------------------------
- */
+/* ---- codes ---- */
 
 static int code_bias(ct_type type)
 {
@@ -88,8 +87,7 @@ static void plain_codes(ct_type type, const ct_unit *f, const uint8_t *unit, pla
         }
 }
 
-/* ---- scales -------------------------------------------------------------------------------------------------------
- */
+/* ---- scales ---- */
 
 static float half_at(const uint8_t *p)
 {
@@ -172,8 +170,7 @@ static void plain_from_unit(ct_type type, const ct_unit *f, const uint8_t *unit,
             group_scale(type, f, unit, tail, g, r, &out->scale[g][r], &out->min[g][r]);
 }
 
-/* ---- the product --------------------------------------------------------------------------------------------------
- */
+/* ---- the product ---- */
 
 static void dot_group(int32_t isum[CT_PANEL], const int8_t (*codes)[CT_PANEL], const int8_t *q, int n)
 {

@@ -56,8 +56,7 @@ INLINE size_t elem_bytes(const ct_kv_elem elem)
     return elem == CT_KV_F32 ? 4 : elem == CT_KV_F16 ? 2 : 1;
 }
 
-/* ---- scores -------------------------------------------------------------------------------------------------------
- */
+/* ---- scores ---- */
 
 /* p[t][16 B] = q[t] . k of B blocks of sixteen keys from block b0 on; T rows; d: the tile's scales in Q8_0. */
 INLINE void scores_at(const ct_kv_elem elem, const int T, const int B, const float *const q[], const void *k,
@@ -105,8 +104,7 @@ INLINE void scores_at(const ct_kv_elem elem, const int T, const int B, const flo
     }
 }
 
-/* ---- softmax ------------------------------------------------------------------------------------------------------
- */
+/* ---- softmax ---- */
 
 /* Slots [begin, end) of a tile. */
 typedef struct slots {
@@ -142,8 +140,7 @@ static float softmax_step(float p[CT_TILE], slots seen, float scale, float *max,
     return rescale;
 }
 
-/* ---- values -------------------------------------------------------------------------------------------------------
- */
+/* ---- values ---- */
 
 /* p * d for the values of up to two groups of 32 dimensions. */
 typedef struct weights {
@@ -239,8 +236,7 @@ INLINE void values_of(const ct_kv_elem elem, const int T, const int B, float *co
         values_ragged(elem, o[t], rescale[t], p[t], v, head_dim, i);
 }
 
-/* ---- groups of rows -----------------------------------------------------------------------------------------------
- */
+/* ---- groups of rows ---- */
 
 typedef void scores_fn(const float *const q[], const void *k, const uint16_t *d, size_t head_dim, float (*p)[CT_TILE],
                        const void *next);
@@ -293,8 +289,7 @@ static size_t group_for(size_t n)
     return g;
 }
 
-/* ---- the walk over tiles ------------------------------------------------------------------------------------------
- */
+/* ---- the walk over tiles ---- */
 
 static size_t within_tile(size_t pos, size_t tile)
 {
@@ -378,8 +373,7 @@ static void attend(const ct_attend *a, void *scratch)
         attend_rows(a, r, a->n - r < ROWS ? a->n - r : ROWS, scratch);
 }
 
-/* ---- writing ------------------------------------------------------------------------------------------------------
- */
+/* ---- writing ---- */
 
 static uint32_t max_of_lanes_u32(__m256i v)
 {

@@ -33,8 +33,7 @@
 #define CHUNK      16 /* stretches unpacked at a time */
 #define CHUNK_WIDE 8
 
-/* ---- few tokens ---------------------------------------------------------------------------------------------------
- */
+/* ---- few tokens ---- */
 
 /* Columns 32 s0 .. 32 s1 of one panel times a tile of tokens: c [T][ldc >= 16]; is_first: c is not read. */
 typedef void few_fn(const uint8_t *panel, size_t cols, size_t s0, size_t s1, const uint8_t *x, float *c, size_t ldc,
@@ -120,8 +119,7 @@ INLINE void mul_few_tile(const ct_type type, const int T, const uint8_t *panel, 
             _mm256_storeu_ps(c + (size_t)t * ldc + 8 * half, acc[half][t]);
 }
 
-/* ---- many tokens --------------------------------------------------------------------------------------------------
- */
+/* ---- many tokens ---- */
 
 /* An unpacked stretch of a panel: codes u8 [8 groups][64] (wide: i16 pairs [8][2][64]), then vectors of 64 bytes. */
 typedef struct w_record {
@@ -278,8 +276,7 @@ INLINE void multiply_tile(const q8_kind k, const int T, const uint8_t *w, const 
             _mm256_storeu_ps(c + (size_t)t * ldc + 8 * half, acc[t][half]);
 }
 
-/* ---- the loops around ---------------------------------------------------------------------------------------------
- */
+/* ---- the loops around ---- */
 
 typedef uint8_t *put_fn(const ct_mul *m, size_t t0, size_t n, size_t s0, size_t s1, uint8_t *out);
 
@@ -356,8 +353,7 @@ static void mul_q8(const q8_ops *o, const ct_mul *m, size_t panel_begin, size_t 
         mul_many(o, m, panel_begin, panel_end, scratch);
 }
 
-/* ---- one set of kernels a kind, one a type ------------------------------------------------------------------------
- */
+/* ---- one set of kernels a kind, one a type ---- */
 
 #define TILE_KERNEL(kind, like, T)                                                                                     \
     static void tile_##kind##_##T(const uint8_t *w, const uint8_t *x, size_t n, float *c, size_t ldc, bool is_first)   \

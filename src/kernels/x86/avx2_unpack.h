@@ -84,8 +84,7 @@ INLINE __m256i or_masked(__m256i a, __m256i b, __m256i mask)
     return _mm256_or_si256(a, _mm256_and_si256(b, mask));
 }
 
-/* ---- codes --------------------------------------------------------------------------------------------------------
- */
+/* ---- codes ---- */
 
 INLINE void nibbles(const uint8_t *p, __m256i code[8])
 {
@@ -158,8 +157,7 @@ INLINE void unpack_codes(const ct_type type, const ct_unit *f, const uint8_t *un
         table_codes(type, code);
 }
 
-/* ---- scales -------------------------------------------------------------------------------------------------------
- */
+/* ---- scales ---- */
 
 /* A unit's scales made ready once for all its stretches: byte [j][r] is the integer scale j of row r. */
 typedef struct unit_scales {

@@ -76,7 +76,7 @@ INLINE void fetch(const form f, const void *next, size_t step, size_t head_dim)
     _mm_prefetch((const char *)next + 128 * step + 64, _MM_HINT_T1);
 }
 
-/* ---- scores ---------------------------------------------------------------------------------------------------- */
+/* ---- scores ---- */
 
 /* p[t][64] = q[t] . k, T rows; d: the scales of int8. */
 INLINE void scores(const form f, const int T, const float *const q[], const void *k, const uint16_t *d, size_t head_dim,
@@ -119,7 +119,7 @@ INLINE void scores(const form f, const int T, const float *const q[], const void
     }
 }
 
-/* ---- softmax --------------------------------------------------------------------------------------------------- */
+/* ---- softmax ---- */
 
 /* The row's raw scores of the slots in `seen` become exp(scale * score - m'); its maximum and sum move on. */
 static float softmax_step(float p[CT_TILE], uint64_t seen, float scale, float *max, float *sum)
@@ -142,7 +142,7 @@ static float softmax_step(float p[CT_TILE], uint64_t seen, float scale, float *m
     return rescale;
 }
 
-/* ---- values ---------------------------------------------------------------------------------------------------- */
+/* ---- values ---- */
 
 /* p * d for the values of up to two groups of 32 dimensions. */
 typedef struct weights {
@@ -237,7 +237,7 @@ INLINE void values(const form f, const int T, float *const o[], const float *res
         values_16(f, T, first_lanes(head_dim - i), o, rescale, p, v, d, head_dim, i);
 }
 
-/* ---- groups of rows -------------------------------------------------------------------------------------------- */
+/* ---- groups of rows ---- */
 
 typedef void scores_fn(const float *const q[], const void *k, const uint16_t *d, size_t head_dim, float (*p)[CT_TILE],
                        const void *next);
@@ -391,7 +391,7 @@ static void attend(const ct_attend *a, void *scratch)
         attend_rows(a, r, a->n - r < ROWS ? a->n - r : ROWS, scratch);
 }
 
-/* ---- writing --------------------------------------------------------------------------------------------------- */
+/* ---- writing ---- */
 
 /* Thirty-two values: int8 and the scale's bits. */
 static uint16_t quantise(const float *x, int8_t q[CT_KV_GROUP])

@@ -28,8 +28,7 @@ INLINE __m512 exp512(__m512 x)
     return _mm512_scalef_ps(_mm512_add_ps(p, _mm512_set1_ps(1.0f)), k);
 }
 
-/* e^x for x <= 0, the softmax's: 0 below -87 (e^-87 is just above the smallest normal float), and for minus infinity.
- */
+/* e^x for x <= 0, for softmax: 0 below -87 (e^-87 is just above the smallest normal float) and for minus infinity. */
 INLINE __m512 exp_or_zero(__m512 x)
 {
     const __mmask16 live = _mm512_cmp_ps_mask(x, _mm512_set1_ps(-87.0f), _CMP_NLT_UQ); /* true for NaN */

@@ -82,7 +82,7 @@ KERNEL(F16, 2, 4)
 KERNEL(BF16, 2, 4)
 KERNEL(F32, 2, 12)
 
-/* ---- to f32 ---------------------------------------------------------------------------------------------------- */
+/* ---- to f32 ---- */
 
 static void unpack_F16(const ct_mul *m, const uint8_t *panel, size_t s0, size_t n, uint8_t *buf)
 {
@@ -139,7 +139,7 @@ INLINE void unpack_quantised(const ct_type type, const ct_mul *m, const uint8_t 
     }
 }
 
-/* ---- one entry a type ------------------------------------------------------------------------------------------ */
+/* ---- one entry a type ---- */
 
 #define FEW_CHUNK  64   /* columns; four panels of them in f32 take 16 KiB */
 #define MANY_CHUNK 128  /* two panels: 16 KiB */

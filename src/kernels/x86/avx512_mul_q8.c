@@ -42,7 +42,7 @@ INLINE q8_kind kind_of(const ct_type type)
     return (q8_kind){ type_bias(type), ct_scale_is_half(type), type_has_min(type) };
 }
 
-/* ---- tokens in tiles ------------------------------------------------------------------------------------------- */
+/* ---- tokens in tiles ---- */
 
 /* Byte offsets of the fields of a record of `tile` tokens; bytes is the distance to the next record. */
 typedef struct q8_record {
@@ -140,7 +140,7 @@ INLINE __m512i start_of(const q8_kind k, const uint8_t *p)
     return k.bias ? broadcast_i32(p) : _mm512_setzero_si512();
 }
 
-/* ---- decode ---------------------------------------------------------------------------------------------------- */
+/* ---- decode ---- */
 
 /* Columns 32 s0 .. 32 s1 of one panel times one tile of tokens: c [T][ldc >= 16]; is_first: c is not read. */
 typedef void decode_fn(const uint8_t *panel, size_t cols, size_t s0, size_t s1, const uint8_t *x, float *c, size_t ldc,
@@ -218,7 +218,7 @@ INLINE void decode(const ct_type type, const int T, const uint8_t *panel, size_t
         _mm512_storeu_ps(c + (size_t)t * ldc, acc[t]);
 }
 
-/* ---- prefill --------------------------------------------------------------------------------------------------- */
+/* ---- prefill ---- */
 
 /* The unpacked stretch of R panels: u8 [8 groups][R][64], f32 [sub][R][16] scales, f32 [sub][R][16] minima. */
 INLINE size_t weights_bytes(const q8_kind k, const size_t R)
@@ -330,7 +330,7 @@ TILE_KERNELS(tile_min, 0, false, true)
 TILE_KERNELS(tile_signed_half, 1, true, false)
 TILE_KERNELS(tile_min_half, 0, true, true)
 
-/* ---- the loops around ------------------------------------------------------------------------------------------ */
+/* ---- the loops around ---- */
 
 typedef struct q8_ops {
     q8_kind kind;
@@ -500,7 +500,7 @@ static void mul_q8(const q8_ops *o, const ct_mul *m, size_t panel_begin, size_t 
         mul_many(o, m, panel_begin, panel_end, scratch);
 }
 
-/* ---- one set of kernels a type --------------------------------------------------------------------------------- */
+/* ---- one set of kernels a type ---- */
 
 #define DECODE(type, T)                                                                                                \
     static void decode_##type##_##T(const uint8_t *panel, size_t cols, size_t s0, size_t s1, const uint8_t *x,         \

@@ -79,7 +79,7 @@ INLINE __m512 f16x16(const uint8_t *p)
     return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(const void *)p));
 }
 
-/* ---- codes ----------------------------------------------------------------------------------------------------- */
+/* ---- codes ---- */
 
 INLINE void nibbles(const uint8_t *p, __m512i code[8])
 {
@@ -151,7 +151,7 @@ INLINE void unpack_codes(const ct_type type, const ct_unit *f, const uint8_t *un
         table_codes(type, code);
 }
 
-/* ---- scales ---------------------------------------------------------------------------------------------------- */
+/* ---- scales ---- */
 
 /* A unit's scales made ready once for all its stretches: byte [j][r] is the integer scale j of row r. */
 typedef struct unit_scales {

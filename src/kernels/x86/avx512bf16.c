@@ -53,9 +53,9 @@ INLINE void multiply(const int R, const int T, const uint8_t *const w[], const u
 KERNEL(4, 1)
 KERNEL(2, 4)
 
-/* ---- many tokens -------------------------------------------------------------------------------------------------
- *
- * Twelve tokens times two panels, both read where they stand: a whole row of a few hundred steps from L2 costs no more
+/* ---- many tokens ---- */
+
+/* Twelve tokens times two panels, both read where they stand: a whole row of a few hundred steps from L2 costs no more
  * than the products (5 bytes a cycle of weights, 2 of tokens), and a sum goes to y once and not once a stretch. */
 
 #define TOKENS 12

@@ -2,8 +2,8 @@
  *
  * A file is an array of items ending in END; the macros are the pieces a GGUF is made of:
  *
- *     static const item f[] = { HEAD(1, 1), KV_U32("a.b", 7), TENSOR1("t", 32, CT_F32, 0), PAD(32), ZERO(128), END
- * }; bytes b = make_bytes(f);
+ *     static const item f[] = { HEAD(1, 1), KV_U32("a.b", 7), TENSOR1("t", 32, CT_F32, 0), PAD(32), ZERO(128), END };
+ *     bytes b = make_bytes(f);
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef CT_TESTS_FORMAT_BYTES_H

@@ -35,7 +35,7 @@ static carat_err open_fails(const char *path)
     return err;
 }
 
-/* --- golden files ------------------------------------------------------------------------------------------------- */
+/* ---- golden files ---- */
 
 static void check_directory(const ct_gguf *g)
 {
@@ -126,7 +126,7 @@ static void tiny_text_says_what_it_is(void **state)
     ct_gguf_close(g);
 }
 
-/* --- values ------------------------------------------------------------------------------------------------------- */
+/* ---- values ---- */
 
 static const item every_kind[] = {
     HEAD(0, 17),
@@ -277,7 +277,7 @@ static void reads_arrays(void **state)
     free_bytes(&b);
 }
 
-/* --- split files -------------------------------------------------------------------------------------------------- */
+/* ---- split files ---- */
 
 #define PART(no, count, total, name, value)                                                                            \
     HEAD(1, 3), KV_U32("split.no", no), KV_U32("split.count", count), KV_U32("split.tensors.count", total),            \
@@ -375,7 +375,7 @@ static void refuses_parts_that_cannot_be_found(void **state)
     temp_drop(&t);
 }
 
-/* --- files that are none ------------------------------------------------------------------------------------------ */
+/* ---- files that are none ---- */
 
 static void refuses_what_is_no_file(void **state)
 {

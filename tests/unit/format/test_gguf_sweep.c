@@ -206,7 +206,7 @@ static void no_memory_is_a_clean_error(void **state)
     temp_drop(&t);
 }
 
-/* --- a header of the 4B's size ------------------------------------------------------------------------------------ */
+/* ---- a header of the 4B's size ---- */
 
 #define N_TOKEN 262208
 

@@ -174,7 +174,7 @@ static void passes_over_keys_of_the_old_file(void **state)
     temp_drop(&t);
 }
 
-/* --- mistakes ----------------------------------------------------------------------------------------------------- */
+/* ---- mistakes ---- */
 
 static void twice_a_key(ct_gguf_writer *w)
 {

@@ -43,7 +43,7 @@ static bytes with_header(const char *json, size_t data_bytes)
     return b;
 }
 
-/* --- golden files ------------------------------------------------------------------------------------------------- */
+/* ---- golden files ---- */
 
 static void golden_folders_open(void **state)
 {
@@ -108,7 +108,7 @@ static void agrees_with_the_gguf(void **state)
     ct_safetensors_close(s);
 }
 
-/* --- one file ----------------------------------------------------------------------------------------------------- */
+/* ---- one file ---- */
 
 #define T(name, dtype, shape, offsets)                                                                                 \
     "\"" name "\":{\"dtype\":\"" dtype "\",\"shape\":" shape ",\"data_offsets\":" offsets "}"
@@ -308,7 +308,7 @@ static void any_bit_may_flip(void **state)
     free_bytes(&b);
 }
 
-/* --- shards ------------------------------------------------------------------------------------------------------- */
+/* ---- shards ---- */
 
 static void write_shard(const temp_file *t, const char *name, const char *json, size_t data_bytes)
 {

@@ -51,8 +51,8 @@ static void first_pictures_as_pillow(void **state)
     assert_int_equal(for_each_file(compare_file), 48);
 }
 
-/* A cut at any length is a clean error or, behind the first picture, that picture. The copy ends where its memory does.
- */
+/* A file cut at any length is a clean error or, after the first picture, that picture. The copy ends where its memory
+ * does. */
 static void cut_file(const char *name, const ct_map *m, const json_t *want)
 {
     for (size_t n = 1; n < m->size; n += 1 + m->size / 2000) { /* every length, but of the largest files */

@@ -21,8 +21,7 @@ static size_t resident(void)
     return (size_t)pages * (size_t)sysconf(_SC_PAGESIZE);
 }
 
-/* Bytes of K and V of one head in one tile: 2 x 64 positions of 256 values; q8_0 has a scale of 2 bytes for 32 of them.
- */
+/* Bytes of K and V of one head in one tile: 2 x 64 positions of 256 values; q8_0 has 2 bytes of scale for every 32. */
 static size_t two_tiles(ct_kv_elem elem)
 {
     return 2 * 64 * 256 * (elem == CT_KV_F16 ? 64 : 34) / 32;

@@ -37,8 +37,7 @@ static bool same(float a, float b)
     return memcmp(&a, &b, sizeof a) == 0 || (isnan(a) && isnan(b));
 }
 
-/* ---- the checks ---------------------------------------------------------------------------------------------------
- */
+/* ---- the checks ---- */
 
 typedef struct packed_case {
     ct_type type;

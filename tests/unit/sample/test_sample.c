@@ -155,8 +155,7 @@ static void filters_equal_the_plain_sampler(void **state)
     }
 }
 
-/* Cuts against a sorted list: every count, and masses; negative zeros, equal logits at the border, logits of -infinity.
- */
+/* Cuts against a sorted list: every count, and masses; negative zeros, equal logits at the border, -infinity. */
 static void cuts_are_the_beginning_of_the_list(void **state)
 {
     (void)state;
