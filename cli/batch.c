@@ -27,14 +27,15 @@
 #define WAIT_SECONDS     0.02 /* so long may an answer wait for being looked at: the engine keeps 32 tokens of each */
 
 typedef struct work { /* a line that is being answered */
-    batch_ask ask;
-    batch_reply reply;
+    ct_openai_line line;
+    ct_openai_reply reply;
     carat_request *request;
-    uint64_t line;
+    uint64_t number; /* of the line */
 } work;
 
 typedef struct batch {
     const batch_options *o;
+    ct_openai_options defaults; /* of requests */
     carat_engine *e;
     const char *model; /* its name in answers */
     batch_lines in;
@@ -60,8 +61,8 @@ static void report(const batch *b, uint64_t line, const char *msg)
 static void free_work(work *w)
 {
     carat_request_free(w->request);
-    batch_reply_deinit(&w->reply);
-    batch_ask_deinit(&w->ask);
+    ct_openai_reply_deinit(&w->reply);
+    ct_openai_line_deinit(&w->line);
     free(w);
 }
 
@@ -74,25 +75,25 @@ static bool write_line(batch *b, char *line, carat_err *err)
 }
 
 /* Says why, and writes it where there is an id to write it under. */
-static bool fail_line(batch *b, uint64_t line, const char *id, const batch_fault *f, carat_err *err)
+static bool fail_line(batch *b, uint64_t line, const char *id, const ct_openai_fault *f, carat_err *err)
 {
     b->failed++;
     report(b, line, f->err.msg);
-    return !id || write_line(b, batch_fault_line(id, f), err);
+    return !id || write_line(b, ct_openai_line_fault(id, f), err);
 }
 
 /* Is that line to be answered? Not if its id was met or is in the output. */
 static bool is_new(batch *b, const work *w, bool *is_to_do, carat_err *err)
 {
-    unsigned *flags = batch_ids_at(&b->ids, w->ask.custom_id);
+    unsigned *flags = batch_ids_at(&b->ids, w->line.custom_id);
     *is_to_do = false;
     if (!flags)
         return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for the ids of %s", b->in.name);
     if (*flags & BATCH_ID_MET) {
         char msg[128];
-        snprintf(msg, sizeof msg, "custom_id '%.60s' is there a second time; the line is skipped", w->ask.custom_id);
+        snprintf(msg, sizeof msg, "custom_id '%.60s' is there a second time; the line is skipped", w->line.custom_id);
         b->failed++;
-        report(b, w->line, msg);
+        report(b, w->number, msg);
     } else if (*flags & BATCH_ID_DONE) {
         b->skipped++;
         b->failed_before += (*flags & BATCH_ID_FAILED) != 0;
@@ -102,35 +103,36 @@ static bool is_new(batch *b, const work *w, bool *is_to_do, carat_err *err)
     return true;
 }
 
-static bool submit(batch *b, work *w, batch_fault *f)
+static bool submit(batch *b, work *w, ct_openai_fault *f)
 {
-    if (!batch_reply_init(&w->reply, &w->ask)) {
+    const ct_openai_request *r = &w->line.request;
+    if (!ct_openai_reply_init(&w->reply, r)) {
         ct_fail(&f->err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for an answer");
-        return batch_refuse_err(f, "");
+        return ct_openai_refuse_err(f, "");
     }
-    return carat_request_submit(b->e, &w->ask.request, &w->request, &f->err) ||
-           batch_refuse_err(f, w->ask.is_chat ? "messages" : "prompt");
+    return carat_request_submit(b->e, &r->submit, &w->request, &f->err) ||
+           ct_openai_refuse_err(f, r->endpoint == CT_OPENAI_CHAT ? "messages" : "prompt");
 }
 
 /* The line just read: into the window, or reported. False: the batch cannot go on. */
 static bool take_line(batch *b, carat_err *err)
 {
-    batch_fault f = { 0 };
+    ct_openai_fault f = { 0 };
     bool is_to_do = false;
     work *w = calloc(1, sizeof *w);
     if (!w)
         return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for line %" PRIu64, b->in.number);
-    w->line = b->in.number;
+    w->number = b->in.number;
     if (b->in.is_long)
-        batch_refuse(&f, 0, "invalid_json_line", "", "the line is longer than %zu MiB", BATCH_MAX_LINE >> 20);
-    bool ok = (!b->in.is_long && batch_ask_parse(&w->ask, b->in.line.data, b->in.line.len, &f))
+        ct_openai_refuse(&f, 0, "invalid_json_line", "", "the line is longer than %zu MiB", BATCH_MAX_LINE >> 20);
+    bool ok = (!b->in.is_long && ct_openai_line_parse(&w->line, b->in.line.data, b->in.line.len, &f))
                   ? is_new(b, w, &is_to_do, err)
-                  : fail_line(b, w->line, NULL, &f, err);
-    if (ok && is_to_do && batch_ask_fill(&w->ask, b->e, b->o, b->n_sessions, &f) && submit(b, w, &f)) {
+                  : fail_line(b, w->number, NULL, &f, err);
+    if (ok && is_to_do && ct_openai_line_read(&w->line, b->e, &b->defaults, &f) && submit(b, w, &f)) {
         b->works[b->n_works++] = w;
         return true;
     }
-    ok = ok && (!is_to_do || fail_line(b, w->line, w->ask.custom_id, &f, err));
+    ok = ok && (!is_to_do || fail_line(b, w->number, w->line.custom_id, &f, err));
     free_work(w);
     return ok;
 }
@@ -159,13 +161,14 @@ static bool fill_window(batch *b, bool *at_end, carat_err *err)
 static bool finish(batch *b, work *w, carat_err *err)
 {
     if (w->reply.has_failed)
-        return fail_line(b, w->line, w->ask.custom_id, &w->reply.fault, err);
+        return fail_line(b, w->number, w->line.custom_id, &w->reply.fault, err);
     size_t n_prompt, n_cached;
     carat_request_prompt(w->request, &n_prompt, &n_cached);
     b->done++;
     b->prompt_tokens += n_prompt;
     b->cached_tokens += n_cached;
-    return write_line(b, batch_reply_line(&w->reply, &w->ask, b->model, n_prompt, n_cached), err);
+    json_t *body = ct_openai_reply_body(&w->reply, b->model, n_prompt, n_cached);
+    return write_line(b, ct_openai_line_reply(w->line.custom_id, body), err);
 }
 
 /* What one request has brought, waiting for the first of it; *is_over: all of it. */
@@ -178,7 +181,7 @@ static void listen(batch *b, work *w, double seconds, bool *is_over)
         *is_over = event.kind == CARAT_EVENT_END;
         if (*is_over || event.kind == CARAT_EVENT_NONE)
             return;
-        batch_reply_hear(&w->reply, &w->ask, carat_engine_tokenizer(b->e), &event, &err);
+        ct_openai_reply_add(&w->reply, carat_engine_tokenizer(b->e), &event, &err);
         b->generated_tokens += event.kind == CARAT_EVENT_TOKEN && event.token.id >= 0;
         if (event.kind == CARAT_EVENT_FAILED)
             carat_request_cancel(w->request); /* its other answers are of no use */
@@ -317,8 +320,14 @@ static int answer_file(batch *b, const cli_command *cmd, const char *model)
         return code;
     b->n_sessions = choose_parallel(b->o, model, &options);
     b->n_window = 2 * b->n_sessions;
+    b->defaults = (ct_openai_options){ .sampling = b->o->sampling,
+                                       .max_tokens = b->o->max_tokens,
+                                       .pan_scan = b->o->pan_scan,
+                                       .max_answers = b->n_sessions,
+                                       .files = b->o->files,
+                                       .files_hint = "--batch-files DIR" };
     cli_model_values.sessions = b->n_sessions;
-    cli_model_values.queue = b->n_window * BATCH_MAX_ANSWERS;
+    cli_model_values.queue = b->n_window * CT_OPENAI_MAX_ANSWERS;
     b->works = calloc(b->n_window, sizeof(work *));
     if (!b->works) {
         ct_fail(&err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for %zu requests", b->n_window);

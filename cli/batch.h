@@ -1,24 +1,21 @@
 /* batch.h - what the parts of `carat run --batch` share.
  *
  *     lines     the input, line by line, whatever is in it            batch_lines.c
- *     ask       a line of it -> a request for the engine              batch_ask.c, its prompt: batch_prompt.c
- *     reply     the engine's events -> a line of output               batch_reply.c
  *     out       the output file: what is there already, what is added batch_out.c
  *     ids       the custom_ids that have been met                     batch_ids.c
  *
- * The lines are those of OpenAI's Batch API: https://platform.openai.com/docs/api-reference/batch
+ * What stands in a line is the protocol's: openai/batch.h.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef CT_CLI_BATCH_H
 #define CT_CLI_BATCH_H
 
 #include "base/buf.h"
-#include "base/json.h"
 #include "carat.h"
+#include "openai/batch.h"
 #include "options.h"
 
-#define BATCH_MAX_LINE    ((size_t)64 << 20)
-#define BATCH_MAX_ANSWERS 16
+#define BATCH_MAX_LINE ((size_t)64 << 20)
 
 /* From the command line. Settings are those of lines that do not say otherwise. */
 typedef struct batch_options {
@@ -74,70 +71,6 @@ typedef struct batch_ids { /* zero-initialised */
 /* Where the flags of that id are, 0 when it is new. NULL: no memory. Valid until the next call. */
 unsigned *batch_ids_at(batch_ids *ids, const char *id);
 void batch_ids_deinit(batch_ids *ids);
-
-/* ---- ask ---- */
-
-/* Why a line has no answer. */
-typedef struct batch_fault {
-    int status;       /* as a server would have answered; 0: no request, so no answer */
-    const char *code; /* OpenAI's word; static */
-    char param[64];   /* the field, or "" */
-    carat_err err;
-} batch_fault;
-
-/* Fills all of it; false, always. */
-bool batch_refuse(batch_fault *f, int status, const char *code, const char *param, const char *fmt, ...)
-    __attribute__((format(printf, 5, 6)));
-/* The same, the message being in f->err already; status and code follow from its code. */
-bool batch_refuse_err(batch_fault *f, const char *param);
-
-typedef struct batch_ask { /* zero-initialised */
-    json_t *line;          /* owns the texts that others borrow */
-    const char *custom_id;
-    bool is_chat;
-    bool has_logprobs; /* of each token, and of generation.n_top others */
-    carat_prompt *prompt;
-    carat_bias *bias;
-    const char **stops;
-    carat_request_options request;
-} batch_ask;
-
-/* Line to JSON and custom_id. */
-bool batch_ask_parse(batch_ask *a, const char *line, size_t len, batch_fault *f);
-/* All the rest of it. n_sessions: the most answers a line may ask for. */
-bool batch_ask_fill(batch_ask *a, carat_engine *e, const batch_options *o, size_t n_sessions, batch_fault *f);
-void batch_ask_deinit(batch_ask *a);
-
-/* From messages (chat) or prompt (completions) of the body. */
-bool batch_prompt_chat(const json_t *body, const carat_engine *e, const batch_options *o, carat_prompt **out,
-                       batch_fault *f);
-bool batch_prompt_text(const json_t *body, const carat_engine *e, carat_prompt **out, batch_fault *f);
-
-/* ---- reply ---- */
-
-typedef struct batch_answer {
-    ct_buf text;
-    size_t n_chars;   /* of text */
-    json_t *logprobs; /* NULL: not asked for */
-    carat_result result;
-} batch_answer;
-
-typedef struct batch_reply { /* zero-initialised */
-    batch_answer *v;         /* [n] */
-    size_t n;
-    bool has_failed; /* the fault says why */
-    batch_fault fault;
-} batch_reply;
-
-/* False: no memory. */
-bool batch_reply_init(batch_reply *r, const batch_ask *a);
-void batch_reply_deinit(batch_reply *r);
-/* TOKEN, ANSWER or FAILED; err is what carat_request_next filled. */
-void batch_reply_hear(batch_reply *r, const batch_ask *a, const carat_tokenizer *tok, const carat_event *event,
-                      const carat_err *err);
-/* Lines of output, with their newline, the caller's; NULL: no memory. */
-char *batch_reply_line(const batch_reply *r, const batch_ask *a, const char *model, size_t n_prompt, size_t n_cached);
-char *batch_fault_line(const char *custom_id, const batch_fault *f);
 
 /* ---- out ---- */
 

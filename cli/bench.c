@@ -167,7 +167,7 @@ static void report(const char *path, const carat_model_info *i, const char *isa,
     }
     if (opt.json) {
         json_t *o =
-            json_pack("{s:o, s:s, s:s, s:I, s:I, s:I, s:i, s:O}", "model", cli_json_str(path), "tensor_types",
+            json_pack("{s:o, s:s, s:s, s:I, s:I, s:I, s:i, s:O}", "model", ct_json_from_str(path), "tensor_types",
                       i->weight_types, "kernels", isa, "prompt", (json_int_t)opt.prompt, "generate",
                       (json_int_t)opt.generate, "depth", (json_int_t)opt.depth, "runs", (int)runs, "results", rows);
         json_dumpf(o, stdout, JSON_INDENT(2));

@@ -125,7 +125,7 @@ static bool measure(many *m, size_t parallel, size_t n_prompt, size_t n_tokens, 
 
 static void print_json(const char *path, const many *m, size_t parallel, const double v[5], size_t n_arrival)
 {
-    json_t *o = json_pack("{s:o, s:s, s:i, s:i, s:f, s:f, s:f, s:i, s:f, s:f, s:f}", "model", cli_json_str(path),
+    json_t *o = json_pack("{s:o, s:s, s:i, s:i, s:f, s:f, s:f, s:i, s:f, s:f, s:f}", "model", ct_json_from_str(path),
                           "kernels", carat_engine_isa(m->e), "threads", carat_engine_threads(m->e), "parallel",
                           (int)parallel, "one_per_second", v[0], "all_per_second", v[1], "ratio", v[1] / v[0],
                           "arrival_tokens", (int)n_arrival, "gap_alone_seconds", v[2], "gap_longest_seconds", v[3],

@@ -83,15 +83,6 @@ extern const cli_table cli_sampling_table;
 /* Settings from the options; the biases are parsed into storage that lives on. A seed that was not given is drawn. */
 bool cli_sampling(const cli_command *cmd, carat_sampling *out);
 
-/* ---- JSON ---- */
-
-/* A text with U+FFFD for what is no whole character. NULL: no memory. */
-json_t *cli_json_text(const char *text, size_t len);
-/* The same of a C string: names of files are any bytes. */
-json_t *cli_json_str(const char *text);
-/* A token's entry as the OpenAI protocol has it: its text, and the true bytes. */
-json_t *cli_token_entry(const carat_tokenizer *tok, int32_t id, float logprob);
-
 /* ---- the end ---- */
 
 /* What stdout still holds must arrive: a full disk is an error. A reader that has gone (`| head`) knows it already.

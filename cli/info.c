@@ -82,7 +82,7 @@ static json_t *lines(const char *text)
     json_t *a = json_array();
     while (*text) {
         size_t n = strcspn(text, "\n");
-        json_array_append_new(a, cli_json_text(text, n));
+        json_array_append_new(a, ct_json_from_bytes(text, n));
         text += n + (text[n] == '\n');
     }
     return a;
@@ -91,15 +91,15 @@ static json_t *lines(const char *text)
 static void print_json(const carat_model_info *i)
 {
     json_t *o = json_object();
-    json_object_set_new(o, "path", cli_json_str(i->path));
-    json_object_set_new(o, "container", cli_json_str(i->container));
-    json_object_set_new(o, "name", cli_json_str(i->name));
+    json_object_set_new(o, "path", ct_json_from_str(i->path));
+    json_object_set_new(o, "container", ct_json_from_str(i->container));
+    json_object_set_new(o, "name", ct_json_from_str(i->name));
     json_object_set_new(o, "published", *i->published ? json_string(i->published) : json_null());
     json_object_set_new(o, "instruction_tuned", json_boolean(i->is_instruction_tuned));
     json_object_set_new(o, "vision", json_boolean(i->has_vision));
-    json_object_set_new(o, "vision_path", i->has_vision ? cli_json_str(i->vision_path) : json_null());
-    json_object_set_new(o, "vision_types", cli_json_str(i->vision_types));
-    json_object_set_new(o, "tensor_types", cli_json_str(i->weight_types));
+    json_object_set_new(o, "vision_path", i->has_vision ? ct_json_from_str(i->vision_path) : json_null());
+    json_object_set_new(o, "vision_types", ct_json_from_str(i->vision_types));
+    json_object_set_new(o, "tensor_types", ct_json_from_str(i->weight_types));
     const struct {
         const char *name;
         uint64_t value;

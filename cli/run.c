@@ -12,6 +12,7 @@
 #include "batch.h"
 #include "commands.h"
 #include "common.h"
+#include "openai/openai.h"
 #include "pictures.h"
 #include "term.h"
 
@@ -66,8 +67,8 @@ static bool on_token(void *arg, const carat_token *t)
     if (a->logprobs && t->id >= 0) {
         json_t *top = json_array();
         for (size_t i = 0; i < t->n_top; i++)
-            json_array_append_new(top, cli_token_entry(a->tok, t->top[i].id, t->top[i].logprob));
-        json_t *e = cli_token_entry(a->tok, t->id, t->logprob);
+            json_array_append_new(top, ct_openai_token(a->tok, t->top[i].id, t->top[i].logprob));
+        json_t *e = ct_openai_token(a->tok, t->id, t->logprob);
         json_object_set_new(e, "top_logprobs", top);
         json_array_append_new(a->logprobs, e);
     }
@@ -166,9 +167,9 @@ static bool print_json(const answer *a, const carat_engine *e, const carat_promp
     size_t n;
     const int32_t *ids = carat_prompt_tokens(p, &n);
     json_t *o =
-        json_pack("{s:o, s:o, s:O, s:s%, s:s, s:I}", "model", cli_json_str(carat_engine_info(e)->path), "prompt_tokens",
-                  ids_json(ids, n), "tokens", a->tokens, "text", a->text.data ? a->text.data : "", a->text.len,
-                  "finish_reason", carat_finish_name(r->finish), "seed", (json_int_t)seed);
+        json_pack("{s:o, s:o, s:O, s:s%, s:s, s:I}", "model", ct_json_from_str(carat_engine_info(e)->path),
+                  "prompt_tokens", ids_json(ids, n), "tokens", a->tokens, "text", a->text.data ? a->text.data : "",
+                  a->text.len, "finish_reason", carat_finish_name(r->finish), "seed", (json_int_t)seed);
     if (!o)
         return false;
     if (r->stop_id >= 0)

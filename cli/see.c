@@ -66,14 +66,14 @@ static int see(const char *path, const carat_pan_scan *pan)
         ct_buf_fmt(&name, "%s-%zu.png", prefix.data ? prefix.data : "", i);
         if (!write_view(p, pan, i, name.data, &err))
             code = term_error(&err);
-        json_array_append_new(files, cli_json_str(name.data));
+        json_array_append_new(files, ct_json_from_str(name.data));
         if (code == CLI_OK && !opt.json)
             printf("%s  %s\n", name.data, i ? "crop" : "the whole picture");
     }
     if (code == CLI_OK && opt.json) {
-        json_t *o =
-            json_pack("{s:o, s:I, s:I, s:O}", "path", cli_json_str(path), "width", (json_int_t)carat_picture_width(p),
-                      "height", (json_int_t)carat_picture_height(p), "views", files);
+        json_t *o = json_pack("{s:o, s:I, s:I, s:O}", "path", ct_json_from_str(path), "width",
+                              (json_int_t)carat_picture_width(p), "height", (json_int_t)carat_picture_height(p),
+                              "views", files);
         json_dumpf(o, stdout, 0);
         putchar('\n');
         json_decref(o);

@@ -212,8 +212,8 @@ static json_t *content_json(const turn *t)
         for (size_t k = 0; k < t->pictures.n; k++)
             if (t->pictures.v[k] == t->content[i].picture && t->pictures.paths[k])
                 path = t->pictures.paths[k];
-        json_array_append_new(a, t->content[i].text ? json_pack("{s:o}", "text", cli_json_str(t->content[i].text))
-                                                    : json_pack("{s:o}", "picture", cli_json_str(path)));
+        json_array_append_new(a, t->content[i].text ? json_pack("{s:o}", "text", ct_json_from_str(t->content[i].text))
+                                                    : json_pack("{s:o}", "picture", ct_json_from_str(path)));
     }
     return a;
 }
@@ -221,7 +221,7 @@ static json_t *content_json(const turn *t)
 bool turns_to_note(const turns *t, const char *system, char **note, carat_err *err)
 {
     json_t *list = json_array();
-    json_t *o = json_pack("{s:o, s:o}", "system", system ? cli_json_str(system) : json_null(), "turns", list);
+    json_t *o = json_pack("{s:o, s:o}", "system", system ? ct_json_from_str(system) : json_null(), "turns", list);
     for (size_t i = 0; i < t->n; i++)
         json_array_append_new(list, json_pack("{s:s, s:b, s:o}", "role", t->v[i].role, "inline", (int)t->v[i].is_inline,
                                               "content", content_json(&t->v[i])));

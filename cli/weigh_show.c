@@ -138,8 +138,8 @@ json_t *weigh_point_json(const carat_weight *w)
     parts_of(w, p);
     for (int i = 0; i < N_PARTS; i++)
         json_object_set_new(bytes, p[i].json, json_integer((json_int_t)p[i].bytes));
-    json_object_set_new(o, "model", cli_json_str(w->name));
-    json_object_set_new(o, "quant", cli_json_str(w->quant));
+    json_object_set_new(o, "model", ct_json_from_str(w->name));
+    json_object_set_new(o, "quant", ct_json_from_str(w->quant));
     json_object_set_new(o, "kv", json_string(w->cache == CARAT_CACHE_Q8_0 ? "q8_0" : "f16"));
     const struct {
         const char *name;
@@ -162,7 +162,7 @@ json_t *weigh_point_json(const carat_weight *w)
         json_object_set_new(o, numbers[i].name, json_integer((json_int_t)numbers[i].value));
     json_object_set_new(o, "bytes", bytes);
     if (*w->note)
-        json_object_set_new(o, "note", cli_json_text(w->note, strlen(w->note)));
+        json_object_set_new(o, "note", ct_json_from_bytes(w->note, strlen(w->note)));
     return o;
 }
 

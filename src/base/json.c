@@ -1,10 +1,15 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* JSON through jansson: parsing, fields of the right type, strings of any bytes.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
 #include "base/json.h"
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "base/buf.h"
 #include "base/map.h"
+#include "base/utf8.h"
 
 bool ct_json_parse(const char *what, const char *text, size_t len, json_t **out, carat_err *err)
 {
@@ -28,6 +33,27 @@ bool ct_json_load(const char *path, size_t max, json_t **out, carat_err *err)
     bool ok = ct_json_parse(path, text, len, out, err);
     free(text);
     return ok;
+}
+
+json_t *ct_json_from_bytes(const char *text, size_t len)
+{
+    ct_buf shown;
+    ct_buf_init(&shown, 3 * len + 1);
+    ct_buf_str(&shown, "");
+    for (size_t i = 0; i < len;) {
+        uint32_t cp;
+        size_t n = ct_utf8_next(text + i, len - i, &cp);
+        ct_buf_add(&shown, cp == CT_UTF8_BAD ? "\xef\xbf\xbd" : text + i, cp == CT_UTF8_BAD ? 3 : n);
+        i += n;
+    }
+    json_t *v = shown.failed ? NULL : json_stringn(shown.data, shown.len);
+    ct_buf_deinit(&shown);
+    return v;
+}
+
+json_t *ct_json_from_str(const char *text)
+{
+    return ct_json_from_bytes(text, strlen(text));
 }
 
 const char *ct_json_kind(const json_t *v)

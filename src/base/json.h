@@ -24,6 +24,10 @@ bool ct_json_bool(const json_t *obj, const char *what, const char *key, bool *ou
 /* Borrowed from obj. */
 bool ct_json_text(const json_t *obj, const char *what, const char *key, const char **out, carat_err *err);
 
+/* A string of any bytes, U+FFFD for what is no whole character: names of files, parts of characters. NULL: no memory. */
+json_t *ct_json_from_bytes(const char *text, size_t len);
+json_t *ct_json_from_str(const char *text);
+
 /* The name of a JSON type, with its article: "a string", "an object". */
 const char *ct_json_kind(const json_t *v);
 

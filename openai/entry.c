@@ -1,0 +1,78 @@
+/* Tokens and their log-probabilities as JSON, where a token need not be whole characters.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "openai/inside.h"
+
+#define LEAST (-9999.0) /* there is no -inf in JSON */
+
+json_t *ct_openai_token(const carat_tokenizer *tok, int32_t id, float logprob)
+{
+    char *text;
+    size_t len;
+    if (!carat_decode(tok, &id, 1, true, &text, &len, NULL))
+        return NULL;
+    json_t *bytes = json_array();
+    bool ok = true;
+    for (size_t i = 0; i < len; i++)
+        ok = json_array_append_new(bytes, json_integer((unsigned char)text[i])) == 0 && ok;
+    double p = (double)logprob < LEAST ? LEAST : (double)logprob;
+    json_t *e = json_pack("{s:i, s:o, s:f, s:o}", "id", id, "token", ct_json_from_bytes(text, len), "logprob", p,
+                          "bytes", bytes);
+    carat_free(text);
+    if (!ok) {
+        json_decref(e);
+        return NULL;
+    }
+    return e;
+}
+
+json_t *ct_openai_logprobs(ct_openai_endpoint endpoint)
+{
+    return endpoint == CT_OPENAI_CHAT
+               ? json_array()
+               : json_pack("{s:[], s:[], s:[], s:[]}", "tokens", "token_logprobs", "top_logprobs", "text_offset");
+}
+
+static bool add_chat_entry(json_t *to, const carat_tokenizer *tok, const carat_token *t)
+{
+    json_t *e = ct_openai_token(tok, t->id, t->logprob), *top = json_array();
+    bool ok = true;
+    for (size_t i = 0; i < t->n_top; i++)
+        ok = json_array_append_new(top, ct_openai_token(tok, t->top[i].id, t->top[i].logprob)) == 0 && ok;
+    ok = json_object_set_new(e, "top_logprobs", top) == 0 && ok;
+    return json_array_append_new(to, e) == 0 && ok;
+}
+
+/* Two tokens may have one text (bytes of characters): the likelier one keeps it. */
+static bool add_if_new(json_t *top, const json_t *entry)
+{
+    const char *text = json_string_value(json_object_get(entry, "token"));
+    return text && (json_object_get(top, text) || json_object_set(top, text, json_object_get(entry, "logprob")) == 0);
+}
+
+static bool add_text_entry(json_t *to, const carat_tokenizer *tok, const carat_token *t, size_t offset)
+{
+    json_t *e = ct_openai_token(tok, t->id, t->logprob), *top = json_object();
+    bool ok = e && top;
+    for (size_t i = 0; i < t->n_top; i++) {
+        json_t *other = ct_openai_token(tok, t->top[i].id, t->top[i].logprob);
+        ok = add_if_new(top, other) && ok;
+        json_decref(other);
+    }
+    if (t->n_top)
+        ok = add_if_new(top, e) && ok;
+    ok = json_array_append(json_object_get(to, "tokens"), json_object_get(e, "token")) == 0 && ok;
+    ok = json_array_append(json_object_get(to, "token_logprobs"), json_object_get(e, "logprob")) == 0 && ok;
+    ok = json_array_append_new(json_object_get(to, "top_logprobs"), t->n_top ? json_incref(top) : json_null()) == 0 &&
+         ok;
+    ok = json_array_append_new(json_object_get(to, "text_offset"), json_integer((json_int_t)offset)) == 0 && ok;
+    json_decref(top);
+    json_decref(e);
+    return ok;
+}
+
+bool ct_openai_logprobs_add(json_t *to, ct_openai_endpoint endpoint, const carat_tokenizer *tok, const carat_token *t,
+                            size_t offset)
+{
+    return endpoint == CT_OPENAI_CHAT ? add_chat_entry(to, tok, t) : add_text_entry(to, tok, t, offset);
+}

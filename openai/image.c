@@ -1,0 +1,83 @@
+/* Images of messages: data: URLs, and files of one folder. Nothing is fetched.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/base64.h"
+#include "openai/inside.h"
+
+static bool refuse(ct_openai_fault *f, const char *where, const char *what)
+{
+    return ct_openai_refuse(f, 400, "invalid_value", where, "%s: %s", where, what);
+}
+
+bool ct_openai_text(const json_t *v, const char *where, const char **to, ct_openai_fault *f)
+{
+    *to = json_string_value(v);
+    if (*to && strlen(*to) == json_string_length(v))
+        return true;
+    return refuse(f, where, *to ? "a text with a NUL character" : "the text is missing or not a string");
+}
+
+static bool decode_data_url(const char *url, size_t len, const char *where, carat_picture **out, ct_openai_fault *f)
+{
+    const char *comma = memchr(url, ',', len), *mark = ";base64";
+    size_t n = comma ? (size_t)(comma - url) : 0, n_mark = strlen(mark);
+    if (!comma || n < n_mark || strncasecmp(comma - n_mark, mark, n_mark) != 0)
+        return refuse(f, where, "a data: URL without ;base64, in it");
+    len -= n + 1;
+    unsigned char *data = malloc(ct_base64_room(len));
+    if (!data)
+        return ct_openai_no_memory(f, "an image");
+    bool ok =
+        (ct_base64_decode(comma + 1, len, data, &len, &f->err) && carat_picture_decode(data, len, out, &f->err)) ||
+        (ct_fail_in(&f->err, "%s", where), ct_openai_refuse_err(f, where));
+    free(data);
+    return ok;
+}
+
+/* Only in the folder: not beside it, not through a link out of it. */
+static bool load_file(const char *name, const char *files, const char *where, carat_picture **out, ct_openai_fault *f)
+{
+    char *joined = NULL, *path = NULL, *root = realpath(files, NULL);
+    bool ok = asprintf(&joined, "%s%s%s", *name == '/' ? "" : files, *name == '/' ? "" : "/", name) >= 0;
+    path = ok ? realpath(joined, NULL) : NULL;
+    size_t n = root ? strlen(root) : 0;
+    if (n && root[n - 1] == '/') /* the root folder */
+        n--;
+    if (!path)
+        refuse(f, where, "there is no such image file");
+    else if (!root || strncmp(path, root, n) != 0 || path[n] != '/')
+        refuse(f, where, "the image file is outside of the folder that requests may read");
+    else if (!carat_picture_load(path, out, &f->err))
+        ct_openai_refuse_err(f, where);
+    free(root);
+    free(path);
+    if (ok)
+        free(joined);
+    return *out != NULL;
+}
+
+static bool starts(const char *s, const char *with)
+{
+    return strncasecmp(s, with, strlen(with)) == 0;
+}
+
+bool ct_openai_image(const json_t *v, const char *files, const char *files_hint, const char *where, carat_picture **out,
+                     ct_openai_fault *f)
+{
+    const char *url;
+    if (!ct_openai_text(v, where, &url, f))
+        return false;
+    if (starts(url, "http:") || starts(url, "https:"))
+        return refuse(f, where, "an image at a remote address is not fetched; send it as a data: URL");
+    if (starts(url, "data:"))
+        return decode_data_url(url, json_string_length(v), where, out, f);
+    if (!files)
+        return ct_openai_refuse(f, 400, "invalid_value", where,
+                                "%s: expected a data: URL; image files are read only with %s", where, files_hint);
+    const char *name = starts(url, "file://") ? url + 7 : starts(url, "file:") ? url + 5 : url;
+    return load_file(name, files, where, out, f);
+}

@@ -1,0 +1,32 @@
+/* inside.h - what the files of this room share.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef CT_OPENAI_INSIDE_H
+#define CT_OPENAI_INSIDE_H
+
+#include "openai/openai.h"
+
+/* 500 "no memory for <what>"; false, always. */
+bool ct_openai_no_memory(ct_openai_fault *f, const char *what);
+
+/* fields.c: refuses what is known and cannot be honoured, where it asks for something. */
+bool ct_openai_refuse_unsupported(const json_t *body, ct_openai_fault *f);
+
+/* messages.c and prompt.c: "messages" of a chat, "prompt" of a completion. */
+bool ct_openai_chat_prompt(const json_t *body, const carat_engine *e, const ct_openai_options *o, carat_prompt **out,
+                           ct_openai_fault *f);
+bool ct_openai_text_prompt(const json_t *body, const carat_engine *e, carat_prompt **out, ct_openai_fault *f);
+
+/* image.c: an image of an address: data:, or a file where options have a folder. where: its place, for messages. */
+bool ct_openai_image(const json_t *url, const char *files, const char *files_hint, const char *where,
+                     carat_picture **out, ct_openai_fault *f);
+
+/* A text as C has it, borrowed; refuses anything else, and a NUL character in it. */
+bool ct_openai_text(const json_t *v, const char *where, const char **to, ct_openai_fault *f);
+
+/* entry.c: a generated token is added to the log-probabilities of its answer. False: no memory. */
+json_t *ct_openai_logprobs(ct_openai_endpoint endpoint);
+bool ct_openai_logprobs_add(json_t *to, ct_openai_endpoint endpoint, const carat_tokenizer *tok, const carat_token *t,
+                            size_t offset);
+
+#endif

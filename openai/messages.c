@@ -1,0 +1,143 @@
+/* Messages of a chat, with their images -> a prompt.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "openai/inside.h"
+
+/* Everything of one prompt. Texts are borrowed from the JSON. */
+typedef struct chat {
+    const ct_openai_options *o;
+    char where[64];           /* "messages[3].content[1]": what is being read */
+    const char *detail;       /* of the images so far; NULL: none yet */
+    carat_message *messages;  /* [n_messages] */
+    carat_content *content;   /* [n_content], of all messages */
+    carat_picture **pictures; /* [n_pictures], owned */
+    size_t n_messages, n_content, n_pictures;
+    ct_openai_fault *f;
+} chat;
+
+static bool refuse(chat *c, const char *what)
+{
+    return ct_openai_refuse(c->f, 400, "invalid_value", c->where, "%s: %s", c->where, what);
+}
+
+static bool take_url(chat *c, const json_t *v)
+{
+    if (!ct_openai_image(v, c->o->files, c->o->files_hint, c->where, &c->pictures[c->n_pictures], c->f))
+        return false;
+    c->content[c->n_content++].picture = c->pictures[c->n_pictures++];
+    return true;
+}
+
+/* {"url", "detail"}, or the URL alone. Pan & Scan is set for a whole prompt, so images with different wishes are
+ * refused. */
+static bool take_image(chat *c, const json_t *v)
+{
+    const char *detail = "auto";
+    if (!json_is_object(v))
+        return take_url(c, v);
+    const json_t *d = json_object_get(v, "detail");
+    if (d && !json_is_null(d))
+        detail = json_is_string(d) ? json_string_value(d) : "";
+    if (strcmp(detail, "auto") != 0 && strcmp(detail, "low") != 0 && strcmp(detail, "high") != 0)
+        return refuse(c, "'detail' is not auto, low or high");
+    if (c->detail && strcmp(c->detail, detail) != 0)
+        return refuse(c, "images of one request with different 'detail'");
+    c->detail = detail;
+    return take_url(c, json_object_get(v, "url"));
+}
+
+static bool take_part(chat *c, const json_t *part)
+{
+    const json_t *type_of = json_object_get(part, "type");
+    const char *type = json_string_value(type_of) ? json_string_value(type_of) : "";
+    if (strcmp(type, "text") == 0)
+        return ct_openai_text(json_object_get(part, "text"), c->where, &c->content[c->n_content].text, c->f) &&
+               ++c->n_content;
+    if (strcmp(type, "image_url") == 0)
+        return take_image(c, json_object_get(part, "image_url"));
+    return ct_openai_refuse(c->f, 400, "unsupported_value", c->where, "%s: type '%.40s', expected text or image_url",
+                            c->where, type);
+}
+
+/* Calls of tools in a conversation's past cannot be rendered. */
+static bool refuse_calls(chat *c, const json_t *message, size_t i)
+{
+    static const char *const names[] = { "tool_calls", "function_call" };
+    for (size_t k = 0; k < 2; k++) {
+        const json_t *call = json_object_get(message, names[k]);
+        if (call && !json_is_null(call) && !(json_is_array(call) && json_array_size(call) == 0))
+            return ct_openai_refuse(c->f, 400, "unsupported_parameter", names[k],
+                                    "messages[%zu]: '%s' is not supported", i, names[k]);
+    }
+    return true;
+}
+
+static bool take_parts(chat *c, carat_message *m, const json_t *parts, size_t i)
+{
+    for (size_t k = 0; k < json_array_size(parts); k++) {
+        snprintf(c->where, sizeof c->where, "messages[%zu].content[%zu]", i, k);
+        if (!take_part(c, json_array_get(parts, k)))
+            return false;
+        m->n_content++;
+    }
+    return true;
+}
+
+static bool take_message(chat *c, const json_t *v, size_t i)
+{
+    carat_message *m = &c->messages[c->n_messages++];
+    snprintf(c->where, sizeof c->where, "messages[%zu].role", i);
+    if (!ct_openai_text(json_object_get(v, "role"), c->where, &m->role, c->f) || !refuse_calls(c, v, i))
+        return false;
+    snprintf(c->where, sizeof c->where, "messages[%zu].content", i);
+    const json_t *content = json_object_get(v, "content");
+    m->content = c->content + c->n_content;
+    if (json_is_array(content))
+        return take_parts(c, m, content, i);
+    return !content || json_is_null(content) || ct_openai_text(content, c->where, &m->text, c->f);
+}
+
+static void free_chat(chat *c)
+{
+    for (size_t i = 0; i < c->n_pictures; i++)
+        carat_picture_free(c->pictures[i]);
+    free(c->pictures);
+    free(c->content);
+    free(c->messages);
+}
+
+static bool make_room(chat *c, const json_t *list, size_t n)
+{
+    size_t n_parts = 0;
+    for (size_t i = 0; i < n; i++)
+        n_parts += json_array_size(json_object_get(json_array_get(list, i), "content"));
+    c->messages = calloc(n, sizeof *c->messages);
+    c->content = calloc(n_parts + 1, sizeof *c->content);
+    c->pictures = calloc(n_parts + 1, sizeof(carat_picture *));
+    return (c->messages && c->content && c->pictures) || ct_openai_no_memory(c->f, "messages");
+}
+
+bool ct_openai_chat_prompt(const json_t *body, const carat_engine *e, const ct_openai_options *o, carat_prompt **out,
+                           ct_openai_fault *f)
+{
+    const json_t *list = json_object_get(body, "messages");
+    size_t n = json_array_size(list);
+    if (n == 0)
+        return ct_openai_refuse(f, 400, "missing_required_parameter", "messages",
+                                "'messages' is missing, empty or not an array");
+    chat c = { .o = o, .f = f };
+    bool ok = make_room(&c, list, n);
+    for (size_t i = 0; ok && i < n; i++)
+        ok = take_message(&c, json_array_get(list, i), i);
+    carat_prompt_options po = { .pan_scan = o->pan_scan };
+    if (c.detail && strcmp(c.detail, "auto") != 0)
+        po.pan_scan.mode = strcmp(c.detail, "low") == 0 ? CARAT_PAN_SCAN_OFF : CARAT_PAN_SCAN_ON;
+    if (ok && !carat_prompt_chat(e, c.messages, n, &po, out, &f->err))
+        ok = ct_openai_refuse_err(f, "messages");
+    free_chat(&c);
+    return ok;
+}

@@ -1,0 +1,117 @@
+/* openai.h - the OpenAI protocol over carat.h: requests, replies and errors as JSON. No sockets, no terminal.
+ *
+ *     body (JSON) ── ct_openai_request_read ──> carat_request_options ── carat_request_submit ──> events
+ *          │                 └ false: a fault                                                     │
+ *          │                          └── ct_openai_error ──> {"error": {…}}    ct_openai_reply_add, one by one
+ *          └ /v1/chat/completions, /v1/completions                                                │
+ *                                              {"object": "chat.completion", …} <── ct_openai_reply_body
+ *
+ * A reply is made event by event, and its id and time are fixed when it begins, so a writer of streamed chunks needs
+ * nothing but the same three calls. Which fields are honoured, ignored and refused: README.md. openai/batch.h adds the
+ * lines of the Batch API.
+ *
+ * Source: https://platform.openai.com/docs/api-reference/chat, /completions
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef CT_OPENAI_H
+#define CT_OPENAI_H
+
+#include "base/buf.h"
+#include "base/json.h"
+#include "carat.h"
+
+#define CT_OPENAI_MAX_ANSWERS 16 /* n */
+#define CT_OPENAI_MAX_STOPS   16
+#define CT_OPENAI_MAX_TOP     20 /* top_logprobs */
+
+/* ---- faults ---- */
+
+/* Why a request has no answer. */
+typedef struct ct_openai_fault {
+    int status;       /* HTTP's; 0: what came is no request, so there is no response to it */
+    const char *code; /* OpenAI's word for it; static */
+    char param[64];   /* the field, or "" */
+    carat_err err;
+} ct_openai_fault;
+
+/* Fills all of it; returns false, always. */
+bool ct_openai_refuse(ct_openai_fault *f, int status, const char *code, const char *param, const char *fmt, ...)
+    __attribute__((format(printf, 5, 6)));
+/* The same where a call has filled f->err: status and code follow from its code. A fault of ours (no memory, a deadline,
+ * numbers that are not finite) is a 500 and names no field; any other is a 400. */
+bool ct_openai_refuse_err(ct_openai_fault *f, const char *param);
+
+/* {"error": {"message", "type", "param", "code"}}, the caller's; NULL: no memory. */
+json_t *ct_openai_error(const ct_openai_fault *f);
+
+/* ---- requests ---- */
+
+typedef enum ct_openai_endpoint {
+    CT_OPENAI_CHAT,        /* /v1/chat/completions */
+    CT_OPENAI_COMPLETIONS, /* /v1/completions */
+} ct_openai_endpoint;
+
+/* What the operator allows, and the settings of requests that do not say otherwise. */
+typedef struct ct_openai_options {
+    carat_sampling sampling; /* with the seed of a request that gives none */
+    size_t max_tokens;       /* of an answer; 0: a chat's until the model stops, a completion's 16 (OpenAI's default) */
+    carat_pan_scan pan_scan; /* "detail" of a request wins */
+    size_t max_answers;      /* the most `n` may be: answers the engine generates at once */
+    const char *files;       /* the folder whose image files a request may name; NULL: none */
+    const char *files_hint;  /* what would open one, for the message: "--batch-files DIR" */
+} ct_openai_options;
+
+typedef struct ct_openai_request { /* zero-initialised */
+    ct_openai_endpoint endpoint;
+    bool has_logprobs;            /* of each token, and of submit.generation.n_top alternatives */
+    carat_request_options submit; /* what the engine is asked; all it points at is owned below */
+    json_t *body;
+    carat_prompt *prompt;
+    carat_bias *bias;
+    const char **stops;
+} ct_openai_request;
+
+/* Every field of the body is honoured, known to mean nothing here, or refused by name. Takes a reference to the body.
+ * On false the fault says why; the request is to be deinitialised in either case. */
+bool ct_openai_request_read(ct_openai_request *r, ct_openai_endpoint endpoint, json_t *body, const carat_engine *e,
+                            const ct_openai_options *o, ct_openai_fault *f);
+void ct_openai_request_deinit(ct_openai_request *r);
+
+/* ---- replies ---- */
+
+typedef struct ct_openai_answer {
+    ct_buf text;
+    size_t n_chars;   /* of text */
+    json_t *logprobs; /* NULL: not asked for */
+    bool has_failed;  /* no memory for a token's entry */
+    carat_result result;
+} ct_openai_answer;
+
+typedef struct ct_openai_reply {      /* zero-initialised */
+    const ct_openai_request *request; /* borrowed */
+    char id[40];                      /* "chatcmpl-" or "cmpl-" and 24 hexadecimal digits */
+    int64_t created;                  /* seconds since 1970 */
+    ct_openai_answer *answers;        /* [n] */
+    size_t n;
+    bool has_failed; /* an answer has: fault says why */
+    ct_openai_fault fault;
+} ct_openai_reply;
+
+/* The request must outlive the reply. False: no memory. */
+bool ct_openai_reply_init(ct_openai_reply *reply, const ct_openai_request *r);
+void ct_openai_reply_deinit(ct_openai_reply *reply);
+/* One event of any kind; err is what came with it. */
+void ct_openai_reply_add(ct_openai_reply *reply, const carat_tokenizer *tok, const carat_event *event,
+                         const carat_err *err);
+/* The response's body once all answers are complete, the caller's; NULL: no memory. n_cached of the n_prompt tokens
+ * came from the prefix cache. */
+json_t *ct_openai_reply_body(const ct_openai_reply *reply, const char *model, size_t n_prompt, size_t n_cached);
+
+/* A token as log-probabilities have it: {"id", "token", "logprob", "bytes"}. A token that is part of a character has a
+ * replacement character as its text and the true bytes. NULL: no memory, or no such id. */
+json_t *ct_openai_token(const carat_tokenizer *tok, int32_t id, float logprob);
+
+/* prefix and 24 random hexadecimal digits into to[size]. False: the system gives no random bytes. */
+bool ct_openai_new_id(const char *prefix, char *to, size_t size);
+
+#endif

@@ -1,0 +1,55 @@
+/* A completion's prompt: a text or ids.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <stdlib.h>
+
+#include "openai/inside.h"
+
+static bool prompt_of_ids(const json_t *v, const carat_engine *e, carat_prompt **out, ct_openai_fault *f)
+{
+    size_t n = json_array_size(v);
+    int32_t *ids = calloc(n + 1, sizeof *ids);
+    if (!ids)
+        return ct_openai_no_memory(f, "the prompt's ids");
+    bool ok = true;
+    for (size_t i = 0; ok && i < n; i++) {
+        const json_t *id = json_array_get(v, i);
+        json_int_t x = json_integer_value(id);
+        ok = (json_is_integer(id) && x >= 0 && x <= INT32_MAX) ||
+             ct_fail(&f->err, CARAT_EARG, CARAT_NOWHERE, "prompt[%zu] is not a token id", i);
+        ids[i] = ok ? (int32_t)x : 0;
+    }
+    ok = (ok && carat_prompt_ids(e, ids, n, NULL, 0, NULL, out, &f->err)) || ct_openai_refuse_err(f, "prompt");
+    free(ids);
+    return ok;
+}
+
+/* <bos> in front. The ids are encoded here because carat_prompt_text takes no text with a NUL in it. */
+static bool prompt_of_text(const json_t *v, const carat_engine *e, carat_prompt **out, ct_openai_fault *f)
+{
+    int32_t *ids = NULL;
+    size_t n;
+    bool ok = (carat_encode(carat_engine_tokenizer(e), json_string_value(v), json_string_length(v), CARAT_TOK_BOS, &ids,
+                            &n, &f->err) &&
+               carat_prompt_ids(e, ids, n, NULL, 0, NULL, out, &f->err)) ||
+              ct_openai_refuse_err(f, "prompt");
+    carat_free(ids);
+    return ok;
+}
+
+bool ct_openai_text_prompt(const json_t *body, const carat_engine *e, carat_prompt **out, ct_openai_fault *f)
+{
+    const json_t *v = json_object_get(body, "prompt"), *first = json_array_get(v, 0);
+    if (json_is_string(first) || json_is_array(first)) { /* a list of prompts */
+        if (json_array_size(v) != 1)
+            return ct_openai_refuse(f, 400, "unsupported_value", "prompt",
+                                    "'prompt' is a list of %zu prompts; a request takes one", json_array_size(v));
+        v = first;
+    }
+    if (json_is_array(v))
+        return prompt_of_ids(v, e, out, f);
+    if (json_is_string(v))
+        return prompt_of_text(v, e, out, f);
+    return ct_openai_refuse(f, 400, v ? "invalid_value" : "missing_required_parameter", "prompt",
+                            "'prompt' is %s, expected a text or token ids", v ? ct_json_kind(v) : "missing");
+}

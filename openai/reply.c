@@ -1,0 +1,124 @@
+/* The engine's events -> a chat.completion or text_completion.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/random.h>
+#include <time.h>
+
+#include "openai/inside.h"
+
+#define MAX_TEXT ((size_t)1 << 30)
+
+bool ct_openai_new_id(const char *prefix, char *to, size_t size)
+{
+    unsigned char b[12];
+    if (getrandom(b, sizeof b, 0) != sizeof b)
+        return false;
+    size_t n = (size_t)snprintf(to, size, "%s", prefix);
+    for (size_t i = 0; i < sizeof b && n + 2 < size; i++)
+        n += (size_t)snprintf(to + n, size - n, "%02x", b[i]);
+    return true;
+}
+
+bool ct_openai_reply_init(ct_openai_reply *reply, const ct_openai_request *r)
+{
+    reply->request = r;
+    reply->created = time(NULL);
+    reply->n = r->submit.n_answers;
+    reply->answers = calloc(reply->n, sizeof *reply->answers);
+    bool ok = reply->answers &&
+              ct_openai_new_id(r->endpoint == CT_OPENAI_CHAT ? "chatcmpl-" : "cmpl-", reply->id, sizeof reply->id);
+    for (size_t i = 0; reply->answers && i < reply->n; i++) {
+        ct_openai_answer *a = &reply->answers[i];
+        ct_buf_init(&a->text, MAX_TEXT);
+        ok = ct_buf_str(&a->text, "") && ok;
+        a->logprobs = r->has_logprobs ? ct_openai_logprobs(r->endpoint) : NULL;
+        ok = (a->logprobs || !r->has_logprobs) && ok;
+    }
+    return ok;
+}
+
+void ct_openai_reply_deinit(ct_openai_reply *reply)
+{
+    for (size_t i = 0; reply->answers && i < reply->n; i++) {
+        ct_buf_deinit(&reply->answers[i].text);
+        json_decref(reply->answers[i].logprobs);
+    }
+    free(reply->answers);
+}
+
+static size_t n_characters(const char *s, size_t len)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < len; i++)
+        n += (s[i] & 0xC0) != 0x80;
+    return n;
+}
+
+static void add_token(ct_openai_answer *a, ct_openai_endpoint endpoint, const carat_tokenizer *tok,
+                      const carat_token *t)
+{
+    if (a->logprobs && t->id >= 0 && !ct_openai_logprobs_add(a->logprobs, endpoint, tok, t, a->n_chars))
+        a->has_failed = true;
+    ct_buf_add(&a->text, t->text, t->len);
+    a->n_chars += n_characters(t->text, t->len);
+}
+
+void ct_openai_reply_add(ct_openai_reply *reply, const carat_tokenizer *tok, const carat_event *event,
+                         const carat_err *err)
+{
+    switch (event->kind) {
+    case CARAT_EVENT_TOKEN:
+        add_token(&reply->answers[event->answer], reply->request->endpoint, tok, &event->token);
+        break;
+    case CARAT_EVENT_ANSWER:
+        reply->answers[event->answer].result = event->result;
+        break;
+    case CARAT_EVENT_FAILED:
+        if (!reply->has_failed) {
+            reply->has_failed = true;
+            reply->fault.err = *err;
+            ct_openai_refuse_err(&reply->fault, "");
+        }
+        break;
+    case CARAT_EVENT_END:
+    case CARAT_EVENT_NONE:
+        break;
+    }
+}
+
+static json_t *choice(const ct_openai_answer *a, size_t i, bool is_chat)
+{
+    const char *finish = a->result.finish == CARAT_FINISH_STOP ? "stop" : "length";
+    if (a->text.failed || a->has_failed)
+        return NULL;
+    json_t *logprobs = a->logprobs ? json_incref(a->logprobs) : json_null();
+    if (!is_chat)
+        return json_pack("{s:I, s:s%, s:o, s:s}", "index", (json_int_t)i, "text", a->text.data, a->text.len, "logprobs",
+                         logprobs, "finish_reason", finish);
+    if (a->logprobs)
+        logprobs = json_pack("{s:o, s:n}", "content", logprobs, "refusal");
+    return json_pack("{s:I, s:{s:s, s:s%, s:n}, s:o, s:s}", "index", (json_int_t)i, "message", "role", "assistant",
+                     "content", a->text.data, a->text.len, "refusal", "logprobs", logprobs, "finish_reason", finish);
+}
+
+json_t *ct_openai_reply_body(const ct_openai_reply *reply, const char *model, size_t n_prompt, size_t n_cached)
+{
+    bool is_chat = reply->request->endpoint == CT_OPENAI_CHAT;
+    size_t n_generated = 0;
+    json_t *choices = json_array();
+    for (size_t i = 0; i < reply->n; i++) {
+        n_generated += reply->answers[i].result.n_generated;
+        if (json_array_append_new(choices, choice(&reply->answers[i], i, is_chat)) != 0) {
+            json_decref(choices);
+            return NULL;
+        }
+    }
+    json_t *usage = json_pack("{s:I, s:I, s:I, s:{s:I}}", "prompt_tokens", (json_int_t)n_prompt, "completion_tokens",
+                              (json_int_t)n_generated, "total_tokens", (json_int_t)(n_prompt + n_generated),
+                              "prompt_tokens_details", "cached_tokens", (json_int_t)n_cached);
+    return json_pack("{s:s, s:s, s:I, s:o, s:o, s:o}", "id", reply->id, "object",
+                     is_chat ? "chat.completion" : "text_completion", "created", (json_int_t)reply->created, "model",
+                     ct_json_from_str(model), "choices", choices, "usage", usage);
+}

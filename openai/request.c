@@ -1,0 +1,213 @@
+/* A request's body -> what the engine is asked.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "openai/inside.h"
+
+#define COMPLETION_DEFAULT 16 /* tokens, OpenAI's */
+
+/* ---- numbers ---- */
+
+static bool read_int(const json_t *body, const char *key, int64_t min, int64_t max, int64_t *to, ct_openai_fault *f)
+{
+    return ct_json_int(body, "body", key, min, max, to, &f->err) || ct_openai_refuse_err(f, key);
+}
+
+static bool read_float(const json_t *body, const char *key, double min, double max, float *to, ct_openai_fault *f)
+{
+    double v = (double)*to;
+    if (!ct_json_num(body, "body", key, &v, &f->err))
+        return ct_openai_refuse_err(f, key);
+    if (!(v >= min && v <= max))
+        return ct_openai_refuse(f, 400, "invalid_value", key, "body: '%s' is %g, expected %g to %g", key, v, min, max);
+    *to = (float)v;
+    return true;
+}
+
+static bool read_bool(const json_t *body, const char *key, bool *to, ct_openai_fault *f)
+{
+    return ct_json_bool(body, "body", key, to, &f->err) || ct_openai_refuse_err(f, key);
+}
+
+static bool read_sampling(const json_t *body, carat_sampling *s, ct_openai_fault *f)
+{
+    int64_t top_k = s->top_k, seed = 0;
+    bool ok = read_float(body, "temperature", 0, 100, &s->temperature, f) &&
+              read_float(body, "top_p", 0, 1, &s->top_p, f) && read_float(body, "min_p", 0, 1, &s->min_p, f) &&
+              read_float(body, "repeat_penalty", 0.01, 100, &s->repetition_penalty, f) &&
+              read_float(body, "repetition_penalty", 0.01, 100, &s->repetition_penalty, f) &&
+              read_float(body, "presence_penalty", -100, 100, &s->presence_penalty, f) &&
+              read_float(body, "frequency_penalty", -100, 100, &s->frequency_penalty, f) &&
+              read_int(body, "top_k", -1, 1 << 30, &top_k, f) && read_int(body, "seed", INT64_MIN, INT64_MAX, &seed, f);
+    s->top_k = top_k < 0 ? 0 : (int)top_k; /* -1 is another word for off */
+    const json_t *given = json_object_get(body, "seed");
+    if (given && !json_is_null(given))
+        s->seed = (uint64_t)seed;
+    return ok;
+}
+
+static bool read_max_tokens(const json_t *body, bool is_chat, size_t deflt, size_t *to, ct_openai_fault *f)
+{
+    int64_t old = 0, v = 0;
+    if (!read_int(body, "max_tokens", 1, 1 << 30, &old, f) ||
+        (is_chat && !read_int(body, "max_completion_tokens", 1, 1 << 30, &v, f)))
+        return false;
+    v = v ? v : old;
+    *to = v ? (size_t)v : deflt || is_chat ? deflt : COMPLETION_DEFAULT;
+    return true;
+}
+
+static bool read_answers(const json_t *body, size_t max, size_t *to, ct_openai_fault *f)
+{
+    int64_t n = 1, best_of;
+    if (!read_int(body, "n", 1, CT_OPENAI_MAX_ANSWERS, &n, f))
+        return false;
+    best_of = n;
+    if (!read_int(body, "best_of", 1, CT_OPENAI_MAX_ANSWERS, &best_of, f))
+        return false;
+    if (best_of != n)
+        return ct_openai_refuse(f, 400, "unsupported_value", "best_of", "'best_of' must equal 'n'");
+    *to = (size_t)n;
+    return (size_t)n <= max ||
+           ct_openai_refuse(f, 400, "invalid_value", "n",
+                            "body: 'n' is %lld, but at most %zu answers are generated at once", (long long)n, max);
+}
+
+/* ---- log-probabilities, stop strings, biases ---- */
+
+/* A chat has a switch and a number, a completion one field that is both. */
+static bool read_logprobs(const json_t *body, ct_openai_request *r, ct_openai_fault *f)
+{
+    int64_t n = 0;
+    if (r->endpoint == CT_OPENAI_CHAT) {
+        if (!read_bool(body, "logprobs", &r->has_logprobs, f) ||
+            !read_int(body, "top_logprobs", 0, CT_OPENAI_MAX_TOP, &n, f))
+            return false;
+        if (n && !r->has_logprobs)
+            return ct_openai_refuse(f, 400, "invalid_value", "top_logprobs",
+                                    "'top_logprobs' needs 'logprobs' to be true");
+    } else {
+        const json_t *v = json_object_get(body, "logprobs");
+        r->has_logprobs = v && !json_is_null(v) && !json_is_false(v);
+        if (r->has_logprobs && !read_int(body, "logprobs", 0, CT_OPENAI_MAX_TOP, &n, f))
+            return false;
+    }
+    r->submit.generation.logprobs = r->has_logprobs;
+    r->submit.generation.n_top = (int)n;
+    return true;
+}
+
+static bool add_stop(ct_openai_request *r, const json_t *v, ct_openai_fault *f)
+{
+    carat_generation *g = &r->submit.generation;
+    const char *s = json_string_value(v);
+    if (!s || !*s || strlen(s) != json_string_length(v))
+        return ct_openai_refuse(f, 400, "invalid_value", "stop",
+                                "body: 'stop' holds %s, expected texts of one byte or more",
+                                s ? (*s ? "a NUL character" : "an empty text") : ct_json_kind(v));
+    r->stops[g->n_stops++] = s;
+    return true;
+}
+
+static bool read_stops(const json_t *body, ct_openai_request *r, ct_openai_fault *f)
+{
+    const json_t *v = json_object_get(body, "stop");
+    if (!v || json_is_null(v))
+        return true;
+    size_t n = json_is_array(v) ? json_array_size(v) : 1;
+    if (n > CT_OPENAI_MAX_STOPS)
+        return ct_openai_refuse(f, 400, "invalid_value", "stop", "body: 'stop' has %zu texts, expected at most %d", n,
+                                CT_OPENAI_MAX_STOPS);
+    r->stops = calloc(n + 1, sizeof *r->stops);
+    if (!r->stops)
+        return ct_openai_no_memory(f, "a request");
+    r->submit.generation.stops = r->stops;
+    for (size_t i = 0; i < n; i++)
+        if (!add_stop(r, json_is_array(v) ? json_array_get(v, i) : v, f))
+            return false;
+    return true;
+}
+
+/* "17": -100..100 of an entry of logit_bias; -100 bans. */
+static bool read_one_bias(const char *key, const json_t *v, size_t n_vocab, carat_bias *to, ct_openai_fault *f)
+{
+    char *end;
+    errno = 0;
+    long id = strtol(key, &end, 10);
+    double x = json_number_value(v);
+    if (end == key || *end || errno || id < 0 || (size_t)id >= n_vocab || !json_is_number(v) || !(fabs(x) <= 100))
+        return ct_openai_refuse(f, 400, "invalid_value", "logit_bias",
+                                "body: 'logit_bias' of '%.20s', expected an id below %zu and a number of -100 to 100",
+                                key, n_vocab);
+    *to = (carat_bias){ (int32_t)id, x == -100 ? -INFINITY : (float)x };
+    return true;
+}
+
+/* The options' biases stay for tokens that the request does not name. */
+static size_t keep_other_biases(carat_bias *bias, size_t n_own, const carat_sampling *s)
+{
+    size_t n = n_own;
+    for (size_t i = 0; i < s->n_bias; i++) {
+        size_t k = 0;
+        while (k < n_own && bias[k].id != s->bias[i].id)
+            k++;
+        if (k == n_own)
+            bias[n++] = s->bias[i];
+    }
+    return n;
+}
+
+static bool read_bias(const json_t *body, const carat_engine *e, ct_openai_request *r, ct_openai_fault *f)
+{
+    json_t *all = json_object_get(body, "logit_bias"), *v;
+    carat_sampling *s = &r->submit.generation.sampling;
+    const char *key;
+    size_t n = 0;
+    if (!all || json_is_null(all))
+        return true;
+    if (!json_is_object(all))
+        return ct_openai_refuse(f, 400, "invalid_value", "logit_bias", "body: 'logit_bias' is %s, expected an object",
+                                ct_json_kind(all));
+    r->bias = calloc(s->n_bias + json_object_size(all) + 1, sizeof *r->bias);
+    if (!r->bias)
+        return ct_openai_no_memory(f, "a request");
+    json_object_foreach(all, key, v)
+        if (!read_one_bias(key, v, carat_engine_info(e)->n_vocab, &r->bias[n++], f))
+            return false;
+    s->n_bias = keep_other_biases(r->bias, n, s);
+    s->bias = r->bias;
+    return true;
+}
+
+/* ---- all of it ---- */
+
+bool ct_openai_request_read(ct_openai_request *r, ct_openai_endpoint endpoint, json_t *body, const carat_engine *e,
+                            const ct_openai_options *o, ct_openai_fault *f)
+{
+    bool is_chat = endpoint == CT_OPENAI_CHAT;
+    carat_generation *g = &r->submit.generation;
+    r->endpoint = endpoint;
+    r->body = json_incref(body);
+    g->sampling = o->sampling;
+    if (!ct_openai_refuse_unsupported(body, f) || !read_sampling(body, &g->sampling, f) ||
+        !read_max_tokens(body, is_chat, o->max_tokens, &g->max_tokens, f) ||
+        !read_answers(body, o->max_answers, &r->submit.n_answers, f) || !read_logprobs(body, r, f) ||
+        !read_stops(body, r, f) || !read_bias(body, e, r, f) || !read_bool(body, "ignore_eos", &g->ignore_eos, f))
+        return false;
+    if (!(is_chat ? ct_openai_chat_prompt(body, e, o, &r->prompt, f) : ct_openai_text_prompt(body, e, &r->prompt, f)))
+        return false;
+    r->submit.prompt = r->prompt;
+    return true;
+}
+
+void ct_openai_request_deinit(ct_openai_request *r)
+{
+    carat_prompt_free(r->prompt);
+    free(r->bias);
+    free(r->stops);
+    json_decref(r->body);
+}
