@@ -1,7 +1,7 @@
 #!/bin/sh
 # Which room includes which, from the #include lines; an arrow that points to a room below itself is marked and fails.
 set -eu
-order="base quant kernels format tokenizer image model kv vision text sample chat engine weigh api"
+order="base quant kernels format tokenizer image model synth kv vision text sample chat engine weigh api"
 status=0
 level() { n=0; for r in $order; do n=$((n + 1)); [ "$r" = "$1" ] && { echo $n; return; }; done; echo 0; }
 for room in $order; do

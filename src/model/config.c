@@ -8,11 +8,10 @@
 #include <string.h>
 
 #include "base/log.h"
-#include "kernels/kernels.h"
+#include "model/shape_fields.h"
 
-#define DEFAULT_PATTERN 6 /* five local layers, then one global: every published Gemma 3 */
-#define GLOBAL_BASE     1e6
-#define LOCAL_BASE      1e4
+#define GLOBAL_BASE 1e6
+#define LOCAL_BASE  1e4
 
 void ct_config_defaults(ct_config *c)
 {
@@ -26,7 +25,7 @@ void ct_config_defaults(ct_config *c)
         .tied = true,
         .image_token = -1,
     };
-    ct_config_pattern(c, DEFAULT_PATTERN);
+    ct_config_pattern(c, CT_PATTERN);
 }
 
 void ct_config_pattern(ct_config *c, uint32_t pattern)
@@ -87,22 +86,8 @@ static bool check_rope(const char *what, const char *kind, const ct_rope *r, car
 
 static bool check_limits(const ct_config *c, const char *what, carat_err *err)
 {
-    const struct {
-        const char *name;
-        uint32_t value, max;
-    } fields[] = {
-        { "number of layers", c->n_layer, CT_MAX_LAYERS },
-        { "hidden width", c->hidden, CT_MAX_HIDDEN },
-        { "FFN width", c->ffn, CT_MAX_FFN },
-        { "number of heads", c->n_head, CT_MAX_HEADS },
-        { "number of KV heads", c->n_kv_head, CT_MAX_HEADS },
-        { "head dimension", c->head_dim, CT_MAX_HEAD_DIM },
-        { "vocabulary", c->n_vocab, CT_MAX_VOCAB },
-        { "sliding window", c->window, CT_MAX_CONTEXT },
-        { "context length", c->context, CT_MAX_CONTEXT },
-    };
-    for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
-        if (!in_range(what, fields[i].name, fields[i].value, 1, fields[i].max, err))
+    for (const ct_shape_field *f = ct_shape_fields; f < ct_shape_fields + CT_N_SHAPE_FIELDS; f++)
+        if (!in_range(what, f->name, ct_shape_field_of(c, f), 1, f->max, err))
             return false;
     if (c->head_dim % 2)
         return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: head dimension is %u, expected an even number", what,
@@ -150,7 +135,7 @@ static void settle_pattern(ct_config *c, const char *what, bool trust)
 {
     uint32_t differ = 0, first = 0;
     for (uint32_t i = c->n_layer; i-- > 0;)
-        if (c->is_global[i] != ((i + 1) % DEFAULT_PATTERN == 0))
+        if (c->is_global[i] != ((i + 1) % CT_PATTERN == 0))
             differ++, first = i;
     if (!differ)
         return;
@@ -158,7 +143,7 @@ static void settle_pattern(ct_config *c, const char *what, bool trust)
          "layer pattern: %u layers differ from Gemma 3 %s's five local, one global (first: layer %u); using %s", differ,
          c->published->name, first, trust ? "the header's" : "the published one");
     if (!trust)
-        ct_config_pattern(c, DEFAULT_PATTERN);
+        ct_config_pattern(c, CT_PATTERN);
 }
 
 /* Figures that tensor shapes decide, or that only inform: the file's stand, the difference is told. */

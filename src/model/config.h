@@ -22,6 +22,8 @@
 #define CT_MAX_NOTES   12
 #define CT_MAX_STOPS   16
 
+#define CT_PATTERN 6 /* five local layers, then one global: every published Gemma 3 */
+
 /* RoPE of one kind of layer: angle i of position p is p * base^(-2i/head_dim) / factor. */
 typedef struct ct_rope {
     double base;
@@ -48,7 +50,8 @@ typedef struct ct_vision_config {
     float eps;
 } ct_vision_config;
 
-#define CT_MAX_PATCHES 65536 /* of an image; the published towers have 4096 */
+#define CT_MAX_TOWER_LAYERS 1024
+#define CT_MAX_PATCHES      65536 /* of an image; the published towers have 4096 */
 
 /* Patches along one side of the image. */
 static inline uint32_t ct_vision_grid(const ct_vision_config *v)

@@ -35,10 +35,14 @@ static const int_key text_keys[] = {
 };
 
 static const int_key vision_keys[] = {
-    { "num_hidden_layers", VAT(n_layer), 1024 },   { "hidden_size", VAT(hidden), CT_MAX_HIDDEN },
-    { "intermediate_size", VAT(ffn), CT_MAX_FFN }, { "num_attention_heads", VAT(n_head), CT_MAX_HEADS },
-    { "image_size", VAT(image_size), 16384 },      { "patch_size", VAT(patch_size), 1024 },
-    { "num_channels", VAT(n_channel), 16 },        { NULL, 0, 0 },
+    { "num_hidden_layers", VAT(n_layer), CT_MAX_TOWER_LAYERS },
+    { "hidden_size", VAT(hidden), CT_MAX_HIDDEN },
+    { "intermediate_size", VAT(ffn), CT_MAX_FFN },
+    { "num_attention_heads", VAT(n_head), CT_MAX_HEADS },
+    { "image_size", VAT(image_size), 16384 },
+    { "patch_size", VAT(patch_size), 1024 },
+    { "num_channels", VAT(n_channel), 16 },
+    { NULL, 0, 0 },
 };
 
 static bool read_ints(const json_t *o, const char *what, const int_key *keys, void *base, carat_err *err)

@@ -22,7 +22,7 @@ typedef struct vision_key {
 #define AT(field) offsetof(ct_vision_config, field)
 
 static const vision_key keys[] = {
-    { "vision.block_count", AT(n_layer), 1024, true },
+    { "vision.block_count", AT(n_layer), CT_MAX_TOWER_LAYERS, true },
     { "vision.embedding_length", AT(hidden), CT_MAX_HIDDEN, true },
     { "vision.feed_forward_length", AT(ffn), CT_MAX_FFN, true },
     { "vision.attention.head_count", AT(n_head), CT_MAX_HEADS, true },
@@ -114,9 +114,9 @@ bool ct_vision_config_check(const ct_vision_config *v, const char *what, carat_e
         const char *name;
         uint32_t value, max;
     } fields[] = {
-        { "layers", v->n_layer, 1024 },         { "width", v->hidden, CT_MAX_HIDDEN },
-        { "FFN width", v->ffn, CT_MAX_FFN },    { "heads", v->n_head, CT_MAX_HEADS },
-        { "image size", v->image_size, 16384 }, { "patch size", v->patch_size, 1024 },
+        { "layers", v->n_layer, CT_MAX_TOWER_LAYERS }, { "width", v->hidden, CT_MAX_HIDDEN },
+        { "FFN width", v->ffn, CT_MAX_FFN },           { "heads", v->n_head, CT_MAX_HEADS },
+        { "image size", v->image_size, 16384 },        { "patch size", v->patch_size, 1024 },
     };
     for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
         if (fields[i].value < 1 || fields[i].value > fields[i].max)

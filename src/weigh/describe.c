@@ -7,7 +7,7 @@
 
 #include "base/size.h"
 #include "model/layout.h"
-#include "model/mix.h"
+#include "synth/mix.h"
 #include "weigh/weigh.h"
 
 typedef struct recipe {

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "model/layout.h"
+#include "model/shape_fields.h"
 #include "model/source.h"
 #include "weigh/names.h"
 #include "weigh/tower.h"
@@ -16,37 +17,6 @@
 #define MAX_IMAGES 8192 /* of a prompt */
 
 /* ---- which model ---- */
-
-static bool override(const char *name, size_t value, uint32_t *field, bool *differs, carat_err *err)
-{
-    if (value > UINT32_MAX)
-        return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "%s is %zu, expected at most %u", name, value, UINT32_MAX);
-    *differs = *differs || (value && value != *field);
-    if (value)
-        *field = (uint32_t)value;
-    return true;
-}
-
-static bool apply_shape(const carat_shape *s, ct_config *c, bool *differs, carat_err *err)
-{
-    if (!override("layers", s->n_layer, &c->n_layer, differs, err) ||
-        !override("hidden", s->hidden, &c->hidden, differs, err) || !override("ffn", s->ffn, &c->ffn, differs, err) ||
-        !override("heads", s->n_head, &c->n_head, differs, err) ||
-        !override("kv heads", s->n_kv_head, &c->n_kv_head, differs, err) ||
-        !override("head dim", s->head_dim, &c->head_dim, differs, err) ||
-        !override("vocabulary", s->n_vocab, &c->n_vocab, differs, err) ||
-        !override("window", s->window, &c->window, differs, err) ||
-        !override("context", s->context, &c->context, differs, err))
-        return false;
-    if (s->pattern > CT_MAX_LAYERS)
-        return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "pattern is %zu, expected at most %d", s->pattern,
-                       CT_MAX_LAYERS);
-    if (s->pattern && s->pattern != 6) {
-        ct_config_pattern(c, (uint32_t)s->pattern);
-        *differs = true;
-    }
-    return ct_config_finish(c, "shape", true, err);
-}
 
 static bool open_name(ct_estimate *s, carat_err *err)
 {
@@ -59,7 +29,8 @@ static bool open_name(ct_estimate *s, carat_err *err)
                        named.title);
     ct_config_of(named.p, &c);
     c.vision.present = named.has_vision;
-    if (s->q.shape && !apply_shape(s->q.shape, &c, &s->is_custom, err))
+    if (s->q.shape &&
+        (!ct_shape_apply(s->q.shape, &c, &s->is_custom, err) || !ct_config_finish(&c, "shape", true, err)))
         return false;
     snprintf(s->name, sizeof s->name, "%s%s", s->is_custom ? "a shape made from " : "", named.title);
     snprintf(s->quant, sizeof s->quant, "%s", s->q.quant ? s->q.quant : named.quant ? named.quant : "q4_k_m");

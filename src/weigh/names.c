@@ -6,7 +6,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "model/mix.h"
+#include "synth/mix.h"
 #include "weigh/near.h"
 
 typedef struct family {

@@ -1,5 +1,7 @@
-/* SPDX-License-Identifier: Apache-2.0 */
-#include "model/synth.h"
+/* A file of random weights: the text model's keys, vocabulary and tensors, then the tower's.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "synth/synth.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -8,7 +8,7 @@
 
 #include "base/buf.h"
 #include "format/gguf_write.h"
-#include "model/synth.h"
+#include "synth/synth.h"
 #include "tokenizer/tokenizer.h"
 
 #define FIRST_NEWLINES 107

@@ -1,5 +1,7 @@
-/* SPDX-License-Identifier: Apache-2.0 */
-#include "model/synth_tower.h"
+/* A tower of random weights, with the names that llama.cpp or Ollama gives its tensors.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "synth/tower_file.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -5,8 +5,8 @@
  * bits, and types of 32 columns where a row is no multiple of 256.
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#ifndef CT_MODEL_MIX_H
-#define CT_MODEL_MIX_H
+#ifndef CT_SYNTH_MIX_H
+#define CT_SYNTH_MIX_H
 
 #include "model/model.h"
 

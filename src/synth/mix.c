@@ -1,5 +1,7 @@
-/* SPDX-License-Identifier: Apache-2.0 */
-#include "model/mix.h"
+/* Which type each matrix has in a published quantisation.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "synth/mix.h"
 
 #include <strings.h>
 

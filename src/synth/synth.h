@@ -6,15 +6,14 @@
  * is a made-up one of the right size with Gemma's control tokens in their places, or copied from another file.
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#ifndef CT_MODEL_SYNTH_H
-#define CT_MODEL_SYNTH_H
+#ifndef CT_SYNTH_SYNTH_H
+#define CT_SYNTH_SYNTH_H
 
 #include "format/gguf_write.h"
-#include "model/mix.h"
-#include "model/synth_tower.h"
+#include "synth/mix.h"
+#include "synth/tower_file.h"
 
 /* Tokens of a made-up vocabulary of n entries: writes tokenizer.ggml.* keys. */
-
 bool ct_synth_vocab(ct_gguf_writer *w, size_t n, carat_err *err);
 
 /* Writes the file under a temporary name first. progress as in carat_options, may be NULL. vocab_from: a GGUF whose
@@ -23,6 +22,10 @@ bool ct_synth_vocab(ct_gguf_writer *w, size_t n, carat_err *err);
  * Errors: CARAT_EARG (a shape out of range, a type that does not fit), CARAT_EIO, CARAT_ENOMEM, CARAT_ECANCELLED. */
 bool ct_synth_write(const ct_config *c, const ct_mix *mix, uint64_t seed, const char *vocab_from,
                     const ct_synth_tower *tower, const char *path,
+                    bool (*progress)(void *arg, uint64_t done, uint64_t total), void *arg, carat_err *err);
+
+/* carat_synth: from a published size and what differs from it. Errors: CARAT_EARG (also an unknown size or type). */
+bool ct_synth_shape(const carat_shape *shape, const char *path,
                     bool (*progress)(void *arg, uint64_t done, uint64_t total), void *arg, carat_err *err);
 
 #endif

@@ -1,8 +1,8 @@
-/* synth_tower.h - the vision tower of a made-up model: keys, tensors and random weights, into a GGUF file.
+/* tower_file.h - the vision tower of a made-up model: keys, tensors and random weights, into a GGUF file.
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#ifndef CT_MODEL_SYNTH_TOWER_H
-#define CT_MODEL_SYNTH_TOWER_H
+#ifndef CT_SYNTH_TOWER_FILE_H
+#define CT_SYNTH_TOWER_FILE_H
 
 #include "format/gguf_write.h"
 #include "model/config.h"
