@@ -1,0 +1,83 @@
+"""What the tests of the program share: running it, and asserting how it ends. A test's arguments are CARAT DATA.
+
+SPDX-License-Identifier: Apache-2.0
+"""
+import array
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import unittest
+
+CARAT, DATA = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2])
+TINY = DATA + "/models/tiny-text"
+TINY_GGUF = TINY + "/gguf/tiny-text-f32.gguf"
+SIGHT = DATA + "/models/tiny-sight"
+IMAGES = DATA + "/images/in/"
+SANITIZED = "ASAN_OPTIONS" in os.environ or "TSAN_OPTIONS" in os.environ
+
+
+def carat(*args, stdin=b"", timeout=60, **kw):
+    """Runs the program; stdin None means an empty one."""
+    return subprocess.run([CARAT, *args], input=stdin, capture_output=True, timeout=timeout, **kw)
+
+
+class Golden:
+    """Arrays of a golden folder, without numpy."""
+
+    def __init__(self, folder):
+        with open(folder + "/manifest.json") as f:
+            self.manifest = json.load(f)
+        self.folder = folder
+
+    def __getitem__(self, name):
+        a = self.manifest["arrays"][name]
+        code = {"float32": "f", "int32": "i", "uint8": "B"}[a["dtype"]]
+        n = 1
+        for d in a["shape"]:
+            n *= d
+        with open(os.path.join(self.folder, a["file"]), "rb") as f:
+            f.seek(a["offset"])
+            out = array.array(code)
+            out.frombytes(f.read(n * out.itemsize))
+        return list(out)
+
+
+class Case(unittest.TestCase):
+    def ok(self, *args, **kw):
+        r = carat(*args, **kw)
+        self.assertEqual(r.returncode, 0, r.stderr.decode(errors="replace"))
+        return r
+
+    def refused(self, *args, says, code=1, **kw):
+        """Ends with this code and one clear line that says all of `says`."""
+        r = carat(*args, **kw)
+        text = r.stderr.decode(errors="replace")
+        self.assertEqual(r.returncode, code, text)
+        for part in [says] if isinstance(says, str) else says:
+            self.assertIn(part, text)
+        if code == 1:
+            self.assertEqual(text.count("\n"), 1, text)
+            self.assertTrue(text.startswith("carat: "), text)
+        self.assertEqual(r.stdout, b"")
+        return text
+
+
+class Folder(Case):
+    """Cases with a folder of their own."""
+
+    def setUp(self):
+        self.dir = tempfile.TemporaryDirectory()
+        self.addCleanup(self.dir.cleanup)
+
+    def path(self, name, data=None):
+        p = os.path.join(self.dir.name, name)
+        if data is not None:
+            with open(p, "wb") as f:
+                f.write(data)
+        return p
+
+
+def main():
+    unittest.main(argv=sys.argv[:1])

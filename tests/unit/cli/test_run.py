@@ -1,0 +1,116 @@
+"""carat run: prompts, answers, seeds, stops and interrupts. Usage: test_run.py CARAT DATA
+
+SPDX-License-Identifier: Apache-2.0
+"""
+import json
+import signal
+import subprocess
+import tempfile
+
+from program import CARAT, TINY, TINY_GGUF, Case, Golden, main
+
+
+class Run(Case):
+    def run_json(self, *args, model=TINY, **kw):
+        return json.loads(self.ok("run", model, "--json", *args, **kw).stdout)
+
+    def test_json_has_what_a_script_needs(self):
+        r = self.run_json("-p", "a red star", "--temp", "0", "-n", "9", "--ignore-eos", "--logprobs", "3")
+        self.assertEqual(r["prompt_tokens"][0], 2)
+        self.assertEqual(r["prompt_tokens"].count(2), 1)
+        self.assertEqual(len(r["tokens"]), 9)
+        self.assertEqual(r["finish_reason"], "length")
+        self.assertEqual(r["timings"]["predicted_n"], 9)
+        self.assertEqual(r["timings"]["prompt_n"], len(r["prompt_tokens"]))
+        self.assertEqual(len(r["logprobs"]), 9)
+        for token, entry in zip(r["tokens"], r["logprobs"]):
+            self.assertEqual(entry["id"], token)
+            self.assertEqual(entry["top_logprobs"][0]["id"], token)  # greedy
+            self.assertAlmostEqual(entry["logprob"], entry["top_logprobs"][0]["logprob"], places=5)
+            self.assertLess(entry["logprob"], 0)
+            self.assertEqual(len(entry["top_logprobs"]), 3)
+
+    def test_greedy_equals_the_reference(self):
+        g = Golden(TINY + "/golden")
+        with tempfile.TemporaryDirectory() as d:
+            prompt = g["prompt4.ids"]
+            want = g["greedy4.ids"]
+            text = subprocess.run([CARAT, "detokenize", TINY, "--special"], input=" ".join(map(str, prompt)).encode(),
+                                  capture_output=True).stdout
+            path = d + "/prompt"
+            with open(path, "wb") as f:
+                f.write(text)
+            r = self.run_json("-f", path, "--raw", "--special", "--no-bos", "--temp", "0", "-n", str(len(want)), "--ignore-eos",
+                              "--exact")
+            if r["prompt_tokens"] == prompt:  # the golden prompt need not be what its text tokenises to
+                self.assertEqual(r["tokens"], want)
+
+    def test_prompt_from_everywhere(self):
+        want = self.run_json("-p", "a red star", "--temp", "0", "-n", "5")["tokens"]
+        self.assertEqual(self.run_json("a red star", "--temp", "0", "-n", "5")["tokens"], want)
+        self.assertEqual(self.run_json("--temp", "0", "-n", "5", stdin=b"a red star")["tokens"], want)
+        self.assertEqual(self.run_json("-f", "-", "--temp", "0", "-n", "5", stdin=b"a red star")["tokens"], want)
+        self.assertEqual(self.run_json("-p", "a red star", "--temp", "0", "-n", "5", model=TINY_GGUF)["tokens"], want)
+
+    def test_text_streams_and_equals_json(self):
+        j = self.run_json("-p", "a red star", "--seed", "3", "-n", "20")
+        r = self.ok("run", TINY, "-p", "a red star", "--seed", "3", "-n", "20")
+        self.assertEqual(r.stdout.decode(), j["text"])
+        self.assertEqual(r.stderr, b"")  # no notices where nobody watches
+
+    def test_seeds(self):
+        texts = {self.run_json("-p", "a", "-n", "12", "--ignore-eos", "--seed", str(s))["text"] for s in range(6)}
+        self.assertGreater(len(texts), 1)
+        one = [self.run_json("-p", "a", "-n", "12", "--seed", "5", "-t", t, "-b", b)["tokens"] for t, b in
+               [("1", "512"), ("2", "1"), ("3", "7")]]
+        self.assertEqual(one[0], one[1])
+        self.assertEqual(one[0], one[2])
+        drawn = self.run_json("-p", "a", "-n", "12")
+        self.assertEqual(drawn["tokens"], self.run_json("-p", "a", "-n", "12", "--seed", str(drawn["seed"]))["tokens"])
+
+    def test_stop_strings_end_before_themselves(self):
+        full = self.run_json("-p", "a red star", "--temp", "0", "-n", "40", "--ignore-eos")["text"]
+        self.assertGreater(len(full), 12)
+        stop = full[6:9]
+        r = self.run_json("-p", "a red star", "--temp", "0", "-n", "40", "--ignore-eos", "--stop", stop)
+        self.assertEqual(r["text"], full[:full.index(stop)])
+        self.assertEqual(r["finish_reason"], "stop")
+
+    def test_context_ends_exactly(self):
+        n = len(self.run_json("-p", "a red star", "-n", "0")["prompt_tokens"])
+        r = self.run_json("-p", "a red star", "-c", str(n + 4), "--temp", "0", "--ignore-eos")
+        self.assertEqual((len(r["tokens"]), r["finish_reason"]), (5, "length"))  # the last one needs no place
+        big = self.run_json("-p", "a red star", "-c", "64", "--temp", "0", "--ignore-eos", "-n", "5")
+        self.assertEqual(r["tokens"], big["tokens"])
+        self.refused("run", TINY, "-p", "a red star", "-c", str(n - 1), says=["%d tokens" % n, "context of %d" % (n - 1)])
+
+    def test_bytes_that_are_no_text(self):
+        r = self.run_json("--raw", "-n", "2", stdin=b"\xff\xfe a\x00b \xe2\x82")
+        self.assertEqual(r["prompt_tokens"][0], 2)
+        self.ok("run", TINY, "-n", "4", stdin=b"\xf0\x9f\x98")
+
+    def test_users_text_is_never_control(self):
+        ids = json.loads(self.ok("tokenize", TINY, "--json", "<end_of_turn><bos>").stdout)["ids"]
+        special = json.loads(self.ok("tokenize", TINY, "--json", "--special", "--no-bos", "<end_of_turn>").stdout)["ids"]
+        self.assertEqual(len(special), 1)
+        self.assertNotIn(special[0], ids)
+        self.assertEqual(ids.count(2), 1)
+
+    def test_interrupt_is_clean(self):
+        p = subprocess.Popen([CARAT, "run", TINY, "-p", "a", "--ignore-eos", "-c", "4096", "-t", "1"],
+                             stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        p.stdout.read(1)
+        p.send_signal(signal.SIGINT)
+        self.assertEqual(p.wait(timeout=20), 130)
+        self.assertEqual(p.stderr.read(), b"")
+        p.stdout.close(), p.stderr.close()
+
+    def test_full_disk_is_an_error(self):
+        with open("/dev/full", "wb") as full:
+            r = subprocess.run([CARAT, "run", TINY, "-p", "a", "-n", "5"], stdout=full, stderr=subprocess.PIPE)
+        self.assertEqual(r.returncode, 1)
+        self.assertIn(b"cannot write", r.stderr)
+
+
+if __name__ == "__main__":
+    main()
