@@ -1,4 +1,6 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* carat bench --parallel: one answer alone, several at once, and one while a prompt arrives; the rates of each.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
 #include "bench_many.h"
 
 #include <stdio.h>

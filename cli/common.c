@@ -1,4 +1,6 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* Options that several commands share (model, loading, sampling), opening an engine with them, and interrupts.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
 #include "common.h"
 
 #include <ctype.h>

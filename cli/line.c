@@ -1,4 +1,6 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* One message from a person: libedit and a history on a terminal, plain lines of any length from a pipe.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
 #include "line.h"
 
 #include <signal.h>

@@ -1,4 +1,6 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* Command-line options from their tables: parsing, "did you mean", --help.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
 #include "options.h"
 
 #include <errno.h>

@@ -1,4 +1,6 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* Images on the command line: loads the files and puts them at their marks in a text.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
 #include "pictures.h"
 
 #include <stdlib.h>

@@ -1,4 +1,6 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* The options that override a model's shape, as one table.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
 #include "shape.h"
 
 static struct {

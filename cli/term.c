@@ -1,4 +1,6 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* Notices, errors and progress on stderr; colour and width only where a terminal is.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
 #include "term.h"
 
 #include <stdarg.h>

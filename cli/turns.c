@@ -1,4 +1,6 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* The messages of a chat with their pictures: adding, undoing, finding image files named in the text, JSON.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
 #include "turns.h"
 
 #include <stdlib.h>

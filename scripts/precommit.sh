@@ -14,6 +14,9 @@ if git grep -nwE '(strcpy|strcat|sprintf|vsprintf|atoi|atol|atof|gets|strtok)' -
     fail "use the bounded ones"
 fi
 
+step "heads of files, links of the documentation"
+scripts/check_text.py
+
 step "rooms"
 scripts/map.sh >/dev/null
 

@@ -1,4 +1,6 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* Compares what an engine would need with the memory there is, and shrinks the caches that may be smaller.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
 #include "api/admit.h"
 
 #include <inttypes.h>

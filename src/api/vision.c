@@ -1,4 +1,6 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* Finds the vision tower that belongs to a model: named, in the model's own file, or an mmproj beside it.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
 #include "api/vision.h"
 
 #include <dirent.h>

@@ -1,4 +1,6 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* Measures how fast memory is read, by all threads summing up a buffer far larger than the caches.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
 #include "base/bandwidth.h"
 #include "base/clock.h"
 

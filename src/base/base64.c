@@ -1,4 +1,6 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* Base64 to bytes, in one pass and strictly.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
 #include "base/base64.h"
 
 /* 0..63, or -1. */

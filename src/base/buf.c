@@ -1,4 +1,6 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* A growing byte buffer with a ceiling.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
 #include "base/buf.h"
 
 #include <stdio.h>

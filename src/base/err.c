@@ -1,4 +1,6 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* Fills a carat_err: formats the message, cuts it at a whole character, makes control characters visible.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
 #include "base/err.h"
 
 #include <stdarg.h>

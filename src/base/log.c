@@ -1,4 +1,6 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* Passes warnings to the sink that the program installed.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
 #include "base/log.h"
 
 #include <pthread.h>

@@ -1,4 +1,6 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* Read-only files mapped whole or through windows, small files read whole, files replaced only when fully written.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
 #include "base/map.h"
 
 #include <errno.h>

@@ -1,4 +1,6 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* Aligned blocks, with huge pages where they are large enough, and arenas cut from one block.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
 #include "base/mem.h"
 
 #include <stdlib.h>

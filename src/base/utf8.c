@@ -1,4 +1,6 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* UTF-8: decoding and encoding a character, checking a text, and finding an unfinished character at its end.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
 #include "base/utf8.h"
 
 #include <string.h>

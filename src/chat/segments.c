@@ -1,4 +1,6 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* Builds a prompt's list of segments: control tokens, runs of text, places for images.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
 #include "chat/segments.h"
 
 #include <stdlib.h>

@@ -1,4 +1,6 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* Renders messages as turns: the published template as it is, or with messages repaired so that any list works.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
 #include "chat/template.h"
 
 #include <string.h>

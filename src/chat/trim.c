@@ -1,4 +1,6 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* Trims white space at both ends of a text, as Python's str.strip does.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
 #include "base/utf8.h"
 #include "chat/template.h"
 

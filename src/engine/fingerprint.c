@@ -1,4 +1,6 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* Hashes a model's shape and a sample of its weights.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
 #include "engine/fingerprint.h"
 
 #include <nettle/sha2.h>

@@ -1,4 +1,6 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* From a row of logits to one more piece of an answer: samples, decodes text, watches for stop strings.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
 #include "engine/generator.h"
 
 #include <stdlib.h>

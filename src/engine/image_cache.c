@@ -1,4 +1,6 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* Slots of soft tokens by view: finds, encodes, and evicts the one unused for longest.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
 #include "engine/image_cache.h"
 
 #include <stdlib.h>

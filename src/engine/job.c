@@ -1,4 +1,6 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* A job by itself: its memory, and the ring of events between the scheduler and whoever waits.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
 #include "engine/job.h"
 
 bool ct_job_init(ct_job *j, carat_err *err)

@@ -1,4 +1,6 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* One step: chooses the tokens that take part, encodes images, evaluates, then samples for each answer.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
 #include "engine/run.h"
 
 #include <assert.h>

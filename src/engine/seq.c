@@ -1,4 +1,6 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* A sequence: its tokens, their keys and values, and the hidden state of the last one, kept in step.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
 #include "engine/seq.h"
 
 #include <stdlib.h>

@@ -1,4 +1,6 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* Keys, images and marks of the tokens a model is given.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
 #include "engine/stream.h"
 
 #include <stdlib.h>

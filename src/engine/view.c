@@ -1,4 +1,6 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* Cuts a square of pixels from an image, scales it to the tower's size and names it by its hash.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
 #include "engine/view.h"
 
 #include <stdlib.h>

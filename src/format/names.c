@@ -1,4 +1,6 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* Copies of names in chunks, the check that a name can be shown, and a path shortened for a message.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
 #include "format/names.h"
 
 #include <stdint.h>

@@ -1,4 +1,6 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* Finds the orientation in an image's EXIF data.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
 
 #include "base/size.h"

@@ -1,4 +1,6 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* Pan & Scan: into how many crops an elongated image is cut, and where.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
 #include <math.h>
 
 #include "image/image.h"

@@ -1,4 +1,6 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* Plans, opens and counts the pools of pages.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
 #include "kv/cache.h"
 
 #include <assert.h>

@@ -1,4 +1,6 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* Walks over a model's matrices and norms in the order of its arena.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
 #include "model/layout.h"
 
 bool ct_layout_each(const ct_config *c, bool (*fn)(void *arg, ct_part part, size_t layer), void *arg)

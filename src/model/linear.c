@@ -1,4 +1,6 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* y = W x on all threads: converts the rows, then hands out panels of the matrices.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
 #include "model/linear.h"
 
 /* Pieces a thread should get of one call: enough that a thread delayed by the system does not hold up the rest, few

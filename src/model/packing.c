@@ -1,4 +1,6 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* Packs a tensor's rows window by window, on every thread.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
 #include "model/packing.h"
 
 /* Source bytes a thread packs at a time. */

@@ -1,4 +1,6 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* Opens a model's file or folder: recognises the container, finds tensors by name, and a tower's configuration.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
 #include "model/source.h"
 
 #include <dirent.h>

@@ -1,4 +1,6 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* The window of recent tokens with their counts: a ring and a hash table.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
 #include "sample/recent.h"
 
 #include <stdlib.h>

@@ -1,4 +1,6 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* Applies biases, penalties and filters to the logits, and draws a token.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
 #include "sample/sampler.h"
 
 #include <math.h>

@@ -1,4 +1,6 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* The top logits of a vocabulary by a bounded heap, or all above a floor.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
 #include "sample/select.h"
 
 #include <math.h>

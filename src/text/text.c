@@ -1,4 +1,6 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* One step: the scratch it needs, the checks before it, the threads that walk the layers, and the output head.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
 #include "text/text.h"
 
 #include "base/finite.h"

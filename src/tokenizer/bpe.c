@@ -1,4 +1,6 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* Merges the characters of a stretch of text into pieces, the lowest rank first, from a heap of candidates.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
 #include "tokenizer/bpe.h"
 
 #include <stdlib.h>

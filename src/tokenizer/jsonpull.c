@@ -1,4 +1,6 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* Reads JSON piece by piece.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
 #include "tokenizer/jsonpull.h"
 
 #include <stdlib.h>

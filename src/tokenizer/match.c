@@ -1,4 +1,6 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* Finds added tokens by binary search over their sorted bytes.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
 #include "tokenizer/match.h"
 
 #include <stdlib.h>

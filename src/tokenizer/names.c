@@ -1,4 +1,6 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* Recognises pieces of Gemma's vocabulary by their spelling and repairs a kind that is stated wrongly.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
 #include "tokenizer/names.h"
 
 #include <string.h>

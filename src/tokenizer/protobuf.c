@@ -1,4 +1,6 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* Reads the fields of a protocol buffer message one by one.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
 #include "tokenizer/protobuf.h"
 
 static bool bad(const ct_pb *r, carat_err *err, const char *what)

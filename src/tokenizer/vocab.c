@@ -1,4 +1,6 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* Builds a tokenizer's tables from a list of pieces: lookup, characters, merge ranks, added tokens.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
 #include "tokenizer/vocab.h"
 
 #include <math.h>

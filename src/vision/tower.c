@@ -1,4 +1,6 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* The tower's tensors: their names in three layouts, their shapes, and loading them.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
 #include "vision/tower.h"
 
 #include <stddef.h>

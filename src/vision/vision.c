@@ -1,4 +1,6 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* Opens the tower with its scratch, and encodes images a layer at a time.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
 #include "vision/vision.h"
 
 #include <assert.h>

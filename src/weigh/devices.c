@@ -1,4 +1,6 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* Parses the table of devices and finds one by name or nickname.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
 #include "weigh/devices.h"
 
 #include <ctype.h>

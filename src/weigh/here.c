@@ -1,4 +1,6 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* Memory and speed of the machine that this runs on, measured.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
 #include "weigh/here.h"
 
 #include <stdlib.h>

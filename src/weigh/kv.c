@@ -1,4 +1,6 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* What the KV cache takes, each kind of layer by itself; and the same by formula, for other runtimes.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
 #include "weigh/weigh.h"
 
 /* The same cache for the global layers alone. */

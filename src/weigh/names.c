@@ -1,4 +1,6 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* Recognises a model by its name: family, size and quantisation.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
 #include "weigh/names.h"
 
 #include <ctype.h>

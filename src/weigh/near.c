@@ -1,4 +1,6 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* Edit distance (Levenshtein).
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
 #include "weigh/near.h"
 
 #include <string.h>

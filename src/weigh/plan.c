@@ -1,4 +1,6 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* Fills in an engine's options with defaults and limits, and the sizes that follow.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
 #include "weigh/plan.h"
 
 #define DEFAULT_CHUNK  512

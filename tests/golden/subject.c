@@ -1,4 +1,6 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* Opens a model at one CPU level and runs it by steps, for tests that compare logits.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
 #include "subject.h"
 
 #include <stdlib.h>

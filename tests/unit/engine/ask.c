@@ -1,4 +1,6 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* Submits requests and collects their events.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
 #include "ask.h"
 
 #include <string.h>

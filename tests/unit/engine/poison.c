@@ -1,4 +1,6 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* Copies the tiny model and changes one weight of it.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
 #include "poison.h"
 
 #include <jansson.h>

@@ -1,4 +1,6 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* Turns a table of items into the bytes of a file; temporary files.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
 #include "bytes.h"
 
 #include <dirent.h>

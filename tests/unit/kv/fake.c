@@ -1,4 +1,6 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* A model whose keys and values are hashes: writes them, and checks what a cache holds.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
 #include "fake.h"
 
 #include <math.h>

@@ -1,4 +1,6 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* Writes GGUF files from what a test describes.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
 #include "craft.h"
 
 #include <string.h>

@@ -1,4 +1,6 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* Compares a tokenizer with the reference's recorded answers.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
 #include "golden.h"
 
 #include <stdio.h>

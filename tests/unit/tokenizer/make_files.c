@@ -1,4 +1,6 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* Writes a vocabulary as tokenizer.json and tokenizer.model.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
 #include "make_files.h"
 
 #include <stdlib.h>

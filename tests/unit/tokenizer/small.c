@@ -1,4 +1,6 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* A vocabulary of a few pieces.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
 #include "unit.h"
 
 #include "small.h"

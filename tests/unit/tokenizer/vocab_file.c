@@ -1,4 +1,6 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* Reads the vocabulary that the tests share.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
 #include "vocab_file.h"
 
 #include <stdio.h>

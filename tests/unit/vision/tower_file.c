@@ -1,4 +1,6 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* Writes small vision towers in every layout.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
 #include "tower_file.h"
 
 #include <math.h>
