@@ -47,6 +47,7 @@ typedef enum carat_code {
     CARAT_ECANCELLED,   /* the caller's callback asked to stop */
     CARAT_ETIME,        /* the request's deadline has passed */
     CARAT_ENUMERIC,     /* activations or logits were not finite: the request is stopped, nothing of it is cached */
+    CARAT_ECLOSED,      /* the engine takes no more requests: carat_engine_drain was called */
 } carat_code;
 
 #define CARAT_NOWHERE UINT64_MAX
@@ -176,7 +177,7 @@ typedef struct carat_options {
  * CARAT_EFORMAT, CARAT_EUNSUPPORTED, CARAT_ENOMEM (with what it needs, what is there, and the largest context that
  * would fit), CARAT_EARG (an unknown cpu level), CARAT_ECANCELLED. */
 CARAT_API bool carat_engine_open(const char *path, const carat_options *opt, carat_engine **out, carat_err *err);
-CARAT_API void carat_engine_close(carat_engine *e); /* after its sessions are closed; accepts NULL */
+CARAT_API void carat_engine_close(carat_engine *e); /* after its sessions and requests; accepts NULL */
 
 /* What an engine reserves, in bytes. Pages of keys and values and places for images become resident as they are used;
  * the rest is resident from the start. */
@@ -435,7 +436,7 @@ CARAT_API bool carat_prompt_text(const carat_engine *e, const carat_content *con
 CARAT_API bool carat_prompt_ids(const carat_engine *e, const int32_t *ids, size_t n_ids,
                                 const carat_picture *const *pictures, size_t n_pictures, const carat_prompt_options *o,
                                 carat_prompt **out, carat_err *err);
-CARAT_API void carat_prompt_free(carat_prompt *p); /* accepts NULL */
+CARAT_API void carat_prompt_free(carat_prompt *p); /* requests keep what they need of it; accepts NULL */
 
 /* Its ids, an image as tokens_per_image image tokens; borrowed. */
 CARAT_API const int32_t *carat_prompt_tokens(const carat_prompt *p, size_t *n);
@@ -607,44 +608,104 @@ CARAT_API bool carat_session_generate(carat_session *s, const carat_generation *
 /* ---- Requests ---------------------------------------------------------------------------------------------------- */
 
 /* A prompt and its answers, without a session: the engine gives each a place when there is one, reuses what its prefix
- * cache holds, and forgets it afterwards. Any number from any threads; they share the engine's steps. */
+ * cache holds, and forgets it afterwards. Any number from any threads; they share the engine's steps.
+ *
+ * No call below waits for a step of the engine. Only carat_request_next, carat_queue_next and carat_engine_drain wait
+ * for anything, at most as long as their caller says; time limits need nobody who calls. */
 typedef struct carat_request carat_request;
 
+/* Where the events of many requests, also of several engines, wait for one listener. */
+typedef struct carat_queue carat_queue;
+
 typedef struct carat_request_options { /* zeros are the defaults */
-    const carat_prompt *prompt;        /* must live until the request is freed */
-    carat_generation generation;       /* on_token and arg are not used */
+    const carat_prompt *prompt;        /* may be freed once the request was submitted */
+    carat_generation generation;       /* copied; on_token and arg are not used */
     size_t n_ctx;                      /* 0: what prompt and max_tokens need, or the engine's */
     size_t n_answers;                  /* 0: 1. They share the prompt; the i-th draws with seed + i */
     double seconds;                    /* from now until it must be done; 0: no limit */
+    carat_queue *queue;                /* its events come there; NULL: to carat_request_next alone */
+    void *user;                        /* comes with each of its events */
 } carat_request_options;
 
 typedef enum carat_event_kind {
     CARAT_EVENT_TOKEN,  /* of one answer */
     CARAT_EVENT_ANSWER, /* one answer is complete */
-    CARAT_EVENT_FAILED, /* one answer has failed: *err of carat_request_next says why */
-    CARAT_EVENT_END,    /* all have ended */
+    CARAT_EVENT_FAILED, /* one answer has failed: *err says why */
+    CARAT_EVENT_END,    /* all have ended: the request's last event */
     CARAT_EVENT_NONE,   /* nothing within the time */
 } carat_event_kind;
 
 typedef struct carat_event {
     carat_event_kind kind;
     size_t answer;
-    carat_token token;   /* TOKEN: valid until the next call */
-    carat_result result; /* ANSWER */
+    carat_token token;      /* TOKEN: valid until the next call for the request, or for the queue that it is in */
+    carat_result result;    /* ANSWER */
+    carat_request *request; /* whose event it is; NULL: NONE */
+    void *user;             /* as given with it */
 } carat_event;
 
-/* Errors: CARAT_ELIMIT (the queue is full), CARAT_ECONTEXT (the prompt does not fit; both counts), CARAT_EARG (settings
- * out of range, more answers than sessions), CARAT_ENOMEM. */
+/* Errors: CARAT_ELIMIT (as many requests wait as may), CARAT_ECONTEXT (the prompt does not fit; both counts), CARAT_EARG
+ * (settings out of range, more answers than sessions), CARAT_ECLOSED (the engine is being drained), CARAT_ENOMEM. From
+ * any thread. */
 CARAT_API bool carat_request_submit(carat_engine *e, const carat_request_options *o, carat_request **out,
                                     carat_err *err);
-/* Waits for the next event, at most `seconds` (< 0: until there is one). *err is set by FAILED: CARAT_ETIME,
- * CARAT_ECANCELLED, CARAT_ENUMERIC, CARAT_ENOMEM. One thread at a time. */
+/* Waits for the request's next event, at most `seconds` (< 0: until there is one). *err is set by FAILED: CARAT_ETIME,
+ * CARAT_ECANCELLED, CARAT_ENUMERIC, CARAT_ENOMEM. After its END it says END again. One thread at a time; if the request
+ * is in a queue, that thread counts as one that takes the queue's events. */
 CARAT_API void carat_request_next(carat_request *r, double seconds, carat_event *out, carat_err *err);
-CARAT_API void carat_request_cancel(carat_request *r); /* from any thread; it ends within a step */
-/* Cancels it if it has not ended. Accepts NULL. */
+/* It ends within a step, or within a layer of the vision tower; its last events come all the same. From any thread. */
+CARAT_API void carat_request_cancel(carat_request *r);
+/* Cancels it if it has not ended; its events that nobody took are gone, and none will name it. What it holds of the
+ * engine is given back within a step, without the caller. Accepts NULL. From any thread, but not while another is in
+ * carat_request_next or carat_queue_next for it or still looks at one of its events. */
 CARAT_API void carat_request_free(carat_request *r);
 /* Tokens of the prompt, and how many of them the prefix cache held; known once the first token came. */
 CARAT_API void carat_request_prompt(const carat_request *r, size_t *n_tokens, size_t *n_cached);
+
+typedef enum carat_request_stage {
+    CARAT_REQUEST_QUEUED,    /* waits for a place */
+    CARAT_REQUEST_READING,   /* its prompt is evaluated */
+    CARAT_REQUEST_ANSWERING, /* an answer is generated */
+    CARAT_REQUEST_ENDED,     /* all have ended; events may still wait for who takes them */
+} carat_request_stage;
+
+typedef struct carat_request_state {
+    carat_request_stage stage;
+    size_t n_before;                   /* QUEUED: requests and calls of sessions that are admitted before it */
+    size_t n_prompt, n_read, n_cached; /* tokens of the prompt; of them evaluated or cached; cached */
+    size_t n_images, n_encoded;        /* views of the prompt's pictures; of them encoded or remembered */
+} carat_request_state;
+/* As of the last step. From any thread. */
+CARAT_API void carat_request_progress(const carat_request *r, carat_request_state *out);
+
+/* ---- Queues ------------------------------------------------------------------------------------------------------ */
+
+/* One thread takes the events of any number of requests, and may do other things meanwhile:
+ *
+ *     struct pollfd p[2] = { { .fd = carat_queue_fd(q), .events = POLLIN }, { .fd = listening_socket, ... } };
+ *     poll(p, 2, -1);
+ *     while (carat_queue_next(q, 0, &event, &err))
+ *         handle(&event);
+ *
+ * Requests that have something to say take turns, and so do the answers of one, an event each. Of an answer at most 32
+ * events wait; then it stands still until some were taken, while the others go on. Errors: CARAT_EIO (the process has no
+ * descriptor left), CARAT_ENOMEM. */
+CARAT_API bool carat_queue_open(carat_queue **out, carat_err *err);
+/* Closes the descriptor. Requests that are in the queue live on: carat_request_next has their events. Accepts NULL. Not
+ * while another thread is in carat_queue_next. */
+CARAT_API void carat_queue_close(carat_queue *q);
+/* A descriptor that is readable as long as events wait, for poll, select, epoll (of either trigger: an edge comes after
+ * carat_queue_next has said that there are no more). The queue's own: do not read, write or close it. */
+CARAT_API int carat_queue_fd(const carat_queue *q);
+/* The next event of any of its requests, waiting at most `seconds` (0: not at all; < 0: until there is one). False:
+ * there was none, and *out is NONE. *err is set by FAILED, as carat_request_next does it. One thread at a time. */
+CARAT_API bool carat_queue_next(carat_queue *q, double seconds, carat_event *out, carat_err *err);
+
+/* From now on requests are refused (CARAT_ECLOSED). Waits until those that were submitted have ended, and calls of
+ * sessions too, at most `seconds` (0: not at all; < 0: however long). Answers whose events nobody takes do not end:
+ * whoever takes them calls this with 0, which only closes the door, and goes on until its last END. Errors: CARAT_ETIME
+ * (how many have not ended: they go on; cancel them or drain again). From any thread. */
+CARAT_API bool carat_engine_drain(carat_engine *e, double seconds, carat_err *err);
 
 #ifdef __cplusplus
 }

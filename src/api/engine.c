@@ -208,6 +208,11 @@ carat_stats carat_engine_stats(carat_engine *e)
     };
 }
 
+bool carat_engine_drain(carat_engine *e, double seconds, carat_err *err)
+{
+    return ct_scheduler_drain(e->scheduler, seconds, err);
+}
+
 ct_vocabulary ct_engine_vocabulary(const carat_engine *e)
 {
     return (ct_vocabulary){ .model = e->model, .kernels = &e->kernels, .banned = e->banned, .n_banned = e->n_banned };

@@ -35,6 +35,7 @@ struct carat_session {
 };
 
 struct carat_prompt {
+    atomic_size_t n_refs; /* the caller's, and one a request */
     ct_stream stream;
     size_t n_dropped; /* messages */
 };
@@ -43,6 +44,11 @@ struct carat_prompt {
 ct_vocabulary ct_engine_vocabulary(const carat_engine *e);
 /* A token as the public callbacks get it; borrows from said. */
 carat_token ct_api_token(const ct_chunk *said);
+/* A request's event as the caller gets it; borrows as *e does. */
+void ct_api_event(const ct_event *e, carat_event *out, carat_err *err);
+ct_queue *ct_api_queue(carat_queue *q); /* borrowed */
+/* One reference more; carat_prompt_free gives it back. From any thread. */
+carat_prompt *ct_api_prompt_hold(const carat_prompt *p);
 
 /* Can this engine run that prompt? Errors: CARAT_EUNSUPPORTED, CARAT_EARG. */
 bool ct_api_can_take(const carat_engine *e, const carat_prompt *p, carat_err *err);

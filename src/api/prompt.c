@@ -93,6 +93,7 @@ static bool finish(const carat_engine *e, const gallery *g, ct_ids *ids, const c
     carat_prompt *p = calloc(1, sizeof *p);
     if (!p)
         return no_memory(err);
+    atomic_init(&p->n_refs, 1);
     ct_stream *s = &p->stream;
     s->ids = ids->v;
     s->n = ids->n;
@@ -355,9 +356,16 @@ bool carat_prompt_ids(const carat_engine *e, const int32_t *ids, size_t n_ids, c
     return ok;
 }
 
+carat_prompt *ct_api_prompt_hold(const carat_prompt *p)
+{
+    carat_prompt *q = (carat_prompt *)(uintptr_t)p; /* the count is no part of what a caller sees as constant */
+    atomic_fetch_add_explicit(&q->n_refs, 1, memory_order_relaxed);
+    return q;
+}
+
 void carat_prompt_free(carat_prompt *p)
 {
-    if (!p)
+    if (!p || atomic_fetch_sub_explicit(&p->n_refs, 1, memory_order_acq_rel) != 1)
         return;
     ct_stream_deinit(&p->stream);
     free(p);

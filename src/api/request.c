@@ -5,20 +5,19 @@
 
 #include "api/internal.h"
 #include "base/clock.h"
+#include "base/size.h"
 
 struct carat_request {
+    ct_group group; /* first: a group of the engine's is a request here */
     carat_engine *engine;
-    const carat_prompt *prompt;
+    carat_prompt *prompt; /* a reference */
+    void *user;
     atomic_bool cancel;
-    ct_job *jobs; /* [n] */
-    size_t n, n_ended;
-    bool *has_ended; /* [n]: and its end was told */
-    size_t turn;     /* which answer is looked at first */
-    ct_chunk said;   /* of the last event */
+    size_t n_jobs; /* of which so many are made */
+    ct_job jobs[]; /* [group.n] */
 };
 
-/* How long one answer is waited for before the others are looked at, once there are several. */
-#define GLANCE_SECONDS 0.005
+/* ---- asking ---- */
 
 static size_t room_for(const carat_request_options *o, size_t n_prompt, size_t most)
 {
@@ -47,37 +46,48 @@ static bool check(const carat_engine *e, const carat_request_options *o, size_t 
     return ct_api_can_take(e, o->prompt, err);
 }
 
-static bool prepare(carat_request *r, const carat_request_options *o, carat_err *err)
+static bool add_job(carat_request *r, const carat_request_options *o, double deadline, carat_err *err)
 {
-    carat_engine *e = r->engine;
-    const ct_vocabulary v = ct_engine_vocabulary(e);
-    const ct_stream *t = &o->prompt->stream;
-    double deadline = o->seconds > 0 ? ct_now() + o->seconds : 0;
-    for (size_t i = 0, n = o->n_answers ? o->n_answers : 1; i < n; i++) {
-        ct_job *j = &r->jobs[i];
-        carat_generation g = o->generation;
-        g.sampling.seed += i;
-        if (!ct_job_init(j, err))
-            return false;
-        r->n++;
-        if (!ct_generator_open(&v, &g, &j->gen, err))
-            return false;
-        j->n_ctx = room_for(o, t->n, e->plan.n_ctx);
-        j->stream = t;
-        j->deadline = deadline;
-        j->cancel = &r->cancel;
-    }
-    return true;
+    const ct_vocabulary v = ct_engine_vocabulary(r->engine);
+    carat_generation g = o->generation;
+    ct_job *j = &r->jobs[r->n_jobs];
+    g.sampling.seed += r->n_jobs++;
+    ct_job_init(j, &r->group);
+    j->n_ctx = room_for(o, o->prompt->stream.n, r->engine->plan.n_ctx);
+    j->stream = &r->prompt->stream;
+    j->deadline = deadline;
+    j->cancel = &r->cancel;
+    return ct_generator_open(&v, &g, &j->gen, err);
 }
 
-static void free_all(carat_request *r)
+/* The caller's thread or the engine's, whichever is the last to need it. */
+static void close_request(ct_group *g)
 {
-    for (size_t i = 0; i < r->n; i++)
+    carat_request *r = (carat_request *)g;
+    for (size_t i = 0; i < r->n_jobs; i++)
         ct_job_deinit(&r->jobs[i]);
-    ct_chunk_deinit(&r->said);
-    free(r->jobs);
-    free(r->has_ended);
+    carat_prompt_free(r->prompt);
+    ct_queue_drop(g->queue);
     free(r);
+}
+
+static bool start(carat_request *r, const carat_request_options *o, carat_err *err)
+{
+    size_t n = o->n_answers ? o->n_answers : 1;
+    double deadline = o->seconds > 0 ? ct_now() + o->seconds : 0;
+    if (o->queue)
+        r->group.queue = ct_queue_hold(ct_api_queue(o->queue));
+    else if (!ct_queue_open(false, &r->group.queue, err))
+        return false;
+    ct_job **list = calloc(n, sizeof *list);
+    bool ok = list || ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for %zu answers", n);
+    for (size_t i = 0; ok && i < n; i++) {
+        list[i] = &r->jobs[i];
+        ok = add_job(r, o, deadline, err);
+    }
+    ok = ok && ct_scheduler_submit(r->engine->scheduler, list, n, err);
+    free(list);
+    return ok;
 }
 
 bool carat_request_submit(carat_engine *e, const carat_request_options *o, carat_request **out, carat_err *err)
@@ -85,82 +95,53 @@ bool carat_request_submit(carat_engine *e, const carat_request_options *o, carat
     *out = NULL;
     if (!check(e, o, o->prompt->stream.n, err))
         return false;
-    size_t n = o->n_answers ? o->n_answers : 1;
-    carat_request *r = calloc(1, sizeof *r);
+    size_t n = o->n_answers ? o->n_answers : 1, bytes;
+    carat_request *r = NULL;
+    if (ct_mul_size(n, sizeof r->jobs[0], &bytes) && ct_add_size(bytes, sizeof *r, &bytes))
+        r = calloc(1, bytes);
     if (!r)
-        return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for a request");
+        return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for a request of %zu answers", n);
+    r->group = (ct_group){ .n = n, .close = close_request };
     r->engine = e;
-    r->prompt = o->prompt;
-    ct_chunk_init(&r->said);
-    r->jobs = calloc(n, sizeof *r->jobs);
-    r->has_ended = calloc(n, sizeof *r->has_ended);
-    ct_job **list = calloc(n, sizeof *list);
-    bool ok =
-        (r->jobs && r->has_ended && list) || ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for %zu answers", n);
-    ok = ok && prepare(r, o, err);
-    for (size_t i = 0; ok && i < n; i++)
-        list[i] = &r->jobs[i];
-    ok = ok && ct_scheduler_submit(e->scheduler, list, n, err);
-    free(list);
-    if (!ok) {
-        free_all(r);
+    r->prompt = ct_api_prompt_hold(o->prompt);
+    r->user = o->user;
+    if (!start(r, o, err)) {
+        close_request(&r->group);
         return false;
     }
     *out = r;
     return true;
 }
 
-static void tell_end(carat_request *r, size_t i, carat_event *out, carat_err *err)
-{
-    const ct_job *j = &r->jobs[i];
-    r->has_ended[i] = true;
-    r->n_ended++;
-    out->answer = i;
-    out->kind = j->ok ? CARAT_EVENT_ANSWER : CARAT_EVENT_FAILED;
-    out->result = j->result;
-    if (!j->ok && err)
-        *err = j->err;
-}
+/* ---- events ---- */
 
-/* One answer's next event, if it comes within the time. */
-static bool look(carat_request *r, size_t i, double seconds, carat_event *out, carat_err *err)
+void ct_api_event(const ct_event *e, carat_event *out, carat_err *err)
 {
-    bool is_done;
-    if (ct_scheduler_next(r->engine->scheduler, &r->jobs[i], &r->said, seconds, &is_done)) {
-        *out = (carat_event){ .kind = CARAT_EVENT_TOKEN, .answer = i, .token = ct_api_token(&r->said) };
-        return true;
-    }
-    if (is_done)
-        tell_end(r, i, out, err);
-    return is_done;
+    *out = (carat_event){ .kind = e->kind };
+    if (e->kind == CARAT_EVENT_NONE)
+        return;
+    carat_request *r = (carat_request *)e->group;
+    out->request = r;
+    out->user = r->user;
+    if (e->kind == CARAT_EVENT_END)
+        return;
+    out->answer = (size_t)(e->job - r->jobs);
+    if (e->kind == CARAT_EVENT_TOKEN)
+        out->token = ct_api_token(e->said);
+    else
+        out->result = e->job->result;
+    if (e->kind == CARAT_EVENT_FAILED && err)
+        *err = e->job->err;
 }
 
 void carat_request_next(carat_request *r, double seconds, carat_event *out, carat_err *err)
 {
-    double until = ct_now() + seconds;
-    *out = (carat_event){ .kind = CARAT_EVENT_END };
-    while (r->n_ended < r->n) {
-        bool is_last = r->n - r->n_ended == 1, has_waited = false;
-        for (size_t k = 0; k < r->n; k++) {
-            size_t i = (r->turn + k) % r->n;
-            if (r->has_ended[i])
-                continue;
-            /* The only one left is waited for; of several each gets a glance, in turn. */
-            double wait = is_last ? seconds : has_waited ? 0 : GLANCE_SECONDS, left = until - ct_now();
-            has_waited = true;
-            if (seconds >= 0 && wait > left)
-                wait = left > 0 ? left : 0; /* below 0 would be forever */
-            if (look(r, i, wait, out, err)) {
-                r->turn = i + 1;
-                return;
-            }
-        }
-        if (seconds >= 0 && ct_now() >= until) {
-            out->kind = CARAT_EVENT_NONE;
-            return;
-        }
-    }
+    ct_event e;
+    ct_queue_next(r->group.queue, &r->group, seconds, &e);
+    ct_api_event(&e, out, err);
 }
+
+/* ---- the rest ---- */
 
 void carat_request_cancel(carat_request *r)
 {
@@ -172,14 +153,47 @@ void carat_request_free(carat_request *r)
 {
     if (!r)
         return;
-    carat_request_cancel(r);
-    for (size_t i = 0; i < r->n; i++)
-        ct_scheduler_finish(r->engine->scheduler, &r->jobs[i]);
-    free_all(r);
+    ct_scheduler *s = r->engine->scheduler;
+    atomic_store(&r->cancel, true);
+    ct_group_leave(&r->group);
+    ct_scheduler_nudge(s);
 }
 
 void carat_request_prompt(const carat_request *r, size_t *n_tokens, size_t *n_cached)
 {
     *n_tokens = r->prompt->stream.n;
-    *n_cached = r->jobs[0].n_cached;
+    *n_cached = ct_scheduler_find(r->engine->scheduler, &r->jobs[0]).n_cached;
+}
+
+/* Has its last answer ended? The first may, and others go on. */
+static bool has_ended(const carat_request *r)
+{
+    for (size_t i = 0; i < r->group.n; i++)
+        if (ct_scheduler_find(r->engine->scheduler, &r->jobs[i]).state != CT_JOB_DONE)
+            return false;
+    return true;
+}
+
+void carat_request_progress(const carat_request *r, carat_request_state *out)
+{
+    const ct_job_place p = ct_scheduler_find(r->engine->scheduler, &r->jobs[0]);
+    *out = (carat_request_state){ .n_before = p.n_before,
+                                  .n_prompt = r->prompt->stream.n,
+                                  .n_cached = p.n_cached,
+                                  .n_read = p.progress.n_read,
+                                  .n_images = r->prompt->stream.n_places,
+                                  .n_encoded = p.progress.n_images };
+    switch (p.state) {
+    case CT_JOB_QUEUED:
+        out->stage = CARAT_REQUEST_QUEUED;
+        break;
+    case CT_JOB_WAITING:
+    case CT_JOB_READING:
+        out->stage = CARAT_REQUEST_READING;
+        break;
+    case CT_JOB_DECODING:
+    case CT_JOB_DONE:
+        out->stage = has_ended(r) ? CARAT_REQUEST_ENDED : CARAT_REQUEST_ANSWERING;
+        break;
+    }
 }

@@ -97,7 +97,8 @@ const float *carat_session_logits(carat_session *s)
 
 void carat_session_cancel(carat_session *s)
 {
-    atomic_store(&s->cancel, true); /* the scheduler looks at it often enough: nothing else may be done in a handler */
+    atomic_store(&s->cancel, true);
+    ct_scheduler_nudge(s->engine->scheduler);
 }
 
 void carat_session_on_progress(carat_session *s,
@@ -122,9 +123,11 @@ static bool evaluate(carat_session *s, const ct_stream *stream, size_t from, on_
                        s->seq.n_ctx, s->engine->model->cfg.context);
     if (n == 0)
         return true;
+    ct_group group = { .n = 1 };
     ct_job j;
-    if (!ct_job_init(&j, err))
+    if (!ct_queue_open(false, &group.queue, err))
         return false;
+    ct_job_init(&j, &group);
     j.seq = &s->seq;
     j.stream = stream;
     j.from = from;
@@ -136,13 +139,16 @@ static bool evaluate(carat_session *s, const ct_stream *stream, size_t from, on_
     s->has_logits = false;
     bool ok = ct_scheduler_submit(s->engine->scheduler, &(ct_job *){ &j }, 1, err);
     if (ok) {
-        ct_scheduler_finish(s->engine->scheduler, &j);
+        ct_event e;
+        while (ct_queue_next(group.queue, NULL, -1, &e) && e.kind != CARAT_EVENT_END)
+            ;
         ok = j.ok;
         if (!ok && err)
             *err = j.err;
     }
     s->seq.has_hidden = ok; /* nobody goes on from half a text by mistake */
     ct_job_deinit(&j);
+    ct_queue_drop(group.queue);
     atomic_store(&s->cancel, false);
     return ok;
 }
@@ -253,23 +259,37 @@ carat_token ct_api_token(const ct_chunk *said)
                           .n_top = said->n_top };
 }
 
-/* Hands the tokens over as they come. Returns how many were; *ended: the callback wanted no more. */
-static size_t listen(carat_session *s, ct_job *j, const carat_generation *g, bool *ended)
+/* Hands the tokens over as they come, until the job has ended. Returns how many were; *ended: the listener wanted no
+ * more, and what had run ahead was dropped. */
+static size_t listen(carat_session *s, const carat_generation *g, ct_queue *events, bool *ended)
 {
-    ct_chunk said;
-    bool is_done;
-    size_t told = 0;
-    ct_chunk_init(&said);
-    while (!*ended && ct_scheduler_next(s->engine->scheduler, j, &said, -1, &is_done)) {
-        told += said.id >= 0;
-        if (g->on_token) {
-            const carat_token t = ct_api_token(&said);
-            *ended = !g->on_token(g->arg, &t);
-        }
-        *ended = *ended || atomic_load(&s->cancel); /* what has run ahead is not told */
+    ct_event e;
+    size_t n_told = 0;
+    *ended = false;
+    while (ct_queue_next(events, NULL, -1, &e) && e.kind != CARAT_EVENT_END) {
+        if (e.kind != CARAT_EVENT_TOKEN || *ended)
+            continue;
+        const carat_token t = ct_api_token(e.said);
+        n_told += t.id >= 0;
+        *ended = (g->on_token && !g->on_token(g->arg, &t)) || atomic_load(&s->cancel);
+        if (*ended)
+            carat_session_cancel(s);
     }
-    ct_chunk_deinit(&said);
-    return told;
+    return n_told;
+}
+
+/* The answer may have run ahead of a listener that ended it. The session holds what was told, but for the last token,
+ * and the result says the same. */
+static void take_back(carat_session *s, size_t had, size_t n_told, carat_result *result)
+{
+    size_t kept, want = had + (n_told ? n_told - 1 : 0);
+    if (want < s->seq.n)
+        carat_session_rewind(s, want, &kept, NULL);
+    /* A stop string may have ended with the last token told; a stop token came later, if at all. */
+    if (result->finish != CARAT_FINISH_STOP || result->stop_id >= 0 || result->n_generated > n_told)
+        result->finish = CARAT_FINISH_CANCELLED;
+    result->stop_id = -1;
+    result->n_generated = n_told;
 }
 
 bool carat_session_generate(carat_session *s, const carat_generation *g, carat_result *result, carat_err *err)
@@ -277,40 +297,32 @@ bool carat_session_generate(carat_session *s, const carat_generation *g, carat_r
     *result = (carat_result){ .stop_id = -1 };
     if (!s->seq.has_hidden)
         return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "the session has no evaluated token to go on from");
-    ct_scheduler *sch = s->engine->scheduler;
     const ct_vocabulary v = ct_engine_vocabulary(s->engine);
     const ct_stream nothing = { 0 };
+    size_t had = s->seq.n;
+    ct_group group = { .n = 1 };
     ct_job j;
-    if (!ct_job_init(&j, err))
+    if (!ct_queue_open(false, &group.queue, err))
         return false;
+    ct_job_init(&j, &group);
     j.seq = &s->seq;
     j.stream = &nothing;
     j.cancel = &s->cancel;
-    size_t had = s->seq.n;
-    bool ok = ct_generator_open(&v, g, &j.gen, err) && ct_scheduler_submit(sch, &(ct_job *){ &j }, 1, err);
+    bool ok =
+        ct_generator_open(&v, g, &j.gen, err) && ct_scheduler_submit(s->engine->scheduler, &(ct_job *){ &j }, 1, err);
     if (ok) {
-        bool ended = false;
-        size_t told = listen(s, &j, g, &ended);
-        if (ended)
-            atomic_store(&s->cancel, true);
-        ct_scheduler_finish(sch, &j);
+        bool ended;
+        size_t n_told = listen(s, g, group.queue, &ended);
         ok = j.ok;
         *result = j.result;
         if (!ok && err)
             *err = j.err;
-        if (ended) { /* it may have run ahead of the callback: the session holds what was told, but for the last */
-            size_t kept, want = had + (told ? told - 1 : 0);
-            if (want < s->seq.n)
-                carat_session_rewind(s, want, &kept, NULL);
-            /* A stop string may have ended with the last token told; a stop token came later, if at all. */
-            if (result->finish != CARAT_FINISH_STOP || result->stop_id >= 0 || result->n_generated > told)
-                result->finish = CARAT_FINISH_CANCELLED;
-            result->stop_id = -1;
-            result->n_generated = told;
-        }
+        if (ended)
+            take_back(s, had, n_told, result);
         s->has_logits = s->seq.has_hidden = false; /* the last token told is not among those evaluated */
     }
     ct_job_deinit(&j);
+    ct_queue_drop(group.queue);
     atomic_store(&s->cancel, false);
     return ok;
 }

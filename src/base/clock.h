@@ -14,4 +14,13 @@ static inline double ct_now(void)
     return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
+/* The same as the system's calls want it; at most a billion seconds, which is as good as forever. */
+static inline struct timespec ct_timespec(double seconds)
+{
+    if (seconds > 1e9)
+        seconds = 1e9;
+    time_t whole = (time_t)seconds;
+    return (struct timespec){ .tv_sec = whole, .tv_nsec = (long)((seconds - (double)whole) * 1e9) };
+}
+
 #endif

@@ -75,6 +75,8 @@ const char *carat_code_name(carat_code code)
         return "cancelled";
     case CARAT_ETIME:
         return "too late";
+    case CARAT_ECLOSED:
+        return "closed";
     case CARAT_ENUMERIC:
         return "not finite";
     }

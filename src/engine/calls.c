@@ -2,24 +2,35 @@
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
+#include <math.h>
 
 #include "base/clock.h"
 #include "engine/scheduler_inside.h"
 
-/* Seconds that are as good as forever, and fit a timespec. */
-#define A_LONG_TIME 1e9
-
 /* ---- jobs ---- */
+
+/* A session's job has its sequence and need not queue. */
+static bool may_come(const ct_scheduler *s, const ct_job *j, carat_err *err)
+{
+    if (j->seq)
+        return true;
+    if (s->is_closed)
+        return ct_fail(err, CARAT_ECLOSED, CARAT_NOWHERE, "the engine takes no more requests: it is being drained");
+    if (s->n_queued < s->run.o.max_queue)
+        return true;
+    size_t n = 0; /* without those that were cancelled during the step that is running */
+    for (const ct_job *k = s->first; k; k = k->next)
+        n += k->state == CT_JOB_QUEUED && !atomic_load(k->cancel);
+    return n < s->run.o.max_queue || ct_fail(err, CARAT_ELIMIT, CARAT_NOWHERE,
+                                             "the queue is full: %zu requests wait, %zu may", n, s->run.o.max_queue);
+}
 
 bool ct_scheduler_submit(ct_scheduler *s, ct_job *const *jobs, size_t n, carat_err *err)
 {
     pthread_mutex_lock(&s->lock);
-    /* A session's job has its sequence and need not queue. */
-    if (!jobs[0]->seq && s->n_queued >= s->run.o.max_queue) {
-        size_t waiting = s->n_queued;
+    if (!may_come(s, jobs[0], err)) {
         pthread_mutex_unlock(&s->lock);
-        return ct_fail(err, CARAT_ELIMIT, CARAT_NOWHERE, "the queue is full: %zu requests wait, %zu may", waiting,
-                       s->run.o.max_queue);
+        return false;
     }
     for (size_t i = n - 1; i > 0; i--) {
         jobs[i]->state = CT_JOB_WAITING;
@@ -27,59 +38,43 @@ bool ct_scheduler_submit(ct_scheduler *s, ct_job *const *jobs, size_t n, carat_e
         jobs[i]->next_follower = jobs[0]->followers;
         jobs[0]->followers = jobs[i];
     }
+    for (size_t i = 0; i < n; i++)
+        jobs[i]->wake = &s->wake;
     jobs[0]->state = CT_JOB_QUEUED;
     s->n_queued++;
     ct_jobs_add(s, jobs[0]);
-    pthread_cond_signal(&s->wake);
     pthread_mutex_unlock(&s->lock);
+    ct_wake_up(&s->wake);
     return true;
-}
-
-static bool wait_for_news(ct_scheduler *s, ct_job *j, double until)
-{
-    if (until < 0)
-        return pthread_cond_wait(&j->news, &s->lock) == 0;
-    struct timespec t = { .tv_sec = (time_t)until, .tv_nsec = (long)((until - (double)(time_t)until) * 1e9) };
-    return pthread_cond_timedwait(&j->news, &s->lock, &t) != ETIMEDOUT;
-}
-
-bool ct_scheduler_next(ct_scheduler *s, ct_job *j, ct_chunk *said, double seconds, bool *is_done)
-{
-    double until = seconds < 0 || seconds > A_LONG_TIME ? -1 : ct_now() + seconds;
-    *is_done = false;
-    pthread_mutex_lock(&s->lock);
-    while (j->n_sent == j->n_taken && j->state != CT_JOB_DONE)
-        if (!wait_for_news(s, j, until))
-            break;
-    bool has = j->n_sent != j->n_taken;
-    if (has) {
-        bool was_full = !ct_job_has_room(j);
-        ct_job_take(j, said);
-        if (was_full && ct_job_has_room(j))
-            pthread_cond_signal(&s->wake);
-    } else {
-        *is_done = j->state == CT_JOB_DONE;
-    }
-    pthread_mutex_unlock(&s->lock);
-    return has;
-}
-
-void ct_scheduler_finish(ct_scheduler *s, ct_job *j)
-{
-    pthread_mutex_lock(&s->lock);
-    while (j->state != CT_JOB_DONE) {
-        j->n_taken = j->n_sent;
-        pthread_cond_signal(&s->wake);
-        pthread_cond_wait(&j->news, &s->lock);
-    }
-    pthread_mutex_unlock(&s->lock);
 }
 
 void ct_scheduler_nudge(ct_scheduler *s)
 {
+    ct_wake_up(&s->wake);
+}
+
+bool ct_scheduler_drain(ct_scheduler *s, double seconds, carat_err *err)
+{
+    const struct timespec until = ct_timespec(seconds < 0 ? HUGE_VAL : ct_now() + seconds);
+    int rc = 0;
     pthread_mutex_lock(&s->lock);
-    pthread_cond_signal(&s->wake);
+    s->is_closed = true;
+    while ((s->first || s->ended) && seconds != 0 && rc != ETIMEDOUT)
+        rc = pthread_cond_timedwait(&s->idle, &s->lock, &until);
+    size_t n_left = ct_jobs_running(s) + s->n_queued;
+    bool ok = !s->first && !s->ended;
     pthread_mutex_unlock(&s->lock);
+    return ok || ct_fail(err, CARAT_ETIME, CARAT_NOWHERE, "%zu requests have not ended", n_left);
+}
+
+ct_job_place ct_scheduler_find(ct_scheduler *s, const ct_job *j)
+{
+    pthread_mutex_lock(&s->lock);
+    ct_job_place p = { .state = j->state, .n_cached = j->n_cached, .progress = j->progress };
+    for (const ct_job *k = s->first; k != j && k && p.state == CT_JOB_QUEUED; k = k->next)
+        p.n_before += k->state == CT_JOB_QUEUED;
+    pthread_mutex_unlock(&s->lock);
+    return p;
 }
 
 /* ---- visits ---- */
@@ -102,7 +97,7 @@ void ct_scheduler_visit(ct_scheduler *s)
 {
     pthread_mutex_lock(&s->lock);
     uint64_t number = s->n_came++;
-    pthread_cond_signal(&s->wake);
+    ct_wake_up(&s->wake);
     while (s->is_busy || number >= s->n_let_in)
         pthread_cond_wait(&s->idle, &s->lock);
     ct_scheduler_take(s);
@@ -115,8 +110,8 @@ void ct_scheduler_leave(ct_scheduler *s)
     s->is_busy = false;
     s->n_left++;
     pthread_cond_broadcast(&s->idle);
-    pthread_cond_signal(&s->wake);
     pthread_mutex_unlock(&s->lock);
+    ct_wake_up(&s->wake);
 }
 
 ct_scheduler_stats ct_scheduler_counters(ct_scheduler *s)

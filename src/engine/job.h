@@ -10,10 +10,10 @@
 #ifndef CT_ENGINE_JOB_H
 #define CT_ENGINE_JOB_H
 
-#include <pthread.h>
 #include <stdatomic.h>
 
-#include "engine/generator.h"
+#include "base/wake.h"
+#include "engine/queue.h"
 #include "engine/seq.h"
 
 typedef enum ct_job_state { CT_JOB_QUEUED, CT_JOB_WAITING, CT_JOB_READING, CT_JOB_DECODING, CT_JOB_DONE } ct_job_state;
@@ -25,10 +25,15 @@ typedef enum ct_job_state { CT_JOB_QUEUED, CT_JOB_WAITING, CT_JOB_READING, CT_JO
  * ahead when its listener ends it and the session goes back. */
 size_t ct_job_reach(size_t batch, size_t n_ctx);
 
-typedef struct ct_job ct_job;
+/* How far a job is, for those who ask. */
+typedef struct ct_job_progress {
+    size_t n_read;   /* tokens of the stream: evaluated, or taken over from the cache */
+    size_t n_images; /* of the stream, whose soft tokens are there */
+} ct_job_progress;
 
 struct ct_job {
-    /* ---- set by whoever submits it; borrowed until it is done ---- */
+    /* ---- set by whoever submits it; borrowed until it is over ---- */
+    ct_group *group;         /* of which it is a part */
     ct_seq *seq;             /* a session's; NULL: the job is given one of n_ctx, its own, and looks for a prefix */
     size_t n_ctx;            /* of its own sequence */
     const ct_stream *stream; /* what to evaluate; of no tokens where gen goes on from what seq holds */
@@ -49,16 +54,23 @@ struct ct_job {
     ct_job *first;     /* the one whose prompt this one shares */
     ct_job *followers; /* those for which this is it; fixed once submitted */
     ct_job *next_follower;
-    pthread_cond_t news; /* an event came, or it is done */
-    ct_chunk events[CT_JOB_EVENTS];
-    size_t n_sent, n_taken; /* events, ever; the ring holds n_sent - n_taken */
-    bool ok;                /* when done */
-    carat_err err;          /* if not ok */
+    ct_job_progress progress;
+    bool ok;       /* when done; these three may be read without the lock once the job is over */
+    carat_err err; /* if not ok */
     carat_result result;
     size_t n_cached;                 /* tokens of the prompt that were there already */
     double started, answered, ended; /* first step; first token; the end */
 
+    /* ---- under its queue's lock (queue.h) ---- */
+    ct_job *next_ready;
+    bool is_ready; /* in the queue's list */
+    bool is_over;  /* DONE, and the scheduler has let go of it */
+    bool is_told;  /* and somebody has fetched that */
+    ct_chunk events[CT_JOB_EVENTS];
+    size_t n_sent, n_taken; /* events, ever; the ring holds n_sent - n_taken */
+
     /* ---- the scheduler's ---- */
+    ct_wake *wake; /* its own; set when the job is submitted */
     ct_seq own;
     bool has_begun;                     /* the generator has heard the prompt */
     size_t at;                          /* tokens of the stream that are evaluated */
@@ -70,11 +82,8 @@ struct ct_job {
     size_t row; /* of its logits in the step at work; SIZE_MAX: it does not sample */
 };
 
-bool ct_job_init(ct_job *j, carat_err *err);
-/* Its ring of events, under the lock. A step may send two. */
-bool ct_job_has_room(const ct_job *j);
-void ct_job_send(ct_job *j);                 /* `said` is swapped with a free event */
-void ct_job_take(ct_job *j, ct_chunk *said); /* the oldest, of which there must be one, is swapped with *said */
-void ct_job_deinit(ct_job *j); /* of one that is done or was never submitted; frees gen; accepts a zeroed one */
+/* A job of the group, not submitted yet: everything else is to be filled in. */
+void ct_job_init(ct_job *j, ct_group *g);
+void ct_job_deinit(ct_job *j); /* of one that is over or was never submitted; frees gen */
 
 #endif

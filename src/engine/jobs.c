@@ -23,6 +23,25 @@ static void unlist_job(ct_scheduler *s, ct_job *j)
     j->is_listed = false;
 }
 
+/* The scheduler may still look at it until the end of the step: its listener hears of it then. */
+static void add_ended(ct_scheduler *s, ct_job *j)
+{
+    j->next = NULL;
+    *(s->ended_last ? &s->ended_last->next : &s->ended) = j;
+    s->ended_last = j;
+}
+
+void ct_jobs_let_go(ct_scheduler *s)
+{
+    for (ct_job *j = s->ended, *next; j; j = next) {
+        next = j->next; /* before its owner may free it */
+        ct_queue_end(j);
+    }
+    s->ended = s->ended_last = NULL;
+    if (!s->first)
+        pthread_cond_broadcast(&s->idle);
+}
+
 size_t ct_jobs_running(const ct_scheduler *s)
 {
     return s->n_jobs - s->n_queued + s->n_waiting;
@@ -33,7 +52,7 @@ void ct_jobs_finish(ct_scheduler *s, ct_job *j, bool ok)
     s->n_queued -= j->state == CT_JOB_QUEUED;
     s->n_waiting -= j->state == CT_JOB_WAITING && j->own.kv;
     if (ok && j->gen && ct_generator_flush(j->gen, &j->said))
-        ct_job_send(j);
+        ct_queue_send(j);
     if (j->gen) {
         bool cancelled = j->result.finish == CARAT_FINISH_CANCELLED;
         j->result = ct_generator_result(j->gen);
@@ -56,7 +75,7 @@ void ct_jobs_finish(ct_scheduler *s, ct_job *j, bool ok)
     s->stats.failed += !ok && j->err.code != CARAT_ECANCELLED;
     s->stats.cancelled +=
         (!ok && j->err.code == CARAT_ECANCELLED) || (ok && j->result.finish == CARAT_FINISH_CANCELLED);
-    pthread_cond_broadcast(&j->news);
+    add_ended(s, j);
     for (ct_job *f = j->followers; f; f = f->next_follower)
         if (f->state == CT_JOB_WAITING) { /* its prompt will not be read */
             f->err = j->err;
@@ -83,14 +102,22 @@ static void stop(ct_scheduler *s, ct_job *j, bool is_late)
     ct_jobs_finish(s, j, false);
 }
 
+double ct_jobs_deadline(const ct_scheduler *s)
+{
+    double first = 0;
+    for (const ct_job *j = s->first; j; j = j->next)
+        if (j->deadline > 0 && (first == 0 || j->deadline < first))
+            first = j->deadline;
+    return first;
+}
+
 void ct_jobs_stop(ct_scheduler *s)
 {
     double now = ct_now();
     for (ct_job *j = s->first, *next; j; j = next) {
         next = j->next;
-        bool is_late = j->deadline > 0 && now > j->deadline;
-        if (!atomic_load(j->cancel) && !is_late)
-            continue;
-        stop(s, j, is_late && !atomic_load(j->cancel));
+        bool is_cancelled = s->quits || atomic_load(j->cancel);
+        if (is_cancelled || (j->deadline > 0 && now >= j->deadline))
+            stop(s, j, !is_cancelled);
     }
 }

@@ -9,16 +9,13 @@
 #include "base/size.h"
 #include "engine/scheduler_inside.h"
 
-/* How often jobs that cannot run are looked at: for cancel flags that a signal handler set, and for deadlines. */
-#define GLANCE_SECONDS 0.02
-
 /* ---- steps ---- */
 
 static size_t choose(ct_scheduler *s)
 {
     size_t n = 0;
     for (ct_job *j = s->first; j && n < s->run.o.max_jobs; j = j->next)
-        if (j->state == CT_JOB_READING || (j->state == CT_JOB_DECODING && ct_job_has_room(j))) {
+        if (j->state == CT_JOB_READING || (j->state == CT_JOB_DECODING && ct_queue_has_room(j))) {
             j->is_failed = false;
             j->row = SIZE_MAX;
             s->able[n++] = j;
@@ -58,9 +55,15 @@ static void settle(ct_scheduler *s, ct_job *j)
     j->state = CT_JOB_DECODING;
     j->next_id = j->said.id;
     if (j->verdict != CT_END_TURN)
-        ct_job_send(j);
+        ct_queue_send(j);
     if (j->verdict != CT_GO_ON)
         ct_jobs_finish(s, j, true);
+}
+
+static void note_progress(ct_job *j)
+{
+    size_t n_cached = j->stream->n_places - j->n_images; /* images of the prefix that the cache knew */
+    j->progress = (ct_job_progress){ .n_read = j->at, .n_images = n_cached + j->n_seen };
 }
 
 static void step(ct_scheduler *s, size_t n)
@@ -87,27 +90,17 @@ static void step(ct_scheduler *s, size_t n)
     for (size_t i = 0; i < s->run.n_jobs; i++)
         if (s->run.jobs[i]->state != CT_JOB_DONE)
             settle(s, s->run.jobs[i]);
+    for (size_t i = 0; i < n; i++)
+        note_progress(s->able[i]);
+    ct_jobs_let_go(s);
 }
 
-static void wait_a_little(ct_scheduler *s)
+/* Waits until somebody has something for it, or a job is late; without the lock. */
+static void rest(ct_scheduler *s, double until)
 {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    t.tv_nsec += (long)(GLANCE_SECONDS * 1e9);
-    if (t.tv_nsec >= 1000000000) {
-        t.tv_nsec -= 1000000000;
-        t.tv_sec++;
-    }
-    pthread_cond_timedwait(&s->wake, &s->lock, &t);
-}
-
-/* Waits for something to do. */
-static void rest(ct_scheduler *s)
-{
-    if (s->first)
-        wait_a_little(s);
-    else
-        pthread_cond_wait(&s->wake, &s->lock);
+    pthread_mutex_unlock(&s->lock);
+    ct_wake_wait(&s->wake, until);
+    pthread_mutex_lock(&s->lock);
 }
 
 /* Those who have come until now, one at a time. Who comes later waits for the next step: or the work would stand still
@@ -118,7 +111,13 @@ static void let_visitors_in(ct_scheduler *s)
     if (s->n_left < s->n_let_in)
         pthread_cond_broadcast(&s->idle);
     while (s->n_left < s->n_let_in && !s->quits)
-        pthread_cond_wait(&s->wake, &s->lock);
+        rest(s, 0);
+}
+
+static void end_some(ct_scheduler *s)
+{
+    ct_jobs_stop(s);
+    ct_jobs_let_go(s);
 }
 
 static void *work(void *arg)
@@ -126,15 +125,18 @@ static void *work(void *arg)
     ct_scheduler *s = arg;
     pthread_mutex_lock(&s->lock);
     while (!s->quits) {
+        end_some(s); /* before visitors, who may want the memory of a request that was freed before they came */
         let_visitors_in(s);
-        ct_jobs_stop(s);
+        end_some(s);
         ct_jobs_admit(s);
+        ct_jobs_let_go(s); /* some could not be admitted */
         size_t n = choose(s);
         if (n)
             step(s, n);
         else if (!s->quits && s->n_came == s->n_let_in)
-            rest(s);
+            rest(s, ct_jobs_deadline(s));
     }
+    end_some(s); /* requests that were freed and had not ended */
     pthread_mutex_unlock(&s->lock);
     return NULL;
 }
@@ -156,8 +158,7 @@ bool ct_scheduler_open(const ct_scheduler_parts *p, const ct_scheduler_options *
     pthread_condattr_t a;
     pthread_condattr_init(&a);
     pthread_condattr_setclock(&a, CLOCK_MONOTONIC);
-    s->has_lock = pthread_mutex_init(&s->lock, NULL) == 0;
-    pthread_cond_init(&s->wake, &a);
+    s->has_lock = pthread_mutex_init(&s->lock, NULL) == 0 && ct_wake_init(&s->wake);
     pthread_cond_init(&s->idle, &a);
     pthread_condattr_destroy(&a);
     s->able = calloc(o->max_jobs, sizeof(ct_job *));
@@ -181,14 +182,15 @@ void ct_scheduler_close(ct_scheduler *s)
     if (s->is_started) {
         pthread_mutex_lock(&s->lock);
         s->quits = true;
-        pthread_cond_broadcast(&s->wake);
         pthread_mutex_unlock(&s->lock);
+        ct_wake_up(&s->wake);
         pthread_join(s->thread, NULL);
     }
     ct_run_close(&s->run);
-    if (s->has_lock)
+    if (s->has_lock) {
         pthread_mutex_destroy(&s->lock);
-    pthread_cond_destroy(&s->wake);
+        ct_wake_deinit(&s->wake);
+    }
     pthread_cond_destroy(&s->idle);
     free(s->able);
     free(s);

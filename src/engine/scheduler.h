@@ -35,19 +35,30 @@ typedef struct ct_scheduler_options {
 
 /* Errors: CARAT_ENOMEM. */
 bool ct_scheduler_open(const ct_scheduler_parts *p, const ct_scheduler_options *o, ct_scheduler **out, carat_err *err);
-void ct_scheduler_close(ct_scheduler *s); /* every job must be done; accepts NULL */
+void ct_scheduler_close(
+    ct_scheduler *s); /* jobs of groups that were left are ended; there must be no others; accepts NULL */
 /* Bytes that open takes. False on overflow. */
 bool ct_scheduler_bytes(const ct_config *c, const ct_scheduler_options *o, size_t *out);
 
 /* Jobs begin in the order of their submission. jobs[1..n) are other answers to the prompt of jobs[0], each with a
- * generator: they share its pages. n <= max_jobs. Errors: CARAT_ELIMIT (the queue is full; both numbers). */
+ * generator: they share its pages. n <= max_jobs. They are the scheduler's until their queue says that they have ended.
+ * Errors: CARAT_ELIMIT (the queue is full; both numbers), CARAT_ECLOSED (after a drain). */
 bool ct_scheduler_submit(ct_scheduler *s, ct_job *const *jobs, size_t n, carat_err *err);
-/* Waits for the next event: *said is swapped with it. False: none within `seconds` (< 0: forever), or *is_done. */
-bool ct_scheduler_next(ct_scheduler *s, ct_job *j, ct_chunk *said, double seconds, bool *is_done);
-/* Waits until it is done; events are dropped. */
-void ct_scheduler_finish(ct_scheduler *s, ct_job *j);
-/* Somebody set a cancel flag: look at it now rather than after the next step. */
+/* A cancel flag was set: it looks at it now, or after the step that is running. From any thread and from a signal
+ * handler. */
 void ct_scheduler_nudge(ct_scheduler *s);
+/* Takes no more jobs that need a sequence, and waits at most `seconds` (< 0: however long) until there are none of any
+ * kind. Errors: CARAT_ETIME (how many are left). */
+bool ct_scheduler_drain(ct_scheduler *s, double seconds, carat_err *err);
+
+typedef struct ct_job_place {
+    ct_job_state state;
+    size_t n_before; /* QUEUED: jobs that are queued before it */
+    size_t n_cached;
+    ct_job_progress progress;
+} ct_job_place;
+/* Where a submitted job is. Does not wait for a step. */
+ct_job_place ct_scheduler_find(ct_scheduler *s, const ct_job *j);
 
 /* Between two steps, one visitor at a time: the caller may use the parts and sequences until it leaves. Steps wait;
  * nothing else here does. */

@@ -1,14 +1,17 @@
 /* scheduler_inside.h - what the files of the scheduler share. Inside engine/.
  *
- *   job.c        a job by itself, and its ring of events
+ *   job.c        a job by itself
+ *   queue.c      its events, on the way to whoever listens
  *   jobs.c       the list of those that are not done; how they end
  *   sequences.c  who is given a sequence
  *   scheduler.c  the thread: one step after the other
- *   calls.c      what others ask: submit, wait, visit, count
+ *   calls.c      what others ask: submit, drain, visit, count
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef CT_ENGINE_PART_H
 #define CT_ENGINE_PART_H
+
+#include <pthread.h>
 
 #include "engine/run.h"
 
@@ -17,13 +20,15 @@ struct ct_scheduler {
     pthread_t thread;
     bool is_started, quits;
     pthread_mutex_t lock;
-    pthread_cond_t wake; /* for the thread: work, a free place in a ring, visitors, the end */
-    pthread_cond_t idle; /* for visitors: it may be one's turn */
+    ct_wake wake;        /* for the thread: work, a cancel flag, a free place in a ring, visitors, the end */
+    pthread_cond_t idle; /* for visitors and who drains: it may be one's turn, or all work may have ended */
     bool has_lock;
-    bool is_busy;            /* a step is running or a visitor is in: sequences and parts are theirs */
-    uint64_t n_came, n_left; /* visitors, ever; they are numbered as they come */
-    uint64_t n_let_in;       /* those with lower numbers may go in before the next step */
-    ct_job *first, *last;    /* all that are not done, in order of submission */
+    bool is_closed;             /* no more requests */
+    bool is_busy;               /* a step is running or a visitor is in: sequences and parts are theirs */
+    uint64_t n_came, n_left;    /* visitors, ever; they are numbered as they come */
+    uint64_t n_let_in;          /* those with lower numbers may go in before the next step */
+    ct_job *first, *last;       /* all that are not done, in order of submission */
+    ct_job *ended, *ended_last; /* done, and not let go of yet */
     size_t n_jobs, n_queued;
     size_t n_waiting; /* followers with a sequence, not in the list yet */
     ct_job **able;    /* [max_jobs] jobs of the next step */
@@ -37,10 +42,14 @@ void ct_jobs_add(ct_scheduler *s, ct_job *j);
 size_t ct_jobs_running(const ct_scheduler *s);
 /* The end of a job, and of those that wait for its prompt. ok: else its err says why. */
 void ct_jobs_finish(ct_scheduler *s, ct_job *j, bool ok);
-/* Ends those that were cancelled or are late. */
+/* Ends those that were cancelled or are late; all, if the thread is to end. */
 void ct_jobs_stop(ct_scheduler *s);
+/* When the first of them will be late; 0: never. */
+double ct_jobs_deadline(const ct_scheduler *s);
+/* Hands over those that have ended: they may be gone afterwards. */
+void ct_jobs_let_go(ct_scheduler *s);
 
-/* ---- admit.c ---- */
+/* ---- sequences.c ---- */
 void ct_jobs_admit(ct_scheduler *s);
 
 /* ---- calls.c ---- */

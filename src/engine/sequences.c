@@ -9,9 +9,10 @@ static void begin(ct_scheduler *s, ct_job *j)
     s->n_queued -= j->state == CT_JOB_QUEUED;
     j->state = CT_JOB_READING;
     j->started = ct_now();
-    j->at = j->from;
+    j->at = j->progress.n_read = j->from;
     s->stats.cached_tokens += j->from;
     ct_stream_places(j->stream, j->from, j->stream->n, &j->n_images);
+    j->progress.n_images = j->stream->n_places - j->n_images;
 }
 
 static bool open_own(ct_scheduler *s, ct_job *j, carat_err *err)
