@@ -20,9 +20,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/le.h"
 #include "base/size.h"
 #include "format/gguf_part.h"
-#include "format/le.h"
 
 /* The smallest entries there can be, with a name of one byte. */
 enum {

@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/le.h"
 #include "base/size.h"
 #include "format/gguf_part.h"
-#include "format/le.h"
 
 static const struct {
     const char *name;

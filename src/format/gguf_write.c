@@ -17,10 +17,10 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/le.h"
 #include "base/map.h"
 #include "base/size.h"
 #include "format/gguf_part.h"
-#include "format/le.h"
 
 #define MAX_HEADER ((size_t)512 << 20) /* a vocabulary of 262144 pieces takes 7 MB */
 

@@ -17,8 +17,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/le.h"
 #include "base/size.h"
-#include "format/le.h"
 #include "format/safetensors_part.h"
 
 /* JSON values cost jansson some 64 bytes each, so a header of nothing but commas could take gigabytes. A tensor has

@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/le.h"
 #include "base/map.h"
 #include "base/size.h"
-#include "format/le.h"
 #include "kv/file.h"
 
 typedef struct header {

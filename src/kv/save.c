@@ -7,9 +7,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/le.h"
 #include "base/map.h"
 #include "base/size.h"
-#include "format/le.h"
 #include "kv/file.h"
 
 /* ---- held still ---- */

@@ -7,9 +7,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/le.h"
 #include "base/map.h"
 #include "fake.h"
-#include "format/le.h"
 #include "kv/kv_inside.h"
 #include "unit.h"
 

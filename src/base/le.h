@@ -1,8 +1,8 @@
 /* le.h - little-endian numbers at any address, on any machine.
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#ifndef CT_FORMAT_LE_H
-#define CT_FORMAT_LE_H
+#ifndef CT_BASE_LE_H
+#define CT_BASE_LE_H
 
 #include <stdint.h>
 
