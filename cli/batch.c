@@ -174,16 +174,14 @@ static bool finish(batch *b, work *w, carat_err *err)
 /* What one request has brought, waiting for the first of it; *is_over: all of it. */
 static void listen(batch *b, work *w, double seconds, bool *is_over)
 {
-    carat_event event;
-    carat_err err;
     for (*is_over = false;; seconds = 0) {
-        carat_request_next(w->request, seconds, &event, &err);
-        *is_over = event.kind == CARAT_EVENT_END;
-        if (*is_over || event.kind == CARAT_EVENT_NONE)
+        const carat_event *event = carat_request_next(w->request, seconds);
+        *is_over = event->kind == CARAT_EVENT_END;
+        if (*is_over || event->kind == CARAT_EVENT_NONE)
             return;
-        ct_openai_reply_add(&w->reply, carat_engine_tokenizer(b->e), &event, &err);
-        b->generated_tokens += event.kind == CARAT_EVENT_TOKEN && event.token.id >= 0;
-        if (event.kind == CARAT_EVENT_FAILED)
+        ct_openai_reply_add(&w->reply, carat_engine_tokenizer(b->e), event);
+        b->generated_tokens += event->kind == CARAT_EVENT_TOKEN && event->token->id >= 0;
+        if (event->kind == CARAT_EVENT_FAILED)
             carat_request_cancel(w->request); /* its other answers are of no use */
     }
 }
@@ -248,9 +246,10 @@ static size_t choose_parallel(const batch_options *b, const char *model, const c
     ct_memlimit limit;
     ct_memlimit_now(&limit);
     uint64_t room = o->max_memory ? o->max_memory : limit.left;
-    carat_weigh_query q = { .model = model, .options = *o };
-    carat_weight w;
-    for (q.options.n_sessions = n; !b->parallel && n > 1; q.options.n_sessions = n) {
+    carat_options one = *o;
+    carat_weigh_query q = { .struct_size = sizeof q, .model = model, .options = &one };
+    carat_weight w = { .struct_size = sizeof w };
+    for (one.n_sessions = n; !b->parallel && n > 1; one.n_sessions = n) {
         if (!carat_weigh(&q, &w, NULL) || w.total <= room)
             break;
         n /= 2;

@@ -62,9 +62,12 @@ static bool one_run(carat_session *s, const int32_t *ids, double *prefill, doubl
     if (!carat_session_append(s, ids + depth, p, err))
         return false;
     *prefill = (double)p / (ct_now() - start);
-    carat_result r;
-    carat_generation g = { .sampling = carat_sampling_default(), .max_tokens = n + 1, .ignore_eos = true };
-    g.sampling.temperature = 0;
+    carat_result r = { .struct_size = sizeof r };
+    carat_sampling sampling = CARAT_SAMPLING_DEFAULT;
+    sampling.temperature = 0;
+    const carat_generation g = {
+        .struct_size = sizeof g, .sampling = &sampling, .max_tokens = n + 1, .ignore_eos = true
+    };
     if (!carat_session_generate(s, &g, &r, err))
         return false;
     *decode = (double)n / r.seconds; /* the last of n + 1 tokens is not evaluated */

@@ -33,13 +33,24 @@ static bool random_prompt(many *m, size_t n, carat_prompt **out, carat_err *err)
     return ok;
 }
 
-static carat_request_options request_of(const carat_prompt *p, size_t n_tokens)
+static bool submit(many *m, const carat_prompt *p, size_t n_tokens, carat_request **out, carat_err *err)
 {
-    carat_request_options o = { .prompt = p };
-    o.generation =
-        (carat_generation){ .sampling = carat_sampling_default(), .max_tokens = n_tokens, .ignore_eos = true };
-    o.generation.sampling.temperature = 0;
-    return o;
+    carat_sampling sampling = CARAT_SAMPLING_DEFAULT;
+    sampling.temperature = 0;
+    const carat_generation g = {
+        .struct_size = sizeof g, .sampling = &sampling, .max_tokens = n_tokens, .ignore_eos = true
+    };
+    const carat_request_options o = { .struct_size = sizeof o, .prompt = p, .generation = &g };
+    return carat_request_submit(m->e, &o, out, err);
+}
+
+/* Waits for the next token; false: none will come. */
+static bool wait_for_token(carat_request *r, carat_err *err)
+{
+    const carat_event *ev = carat_request_next(r, -1);
+    if (ev->kind == CARAT_EVENT_FAILED)
+        *err = *ev->err;
+    return ev->kind == CARAT_EVENT_TOKEN;
 }
 
 /* Tokens a second of n answers together, from the moment when all of them are being decoded. */
@@ -50,22 +61,18 @@ static bool decode_together(many *m, size_t n, size_t n_prompt, size_t n_tokens,
     bool ok = true;
     for (size_t i = 0; ok && i < n; i++) {
         ok = random_prompt(m, n_prompt, &p[i], err);
-        const carat_request_options o = request_of(p[i], n_tokens + n); /* the first go on until the last has begun */
-        ok = ok && carat_request_submit(m->e, &o, &r[i], err);
+        ok = ok && submit(m, p[i], n_tokens + n, &r[i], err); /* the first go on until the last has begun */
     }
-    carat_event ev;
-    for (size_t i = 0; ok && i < n; i++) { /* the first token of each */
-        carat_request_next(r[i], -1, &ev, err);
-        ok = ev.kind == CARAT_EVENT_TOKEN;
-    }
-    uint64_t before = carat_engine_stats(m->e).generated_tokens;
+    for (size_t i = 0; ok && i < n; i++) /* the first token of each */
+        ok = wait_for_token(r[i], err);
+    carat_stats before = { .struct_size = sizeof before }, now = { .struct_size = sizeof now };
+    ok = ok && carat_engine_stats(m->e, &before, err);
     double start = ct_now();
     for (size_t k = 0; ok && k + 1 < n_tokens; k++)
-        for (size_t i = 0; ok && i < n; i++) {
-            carat_request_next(r[i], -1, &ev, err);
-            ok = ev.kind == CARAT_EVENT_TOKEN;
-        }
-    *rate = (double)(carat_engine_stats(m->e).generated_tokens - before) / (ct_now() - start);
+        for (size_t i = 0; ok && i < n; i++)
+            ok = wait_for_token(r[i], err);
+    ok = ok && carat_engine_stats(m->e, &now, err);
+    *rate = (double)(now.generated_tokens - before.generated_tokens) / (ct_now() - start);
     for (size_t i = 0; i < n; i++) {
         carat_request_free(r[i]);
         carat_prompt_free(p[i]);
@@ -79,31 +86,25 @@ static bool time_between(many *m, size_t n_prompt, size_t n_arrival, double *alo
 {
     carat_prompt *p = NULL, *big = NULL;
     carat_request *r = NULL, *late = NULL;
-    carat_event ev;
     double gaps[16], last = 0, start = 0;
     size_t n = 0;
     *longest = 0;
     bool ok = random_prompt(m, n_prompt, &p, err) && random_prompt(m, n_arrival, &big, err);
-    const carat_request_options o = request_of(p, 100000), ob = request_of(big, 1);
-    ok = ok && carat_request_submit(m->e, &o, &r, err);
+    ok = ok && submit(m, p, 100000, &r, err);
     while (ok) {
-        carat_request_next(r, -1, &ev, err);
+        ok = wait_for_token(r, err);
         double now = ct_now();
-        ok = ev.kind == CARAT_EVENT_TOKEN;
         if (n > 0 && n <= 16)
             gaps[n - 1] = now - last;
         else if (late && now - last > *longest)
             *longest = now - last;
         last = now;
         if (++n == 17) {
-            ok = ok && carat_request_submit(m->e, &ob, &late, err);
+            ok = ok && submit(m, big, 1, &late, err);
             start = ct_now();
         }
-        if (late) {
-            carat_request_next(late, 0, &ev, err);
-            if (ev.kind != CARAT_EVENT_NONE)
-                break;
-        }
+        if (late && carat_request_next(late, 0)->kind != CARAT_EVENT_NONE)
+            break;
     }
     *first = ct_now() - start;
     *alone = ok ? cli_median(gaps, 16) : 0;

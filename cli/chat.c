@@ -101,10 +101,11 @@ bool chat_answer(chat *c)
             break;
     }
     double prompt_s = ct_now() - start;
-    carat_result r = { 0 };
+    carat_result r = { .struct_size = sizeof r };
     ct_buf_clear(&c->answer);
     carat_generation g = {
-        .sampling = c->sampling,
+        .struct_size = sizeof g,
+        .sampling = &c->sampling,
         .max_tokens = opt.n >= 0   ? (size_t)opt.n
                       : c->is_base ? 256
                                    : 0,

@@ -108,8 +108,8 @@ static void attach(chat *c, const char *path)
         printf("  %s\n", err.msg);
     } else {
         const carat_picture *new = p.v[0];
-        size_t views = carat_picture_n_views(new, &c->pan_scan);
-        if (cli_pictures_join(&c->attached, &p))
+        size_t views;
+        if (carat_picture_n_views(new, &c->pan_scan, &views, NULL) && cli_pictures_join(&c->attached, &p))
             printf("  %u x %u pixels, %zu view%s: goes with your next message\n", carat_picture_width(new),
                    carat_picture_height(new), views, views == 1 ? "" : "s");
         cli_pictures_free(&p);

@@ -110,6 +110,7 @@ bool cli_engine_options(const cli_command *cmd, carat_vision_use vision, carat_o
 {
     const cli_model *v = &cli_model_values;
     carat_options o = {
+        .struct_size = sizeof o,
         .n_threads = (int)v->threads,
         .cpu = v->cpu,
         .is_exact = v->exact,
@@ -207,7 +208,7 @@ static bool parse_bias(const cli_command *cmd, const char *text, carat_bias *out
 bool cli_sampling(const cli_command *cmd, carat_sampling *out)
 {
     static carat_bias bias[CLI_MAX_LIST];
-    *out = carat_sampling_default();
+    *out = (carat_sampling)CARAT_SAMPLING_DEFAULT;
     out->temperature = (float)sampling.temp;
     out->top_k = (int)sampling.top_k;
     out->top_p = (float)sampling.top_p;

@@ -67,7 +67,7 @@ static void print_text(const carat_model_info *i)
     row("vocabulary", "%zu rows, %zu tokens", i->n_vocab, i->n_pieces);
     row("context", "%zu tokens", i->context);
     print_vision(i);
-    carat_sampling s = carat_sampling_default();
+    carat_sampling s = CARAT_SAMPLING_DEFAULT;
     row("sampling", "temperature %g, top-k %d, top-p %g, min-p %g unless you say otherwise", (double)s.temperature,
         s.top_k, (double)s.top_p, (double)s.min_p);
     for (const char *w = i->warnings; *w;) {
@@ -135,7 +135,7 @@ static void print_json(const carat_model_info *i)
     json_object_set_new(o, "rope_base_global", json_real(i->rope_base_global));
     json_object_set_new(o, "rope_base_local", json_real(i->rope_base_local));
     json_object_set_new(o, "rope_factor_global", json_real(i->rope_factor));
-    carat_sampling s = carat_sampling_default();
+    carat_sampling s = CARAT_SAMPLING_DEFAULT;
     json_object_set_new(o, "sampling",
                         json_pack("{s:f, s:i, s:f, s:f}", "temperature", (double)s.temperature, "top_k", s.top_k,
                                   "top_p", (double)s.top_p, "min_p", (double)s.min_p));

@@ -85,7 +85,7 @@ static int write_files(carat_engine *e, const carat_prompt *p)
 static bool make_prompt(const carat_engine *e, const int32_t *ids, size_t n, const cli_pictures *pictures,
                         const carat_pan_scan *pan, carat_prompt **out, carat_err *err)
 {
-    const carat_prompt_options o = { .pan_scan = *pan };
+    const carat_prompt_options o = { .struct_size = sizeof o, .pan_scan = pan };
     const carat_picture *const *all = (const carat_picture *const *)pictures->v;
     if (n)
         return carat_prompt_ids(e, ids, n, all, pictures->n, &o, out, err);

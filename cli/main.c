@@ -57,7 +57,7 @@ static int dispatch(int argc, char **argv)
         return CLI_OK;
     }
     if (strcmp(name, "--version") == 0 || strcmp(name, "version") == 0) {
-        printf("carat " CARAT_VERSION " (kernels: %s)\n", carat_best_isa());
+        printf("carat %s (kernels: %s)\n", carat_version(), carat_best_isa());
         return CLI_OK;
     }
     if (*name)

@@ -49,7 +49,8 @@ bool cli_pan_scan(const cli_command *cmd, carat_pan_scan *out)
     static const char *const names[] = {
         [CARAT_PAN_SCAN_AUTO] = "auto", [CARAT_PAN_SCAN_OFF] = "off", [CARAT_PAN_SCAN_ON] = "on"
     };
-    *out = (carat_pan_scan){ .mode = CARAT_PAN_SCAN_AUTO,
+    *out = (carat_pan_scan){ .struct_size = sizeof(carat_pan_scan),
+                             .mode = CARAT_PAN_SCAN_AUTO,
                              .min_crop = (uint32_t)pan.min_crop,
                              .max_crops = (uint32_t)pan.max_crops,
                              .min_ratio = pan.ratio };
@@ -140,13 +141,13 @@ bool cli_place_pictures(char *text, const carat_picture *const *pictures, size_t
         char *mark = n_marks ? strstr(text, CLI_IMAGE_MARK) : text;
         if (mark != text) {
             *mark = '\0';
-            c[(*n)++].text = text;
+            c[(*n)++] = (carat_content){ .struct_size = sizeof *c, .text = text };
         }
-        c[(*n)++].picture = pictures[i];
+        c[(*n)++] = (carat_content){ .struct_size = sizeof *c, .picture = pictures[i] };
         text = mark + (n_marks ? strlen(CLI_IMAGE_MARK) : 0);
     }
     if (*text || *n == 0)
-        c[(*n)++].text = text;
+        c[(*n)++] = (carat_content){ .struct_size = sizeof *c, .text = text };
     return true;
 }
 

@@ -117,8 +117,14 @@ static bool get_prompt(const cli_list *args, char **text, size_t *len, int *exit
 static bool chat_prompt(const carat_engine *e, const carat_content *content, size_t n, bool is_inline,
                         const carat_prompt_options *o, carat_prompt **out, carat_err *err)
 {
-    const carat_message m[2] = { { .role = "system", .text = opt.system ? opt.system : "" },
-                                 { .role = "user", .content = content, .n_content = n, .is_inline = is_inline } };
+    const carat_message m[2] = {
+        { .struct_size = sizeof(carat_message), .role = "system", .text = opt.system ? opt.system : "" },
+        { .struct_size = sizeof(carat_message),
+          .role = "user",
+          .content = content,
+          .n_content = n,
+          .is_inline = is_inline }
+    };
     return carat_prompt_chat(e, opt.system ? m : m + 1, opt.system ? 2 : 1, o, out, err);
 }
 
@@ -126,7 +132,9 @@ static bool make_prompt(const carat_engine *e, char *text, size_t len, const cli
                         const carat_pan_scan *pan_scan, carat_prompt **out, carat_err *err)
 {
     bool is_chat = carat_engine_info(e)->is_instruction_tuned && !opt.raw;
-    const carat_prompt_options o = { .pan_scan = *pan_scan, .no_bos = opt.no_bos, .special = opt.special };
+    const carat_prompt_options o = {
+        .struct_size = sizeof o, .pan_scan = pan_scan, .no_bos = opt.no_bos, .special = opt.special
+    };
     carat_content *content;
     size_t n;
     if (memchr(text, '\0', len)) {
@@ -201,7 +209,8 @@ static int answer_prompt(carat_engine *e, carat_session *s, const carat_prompt *
     if (opt.json && opt.logprobs >= 0)
         a.logprobs = json_array();
     carat_generation g = {
-        .sampling = *sampling,
+        .struct_size = sizeof g,
+        .sampling = sampling,
         .max_tokens = opt.n < 0 ? 0 : (size_t)opt.n,
         .ignore_eos = opt.ignore_eos,
         .stops = opt.stops.v,
@@ -211,7 +220,7 @@ static int answer_prompt(carat_engine *e, carat_session *s, const carat_prompt *
         .on_token = on_token,
         .arg = &a,
     };
-    carat_result r = { .finish = CARAT_FINISH_LENGTH, .stop_id = -1 };
+    carat_result r = { .struct_size = sizeof r, .finish = CARAT_FINISH_LENGTH, .stop_id = -1 };
     cli_cancel_on_interrupt(s);
     double start = ct_now();
     carat_session_on_progress(s, cli_prompt_progress, NULL);

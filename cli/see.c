@@ -60,7 +60,9 @@ static int see(const char *path, const carat_pan_scan *pan)
         prefix_of(path, &prefix);
     json_t *files = json_array();
     int code = CLI_OK;
-    size_t n = carat_picture_n_views(p, pan);
+    size_t n;
+    if (!carat_picture_n_views(p, pan, &n, &err))
+        code = term_error(&err);
     for (size_t i = 0; i < n && code == CLI_OK; i++) {
         ct_buf_clear(&name);
         ct_buf_fmt(&name, "%s-%zu.png", prefix.data ? prefix.data : "", i);

@@ -46,6 +46,7 @@ static int run(int argc, char **argv)
         return cli_usage(&cli_synth, "--tower-type and --tower-layers go with --vision or --mmproj");
     term_init(opt.quiet);
     carat_shape shape = {
+        .struct_size = sizeof shape,
         .size = args.v[0],
         .type = opt.type,
         .seed = (uint64_t)opt.seed,

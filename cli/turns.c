@@ -119,7 +119,7 @@ static bool place(turn *t, size_t n_attached, carat_err *err)
         return false;
     t->content = calloc(n_attached + n, sizeof *t->content);
     for (size_t i = 0; t->content && i < n_attached; i++)
-        t->content[t->n_content++].picture = all[i];
+        t->content[t->n_content++] = (carat_content){ .struct_size = sizeof(carat_content), .picture = all[i] };
     for (size_t i = 0; t->content && i < n; i++)
         t->content[t->n_content++] = inner[i];
     free(inner);
@@ -166,9 +166,10 @@ static bool chat_prompt(const turns *t, const carat_engine *e, const char *syste
     if (!m)
         return no_memory(err);
     if (system)
-        m[k++] = (carat_message){ .role = "system", .text = system };
+        m[k++] = (carat_message){ .struct_size = sizeof(carat_message), .role = "system", .text = system };
     for (size_t i = 0; i < t->n; i++)
-        m[k++] = (carat_message){ .role = t->v[i].role,
+        m[k++] = (carat_message){ .struct_size = sizeof(carat_message),
+                                  .role = t->v[i].role,
                                   .content = t->v[i].content,
                                   .n_content = t->v[i].n_content,
                                   .is_inline = t->v[i].is_inline };
@@ -199,7 +200,7 @@ static bool base_prompt(const turns *t, const carat_engine *e, const carat_promp
 bool turns_prompt(const turns *t, const carat_engine *e, const char *system, bool is_base, const carat_pan_scan *pan,
                   size_t fit, carat_prompt **out, carat_err *err)
 {
-    const carat_prompt_options o = { .pan_scan = *pan, .fit = fit };
+    const carat_prompt_options o = { .struct_size = sizeof o, .pan_scan = pan, .fit = fit };
     return is_base ? base_prompt(t, e, &o, out, err) : chat_prompt(t, e, system, &o, out, err);
 }
 
@@ -256,9 +257,9 @@ static bool turn_from(turn *t, const json_t *j, carat_err *err)
                 cli_pictures_free(&one);
                 return no_memory(err);
             }
-            t->content[t->n_content++].picture = p;
+            t->content[t->n_content++] = (carat_content){ .struct_size = sizeof *t->content, .picture = p };
         } else if (text) {
-            t->content[t->n_content++].text = text;
+            t->content[t->n_content++] = (carat_content){ .struct_size = sizeof *t->content, .text = text };
         }
     }
     return true;

@@ -53,30 +53,32 @@ static void apply_sheet(carat_shape *shape)
 }
 
 /* The options are those that the model would be opened with. */
-static bool make_query(const char *model, carat_shape *shape, carat_weigh_query *q)
+static bool make_query(const char *model, carat_shape *shape, carat_options *opening, carat_weigh_query *q)
 {
     bool is_sheet = model && strcasecmp(model, "sheet") == 0;
     int code;
-    *shape = (carat_shape){ 0 };
+    *shape = (carat_shape){ .struct_size = sizeof(carat_shape) };
     if (is_sheet)
         apply_sheet(shape);
     bool has_shape = cli_shape(shape) || is_sheet;
     *q = (carat_weigh_query){
+        .struct_size = sizeof(carat_weigh_query),
         .model = is_sheet ? "4b" : model,
         .shape = has_shape ? shape : NULL,
         .quant = opt.quant,
         .n_images = opt.images > 0 ? (size_t)opt.images : 0,
         .shared = (size_t)opt.shared,
+        .options = opening,
     };
     cli_model_values.sessions = (size_t)opt.sessions;
-    return cli_engine_options(&cli_weigh, opt.images == 0 ? CARAT_VISION_OFF : CARAT_VISION_AUTO, &q->options, &code);
+    return cli_engine_options(&cli_weigh, opt.images == 0 ? CARAT_VISION_OFF : CARAT_VISION_AUTO, opening, &code);
 }
 
 /* The device asked for, if any. A size alone is a card or a laptop of that memory, nothing known of its speed. */
 static bool find_device(const carat_options *o, const carat_device **out, int *code)
 {
-    static carat_device made;
-    static carat_rates rates;
+    static carat_device made = { .struct_size = sizeof made };
+    static carat_rates rates = { .struct_size = sizeof rates };
     carat_err err;
     uint64_t bytes;
     *out = NULL;
@@ -104,7 +106,8 @@ static bool find_device(const carat_options *o, const carat_device **out, int *c
     if (opt.vram || opt.ram) {
         if (!cli_parse_size(&cli_weigh, opt.vram ? "vram" : "ram", opt.vram ? opt.vram : opt.ram, &bytes))
             return false;
-        made = (carat_device){ .name = opt.vram ? "a card of this memory" : "a computer of this memory",
+        made = (carat_device){ .struct_size = sizeof(carat_device),
+                               .name = opt.vram ? "a card of this memory" : "a computer of this memory",
                                .kind = opt.vram ? "gpu" : "laptop",
                                .source = opt.vram ? "94 % of a card's memory" : "75 % of a computer's memory",
                                .memory_bytes = bytes,
@@ -128,14 +131,16 @@ static int print_json(json_t *o)
 static bool show_shape(const carat_weigh_query *q, json_t *o, carat_err *err)
 {
     carat_weigh_query real = *q;
-    carat_weight asked, published;
+    carat_weight asked = { .struct_size = sizeof asked }, published = { .struct_size = sizeof published };
     real.shape = NULL;
     if (!q->shape)
         return true;
     if (!carat_weigh(q, &asked, err))
         return false;
-    if (real.options.n_ctx > 131072)
-        real.options.n_ctx = 0;
+    carat_options o_real = *q->options;
+    real.options = &o_real;
+    if (o_real.n_ctx > 131072)
+        o_real.n_ctx = 0;
     if (!carat_weigh(&real, &published, err))
         return false;
     if (o)
@@ -172,8 +177,8 @@ static bool answer_fits(const carat_weigh_query *q, bool is_file, const carat_de
 
 static bool answer_point(const carat_weigh_query *q, const carat_device *d, json_t *o, carat_err *err)
 {
-    carat_weight w;
-    carat_speed s;
+    carat_weight w = { .struct_size = sizeof w };
+    carat_speed s = { .struct_size = sizeof s };
     if (!carat_weigh(q, &w, err))
         return false;
     if (!o) {
@@ -185,8 +190,7 @@ static bool answer_point(const carat_weigh_query *q, const carat_device *d, json
     json_object_set_new(point, "card", card ? json_string(card->name) : json_null());
     if (d)
         json_object_set_new(point, "fits", json_boolean(w.total <= d->usable_bytes));
-    if (on) {
-        carat_weigh_speed(&w, on, &s);
+    if (on && carat_weigh_speed(&w, on, &s, NULL)) {
         json_object_set_new(point, "expected_on", json_string(on->name));
         json_object_set_new(point, "expected", weigh_speed_json(&s));
     }
@@ -198,7 +202,7 @@ static int answer(const carat_weigh_query *q, bool is_file, const carat_device *
 {
     carat_err err;
     json_t *o = opt.json ? json_object() : NULL;
-    bool is_point = q->options.n_ctx || ((q->quant || is_file) && !d);
+    bool is_point = q->options->n_ctx || ((q->quant || is_file) && !d);
     if (o && d)
         json_object_set_new(o, "device", weigh_device_json(d));
     bool ok = show_shape(q, o, &err);
@@ -206,7 +210,7 @@ static int answer(const carat_weigh_query *q, bool is_file, const carat_device *
         ok = answer_point(q, d, o, &err);
     else if (ok && d)
         ok = answer_fits(q, is_file, d, o, &err);
-    if (ok && !d && (!is_point || (is_file && !q->options.n_ctx))) {
+    if (ok && !d && (!is_point || (is_file && !q->options->n_ctx))) {
         if (is_point && !o)
             putchar('\n');
         ok = answer_grid(q, is_file, o, &err);
@@ -222,6 +226,7 @@ static int run(int argc, char **argv)
 {
     cli_list args = { 0 };
     carat_shape shape;
+    carat_options opening;
     carat_weigh_query q;
     const carat_device *device;
     struct stat st;
@@ -236,9 +241,9 @@ static int run(int argc, char **argv)
         weigh_devices_list();
         return CLI_OK;
     }
-    if (!make_query(model, &shape, &q))
+    if (!make_query(model, &shape, &opening, &q))
         return CLI_USAGE;
-    if (!find_device(&q.options, &device, &code))
+    if (!find_device(&opening, &device, &code))
         return code;
     term_init(true); /* contradictions in a header are told by `carat info` */
     return answer(&q, q.model && stat(q.model, &st) == 0, device);

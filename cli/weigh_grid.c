@@ -39,7 +39,11 @@ bool weigh_grid_fill(const carat_weigh_query *q, bool is_file, weigh_grid *g, ca
     static carat_weight row[WEIGH_MAX_CTX];
     carat_weigh_query one = *q;
     size_t n = 0;
-    one.options.n_ctx = 0;
+    carat_options options = *q->options;
+    options.n_ctx = 0;
+    one.options = &options;
+    for (size_t j = 0; j < WEIGH_MAX_CTX; j++)
+        row[j].struct_size = sizeof *row;
     if (!carat_weigh(&one, row, err)) /* tells the model's context */
         return false;
     memcpy(g->ctx, contexts, sizeof g->ctx);
@@ -151,19 +155,21 @@ bool weigh_fits(const carat_weigh_query *q, bool is_file, const carat_device *d,
                 size_t *n, carat_err *err)
 {
     carat_weigh_query one = *q;
+    carat_options options = *q->options;
+    one.options = &options;
     *n = is_file || q->quant ? 1 : N_QUANTS;
     for (size_t i = 0; i < *n; i++) {
         weigh_fit *f = &fits[i];
         f->quant = one.quant = is_file ? NULL : q->quant ? q->quant : quants[i];
         if (!carat_weigh_largest(&one, d->usable_bytes, &f->n_ctx, err))
             return false;
-        size_t n_ctx = one.options.n_ctx = f->n_ctx ? f->n_ctx : 256;
+        size_t n_ctx = options.n_ctx = f->n_ctx ? f->n_ctx : 256;
         if (n_ctx < one.shared)
             one.shared = n_ctx;
-        if (!carat_weigh(&one, &f->w, err))
+        f->w.struct_size = sizeof f->w, f->speed.struct_size = sizeof f->speed;
+        if (!carat_weigh(&one, &f->w, err) || !carat_weigh_speed(&f->w, d, &f->speed, err))
             return false;
         one.shared = q->shared;
-        carat_weigh_speed(&f->w, d, &f->speed);
     }
     return true;
 }

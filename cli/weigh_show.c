@@ -82,8 +82,9 @@ static void range_line(const char *what, const double v[2], const char *unit)
 
 static void print_speed(const carat_weight *w, const carat_device *d)
 {
-    carat_speed s;
-    carat_weigh_speed(w, d, &s);
+    carat_speed s = { .struct_size = sizeof s };
+    if (!carat_weigh_speed(w, d, &s, NULL))
+        return;
     printf("expected on %s (an estimate):\n", d->name);
     range_line("decode, context empty", s.decode, "tok/s");
     range_line("decode, context full", s.decode_full, "tok/s");

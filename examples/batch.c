@@ -12,28 +12,32 @@
 /* The text as one prompt, submitted. */
 static bool ask(carat_engine *e, const char *text, carat_prompt **prompt, carat_request **request, carat_err *err)
 {
-    const carat_content content = { .text = text };
+    const carat_content content = { .struct_size = sizeof content, .text = text };
     if (!carat_prompt_text(e, &content, 1, NULL, prompt, err))
         return false;
-    carat_request_options o = { .prompt = *prompt };
-    o.generation = (carat_generation){ .sampling = carat_sampling_default(), .max_tokens = 32 };
-    o.generation.sampling.temperature = 0; /* always the likeliest token */
+    carat_sampling sampling = CARAT_SAMPLING_DEFAULT;
+    sampling.temperature = 0; /* always the likeliest token */
+    const carat_generation g = { .struct_size = sizeof g, .sampling = &sampling, .max_tokens = 32 };
+    const carat_request_options o = { .struct_size = sizeof o, .prompt = *prompt, .generation = &g };
     return carat_request_submit(e, &o, request, err);
 }
 
 /* All of one answer. The others go on meanwhile: the engine keeps some tokens of each that nobody has fetched yet. */
 static bool print_answer(carat_request *r, const char *text, carat_err *err)
 {
-    carat_event event;
+    const carat_event *event;
     printf("%s", text);
-    do {
-        carat_request_next(r, -1, &event, err);
-        if (event.kind == CARAT_EVENT_TOKEN)
-            fwrite(event.token.text, 1, event.token.len, stdout);
-        if (event.kind == CARAT_EVENT_ANSWER)
-            printf("\n[%zu tokens, %s]\n", event.result.n_generated, carat_finish_name(event.result.finish));
-    } while (event.kind != CARAT_EVENT_END && event.kind != CARAT_EVENT_FAILED);
-    return event.kind == CARAT_EVENT_END;
+    while ((event = carat_request_next(r, -1))->kind != CARAT_EVENT_END) {
+        if (event->kind == CARAT_EVENT_TOKEN)
+            fwrite(event->token->text, 1, event->token->len, stdout);
+        if (event->kind == CARAT_EVENT_ANSWER)
+            printf("\n[%zu tokens, %s]\n", event->result->n_generated, carat_finish_name(event->result->finish));
+        if (event->kind == CARAT_EVENT_FAILED) {
+            *err = *event->err;
+            return false;
+        }
+    }
+    return true;
 }
 
 int main(int argc, char **argv)
@@ -47,7 +51,7 @@ int main(int argc, char **argv)
     carat_request *requests[MOST] = { 0 };
     carat_err err;
     carat_engine *engine = NULL;
-    const carat_options o = { .n_ctx = 256, .n_sessions = n };
+    const carat_options o = { .struct_size = sizeof o, .n_ctx = 256, .n_sessions = n };
     bool ok = carat_engine_open(argv[1], &o, &engine, &err);
     for (size_t i = 0; ok && i < n; i++)
         ok = ask(engine, argv[2 + i], &prompts[i], &requests[i], &err);

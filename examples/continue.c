@@ -26,9 +26,12 @@ int main(int argc, char **argv)
     carat_session *session = NULL;
     int32_t *ids = NULL;
     size_t n;
-    carat_result result;
-    carat_generation g = { .sampling = carat_sampling_default(), .max_tokens = 32, .on_token = print_token };
-    g.sampling.temperature = 0; /* always the likeliest token */
+    carat_result result = { .struct_size = sizeof result };
+    carat_sampling sampling = CARAT_SAMPLING_DEFAULT;
+    sampling.temperature = 0; /* always the likeliest token */
+    const carat_generation g = {
+        .struct_size = sizeof g, .sampling = &sampling, .max_tokens = 32, .on_token = print_token
+    };
 
     bool ok = carat_engine_open(argv[1], NULL, &engine, &err) && carat_session_open(engine, 0, &session, &err) &&
               carat_encode(carat_engine_tokenizer(engine), argv[2], strlen(argv[2]), CARAT_TOK_BOS, &ids, &n, &err) &&

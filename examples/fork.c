@@ -15,11 +15,13 @@ static bool print_token(void *arg, const carat_token *t)
 
 static bool go_on(carat_session *s, uint64_t seed, carat_err *err)
 {
-    carat_generation g = { .sampling = carat_sampling_default(), .max_tokens = 24, .on_token = print_token };
-    g.sampling.seed = seed;
-    carat_result result;
+    carat_sampling sampling = CARAT_SAMPLING_DEFAULT;
+    sampling.seed = seed;
+    const carat_generation g = {
+        .struct_size = sizeof g, .sampling = &sampling, .max_tokens = 24, .on_token = print_token
+    };
     printf("%llu:", (unsigned long long)seed);
-    bool ok = carat_session_generate(s, &g, &result, err);
+    bool ok = carat_session_generate(s, &g, NULL, err);
     printf("\n");
     return ok;
 }
@@ -34,19 +36,19 @@ int main(int argc, char **argv)
     carat_engine *engine = NULL;
     carat_prompt *prompt = NULL;
     carat_session *first = NULL, *second = NULL;
-    const carat_options o = { .n_ctx = 512, .n_sessions = 2 };
-    const carat_content content = { .text = argv[2] };
+    carat_stats stats = { .struct_size = sizeof stats };
+    const carat_options o = { .struct_size = sizeof o, .n_ctx = 512, .n_sessions = 2 };
+    const carat_content content = { .struct_size = sizeof content, .text = argv[2] };
 
     bool ok =
         carat_engine_open(argv[1], &o, &engine, &err) && carat_prompt_text(engine, &content, 1, NULL, &prompt, &err) &&
         carat_session_open(engine, 0, &first, &err) && carat_session_append_prompt(first, prompt, NULL, NULL, &err) &&
         carat_session_fork(first, &second, &err) && /* copies nothing: both share the text's keys and values */
-        go_on(first, 1, &err) && go_on(second, 2, &err);
-    if (ok) {
-        carat_stats stats = carat_engine_stats(engine);
+        go_on(first, 1, &err) && go_on(second, 2, &err) && carat_engine_stats(engine, &stats, &err);
+    if (ok)
         printf("[%llu tokens were read, %llu written]\n", (unsigned long long)stats.prompt_tokens,
                (unsigned long long)stats.generated_tokens);
-    } else
+    else
         fprintf(stderr, "%s\n", err.msg);
 
     carat_session_close(second);

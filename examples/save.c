@@ -27,10 +27,12 @@ static bool keep(void *arg, const carat_token *t)
 /* A next part of the text, and 24 tokens of the model's. */
 static bool go_on(carat_session *s, const carat_prompt *next, text *to, carat_err *err)
 {
-    carat_generation g = { .sampling = carat_sampling_default(), .max_tokens = 24, .on_token = keep, .arg = to };
-    carat_result result;
-    g.sampling.seed = 7;
-    return carat_session_append_prompt(s, next, NULL, NULL, err) && carat_session_generate(s, &g, &result, err);
+    carat_sampling sampling = CARAT_SAMPLING_DEFAULT;
+    sampling.seed = 7;
+    const carat_generation g = {
+        .struct_size = sizeof g, .sampling = &sampling, .max_tokens = 24, .on_token = keep, .arg = to
+    };
+    return carat_session_append_prompt(s, next, NULL, NULL, err) && carat_session_generate(s, &g, NULL, err);
 }
 
 int main(int argc, char **argv)
@@ -48,9 +50,10 @@ int main(int argc, char **argv)
     carat_engine *engine = NULL;
     carat_prompt *prompt = NULL, *next = NULL;
     carat_session *before = NULL, *after = NULL;
-    const carat_options o = { .n_ctx = 512, .n_sessions = 2 };
-    const carat_content content = { .text = argv[2] }, more = { .text = " and" };
-    const carat_prompt_options no_bos = { .no_bos = true };
+    const carat_options o = { .struct_size = sizeof o, .n_ctx = 512, .n_sessions = 2 };
+    const carat_content content = { .struct_size = sizeof content, .text = argv[2] },
+                        more = { .struct_size = sizeof more, .text = " and" };
+    const carat_prompt_options no_bos = { .struct_size = sizeof no_bos, .no_bos = true };
     text a = { .len = 0 }, b = { .len = 0 };
 
     bool ok =

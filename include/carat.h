@@ -12,6 +12,22 @@
  * Ownership: open/close pairs; what a function returns as `const` is borrowed from the object it was asked of; memory
  * given to the caller is freed with carat_free.
  *
+ * Structs that grow. A program built with this header runs with every later library, and the other way round as long as
+ * it uses nothing new. For that:
+ *
+ *   - A struct that the caller makes, to be read or to be filled, begins with struct_size, which the caller sets:
+ *
+ *         carat_options o = { .struct_size = sizeof o, .n_ctx = 4096 };
+ *
+ *     In an array every element has it. 0, or less than any release had, is refused with CARAT_EARG. What lies beyond an
+ *     older caller's size is taken as zero, and zero always means the default or off; a newer caller's fields that this
+ *     library does not know must be zero, else CARAT_EARG says so. Fields beyond a caller's size are not filled.
+ *   - A struct that the library makes is only ever seen through a pointer to const: it has no struct_size and may be
+ *     longer than this header says. Do not copy it whole if the copy is to be handed back.
+ *   - New fields come at the end. So neither kind is part of another by value: options within options are pointers,
+ *     read during the call, and NULL means the defaults.
+ *   - carat_err, carat_bias and carat_top never change.
+ *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef CARAT_H
 #define CARAT_H
@@ -30,7 +46,12 @@ extern "C" {
 #define CARAT_API
 #endif
 
-#define CARAT_VERSION "0.1.0"
+#define CARAT_VERSION        "0.2.0"
+#define CARAT_VERSION_NUMBER 200 /* 10000 major + 100 minor + patch */
+
+/* The same of the library that runs, which may be newer than the header. */
+CARAT_API const char *carat_version(void);
+CARAT_API unsigned carat_version_number(void);
 
 /* ---- Errors ------------------------------------------------------------------------------------------------------ */
 
@@ -52,7 +73,7 @@ typedef enum carat_code {
 
 #define CARAT_NOWHERE UINT64_MAX
 
-/* Filled by a call that returned false. The caller owns it, nothing inside needs freeing. */
+/* Filled by a call that returned false. The caller owns it and need not initialise it; nothing inside needs freeing. */
 typedef struct carat_err {
     carat_code code;
     uint64_t at;   /* byte offset in the file or request; CARAT_NOWHERE if it has none */
@@ -146,8 +167,9 @@ typedef enum carat_cache_type { CARAT_CACHE_F16, CARAT_CACHE_Q8_0 } carat_cache_
 
 #define CARAT_NO_PREFIX_CACHE ((uint64_t)1)
 
-/* Zero-initialise; zeros are the defaults. */
+/* Zeros are the defaults. */
 typedef struct carat_options {
+    size_t struct_size;
     int n_threads;                 /* 0: the physical cores this process may use */
     const char *cpu;               /* "generic", "avx2", ...: NULL: $CARAT_CPU, else the best this machine has */
     bool is_exact;                 /* f32 activations and an f32 cache: slow, for comparing with a reference */
@@ -189,10 +211,11 @@ typedef struct carat_memory {
     uint64_t total;
     uint64_t session; /* not in total: what a session of n_ctx tokens, or an answer, holds besides while it lasts */
 } carat_memory;
-CARAT_API carat_memory carat_engine_memory(const carat_engine *e);
+CARAT_API const carat_memory *carat_engine_memory(const carat_engine *e);
 
 /* What it has done so far. Asking never waits for a step: what is counted within one shows when it has ended. */
 typedef struct carat_stats {
+    size_t struct_size;
     uint64_t steps;
     uint64_t prompt_tokens, generated_tokens; /* computed */
     uint64_t cached_tokens;                   /* of prompts, not computed */
@@ -203,7 +226,7 @@ typedef struct carat_stats {
     uint64_t evictions;                        /* pages taken from the prefix index */
     double busy_seconds;
 } carat_stats;
-CARAT_API carat_stats carat_engine_stats(carat_engine *e);
+CARAT_API bool carat_engine_stats(carat_engine *e, carat_stats *out, carat_err *err); /* Errors: CARAT_EARG */
 
 CARAT_API const carat_model_info *carat_engine_info(const carat_engine *e);
 CARAT_API size_t carat_engine_n_ctx(const carat_engine *e);
@@ -223,6 +246,7 @@ typedef enum carat_tower_place {
 
 /* A published size and what is to differ from it; zeros keep the size's own. */
 typedef struct carat_shape {
+    size_t struct_size;
     const char *size; /* "270m", "1b", "4b", "12b", "27b" */
     size_t n_layer, hidden, ffn, n_head, n_kv_head, head_dim, n_vocab, window, context;
     size_t pattern;         /* every so many-th layer is global */
@@ -242,17 +266,20 @@ CARAT_API bool carat_synth(const carat_shape *shape, const char *path,
 
 /* ---- Devices ----------------------------------------------------------------------------------------------------- */
 
-/* A machine or card that a model may run on, from data/devices.tsv. Figures are the maker's peaks; 0 is unknown. */
-/* Weights' types go by their GGUF numbers, which are below it. */
+/* Weights' types go by their GGUF numbers, which are below it. It never changes. */
 #define CARAT_WEIGHT_TYPES 64
 
 /* What this library's products reach, by type of weights; 0: not measured. */
 typedef struct carat_rates {
+    size_t struct_size;
     double decode[CARAT_WEIGHT_TYPES]; /* bytes of weights a second, read and multiplied by one row */
     double batch[CARAT_WEIGHT_TYPES];  /* operations a second, by the rows of a prompt */
 } carat_rates;
 
+/* A machine or card that a model may run on: from data/devices.tsv, or the caller's own. Figures are the maker's peaks;
+ * 0 is unknown. */
 typedef struct carat_device {
+    size_t struct_size;
     const char *name;
     const char *kind;      /* "gpu", "laptop-gpu", "unified", "laptop", "desktop", "phone", "board", "server-cpu" */
     const char *source;    /* where the figures are from */
@@ -276,18 +303,21 @@ CARAT_API bool carat_device_find(const char *name, const carat_device **out, car
  * What a model needs, before it is loaded, downloaded or bought: the sum of what the library's own allocations ask for
  * with the same settings. */
 
-/* Zero-initialise; zeros are the defaults. */
+/* Zeros are the defaults. */
 typedef struct carat_weigh_query {
+    size_t struct_size;
     const char *model; /* a file, a folder, or a name: "4b", "google/gemma-3-4b-it", "medgemma-27b"; NULL: "4b" */
     const carat_shape *shape; /* what differs from a model by name (its size and type are not looked at); may be NULL */
     const char *quant; /* of a model by name: a carat_shape type or "qat-q4_0"; NULL: the name's own, else "q4_k_m" */
     size_t n_images;   /* most views of a prompt's pictures; 0: 1 */
     size_t shared;     /* tokens that all sessions begin with */
-    carat_options options; /* what the engine would be opened with; its max_memory and progress are not looked at */
+    /* What the engine would be opened with, NULL: the defaults; its max_memory and progress are ignored. */
+    const carat_options *options;
 } carat_weigh_query;
 
 /* All sizes in bytes. */
 typedef struct carat_weight {
+    size_t struct_size;
     char name[96];  /* "Gemma 3 4B", the file's own name, "custom shape" */
     char quant[96]; /* "q4_k_m"; of a file its types */
     char note[232]; /* why the image tower that is there was not counted; "" if there is nothing to say */
@@ -299,6 +329,7 @@ typedef struct carat_weight {
     size_t n_ctx, chunk, n_sessions, n_images; /* as used */
     carat_cache_type cache;
     int n_threads;
+    int tower_type; /* of most of the tower's weights */
     uint64_t n_params, n_vision_params;
 
     uint64_t tensor_bytes,
@@ -321,29 +352,30 @@ typedef struct carat_weight {
     double weight_bytes_of[CARAT_WEIGHT_TYPES]; /* of decode_bytes, the weights by their types */
     double weight_ops_of[CARAT_WEIGHT_TYPES];   /* of prefill_ops likewise */
     double image_attention_ops;                 /* of image_ops, those that are no weights' */
-    int tower_type;                             /* of most of the tower's weights */
 } carat_weight;
 
 /* Errors: CARAT_EARG (an unknown name, with one that comes near; a context past the model's; a shape out of range),
  * those of carat_model_describe, CARAT_EUNSUPPORTED (a tower is required and there is none), CARAT_ELIMIT (sizes that
  * overflow). */
 CARAT_API bool carat_weigh(const carat_weigh_query *q, carat_weight *out, carat_err *err);
-/* The same for n contexts, looking at the model once; q->options.n_ctx is not looked at. out [n]. */
+/* The same for n contexts, looking at the model once; q->options->n_ctx is ignored. out [n]. */
 CARAT_API bool carat_weigh_contexts(const carat_weigh_query *q, const size_t *n_ctx, size_t n, carat_weight *out,
                                     carat_err *err);
-/* The largest context (a multiple of 256 or the model's own) whose total is at most `bytes`; q->options.n_ctx is
- * not looked at. *n_ctx is 0 if none fits. */
+/* The largest context (a multiple of 256 or the model's own) whose total is at most `bytes`; q->options->n_ctx is
+ * ignored. *n_ctx is 0 if none fits. */
 CARAT_API bool carat_weigh_largest(const carat_weigh_query *q, uint64_t bytes, size_t *n_ctx, carat_err *err);
 
 /* Ranges: from the device's peaks by efficiencies that were measured (docs). 0: the device's figure is not known. */
 typedef struct carat_speed {
+    size_t struct_size;
     double decode[2];      /* tokens a second at an empty context: least and most to expect */
     double decode_full[2]; /* at a full one */
     double prefill[2];     /* prompt tokens a second, short prompt */
     double image[2];       /* seconds an image, least and most */
 } carat_speed;
 
-CARAT_API void carat_weigh_speed(const carat_weight *w, const carat_device *d, carat_speed *out);
+/* Errors: CARAT_EARG. */
+CARAT_API bool carat_weigh_speed(const carat_weight *w, const carat_device *d, carat_speed *out, carat_err *err);
 
 /* Measures this machine, on n_threads (0: as carat_options): memory and what of it is free now, how fast it reads, and
  * what this library's products reach with every type of weights. Takes several seconds and 1 GiB. out is of kind
@@ -376,6 +408,7 @@ typedef enum carat_pan_scan_mode {
 
 /* Zeros are the defaults. */
 typedef struct carat_pan_scan {
+    size_t struct_size;
     carat_pan_scan_mode mode;
     uint32_t min_crop;  /* 0: 256. No crop has a side below it, but the last may be narrower */
     uint32_t max_crops; /* 0: 4; at most 64 */
@@ -384,7 +417,7 @@ typedef struct carat_pan_scan {
 
 /* What the model is shown of a picture: view 0 is the whole, the others are crops in reading order. pan_scan may be
  * NULL: the defaults. */
-CARAT_API size_t carat_picture_n_views(const carat_picture *p, const carat_pan_scan *pan_scan);
+CARAT_API bool carat_picture_n_views(const carat_picture *p, const carat_pan_scan *pan_scan, size_t *n, carat_err *err);
 /* One view, resized to size x size as the model gets it: rgb [size][size][3], the caller's. Errors: CARAT_EARG (no such
  * view, a size of 0 or over 16384), CARAT_ENOMEM. */
 CARAT_API bool carat_picture_view(const carat_picture *p, const carat_pan_scan *pan_scan, size_t view, uint32_t size,
@@ -398,27 +431,30 @@ typedef struct carat_prompt carat_prompt;
 
 /* A piece of a message: text or a picture. */
 typedef struct carat_content {
+    size_t struct_size;
     const char *text;             /* NUL-terminated; NULL: the picture */
     const carat_picture *picture; /* borrowed during the call */
 } carat_content;
 
 typedef struct carat_message {
+    size_t struct_size;
     const char *role; /* "system", "user", "assistant", "tool" ... */
     const char *text; /* NUL-terminated; NULL: the content */
-    const carat_content *content;
-    size_t n_content;
     /* The pieces are one text with pictures in it: white space between them is kept, only the ends are trimmed. Else
      * every piece is trimmed, as the published template does it. */
     bool is_inline;
+    const carat_content *content;
+    size_t n_content;
 } carat_message;
 
 typedef struct carat_prompt_options { /* zeros are the defaults */
-    carat_pan_scan pan_scan;
-    bool no_answer; /* chat: do not end where the model's answer begins */
-    size_t fit;   /* chat: leave out the oldest turns, whole, until no more tokens than this are left; 0: never. System
+    size_t struct_size;
+    const carat_pan_scan *pan_scan; /* NULL: the defaults */
+    bool no_answer;                 /* chat: do not end where the model's answer begins */
+    bool no_bos;                    /* text: no <bos> first */
+    bool special;                   /* text: "<end_of_turn>" in it becomes the control token; never for users' text */
+    size_t fit; /* chat: leave out the oldest turns, whole, until no more tokens than this are left; 0: never. System
                    * texts and the last turn stay */
-    bool no_bos;  /* text: no <bos> first */
-    bool special; /* text: "<end_of_turn>" in it becomes the control token; never for users' text */
 } carat_prompt_options;
 
 /* Renders messages with Gemma's turn template, <bos> first, ending where the model's answer begins. Only the template
@@ -463,20 +499,24 @@ typedef enum carat_sampling_order {
 } carat_sampling_order;
 
 typedef struct carat_sampling {
+    size_t struct_size;
     float temperature;                                             /* 0: the largest logit */
     int top_k;                                                     /* 0: off */
     float top_p;                                                   /* 1: off */
     float min_p;                                                   /* 0: off */
     float repetition_penalty, presence_penalty, frequency_penalty; /* 1, 0, 0: off */
     int penalty_window; /* how many of the latest tokens, prompt included, the penalties look at */
+    carat_sampling_order order;
     uint64_t seed;
     const carat_bias *bias; /* read when generation begins */
     size_t n_bias;
-    carat_sampling_order order;
 } carat_sampling;
 
-/* The model maker's settings: 1.0 / 64 / 0.95 / 0, no penalties (window 64), seed 0. */
-CARAT_API carat_sampling carat_sampling_default(void);
+/* The model maker's settings, to begin with: 1.0 / 64 / 0.95 / 0, no penalties (window 64), seed 0. */
+#define CARAT_SAMPLING_DEFAULT                                                                                         \
+    {                                                                                                                  \
+        sizeof(carat_sampling), 1.0f, 64, 0.95f, 0.0f, 1.0f, 0.0f, 0.0f, 64, CARAT_TEMP_FIRST, 0, NULL, 0              \
+    }
 /* Are the settings in range? Errors: CARAT_EARG with the setting's name, value and range. */
 CARAT_API bool carat_sampling_check(const carat_sampling *s, carat_err *err);
 
@@ -579,10 +619,11 @@ typedef enum carat_finish {
 CARAT_API const char *carat_finish_name(carat_finish f); /* "stop", "length", "cancelled" */
 
 typedef struct carat_generation {
-    carat_sampling sampling;
-    size_t max_tokens;        /* 0: until the model stops or the context is full */
-    bool ignore_eos;          /* go on past the end-of-text and end-of-turn tokens */
-    const char *const *stops; /* strings that end the text and are not part of it; may be cut across tokens */
+    size_t struct_size;
+    const carat_sampling *sampling; /* NULL: CARAT_SAMPLING_DEFAULT */
+    size_t max_tokens;              /* 0: until the model stops or the context is full */
+    bool ignore_eos;                /* go on past the end-of-text and end-of-turn tokens */
+    const char *const *stops;       /* strings that end the text and are not part of it; may be cut across tokens */
     size_t n_stops;
     int n_top;     /* 0..20: how many alternatives a token carries */
     bool logprobs; /* compute carat_token.logprob (n_top > 0 implies it) */
@@ -593,10 +634,11 @@ typedef struct carat_generation {
 } carat_generation;
 
 typedef struct carat_result {
+    size_t struct_size;
     carat_finish finish;
+    int32_t stop_id;    /* the stop token met, or -1 */
     size_t n_generated; /* tokens sampled, a final stop token not counted */
     double seconds;     /* from the first sample to the end */
-    int32_t stop_id;    /* the stop token met, or -1 */
 } carat_result;
 
 /* Samples tokens and evaluates each, but for the last one and a stop token: append that one to go on from it. The
@@ -618,30 +660,32 @@ typedef struct carat_request carat_request;
 typedef struct carat_queue carat_queue;
 
 typedef struct carat_request_options { /* zeros are the defaults */
-    const carat_prompt *prompt;        /* may be freed once the request was submitted */
-    carat_generation generation;       /* copied; on_token and arg are not used */
-    size_t n_ctx;                      /* 0: what prompt and max_tokens need, or the engine's */
-    size_t n_answers;                  /* 0: 1. They share the prompt; the i-th draws with seed + i */
-    double seconds;                    /* from now until it must be done; 0: no limit */
-    carat_queue *queue;                /* its events come there; NULL: to carat_request_next alone */
-    void *user;                        /* comes with each of its events */
+    size_t struct_size;
+    const carat_prompt *prompt;         /* may be freed once the request was submitted */
+    const carat_generation *generation; /* copied; on_token and arg are not used; NULL: until the model stops */
+    size_t n_ctx;                       /* 0: what prompt and max_tokens need, or the engine's */
+    size_t n_answers;                   /* 0: 1. They share the prompt; the i-th draws with seed + i */
+    double seconds;                     /* from now until it must be done; 0: no limit */
+    carat_queue *queue;                 /* its events come there; NULL: to carat_request_next alone */
+    void *user;                         /* comes with each of its events */
 } carat_request_options;
 
 typedef enum carat_event_kind {
     CARAT_EVENT_TOKEN,  /* of one answer */
     CARAT_EVENT_ANSWER, /* one answer is complete */
-    CARAT_EVENT_FAILED, /* one answer has failed: *err says why */
+    CARAT_EVENT_FAILED, /* one answer has failed */
     CARAT_EVENT_END,    /* all have ended: the request's last event */
     CARAT_EVENT_NONE,   /* nothing within the time */
 } carat_event_kind;
 
 typedef struct carat_event {
     carat_event_kind kind;
-    size_t answer;
-    carat_token token;      /* TOKEN: valid until the next call for the request, or for the queue that it is in */
-    carat_result result;    /* ANSWER */
-    carat_request *request; /* whose event it is; NULL: NONE */
-    void *user;             /* as given with it */
+    size_t answer;              /* of TOKEN, ANSWER and FAILED: which */
+    const carat_token *token;   /* TOKEN, else NULL */
+    const carat_result *result; /* ANSWER, else NULL */
+    const carat_err *err;       /* FAILED, else NULL: CARAT_ETIME, CARAT_ECANCELLED, CARAT_ENUMERIC, CARAT_ENOMEM */
+    carat_request *request;     /* whose event it is; NULL: NONE */
+    void *user;                 /* as given with it */
 } carat_event;
 
 /* Errors: CARAT_ELIMIT (as many requests wait as may), CARAT_ECONTEXT (the prompt does not fit; both counts), CARAT_EARG
@@ -649,10 +693,10 @@ typedef struct carat_event {
  * any thread. */
 CARAT_API bool carat_request_submit(carat_engine *e, const carat_request_options *o, carat_request **out,
                                     carat_err *err);
-/* Waits for the request's next event, at most `seconds` (< 0: until there is one). *err is set by FAILED: CARAT_ETIME,
- * CARAT_ECANCELLED, CARAT_ENUMERIC, CARAT_ENOMEM. After its END it says END again. One thread at a time; if the request
- * is in a queue, that thread counts as one that takes the queue's events. */
-CARAT_API void carat_request_next(carat_request *r, double seconds, carat_event *out, carat_err *err);
+/* Waits for the request's next event, at most `seconds` (< 0: until there is one). Never NULL. The event and what it
+ * points to are borrowed until the next call for the request or for the queue that it is in. After its END it says END
+ * again. One thread at a time; if the request is in a queue, that thread counts as one that takes the queue's events. */
+CARAT_API const carat_event *carat_request_next(carat_request *r, double seconds);
 /* It ends within a step, or within a layer of the vision tower; its last events come all the same. From any thread. */
 CARAT_API void carat_request_cancel(carat_request *r);
 /* Cancels it if it has not ended; its events that nobody took are gone, and none will name it. What it holds of the
@@ -670,13 +714,14 @@ typedef enum carat_request_stage {
 } carat_request_stage;
 
 typedef struct carat_request_state {
+    size_t struct_size;
     carat_request_stage stage;
     size_t n_before;                   /* QUEUED: requests and calls of sessions that are admitted before it */
     size_t n_prompt, n_read, n_cached; /* tokens of the prompt; of them evaluated or cached; cached */
     size_t n_images, n_encoded;        /* views of the prompt's pictures; of them encoded or remembered */
 } carat_request_state;
-/* As of the last step. From any thread. */
-CARAT_API void carat_request_progress(const carat_request *r, carat_request_state *out);
+/* As of the last step. Errors: CARAT_EARG. From any thread. */
+CARAT_API bool carat_request_progress(const carat_request *r, carat_request_state *out, carat_err *err);
 
 /* ---- Queues ------------------------------------------------------------------------------------------------------ */
 
@@ -684,8 +729,8 @@ CARAT_API void carat_request_progress(const carat_request *r, carat_request_stat
  *
  *     struct pollfd p[2] = { { .fd = carat_queue_fd(q), .events = POLLIN }, { .fd = listening_socket, ... } };
  *     poll(p, 2, -1);
- *     while (carat_queue_next(q, 0, &event, &err))
- *         handle(&event);
+ *     while ((event = carat_queue_next(q, 0))->kind != CARAT_EVENT_NONE)
+ *         handle(event);
  *
  * Requests that have something to say take turns, and so do the answers of one, an event each. Of an answer at most 32
  * events wait; then it stands still until some were taken, while the others go on. Errors: CARAT_EIO (the process has no
@@ -697,9 +742,10 @@ CARAT_API void carat_queue_close(carat_queue *q);
 /* A descriptor that is readable as long as events wait, for poll, select, epoll (of either trigger: an edge comes after
  * carat_queue_next has said that there are no more). The queue's own: do not read, write or close it. */
 CARAT_API int carat_queue_fd(const carat_queue *q);
-/* The next event of any of its requests, waiting at most `seconds` (0: not at all; < 0: until there is one). False:
- * there was none, and *out is NONE. *err is set by FAILED, as carat_request_next does it. One thread at a time. */
-CARAT_API bool carat_queue_next(carat_queue *q, double seconds, carat_event *out, carat_err *err);
+/* The next event of any of its requests, waiting at most `seconds` (0: not at all; < 0: until there is one); NONE if there
+ * was none. Never NULL. The event and what it points to are borrowed until the next call for the queue or for one of its
+ * requests. One thread at a time. */
+CARAT_API const carat_event *carat_queue_next(carat_queue *q, double seconds);
 
 /* From now on requests are refused (CARAT_ECLOSED). Waits until those that were submitted have ended, and calls of
  * sessions too, at most `seconds` (0: not at all; < 0: however long). Answers whose events nobody takes do not end:

@@ -28,7 +28,8 @@ static bool take_url(chat *c, const json_t *v)
 {
     if (!ct_openai_image(v, c->o->files, c->o->files_hint, c->where, &c->pictures[c->n_pictures], c->f))
         return false;
-    c->content[c->n_content++].picture = c->pictures[c->n_pictures++];
+    c->content[c->n_content++] =
+        (carat_content){ .struct_size = sizeof *c->content, .picture = c->pictures[c->n_pictures++] };
     return true;
 }
 
@@ -54,9 +55,11 @@ static bool take_part(chat *c, const json_t *part)
 {
     const json_t *type_of = json_object_get(part, "type");
     const char *type = json_string_value(type_of) ? json_string_value(type_of) : "";
-    if (strcmp(type, "text") == 0)
-        return ct_openai_text(json_object_get(part, "text"), c->where, &c->content[c->n_content].text, c->f) &&
-               ++c->n_content;
+    if (strcmp(type, "text") == 0) {
+        carat_content *to = &c->content[c->n_content++];
+        to->struct_size = sizeof *to;
+        return ct_openai_text(json_object_get(part, "text"), c->where, &to->text, c->f);
+    }
     if (strcmp(type, "image_url") == 0)
         return take_image(c, json_object_get(part, "image_url"));
     return ct_openai_refuse(c->f, 400, "unsupported_value", c->where, "%s: type '%.40s', expected text or image_url",
@@ -90,6 +93,7 @@ static bool take_parts(chat *c, carat_message *m, const json_t *parts, size_t i)
 static bool take_message(chat *c, const json_t *v, size_t i)
 {
     carat_message *m = &c->messages[c->n_messages++];
+    m->struct_size = sizeof *m;
     snprintf(c->where, sizeof c->where, "messages[%zu].role", i);
     if (!ct_openai_text(json_object_get(v, "role"), c->where, &m->role, c->f) || !refuse_calls(c, v, i))
         return false;
@@ -133,9 +137,10 @@ bool ct_openai_chat_prompt(const json_t *body, const carat_engine *e, const ct_o
     bool ok = make_room(&c, list, n);
     for (size_t i = 0; ok && i < n; i++)
         ok = take_message(&c, json_array_get(list, i), i);
-    carat_prompt_options po = { .pan_scan = o->pan_scan };
+    carat_pan_scan pan_scan = o->pan_scan;
+    const carat_prompt_options po = { .struct_size = sizeof po, .pan_scan = &pan_scan };
     if (c.detail && strcmp(c.detail, "auto") != 0)
-        po.pan_scan.mode = strcmp(c.detail, "low") == 0 ? CARAT_PAN_SCAN_OFF : CARAT_PAN_SCAN_ON;
+        pan_scan.mode = strcmp(c.detail, "low") == 0 ? CARAT_PAN_SCAN_OFF : CARAT_PAN_SCAN_ON;
     if (ok && !carat_prompt_chat(e, c.messages, n, &po, out, &f->err))
         ok = ct_openai_refuse_err(f, "messages");
     free_chat(&c);

@@ -63,8 +63,10 @@ typedef struct ct_openai_options {
 
 typedef struct ct_openai_request { /* zero-initialised */
     ct_openai_endpoint endpoint;
-    bool has_logprobs;            /* of each token, and of submit.generation.n_top alternatives */
-    carat_request_options submit; /* what the engine is asked; all it points at is owned below */
+    bool has_logprobs;            /* of each token, and of generation.n_top alternatives */
+    carat_request_options submit; /* what the engine is asked; all it points at is below, so do not move it */
+    carat_generation generation;
+    carat_sampling sampling;
     json_t *body;
     carat_prompt *prompt;
     carat_bias *bias;
@@ -100,9 +102,8 @@ typedef struct ct_openai_reply {      /* zero-initialised */
 /* The request must outlive the reply. False: no memory. */
 bool ct_openai_reply_init(ct_openai_reply *reply, const ct_openai_request *r);
 void ct_openai_reply_deinit(ct_openai_reply *reply);
-/* One event of any kind; err is what came with it. */
-void ct_openai_reply_add(ct_openai_reply *reply, const carat_tokenizer *tok, const carat_event *event,
-                         const carat_err *err);
+/* One event of any kind. */
+void ct_openai_reply_add(ct_openai_reply *reply, const carat_tokenizer *tok, const carat_event *event);
 /* The response's body once all answers are complete, the caller's; NULL: no memory. n_cached of the n_prompt tokens
  * came from the prefix cache. */
 json_t *ct_openai_reply_body(const ct_openai_reply *reply, const char *model, size_t n_prompt, size_t n_cached);

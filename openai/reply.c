@@ -65,20 +65,19 @@ static void add_token(ct_openai_answer *a, ct_openai_endpoint endpoint, const ca
     a->n_chars += n_characters(t->text, t->len);
 }
 
-void ct_openai_reply_add(ct_openai_reply *reply, const carat_tokenizer *tok, const carat_event *event,
-                         const carat_err *err)
+void ct_openai_reply_add(ct_openai_reply *reply, const carat_tokenizer *tok, const carat_event *event)
 {
     switch (event->kind) {
     case CARAT_EVENT_TOKEN:
-        add_token(&reply->answers[event->answer], reply->request->endpoint, tok, &event->token);
+        add_token(&reply->answers[event->answer], reply->request->endpoint, tok, event->token);
         break;
     case CARAT_EVENT_ANSWER:
-        reply->answers[event->answer].result = event->result;
+        reply->answers[event->answer].result = *event->result;
         break;
     case CARAT_EVENT_FAILED:
         if (!reply->has_failed) {
             reply->has_failed = true;
-            reply->fault.err = *err;
+            reply->fault.err = *event->err;
             ct_openai_refuse_err(&reply->fault, "");
         }
         break;

@@ -96,14 +96,14 @@ static bool read_logprobs(const json_t *body, ct_openai_request *r, ct_openai_fa
         if (r->has_logprobs && !read_int(body, "logprobs", 0, CT_OPENAI_MAX_TOP, &n, f))
             return false;
     }
-    r->submit.generation.logprobs = r->has_logprobs;
-    r->submit.generation.n_top = (int)n;
+    r->generation.logprobs = r->has_logprobs;
+    r->generation.n_top = (int)n;
     return true;
 }
 
 static bool add_stop(ct_openai_request *r, const json_t *v, ct_openai_fault *f)
 {
-    carat_generation *g = &r->submit.generation;
+    carat_generation *g = &r->generation;
     const char *s = json_string_value(v);
     if (!s || !*s || strlen(s) != json_string_length(v))
         return ct_openai_refuse(f, 400, "invalid_value", "stop",
@@ -125,7 +125,7 @@ static bool read_stops(const json_t *body, ct_openai_request *r, ct_openai_fault
     r->stops = calloc(n + 1, sizeof *r->stops);
     if (!r->stops)
         return ct_openai_no_memory(f, "a request");
-    r->submit.generation.stops = r->stops;
+    r->generation.stops = r->stops;
     for (size_t i = 0; i < n; i++)
         if (!add_stop(r, json_is_array(v) ? json_array_get(v, i) : v, f))
             return false;
@@ -164,7 +164,7 @@ static size_t keep_other_biases(carat_bias *bias, size_t n_own, const carat_samp
 static bool read_bias(const json_t *body, const carat_engine *e, ct_openai_request *r, ct_openai_fault *f)
 {
     json_t *all = json_object_get(body, "logit_bias"), *v;
-    carat_sampling *s = &r->submit.generation.sampling;
+    carat_sampling *s = &r->sampling;
     const char *key;
     size_t n = 0;
     if (!all || json_is_null(all))
@@ -189,11 +189,13 @@ bool ct_openai_request_read(ct_openai_request *r, ct_openai_endpoint endpoint, j
                             const ct_openai_options *o, ct_openai_fault *f)
 {
     bool is_chat = endpoint == CT_OPENAI_CHAT;
-    carat_generation *g = &r->submit.generation;
+    carat_generation *g = &r->generation;
     r->endpoint = endpoint;
     r->body = json_incref(body);
-    g->sampling = o->sampling;
-    if (!ct_openai_refuse_unsupported(body, f) || !read_sampling(body, &g->sampling, f) ||
+    r->sampling = o->sampling;
+    *g = (carat_generation){ .struct_size = sizeof *g, .sampling = &r->sampling };
+    r->submit = (carat_request_options){ .struct_size = sizeof r->submit, .generation = g };
+    if (!ct_openai_refuse_unsupported(body, f) || !read_sampling(body, &r->sampling, f) ||
         !read_max_tokens(body, is_chat, o->max_tokens, &g->max_tokens, f) ||
         !read_answers(body, o->max_answers, &r->submit.n_answers, f) || !read_logprobs(body, r, f) ||
         !read_stops(body, r, f) || !read_bias(body, e, r, f) || !read_bool(body, "ignore_eos", &g->ignore_eos, f))

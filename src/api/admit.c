@@ -35,7 +35,8 @@ static void weigh_tower(const ct_model *m, const carat_options *o, ct_estimate *
 
 static ct_estimate scale_of(const ct_admission *a, const ct_model *m, size_t weight_bytes)
 {
-    ct_estimate s = { .q = { .n_images = 1, .options = *a->options },
+    ct_estimate s = { .q = { .n_images = 1 },
+                      .options = *a->options,
                       .name = "the model",
                       .m = m,
                       .weight_bytes = weight_bytes,
@@ -94,8 +95,8 @@ static void look_around(ct_admission *a, const ct_estimate *s, const carat_weigh
 static bool fits_with(ct_estimate *s, uint64_t prefix_cache, uint64_t there)
 {
     carat_weight w;
-    s->q.options.prefix_cache = prefix_cache;
-    return ct_estimate_weigh(s, s->q.options.n_ctx, &w, NULL) && w.total <= there;
+    s->options.prefix_cache = prefix_cache;
+    return ct_estimate_weigh(s, s->options.n_ctx, &w, NULL) && w.total <= there;
 }
 
 /* The prefix cache: what is left beside the rest, to KEEP_STEP. Pages have lists beside them and a block is whole huge
@@ -114,7 +115,7 @@ static void give_the_rest(ct_estimate *s, uint64_t kept, uint64_t there)
         else
             high = mid;
     }
-    s->q.options.prefix_cache = low;
+    s->options.prefix_cache = low;
 }
 
 /* Without a prefix cache and with ever fewer images remembered. False: not even so. */
@@ -122,12 +123,12 @@ static bool do_without(ct_estimate *s, uint64_t there, carat_err *err, bool *fit
 {
     carat_weight w;
     ct_plan p;
-    size_t n_ctx = s->q.options.n_ctx;
-    if (!ct_plan_make(&s->m->cfg, NULL, &s->q.options, &p, err))
+    size_t n_ctx = s->options.n_ctx;
+    if (!ct_plan_make(&s->m->cfg, NULL, &s->options, &p, err))
         return false;
-    s->q.options.prefix_cache = CARAT_NO_PREFIX_CACHE;
+    s->options.prefix_cache = CARAT_NO_PREFIX_CACHE;
     for (size_t n = p.sight.n_slots;; n /= 2) {
-        s->q.options.image_cache = n;
+        s->options.image_cache = n;
         if (!ct_estimate_weigh(s, n_ctx, &w, err))
             return false;
         *fits = w.total <= there;
@@ -165,8 +166,8 @@ static bool refuse(ct_admission *a, const ct_estimate *s, carat_err *err)
         size_text(a->need, true, need);
         size_text(a->there, true, there);
     }
-    if (s->q.options.n_sessions > 1)
-        snprintf(sessions, sizeof sessions, " for %zu sessions", s->q.options.n_sessions);
+    if (s->options.n_sessions > 1)
+        snprintf(sessions, sizeof sessions, " for %zu sessions", s->options.n_sessions);
     if (ct_estimate_largest(s, a->there, &n_ctx, NULL) && n_ctx)
         snprintf(hint, sizeof hint, "a context of %zu would fit", n_ctx);
     return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "%s: needs %s%s, %s are there (%s); %s", end_of(s->m->path), need,
@@ -204,7 +205,7 @@ static void tell(const ct_estimate *s, const carat_weight *asked, const carat_we
                 size_text(now->kv_kept, false, a), size_text(asked->kv_kept, false, b));
     if (now->image_cache != asked->image_cache)
         ct_logf(CARAT_LOG_WARN, "%s: memory is short: %zu images are remembered at most", s->m->path,
-                s->q.options.image_cache);
+                s->options.image_cache);
 }
 
 bool ct_admit(ct_admission *a, const ct_model *m, size_t weight_bytes, carat_err *err)
@@ -212,23 +213,23 @@ bool ct_admit(ct_admission *a, const ct_model *m, size_t weight_bytes, carat_err
     ct_estimate s = scale_of(a, m, weight_bytes);
     carat_weight asked, now;
     bool fits;
-    if (!ct_estimate_weigh(&s, s.q.options.n_ctx, &asked, err))
+    if (!ct_estimate_weigh(&s, s.options.n_ctx, &asked, err))
         return false;
     a->need = asked.total;
     look_around(a, &s, &asked);
     if (a->need <= a->there)
         return true;
-    if (!do_without(&s, a->there, err, &fits) || !ct_estimate_weigh(&s, s.q.options.n_ctx, &now, err))
+    if (!do_without(&s, a->there, err, &fits) || !ct_estimate_weigh(&s, s.options.n_ctx, &now, err))
         return false;
     a->need = now.total;
     if (!fits)
         return refuse(a, &s, err);
     give_the_rest(&s, asked.kv_kept, a->there);
-    if (!ct_estimate_weigh(&s, s.q.options.n_ctx, &now, err))
+    if (!ct_estimate_weigh(&s, s.options.n_ctx, &now, err))
         return false;
     a->need = now.total;
     tell(&s, &asked, &now);
-    a->options->prefix_cache = s.q.options.prefix_cache;
-    a->options->image_cache = s.q.options.image_cache;
+    a->options->prefix_cache = s.options.prefix_cache;
+    a->options->image_cache = s.options.image_cache;
     return true;
 }

@@ -5,6 +5,7 @@
 
 #include "api/admit.h"
 #include "api/internal.h"
+#include "api/sized.h"
 #include "base/log.h"
 
 static bool choose_kernels(carat_engine *e, const char *cpu, carat_err *err)
@@ -134,20 +135,19 @@ static bool open_model(opening *op, const char *path, carat_options *opt, carat_
 
 bool carat_engine_open(const char *path, const carat_options *opt, carat_engine **out, carat_err *err)
 {
-    static const carat_options defaults;
     *out = NULL;
     carat_err none;
     if (!err)
         err = &none;
-    if (!opt)
-        opt = &defaults;
+    carat_options o; /* admission may make it smaller */
+    if (!CT_TAKE(carat_options, opt, &o, err))
+        return false;
     carat_engine *e = calloc(1, sizeof *e);
     if (!e)
         return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for the engine");
-    e->is_exact = opt->is_exact;
-    e->embed_scale = opt->embed_scale;
+    e->is_exact = o.is_exact;
+    e->embed_scale = o.embed_scale;
     char vision[4096];
-    carat_options o = *opt; /* admission may make it smaller */
     opening op = { .e = e };
     bool ok = choose_kernels(e, o.cpu, err) && ct_pool_new(o.n_threads, &e->pool, err) &&
               open_model(&op, path, &o, err) && make_plan(e, &o, err) && open_sight(e, &o, vision, err) &&
@@ -181,15 +181,17 @@ void carat_engine_close(carat_engine *e)
     free(e);
 }
 
-carat_memory carat_engine_memory(const carat_engine *e)
+const carat_memory *carat_engine_memory(const carat_engine *e)
 {
-    return e->memory;
+    return &e->memory;
 }
 
-carat_stats carat_engine_stats(carat_engine *e)
+bool carat_engine_stats(carat_engine *e, carat_stats *out, carat_err *err)
 {
+    if (!CT_CAN_GIVE(carat_stats, out, err))
+        return false;
     const ct_scheduler_stats s = ct_scheduler_counters(e->scheduler);
-    return (carat_stats){
+    const carat_stats stats = {
         .steps = s.steps,
         .prompt_tokens = s.read_tokens,
         .generated_tokens = s.decoded_tokens,
@@ -206,6 +208,8 @@ carat_stats carat_engine_stats(carat_engine *e)
         .evictions = s.kv.evictions,
         .busy_seconds = s.busy_seconds,
     };
+    CT_GIVE(carat_stats, &stats, out);
+    return true;
 }
 
 bool carat_engine_drain(carat_engine *e, double seconds, carat_err *err)

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/sized.h"
+
 static bool new_picture(carat_picture **out, carat_err *err)
 {
     carat_picture *p = calloc(1, sizeof *p);
@@ -58,22 +60,29 @@ uint32_t carat_picture_height(const carat_picture *p)
 
 size_t ct_picture_boxes(const carat_picture *p, const carat_pan_scan *pan_scan, ct_box boxes[CT_MAX_VIEWS])
 {
-    static const carat_pan_scan defaults;
     boxes[0] = (ct_box){ 0, 0, p->image.width, p->image.height };
-    return 1 + ct_pan_scan_boxes(pan_scan ? pan_scan : &defaults, p->image.width, p->image.height, boxes + 1);
+    return 1 + ct_pan_scan_boxes(pan_scan, p->image.width, p->image.height, boxes + 1);
 }
 
-size_t carat_picture_n_views(const carat_picture *p, const carat_pan_scan *pan_scan)
+bool carat_picture_n_views(const carat_picture *p, const carat_pan_scan *pan_scan, size_t *n, carat_err *err)
 {
     ct_box boxes[CT_MAX_VIEWS];
-    return ct_picture_boxes(p, pan_scan, boxes);
+    carat_pan_scan own;
+    *n = 0;
+    if (!CT_TAKE(carat_pan_scan, pan_scan, &own, err))
+        return false;
+    *n = ct_picture_boxes(p, &own, boxes);
+    return true;
 }
 
 bool carat_picture_view(const carat_picture *p, const carat_pan_scan *pan_scan, size_t view, uint32_t size,
                         uint8_t *rgb, carat_err *err)
 {
     ct_box boxes[CT_MAX_VIEWS];
-    size_t n = ct_picture_boxes(p, pan_scan, boxes);
+    carat_pan_scan own;
+    if (!CT_TAKE(carat_pan_scan, pan_scan, &own, err))
+        return false;
+    size_t n = ct_picture_boxes(p, &own, boxes);
     if (view >= n)
         return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "view %zu of a picture that has %zu", view, n);
     return ct_image_resize(&p->image, boxes[view], size, size, rgb, err);

@@ -6,6 +6,7 @@
 
 #include "api/internal.h"
 #include "api/picture.h"
+#include "api/sized.h"
 #include "chat/segments.h"
 
 #define MAX_PICTURES 4096
@@ -49,7 +50,8 @@ static bool hang(gallery *g, const carat_engine *e, const carat_picture *p, ct_c
         g->pictures = grown;
         g->cap = cap;
     }
-    *part = (ct_chat_part){ .image = g->n, .n_crops = carat_picture_n_views(p, g->pan_scan) - 1 };
+    ct_box boxes[CT_MAX_VIEWS];
+    *part = (ct_chat_part){ .image = g->n, .n_crops = ct_picture_boxes(p, g->pan_scan, boxes) - 1 };
     g->pictures[g->n++] = p;
     return true;
 }
@@ -156,7 +158,20 @@ static bool from_segments(const carat_engine *e, const gallery *g, const ct_segm
 
 /* ---- the ways to make one ---- */
 
-static const carat_prompt_options plain;
+/* Options and Pan & Scan as this library has them. */
+typedef struct wishes {
+    carat_prompt_options o;
+    carat_pan_scan pan_scan;
+} wishes;
+
+static bool take_options(const carat_prompt_options *from, wishes *to, carat_err *err)
+{
+    if (!CT_TAKE(carat_prompt_options, from, &to->o, err) ||
+        !CT_TAKE(carat_pan_scan, to->o.pan_scan, &to->pan_scan, err))
+        return false;
+    to->o.pan_scan = &to->pan_scan;
+    return true;
+}
 
 static size_t count_parts(const carat_message *m, size_t n)
 {
@@ -169,9 +184,10 @@ static size_t count_parts(const carat_message *m, size_t n)
 static bool gather(const carat_engine *e, gallery *g, const carat_message *messages, size_t n, ct_chat_message *to,
                    ct_chat_part *parts, carat_err *err)
 {
+    carat_content own;
     for (size_t i = 0; i < n; i++) {
         const carat_message *m = &messages[i];
-        const carat_content text = { .text = m->text }, *c = m->text ? &text : m->content;
+        const carat_content text = { .struct_size = sizeof text, .text = m->text }, *c = m->text ? &text : m->content;
         to[i] = (ct_chat_message){ .role = m->role,
                                    .parts = parts,
                                    .n_parts = m->text ? 1 : m->n_content,
@@ -179,7 +195,7 @@ static bool gather(const carat_engine *e, gallery *g, const carat_message *messa
                                    .is_null = !m->text && !m->n_content,
                                    .is_inline = m->is_inline };
         for (size_t k = 0; k < to[i].n_parts; k++)
-            if (!add_content(g, e, &c[k], parts++, err))
+            if (!CT_TAKE_AT(carat_content, c, k, &own, err) || !add_content(g, e, &own, parts++, err))
                 return false;
     }
     return true;
@@ -193,7 +209,7 @@ static bool need_tokenizer(const carat_engine *e, carat_err *err)
 static bool render(const carat_engine *e, const carat_message *messages, size_t n, const carat_prompt_options *o,
                    carat_prompt **out, carat_err *err)
 {
-    gallery g = { .pan_scan = &o->pan_scan };
+    gallery g = { .pan_scan = o->pan_scan };
     ct_segments segments = { 0 };
     ct_chat_message *m = calloc(n + 1, sizeof *m);
     ct_chat_part *parts = calloc(count_parts(messages, n) + 1, sizeof *parts);
@@ -240,11 +256,9 @@ static size_t drop_turn(carat_message *m, size_t *n)
     return dropped;
 }
 
-bool carat_prompt_chat(const carat_engine *e, const carat_message *messages, size_t n, const carat_prompt_options *o,
-                       carat_prompt **out, carat_err *err)
+static bool chat(const carat_engine *e, const carat_message *messages, size_t n, const carat_prompt_options *o,
+                 carat_prompt **out, carat_err *err)
 {
-    *out = NULL;
-    o = o ? o : &plain;
     if (!render(e, messages, n, o, out, err))
         return false;
     if (!o->fit || (*out)->stream.n <= o->fit)
@@ -273,6 +287,22 @@ bool carat_prompt_chat(const carat_engine *e, const carat_message *messages, siz
     return true;
 }
 
+bool carat_prompt_chat(const carat_engine *e, const carat_message *messages, size_t n, const carat_prompt_options *o,
+                       carat_prompt **out, carat_err *err)
+{
+    wishes w;
+    *out = NULL;
+    if (!take_options(o, &w, err))
+        return false;
+    carat_message *own = calloc(n + 1, sizeof *own);
+    bool ok = own || no_memory(err);
+    for (size_t i = 0; ok && i < n; i++)
+        ok = CT_TAKE_AT(carat_message, messages, i, &own[i], err);
+    ok = ok && chat(e, own, n, &w.o, out, err);
+    free(own);
+    return ok;
+}
+
 size_t carat_prompt_n_dropped(const carat_prompt *p)
 {
     return p->n_dropped;
@@ -281,17 +311,23 @@ size_t carat_prompt_n_dropped(const carat_prompt *p)
 bool carat_prompt_text(const carat_engine *e, const carat_content *content, size_t n, const carat_prompt_options *o,
                        carat_prompt **out, carat_err *err)
 {
+    wishes w;
+    carat_content c;
     *out = NULL;
-    o = o ? o : &plain;
-    gallery g = { .pan_scan = &o->pan_scan };
+    if (!take_options(o, &w, err))
+        return false;
+    o = &w.o;
+    gallery g = { .pan_scan = o->pan_scan };
     ct_segments s = { .text_flags = o->special ? CARAT_TOK_SPECIAL : 0 };
     ct_buf_init(&s.text, (size_t)1 << 31);
     /* A literal <bos> that leads the text is the one: no second. */
-    bool has_bos = o->no_bos || (o->special && n && content[0].text && strncmp(content[0].text, "<bos>", 5) == 0);
+    if (n && !CT_TAKE_AT(carat_content, content, 0, &c, err))
+        return false;
+    bool has_bos = o->no_bos || (o->special && n && c.text && strncmp(c.text, "<bos>", 5) == 0);
     bool ok = need_tokenizer(e, err) && (has_bos || ct_segments_control(&s, CT_SEGMENT_BOS) || no_memory(err));
     for (size_t i = 0; ok && i < n; i++) {
         ct_chat_part part;
-        ok = add_content(&g, e, &content[i], &part, err) &&
+        ok = CT_TAKE_AT(carat_content, content, i, &c, err) && add_content(&g, e, &c, &part, err) &&
              ((part.text ? ct_segments_add(&s, part.text, part.len) : ct_segments_image(&s, &part)) || no_memory(err));
     }
     ok = ok && from_segments(e, &g, &s, out, err);
@@ -332,8 +368,11 @@ static bool check_ids(const carat_engine *e, const int32_t *ids, size_t n, bool 
 bool carat_prompt_ids(const carat_engine *e, const int32_t *ids, size_t n_ids, const carat_picture *const *pictures,
                       size_t n_pictures, const carat_prompt_options *o, carat_prompt **out, carat_err *err)
 {
+    wishes w;
     *out = NULL;
-    gallery g = { .pan_scan = o ? &o->pan_scan : &plain.pan_scan };
+    if (!take_options(o, &w, err))
+        return false;
+    gallery g = { .pan_scan = &w.pan_scan };
     ct_ids copy = { 0 };
     ct_image_place *places = NULL;
     size_t n = 0;

@@ -7,6 +7,7 @@
 
 struct carat_queue {
     ct_queue *queue; /* a reference: requests that are in it have their own */
+    ct_told told;
 };
 
 bool carat_queue_open(carat_queue **out, carat_err *err)
@@ -37,12 +38,11 @@ int carat_queue_fd(const carat_queue *q)
     return ct_queue_fd(q->queue);
 }
 
-bool carat_queue_next(carat_queue *q, double seconds, carat_event *out, carat_err *err)
+const carat_event *carat_queue_next(carat_queue *q, double seconds)
 {
     ct_event e;
-    bool has_come = ct_queue_next(q->queue, NULL, seconds, &e);
-    ct_api_event(&e, out, err);
-    return has_come;
+    ct_queue_next(q->queue, NULL, seconds, &e);
+    return ct_api_event(&e, &q->told);
 }
 
 ct_queue *ct_api_queue(carat_queue *q)

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "api/internal.h"
+#include "api/sized.h"
 #include "base/clock.h"
 #include "base/size.h"
 
@@ -13,6 +14,7 @@ struct carat_request {
     carat_prompt *prompt; /* a reference */
     void *user;
     atomic_bool cancel;
+    ct_told told;  /* by carat_request_next */
     size_t n_jobs; /* of which so many are made */
     ct_job jobs[]; /* [group.n] */
 };
@@ -23,8 +25,8 @@ static size_t room_for(const carat_request_options *o, size_t n_prompt, size_t m
 {
     size_t n = o->n_ctx ? o->n_ctx : most;
     /* The last token of an answer is not evaluated. */
-    if (!o->n_ctx && o->generation.max_tokens && o->generation.max_tokens < most - n_prompt)
-        n = n_prompt + o->generation.max_tokens;
+    if (!o->n_ctx && o->generation->max_tokens && o->generation->max_tokens < most - n_prompt)
+        n = n_prompt + o->generation->max_tokens;
     return n;
 }
 
@@ -49,9 +51,11 @@ static bool check(const carat_engine *e, const carat_request_options *o, size_t 
 static bool add_job(carat_request *r, const carat_request_options *o, double deadline, carat_err *err)
 {
     const ct_vocabulary v = ct_engine_vocabulary(r->engine);
-    carat_generation g = o->generation;
+    carat_generation g = *o->generation;
+    carat_sampling sampling = *g.sampling;
     ct_job *j = &r->jobs[r->n_jobs];
-    g.sampling.seed += r->n_jobs++;
+    sampling.seed += r->n_jobs++;
+    g.sampling = &sampling;
     ct_job_init(j, &r->group);
     j->n_ctx = room_for(o, o->prompt->stream.n, r->engine->plan.n_ctx);
     j->stream = &r->prompt->stream;
@@ -90,9 +94,8 @@ static bool start(carat_request *r, const carat_request_options *o, carat_err *e
     return ok;
 }
 
-bool carat_request_submit(carat_engine *e, const carat_request_options *o, carat_request **out, carat_err *err)
+static bool submit(carat_engine *e, const carat_request_options *o, carat_request **out, carat_err *err)
 {
-    *out = NULL;
     if (!check(e, o, o->prompt->stream.n, err))
         return false;
     size_t n = o->n_answers ? o->n_answers : 1, bytes;
@@ -113,32 +116,52 @@ bool carat_request_submit(carat_engine *e, const carat_request_options *o, carat
     return true;
 }
 
+bool carat_request_submit(carat_engine *e, const carat_request_options *o, carat_request **out, carat_err *err)
+{
+    carat_request_options own;
+    carat_generation g;
+    carat_sampling sampling;
+    *out = NULL;
+    if (!CT_TAKE(carat_request_options, o, &own, err) || !ct_api_generation(own.generation, &g, &sampling, err))
+        return false;
+    if (!own.prompt)
+        return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "a request without a prompt");
+    own.generation = &g;
+    return submit(e, &own, out, err);
+}
+
 /* ---- events ---- */
 
-void ct_api_event(const ct_event *e, carat_event *out, carat_err *err)
+const carat_event *ct_api_event(const ct_event *e, ct_told *to)
 {
+    carat_event *out = &to->event;
     *out = (carat_event){ .kind = e->kind };
     if (e->kind == CARAT_EVENT_NONE)
-        return;
+        return out;
     carat_request *r = (carat_request *)e->group;
     out->request = r;
     out->user = r->user;
     if (e->kind == CARAT_EVENT_END)
-        return;
+        return out;
     out->answer = (size_t)(e->job - r->jobs);
-    if (e->kind == CARAT_EVENT_TOKEN)
-        out->token = ct_api_token(e->said);
-    else
-        out->result = e->job->result;
-    if (e->kind == CARAT_EVENT_FAILED && err)
-        *err = e->job->err;
+    if (e->kind == CARAT_EVENT_TOKEN) {
+        to->token = ct_api_token(e->said);
+        out->token = &to->token;
+    } else if (e->kind == CARAT_EVENT_ANSWER) {
+        to->result = e->job->result;
+        out->result = &to->result;
+    } else {
+        to->err = e->job->err;
+        out->err = &to->err;
+    }
+    return out;
 }
 
-void carat_request_next(carat_request *r, double seconds, carat_event *out, carat_err *err)
+const carat_event *carat_request_next(carat_request *r, double seconds)
 {
     ct_event e;
     ct_queue_next(r->group.queue, &r->group, seconds, &e);
-    ct_api_event(&e, out, err);
+    return ct_api_event(&e, &r->told);
 }
 
 /* ---- the rest ---- */
@@ -174,10 +197,12 @@ static bool has_ended(const carat_request *r)
     return true;
 }
 
-void carat_request_progress(const carat_request *r, carat_request_state *out)
+bool carat_request_progress(const carat_request *r, carat_request_state *out, carat_err *err)
 {
+    if (!CT_CAN_GIVE(carat_request_state, out, err))
+        return false;
     const ct_job_place p = ct_scheduler_find(r->engine->scheduler, &r->jobs[0]);
-    *out = (carat_request_state){ .n_before = p.n_before,
+    carat_request_state state = { .n_before = p.n_before,
                                   .n_prompt = r->prompt->stream.n,
                                   .n_cached = p.n_cached,
                                   .n_read = p.progress.n_read,
@@ -185,15 +210,17 @@ void carat_request_progress(const carat_request *r, carat_request_state *out)
                                   .n_encoded = p.progress.n_images };
     switch (p.state) {
     case CT_JOB_QUEUED:
-        out->stage = CARAT_REQUEST_QUEUED;
+        state.stage = CARAT_REQUEST_QUEUED;
         break;
     case CT_JOB_WAITING:
     case CT_JOB_READING:
-        out->stage = CARAT_REQUEST_READING;
+        state.stage = CARAT_REQUEST_READING;
         break;
     case CT_JOB_DECODING:
     case CT_JOB_DONE:
-        out->stage = has_ended(r) ? CARAT_REQUEST_ENDED : CARAT_REQUEST_ANSWERING;
+        state.stage = has_ended(r) ? CARAT_REQUEST_ENDED : CARAT_REQUEST_ANSWERING;
         break;
     }
+    CT_GIVE(carat_request_state, &state, out);
+    return true;
 }

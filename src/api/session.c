@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "api/internal.h"
+#include "api/sized.h"
 
 bool carat_session_open(carat_engine *e, size_t n_ctx, carat_session **out, carat_err *err)
 {
@@ -292,7 +293,7 @@ static void take_back(carat_session *s, size_t had, size_t n_told, carat_result 
     result->n_generated = n_told;
 }
 
-bool carat_session_generate(carat_session *s, const carat_generation *g, carat_result *result, carat_err *err)
+static bool generate(carat_session *s, const carat_generation *g, carat_result *result, carat_err *err)
 {
     *result = (carat_result){ .stop_id = -1 };
     if (!s->seq.has_hidden)
@@ -324,5 +325,18 @@ bool carat_session_generate(carat_session *s, const carat_generation *g, carat_r
     ct_job_deinit(&j);
     ct_queue_drop(group.queue);
     atomic_store(&s->cancel, false);
+    return ok;
+}
+
+bool carat_session_generate(carat_session *s, const carat_generation *g, carat_result *result, carat_err *err)
+{
+    carat_generation own;
+    carat_sampling sampling;
+    carat_result r;
+    if (!ct_api_generation(g, &own, &sampling, err) || (result && !CT_CAN_GIVE(carat_result, result, err)))
+        return false;
+    bool ok = generate(s, &own, &r, err);
+    if (result)
+        CT_GIVE(carat_result, &r, result);
     return ok;
 }

@@ -3,8 +3,11 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "synth/synth.h"
 
+#include "api/sized.h"
+
 bool carat_synth(const carat_shape *shape, const char *path, bool (*progress)(void *arg, uint64_t done, uint64_t total),
                  void *arg, carat_err *err)
 {
-    return ct_synth_shape(shape, path, progress, arg, err);
+    carat_shape own;
+    return CT_TAKE(carat_shape, shape, &own, err) && ct_synth_shape(&own, path, progress, arg, err);
 }

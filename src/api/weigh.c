@@ -5,9 +5,11 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
+#include "api/sized.h"
 #include "api/vision.h"
 #include "base/bandwidth.h"
 #include "base/pool.h"
+#include "weigh/devices.h"
 #include "weigh/here.h"
 #include "weigh/weigh.h"
 
@@ -15,18 +17,18 @@
  * with the reason in *why. */
 static bool find_tower(const carat_weigh_query *q, char path[4096], carat_err *why, carat_err *err)
 {
-    const ct_model_options o = { .no_tokenizer = true, .trust_header = q->options.trust_header };
+    const ct_model_options o = { .no_tokenizer = true, .trust_header = q->options->trust_header };
     ct_model *m;
     size_t bytes;
     struct stat st;
     *path = '\0';
-    if (q->options.vision == CARAT_VISION_OFF || !q->model || stat(q->model, &st) != 0)
+    if (q->options->vision == CARAT_VISION_OFF || !q->model || stat(q->model, &st) != 0)
         return true;
     if (!ct_model_peek(q->model, &o, &m, &bytes, err))
         return false;
-    bool is_known = ct_vision_find(m, q->options.mmproj, path, why);
+    bool is_known = ct_vision_find(m, q->options->mmproj, path, why);
     ct_model_close(m);
-    if (is_known || (!q->options.mmproj && q->options.vision != CARAT_VISION_REQUIRED))
+    if (is_known || (!q->options->mmproj && q->options->vision != CARAT_VISION_REQUIRED))
         return true;
     if (err)
         *err = *why;
@@ -45,28 +47,89 @@ static bool open_scale(const carat_weigh_query *q, ct_estimate *s, carat_err *er
     return true;
 }
 
-bool carat_weigh_contexts(const carat_weigh_query *q, const size_t *n_ctx, size_t n, carat_weight *out, carat_err *err)
+/* A question with its parts as this library has them. */
+typedef struct question {
+    carat_weigh_query q;
+    carat_options options;
+    carat_shape shape;
+} question;
+
+static bool take(const carat_weigh_query *from, question *to, carat_err *err)
 {
+    if (!CT_TAKE(carat_weigh_query, from, &to->q, err) || !CT_TAKE(carat_options, to->q.options, &to->options, err) ||
+        !CT_TAKE(carat_shape, to->q.shape, &to->shape, err))
+        return false;
+    to->q.options = &to->options;
+    to->q.shape = to->q.shape ? &to->shape : NULL;
+    return true;
+}
+
+/* Where the i-th of the caller's structs is. */
+static carat_weight *weight_at(carat_weight *out, size_t i)
+{
+    return (carat_weight *)(void *)((char *)out + i * out->struct_size);
+}
+
+/* contexts NULL: the query's own. */
+static bool weigh_all(const carat_weigh_query *query, const size_t *contexts, size_t n, carat_weight *out,
+                      carat_err *err)
+{
+    question own;
     ct_estimate s;
-    bool ok = open_scale(q, &s, err);
-    for (size_t i = 0; ok && i < n; i++)
-        ok = ct_estimate_weigh(&s, n_ctx[i], &out[i], err);
+    carat_weight w;
+    if (!take(query, &own, err))
+        return false;
+    for (size_t i = 0; i < n; i++)
+        if (!CT_CAN_GIVE(carat_weight, weight_at(out, i), err))
+            return false;
+    bool ok = open_scale(&own.q, &s, err);
+    for (size_t i = 0; ok && i < n; i++) {
+        ok = ct_estimate_weigh(&s, contexts ? contexts[i] : own.options.n_ctx, &w, err);
+        if (ok)
+            CT_GIVE(carat_weight, &w, weight_at(out, i));
+    }
     ct_estimate_close(&s);
     return ok;
+}
+
+bool carat_weigh_contexts(const carat_weigh_query *q, const size_t *n_ctx, size_t n, carat_weight *out, carat_err *err)
+{
+    return weigh_all(q, n_ctx, n, out, err);
 }
 
 bool carat_weigh(const carat_weigh_query *q, carat_weight *out, carat_err *err)
 {
-    return carat_weigh_contexts(q, &q->options.n_ctx, 1, out, err);
+    return weigh_all(q, NULL, 1, out, err);
 }
 
 bool carat_weigh_largest(const carat_weigh_query *q, uint64_t bytes, size_t *n_ctx, carat_err *err)
 {
+    question own;
     ct_estimate s;
     *n_ctx = 0;
-    bool ok = open_scale(q, &s, err) && ct_estimate_largest(&s, bytes, n_ctx, err);
+    if (!take(q, &own, err))
+        return false;
+    bool ok = open_scale(&own.q, &s, err) && ct_estimate_largest(&s, bytes, n_ctx, err);
     ct_estimate_close(&s);
     return ok;
+}
+
+bool carat_weigh_speed(const carat_weight *w, const carat_device *d, carat_speed *out, carat_err *err)
+{
+    carat_weight weight;
+    carat_device device;
+    carat_rates rates;
+    carat_speed speed;
+    if (!CT_TAKE(carat_weight, w, &weight, err) || !CT_TAKE(carat_device, d, &device, err) ||
+        !CT_TAKE(carat_rates, device.measured, &rates, err) || !CT_CAN_GIVE(carat_speed, out, err))
+        return false;
+    if (weight.tower_type < 0 || weight.tower_type >= CARAT_WEIGHT_TYPES)
+        return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "tower_type is %d, expected 0 to %d", weight.tower_type,
+                       CARAT_WEIGHT_TYPES - 1);
+    device.measured = device.measured ? &rates : NULL;
+    ct_weigh_speed(&weight, &device, &speed);
+    CT_GIVE(carat_speed, &speed, out);
+    return true;
 }
 
 bool carat_weigh_here(int n_threads, const char *cpu, carat_rates *rates, carat_device *out, carat_err *err)
@@ -74,14 +137,19 @@ bool carat_weigh_here(int n_threads, const char *cpu, carat_rates *rates, carat_
     char msg[160];
     unsigned mask;
     ct_kernels k;
-    *out = (carat_device){ .name = "this machine", .kind = "here", .source = "measured now", .measured = rates };
+    carat_rates r;
+    carat_device d = { .name = "this machine", .kind = "here", .source = "measured now", .measured = rates };
+    if (!CT_CAN_GIVE(carat_rates, rates, err) || !CT_CAN_GIVE(carat_device, out, err))
+        return false;
     if (!ct_cpu_by_name(cpu ? cpu : getenv("CARAT_CPU"), &mask, msg))
         return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "%s", msg);
     ct_kernels_for(&k, mask);
-    ct_here_memory(&out->memory_bytes, &out->usable_bytes);
-    if (!ct_read_bandwidth(n_threads, &out->bandwidth, err) || !ct_here_rates(&k, n_threads, rates, err))
+    ct_here_memory(&d.memory_bytes, &d.usable_bytes);
+    if (!ct_read_bandwidth(n_threads, &d.bandwidth, err) || !ct_here_rates(&k, n_threads, &r, err))
         return false;
-    out->int8 = rates->batch[CT_Q8_0];
-    out->fp16 = rates->batch[CT_F16];
+    d.int8 = r.batch[CT_Q8_0];
+    d.fp16 = r.batch[CT_F16];
+    CT_GIVE(carat_rates, &r, rates);
+    CT_GIVE(carat_device, &d, out);
     return true;
 }

@@ -97,7 +97,7 @@ bool ct_generator_open(const ct_vocabulary *v, const carat_generation *from, ct_
     ct_buf_init(&g->held, 1 << 24);
     g->wants_logprobs = from->logprobs || from->n_top > 0;
     bool ok = copy_stops(g, from) || ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for stop strings");
-    ok = ok && ct_sampler_open(&from->sampling, m->cfg.n_vocab, m->n_pieces, v->banned, v->n_banned, &g->sampler, err);
+    ok = ok && ct_sampler_open(from->sampling, m->cfg.n_vocab, m->n_pieces, v->banned, v->n_banned, &g->sampler, err);
     if (!ok) {
         ct_generator_close(g);
         return false;

@@ -36,7 +36,7 @@ static bool in_range(const char *name, double v, double lo, double hi, carat_err
     return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "%s is %g, expected %g to %g", name, v, lo, hi);
 }
 
-bool carat_sampling_check(const carat_sampling *s, carat_err *err)
+bool ct_sampling_check(const carat_sampling *s, carat_err *err)
 {
     if (!in_range("temperature", (double)s->temperature, 0, 100, err) ||
         !in_range("top-k", s->top_k, 0, 1 << 30, err) || !in_range("top-p", (double)s->top_p, 0, 1, err) ||
@@ -73,7 +73,7 @@ bool ct_sampler_open(const carat_sampling *settings, size_t n_vocab, size_t n_pi
                      size_t n_banned, ct_sampler **out, carat_err *err)
 {
     *out = NULL;
-    if (!carat_sampling_check(settings, err))
+    if (!ct_sampling_check(settings, err))
         return false;
     for (size_t i = 0; i < settings->n_bias; i++)
         if (settings->bias[i].id < 0 || (size_t)settings->bias[i].id >= n_vocab)
@@ -315,14 +315,4 @@ bool ct_sampler_pick(ct_sampler *s, float *logits, int32_t *id, carat_err *err)
         weigh(top, n, hot, 0);
     *id = draw(s, top, n);
     return true;
-}
-
-carat_sampling carat_sampling_default(void)
-{
-    return (carat_sampling){ .temperature = 1.0f,
-                             .top_k = 64,
-                             .top_p = 0.95f,
-                             .min_p = 0.0f,
-                             .repetition_penalty = 1.0f,
-                             .penalty_window = 64 };
 }

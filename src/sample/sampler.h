@@ -25,6 +25,9 @@
 
 typedef struct ct_sampler ct_sampler;
 
+/* As carat_sampling_check. */
+bool ct_sampling_check(const carat_sampling *s, carat_err *err);
+
 /* n_vocab logits a call; banned[n_banned] are ids never sampled (image placeholders), besides those >= n_pieces.
  * Copies what it needs, the settings' biases included. Errors: CARAT_EARG with the setting's name, value and range;
  * CARAT_ENOMEM. */

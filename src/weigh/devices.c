@@ -85,7 +85,7 @@ static bool number(const line *l, int column, bool may_be_unknown, double min, d
 static bool read_device(const line *l, carat_device *d, carat_err *err)
 {
     double gib, gb_s, fp16, int8, fp32, year, percent;
-    *d = (carat_device){ .name = l->field[0], .source = l->field[9] };
+    *d = (carat_device){ .struct_size = sizeof *d, .name = l->field[0], .source = l->field[9] };
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
         if (strcmp(l->field[1], kinds[i]) == 0)
             d->kind = kinds[i];

@@ -24,7 +24,7 @@ static bool open_name(ct_estimate *s, carat_err *err)
     ct_config c;
     if (!ct_weigh_name(s->q.model ? s->q.model : "4b", &named, err))
         return false;
-    if (s->q.options.mmproj)
+    if (s->options.mmproj)
         return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "%s: its tower is known; --mmproj is for a model's file",
                        named.title);
     ct_config_of(named.p, &c);
@@ -68,7 +68,7 @@ static bool sum_file(const ct_estimate *s, uint64_t *text, uint64_t *all, carat_
 {
     ct_source source = { 0 };
     ct_config c;
-    bool ok = ct_source_open(&source, s->q.model, s->q.options.trust_header, &c, err);
+    bool ok = ct_source_open(&source, s->q.model, s->options.trust_header, &c, err);
     file_sum f = { &source, &s->m->cfg, 0 };
     *all = 0;
     if (ok && !ct_layout_each(&s->m->cfg, add_tensor, &f))
@@ -82,7 +82,7 @@ static bool sum_file(const ct_estimate *s, uint64_t *text, uint64_t *all, carat_
 
 static bool open_file(ct_estimate *s, const char *tower, carat_err *err)
 {
-    const ct_model_options o = { .no_tokenizer = true, .trust_header = s->q.options.trust_header };
+    const ct_model_options o = { .no_tokenizer = true, .trust_header = s->options.trust_header };
     if (s->q.shape)
         return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "%s: a file has its own shape", s->q.model);
     if (s->q.quant)
@@ -161,7 +161,7 @@ static bool weigh_tower_file(ct_estimate *s, const char *path, const ct_vision_o
 
 static bool weigh_tower(ct_estimate *s, const char *tower, carat_err *err)
 {
-    const carat_options *asked = &s->q.options;
+    const carat_options *asked = &s->options;
     const ct_vision_options o = { .exact = asked->is_exact };
     bool wanted = asked->vision != CARAT_VISION_OFF, required = asked->vision == CARAT_VISION_REQUIRED;
     carat_err why;
@@ -189,7 +189,7 @@ static bool weigh_tower(ct_estimate *s, const char *tower, carat_err *err)
 static bool check_query(ct_estimate *s, carat_err *err)
 {
     carat_weigh_query *q = &s->q;
-    const carat_options *o = &q->options;
+    const carat_options *o = &s->options;
     char msg[160];
     unsigned mask;
     if (!q->n_images)
@@ -211,7 +211,7 @@ static bool check_query(ct_estimate *s, carat_err *err)
 
 bool ct_estimate_open(const carat_weigh_query *q, const char *tower, ct_estimate *s, carat_err *err)
 {
-    *s = (ct_estimate){ .q = *q };
+    *s = (ct_estimate){ .q = *q, .options = *q->options };
     if (!check_query(s, err))
         return false;
     bool is_path = q->model && is_there(q->model);

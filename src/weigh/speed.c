@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
 
-#include "base/err.h"
 #include "quant/types.h"
+#include "weigh/devices.h"
 
 /* Decoding reads everything once a token, so bandwidth bounds it, or the products themselves where they are slower than
  * memory; prompts and images are bounded by arithmetic.
@@ -60,7 +60,7 @@ static peak measured(const carat_weight *w, const carat_device *d)
     return p;
 }
 
-void carat_weigh_speed(const carat_weight *w, const carat_device *d, carat_speed *out)
+void ct_weigh_speed(const carat_weight *w, const carat_device *d, carat_speed *out)
 {
     const share *s = d->measured ? &of_here : &of_devices;
     peak p = d->measured ? measured(w, d) : peak_of(w, d);

@@ -99,7 +99,7 @@ static uint64_t overhead(const ct_estimate *s, const carat_weight *w)
 static uint64_t elsewhere(const ct_estimate *s, const carat_weight *w)
 {
     const ct_config *c = &s->m->cfg;
-    double block = s->q.options.cache == CARAT_CACHE_Q8_0 ? 34 : 64, step = 512;
+    double block = s->options.cache == CARAT_CACHE_Q8_0 ? 34 : 64, step = 512;
     double kv = ct_estimate_kv_formula(c, w->n_ctx, 512, 256, block) * (double)w->n_sessions;
     double compute = step * (((double)c->n_vocab + 6.0 * c->hidden) * 4 + 2 * (double)w->n_ctx);
     double tower = w->has_vision ? (double)w->vision_tensor_bytes + 0x1p30 : 0;
@@ -135,7 +135,7 @@ static void add_work(const ct_estimate *s, carat_weight *w)
     double dims = (double)c->n_head * c->head_dim, kv_dims = (double)c->n_kv_head * c->head_dim, t = (double)w->n_ctx;
     double local = t < c->window ? t : c->window, n_global = (double)w->n_global, n_local = c->n_layer - n_global;
     /* The ring holds more than a query sees: count what is seen. */
-    double value = s->q.options.is_exact ? 4 : s->q.options.cache == CARAT_CACHE_Q8_0 ? 34.0 / 32 : 2; /* bytes */
+    double value = s->options.is_exact ? 4 : s->options.cache == CARAT_CACHE_Q8_0 ? 34.0 / 32 : 2; /* bytes */
     double kv_bytes = 2 * kv_dims * value * (n_global * t + n_local * local);
     double per_layer = 2 * dims * c->hidden + 2 * kv_dims * c->hidden + 3.0 * c->hidden * c->ffn;
     double seen = n_global * t / 2 + n_local * local;
@@ -180,7 +180,7 @@ static void fill_shape(const ct_estimate *s, const ct_plan *p, carat_weight *w)
     w->n_sessions = p->steps.max_jobs;
     w->n_images = w->has_vision ? s->q.n_images : 0;
     w->n_threads = s->n_threads;
-    w->cache = s->q.options.cache;
+    w->cache = s->options.cache;
     w->n_params = s->m->n_params;
     w->n_vision_params = s->n_vision_params;
     w->tensor_bytes = s->tensor_bytes;
@@ -190,7 +190,7 @@ static void fill_shape(const ct_estimate *s, const ct_plan *p, carat_weight *w)
 bool ct_estimate_weigh(const ct_estimate *s, size_t n_ctx, carat_weight *w, carat_err *err)
 {
     size_t max = s->m->cfg.context;
-    carat_options o = s->q.options;
+    carat_options o = s->options;
     ct_plan p;
     if (n_ctx > max)
         return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "a context of %zu tokens was asked for, %s has %zu", n_ctx,

@@ -14,7 +14,8 @@
 
 /* All of a question but the context. */
 typedef struct ct_estimate {
-    carat_weigh_query q; /* its n_ctx is not looked at */
+    carat_weigh_query q;   /* its options are not looked at */
+    carat_options options; /* their n_ctx is not looked at */
     char name[96], quant[96], note[232];
     bool is_file, is_custom, could_see;
     const ct_model *m; /* without weights */
@@ -29,7 +30,7 @@ typedef struct ct_estimate {
 } ct_estimate;
 
 /* tower: where that of a file is, NULL if it has none. One that cannot be read is left out, and s->note says why,
- * unless mmproj or CARAT_VISION_REQUIRED asks for it. The texts of q are borrowed while opening. Errors as carat_weigh.
+ * unless mmproj or CARAT_VISION_REQUIRED asks for it. The texts of q are borrowed while opening; its options are not NULL. Errors as carat_weigh.
  * On failure close it all the same. */
 bool ct_estimate_open(const carat_weigh_query *q, const char *tower, ct_estimate *s, carat_err *err);
 void ct_estimate_close(ct_estimate *s);

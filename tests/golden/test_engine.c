@@ -72,11 +72,11 @@ static carat_prompt *picture_prompt(const carat_engine *e, const subject *s, siz
     carat_prompt *p;
     carat_err err;
     for (size_t k = 0; k <= i % 4; k++) {
-        c[n++] = (carat_content){ .text = words[(i + k) % 4] };
-        c[n++] = (carat_content){ .picture = s->pictures[(i / 4 + k) % 4] };
+        c[n++] = (carat_content){ .struct_size = sizeof(carat_content), .text = words[(i + k) % 4] };
+        c[n++] = (carat_content){ .struct_size = sizeof(carat_content), .picture = s->pictures[(i / 4 + k) % 4] };
     }
     if (i % 3) /* or the image is the end */
-        c[n++] = (carat_content){ .text = words[i % 4] };
+        c[n++] = (carat_content){ .struct_size = sizeof(carat_content), .text = words[i % 4] };
     must(carat_prompt_text(e, c, n, NULL, &p, &err), &err);
     return p;
 }
@@ -128,14 +128,16 @@ static bool on_token(void *arg, const carat_token *t)
 static void hear(const carat_engine *e, carat_session *s, size_t said, heard *h)
 {
     carat_err err;
-    carat_result r;
-    carat_generation g = { .sampling = carat_sampling_default(),
+    carat_result r = { .struct_size = sizeof r };
+    carat_sampling sampling = CARAT_SAMPLING_DEFAULT;
+    carat_generation g = { .struct_size = sizeof g,
+                           .sampling = &sampling,
                            .max_tokens = said,
                            .ignore_eos = true,
                            .n_top = TOP,
                            .on_token = on_token,
                            .arg = h };
-    g.sampling.temperature = 0;
+    sampling.temperature = 0;
     h->n = 0;
     memcpy(h->first, carat_session_logits(s), n_vocab(e) * sizeof(float));
     must(carat_session_generate(s, &g, &r, &err) && carat_session_append(s, &h->ids[h->n - 1], 1, &err), &err);
@@ -216,16 +218,17 @@ static void *talk(void *arg)
     neighbour *me = arg;
     neighbours *all = me->all;
     carat_err err;
-    carat_request_options o = { .prompt = all->prompts[me->i],
-                                .generation = { .sampling = carat_sampling_default(), .ignore_eos = true } };
+    carat_sampling sampling = CARAT_SAMPLING_DEFAULT;
+    const carat_generation g = { .struct_size = sizeof g, .sampling = &sampling, .ignore_eos = true };
+    const carat_request_options o = { .struct_size = sizeof o, .prompt = all->prompts[me->i], .generation = &g };
     for (bool is_new = true; !atomic_load(&all->is_over);) {
         carat_request *r;
-        carat_event ev = { 0 };
+        const carat_event *ev = NULL;
         must(carat_request_submit(all->engine, &o, &r, &err), &err);
-        o.generation.sampling.seed++;
-        while (!atomic_load(&all->is_over) && ev.kind != CARAT_EVENT_END) {
-            carat_request_next(r, 0.1, &ev, &err);
-            if (ev.kind != CARAT_EVENT_TOKEN)
+        sampling.seed++;
+        while (!atomic_load(&all->is_over) && !(ev && ev->kind == CARAT_EVENT_END)) {
+            ev = carat_request_next(r, 0.1);
+            if (ev->kind != CARAT_EVENT_TOKEN)
                 continue;
             atomic_fetch_add(&all->n_told, 1);
             if (is_new)
@@ -273,7 +276,8 @@ static carat_engine *open_engine(const subject *s, carat_cache_type cache, way w
 {
     carat_engine *e;
     carat_err err;
-    const carat_options o = { .n_threads = w.n_threads,
+    const carat_options o = { .struct_size = sizeof o,
+                              .n_threads = w.n_threads,
                               .chunk = w.chunk,
                               .n_ctx = MOST_TOKENS,
                               .n_sessions = w.busy ? N_NEIGHBOURS + 2 : 2,
@@ -388,7 +392,10 @@ typedef struct growth {
 /* Tokens of prompts computed since the last look. */
 static size_t grown(growth *g)
 {
-    uint64_t now = carat_engine_stats(g->engine).prompt_tokens;
+    carat_stats stats = { .struct_size = sizeof stats };
+    carat_err err;
+    must(carat_engine_stats(g->engine, &stats, &err), &err);
+    uint64_t now = stats.prompt_tokens;
     size_t n = (size_t)(now - g->had);
     g->had = now;
     return n;
@@ -398,9 +405,12 @@ static carat_engine *open_long(const char *path, size_t n_ctx, uint64_t prefix_c
 {
     carat_engine *e;
     carat_err err;
-    const carat_options o = {
-        .n_threads = 2, .n_ctx = n_ctx, .n_sessions = 1, .vision = CARAT_VISION_OFF, .prefix_cache = prefix_cache
-    };
+    const carat_options o = { .struct_size = sizeof o,
+                              .n_threads = 2,
+                              .n_ctx = n_ctx,
+                              .n_sessions = 1,
+                              .vision = CARAT_VISION_OFF,
+                              .prefix_cache = prefix_cache };
     must(carat_engine_open(path, &o, &e, &err), &err);
     return e;
 }

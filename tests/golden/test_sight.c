@@ -42,13 +42,13 @@ static void read_question(const json_t *j, question *q)
         assert_non_null(mark);
         if (mark > at) {
             *mark = '\0';
-            q->content[q->n_content++].text = at;
+            q->content[q->n_content++] = (carat_content){ .struct_size = sizeof(carat_content), .text = at };
         }
-        q->content[q->n_content++].picture = q->pictures[i];
+        q->content[q->n_content++] = (carat_content){ .struct_size = sizeof(carat_content), .picture = q->pictures[i] };
         at = mark + strlen(MARK);
     }
     if (*at)
-        q->content[q->n_content++].text = at;
+        q->content[q->n_content++] = (carat_content){ .struct_size = sizeof(carat_content), .text = at };
 }
 
 static void free_question(question *q)
@@ -78,11 +78,17 @@ static void ask(carat_engine *e, carat_session *s, const question *q, heard *h)
     carat_err err;
     carat_prompt *p;
     size_t cached;
-    carat_result r;
-    const carat_message m = { .role = "user", .content = q->content, .n_content = q->n_content, .is_inline = true };
-    const carat_prompt_options o = { .pan_scan.mode = CARAT_PAN_SCAN_OFF };
-    carat_generation g = { .sampling = carat_sampling_default(), .max_tokens = 60, .on_token = on_token, .arg = h };
-    g.sampling.temperature = 0;
+    carat_result r = { .struct_size = sizeof r };
+    const carat_message m = {
+        .struct_size = sizeof m, .role = "user", .content = q->content, .n_content = q->n_content, .is_inline = true
+    };
+    const carat_pan_scan whole = { .struct_size = sizeof whole, .mode = CARAT_PAN_SCAN_OFF };
+    const carat_prompt_options o = { .struct_size = sizeof o, .pan_scan = &whole };
+    carat_sampling sampling = CARAT_SAMPLING_DEFAULT;
+    carat_generation g = {
+        .struct_size = sizeof g, .sampling = &sampling, .max_tokens = 60, .on_token = on_token, .arg = h
+    };
+    sampling.temperature = 0;
     *h = (heard){ 0 };
     if (!carat_prompt_chat(e, &m, 1, &o, &p, &err) || !carat_session_prompt(s, p, &cached, &err) ||
         !carat_session_generate(s, &g, &r, &err))
@@ -100,9 +106,12 @@ static void all_questions(size_t chunk, bool exact)
     carat_session *s;
     char *text;
     size_t len, n_asked = 0;
-    const carat_options o = {
-        .n_threads = 2, .cpu = level, .chunk = chunk, .is_exact = exact, .vision = CARAT_VISION_REQUIRED
-    };
+    const carat_options o = { .struct_size = sizeof o,
+                              .n_threads = 2,
+                              .cpu = level,
+                              .chunk = chunk,
+                              .is_exact = exact,
+                              .vision = CARAT_VISION_REQUIRED };
     if (!carat_engine_open(MODEL, &o, &e, &err) || !carat_session_open(e, 512, &s, &err) ||
         !ct_read_file(MODEL "/test.jsonl", 1 << 20, &text, &len, &err))
         fail_msg("%s", err.msg);

@@ -22,7 +22,7 @@ static int setup(void **state)
 {
     (void)state;
     carat_err e;
-    const carat_options o = { .n_threads = 2, .chunk = 16, .n_sessions = 8 };
+    const carat_options o = { .struct_size = sizeof o, .n_threads = 2, .chunk = 16, .n_sessions = 8 };
     for (int i = 0; i < N; i++)
         prompt[i] = i ? 20 + i * 11 % 480 : 2;
     if (carat_engine_open(TINY, &o, &engine, &e))
@@ -147,8 +147,8 @@ static bool on_token(void *arg, const carat_token *t)
 
 static carat_generation greedy(seen *s, size_t n)
 {
-    carat_generation g = { .sampling = carat_sampling_default(), .max_tokens = n, .ignore_eos = true };
-    g.sampling.temperature = 0;
+    static const carat_sampling largest = { .struct_size = sizeof largest, .top_p = 1, .repetition_penalty = 1 };
+    carat_generation g = { .struct_size = sizeof g, .sampling = &largest, .max_tokens = n, .ignore_eos = true };
     g.on_token = on_token;
     g.arg = s;
     return g;
@@ -169,7 +169,7 @@ static void stop_strings_cut_anywhere(void **state)
 {
     (void)state;
     static seen all;
-    carat_result r;
+    carat_result r = { .struct_size = sizeof r };
     carat_generation g = greedy(&all, 40);
     run(&g, &all, &r);
     assert_int_equal(r.n_generated, 40);
@@ -199,7 +199,7 @@ static void what_was_held_back_comes_at_the_end(void **state)
 {
     (void)state;
     static seen all, held;
-    carat_result r;
+    carat_result r = { .struct_size = sizeof r };
     carat_generation g = greedy(&all, 12);
     run(&g, &all, &r);
     char stop[64];
@@ -216,7 +216,7 @@ static void callbacks_and_signals_end_it(void **state)
 {
     (void)state;
     static seen s;
-    carat_result r;
+    carat_result r = { .struct_size = sizeof r };
     s.stop_after = 5;
     carat_generation g = greedy(&s, 0);
     run(&g, &s, &r);
@@ -243,7 +243,7 @@ static void another_thread_cancels(void **state)
     (void)state;
     for (int round = 0; round < 5; round++) {
         carat_err e;
-        carat_result r;
+        carat_result r = { .struct_size = sizeof r };
         carat_session *s = open_session(4096);
         must(carat_session_append(s, prompt, N, &e), &e);
         pthread_t thread;
@@ -269,16 +269,18 @@ static void both_ends_stop_and_are_not_printed(void **state)
         static seen s;
         s = (seen){ 0 };
         carat_err e;
-        carat_result r;
+        carat_result r = { .struct_size = sizeof r };
         int32_t *id;
         size_t n;
         must(carat_encode(carat_engine_tokenizer(engine), ends[i], strlen(ends[i]), CARAT_TOK_SPECIAL, &id, &n, &e),
              &e);
         assert_int_equal(n, 1);
         const carat_bias bias = { *id, 1000 };
+        carat_sampling sampling = CARAT_SAMPLING_DEFAULT;
         carat_generation g = greedy(&s, 5);
         g.ignore_eos = false;
-        g.sampling.bias = &bias, g.sampling.n_bias = 1;
+        sampling.temperature = 0, sampling.bias = &bias, sampling.n_bias = 1;
+        g.sampling = &sampling;
         run(&g, &s, &r);
         assert_int_equal(r.finish, CARAT_FINISH_STOP);
         assert_int_equal(r.stop_id, *id);
@@ -307,9 +309,11 @@ static void logprobs_are_of_the_model(void **state)
     static seen got;
     got = (seen){ 0 };
     carat_generation g = greedy(&got, 1);
+    carat_sampling sampling = CARAT_SAMPLING_DEFAULT;
     g.logprobs = true, g.n_top = 4;
-    g.sampling.temperature = 2; /* and filters change nothing about what the model said */
-    carat_result r;
+    g.sampling = &sampling;
+    sampling.temperature = 2; /* and filters change nothing about what the model said */
+    carat_result r = { .struct_size = sizeof r };
     float before[1024];
     memcpy(before, logits, n * sizeof *before);
     must(carat_session_generate(s, &g, &r, &e), &e);
@@ -332,8 +336,10 @@ static void *generate(void *arg)
 {
     job *j = arg;
     carat_generation g = greedy(&j->out, 24);
-    g.sampling.temperature = 1, g.sampling.seed = j->seed;
-    carat_result r;
+    carat_sampling sampling = CARAT_SAMPLING_DEFAULT;
+    sampling.seed = j->seed;
+    g.sampling = &sampling;
+    carat_result r = { .struct_size = sizeof r };
     run(&g, &j->out, &r);
     return NULL;
 }
@@ -361,6 +367,8 @@ static bool stop_loading(void *arg, uint64_t done, uint64_t total)
     return false;
 }
 
+#define SIZED .struct_size = sizeof(carat_options)
+
 static void opening_can_fail_cleanly(void **state)
 {
     (void)state;
@@ -370,11 +378,11 @@ static void opening_can_fail_cleanly(void **state)
         carat_options o;
         carat_code code;
     } cases[] = {
-        { { .n_threads = -4 }, CARAT_EARG },
-        { { .n_threads = 100000 }, CARAT_EARG },
-        { { .cpu = "z80" }, CARAT_EARG },
-        { { .chunk = 100000 }, CARAT_EARG },
-        { { .progress = stop_loading }, CARAT_ECANCELLED },
+        { { SIZED, .n_threads = -4 }, CARAT_EARG },
+        { { SIZED, .n_threads = 100000 }, CARAT_EARG },
+        { { SIZED, .cpu = "z80" }, CARAT_EARG },
+        { { SIZED, .chunk = 100000 }, CARAT_EARG },
+        { { SIZED, .progress = stop_loading }, CARAT_ECANCELLED },
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         assert_false(carat_engine_open(TINY, &cases[i].o, &other, &e));
@@ -429,9 +437,11 @@ static carat_memory memory_of(size_t n_ctx, size_t n_sessions, carat_cache_type 
 {
     carat_err e;
     carat_engine *other;
-    const carat_options o = { .n_threads = 1, .chunk = 16, .n_ctx = n_ctx, .n_sessions = n_sessions, .cache = type };
+    const carat_options o = {
+        .struct_size = sizeof o, .n_threads = 1, .chunk = 16, .n_ctx = n_ctx, .n_sessions = n_sessions, .cache = type
+    };
     must(carat_engine_open(TINY, &o, &other, &e), &e);
-    carat_memory m = carat_engine_memory(other);
+    carat_memory m = *carat_engine_memory(other);
     carat_engine_close(other);
     return m;
 }

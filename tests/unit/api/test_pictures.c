@@ -25,7 +25,7 @@ static int setup(void **state)
 {
     (void)state;
     carat_err e;
-    const carat_options o = { .n_threads = 2, .chunk = 8, .n_sessions = 4 };
+    const carat_options o = { .struct_size = sizeof o, .n_threads = 2, .chunk = 8, .n_sessions = 4 };
     return carat_engine_open(SIGHT, &o, &engine, &e) && carat_picture_load(SIGHT "/test/000-0.png", &star, &e) &&
                    carat_picture_load(SIGHT "/test/001-0.png", &wide, &e)
                ? 0
@@ -77,8 +77,13 @@ static void logits_of(carat_session *s, const carat_prompt *p, size_t from, size
 static void an_image_costs_what_it_says(void **state)
 {
     (void)state;
-    const carat_content c[] = { { .text = "a" }, { .picture = star }, { .picture = star }, { .text = "b" } };
-    carat_prompt *with = prompt_of(c, 4), *without = prompt_of((carat_content[]){ { .text = "a\n\n" } }, 1);
+    const carat_content c[] = { { .struct_size = sizeof(carat_content), .text = "a" },
+                                { .struct_size = sizeof(carat_content), .picture = star },
+                                { .struct_size = sizeof(carat_content), .picture = star },
+                                { .struct_size = sizeof(carat_content), .text = "b" } };
+    carat_prompt *with = prompt_of(c, 4),
+                 *without =
+                     prompt_of((carat_content[]){ { .struct_size = sizeof(carat_content), .text = "a\n\n" } }, 1);
     size_t n;
     const int32_t *ids = carat_prompt_tokens(with, &n);
     size_t soft = 0;
@@ -96,8 +101,10 @@ static void pictures_are_told_apart(void **state)
     (void)state;
     float a[1024], b[1024], again[1024];
     carat_session *s = open_session(256), *fresh = open_session(256);
-    const carat_content ca[] = { { .picture = star }, { .text = "What" } },
-                        cb[] = { { .picture = wide }, { .text = "What" } };
+    const carat_content ca[] = { { .struct_size = sizeof(carat_content), .picture = star },
+                                 { .struct_size = sizeof(carat_content), .text = "What" } },
+                        cb[] = { { .struct_size = sizeof(carat_content), .picture = wide },
+                                 { .struct_size = sizeof(carat_content), .text = "What" } };
     carat_prompt *pa = prompt_of(ca, 2), *pb = prompt_of(cb, 2);
     assert_int_equal(length(pa), length(pb));
     assert_memory_equal(carat_prompt_tokens(pa, &(size_t){ 0 }), carat_prompt_tokens(pb, &(size_t){ 0 }),
@@ -121,9 +128,11 @@ static void images_are_whole(void **state)
     size_t kept;
     float a[1024], b[1024];
     carat_session *s = open_session(256), *fresh = open_session(256);
-    const carat_content c[] = {
-        { .text = "x" }, { .picture = star }, { .text = "y" }, { .picture = wide }, { .text = "z" }
-    };
+    const carat_content c[] = { { .struct_size = sizeof(carat_content), .text = "x" },
+                                { .struct_size = sizeof(carat_content), .picture = star },
+                                { .struct_size = sizeof(carat_content), .text = "y" },
+                                { .struct_size = sizeof(carat_content), .picture = wide },
+                                { .struct_size = sizeof(carat_content), .text = "z" } };
     carat_prompt *one = prompt_of(c, 3), *two = prompt_of(c, 5);
     logits_of(s, one, 0, length(one) - 1, a);
     size_t n;
@@ -170,11 +179,12 @@ static void seen_once_and_cancelled_midway(void **state)
     (void)state;
     carat_err e;
     carat_engine *own;
-    const carat_options o = { .n_threads = 1 };
+    const carat_options o = { .struct_size = sizeof o, .n_threads = 1 };
     must(carat_engine_open(SIGHT, &o, &own, &e), &e);
     carat_session *s;
     must(carat_session_open(own, 256, &s, &e), &e);
-    const carat_content c[] = { { .picture = star }, { .picture = wide } };
+    const carat_content c[] = { { .struct_size = sizeof(carat_content), .picture = star },
+                                { .struct_size = sizeof(carat_content), .picture = wide } };
     carat_prompt *p;
     must(carat_prompt_text(own, c, 2, NULL, &p, &e), &e);
     watch w = { .stop_at = 6 }; /* four layers an image: in the middle of the second */
@@ -205,8 +215,11 @@ static void pan_and_scan_is_asked_for(void **state)
     carat_err e;
     carat_picture *page;
     must(carat_picture_load(IMAGES "size_1200x500.png", &page, &e), &e);
-    carat_prompt_options o = { .pan_scan = { .mode = CARAT_PAN_SCAN_ON, .min_crop = 8, .max_crops = 3 } };
-    const carat_content c = { .picture = page };
+    carat_pan_scan pan_scan = {
+        .struct_size = sizeof pan_scan, .mode = CARAT_PAN_SCAN_ON, .min_crop = 8, .max_crops = 3
+    };
+    carat_prompt_options o = { .struct_size = sizeof o, .pan_scan = &pan_scan };
+    const carat_content c = { .struct_size = sizeof c, .picture = page };
     carat_prompt *p;
     must(carat_prompt_text(engine, &c, 1, &o, &p, &e), &e);
     assert_int_equal(carat_prompt_n_views(p), 1 + 2); /* 1200 over 500, rounded */
@@ -218,7 +231,7 @@ static void pan_and_scan_is_asked_for(void **state)
     assert_non_null(strstr(text, "Here is the original image"));
     carat_free(text);
     carat_prompt_free(p);
-    o.pan_scan.mode = CARAT_PAN_SCAN_OFF;
+    pan_scan.mode = CARAT_PAN_SCAN_OFF;
     must(carat_prompt_text(engine, &c, 1, &o, &p, &e), &e);
     assert_int_equal(carat_prompt_n_views(p), 1);
     carat_prompt_free(p);
@@ -232,16 +245,16 @@ static void text_models_say_so(void **state)
     carat_err e;
     carat_engine *blind;
     carat_prompt *p;
-    const carat_content c = { .picture = star };
+    const carat_content c = { .struct_size = sizeof c, .picture = star };
     must(carat_engine_open(TEST_DATA "/models/tiny-text", NULL, &blind, &e), &e);
     assert_false(carat_prompt_text(blind, &c, 1, NULL, &p, &e));
     assert_int_equal(e.code, CARAT_EUNSUPPORTED);
     assert_non_null(strstr(e.msg, "cannot see"));
     carat_engine_close(blind);
-    const carat_options need = { .vision = CARAT_VISION_REQUIRED };
+    const carat_options need = { .struct_size = sizeof need, .vision = CARAT_VISION_REQUIRED };
     assert_false(carat_engine_open(TEST_DATA "/models/tiny-text", &need, &blind, &e));
     assert_int_equal(e.code, CARAT_EUNSUPPORTED);
-    const carat_options off = { .vision = CARAT_VISION_OFF };
+    const carat_options off = { .struct_size = sizeof off, .vision = CARAT_VISION_OFF };
     must(carat_engine_open(SIGHT, &off, &blind, &e), &e);
     assert_false(carat_engine_info(blind)->has_vision);
     assert_false(carat_prompt_text(blind, &c, 1, NULL, &p, &e));
@@ -259,11 +272,12 @@ static void mmproj_is_found_and_checked(void **state)
     assert_true(carat_engine_info(g)->has_vision);
     assert_non_null(strstr(carat_engine_info(g)->vision_path, "mmproj-tiny-vl"));
     carat_engine_close(g);
-    const carat_options wrong = { .mmproj = TEST_DATA "/models/tiny-vl/gguf/mmproj-tiny-vl-f32.gguf" };
+    const carat_options wrong = { .struct_size = sizeof wrong,
+                                  .mmproj = TEST_DATA "/models/tiny-vl/gguf/mmproj-tiny-vl-f32.gguf" };
     assert_false(carat_engine_open(SIGHT, &wrong, &g, &e));
     assert_int_equal(e.code, CARAT_EARG);
     assert_true(strstr(e.msg, "96") && strstr(e.msg, "128"));
-    const carat_options none = { .mmproj = "/nonexistent.gguf" };
+    const carat_options none = { .struct_size = sizeof none, .mmproj = "/nonexistent.gguf" };
     assert_false(carat_engine_open(TEST_DATA "/models/tiny-text/gguf/tiny-text-f32.gguf", &none, &g, &e));
     assert_int_equal(e.code, CARAT_EIO);
 }

@@ -21,7 +21,7 @@ static int setup(void **state)
 {
     (void)state;
     carat_err e;
-    const carat_options o = { .n_threads = 2, .chunk = 64, .n_ctx = 2048, .n_sessions = 2 };
+    const carat_options o = { .struct_size = sizeof o, .n_threads = 2, .chunk = 64, .n_ctx = 2048, .n_sessions = 2 };
     return carat_engine_open(SIGHT, &o, &engine, &e) ? 0 : -1;
 }
 
@@ -50,10 +50,13 @@ static char *text_of(const carat_prompt *p)
 }
 
 static const carat_message talk[] = {
-    { .role = "system", .text = "SYSTEM" },          { .role = "user", .text = "first question" },
-    { .role = "assistant", .text = "first answer" }, { .role = "user", .text = "second question" },
-    { .role = "tool", .text = "a result" },          { .role = "assistant", .text = "second answer" },
-    { .role = "user", .text = "third question" },
+    { .struct_size = sizeof(carat_message), .role = "system", .text = "SYSTEM" },
+    { .struct_size = sizeof(carat_message), .role = "user", .text = "first question" },
+    { .struct_size = sizeof(carat_message), .role = "assistant", .text = "first answer" },
+    { .struct_size = sizeof(carat_message), .role = "user", .text = "second question" },
+    { .struct_size = sizeof(carat_message), .role = "tool", .text = "a result" },
+    { .struct_size = sizeof(carat_message), .role = "assistant", .text = "second answer" },
+    { .struct_size = sizeof(carat_message), .role = "user", .text = "third question" },
 };
 #define N_TALK (sizeof talk / sizeof *talk)
 
@@ -65,7 +68,7 @@ static void turns_are_left_out_whole(void **state)
     carat_prompt *all, *p;
     must(carat_prompt_chat(engine, talk, N_TALK, NULL, &all, &e), &e);
     assert_int_equal(carat_prompt_n_dropped(all), 0);
-    carat_prompt_options o = { .fit = length(all) };
+    carat_prompt_options o = { .struct_size = sizeof o, .fit = length(all) };
     must(carat_prompt_chat(engine, talk, N_TALK, &o, &p, &e), &e);
     assert_int_equal(carat_prompt_n_dropped(p), 0);
     carat_prompt_free(p);
@@ -96,7 +99,8 @@ static size_t cached_of(carat_session *s, const char *system, const char *user, 
     carat_err e;
     carat_prompt *p;
     size_t cached;
-    const carat_message m[] = { { .role = "system", .text = system }, { .role = "user", .text = user } };
+    const carat_message m[] = { { .struct_size = sizeof(carat_message), .role = "system", .text = system },
+                                { .struct_size = sizeof(carat_message), .role = "user", .text = user } };
     must(carat_prompt_chat(engine, m, 2, NULL, &p, &e), &e);
     must(carat_session_prompt(s, p, &cached, &e), &e);
     memcpy(logits, carat_session_logits(s), carat_engine_info(engine)->n_vocab * sizeof *logits);
@@ -128,7 +132,9 @@ static void system_texts_are_kept(void **state)
     assert_true(cached_of(a, system, "What is it?", warm) > 150);
     carat_session_close(a), carat_session_close(b);
     carat_engine *other;
-    const carat_options o = { .n_threads = 1, .n_ctx = 2048, .prefix_cache = CARAT_NO_PREFIX_CACHE };
+    const carat_options o = {
+        .struct_size = sizeof o, .n_threads = 1, .n_ctx = 2048, .prefix_cache = CARAT_NO_PREFIX_CACHE
+    };
     must(carat_engine_open(SIGHT, &o, &other, &e), &e);
     must(carat_session_open(other, 0, &a, &e), &e);
     assert_int_equal(cached_of(a, system, "What is it?", cold), 0);

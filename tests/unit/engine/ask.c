@@ -46,12 +46,14 @@ carat_prompt *ask_random(const carat_engine *e, uint64_t seed, size_t n)
     return ask_prompt(e, ids, n);
 }
 
-carat_generation ask_greedy(size_t max_tokens)
+const carat_sampling ask_largest = { .struct_size = sizeof ask_largest, .top_p = 1, .repetition_penalty = 1 };
+
+carat_stats ask_stats(carat_engine *e)
 {
-    carat_generation g = { .sampling = carat_sampling_default(), .max_tokens = max_tokens, .ignore_eos = true };
-    g.sampling.temperature = 0;
-    g.n_top = ASK_TOP;
-    return g;
+    carat_stats s = { .struct_size = sizeof s };
+    carat_err err;
+    ask_must(carat_engine_stats(e, &s, &err), &err);
+    return s;
 }
 
 carat_request *ask(carat_engine *e, const carat_request_options *o)
@@ -79,21 +81,22 @@ static void add_token(answer *a, const carat_token *t)
 
 bool ask_next(carat_request *r, double seconds, answer *answers)
 {
-    carat_event ev;
-    carat_err err = { 0 };
-    carat_request_next(r, seconds, &ev, &err);
-    if (ev.kind == CARAT_EVENT_END || ev.kind == CARAT_EVENT_NONE)
+    const carat_event *ev = carat_request_next(r, seconds);
+    if (ev->kind == CARAT_EVENT_END || ev->kind == CARAT_EVENT_NONE)
         return false;
-    answer *a = &answers[ev.answer];
-    if (ev.kind == CARAT_EVENT_TOKEN) {
-        add_token(a, &ev.token);
+    answer *a = &answers[ev->answer];
+    if (ev->kind == CARAT_EVENT_TOKEN) {
+        add_token(a, ev->token);
         return true;
     }
     assert_false(a->has_ended);
     a->has_ended = true;
-    a->ok = ev.kind == CARAT_EVENT_ANSWER;
-    a->result = ev.result;
-    a->err = err;
+    a->ok = ev->kind == CARAT_EVENT_ANSWER;
+    assert_true(a->ok ? ev->result && !ev->err : ev->err && !ev->result);
+    if (a->ok)
+        a->result = *ev->result;
+    else
+        a->err = *ev->err;
     return true;
 }
 

@@ -30,7 +30,14 @@ carat_prompt *ask_prompt(const carat_engine *e, const int32_t *ids, size_t n);
 carat_prompt *ask_random(const carat_engine *e, uint64_t seed, size_t n);
 
 /* The largest logit each time, past the ends of texts, with all alternatives. */
-carat_generation ask_greedy(size_t max_tokens);
+extern const carat_sampling ask_largest;
+#define ASK_GREEDY(n)                                                                                                  \
+    (&(const carat_generation){ .struct_size = sizeof(carat_generation),                                               \
+                                .sampling = &ask_largest,                                                              \
+                                .max_tokens = (n),                                                                     \
+                                .ignore_eos = true,                                                                    \
+                                .n_top = ASK_TOP })
+carat_stats ask_stats(carat_engine *e);
 
 carat_request *ask(carat_engine *e, const carat_request_options *o);
 /* What came; answers is [n_answers]. False: nothing within the time, or all have ended. */

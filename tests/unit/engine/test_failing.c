@@ -22,7 +22,9 @@ static carat_prompt *with_picture(void)
 {
     carat_prompt *p;
     carat_err e;
-    const carat_content c[] = { { .text = "What is this?" }, { .picture = picture }, { .text = "Say it" } };
+    const carat_content c[] = { { .struct_size = sizeof(carat_content), .text = "What is this?" },
+                                { .struct_size = sizeof(carat_content), .picture = picture },
+                                { .struct_size = sizeof(carat_content), .text = "Say it" } };
     ask_must(carat_prompt_text(engine, c, 3, NULL, &p, &e), &e);
     return p;
 }
@@ -32,13 +34,17 @@ static int setup(void **state)
     (void)state;
     carat_err e;
     alarm(GUARD);
-    const carat_options o = { .n_threads = 2, .chunk = 24, .n_ctx = 512, .n_sessions = N_OTHERS + 2 };
+    const carat_options o = {
+        .struct_size = sizeof o, .n_threads = 2, .chunk = 24, .n_ctx = 512, .n_sessions = N_OTHERS + 2
+    };
     if (!poison_make(folder) || !carat_engine_open(folder, &o, &engine, &e) ||
         !carat_picture_load(POISONED "/test/000-0.png", &picture, &e))
         return -1;
     for (size_t i = 0; i < N_OTHERS; i++) {
         others[i] = i ? ask_random(engine, i, N) : with_picture();
-        const carat_request_options ro = { .prompt = others[i], .generation = ask_greedy(TOKENS) };
+        const carat_request_options ro = { .struct_size = sizeof ro,
+                                           .prompt = others[i],
+                                           .generation = ASK_GREEDY(TOKENS) };
         ask_whole(engine, &ro, &alone[i]);
         if (!alone[i].ok || alone[i].n != TOKENS)
             return -1;
@@ -52,7 +58,7 @@ static int teardown(void **state)
     for (size_t i = 0; i < N_OTHERS; i++)
         carat_prompt_free(others[i]);
     carat_picture_free(picture);
-    carat_stats s = carat_engine_stats(engine);
+    carat_stats s = ask_stats(engine);
     bool all_gone = s.running == 0 && s.queued == 0 && s.kv_bytes_promised == 0;
     carat_engine_close(engine);
     poison_remove(folder);
@@ -75,7 +81,9 @@ static void beside_the_others(const carat_request_options *o, const char *what)
     memset(together, 0, sizeof together);
     memset(bad, 0, sizeof bad);
     for (size_t i = 0; i < N_OTHERS; i++) {
-        const carat_request_options ro = { .prompt = others[i], .generation = ask_greedy(TOKENS) };
+        const carat_request_options ro = { .struct_size = sizeof ro,
+                                           .prompt = others[i],
+                                           .generation = ASK_GREEDY(TOKENS) };
         r[i] = ask(engine, &ro);
     }
     bool was_beside = false;
@@ -110,13 +118,13 @@ static void a_prompt_fails_alone(void **state)
     static const size_t at[] = { 1, 30, 30, N - 1 };
     for (size_t i = 0; i < 4; i++) {
         carat_prompt *p = poisoned(at[i]);
-        carat_request_options o = { .prompt = p, .generation = ask_greedy(5) };
-        uint64_t failed = carat_engine_stats(engine).requests_failed;
+        carat_request_options o = { .struct_size = sizeof o, .prompt = p, .generation = ASK_GREEDY(5) };
+        uint64_t failed = ask_stats(engine).requests_failed;
         beside_the_others(&o, "a poisoned prompt");
         assert_int_equal(bad->n, 0);
         o.n_answers = 2;
         beside_the_others(&o, "two answers to a poisoned prompt");
-        assert_int_equal(carat_engine_stats(engine).requests_failed, failed + 3);
+        assert_int_equal(ask_stats(engine).requests_failed, failed + 3);
         carat_prompt_free(p);
     }
 }
@@ -127,8 +135,11 @@ static void an_answer_fails_alone(void **state)
     (void)state;
     carat_prompt *p = ask_random(engine, 5, N);
     const carat_bias bias = { POISON, 100 }; /* chosen at once, and evaluated in the next step */
-    carat_request_options o = { .prompt = p, .generation = ask_greedy(5), .n_answers = 2 };
-    o.generation.sampling.bias = &bias, o.generation.sampling.n_bias = 1;
+    carat_sampling sampling = ask_largest;
+    carat_generation g = *ASK_GREEDY(5);
+    const carat_request_options o = { .struct_size = sizeof o, .prompt = p, .generation = &g, .n_answers = 2 };
+    sampling.bias = &bias, sampling.n_bias = 1;
+    g.sampling = &sampling;
     beside_the_others(&o, "a poisoned answer");
     for (size_t i = 0; i < 2; i++) {
         assert_int_equal(bad[i].n, 1);
@@ -143,11 +154,13 @@ static void nothing_is_left_behind(void **state)
     (void)state;
     carat_prompt *p = poisoned(20);
     for (int i = 0; i < 9; i++) {
-        const carat_request_options ro = { .prompt = p, .generation = ask_greedy(5) };
+        const carat_request_options ro = { .struct_size = sizeof ro, .prompt = p, .generation = ASK_GREEDY(5) };
         ask_whole(engine, &ro, bad);
         assert_int_equal(bad->err.code, CARAT_ENUMERIC);
         size_t k = (size_t)i % N_OTHERS;
-        const carat_request_options good = { .prompt = others[k], .generation = ask_greedy(TOKENS) };
+        const carat_request_options good = { .struct_size = sizeof good,
+                                             .prompt = others[k],
+                                             .generation = ASK_GREEDY(TOKENS) };
         ask_whole(engine, &good, &together[k]);
         ask_same(&together[k], &alone[k], "after a failure");
     }

@@ -38,12 +38,14 @@ static carat_prompt *show(carat_engine *e, const unsigned images[IMAGES])
     carat_picture *pictures[IMAGES];
     carat_prompt *p;
     carat_err err;
+    const carat_pan_scan whole = { .struct_size = sizeof whole, .mode = CARAT_PAN_SCAN_OFF };
     for (size_t i = 1; i < LEN - 1; i++)
         ids[i] = SLOT;
     for (size_t i = 0; i < IMAGES; i++)
         pictures[i] = draw(images[i]);
-    ask_must(carat_prompt_ids(e, ids, LEN, (const carat_picture *const *)pictures, IMAGES,
-                              &(carat_prompt_options){ .pan_scan = { .mode = CARAT_PAN_SCAN_OFF } }, &p, &err),
+    ask_must(carat_prompt_ids(
+                 e, ids, LEN, (const carat_picture *const *)pictures, IMAGES,
+                 &(carat_prompt_options){ .struct_size = sizeof(carat_prompt_options), .pan_scan = &whole }, &p, &err),
              &err);
     for (size_t i = 0; i < IMAGES; i++)
         carat_picture_free(pictures[i]);
@@ -56,7 +58,9 @@ static void waiting_for_the_tower_takes_no_place(void **state)
 {
     (void)state;
     alarm(SECONDS);
-    carat_options o = { .n_threads = 1, .chunk = LEN, .n_ctx = 128, .n_sessions = 4, .image_cache = 1 };
+    carat_options o = {
+        .struct_size = sizeof o, .n_threads = 1, .chunk = LEN, .n_ctx = 128, .n_sessions = 4, .image_cache = 1
+    };
     carat_engine *small = ask_open(SIGHT, &o);
     o.image_cache = 0;
     carat_engine *large = ask_open(SIGHT, &o);
@@ -68,7 +72,7 @@ static void waiting_for_the_tower_takes_no_place(void **state)
                                             { b + 10, b + 11, b + 12, b + 13 },
                                             { b + 20, b + 21, b + 22, b + 23 } };
         carat_prompt *p = show(small, known), *prompts[3];
-        carat_request_options ro = { .prompt = p, .generation = ask_greedy(2) };
+        carat_request_options ro = { .struct_size = sizeof ro, .prompt = p, .generation = ASK_GREEDY(2) };
         carat_request *r[3];
         ask_whole(small, &ro, &alone);
         for (size_t i = 0; i < 3; i++) {

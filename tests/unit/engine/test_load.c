@@ -62,9 +62,11 @@ static carat_prompt *with_pictures(size_t i)
         snprintf(path, sizeof path, POISONED "/test/%s-0.png", names[(i + k) % N_PICTURES]);
         ask_must(carat_picture_load(path, &pictures[k], &e), &e);
     }
-    const carat_content c[] = {
-        { .text = "Look" }, { .picture = pictures[0] }, { .text = "and" }, { .picture = pictures[1] }, { .text = "now" }
-    };
+    const carat_content c[] = { { .struct_size = sizeof(carat_content), .text = "Look" },
+                                { .struct_size = sizeof(carat_content), .picture = pictures[0] },
+                                { .struct_size = sizeof(carat_content), .text = "and" },
+                                { .struct_size = sizeof(carat_content), .picture = pictures[1] },
+                                { .struct_size = sizeof(carat_content), .text = "now" } };
     ask_must(carat_prompt_text(engine, c, i % 2 ? 3 : 5, NULL, &p, &e), &e);
     carat_picture_free(pictures[0]), carat_picture_free(pictures[1]);
     return p;
@@ -75,12 +77,16 @@ static int setup(void **state)
     (void)state;
     carat_err e;
     alarm(GUARD);
-    const carat_options o = { .n_threads = 1, .chunk = 32, .n_ctx = 512, .n_sessions = 6, .image_cache = 4 };
+    const carat_options o = {
+        .struct_size = sizeof o, .n_threads = 1, .chunk = 32, .n_ctx = 512, .n_sessions = 6, .image_cache = 4
+    };
     if (!poison_make(folder) || !carat_engine_open(folder, &o, &engine, &e))
         return -1;
     for (size_t i = 0; i < N_PROMPTS; i++) {
         prompts[i] = i < N_TEXTS ? ask_random(engine, i, 20 + 17 * i) : with_pictures(i - N_TEXTS);
-        const carat_request_options ro = { .prompt = prompts[i], .generation = ask_greedy(TOKENS) };
+        const carat_request_options ro = { .struct_size = sizeof ro,
+                                           .prompt = prompts[i],
+                                           .generation = ASK_GREEDY(TOKENS) };
         ask_whole(engine, &ro, &alone[i]);
     }
     int32_t ids[60];
@@ -118,14 +124,17 @@ static void ask_nonsense(uint64_t *seed)
 {
     carat_err e;
     carat_request *r;
-    carat_request_options o = { .prompt = prompts[N_TEXTS - 1], .generation = ask_greedy(4) };
+    carat_sampling cold = ask_largest;
+    carat_generation g = *ASK_GREEDY(4);
+    carat_request_options o = { .struct_size = sizeof o, .prompt = prompts[N_TEXTS - 1], .generation = &g };
+    cold.temperature = -1;
     uint32_t kind = dice(seed, 3);
     if (kind == 0)
         o.n_ctx = 64; /* the prompt is longer */
     else if (kind == 1)
         o.n_answers = 7;
     else
-        o.generation.sampling.temperature = -1;
+        g.sampling = &cold;
     assert_false(carat_request_submit(engine, &o, &r, &e));
     assert_int_equal(e.code, kind == 0 ? CARAT_ECONTEXT : CARAT_EARG);
     atomic_fetch_add(&refused, 1);
@@ -168,8 +177,9 @@ static void ask_something(uint64_t *seed, answer *a)
         return;
     }
     size_t which = dice(seed, N_PROMPTS), n = k == SEVERAL ? 2 + dice(seed, 2) : 1;
-    carat_request_options o = { .prompt = k == FAILING ? poisoned : prompts[which],
-                                .generation = ask_greedy(TOKENS),
+    carat_request_options o = { .struct_size = sizeof o,
+                                .prompt = k == FAILING ? poisoned : prompts[which],
+                                .generation = ASK_GREEDY(TOKENS),
                                 .n_answers = n };
     if (k == LATE)
         o.seconds = (1 + dice(seed, 40)) * 1e-3;
@@ -205,13 +215,13 @@ static void requests_of_every_kind(void **state)
 {
     (void)state;
     pthread_t threads[N_THREADS];
-    const carat_stats before = carat_engine_stats(engine);
+    const carat_stats before = ask_stats(engine);
     double start = ask_now();
     for (size_t i = 0; i < N_THREADS; i++)
         pthread_create(&threads[i], NULL, run, (void *)(uintptr_t)i);
     for (size_t i = 0; i < N_THREADS; i++)
         pthread_join(threads[i], NULL);
-    const carat_stats s = carat_engine_stats(engine);
+    const carat_stats s = ask_stats(engine);
     size_t now = rss(), warm = atomic_load(&warm_rss);
     uint64_t n_done = s.requests_done - before.requests_done, n_failed = s.requests_failed - before.requests_failed,
              n_cut = s.requests_cancelled - before.requests_cancelled;

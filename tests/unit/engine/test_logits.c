@@ -48,7 +48,9 @@ static int setup(void **state)
     (void)state;
     carat_err e;
     carat_session *s;
-    const carat_options o = { .n_threads = 2, .chunk = 16, .n_ctx = 4096, .n_sessions = SESSIONS };
+    const carat_options o = {
+        .struct_size = sizeof o, .n_threads = 2, .chunk = 16, .n_ctx = 4096, .n_sessions = SESSIONS
+    };
     ask_ids(1, ids, N);
     if (!carat_engine_open(TEST_DATA "/models/tiny-text", &o, &engine, &e))
         return -1;
@@ -117,8 +119,8 @@ static void after_a_generation(void **state)
     float row[MOST];
     for (int asks = 0; asks < 2; asks++) {
         carat_err e;
-        carat_result r;
-        const carat_generation g = ask_greedy(6);
+        carat_result r = { .struct_size = sizeof r };
+        const carat_generation g = *ASK_GREEDY(6);
         carat_session *s = open_session(), *cold = open_session();
         must(carat_session_append(s, ids, N, &e), &e);
         if (asks)
@@ -196,8 +198,8 @@ static void after_a_restore(void **state)
 {
     (void)state;
     carat_err e;
-    carat_result r;
-    const carat_generation g = ask_greedy(3);
+    carat_result r = { .struct_size = sizeof r };
+    const carat_generation g = *ASK_GREEDY(3);
     char path[64];
     carat_session *s = open_session(), *again = open_session(), *spent = open_session();
     new_file(path);
@@ -277,12 +279,14 @@ static void logits_that_are_not_finite(void **state)
     (void)state;
     char folder[64];
     carat_err e;
-    carat_result r;
-    const carat_generation g = ask_greedy(3);
+    carat_result r = { .struct_size = sizeof r };
+    const carat_generation g = *ASK_GREEDY(3);
     static answer a[1];
     float row[MOST];
     assert_true(poison_make_logits(folder));
-    const carat_options o = { .n_threads = 1, .n_ctx = 128, .n_sessions = 2, .vision = CARAT_VISION_OFF };
+    const carat_options o = {
+        .struct_size = sizeof o, .n_threads = 1, .n_ctx = 128, .n_sessions = 2, .vision = CARAT_VISION_OFF
+    };
     carat_engine *bad = ask_open(folder, &o);
     carat_session *s;
     must(carat_session_open(bad, 0, &s, &e), &e);
@@ -297,7 +301,7 @@ static void logits_that_are_not_finite(void **state)
     carat_session_close(s);
     carat_prompt *p = ask_prompt(bad, ids, N);
     for (int i = 0; i < 2; i++) { /* the second from the prefix cache */
-        const carat_request_options ro = { .prompt = p, .generation = g };
+        const carat_request_options ro = { .struct_size = sizeof ro, .prompt = p, .generation = &g };
         ask_whole(bad, &ro, a);
         assert_int_equal(a->n, 0);
         assert_int_equal(a->err.code, CARAT_ENUMERIC);
@@ -327,7 +331,7 @@ static void sessions_hold_what_was_weighed(void **state)
     carat_session *s[SESSIONS];
     if (UNIT_SANITIZED)
         skip();
-    size_t each = carat_engine_memory(engine).session, row = n_vocab * sizeof(float), before = held();
+    size_t each = carat_engine_memory(engine)->session, row = n_vocab * sizeof(float), before = held();
     assert_true(row > 2 * BESIDE);
     for (size_t i = 0; i < SESSIONS; i++) {
         s[i] = open_session();

@@ -27,7 +27,9 @@ static int setup(void **state)
     (void)state;
     carat_err e;
     alarm(GUARD);
-    const carat_options o = { .n_threads = 2, .chunk = 16, .n_ctx = 512, .n_sessions = 2, .n_queue = 3 };
+    const carat_options o = {
+        .struct_size = sizeof o, .n_threads = 2, .chunk = 16, .n_ctx = 512, .n_sessions = 2, .n_queue = 3
+    };
     return carat_engine_open(TINY, &o, &engine, &e) ? 0 : -1;
 }
 
@@ -35,7 +37,7 @@ static int teardown(void **state)
 {
     (void)state;
     bool has_ended = carat_engine_drain(engine, 20, NULL); /* freed requests may be in a step */
-    carat_stats s = carat_engine_stats(engine);
+    carat_stats s = ask_stats(engine);
     bool all_gone = s.running == 0 && s.queued == 0 && s.kv_bytes_promised == 0;
     carat_engine_close(engine);
     alarm(0);
@@ -53,9 +55,9 @@ static carat_session *open_session(carat_engine *e, size_t n_ctx)
 /* A request that takes a whole context and that nobody listens to: it keeps its place until it is freed. */
 static carat_request *occupy(carat_prompt *p)
 {
-    const carat_request_options o = { .prompt = p, .generation = ask_greedy(0) };
+    const carat_request_options o = { .struct_size = sizeof o, .prompt = p, .generation = ASK_GREEDY(0) };
     carat_request *r = ask(engine, &o);
-    while (carat_engine_stats(engine).queued)
+    while (ask_stats(engine).queued)
         ask_sleep(0.001);
     return r;
 }
@@ -79,7 +81,7 @@ static void answers_of_one_token(void **state)
     (void)state;
     static answer a[2], alone[1];
     carat_prompt *p = ask_random(engine, 1, N);
-    carat_request_options o = { .prompt = p, .generation = ask_greedy(1), .n_answers = 2 };
+    carat_request_options o = { .struct_size = sizeof o, .prompt = p, .generation = ASK_GREEDY(1), .n_answers = 2 };
     ask_whole(engine, &o, a);
     o.n_answers = 1;
     ask_whole(engine, &o, alone);
@@ -97,20 +99,22 @@ static void answers_end_apart(void **state)
     carat_prompt *p = ask_random(engine, 2, N);
     size_t n_at_once = 0;
     for (uint64_t seed = 0; seed < 40; seed++) {
-        carat_request_options o = { .prompt = p, .generation = ask_greedy(12), .n_answers = 2 };
         const carat_bias bias = { end_of_turn(), 16 };
-        o.generation.ignore_eos = false;
-        o.generation.sampling.temperature = 1;
-        o.generation.sampling.top_k = 0, o.generation.sampling.top_p = 1;
-        o.generation.sampling.seed = seed;
-        o.generation.sampling.bias = &bias, o.generation.sampling.n_bias = 1;
+        carat_sampling sampling = ask_largest;
+        carat_generation g = *ASK_GREEDY(12);
+        carat_request_options o = { .struct_size = sizeof o, .prompt = p, .generation = &g, .n_answers = 2 };
+        g.ignore_eos = false;
+        g.sampling = &sampling;
+        sampling.temperature = 1;
+        sampling.seed = seed;
+        sampling.bias = &bias, sampling.n_bias = 1;
         ask_whole(engine, &o, a);
         n_at_once += a[0].n == 0 && a[1].n > 0;
         for (size_t i = 0; i < 2; i++) {
             static answer alone[1];
             carat_request_options single = o;
             single.n_answers = 1;
-            single.generation.sampling.seed = seed + i;
+            sampling.seed = seed + i;
             ask_whole(engine, &single, alone);
             ask_same(&a[i], alone, "one of two answers");
         }
@@ -127,7 +131,7 @@ static void a_glance_does_not_wait(void **state)
     static answer a[1];
     carat_prompt *p = ask_random(engine, 3, N);
     carat_request *one = occupy(p), *two = occupy(p);
-    const carat_request_options o = { .prompt = p, .generation = ask_greedy(2) };
+    const carat_request_options o = { .struct_size = sizeof o, .prompt = p, .generation = ASK_GREEDY(2) };
     carat_request *waits = ask(engine, &o);
     double start = ask_now();
     for (int i = 0; i < 100; i++)
@@ -148,15 +152,15 @@ static void a_slow_listener_waits_alone(void **state)
     (void)state;
     static answer slow[1], quick[1], again[1];
     carat_prompt *p = ask_random(engine, 4, N), *q = ask_random(engine, 5, N);
-    const carat_request_options o = { .prompt = p, .generation = ask_greedy(3 * RING) },
-                                oq = { .prompt = q, .generation = ask_greedy(3 * RING) };
+    const carat_request_options o = { .struct_size = sizeof o, .prompt = p, .generation = ASK_GREEDY(3 * RING) },
+                                oq = { .struct_size = sizeof oq, .prompt = q, .generation = ASK_GREEDY(3 * RING) };
     memset(slow, 0, sizeof slow);
     carat_request *r = ask(engine, &o);
     ask_whole(engine, &oq, quick);
     assert_int_equal(quick->n, 3 * RING);
-    uint64_t had = carat_engine_stats(engine).generated_tokens;
+    uint64_t had = ask_stats(engine).generated_tokens;
     ask_sleep(0.1);
-    assert_int_equal(carat_engine_stats(engine).generated_tokens, had); /* its ring is full */
+    assert_int_equal(ask_stats(engine).generated_tokens, had); /* its ring is full */
     ask_rest(r, slow);
     carat_request_free(r);
     ask_whole(engine, &o, again);
@@ -174,7 +178,9 @@ static void cancelled_in_every_state(void **state)
     /* queued, alone and as a pair: it ends though nobody makes room */
     carat_request *one = occupy(p), *two = occupy(p);
     for (size_t n = 1; n <= 2; n++) {
-        const carat_request_options o = { .prompt = p, .generation = ask_greedy(2), .n_answers = n };
+        const carat_request_options o = {
+            .struct_size = sizeof o, .prompt = p, .generation = ASK_GREEDY(2), .n_answers = n
+        };
         memset(a, 0, sizeof a);
         carat_request *r = ask(engine, &o);
         assert_false(ask_next(r, 0.03, a));
@@ -187,7 +193,9 @@ static void cancelled_in_every_state(void **state)
     carat_request_free(one), carat_request_free(two);
     /* reading, with another answer waiting for it: at whatever moment, both end alike */
     for (int i = 0; i < 20; i++) {
-        const carat_request_options o = { .prompt = longer, .generation = ask_greedy(8), .n_answers = 2 };
+        const carat_request_options o = {
+            .struct_size = sizeof o, .prompt = longer, .generation = ASK_GREEDY(8), .n_answers = 2
+        };
         memset(a, 0, sizeof a);
         carat_request *r = ask(engine, &o);
         ask_sleep(0.0005 * i);
@@ -221,7 +229,9 @@ static void late_in_every_state(void **state)
     static answer a[2];
     carat_prompt *p = ask_random(engine, 8, N);
     carat_request *one = occupy(p), *two = occupy(p);
-    carat_request_options o = { .prompt = p, .generation = ask_greedy(2), .seconds = 0.05, .n_answers = 2 };
+    carat_request_options o = {
+        .struct_size = sizeof o, .prompt = p, .generation = ASK_GREEDY(2), .seconds = 0.05, .n_answers = 2
+    };
     memset(a, 0, sizeof a);
     carat_request *r = ask(engine, &o);
     ask_rest(r, a);
@@ -229,7 +239,9 @@ static void late_in_every_state(void **state)
         assert_true(!a[i].ok && a[i].err.code == CARAT_ETIME);
     carat_request_free(r), carat_request_free(one), carat_request_free(two);
     /* while it speaks to nobody */
-    o = (carat_request_options){ .prompt = p, .generation = ask_greedy(0), .seconds = 0.05 };
+    o = (carat_request_options){
+        .struct_size = sizeof(carat_request_options), .prompt = p, .generation = ASK_GREEDY(0), .seconds = 0.05
+    };
     memset(a, 0, sizeof a);
     r = ask(engine, &o);
     ask_sleep(0.1);
@@ -246,7 +258,7 @@ static void a_full_queue_says_so(void **state)
     carat_prompt *p = ask_random(engine, 9, N);
     carat_request *r[5], *refused;
     r[0] = occupy(p), r[1] = occupy(p);
-    const carat_request_options o = { .prompt = p, .generation = ask_greedy(1) };
+    const carat_request_options o = { .struct_size = sizeof o, .prompt = p, .generation = ASK_GREEDY(1) };
     for (int i = 2; i < 5; i++)
         r[i] = ask(engine, &o);
     assert_false(carat_request_submit(engine, &o, &refused, &e));
@@ -323,7 +335,7 @@ static void cancelled_before_the_first_token(void **state)
     carat_err e;
     int32_t ids[N];
     ask_ids(10, ids, N);
-    talk t = { .session = open_session(engine, 64), .g = ask_greedy(0) };
+    talk t = { .session = open_session(engine, 64), .g = *ASK_GREEDY(0), .result = { .struct_size = sizeof t.result } };
     ask_must(carat_session_append(t.session, ids, N, &e), &e);
     plug p;
     plug_in(&p);
@@ -358,11 +370,11 @@ static void no_room_is_said_at_once(void **state)
     carat_session *one = open_session(engine, 0), *two = open_session(engine, 0);
     carat_prompt *p = ask_random(engine, 11, N);
     ask_must(carat_session_append(one, ids, N, &e), &e);
-    const carat_request_options o = { .prompt = p, .generation = ask_greedy(2) };
+    const carat_request_options o = { .struct_size = sizeof o, .prompt = p, .generation = ASK_GREEDY(2) };
     ask_whole(engine, &o, a);
     assert_true(!a->ok && a->err.code == CARAT_ELIMIT);
     /* the listener of a session does not come back before the request has failed */
-    talk t = { .session = one, .g = ask_greedy(0) };
+    talk t = { .session = one, .g = *ASK_GREEDY(0), .result = { .struct_size = sizeof t.result } };
     sem_t go_on;
     sem_init(&go_on, 0, 0);
     t.g.on_token = wait_for_word, t.g.arg = &go_on;
@@ -389,7 +401,7 @@ static void sessions_do_not_queue_for_memory(void **state)
     carat_prompt *p = ask_random(engine, 12, N);
     carat_session *s = open_session(engine, 256);
     carat_request *holds = occupy(p);
-    const carat_request_options o = { .prompt = p, .generation = ask_greedy(2), .n_ctx = 512 };
+    const carat_request_options o = { .struct_size = sizeof o, .prompt = p, .generation = ASK_GREEDY(2), .n_ctx = 512 };
     carat_request *waits = ask(engine, &o);
     memset(a, 0, sizeof a);
     assert_false(ask_next(waits, 0.03, a));
@@ -432,7 +444,8 @@ static void expect_logits(carat_session *s, carat_session *cold, const char *wha
 static void stopping_leaves_what_was_told(size_t chunk)
 {
     carat_err e;
-    const carat_options o = { .n_threads = 1,
+    const carat_options o = { .struct_size = sizeof o,
+                              .n_threads = 1,
                               .chunk = chunk,
                               .vision = CARAT_VISION_OFF,
                               .n_ctx = 256,
@@ -443,8 +456,8 @@ static void stopping_leaves_what_was_told(size_t chunk)
         int32_t ids[256], other[250];
         carat_session *s = open_session(own, 0), *cold = open_session(own, 0);
         stopper st = { .stop_after = 1 + n % 5 * 9 };
-        carat_generation g = ask_greedy(0);
-        carat_result r;
+        carat_generation g = *ASK_GREEDY(0);
+        carat_result r = { .struct_size = sizeof r };
         g.on_token = stop_slowly, g.arg = &st;
         ask_ids(n, ids, n), ask_ids(n + 1000, other, 250);
         ask_must(carat_session_append(cold, other, 250, &e), &e); /* fills the cache */
@@ -488,14 +501,16 @@ static void stopping_is_the_listeners_word(void **state)
     for (uint64_t seed = 0; seed < 40; seed++) {
         carat_session *s = open_session(engine, 256);
         stopper all = { 0 };
-        carat_generation g = ask_greedy(20);
-        carat_result whole, r;
+        carat_generation g = *ASK_GREEDY(20);
+        carat_result whole = { .struct_size = sizeof whole }, r = { .struct_size = sizeof r };
         const carat_bias bias = { end_of_turn(), 4 };
+        carat_sampling sampling = CARAT_SAMPLING_DEFAULT;
         ask_must(carat_session_append(s, ids, N, &e), &e);
         g.on_token = stop_slowly, g.arg = &all;
         g.ignore_eos = false;
-        g.sampling.temperature = 1, g.sampling.seed = seed;
-        g.sampling.bias = &bias, g.sampling.n_bias = 1;
+        sampling.seed = seed;
+        sampling.bias = &bias, sampling.n_bias = 1;
+        g.sampling = &sampling;
         ask_must(carat_session_generate(s, &g, &whole, &e), &e);
         carat_session_close(s);
         if (whole.finish != CARAT_FINISH_STOP || whole.n_generated == 0)
@@ -523,7 +538,7 @@ static void *visit(void *arg)
 {
     (void)arg;
     while (!atomic_load(&done_visiting))
-        carat_engine_stats(engine);
+        ask_stats(engine);
     return NULL;
 }
 
@@ -534,7 +549,7 @@ static void visitors_do_not_stop_the_work(void **state)
     static answer a[1];
     pthread_t threads[4];
     carat_prompt *p = ask_random(engine, 14, N);
-    const carat_request_options o = { .prompt = p, .generation = ask_greedy(40) };
+    const carat_request_options o = { .struct_size = sizeof o, .prompt = p, .generation = ASK_GREEDY(40) };
     atomic_store(&done_visiting, false);
     for (int i = 0; i < 4; i++)
         pthread_create(&threads[i], NULL, visit, NULL);
@@ -558,11 +573,11 @@ static void foreign_prompts_are_refused(void **state)
     (void)state;
     carat_err e;
     carat_request *r;
-    const carat_options o = { .n_threads = 1, .vision = CARAT_VISION_OFF };
+    const carat_options o = { .struct_size = sizeof o, .n_threads = 1, .vision = CARAT_VISION_OFF };
     carat_engine *larger = ask_open(TEST_DATA "/models/tiny-vl", &o);
     const int32_t ids[] = { 2, 30, 520, 40 }; /* 528 rows there, 512 here */
     carat_prompt *p = ask_prompt(larger, ids, 4);
-    const carat_request_options ro = { .prompt = p, .generation = ask_greedy(1) };
+    const carat_request_options ro = { .struct_size = sizeof ro, .prompt = p, .generation = ASK_GREEDY(1) };
     assert_false(carat_request_submit(engine, &ro, &r, &e));
     assert_int_equal(e.code, CARAT_EARG);
     assert_non_null(strstr(e.msg, "520"));

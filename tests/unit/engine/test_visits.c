@@ -29,7 +29,7 @@ static int setup(void **state)
     (void)state;
     carat_err e;
     alarm(GUARD);
-    const carat_options o = { .n_threads = 2, .chunk = 64, .n_ctx = 1024, .n_sessions = 4 };
+    const carat_options o = { .struct_size = sizeof o, .n_threads = 2, .chunk = 64, .n_ctx = 1024, .n_sessions = 4 };
     ask_ids(3, ids, N);
     return carat_engine_open(SIGHT, &o, &engine, &e) ? 0 : -1;
 }
@@ -103,20 +103,20 @@ static void counters_do_not_wait_for_a_step(void **state)
     (void)state;
     pthread_t thread;
     held h = { .session = open_session(20) };
-    carat_stats before = carat_engine_stats(engine), now;
+    carat_stats before = ask_stats(engine), now;
     assert_true(before.kv_bytes_promised > 0 && before.kv_bytes_used > 0 && before.running == 0);
     start(&h, &thread, append_slowly);
-    now = carat_engine_stats(engine);
+    now = ask_stats(engine);
     assert_int_equal(now.running, 1);
     assert_int_equal(now.steps, before.steps);
     assert_int_equal(now.prompt_tokens, before.prompt_tokens);
     assert_int_equal(now.kv_bytes_promised, before.kv_bytes_promised);
     end(&h, thread);
-    now = carat_engine_stats(engine);
+    now = ask_stats(engine);
     assert_int_equal(now.running, 0);
     assert_int_equal(now.prompt_tokens, before.prompt_tokens + 30);
     carat_session_close(h.session);
-    now = carat_engine_stats(engine);
+    now = ask_stats(engine);
     assert_int_equal(now.kv_bytes_promised, 0);
 }
 
@@ -150,17 +150,19 @@ static void events_do_not_wait_for_a_visitor(void **state)
     carat_picture *picture;
     held h = { .ok = false };
     ask_must(carat_picture_load(SIGHT "/test/000-0.png", &picture, &e), &e);
-    ask_must(carat_prompt_text(engine, &(carat_content){ .picture = picture }, 1, NULL, &h.prompt, &e), &e);
+    ask_must(carat_prompt_text(engine, &(carat_content){ .struct_size = sizeof(carat_content), .picture = picture }, 1,
+                               NULL, &h.prompt, &e),
+             &e);
     carat_prompt *p = ask_random(engine, 7, 30);
-    const carat_request_options o = { .prompt = p, .generation = ask_greedy(5) };
+    const carat_request_options o = { .struct_size = sizeof o, .prompt = p, .generation = ASK_GREEDY(5) };
     carat_request *r = ask(engine, &o);
-    for (carat_stats now; now = carat_engine_stats(engine), now.running + now.queued > 0;)
+    for (carat_stats now; now = ask_stats(engine), now.running + now.queued > 0;)
         ask_sleep(0.001);
     start(&h, &thread, look);
     carat_request *new = ask(engine, &o);
     ask_rest(r, &told);
     assert_true(told.ok && told.n == 5);
-    assert_int_equal(carat_engine_stats(engine).queued, 1);
+    assert_int_equal(ask_stats(engine).queued, 1);
     assert_false(ask_next(new, 0, &later));
     end(&h, thread);
     ask_rest(new, &later);
@@ -204,7 +206,7 @@ static void others_do_not_wait_for_a_save(void **state)
     f.session = open_session(N);
     carat_session *other = open_session(30);
     carat_prompt *p = ask_random(engine, 8, 100);
-    const carat_request_options o = { .prompt = p, .generation = ask_greedy(5) };
+    const carat_request_options o = { .struct_size = sizeof o, .prompt = p, .generation = ASK_GREEDY(5) };
     ask_whole(engine, &o, &before);
     snprintf(f.path, sizeof f.path, "/tmp/carat-slow-%ld", (long)getpid());
     for (unsigned i = 0; i < N_PIPES; i++) {

@@ -120,6 +120,7 @@ static void boxes_as_the_processor(void **state)
         json_t *j;
         assert_true(ct_json_parse("line", line, strlen(line), &j, &e));
         const carat_pan_scan p = {
+            .struct_size = sizeof p,
             .min_crop = (uint32_t)json_integer_value(json_object_get(j, "min_crop_size")),
             .max_crops = (uint32_t)json_integer_value(json_object_get(j, "max_num_crops")),
             .min_ratio = json_number_value(json_object_get(j, "min_ratio_to_activate")),
@@ -148,7 +149,7 @@ static void crops_as_the_processor(void **state)
     (void)state;
     json_t *j = load_json("pan_and_scan_pixels.json");
     ct_image im = load(json_string_value(json_object_get(j, "source")));
-    const carat_pan_scan p = { 0 };
+    const carat_pan_scan p = { .struct_size = sizeof p };
     ct_box boxes[1 + CT_MAX_CROPS] = { { 0, 0, im.width, im.height } };
     size_t n = 1 + ct_pan_scan_boxes(&p, im.width, im.height, boxes + 1);
     json_t *hashes = json_object_get(j, "sha256_rgb");
@@ -310,13 +311,13 @@ static void boxes_are_checked(void **state)
     assert_true(ct_image_resize(&im, (ct_box){ 1, 2, 1, 1 }, 1, 1, out, &e));
     assert_memory_equal(out, im.rgb + (2 * 2 + 1) * 3, 3);
     ct_image_deinit(&im);
-    const carat_pan_scan wild = { .min_crop = 1, .max_crops = 1000, .min_ratio = 1 };
+    const carat_pan_scan wild = { .struct_size = sizeof wild, .min_crop = 1, .max_crops = 1000, .min_ratio = 1 };
     assert_true(ct_pan_scan_boxes(&wild, 100000, 1, boxes) <= CT_MAX_CROPS);
     size_t n = ct_pan_scan_boxes(&wild, 65, 1, boxes); /* 64 steps of 2 would leave the picture half way */
     assert_int_equal(n, 33);
     for (size_t i = 0; i < n; i++)
         assert_true(boxes[i].width > 0 && boxes[i].x + boxes[i].width <= 65);
-    assert_int_equal(ct_pan_scan_boxes(&(carat_pan_scan){ 0 }, 10, 1, boxes), 0);
+    assert_int_equal(ct_pan_scan_boxes(&(carat_pan_scan){ .struct_size = sizeof(carat_pan_scan) }, 10, 1, boxes), 0);
 }
 
 static void off_on_and_auto(void **state)

@@ -221,7 +221,7 @@ static void seeds_reproduce_and_differ(void **state)
     (void)state;
     static float x[N];
     fill(x, N, 3);
-    carat_sampling set = carat_sampling_default();
+    carat_sampling set = CARAT_SAMPLING_DEFAULT;
     int distinct = 0;
     int32_t first[16];
     for (int seed = 0; seed < 16; seed++) {

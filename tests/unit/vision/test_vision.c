@@ -408,7 +408,8 @@ static void test_b04_not_finite(void **state)
 static void synth(carat_tower_place place, const char *type)
 {
     carat_err err;
-    if (!carat_synth(&(carat_shape){ .size = "4b",
+    if (!carat_synth(&(carat_shape){ .struct_size = sizeof(carat_shape),
+                                     .size = "4b",
                                      .n_layer = 1,
                                      .n_vocab = 700,
                                      .ffn = 256,
@@ -453,10 +454,14 @@ static void test_synth_types(void **state)
         assert_true(ct_vision_bytes(path, 2560, &k, 2, &(ct_vision_options){ 0 }, &size, &err));
         assert_true(size.weights <= last);
     }
-    assert_false(carat_synth(&(carat_shape){ .size = "1b", .tower = CARAT_TOWER_ALONE }, path, NULL, NULL, &err));
+    assert_false(
+        carat_synth(&(carat_shape){ .struct_size = sizeof(carat_shape), .size = "1b", .tower = CARAT_TOWER_ALONE },
+                    path, NULL, NULL, &err));
     assert_non_null(strstr(err.msg, "no vision tower"));
-    assert_false(carat_synth(&(carat_shape){ .size = "4b", .tower = CARAT_TOWER_ALONE, .tower_type = "q4_0" }, path,
-                             NULL, NULL, &err));
+    assert_false(carat_synth(
+        &(carat_shape){
+            .struct_size = sizeof(carat_shape), .size = "4b", .tower = CARAT_TOWER_ALONE, .tower_type = "q4_0" },
+        path, NULL, NULL, &err));
     assert_non_null(strstr(err.msg, "q4_0"));
 }
 

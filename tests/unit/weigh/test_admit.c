@@ -25,9 +25,9 @@ static void listen_to(void *arg, carat_log_level level, const char *line)
 
 static carat_weight weight_of(const char *path, const carat_options *o)
 {
-    carat_weight w;
+    carat_weight w = { .struct_size = sizeof w };
     carat_err err = { 0 };
-    const carat_weigh_query q = { .model = path, .options = *o };
+    const carat_weigh_query q = { .struct_size = sizeof q, .model = path, .options = o };
     if (!carat_weigh(&q, &w, &err))
         fail_msg("%s", err.msg);
     return w;
@@ -44,7 +44,7 @@ static uint64_t reserved(const char *path, carat_options o, uint64_t max_memory,
         assert_int_equal(err->code, CARAT_ENOMEM);
         return 0;
     }
-    const carat_memory m = carat_engine_memory(e);
+    const carat_memory m = *carat_engine_memory(e);
     uint64_t cache = m.kv_global + m.kv_local + m.kv_index;
     carat_engine_close(e);
     return m.total + ct_block_bytes((size_t)cache) - cache;
@@ -67,17 +67,20 @@ static void at_the_border(const char *path, carat_options o)
 static void the_border_is_exact(void **state)
 {
     (void)state;
-    at_the_border(text, (carat_options){ .n_threads = 1, .n_ctx = 2000 });
-    at_the_border(text, (carat_options){ .n_threads = 2, .n_ctx = 1024, .n_sessions = 7, .chunk = 64 });
-    at_the_border(sight, (carat_options){ .n_threads = 2 });
-    at_the_border(sight, (carat_options){ .n_threads = 2, .vision = CARAT_VISION_OFF });
+    at_the_border(text, (carat_options){ .struct_size = sizeof(carat_options), .n_threads = 1, .n_ctx = 2000 });
+    at_the_border(
+        text, (carat_options){
+                  .struct_size = sizeof(carat_options), .n_threads = 2, .n_ctx = 1024, .n_sessions = 7, .chunk = 64 });
+    at_the_border(sight, (carat_options){ .struct_size = sizeof(carat_options), .n_threads = 2 });
+    at_the_border(sight,
+                  (carat_options){ .struct_size = sizeof(carat_options), .n_threads = 2, .vision = CARAT_VISION_OFF });
 }
 
 /* The context that a refusal names fits, the next larger does not. */
 static void the_context_named_fits(void **state)
 {
     (void)state;
-    carat_options o = { .n_threads = 1, .n_ctx = 1024, .prefix_cache = CARAT_NO_PREFIX_CACHE };
+    carat_options o = { .struct_size = sizeof o, .n_threads = 1, .n_ctx = 1024, .prefix_cache = CARAT_NO_PREFIX_CACHE };
     uint64_t room = weight_of(text, &o).total;
     carat_err err;
     o.n_ctx = 4096;
@@ -94,7 +97,7 @@ static void the_context_named_fits(void **state)
 static void the_prefix_cache_gives_way(void **state)
 {
     (void)state;
-    carat_options o = { .n_threads = 1, .n_ctx = 1024, .prefix_cache = 24 << 20 }, bare = o;
+    carat_options o = { .struct_size = sizeof o, .n_threads = 1, .n_ctx = 1024, .prefix_cache = 24 << 20 }, bare = o;
     carat_err err;
     bare.prefix_cache = CARAT_NO_PREFIX_CACHE;
     carat_weight all = weight_of(text, &o), least = weight_of(text, &bare);
@@ -116,7 +119,11 @@ static void the_prefix_cache_gives_way(void **state)
 static void images_give_way(void **state)
 {
     (void)state;
-    carat_options o = { .n_threads = 2, .image_cache = 4000, .prefix_cache = CARAT_NO_PREFIX_CACHE }, one = o;
+    carat_options o = { .struct_size = sizeof o,
+                        .n_threads = 2,
+                        .image_cache = 4000,
+                        .prefix_cache = CARAT_NO_PREFIX_CACHE },
+                  one = o;
     carat_err err;
     one.image_cache = 1;
     carat_weight all = weight_of(sight, &o), least = weight_of(sight, &one);

@@ -33,7 +33,8 @@ static uint64_t status_of(const char *name)
 /* Thin, but with the 4B's context, window and order of layers. */
 static void make_model(char path[32])
 {
-    const carat_shape thin = { .size = "4b",
+    const carat_shape thin = { .struct_size = sizeof thin,
+                               .size = "4b",
                                .n_layer = 6,
                                .hidden = 256,
                                .ffn = 512,
@@ -70,8 +71,8 @@ static void read_prompt(carat_session *s)
 static void answer(carat_session *s)
 {
     carat_err err = { 0 };
-    carat_result r;
-    const carat_generation g = { .sampling = carat_sampling_default(), .max_tokens = 32, .ignore_eos = true };
+    carat_result r = { .struct_size = sizeof r };
+    const carat_generation g = { .struct_size = sizeof g, .max_tokens = 32, .ignore_eos = true };
     if (!carat_session_generate(s, &g, &r, &err))
         fail_msg("%s", err.msg);
     assert_int_equal(r.n_generated, 32);
@@ -82,16 +83,16 @@ static void long_prompt(carat_cache_type cache, const char *name)
     char path[32];
     carat_engine *e;
     carat_session *s = NULL;
-    carat_weight w;
+    carat_weight w = { .struct_size = sizeof w };
     carat_err err = { 0 };
-    const carat_options o = { .n_threads = 2, .n_ctx = 131072, .cache = cache };
-    const carat_weigh_query q = { .model = path, .options = o };
+    const carat_options o = { .struct_size = sizeof o, .n_threads = 2, .n_ctx = 131072, .cache = cache };
+    const carat_weigh_query q = { .struct_size = sizeof q, .model = path, .options = &o };
     make_model(path);
     assert_true(carat_weigh(&q, &w, &err));
     uint64_t base = status_of("VmRSS");
     if (!carat_engine_open(path, &o, &e, &err) || !carat_session_open(e, 0, &s, &err))
         fail_msg("%s", err.msg);
-    const carat_memory m = carat_engine_memory(e);
+    const carat_memory m = *carat_engine_memory(e);
     read_prompt(s);
     answer(s);
     uint64_t peak = status_of("VmHWM");

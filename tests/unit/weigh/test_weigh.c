@@ -172,9 +172,11 @@ static void published_tower(void **state)
 
 /* ---- sums ---- */
 
+#define OPTIONS(...) (&(const carat_options){ .struct_size = sizeof(carat_options), __VA_ARGS__ })
+
 static carat_weight weigh(const carat_weigh_query *q)
 {
-    carat_weight w;
+    carat_weight w = { .struct_size = sizeof w };
     carat_err err = { 0 };
     if (!carat_weigh(q, &w, &err))
         fail_msg("%s", err.msg);
@@ -188,9 +190,10 @@ static void sums(void **state)
     static const char *const quants[] = { "bf16", "q8_0", "q6_k", "q4_k_m", "q4_0", "qat-q4_0", "q2_k" };
     for (size_t i = 0; i < 5; i++)
         for (size_t j = 0; j < sizeof quants / sizeof *quants; j++) {
-            const carat_weigh_query q = { .model = models[i],
+            const carat_weigh_query q = { .struct_size = sizeof q,
+                                          .model = models[i],
                                           .quant = quants[j],
-                                          .options = { .n_ctx = 4096, .n_threads = 2 } };
+                                          .options = OPTIONS(.n_ctx = 4096, .n_threads = 2) };
             carat_weight w = weigh(&q);
             uint64_t weights = w.embedding + w.attention + w.ffn_weights + w.norms;
             assert_true(w.total == weights + w.vision + w.kv_global + w.kv_window + w.kv_kept + w.sessions + w.steps +
@@ -228,8 +231,9 @@ static void described_as_loaded(void **state)
 static void files(void **state)
 {
     (void)state;
-    const carat_weigh_query q = { .model = TEST_DATA "/models/tiny-text/gguf/tiny-text-f32.gguf",
-                                  .options.n_threads = 2 };
+    const carat_weigh_query q = { .struct_size = sizeof q,
+                                  .model = TEST_DATA "/models/tiny-text/gguf/tiny-text-f32.gguf",
+                                  .options = OPTIONS(.n_threads = 2) };
     carat_weight w = weigh(&q);
     carat_model_info *info;
     carat_err err;
@@ -246,9 +250,9 @@ static void as_the_engine_has_it(const char *path, carat_options o, bool has_vis
     carat_err err = { 0 };
     if (!carat_engine_open(path, &o, &e, &err))
         fail_msg("%s", err.msg);
-    const carat_weigh_query q = { .model = path, .options = o };
+    const carat_weigh_query q = { .struct_size = sizeof q, .model = path, .options = &o };
     carat_weight w = weigh(&q);
-    carat_memory m = carat_engine_memory(e);
+    carat_memory m = *carat_engine_memory(e);
     uint64_t pixels = w.image_scratch - m.vision_work; /* of a prompt's view, which the engine does not hold */
     assert_true(w.has_vision == has_vision && (m.vision_weights > 0) == has_vision);
     assert_true(w.embedding + w.attention + w.ffn_weights + w.norms == m.weights && w.vision == m.vision_weights);
@@ -265,15 +269,32 @@ static void engines(void **state)
     (void)state;
     static const char text[] = TEST_DATA "/models/tiny-text/gguf/tiny-text-f32.gguf",
                       sight[] = TEST_DATA "/models/tiny-sight";
-    as_the_engine_has_it(text, (carat_options){ .n_threads = 2 }, false);
-    as_the_engine_has_it(text, (carat_options){ .n_threads = 1, .n_sessions = 5, .n_ctx = 100, .chunk = 7 }, false);
-    as_the_engine_has_it(text, (carat_options){ .n_threads = 2, .is_exact = true, .n_ctx = 64 }, false);
+    as_the_engine_has_it(text, (carat_options){ .struct_size = sizeof(carat_options), .n_threads = 2 }, false);
     as_the_engine_has_it(
-        text, (carat_options){ .n_threads = 2, .prefix_cache = CARAT_NO_PREFIX_CACHE, .n_sessions = 2 }, false);
-    as_the_engine_has_it(text, (carat_options){ .n_threads = 2, .prefix_cache = 3 << 20 }, false);
-    as_the_engine_has_it(sight, (carat_options){ .n_threads = 2 }, true);
-    as_the_engine_has_it(sight, (carat_options){ .n_threads = 2, .chunk = 4, .image_cache = 3, .n_sessions = 3 }, true);
-    as_the_engine_has_it(sight, (carat_options){ .n_threads = 2, .vision = CARAT_VISION_OFF }, false);
+        text,
+        (carat_options){
+            .struct_size = sizeof(carat_options), .n_threads = 1, .n_sessions = 5, .n_ctx = 100, .chunk = 7 },
+        false);
+    as_the_engine_has_it(
+        text, (carat_options){ .struct_size = sizeof(carat_options), .n_threads = 2, .is_exact = true, .n_ctx = 64 },
+        false);
+    as_the_engine_has_it(text,
+                         (carat_options){ .struct_size = sizeof(carat_options),
+                                          .n_threads = 2,
+                                          .prefix_cache = CARAT_NO_PREFIX_CACHE,
+                                          .n_sessions = 2 },
+                         false);
+    as_the_engine_has_it(
+        text, (carat_options){ .struct_size = sizeof(carat_options), .n_threads = 2, .prefix_cache = 3 << 20 }, false);
+    as_the_engine_has_it(sight, (carat_options){ .struct_size = sizeof(carat_options), .n_threads = 2 }, true);
+    as_the_engine_has_it(
+        sight,
+        (carat_options){
+            .struct_size = sizeof(carat_options), .n_threads = 2, .chunk = 4, .image_cache = 3, .n_sessions = 3 },
+        true);
+    as_the_engine_has_it(
+        sight, (carat_options){ .struct_size = sizeof(carat_options), .n_threads = 2, .vision = CARAT_VISION_OFF },
+        false);
 }
 
 static void logits_are_finite(const char *path)
@@ -285,7 +306,8 @@ static void logits_are_finite(const char *path)
     int32_t ids[N_PROMPT];
     for (int i = 0; i < N_PROMPT; i++)
         ids[i] = 300 + 17 * i;
-    if (!carat_engine_open(path, &(carat_options){ .n_threads = 2, .n_ctx = 64 }, &e, &err) ||
+    if (!carat_engine_open(path, &(carat_options){ .struct_size = sizeof(carat_options), .n_threads = 2, .n_ctx = 64 },
+                           &e, &err) ||
         !carat_session_open(e, 64, &s, &err) || !carat_session_append(s, ids, N_PROMPT, &err))
         fail_msg("%s", err.msg);
     const float *logits = carat_session_logits(s);
@@ -320,7 +342,8 @@ static void recoded_types(void **state)
         { "iq1_s", { 50, 50, 84, 66 }, { 102, 102, 84, 102 }, 176 },
     };
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
-        const carat_shape thin = { .size = "4b",
+        const carat_shape thin = { .struct_size = sizeof thin,
+                                   .size = "4b",
                                    .n_layer = 2,
                                    .hidden = 256,
                                    .ffn = 512,
@@ -336,7 +359,7 @@ static void recoded_types(void **state)
         close(fd);
         if (!carat_synth(&thin, path, NULL, NULL, &err))
             fail_msg("%s", err.msg);
-        const carat_weigh_query q = { .model = path, .options.n_threads = 2 };
+        const carat_weigh_query q = { .struct_size = sizeof q, .model = path, .options = OPTIONS(.n_threads = 2) };
         carat_weight w = weigh(&q);
         uint64_t ffn = 2 * 3 * 512, qk = 2 * (256 + 128), v = 2 * 128, o = 2 * 256; /* blocks of 256 */
         assert_int_equal(w.ffn_weights, ffn * known[i].packed.ffn);
@@ -344,7 +367,7 @@ static void recoded_types(void **state)
         assert_int_equal(w.embedding, 2048 * known[i].table);
         assert_int_equal(w.tensor_bytes, ffn * known[i].file.ffn + qk * known[i].file.qk + v * known[i].file.v +
                                              o * known[i].file.o + 2048 * known[i].table + w.norms);
-        as_the_engine_has_it(path, (carat_options){ .n_threads = 2 }, false);
+        as_the_engine_has_it(path, (carat_options){ .struct_size = sizeof(carat_options), .n_threads = 2 }, false);
         logits_are_finite(path);
         unlink(path);
     }
@@ -361,7 +384,10 @@ static void published_sizes(void **state)
         { "12b", "iq3_xs", 5.21 }, { "4b", "q4_k_m", 2.49 }, { "4b", "q4_1", 2.56 }, { "4b", "q5_k_m", 2.83 }
     };
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
-        const carat_weigh_query q = { .model = known[i].model, .quant = known[i].quant, .options.n_threads = 2 };
+        const carat_weigh_query q = { .struct_size = sizeof q,
+                                      .model = known[i].model,
+                                      .quant = known[i].quant,
+                                      .options = OPTIONS(.n_threads = 2) };
         assert_true(fabs(((double)weigh(&q).tensor_bytes + 7e6) / 1e9 - known[i].gb) < 0.0051);
     }
 }
@@ -369,40 +395,43 @@ static void published_sizes(void **state)
 static void more_is_more(void **state)
 {
     (void)state;
-    carat_weigh_query q = { .model = "4b", .options = { .n_ctx = 4096, .n_threads = 2 } };
+    carat_options o = { .struct_size = sizeof o, .n_ctx = 4096, .n_threads = 2 };
+    carat_weigh_query q = { .struct_size = sizeof q, .model = "4b", .options = &o };
     carat_weight one = weigh(&q), w;
-    q.options.n_sessions = 4;
+    o.n_sessions = 4;
     w = weigh(&q);
     assert_true(w.kv_global > one.kv_global * 39 / 10 && w.kv_global <= 4 * one.kv_global);
     assert_true(w.kv_window > one.kv_window * 39 / 10 && w.vision == one.vision);
     q.shared = 1000; /* 15 pages of 64 that three of the four need not write */
     w = weigh(&q);
     assert_true(w.kv_shared >= 3 * 960 * 20480 && w.kv_shared <= 3 * (960 * 20480 + 32768));
-    q = (carat_weigh_query){ .model = "4b", .options = { .n_ctx = 4096, .n_threads = 2 }, .n_images = 3 };
+    o = (carat_options){ .struct_size = sizeof o, .n_ctx = 4096, .n_threads = 2 };
+    q = (carat_weigh_query){ .struct_size = sizeof(carat_weigh_query), .model = "4b", .options = &o, .n_images = 3 };
     w = weigh(&q);
     assert_true(w.image_scratch - one.image_scratch == 2 * 896 * 896 * 3);
-    q.options.image_cache = 100;
+    o.image_cache = 100;
     w = weigh(&q);
     assert_true(w.image_cache - one.image_cache >= 68 * 256 * 2560 * 4);
-    q.options.vision = CARAT_VISION_OFF;
+    o.vision = CARAT_VISION_OFF;
     w = weigh(&q);
     assert_true(w.vision == 0 && w.image_scratch == 0 && w.could_see && !w.has_vision && w.total < one.total);
-    q.options.prefix_cache = CARAT_NO_PREFIX_CACHE;
+    o.prefix_cache = CARAT_NO_PREFIX_CACHE;
     assert_true(w.kv_kept > 0 && weigh(&q).kv_kept == 0);
 }
 
 static void largest(void **state)
 {
     (void)state;
-    carat_weigh_query q = { .model = "4b", .quant = "q4_0", .options.n_threads = 2 };
+    carat_options o = { .struct_size = sizeof o, .n_threads = 2 };
+    carat_weigh_query q = { .struct_size = sizeof q, .model = "4b", .quant = "q4_0", .options = &o };
     carat_err err;
     size_t n;
     uint64_t room = (uint64_t)9 << 29; /* 4.5 GiB */
     assert_true(carat_weigh_largest(&q, room, &n, &err));
     assert_true(n >= 256 && n < 131072 && n % 256 == 0);
-    q.options.n_ctx = n;
+    o.n_ctx = n;
     assert_true(weigh(&q).total <= room);
-    q.options.n_ctx = n + 256;
+    o.n_ctx = n + 256;
     assert_true(weigh(&q).total > room);
     assert_true(carat_weigh_largest(&q, (uint64_t)1 << 30, &n, &err) && n == 0);
     assert_true(carat_weigh_largest(&q, (uint64_t)1 << 40, &n, &err) && n == 131072);
@@ -467,37 +496,39 @@ static void names(void **state)
 
 static void refused(const carat_weigh_query *q, const char *says)
 {
-    carat_weight w;
+    carat_weight w = { .struct_size = sizeof w };
     carat_err err = { 0 };
     assert_false(carat_weigh(q, &w, &err));
     if (!strstr(err.msg, says))
         fail_msg("'%s' does not say '%s'", err.msg, says);
 }
 
-#define Q(...) (&(carat_weigh_query){ __VA_ARGS__ })
+#define Q(...) (&(carat_weigh_query){ .struct_size = sizeof(carat_weigh_query), __VA_ARGS__ })
 #define SHAPE(...)                                                                                                     \
     .shape = &(carat_shape)                                                                                            \
     {                                                                                                                  \
-        __VA_ARGS__                                                                                                    \
+        .struct_size = sizeof(carat_shape), __VA_ARGS__                                                                \
     }
 
 static void nonsense(void **state)
 {
     (void)state;
-    refused(Q(.options.n_ctx = 1000000000000), "context of 1000000000000 tokens was asked for, Gemma 3 4B has 131072");
-    refused(Q(.options.n_ctx = SIZE_MAX), "131072");
+    refused(Q(.options = OPTIONS(.n_ctx = 1000000000000)),
+            "context of 1000000000000 tokens was asked for, Gemma 3 4B has 131072");
+    refused(Q(.options = OPTIONS(.n_ctx = SIZE_MAX)), "131072");
     refused(Q(.quant = "q9_9"), "no quantisation 'q9_9'");
     refused(Q(.quant = ""), "no quantisation");
-    refused(Q(.options.chunk = 100000), "expected at most 8192");
-    refused(Q(.options.n_sessions = (size_t)1 << 40), "sessions");
-    refused(Q(.options.n_threads = -3), "threads");
-    refused(Q(.options.n_threads = 100000), "threads");
-    refused(Q(.options.cpu = "z80"), "z80");
+    refused(Q(.options = OPTIONS(.chunk = 100000)), "expected at most 8192");
+    refused(Q(.options = OPTIONS(.n_sessions = (size_t)1 << 40)), "sessions");
+    refused(Q(.options = OPTIONS(.n_threads = -3)), "threads");
+    refused(Q(.options = OPTIONS(.n_threads = 100000)), "threads");
+    refused(Q(.options = OPTIONS(.cpu = "z80")), "z80");
     refused(Q(.model = "/nonexistent/model.gguf"), "/nonexistent/model.gguf");
-    refused(Q(.model = "1b", .options.vision = CARAT_VISION_REQUIRED), "Gemma 3 1B: this model cannot see");
-    refused(Q(.model = TEST_DATA "/models/tiny-text", .options.vision = CARAT_VISION_REQUIRED), "cannot see");
-    refused(Q(.model = "4b", .options.mmproj = "mmproj.gguf"), "--mmproj is for a model's file");
-    refused(Q(.shared = 10000, .options.n_ctx = 4096), "10000 shared tokens");
+    refused(Q(.model = "1b", .options = OPTIONS(.vision = CARAT_VISION_REQUIRED)), "Gemma 3 1B: this model cannot see");
+    refused(Q(.model = TEST_DATA "/models/tiny-text", .options = OPTIONS(.vision = CARAT_VISION_REQUIRED)),
+            "cannot see");
+    refused(Q(.model = "4b", .options = OPTIONS(.mmproj = "mmproj.gguf")), "--mmproj is for a model's file");
+    refused(Q(.shared = 10000, .options = OPTIONS(.n_ctx = 4096)), "10000 shared tokens");
     refused(Q(SHAPE(.n_layer = 1000)), "number of layers is 1000, expected 1 to 256");
     refused(Q(SHAPE(.hidden = (size_t)1 << 40)), "hidden");
     refused(Q(SHAPE(.n_head = 7)), "heads");
@@ -506,7 +537,8 @@ static void nonsense(void **state)
     refused(Q(.model = TEST_DATA "/models/tiny-text/gguf/tiny-text-f32.gguf", .quant = "q4_0"), "its own types");
     refused(Q(.model = TEST_DATA "/models/tiny-text/gguf/tiny-text-f32.gguf", SHAPE(.n_layer = 2)), "its own shape");
     /* The largest shape there may be and the largest context: a figure or a refusal, nothing wraps. */
-    carat_shape huge = { .n_layer = 256,
+    carat_shape huge = { .struct_size = sizeof huge,
+                         .n_layer = 256,
                          .hidden = 65536,
                          .ffn = 524288,
                          .n_head = 1024,
@@ -516,32 +548,40 @@ static void nonsense(void **state)
                          .window = 1 << 24,
                          .context = 1 << 24,
                          .pattern = 1 };
-    carat_weight w;
+    carat_weight w = { .struct_size = sizeof w };
     carat_err err;
-    carat_weigh_query q = {
-        .model = "270m", .shape = &huge, .quant = "f32", .options = { .n_ctx = 1 << 24, .n_threads = 2 }
-    };
+    carat_options o = { .struct_size = sizeof o, .n_ctx = 1 << 24, .n_threads = 2 };
+    carat_weigh_query q = { .struct_size = sizeof q, .model = "270m", .shape = &huge, .quant = "f32", .options = &o };
     if (carat_weigh(&q, &w, &err))
         assert_true((double)w.total > 4.0 * (double)w.n_params && (double)w.kv_global > 1e15);
-    q.options.n_sessions = 4096;
+    o.n_sessions = 4096;
     refused(&q, "do not fit");
 }
 
 /* ---- speed ---- */
 
+static void must_give_speed(const carat_weight *w, const carat_device *d, carat_speed *out)
+{
+    carat_err err;
+    if (!carat_weigh_speed(w, d, out, &err))
+        fail_msg("%s", err.msg);
+}
+
 static void speeds(void **state)
 {
     (void)state;
-    const carat_weigh_query q = { .model = "4b", .quant = "q4_0", .options = { .n_ctx = 32768, .n_threads = 2 } };
+    const carat_weigh_query q = {
+        .struct_size = sizeof q, .model = "4b", .quant = "q4_0", .options = OPTIONS(.n_ctx = 32768, .n_threads = 2)
+    };
     carat_weight w = weigh(&q);
     /* 6.42 Gop a token, 5.5 Top an image. */
     assert_true(fabs(w.prefill_ops[0] / 1e9 - 6.42) < 0.01 && fabs(w.image_ops / 1e12 - 5.5) < 0.1);
     /* 20480 bytes a token in global layers, 118784 in local ones. */
     assert_true(w.decode_bytes[1] - w.decode_bytes[0] == 32768 * 20480.0 + 1024 * 118784.0);
     const carat_device *d;
-    carat_speed s;
+    carat_speed s = { .struct_size = sizeof s };
     for (size_t i = 0; (d = carat_device_at(i)); i++) {
-        carat_weigh_speed(&w, d, &s);
+        must_give_speed(&w, d, &s);
         assert_true((s.decode[0] > 0) == (d->bandwidth > 0) && s.decode[0] <= s.decode[1]);
         assert_true(s.decode_full[0] <= s.decode[0] && s.prefill[0] <= s.prefill[1] && s.image[0] <= s.image[1]);
         assert_true((s.prefill[0] > 0) == (d->fp16 > 0 || d->fp32 > 0));
@@ -553,11 +593,15 @@ static void speeds(void **state)
 static void measured_speeds(void **state)
 {
     (void)state;
-    const carat_weigh_query q = { .model = "4b", .quant = "q4_k_m", .options = { .n_ctx = 4096, .n_threads = 2 } };
+    const carat_weigh_query q = {
+        .struct_size = sizeof q, .model = "4b", .quant = "q4_k_m", .options = OPTIONS(.n_ctx = 4096, .n_threads = 2)
+    };
     carat_weight w = weigh(&q);
-    carat_rates r = { .decode = { 0 } };
-    carat_device d = { .name = "x", .kind = "here", .bandwidth = 40e9, .int8 = 1e12, .measured = &r };
-    carat_speed s;
+    carat_rates r = { .struct_size = sizeof r, .decode = { 0 } };
+    carat_device d = {
+        .struct_size = sizeof d, .name = "x", .kind = "here", .bandwidth = 40e9, .int8 = 1e12, .measured = &r
+    };
+    carat_speed s = { .struct_size = sizeof s };
     double bytes = 0, ops = 0;
     for (size_t i = 0; i < CARAT_WEIGHT_TYPES; i++)
         bytes += w.weight_bytes_of[i], ops += w.weight_ops_of[i];
@@ -565,19 +609,19 @@ static void measured_speeds(void **state)
     assert_true(fabs(w.image_attention_ops / 1e12 - 2.09) < 0.01);
     assert_true(w.weight_bytes_of[CT_Q4_K] > 0 && w.weight_bytes_of[CT_Q6_K] > 0);
     assert_int_equal(w.tower_type, CT_F16);
-    carat_weigh_speed(&w, &d, &s); /* no type was measured: bandwidth and int8 stand in */
+    must_give_speed(&w, &d, &s); /* no type was measured: bandwidth and int8 stand in */
     assert_true(fabs(s.decode[1] * w.decode_bytes[0] / 40e9 - 1) < 1e-12);
     assert_true(s.prefill[0] * w.prefill_ops[0] < 1e12 && s.prefill[1] * w.prefill_ops[0] > 1e12);
     assert_true(s.image[1] == 0);
     r.decode[CT_Q4_K] = 20e9; /* slower than memory */
     r.batch[CT_F16] = 0.2e12;
-    carat_weigh_speed(&w, &d, &s);
+    must_give_speed(&w, &d, &s);
     double rest = w.decode_bytes[0] - w.weight_bytes_of[CT_Q4_K];
     assert_true(fabs(s.decode[1] * (w.weight_bytes_of[CT_Q4_K] / 20e9 + rest / 40e9) - 1) < 1e-12);
     assert_true(s.decode_full[1] < s.decode[1]);
     assert_true(s.image[1] == 0); /* of attention in f32 nothing is known yet */
     r.batch[CT_F32] = 0.1e12;
-    carat_weigh_speed(&w, &d, &s);
+    must_give_speed(&w, &d, &s);
     double image = (w.image_ops - w.image_attention_ops) / 0.2e12 + w.image_attention_ops / 0.1e12;
     assert_true(s.image[0] < image && s.image[1] > image);
 }

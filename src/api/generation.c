@@ -1,0 +1,22 @@
+/* Settings of a generation, as the caller gives them.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "api/internal.h"
+#include "api/sized.h"
+#include "sample/sampler.h"
+
+bool ct_api_generation(const carat_generation *from, carat_generation *to, carat_sampling *sampling, carat_err *err)
+{
+    static const carat_sampling defaults = CARAT_SAMPLING_DEFAULT;
+    if (!CT_TAKE(carat_generation, from, to, err) ||
+        !CT_TAKE(carat_sampling, to->sampling ? to->sampling : &defaults, sampling, err))
+        return false;
+    to->sampling = sampling;
+    return true;
+}
+
+bool carat_sampling_check(const carat_sampling *s, carat_err *err)
+{
+    carat_sampling own;
+    return CT_TAKE(carat_sampling, s, &own, err) && ct_sampling_check(&own, err);
+}

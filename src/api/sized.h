@@ -1,0 +1,67 @@
+/* sized.h - structs that cross the public API together with the size that their caller knew (carat.h, "Structs that
+ * grow"). Inside the library every struct has this build's size; here the two meet.
+ *
+ *   caller's struct            ours
+ *   +--------+-------------+   +--------+-------------+------+
+ *   | size   | old fields  |-->| size   | old fields  | 0..0 |     an older program: what it does not know is zero
+ *   +--------+-------------+   +--------+-------------+------+
+ *   +--------+-------------+------+   +--------+-------------+
+ *   | size   | fields      | 0..0 |-->| size   | fields      |     a newer program: what we do not know must be zero
+ *   +--------+-------------+------+   +--------+-------------+
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef CT_API_SIZED_H
+#define CT_API_SIZED_H
+
+#include "base/err.h"
+
+/* Every such struct: the last field that its first release had, and the last that it has now. A new field goes to the
+ * end of the struct and into the second column; the build fails if it is forgotten, or if it leaves bytes of padding
+ * behind it, which a later field would come to lie in. */
+#define CT_SIZED_STRUCTS(X)                                                                                            \
+    X(carat_options, progress_arg, progress_arg)                                                                       \
+    X(carat_stats, busy_seconds, busy_seconds)                                                                         \
+    X(carat_shape, tower_layers, tower_layers)                                                                         \
+    X(carat_rates, batch, batch)                                                                                       \
+    X(carat_device, measured, measured)                                                                                \
+    X(carat_weigh_query, options, options)                                                                             \
+    X(carat_weight, image_attention_ops, image_attention_ops)                                                          \
+    X(carat_speed, image, image)                                                                                       \
+    X(carat_pan_scan, min_ratio, min_ratio)                                                                            \
+    X(carat_content, picture, picture)                                                                                 \
+    X(carat_message, n_content, n_content)                                                                             \
+    X(carat_prompt_options, fit, fit)                                                                                  \
+    X(carat_sampling, n_bias, n_bias)                                                                                  \
+    X(carat_generation, arg, arg)                                                                                      \
+    X(carat_result, seconds, seconds)                                                                                  \
+    X(carat_request_options, user, user)                                                                               \
+    X(carat_request_state, n_encoded, n_encoded)
+
+typedef struct ct_sized {
+    const char *name;
+    size_t size, first; /* this build's; the first release's */
+} ct_sized;
+
+#define CT_SIZED_DECLARE(type, first, last) extern const ct_sized ct_sized_##type;
+CT_SIZED_STRUCTS(CT_SIZED_DECLARE)
+#undef CT_SIZED_DECLARE
+
+/* A struct that the caller made, copied to one of ours; from NULL all zeros. to->struct_size is ours in any case.
+ * Errors: CARAT_EARG (a size that no release had; something set that this library does not know). */
+#define CT_TAKE(type, from, to, err) ct_sized_take(&ct_sized_##type, (from), (1 ? (to) : (type *)0), (err))
+bool ct_sized_take(const ct_sized *type, const void *from, void *to, carat_err *err);
+
+/* The i-th of an array of n, whose elements lie as far apart as the first says they are long. Errors: as CT_TAKE;
+ * CARAT_EARG (elements of different sizes). */
+#define CT_TAKE_AT(type, array, i, to, err)                                                                            \
+    ct_sized_take_at(&ct_sized_##type, (array), (i), (1 ? (to) : (type *)0), (err))
+bool ct_sized_take_at(const ct_sized *type, const void *array, size_t i, void *to, carat_err *err);
+
+/* Can this struct of the caller's be filled? Asked before the work begins. Errors: CARAT_EARG. */
+#define CT_CAN_GIVE(type, to, err) ct_sized_can_give(&ct_sized_##type, (1 ? (to) : (type *)0), (err))
+bool ct_sized_can_give(const ct_sized *type, const void *to, carat_err *err);
+/* Fills it as far as it goes; bytes that we do not know become zero. to->struct_size stays the caller's. */
+#define CT_GIVE(type, from, to) ct_sized_give(&ct_sized_##type, (1 ? (from) : (type *)0), (1 ? (to) : (type *)0))
+void ct_sized_give(const ct_sized *type, const void *from, void *to);
+
+#endif
