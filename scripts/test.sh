@@ -1,5 +1,5 @@
 #!/bin/sh
-# Runs the tests of a build folder and closes with one line that counts them:
+# Runs the tests of a build folder and closes with the five slowest and one line that counts them all:
 #     test.sh BUILD [--match TEXT | --except TEXT] [meson test options]
 # --match keeps the tests whose name contains the text, --except those whose name does not.
 set -u
@@ -31,5 +31,8 @@ if [ "${ok:-0}" = 0 ] && [ "$failed" = 0 ]; then
     echo "test: no test ran" >&2
     exit 1
 fi
+# "  7/76 carat:check / unit kv   OK   0.05s" becomes "0.05s unit kv".
+slowest=$(sed -n 's|^ *[0-9]*/[0-9]* [^/]* / \(.*[^ ]\)  *[A-Z][A-Za-z ]*  *\([0-9.]*s\).*|\2 \1|p' "$log" | sort -rn | head -5)
+echo "the slowest: $(printf '%s\n' "$slowest" | paste -sd, | sed 's/,/, /g')"
 echo "${ok:-0} passed, $failed failed, ${skipped:-0} skipped"
 exit $status

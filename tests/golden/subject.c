@@ -23,6 +23,14 @@ const char *subject_level(int argc, char **argv)
     return level;
 }
 
+bool subject_takes_all(int argc, char **argv)
+{
+    for (int i = 1; i < argc; i++)
+        if (strcmp(argv[i], "--all") == 0)
+            return true;
+    return false;
+}
+
 static void start(subject *s)
 {
     unsigned mask;
@@ -31,7 +39,7 @@ static void start(subject *s)
     if (!ct_cpu_by_name(s->opt.level, &mask, msg))
         fail_msg("%s", msg);
     ct_kernels_for(&s->k, mask);
-    s->opt.n_threads = s->opt.n_threads ? s->opt.n_threads : 2;
+    s->opt.n_threads = s->opt.n_threads ? s->opt.n_threads : 1;
     s->opt.batch = s->opt.batch ? s->opt.batch : 1024;
     s->opt.context = s->opt.context ? s->opt.context : 1024;
     if (!ct_pool_open(s->opt.n_threads, &s->pool, &err))

@@ -13,7 +13,7 @@ typedef struct subject_options {
     bool exact;
     bool q8_kv; /* a q8_0 cache instead of the f32 of exact, the f16 of all others */
     carat_embed_scale scale;
-    int n_threads;  /* 0: 2 */
+    int n_threads;  /* 0: 1 */
     size_t batch;   /* 0: 1024 */
     size_t context; /* 0: 1024 */
     bool tokenizer;
@@ -30,6 +30,8 @@ typedef struct subject {
 
 /* --level NAME from the command line; exits with 77 (skipped) if this machine lacks it. */
 const char *subject_level(int argc, char **argv);
+/* --all from the command line: every combination, not the selection that keeps the quick tests quick. */
+bool subject_takes_all(int argc, char **argv);
 
 /* path: under TEST_DATA, or absolute. */
 void subject_open(subject *s, const char *path, subject_options opt);

@@ -1,7 +1,7 @@
 /* test_engine.c - an answer is the same bits whatever else an engine does and remembers, and nothing is computed twice.
  *
- *     test_engine            the tiny models
- *     test_engine --all      the same in more ways
+ *     test_engine            the tiny models, half of the prompts with either cache
+ *     test_engine --all      every prompt, and in more ways
  *     test_engine --real     the real 270M, where there is one (test_real.c)
  *
  * A pattern may follow: tests whose names match.
@@ -288,6 +288,14 @@ static carat_engine *open_engine(const subject *s, carat_cache_type cache, way w
     return e;
 }
 
+/* Without --all every prompt is asked with one of the two caches; either meets lengths on both sides of 16, 64, 128. */
+static bool takes_all;
+
+static bool is_asked(size_t i, carat_cache_type cache)
+{
+    return takes_all || (i + (cache == CARAT_CACHE_Q8_0)) % 2 == 0;
+}
+
 /* One engine of another kind: all prompts in all ways, some beginning in what others left. */
 static void check_way(const subject *s, carat_cache_type cache, way w, const heard *cold)
 {
@@ -296,16 +304,19 @@ static void check_way(const subject *s, carat_cache_type cache, way w, const hea
     neighbours all;
     neighbour list[N_NEIGHBOURS];
     carat_engine *e = open_engine(s, cache, w, 0);
-    size_t n_warm = 0, n_asked = 0;
+    size_t n_warm = 0, n_asked = 0, n_left = 0;
     heard_init(&h, e);
     if (w.busy)
         invite(&all, list, e);
     for (size_t i = 0; i < N_PROMPTS; i++) {
+        if (!is_asked(i, cache))
+            continue;
         size_t n;
         carat_prompt *p = prompt_of(e, s, i);
         carat_prompt_tokens(p, &n);
         if (s->is_large && w.chunk == 1 && n > 100) { /* minutes */
             carat_prompt_free(p);
+            n_left++;
             continue;
         }
         n_asked++;
@@ -322,17 +333,18 @@ static void check_way(const subject *s, carat_cache_type cache, way w, const hea
         carat_prompt_free(p);
     }
     if (w.busy) {
-        assert_true(atomic_load(&all.n_told) > N_NEIGHBOURS * N_PROMPTS); /* they did talk in the meantime */
+        assert_true(atomic_load(&all.n_told) > N_NEIGHBOURS * n_asked); /* they did talk in the meantime */
         send_home(&all);
     }
-    assert_true(n_asked >= N_PROMPTS - 1 && n_warm >= n_asked - 1);
+    assert_true(n_asked + n_left >= N_PROMPTS / 2 && n_left <= 1 && n_warm >= n_asked - 1);
     heard_free(&h);
     carat_engine_close(e);
 }
 
 static const way tiny_ways[] = { { 1, 0, false }, { 1, 1, false }, { 2, 7, false }, { 1, 64, true } }, all_ways[] = {
-    { 2, 0, false }, { 2, 1, false }, { 1, 7, false }, { 1, 64, false }, { 2, 64, false },
-    { 2, 64, true }, { 1, 1, true },  { 2, 1, true },  { 2, 7, true },   { 2, 0, true },
+    { 1, 0, false }, { 1, 1, false }, { 2, 7, false },  { 1, 64, true },  { 2, 0, false },
+    { 2, 1, false }, { 1, 7, false }, { 1, 64, false }, { 2, 64, false }, { 2, 64, true },
+    { 1, 1, true },  { 2, 1, true },  { 2, 7, true },   { 2, 0, true },
 };
 static const way *ways = tiny_ways;
 static size_t n_ways = sizeof tiny_ways / sizeof *tiny_ways;
@@ -344,8 +356,10 @@ static void check_invariance(const subject *s)
         heard cold[N_PROMPTS];
         carat_engine *e = open_engine(s, cache, (way){ 1, 0, false }, CARAT_NO_PREFIX_CACHE);
         for (size_t i = 0; i < N_PROMPTS; i++) {
-            carat_prompt *p = prompt_of(e, s, i);
             heard_init(&cold[i], e);
+            if (!is_asked(i, cache))
+                continue;
+            carat_prompt *p = prompt_of(e, s, i);
             ask_fresh(e, p, s->said, &cold[i]);
             carat_prompt_free(p);
         }
@@ -406,7 +420,7 @@ static carat_engine *open_long(const char *path, size_t n_ctx, uint64_t prefix_c
     carat_engine *e;
     carat_err err;
     const carat_options o = { .struct_size = sizeof o,
-                              .n_threads = 2,
+                              .n_threads = 1,
                               .n_ctx = n_ctx,
                               .n_sessions = 1,
                               .vision = CARAT_VISION_OFF,
@@ -528,6 +542,7 @@ int main(int argc, char **argv)
     };
     const struct CMUnitTest real[] = { cmocka_unit_test(real_nothing_twice), cmocka_unit_test(real_invariant) };
     bool all = argc > 1 && strcmp(argv[1], "--all") == 0, is_real = argc > 1 && strcmp(argv[1], "--real") == 0;
+    takes_all = all || is_real;
     if (all)
         ways = all_ways, n_ways = sizeof all_ways / sizeof *all_ways;
     if (argc > 2)

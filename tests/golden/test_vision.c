@@ -292,7 +292,7 @@ static void test_stages(void **state)
     (void)state;
     for (size_t i = 0; i < N_PACKAGING; i++) {
         eyes e;
-        eyes_open(&e, &packagings[i], 2, true);
+        eyes_open(&e, &packagings[i], 1, true);
         stages s = { .e = &e, .p = &packagings[i] };
         if (strstr(packagings[i].vision, "mmproj"))
             s.project = project_in_f16(&packagings[i], ct_vision_shape(e.v)->hidden * e.width);
@@ -341,7 +341,7 @@ static void test_converted(void **state)
     for (size_t i = 0; i < N_PACKAGING; i++) {
         eyes e;
         double worst = 1;
-        eyes_open(&e, &packagings[i], 2, false);
+        eyes_open(&e, &packagings[i], 1, false);
         float *out = see_all(&e, golden_f32(e.g, "pixel_values", 0, NULL));
         const float *ref = golden_f32(e.g, "projector.output", e.n_images * e.n_token * e.width, NULL);
         for (size_t t = 0; t < e.n_images * e.n_token; t++) {
@@ -504,7 +504,7 @@ static void test_prompts(void **state)
         subject s;
         char path[512];
         double worst = 0;
-        eyes_open(&e, &packagings[i], 2, true);
+        eyes_open(&e, &packagings[i], 1, true);
         path_of(packagings[i].text, path);
         subject_open(&s, path, (subject_options){ .level = level, .exact = true, .scale = CARAT_EMBED_SCALE_EXACT });
         float *soft = see_all(&e, golden_f32(e.g, "pixel_values", 0, NULL));

@@ -105,6 +105,15 @@ void *guarded(size_t bytes, size_t align, bool at_end)
     return buffer;
 }
 
+/* The first byte of [begin, end) that is no longer 0xFF; NULL: none. */
+static const uint8_t *written(const uint8_t *begin, const uint8_t *end)
+{
+    for (const uint8_t *b = begin; b < end; b++)
+        if (*b != 0xFF)
+            return b;
+    return NULL;
+}
+
 void unguard(void *p)
 {
     size_t i = 0;
@@ -113,12 +122,12 @@ void unguard(void *p)
     if (i == MAX_GUARDS)
         abort(); /* our own mistake */
     guard_header *g = &guards[i];
-    for (uint8_t *b = g->own; b < g->own + g->own_bytes; b++)
-        if (*b != 0xFF && (b < g->buffer || b >= g->buffer + g->bytes)) {
-            check_fail("wrote %td bytes off a buffer of %zu",
-                       b < g->buffer ? b - g->buffer : b - g->buffer - (ptrdiff_t)g->bytes, g->bytes);
-            break;
-        }
+    const uint8_t *before = written(g->own, g->buffer), *end = g->buffer + g->bytes;
+    const uint8_t *after = written(end, g->own + g->own_bytes);
+    if (before)
+        check_fail("wrote %td bytes before a buffer of %zu", g->buffer - before, g->bytes);
+    else if (after)
+        check_fail("wrote %td bytes past a buffer of %zu", after - end, g->bytes);
     munmap(g->own - page_size(), g->mapped);
     g->buffer = NULL;
 }

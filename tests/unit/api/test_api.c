@@ -22,7 +22,7 @@ static int setup(void **state)
 {
     (void)state;
     carat_err e;
-    const carat_options o = { .struct_size = sizeof o, .n_threads = 2, .chunk = 16, .n_sessions = 8 };
+    const carat_options o = { .struct_size = sizeof o, .n_threads = 1, .chunk = 16, .n_sessions = 8 };
     for (int i = 0; i < N; i++)
         prompt[i] = i ? 20 + i * 11 % 480 : 2;
     if (carat_engine_open(TINY, &o, &engine, &e))

@@ -35,7 +35,7 @@ static int setup(void **state)
     carat_err e;
     alarm(GUARD);
     const carat_options o = {
-        .struct_size = sizeof o, .n_threads = 2, .chunk = 24, .n_ctx = 512, .n_sessions = N_OTHERS + 2
+        .struct_size = sizeof o, .n_threads = 1, .chunk = 24, .n_ctx = 512, .n_sessions = N_OTHERS + 2
     };
     if (!poison_make(folder) || !carat_engine_open(folder, &o, &engine, &e) ||
         !carat_picture_load(POISONED "/test/000-0.png", &picture, &e))

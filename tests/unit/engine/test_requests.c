@@ -28,7 +28,7 @@ static int setup(void **state)
     carat_err e;
     alarm(GUARD);
     const carat_options o = {
-        .struct_size = sizeof o, .n_threads = 2, .chunk = 16, .n_ctx = 512, .n_sessions = 2, .n_queue = 3
+        .struct_size = sizeof o, .n_threads = 1, .chunk = 16, .n_ctx = 512, .n_sessions = 2, .n_queue = 3
     };
     return carat_engine_open(TINY, &o, &engine, &e) ? 0 : -1;
 }

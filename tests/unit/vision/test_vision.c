@@ -526,7 +526,8 @@ static void test_progress(void **state)
     free(x), free(a), free(b);
 }
 
-int main(void)
+/* test_vision --large: the tower of real size. */
+int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_against_plain),
@@ -535,10 +536,12 @@ int main(void)
         cmocka_unit_test(test_text_only),
         cmocka_unit_test(test_shapes_that_cannot_be),
         cmocka_unit_test(test_b04_not_finite),
-        cmocka_unit_test(test_synth),
         cmocka_unit_test(test_synth_types),
         cmocka_unit_test(test_bytes_are_predicted),
         cmocka_unit_test(test_progress),
     };
+    const struct CMUnitTest large[] = { cmocka_unit_test(test_synth) };
+    if (argc > 1 && strcmp(argv[1], "--large") == 0)
+        return cmocka_run_group_tests(large, set_up, tear_down);
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
