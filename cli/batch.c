@@ -19,7 +19,8 @@
 #include "base/err.h"
 #include "base/memlimit.h"
 #include "batch.h"
-#include "common.h"
+#include "engine.h"
+#include "signals.h"
 #include "term.h"
 
 #define DEFAULT_PARALLEL 8
@@ -336,7 +337,7 @@ static int answer_file(batch *b, const cli_command *cmd, const char *model)
         return code;
     b->model = name_of(b->e);
     b->start = ct_now();
-    cli_note_interrupts();
+    cli_signals(CLI_SIGNALS_NOTED);
     if (!answer_all(b, &err))
         code = term_error(&err);
     print_summary(b);

@@ -6,12 +6,16 @@
 #include <string.h>
 
 #include "base/bandwidth.h"
+#include "base/clock.h"
+#include "base/err.h"
 #include "base/json.h"
+#include "base/median.h"
 #include "base/pool.h"
 #include "base/rng.h"
 #include "bench_many.h"
 #include "commands.h"
-#include "common.h"
+#include "engine.h"
+#include "shared_options.h"
 #include "term.h"
 
 #define MAX_RUNS 32
@@ -159,7 +163,7 @@ static void report(const char *path, const carat_model_info *i, const char *isa,
     }
     json_t *rows = json_array();
     for (size_t k = 0; k < n; k++) {
-        double p = cli_median(all[k].prefill, runs), d = cli_median(all[k].decode, runs);
+        double p = ct_median(all[k].prefill, runs), d = ct_median(all[k].decode, runs);
         double bw = (all[k].bandwidth[0] + all[k].bandwidth[1]) / 2;
         if (!opt.json)
             printf("%7d  %13.1f  %12.2f  %7.1f GB/s  %8.1f GB/s  %4.0f %%\n", all[k].threads, p, d, d * bytes / 1e9,
@@ -191,8 +195,8 @@ static int run(int argc, char **argv)
         return cli_usage(&cli_bench, "expected one model");
     if (opt.parallel) {
         term_init(cli_model_values.quiet);
-        return bench_many(path, (size_t)opt.parallel, (size_t)opt.prompt, (size_t)opt.generate, (size_t)opt.arrival,
-                          opt.json);
+        return bench_many(&cli_bench, path, (size_t)opt.parallel, (size_t)opt.prompt, (size_t)opt.generate,
+                          (size_t)opt.arrival, opt.json);
     }
     int list[16];
     size_t n = thread_list(list, sizeof list / sizeof *list);

@@ -6,11 +6,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/json.h"
+#include "base/median.h"
 #include "base/rng.h"
-#include "commands.h"
-#include "common.h"
+#include "engine.h"
 #include "term.h"
 
 #define REPEAT 3
@@ -107,7 +108,7 @@ static bool time_between(many *m, size_t n_prompt, size_t n_arrival, double *alo
             break;
     }
     *first = ct_now() - start;
-    *alone = ok ? cli_median(gaps, 16) : 0;
+    *alone = ok ? ct_median(gaps, 16) : 0;
     carat_request_free(r), carat_request_free(late);
     carat_prompt_free(p), carat_prompt_free(big);
     return ok;
@@ -121,8 +122,8 @@ static bool measure(many *m, size_t parallel, size_t n_prompt, size_t n_tokens, 
         if (!decode_together(m, 1, n_prompt, n_tokens, &a[i], err) ||
             !decode_together(m, parallel, n_prompt, n_tokens, &b[i], err))
             return false;
-    *one = cli_median(a, REPEAT);
-    *all = cli_median(b, REPEAT);
+    *one = ct_median(a, REPEAT);
+    *all = ct_median(b, REPEAT);
     return true;
 }
 
@@ -138,7 +139,8 @@ static void print_json(const char *path, const many *m, size_t parallel, const d
     json_decref(o);
 }
 
-int bench_many(const char *path, size_t parallel, size_t n_prompt, size_t n_tokens, size_t n_arrival, bool json)
+int bench_many(const cli_command *cmd, const char *path, size_t parallel, size_t n_prompt, size_t n_tokens,
+               size_t n_arrival, bool json)
 {
     many m = { .rng = 1 };
     carat_err err;
@@ -148,7 +150,7 @@ int bench_many(const char *path, size_t parallel, size_t n_prompt, size_t n_toke
     cli_model_values.prefix_cache = CARAT_NO_PREFIX_CACHE;
     size_t most = n_prompt + n_tokens + parallel;
     cli_model_values.ctx = (int64_t)(most > n_arrival + 512 ? most : n_arrival + 512);
-    if (!cli_open_engine(&cli_bench, path, CARAT_VISION_OFF, &m.e, &code))
+    if (!cli_open_engine(cmd, path, CARAT_VISION_OFF, &m.e, &code))
         return code;
     bool ok = measure(&m, parallel, n_prompt, n_tokens, &v[0], &v[1], &err) &&
               time_between(&m, n_prompt, n_arrival, &v[2], &v[3], &v[4], &err);

@@ -15,6 +15,8 @@ typedef struct chat {
     carat_sampling sampling;
     carat_pan_scan pan_scan;
     const char *file; /* --session; NULL without */
+    int64_t most;     /* --predict: tokens of an answer; -1: until the model stops */
+    bool trims;       /* --trim */
     bool is_base;
     char *system; /* owned, NULL if none */
     turns turns;
@@ -24,15 +26,15 @@ typedef struct chat {
     int why; /* errno of the write */
 } chat;
 
-/* One answer to the turns so far, which is added to them. False: the last turn should be taken back. */
+/* chat_answer.c: one answer to the turns so far, which is added to them. False: the last turn should be taken back. */
 bool chat_answer(chat *c);
 /* Forgets the conversation and the pictures for the next message. */
 void chat_clear(chat *c);
 
-/* A line that begins with a slash; it loses the white space at its end. False: to leave. */
+/* chat_commands.c: a line that begins with a slash; it loses the white space at its end. False: to leave. */
 bool chat_command(chat *c, char *line);
 
-/* Writes the conversation. False after a message. */
+/* chat_file.c: writes the conversation. False after a message. */
 bool chat_save(const chat *c, const char *path);
 /* Takes up what stands in c->file, if it is there. False after a message. */
 bool chat_restore(chat *c);

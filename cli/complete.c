@@ -5,7 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "commands.h"
+#include "help.h"
+#include "option_names.h"
 
 static void put_names(const cli_command *cmd, const cli_option *o)
 {
@@ -59,20 +60,20 @@ static void put_command(const cli_command *cmd)
     fputs("        esac ;;\n", stdout);
 }
 
-void cli_print_completion(void)
+void cli_print_completion(const cli_command *const *all)
 {
     fputs("# Completion of carat for bash, made by carat help --completion\n"
           "_carat()\n{\n"
           "    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} options= words=\n"
           "    local commands='",
           stdout);
-    for (const cli_command *const *c = cli_commands; *c; c++)
-        printf("%s%s", c == cli_commands ? "" : " ", (*c)->name);
+    for (const cli_command *const *c = all; *c; c++)
+        printf("%s%s", c == all ? "" : " ", (*c)->name);
     fputs("'\n"
           "    COMPREPLY=()\n"
           "    case ${COMP_WORDS[1]} in\n",
           stdout);
-    for (const cli_command *const *c = cli_commands; *c; c++)
+    for (const cli_command *const *c = all; *c; c++)
         put_command(*c);
     fputs("    esac\n"
           "    if ((COMP_CWORD == 1)); then\n"

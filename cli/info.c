@@ -7,7 +7,8 @@
 
 #include "base/json.h"
 #include "commands.h"
-#include "common.h"
+#include "engine.h"
+#include "shared_options.h"
 #include "term.h"
 
 static struct {

@@ -5,10 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/err.h"
 #include "base/map.h"
 #include "commands.h"
-#include "common.h"
+#include "engine.h"
+#include "input.h"
 #include "pictures.h"
+#include "signals.h"
 #include "term.h"
 
 static struct {

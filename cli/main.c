@@ -1,7 +1,6 @@
-/* carat - Gemma 3 at the terminal.
+/* carat - Gemma 3 at the terminal: the commands there are, and help about them.
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#include <errno.h>
 #include <fcntl.h>
 #include <locale.h>
 #include <malloc.h>
@@ -13,20 +12,71 @@
 
 #include "carat.h"
 #include "commands.h"
-#include "common.h"
+#include "exit.h"
+#include "help.h"
 
-const cli_command *const cli_commands[] = {
+static const cli_command help;
+static const cli_command *const commands[] = {
     &cli_run,    &cli_chat,  &cli_info,  &cli_see,   &cli_tokenize, &cli_detokenize,
-    &cli_logits, &cli_synth, &cli_bench, &cli_weigh, &cli_help,     NULL,
+    &cli_logits, &cli_synth, &cli_bench, &cli_weigh, &help,         NULL,
 };
 
-const cli_command *cli_find_command(const char *name)
+static const cli_command *find_command(const char *name)
 {
-    for (const cli_command *const *c = cli_commands; *c; c++)
+    for (const cli_command *const *c = commands; *c; c++)
         if (strcmp((*c)->name, name) == 0)
             return *c;
     return NULL;
 }
+
+/* ---- carat help ---- */
+
+static struct {
+    bool man, completion;
+} opt;
+
+static const cli_option help_options[] = {
+    { 0, "man", NULL, CLI_FLAG, &opt.man, NULL, "print the man page of carat or of the command, for man and groff", 0,
+      0 },
+    { 0, "completion", NULL, CLI_FLAG, &opt.completion, NULL, "print what bash needs to complete commands and options",
+      0, 0 },
+};
+static const cli_table help_table = CLI_TABLE("options", help_options);
+
+static int run_help(int argc, char **argv)
+{
+    cli_list args = { 0 };
+    if (!cli_parse(&help, argc, argv, &args))
+        return CLI_USAGE;
+    const cli_command *cmd = args.n ? find_command(args.v[0]) : NULL;
+    if (args.n && !cmd)
+        return cli_usage(&help, "unknown command '%s'", args.v[0]);
+    if (args.n > 1 || (opt.completion && (args.n || opt.man)))
+        return cli_usage(&help, "expected at most one command, and none with --completion");
+    if (opt.completion)
+        cli_print_completion(commands);
+    else if (opt.man)
+        cli_print_man(commands, cmd);
+    else if (cmd)
+        cli_print_help(cmd);
+    else
+        cli_print_overview(commands, stdout);
+    return CLI_OK;
+}
+
+static const cli_command help = {
+    .name = "help",
+    .usage = "[COMMAND] [options]",
+    .summary = "what a command does; man pages, completion",
+    .text = "Lists the commands, or says what one of them does.\n\n"
+            "  carat help run\n"
+            "  carat help --man run | man -l -\n"
+            "  source <(carat help --completion)",
+    .tables = { &help_table },
+    .run = run_help,
+};
+
+/* ---- the program ---- */
 
 /* A closed stdin, stdout or stderr must not become the next file that is opened, the model or an output. What stands in
  * its place cannot be used the way it would be, so that using it stays an error. */
@@ -49,11 +99,11 @@ static void set_locale(void)
 static int dispatch(int argc, char **argv)
 {
     const char *name = argc > 1 ? argv[1] : "";
-    const cli_command *cmd = cli_find_command(name);
+    const cli_command *cmd = find_command(name);
     if (cmd)
         return cmd->run(argc - 1, argv + 1);
     if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0) {
-        cli_print_overview(stdout);
+        cli_print_overview(commands, stdout);
         return CLI_OK;
     }
     if (strcmp(name, "--version") == 0 || strcmp(name, "version") == 0) {
@@ -62,7 +112,7 @@ static int dispatch(int argc, char **argv)
     }
     if (*name)
         fprintf(stderr, "carat: unknown command '%s'\n\n", name);
-    cli_print_overview(stderr);
+    cli_print_overview(commands, stderr);
     return CLI_USAGE;
 }
 

@@ -6,7 +6,8 @@
 #include <string.h>
 
 #include "carat.h"
-#include "commands.h"
+#include "help.h"
+#include "option_names.h"
 
 /* ---- roff ---- */
 
@@ -192,7 +193,7 @@ static void page_of(const cli_command *cmd)
     puts("\\fBcarat\\fR(1)");
 }
 
-static void page_of_all(void)
+static void page_of_all(const cli_command *const *all)
 {
     begin("carat", "run Google's Gemma 3 on this machine's CPU");
     puts("\\fBcarat\\fR \\fICOMMAND\\fR [options]\n.br\n\\fBcarat \\-\\-version\\fR");
@@ -200,7 +201,7 @@ static void page_of_all(void)
     put("Runs the models of the Gemma 3 family: text and pictures in, text out. A model is a GGUF file or a folder as\n"
         "Hugging Face has them. Numbers of tokens may be given as 8k, sizes of memory as 512M or 8G.\n");
     section("COMMANDS");
-    for (const cli_command *const *c = cli_commands; *c; c++) {
+    for (const cli_command *const *c = all; *c; c++) {
         fputs(".TP\n\\fBcarat\\-", stdout);
         put((*c)->name);
         puts("\\fR(1)");
@@ -214,17 +215,17 @@ static void page_of_all(void)
          "carat/history in this folder (default: ~/.local/state) keeps the lines typed in carat chat");
     exit_status();
     section("SEE ALSO");
-    for (const cli_command *const *c = cli_commands; *c; c++) {
+    for (const cli_command *const *c = all; *c; c++) {
         fputs("\\fBcarat\\-", stdout);
         put((*c)->name);
         puts(c[1] ? "\\fR(1)," : "\\fR(1)");
     }
 }
 
-void cli_print_man(const cli_command *cmd)
+void cli_print_man(const cli_command *const *all, const cli_command *cmd)
 {
     if (cmd)
         page_of(cmd);
     else
-        page_of_all();
+        page_of_all(all);
 }

@@ -1,4 +1,4 @@
-/* Command-line options from their tables: parsing, "did you mean", --help.
+/* Command-line options from their tables: parsing, "did you mean".
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "options.h"
@@ -10,7 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common.h"
+#include "base/near.h"
+#include "help.h"
+#include "option_names.h"
 
 int cli_usage(const cli_command *cmd, const char *fmt, ...)
 {
@@ -21,43 +23,6 @@ int cli_usage(const cli_command *cmd, const char *fmt, ...)
     va_end(ap);
     fprintf(stderr, "\n(carat %s --help lists the options)\n", cmd->name);
     return CLI_USAGE;
-}
-
-/* ---- help ---- */
-
-static void print_option(const cli_option *o)
-{
-    char left[80];
-    int n = o->letter ? snprintf(left, sizeof left, "-%c, --%s", o->letter, o->name)
-                      : snprintf(left, sizeof left, "    --%s", o->name);
-    if (o->arg && n > 0 && (size_t)n < sizeof left)
-        snprintf(left + n, sizeof left - (size_t)n, " %s", o->arg);
-    const char *help = o->help;
-    if (strlen(left) > 24)
-        printf("  %s\n%28s", left, "");
-    else
-        printf("  %-24s  ", left);
-    for (size_t width = 0; *help;) { /* words folded at 80 columns */
-        size_t word = strcspn(help, " ");
-        if (width && width + 1 + word > 52) {
-            printf("\n%28s", "");
-            width = 0;
-        }
-        width += (size_t)printf("%s%.*s", width ? " " : "", (int)word, help);
-        help += word;
-        help += strspn(help, " ");
-    }
-    putchar('\n');
-}
-
-void cli_print_help(const cli_command *cmd)
-{
-    printf("usage: carat %s %s\n\n%s\n", cmd->name, cmd->usage, cmd->text);
-    for (const cli_table *const *t = cmd->tables; *t; t++) {
-        printf("\n%s:\n", (*t)->title);
-        for (size_t i = 0; i < (*t)->n; i++)
-            print_option(&(*t)->options[i]);
-    }
 }
 
 /* ---- values ---- */
@@ -112,71 +77,7 @@ static bool set(const cli_command *cmd, const cli_option *o, const char *value)
     return false;
 }
 
-/* ---- finding ---- */
-
-static bool named(const char *name, const char *arg, size_t len)
-{
-    return strlen(name) == len && strncmp(name, arg, len) == 0;
-}
-
-const char *cli_next_name(const char *names, size_t *len)
-{
-    if (!names)
-        return NULL;
-    names += strspn(names, " ");
-    *len = strcspn(names, " ");
-    return *len ? names : NULL;
-}
-
-static bool has_alias(const cli_option *o, const char *arg, size_t len)
-{
-    size_t n;
-    for (const char *a = o->alias; (a = cli_next_name(a, &n)); a += n)
-        if (n == len && strncmp(a, arg, len) == 0)
-            return true;
-    return false;
-}
-
-const cli_option *cli_find_option(const cli_command *cmd, const char *name, size_t len)
-{
-    for (int alias = 0; alias < 2; alias++)
-        for (const cli_table *const *t = cmd->tables; *t; t++)
-            for (size_t i = 0; i < (*t)->n; i++) {
-                const cli_option *o = &(*t)->options[i];
-                if (alias ? has_alias(o, name, len) : named(o->name, name, len))
-                    return o;
-            }
-    return NULL;
-}
-
-static const cli_option *find_letter(const cli_command *cmd, char letter)
-{
-    for (const cli_table *const *t = cmd->tables; *t; t++)
-        for (size_t i = 0; i < (*t)->n; i++)
-            if ((*t)->options[i].letter == letter)
-                return &(*t)->options[i];
-    return NULL;
-}
-
-/* How many letters must change to make a into b (Levenshtein), for "did you mean". */
-static size_t distance(const char *a, size_t n, const char *b, size_t m)
-{
-    size_t row[64];
-    if (m >= sizeof row / sizeof *row || n >= sizeof row / sizeof *row)
-        return SIZE_MAX;
-    for (size_t j = 0; j <= m; j++)
-        row[j] = j;
-    for (size_t i = 1; i <= n; i++) {
-        size_t diagonal = row[0];
-        row[0] = i;
-        for (size_t j = 1; j <= m; j++) {
-            size_t change = diagonal + (a[i - 1] != b[j - 1]), gap = (row[j] < row[j - 1] ? row[j] : row[j - 1]) + 1;
-            diagonal = row[j];
-            row[j] = change < gap ? change : gap;
-        }
-    }
-    return row[m];
-}
+/* ---- "did you mean" ---- */
 
 typedef struct near_name {
     const char *arg, *name; /* what was asked for; the nearest so far, NULL if none is near */
@@ -187,7 +88,7 @@ static void look_at(near_name *near, const char *names)
 {
     size_t n;
     for (const char *a = names; (a = cli_next_name(a, &n)); a += n) {
-        size_t d = distance(near->arg, near->arg_len, a, n);
+        size_t d = ct_edit_distance(near->arg, near->arg_len, a, n);
         if (d < near->distance)
             near->distance = d, near->name = a, near->name_len = n;
     }
@@ -240,7 +141,7 @@ static bool parse_long(parser *p, const char *arg)
 {
     size_t len = strcspn(arg, "=");
     const char *value = arg[len] ? arg + len + 1 : NULL;
-    if (named("help", arg, len)) {
+    if (len == strlen("help") && strncmp("help", arg, len) == 0) {
         cli_print_help(p->cmd);
         exit(cli_finish(CLI_OK));
     }
@@ -259,7 +160,7 @@ static bool parse_short(parser *p, const char *arg)
         cli_print_help(p->cmd);
         exit(cli_finish(CLI_OK));
     }
-    const cli_option *o = find_letter(p->cmd, *arg);
+    const cli_option *o = cli_find_letter(p->cmd, *arg);
     if (!o) {
         cli_usage(p->cmd, "unknown option -%s", arg);
         return false;

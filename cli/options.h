@@ -8,6 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "exit.h"
+
 typedef enum cli_kind {
     CLI_FLAG,  /* bool *: true */
     CLI_INT,   /* int64_t *, in [min, max] */
@@ -54,20 +56,8 @@ typedef struct cli_command {
  * false after a message on stderr: the caller exits with CLI_USAGE. */
 bool cli_parse(const cli_command *cmd, int argc, char **argv, cli_list *args);
 
-/* The option of that long name, which is the first len bytes of `name`; an alias only where no option is called so. */
-const cli_option *cli_find_option(const cli_command *cmd, const char *name, size_t len);
-
-/* The command's --help. */
-void cli_print_help(const cli_command *cmd);
-
-/* For going through names separated by spaces: the next one and its length, NULL past the last. */
-const char *cli_next_name(const char *names, size_t *len);
-
 /* "carat run: the message" and a pointer to --help on stderr; returns CLI_USAGE. */
 int cli_usage(const cli_command *cmd, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-
-/* Exit codes. */
-enum { CLI_OK = 0, CLI_FAILED = 1, CLI_USAGE = 2, CLI_INTERRUPTED = 130 };
 
 #define CLI_TABLE(title, options)                                                                                      \
     {                                                                                                                  \

@@ -8,12 +8,17 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/err.h"
 #include "batch.h"
 #include "commands.h"
-#include "common.h"
+#include "engine.h"
+#include "input.h"
 #include "openai/openai.h"
 #include "pictures.h"
+#include "sampling.h"
+#include "shared_options.h"
+#include "signals.h"
 #include "term.h"
 
 static struct {

@@ -9,8 +9,8 @@
 #include "base/err.h"
 #include "base/json.h"
 #include "commands.h"
-#include "common.h"
 #include "pictures.h"
+#include "shared_options.h"
 #include "term.h"
 
 static struct {

@@ -4,8 +4,9 @@
 #include <stdio.h>
 
 #include "commands.h"
-#include "common.h"
 #include "shape.h"
+#include "shared_options.h"
+#include "signals.h"
 #include "term.h"
 
 static struct {
@@ -60,7 +61,7 @@ static int run(int argc, char **argv)
     cli_shape(&shape);
     static char what[] = "writing";
     carat_err err;
-    cli_note_interrupts();
+    cli_signals(CLI_SIGNALS_NOTED);
     bool ok = carat_synth(&shape, opt.out, on_progress, what, &err);
     term_progress_end();
     if (!ok && err.code == CARAT_ECANCELLED)

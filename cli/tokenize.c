@@ -10,7 +10,9 @@
 #include "base/err.h"
 #include "base/json.h"
 #include "commands.h"
-#include "common.h"
+#include "engine.h"
+#include "input.h"
+#include "shared_options.h"
 #include "term.h"
 
 static struct {

@@ -9,7 +9,6 @@
 
 #include "base/buf.h"
 #include "base/err.h"
-#include "common.h"
 
 static bool no_memory(carat_err *err)
 {

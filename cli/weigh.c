@@ -10,8 +10,9 @@
 #include <sys/stat.h>
 
 #include "commands.h"
-#include "common.h"
+#include "engine.h"
 #include "shape.h"
+#include "shared_options.h"
 #include "term.h"
 
 static struct {

@@ -15,22 +15,6 @@ static const size_t contexts[WEIGH_MAX_CTX] = { 1024, 8192, 32768, 65536, 131072
 
 #define N_QUANTS (sizeof quants / sizeof *quants)
 
-/* ---- cards ---- */
-
-const carat_device *weigh_smallest_card(const carat_weight *w)
-{
-    const carat_device *best = NULL, *d;
-    uint64_t need = w->total > w->elsewhere ? w->total : w->elsewhere;
-    for (size_t i = 0; (d = carat_device_at(i)); i++) {
-        if (strcmp(d->kind, "gpu") != 0 || d->usable_bytes < need)
-            continue;
-        if (!best || d->usable_bytes < best->usable_bytes ||
-            (d->usable_bytes == best->usable_bytes && d->year > best->year))
-            best = d;
-    }
-    return best;
-}
-
 /* ---- the grid ---- */
 
 bool weigh_grid_fill(const carat_weigh_query *q, bool is_file, weigh_grid *g, carat_err *err)

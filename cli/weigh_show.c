@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "common.h"
 #include "term.h"
 #include "weigh.h"
 

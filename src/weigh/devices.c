@@ -10,7 +10,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "weigh/near.h"
+#include "base/near.h"
 
 #define N_COLUMNS 10
 
@@ -209,7 +209,7 @@ static size_t farness(const char *asked, const char *key)
         return 0;
     if (at)
         return 1 + (strlen(key) - strlen(asked) > 8);
-    return 2 + ct_edit_distance(asked, key); /* at least 3 */
+    return 2 + ct_edit_distance(asked, strlen(asked), key, strlen(key)); /* at least 3 */
 }
 
 #define NEAR 4

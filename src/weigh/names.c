@@ -8,8 +8,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/near.h"
 #include "synth/mix.h"
-#include "weigh/near.h"
 
 typedef struct family {
     const char *key; /* as it stands in names, without "-" and "_" */
@@ -127,7 +127,7 @@ static bool unknown(const char *name, const char *key, carat_err *err)
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         char other[MAX_KEY];
         squash(names[i], other);
-        size_t d = ct_edit_distance(key, other);
+        size_t d = ct_edit_distance(key, strlen(key), other, strlen(other));
         if (d < least)
             least = d, best = names[i];
     }

@@ -1,15 +1,14 @@
 /* Edit distance (Levenshtein).
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#include "weigh/near.h"
-
-#include <string.h>
+#include "base/near.h"
 
 #define MAX_NAME 127
 
-size_t ct_edit_distance(const char *a, const char *b)
+size_t ct_edit_distance(const char *a, size_t n, const char *b, size_t m)
 {
-    size_t n = strlen(a), m = strnlen(b, MAX_NAME), row[MAX_NAME + 1];
+    size_t row[MAX_NAME + 1];
+    m = m < MAX_NAME ? m : MAX_NAME;
     for (size_t j = 0; j <= m; j++)
         row[j] = j;
     for (size_t i = 1; i <= n; i++) {

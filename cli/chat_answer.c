@@ -1,0 +1,129 @@
+/* An answer: the session is brought to the conversation as it stands, and generates.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "chat.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "line.h"
+#include "signals.h"
+#include "term.h"
+
+static bool on_token(void *arg, const carat_token *t)
+{
+    chat *c = arg;
+    ct_buf_add(&c->answer, t->text, t->len);
+    c->write_failed = t->len && (fwrite(t->text, 1, t->len, stdout) != t->len || fflush(stdout) != 0);
+    c->why = errno;
+    return !c->write_failed;
+}
+
+/* Brings the session to the conversation as it stands, evaluating only what it does not hold yet. */
+static bool advance(chat *c, size_t *computed, carat_err *err)
+{
+    carat_prompt *p;
+    size_t n, cached;
+    /* Room for an answer, too, or the next one would be cut at once. */
+    size_t fit = c->trims ? carat_session_n_ctx(c->session) - carat_session_n_ctx(c->session) / 8 : 0;
+    if (!turns_prompt(&c->turns, c->engine, c->system, c->is_base, &c->pan_scan, fit, &p, err))
+        return false;
+    size_t dropped = carat_prompt_n_dropped(p);
+    if (dropped) {
+        term_note("(%zu oldest messages left out: the context of %zu tokens is full)", dropped,
+                  carat_session_n_ctx(c->session));
+        turns_drop(&c->turns, 0, dropped);
+    }
+    bool ok = carat_session_prompt(c->session, p, &cached, err);
+    carat_prompt_tokens(p, &n);
+    *computed = n - cached;
+    carat_prompt_free(p);
+    return ok;
+}
+
+/* The conversation does not fit any more: says so and asks whether the oldest exchange may go. */
+static bool make_room(chat *c, const carat_err *why)
+{
+    if (c->turns.n < 3) {
+        term_error(why);
+        return false;
+    }
+    term_note("%s.", why->msg);
+    char *line = line_read("drop the oldest exchange? [y/N] ", false);
+    bool yes = line && (line[0] == 'y' || line[0] == 'Y');
+    free(line);
+    if (yes)
+        turns_drop(&c->turns, 0, 2);
+    return yes;
+}
+
+static double rate(size_t n, double seconds)
+{
+    return seconds > 0 ? (double)n / seconds : 0;
+}
+
+bool chat_answer(chat *c)
+{
+    carat_err err;
+    size_t computed = 0;
+    bool ok;
+    cli_cancel_on_interrupt(c->session);
+    double start = ct_now();
+    for (;;) {
+        ok = advance(c, &computed, &err);
+        term_progress_end();
+        if (!ok && err.code == CARAT_ECANCELLED && !cli_was_interrupted())
+            continue; /* a Ctrl-C that came when the last answer had just ended */
+        if (ok || err.code != CARAT_ECONTEXT || !make_room(c, &err))
+            break;
+    }
+    double prompt_s = ct_now() - start;
+    carat_result r = { .struct_size = sizeof r };
+    ct_buf_clear(&c->answer);
+    carat_generation g = {
+        .struct_size = sizeof g,
+        .sampling = &c->sampling,
+        .max_tokens = c->most >= 0 ? (size_t)c->most
+                      : c->is_base ? 256
+                                   : 0,
+        .on_token = on_token,
+        .arg = c,
+    };
+    if (ok && cli_was_interrupted()) /* between the two calls */
+        ok = ct_fail(&err, CARAT_ECANCELLED, CARAT_NOWHERE, "interrupted");
+    if (ok && g.max_tokens == 0 && c->most == 0)
+        r.finish = CARAT_FINISH_LENGTH;
+    else if (ok)
+        ok = carat_session_generate(c->session, &g, &r, &err);
+    c->sampling.seed += 1; /* another draw for the next answer */
+    bool interrupted = cli_was_interrupted();
+    cli_cancel_on_interrupt(NULL);
+    if (!ok) {
+        if (interrupted && err.code == CARAT_ECANCELLED)
+            term_note("\n(interrupted before the answer began: the message is not kept)");
+        else if (err.code != CARAT_ECONTEXT)
+            term_error(&err);
+        return false;
+    }
+    putchar('\n');
+    carat_err why;
+    if (!turns_add(&c->turns, "assistant", c->answer.data ? c->answer.data : "", NULL, false, &why))
+        term_note("%s", why.msg);
+    if (r.finish == CARAT_FINISH_LENGTH && carat_session_n_tokens(c->session) == carat_session_n_ctx(c->session))
+        term_note("(the context of %zu tokens is full: the answer is cut)", carat_session_n_ctx(c->session));
+    if (term_is_tty(2))
+        term_note("%zu new prompt tokens at %.1f/s, %zu generated at %.1f/s, %zu of %zu in context%s", computed,
+                  rate(computed, prompt_s), r.n_generated, rate(r.n_generated, r.seconds),
+                  carat_session_n_tokens(c->session), carat_session_n_ctx(c->session),
+                  interrupted ? ", interrupted" : "");
+    return true;
+}
+
+void chat_clear(chat *c)
+{
+    turns_drop(&c->turns, 0, c->turns.n);
+    cli_pictures_free(&c->attached);
+}

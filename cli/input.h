@@ -1,0 +1,17 @@
+/* input.h - texts and token ids that a user gives.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef CT_CLI_INPUT_H
+#define CT_CLI_INPUT_H
+
+#include "carat.h"
+
+/* Reads all of a stream ("-" is stdin from where it stands, of any kind) or file, at most 256 MiB; the caller frees it.
+ */
+bool cli_read_text(const char *path, char **text, size_t *len, carat_err *err);
+
+/* "1,2 3\n" -> ids; text has a NUL behind its len bytes; the caller frees the ids. Errors: CARAT_EARG naming the place,
+ * CARAT_ENOMEM. */
+bool cli_parse_ids(const char *text, size_t len, int32_t **ids, size_t *n, carat_err *err);
+
+#endif

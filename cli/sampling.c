@@ -1,0 +1,89 @@
+/* Sampling options: what they are and what is made of them.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "sampling.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+#include <unistd.h>
+
+static struct {
+    double temp, top_p, min_p, repeat, presence, frequency;
+    int64_t top_k, last_n, seed;
+    const char *order;
+    cli_list bias;
+} sampling = { .temp = 1, .top_p = 0.95, .repeat = 1, .top_k = 64, .last_n = 64, .seed = -1 };
+
+static const cli_option sampling_options[] = {
+    { 0, "temp", "temperature", CLI_NUM, &sampling.temp, "T",
+      "temperature; 0 always takes the likeliest (default: 1.0)", 0, 100 },
+    { 0, "top-k", NULL, CLI_INT, &sampling.top_k, "N", "only the N likeliest; 0: all (default: 64)", 0, 1 << 30 },
+    { 0, "top-p", NULL, CLI_NUM, &sampling.top_p, "P", "the likeliest that make up P; 1: all (default: 0.95)", 0, 1 },
+    { 0, "min-p", NULL, CLI_NUM, &sampling.min_p, "P", "at least P times the likeliest (default: 0)", 0, 1 },
+    { 's', "seed", NULL, CLI_INT, &sampling.seed, "N", "seed of the draws (default: a random one)", -1, 9e15 },
+    { 0, "repeat-penalty", "repetition-penalty", CLI_NUM, &sampling.repeat, "X",
+      "divide the logits of recent tokens (default: 1, off)", 0.01, 100 },
+    { 0, "presence-penalty", NULL, CLI_NUM, &sampling.presence, "X", "subtract for being recent (default: 0)", -100,
+      100 },
+    { 0, "frequency-penalty", NULL, CLI_NUM, &sampling.frequency, "X",
+      "subtract for each time a token is recent (default: 0)", -100, 100 },
+    { 0, "repeat-last-n", NULL, CLI_INT, &sampling.last_n, "N", "tokens that count as recent (default: 64)", 0,
+      1 << 20 },
+    { 'l', "logit-bias", NULL, CLI_TEXTS, &sampling.bias, "ID=X", "add X to a token's logit; -inf bans it; repeatable",
+      0, 0 },
+    { 0, "sampling-order", NULL, CLI_TEXT, &sampling.order, "hf|llama",
+      "temperature before the filters (hf) or after them (llama) (default: hf)", 0, 0 },
+};
+const cli_table cli_sampling_table = CLI_TABLE("sampling", sampling_options);
+
+static bool parse_bias(const cli_command *cmd, const char *text, carat_bias *out)
+{
+    char *end;
+    errno = 0;
+    long id = strtol(text, &end, 10);
+    bool ok = end != text && errno == 0 && id >= 0 && id <= INT32_MAX && *end == '=';
+    const char *value = end + 1;
+    float x = ok ? strtof(value, &end) : 0;
+    if (!ok || end == value || *end || isnan(x) || (isinf(x) && x > 0)) {
+        cli_usage(cmd, "--logit-bias is '%s', expected ID=X, for example 106=-inf", text);
+        return false;
+    }
+    *out = (carat_bias){ (int32_t)id, x };
+    return true;
+}
+
+bool cli_sampling(const cli_command *cmd, carat_sampling *out)
+{
+    static carat_bias bias[CLI_MAX_LIST];
+    *out = (carat_sampling)CARAT_SAMPLING_DEFAULT;
+    out->temperature = (float)sampling.temp;
+    out->top_k = (int)sampling.top_k;
+    out->top_p = (float)sampling.top_p;
+    out->min_p = (float)sampling.min_p;
+    out->repetition_penalty = (float)sampling.repeat;
+    out->presence_penalty = (float)sampling.presence;
+    out->frequency_penalty = (float)sampling.frequency;
+    out->penalty_window = (int)sampling.last_n;
+    for (size_t i = 0; i < sampling.bias.n; i++)
+        if (!parse_bias(cmd, sampling.bias.v[i], &bias[i]))
+            return false;
+    out->bias = bias;
+    out->n_bias = sampling.bias.n;
+    if (sampling.order && strcmp(sampling.order, "llama") == 0)
+        out->order = CARAT_TEMP_LAST;
+    else if (sampling.order && strcmp(sampling.order, "hf") != 0) {
+        cli_usage(cmd, "--sampling-order is '%s', expected hf or llama", sampling.order);
+        return false;
+    }
+    if (sampling.seed >= 0)
+        out->seed = (uint64_t)sampling.seed;
+    else if (getrandom(&out->seed, sizeof out->seed, 0) != sizeof out->seed)
+        out->seed = (uint64_t)time(NULL) ^ (uint64_t)getpid() << 32;
+    if (sampling.seed < 0)
+        out->seed &= ((uint64_t)1 << 53) - 1; /* so that it can be said again as --seed and in JSON */
+    return true;
+}

@@ -1,0 +1,93 @@
+/* One mode, one session at work at most, one handler for each kind of signal.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "signals.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <unistd.h>
+
+static cli_signal_mode mode;
+static int no_input = -1; /* stands in for stdin when a conversation is ended */
+
+/* What the handlers share with the program. */
+static carat_session *volatile at_work;
+static volatile sig_atomic_t interrupts, ended_by;
+
+static void die_of(int sig)
+{
+    signal(sig, SIG_DFL);
+    raise(sig);
+}
+
+static void on_interrupt(int sig)
+{
+    carat_session *s = at_work;
+    if (interrupts++ || (!s && mode == CLI_SIGNALS_END)) /* the work may have just ended */
+        die_of(sig);
+    else if (s)
+        carat_session_cancel(s);
+}
+
+static void on_end(int sig)
+{
+    carat_session *s = at_work;
+    if (ended_by) {
+        die_of(sig);
+        return;
+    }
+    ended_by = sig;
+    dup2(no_input, 0); /* who reads meets the end, now or at the next line */
+    interrupts += s != NULL;
+    if (s)
+        carat_session_cancel(s);
+}
+
+static void handle(int sig, void (*handler)(int), int flags)
+{
+    struct sigaction a = { .sa_handler = handler, .sa_flags = flags };
+    sigemptyset(&a.sa_mask);
+    sigaction(sig, &a, NULL);
+}
+
+/* SIGINT as the mode has it. SA_RESTART where a session works: a write that waits is no failed write. */
+static void handle_interrupt(void)
+{
+    if (at_work)
+        handle(SIGINT, on_interrupt, SA_RESTART);
+    else
+        handle(SIGINT,
+               mode == CLI_SIGNALS_NOTED          ? on_interrupt
+               : mode == CLI_SIGNALS_CONVERSATION ? SIG_IGN
+                                                  : SIG_DFL,
+               0);
+}
+
+void cli_signals(cli_signal_mode m)
+{
+    mode = m;
+    handle_interrupt();
+    if (m == CLI_SIGNALS_NOTED)
+        handle(SIGTERM, on_interrupt, 0);
+    if (m == CLI_SIGNALS_CONVERSATION && (no_input = open("/dev/null", O_RDONLY | O_CLOEXEC)) >= 0) {
+        handle(SIGTERM, on_end, 0);
+        handle(SIGHUP, on_end, 0);
+    }
+}
+
+void cli_cancel_on_interrupt(carat_session *s)
+{
+    at_work = s;
+    interrupts = 0;
+    handle_interrupt();
+}
+
+bool cli_was_interrupted(void)
+{
+    return interrupts > 0;
+}
+
+int cli_ended_by(void)
+{
+    return ended_by;
+}

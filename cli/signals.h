@@ -1,0 +1,30 @@
+/* signals.h - Ctrl-C, and what else may end the program from outside.
+ *
+ * A program is in one mode; within it a session may be at work, which the first Ctrl-C then cancels. A second signal
+ * always ends the program at once.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef CT_CLI_SIGNALS_H
+#define CT_CLI_SIGNALS_H
+
+#include "carat.h"
+
+/* What a signal does while no session is at work. */
+typedef enum cli_signal_mode {
+    CLI_SIGNALS_END,   /* it ends the program: from the start */
+    CLI_SIGNALS_NOTED, /* Ctrl-C and SIGTERM are noted, for cli_was_interrupted */
+    /* Ctrl-C does nothing: one that comes just after the answer it was meant for, or while a file is written, must not
+     * end a conversation. SIGTERM and SIGHUP (the terminal is closed) are the end of input: a session at work is
+     * cancelled, and the conversation ends as by Ctrl-D, with all that is written then. */
+    CLI_SIGNALS_CONVERSATION,
+} cli_signal_mode;
+
+void cli_signals(cli_signal_mode mode);
+
+/* Ctrl-C cancels this session's work; NULL: none is at work any more. Either forgets earlier interrupts. */
+void cli_cancel_on_interrupt(carat_session *s);
+
+bool cli_was_interrupted(void);
+int cli_ended_by(void); /* in a conversation: the signal that closed the input; 0: none */
+
+#endif
