@@ -736,11 +736,12 @@ CARAT_API bool carat_request_progress(const carat_request *r, carat_request_stat
  * events wait; then it stands still until some were taken, while the others go on. Errors: CARAT_EIO (the process has no
  * descriptor left), CARAT_ENOMEM. */
 CARAT_API bool carat_queue_open(carat_queue **out, carat_err *err);
-/* Closes the descriptor. Requests that are in the queue live on: carat_request_next has their events. Accepts NULL. Not
- * while another thread is in carat_queue_next. */
+/* Requests that are still in the queue live on: carat_request_next has their events, and with the last of them the
+ * descriptor goes. Accepts NULL. Not while another thread is in carat_queue_next. */
 CARAT_API void carat_queue_close(carat_queue *q);
-/* A descriptor that is readable as long as events wait, for poll, select, epoll (of either trigger: an edge comes after
- * carat_queue_next has said that there are no more). The queue's own: do not read, write or close it. */
+/* A descriptor that is readable as long as events wait, for poll, select and epoll (of either trigger: an edge comes
+ * after carat_queue_next has said that there are no more). It may be readable once too often, when events were taken
+ * that came in the same moment. The queue's own: do not read, write or close it. */
 CARAT_API int carat_queue_fd(const carat_queue *q);
 /* The next event of any of its requests, waiting at most `seconds` (0: not at all; < 0: until there is one); NONE if there
  * was none. Never NULL. The event and what it points to are borrowed until the next call for the queue or for one of its

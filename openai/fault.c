@@ -24,8 +24,9 @@ bool ct_openai_refuse(ct_openai_fault *f, int status, const char *code, const ch
 bool ct_openai_refuse_err(ct_openai_fault *f, const char *param)
 {
     carat_code c = f->err.code;
-    bool is_ours = c == CARAT_ENOMEM || c == CARAT_ENUMERIC || c == CARAT_ETIME || c == CARAT_ECANCELLED;
-    f->status = is_ours ? 500 : 400;
+    bool is_ours =
+        c == CARAT_ENOMEM || c == CARAT_ENUMERIC || c == CARAT_ETIME || c == CARAT_ECANCELLED || c == CARAT_ECLOSED;
+    f->status = c == CARAT_ECLOSED ? 503 : is_ours ? 500 : 400;
     f->code = is_ours ? "server_error" : c == CARAT_ECONTEXT ? "context_length_exceeded" : "invalid_value";
     snprintf(f->param, sizeof f->param, "%s", is_ours ? "" : param);
     return false;

@@ -28,7 +28,6 @@ void carat_queue_close(carat_queue *q)
 {
     if (!q)
         return;
-    ct_queue_close_fd(q->queue);
     ct_queue_drop(q->queue);
     free(q);
 }

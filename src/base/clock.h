@@ -17,7 +17,7 @@ static inline double ct_now(void)
 /* The same as the system's calls want it; at most a billion seconds, which is as good as forever. */
 static inline struct timespec ct_timespec(double seconds)
 {
-    if (seconds > 1e9)
+    if (!(seconds <= 1e9)) /* nor what is not a number */
         seconds = 1e9;
     time_t whole = (time_t)seconds;
     return (struct timespec){ .tv_sec = whole, .tv_nsec = (long)((seconds - (double)whole) * 1e9) };

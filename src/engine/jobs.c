@@ -23,6 +23,40 @@ static void unlist_job(ct_scheduler *s, ct_job *j)
     j->is_listed = false;
 }
 
+/* ---- news ---- */
+
+/* q has news, or is NULL. */
+static void note(ct_scheduler *s, ct_queue *q)
+{
+    for (size_t i = 0; q && i < s->n_news; i++)
+        if (s->news[i] == q) {
+            ct_queue_drop(q);
+            return;
+        }
+    if (q && s->n_news == sizeof s->news / sizeof *s->news)
+        ct_queue_wake(q); /* under the lock: no harm but to those who wait for it */
+    else if (q)
+        s->news[s->n_news++] = q;
+}
+
+void ct_jobs_send(ct_scheduler *s, ct_job *j)
+{
+    note(s, ct_queue_send(j));
+}
+
+void ct_jobs_tell(ct_scheduler *s)
+{
+    if (!s->n_news)
+        return;
+    pthread_mutex_unlock(&s->lock);
+    for (size_t i = 0; i < s->n_news; i++) /* the thread's own */
+        ct_queue_wake(s->news[i]);
+    s->n_news = 0;
+    pthread_mutex_lock(&s->lock);
+}
+
+/* ---- ends ---- */
+
 /* The scheduler may still look at it until the end of the step: its listener hears of it then. */
 static void add_ended(ct_scheduler *s, ct_job *j)
 {
@@ -35,7 +69,7 @@ void ct_jobs_let_go(ct_scheduler *s)
 {
     for (ct_job *j = s->ended, *next; j; j = next) {
         next = j->next; /* before its owner may free it */
-        ct_queue_end(j);
+        note(s, ct_queue_end(j));
     }
     s->ended = s->ended_last = NULL;
     if (!s->first)
@@ -52,7 +86,7 @@ void ct_jobs_finish(ct_scheduler *s, ct_job *j, bool ok)
     s->n_queued -= j->state == CT_JOB_QUEUED;
     s->n_waiting -= j->state == CT_JOB_WAITING && j->own.kv;
     if (ok && j->gen && ct_generator_flush(j->gen, &j->said))
-        ct_queue_send(j);
+        ct_jobs_send(s, j);
     if (j->gen) {
         bool cancelled = j->result.finish == CARAT_FINISH_CANCELLED;
         j->result = ct_generator_result(j->gen);

@@ -4,6 +4,7 @@
 #include "engine/queue.h"
 
 #include <errno.h>
+#include <math.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,8 +20,8 @@ struct ct_queue {
     atomic_size_t n_refs;
     ct_job *first, *last; /* those that have something to say, in turn */
     ct_chunk said;        /* of the event that was fetched last */
+    size_t n_asleep;      /* listeners on `news` */
     int fd;               /* an eventfd; -1: none */
-    bool is_readable;     /* it holds 1, not 0 */
 };
 
 bool ct_queue_open(bool with_fd, ct_queue **out, carat_err *err)
@@ -69,31 +70,7 @@ int ct_queue_fd(const ct_queue *q)
     return q->fd;
 }
 
-void ct_queue_close_fd(ct_queue *q)
-{
-    pthread_mutex_lock(&q->lock);
-    int fd = q->fd;
-    q->fd = -1;
-    pthread_mutex_unlock(&q->lock);
-    if (fd >= 0)
-        close(fd);
-}
-
 /* ---- the list; under the lock ---- */
-
-/* The descriptor is readable if and only if the list is not empty. Neither call can block or fail: the count is 0 or 1. */
-static void set_readable(ct_queue *q)
-{
-    eventfd_t was;
-    bool has_news = q->first != NULL;
-    if (q->fd < 0 || has_news == q->is_readable)
-        return;
-    q->is_readable = has_news;
-    if (has_news)
-        eventfd_write(q->fd, 1);
-    else
-        eventfd_read(q->fd, &was);
-}
 
 static void add(ct_queue *q, ct_job *j)
 {
@@ -120,12 +97,22 @@ static ct_job *take(ct_queue *q, const ct_group *only)
     return j;
 }
 
-static void announce(ct_job *j)
+/* Returns the queue, a reference, if somebody may sleep who has to know. */
+static ct_queue *announce(ct_job *j)
 {
     ct_queue *q = j->group->queue;
+    bool was_empty = !q->first;
     add(q, j);
-    set_readable(q);
-    pthread_cond_broadcast(&q->news); /* of those who wait each may want another group */
+    return (was_empty && q->fd >= 0) || q->n_asleep ? ct_queue_hold(q) : NULL;
+}
+
+/* The descriptor is written to after the lock was released. So that may come late, when all was fetched: it is cleared
+ * whenever the list is found empty, and not only when it becomes so. Does not block: it may hold 0. */
+static void clear_fd(ct_queue *q)
+{
+    eventfd_t was;
+    if (q->fd >= 0 && !q->first)
+        eventfd_read(q->fd, &was);
 }
 
 /* ---- the scheduler's side ---- */
@@ -151,30 +138,39 @@ static void swap_said(ct_chunk *a, ct_chunk *b)
     *b = t;
 }
 
-void ct_queue_send(ct_job *j)
+ct_queue *ct_queue_send(ct_job *j)
 {
-    ct_queue *q = j->group->queue;
+    ct_queue *q = j->group->queue, *news = NULL;
     pthread_mutex_lock(&q->lock);
     if (!j->group->is_left) {
         swap_said(&j->said, &j->events[j->n_sent++ % CT_JOB_EVENTS]);
-        announce(j);
+        news = announce(j);
     }
     pthread_mutex_unlock(&q->lock);
+    return news;
 }
 
-void ct_queue_end(ct_job *j)
+ct_queue *ct_queue_end(ct_job *j)
 {
     ct_group *g = j->group;
     ct_queue *q = g->queue;
     pthread_mutex_lock(&q->lock);
     j->is_over = true;
     bool is_last = ++g->n_over == g->n && g->is_left;
-    if (!g->is_left)
-        announce(j);
+    ct_queue *news = g->is_left ? NULL : announce(j);
     pthread_mutex_unlock(&q->lock);
     /* A group that was not left may be gone from here on, and its queue. */
     if (is_last)
         g->close(g);
+    return news;
+}
+
+void ct_queue_wake(ct_queue *q)
+{
+    if (q->fd >= 0)
+        eventfd_write(q->fd, 1);
+    pthread_cond_broadcast(&q->news); /* of those who wait each may want another group */
+    ct_queue_drop(q);
 }
 
 /* ---- the listener's side ---- */
@@ -187,17 +183,18 @@ static bool has_more(const ct_job *j)
     return j->is_told ? g->n_told == g->n && !g->is_end_told : j->is_over;
 }
 
-/* The next event of a job that has one. */
-static void fetch(ct_queue *q, ct_job *j, ct_event *out)
+/* The next event of a job that has one. Returns whom that has made room for. */
+static ct_wake *fetch(ct_queue *q, ct_job *j, ct_event *out)
 {
     ct_group *g = j->group;
+    ct_wake *waits = NULL;
     *out = (ct_event){ .group = g, .job = j, .said = &q->said };
     if (j->n_taken != j->n_sent) {
         bool was_full = !has_room(j);
         out->kind = CARAT_EVENT_TOKEN;
         swap_said(&q->said, &j->events[j->n_taken++ % CT_JOB_EVENTS]);
         if (was_full && has_room(j) && !j->is_over)
-            ct_wake_up(j->wake);
+            waits = j->wake;
     } else if (!j->is_told) {
         out->kind = j->ok ? CARAT_EVENT_ANSWER : CARAT_EVENT_FAILED;
         j->is_told = true;
@@ -208,33 +205,41 @@ static void fetch(ct_queue *q, ct_job *j, ct_event *out)
     }
     if (has_more(j))
         add(q, j);
+    return waits;
 }
 
+/* False: the time is up. */
 static bool wait_for_news(ct_queue *q, double until)
 {
     const struct timespec t = ct_timespec(until);
-    if (until < 0)
-        return pthread_cond_wait(&q->news, &q->lock) == 0;
-    return pthread_cond_timedwait(&q->news, &q->lock, &t) != ETIMEDOUT;
+    q->n_asleep++;
+    int rc = pthread_cond_timedwait(&q->news, &q->lock, &t);
+    q->n_asleep--;
+    return rc != ETIMEDOUT;
 }
 
 bool ct_queue_next(ct_queue *q, const ct_group *only, double seconds, ct_event *out)
 {
-    double until = seconds < 0 ? -1 : ct_now() + seconds;
+    double until = seconds < 0 ? HUGE_VAL : ct_now() + seconds;
+    bool has_time = seconds != 0;
+    ct_wake *waits = NULL;
     *out = (ct_event){ .kind = CARAT_EVENT_NONE };
     pthread_mutex_lock(&q->lock);
     if (only && only->is_end_told) {
         *out = (ct_event){ .kind = CARAT_EVENT_END, .group = (ct_group *)(uintptr_t)only };
     } else {
-        ct_job *j;
-        while (!(j = take(q, only)) && seconds != 0 && wait_for_news(q, until))
-            ;
-        /* What came while the time ran out. */
-        if (j || (j = take(q, only)))
-            fetch(q, j, out);
-        set_readable(q);
+        ct_job *j = take(q, only);
+        while (!j && has_time) {
+            has_time = wait_for_news(q, until);
+            j = take(q, only); /* also what came while the time ran out */
+        }
+        if (j)
+            waits = fetch(q, j, out);
+        clear_fd(q);
     }
     pthread_mutex_unlock(&q->lock);
+    if (waits)
+        ct_wake_up(waits);
     return out->kind != CARAT_EVENT_NONE;
 }
 
@@ -244,7 +249,7 @@ void ct_group_leave(ct_group *g)
     pthread_mutex_lock(&q->lock);
     while (take(q, g))
         ;
-    set_readable(q);
+    clear_fd(q);
     g->is_left = true;
     bool is_over = g->n_over == g->n;
     pthread_mutex_unlock(&q->lock);

@@ -47,20 +47,21 @@ typedef struct ct_event {
 bool ct_queue_open(bool with_fd, ct_queue **out, carat_err *err);
 ct_queue *ct_queue_hold(ct_queue *q); /* one reference more; safe from any thread */
 void ct_queue_drop(ct_queue *q);      /* accepts NULL */
-/* Readable while there is something to fetch; -1: it has none. */
+/* Readable while there is something to fetch, and perhaps once more than that; -1: it has none. Closed with the queue. */
 int ct_queue_fd(const ct_queue *q);
-/* The descriptor is closed; the queue goes on without. */
-void ct_queue_close_fd(ct_queue *q);
 
 /* ---- the scheduler's side ---- */
 
 /* Is there room for the events of a step? */
 bool ct_queue_has_room(const ct_job *j);
-/* Job's `said` is swapped with a free event. */
-void ct_queue_send(ct_job *j);
+/* Job's `said` is swapped with a free event. Nobody is woken by this: a listener that runs at once would stand before
+ * the locks that are held here. What is returned, if not NULL, is for ct_queue_wake, without a lock. */
+ct_queue *ct_queue_send(ct_job *j);
 /* The scheduler will not touch the job any more: with the last of a group that was left, the group is gone when this
- * returns. */
-void ct_queue_end(ct_job *j);
+ * returns. Returns as ct_queue_send. */
+ct_queue *ct_queue_end(ct_job *j);
+/* Wakes who listens to it, and gives back the reference that send and end have returned. */
+void ct_queue_wake(ct_queue *q);
 
 /* ---- the listener's side: one thread at a time a queue ---- */
 

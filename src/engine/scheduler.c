@@ -55,7 +55,7 @@ static void settle(ct_scheduler *s, ct_job *j)
     j->state = CT_JOB_DECODING;
     j->next_id = j->said.id;
     if (j->verdict != CT_END_TURN)
-        ct_queue_send(j);
+        ct_jobs_send(s, j);
     if (j->verdict != CT_GO_ON)
         ct_jobs_finish(s, j, true);
 }
@@ -93,6 +93,7 @@ static void step(ct_scheduler *s, size_t n)
     for (size_t i = 0; i < n; i++)
         note_progress(s->able[i]);
     ct_jobs_let_go(s);
+    ct_jobs_tell(s);
 }
 
 /* Waits until somebody has something for it, or a job is late; without the lock. */
@@ -108,6 +109,7 @@ static void rest(ct_scheduler *s, double until)
 static void let_visitors_in(ct_scheduler *s)
 {
     s->n_let_in = s->n_came;
+    ct_jobs_tell(s); /* who comes meanwhile waits for the next step */
     if (s->n_left < s->n_let_in)
         pthread_cond_broadcast(&s->idle);
     while (s->n_left < s->n_let_in && !s->quits)
@@ -130,6 +132,7 @@ static void *work(void *arg)
         end_some(s);
         ct_jobs_admit(s);
         ct_jobs_let_go(s); /* some could not be admitted */
+        ct_jobs_tell(s);
         size_t n = choose(s);
         if (n)
             step(s, n);
@@ -137,6 +140,7 @@ static void *work(void *arg)
             rest(s, ct_jobs_deadline(s));
     }
     end_some(s); /* requests that were freed and had not ended */
+    ct_jobs_tell(s);
     pthread_mutex_unlock(&s->lock);
     return NULL;
 }

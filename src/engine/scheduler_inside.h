@@ -29,6 +29,8 @@ struct ct_scheduler {
     uint64_t n_let_in;          /* those with lower numbers may go in before the next step */
     ct_job *first, *last;       /* all that are not done, in order of submission */
     ct_job *ended, *ended_last; /* done, and not let go of yet */
+    ct_queue *news[64];         /* [n_news]: whose listeners are to be woken, references */
+    size_t n_news;
     size_t n_jobs, n_queued;
     size_t n_waiting; /* followers with a sequence, not in the list yet */
     ct_job **able;    /* [max_jobs] jobs of the next step */
@@ -48,6 +50,11 @@ void ct_jobs_stop(ct_scheduler *s);
 double ct_jobs_deadline(const ct_scheduler *s);
 /* Hands over those that have ended: they may be gone afterwards. */
 void ct_jobs_let_go(ct_scheduler *s);
+/* `said` is an event; who listens is woken by ct_jobs_tell. */
+void ct_jobs_send(ct_scheduler *s, ct_job *j);
+/* Wakes those who listen to jobs that have sent something or were let go of. Without the lock meanwhile: else they would
+ * run into it, and wait for a thread that they have driven from its core. */
+void ct_jobs_tell(ct_scheduler *s);
 
 /* ---- sequences.c ---- */
 void ct_jobs_admit(ct_scheduler *s);
