@@ -47,7 +47,7 @@ static const int iq4_values[16] = { -127, -104, -83, -65, -49, -35, -22, -10, 1,
 
 static void weight32(ct_type type, const uint8_t *panel, size_t cols, int row, int col, float *product, float *min)
 {
-    static const int bytes[] = {
+    static const int bytes[CT_N_TYPE] = {
         [CT_Q8_0] = 1088, [CT_Q4_0] = 576, [CT_IQ4_NL] = 576, [CT_Q4_1] = 640, [CT_Q5_0] = 704, [CT_Q5_1] = 768
     };
     const uint8_t *u = panel + col / 64 * bytes[type];
@@ -91,8 +91,10 @@ static float odd_scale(const uint8_t *scales, int row, int group)
 
 static float recoded(ct_type type, const uint8_t *panel, size_t cols, int row, int col)
 {
-    static const int bytes[] = { [CT_IQ3_XXS] = 2112, [CT_IQ3_S] = 2112, [CT_IQ2_XXS] = 1600, [CT_IQ2_XS] = 1664,
-                                 [CT_IQ2_S] = 1664,   [CT_IQ1_S] = 1600, [CT_IQ1_M] = 1664 };
+    static const int bytes[CT_N_TYPE] = {
+        [CT_IQ3_XXS] = 2112, [CT_IQ3_S] = 2112, [CT_IQ2_XXS] = 1600, [CT_IQ2_XS] = 1664,
+        [CT_IQ2_S] = 1664,   [CT_IQ1_S] = 1600, [CT_IQ1_M] = 1664
+    };
     int unit = col / 256, s = col / 32 % 8, c = col % 32, half = col / 16 % 16, at = bytes[type] == 1664 ? 128 : 64;
     const uint8_t *u = panel + unit * bytes[type];
     float d = half_at(panel + cols / 256 * (size_t)bytes[type] + unit * 32 + 2 * row);
@@ -116,7 +118,7 @@ static float recoded(ct_type type, const uint8_t *panel, size_t cols, int row, i
 
 static void weight256(ct_type type, const uint8_t *panel, size_t cols, int row, int col, float *product, float *min)
 {
-    static const int bytes[] = {
+    static const int bytes[CT_N_TYPE] = {
         [CT_Q4_K] = 2304, [CT_Q5_K] = 2816, [CT_Q2_K] = 1344, [CT_Q6_K] = 3328, [CT_Q3_K] = 1728, [CT_IQ4_XS] = 2176
     };
     int unit = col / 256, s = col / 32 % 8, c = col % 32, half = col / 16 % 16;

@@ -51,7 +51,7 @@ size_t ct_acts_stride(ct_acts_form form, size_t cols); /* in kernels.c; includes
  *
  * W is 64-aligned, so a panel is at least 32-aligned (interleaved types) or 16-aligned (others); y may be anywhere.
  *
- * Arithmetic of the int8 slots. The weights of a row come in groups of 32 columns (16: ct_scale_is_half) with one
+ * Arithmetic of the int8 slots. The weights of a row come in groups of 32 columns (16: ct_form's is_half) with one
  * scale and perhaps one minimum; with dx the scale of the 32 activations that the group belongs to, group by group in
  * column order, everything f32 but isum and sum_x:
  *
@@ -66,7 +66,7 @@ size_t ct_acts_stride(ct_acts_form form, size_t cols); /* in kernels.c; includes
  *                    Q3_K                    d * (sc - 32)      code - 4
  *                    Q6_K                    d * sc             code - 32
  *                    IQ4_XS                  d * (sc - 32)      table
- *                    IQ1 IQ2 IQ3             (d * unit) * (2 sc + 1)   table      ct_recoded_unit, ct_code_table
+ *                    IQ1 IQ2 IQ3             (d * unit) * (2 sc + 1)   table      unit and table of ct_form
  *
  * generic/ multiplies and adds plainly, in that order. A level may fuse (fma), regroup and reorder as its instructions
  * like, with one fixed order of its own for every n; the cross-check allows for the rounding of the operations above

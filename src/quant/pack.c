@@ -22,7 +22,7 @@ bool ct_pack_is_interleaved(ct_type type)
 
 bool ct_pack_keeps_bits(ct_type type)
 {
-    return ct_recoded_bits(type) == 0;
+    return !ct_is_recoded(type);
 }
 
 bool ct_panel_bytes(ct_type type, size_t cols, size_t *out)

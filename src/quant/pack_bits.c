@@ -94,22 +94,15 @@ static inline void mix_nibbles(uint32_t *w)
             swap_nibbles(&w[i + v], &w[i + 4 + v]);
 }
 
-/* In Q6_K stretches t and t + 2 of a half share bytes. */
-static inline void mix_nibbles_q6(uint32_t *w)
-{
-    for (int i = 0; i < 32; i += 16)
-        for (int v = 0; v < 8; v++)
-            swap_nibbles(&w[i + v], &w[i + 8 + v]);
-}
-
 static inline void move_block32(enum direction dir, ct_type type, int stretches, ct_row_unit *u, uint8_t *block)
 {
-    bool has_m = type == CT_Q4_1 || type == CT_Q5_1, has_high = type == CT_Q5_0 || type == CT_Q5_1;
-    int n_codes = type == CT_Q8_0 ? 8 : 4;
+    const ct_form *form = ct_form_of(type);
+    const bool has_high = form->codes == CT_CODES_4_1;
+    const int n_codes = form->codes == CT_CODES_8 ? 8 : 4;
     uint32_t *codes = u->w + (has_high ? stretches : 0);
     for (int s = 0; s < stretches; s++) {
         move(dir, &u->h[s], block, 2), block += 2;
-        if (has_m)
+        if (form->has_min)
             move(dir, &u->h[stretches + s], block, 2), block += 2;
         if (has_high)
             move(dir, &u->w[s], block, 4), block += 4;
@@ -121,90 +114,121 @@ static inline void move_block32(enum direction dir, ct_type type, int stretches,
  * the panel's order as they are: byte j holds columns j and j + 16. */
 static inline void mix_block32(enum direction dir, ct_type type, int stretches, uint32_t *w)
 {
-    if (type == CT_Q8_0)
+    const ct_codes codes = ct_form_of(type)->codes;
+    if (codes == CT_CODES_8)
         for (int i = 0; i < 8 * stretches; i++)
             w[i] ^= 0x80808080u; /* i8 -> u8 + 128 */
-    if (type == CT_Q5_0 || type == CT_Q5_1)
+    if (codes == CT_CODES_4_1)
         for (int s = 0; s < stretches; s++)
             w[s] = dir == SPLIT ? ct_unshuffle(ct_unshuffle(w[s])) : shuffle(shuffle(w[s]));
 }
 
-static inline void move_block256(enum direction dir, ct_type type, ct_row_unit *u, uint8_t *block)
+/* ---- blocks of 256: a function a type moves the fields, another brings the words in the panel's order ---- */
+
+static inline void move_q2_k(enum direction dir, ct_row_unit *u, uint8_t *block)
 {
-    switch (type) {
-    case CT_Q2_K:
-        move(dir, u->b, block, 16);
-        move_pairs(dir, u->w, block + 16);
-        move(dir, u->h, block + 80, 4);
-        break;
-    case CT_Q3_K:
-        move(dir, u->w, block, 32);
-        move_pairs(dir, u->w + 8, block + 32);
-        move(dir, u->b, block + 96, 12);
-        move(dir, &u->tail, block + 108, 2);
-        break;
-    case CT_Q4_K:
-        move(dir, u->h, block, 4);
-        move(dir, u->b, block + 4, 12);
-        move(dir, u->w, block + 16, 128);
-        break;
-    case CT_Q5_K:
-        move(dir, u->h, block, 4);
-        move(dir, u->b, block + 4, 12);
-        move(dir, u->w, block + 16, 160);
-        break;
-    case CT_Q6_K: /* quarter 16n + 8t + 4h + v of ql is the share's 16n + 8h + 4t + v */
-        for (int i = 0; i < 32; i += 4)
-            move(dir, &u->w[16 + (i & 16) + (i & 4) * 2 + (i & 8) / 2], block + 4 * i, 16);
-        move_pairs(dir, u->w, block + 128);
-        move(dir, u->b, block + 192, 16);
-        move(dir, &u->tail, block + 208, 2);
-        break;
-    case CT_IQ4_XS:
-        move(dir, u->h, block, 4);
-        move(dir, u->b, block + 4, 4);
-        move(dir, u->w, block + 8, 128);
-        break;
-    default:
-        break;
-    }
+    move(dir, u->b, block, 16);
+    move_pairs(dir, u->w, block + 16);
+    move(dir, u->h, block + 80, 4);
 }
 
-static inline void mix_block256(ct_type type, uint32_t *w)
+static inline void mix_q2_k(uint32_t *w)
 {
-    switch (type) {
-    case CT_Q2_K:
-        mix_pairs(w);
-        break;
-    case CT_Q3_K:
-        transpose_bits(w);
-        mix_pairs(w + 8);
-        break;
-    case CT_Q4_K:
-        mix_nibbles(w);
-        break;
-    case CT_Q5_K:
-        transpose_bits(w);
-        mix_nibbles(w + 8);
-        break;
-    case CT_Q6_K:
-        mix_pairs(w);
-        mix_nibbles_q6(w + 16);
-        break;
-    default: /* IQ4_XS */
-        break;
-    }
+    mix_pairs(w);
 }
+
+static inline void move_q3_k(enum direction dir, ct_row_unit *u, uint8_t *block)
+{
+    move(dir, u->w, block, 32);
+    move_pairs(dir, u->w + 8, block + 32);
+    move(dir, u->b, block + 96, 12);
+    move(dir, &u->tail, block + 108, 2);
+}
+
+static inline void mix_q3_k(uint32_t *w)
+{
+    transpose_bits(w);
+    mix_pairs(w + 8);
+}
+
+static inline void move_q4_k(enum direction dir, ct_row_unit *u, uint8_t *block)
+{
+    move(dir, u->h, block, 4);
+    move(dir, u->b, block + 4, 12);
+    move(dir, u->w, block + 16, 128);
+}
+
+static inline void mix_q4_k(uint32_t *w)
+{
+    mix_nibbles(w);
+}
+
+static inline void move_q5_k(enum direction dir, ct_row_unit *u, uint8_t *block)
+{
+    move(dir, u->h, block, 4);
+    move(dir, u->b, block + 4, 12);
+    move(dir, u->w, block + 16, 160);
+}
+
+static inline void mix_q5_k(uint32_t *w)
+{
+    transpose_bits(w);
+    mix_nibbles(w + 8);
+}
+
+/* Quarter 16n + 8t + 4h + v of ql is the share's 16n + 8h + 4t + v. */
+static inline void move_q6_k(enum direction dir, ct_row_unit *u, uint8_t *block)
+{
+    for (int i = 0; i < 32; i += 4)
+        move(dir, &u->w[16 + (i & 16) + (i & 4) * 2 + (i & 8) / 2], block + 4 * i, 16);
+    move_pairs(dir, u->w, block + 128);
+    move(dir, u->b, block + 192, 16);
+    move(dir, &u->tail, block + 208, 2);
+}
+
+/* Stretches t and t + 2 of a half share bytes. */
+static inline void mix_q6_k(uint32_t *w)
+{
+    mix_pairs(w);
+    for (int i = 16; i < 48; i += 16)
+        for (int v = 0; v < 8; v++)
+            swap_nibbles(&w[i + v], &w[i + 8 + v]);
+}
+
+static inline void move_iq4_xs(enum direction dir, ct_row_unit *u, uint8_t *block)
+{
+    move(dir, u->h, block, 4);
+    move(dir, u->b, block + 4, 4);
+    move(dir, u->w, block + 8, 128);
+}
+
+static inline void mix_iq4_xs(uint32_t *w)
+{
+    (void)w;
+}
+
+/* Of the types of blocks of 256 columns: the block to its share and back. */
+#define SPLIT_256(T, t, ...)                                                                                           \
+    case CT_##T:                                                                                                       \
+        move_##t(SPLIT, out, b);                                                                                       \
+        mix_##t(out->w);                                                                                               \
+        break;
+#define JOIN_256(T, t, ...)                                                                                            \
+    case CT_##T:                                                                                                       \
+        mix_##t(u.w);                                                                                                  \
+        move_##t(JOIN, &u, block);                                                                                     \
+        break;
 
 void ct_split_block(ct_type type, int stretches, const uint8_t *block, ct_row_unit *out)
 {
     uint8_t *b = (uint8_t *)block; /* only read in this direction */
-    if (ct_recoded_bits(type)) {
+    if (ct_is_recoded(type)) {
         ct_recode_block(type, block, out);
-    } else if (stretches == 8) {
-        move_block256(SPLIT, type, out, b);
-        mix_block256(type, out->w);
-    } else {
+        return;
+    }
+    switch ((int)type) {
+        CT_FORMS_256(SPLIT_256)
+    default:
         move_block32(SPLIT, type, stretches, out, b);
         mix_block32(SPLIT, type, stretches, out->w);
     }
@@ -213,10 +237,9 @@ void ct_split_block(ct_type type, int stretches, const uint8_t *block, ct_row_un
 void ct_join_block(ct_type type, int stretches, const ct_row_unit *in, uint8_t *block)
 {
     ct_row_unit u = *in;
-    if (stretches == 8) {
-        mix_block256(type, u.w);
-        move_block256(JOIN, type, &u, block);
-    } else {
+    switch ((int)type) {
+        CT_FORMS_256(JOIN_256)
+    default:
         mix_block32(JOIN, type, stretches, u.w);
         move_block32(JOIN, type, stretches, &u, block);
     }

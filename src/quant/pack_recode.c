@@ -1,7 +1,7 @@
 /* pack_recode.c - IQ1, IQ2 and IQ3: from indices of a codebook to one code a weight.
  *
  * A code is what grids.h has for a magnitude, and a bit above it: the sign, or in IQ1 the sign of the shift. Which
- * value that is: ct_code_table in pack_layout.h. Fields of the blocks are read as unpack_iq.c, the definition, reads
+ * value that is: CT_CODE_TABLES in type_list.h. Fields of the blocks are read as unpack_iq.c, the definition, reads
  * them; the difference is that 32 columns go through words at once.
  *
  * SPDX-License-Identifier: Apache-2.0 */
@@ -174,51 +174,36 @@ static void recode_iq1_m(const uint8_t *b, ct_row_unit *u)
         u->tail |= (uint16_t)((read_u16(b + 48 + 2 * k) >> 12) << (4 * k));
 }
 
+#define RECODE(T, t, ...)                                                                                              \
+    case CT_##T:                                                                                                       \
+        recode_##t(block, out);                                                                                        \
+        break;
+
 void ct_recode_block(ct_type type, const uint8_t *block, ct_row_unit *out)
 {
-    switch (type) {
-    case CT_IQ3_XXS:
-        recode_iq3_xxs(block, out);
-        break;
-    case CT_IQ3_S:
-        recode_iq3_s(block, out);
-        break;
-    case CT_IQ2_XXS:
-        recode_iq2_xxs(block, out);
-        break;
-    case CT_IQ2_XS:
-        recode_iq2_xs(block, out);
-        break;
-    case CT_IQ2_S:
-        recode_iq2_s(block, out);
-        break;
-    case CT_IQ1_S:
-        recode_iq1_s(block, out);
-        break;
-    default:
-        recode_iq1_m(block, out);
-        break;
+    switch ((int)type) {
+        CT_FORMS_RECODED(RECODE)
     }
 }
 
 /* ---- values ---- */
 
 /* The code of column c of stretch s. */
-static inline unsigned code_at(int bits, const ct_row_unit *u, int s, int c)
+static inline unsigned code_at(ct_codes codes, const ct_row_unit *u, int s, int c)
 {
     int g = c / 4, byte = 8 * (c % 4);
-    if (bits == 4)
+    if (codes == CT_CODES_4)
         return u->w[4 * s + g % 4] >> (byte + (g < 4 ? 0 : 4)) & 15;
     return (u->w[8 + 2 * s + g / 4] >> (byte + 2 * (g % 4)) & 3) | (u->w[s] >> (byte + g) & 1) << 2;
 }
 
 void ct_recoded_values(ct_type type, const ct_row_unit *in, float *y)
 {
-    const int8_t *table = ct_code_table(type);
-    const int bits = ct_recoded_bits(type), group = ct_scale_is_half(type) ? 16 : 32;
-    const float d = ct_f16_to_f32(in->tail) * ct_recoded_unit(type);
+    const ct_form *form = ct_form_of(type);
+    const int group = form->is_half ? 16 : 32;
+    const float d = ct_f16_to_f32(in->tail) * form->unit;
     for (int i = 0; i < 256; i++) {
         unsigned s = in->b[i / group / 2] >> (4 * (i / group % 2)) & 15;
-        y[i] = d * (float)(2 * s + 1) * (float)table[code_at(bits, in, i / 32, i % 32)];
+        y[i] = d * (float)(2 * s + 1) * (float)form->table[code_at(form->codes, in, i / 32, i % 32)];
     }
 }

@@ -238,11 +238,10 @@ static void quantise_q5_k(const float *x, uint8_t *b)
 
 /* ---- rows ---- */
 
-static void (*const block_of[CT_N_TYPE])(const float *x, uint8_t *b) = {
-    [CT_Q8_0] = quantise_q8_0, [CT_Q4_0] = quantise_q4_0, [CT_Q4_1] = quantise_q4_1,     [CT_Q5_0] = quantise_q5_0,
-    [CT_Q5_1] = quantise_q5_1, [CT_Q2_K] = quantise_q2_k, [CT_Q3_K] = quantise_q3_k,     [CT_Q4_K] = quantise_q4_k,
-    [CT_Q5_K] = quantise_q5_k, [CT_Q6_K] = quantise_q6_k, [CT_IQ4_NL] = quantise_iq4_nl, [CT_IQ4_XS] = quantise_iq4_xs,
-};
+#define ROW_1(T, t)                                [CT_##T] = quantise_##t,
+#define ROW_0(T, t)                                /* nothing here makes it */
+#define QUANTISE(T, t, number, block, bytes, fits) ROW_##fits(T, t)
+static void (*const block_of[CT_N_TYPE])(const float *x, uint8_t *b) = { CT_BLOCK_TYPES(QUANTISE) };
 
 /* Beyond what any block can hold (65504 * 127 * 32 is 2^28 in Q6_K), and small enough to be squared and cubed. */
 #define LARGEST 0x1p30f

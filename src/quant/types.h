@@ -1,4 +1,4 @@
-/* types.h - one data table that describes every tensor type.
+/* types.h - every tensor type: its number, its block, its values.
  *
  * A tensor row is a whole number of blocks; a block holds `block` weights in `bytes` bytes. Type numbers are GGML's, as
  * written in GGUF files (GGUF specification, "Tensor infos"). Sizes and layouts: ggml-common.h of ggml, restated in
@@ -12,37 +12,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "quant/type_list.h"
+
 typedef enum ct_type {
-    CT_F32 = 0,
-    CT_F16 = 1,
-    CT_Q4_0 = 2,
-    CT_Q4_1 = 3,
-    CT_Q5_0 = 6,
-    CT_Q5_1 = 7,
-    CT_Q8_0 = 8,
-    CT_Q8_1 = 9,
-    CT_Q2_K = 10,
-    CT_Q3_K = 11,
-    CT_Q4_K = 12,
-    CT_Q5_K = 13,
-    CT_Q6_K = 14,
-    CT_Q8_K = 15,
-    CT_IQ2_XXS = 16,
-    CT_IQ2_XS = 17,
-    CT_IQ3_XXS = 18,
-    CT_IQ1_S = 19,
-    CT_IQ4_NL = 20,
-    CT_IQ3_S = 21,
-    CT_IQ2_S = 22,
-    CT_IQ4_XS = 23,
-    CT_IQ1_M = 29,
-    CT_BF16 = 30,
-    CT_TQ1_0 = 34,
-    CT_TQ2_0 = 35,
-    CT_MXFP4 = 39,
-    CT_NVFP4 = 40,
-    CT_Q1_0 = 41,
-    CT_N_TYPE = 42 /* one past the largest; the numbers have holes */
+#define CT_NUMBER_OF(T, t, number, ...) CT_##T = number,
+    CT_PLAIN_TYPES(CT_NUMBER_OF) CT_BLOCK_TYPES(CT_NUMBER_OF)
+#undef CT_NUMBER_OF
+        CT_N_TYPE /* one past the largest; the numbers have holes */
 } ct_type;
 
 typedef struct ct_type_info {

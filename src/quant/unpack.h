@@ -48,38 +48,14 @@ static inline void read_scale_min(const uint8_t *s, int g, int *scale, int *min)
 /* The 16 values of a 4-bit code of IQ4_NL and IQ4_XS: not evenly spaced, denser around zero. */
 extern const int8_t ct_iq4_values[16];
 
-/* unpack_legacy.c: blocks of 32 with a scale (and a minimum) */
-void ct_unpack_q4_0(const uint8_t *b, float *y);
-void ct_unpack_q4_1(const uint8_t *b, float *y);
-void ct_unpack_q5_0(const uint8_t *b, float *y);
-void ct_unpack_q5_1(const uint8_t *b, float *y);
-void ct_unpack_q8_0(const uint8_t *b, float *y);
-void ct_unpack_q8_1(const uint8_t *b, float *y);
-
-/* unpack_k.c: blocks of 256, whose groups of 16 or 32 have quantised scales */
-void ct_unpack_q2_k(const uint8_t *b, float *y);
-void ct_unpack_q3_k(const uint8_t *b, float *y);
-void ct_unpack_q4_k(const uint8_t *b, float *y);
-void ct_unpack_q5_k(const uint8_t *b, float *y);
-void ct_unpack_q6_k(const uint8_t *b, float *y);
-void ct_unpack_q8_k(const uint8_t *b, float *y);
-
-/* unpack_iq.c: codes that index a table (one weight) or a codebook (4 or 8 weights) */
-void ct_unpack_iq1_s(const uint8_t *b, float *y);
-void ct_unpack_iq1_m(const uint8_t *b, float *y);
-void ct_unpack_iq2_xxs(const uint8_t *b, float *y);
-void ct_unpack_iq2_xs(const uint8_t *b, float *y);
-void ct_unpack_iq2_s(const uint8_t *b, float *y);
-void ct_unpack_iq3_xxs(const uint8_t *b, float *y);
-void ct_unpack_iq3_s(const uint8_t *b, float *y);
-void ct_unpack_iq4_nl(const uint8_t *b, float *y);
-void ct_unpack_iq4_xs(const uint8_t *b, float *y);
-
-/* unpack_misc.c: ternary, binary and the 4-bit floating-point types */
-void ct_unpack_tq1_0(const uint8_t *b, float *y);
-void ct_unpack_tq2_0(const uint8_t *b, float *y);
-void ct_unpack_mxfp4(const uint8_t *b, float *y);
-void ct_unpack_nvfp4(const uint8_t *b, float *y);
-void ct_unpack_q1_0(const uint8_t *b, float *y);
+/* One function a type: void ct_unpack_q4_0(const uint8_t *b, float *y).
+ *
+ *   unpack_legacy.c   blocks of 32 with a scale (and a minimum)
+ *   unpack_k.c        blocks of 256, whose groups of 16 or 32 have quantised scales
+ *   unpack_iq.c       codes that index a table (one weight) or a codebook (4 or 8 weights)
+ *   unpack_misc.c     ternary, binary and the 4-bit floating-point types */
+#define CT_UNPACK_BLOCK(T, t, ...) void ct_unpack_##t(const uint8_t *b, float *y);
+CT_BLOCK_TYPES(CT_UNPACK_BLOCK)
+#undef CT_UNPACK_BLOCK
 
 #endif

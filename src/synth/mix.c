@@ -5,7 +5,7 @@
 
 #include <strings.h>
 
-#include "quant/pack_layout.h"
+#include "quant/forms.h"
 
 #define NO_FILE_TYPE UINT32_MAX
 
@@ -110,7 +110,7 @@ static ct_type iq_of(const ct_mix *m, const ct_config *c, ct_part part, size_t l
 /* The tied embedding. */
 static ct_type table_of(const ct_mix *m, size_t cols)
 {
-    bool is_small = ct_recoded_bits(m->base) == 3 || m->base == CT_IQ3_XXS;
+    bool is_small = (ct_is_recoded(m->base) && ct_form_of(m->base)->codes == CT_CODES_2_1) || m->base == CT_IQ3_XXS;
     return cols % ct_type_get(m->base)->block ? CT_Q8_0 : is_small ? CT_Q5_K : CT_Q6_K;
 }
 
@@ -168,7 +168,7 @@ ct_type ct_mix_type(const ct_mix *m, const ct_config *c, ct_part part, size_t la
         return CT_F32;
     if (m->file_type != NO_FILE_TYPE && base->is_quantised && m->base != CT_Q8_0)
         type = part == CT_PART_EMBED || part == CT_PART_HEAD ? table_of(m, cols)
-               : ct_recoded_bits(m->base)                    ? iq_of(m, c, part, layer)
+               : ct_is_recoded(m->base)                      ? iq_of(m, c, part, layer)
                                                              : more_of(m, c, part, layer);
     return that_fits(type, cols);
 }

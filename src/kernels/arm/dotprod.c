@@ -23,10 +23,10 @@ ARM_INLINE void dot_half(const int8_t *w, const int8_t *const x[TILE], int32x4_t
     DOT_GROUP(3)
 }
 
-MUL_Q8_TYPES(MUL_Q8_DEFINE)
+CT_FORMS(MUL_Q8_DEFINE)
 
 void ct_kernels_dotprod(ct_kernels *k)
 {
     k->isa = "dotprod";
-    MUL_Q8_TYPES(MUL_Q8_INSTALL)
+    CT_FORMS(MUL_Q8_INSTALL)
 }

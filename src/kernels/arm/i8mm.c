@@ -96,10 +96,10 @@ ARM_INLINE void finish_tile(const float *acc, float out[TILE][CT_PANEL])
         }
 }
 
-MUL_Q8_TYPES(MUL_Q8_DEFINE)
+CT_FORMS(MUL_Q8_DEFINE)
 
 void ct_kernels_i8mm(ct_kernels *k)
 {
     k->isa = "i8mm";
-    MUL_Q8_TYPES(MUL_Q8_INSTALL)
+    CT_FORMS(MUL_Q8_INSTALL)
 }

@@ -201,15 +201,13 @@ ARM_INLINE void mul_q8(ct_type type, const ct_mul *m, size_t panel_begin, size_t
     }
 }
 
-/* One function a type, and a table of them. */
-#define MUL_Q8_IQ(X)    X(IQ4_NL) X(IQ4_XS) X(IQ3_XXS) X(IQ3_S) X(IQ2_XXS) X(IQ2_XS) X(IQ2_S) X(IQ1_S) X(IQ1_M)
-#define MUL_Q8_TYPES(X) X(Q8_0) X(Q4_0) X(Q4_1) X(Q5_0) X(Q5_1) X(Q2_K) X(Q3_K) X(Q4_K) X(Q5_K) X(Q6_K) MUL_Q8_IQ(X)
-#define MUL_Q8_DEFINE(T)                                                                                               \
+/* One function a type, and the places in the table: MUL_Q8_DEFINE and MUL_Q8_INSTALL go over CT_FORMS. */
+#define MUL_Q8_DEFINE(T, ...)                                                                                          \
     static void mul_q8_##T(const ct_mul *m, size_t panel_begin, size_t panel_end, void *scratch)                       \
     {                                                                                                                  \
         mul_q8(CT_##T, m, panel_begin, panel_end, scratch);                                                            \
     }
-#define MUL_Q8_INSTALL(T)                                                                                              \
+#define MUL_Q8_INSTALL(T, ...)                                                                                         \
     k->mul[CT_##T][CT_ACTS_Q8] = mul_q8_##T;                                                                           \
     k->form[CT_##T] = CT_ACTS_Q8;
 

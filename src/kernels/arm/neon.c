@@ -81,12 +81,12 @@ ARM_INLINE void dot_half(const int8_t *w, const int8_t *const x[TILE], int32x4_t
         }
 }
 
-MUL_Q8_TYPES(MUL_Q8_DEFINE)
+CT_FORMS(MUL_Q8_DEFINE)
 
 void ct_kernels_neon(ct_kernels *k)
 {
     k->isa = "neon";
-    MUL_Q8_TYPES(MUL_Q8_INSTALL)
+    CT_FORMS(MUL_Q8_INSTALL)
     ct_neon_install_f32(k);
     ct_neon_install_rows(k);
     ct_neon_install_attend(k);

@@ -173,17 +173,15 @@ ARM_INLINE void mul_f32(ct_type type, const ct_mul *m, size_t panel_begin, size_
 
 /* ---- one function a type ---- */
 
-#define IQ(X) X(IQ4_NL) X(IQ4_XS) X(IQ3_XXS) X(IQ3_S) X(IQ2_XXS) X(IQ2_XS) X(IQ2_S) X(IQ1_S) X(IQ1_M)
-#define INTERLEAVED(X)                                                                                                 \
-    X(F32) X(F16) X(BF16) X(Q8_0) X(Q4_0) X(Q4_1) X(Q5_0) X(Q5_1) X(Q2_K) X(Q3_K) X(Q4_K) X(Q5_K) X(Q6_K) IQ(X)
-#define DEFINE(T)                                                                                                      \
+#define DEFINE(T, ...)                                                                                                 \
     static void mul_f32_##T(const ct_mul *m, size_t panel_begin, size_t panel_end, void *scratch)                      \
     {                                                                                                                  \
         mul_f32(CT_##T, m, panel_begin, panel_end, scratch);                                                           \
     }
-#define INSTALL(T) k->mul[CT_##T][CT_ACTS_F32] = mul_f32_##T;
+#define INSTALL(T, ...) k->mul[CT_##T][CT_ACTS_F32] = mul_f32_##T;
 
-INTERLEAVED(DEFINE)
+CT_PLAIN_TYPES(DEFINE)
+CT_FORMS(DEFINE)
 
 /* The rest share one: what they cost is ct_unpack_row. */
 static void mul_f32_rows(const ct_mul *m, size_t panel_begin, size_t panel_end, void *scratch)
@@ -196,5 +194,6 @@ void ct_neon_install_f32(ct_kernels *k)
     for (uint32_t t = 0; t < CT_N_TYPE; t++)
         if (ct_type_get(t) && !ct_pack_is_interleaved((ct_type)t))
             k->mul[t][CT_ACTS_F32] = mul_f32_rows;
-    INTERLEAVED(INSTALL)
+    CT_PLAIN_TYPES(INSTALL)
+    CT_FORMS(INSTALL)
 }

@@ -18,60 +18,18 @@
 
 #define ARM_INLINE static inline __attribute__((always_inline))
 
-/* How the codes of a type are stored. Codes come out as int8: 8-bit codes with their bias of 128 taken off, table types
- * as their table's value, all others as the unsigned code (below 64), from which `bias` is still to be subtracted. */
-typedef enum code_kind {
-    KIND_8,   /* codes8 */
-    KIND_4,   /* codes4 */
-    KIND_4_1, /* codes4 and high1 */
-    KIND_4_2, /* codes4 and codes2 above them */
-    KIND_2,   /* codes2 */
-    KIND_2_1, /* codes2 and high1 */
-} code_kind;
-
+/* What the kernels of a type know of it. Codes come out as int8: 8-bit codes with their bias of 128 taken off, table
+ * types as their table's value, all others as the unsigned code (below 64), from which `bias` is still to be taken. */
 typedef struct code_format {
-    code_kind kind;
     int bias;     /* value = d * (code - bias) + m */
     int halves;   /* scales of a stretch: 1, or 2 for types with scales of 16 columns */
     bool has_min; /* m is not zero */
-    int unit;     /* stretches in a unit: 2, or 8 where integer scales refine d and m */
 } code_format;
 
 ARM_INLINE code_format format_of(ct_type type)
 {
-    switch (type) {
-    case CT_Q8_0:
-        return (code_format){ KIND_8, 0, 1, false, 2 };
-    case CT_Q4_0:
-        return (code_format){ KIND_4, 8, 1, false, 2 };
-    case CT_Q4_1:
-        return (code_format){ KIND_4, 0, 1, true, 2 };
-    case CT_Q5_0:
-        return (code_format){ KIND_4_1, 16, 1, false, 2 };
-    case CT_Q5_1:
-        return (code_format){ KIND_4_1, 0, 1, true, 2 };
-    case CT_Q4_K:
-        return (code_format){ KIND_4, 0, 1, true, 8 };
-    case CT_Q5_K:
-        return (code_format){ KIND_4_1, 0, 1, true, 8 };
-    case CT_Q6_K:
-        return (code_format){ KIND_4_2, 32, 2, false, 8 };
-    case CT_Q2_K:
-        return (code_format){ KIND_2, 0, 2, true, 8 };
-    case CT_Q3_K:
-        return (code_format){ KIND_2_1, 4, 2, false, 8 };
-    case CT_IQ4_NL:
-        return (code_format){ KIND_4, 0, 1, false, 2 };
-    case CT_IQ2_XXS:
-    case CT_IQ1_S:
-        return (code_format){ KIND_2_1, 0, 1, false, 8 };
-    case CT_IQ2_XS:
-    case CT_IQ2_S:
-    case CT_IQ1_M:
-        return (code_format){ KIND_2_1, 0, 2, false, 8 };
-    default:
-        return (code_format){ KIND_4, 0, 1, false, 8 }; /* IQ4_XS, IQ3_XXS, IQ3_S */
-    }
+    const ct_form *f = ct_form_of(type);
+    return (code_format){ f->codes == CT_CODES_8 || f->table ? 0 : f->bias, f->is_half ? 2 : 1, f->has_min };
 }
 
 /* The layout of a matrix's panels, worked out once a call. */
@@ -111,7 +69,7 @@ typedef struct stretch {
 
 ARM_INLINE stretch find_stretch(ct_type type, const panel_layout *l, const uint8_t *panel, size_t i)
 {
-    const size_t per_unit = (size_t)format_of(type).unit; /* 2 or 8 */
+    const size_t per_unit = ct_form_of(type)->scales == CT_SCALES_D ? 2 : 8;
     size_t u = i / per_unit, in = i % per_unit;
     const ct_unit *f = per_unit == 2 && (i | 1) >= l->n_stretch ? &l->last : &l->whole;
     const uint8_t *p = panel + u * (size_t)l->whole.bytes;
@@ -138,34 +96,35 @@ ARM_INLINE uint8x16_t moved(uint8x16_t b, int n, uint8_t bits)
 
 ARM_INLINE void unpack_pair(ct_type type, const stretch *s, int v, int r, int8x16_t *lo, int8x16_t *hi)
 {
-    code_kind kind = format_of(type).kind;
+    const ct_form *form = ct_form_of(type);
+    const ct_codes kind = form->codes;
     uint8x16_t a = vdupq_n_u8(0), b = a;
-    if (kind == KIND_8) {
+    if (kind == CT_CODES_8) {
         a = vld1q_u8(s->codes + v * 64 + r * 16) ^ vdupq_n_u8(0x80);
         b = vld1q_u8(s->codes + 256 + v * 64 + r * 16) ^ vdupq_n_u8(0x80);
-    } else if (kind != KIND_2 && kind != KIND_2_1) {
+    } else if (kind != CT_CODES_2 && kind != CT_CODES_2_1) {
         uint8x16_t c = vld1q_u8(s->codes + v * 64 + r * 16);
         a = c & vdupq_n_u8(15);
         b = c >> 4;
     }
-    if (kind == KIND_4_1) {
+    if (kind == CT_CODES_4_1) {
         uint8x16_t h = vld1q_u8(s->high + r * 16);
         a |= moved(h, 4 - v, 16);
         b |= moved(h, -v, 16);
     }
-    if (kind == KIND_4_2 || kind == KIND_2 || kind == KIND_2_1) {
-        int up = (kind == KIND_4_2 ? 4 : 0) - 2 * v;
-        uint8_t bits = kind == KIND_4_2 ? 0x30 : 3;
+    if (kind == CT_CODES_4_2 || kind == CT_CODES_2 || kind == CT_CODES_2_1) {
+        int up = (kind == CT_CODES_4_2 ? 4 : 0) - 2 * v;
+        uint8_t bits = kind == CT_CODES_4_2 ? 0x30 : 3;
         a |= moved(vld1q_u8(s->two + r * 16), up, bits);
         b |= moved(vld1q_u8(s->two + 64 + r * 16), up, bits);
     }
-    if (kind == KIND_2_1) {
+    if (kind == CT_CODES_2_1) {
         uint8x16_t h = vld1q_u8(s->high + r * 16);
         a |= moved(h, 2 - v, 4);
         b |= moved(h, -2 - v, 4);
     }
-    if (ct_code_table(type)) {
-        int8x16_t values = vld1q_s8(ct_code_table(type));
+    if (form->table) {
+        int8x16_t values = vld1q_s8(form->table);
         a = vreinterpretq_u8_s8(vqtbl1q_s8(values, a));
         b = vreinterpretq_u8_s8(vqtbl1q_s8(values, b));
     }
@@ -250,55 +209,58 @@ ARM_INLINE void unpack_factors(ct_type type, const stretch *s, int8x16_t sc[2], 
 {
     uint8x16_t a, b;
     sc[0] = sc[1] = mn[0] = mn[1] = vdupq_n_s8(0);
-    switch (type) {
-    case CT_Q4_K:
-    case CT_Q5_K:
+    const int halves = format_of(type).halves, first = s->in_unit * halves;
+    switch ((ct_scales)ct_form_of(type)->scales) {
+    case CT_SCALES_D: /* no factors */
+        break;
+    case CT_SCALES_6_MIN:
         k4_scales(s, &a, &b);
         sc[0] = vreinterpretq_s8_u8(a);
         mn[0] = vreinterpretq_s8_u8(b);
         break;
-    case CT_Q2_K:
-        for (int h = 0; h < 2; h++) {
-            a = scale_byte(s, 2 * s->in_unit + h);
+    case CT_SCALES_4_MIN:
+        for (int h = 0; h < halves; h++) {
+            a = scale_byte(s, first + h);
             sc[h] = vreinterpretq_s8_u8(a & vdupq_n_u8(15));
             mn[h] = vreinterpretq_s8_u8(a >> 4);
         }
         break;
-    case CT_Q6_K:
-        for (int h = 0; h < 2; h++)
-            sc[h] = vreinterpretq_s8_u8(scale_byte(s, 2 * s->in_unit + h));
+    case CT_SCALES_6:
+        for (int h = 0; h < halves; h++)
+            sc[h] = q3_scale(s, first + h);
         break;
-    case CT_Q3_K:
-        for (int h = 0; h < 2; h++)
-            sc[h] = q3_scale(s, 2 * s->in_unit + h);
+    case CT_SCALES_8:
+        for (int h = 0; h < halves; h++)
+            sc[h] = vreinterpretq_s8_u8(scale_byte(s, first + h));
         break;
-    case CT_IQ4_XS:
+    case CT_SCALES_4_2:
         sc[0] = iq4xs_scale(s);
         break;
-    default: /* recoded */
-        for (int h = 0; h < format_of(type).halves; h++)
-            sc[h] = odd_scale(s, s->in_unit * format_of(type).halves + h);
+    case CT_SCALES_ODD:
+        for (int h = 0; h < halves; h++)
+            sc[h] = odd_scale(s, first + h);
         break;
     }
 }
 
 ARM_INLINE void unpack_scales(ct_type type, const stretch *s, stretch_scales *out)
 {
-    code_format f = format_of(type);
+    const code_format f = format_of(type);
+    const ct_form *form = ct_form_of(type);
     for (int r = 0; r < 4; r++) {
         out->d[0][r] = load_f16x4(s->d + 8 * r);
         if (f.has_min)
             out->m[0][r] = load_f16x4(s->m + 8 * r);
     }
-    if (f.unit == 2)
+    if (form->scales == CT_SCALES_D)
         return;
     int8x16_t sc[2], mn[2];
     float32x4_t x[4], d[4], m[4];
     unpack_factors(type, s, sc, mn);
     for (int r = 0; r < 4; r++) {
         d[r] = out->d[0][r];
-        if (ct_recoded_bits(type))
-            d[r] = vmulq_n_f32(d[r], ct_recoded_unit(type));
+        if (form->scales == CT_SCALES_ODD)
+            d[r] = vmulq_n_f32(d[r], form->unit);
         m[r] = f.has_min ? out->m[0][r] : vdupq_n_f32(0);
     }
     for (int h = 0; h < f.halves; h++) {

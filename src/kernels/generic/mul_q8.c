@@ -28,24 +28,6 @@ _Static_assert(sizeof(q8_scratch) <= CT_MUL_SCRATCH, "the scratch a caller hands
 
 /* ---- codes ---- */
 
-static int code_bias(ct_type type)
-{
-    switch (type) {
-    case CT_Q8_0:
-        return 128;
-    case CT_Q4_0:
-        return 8;
-    case CT_Q5_0:
-        return 16;
-    case CT_Q6_K:
-        return 32;
-    case CT_Q3_K:
-        return 4;
-    default:
-        return 0;
-    }
-}
-
 /* The codes of group g (columns 4g .. 4g + 3) of stretch s, as they are stored: byte row * 4 + c. */
 static void group_codes(const ct_unit *f, const uint8_t *unit, int s, int g, uint8_t codes[64])
 {
@@ -74,16 +56,15 @@ static void group_codes(const ct_unit *f, const uint8_t *unit, int s, int g, uin
     }
 }
 
-static void plain_codes(ct_type type, const ct_unit *f, const uint8_t *unit, plain_unit *out)
+static void plain_codes(const ct_form *form, const ct_unit *f, const uint8_t *unit, plain_unit *out)
 {
-    const int8_t *table = ct_code_table(type);
-    int bias = code_bias(type);
     uint8_t codes[64];
     for (int s = 0; s < f->stretches; s++)
         for (int g = 0; g < 8; g++) {
             group_codes(f, unit, s, g, codes);
             for (int i = 0; i < 64; i++)
-                out->codes[32 * s + 4 * g + i % 4][i / 4] = table ? table[codes[i]] : (int8_t)(codes[i] - bias);
+                out->codes[32 * s + 4 * g + i % 4][i / 4] =
+                    form->table ? form->table[codes[i]] : (int8_t)(codes[i] - form->bias);
         }
 }
 
@@ -114,60 +95,54 @@ static int scale6_q3(const uint8_t *p, int j)
 }
 
 /* Scale and minimum of group g of one row. unit and tail point at the unit's and the tail's first byte. */
-static void group_scale(ct_type type, const ct_unit *f, const uint8_t *unit, const uint8_t *tail, int g, int row,
+static void group_scale(const ct_form *form, const ct_unit *f, const uint8_t *unit, const uint8_t *tail, int g, int row,
                         float *scale, float *min)
 {
     int b = 0, b_min = 0;
     const uint8_t *p = unit + f->scales + row; /* scale bytes of this row, 16 apart; unused where there are none */
-    switch (type) {
-    case CT_Q4_K:
-    case CT_Q5_K:
+    switch ((ct_scales)form->scales) {
+    case CT_SCALES_D: /* of a stretch */
+        *scale = half_at(unit + f->d + 32 * g + 2 * row);
+        if (form->has_min)
+            *min = half_at(unit + f->m + 32 * g + 2 * row);
+        break;
+    case CT_SCALES_6_MIN:
         scale_min6(p, g, &b, &b_min);
         *scale = half_at(unit + f->d + 2 * row) * (float)b;
         *min = -(half_at(unit + f->m + 2 * row) * (float)b_min);
         break;
-    case CT_Q2_K:
+    case CT_SCALES_4_MIN:
         *scale = half_at(unit + f->d + 2 * row) * (float)(p[16 * g] & 15);
         *min = -(half_at(unit + f->m + 2 * row) * (float)(p[16 * g] >> 4));
         break;
-    case CT_Q3_K:
+    case CT_SCALES_6:
         *scale = half_at(tail + 2 * row) * (float)scale6_q3(p, g);
         break;
-    case CT_Q6_K:
+    case CT_SCALES_8:
         *scale = half_at(tail + 2 * row) * (float)(int8_t)p[16 * g];
         break;
-    case CT_IQ4_XS:
+    case CT_SCALES_4_2:
         b = p[16 * (g / 2)] >> 4 * (g % 2) & 15;
         b |= (unit[f->hscale + 2 * row + g / 4] >> 2 * (g % 4) & 3) << 4;
         *scale = half_at(unit + f->d + 2 * row) * (float)(b - 32);
         break;
-    case CT_IQ3_XXS:
-    case CT_IQ3_S:
-    case CT_IQ2_XXS:
-    case CT_IQ2_XS:
-    case CT_IQ2_S:
-    case CT_IQ1_S:
-    case CT_IQ1_M:
+    case CT_SCALES_ODD:
         b = p[16 * (g / 2)] >> 4 * (g % 2) & 15;
-        *scale = half_at(tail + 2 * row) * ct_recoded_unit(type) * (float)(2 * b + 1);
-        break;
-    default: /* the 32-column types: one d, perhaps one m a stretch */
-        *scale = half_at(unit + f->d + 32 * g + 2 * row);
-        if (f->m >= 0)
-            *min = half_at(unit + f->m + 32 * g + 2 * row);
+        *scale = half_at(tail + 2 * row) * form->unit * (float)(2 * b + 1);
         break;
     }
 }
 
 static void plain_from_unit(ct_type type, const ct_unit *f, const uint8_t *unit, const uint8_t *tail, plain_unit *out)
 {
+    const ct_form *form = ct_form_of(type);
     out->cols = f->cols;
-    out->group = ct_scale_is_half(type) ? 16 : 32;
-    out->has_min = f->m >= 0;
-    plain_codes(type, f, unit, out);
+    out->group = form->is_half ? 16 : 32;
+    out->has_min = form->has_min;
+    plain_codes(form, f, unit, out);
     for (int g = 0; g < out->cols / out->group; g++)
         for (int r = 0; r < CT_PANEL; r++)
-            group_scale(type, f, unit, tail, g, r, &out->scale[g][r], &out->min[g][r]);
+            group_scale(form, f, unit, tail, g, r, &out->scale[g][r], &out->min[g][r]);
 }
 
 /* ---- the product ---- */

@@ -280,26 +280,22 @@ INLINE void multiply_tile(const q8_kind k, const int T, const uint8_t *w, const 
 
 typedef uint8_t *put_fn(const ct_mul *m, size_t t0, size_t n, size_t s0, size_t s1, uint8_t *out);
 
-/* The kernels of a kind (tile, put) and of a type (few, unpack). */
-typedef struct q8_kind_ops {
+/* The kernels of a type. */
+typedef struct q8_ops {
     q8_kind kind;
     put_fn *put_few, *put_many; /* in tiles of FEW and TILE */
-    tile_fn *tile[TILE];        /* of 1.. tokens */
-} q8_kind_ops;
-
-typedef struct q8_ops {
-    const q8_kind_ops *kind;
+    few_fn *few[FEW];           /* of 1.. tokens */
     unpack_fn *unpack;
-    few_fn *few[FEW]; /* of 1.. tokens */
+    tile_fn *tile[TILE]; /* of 1.. tokens */
 } q8_ops;
 
 static void mul_few(const q8_ops *o, const ct_mul *m, size_t panel_begin, size_t panel_end, uint8_t *scratch)
 {
     const size_t stretches = m->cols / 32, panel_bytes = panel_bytes_of(m);
-    const size_t most = CT_MUL_SCRATCH / record_of(o->kind->kind, false, m->n).bytes / ALIGN_UNIT * ALIGN_UNIT;
+    const size_t most = CT_MUL_SCRATCH / record_of(o->kind, false, m->n).bytes / ALIGN_UNIT * ALIGN_UNIT;
     for (size_t s0 = 0; s0 < stretches; s0 += most) {
         const size_t s1 = smaller(stretches, s0 + most);
-        o->kind->put_few(m, 0, m->n, s0, s1, scratch);
+        o->put_few(m, 0, m->n, s0, s1, scratch);
         for (size_t p = panel_begin; p < panel_end; p++) {
             y_tile e;
             y_begin(&e, m, p, 0, m->n, s0 == 0);
@@ -310,8 +306,8 @@ static void mul_few(const q8_ops *o, const ct_mul *m, size_t panel_begin, size_t
 }
 
 /* One unpacked chunk of a panel times tokens [t0, t0 + n), whose records of stretches [s0, s1) stand at x. */
-static void mul_tiles(const q8_kind_ops *o, const ct_mul *m, size_t panel, const uint8_t *w, const uint8_t *x,
-                      size_t t0, size_t n, size_t s0, size_t s1)
+static void mul_tiles(const q8_ops *o, const ct_mul *m, size_t panel, const uint8_t *w, const uint8_t *x, size_t t0,
+                      size_t n, size_t s0, size_t s1)
 {
     for (size_t t = 0; t < n; t += TILE) {
         const size_t here = smaller(n - t, TILE);
@@ -325,7 +321,7 @@ static void mul_tiles(const q8_kind_ops *o, const ct_mul *m, size_t panel, const
 
 static void mul_many(const q8_ops *o, const ct_mul *m, size_t panel_begin, size_t panel_end, uint8_t *scratch)
 {
-    const q8_kind k = o->kind->kind;
+    const q8_kind k = o->kind;
     const size_t stretches = m->cols / 32, panel_bytes = panel_bytes_of(m), chunk = k.is_wide ? CHUNK_WIDE : CHUNK;
     const size_t w_bytes = (w_record_of(k).bytes * chunk + 63) & ~(size_t)63;
     uint8_t *x = scratch + w_bytes;
@@ -334,10 +330,10 @@ static void mul_many(const q8_ops *o, const ct_mul *m, size_t panel_begin, size_
         const size_t n = smaller(m->n - t0, tokens);
         for (size_t s0 = 0; s0 < stretches; s0 += chunk) {
             const size_t s1 = smaller(stretches, s0 + chunk);
-            o->kind->put_many(m, t0, n, s0, s1, x);
+            o->put_many(m, t0, n, s0, s1, x);
             for (size_t p = panel_begin; p < panel_end; p++) {
                 o->unpack((const uint8_t *)m->w + p * panel_bytes, m->cols, s0, s1, scratch);
-                mul_tiles(o->kind, m, p, scratch, x, t0, n, s0, s1);
+                mul_tiles(o, m, p, scratch, x, t0, n, s0, s1);
             }
         }
     }
@@ -353,109 +349,52 @@ static void mul_q8(const q8_ops *o, const ct_mul *m, size_t panel_begin, size_t 
         mul_many(o, m, panel_begin, panel_end, scratch);
 }
 
-/* ---- one set of kernels a kind, one a type ---- */
+/* ---- one set of kernels a type ---- */
 
-#define TILE_KERNEL(kind, like, T)                                                                                     \
-    static void tile_##kind##_##T(const uint8_t *w, const uint8_t *x, size_t n, float *c, size_t ldc, bool is_first)   \
+#define FEW_KERNEL(T, n_tok)                                                                                           \
+    static void few_##T##_##n_tok(const uint8_t *panel, size_t cols, size_t s0, size_t s1, const uint8_t *x, float *c, \
+                                  size_t ldc, bool is_first)                                                           \
     {                                                                                                                  \
-        multiply_tile(kind_of(CT_##like), T, w, x, n, c, ldc, is_first);                                               \
+        mul_few_tile(CT_##T, n_tok, panel, cols, s0, s1, x, c, ldc, is_first);                                         \
     }
-
-/* A kind, named by what is special in it, and one type that is of it. */
-#define KIND(kind, like)                                                                                               \
-    TILE_KERNEL(kind, like, 1)                                                                                         \
-    TILE_KERNEL(kind, like, 2)                                                                                         \
-    TILE_KERNEL(kind, like, 3)                                                                                         \
-    TILE_KERNEL(kind, like, 4)                                                                                         \
-    static uint8_t *put_few_##kind(const ct_mul *m, size_t t0, size_t n, size_t s0, size_t s1, uint8_t *out)           \
+#define TILE_KERNEL(T, n_tok)                                                                                          \
+    static void tile_##T##_##n_tok(const uint8_t *w, const uint8_t *x, size_t n, float *c, size_t ldc, bool is_first)  \
     {                                                                                                                  \
-        return put_tokens(kind_of(CT_##like), false, m, t0, n, s0, s1, FEW, out);                                      \
+        multiply_tile(kind_of(CT_##T), n_tok, w, x, n, c, ldc, is_first);                                              \
+    }
+#define EACH_SIZE(X, T) X(T, 1) X(T, 2) X(T, 3) X(T, 4)
+
+#define DEFINE(T, ...)                                                                                                 \
+    EACH_SIZE(FEW_KERNEL, T)                                                                                           \
+    EACH_SIZE(TILE_KERNEL, T)                                                                                          \
+    static uint8_t *put_few_##T(const ct_mul *m, size_t t0, size_t n, size_t s0, size_t s1, uint8_t *out)              \
+    {                                                                                                                  \
+        return put_tokens(kind_of(CT_##T), false, m, t0, n, s0, s1, FEW, out);                                         \
     }                                                                                                                  \
-    static uint8_t *put_many_##kind(const ct_mul *m, size_t t0, size_t n, size_t s0, size_t s1, uint8_t *out)          \
+    static uint8_t *put_many_##T(const ct_mul *m, size_t t0, size_t n, size_t s0, size_t s1, uint8_t *out)             \
     {                                                                                                                  \
-        return put_tokens(kind_of(CT_##like), kind_of(CT_##like).is_wide, m, t0, n, s0, s1, TILE, out);                \
-    }
-
-#define KIND_OPS(kind, type)                                                                                           \
-    {                                                                                                                  \
-        kind_of(CT_##type), put_few_##kind, put_many_##kind,                                                           \
-        {                                                                                                              \
-            tile_##kind##_1, tile_##kind##_2, tile_##kind##_3, tile_##kind##_4                                         \
-        }                                                                                                              \
-    }
-
-#define FEW_KERNEL(type, T)                                                                                            \
-    static void few_##type##_##T(const uint8_t *panel, size_t cols, size_t s0, size_t s1, const uint8_t *x, float *c,  \
-                                 size_t ldc, bool is_first)                                                            \
-    {                                                                                                                  \
-        mul_few_tile(CT_##type, T, panel, cols, s0, s1, x, c, ldc, is_first);                                          \
-    }
-
-#define TYPE(type, kind)                                                                                               \
-    FEW_KERNEL(type, 1)                                                                                                \
-    FEW_KERNEL(type, 2)                                                                                                \
-    FEW_KERNEL(type, 3)                                                                                                \
-    FEW_KERNEL(type, 4)                                                                                                \
-    static void unpack_##type(const uint8_t *panel, size_t cols, size_t s0, size_t s1, uint8_t *out)                   \
-    {                                                                                                                  \
-        unpack_chunk(CT_##type, panel, cols, s0, s1, out);                                                             \
+        return put_tokens(kind_of(CT_##T), kind_of(CT_##T).is_wide, m, t0, n, s0, s1, TILE, out);                      \
     }                                                                                                                  \
-    static void mul_##type(const ct_mul *m, size_t panel_begin, size_t panel_end, void *scratch)                       \
+    static void unpack_##T(const uint8_t *panel, size_t cols, size_t s0, size_t s1, uint8_t *out)                      \
     {                                                                                                                  \
-        const q8_kind_ops of_kind = KIND_OPS(kind, type);                                                              \
-        const q8_ops ops = { &of_kind,                                                                                 \
-                             unpack_##type,                                                                            \
-                             { few_##type##_1, few_##type##_2, few_##type##_3, few_##type##_4 } };                     \
+        unpack_chunk(CT_##T, panel, cols, s0, s1, out);                                                                \
+    }                                                                                                                  \
+    static void mul_##T(const ct_mul *m, size_t panel_begin, size_t panel_end, void *scratch)                          \
+    {                                                                                                                  \
+        const q8_ops ops = { .kind = kind_of(CT_##T),                                                                  \
+                             .put_few = put_few_##T,                                                                   \
+                             .put_many = put_many_##T,                                                                 \
+                             .few = { few_##T##_1, few_##T##_2, few_##T##_3, few_##T##_4 },                            \
+                             .unpack = unpack_##T,                                                                     \
+                             .tile = { tile_##T##_1, tile_##T##_2, tile_##T##_3, tile_##T##_4 } };                     \
         mul_q8(&ops, m, panel_begin, panel_end, scratch);                                                              \
     }
-
-KIND(bias8, Q4_0)
-KIND(bias16, Q5_0)
-KIND(min4, Q4_K)
-KIND(min5, Q5_K)
-KIND(min_half, Q2_K)
-KIND(bias4_half, Q3_K)
-KIND(bias32_half, Q6_K)
-KIND(bias32, IQ3_XXS)
-KIND(bias16_half, IQ1_M)
-KIND(bias64, IQ2_XXS)
-KIND(bias64_half, IQ2_S)
-KIND(wide, Q8_0)
-
-TYPE(Q4_0, bias8)
-TYPE(Q4_1, min4)
-TYPE(Q5_0, bias16)
-TYPE(Q5_1, min5)
-TYPE(Q8_0, wide)
-TYPE(Q2_K, min_half)
-TYPE(Q3_K, bias4_half)
-TYPE(Q4_K, min4)
-TYPE(Q5_K, min5)
-TYPE(Q6_K, bias32_half)
-TYPE(IQ4_NL, wide)
-TYPE(IQ4_XS, wide)
-TYPE(IQ3_XXS, bias32)
-TYPE(IQ3_S, bias16)
-TYPE(IQ2_XXS, bias64)
-TYPE(IQ2_XS, bias64_half)
-TYPE(IQ2_S, bias64_half)
-TYPE(IQ1_S, bias16)
-TYPE(IQ1_M, bias16_half)
+CT_FORMS(DEFINE)
 
 void ct_avx2_mul_q8(ct_kernels *k)
 {
-    static const struct {
-        ct_type type;
-        ct_mul_fn *mul;
-    } slots[] = {
-        { CT_Q4_0, mul_Q4_0 },       { CT_Q4_1, mul_Q4_1 },   { CT_Q5_0, mul_Q5_0 },       { CT_Q5_1, mul_Q5_1 },
-        { CT_Q8_0, mul_Q8_0 },       { CT_Q2_K, mul_Q2_K },   { CT_Q3_K, mul_Q3_K },       { CT_Q4_K, mul_Q4_K },
-        { CT_Q5_K, mul_Q5_K },       { CT_Q6_K, mul_Q6_K },   { CT_IQ4_NL, mul_IQ4_NL },   { CT_IQ4_XS, mul_IQ4_XS },
-        { CT_IQ3_XXS, mul_IQ3_XXS }, { CT_IQ3_S, mul_IQ3_S }, { CT_IQ2_XXS, mul_IQ2_XXS }, { CT_IQ2_XS, mul_IQ2_XS },
-        { CT_IQ2_S, mul_IQ2_S },     { CT_IQ1_S, mul_IQ1_S }, { CT_IQ1_M, mul_IQ1_M },
-    };
-    for (size_t i = 0; i < sizeof slots / sizeof *slots; i++) {
-        k->mul[slots[i].type][CT_ACTS_Q8] = slots[i].mul;
-        k->form[slots[i].type] = CT_ACTS_Q8;
-    }
+#define INSTALL(T, ...)                                                                                                \
+    k->mul[CT_##T][CT_ACTS_Q8] = mul_##T;                                                                              \
+    k->form[CT_##T] = CT_ACTS_Q8;
+    CT_FORMS(INSTALL)
 }

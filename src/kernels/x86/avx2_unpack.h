@@ -28,43 +28,21 @@ typedef struct q8_kind {
 } q8_kind;
 
 /* An int16 lane sums every other pair of columns: 16 products in a stretch of 32. It may wrap on the way; its end value
- * must fit: 16*15*127 = 30480 with 4-bit codes, 16*16*127 = 32512 with codes -16..15 (Q5_0: the bias is in the start
- * value), 8*32*127 = 32512 in 16 columns with codes -32..31 (Q6_K), 8*31*127 = 31496 with codes 0..31 (Q5_1, Q5_K).
- * Values of a table: 16*15*127 (IQ3_S, IQ1) in 32 columns, 8*31*127 (IQ3_XXS) in 16, 4*43*127 = 21844 (IQ2) in 8. */
+ * must fit: with values up to 16 a whole stretch does (16*16*127 = 32512), up to 32 half of one (8*32*127), up to 64 a
+ * quarter (4*43*127 = 21844 in IQ2). */
 INLINE q8_kind kind_of(const ct_type type)
 {
-    switch (type) {
-    case CT_Q4_0:
-        return (q8_kind){ .bias = 8, .sums = 1 };
-    case CT_Q5_0:
-        return (q8_kind){ .bias = 16, .sums = 1 };
-    case CT_Q4_1:
-    case CT_Q4_K:
-        return (q8_kind){ .sums = 1, .adds = 1 };
-    case CT_Q5_1:
-    case CT_Q5_K:
-        return (q8_kind){ .sums = 2, .adds = 1 };
-    case CT_Q2_K:
-        return (q8_kind){ .sums = 2, .is_half = true, .adds = 2 };
-    case CT_Q3_K:
-        return (q8_kind){ .bias = 4, .sums = 2, .is_half = true };
-    case CT_Q6_K:
-        return (q8_kind){ .bias = 32, .sums = 2, .is_half = true };
-    case CT_IQ3_XXS:
-        return (q8_kind){ .bias = 32, .sums = 2 };
-    case CT_IQ3_S:
-    case CT_IQ1_S:
-        return (q8_kind){ .bias = 16, .sums = 1 };
-    case CT_IQ1_M:
-        return (q8_kind){ .bias = 16, .sums = 2, .is_half = true };
-    case CT_IQ2_XXS:
-        return (q8_kind){ .bias = 64, .sums = 4 };
-    case CT_IQ2_XS:
-    case CT_IQ2_S:
-        return (q8_kind){ .bias = 64, .sums = 4, .is_half = true };
-    default: /* Q8_0, IQ4_NL, IQ4_XS */
+    const ct_form *form = ct_form_of(type);
+    if (form->largest > 64)
         return (q8_kind){ .is_wide = true, .sums = 1 };
-    }
+    return (q8_kind){ .bias = form->bias,
+                      .sums = form->largest > 32                    ? 4
+                              : form->largest > 16 || form->is_half ? 2
+                                                                    : 1,
+                      .is_half = form->is_half,
+                      .adds = !form->has_min  ? 0
+                              : form->is_half ? 2
+                                              : 1 };
 }
 
 INLINE __m256i bytes256(int b)
@@ -126,7 +104,7 @@ INLINE void add_two_high_bits(const uint8_t *p, __m256i code[8])
 /* From codes to a table's values, plus the bias. */
 INLINE void table_codes(const ct_type type, __m256i code[8])
 {
-    const __m256i values = _mm256_broadcastsi128_si256(load128((const uint8_t *)ct_code_table(type)));
+    const __m256i values = _mm256_broadcastsi128_si256(load128((const uint8_t *)ct_form_of(type)->table));
     const __m256i table = _mm256_add_epi8(values, bytes256(kind_of(type).bias));
 #pragma GCC unroll 8
     for (int g = 0; g < 8; g++)
@@ -136,24 +114,25 @@ INLINE void table_codes(const ct_type type, __m256i code[8])
 /* Codes of stretch s of a unit laid out as f; unit points at the half's first byte in every vector of 64. */
 INLINE void unpack_codes(const ct_type type, const ct_unit *f, const uint8_t *unit, int s, int half, __m256i code[8])
 {
-    const bool is_3_bit = type == CT_Q3_K || ct_recoded_bits(type) == 3;
+    const ct_form *form = ct_form_of(type);
+    const ct_codes kind = form->codes;
     unit += 32 * half;
-    if (type == CT_Q8_0) {
+    if (kind == CT_CODES_8) {
 #pragma GCC unroll 8
         for (int g = 0; g < 8; g++)
             code[g] = _mm256_xor_si256(load256(unit + f->codes + 512 * s + 64 * g), bytes256(128));
-    } else if (type == CT_Q2_K || is_3_bit) {
+    } else if (kind == CT_CODES_2 || kind == CT_CODES_2_1) {
         two_bits(unit + f->bits2 + 128 * s, code);
     } else {
         nibbles(unit + f->codes + 256 * s, code);
     }
-    if (is_3_bit)
+    if (kind == CT_CODES_2_1)
         add_high_bit(unit + f->high + 64 * s, 2, code);
-    if (type == CT_Q5_0 || type == CT_Q5_1 || type == CT_Q5_K)
+    if (kind == CT_CODES_4_1)
         add_high_bit(unit + f->high + 64 * s, 4, code);
-    if (type == CT_Q6_K)
+    if (kind == CT_CODES_4_2)
         add_two_high_bits(unit + f->bits2 + 128 * s, code);
-    if (ct_code_table(type))
+    if (form->table)
         table_codes(type, code);
 }
 
@@ -254,28 +233,39 @@ INLINE void odd_scales(const uint8_t *q, const int n, unit_scales *u)
 INLINE void unpack_unit_scales(const ct_type type, const ct_unit *f, const uint8_t *unit, const uint8_t *tail,
                                unit_scales *u)
 {
-    if (ct_unit_cols(type) != 256)
+    const ct_form *form = ct_form_of(type);
+    if (form->scales == CT_SCALES_D)
         return;
     const uint8_t *d = f->has_tail ? tail : unit + f->d;
     for (int half = 0; half < 2; half++) {
         u->d[half] = f16x8(d + 16 * half);
-        if (ct_recoded_bits(type))
-            u->d[half] = _mm256_mul_ps(u->d[half], _mm256_set1_ps(ct_recoded_unit(type)));
-        if (f->m >= 0) /* added, so negative */
+        if (form->scales == CT_SCALES_ODD)
+            u->d[half] = _mm256_mul_ps(u->d[half], _mm256_set1_ps(form->unit));
+        if (form->has_min) /* added, so negative */
             u->dmin[half] = _mm256_xor_ps(f16x8(unit + f->m + 16 * half), _mm256_set1_ps(-0.0f));
     }
-    if (type == CT_Q4_K || type == CT_Q5_K)
+    switch ((ct_scales)form->scales) {
+    case CT_SCALES_D: /* above */
+        break;
+    case CT_SCALES_6_MIN:
         k4_scales(unit + f->scales, u);
-    else if (type == CT_Q2_K)
+        break;
+    case CT_SCALES_4_MIN:
         k2_scales(unit + f->scales, u);
-    else if (type == CT_Q3_K)
+        break;
+    case CT_SCALES_6:
         k3_scales(unit + f->scales, u);
-    else if (type == CT_IQ4_XS)
+        break;
+    case CT_SCALES_8: /* as they stand */
+        u->scale = unit + f->scales;
+        break;
+    case CT_SCALES_4_2:
         iq4_xs_scales(unit + f->scales, unit + f->hscale, u);
-    else if (ct_recoded_bits(type))
+        break;
+    case CT_SCALES_ODD:
         odd_scales(unit + f->scales, f->n8, u);
-    else
-        u->scale = unit + f->scales; /* Q6_K: as they stand */
+        break;
+    }
 }
 
 INLINE __m256i u8x8(const uint8_t *p)
@@ -305,9 +295,10 @@ INLINE stretch_scales unpack_scales(const ct_type type, const ct_unit *f, const 
                                     int s, int half)
 {
     const q8_kind k = kind_of(type);
+    const bool is_signed = ct_scales_are_signed(ct_form_of(type));
     stretch_scales out;
     const int r = 8 * half;
-    if (ct_unit_cols(type) != 256) {
+    if (ct_form_of(type)->scales == CT_SCALES_D) {
         out.scale = f16x8(unit + f->d + 32 * s + 2 * r);
         if (k.adds)
             out.add[0] = f16x8(unit + f->m + 32 * s + 2 * r);
@@ -322,7 +313,7 @@ INLINE stretch_scales unpack_scales(const ct_type type, const ct_unit *f, const 
         out.mult[1] = both_halves(i8x8(u->scale + 32 * s + 16 + r));
     } else {
         const uint8_t *p = u->scale + 16 * s + r;
-        out.scale = _mm256_mul_ps(out.scale, _mm256_cvtepi32_ps(type == CT_IQ4_XS ? i8x8(p) : u8x8(p)));
+        out.scale = _mm256_mul_ps(out.scale, _mm256_cvtepi32_ps(is_signed ? i8x8(p) : u8x8(p)));
     }
     return out;
 }

@@ -109,14 +109,15 @@ static void unpack_rows(const ct_mul *m, const uint8_t *panel, size_t s0, size_t
 INLINE void stretch_to_f32(const ct_type type, const __m512i code[8], const __m512 scale[2], const __m512 add[2],
                            uint8_t *buf)
 {
-    const __m512i bias = _mm512_set1_epi32(type_bias(type)), byte = _mm512_set1_epi32(255);
+    const ct_form *form = ct_form_of(type);
+    const __m512i bias = _mm512_set1_epi32(form->bias), byte = _mm512_set1_epi32(255);
     for (int g = 0; g < 8; g++)
         for (int c = 0; c < 4; c++) {
             const __m512i q = _mm512_and_si512(_mm512_srli_epi32(code[g], (unsigned)(8 * c)), byte);
             const __m512 v = _mm512_cvtepi32_ps(_mm512_sub_epi32(q, bias));
-            const int sub = ct_scale_is_half(type) ? g / 4 : 0;
-            _mm512_store_ps(buf + 64 * (4 * g + c), type_has_min(type) ? _mm512_fmadd_ps(scale[sub], v, add[sub])
-                                                                       : _mm512_mul_ps(scale[sub], v));
+            const int sub = form->is_half ? g / 4 : 0;
+            _mm512_store_ps(buf + 64 * (4 * g + c),
+                            form->has_min ? _mm512_fmadd_ps(scale[sub], v, add[sub]) : _mm512_mul_ps(scale[sub], v));
         }
 }
 
@@ -190,45 +191,21 @@ static void mul_rows(const ct_mul *m, size_t panel_begin, size_t panel_end, void
     mul_unpacked(m, unpack_rows, CT_PANEL_CHUNK, CT_PANEL_CHUNK, panel_begin, panel_end, scratch);
 }
 
-#define TYPE(type)                                                                                                     \
-    static void unpack_##type(const ct_mul *m, const uint8_t *panel, size_t s0, size_t n, uint8_t *buf)                \
+#define DEFINE(T, ...)                                                                                                 \
+    static void unpack_##T(const ct_mul *m, const uint8_t *panel, size_t s0, size_t n, uint8_t *buf)                   \
     {                                                                                                                  \
-        unpack_quantised(CT_##type, m, panel, s0, n, buf);                                                             \
+        unpack_quantised(CT_##T, m, panel, s0, n, buf);                                                                \
     }                                                                                                                  \
-    static void mul_##type(const ct_mul *m, size_t panel_begin, size_t panel_end, void *scratch)                       \
+    static void mul_##T(const ct_mul *m, size_t panel_begin, size_t panel_end, void *scratch)                          \
     {                                                                                                                  \
-        mul_unpacked(m, unpack_##type, FEW_CHUNK, MANY_CHUNK, panel_begin, panel_end, scratch);                        \
+        mul_unpacked(m, unpack_##T, FEW_CHUNK, MANY_CHUNK, panel_begin, panel_end, scratch);                           \
     }
-TYPE(Q4_0)
-TYPE(Q4_1)
-TYPE(Q5_0)
-TYPE(Q5_1)
-TYPE(Q8_0)
-TYPE(Q2_K)
-TYPE(Q3_K)
-TYPE(Q4_K)
-TYPE(Q5_K)
-TYPE(Q6_K)
-TYPE(IQ4_NL)
-TYPE(IQ4_XS)
-TYPE(IQ3_XXS)
-TYPE(IQ3_S)
-TYPE(IQ2_XXS)
-TYPE(IQ2_XS)
-TYPE(IQ2_S)
-TYPE(IQ1_S)
-TYPE(IQ1_M)
+CT_FORMS(DEFINE)
 
 void ct_avx512_mul_f32(ct_kernels *k)
 {
-    static ct_mul_fn *const own[CT_N_TYPE] = {
-        [CT_F32] = mul_F32,     [CT_F16] = mul_F16,         [CT_BF16] = mul_BF16,     [CT_Q4_0] = mul_Q4_0,
-        [CT_Q4_1] = mul_Q4_1,   [CT_Q5_0] = mul_Q5_0,       [CT_Q5_1] = mul_Q5_1,     [CT_Q8_0] = mul_Q8_0,
-        [CT_Q2_K] = mul_Q2_K,   [CT_Q3_K] = mul_Q3_K,       [CT_Q4_K] = mul_Q4_K,     [CT_Q5_K] = mul_Q5_K,
-        [CT_Q6_K] = mul_Q6_K,   [CT_IQ4_NL] = mul_IQ4_NL,   [CT_IQ4_XS] = mul_IQ4_XS, [CT_IQ3_XXS] = mul_IQ3_XXS,
-        [CT_IQ3_S] = mul_IQ3_S, [CT_IQ2_XXS] = mul_IQ2_XXS, [CT_IQ2_XS] = mul_IQ2_XS, [CT_IQ2_S] = mul_IQ2_S,
-        [CT_IQ1_S] = mul_IQ1_S, [CT_IQ1_M] = mul_IQ1_M,
-    };
+#define ENTRY(T, ...) [CT_##T] = mul_##T,
+    static ct_mul_fn *const own[CT_N_TYPE] = { CT_PLAIN_TYPES(ENTRY) CT_FORMS(ENTRY) };
     for (uint32_t t = 0; t < CT_N_TYPE; t++)
         if (ct_type_get(t))
             k->mul[t][CT_ACTS_F32] = own[t] ? own[t] : mul_rows;

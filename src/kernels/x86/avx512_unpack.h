@@ -18,40 +18,6 @@
 #include "kernels/x86/avx512_math.h"
 #include "quant/pack_layout.h"
 
-/* What must be subtracted from a code; values of a table come with it added. */
-INLINE int type_bias(ct_type type)
-{
-    switch (type) {
-    case CT_Q3_K:
-        return 4;
-    case CT_Q4_0:
-        return 8;
-    case CT_Q5_0:
-    case CT_IQ3_S:
-    case CT_IQ1_S:
-    case CT_IQ1_M:
-        return 16;
-    case CT_Q6_K:
-    case CT_IQ3_XXS:
-        return 32;
-    case CT_IQ2_XXS:
-    case CT_IQ2_XS:
-    case CT_IQ2_S:
-        return 64;
-    case CT_Q8_0:
-    case CT_IQ4_NL:
-    case CT_IQ4_XS:
-        return 128;
-    default:
-        return 0;
-    }
-}
-
-INLINE bool type_has_min(ct_type type)
-{
-    return type == CT_Q4_1 || type == CT_Q5_1 || type == CT_Q2_K || type == CT_Q4_K || type == CT_Q5_K;
-}
-
 INLINE __m512i load512(const void *p)
 {
     return _mm512_loadu_si512(p);
@@ -95,8 +61,8 @@ INLINE void nibbles(const uint8_t *p, __m512i code[8])
 /* From codes to a table's values, plus the bias. */
 INLINE void table_codes(const ct_type type, __m512i code[8])
 {
-    const __m128i values = _mm_loadu_si128((const __m128i *)(const void *)ct_code_table(type));
-    const __m512i table = _mm512_add_epi8(_mm512_broadcast_i32x4(values), bytes512(type_bias(type)));
+    const __m128i values = _mm_loadu_si128((const __m128i *)(const void *)ct_form_of(type)->table);
+    const __m512i table = _mm512_add_epi8(_mm512_broadcast_i32x4(values), bytes512(ct_form_of(type)->bias));
 #pragma GCC unroll 8
     for (int g = 0; g < 8; g++)
         code[g] = _mm512_shuffle_epi8(table, code[g]);
@@ -131,23 +97,24 @@ INLINE void add_two_high_bits(const uint8_t *p, __m512i code[8])
 /* Codes of stretch s of a unit laid out as f. */
 INLINE void unpack_codes(const ct_type type, const ct_unit *f, const uint8_t *unit, int s, __m512i code[8])
 {
-    const bool is_3_bit = type == CT_Q3_K || ct_recoded_bits(type) == 3;
-    if (type == CT_Q8_0) {
+    const ct_form *form = ct_form_of(type);
+    const ct_codes kind = form->codes;
+    if (kind == CT_CODES_8) {
 #pragma GCC unroll 8
         for (int g = 0; g < 8; g++)
             code[g] = load512(unit + f->codes + 512 * s + 64 * g);
-    } else if (type == CT_Q2_K || is_3_bit) {
+    } else if (kind == CT_CODES_2 || kind == CT_CODES_2_1) {
         two_bits(unit + f->bits2 + 128 * s, code);
     } else {
         nibbles(unit + f->codes + 256 * s, code);
     }
-    if (is_3_bit)
+    if (kind == CT_CODES_2_1)
         add_high_bit(unit + f->high + 64 * s, 2, code);
-    if (type == CT_Q5_0 || type == CT_Q5_1 || type == CT_Q5_K)
+    if (kind == CT_CODES_4_1)
         add_high_bit(unit + f->high + 64 * s, 4, code);
-    if (type == CT_Q6_K)
+    if (kind == CT_CODES_4_2)
         add_two_high_bits(unit + f->bits2 + 128 * s, code);
-    if (ct_code_table(type))
+    if (form->table)
         table_codes(type, code);
 }
 
@@ -237,25 +204,36 @@ INLINE void odd_scales(const uint8_t *q, const int n, unit_scales *u)
 INLINE void unpack_unit_scales(const ct_type type, const ct_unit *f, const uint8_t *unit, const uint8_t *tail,
                                unit_scales *u)
 {
-    if (ct_unit_cols(type) != 256)
+    const ct_form *form = ct_form_of(type);
+    if (form->scales == CT_SCALES_D)
         return;
     u->d = f16x16(f->has_tail ? tail : unit + f->d);
-    if (ct_recoded_bits(type))
-        u->d = _mm512_mul_ps(u->d, _mm512_set1_ps(ct_recoded_unit(type)));
-    if (type_has_min(type))
+    if (form->scales == CT_SCALES_ODD)
+        u->d = _mm512_mul_ps(u->d, _mm512_set1_ps(form->unit));
+    if (form->has_min)
         u->dmin = _mm512_xor_ps(f16x16(unit + f->m), _mm512_set1_ps(-0.0f)); /* added, so negative */
-    if (type == CT_Q4_K || type == CT_Q5_K)
+    switch ((ct_scales)form->scales) {
+    case CT_SCALES_D: /* above */
+        break;
+    case CT_SCALES_6_MIN:
         k4_scales(unit + f->scales, u);
-    else if (type == CT_Q2_K)
+        break;
+    case CT_SCALES_4_MIN:
         k2_scales(unit + f->scales, u);
-    else if (type == CT_Q3_K)
+        break;
+    case CT_SCALES_6:
         k3_scales(unit + f->scales, u);
-    else if (type == CT_IQ4_XS)
+        break;
+    case CT_SCALES_8: /* as they stand */
+        u->scale = unit + f->scales;
+        break;
+    case CT_SCALES_4_2:
         iq4_xs_scales(unit + f->scales, unit + f->hscale, u);
-    else if (ct_recoded_bits(type))
+        break;
+    case CT_SCALES_ODD:
         odd_scales(unit + f->scales, f->n8, u);
-    else
-        u->scale = unit + f->scales; /* Q6_K: as they stand */
+        break;
+    }
 }
 
 INLINE __m512 u8_to_f32(const uint8_t *p)
@@ -272,18 +250,19 @@ INLINE __m512 i8_to_f32(const uint8_t *p)
 INLINE void unpack_scales(const ct_type type, const ct_unit *f, const uint8_t *unit, const unit_scales *u, int s,
                           __m512 scale[2], __m512 add[2])
 {
-    const int n = ct_scale_is_half(type) ? 2 : 1;
-    const bool is_signed = type == CT_Q6_K || type == CT_Q3_K || type == CT_IQ4_XS;
-    if (ct_unit_cols(type) != 256) {
+    const ct_form *form = ct_form_of(type);
+    const int n = form->is_half ? 2 : 1;
+    const bool is_signed = ct_scales_are_signed(form);
+    if (form->scales == CT_SCALES_D) {
         scale[0] = scale[1] = f16x16(unit + f->d + 32 * s);
-        add[0] = add[1] = type_has_min(type) ? f16x16(unit + f->m + 32 * s) : _mm512_setzero_ps();
+        add[0] = add[1] = form->has_min ? f16x16(unit + f->m + 32 * s) : _mm512_setzero_ps();
         return;
     }
 #pragma GCC unroll 2
     for (int i = 0; i < 2; i++) {
         const int at = 16 * (n * s + (n == 2 ? i : 0));
         scale[i] = _mm512_mul_ps(u->d, is_signed ? i8_to_f32(u->scale + at) : u8_to_f32(u->scale + at));
-        add[i] = type_has_min(type) ? _mm512_mul_ps(u->dmin, u8_to_f32(u->min + at)) : _mm512_setzero_ps();
+        add[i] = form->has_min ? _mm512_mul_ps(u->dmin, u8_to_f32(u->min + at)) : _mm512_setzero_ps();
     }
 }
 
