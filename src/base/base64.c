@@ -50,10 +50,10 @@ bool ct_base64_decode(const char *text, size_t len, void *out, size_t *n, carat_
             to[n_out++] = (unsigned char)(bits >> (6 - 2 * (i % 4)));
     }
     if (len % 4 == 1)
-        return ct_fail(err, CARAT_EFORMAT, len, "base64: %zu characters, which is no number of bytes", len);
+        return ct_fail(err, CARAT_EFORMAT, len, "base64: %zu characters is not a valid length", len);
     /* What the last character has beyond whole bytes: 4 bits after two characters, 2 after three. */
     if ((len % 4 == 2 && bits & 15) || (len % 4 == 3 && bits & 3))
-        return ct_fail(err, CARAT_EFORMAT, len - 1, "base64: the last character has bits that belong to no byte");
+        return ct_fail(err, CARAT_EFORMAT, len - 1, "base64: the last character has stray bits, expected zeros");
     *n = n_out;
     return true;
 }

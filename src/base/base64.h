@@ -14,8 +14,8 @@ static inline size_t ct_base64_room(size_t len)
 
 /* Text of either alphabet ("+/" or "-_", not both in one) to bytes; padding may be left out, but not half of it. out
  * has ct_base64_room(len) bytes or is the text itself; *n of them are set. Errors: CARAT_EFORMAT with the position:
- * another character (white space too), padding that is not the end, a length that no bytes have, bits that belong to no
- * byte and are not zero. out is then garbage. */
+ * another character (white space too), padding before the end, a length that no encoder produces, stray bits in the
+ * last character. out is then garbage. */
 bool ct_base64_decode(const char *text, size_t len, void *out, size_t *n, carat_err *err);
 
 #endif

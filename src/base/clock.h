@@ -1,4 +1,4 @@
-/* clock.h - time that passes.
+/* clock.h - a monotonic clock.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef CT_BASE_CLOCK_H
@@ -6,7 +6,7 @@
 
 #include <time.h>
 
-/* Seconds of a clock that never goes back. */
+/* Seconds on a clock that never goes backwards. */
 static inline double ct_now(void)
 {
     struct timespec t;

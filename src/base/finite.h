@@ -1,4 +1,4 @@
-/* finite.h - is every number of a row a number?
+/* finite.h - are all numbers of a row finite?
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef CT_BASE_FINITE_H
@@ -9,7 +9,7 @@
 #include <stdint.h>
 #include <string.h>
 
-/* False if any of x[n] is NaN or infinite. Looks at the bits, without a branch in the loop. */
+/* False if any of x[n] is NaN or infinite. Tests the bits, without a branch in the loop. */
 static inline bool ct_all_finite(const float *x, size_t n)
 {
     uint32_t bad = 0;

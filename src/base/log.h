@@ -1,7 +1,7 @@
 /* log.h - where the library's warnings go.
  *
- * The library never prints. A warning (a header that contradicts the published model, say) goes to the sink the program
- * installed through carat_log_to (include/carat.h); without one it is dropped. Thread-safe.
+ * The library never prints. A warning (for example about a header that contradicts the published model) goes to the
+ * sink the program installed through carat_log_to (include/carat.h); without one it is dropped. Thread-safe.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef CT_BASE_LOG_H

@@ -26,7 +26,7 @@ static const char *kind_of(mode_t mode)
     return "a device";
 }
 
-/* O_NONBLOCK: opening a FIFO that nobody writes to must not hang. It has no effect on regular files. */
+/* O_NONBLOCK: opening a FIFO without a writer must not hang. It has no effect on regular files. */
 static int open_plain(const char *path)
 {
     return open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
@@ -219,12 +219,12 @@ bool ct_write_target(const char *path, char **out, carat_err *err)
         return ct_fail(err, CARAT_EIO, CARAT_NOWHERE, "%s: is %s, expected a file or a new name", path,
                        kind_of(st.st_mode));
     *out = realpath(path, NULL);
-    if (!*out) /* a new name, or what the writer will complain of */
+    if (!*out) /* a new name, or one that opening it for writing will refuse */
         *out = strdup(path);
     return *out || ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "%s: no memory", path);
 }
 
-/* Another name for each: two may be writing to one path. */
+/* A name of its own for each: two threads may be writing to one path. */
 static void name_beside(ct_buf *out, const char *path)
 {
     static atomic_uint n_written;
@@ -247,7 +247,7 @@ bool ct_write_beside(const char *path, ct_file_writer *write, void *arg, carat_e
     FILE *f = fopen(tmp.data, "wbe");
     bool ok = f && write(arg, f, err);
     int why = errno;
-    bool is_io = !f || ferror(f); /* else what failed was the writer, which has said so */
+    bool is_io = !f || ferror(f); /* else the writer failed and has set *err */
     if (f && fclose(f) != 0 && ok)
         ok = false, is_io = true, why = errno;
     if (ok && rename(tmp.data, target) != 0)

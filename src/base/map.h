@@ -1,7 +1,7 @@
 /* map.h - a regular file mapped read-only: all of it, or its head and windows on the rest.
  *
- * Address space is limited too (ulimit -v): a loader that maps the head and looks at the rest through windows needs no
- * room for the file beside what it makes of it.
+ * Address space is limited too (ulimit -v): a loader that maps only the head and reads the rest through windows needs
+ * no room for the whole file beside its result.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef CT_BASE_MAP_H
@@ -14,7 +14,7 @@
 typedef struct ct_map {
     const uint8_t *data;
     size_t size;   /* of the file */
-    size_t mapped; /* of them at data: all, but after ct_map_open_head */
+    size_t mapped; /* of them, at data: all, except after ct_map_open_head */
     char *path;    /* owned copy, for messages */
     int fd;        /* -1 when closed */
 } ct_map;
@@ -24,12 +24,12 @@ typedef struct ct_map {
  * closed and safe to close again. */
 bool ct_map_open(ct_map *m, const char *path, carat_err *err);
 
-/* The same, but maps only the first bytes, about `bytes` of them. ct_map_grow makes them at least `bytes` (at most
- * the file's) and may move m->data. Errors: those of ct_map_open; the second's message does not name the file. */
+/* The same, but maps only about the first `bytes` bytes. ct_map_grow extends the mapping to at least `bytes` (at most
+ * the file's size) and may move m->data. Errors: those of ct_map_open; messages of ct_map_grow do not name the file. */
 bool ct_map_open_head(ct_map *m, const char *path, size_t bytes, carat_err *err);
 bool ct_map_grow(ct_map *m, size_t bytes, carat_err *err);
 
-/* A piece of a file that is mapped for a while. */
+/* A temporary mapping of part of a file. */
 typedef struct ct_window {
     const uint8_t *data;
     void *base; /* NULL: nothing to unmap */
@@ -51,19 +51,20 @@ void ct_map_close(ct_map *m); /* accepts a zeroed or half-open map */
 /* Reads a whole small file (a JSON, a prompt) of at most max bytes into a malloc'd NUL-terminated buffer the caller
  * frees. Works on pipes too. Errors: CARAT_EIO, CARAT_ELIMIT (larger than max), CARAT_ENOMEM. */
 bool ct_read_file(const char *path, size_t max, char **out, size_t *len, carat_err *err);
-/* The same from an open file of any kind, from where it stands; name is for messages. */
+/* The same from an open file of any kind, from its current position; name is for messages. */
 bool ct_read_fd(int fd, const char *name, size_t max, char **out, size_t *len, carat_err *err);
 
-/* The file that a new one under this name will replace: links are followed, so that they stay links. *out is malloc'd.
- * Errors: CARAT_EIO (a folder, a device or a pipe: taking its place would be the end of /dev/null), CARAT_ENOMEM. */
+/* The file that a new one under this name will replace: symbolic links are followed, so that they remain links. *out is
+ * malloc'd. Errors: CARAT_EIO (a folder, a device or a pipe: replacing /dev/null by a file would be a disaster),
+ * CARAT_ENOMEM. */
 bool ct_write_target(const char *path, char **out, carat_err *err);
 
-/* A file that is whole or untouched: `write` fills a temporary one beside path, which is then renamed. False from it is
- * an error of its own, in *err, or that of the stream, which needs no words. Errors also: CARAT_EIO, CARAT_EARG (a path
- * too long), those of ct_write_target. */
+/* Replaces a file completely or not at all: `write` fills a temporary one beside path, which is then renamed. Where
+ * `write` returns false, either it has set *err or the stream failed, which is reported from errno. Errors also:
+ * CARAT_EIO, CARAT_EARG (a path too long), those of ct_write_target. */
 typedef bool ct_file_writer(void *arg, FILE *f, carat_err *err);
 bool ct_write_beside(const char *path, ct_file_writer *write, void *arg, carat_err *err);
-/* The same for bytes that are there. */
+/* The same for bytes in memory. */
 bool ct_write_file(const char *path, const void *data, size_t len, carat_err *err);
 
 #endif

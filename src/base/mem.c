@@ -29,8 +29,8 @@ static bool is_aligned(const void *p)
 }
 
 /* Aligned to 2 MiB, so that huge pages can back it: a decode step walks gigabytes and would otherwise spend its time in
- * page-table walks. Newer kernels align by themselves, else it is cut from a larger mapping. Where address space is too
- * short for that, it does without: ct_block_bytes is all that is ever needed. */
+ * page-table walks. Newer kernels align by themselves, else the block is cut from a larger mapping. Where address space
+ * is too short for that, the block is not aligned: it never needs more than ct_block_bytes. */
 static void *map_huge(size_t len)
 {
     size_t want;

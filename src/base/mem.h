@@ -1,7 +1,7 @@
 /* mem.h - aligned blocks and arenas.
  *
- * ct_block_new returns zeroed memory on a 64-byte boundary (2 MiB and larger: its own mapping, huge pages asked
- * for), or NULL. A block is freed with its size by ct_block_free, which accepts NULL.
+ * ct_block_new returns zeroed memory on a 64-byte boundary (2 MiB and larger: its own mapping, huge pages requested),
+ * or NULL. A block is freed with its size by ct_block_free, which accepts NULL.
  *
  * An arena is one block handed out piece by piece and dropped whole; nothing in it is freed singly. ct_arena_take
  * returns NULL when the arena is full: size it beforehand with the same calls on a counting arena (base == NULL), whose
@@ -16,7 +16,7 @@
 #include <stdint.h>
 
 void *ct_block_new(size_t bytes);
-/* What a block of that size really takes, at most: whole huge pages from 2 MiB on. SIZE_MAX on overflow. */
+/* The most that a block of that size occupies: whole huge pages from 2 MiB on. SIZE_MAX on overflow. */
 size_t ct_block_bytes(size_t bytes);
 void ct_block_free(void *p, size_t bytes);
 

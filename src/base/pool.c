@@ -20,7 +20,8 @@
 #endif
 
 /* How long a waiter spins before it sleeps: about 50 us, longer than the gaps inside a decode step, far shorter than
- * anything a person notices. Nobody spins if there are more threads than processors: the one waited for needs ours. */
+ * anything a person notices. No thread spins if there are more threads than processors: the thread it waits for may
+ * need its core. */
 #define SPIN_NS 50000
 
 typedef struct worker {
@@ -34,7 +35,7 @@ struct ct_pool {
     int n_started; /* workers running, 0..n_threads - 1 */
     worker *workers;
     pthread_mutex_t lock;
-    pthread_cond_t wake; /* a job came, or the end */
+    pthread_cond_t wake; /* a job has been announced, or the pool closes */
     pthread_cond_t done; /* the last worker finished */
     pthread_cond_t gate; /* a barrier was passed */
     uint64_t spin_ns;
@@ -147,7 +148,7 @@ bool ct_pool_new(int n_threads, ct_pool **out, carat_err *err)
     if (n_threads == 0)
         n_threads = ct_cpu_default();
     if (n_threads < 1 || n_threads > CT_MAX_THREADS)
-        return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "%d threads asked for, expected 1 to %d", n_threads,
+        return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "%d threads requested, expected 1 to %d", n_threads,
                        CT_MAX_THREADS);
     ct_pool *p = aligned_alloc(64, (sizeof *p + 63) / 64 * 64);
     if (!p)
@@ -262,7 +263,7 @@ void ct_pool_barrier(ct_pool *p)
     }
     if (spin(p, &p->passed, passed))
         return;
-    /* The others share their cores with somebody: sleeping costs a few us, while spinning or yielding in a crowd costs
+    /* The cores are shared with other work: sleeping costs a few us, while spinning or yielding on a busy machine costs
      * whole time slices at every barrier. */
     pthread_mutex_lock(&p->lock);
     atomic_fetch_add(&p->gate_sleepers, 1);

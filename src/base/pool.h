@@ -3,7 +3,7 @@
  * Worker threads are made once. A job is one function run by every thread of the pool, the caller being thread 0;
  * ct_pool_run returns when all have returned. Workers spin briefly between jobs, then sleep, so an idle engine costs
  * nothing and a decode step does not pay for waking. Work is split by the job itself: statically by thread number, or
- * with ct_pool_each for the ragged end.
+ * with ct_pool_each where pieces take unequal time.
  *
  * Threads split rows and never sums: a job's result must not depend on n_threads.
  *
@@ -36,7 +36,7 @@ void ct_pool_run(ct_pool *p, void (*fn)(void *arg, int thread, int n_threads), v
 /* Inside a job: waits until every thread of the job has come here. */
 void ct_pool_barrier(ct_pool *p);
 
-/* Runs fn on [begin, end) pieces of 0..n, each at most `grain` long, handed out in order to whoever is free.
+/* Runs fn on [begin, end) pieces of 0..n, each at most `grain` long, handed out in order to whichever thread is free.
  * n <= grain runs on the caller alone without waking anyone. */
 void ct_pool_each(ct_pool *p, size_t n, size_t grain, void (*fn)(void *arg, size_t begin, size_t end, int thread),
                   void *arg);

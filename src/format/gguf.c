@@ -1,7 +1,7 @@
 /* gguf.c - opens a GGUF file, or all the parts of a split one, and owns what was read.
  *
- * A split model is a row of whole GGUF files NAME-00001-of-00003.gguf ... whose keys split.no (from 0), split.count and
- * split.tensors.count say how they belong together. The first has the metadata; each has a share of the tensors.
+ * A split model is a series of complete GGUF files NAME-00001-of-00003.gguf ... whose keys split.no (from 0),
+ * split.count and split.tensors.count state their order. The first has the metadata; each has a share of the tensors.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <stdio.h>
@@ -13,7 +13,7 @@
 
 /* Each part keeps a file descriptor open, and a process may have 1024. */
 #define MAX_PARTS 256
-/* Grown as it is read; a header with Gemma's vocabulary has 6 MiB. */
+/* The mapping grows as the header is read; one with Gemma's vocabulary has 6 MiB. */
 #define FIRST_BYTES ((size_t)1 << 20)
 
 static void close_part(ct_gguf_part *p)
@@ -45,7 +45,7 @@ static bool parse(ct_gguf *g, ct_gguf_part *p, const char *path, carat_err *err)
     return ct_gguf_parse(g, p, err) || ct_fail_in(err, "%s", ct_short_path(path, buf));
 }
 
-/* Opens and reads one file. *out is set as soon as there is something to close. */
+/* Opens and reads one file. *out is set as soon as there is something to be closed. */
 static bool open_part(ct_gguf *g, const char *path, ct_gguf_part **out, carat_err *err)
 {
     ct_gguf_part *p = *out = calloc(1, sizeof *p);
@@ -74,7 +74,7 @@ static bool check_part(const ct_gguf_part *p, size_t i, size_t n, const char *pa
                    (long long)p->split_no + 1, (long long)p->split_count, i + 1, n);
 }
 
-/* The part that was opened has said how many there are: makes room, puts it in its place, opens the others. */
+/* The part opened first states how many there are: makes room, puts it in its place, opens the others. */
 static bool open_series(ct_gguf *g, carat_err *err)
 {
     ct_gguf_part *first = g->part[0];
@@ -121,11 +121,11 @@ static bool check_total(const ct_gguf *g, carat_err *err)
     int64_t said = g->part[0]->split_tensors;
     if (said < 0 || said == (int64_t)g->tensors.n)
         return true;
-    return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: %zu tensors in %zu parts, split.tensors.count says %lld",
+    return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: %zu tensors in %zu parts, but split.tensors.count is %lld",
                    ct_short_path(g->path, buf), g->tensors.n, g->n_part, (long long)said);
 }
 
-/* A container with room for one part, which is what most have. */
+/* A container with room for one part: most models have no more. */
 static ct_gguf *new_gguf(const char *path, carat_err *err)
 {
     ct_gguf *g = calloc(1, sizeof *g);

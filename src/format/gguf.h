@@ -1,8 +1,8 @@
 /* gguf.h - GGUF v2 and v3, single or split files.
  *
  * Source: the GGUF specification (ggml/docs/gguf.md). Opening maps the file(s), checks every count, offset, size and
- * overflow against the bytes that are there before using it, and builds a directory; it reads no tensor data.
- * Limits: 2^20 tensors, 2^16 metadata keys, 64 MiB of directory memory beyond the mapping, nested arrays refused.
+ * overflow against the file's size before using it, and builds a directory; it reads no tensor data. Limits: 2^20
+ * tensors, 2^16 metadata keys, 64 MiB of directory memory beyond the mapping, nested arrays refused.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef CT_FORMAT_GGUF_H
@@ -42,24 +42,24 @@ typedef struct ct_gguf_kv {
     size_t bytes;
 } ct_gguf_kv;
 
-/* Opens a file; for a split file (name-00001-of-0000N.gguf, split.count metadata) any part opens all of them.
- * Errors: CARAT_EIO, CARAT_EFORMAT (with the offset), CARAT_EUNSUPPORTED (v1, big-endian, a tensor
- * type that is not known), CARAT_ELIMIT, CARAT_ENOMEM. */
+/* Opens a file; for a split file (name-00001-of-0000N.gguf, split.count metadata) any part opens all of them. Errors:
+ * CARAT_EIO, CARAT_EFORMAT (with the offset), CARAT_EUNSUPPORTED (v1, big-endian, an unknown tensor type),
+ * CARAT_ELIMIT, CARAT_ENOMEM. */
 bool ct_gguf_open(const char *path, ct_gguf **out, carat_err *err);
 void ct_gguf_close(ct_gguf *g); /* accepts NULL */
 
-/* The same, but maps only what the header needs. The data of tensors is looked at by ct_tensor_window. */
+/* The same, but maps only what the header needs. Tensor data is read through ct_tensor_window. */
 bool ct_gguf_open_head(const char *path, ct_gguf **out, carat_err *err);
 
 /* The same from bytes the caller keeps until close (aligned as malloc aligns); path only names them in messages. A part
- * of a split file is refused (CARAT_EUNSUPPORTED): there is nowhere to look for the others. */
+ * of a split file is refused (CARAT_EUNSUPPORTED): the others cannot be found. */
 bool ct_gguf_open_memory(const char *path, const void *data, size_t size, ct_gguf **out, carat_err *err);
 
 const ct_tensors *ct_gguf_tensors(const ct_gguf *g);
 const char *ct_gguf_path(const ct_gguf *g);
 uint32_t ct_gguf_version(const ct_gguf *g);
 uint64_t ct_gguf_file_bytes(const ct_gguf *g);    /* all parts */
-uint64_t ct_gguf_mapped_bytes(const ct_gguf *g);  /* of them, as long as it is open */
+uint64_t ct_gguf_mapped_bytes(const ct_gguf *g);  /* of the file(s), while open */
 size_t ct_gguf_directory_bytes(const ct_gguf *g); /* heap held beyond the mapping, at most 64 MiB */
 
 size_t ct_gguf_n_kv(const ct_gguf *g);
@@ -67,14 +67,14 @@ const ct_gguf_kv *ct_gguf_kv_at(const ct_gguf *g, size_t i);
 const ct_gguf_kv *ct_gguf_find(const ct_gguf *g, const char *key); /* NULL if absent */
 
 /* Typed readers: absent leaves *out untouched and returns true; a wrong kind or a value out of range is CARAT_EFORMAT.
- * Any integer kind (and a float with an integral value) is accepted where an integer is wanted. */
+ * Any integer kind (and a float with an integral value) is accepted where an integer is requested. */
 bool ct_gguf_int(const ct_gguf *g, const char *key, int64_t min, int64_t max, int64_t *out, carat_err *err);
 bool ct_gguf_num(const ct_gguf *g, const char *key, double *out, carat_err *err);
 bool ct_gguf_bool(const ct_gguf *g, const char *key, bool *out, carat_err *err);
 bool ct_gguf_text(const ct_gguf *g, const char *key, ct_str *out, carat_err *err);
 
-/* Elements of an array, already bounds-checked at opening. For string arrays walk in order with a cursor that starts
- * zeroed: ct_gguf_next_str returns false at the end, and for anything that holds no strings. */
+/* Elements of an array, already bounds-checked at opening. String arrays are walked in order with a cursor that starts
+ * zeroed: ct_gguf_next_str returns false at the end, and for a key that is not an array of strings. */
 typedef struct ct_gguf_cursor {
     size_t off;
     uint64_t i;

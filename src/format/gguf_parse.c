@@ -9,9 +9,9 @@
  *        zeros up to a multiple of general.alignment: here the data starts
  *        data, each tensor at a multiple of the alignment
  *
- * Source: GGUF specification. All numbers are little-endian. The file is hostile: nothing is allocated for a count
- * before the bytes that such a count needs at the least are known to be there, and nothing is read before it is known
- * to lie inside.
+ * Source: GGUF specification. All numbers are little-endian. The file may be hostile: no memory is allocated for a
+ * count before the file is known to have the bytes that so many entries need at least, and nothing is read before it is
+ * known to lie inside the file.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <inttypes.h>
@@ -24,7 +24,7 @@
 #include "base/size.h"
 #include "format/gguf_part.h"
 
-/* The smallest entries there can be, with a name of one byte. */
+/* The smallest possible entries, with a name of one byte. */
 enum {
     MIN_KV = 8 + 1 + 4 + 1,
     MIN_TENSOR = 8 + 1 + 4 + 8 + 4 + 8,
@@ -35,7 +35,7 @@ typedef struct reader {
     ct_gguf_part *p;
     size_t pos;
     const char *kind; /* what is being read, for messages: "key", "tensor"; NULL is the header */
-    const char *name; /* NULL until it is known; then number i of n has to do */
+    const char *name; /* NULL until the name has been read: messages then give its number, i of n */
     size_t i, n;
     carat_err *err;
 } reader;
@@ -149,7 +149,7 @@ static bool get_name(reader *r, size_t max, const char **out)
 
 /* ---- header ---- */
 
-/* What people open by mistake, told from its first bytes. */
+/* Kinds of file that are often opened by mistake, recognised by their first bytes. */
 static const char *looks_like(const uint8_t *data, size_t size)
 {
     static const struct {
@@ -183,7 +183,7 @@ static bool read_magic(reader *r)
     }
     const char *what = looks_like(p->data, p->size);
     if (what)
-        return fail(r, CARAT_EUNSUPPORTED, 0, "not a GGUF file that can be read: it looks like %s", what);
+        return fail(r, CARAT_EUNSUPPORTED, 0, "not a GGUF file: it looks like %s", what);
     if (p->size < 4)
         return fail(r, CARAT_EFORMAT, 0, "not a GGUF file: it has %zu bytes, a header has 24", p->size);
     return fail(r, CARAT_EFORMAT, 0, "not a GGUF file: it starts with %02x %02x %02x %02x, expected \"GGUF\"",
@@ -204,7 +204,7 @@ static bool read_version(reader *r)
     return true;
 }
 
-/* A count is believed once the bytes it needs at the least are there. */
+/* A count is accepted if the bytes that so many entries need at least are left in the file. */
 static bool read_count(reader *r, const char *what, size_t max, size_t min_bytes, size_t *out)
 {
     uint64_t n;
@@ -279,7 +279,7 @@ static bool read_kv(reader *r, ct_gguf_kv *kv)
         (!get_u32(r, &elem, "the kind of its elements") || !get_u64(r, &kv->count, "the number of its elements")))
         return false;
     if (kind == CT_GGUF_ARR && elem == CT_GGUF_ARR)
-        return fail(r, CARAT_EUNSUPPORTED, r->pos, "an array of arrays, which no Gemma file has");
+        return fail(r, CARAT_EUNSUPPORTED, r->pos, "an array of arrays, which Gemma files do not have");
     if (elem > CT_GGUF_F64)
         return fail(r, CARAT_EFORMAT, r->pos, "value kind %" PRIu32 ", the known ones are 0 to %d", elem, CT_GGUF_F64);
     kv->kind = (ct_gguf_kind)kind;
@@ -363,7 +363,7 @@ static bool size_tensor(reader *r, ct_tensor *t, uint32_t type, size_t at)
     return true;
 }
 
-/* offset is from the data's start until place_tensors has seen where that is. */
+/* offset counts from the data's start until place_tensors has found where that is. */
 static bool read_tensor(reader *r, ct_tensor *t)
 {
     uint32_t type;
@@ -383,8 +383,8 @@ static bool read_tensor(reader *r, ct_tensor *t)
 static bool place_tensors(reader *r, ct_tensor *items, size_t n)
 {
     ct_gguf_part *p = r->p;
-    /* The specification wants a multiple of 8; only powers of two exist. 1 MiB is past any page or disk block that one
-     * would align to, and small enough that the rounding below cannot surprise. */
+    /* The specification requires a multiple of 8; only powers of two occur. 1 MiB exceeds any page or disk block that
+     * data might be aligned to, and keeps the rounding below from overflowing. */
     int64_t align = CT_GGUF_ALIGNMENT;
     if (!ct_gguf_part_int(p, "general.alignment", 8, 1 << 20, &align, r->err))
         return false;
@@ -398,7 +398,7 @@ static bool place_tensors(reader *r, ct_tensor *items, size_t n)
         ct_tensor *t = &items[i];
         r->name = t->name;
         if (t->offset % (size_t)align != 0)
-            return fail(r, CARAT_EFORMAT, start, "offset %zu is no multiple of the alignment, %" PRId64, t->offset,
+            return fail(r, CARAT_EFORMAT, start, "offset %zu is not a multiple of the alignment, %" PRId64, t->offset,
                         align);
         if (start > p->size || !ct_inside(t->offset, t->bytes, p->size - start))
             return fail(r, CARAT_EFORMAT, start, "its %zu bytes at %zu + %zu end after the file, which has %zu bytes",

@@ -1,4 +1,4 @@
-/* gguf_value.c - reads the values of GGUF keys as the kinds a caller wants.
+/* gguf_value.c - reads the values of GGUF keys as the kinds a caller expects.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <inttypes.h>
@@ -76,7 +76,7 @@ static double f64_of(uint64_t bits)
     return d;
 }
 
-/* False if the kind is no number. */
+/* False if the kind is not a number. */
 static bool load(ct_gguf_kind kind, const uint8_t *p, number *out)
 {
     switch (kind) {

@@ -2,7 +2,7 @@
  *
  * Keys and tensor declarations gather in two buffers. The first byte of data, or finish, writes the header; from then
  * on data goes straight to the file. The first error is kept and everything after it does nothing, so a caller may add
- * keys without looking and sees the error at the next call that can return one.
+ * keys without checking each and gets the error from the next call that can return one.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "format/gguf_write.h"
@@ -30,7 +30,7 @@ typedef struct declared {
 } declared;
 
 struct ct_gguf_writer {
-    char *path, *temp; /* where it shall be, and where it is until finish */
+    char *path, *temp; /* its final path, and the temporary one until finish */
     FILE *file;
     ct_buf kv, infos;
     ct_names names;
@@ -49,7 +49,7 @@ static bool good(const ct_gguf_writer *w)
     return w->err.code == CARAT_OK;
 }
 
-/* What went wrong first, handed to the caller. */
+/* Hands the first error to the caller. */
 static bool tell(const ct_gguf_writer *w, carat_err *err)
 {
     if (err)
@@ -70,7 +70,7 @@ static void no_space(ct_gguf_writer *w)
 
 /* ---- opening and closing ---- */
 
-/* A new file beside path that nobody else has. */
+/* A new file beside path, under a name that did not exist. */
 static bool open_temp(ct_gguf_writer *w)
 {
     static atomic_uint serial;
@@ -159,7 +159,7 @@ static void put_str(ct_buf *b, const char *s, size_t len)
     ct_buf_add(b, s, len);
 }
 
-/* A name the reader would refuse is refused here. Returns the writer's own copy. */
+/* A name that the reader would refuse is refused here too. Returns the writer's own copy. */
 static const char *take_name(ct_gguf_writer *w, const char *what, const char *name, size_t max)
 {
     size_t len = strlen(name);
@@ -168,8 +168,9 @@ static const char *take_name(ct_gguf_writer *w, const char *what, const char *na
         return NULL;
     }
     if (len == 0 || len > max || ct_names_odd_byte(name, len) < len) {
-        ct_fail(&w->err, CARAT_EARG, CARAT_NOWHERE, "%s: '%.64s' is no name of a %s: 1 to %zu printable characters",
-                w->path, name, what, max);
+        ct_fail(&w->err, CARAT_EARG, CARAT_NOWHERE,
+                "%s: '%.64s' is not a valid name of a %s: 1 to %zu printable characters are expected", w->path, name,
+                what, max);
         return NULL;
     }
     const char *copy = ct_names_keep(&w->names, name, len);
@@ -308,7 +309,7 @@ static bool tensor_bytes(ct_type type, uint32_t n_dims, const uint64_t *dims, si
     return true;
 }
 
-/* Remembers a tensor and its place; the names are searched one by one, a model has some hundreds. */
+/* Remembers a tensor and its place; the names are searched one by one: a model has some hundreds. */
 static bool declare(ct_gguf_writer *w, const char *name, size_t bytes)
 {
     for (size_t i = 0; i < w->n_tensor; i++)
@@ -339,7 +340,7 @@ void ct_gguf_writer_tensor(ct_gguf_writer *w, const char *name, ct_type type, ui
     if (!tensor_bytes(type, n_dims, dims, &bytes)) {
         const ct_type_info *info = ct_type_get(type);
         ct_fail(&w->err, CARAT_EARG, CARAT_NOWHERE,
-                "%s: tensor '%s': no such size: %u dimensions, rows of %" PRIu64 ", type %s", w->path, copy, n_dims,
+                "%s: tensor '%s': not a valid size: %u dimensions, rows of %" PRIu64 ", type %s", w->path, copy, n_dims,
                 n_dims ? dims[0] : 0, info ? info->name : "unknown");
         return;
     }

@@ -71,7 +71,7 @@ const char *ct_short_path(const char *path, char buf[100])
     if (len < 100)
         return path;
     const char *tail = path + len - 96;
-    while (((unsigned char)*tail & 0xc0) == 0x80) /* not into the middle of a character */
+    while (((unsigned char)*tail & 0xc0) == 0x80) /* do not begin in the middle of a character */
         tail++;
     snprintf(buf, 100, "...%s", tail);
     return buf;

@@ -12,7 +12,7 @@ typedef struct ct_name_chunk ct_name_chunk;
 /* Copies handed out from chunks, so that a name costs little more than its bytes. Starts zeroed. */
 typedef struct ct_names {
     ct_name_chunk *first;
-    size_t bytes; /* heap held, at most max; 0 for max stands for no limit */
+    size_t bytes; /* heap held, at most max; a max of 0 means no limit */
     size_t max;
 } ct_names;
 
@@ -24,7 +24,7 @@ void ct_names_deinit(ct_names *n);
  * a C string and shown on a terminal. */
 size_t ct_names_odd_byte(const void *s, size_t len);
 
-/* The end of a path too long for a message: what follows it matters more. */
+/* A path for a message; of one that is too long, its end, so that the rest of the message is not cut off. */
 const char *ct_short_path(const char *path, char buf[100]);
 
 #endif

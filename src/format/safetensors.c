@@ -91,7 +91,7 @@ static char *join(const char *folder, const char *name)
 
 /* ---- the index ---- */
 
-/* A shard is a plain file in the index's own folder, whatever the index says. */
+/* A shard is a plain file in the index's own folder; an index that names any other path is refused. */
 static bool check_shard_name(const json_t *v, const char *tensor, carat_err *err)
 {
     const char *name = json_string_value(v);
@@ -109,7 +109,7 @@ static bool check_shard_name(const json_t *v, const char *tensor, carat_err *err
 
 static ct_shard *find_shard(const ct_safetensors *s, const char *name)
 {
-    for (size_t i = s->n_shard; i-- > 0;) /* the last is the likeliest: an index runs shard by shard */
+    for (size_t i = s->n_shard; i-- > 0;) /* the last is the most likely: an index goes shard by shard */
         if (strcmp(s->shard[i]->name, name) == 0)
             return s->shard[i];
     return NULL;

@@ -1,9 +1,9 @@
 /* safetensors.h - a Hugging Face folder's weights: model.safetensors, or shards named by model.safetensors.index.json.
  *
  * Source: the safetensors format description (8-byte header length, JSON header, data). The header is at most 100 MB;
- * data_offsets must lie in the file, match shape and dtype exactly, and not overlap. Dtypes F32, F16, BF16; other
- * dtypes are listed as CARAT_EUNSUPPORTED only when such a tensor is asked for by the model (unknown ones are skipped
- * in the directory and remembered for the message).
+ * data_offsets must lie in the file, match shape and dtype exactly, and not overlap. Dtypes F32, F16, BF16; tensors of
+ * other dtypes are left out of the directory but remembered, so that a model that needs one is refused with
+ * CARAT_EUNSUPPORTED and the dtype's name.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef CT_FORMAT_SAFETENSORS_H
@@ -17,14 +17,14 @@ typedef struct ct_safetensors ct_safetensors;
 bool ct_safetensors_open(const char *path, ct_safetensors **out, carat_err *err);
 void ct_safetensors_close(ct_safetensors *s); /* accepts NULL */
 
-/* The same, but maps only the headers. The data of tensors is looked at by ct_tensor_window. */
+/* The same, but maps only the headers. Tensor data is read through ct_tensor_window. */
 bool ct_safetensors_open_head(const char *path, ct_safetensors **out, carat_err *err);
 
 /* One file from bytes the caller keeps until close (aligned as malloc aligns); path only names them in messages. */
 bool ct_safetensors_open_memory(const char *path, const void *data, size_t size, ct_safetensors **out, carat_err *err);
 const ct_tensors *ct_safetensors_tensors(const ct_safetensors *s);
 uint64_t ct_safetensors_file_bytes(const ct_safetensors *s);
-uint64_t ct_safetensors_mapped_bytes(const ct_safetensors *s); /* of them, as long as it is open */
+uint64_t ct_safetensors_mapped_bytes(const ct_safetensors *s); /* of the file(s), while open */
 /* The dtype of a tensor that was skipped for it ("F8_E4M3"), or NULL: for the loader's message. */
 const char *ct_safetensors_skipped(const ct_safetensors *s, const char *name);
 

@@ -6,11 +6,12 @@
  *                "__metadata__": free text, ignored here
  *     8 + n  the data; data_offsets are [first, one past the last) byte of it
  *
- * A shape is written rows first; the directory wants the fastest dimension first, as GGUF does, so it is turned round.
+ * A shape is written rows first; the directory lists the fastest dimension first, as GGUF does, so the order is
+ * reversed.
  *
  * Source: the description of the format at github.com/huggingface/safetensors. Where we differ: gaps between tensors
- * and bytes after the last are let pass, and data must be aligned to its element, as every writer does, so that it can
- * be used where it lies.
+ * and bytes after the last are allowed, and data must be aligned to its element, as every writer aligns it, so that it
+ * can be used in place.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <inttypes.h>
@@ -103,13 +104,13 @@ static bool read_offsets(const json_t *entry, const char *name, size_t data_byte
     return true;
 }
 
-/* Fills n_dims and dims; no dimensions are one of 1. */
+/* Fills n_dims and dims; a shape without dimensions becomes one dimension of 1. */
 static bool read_shape(const json_t *entry, const char *name, ct_tensor *t, carat_err *err)
 {
     const json_t *v = json_object_get(entry, "shape");
     size_t n = json_array_size(v);
     if (!json_is_array(v) || n > CT_MAX_DIMS)
-        return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "tensor '%.96s': 'shape' is no list of up to %d numbers",
+        return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "tensor '%.96s': 'shape' is not a list of up to %d numbers",
                        name, CT_MAX_DIMS);
     for (size_t d = 0; d < CT_MAX_DIMS; d++)
         t->dims[d] = 1;
@@ -164,7 +165,7 @@ static bool skip_tensor(ct_safetensors *s, const ct_shard *f, const char *name, 
 {
     size_t len = strlen(dtype);
     if (len == 0 || len > 32 || ct_names_odd_byte(dtype, len) < len)
-        return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "tensor '%.96s': '%.32s' is no dtype", name, dtype);
+        return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "tensor '%.96s': '%.32s' is not a dtype", name, dtype);
     ct_skipped *k = &s->skipped[s->n_skipped];
     if (!keep(s, name, &k->name, err) || !keep(s, dtype, &k->dtype, err))
         return false;

@@ -1,4 +1,4 @@
-/* tensors.c - looking things up in a directory of tensors.
+/* tensors.c - look-ups in a directory of tensors.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "format/tensors.h"

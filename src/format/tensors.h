@@ -14,9 +14,9 @@ typedef struct ct_tensor {
     ct_type type;
     uint32_t n_dims;            /* 1..4 */
     uint64_t dims[CT_MAX_DIMS]; /* dims[0] is the fastest: a matrix y = W x is { cols, rows }; unused ones are 1 */
-    const uint8_t *data;        /* aligned to an F32, F16 or BF16; NULL: only ct_tensor_window shows it */
+    const uint8_t *data;        /* aligned to an F32, F16 or BF16; NULL: readable through ct_tensor_window only */
     size_t bytes;               /* exactly row_bytes(dims[0]) * the other dims */
-    const ct_map *map;          /* the file, a closed one where the bytes are the caller's */
+    const ct_map *map;          /* the file; closed where the bytes are the caller's */
     size_t offset;              /* of the data in the file, checked to lie within it */
 } ct_tensor;
 
@@ -28,7 +28,7 @@ typedef struct ct_tensors {
 
 const ct_tensor *ct_tensors_find(const ct_tensors *t, const char *name); /* NULL if absent */
 
-/* Shows the bytes [off, off + len) of a tensor, which must lie inside it. Errors: those of ct_window_open. */
+/* Maps the bytes [off, off + len) of a tensor, which must lie inside it. Errors: those of ct_window_open. */
 bool ct_tensor_window(const ct_tensor *t, size_t off, size_t len, ct_window *w, carat_err *err);
 
 /* For the containers' readers. The first sorts the tensors of one map by offset and refuses two that share a byte; the

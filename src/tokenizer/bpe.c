@@ -84,7 +84,7 @@ static uint32_t end_of(const ct_bpe *b, const ct_symbol *s)
     return s->next == CT_BPE_END ? (uint32_t)b->n_text : b->symbols[s->next].at;
 }
 
-/* Looks up what symbol i and the next would make. */
+/* Looks up the piece that symbol i and the next would make. */
 static void rate(ct_bpe *b, const carat_tokenizer *t, uint32_t i)
 {
     ct_symbol *s = &b->symbols[i];
@@ -130,7 +130,7 @@ static void merge_all(ct_bpe *b, const carat_tokenizer *t, size_t n_heap)
         uint32_t i = (uint32_t)top;
         ct_symbol *s = &b->symbols[i];
         if (s->rank != (uint32_t)(top >> 32))
-            continue; /* one of the two has merged otherwise since this candidate was noted */
+            continue; /* one of the two has been merged differently since this candidate was noted */
         ct_symbol *gone = &b->symbols[s->next];
         gone->rank = CT_TOK_NO_RANK;
         s->id = s->made;

@@ -8,9 +8,9 @@
 
 /* A piece of the stretch so far; symbols form a list in text order. */
 typedef struct ct_symbol {
-    uint32_t at;         /* its first byte in text; it ends where the next begins */
+    uint32_t at;         /* of its first byte in text; it ends where the next begins */
     uint32_t prev, next; /* CT_BPE_END: none */
-    uint32_t rank;       /* of merging it with the next; CT_TOK_NO_RANK: they do not merge, or it is gone */
+    uint32_t rank;       /* of merging it with the next; CT_TOK_NO_RANK: they do not merge, or it was merged away */
     int32_t id;
     int32_t made; /* what merging it with the next makes */
 } ct_symbol;

@@ -1,4 +1,4 @@
-/* decode.c - ids -> bytes, and the stream that gives out whole characters.
+/* decode.c - ids -> bytes, and the stream that emits whole characters only.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
@@ -30,7 +30,7 @@ void ct_detok_init(ct_detok *d, const carat_tokenizer *tok, bool show_control)
     *d = (ct_detok){ .tok = tok, .show_control = show_control };
 }
 
-/* Gives out s whole: what is no character becomes U+FFFD, one for each stretch that a decoder would replace at once. */
+/* Emits all of s: what is not a character becomes U+FFFD, one for each stretch that a decoder would replace at once. */
 static bool put_valid(ct_buf *out, const char *s, size_t len)
 {
     size_t i = 0;
@@ -50,7 +50,7 @@ static bool put_valid(ct_buf *out, const char *s, size_t len)
 }
 
 /* The held bytes go before s. Only they and the first bytes of s can complete a character together: those go through a
- * small joint, the rest of s is looked at where it is. */
+ * small buffer; the rest of s is decoded in place. */
 static bool put_after_held(ct_detok *d, const char *s, size_t len, ct_buf *out)
 {
     char joint[8];
@@ -58,7 +58,7 @@ static bool put_after_held(ct_detok *d, const char *s, size_t len, ct_buf *out)
     memcpy(joint, d->held, n);
     memcpy(joint + n, s, used);
     n += used;
-    if (used < len) { /* give back what belongs to the rest: a character that began in the last bytes of the joint */
+    if (used < len) { /* the rest gets back a character that began in the last bytes of the buffer */
         size_t cut = ct_utf8_incomplete(joint, n);
         n -= cut, used -= cut;
     }

@@ -1,4 +1,4 @@
-/* encode.c - text -> ids: added tokens are taken out first, what is between them is merged by bpe.c.
+/* encode.c - text -> ids: added tokens are taken out first; bpe.c merges the text between them.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <stdlib.h>
@@ -74,7 +74,7 @@ static bool encode(encoding *e, const char *s, size_t len, unsigned flags)
     while (ct_matcher_next(&t->matcher, s, len, from, &at, &match_len, &id)) {
         from = at + match_len;
         if (t->is_special[id] && !(flags & CARAT_TOK_SPECIAL))
-            continue; /* stays in the text; nothing is looked for inside its name */
+            continue; /* stays in the text; its name is not searched for others */
         if (!encode_plain(e, s + done, at - done))
             return false;
         done = from;

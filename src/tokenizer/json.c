@@ -5,9 +5,9 @@
  *   normalizer     must put U+2581 for each space and do nothing else
  *   pre_tokenizer  null, or a split at spaces: there are none left, so it does nothing
  *   model          type BPE, byte_fallback; vocab {piece: id}; merges [[left, right]] or ["left right"], in rank order
- * The decoder and the post-processor (which puts <bos> in front) are Gemma's and are not asked.
+ * The decoder and the post-processor (which puts <bos> in front) are taken to be Gemma's and are not read.
  *
- * One pass notes where the parts are; the two long ones (vocab, merges) are then read in place.
+ * One pass notes where each part is; the two long ones (vocab, merges) are then read in place.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <stdlib.h>
@@ -23,7 +23,7 @@
 #define MAX_BYTES  ((size_t)256 << 20) /* of the file; Gemma's has 33 MB */
 #define MAX_MERGES ((size_t)1 << 23)   /* Gemma has 514,906 */
 
-typedef struct span { /* of a value in the text; len 0: it is not there */
+typedef struct span { /* of a value in the text; len 0: absent */
     size_t at, len;
 } span;
 
@@ -50,7 +50,7 @@ typedef struct wanted {
     span *span;
 } wanted;
 
-/* Walks an object; where a key is wanted, notes its value's place (also of `inner`, an object to walk in turn). */
+/* Walks an object and notes the places of the values of the listed keys (also inside `inner`, an object itself). */
 static void note_spans(ct_jp *r, const wanted *want, size_t n)
 {
     ct_jp_enter(r, '{');
@@ -62,7 +62,7 @@ static void note_spans(ct_jp *r, const wanted *want, size_t n)
             if (strlen(want[i].key) == r->str_len && !memcmp(want[i].key, r->str, r->str_len))
                 into = want[i].span;
         if (into && into->len) {
-            ct_jp_fail(r, "the same key a second time");
+            ct_jp_fail(r, "a key that appears twice");
             return;
         }
         ct_jp_peek(r);
@@ -103,11 +103,11 @@ static bool find_parts(reading *j, carat_err *err)
                            { "model", &model } },
                4);
     if (!r.failed && ct_jp_peek(&r) != '\0')
-        ct_jp_fail(&r, "something follows the closing brace");
+        ct_jp_fail(&r, "text after the closing brace");
     if (!finish(&r, err))
         return false;
     if (!model.len)
-        return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "no 'model' in it");
+        return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "it has no 'model'");
     const wanted inner[] = { { "vocab", &p->vocab },
                              { "merges", &p->merges },
                              { "type", &p->type },
@@ -246,7 +246,7 @@ static bool read_vocab(reading *j, carat_err *err)
             break;
         bool is_byte = ct_name_of(r.str, r.str_len, &byte) == CT_NAME_BYTE;
         if ((size_t)id < j->n && j->pieces[id].kind != CT_PIECE_UNUSED)
-            ct_jp_fail(&r, "an id that an earlier piece has");
+            ct_jp_fail(&r, "an id that an earlier piece already has");
         else
             enough = put_piece(j, (size_t)id, r.str, r.str_len, is_byte ? CT_PIECE_BYTE : CT_PIECE_NORMAL);
     }
@@ -271,7 +271,9 @@ static bool add_token(reading *j, const json_t *v, carat_err *err)
     bool has_space = memchr(content, ' ', len) || memmem(content, len, "\xe2\x96\x81", 3);
     if (strips || right || single || (normalized && has_space))
         return ct_fail(err, CARAT_EUNSUPPORTED, j->parts.added.at,
-                       "added token %lld '%.40s' is matched in a way that Gemma's never are", (long long)id, content);
+                       "added token %lld '%.40s' has matching rules (lstrip, rstrip, single_word) that Gemma's "
+                       "tokenizers do not use",
+                       (long long)id, content);
     bool known = (size_t)id < j->n && j->pieces[id].kind != CT_PIECE_UNUSED;
     if (known && (j->pieces[id].len != len || memcmp(j->buf + j->at[id], content, len)))
         return ct_fail(err, CARAT_EFORMAT, j->parts.added.at,
@@ -309,7 +311,7 @@ static bool read_merge(ct_jp *r, char *both, size_t *left, size_t *len)
     bool is_pair = ct_jp_peek(r) == '[', first = true;
     if (is_pair) {
         if (!ct_jp_enter(r, '[') || !ct_jp_more(r, ']', &first))
-            return ct_jp_fail(r, "two strings were expected");
+            return ct_jp_fail(r, "expected two strings");
     }
     if (!ct_jp_string(r))
         return false;
@@ -318,16 +320,16 @@ static bool read_merge(ct_jp *r, char *both, size_t *left, size_t *len)
     if (!is_pair) { /* "left right" */
         const char *space = memchr(r->str, ' ', r->str_len);
         if (!space)
-            return ct_jp_fail(r, "two pieces with a space between them were expected");
+            return ct_jp_fail(r, "expected two pieces with a space between them");
         *left = ct_vocab_decoded(both, r->str, (size_t)(space - r->str));
         *len = *left + ct_vocab_decoded(both + *left, space + 1, (size_t)(r->str + r->str_len - space - 1));
         return true;
     }
     *left = ct_vocab_decoded(both, r->str, r->str_len);
     if (!ct_jp_more(r, ']', &first) || !ct_jp_string(r) || r->str_len > 2 * CT_TOK_MAX_PIECE)
-        return ct_jp_fail(r, "a second string was expected");
+        return ct_jp_fail(r, "expected a second string");
     *len = *left + ct_vocab_decoded(both + *left, r->str, r->str_len);
-    return !ct_jp_more(r, ']', &first) || ct_jp_fail(r, "two strings were expected");
+    return !ct_jp_more(r, ']', &first) || ct_jp_fail(r, "expected two strings");
 }
 
 static bool is_text(const carat_tokenizer *t, int32_t id)
@@ -347,7 +349,7 @@ static bool read_merges(ct_jp *r, const carat_tokenizer *t, ct_vocab_merge **lis
         int32_t made = ct_vocab_lookup(t, both, len);
         if (!is_text(t, made) || !is_text(t, ct_vocab_lookup(t, both, left)) ||
             !is_text(t, ct_vocab_lookup(t, both + left, len - left)))
-            return ct_jp_fail(r, "a merge of or into something that is no piece");
+            return ct_jp_fail(r, "a merge of, or into, something that is not a piece");
         if (*n == cap) {
             cap = cap ? cap * 2 : 4096;
             ct_vocab_merge *grown = cap > MAX_MERGES ? NULL : realloc(*list, cap * sizeof *grown);
@@ -424,7 +426,7 @@ bool ct_tokenizer_from_folder(const char *folder, carat_tokenizer **out, carat_e
     bool ok = is_json                   ? ct_tokenizer_from_json(path, out, err)
               : access(path, F_OK) == 0 ? ct_tokenizer_from_model(path, out, err)
                                         : ct_fail(err, CARAT_EIO, CARAT_NOWHERE,
-                                                  "%s: neither tokenizer.json nor tokenizer.model is there", folder);
+                                                  "%s: has neither tokenizer.json nor tokenizer.model", folder);
     free(path);
     return ok;
 }

@@ -51,7 +51,7 @@ static bool take(ct_jp *r, char want, const char *what)
 
 bool ct_jp_enter(ct_jp *r, char open)
 {
-    return take(r, open, open == '{' ? "an object was expected" : "an array was expected");
+    return take(r, open, open == '{' ? "expected an object" : "expected an array");
 }
 
 bool ct_jp_more(ct_jp *r, char close, bool *first)
@@ -62,7 +62,7 @@ bool ct_jp_more(ct_jp *r, char close, bool *first)
         r->pos++;
         return false;
     }
-    bool ok = *first || take(r, ',', "a comma was expected");
+    bool ok = *first || take(r, ',', "expected a comma");
     *first = false;
     return ok;
 }
@@ -94,7 +94,7 @@ static bool hex4(ct_jp *r, uint32_t *out)
         else if ((c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'))
             *out = *out << 4 | (uint32_t)((c | 0x20) - 'a' + 10);
         else
-            return fail(r, CARAT_EFORMAT, "four hexadecimal digits were expected after \\u");
+            return fail(r, CARAT_EFORMAT, "expected four hexadecimal digits after \\u");
     }
     return true;
 }
@@ -139,7 +139,7 @@ static bool escape(ct_jp *r)
 bool ct_jp_string(ct_jp *r)
 {
     r->str_len = 0;
-    if (!take(r, '"', "a string was expected"))
+    if (!take(r, '"', "expected a string"))
         return false;
     for (;;) {
         size_t run = r->pos;
@@ -167,7 +167,7 @@ bool ct_jp_string(ct_jp *r)
 
 bool ct_jp_key(ct_jp *r)
 {
-    return ct_jp_string(r) && take(r, ':', "a colon was expected");
+    return ct_jp_string(r) && take(r, ':', "expected a colon");
 }
 
 /* ---- numbers and the rest ---- */
@@ -184,13 +184,13 @@ bool ct_jp_int(ct_jp *r, int64_t min, int64_t max, int64_t *out)
     bool ends = p == r->len || !strchr("0123456789.eE+-", r->s[p]);
     v = minus ? -v : v;
     if (p == digits || !ends || v < min || v > max)
-        return ct_jp_fail(r, "a whole number in range was expected");
+        return ct_jp_fail(r, "expected an integer within range");
     r->pos = p;
     *out = v;
     return true;
 }
 
-/* A number, true, false or null: characters up to the next delimiter. Only values nobody asks for come here. */
+/* A number, true, false or null: characters up to the next delimiter. Only values that are skipped come here. */
 static bool skip_word(ct_jp *r)
 {
     static const char *const words[] = { "true", "false", "null" };
@@ -207,7 +207,7 @@ static bool skip_word(ct_jp *r)
     if (is_number)
         return true;
     r->pos = start;
-    return fail(r, CARAT_EFORMAT, "a value was expected");
+    return fail(r, CARAT_EFORMAT, "expected a value");
 }
 
 /* One level is one bit of `objects`: set for an object. */

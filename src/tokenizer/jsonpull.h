@@ -1,12 +1,12 @@
 /* jsonpull.h - reads JSON piece by piece, without building it in memory.
  *
- * A tokenizer.json has 33 MB and a million strings; as a tree it costs 190 MB and two thirds of a second. Here the
- * caller walks the text in order, and a string lives until the next one is read.
+ * A tokenizer.json has 33 MB and a million strings; as a tree it takes 190 MB and two thirds of a second. Here the
+ * caller walks the text in order, and a string is valid until the next one is read.
  *
  *   ct_jp_enter(r, '{');  for (bool first = true; ct_jp_more(r, '}', &first);) { ct_jp_key(r); value ... }
  *
- * The first error stays: every call after it returns false, so look at the end (r->failed). RFC 8259; nesting deeper
- * than 64 is refused; strings are checked to be valid UTF-8 and escapes to make characters.
+ * The first error stays: every call after it returns false, so it is enough to check r->failed at the end. RFC 8259;
+ * nesting deeper than 64 is refused; strings must be valid UTF-8, and escapes must form characters.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef CT_TOKENIZER_JSONPULL_H
@@ -27,12 +27,12 @@ typedef struct ct_jp {
 
 void ct_jp_deinit(ct_jp *r);
 
-bool ct_jp_fail(ct_jp *r, const char *what); /* CARAT_EFORMAT at the present place; always false */
+bool ct_jp_fail(ct_jp *r, const char *what); /* CARAT_EFORMAT at the current position; always false */
 
 /* First character of the next value, white space skipped; '\0' at the end. */
 char ct_jp_peek(ct_jp *r);
 bool ct_jp_enter(ct_jp *r, char open);              /* '{' or '[' */
-bool ct_jp_more(ct_jp *r, char close, bool *first); /* true: another member; false: closed, or failed */
+bool ct_jp_more(ct_jp *r, char close, bool *first); /* true: another member; false: the end, or failed */
 bool ct_jp_string(ct_jp *r);                        /* into r->str */
 bool ct_jp_key(ct_jp *r);                           /* a string and its colon */
 bool ct_jp_int(ct_jp *r, int64_t min, int64_t max, int64_t *out);

@@ -18,7 +18,7 @@ static int by_bytes(const void *va, const void *vb)
     return a->id < b->id ? -1 : a->id > b->id;
 }
 
-/* Copies the bytes of sorted patterns, drops doubles, and notes where each first byte begins. */
+/* Copies the bytes of sorted patterns, drops duplicates, and notes where each first byte begins. */
 static void settle(ct_matcher *m)
 {
     size_t kept = 0, used = 0;
@@ -80,7 +80,7 @@ static size_t lower(const ct_matcher *m, size_t lo, size_t hi, size_t d, unsigne
     return lo;
 }
 
-/* The longest pattern that s begins with: the patterns sharing one more byte with s are a narrower span each time. */
+/* The longest pattern that s begins with: each further byte narrows the span of patterns that share it. */
 static const ct_pattern *longest_at(const ct_matcher *m, const char *s, size_t len)
 {
     const ct_pattern *best = NULL;

@@ -1,4 +1,4 @@
-/* match.h - finds added tokens in text: the longest at the leftmost place.
+/* match.h - finds added tokens in text: the leftmost, and of several there the longest.
  *
  * Patterns are matched on the raw text, before spaces are replaced: a run token is found where U+2581 is written, not
  * where spaces are (those become the same token by merging).
@@ -19,7 +19,7 @@ typedef struct ct_pattern {
 
 typedef struct ct_matcher {
     char *text;         /* owned: all patterns */
-    ct_pattern *sorted; /* by bytes; a pattern stands before its own extensions */
+    ct_pattern *sorted; /* by bytes; a pattern comes before its own extensions */
     size_t n;
     uint32_t first[257]; /* patterns that begin with byte b: sorted[first[b] .. first[b + 1]) */
 } ct_matcher;

@@ -1,6 +1,6 @@
 /* model.c - a tokenizer from tokenizer.model, sentencepiece's ModelProto.
  *
- * Source: sentencepiece_model.proto. Of the fields these matter here (number, default):
+ * Source: sentencepiece_model.proto. The fields that matter here (number, default):
  *
  *   ModelProto      1 pieces (repeated): 1 piece, 2 score (float), 3 type (NORMAL)
  *                   2 trainer_spec:      3 model_type (1 unigram; 2 is BPE), 24 treat_whitespace_as_suffix (false),
@@ -116,7 +116,7 @@ static bool read_model(model *m, ct_pb r, carat_err *err)
     return !more;
 }
 
-/* Gemma's tokenizer does none of these; a file that asks for one is of another model. */
+/* Gemma's tokenizer does none of these; a file that requires one is another model's. */
 static bool check_settings(const model *m, carat_err *err)
 {
     const char *what = m->model_type != 2       ? "its model_type is not BPE"

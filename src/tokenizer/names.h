@@ -1,4 +1,4 @@
-/* names.h - the pieces every Gemma 3 vocabulary has, known by their names.
+/* names.h - the pieces that every Gemma 3 vocabulary has, recognised by their names.
  *
  * Some published GGUFs give control pieces a wrong type (normal, or unused), so that a chat template falls apart into
  * letters. The names are unmistakable, so they decide.
@@ -10,7 +10,7 @@
 #include "tokenizer/tokenizer.h"
 
 typedef enum ct_name {
-    CT_NAME_NONE,    /* an ordinary piece, or one this table does not know */
+    CT_NAME_NONE,    /* an ordinary piece, or one that this table does not list */
     CT_NAME_CONTROL, /* <bos>, <start_of_turn>, ..: control tokens, plain text in user text */
     CT_NAME_ADDED,   /* <unused7>, <mask>, a run of newlines, tabs or spaces, an HTML tag: always matched */
     CT_NAME_BYTE,    /* <0x00> .. <0xFF> */

@@ -1,8 +1,8 @@
 /* protobuf.h - reads the fields of a protocol buffer message one after the other, straight from its bytes.
  *
  * Source: the Protocol Buffers encoding guide. A field is a varint tag (number << 3 | wire type), then: 0 a varint, 1
- * eight bytes, 2 a varint length and that many bytes (a string, or a message to read in turn), 5 four bytes. Groups
- * (3, 4) have been out of use for long and are refused.
+ * eight bytes, 2 a varint length and that many bytes (a string, or a message to read in turn), 5 four bytes. Groups (3,
+ * 4) are long obsolete and are refused.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef CT_TOKENIZER_PROTOBUF_H

@@ -20,7 +20,7 @@ uint32_t ct_vocab_rank(const carat_tokenizer *t, int32_t id, uint32_t left_bytes
     const ct_merge *first = t->merges + t->first_merge[id], *m = t->merges + t->first_merge[id + 1];
     if (m == first)
         return base + (uint32_t)ct_vocab_len(t, id) - left_bytes;
-    while (m-- > first) /* a merge listed twice counts where it stands last */
+    while (m-- > first) /* of a merge listed twice, the last place counts */
         if (m->left == left_bytes)
             return m->rank;
     return CT_TOK_NO_RANK;
@@ -79,7 +79,7 @@ bool ct_vocab_rank_by_list(carat_tokenizer *t, const ct_vocab_merge *merges, siz
 typedef struct scored {
     float score;
     int32_t id;
-    bool is_user; /* user-defined: before all others, and in one group whatever the scores say (GGUF writes -1000) */
+    bool is_user; /* user-defined: before all others, and in one group whatever their scores (GGUF writes -1000) */
 } scored;
 
 static int by_score(const void *va, const void *vb)
@@ -138,7 +138,7 @@ static size_t split_piece(const carat_tokenizer *t, int32_t id, split *out)
     return n;
 }
 
-/* What the groups are made into. */
+/* The result of the groups. */
 typedef struct ranking {
     carat_tokenizer *t;
     uint32_t next; /* rank */

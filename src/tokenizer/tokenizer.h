@@ -38,7 +38,7 @@ bool ct_tokenizer_from_pieces(const ct_piece *pieces, size_t n, carat_tokenizer 
 /* From a folder's files: tokenizer.json (Hugging Face) or tokenizer.model (sentencepiece protobuf). */
 bool ct_tokenizer_from_json(const char *path, carat_tokenizer **out, carat_err *err);
 bool ct_tokenizer_from_model(const char *path, carat_tokenizer **out, carat_err *err);
-/* tokenizer.json if it is there, else tokenizer.model. */
+/* tokenizer.json if there is one, else tokenizer.model. */
 bool ct_tokenizer_from_folder(const char *folder, carat_tokenizer **out, carat_err *err);
 /* Closed by carat_tokenizer_close (include/carat.h). */
 
@@ -54,9 +54,9 @@ typedef struct ct_ids { /* zero-initialised by the caller; grows; freed by ct_id
 bool ct_ids_push(ct_ids *ids, int32_t id);
 void ct_ids_deinit(ct_ids *ids);
 
-/* Appends the tokens of text. Invalid UTF-8 loses nothing: each undecodable byte becomes its byte token. Time is linear
- * in the text (times a logarithm), also for one character repeated a million times.
- * Errors: CARAT_ENOMEM, CARAT_ELIMIT (text over 2^31 bytes). */
+/* Appends the tokens of text. Invalid UTF-8 is not lost: each undecodable byte becomes its byte token. Time is linear
+ * in the text (times a logarithm), also for one character repeated a million times. Errors: CARAT_ENOMEM, CARAT_ELIMIT
+ * (text over 2^31 bytes). */
 bool ct_tok_encode(const carat_tokenizer *t, const char *text, size_t len, unsigned flags, ct_ids *out, carat_err *err);
 
 /* ---- decoding ---- */
@@ -65,7 +65,7 @@ bool ct_tok_encode(const carat_tokenizer *t, const char *text, size_t len, unsig
  * ("<bos>"): callers that hide them ask ct_tok_is_control first. An id out of range gives an empty string. */
 const char *ct_tok_bytes(const carat_tokenizer *t, int32_t id, size_t *len);
 
-/* A stream that gives out whole UTF-8 characters only: bytes of an unfinished character are held back. */
+/* A stream that emits whole UTF-8 characters only: bytes of an unfinished character are held back. */
 typedef struct ct_detok {
     const carat_tokenizer *tok;
     bool show_control; /* write control tokens' names; default: they give nothing */
@@ -78,7 +78,7 @@ void ct_detok_init(ct_detok *d, const carat_tokenizer *tok, bool show_control);
  * U+FFFD, one for each stretch that Python's decoder would replace by one. At most 9 bytes + 3 for each of the token's.
  * False: out is full. For the bytes as they are, join ct_tok_bytes. */
 bool ct_detok_push(ct_detok *d, int32_t id, ct_buf *out);
-bool ct_detok_flush(ct_detok *d, ct_buf *out); /* end of text: what is held comes out as U+FFFD */
+bool ct_detok_flush(ct_detok *d, ct_buf *out); /* end of text: what is held back is emitted as U+FFFD */
 
 /* ---- facts ---- */
 
@@ -88,9 +88,9 @@ typedef struct ct_tok_info {
         image_soft_token; /* -1: none */
 } ct_tok_info;
 
-/* A text-only model's GGUF ends before <image_soft_token> (262144 of 262144). Where <start_of_image> is there and it is
- * not, it gets the next id, as tokenizer.json has it: encoding may give that id (only with SPECIAL), and a model
- * without such a row must refuse it. It is never samplable. */
+/* A text-only model's GGUF ends before <image_soft_token> (262144 of 262144). Where <start_of_image> exists and it does
+ * not, it gets the next id, as in tokenizer.json: encoding may produce that id (only with SPECIAL), and a model without
+ * such a row must refuse it. It is never samplable. */
 const ct_tok_info *ct_tok_facts(const carat_tokenizer *t);
 bool ct_tok_is_control(const carat_tokenizer *t, int32_t id); /* never printed: the special ids, not <unusedN> pieces */
 int32_t ct_tok_find(const carat_tokenizer *t, const char *piece, size_t len); /* -1 if no such piece */

@@ -151,8 +151,8 @@ int32_t ct_vocab_lookup(const carat_tokenizer *t, const char *s, size_t len)
 }
 
 /* Of equal pieces the first is found, but one that text can become goes before one that it cannot. Pieces made to
- * collide would cost their square: the work is limited to many times what an honest vocabulary needs (about 2 a piece).
- */
+ * collide would cost their square: the work is limited to many times what a normal vocabulary needs (about 2 steps a
+ * piece). */
 static bool fill_slots(carat_tokenizer *t, carat_err *err)
 {
     uint32_t size = 512;
@@ -172,7 +172,8 @@ static bool fill_slots(carat_tokenizer *t, carat_err *err)
                !(t->slots[i].tag == tag && is_piece(t, t->slots[i].id, s, ct_vocab_len(t, id)))) {
             i = (i + 1) & t->slot_mask;
             if (!budget--)
-                return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "vocabulary: its pieces were made to collide");
+                return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE,
+                               "vocabulary: its pieces collide in the hash table; the file is crafted or damaged");
         }
         if (t->slots[i].id < 0 || (!ct_vocab_is_text(t, t->slots[i].id) && ct_vocab_is_text(t, id)))
             t->slots[i] = (ct_slot){ tag, id };
@@ -272,8 +273,8 @@ static int32_t find(const carat_tokenizer *t, const char *name)
     return ct_vocab_lookup(t, name, strlen(name));
 }
 
-/* A text-only model's table ends before <image_soft_token>, whose id is then the next one: the markers around an image
- * are there all the same, and tokenizer.json names it. Added here, so that all three sources agree. */
+/* A text-only model's table ends before <image_soft_token>, whose id is then the next one: it does have the markers
+ * around an image, and tokenizer.json has the token itself. It is added here, so that all three sources agree. */
 static void add_image_soft_token(carat_tokenizer *t)
 {
     size_t len = sizeof image_soft_token - 1;

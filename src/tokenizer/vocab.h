@@ -1,4 +1,4 @@
-/* vocab.h - the tables inside a carat_tokenizer: what encoding and decoding look things up in.
+/* vocab.h - the tables inside a carat_tokenizer: the look-up tables of encoding and decoding.
  *
  * Pieces are kept in decoded form: U+2581 is already a space. So one copy serves both ways (the text being encoded is
  * brought to the same form), and a GGUF that spells the runs with spaces and a tokenizer.json that spells them with
@@ -57,13 +57,13 @@ struct carat_tokenizer {
     ct_matcher matcher;         /* the added tokens */
 };
 
-/* What a container says. */
+/* The vocabulary as a container states it. */
 typedef struct ct_vocab_source {
     const ct_piece *pieces; /* by id */
     size_t n;
     bool runs_in_spaces; /* GGUF: the run tokens, matched where U+2581 is written, are spelled with spaces */
     bool lists_added;    /* tokenizer.json: which pieces are added tokens is as stated, even against their names */
-    /* Ranks the merges once the pieces can be looked up; NULL: by the pieces' scores. */
+    /* Ranks the merges when the pieces can be looked up; NULL: by the pieces' scores. */
     bool (*rank)(void *arg, carat_tokenizer *t, carat_err *err);
     void *arg;
 } ct_vocab_source;

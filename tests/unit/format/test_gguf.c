@@ -341,7 +341,7 @@ static void refuses_parts_that_do_not_fit(void **state)
         { FILE_(PART(1, 3, 2, "b", 1)), CARAT_EFORMAT, "it is part 2 of 3" },
         { FILE_(HEAD(0, 0)), CARAT_EFORMAT, "part 1 of 0" },
         { FILE_(HEAD(0, 2), KV_U32("split.no", 1), KV_U32("split.count", 2)), CARAT_EFORMAT,
-          "1 tensors in 2 parts, split.tensors.count says 2" },
+          "1 tensors in 2 parts, but split.tensors.count is 2" },
         { FILE_(PART(1, 2, 2, "a", 1)), CARAT_EFORMAT, "tensor 'a' appears twice" },
         { FILE_(RAW("GGUF"), U32(1)), CARAT_EUNSUPPORTED, "part 2 of 2" },
         { FILE_(ZERO(0)), CARAT_EFORMAT, "empty" },

@@ -172,7 +172,7 @@ static const hostile cases[] = {
     { "offset 2^64-32: wraps back into the header", FILE_(HEAD(1, 0), TENSOR1("t", 8, 0, -32), PAD(32), ZERO(128)),
       CARAT_EFORMAT, "offset 18446744073709551584" },
     { "offset not aligned", FILE_(HEAD(1, 0), TENSOR1("t", 16, 0, 16), PAD(32), ZERO(128)), CARAT_EFORMAT,
-      "no multiple of the alignment, 32" },
+      "not a multiple of the alignment, 32" },
     { "larger than the file", FILE_(HEAD(1, 0), TENSOR2("t", 1 << 20, 1 << 20, 0, 0), PAD(32), ZERO(128)),
       CARAT_EFORMAT, "the whole file has" },
     { "one inside another", FILE_(HEAD(2, 0), TENSOR1("big", 64, 0, 0), TENSOR1("small", 8, 0, 32), PAD(32), ZERO(256)),

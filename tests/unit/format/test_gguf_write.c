@@ -240,11 +240,11 @@ static void mistakes_leave_no_file(void **state)
         const char *says;
     } cases[] = {
         { twice_a_key, "key 'a.b' is given twice" },
-        { odd_key, "is no name of a key" },
+        { odd_key, "is not a valid name of a key" },
         { twice_a_tensor, "tensor 't' is declared twice" },
         { half_a_block, "rows of 48, type Q4_0" },
         { no_weights, "rows of 0" },
-        { too_large, "no such size" },
+        { too_large, "not a valid size" },
         { too_little_data, "was given 3 of its 4 bytes" },
         { too_much_data, "1 bytes of data more" },
         { key_after_data, "key 'late' comes after the first data" },
