@@ -96,7 +96,7 @@ typedef struct filling {
     ct_boundaries *boundaries; /* or NULL */
 } filling;
 
-/* How many tokens the run's beginning makes by itself: near enough to return to. */
+/* How many tokens the run's beginning makes by itself: a good enough place to resume. */
 static bool note_system(filling *f, carat_err *err)
 {
     ct_ids ids = { 0 };

@@ -9,6 +9,6 @@
 bool ct_segments_control(ct_segments *p, ct_segment_kind kind);
 bool ct_segments_add(ct_segments *p, const char *s, size_t len);
 bool ct_segments_str(ct_segments *p, const char *s);
-bool ct_segments_image(ct_segments *p, const ct_chat_part *part); /* with its crops and the words around them */
+bool ct_segments_image(ct_segments *p, const ct_chat_part *part); /* with its crops and the text around them */
 
 #endif

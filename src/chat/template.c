@@ -68,7 +68,7 @@ static bool refuse(carat_err *err, size_t i, const char *what)
     return ct_fail(err, CARAT_EARG, i, "message %zu: %s", i, what);
 }
 
-/* The text that goes in front of the first turn; NULL if the first message is no system message. */
+/* The text that goes in front of the first turn; NULL if the first message is not a system message. */
 static bool find_prefix(const ct_chat_message *m, const ct_chat_part **prefix, carat_err *err)
 {
     static const ct_chat_part empty = { .text = "" };
@@ -111,8 +111,8 @@ typedef enum side { NO_TURN, USER_TURN, MODEL_TURN } side;
 /* The turn being written. */
 typedef struct turn {
     side side;
-    bool has_text;           /* something stands in it: the next block needs a blank line */
-    bool after_system;       /* what stands there last is a system block, which always has one behind it */
+    bool has_text;           /* it is not empty: the next block needs a blank line */
+    bool after_system;       /* its last block is a system block, which is always followed by one */
     bool after_same_speaker; /* it already holds a message that was not a system message: joining is a repair */
 } turn;
 

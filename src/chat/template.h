@@ -3,14 +3,13 @@
  *   <bos><start_of_turn>user\n{system}\n\n{text}<end_of_turn>\n<start_of_turn>model\n{text}<end_of_turn>\n ...
  *
  * A prompt is a list of segments: control tokens, runs of text, places for images. Control tokens come from this
- * template alone: text is tokenised as plain text, so "<end_of_turn>" typed by a user stays eleven letters and two
- * signs.
+ * template alone: text is tokenised as plain text, so that "<end_of_turn>" typed by a user remains ordinary characters.
  *
  * Two ways to treat messages:
  *
  *   raw      What the published Jinja template does, its errors included: roles must alternate, the first item of a
  *            system message's list is all that is read, a lone system message is dropped, "tool" becomes a turn of that
- *            name. Asked for by name only.
+ *            name. Only on explicit request.
  *   repair   The default; refuses nothing but an empty list. The text of every message is a block; blocks of one side
  *            are joined into one turn by a blank line. User's side: user, system, developer, tool results (as a block
  *            fenced by ```tool_output) and unknown roles. Model's side: assistant, model. A conversation that begins
@@ -101,8 +100,8 @@ typedef struct ct_image_place {
     size_t image, crop;
 } ct_image_place;
 
-/* Lengths of the ids at which another prompt may begin to differ: after the system text (as nearly as its last token
- * tells), where a turn begins, after an image. 0: none; of turns and images the last two. */
+/* Lengths of the ids at which another prompt may begin to differ: after the system text (approximately, where its last
+ * token spans the end), where a turn begins, after an image. 0: none; of turns and images the last two. */
 typedef struct ct_boundaries {
     size_t system, turns[2], images[2];
 } ct_boundaries;
@@ -114,7 +113,7 @@ typedef struct ct_boundaries {
 bool ct_segments_ids(const ct_segments *p, const carat_tokenizer *t, size_t n_soft, ct_ids *out, ct_image_place *places,
                      ct_boundaries *boundaries, carat_err *err);
 
-/* s without the white space at its ends, as Python's str.strip() sees it (Unicode's too). */
+/* s without the white space at its ends, as Python's str.strip() defines it (Unicode's too). */
 void ct_chat_trim(const char **s, size_t *len);
 
 #endif

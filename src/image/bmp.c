@@ -1,4 +1,4 @@
-/* BMP: uncompressed 8 (palette), 24 and 32 bits, which is what programs write.
+/* BMP: uncompressed files of 8 (palette), 24 and 32 bits, the kinds that programs write.
  *
  *    0  "BM"
  *   10  u32 offset of the pixels

@@ -32,7 +32,7 @@ bool ct_image_begin(ct_image *out, const char *kind, uint64_t width, uint64_t he
                        (unsigned long long)width, (unsigned long long)height, (unsigned long long)l->pixels);
     uint64_t longer = width > height ? width : height, shorter = width > height ? height : width;
     if (longer / shorter > l->ratio || (longer / shorter == l->ratio && longer % shorter))
-        return ct_fail(err, CARAT_ELIMIT, CARAT_NOWHERE, "%s of %llu x %llu pixels, sides of at most 1 : %u are taken",
+        return ct_fail(err, CARAT_ELIMIT, CARAT_NOWHERE, "%s of %llu x %llu pixels, expected sides of at most 1 : %u",
                        kind, (unsigned long long)width, (unsigned long long)height, l->ratio);
     size_t bytes;
     *out = (ct_image){ .width = (uint32_t)width, .height = (uint32_t)height };
@@ -67,7 +67,7 @@ void ct_flatten(ct_image *out, const uint8_t *rgba)
             out->rgb[3 * i + c] = over_white(rgba[4 * i + c], rgba[4 * i + 3]);
 }
 
-/* Where the upright picture's pixel (x, y) stands in the stored one. */
+/* Where the upright picture's pixel (x, y) lies in the stored one. */
 static size_t source_of(const ct_image *in, int orientation, uint32_t x, uint32_t y)
 {
     uint32_t w = in->width, h = in->height, sx, sy;
@@ -119,7 +119,7 @@ static bool begins(ct_bytes in, size_t at, const char *magic, size_t n)
     return in.len >= at + n && memcmp(in.data + at, magic, n) == 0;
 }
 
-/* Formats that people have and Carat does not read, so that the message can name them. */
+/* Formats that people use and Carat does not read, so that the message can name them. */
 static const char *known_other(ct_bytes in)
 {
     static const struct {
@@ -152,7 +152,7 @@ static bool decode(ct_bytes in, const ct_image_limits *l, ct_image *out, int *or
     const char *other = known_other(in);
     if (other)
         return ct_fail(err, CARAT_EUNSUPPORTED, 0, "a %s, expected " KNOWN, other);
-    return ct_fail(err, CARAT_EFORMAT, 0, "not an image that Carat knows: expected " KNOWN);
+    return ct_fail(err, CARAT_EFORMAT, 0, "not an image of a known format: expected " KNOWN);
 }
 
 bool ct_image_decode(const void *data, size_t len, const ct_image_limits *limits, ct_image *out, carat_err *err)

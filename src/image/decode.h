@@ -20,8 +20,8 @@ uint8_t *ct_rgba_new(const char *kind, uint32_t width, uint32_t height, carat_er
 /* RGBA composited on white into the image. */
 void ct_flatten(ct_image *out, const uint8_t *rgba);
 
-/* Orientation 1..8 of an EXIF block ("II*\0..." or "MM\0*..."); 1 where there is none or it makes no sense.
- * Source: EXIF 2.32, tag 0x0112; TIFF 6.0, image file directory. */
+/* Orientation 1..8 of an EXIF block ("II*\0..." or "MM\0*..."); 1 where it is missing or invalid. Source: EXIF 2.32,
+ * tag 0x0112; TIFF 6.0, image file directory. */
 int ct_exif_orientation(const uint8_t *exif, size_t len);
 
 /* Each fills *out and, where there is one, the orientation. Limits are checked before memory is taken. */

@@ -1,10 +1,10 @@
 /* GIF: the first picture of the file, laid on its logical screen as Pillow does it. giflib reads the container; the
- * codes are unpacked here, because its DGifGetLine makes up pixels for codes that cannot be, and writes 16 KiB for each
- * clear code: 22 s for a file of 48 MB and 64 million pixels that takes 0.6 s here.
+ * codes are unpacked here, because its DGifGetLine makes up pixels for invalid codes, and writes 16 KiB for each clear
+ * code: 22 s for a file of 48 MB and 64 million pixels that takes 0.6 s here.
  *
- * The screen grows to hold a picture that reaches outside it. What the picture leaves open is transparent if the file
- * has a transparent colour, else colour 0; the background colour is ignored, as viewers do. Without a colour table
- * indices are gray values, beyond the end of a table they are black.
+ * The screen grows to hold a picture that reaches outside it. What the picture does not cover is transparent if the
+ * file has a transparent colour, else colour 0; the background colour is ignored, as viewers do. Without a colour table
+ * indices are gray values; indices beyond the end of a table are black.
  *
  * Source: CompuServe, Graphics Interchange Format, version 89a (31 July 1990); appendix F for the codes.
  *
@@ -29,16 +29,16 @@ typedef struct reader {
     int transparent; /* colour index, or OPAQUE */
 
     /* A code is a string of indices: the string of the code prefix, then suffix. Codes below `clear` are an index each,
-     * clear empties the table, clear + 1 ends the picture, the others are given out in order as the data comes. */
+     * clear empties the table, clear + 1 ends the picture, the others are assigned in order as codes are read. */
     const uint8_t *block; /* what is left of the current block of codes */
     size_t left;
-    uint32_t bits, n_bits;      /* read and not used, the lowest first */
+    uint32_t bits, n_bits;      /* read and not yet used, the lowest first */
     uint32_t index_bits, clear; /* clear = 2^index_bits */
     uint32_t next, before;      /* the code that the table gains next; the last one read, NONE after clear */
     uint32_t width;             /* bits of the next code */
     uint16_t prefix[MAX_CODES];
     uint8_t suffix[MAX_CODES];
-    uint8_t string[MAX_CODES]; /* of the last code, backwards: what of it no row has taken yet */
+    uint8_t string[MAX_CODES]; /* of the last code, backwards: the part that is not in a row yet */
     uint32_t n_string;
 
     uint8_t colours[256][3];
@@ -55,7 +55,7 @@ static int read_bytes(GifFileType *gif, GifByteType *to, int n)
     return (int)k;
 }
 
-/* giflib fails for want of bytes or of memory; `what` was being read. */
+/* Reports giflib's error, missing bytes or no memory, while `what` was being read. */
 static bool cut_off(const reader *r, int gif_error, const char *what, carat_err *err)
 {
     if (gif_error == D_GIF_ERR_NOT_ENOUGH_MEM)
@@ -189,7 +189,7 @@ static bool read_string(reader *r, carat_err *err)
     if (code > last)
         return ct_fail(err, CARAT_EFORMAT, r->at, KIND ": code %u after %zu bytes, expected at most %u", code, r->at,
                        last);
-    /* A code that the table is only about to gain: the string before and that string's first index. */
+    /* A code that the table is about to gain: the string before and that string's first index. */
     uint32_t at = code == r->next ? r->before : code;
     n += code == r->next;
     for (; at > r->clear; at = r->prefix[at]) /* always less than at, so this ends and fits */

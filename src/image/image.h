@@ -1,12 +1,12 @@
-/* image.h - files to pixels: what the model's vision tower is shown.
+/* image.h - files to pixels: the input of the model's vision tower.
  *
- * A file is told by its first bytes, never by its name: JPEG (libjpeg-turbo), PNG (libspng), WebP (libwebp), GIF
- * (giflib), BMP (ours). The result is what the reference processor makes of a file: EXIF orientation applied, gray,
- * palette and CMYK converted to RGB, ICC profiles and gAMA ignored, of an animation (GIF, WebP) the first picture.
- * Where the reference wavers, one way always: transparency of every kind is composited on white, and 16-bit samples are
- * scaled to eight bits rather than clipped.
+ * A file is recognised by its first bytes, never by its name: JPEG (libjpeg-turbo), PNG (libspng), WebP (libwebp), GIF
+ * (giflib), BMP (ours). The result is that of the reference processor: EXIF orientation applied, gray, palette and CMYK
+ * converted to RGB, ICC profiles and gAMA ignored, of an animation (GIF, WebP) the first picture. Where the reference
+ * is inconsistent, one rule holds: transparency of every kind is composited on white, and 16-bit samples are scaled to
+ * eight bits rather than clipped.
  *
- * Every byte is hostile. Sizes are checked on the header before memory is taken.
+ * No byte of a file is trusted. Sizes in the header are checked before memory is taken.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef CT_IMAGE_IMAGE_H
@@ -50,11 +50,11 @@ bool ct_image_resize(const ct_image *image, ct_box part, uint32_t width, uint32_
 /* Pan & Scan: carat.h has the rule's numbers. */
 #define CT_MAX_CROPS 64
 
-/* The crops besides the whole picture, in reading order; returns how many (0: it is not cut). boxes: max_crops places,
- * at most CT_MAX_CROPS are made. */
+/* The crops besides the whole picture, in reading order; returns how many (0: it is not cut). boxes: room for
+ * max_crops; at most CT_MAX_CROPS are made. */
 size_t ct_pan_scan_boxes(const carat_pan_scan *p, uint32_t width, uint32_t height, ct_box *boxes);
 
-/* The value of an eight-bit sample as the tower sees it: (v / 255 - 0.5) / 0.5 in float32, rounded as the reference. */
+/* An eight-bit sample as the tower's input: (v / 255 - 0.5) / 0.5 in float32, rounded as in the reference. */
 static inline float ct_pixel_value(uint8_t v)
 {
     return ((float)(v * (1.0 / 255)) - 0.5f) / 0.5f;

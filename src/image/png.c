@@ -1,4 +1,4 @@
-/* PNG through libspng. Every kind of file comes as RGBA of eight bits: palette and tRNS expanded, 1 to 4 bits scaled
+/* PNG through libspng. Every kind of file is read as RGBA of eight bits: palette and tRNS expanded, 1 to 4 bits scaled
  * up, 16 bits by their high byte, gAMA left alone.
  *
  * SPDX-License-Identifier: Apache-2.0 */

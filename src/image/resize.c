@@ -32,8 +32,8 @@ static double triangle(double x)
     return x < 1 ? 1 - x : 0;
 }
 
-/* Output pixel i looks at its centre in the input, (i + 0.5) * scale, and at one input pixel around it, or at `scale`
- * of them when shrinking. */
+/* Output pixel i is a weighted mean of the input around its centre there, (i + 0.5) * scale: of one pixel to either
+ * side, or `scale` of them when shrinking. */
 static bool filter_init(filter *f, uint32_t in, uint32_t out)
 {
     double scale = (double)in / out, wide = scale < 1 ? 1 : scale, narrow = 1 / wide;
@@ -70,7 +70,7 @@ static uint8_t clip(int32_t v)
     return (uint8_t)(v < 0 ? 0 : v > 255 ? 255 : v);
 }
 
-/* n outputs along a line of pixels that stand `step` bytes apart, three channels each. */
+/* n outputs along a line of pixels that lie `step` bytes apart, three channels each. */
 static void pass(const filter *f, uint32_t n, const uint8_t *in, size_t in_step, uint8_t *out, size_t out_step)
 {
     for (uint32_t i = 0; i < n; i++) {
@@ -85,7 +85,7 @@ static void pass(const filter *f, uint32_t n, const uint8_t *in, size_t in_step,
     }
 }
 
-/* The order of the passes shows in the last bit, because each rounds. Pillow 13 runs the vertical one first where the
+/* The order of the passes affects the last bit, because each rounds. Pillow 13 runs the vertical one first where the
  * height loses more than twice the pixels that the width does (earlier versions never did). */
 static bool is_down_first(ct_box part, uint32_t width, uint32_t height)
 {

@@ -36,8 +36,8 @@ typedef struct part {
     size_t x, y, width, height;
 } part;
 
-/* The first picture of an animation. It leaves the rest of the canvas transparent, or black where the file says that it
- * has no alpha: so libwebp's own player, which the reference uses. */
+/* The first picture of an animation. It leaves the rest of the canvas transparent, or black where the file has no
+ * alpha, as libwebp's own player does, which the reference uses. */
 static bool first_part(WebPDemuxer *d, const ct_image *canvas, part *p, carat_err *err)
 {
     WebPIterator it;

@@ -108,8 +108,8 @@ typedef void ct_mul_fn(const ct_mul *m, size_t panel_begin, size_t panel_end, vo
  * A level sums scores as sum over groups of d * (sum of q[r] * int8) and values as (p * d) * int8, or dequantises
  * first: whichever it does, it does for any number of rows.
  *
- * Slots of a tile that no query sees must hold finite values (zero at first). A tile that no query row of the call sees
- * is not read; its pointer may be NULL. Tiles are 64-aligned.
+ * Slots of a tile that are visible to no query must hold finite values (zero at first). A tile that no query row of the
+ * call attends to is not read; its pointer may be NULL. Tiles are 64-aligned.
  *
  * For each query row r with its own visible range [lo, hi) (never empty holes: causal, windowed and image masks are all
  * of this shape):
@@ -123,7 +123,7 @@ typedef enum ct_kv_elem { CT_KV_F16, CT_KV_F32, CT_KV_Q8_0 } ct_kv_elem;
 
 #define CT_KV_GROUP 32 /* dimensions that share a scale in Q8_0 */
 
-/* Can vectors of head_dim be kept as elem? The kernels assume so; who opens a cache asks. */
+/* Can vectors of head_dim be kept as elem? The kernels assume so; opening a cache checks it. */
 static inline bool ct_kv_elem_fits(ct_kv_elem elem, size_t head_dim)
 {
     return elem != CT_KV_Q8_0 || head_dim % CT_KV_GROUP == 0;
@@ -211,8 +211,8 @@ size_t ct_set_v_bytes(ct_acts_form form, size_t head_dim, size_t n_key);
 typedef struct ct_kernels {
     const char *isa; /* "generic", "avx2", "avx512", "neon", "i8mm" */
 
-    /* Which form each weight type wants for speed: int8 for quantised types, bf16 or f32 for BF16, f32 for the rest.
-     * mul[type][form] is NULL where the pair makes no sense; mul[type][CT_ACTS_F32] is always there (exact mode). */
+    /* The form in which each weight type is fastest: int8 for quantised types, bf16 or f32 for BF16, f32 for the rest.
+     * mul[type][form] is NULL for pairs that are not supported; mul[type][CT_ACTS_F32] is always set (exact mode). */
     ct_acts_form form[CT_N_TYPE];
     ct_mul_fn *mul[CT_N_TYPE][CT_N_ACTS];
 
@@ -259,15 +259,15 @@ enum {
     CT_CPU_I8MM = 1 << 5,
 };
 
-/* What this machine has (and its operating system saves). */
+/* The features that this machine has and its operating system saves. */
 unsigned ct_cpu_detect(void);
 
 /* The mask named by a level: "generic", "avx2", "avx512", "avx512bf16", "neon", "dotprod", "i8mm"; "" or NULL is
- * everything found. False with a message if the name is unknown or this machine lacks it (which are there is listed).
- */
+ * everything found. False with a message if the name is unknown or this machine lacks it; the message lists the levels
+ * that it has. */
 bool ct_cpu_by_name(const char *name, unsigned *mask, char msg[160]);
 
-/* Fills the table for a mask: a pure function, tests ask for any. */
+/* Fills the table for a mask. A pure function, so that tests can have any level. */
 void ct_kernels_for(ct_kernels *k, unsigned cpu);
 
 /* The levels' installers, one per file. */

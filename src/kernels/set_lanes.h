@@ -10,7 +10,7 @@
  * and out = o / l at the end. The sums of a few keys (or dims) times both vectors stay in registers; the numbers of
  * those keys are broadcast. Blocks that fit the scratch walk the tiles together.
  *
- * A file that includes this says before:
+ * A file that includes this first defines:
  *     vec, LANES                     a vector of floats, and how many
  *     v_load v_store                 64-aligned
  *     v_set1 v_add v_mul v_div v_max
@@ -98,7 +98,7 @@ static void take_scores(const ct_set *set, size_t key, size_t n, const set_block
         for (size_t j = 0; j < SET_WIDE; j++)
             for (size_t i = 0; i < 2; i++) {
                 v_store(c->s[t + j] + LANES * i, acc[j][i]);
-                if (t + j < n) /* what stands past the last key is none */
+                if (t + j < n) /* what lies past the last key does not count */
                     top[i] = v_max(acc[j][i], top[i]);
             }
     }
@@ -157,7 +157,7 @@ static void begin_block(const ct_set *set, const ct_set_rows *r, size_t row, siz
     _Alignas(64) float q[MAX_STEPS + LANES];
     memset(b->q, 0, ROWS * steps * sizeof *q);
     memset(b->o, 0, ROWS * dims_of(set) * sizeof *b->o);
-    for (size_t i = 0; i < n; i++) /* rows are far apart: all are asked for before the first is waited for */
+    for (size_t i = 0; i < n; i++) /* rows are far apart: all are prefetched before the first is read */
         for (size_t d = 0; d < set->head_dim; d += 16)
             __builtin_prefetch(r->q + (row + i) * r->stride + d);
     for (size_t i = 0; i < n; i++) {

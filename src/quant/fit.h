@@ -7,8 +7,8 @@
  *
  * and that is what every fit minimises, with the scales as they are stored (rounded to f16, or to a whole multiple of
  * the block's f16), not as real numbers. Counting large weights for more (rms + |x|, or rms^2 + x^2, as other
- * quantisers do in the lack of recorded activations) was tried on the matrices of Gemma 3 270M with the activations of
- * a 256-token text: the error of the outputs grew by 0.5 to 2 % and 3 to 4 % (Q4_0, Q4_1, IQ4_NL, Q2_K; only Q3_K
+ * quantisers do when they have no recorded activations) was tried on the matrices of Gemma 3 270M with the activations
+ * of a 256-token text: the error of the outputs grew by 0.5 to 2 % and 3 to 4 % (Q4_0, Q4_1, IQ4_NL, Q2_K; only Q3_K
  * gained, 2 %). That does not settle it: the whole model's divergence on the same text was smaller with weighting for
  * Q4_0 (0.33 against 0.45 nats) and larger for IQ4_NL (0.34 against 0.19), and these source weights were quantised once
  * before. TODO(quantise): decide on unquantised weights.

@@ -155,7 +155,7 @@ typedef struct choice {
     double loss;
 } choice;
 
-/* The best sub-scale and sub-minimum of a group near those asked for. */
+/* The best sub-scale and sub-minimum of a group near the given ones. */
 static choice choose(const float *x, int len, fixed f, int code_max, int sub_max, float d, float dmin, pair wish)
 {
     choice best = { 0, 0, { 0, 0, 0 }, INFINITY };

@@ -34,7 +34,7 @@ uint16_t ct_fit_f16(float scale)
     return is_coarse && fabsf(ct_f16_to_f32(h)) < fabsf(scale) ? (uint16_t)(h + 1) : h;
 }
 
-/* What is known of a group's levels at some scale. */
+/* Sums over a group's levels at some scale. */
 typedef struct sums {
     float xl, ll; /* X and L above */
 } sums;
@@ -141,8 +141,8 @@ uint16_t ct_fit_scale(const float *x, int n, ct_levels levels)
     return best;
 }
 
-/* Chooses sub[g] among the neighbours of scale[g] / d, and sets scale[g] to the best real scale for the levels that
- * come of it. Adds to X and L of the whole block, as functions of d. Returns the loss of the group. */
+/* Chooses sub[g] among the neighbours of scale[g] / d, and sets scale[g] to the best real scale for the resulting
+ * levels. Adds to X and L of the whole block, as functions of d. Returns the loss of the group. */
 static float choose_sub(const float *x, int len, ct_levels levels, float d, int sub_lo, int sub_hi, float *scale,
                         int *sub, sums *block)
 {

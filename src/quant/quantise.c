@@ -1,7 +1,7 @@
 /* quantise.c - ct_quantise_row: float32 rounded into the blocks of each type.
  *
- * fit_scale.c and fit_affine.c choose scales; here they and the codes are put where the format wants them, as the
- * mirror image of unpack_*.c.
+ * fit_scale.c and fit_affine.c choose scales; here they and the codes are written in the format's layout, the mirror
+ * image of unpack_*.c.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "quant/fit.h"

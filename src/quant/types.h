@@ -29,13 +29,14 @@ typedef struct ct_type_info {
     bool can_quantise; /* ct_quantise_row knows it */
 } ct_type_info;
 
-/* NULL for a number that is no known type. */
+/* NULL for a number that is not a known type. */
 const ct_type_info *ct_type_get(uint32_t type);
 
 /* By name, in any case ("q4_k"). llama.cpp's names of file types ("q4_k_m") are not accepted. False if unknown. */
 bool ct_type_by_name(const char *name, ct_type *out);
 
-/* Bytes of a row of n weights. False if the type is unknown, n is no multiple of the block, or it overflows. */
+/* Bytes of a row of n weights. False if the type is unknown, n is not a multiple of the block, or the size
+ * overflows. */
 bool ct_row_bytes(uint32_t type, size_t n, size_t *out);
 
 /* Exact float32 values of n weights (n a multiple of the block). src need not be aligned; NaN and infinite scales give

@@ -1,4 +1,4 @@
-/* arm.h - what the files of the AArch64 baseline show one another.
+/* arm.h - what the files of the AArch64 baseline share.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef CT_KERNELS_ARM_ARM_H

@@ -10,7 +10,8 @@
  *   finish_tile(acc, out)             acc, in the level's own order, to out[token][16 rows]
  *
  * Two ways through a panel, with the same arithmetic to the bit (kernels.h): sums of a stretch are exact integers, and
- * the f32 steps are one multiplication and one fma a stretch in column order, so lanes and tiles may stand anywhere.
+ * the f32 steps are one multiplication and one fma a stretch in column order, so that neither lanes nor tiles affect
+ * the result.
  *
  *   few tokens    codes go from memory through registers into the dot product: the weights are read once
  *   more tokens   256 columns of a panel are expanded to plain int8 in scratch (4 KiB, stays in L1), and tiles of four

@@ -1,9 +1,9 @@
 /* neon_attend.c - one step of attention over tiles of 64 keys, and the writing of keys and values into them.
  *
- * Rows are taken in fours (the last one or two alone): all go over the tiles that some row sees, a row that does not
- * see a tile keeps its state. Scores have keys as lanes and sum over dimensions in order; values have dimensions as
- * lanes and sum over all 64 slots in order (an invisible slot adds 0 times a finite value). So a row's result does not
- * depend on its neighbours. f16 elements are widened in registers: two conversions feed eight multiply-adds.
+ * Rows are taken in fours (the last one or two alone): all walk the tiles that some row attends to; a row that does not
+ * attend to a tile keeps its state. Scores have keys as lanes and sum over dimensions in order; values have dimensions
+ * as lanes and sum over all 64 slots in order (an invisible slot adds 0 times a finite value). So a row's result does
+ * not depend on its neighbours. f16 elements are widened in registers: two conversions feed eight multiply-adds.
  *
  * Q8_0: the scale of a key's 32 dimensions multiplies the sum over them, the scale of a value's the weight it is given;
  * int8 alone become floats.
@@ -202,7 +202,7 @@ static void softmax_step(float s[CT_TILE], size_t first, size_t lo, size_t hi, f
 
 typedef struct attend_scratch {
     float s[ROWS][CT_TILE], scaled[ROWS][CT_TILE];
-    float nowhere[CT_MAX_HEAD_DIM]; /* where rows that do not see a tile put what it gives */
+    float nowhere[CT_MAX_HEAD_DIM]; /* where rows that do not attend to a tile write its result */
 } attend_scratch;
 _Static_assert(sizeof(attend_scratch) <= CT_ATTEND_SCRATCH, "attend's state fits its scratch");
 
@@ -222,7 +222,7 @@ ARM_INLINE void attend_tile(ct_kv_elem elem, const ct_attend *a, size_t tile, si
         acc[r] = sees[r] ? a->out[at] : w->nowhere;
     }
     if (!is_seen)
-        return; /* such a tile need not exist */
+        return; /* such a tile may be missing */
     const void *k = a->k_tiles[tile - a->tile0], *v = a->v_tiles[tile - a->tile0];
     for (size_t b = 0; b < CT_TILE / 16; b++)
         block_scores(elem, k, b, dim, rows, q, w->s);
@@ -247,7 +247,7 @@ ARM_INLINE void attend_tile(ct_kv_elem elem, const ct_attend *a, size_t tile, si
         add_value(elem, v, dim, d, rows, w->s, acc);
 }
 
-/* The tiles that some of the rows see: [begin, end), empty if none. */
+/* The tiles that some of the rows attend to: [begin, end), empty if none. */
 static void visible_tiles(const ct_attend *a, size_t r0, size_t n, size_t *begin, size_t *end)
 {
     *begin = SIZE_MAX, *end = 0;

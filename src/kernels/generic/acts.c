@@ -1,4 +1,4 @@
-/* acts.c - one token's vector in the form a weight type wants.
+/* acts.c - one token's vector in the form that a weight type is multiplied with.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <math.h>

@@ -18,7 +18,7 @@
 
 typedef struct attend_scratch {
     float tile[CT_TILE * CT_MAX_HEAD_DIM]; /* the keys, then the values, of one tile */
-    float p[ROWS][CT_TILE];                /* exp(score - m'); 0 where the row does not see */
+    float p[ROWS][CT_TILE];                /* exp(score - m'); 0 where the key is not visible to the row */
     float rescale[ROWS];                   /* exp(m - m') */
     float max[ROWS], sum[ROWS];
 } attend_scratch;
@@ -87,7 +87,7 @@ static void add_values(float *out, const float p[CT_TILE], float rescale, const 
             out[i] += p[t] * v[t * head_dim + i];
 }
 
-/* The slots [*begin, *end) of the tile that row r sees; false if none. */
+/* The slots [*begin, *end) of the tile that row r attends to; false if none. */
 static bool visible(const ct_attend *a, size_t r, size_t tile, size_t *begin, size_t *end)
 {
     size_t first = tile * CT_TILE, last = first + CT_TILE;
@@ -124,7 +124,7 @@ static void attend_tile(const ct_attend *a, size_t tile, size_t r0, size_t n, at
 /* Rows [r0, r0 + n), n at most ROWS. */
 static void attend_rows(const ct_attend *a, size_t r0, size_t n, attend_scratch *s)
 {
-    size_t first = SIZE_MAX, last = 0; /* tiles that any row sees */
+    size_t first = SIZE_MAX, last = 0; /* tiles that any row attends to */
     for (size_t r = 0; r < n; r++) {
         s->max[r] = -INFINITY;
         s->sum[r] = 0;

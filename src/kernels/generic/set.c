@@ -1,4 +1,4 @@
-/* set.c - attention of rows that all see the same keys; the layout stands in kernels.h.
+/* set.c - attention of rows that all attend to the same keys; kernels.h draws the layout.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <math.h>

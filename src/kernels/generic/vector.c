@@ -1,4 +1,4 @@
-/* vector.c - what happens to one vector: norms, rotation, gate, log-sum-exp.
+/* vector.c - operations on one vector: norms, rotation, gate, log-sum-exp.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <math.h>

@@ -1,4 +1,4 @@
-/* avx2_acts.c - one token's vector in the form a weight type wants. Bit for bit what generic/acts.c makes.
+/* avx2_acts.c - one token's vector in the form that a weight type is multiplied with. Bit for bit as generic/acts.c.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <math.h>

@@ -1,8 +1,8 @@
 /* avx2_attend.c - attention over tiles of cached keys and values, and the writing of those tiles.
  *
- * Tile after tile, for all the rows that see some of it: scores (lanes are keys), a step of the running softmax, values
- * (lanes are dimensions). Rows go in groups of six, four, three, two and one; a group only shares the loads of keys and
- * values, each row's arithmetic is its own and the same in any group:
+ * Tile after tile, for all the rows that attend to some of it: scores (lanes are keys), a step of the running softmax,
+ * values (lanes are dimensions). Rows go in groups of six, four, three, two and one; a group only shares the loads of
+ * keys and values, each row's arithmetic is its own and the same in any group:
  *
  *     score = scale * (fma over the dimensions in order)
  *     m' = max(m, scores seen)    p = exp(score - m'), 0 where not seen    l = l exp(m - m') + sum p
@@ -29,7 +29,7 @@
 typedef struct attend_scratch {
     _Alignas(32) float p[ROWS][CT_TILE];
     float rescale[ROWS], max[ROWS], sum[ROWS]; /* max and sum by row, the others by place in the list */
-    size_t row[ROWS];                          /* the rows that see the tile */
+    size_t row[ROWS];                          /* the rows that attend to the tile */
 } attend_scratch;
 _Static_assert(sizeof(attend_scratch) <= CT_ATTEND_SCRATCH, "the scratch a caller hands over");
 
@@ -42,8 +42,8 @@ INLINE __m256 load_kv(const ct_kv_elem elem, const void *tile, size_t i)
     return elem == CT_KV_F16 ? f16x8((const uint16_t *)tile + i) : _mm256_loadu_ps((const float *)tile + i);
 }
 
-/* The tile that comes next is asked for while this one is read; n is a constant wherever this is called. Without it a
- * core waits for most of the memory of a long context: of 30 GB/s 10 were reached. */
+/* Prefetches the next tile while this one is read; n is a constant wherever this is called. Without it a core mostly
+ * waits for memory in a long context: it reached 10 of 30 GB/s. */
 INLINE void fetch(const void *next, size_t from, const size_t n)
 {
 #pragma GCC unroll 4
@@ -118,7 +118,7 @@ INLINE __m256 seen_lanes(slots s, int first)
     return _mm256_castsi256_ps(_mm256_andnot_si256(_mm256_cmpgt_epi32(_mm256_set1_epi32(s.begin), i), below));
 }
 
-/* The row's raw scores of the slots it sees become exp(scale * score - m'); its maximum and sum move on. */
+/* The row's raw scores of the slots it attends to become exp(scale * score - m'); its maximum and sum are updated. */
 static float softmax_step(float p[CT_TILE], slots seen, float scale, float *max, float *sum)
 {
     __m256 s[8], top = _mm256_set1_ps(*max);
@@ -297,7 +297,7 @@ static size_t within_tile(size_t pos, size_t tile)
     return at < CT_TILE ? at : CT_TILE;
 }
 
-/* The slots that row r sees; begin >= end: none. */
+/* The slots that row r attends to; begin >= end: none. */
 static slots seen_slots(const ct_attend *a, size_t r, size_t tile)
 {
     return (slots){ (int)within_tile(a->lo[r], tile), (int)within_tile(a->hi[r], tile) };
@@ -346,7 +346,7 @@ static void attend_tile(const ct_attend *a, size_t tile, size_t r0, size_t n, co
 /* Rows [r0, r0 + n), n at most ROWS. */
 static void attend_rows(const ct_attend *a, size_t r0, size_t n, attend_scratch *s)
 {
-    size_t first = SIZE_MAX, last = 0; /* tiles that any row sees */
+    size_t first = SIZE_MAX, last = 0; /* tiles that any row attends to */
     for (size_t r = 0; r < n; r++) {
         s->max[r] = -INFINITY;
         s->sum[r] = 0;

@@ -8,7 +8,7 @@
  * Codes are unsigned, the first operand of vpmaddubsw, and below 128, so that a pair's sum (2*127*127) fits an int16; a
  * table's value comes as code = value + bias. The 8-bit types and the table of IQ4 ("wide") come signed instead. mult
  * exists only where scales stand for 16 columns ("half" types): small integers, twice in each 32-bit lane, as vpmaddwd
- * wants them. add: one vector for 32 columns, two in Q2_K (16 columns each). Layouts: quant/README.md, "The packed
+ * takes them. add: one vector for 32 columns, two in Q2_K (16 columns each). Layouts: quant/README.md, "The packed
  * panel".
  *
  * SPDX-License-Identifier: Apache-2.0 */
@@ -50,7 +50,7 @@ INLINE __m256i bytes256(int b)
     return _mm256_set1_epi8((char)b);
 }
 
-/* v shifted right by n bits (left where n is negative); what crosses a byte is for the caller to mask. */
+/* v shifted right by n bits (left where n is negative); the caller masks the bits that cross a byte. */
 INLINE __m256i shift_bits(__m256i v, const int n)
 {
     return n == 0 ? v : n > 0 ? _mm256_srli_epi16(v, n) : _mm256_slli_epi16(v, -n);

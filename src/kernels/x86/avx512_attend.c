@@ -1,7 +1,7 @@
 /* avx512_attend.c - attention over tiles of cached keys and values, and the writing of those tiles.
  *
- * Tile after tile, for all the rows that see some of it: scores (lanes are keys), a step of the running softmax, values
- * (lanes are dimensions). Rows go in groups of six, four, two and one; a group only shares the loads of keys and
+ * Tile after tile, for all the rows that attend to some of it: scores (lanes are keys), a step of the running softmax,
+ * values (lanes are dimensions). Rows go in groups of six, four, two and one; a group only shares the loads of keys and
  * values, each row's arithmetic is its own and the same in any group:
  *
  *     score = scale * (fma over the dimensions in order)
@@ -32,7 +32,7 @@ typedef struct attend_scratch {
     _Alignas(64) float tile[CT_TILE * CT_MAX_HEAD_DIM]; /* keys, then values, of one tile in f32 */
     float p[ROWS][CT_TILE];
     float rescale[ROWS], max[ROWS], sum[ROWS]; /* max and sum by row, the others by place in the list */
-    size_t row[ROWS];                          /* the rows that see the tile */
+    size_t row[ROWS];                          /* the rows that attend to the tile */
 } attend_scratch;
 _Static_assert(sizeof(attend_scratch) <= CT_ATTEND_SCRATCH, "the scratch a caller hands over");
 
@@ -62,8 +62,8 @@ INLINE __m512 load_scales(const uint16_t *d)
     return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(const void *)d));
 }
 
-/* The tile that comes next is asked for while this one is read: in head_dim steps all of its f16, or int8 and, with
- * every 32nd, scales. */
+/* Prefetches the next tile while this one is read: in head_dim steps all of its f16, or int8 and, with every 32nd,
+ * scales. */
 INLINE void fetch(const form f, const void *next, size_t step, size_t head_dim)
 {
     if (is_scaled(f)) {
@@ -121,7 +121,7 @@ INLINE void scores(const form f, const int T, const float *const q[], const void
 
 /* ---- softmax ---- */
 
-/* The row's raw scores of the slots in `seen` become exp(scale * score - m'); its maximum and sum move on. */
+/* The row's raw scores of the slots in `seen` become exp(scale * score - m'); its maximum and sum are updated. */
 static float softmax_step(float p[CT_TILE], uint64_t seen, float scale, float *max, float *sum)
 {
     __m512 s[4], top = _mm512_set1_ps(*max);
@@ -304,7 +304,7 @@ static const void *widen(form *f, const void *tile, size_t n_rows, size_t head_d
     return buf;
 }
 
-/* Slots of a tile that row r sees, as bits. */
+/* Slots of a tile that row r attends to, as bits. */
 static uint64_t seen_slots(const ct_attend *a, size_t r, size_t tile)
 {
     const size_t first = tile * CT_TILE;
@@ -362,7 +362,7 @@ static void attend_tile(const ct_attend *a, size_t tile, size_t r0, size_t n, co
 /* Rows [r0, r0 + n), n at most ROWS. */
 static void attend_rows(const ct_attend *a, size_t r0, size_t n, attend_scratch *s)
 {
-    size_t first = SIZE_MAX, last = 0; /* tiles that any row sees */
+    size_t first = SIZE_MAX, last = 0; /* tiles that any row attends to */
     for (size_t r = 0; r < n; r++) {
         s->max[r] = -INFINITY;
         s->sum[r] = 0;
@@ -426,7 +426,7 @@ static void kv_put(ct_kv_elem elem, void *k_tile, void *v_tile, size_t slot, con
         memcpy((float *)v_tile + v0, v, head_dim * sizeof *v);
         return;
     }
-    enum { nearest = _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }; /* clang wants a constant expression */
+    enum { nearest = _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }; /* clang requires a constant expression */
     uint16_t *k_out = (uint16_t *)k_tile + k0, *v_out = (uint16_t *)v_tile + v0;
     for (size_t i = 0; i < head_dim; i += 16) {
         const __mmask16 lanes = first_lanes(head_dim - i);

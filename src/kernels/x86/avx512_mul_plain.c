@@ -57,7 +57,7 @@ static const uint8_t *put_tokens(const plain_block *b, uint8_t *out)
     return out;
 }
 
-/* y of the tile after the one at y: asked for while this one is computed. */
+/* Prefetches y of the tile after the one at y while this one is computed. */
 static void fetch_next(const plain_block *b, float *y, size_t tokens)
 {
     const size_t width = b->path->panels * CT_PANEL;

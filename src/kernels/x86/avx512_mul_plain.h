@@ -17,7 +17,7 @@
 typedef void plain_kernel(const uint8_t *const w[PLAIN_MAX_PANELS], const uint8_t *x, size_t n, float *c, size_t ldc,
                           bool is_first);
 
-/* Steps [s0, s0 + n) of a panel, as the kernel wants them, into buf (64 bytes a step). */
+/* Steps [s0, s0 + n) of a panel, in the form the kernel reads, into buf (64 bytes a step). */
 typedef void plain_unpack(const ct_mul *m, const uint8_t *panel, size_t s0, size_t n, uint8_t *buf);
 
 typedef struct plain_path {

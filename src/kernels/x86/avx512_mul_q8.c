@@ -9,8 +9,8 @@
  * Few tokens (decode): a panel is unpacked in registers and multiplied at once.
  *
  * Many tokens (prefill): tiles of six tokens times two unpacked panels, 12 int32 and 12 f32 accumulators in registers.
- * Of the 2 x 6 x 10 instructions that the multiplying ports see in a stretch, 96 are vpdpbusd: 80 % of the peak is the
- * ceiling (73 % with minima, 67 % with 16-column scales).
+ * Of the 2 x 6 x 10 instructions that go to the multiplying ports in a stretch, 96 are vpdpbusd: 80 % of the peak is
+ * the ceiling (73 % with minima, 67 % with 16-column scales).
  *
  * Tokens in tiles: avx512_q8_tokens.h. The loops around: avx512_q8_loops.h.
  *
@@ -75,7 +75,7 @@ INLINE void multiply_unit(const ct_type type, const int T, const ct_unit f, cons
     const size_t step = record_of(k.is_half, (size_t)T).bytes;
     unit_scales u;
     unpack_unit_scales(type, &f, unit, tail, &u);
-    /* Weights are asked for long before their turn, into L2, which takes more misses at once than L1 does. Measured on
+    /* Weights are prefetched long before their turn, into L2, which handles more misses at once than L1. Measured on
      * Zen 4, one thread, from memory: Q4_0 21.7 -> 29.5 GB/s, Q6_K 10.9 -> 22.4; a plain read loop 24-27. */
     const int lines = (f.bytes / f.stretches + 63) / 64, ahead = ct_form_of(type)->codes == CT_CODES_8 ? 4096 : 12288;
     for (int s = 0; s < f.stretches; s++, x += step) {

@@ -4,9 +4,9 @@
  *
  *     weight of row r, column 4g + c = scale[sub][r] * (code[g].byte[4r + c] - bias) + add[sub][r]
  *
- * Codes are unsigned, the operand vpdpbusd wants them as; bias is a constant of the type. sub is 0, but for the types
- * whose scales stand for 16 columns (is_half): there groups 0..3 use sub 0 and groups 4..7 sub 1. `add` exists only
- * where has_min. Layouts: quant/README.md, "The packed panel".
+ * Codes are unsigned, as vpdpbusd takes them; bias is a constant of the type. sub is 0, except for the types whose
+ * scales stand for 16 columns (is_half): there groups 0..3 use sub 0 and groups 4..7 sub 1. `add` exists only where
+ * has_min. Layouts: quant/README.md, "The packed panel".
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef CT_KERNELS_X86_AVX512_UNPACK_H
@@ -28,7 +28,7 @@ INLINE __m512i bytes512(int b)
     return _mm512_set1_epi8((char)b);
 }
 
-/* v shifted right by n bits (left where n is negative); what crosses a byte is for the caller to mask. */
+/* v shifted right by n bits (left where n is negative); the caller masks the bits that cross a byte. */
 INLINE __m512i shift_bits(__m512i v, const int n)
 {
     return n == 0 ? v : n > 0 ? _mm512_srli_epi16(v, (unsigned)n) : _mm512_slli_epi16(v, (unsigned)-n);

@@ -1,4 +1,4 @@
-/* avx512_vec.c - what happens to one vector: norms, rotation, gate, log-sum-exp.
+/* avx512_vec.c - operations on one vector: norms, rotation, gate, log-sum-exp.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <math.h>

@@ -1,4 +1,4 @@
-/* avx512_vector.h - what kernels/set_lanes.h asks of a vector.
+/* avx512_vector.h - the vector operations that kernels/set_lanes.h needs.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef CT_KERNELS_X86_AVX512_VECTOR_H

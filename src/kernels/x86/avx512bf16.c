@@ -1,7 +1,7 @@
 /* avx512bf16.c - the level of AVX512_BF16, over avx512: bf16 weights times bf16 activations.
  *
  * vdpbf16ps adds the products of a pair of columns to each f32 sum; pairs in column order. It rounds to nearest even
- * and takes subnormal operands as zero, whatever the control register says (Intel SDM, VDPBF16PS).
+ * and takes subnormal operands as zero, whatever the control register is set to (Intel SDM, VDPBF16PS).
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>

@@ -175,8 +175,8 @@ static void screens_take_no_memory(void **state)
                     { 8001, 8000, 0, 0, "GIF of 8001 x 8000 pixels, the limit is 64000000" },
                     { 1, 1, 65535, 65535, "GIF of 65536 x 65536 pixels, the limit is 64000000" },
                     { 65535, 65535, 65535, 65535, "GIF of 131070 x 131070 pixels, the limit is 64000000" },
-                    { 65535, 1, 0, 0, "GIF of 65535 x 1 pixels, sides of at most 1 : 200 are taken" },
-                    { 10, 10, 0, 5000, "GIF of 10 x 5010 pixels, sides of at most 1 : 200 are taken" } };
+                    { 65535, 1, 0, 0, "GIF of 65535 x 1 pixels, expected sides of at most 1 : 200" },
+                    { 10, 10, 0, 5000, "GIF of 10 x 5010 pixels, expected sides of at most 1 : 200" } };
     for (size_t i = 0; i < sizeof screens / sizeof *screens; i++) {
         uint8_t file[64];
         size_t n = put_head(file, screens[i].w, screens[i].h, screens[i].x, screens[i].y);
