@@ -22,13 +22,14 @@
 
 static struct {
     const char *system, *session;
-    int64_t n;
+    int64_t n, min_tokens;
     bool trim;
 } opt = { .n = -1 };
 
 static const cli_option options[] = {
     CLI_OPTION_SYSTEM(&opt.system),
     CLI_OPTION_PREDICT(&opt.n, "; 256 for a base model"),
+    CLI_OPTION_LEAST(&opt.min_tokens),
     { 0, "session", NULL, CLI_TEXT, &opt.session, "FILE",
       "go on from this file if it is there, and write it at the end", 0, 0 },
     { 0, "trim", NULL, CLI_FLAG, &opt.trim, NULL,
@@ -85,11 +86,14 @@ static int run(int argc, char **argv)
     const char *path = cli_model_path(&args);
     if (!path || args.n)
         return cli_usage(&cli_chat, "expected one model");
+    if (opt.n >= 0 && opt.min_tokens > opt.n)
+        return cli_usage(&cli_chat, "--min-tokens is %jd, but -n only %jd", (intmax_t)opt.min_tokens, (intmax_t)opt.n);
     if (opt.session && !chat_can_save(opt.session))
         return CLI_FAILED;
     c.file = opt.session;
     c.trims = opt.trim;
     c.most = opt.n;
+    c.least = opt.min_tokens;
     term_init(cli_model_values.quiet);
     carat_err err;
     int code = CLI_OK;

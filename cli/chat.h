@@ -16,6 +16,7 @@ typedef struct chat {
     carat_pan_scan pan_scan;
     const char *file; /* --session; NULL without */
     int64_t most;     /* --predict: tokens of an answer; -1: until the model stops */
+    int64_t least;    /* --min-tokens */
     bool trims;       /* --trim */
     bool is_base;
     char *system; /* owned, NULL if none */

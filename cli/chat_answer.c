@@ -65,6 +65,13 @@ static double rate(size_t n, double seconds)
     return seconds > 0 ? (double)n / seconds : 0;
 }
 
+/* Of an answer; 0: until the model ends it. */
+static size_t most_tokens(const chat *c)
+{
+    const int64_t base = c->least > 256 ? c->least : 256;
+    return c->most >= 0 ? (size_t)c->most : c->is_base ? (size_t)base : 0;
+}
+
 bool chat_answer(chat *c)
 {
     carat_err err;
@@ -86,9 +93,8 @@ bool chat_answer(chat *c)
     carat_generation g = {
         .struct_size = sizeof g,
         .sampling = &c->sampling,
-        .max_tokens = c->most >= 0 ? (size_t)c->most
-                      : c->is_base ? 256
-                                   : 0,
+        .max_tokens = most_tokens(c),
+        .min_tokens = (size_t)c->least,
         .on_token = on_token,
         .arg = c,
     };

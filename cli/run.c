@@ -23,7 +23,7 @@
 
 static struct {
     const char *prompt, *file, *system;
-    int64_t n, logprobs;
+    int64_t n, min_tokens, logprobs;
     bool raw, json, special, ignore_eos, no_bos;
     cli_list stops;
     batch_options batch;
@@ -34,6 +34,7 @@ static const cli_option options[] = {
     CLI_OPTION_FILE(&opt.file, "prompt"),
     CLI_OPTION_SYSTEM(&opt.system),
     CLI_OPTION_PREDICT(&opt.n, ""),
+    CLI_OPTION_LEAST(&opt.min_tokens),
     { 0, "stop", NULL, CLI_TEXTS, &opt.stops, "TEXT", "end before this text; repeatable", 0, 0 },
     { 0, "ignore-eos", NULL, CLI_FLAG, &opt.ignore_eos, NULL, "go on past the model's own end", 0, 0 },
     { 0, "raw", NULL, CLI_FLAG, &opt.raw, NULL, "no chat template, the prompt as it stands", 0, 0 },
@@ -217,6 +218,7 @@ static int answer_prompt(carat_engine *e, carat_session *s, const carat_prompt *
         .struct_size = sizeof g,
         .sampling = sampling,
         .max_tokens = opt.n < 0 ? 0 : (size_t)opt.n,
+        .min_tokens = (size_t)opt.min_tokens,
         .ignore_eos = opt.ignore_eos,
         .stops = opt.stops.v,
         .n_stops = opt.stops.n,
@@ -274,9 +276,9 @@ static int run_batch(const char *model, const cli_list *args, const carat_sampli
         return cli_usage(&cli_run, "--batch needs -o FILE");
     if (args->n || opt.prompt || opt.file || opt.system || cli_image_paths.n)
         return cli_usage(&cli_run, "--batch takes its prompts, system texts and pictures from its lines");
-    if (opt.raw || opt.special || opt.no_bos || opt.ignore_eos || opt.stops.n || opt.logprobs >= 0)
-        return cli_usage(&cli_run, "--raw, --special, --no-bos, --ignore-eos, --stop and --logprobs do not go with "
-                                   "--batch: its lines say so");
+    if (opt.raw || opt.special || opt.no_bos || opt.ignore_eos || opt.min_tokens || opt.stops.n || opt.logprobs >= 0)
+        return cli_usage(&cli_run, "--raw, --special, --no-bos, --ignore-eos, --min-tokens, --stop and --logprobs do "
+                                   "not go with --batch: its lines say so");
     opt.batch.max_tokens = opt.n > 0 ? (size_t)opt.n : 0;
     opt.batch.sampling = *sampling;
     opt.batch.pan_scan = *pan_scan;
@@ -299,6 +301,8 @@ static int run(int argc, char **argv)
         return run_batch(path, &args, &sampling, &pan_scan);
     if (opt.logprobs >= 0 && !opt.json)
         return cli_usage(&cli_run, "--logprobs needs --json");
+    if (opt.n >= 0 && opt.min_tokens > opt.n)
+        return cli_usage(&cli_run, "--min-tokens is %jd, but -n only %jd", (intmax_t)opt.min_tokens, (intmax_t)opt.n);
     term_init(cli_model_values.quiet);
     int code = CLI_OK;
     char *text = NULL;

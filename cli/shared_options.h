@@ -42,4 +42,10 @@
             "most tokens of the answer; -1: until the model stops (default: -1" also ")", -1, 1 << 24                  \
     }
 
+#define CLI_OPTION_LEAST(to)                                                                                           \
+    {                                                                                                                  \
+        0, "min-tokens", NULL, CLI_INT, to, "N",                                                                       \
+            "least tokens of the answer: before so many the model cannot end it (default: 0)", 0, 1 << 24              \
+    }
+
 #endif

@@ -631,6 +631,8 @@ typedef struct carat_generation {
      * session holds is settled when the generation has returned. */
     bool (*on_token)(void *arg, const carat_token *t);
     void *arg;
+    size_t min_tokens; /* before so many no end-of-text or end-of-turn token is drawn; at most max_tokens. A stop string
+                        * ends the text even so */
 } carat_generation;
 
 typedef struct carat_result {

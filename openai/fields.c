@@ -35,22 +35,9 @@ static bool is_word(const json_t *v, const char *word)
 static bool refuse_names(const json_t *body, ct_openai_fault *f)
 {
     static const char *const names[] = {
-        "tools",
-        "functions",
-        "grammar",
-        "json_schema",
-        "guided_json",
-        "guided_regex",
-        "guided_choice",
-        "guided_grammar",
-        "structured_outputs",
-        "audio",
-        "suffix",
-        "min_tokens",
-        "echo",
-        "stream",
-        "bad_words",
-        "prompt_logprobs",
+        "tools",        "functions",     "grammar",        "json_schema",        "guided_json",
+        "guided_regex", "guided_choice", "guided_grammar", "structured_outputs", "audio",
+        "suffix",       "echo",          "stream",         "bad_words",          "prompt_logprobs",
     };
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (asks(json_object_get(body, names[i])))

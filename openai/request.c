@@ -61,6 +61,17 @@ static bool read_max_tokens(const json_t *body, bool is_chat, size_t deflt, size
     return true;
 }
 
+static bool read_min_tokens(const json_t *body, size_t max, size_t *to, ct_openai_fault *f)
+{
+    int64_t v = 0;
+    if (!read_int(body, "min_tokens", 0, 1 << 30, &v, f))
+        return false;
+    *to = (size_t)v;
+    return max == 0 || *to <= max ||
+           ct_openai_refuse(f, 400, "invalid_value", "min_tokens",
+                            "body: 'min_tokens' is %zu, but the answer ends after %zu tokens", *to, max);
+}
+
 static bool read_answers(const json_t *body, size_t max, size_t *to, ct_openai_fault *f)
 {
     int64_t n = 1, best_of;
@@ -197,6 +208,7 @@ bool ct_openai_request_read(ct_openai_request *r, ct_openai_endpoint endpoint, j
     r->submit = (carat_request_options){ .struct_size = sizeof r->submit, .generation = g };
     if (!ct_openai_refuse_unsupported(body, f) || !read_sampling(body, &r->sampling, f) ||
         !read_max_tokens(body, is_chat, o->max_tokens, &g->max_tokens, f) ||
+        !read_min_tokens(body, g->max_tokens, &g->min_tokens, f) ||
         !read_answers(body, o->max_answers, &r->submit.n_answers, f) || !read_logprobs(body, r, f) ||
         !read_stops(body, r, f) || !read_bias(body, e, r, f) || !read_bool(body, "ignore_eos", &g->ignore_eos, f))
         return false;

@@ -1,4 +1,4 @@
-/* Settings of a generation, as the caller gives them.
+/* Settings of a generation, as the caller gives them, and names of its ends.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "api/internal.h"
@@ -13,6 +13,19 @@ bool ct_api_generation(const carat_generation *from, carat_generation *to, carat
         return false;
     to->sampling = sampling;
     return true;
+}
+
+const char *carat_finish_name(carat_finish f)
+{
+    switch (f) {
+    case CARAT_FINISH_STOP:
+        return "stop";
+    case CARAT_FINISH_LENGTH:
+        return "length";
+    case CARAT_FINISH_CANCELLED:
+        return "cancelled";
+    }
+    return "unknown";
 }
 
 bool carat_sampling_check(const carat_sampling *s, carat_err *err)

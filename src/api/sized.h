@@ -32,7 +32,7 @@
     X(carat_message, n_content, n_content)                                                                             \
     X(carat_prompt_options, fit, fit)                                                                                  \
     X(carat_sampling, n_bias, n_bias)                                                                                  \
-    X(carat_generation, arg, arg)                                                                                      \
+    X(carat_generation, arg, min_tokens)                                                                               \
     X(carat_result, seconds, seconds)                                                                                  \
     X(carat_request_options, user, user)                                                                               \
     X(carat_request_state, n_encoded, n_encoded)

@@ -6,39 +6,25 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/stops.h"
 #include "sample/sampler.h"
 #include "sample/select.h"
-
-#define MAX_STOPS      64
-#define MAX_STOP_BYTES 4096
 
 struct ct_generator {
     ct_vocabulary v;
     ct_sampler *sampler;
+    ct_mask mask;
+    bool has_mask;
+    uint32_t *allowed; /* bits of the vocabulary; NULL where no token is ever refused */
     ct_detok detok;
-    char **stops;
-    size_t n_stops, max_tokens;
+    ct_stops stops;
+    size_t max_tokens, min_tokens;
     int n_wanted; /* alternatives a token */
     bool ignore_eos;
-    ct_buf held; /* text that may turn out to be the start of a stop string */
     bool wants_logprobs;
-    float lse;     /* log of the sum of exp over the logits as the model gave them: log p = logit - lse */
-    bool met_stop; /* a stop string */
+    float lse; /* log of the sum of exp over the logits as the model gave them: log p = logit - lse */
     carat_result result;
 };
-
-const char *carat_finish_name(carat_finish f)
-{
-    switch (f) {
-    case CARAT_FINISH_STOP:
-        return "stop";
-    case CARAT_FINISH_LENGTH:
-        return "length";
-    case CARAT_FINISH_CANCELLED:
-        return "cancelled";
-    }
-    return "unknown";
-}
 
 void ct_chunk_init(ct_chunk *s)
 {
@@ -51,32 +37,30 @@ void ct_chunk_deinit(ct_chunk *s)
     ct_buf_deinit(&s->text);
 }
 
+/* ---- opening ---- */
+
 static bool check(const carat_generation *g, carat_err *err)
 {
     if (g->n_top < 0 || g->n_top > CT_MAX_TOP)
         return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "%d alternatives a token asked for, expected 0 to %d", g->n_top,
                        CT_MAX_TOP);
-    if (g->n_stops > MAX_STOPS)
-        return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "%zu stop strings, expected at most %d", g->n_stops, MAX_STOPS);
-    for (size_t i = 0; i < g->n_stops; i++)
-        if (!g->stops[i][0] || strlen(g->stops[i]) > MAX_STOP_BYTES)
-            return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "stop string %zu has %zu bytes, expected 1 to %d", i,
-                           strlen(g->stops[i]), MAX_STOP_BYTES);
+    if (g->max_tokens && g->min_tokens > g->max_tokens)
+        return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "min_tokens is %zu, max_tokens only %zu", g->min_tokens,
+                       g->max_tokens);
     return true;
 }
 
-/* ---- opening ---- */
-
-static bool copy_stops(ct_generator *g, const carat_generation *from)
+static size_t allowed_words(const ct_generator *g)
 {
-    g->stops = calloc(from->n_stops + 1, sizeof *g->stops);
-    for (size_t i = 0; g->stops && i < from->n_stops; i++) {
-        g->stops[i] = strdup(from->stops[i]);
-        if (!g->stops[i])
-            return false;
-        g->n_stops++;
-    }
-    return g->stops != NULL;
+    return (g->v.model->cfg.n_vocab + (size_t)31) / 32;
+}
+
+static bool make_allowed(ct_generator *g, carat_err *err)
+{
+    if (!g->allowed)
+        g->allowed = calloc(allowed_words(g), sizeof *g->allowed);
+    return g->allowed ||
+           ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for a set of %u tokens", g->v.model->cfg.n_vocab);
 }
 
 bool ct_generator_open(const ct_vocabulary *v, const carat_generation *from, ct_generator **out, carat_err *err)
@@ -90,14 +74,15 @@ bool ct_generator_open(const ct_vocabulary *v, const carat_generation *from, ct_
         return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for a generator");
     g->v = *v;
     g->max_tokens = from->max_tokens;
+    g->min_tokens = from->min_tokens;
     g->n_wanted = from->n_top;
     g->ignore_eos = from->ignore_eos;
     g->result = (carat_result){ .finish = CARAT_FINISH_LENGTH, .stop_id = -1 };
     ct_detok_init(&g->detok, m->tok, false);
-    ct_buf_init(&g->held, 1 << 24);
     g->wants_logprobs = from->logprobs || from->n_top > 0;
-    bool ok = copy_stops(g, from) || ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for stop strings");
-    ok = ok && ct_sampler_open(from->sampling, m->cfg.n_vocab, m->n_pieces, v->banned, v->n_banned, &g->sampler, err);
+    bool ok = ct_stops_init(&g->stops, from->stops, from->n_stops, err) &&
+              ct_sampler_open(from->sampling, m->cfg.n_vocab, m->n_pieces, v->banned, v->n_banned, &g->sampler, err) &&
+              (g->min_tokens == 0 || make_allowed(g, err));
     if (!ok) {
         ct_generator_close(g);
         return false;
@@ -106,15 +91,22 @@ bool ct_generator_open(const ct_vocabulary *v, const carat_generation *from, ct_
     return true;
 }
 
+bool ct_generator_take_mask(ct_generator *g, const ct_mask *mask, carat_err *err)
+{
+    g->mask = *mask;
+    g->has_mask = true;
+    return make_allowed(g, err);
+}
+
 void ct_generator_close(ct_generator *g)
 {
     if (!g)
         return;
-    for (size_t i = 0; i < g->n_stops; i++)
-        free(g->stops[i]);
-    free(g->stops);
-    ct_buf_deinit(&g->held);
+    if (g->has_mask)
+        g->mask.close(g->mask.self);
+    ct_stops_deinit(&g->stops);
     ct_sampler_close(g->sampler);
+    free(g->allowed);
     free(g);
 }
 
@@ -123,101 +115,147 @@ void ct_generator_accept(ct_generator *g, int32_t id)
     ct_sampler_accept(g->sampler, id);
 }
 
-/* ---- a token ---- */
+/* ---- which token may come ---- */
 
-static bool is_stop_id(const ct_model *m, int32_t id)
+static bool is_stop_id(const ct_generator *g, int32_t id)
 {
+    const ct_model *m = g->v.model;
     for (uint32_t i = 0; i < m->n_stops; i++)
         if (m->stops[i] == id)
             return true;
     return false;
 }
 
-/* Before the sampler changes the logits. Rows that are no token count for nothing. */
-static void look(ct_generator *g, const float *logits, ct_chunk *said)
+/* May a stop id come next, and end the answer? */
+static bool can_end(const ct_generator *g)
+{
+    return !g->ignore_eos && g->result.n_generated >= g->min_tokens && (!g->has_mask || g->mask.may_end(g->mask.self));
+}
+
+/* Past the ends of turns stop ids are tokens like others, but none of a mask's. */
+static bool is_plain(const ct_generator *g, int32_t id)
+{
+    return !is_stop_id(g, id) || (g->ignore_eos && !g->has_mask);
+}
+
+static bool is_allowed(const ct_generator *g, int32_t id)
+{
+    if (!is_plain(g, id))
+        return can_end(g);
+    return !g->has_mask || g->mask.allows(g->mask.self, id);
+}
+
+static bool fill_allowed(ct_generator *g, carat_err *err)
+{
+    const ct_model *m = g->v.model;
+    if (!g->has_mask)
+        memset(g->allowed, 0xff, allowed_words(g) * sizeof *g->allowed);
+    else if (!g->mask.fill(g->mask.self, g->allowed, err))
+        return false;
+    bool ends = can_end(g);
+    for (uint32_t i = 0; i < m->n_stops; i++) {
+        uint32_t *word = &g->allowed[(uint32_t)m->stops[i] / 32], bit = UINT32_C(1) << m->stops[i] % 32;
+        *word = ends ? *word | bit : *word & ~bit;
+    }
+    return true;
+}
+
+static bool refuse(const ct_generator *g, carat_err *err)
+{
+    if (g->has_mask)
+        return ct_fail(err, CARAT_EARG, CARAT_NOWHERE,
+                       "after %zu tokens %s allows none that the sampling settings leave, nor the end of the answer",
+                       g->result.n_generated, g->mask.name);
+    return ct_fail(err, CARAT_EARG, CARAT_NOWHERE,
+                   "after %zu tokens only one that ends the turn is left, and min_tokens is %zu", g->result.n_generated,
+                   g->min_tokens);
+}
+
+/* Samples. *id is -1 where no token can follow and the mask lets the answer end. */
+static bool pick(ct_generator *g, float *logits, int32_t *id, carat_err *err)
+{
+    if (!ct_sampler_prepare(g->sampler, logits, err))
+        return false;
+    *id = ct_sampler_draw(g->sampler, logits, NULL);
+    if (is_allowed(g, *id))
+        return true;
+    if (!fill_allowed(g, err))
+        return false;
+    *id = ct_sampler_draw(g->sampler, logits, g->allowed);
+    return *id >= 0 || (g->has_mask && g->mask.may_end(g->mask.self)) || refuse(g, err);
+}
+
+/* Forced or sampled. */
+static bool choose(ct_generator *g, float *logits, int32_t *id, carat_err *err)
+{
+    if (!g->has_mask || g->mask.forced(g->mask.self, id, 1) == 0)
+        return pick(g, logits, id, err);
+    ct_sampler_skip(g->sampler);
+    return true;
+}
+
+/* ---- a token ---- */
+
+/* The sum that logprobs are relative to, over the rows that are tokens. */
+static float log_sum(const ct_generator *g, const float *logits)
+{
+    float max, rest = g->v.kernels->logsumexp(logits, g->v.model->n_pieces, &max);
+    return max + rest;
+}
+
+/* Before the sampler changes the logits. */
+static void find_alternatives(ct_generator *g, const float *logits, ct_chunk *said)
 {
     said->n_top = 0;
     if (!g->wants_logprobs)
         return;
     ct_candidate best[CT_MAX_TOP];
-    const ct_model *m = g->v.model;
-    float max;
-    g->lse = g->v.kernels->logsumexp(logits, m->n_pieces, &max);
-    g->lse += max;
-    said->n_top = ct_select_top(logits, m->n_pieces, (size_t)g->n_wanted, best);
+    g->lse = log_sum(g, logits);
+    said->n_top = ct_select_top(&(ct_logit_row){ logits, g->v.model->n_pieces, NULL }, (size_t)g->n_wanted, best);
     for (size_t i = 0; i < said->n_top; i++)
         said->top[i] = (carat_top){ best[i].id, best[i].logit - g->lse };
 }
 
-/* The longest end of the text that could still grow into one of the stop strings. */
-static size_t may_become_stop(const ct_generator *g, const char *text, size_t len)
+static void end_turn(ct_generator *g, int32_t stop_id, ct_verdict *verdict)
 {
-    size_t longest = 0;
-    for (size_t i = 0; i < g->n_stops; i++) {
-        size_t max = strlen(g->stops[i]) - 1;
-        for (size_t n = max < len ? max : len; n > longest; n--)
-            if (memcmp(text + len - n, g->stops[i], n) == 0) {
-                longest = n;
-                break;
-            }
-    }
-    return longest;
+    g->result.finish = CARAT_FINISH_STOP;
+    g->result.stop_id = stop_id;
+    *verdict = CT_END_TURN;
 }
 
-/* Where the first stop string begins in the text; SIZE_MAX if there is none. */
-static size_t find_stop(const ct_generator *g, const ct_buf *text)
+/* The answer's next token is this one. */
+static bool add_token(ct_generator *g, int32_t id, size_t room, ct_chunk *said, ct_verdict *verdict, carat_err *err)
 {
-    size_t first = SIZE_MAX;
-    for (size_t i = 0; i < g->n_stops && text->len; i++) {
-        const char *at = memmem(text->data, text->len, g->stops[i], strlen(g->stops[i]));
-        if (at && (size_t)(at - text->data) < first)
-            first = (size_t)(at - text->data);
-    }
-    return first;
-}
-
-/* Moves the part of `held` that is certain to `out`. */
-static void release(ct_generator *g, bool is_end, ct_buf *out)
-{
-    ct_buf *held = &g->held;
-    size_t stop = find_stop(g, held);
-    g->met_stop = stop != SIZE_MAX;
-    size_t n = g->met_stop ? stop : is_end ? held->len : held->len - may_become_stop(g, held->data, held->len);
-    if (n == 0)
-        return;
-    ct_buf_add(out, held->data, n);
-    memmove(held->data, held->data + n, held->len - n + 1);
-    held->len -= n;
+    ct_sampler_accept(g->sampler, id);
+    if (g->has_mask)
+        g->mask.accept(g->mask.self, id);
+    said->id = id;
+    g->result.n_generated++;
+    if (g->v.model->tok)
+        ct_detok_push(&g->detok, id, &g->stops.held);
+    ct_stops_release(&g->stops, false, &said->text);
+    if (g->stops.held.failed || said->text.failed)
+        return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for the text");
+    if (g->stops.is_met)
+        g->result.finish = CARAT_FINISH_STOP;
+    *verdict = g->stops.is_met || g->result.n_generated == g->max_tokens || room == 0 ? CT_LAST : CT_GO_ON;
+    return true;
 }
 
 bool ct_generator_next(ct_generator *g, float *logits, size_t room, ct_chunk *said, ct_verdict *verdict, carat_err *err)
 {
-    const ct_model *m = g->v.model;
     int32_t id;
-    look(g, logits, said);
+    find_alternatives(g, logits, said);
     ct_buf_clear(&said->text);
     said->id = -1;
-    if (!ct_sampler_pick(g->sampler, logits, &id, err))
+    if (!choose(g, logits, &id, err))
         return false;
-    said->logprob = g->wants_logprobs ? ct_sampler_raw(g->sampler, logits, id) - g->lse : 0;
-    if (!g->ignore_eos && is_stop_id(m, id)) {
-        g->result.finish = CARAT_FINISH_STOP;
-        g->result.stop_id = id;
-        *verdict = CT_END_TURN;
+    said->logprob = g->wants_logprobs && id >= 0 ? ct_sampler_raw(g->sampler, logits, id) - g->lse : 0;
+    if (id < 0 || !is_plain(g, id)) {
+        end_turn(g, id, verdict);
         return true;
     }
-    ct_sampler_accept(g->sampler, id);
-    said->id = id;
-    g->result.n_generated++;
-    if (m->tok)
-        ct_detok_push(&g->detok, id, &g->held);
-    release(g, false, &said->text);
-    if (g->held.failed || said->text.failed)
-        return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for the text");
-    if (g->met_stop)
-        g->result.finish = CARAT_FINISH_STOP;
-    *verdict = g->met_stop || g->result.n_generated == g->max_tokens || room == 0 ? CT_LAST : CT_GO_ON;
-    return true;
+    return add_token(g, id, room, said, verdict, err);
 }
 
 bool ct_generator_flush(ct_generator *g, ct_chunk *said)
@@ -226,12 +264,12 @@ bool ct_generator_flush(ct_generator *g, ct_chunk *said)
     said->n_top = 0;
     said->logprob = 0;
     ct_buf_clear(&said->text);
-    if (g->met_stop)
+    if (g->stops.is_met)
         return false;
     if (g->v.model->tok)
-        ct_detok_flush(&g->detok, &g->held);
-    release(g, true, &said->text);
-    if (g->met_stop)
+        ct_detok_flush(&g->detok, &g->stops.held);
+    ct_stops_release(&g->stops, true, &said->text);
+    if (g->stops.is_met)
         g->result.finish = CARAT_FINISH_STOP;
     return said->text.len > 0;
 }

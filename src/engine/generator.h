@@ -10,6 +10,7 @@
 #include "base/buf.h"
 #include "kernels/kernels.h"
 #include "model/model.h"
+#include "sample/mask.h"
 
 #define CT_MAX_TOP 20
 
@@ -38,6 +39,9 @@ void ct_chunk_deinit(ct_chunk *s);
 /* Copies what it needs of g (settings, biases, stop strings). Errors: CARAT_EARG (settings out of range, by name),
  * CARAT_ENOMEM. */
 bool ct_generator_open(const ct_vocabulary *v, const carat_generation *g, ct_generator **out, carat_err *err);
+/* Before the first token: from now on the mask rules what may come. It is the generator's, which closes it, also where
+ * this fails (CARAT_ENOMEM). */
+bool ct_generator_take_mask(ct_generator *g, const ct_mask *mask, carat_err *err);
 void ct_generator_close(ct_generator *g); /* accepts NULL */
 
 /* A token of the prompt, which penalties count. */
@@ -50,7 +54,9 @@ typedef enum ct_verdict {
 } ct_verdict;
 
 /* The next token from logits [n_vocab], which are changed. room: how many more tokens the context can take; with 0 the
- * token said is the last. Errors: CARAT_ENUMERIC, CARAT_ENOMEM. */
+ * token said is the last. Where a mask forces a token the logits give its probability and nothing else. Where it leaves
+ * nothing but the end, and no stop id, the answer ends with stop_id -1. Errors: CARAT_ENUMERIC, CARAT_ENOMEM,
+ * CARAT_EARG (nothing may come and the answer may not end), those of the mask's fill. */
 bool ct_generator_next(ct_generator *g, float *logits, size_t room, ct_chunk *said, ct_verdict *verdict,
                        carat_err *err);
 /* What was held back at the end of an answer that was not ended by a stop string: true if there is such text. */

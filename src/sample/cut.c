@@ -38,13 +38,14 @@ static float of_key(uint32_t key)
 }
 
 /* Adds up the logits whose key begins with `start`, by the bits that follow it. */
-static void fill(const float *logits, size_t n, const worth *w, uint64_t start, int shift, int width, double *bins)
+static void fill(const ct_logit_row *r, const worth *w, uint64_t start, int shift, int width, double *bins)
 {
     memset(bins, 0, MAX_BINS * sizeof *bins);
-    for (size_t i = 0; i < n; i++) {
-        uint64_t key = key_of(logits[i]);
-        if (logits[i] > -INFINITY && key >> (shift + width) == start)
-            bins[(key >> shift) & ((UINT64_C(1) << width) - 1)] += worth_of(w, logits[i]);
+    for (size_t i = 0; i < r->n; i++) {
+        float x = r->logits[i];
+        uint64_t key = key_of(x);
+        if (x > -INFINITY && key >> (shift + width) == start && ct_logit_allowed(r, i))
+            bins[(key >> shift) & ((UINT64_C(1) << width) - 1)] += worth_of(w, x);
     }
 }
 
@@ -66,37 +67,37 @@ static uint32_t find_bin(const double *bins, int width, double wanted, double *s
     return at;
 }
 
-static size_t count_equal(const float *logits, size_t n, float x)
+static size_t count_equal(const ct_logit_row *r, float x)
 {
     size_t found = 0;
-    for (size_t i = 0; i < n; i++)
-        found += logits[i] == x;
+    for (size_t i = 0; i < r->n; i++)
+        found += r->logits[i] == x && ct_logit_allowed(r, i);
     return found;
 }
 
-static ct_cut find_cut(const float *logits, size_t n, const worth *w)
+static ct_cut find_cut(const ct_logit_row *r, const worth *w)
 {
     double bins[MAX_BINS], seen = 0;
     uint64_t start = 0;
     for (int pass = 0, shift = 32; pass < 3; pass++) {
         shift -= widths[pass];
-        fill(logits, n, w, start, shift, widths[pass], bins);
+        fill(r, w, start, shift, widths[pass], bins);
         start = start << widths[pass] | find_bin(bins, widths[pass], w->wanted, &seen);
     }
     ct_cut cut = { of_key((uint32_t)start), 1 };
-    size_t n_equal = count_equal(logits, n, cut.floor);
+    size_t n_equal = count_equal(r, cut.floor);
     double each = worth_of(w, cut.floor);
     while (cut.n_equal < n_equal && seen + (double)cut.n_equal * each < w->wanted)
         cut.n_equal++;
     return cut;
 }
 
-ct_cut ct_cut_count(const float *logits, size_t n, size_t k)
+ct_cut ct_cut_count(const ct_logit_row *r, size_t k)
 {
-    return find_cut(logits, n, &(worth){ .wanted = (double)k });
+    return find_cut(r, &(worth){ .wanted = (double)k });
 }
 
-ct_cut ct_cut_mass(const float *logits, size_t n, double max, double scale, double mass)
+ct_cut ct_cut_mass(const ct_logit_row *r, double max, double scale, double mass)
 {
-    return find_cut(logits, n, &(worth){ .by_mass = 1, .max = max, .scale = scale, .wanted = mass });
+    return find_cut(r, &(worth){ .by_mass = 1, .max = max, .scale = scale, .wanted = mass });
 }

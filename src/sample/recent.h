@@ -13,7 +13,6 @@
 typedef struct ct_recent_token {
     int32_t id; /* -1: a free place */
     uint32_t n; /* 0: not among them any more */
-    float was;  /* the caller's */
 } ct_recent_token;
 
 typedef struct ct_recent {

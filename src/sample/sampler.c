@@ -12,19 +12,34 @@
 #include "sample/recent.h"
 #include "sample/select.h"
 
+/* A draw among all and one among the allowed have a number each. With one for both, a token that was drawn and refused
+ * would leave its probability to the one that lies at the same place of the smaller distribution; with two, whatever is
+ * allowed gets its share of it. */
+enum { AMONG_ALL, AMONG_ALLOWED, N_NUMBERS };
+
+/* A logit that a bias or a penalty has changed. */
+typedef struct change {
+    int32_t id;
+    float raw; /* as it was */
+} change;
+
 struct ct_sampler {
     carat_sampling set;
     carat_bias *bias; /* owned copy */
-    float *bias_was;  /* [n_bias]: the logit before each of them, of the last pick */
     int32_t *banned;  /* owned copy */
     size_t n_banned;
     size_t n_vocab, n_pieces;
     uint64_t rng;
     bool has_penalty;
     ct_recent recent;
+    /* Of the row that was prepared last. */
+    change *changes; /* [n_bias + penalty_window], in the order they were made; resident as they come */
+    size_t n_changes;
+    int32_t best;             /* the largest logit */
+    double number[N_NUMBERS]; /* of its draws */
 };
 
-/* Candidates of a pick that are listed, on the stack. With more, cuts say who is left. */
+/* Candidates of a draw that are listed, on the stack. With more, cuts say who is left. */
 #define MAX_LISTED 1024
 
 #define MAX_BIAS 1e6f /* far beyond any logit; sums of them stay finite */
@@ -89,9 +104,10 @@ bool ct_sampler_open(const carat_sampling *settings, size_t n_vocab, size_t n_pi
     s->rng = settings->seed;
     s->bias = copy_of(settings->bias, settings->n_bias, sizeof *s->bias);
     s->banned = copy_of(banned, n_banned, sizeof *s->banned);
-    s->bias_was = calloc(settings->n_bias + 1, sizeof *s->bias_was);
     s->has_penalty = has_penalty(settings);
-    bool ok = s->bias && s->bias_was && s->banned;
+    s->changes =
+        calloc(settings->n_bias + (s->has_penalty ? (size_t)settings->penalty_window : 0) + 1, sizeof *s->changes);
+    bool ok = s->bias && s->changes && s->banned;
     if (s->has_penalty)
         ok = ct_recent_init(&s->recent, (size_t)settings->penalty_window) && ok;
     if (!ok) {
@@ -107,7 +123,7 @@ void ct_sampler_close(ct_sampler *s)
     if (!s)
         return;
     free(s->bias);
-    free(s->bias_was);
+    free(s->changes);
     free(s->banned);
     ct_recent_deinit(&s->recent);
     free(s);
@@ -119,31 +135,34 @@ void ct_sampler_accept(ct_sampler *s, int32_t id)
         ct_recent_add(&s->recent, id);
 }
 
+static void change_logit(ct_sampler *s, float *logits, int32_t id, float to)
+{
+    s->changes[s->n_changes++] = (change){ id, logits[id] };
+    logits[id] = to;
+}
+
 static void add_biases(ct_sampler *s, float *logits)
 {
-    for (size_t i = 0; i < s->set.n_bias; i++) {
-        s->bias_was[i] = logits[s->bias[i].id];
-        logits[s->bias[i].id] += s->bias[i].bias;
-    }
+    for (size_t i = 0; i < s->set.n_bias; i++)
+        change_logit(s, logits, s->bias[i].id, logits[s->bias[i].id] + s->bias[i].bias);
 }
 
 static void penalise(ct_sampler *s, float *logits)
 {
-    ct_recent_token *t;
+    const ct_recent_token *t;
     for (size_t at = 0; (t = ct_recent_next(&s->recent, &at));) {
-        float x = t->was = logits[t->id];
+        float x = logits[t->id];
         x = x > 0 ? x / s->set.repetition_penalty : x * s->set.repetition_penalty;
-        logits[t->id] = x - s->set.presence_penalty - (float)t->n * s->set.frequency_penalty;
+        change_logit(s, logits, t->id, x - s->set.presence_penalty - (float)t->n * s->set.frequency_penalty);
     }
 }
 
 float ct_sampler_raw(const ct_sampler *s, const float *logits, int32_t id)
 {
-    for (size_t i = 0; i < s->set.n_bias; i++)
-        if (s->bias[i].id == id) /* the first of several has met the logit as it was */
-            return s->bias_was[i];
-    const ct_recent_token *t = ct_recent_find(&s->recent, id);
-    return t ? t->was : logits[id];
+    for (size_t i = 0; i < s->n_changes; i++)
+        if (s->changes[i].id == id) /* the first of several has met the logit as it was */
+            return s->changes[i].raw;
+    return logits[id];
 }
 
 static void forbid(const ct_sampler *s, float *logits)
@@ -155,19 +174,59 @@ static void forbid(const ct_sampler *s, float *logits)
         logits[i] = -INFINITY;
 }
 
-/* The largest logit; false if there is none or one is no number. */
-static bool find_max(const float *logits, size_t n, int32_t *at)
+static bool all_are_numbers(const float *logits, size_t n)
+{
+    bool bad = false;
+    for (size_t i = 0; i < n; i++)
+        bad |= !(logits[i] < INFINITY); /* NaN or +infinity */
+    return !bad;
+}
+
+/* The largest logit, the lowest id of equals; -1 if there is none. */
+static int32_t find_max(const ct_logit_row *r)
 {
     float best = -INFINITY;
-    bool bad = false;
-    *at = -1;
-    for (size_t i = 0; i < n; i++) {
-        bad |= !(logits[i] < INFINITY); /* NaN or +infinity */
-        if (logits[i] > best)
-            best = logits[i], *at = (int32_t)i;
-    }
-    return !bad && *at >= 0;
+    int32_t at = -1;
+    for (size_t i = 0; i < r->n; i++)
+        if (r->logits[i] > best && ct_logit_allowed(r, i))
+            best = r->logits[i], at = (int32_t)i;
+    return at;
 }
+
+static void take_numbers(ct_sampler *s)
+{
+    if (s->set.temperature == 0)
+        return;
+    s->number[AMONG_ALL] = ct_rng_unit(&s->rng);
+    uint64_t other = ~s->rng; /* far along the same stream */
+    s->number[AMONG_ALLOWED] = ct_rng_unit(&other);
+}
+
+void ct_sampler_skip(ct_sampler *s)
+{
+    s->n_changes = 0;
+    take_numbers(s);
+}
+
+bool ct_sampler_prepare(ct_sampler *s, float *logits, carat_err *err)
+{
+    if (s->recent.failed)
+        return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for the tokens that penalties count");
+    s->n_changes = 0;
+    add_biases(s, logits);
+    if (s->has_penalty)
+        penalise(s, logits);
+    forbid(s, logits);
+    s->best = find_max(&(ct_logit_row){ logits, s->n_vocab, NULL });
+    if (s->best < 0 || !all_are_numbers(logits, s->n_vocab))
+        return ct_fail(err, CARAT_ENUMERIC, CARAT_NOWHERE,
+                       s->set.n_bias ? "no token is left: the biases forbid all, or the logits are not finite"
+                                     : "the logits are not finite: the model file or its weights are damaged");
+    take_numbers(s);
+    return true;
+}
+
+/* ---- the draw ---- */
 
 /* Probabilities softmax(scale * logit) of the list, relative to a total mass (0: the list's own). */
 static void weigh(ct_candidate *c, size_t n, double scale, double total)
@@ -202,12 +261,12 @@ static size_t keep_min_p(const ct_candidate *c, size_t n, double min_p)
     return i;
 }
 
-static int32_t draw(ct_sampler *s, const ct_candidate *c, size_t n)
+static int32_t draw(const ct_candidate *c, size_t n, double number)
 {
     double sum = 0;
     for (size_t i = 0; i < n; i++)
         sum += c[i].p;
-    double u = ct_rng_unit(&s->rng) * sum;
+    double u = number * sum;
     for (size_t i = 0; i < n; i++) {
         u -= c[i].p;
         if (u < 0)
@@ -224,16 +283,17 @@ typedef struct kept {
 
 /* The sum of the weights for the draw in the order of ids, up to the first that lifts it above the limit; *last is that
  * one, or the last that is left. */
-static double walk(const float *logits, size_t n, const kept *r, double limit, int32_t *last)
+static double walk(const ct_logit_row *r, const kept *k, double limit, int32_t *last)
 {
     double sum = 0;
-    for (size_t i = 0, n_equal = 0; i < n && sum <= limit; i++) {
-        double gap = (double)logits[i] - r->best;
-        if (!(logits[i] > r->cut.floor) && (logits[i] < r->cut.floor || n_equal++ >= r->cut.n_equal))
+    for (size_t i = 0, n_equal = 0; i < r->n && sum <= limit; i++) {
+        float x = r->logits[i];
+        double gap = (double)x - k->best;
+        if (x < k->cut.floor || !ct_logit_allowed(r, i) || (!(x > k->cut.floor) && n_equal++ >= k->cut.n_equal))
             continue;
-        if (r->min_p > 0 && exp(gap * r->scale) < r->min_p)
+        if (k->min_p > 0 && exp(gap * k->scale) < k->min_p)
             continue;
-        sum += exp(gap * r->hot);
+        sum += exp(gap * k->hot);
         *last = (int32_t)i;
     }
     return sum;
@@ -245,74 +305,62 @@ static bool is_narrower(ct_cut a, ct_cut b)
 }
 
 /* A draw from however many are left. k: 0 for all. */
-static int32_t draw_from_many(ct_sampler *s, const float *logits, size_t k, double best, double scale, double hot)
+static int32_t draw_from_many(const ct_sampler *s, const ct_logit_row *r, size_t k, double best, double scale,
+                              double hot, double number)
 {
     int32_t id = -1;
-    kept r = { .cut = { -INFINITY, 0 }, .best = best, .scale = scale, .hot = scale };
+    kept left = { .cut = { -INFINITY, 0 }, .best = best, .scale = scale, .hot = scale };
     if (k > 0)
-        r.cut = ct_cut_count(logits, s->n_vocab, k);
+        left.cut = ct_cut_count(r, k);
     if (s->set.top_p < 1) { /* relative to what top-k has left */
-        double mass = (double)s->set.top_p * walk(logits, s->n_vocab, &r, INFINITY, &id);
-        ct_cut cut = ct_cut_mass(logits, s->n_vocab, best, scale, mass);
-        if (is_narrower(cut, r.cut))
-            r.cut = cut;
+        double mass = (double)s->set.top_p * walk(r, &left, INFINITY, &id);
+        ct_cut cut = ct_cut_mass(r, best, scale, mass);
+        if (is_narrower(cut, left.cut))
+            left.cut = cut;
     }
-    r.hot = hot, r.min_p = (double)s->set.min_p;
-    double sum = walk(logits, s->n_vocab, &r, INFINITY, &id);
-    walk(logits, s->n_vocab, &r, ct_rng_unit(&s->rng) * sum, &id);
+    left.hot = hot, left.min_p = (double)s->set.min_p;
+    double sum = walk(r, &left, INFINITY, &id);
+    walk(r, &left, number * sum, &id);
     return id;
 }
 
 /* The largest logits, best first: all that can pass top-k (k > 0) and, without it, top-p. *total: the probability mass
- * of the whole vocabulary where top-p is relative to it, else 0. False: too many for a list. */
-static bool list_candidates(const ct_sampler *s, const float *logits, size_t k, double best, double scale,
+ * of the whole row where top-p is relative to it, else 0. False: too many for a list. */
+static bool list_candidates(const ct_sampler *s, const ct_logit_row *r, size_t k, double best, double scale,
                             ct_candidate *top, size_t *n, double *total)
 {
     *total = 0;
     if (k > MAX_LISTED || (k == 0 && s->set.top_p >= 1))
         return false;
     if (k > 0) {
-        *n = ct_select_top(logits, s->n_vocab, k, top);
+        *n = ct_select_top(r, k, top);
         return true;
     }
-    float floor = ct_select_nucleus_floor(logits, s->n_vocab, (float)best, scale, (double)s->set.top_p, total);
-    if (ct_count_above(logits, s->n_vocab, floor) > MAX_LISTED)
+    float floor = ct_select_nucleus_floor(r, (float)best, scale, (double)s->set.top_p, total);
+    if (ct_count_above(r, floor) > MAX_LISTED)
         return false;
-    *n = ct_select_above(logits, s->n_vocab, floor, top);
+    *n = ct_select_above(r, floor, top);
     return true;
 }
 
-bool ct_sampler_pick(ct_sampler *s, float *logits, int32_t *id, carat_err *err)
+int32_t ct_sampler_draw(const ct_sampler *s, const float *logits, const uint32_t *allowed)
 {
     const carat_sampling *set = &s->set;
-    if (s->recent.failed)
-        return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for the tokens that penalties count");
-    add_biases(s, logits);
-    if (s->has_penalty)
-        penalise(s, logits);
-    forbid(s, logits);
-    int32_t best;
-    if (!find_max(logits, s->n_vocab, &best))
-        return ct_fail(err, CARAT_ENUMERIC, CARAT_NOWHERE,
-                       set->n_bias ? "no token is left: the biases forbid all, or the logits are not finite"
-                                   : "the logits are not finite: the model file or its weights are damaged");
-    if (set->temperature == 0) {
-        *id = best;
-        return true;
-    }
+    const ct_logit_row row = { logits, s->n_vocab, allowed };
+    int32_t best = allowed ? find_max(&row) : s->best;
+    if (set->temperature == 0 || best < 0)
+        return best;
     bool temp_last = set->order == CARAT_TEMP_LAST;
     double hot = 1 / (double)set->temperature, scale = temp_last ? 1 : hot, total;
+    double number = s->number[allowed ? AMONG_ALLOWED : AMONG_ALL];
     size_t k = (size_t)set->top_k < s->n_vocab ? (size_t)set->top_k : s->n_vocab, n;
     ct_candidate top[MAX_LISTED];
-    if (!list_candidates(s, logits, k, (double)logits[best], scale, top, &n, &total)) {
-        *id = draw_from_many(s, logits, k, (double)logits[best], scale, hot);
-        return true;
-    }
+    if (!list_candidates(s, &row, k, (double)logits[best], scale, top, &n, &total))
+        return draw_from_many(s, &row, k, (double)logits[best], scale, hot, number);
     weigh(top, n, scale, total);
     n = keep_top_p(top, n, (double)set->top_p);
     n = keep_min_p(top, n, (double)set->min_p);
     if (temp_last)
         weigh(top, n, hot, 0);
-    *id = draw(s, top, n);
-    return true;
+    return draw(top, n, number);
 }

@@ -38,12 +38,25 @@ void ct_sampler_close(ct_sampler *s);
 /* A token that penalties count: the prompt's, then each one sampled. */
 void ct_sampler_accept(ct_sampler *s, int32_t id);
 
-/* Picks a token and leaves logits changed (biases, penalties, removals). Does not accept it: the caller does.
- * Takes no memory but 20 KiB of the stack. Errors: CARAT_ENUMERIC when no logit is finite or any is NaN or +infinity;
- * CARAT_ENOMEM. */
-bool ct_sampler_pick(ct_sampler *s, float *logits, int32_t *id, carat_err *err);
+/* A token is sampled in two calls. prepare changes the row in place (biases, penalties, removals), once, and takes the
+ * random numbers of the token; draw leaves row and sampler as they are and may be called on the row it was prepared for
+ * any number of times: the same set of allowed ids gives the same token each time.
+ *
+ * Errors: CARAT_ENUMERIC when no logit is finite or any is NaN or +infinity; CARAT_ENOMEM. */
+bool ct_sampler_prepare(ct_sampler *s, float *logits, carat_err *err);
+/* allowed: bits of the ids that may come (uint32_t words, bit i % 32 of word i / 32), NULL: all. The filters go by what
+ * is allowed: top-k is the k likeliest of these. Does not accept the token: the caller does. -1: nothing allowed has a
+ * finite logit (never with NULL). Takes no memory but 20 KiB of the stack.
+ *
+ * To draw among all, and a second time among the allowed where the first is refused, is to draw from the allowed: the
+ * second draw has a random number of its own. (With top-k and the like: from what they leave of all, or else of these.)
+ */
+int32_t ct_sampler_draw(const ct_sampler *s, const float *logits, const uint32_t *allowed);
+/* A token was not sampled but given: its random numbers go unused, so that those that follow have theirs. */
+void ct_sampler_skip(ct_sampler *s);
 
-/* The logit of a token that may be sampled as it was before the pick that changed these; before the next accept. */
+/* The logit of a token that may be sampled as it was before prepare; of the row that was prepared last, or of one that
+ * was not prepared but skipped. */
 float ct_sampler_raw(const ct_sampler *s, const float *logits, int32_t id);
 
 #endif

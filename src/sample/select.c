@@ -50,19 +50,20 @@ static void rise(ct_candidate *heap, size_t i)
     }
 }
 
-size_t ct_select_top(const float *logits, size_t n, size_t k, ct_candidate *out)
+size_t ct_select_top(const ct_logit_row *r, size_t k, ct_candidate *out)
 {
     size_t held = 0;
     if (k == 0)
         return 0;
-    for (size_t i = 0; i < n; i++) {
-        float x = logits[i];
+    for (size_t i = 0; i < r->n; i++) {
+        float x = r->logits[i];
         if (held < k) {
-            if (x > -INFINITY) {
+            if (x > -INFINITY && ct_logit_allowed(r, i)) {
                 out[held] = (ct_candidate){ (int32_t)i, x, 0 };
                 rise(out, held++);
             }
-        } else if (x > out[0].logit) { /* ids ascend, so an equal logit is worse than all held */
+        } else if (x > out[0].logit &&
+                   ct_logit_allowed(r, i)) { /* ids ascend, so an equal logit is worse than all held */
             out[0] = (ct_candidate){ (int32_t)i, x, 0 };
             sink(out, held);
         }
@@ -71,20 +72,25 @@ size_t ct_select_top(const float *logits, size_t n, size_t k, ct_candidate *out)
     return held;
 }
 
-size_t ct_count_above(const float *logits, size_t n, float floor)
+static bool is_above(const ct_logit_row *r, size_t i, float floor)
+{
+    return r->logits[i] >= floor && r->logits[i] > -INFINITY && ct_logit_allowed(r, i);
+}
+
+size_t ct_count_above(const ct_logit_row *r, float floor)
 {
     size_t found = 0;
-    for (size_t i = 0; i < n; i++)
-        found += logits[i] >= floor && logits[i] > -INFINITY;
+    for (size_t i = 0; i < r->n; i++)
+        found += is_above(r, i, floor);
     return found;
 }
 
-size_t ct_select_above(const float *logits, size_t n, float floor, ct_candidate *out)
+size_t ct_select_above(const ct_logit_row *r, float floor, ct_candidate *out)
 {
     size_t held = 0;
-    for (size_t i = 0; i < n; i++)
-        if (logits[i] >= floor && logits[i] > -INFINITY)
-            out[held++] = (ct_candidate){ (int32_t)i, logits[i], 0 };
+    for (size_t i = 0; i < r->n; i++)
+        if (is_above(r, i, floor))
+            out[held++] = (ct_candidate){ (int32_t)i, r->logits[i], 0 };
     qsort(out, held, sizeof *out, best_first);
     return held;
 }
@@ -93,13 +99,13 @@ size_t ct_select_above(const float *logits, size_t n, float floor, ct_candidate 
 #define STEPS_PER_NAT 16
 #define N_STEPS       (40 * STEPS_PER_NAT)
 
-float ct_select_nucleus_floor(const float *logits, size_t n, float max, double scale, double p, double *total)
+float ct_select_nucleus_floor(const ct_logit_row *r, float max, double scale, double p, double *total)
 {
     double weight[N_STEPS + 1] = { 0 };
     double sum = 0;
-    for (size_t i = 0; i < n; i++) {
-        double gap = ((double)max - (double)logits[i]) * scale;
-        if (!(gap < 40))
+    for (size_t i = 0; i < r->n; i++) {
+        double gap = ((double)max - (double)r->logits[i]) * scale;
+        if (!(gap < 40) || !ct_logit_allowed(r, i)) /* one that is not allowed may lie above max */
             continue;
         double e = exp(-gap);
         sum += e;

@@ -146,6 +146,7 @@ class Answers(Case):
                  response_format={"type": "text"}, tool_choice="auto", metadata={"a": "b"}, unheard_of=3, logit_bias=None),
             text("repeat", max_tokens=16, repetition_penalty=100, logprobs=0, ignore_eos=True),
             chat("newer", max_tokens=9, max_completion_tokens=2, ignore_eos=True),
+            text("at least", max_tokens=9, min_tokens=5, logit_bias={"1": 100}),
         ])
         self.assertEqual(got["default"]["usage"]["completion_tokens"], 16 if alone["finish_reason"] == "length" else 0)
         self.assertNotEqual(*(got[k]["choices"][0]["logprobs"]["tokens"][0] for k in ["plain", "bias"]))
@@ -157,6 +158,8 @@ class Answers(Case):
         self.assertEqual(got["ids"]["usage"]["prompt_tokens"], 3)
         self.assertEqual(got["listed"]["choices"][0]["text"], whole)
         self.assertEqual(got["empty wishes"]["usage"]["completion_tokens"], 2)
+        self.assertEqual(got["at least"]["usage"]["completion_tokens"], 5)
+        self.assertEqual(got["at least"]["choices"][0]["finish_reason"], "stop")
         tokens = got["repeat"]["choices"][0]["logprobs"]["tokens"]
         self.assertGreater(len(set(tokens)), 10)
         self.assertEqual(got["newer"]["usage"]["completion_tokens"], 2)
@@ -293,6 +296,8 @@ class BadLines(Case):
             (chat("warm", temperature=101), "temperature", "invalid_value"), (chat("warm?", temperature="hot"), "temperature", None),
             (chat("huge", temperature=1e300), "temperature", None), (chat("p", top_p=-1), "top_p", None),
             (chat("k", top_k=1.5), "top_k", None), (chat("max", max_tokens=0), "max_tokens", None),
+            (chat("min", max_tokens=3, min_tokens=4), "min_tokens", "invalid_value"), (text("min 16", min_tokens=17), "min_tokens", None),
+            (chat("min -1", min_tokens=-1), "min_tokens", None),
             (chat("n0", n=0), "n", None), (chat("n9", n=9), "n", None), (chat("stop", stop=[""]), "stop", None),
             (chat("stops", stop=["a"] * 17), "stop", None), (chat("stop?", stop=3), "stop", None), (chat("stop0", stop="a\0"), "stop", None),
             (chat("stop long", stop="a" * 5000), "messages", None),

@@ -76,6 +76,16 @@ class Run(Case):
         self.assertEqual(r["text"], full[:full.index(stop)])
         self.assertEqual(r["finish_reason"], "stop")
 
+    def test_min_tokens_hold_the_end_back(self):
+        def ask(*args, bias="1=1000"):  # <eos> comes wherever it may
+            r = self.run_json("-p", "a red star", "--temp", "0", "-l", bias, *args)
+            return r["tokens"], r["finish_reason"]
+        self.assertEqual(ask(), ([], "stop"))
+        free = ask("-n", "7", bias="1=-1000")[0]
+        self.assertEqual(ask("--min-tokens", "7"), (free, "stop"))
+        self.assertEqual(ask("--min-tokens", "7", "-n", "7"), (free, "length"))
+        self.assertEqual(len(ask("--min-tokens", "3", "--temp", "1")[0]), 3)
+
     def test_context_ends_exactly(self):
         n = len(self.run_json("-p", "a red star", "-n", "0")["prompt_tokens"])
         r = self.run_json("-p", "a red star", "-c", str(n + 4), "--temp", "0", "--ignore-eos")

@@ -35,16 +35,26 @@ static ct_sampler *open_sampler(const carat_sampling *set, size_t n_vocab, size_
     return s;
 }
 
-static int32_t pick(ct_sampler *s, const float *logits, size_t n)
+static void prepare(ct_sampler *s, float *logits)
 {
     carat_err e;
-    int32_t id;
+    if (!ct_sampler_prepare(s, logits, &e))
+        fail_msg("%s", e.msg);
+}
+
+static int32_t pick(ct_sampler *s, const float *logits, size_t n)
+{
     float *x = malloc(n * sizeof *x);
     memcpy(x, logits, n * sizeof *x);
-    if (!ct_sampler_pick(s, x, &id, &e))
-        fail_msg("%s", e.msg);
+    prepare(s, x);
+    int32_t id = ct_sampler_draw(s, x, NULL);
     free(x);
     return id;
+}
+
+static bool has_bit(const uint32_t *bits, int32_t i)
+{
+    return bits[i / 32] >> i % 32 & 1;
 }
 
 /* ---- the plain sampler: sort all, filter as the papers say, draw with the same number ---- */
@@ -115,34 +125,36 @@ static int32_t plain_pick(const carat_sampling *set, const float *logits, size_t
     return id;
 }
 
+static const carat_sampling sets[] = {
+    { .temperature = 1, .top_k = 64, .top_p = 0.95f, .repetition_penalty = 1 },
+    { .temperature = 1, .top_p = 1, .repetition_penalty = 1 },
+    { .temperature = 1.7f, .top_p = 1, .min_p = 0.02f, .repetition_penalty = 1 },
+    { .temperature = 0.6f, .top_p = 1, .min_p = 0.05f, .repetition_penalty = 1, .order = CARAT_TEMP_LAST },
+    { .temperature = 0.3f, .top_p = 0.5f, .repetition_penalty = 1 },
+    { .temperature = 2, .top_p = 0.9f, .repetition_penalty = 1 },
+    { .temperature = 1.5f, .top_k = 10, .top_p = 0.8f, .min_p = 0.1f, .repetition_penalty = 1 },
+    { .temperature = 0.7f,
+      .top_k = 40,
+      .top_p = 0.95f,
+      .min_p = 0.05f,
+      .repetition_penalty = 1,
+      .order = CARAT_TEMP_LAST },
+    { .temperature = 3, .top_k = N + 5, .top_p = 0.99f, .repetition_penalty = 1, .order = CARAT_TEMP_LAST },
+    { .temperature = 1, .top_k = 1, .top_p = 0, .repetition_penalty = 1 },
+    { .temperature = 50, .top_p = 0.7f, .repetition_penalty = 1 },
+    { .temperature = 50, .top_p = 0.999f, .min_p = 0.8f, .repetition_penalty = 1 },
+    { .temperature = 9, .top_k = 1025, .top_p = 1, .repetition_penalty = 1 },
+    { .temperature = 40, .top_k = 3000, .top_p = 0.6f, .min_p = 0.7f, .repetition_penalty = 1 },
+    { .temperature = 5, .top_k = 2000, .top_p = 0, .repetition_penalty = 1, .order = CARAT_TEMP_LAST },
+    { .temperature = 4, .top_k = 4000, .top_p = 1, .min_p = 1e-7f, .repetition_penalty = 1 },
+};
+#define N_SETS (sizeof sets / sizeof *sets)
+
 static void filters_equal_the_plain_sampler(void **state)
 {
     (void)state;
     static float x[N];
-    static const carat_sampling sets[] = {
-        { .temperature = 1, .top_k = 64, .top_p = 0.95f, .repetition_penalty = 1 },
-        { .temperature = 1, .top_p = 1, .repetition_penalty = 1 },
-        { .temperature = 1.7f, .top_p = 1, .min_p = 0.02f, .repetition_penalty = 1 },
-        { .temperature = 0.6f, .top_p = 1, .min_p = 0.05f, .repetition_penalty = 1, .order = CARAT_TEMP_LAST },
-        { .temperature = 0.3f, .top_p = 0.5f, .repetition_penalty = 1 },
-        { .temperature = 2, .top_p = 0.9f, .repetition_penalty = 1 },
-        { .temperature = 1.5f, .top_k = 10, .top_p = 0.8f, .min_p = 0.1f, .repetition_penalty = 1 },
-        { .temperature = 0.7f,
-          .top_k = 40,
-          .top_p = 0.95f,
-          .min_p = 0.05f,
-          .repetition_penalty = 1,
-          .order = CARAT_TEMP_LAST },
-        { .temperature = 3, .top_k = N + 5, .top_p = 0.99f, .repetition_penalty = 1, .order = CARAT_TEMP_LAST },
-        { .temperature = 1, .top_k = 1, .top_p = 0, .repetition_penalty = 1 },
-        { .temperature = 50, .top_p = 0.7f, .repetition_penalty = 1 },
-        { .temperature = 50, .top_p = 0.999f, .min_p = 0.8f, .repetition_penalty = 1 },
-        { .temperature = 9, .top_k = 1025, .top_p = 1, .repetition_penalty = 1 },
-        { .temperature = 40, .top_k = 3000, .top_p = 0.6f, .min_p = 0.7f, .repetition_penalty = 1 },
-        { .temperature = 5, .top_k = 2000, .top_p = 0, .repetition_penalty = 1, .order = CARAT_TEMP_LAST },
-        { .temperature = 4, .top_k = 4000, .top_p = 1, .min_p = 1e-7f, .repetition_penalty = 1 },
-    };
-    for (size_t k = 0; k < sizeof sets / sizeof *sets; k++) {
+    for (size_t k = 0; k < N_SETS; k++) {
         ct_sampler *s = open_sampler(&sets[k], N, N - 60);
         uint64_t rng = sets[k].seed;
         for (uint64_t round = 0; round < 200; round++) {
@@ -155,6 +167,119 @@ static void filters_equal_the_plain_sampler(void **state)
     }
 }
 
+/* ---- sets of allowed ids ---- */
+
+/* One id in `of` is allowed, by chance. */
+static void fill_bits(uint32_t *bits, uint32_t of, uint64_t seed)
+{
+    memset(bits, 0, (N + 31) / 32 * sizeof *bits);
+    for (size_t i = 0; i < N; i++)
+        bits[i / 32] |= (uint32_t)(ct_rng_next(&seed) % of == 0) << i % 32;
+}
+
+/* A draw from the allowed is the plain sampler's from a row that has no others; it leaves row and sampler as they were,
+ * so that the free draw before it and after it is the same. */
+static void allowed_ids_are_a_row_of_their_own(void **state)
+{
+    (void)state;
+    static float x[N], was[N], alone[N];
+    static uint32_t bits[(N + 31) / 32];
+    for (size_t k = 0; k < N_SETS; k++) {
+        ct_sampler *s = open_sampler(&sets[k], N, N - 60);
+        uint64_t rng = sets[k].seed;
+        for (uint64_t round = 0; round < 100; round++) {
+            fill(x, N, round * 37 + k);
+            fill_bits(bits, round % 2 ? 2 : 200, round);
+            for (int32_t i = 0; i < N; i++)
+                alone[i] = has_bit(bits, i) ? x[i] : -INFINITY;
+            prepare(s, x);
+            memcpy(was, x, sizeof x);
+            int32_t free_one = ct_sampler_draw(s, x, NULL), id = ct_sampler_draw(s, x, bits);
+            uint64_t free_rng = rng;
+            assert_int_equal(free_one, plain_pick(&sets[k], x, N, N - 60, &rng));
+            uint64_t other = ~rng;
+            assert_true(has_bit(bits, id) && id != 7 && id < N - 60);
+            assert_int_equal(id, plain_pick(&sets[k], alone, N, N - 60, &other));
+            assert_int_equal(ct_sampler_draw(s, x, bits), id);
+            assert_int_equal(ct_sampler_draw(s, x, NULL), free_one);
+            assert_memory_equal(x, was, sizeof x);
+            assert_true(rng != free_rng);
+        }
+        ct_sampler_close(s);
+    }
+}
+
+static void nothing_allowed_is_nobody(void **state)
+{
+    (void)state;
+    const carat_bias ban = { 3, -INFINITY };
+    for (int hot = 0; hot < 2; hot++) {
+        carat_sampling set = plain();
+        set.temperature = (float)hot, set.bias = &ban, set.n_bias = 1;
+        float x[10] = { 1, 2, 3, 4, 5, 6, 7, 8, 9, 10 };
+        ct_sampler *s = open_sampler(&set, 10, 9);
+        prepare(s, x);
+        /* nothing; the one that a bias forbids; the one that is never sampled; the one that is no piece */
+        assert_int_equal(ct_sampler_draw(s, x, &(uint32_t){ 0 }), -1);
+        assert_int_equal(ct_sampler_draw(s, x, &(uint32_t){ 1 << 3 | 1 << 7 | 1 << 9 }), -1);
+        assert_int_equal(ct_sampler_draw(s, x, &(uint32_t){ 1 << 3 | 1 << 2 }), 2);
+        ct_sampler_close(s);
+    }
+}
+
+/* Drawn among all, and again where that is refused: what comes follows the distribution of the allowed, wherever the
+ * refused lie. (With one number for both draws 0 would have all of what 1 to 3 had.) */
+static void refused_draws_share_out_fairly(void **state)
+{
+    (void)state;
+    const float x[9] = { 1, 2, 1.5f, 2.5f, 1, 0, 2, 0, 1 };
+    const uint32_t bits = 1 << 0 | 1 << 4 | 1 << 6 | 1 << 8;
+    carat_sampling set = plain();
+    ct_sampler *s = open_sampler(&set, 9, 9);
+    double p[9] = { 0 }, sum = 0;
+    for (int32_t i = 0; i < 9; i++)
+        sum += p[i] = has_bit(&bits, i) ? exp((double)x[i]) : 0;
+    int count[9] = { 0 }, refused = 0;
+    enum { draws = 40000 };
+    for (int i = 0; i < draws; i++) {
+        float row[9];
+        memcpy(row, x, sizeof x);
+        prepare(s, row);
+        int32_t id = ct_sampler_draw(s, row, NULL);
+        if (!has_bit(&bits, id)) {
+            refused++;
+            id = ct_sampler_draw(s, row, &bits);
+        }
+        count[id]++;
+    }
+    assert_true(refused > draws / 2);
+    for (int i = 0; i < 9; i++) { /* five standard deviations of a binomial */
+        double q = p[i] / sum, sd = sqrt(draws * q * (1 - q));
+        assert_true(fabs(count[i] - draws * q) <= 5 * sd);
+    }
+    ct_sampler_close(s);
+}
+
+/* Tokens that are given use up their random numbers. */
+static void skipped_tokens_keep_the_numbers_in_step(void **state)
+{
+    (void)state;
+    static float x[N];
+    fill(x, N, 8);
+    carat_sampling set = plain();
+    ct_sampler *a = open_sampler(&set, N, N), *b = open_sampler(&set, N, N);
+    for (int i = 0; i < 60; i++) {
+        int32_t id = pick(a, x, N);
+        if (i % 3 == 1) {
+            ct_sampler_skip(b);
+            assert_true(ct_sampler_raw(b, x, 5) == x[5]);
+        } else {
+            assert_int_equal(id, pick(b, x, N));
+        }
+    }
+    ct_sampler_close(a), ct_sampler_close(b);
+}
+
 /* Cuts against a sorted list: every count, and masses; negative zeros, equal logits at the border, -infinity. */
 static void cuts_are_the_beginning_of_the_list(void **state)
 {
@@ -165,7 +290,8 @@ static void cuts_are_the_beginning_of_the_list(void **state)
     fill(x, n, 5);
     for (size_t i = 0; i < n; i += 7)
         x[i] = i % 3 == 0 ? -0.0f : i % 3 == 1 ? 0.0f : -INFINITY;
-    size_t m = ct_select_top(x, n, n, c);
+    const ct_logit_row row = { x, n, NULL };
+    size_t m = ct_select_top(&row, n, c);
     double sum = 0, each = 0;
     for (size_t k = 1; k <= m; k++) {
         size_t equal = 0;
@@ -173,14 +299,14 @@ static void cuts_are_the_beginning_of_the_list(void **state)
             equal += c[i].logit == c[k - 1].logit;
         each = exp(((double)c[k - 1].logit - (double)c[0].logit) * 0.125);
         sum += each;
-        ct_cut by_count = ct_cut_count(x, n, k);
+        ct_cut by_count = ct_cut_count(&row, k);
         assert_true(by_count.floor == c[k - 1].logit && by_count.n_equal == equal);
         /* Half a token short of it: rounding cannot move the border. */
-        ct_cut by_mass = ct_cut_mass(x, n, (double)c[0].logit, 0.125, sum - each / 2);
+        ct_cut by_mass = ct_cut_mass(&row, (double)c[0].logit, 0.125, sum - each / 2);
         assert_true(by_mass.floor == c[k - 1].logit && by_mass.n_equal == equal);
     }
-    ct_cut all = ct_cut_count(x, n, n), mass = ct_cut_mass(x, n, (double)c[0].logit, 0.125, 2 * sum);
-    ct_cut one = ct_cut_mass(x, n, (double)c[0].logit, 0.125, 0);
+    ct_cut all = ct_cut_count(&row, n), mass = ct_cut_mass(&row, (double)c[0].logit, 0.125, 2 * sum);
+    ct_cut one = ct_cut_mass(&row, (double)c[0].logit, 0.125, 0);
     assert_true(all.floor == c[m - 1].logit && mass.floor == c[m - 1].logit && one.floor == c[0].logit);
     assert_true(all.n_equal == mass.n_equal && one.n_equal == 1);
 }
@@ -249,8 +375,6 @@ static void penalties_count_the_window_only(void **state)
     set.temperature = 0, set.repetition_penalty = 2, set.presence_penalty = 0.5f, set.frequency_penalty = 0.25f;
     set.penalty_window = 3;
     ct_sampler *s = open_sampler(&set, 6, 6);
-    carat_err e;
-    int32_t id;
     ct_sampler_accept(s, 0); /* leaves the window */
     ct_sampler_accept(s, 1);
     ct_sampler_accept(s, 1);
@@ -258,12 +382,12 @@ static void penalties_count_the_window_only(void **state)
     ct_sampler_accept(s, -5); /* ignored */
     for (int round = 0; round < 2; round++) {
         float x[6] = { 4, 4, -4, 1, 0, 0 };
-        assert_true(ct_sampler_pick(s, x, &id, &e));
+        prepare(s, x);
         assert_float_equal(x[0], 4, 0);
         assert_float_equal(x[1], 4.0 / 2 - 0.5 - 2 * 0.25, 0);
         assert_float_equal(x[2], -4.0 * 2 - 0.5 - 0.25, 0);
         assert_float_equal(x[3], 1, 0);
-        assert_int_equal(id, 0);
+        assert_int_equal(ct_sampler_draw(s, x, NULL), 0);
         const float was[6] = { 4, 4, -4, 1, 0, 0 };
         for (int32_t i = 0; i < 6; i++)
             assert_float_equal(ct_sampler_raw(s, x, i), was[i], 0);
@@ -304,7 +428,7 @@ static void recent_tokens_are_counted(void **state)
 }
 
 /* Biases and penalties of the same token: the logit as it was is known. */
-static void logits_before_the_pick_are_known(void **state)
+static void logits_before_prepare_are_known(void **state)
 {
     (void)state;
     const carat_bias bias[] = { { 3, 2 }, { 1, -1 }, { 3, 5 } };
@@ -316,13 +440,11 @@ static void logits_before_the_pick_are_known(void **state)
     for (int round = 0; round < 20; round++) {
         const float was[6] = { 0.5f, 1.1f, 1.7f, -0.3f, 1.4f, 0.9f };
         float x[6];
-        int32_t id;
-        carat_err e;
         memcpy(x, was, sizeof x);
-        assert_true(ct_sampler_pick(s, x, &id, &e));
+        prepare(s, x);
         for (int32_t i = 0; i < 6; i++)
             assert_float_equal(ct_sampler_raw(s, x, i), was[i], 0);
-        ct_sampler_accept(s, id);
+        ct_sampler_accept(s, ct_sampler_draw(s, x, NULL));
     }
     ct_sampler_close(s);
 }
@@ -369,8 +491,7 @@ static void bad_settings_and_logits_are_named(void **state)
     assert_true(ct_sampler_open(&set, 4, 4, NULL, 0, &s, &e));
     float bad[3][4] = { { 1, NAN, 2, 3 }, { 1, INFINITY, 2, 3 }, { -INFINITY, -INFINITY, -INFINITY, -INFINITY } };
     for (int i = 0; i < 3; i++) {
-        int32_t id;
-        assert_false(ct_sampler_pick(s, bad[i], &id, &e));
+        assert_false(ct_sampler_prepare(s, bad[i], &e));
         assert_int_equal(e.code, CARAT_ENUMERIC);
     }
     ct_sampler_close(s);
@@ -380,13 +501,17 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(filters_equal_the_plain_sampler),
+        cmocka_unit_test(allowed_ids_are_a_row_of_their_own),
+        cmocka_unit_test(nothing_allowed_is_nobody),
+        cmocka_unit_test(refused_draws_share_out_fairly),
+        cmocka_unit_test(skipped_tokens_keep_the_numbers_in_step),
         cmocka_unit_test(cuts_are_the_beginning_of_the_list),
         cmocka_unit_test(temperature_zero_takes_the_first_of_the_largest),
         cmocka_unit_test(the_draw_follows_the_distribution),
         cmocka_unit_test(seeds_reproduce_and_differ),
         cmocka_unit_test(penalties_count_the_window_only),
         cmocka_unit_test(recent_tokens_are_counted),
-        cmocka_unit_test(logits_before_the_pick_are_known),
+        cmocka_unit_test(logits_before_prepare_are_known),
         cmocka_unit_test(biases_ban_and_lift),
         cmocka_unit_test(bad_settings_and_logits_are_named),
     };

@@ -1,0 +1,91 @@
+/* Text on its way out of an answer, and the strings that end it.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "engine/stops.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define MAX_STOPS      64
+#define MAX_STOP_BYTES 4096
+
+static bool check(const char *const *strings, size_t n, carat_err *err)
+{
+    if (n > MAX_STOPS)
+        return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "%zu stop strings, expected at most %d", n, MAX_STOPS);
+    for (size_t i = 0; i < n; i++)
+        if (!strings[i][0] || strlen(strings[i]) > MAX_STOP_BYTES)
+            return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "stop string %zu has %zu bytes, expected 1 to %d", i,
+                           strlen(strings[i]), MAX_STOP_BYTES);
+    return true;
+}
+
+static bool copy(ct_stops *s, const char *const *strings, size_t n)
+{
+    s->strings = calloc(n + 1, sizeof *s->strings);
+    for (size_t i = 0; s->strings && i < n; i++) {
+        s->strings[i] = strdup(strings[i]);
+        if (!s->strings[i])
+            return false;
+        s->n++;
+    }
+    return s->strings != NULL;
+}
+
+bool ct_stops_init(ct_stops *s, const char *const *strings, size_t n, carat_err *err)
+{
+    *s = (ct_stops){ 0 };
+    ct_buf_init(&s->held, 1 << 24);
+    if (!check(strings, n, err))
+        return false;
+    return copy(s, strings, n) || ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for stop strings");
+}
+
+void ct_stops_deinit(ct_stops *s)
+{
+    for (size_t i = 0; i < s->n; i++)
+        free(s->strings[i]);
+    free(s->strings);
+    ct_buf_deinit(&s->held);
+    *s = (ct_stops){ 0 };
+}
+
+/* The longest end of the text that could still grow into one of the stop strings. */
+static size_t may_become_stop(const ct_stops *s, const char *text, size_t len)
+{
+    size_t longest = 0;
+    for (size_t i = 0; i < s->n; i++) {
+        size_t max = strlen(s->strings[i]) - 1;
+        for (size_t n = max < len ? max : len; n > longest; n--)
+            if (memcmp(text + len - n, s->strings[i], n) == 0) {
+                longest = n;
+                break;
+            }
+    }
+    return longest;
+}
+
+/* Where the first stop string begins in the text; SIZE_MAX if there is none. */
+static size_t find_stop(const ct_stops *s)
+{
+    size_t first = SIZE_MAX;
+    for (size_t i = 0; i < s->n && s->held.len; i++) {
+        const char *at = memmem(s->held.data, s->held.len, s->strings[i], strlen(s->strings[i]));
+        if (at && (size_t)(at - s->held.data) < first)
+            first = (size_t)(at - s->held.data);
+    }
+    return first;
+}
+
+void ct_stops_release(ct_stops *s, bool is_end, ct_buf *out)
+{
+    ct_buf *held = &s->held;
+    size_t stop = find_stop(s);
+    s->is_met = stop != SIZE_MAX;
+    size_t n = s->is_met ? stop : is_end ? held->len : held->len - may_become_stop(s, held->data, held->len);
+    if (n == 0)
+        return;
+    ct_buf_add(out, held->data, n);
+    memmove(held->data, held->data + n, held->len - n + 1);
+    held->len -= n;
+}

@@ -1,0 +1,340 @@
+/* What a mask and min_tokens do to an answer: the generator alone, with logits that are made up.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "unit.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/rng.h"
+#include "engine/generator.h"
+
+enum { N = 300, STOP = 6, TURN = 40, TOKENS = 200 };
+
+static ct_kernels kernels;
+static ct_model model;
+static const ct_vocabulary vocabulary = { .model = &model, .kernels = &kernels };
+
+static int setup(void **state)
+{
+    (void)state;
+    ct_kernels_for(&kernels, 0);
+    model.cfg.n_vocab = model.n_pieces = N;
+    model.stops[0] = STOP, model.stops[1] = TURN;
+    model.n_stops = 2;
+    return 0;
+}
+
+/* ---- a mask that is told what to do ---- */
+
+typedef struct rule {
+    uint32_t every;   /* ids that are multiples of it; 0: none */
+    size_t end_from;  /* may end after so many tokens */
+    int32_t run[8];   /* forced ... */
+    size_t run_from;  /* ... after so many tokens */
+    size_t n_run;     /* so long */
+    bool says_forced; /* else forced tokens are only the one that is allowed */
+    size_t n;         /* accepted */
+    size_t n_fills;
+    bool is_closed, fill_fails;
+} rule;
+
+static bool in_run(const rule *r, int32_t *id)
+{
+    if (r->n < r->run_from || r->n >= r->run_from + r->n_run)
+        return false;
+    *id = r->run[r->n - r->run_from];
+    return true;
+}
+
+static bool allows(void *self, int32_t id)
+{
+    const rule *r = self;
+    int32_t only;
+    assert_true(id != STOP && id != TURN);
+    return in_run(r, &only) ? id == only : r->every && (uint32_t)id % r->every == 0;
+}
+
+static bool fill(void *self, uint32_t *bits, carat_err *err)
+{
+    rule *r = self;
+    r->n_fills++;
+    for (size_t i = 0; i < (N + 31) / 32; i++) /* what is past the vocabulary may be anything */
+        bits[i] = 0xffffffff;
+    for (int32_t i = 0; i < N; i++)
+        if (i != STOP && i != TURN && !allows(r, i))
+            bits[i / 32] &= ~(UINT32_C(1) << i % 32);
+    return !r->fill_fails || ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for states");
+}
+
+static size_t forced(void *self, int32_t *ids, size_t most)
+{
+    const rule *r = self;
+    return r->says_forced && most > 0 && in_run(r, ids) ? 1 : 0;
+}
+
+static void accept(void *self, int32_t id)
+{
+    rule *r = self;
+    assert_true(allows(r, id));
+    r->n++;
+}
+
+static bool may_end(const void *self)
+{
+    const rule *r = self;
+    return r->n >= r->end_from;
+}
+
+static void close_rule(void *self)
+{
+    rule *r = self;
+    assert_false(r->is_closed);
+    r->is_closed = true;
+}
+
+/* ---- answers ---- */
+
+static carat_sampling sampling;
+
+static carat_generation settings(float temperature)
+{
+    sampling = (carat_sampling){ .temperature = temperature,
+                                 .top_k = 40,
+                                 .top_p = 0.95f,
+                                 .repetition_penalty = 1.1f,
+                                 .penalty_window = 16,
+                                 .seed = 3 };
+    return (carat_generation){ .sampling = &sampling, .max_tokens = TOKENS };
+}
+
+static ct_generator *open_generator(const carat_generation *g, rule *r)
+{
+    ct_generator *gen;
+    carat_err e;
+    const ct_mask mask = { r, "the test's rule", allows, fill, forced, accept, may_end, close_rule };
+    if (!ct_generator_open(&vocabulary, g, &gen, &e) || (r && !ct_generator_take_mask(gen, &mask, &e)))
+        fail_msg("%s", e.msg);
+    return gen;
+}
+
+/* Logits that depend on the position; stop ids are likely. */
+static void fill_logits(float *x, size_t n)
+{
+    uint64_t seed = n * 77 + 5;
+    for (size_t i = 0; i < N; i++)
+        x[i] = (float)(ct_rng_unit(&seed) * 6);
+    x[STOP] = x[TURN] = 7;
+}
+
+typedef struct answer {
+    int32_t ids[TOKENS];
+    float logprobs[TOKENS];
+    size_t n;
+    ct_verdict end;
+    carat_result result;
+} answer;
+
+static void generate(ct_generator *g, answer *a)
+{
+    carat_err e;
+    ct_chunk c;
+    float x[N];
+    ct_chunk_init(&c);
+    *a = (answer){ .end = CT_GO_ON };
+    while (a->end == CT_GO_ON) {
+        fill_logits(x, a->n);
+        if (!ct_generator_next(g, x, TOKENS, &c, &a->end, &e))
+            fail_msg("after %zu tokens: %s", a->n, e.msg);
+        if (a->end != CT_END_TURN) {
+            assert_true(a->n < TOKENS);
+            a->logprobs[a->n] = c.logprob;
+            a->ids[a->n++] = c.id;
+        }
+    }
+    a->result = ct_generator_result(g);
+    assert_int_equal(a->result.n_generated, a->n);
+    ct_chunk_deinit(&c);
+    ct_generator_close(g);
+}
+
+static void expect_same(const answer *a, const answer *b)
+{
+    assert_true(a->n == b->n && a->end == b->end);
+    assert_memory_equal(a->ids, b->ids, sizeof a->ids);
+    assert_memory_equal(a->logprobs, b->logprobs, sizeof a->logprobs);
+    assert_true(a->result.finish == b->result.finish && a->result.stop_id == b->result.stop_id);
+}
+
+static void fail_to_generate(ct_generator *g, size_t after, carat_code code, const char *says)
+{
+    carat_err e;
+    ct_chunk c;
+    ct_verdict v;
+    float x[N];
+    ct_chunk_init(&c);
+    for (size_t i = 0; i <= after; i++) {
+        fill_logits(x, i);
+        bool ok = ct_generator_next(g, x, TOKENS, &c, &v, &e);
+        if (ok != (i < after))
+            fail_msg("after %zu tokens: %s", i, ok ? "no error" : e.msg);
+    }
+    if (e.code != code || !strstr(e.msg, says))
+        fail_msg("'%s' lacks '%s'", e.msg, says);
+    ct_chunk_deinit(&c);
+    ct_generator_close(g);
+}
+
+/* ---- tests ---- */
+
+/* Only what is allowed comes, however likely others are, and the end not before it may. */
+static void masks_rule(void **state)
+{
+    (void)state;
+    for (int hot = 0; hot < 2; hot++)
+        for (uint32_t every = 1; every < 100; every += 7) {
+            rule r = { .every = every, .end_from = 50 };
+            const carat_generation g = settings((float)hot);
+            answer a;
+            generate(open_generator(&g, &r), &a);
+            assert_true(r.is_closed && r.n == a.n);
+            assert_in_range(a.n, 50, TOKENS);
+            assert_true(every == 1 || r.n_fills > 0);
+            if (a.end == CT_END_TURN)
+                assert_true(a.result.finish == CARAT_FINISH_STOP && a.result.stop_id >= 0);
+            assert_true(hot || a.n == 50); /* a stop id is the likeliest */
+        }
+}
+
+/* One that allows everything, always, is as none; it never has to fill. */
+static void a_mask_that_allows_all_changes_nothing(void **state)
+{
+    (void)state;
+    for (int hot = 0; hot < 2; hot++) {
+        carat_generation g = settings((float)hot);
+        static const carat_bias less[] = { { STOP, -4 }, { TURN, -4 } };
+        sampling.bias = less, sampling.n_bias = 2;
+        g.logprobs = true;
+        rule r = { .every = 1 };
+        answer with, without;
+        generate(open_generator(&g, &r), &with);
+        generate(open_generator(&g, NULL), &without);
+        assert_true(with.n > 5 && r.n_fills == 0);
+        expect_same(&with, &without);
+    }
+}
+
+/* A run is the same whether the mask says it is forced or only allows nothing else: so are the tokens after it. */
+static void forced_is_a_shortcut(void **state)
+{
+    (void)state;
+    for (int hot = 0; hot < 2; hot++) {
+        carat_generation g = settings((float)hot);
+        g.logprobs = true;
+        rule said = { .every = 2, .end_from = 90, .run = { 1, 3, 250, 3, 8 }, .run_from = 10, .n_run = 5 },
+             found = said;
+        said.says_forced = true;
+        answer a, b;
+        generate(open_generator(&g, &said), &a);
+        generate(open_generator(&g, &found), &b);
+        assert_memory_equal(a.ids + 10, said.run, 5 * sizeof *said.run);
+        assert_true(a.n >= 90 && found.n_fills > said.n_fills);
+        expect_same(&a, &b);
+    }
+}
+
+static void a_mask_may_leave_nothing(void **state)
+{
+    (void)state;
+    answer a;
+    carat_generation g = settings(1);
+    rule r = { .every = 0, .end_from = 1, .run = { 9 }, .n_run = 1 };
+    fail_to_generate(open_generator(&g, &(rule){ .every = 0, .end_from = 9, .run = { 9, 9, 9 }, .n_run = 3 }), 3,
+                     CARAT_EARG, "after 3 tokens the test's rule allows none");
+    fail_to_generate(open_generator(&g, &(rule){ .every = 7, .end_from = 9, .fill_fails = true }), 0, CARAT_ENOMEM,
+                     "no memory for states");
+    /* It may end: with a stop id, and where none may come, without. */
+    generate(open_generator(&g, &r), &a);
+    assert_true(a.n == 1 && a.end == CT_END_TURN && (a.result.stop_id == STOP || a.result.stop_id == TURN));
+    g.ignore_eos = true;
+    r.n = 0, r.is_closed = false;
+    generate(open_generator(&g, &r), &a);
+    assert_true(a.n == 1 && a.end == CT_END_TURN && a.result.stop_id == -1);
+    assert_int_equal(a.result.finish, CARAT_FINISH_STOP);
+    static const carat_bias never[] = { { STOP, -INFINITY }, { TURN, -INFINITY } };
+    g.ignore_eos = false;
+    sampling.bias = never, sampling.n_bias = 2;
+    r.n = 0, r.is_closed = false;
+    generate(open_generator(&g, &r), &a);
+    assert_true(a.n == 1 && a.end == CT_END_TURN && a.result.stop_id == -1);
+}
+
+/* Past the ends of turns a mask still has none of their tokens. */
+static void stop_ids_are_no_text_for_a_mask(void **state)
+{
+    (void)state;
+    carat_generation g = settings(1);
+    g.ignore_eos = true;
+    answer a;
+    generate(open_generator(&g, &(rule){ .every = 2 }), &a);
+    assert_int_equal(a.n, TOKENS);
+    for (size_t i = 0; i < a.n; i++)
+        assert_true(a.ids[i] % 2 == 0 && a.ids[i] != STOP && a.ids[i] != TURN);
+}
+
+static void the_end_waits_for_min_tokens(void **state)
+{
+    (void)state;
+    for (int hot = 0; hot < 2; hot++)
+        for (size_t min = 0; min < 60; min += 20) {
+            carat_generation g = settings((float)hot);
+            g.min_tokens = min;
+            answer a;
+            generate(open_generator(&g, NULL), &a);
+            assert_true(hot ? a.n >= min : a.n == min);
+            assert_int_equal(a.end, CT_END_TURN);
+            rule r = { .every = 3, .end_from = 30 };
+            generate(open_generator(&g, &r), &a);
+            assert_true(a.n >= (min > 30 ? min : 30));
+        }
+}
+
+static void lengths_that_contradict_are_refused(void **state)
+{
+    (void)state;
+    ct_generator *gen;
+    carat_err e;
+    carat_generation g = settings(1);
+    g.max_tokens = 5, g.min_tokens = 6;
+    assert_false(ct_generator_open(&vocabulary, &g, &gen, &e));
+    assert_int_equal(e.code, CARAT_EARG);
+    assert_string_equal(e.msg, "min_tokens is 6, max_tokens only 5");
+    g.min_tokens = 5;
+    answer a;
+    generate(open_generator(&g, NULL), &a);
+    assert_true(a.n == 5 && a.end == CT_LAST);
+    g.max_tokens = 0; /* no limit */
+    generate(open_generator(&g, NULL), &a);
+    /* Nothing but ends of the turn are left, and it may not end yet. */
+    static carat_bias all[N - 2];
+    for (int32_t i = 0, n = 0; i < N; i++)
+        if (i != STOP && i != TURN)
+            all[n++] = (carat_bias){ i, -INFINITY };
+    sampling.bias = all, sampling.n_bias = N - 2;
+    fail_to_generate(open_generator(&g, NULL), 0, CARAT_EARG, "min_tokens is 5");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(masks_rule),
+        cmocka_unit_test(a_mask_that_allows_all_changes_nothing),
+        cmocka_unit_test(forced_is_a_shortcut),
+        cmocka_unit_test(a_mask_may_leave_nothing),
+        cmocka_unit_test(stop_ids_are_no_text_for_a_mask),
+        cmocka_unit_test(the_end_waits_for_min_tokens),
+        cmocka_unit_test(lengths_that_contradict_are_refused),
+    };
+    return cmocka_run_group_tests(tests, setup, NULL);
+}
