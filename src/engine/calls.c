@@ -64,7 +64,7 @@ bool ct_scheduler_drain(ct_scheduler *s, double seconds, carat_err *err)
     size_t n_left = ct_jobs_running(s) + s->n_queued;
     bool ok = !s->first && !s->ended;
     pthread_mutex_unlock(&s->lock);
-    return ok || ct_fail(err, CARAT_ETIME, CARAT_NOWHERE, "%zu requests have not ended", n_left);
+    return ok || ct_fail(err, CARAT_ETIME, CARAT_NOWHERE, "%zu answers have not ended", n_left);
 }
 
 ct_job_place ct_scheduler_find(ct_scheduler *s, const ct_job *j)

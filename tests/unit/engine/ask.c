@@ -79,9 +79,8 @@ static void add_token(answer *a, const carat_token *t)
     a->n++;
 }
 
-bool ask_next(carat_request *r, double seconds, answer *answers)
+bool ask_take(const carat_event *ev, answer *answers)
 {
-    const carat_event *ev = carat_request_next(r, seconds);
     if (ev->kind == CARAT_EVENT_END || ev->kind == CARAT_EVENT_NONE)
         return false;
     answer *a = &answers[ev->answer];
@@ -98,6 +97,11 @@ bool ask_next(carat_request *r, double seconds, answer *answers)
     else
         a->err = *ev->err;
     return true;
+}
+
+bool ask_next(carat_request *r, double seconds, answer *answers)
+{
+    return ask_take(carat_request_next(r, seconds), answers);
 }
 
 void ask_rest(carat_request *r, answer *answers)

@@ -40,6 +40,8 @@ extern const carat_sampling ask_largest;
 carat_stats ask_stats(carat_engine *e);
 
 carat_request *ask(carat_engine *e, const carat_request_options *o);
+/* Keeps what the event says of its request; answers is [n_answers]. False: END or NONE. */
+bool ask_take(const carat_event *ev, answer *answers);
 /* What came; answers is [n_answers]. False: nothing within the time, or all have ended. */
 bool ask_next(carat_request *r, double seconds, answer *answers);
 /* Waits for the end of all. */
