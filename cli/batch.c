@@ -308,16 +308,15 @@ static const char *name_of(const carat_engine *e)
     return info->name[0] ? info->name : slash && slash[1] ? slash + 1 : info->path;
 }
 
-static int answer_file(batch *b, const cli_command *cmd, const char *model)
+static int answer_file(batch *b, const char *model)
 {
     carat_err err;
     bool has_pictures, is_file = batch_lines_survey(b->in.fd, "\"image_url\"", &b->n_lines, &has_pictures);
     int code = CLI_OK;
     has_pictures = has_pictures || !is_file; /* who knows */
     b->n_before = b->ids.n;
-    carat_options options;
-    if (!cli_engine_options(cmd, has_pictures ? CARAT_VISION_AUTO : CARAT_VISION_OFF, &options, &code))
-        return code;
+    const carat_vision_use vision = has_pictures ? CARAT_VISION_AUTO : CARAT_VISION_OFF;
+    const carat_options options = cli_engine_options(vision);
     b->n_sessions = choose_parallel(b->o, model, &options);
     b->n_window = 2 * b->n_sessions;
     b->defaults = (ct_openai_options){ .sampling = b->o->sampling,
@@ -333,7 +332,7 @@ static int answer_file(batch *b, const cli_command *cmd, const char *model)
         ct_fail(&err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for %zu requests", b->n_window);
         return term_error(&err);
     }
-    if (!cli_open_engine(cmd, model, has_pictures ? CARAT_VISION_AUTO : CARAT_VISION_OFF, &b->e, &code))
+    if (!cli_open_engine(model, vision, &b->e, &code))
         return code;
     b->model = name_of(b->e);
     b->start = ct_now();
@@ -345,7 +344,7 @@ static int answer_file(batch *b, const cli_command *cmd, const char *model)
     return code ? code : cli_was_interrupted() ? CLI_INTERRUPTED : b->failed || b->failed_before ? CLI_FAILED : CLI_OK;
 }
 
-int batch_run(const cli_command *cmd, const char *model, const batch_options *o)
+int batch_run(const char *model, const batch_options *o)
 {
     batch b = { .o = o };
     carat_err err;
@@ -354,7 +353,7 @@ int batch_run(const cli_command *cmd, const char *model, const batch_options *o)
     if (!open_input(&b, &err) || !batch_out_open(o->out, &b.ids, &b.out, &err)) /* before the model is loaded */
         term_error(&err);
     else {
-        code = answer_file(&b, cmd, model);
+        code = answer_file(&b, model);
         if (!batch_out_close(&b.out, &err))
             code = term_error(&err);
     }

@@ -13,7 +13,6 @@
 #include "base/buf.h"
 #include "carat.h"
 #include "openai/batch.h"
-#include "options.h"
 
 #define BATCH_MAX_LINE ((size_t)64 << 20)
 
@@ -29,7 +28,7 @@ typedef struct batch_options {
 } batch_options;
 
 /* The whole job; its exit code: 0 every line has its answer, 1 some have not, 130 interrupted. */
-int batch_run(const cli_command *cmd, const char *model, const batch_options *o);
+int batch_run(const char *model, const batch_options *o);
 
 /* ---- lines ---- */
 

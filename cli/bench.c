@@ -24,22 +24,25 @@ static struct {
     const char *threads;
     int64_t prompt, generate, depth, repeat, parallel, arrival;
     bool json;
-} opt = { .prompt = 512, .generate = 64, .repeat = 3, .arrival = 4000 };
+} opt;
 
+/* clang-format off */
 static const cli_option options[] = {
-    { 0, "thread-list", NULL, CLI_TEXT, &opt.threads, "1,2", "thread counts to try (default: 1 and all physical cores)",
-      0, 0 },
-    { 'p', "prompt", NULL, CLI_INT, &opt.prompt, "N", "prompt tokens (default: 512)", 1, 1 << 24 },
-    { 'n', "predict", NULL, CLI_INT, &opt.generate, "N", "decoded tokens (default: 64)", 1, 1 << 20 },
-    { 'd', "depth", NULL, CLI_INT, &opt.depth, "N", "tokens already in the context before either (default: 0)", 0,
-      1 << 24 },
-    { 'r', "repeat", NULL, CLI_INT, &opt.repeat, "N", "repetitions; medians are shown (default: 3)", 1, MAX_RUNS },
+    { 0, "thread-list", NULL, CLI_TEXT, &opt.threads, "1,2", "numbers of threads to try",
+      .otherwise = "1 and all physical cores" },
+    { 'p', "prompt", NULL, CLI_INT, &opt.prompt, "N", "prompt tokens", .deflt = "512", .min = 1, .max = 1 << 24 },
+    { 'n', "predict", NULL, CLI_INT, &opt.generate, "N", "decoded tokens", .deflt = "64", .min = 1, .max = 1 << 20 },
+    { 'd', "depth", NULL, CLI_INT, &opt.depth, "N", "tokens in the context before the prompt",
+      .deflt = "0", .max = 1 << 24 },
+    { 'r', "repeat", NULL, CLI_INT, &opt.repeat, "N", "repetitions, of which the median is shown",
+      .deflt = "3", .min = 1, .max = MAX_RUNS },
     { 0, "parallel", NULL, CLI_INT, &opt.parallel, "N",
-      "instead: N answers at once beside one, and one while a long prompt arrives", 2, 256 },
-    { 0, "arrival", NULL, CLI_INT, &opt.arrival, "N", "with --parallel: tokens of that prompt (default: 4000)", 1,
-      1 << 24 },
+      "instead: N answers at once compared with one, and one while a long prompt arrives", .min = 2, .max = 256 },
+    { 0, "arrival", NULL, CLI_INT, &opt.arrival, "N", "with --parallel: tokens of that prompt",
+      .deflt = "4000", .min = 1, .max = 1 << 24 },
     CLI_OPTION_JSON(&opt.json),
 };
+/* clang-format on */
 static const cli_table table = CLI_TABLE("what to measure", options);
 
 typedef struct speeds {
@@ -108,7 +111,7 @@ static bool bench_threads(const char *path, int threads, speeds *out, const char
         *code = term_error(&err);
         return false;
     }
-    if (!cli_open_engine(&cli_bench, path, CARAT_VISION_OFF, &e, code))
+    if (!cli_open_engine(path, CARAT_VISION_OFF, &e, code))
         return false;
     bool ok = measure(e, out, &err);
     *isa = carat_engine_isa(e);
@@ -195,8 +198,8 @@ static int run(int argc, char **argv)
         return cli_usage(&cli_bench, "expected one model");
     if (opt.parallel) {
         term_init(cli_model_values.quiet);
-        return bench_many(&cli_bench, path, (size_t)opt.parallel, (size_t)opt.prompt, (size_t)opt.generate,
-                          (size_t)opt.arrival, opt.json);
+        return bench_many(path, (size_t)opt.parallel, (size_t)opt.prompt, (size_t)opt.generate, (size_t)opt.arrival,
+                          opt.json);
     }
     int list[16];
     size_t n = thread_list(list, sizeof list / sizeof *list);

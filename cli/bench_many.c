@@ -139,8 +139,7 @@ static void print_json(const char *path, const many *m, size_t parallel, const d
     json_decref(o);
 }
 
-int bench_many(const cli_command *cmd, const char *path, size_t parallel, size_t n_prompt, size_t n_tokens,
-               size_t n_arrival, bool json)
+int bench_many(const char *path, size_t parallel, size_t n_prompt, size_t n_tokens, size_t n_arrival, bool json)
 {
     many m = { .rng = 1 };
     carat_err err;
@@ -150,7 +149,7 @@ int bench_many(const cli_command *cmd, const char *path, size_t parallel, size_t
     cli_model_values.prefix_cache = CARAT_NO_PREFIX_CACHE;
     size_t most = n_prompt + n_tokens + parallel;
     cli_model_values.ctx = (int64_t)(most > n_arrival + 512 ? most : n_arrival + 512);
-    if (!cli_open_engine(cmd, path, CARAT_VISION_OFF, &m.e, &code))
+    if (!cli_open_engine(path, CARAT_VISION_OFF, &m.e, &code))
         return code;
     bool ok = measure(&m, parallel, n_prompt, n_tokens, &v[0], &v[1], &err) &&
               time_between(&m, n_prompt, n_arrival, &v[2], &v[3], &v[4], &err);

@@ -5,11 +5,9 @@
 #define CT_CLI_BENCH_MANY_H
 
 #include "carat.h"
-#include "options.h"
 
 /* Decodes one answer alone and then `parallel` at once, n_tokens each, from prompts of n_prompt tokens; then one answer
  * while a prompt of n_arrival tokens comes in. Prints the table or (json) an object. Returns an exit code. */
-int bench_many(const cli_command *cmd, const char *path, size_t parallel, size_t n_prompt, size_t n_tokens,
-               size_t n_arrival, bool json);
+int bench_many(const char *path, size_t parallel, size_t n_prompt, size_t n_tokens, size_t n_arrival, bool json);
 
 #endif

@@ -24,17 +24,18 @@ static struct {
     const char *system, *session;
     int64_t n, min_tokens;
     bool trim;
-} opt = { .n = -1 };
+} opt;
 
+/* clang-format off */
 static const cli_option options[] = {
     CLI_OPTION_SYSTEM(&opt.system),
-    CLI_OPTION_PREDICT(&opt.n, "; 256 for a base model"),
+    CLI_OPTION_PREDICT(&opt.n, "-1; 256 for a base model"),
     CLI_OPTION_LEAST(&opt.min_tokens),
     { 0, "session", NULL, CLI_TEXT, &opt.session, "FILE",
-      "go on from this file if it is there, and write it at the end", 0, 0 },
-    { 0, "trim", NULL, CLI_FLAG, &opt.trim, NULL,
-      "where the context is full, leave out the oldest turns without asking", 0, 0 },
+      "load the conversation from this file if it exists, and save it there on exit" },
+    { 0, "trim", NULL, CLI_FLAG, &opt.trim, NULL, "when the context is full, drop the oldest turns without asking" },
 };
+/* clang-format on */
 static const cli_table table = CLI_TABLE("conversation", options);
 
 /* A message and its answer. */
@@ -80,9 +81,9 @@ static int run(int argc, char **argv)
 {
     static chat c;
     cli_list args = { 0 };
-    if (!cli_parse(&cli_chat, argc, argv, &args) || !cli_sampling(&cli_chat, &c.sampling) ||
-        !cli_pan_scan(&cli_chat, &c.pan_scan))
+    if (!cli_parse(&cli_chat, argc, argv, &args) || !cli_sampling(&cli_chat, &c.sampling))
         return CLI_USAGE;
+    c.pan_scan = cli_pan_scan();
     const char *path = cli_model_path(&args);
     if (!path || args.n)
         return cli_usage(&cli_chat, "expected one model");
@@ -99,7 +100,7 @@ static int run(int argc, char **argv)
     int code = CLI_OK;
     ct_buf_init(&c.answer, (size_t)1 << 28);
     c.system = opt.system ? strdup(opt.system) : NULL;
-    if (!cli_open_engine(&cli_chat, path, CARAT_VISION_AUTO, &c.engine, &code))
+    if (!cli_open_engine(path, CARAT_VISION_AUTO, &c.engine, &code))
         goto done;
     if (!carat_session_open(c.engine, 0, &c.session, &err)) {
         code = term_error(&err);

@@ -1,7 +1,6 @@
 /* Completion for bash, from the tables that the parser reads.
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -19,32 +18,19 @@ static void put_names(const cli_command *cmd, const cli_option *o)
         printf(" | -%c", o->letter);
 }
 
-/* "f16|q8_0" -> "f16 q8_0"; what is in capitals is a name for something else. */
-static void put_values(const cli_option *o)
-{
-    size_t n;
-    const char *before = "";
-    for (const char *v = o->arg; *v; v += n + (v[n] != '\0')) {
-        n = strcspn(v, "|");
-        if (isupper((unsigned char)*v))
-            continue;
-        printf("%s%.*s", before, (int)n, v);
-        before = " ";
-    }
-}
-
 /* The values of options that take one of several words; nothing is offered for numbers and texts. */
 static void put_value_cases(const cli_command *cmd)
 {
     for (const cli_table *const *t = cmd->tables; *t; t++)
         for (size_t i = 0; i < (*t)->n; i++) {
             const cli_option *o = &(*t)->options[i];
-            if (!o->arg || !strchr(o->arg, '|'))
+            if (!o->words)
                 continue;
             fputs("        ", stdout);
             put_names(cmd, o);
             fputs(") words='", stdout);
-            put_values(o);
+            for (const cli_word *w = o->words; w->word; w++)
+                printf("%s%s", w == o->words ? "" : " ", w->word);
             fputs("' ;;\n", stdout);
         }
 }

@@ -8,13 +8,12 @@
 #include "options.h"
 
 typedef struct cli_model {
-    const char *path;
+    const char *path, *cpu, *mmproj;
     int64_t threads, ctx, chunk, image_cache;
-    const char *cpu, *embed_scale, *mmproj, *kv, *prefix, *max_memory;
-    size_t sessions;       /* set by the command; 0: 1 */
-    uint64_t prefix_cache; /* likewise, where the user says nothing; as in carat_options */
+    int cache, embed_scale;            /* carat_cache_type, carat_embed_scale */
+    uint64_t prefix_cache, max_memory; /* 0: not given */
     bool exact, trust_header, no_vision, quiet;
-    size_t queue; /* likewise: requests that may wait; 0: the default */
+    size_t sessions, queue; /* set by the command; 0: the defaults of carat_options */
 } cli_model;
 
 extern cli_model cli_model_values;
@@ -23,16 +22,9 @@ extern const cli_table cli_loading_table; /* what else counts where it is loaded
 
 /* The model's path from -m or the first positional argument, which is taken off the list; NULL if there is none. */
 const char *cli_model_path(cli_list *args);
-/* The engine's settings from the options. vision as below. False after a message. */
-bool cli_engine_options(const cli_command *cmd, carat_vision_use vision, carat_options *out, int *exit_code);
-/* vision: what the command needs of it; --no-vision wins. */
-bool cli_open_engine(const cli_command *cmd, const char *path, carat_vision_use vision, carat_engine **out,
-                     int *exit_code);
-
-/* "8G", "16 GiB", "512M": powers of two, as memory is sold; a bare number, of a million at least, is bytes. False after
- * a message about --name. */
-bool cli_parse_size(const cli_command *cmd, const char *name, const char *text, uint64_t *out);
-/* A size or "none", as in carat_options. */
-bool cli_parse_prefix_cache(const cli_command *cmd, const char *text, uint64_t *out);
+/* The engine's settings from the options. vision: what the command needs of it; --no-vision wins. */
+carat_options cli_engine_options(carat_vision_use vision);
+/* False after a message. */
+bool cli_open_engine(const char *path, carat_vision_use vision, carat_engine **out, int *exit_code);
 
 #endif

@@ -6,28 +6,39 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "option_names.h"
+
+#define HELP_WIDTH 52 /* of the text beside the options */
+
+/* The words of a text, folded; width: how far the line is already. */
+static size_t fold(const char *text, size_t width)
+{
+    while (*text) {
+        size_t word = strcspn(text, " ");
+        if (width && width + 1 + word > HELP_WIDTH) {
+            printf("\n%28s", "");
+            width = 0;
+        }
+        width += (size_t)printf("%s%.*s", width ? " " : "", (int)word, text);
+        text += word;
+        text += strspn(text, " ");
+    }
+    return width;
+}
+
 static void print_option(const cli_option *o)
 {
-    char left[80];
-    int n = o->letter ? snprintf(left, sizeof left, "-%c, --%s", o->letter, o->name)
-                      : snprintf(left, sizeof left, "    --%s", o->name);
-    if (o->arg && n > 0 && (size_t)n < sizeof left)
-        snprintf(left + n, sizeof left - (size_t)n, " %s", o->arg);
-    const char *help = o->help;
+    char left[80], arg[64], deflt[160];
+    cli_option_arg(o, arg, sizeof arg);
+    snprintf(left, sizeof left, o->letter ? "-%c, --%s%s%s" : "%c   --%s%s%s", o->letter ? o->letter : ' ', o->name,
+             *arg ? " " : "", arg);
     if (strlen(left) > 24)
         printf("  %s\n%28s", left, "");
     else
         printf("  %-24s  ", left);
-    for (size_t width = 0; *help;) { /* words folded at 80 columns */
-        size_t word = strcspn(help, " ");
-        if (width && width + 1 + word > 52) {
-            printf("\n%28s", "");
-            width = 0;
-        }
-        width += (size_t)printf("%s%.*s", width ? " " : "", (int)word, help);
-        help += word;
-        help += strspn(help, " ");
-    }
+    size_t width = fold(o->help, 0);
+    if (*cli_option_default(o, deflt, sizeof deflt))
+        fold(deflt, width);
     putchar('\n');
 }
 

@@ -18,14 +18,16 @@ static struct {
     const char *ids, *ids_file, *out, *soft;
 } opt;
 
+/* clang-format off */
 static const cli_option options[] = {
-    { 0, "ids", NULL, CLI_TEXT, &opt.ids, "2,10,...", "the token ids, <bos> included where it is wanted", 0, 0 },
-    { 0, "ids-file", NULL, CLI_TEXT, &opt.ids_file, "FILE", "read the ids from a file; - is stdin", 0, 0 },
+    { 0, "ids", NULL, CLI_TEXT, &opt.ids, "2,10,...", "the token ids, with <bos> where it is wanted" },
+    { 0, "ids-file", NULL, CLI_TEXT, &opt.ids_file, "FILE", "read the ids from a file; - is stdin" },
     { 'o', "output", NULL, CLI_TEXT, &opt.out, "FILE",
-      "where the float32 [n, vocab] array goes (little-endian, no header)", 0, 0 },
+      "where the float32 [n, vocab] array goes (little-endian, no header)" },
     { 0, "soft-tokens", NULL, CLI_TEXT, &opt.soft, "FILE",
-      "write what the vision tower makes of the pictures: float32 [views, tokens an image, hidden]", 0, 0 },
+      "write what the vision tower makes of the images: float32 [views, tokens per image, hidden]" },
 };
+/* clang-format on */
 static const cli_table table = CLI_TABLE("input and output", options);
 
 static bool write_row(void *arg, size_t pos, const float *logits, size_t n_vocab)
@@ -116,9 +118,9 @@ static int check_usage(const cli_list *args, const char *path)
 static int run(int argc, char **argv)
 {
     cli_list args = { 0 };
-    carat_pan_scan pan;
-    if (!cli_parse(&cli_logits, argc, argv, &args) || !cli_pan_scan(&cli_logits, &pan))
+    if (!cli_parse(&cli_logits, argc, argv, &args))
         return CLI_USAGE;
+    const carat_pan_scan pan = cli_pan_scan();
     const char *path = cli_model_path(&args);
     int code = check_usage(&args, path);
     if (code != CLI_OK)
@@ -144,7 +146,7 @@ static int run(int argc, char **argv)
     }
     if (has_ids && !cli_model_values.ctx)
         cli_model_values.ctx = (int64_t)n;
-    if (!cli_open_engine(&cli_logits, path, pictures.n ? CARAT_VISION_REQUIRED : CARAT_VISION_OFF, &e, &code))
+    if (!cli_open_engine(path, pictures.n ? CARAT_VISION_REQUIRED : CARAT_VISION_OFF, &e, &code))
         goto done;
     if (make_prompt(e, ids, n, &pictures, &pan, &p, &err))
         code = write_files(e, p);

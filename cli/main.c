@@ -35,12 +35,13 @@ static struct {
     bool man, completion;
 } opt;
 
+/* clang-format off */
 static const cli_option help_options[] = {
-    { 0, "man", NULL, CLI_FLAG, &opt.man, NULL, "print the man page of carat or of the command, for man and groff", 0,
-      0 },
-    { 0, "completion", NULL, CLI_FLAG, &opt.completion, NULL, "print what bash needs to complete commands and options",
-      0, 0 },
+    { 0, "man", NULL, CLI_FLAG, &opt.man, NULL, "print the man page of carat or of the command, for man and groff" },
+    { 0, "completion", NULL, CLI_FLAG, &opt.completion, NULL,
+      "print a script that completes commands and options in bash" },
 };
+/* clang-format on */
 static const cli_table help_table = CLI_TABLE("options", help_options);
 
 static int run_help(int argc, char **argv)

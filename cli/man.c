@@ -110,12 +110,17 @@ static void put_option(const cli_command *cmd, const cli_option *o)
     }
     bold("--");
     bold(o->name);
-    if (o->arg) {
+    char arg[64], deflt[160];
+    if (*cli_option_arg(o, arg, sizeof arg)) {
         putchar(' ');
-        put_in('I', o->arg, strlen(o->arg));
+        put_in('I', arg, strlen(arg));
     }
     putchar('\n');
     put(o->help);
+    if (*cli_option_default(o, deflt, sizeof deflt)) {
+        putchar(' ');
+        put(deflt);
+    }
     put_aliases(cmd, o);
     putchar('\n');
 }

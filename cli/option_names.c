@@ -1,8 +1,9 @@
-/* Finds options by their names, aliases and letters.
+/* Finds options by their names, aliases and letters; writes down the names of their values.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "option_names.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static bool named(const char *name, const char *arg, size_t len)
@@ -47,4 +48,21 @@ const cli_option *cli_find_letter(const cli_command *cmd, char letter)
             if ((*t)->options[i].letter == letter)
                 return &(*t)->options[i];
     return NULL;
+}
+
+const char *cli_option_arg(const cli_option *o, char *to, size_t size)
+{
+    size_t n = (size_t)snprintf(to, size, "%s", o->arg ? o->arg : "");
+    for (const cli_word *w = o->words; w && w->word && n < size; w++)
+        n += (size_t)snprintf(to + n, size - n, "%s%s", n ? "|" : "", w->word);
+    return to;
+}
+
+const char *cli_option_default(const cli_option *o, char *to, size_t size)
+{
+    const char *text = o->otherwise ? o->otherwise : o->deflt;
+    *to = '\0';
+    if (text)
+        snprintf(to, size, "(default: %s)", text);
+    return to;
 }

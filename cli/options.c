@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/near.h"
 #include "help.h"
@@ -53,6 +54,69 @@ static bool set_number(const cli_command *cmd, const cli_option *o, const char *
     return true;
 }
 
+/* "f16 or q8_0", "auto, off or on"; after: what may be given besides. */
+static void list_words(const cli_option *o, const char *before, char *to, size_t size)
+{
+    size_t n = (size_t)snprintf(to, size, "%s", before);
+    for (const cli_word *w = o->words; w && w->word && n < size; w++)
+        n += (size_t)snprintf(to + n, size - n, "%s%s",
+                              n == 0      ? ""
+                              : w[1].word ? ", "
+                              : *before   ? ", or "
+                                          : " or ",
+                              w->word);
+}
+
+static const cli_word *find_word(const cli_option *o, const char *text)
+{
+    for (const cli_word *w = o->words; w && w->word; w++)
+        if (strcasecmp(w->word, text) == 0)
+            return w;
+    return NULL;
+}
+
+static bool set_word(const cli_command *cmd, const cli_option *o, const char *text)
+{
+    char words[128];
+    const cli_word *w = find_word(o, text);
+    if (w) {
+        *(int *)o->to = w->value;
+        return true;
+    }
+    list_words(o, "", words, sizeof words);
+    cli_usage(cmd, "--%s is '%s', expected %s", o->name, text, words);
+    return false;
+}
+
+/* "8G", "16 GiB", "512M": powers of two, as memory is sold; a bare number, of a million at least, is bytes. */
+static bool set_size(const cli_command *cmd, const cli_option *o, const char *text)
+{
+    const cli_word *w = find_word(o, text);
+    if (w) {
+        *(uint64_t *)o->to = (uint64_t)w->value;
+        return true;
+    }
+    char *end, words[128];
+    double v = strtod(text, &end), unit = 1;
+    bool is_number = end != text && *text != '-' && *text != '+' && v > 0 && v < 0x1p50;
+    while (*end == ' ')
+        end++;
+    const char *units = "MmGgTt", *u = *end ? strchr(units, *end) : NULL;
+    if (u) {
+        unit = u - units < 2 ? 0x1p20 : u - units < 4 ? 0x1p30 : 0x1p40;
+        end++;
+        if (strcasecmp(end, "b") == 0 || strcasecmp(end, "ib") == 0)
+            end += strlen(end);
+    }
+    if (!is_number || *end || v * unit < (u ? 0x1p20 : 1e6) || v * unit > 0x1p50) {
+        list_words(o, "a size like 8G, 512M or 1.5T", words, sizeof words);
+        cli_usage(cmd, "--%s is '%s', expected %s", o->name, text, words);
+        return false;
+    }
+    *(uint64_t *)o->to = (uint64_t)(v * unit);
+    return true;
+}
+
 static bool set(const cli_command *cmd, const cli_option *o, const char *value)
 {
     switch (o->kind) {
@@ -61,6 +125,10 @@ static bool set(const cli_command *cmd, const cli_option *o, const char *value)
     case CLI_INT:
     case CLI_NUM:
         return set_number(cmd, o, value);
+    case CLI_WORD:
+        return set_word(cmd, o, value);
+    case CLI_SIZE:
+        return set_size(cmd, o, value);
     case CLI_TEXT:
         *(const char **)o->to = value;
         return true;
@@ -129,7 +197,8 @@ static bool take(parser *p, const cli_option *o, const char *attached)
     }
     if (!attached) {
         if (p->i + 1 >= p->argc) {
-            cli_usage(p->cmd, "--%s needs a value (%s)", o->name, o->arg);
+            char arg[64];
+            cli_usage(p->cmd, "--%s needs a value (%s)", o->name, cli_option_arg(o, arg, sizeof arg));
             return false;
         }
         attached = p->argv[++p->i];
@@ -168,10 +237,23 @@ static bool parse_short(parser *p, const char *arg)
     return take(p, o, arg[1] ? arg + 1 : NULL);
 }
 
+static bool set_defaults(const cli_command *cmd)
+{
+    for (const cli_table *const *t = cmd->tables; *t; t++)
+        for (size_t i = 0; i < (*t)->n; i++) {
+            const cli_option *o = &(*t)->options[i];
+            if (o->deflt && !set(cmd, o, o->deflt))
+                return false;
+        }
+    return true;
+}
+
 bool cli_parse(const cli_command *cmd, int argc, char **argv, cli_list *args)
 {
     parser p = { .cmd = cmd, .argc = argc, .argv = argv };
     bool options = true;
+    if (!set_defaults(cmd))
+        return false;
     for (p.i = 1; p.i < argc; p.i++) {
         const char *a = argv[p.i];
         if (options && strcmp(a, "--") == 0) {

@@ -1,4 +1,5 @@
-/* options.h - command-line options, each written once: the parser, --help and the man page are made from these tables.
+/* options.h - command-line options, each written once: the parser, --help, the man pages and the completion are made
+ * from these tables, defaults and words included. Adding an option means adding a row, and using what it fills.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef CT_CLI_OPTIONS_H
@@ -14,6 +15,8 @@ typedef enum cli_kind {
     CLI_FLAG,  /* bool *: true */
     CLI_INT,   /* int64_t *, in [min, max] */
     CLI_NUM,   /* double *, in [min, max] */
+    CLI_WORD,  /* int *: the value of one of the words */
+    CLI_SIZE,  /* uint64_t *: bytes, given like 8G or 512M; or the value of one of the words */
     CLI_TEXT,  /* const char ** */
     CLI_TEXTS, /* cli_list *: may be given several times */
 } cli_kind;
@@ -26,15 +29,23 @@ typedef struct cli_list {
     size_t n;
 } cli_list;
 
+typedef struct cli_word {
+    const char *word; /* any case is accepted */
+    int value;
+} cli_word;
+
 typedef struct cli_option {
     char letter;       /* 0: none */
     const char *name;  /* "top-k" */
     const char *alias; /* other long names people know, separated by spaces, or NULL */
     cli_kind kind;
-    void *to;         /* where the value goes; holds the default beforehand */
-    const char *arg;  /* "N", "FILE"; NULL for a flag */
-    const char *help; /* one line; the default is said in it */
-    double min, max;  /* CLI_INT, CLI_NUM */
+    void *to;              /* where the value goes */
+    const char *arg;       /* "N", "FILE"; NULL: a flag, or nothing but words */
+    const char *help;      /* one line */
+    const char *deflt;     /* the default, as it would be given; NULL: `to` is left as it is */
+    const char *otherwise; /* what holds without the option, where that is no value: "the physical cores allowed" */
+    double min, max;       /* CLI_INT, CLI_NUM */
+    const cli_word *words; /* CLI_WORD, CLI_SIZE: those there are; a NULL word ends them */
 } cli_option;
 
 typedef struct cli_table { /* a group of options under one heading */
@@ -52,8 +63,8 @@ typedef struct cli_command {
     int (*run)(int argc, char **argv);
 } cli_command;
 
-/* Parses argv[1..]; what is no option goes to args in order ("--" ends options). --help prints and exits 0. Returns
- * false after a message on stderr: the caller exits with CLI_USAGE. */
+/* Sets the defaults and parses argv[1..]; what is no option goes to args in order ("--" ends options). --help prints
+ * and exits 0. Returns false after a message on stderr: the caller exits with CLI_USAGE. */
 bool cli_parse(const cli_command *cmd, int argc, char **argv, cli_list *args);
 
 /* "carat run: the message" and a pointer to --help on stderr; returns CLI_USAGE. */

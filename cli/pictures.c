@@ -12,56 +12,44 @@
 cli_list cli_image_paths;
 
 static struct {
-    const char *mode;
+    int mode; /* carat_pan_scan_mode */
     double ratio;
     int64_t min_crop, max_crops;
-} pan = { .ratio = 1.2, .min_crop = 256, .max_crops = 4 };
+} pan;
 
-#define PAN_SCAN_OPTIONS                                                                                               \
-    { 0,                                                                                                               \
-      "pan-scan",                                                                                                      \
-      NULL,                                                                                                            \
-      CLI_TEXT,                                                                                                        \
-      &pan.mode,                                                                                                       \
-      "auto|off|on",                                                                                                   \
-      "show long pictures also in crops: auto cuts at the ratio below (default: auto)",                                \
-      0,                                                                                                               \
-      0 },                                                                                                             \
-        { 0, "pan-scan-ratio", NULL, CLI_NUM, &pan.ratio, "X", "longer over shorter side (default: 1.2)", 1, 1000 },   \
-        { 0, "pan-scan-min", NULL, CLI_INT, &pan.min_crop, "N", "no crop with a side below N pixels (default: 256)",   \
-          1, 1 << 20 },                                                                                                \
-    {                                                                                                                  \
-        0, "pan-scan-max", NULL, CLI_INT, &pan.max_crops, "N", "most crops of a picture (default: 4)", 1, 64           \
-    }
+static const cli_word mode_words[] = {
+    { "auto", CARAT_PAN_SCAN_AUTO }, { "off", CARAT_PAN_SCAN_OFF }, { "on", CARAT_PAN_SCAN_ON }, { NULL, 0 }
+};
+
+/* clang-format off */
+#define PAN_SCAN_OPTIONS \
+    { 0, "pan-scan", NULL, CLI_WORD, &pan.mode, NULL, \
+      "show long images in crops, too; auto: those beyond the ratio below", .deflt = "auto", .words = mode_words }, \
+    { 0, "pan-scan-ratio", NULL, CLI_NUM, &pan.ratio, "X", "longer side over shorter side", \
+      .deflt = "1.2", .min = 1, .max = 1000 }, \
+    { 0, "pan-scan-min", NULL, CLI_INT, &pan.min_crop, "N", "no crop with a side below N pixels", \
+      .deflt = "256", .min = 1, .max = 1 << 20 }, \
+    { 0, "pan-scan-max", NULL, CLI_INT, &pan.max_crops, "N", "most crops of an image", \
+      .deflt = "4", .min = 1, .max = 64 }
+/* clang-format on */
 
 static const cli_option picture_options[] = {
     { 0, "image", NULL, CLI_TEXTS, &cli_image_paths, "FILE",
-      "a picture (JPEG, PNG, WebP, GIF, BMP); repeatable. They stand where the prompt says <image>, else before it", 0,
-      0 },
+      "an image (JPEG, PNG, WebP, GIF, BMP); repeatable. Images go where the prompt says <image>, or else in front of "
+      "it" },
     PAN_SCAN_OPTIONS,
 };
 static const cli_option pan_scan_options[] = { PAN_SCAN_OPTIONS };
-const cli_table cli_pictures_table = CLI_TABLE("pictures", picture_options);
+const cli_table cli_pictures_table = CLI_TABLE("images", picture_options);
 const cli_table cli_pan_scan_table = CLI_TABLE("pan and scan", pan_scan_options);
 
-bool cli_pan_scan(const cli_command *cmd, carat_pan_scan *out)
+carat_pan_scan cli_pan_scan(void)
 {
-    static const char *const names[] = {
-        [CARAT_PAN_SCAN_AUTO] = "auto", [CARAT_PAN_SCAN_OFF] = "off", [CARAT_PAN_SCAN_ON] = "on"
-    };
-    *out = (carat_pan_scan){ .struct_size = sizeof(carat_pan_scan),
-                             .mode = CARAT_PAN_SCAN_AUTO,
+    return (carat_pan_scan){ .struct_size = sizeof(carat_pan_scan),
+                             .mode = (carat_pan_scan_mode)pan.mode,
                              .min_crop = (uint32_t)pan.min_crop,
                              .max_crops = (uint32_t)pan.max_crops,
                              .min_ratio = pan.ratio };
-    for (int i = 0; pan.mode && i < 3; i++)
-        if (strcmp(pan.mode, names[i]) == 0) {
-            out->mode = (carat_pan_scan_mode)i;
-            return true;
-        }
-    if (pan.mode)
-        cli_usage(cmd, "--pan-scan is '%s', expected auto, off or on", pan.mode);
-    return !pan.mode;
 }
 
 bool cli_pictures_load(const cli_list *paths, cli_pictures *out, carat_err *err)

@@ -13,8 +13,8 @@ extern const cli_table cli_pictures_table; /* --image and Pan & Scan */
 extern const cli_table cli_pan_scan_table; /* Pan & Scan alone */
 extern cli_list cli_image_paths;           /* of --image */
 
-/* From the options; false after a message. */
-bool cli_pan_scan(const cli_command *cmd, carat_pan_scan *out);
+/* From the options. */
+carat_pan_scan cli_pan_scan(void);
 
 typedef struct cli_pictures {
     carat_picture **v; /* [n], owned */

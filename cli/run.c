@@ -27,34 +27,39 @@ static struct {
     bool raw, json, special, ignore_eos, no_bos;
     cli_list stops;
     batch_options batch;
-} opt = { .n = -1, .logprobs = -1 };
+} opt = { .logprobs = -1 };
 
+/* clang-format off */
 static const cli_option options[] = {
-    { 'p', "prompt", NULL, CLI_TEXT, &opt.prompt, "TEXT", "the prompt; also the second argument, or stdin", 0, 0 },
+    { 'p', "prompt", NULL, CLI_TEXT, &opt.prompt, "TEXT", "the prompt; also the second argument, or stdin" },
     CLI_OPTION_FILE(&opt.file, "prompt"),
     CLI_OPTION_SYSTEM(&opt.system),
-    CLI_OPTION_PREDICT(&opt.n, ""),
+    CLI_OPTION_PREDICT(&opt.n, NULL),
     CLI_OPTION_LEAST(&opt.min_tokens),
-    { 0, "stop", NULL, CLI_TEXTS, &opt.stops, "TEXT", "end before this text; repeatable", 0, 0 },
-    { 0, "ignore-eos", NULL, CLI_FLAG, &opt.ignore_eos, NULL, "go on past the model's own end", 0, 0 },
-    { 0, "raw", NULL, CLI_FLAG, &opt.raw, NULL, "no chat template, the prompt as it stands", 0, 0 },
+    { 0, "stop", NULL, CLI_TEXTS, &opt.stops, "TEXT", "stop before this text; repeatable" },
+    { 0, "ignore-eos", NULL, CLI_FLAG, &opt.ignore_eos, NULL, "continue past the model's end of turn or text" },
+    { 0, "raw", NULL, CLI_FLAG, &opt.raw, NULL, "no chat template: the prompt as it is" },
     CLI_OPTION_SPECIAL(&opt.special, "with --raw: "),
     CLI_OPTION_NO_BOS(&opt.no_bos, "with --raw: "),
-    { 0, "logprobs", NULL, CLI_INT, &opt.logprobs, "N", "with --json: log-probabilities, N alternatives a token", 0,
-      20 },
+    { 0, "logprobs", NULL, CLI_INT, &opt.logprobs, "N",
+      "with --json: log-probabilities of the tokens and of N alternatives to each", .max = 20 },
     CLI_OPTION_JSON(&opt.json),
 };
+/* clang-format on */
 static const cli_table table = CLI_TABLE("prompt and answer", options);
 
+/* clang-format off */
 static const cli_option batch_cli_options[] = {
     { 0, "batch", NULL, CLI_TEXT, &opt.batch.in, "FILE",
-      "answer every line of a file in the format of OpenAI's Batch API; - is stdin", 0, 0 },
+      "answer every line of a file in the format of OpenAI's Batch API; - is stdin" },
     { 'o', "output", NULL, CLI_TEXT, &opt.batch.out, "FILE",
-      "where the answers go, as they are ready; what it holds already is not asked again", 0, 0 },
+      "where the answers go as they become ready; lines answered there already are skipped" },
     { 0, "parallel", NULL, CLI_INT, &opt.batch.parallel, "N",
-      "answers at once, each with room for --ctx-size tokens (default: 8, or what fits)", 1, 256 },
-    { 0, "batch-files", NULL, CLI_TEXT, &opt.batch.files, "DIR", "let lines name picture files in this folder", 0, 0 },
+      "answers generated at once, each with room for --ctx-size tokens",
+      .otherwise = "8, or what fits", .min = 1, .max = 256 },
+    { 0, "batch-files", NULL, CLI_TEXT, &opt.batch.files, "DIR", "let lines name image files in this folder" },
 };
+/* clang-format on */
 static const cli_table batch_table = CLI_TABLE("many prompts", batch_cli_options);
 
 typedef struct answer {
@@ -283,17 +288,16 @@ static int run_batch(const char *model, const cli_list *args, const carat_sampli
     opt.batch.sampling = *sampling;
     opt.batch.pan_scan = *pan_scan;
     opt.batch.json = opt.json;
-    return batch_run(&cli_run, model, &opt.batch);
+    return batch_run(model, &opt.batch);
 }
 
 static int run(int argc, char **argv)
 {
     cli_list args = { 0 };
     carat_sampling sampling;
-    carat_pan_scan pan_scan;
-    if (!cli_parse(&cli_run, argc, argv, &args) || !cli_sampling(&cli_run, &sampling) ||
-        !cli_pan_scan(&cli_run, &pan_scan))
+    if (!cli_parse(&cli_run, argc, argv, &args) || !cli_sampling(&cli_run, &sampling))
         return CLI_USAGE;
+    const carat_pan_scan pan_scan = cli_pan_scan();
     const char *path = cli_model_path(&args);
     if (!path)
         return cli_usage(&cli_run, "which model? (make model fetches a small one)");
@@ -318,9 +322,10 @@ static int run(int argc, char **argv)
         code = term_error(&err);
         goto done;
     }
-    cli_model_values.prefix_cache = CARAT_NO_PREFIX_CACHE; /* one prompt: nobody returns to it */
+    if (!cli_model_values.prefix_cache)
+        cli_model_values.prefix_cache = CARAT_NO_PREFIX_CACHE; /* a single prompt is not asked again */
     /* The tower is read only for pictures. */
-    if (!cli_open_engine(&cli_run, path, pictures.n ? CARAT_VISION_REQUIRED : CARAT_VISION_OFF, &e, &code))
+    if (!cli_open_engine(path, pictures.n ? CARAT_VISION_REQUIRED : CARAT_VISION_OFF, &e, &code))
         goto done;
     if (!make_prompt(e, text, len, &pictures, &pan_scan, &p, &err) || !carat_session_open(e, 0, &s, &err)) {
         code = term_error(&err);

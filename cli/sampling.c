@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/random.h>
 #include <time.h>
 #include <unistd.h>
@@ -14,30 +13,38 @@
 static struct {
     double temp, top_p, min_p, repeat, presence, frequency;
     int64_t top_k, last_n, seed;
-    const char *order;
+    int order; /* carat_sampling_order */
     cli_list bias;
-} sampling = { .temp = 1, .top_p = 0.95, .repeat = 1, .top_k = 64, .last_n = 64, .seed = -1 };
+} sampling = { .seed = -1 };
 
+static const cli_word order_words[] = { { "hf", CARAT_TEMP_FIRST }, { "llama", CARAT_TEMP_LAST }, { NULL, 0 } };
+
+/* clang-format off */
 static const cli_option sampling_options[] = {
-    { 0, "temp", "temperature", CLI_NUM, &sampling.temp, "T",
-      "temperature; 0 always takes the likeliest (default: 1.0)", 0, 100 },
-    { 0, "top-k", NULL, CLI_INT, &sampling.top_k, "N", "only the N likeliest; 0: all (default: 64)", 0, 1 << 30 },
-    { 0, "top-p", NULL, CLI_NUM, &sampling.top_p, "P", "the likeliest that make up P; 1: all (default: 0.95)", 0, 1 },
-    { 0, "min-p", NULL, CLI_NUM, &sampling.min_p, "P", "at least P times the likeliest (default: 0)", 0, 1 },
-    { 's', "seed", NULL, CLI_INT, &sampling.seed, "N", "seed of the draws (default: a random one)", -1, 9e15 },
+    { 0, "temp", "temperature", CLI_NUM, &sampling.temp, "T", "temperature; 0 always takes the likeliest token",
+      .deflt = "1", .max = 100 },
+    { 0, "top-k", NULL, CLI_INT, &sampling.top_k, "N", "keep the N likeliest tokens; 0: all",
+      .deflt = "64", .max = 1 << 30 },
+    { 0, "top-p", NULL, CLI_NUM, &sampling.top_p, "P",
+      "keep the likeliest tokens that together reach probability P; 1: all", .deflt = "0.95", .max = 1 },
+    { 0, "min-p", NULL, CLI_NUM, &sampling.min_p, "P",
+      "keep tokens at least P times as likely as the likeliest; 0: all", .deflt = "0", .max = 1 },
+    { 's', "seed", NULL, CLI_INT, &sampling.seed, "N", "seed of the draws",
+      .otherwise = "a random one", .min = -1, .max = 9e15 },
     { 0, "repeat-penalty", "repetition-penalty", CLI_NUM, &sampling.repeat, "X",
-      "divide the logits of recent tokens (default: 1, off)", 0.01, 100 },
-    { 0, "presence-penalty", NULL, CLI_NUM, &sampling.presence, "X", "subtract for being recent (default: 0)", -100,
-      100 },
+      "divide the logits of recent tokens by X; 1: off", .deflt = "1", .min = 0.01, .max = 100 },
+    { 0, "presence-penalty", NULL, CLI_NUM, &sampling.presence, "X", "subtract X from the logits of recent tokens",
+      .deflt = "0", .min = -100, .max = 100 },
     { 0, "frequency-penalty", NULL, CLI_NUM, &sampling.frequency, "X",
-      "subtract for each time a token is recent (default: 0)", -100, 100 },
-    { 0, "repeat-last-n", NULL, CLI_INT, &sampling.last_n, "N", "tokens that count as recent (default: 64)", 0,
-      1 << 20 },
-    { 'l', "logit-bias", NULL, CLI_TEXTS, &sampling.bias, "ID=X", "add X to a token's logit; -inf bans it; repeatable",
-      0, 0 },
-    { 0, "sampling-order", NULL, CLI_TEXT, &sampling.order, "hf|llama",
-      "temperature before the filters (hf) or after them (llama) (default: hf)", 0, 0 },
+      "subtract X for each time a token occurs among the recent ones", .deflt = "0", .min = -100, .max = 100 },
+    { 0, "repeat-last-n", NULL, CLI_INT, &sampling.last_n, "N", "how many tokens count as recent",
+      .deflt = "64", .max = 1 << 20 },
+    { 'l', "logit-bias", NULL, CLI_TEXTS, &sampling.bias, "ID=X",
+      "add X to a token's logit; -inf bans it; repeatable" },
+    { 0, "sampling-order", NULL, CLI_WORD, &sampling.order, NULL,
+      "apply the temperature before the filters (hf) or after them (llama)", .deflt = "hf", .words = order_words },
 };
+/* clang-format on */
 const cli_table cli_sampling_table = CLI_TABLE("sampling", sampling_options);
 
 static bool parse_bias(const cli_command *cmd, const char *text, carat_bias *out)
@@ -73,17 +80,12 @@ bool cli_sampling(const cli_command *cmd, carat_sampling *out)
             return false;
     out->bias = bias;
     out->n_bias = sampling.bias.n;
-    if (sampling.order && strcmp(sampling.order, "llama") == 0)
-        out->order = CARAT_TEMP_LAST;
-    else if (sampling.order && strcmp(sampling.order, "hf") != 0) {
-        cli_usage(cmd, "--sampling-order is '%s', expected hf or llama", sampling.order);
-        return false;
-    }
+    out->order = (carat_sampling_order)sampling.order;
     if (sampling.seed >= 0)
         out->seed = (uint64_t)sampling.seed;
     else if (getrandom(&out->seed, sizeof out->seed, 0) != sizeof out->seed)
         out->seed = (uint64_t)time(NULL) ^ (uint64_t)getpid() << 32;
     if (sampling.seed < 0)
-        out->seed &= ((uint64_t)1 << 53) - 1; /* so that it can be said again as --seed and in JSON */
+        out->seed &= ((uint64_t)1 << 53) - 1; /* so that --seed and JSON can give it again */
     return true;
 }

@@ -17,15 +17,17 @@ static struct {
     const char *out;
     int64_t size;
     bool json;
-} opt = { .size = 896 };
+} opt;
 
+/* clang-format off */
 static const cli_option options[] = {
-    { 'o', "output", NULL, CLI_TEXT, &opt.out, "PREFIX",
-      "write PREFIX-0.png (the whole), PREFIX-1.png ... (default: the file's name without its ending)", 0, 0 },
-    { 0, "size", NULL, CLI_INT, &opt.size, "N", "pixels along a side, as the model takes them (default: 896)", 1,
-      16384 },
+    { 'o', "output", NULL, CLI_TEXT, &opt.out, "PREFIX", "write PREFIX-0.png (the whole image), PREFIX-1.png ...",
+      .otherwise = "the file's name without its extension" },
+    { 0, "size", NULL, CLI_INT, &opt.size, "N", "pixels along a side, as the model takes them",
+      .deflt = "896", .min = 1, .max = 16384 },
     CLI_OPTION_JSON(&opt.json),
 };
+/* clang-format on */
 static const cli_table table = CLI_TABLE("options", options);
 
 static void prefix_of(const char *path, ct_buf *out)
@@ -92,9 +94,9 @@ static int see(const char *path, const carat_pan_scan *pan)
 static int run(int argc, char **argv)
 {
     cli_list args = { 0 };
-    carat_pan_scan pan;
-    if (!cli_parse(&cli_see, argc, argv, &args) || !cli_pan_scan(&cli_see, &pan))
+    if (!cli_parse(&cli_see, argc, argv, &args))
         return CLI_USAGE;
+    const carat_pan_scan pan = cli_pan_scan();
     if (args.n != 1)
         return cli_usage(&cli_see, "expected one picture");
     term_init(false);

@@ -13,21 +13,24 @@ static struct {
     const char *type, *out, *vocab_from, *tower_type;
     int64_t seed, tower_layers;
     bool quiet, vision, mmproj;
-} opt = { .type = "q4_0" };
+} opt;
 
+/* clang-format off */
 static const cli_option options[] = {
-    { 0, "type", NULL, CLI_TEXT, &opt.type, "T", "f32, f16, bf16, q8_0, q6_k, q5_k_m, q4_k_m, q4_0 ... (default: q4_0)",
-      0, 0 },
-    { 'o', "output", NULL, CLI_TEXT, &opt.out, "FILE", "where the GGUF file goes", 0, 0 },
-    { 0, "seed", NULL, CLI_INT, &opt.seed, "N", "seed of the weights (default: 0)", 0, 9e15 },
-    { 0, "vocab-from", NULL, CLI_TEXT, &opt.vocab_from, "GGUF", "take the vocabulary of another file", 0, 0 },
-    { 0, "vision", NULL, CLI_FLAG, &opt.vision, NULL, "with a vision tower, in the same file", 0, 0 },
-    { 0, "mmproj", NULL, CLI_FLAG, &opt.mmproj, NULL, "only the vision tower, as an mmproj file", 0, 0 },
-    { 0, "tower-type", NULL, CLI_TEXT, &opt.tower_type, "T", "of the tower: bf16, f16, q8_0, f32 (default: bf16)", 0,
-      0 },
-    { 0, "tower-layers", NULL, CLI_INT, &opt.tower_layers, "N", "layers of the tower (default: 27)", 1, 1024 },
+    { 0, "type", NULL, CLI_TEXT, &opt.type, "T", "f32, f16, bf16, q8_0, q6_k, q5_k_m, q4_k_m, q4_0 ...",
+      .deflt = "q4_0" },
+    { 'o', "output", NULL, CLI_TEXT, &opt.out, "FILE", "where the GGUF file goes" },
+    { 0, "seed", NULL, CLI_INT, &opt.seed, "N", "seed of the weights", .deflt = "0", .max = 9e15 },
+    { 0, "vocab-from", NULL, CLI_TEXT, &opt.vocab_from, "GGUF", "take the vocabulary of another file" },
+    { 0, "vision", NULL, CLI_FLAG, &opt.vision, NULL, "with a vision tower, in the same file" },
+    { 0, "mmproj", NULL, CLI_FLAG, &opt.mmproj, NULL, "only the vision tower, as an mmproj file" },
+    { 0, "tower-type", NULL, CLI_TEXT, &opt.tower_type, "T", "type of the tower's weights: bf16, f16, q8_0, f32",
+      .otherwise = "bf16" },
+    { 0, "tower-layers", NULL, CLI_INT, &opt.tower_layers, "N", "layers of the tower",
+      .otherwise = "27", .min = 1, .max = 1024 },
     CLI_OPTION_QUIET(&opt.quiet),
 };
+/* clang-format on */
 static const cli_table table = CLI_TABLE("options", options);
 
 /* False cancels: nothing half-written stays. */

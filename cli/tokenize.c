@@ -20,27 +20,29 @@ static struct {
     bool special, no_bos, jsonl, json, show_control, pieces;
 } opt;
 
+/* clang-format off */
 static const cli_option model_options[] = {
     { 'm', "model", NULL, CLI_TEXT, &cli_model_values.path, "PATH",
-      "GGUF, Hugging Face folder, tokenizer.json or tokenizer.model; also the first argument", 0, 0 },
+      "GGUF file, Hugging Face folder, tokenizer.json or tokenizer.model; also the first argument" },
 };
 static const cli_table model_table = CLI_TABLE("tokenizer", model_options);
 static const cli_option tokenize_options[] = {
-    { 'p', "prompt", "text", CLI_TEXT, &opt.text, "TEXT", "the text; also the second argument, or stdin", 0, 0 },
+    { 'p', "prompt", "text", CLI_TEXT, &opt.text, "TEXT", "the text; also the second argument, or stdin" },
     CLI_OPTION_FILE(&opt.file, "text"),
     CLI_OPTION_SPECIAL(&opt.special, ""),
     CLI_OPTION_NO_BOS(&opt.no_bos, ""),
-    { 0, "pieces", NULL, CLI_FLAG, &opt.pieces, NULL, "a line for each token: id and piece", 0, 0 },
-    { 0, "json", NULL, CLI_FLAG, &opt.json, NULL, "print {\"ids\":[...]}", 0, 0 },
+    { 0, "pieces", NULL, CLI_FLAG, &opt.pieces, NULL, "print a line for each token: id and text" },
+    { 0, "json", NULL, CLI_FLAG, &opt.json, NULL, "print {\"ids\":[...]}" },
     { 0, "jsonl", NULL, CLI_FLAG, &opt.jsonl, NULL,
-      "lines of {\"text\",\"add_special\",\"parse_special\"} in, lines of {\"ids\"} out", 0, 0 },
+      "read lines of {\"text\",\"add_special\",\"parse_special\"}, print lines of {\"ids\"}" },
 };
 static const cli_table tokenize_table = CLI_TABLE("options", tokenize_options);
 static const cli_option detokenize_options[] = {
     CLI_OPTION_FILE(&opt.file, "ids"),
-    { 0, "special", NULL, CLI_FLAG, &opt.show_control, NULL, "show control tokens by name", 0, 0 },
-    { 0, "jsonl", NULL, CLI_FLAG, &opt.jsonl, NULL, "lines of {\"ids\"} in, lines of {\"text\"} out", 0, 0 },
+    { 0, "special", NULL, CLI_FLAG, &opt.show_control, NULL, "show control tokens by name" },
+    { 0, "jsonl", NULL, CLI_FLAG, &opt.jsonl, NULL, "read lines of {\"ids\"}, print lines of {\"text\"}" },
 };
+/* clang-format on */
 static const cli_table detokenize_table = CLI_TABLE("options", detokenize_options);
 
 /* The line of a stream, without its newline; false at the end. Frees nothing: getline's buffer is the caller's. */

@@ -16,28 +16,33 @@
 #include "term.h"
 
 static struct {
-    const char *quant, *gpu, *vram, *ram;
+    const char *quant, *gpu;
+    uint64_t vram, ram;
     int64_t sessions, shared, images;
     bool here, json, devices;
 } opt = { .images = -1 };
 
+/* clang-format off */
 static const cli_option options[] = {
     { 0, "quant", NULL, CLI_TEXT, &opt.quant, "Q",
-      "bf16, q8_0, q6_k, q5_k_m, q4_k_m, q4_0, qat-q4_0, q3_k_m, q2_k ... (default: the grid of all)", 0, 0 },
-    { 'n', "parallel", NULL, CLI_INT, &opt.sessions, "N", "sessions at the same time (default: 1)", 1, 4096 },
-    { 0, "shared", NULL, CLI_INT, &opt.shared, "N", "tokens that all sessions begin with (default: 0)", 0, 9e15 },
-    { 0, "images", NULL, CLI_INT, &opt.images, "N", "most images of a prompt; 0: text only (default: 1)", 0, 8192 },
+      "bf16, q8_0, q6_k, q5_k_m, q4_k_m, q4_0, qat-q4_0, q3_k_m, q2_k ...", .otherwise = "a grid of all" },
+    { 'n', "parallel", NULL, CLI_INT, &opt.sessions, "N", "sessions at the same time",
+      .otherwise = "1", .min = 1, .max = 4096 },
+    { 0, "shared", NULL, CLI_INT, &opt.shared, "N", "tokens that all sessions begin with", .deflt = "0", .max = 9e15 },
+    { 0, "images", NULL, CLI_INT, &opt.images, "N", "most images in a prompt; 0: text only",
+      .otherwise = "1", .max = 8192 },
     CLI_OPTION_JSON(&opt.json),
 };
 static const cli_table table = CLI_TABLE("what", options);
 static const cli_option device_options[] = {
     { 0, "gpu", "device", CLI_TEXT, &opt.gpu, "NAME",
-      "a card, computer, board or phone: \"RTX 4090\", \"Apple M4 Pro 48GB\"", 0, 0 },
-    { 0, "vram", NULL, CLI_TEXT, &opt.vram, "SIZE", "a card of this memory: 8G", 0, 0 },
-    { 0, "ram", NULL, CLI_TEXT, &opt.ram, "SIZE", "a computer of this memory: 16G", 0, 0 },
-    { 0, "here", NULL, CLI_FLAG, &opt.here, NULL, "measure this machine (several seconds) and answer for it", 0, 0 },
-    { 0, "devices", NULL, CLI_FLAG, &opt.devices, NULL, "list the devices known", 0, 0 },
+      "a card, computer, board or phone: \"RTX 4090\", \"Apple M4 Pro 48GB\"" },
+    { 0, "vram", NULL, CLI_SIZE, &opt.vram, "SIZE", "a card with this much memory, like 8G" },
+    { 0, "ram", NULL, CLI_SIZE, &opt.ram, "SIZE", "a computer with this much memory, like 16G" },
+    { 0, "here", NULL, CLI_FLAG, &opt.here, NULL, "measure this machine (several seconds) and answer for it" },
+    { 0, "devices", NULL, CLI_FLAG, &opt.devices, NULL, "list the known devices" },
 };
+/* clang-format on */
 static const cli_table device_table = CLI_TABLE("where", device_options);
 
 #define BUSY 0.5 /* load from which a measurement is of a part of the machine */
@@ -54,10 +59,9 @@ static void apply_sheet(carat_shape *shape)
 }
 
 /* The options are those that the model would be opened with. */
-static bool make_query(const char *model, carat_shape *shape, carat_options *opening, carat_weigh_query *q)
+static void make_query(const char *model, carat_shape *shape, carat_options *opening, carat_weigh_query *q)
 {
     bool is_sheet = model && strcasecmp(model, "sheet") == 0;
-    int code;
     *shape = (carat_shape){ .struct_size = sizeof(carat_shape) };
     if (is_sheet)
         apply_sheet(shape);
@@ -72,7 +76,7 @@ static bool make_query(const char *model, carat_shape *shape, carat_options *ope
         .options = opening,
     };
     cli_model_values.sessions = (size_t)opt.sessions;
-    return cli_engine_options(&cli_weigh, opt.images == 0 ? CARAT_VISION_OFF : CARAT_VISION_AUTO, opening, &code);
+    *opening = cli_engine_options(opt.images == 0 ? CARAT_VISION_OFF : CARAT_VISION_AUTO);
 }
 
 /* The device asked for, if any. A size alone is a card or a laptop of that memory, nothing known of its speed. */
@@ -81,10 +85,9 @@ static bool find_device(const carat_options *o, const carat_device **out, int *c
     static carat_device made = { .struct_size = sizeof made };
     static carat_rates rates = { .struct_size = sizeof rates };
     carat_err err;
-    uint64_t bytes;
     *out = NULL;
     *code = CLI_USAGE;
-    if ((opt.gpu != NULL) + (opt.vram != NULL) + (opt.ram != NULL) + opt.here > 1) {
+    if ((opt.gpu != NULL) + (opt.vram != 0) + (opt.ram != 0) + opt.here > 1) {
         cli_usage(&cli_weigh, "give one of --gpu, --vram, --ram and --here");
         return false;
     }
@@ -105,8 +108,7 @@ static bool find_device(const carat_options *o, const carat_device **out, int *c
         *out = &made;
     }
     if (opt.vram || opt.ram) {
-        if (!cli_parse_size(&cli_weigh, opt.vram ? "vram" : "ram", opt.vram ? opt.vram : opt.ram, &bytes))
-            return false;
+        uint64_t bytes = opt.vram ? opt.vram : opt.ram;
         made = (carat_device){ .struct_size = sizeof(carat_device),
                                .name = opt.vram ? "a card of this memory" : "a computer of this memory",
                                .kind = opt.vram ? "gpu" : "laptop",
@@ -242,8 +244,7 @@ static int run(int argc, char **argv)
         weigh_devices_list();
         return CLI_OK;
     }
-    if (!make_query(model, &shape, &opening, &q))
-        return CLI_USAGE;
+    make_query(model, &shape, &opening, &q);
     if (!find_device(&opening, &device, &code))
         return code;
     term_init(true); /* contradictions in a header are told by `carat info` */

@@ -3,6 +3,7 @@
 SPDX-License-Identifier: Apache-2.0
 """
 import json
+import re
 
 from program import TINY, Case, main
 
@@ -30,6 +31,23 @@ class Help(Case):
                                           "--json").stdout)
         self.refused("run", TINY, "--batch", "64", says="--batch needs -o FILE", code=2)
         self.refused("chat", TINY, "--chunck", "64", says="did you mean --chunk?", code=2)
+
+    def test_defaults_are_the_librarys(self):
+        text = " ".join(self.ok("run", "--help").stdout.decode().split())
+        library = json.loads(self.ok("info", TINY, "--json").stdout)["sampling"]
+        stated = dict(re.findall(r" --(temp|top-k|top-p|min-p) \w (?:(?! --).)*?\(default: ([\d.]+)\)", text))
+        self.assertEqual(len(stated), 4)
+        for name, key in [("temp", "temperature"), ("top-k", "top_k"), ("top-p", "top_p"), ("min-p", "min_p")]:
+            self.assertAlmostEqual(float(stated[name]), library[key], places=6)
+
+    def test_words(self):
+        """Of any case; another is refused with those there are."""
+        for option, good, says in [("--kv", "Q8_0", "expected f16 or q8_0"), ("--pan-scan", "OFF", "expected auto, off or on"),
+                                   ("--sampling-order", "Llama", "expected hf or llama"),
+                                   ("--prefix-cache", "NONE", "expected a size like 8G, 512M or 1.5T, or none")]:
+            self.ok("run", TINY, "a", "-n", "1", option, good)
+            self.refused("run", TINY, "a", "-n", "1", option, "some", says=[f"{option} is 'some'", says], code=2)
+        self.refused("run", TINY, "a", "--kv", says="--kv needs a value (f16|q8_0)", code=2)
 
     def test_version(self):
         self.assertRegex(self.ok("--version").stdout.decode(), r"^carat \d+\.\d+\.\d+ \(kernels: \w+\)$")
