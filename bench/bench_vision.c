@@ -12,8 +12,7 @@
 #include "base/clock.h"
 #include "base/pool.h"
 #include "base/rng.h"
-#include "vision/tower.h"
-#include "vision/vision.h"
+#include "loaded.h"
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -110,7 +109,7 @@ static bool see(const char *path, size_t width, bool exact, int repeat, const ct
 {
     ct_vision *v;
     double start = ct_now(), times[32];
-    if (!ct_vision_open(path, width, k, pool, &(ct_vision_options){ .exact = exact }, &v, err))
+    if (!tower_open(path, width, k, pool, &(ct_vision_options){ .exact = exact }, &v, err))
         return false;
     *out = (result){ .load = ct_now() - start, .cfg = *ct_vision_shape(v) };
     size_t bytes = 3 * (size_t)out->cfg.image_size * out->cfg.image_size;
@@ -126,7 +125,7 @@ static bool see(const char *path, size_t width, bool exact, int repeat, const ct
         times[r] = ct_now() - start;
     }
     free(rgb);
-    ct_vision_close(v);
+    tower_close(v);
     qsort(times, (size_t)repeat, sizeof *times, by_size);
     out->best = times[0], out->median = times[repeat / 2];
     if (!ok)
@@ -153,7 +152,7 @@ static bool bench(const char *path, const ct_kernels *k, ct_pool *pool, int repe
     result ours, exact;
     struct rusage use;
     if (!text_width_of(path, &width, err) ||
-        !ct_vision_bytes(path, width, k, ct_pool_threads(pool), &(ct_vision_options){ 0 }, &size, err))
+        !tower_bytes(path, width, k, ct_pool_threads(pool), &(ct_vision_options){ 0 }, &size, err))
         return false;
     double peak = bf16_peak(pool);
     if (!see(path, width, false, repeat, k, pool, &ours, err))
@@ -166,7 +165,7 @@ static bool bench(const char *path, const ct_kernels *k, ct_pool *pool, int repe
            ours.median, work / 1e12, work / ours.best / 1e9);
     if (peak > 0)
         printf(", %.0f %% of %.0f Gflop/s of bf16 dot products", 100 * work / ours.best / peak, peak / 1e9);
-    printf("\nmemory           %.0f MiB of weights, %.0f MiB to look at an image; %.0f MiB resident at most\n",
+    printf("\nmemory           %.0f MiB of weights, %.0f MiB to encode an image; %.0f MiB resident at most\n",
            (double)size.weights / 0x1p20, (double)size.work / 0x1p20, (double)use.ru_maxrss / 0x1p10);
     fflush(stdout);
     bool ok = see(path, width, true, 1, k, pool, &exact, err);

@@ -103,7 +103,7 @@ static void attach(chat *c, const char *path)
     if (!*path) {
         puts("  /image FILE: JPEG, PNG, WebP, GIF or BMP");
     } else if (!carat_engine_info(c->engine)->has_vision) {
-        puts("  this model cannot see");
+        puts("  this model has no vision tower");
     } else if (!cli_pictures_load(&one, &p, &err)) {
         printf("  %s\n", err.msg);
     } else {

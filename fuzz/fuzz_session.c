@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "fuzz.h"
-#include "kv/kv.h"
+#include "host_cache.h"
 
 enum { CONTEXT = 200, BATCH = 40 };
 
@@ -22,7 +22,7 @@ static void use(ct_cache *cache, ct_kv *kv)
     FUZZ_MUST(ct_kv_begin(kv, n));
     for (size_t tile = 0; tile < (len + n + CT_TILE - 1) / CT_TILE; tile++) {
         void *k, *v;
-        ct_kv_tile(kv, 1, 0, tile, &k, &v);
+        host_kv_tile(kv, 1, 0, tile, &k, &v);
         fuzz_touch(k, ct_kv_tile_bytes(CT_KV_F16, 4));
         fuzz_touch(v, ct_kv_tile_bytes(CT_KV_F16, 4));
     }
@@ -49,7 +49,7 @@ static void restore(const uint8_t *data, size_t size)
     c.window = 8;
     ct_config_pattern(&c, 2);
     const ct_cache_options o = { CONTEXT, 1, BATCH, CT_KV_F16, 0 };
-    if (!ct_cache_open(&c, &o, &cache, &err))
+    if (!host_cache_open(&c, &o, &cache, &err))
         return;
     FUZZ_MUST(ct_kv_open(cache, CONTEXT, &kv, &err));
     if (ct_kv_restore_memory(kv, "input", data, size, model, &blob, &blob_len, &err)) {
@@ -62,7 +62,7 @@ static void restore(const uint8_t *data, size_t size)
         FUZZ_MUST(strncmp(err.msg, "input: ", 7) == 0 && ct_cache_check(cache, NULL));
     }
     ct_kv_close(kv);
-    ct_cache_close(cache);
+    host_cache_close(cache);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -1,24 +1,12 @@
-/* The engine: a model, its kernels and threads, and the one stream of steps its sessions share.
+/* The engine: a checkpoint, the backend that computes with it, and the one stream of steps its sessions share.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <stdlib.h>
 
-#include "api/admit.h"
 #include "api/internal.h"
 #include "api/sized.h"
 #include "base/log.h"
-
-static bool choose_kernels(carat_engine *e, const char *cpu, carat_err *err)
-{
-    if (!cpu)
-        cpu = getenv("CARAT_CPU");
-    unsigned mask;
-    char msg[160];
-    if (!ct_cpu_by_name(cpu, &mask, msg))
-        return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "%s", msg);
-    ct_kernels_for(&e->kernels, mask);
-    return true;
-}
+#include "weigh/fit.h"
 
 /* Ids that exist but must not be drawn: image placeholders. */
 static bool list_banned(carat_engine *e, carat_err *err)
@@ -42,95 +30,120 @@ static bool list_banned(carat_engine *e, carat_err *err)
     return true;
 }
 
-/* ---- parts ---- */
+/* ---- opening ---- */
 
-static bool make_plan(carat_engine *e, const carat_options *opt, carat_err *err)
+/* What one opening knows besides the engine that it fills. */
+typedef struct opening {
+    carat_engine *e;
+    const char *path;
+    carat_options options; /* fitting may make them smaller */
+    ct_fit fit;
+} opening;
+
+static ct_desc desc_of(const carat_engine *e)
 {
-    return ct_plan_make(&e->model->cfg, e->sight ? ct_image_cache_shape(e->sight) : NULL, opt, &e->plan, err);
+    return (ct_desc){ e->checkpoint.model, e->checkpoint.tower };
 }
 
-/* The tower, if there is one and it is wanted; its path into `path`. */
-static bool open_sight(carat_engine *e, const carat_options *opt, char path[4096], carat_err *err)
+/* The checkpoint, from its headers. */
+static bool describe(opening *o, carat_err *err)
 {
-    bool needed = opt->vision == CARAT_VISION_REQUIRED || opt->mmproj;
-    carat_err why;
-    path[0] = '\0';
-    if (opt->vision == CARAT_VISION_OFF)
-        return true;
-    bool ok = ct_vision_find(e->model, opt->mmproj, path, &why);
-    if (ok && !path[0])
-        return !needed ||
-               ct_fail(err, CARAT_EUNSUPPORTED, CARAT_NOWHERE,
-                       "%s: this model cannot see: no vision tower in it, no mmproj file beside it", e->model->path);
-    if (ok && ct_image_cache_open(path, e->model->cfg.hidden, &e->kernels, e->pool, &e->plan.sight, &e->sight, &why))
-        return true;
-    if (needed || why.code == CARAT_ENOMEM) {
-        if (err)
-            *err = why;
+    const ct_checkpoint_options c = { .trust_header = o->options.trust_header,
+                                      .vision = o->options.vision,
+                                      .mmproj = o->options.mmproj };
+    if (!ct_checkpoint_open(o->path, &c, &o->e->checkpoint, err))
         return false;
-    }
-    path[0] = '\0';
-    ct_logf(CARAT_LOG_WARN, "text only: %s", why.msg);
+    if (*o->e->checkpoint.note)
+        ct_logf(CARAT_LOG_WARN, "%s", o->e->checkpoint.note);
+    o->e->model = o->e->checkpoint.model;
     return true;
+}
+
+/* The sizes of everything, made to fit. */
+static bool plan(opening *o, carat_err *err)
+{
+    carat_engine *e = o->e;
+    const ct_desc d = desc_of(e);
+    o->fit = (ct_fit){ .desc = d, .b = &e->backend, .n_threads = ct_pool_threads(e->pool) };
+    return ct_fit_options(&o->fit, &o->options, err) &&
+           ct_plan_make(&d.text->cfg, d.tower ? &d.tower->cfg : NULL, &o->options, &e->plan, err) &&
+           e->backend.bytes(e->backend.self, &d, &e->plan.sizes, &e->footprint, err);
+}
+
+/* Threads have stacks and the vocabulary is large: both wait until it is known that there is room. */
+static bool load(opening *o, carat_err *err)
+{
+    carat_engine *e = o->e;
+    const ct_desc d = desc_of(e);
+    const ct_files files = { &e->checkpoint.text, &e->checkpoint.vision };
+    const ct_load_progress how = { o->options.progress, o->options.progress_arg };
+    return ct_pool_start(e->pool, err) && ct_model_read_vocab(e->checkpoint.model, files.text, err) &&
+           ct_fingerprint(d.text, files.text, o->options.embed_scale, e->fingerprint, err) &&
+           e->backend.load(e->backend.self, &d, &files, &e->plan.sizes, &how, err);
+}
+
+static bool open_caches(carat_engine *e, carat_err *err)
+{
+    const ct_tower *t = e->checkpoint.tower;
+    return ct_cache_open(&e->model->cfg, &e->plan.cache, &e->backend, &e->cache, err) &&
+           (!t || ct_image_cache_open(&e->backend, &t->cfg, e->plan.sizes.n_slots, &e->images, err));
 }
 
 static bool open_scheduler(carat_engine *e, carat_err *err)
 {
-    const ct_scheduler_parts p = {
-        .model = e->model, .pool = e->pool, .text = e->text, .sight = e->sight, .cache = e->cache
-    };
+    const ct_sizes *s = &e->plan.sizes;
+    const ct_tower *t = e->checkpoint.tower;
+    const ct_scheduler_parts p = { .model = e->model,
+                                   .pool = e->pool,
+                                   .backend = &e->backend,
+                                   .images = e->images,
+                                   .cache = e->cache,
+                                   .limits = { .max_batch = s->max_batch,
+                                               .max_context = s->max_context,
+                                               .n_vocab = e->model->cfg.n_vocab,
+                                               .n_slots = s->n_slots,
+                                               .n_soft = t ? t->cfg.tokens_per_image : 0 } };
     return ct_scheduler_open(&p, &e->plan.steps, &e->scheduler, err);
 }
 
 static void add_up(carat_engine *e)
 {
     carat_memory *m = &e->memory;
+    const ct_footprint *f = &e->footprint;
     ct_cache_stats kv;
     size_t bytes = 0;
-    m->weights = e->model->arena.size;
     ct_cache_get_stats(e->cache, &kv);
+    m->weights = f->weights;
     m->kv_global = (uint64_t)kv.global.total * kv.global.page_bytes;
     m->kv_local = (uint64_t)kv.local.total * kv.local.page_bytes;
     if (ct_cache_bytes(&e->model->cfg, &e->plan.cache, &bytes))
-        m->kv_index = bytes - m->kv_global - m->kv_local;
-    if (ct_text_bytes(e->model, &e->kernels, ct_pool_threads(e->pool), &e->plan.text, &bytes))
-        m->work = bytes;
+        m->kv_index = bytes;
+    m->work = f->scratch;
     if (ct_scheduler_bytes(&e->model->cfg, &e->plan.steps, &bytes))
         m->logits = bytes;
     if (ct_seq_bytes(e->plan.n_ctx, e->model->cfg.hidden, &bytes))
         m->session = bytes;
-    if (e->sight) {
-        m->vision_weights = e->info->vision_weight_bytes;
-        m->vision_work = e->info->vision_work_bytes;
-        m->images = ct_image_cache_memory(e->sight);
-    }
+    m->vision_weights = f->tower;
+    m->vision_work = f->tower_work;
+    m->images = f->slots;
     m->total = m->weights + m->vision_weights + m->kv_global + m->kv_local + m->kv_index + m->work + m->vision_work +
                m->images + m->logits;
 }
 
-typedef struct opening {
-    carat_engine *e;
-    ct_admission admission;
-} opening;
-
-/* Threads have stacks: they wait until it is known that there is room. */
-static bool admit(void *arg, const ct_model *m, size_t weight_bytes, carat_err *err)
+/* describe, plan, fit, load, caches, scheduler. */
+static bool open_all(opening *o, carat_err *err)
 {
-    opening *o = arg;
-    return ct_admit(&o->admission, m, weight_bytes, err) && ct_pool_start(o->e->pool, err);
-}
-
-/* opt may come back smaller: ct_admit. */
-static bool open_model(opening *op, const char *path, carat_options *opt, carat_err *err)
-{
-    carat_engine *e = op->e;
-    op->admission = (ct_admission){ .options = opt, .kernels = &e->kernels, .n_threads = ct_pool_threads(e->pool) };
-    const ct_model_options o = { .trust_header = opt->trust_header,
-                                 .admit = admit,
-                                 .admit_arg = op,
-                                 .progress = opt->progress,
-                                 .progress_arg = opt->progress_arg };
-    return ct_model_open(path, &o, e->pool, &e->model, err);
+    carat_engine *e = o->e;
+    if (!ct_pool_share(o->options.n_threads, &e->pool, err) ||
+        !ct_api_open_backend(&o->options, e->pool, &e->backend, err) || !describe(o, err) || !plan(o, err) ||
+        !load(o, err))
+        return false;
+    ct_checkpoint_close_files(&e->checkpoint);
+    if (!open_caches(e, err) || !list_banned(e, err) || !ct_info_new(&e->checkpoint, &e->footprint, &e->info, err) ||
+        !open_scheduler(e, err))
+        return false;
+    add_up(e);
+    return true;
 }
 
 bool carat_engine_open(const char *path, const carat_options *opt, carat_engine **out, carat_err *err)
@@ -139,31 +152,20 @@ bool carat_engine_open(const char *path, const carat_options *opt, carat_engine 
     carat_err none;
     if (!err)
         err = &none;
-    carat_options o; /* admission may make it smaller */
-    if (!CT_TAKE(carat_options, opt, &o, err))
+    carat_options options;
+    if (!CT_TAKE(carat_options, opt, &options, err))
         return false;
     carat_engine *e = calloc(1, sizeof *e);
     if (!e)
         return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for the engine");
-    e->is_exact = o.is_exact;
-    e->embed_scale = o.embed_scale;
-    char vision[4096];
-    opening op = { .e = e };
-    bool ok = choose_kernels(e, o.cpu, err) && ct_pool_new(o.n_threads, &e->pool, err) &&
-              open_model(&op, path, &o, err) && make_plan(e, &o, err) && open_sight(e, &o, vision, err) &&
-              make_plan(e, &o, err) && ct_text_open(e->model, &e->kernels, e->pool, &e->plan.text, &e->text, err) &&
-              ct_cache_open(&e->model->cfg, &e->plan.cache, &e->cache, err) && list_banned(e, err) &&
-              ct_info_new(e->model, e->model->arena.size, vision, &e->kernels, ct_pool_threads(e->pool), e->is_exact,
-                          &e->info, err) &&
-              open_scheduler(e, err);
-    if (!ok) {
-        carat_engine_close(e);
-        ct_admit_explain(&op.admission, path, err);
-        return false;
+    opening o = { .e = e, .path = path, .options = options };
+    if (open_all(&o, err)) {
+        *out = e;
+        return true;
     }
-    add_up(e);
-    *out = e;
-    return true;
+    carat_engine_close(e);
+    ct_fit_explain(&o.fit, path, err);
+    return false;
 }
 
 void carat_engine_close(carat_engine *e)
@@ -172,10 +174,11 @@ void carat_engine_close(carat_engine *e)
         return;
     ct_scheduler_close(e->scheduler);
     ct_cache_close(e->cache);
+    ct_image_cache_close(e->images);
+    if (e->backend.close)
+        e->backend.close(e->backend.self);
     carat_model_info_free(e->info);
-    ct_text_close(e->text);
-    ct_image_cache_close(e->sight);
-    ct_model_close(e->model);
+    ct_checkpoint_close(&e->checkpoint);
     ct_pool_close(e->pool);
     free(e->banned);
     free(e);
@@ -196,8 +199,8 @@ bool carat_engine_stats(carat_engine *e, carat_stats *out, carat_err *err)
         .prompt_tokens = s.read_tokens,
         .generated_tokens = s.decoded_tokens,
         .cached_tokens = s.cached_tokens,
-        .images_encoded = s.sight.n_encoded,
-        .images_cached = s.sight.n_cached,
+        .images_encoded = s.images.n_encoded,
+        .images_cached = s.images.n_cached,
         .requests_done = s.done,
         .requests_failed = s.failed,
         .requests_cancelled = s.cancelled,
@@ -219,7 +222,7 @@ bool carat_engine_drain(carat_engine *e, double seconds, carat_err *err)
 
 ct_vocabulary ct_engine_vocabulary(const carat_engine *e)
 {
-    return (ct_vocabulary){ .model = e->model, .kernels = &e->kernels, .banned = e->banned, .n_banned = e->n_banned };
+    return (ct_vocabulary){ .model = e->model, .banned = e->banned, .n_banned = e->n_banned };
 }
 
 size_t carat_engine_n_ctx(const carat_engine *e)
@@ -244,12 +247,5 @@ int carat_engine_threads(const carat_engine *e)
 
 const char *carat_engine_isa(const carat_engine *e)
 {
-    return e->kernels.isa;
-}
-
-const char *carat_best_isa(void)
-{
-    ct_kernels k;
-    ct_kernels_for(&k, ct_cpu_detect());
-    return k.isa;
+    return e->backend.name;
 }

@@ -41,24 +41,62 @@ static void fill_shape(const ct_config *c, carat_model_info *i)
     i->rope_factor = c->rope_global.factor;
 }
 
-static void fill_vision(const ct_vision_facts *f, carat_model_info *i)
+typedef struct type_counts {
+    const ct_tower *t;
+    size_t n[CT_N_TYPE];
+} type_counts;
+
+static bool count_type(void *arg, ct_tower_part part, size_t layer)
 {
-    i->has_vision = true;
-    i->vision_layers = f->shape.n_layer;
-    i->vision_hidden = f->shape.hidden;
-    i->vision_ffn = f->shape.ffn;
-    i->vision_heads = f->shape.n_head;
-    i->image_size = f->shape.image_size;
-    i->patch_size = f->shape.patch_size;
-    i->tokens_per_image = f->shape.tokens_per_image;
-    i->vision_weight_bytes = f->size.weights;
-    i->vision_work_bytes = f->size.work;
+    type_counts *c = arg;
+    c->n[ct_tower_type(c->t, part, layer)]++;
+    return true;
 }
 
-bool ct_info_new(const ct_model *m, size_t weight_bytes, const char *vision_path, const ct_kernels *k, int n_threads,
-                 bool exact, carat_model_info **out, carat_err *err)
+static void list_vision_types(const ct_tower *t, ct_buf *out)
+{
+    type_counts c = { .t = t };
+    ct_tower_each(&t->cfg, count_type, &c);
+    for (uint32_t k = 0; k < CT_N_TYPE; k++)
+        if (c.n[k])
+            ct_buf_fmt(out, "%s%s %zu", out->len ? ", " : "", ct_type_get(k)->name, c.n[k]);
+}
+
+static void fill_vision(const ct_vision_config *c, const ct_footprint *bytes, carat_model_info *i)
+{
+    i->has_vision = true;
+    i->vision_layers = c->n_layer;
+    i->vision_hidden = c->hidden;
+    i->vision_ffn = c->ffn;
+    i->vision_heads = c->n_head;
+    i->image_size = c->image_size;
+    i->patch_size = c->patch_size;
+    i->tokens_per_image = c->tokens_per_image;
+    i->vision_weight_bytes = bytes->tower;
+    i->vision_work_bytes = bytes->tower_work;
+}
+
+static void write_texts(const ct_checkpoint *c, ct_info_block *b)
+{
+    const ct_model *m = c->model;
+    ct_buf_str(&b->path, m->path);
+    ct_buf_str(&b->container, m->is_gguf ? "GGUF" : "Hugging Face folder");
+    ct_buf_str(&b->name, m->cfg.name);
+    if (m->cfg.published)
+        ct_buf_fmt(&b->published, "Gemma 3 %s", m->cfg.published->name);
+    list_types(m, &b->types);
+    for (uint32_t i = 0; i < m->cfg.n_notes; i++)
+        ct_buf_fmt(&b->warnings, "%s%s", i ? "\n" : "", m->cfg.notes[i]);
+    if (!c->tower)
+        return;
+    ct_buf_str(&b->vision_path, c->tower->path);
+    list_vision_types(c->tower, &b->vision_types);
+}
+
+bool ct_info_new(const ct_checkpoint *c, const ct_footprint *bytes, carat_model_info **out, carat_err *err)
 {
     *out = NULL;
+    const ct_model *m = c->model;
     ct_info_block *b = calloc(1, sizeof *b);
     if (!b)
         return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for the model's description");
@@ -68,22 +106,7 @@ bool ct_info_new(const ct_model *m, size_t weight_bytes, const char *vision_path
         ct_buf_init(all[i], 1 << 20);
         ct_buf_str(all[i], "");
     }
-    ct_buf_str(&b->path, m->path);
-    ct_buf_str(&b->container, m->is_gguf ? "GGUF" : "Hugging Face folder");
-    ct_buf_str(&b->name, m->cfg.name);
-    if (m->cfg.published)
-        ct_buf_fmt(&b->published, "Gemma 3 %s", m->cfg.published->name);
-    list_types(m, &b->types);
-    ct_buf_str(&b->vision_path, vision_path);
-    ct_vision_facts vision;
-    bool sees = vision_path[0];
-    if (sees && !ct_vision_describe(vision_path, m->cfg.hidden, k, n_threads, exact, &vision, &b->vision_types, err)) {
-        carat_model_info_free(&b->info);
-        return false;
-    }
-    for (uint32_t i = 0; i < m->cfg.n_notes; i++)
-        ct_buf_fmt(&b->warnings, "%s%s", i ? "\n" : "", m->cfg.notes[i]);
-
+    write_texts(c, b);
     bool failed = false;
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         failed = failed || all[i]->failed;
@@ -100,13 +123,13 @@ bool ct_info_new(const ct_model *m, size_t weight_bytes, const char *vision_path
     info->warnings = b->warnings.data;
     info->vision_path = b->vision_path.data;
     info->vision_types = b->vision_types.data;
-    if (sees)
-        fill_vision(&vision, info);
+    if (c->tower)
+        fill_vision(&c->tower->cfg, bytes, info);
     info->is_instruction_tuned = m->chat_template != NULL;
     info->n_pieces = m->n_pieces;
     info->n_params = m->n_params;
     info->file_bytes = m->file_bytes;
-    info->weight_bytes = weight_bytes;
+    info->weight_bytes = bytes->weights;
     fill_shape(&m->cfg, info);
     *out = info;
     return true;
@@ -124,21 +147,27 @@ void carat_model_info_free(carat_model_info *info)
     free(b);
 }
 
+/* What weights and tower take, the rest as small as it gets. */
+static bool weigh(const ct_checkpoint *c, ct_footprint *out, carat_err *err)
+{
+    static const carat_options defaults;
+    const ct_sizes least = { .max_batch = 1, .max_context = 1, .n_slots = 1 };
+    ct_backend b;
+    bool ok = ct_api_open_backend(&defaults, NULL, &b, err) &&
+              b.bytes(b.self, &(ct_desc){ c->model, c->tower }, &least, out, err);
+    if (b.close)
+        b.close(b.self);
+    return ok;
+}
+
 bool carat_model_describe(const char *path, carat_model_info **out, carat_err *err)
 {
+    static const ct_checkpoint_options any; /* a tower that is in doubt or does not fit is left out */
+    ct_checkpoint c;
+    ct_footprint bytes;
     *out = NULL;
-    ct_model *m;
-    size_t bytes;
-    if (!ct_model_peek(path, NULL, &m, &bytes, err))
-        return false;
-    ct_kernels k;
-    char vision[4096];
-    ct_kernels_for(&k, ct_cpu_detect());
-    /* A tower that is in doubt or does not fit is no reason not to tell about the text model. */
-    if (!ct_vision_find(m, NULL, vision, NULL))
-        vision[0] = '\0';
-    bool ok = ct_info_new(m, bytes, vision, &k, ct_cpu_default(), false, out, err) ||
-              (vision[0] && ct_info_new(m, bytes, "", &k, ct_cpu_default(), false, out, err));
-    ct_model_close(m);
+    bool ok = ct_checkpoint_open(path, &any, &c, err) && ct_model_read_vocab(c.model, &c.text, err) &&
+              weigh(&c, &bytes, err) && ct_info_new(&c, &bytes, out, err);
+    ct_checkpoint_close(&c);
     return ok;
 }

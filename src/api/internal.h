@@ -4,20 +4,21 @@
 #ifndef CT_API_INTERNAL_H
 #define CT_API_INTERNAL_H
 
-#include "api/vision.h"
-#include "weigh/plan.h"
+#include "engine/plan.h"
+#include "model/checkpoint.h"
+#include "model/fingerprint.h"
 
 struct carat_engine {
-    ct_kernels kernels;
-    ct_pool *pool;
-    ct_model *model;
-    ct_text *text;
-    ct_image_cache *sight; /* NULL: text only */
+    ct_pool *pool;      /* shared with other engines of as many threads */
+    ct_backend backend; /* weights, keys and values, arithmetic */
+    ct_checkpoint checkpoint;
+    const ct_model *model;  /* of the checkpoint */
+    ct_image_cache *images; /* NULL: text only */
     ct_cache *cache;
     ct_scheduler *scheduler; /* everything below the tokenizer goes through it */
     ct_plan plan;
-    bool is_exact;
-    carat_embed_scale embed_scale;
+    ct_footprint footprint;
+    uint8_t fingerprint[CT_FINGERPRINT]; /* of weights and settings that saved sessions depend on */
     carat_model_info *info;
     carat_memory memory;
     int32_t *banned; /* ids below n_pieces that are never sampled */
@@ -65,8 +66,9 @@ bool ct_api_can_take(const carat_engine *e, const carat_prompt *p, carat_err *er
 /* Says why a picture cannot be taken. Returns false. */
 bool ct_api_refuse_pictures(const carat_engine *e, carat_err *err);
 
-/* Fills the description from a model opened or peeked at, and from its tower: vision_path "" is none. */
-bool ct_info_new(const ct_model *m, size_t weight_bytes, const char *vision_path, const ct_kernels *k, int n_threads,
-                 bool exact, carat_model_info **out, carat_err *err);
+/* Opens the CPU backend for these options: the level by name or $CARAT_CPU. pool: as ct_cpu_open. */
+bool ct_api_open_backend(const carat_options *o, ct_pool *pool, ct_backend *out, carat_err *err);
+/* Fills the description of a checkpoint; bytes is what its weights and its tower take. */
+bool ct_info_new(const ct_checkpoint *c, const ct_footprint *bytes, carat_model_info **out, carat_err *err);
 
 #endif

@@ -20,7 +20,7 @@ typedef struct gallery {
 
 static const ct_vision_config *eyes_of(const carat_engine *e)
 {
-    return e->sight ? ct_image_cache_shape(e->sight) : NULL;
+    return e->images ? ct_image_cache_shape(e->images) : NULL;
 }
 
 static bool no_memory(carat_err *err)
@@ -31,7 +31,7 @@ static bool no_memory(carat_err *err)
 bool ct_api_refuse_pictures(const carat_engine *e, carat_err *err)
 {
     return ct_fail(
-        err, CARAT_EUNSUPPORTED, CARAT_NOWHERE, "%s: a picture for a model that cannot see: %s", e->info->path,
+        err, CARAT_EUNSUPPORTED, CARAT_NOWHERE, "%s: a picture for a model without a vision tower: %s", e->info->path,
         e->model->cfg.vision.present || e->info->vision_path[0] ? "it was opened without its vision tower"
                                                                 : "no vision tower in it, no mmproj file beside it");
 }
@@ -421,18 +421,39 @@ size_t carat_prompt_n_views(const carat_prompt *p)
     return p->stream.n_places;
 }
 
+/* Encodes a view unless it is remembered; CT_NO_SLOT on error. Between two steps. */
+static uint32_t encode(carat_engine *e, const ct_view *view, bool (*progress)(void *arg, size_t done, size_t total),
+                       void *arg, carat_err *err)
+{
+    size_t done = 0, total = ct_image_cache_shape(e->images)->n_layer;
+    ct_image_cache_begin(e->images);
+    uint32_t slot = ct_image_cache_find(e->images, view);
+    if (slot != CT_NO_SLOT) {
+        ct_image_cache_count_cached(e->images, 1);
+        return slot;
+    }
+    while (done < total) {
+        if (!ct_image_cache_encode(e->images, view, &done, err))
+            return CT_NO_SLOT;
+        if (progress && !progress(arg, done, total)) {
+            ct_fail(err, CARAT_ECANCELLED, CARAT_NOWHERE, "cancelled while an image was encoded");
+            return CT_NO_SLOT;
+        }
+    }
+    return ct_image_cache_find(e->images, view);
+}
+
 bool carat_prompt_soft_tokens(carat_engine *e, const carat_prompt *p, size_t view, float *rows,
                               bool (*progress)(void *arg, size_t done, size_t total), void *arg, carat_err *err)
 {
     if (view >= p->stream.n_places)
         return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "view %zu of a prompt that has %zu", view, p->stream.n_places);
-    if (!e->sight)
+    if (!e->images)
         return ct_api_refuse_pictures(e, err);
     ct_scheduler_visit(e->scheduler);
-    ct_image_cache_begin(e->sight);
-    const float *found = ct_image_cache_rows(e->sight, p->stream.places[view].view, progress, arg, err);
-    if (found)
-        memcpy(rows, found, p->stream.n_soft * e->model->cfg.hidden * sizeof *rows);
+    uint32_t slot = encode(e, p->stream.places[view].view, progress, arg, err);
+    if (slot != CT_NO_SLOT)
+        e->backend.soft_tokens(e->backend.self, slot, rows);
     ct_scheduler_leave(e->scheduler);
-    return found != NULL;
+    return slot != CT_NO_SLOT;
 }

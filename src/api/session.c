@@ -81,10 +81,12 @@ bool carat_session_copy_logits(const carat_session *s, float *out, carat_err *er
     carat_engine *e = s->engine;
     if (!s->seq.has_hidden)
         return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "the session has no evaluated token to go on from");
+    ct_head_row row = { .hidden = s->seq.hidden };
+    ct_head h = { .want = CT_HEAD_FULL, .rows = &row, .n = 1, .n_pieces = e->model->n_pieces, .logits = out };
     ct_scheduler_visit(e->scheduler);
-    bool ok = ct_text_head(e->text, (const float *[]){ s->seq.hidden }, 1, out, err);
+    bool ok = e->backend.head(e->backend.self, &h, err);
     ct_scheduler_leave(e->scheduler);
-    return ok;
+    return ok && (row.is_finite || ct_fail(err, CARAT_ENUMERIC, CARAT_NOWHERE, "logits are not finite"));
 }
 
 const float *carat_session_logits(carat_session *s)
@@ -193,9 +195,9 @@ static bool check_ids(const carat_engine *e, const ct_stream *t, carat_err *err)
 
 bool ct_api_can_take(const carat_engine *e, const carat_prompt *p, carat_err *err)
 {
-    if (p->stream.n_places && !e->sight)
+    if (p->stream.n_places && !e->images)
         return ct_api_refuse_pictures(e, err);
-    if (p->stream.n_places && ct_image_cache_shape(e->sight)->tokens_per_image != p->stream.n_soft)
+    if (p->stream.n_places && ct_image_cache_shape(e->images)->tokens_per_image != p->stream.n_soft)
         return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "a prompt made for another model: %zu tokens an image",
                        p->stream.n_soft);
     return check_ids(e, &p->stream, err);

@@ -13,7 +13,6 @@
 #include "api/internal.h"
 #include "base/finite.h"
 #include "base/size.h"
-#include "engine/fingerprint.h"
 
 typedef struct beside {
     uint64_t has_hidden;
@@ -91,18 +90,17 @@ static bool unpack_tokens(carat_session *s, const char *path, const uint8_t *blo
 
 bool carat_session_save(const carat_session *s, const char *path, const void *note, size_t note_len, carat_err *err)
 {
-    uint8_t hash[CT_FINGERPRINT], *blob;
+    uint8_t *blob;
     size_t len = 0;
     carat_engine *e = s->engine;
     if (!pack_tokens(s, note, note ? note_len : 0, &blob, &len, err))
         return false;
-    ct_fingerprint(e->model, e->embed_scale, hash);
     ct_kv_still *still = NULL;
     ct_scheduler_visit(e->scheduler);
     bool ok = ct_kv_still_take(s->seq.kv, &still, err);
     ct_scheduler_leave(e->scheduler);
     /* Others go on while it is written; this session does not: one thread at a time. */
-    ok = ok && ct_kv_still_save(still, path, hash, blob, len, err);
+    ok = ok && ct_kv_still_save(still, path, e->fingerprint, blob, len, err);
     ct_kv_still_free(still);
     free(blob);
     return ok;
@@ -110,17 +108,16 @@ bool carat_session_save(const carat_session *s, const char *path, const void *no
 
 bool carat_session_restore(carat_session *s, const char *path, char **note, size_t *note_len, carat_err *err)
 {
-    uint8_t hash[CT_FINGERPRINT], *blob = NULL;
+    uint8_t *blob = NULL;
     size_t len;
     carat_engine *e = s->engine;
     if (note)
         *note = NULL;
     if (s->seq.n)
         return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "restoring into a session that holds %zu tokens", s->seq.n);
-    ct_fingerprint(e->model, e->embed_scale, hash);
     s->has_logits = s->seq.has_hidden = false;
     ct_scheduler_visit(e->scheduler);
-    bool ok = ct_kv_restore(s->seq.kv, path, hash, &blob, &len, err);
+    bool ok = ct_kv_restore(s->seq.kv, path, e->fingerprint, &blob, &len, err);
     if (ok && !(ok = unpack_tokens(s, path, blob, len, note, note_len, err)))
         ct_kv_rewind(s->seq.kv, 0);
     ct_scheduler_leave(e->scheduler);

@@ -1,50 +1,37 @@
 /* What a model needs: the public face of weigh/.
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 
+#include "api/internal.h"
 #include "api/sized.h"
-#include "api/vision.h"
 #include "base/bandwidth.h"
 #include "base/pool.h"
-#include "weigh/devices.h"
-#include "weigh/here.h"
+#include "measure/devices.h"
+#include "measure/here.h"
 #include "weigh/weigh.h"
 
-/* Finds the tower of a file where the engine would; "" where there is none, or where it cannot be told which it is,
- * with the reason in *why. */
-static bool find_tower(const carat_weigh_query *q, char path[4096], carat_err *why, carat_err *err)
+/* An estimate and the backend that it asks. */
+typedef struct scale {
+    ct_backend b;
+    ct_estimate estimate;
+} scale;
+
+static bool open_scale(const carat_weigh_query *q, scale *s, carat_err *err)
 {
-    const ct_model_options o = { .no_tokenizer = true, .trust_header = q->options->trust_header };
-    ct_model *m;
-    size_t bytes;
-    struct stat st;
-    *path = '\0';
-    if (q->options->vision == CARAT_VISION_OFF || !q->model || stat(q->model, &st) != 0)
-        return true;
-    if (!ct_model_peek(q->model, &o, &m, &bytes, err))
-        return false;
-    bool is_known = ct_vision_find(m, q->options->mmproj, path, why);
-    ct_model_close(m);
-    if (is_known || (!q->options->mmproj && q->options->vision != CARAT_VISION_REQUIRED))
-        return true;
-    if (err)
-        *err = *why;
-    return false;
+    const carat_options *o = q->options;
+    *s = (scale){ .b = { 0 } };
+    if (o->n_threads < 0 || o->n_threads > CT_MAX_THREADS)
+        return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "%d threads, expected 1 to %d", o->n_threads, CT_MAX_THREADS);
+    return ct_api_open_backend(o, NULL, &s->b, err) &&
+           ct_estimate_open(q, &s->b, o->n_threads ? o->n_threads : ct_cpu_default(), &s->estimate, err);
 }
 
-static bool open_scale(const carat_weigh_query *q, ct_estimate *s, carat_err *err)
+static void close_scale(scale *s)
 {
-    char path[4096];
-    carat_err why = { .msg = "" };
-    *s = (ct_estimate){ .m = NULL };
-    if (!find_tower(q, path, &why, err) || !ct_estimate_open(q, *path ? path : NULL, s, err))
-        return false;
-    if (*why.msg)
-        snprintf(s->note, sizeof s->note, "text only: %.200s", why.msg); /* as the engine does it */
-    return true;
+    ct_estimate_close(&s->estimate);
+    if (s->b.close)
+        s->b.close(s->b.self);
 }
 
 /* A question with its parts as this library has them. */
@@ -75,7 +62,7 @@ static bool weigh_all(const carat_weigh_query *query, const size_t *contexts, si
                       carat_err *err)
 {
     question own;
-    ct_estimate s;
+    scale s;
     carat_weight w;
     if (!take(query, &own, err))
         return false;
@@ -84,11 +71,11 @@ static bool weigh_all(const carat_weigh_query *query, const size_t *contexts, si
             return false;
     bool ok = open_scale(&own.q, &s, err);
     for (size_t i = 0; ok && i < n; i++) {
-        ok = ct_estimate_weigh(&s, contexts ? contexts[i] : own.options.n_ctx, &w, err);
+        ok = ct_estimate_weigh(&s.estimate, contexts ? contexts[i] : own.options.n_ctx, &w, err);
         if (ok)
             CT_GIVE(carat_weight, &w, weight_at(out, i));
     }
-    ct_estimate_close(&s);
+    close_scale(&s);
     return ok;
 }
 
@@ -105,12 +92,12 @@ bool carat_weigh(const carat_weigh_query *q, carat_weight *out, carat_err *err)
 bool carat_weigh_largest(const carat_weigh_query *q, uint64_t bytes, size_t *n_ctx, carat_err *err)
 {
     question own;
-    ct_estimate s;
+    scale s;
     *n_ctx = 0;
     if (!take(q, &own, err))
         return false;
-    bool ok = open_scale(&own.q, &s, err) && ct_estimate_largest(&s, bytes, n_ctx, err);
-    ct_estimate_close(&s);
+    bool ok = open_scale(&own.q, &s, err) && ct_estimate_largest(&s.estimate, bytes, n_ctx, err);
+    close_scale(&s);
     return ok;
 }
 

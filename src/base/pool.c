@@ -32,12 +32,16 @@ typedef struct worker {
 
 struct ct_pool {
     int n_threads;
-    int n_started; /* workers running, 0..n_threads - 1 */
+    int n_users;          /* of a shared pool; 0: it is one caller's own */
+    ct_pool *next_shared; /* in the list of shared pools */
+    int n_started;        /* workers running, 0..n_threads - 1 */
     worker *workers;
     pthread_mutex_t lock;
-    pthread_cond_t wake; /* a job has been announced, or the pool closes */
-    pthread_cond_t done; /* the last worker finished */
-    pthread_cond_t gate; /* a barrier was passed */
+    pthread_cond_t wake;       /* a job has been announced, or the pool closes */
+    pthread_cond_t done;       /* the last worker finished */
+    pthread_cond_t gate;       /* a barrier was passed */
+    pthread_cond_t free;       /* a job has ended: it may be another caller's turn */
+    uint64_t n_came, n_served; /* callers, ever: they take turns in the order in which they came */
     uint64_t spin_ns;
 
     void (*fn)(void *arg, int thread, int n_threads);
@@ -51,6 +55,10 @@ struct ct_pool {
     atomic_bool caller_sleeps;
     atomic_bool stop;
 };
+
+/* Pools that several callers use, and their counts of users. Also held while a pool starts its threads. */
+static pthread_mutex_t shared_lock = PTHREAD_MUTEX_INITIALIZER;
+static ct_pool *shared_pools;
 
 static uint64_t now_ns(void)
 {
@@ -160,6 +168,7 @@ bool ct_pool_new(int n_threads, ct_pool **out, carat_err *err)
     pthread_cond_init(&p->wake, NULL);
     pthread_cond_init(&p->done, NULL);
     pthread_cond_init(&p->gate, NULL);
+    pthread_cond_init(&p->free, NULL);
     p->workers = calloc((size_t)n_threads, sizeof *p->workers);
     if (!p->workers) {
         ct_pool_close(p);
@@ -169,9 +178,9 @@ bool ct_pool_new(int n_threads, ct_pool **out, carat_err *err)
     return true;
 }
 
-bool ct_pool_start(ct_pool *p, carat_err *err)
+static bool start(ct_pool *p, carat_err *err)
 {
-    for (int i = 1; i < p->n_threads; i++) {
+    for (int i = p->n_started + 1; i < p->n_threads; i++) {
         worker *w = &p->workers[i];
         *w = (worker){ .pool = p, .index = i };
         int rc = pthread_create(&w->thread, NULL, work, w);
@@ -181,6 +190,14 @@ bool ct_pool_start(ct_pool *p, carat_err *err)
         p->n_started++;
     }
     return true;
+}
+
+bool ct_pool_start(ct_pool *p, carat_err *err)
+{
+    pthread_mutex_lock(&shared_lock);
+    bool ok = start(p, err);
+    pthread_mutex_unlock(&shared_lock);
+    return ok;
 }
 
 bool ct_pool_open(int n_threads, ct_pool **out, carat_err *err)
@@ -194,14 +211,13 @@ bool ct_pool_open(int n_threads, ct_pool **out, carat_err *err)
     return false;
 }
 
-void ct_pool_close(ct_pool *p)
+static void destroy(ct_pool *p)
 {
-    if (!p)
-        return;
     atomic_store(&p->stop, true);
     announce(p);
     for (int i = 1; i <= p->n_started; i++)
         pthread_join(p->workers[i].thread, NULL);
+    pthread_cond_destroy(&p->free);
     pthread_cond_destroy(&p->gate);
     pthread_cond_destroy(&p->done);
     pthread_cond_destroy(&p->wake);
@@ -210,23 +226,74 @@ void ct_pool_close(ct_pool *p)
     free(p);
 }
 
+/* ---- sharing ---- */
+
+bool ct_pool_share(int n_threads, ct_pool **out, carat_err *err)
+{
+    if (n_threads == 0)
+        n_threads = ct_cpu_default();
+    pthread_mutex_lock(&shared_lock);
+    ct_pool *p = shared_pools;
+    while (p && p->n_threads != n_threads)
+        p = p->next_shared;
+    bool ok = p || ct_pool_new(n_threads, &p, err);
+    if (ok && p->n_users++ == 0) {
+        p->next_shared = shared_pools;
+        shared_pools = p;
+    }
+    *out = p;
+    pthread_mutex_unlock(&shared_lock);
+    return ok;
+}
+
+/* Is that the last of its users? Then it is not shared any more. */
+static bool leave(ct_pool *p)
+{
+    pthread_mutex_lock(&shared_lock);
+    bool is_last = p->n_users <= 1;
+    if (p->n_users == 1) {
+        ct_pool **at = &shared_pools;
+        while (*at != p)
+            at = &(*at)->next_shared;
+        *at = p->next_shared;
+    }
+    p->n_users -= p->n_users > 0;
+    pthread_mutex_unlock(&shared_lock);
+    return is_last;
+}
+
+void ct_pool_close(ct_pool *p)
+{
+    if (p && leave(p))
+        destroy(p);
+}
+
 int ct_pool_threads(const ct_pool *p)
 {
     return p->n_threads;
 }
 
-void ct_pool_run(ct_pool *p, void (*fn)(void *arg, int thread, int n_threads), void *arg)
-{
-    if (p->n_threads == 1) {
-        fn(arg, 0, 1);
-        return;
-    }
-    p->fn = fn;
-    p->arg = arg;
-    atomic_store(&p->running, p->n_threads - 1);
-    announce(p);
-    fn(arg, 0, p->n_threads);
+/* ---- jobs ---- */
 
+static void take_turn(ct_pool *p)
+{
+    pthread_mutex_lock(&p->lock);
+    uint64_t mine = p->n_came++;
+    while (p->n_served != mine)
+        pthread_cond_wait(&p->free, &p->lock);
+    pthread_mutex_unlock(&p->lock);
+}
+
+static void end_turn(ct_pool *p)
+{
+    pthread_mutex_lock(&p->lock);
+    if (++p->n_served != p->n_came)
+        pthread_cond_broadcast(&p->free);
+    pthread_mutex_unlock(&p->lock);
+}
+
+static void wait_for_workers(ct_pool *p)
+{
     uint64_t until = 0;
     for (unsigned i = 1; atomic_load_explicit(&p->running, memory_order_acquire) > 0; i++) {
         relax();
@@ -244,6 +311,22 @@ void ct_pool_run(ct_pool *p, void (*fn)(void *arg, int thread, int n_threads), v
             pthread_mutex_unlock(&p->lock);
         }
     }
+}
+
+void ct_pool_run(ct_pool *p, void (*fn)(void *arg, int thread, int n_threads), void *arg)
+{
+    if (p->n_threads == 1) {
+        fn(arg, 0, 1);
+        return;
+    }
+    take_turn(p);
+    p->fn = fn;
+    p->arg = arg;
+    atomic_store(&p->running, p->n_threads - 1);
+    announce(p);
+    fn(arg, 0, p->n_threads);
+    wait_for_workers(p);
+    end_turn(p);
 }
 
 void ct_pool_barrier(ct_pool *p)

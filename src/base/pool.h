@@ -1,4 +1,4 @@
-/* pool.h - the one thread pool.
+/* pool.h - thread pools, of which a process normally has one.
  *
  * Worker threads are made once. A job is one function run by every thread of the pool, the caller being thread 0;
  * ct_pool_run returns when all have returned. Workers spin briefly between jobs, then sleep, so an idle engine costs
@@ -21,16 +21,21 @@ typedef struct ct_pool ct_pool;
 
 /* n_threads 1..CT_MAX_THREADS; 0 = ct_cpu_default(). Errors: CARAT_ENOMEM, CARAT_EARG. */
 bool ct_pool_open(int n_threads, ct_pool **out, carat_err *err);
-/* The same in two steps: a pool without its threads, and those. Nothing can be run before the second. */
+/* The same in two steps: a pool without its threads, and those (again is no harm). Nothing can be run before the
+ * second. */
 bool ct_pool_new(int n_threads, ct_pool **out, carat_err *err);
 bool ct_pool_start(ct_pool *p, carat_err *err);
-void ct_pool_close(ct_pool *p);
+/* The process's pool of so many threads (n_threads as above), made without them if there is none yet: engines share it
+ * and take turns, job by job, in the order in which they come. Each user closes it. Errors as ct_pool_new. */
+bool ct_pool_share(int n_threads, ct_pool **out, carat_err *err);
+void ct_pool_close(ct_pool *p); /* accepts NULL */
 int ct_pool_threads(const ct_pool *p);
 
 /* What the stack of a new thread takes of address space. */
 size_t ct_stack_bytes(void);
 
-/* Runs fn(arg, thread, n_threads) on every thread. Not reentrant: one job at a time, from one caller. */
+/* Runs fn(arg, thread, n_threads) on every thread. One job at a time: another caller's waits for it. Not from within a
+ * job. */
 void ct_pool_run(ct_pool *p, void (*fn)(void *arg, int thread, int n_threads), void *arg);
 
 /* Inside a job: waits until every thread of the job has come here. */

@@ -83,8 +83,8 @@ ct_job_place ct_scheduler_find(ct_scheduler *s, const ct_job *j)
 static void look(ct_scheduler *s)
 {
     s->stats.kv = ct_cache_get_usage(s->run.p.cache);
-    if (s->run.p.sight)
-        s->stats.sight = ct_image_cache_counters(s->run.p.sight);
+    if (s->run.p.images)
+        s->stats.images = ct_image_cache_counters(s->run.p.images);
 }
 
 void ct_scheduler_take(ct_scheduler *s)

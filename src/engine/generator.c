@@ -110,6 +110,11 @@ void ct_generator_close(ct_generator *g)
     free(g);
 }
 
+bool ct_generator_wants_lse(const ct_generator *g)
+{
+    return g->wants_logprobs;
+}
+
 void ct_generator_accept(ct_generator *g, int32_t id)
 {
     ct_sampler_accept(g->sampler, id);
@@ -196,13 +201,6 @@ static bool choose(ct_generator *g, float *logits, int32_t *id, carat_err *err)
 
 /* ---- a token ---- */
 
-/* The sum that logprobs are relative to, over the rows that are tokens. */
-static float log_sum(const ct_generator *g, const float *logits)
-{
-    float max, rest = g->v.kernels->logsumexp(logits, g->v.model->n_pieces, &max);
-    return max + rest;
-}
-
 /* Before the sampler changes the logits. */
 static void find_alternatives(ct_generator *g, const float *logits, ct_chunk *said)
 {
@@ -210,7 +208,6 @@ static void find_alternatives(ct_generator *g, const float *logits, ct_chunk *sa
     if (!g->wants_logprobs)
         return;
     ct_candidate best[CT_MAX_TOP];
-    g->lse = log_sum(g, logits);
     said->n_top = ct_select_top(&(ct_logit_row){ logits, g->v.model->n_pieces, NULL }, (size_t)g->n_wanted, best);
     for (size_t i = 0; i < said->n_top; i++)
         said->top[i] = (carat_top){ best[i].id, best[i].logit - g->lse };
@@ -242,9 +239,11 @@ static bool add_token(ct_generator *g, int32_t id, size_t room, ct_chunk *said, 
     return true;
 }
 
-bool ct_generator_next(ct_generator *g, float *logits, size_t room, ct_chunk *said, ct_verdict *verdict, carat_err *err)
+bool ct_generator_next(ct_generator *g, float *logits, float lse, size_t room, ct_chunk *said, ct_verdict *verdict,
+                       carat_err *err)
 {
     int32_t id;
+    g->lse = lse;
     find_alternatives(g, logits, said);
     ct_buf_clear(&said->text);
     said->id = -1;

@@ -8,7 +8,6 @@
 #define CT_ENGINE_GENERATOR_H
 
 #include "base/buf.h"
-#include "kernels/kernels.h"
 #include "model/model.h"
 #include "sample/mask.h"
 
@@ -17,7 +16,6 @@
 /* What a generator needs to know of the model; borrowed. */
 typedef struct ct_vocabulary {
     const ct_model *model;
-    const ct_kernels *kernels;
     const int32_t *banned; /* ids below n_pieces that are never sampled */
     size_t n_banned;
 } ct_vocabulary;
@@ -53,11 +51,15 @@ typedef enum ct_verdict {
     CT_END_TURN, /* the model ended its text: said has no token */
 } ct_verdict;
 
-/* The next token from logits [n_vocab], which are changed. room: how many more tokens the context can take; with 0 the
- * token said is the last. Where a mask forces a token the logits give its probability and nothing else. Where it leaves
- * nothing but the end, and no stop id, the answer ends with stop_id -1. Errors: CARAT_ENUMERIC, CARAT_ENOMEM,
- * CARAT_EARG (nothing may come and the answer may not end), those of the mask's fill. */
-bool ct_generator_next(ct_generator *g, float *logits, size_t room, ct_chunk *said, ct_verdict *verdict,
+/* Does it report log-probabilities? Then ct_generator_next needs lse. */
+bool ct_generator_wants_lse(const ct_generator *g);
+
+/* The next token from logits [n_vocab], which are changed. lse: log of the sum of exp over the vocabulary. room: how
+ * many more tokens the context can take; with 0 the token said is the last. Where a mask forces a token the logits give
+ * its probability and nothing else. Where it leaves nothing but the end, and no stop id, the answer ends with stop_id
+ * -1. Errors: CARAT_ENUMERIC, CARAT_ENOMEM, CARAT_EARG (nothing may come and the answer may not end), those of the
+ * mask's fill. */
+bool ct_generator_next(ct_generator *g, float *logits, float lse, size_t room, ct_chunk *said, ct_verdict *verdict,
                        carat_err *err);
 /* What was held back at the end of an answer that was not ended by a stop string: true if there is such text. */
 bool ct_generator_flush(ct_generator *g, ct_chunk *said);

@@ -80,6 +80,7 @@ struct ct_job {
     ct_verdict verdict;
     ct_chunk said;
     size_t row; /* of its logits in the step at work; SIZE_MAX: it does not sample */
+    float lse;  /* of that row; if the generator wants it */
 };
 
 /* A job of the group, not submitted yet: everything else is to be filled in. */

@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/finite.h"
 #include "base/size.h"
 
 #define NO_ROW SIZE_MAX
@@ -24,7 +23,7 @@ static void take_all(ct_run *r, const ct_config *c, const ct_scheduler_options *
     r->failed = ct_arena_take(a, o->max_jobs, sizeof(bool));
     r->inputs = ct_arena_take(a, o->batch + o->max_jobs, sizeof(ct_step_input));
     r->window = ct_arena_take(a, o->chunk + o->batch, sizeof(ct_step_input));
-    r->rows = ct_arena_take(a, o->max_jobs, sizeof(float *));
+    r->rows = ct_arena_take(a, o->max_jobs, sizeof(ct_head_row));
     r->logits = ct_arena_take(a, o->max_jobs * c->n_vocab, sizeof(float));
 }
 
@@ -74,15 +73,15 @@ static bool fail(ct_job *j, const carat_err *err)
 static bool look(ct_run *r, ct_job *j, const ct_view *view)
 {
     carat_err err;
-    size_t done, total = ct_image_cache_shape(r->p.sight)->n_layer;
+    size_t done, total = ct_image_cache_shape(r->p.images)->n_layer;
     if (r->has_looked || (r->looker && r->looker != j))
         return false;
     r->looker = j;
     r->has_looked = true;
-    bool ok = ct_image_cache_work(r->p.sight, view, &done, &err);
+    bool ok = ct_image_cache_encode(r->p.images, view, &done, &err);
     if (ok && j->on_progress &&
         !j->on_progress(j->on_progress_arg, CARAT_PHASE_IMAGE, j->n_encoded * total + done, j->n_images * total))
-        ok = ct_fail(&err, CARAT_ECANCELLED, CARAT_NOWHERE, "cancelled while an image was looked at");
+        ok = ct_fail(&err, CARAT_ECANCELLED, CARAT_NOWHERE, "cancelled while an image was encoded");
     if (ok) {
         j->n_encoded += done == total;
         return done == total;
@@ -94,7 +93,7 @@ static bool look(ct_run *r, ct_job *j, const ct_view *view)
 static bool knows_all(const ct_run *r, const ct_stream_place *places, size_t n)
 {
     for (size_t i = 0; i < n; i++)
-        if (!ct_image_cache_knows(r->p.sight, places[i].view))
+        if (!ct_image_cache_knows(r->p.images, places[i].view))
             return false;
     return true;
 }
@@ -109,13 +108,17 @@ static bool set_rows(ct_run *r, ct_job *j, ct_step_input *inputs, size_t n)
     if (r->looker && r->looker != j && !knows_all(r, t->places + first, n_places))
         return false;
     for (size_t i = first; i < first + n_places; i++) {
-        const float *rows = ct_image_cache_find(r->p.sight, t->places[i].view);
-        if (!rows && look(r, j, t->places[i].view))
-            rows = ct_image_cache_find(r->p.sight, t->places[i].view);
-        if (!rows)
+        uint32_t slot = ct_image_cache_find(r->p.images, t->places[i].view);
+        if (slot == CT_NO_SLOT && look(r, j, t->places[i].view))
+            slot = ct_image_cache_find(r->p.images, t->places[i].view);
+        if (slot == CT_NO_SLOT)
             return false;
-        for (size_t k = 0; k < t->n_soft; k++)
-            inputs[t->places[i].at + k - j->at].row = rows + k * r->p.model->cfg.hidden;
+        for (size_t k = 0; k < t->n_soft; k++) {
+            ct_step_input *in = &inputs[t->places[i].at + k - j->at];
+            in->is_soft = true;
+            in->slot = slot;
+            in->index = (uint32_t)k;
+        }
     }
     if (r->looker == j)
         r->looker = NULL;
@@ -131,7 +134,7 @@ static size_t add_prompt(ct_run *r, ct_job *j, size_t used, size_t want, bool is
     size_t left = ct_stream_next_mark(t, j->at) - j->at; /* a step ends at a mark, so that it can be set there */
     size_t most = r->o.chunk + r->o.batch, window = left < most ? left : most;
     ct_stream_inputs(t, j->at, window, r->window);
-    size_t n = ct_text_cut(r->window, window, want);
+    size_t n = ct_step_cut(r->window, window, want);
     if (n > want && !is_first)
         return 0;
     ct_step_input *to = r->inputs + used;
@@ -192,12 +195,28 @@ static void add_starters(ct_run *r, ct_job *const *jobs, size_t n)
 
 /* ---- what comes of it ---- */
 
+/* The output head over rows [0, n) of r->rows; false: it could not be computed at all. */
+static bool run_head(ct_run *r, size_t n, carat_err *err)
+{
+    const ct_backend *b = r->p.backend;
+    ct_head h = {
+        .want = CT_HEAD_FULL, .rows = r->rows, .n = n, .n_pieces = r->p.model->n_pieces, .logits = r->logits
+    };
+    return n == 0 || b->head(b->self, &h, err);
+}
+
+static bool is_finite(const ct_run *r, size_t row, size_t n, carat_err *err)
+{
+    return r->rows[row].is_finite ||
+           ct_fail(err, CARAT_ENUMERIC, CARAT_NOWHERE, "logits are not finite (row %zu of %zu)", row + 1, n);
+}
+
 static bool give_all_logits(ct_run *r, ct_job *j, size_t row, size_t n)
 {
     carat_err err;
     for (size_t i = 0; i < n; i++) {
-        size_t at = row + i;
-        if (!ct_text_logits(r->p.text, &at, 1, r->logits, &err))
+        r->rows[0] = (ct_head_row){ .row = row + i };
+        if (!run_head(r, 1, &err) || !is_finite(r, 0, 1, &err))
             return fail(j, &err);
         if (!j->on_logits(j->on_logits_arg, j->seq->n - n + i, r->logits, r->p.model->cfg.n_vocab)) {
             ct_fail(&err, CARAT_ECANCELLED, CARAT_NOWHERE, "cancelled");
@@ -225,15 +244,15 @@ static void move_on(ct_run *r, ct_job *j, size_t row, size_t n)
     if (j->state == CT_JOB_DECODING) {
         uint64_t key;
         ct_stream_text_keys(&j->next_id, 1, &key);
-        ct_seq_grow(j->seq, &j->next_id, &key, 1, ct_text_hidden(r->p.text, row));
+        ct_seq_grow(j->seq, &j->next_id, &key, 1, row);
         r->decoded_tokens++;
         return;
     }
-    ct_seq_grow(j->seq, j->stream->ids + j->at, j->stream->keys + j->at, n, ct_text_hidden(r->p.text, row + n - 1));
+    ct_seq_grow(j->seq, j->stream->ids + j->at, j->stream->keys + j->at, n, row + n - 1);
     j->at += n;
     r->read_tokens += n;
     if (j->at == j->stream->n && j->n_seen > j->n_encoded)
-        ct_image_cache_count_cached(r->p.sight, j->n_seen - j->n_encoded);
+        ct_image_cache_count_cached(r->p.images, j->n_seen - j->n_encoded);
     if (j->on_logits && !give_all_logits(r, j, row, n))
         return;
     /* Somebody who appends a few tokens at a time will not return to each. */
@@ -253,18 +272,20 @@ static bool samples(const ct_job *j)
 static void compute_logits(ct_run *r)
 {
     carat_err err;
-    size_t n_vocab = r->p.model->cfg.n_vocab;
     for (size_t i = 0; i < r->n_jobs; i++)
         if (samples(r->jobs[i])) {
-            assert(r->jobs[i]->seq->has_hidden);
-            r->rows[r->n_rows] = r->jobs[i]->seq->hidden;
+            const ct_job *j = r->jobs[i];
+            assert(j->seq->has_hidden);
+            r->rows[r->n_rows] = (ct_head_row){ .hidden = j->seq->hidden, .wants_lse = ct_generator_wants_lse(j->gen) };
             r->jobs[i]->row = r->n_rows++;
         }
-    if (ct_text_head(r->p.text, r->rows, r->n_rows, r->logits, &err))
-        return;
+    bool ok = run_head(r, r->n_rows, &err);
     for (size_t i = 0; i < r->n_jobs; i++) {
         ct_job *j = r->jobs[i];
-        if (j->row != NO_ROW && !ct_all_finite(r->logits + j->row * n_vocab, n_vocab))
+        if (j->row == NO_ROW)
+            continue;
+        j->lse = r->rows[j->row].lse;
+        if (!ok || !is_finite(r, j->row, r->n_rows, &err))
             fail(j, &err);
     }
 }
@@ -286,6 +307,7 @@ static void add_followers(ct_run *r, ct_job *j)
             continue;
         }
         f->row = r->n_rows++;
+        f->lse = j->lse;
         memcpy(r->logits + f->row * n_vocab, r->logits + j->row * n_vocab, n_vocab * sizeof(float));
     }
 }
@@ -319,7 +341,7 @@ static void sample(void *arg, size_t begin, size_t end, int thread)
         float *logits = r->logits + j->row * r->p.model->cfg.n_vocab;
         if (!j->has_begun)
             begin_answer(j);
-        if (!ct_generator_next(j->gen, logits, j->seq->n_ctx - j->seq->n, &j->said, &j->verdict, &err))
+        if (!ct_generator_next(j->gen, logits, j->lse, j->seq->n_ctx - j->seq->n, &j->said, &j->verdict, &err))
             fail(j, &err);
     }
 }
@@ -347,14 +369,14 @@ void ct_run_step(ct_run *r, ct_job *const *jobs, size_t n)
     r->has_looked = false;
     if (!is_among(r->looker, jobs, n)) /* it was cancelled */
         r->looker = NULL;
-    if (r->p.sight)
-        ct_image_cache_begin(r->p.sight);
+    if (r->p.images)
+        ct_image_cache_begin(r->p.images);
     size_t used = add_answers(r, jobs, n), read = add_prompts(r, jobs, n, used);
     add_starters(r, jobs, n);
     if (!r->n_jobs)
         return;
     double start = ct_now();
-    bool ok = !r->n_spans || ct_text_step(r->p.text, r->spans, r->n_spans, r->failed, &err);
+    bool ok = !r->n_spans || ct_step_run(&r->p.limits, r->spans, r->n_spans, r->failed, &err);
     bool alone = !ok && err.code == CARAT_ENUMERIC; /* those that failed are marked, the others stand */
     for (size_t i = 0, row = 0; i < r->n_spans; row += r->spans[i].n, i++) {
         if (ok || (alone && !r->failed[i]))

@@ -4,6 +4,7 @@
 #ifndef CT_ENGINE_RUN_H
 #define CT_ENGINE_RUN_H
 
+#include "base/mem.h"
 #include "engine/scheduler.h"
 
 /* What one step works with. Everything is taken at open. */
@@ -18,7 +19,7 @@ typedef struct ct_run {
     ct_step_input *inputs; /* [batch + max_jobs]: of the step */
     ct_step_input *window; /* [chunk + batch]: a prompt's next tokens, from which a step's are cut */
     float *logits;         /* [max_jobs][n_vocab] */
-    const float **rows;    /* [max_jobs]: the final hidden states that logits are wanted of */
+    ct_head_row *rows;     /* [max_jobs]: the final hidden states that logits are wanted of */
     size_t n_rows;
     size_t turn;          /* which prompt goes first */
     const ct_job *looker; /* whose images the tower is at; NULL: nobody's */

@@ -11,7 +11,7 @@
 #ifndef CT_ENGINE_SCHEDULER_H
 #define CT_ENGINE_SCHEDULER_H
 
-#include "base/bandwidth.h"
+#include "base/pool.h"
 #include "engine/image_cache.h"
 #include "engine/job.h"
 
@@ -19,10 +19,11 @@ typedef struct ct_scheduler ct_scheduler;
 
 typedef struct ct_scheduler_parts { /* borrowed; used by the scheduler's thread, or by a visitor */
     const ct_model *model;
-    ct_pool *pool;
-    ct_text *text;         /* max_batch: batch + max_jobs */
-    ct_image_cache *sight; /* NULL: text only */
-    ct_cache *cache;
+    ct_pool *pool;             /* for sampling */
+    const ct_backend *backend; /* loaded for the sizes that go with the options */
+    ct_image_cache *images;    /* NULL: text only */
+    ct_cache *cache;           /* of this backend */
+    ct_step_limits limits;     /* max_batch: batch + max_jobs */
 } ct_scheduler_parts;
 
 typedef struct ct_scheduler_options {
@@ -71,7 +72,7 @@ typedef struct ct_scheduler_stats {
     size_t running, queued;
     double busy_seconds;
     ct_cache_usage kv; /* these two: now, or before the step or visit that is under way */
-    ct_image_cache_stats sight;
+    ct_image_cache_stats images;
 } ct_scheduler_stats;
 /* Does not wait for a step or a visitor. */
 ct_scheduler_stats ct_scheduler_counters(ct_scheduler *s);

@@ -69,11 +69,12 @@ void ct_seq_resume(ct_seq *s, const ct_stream *stream, size_t max)
     s->has_hidden = false;
 }
 
-void ct_seq_grow(ct_seq *s, const int32_t *ids, const uint64_t *keys, size_t n, const float *hidden)
+void ct_seq_grow(ct_seq *s, const int32_t *ids, const uint64_t *keys, size_t n, size_t row)
 {
+    const ct_backend *b = ct_kv_backend(s->kv);
     memcpy(s->ids + s->n, ids, n * sizeof *ids);
     memcpy(s->keys + s->n, keys, n * sizeof *keys);
-    memcpy(s->hidden, hidden, s->n_hidden * sizeof *hidden);
+    b->hidden(b->self, row, s->hidden);
     s->n += n;
     s->has_hidden = true;
     ct_kv_label(s->kv, keys, n);

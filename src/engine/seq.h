@@ -1,7 +1,7 @@
 /* seq.h - one conversation's tokens, their keys and values, and what the model made of the last one.
  *
  * Of the last token the final hidden state is kept, not its logits: 2560 floats with the 4B, not 262144. The output
- * head gives the same logits from it whenever somebody wants them (text/text.h, ct_text_head).
+ * head gives the same logits from it whenever they are wanted (backend/backend.h).
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef CT_ENGINE_SEQ_H
@@ -32,7 +32,7 @@ bool ct_seq_bytes(size_t n_ctx, size_t n_hidden, size_t *out);
 size_t ct_seq_rewind(ct_seq *s, size_t n);
 /* An empty sequence takes over what the cache knows of a stream's beginning, at most `max` tokens. */
 void ct_seq_resume(ct_seq *s, const ct_stream *stream, size_t max);
-/* n >= 1 tokens have been evaluated; hidden [n_hidden] is the last one's final state. */
-void ct_seq_grow(ct_seq *s, const int32_t *ids, const uint64_t *keys, size_t n, const float *hidden);
+/* n >= 1 tokens have been evaluated; `row` of the last step is the last one. */
+void ct_seq_grow(ct_seq *s, const int32_t *ids, const uint64_t *keys, size_t n, size_t row);
 
 #endif

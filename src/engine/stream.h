@@ -9,7 +9,7 @@
 #define CT_ENGINE_STREAM_H
 
 #include "engine/view.h"
-#include "text/text.h"
+#include "step/step.h"
 
 typedef struct ct_stream_place { /* of an image: its soft tokens are at [at, at + n_soft) */
     size_t at;
@@ -47,7 +47,7 @@ size_t ct_stream_whole(const uint64_t *keys, size_t n_keys, size_t n);
 /* The places whose tokens begin in [from, to): the first one's index, *n of them. */
 size_t ct_stream_places(const ct_stream *s, size_t from, size_t to, size_t *n);
 
-/* The step's inputs for positions [from, from + n) without image rows (NULL): ids, and how far each sees ahead. */
+/* The step's inputs for positions [from, from + n) without soft tokens: ids, and how far each sees ahead. */
 void ct_stream_inputs(const ct_stream *s, size_t from, size_t n, ct_step_input *out);
 
 #endif

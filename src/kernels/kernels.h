@@ -11,6 +11,7 @@
 #ifndef CT_KERNELS_KERNELS_H
 #define CT_KERNELS_KERNELS_H
 
+#include "quant/kv_tile.h"
 #include "quant/pack.h"
 
 /* ---- activations: one token's vector, in the form a weight type wants ---- */
@@ -91,15 +92,7 @@ typedef void ct_mul_fn(const ct_mul *m, size_t panel_begin, size_t panel_end, vo
 
 /* ---- attention ---- */
 
-/* Keys and values of one layer and one KV head stand in tiles of CT_TILE absolute positions: tile i holds positions
- * [64 i, 64 i + 64). A tile is two blocks, each of ct_kv_tile_bytes:
- *
- *   F16, F32: a block is its elements
- *     K   elem [64/16][head_dim][16]       sixteen keys interleaved, so that lanes are keys
- *     V   elem [64][head_dim]              lanes are dimensions
- *   Q8_0: int8 in the same two orders, then the scales; head_dim a multiple of 32; 8.5 bits a value
- *     K   i8 [64/16][head_dim][16]         f16 d[64/16][head_dim/32][16]
- *     V   i8 [64][head_dim]                f16 d[head_dim/32][64]
+/* Keys and values of one layer and one KV head stand in tiles of CT_TILE absolute positions (quant/kv_tile.h).
  *
  * Arithmetic of Q8_0, each (position, 32 dimensions) by itself: d = max|x| / 127 rounded up to f16, so that no q goes
  * past 127; q = round_half_even(x * (1/d)); the value is d * q, exact in f32 and at most d/2 from x. All levels write
@@ -117,44 +110,6 @@ typedef void ct_mul_fn(const ct_mul *m, size_t panel_begin, size_t panel_end, vo
  * Computed as a running softmax over the tiles in ascending order: per tile the scores, their maximum, exp, the
  * rescale of the sums; tiles outside [lo, hi) are skipped. The result of a row does not depend on the other rows.
  * Source: online softmax, arXiv:1805.02867; tiling, arXiv:2205.14135. */
-#define CT_TILE 64
-
-typedef enum ct_kv_elem { CT_KV_F16, CT_KV_F32, CT_KV_Q8_0 } ct_kv_elem;
-
-#define CT_KV_GROUP 32 /* dimensions that share a scale in Q8_0 */
-
-/* Can vectors of head_dim be kept as elem? The kernels assume so; opening a cache checks it. */
-static inline bool ct_kv_elem_fits(ct_kv_elem elem, size_t head_dim)
-{
-    return elem != CT_KV_Q8_0 || head_dim % CT_KV_GROUP == 0;
-}
-
-/* Bytes of a K tile, and of a V tile: a multiple of 64. head_dim at most CT_MAX_HEAD_DIM: no overflow. */
-static inline size_t ct_kv_tile_bytes(ct_kv_elem elem, size_t head_dim)
-{
-    switch (elem) {
-    case CT_KV_F32:
-        return CT_TILE * 4 * head_dim;
-    case CT_KV_Q8_0:
-        return CT_TILE * (head_dim + head_dim / CT_KV_GROUP * 2);
-    case CT_KV_F16:
-        break;
-    }
-    return CT_TILE * 2 * head_dim;
-}
-
-/* The scales of a Q8_0 tile: f16, behind its int8. */
-static inline uint16_t *ct_kv_scales(void *tile, size_t head_dim)
-{
-    return (uint16_t *)(void *)((uint8_t *)tile + CT_TILE * head_dim);
-}
-static inline const uint16_t *ct_kv_scales_of(const void *tile, size_t head_dim)
-{
-    return (const uint16_t *)(const void *)((const uint8_t *)tile + CT_TILE * head_dim);
-}
-
-/* Zeroes slot 0..63 of a tile: its key and its value. */
-void ct_kv_clear_slot(ct_kv_elem elem, void *k_tile, void *v_tile, size_t slot, size_t head_dim);
 
 typedef struct ct_attend {
     size_t head_dim;
@@ -169,7 +124,6 @@ typedef struct ct_attend {
     const size_t *lo, *hi; /* [n] absolute positions */
 } ct_attend;
 
-#define CT_MAX_HEAD_DIM   512
 #define CT_ATTEND_SCRATCH ((size_t)256 << 10) /* bytes */
 
 /* ---- attention over a whole set ---- */

@@ -25,51 +25,48 @@ size_t ct_cache_ring_pages(const ct_config *c, size_t context, size_t max_batch)
 
 /* ---- sizes ---- */
 
-static bool plan_kind(ct_pages *p, size_t head_bytes, size_t pages_each, size_t n_seqs, size_t keep_bytes)
+static bool plan_kind(ct_pages *p, size_t page_bytes, size_t pages_each, size_t n_seqs, size_t keep_bytes)
 {
-    if (!ct_mul_size(head_bytes, p->n_layers, &p->page_bytes) || !ct_mul_size(pages_each, n_seqs, &p->n_promise))
+    p->page_bytes = page_bytes;
+    if (!ct_mul_size(pages_each, n_seqs, &p->n_promise))
         return false;
-    p->n_keep = p->page_bytes && pages_each ? keep_bytes / p->page_bytes : 0;
+    p->n_keep = page_bytes && pages_each ? keep_bytes / page_bytes : 0;
     return ct_add_size(p->n_promise, p->n_keep, &p->n) && p->n < CT_NONE;
 }
 
 /* Fills in all but the memory. False: does not fit the address space. */
 static bool plan(const ct_config *c, const ct_cache_options *o, ct_cache *k)
 {
-    size_t head, local_keep = o->keep_bytes - o->keep_bytes / 4;
+    size_t local_keep = o->keep_bytes - o->keep_bytes / 4;
+    size_t global = ct_page_bytes(c, o->elem, CT_PAGE_GLOBAL), local = ct_page_bytes(c, o->elem, CT_PAGE_LOCAL);
     *k = (ct_cache){ .opt = *o,
                      .window = c->window,
                      .n_layer = c->n_layer,
                      .n_kv_head = c->n_kv_head,
                      .head_dim = c->head_dim,
                      .tile_bytes = ct_kv_tile_bytes(o->elem, c->head_dim),
+                     .global.kind = CT_PAGE_GLOBAL,
+                     .local.kind = CT_PAGE_LOCAL,
                      .roots = CT_NONE };
-    if (!ct_mul_size(2 * k->tile_bytes, c->n_kv_head, &head))
-        return false;
-    for (uint32_t i = 0; i < c->n_layer; i++)
-        k->global.n_layers += c->is_global[i];
-    k->local.n_layers = c->n_layer - k->global.n_layers;
     /* Without global layers their pages have no bytes, but still carry the index. */
-    if (k->global.n_layers == 0)
+    if (!global)
         local_keep = o->keep_bytes;
-    if (k->local.n_layers == 0)
+    if (!local)
         local_keep = 0;
-    return plan_kind(&k->global, head, ct_tiles_for(o->context), o->n_seqs, o->keep_bytes - local_keep) &&
-           plan_kind(&k->local, head, ct_cache_ring_pages(c, o->context, o->max_batch), o->n_seqs, local_keep);
+    return plan_kind(&k->global, global, ct_tiles_for(o->context), o->n_seqs, o->keep_bytes - local_keep) &&
+           plan_kind(&k->local, local, ct_cache_ring_pages(c, o->context, o->max_batch), o->n_seqs, local_keep);
 }
 
 static void take_pool(ct_arena *a, ct_pages *p)
 {
     p->page = ct_arena_take(a, p->n, sizeof *p->page);
     p->free = ct_arena_take(a, p->n, sizeof *p->free);
-    p->base = ct_arena_take(a, p->n, p->page_bytes);
 }
 
 /* One walk for the size and for the real thing. */
 static void take_all(ct_cache *k, ct_arena *a)
 {
     k->is_global = ct_arena_take(a, k->n_layer, sizeof *k->is_global);
-    k->in_kind = ct_arena_take(a, k->n_layer, sizeof *k->in_kind);
     k->nodes = ct_arena_take(a, k->global.n, sizeof *k->nodes);
     take_pool(a, &k->global);
     take_pool(a, &k->local);
@@ -103,6 +100,17 @@ bool ct_cache_bytes(const ct_config *c, const ct_cache_options *o, size_t *out)
     return !count.overflow;
 }
 
+bool ct_cache_pages(const ct_config *c, const ct_cache_options *o, ct_cache_size *out)
+{
+    ct_cache k;
+    size_t bytes;
+    if (!check_options(c, o, NULL) || !plan(c, o, &k) || !ct_mul_size(k.global.n, k.global.page_bytes, &bytes) ||
+        !ct_mul_size(k.local.n, k.local.page_bytes, &bytes))
+        return false;
+    *out = (ct_cache_size){ .n = { k.global.n, k.local.n }, .page_bytes = { k.global.page_bytes, k.local.page_bytes } };
+    return true;
+}
+
 /* ---- opening ---- */
 
 static void fill_pool(ct_pages *p)
@@ -115,7 +123,7 @@ static void fill_pool(ct_pages *p)
     p->n_free = p->n;
 }
 
-bool ct_cache_open(const ct_config *c, const ct_cache_options *o, ct_cache **out, carat_err *err)
+bool ct_cache_open(const ct_config *c, const ct_cache_options *o, const ct_backend *b, ct_cache **out, carat_err *err)
 {
     *out = NULL;
     size_t bytes;
@@ -130,12 +138,10 @@ bool ct_cache_open(const ct_config *c, const ct_cache_options *o, ct_cache **out
         return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for a cache of %zu x %zu positions (%zu MiB)",
                        o->n_seqs, o->context, (bytes >> 20) + 1);
     }
+    k->b = b;
     take_all(k, &k->arena);
-    uint32_t seen[2] = { 0, 0 };
-    for (uint32_t i = 0; i < c->n_layer; i++) {
+    for (uint32_t i = 0; i < c->n_layer; i++)
         k->is_global[i] = c->is_global[i];
-        k->in_kind[i] = seen[c->is_global[i]]++;
-    }
     fill_pool(&k->global);
     fill_pool(&k->local);
     *out = k;

@@ -1,24 +1,20 @@
 /* cache.h - the memory of all keys and values: pools of pages, shared by sequences and by the prefix index.
  *
- * A page holds CT_TILE = 64 absolute positions of every layer of one kind, global or local (README.md):
+ * A page holds CT_TILE = 64 absolute positions of every layer of one kind, global or local (README.md). Here are the
+ * books only, and pages are numbers: their bytes belong to the backend (backend/backend.h), which is loaded for as many
+ * as ct_cache_pages tells.
  *
- *   page     [layers of the kind][n_kv_head][K tile | V tile]
- *   K tile   [64/16][head_dim][16]     V tile   [64][head_dim]         (f16, f32; q8_0: kernels.h, "attention")
- *
- * Everything is taken once, at open, by the walk that ct_cache_bytes counts with; the memory of a page becomes
- * resident when it is first written. Sequences (kv.h) are admitted by what they may ever hold: the sum of the pages
+ * The books are taken once, at open, by the walk that ct_cache_bytes counts with. Sequences (kv.h) are admitted by what they may ever hold: the sum of the pages
  * promised never exceeds the sequences' share of the pools, so a sequence that was admitted never runs out. Pages that
  * no sequence holds stay in the prefix index until they are wanted.
  *
- * One thread at a time per cache and its sequences (the engine has a lock); ct_kv_tile alone may be called by many
- * threads during a step.
+ * One thread at a time per cache and its sequences (the engine has a lock).
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef CT_KV_CACHE_H
 #define CT_KV_CACHE_H
 
-#include "kernels/kernels.h"
-#include "model/config.h"
+#include "backend/backend.h"
 
 typedef struct ct_cache ct_cache;
 
@@ -33,10 +29,15 @@ typedef struct ct_cache_options {
 
 /* Errors: CARAT_EARG (a size out of range, q8_0 with a head_dim that is none, with the figure), CARAT_ELIMIT (does not
  * fit the address space), CARAT_ENOMEM (with the figure). */
-bool ct_cache_open(const ct_config *c, const ct_cache_options *o, ct_cache **out, carat_err *err);
+bool ct_cache_open(const ct_config *c, const ct_cache_options *o, const ct_backend *b, ct_cache **out, carat_err *err);
 /* Every sequence must have been closed. Accepts NULL. */
 void ct_cache_close(ct_cache *cache);
-/* Bytes ct_cache_open takes, exactly. False on overflow or options that open refuses. */
+/* How many pages of either kind the backend must have. False on overflow or options that open refuses. */
+typedef struct ct_cache_size {
+    size_t n[CT_N_PAGE_KINDS], page_bytes[CT_N_PAGE_KINDS];
+} ct_cache_size;
+bool ct_cache_pages(const ct_config *c, const ct_cache_options *o, ct_cache_size *out);
+/* Bytes ct_cache_open takes, exactly, besides those pages. False as above. */
 bool ct_cache_bytes(const ct_config *c, const ct_cache_options *o, size_t *out);
 
 /* Pages of a sequence's local ring: min(pages of the context, pages that window + max_batch - 1 positions can touch);
@@ -72,11 +73,5 @@ typedef struct ct_cache_usage {
     uint64_t evictions;
 } ct_cache_usage;
 ct_cache_usage ct_cache_get_usage(const ct_cache *cache);
-
-/* Forgets every prefix that no sequence holds. */
-void ct_cache_clear(ct_cache *cache);
-
-/* Is everything consistent: each page in one place, reference counts, tree, promises? For tests: walks all pages. */
-bool ct_cache_check(const ct_cache *cache, carat_err *err);
 
 #endif

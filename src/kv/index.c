@@ -76,16 +76,6 @@ void ct_node_remove(ct_cache *c, uint32_t node)
     remove_leaf(c, node);
 }
 
-void ct_cache_clear(ct_cache *c)
-{
-    for (uint32_t i = 0; i < c->global.n; i++)
-        if (ct_is_node(c, i) && c->global.page[i].refs == 0)
-            ct_node_remove(c, i);
-    for (uint32_t i = 0; i < c->local.n; i++)
-        if (c->local.page[i].node != CT_NONE && c->local.page[i].refs == 0)
-            ct_node_detach_local(c, c->local.page[i].node);
-}
-
 static size_t common_keys(const ct_node *n, const uint64_t *keys, size_t n_keys)
 {
     size_t most = ct_kv_min(n->n_keys, n_keys), i = 0;
@@ -135,7 +125,7 @@ static void publish_own(ct_kv *kv, uint32_t parent, size_t tile, size_t n)
 static void adopt_local(ct_kv *kv, size_t tile, uint32_t other)
 {
     ct_cache *c = kv->cache;
-    ct_ref *mine = &kv->local[tile];
+    ct_page_ref *mine = &kv->local[tile];
     uint32_t theirs = c->nodes[other].local;
     if (mine->page == CT_NONE || mine->page == theirs)
         return;

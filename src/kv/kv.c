@@ -56,7 +56,7 @@ static size_t ring_of(const ct_cache *c, size_t n_tiles)
 
 bool ct_kv_list_bytes(size_t context, size_t *out)
 {
-    return context <= SIZE_MAX - CT_TILE && ct_mul_size(ct_tiles_for(context), 2 * sizeof(ct_ref), out) &&
+    return context <= SIZE_MAX - CT_TILE && ct_mul_size(ct_tiles_for(context), 2 * sizeof(ct_page_ref), out) &&
            ct_add_size(*out, sizeof(ct_kv), out);
 }
 
@@ -75,7 +75,7 @@ bool ct_kv_open(ct_cache *c, size_t context, ct_kv **out, carat_err *err)
     kv->context = context;
     kv->n_tiles = n_tiles;
     kv->n_ring = n_ring;
-    kv->global = (ct_ref *)(kv + 1);
+    kv->global = (ct_page_ref *)(kv + 1);
     kv->local = kv->global + n_tiles;
     for (size_t i = 0; i < 2 * n_tiles; i++)
         kv->global[i].page = CT_NONE;
@@ -92,40 +92,12 @@ void ct_kv_close(ct_kv *kv)
     c->clock++;
     ct_kv_drop_tail(kv, 0);
     delist(c, kv);
-    if (kv->owns_cache)
-        ct_cache_close(c);
     free(kv);
-}
-
-static ct_cache_options alone(const ct_kv_options *o)
-{
-    return (ct_cache_options){ .context = o->context, .n_seqs = 1, .max_batch = o->max_batch, .elem = o->elem };
-}
-
-bool ct_kv_bytes(const ct_config *c, const ct_kv_options *o, size_t *out)
-{
-    const ct_cache_options all = alone(o);
-    return ct_cache_bytes(c, &all, out);
-}
-
-bool ct_kv_open_alone(const ct_config *c, const ct_kv_options *o, ct_kv **out, carat_err *err)
-{
-    const ct_cache_options all = alone(o);
-    ct_cache *cache;
-    *out = NULL;
-    if (!ct_cache_open(c, &all, &cache, err))
-        return false;
-    if (!ct_kv_open(cache, o->context, out, err)) {
-        ct_cache_close(cache);
-        return false;
-    }
-    (*out)->owns_cache = true;
-    return true;
 }
 
 /* ---- forking ---- */
 
-static void share(const ct_cache *c, ct_pages *p, const ct_ref *from, ct_ref *to, size_t slots)
+static void share(const ct_cache *c, ct_pages *p, const ct_page_ref *from, ct_page_ref *to, size_t slots)
 {
     if (from->page == CT_NONE)
         return;
@@ -179,20 +151,31 @@ ct_kv_elem ct_kv_elem_of(const ct_kv *kv)
     return kv->cache->opt.elem;
 }
 
-/* ---- for text/ ---- */
-
-void ct_kv_tile(const ct_kv *kv, size_t layer, size_t head, size_t tile, void **k, void **v)
+const ct_backend *ct_kv_backend(const ct_kv *kv)
 {
-    const ct_cache *c = kv->cache;
-    bool is_global = c->is_global[layer];
-    const ct_pages *p = is_global ? &c->global : &c->local;
-    assert(tile < kv->n_tiles);
-    const ct_ref *ref = is_global ? &kv->global[tile] : &kv->local[tile];
-    /* Somebody else's page, or a page that has been somebody else's since, ends the program here. */
+    return kv->cache->b;
+}
+
+/* ---- for a step ---- */
+
+/* Somebody else's page, or a page that has been somebody else's since, ends the program here. */
+void ct_kv_check_page(const ct_pages *p, const ct_page_ref *ref, size_t tile)
+{
+    (void)p, (void)ref, (void)tile;
     assert(ref->page != CT_NONE && p->page[ref->page].gen == ref->gen && p->page[ref->page].tile == tile &&
            p->page[ref->page].refs > 0);
-    *k = p->base + ref->page * p->page_bytes + (c->in_kind[layer] * c->n_kv_head + head) * 2 * c->tile_bytes;
-    *v = (uint8_t *)*k + c->tile_bytes;
+}
+
+void ct_kv_pages(const ct_kv *kv, const ct_page_ref **global, const ct_page_ref **local)
+{
+    const ct_cache *c = kv->cache;
+    for (size_t t = 0; t < kv->end; t++)
+        ct_kv_check_page(&c->global, &kv->global[t], t);
+    if (ct_has_local(c))
+        for (size_t t = ct_window_begin(c, kv->len) / CT_TILE; t < kv->end; t++)
+            ct_kv_check_page(&c->local, &kv->local[t], t);
+    *global = kv->global;
+    *local = kv->local;
 }
 
 /* Local pages that the ring has moved past. */
@@ -231,19 +214,12 @@ void ct_kv_commit(ct_kv *kv, size_t n)
     assert(ct_tiles_for(kv->len) <= kv->end);
 }
 
-void ct_page_clear(const ct_cache *c, const ct_pages *p, uint8_t *page, size_t begin, size_t end)
-{
-    for (size_t i = 0; i < p->n_layers * c->n_kv_head; i++, page += 2 * c->tile_bytes)
-        for (size_t s = begin; s < end; s++)
-            ct_kv_clear_slot(c->opt.elem, page, page + c->tile_bytes, s, c->head_dim);
-}
-
 static void clear_slots(const ct_kv *kv, size_t tile, size_t begin, size_t end)
 {
-    const ct_cache *c = kv->cache;
-    ct_page_clear(c, &c->global, ct_page_data(&c->global, kv->global[tile].page), begin, end);
+    const ct_backend *b = kv->cache->b;
+    b->page_clear(b->self, CT_PAGE_GLOBAL, kv->global[tile].page, begin, end);
     if (kv->local[tile].page != CT_NONE)
-        ct_page_clear(c, &c->local, ct_page_data(&c->local, kv->local[tile].page), begin, end);
+        b->page_clear(b->self, CT_PAGE_LOCAL, kv->local[tile].page, begin, end);
 }
 
 void ct_kv_scrub(ct_kv *kv, size_t n)

@@ -56,14 +56,12 @@ size_t ct_kv_rewind_limit(const ct_kv *kv);
 
 /* ---- on disk (file.h) ---- */
 
-/* Writes the sequence to a file: its pages (of local layers those of the window), its keys, and the caller's blob (the
- * token ids, say). model_hash names the weights. The file is written beside path and renamed: whole or not at all.
- * Errors: CARAT_EIO, CARAT_ENOMEM. */
-bool ct_kv_save(const ct_kv *kv, const char *path, const uint8_t model_hash[32], const void *blob, size_t blob_len,
-                carat_err *err);
-/* The same in two parts, so that others may step while the file is written. take: the sequence as it stands; it must
- * not step, rewind or be closed until the still is freed. save: from any thread, at the same time as steps of others.
- * Errors as ct_kv_save. */
+/* A sequence is written to a file in two parts, so that others may step meanwhile: its pages (of local layers those of
+ * the window), its keys, and the caller's blob (the token ids, say).
+ *
+ * take: the sequence as it stands; it must not step, rewind or be closed until the still is freed. save: from any
+ * thread, at the same time as steps of others; model_hash names the weights. The file is written beside path and
+ * renamed: whole or not at all. Errors: CARAT_EIO, CARAT_ENOMEM. */
 typedef struct ct_kv_still ct_kv_still;
 bool ct_kv_still_take(const ct_kv *kv, ct_kv_still **out, carat_err *err);
 bool ct_kv_still_save(const ct_kv_still *st, const char *path, const uint8_t model_hash[32], const void *blob,
@@ -79,24 +77,13 @@ bool ct_kv_restore(ct_kv *kv, const char *path, const uint8_t model_hash[32], ui
 /* The same from memory; `what` names it in messages. */
 bool ct_kv_restore_memory(ct_kv *kv, const char *what, const uint8_t *data, size_t size, const uint8_t model_hash[32],
                           uint8_t **blob, size_t *blob_len, carat_err *err);
-/* How many positions a saved file holds, for opening a sequence for it. Only the header is looked at. */
-bool ct_kv_saved_len(const char *path, size_t *len, carat_err *err);
 
-/* ---- one sequence on its own ---- */
+/* ---- for a step ---- */
 
-typedef struct ct_kv_options {
-    size_t context, max_batch;
-    ct_kv_elem elem;
-} ct_kv_options;
-
-/* A sequence with a cache of its own, closed with it. Errors as ct_cache_open. */
-bool ct_kv_open_alone(const ct_config *c, const ct_kv_options *o, ct_kv **out, carat_err *err);
-bool ct_kv_bytes(const ct_config *c, const ct_kv_options *o, size_t *out); /* its cache's bytes */
-
-/* ---- for text/ ---- */
-
-/* The tile of absolute index `tile` of one layer and KV head. It must be held: asserted. */
-void ct_kv_tile(const ct_kv *kv, size_t layer, size_t head, size_t tile, void **k, void **v);
+/* The pages by tile, for a step that has begun: of global layers all, of local ones the ring. That each is held by this
+ * sequence, for this tile, in this generation of the page, is asserted. Valid until the sequence changes. */
+void ct_kv_pages(const ct_kv *kv, const ct_page_ref **global, const ct_page_ref **local);
+const ct_backend *ct_kv_backend(const ct_kv *kv); /* of its cache */
 ct_kv_elem ct_kv_elem_of(const ct_kv *kv);
 /* Before a step writes positions [len, len + n): takes the pages they need and copies the last one if it is shared.
  * False (nothing changed) if they do not fit context or batch. */

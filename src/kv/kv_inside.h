@@ -1,13 +1,13 @@
 /* kv_inside.h - what the files of kv/ share. README.md explains the rules; this is the bookkeeping.
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#ifndef CT_KV_PART_H
-#define CT_KV_PART_H
+#ifndef CT_KV_INSIDE_H
+#define CT_KV_INSIDE_H
 
 #include "base/mem.h"
 #include "kv/kv.h"
 
-#define CT_NONE UINT32_MAX
+#define CT_NONE CT_NO_PAGE
 
 /* One page of either kind. A page is free, or held by `refs` sequences, or in the index, or both of these. */
 typedef struct ct_page {
@@ -23,13 +23,13 @@ typedef struct ct_page {
 } ct_page;
 
 typedef struct ct_pages {
-    size_t n, page_bytes, n_layers;
+    ct_page_kind kind;
+    size_t n, page_bytes;
     size_t n_promise, n_keep; /* shares of n: the sequences', and the rest */
     size_t promised, kept, touched, evictions;
     ct_page *page;  /* [n] */
     uint32_t *free; /* [n_free], a stack */
     size_t n_free;
-    uint8_t *base; /* [n][page_bytes] */
 } ct_pages;
 
 /* The prefix index: a tree whose nodes are global pages (node i is page i). A node's keys are those of its tile, after
@@ -43,10 +43,10 @@ typedef struct ct_node {
 
 struct ct_cache {
     ct_cache_options opt;
+    const ct_backend *b; /* has the bytes of the pages */
     size_t window, n_layer, n_kv_head, head_dim;
-    size_t tile_bytes; /* of a K tile or a V tile */
+    size_t tile_bytes; /* of a K block or a V block */
     bool *is_global;   /* [n_layer] */
-    uint32_t *in_kind; /* [n_layer]: the layer's place among its kind */
     ct_pages global, local;
     ct_node *nodes; /* [global.n] */
     uint32_t roots; /* first node of tile 0 */
@@ -56,21 +56,15 @@ struct ct_cache {
     ct_arena arena;
 };
 
-/* A page as a sequence holds it. */
-typedef struct ct_ref {
-    uint32_t page, gen; /* CT_NONE: not held */
-} ct_ref;
-
 struct ct_kv {
     ct_cache *cache;
     ct_kv *next, *prev;
-    bool owns_cache;
     size_t context, n_tiles, n_ring; /* promised: n_tiles global pages and n_ring local ones */
     size_t len, labelled;
-    size_t end;             /* tiles [0, end) of `global` are held; pages_for(len) but during a step */
-    size_t local_begin;     /* tiles [local_begin, end) of `local` may be held */
-    uint64_t keys[CT_TILE]; /* of the tile of position `labelled` */
-    ct_ref *global, *local; /* [n_tiles] by absolute tile */
+    size_t end;                  /* tiles [0, end) of `global` are held; pages_for(len) but during a step */
+    size_t local_begin;          /* tiles [local_begin, end) of `local` may be held */
+    uint64_t keys[CT_TILE];      /* of the tile of position `labelled` */
+    ct_page_ref *global, *local; /* [n_tiles] by absolute tile */
 };
 
 static inline size_t ct_tiles_for(size_t positions)
@@ -100,19 +94,15 @@ static inline size_t ct_window_begin(const ct_cache *c, size_t pos)
 /* A free page, else the index's least wanted; CT_NONE if sequences hold all. refs is 0, its contents are finite. */
 uint32_t ct_page_take(ct_cache *c, ct_pages *p, size_t tile);
 /* One sequence lets go. */
-void ct_page_release(ct_cache *c, ct_pages *p, const ct_kv *kv, ct_ref *ref);
+void ct_page_release(ct_cache *c, ct_pages *p, const ct_kv *kv, ct_page_ref *ref);
 /* One more sequence holds it. */
-ct_ref ct_page_hold(const ct_cache *c, ct_pages *p, uint32_t page);
+ct_page_ref ct_page_hold(const ct_cache *c, ct_pages *p, uint32_t page);
 void ct_page_free(ct_pages *p, uint32_t page);
 /* Slots below n are relied on. */
 void ct_page_rely(ct_pages *p, uint32_t page, size_t n);
 void ct_page_keep(ct_pages *p, uint32_t page, bool keep);
 /* A promised page for a tile of kv that has none. */
-void ct_page_new(ct_kv *kv, ct_pages *p, ct_ref *ref, size_t tile);
-static inline uint8_t *ct_page_data(const ct_pages *p, uint32_t page)
-{
-    return p->base + page * p->page_bytes;
-}
+void ct_page_new(ct_kv *kv, ct_pages *p, ct_page_ref *ref, size_t tile);
 /* Makes slots >= slot of the tile kv's own to write: in place if it may, else in a copy. */
 void ct_page_own(ct_kv *kv, size_t tile, size_t slot);
 
@@ -128,10 +118,9 @@ uint32_t ct_node_match(const ct_cache *c, uint32_t parent, const uint64_t *keys,
 
 /* ---- kv.c ---- */
 
+/* Asserts that the sequence that has this reference holds the page, for this tile, in this generation of the page. */
+void ct_kv_check_page(const ct_pages *p, const ct_page_ref *ref, size_t tile);
 /* Releases all pages of tiles >= begin. */
 void ct_kv_drop_tail(ct_kv *kv, size_t begin);
-
-/* Zeroes slots [begin, end) of a page's bytes in every layer and head. */
-void ct_page_clear(const ct_cache *c, const ct_pages *p, uint8_t *page, size_t begin, size_t end);
 
 #endif

@@ -2,7 +2,6 @@
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <assert.h>
-#include <string.h>
 
 #include "kv/kv_inside.h"
 
@@ -77,15 +76,15 @@ uint32_t ct_page_take(ct_cache *c, ct_pages *p, size_t tile)
     return page;
 }
 
-ct_ref ct_page_hold(const ct_cache *c, ct_pages *p, uint32_t page)
+ct_page_ref ct_page_hold(const ct_cache *c, ct_pages *p, uint32_t page)
 {
     assert(!p->page[page].is_free);
     p->page[page].refs++;
     p->page[page].used = c->clock;
-    return (ct_ref){ page, p->page[page].gen };
+    return (ct_page_ref){ page, p->page[page].gen };
 }
 
-void ct_page_release(ct_cache *c, ct_pages *p, const ct_kv *kv, ct_ref *ref)
+void ct_page_release(ct_cache *c, ct_pages *p, const ct_kv *kv, ct_page_ref *ref)
 {
     if (ref->page == CT_NONE)
         return;
@@ -125,7 +124,7 @@ static void seize(ct_cache *c, ct_pages *p, uint32_t page)
 }
 
 /* Makes a page of kv private: copies it, or takes it out of the index. */
-static void make_private(ct_kv *kv, ct_pages *p, ct_ref *ref, size_t tile)
+static void make_private(ct_kv *kv, ct_pages *p, ct_page_ref *ref, size_t tile)
 {
     ct_cache *c = kv->cache;
     if (!is_private(&p->page[ref->page])) {
@@ -133,8 +132,7 @@ static void make_private(ct_kv *kv, ct_pages *p, ct_ref *ref, size_t tile)
         if (copy == CT_NONE) {
             seize(c, p, ref->page);
         } else {
-            if (p->page_bytes)
-                memcpy(ct_page_data(p, copy), ct_page_data(p, ref->page), p->page_bytes);
+            c->b->page_copy(c->b->self, p->kind, copy, ref->page);
             ct_page_release(c, p, kv, ref);
             *ref = ct_page_hold(c, p, copy);
             c->copies++;
@@ -144,7 +142,7 @@ static void make_private(ct_kv *kv, ct_pages *p, ct_ref *ref, size_t tile)
     p->page[ref->page].writer = kv;
 }
 
-void ct_page_new(ct_kv *kv, ct_pages *p, ct_ref *ref, size_t tile)
+void ct_page_new(ct_kv *kv, ct_pages *p, ct_page_ref *ref, size_t tile)
 {
     uint32_t page = ct_page_take(kv->cache, p, tile);
     assert(page != CT_NONE); /* promised */
@@ -156,7 +154,7 @@ void ct_page_new(ct_kv *kv, ct_pages *p, ct_ref *ref, size_t tile)
 void ct_page_own(ct_kv *kv, size_t tile, size_t slot)
 {
     ct_cache *c = kv->cache;
-    ct_ref *g = &kv->global[tile], *l = &kv->local[tile];
+    ct_page_ref *g = &kv->global[tile], *l = &kv->local[tile];
     if (g->page == CT_NONE) {
         ct_page_new(kv, &c->global, g, tile);
     } else if (!may_write(kv, &c->global.page[g->page], slot) ||

@@ -161,16 +161,16 @@ static bool is_finite(const ct_cache *c, const uint8_t *data, size_t bytes)
 
 /* ---- taking it in ---- */
 
-static void take_pages(ct_kv *kv, ct_pages *p, ct_ref *refs, size_t begin, const uint8_t *data)
+static void take_pages(ct_kv *kv, ct_pages *p, ct_page_ref *refs, size_t begin, const uint8_t *data)
 {
+    const ct_backend *b = kv->cache->b;
     size_t end = ct_tiles_for(kv->len);
     for (size_t t = begin; t < end; t++) {
         ct_page_new(kv, p, &refs[t], t);
-        uint8_t *page = ct_page_data(p, refs[t].page);
         if (p->page_bytes)
-            memcpy(page, data + (t - begin) * p->page_bytes, p->page_bytes);
+            b->page_write(b->self, p->kind, refs[t].page, data + (t - begin) * p->page_bytes);
         if (t + 1 == end && kv->len % CT_TILE)
-            ct_page_clear(kv->cache, p, page, kv->len % CT_TILE, CT_TILE);
+            b->page_clear(b->self, p->kind, refs[t].page, kv->len % CT_TILE, CT_TILE);
     }
 }
 
@@ -230,18 +230,6 @@ bool ct_kv_restore(ct_kv *kv, const char *path, const uint8_t model_hash[32], ui
     if (!ct_map_open(&m, path, err))
         return false;
     bool ok = ct_kv_restore_memory(kv, path, m.data, m.size, model_hash, blob, blob_len, err);
-    ct_map_close(&m);
-    return ok;
-}
-
-bool ct_kv_saved_len(const char *path, size_t *len, carat_err *err)
-{
-    ct_map m;
-    header h = { 0 };
-    if (!ct_map_open(&m, path, err))
-        return false;
-    bool ok = read_header(path, m.data, m.size, &h, err);
-    *len = ok ? (size_t)h.len : 0;
     ct_map_close(&m);
     return ok;
 }

@@ -14,13 +14,14 @@
 
 /* ---- held still ---- */
 
-/* Of the cache only what never changes is looked at while writing: its shapes, and the bytes of pages. */
+/* Of the cache only what never changes is read while writing: its shapes, and the bytes of pages. */
 struct ct_kv_still {
     const ct_cache *cache;
     size_t len, labelled, n_global, n_local;
-    uint64_t *keys;        /* [labelled], copied: nodes of the index come and go */
-    const uint8_t **pages; /* [n_global + n_local] */
-    uint8_t *last[2];      /* copies of an unfinished last tile's pages, global and local; NULL: it is full */
+    uint64_t *keys;   /* [labelled], copied: nodes of the index come and go */
+    uint32_t *pages;  /* [n_global + n_local] */
+    uint8_t *last[2]; /* copies of an unfinished last tile's pages, global and local; NULL: it is full */
+    uint8_t *buffer;  /* of one page, for all the others */
 };
 
 static void copy_keys(ct_kv_still *st, const ct_kv *kv)
@@ -32,22 +33,30 @@ static void copy_keys(ct_kv_still *st, const ct_kv *kv)
     }
 }
 
+/* Zeroes slots [begin, 64) of a page in the host's memory. */
+static void clear_slots(const ct_cache *c, uint8_t *page, size_t page_bytes, size_t begin)
+{
+    for (size_t at = 0; at < page_bytes; at += 2 * c->tile_bytes)
+        for (size_t s = begin; s < CT_TILE; s++)
+            ct_kv_clear_slot(c->opt.elem, page + at, page + at + c->tile_bytes, s, c->head_dim);
+}
+
 /* Full pages are borrowed: the sequence holds them and relies on all their slots, so nobody writes there. The last one
  * may be another's to write, behind our slots, which hold what others said: it is copied and those are made zero. */
-static bool take_pages(const ct_kv *kv, const ct_pages *p, const ct_ref *refs, size_t begin, const uint8_t **pages,
+static bool take_pages(const ct_kv *kv, const ct_pages *p, const ct_page_ref *refs, size_t begin, uint32_t *pages,
                        uint8_t **copy)
 {
+    const ct_backend *b = kv->cache->b;
     size_t end = ct_tiles_for(kv->len), used = kv->len % CT_TILE;
     for (size_t t = begin; t < end; t++)
-        pages[t - begin] = ct_page_data(p, refs[t].page);
-    if (begin == end || used == 0 || p->page_bytes == 0)
+        pages[t - begin] = refs[t].page;
+    if (begin == end || used == 0)
         return true;
     *copy = malloc(p->page_bytes);
     if (!*copy)
         return false;
-    memcpy(*copy, pages[end - 1 - begin], p->page_bytes);
-    ct_page_clear(kv->cache, p, *copy, used, CT_TILE);
-    pages[end - 1 - begin] = *copy;
+    b->page_read(b->self, p->kind, refs[end - 1].page, *copy);
+    clear_slots(kv->cache, *copy, p->page_bytes, used);
     return true;
 }
 
@@ -55,6 +64,7 @@ bool ct_kv_still_take(const ct_kv *kv, ct_kv_still **out, carat_err *err)
 {
     const ct_cache *c = kv->cache;
     size_t tiles = ct_tiles_for(kv->len), first = ct_first_local(c, kv->len);
+    size_t largest = c->global.page_bytes > c->local.page_bytes ? c->global.page_bytes : c->local.page_bytes;
     ct_kv_still *st = *out = calloc(1, sizeof *st);
     if (!st)
         return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for saving a session");
@@ -65,7 +75,8 @@ bool ct_kv_still_take(const ct_kv *kv, ct_kv_still **out, carat_err *err)
     st->n_local = c->local.page_bytes ? tiles - first : 0;
     st->keys = calloc(kv->labelled + 1, sizeof *st->keys);
     st->pages = calloc(2 * tiles + 1, sizeof *st->pages);
-    if (!st->keys || !st->pages ||
+    st->buffer = malloc(largest);
+    if (!st->keys || !st->pages || !st->buffer ||
         (st->n_global && !take_pages(kv, &c->global, kv->global, 0, st->pages, &st->last[0])) ||
         (st->n_local && !take_pages(kv, &c->local, kv->local, first, st->pages + st->n_global, &st->last[1]))) {
         ct_kv_still_free(st);
@@ -82,6 +93,7 @@ void ct_kv_still_free(ct_kv_still *st)
         return;
     free(st->keys);
     free(st->pages);
+    free(st->buffer);
     free(st->last[0]);
     free(st->last[1]);
     free(st);
@@ -144,6 +156,18 @@ static void put_keys(writer *w, const ct_kv_still *st)
     }
 }
 
+static void put_pages(writer *w, const ct_kv_still *st, const ct_pages *p, const uint32_t *pages, size_t n,
+                      const uint8_t *last)
+{
+    const ct_backend *b = st->cache->b;
+    for (size_t i = 0; i < n && !w->failed; i++) {
+        bool is_copied = last && i + 1 == n;
+        if (!is_copied)
+            b->page_read(b->self, p->kind, pages[i], st->buffer);
+        put(w, is_copied ? last : st->buffer, p->page_bytes);
+    }
+}
+
 static void put_all(writer *w, const ct_kv_still *st, const uint8_t model_hash[32], const void *blob, size_t blob_len)
 {
     const ct_cache *c = st->cache;
@@ -153,8 +177,8 @@ static void put_all(writer *w, const ct_kv_still *st, const uint8_t model_hash[3
     put_keys(w, st);
     put(w, blob, blob_len);
     put_zeros_to_8(w, blob_len);
-    for (size_t i = 0; i < st->n_global + st->n_local; i++)
-        put(w, st->pages[i], i < st->n_global ? c->global.page_bytes : c->local.page_bytes);
+    put_pages(w, st, &c->global, st->pages, st->n_global, st->last[0]);
+    put_pages(w, st, &c->local, st->pages + st->n_global, st->n_local, st->last[1]);
     sha256_digest(&w->sum, sizeof sum, sum);
     w->failed = w->failed || fwrite(sum, 1, sizeof sum, w->file) != sizeof sum;
 }
@@ -181,15 +205,4 @@ bool ct_kv_still_save(const ct_kv_still *st, const char *path, const uint8_t mod
                       size_t blob_len, carat_err *err)
 {
     return ct_write_beside(path, save_to, &(saving){ st, path, model_hash, blob, blob_len }, err);
-}
-
-bool ct_kv_save(const ct_kv *kv, const char *path, const uint8_t model_hash[32], const void *blob, size_t blob_len,
-                carat_err *err)
-{
-    ct_kv_still *st;
-    if (!ct_kv_still_take(kv, &st, err))
-        return false;
-    bool ok = ct_kv_still_save(st, path, model_hash, blob, blob_len, err);
-    ct_kv_still_free(st);
-    return ok;
 }

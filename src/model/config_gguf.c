@@ -7,8 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "kernels/kernels.h"
 #include "model/config.h"
+#include "quant/kv_tile.h"
 
 /* Other architectures, by what people call them. */
 static bool refuse(const ct_gguf *g, ct_str arch, carat_err *err)

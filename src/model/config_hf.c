@@ -9,8 +9,8 @@
 #include <string.h>
 
 #include "base/log.h"
-#include "kernels/kernels.h"
 #include "model/config.h"
+#include "quant/kv_tile.h"
 
 typedef struct int_key {
     const char *key;

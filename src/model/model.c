@@ -1,4 +1,4 @@
-/* Opening a model: look every tensor up, reserve the whole arena, pack in parallel.
+/* What a checkpoint is: every tensor looked up and checked, the vocabulary read.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "model/model.h"
@@ -6,82 +6,107 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/log.h"
-#include "model/layout.h"
-#include "model/packing.h"
 #include "model/source.h"
 
-typedef struct loader {
-    const ct_source *src;
-    const ct_model_options *opt;
-    ct_pool *pool;
-    ct_model *m;
-    carat_err *err;
-    uint64_t done, total; /* source bytes */
-} loader;
+/* ---- types ---- */
+
+#define LAYER_PARTS (CT_N_PARTS - CT_FIRST_LAYER_PART)
+
+static size_t type_index(ct_part part, size_t layer)
+{
+    return part < CT_FIRST_LAYER_PART ? part : layer * LAYER_PARTS + part;
+}
+
+ct_type ct_model_type(const ct_model *m, ct_part part, size_t layer)
+{
+    return m->types[type_index(part == CT_PART_HEAD && m->cfg.tied ? CT_PART_EMBED : part, layer)];
+}
+
+static bool take_types(ct_model *m, carat_err *err)
+{
+    m->types = calloc(CT_FIRST_LAYER_PART + (size_t)m->cfg.n_layer * LAYER_PARTS, sizeof *m->types);
+    return m->types || ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for a model's description");
+}
 
 /* ---- looking up ---- */
 
-static ct_type type_in_source(void *arg, ct_part part, size_t layer)
-{
-    loader *ld = arg;
-    const ct_tensor *t = NULL;
-    ct_source_tensor(ld->src, &ld->m->cfg, part, layer, &t, NULL); /* checked before by survey */
-    return t->type;
-}
+typedef struct survey {
+    ct_model *m;
+    const ct_source *src;
+    carat_err *err;
+} survey;
 
 /* Checks a tensor and adds it to the model's figures. */
-static bool survey(void *arg, ct_part part, size_t layer)
+static bool add_tensor(void *arg, ct_part part, size_t layer)
 {
-    loader *ld = arg;
+    survey *s = arg;
     const ct_tensor *t;
-    if (!ct_source_tensor(ld->src, &ld->m->cfg, part, layer, &t, ld->err))
+    if (!ct_source_tensor(s->src, &s->m->cfg, part, layer, &t, s->err))
         return false;
-    ld->total += t->bytes;
-    ld->m->n_params += t->dims[0] * t->dims[1];
-    if (!ct_part_get(part)->is_norm) {
-        ld->m->type_tensors[t->type]++;
-        ld->m->type_bytes[t->type] += t->bytes;
-    }
-    return true;
-}
-
-/* ---- packing ---- */
-
-static bool report(void *arg, uint64_t bytes)
-{
-    loader *ld = arg;
-    ld->done += bytes;
-    if (!ld->opt->progress || ld->opt->progress(ld->opt->progress_arg, ld->done, ld->total))
+    s->m->tensor_bytes += t->bytes;
+    s->m->n_params += t->dims[0] * t->dims[1];
+    if (ct_part_get(part)->is_norm)
         return true;
-    return ct_fail(ld->err, CARAT_ECANCELLED, CARAT_NOWHERE, "%s: loading was stopped", ld->src->path);
-}
-
-/* Norm weights become f32. Safetensors hold w of y = x (1 + w); GGUF writers have added the 1 already. */
-static bool load_norm(const ct_source *src, const ct_tensor *t, float *w, carat_err *err)
-{
-    ct_window from;
-    if (!ct_tensor_window(t, 0, t->bytes, &from, err))
-        return false;
-    ct_unpack_row(t->type, from.data, w, t->dims[0]);
-    ct_window_close(&from);
-    if (src->st)
-        for (size_t i = 0; i < t->dims[0]; i++)
-            w[i] += 1.0f;
+    s->m->types[type_index(part, layer)] = t->type;
+    s->m->type_tensors[t->type]++;
     return true;
 }
 
-static bool load_part(void *arg, ct_part part, size_t layer)
+static bool describe(ct_model *m, const char *path, bool trust_header, ct_source *src, carat_err *err)
 {
-    loader *ld = arg;
-    const ct_tensor *t = NULL;
-    ct_source_tensor(ld->src, &ld->m->cfg, part, layer, &t, NULL);
+    survey s = { m, src, err };
+    if (!ct_source_open(src, path, trust_header, &m->cfg, err))
+        return false;
+    m->path = strdup(path);
+    if (!m->path)
+        return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "%s: no memory for the model's description", path);
+    m->is_gguf = src->gguf != NULL;
+    m->file_bytes = ct_source_bytes(src);
+    m->head_bytes = ct_source_mapped_bytes(src);
+    m->n_pieces = m->cfg.n_vocab;
+    return take_types(m, err) && ct_part_each(&m->cfg, add_tensor, &s) && ct_source_no_strangers(src, &m->cfg, err);
+}
+
+bool ct_model_describe(const char *path, bool trust_header, ct_source *src, ct_model **out, carat_err *err)
+{
+    *src = (ct_source){ .path = path };
+    ct_model *m = *out = calloc(1, sizeof *m);
+    if (!m)
+        return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "%s: no memory for the model's description", path);
+    if (describe(m, path, trust_header, src, err))
+        return true;
+    ct_model_close(m);
+    *out = NULL;
+    return false;
+}
+
+typedef struct imagined {
+    ct_model *m;
+    ct_type_of *type_of;
+    void *arg;
+} imagined;
+
+static bool set_type(void *arg, ct_part part, size_t layer)
+{
+    imagined *i = arg;
     if (!ct_part_get(part)->is_norm)
-        return ct_matrix_pack(ld->pool, t, ct_layout_matrix(ld->m, part, layer), report, ld, ld->err);
-    if (!load_norm(ld->src, t, *ct_layout_norm(ld->m, part, layer), ld->err))
-        return false;
-    ld->done += t->bytes;
+        i->m->types[type_index(part, layer)] = i->type_of(i->arg, part, layer);
     return true;
+}
+
+bool ct_model_imagine(const ct_config *c, ct_type_of *type_of, void *arg, ct_model **out, carat_err *err)
+{
+    ct_model *m = *out = calloc(1, sizeof *m);
+    if (!m)
+        return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for a model's description");
+    m->cfg = *c;
+    m->n_pieces = c->n_vocab;
+    if (!take_types(m, err)) {
+        ct_model_close(m);
+        *out = NULL;
+        return false;
+    }
+    return ct_part_each(c, set_type, &(imagined){ m, type_of, arg });
 }
 
 /* ---- vocabulary ---- */
@@ -115,92 +140,28 @@ static bool check_vocab(ct_model *m, carat_err *err)
     return true;
 }
 
-static bool open_vocab(loader *ld)
+bool ct_model_read_vocab(ct_model *m, const ct_source *src, carat_err *err)
 {
-    ct_model *m = ld->m;
-    m->n_pieces = m->cfg.n_vocab;
-    ct_source_more_eos(ld->src, &m->cfg);
-    m->chat_template = ct_source_template(ld->src);
-    if (!ld->opt->no_tokenizer && (!ct_source_tokenizer(ld->src, &m->tok, ld->err) || !check_vocab(m, ld->err)))
+    ct_source_more_eos(src, &m->cfg);
+    m->chat_template = ct_source_template(src);
+    if (!ct_source_tokenizer(src, &m->tok, err) || !check_vocab(m, err))
         return false;
     for (uint32_t i = 0; i < m->cfg.n_eos; i++)
         add_stop(m, m->cfg.eos[i]);
     return true;
 }
 
-/* ---- open ---- */
-
-/* Everything up to the vocabulary: configuration, directory, the arena's size. */
-static bool describe(loader *ld, ct_source *src, const char *path, size_t *bytes)
+bool ct_model_peek(const char *path, bool trust_header, bool without_tokenizer, ct_model **out, carat_err *err)
 {
-    ct_model *m = ld->m;
-    if (!ct_source_open(src, path, ld->opt->trust_header, &m->cfg, ld->err))
-        return false;
-    m->path = strdup(path);
-    m->layers = calloc(m->cfg.n_layer, sizeof *m->layers);
-    if (!m->path || !m->layers)
-        return ct_fail(ld->err, CARAT_ENOMEM, CARAT_NOWHERE, "%s: no memory for the model's description", path);
-    m->is_gguf = src->gguf != NULL;
-    m->file_bytes = ct_source_bytes(src);
-    m->head_bytes = ct_source_mapped_bytes(src);
-    for (size_t i = 0; i < m->cfg.n_layer; i++)
-        m->layers[i].is_global = m->cfg.is_global[i];
-    if (!ct_layout_each(&m->cfg, survey, ld) || !ct_source_no_strangers(src, &m->cfg, ld->err))
-        return false;
-    ct_arena count;
-    ct_arena_count(&count);
-    if (!ct_layout_take(&m->cfg, m, &count, type_in_source, ld, ld->err))
-        return ct_fail_in(ld->err, "%s", path);
-    *bytes = count.used;
-    if (m->cfg.tied)
-        m->head = m->embed;
-    return true;
-}
-
-static bool load(loader *ld, size_t bytes)
-{
-    ct_model *m = ld->m;
-    if (!ct_arena_init(&m->arena, bytes))
-        return ct_fail(ld->err, CARAT_ENOMEM, CARAT_NOWHERE, "%s: no memory for %zu MiB of weights", m->path,
-                       (bytes >> 20) + 1);
-    if (!ct_layout_take(&m->cfg, m, &m->arena, type_in_source, ld, ld->err) || !ct_layout_each(&m->cfg, load_part, ld))
-        return false;
-    if (m->cfg.tied)
-        m->head = m->embed;
-    return true;
-}
-
-static bool open_model(const char *path, const ct_model_options *opt, ct_pool *pool, bool weights, ct_model **out,
-                       size_t *bytes, carat_err *err)
-{
-    static const ct_model_options none;
-    ct_source src = { 0 };
-    *out = NULL;
-    ct_model *m = calloc(1, sizeof *m);
-    if (!m)
-        return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "%s: no memory for the model's description", path);
-    loader ld = { .src = &src, .opt = opt ? opt : &none, .pool = pool, .m = m, .err = err };
-    bool ok = describe(&ld, &src, path, bytes) &&
-              (!weights || !ld.opt->admit || ld.opt->admit(ld.opt->admit_arg, m, *bytes, err)) && open_vocab(&ld) &&
-              (!weights || load(&ld, *bytes));
-    ct_source_close(&src);
-    if (!ok) {
-        ct_model_close(m);
-        return false;
+    ct_source src;
+    bool ok = ct_model_describe(path, trust_header, &src, out, err);
+    if (ok && !without_tokenizer && !ct_model_read_vocab(*out, &src, err)) {
+        ct_model_close(*out);
+        *out = NULL;
+        ok = false;
     }
-    *out = m;
-    return true;
-}
-
-bool ct_model_open(const char *path, const ct_model_options *opt, ct_pool *pool, ct_model **out, carat_err *err)
-{
-    size_t bytes;
-    return open_model(path, opt, pool, true, out, &bytes, err);
-}
-
-bool ct_model_peek(const char *path, const ct_model_options *opt, ct_model **out, size_t *bytes, carat_err *err)
-{
-    return open_model(path, opt, NULL, false, out, bytes, err);
+    ct_source_close(&src);
+    return ok;
 }
 
 void ct_model_close(ct_model *m)
@@ -208,8 +169,7 @@ void ct_model_close(ct_model *m)
     if (!m)
         return;
     carat_tokenizer_close(m->tok);
-    ct_arena_deinit(&m->arena);
-    free(m->layers);
+    free(m->types);
     free(m->path);
     free(m->chat_template);
     free(m);

@@ -4,22 +4,22 @@
 #include "model/model.h"
 
 static const ct_part_info parts[CT_N_PARTS] = {
-    [CT_PART_EMBED] = { "token_embd.weight", "embed_tokens.weight", false },
-    [CT_PART_FINAL_NORM] = { "output_norm.weight", "norm.weight", true },
-    [CT_PART_HEAD] = { "output.weight", "lm_head.weight", false },
-    [CT_PART_ATTN_NORM] = { "attn_norm.weight", "input_layernorm.weight", true },
-    [CT_PART_Q] = { "attn_q.weight", "self_attn.q_proj.weight", false },
-    [CT_PART_K] = { "attn_k.weight", "self_attn.k_proj.weight", false },
-    [CT_PART_V] = { "attn_v.weight", "self_attn.v_proj.weight", false },
-    [CT_PART_Q_NORM] = { "attn_q_norm.weight", "self_attn.q_norm.weight", true },
-    [CT_PART_K_NORM] = { "attn_k_norm.weight", "self_attn.k_norm.weight", true },
-    [CT_PART_O] = { "attn_output.weight", "self_attn.o_proj.weight", false },
-    [CT_PART_POST_ATTN_NORM] = { "post_attention_norm.weight", "post_attention_layernorm.weight", true },
-    [CT_PART_FFN_NORM] = { "ffn_norm.weight", "pre_feedforward_layernorm.weight", true },
-    [CT_PART_GATE] = { "ffn_gate.weight", "mlp.gate_proj.weight", false },
-    [CT_PART_UP] = { "ffn_up.weight", "mlp.up_proj.weight", false },
-    [CT_PART_DOWN] = { "ffn_down.weight", "mlp.down_proj.weight", false },
-    [CT_PART_POST_FFN_NORM] = { "post_ffw_norm.weight", "post_feedforward_layernorm.weight", true },
+    [CT_PART_EMBED] = { "token_embd.weight", "embed_tokens.weight", false, CT_GROUP_TABLE },
+    [CT_PART_FINAL_NORM] = { "output_norm.weight", "norm.weight", true, CT_GROUP_NORM },
+    [CT_PART_HEAD] = { "output.weight", "lm_head.weight", false, CT_GROUP_TABLE },
+    [CT_PART_ATTN_NORM] = { "attn_norm.weight", "input_layernorm.weight", true, CT_GROUP_NORM },
+    [CT_PART_Q] = { "attn_q.weight", "self_attn.q_proj.weight", false, CT_GROUP_ATTENTION },
+    [CT_PART_K] = { "attn_k.weight", "self_attn.k_proj.weight", false, CT_GROUP_ATTENTION },
+    [CT_PART_V] = { "attn_v.weight", "self_attn.v_proj.weight", false, CT_GROUP_ATTENTION },
+    [CT_PART_Q_NORM] = { "attn_q_norm.weight", "self_attn.q_norm.weight", true, CT_GROUP_NORM },
+    [CT_PART_K_NORM] = { "attn_k_norm.weight", "self_attn.k_norm.weight", true, CT_GROUP_NORM },
+    [CT_PART_O] = { "attn_output.weight", "self_attn.o_proj.weight", false, CT_GROUP_ATTENTION },
+    [CT_PART_POST_ATTN_NORM] = { "post_attention_norm.weight", "post_attention_layernorm.weight", true, CT_GROUP_NORM },
+    [CT_PART_FFN_NORM] = { "ffn_norm.weight", "pre_feedforward_layernorm.weight", true, CT_GROUP_NORM },
+    [CT_PART_GATE] = { "ffn_gate.weight", "mlp.gate_proj.weight", false, CT_GROUP_FFN },
+    [CT_PART_UP] = { "ffn_up.weight", "mlp.up_proj.weight", false, CT_GROUP_FFN },
+    [CT_PART_DOWN] = { "ffn_down.weight", "mlp.down_proj.weight", false, CT_GROUP_FFN },
+    [CT_PART_POST_FFN_NORM] = { "post_ffw_norm.weight", "post_feedforward_layernorm.weight", true, CT_GROUP_NORM },
 };
 
 const ct_part_info *ct_part_get(ct_part part)
@@ -63,4 +63,16 @@ void ct_part_shape(const ct_config *c, ct_part part, size_t *rows, size_t *cols)
     default: /* norms of the hidden width */
         break;
     }
+}
+
+bool ct_part_each(const ct_config *c, bool (*fn)(void *arg, ct_part part, size_t layer), void *arg)
+{
+    for (ct_part p = 0; p < CT_FIRST_LAYER_PART; p++)
+        if (!(p == CT_PART_HEAD && c->tied) && !fn(arg, p, 0))
+            return false;
+    for (size_t l = 0; l < c->n_layer; l++)
+        for (ct_part p = CT_FIRST_LAYER_PART; p < CT_N_PARTS; p++)
+            if (!fn(arg, p, l))
+                return false;
+    return true;
 }

@@ -5,7 +5,7 @@
 
 #include <stddef.h>
 
-#include "kernels/kernels.h"
+#include "quant/kv_tile.h"
 
 /* clang-format off */
 #define FIELD(name, member, max) { name, offsetof(carat_shape, member), offsetof(ct_config, member), max }

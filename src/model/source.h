@@ -7,13 +7,13 @@
 #include "format/safetensors.h"
 #include "model/model.h"
 
-typedef struct ct_source {
+struct ct_source {
     const char *path;
     ct_gguf *gguf; /* one of the two */
     ct_safetensors *st;
     const ct_tensors *tensors;
     char prefix[40]; /* of HF tensor names: "model.", "language_model.model.", ... */
-} ct_source;
+};
 
 /* Opens the container and reads the configuration; the data is looked at by ct_tensor_window. On failure close it
  * all the same. */

@@ -7,8 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "kernels/kernels.h"
 #include "model/config.h"
+#include "quant/kv_tile.h"
 
 #define DEFAULT_POOL 4 /* patches along a side of a pooled square where an mmproj file does not say: the published */
 

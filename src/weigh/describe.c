@@ -1,12 +1,10 @@
 /* A model that is not there, described as loading would describe it.
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
 #include "base/size.h"
-#include "model/layout.h"
 #include "synth/mix.h"
 #include "weigh/weigh.h"
 
@@ -40,8 +38,7 @@ static bool count(void *arg, ct_part part, size_t layer)
     return true;
 }
 
-bool ct_estimate_describe(const ct_config *c, const char *quant, ct_model **out, size_t *weight_bytes,
-                          uint64_t *tensor_bytes, carat_err *err)
+bool ct_estimate_describe(const ct_config *c, const char *quant, ct_model **out, uint64_t *tensor_bytes, carat_err *err)
 {
     recipe r = { .c = c, .is_qat = strcasecmp(quant, "qat-q4_0") == 0 };
     *out = NULL;
@@ -50,29 +47,11 @@ bool ct_estimate_describe(const ct_config *c, const char *quant, ct_model **out,
                        "no quantisation '%.40s'; for example bf16, q8_0, q6_k, q5_k_m, q4_k_m, q4_0, qat-q4_0, q3_k_m, "
                        "q2_k",
                        quant);
-    ct_model *m = calloc(1, sizeof *m);
-    ct_arena a;
-    if (m)
-        m->layers = calloc(c->n_layer, sizeof *m->layers);
-    if (!m || !m->layers) {
-        ct_model_close(m);
-        return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for a model's description");
-    }
-    m->cfg = *c;
-    m->n_pieces = c->n_vocab;
-    ct_arena_count(&a);
-    bool ok = ct_layout_take(c, m, &a, type_in_recipe, &r, err);
-    if (ok && !ct_layout_each(c, count, &r))
-        ok = ct_fail(err, CARAT_ELIMIT, CARAT_NOWHERE, "the weights' size overflows");
-    if (!ok) {
-        ct_model_close(m);
+    if (!ct_part_each(c, count, &r))
+        return ct_fail(err, CARAT_ELIMIT, CARAT_NOWHERE, "the weights' size overflows");
+    if (!ct_model_imagine(c, type_in_recipe, &r, out, err))
         return false;
-    }
-    if (c->tied)
-        m->head = m->embed;
-    m->n_params = r.n_params;
-    *weight_bytes = a.used;
-    *tensor_bytes = r.bytes;
-    *out = m;
+    (*out)->n_params = r.n_params;
+    (*out)->tensor_bytes = *tensor_bytes = r.bytes;
     return true;
 }

@@ -1,4 +1,4 @@
-/* What the KV cache takes, each kind of layer by itself; and the same by formula, for other runtimes.
+/* Keys and values of all sessions.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "weigh/weigh.h"
@@ -14,18 +14,31 @@ static ct_config only_global(const ct_config *c)
     return g;
 }
 
+/* The cache's books and its pages. */
+static bool cache_bytes(const ct_config *c, const ct_cache_options *o, uint64_t *out)
+{
+    ct_cache_size size;
+    size_t books;
+    if (!ct_cache_bytes(c, o, &books) || !ct_cache_pages(c, o, &size))
+        return false;
+    *out = books;
+    for (int k = 0; k < CT_N_PAGE_KINDS; k++)
+        *out += (uint64_t)size.n[k] * size.page_bytes[k]; /* ct_cache_pages has seen to it that this fits */
+    return true;
+}
+
 bool ct_estimate_kv(const ct_config *c, const ct_cache_options *o, ct_estimate_cache *out, carat_err *err)
 {
     const ct_config global = only_global(c);
     ct_cache_options bare = *o;
-    size_t all, needed, some = 0;
+    uint64_t all, needed, some = 0;
     bare.keep_bytes = 0;
     if (!ct_kv_elem_fits(o->elem, c->head_dim))
         return ct_fail(err, CARAT_EARG, CARAT_NOWHERE,
                        "keys and values of %u dimensions cannot be of type q8_0, expected a multiple of %d",
                        c->head_dim, CT_KV_GROUP);
-    if (!ct_cache_bytes(c, o, &all) || !ct_cache_bytes(c, &bare, &needed) ||
-        (global.n_layer && !ct_cache_bytes(&global, &bare, &some)))
+    if (!cache_bytes(c, o, &all) || !cache_bytes(c, &bare, &needed) ||
+        (global.n_layer && !cache_bytes(&global, &bare, &some)))
         return ct_fail(err, CARAT_ELIMIT, CARAT_NOWHERE, "%zu sessions of %zu tokens do not fit the address space",
                        o->n_seqs, o->context);
     *out = (ct_estimate_cache){ .global = some, .window = needed - some, .kept = all - needed };
@@ -36,7 +49,7 @@ bool ct_estimate_kv_shared(const ct_config *c, const ct_cache_options *o, size_t
 {
     const ct_config global = only_global(c);
     ct_cache_options one = *o;
-    size_t bytes = 0;
+    uint64_t bytes = 0;
     one.n_seqs = 1;
     one.keep_bytes = 0;
     one.context = shared / CT_TILE * CT_TILE; /* whole pages are shared */
@@ -45,8 +58,8 @@ bool ct_estimate_kv_shared(const ct_config *c, const ct_cache_options *o, size_t
     *out = 0;
     if (!one.context || !global.n_layer)
         return true;
-    bool ok = ct_cache_bytes(&global, &one, &bytes);
-    *out = (uint64_t)bytes * (o->n_seqs - 1); /* less than all of the cache */
+    bool ok = cache_bytes(&global, &one, &bytes);
+    *out = bytes * (o->n_seqs - 1); /* less than all of the cache */
     return ok;
 }
 

@@ -1,16 +1,15 @@
-/* weigh.h - adds up what the rooms' own ct_*_bytes() say for a model, there or not.
+/* weigh.h - adds up what the rooms' own ct_*_bytes() and a backend's `bytes` say for a model, there or not.
  *
- * A model that is there is looked at through its headers (ct_model_peek). One that is not gets the description that
- * loading would give it: the configuration of the published shape and the types of a published mix, through the walk
- * that lays out a real one. From there on the two are weighed by the same calls.
+ * A model that is there is described by its headers (model/checkpoint.h). One that is not gets the description that its
+ * file would have: the configuration of the published shape and the types of a published mix. From there on the two
+ * are weighed by the same calls.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef CT_WEIGH_WEIGH_H
 #define CT_WEIGH_WEIGH_H
 
-#include "kv/cache.h"
-#include "model/model.h"
-#include "vision/vision.h"
+#include "engine/plan.h"
+#include "model/checkpoint.h"
 
 /* All of a question but the context. */
 typedef struct ct_estimate {
@@ -18,35 +17,32 @@ typedef struct ct_estimate {
     carat_options options; /* their n_ctx is not looked at */
     char name[96], quant[96], note[232];
     bool is_file, is_custom, could_see;
-    const ct_model *m; /* without weights */
-    ct_model *own;     /* the same, where the scale opened it */
-    size_t weight_bytes;
-    uint64_t tensor_bytes, vision_tensor_bytes, n_vision_params;
-    ct_vision_size vision; /* zeros without a tower */
-    ct_vision_config tower;
-    ct_type tower_type; /* of most of its weights */
-    ct_kernels kernels;
+    ct_desc desc;
+    const ct_backend *b; /* asked for bytes */
     int n_threads;
+    ct_checkpoint own; /* what desc points to, where the estimate has opened or made it up */
+    uint64_t tensor_bytes, vision_tensor_bytes;
 } ct_estimate;
 
-/* tower: where that of a file is, NULL if it has none. One that cannot be read is left out, and s->note says why,
- * unless mmproj or CARAT_VISION_REQUIRED asks for it. The texts of q are borrowed while opening; its options are not NULL. Errors as carat_weigh.
- * On failure close it all the same. */
-bool ct_estimate_open(const carat_weigh_query *q, const char *tower, ct_estimate *s, carat_err *err);
+/* b, on n_threads, is borrowed, and the texts of q while opening; its options are not NULL. A tower that cannot be read is left out, and s->note
+ * says why, unless mmproj or CARAT_VISION_REQUIRED asks for it. Errors as carat_weigh. On failure close it all the
+ * same. */
+bool ct_estimate_open(const carat_weigh_query *q, const ct_backend *b, int n_threads, ct_estimate *s, carat_err *err);
 void ct_estimate_close(ct_estimate *s);
 /* n_ctx 0: the default. */
 bool ct_estimate_weigh(const ct_estimate *s, size_t n_ctx, carat_weight *out, carat_err *err);
 /* As carat_weigh_largest. */
 bool ct_estimate_largest(const ct_estimate *s, uint64_t bytes, size_t *n_ctx, carat_err *err);
 
-/* A model's description without a file: configuration and types. The caller closes *out (ct_model_close). */
-bool ct_estimate_describe(const ct_config *c, const char *quant, ct_model **out, size_t *weight_bytes,
-                          uint64_t *tensor_bytes, carat_err *err);
+/* A model's description without a file: configuration and types, and what its tensors would take in one. The caller
+ * closes *out (ct_model_close). Errors: CARAT_EARG (an unknown quantisation), CARAT_ELIMIT, CARAT_ENOMEM. */
+bool ct_estimate_describe(const ct_config *c, const char *quant, ct_model **out, uint64_t *tensor_bytes,
+                          carat_err *err);
 
-/* Keys and values of all sessions: the one place that asks kv/. What describes pages is in each. */
+/* Keys and values of all sessions, pages and books: the one place that asks kv/. What describes pages is in each. */
 typedef struct ct_estimate_cache {
     uint64_t global, window; /* by kind of layer */
-    uint64_t kept;           /* on top, for beginnings worth returning to */
+    uint64_t kept;           /* on top, for prompt prefixes kept for reuse */
 } ct_estimate_cache;
 bool ct_estimate_kv(const ct_config *c, const ct_cache_options *o, ct_estimate_cache *out, carat_err *err);
 /* What need not be written twice where all sessions begin with the same tokens. */

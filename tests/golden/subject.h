@@ -6,7 +6,9 @@
 #ifndef CT_TESTS_SUBJECT_H
 #define CT_TESTS_SUBJECT_H
 
-#include "text/text.h"
+#include "cpu/inside.h"
+#include "model/checkpoint.h"
+#include "step/step.h"
 
 typedef struct subject_options {
     const char *level; /* "generic", "avx2", ...; NULL: best */
@@ -16,16 +18,32 @@ typedef struct subject_options {
     int n_threads;  /* 0: 1 */
     size_t batch;   /* 0: 1024 */
     size_t context; /* 0: 1024 */
+    size_t n_seqs;  /* sequences at once; 0: 8 */
+    size_t n_soft;  /* tokens an image; 0: as the model says, or 1 */
+    size_t keep_bytes;
+    const ct_kv_elem *elem; /* of the cache; NULL: as above */
     bool tokenizer;
 } subject_options;
 
+#define SUBJECT_SLOTS 16 /* images */
+
+/* A model and a backend that holds its weights; others may compute with them too. */
+typedef struct subject_model {
+    ct_checkpoint c;
+    ct_config *cfg; /* the checkpoint's */
+    ct_pool *pool;
+    ct_backend b;
+} subject_model;
+
 typedef struct subject {
     subject_options opt;
-    ct_kernels k;
+    subject_model *own; /* NULL: another's weights */
+    ct_config *cfg;
     ct_pool *pool;
-    ct_model *m;
-    bool owns_model;
-    ct_text *t;
+    ct_backend b;
+    ct_cpu *cpu; /* the backend from within */
+    ct_cache *cache;
+    ct_step_limits limits;
 } subject;
 
 /* --level NAME from the command line; exits with 77 (skipped) if this machine lacks it. */
@@ -35,11 +53,21 @@ bool subject_takes_all(int argc, char **argv);
 
 /* path: under TEST_DATA, or absolute. */
 void subject_open(subject *s, const char *path, subject_options opt);
-/* Another way of running a model that is open already (and outlives it). */
-void subject_share(subject *s, ct_model *m, subject_options opt);
+/* A model alone, and ways of running it (which it outlives). */
+subject_model *subject_model_open(const char *path, bool tokenizer);
+void subject_model_close(subject_model *m);
+void subject_share(subject *s, subject_model *m, subject_options opt);
 void subject_close(subject *s);
 
+/* A sequence of the subject's own cache. */
 ct_kv *subject_kv(const subject *s);
+
+/* One step, and logits of rows of the last one: [n, n_vocab]. Both fail the test if they fail. */
+void subject_step(subject *s, ct_step_span *spans, size_t n_spans);
+void subject_rows(subject *s, const size_t *rows, size_t n, float *logits);
+
+/* Makes the input a soft token: row i of an image's, which are copied into the slot. */
+void subject_soft(subject *s, ct_step_input *in, uint32_t slot, const float *rows, size_t i);
 
 /* Runs n tokens in chunks of at most `chunk` through a fresh cache and gives the logits of every position:
  * [n, n_vocab], to be freed. */

@@ -38,19 +38,14 @@ static void expect_same(const float *a, const float *b, size_t n_rows, size_t n_
             fail_msg("%s: logits of position %zu are not the same bits", what, r);
 }
 
-static ct_model *open_model(const char *path)
+static subject_model *open_model(const char *path)
 {
-    subject s;
-    subject_open(&s, path, (subject_options){ .level = level });
-    ct_model *m = s.m;
-    s.owns_model = false;
-    subject_close(&s);
-    return m;
+    return subject_model_open(path, false);
 }
 
 /* ---- threads and chunks ---- */
 
-static void check_threads_and_chunks(ct_model *m, const char *name, bool exact, bool q8_kv, size_t n)
+static void check_threads_and_chunks(subject_model *m, const char *name, bool exact, bool q8_kv, size_t n)
 {
     static const size_t chunks[] = { 1, 7, 16, 17, 64, 1000 };
     int32_t ids[1100];
@@ -70,7 +65,7 @@ static void check_threads_and_chunks(ct_model *m, const char *name, bool exact, 
             snprintf(what, sizeof what, "%s%s%s, %d threads, chunks of %zu", name, exact ? " (exact)" : "",
                      q8_kv ? " (q8_0 cache)" : "", threads, chunks[c]);
             if (ref)
-                expect_same(ref, logits, n, m->cfg.n_vocab, what);
+                expect_same(ref, logits, n, m->cfg->n_vocab, what);
             if (ref)
                 free(logits);
             else
@@ -86,30 +81,26 @@ static void test_threads_and_chunks(void **state)
     const char *paths[] = { "models/tiny-text", "models/tiny-text/gguf/tiny-text-q8_0.gguf",
                             "models/tiny-kq/gguf/tiny-kq.gguf", "models/seed-shape", "models/odd-text" };
     for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
-        ct_model *m = open_model(paths[i]);
+        subject_model *m = open_model(paths[i]);
         check_threads_and_chunks(m, paths[i], false, false, 90); /* over the tile of 64, many windows of 5..32 */
         if (i < 2) {
             check_threads_and_chunks(m, paths[i], true, false, 70);
             if (i == 1)
                 check_threads_and_chunks(m, paths[i], false, true, 90);
         }
-        ct_model_close(m);
+        subject_model_close(m);
     }
 }
 
 /* ---- the q8_0 cache ---- */
 
 /* Logits of every position with a cache of `elem`, weights and activations in float32; freed by the caller. */
-static float *logits_with(subject *s, ct_kv_elem elem, const int32_t *ids, size_t n, size_t chunk)
+static float *logits_with(subject_model *m, ct_kv_elem elem, const int32_t *ids, size_t n)
 {
-    carat_err err;
-    ct_kv *kv;
-    if (!ct_kv_open_alone(&s->m->cfg, &(ct_kv_options){ n, chunk, elem }, &kv, &err))
-        fail_msg("%s", err.msg);
-    float *out = malloc(n * s->m->cfg.n_vocab * sizeof *out);
-    assert_non_null(out);
-    subject_append(s, kv, ids, n, chunk, out);
-    ct_kv_close(kv);
+    subject s;
+    subject_share(&s, m, (subject_options){ .level = level, .exact = true, .batch = 64, .elem = &elem });
+    float *out = subject_logits(&s, ids, n, 64);
+    subject_close(&s);
     return out;
 }
 
@@ -134,39 +125,37 @@ static void test_q8_cache_costs_its_rounding(void **state)
 {
     (void)state;
     enum { N = 200 };
-    ct_model *m = open_model("models/tiny-text/gguf/tiny-text-f32.gguf");
-    size_t n_logits = N * m->cfg.n_vocab;
+    subject_model *m = open_model("models/tiny-text/gguf/tiny-text-f32.gguf");
+    size_t n_logits = N * m->cfg->n_vocab;
     int32_t ids[N];
-    subject s;
     random_ids(ids, N);
-    subject_share(&s, m, (subject_options){ .level = level, .exact = true, .batch = 64 });
-    float *f32 = logits_with(&s, CT_KV_F32, ids, N, 64), *f16 = logits_with(&s, CT_KV_F16, ids, N, 64);
-    float *q8 = logits_with(&s, CT_KV_Q8_0, ids, N, 64), *zero = calloc(n_logits, sizeof *zero);
+    float *f32 = logits_with(m, CT_KV_F32, ids, N), *f16 = logits_with(m, CT_KV_F16, ids, N);
+    float *q8 = logits_with(m, CT_KV_Q8_0, ids, N), *zero = calloc(n_logits, sizeof *zero);
     double size = rms_difference(f32, zero, n_logits), off_f16 = rms_difference(f32, f16, n_logits);
     double off_q8 = rms_difference(f32, q8, n_logits);
     printf("logits of %.2f rms: f16 cache off by %.1e, q8_0 by %.1e = %.2f %%, %.0f times f16's\n", size, off_f16,
            off_q8, 100 * off_q8 / size, off_q8 / off_f16);
     assert_true(off_q8 > 13 * off_f16 && off_q8 < 54 * off_f16);
     free(f32), free(f16), free(q8), free(zero);
-    subject_close(&s);
-    ct_model_close(m);
+    subject_model_close(m);
 }
 
 /* Heads that groups of 32 do not divide: a clear refusal. */
 static void test_q8_cache_refuses_odd_heads(void **state)
 {
     (void)state;
-    ct_model *m = open_model("models/odd-text");
+    subject_model *m = open_model("models/odd-text");
     carat_err err;
-    ct_kv *kv;
+    ct_cache *cache;
     size_t bytes;
-    const ct_kv_options o = { 100, 10, CT_KV_Q8_0 };
-    assert_false(ct_kv_open_alone(&m->cfg, &o, &kv, &err));
+    ct_cache_size pages;
+    const ct_cache_options o = { .context = 100, .n_seqs = 1, .max_batch = 10, .elem = CT_KV_Q8_0 };
+    assert_false(ct_cache_open(m->cfg, &o, &m->b, &cache, &err));
     assert_int_equal(err.code, CARAT_EARG);
     assert_non_null(strstr(err.msg, "multiple of 32"));
     assert_non_null(strstr(err.msg, "24"));
-    assert_false(ct_kv_bytes(&m->cfg, &o, &bytes));
-    ct_model_close(m);
+    assert_false(ct_cache_bytes(m->cfg, &o, &bytes) || ct_cache_pages(m->cfg, &o, &pages));
+    subject_model_close(m);
 }
 
 /* ---- the window ---- */
@@ -175,8 +164,8 @@ static void test_q8_cache_refuses_odd_heads(void **state)
 static void test_b18_b34_ring_equals_full_cache(void **state)
 {
     (void)state;
-    ct_model *m = open_model("models/tiny-text/gguf/tiny-text-q8_0.gguf");
-    m->cfg.window = 8;
+    subject_model *m = open_model("models/tiny-text/gguf/tiny-text-q8_0.gguf");
+    m->cfg->window = 8;
     int32_t ids[1025];
     random_ids(ids, 1025);
     subject full, ring;
@@ -189,13 +178,13 @@ static void test_b18_b34_ring_equals_full_cache(void **state)
         subject_share(&ring, m, (subject_options){ .level = level, .batch = chunk, .context = 1088 });
         float *logits = subject_logits(&ring, ids, n, chunk);
         snprintf(what, sizeof what, "%zu tokens in chunks of %zu", n, chunk);
-        expect_same(ref, logits, n, m->cfg.n_vocab, what);
+        expect_same(ref, logits, n, m->cfg->n_vocab, what);
         free(logits);
         subject_close(&ring);
     }
     free(ref);
     subject_close(&full);
-    ct_model_close(m);
+    subject_model_close(m);
 }
 
 /* The window counts the query itself (B17): with a window of w, one token more in the far past changes nothing. The
@@ -203,15 +192,15 @@ static void test_b18_b34_ring_equals_full_cache(void **state)
 static void test_b17_window_is_exact(void **state)
 {
     (void)state;
-    ct_model *m = open_model("models/tiny-text/gguf/tiny-text-q8_0.gguf");
+    subject_model *m = open_model("models/tiny-text/gguf/tiny-text-q8_0.gguf");
     subject s;
     int32_t ids[200], other[200];
-    m->cfg.window = 8;
-    for (uint32_t i = 0; i < m->cfg.n_layer; i++)
-        m->cfg.is_global[i] = m->layers[i].is_global = false;
+    m->cfg->window = 8;
+    for (uint32_t i = 0; i < m->cfg->n_layer; i++)
+        m->cfg->is_global[i] = false;
     random_ids(ids, 200);
     memcpy(other, ids, sizeof ids);
-    size_t v = m->cfg.n_vocab, reach = 7 * m->cfg.n_layer; /* a layer looks 7 tokens back */
+    size_t v = m->cfg->n_vocab, reach = 7 * m->cfg->n_layer; /* a layer looks 7 tokens back */
     other[50] = ids[50] == 40 ? 41 : 40;
     subject_share(&s, m, (subject_options){ .level = level });
     float *a = subject_logits(&s, ids, 200, 200), *b = subject_logits(&s, other, 200, 200);
@@ -222,7 +211,7 @@ static void test_b17_window_is_exact(void **state)
     free(a);
     free(b);
     subject_close(&s);
-    ct_model_close(m);
+    subject_model_close(m);
 }
 
 /* B03: rotary positions make attention depend on distances alone, so a text moved to position 100 000 gives the same
@@ -234,17 +223,17 @@ static void test_b03_far_positions(void **state)
     (void)state;
     enum { N = 200, REACH = 12 * 15, BATCH = 128 };
     static const size_t shifts[] = { 1023, 1024, 8191, 100000 - N + 5 };
-    ct_model *m = open_model("models/tiny-text/gguf/tiny-text-f32.gguf");
-    size_t v = m->cfg.n_vocab;
-    ct_rope kinds[] = { m->cfg.rope_local, m->cfg.rope_global };
+    subject_model *m = open_model("models/tiny-text/gguf/tiny-text-f32.gguf");
+    size_t v = m->cfg->n_vocab;
+    ct_rope kinds[] = { m->cfg->rope_local, m->cfg->rope_global };
     int32_t ids[N];
     random_ids(ids, N);
-    m->cfg.window = 16;
-    for (uint32_t i = 0; i < m->cfg.n_layer; i++)
-        m->cfg.is_global[i] = m->layers[i].is_global = false;
+    m->cfg->window = 16;
+    for (uint32_t i = 0; i < m->cfg->n_layer; i++)
+        m->cfg->is_global[i] = false;
     for (int kind = 0; kind < 2; kind++) {
         subject s;
-        m->cfg.rope_local = kinds[kind];
+        m->cfg->rope_local = kinds[kind];
         subject_share(&s, m, (subject_options){ .level = level, .exact = true, .batch = BATCH, .context = 100100 });
         float *ref = subject_logits(&s, ids, N, BATCH), *far = malloc(N * v * sizeof *far), worst = 0;
         for (size_t i = 0; i < sizeof shifts / sizeof *shifts; i++) {
@@ -265,7 +254,7 @@ static void test_b03_far_positions(void **state)
         free(far);
         subject_close(&s);
     }
-    ct_model_close(m);
+    subject_model_close(m);
 }
 
 /* ---- company ---- */
@@ -275,8 +264,8 @@ static void test_b67_batch_equals_solo(void **state)
 {
     (void)state;
     enum { N_SEQ = 5, MAX_LEN = 90, BATCH = 96 };
-    ct_model *m = open_model("models/tiny-text/gguf/tiny-text-q8_0.gguf");
-    size_t v = m->cfg.n_vocab;
+    subject_model *m = open_model("models/tiny-text/gguf/tiny-text-q8_0.gguf");
+    size_t v = m->cfg->n_vocab;
     subject s;
     subject_share(&s, m, (subject_options){ .level = level, .batch = BATCH, .context = 128 });
     float *logits = malloc(BATCH * v * sizeof *logits);
@@ -295,7 +284,6 @@ static void test_b67_batch_equals_solo(void **state)
             ct_step_input in[BATCH] = { { 0 } };
             ct_step_span spans[N_SEQ];
             size_t who[N_SEQ], n_spans = 0, n = 0, rows[BATCH], first[N_SEQ];
-            carat_err err;
             for (size_t i = 0; i < N_SEQ; i++) {
                 size_t left = len[i] - done[i], take = left ? 1 + dice((uint32_t)(left < 19 ? left : 19)) : 0;
                 if (take == 0 || dice(4) == 0)
@@ -309,9 +297,10 @@ static void test_b67_batch_equals_solo(void **state)
             }
             for (size_t i = 0; i < n; i++)
                 rows[i] = i;
-            if (n_spans &&
-                (!ct_text_step(s.t, spans, n_spans, NULL, &err) || !ct_text_logits(s.t, rows, n, logits, &err)))
-                fail_msg("%s", err.msg);
+            if (n_spans) {
+                subject_step(&s, spans, n_spans);
+                subject_rows(&s, rows, n, logits);
+            }
             for (size_t i = 0; i < n_spans; i++) {
                 expect_same(solo[who[i]] + done[who[i]] * v, logits + first[i] * v, spans[i].n, v, "in company");
                 done[who[i]] += spans[i].n;
@@ -327,7 +316,7 @@ static void test_b67_batch_equals_solo(void **state)
     }
     free(logits);
     subject_close(&s);
-    ct_model_close(m);
+    subject_model_close(m);
 }
 
 /* ---- rewinding ---- */
@@ -337,8 +326,8 @@ static void test_b11_rewind_is_exact_or_refused(void **state)
 {
     (void)state;
     enum { N = 500, TAIL = 40 };
-    ct_model *m = open_model("models/tiny-text/gguf/tiny-text-q8_0.gguf");
-    size_t v = m->cfg.n_vocab;
+    subject_model *m = open_model("models/tiny-text/gguf/tiny-text-q8_0.gguf");
+    size_t v = m->cfg->n_vocab;
     int32_t ids[N], other[N];
     subject s;
     random_ids(ids, N);
@@ -375,7 +364,7 @@ static void test_b11_rewind_is_exact_or_refused(void **state)
     free(tail);
     ct_kv_close(kv);
     subject_close(&s);
-    ct_model_close(m);
+    subject_model_close(m);
 }
 
 /* ---- faults ---- */
@@ -383,8 +372,8 @@ static void test_b11_rewind_is_exact_or_refused(void **state)
 /* B04: activations that are not finite stop that sequence alone, and leave nothing in its cache. */
 static void check_not_finite(bool q8_kv)
 {
-    ct_model *m = open_model("models/tiny-text/gguf/tiny-text-f32.gguf");
-    size_t v = m->cfg.n_vocab, hidden = m->cfg.hidden;
+    subject_model *m = open_model("models/tiny-text/gguf/tiny-text-f32.gguf");
+    size_t v = m->cfg->n_vocab, hidden = m->cfg->hidden;
     int32_t ids[40];
     carat_err err;
     subject s;
@@ -398,13 +387,10 @@ static void check_not_finite(bool q8_kv)
         ct_kv *a = subject_kv(&s), *b = subject_kv(&s);
         subject_append(&s, a, ids, 20, 64, logits);
         subject_append(&s, b, ids, 20, 64, NULL);
-        ct_step_input in[21] = { { .row = bad } };
-        in[0] = (ct_step_input){ .id = ids[20] };
-        in[1] = (ct_step_input){ .row = bad };
-        for (size_t j = 2; j < 21; j++)
-            in[j].row = NULL, in[j].id = ids[19 + j];
+        ct_step_input in[2] = { { .id = ids[20] }, { .id = 0 } };
+        subject_soft(&s, &in[1], 0, bad, 0);
         ct_step_span spans[2] = { { a, in, 2 }, { b, (ct_step_input[]){ { .id = ids[20] } }, 1 } };
-        bool failed[2], stepped = ct_text_step(s.t, spans, 2, failed, &err);
+        bool failed[2], stepped = ct_step_run(&s.limits, spans, 2, failed, &err);
         assert_false(failed[1]);
         assert_int_equal(ct_kv_len(b), 21);
         if (i < 2) { /* 3e38 overflows in the norm's square, which gives 0 or infinity: either is caught or harmless */
@@ -426,7 +412,7 @@ static void check_not_finite(bool q8_kv)
     free(ref);
     free(logits);
     subject_close(&s);
-    ct_model_close(m);
+    subject_model_close(m);
 }
 
 static void test_b04_not_finite_is_contained(void **state)
@@ -441,16 +427,17 @@ static void test_b04_not_finite_is_contained(void **state)
 static void test_b66_no_soft_cap(void **state)
 {
     (void)state;
-    ct_model *m = open_model("models/tiny-text/gguf/tiny-text-f32.gguf");
-    size_t v = m->cfg.n_vocab;
+    subject_model *m = open_model("models/tiny-text/gguf/tiny-text-f32.gguf");
+    size_t v = m->cfg->n_vocab;
     int32_t ids[60];
     float largest = 0;
     subject s;
     random_ids(ids, 60);
     subject_share(&s, m, (subject_options){ .level = level, .exact = true });
     float *a = subject_logits(&s, ids, 60, 60);
-    for (uint32_t i = 0; i < m->cfg.hidden; i++)
-        m->final_norm[i] *= 8;
+    float *final_norm = ct_cpu_inside(&m->b)->own.outer[CT_PART_FINAL_NORM].norm;
+    for (uint32_t i = 0; i < m->cfg->hidden; i++)
+        final_norm[i] *= 8;
     float *b = subject_logits(&s, ids, 60, 60);
     for (size_t i = 0; i < 60 * v; i++) {
         assert_true(b[i] == 8 * a[i]);
@@ -460,20 +447,23 @@ static void test_b66_no_soft_cap(void **state)
     free(a);
     free(b);
     subject_close(&s);
-    ct_model_close(m);
+    subject_model_close(m);
 }
 
 /* Nonsense from a caller: an error each, and nothing changed. */
 static void test_bad_steps(void **state)
 {
     (void)state;
-    ct_model *m = open_model("models/tiny-text/gguf/tiny-text-q8_0.gguf");
+    subject_model *m = open_model("models/tiny-text/gguf/tiny-text-q8_0.gguf");
     subject s;
     subject_share(&s, m, (subject_options){ .level = level, .batch = 8, .context = 16 });
     ct_kv *kv = subject_kv(&s);
     ct_step_input in[20] = { { .id = 2 } };
+    const ct_step_input no_slot = { .is_soft = true, .slot = SUBJECT_SLOTS },
+                        no_token = { .is_soft = true, .index = 1 };
     carat_err err;
-    const struct {
+    bool failed[2];
+    struct {
         ct_step_span spans[2];
         size_t n;
         int32_t id;
@@ -485,30 +475,29 @@ static void test_bad_steps(void **state)
         { { { kv, in, 1 } }, 1, -1, 0, CARAT_EARG },
         { { { kv, in, 1 } }, 1, 512, 0, CARAT_EARG },
         { { { kv, in, 1 } }, 1, 2, 1, CARAT_EARG },
+        { { { kv, &no_slot, 1 } }, 1, 2, 0, CARAT_EARG },
+        { { { kv, &no_token, 1 } }, 1, 2, 0, CARAT_EARG },
         { { { kv, in, 9 } }, 1, 2, 0, CARAT_ELIMIT },
         { { { kv, in, 4 }, { kv, in, 4 } }, 2, 2, 0, CARAT_EARG },
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         in[0].id = cases[i].id;
         in[0].sees_ahead = cases[i].ahead;
-        assert_false(ct_text_step(s.t, cases[i].spans, cases[i].n, NULL, &err));
+        assert_false(ct_step_run(&s.limits, cases[i].spans, cases[i].n, failed, &err));
         assert_int_equal(err.code, cases[i].code);
         assert_int_equal(ct_kv_len(kv), 0);
     }
     int32_t ids[16];
-    float logits[512];
     random_ids(ids, 16);
     subject_append(&s, kv, ids, 16, 8, NULL);
     in[0] = (ct_step_input){ .id = 2 };
-    assert_false(ct_text_step(s.t, &(ct_step_span){ kv, in, 1 }, 1, NULL, &err));
+    assert_false(ct_step_run(&s.limits, &(ct_step_span){ kv, in, 1 }, 1, failed, &err));
     assert_int_equal(err.code, CARAT_ECONTEXT);
     assert_non_null(strstr(err.msg, "16"));
-    assert_false(ct_text_logits(s.t, (size_t[]){ 8 }, 1, logits, &err));
-    assert_int_equal(err.code, CARAT_EARG);
-    assert_null(ct_text_hidden(s.t, 8));
+    assert_null(ct_text_hidden(s.cpu->text, 8));
     ct_kv_close(kv);
     subject_close(&s);
-    ct_model_close(m);
+    subject_model_close(m);
 }
 
 int main(int argc, char **argv)

@@ -19,7 +19,7 @@
 #define CHUNK 128
 
 static const char *level;
-static ct_model *model;
+static subject_model *model;
 static json_t *prompts[16];
 static size_t n_prompts;
 
@@ -68,8 +68,7 @@ static void test_last_logits_exact(void **state)
     (void)state;
     subject s;
     int32_t ids[256];
-    size_t v = model->cfg.n_vocab, row;
-    carat_err err;
+    size_t v = model->cfg->n_vocab, row;
     float *logits = malloc(v * sizeof *logits);
     double worst = 0;
     golden_file *g = golden_open("real-270m");
@@ -81,8 +80,7 @@ static void test_last_logits_exact(void **state)
         ct_kv *kv = subject_kv(&s);
         subject_append(&s, kv, ids, n, CHUNK, NULL);
         row = (n - 1) % CHUNK;
-        if (!ct_text_logits(s.t, &row, 1, logits, &err))
-            fail_msg("%s", err.msg);
+        subject_rows(&s, &row, 1, logits);
         for (size_t i = 0; p == 0 && i < v; i++) {
             worst = fmax(worst, fabs((double)logits[i] - whole[i]));
             if (!(fabs((double)logits[i] - whole[i]) <= LOGIT_TOLERANCE))
@@ -119,7 +117,7 @@ static void check_greedy(bool exact, double clear)
 {
     subject s;
     int32_t ids[512];
-    size_t v = model->cfg.n_vocab, n_clear = 0, n_all = 0, n_right = 0;
+    size_t v = model->cfg->n_vocab, n_clear = 0, n_all = 0, n_right = 0;
     float *logits = malloc(40 * v * sizeof *logits);
     subject_share(
         &s, model,
@@ -184,7 +182,7 @@ static void test_greedy_decodes_exactly(void **state)
 
 static double nll_of(golden_file *g, bool exact, carat_embed_scale scale, double *worst, double *per_token_rms)
 {
-    size_t n, v = model->cfg.n_vocab;
+    size_t n, v = model->cfg->n_vocab;
     const int32_t *ids = golden_i32(g, "nll.ids", 0, &n);
     const float *ref = golden_f32(g, "nll.per_token", n - 1, NULL);
     subject s;
@@ -199,7 +197,7 @@ static double nll_of(golden_file *g, bool exact, carat_embed_scale scale, double
         subject_append(&s, kv, ids + done, step, CHUNK, logits);
         for (size_t i = 0; i < step; i++) {
             const float *x = logits + i * v;
-            double lse = s.k.logsumexp(x, v, &max);
+            double lse = s.cpu->kernels.logsumexp(x, v, &max);
             double nll = max + lse - x[ids[done + i + 1]], d = nll - ref[done + i];
             sum += nll;
             sq += d * d;
@@ -255,7 +253,7 @@ static void test_invariance(void **state)
     (void)state;
     enum { N = 560 };
     static const size_t chunks[] = { N, 1, 7, 16, 17, 64 }, at[] = { 0, 63, 64, 511, 512, 513, N - 1 };
-    size_t hidden = model->cfg.hidden, v = model->cfg.n_vocab, n_ids;
+    size_t hidden = model->cfg->hidden, v = model->cfg->n_vocab, n_ids;
     golden_file *g = golden_open("real-270m");
     const int32_t *ids = golden_i32(g, "nll.ids", 0, &n_ids);
     assert_true(n_ids >= N);
@@ -269,10 +267,9 @@ static void test_invariance(void **state)
             ct_kv *kv = subject_kv(&s);
             for (size_t done = 0; done < N;) {
                 size_t step = N - done < chunks[c] ? N - done : chunks[c];
-                carat_err err;
                 subject_append(&s, kv, ids + done, step, step, NULL);
                 for (size_t i = 0; i < step; i++) {
-                    const float *h = ct_text_hidden(s.t, i);
+                    const float *h = ct_text_hidden(s.cpu->text, i);
                     if (first)
                         memcpy(ref + (done + i) * hidden, h, hidden * sizeof *h);
                     else if (memcmp(ref + (done + i) * hidden, h, hidden * sizeof *h) != 0)
@@ -280,8 +277,8 @@ static void test_invariance(void **state)
                 }
                 for (size_t i = 0; i < 7; i++) {
                     size_t row = at[i] - done;
-                    if (at[i] >= done && at[i] < done + step && !ct_text_logits(s.t, &row, 1, out + i * v, &err))
-                        fail_msg("%s", err.msg);
+                    if (at[i] >= done && at[i] < done + step)
+                        subject_rows(&s, &row, 1, out + i * v);
                 }
                 done += step;
             }
@@ -310,19 +307,15 @@ static const char *path;
 static int open_all(void **state)
 {
     (void)state;
-    subject s;
     load_prompts();
-    subject_open(&s, path, (subject_options){ .level = level, .batch = 1, .context = 64, .tokenizer = true });
-    model = s.m;
-    s.owns_model = false;
-    subject_close(&s);
+    model = subject_model_open(path, true);
     return 0;
 }
 
 static int close_all(void **state)
 {
     (void)state;
-    ct_model_close(model);
+    subject_model_close(model);
     for (size_t i = 0; i < n_prompts; i++)
         json_decref(prompts[i]);
     return 0;
@@ -331,14 +324,14 @@ static int close_all(void **state)
 static void test_facts(void **state)
 {
     (void)state;
-    assert_string_equal(model->cfg.published->name, "270M");
-    assert_int_equal(model->cfg.n_notes, 0);
-    assert_int_equal(model->n_pieces, 262144);
-    assert_int_equal(model->n_stops, 2);
-    assert_int_equal(model->stops[0], 1);
-    assert_int_equal(model->stops[1], 106);
-    assert_int_equal(model->cfg.window, 512);
-    assert_int_equal(model->n_params, 268098176);
+    assert_string_equal(model->cfg->published->name, "270M");
+    assert_int_equal(model->cfg->n_notes, 0);
+    assert_int_equal(model->c.model->n_pieces, 262144);
+    assert_int_equal(model->c.model->n_stops, 2);
+    assert_int_equal(model->c.model->stops[0], 1);
+    assert_int_equal(model->c.model->stops[1], 106);
+    assert_int_equal(model->cfg->window, 512);
+    assert_int_equal(model->c.model->n_params, 268098176);
 }
 
 int main(int argc, char **argv)

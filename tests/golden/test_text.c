@@ -66,7 +66,7 @@ static bool check_prompt(subject *s, golden_file *g, int prompt, figures *f)
 {
     char name[64];
     golden_array rows;
-    size_t n, n_vocab = s->m->cfg.n_vocab;
+    size_t n, n_vocab = s->cfg->n_vocab;
     snprintf(name, sizeof name, "prompt%d.ids", prompt);
     if (!golden_find(g, name, &rows))
         return false;
@@ -147,12 +147,12 @@ static void test_b56_embed_scale_bf16(void **state)
                      (subject_options){ .level = level, .exact = true, .scale = CARAT_EMBED_SCALE_BF16 });
         const int32_t *ids = golden_i32(g, "prompt2.ids", 0, &n);
         float *logits = subject_logits(&s, ids, n, n);
-        compare(&f, logits, golden_f32(g, "prompt2.logits_embed_scale_bf16", n * s.m->cfg.n_vocab, NULL),
-                n * s.m->cfg.n_vocab);
+        compare(&f, logits, golden_f32(g, "prompt2.logits_embed_scale_bf16", n * s.cfg->n_vocab, NULL),
+                n * s.cfg->n_vocab);
         assert_true(f.worst <= 5e-4);
         /* and it is really another result: the two scales are told apart */
         check_prompt(&s, g, 2, &exact);
-        if (ct_bf16_to_f32(ct_f32_to_bf16(sqrtf((float)s.m->cfg.hidden))) != sqrtf((float)s.m->cfg.hidden))
+        if (ct_bf16_to_f32(ct_f32_to_bf16(sqrtf((float)s.cfg->hidden))) != sqrtf((float)s.cfg->hidden))
             assert_true(exact.worst > 5e-4);
         free(logits);
         golden_close(g);
@@ -174,12 +174,10 @@ static double conversion_error(const subject *s)
 {
     static const double e[CT_N_ACTS] = { [CT_ACTS_F32] = 0.0002, [CT_ACTS_BF16] = 0.0016, [CT_ACTS_Q8] = 0.0054 };
     double worst = 0;
-    for (uint32_t i = 0; i < s->m->cfg.n_layer; i++) {
-        const ct_layer *l = &s->m->layers[i];
-        const ct_matrix *all[] = { &l->q, &l->k, &l->v, &l->o, &l->gate, &l->up, &l->down };
-        for (size_t j = 0; j < 7; j++)
-            worst = fmax(worst, e[s->k.form[all[j]->type]]);
-    }
+    for (uint32_t i = 0; i < s->cfg->n_layer; i++)
+        for (ct_part part = CT_FIRST_LAYER_PART; part < CT_N_PARTS; part++)
+            if (!ct_part_get(part)->is_norm)
+                worst = fmax(worst, e[s->cpu->kernels.form[ct_weights_matrix(s->cpu->weights, part, i)->type]]);
     return worst;
 }
 
@@ -200,8 +198,8 @@ static void check_converted(const checkpoint *c)
     size_t n_clear = 0, n_rows = 0;
     subject_open(&s, c->path, (subject_options){ .level = level, .scale = CARAT_EMBED_SCALE_EXACT });
     golden_file *g = golden_open(c->golden);
-    size_t v = s.m->cfg.n_vocab;
-    double e = 2 * conversion_error(&s) * sqrt(4 * s.m->cfg.n_layer + 1);
+    size_t v = s.cfg->n_vocab;
+    double e = 2 * conversion_error(&s) * sqrt(4 * s.cfg->n_layer + 1);
     for (int p = 0; p < 16; p++) {
         char name[64];
         size_t n;
@@ -242,7 +240,7 @@ static void test_converted_activations(void **state)
  * prompt per run, moved out of an image if it falls into one. */
 static float *logits_with_images(subject *s, golden_file *g, int prompt, const int32_t *ids, size_t n, size_t cut)
 {
-    size_t hidden = s->m->cfg.hidden, v = s->m->cfg.n_vocab, per_image = s->m->cfg.vision.tokens_per_image, seen = 0;
+    size_t hidden = s->cfg->hidden, v = s->cfg->n_vocab, per_image = s->cfg->vision.tokens_per_image, seen = 0;
     const json_t *images =
         json_object_get(json_array_get(json_object_get(g->manifest, "prompts"), (size_t)prompt), "images");
     golden_array soft = golden_get(g, "projector.output");
@@ -253,10 +251,10 @@ static float *logits_with_images(subject *s, golden_file *g, int prompt, const i
     for (size_t i = 0; i < n; i++) {
         in[i].id = ids[i];
         rows[i] = i;
-        if (ids[i] != s->m->cfg.image_token)
+        if (ids[i] != s->cfg->image_token)
             continue;
         size_t image = (size_t)json_integer_value(json_array_get(images, seen / per_image)), j = seen % per_image;
-        in[i].row = (const float *)soft.data + (image * per_image + j) * hidden;
+        subject_soft(s, &in[i], (uint32_t)image, (const float *)soft.data + image * per_image * hidden, j);
         in[i].sees_ahead = (uint32_t)(per_image - 1 - j);
         seen++;
     }
@@ -264,11 +262,9 @@ static float *logits_with_images(subject *s, golden_file *g, int prompt, const i
     while (cut > 0 && cut < n && in[cut - 1].sees_ahead)
         cut--;
     for (size_t done = 0, step; done < n; done += step) {
-        carat_err err;
         step = done < cut && cut < n ? cut : n - done;
-        if (!ct_text_step(s->t, &(ct_step_span){ kv, in + done, step }, 1, NULL, &err) ||
-            !ct_text_logits(s->t, rows, step, out + done * v, &err))
-            fail_msg("%s", err.msg);
+        subject_step(s, &(ct_step_span){ kv, in + done, step }, 1);
+        subject_rows(s, rows, step, out + done * v);
     }
     ct_kv_close(kv);
     free(in);
@@ -288,7 +284,7 @@ static void test_image_rows(void **state)
         golden_file *g = golden_open(folder);
         subject_open(&s, models[i],
                      (subject_options){ .level = level, .exact = true, .scale = CARAT_EMBED_SCALE_EXACT });
-        size_t v = s.m->cfg.n_vocab;
+        size_t v = s.cfg->n_vocab;
         for (int p = 0; p < 16 && prompt_exists(g, p); p++) {
             size_t n;
             if (!has_images(g, p))
@@ -384,11 +380,11 @@ static void test_traces(void **state)
         golden_file *g = golden_open(folder);
         subject_open(&s, models[i],
                      (subject_options){ .level = level, .exact = true, .scale = CARAT_EMBED_SCALE_EXACT });
-        watcher w = { .g = g, .c = &s.m->cfg };
+        watcher w = { .g = g, .c = s.cfg };
         snprintf(name, sizeof name, "prompt%d.ids",
                  (int)json_integer_value(json_object_get(g->manifest, "trace_prompt")));
         const int32_t *ids = golden_i32(g, name, 0, &n);
-        ct_text_trace(s.t, watch, &w);
+        ct_text_trace(s.cpu->text, watch, &w);
         free(subject_logits(&s, ids, n, n));
         assert_int_equal(w.n_seen, count_traces(g));
         printf("%-20s %zu activations, worst %.1e of its spread (%s)\n", models[i], w.n_seen, w.worst, w.worst_name);

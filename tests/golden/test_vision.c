@@ -14,9 +14,9 @@
 #include "format/safetensors.h"
 #include "golden_file.h"
 #include "image/image.h"
+#include "loaded.h"
 #include "subject.h"
 #include "unit.h"
-#include "vision/vision.h"
 
 static const char *level;
 
@@ -167,14 +167,14 @@ static void eyes_open(eyes *e, const packaging *p, int n_threads, bool exact)
     golden_array out = golden_get(e->g, "projector.output");
     e->n_images = out.shape[0], e->n_token = out.shape[1], e->width = out.shape[2];
     path_of(p->vision, path);
-    if (!ct_vision_open(path, e->width, &e->k, e->pool, &(ct_vision_options){ .exact = exact }, &e->v, &err))
+    if (!tower_open(path, e->width, &e->k, e->pool, &(ct_vision_options){ .exact = exact }, &e->v, &err))
         fail_msg("%s", err.msg);
     assert_int_equal(ct_vision_shape(e->v)->tokens_per_image, e->n_token);
 }
 
 static void eyes_close(eyes *e)
 {
-    ct_vision_close(e->v);
+    tower_close(e->v);
     ct_pool_close(e->pool);
     golden_close(e->g);
 }
@@ -359,8 +359,10 @@ static void test_converted(void **state)
 
 /* ---- prompts with images ---- */
 
-/* The tokens of a prompt, its images' rows put in. images: which of the golden set, in the prompt's order. */
-static ct_step_input *inputs_of(eyes *e, int prompt, const float *soft, const json_t *images, size_t *n)
+/* The tokens of a prompt, its images' rows put into slots from slot0 on. images: which of the golden set, in the
+ * prompt's order. */
+static ct_step_input *inputs_of(subject *s, eyes *e, uint32_t slot0, int prompt, const float *soft,
+                                const json_t *images, size_t *n)
 {
     char name[64];
     snprintf(name, sizeof name, "prompt%d.ids", prompt);
@@ -376,7 +378,7 @@ static ct_step_input *inputs_of(eyes *e, int prompt, const float *soft, const js
         size_t which = (size_t)json_integer_value(json_array_get(images, image++));
         for (size_t t = 0; t < e->n_token; t++, i++) {
             assert_int_equal(types[i], 1);
-            in[i].row = soft + (which * e->n_token + t) * e->width;
+            subject_soft(s, &in[i], slot0 + (uint32_t)which, soft + which * e->n_token * e->width, t);
             in[i].sees_ahead = (uint32_t)(e->n_token - 1 - t);
         }
         i--;
@@ -388,27 +390,23 @@ static ct_step_input *inputs_of(eyes *e, int prompt, const float *soft, const js
 /* Steps of at most chunks[i] tokens (the last value again and again); logits of every position. */
 static void step_all(subject *s, ct_kv *kv, const ct_step_input *in, size_t n, const json_t *chunks, float *out)
 {
-    carat_err err;
     size_t rows[1024], at = 0;
     for (size_t done = 0, step; done < n; done += step) {
         size_t want = chunks ? (size_t)json_integer_value(json_array_get(chunks, at)) : n;
         at += at + 1 < json_array_size(chunks);
-        step = ct_text_cut(in + done, n - done, want);
+        step = ct_step_cut(in + done, n - done, want);
         ct_step_span span = { kv, in + done, step };
-        if (!ct_text_step(s->t, &span, 1, NULL, &err))
-            fail_msg("%s", err.msg);
+        subject_step(s, &span, 1);
         for (size_t i = 0; i < step; i++)
             rows[i] = i;
-        if (!ct_text_logits(s->t, rows, step, out + done * s->m->cfg.n_vocab, &err))
-            fail_msg("%s", err.msg);
+        subject_rows(s, rows, step, out + done * s->cfg->n_vocab);
     }
 }
 
 static void check_greedy(subject *s, eyes *e, ct_kv *kv, int prompt, const float *last)
 {
     char name[64];
-    carat_err err;
-    size_t n, n_vocab = s->m->cfg.n_vocab, row = 0;
+    size_t n, n_vocab = s->cfg->n_vocab, row = 0;
     snprintf(name, sizeof name, "prompt%d.greedy", prompt);
     const int32_t *ref = golden_i32(e->g, name, 0, &n);
     float *logits = malloc(n_vocab * sizeof *logits);
@@ -417,8 +415,7 @@ static void check_greedy(subject *s, eyes *e, ct_kv *kv, int prompt, const float
         int32_t id = (int32_t)argmax(logits, n_vocab);
         assert_int_equal(id, ref[i]);
         subject_append(s, kv, &id, 1, 1, NULL);
-        if (!ct_text_logits(s->t, &row, 1, logits, &err))
-            fail_msg("%s", err.msg);
+        subject_rows(s, &row, 1, logits);
     }
     free(logits);
 }
@@ -426,7 +423,7 @@ static void check_greedy(subject *s, eyes *e, ct_kv *kv, int prompt, const float
 static float *logits_of(subject *s, const ct_step_input *in, size_t n, const json_t *chunks, ct_kv **kept)
 {
     ct_kv *kv = subject_kv(s);
-    float *logits = malloc(n * s->m->cfg.n_vocab * sizeof *logits);
+    float *logits = malloc(n * s->cfg->n_vocab * sizeof *logits);
     step_all(s, kv, in, n, chunks, logits);
     if (kept)
         *kept = kv;
@@ -451,8 +448,8 @@ static double check_prompt(subject *s, eyes *e, const packaging *p, int prompt, 
 {
     char name[64];
     const json_t *j = json_array_get(json_object_get(e->g->manifest, "prompts"), (size_t)prompt);
-    size_t n, n_vocab = s->m->cfg.n_vocab;
-    ct_step_input *in = inputs_of(e, prompt, soft, json_object_get(j, "images"), &n);
+    size_t n, n_vocab = s->cfg->n_vocab;
+    ct_step_input *in = inputs_of(s, e, 0, prompt, soft, json_object_get(j, "images"), &n);
     ct_kv *kv;
     float *logits = logits_of(s, in, n, NULL, &kv);
     const float *last = logits + (n - 1) * n_vocab;
@@ -460,7 +457,7 @@ static double check_prompt(subject *s, eyes *e, const packaging *p, int prompt, 
     const float *ref = golden_f32(e->g, name, n * n_vocab, NULL);
     float *other = NULL;
     if (right) {
-        ct_step_input *in2 = inputs_of(e, prompt, right, json_object_get(j, "images"), &n);
+        ct_step_input *in2 = inputs_of(s, e, SUBJECT_SLOTS / 2, prompt, right, json_object_get(j, "images"), &n);
         ref = other = logits_of(s, in2, n, NULL, NULL);
         free(in2);
     } else {
@@ -506,7 +503,9 @@ static void test_prompts(void **state)
         double worst = 0;
         eyes_open(&e, &packagings[i], 1, true);
         path_of(packagings[i].text, path);
-        subject_open(&s, path, (subject_options){ .level = level, .exact = true, .scale = CARAT_EMBED_SCALE_EXACT });
+        subject_open(
+            &s, path,
+            (subject_options){ .level = level, .exact = true, .scale = CARAT_EMBED_SCALE_EXACT, .n_soft = e.n_token });
         float *soft = see_all(&e, golden_f32(e.g, "pixel_values", 0, NULL));
         /* vl-small-window's bf16 weights fit f16 as they are */
         bool is_rounded = strstr(packagings[i].vision, "mmproj-tiny-vl") != NULL;

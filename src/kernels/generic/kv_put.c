@@ -52,10 +52,3 @@ void ct_kv_put_generic(ct_kv_elem elem, void *k_tile, void *v_tile, size_t slot,
         }
     }
 }
-
-/* Zero is all bits zero in every elem, so a row of zeros put there does it. */
-void ct_kv_clear_slot(ct_kv_elem elem, void *k_tile, void *v_tile, size_t slot, size_t head_dim)
-{
-    static const float zero[CT_MAX_HEAD_DIM];
-    ct_kv_put_generic(elem, k_tile, v_tile, slot, zero, zero, head_dim);
-}

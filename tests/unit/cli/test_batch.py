@@ -239,7 +239,7 @@ class Answers(Case):
         self.assertIn("--batch-files", got["file"]["error"]["message"])
         os.remove(self.out)
         got = self.ask([see("blind", "data:image/png;base64," + standard)], code=1)
-        self.assertIn("cannot see", got["blind"]["error"]["message"])
+        self.assertIn("without a vision tower", got["blind"]["error"]["message"])
 
     def test_summary_and_stdin(self):
         self.write([text(i, max_tokens=3, ignore_eos=True) for i in range(5)])

@@ -84,7 +84,7 @@ class Pictures(Case):
             with open(d + "/wrong.txt", "wb") as f:  # told by its bytes, not by its name
                 f.write(whole)
             self.ok("run", SIGHT, "--image", d + "/wrong.txt", "-p", "What?", "-n", "1")
-        self.refused("run", TINY, "--image", IMAGES + "rgb8.png", "-p", "What?", says="cannot see")
+        self.refused("run", TINY, "--image", IMAGES + "rgb8.png", "-p", "What?", says="no vision tower")
         self.refused("run", SIGHT, "--no-vision", "--image", IMAGES + "rgb8.png", "-p", "What?",
                      says="without its vision tower")
 

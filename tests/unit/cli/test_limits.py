@@ -19,7 +19,7 @@ REAL = os.environ.get("CARAT_TEST_MODEL") if "--real" in sys.argv else None
 SANITIZED = "ASAN_OPTIONS" in os.environ or "TSAN_OPTIONS" in os.environ
 MIB = 1 << 20
 UNITS = {"bytes": 1, "MiB": MIB, "GiB": MIB << 10}
-FIGURES = re.compile(r"needs (?:about )?([\d.]+) (\w+), ([\d.]+) (\w+) (?:are|were) there \(([^)]*)\)")
+FIGURES = re.compile(r"needs (?:about )?([\d.]+) (\w+),(?: but only)? ([\d.]+) (\w+) (?:are|were) available \(([^)]*)\)")
 
 # A request that asks for most memory.
 MOST = ["-n", "40", "--ignore-eos", "--json", "--logprobs", "20", "--top-k", "0", "--top-p", "1", "--repeat-penalty", "1.2"]

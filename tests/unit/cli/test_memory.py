@@ -22,8 +22,8 @@ class Memory(Folder):
     def test_b49_what_weigh_says_is_the_border(self):
         run = ["run", self.model, "-p", "x", "-n", "1", *self.same, "--max-memory"]
         self.ok(*run, str(self.total))
-        self.refused(*run, str(self.total - 1), says=[f"needs {self.total} bytes, {self.total - 1} bytes are there"])
-        self.refused(*run, "16M", says=["needs ", "16.0 MiB are there", "no context would fit"])
+        self.refused(*run, str(self.total - 1), says=[f"needs {self.total} bytes, but only {self.total - 1} bytes are available"])
+        self.refused(*run, "16M", says=["needs ", "16.0 MiB are available", "no context would fit"])
         r = self.ok("run", self.model, "-p", "x", "-n", "1", "-c", "20000", "-t", "1", "--prefix-cache", "64M", "--max-memory",
                     str(self.total + (5 << 20)))
         self.assertIn("the prefix cache gets", r.stderr.decode())
@@ -42,7 +42,7 @@ class Memory(Folder):
                                    preexec_fn=lambda: resource.setrlimit(which, (limit, limit)))
                 codes.append(r.returncode)
                 if r.returncode:
-                    self.assertIn("are there (ulimit", r.stderr.decode())
+                    self.assertIn("are available (ulimit", r.stderr.decode())
             self.assertEqual(codes, sorted(codes, reverse=True))  # 1, 1, ..., 0, 0: one border
             self.assertEqual((codes[0], codes[-1]), (1, 0))
 

@@ -12,14 +12,12 @@
 
 enum { N = 300, STOP = 6, TURN = 40, TOKENS = 200 };
 
-static ct_kernels kernels;
 static ct_model model;
-static const ct_vocabulary vocabulary = { .model = &model, .kernels = &kernels };
+static const ct_vocabulary vocabulary = { .model = &model };
 
 static int setup(void **state)
 {
     (void)state;
-    ct_kernels_for(&kernels, 0);
     model.cfg.n_vocab = model.n_pieces = N;
     model.stops[0] = STOP, model.stops[1] = TURN;
     model.n_stops = 2;
@@ -145,7 +143,7 @@ static void generate(ct_generator *g, answer *a)
     *a = (answer){ .end = CT_GO_ON };
     while (a->end == CT_GO_ON) {
         fill_logits(x, a->n);
-        if (!ct_generator_next(g, x, TOKENS, &c, &a->end, &e))
+        if (!ct_generator_next(g, x, 0, TOKENS, &c, &a->end, &e))
             fail_msg("after %zu tokens: %s", a->n, e.msg);
         if (a->end != CT_END_TURN) {
             assert_true(a->n < TOKENS);
@@ -176,7 +174,7 @@ static void fail_to_generate(ct_generator *g, size_t after, carat_code code, con
     ct_chunk_init(&c);
     for (size_t i = 0; i <= after; i++) {
         fill_logits(x, i);
-        bool ok = ct_generator_next(g, x, TOKENS, &c, &v, &e);
+        bool ok = ct_generator_next(g, x, 0, TOKENS, &c, &v, &e);
         if (ok != (i < after))
             fail_msg("after %zu tokens: %s", i, ok ? "no error" : e.msg);
     }

@@ -6,6 +6,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "host_cache.h"
 #include "kv/kv_inside.h"
 #include "unit.h"
 
@@ -70,7 +71,7 @@ static void write_at(const ct_config *c, const text *t, size_t pos, const float 
     for (size_t layer = 0; layer < c->n_layer; layer++)
         for (size_t head = 0; head < c->n_kv_head; head++) {
             void *kt, *vt;
-            ct_kv_tile(t->kv, layer, head, pos / CT_TILE, &kt, &vt);
+            host_kv_tile(t->kv, layer, head, pos / CT_TILE, &kt, &vt);
             rows_of(c, t->hash[pos + 1], layer, head, k, v);
             kernels()->kv_put(ct_kv_elem_of(t->kv), kt, vt, pos % CT_TILE, bad ? bad : k, bad ? bad : v, c->head_dim);
         }
@@ -135,7 +136,7 @@ static void verify_tile(const ct_config *c, const text *t, size_t layer, size_t 
     ct_kv_elem elem = ct_kv_elem_of(t->kv);
     size_t half = ct_kv_tile_bytes(elem, c->head_dim);
     void *k, *v;
-    ct_kv_tile(t->kv, layer, head, tile, &k, &v);
+    host_kv_tile(t->kv, layer, head, tile, &k, &v);
     if (!all_finite(elem, k, c->head_dim) || !all_finite(elem, v, c->head_dim))
         fail_msg("layer %zu, tile %zu is not finite", layer, tile);
     memset(want, 0, 2 * half);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "fake.h"
+#include "host_cache.h"
 #include "unit.h"
 
 /* B09: pages of the ring, by hand. */
@@ -25,7 +26,7 @@ static void test_b09_ring_pages(void **state)
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         ct_config c = fake_config(12, 6, 1, 32, cases[i].window);
-        ct_kv_options o = { cases[i].context, cases[i].batch, CT_KV_F16 };
+        host_kv_options o = { cases[i].context, cases[i].batch, CT_KV_F16 };
         assert_int_equal(ct_cache_ring_pages(&c, o.context, o.max_batch), cases[i].pages);
     }
 }
@@ -37,7 +38,7 @@ static void test_b09_ring_is_just_enough(void **state)
     for (uint32_t window = 1; window < 200; window += 3)
         for (size_t batch = 1; batch < 200; batch += 5) {
             ct_config c = fake_config(6, 6, 1, 16, window);
-            ct_kv_options o = { 100000, batch, CT_KV_F16 };
+            host_kv_options o = { 100000, batch, CT_KV_F16 };
             size_t most = 0;
             for (size_t pos = 1000; pos < 1064; pos++) { /* the first token of a step */
                 size_t tiles = (pos + batch - 1) / CT_TILE - (pos + 1 - window) / CT_TILE + 1;
@@ -65,9 +66,9 @@ static void test_b07_bytes(void **state)
         for (size_t i = 0; i < sizeof contexts / sizeof *contexts; i++) {
             ct_config c;
             ct_config_of(ct_published_by_name(models[m].name), &c);
-            ct_kv_options o = { contexts[i], 512, CT_KV_F16 };
+            ct_cache_options o = { .context = contexts[i], .n_seqs = 1, .max_batch = 512, .elem = CT_KV_F16 };
             size_t bytes, pages = (contexts[i] + 63) / 64, ring = ct_cache_ring_pages(&c, o.context, o.max_batch);
-            assert_true(ct_kv_bytes(&c, &o, &bytes));
+            assert_true(host_cache_bytes(&c, &o, &bytes));
             size_t tiles = models[m].global * pages * 64 + models[m].local * ring * 64;
             assert_true(bytes >= tiles && bytes < tiles + 600 * pages + 60 * ring + 8192);
             /* the formula's min(T, W + batch - 1) cells, at most two tiles more */
@@ -75,7 +76,7 @@ static void test_b07_bytes(void **state)
             assert_true(ring * 64 >= cells && ring * 64 < cells + 128);
             o.elem = CT_KV_F32;
             size_t twice;
-            assert_true(ct_kv_bytes(&c, &o, &twice));
+            assert_true(host_cache_bytes(&c, &o, &twice));
             assert_true(twice - bytes == tiles);
         }
 }
@@ -84,7 +85,7 @@ static ct_kv *open_kv(const ct_config *c, size_t context, size_t batch)
 {
     ct_kv *kv;
     carat_err err;
-    if (!ct_kv_open_alone(c, &(ct_kv_options){ context, batch, CT_KV_F32 }, &kv, &err))
+    if (!host_kv_open(c, &(host_kv_options){ context, batch, CT_KV_F32 }, &kv, &err))
         fail_msg("%s", err.msg);
     return kv;
 }
@@ -103,7 +104,7 @@ static void test_tiles_do_not_overlap(void **state)
                 for (size_t t = 0; t < TILES; t++) {
                     void *k, *v;
                     float id = (float)(1 + 2 * ((l * 2 + h) * TILES + t));
-                    ct_kv_tile(kv, l, h, t, &k, &v);
+                    host_kv_tile(kv, l, h, t, &k, &v);
                     assert_true((uintptr_t)k % 64 == 0 && (uintptr_t)v % 64 == 0);
                     float *fk = k, *fv = v;
                     for (size_t i = 0; i < 64 * 24; i++) {
@@ -115,7 +116,7 @@ static void test_tiles_do_not_overlap(void **state)
                         }
                     }
                 }
-    ct_kv_close(kv);
+    host_kv_close(kv);
 }
 
 static void grow(ct_kv *kv, size_t n)
@@ -139,7 +140,7 @@ static void test_b09_ring_wraps(void **state)
         for (int is_global = 0; is_global < 2; is_global++) {
             void **seen = is_global ? global : local;
             size_t *n = is_global ? &n_global : &n_local, i = 0;
-            ct_kv_tile(kv, is_global ? 5 : 0, 0, tile, &k, &v);
+            host_kv_tile(kv, is_global ? 5 : 0, 0, tile, &k, &v);
             while (i < *n && seen[i] != k)
                 i++;
             seen[i] = k;
@@ -148,7 +149,7 @@ static void test_b09_ring_wraps(void **state)
     }
     assert_int_equal(n_local, ring);
     assert_int_equal(n_global, 15);
-    ct_kv_close(kv);
+    host_kv_close(kv);
 }
 
 /* B11: how far back: positions whose window before them is still in the ring. */
@@ -172,7 +173,7 @@ static void test_b11_rewind_limits(void **state)
     assert_int_equal(ct_kv_len(kv), 0);
     assert_int_equal(ct_kv_rewind_limit(kv), 1);
     assert_false(ct_kv_begin(kv, 61));
-    ct_kv_close(kv);
+    host_kv_close(kv);
     /* only global layers: any position, always */
     c = fake_config(3, 1, 1, 16, 8);
     kv = open_kv(&c, 1000, 200);
@@ -180,7 +181,7 @@ static void test_b11_rewind_limits(void **state)
         grow(kv, 200);
     assert_false(ct_kv_begin(kv, 1));
     assert_int_equal(ct_kv_rewind(kv, 3), 3);
-    ct_kv_close(kv);
+    host_kv_close(kv);
 }
 
 /* Scrubbing zeroes the slots of a failed step in every layer, and only them. */
@@ -195,7 +196,7 @@ static void test_scrub(void **state)
         for (size_t h = 0; h < 2; h++)
             for (size_t t = 0; t < 3; t++) {
                 void *k, *v;
-                ct_kv_tile(kv, l, h, t, &k, &v);
+                host_kv_tile(kv, l, h, t, &k, &v);
                 for (size_t i = 0; i < 64 * DIM; i++)
                     ((float *)k)[i] = ((float *)v)[i] = 1;
             }
@@ -207,14 +208,14 @@ static void test_scrub(void **state)
         for (size_t pos = 0; pos < 192; pos++) {
             void *k, *v;
             size_t s = pos % 64;
-            ct_kv_tile(kv, l, 1, pos / 64, &k, &v);
+            host_kv_tile(kv, l, 1, pos / 64, &k, &v);
             for (size_t d = 0; d < DIM; d++) {
                 float expected = pos >= 60 && pos < 81 ? 0 : 1;
                 assert_true(((float *)v)[s * DIM + d] == expected);
                 assert_true(((float *)k)[s / 16 * DIM * 16 + d * 16 + s % 16] == expected);
             }
         }
-    ct_kv_close(kv);
+    host_kv_close(kv);
 }
 
 static void test_bad_sizes(void **state)
@@ -225,14 +226,14 @@ static void test_bad_sizes(void **state)
     carat_err err;
     const size_t bad[][2] = { { 0, 1 }, { 1, 0 }, { CT_MAX_CONTEXT + 1, 1 }, { 1, SIZE_MAX }, { SIZE_MAX, 1 } };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-        ct_kv_options o = { bad[i][0], bad[i][1], CT_KV_F16 };
-        assert_false(ct_kv_open_alone(&c, &o, &kv, &err));
+        host_kv_options o = { bad[i][0], bad[i][1], CT_KV_F16 };
+        assert_false(host_kv_open(&c, &o, &kv, &err));
         assert_int_equal(err.code, CARAT_EARG);
         assert_null(kv);
     }
     /* the largest of everything: a size that no machine has, said with the figure */
     c = fake_config(CT_MAX_LAYERS, 1, CT_MAX_HEADS, 512, 8);
-    assert_false(ct_kv_open_alone(&c, &(ct_kv_options){ CT_MAX_CONTEXT, 512, CT_KV_F32 }, &kv, &err));
+    assert_false(host_kv_open(&c, &(host_kv_options){ CT_MAX_CONTEXT, 512, CT_KV_F32 }, &kv, &err));
     assert_true(err.code == CARAT_ENOMEM || err.code == CARAT_ELIMIT);
 }
 

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "host_cache.h"
 #include "kv/kv.h"
 #include "unit.h"
 
@@ -35,7 +36,7 @@ static void write_chunk(ct_kv *kv, const ct_config *c, size_t at)
         for (size_t head = 0; head < c->n_kv_head; head++)
             for (size_t tile = at / CT_TILE; tile < (at + CHUNK) / CT_TILE; tile++) {
                 void *k, *v;
-                ct_kv_tile(kv, layer, head, tile, &k, &v);
+                host_kv_tile(kv, layer, head, tile, &k, &v);
                 memset(k, 1, bytes);
                 memset(v, 1, bytes);
             }
@@ -70,7 +71,7 @@ static void whole_context(ct_kv_elem elem, size_t global, const char *name)
     size_t ring = 25 * 29 * 4 * two_tiles(elem), announced, before = resident();
     assert_int_equal(CONTEXT / CT_TILE * 5 * 4 * two_tiles(elem), global);
     assert_true(ct_cache_bytes(&c, &o, &announced));
-    if (!ct_cache_open(&c, &o, &cache, &err) || !ct_kv_open(cache, CONTEXT, &kv, &err))
+    if (!host_cache_open(&c, &o, &cache, &err) || !ct_kv_open(cache, CONTEXT, &kv, &err))
         fail_msg("%s", err.msg);
     fill(kv, &c);
     size_t held = resident() - before;
@@ -79,7 +80,7 @@ static void whole_context(ct_kv_elem elem, size_t global, const char *name)
     assert_true(held >= (global + ring) / 100 * 99 && held <= (global + ring) / 100 * 101);
     assert_true(announced >= global + ring && announced <= (global + ring) / 100 * 101);
     ct_kv_close(kv);
-    ct_cache_close(cache);
+    host_cache_close(cache);
 }
 
 static void whole_context_f16(void **state)

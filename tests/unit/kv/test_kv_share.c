@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "fake.h"
+#include "host_cache.h"
 #include "kv/kv_inside.h"
 #include "unit.h"
 
@@ -23,7 +24,7 @@ static ct_cache *open_cache(size_t n_seqs, size_t kept_pages)
     shape = fake_config(3, 3, 1, 32, WINDOW);
     size_t local = (size_t)2 * 2 * 2 * 64 * 32; /* a local page: two layers, K and V, f16 */
     ct_cache_options o = { CONTEXT, n_seqs, BATCH, CT_KV_F16, kept_pages * local * 4 / 3 + 4 };
-    if (!ct_cache_open(&shape, &o, &cache, &err))
+    if (!host_cache_open(&shape, &o, &cache, &err))
         fail_msg("%s", err.msg);
     return cache;
 }
@@ -102,7 +103,7 @@ static void test_b10_only_the_tail_is_computed(void **state)
             assert_int_equal(run_and_close(cache, &a, keys, n), n - 50); /* its last 50 changed */
         }
         assert_true(stats(cache).hits >= 2);
-        ct_cache_close(cache);
+        host_cache_close(cache);
     }
 }
 
@@ -122,7 +123,7 @@ static void test_b10_marked_boundaries_are_kept(void **state)
         ct_kv_close(b.kv);
     }
     assert_int_equal(run_and_close(cache, &a, keys, 250), 200);
-    ct_cache_close(cache);
+    host_cache_close(cache);
 }
 
 /* The budget: pages kept never exceed it, and the boundary used longest ago is the one that goes. */
@@ -145,7 +146,7 @@ static void test_least_recently_used_boundary_goes(void **state)
     assert_int_equal(run_and_close(cache, &a, keys[0], 250), 249);
     assert_int_equal(run_and_close(cache, &a, keys[2], 250), 249);
     assert_true(run_and_close(cache, &a, keys[1], 250) < 249);
-    ct_cache_close(cache);
+    host_cache_close(cache);
 }
 
 /* Without a budget nothing is kept for sure, and nothing is wrong. */
@@ -162,7 +163,7 @@ static void test_no_budget(void **state)
     assert_int_equal(run_and_close(cache, &a, keys, 900), 899); /* nobody wanted the memory meanwhile */
     flood(cache, 10000);
     assert_int_equal(run_and_close(cache, &a, keys, 900), 0);
-    ct_cache_close(cache);
+    host_cache_close(cache);
 }
 
 /* An edited earlier turn: the conversation goes on from the boundary before it. */
@@ -181,7 +182,7 @@ static void test_b10_edited_turn(void **state)
     make(keys + 260, CONTEXT - 260, 7000);
     size_t got = run_and_close(cache, &a, keys, 600);
     assert_true(got >= 250 && got <= 260);
-    ct_cache_close(cache);
+    host_cache_close(cache);
 }
 
 /* The same by rewinding: past the ring, to a boundary that the index has kept. */
@@ -202,7 +203,7 @@ static void test_b10_rewind_through_the_index(void **state)
     fake_verify(&shape, &a);
     ct_kv_close(a.kv);
     stats(cache);
-    ct_cache_close(cache);
+    host_cache_close(cache);
 }
 
 /* A fork holds the same pages; the first write copies one page of each kind, none at a page's end. */
@@ -229,7 +230,7 @@ static void test_fork_copies_nothing(void **state)
         ct_kv_close(a.kv);
         fake_verify(&shape, &b);
         ct_kv_close(b.kv);
-        ct_cache_close(cache);
+        host_cache_close(cache);
     }
 }
 
@@ -249,7 +250,7 @@ static void test_same_prompt_at_the_same_time(void **state)
     fake_verify(&shape, &a);
     fake_verify(&shape, &b);
     ct_kv_close(a.kv), ct_kv_close(b.kv);
-    ct_cache_close(cache);
+    host_cache_close(cache);
 }
 
 /* The same where one has marked the tile while it was unfinished: its part of a tile is not left behind. */
@@ -268,7 +269,7 @@ static void test_a_part_is_not_left_behind(void **state)
     assert_int_equal(stats(cache).global.cached, 0);
     assert_true(stats(cache).local.kept > 0);
     ct_kv_close(a.kv), ct_kv_close(b.kv);
-    ct_cache_close(cache);
+    host_cache_close(cache);
 }
 
 /* Who comes back alone goes on in the same pages. */
@@ -282,7 +283,7 @@ static void test_going_on_copies_nothing(void **state)
         assert_int_equal(run_and_close(cache, &a, keys, n), n > 100 ? n - 70 : 0);
     assert_int_equal(stats(cache).copies, 0);
     assert_int_equal(stats(cache).global.evictions, 0);
-    ct_cache_close(cache);
+    host_cache_close(cache);
 }
 
 /* Boundaries in unfinished tiles that differ late are two boundaries. */
@@ -297,7 +298,7 @@ static void test_near_boundaries_are_told_apart(void **state)
     assert_int_equal(run_and_close(cache, &a, other, 310), 308);
     assert_int_equal(run_and_close(cache, &a, keys, 320), 310);
     assert_int_equal(run_and_close(cache, &a, other, 320), 310);
-    ct_cache_close(cache);
+    host_cache_close(cache);
 }
 
 static void test_unlabelled_is_never_shared(void **state)
@@ -313,7 +314,7 @@ static void test_unlabelled_is_never_shared(void **state)
     start(cache, &b);
     assert_int_equal(ct_kv_resume(b.kv, keys, 300, 300), 64);
     ct_kv_close(a.kv), ct_kv_close(b.kv);
-    ct_cache_close(cache);
+    host_cache_close(cache);
 }
 
 /* Neither resumed nor cut inside an image; the same id with other pixels is another key. */
@@ -341,7 +342,7 @@ static void test_images_are_whole(void **state)
     start(cache, &a);
     assert_int_equal(ct_kv_resume(a.kv, keys, 200, 199), 70);
     ct_kv_close(a.kv);
-    ct_cache_close(cache);
+    host_cache_close(cache);
 }
 
 /* B24: what is promised is there, to the last page, however the memory was used before; one page more is refused. */
@@ -379,7 +380,7 @@ static void test_b24_promises_are_exact(void **state)
     assert_int_equal(err.code, CARAT_EARG);
     assert_false(ct_kv_open(cache, SIZE_MAX, &kv, &err));
     ct_kv_close(b.kv);
-    ct_cache_close(cache);
+    host_cache_close(cache);
 }
 
 /* A page that must be copied while no page is left: the sequence takes its own out of the index. */
@@ -399,7 +400,7 @@ static void test_copy_without_a_page_left(void **state)
     fake_verify(&shape, &a);
     assert_int_equal(stats(cache).copies, 0);
     ct_kv_close(a.kv);
-    ct_cache_close(cache);
+    host_cache_close(cache);
 }
 
 /* B08: pages are touched when first used, counted so, and never more than were announced. */
@@ -420,10 +421,52 @@ static void test_b08_memory_is_touched_on_use(void **state)
     for (uint64_t i = 0; i < 9; i++)
         flood(cache, i * 20000);
     assert_int_equal(stats(cache).global.touched, stats(cache).global.total);
-    ct_cache_close(cache);
+    host_cache_close(cache);
 }
 
-/* B11: asking for a tile that the sequence does not hold ends the program, where assertions are compiled in. */
+#ifndef NDEBUG
+static bool aborts(void (*fn)(size_t i), size_t i)
+{
+    int status = 0;
+    pid_t pid = fork();
+    if (pid == 0) {
+        signal(SIGABRT, SIG_DFL);
+        if (!freopen("/dev/null", "w", stderr))
+            _exit(1);
+        fn(i);
+        _exit(0);
+    }
+    assert_true(pid > 0 && waitpid(pid, &status, 0) == pid);
+    return WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT;
+}
+
+static void read_foreign_tile(size_t i)
+{
+    static const struct {
+        size_t layer, tile;
+    } foreign[] = { { 0, 3 }, { 2, 15 }, { 0, 15 }, { 2, 1000 } }; /* out of the ring, not yet there, never there */
+    void *k, *v;
+    host_kv_tile(a.kv, foreign[i].layer, 0, foreign[i].tile, &k, &v);
+}
+
+/* A reference to a page that has been another's since, among those that a step would get. */
+static void step_with_a_stale_page(size_t i)
+{
+    const ct_page_ref *global, *local;
+    ct_page_ref *ref = i ? &a.kv->local[a.kv->end - 1] : &a.kv->global[2];
+    ref->gen++;
+    ct_kv_pages(a.kv, &global, &local);
+}
+
+static void step_as_it_is(size_t i)
+{
+    const ct_page_ref *global, *local;
+    (void)i;
+    ct_kv_pages(a.kv, &global, &local);
+}
+#endif
+
+/* B11: a page that the sequence does not hold ends the program, where assertions are compiled in. */
 static void test_b11_foreign_read_aborts(void **state)
 {
     (void)state;
@@ -432,26 +475,14 @@ static void test_b11_foreign_read_aborts(void **state)
     make(keys, CONTEXT, 1);
     run(cache, &a, keys, 900);
 #ifndef NDEBUG
-    static const struct {
-        size_t layer, tile;
-    } foreign[] = { { 0, 3 }, { 2, 15 }, { 0, 15 }, { 2, 1000 } }; /* out of the ring, not yet there, never there */
-    for (size_t i = 0; i < sizeof foreign / sizeof *foreign; i++) {
-        int status = 0;
-        pid_t pid = fork();
-        if (pid == 0) {
-            void *k, *v;
-            signal(SIGABRT, SIG_DFL);
-            if (!freopen("/dev/null", "w", stderr))
-                _exit(1);
-            ct_kv_tile(a.kv, foreign[i].layer, 0, foreign[i].tile, &k, &v);
-            _exit(0);
-        }
-        assert_true(pid > 0 && waitpid(pid, &status, 0) == pid);
-        assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
-    }
+    for (size_t i = 0; i < 4; i++)
+        assert_true(aborts(read_foreign_tile, i));
+    for (size_t i = 0; i < 2; i++)
+        assert_true(aborts(step_with_a_stale_page, i));
+    assert_false(aborts(step_as_it_is, 0));
 #endif
     ct_kv_close(a.kv);
-    ct_cache_close(cache);
+    host_cache_close(cache);
 }
 
 int main(void)

@@ -8,6 +8,7 @@
 
 #include "craft.h"
 #include "golden_file.h"
+#include "loaded.h"
 #include "model/model.h"
 #include "unit.h"
 
@@ -205,10 +206,15 @@ static void test_other_architectures_are_refused_by_name(void **state)
 
 /* ---- whole models ---- */
 
-static bool open_model(const craft *c, ct_model **m, carat_err *err)
+static bool open_model(const craft *c, loaded *m, carat_err *err)
 {
     craft_save(c, path);
-    return ct_model_open(path, &(ct_model_options){ .no_tokenizer = true }, pool, m, err);
+    return loaded_open(path, false, pool, NULL, m, err);
+}
+
+static const uint8_t *packed(const loaded *l, ct_part part)
+{
+    return ct_weights_matrix(&l->w, part, 0)->packed;
 }
 
 static void whole(craft *c, const craft_shape *s)
@@ -223,15 +229,15 @@ static void test_small_model_opens(void **state)
 {
     (void)state;
     craft c;
-    ct_model *m;
+    loaded m;
     carat_err err;
     whole(&c, &small);
     if (!open_model(&c, &m, &err))
         fail_msg("%s", err.msg);
-    assert_int_equal(m->cfg.n_layer, 2);
-    assert_int_equal(m->layers[1].down.cols, 48);
-    assert_ptr_equal(m->head.packed, m->embed.packed);
-    ct_model_close(m);
+    assert_int_equal(m.m->cfg.n_layer, 2);
+    assert_int_equal(ct_weights_matrix(&m.w, CT_PART_DOWN, 1)->cols, 48);
+    assert_ptr_equal(packed(&m, CT_PART_HEAD), packed(&m, CT_PART_EMBED));
+    loaded_close(&m);
     craft_deinit(&c);
 }
 
@@ -261,7 +267,7 @@ static void test_b37_each_key_set_to_nonsense(void **state)
         for (size_t v = 0; v < sizeof values / sizeof *values; v++) {
             const int64_t right[] = { 2, 32, 48, 4, 2, 16, 16, 64, 8 };
             craft c;
-            ct_model *m;
+            loaded m;
             carat_err err = { CARAT_OK, 0, "" };
             craft_init(&c);
             craft_text(&c, "general.architecture", "gemma3");
@@ -271,7 +277,7 @@ static void test_b37_each_key_set_to_nonsense(void **state)
             craft_int(&c, keys[k], values[v].kind, values[v].v);
             craft_tensors(&c, &small);
             if (open_model(&c, &m, &err)) {
-                ct_model_close(m);
+                loaded_close(&m);
                 /* shapes are pinned by tensors; these alone may be 1, or be passed over */
                 assert_true(k >= 7);
             } else {
@@ -292,7 +298,7 @@ static void test_b37_floats(void **state)
     for (size_t k = 0; k < sizeof keys / sizeof *keys; k++)
         for (size_t v = 0; v < sizeof values / sizeof *values; v++) {
             craft c;
-            ct_model *m;
+            loaded m;
             carat_err err;
             whole(&c, &small);
             craft_f32(&c, keys[k], values[v]);
@@ -310,7 +316,7 @@ static void test_missing_and_misshapen_tensors(void **state)
     for (int kind = 0; kind < 2; kind++)
         for (size_t part = 0; part < CT_N_PARTS; part++) {
             craft c;
-            ct_model *m;
+            loaded m;
             carat_err err;
             char name[64];
             if (part == CT_PART_HEAD)
@@ -346,7 +352,7 @@ static void test_strangers_are_refused(void **state)
 {
     (void)state;
     craft c;
-    ct_model *m;
+    loaded m;
     carat_err err;
     const char *names[] = { "blk.2.attn_q.weight", "blk.1.attn_q.bias", "blk.0.laurel_l.weight",
                             "blk.99999999999999999999.attn_q.weight" };
@@ -364,15 +370,15 @@ static void test_untied_head(void **state)
 {
     (void)state;
     craft c;
-    ct_model *m;
+    loaded m;
     carat_err err;
     whole(&c, &small);
     craft_tensor(&c, "output.weight", CT_F16, 32, 40);
     if (!open_model(&c, &m, &err))
         fail_msg("%s", err.msg);
-    assert_int_equal(m->head.type, CT_F16);
-    assert_ptr_not_equal(m->head.packed, m->embed.packed);
-    ct_model_close(m);
+    assert_int_equal(ct_model_type(m.m, CT_PART_HEAD, 0), CT_F16);
+    assert_ptr_not_equal(packed(&m, CT_PART_HEAD), packed(&m, CT_PART_EMBED));
+    loaded_close(&m);
     craft_deinit(&c);
     whole(&c, &small);
     craft_tensor(&c, "output.weight", CT_F16, 32, 41);
@@ -382,32 +388,6 @@ static void test_untied_head(void **state)
 }
 
 /* B58: any type is legal for any matrix, and the prediction is what opening takes: the sum over tensors' own types. */
-static ct_type type_in_model(void *arg, ct_part part, size_t layer)
-{
-    const ct_model *m = arg;
-    const ct_layer *l = &m->layers[layer];
-    switch (part) {
-    case CT_PART_EMBED:
-        return m->embed.type;
-    case CT_PART_HEAD:
-        return m->head.type;
-    case CT_PART_Q:
-        return l->q.type;
-    case CT_PART_K:
-        return l->k.type;
-    case CT_PART_V:
-        return l->v.type;
-    case CT_PART_O:
-        return l->o.type;
-    case CT_PART_GATE:
-        return l->gate.type;
-    case CT_PART_UP:
-        return l->up.type;
-    default:
-        return l->down.type;
-    }
-}
-
 static void test_b58_bytes_are_predicted(void **state)
 {
     (void)state;
@@ -419,25 +399,25 @@ static void test_b58_bytes_are_predicted(void **state)
                             "tiny-vl" };
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
         char full[512];
-        ct_model *m, *peek;
+        loaded m;
+        ct_model *peek;
+        ct_weights described;
         carat_err err;
-        size_t bytes, peeked;
         snprintf(full, sizeof full, TEST_DATA "/models/%s", files[i]);
-        ct_model_options o = { .no_tokenizer = true };
-        if (!ct_model_open(full, &o, pool, &m, &err) || !ct_model_peek(full, &o, &peek, &peeked, &err) ||
-            !ct_model_bytes(&m->cfg, type_in_model, m, &bytes, &err))
+        if (!loaded_open(full, false, pool, NULL, &m, &err) || !ct_model_peek(full, false, true, &peek, &err) ||
+            !ct_weights_describe(&described, peek, &err))
             fail_msg("%s", err.msg);
-        assert_int_equal(bytes, m->arena.size);
-        assert_int_equal(bytes, m->arena.used);
-        assert_int_equal(bytes, peeked);
-        assert_null(peek->embed.packed);
-        assert_int_equal(peek->embed.bytes, m->embed.bytes);
-        uint64_t source = 0;
-        for (int t = 0; t < CT_N_TYPE; t++)
-            source += m->type_bytes[t];
+        size_t bytes = described.bytes;
+        assert_int_equal(bytes, m.w.arena.size);
+        assert_int_equal(bytes, m.w.arena.used);
+        assert_null(ct_weights_matrix(&described, CT_PART_EMBED, 0)->packed);
+        assert_int_equal(ct_weights_matrix(&described, CT_PART_EMBED, 0)->bytes,
+                         ct_weights_matrix(&m.w, CT_PART_EMBED, 0)->bytes);
         /* rows padded to 16, each part to 64, norms to f32: never below the source, and near it */
-        assert_true(bytes >= source && bytes < source + source / 4 + 65536);
-        ct_model_close(m);
+        uint64_t source = m.m->tensor_bytes;
+        assert_true(bytes + 65536 >= source && bytes < source + source / 4 + 65536);
+        loaded_close(&m);
+        ct_weights_close(&described);
         ct_model_close(peek);
     }
 }
@@ -451,14 +431,14 @@ static bool stop_at_once(void *arg, uint64_t done, uint64_t total)
 static void test_loading_can_be_stopped(void **state)
 {
     (void)state;
-    ct_model *m;
+    loaded m;
     carat_err err;
     for (int after = 1; after < 4; after++) {
         int left = after;
-        ct_model_options o = { .no_tokenizer = true, .progress = stop_at_once, .progress_arg = &left };
-        assert_false(ct_model_open(TEST_DATA "/models/tiny-text", &o, pool, &m, &err));
+        const ct_load_progress how = { stop_at_once, &left };
+        assert_false(loaded_open(TEST_DATA "/models/tiny-text", false, pool, &how, &m, &err));
         assert_int_equal(err.code, CARAT_ECANCELLED);
-        assert_null(m);
+        assert_null(m.m);
     }
 }
 
@@ -475,17 +455,17 @@ static void test_b60_rows_and_tokens(void **state)
                   { "tiny-text/gguf/tiny-text-f32.gguf", 512, 512 } };
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
         char full[512];
-        ct_model *m;
+        loaded m;
         carat_err err;
         snprintf(full, sizeof full, TEST_DATA "/models/%s", files[i].file);
-        if (!ct_model_open(full, NULL, pool, &m, &err))
+        if (!loaded_open(full, true, pool, NULL, &m, &err))
             fail_msg("%s", err.msg);
-        assert_int_equal(m->cfg.n_vocab, files[i].rows);
-        assert_int_equal(m->n_pieces, files[i].pieces);
-        assert_int_equal(m->n_stops, 2);
-        assert_int_equal(m->stops[0], 1);
-        assert_int_equal(m->stops[1], 11);
-        ct_model_close(m);
+        assert_int_equal(m.m->cfg.n_vocab, files[i].rows);
+        assert_int_equal(m.m->n_pieces, files[i].pieces);
+        assert_int_equal(m.m->n_stops, 2);
+        assert_int_equal(m.m->stops[0], 1);
+        assert_int_equal(m.m->stops[1], 11);
+        loaded_close(&m);
     }
 }
 
@@ -495,7 +475,7 @@ static void test_bad_vocabularies(void **state)
     const char *pieces[] = { "<pad>", "<eos>", "<bos>", "<unk>" };
     for (int v = 0; v < 5; v++) {
         craft c;
-        ct_model *m;
+        loaded m;
         carat_err err;
         whole(&c, &small);
         if (v == 1)
@@ -507,7 +487,7 @@ static void test_bad_vocabularies(void **state)
         if (v == 4)
             craft_text(&c, "tokenizer.ggml.model", "gpt2");
         craft_save(&c, path);
-        assert_false(ct_model_open(path, NULL, pool, &m, &err));
+        assert_false(loaded_open(path, true, pool, NULL, &m, &err));
         assert_int_equal(err.code, v == 4 ? CARAT_EUNSUPPORTED : CARAT_EFORMAT);
         assert_non_null(strstr(err.msg, "tokenizer.ggml"));
         craft_deinit(&c);
@@ -517,7 +497,7 @@ static void test_bad_vocabularies(void **state)
 static void test_paths(void **state)
 {
     (void)state;
-    ct_model *m;
+    loaded m;
     carat_err err;
     const struct {
         const char *path;
@@ -528,10 +508,10 @@ static void test_paths(void **state)
                   { TEST_DATA "/models/tiny-text/config.json", CARAT_EFORMAT },
                   { TEST_DATA "/models/tiny-vl/gguf/mmproj-tiny-vl-f32.gguf", CARAT_EUNSUPPORTED } };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        assert_false(ct_model_open(cases[i].path, NULL, pool, &m, &err));
+        assert_false(loaded_open(cases[i].path, true, pool, NULL, &m, &err));
         if (err.code != cases[i].code)
             fail_msg("%s: %s: %s", cases[i].path, carat_code_name(err.code), err.msg);
-        assert_null(m);
+        assert_null(m.m);
     }
 }
 

@@ -5,7 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "text/work.h"
+#include "cpu/text_work.h"
+#include "kv/kv.h"
 #include "unit.h"
 
 /* B03: cosine and sine at the positions where float32 angles go wrong, against long double, to half a float32 step of
@@ -17,13 +18,13 @@ static void test_b03_rope_tables(void **state)
     enum { N = sizeof positions / sizeof *positions, DIM = 256 };
     float local[N * DIM], global[N * DIM], inv_local[DIM / 2], inv_global[DIM / 2];
     ct_text_row rows[N];
-    ct_model m = { 0 };
-    ct_config_of(ct_published_by_name("4B"), &m.cfg);
-    ct_rope_inv_freq(&m.cfg.rope_local, DIM, inv_local);
-    ct_rope_inv_freq(&m.cfg.rope_global, DIM, inv_global);
+    ct_config c;
+    ct_config_of(ct_published_by_name("4B"), &c);
+    ct_rope_inv_freq(&c.rope_local, DIM, inv_local);
+    ct_rope_inv_freq(&c.rope_global, DIM, inv_global);
     for (size_t i = 0; i < N; i++)
         rows[i] = (ct_text_row){ .pos = positions[i] };
-    ct_text t = { .m = &m,
+    ct_text t = { .c = &c,
                   .rows = rows,
                   .rope_local = local,
                   .rope_global = global,
@@ -64,7 +65,7 @@ static void test_b56_embed_scale(void **state)
     }
 }
 
-/* What ct_text_bytes says is what opening takes, and it is linear in the batch. */
+/* What ct_text_bytes says is what opening takes, at any batch. */
 static void test_bytes_are_predicted(void **state)
 {
     (void)state;
@@ -77,19 +78,21 @@ static void test_bytes_are_predicted(void **state)
                 for (int exact = 0; exact < 2; exact++) {
                     ct_pool *pool;
                     ct_model *m;
+                    ct_weights w;
                     ct_text *t;
                     carat_err err;
-                    size_t bytes, weights;
+                    size_t bytes;
                     ct_text_options o = { .max_batch = batch, .max_context = 4096, .exact = exact };
-                    ct_model_options mo = { .no_tokenizer = true };
-                    if (!ct_pool_open(threads, &pool, &err) ||
-                        !ct_model_peek(paths[i], &mo, &m, &weights, &err) || /* no weights needed */
-                        !ct_text_bytes(m, &k, threads, &o, &bytes) || !ct_text_open(m, &k, pool, &o, &t, &err))
+                    if (!ct_pool_open(threads, &pool, &err) || !ct_model_peek(paths[i], false, true, &m, &err) ||
+                        !ct_weights_describe(&w, m, &err) || /* they need not be loaded */
+                        !ct_text_bytes(&w, &k, threads, &o, &bytes) ||
+                        !ct_text_open(&(ct_text_parts){ &w, NULL, NULL, &k, pool }, &o, &t, &err))
                         fail_msg("%s", err.msg);
                     assert_int_equal(t->arena.size, bytes);
                     assert_int_equal(t->arena.used, bytes);
                     assert_false(t->arena.overflow);
                     ct_text_close(t);
+                    ct_weights_close(&w);
                     ct_model_close(m);
                     ct_pool_close(pool);
                 }
@@ -100,24 +103,26 @@ static void test_bad_options(void **state)
     (void)state;
     ct_pool *pool;
     ct_model *m;
+    ct_weights w;
     ct_text *t;
     carat_err err;
     ct_kernels k;
-    size_t weights;
     ct_kernels_for(&k, 0);
-    ct_model_options mo = { .no_tokenizer = true };
     assert_true(ct_pool_open(1, &pool, &err));
-    assert_true(ct_model_peek(TEST_DATA "/models/tiny-text", &mo, &m, &weights, &err));
+    assert_true(ct_model_peek(TEST_DATA "/models/tiny-text", false, true, &m, &err) &&
+                ct_weights_describe(&w, m, &err));
+    const ct_text_parts parts = { &w, NULL, NULL, &k, pool };
     const size_t bad[][2] = { { 0, 1 }, { 1, 0 }, { SIZE_MAX, 1 }, { 1, SIZE_MAX }, { CT_MAX_CONTEXT + 1, 8 } };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         ct_text_options o = { .max_batch = bad[i][0], .max_context = bad[i][1] };
-        assert_false(ct_text_open(m, &k, pool, &o, &t, &err));
+        assert_false(ct_text_open(&parts, &o, &t, &err));
         assert_int_equal(err.code, CARAT_EARG);
         assert_null(t);
     }
     ct_text_close(NULL);
     ct_model_close(NULL);
     ct_kv_close(NULL);
+    ct_weights_close(&w);
     ct_model_close(m);
     ct_pool_close(pool);
 }

@@ -8,9 +8,10 @@
 #include <unistd.h>
 
 #include "carat.h"
+#include "cpu/vision_work.h"
+#include "loaded.h"
 #include "tower_file.h"
 #include "unit.h"
-#include "vision/work.h"
 
 static char path[64];
 static ct_pool *pool;
@@ -58,7 +59,7 @@ static ct_vision *open_tower(const tower_shape *s, bool exact)
     ct_vision *v;
     carat_err err;
     write_file(s);
-    if (!ct_vision_open(path, s->text_width, &k, pool, &(ct_vision_options){ .exact = exact }, &v, &err))
+    if (!tower_open(path, s->text_width, &k, pool, &(ct_vision_options){ .exact = exact }, &v, &err))
         fail_msg("%s", err.msg);
     return v;
 }
@@ -87,7 +88,7 @@ static float *see(const tower_shape *s, bool exact)
     float *x = random_pixels(s, 1), *out = malloc(out_values(s) * sizeof *out);
     if (!ct_vision_encode(v, x, 1, out, &err))
         fail_msg("%s", err.msg);
-    ct_vision_close(v);
+    tower_close(v);
     free(x);
     return out;
 }
@@ -308,11 +309,11 @@ static void expect_refused(const tower_shape *s, carat_code code, const char *sa
     carat_err err;
     ct_vision_size size;
     write_file(s);
-    assert_false(ct_vision_open(path, small.text_width, &k, pool, &(ct_vision_options){ 0 }, &v, &err));
+    assert_false(tower_open(path, small.text_width, &k, pool, &(ct_vision_options){ 0 }, &v, &err));
     assert_null(v);
     if (err.code != code || !strstr(err.msg, says) || !strstr(err.msg, says_too))
         fail_msg("code %d, \"%s\"; expected code %d, '%s', '%s'", err.code, err.msg, code, says, says_too);
-    assert_false(ct_vision_bytes(path, small.text_width, &k, 2, &(ct_vision_options){ 0 }, &size, &err));
+    assert_false(tower_bytes(path, small.text_width, &k, 2, &(ct_vision_options){ 0 }, &size, &err));
 }
 
 static void test_refused(void **state)
@@ -355,11 +356,11 @@ static void test_text_only(void **state)
                                          TEST_DATA "/models/tiny-vl/gguf/tiny-vl-f32.gguf",
                                          TEST_DATA "/models/tiny-text/gguf/tiny-text-f32.gguf" };
     for (size_t i = 0; i < 3; i++) {
-        assert_false(ct_vision_open(paths[i], 96, &k, pool, &(ct_vision_options){ 0 }, &v, &err));
+        assert_false(tower_open(paths[i], 96, &k, pool, &(ct_vision_options){ 0 }, &v, &err));
         assert_int_equal(err.code, CARAT_EUNSUPPORTED);
         assert_non_null(strstr(err.msg, "text only"));
     }
-    assert_false(ct_vision_open("/nonexistent/mmproj.gguf", 96, &k, pool, &(ct_vision_options){ 0 }, &v, &err));
+    assert_false(tower_open("/nonexistent/mmproj.gguf", 96, &k, pool, &(ct_vision_options){ 0 }, &v, &err));
     assert_int_equal(err.code, CARAT_EIO);
 }
 
@@ -398,7 +399,7 @@ static void test_b04_not_finite(void **state)
         float *x = random_pixels(&s, 1), *out = malloc(out_values(&s) * sizeof *out);
         assert_false(ct_vision_encode(v, x, 1, out, &err));
         assert_int_equal(err.code, CARAT_ENUMERIC);
-        ct_vision_close(v);
+        tower_close(v);
         free(x), free(out);
     }
 }
@@ -433,10 +434,10 @@ static void test_synth(void **state)
         rgb[i] = (uint8_t)(i * 2654435761u >> 24);
     for (int i = 0; i < 2; i++) {
         synth(i ? CARAT_TOWER_INSIDE : CARAT_TOWER_ALONE, NULL);
-        if (!ct_vision_open(path, 2560, &k, pool, &(ct_vision_options){ 0 }, &v, &err) ||
+        if (!tower_open(path, 2560, &k, pool, &(ct_vision_options){ 0 }, &v, &err) ||
             !ct_vision_encode_rgb(v, rgb, 1, out[i], &err))
             fail_msg("%s", err.msg);
-        ct_vision_close(v);
+        tower_close(v);
     }
     assert_memory_equal(out[0], out[1], n * sizeof(float));
     free(rgb), free(out[0]), free(out[1]);
@@ -451,7 +452,7 @@ static void test_synth_types(void **state)
     size_t last = SIZE_MAX; /* each takes no more than the one before */
     for (size_t i = 0; i < 4; i++, last = size.weights) {
         synth(CARAT_TOWER_ALONE, types[i]);
-        assert_true(ct_vision_bytes(path, 2560, &k, 2, &(ct_vision_options){ 0 }, &size, &err));
+        assert_true(tower_bytes(path, 2560, &k, 2, &(ct_vision_options){ 0 }, &size, &err));
         assert_true(size.weights <= last);
     }
     assert_false(
@@ -478,14 +479,13 @@ static void test_bytes_are_predicted(void **state)
             carat_err err;
             s.type = types[i];
             ct_vision *v = open_tower(&s, exact);
-            assert_true(
-                ct_vision_bytes(path, s.text_width, &k, 2, &(ct_vision_options){ .exact = exact }, &size, &err));
+            assert_true(tower_bytes(path, s.text_width, &k, 2, &(ct_vision_options){ .exact = exact }, &size, &err));
             assert_int_equal(size.weights, v->tower.arena.used);
             assert_int_equal(size.weights, v->tower.arena.size);
             assert_int_equal(size.work, v->arena.used);
             assert_int_equal(size.work, v->arena.size);
             assert_false(v->arena.overflow || v->tower.arena.overflow);
-            ct_vision_close(v);
+            tower_close(v);
         }
 }
 
@@ -522,7 +522,7 @@ static void test_progress(void **state)
     ct_vision_set_progress(v, NULL, NULL); /* and afterwards all is as before */
     assert_true(ct_vision_encode(v, x, 2, b, &err));
     assert_memory_equal(a, b, 2 * out_values(&small) * sizeof *a);
-    ct_vision_close(v);
+    tower_close(v);
     free(x), free(a), free(b);
 }
 

@@ -33,7 +33,13 @@ static carat_weight weight_of(const char *path, const carat_options *o)
     return w;
 }
 
-/* Opens with max_memory; returns what the engine reserved, the cache in whole huge pages; 0 if it was refused. */
+static uint64_t in_huge_pages(uint64_t bytes)
+{
+    return ct_block_bytes((size_t)bytes);
+}
+
+/* Opens with max_memory; returns what the engine reserved, the cache's two blocks (pages and books) in whole huge pages;
+ * 0 if it was refused. */
 static uint64_t reserved(const char *path, carat_options o, uint64_t max_memory, carat_err *err)
 {
     carat_engine *e;
@@ -45,9 +51,9 @@ static uint64_t reserved(const char *path, carat_options o, uint64_t max_memory,
         return 0;
     }
     const carat_memory m = *carat_engine_memory(e);
-    uint64_t cache = m.kv_global + m.kv_local + m.kv_index;
+    uint64_t pages = m.kv_global + m.kv_local;
     carat_engine_close(e);
-    return m.total + ct_block_bytes((size_t)cache) - cache;
+    return m.total - pages - m.kv_index + in_huge_pages(pages) + in_huge_pages(m.kv_index);
 }
 
 /* Without what can be done without, the border is exact to the byte. */

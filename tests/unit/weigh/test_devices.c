@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "weigh/devices.h"
+#include "measure/devices.h"
 
 #define HEADER                                                                                                         \
     "name\tkind\tmemory_gib\tbandwidth_gb_s\tfp16_tflops\tint8_tops\tfp32_tflops\tyear\tusable_percent\tsource\n"

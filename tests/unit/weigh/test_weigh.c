@@ -8,8 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cpu/weights.h"
 #include "weigh/names.h"
-#include "weigh/tower.h"
 #include "weigh/weigh.h"
 
 #define MIB 0x1p20
@@ -101,18 +101,16 @@ static void real_header(void **state)
     ct_config c = config_of("270M");
     ct_model *m;
     carat_err err;
-    size_t weights;
     uint64_t tensors;
-    assert_true(ct_estimate_describe(&c, "q4_k_m", &m, &weights, &tensors, &err));
+    assert_true(ct_estimate_describe(&c, "q4_k_m", &m, &tensors, &err));
     assert_true(tensors == 246587904);
     assert_true(tensors == 223744 + 179824640 + 43591680 + 13271040 + 9676800);
     int n[CT_N_TYPE] = { 0 };
-    n[m->embed.type]++;
-    for (uint32_t i = 0; i < c.n_layer; i++) {
-        const ct_layer *l = &m->layers[i];
-        n[l->q.type]++, n[l->k.type]++, n[l->v.type]++, n[l->o.type]++;
-        n[l->gate.type]++, n[l->up.type]++, n[l->down.type]++;
-    }
+    n[ct_model_type(m, CT_PART_EMBED, 0)]++;
+    for (uint32_t i = 0; i < c.n_layer; i++)
+        for (ct_part p = CT_FIRST_LAYER_PART; p < CT_N_PARTS; p++)
+            if (!ct_part_get(p)->is_norm)
+                n[ct_model_type(m, p, i)]++;
     assert_int_equal(n[CT_Q5_0], 81);
     assert_int_equal(n[CT_Q8_0], 10);
     assert_int_equal(n[CT_Q4_K], 27);
@@ -136,9 +134,8 @@ static void published_parameters(void **state)
         ct_config c = config_of(rows[i].size);
         ct_model *m;
         carat_err err;
-        size_t weights;
         uint64_t tensors;
-        assert_true(ct_estimate_describe(&c, "bf16", &m, &weights, &tensors, &err));
+        assert_true(ct_estimate_describe(&c, "bf16", &m, &tensors, &err));
         double embedding = (double)c.n_vocab * c.hidden, all = (double)m->n_params;
         assert_true(fabs(embedding / 1e6 - rows[i].embedding) < 0.06 + rows[i].embedding * 1e-4);
         assert_true(fabs((all - embedding) / 1e6 - rows[i].rest) < 0.06 + rows[i].rest * 2e-4);
@@ -147,10 +144,9 @@ static void published_parameters(void **state)
     ct_config c = config_of("4B");
     ct_model *m;
     carat_err err;
-    size_t weights;
     uint64_t tensors;
-    assert_true(ct_estimate_describe(&c, "QAT-q4_0", &m, &weights, &tensors, &err));
-    assert_true(m->embed.type == CT_F16 && m->layers[7].down.type == CT_Q4_0);
+    assert_true(ct_estimate_describe(&c, "QAT-q4_0", &m, &tensors, &err));
+    assert_true(ct_model_type(m, CT_PART_EMBED, 0) == CT_F16 && ct_model_type(m, CT_PART_DOWN, 7) == CT_Q4_0);
     assert_true((double)tensors > 3.14e9 && (double)tensors < 3.17e9);
     ct_model_close(m);
 }
@@ -161,13 +157,12 @@ static void published_tower(void **state)
     (void)state;
     ct_config c = config_of("4B");
     carat_err err;
-    uint64_t bytes, params;
-    int fd;
-    assert_true(ct_weigh_tower_file(&c.vision, c.hidden, CT_F32, &fd, &bytes, &params, &err));
-    close(fd);
-    assert_true(bytes == params * 4);
-    double project = 1152.0 * 2560 + 1152;
-    assert_true(fabs(((double)params - project) / 1e6 - 416.9) < 0.05 && fabs(project / 1e6 - 2.95) < 0.01);
+    ct_tower *t;
+    assert_true(ct_tower_imagine(&c.vision, c.hidden, CT_F32, &t, &err));
+    assert_true(t->tensor_bytes == t->n_params * 4);
+    double project = 1152.0 * 2560 + 1152, all = (double)t->n_params;
+    assert_true(fabs((all - project) / 1e6 - 416.9) < 0.05 && fabs(project / 1e6 - 2.95) < 0.01);
+    ct_tower_close(t);
 }
 
 /* ---- sums ---- */
@@ -206,25 +201,29 @@ static void sums(void **state)
         }
 }
 
-/* The figures of a described model are those that loading it would take: ct_model_bytes runs the loader's walk. */
+/* The figures of a described model are those that loading it would take: one walk lays out both. */
 static ct_type all_q8(void *arg, ct_part part, size_t layer)
 {
-    (void)arg, (void)layer;
-    return ct_part_get(part)->is_norm ? CT_F32 : CT_Q8_0;
+    (void)arg, (void)part, (void)layer;
+    return CT_Q8_0;
 }
 
 static void described_as_loaded(void **state)
 {
     (void)state;
     ct_config c = config_of("1B");
-    ct_model *m;
+    ct_model *m, *q8;
+    ct_weights described, loaded;
     carat_err err;
-    size_t weights, loaded;
     uint64_t tensors;
-    assert_true(ct_estimate_describe(&c, "q8_0", &m, &weights, &tensors, &err));
-    assert_true(ct_model_bytes(&c, all_q8, NULL, &loaded, &err));
-    assert_true(weights == loaded);
+    assert_true(ct_estimate_describe(&c, "q8_0", &m, &tensors, &err));
+    assert_true(ct_model_imagine(&c, all_q8, NULL, &q8, &err));
+    assert_true(ct_weights_describe(&described, m, &err) && ct_weights_describe(&loaded, q8, &err));
+    assert_true(described.bytes == loaded.bytes);
+    ct_weights_close(&described);
+    ct_weights_close(&loaded);
     ct_model_close(m);
+    ct_model_close(q8);
 }
 
 /* A file is weighed by its own tensors. */
@@ -524,9 +523,10 @@ static void nonsense(void **state)
     refused(Q(.options = OPTIONS(.n_threads = 100000)), "threads");
     refused(Q(.options = OPTIONS(.cpu = "z80")), "z80");
     refused(Q(.model = "/nonexistent/model.gguf"), "/nonexistent/model.gguf");
-    refused(Q(.model = "1b", .options = OPTIONS(.vision = CARAT_VISION_REQUIRED)), "Gemma 3 1B: this model cannot see");
+    refused(Q(.model = "1b", .options = OPTIONS(.vision = CARAT_VISION_REQUIRED)),
+            "Gemma 3 1B: this model has no vision tower");
     refused(Q(.model = TEST_DATA "/models/tiny-text", .options = OPTIONS(.vision = CARAT_VISION_REQUIRED)),
-            "cannot see");
+            "no vision tower");
     refused(Q(.model = "4b", .options = OPTIONS(.mmproj = "mmproj.gguf")), "--mmproj is for a model's file");
     refused(Q(.shared = 10000, .options = OPTIONS(.n_ctx = 4096)), "10000 shared tokens");
     refused(Q(SHAPE(.n_layer = 1000)), "number of layers is 1000, expected 1 to 256");

@@ -1,0 +1,58 @@
+/* A matrix of a file into its packed form, window by window.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "cpu/packing.h"
+
+/* Source bytes a thread packs at a time. */
+#define GRAIN_BYTES ((size_t)1 << 20)
+/* Asked for ahead of reading. */
+#define AHEAD_BYTES ((size_t)64 << 20)
+
+size_t ct_pack_window_bytes(int n_threads)
+{
+    size_t bytes = (size_t)n_threads * 4 * GRAIN_BYTES, least = 8 * GRAIN_BYTES, most = 64 * GRAIN_BYTES;
+    return bytes < least ? least : bytes > most ? most : bytes;
+}
+
+typedef struct pack_job {
+    const ct_matrix *w;
+    ct_window window; /* rows from `first` on */
+    size_t stride, panel_bytes, first;
+} pack_job;
+
+static void pack_panels(void *arg, size_t begin, size_t end, int thread)
+{
+    (void)thread;
+    pack_job *j = arg;
+    size_t n_rows = j->w->rows - j->first * CT_PANEL; /* from the window's start */
+    for (size_t p = begin; p < end; p++) {
+        size_t row = p * CT_PANEL;
+        int n = n_rows - row < CT_PANEL ? (int)(n_rows - row) : CT_PANEL;
+        ct_pack_panel(j->w->type, j->window.data + row * j->stride, j->stride, n, j->w->cols,
+                      j->w->packed + (j->first + p) * j->panel_bytes);
+    }
+    size_t last_row = end * CT_PANEL < n_rows ? end * CT_PANEL : n_rows, from = begin * CT_PANEL * j->stride;
+    ct_window_release(&j->window, from, last_row * j->stride - from);
+}
+
+bool ct_matrix_pack(ct_pool *pool, const ct_tensor *t, const ct_matrix *w, bool (*tick)(void *arg, uint64_t bytes),
+                    void *arg, carat_err *err)
+{
+    pack_job j = { .w = w, .stride = t->bytes / w->rows };
+    size_t n_panels = (w->rows + CT_PANEL - 1) / CT_PANEL, source = j.stride * CT_PANEL;
+    size_t slice = ct_pack_window_bytes(ct_pool_threads(pool)) / source, grain = GRAIN_BYTES / source + 1;
+    slice = slice ? slice : 1;
+    j.panel_bytes = w->bytes / n_panels;
+    for (; j.first < n_panels; j.first += slice) {
+        size_t n = n_panels - j.first < slice ? n_panels - j.first : slice, from = j.first * source;
+        size_t left = t->bytes - from, bytes = n * source < left ? n * source : left; /* the last panel may be padded */
+        ct_map_expect(t->map, t->offset + from, AHEAD_BYTES < left ? AHEAD_BYTES : left);
+        if (!ct_tensor_window(t, from, bytes, &j.window, err))
+            return false;
+        ct_pool_each(pool, n, grain, pack_panels, &j);
+        ct_window_close(&j.window);
+        if (tick && !tick(arg, bytes))
+            return false;
+    }
+    return true;
+}

@@ -1,0 +1,21 @@
+/* packing.h - a matrix of a file into its packed form, on every thread.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef CT_CPU_PACKING_H
+#define CT_CPU_PACKING_H
+
+#include "cpu/weights.h"
+#include "format/tensors.h"
+#include "quant/pack.h"
+
+/* Packs all rows of t (w->rows rows of w->cols weights of type w->type, whatever t's dimensions are) into w->packed,
+ * looking at the source through one window after another. tick, if not NULL, is told now and then how many more source
+ * bytes are done, all together t->bytes; where it returns false packing stops and so does this, with tick's error.
+ * Others: those of ct_tensor_window. */
+bool ct_matrix_pack(ct_pool *pool, const ct_tensor *t, const ct_matrix *w, bool (*tick)(void *arg, uint64_t bytes),
+                    void *arg, carat_err *err);
+
+/* Address space that a window takes: so much of the source is mapped at a time (one panel where that is more). */
+size_t ct_pack_window_bytes(int n_threads);
+
+#endif

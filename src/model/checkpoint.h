@@ -1,0 +1,35 @@
+/* checkpoint.h - all that a path names: the model, the vision tower that goes with it, and the files both stand in.
+ *
+ * The tower is in the model's own file or folder, or in the one mmproj file (*mmproj*.gguf) beside it.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef CT_MODEL_CHECKPOINT_H
+#define CT_MODEL_CHECKPOINT_H
+
+#include "model/source.h"
+#include "model/tower.h"
+
+typedef struct ct_checkpoint_options {
+    bool trust_header; /* see ct_config_from_gguf */
+    carat_vision_use vision;
+    const char *mmproj; /* the tower's file; NULL: found by itself */
+} ct_checkpoint_options;
+
+typedef struct ct_checkpoint {
+    ct_model *model;
+    ct_tower *tower;        /* NULL: none, or none that is wanted or can be used */
+    ct_source text, vision; /* open until ct_checkpoint_close_files; vision as far as there is a tower */
+    bool could_see;         /* there is a tower, used or not */
+    char note[256];         /* why the tower that is there is not used; "" */
+} ct_checkpoint;
+
+/* Reads headers and checks every tensor; the vocabulary is not read (ct_model_read_vocab). A tower that is in doubt or
+ * does not fit is left out with a note, unless one is asked for. Errors: those of ct_model_describe; where mmproj is
+ * given or CARAT_VISION_REQUIRED those of ct_tower_describe, CARAT_EARG (several mmproj files, with their names),
+ * CARAT_EUNSUPPORTED (no tower). On failure close it all the same. */
+bool ct_checkpoint_open(const char *path, const ct_checkpoint_options *o, ct_checkpoint *out, carat_err *err);
+/* Nothing of the files is mapped or open after this. */
+void ct_checkpoint_close_files(ct_checkpoint *c);
+void ct_checkpoint_close(ct_checkpoint *c); /* accepts a zeroed one */
+
+#endif
