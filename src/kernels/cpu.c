@@ -1,4 +1,4 @@
-/* cpu.c - what the machine can do, and the names of the levels.
+/* cpu.c - what the machine can do, and the levels of kernels made of it.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <stdio.h>
@@ -64,44 +64,63 @@ unsigned ct_cpu_detect(void)
 }
 #endif
 
-/* A level is its own feature and all it builds upon. */
+/* ---- levels ---- */
+
 static const struct level {
     const char *name;
-    unsigned mask;
+    unsigned feature, mask;         /* its own, and with all it builds upon */
+    void (*install)(ct_kernels *k); /* NULL: of another architecture */
 } levels[] = {
-    { "generic", 0 },
-    { "avx2", CT_CPU_AVX2 },
-    { "avx512", CT_CPU_AVX2 | CT_CPU_AVX512 },
-    { "avx512bf16", CT_CPU_AVX2 | CT_CPU_AVX512 | CT_CPU_BF16 },
-    { "neon", CT_CPU_NEON },
-    { "dotprod", CT_CPU_NEON | CT_CPU_DOTPROD },
-    { "i8mm", CT_CPU_NEON | CT_CPU_DOTPROD | CT_CPU_I8MM },
+#define BUILT(name, feature, needs)   { #name, feature, (feature) | (needs), ct_kernels_##name },
+#define FOREIGN(name, feature, needs) { #name, feature, (feature) | (needs), NULL },
+    BUILT(generic, 0, 0)
+#if defined(__x86_64__)
+        CT_X86_LEVELS(BUILT) CT_ARM_LEVELS(FOREIGN)
+#elif defined(__aarch64__)
+        CT_X86_LEVELS(FOREIGN) CT_ARM_LEVELS(BUILT)
+#else
+        CT_X86_LEVELS(FOREIGN) CT_ARM_LEVELS(FOREIGN)
+#endif
 };
 #define N_LEVEL (sizeof levels / sizeof *levels)
 
+const char *ct_level_name(size_t n)
+{
+    for (size_t i = 0; i < N_LEVEL; i++)
+        if (levels[i].install && n-- == 0)
+            return levels[i].name;
+    return NULL;
+}
+
+void ct_kernels_for(ct_kernels *k, unsigned cpu)
+{
+    for (size_t i = 0; i < N_LEVEL; i++)
+        if (levels[i].install && (levels[i].feature & ~cpu) == 0)
+            levels[i].install(k);
+}
+
 bool ct_cpu_by_name(const char *name, unsigned *mask, char msg[160])
 {
-    unsigned found = ct_cpu_detect();
+    const unsigned found = ct_cpu_detect();
+    const char *why = "unknown";
+    char list[96] = "";
     if (!name || !*name) {
         *mask = found;
         return true;
     }
-    bool is_known = false;
-    char list[96] = "";
-    size_t len = 0;
     for (size_t i = 0; i < N_LEVEL; i++) {
-        bool is_here = (levels[i].mask & ~found) == 0;
-        if (strcmp(name, levels[i].name) == 0) {
-            is_known = true;
-            if (is_here) {
-                *mask = levels[i].mask;
-                return true;
-            }
+        const bool is_here = levels[i].install && (levels[i].mask & ~found) == 0;
+        const bool is_it = strcmp(name, levels[i].name) == 0;
+        if (is_it && is_here) {
+            *mask = levels[i].mask;
+            return true;
         }
+        if (is_it)
+            why = "not on this machine";
+        const size_t len = strlen(list);
         if (is_here)
-            len += (size_t)snprintf(list + len, sizeof list - len, "%s%s", len ? ", " : "", levels[i].name);
+            snprintf(list + len, sizeof list - len, "%s%s", len ? ", " : "", levels[i].name);
     }
-    snprintf(msg, 160, "instruction set '%.24s' is %s; this machine has: %s", name,
-             is_known ? "not on this machine" : "unknown", list);
+    snprintf(msg, 160, "instruction set '%.24s' is %s; this machine has: %s", name, why, list);
     return false;
 }

@@ -1,29 +1,7 @@
-/* kernels.c - the table for a CPU mask, and the sizes its callers need.
+/* kernels.c - the sizes that callers of the table need.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "kernels/kernels.h"
-
-void ct_kernels_for(ct_kernels *k, unsigned cpu)
-{
-    ct_kernels_generic(k);
-#if defined(__x86_64__)
-    if (cpu & CT_CPU_AVX2)
-        ct_kernels_avx2(k);
-    if (cpu & CT_CPU_AVX512)
-        ct_kernels_avx512(k);
-    if (cpu & CT_CPU_BF16)
-        ct_kernels_avx512bf16(k);
-#elif defined(__aarch64__)
-    if (cpu & CT_CPU_NEON)
-        ct_kernels_neon(k);
-    if (cpu & CT_CPU_DOTPROD)
-        ct_kernels_dotprod(k);
-    if (cpu & CT_CPU_I8MM)
-        ct_kernels_i8mm(k);
-#else
-    (void)cpu;
-#endif
-}
 
 size_t ct_acts_stride(ct_acts_form form, size_t cols)
 {

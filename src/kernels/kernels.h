@@ -163,7 +163,7 @@ size_t ct_set_v_bytes(ct_acts_form form, size_t head_dim, size_t n_key);
 /* ---- the table ---- */
 
 typedef struct ct_kernels {
-    const char *isa; /* "generic", "avx2", "avx512", "neon", "i8mm" */
+    const char *isa; /* the highest level in it: "avx2" */
 
     /* The form in which each weight type is fastest: int8 for quantised types, bf16 or f32 for BF16, f32 for the rest.
      * mul[type][form] is NULL for pairs that are not supported; mul[type][CT_ACTS_F32] is always set (exact mode). */
@@ -203,7 +203,9 @@ typedef struct ct_kernels {
     float (*logsumexp)(const float *x, size_t n, float *max);
 } ct_kernels;
 
-/* CPU feature bits; a level implies the ones it needs. */
+/* ---- levels ---- */
+
+/* Features of CPUs, beyond what every one has. */
 enum {
     CT_CPU_AVX2 = 1 << 0,   /* AVX2, FMA, F16C */
     CT_CPU_AVX512 = 1 << 1, /* F, BW, DQ, VL, VNNI and AVX2's */
@@ -213,24 +215,37 @@ enum {
     CT_CPU_I8MM = 1 << 5,
 };
 
+/* The levels of each architecture, by rising worth: a name ("avx2", as CARAT_CPU and --level say it), the feature that
+ * a level uses, and those of the levels that it builds upon. Below them all is "generic", which needs none. */
+/* clang-format off */
+#define CT_X86_LEVELS(X) \
+    X(avx2,       CT_CPU_AVX2,   0) \
+    X(avx512,     CT_CPU_AVX512, CT_CPU_AVX2) \
+    X(avx512bf16, CT_CPU_BF16,   CT_CPU_AVX2 | CT_CPU_AVX512)
+#define CT_ARM_LEVELS(X) \
+    X(neon,       CT_CPU_NEON,    0) \
+    X(dotprod,    CT_CPU_DOTPROD, CT_CPU_NEON) \
+    X(i8mm,       CT_CPU_I8MM,    CT_CPU_NEON | CT_CPU_DOTPROD)
+/* clang-format on */
+
+/* Their installers, one per file: each replaces in the table what it beats. */
+#define CT_LEVEL_INSTALLER(name, feature, needs) void ct_kernels_##name(ct_kernels *k);
+CT_LEVEL_INSTALLER(generic, 0, 0)
+CT_X86_LEVELS(CT_LEVEL_INSTALLER)
+CT_ARM_LEVELS(CT_LEVEL_INSTALLER)
+#undef CT_LEVEL_INSTALLER
+
 /* The features that this machine has and its operating system saves. */
 unsigned ct_cpu_detect(void);
 
-/* The mask named by a level: "generic", "avx2", "avx512", "avx512bf16", "neon", "dotprod", "i8mm"; "" or NULL is
- * everything found. False with a message if the name is unknown or this machine lacks it; the message lists the levels
- * that it has. */
+/* The mask named by a level; "" or NULL is everything found. False with a message if the name is unknown or this
+ * machine lacks it; the message lists the levels that it has. */
 bool ct_cpu_by_name(const char *name, unsigned *mask, char msg[160]);
+
+/* Names of the levels built for this architecture, "generic" first; NULL past the last. */
+const char *ct_level_name(size_t i);
 
 /* Fills the table for a mask. A pure function, so that tests can have any level. */
 void ct_kernels_for(ct_kernels *k, unsigned cpu);
-
-/* The levels' installers, one per file. */
-void ct_kernels_generic(ct_kernels *k);
-void ct_kernels_avx2(ct_kernels *k);
-void ct_kernels_avx512(ct_kernels *k);
-void ct_kernels_avx512bf16(ct_kernels *k);
-void ct_kernels_neon(ct_kernels *k);
-void ct_kernels_dotprod(ct_kernels *k);
-void ct_kernels_i8mm(ct_kernels *k);
 
 #endif

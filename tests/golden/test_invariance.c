@@ -1,7 +1,7 @@
 /* test_invariance.c - a token's numbers depend on its own sequence alone, bit for bit: not on threads, on how a prompt
  * was cut into steps, on neighbours in the batch, or on what the cache held before.
  *
- *     test_invariance --level generic|avx2|avx512|avx512bf16
+ *     test_invariance --level LEVEL
  *     test_invariance --level LEVEL --all       every chunk with every number of threads
  *
  * SPDX-License-Identifier: Apache-2.0 */

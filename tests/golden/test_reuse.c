@@ -1,7 +1,7 @@
 /* test_reuse.c - logits after whatever a shared cache can do (resume, fork, rewind, eviction, save and restore) are
  * those of a cold run, bit for bit, for every element type.
  *
- *     test_reuse --level generic|avx2|avx512|avx512bf16
+ *     test_reuse --level LEVEL
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* test_sight.c - the trained tiny model looks at pictures, through the public interface, and says what the reference
  * says: the same ids for all sixty questions, in order where there are several pictures.
  *
- *     test_sight --level generic|avx2|avx512|avx512bf16
+ *     test_sight --level LEVEL
  *     test_sight --level LEVEL --all       every question in every mode, not each question in one of the modes
  *
  * SPDX-License-Identifier: Apache-2.0 */

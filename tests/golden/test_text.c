@@ -1,6 +1,6 @@
 /* test_text.c - the forward pass against the reference implementation, prompt by prompt and module by module.
  *
- *     test_text --level generic|avx2|avx512|avx512bf16
+ *     test_text --level LEVEL
  *     test_text --level LEVEL --all       image prompts cut in more places
  *
  * Tolerances are the golden set's own: the reference computed everything in float64 and stored float32; its own float32

@@ -1,6 +1,6 @@
 /* test_vision.c - the vision tower and the projector against the reference, module by module, and prompts with images.
  *
- *     test_vision --level generic|avx2|avx512|avx512bf16
+ *     test_vision --level LEVEL
  *
  * The golden values are float64 runs stored as float32. The set's own tolerance for what the projector gives is 1e-4.
  * It is a difference of normalised rows (spread about 1), so a stage whose values spread over s is given 1e-4 s.

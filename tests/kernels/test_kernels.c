@@ -1,6 +1,7 @@
 /* test_kernels - every kernel meets its reference, then the clock.
  *
  *     test_kernels [--level NAME] [--bench] [--quick] [K]     K, such as "mul_Q4_K": only kernels named like that
+ *     test_kernels --levels                                   the levels in this program
  *
  * Exit: 0 all passed, 1 something failed, 2 usage, 77 this machine lacks the level (the build calls that skipped).
  *
@@ -27,8 +28,15 @@ static void on_fault(int sig)
 
 static int usage(void)
 {
-    fprintf(stderr, "usage: test_kernels [--level NAME] [--bench] [--quick] [K]\n");
+    fprintf(stderr, "usage: test_kernels [--level NAME] [--bench] [--quick] [K], or --levels\n");
     return 2;
+}
+
+static int list_levels(void)
+{
+    for (size_t i = 0; ct_level_name(i); i++)
+        puts(ct_level_name(i));
+    return 0;
 }
 
 int main(int argc, char **argv)
@@ -42,6 +50,8 @@ int main(int argc, char **argv)
             c.is_bench = true;
         else if (strcmp(argv[i], "--quick") == 0)
             c.is_quick = true;
+        else if (strcmp(argv[i], "--levels") == 0)
+            return list_levels();
         else if (argv[i][0] == '-')
             return usage();
         else
