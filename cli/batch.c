@@ -111,8 +111,7 @@ static bool submit(batch *b, work *w, ct_openai_fault *f)
         ct_fail(&f->err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for an answer");
         return ct_openai_refuse_err(f, "");
     }
-    return carat_request_submit(b->e, &r->submit, &w->request, &f->err) ||
-           ct_openai_refuse_err(f, r->endpoint == CT_OPENAI_CHAT ? "messages" : "prompt");
+    return carat_request_submit(b->e, &r->submit, &w->request, &f->err) || ct_openai_refuse_submit(f, r->endpoint);
 }
 
 /* The line just read: into the window, or reported. False: the batch cannot go on. */

@@ -21,15 +21,36 @@ bool ct_openai_refuse(ct_openai_fault *f, int status, const char *code, const ch
     return false;
 }
 
+static bool classify(ct_openai_fault *f, int status, const char *code, const char *param)
+{
+    f->status = status;
+    f->code = code;
+    snprintf(f->param, sizeof f->param, "%s", status < 500 ? param : "");
+    return false;
+}
+
 bool ct_openai_refuse_err(ct_openai_fault *f, const char *param)
 {
-    carat_code c = f->err.code;
-    bool is_ours =
-        c == CARAT_ENOMEM || c == CARAT_ENUMERIC || c == CARAT_ETIME || c == CARAT_ECANCELLED || c == CARAT_ECLOSED;
-    f->status = c == CARAT_ECLOSED ? 503 : is_ours ? 500 : 400;
-    f->code = is_ours ? "server_error" : c == CARAT_ECONTEXT ? "context_length_exceeded" : "invalid_value";
-    snprintf(f->param, sizeof f->param, "%s", is_ours ? "" : param);
-    return false;
+    switch (f->err.code) {
+    case CARAT_ENOMEM:
+    case CARAT_ENUMERIC:
+    case CARAT_ETIME:
+    case CARAT_ECANCELLED:
+        return classify(f, 500, "server_error", "");
+    case CARAT_ECLOSED:
+        return classify(f, 503, "unavailable", "");
+    case CARAT_ECONTEXT:
+        return classify(f, 400, "context_length_exceeded", param);
+    default:
+        return classify(f, 400, "invalid_value", param);
+    }
+}
+
+bool ct_openai_refuse_submit(ct_openai_fault *f, ct_openai_endpoint endpoint)
+{
+    if (f->err.code == CARAT_ELIMIT)
+        return classify(f, 429, "rate_limit_exceeded", "");
+    return ct_openai_refuse_err(f, endpoint == CT_OPENAI_CHAT ? "messages" : "prompt");
 }
 
 bool ct_openai_no_memory(ct_openai_fault *f, const char *what)
@@ -38,9 +59,16 @@ bool ct_openai_no_memory(ct_openai_fault *f, const char *what)
     return ct_openai_refuse_err(f, "");
 }
 
+static const char *type_of(int status)
+{
+    return status == 429   ? "rate_limit_error"
+           : status == 503 ? "unavailable_error"
+           : status >= 500 ? "server_error"
+                           : "invalid_request_error";
+}
+
 json_t *ct_openai_error(const ct_openai_fault *f)
 {
     return json_pack("{s:{s:o, s:s, s:o, s:s}}", "error", "message", ct_json_from_str(f->err.msg), "type",
-                     f->status >= 500 ? "server_error" : "invalid_request_error", "param",
-                     f->param[0] ? json_string(f->param) : json_null(), "code", f->code);
+                     type_of(f->status), "param", f->param[0] ? json_string(f->param) : json_null(), "code", f->code);
 }

@@ -24,6 +24,11 @@
 #define CT_OPENAI_MAX_STOPS   16
 #define CT_OPENAI_MAX_TOP     20 /* top_logprobs */
 
+typedef enum ct_openai_endpoint {
+    CT_OPENAI_CHAT,        /* /v1/chat/completions */
+    CT_OPENAI_COMPLETIONS, /* /v1/completions */
+} ct_openai_endpoint;
+
 /* ---- faults ---- */
 
 /* Why a request has no answer. */
@@ -37,19 +42,17 @@ typedef struct ct_openai_fault {
 /* Fills all of it; returns false, always. */
 bool ct_openai_refuse(ct_openai_fault *f, int status, const char *code, const char *param, const char *fmt, ...)
     __attribute__((format(printf, 5, 6)));
-/* The same where a call has filled f->err: status and code follow from its code. A fault of ours (no memory, a deadline,
- * numbers that are not finite) is a 500 and names no field; any other is a 400. */
+/* The same where a call has filled f->err: status and code follow from its code. What failed here (no memory, a deadline,
+ * numbers that are not finite) is a 500, an engine that is being drained a 503, and neither names a field; any other is a
+ * 400. */
 bool ct_openai_refuse_err(ct_openai_fault *f, const char *param);
+/* The same where carat_request_submit has: a full queue is a 429. */
+bool ct_openai_refuse_submit(ct_openai_fault *f, ct_openai_endpoint endpoint);
 
-/* {"error": {"message", "type", "param", "code"}}, the caller's; NULL: no memory. */
+/* {"error": {"message", "type", "param", "code"}}, the caller's; NULL: no memory. The type follows from the status. */
 json_t *ct_openai_error(const ct_openai_fault *f);
 
 /* ---- requests ---- */
-
-typedef enum ct_openai_endpoint {
-    CT_OPENAI_CHAT,        /* /v1/chat/completions */
-    CT_OPENAI_COMPLETIONS, /* /v1/completions */
-} ct_openai_endpoint;
 
 /* What the operator allows, and the settings of requests that do not say otherwise. */
 typedef struct ct_openai_options {
