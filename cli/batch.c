@@ -92,7 +92,7 @@ static bool is_new(batch *b, const work *w, bool *is_to_do, carat_err *err)
         return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for the ids of %s", b->in.name);
     if (*flags & BATCH_ID_MET) {
         char msg[128];
-        snprintf(msg, sizeof msg, "custom_id '%.60s' is there a second time; the line is skipped", w->line.custom_id);
+        snprintf(msg, sizeof msg, "custom_id '%.60s' occurs a second time; the line is skipped", w->line.custom_id);
         b->failed++;
         report(b, w->number, msg);
     } else if (*flags & BATCH_ID_DONE) {
@@ -255,7 +255,7 @@ static size_t choose_parallel(const batch_options *b, const char *model, const c
         n /= 2;
     }
     if (n < DEFAULT_PARALLEL && !b->parallel)
-        term_note("memory is free for %zu answers at once (--parallel, --ctx-size)", n);
+        term_note("memory allows %zu answers at once (--parallel, --ctx-size)", n);
     return n;
 }
 
@@ -272,7 +272,7 @@ static bool open_input(batch *b, carat_err *err)
         return ct_fail(err, CARAT_EIO, CARAT_NOWHERE, "%s: is a directory, expected a file", b->o->in);
     if (fstat(b->in.fd, &in) == 0 && stat(b->o->out, &out) == 0 && S_ISREG(in.st_mode) && in.st_dev == out.st_dev &&
         in.st_ino == out.st_ino)
-        return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "%s: input and output are one file", b->o->in);
+        return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "%s: input and output are the same file", b->o->in);
     return true;
 }
 
@@ -291,12 +291,15 @@ static void print_summary(const batch *b)
         json_decref(o);
         fflush(stdout);
     }
-    term_note("%" PRIu64 " answered, %" PRIu64 " failed, %" PRIu64 " there already%s; %" PRIu64
-              " prompt tokens (%" PRIu64 " cached), %" PRIu64 " generated in %.1f s: %.1f tokens/s",
-              b->done, b->failed, b->skipped, b->failed_before ? " (some as errors)" : "", b->prompt_tokens,
-              b->cached_tokens, b->generated_tokens, t, rate);
+    term_note("%" PRIu64 " answered, %" PRIu64 " failed, %" PRIu64 " skipped%s; %" PRIu64 " prompt tokens (%" PRIu64
+              " cached), %" PRIu64 " generated in %.1f s: %.1f tokens/s",
+              b->done, b->failed, b->skipped,
+              b->failed_before ? " (already answered, some with errors)"
+              : b->skipped     ? " (already answered)"
+                               : "",
+              b->prompt_tokens, b->cached_tokens, b->generated_tokens, t, rate);
     if (cli_was_interrupted())
-        term_note("interrupted; the same command goes on from here");
+        term_note("interrupted; run the same command again to resume");
 }
 
 /* The model's own name, else its file's. */

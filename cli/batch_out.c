@@ -19,7 +19,7 @@
 static bool not_ours(const batch_out *out, const batch_lines *l, carat_err *err)
 {
     return ct_fail(err, CARAT_EFORMAT, l->end,
-                   "%s: line %llu is no line of a batch's output; the file is left as it is, choose another", out->path,
+                   "%s: line %llu is not a line of batch output; the file is left unchanged, choose another", out->path,
                    (unsigned long long)l->number);
 }
 
@@ -109,5 +109,5 @@ bool batch_out_close(batch_out *out, carat_err *err)
     bool ok = !out->is_file || fdatasync(out->fd) == 0;
     ok = close(out->fd) == 0 && ok;
     return ok ||
-           ct_fail(err, CARAT_EIO, CARAT_NOWHERE, "%s: cannot be brought to the disk: %s", out->path, strerror(errno));
+           ct_fail(err, CARAT_EIO, CARAT_NOWHERE, "%s: cannot be flushed to disk: %s", out->path, strerror(errno));
 }

@@ -228,7 +228,7 @@ const cli_command cli_bench = {
     .name = "bench",
     .usage = "MODEL [options]",
     .summary = "measure prefill and decode speed beside the machine's limit",
-    .text = "Measures prefill and decode in tokens a second and how much of the machine's read bandwidth decoding "
+    .text = "Measures prefill and decode in tokens per second and how much of the machine's read bandwidth decoding "
             "reaches.\n"
             "Run it on a quiet machine.\n\n"
             "  carat bench gemma.gguf\n"

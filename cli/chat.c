@@ -138,9 +138,8 @@ const cli_command cli_chat = {
     .name = "chat",
     .usage = "MODEL [options]",
     .summary = "a conversation at the terminal",
-    .text = "Talks with a model: line editing, history, messages of several lines, commands with a slash. A model that "
-            "sees\n"
-            "takes pictures by /image FILE or by a file's name in the message.\n\n"
+    .text = "A conversation with a model: line editing, history, messages of several lines, commands with a slash. A\n"
+            "model with vision takes images by /image FILE or by a file's name in the message.\n\n"
             "  carat chat gemma-3-4b-it-q4_0.gguf --system \"Answer in French.\"",
     .tables = { &table, &cli_model_table, &cli_loading_table, &cli_pan_scan_table, &cli_sampling_table },
     .run = run,

@@ -29,7 +29,7 @@ typedef struct chat {
 
 /* chat_answer.c: one answer to the turns so far, which is added to them. False: the last turn should be taken back. */
 bool chat_answer(chat *c);
-/* Forgets the conversation and the pictures for the next message. */
+/* Drops the conversation and the images attached to the next message. */
 void chat_clear(chat *c);
 
 /* chat_commands.c: a line that begins with a slash; it loses the white space at its end. False: to leave. */
@@ -37,9 +37,9 @@ bool chat_command(chat *c, char *line);
 
 /* chat_file.c: writes the conversation. False after a message. */
 bool chat_save(const chat *c, const char *path);
-/* Takes up what stands in c->file, if it is there. False after a message. */
+/* Restores the conversation in c->file, if the file exists. False after a message. */
 bool chat_restore(chat *c);
-/* Can a file be written at path in the end? Nobody should learn it then. False after a message. */
+/* Can a file be written at path? Asked before the conversation, which could be lost at its end. False after a message. */
 bool chat_can_save(const char *path);
 
 #endif

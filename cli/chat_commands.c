@@ -15,15 +15,15 @@
 static void help(void)
 {
     puts("  /help            this list\n"
-         "  /clear           forget the conversation\n"
+         "  /clear           start a new conversation\n"
          "  /retry           another answer to the last message\n"
-         "  /undo            take back the last exchange\n"
-         "  /system TEXT     set the system text (empty: none) and start anew\n"
+         "  /undo            remove the last exchange\n"
+         "  /system TEXT     set the system text (empty: none) and start a new conversation\n"
          "  /set NAME VALUE  temp, top-k, top-p, min-p or seed\n"
-         "  /image FILE      show a picture with the next message; or write the file's name into the message\n"
-         "  /save [FILE]     write the conversation, to go on with later by --session FILE\n"
-         "  /show            settings and how full the context is\n"
-         "  /bye             leave (also Ctrl-D)\n"
+         "  /image FILE      send an image with the next message; or name the file in the message\n"
+         "  /save [FILE]     save the conversation, to resume later with --session FILE\n"
+         "  /show            the settings, and how much of the context is used\n"
+         "  /bye             quit (also Ctrl-D)\n"
          "  A line that begins with \"\"\" opens a message of several lines, the next \"\"\" closes it.\n"
          "  Ctrl-C stops an answer.");
 }
@@ -49,7 +49,7 @@ static void set(chat *c, const char *text)
     carat_sampling s = c->sampling;
     bool is_whole = v == floor(v);
     if (*end || end == text + at)
-        puts("  the value is no number");
+        printf("  '%s' is not a number\n", text + at);
     else if (strcmp(name, "temp") == 0)
         s.temperature = (float)v;
     else if (strcmp(name, "top-k") == 0 && is_whole && v >= 0 && v <= 1 << 30)
@@ -61,7 +61,7 @@ static void set(chat *c, const char *text)
     else if (strcmp(name, "seed") == 0 && is_whole && v >= 0 && v <= 9e15)
         s.seed = (uint64_t)v;
     else if (strcmp(name, "top-k") == 0 || strcmp(name, "seed") == 0)
-        printf("  %s is %s, expected a whole number of 0 to %s\n", name, text + at,
+        printf("  %s is %s, expected a whole number from 0 to %s\n", name, text + at,
                *name == 's' ? "9e15" : "1073741824");
     else
         printf("  unknown setting '%s': temp, top-k, top-p, min-p or seed\n", name);
@@ -76,7 +76,7 @@ static void set(chat *c, const char *text)
 static void retry(chat *c)
 {
     if (c->turns.n < 2) {
-        puts("  nothing to answer again");
+        puts("  there is no answer to retry");
         return;
     }
     turn before = turns_pop(&c->turns);
@@ -92,7 +92,7 @@ static void undo(chat *c)
     size_t n = c->turns.n && strcmp(c->turns.v[c->turns.n - 1].role, "user") == 0 ? 1 : 2;
     n = n < c->turns.n ? n : c->turns.n;
     turns_drop(&c->turns, c->turns.n - n, n);
-    term_note(n ? "(the last exchange is taken back, %zu messages are left)" : "(nothing to take back)", c->turns.n);
+    term_note(n ? "(the last exchange is removed; %zu messages are left)" : "(nothing to undo)", c->turns.n);
 }
 
 static void attach(chat *c, const char *path)
@@ -164,7 +164,7 @@ bool chat_command(chat *c, char *line)
         return false;
     if (v == CLEAR) {
         chat_clear(c);
-        term_note("(the conversation is forgotten)");
+        term_note("(the conversation is cleared)");
     } else if (v == RETRY) {
         retry(c);
     } else if (v == UNDO) {

@@ -1,4 +1,4 @@
-/* A conversation on disk, to go on with by --session.
+/* A conversation on disk: saved, and resumed with --session.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "chat.h"
@@ -32,7 +32,7 @@ bool chat_can_save(const char *path)
     char *folder = slash ? strndup(path, (size_t)(slash - path) + 1) : strdup(".");
     bool ok = folder && access(folder, W_OK | X_OK) == 0;
     if (!ok) {
-        ct_fail(&err, CARAT_EIO, CARAT_NOWHERE, "--session %s: it could not be written: %s", path, strerror(errno));
+        ct_fail(&err, CARAT_EIO, CARAT_NOWHERE, "--session %s: it cannot be written: %s", path, strerror(errno));
         term_error(&err);
     }
     free(folder);
@@ -49,7 +49,7 @@ bool chat_restore(chat *c)
     bool ok = carat_session_restore(c->session, c->file, &note, &len, &err) &&
               turns_from_note(&c->turns, note, &c->system, &err);
     if (ok)
-        term_note("%s: going on after %zu messages, %zu tokens", c->file, c->turns.n,
+        term_note("%s: resuming after %zu messages, %zu tokens", c->file, c->turns.n,
                   carat_session_n_tokens(c->session));
     else
         term_error(&err);

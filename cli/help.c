@@ -57,7 +57,7 @@ void cli_print_overview(const cli_command *const *all, FILE *f)
     fputs("carat - run Google's Gemma 3 on this machine's CPU\n\nusage: carat COMMAND [options]\n\ncommands:\n", f);
     for (const cli_command *const *c = all; *c; c++)
         fprintf(f, "  %-12s %s\n", (*c)->name, (*c)->summary);
-    fputs("\ncarat COMMAND --help tells more. Start with:\n"
+    fputs("\nRun carat COMMAND --help for details. To begin with:\n"
           "  carat run models/gemma-3-270m-q4_k_m.gguf -p \"Once upon a time\"\n",
           f);
 }

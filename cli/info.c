@@ -41,7 +41,7 @@ static void print_vision(const carat_model_info *i)
     row("vision", "%zu layers of %zu, feed-forward %zu, %zu heads; %zu tokens from %zu x %zu pixels in patches of %zu",
         i->vision_layers, i->vision_hidden, i->vision_ffn, i->vision_heads, i->tokens_per_image, i->image_size,
         i->image_size, i->patch_size);
-    row("", "%s, %.1f MB in memory and %.1f MB to look at an image", i->vision_types,
+    row("", "%s, %.1f MB in memory and %.1f MB to encode an image", i->vision_types,
         (double)i->vision_weight_bytes / 1e6, (double)i->vision_work_bytes / 1e6);
     if (strcmp(i->vision_path, i->path) != 0)
         row("", "from %s", i->vision_path);
@@ -53,7 +53,7 @@ static void print_text(const carat_model_info *i)
     row("file", "%s (%s, %.1f MB)", i->path, i->container, (double)i->file_bytes / 1e6);
     if (*i->name)
         row("name", "%s", term_printable(i->name, name, sizeof name));
-    row("model", "%s, %s", *i->published ? i->published : "a Gemma 3 of no published shape",
+    row("model", "%s, %s", *i->published ? i->published : "Gemma 3, not one of the published sizes",
         i->is_instruction_tuned ? "instruction-tuned (has a chat template)" : "pre-trained (no chat template)");
     row("parameters", "%.1f million in the text model, %.1f MB in memory", (double)i->n_params / 1e6,
         (double)i->weight_bytes / 1e6);
@@ -69,8 +69,8 @@ static void print_text(const carat_model_info *i)
     row("context", "%zu tokens", i->context);
     print_vision(i);
     carat_sampling s = CARAT_SAMPLING_DEFAULT;
-    row("sampling", "temperature %g, top-k %d, top-p %g, min-p %g unless you say otherwise", (double)s.temperature,
-        s.top_k, (double)s.top_p, (double)s.min_p);
+    row("sampling", "temperature %g, top-k %d, top-p %g, min-p %g unless given", (double)s.temperature, s.top_k,
+        (double)s.top_p, (double)s.min_p);
     for (const char *w = i->warnings; *w;) {
         size_t n = strcspn(w, "\n");
         row("contradiction", "%.*s", (int)n, w);
@@ -171,9 +171,10 @@ const cli_command cli_info = {
     .name = "info",
     .usage = "MODEL [--json]",
     .summary = "what a model file is: shapes, types, vocabulary, context",
-    .text = "Reads a model's headers and says what it is, which published model it matches, and which of its figures\n"
-            "contradict that model. Reads no weights.\n\n"
-            "  carat info gemma-3-4b-it-q4_0.gguf",
+    .text =
+        "Reads a model's headers and reports what it is, which published model it matches, and which of its figures\n"
+        "contradict that model. No weights are read.\n\n"
+        "  carat info gemma-3-4b-it-q4_0.gguf",
     .tables = { &table },
     .run = run,
 };

@@ -38,7 +38,7 @@ bool cli_parse_ids(const char *text, size_t len, int32_t **ids, size_t *n, carat
         if (end == p || errno || v < 0 || v > INT32_MAX) {
             free(*ids);
             *ids = NULL;
-            return ct_fail(err, CARAT_EARG, (uint64_t)(p - text), "token ids: '%.20s' at byte %td is no id", p,
+            return ct_fail(err, CARAT_EARG, (uint64_t)(p - text), "token ids: '%.20s' at byte %td is not an id", p,
                            p - text);
         }
         (*ids)[(*n)++] = (int32_t)v;

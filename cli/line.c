@@ -192,7 +192,7 @@ static char *plain_line(const char *prompt)
     if (n && line[n - 1] == '\n')
         line[--n] = '\0';
     if (strlen(line) < (size_t)n)
-        term_note("(a NUL byte: the rest of its line is left out)");
+        term_note("(the line contains a NUL byte; the rest of it is ignored)");
     return line;
 }
 

@@ -111,7 +111,7 @@ static int check_usage(const cli_list *args, const char *path)
     if (opt.out && !opt.ids && !opt.ids_file)
         return cli_usage(&cli_logits, "needs -o FILE and one of --ids and --ids-file");
     if (opt.soft && !cli_image_paths.n)
-        return cli_usage(&cli_logits, "--soft-tokens needs a picture: --image FILE");
+        return cli_usage(&cli_logits, "--soft-tokens needs an image: --image FILE");
     return CLI_OK;
 }
 
@@ -167,7 +167,7 @@ const cli_command cli_logits = {
     .summary = "write the logits of every position to a file",
     .text =
         "Evaluates token ids and writes the logits of every position as float32 [n, vocab], little-endian, without a\n"
-        "header, for comparing with other implementations. Pictures take the runs of image tokens among the ids.\n\n"
+        "header, for comparing with other implementations. Images take the runs of image tokens among the ids.\n\n"
         "  carat logits gemma.gguf --ids 2,818,5279 -o logits.f32\n"
         "  carat logits gemma-3-4b/ --image cat.jpg --soft-tokens soft.f32\n"
         "  carat logits gemma.gguf --ids-file ids.txt -t 2 --chunk 16 --exact -o logits.f32",

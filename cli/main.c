@@ -68,8 +68,8 @@ static int run_help(int argc, char **argv)
 static const cli_command help = {
     .name = "help",
     .usage = "[COMMAND] [options]",
-    .summary = "what a command does; man pages, completion",
-    .text = "Lists the commands, or says what one of them does.\n\n"
+    .summary = "describe a command; man pages, completion",
+    .text = "Lists the commands, or describes one of them.\n\n"
             "  carat help run\n"
             "  carat help --man run | man -l -\n"
             "  source <(carat help --completion)",
@@ -88,7 +88,7 @@ static void keep_standard_files(void)
             _exit(CLI_FAILED);
 }
 
-/* Text is UTF-8 here, also where nobody has said so: in the C locale, which is what a container has, libedit would drop
+/* Text is UTF-8 here, even where the locale does not say so: in the C locale, which is what a container has, libedit would drop
  * every other letter. */
 static void set_locale(void)
 {

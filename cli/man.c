@@ -135,7 +135,7 @@ static void put_options(const cli_command *cmd)
             put_option(cmd, &(*t)->options[i]);
     }
     puts(".SS Any command");
-    puts(".TP\n\\fB\\-h\\fR, \\fB\\-\\-help\\fR\nsay what the command does and list its options");
+    puts(".TP\n\\fB\\-h\\fR, \\fB\\-\\-help\\fR\ndescribe the command and list its options");
 }
 
 /* ---- pages ---- */
@@ -167,8 +167,8 @@ static void item(const char *name, const char *text)
 static void exit_status(void)
 {
     section("EXIT STATUS");
-    item("0", "all went well");
-    item("1", "something failed; standard error says what");
+    item("0", "success");
+    item("1", "something failed; the reason is on standard error");
     item("2", "the command line cannot be understood");
     item("130", "interrupted by Ctrl-C");
 }
@@ -203,8 +203,8 @@ static void page_of_all(const cli_command *const *all)
     begin("carat", "run Google's Gemma 3 on this machine's CPU");
     puts("\\fBcarat\\fR \\fICOMMAND\\fR [options]\n.br\n\\fBcarat \\-\\-version\\fR");
     section("DESCRIPTION");
-    put("Runs the models of the Gemma 3 family: text and pictures in, text out. A model is a GGUF file or a folder as\n"
-        "Hugging Face has them. Numbers of tokens may be given as 8k, sizes of memory as 512M or 8G.\n");
+    put("Runs the models of the Gemma 3 family: text and images in, text out. A model is a GGUF file or a\n"
+        "Hugging Face folder. Numbers of tokens may be given as 8k, sizes of memory as 512M or 8G.\n");
     section("COMMANDS");
     for (const cli_command *const *c = all; *c; c++) {
         fputs(".TP\n\\fBcarat\\-", stdout);
@@ -214,7 +214,7 @@ static void page_of_all(const cli_command *const *all)
         putchar('\n');
     }
     section("ENVIRONMENT");
-    item("CARAT_CPU", "the kernels to use where --cpu does not say: generic, avx2, avx512 ...");
+    item("CARAT_CPU", "the kernels to use without --cpu: generic, avx2, avx512 ...");
     item("NO_COLOR", "if set, no colours on a terminal");
     item("XDG_STATE_HOME",
          "carat/history in this folder (default: ~/.local/state) keeps the lines typed in carat chat");

@@ -34,7 +34,7 @@ static bool set_number(const cli_command *cmd, const cli_option *o, const char *
     errno = 0;
     double v = strtod(text, &end);
     bool is_int = o->kind == CLI_INT;
-    /* 8k, 128K: contexts are said that way */
+    /* 8k, 128K: the usual way to give a context */
     if (is_int && end != text && (*end == 'k' || *end == 'K')) {
         v *= 1024;
         end++;
@@ -164,7 +164,9 @@ static void look_at(near_name *near, const char *names)
 
 static void unknown(const cli_command *cmd, const char *arg, size_t len)
 {
-    near_name near = { .arg = arg, .arg_len = len, .distance = len < 4 ? 2 : 4 }; /* further away is no typing error */
+    near_name near = { .arg = arg,
+                       .arg_len = len,
+                       .distance = len < 4 ? 2 : 4 }; /* farther away is not a typing error */
     for (const cli_table *const *t = cmd->tables; *t; t++)
         for (size_t i = 0; i < (*t)->n; i++) {
             look_at(&near, (*t)->options[i].name);

@@ -58,7 +58,7 @@ bool cli_pictures_load(const cli_list *paths, cli_pictures *out, carat_err *err)
                            .paths = calloc(paths->n + 1, sizeof(char *)) };
     bool ok = out->v && out->paths;
     if (!ok)
-        ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for %zu pictures", paths->n);
+        ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for %zu images", paths->n);
     for (size_t i = 0; ok && i < paths->n; i++) {
         ok = carat_picture_load(paths->v[i], &out->v[i], err);
         if (ok) {
@@ -119,11 +119,11 @@ bool cli_place_pictures(char *text, const carat_picture *const *pictures, size_t
     *content = NULL;
     *is_inline = n_marks > 0;
     if (n_marks && n_marks != n_pictures)
-        return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "%zu pictures for %zu marks '" CLI_IMAGE_MARK "' in the text",
+        return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "%zu images for %zu marks '" CLI_IMAGE_MARK "' in the text",
                        n_pictures, n_marks);
     carat_content *c = calloc(2 * n_pictures + 1, sizeof *c);
     if (!c)
-        return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for %zu pictures", n_pictures);
+        return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for %zu images", n_pictures);
     *content = c;
     for (size_t i = 0; i < n_pictures; i++) {
         char *mark = n_marks ? strstr(text, CLI_IMAGE_MARK) : text;
@@ -146,7 +146,7 @@ bool cli_prompt_progress(void *arg, carat_phase phase, uint64_t done, uint64_t t
     if (phase != last)
         term_progress_end();
     last = phase;
-    term_progress((void *)(uintptr_t)(phase == CARAT_PHASE_IMAGE ? "looking" : "reading"), done, total);
+    term_progress((void *)(uintptr_t)(phase == CARAT_PHASE_IMAGE ? "encoding" : "reading"), done, total);
     if (done == total)
         term_progress_end();
     return true;

@@ -34,7 +34,7 @@ bool cli_pictures_join(cli_pictures *to, cli_pictures *from);
 bool cli_place_pictures(char *text, const carat_picture *const *pictures, size_t n_pictures, carat_content **content,
                         size_t *n, bool *is_inline, carat_err *err);
 
-/* For carat_session_on_progress: a bar while images are looked at and a long prompt is read. */
+/* For carat_session_on_progress: a bar while images are encoded and a long prompt is read. */
 bool cli_prompt_progress(void *arg, carat_phase phase, uint64_t done, uint64_t total);
 
 #endif

@@ -90,7 +90,7 @@ static bool on_token(void *arg, const carat_token *t)
         a->write_failed = fwrite(t->text, 1, t->len, stdout) != t->len || fflush(stdout) != 0;
         a->why = errno;
     }
-    return !a->write_failed; /* nobody reads any more: stop */
+    return !a->write_failed; /* the reader has gone: stop */
 }
 
 /* The prompt's text from -p, -f, the arguments or a pipe. The caller frees it. */
@@ -98,7 +98,7 @@ static bool get_prompt(const cli_list *args, char **text, size_t *len, int *exit
 {
     carat_err err;
     if (opt.prompt && opt.file) {
-        *exit_code = cli_usage(&cli_run, "-p and -f together: one prompt, please");
+        *exit_code = cli_usage(&cli_run, "give either -p or -f, not both");
         return false;
     }
     if (args->n > (opt.prompt || opt.file ? 0u : 1u)) {
@@ -116,7 +116,8 @@ static bool get_prompt(const cli_list *args, char **text, size_t *len, int *exit
         return false;
     }
     if (!opt.file && isatty(0)) {
-        *exit_code = cli_usage(&cli_run, "no prompt: give -p TEXT, -f FILE or a pipe; carat chat talks interactively");
+        *exit_code =
+            cli_usage(&cli_run, "no prompt: give -p TEXT, -f FILE or a pipe; for a conversation use carat chat");
         return false;
     }
     if (cli_read_text(opt.file ? opt.file : "-", text, len, &err))
@@ -150,7 +151,7 @@ static bool make_prompt(const carat_engine *e, char *text, size_t len, const cli
     size_t n;
     if (memchr(text, '\0', len)) {
         if (is_chat || pictures->n)
-            return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "the prompt holds a NUL byte; --raw takes it as it is");
+            return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "the prompt contains a NUL byte, which only --raw accepts");
         int32_t *ids;
         unsigned flags = (opt.no_bos ? 0 : CARAT_TOK_BOS) | (opt.special ? CARAT_TOK_SPECIAL : 0);
         bool ok = carat_encode(carat_engine_tokenizer(e), text, len, flags, &ids, &n, err) &&
@@ -280,10 +281,10 @@ static int run_batch(const char *model, const cli_list *args, const carat_sampli
     if (!opt.batch.out)
         return cli_usage(&cli_run, "--batch needs -o FILE");
     if (args->n || opt.prompt || opt.file || opt.system || cli_image_paths.n)
-        return cli_usage(&cli_run, "--batch takes its prompts, system texts and pictures from its lines");
+        return cli_usage(&cli_run, "--batch takes its prompts, system texts and images from its lines");
     if (opt.raw || opt.special || opt.no_bos || opt.ignore_eos || opt.min_tokens || opt.stops.n || opt.logprobs >= 0)
-        return cli_usage(&cli_run, "--raw, --special, --no-bos, --ignore-eos, --min-tokens, --stop and --logprobs do "
-                                   "not go with --batch: its lines say so");
+        return cli_usage(&cli_run, "--raw, --special, --no-bos, --ignore-eos, --min-tokens, --stop and --logprobs "
+                                   "cannot be used with --batch: its lines set them");
     opt.batch.max_tokens = opt.n > 0 ? (size_t)opt.n : 0;
     opt.batch.sampling = *sampling;
     opt.batch.pan_scan = *pan_scan;
@@ -332,10 +333,10 @@ static int run(int argc, char **argv)
         goto done;
     }
     if (opt.system && (opt.raw || !carat_engine_info(e)->is_instruction_tuned))
-        term_note("--system is left out: %s", opt.raw ? "--raw has no template" : "this is a base model");
+        term_note("--system is ignored: %s", opt.raw ? "--raw has no template" : "this is a base model");
     carat_prompt_tokens(p, &n);
     if (n == 0) {
-        ct_fail(&err, CARAT_EARG, CARAT_NOWHERE, "the prompt is empty and has no <bos>: nothing to go on from");
+        ct_fail(&err, CARAT_EARG, CARAT_NOWHERE, "the prompt is empty and has no <bos>: nothing to continue");
         code = term_error(&err);
         goto done;
     }
@@ -355,7 +356,7 @@ const cli_command cli_run = {
     .summary = "answer one prompt (or continue a text)",
     .text =
         "Answers a prompt with an instruction-tuned model, or continues a text with a base model. The text streams to\n"
-        "stdout; notices go to stderr. Ctrl-C stops cleanly.\n\n"
+        "stdout; notices go to stderr. Ctrl-C stops it cleanly.\n\n"
         "  carat run gemma-3-4b-it-q4_0.gguf \"Why is the sky blue?\"\n"
         "  carat run gemma-3-4b-it-q4_0.gguf --image cat.jpg \"What animal is this?\"\n"
         "  carat run model/ -f question.txt --temp 0 -n 200 --json\n"
@@ -363,12 +364,12 @@ const cli_command cli_run = {
         "  carat run gemma.gguf --batch requests.jsonl -o answers.jsonl\n\n"
         "--batch answers many prompts together, several times faster than one after the other. Lines in and out are\n"
         "those of OpenAI's Batch API (/v1/chat/completions and /v1/completions); answers are written in the order in\n"
-        "which they are ready. After an interruption the same command goes on where it stopped: lines whose\n"
-        "custom_id the output has already are skipped, one that was cut off is written anew. A line that cannot be\n"
-        "answered is reported, gets an error line if it has a custom_id, and makes the exit code 1; take its line\n"
-        "out of the output to have it tried again. A custom_id that comes a second time is reported and skipped.\n"
-        "-n, --seed and the sampling options count where a line does not say; without a seed of its own a line draws\n"
-        "from --seed and its custom_id, so that the same batch gives the same answers.",
+        "which they become ready. To resume after an interruption, run the same command again: lines whose custom_id\n"
+        "is in the output already are skipped, and a line that was cut off is written again. A line that cannot be\n"
+        "answered is reported, gets an error line if it has a custom_id, and makes the exit code 1; delete its line\n"
+        "from the output to have it tried again. A repeated custom_id is reported and skipped. -n, --seed and the\n"
+        "sampling options apply where a line does not set them; a line without a seed draws from --seed and its\n"
+        "custom_id, so that the same batch gives the same answers.",
     .tables = { &table, &cli_pictures_table, &batch_table, &cli_model_table, &cli_loading_table, &cli_sampling_table },
     .run = run,
 };

@@ -1,4 +1,4 @@
-/* carat see - what the model would be shown of a picture, for a person to look at.
+/* carat see - an image as the model is shown it, for a person to look at.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <stdio.h>
@@ -72,7 +72,7 @@ static int see(const char *path, const carat_pan_scan *pan)
             code = term_error(&err);
         json_array_append_new(files, ct_json_from_str(name.data));
         if (code == CLI_OK && !opt.json)
-            printf("%s  %s\n", name.data, i ? "crop" : "the whole picture");
+            printf("%s  %s\n", name.data, i ? "crop" : "the whole image");
     }
     if (code == CLI_OK && opt.json) {
         json_t *o = json_pack("{s:o, s:I, s:I, s:O}", "path", ct_json_from_str(path), "width",
@@ -98,20 +98,19 @@ static int run(int argc, char **argv)
         return CLI_USAGE;
     const carat_pan_scan pan = cli_pan_scan();
     if (args.n != 1)
-        return cli_usage(&cli_see, "expected one picture");
+        return cli_usage(&cli_see, "expected one image");
     term_init(false);
     return see(args.v[0], &pan);
 }
 
 const cli_command cli_see = {
     .name = "see",
-    .usage = "PICTURE [options]",
-    .summary = "write what the model would see of a picture as PNG files",
-    .text =
-        "Decodes a picture as the model's eyes get it: turned upright, on white, resized to a square; a long one also\n"
-        "in crops (pan and scan). Needs no model.\n\n"
-        "  carat see receipt.jpg\n"
-        "  carat see page.png --pan-scan on --pan-scan-max 6 -o /tmp/page",
+    .usage = "IMAGE [options]",
+    .summary = "write an image as the model is shown it, as PNG files",
+    .text = "Decodes an image as the model is shown it: upright, on white, resized to a square; a long one also\n"
+            "in crops (pan and scan). Needs no model.\n\n"
+            "  carat see receipt.jpg\n"
+            "  carat see page.png --pan-scan on --pan-scan-max 6 -o /tmp/page",
     .tables = { &table, &cli_pan_scan_table },
     .run = run,
 };

@@ -47,7 +47,7 @@ static int run(int argc, char **argv)
     if (args.n != 1 || !opt.out)
         return cli_usage(&cli_synth, "needs one size (270m, 1b, 4b, 12b, 27b) and -o FILE");
     if ((opt.tower_type || opt.tower_layers) && !opt.vision && !opt.mmproj)
-        return cli_usage(&cli_synth, "--tower-type and --tower-layers go with --vision or --mmproj");
+        return cli_usage(&cli_synth, "--tower-type and --tower-layers need --vision or --mmproj");
     term_init(opt.quiet);
     carat_shape shape = {
         .struct_size = sizeof shape,

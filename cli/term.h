@@ -1,6 +1,6 @@
 /* term.h - what a person sees: notices, progress, colour on a terminal only.
  *
- * Text goes to stdout, everything said about it to stderr.
+ * Text goes to stdout, notices and errors to stderr.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef CT_CLI_TERM_H
@@ -8,7 +8,7 @@
 
 #include "carat.h"
 
-/* Installs the log sink and looks at the terminal. quiet: only errors. */
+/* Installs the log sink. quiet: only errors. */
 void term_init(bool quiet);
 bool term_is_quiet(void);
 /* Is stderr (2) or stdout (1) a terminal that a person watches? */

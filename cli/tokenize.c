@@ -96,7 +96,7 @@ static bool tokenize_line(const carat_tokenizer *t, const char *line, size_t len
     json_t *text = json_object_get(in, "text");
     json_t *ids = NULL;
     if (!json_is_string(text))
-        ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "'text' is missing or no string");
+        ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "'text' is missing or not a string");
     else
         ok = ct_json_bool(in, "line", "add_special", &bos, err) &&
              ct_json_bool(in, "line", "parse_special", &special, err) &&
@@ -127,7 +127,7 @@ static bool detokenize_line(const carat_tokenizer *t, const char *line, size_t l
         ids[i] = (int32_t)v;
     }
     if (!ok)
-        ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "'ids' is missing or no list of token ids");
+        ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "'ids' is missing or not a list of token ids");
     else
         ok = carat_decode(t, ids, n, opt.show_control, &text, &text_len, err);
     if (ok) {
@@ -228,11 +228,11 @@ static bool check_input(const cli_command *cmd, const cli_list *args)
 {
     if (opt.jsonl ? args->n || opt.text || opt.pieces || opt.json : opt.pieces && opt.json)
         cli_usage(cmd, opt.jsonl ? "--jsonl takes lines from -f FILE or stdin, no text, and no other form of output"
-                                 : "--pieces and --json together: one form of output, please");
+                                 : "give either --pieces or --json, not both");
     else if (args->n > 1)
-        cli_usage(cmd, "unexpected argument '%s': quotes make one of several", args->v[1]);
+        cli_usage(cmd, "unexpected argument '%s': quote text that contains spaces", args->v[1]);
     else if (args->n + (opt.text != NULL) + (opt.file != NULL) > 1)
-        cli_usage(cmd, "more than one text: an argument, -p or -f, please");
+        cli_usage(cmd, "more than one text: give an argument, -p or -f");
     else
         return true;
     return false;

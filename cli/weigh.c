@@ -98,7 +98,8 @@ static bool find_device(const carat_options *o, const carat_device **out, int *c
     if (opt.here) {
         double load;
         if (getloadavg(&load, 1) == 1 && load >= BUSY)
-            term_note("measuring this machine; its load is %.1f: the figures are for what other work leaves", load);
+            term_note("measuring this machine; its load is %.1f: the figures are for what other work leaves of it",
+                      load);
         else
             term_note("measuring this machine ...");
         if (!carat_weigh_here(o->n_threads, o->cpu, &rates, &made, &err)) {
@@ -247,7 +248,7 @@ static int run(int argc, char **argv)
     make_query(model, &shape, &opening, &q);
     if (!find_device(&opening, &device, &code))
         return code;
-    term_init(true); /* contradictions in a header are told by `carat info` */
+    term_init(true); /* contradictions in a header are reported by `carat info` */
     return answer(&q, q.model && stat(q.model, &st) == 0, device);
 }
 
@@ -256,7 +257,7 @@ const cli_command cli_weigh = {
     .usage = "[SIZE|FILE|FOLDER|NAME] [options]",
     .summary = "what a model needs: memory, card, expected speed",
     .text =
-        "Says how much memory a model takes at a context, which card holds it, and what speed to expect. Downloads\n"
+        "Reports how much memory a model needs at a context, which card holds it, and what speed to expect. Downloads\n"
         "and loads nothing: for a file it reads the headers, for a name it knows the shapes. The figures are those\n"
         "that loading with the same options asks for. Without --ctx-size several contexts are shown: a grid of\n"
         "quantisations, or the largest that fits a device.\n\n"

@@ -175,7 +175,7 @@ void weigh_fits_print(const carat_device *d, const weigh_fit *fits, size_t n)
     weigh_device_print(d);
     printf("\n%s%-9s %9s %11s %11s %11s %11s %10s%s\n", term_dim(1), "", "largest", "memory", "decode", "decode",
            "prompt", "image", term_reset(1));
-    printf("%s%-9s %9s %11s %11s %11s %11s %10s%s\n", term_dim(1), "", "context", "there", "tok/s", "full, tok/s",
+    printf("%s%-9s %9s %11s %11s %11s %11s %10s%s\n", term_dim(1), "", "context", "needed", "tok/s", "full, tok/s",
            "tok/s", "seconds", term_reset(1));
     for (size_t i = 0; i < n; i++) {
         const weigh_fit *f = &fits[i];

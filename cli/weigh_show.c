@@ -90,7 +90,7 @@ static void print_speed(const carat_weight *w, const carat_device *d)
     range_line("prompt", s.prefill, "tok/s");
     range_line("an image", s.image, "s");
     if (s.decode[1] <= 0 && s.prefill[1] <= 0)
-        printf("  neither bandwidth nor rates of it are known\n");
+        printf("  its bandwidth and rates are not known\n");
 }
 
 void weigh_point_print(const carat_weight *w, const carat_device *d)
@@ -115,8 +115,7 @@ void weigh_point_print(const carat_weight *w, const carat_device *d)
     if (*w->note)
         printf("%s\n", w->note);
     if (w->kv_shared)
-        printf("shared beginning: %s of the keys and values need not be written twice\n",
-               weigh_size(w->kv_shared, size));
+        printf("shared prefix: %s of the keys and values are stored once\n", weigh_size(w->kv_shared, size));
     printf("tensors in the file: %s", weigh_size(w->tensor_bytes, size));
     printf(w->has_vision ? ", image tower %s\n" : "\n", weigh_size(w->vision_tensor_bytes, size));
     printf("in a runtime with llama.cpp's layout, on a GPU: about %.1f GiB\n", (double)w->elsewhere / 0x1p30);

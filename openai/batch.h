@@ -3,7 +3,7 @@
  *     {"custom_id": "7", "method": "POST", "url": "/v1/chat/completions", "body": {…}}
  *     {"id": "batch_req_…", "custom_id": "7", "response": {"status_code": 200, "request_id": "req_…", "body": {…}}, "error": null}
  *
- * A request that was refused has the error object as its response's body; a line that is no request has "response": null
+ * A request that was refused has the error object as its response's body; a line that is not a request has "response": null
  * and the reason in "error".
  *
  * Source: https://platform.openai.com/docs/api-reference/batch

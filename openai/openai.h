@@ -33,7 +33,7 @@ typedef enum ct_openai_endpoint {
 
 /* Why a request has no answer. */
 typedef struct ct_openai_fault {
-    int status;       /* HTTP's; 0: what came is no request, so there is no response to it */
+    int status;       /* HTTP's; 0: what came is not a request and has no response */
     const char *code; /* OpenAI's word for it; static */
     char param[64];   /* the field, or "" */
     carat_err err;

@@ -246,7 +246,7 @@ class Answers(Case):
         j = json.loads(self.batch("--json", "--parallel", "3"))
         self.assertEqual((j["done"], j["failed"], j["skipped"], j["completion_tokens"], j["parallel"], j["interrupted"]),
                          (5, 0, 0, 15, 3, False))
-        self.assertIn("5 answered, 0 failed, 0 there already", self.stderr)
+        self.assertIn("5 answered, 0 failed, 0 skipped;", self.stderr)
         with open(self.src, "rb") as f:
             r = subprocess.run([CARAT, "run", TINY, "--batch", "-", "-o", "/dev/stdout", "-q"], stdin=f,
                                capture_output=True, timeout=60)
@@ -337,13 +337,13 @@ class BadLines(Case):
         self.batch(code=1)  # again: the errors are there already, and still errors
         with open(self.out, "rb") as f:
             self.assertEqual(f.read(), before)
-        self.assertIn(f"0 answered, {len(none)} failed, {len(got)} there already (some as errors)", self.stderr)
+        self.assertIn(f"0 answered, {len(none)} failed, {len(got)} skipped (already answered, some with errors)", self.stderr)
 
     def test_a_second_custom_id(self):
         self.write([text("a", max_tokens=2), text("b", max_tokens=2), text("a", "other", max_tokens=3)])
         for _ in range(2):
             self.batch(code=1)
-            self.assertIn("in.jsonl:3: custom_id 'a' is there a second time", self.stderr)
+            self.assertIn("in.jsonl:3: custom_id 'a' occurs a second time", self.stderr)
             self.assertEqual(set(self.answers()), {"a", "b"})
             self.assertEqual(self.answers()["a"]["response"]["body"]["usage"]["completion_tokens"], 2)
 
@@ -377,12 +377,12 @@ class Refused(Case):
         self.refused("-o", self.out, "-p", "x", says="need --batch", code=2)
         self.refused("--parallel", "2", "-p", "x", says="need --batch", code=2)
         self.refused(*b, "-o", self.out, "-p", "x", says="from its lines", code=2)
-        self.refused(*b, "-o", self.out, "--raw", says="do not go with", code=2)
+        self.refused(*b, "-o", self.out, "--raw", says="cannot be used with --batch", code=2)
         self.refused(*b, "-o", self.out, "--parallel", "0", says="expected 1 to 256", code=2)
         self.refused("--batch", self.dir + "/none", "-o", self.out, says="none: cannot be opened")
         self.refused("--batch", self.dir, "-o", self.out, says="is a directory, expected a file")
         self.refused(*b, "-o", self.dir, says="cannot be opened for writing")
-        self.refused(*b, "-o", self.src, says="input and output are one file")
+        self.refused(*b, "-o", self.src, says="input and output are the same file")
 
     def test_a_file_of_somebody_else_is_left_alone(self):
         self.write([text("a", max_tokens=2)])
@@ -390,7 +390,7 @@ class Refused(Case):
                         b'{"id":"batch_x', b"\0" * 50]:
             with open(self.out, "wb") as f:
                 f.write(content)
-            self.refused("--batch", self.src, "-o", self.out, says="is no line of a batch's output")
+            self.refused("--batch", self.src, "-o", self.out, says="is not a line of batch output")
             with open(self.out, "rb") as f:
                 self.assertEqual(f.read(), content)
 
@@ -485,7 +485,7 @@ class Killed(Case):
             p.send_signal(sig)
             err = p.communicate(timeout=30)[1].decode()
             self.assertEqual(p.returncode, 130, err)
-            self.assertIn("goes on from here", err)
+            self.assertIn("run the same command again to resume", err)
             self.assertLess(len(self.answers()), self.N)
         self.batch("--seed", "11", code=1)
         self.assertEqual(self.texts(), want)

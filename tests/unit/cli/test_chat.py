@@ -15,13 +15,13 @@ class Chat(Case):
         with tempfile.TemporaryDirectory() as d:
             self.ok("chat", TINY, "-n", "2", "--session", d + "/s", "--system", b"gr\xfc\xdfe", stdin=b"caf\xe9\nhello\n")
             r = self.ok("chat", TINY, "-n", "2", "--session", d + "/s", stdin=b"hello\n")
-            self.assertIn("going on after 4 messages", r.stderr.decode())
+            self.assertIn("resuming after 4 messages", r.stderr.decode())
             self.assertIn("6 messages", r.stderr.decode())
 
     def test_a_session_that_cannot_be_written_is_told_at_once(self):
         with tempfile.TemporaryDirectory() as d:
             for path in d + "/none/s", TINY + "/config.json/s":
-                self.refused("chat", TINY, "--session", path, says="could not be written")
+                self.refused("chat", TINY, "--session", path, says="cannot be written")
             r = carat("chat", TINY, "-n", "2", "--session", d + "/s", stdin=b"hello\n",
                       preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (512, 512)) or
                       signal.signal(signal.SIGXFSZ, signal.SIG_IGN))
@@ -46,7 +46,7 @@ class Chat(Case):
             self.assertEqual(first, b"a blue star\n")
             r = self.ok("chat", SIGHT, "--temp", "0", "--session", file, stdin=b"What color is it?\n")
             self.assertEqual(r.stdout, b"blue\n")
-            self.assertIn("going on after 2 messages", r.stderr.decode())
+            self.assertIn("resuming after 2 messages", r.stderr.decode())
             with open(file, "rb") as f:
                 whole = f.read()
             self.refused("chat", TINY, "--session", file, says="another model")

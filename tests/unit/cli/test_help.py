@@ -72,7 +72,7 @@ class Help(Case):
             (["run", TINY, "-l", "abc", "-p", "x"], "ID=X"),
             (["run", TINY, "-l", "5=inf", "-p", "x"], "ID=X"),
             (["run", TINY, "-p", "a", "b"], "unexpected argument 'b'"),
-            (["run", TINY, "-p", "a", "-f", "b"], "one prompt"),
+            (["run", TINY, "-p", "a", "-f", "b"], "either -p or -f"),
             (["run", TINY, "--json=1", "-p", "x"], "takes no value"),
             (["run", TINY, "--logprobs", "2", "-p", "x"], "needs --json"),
             (["run", TINY, "--embed-scale", "half", "-p", "x"], "expected exact or bf16"),

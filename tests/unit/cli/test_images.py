@@ -36,7 +36,7 @@ class Pictures(Case):
         self.assertEqual(self.ask(["001-1.png", "001-0.png"], "<image> and <image> " + q), "0, triangle")
         j = json.loads(self.ask(["001-0.png"], "What is in this picture?", "--json"))
         self.assertEqual(j["prompt_tokens"].count(512), 16)
-        self.refused("run", SIGHT, "--image", IMAGES + "rgb8.png", "-p", "<image> <image>", says="1 pictures for 2 marks")
+        self.refused("run", SIGHT, "--image", IMAGES + "rgb8.png", "-p", "<image> <image>", says="1 images for 2 marks")
 
     def test_logits_equal_the_reference(self):
         for model in ["tiny-vl", "vl-small-window"]:

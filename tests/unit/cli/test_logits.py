@@ -31,7 +31,7 @@ class Numbers(Case):
     def test_nothing_half_written(self):
         with tempfile.TemporaryDirectory() as d:
             self.refused("logits", TINY, "--ids", "2,99999", "-o", d + "/x", says="token id 99999")
-            self.refused("logits", TINY, "--ids", "2,x", "-o", d + "/x", says="is no id")
+            self.refused("logits", TINY, "--ids", "2,x", "-o", d + "/x", says="is not an id")
             self.refused("logits", TINY, "--ids", "2", "-o", d + "/no/x", says="No such file")
             self.assertEqual(os.listdir(d), [])
 

@@ -43,7 +43,7 @@ class BadInput(Folder):
         r = carat("run", TINY, "-p", "x", env={**os.environ, "CARAT_CPU": "sse9"})
         self.assertEqual(r.returncode, 1)
         self.refused("run", TINY, "-p", "x", "-c", "5000", says=["5000", "4096"])
-        self.refused("run", TINY, "-p", "x", "-f", "none", says="one prompt", code=2)
+        self.refused("run", TINY, "-p", "x", "-f", "none", says="either -p or -f", code=2)
         self.refused("run", TINY, "-f", self.path("none"), says="No such file")
 
     @unittest.skipIf(SANITIZED, "a sanitizer's shadow needs the address space")

@@ -105,7 +105,7 @@ class Outside(Case):
                   ["tokenize", TINY, "--json", "--pieces", "a"], ["detokenize", TINY, "1", "2"]]:
             self.refused(*c, says="carat " + c[0], code=2)
         self.refused("tokenize", TINY, "--jsonl", "-f", DATA, says="Is a directory")
-        self.refused("detokenize", TINY, stdin=b"1 2\x003", says="at byte 3 is no id")
+        self.refused("detokenize", TINY, stdin=b"1 2\x003", says="at byte 3 is not an id")
 
 
 if __name__ == "__main__":

@@ -229,7 +229,7 @@ class Commands(Case):
         self.assertIn("1024", self.say(t, "/set top-k 1024") + self.say(t, "/show"))
         self.assertIn("2 messages", self.say(t, "/save"))
         self.assertIn("0 messages are left", self.say(t, "/un"))
-        self.assertIn("nothing to take back", self.say(t, "/undo"))
+        self.assertIn("nothing to undo", self.say(t, "/undo"))
         self.assertEqual(t.leave("/q\r"), 0)
 
     def test_settings_are_checked(self):
@@ -237,7 +237,7 @@ class Commands(Case):
         for line, says in (("/set top-k 1.5", "whole number"), ("/set top-k -1", "whole number"),
                            ("/set top-k 1e12", "whole number"), ("/set seed -1", "whole number"),
                            ("/set seed 0.5", "whole number"), ("/set temp nan", "temperature is nan"),
-                           ("/set temp 101", "0 to 100"), ("/set temp x", "no number"), ("/set temp", "NAME VALUE"),
+                           ("/set temp 101", "0 to 100"), ("/set temp x", "not a number"), ("/set temp", "NAME VALUE"),
                            ("/set", "NAME VALUE"), ("/set colour 1", "unknown setting")):
             self.assertIn(says, self.say(t, line), line)
         before = self.say(t, "/show")

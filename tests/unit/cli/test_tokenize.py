@@ -28,7 +28,7 @@ class Tokens(Case):
             self.assertEqual(self.ok("detokenize", TINY, stdin=ids).stdout, text)
 
     def test_bad_lines_say_which(self):
-        for line, says in [(b"{", "line 2"), (b"[]", "line 2"), (b'{"text":5}', "'text' is missing or no string"),
+        for line, says in [(b"{", "line 2"), (b"[]", "line 2"), (b'{"text":5}', "'text' is missing or not a string"),
                            (b'{"text":"a","add_special":3}', "'add_special' is an integer")]:
             r = carat("tokenize", TINY, "--jsonl", stdin=b'{"text":"a"}\n' + line + b"\n")
             self.assertEqual(r.returncode, 1)
