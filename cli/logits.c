@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/err.h"
-#include "base/map.h"
+#include "base/new_file.h"
 #include "commands.h"
 #include "engine.h"
 #include "input.h"

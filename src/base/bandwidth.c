@@ -8,6 +8,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/median.h"
 #include "base/mem.h"
 #include "base/pool.h"
 
@@ -34,12 +35,6 @@ static void read_part(void *arg, int thread, int n_threads)
     r->sink[thread] = a[0] ^ a[1] ^ a[2] ^ a[3] ^ a[4] ^ a[5] ^ a[6] ^ a[7];
 }
 
-static int ascending(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 bool ct_read_bandwidth(int n_threads, double *bytes_per_second, carat_err *err)
 {
     ct_pool *pool;
@@ -58,8 +53,7 @@ bool ct_read_bandwidth(int n_threads, double *bytes_per_second, carat_err *err)
         ct_pool_run(pool, read_part, &r);
         rates[pass] = (double)BUFFER / (ct_now() - start);
     }
-    qsort(rates, PASSES, sizeof *rates, ascending);
-    *bytes_per_second = rates[PASSES / 2];
+    *bytes_per_second = ct_median(rates, PASSES);
     ct_block_free(data, BUFFER);
     ct_pool_close(pool);
     return true;

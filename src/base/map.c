@@ -1,11 +1,10 @@
-/* Read-only files mapped whole or through windows, small files read whole, files replaced only when fully written.
+/* Read-only files mapped whole or through windows and small files read whole.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "base/map.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +14,7 @@
 
 #include "base/buf.h"
 
-static const char *kind_of(mode_t mode)
+const char *ct_file_kind(unsigned mode)
 {
     if (S_ISDIR(mode))
         return "a directory";
@@ -62,7 +61,7 @@ bool ct_map_open_head(ct_map *m, const char *path, size_t bytes, carat_err *err)
         goto fail;
     }
     if (!S_ISREG(st.st_mode)) {
-        ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: is %s, expected a file", path, kind_of(st.st_mode));
+        ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: is %s, expected a file", path, ct_file_kind(st.st_mode));
         goto fail;
     }
     if (st.st_size == 0) {
@@ -209,71 +208,4 @@ bool ct_read_file(const char *path, size_t max, char **out, size_t *len, carat_e
     bool ok = ct_read_fd(fd, path, max, out, len, err);
     close(fd);
     return ok;
-}
-
-bool ct_write_target(const char *path, char **out, carat_err *err)
-{
-    struct stat st;
-    *out = NULL;
-    if (stat(path, &st) == 0 && !S_ISREG(st.st_mode))
-        return ct_fail(err, CARAT_EIO, CARAT_NOWHERE, "%s: is %s, expected a file or a new name", path,
-                       kind_of(st.st_mode));
-    *out = realpath(path, NULL);
-    if (!*out) /* a new name, or one that opening it for writing will refuse */
-        *out = strdup(path);
-    return *out || ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "%s: no memory", path);
-}
-
-/* A name of its own for each: two threads may be writing to one path. */
-static void name_beside(ct_buf *out, const char *path)
-{
-    static atomic_uint n_written;
-    ct_buf_init(out, 1 << 16);
-    ct_buf_fmt(out, "%s.tmp-%ld-%u", path, (long)getpid(), atomic_fetch_add(&n_written, 1));
-}
-
-bool ct_write_beside(const char *path, ct_file_writer *write, void *arg, carat_err *err)
-{
-    ct_buf tmp;
-    char *target;
-    if (!ct_write_target(path, &target, err))
-        return false;
-    name_beside(&tmp, target);
-    if (tmp.failed) {
-        ct_buf_deinit(&tmp);
-        free(target);
-        return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "the path is too long");
-    }
-    FILE *f = fopen(tmp.data, "wbe");
-    bool ok = f && write(arg, f, err);
-    int why = errno;
-    bool is_io = !f || ferror(f); /* else the writer failed and has set *err */
-    if (f && fclose(f) != 0 && ok)
-        ok = false, is_io = true, why = errno;
-    if (ok && rename(tmp.data, target) != 0)
-        ok = false, is_io = true, why = errno;
-    if (!ok && f)
-        unlink(tmp.data);
-    if (!ok && is_io)
-        ct_fail(err, CARAT_EIO, CARAT_NOWHERE, "%s: %s", path, strerror(why));
-    ct_buf_deinit(&tmp);
-    free(target);
-    return ok;
-}
-
-typedef struct span {
-    const void *data;
-    size_t len;
-} span;
-
-static bool write_span(void *arg, FILE *f, carat_err *err)
-{
-    (void)err;
-    const span *s = arg;
-    return fwrite(s->data, 1, s->len, f) == s->len;
-}
-
-bool ct_write_file(const char *path, const void *data, size_t len, carat_err *err)
-{
-    return ct_write_beside(path, write_span, &(span){ data, len }, err);
 }

@@ -7,8 +7,6 @@
 #ifndef CT_BASE_MAP_H
 #define CT_BASE_MAP_H
 
-#include <stdio.h>
-
 #include "base/err.h"
 
 typedef struct ct_map {
@@ -54,17 +52,7 @@ bool ct_read_file(const char *path, size_t max, char **out, size_t *len, carat_e
 /* The same from an open file of any kind, from its current position; name is for messages. */
 bool ct_read_fd(int fd, const char *name, size_t max, char **out, size_t *len, carat_err *err);
 
-/* The file that a new one under this name will replace: symbolic links are followed, so that they remain links. *out is
- * malloc'd. Errors: CARAT_EIO (a folder, a device or a pipe: replacing /dev/null by a file would be a disaster),
- * CARAT_ENOMEM. */
-bool ct_write_target(const char *path, char **out, carat_err *err);
-
-/* Replaces a file completely or not at all: `write` fills a temporary one beside path, which is then renamed. Where
- * `write` returns false, either it has set *err or the stream failed, which is reported from errno. Errors also:
- * CARAT_EIO, CARAT_EARG (a path too long), those of ct_write_target. */
-typedef bool ct_file_writer(void *arg, FILE *f, carat_err *err);
-bool ct_write_beside(const char *path, ct_file_writer *write, void *arg, carat_err *err);
-/* The same for bytes in memory. */
-bool ct_write_file(const char *path, const void *data, size_t len, carat_err *err);
+/* Of a stat's st_mode that is no regular file's: "a directory", "a FIFO" ... */
+const char *ct_file_kind(unsigned mode);
 
 #endif

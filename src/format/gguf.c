@@ -212,11 +212,6 @@ const char *ct_gguf_path(const ct_gguf *g)
     return g->path;
 }
 
-uint32_t ct_gguf_version(const ct_gguf *g)
-{
-    return g->part[0]->version;
-}
-
 uint64_t ct_gguf_file_bytes(const ct_gguf *g)
 {
     uint64_t sum = 0;

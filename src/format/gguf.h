@@ -57,7 +57,6 @@ bool ct_gguf_open_memory(const char *path, const void *data, size_t size, ct_ggu
 
 const ct_tensors *ct_gguf_tensors(const ct_gguf *g);
 const char *ct_gguf_path(const ct_gguf *g);
-uint32_t ct_gguf_version(const ct_gguf *g);
 uint64_t ct_gguf_file_bytes(const ct_gguf *g);    /* all parts */
 uint64_t ct_gguf_mapped_bytes(const ct_gguf *g);  /* of the file(s), while open */
 size_t ct_gguf_directory_bytes(const ct_gguf *g); /* heap held beyond the mapping, at most 64 MiB */

@@ -200,7 +200,6 @@ static bool read_version(reader *r)
         return fail(r, CARAT_EUNSUPPORTED, 4, "a big-endian GGUF file; little-endian is expected");
     if (v != 2 && v != 3)
         return fail(r, v == 1 ? CARAT_EUNSUPPORTED : CARAT_EFORMAT, 4, "GGUF version %" PRIu32 ", expected 2 or 3", v);
-    r->p->version = v;
     return true;
 }
 

@@ -7,7 +7,7 @@
 #define CT_FORMAT_GGUF_PART_H
 
 #include "format/gguf.h"
-#include "format/names.h"
+#include "format/kept_names.h"
 
 #define CT_GGUF_MAX_TENSORS   ((size_t)1 << 20)
 #define CT_GGUF_MAX_KV        ((size_t)1 << 16)
@@ -20,7 +20,6 @@ typedef struct ct_gguf_part {
     ct_map map;          /* zeroed when the bytes are the caller's */
     const uint8_t *data; /* the file's bytes, as many as are mapped: gguf_parse.c's reach() */
     size_t size;
-    uint32_t version;
     ct_gguf_kv *kv; /* in the file's order */
     const ct_gguf_kv **sorted;
     size_t n_kv, n_tensor;

@@ -8,17 +8,14 @@
 #include "format/gguf_write.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/le.h"
-#include "base/map.h"
+#include "base/new_file.h"
 #include "base/size.h"
 #include "format/gguf_part.h"
 
@@ -30,8 +27,7 @@ typedef struct declared {
 } declared;
 
 struct ct_gguf_writer {
-    char *path, *temp; /* its final path, and the temporary one until finish */
-    FILE *file;
+    ct_new_file file;
     ct_buf kv, infos;
     ct_names names;
     const char **keys; /* [n_kv] */
@@ -59,60 +55,27 @@ static bool tell(const ct_gguf_writer *w, carat_err *err)
 
 static void no_memory(ct_gguf_writer *w)
 {
-    ct_fail(&w->err, CARAT_ENOMEM, CARAT_NOWHERE, "%s: no memory for the header (at most %zu MiB)", w->path,
+    ct_fail(&w->err, CARAT_ENOMEM, CARAT_NOWHERE, "%s: no memory for the header (at most %zu MiB)", w->file.path,
             MAX_HEADER >> 20);
 }
 
 static void no_space(ct_gguf_writer *w)
 {
-    ct_fail(&w->err, CARAT_EIO, CARAT_NOWHERE, "%s: cannot be written: %s", w->path, strerror(errno));
+    ct_fail(&w->err, CARAT_EIO, CARAT_NOWHERE, "%s: cannot be written: %s", w->file.path, strerror(errno));
 }
 
 /* ---- opening and closing ---- */
-
-/* A new file beside path, under a name that did not exist. */
-static bool open_temp(ct_gguf_writer *w)
-{
-    static atomic_uint serial;
-    size_t room = strlen(w->path) + 64;
-    w->temp = malloc(room);
-    if (!w->temp) {
-        no_memory(w);
-        return false;
-    }
-    int fd = -1;
-    for (int tries = 0; fd < 0 && tries < 100; tries++) {
-        snprintf(w->temp, room, "%s.tmp-%ld-%u", w->path, (long)getpid(), atomic_fetch_add(&serial, 1));
-        fd = open(w->temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-        if (fd < 0 && errno != EEXIST)
-            break;
-    }
-    w->file = fd >= 0 ? fdopen(fd, "wb") : NULL;
-    if (w->file)
-        return true;
-    no_space(w);
-    if (fd >= 0) {
-        close(fd);
-        unlink(w->temp);
-    }
-    return false;
-}
 
 void ct_gguf_abandon(ct_gguf_writer *w)
 {
     if (!w)
         return;
-    if (w->file) {
-        fclose(w->file);
-        unlink(w->temp);
-    }
+    ct_new_file_abandon(&w->file);
     ct_buf_deinit(&w->kv);
     ct_buf_deinit(&w->infos);
     ct_names_deinit(&w->names);
     free(w->keys);
     free(w->tensors);
-    free(w->temp);
-    free(w->path);
     free(w);
 }
 
@@ -122,17 +85,12 @@ bool ct_gguf_create(const char *path, ct_gguf_writer **out, carat_err *err)
     ct_gguf_writer *w = calloc(1, sizeof *w);
     if (!w)
         return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "%s: no memory", path);
-    if (!ct_write_target(path, &w->path, err)) {
+    if (!ct_new_file_open(&w->file, path, err)) {
         free(w);
         return false;
     }
     ct_buf_init(&w->kv, MAX_HEADER);
     ct_buf_init(&w->infos, MAX_HEADER);
-    if (!open_temp(w)) {
-        tell(w, err);
-        ct_gguf_abandon(w);
-        return false;
-    }
     *out = w;
     return true;
 }
@@ -164,13 +122,14 @@ static const char *take_name(ct_gguf_writer *w, const char *what, const char *na
 {
     size_t len = strlen(name);
     if (w->in_data) {
-        ct_fail(&w->err, CARAT_EARG, CARAT_NOWHERE, "%s: %s '%.64s' comes after the first data", w->path, what, name);
+        ct_fail(&w->err, CARAT_EARG, CARAT_NOWHERE, "%s: %s '%.64s' comes after the first data", w->file.path, what,
+                name);
         return NULL;
     }
     if (len == 0 || len > max || ct_names_odd_byte(name, len) < len) {
         ct_fail(&w->err, CARAT_EARG, CARAT_NOWHERE,
-                "%s: '%.64s' is not a valid name of a %s: 1 to %zu printable characters are expected", w->path, name,
-                what, max);
+                "%s: '%.64s' is not a valid name of a %s: 1 to %zu printable characters are expected", w->file.path,
+                name, what, max);
         return NULL;
     }
     const char *copy = ct_names_keep(&w->names, name, len);
@@ -190,7 +149,7 @@ static bool begin_key(ct_gguf_writer *w, const char *key, ct_gguf_kind kind)
         return false;
     for (size_t i = 0; i < w->n_kv; i++)
         if (strcmp(w->keys[i], key) == 0)
-            return ct_fail(&w->err, CARAT_EARG, CARAT_NOWHERE, "%s: key '%.64s' is given twice", w->path, key);
+            return ct_fail(&w->err, CARAT_EARG, CARAT_NOWHERE, "%s: key '%.64s' is given twice", w->file.path, key);
     const char **keys = realloc(w->keys, (w->n_kv + 1) * sizeof *keys);
     if (!keys) {
         no_memory(w);
@@ -314,10 +273,10 @@ static bool declare(ct_gguf_writer *w, const char *name, size_t bytes)
 {
     for (size_t i = 0; i < w->n_tensor; i++)
         if (strcmp(w->tensors[i].name, name) == 0)
-            return ct_fail(&w->err, CARAT_EARG, CARAT_NOWHERE, "%s: tensor '%s' is declared twice", w->path, name);
+            return ct_fail(&w->err, CARAT_EARG, CARAT_NOWHERE, "%s: tensor '%s' is declared twice", w->file.path, name);
     size_t end;
     if (!ct_add_size((size_t)w->data_bytes, bytes, &end) || !ct_align_size(end, CT_GGUF_ALIGNMENT, &end))
-        return ct_fail(&w->err, CARAT_EARG, CARAT_NOWHERE, "%s: the size of all tensors overflows", w->path);
+        return ct_fail(&w->err, CARAT_EARG, CARAT_NOWHERE, "%s: the size of all tensors overflows", w->file.path);
     declared *tensors = realloc(w->tensors, (w->n_tensor + 1) * sizeof *tensors);
     if (!tensors) {
         no_memory(w);
@@ -340,8 +299,8 @@ void ct_gguf_writer_tensor(ct_gguf_writer *w, const char *name, ct_type type, ui
     if (!tensor_bytes(type, n_dims, dims, &bytes)) {
         const ct_type_info *info = ct_type_get(type);
         ct_fail(&w->err, CARAT_EARG, CARAT_NOWHERE,
-                "%s: tensor '%s': not a valid size: %u dimensions, rows of %" PRIu64 ", type %s", w->path, copy, n_dims,
-                n_dims ? dims[0] : 0, info ? info->name : "unknown");
+                "%s: tensor '%s': not a valid size: %u dimensions, rows of %" PRIu64 ", type %s", w->file.path, copy,
+                n_dims, n_dims ? dims[0] : 0, info ? info->name : "unknown");
         return;
     }
     uint64_t offset = w->data_bytes;
@@ -361,7 +320,7 @@ void ct_gguf_writer_tensor(ct_gguf_writer *w, const char *name, ct_type type, ui
 
 static bool emit(ct_gguf_writer *w, const void *data, size_t len)
 {
-    if (len == 0 || fwrite(data, 1, len, w->file) == len)
+    if (len == 0 || fwrite(data, 1, len, w->file.f) == len)
         return true;
     no_space(w);
     return false;
@@ -391,8 +350,8 @@ bool ct_gguf_writer_data(ct_gguf_writer *w, const void *data, size_t len, carat_
         return tell(w, err);
     for (const uint8_t *p = data; len > 0;) {
         if (w->at == w->n_tensor) {
-            ct_fail(&w->err, CARAT_EARG, CARAT_NOWHERE, "%s: %zu bytes of data more than its %zu tensors take", w->path,
-                    len, w->n_tensor);
+            ct_fail(&w->err, CARAT_EARG, CARAT_NOWHERE, "%s: %zu bytes of data more than its %zu tensors take",
+                    w->file.path, len, w->n_tensor);
             return tell(w, err);
         }
         uint64_t left = w->tensors[w->at].bytes - w->done;
@@ -412,26 +371,14 @@ bool ct_gguf_writer_data(ct_gguf_writer *w, const void *data, size_t len, carat_
     return true;
 }
 
-/* Closes the temporary file; its name stays for abandon to remove until it has become the real one. */
-static bool settle(ct_gguf_writer *w)
-{
-    FILE *f = w->file;
-    w->file = NULL;
-    if (fclose(f) == 0 && rename(w->temp, w->path) == 0)
-        return true;
-    no_space(w);
-    unlink(w->temp);
-    return false;
-}
-
 bool ct_gguf_finish(ct_gguf_writer *w, carat_err *err)
 {
     bool ok = good(w) && (w->in_data || write_header(w));
     if (ok && w->at < w->n_tensor)
         ok = ct_fail(&w->err, CARAT_EARG, CARAT_NOWHERE,
-                     "%s: tensor '%s' was given %" PRIu64 " of its %" PRIu64 " bytes", w->path, w->tensors[w->at].name,
-                     w->done, w->tensors[w->at].bytes);
-    ok = ok && settle(w);
+                     "%s: tensor '%s' was given %" PRIu64 " of its %" PRIu64 " bytes", w->file.path,
+                     w->tensors[w->at].name, w->done, w->tensors[w->at].bytes);
+    ok = ok && ct_new_file_commit(&w->file, &w->err);
     if (!ok)
         tell(w, err);
     ct_gguf_abandon(w);

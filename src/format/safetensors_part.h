@@ -7,7 +7,7 @@
 #define CT_FORMAT_SAFETENSORS_PART_H
 
 #include "base/json.h"
-#include "format/names.h"
+#include "format/kept_names.h"
 #include "format/safetensors.h"
 
 #define CT_SAFETENSORS_MAX_HEADER  ((size_t)100000000) /* the reference reader's limit */

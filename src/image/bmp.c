@@ -15,23 +15,19 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
 
+#include "base/le.h"
 #include "base/size.h"
 #include "image/decode.h"
 
 #define KIND "BMP"
-
-static uint32_t u32(const uint8_t *p)
-{
-    return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
-}
 
 bool ct_bmp_decode(ct_bytes in, const ct_image_limits *l, ct_image *out, carat_err *err)
 {
     if (in.len < 54)
         return ct_fail(err, CARAT_EFORMAT, in.len, KIND ": %zu bytes, its headers alone have 54", in.len);
     const uint8_t *p = in.data;
-    uint32_t pixels = u32(p + 10), header = u32(p + 14), bits = p[28] | (uint32_t)p[29] << 8, packing = u32(p + 30);
-    int64_t width = (int32_t)u32(p + 18), height = (int32_t)u32(p + 22);
+    uint32_t pixels = ct_le32(p + 10), header = ct_le32(p + 14), bits = ct_le16(p + 28), packing = ct_le32(p + 30);
+    int64_t width = (int32_t)ct_le32(p + 18), height = (int32_t)ct_le32(p + 22);
     if (header < 40 || width <= 0 || height == 0)
         return ct_fail(err, CARAT_EFORMAT, 14, KIND ": a header of %u bytes for %lld x %lld pixels", header,
                        (long long)width, (long long)height);
@@ -41,7 +37,7 @@ bool ct_bmp_decode(ct_bytes in, const ct_image_limits *l, ct_image *out, carat_e
     bool is_top_first = height < 0;
     height = is_top_first ? -height : height;
     uint64_t row = ((uint64_t)width * bits / 8 + 3) / 4 * 4;
-    uint64_t palette = 14 + (uint64_t)header, colours = bits == 8 ? (u32(p + 46) ? u32(p + 46) : 256) : 0;
+    uint64_t palette = 14 + (uint64_t)header, colours = bits == 8 ? (ct_le32(p + 46) ? ct_le32(p + 46) : 256) : 0;
     if (colours > 256 || !ct_inside(palette, colours * 4, in.len) || row > UINT64_MAX / (uint64_t)height ||
         !ct_inside(pixels, row * (uint64_t)height, in.len))
         return ct_fail(err, CARAT_EFORMAT, in.len, KIND ": %zu bytes do not hold %lld x %lld pixels", in.len,

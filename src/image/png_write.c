@@ -5,7 +5,7 @@
 
 #include <spng.h>
 
-#include "base/map.h"
+#include "base/new_file.h"
 #include "base/size.h"
 #include "image/image.h"
 

@@ -8,6 +8,7 @@
 #include <webp/decode.h>
 #include <webp/demux.h>
 
+#include "base/le.h"
 #include "base/size.h"
 #include "image/decode.h"
 
@@ -17,7 +18,7 @@ static int find_orientation(ct_bytes in)
 {
     for (size_t at = 12; ct_inside(at, 8, in.len);) {
         const uint8_t *p = in.data + at;
-        size_t size = (size_t)p[4] | (size_t)p[5] << 8 | (size_t)p[6] << 16 | (size_t)p[7] << 24;
+        const size_t size = ct_le32(p + 4);
         if (!ct_inside(at + 8, size, in.len))
             return 1;
         if (memcmp(p, "EXIF", 4) == 0) {

@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "base/le.h"
-#include "base/map.h"
+#include "base/new_file.h"
 #include "base/size.h"
 #include "kv/file.h"
 

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/median.h"
 #include "base/mem.h"
 #include "base/memlimit.h"
 #include "cpu/products.h"
@@ -67,12 +68,6 @@ static void run_trial(void *arg, int thread, int n_threads)
     }
 }
 
-static int ascending(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 static double one_pass(trial *t)
 {
     for (size_t i = 0; i < t->n_matrices; i++)
@@ -90,8 +85,7 @@ static double seconds_of(trial *t)
     one_pass(t); /* caches, clocks and pages as they will be */
     while (n < MAX_PASSES && (n == 0 || all < SECONDS))
         all += passes[n] = one_pass(t), n++;
-    qsort(passes, n, sizeof *passes, ascending);
-    return passes[n / 2];
+    return ct_median(passes, n);
 }
 
 /* Bytes of weights a second: through the whole buffer, or as far as slow products get in the time. */

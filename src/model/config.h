@@ -120,9 +120,4 @@ void ct_config_of(const ct_published *p, ct_config *out);
 /* inv_freq[head_dim / 2] of one kind of layer, rounded where the reference rounds: in float32. */
 void ct_rope_inv_freq(const ct_rope *r, uint32_t head_dim, float *inv_freq);
 
-static inline ct_rope ct_config_rope(const ct_config *c, size_t layer)
-{
-    return c->is_global[layer] ? c->rope_global : c->rope_local;
-}
-
 #endif

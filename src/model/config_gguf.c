@@ -3,11 +3,10 @@
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <math.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "model/config.h"
+#include "model/int_keys.h"
 #include "quant/kv_tile.h"
 
 /* Other architectures, by what people call them. */
@@ -46,38 +45,30 @@ static bool read_architecture(const ct_gguf *g, carat_err *err)
     return true;
 }
 
-typedef struct int_key {
-    const char *key;
-    size_t offset; /* of a uint32_t in ct_config or ct_vision_config */
-    int64_t max;
-    bool required;
-} int_key;
-
-#define AT(field)  offsetof(ct_config, field)
-#define VAT(field) offsetof(ct_vision_config, field)
-
-static const int_key text_keys[] = {
-    { "gemma3.block_count", AT(n_layer), CT_MAX_LAYERS, true },
-    { "gemma3.embedding_length", AT(hidden), CT_MAX_HIDDEN, true },
-    { "gemma3.feed_forward_length", AT(ffn), CT_MAX_FFN, true },
-    { "gemma3.attention.head_count", AT(n_head), CT_MAX_HEADS, true },
-    { "gemma3.attention.head_count_kv", AT(n_kv_head), CT_MAX_HEADS, false },
-    { "gemma3.attention.key_length", AT(head_dim), CT_MAX_HEAD_DIM, false },
-    { "gemma3.attention.sliding_window", AT(window), CT_MAX_CONTEXT, false },
-    { "gemma3.context_length", AT(context), CT_MAX_CONTEXT, false },
+static const ct_int_key text_keys[] = {
+    { "block_count", CT_TEXT_AT(n_layer), CT_MAX_LAYERS, true },
+    { "embedding_length", CT_TEXT_AT(hidden), CT_MAX_HIDDEN, true },
+    { "feed_forward_length", CT_TEXT_AT(ffn), CT_MAX_FFN, true },
+    { "attention.head_count", CT_TEXT_AT(n_head), CT_MAX_HEADS, true },
+    { "attention.head_count_kv", CT_TEXT_AT(n_kv_head), CT_MAX_HEADS, false },
+    { "attention.key_length", CT_TEXT_AT(head_dim), CT_MAX_HEAD_DIM, false },
+    { "attention.sliding_window", CT_TEXT_AT(window), CT_MAX_CONTEXT, false },
+    { "context_length", CT_TEXT_AT(context), CT_MAX_CONTEXT, false },
     { NULL, 0, 0, false },
 };
 
-static bool read_ints(const ct_gguf *g, const int_key *keys, void *base, carat_err *err)
+bool ct_int_keys_from_gguf(const ct_gguf *g, const char *arch, const ct_int_key *keys, void *base, carat_err *err)
 {
+    char key[80];
     for (; keys->key; keys++) {
         int64_t v = 0;
-        if (!ct_gguf_int(g, keys->key, 1, keys->max, &v, err))
+        snprintf(key, sizeof key, "%s.%s", arch, keys->key);
+        if (!ct_gguf_int(g, key, 1, keys->max, &v, err))
             return false;
         if (v)
-            memcpy((char *)base + keys->offset, &(uint32_t){ (uint32_t)v }, sizeof(uint32_t));
+            ct_int_key_put(keys, base, v);
         else if (keys->required)
-            return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: no %s", ct_gguf_path(g), keys->key);
+            return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: no %s", ct_gguf_path(g), key);
     }
     return true;
 }
@@ -181,9 +172,9 @@ bool ct_config_from_gguf(const ct_gguf *g, bool trust_header, ct_config *out, ca
     ct_config_defaults(out);
     out->n_kv_head = 0;
     ct_str name = { NULL, 0 };
-    if (!read_architecture(g, err) || !read_ints(g, text_keys, out, err) || !read_value_length(g, out, err) ||
-        !read_pattern(g, out, err) || !read_rope(g, out, err) || !read_scales(g, out, err) ||
-        !ct_vision_config_from_gguf(g, &out->vision, err) || !read_rows(g, out, err) ||
+    if (!read_architecture(g, err) || !ct_int_keys_from_gguf(g, "gemma3", text_keys, out, err) ||
+        !read_value_length(g, out, err) || !read_pattern(g, out, err) || !read_rope(g, out, err) ||
+        !read_scales(g, out, err) || !ct_vision_config_from_gguf(g, &out->vision, err) || !read_rows(g, out, err) ||
         !ct_gguf_text(g, "general.name", &name, err))
         return false;
     if (name.data)

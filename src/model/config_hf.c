@@ -4,55 +4,45 @@
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <math.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/log.h"
-#include "model/config.h"
+#include "model/int_keys.h"
 #include "quant/kv_tile.h"
 
-typedef struct int_key {
-    const char *key;
-    size_t offset; /* of a uint32_t in ct_config or ct_vision_config */
-    int64_t max;
-} int_key;
-
-#define AT(field)  offsetof(ct_config, field)
-#define VAT(field) offsetof(ct_vision_config, field)
-
-static const int_key text_keys[] = {
-    { "num_hidden_layers", AT(n_layer), CT_MAX_LAYERS },
-    { "hidden_size", AT(hidden), CT_MAX_HIDDEN },
-    { "intermediate_size", AT(ffn), CT_MAX_FFN },
-    { "num_attention_heads", AT(n_head), CT_MAX_HEADS },
-    { "num_key_value_heads", AT(n_kv_head), CT_MAX_HEADS },
-    { "head_dim", AT(head_dim), CT_MAX_HEAD_DIM },
-    { "vocab_size", AT(n_vocab), CT_MAX_VOCAB },
-    { "sliding_window", AT(window), CT_MAX_CONTEXT },
-    { "max_position_embeddings", AT(context), CT_MAX_CONTEXT },
-    { NULL, 0, 0 },
+static const ct_int_key text_keys[] = {
+    { "num_hidden_layers", CT_TEXT_AT(n_layer), CT_MAX_LAYERS, false },
+    { "hidden_size", CT_TEXT_AT(hidden), CT_MAX_HIDDEN, false },
+    { "intermediate_size", CT_TEXT_AT(ffn), CT_MAX_FFN, false },
+    { "num_attention_heads", CT_TEXT_AT(n_head), CT_MAX_HEADS, false },
+    { "num_key_value_heads", CT_TEXT_AT(n_kv_head), CT_MAX_HEADS, false },
+    { "head_dim", CT_TEXT_AT(head_dim), CT_MAX_HEAD_DIM, false },
+    { "vocab_size", CT_TEXT_AT(n_vocab), CT_MAX_VOCAB, false },
+    { "sliding_window", CT_TEXT_AT(window), CT_MAX_CONTEXT, false },
+    { "max_position_embeddings", CT_TEXT_AT(context), CT_MAX_CONTEXT, false },
+    { NULL, 0, 0, false },
 };
 
-static const int_key vision_keys[] = {
-    { "num_hidden_layers", VAT(n_layer), CT_MAX_TOWER_LAYERS },
-    { "hidden_size", VAT(hidden), CT_MAX_HIDDEN },
-    { "intermediate_size", VAT(ffn), CT_MAX_FFN },
-    { "num_attention_heads", VAT(n_head), CT_MAX_HEADS },
-    { "image_size", VAT(image_size), 16384 },
-    { "patch_size", VAT(patch_size), 1024 },
-    { "num_channels", VAT(n_channel), 16 },
-    { NULL, 0, 0 },
+static const ct_int_key vision_keys[] = {
+    { "num_hidden_layers", CT_TOWER_AT(n_layer), CT_MAX_TOWER_LAYERS, false },
+    { "hidden_size", CT_TOWER_AT(hidden), CT_MAX_HIDDEN, false },
+    { "intermediate_size", CT_TOWER_AT(ffn), CT_MAX_FFN, false },
+    { "num_attention_heads", CT_TOWER_AT(n_head), CT_MAX_HEADS, false },
+    { "image_size", CT_TOWER_AT(image_size), CT_MAX_IMAGE_SIZE, false },
+    { "patch_size", CT_TOWER_AT(patch_size), CT_MAX_PATCH_SIZE, false },
+    { "num_channels", CT_TOWER_AT(n_channel), 16, false },
+    { NULL, 0, 0, false },
 };
 
-static bool read_ints(const json_t *o, const char *what, const int_key *keys, void *base, carat_err *err)
+static bool read_ints(const json_t *o, const char *what, const ct_int_key *keys, void *base, carat_err *err)
 {
     for (; keys->key; keys++) {
         int64_t v = 0;
         if (!ct_json_int(o, what, keys->key, 1, keys->max, &v, err))
             return false;
         if (v)
-            memcpy((char *)base + keys->offset, &(uint32_t){ (uint32_t)v }, sizeof(uint32_t));
+            ct_int_key_put(keys, base, v);
     }
     return true;
 }

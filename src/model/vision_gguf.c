@@ -3,33 +3,24 @@
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <math.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "model/config.h"
+#include "model/int_keys.h"
 #include "quant/kv_tile.h"
 
 #define DEFAULT_POOL 4 /* patches along a side of a pooled square where an mmproj file does not say: the published */
 
-typedef struct vision_key {
-    const char *key;
-    size_t offset; /* of a uint32_t in ct_vision_config */
-    int64_t max;
-    bool required;
-} vision_key;
-
-#define AT(field) offsetof(ct_vision_config, field)
-
-static const vision_key keys[] = {
-    { "vision.block_count", AT(n_layer), CT_MAX_TOWER_LAYERS, true },
-    { "vision.embedding_length", AT(hidden), CT_MAX_HIDDEN, true },
-    { "vision.feed_forward_length", AT(ffn), CT_MAX_FFN, true },
-    { "vision.attention.head_count", AT(n_head), CT_MAX_HEADS, true },
-    { "vision.image_size", AT(image_size), 16384, true },
-    { "vision.patch_size", AT(patch_size), 1024, true },
-    { "vision.num_channels", AT(n_channel), 16, false },
-    { "mm.tokens_per_image", AT(tokens_per_image), CT_MAX_PATCHES, false },
+static const ct_int_key keys[] = {
+    { "vision.block_count", CT_TOWER_AT(n_layer), CT_MAX_TOWER_LAYERS, true },
+    { "vision.embedding_length", CT_TOWER_AT(hidden), CT_MAX_HIDDEN, true },
+    { "vision.feed_forward_length", CT_TOWER_AT(ffn), CT_MAX_FFN, true },
+    { "vision.attention.head_count", CT_TOWER_AT(n_head), CT_MAX_HEADS, true },
+    { "vision.image_size", CT_TOWER_AT(image_size), CT_MAX_IMAGE_SIZE, true },
+    { "vision.patch_size", CT_TOWER_AT(patch_size), CT_MAX_PATCH_SIZE, true },
+    { "vision.num_channels", CT_TOWER_AT(n_channel), 16, false },
+    { "mm.tokens_per_image", CT_TOWER_AT(tokens_per_image), CT_MAX_PATCHES, false },
+    { NULL, 0, 0, false },
 };
 
 static bool is_text(ct_str s, const char *text)
@@ -40,16 +31,8 @@ static bool is_text(ct_str s, const char *text)
 static bool read_keys(const ct_gguf *g, const char *arch, ct_vision_config *v, carat_err *err)
 {
     char key[80];
-    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
-        int64_t n = 0;
-        snprintf(key, sizeof key, "%s.%s", arch, keys[i].key);
-        if (!ct_gguf_int(g, key, 1, keys[i].max, &n, err))
-            return false;
-        if (n)
-            memcpy((char *)v + keys[i].offset, &(uint32_t){ (uint32_t)n }, sizeof(uint32_t));
-        else if (keys[i].required)
-            return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: no %s", ct_gguf_path(g), key);
-    }
+    if (!ct_int_keys_from_gguf(g, arch, keys, v, err))
+        return false;
     double eps = 1e-6;
     snprintf(key, sizeof key, "%s.vision.attention.layer_norm_epsilon", arch);
     if (!ct_gguf_num(g, key, &eps, err))
@@ -114,9 +97,12 @@ bool ct_vision_config_check(const ct_vision_config *v, const char *what, carat_e
         const char *name;
         uint32_t value, max;
     } fields[] = {
-        { "layers", v->n_layer, CT_MAX_TOWER_LAYERS }, { "width", v->hidden, CT_MAX_HIDDEN },
-        { "FFN width", v->ffn, CT_MAX_FFN },           { "heads", v->n_head, CT_MAX_HEADS },
-        { "image size", v->image_size, 16384 },        { "patch size", v->patch_size, 1024 },
+        { "layers", v->n_layer, CT_MAX_TOWER_LAYERS },
+        { "width", v->hidden, CT_MAX_HIDDEN },
+        { "FFN width", v->ffn, CT_MAX_FFN },
+        { "heads", v->n_head, CT_MAX_HEADS },
+        { "image size", v->image_size, CT_MAX_IMAGE_SIZE },
+        { "patch size", v->patch_size, CT_MAX_PATCH_SIZE },
     };
     for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
         if (fields[i].value < 1 || fields[i].value > fields[i].max)

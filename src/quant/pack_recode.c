@@ -73,14 +73,14 @@ static void recode_iq3_xxs(const uint8_t *b, ct_row_unit *u)
     uint16_t entry[8];
     uint32_t scales = 0;
     for (int s = 0; s < 8; s++) {
-        uint32_t tail = read_u32(b + 66 + 4 * s);
+        uint32_t tail = ct_le32(b + 66 + 4 * s);
         for (int g = 0; g < 8; g++)
             entry[g] = ct_grid_iq3_xxs[b[2 + 8 * s + g]];
         put_stretch4(u, s, entry, tail_signs(tail));
         scales |= (tail >> 28) << (4 * s);
     }
     memcpy(u->b, &scales, sizeof scales); /* group 0 lowest */
-    u->tail = read_u16(b);
+    u->tail = ct_le16(b);
 }
 
 static void recode_iq3_s(const uint8_t *b, ct_row_unit *u)
@@ -89,10 +89,10 @@ static void recode_iq3_s(const uint8_t *b, ct_row_unit *u)
     for (int s = 0; s < 8; s++) {
         for (int g = 0; g < 8; g++)
             entry[g] = ct_grid_iq3_s[b[2 + 8 * s + g] | (b[66 + s] >> g & 1) << 8];
-        put_stretch4(u, s, entry, read_u32(b + 74 + 4 * s));
+        put_stretch4(u, s, entry, ct_le32(b + 74 + 4 * s));
     }
     memcpy(u->b, b + 106, 4);
-    u->tail = read_u16(b);
+    u->tail = ct_le16(b);
 }
 
 static void recode_iq2_xxs(const uint8_t *b, ct_row_unit *u)
@@ -101,14 +101,14 @@ static void recode_iq2_xxs(const uint8_t *b, ct_row_unit *u)
     uint32_t scales = 0;
     for (int s = 0; s < 8; s++) {
         const uint8_t *index = b + 2 + 8 * s;
-        uint32_t tail = read_u32(index + 4);
+        uint32_t tail = ct_le32(index + 4);
         for (int k = 0; k < 4; k++)
             entry[k] = ct_grid_iq2_xxs[index[k]];
         put_stretch3(u, s, entry, tail_signs(tail));
         scales |= (tail >> 28) << (4 * s);
     }
     memcpy(u->b, &scales, sizeof scales); /* group 0 lowest */
-    u->tail = read_u16(b);
+    u->tail = ct_le16(b);
 }
 
 static void recode_iq2_xs(const uint8_t *b, ct_row_unit *u)
@@ -117,14 +117,14 @@ static void recode_iq2_xs(const uint8_t *b, ct_row_unit *u)
     for (int s = 0; s < 8; s++) {
         uint32_t sevens = 0;
         for (int k = 0; k < 4; k++) {
-            unsigned code = read_u16(b + 2 + 8 * s + 2 * k);
+            unsigned code = ct_le16(b + 2 + 8 * s + 2 * k);
             entry[k] = ct_grid_iq2_xs[code & 511];
             sevens |= (uint32_t)(code >> 9) << (8 * k);
         }
         put_stretch3(u, s, entry, even_signs(sevens));
     }
     memcpy(u->b, b + 66, 8);
-    u->tail = read_u16(b);
+    u->tail = ct_le16(b);
 }
 
 static void recode_iq2_s(const uint8_t *b, ct_row_unit *u)
@@ -133,10 +133,10 @@ static void recode_iq2_s(const uint8_t *b, ct_row_unit *u)
     for (int s = 0; s < 8; s++) {
         for (int k = 0; k < 4; k++)
             entry[k] = ct_grid_iq2_s[b[2 + 4 * s + k] | (b[66 + s] >> (2 * k) & 3) << 8];
-        put_stretch3(u, s, entry, read_u32(b + 34 + 4 * s));
+        put_stretch3(u, s, entry, ct_le32(b + 34 + 4 * s));
     }
     memcpy(u->b, b + 74, 8);
-    u->tail = read_u16(b);
+    u->tail = ct_le16(b);
 }
 
 static void recode_iq1_s(const uint8_t *b, ct_row_unit *u)
@@ -144,14 +144,14 @@ static void recode_iq1_s(const uint8_t *b, ct_row_unit *u)
     uint16_t entry[4];
     uint32_t scales = 0;
     for (int s = 0; s < 8; s++) {
-        unsigned high = read_u16(b + 34 + 2 * s);
+        unsigned high = ct_le16(b + 34 + 2 * s);
         for (int k = 0; k < 4; k++)
             entry[k] = ct_grid_iq1[b[2 + 4 * s + k] | (high >> (3 * k) & 7) << 8];
         put_stretch3(u, s, entry, high & 0x8000 ? 0xFFFFFFFFu : 0);
         scales |= (uint32_t)(high >> 12 & 7) << (4 * s);
     }
     memcpy(u->b, &scales, sizeof scales); /* group 0 lowest */
-    u->tail = read_u16(b);
+    u->tail = ct_le16(b);
 }
 
 static void recode_iq1_m(const uint8_t *b, ct_row_unit *u)
@@ -159,7 +159,7 @@ static void recode_iq1_m(const uint8_t *b, ct_row_unit *u)
     uint16_t entry[4];
     uint64_t scales = 0;
     for (int s = 0; s < 8; s++) {
-        unsigned high = read_u16(b + 32 + 2 * s), threes = read_u16(b + 48 + s / 2 * 2) >> (6 * (s % 2));
+        unsigned high = ct_le16(b + 32 + 2 * s), threes = ct_le16(b + 48 + s / 2 * 2) >> (6 * (s % 2));
         uint32_t shifts = 0;
         for (int k = 0; k < 4; k++, high >>= 4) {
             entry[k] = ct_grid_iq1[b[4 * s + k] | (high & 7) << 8];
@@ -171,7 +171,7 @@ static void recode_iq1_m(const uint8_t *b, ct_row_unit *u)
     memcpy(u->b, &scales, sizeof scales);
     u->tail = 0;
     for (int k = 0; k < 4; k++)
-        u->tail |= (uint16_t)((read_u16(b + 48 + 2 * k) >> 12) << (4 * k));
+        u->tail |= (uint16_t)((ct_le16(b + 48 + 2 * k) >> 12) << (4 * k));
 }
 
 #define RECODE(T, t, ...)                                                                                              \

@@ -10,17 +10,7 @@
 #include <math.h>
 #include <string.h>
 
-static void put_u16(uint8_t *p, uint16_t v)
-{
-    p[0] = (uint8_t)v;
-    p[1] = (uint8_t)(v >> 8);
-}
-
-static void put_u32(uint8_t *p, uint32_t v)
-{
-    put_u16(p, (uint16_t)v);
-    put_u16(p + 2, (uint16_t)(v >> 16));
-}
+#include "base/le.h"
 
 /* 32 codes into 16 bytes: code i in the low nibble of byte i, code i + 16 in the high one. */
 static void put_nibbles(uint8_t *p, const uint8_t *codes)
@@ -46,7 +36,7 @@ static void quantise_q8_0(const float *x, uint8_t *b)
     uint8_t codes[32];
     uint16_t d = ct_fit_scale(x, 32, levels);
     ct_fit_codes(x, 32, ct_f16_to_f32(d), levels, codes);
-    put_u16(b, d);
+    ct_put_le16(b, d);
     for (int i = 0; i < 32; i++)
         b[2 + i] = (uint8_t)(codes[i] - 127);
 }
@@ -57,7 +47,7 @@ static void quantise_q4_0(const float *x, uint8_t *b)
     uint8_t codes[32];
     uint16_t d = ct_fit_scale(x, 32, levels);
     ct_fit_codes(x, 32, ct_f16_to_f32(d), levels, codes);
-    put_u16(b, d);
+    ct_put_le16(b, d);
     put_nibbles(b + 2, codes);
 }
 
@@ -67,8 +57,8 @@ static void quantise_q5_0(const float *x, uint8_t *b)
     uint8_t codes[32];
     uint16_t d = ct_fit_scale(x, 32, levels);
     ct_fit_codes(x, 32, ct_f16_to_f32(d), levels, codes);
-    put_u16(b, d);
-    put_u32(b + 2, fifth_bits(codes));
+    ct_put_le16(b, d);
+    ct_put_le32(b + 2, fifth_bits(codes));
     put_nibbles(b + 6, codes);
 }
 
@@ -78,7 +68,7 @@ static void quantise_iq4_nl(const float *x, uint8_t *b)
     uint8_t codes[32];
     uint16_t d = ct_fit_scale(x, 32, levels);
     ct_fit_codes(x, 32, ct_f16_to_f32(d), levels, codes);
-    put_u16(b, d);
+    ct_put_le16(b, d);
     put_nibbles(b + 2, codes);
 }
 
@@ -88,8 +78,8 @@ static void quantise_q4_1(const float *x, uint8_t *b)
     uint16_t d, m;
     ct_fit_affine(x, 32, 15, &d, &m);
     ct_fit_affine_codes(x, 32, ct_f16_to_f32(d), ct_f16_to_f32(m), 15, codes);
-    put_u16(b, d);
-    put_u16(b + 2, m);
+    ct_put_le16(b, d);
+    ct_put_le16(b + 2, m);
     put_nibbles(b + 4, codes);
 }
 
@@ -99,9 +89,9 @@ static void quantise_q5_1(const float *x, uint8_t *b)
     uint16_t d, m;
     ct_fit_affine(x, 32, 31, &d, &m);
     ct_fit_affine_codes(x, 32, ct_f16_to_f32(d), ct_f16_to_f32(m), 31, codes);
-    put_u16(b, d);
-    put_u16(b + 2, m);
-    put_u32(b + 4, fifth_bits(codes));
+    ct_put_le16(b, d);
+    ct_put_le16(b + 2, m);
+    ct_put_le32(b + 4, fifth_bits(codes));
     put_nibbles(b + 8, codes);
 }
 
@@ -121,7 +111,7 @@ static void quantise_q6_k(const float *x, uint8_t *b)
 {
     uint8_t codes[256];
     int sub[16];
-    put_u16(b + 208, fit_groups(x, 16, (ct_levels){ -32, 31, false }, -128, 127, sub, codes));
+    ct_put_le16(b + 208, fit_groups(x, 16, (ct_levels){ -32, 31, false }, -128, 127, sub, codes));
     for (int half = 0; half < 2; half++) {
         const uint8_t *c = codes + 128 * half;
         for (int i = 0; i < 64; i++)
@@ -139,7 +129,7 @@ static void quantise_q3_k(const float *x, uint8_t *b)
     uint8_t codes[256], *high = b, *low = b + 32, *scales = b + 96;
     int sub[16];
     memset(b, 0, 108);
-    put_u16(b + 108, fit_groups(x, 16, (ct_levels){ -4, 3, false }, -32, 31, sub, codes));
+    ct_put_le16(b + 108, fit_groups(x, 16, (ct_levels){ -4, 3, false }, -32, 31, sub, codes));
     for (int i = 0; i < 256; i++) { /* code = level + 4: bit 2 set is the mask's "nothing to subtract" */
         high[i % 32] |= (uint8_t)((codes[i] >> 2) << (i / 32));
         low[32 * (i / 128) + i % 32] |= (uint8_t)((codes[i] & 3) << (2 * (i / 32 % 4)));
@@ -156,7 +146,7 @@ static void quantise_iq4_xs(const float *x, uint8_t *b)
     uint8_t codes[256];
     int sub[8];
     unsigned high = 0;
-    put_u16(b, fit_groups(x, 8, (ct_levels){ -127, 113, true }, -32, 31, sub, codes));
+    ct_put_le16(b, fit_groups(x, 8, (ct_levels){ -127, 113, true }, -32, 31, sub, codes));
     memset(b + 4, 0, 4);
     for (int g = 0; g < 8; g++) {
         int s = sub[g] + 32;
@@ -164,7 +154,7 @@ static void quantise_iq4_xs(const float *x, uint8_t *b)
         b[4 + g / 2] |= (uint8_t)((s & 15) << (4 * (g % 2)));
         put_nibbles(b + 8 + 16 * g, codes + 32 * g);
     }
-    put_u16(b + 2, (uint16_t)high);
+    ct_put_le16(b + 2, (uint16_t)high);
 }
 
 /* ---- blocks of 256 with scales and minimums ---- */
@@ -194,16 +184,16 @@ static void quantise_q2_k(const float *x, uint8_t *b)
         b[g] = (uint8_t)(a.sub[g] | a.sub_min[g] << 4);
     for (int i = 0; i < 256; i++)
         b[16 + 32 * (i / 128) + i % 32] |= (uint8_t)(a.codes[i] << (2 * (i / 32 % 4)));
-    put_u16(b + 80, a.d);
-    put_u16(b + 82, a.dmin);
+    ct_put_le16(b + 80, a.d);
+    ct_put_le16(b + 82, a.dmin);
 }
 
 /* d, dmin and the twelve scale bytes that begin a Q4_K and a Q5_K block; unpack.h draws them. */
 static void put_scale_head(const affine_block *a, uint8_t *b)
 {
     uint8_t *s = b + 4;
-    put_u16(b, a->d);
-    put_u16(b + 2, a->dmin);
+    ct_put_le16(b, a->d);
+    ct_put_le16(b + 2, a->dmin);
     for (int g = 0; g < 4; g++) {
         s[g] = (uint8_t)(a->sub[g] | (a->sub[g + 4] >> 4) << 6);
         s[g + 4] = (uint8_t)(a->sub_min[g] | (a->sub_min[g + 4] >> 4) << 6);
@@ -266,11 +256,11 @@ void ct_quantise_row(ct_type type, const float *src, void *dst, size_t n)
         return;
     case CT_F16: /* a finite weight stays finite */
         for (size_t i = 0; i < n; i++)
-            put_u16(b + 2 * i, ct_f32_to_f16(clamp(finite_or_0(src[i]), -65504.0f, 65504.0f)));
+            ct_put_le16(b + 2 * i, ct_f32_to_f16(clamp(finite_or_0(src[i]), -65504.0f, 65504.0f)));
         return;
     case CT_BF16:
         for (size_t i = 0; i < n; i++)
-            put_u16(b + 2 * i, ct_f32_to_bf16(clamp(finite_or_0(src[i]), -0x1.FEp127f, 0x1.FEp127f)));
+            ct_put_le16(b + 2 * i, ct_f32_to_bf16(clamp(finite_or_0(src[i]), -0x1.FEp127f, 0x1.FEp127f)));
         return;
     default:
         for (size_t i = 0; i < n; i += info->block, b += info->bytes) {

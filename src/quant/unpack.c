@@ -25,7 +25,7 @@ void ct_unpack_row(ct_type type, const void *src, float *dst, size_t n)
         return;
     case CT_BF16:
         for (size_t i = 0; i < n; i++)
-            dst[i] = ct_bf16_to_f32(read_u16(b + 2 * i));
+            dst[i] = ct_bf16_to_f32(ct_le16(b + 2 * i));
         return;
     default:
         for (size_t i = 0; i < n; i += info->block, b += info->bytes)

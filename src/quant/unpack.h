@@ -7,21 +7,12 @@
 #ifndef CT_QUANT_UNPACK_H
 #define CT_QUANT_UNPACK_H
 
+#include "base/le.h"
 #include "quant/types.h"
-
-static inline uint16_t read_u16(const uint8_t *p)
-{
-    return (uint16_t)(p[0] | p[1] << 8);
-}
-
-static inline uint32_t read_u32(const uint8_t *p)
-{
-    return (uint32_t)read_u16(p) | (uint32_t)read_u16(p + 2) << 16;
-}
 
 static inline float read_f16(const uint8_t *p)
 {
-    return ct_f16_to_f32(read_u16(p));
+    return ct_f16_to_f32(ct_le16(p));
 }
 
 static inline int as_i8(uint8_t byte)

@@ -34,7 +34,7 @@ void ct_unpack_iq2_xxs(const uint8_t *b, float *y)
     float d = read_f16(b);
     for (int g = 0; g < 8; g++) {
         const uint8_t *index = b + 2 + 8 * g;
-        uint32_t tail = read_u32(index + 4);
+        uint32_t tail = ct_le32(index + 4);
         float scale = d * (0.5f + (float)(tail >> 28)) * 0.25f;
         for (int k = 0; k < 4; k++)
             put_iq2(y + 32 * g + 8 * k, scale, ct_grid_iq2_xxs[index[k]], even_signs(tail >> (7 * k) & 127));
@@ -46,7 +46,7 @@ void ct_unpack_iq2_xs(const uint8_t *b, float *y)
 {
     float d = read_f16(b);
     for (int k = 0; k < 32; k++) {
-        unsigned code = read_u16(b + 2 + 2 * k), s = b[66 + k / 4] >> (4 * (k / 2 % 2)) & 15;
+        unsigned code = ct_le16(b + 2 + 2 * k), s = b[66 + k / 4] >> (4 * (k / 2 % 2)) & 15;
         put_iq2(y + 8 * k, d * (0.5f + (float)s) * 0.25f, ct_grid_iq2_xs[code & 511], even_signs(code >> 9));
     }
 }
@@ -66,7 +66,7 @@ void ct_unpack_iq3_xxs(const uint8_t *b, float *y)
 {
     float d = read_f16(b);
     for (int k = 0; k < 32; k++) {
-        uint32_t tail = read_u32(b + 66 + 4 * (k / 4));
+        uint32_t tail = ct_le32(b + 66 + 4 * (k / 4));
         unsigned signs = even_signs(tail >> (7 * (k % 4)) & 127);
         float scale = d * (0.5f + (float)(tail >> 28)) * 0.5f;
         for (int i = 0; i < 8; i++) {
@@ -100,7 +100,7 @@ void ct_unpack_iq1_s(const uint8_t *b, float *y)
 {
     float d = read_f16(b);
     for (int k = 0; k < 32; k++) {
-        unsigned high = read_u16(b + 34 + 2 * (k / 4));
+        unsigned high = ct_le16(b + 34 + 2 * (k / 4));
         unsigned index = b[2 + k] | (high >> (3 * (k % 4)) & 7) << 8;
         float scale = d * (float)(2 * (high >> 12 & 7) + 1);
         put_iq1(y + 8 * k, scale, ct_grid_iq1[index], high & 0x8000 ? -0.125f : 0.125f);
@@ -113,10 +113,10 @@ void ct_unpack_iq1_m(const uint8_t *b, float *y)
 {
     uint16_t bits = 0;
     for (int k = 0; k < 4; k++)
-        bits |= (uint16_t)((read_u16(b + 48 + 2 * k) >> 12) << (4 * k));
+        bits |= (uint16_t)((ct_le16(b + 48 + 2 * k) >> 12) << (4 * k));
     float d = ct_f16_to_f32(bits);
     for (int k = 0; k < 32; k++) {
-        unsigned high = b[32 + k / 2] >> (4 * (k % 2)), s = read_u16(b + 48 + 2 * (k / 8)) >> (3 * (k / 2 % 4)) & 7;
+        unsigned high = b[32 + k / 2] >> (4 * (k % 2)), s = ct_le16(b + 48 + 2 * (k / 8)) >> (3 * (k / 2 % 4)) & 7;
         unsigned index = b[k] | (high & 7) << 8;
         put_iq1(y + 8 * k, d * (float)(2 * s + 1), ct_grid_iq1[index], high & 8 ? -0.125f : 0.125f);
     }
@@ -137,7 +137,7 @@ void ct_unpack_iq4_nl(const uint8_t *b, float *y)
 void ct_unpack_iq4_xs(const uint8_t *b, float *y)
 {
     float d = read_f16(b);
-    unsigned high = read_u16(b + 2);
+    unsigned high = ct_le16(b + 2);
     for (int g = 0; g < 8; g++) {
         const uint8_t *q = b + 8 + 16 * g;
         int s = (b[4 + g / 2] >> (4 * (g % 2)) & 15) | (int)(high >> (2 * g) & 3) << 4;

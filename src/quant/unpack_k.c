@@ -96,7 +96,7 @@ void ct_unpack_q6_k(const uint8_t *b, float *y)
 /* d f32 | i8[256] | i16[16] sums, not needed here */
 void ct_unpack_q8_k(const uint8_t *b, float *y)
 {
-    uint32_t bits = read_u32(b);
+    uint32_t bits = ct_le32(b);
     float d;
     memcpy(&d, &bits, sizeof d);
     for (int i = 0; i < 256; i++)

@@ -33,7 +33,7 @@ void ct_unpack_q4_1(const uint8_t *b, float *y)
 void ct_unpack_q5_0(const uint8_t *b, float *y)
 {
     float d = read_f16(b);
-    uint32_t high = read_u32(b + 2);
+    uint32_t high = ct_le32(b + 2);
     for (int i = 0; i < 16; i++) {
         y[i] = d * (float)((int)((b[6 + i] & 15) | (high >> i & 1) << 4) - 16);
         y[i + 16] = d * (float)((int)(b[6 + i] >> 4 | (high >> (i + 16) & 1) << 4) - 16);
@@ -43,7 +43,7 @@ void ct_unpack_q5_0(const uint8_t *b, float *y)
 void ct_unpack_q5_1(const uint8_t *b, float *y)
 {
     float d = read_f16(b), m = read_f16(b + 2);
-    uint32_t high = read_u32(b + 4);
+    uint32_t high = ct_le32(b + 4);
     for (int i = 0; i < 16; i++) {
         y[i] = d * (float)(int)((b[8 + i] & 15) | (high >> i & 1) << 4) + m;
         y[i + 16] = d * (float)(int)(b[8 + i] >> 4 | (high >> (i + 16) & 1) << 4) + m;

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/utf8.h"
-#include "tokenizer/names.h"
+#include "tokenizer/known_pieces.h"
 #include "tokenizer/vocab.h"
 
 static const char replacement[] = "\xef\xbf\xbd"; /* U+FFFD */

@@ -17,7 +17,7 @@
 #include "base/json.h"
 #include "base/map.h"
 #include "tokenizer/jsonpull.h"
-#include "tokenizer/names.h"
+#include "tokenizer/known_pieces.h"
 #include "tokenizer/vocab.h"
 
 #define MAX_BYTES  ((size_t)256 << 20) /* of the file; Gemma's has 33 MB */

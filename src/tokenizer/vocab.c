@@ -9,7 +9,7 @@
 
 #include "base/log.h"
 #include "base/utf8.h"
-#include "tokenizer/names.h"
+#include "tokenizer/known_pieces.h"
 
 static const char image_soft_token[] = "<image_soft_token>";
 

@@ -6,6 +6,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
 
+#include "base/le.h"
 #include "kernels/generic/generic.h"
 #include "quant/pack_layout.h"
 
@@ -72,7 +73,7 @@ static void plain_codes(const ct_form *form, const ct_unit *f, const uint8_t *un
 
 static float half_at(const uint8_t *p)
 {
-    return ct_f16_to_f32((uint16_t)(p[0] | p[1] << 8));
+    return ct_f16_to_f32(ct_le16(p));
 }
 
 /* Scale and minimum j of a Q4_K or Q5_K block, six bits each, packed in twelve bytes that stand 16 apart at p. */

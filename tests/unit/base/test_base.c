@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/map.h"
 #include "base/mem.h"
+#include "base/new_file.h"
 #include "base/pool.h"
 #include "base/size.h"
 #include "base/utf8.h"

@@ -1,7 +1,7 @@
 /* Recognises pieces of Gemma's vocabulary by their spelling and repairs a kind that is stated wrongly.
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#include "tokenizer/names.h"
+#include "tokenizer/known_pieces.h"
 
 #include <string.h>
 

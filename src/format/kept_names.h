@@ -1,8 +1,8 @@
-/* names.h - names taken from files: kept as copies, checked before they are shown.
+/* kept_names.h - names taken from files: kept as copies, checked before they are shown.
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#ifndef CT_FORMAT_NAMES_H
-#define CT_FORMAT_NAMES_H
+#ifndef CT_FORMAT_KEPT_NAMES_H
+#define CT_FORMAT_KEPT_NAMES_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,7 +1,7 @@
 /* Copies of names in chunks, the check that a name can be shown, and a path shortened for a message.
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#include "format/names.h"
+#include "format/kept_names.h"
 
 #include <stdint.h>
 #include <stdio.h>

@@ -1,11 +1,11 @@
-/* names.h - the pieces that every Gemma 3 vocabulary has, recognised by their names.
+/* known_pieces.h - the pieces that every Gemma 3 vocabulary has, recognised by their names.
  *
  * Some published GGUFs give control pieces a wrong type (normal, or unused), so that a chat template falls apart into
  * letters. The names are unmistakable, so they decide.
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#ifndef CT_TOKENIZER_NAMES_H
-#define CT_TOKENIZER_NAMES_H
+#ifndef CT_TOKENIZER_KNOWN_PIECES_H
+#define CT_TOKENIZER_KNOWN_PIECES_H
 
 #include "tokenizer/tokenizer.h"
 
