@@ -75,7 +75,7 @@ bool carat_tokenizer_open(const char *path, carat_tokenizer **out, carat_err *er
     if (ends_with(path, ".model"))
         return ct_tokenizer_from_model(path, out, err);
     ct_gguf *g;
-    if (!ct_gguf_open_head(path, &g, err))
+    if (!ct_gguf_open(path, &g, err))
         return false;
     bool ok = ct_tokenizer_from_gguf(g, out, err);
     ct_gguf_close(g);

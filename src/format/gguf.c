@@ -51,7 +51,7 @@ static bool open_part(ct_gguf *g, const char *path, ct_gguf_part **out, carat_er
     ct_gguf_part *p = *out = calloc(1, sizeof *p);
     if (!p)
         return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "%s: no memory for the file's directory", path);
-    if (!ct_map_open_head(&p->map, path, g->only_heads ? FIRST_BYTES : SIZE_MAX, err))
+    if (!ct_map_open_head(&p->map, path, FIRST_BYTES, err))
         return false;
     p->data = p->map.data;
     p->size = p->map.size;
@@ -141,13 +141,12 @@ static ct_gguf *new_gguf(const char *path, carat_err *err)
     return NULL;
 }
 
-static bool open_files(const char *path, bool only_heads, ct_gguf **out, carat_err *err)
+bool ct_gguf_open(const char *path, ct_gguf **out, carat_err *err)
 {
     *out = NULL;
     ct_gguf *g = new_gguf(path, err);
     if (!g)
         return false;
-    g->only_heads = only_heads;
     bool ok = open_part(g, path, &g->part[0], err);
     if (ok && g->part[0]->split_count > 1)
         ok = open_series(g, err) && check_total(g, err);
@@ -160,16 +159,6 @@ static bool open_files(const char *path, bool only_heads, ct_gguf **out, carat_e
     }
     *out = g;
     return true;
-}
-
-bool ct_gguf_open(const char *path, ct_gguf **out, carat_err *err)
-{
-    return open_files(path, false, out, err);
-}
-
-bool ct_gguf_open_head(const char *path, ct_gguf **out, carat_err *err)
-{
-    return open_files(path, true, out, err);
 }
 
 bool ct_gguf_open_memory(const char *path, const void *data, size_t size, ct_gguf **out, carat_err *err)

@@ -42,14 +42,11 @@ typedef struct ct_gguf_kv {
     size_t bytes;
 } ct_gguf_kv;
 
-/* Opens a file; for a split file (name-00001-of-0000N.gguf, split.count metadata) any part opens all of them. Errors:
+/* Opens a file, of which it maps what the header needs: tensor data is read through ct_tensor_window. For a split file (name-00001-of-0000N.gguf, split.count metadata) any part opens all of them. Errors:
  * CARAT_EIO, CARAT_EFORMAT (with the offset), CARAT_EUNSUPPORTED (v1, big-endian, an unknown tensor type),
  * CARAT_ELIMIT, CARAT_ENOMEM. */
 bool ct_gguf_open(const char *path, ct_gguf **out, carat_err *err);
 void ct_gguf_close(ct_gguf *g); /* accepts NULL */
-
-/* The same, but maps only what the header needs. Tensor data is read through ct_tensor_window. */
-bool ct_gguf_open_head(const char *path, ct_gguf **out, carat_err *err);
 
 /* The same from bytes the caller keeps until close (aligned as malloc aligns); path only names them in messages. A part
  * of a split file is refused (CARAT_EUNSUPPORTED): the others cannot be found. */

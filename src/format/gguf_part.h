@@ -28,7 +28,6 @@ typedef struct ct_gguf_part {
 
 struct ct_gguf {
     char *path;
-    bool only_heads;     /* are mapped */
     ct_gguf_part **part; /* [n_part]; metadata is part 0's; a half-open one has NULLs */
     size_t n_part;
     ct_tensors tensors; /* of all parts */

@@ -66,7 +66,7 @@ static bool parse(ct_safetensors *s, ct_shard *shard, const char *path, carat_er
 
 static bool map_shard(ct_safetensors *s, ct_shard *shard, const char *path, carat_err *err)
 {
-    if (!ct_map_open_head(&shard->map, path, s->only_heads ? FIRST_BYTES : SIZE_MAX, err))
+    if (!ct_map_open_head(&shard->map, path, FIRST_BYTES, err))
         return false;
     shard->data = shard->map.data;
     shard->size = shard->map.size;
@@ -227,7 +227,7 @@ static bool open_folder(ct_safetensors *s, const char *folder, carat_err *err)
     return ok;
 }
 
-static bool open_files(const char *path, bool only_heads, ct_safetensors **out, carat_err *err)
+bool ct_safetensors_open(const char *path, ct_safetensors **out, carat_err *err)
 {
     *out = NULL;
     struct stat st;
@@ -236,7 +236,6 @@ static bool open_files(const char *path, bool only_heads, ct_safetensors **out, 
     ct_safetensors *s = new_safetensors(path, err);
     if (!s)
         return false;
-    s->only_heads = only_heads;
     bool ok =
         S_ISDIR(st.st_mode) ? open_folder(s, path, err) : open_single(s, path, err) && ct_safetensors_sort(s, err);
     if (!ok) {
@@ -245,16 +244,6 @@ static bool open_files(const char *path, bool only_heads, ct_safetensors **out, 
     }
     *out = s;
     return true;
-}
-
-bool ct_safetensors_open(const char *path, ct_safetensors **out, carat_err *err)
-{
-    return open_files(path, false, out, err);
-}
-
-bool ct_safetensors_open_head(const char *path, ct_safetensors **out, carat_err *err)
-{
-    return open_files(path, true, out, err);
 }
 
 bool ct_safetensors_open_memory(const char *path, const void *data, size_t size, ct_safetensors **out, carat_err *err)

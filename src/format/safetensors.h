@@ -13,12 +13,9 @@
 
 typedef struct ct_safetensors ct_safetensors;
 
-/* path: a folder, or one .safetensors file. Errors: CARAT_EIO, CARAT_EFORMAT, CARAT_ELIMIT, CARAT_ENOMEM. */
+/* path: a folder, or one .safetensors file. Maps the headers: tensor data is read through ct_tensor_window. Errors: CARAT_EIO, CARAT_EFORMAT, CARAT_ELIMIT, CARAT_ENOMEM. */
 bool ct_safetensors_open(const char *path, ct_safetensors **out, carat_err *err);
 void ct_safetensors_close(ct_safetensors *s); /* accepts NULL */
-
-/* The same, but maps only the headers. Tensor data is read through ct_tensor_window. */
-bool ct_safetensors_open_head(const char *path, ct_safetensors **out, carat_err *err);
 
 /* One file from bytes the caller keeps until close (aligned as malloc aligns); path only names them in messages. */
 bool ct_safetensors_open_memory(const char *path, const void *data, size_t size, ct_safetensors **out, carat_err *err);

@@ -29,7 +29,6 @@ typedef struct ct_skipped {
 } ct_skipped;
 
 struct ct_safetensors {
-    bool only_heads; /* are mapped */
     ct_shard **shard;
     size_t n_shard;
     ct_tensors tensors;

@@ -76,7 +76,7 @@ static bool open_folder(ct_source *s, bool trust_header, ct_config *cfg, carat_e
     bool ok =
         ct_json_load(path, MAX_CONFIG_BYTES, &config, err) && ct_config_from_json(path, config, trust_header, cfg, err);
     json_decref(config);
-    if (!ok || !ct_safetensors_open_head(s->path, &s->st, err))
+    if (!ok || !ct_safetensors_open(s->path, &s->st, err))
         return false;
     s->tensors = ct_safetensors_tensors(s->st);
     size_t n = strlen(s->path);
@@ -99,7 +99,7 @@ bool ct_source_open(ct_source *s, const char *path, bool trust_header, ct_config
     if (n > 12 && strcmp(path + n - 12, ".safetensors") == 0)
         return ct_fail(err, CARAT_EARG, CARAT_NOWHERE,
                        "%s: one safetensors file; give the folder that also holds its config.json", path);
-    if (!ct_gguf_open_head(path, &s->gguf, err))
+    if (!ct_gguf_open(path, &s->gguf, err))
         return false;
     s->tensors = ct_gguf_tensors(s->gguf);
     return ct_config_from_gguf(s->gguf, trust_header, cfg, err);
@@ -113,7 +113,7 @@ static bool open_vision_folder(ct_source *s, ct_vision_config *v, carat_err *err
         return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "path of %zu bytes is too long", strlen(s->path));
     bool ok = ct_json_load(path, MAX_CONFIG_BYTES, &config, err) && ct_vision_config_from_json(path, config, v, err);
     json_decref(config);
-    if (!ok || !ct_safetensors_open_head(s->path, &s->st, err))
+    if (!ok || !ct_safetensors_open(s->path, &s->st, err))
         return false;
     s->tensors = ct_safetensors_tensors(s->st);
     return true;
@@ -128,7 +128,7 @@ bool ct_source_open_vision(ct_source *s, const char *path, ct_vision_config *v, 
         if (!open_vision_folder(s, v, err))
             return false;
     } else {
-        if (!ct_gguf_open_head(path, &s->gguf, err))
+        if (!ct_gguf_open(path, &s->gguf, err))
             return false;
         s->tensors = ct_gguf_tensors(s->gguf);
         if (!ct_vision_config_from_gguf(s->gguf, v, err))

@@ -64,7 +64,7 @@ static void write_keys(const synth *s)
 static bool copy_vocab(synth *s, const char *path, carat_err *err)
 {
     ct_gguf *g;
-    if (!ct_gguf_open_head(path, &g, err))
+    if (!ct_gguf_open(path, &g, err))
         return false;
     const ct_gguf_kv *tokens = ct_gguf_find(g, "tokenizer.ggml.tokens");
     bool ok = tokens && tokens->count <= s->cfg->n_vocab;

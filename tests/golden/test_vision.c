@@ -16,6 +16,7 @@
 #include "image/image.h"
 #include "loaded.h"
 #include "subject.h"
+#include "tensor_bytes.h"
 #include "unit.h"
 
 static const char *level;
@@ -111,7 +112,7 @@ static void combine(const char *text, const char *tower, const char *out)
     for (int i = 0; i < 2; i++)
         for (size_t k = 0; k < ct_gguf_tensors(g[i])->n; k++) {
             const ct_tensor *t = &ct_gguf_tensors(g[i])->items[k];
-            assert_true(ct_gguf_writer_data(w, t->data, t->bytes, &err));
+            assert_true(ct_gguf_writer_data(w, tensor_bytes(t), t->bytes, &err));
         }
     if (!ct_gguf_finish(w, &err))
         fail_msg("%s", err.msg);
@@ -280,7 +281,7 @@ static float *project_in_f16(const packaging *p, size_t n)
     assert_non_null(t);
     assert_int_equal(t->dims[0] * t->dims[1], n);
     float *w = malloc(n * sizeof *w);
-    ct_unpack_row(t->type, t->data, w, n);
+    ct_unpack_row(t->type, tensor_bytes(t), w, n);
     for (size_t i = 0; i < n; i++)
         w[i] = ct_f16_to_f32(ct_f32_to_f16(w[i]));
     ct_safetensors_close(st);

@@ -10,6 +10,7 @@
 #include "carat.h"
 #include "cpu/vision_work.h"
 #include "loaded.h"
+#include "tensor_bytes.h"
 #include "tower_file.h"
 #include "unit.h"
 
@@ -109,7 +110,7 @@ static double *weights(const plain *p, const char *fmt, unsigned layer)
     size_t n = t->dims[0] * t->dims[1] * t->dims[2] * t->dims[3];
     float *f = malloc(n * sizeof *f);
     double *w = malloc(n * sizeof *w);
-    ct_unpack_row(t->type, t->data, f, n);
+    ct_unpack_row(t->type, tensor_bytes(t), f, n);
     for (size_t i = 0; i < n; i++)
         w[i] = f[i];
     free(f);
