@@ -6,7 +6,6 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "quant/pack.h"
 
-#include <assert.h>
 #include <string.h>
 
 #include "base/size.h"
@@ -177,20 +176,6 @@ static void take_row_units(ct_type type, const uint8_t *panel, int row, size_t c
         ct_unit f = ct_unit_at(type, cols, u);
         take_unit(&f, panel + ct_unit_offset(type, u), tail + 32 * u, row, &share);
         ct_join_block(type, f.stretches, &share, dst);
-    }
-}
-
-void ct_unpack_panel_row(ct_type type, const void *panel, int row, size_t cols, void *dst)
-{
-    int unit_cols = ct_unit_cols(type);
-    assert(ct_pack_keeps_bits(type));
-    if (unit_cols == 0) {
-        size_t row_bytes = row_bytes_of(type, cols);
-        memcpy(dst, (const uint8_t *)panel + (size_t)row * row_bytes, row_bytes);
-    } else if (unit_cols <= 2) {
-        unpack_plain_row(type, panel, row, cols, dst);
-    } else {
-        take_row_units(type, panel, row, cols, 0, ct_units(type, cols), dst);
     }
 }
 

@@ -53,10 +53,6 @@ bool ct_panel_bytes(ct_type type, size_t cols, size_t *out);
 /* Packs rows [0, n_rows) (1..16) found at src, src_stride bytes apart, into one panel; rows beyond are zero weights. */
 void ct_pack_panel(ct_type type, const void *src, size_t src_stride, int n_rows, size_t cols, void *panel);
 
-/* The inverse, for types that keep their bits: source bytes of one row of the panel, bit for bit what ct_pack_panel was
- * given. The bits of a recoded block cannot be recovered from its values. */
-void ct_unpack_panel_row(ct_type type, const void *panel, int row, size_t cols, void *dst);
-
 /* float32 values of one row of a packed matrix, for the embedding lookup: equals ct_unpack_row of the source. */
 void ct_packed_row_f32(ct_type type, const void *packed, size_t row, size_t cols, float *dst);
 
