@@ -14,13 +14,6 @@ typedef struct ct_info_block {
     ct_buf path, container, name, published, types, warnings, vision_path, vision_types;
 } ct_info_block;
 
-static void list_types(const ct_model *m, ct_buf *out)
-{
-    for (uint32_t t = 0; t < CT_N_TYPE; t++)
-        if (m->type_tensors[t])
-            ct_buf_fmt(out, "%s%s %u", out->len ? ", " : "", ct_type_get(t)->name, m->type_tensors[t]);
-}
-
 static void fill_shape(const ct_config *c, carat_model_info *i)
 {
     i->n_layer = c->n_layer;
@@ -43,7 +36,7 @@ static void fill_shape(const ct_config *c, carat_model_info *i)
 
 typedef struct type_counts {
     const ct_tower *t;
-    size_t n[CT_N_TYPE];
+    uint32_t n[CT_N_TYPE];
 } type_counts;
 
 static bool count_type(void *arg, ct_tower_part part, size_t layer)
@@ -57,9 +50,7 @@ static void list_vision_types(const ct_tower *t, ct_buf *out)
 {
     type_counts c = { .t = t };
     ct_tower_each(&t->cfg, count_type, &c);
-    for (uint32_t k = 0; k < CT_N_TYPE; k++)
-        if (c.n[k])
-            ct_buf_fmt(out, "%s%s %zu", out->len ? ", " : "", ct_type_get(k)->name, c.n[k]);
+    ct_type_counts(c.n, out);
 }
 
 static void fill_vision(const ct_vision_config *c, const ct_footprint *bytes, carat_model_info *i)
@@ -84,7 +75,7 @@ static void write_texts(const ct_checkpoint *c, ct_info_block *b)
     ct_buf_str(&b->name, m->cfg.name);
     if (m->cfg.published)
         ct_buf_fmt(&b->published, "Gemma 3 %s", m->cfg.published->name);
-    list_types(m, &b->types);
+    ct_type_counts(m->type_tensors, &b->types);
     for (uint32_t i = 0; i < m->cfg.n_notes; i++)
         ct_buf_fmt(&b->warnings, "%s%s", i ? "\n" : "", m->cfg.notes[i]);
     if (!c->tower)

@@ -28,12 +28,6 @@ void ct_config_defaults(ct_config *c)
     ct_config_pattern(c, CT_PATTERN);
 }
 
-void ct_config_pattern(ct_config *c, uint32_t pattern)
-{
-    for (uint32_t i = 0; i < CT_MAX_LAYERS; i++)
-        c->is_global[i] = pattern && (i + 1) % pattern == 0;
-}
-
 void ct_config_of(const ct_published *p, ct_config *out)
 {
     ct_config_defaults(out);

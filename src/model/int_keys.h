@@ -28,7 +28,7 @@ static inline void ct_int_key_put(const ct_int_key *k, void *base, int64_t value
     memcpy((char *)base + k->offset, &v, sizeof v);
 }
 
-/* From GGUF metadata: keys "<arch>.<key>" into base; absent ones leave it as it is. In config_gguf.c. Errors:
+/* From GGUF metadata: keys "<arch>.<key>" into base; absent ones leave it as it is. Errors:
  * CARAT_EFORMAT (a key out of range, or a required one that is absent). */
 bool ct_int_keys_from_gguf(const ct_gguf *g, const char *arch, const ct_int_key *keys, void *base, carat_err *err);
 

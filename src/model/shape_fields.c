@@ -43,6 +43,12 @@ static bool check(const char *name, size_t value, uint32_t max, carat_err *err)
            ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "shape: %s is %zu, expected 1 to %u", name, value, max);
 }
 
+void ct_config_pattern(ct_config *c, uint32_t pattern)
+{
+    for (uint32_t i = 0; i < CT_MAX_LAYERS; i++)
+        c->is_global[i] = pattern && (i + 1) % pattern == 0;
+}
+
 bool ct_shape_apply(const carat_shape *s, ct_config *c, bool *differs, carat_err *err)
 {
     for (const ct_shape_field *f = ct_shape_fields; f < ct_shape_fields + CT_N_SHAPE_FIELDS; f++) {

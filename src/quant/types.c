@@ -26,6 +26,16 @@ bool ct_type_by_name(const char *name, ct_type *out)
     return false;
 }
 
+void ct_type_counts(const uint32_t counts[CT_N_TYPE], ct_buf *out)
+{
+    const char *before = "";
+    for (uint32_t t = 0; t < CT_N_TYPE; t++)
+        if (counts[t]) {
+            ct_buf_fmt(out, "%s%s %u", before, ct_type_get(t)->name, counts[t]);
+            before = ", ";
+        }
+}
+
 bool ct_row_bytes(uint32_t type, size_t n, size_t *out)
 {
     const ct_type_info *info = ct_type_get(type);

@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/buf.h"
 #include "quant/type_list.h"
 
 typedef enum ct_type {
@@ -34,6 +35,9 @@ const ct_type_info *ct_type_get(uint32_t type);
 
 /* By name, in any case ("q4_k"). llama.cpp's names of file types ("q4_k_m") are not accepted. False if unknown. */
 bool ct_type_by_name(const char *name, ct_type *out);
+
+/* How many tensors of each type, for people: "Q4_K 12, Q6_K 3". Appended to out, which takes the error if there is one. */
+void ct_type_counts(const uint32_t counts[CT_N_TYPE], ct_buf *out);
 
 /* Bytes of a row of n weights. False if the type is unknown, n is not a multiple of the block, or the size
  * overflows. */

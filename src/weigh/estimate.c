@@ -35,13 +35,14 @@ static bool open_name(ct_estimate *s, carat_err *err)
     return ct_estimate_describe(&c, s->quant, &s->own.model, &s->tensor_bytes, err);
 }
 
+/* Cut where there is no room: a file may hold every type there is. */
 static void list_types(const ct_model *m, char *out, size_t size)
 {
-    size_t len = 0;
-    for (uint32_t t = 0; t < CT_N_TYPE && len < size; t++)
-        if (m->type_tensors[t])
-            len += (size_t)snprintf(out + len, size - len, "%s%s %u", len ? ", " : "", ct_type_get(t)->name,
-                                    m->type_tensors[t]);
+    ct_buf b;
+    ct_buf_init(&b, 4096);
+    ct_type_counts(m->type_tensors, &b);
+    snprintf(out, size, "%s", b.data ? b.data : "");
+    ct_buf_deinit(&b);
 }
 
 static bool open_file(ct_estimate *s, carat_err *err)
