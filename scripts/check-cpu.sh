@@ -55,7 +55,7 @@ check()
     fi
 }
 
-# not_emulated PROGRAM LEVEL...: the program's other levels, of which only a machine that has them can tell.
+# not_emulated PROGRAM LEVEL...: the program's other levels, which only a machine that has them can check.
 not_emulated()
 {
     program=$1
