@@ -19,6 +19,7 @@
 #include "base/err.h"
 #include "base/memlimit.h"
 #include "batch.h"
+#include "carat_weigh.h"
 #include "engine.h"
 #include "signals.h"
 #include "term.h"
@@ -248,7 +249,7 @@ static size_t choose_parallel(const batch_options *b, const char *model, const c
     uint64_t room = o->max_memory ? o->max_memory : limit.left;
     carat_options one = *o;
     carat_weigh_query q = { .struct_size = sizeof q, .model = model, .options = &one };
-    carat_weight w = { .struct_size = sizeof w };
+    carat_estimate_result w = { .struct_size = sizeof w };
     for (one.n_sessions = n; !b->parallel && n > 1; one.n_sessions = n) {
         if (!carat_weigh(&q, &w, NULL) || w.total <= room)
             break;

@@ -73,7 +73,7 @@ static bool one_run(carat_session *s, const int32_t *ids, double *prefill, doubl
     carat_sampling sampling = CARAT_SAMPLING_DEFAULT;
     sampling.temperature = 0;
     const carat_generation g = {
-        .struct_size = sizeof g, .sampling = &sampling, .max_tokens = n + 1, .ignore_eos = true
+        .struct_size = sizeof g, .sampling = &sampling, .max_tokens = n + 1, .ignores_eos = true
     };
     if (!carat_session_generate(s, &g, &r, err))
         return false;

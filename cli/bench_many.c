@@ -39,7 +39,7 @@ static bool submit(many *m, const carat_prompt *p, size_t n_tokens, carat_reques
     carat_sampling sampling = CARAT_SAMPLING_DEFAULT;
     sampling.temperature = 0;
     const carat_generation g = {
-        .struct_size = sizeof g, .sampling = &sampling, .max_tokens = n_tokens, .ignore_eos = true
+        .struct_size = sizeof g, .sampling = &sampling, .max_tokens = n_tokens, .ignores_eos = true
     };
     const carat_request_options o = { .struct_size = sizeof o, .prompt = p, .generation = &g };
     return carat_request_submit(m->e, &o, out, err);
@@ -146,7 +146,7 @@ int bench_many(const char *path, size_t parallel, size_t n_prompt, size_t n_toke
     double v[5];
     int code;
     cli_model_values.sessions = parallel;
-    cli_model_values.prefix_cache = CARAT_NO_PREFIX_CACHE;
+    cli_model_values.prefix_cache = CLI_NO_PREFIX_CACHE;
     size_t most = n_prompt + n_tokens + parallel;
     cli_model_values.ctx = (int64_t)(most > n_arrival + 512 ? most : n_arrival + 512);
     if (!cli_open_engine(path, CARAT_VISION_OFF, &m.e, &code))

@@ -11,7 +11,7 @@
 cli_model cli_model_values;
 
 static const cli_word cache_words[] = { { "f16", CARAT_CACHE_F16 }, { "q8_0", CARAT_CACHE_Q8_0 }, { NULL, 0 } };
-static const cli_word prefix_words[] = { { "none", CARAT_NO_PREFIX_CACHE }, { NULL, 0 } };
+static const cli_word prefix_words[] = { { "none", CLI_NO_PREFIX_CACHE }, { NULL, 0 } };
 static const cli_word scale_words[] = { { "exact", CARAT_EMBED_SCALE_EXACT },
                                         { "bf16", CARAT_EMBED_SCALE_BF16 },
                                         { NULL, 0 } };
@@ -78,7 +78,7 @@ carat_options cli_engine_options(carat_vision_use vision)
         .n_threads = (int)v->threads,
         .cpu = v->cpu,
         .is_exact = v->exact,
-        .trust_header = v->trust_header,
+        .trusts_header = v->trust_header,
         .embed_scale = (carat_embed_scale)v->embed_scale,
         .chunk = (size_t)v->chunk,
         .vision = v->no_vision ? CARAT_VISION_OFF : vision,
@@ -87,7 +87,8 @@ carat_options cli_engine_options(carat_vision_use vision)
         .n_ctx = (size_t)v->ctx,
         .n_sessions = v->sessions,
         .cache = (carat_cache_type)v->cache,
-        .prefix_cache = v->prefix_cache,
+        .prefix_cache = v->prefix_cache == CLI_NO_PREFIX_CACHE ? 0 : v->prefix_cache,
+        .omits_prefix_cache = v->prefix_cache == CLI_NO_PREFIX_CACHE,
         .max_memory = v->max_memory,
         .n_queue = v->queue,
         .progress = term_progress,

@@ -7,6 +7,8 @@
 #include "carat.h"
 #include "options.h"
 
+#define CLI_NO_PREFIX_CACHE 1 /* the word "none" where prefix_cache is a size */
+
 typedef struct cli_model {
     const char *path, *cpu, *mmproj;
     int64_t threads, ctx, chunk, image_cache;

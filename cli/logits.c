@@ -96,7 +96,7 @@ static bool make_prompt(const carat_engine *e, const int32_t *ids, size_t n, con
         return carat_prompt_ids(e, ids, n, all, pictures->n, &o, out, err);
     carat_content *content;
     bool is_inline;
-    bool ok = cli_place_pictures((char[]){ "" }, all, pictures->n, &content, &n, &is_inline, err) &&
+    bool ok = cli_place_pictures("", 0, all, pictures->n, &content, &n, &is_inline, err) &&
               carat_prompt_text(e, content, n, &o, out, err);
     free(content);
     return ok;

@@ -101,20 +101,30 @@ void cli_pictures_free(cli_pictures *p)
     *p = (cli_pictures){ 0 };
 }
 
-static size_t count_marks(const char *text)
+static const char *find_mark(const char *text, const char *end)
+{
+    return memmem(text, (size_t)(end - text), CLI_IMAGE_MARK, strlen(CLI_IMAGE_MARK));
+}
+
+static size_t count_marks(const char *text, const char *end)
 {
     size_t n = 0;
-    while ((text = strstr(text, CLI_IMAGE_MARK))) {
+    for (const char *mark; (mark = find_mark(text, end)); text = mark + strlen(CLI_IMAGE_MARK))
         n++;
-        text += strlen(CLI_IMAGE_MARK);
-    }
     return n;
 }
 
-bool cli_place_pictures(char *text, const carat_picture *const *pictures, size_t n_pictures, carat_content **content,
-                        size_t *n, bool *is_inline, carat_err *err)
+static void add_text(carat_content *c, size_t *n, const char *text, const char *end)
 {
-    size_t n_marks = n_pictures ? count_marks(text) : 0; /* without pictures a mark is text like any other */
+    if (text < end)
+        c[(*n)++] = (carat_content){ .struct_size = sizeof *c, .text = text, .text_len = (size_t)(end - text) };
+}
+
+bool cli_place_pictures(const char *text, size_t len, const carat_picture *const *pictures, size_t n_pictures,
+                        carat_content **content, size_t *n, bool *is_inline, carat_err *err)
+{
+    const char *end = text + len;
+    size_t n_marks = n_pictures ? count_marks(text, end) : 0; /* without pictures a mark is text like any other */
     *n = 0;
     *content = NULL;
     *is_inline = n_marks > 0;
@@ -126,16 +136,14 @@ bool cli_place_pictures(char *text, const carat_picture *const *pictures, size_t
         return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for %zu images", n_pictures);
     *content = c;
     for (size_t i = 0; i < n_pictures; i++) {
-        char *mark = n_marks ? strstr(text, CLI_IMAGE_MARK) : text;
-        if (mark != text) {
-            *mark = '\0';
-            c[(*n)++] = (carat_content){ .struct_size = sizeof *c, .text = text };
-        }
+        const char *mark = n_marks ? find_mark(text, end) : text;
+        add_text(c, n, text, mark);
         c[(*n)++] = (carat_content){ .struct_size = sizeof *c, .picture = pictures[i] };
         text = mark + (n_marks ? strlen(CLI_IMAGE_MARK) : 0);
     }
-    if (*text || *n == 0)
-        c[(*n)++] = (carat_content){ .struct_size = sizeof *c, .text = text };
+    add_text(c, n, text, end);
+    if (*n == 0)
+        c[(*n)++] = (carat_content){ .struct_size = sizeof *c, .text = "" };
     return true;
 }
 

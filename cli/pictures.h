@@ -28,11 +28,11 @@ void cli_pictures_free(cli_pictures *p);
 /* Moves all of `from` behind those of `to`; false (no memory): neither has changed. */
 bool cli_pictures_join(cli_pictures *to, cli_pictures *from);
 
-/* A text with pictures: where the marks stand, else all before the text. The pieces' texts are in `text`, whose marks
- * are overwritten; *content is the caller's (free). *is_inline: marks there were. Errors: CARAT_EARG (marks and
- * pictures that do not match). */
-bool cli_place_pictures(char *text, const carat_picture *const *pictures, size_t n_pictures, carat_content **content,
-                        size_t *n, bool *is_inline, carat_err *err);
+/* A text of len bytes with pictures: where the marks stand, else all before the text. The pieces borrow from `text`;
+ * *content is the caller's (free). *is_inline: marks there were. Errors: CARAT_EARG (marks and pictures that do not
+ * match). */
+bool cli_place_pictures(const char *text, size_t len, const carat_picture *const *pictures, size_t n_pictures,
+                        carat_content **content, size_t *n, bool *is_inline, carat_err *err);
 
 /* For carat_session_on_progress: a bar while images are encoded and a long prompt is read. */
 bool cli_prompt_progress(void *arg, carat_phase phase, uint64_t done, uint64_t total);

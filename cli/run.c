@@ -140,28 +140,18 @@ static bool chat_prompt(const carat_engine *e, const carat_content *content, siz
     return carat_prompt_chat(e, opt.system ? m : m + 1, opt.system ? 2 : 1, o, out, err);
 }
 
-static bool make_prompt(const carat_engine *e, char *text, size_t len, const cli_pictures *pictures,
+static bool make_prompt(const carat_engine *e, const char *text, size_t len, const cli_pictures *pictures,
                         const carat_pan_scan *pan_scan, carat_prompt **out, carat_err *err)
 {
     bool is_chat = carat_engine_info(e)->is_instruction_tuned && !opt.raw;
     const carat_prompt_options o = {
-        .struct_size = sizeof o, .pan_scan = pan_scan, .no_bos = opt.no_bos, .special = opt.special
+        .struct_size = sizeof o, .pan_scan = pan_scan, .omits_bos = opt.no_bos, .has_control = opt.special
     };
     carat_content *content;
     size_t n;
-    if (memchr(text, '\0', len)) {
-        if (is_chat || pictures->n)
-            return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "the prompt contains a NUL byte, which only --raw accepts");
-        int32_t *ids;
-        unsigned flags = (opt.no_bos ? 0 : CARAT_TOK_BOS) | (opt.special ? CARAT_TOK_SPECIAL : 0);
-        bool ok = carat_encode(carat_engine_tokenizer(e), text, len, flags, &ids, &n, err) &&
-                  carat_prompt_ids(e, ids, n, NULL, 0, NULL, out, err);
-        carat_free(ids);
-        return ok;
-    }
     bool is_inline;
-    bool ok = cli_place_pictures(text, (const carat_picture *const *)pictures->v, pictures->n, &content, &n, &is_inline,
-                                 err) &&
+    bool ok = cli_place_pictures(text, len, (const carat_picture *const *)pictures->v, pictures->n, &content, &n,
+                                 &is_inline, err) &&
               (is_chat ? chat_prompt(e, content, n, is_inline, &o, out, err)
                        : carat_prompt_text(e, content, n, &o, out, err));
     free(content);
@@ -225,11 +215,11 @@ static int answer_prompt(carat_engine *e, carat_session *s, const carat_prompt *
         .sampling = sampling,
         .max_tokens = opt.n < 0 ? 0 : (size_t)opt.n,
         .min_tokens = (size_t)opt.min_tokens,
-        .ignore_eos = opt.ignore_eos,
+        .ignores_eos = opt.ignore_eos,
         .stops = opt.stops.v,
         .n_stops = opt.stops.n,
         .n_top = opt.logprobs > 0 ? (int)opt.logprobs : 0,
-        .logprobs = opt.logprobs >= 0,
+        .wants_logprobs = opt.logprobs >= 0,
         .on_token = on_token,
         .arg = &a,
     };
@@ -324,7 +314,7 @@ static int run(int argc, char **argv)
         goto done;
     }
     if (!cli_model_values.prefix_cache)
-        cli_model_values.prefix_cache = CARAT_NO_PREFIX_CACHE; /* a single prompt is not asked again */
+        cli_model_values.prefix_cache = CLI_NO_PREFIX_CACHE; /* a single prompt is not asked again */
     /* The tower is read only for pictures. */
     if (!cli_open_engine(path, pictures.n ? CARAT_VISION_REQUIRED : CARAT_VISION_OFF, &e, &code))
         goto done;

@@ -4,7 +4,7 @@
 #ifndef CT_CLI_SHAPE_H
 #define CT_CLI_SHAPE_H
 
-#include "carat.h"
+#include "carat_weigh.h"
 #include "options.h"
 
 extern const cli_table cli_shape_table;

@@ -73,9 +73,9 @@ static bool encode_as_reference(const carat_tokenizer *t, const json_t *text, bo
     int32_t *front = NULL, *rest = NULL;
     size_t n_front = 0, n_rest = 0;
     *ids = NULL;
-    bool ok = (!bos || carat_encode(t, "", 0, CARAT_TOK_BOS, &front, &n_front, err)) &&
-              carat_encode(t, json_string_value(text), json_string_length(text), special ? CARAT_TOK_SPECIAL : 0, &rest,
-                           &n_rest, err);
+    bool ok = (!bos || carat_tokenizer_encode(t, "", 0, CARAT_TOK_BOS, &front, &n_front, err)) &&
+              carat_tokenizer_encode(t, json_string_value(text), json_string_length(text),
+                                     special ? CARAT_TOK_SPECIAL : 0, &rest, &n_rest, err);
     if (ok) {
         json_t *tail = ids_json(rest, n_rest);
         *ids = ids_json(front, n_front);
@@ -129,7 +129,7 @@ static bool detokenize_line(const carat_tokenizer *t, const char *line, size_t l
     if (!ok)
         ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "'ids' is missing or not a list of token ids");
     else
-        ok = carat_decode(t, ids, n, opt.show_control, &text, &text_len, err);
+        ok = carat_tokenizer_decode(t, ids, n, opt.show_control, &text, &text_len, err);
     if (ok) {
         json_t *out = json_object();
         json_t *value = json_stringn(text, text_len);
@@ -182,7 +182,7 @@ static void print_pieces(const carat_tokenizer *t, const int32_t *ids, size_t n)
     for (size_t i = 0; i < n; i++) {
         char *text;
         size_t len;
-        if (!carat_decode(t, &ids[i], 1, true, &text, &len, NULL))
+        if (!carat_tokenizer_decode(t, &ids[i], 1, true, &text, &len, NULL))
             continue;
         json_t *shown = json_stringn(text, len);
         char *quoted = shown ? json_dumps(shown, JSON_ENCODE_ANY) : NULL;
@@ -276,7 +276,8 @@ static int run_tokenize(int argc, char **argv)
     size_t len, n;
     unsigned flags = (opt.no_bos ? 0 : CARAT_TOK_BOS) | (opt.special ? CARAT_TOK_SPECIAL : 0);
     code = CLI_OK;
-    if (!get_text(&args, opt.text, &owned, &text, &len, &err) || !carat_encode(t, text, len, flags, &ids, &n, &err))
+    if (!get_text(&args, opt.text, &owned, &text, &len, &err) ||
+        !carat_tokenizer_encode(t, text, len, flags, &ids, &n, &err))
         code = term_error(&err);
     else if (opt.pieces)
         print_pieces(t, ids, n);
@@ -308,7 +309,7 @@ static int run_detokenize(int argc, char **argv)
     size_t len, n;
     code = CLI_OK;
     if (!get_text(&args, NULL, &owned, &list, &len, &err) || !cli_parse_ids(list, len, &ids, &n, &err) ||
-        !carat_decode(t, ids, n, opt.show_control, &out, &len, &err))
+        !carat_tokenizer_decode(t, ids, n, opt.show_control, &out, &len, &err))
         code = term_error(&err);
     else
         fwrite(out, 1, len, stdout);

@@ -114,7 +114,8 @@ static bool place(turn *t, size_t n_attached, carat_err *err)
     carat_content *inner;
     size_t n;
     const carat_picture *const *all = (const carat_picture *const *)t->pictures.v;
-    if (!cli_place_pictures(t->text, all + n_attached, t->pictures.n - n_attached, &inner, &n, &t->is_inline, err))
+    if (!cli_place_pictures(t->text, strlen(t->text), all + n_attached, t->pictures.n - n_attached, &inner, &n,
+                            &t->is_inline, err))
         return false;
     t->content = calloc(n_attached + n, sizeof *t->content);
     for (size_t i = 0; t->content && i < n_attached; i++)
@@ -210,12 +211,15 @@ static json_t *content_json(const turn *t)
 {
     json_t *a = json_array();
     for (size_t i = 0; i < t->n_content; i++) {
+        const carat_content *c = &t->content[i];
         const char *path = "";
         for (size_t k = 0; k < t->pictures.n; k++)
-            if (t->pictures.v[k] == t->content[i].picture && t->pictures.paths[k])
+            if (t->pictures.v[k] == c->picture && t->pictures.paths[k])
                 path = t->pictures.paths[k];
-        json_array_append_new(a, t->content[i].text ? json_pack("{s:o}", "text", ct_json_from_str(t->content[i].text))
-                                                    : json_pack("{s:o}", "picture", ct_json_from_str(path)));
+        json_array_append_new(
+            a, c->text ? json_pack("{s:o}", "text",
+                                   ct_json_from_bytes(c->text, c->text_len ? c->text_len : strlen(c->text)))
+                       : json_pack("{s:o}", "picture", ct_json_from_str(path)));
     }
     return a;
 }

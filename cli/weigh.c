@@ -135,7 +135,7 @@ static int print_json(json_t *o)
 static bool show_shape(const carat_weigh_query *q, json_t *o, carat_err *err)
 {
     carat_weigh_query real = *q;
-    carat_weight asked = { .struct_size = sizeof asked }, published = { .struct_size = sizeof published };
+    carat_estimate_result asked = { .struct_size = sizeof asked }, published = { .struct_size = sizeof published };
     real.shape = NULL;
     if (!q->shape)
         return true;
@@ -181,7 +181,7 @@ static bool answer_fits(const carat_weigh_query *q, bool is_file, const carat_de
 
 static bool answer_point(const carat_weigh_query *q, const carat_device *d, json_t *o, carat_err *err)
 {
-    carat_weight w = { .struct_size = sizeof w };
+    carat_estimate_result w = { .struct_size = sizeof w };
     carat_speed s = { .struct_size = sizeof s };
     if (!carat_weigh(q, &w, err))
         return false;

@@ -5,7 +5,7 @@
 #define CT_CLI_WEIGH_H
 
 #include "base/json.h"
-#include "carat.h"
+#include "carat_weigh.h"
 
 /* ---- the grid: quantisations x contexts ---- */
 
@@ -14,7 +14,7 @@
 
 typedef struct weigh_cell {
     bool is_there; /* the model has such a context */
-    carat_weight w;
+    carat_estimate_result w;
     const carat_device *card; /* the smallest that holds it, in this layout and in others; NULL if none does */
 } weigh_cell;
 
@@ -30,14 +30,14 @@ void weigh_grid_print(const weigh_grid *g);
 json_t *weigh_grid_json(const weigh_grid *g);
 
 /* The smallest card whose usable memory holds this; of those of one memory the newest, of those the first. */
-const carat_device *weigh_smallest_card(const carat_weight *w);
+const carat_device *weigh_smallest_card(const carat_estimate_result *w);
 
 /* ---- a device: what fits it ---- */
 
 typedef struct weigh_fit {
     const char *quant;
-    size_t n_ctx;   /* the largest; 0: does not fit */
-    carat_weight w; /* at that context, or the smallest there is */
+    size_t n_ctx;            /* the largest; 0: does not fit */
+    carat_estimate_result w; /* at that context, or the smallest there is */
     carat_speed speed;
 } weigh_fit;
 
@@ -49,16 +49,16 @@ json_t *weigh_fits_json(const weigh_fit *fits, size_t n);
 
 /* ---- one point ---- */
 
-void weigh_point_print(const carat_weight *w, const carat_device *d);
-json_t *weigh_point_json(const carat_weight *w);
+void weigh_point_print(const carat_estimate_result *w, const carat_device *d);
+json_t *weigh_point_json(const carat_estimate_result *w);
 json_t *weigh_device_json(const carat_device *d);
 json_t *weigh_speed_json(const carat_speed *s);
 void weigh_device_print(const carat_device *d);
 void weigh_devices_list(void);
 
 /* The shape beside the published model it began with, what differs marked. */
-void weigh_shape_print(const carat_weight *asked, const carat_weight *real);
-json_t *weigh_shape_json(const carat_weight *asked, const carat_weight *real);
+void weigh_shape_print(const carat_estimate_result *asked, const carat_estimate_result *real);
+json_t *weigh_shape_json(const carat_estimate_result *asked, const carat_estimate_result *real);
 
 /* "4.12 GiB", "812 MiB". */
 const char *weigh_size(uint64_t bytes, char buf[24]);

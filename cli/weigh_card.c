@@ -5,7 +5,7 @@
 
 #include "weigh.h"
 
-const carat_device *weigh_smallest_card(const carat_weight *w)
+const carat_device *weigh_smallest_card(const carat_estimate_result *w)
 {
     const carat_device *best = NULL, *d;
     uint64_t need = w->total > w->elsewhere ? w->total : w->elsewhere;

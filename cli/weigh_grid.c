@@ -20,7 +20,7 @@ static const size_t contexts[WEIGH_MAX_CTX] = { 1024, 8192, 32768, 65536, 131072
 bool weigh_grid_fill(const carat_weigh_query *q, bool is_file, weigh_grid *g, carat_err *err)
 {
     *g = (weigh_grid){ .n_quant = is_file || q->quant ? 1 : N_QUANTS, .n_ctx = WEIGH_MAX_CTX };
-    static carat_weight row[WEIGH_MAX_CTX];
+    static carat_estimate_result row[WEIGH_MAX_CTX];
     carat_weigh_query one = *q;
     size_t n = 0;
     carat_options options = *q->options;
@@ -89,11 +89,11 @@ static void print_cards(const weigh_grid *g)
 
 void weigh_grid_print(const weigh_grid *g)
 {
-    const carat_weight *w = &g->cell[0][0].w;
+    const carat_estimate_result *w = &g->cell[0][0].w;
     char buf[24], batch[24], name[61];
     printf("%s%s%s, %s\nGiB of memory by context, and GB of the smallest card that holds it\n\n", term_bold(1),
            term_printable(w->name, name, sizeof name), term_reset(1),
-           w->has_vision ? "with the image tower" : "text only");
+           w->includes_vision ? "with the image tower" : "text only");
     printf("%s%-9s", term_dim(1), "");
     for (size_t j = 0; j < g->n_ctx; j++)
         printf("%14s", weigh_ctx(g->ctx[j], buf));
@@ -113,7 +113,7 @@ void weigh_grid_print(const weigh_grid *g)
            "runtimes with llama.cpp's layout need. More: --quant Q --ctx N, --gpu NAME,\n"
            "--ram 16G, --here%s.\n",
            w->n_sessions, w->n_sessions == 1 ? "" : "s", weigh_ctx(w->chunk, batch),
-           w->cache == CARAT_CACHE_Q8_0 ? "q8_0" : "f16", w->has_vision ? ", --no-vision" : "");
+           w->cache == CARAT_CACHE_Q8_0 ? "q8_0" : "f16", w->includes_vision ? ", --no-vision" : "");
 }
 
 json_t *weigh_grid_json(const weigh_grid *g)

@@ -35,7 +35,7 @@ typedef struct weigh_part {
 
 #define N_PARTS 14
 
-static void parts_of(const carat_weight *w, weigh_part p[N_PARTS])
+static void parts_of(const carat_estimate_result *w, weigh_part p[N_PARTS])
 {
     const weigh_part all[N_PARTS] = {
         { 'E', "embedding", "embedding", w->embedding },
@@ -57,7 +57,7 @@ static void parts_of(const carat_weight *w, weigh_part p[N_PARTS])
 }
 
 /* One letter for each so many bytes; a part that is there has one at least. */
-static void print_bar(const carat_weight *w, const weigh_part *p)
+static void print_bar(const carat_estimate_result *w, const weigh_part *p)
 {
     int width = term_width(1) < 80 ? term_width(1) - 4 : 74;
     printf("  [");
@@ -79,7 +79,7 @@ static void range_line(const char *what, const double v[2], const char *unit)
     printf(v[1] < 100 ? "  %-24s %.2g to %.2g %s\n" : "  %-24s %.0f to %.0f %s\n", what, v[0], v[1], unit);
 }
 
-static void print_speed(const carat_weight *w, const carat_device *d)
+static void print_speed(const carat_estimate_result *w, const carat_device *d)
 {
     carat_speed s = { .struct_size = sizeof s };
     if (!carat_weigh_speed(w, d, &s, NULL))
@@ -93,7 +93,7 @@ static void print_speed(const carat_weight *w, const carat_device *d)
         printf("  its bandwidth and rates are not known\n");
 }
 
-void weigh_point_print(const carat_weight *w, const carat_device *d)
+void weigh_point_print(const carat_estimate_result *w, const carat_device *d)
 {
     weigh_part p[N_PARTS];
     char size[24], ctx[24], name[77];
@@ -102,9 +102,9 @@ void weigh_point_print(const carat_weight *w, const carat_device *d)
     printf("%s%s%s\n%.76s\ncontext %s in %s, %zu session%s%s\n\n", term_bold(1),
            term_printable(w->name, name, sizeof name), term_reset(1), w->quant, weigh_ctx(w->n_ctx, ctx),
            w->cache == CARAT_CACHE_Q8_0 ? "q8_0" : "f16", w->n_sessions, w->n_sessions == 1 ? "" : "s",
-           w->has_vision  ? ", with the image tower"
-           : w->could_see ? ", text only"
-                          : "");
+           w->includes_vision ? ", with the image tower"
+           : w->has_vision    ? ", text only"
+                              : "");
     if (term_is_tty(1))
         print_bar(w, p);
     for (int i = 0; i < N_PARTS; i++)
@@ -117,7 +117,7 @@ void weigh_point_print(const carat_weight *w, const carat_device *d)
     if (w->kv_shared)
         printf("shared prefix: %s of the keys and values are stored once\n", weigh_size(w->kv_shared, size));
     printf("tensors in the file: %s", weigh_size(w->tensor_bytes, size));
-    printf(w->has_vision ? ", image tower %s\n" : "\n", weigh_size(w->vision_tensor_bytes, size));
+    printf(w->includes_vision ? ", image tower %s\n" : "\n", weigh_size(w->vision_tensor_bytes, size));
     printf("in a runtime with llama.cpp's layout, on a GPU: about %.1f GiB\n", (double)w->elsewhere / 0x1p30);
     if (!d && card)
         printf("smallest card that holds either: %s\n", card->name);
@@ -130,7 +130,7 @@ void weigh_point_print(const carat_weight *w, const carat_device *d)
         print_speed(w, d ? d : card);
 }
 
-json_t *weigh_point_json(const carat_weight *w)
+json_t *weigh_point_json(const carat_estimate_result *w)
 {
     weigh_part p[N_PARTS];
     json_t *o = json_object(), *bytes = json_object();
@@ -245,7 +245,7 @@ typedef struct weigh_field {
 
 #define N_FIELDS 11
 
-static void fields_of(const carat_weight *a, const carat_weight *r, weigh_field f[N_FIELDS])
+static void fields_of(const carat_estimate_result *a, const carat_estimate_result *r, weigh_field f[N_FIELDS])
 {
     const weigh_field all[N_FIELDS] = {
         { "layers", "layers", a->n_layer, r->n_layer },
@@ -263,7 +263,7 @@ static void fields_of(const carat_weight *a, const carat_weight *r, weigh_field 
     memcpy(f, all, sizeof all);
 }
 
-void weigh_shape_print(const carat_weight *asked, const carat_weight *real)
+void weigh_shape_print(const carat_estimate_result *asked, const carat_estimate_result *real)
 {
     weigh_field f[N_FIELDS];
     char a[24], r[24];
@@ -279,7 +279,7 @@ void weigh_shape_print(const carat_weight *asked, const carat_weight *real)
         real->name);
 }
 
-json_t *weigh_shape_json(const carat_weight *asked, const carat_weight *real)
+json_t *weigh_shape_json(const carat_estimate_result *asked, const carat_estimate_result *real)
 {
     weigh_field f[N_FIELDS];
     json_t *o = json_object();

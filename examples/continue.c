@@ -34,7 +34,8 @@ int main(int argc, char **argv)
     };
 
     bool ok = carat_engine_open(argv[1], NULL, &engine, &err) && carat_session_open(engine, 0, &session, &err) &&
-              carat_encode(carat_engine_tokenizer(engine), argv[2], strlen(argv[2]), CARAT_TOK_BOS, &ids, &n, &err) &&
+              carat_tokenizer_encode(carat_engine_tokenizer(engine), argv[2], strlen(argv[2]), CARAT_TOK_BOS, &ids, &n,
+                                     &err) &&
               carat_session_append(session, ids, n, &err) && carat_session_generate(session, &g, &result, &err);
     if (ok)
         printf("\n[%zu tokens, %s]\n", result.n_generated, carat_finish_name(result.finish));

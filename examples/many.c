@@ -48,7 +48,7 @@ int main(int argc, char **argv)
     bool ok = argc == 3 && carat_engine_open(argv[1], &o, &engine, &err) && carat_queue_open(&queue, &err) &&
               TIMED("prompt_text", carat_prompt_text(engine, &content, 1, NULL, &prompt, &err));
     carat_sampling sampling = CARAT_SAMPLING_DEFAULT;
-    carat_generation g = { .struct_size = sizeof g, .sampling = &sampling, .max_tokens = 32, .ignore_eos = true };
+    carat_generation g = { .struct_size = sizeof g, .sampling = &sampling, .max_tokens = 32, .ignores_eos = true };
     carat_request_options ask = { .struct_size = sizeof ask, .prompt = prompt, .generation = &g, .queue = queue };
     for (; ok && n_open < N; n_open += ok) {
         sampling.seed = n_open;

@@ -18,11 +18,11 @@ int main(int argc, char **argv)
     int32_t *ids = NULL;
     size_t n = 0;
     bool ok = carat_tokenizer_open(argv[1], &t, &err) &&
-              carat_encode(t, argv[2], strlen(argv[2]), CARAT_TOK_BOS, &ids, &n, &err);
+              carat_tokenizer_encode(t, argv[2], strlen(argv[2]), CARAT_TOK_BOS, &ids, &n, &err);
     for (size_t i = 0; ok && i < n; i++) {
         char *text;
         size_t len;
-        ok = carat_decode(t, &ids[i], 1, true, &text, &len, &err);
+        ok = carat_tokenizer_decode(t, &ids[i], 1, true, &text, &len, &err);
         if (ok)
             printf("%7d '%s'\n", ids[i], text);
         carat_free(ok ? text : NULL);

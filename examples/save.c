@@ -53,7 +53,7 @@ int main(int argc, char **argv)
     const carat_options o = { .struct_size = sizeof o, .n_ctx = 512, .n_sessions = 2 };
     const carat_content content = { .struct_size = sizeof content, .text = argv[2] },
                         more = { .struct_size = sizeof more, .text = " and" };
-    const carat_prompt_options no_bos = { .struct_size = sizeof no_bos, .no_bos = true };
+    const carat_prompt_options no_bos = { .struct_size = sizeof no_bos, .omits_bos = true };
     text a = { .len = 0 }, b = { .len = 0 };
 
     bool ok =

@@ -41,7 +41,8 @@ int main(int argc, char **argv)
     int32_t *ids = NULL;
     score s = { 0 };
     bool ok = carat_engine_open(argv[1], NULL, &engine, &err) && carat_session_open(engine, 0, &session, &err) &&
-              carat_encode(carat_engine_tokenizer(engine), argv[2], strlen(argv[2]), CARAT_TOK_BOS, &ids, &s.n, &err);
+              carat_tokenizer_encode(carat_engine_tokenizer(engine), argv[2], strlen(argv[2]), CARAT_TOK_BOS, &ids,
+                                     &s.n, &err);
     s.ids = ids;
     ok = ok && carat_session_append_logits(session, ids, s.n, add, &s, &err);
     if (!ok)

@@ -90,9 +90,17 @@ CARAT_API void carat_free(void *p);
 
 typedef enum carat_log_level { CARAT_LOG_DEBUG, CARAT_LOG_INFO, CARAT_LOG_WARN } carat_log_level;
 
-/* Installs the sink of the library's notices, for the whole process; NULL drops them, which is the default. The sink
- * gets one line without a newline and may be called from any thread, never from two at once. */
-CARAT_API void carat_log_to(void (*sink)(void *arg, carat_log_level level, const char *line), void *arg);
+/* A notice: one line without a newline. Called from any thread, never from two at once. */
+typedef void carat_log_fn(void *arg, carat_log_level level, const char *line);
+
+/* Installs the sink of the library's notices, for the whole process; NULL drops them, which is the default. */
+CARAT_API void carat_log_to(carat_log_fn *sink, void *arg);
+
+/* ---- Progress ---------------------------------------------------------------------------------------------------- */
+
+/* How far a long call is: done of total, in units that its comment names. Called from the thread that works, which need
+ * not be the caller's; must not call the engine. False cancels: the call fails with CARAT_ECANCELLED. */
+typedef bool carat_progress_fn(void *arg, uint64_t done, uint64_t total);
 
 /* ---- Tokens ------------------------------------------------------------------------------------------------------ */
 
@@ -109,13 +117,13 @@ enum {
 
 /* Text of len bytes to ids; *ids is the caller's (carat_free), n of them. Invalid UTF-8 loses nothing: each undecodable
  * byte becomes its byte token. Errors: CARAT_ELIMIT, CARAT_ENOMEM. */
-CARAT_API bool carat_encode(const carat_tokenizer *t, const char *text, size_t len, unsigned flags, int32_t **ids,
-                            size_t *n, carat_err *err);
+CARAT_API bool carat_tokenizer_encode(const carat_tokenizer *t, const char *text, size_t len, unsigned flags,
+                                      int32_t **ids, size_t *n, carat_err *err);
 
 /* Ids to bytes, NUL-terminated, the caller's (carat_free). With control tokens' names only if show_control. The bytes
  * are what the tokens say, which need not be valid UTF-8. Errors: CARAT_EARG (an id outside the vocabulary). */
-CARAT_API bool carat_decode(const carat_tokenizer *t, const int32_t *ids, size_t n, bool show_control, char **text,
-                            size_t *len, carat_err *err);
+CARAT_API bool carat_tokenizer_decode(const carat_tokenizer *t, const int32_t *ids, size_t n, bool show_control,
+                                      char **text, size_t *len, carat_err *err);
 
 /* ---- Models ------------------------------------------------------------------------------------------------------ */
 
@@ -165,15 +173,13 @@ typedef enum carat_vision_use {
 /* How keys and values are kept. q8_0 halves their memory; it needs heads of a multiple of 32. */
 typedef enum carat_cache_type { CARAT_CACHE_F16, CARAT_CACHE_Q8_0 } carat_cache_type;
 
-#define CARAT_NO_PREFIX_CACHE ((uint64_t)1)
-
 /* Zeros are the defaults. */
 typedef struct carat_options {
     size_t struct_size;
     int n_threads;                 /* 0: the physical cores this process may use */
     const char *cpu;               /* "generic", "avx2", ...: NULL: $CARAT_CPU, else the best this machine has */
     bool is_exact;                 /* f32 activations and an f32 cache: slow, for comparing with a reference */
-    bool trust_header;             /* believe the file where it contradicts the published model */
+    bool trusts_header;            /* believe the file where it contradicts the published model */
     carat_embed_scale embed_scale; /* sqrt(hidden) as it is or rounded to bfloat16 (default: published shapes) */
     size_t chunk;                  /* tokens a prefill step takes; 0: 512. An image is never split: it may take more */
     carat_vision_use vision;
@@ -183,15 +189,15 @@ typedef struct carat_options {
     size_t n_ctx;           /* most tokens a conversation may grow to; 0: 8192, or the model's own if that is less */
     size_t n_sessions;      /* of them at once; 0: 1. More fit if they are shorter */
     carat_cache_type cache; /* element type of keys and values */
-    uint64_t prefix_cache;  /* bytes on top, for beginnings worth returning to; 0: two local windows and what belongs to
-                             * them; CARAT_NO_PREFIX_CACHE: none */
-    uint64_t max_memory;    /* bytes that the process may come to hold; 0: what the machine, its control groups and
+    uint64_t prefix_cache; /* bytes on top, for prompt prefixes kept for reuse; 0: two local windows and what belongs to
+                             * them */
+    bool omits_prefix_cache;     /* none of them: prefix_cache must be 0 */
+    uint64_t max_memory;         /* bytes that the process may come to hold; 0: what the machine, its control groups and
                              * ulimits leave. An engine that weighs more (carat_weigh) is refused before a weight is
                              * read; a prefix cache or places for images that do not fit are made smaller, with a notice */
-    size_t n_queue;         /* requests that may wait; 0: 256 */
-    double step_seconds;    /* what a step should take at most while answers are being generated; 0: 0.25 */
-    /* Loading: called now and then with bytes done and all; false cancels. May be NULL. */
-    bool (*progress)(void *arg, uint64_t done, uint64_t total);
+    size_t n_queue;              /* requests that may wait; 0: 256 */
+    double step_seconds;         /* what a step should take at most while answers are being generated; 0: 0.25 */
+    carat_progress_fn *progress; /* of loading, in bytes; may be NULL */
     void *progress_arg;
 } carat_options;
 
@@ -234,153 +240,6 @@ CARAT_API const carat_tokenizer *carat_engine_tokenizer(const carat_engine *e);
 CARAT_API int carat_engine_threads(const carat_engine *e);
 CARAT_API const char *carat_engine_isa(const carat_engine *e); /* "avx512": which kernels run */
 CARAT_API const char *carat_best_isa(void);                    /* the best this machine has, without an engine */
-
-/* ---- Made-up models -----------------------------------------------------------------------------------------------
- */
-
-typedef enum carat_tower_place {
-    CARAT_TOWER_NONE,   /* text only */
-    CARAT_TOWER_INSIDE, /* the vision tower in the same file, laid out as Ollama does */
-    CARAT_TOWER_ALONE,  /* an mmproj file, laid out as llama.cpp does: no text model */
-} carat_tower_place;
-
-/* A published size and what is to differ from it; zeros keep the size's own. */
-typedef struct carat_shape {
-    size_t struct_size;
-    const char *size; /* "270m", "1b", "4b", "12b", "27b" */
-    size_t n_layer, hidden, ffn, n_head, n_kv_head, head_dim, n_vocab, window, context;
-    size_t pattern;         /* every so many-th layer is global */
-    const char *type;       /* "q4_0", "q4_k_m", "bf16" ...: a published quantisation or one type for every matrix */
-    uint64_t seed;          /* of the weights */
-    const char *vocab_from; /* a GGUF whose vocabulary is taken; NULL: a made-up one */
-    carat_tower_place tower;
-    const char *tower_type; /* "bf16", "f16", "q8_0", "f32"; NULL: bf16 */
-    size_t tower_layers;
-} carat_shape;
-
-/* Writes a GGUF file of random weights, so that a shape's speed and memory can be tried without a download. progress as
- * in carat_options. Errors: CARAT_EARG (an unknown size or type, a shape out of range), CARAT_EIO, CARAT_ENOMEM,
- * CARAT_ECANCELLED; nothing half-written stays. */
-CARAT_API bool carat_synth(const carat_shape *shape, const char *path,
-                           bool (*progress)(void *arg, uint64_t done, uint64_t total), void *arg, carat_err *err);
-
-/* ---- Devices ----------------------------------------------------------------------------------------------------- */
-
-/* Weights' types go by their GGUF numbers, which are below it. It never changes. */
-#define CARAT_WEIGHT_TYPES 64
-
-/* What this library's products reach, by type of weights; 0: not measured. */
-typedef struct carat_rates {
-    size_t struct_size;
-    double decode[CARAT_WEIGHT_TYPES]; /* bytes of weights a second, read and multiplied by one row */
-    double batch[CARAT_WEIGHT_TYPES];  /* operations a second, by the rows of a prompt */
-} carat_rates;
-
-/* A machine or card that a model may run on: from data/devices.tsv, or the caller's own. Figures are the maker's peaks;
- * 0 is unknown. */
-typedef struct carat_device {
-    size_t struct_size;
-    const char *name;
-    const char *kind;      /* "gpu", "laptop-gpu", "unified", "laptop", "desktop", "phone", "board", "server-cpu" */
-    const char *source;    /* where the figures are from */
-    uint64_t memory_bytes; /* in it */
-    uint64_t usable_bytes; /* what a model can have of it; the rules are in data/README.md */
-    double bandwidth;      /* bytes a second */
-    double fp16;           /* dense fp16 or bf16 operations a second, with fp32 sums */
-    double int8;           /* dense int8 operations a second */
-    double fp32;
-    int year;
-    const carat_rates *measured; /* of kind "here": what is expected of it rests on these; borrowed */
-} carat_device;
-
-CARAT_API const carat_device *carat_device_at(size_t i); /* NULL past the last */
-/* By name, without regard to case, spaces and the maker's name; the middle of a name is enough where only one has it.
- * Errors: CARAT_EARG with the names that come near. */
-CARAT_API bool carat_device_find(const char *name, const carat_device **out, carat_err *err);
-
-/* ---- Weigh -------------------------------------------------------------------------------------------------------
- *
- * What a model needs, before it is loaded, downloaded or bought: the sum of what the library's own allocations ask for
- * with the same settings. */
-
-/* Zeros are the defaults. */
-typedef struct carat_weigh_query {
-    size_t struct_size;
-    const char *model; /* a file, a folder, or a name: "4b", "google/gemma-3-4b-it", "medgemma-27b"; NULL: "4b" */
-    const carat_shape *shape; /* what differs from a model by name (its size and type are not looked at); may be NULL */
-    const char *quant; /* of a model by name: a carat_shape type or "qat-q4_0"; NULL: the name's own, else "q4_k_m" */
-    size_t n_images;   /* most views of a prompt's pictures; 0: 1 */
-    size_t shared;     /* tokens that all sessions begin with */
-    /* What the engine would be opened with, NULL: the defaults; its max_memory and progress are ignored. */
-    const carat_options *options;
-} carat_weigh_query;
-
-/* All sizes in bytes. */
-typedef struct carat_weight {
-    size_t struct_size;
-    char name[96];  /* "Gemma 3 4B", the file's own name, "custom shape" */
-    char quant[96]; /* "q4_k_m"; of a file its types */
-    char note[232]; /* why the image tower that is there was not counted; "" if there is nothing to say */
-    bool is_file;
-    bool is_custom;  /* a shape that differs from the published model it began with */
-    bool has_vision; /* the tower is counted */
-    bool could_see;  /* the model has a tower, counted or not */
-    size_t n_layer, n_global, hidden, ffn, n_head, n_kv_head, head_dim, n_vocab, window, context;
-    size_t n_ctx, chunk, n_sessions, n_images; /* as used */
-    carat_cache_type cache;
-    int n_threads;
-    int tower_type; /* of most of the tower's weights */
-    uint64_t n_params, n_vision_params;
-
-    uint64_t tensor_bytes,
-        vision_tensor_bytes; /* of the tensors in a file: what is downloaded, but for the vocabulary */
-    uint64_t embedding, attention, ffn_weights, norms, vision; /* weights in memory */
-    uint64_t kv_global, kv_window; /* of all sessions: layers that see everything, layers with a window */
-    uint64_t kv_kept;              /* the prefix cache; becomes resident as it is used */
-    uint64_t kv_shared;            /* of these, what need not be written twice for the shared tokens */
-    uint64_t sessions, steps;      /* what sessions hold besides (carat_memory.session); rows of logits of a step */
-    uint64_t scratch, image_scratch;
-    uint64_t image_cache; /* of the images remembered; becomes resident as they come */
-    uint64_t overhead;    /* program, vocabulary, threads, rounding to pages: measured, see docs */
-    uint64_t total;
-    uint64_t elsewhere; /* about what a runtime with llama.cpp's layout holds on a GPU for the same */
-
-    /* Work, for expected speeds. */
-    double decode_bytes[2];                     /* read for a token of one session: context empty, context full */
-    double prefill_ops[2];                      /* operations for a prompt's token: context empty, mean of a full one */
-    double image_ops;                           /* for an image; 0 without a tower */
-    double weight_bytes_of[CARAT_WEIGHT_TYPES]; /* of decode_bytes, the weights by their types */
-    double weight_ops_of[CARAT_WEIGHT_TYPES];   /* of prefill_ops likewise */
-    double image_attention_ops;                 /* of image_ops, those that are no weights' */
-} carat_weight;
-
-/* Errors: CARAT_EARG (an unknown name, with one that comes near; a context past the model's; a shape out of range),
- * those of carat_model_describe, CARAT_EUNSUPPORTED (a tower is required and there is none), CARAT_ELIMIT (sizes that
- * overflow). */
-CARAT_API bool carat_weigh(const carat_weigh_query *q, carat_weight *out, carat_err *err);
-/* The same for n contexts, looking at the model once; q->options->n_ctx is ignored. out [n]. */
-CARAT_API bool carat_weigh_contexts(const carat_weigh_query *q, const size_t *n_ctx, size_t n, carat_weight *out,
-                                    carat_err *err);
-/* The largest context (a multiple of 256 or the model's own) whose total is at most `bytes`; q->options->n_ctx is
- * ignored. *n_ctx is 0 if none fits. */
-CARAT_API bool carat_weigh_largest(const carat_weigh_query *q, uint64_t bytes, size_t *n_ctx, carat_err *err);
-
-/* Ranges: from the device's peaks by efficiencies that were measured (docs). 0: the device's figure is not known. */
-typedef struct carat_speed {
-    size_t struct_size;
-    double decode[2];      /* tokens a second at an empty context: least and most to expect */
-    double decode_full[2]; /* at a full one */
-    double prefill[2];     /* prompt tokens a second, short prompt */
-    double image[2];       /* seconds an image, least and most */
-} carat_speed;
-
-/* Errors: CARAT_EARG. */
-CARAT_API bool carat_weigh_speed(const carat_weight *w, const carat_device *d, carat_speed *out, carat_err *err);
-
-/* Measures this machine, on n_threads (0: as carat_options): memory and what of it is free now, how fast it reads, and
- * what this library's products reach with every type of weights. Takes several seconds and 1 GiB. out is of kind
- * "here" and borrows *rates. Errors: CARAT_ENOMEM, CARAT_EARG. */
-CARAT_API bool carat_weigh_here(int n_threads, const char *cpu, carat_rates *rates, carat_device *out, carat_err *err);
 
 /* ---- Pictures ---------------------------------------------------------------------------------------------------- */
 
@@ -432,14 +291,17 @@ typedef struct carat_prompt carat_prompt;
 /* A piece of a message: text or a picture. */
 typedef struct carat_content {
     size_t struct_size;
-    const char *text;             /* NUL-terminated; NULL: the picture */
-    const carat_picture *picture; /* borrowed during the call */
+    const char *text; /* NULL: the picture */
+    size_t text_len;  /* bytes, NUL among them; 0: the text ends before its first NUL */
+    const carat_picture *picture;
+    const carat_pan_scan *pan_scan; /* of this picture; NULL: as the options say */
 } carat_content;
 
 typedef struct carat_message {
     size_t struct_size;
-    const char *role; /* "system", "user", "assistant", "tool" ... */
-    const char *text; /* NUL-terminated; NULL: the content */
+    const char *role; /* "system", "user", "assistant", "tool" ...; NUL-terminated */
+    const char *text; /* NULL: the content */
+    size_t text_len;  /* as in carat_content */
     /* The pieces are one text with pictures in it: white space between them is kept, only the ends are trimmed. Else
      * every piece is trimmed, as the published template does it. */
     bool is_inline;
@@ -450,11 +312,12 @@ typedef struct carat_message {
 typedef struct carat_prompt_options { /* zeros are the defaults */
     size_t struct_size;
     const carat_pan_scan *pan_scan; /* NULL: the defaults */
-    bool no_answer;                 /* chat: do not end where the model's answer begins */
-    bool no_bos;                    /* text: no <bos> first */
-    bool special;                   /* text: "<end_of_turn>" in it becomes the control token; never for users' text */
-    size_t fit; /* chat: leave out the oldest turns, whole, until no more tokens than this are left; 0: never. System
-                   * texts and the last turn stay */
+    bool omits_answer;              /* chat: does not end where the model's answer begins */
+    bool omits_bos;                 /* text: no <bos> first */
+    bool has_control;               /* text: "<end_of_turn>" in it becomes the control token; never for users' text */
+    /* chat: leave out the oldest turns, whole, until no more tokens than this are left; 0: never. System texts and the
+     * last turn stay. */
+    size_t fit;
 } carat_prompt_options;
 
 /* Renders messages with Gemma's turn template, <bos> first, ending where the model's answer begins. Only the template
@@ -479,12 +342,10 @@ CARAT_API const int32_t *carat_prompt_tokens(const carat_prompt *p, size_t *n);
 CARAT_API size_t carat_prompt_n_views(const carat_prompt *p); /* of all its pictures */
 /* How many messages were left out to make it fit; they were the oldest ones that are no system text. */
 CARAT_API size_t carat_prompt_n_dropped(const carat_prompt *p);
-/* What the vision tower makes of one view: f32 [tokens_per_image, hidden] into rows, the caller's. progress hears
- * layers done and all; NULL or false as in carat_options. Errors: CARAT_EARG (no such view), CARAT_ENUMERIC,
- * CARAT_ECANCELLED. */
+/* What the vision tower makes of one view: f32 [tokens_per_image, hidden] into rows, the caller's. progress
+ * is in layers and may be NULL. Errors: CARAT_EARG (no such view), CARAT_ENUMERIC, CARAT_ECANCELLED. */
 CARAT_API bool carat_prompt_soft_tokens(carat_engine *e, const carat_prompt *p, size_t view, float *rows,
-                                        bool (*progress)(void *arg, size_t done, size_t total), void *arg,
-                                        carat_err *err);
+                                        carat_progress_fn *progress, void *arg, carat_err *err);
 
 /* ---- Sampling ---------------------------------------------------------------------------------------------------- */
 
@@ -540,29 +401,33 @@ CARAT_API const int32_t *carat_session_tokens(const carat_session *s); /* their 
  * both counts; nothing was evaluated), CARAT_ENUMERIC, CARAT_ECANCELLED (what was evaluated until then stays). */
 CARAT_API bool carat_session_append(carat_session *s, const int32_t *ids, size_t n, carat_err *err);
 
-/* The same, and gives out the logits of every one of the n positions, in order. on_logits gets the position and n_vocab
- * floats valid during the call, which comes from the engine's thread and must not call the engine; false cancels. */
-CARAT_API bool carat_session_append_logits(carat_session *s, const int32_t *ids, size_t n,
-                                           bool (*on_logits)(void *arg, size_t pos, const float *logits,
-                                                             size_t n_vocab),
+/* The logits after the token at a position, [n_vocab], valid during the call. Called from the engine's thread, in order of
+ * position; must not call the engine. False cancels. */
+typedef bool carat_logits_fn(void *arg, size_t pos, const float *logits, size_t n_vocab);
+
+/* The same, and gives out the logits of every one of the n positions. */
+CARAT_API bool carat_session_append_logits(carat_session *s, const int32_t *ids, size_t n, carat_logits_fn *on_logits,
                                            void *arg, carat_err *err);
 
 /* The same with a prompt: its pictures are encoded, unless the engine remembers them. on_logits may be NULL. */
-CARAT_API bool carat_session_append_prompt(carat_session *s, const carat_prompt *p,
-                                           bool (*on_logits)(void *arg, size_t pos, const float *logits,
-                                                             size_t n_vocab),
+CARAT_API bool carat_session_append_prompt(carat_session *s, const carat_prompt *p, carat_logits_fn *on_logits,
                                            void *arg, carat_err *err);
 
 /* Makes the session hold exactly the prompt, evaluating only what neither it nor the engine's prefix cache holds;
  * *cached tells how many tokens that were. Errors as append; CARAT_EARG (an empty prompt). */
 CARAT_API bool carat_session_prompt(carat_session *s, const carat_prompt *p, size_t *cached, carat_err *err);
 
-/* Who hears how far an append is: images (layers of the vision tower done and all) and tokens of the prompt. Called
- * from the engine's thread while the append waits, must not call the engine; false cancels. NULL: nobody. */
-typedef enum carat_phase { CARAT_PHASE_IMAGE, CARAT_PHASE_PROMPT } carat_phase;
-CARAT_API void carat_session_on_progress(carat_session *s,
-                                         bool (*fn)(void *arg, carat_phase phase, uint64_t done, uint64_t total),
-                                         void *arg);
+typedef enum carat_phase {
+    CARAT_PHASE_IMAGE,  /* in layers of the vision tower, of all its pictures */
+    CARAT_PHASE_PROMPT, /* in tokens */
+} carat_phase;
+
+/* carat_progress_fn of a call that has phases. */
+typedef bool carat_phase_fn(void *arg, carat_phase phase, uint64_t done, uint64_t total);
+
+/* Sets the callback that reports an append's progress, from the engine's thread while the append waits. NULL removes
+ * it. */
+CARAT_API void carat_session_on_progress(carat_session *s, carat_phase_fn *fn, void *arg);
 
 /* The logits after the last token into out [n_vocab], computed now from what the session keeps of it. There are none
  * before the first token, after a generation (its last token has not been evaluated), after a rewind, and after a call
@@ -610,6 +475,9 @@ typedef struct carat_token {
     size_t n_top;
 } carat_token;
 
+/* The next token, on the thread that asked for the generation. False ends it. */
+typedef bool carat_token_fn(void *arg, const carat_token *t);
+
 typedef enum carat_finish {
     CARAT_FINISH_STOP,      /* the model ended its text or turn, or a stop string was met */
     CARAT_FINISH_LENGTH,    /* max_tokens or the context's end */
@@ -622,14 +490,16 @@ typedef struct carat_generation {
     size_t struct_size;
     const carat_sampling *sampling; /* NULL: CARAT_SAMPLING_DEFAULT */
     size_t max_tokens;              /* 0: until the model stops or the context is full */
-    bool ignore_eos;                /* go on past the end-of-text and end-of-turn tokens */
-    const char *const *stops;       /* strings that end the text and are not part of it; may be cut across tokens */
+    bool ignores_eos;               /* go on past the end-of-text and end-of-turn tokens */
+    /* Strings that end the text and are not part of it; they may be cut across tokens. Copied. */
+    const char *const *stops;
+    const size_t *stop_lens; /* [n_stops] bytes, NUL among them; NULL: all are NUL-terminated */
     size_t n_stops;
-    int n_top;     /* 0..20: how many alternatives a token carries */
-    bool logprobs; /* compute carat_token.logprob (n_top > 0 implies it) */
-    /* On the thread that asked; false ends the generation. May be NULL. The engine may be some tokens ahead: what the
-     * session holds is settled when the generation has returned. */
-    bool (*on_token)(void *arg, const carat_token *t);
+    int n_top;           /* 0..20: how many alternatives a token carries */
+    bool wants_logprobs; /* compute carat_token.logprob (n_top > 0 implies it) */
+    /* Must be NULL in a request, whose tokens are events. The engine may be some tokens ahead: what the session holds is
+     * settled when the generation has returned. */
+    carat_token_fn *on_token;
     void *arg;
     size_t min_tokens; /* before so many no end-of-text or end-of-turn token is drawn; at most max_tokens. A stop string
                         * ends the text even so */
@@ -664,7 +534,7 @@ typedef struct carat_queue carat_queue;
 typedef struct carat_request_options { /* zeros are the defaults */
     size_t struct_size;
     const carat_prompt *prompt;         /* may be freed once the request was submitted */
-    const carat_generation *generation; /* copied; on_token and arg are not used; NULL: until the model stops */
+    const carat_generation *generation; /* copied; without on_token; NULL: until the model stops */
     size_t n_ctx;                       /* 0: what prompt and max_tokens need, or the engine's */
     size_t n_answers;                   /* 0: 1. They share the prompt; the i-th draws with seed + i */
     double seconds;                     /* from now until it must be done; 0: no limit */

@@ -9,7 +9,7 @@ json_t *ct_openai_token(const carat_tokenizer *tok, int32_t id, float logprob)
 {
     char *text;
     size_t len;
-    if (!carat_decode(tok, &id, 1, true, &text, &len, NULL))
+    if (!carat_tokenizer_decode(tok, &id, 1, true, &text, &len, NULL))
         return NULL;
     json_t *bytes = json_array();
     bool ok = true;

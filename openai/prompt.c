@@ -29,8 +29,8 @@ static bool prompt_of_text(const json_t *v, const carat_engine *e, carat_prompt 
 {
     int32_t *ids = NULL;
     size_t n;
-    bool ok = (carat_encode(carat_engine_tokenizer(e), json_string_value(v), json_string_length(v), CARAT_TOK_BOS, &ids,
-                            &n, &f->err) &&
+    bool ok = (carat_tokenizer_encode(carat_engine_tokenizer(e), json_string_value(v), json_string_length(v),
+                                      CARAT_TOK_BOS, &ids, &n, &f->err) &&
                carat_prompt_ids(e, ids, n, NULL, 0, NULL, out, &f->err)) ||
               ct_openai_refuse_err(f, "prompt");
     carat_free(ids);

@@ -107,7 +107,7 @@ static bool read_logprobs(const json_t *body, ct_openai_request *r, ct_openai_fa
         if (r->has_logprobs && !read_int(body, "logprobs", 0, CT_OPENAI_MAX_TOP, &n, f))
             return false;
     }
-    r->generation.logprobs = r->has_logprobs;
+    r->generation.wants_logprobs = r->has_logprobs;
     r->generation.n_top = (int)n;
     return true;
 }
@@ -210,7 +210,7 @@ bool ct_openai_request_read(ct_openai_request *r, ct_openai_endpoint endpoint, j
         !read_max_tokens(body, is_chat, o->max_tokens, &g->max_tokens, f) ||
         !read_min_tokens(body, g->max_tokens, &g->min_tokens, f) ||
         !read_answers(body, o->max_answers, &r->submit.n_answers, f) || !read_logprobs(body, r, f) ||
-        !read_stops(body, r, f) || !read_bias(body, e, r, f) || !read_bool(body, "ignore_eos", &g->ignore_eos, f))
+        !read_stops(body, r, f) || !read_bias(body, e, r, f) || !read_bool(body, "ignore_eos", &g->ignores_eos, f))
         return false;
     if (!(is_chat ? ct_openai_chat_prompt(body, e, o, &r->prompt, f) : ct_openai_text_prompt(body, e, &r->prompt, f)))
         return false;

@@ -27,9 +27,11 @@ for compiler in gcc clang; do
     ninja -C $build --quiet
 done
 
-step "the public header alone, as C and as C++"
+step "each public header alone, as C and as C++"
 for lang in c c++; do
-    echo '#include "carat.h"' | gcc -x $lang -Wall -Wextra -Werror -Iinclude -fsyntax-only -
+    for header in carat carat_weigh; do
+        echo "#include \"$header.h\"" | gcc -x $lang -Wall -Wextra -Werror -Iinclude -fsyntax-only -
+    done
 done
 
 step "exported symbols"

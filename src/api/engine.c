@@ -48,7 +48,7 @@ static ct_desc desc_of(const carat_engine *e)
 /* The checkpoint, from its headers. */
 static bool describe(opening *o, carat_err *err)
 {
-    const ct_checkpoint_options c = { .trust_header = o->options.trust_header,
+    const ct_checkpoint_options c = { .trust_header = o->options.trusts_header,
                                       .vision = o->options.vision,
                                       .mmproj = o->options.mmproj };
     if (!ct_checkpoint_open(o->path, &c, &o->e->checkpoint, err))
@@ -153,7 +153,7 @@ bool carat_engine_open(const char *path, const carat_options *opt, carat_engine 
     if (!err)
         err = &none;
     carat_options options;
-    if (!CT_TAKE(carat_options, opt, &options, err))
+    if (!ct_api_options(opt, &options, err))
         return false;
     carat_engine *e = calloc(1, sizeof *e);
     if (!e)

@@ -31,7 +31,7 @@ struct carat_session {
     float *logits; /* [n_vocab], after the last token; NULL until somebody asks for them */
     bool has_logits;
     atomic_bool cancel;
-    bool (*progress)(void *arg, carat_phase phase, uint64_t done, uint64_t total);
+    carat_phase_fn *progress;
     void *progress_arg;
 };
 
@@ -43,6 +43,8 @@ struct carat_prompt {
 
 /* The engine's vocabulary, for generators. */
 ct_vocabulary ct_engine_vocabulary(const carat_engine *e);
+/* An engine's options as the caller gave them, NULL included; prefix_cache says it all. Errors: CARAT_EARG. */
+bool ct_api_options(const carat_options *from, carat_options *to, carat_err *err);
 /* What the caller gave, NULL included, as a struct of this library's; to->sampling is the other one. Errors: CARAT_EARG
  * (sizes). */
 bool ct_api_generation(const carat_generation *from, carat_generation *to, carat_sampling *sampling, carat_err *err);

@@ -11,10 +11,13 @@
 
 #define MAX_PICTURES 4096
 
-/* The pictures of a prompt in order, with the boxes of their views. */
+/* The pictures of a prompt in order, and how each is cut into views. */
 typedef struct gallery {
-    const carat_pan_scan *pan_scan;
-    const carat_picture **pictures;
+    const carat_pan_scan *pan_scan; /* of pictures that have none of their own */
+    struct hung {
+        const carat_picture *picture;
+        carat_pan_scan pan_scan;
+    } * v;
     size_t n, cap;
 } gallery;
 
@@ -36,7 +39,9 @@ bool ct_api_refuse_pictures(const carat_engine *e, carat_err *err)
                                                                 : "no vision tower in it, no mmproj file beside it");
 }
 
-static bool hang(gallery *g, const carat_engine *e, const carat_picture *p, ct_chat_part *part, carat_err *err)
+/* own: the picture's Pan & Scan as the caller has it, or NULL. */
+static bool hang(gallery *g, const carat_engine *e, const carat_picture *p, const carat_pan_scan *own,
+                 ct_chat_part *part, carat_err *err)
 {
     if (!eyes_of(e))
         return ct_api_refuse_pictures(e, err);
@@ -44,27 +49,35 @@ static bool hang(gallery *g, const carat_engine *e, const carat_picture *p, ct_c
         return ct_fail(err, CARAT_ELIMIT, CARAT_NOWHERE, "more than %d pictures in a prompt", MAX_PICTURES);
     if (g->n == g->cap) {
         size_t cap = g->cap ? g->cap * 2 : 8;
-        const carat_picture **grown = realloc(g->pictures, cap * sizeof *grown);
+        struct hung *grown = realloc(g->v, cap * sizeof *grown);
         if (!grown)
             return no_memory(err);
-        g->pictures = grown;
+        g->v = grown;
         g->cap = cap;
     }
+    struct hung *h = &g->v[g->n];
     ct_box boxes[CT_MAX_VIEWS];
-    *part = (ct_chat_part){ .image = g->n, .n_crops = ct_picture_boxes(p, g->pan_scan, boxes) - 1 };
-    g->pictures[g->n++] = p;
+    if (!CT_TAKE(carat_pan_scan, own ? own : g->pan_scan, &h->pan_scan, err))
+        return false;
+    h->picture = p;
+    *part = (ct_chat_part){ .image = g->n++, .n_crops = ct_picture_boxes(p, &h->pan_scan, boxes) - 1 };
     return true;
+}
+
+static size_t length_of(const char *text, size_t len)
+{
+    return len ? len : strlen(text);
 }
 
 static bool add_content(gallery *g, const carat_engine *e, const carat_content *c, ct_chat_part *part, carat_err *err)
 {
     if (c->text) {
-        *part = (ct_chat_part){ .text = c->text, .len = strlen(c->text) };
+        *part = (ct_chat_part){ .text = c->text, .len = length_of(c->text, c->text_len) };
         return true;
     }
     if (!c->picture)
         return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "a piece of content that is neither text nor picture");
-    return hang(g, e, c->picture, part, err);
+    return hang(g, e, c->picture, c->pan_scan, part, err);
 }
 
 /* ---- segments to a prompt ---- */
@@ -78,9 +91,9 @@ static bool fill_places(const carat_engine *e, const gallery *g, const ct_image_
         return no_memory(err);
     for (size_t i = 0; i < n; i++) {
         ct_box boxes[CT_MAX_VIEWS];
-        const carat_picture *p = g->pictures[places[i].image];
-        ct_picture_boxes(p, g->pan_scan, boxes);
-        if (!ct_picture_view_of(p, boxes[places[i].crop], eyes_of(e)->image_size, &s->places[i].view, err))
+        const struct hung *h = &g->v[places[i].image];
+        ct_picture_boxes(h->picture, &h->pan_scan, boxes);
+        if (!ct_picture_view_of(h->picture, boxes[places[i].crop], eyes_of(e)->image_size, &s->places[i].view, err))
             return false;
         s->places[i].at = places[i].at;
         s->n_places++;
@@ -187,7 +200,8 @@ static bool gather(const carat_engine *e, gallery *g, const carat_message *messa
     carat_content own;
     for (size_t i = 0; i < n; i++) {
         const carat_message *m = &messages[i];
-        const carat_content text = { .struct_size = sizeof text, .text = m->text }, *c = m->text ? &text : m->content;
+        const carat_content text = { .struct_size = sizeof text, .text = m->text, .text_len = m->text_len },
+                            *c = m->text ? &text : m->content;
         to[i] = (ct_chat_message){ .role = m->role,
                                    .parts = parts,
                                    .n_parts = m->text ? 1 : m->n_content,
@@ -213,11 +227,11 @@ static bool render(const carat_engine *e, const carat_message *messages, size_t 
     ct_segments segments = { 0 };
     ct_chat_message *m = calloc(n + 1, sizeof *m);
     ct_chat_part *parts = calloc(count_parts(messages, n) + 1, sizeof *parts);
-    const ct_chat_options co = { .no_generation_prompt = o->no_answer };
+    const ct_chat_options co = { .no_generation_prompt = o->omits_answer };
     bool ok = ((m && parts) || no_memory(err)) && need_tokenizer(e, err) && gather(e, &g, messages, n, m, parts, err) &&
               ct_chat_render(m, n, &co, &segments, err) && from_segments(e, &g, &segments, out, err);
     ct_segments_deinit(&segments);
-    free(g.pictures);
+    free(g.v);
     free(m);
     free(parts);
     return ok;
@@ -318,12 +332,13 @@ bool carat_prompt_text(const carat_engine *e, const carat_content *content, size
         return false;
     o = &w.o;
     gallery g = { .pan_scan = o->pan_scan };
-    ct_segments s = { .text_flags = o->special ? CARAT_TOK_SPECIAL : 0 };
+    ct_segments s = { .text_flags = o->has_control ? CARAT_TOK_SPECIAL : 0 };
     ct_buf_init(&s.text, (size_t)1 << 31);
     /* A literal <bos> that leads the text is the one: no second. */
     if (n && !CT_TAKE_AT(carat_content, content, 0, &c, err))
         return false;
-    bool has_bos = o->no_bos || (o->special && n && c.text && strncmp(c.text, "<bos>", 5) == 0);
+    bool has_bos = o->omits_bos || (o->has_control && n && c.text && length_of(c.text, c.text_len) >= 5 &&
+                                    memcmp(c.text, "<bos>", 5) == 0);
     bool ok = need_tokenizer(e, err) && (has_bos || ct_segments_control(&s, CT_SEGMENT_BOS) || no_memory(err));
     for (size_t i = 0; ok && i < n; i++) {
         ct_chat_part part;
@@ -332,7 +347,7 @@ bool carat_prompt_text(const carat_engine *e, const carat_content *content, size
     }
     ok = ok && from_segments(e, &g, &s, out, err);
     ct_segments_deinit(&s);
-    free(g.pictures);
+    free(g.v);
     return ok;
 }
 
@@ -381,7 +396,7 @@ bool carat_prompt_ids(const carat_engine *e, const int32_t *ids, size_t n_ids, c
         ok = ct_ids_push(&copy, ids[i]) || no_memory(err);
     for (size_t i = 0; ok && i < n_pictures; i++) {
         ct_chat_part part;
-        ok = hang(&g, e, pictures[i], &part, err);
+        ok = hang(&g, e, pictures[i], NULL, &part, err);
         ct_image_place *grown = ok ? realloc(places, (n + part.n_crops + 1) * sizeof *places) : NULL;
         ok = ok && (grown || no_memory(err));
         places = grown ? grown : places;
@@ -391,7 +406,7 @@ bool carat_prompt_ids(const carat_engine *e, const int32_t *ids, size_t n_ids, c
     ok = ok && (!n_pictures || find_places(e, &copy, places, n, err)) && finish(e, &g, &copy, places, n, out, err);
     ct_ids_deinit(&copy);
     free(places);
-    free(g.pictures);
+    free(g.v);
     return ok;
 }
 
@@ -422,8 +437,7 @@ size_t carat_prompt_n_views(const carat_prompt *p)
 }
 
 /* Encodes a view unless it is remembered; CT_NO_SLOT on error. Between two steps. */
-static uint32_t encode(carat_engine *e, const ct_view *view, bool (*progress)(void *arg, size_t done, size_t total),
-                       void *arg, carat_err *err)
+static uint32_t encode(carat_engine *e, const ct_view *view, carat_progress_fn *progress, void *arg, carat_err *err)
 {
     size_t done = 0, total = ct_image_cache_shape(e->images)->n_layer;
     ct_image_cache_begin(e->images);
@@ -444,7 +458,7 @@ static uint32_t encode(carat_engine *e, const ct_view *view, bool (*progress)(vo
 }
 
 bool carat_prompt_soft_tokens(carat_engine *e, const carat_prompt *p, size_t view, float *rows,
-                              bool (*progress)(void *arg, size_t done, size_t total), void *arg, carat_err *err)
+                              carat_progress_fn *progress, void *arg, carat_err *err)
 {
     if (view >= p->stream.n_places)
         return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "view %zu of a prompt that has %zu", view, p->stream.n_places);

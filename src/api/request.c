@@ -126,6 +126,8 @@ bool carat_request_submit(carat_engine *e, const carat_request_options *o, carat
         return false;
     if (!own.prompt)
         return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "a request without a prompt");
+    if (g.on_token)
+        return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "a request with on_token: its tokens come as events");
     own.generation = &g;
     return submit(e, &own, out, err);
 }

@@ -104,8 +104,7 @@ void carat_session_cancel(carat_session *s)
     ct_scheduler_nudge(s->engine->scheduler);
 }
 
-void carat_session_on_progress(carat_session *s,
-                               bool (*fn)(void *arg, carat_phase phase, uint64_t done, uint64_t total), void *arg)
+void carat_session_on_progress(carat_session *s, carat_phase_fn *fn, void *arg)
 {
     s->progress = fn;
     s->progress_arg = arg;
@@ -113,10 +112,8 @@ void carat_session_on_progress(carat_session *s,
 
 /* ---- evaluating ---- */
 
-typedef bool on_logits_fn(void *arg, size_t pos, const float *logits, size_t n_vocab);
-
 /* Evaluates the stream from token `from` on, after what the session holds. */
-static bool evaluate(carat_session *s, const ct_stream *stream, size_t from, on_logits_fn *on_logits, void *arg,
+static bool evaluate(carat_session *s, const ct_stream *stream, size_t from, carat_logits_fn *on_logits, void *arg,
                      carat_err *err)
 {
     size_t n = stream->n - from;
@@ -162,7 +159,7 @@ bool carat_session_append(carat_session *s, const int32_t *ids, size_t n, carat_
 }
 
 /* Ids without images; borrowed for the call. */
-bool carat_session_append_logits(carat_session *s, const int32_t *ids, size_t n, on_logits_fn *on_logits, void *arg,
+bool carat_session_append_logits(carat_session *s, const int32_t *ids, size_t n, carat_logits_fn *on_logits, void *arg,
                                  carat_err *err)
 {
     for (size_t i = 0; i < n; i++)
@@ -203,7 +200,7 @@ bool ct_api_can_take(const carat_engine *e, const carat_prompt *p, carat_err *er
     return check_ids(e, &p->stream, err);
 }
 
-bool carat_session_append_prompt(carat_session *s, const carat_prompt *p, on_logits_fn *on_logits, void *arg,
+bool carat_session_append_prompt(carat_session *s, const carat_prompt *p, carat_logits_fn *on_logits, void *arg,
                                  carat_err *err)
 {
     return ct_api_can_take(s->engine, p, err) && evaluate(s, &p->stream, 0, on_logits, arg, err);

@@ -50,16 +50,21 @@ bool ct_sized_take(const ct_sized *t, const void *from, void *to, carat_err *err
     return true;
 }
 
-bool ct_sized_take_at(const ct_sized *t, const void *array, size_t i, void *to, carat_err *err)
+/* Elements lie as far apart as the first says it is long. Errors: CARAT_EARG (elements of different sizes). */
+static bool find_at(const ct_sized *t, const void *array, size_t i, const void **at, carat_err *err)
 {
     size_t stride = size_of(array);
     if (!check_size(t, stride, err))
         return false;
-    const void *from = (const char *)array + i * stride;
-    if (size_of(from) != stride)
-        return ct_fail(err, CARAT_EARG, i, "%s %zu: struct_size is %zu, that of the first is %zu", t->name, i,
-                       size_of(from), stride);
-    return ct_sized_take(t, from, to, err);
+    *at = (const char *)array + i * stride;
+    return size_of(*at) == stride || ct_fail(err, CARAT_EARG, i, "%s %zu: struct_size is %zu, that of the first is %zu",
+                                             t->name, i, size_of(*at), stride);
+}
+
+bool ct_sized_take_at(const ct_sized *t, const void *array, size_t i, void *to, carat_err *err)
+{
+    const void *from;
+    return find_at(t, array, i, &from, err) && ct_sized_take(t, from, to, err);
 }
 
 bool ct_sized_can_give(const ct_sized *t, const void *to, carat_err *err)
@@ -72,4 +77,15 @@ void ct_sized_give(const ct_sized *t, const void *from, void *to)
     size_t size = size_of(to), known = size < t->size ? size : t->size;
     memcpy((char *)to + sizeof size, (const char *)from + sizeof size, known - sizeof size);
     memset((char *)to + known, 0, size - known);
+}
+
+bool ct_sized_can_give_at(const ct_sized *t, const void *array, size_t i, carat_err *err)
+{
+    const void *to;
+    return find_at(t, array, i, &to, err);
+}
+
+void ct_sized_give_at(const ct_sized *t, const void *from, void *array, size_t i)
+{
+    ct_sized_give(t, from, (char *)array + i * size_of(array));
 }

@@ -14,6 +14,7 @@
 #define CT_API_SIZED_H
 
 #include "base/err.h"
+#include "carat_weigh.h"
 
 /* Every such struct: the last field that its first release had, and the last that it has now. A new field goes to the
  * end of the struct and into the second column; the build fails if it is forgotten, or if it leaves bytes of padding
@@ -25,10 +26,10 @@
     X(carat_rates, batch, batch)                                                                                       \
     X(carat_device, measured, measured)                                                                                \
     X(carat_weigh_query, options, options)                                                                             \
-    X(carat_weight, image_attention_ops, image_attention_ops)                                                          \
+    X(carat_estimate_result, image_attention_ops, image_attention_ops)                                                 \
     X(carat_speed, image, image)                                                                                       \
     X(carat_pan_scan, min_ratio, min_ratio)                                                                            \
-    X(carat_content, picture, picture)                                                                                 \
+    X(carat_content, pan_scan, pan_scan)                                                                               \
     X(carat_message, n_content, n_content)                                                                             \
     X(carat_prompt_options, fit, fit)                                                                                  \
     X(carat_sampling, n_bias, n_bias)                                                                                  \
@@ -63,5 +64,13 @@ bool ct_sized_can_give(const ct_sized *type, const void *to, carat_err *err);
 /* Fills it as far as it goes; bytes that we do not know become zero. to->struct_size stays the caller's. */
 #define CT_GIVE(type, from, to) ct_sized_give(&ct_sized_##type, (1 ? (from) : (type *)0), (1 ? (to) : (type *)0))
 void ct_sized_give(const ct_sized *type, const void *from, void *to);
+
+/* The same of the i-th of an array, as CT_TAKE_AT. */
+#define CT_CAN_GIVE_AT(type, array, i, err)                                                                            \
+    ct_sized_can_give_at(&ct_sized_##type, (1 ? (array) : (type *)0), (i), (err))
+bool ct_sized_can_give_at(const ct_sized *type, const void *array, size_t i, carat_err *err);
+#define CT_GIVE_AT(type, from, array, i)                                                                               \
+    ct_sized_give_at(&ct_sized_##type, (1 ? (from) : (type *)0), (1 ? (array) : (type *)0), (i))
+void ct_sized_give_at(const ct_sized *type, const void *from, void *array, size_t i);
 
 #endif

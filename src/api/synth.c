@@ -5,8 +5,7 @@
 
 #include "api/sized.h"
 
-bool carat_synth(const carat_shape *shape, const char *path, bool (*progress)(void *arg, uint64_t done, uint64_t total),
-                 void *arg, carat_err *err)
+bool carat_synth(const carat_shape *shape, const char *path, carat_progress_fn *progress, void *arg, carat_err *err)
 {
     carat_shape own;
     return CT_TAKE(carat_shape, shape, &own, err) && ct_synth_shape(&own, path, progress, arg, err);

@@ -17,8 +17,8 @@ void carat_free(void *p)
     free(p);
 }
 
-bool carat_encode(const carat_tokenizer *t, const char *text, size_t len, unsigned flags, int32_t **ids, size_t *n,
-                  carat_err *err)
+bool carat_tokenizer_encode(const carat_tokenizer *t, const char *text, size_t len, unsigned flags, int32_t **ids,
+                            size_t *n, carat_err *err)
 {
     ct_ids out = { 0 };
     *ids = NULL;
@@ -34,8 +34,8 @@ bool carat_encode(const carat_tokenizer *t, const char *text, size_t len, unsign
     return true;
 }
 
-bool carat_decode(const carat_tokenizer *t, const int32_t *ids, size_t n, bool show_control, char **text, size_t *len,
-                  carat_err *err)
+bool carat_tokenizer_decode(const carat_tokenizer *t, const int32_t *ids, size_t n, bool show_control, char **text,
+                            size_t *len, carat_err *err)
 {
     *text = NULL;
     *len = 0;

@@ -43,7 +43,7 @@ typedef struct question {
 
 static bool take(const carat_weigh_query *from, question *to, carat_err *err)
 {
-    if (!CT_TAKE(carat_weigh_query, from, &to->q, err) || !CT_TAKE(carat_options, to->q.options, &to->options, err) ||
+    if (!CT_TAKE(carat_weigh_query, from, &to->q, err) || !ct_api_options(to->q.options, &to->options, err) ||
         !CT_TAKE(carat_shape, to->q.shape, &to->shape, err))
         return false;
     to->q.options = &to->options;
@@ -51,40 +51,35 @@ static bool take(const carat_weigh_query *from, question *to, carat_err *err)
     return true;
 }
 
-/* Where the i-th of the caller's structs is. */
-static carat_weight *weight_at(carat_weight *out, size_t i)
-{
-    return (carat_weight *)(void *)((char *)out + i * out->struct_size);
-}
-
 /* contexts NULL: the query's own. */
-static bool weigh_all(const carat_weigh_query *query, const size_t *contexts, size_t n, carat_weight *out,
+static bool weigh_all(const carat_weigh_query *query, const size_t *contexts, size_t n, carat_estimate_result *out,
                       carat_err *err)
 {
     question own;
     scale s;
-    carat_weight w;
+    carat_estimate_result w;
     if (!take(query, &own, err))
         return false;
     for (size_t i = 0; i < n; i++)
-        if (!CT_CAN_GIVE(carat_weight, weight_at(out, i), err))
+        if (!CT_CAN_GIVE_AT(carat_estimate_result, out, i, err))
             return false;
     bool ok = open_scale(&own.q, &s, err);
     for (size_t i = 0; ok && i < n; i++) {
         ok = ct_estimate_weigh(&s.estimate, contexts ? contexts[i] : own.options.n_ctx, &w, err);
         if (ok)
-            CT_GIVE(carat_weight, &w, weight_at(out, i));
+            CT_GIVE_AT(carat_estimate_result, &w, out, i);
     }
     close_scale(&s);
     return ok;
 }
 
-bool carat_weigh_contexts(const carat_weigh_query *q, const size_t *n_ctx, size_t n, carat_weight *out, carat_err *err)
+bool carat_weigh_contexts(const carat_weigh_query *q, const size_t *n_ctx, size_t n, carat_estimate_result *out,
+                          carat_err *err)
 {
     return weigh_all(q, n_ctx, n, out, err);
 }
 
-bool carat_weigh(const carat_weigh_query *q, carat_weight *out, carat_err *err)
+bool carat_weigh(const carat_weigh_query *q, carat_estimate_result *out, carat_err *err)
 {
     return weigh_all(q, NULL, 1, out, err);
 }
@@ -101,13 +96,13 @@ bool carat_weigh_largest(const carat_weigh_query *q, uint64_t bytes, size_t *n_c
     return ok;
 }
 
-bool carat_weigh_speed(const carat_weight *w, const carat_device *d, carat_speed *out, carat_err *err)
+bool carat_weigh_speed(const carat_estimate_result *w, const carat_device *d, carat_speed *out, carat_err *err)
 {
-    carat_weight weight;
+    carat_estimate_result weight;
     carat_device device;
     carat_rates rates;
     carat_speed speed;
-    if (!CT_TAKE(carat_weight, w, &weight, err) || !CT_TAKE(carat_device, d, &device, err) ||
+    if (!CT_TAKE(carat_estimate_result, w, &weight, err) || !CT_TAKE(carat_device, d, &device, err) ||
         !CT_TAKE(carat_rates, device.measured, &rates, err) || !CT_CAN_GIVE(carat_speed, out, err))
         return false;
     if (weight.tower_type < 0 || weight.tower_type >= CARAT_WEIGHT_TYPES)

@@ -148,7 +148,7 @@ void ct_vision_set_trace(ct_vision *v, ct_vision_trace *fn, void *arg)
     v->trace_arg = arg;
 }
 
-void ct_vision_set_progress(ct_vision *v, bool (*fn)(void *arg, size_t done, size_t total), void *arg)
+void ct_vision_set_progress(ct_vision *v, carat_progress_fn *fn, void *arg)
 {
     v->progress = fn;
     v->progress_arg = arg;

@@ -59,6 +59,6 @@ bool ct_vision_advance(ct_vision *v, size_t *done, carat_err *err);
 /* NULL stops tracing. */
 void ct_vision_set_trace(ct_vision *v, ct_vision_trace *fn, void *arg);
 /* Called after each layer with layers done and all, over all images of the call; false stops. NULL: nobody. */
-void ct_vision_set_progress(ct_vision *v, bool (*fn)(void *arg, size_t done, size_t total), void *arg);
+void ct_vision_set_progress(ct_vision *v, carat_progress_fn *fn, void *arg);
 
 #endif

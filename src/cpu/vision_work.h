@@ -35,7 +35,7 @@ struct ct_vision {
 
     ct_vision_trace *trace;
     void *trace_arg;
-    bool (*progress)(void *arg, size_t done, size_t total);
+    carat_progress_fn *progress;
     void *progress_arg;
 
     /* The image at work: one of the two, and where its tokens go. */

@@ -76,11 +76,11 @@ bool ct_generator_open(const ct_vocabulary *v, const carat_generation *from, ct_
     g->max_tokens = from->max_tokens;
     g->min_tokens = from->min_tokens;
     g->n_wanted = from->n_top;
-    g->ignore_eos = from->ignore_eos;
+    g->ignore_eos = from->ignores_eos;
     g->result = (carat_result){ .finish = CARAT_FINISH_LENGTH, .stop_id = -1 };
     ct_detok_init(&g->detok, m->tok, false);
-    g->wants_logprobs = from->logprobs || from->n_top > 0;
-    bool ok = ct_stops_init(&g->stops, from->stops, from->n_stops, err) &&
+    g->wants_logprobs = from->wants_logprobs || from->n_top > 0;
+    bool ok = ct_stops_init(&g->stops, from->stops, from->stop_lens, from->n_stops, err) &&
               ct_sampler_open(from->sampling, m->cfg.n_vocab, m->n_pieces, v->banned, v->n_banned, &g->sampler, err) &&
               (g->min_tokens == 0 || make_allowed(g, err));
     if (!ok) {

@@ -42,9 +42,9 @@ struct ct_job {
     double deadline;         /* seconds of CLOCK_MONOTONIC; 0: none */
     atomic_bool *cancel;     /* looked at before each step and each layer of the vision tower */
     /* From the scheduler's thread, while the submitter waits; may be NULL; false cancels. */
-    bool (*on_logits)(void *arg, size_t pos, const float *logits, size_t n_vocab);
+    carat_logits_fn *on_logits;
     void *on_logits_arg;
-    bool (*on_progress)(void *arg, carat_phase phase, uint64_t done, uint64_t total);
+    carat_phase_fn *on_progress;
     void *on_progress_arg;
 
     /* ---- under the scheduler's lock ---- */

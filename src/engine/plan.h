@@ -7,6 +7,9 @@
 
 #include "engine/scheduler.h"
 
+/* carat_options.prefix_cache where it omits one: a byte holds no page. */
+#define CT_NO_PREFIX_CACHE ((uint64_t)1)
+
 typedef struct ct_plan {
     size_t n_ctx;
     ct_scheduler_options steps;

@@ -9,42 +9,52 @@
 #define MAX_STOPS      64
 #define MAX_STOP_BYTES 4096
 
-static bool check(const char *const *strings, size_t n, carat_err *err)
+static size_t length(const char *const *strings, const size_t *lens, size_t i)
+{
+    return lens ? lens[i] : strlen(strings[i]);
+}
+
+static bool check(const char *const *strings, const size_t *lens, size_t n, carat_err *err)
 {
     if (n > MAX_STOPS)
         return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "%zu stop strings, expected at most %d", n, MAX_STOPS);
-    for (size_t i = 0; i < n; i++)
-        if (!strings[i][0] || strlen(strings[i]) > MAX_STOP_BYTES)
-            return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "stop string %zu has %zu bytes, expected 1 to %d", i,
-                           strlen(strings[i]), MAX_STOP_BYTES);
+    for (size_t i = 0; i < n; i++) {
+        size_t len = length(strings, lens, i);
+        if (len < 1 || len > MAX_STOP_BYTES)
+            return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "stop string %zu has %zu bytes, expected 1 to %d", i, len,
+                           MAX_STOP_BYTES);
+    }
     return true;
 }
 
-static bool copy(ct_stops *s, const char *const *strings, size_t n)
+static bool copy(ct_stops *s, const char *const *strings, const size_t *lens, size_t n)
 {
     s->strings = calloc(n + 1, sizeof *s->strings);
     for (size_t i = 0; s->strings && i < n; i++) {
-        s->strings[i] = strdup(strings[i]);
-        if (!s->strings[i])
+        size_t len = length(strings, lens, i);
+        s->strings[i].len = len;
+        s->strings[i].bytes = malloc(len);
+        if (!s->strings[i].bytes)
             return false;
+        memcpy(s->strings[i].bytes, strings[i], len);
         s->n++;
     }
     return s->strings != NULL;
 }
 
-bool ct_stops_init(ct_stops *s, const char *const *strings, size_t n, carat_err *err)
+bool ct_stops_init(ct_stops *s, const char *const *strings, const size_t *lens, size_t n, carat_err *err)
 {
     *s = (ct_stops){ 0 };
     ct_buf_init(&s->held, 1 << 24);
-    if (!check(strings, n, err))
+    if (!check(strings, lens, n, err))
         return false;
-    return copy(s, strings, n) || ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for stop strings");
+    return copy(s, strings, lens, n) || ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for stop strings");
 }
 
 void ct_stops_deinit(ct_stops *s)
 {
     for (size_t i = 0; i < s->n; i++)
-        free(s->strings[i]);
+        free(s->strings[i].bytes);
     free(s->strings);
     ct_buf_deinit(&s->held);
     *s = (ct_stops){ 0 };
@@ -55,9 +65,9 @@ static size_t may_become_stop(const ct_stops *s, const char *text, size_t len)
 {
     size_t longest = 0;
     for (size_t i = 0; i < s->n; i++) {
-        size_t max = strlen(s->strings[i]) - 1;
+        size_t max = s->strings[i].len - 1;
         for (size_t n = max < len ? max : len; n > longest; n--)
-            if (memcmp(text + len - n, s->strings[i], n) == 0) {
+            if (memcmp(text + len - n, s->strings[i].bytes, n) == 0) {
                 longest = n;
                 break;
             }
@@ -70,7 +80,7 @@ static size_t find_stop(const ct_stops *s)
 {
     size_t first = SIZE_MAX;
     for (size_t i = 0; i < s->n && s->held.len; i++) {
-        const char *at = memmem(s->held.data, s->held.len, s->strings[i], strlen(s->strings[i]));
+        const char *at = memmem(s->held.data, s->held.len, s->strings[i].bytes, s->strings[i].len);
         if (at && (size_t)(at - s->held.data) < first)
             first = (size_t)(at - s->held.data);
     }

@@ -9,14 +9,17 @@
 #include "base/err.h"
 
 typedef struct ct_stops {
-    char **strings; /* [n], own copies */
+    struct ct_stop_string {
+        char *bytes; /* an own copy; NUL may be among them */
+        size_t len;
+    } * strings; /* [n] */
     size_t n;
     ct_buf held; /* the caller adds new text to it */
     bool is_met; /* one of the strings: what is held begins with it */
 } ct_stops;
 
-/* At most 64 strings of 1 to 4096 bytes. Errors: CARAT_EARG, CARAT_ENOMEM. Deinit in any case. */
-bool ct_stops_init(ct_stops *s, const char *const *strings, size_t n, carat_err *err);
+/* At most 64 strings of 1 to 4096 bytes; lens NULL: they are NUL-terminated. Errors: CARAT_EARG, CARAT_ENOMEM. Deinit in any case. */
+bool ct_stops_init(ct_stops *s, const char *const *strings, const size_t *lens, size_t n, carat_err *err);
 void ct_stops_deinit(ct_stops *s); /* accepts a zeroed one */
 
 /* Moves what is certain of the held text to out: what stands before a stop string; else all of it but an end that may

@@ -7,6 +7,7 @@
 #define CT_MEASURE_DEVICES_H
 
 #include "base/err.h"
+#include "carat_weigh.h"
 
 #define CT_MAX_DEVICES 1024
 
@@ -20,6 +21,6 @@ bool ct_devices_parse(char *text, size_t len, carat_device *out, size_t max, siz
 void ct_device_key(const char *name, char key[64]);
 
 /* As carat_weigh_speed. */
-void ct_weigh_speed(const carat_weight *w, const carat_device *d, carat_speed *out);
+void ct_weigh_speed(const carat_estimate_result *w, const carat_device *d, carat_speed *out);
 
 #endif

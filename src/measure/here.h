@@ -5,6 +5,7 @@
 #define CT_MEASURE_HERE_H
 
 #include "base/err.h"
+#include "carat_weigh.h"
 #include "kernels/kernels.h"
 
 /* Bytes of memory that this process may come to use at all and that are free now: the machine's, or its cgroup's

@@ -30,7 +30,7 @@ static double over(double work, double rate)
     return rate > 0 ? work / rate : 0;
 }
 
-static peak peak_of(const carat_weight *w, const carat_device *d)
+static peak peak_of(const carat_estimate_result *w, const carat_device *d)
 {
     double half = d->fp16 > 0 ? d->fp16 : d->fp32; /* weights are widened to fp16 as often as not */
     return (peak){ .decode = over(w->decode_bytes[0], d->bandwidth),
@@ -40,7 +40,7 @@ static peak peak_of(const carat_weight *w, const carat_device *d)
 }
 
 /* Attention of a BF16 tower is in bf16, of any other in f32. */
-static double image_seconds(const carat_weight *w, const carat_rates *r)
+static double image_seconds(const carat_estimate_result *w, const carat_rates *r)
 {
     double matrices = r->batch[w->tower_type], attention = r->batch[w->tower_type == CT_BF16 ? CT_BF16 : CT_F32];
     if (matrices <= 0 || attention <= 0)
@@ -48,7 +48,7 @@ static double image_seconds(const carat_weight *w, const carat_rates *r)
     return over(w->image_ops - w->image_attention_ops, matrices) + over(w->image_attention_ops, attention);
 }
 
-static peak measured(const carat_weight *w, const carat_device *d)
+static peak measured(const carat_estimate_result *w, const carat_device *d)
 {
     const carat_rates *r = d->measured;
     peak p = { .image = image_seconds(w, r) };
@@ -60,7 +60,7 @@ static peak measured(const carat_weight *w, const carat_device *d)
     return p;
 }
 
-void ct_weigh_speed(const carat_weight *w, const carat_device *d, carat_speed *out)
+void ct_weigh_speed(const carat_estimate_result *w, const carat_device *d, carat_speed *out)
 {
     const share *s = d->measured ? &of_here : &of_devices;
     peak p = d->measured ? measured(w, d) : peak_of(w, d);

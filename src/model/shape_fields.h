@@ -8,6 +8,7 @@
 #ifndef CT_MODEL_SHAPE_FIELDS_H
 #define CT_MODEL_SHAPE_FIELDS_H
 
+#include "carat_weigh.h"
 #include "model/config.h"
 
 typedef struct ct_shape_field {

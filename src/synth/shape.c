@@ -59,8 +59,7 @@ static bool shape_tower(const carat_shape *s, const ct_config *c, ct_synth_tower
                    s->tower_type);
 }
 
-bool ct_synth_shape(const carat_shape *shape, const char *path,
-                    bool (*progress)(void *arg, uint64_t done, uint64_t total), void *arg, carat_err *err)
+bool ct_synth_shape(const carat_shape *shape, const char *path, carat_progress_fn *progress, void *arg, carat_err *err)
 {
     ct_config c;
     ct_mix mix;

@@ -9,6 +9,7 @@
 #ifndef CT_SYNTH_SYNTH_H
 #define CT_SYNTH_SYNTH_H
 
+#include "carat_weigh.h"
 #include "format/gguf_write.h"
 #include "synth/mix.h"
 #include "synth/tower_file.h"
@@ -21,11 +22,10 @@ bool ct_synth_vocab(ct_gguf_writer *w, size_t n, carat_err *err);
  * goes into the same file, or NULL.
  * Errors: CARAT_EARG (a shape out of range, a type that does not fit), CARAT_EIO, CARAT_ENOMEM, CARAT_ECANCELLED. */
 bool ct_synth_write(const ct_config *c, const ct_mix *mix, uint64_t seed, const char *vocab_from,
-                    const ct_synth_tower *tower, const char *path,
-                    bool (*progress)(void *arg, uint64_t done, uint64_t total), void *arg, carat_err *err);
+                    const ct_synth_tower *tower, const char *path, carat_progress_fn *progress, void *arg,
+                    carat_err *err);
 
 /* carat_synth: from a published size and what differs from it. Errors: CARAT_EARG (also an unknown size or type). */
-bool ct_synth_shape(const carat_shape *shape, const char *path,
-                    bool (*progress)(void *arg, uint64_t done, uint64_t total), void *arg, carat_err *err);
+bool ct_synth_shape(const carat_shape *shape, const char *path, carat_progress_fn *progress, void *arg, carat_err *err);
 
 #endif

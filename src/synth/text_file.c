@@ -20,7 +20,7 @@ typedef struct synth {
     const ct_mix *mix;
     uint64_t rng;
     uint64_t done, total;
-    bool (*progress)(void *arg, uint64_t done, uint64_t total);
+    carat_progress_fn *progress;
     void *arg;
     uint8_t *row;
     /* the blocks of the latest (type, cols) */
@@ -213,8 +213,8 @@ static bool tower_done(void *arg, uint64_t bytes)
 }
 
 bool ct_synth_write(const ct_config *c, const ct_mix *mix, uint64_t seed, const char *vocab_from,
-                    const ct_synth_tower *tower, const char *path,
-                    bool (*progress)(void *arg, uint64_t done, uint64_t total), void *arg, carat_err *err)
+                    const ct_synth_tower *tower, const char *path, carat_progress_fn *progress, void *arg,
+                    carat_err *err)
 {
     synth s = { .cfg = c, .mix = mix, .rng = seed, .progress = progress, .arg = arg };
     size_t widest = c->ffn > c->hidden ? c->ffn : c->hidden, heads = (size_t)c->n_head * c->head_dim;

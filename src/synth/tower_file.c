@@ -213,7 +213,7 @@ bool ct_synth_tower_fill(ct_gguf_writer *w, const ct_synth_tower *t, bool (*done
 }
 
 typedef struct told { /* whom fill's caller tells */
-    bool (*progress)(void *arg, uint64_t done, uint64_t total);
+    carat_progress_fn *progress;
     void *arg;
     uint64_t total;
 } told;
@@ -224,8 +224,8 @@ static bool tell(void *arg, uint64_t bytes)
     return !t->progress || t->progress(t->arg, bytes, t->total);
 }
 
-bool ct_synth_tower_write(const ct_synth_tower *t, const char *path,
-                          bool (*progress)(void *arg, uint64_t done, uint64_t total), void *arg, carat_err *err)
+bool ct_synth_tower_write(const ct_synth_tower *t, const char *path, carat_progress_fn *progress, void *arg,
+                          carat_err *err)
 {
     ct_gguf_writer *w;
     told who = { .progress = progress, .arg = arg };

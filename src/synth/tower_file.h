@@ -23,7 +23,7 @@ bool ct_synth_tower_fill(ct_gguf_writer *w, const ct_synth_tower *t, bool (*done
                          carat_err *err);
 
 /* A file of its own. progress as in carat_options, may be NULL. */
-bool ct_synth_tower_write(const ct_synth_tower *t, const char *path,
-                          bool (*progress)(void *arg, uint64_t done, uint64_t total), void *arg, carat_err *err);
+bool ct_synth_tower_write(const ct_synth_tower *t, const char *path, carat_progress_fn *progress, void *arg,
+                          carat_err *err);
 
 #endif

@@ -48,7 +48,7 @@ static void list_types(const ct_model *m, char *out, size_t size)
 static bool open_file(ct_estimate *s, carat_err *err)
 {
     const carat_options *q = &s->options;
-    const ct_checkpoint_options o = { .trust_header = q->trust_header, .vision = q->vision, .mmproj = q->mmproj };
+    const ct_checkpoint_options o = { .trust_header = q->trusts_header, .vision = q->vision, .mmproj = q->mmproj };
     if (s->q.shape)
         return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "%s: a file has its own shape", s->q.model);
     if (s->q.quant)

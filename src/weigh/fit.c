@@ -38,7 +38,7 @@ static uint64_t minus(uint64_t a, uint64_t b)
 
 /* Address space counts also the headers, which go when the model is open, and a window on the file, which is open while
  * the weights are there and what follows them is not yet. */
-static uint64_t room_of_addresses(const ct_estimate *s, const carat_weight *w, uint64_t left, uint64_t beside)
+static uint64_t room_of_addresses(const ct_estimate *s, const carat_estimate_result *w, uint64_t left, uint64_t beside)
 {
     const ct_model *m = s->desc.text;
     ct_plan p;
@@ -51,7 +51,7 @@ static uint64_t room_of_addresses(const ct_estimate *s, const carat_weight *w, u
 }
 
 /* The memory limit, from every source that states one. */
-static void find_limit(ct_fit *f, const ct_estimate *s, const carat_weight *w)
+static void find_limit(ct_fit *f, const ct_estimate *s, const carat_estimate_result *w)
 {
     ct_memlimit limit;
     f->who = "--max-memory";
@@ -75,7 +75,7 @@ static void find_limit(ct_fit *f, const ct_estimate *s, const carat_weight *w)
 
 static bool fits_with(ct_estimate *s, uint64_t prefix_cache, uint64_t there)
 {
-    carat_weight w;
+    carat_estimate_result w;
     s->options.prefix_cache = prefix_cache;
     return ct_estimate_weigh(s, s->options.n_ctx, &w, NULL) && w.total <= there;
 }
@@ -86,7 +86,7 @@ static bool fits_with(ct_estimate *s, uint64_t prefix_cache, uint64_t there)
 
 static void give_the_rest(ct_estimate *s, uint64_t kept, uint64_t there)
 {
-    uint64_t low = CARAT_NO_PREFIX_CACHE, high = kept;
+    uint64_t low = CT_NO_PREFIX_CACHE, high = kept;
     if (kept > low && fits_with(s, kept, there))
         return;
     while (high > low + KEEP_STEP) {
@@ -102,13 +102,13 @@ static void give_the_rest(ct_estimate *s, uint64_t kept, uint64_t there)
 /* Without a prefix cache and with ever fewer images remembered. False: not even so. */
 static bool do_without(ct_estimate *s, uint64_t there, carat_err *err, bool *fits)
 {
-    carat_weight w;
+    carat_estimate_result w;
     ct_plan p;
     const ct_tower *t = s->desc.tower;
     size_t n_ctx = s->options.n_ctx;
     if (!ct_plan_make(&s->desc.text->cfg, t ? &t->cfg : NULL, &s->options, &p, err))
         return false;
-    s->options.prefix_cache = CARAT_NO_PREFIX_CACHE;
+    s->options.prefix_cache = CT_NO_PREFIX_CACHE;
     for (size_t n = t ? p.sizes.n_slots : 1;; n /= 2) {
         s->options.image_cache = n;
         if (!ct_estimate_weigh(s, n_ctx, &w, err))
@@ -179,7 +179,7 @@ void ct_fit_explain(const ct_fit *a, const char *path, carat_err *err)
             size_text(limit.left, false, there), *limit.who ? limit.who : "the system", why);
 }
 
-static void report(const ct_estimate *s, const carat_weight *asked, const carat_weight *now)
+static void report(const ct_estimate *s, const carat_estimate_result *asked, const carat_estimate_result *now)
 {
     char a[32], b[32];
     if (now->kv_kept != asked->kv_kept)
@@ -193,7 +193,7 @@ static void report(const ct_estimate *s, const carat_weight *asked, const carat_
 bool ct_fit_options(ct_fit *f, carat_options *o, carat_err *err)
 {
     ct_estimate s = estimate_of(f, o);
-    carat_weight asked, now;
+    carat_estimate_result asked, now;
     bool fits;
     if (!ct_estimate_weigh(&s, s.options.n_ctx, &asked, err))
         return false;

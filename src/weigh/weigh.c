@@ -13,7 +13,7 @@
 
 /* ---- the parts ---- */
 
-static void add_backend(const ct_footprint *f, const ct_estimate *s, carat_weight *w)
+static void add_backend(const ct_footprint *f, const ct_estimate *s, carat_estimate_result *w)
 {
     w->embedding = f->embedding;
     w->attention = f->attention;
@@ -31,7 +31,7 @@ static void add_backend(const ct_footprint *f, const ct_estimate *s, carat_weigh
     w->image_scratch = f->tower_work + (uint64_t)size * size * 3 * w->n_images;
 }
 
-static bool add_context(const ct_estimate *s, const ct_plan *p, carat_weight *w, carat_err *err)
+static bool add_context(const ct_estimate *s, const ct_plan *p, carat_estimate_result *w, carat_err *err)
 {
     const ct_config *c = &s->desc.text->cfg;
     ct_estimate_cache kv;
@@ -60,7 +60,7 @@ static bool add_context(const ct_estimate *s, const ct_plan *p, carat_weight *w,
 #define THREAD_BYTES  ((uint64_t)64 << 10)
 #define SESSION_BYTES ((uint64_t)96 << 10) /* a further session that generates: its sampler, its caller's thread */
 
-static uint64_t overhead(const ct_estimate *s, const ct_plan *p, const ct_footprint *f, const carat_weight *w)
+static uint64_t overhead(const ct_estimate *s, const ct_plan *p, const ct_footprint *f, const carat_estimate_result *w)
 {
     size_t books = 0;
     ct_cache_bytes(&s->desc.text->cfg, &p->cache, &books); /* weighed already */
@@ -75,13 +75,13 @@ static uint64_t overhead(const ct_estimate *s, const ct_plan *p, const ct_footpr
  * as they stand in the file; keys and values in cells padded to 256, window plus one step for local layers, to the
  * byte; a compute buffer of a step's logits, some rows and the f16 mask, within 1 %. Not measured: about 300 MiB of a
  * GPU library's own; the tower's buffer is its attention over 4096 patches, 16 heads, f32. */
-static uint64_t elsewhere(const ct_estimate *s, const carat_weight *w)
+static uint64_t elsewhere(const ct_estimate *s, const carat_estimate_result *w)
 {
     const ct_config *c = &s->desc.text->cfg;
     double block = s->options.cache == CARAT_CACHE_Q8_0 ? 34 : 64, step = 512;
     double kv = ct_estimate_kv_formula(c, w->n_ctx, 512, 256, block) * (double)w->n_sessions;
     double compute = step * (((double)c->n_vocab + 6.0 * c->hidden) * 4 + 2 * (double)w->n_ctx);
-    double tower = w->has_vision ? (double)w->vision_tensor_bytes + 0x1p30 : 0;
+    double tower = w->includes_vision ? (double)w->vision_tensor_bytes + 0x1p30 : 0;
     return (uint64_t)((double)w->tensor_bytes + kv + compute + tower + 300 * 0x1p20);
 }
 
@@ -89,7 +89,7 @@ static uint64_t elsewhere(const ct_estimate *s, const carat_weight *w)
 
 typedef struct ops {
     const ct_model *m;
-    carat_weight *w;
+    carat_estimate_result *w;
 } ops;
 
 /* All weights are read for a token; those of the embedding, which is the head, are multiplied for a prompt's last
@@ -105,7 +105,7 @@ static bool add_ops(void *arg, ct_part part, size_t layer)
     return true;
 }
 
-static void add_work(const ct_estimate *s, carat_weight *w)
+static void add_work(const ct_estimate *s, carat_estimate_result *w)
 {
     const ct_config *c = &s->desc.text->cfg;
     double text = (double)(w->embedding + w->attention + w->ffn_weights + w->norms);
@@ -122,7 +122,7 @@ static void add_work(const ct_estimate *s, carat_weight *w)
     w->decode_bytes[1] = text + kv_bytes;
     w->prefill_ops[0] = 2 * per_layer * c->n_layer;
     w->prefill_ops[1] = w->prefill_ops[0] + 4 * dims * seen;
-    if (w->has_vision) {
+    if (w->includes_vision) {
         const ct_vision_config *v = &s->desc.tower->cfg;
         double n = ct_vision_patches(v), h = v->hidden;
         double matrices = 2 * n * (4 * h * h + 2 * h * v->ffn), attention = 4 * n * n * h;
@@ -132,7 +132,7 @@ static void add_work(const ct_estimate *s, carat_weight *w)
     }
 }
 
-static void fill_shape(const ct_estimate *s, const ct_plan *p, carat_weight *w)
+static void fill_shape(const ct_estimate *s, const ct_plan *p, carat_estimate_result *w)
 {
     const ct_config *c = &s->desc.text->cfg;
     snprintf(w->name, sizeof w->name, "%s", s->name);
@@ -140,8 +140,8 @@ static void fill_shape(const ct_estimate *s, const ct_plan *p, carat_weight *w)
     snprintf(w->note, sizeof w->note, "%s", s->note);
     w->is_file = s->is_file;
     w->is_custom = s->is_custom;
-    w->has_vision = s->desc.tower;
-    w->could_see = s->could_see;
+    w->includes_vision = s->desc.tower;
+    w->has_vision = s->could_see;
     w->n_layer = c->n_layer;
     for (uint32_t i = 0; i < c->n_layer; i++)
         w->n_global += c->is_global[i];
@@ -155,7 +155,7 @@ static void fill_shape(const ct_estimate *s, const ct_plan *p, carat_weight *w)
     w->context = c->context;
     w->chunk = p->steps.chunk;
     w->n_sessions = p->steps.max_jobs;
-    w->n_images = w->has_vision ? s->q.n_images : 0;
+    w->n_images = w->includes_vision ? s->q.n_images : 0;
     w->n_threads = s->n_threads;
     w->cache = s->options.cache;
     w->n_params = s->desc.text->n_params;
@@ -164,7 +164,7 @@ static void fill_shape(const ct_estimate *s, const ct_plan *p, carat_weight *w)
     w->vision_tensor_bytes = s->vision_tensor_bytes;
 }
 
-bool ct_estimate_weigh(const ct_estimate *s, size_t n_ctx, carat_weight *w, carat_err *err)
+bool ct_estimate_weigh(const ct_estimate *s, size_t n_ctx, carat_estimate_result *w, carat_err *err)
 {
     const ct_config *c = &s->desc.text->cfg;
     carat_options o = s->options;
@@ -177,7 +177,7 @@ bool ct_estimate_weigh(const ct_estimate *s, size_t n_ctx, carat_weight *w, cara
     if (!ct_plan_make(c, s->desc.tower ? &s->desc.tower->cfg : NULL, &o, &p, err) ||
         !s->b->bytes(s->b->self, &s->desc, &p.sizes, &f, err))
         return false;
-    *w = (carat_weight){ .n_ctx = p.n_ctx };
+    *w = (carat_estimate_result){ .n_ctx = p.n_ctx };
     fill_shape(s, &p, w);
     add_backend(&f, s, w);
     if (!add_context(s, &p, w, err))
@@ -194,7 +194,7 @@ bool ct_estimate_weigh(const ct_estimate *s, size_t n_ctx, carat_weight *w, cara
 bool ct_estimate_largest(const ct_estimate *scale, uint64_t bytes, size_t *n_ctx, carat_err *err)
 {
     ct_estimate s = *scale;
-    carat_weight w;
+    carat_estimate_result w;
     size_t max = s.desc.text->cfg.context, low = 0, high = max / STEP;
     s.q.shared = 0;
     *n_ctx = 0;

@@ -8,6 +8,7 @@
 #ifndef CT_WEIGH_WEIGH_H
 #define CT_WEIGH_WEIGH_H
 
+#include "carat_weigh.h"
 #include "engine/plan.h"
 #include "model/checkpoint.h"
 
@@ -30,7 +31,7 @@ typedef struct ct_estimate {
 bool ct_estimate_open(const carat_weigh_query *q, const ct_backend *b, int n_threads, ct_estimate *s, carat_err *err);
 void ct_estimate_close(ct_estimate *s);
 /* n_ctx 0: the default. */
-bool ct_estimate_weigh(const ct_estimate *s, size_t n_ctx, carat_weight *out, carat_err *err);
+bool ct_estimate_weigh(const ct_estimate *s, size_t n_ctx, carat_estimate_result *out, carat_err *err);
 /* As carat_weigh_largest. */
 bool ct_estimate_largest(const ct_estimate *s, uint64_t bytes, size_t *n_ctx, carat_err *err);
 

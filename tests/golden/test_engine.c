@@ -133,7 +133,7 @@ static void hear(const carat_engine *e, carat_session *s, size_t said, heard *h)
     carat_generation g = { .struct_size = sizeof g,
                            .sampling = &sampling,
                            .max_tokens = said,
-                           .ignore_eos = true,
+                           .ignores_eos = true,
                            .n_top = TOP,
                            .on_token = on_token,
                            .arg = h };
@@ -219,7 +219,7 @@ static void *talk(void *arg)
     neighbours *all = me->all;
     carat_err err;
     carat_sampling sampling = CARAT_SAMPLING_DEFAULT;
-    const carat_generation g = { .struct_size = sizeof g, .sampling = &sampling, .ignore_eos = true };
+    const carat_generation g = { .struct_size = sizeof g, .sampling = &sampling, .ignores_eos = true };
     const carat_request_options o = { .struct_size = sizeof o, .prompt = all->prompts[me->i], .generation = &g };
     for (bool is_new = true; !atomic_load(&all->is_over);) {
         carat_request *r;
@@ -272,7 +272,7 @@ typedef struct way {
     bool busy;
 } way;
 
-static carat_engine *open_engine(const subject *s, carat_cache_type cache, way w, uint64_t prefix_cache)
+static carat_engine *open_engine(const subject *s, carat_cache_type cache, way w, bool omits_prefix_cache)
 {
     carat_engine *e;
     carat_err err;
@@ -283,7 +283,7 @@ static carat_engine *open_engine(const subject *s, carat_cache_type cache, way w
                               .n_sessions = w.busy ? N_NEIGHBOURS + 2 : 2,
                               .cache = cache,
                               .vision = s->has_pictures ? CARAT_VISION_REQUIRED : CARAT_VISION_OFF,
-                              .prefix_cache = prefix_cache };
+                              .omits_prefix_cache = omits_prefix_cache };
     must(carat_engine_open(s->path, &o, &e, &err), &err);
     return e;
 }
@@ -303,7 +303,7 @@ static void check_way(const subject *s, carat_cache_type cache, way w, const hea
     heard h;
     neighbours all;
     neighbour list[N_NEIGHBOURS];
-    carat_engine *e = open_engine(s, cache, w, 0);
+    carat_engine *e = open_engine(s, cache, w, false);
     size_t n_warm = 0, n_asked = 0, n_left = 0;
     heard_init(&h, e);
     if (w.busy)
@@ -354,7 +354,7 @@ static void check_invariance(const subject *s)
 {
     for (carat_cache_type cache = CARAT_CACHE_F16; cache <= CARAT_CACHE_Q8_0; cache++) {
         heard cold[N_PROMPTS];
-        carat_engine *e = open_engine(s, cache, (way){ 1, 0, false }, CARAT_NO_PREFIX_CACHE);
+        carat_engine *e = open_engine(s, cache, (way){ 1, 0, false }, true);
         for (size_t i = 0; i < N_PROMPTS; i++) {
             heard_init(&cold[i], e);
             if (!is_asked(i, cache))
@@ -415,7 +415,7 @@ static size_t grown(growth *g)
     return n;
 }
 
-static carat_engine *open_long(const char *path, size_t n_ctx, uint64_t prefix_cache)
+static carat_engine *open_long(const char *path, size_t n_ctx, bool omits_prefix_cache)
 {
     carat_engine *e;
     carat_err err;
@@ -424,7 +424,7 @@ static carat_engine *open_long(const char *path, size_t n_ctx, uint64_t prefix_c
                               .n_ctx = n_ctx,
                               .n_sessions = 1,
                               .vision = CARAT_VISION_OFF,
-                              .prefix_cache = prefix_cache };
+                              .omits_prefix_cache = omits_prefix_cache };
     must(carat_engine_open(path, &o, &e, &err), &err);
     return e;
 }
@@ -436,7 +436,7 @@ static void check_reuse(const char *path, size_t n)
     size_t n_turn = n + ANSWER + TURN, cached;
     carat_err err;
     int32_t *ids = malloc(n_turn * sizeof *ids), *other = malloc(n * sizeof *ids);
-    carat_engine *e = open_long(path, n_turn + 64, 0), *fresh = open_long(path, n_turn + 64, CARAT_NO_PREFIX_CACHE);
+    carat_engine *e = open_long(path, n_turn + 64, false), *fresh = open_long(path, n_turn + 64, true);
     growth g = { .engine = e };
     heard first, h, cold;
     heard_init(&first, e), heard_init(&h, e), heard_init(&cold, e);
@@ -495,7 +495,7 @@ static void short_prompts_are_not_read_twice(void **state)
     (void)state;
     static const size_t lengths[] = { 2, 10, 16, 40, 63, 64, 65 };
     for (int i = 0; i < 2; i++) {
-        carat_engine *e = open_long(TEXT, 256, i ? CARAT_NO_PREFIX_CACHE : 0);
+        carat_engine *e = open_long(TEXT, 256, i == 1);
         carat_session *s = session_of(e);
         for (size_t k = 0; k < sizeof lengths / sizeof *lengths; k++) {
             int32_t ids[65];

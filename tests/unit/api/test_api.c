@@ -148,7 +148,7 @@ static bool on_token(void *arg, const carat_token *t)
 static carat_generation greedy(seen *s, size_t n)
 {
     static const carat_sampling largest = { .struct_size = sizeof largest, .top_p = 1, .repetition_penalty = 1 };
-    carat_generation g = { .struct_size = sizeof g, .sampling = &largest, .max_tokens = n, .ignore_eos = true };
+    carat_generation g = { .struct_size = sizeof g, .sampling = &largest, .max_tokens = n, .ignores_eos = true };
     g.on_token = on_token;
     g.arg = s;
     return g;
@@ -212,6 +212,67 @@ static void what_was_held_back_comes_at_the_end(void **state)
     assert_string_equal(held.text, all.text);
 }
 
+/* Three NUL characters in three tokens are a stop string, if its length says so. */
+static void stop_strings_have_lengths(void **state)
+{
+    (void)state;
+    static seen s;
+    carat_err e;
+    carat_result r = { .struct_size = sizeof r };
+    int32_t *nul;
+    size_t n;
+    must(carat_tokenizer_encode(carat_engine_tokenizer(engine), "", 1, 0, &nul, &n, &e), &e);
+    assert_int_equal(n, 1);
+    const carat_bias bias = { *nul, 1000 };
+    carat_sampling sampling = CARAT_SAMPLING_DEFAULT;
+    sampling.bias = &bias, sampling.n_bias = 1;
+    carat_generation g = greedy(&s, 5);
+    g.sampling = &sampling;
+    run(&g, &s, &r);
+    assert_int_equal(s.len, 5); /* five NUL characters */
+    assert_memory_equal(s.text, "\0\0\0\0\0", 5);
+    const char *const stops[] = { "\0\0\0 and what lies behind" };
+    const size_t lens[] = { 3 };
+    g.stops = stops, g.stop_lens = lens, g.n_stops = 1;
+    s = (seen){ 0 };
+    run(&g, &s, &r);
+    assert_int_equal(r.finish, CARAT_FINISH_STOP);
+    assert_int_equal(s.tokens, 3);
+    assert_int_equal(s.len, 0);
+    g.stop_lens = NULL; /* NUL-terminated, so it is empty */
+    carat_session *session = open_session(64);
+    must(carat_session_append(session, prompt, N, &e), &e);
+    assert_false(carat_session_generate(session, &g, &r, &e));
+    assert_int_equal(e.code, CARAT_EARG);
+    assert_non_null(strstr(e.msg, "stop string 0 has 0 bytes"));
+    carat_session_close(session);
+    carat_free(nul);
+}
+
+/* What makes no sense together is refused, not ignored. */
+static void nothing_is_ignored(void **state)
+{
+    (void)state;
+    carat_err e;
+    carat_engine *other;
+    carat_request *r;
+    carat_prompt *p;
+    const carat_options o = { .struct_size = sizeof o, .prefix_cache = 1 << 20, .omits_prefix_cache = true };
+    assert_false(carat_engine_open(TINY, &o, &other, &e));
+    assert_int_equal(e.code, CARAT_EARG);
+    assert_non_null(strstr(e.msg, "omits_prefix_cache"));
+    must(carat_prompt_ids(engine, prompt, N, NULL, 0, NULL, &p, &e), &e);
+    const carat_generation g = { .struct_size = sizeof g, .max_tokens = 1, .on_token = on_token };
+    const carat_request_options ro = { .struct_size = sizeof ro, .prompt = p, .generation = &g };
+    assert_false(carat_request_submit(engine, &ro, &r, &e));
+    assert_int_equal(e.code, CARAT_EARG);
+    assert_non_null(strstr(e.msg, "on_token"));
+    const carat_request_options nothing = { .struct_size = sizeof nothing };
+    assert_false(carat_request_submit(engine, &nothing, &r, &e));
+    assert_int_equal(e.code, CARAT_EARG);
+    carat_prompt_free(p);
+}
+
 static void callbacks_and_signals_end_it(void **state)
 {
     (void)state;
@@ -272,20 +333,21 @@ static void both_ends_stop_and_are_not_printed(void **state)
         carat_result r = { .struct_size = sizeof r };
         int32_t *id;
         size_t n;
-        must(carat_encode(carat_engine_tokenizer(engine), ends[i], strlen(ends[i]), CARAT_TOK_SPECIAL, &id, &n, &e),
+        must(carat_tokenizer_encode(carat_engine_tokenizer(engine), ends[i], strlen(ends[i]), CARAT_TOK_SPECIAL, &id,
+                                    &n, &e),
              &e);
         assert_int_equal(n, 1);
         const carat_bias bias = { *id, 1000 };
         carat_sampling sampling = CARAT_SAMPLING_DEFAULT;
         carat_generation g = greedy(&s, 5);
-        g.ignore_eos = false;
+        g.ignores_eos = false;
         sampling.temperature = 0, sampling.bias = &bias, sampling.n_bias = 1;
         g.sampling = &sampling;
         run(&g, &s, &r);
         assert_int_equal(r.finish, CARAT_FINISH_STOP);
         assert_int_equal(r.stop_id, *id);
         assert_int_equal(r.n_generated + s.tokens + s.len, 0);
-        g.ignore_eos = true;
+        g.ignores_eos = true;
         run(&g, &s, &r);
         assert_int_equal(s.tokens, 5);
         assert_string_equal(s.text, ""); /* a control token has no text */
@@ -310,7 +372,7 @@ static void logprobs_are_of_the_model(void **state)
     got = (seen){ 0 };
     carat_generation g = greedy(&got, 1);
     carat_sampling sampling = CARAT_SAMPLING_DEFAULT;
-    g.logprobs = true, g.n_top = 4;
+    g.wants_logprobs = true, g.n_top = 4;
     g.sampling = &sampling;
     sampling.temperature = 2; /* and filters change nothing about what the model said */
     carat_result r = { .struct_size = sizeof r };
@@ -470,6 +532,8 @@ int main(void)
         cmocka_unit_test(rewinding_is_exact),
         cmocka_unit_test(stop_strings_cut_anywhere),
         cmocka_unit_test(what_was_held_back_comes_at_the_end),
+        cmocka_unit_test(stop_strings_have_lengths),
+        cmocka_unit_test(nothing_is_ignored),
         cmocka_unit_test(callbacks_and_signals_end_it),
         cmocka_unit_test(another_thread_cancels),
         cmocka_unit_test(both_ends_stop_and_are_not_printed),

@@ -227,7 +227,7 @@ static void pan_and_scan_is_asked_for(void **state)
     const int32_t *ids = carat_prompt_tokens(p, &n);
     char *text;
     size_t len;
-    must(carat_decode(carat_engine_tokenizer(engine), ids, 60, false, &text, &len, &e), &e);
+    must(carat_tokenizer_decode(carat_engine_tokenizer(engine), ids, 60, false, &text, &len, &e), &e);
     assert_non_null(strstr(text, "Here is the original image"));
     carat_free(text);
     carat_prompt_free(p);
@@ -235,6 +235,38 @@ static void pan_and_scan_is_asked_for(void **state)
     must(carat_prompt_text(engine, &c, 1, &o, &p, &e), &e);
     assert_int_equal(carat_prompt_n_views(p), 1);
     carat_prompt_free(p);
+    carat_picture_free(page);
+}
+
+/* Each picture may be cut in its own way: as a prompt of its own would be, whatever the options say. */
+static void pictures_are_cut_each_in_its_way(void **state)
+{
+    (void)state;
+    carat_err e;
+    carat_picture *page;
+    must(carat_picture_load(IMAGES "size_1200x500.png", &page, &e), &e);
+    const carat_pan_scan on = { .struct_size = sizeof on, .mode = CARAT_PAN_SCAN_ON, .min_crop = 8, .max_crops = 3 },
+                         off = { .struct_size = sizeof off, .mode = CARAT_PAN_SCAN_OFF };
+    const carat_prompt_options none = { .struct_size = sizeof none, .pan_scan = &off };
+    const carat_content c[] = { { .struct_size = sizeof c[0], .picture = page },
+                                { .struct_size = sizeof c[0], .picture = page, .pan_scan = &on },
+                                { .struct_size = sizeof c[0], .picture = page, .pan_scan = &off } };
+    carat_prompt *p;
+    size_t n;
+    must(carat_picture_n_views(page, &on, &n, &e), &e);
+    assert_int_equal(n, 3);
+    must(carat_prompt_text(engine, c, 3, &none, &p, &e), &e);
+    assert_int_equal(carat_prompt_n_views(p), 1 + 3 + 1);
+    carat_prompt_free(p);
+    const carat_message m = { .struct_size = sizeof m, .role = "user", .content = c, .n_content = 3 };
+    const carat_prompt_options all = { .struct_size = sizeof all, .pan_scan = &on };
+    must(carat_prompt_chat(engine, &m, 1, &all, &p, &e), &e);
+    assert_int_equal(carat_prompt_n_views(p), 3 + 3 + 1);
+    carat_prompt_free(p);
+    const carat_pan_scan forgotten = { .mode = CARAT_PAN_SCAN_ON };
+    const carat_content bad = { .struct_size = sizeof bad, .picture = page, .pan_scan = &forgotten };
+    assert_false(carat_prompt_text(engine, &bad, 1, NULL, &p, &e));
+    assert_int_equal(e.code, CARAT_EARG);
     carat_picture_free(page);
 }
 
@@ -315,6 +347,7 @@ int main(void)
         cmocka_unit_test(images_are_whole),
         cmocka_unit_test(seen_once_and_cancelled_midway),
         cmocka_unit_test(pan_and_scan_is_asked_for),
+        cmocka_unit_test(pictures_are_cut_each_in_its_way),
         cmocka_unit_test(text_models_say_so),
         cmocka_unit_test(mmproj_is_found_and_checked),
         cmocka_unit_test(ids_and_views_must_match),

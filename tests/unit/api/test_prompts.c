@@ -45,7 +45,7 @@ static char *text_of(const carat_prompt *p)
     size_t n, len;
     char *text;
     const int32_t *ids = carat_prompt_tokens(p, &n);
-    must(carat_decode(carat_engine_tokenizer(engine), ids, n, true, &text, &len, &e), &e);
+    must(carat_tokenizer_decode(carat_engine_tokenizer(engine), ids, n, true, &text, &len, &e), &e);
     return text;
 }
 
@@ -132,9 +132,7 @@ static void system_texts_are_kept(void **state)
     assert_true(cached_of(a, system, "What is it?", warm) > 150);
     carat_session_close(a), carat_session_close(b);
     carat_engine *other;
-    const carat_options o = {
-        .struct_size = sizeof o, .n_threads = 1, .n_ctx = 2048, .prefix_cache = CARAT_NO_PREFIX_CACHE
-    };
+    const carat_options o = { .struct_size = sizeof o, .n_threads = 1, .n_ctx = 2048, .omits_prefix_cache = true };
     must(carat_engine_open(SIGHT, &o, &other, &e), &e);
     must(carat_session_open(other, 0, &a, &e), &e);
     assert_int_equal(cached_of(a, system, "What is it?", cold), 0);
@@ -143,11 +141,67 @@ static void system_texts_are_kept(void **state)
     carat_engine_close(other);
 }
 
+/* Texts with lengths: what lies behind is not read, a NUL inside is a character like any other. */
+static void lengths_rule_over_nul(void **state)
+{
+    (void)state;
+    carat_err e;
+    const char text[] = "a\0bXXX"; /* the message is its first three bytes */
+    int32_t *want;
+    size_t n_want, n;
+    const carat_tokenizer *t = carat_engine_tokenizer(engine);
+    must(carat_tokenizer_encode(t, text, 3, 0, &want, &n_want, &e), &e);
+    const carat_content piece = { .struct_size = sizeof piece, .text = text, .text_len = 3 };
+    const carat_message m[] = {
+        { .struct_size = sizeof m[0], .role = "user", .text = text, .text_len = 3 },
+        { .struct_size = sizeof m[0], .role = "user", .content = &piece, .n_content = 1 },
+        { .struct_size = sizeof m[0], .role = "user", .text = "a" },
+    };
+    carat_prompt *p[4];
+    for (size_t i = 0; i < 3; i++)
+        must(carat_prompt_chat(engine, &m[i], 1, NULL, &p[i], &e), &e);
+    const carat_prompt_options bare = { .struct_size = sizeof bare, .omits_bos = true };
+    must(carat_prompt_text(engine, &piece, 1, &bare, &p[3], &e), &e);
+    const int32_t *ids = carat_prompt_tokens(p[3], &n);
+    assert_int_equal(n, n_want);
+    assert_memory_equal(ids, want, n * sizeof *ids);
+    char *said = text_of(p[0]);
+    assert_memory_equal(said, "<bos><start_of_turn>user\na\0b<end_of_turn>\n", 42);
+    carat_free(said);
+    assert_int_equal(length(p[0]), length(p[1]));
+    assert_memory_equal(carat_prompt_tokens(p[0], &n), carat_prompt_tokens(p[1], &n), n * sizeof *ids);
+    assert_int_equal(length(p[2]), length(p[0]) - n_want + 1); /* without a length it ends before the NUL */
+    for (size_t i = 0; i < 4; i++)
+        carat_prompt_free(p[i]);
+    carat_free(want);
+}
+
+/* A leading <bos> counts as one only as far as the text goes. */
+static void a_literal_bos_is_not_doubled(void **state)
+{
+    (void)state;
+    carat_err e;
+    const carat_prompt_options o = { .struct_size = sizeof o, .has_control = true };
+    const carat_content whole = { .struct_size = sizeof whole, .text = "<bos>a" },
+                        cut = { .struct_size = sizeof cut, .text = "<bos>a", .text_len = 4 };
+    carat_prompt *p;
+    must(carat_prompt_text(engine, &whole, 1, &o, &p, &e), &e);
+    char *text = text_of(p);
+    assert_string_equal(text, "<bos>a");
+    carat_free(text), carat_prompt_free(p);
+    must(carat_prompt_text(engine, &cut, 1, &o, &p, &e), &e);
+    text = text_of(p);
+    assert_string_equal(text, "<bos><bos");
+    carat_free(text), carat_prompt_free(p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(turns_are_left_out_whole),
         cmocka_unit_test(system_texts_are_kept),
+        cmocka_unit_test(lengths_rule_over_nul),
+        cmocka_unit_test(a_literal_bos_is_not_doubled),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -35,7 +35,7 @@ extern const carat_sampling ask_largest;
     (&(const carat_generation){ .struct_size = sizeof(carat_generation),                                               \
                                 .sampling = &ask_largest,                                                              \
                                 .max_tokens = (n),                                                                     \
-                                .ignore_eos = true,                                                                    \
+                                .ignores_eos = true,                                                                   \
                                 .n_top = ASK_TOP })
 carat_stats ask_stats(carat_engine *e);
 

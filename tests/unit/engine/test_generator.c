@@ -213,7 +213,7 @@ static void a_mask_that_allows_all_changes_nothing(void **state)
         carat_generation g = settings((float)hot);
         static const carat_bias less[] = { { STOP, -4 }, { TURN, -4 } };
         sampling.bias = less, sampling.n_bias = 2;
-        g.logprobs = true;
+        g.wants_logprobs = true;
         rule r = { .every = 1 };
         answer with, without;
         generate(open_generator(&g, &r), &with);
@@ -229,7 +229,7 @@ static void forced_is_a_shortcut(void **state)
     (void)state;
     for (int hot = 0; hot < 2; hot++) {
         carat_generation g = settings((float)hot);
-        g.logprobs = true;
+        g.wants_logprobs = true;
         rule said = { .every = 2, .end_from = 90, .run = { 1, 3, 250, 3, 8 }, .run_from = 10, .n_run = 5 },
              found = said;
         said.says_forced = true;
@@ -255,13 +255,13 @@ static void a_mask_may_leave_nothing(void **state)
     /* It may end: with a stop id, and where none may come, without. */
     generate(open_generator(&g, &r), &a);
     assert_true(a.n == 1 && a.end == CT_END_TURN && (a.result.stop_id == STOP || a.result.stop_id == TURN));
-    g.ignore_eos = true;
+    g.ignores_eos = true;
     r.n = 0, r.is_closed = false;
     generate(open_generator(&g, &r), &a);
     assert_true(a.n == 1 && a.end == CT_END_TURN && a.result.stop_id == -1);
     assert_int_equal(a.result.finish, CARAT_FINISH_STOP);
     static const carat_bias never[] = { { STOP, -INFINITY }, { TURN, -INFINITY } };
-    g.ignore_eos = false;
+    g.ignores_eos = false;
     sampling.bias = never, sampling.n_bias = 2;
     r.n = 0, r.is_closed = false;
     generate(open_generator(&g, &r), &a);
@@ -273,7 +273,7 @@ static void stop_ids_are_no_text_for_a_mask(void **state)
 {
     (void)state;
     carat_generation g = settings(1);
-    g.ignore_eos = true;
+    g.ignores_eos = true;
     answer a;
     generate(open_generator(&g, &(rule){ .every = 2 }), &a);
     assert_int_equal(a.n, TOKENS);

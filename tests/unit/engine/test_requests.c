@@ -67,7 +67,9 @@ static int32_t end_of_turn(void)
     carat_err e;
     int32_t *ids;
     size_t n;
-    ask_must(carat_encode(carat_engine_tokenizer(engine), "<end_of_turn>", 13, CARAT_TOK_SPECIAL, &ids, &n, &e), &e);
+    ask_must(
+        carat_tokenizer_encode(carat_engine_tokenizer(engine), "<end_of_turn>", 13, CARAT_TOK_SPECIAL, &ids, &n, &e),
+        &e);
     assert_int_equal(n, 1);
     int32_t id = ids[0];
     carat_free(ids);
@@ -103,7 +105,7 @@ static void answers_end_apart(void **state)
         carat_sampling sampling = ask_largest;
         carat_generation g = *ASK_GREEDY(12);
         carat_request_options o = { .struct_size = sizeof o, .prompt = p, .generation = &g, .n_answers = 2 };
-        g.ignore_eos = false;
+        g.ignores_eos = false;
         g.sampling = &sampling;
         sampling.temperature = 1;
         sampling.seed = seed;
@@ -450,7 +452,7 @@ static void stopping_leaves_what_was_told(size_t chunk)
                               .vision = CARAT_VISION_OFF,
                               .n_ctx = 256,
                               .n_sessions = 2,
-                              .prefix_cache = CARAT_NO_PREFIX_CACHE };
+                              .omits_prefix_cache = true };
     carat_engine *own = ask_open(WINDOW_64, &o);
     for (size_t n = 90; n < 160; n += 7) {
         int32_t ids[256], other[250];
@@ -507,7 +509,7 @@ static void stopping_is_the_listeners_word(void **state)
         carat_sampling sampling = CARAT_SAMPLING_DEFAULT;
         ask_must(carat_session_append(s, ids, N, &e), &e);
         g.on_token = stop_slowly, g.arg = &all;
-        g.ignore_eos = false;
+        g.ignores_eos = false;
         sampling.seed = seed;
         sampling.bias = &bias, sampling.n_bias = 1;
         g.sampling = &sampling;

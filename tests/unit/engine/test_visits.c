@@ -122,7 +122,7 @@ static void counters_do_not_wait_for_a_step(void **state)
 
 /* ---- with a visitor in ---- */
 
-static bool hold_tower(void *arg, size_t done, size_t total)
+static bool hold_tower(void *arg, uint64_t done, uint64_t total)
 {
     (void)done, (void)total;
     hold(arg);

@@ -170,7 +170,7 @@ static int32_t byte_token(void)
 {
     int32_t *ids;
     size_t n;
-    assert_true(carat_encode(tok, "\xff", 1, 0, &ids, &n, NULL));
+    assert_true(carat_tokenizer_encode(tok, "\xff", 1, 0, &ids, &n, NULL));
     int32_t id = ids[n - 1];
     carat_free(ids);
     return id;

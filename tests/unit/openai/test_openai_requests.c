@@ -84,7 +84,7 @@ static void test_every_field_is_honoured(void **state)
         assert_true(s->bias[i].id == 5 ? s->bias[i].bias == -INFINITY : s->bias[i].id == 6 && s->bias[i].bias == 1.5f);
     assert_int_equal(g->max_tokens, 5); /* the newer name wins */
     assert_int_equal(g->min_tokens, 2);
-    assert_true(g->logprobs && g->n_top == 4 && g->ignore_eos && a.r.has_logprobs);
+    assert_true(g->wants_logprobs && g->n_top == 4 && g->ignores_eos && a.r.has_logprobs);
     assert_int_equal(g->n_stops, 2);
     assert_string_equal(g->stops[0], "\xc3\xa9");
     assert_int_equal(a.r.submit.n_answers, 3);

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "carat.h"
+#include "carat_weigh.h"
 #include "cpu/vision_work.h"
 #include "loaded.h"
 #include "tensor_bytes.h"
@@ -494,7 +494,7 @@ typedef struct watch {
     size_t calls, last, stop_at;
 } watch;
 
-static bool watched(void *arg, size_t done, size_t total)
+static bool watched(void *arg, uint64_t done, uint64_t total)
 {
     watch *w = arg;
     assert_int_equal(total, 6);

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "carat.h"
+#include "carat_weigh.h"
 
 #define HUGE_PAGE ((uint64_t)2 << 20)
 
@@ -23,9 +23,9 @@ static void listen_to(void *arg, carat_log_level level, const char *line)
     snprintf(notices + n, sizeof notices - n, "%s\n", line);
 }
 
-static carat_weight weight_of(const char *path, const carat_options *o)
+static carat_estimate_result weight_of(const char *path, const carat_options *o)
 {
-    carat_weight w = { .struct_size = sizeof w };
+    carat_estimate_result w = { .struct_size = sizeof w };
     carat_err err = { 0 };
     const carat_weigh_query q = { .struct_size = sizeof q, .model = path, .options = o };
     if (!carat_weigh(&q, &w, &err))
@@ -60,9 +60,9 @@ static uint64_t reserved(const char *path, carat_options o, uint64_t max_memory,
 static void at_the_border(const char *path, carat_options o)
 {
     carat_err err;
-    o.prefix_cache = CARAT_NO_PREFIX_CACHE;
+    o.prefix_cache = 0, o.omits_prefix_cache = true;
     o.image_cache = 1;
-    carat_weight w = weight_of(path, &o);
+    carat_estimate_result w = weight_of(path, &o);
     assert_true(reserved(path, o, w.total, &err) > 0);
     assert_string_equal(notices, "");
     assert_int_equal(reserved(path, o, w.total - 1, &err), 0);
@@ -86,7 +86,7 @@ static void the_border_is_exact(void **state)
 static void the_context_named_fits(void **state)
 {
     (void)state;
-    carat_options o = { .struct_size = sizeof o, .n_threads = 1, .n_ctx = 1024, .prefix_cache = CARAT_NO_PREFIX_CACHE };
+    carat_options o = { .struct_size = sizeof o, .n_threads = 1, .n_ctx = 1024, .omits_prefix_cache = true };
     uint64_t room = weight_of(text, &o).total;
     carat_err err;
     o.n_ctx = 4096;
@@ -105,8 +105,8 @@ static void the_prefix_cache_gives_way(void **state)
     (void)state;
     carat_options o = { .struct_size = sizeof o, .n_threads = 1, .n_ctx = 1024, .prefix_cache = 24 << 20 }, bare = o;
     carat_err err;
-    bare.prefix_cache = CARAT_NO_PREFIX_CACHE;
-    carat_weight all = weight_of(text, &o), least = weight_of(text, &bare);
+    bare.prefix_cache = 0, bare.omits_prefix_cache = true;
+    carat_estimate_result all = weight_of(text, &o), least = weight_of(text, &bare);
     uint64_t whole = reserved(text, o, all.total, &err), before = 0;
     assert_string_equal(notices, "");
     assert_true(all.kv_kept > 1 << 20);
@@ -125,14 +125,11 @@ static void the_prefix_cache_gives_way(void **state)
 static void images_give_way(void **state)
 {
     (void)state;
-    carat_options o = { .struct_size = sizeof o,
-                        .n_threads = 2,
-                        .image_cache = 4000,
-                        .prefix_cache = CARAT_NO_PREFIX_CACHE },
+    carat_options o = { .struct_size = sizeof o, .n_threads = 2, .image_cache = 4000, .omits_prefix_cache = true },
                   one = o;
     carat_err err;
     one.image_cache = 1;
-    carat_weight all = weight_of(sight, &o), least = weight_of(sight, &one);
+    carat_estimate_result all = weight_of(sight, &o), least = weight_of(sight, &one);
     assert_true(all.total > least.total + (1 << 20));
     assert_true(reserved(sight, o, all.total, &err) > 0);
     assert_string_equal(notices, "");

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "carat.h"
+#include "carat_weigh.h"
 #include "unit.h"
 
 #define N_PROMPT ((size_t)100000)
@@ -72,7 +72,7 @@ static void answer(carat_session *s)
 {
     carat_err err = { 0 };
     carat_result r = { .struct_size = sizeof r };
-    const carat_generation g = { .struct_size = sizeof g, .max_tokens = 32, .ignore_eos = true };
+    const carat_generation g = { .struct_size = sizeof g, .max_tokens = 32, .ignores_eos = true };
     if (!carat_session_generate(s, &g, &r, &err))
         fail_msg("%s", err.msg);
     assert_int_equal(r.n_generated, 32);
@@ -83,7 +83,7 @@ static void long_prompt(carat_cache_type cache, const char *name)
     char path[32];
     carat_engine *e;
     carat_session *s = NULL;
-    carat_weight w = { .struct_size = sizeof w };
+    carat_estimate_result w = { .struct_size = sizeof w };
     carat_err err = { 0 };
     const carat_options o = { .struct_size = sizeof o, .n_threads = 2, .n_ctx = 131072, .cache = cache };
     const carat_weigh_query q = { .struct_size = sizeof q, .model = path, .options = &o };

@@ -169,9 +169,9 @@ static void published_tower(void **state)
 
 #define OPTIONS(...) (&(const carat_options){ .struct_size = sizeof(carat_options), __VA_ARGS__ })
 
-static carat_weight weigh(const carat_weigh_query *q)
+static carat_estimate_result weigh(const carat_weigh_query *q)
 {
-    carat_weight w = { .struct_size = sizeof w };
+    carat_estimate_result w = { .struct_size = sizeof w };
     carat_err err = { 0 };
     if (!carat_weigh(q, &w, &err))
         fail_msg("%s", err.msg);
@@ -189,12 +189,12 @@ static void sums(void **state)
                                           .model = models[i],
                                           .quant = quants[j],
                                           .options = OPTIONS(.n_ctx = 4096, .n_threads = 2) };
-            carat_weight w = weigh(&q);
+            carat_estimate_result w = weigh(&q);
             uint64_t weights = w.embedding + w.attention + w.ffn_weights + w.norms;
             assert_true(w.total == weights + w.vision + w.kv_global + w.kv_window + w.kv_kept + w.sessions + w.steps +
                                        w.scratch + w.image_scratch + w.image_cache + w.overhead);
             assert_true(w.norms < weights / 100); /* what is left for the norms is theirs alone */
-            assert_true(w.has_vision == (i >= 2) && (w.vision > 0) == (i >= 2));
+            assert_true(w.includes_vision == (i >= 2) && (w.vision > 0) == (i >= 2));
             /* Packed matrices take no more than the file's, but for panels of 16 rows that are filled up. */
             assert_true(weights <= w.tensor_bytes + w.tensor_bytes / 100);
             assert_true(w.decode_bytes[0] == (double)weights && w.decode_bytes[1] > w.decode_bytes[0]);
@@ -233,7 +233,7 @@ static void files(void **state)
     const carat_weigh_query q = { .struct_size = sizeof q,
                                   .model = TEST_DATA "/models/tiny-text/gguf/tiny-text-f32.gguf",
                                   .options = OPTIONS(.n_threads = 2) };
-    carat_weight w = weigh(&q);
+    carat_estimate_result w = weigh(&q);
     carat_model_info *info;
     carat_err err;
     assert_true(carat_model_describe(q.model, &info, &err));
@@ -250,10 +250,10 @@ static void as_the_engine_has_it(const char *path, carat_options o, bool has_vis
     if (!carat_engine_open(path, &o, &e, &err))
         fail_msg("%s", err.msg);
     const carat_weigh_query q = { .struct_size = sizeof q, .model = path, .options = &o };
-    carat_weight w = weigh(&q);
+    carat_estimate_result w = weigh(&q);
     carat_memory m = *carat_engine_memory(e);
     uint64_t pixels = w.image_scratch - m.vision_work; /* of a prompt's view, which the engine does not hold */
-    assert_true(w.has_vision == has_vision && (m.vision_weights > 0) == has_vision);
+    assert_true(w.includes_vision == has_vision && (m.vision_weights > 0) == has_vision);
     assert_true(w.embedding + w.attention + w.ffn_weights + w.norms == m.weights && w.vision == m.vision_weights);
     assert_true(w.kv_global + w.kv_window + w.kv_kept == m.kv_global + m.kv_local + m.kv_index);
     assert_true(w.scratch == m.work && w.steps == m.logits && w.image_cache == m.images);
@@ -277,12 +277,11 @@ static void engines(void **state)
     as_the_engine_has_it(
         text, (carat_options){ .struct_size = sizeof(carat_options), .n_threads = 2, .is_exact = true, .n_ctx = 64 },
         false);
-    as_the_engine_has_it(text,
-                         (carat_options){ .struct_size = sizeof(carat_options),
-                                          .n_threads = 2,
-                                          .prefix_cache = CARAT_NO_PREFIX_CACHE,
-                                          .n_sessions = 2 },
-                         false);
+    as_the_engine_has_it(
+        text,
+        (carat_options){
+            .struct_size = sizeof(carat_options), .n_threads = 2, .omits_prefix_cache = true, .n_sessions = 2 },
+        false);
     as_the_engine_has_it(
         text, (carat_options){ .struct_size = sizeof(carat_options), .n_threads = 2, .prefix_cache = 3 << 20 }, false);
     as_the_engine_has_it(sight, (carat_options){ .struct_size = sizeof(carat_options), .n_threads = 2 }, true);
@@ -359,7 +358,7 @@ static void recoded_types(void **state)
         if (!carat_synth(&thin, path, NULL, NULL, &err))
             fail_msg("%s", err.msg);
         const carat_weigh_query q = { .struct_size = sizeof q, .model = path, .options = OPTIONS(.n_threads = 2) };
-        carat_weight w = weigh(&q);
+        carat_estimate_result w = weigh(&q);
         uint64_t ffn = 2 * 3 * 512, qk = 2 * (256 + 128), v = 2 * 128, o = 2 * 256; /* blocks of 256 */
         assert_int_equal(w.ffn_weights, ffn * known[i].packed.ffn);
         assert_int_equal(w.attention, qk * known[i].packed.qk + v * known[i].packed.v + o * known[i].packed.o);
@@ -396,7 +395,7 @@ static void more_is_more(void **state)
     (void)state;
     carat_options o = { .struct_size = sizeof o, .n_ctx = 4096, .n_threads = 2 };
     carat_weigh_query q = { .struct_size = sizeof q, .model = "4b", .options = &o };
-    carat_weight one = weigh(&q), w;
+    carat_estimate_result one = weigh(&q), w;
     o.n_sessions = 4;
     w = weigh(&q);
     assert_true(w.kv_global > one.kv_global * 39 / 10 && w.kv_global <= 4 * one.kv_global);
@@ -413,8 +412,8 @@ static void more_is_more(void **state)
     assert_true(w.image_cache - one.image_cache >= 68 * 256 * 2560 * 4);
     o.vision = CARAT_VISION_OFF;
     w = weigh(&q);
-    assert_true(w.vision == 0 && w.image_scratch == 0 && w.could_see && !w.has_vision && w.total < one.total);
-    o.prefix_cache = CARAT_NO_PREFIX_CACHE;
+    assert_true(w.vision == 0 && w.image_scratch == 0 && w.has_vision && !w.includes_vision && w.total < one.total);
+    o.prefix_cache = 0, o.omits_prefix_cache = true;
     assert_true(w.kv_kept > 0 && weigh(&q).kv_kept == 0);
 }
 
@@ -495,7 +494,7 @@ static void names(void **state)
 
 static void refused(const carat_weigh_query *q, const char *says)
 {
-    carat_weight w = { .struct_size = sizeof w };
+    carat_estimate_result w = { .struct_size = sizeof w };
     carat_err err = { 0 };
     assert_false(carat_weigh(q, &w, &err));
     if (!strstr(err.msg, says))
@@ -548,7 +547,7 @@ static void nonsense(void **state)
                          .window = 1 << 24,
                          .context = 1 << 24,
                          .pattern = 1 };
-    carat_weight w = { .struct_size = sizeof w };
+    carat_estimate_result w = { .struct_size = sizeof w };
     carat_err err;
     carat_options o = { .struct_size = sizeof o, .n_ctx = 1 << 24, .n_threads = 2 };
     carat_weigh_query q = { .struct_size = sizeof q, .model = "270m", .shape = &huge, .quant = "f32", .options = &o };
@@ -560,7 +559,7 @@ static void nonsense(void **state)
 
 /* ---- speed ---- */
 
-static void must_give_speed(const carat_weight *w, const carat_device *d, carat_speed *out)
+static void must_give_speed(const carat_estimate_result *w, const carat_device *d, carat_speed *out)
 {
     carat_err err;
     if (!carat_weigh_speed(w, d, out, &err))
@@ -573,7 +572,7 @@ static void speeds(void **state)
     const carat_weigh_query q = {
         .struct_size = sizeof q, .model = "4b", .quant = "q4_0", .options = OPTIONS(.n_ctx = 32768, .n_threads = 2)
     };
-    carat_weight w = weigh(&q);
+    carat_estimate_result w = weigh(&q);
     /* 6.42 Gop a token, 5.5 Top an image. */
     assert_true(fabs(w.prefill_ops[0] / 1e9 - 6.42) < 0.01 && fabs(w.image_ops / 1e12 - 5.5) < 0.1);
     /* 20480 bytes a token in global layers, 118784 in local ones. */
@@ -596,7 +595,7 @@ static void measured_speeds(void **state)
     const carat_weigh_query q = {
         .struct_size = sizeof q, .model = "4b", .quant = "q4_k_m", .options = OPTIONS(.n_ctx = 4096, .n_threads = 2)
     };
-    carat_weight w = weigh(&q);
+    carat_estimate_result w = weigh(&q);
     carat_rates r = { .struct_size = sizeof r, .decode = { 0 } };
     carat_device d = {
         .struct_size = sizeof d, .name = "x", .kind = "here", .bandwidth = 40e9, .int8 = 1e12, .measured = &r

@@ -1,9 +1,24 @@
-/* Settings of a generation, as the caller gives them, and names of its ends.
+/* What callers ask for, as structs of this library: sizes, defaults, what does not go together, and names of its ends.
  *
  * SPDX-License-Identifier: Apache-2.0 */
+#include <inttypes.h>
+
 #include "api/internal.h"
 #include "api/sized.h"
 #include "sample/sampler.h"
+
+bool ct_api_options(const carat_options *from, carat_options *to, carat_err *err)
+{
+    if (!CT_TAKE(carat_options, from, to, err))
+        return false;
+    if (to->omits_prefix_cache && to->prefix_cache)
+        return ct_fail(err, CARAT_EARG, CARAT_NOWHERE,
+                       "omits_prefix_cache beside a prefix_cache of %" PRIu64 " bytes, expected one of them",
+                       to->prefix_cache);
+    if (to->omits_prefix_cache)
+        to->prefix_cache = CT_NO_PREFIX_CACHE;
+    return true;
+}
 
 bool ct_api_generation(const carat_generation *from, carat_generation *to, carat_sampling *sampling, carat_err *err)
 {
