@@ -1,0 +1,633 @@
+/* carat.h - the public API of libcarat: Gemma 3 on the CPU.
+ *
+ *     carat_engine     a model, loaded: weights, tokenizer, threads.      Many sessions share one.
+ *     carat_session    one conversation: its tokens and their KV cache.   One thread at a time.
+ *     carat_prompt     tokens and the pictures among them.                Immutable; may be given to many sessions.
+ *     carat_picture    a decoded image file.
+ *     carat_tokenizer  text <-> ids. Comes with an engine, or opened alone without loading weights.
+ *
+ * A call that can fail returns bool and takes `carat_err *err` last (NULL: not interested). On false nothing has been
+ * changed or allocated unless the comment says so. The library never prints, exits or aborts.
+ *
+ * Ownership: open/close pairs; what a function returns as `const` is borrowed from the object it was asked of; memory
+ * given to the caller is freed with carat_free.
+ *
+ * Structs that grow. A program built with this header runs with every later library, and the other way round as long as
+ * it uses nothing new. For that:
+ *
+ *   - A struct that the caller makes, to be read or to be filled, begins with struct_size, which the caller sets:
+ *
+ *         carat_options o = { .struct_size = sizeof o, .n_ctx = 4096 };
+ *
+ *     In an array every element has it. 0, or less than any release had, is refused with CARAT_EARG. What lies beyond an
+ *     older caller's size is taken as zero, and zero always means the default or off; a newer caller's fields that this
+ *     library does not know must be zero, else CARAT_EARG says so. Fields beyond a caller's size are not filled.
+ *   - A struct that the library makes is only ever seen through a pointer to const: it has no struct_size and may be
+ *     longer than this header says. Do not copy it whole if the copy is to be handed back.
+ *   - New fields come at the end. So neither kind is part of another by value: options within options are pointers,
+ *     read during the call, and NULL means the defaults.
+ *   - carat_err, carat_bias and carat_top never change.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef CARAT_H
+#define CARAT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(__GNUC__)
+#define CARAT_API __attribute__((visibility("default")))
+#else
+#define CARAT_API
+#endif
+
+#define CARAT_VERSION        "0.2.0"
+#define CARAT_VERSION_NUMBER 200 /* 10000 major + 100 minor + patch */
+
+/* The same of the library that runs, which may be newer than the header. */
+CARAT_API const char *carat_version(void);
+CARAT_API unsigned carat_version_number(void);
+
+/* ---- Errors ------------------------------------------------------------------------------------------------------ */
+
+/* What a program branches on. */
+typedef enum carat_code {
+    CARAT_OK = 0,
+    CARAT_EARG,         /* the caller passed something that can never work */
+    CARAT_EIO,          /* a file could not be opened, read or written */
+    CARAT_EFORMAT,      /* bytes from outside are not what they claim to be */
+    CARAT_EUNSUPPORTED, /* well-formed, but not something Carat runs (another architecture, an unknown type) */
+    CARAT_ENOMEM,       /* no memory; the message has the figure */
+    CARAT_ELIMIT,       /* larger than a stated limit */
+    CARAT_ECONTEXT,     /* does not fit the context; the message has both counts */
+    CARAT_ECANCELLED,   /* the caller's callback asked to stop */
+    CARAT_ETIME,        /* the request's deadline has passed */
+    CARAT_ENUMERIC,     /* activations or logits were not finite: the request is stopped, nothing of it is cached */
+    CARAT_ECLOSED,      /* the engine takes no more requests: carat_engine_drain was called */
+} carat_code;
+
+#define CARAT_NOWHERE UINT64_MAX
+
+/* Filled by a call that returned false. The caller owns it and need not initialise it; nothing inside needs freeing. */
+typedef struct carat_err {
+    carat_code code;
+    uint64_t at;   /* byte offset in the file or request; CARAT_NOWHERE if it has none */
+    char msg[232]; /* what a person reads: which thing, what was found, what was expected */
+} carat_err;
+
+/* "format", "no memory": a short name of the code. Never NULL. */
+CARAT_API const char *carat_code_name(carat_code code);
+
+/* Frees what a call gave to the caller. Accepts NULL. */
+CARAT_API void carat_free(void *p);
+
+/* ---- Log --------------------------------------------------------------------------------------------------------- */
+
+typedef enum carat_log_level { CARAT_LOG_DEBUG, CARAT_LOG_INFO, CARAT_LOG_WARN } carat_log_level;
+
+/* A notice: one line without a newline. Called from any thread, never from two at once. */
+typedef void carat_log_fn(void *arg, carat_log_level level, const char *line);
+
+/* Installs the sink of the library's notices, for the whole process; NULL drops them, which is the default. */
+CARAT_API void carat_log_to(carat_log_fn *sink, void *arg);
+
+/* ---- Progress ---------------------------------------------------------------------------------------------------- */
+
+/* How far a long call is: done of total, in units that its comment names. Called from the thread that works, which need
+ * not be the caller's; must not call the engine. False cancels: the call fails with CARAT_ECANCELLED. */
+typedef bool carat_progress_fn(void *arg, uint64_t done, uint64_t total);
+
+/* ---- Tokens ------------------------------------------------------------------------------------------------------ */
+
+typedef struct carat_tokenizer carat_tokenizer;
+
+/* The tokenizer of a GGUF file, a Hugging Face folder, a tokenizer.json or a tokenizer.model; reads no weights. */
+CARAT_API bool carat_tokenizer_open(const char *path, carat_tokenizer **out, carat_err *err);
+CARAT_API void carat_tokenizer_close(carat_tokenizer *t);
+
+enum {
+    CARAT_TOK_BOS = 1 << 0,     /* <bos> first; a literal <bos> that leads the text with SPECIAL is not doubled */
+    CARAT_TOK_SPECIAL = 1 << 1, /* "<end_of_turn>" in the text becomes the control token; never for users' text */
+};
+
+/* Text of len bytes to ids; *ids is the caller's (carat_free), n of them. Invalid UTF-8 loses nothing: each undecodable
+ * byte becomes its byte token. Errors: CARAT_ELIMIT, CARAT_ENOMEM. */
+CARAT_API bool carat_tokenizer_encode(const carat_tokenizer *t, const char *text, size_t len, unsigned flags,
+                                      int32_t **ids, size_t *n, carat_err *err);
+
+/* Ids to bytes, NUL-terminated, the caller's (carat_free). With control tokens' names only if show_control. The bytes
+ * are what the tokens say, which need not be valid UTF-8. Errors: CARAT_EARG (an id outside the vocabulary). */
+CARAT_API bool carat_tokenizer_decode(const carat_tokenizer *t, const int32_t *ids, size_t n, bool show_control,
+                                      char **text, size_t *len, carat_err *err);
+
+/* ---- Models ------------------------------------------------------------------------------------------------------ */
+
+typedef struct carat_engine carat_engine;
+
+/* What a model file is, as far as its headers tell. Strings are borrowed. */
+typedef struct carat_model_info {
+    const char *path;
+    const char *container;    /* "GGUF v3", "Hugging Face folder" */
+    const char *name;         /* general.name or the folder's name; "" if none */
+    const char *published;    /* "Gemma 3 270M", or "" when the shape is none of the published ones */
+    const char *weight_types; /* "Q4_K 63, Q5_0 90, F32 73": types and how many tensors */
+    bool is_instruction_tuned;
+    bool has_vision;
+    size_t n_layer, n_global, hidden, ffn, n_head, n_kv_head, head_dim;
+    size_t n_vocab;  /* rows of the embedding */
+    size_t n_pieces; /* tokens that really exist */
+    size_t window, context;
+    double eps, query_scale, rope_base_global, rope_base_local, rope_factor;
+    uint64_t n_params, file_bytes, weight_bytes;
+    const char *warnings; /* figures that contradict the published model, one a line; "" if none */
+    /* The vision tower, where there is one: in the model's own file or folder, or in an mmproj file beside it. */
+    const char *vision_path;  /* "" if none */
+    const char *vision_types; /* as weight_types */
+    size_t vision_layers, vision_hidden, vision_ffn, vision_heads, image_size, patch_size;
+    size_t tokens_per_image;
+    uint64_t vision_weight_bytes, vision_work_bytes; /* weights in memory; scratch for one image */
+} carat_model_info;
+
+/* Reads the headers only. The info and its strings live until carat_model_info_free. */
+CARAT_API bool carat_model_describe(const char *path, carat_model_info **out, carat_err *err);
+CARAT_API void carat_model_info_free(carat_model_info *info);
+
+typedef enum carat_embed_scale {
+    CARAT_EMBED_SCALE_DEFAULT,
+    CARAT_EMBED_SCALE_EXACT,
+    CARAT_EMBED_SCALE_BF16
+} carat_embed_scale;
+
+/* Where a model sees: its own folder or file has a tower, or one mmproj file stands beside it. */
+typedef enum carat_vision_use {
+    CARAT_VISION_AUTO,     /* load what is found; one that does not fit is left out with a notice */
+    CARAT_VISION_OFF,      /* text only: nothing of the tower is read */
+    CARAT_VISION_REQUIRED, /* no tower, or one that does not fit, is an error */
+} carat_vision_use;
+
+/* How keys and values are kept. q8_0 halves their memory; it needs heads of a multiple of 32. */
+typedef enum carat_cache_type { CARAT_CACHE_F16, CARAT_CACHE_Q8_0 } carat_cache_type;
+
+/* Zeros are the defaults. */
+typedef struct carat_options {
+    size_t struct_size;
+    int n_threads;                 /* 0: the physical cores this process may use */
+    const char *cpu;               /* "generic", "avx2", ...: NULL: $CARAT_CPU, else the best this machine has */
+    bool is_exact;                 /* f32 activations and an f32 cache: slow, for comparing with a reference */
+    bool trusts_header;            /* believe the file where it contradicts the published model */
+    carat_embed_scale embed_scale; /* sqrt(hidden) as it is or rounded to bfloat16 (default: published shapes) */
+    size_t chunk;                  /* tokens a prefill step takes; 0: 512. An image is never split: it may take more */
+    carat_vision_use vision;
+    const char *mmproj; /* the vision weights' file; NULL: found by itself */
+    size_t image_cache; /* encoded images that are remembered; 0: 32 */
+    /* Conversations. Memory for n_sessions of n_ctx tokens is reserved when the engine opens. */
+    size_t n_ctx;           /* most tokens a conversation may grow to; 0: 8192, or the model's own if that is less */
+    size_t n_sessions;      /* of them at once; 0: 1. More fit if they are shorter */
+    carat_cache_type cache; /* element type of keys and values */
+    uint64_t prefix_cache; /* bytes on top, for prompt prefixes kept for reuse; 0: two local windows and what belongs to
+                             * them */
+    bool omits_prefix_cache;     /* none of them: prefix_cache must be 0 */
+    uint64_t max_memory;         /* bytes that the process may come to hold; 0: what the machine, its control groups and
+                             * ulimits leave. An engine that weighs more (carat_weigh) is refused before a weight is
+                             * read; a prefix cache or places for images that do not fit are made smaller, with a notice */
+    size_t n_queue;              /* requests that may wait; 0: 256 */
+    double step_seconds;         /* what a step should take at most while answers are being generated; 0: 0.25 */
+    carat_progress_fn *progress; /* of loading, in bytes; may be NULL */
+    void *progress_arg;
+} carat_options;
+
+/* Loads a GGUF file (any part of a split one) or a Hugging Face folder. opt may be NULL. Errors: CARAT_EIO,
+ * CARAT_EFORMAT, CARAT_EUNSUPPORTED, CARAT_ENOMEM (with what it needs, what is there, and the largest context that
+ * would fit), CARAT_EARG (an unknown cpu level), CARAT_ECANCELLED. */
+CARAT_API bool carat_engine_open(const char *path, const carat_options *opt, carat_engine **out, carat_err *err);
+CARAT_API void carat_engine_close(carat_engine *e); /* after its sessions and requests; accepts NULL */
+
+/* What an engine reserves, in bytes. Pages of keys and values and places for images become resident as they are used;
+ * the rest is resident from the start. */
+typedef struct carat_memory {
+    uint64_t weights, vision_weights;
+    uint64_t kv_global, kv_local, kv_index; /* pages of both kinds of layers; the lists and the prefix index */
+    uint64_t work, vision_work;             /* activations of a step; of an image */
+    uint64_t images, logits;                /* encoded images; rows of logits */
+    uint64_t total;
+    uint64_t session; /* not in total: what a session of n_ctx tokens, or an answer, holds besides while it lasts */
+} carat_memory;
+CARAT_API const carat_memory *carat_engine_memory(const carat_engine *e);
+
+/* What it has done so far. Asking never waits for a step: what is counted within one shows when it has ended. */
+typedef struct carat_stats {
+    size_t struct_size;
+    uint64_t steps;
+    uint64_t prompt_tokens, generated_tokens; /* computed */
+    uint64_t cached_tokens;                   /* of prompts, not computed */
+    uint64_t images_encoded, images_cached;
+    uint64_t requests_done, requests_failed, requests_cancelled;
+    size_t running, queued;                    /* requests, now */
+    uint64_t kv_bytes_used, kv_bytes_promised; /* now */
+    uint64_t evictions;                        /* pages taken from the prefix index */
+    double busy_seconds;
+} carat_stats;
+CARAT_API bool carat_engine_stats(carat_engine *e, carat_stats *out, carat_err *err); /* Errors: CARAT_EARG */
+
+CARAT_API const carat_model_info *carat_engine_info(const carat_engine *e);
+CARAT_API size_t carat_engine_n_ctx(const carat_engine *e);
+CARAT_API const carat_tokenizer *carat_engine_tokenizer(const carat_engine *e);
+CARAT_API int carat_engine_threads(const carat_engine *e);
+CARAT_API const char *carat_engine_isa(const carat_engine *e); /* "avx512": which kernels run */
+CARAT_API const char *carat_best_isa(void);                    /* the best this machine has, without an engine */
+
+/* ---- Pictures ---------------------------------------------------------------------------------------------------- */
+
+/* A decoded image. Immutable; may be used from several threads. */
+typedef struct carat_picture carat_picture;
+
+/* From the bytes of a JPEG, PNG, WebP, GIF or BMP file, told by its first bytes; EXIF orientation is applied,
+ * transparency composited on white, of an animation the first picture is taken. At most 64 MiB, 64 million pixels and
+ * sides of 1 : 200, checked before memory is taken. Errors: CARAT_EFORMAT (damaged, not an image), CARAT_EUNSUPPORTED
+ * (another format, by name), CARAT_ELIMIT, CARAT_ENOMEM. */
+CARAT_API bool carat_picture_decode(const void *data, size_t len, carat_picture **out, carat_err *err);
+/* The same from a file. Errors also: CARAT_EIO. */
+CARAT_API bool carat_picture_load(const char *path, carat_picture **out, carat_err *err);
+CARAT_API void carat_picture_free(carat_picture *p); /* accepts NULL */
+CARAT_API uint32_t carat_picture_width(const carat_picture *p);
+CARAT_API uint32_t carat_picture_height(const carat_picture *p);
+
+/* Pan & Scan: a long picture is shown whole, then in crops along its longer side, so that small text stays legible
+ * (Gemma 3 report, arXiv:2503.19786, section 2.1; numbers as in the reference processor). */
+typedef enum carat_pan_scan_mode {
+    CARAT_PAN_SCAN_AUTO, /* pictures whose sides differ by min_ratio or more */
+    CARAT_PAN_SCAN_OFF,
+    CARAT_PAN_SCAN_ON /* every picture whose crops have min_crop, whatever its ratio; a square into left and right */
+} carat_pan_scan_mode;
+
+/* Zeros are the defaults. */
+typedef struct carat_pan_scan {
+    size_t struct_size;
+    carat_pan_scan_mode mode;
+    uint32_t min_crop;  /* 0: 256. No crop has a side below it, but the last may be narrower */
+    uint32_t max_crops; /* 0: 4; at most 64 */
+    double min_ratio;   /* 0: 1.2. Flatter pictures are cut */
+} carat_pan_scan;
+
+/* What the model is shown of a picture: view 0 is the whole, the others are crops in reading order. pan_scan may be
+ * NULL: the defaults. */
+CARAT_API bool carat_picture_n_views(const carat_picture *p, const carat_pan_scan *pan_scan, size_t *n, carat_err *err);
+/* One view, resized to size x size as the model gets it: rgb [size][size][3], the caller's. Errors: CARAT_EARG (no such
+ * view, a size of 0 or over 16384), CARAT_ENOMEM. */
+CARAT_API bool carat_picture_view(const carat_picture *p, const carat_pan_scan *pan_scan, size_t view, uint32_t size,
+                                  uint8_t *rgb, carat_err *err);
+/* Writes rgb [height][width][3] as a PNG; path is whole or untouched. Errors: CARAT_EARG, CARAT_ENOMEM, CARAT_EIO. */
+CARAT_API bool carat_write_png(const char *path, const uint8_t *rgb, uint32_t width, uint32_t height, carat_err *err);
+
+/* ---- Prompts ----------------------------------------------------------------------------------------------------- */
+
+typedef struct carat_prompt carat_prompt;
+
+/* A piece of a message: text or a picture. */
+typedef struct carat_content {
+    size_t struct_size;
+    const char *text; /* NULL: the picture */
+    size_t text_len;  /* bytes, NUL among them; 0: the text ends before its first NUL */
+    const carat_picture *picture;
+    const carat_pan_scan *pan_scan; /* of this picture; NULL: as the options say */
+} carat_content;
+
+typedef struct carat_message {
+    size_t struct_size;
+    const char *role; /* "system", "user", "assistant", "tool" ...; NUL-terminated */
+    const char *text; /* NULL: the content */
+    size_t text_len;  /* as in carat_content */
+    /* The pieces are one text with pictures in it: white space between them is kept, only the ends are trimmed. Else
+     * every piece is trimmed, as the published template does it. */
+    bool is_inline;
+    const carat_content *content;
+    size_t n_content;
+} carat_message;
+
+typedef struct carat_prompt_options { /* zeros are the defaults */
+    size_t struct_size;
+    const carat_pan_scan *pan_scan; /* NULL: the defaults */
+    bool omits_answer;              /* chat: does not end where the model's answer begins */
+    bool omits_bos;                 /* text: no <bos> first */
+    bool has_control;               /* text: "<end_of_turn>" in it becomes the control token; never for users' text */
+    /* chat: leave out the oldest turns, whole, until no more tokens than this are left; 0: never. System texts and the
+     * last turn stay. */
+    size_t fit;
+} carat_prompt_options;
+
+/* Renders messages with Gemma's turn template, <bos> first, ending where the model's answer begins. Only the template
+ * yields control tokens: text stays text. Neighbours of one role are joined, system text goes before the next user
+ * text. A picture takes tokens_per_image tokens and a few around them for each view. o may be NULL. Errors: CARAT_EARG
+ * (no messages), CARAT_EUNSUPPORTED (a picture for a model without vision; a vocabulary without the template's tokens),
+ * CARAT_ECONTEXT (does not fit even so; both counts), CARAT_ENOMEM. */
+CARAT_API bool carat_prompt_chat(const carat_engine *e, const carat_message *messages, size_t n,
+                                 const carat_prompt_options *o, carat_prompt **out, carat_err *err);
+/* Text and pictures as they stand, without a template. Errors as carat_prompt_chat. */
+CARAT_API bool carat_prompt_text(const carat_engine *e, const carat_content *content, size_t n,
+                                 const carat_prompt_options *o, carat_prompt **out, carat_err *err);
+/* Ids as they stand. Where pictures are given, each view takes the next run of tokens_per_image image tokens. Errors:
+ * CARAT_EARG (views and runs that do not match, an id outside the vocabulary), CARAT_EUNSUPPORTED, CARAT_ENOMEM. */
+CARAT_API bool carat_prompt_ids(const carat_engine *e, const int32_t *ids, size_t n_ids,
+                                const carat_picture *const *pictures, size_t n_pictures, const carat_prompt_options *o,
+                                carat_prompt **out, carat_err *err);
+CARAT_API void carat_prompt_free(carat_prompt *p); /* requests keep what they need of it; accepts NULL */
+
+/* Its ids, an image as tokens_per_image image tokens; borrowed. */
+CARAT_API const int32_t *carat_prompt_tokens(const carat_prompt *p, size_t *n);
+CARAT_API size_t carat_prompt_n_views(const carat_prompt *p); /* of all its pictures */
+/* How many messages were left out to make it fit; they were the oldest ones that are no system text. */
+CARAT_API size_t carat_prompt_n_dropped(const carat_prompt *p);
+/* What the vision tower makes of one view: f32 [tokens_per_image, hidden] into rows, the caller's. progress
+ * is in layers and may be NULL. Errors: CARAT_EARG (no such view), CARAT_ENUMERIC, CARAT_ECANCELLED. */
+CARAT_API bool carat_prompt_soft_tokens(carat_engine *e, const carat_prompt *p, size_t view, float *rows,
+                                        carat_progress_fn *progress, void *arg, carat_err *err);
+
+/* ---- Sampling ---------------------------------------------------------------------------------------------------- */
+
+typedef struct carat_bias {
+    int32_t id;
+    float bias; /* added to the logit; -INFINITY bans */
+} carat_bias;
+
+typedef enum carat_sampling_order {
+    CARAT_TEMP_FIRST, /* temperature, top-k, top-p, min-p: Hugging Face's order */
+    CARAT_TEMP_LAST,  /* top-k, top-p, min-p, temperature: llama.cpp's */
+} carat_sampling_order;
+
+typedef struct carat_sampling {
+    size_t struct_size;
+    float temperature;                                             /* 0: the largest logit */
+    int top_k;                                                     /* 0: off */
+    float top_p;                                                   /* 1: off */
+    float min_p;                                                   /* 0: off */
+    float repetition_penalty, presence_penalty, frequency_penalty; /* 1, 0, 0: off */
+    int penalty_window; /* how many of the latest tokens, prompt included, the penalties look at */
+    carat_sampling_order order;
+    uint64_t seed;
+    const carat_bias *bias; /* read when generation begins */
+    size_t n_bias;
+} carat_sampling;
+
+/* The model maker's settings, to begin with: 1.0 / 64 / 0.95 / 0, no penalties (window 64), seed 0. */
+#define CARAT_SAMPLING_DEFAULT                                                                                         \
+    {                                                                                                                  \
+        sizeof(carat_sampling), 1.0f, 64, 0.95f, 0.0f, 1.0f, 0.0f, 0.0f, 64, CARAT_TEMP_FIRST, 0, NULL, 0              \
+    }
+/* Are the settings in range? Errors: CARAT_EARG with the setting's name, value and range. */
+CARAT_API bool carat_sampling_check(const carat_sampling *s, carat_err *err);
+
+/* ---- Sessions ---------------------------------------------------------------------------------------------------- */
+
+typedef struct carat_session carat_session;
+
+/* n_ctx: the most tokens the conversation may grow to, prompt and answer; 0: the engine's. Its part of the engine's
+ * memory is promised to it here. Errors: CARAT_EARG (more than the engine's), CARAT_ELIMIT (what is left of the
+ * engine's memory is promised to others; with the figures), CARAT_ENOMEM. */
+CARAT_API bool carat_session_open(carat_engine *e, size_t n_ctx, carat_session **out, carat_err *err);
+/* A second conversation with the same tokens; nothing is copied until the two differ. Errors as carat_session_open. */
+CARAT_API bool carat_session_fork(const carat_session *s, carat_session **out, carat_err *err);
+CARAT_API void carat_session_close(carat_session *s); /* accepts NULL */
+
+CARAT_API size_t carat_session_n_ctx(const carat_session *s);
+CARAT_API size_t carat_session_n_tokens(const carat_session *s);       /* evaluated so far */
+CARAT_API const int32_t *carat_session_tokens(const carat_session *s); /* their ids, [n_tokens] */
+
+/* Evaluates n ids after those already there. Errors: CARAT_EARG (an id outside the vocabulary), CARAT_ECONTEXT (with
+ * both counts; nothing was evaluated), CARAT_ENUMERIC, CARAT_ECANCELLED (what was evaluated until then stays). */
+CARAT_API bool carat_session_append(carat_session *s, const int32_t *ids, size_t n, carat_err *err);
+
+/* The logits after the token at a position, [n_vocab], valid during the call. Called from the engine's thread, in order of
+ * position; must not call the engine. False cancels. */
+typedef bool carat_logits_fn(void *arg, size_t pos, const float *logits, size_t n_vocab);
+
+/* The same, and gives out the logits of every one of the n positions. */
+CARAT_API bool carat_session_append_logits(carat_session *s, const int32_t *ids, size_t n, carat_logits_fn *on_logits,
+                                           void *arg, carat_err *err);
+
+/* The same with a prompt: its pictures are encoded, unless the engine remembers them. on_logits may be NULL. */
+CARAT_API bool carat_session_append_prompt(carat_session *s, const carat_prompt *p, carat_logits_fn *on_logits,
+                                           void *arg, carat_err *err);
+
+/* Makes the session hold exactly the prompt, evaluating only what neither it nor the engine's prefix cache holds;
+ * *cached tells how many tokens that were. Errors as append; CARAT_EARG (an empty prompt). */
+CARAT_API bool carat_session_prompt(carat_session *s, const carat_prompt *p, size_t *cached, carat_err *err);
+
+typedef enum carat_phase {
+    CARAT_PHASE_IMAGE,  /* in layers of the vision tower, of all its pictures */
+    CARAT_PHASE_PROMPT, /* in tokens */
+} carat_phase;
+
+/* carat_progress_fn of a call that has phases. */
+typedef bool carat_phase_fn(void *arg, carat_phase phase, uint64_t done, uint64_t total);
+
+/* Sets the callback that reports an append's progress, from the engine's thread while the append waits. NULL removes
+ * it. */
+CARAT_API void carat_session_on_progress(carat_session *s, carat_phase_fn *fn, void *arg);
+
+/* The logits after the last token into out [n_vocab], computed now from what the session keeps of it. There are none
+ * before the first token, after a generation (its last token has not been evaluated), after a rewind, and after a call
+ * that failed: append first. Errors: CARAT_EARG (there are none), CARAT_ENUMERIC. */
+CARAT_API bool carat_session_copy_logits(const carat_session *s, float *out, carat_err *err);
+/* The same in a row of the session's own, computed at the first call after the session has moved; valid until the next
+ * call on it. NULL where carat_session_copy_logits would fail, and where there is no memory for the row: it is taken at
+ * the first call and kept, so a program that asks holds n_vocab floats a session more than was weighed. */
+CARAT_API const float *carat_session_logits(carat_session *s);
+
+/* Forgets all but the first n tokens; an image that would be left half goes whole. A rewind further than the local
+ * layers' window still holds starts anew instead: *kept tells how many tokens are left, the caller appends the rest
+ * again. */
+CARAT_API bool carat_session_rewind(carat_session *s, size_t n, size_t *kept, carat_err *err);
+
+/* Writes the conversation with its keys and values, so that it goes on exactly where it was, and with it a note of the
+ * caller's: any bytes, or NULL. Other conversations go on meanwhile. path is whole or untouched. Errors: CARAT_EIO,
+ * CARAT_ENOMEM. */
+CARAT_API bool carat_session_save(const carat_session *s, const char *path, const void *note, size_t note_len,
+                                  carat_err *err);
+/* Into an empty session; *note (NUL-terminated, the caller's) may be NULL. Errors, the session still empty: CARAT_EIO,
+ * CARAT_EFORMAT (damaged, cut, not such a file), CARAT_EUNSUPPORTED (another model, cache type or version),
+ * CARAT_ECONTEXT (longer than the session may be; both lengths), CARAT_EARG (not empty), CARAT_ENOMEM. */
+CARAT_API bool carat_session_restore(carat_session *s, const char *path, char **note, size_t *note_len, carat_err *err);
+
+/* Makes a running append or generate of this session return CARAT_ECANCELLED after the step it is in. May be called
+ * from any thread and from a signal handler. It is forgotten when the call has returned. */
+CARAT_API void carat_session_cancel(carat_session *s);
+
+/* ---- Generation -------------------------------------------------------------------------------------------------- */
+
+typedef struct carat_top {
+    int32_t id;
+    float logprob;
+} carat_top;
+
+/* One generated token, borrowed during the callback. When the text ends with something held back (the start of a stop
+ * string that did not come, an unfinished character), a last call with id -1 and no logprob brings it. */
+typedef struct carat_token {
+    int32_t id;
+    const char *text; /* whole UTF-8 characters that became certain with this token, NUL-terminated; may be empty */
+    size_t len;
+    float logprob;        /* natural logarithm, before temperature, penalties and filters */
+    const carat_top *top; /* the n_top likeliest, best first */
+    size_t n_top;
+} carat_token;
+
+/* The next token, on the thread that asked for the generation. False ends it. */
+typedef bool carat_token_fn(void *arg, const carat_token *t);
+
+typedef enum carat_finish {
+    CARAT_FINISH_STOP,      /* the model ended its text or turn, or a stop string was met */
+    CARAT_FINISH_LENGTH,    /* max_tokens or the context's end */
+    CARAT_FINISH_CANCELLED, /* the callback or carat_session_cancel */
+} carat_finish;
+
+CARAT_API const char *carat_finish_name(carat_finish f); /* "stop", "length", "cancelled" */
+
+typedef struct carat_generation {
+    size_t struct_size;
+    const carat_sampling *sampling; /* NULL: CARAT_SAMPLING_DEFAULT */
+    size_t max_tokens;              /* 0: until the model stops or the context is full */
+    bool ignores_eos;               /* go on past the end-of-text and end-of-turn tokens */
+    /* Strings that end the text and are not part of it; they may be cut across tokens. Copied. */
+    const char *const *stops;
+    const size_t *stop_lens; /* [n_stops] bytes, NUL among them; NULL: all are NUL-terminated */
+    size_t n_stops;
+    int n_top;           /* 0..20: how many alternatives a token carries */
+    bool wants_logprobs; /* compute carat_token.logprob (n_top > 0 implies it) */
+    /* Must be NULL in a request, whose tokens are events. The engine may be some tokens ahead: what the session holds is
+     * settled when the generation has returned. */
+    carat_token_fn *on_token;
+    void *arg;
+    size_t min_tokens; /* before so many no end-of-text or end-of-turn token is drawn; at most max_tokens. A stop string
+                        * ends the text even so */
+} carat_generation;
+
+typedef struct carat_result {
+    size_t struct_size;
+    carat_finish finish;
+    int32_t stop_id;    /* the stop token met, or -1 */
+    size_t n_generated; /* tokens sampled, a final stop token not counted */
+    double seconds;     /* from the first sample to the end */
+} carat_result;
+
+/* Samples tokens and evaluates each, but for the last one and a stop token: append that one to go on from it. The
+ * session needs at least one evaluated token. Cancelling and the context's end are finish reasons, not errors; errors:
+ * CARAT_EARG, CARAT_ENUMERIC, CARAT_ENOMEM. */
+CARAT_API bool carat_session_generate(carat_session *s, const carat_generation *g, carat_result *result,
+                                      carat_err *err);
+
+/* ---- Requests ---------------------------------------------------------------------------------------------------- */
+
+/* A prompt and its answers, without a session: the engine gives each a place when there is one, reuses what its prefix
+ * cache holds, and forgets it afterwards. Any number from any threads; they share the engine's steps.
+ *
+ * No call below waits for a step of the engine. Only carat_request_next, carat_queue_next and carat_engine_drain wait
+ * for anything, at most as long as their caller says; time limits need nobody who calls. */
+typedef struct carat_request carat_request;
+
+/* Where the events of many requests, also of several engines, wait for one listener. */
+typedef struct carat_queue carat_queue;
+
+typedef struct carat_request_options { /* zeros are the defaults */
+    size_t struct_size;
+    const carat_prompt *prompt;         /* may be freed once the request was submitted */
+    const carat_generation *generation; /* copied; without on_token; NULL: until the model stops */
+    size_t n_ctx;                       /* 0: what prompt and max_tokens need, or the engine's */
+    size_t n_answers;                   /* 0: 1. They share the prompt; the i-th draws with seed + i */
+    double seconds;                     /* from now until it must be done; 0: no limit */
+    carat_queue *queue;                 /* its events come there; NULL: to carat_request_next alone */
+    void *user;                         /* comes with each of its events */
+} carat_request_options;
+
+typedef enum carat_event_kind {
+    CARAT_EVENT_TOKEN,  /* of one answer */
+    CARAT_EVENT_ANSWER, /* one answer is complete */
+    CARAT_EVENT_FAILED, /* one answer has failed */
+    CARAT_EVENT_END,    /* all have ended: the request's last event */
+    CARAT_EVENT_NONE,   /* nothing within the time */
+} carat_event_kind;
+
+typedef struct carat_event {
+    carat_event_kind kind;
+    size_t answer;              /* of TOKEN, ANSWER and FAILED: which */
+    const carat_token *token;   /* TOKEN, else NULL */
+    const carat_result *result; /* ANSWER, else NULL */
+    const carat_err *err;       /* FAILED, else NULL: CARAT_ETIME, CARAT_ECANCELLED, CARAT_ENUMERIC, CARAT_ENOMEM */
+    carat_request *request;     /* whose event it is; NULL: NONE */
+    void *user;                 /* as given with it */
+} carat_event;
+
+/* Errors: CARAT_ELIMIT (as many requests wait as may), CARAT_ECONTEXT (the prompt does not fit; both counts), CARAT_EARG
+ * (settings out of range, more answers than sessions), CARAT_ECLOSED (the engine is being drained), CARAT_ENOMEM. From
+ * any thread. */
+CARAT_API bool carat_request_submit(carat_engine *e, const carat_request_options *o, carat_request **out,
+                                    carat_err *err);
+/* Waits for the request's next event, at most `seconds` (< 0: until there is one). Never NULL. The event and what it
+ * points to are borrowed until the next call for the request or for the queue that it is in. After its END it says END
+ * again. One thread at a time; if the request is in a queue, that thread counts as one that takes the queue's events. */
+CARAT_API const carat_event *carat_request_next(carat_request *r, double seconds);
+/* It ends within a step, or within a layer of the vision tower; its last events come all the same. From any thread. */
+CARAT_API void carat_request_cancel(carat_request *r);
+/* Cancels it if it has not ended; its events that nobody took are gone, and none will name it. What it holds of the
+ * engine is given back within a step, without the caller. Accepts NULL. From any thread, but not while another is in
+ * carat_request_next or carat_queue_next for it or still looks at one of its events. */
+CARAT_API void carat_request_free(carat_request *r);
+/* Tokens of the prompt, and how many of them the prefix cache held; known once the first token came. */
+CARAT_API void carat_request_prompt(const carat_request *r, size_t *n_tokens, size_t *n_cached);
+
+typedef enum carat_request_stage {
+    CARAT_REQUEST_QUEUED,    /* waits for a place */
+    CARAT_REQUEST_READING,   /* its prompt is evaluated */
+    CARAT_REQUEST_ANSWERING, /* an answer is generated */
+    CARAT_REQUEST_ENDED,     /* all have ended; events may still wait for who takes them */
+} carat_request_stage;
+
+typedef struct carat_request_state {
+    size_t struct_size;
+    carat_request_stage stage;
+    size_t n_before;                   /* QUEUED: requests and calls of sessions that are admitted before it */
+    size_t n_prompt, n_read, n_cached; /* tokens of the prompt; of them evaluated or cached; cached */
+    size_t n_images, n_encoded;        /* views of the prompt's pictures; of them encoded or remembered */
+} carat_request_state;
+/* As of the last step. Errors: CARAT_EARG. From any thread. */
+CARAT_API bool carat_request_progress(const carat_request *r, carat_request_state *out, carat_err *err);
+
+/* ---- Queues ------------------------------------------------------------------------------------------------------ */
+
+/* One thread takes the events of any number of requests, and may do other things meanwhile:
+ *
+ *     struct pollfd p[2] = { { .fd = carat_queue_fd(q), .events = POLLIN }, { .fd = listening_socket, ... } };
+ *     poll(p, 2, -1);
+ *     while ((event = carat_queue_next(q, 0))->kind != CARAT_EVENT_NONE)
+ *         handle(event);
+ *
+ * Requests that have something to say take turns, and so do the answers of one, an event each. Of an answer at most 32
+ * events wait; then it stands still until some were taken, while the others go on. Errors: CARAT_EIO (the process has no
+ * descriptor left), CARAT_ENOMEM. */
+CARAT_API bool carat_queue_open(carat_queue **out, carat_err *err);
+/* Requests that are still in the queue live on: carat_request_next has their events, and with the last of them the
+ * descriptor goes. Accepts NULL. Not while another thread is in carat_queue_next. */
+CARAT_API void carat_queue_close(carat_queue *q);
+/* A descriptor that is readable as long as events wait, for poll, select and epoll (of either trigger: an edge comes
+ * after carat_queue_next has said that there are no more). It may be readable once too often, when events were taken
+ * that came in the same moment. The queue's own: do not read, write or close it. */
+CARAT_API int carat_queue_fd(const carat_queue *q);
+/* The next event of any of its requests, waiting at most `seconds` (0: not at all; < 0: until there is one); NONE if there
+ * was none. Never NULL. The event and what it points to are borrowed until the next call for the queue or for one of its
+ * requests. One thread at a time. */
+CARAT_API const carat_event *carat_queue_next(carat_queue *q, double seconds);
+
+/* From now on requests are refused (CARAT_ECLOSED). Waits until those that were submitted have ended, and calls of
+ * sessions too, at most `seconds` (0: not at all; < 0: however long). Answers whose events nobody takes do not end:
+ * whoever takes them calls this with 0, which only closes the door, and goes on until its last END. Errors: CARAT_ETIME
+ * (how many have not ended: they go on; cancel them or drain again). From any thread. */
+CARAT_API bool carat_engine_drain(carat_engine *e, double seconds, carat_err *err);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
