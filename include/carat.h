@@ -342,6 +342,26 @@ CARAT_API const int32_t *carat_prompt_tokens(const carat_prompt *p, size_t *n);
 CARAT_API size_t carat_prompt_n_views(const carat_prompt *p); /* of all its pictures */
 /* How many messages were left out to make it fit; they were the oldest ones that are no system text. */
 CARAT_API size_t carat_prompt_n_dropped(const carat_prompt *p);
+
+/* What had to be done to messages that the turn template does not provide for. */
+typedef enum carat_repair {
+    CARAT_REPAIR_JOINED = 1 << 0,       /* neighbours of one role became one turn */
+    CARAT_REPAIR_MOVED_SYSTEM = 1 << 1, /* a system message that is not the first, or a developer's, became user text */
+    CARAT_REPAIR_TOOL_AS_USER = 1 << 2, /* a tool's result became user text */
+    CARAT_REPAIR_UNKNOWN_ROLE = 1 << 3, /* a message of a role that Gemma does not have became user text */
+    CARAT_REPAIR_ADDED_USER = 1 << 4,   /* an empty user turn was put in front of the model's */
+    CARAT_REPAIR_NULL_CONTENT = 1 << 5, /* a message without content was read as one of empty text */
+    CARAT_REPAIR_DROPPED_SYSTEM = 1 << 6, /* an empty system message was left out */
+} carat_repair;
+
+/* All that were made, added up; 0: none. */
+CARAT_API unsigned carat_prompt_repairs(const carat_prompt *p);
+/* "joined neighbouring messages of one role": one of them as a phrase for people; "" for anything else. Never NULL. */
+CARAT_API const char *carat_repair_text(carat_repair repair);
+
+/* The prompt as it was rendered, for people and logs: control tokens by name, a view of a picture as <start_of_image>.
+ * Borrowed, NUL-terminated. Tokenise it again and a user's "<bos>" would become what it says. */
+CARAT_API const char *carat_prompt_rendered(const carat_prompt *p, size_t *len);
 /* What the vision tower makes of one view: f32 [tokens_per_image, hidden] into rows, the caller's. progress
  * is in layers and may be NULL. Errors: CARAT_EARG (no such view), CARAT_ENUMERIC, CARAT_ECANCELLED. */
 CARAT_API bool carat_prompt_soft_tokens(carat_engine *e, const carat_prompt *p, size_t view, float *rows,

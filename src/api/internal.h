@@ -38,7 +38,10 @@ struct carat_session {
 struct carat_prompt {
     atomic_size_t n_refs; /* the caller's, and one a request */
     ct_stream stream;
+    char *text; /* as it was rendered; NUL-terminated */
+    size_t text_len;
     size_t n_dropped; /* messages */
+    unsigned repairs;
 };
 
 /* The engine's vocabulary, for generators. */

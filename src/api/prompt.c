@@ -4,125 +4,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "api/internal.h"
-#include "api/picture.h"
+#include "api/prompt_pictures.h"
 #include "api/sized.h"
 #include "chat/segments.h"
-
-#define MAX_PICTURES 4096
-
-/* The pictures of a prompt in order, and how each is cut into views. */
-typedef struct gallery {
-    const carat_pan_scan *pan_scan; /* of pictures that have none of their own */
-    struct hung {
-        const carat_picture *picture;
-        carat_pan_scan pan_scan;
-    } * v;
-    size_t n, cap;
-} gallery;
-
-static const ct_vision_config *eyes_of(const carat_engine *e)
-{
-    return e->images ? ct_image_cache_shape(e->images) : NULL;
-}
+#include "chat/turns.h"
 
 static bool no_memory(carat_err *err)
 {
     return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for the prompt");
 }
 
-bool ct_api_refuse_pictures(const carat_engine *e, carat_err *err)
-{
-    return ct_fail(
-        err, CARAT_EUNSUPPORTED, CARAT_NOWHERE, "%s: a picture for a model without a vision tower: %s", e->info->path,
-        e->model->cfg.vision.present || e->info->vision_path[0] ? "it was opened without its vision tower"
-                                                                : "no vision tower in it, no mmproj file beside it");
-}
-
-/* own: the picture's Pan & Scan as the caller has it, or NULL. */
-static bool hang(gallery *g, const carat_engine *e, const carat_picture *p, const carat_pan_scan *own,
-                 ct_chat_part *part, carat_err *err)
-{
-    if (!eyes_of(e))
-        return ct_api_refuse_pictures(e, err);
-    if (g->n == MAX_PICTURES)
-        return ct_fail(err, CARAT_ELIMIT, CARAT_NOWHERE, "more than %d pictures in a prompt", MAX_PICTURES);
-    if (g->n == g->cap) {
-        size_t cap = g->cap ? g->cap * 2 : 8;
-        struct hung *grown = realloc(g->v, cap * sizeof *grown);
-        if (!grown)
-            return no_memory(err);
-        g->v = grown;
-        g->cap = cap;
-    }
-    struct hung *h = &g->v[g->n];
-    ct_box boxes[CT_MAX_VIEWS];
-    if (!CT_TAKE(carat_pan_scan, own ? own : g->pan_scan, &h->pan_scan, err))
-        return false;
-    h->picture = p;
-    *part = (ct_chat_part){ .image = g->n++, .n_crops = ct_picture_boxes(p, &h->pan_scan, boxes) - 1 };
-    return true;
-}
-
-static size_t length_of(const char *text, size_t len)
-{
-    return len ? len : strlen(text);
-}
-
-static bool add_content(gallery *g, const carat_engine *e, const carat_content *c, ct_chat_part *part, carat_err *err)
-{
-    if (c->text) {
-        *part = (ct_chat_part){ .text = c->text, .len = length_of(c->text, c->text_len) };
-        return true;
-    }
-    if (!c->picture)
-        return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "a piece of content that is neither text nor picture");
-    return hang(g, e, c->picture, c->pan_scan, part, err);
-}
-
 /* ---- segments to a prompt ---- */
-
-/* The views of the places, cut and hashed now, encoded when a session comes to them. */
-static bool fill_places(const carat_engine *e, const gallery *g, const ct_image_place *places, size_t n, ct_stream *s,
-                        carat_err *err)
-{
-    s->places = n ? calloc(n, sizeof *s->places) : NULL;
-    if (n && !s->places)
-        return no_memory(err);
-    for (size_t i = 0; i < n; i++) {
-        ct_box boxes[CT_MAX_VIEWS];
-        const struct hung *h = &g->v[places[i].image];
-        ct_picture_boxes(h->picture, &h->pan_scan, boxes);
-        if (!ct_picture_view_of(h->picture, boxes[places[i].crop], eyes_of(e)->image_size, &s->places[i].view, err))
-            return false;
-        s->places[i].at = places[i].at;
-        s->n_places++;
-    }
-    return true;
-}
-
-/* Takes the ids. */
-static bool finish(const carat_engine *e, const gallery *g, ct_ids *ids, const ct_image_place *places, size_t n_places,
-                   carat_prompt **out, carat_err *err)
-{
-    carat_prompt *p = calloc(1, sizeof *p);
-    if (!p)
-        return no_memory(err);
-    atomic_init(&p->n_refs, 1);
-    ct_stream *s = &p->stream;
-    s->ids = ids->v;
-    s->n = ids->n;
-    *ids = (ct_ids){ 0 };
-    s->n_soft = eyes_of(e) ? eyes_of(e)->tokens_per_image : 0;
-    s->keys = calloc(s->n + 1, sizeof *s->keys);
-    if (!(s->keys || no_memory(err)) || !fill_places(e, g, places, n_places, s, err)) {
-        carat_prompt_free(p);
-        return false;
-    }
-    ct_stream_label(s);
-    *out = p;
-    return true;
-}
 
 /* A boundary so near the beginning saves nothing. */
 #define LEAST_MARK 32
@@ -150,26 +42,79 @@ static void set_marks(ct_stream *s, const ct_boundaries *b)
     }
 }
 
-static bool from_segments(const carat_engine *e, const gallery *g, const ct_segments *segments, carat_prompt **out,
-                          carat_err *err)
+/* A prompt in the making: its segments, and what they become. */
+typedef struct draft {
+    ct_prompt_pictures pictures;
+    ct_segments segments;
+    ct_ids ids;
+    ct_image_place *places;
+    size_t n_places;
+    ct_boundaries boundaries;
+} draft;
+
+static void draft_deinit(draft *d)
 {
-    ct_ids ids = { 0 };
-    size_t n = 0;
-    for (size_t i = 0; i < segments->n; i++)
-        n += segments->segments[i].kind == CT_SEGMENT_IMAGE;
-    ct_boundaries b;
-    ct_image_place *places = calloc(n + 1, sizeof *places);
-    size_t n_soft = eyes_of(e) ? eyes_of(e)->tokens_per_image : 0;
-    bool ok = (places || no_memory(err)) && ct_segments_ids(segments, e->model->tok, n_soft, &ids, places, &b, err) &&
-              finish(e, g, &ids, places, n, out, err);
-    if (ok)
-        set_marks(&(*out)->stream, &b);
-    ct_ids_deinit(&ids);
-    free(places);
-    return ok;
+    ct_segments_deinit(&d->segments);
+    ct_ids_deinit(&d->ids);
+    free(d->places);
+    free(d->pictures.v);
 }
 
-/* ---- the ways to make one ---- */
+static bool tokenise(draft *d, carat_err *err)
+{
+    const carat_engine *e = d->pictures.engine;
+    d->n_places = 0;
+    for (size_t i = 0; i < d->segments.n; i++)
+        d->n_places += d->segments.segments[i].kind == CT_SEGMENT_IMAGE;
+    d->places = calloc(d->n_places + 1, sizeof *d->places);
+    return (d->places || no_memory(err)) &&
+           ct_segments_ids(&d->segments, e->model->tok, ct_api_n_soft(e), &d->ids, d->places, &d->boundaries, err);
+}
+
+/* Control tokens by name, an image by its first. */
+static bool write_text(const draft *d, carat_prompt *p, carat_err *err)
+{
+    const carat_tokenizer *t = d->pictures.engine->model->tok;
+    ct_buf text;
+    ct_buf_init(&text, (size_t)1 << 31);
+    if (d->segments.n)
+        ct_segments_text(&d->segments, &text);
+    for (size_t i = 0; t && !d->segments.n && i < p->stream.n; i++) { /* a prompt of ids */
+        size_t len;
+        const char *piece = ct_tok_bytes(t, p->stream.ids[i], &len);
+        if (p->stream.ids[i] != ct_tok_facts(t)->image_soft_token)
+            ct_buf_add(&text, piece, len);
+    }
+    p->text_len = text.len;
+    p->text = ct_buf_take(&text);
+    return p->text || no_memory(err);
+}
+
+static bool finish(draft *d, carat_prompt **out, carat_err *err)
+{
+    carat_prompt *p = calloc(1, sizeof *p);
+    if (!p)
+        return no_memory(err);
+    atomic_init(&p->n_refs, 1);
+    ct_stream *s = &p->stream;
+    s->ids = d->ids.v;
+    s->n = d->ids.n;
+    d->ids = (ct_ids){ 0 };
+    s->n_soft = ct_api_n_soft(d->pictures.engine);
+    s->keys = calloc(s->n + 1, sizeof *s->keys);
+    p->repairs = d->segments.repairs;
+    if (!(s->keys || no_memory(err)) || !write_text(d, p, err) ||
+        !ct_prompt_pictures_place(&d->pictures, d->places, d->n_places, s, err)) {
+        carat_prompt_free(p);
+        return false;
+    }
+    ct_stream_label(s);
+    set_marks(s, &d->boundaries);
+    *out = p;
+    return true;
+}
+
+/* ---- what callers give ---- */
 
 /* Options and Pan & Scan as this library has them. */
 typedef struct wishes {
@@ -177,42 +122,29 @@ typedef struct wishes {
     carat_pan_scan pan_scan;
 } wishes;
 
-static bool take_options(const carat_prompt_options *from, wishes *to, carat_err *err)
+static bool take_options(const carat_engine *e, const carat_prompt_options *from, wishes *to, draft *d, carat_err *err)
 {
     if (!CT_TAKE(carat_prompt_options, from, &to->o, err) ||
         !CT_TAKE(carat_pan_scan, to->o.pan_scan, &to->pan_scan, err))
         return false;
-    to->o.pan_scan = &to->pan_scan;
+    *d = (draft){ .pictures = { .engine = e, .pan_scan = &to->pan_scan } };
     return true;
 }
 
-static size_t count_parts(const carat_message *m, size_t n)
+static size_t length_of(const char *text, size_t len)
 {
-    size_t parts = 0;
-    for (size_t i = 0; i < n; i++)
-        parts += m[i].text ? 1 : m[i].n_content;
-    return parts;
+    return len ? len : strlen(text);
 }
 
-static bool gather(const carat_engine *e, gallery *g, const carat_message *messages, size_t n, ct_chat_message *to,
-                   ct_chat_part *parts, carat_err *err)
+static bool add_content(draft *d, const carat_content *c, ct_chat_part *part, carat_err *err)
 {
-    carat_content own;
-    for (size_t i = 0; i < n; i++) {
-        const carat_message *m = &messages[i];
-        const carat_content text = { .struct_size = sizeof text, .text = m->text, .text_len = m->text_len },
-                            *c = m->text ? &text : m->content;
-        to[i] = (ct_chat_message){ .role = m->role,
-                                   .parts = parts,
-                                   .n_parts = m->text ? 1 : m->n_content,
-                                   .is_list = !m->text,
-                                   .is_null = !m->text && !m->n_content,
-                                   .is_inline = m->is_inline };
-        for (size_t k = 0; k < to[i].n_parts; k++)
-            if (!CT_TAKE_AT(carat_content, c, k, &own, err) || !add_content(g, e, &own, parts++, err))
-                return false;
+    if (c->text) {
+        *part = (ct_chat_part){ .text = c->text, .len = length_of(c->text, c->text_len) };
+        return true;
     }
-    return true;
+    if (!c->picture)
+        return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "a piece of content that is neither text nor picture");
+    return ct_prompt_pictures_add(&d->pictures, c->picture, c->pan_scan, part, err);
 }
 
 static bool need_tokenizer(const carat_engine *e, carat_err *err)
@@ -220,154 +152,151 @@ static bool need_tokenizer(const carat_engine *e, carat_err *err)
     return e->model->tok || ct_fail(err, CARAT_EUNSUPPORTED, CARAT_NOWHERE, "%s: no tokenizer", e->info->path);
 }
 
-static bool render(const carat_engine *e, const carat_message *messages, size_t n, const carat_prompt_options *o,
-                   carat_prompt **out, carat_err *err)
+/* ---- a chat ---- */
+
+/* Messages as the template takes them. */
+typedef struct chat {
+    ct_chat_message *v;   /* [n] */
+    ct_chat_part **parts; /* [n], owned */
+    size_t n;
+} chat;
+
+static void chat_deinit(chat *c)
 {
-    gallery g = { .pan_scan = o->pan_scan };
-    ct_segments segments = { 0 };
-    ct_chat_message *m = calloc(n + 1, sizeof *m);
-    ct_chat_part *parts = calloc(count_parts(messages, n) + 1, sizeof *parts);
-    const ct_chat_options co = { .no_generation_prompt = o->omits_answer };
-    bool ok = ((m && parts) || no_memory(err)) && need_tokenizer(e, err) && gather(e, &g, messages, n, m, parts, err) &&
-              ct_chat_render(m, n, &co, &segments, err) && from_segments(e, &g, &segments, out, err);
-    ct_segments_deinit(&segments);
-    free(g.v);
-    free(m);
-    free(parts);
-    return ok;
+    for (size_t i = 0; c->parts && i < c->n; i++)
+        free(c->parts[i]);
+    free(c->parts);
+    free(c->v);
 }
 
-static bool is_system(const carat_message *m)
+static bool take_message(draft *d, const carat_message *m, ct_chat_message *to, ct_chat_part **parts, carat_err *err)
 {
-    return m->role && (strcmp(m->role, "system") == 0 || strcmp(m->role, "developer") == 0);
-}
-
-static bool is_answer(const carat_message *m)
-{
-    return m->role && (strcmp(m->role, "assistant") == 0 || strcmp(m->role, "model") == 0);
-}
-
-/* Takes the oldest turn out of a list of n messages: from its first message that is no system text up to where the next
- * user speaks. Returns how many went; 0 if only the last turn is left. */
-static size_t drop_turn(carat_message *m, size_t *n)
-{
-    size_t first = 0, end, kept = 0;
-    while (first < *n && is_system(&m[first]))
-        first++;
-    bool answered = false;
-    for (end = first; end < *n && !(answered && !is_answer(&m[end]) && !is_system(&m[end])); end++)
-        answered = answered || is_answer(&m[end]);
-    if (end == *n)
-        return 0;
-    size_t dropped = 0;
-    for (size_t i = 0; i < *n; i++) {
-        bool goes = i >= first && i < end && !is_system(&m[i]);
-        dropped += goes;
-        if (!goes)
-            m[kept++] = m[i];
-    }
-    *n = kept;
-    return dropped;
-}
-
-static bool chat(const carat_engine *e, const carat_message *messages, size_t n, const carat_prompt_options *o,
-                 carat_prompt **out, carat_err *err)
-{
-    if (!render(e, messages, n, o, out, err))
-        return false;
-    if (!o->fit || (*out)->stream.n <= o->fit)
-        return true;
-    carat_message *left = calloc(n, sizeof *left);
-    size_t n_left = n, dropped = 0, gone;
-    bool ok = left || no_memory(err);
-    if (ok)
-        memcpy(left, messages, n * sizeof *left);
-    while (ok && (*out)->stream.n > o->fit && (gone = drop_turn(left, &n_left)) > 0) {
-        dropped += gone;
-        carat_prompt_free(*out);
-        *out = NULL;
-        ok = render(e, left, n_left, o, out, err);
-    }
-    free(left);
-    if (ok && (*out)->stream.n > o->fit)
-        ok = ct_fail(err, CARAT_ECONTEXT, CARAT_NOWHERE,
-                     "the last turn and the system text alone have %zu tokens, %zu fit", (*out)->stream.n, o->fit);
-    if (!ok) {
-        carat_prompt_free(*out);
-        *out = NULL;
-        return false;
-    }
-    (*out)->n_dropped = dropped;
+    const carat_content text = { .struct_size = sizeof text, .text = m->text, .text_len = m->text_len };
+    const carat_content *content = m->text ? &text : m->content;
+    carat_content c;
+    size_t n = m->text ? 1 : m->n_content;
+    *parts = calloc(n + 1, sizeof **parts);
+    if (!*parts)
+        return no_memory(err);
+    *to = (ct_chat_message){ .role = m->role,
+                             .parts = *parts,
+                             .n_parts = n,
+                             .is_list = !m->text,
+                             .is_null = n == 0,
+                             .is_inline = m->is_inline };
+    for (size_t i = 0; i < n; i++)
+        if (!CT_TAKE_AT(carat_content, content, i, &c, err) || !add_content(d, &c, &(*parts)[i], err))
+            return false;
     return true;
+}
+
+static bool take_messages(draft *d, const carat_message *messages, size_t n, chat *c, carat_err *err)
+{
+    carat_message m;
+    *c = (chat){ .n = n, .v = calloc(n + 1, sizeof *c->v), .parts = calloc(n + 1, sizeof *c->parts) };
+    if (!c->v || !c->parts)
+        return no_memory(err);
+    for (size_t i = 0; i < n; i++)
+        if (!CT_TAKE_AT(carat_message, messages, i, &m, err) || !take_message(d, &m, &c->v[i], &c->parts[i], err))
+            return false;
+    return true;
+}
+
+/* Renders and tokenises anew without the turns that do not fit. */
+static bool leave_out(draft *d, const chat *c, const ct_chat_options *co, size_t fit, size_t *n_out, carat_err *err)
+{
+    const carat_engine *e = d->pictures.engine;
+    bool *is_out = calloc(c->n + 1, sizeof *is_out);
+    ct_chat_message *left = calloc(c->n + 1, sizeof *left);
+    size_t n = 0;
+    bool ok = ((is_out && left) || no_memory(err)) &&
+              ct_chat_fit(c->v, c->n, co, e->model->tok, ct_api_n_soft(e), fit, is_out, n_out, err);
+    for (size_t i = 0; ok && i < c->n; i++)
+        if (!is_out[i])
+            left[n++] = c->v[i];
+    if (ok && *n_out) {
+        draft again = { .pictures = d->pictures };
+        d->pictures = (ct_prompt_pictures){ .engine = e };
+        draft_deinit(d);
+        *d = again;
+        ok = ct_chat_render(left, n, co, &d->segments, err) && tokenise(d, err);
+    }
+    free(is_out);
+    free(left);
+    if (ok && d->ids.n > fit)
+        return ct_fail(err, CARAT_ECONTEXT, CARAT_NOWHERE,
+                       "the last turn and the system text alone have %zu tokens, %zu fit", d->ids.n, fit);
+    return ok;
 }
 
 bool carat_prompt_chat(const carat_engine *e, const carat_message *messages, size_t n, const carat_prompt_options *o,
                        carat_prompt **out, carat_err *err)
 {
     wishes w;
+    draft d;
+    chat c = { 0 };
+    size_t n_out = 0;
     *out = NULL;
-    if (!take_options(o, &w, err))
+    if (!take_options(e, o, &w, &d, err))
         return false;
-    carat_message *own = calloc(n + 1, sizeof *own);
-    bool ok = own || no_memory(err);
-    for (size_t i = 0; ok && i < n; i++)
-        ok = CT_TAKE_AT(carat_message, messages, i, &own[i], err);
-    ok = ok && chat(e, own, n, &w.o, out, err);
-    free(own);
+    const ct_chat_options co = { .no_generation_prompt = w.o.omits_answer };
+    bool ok = need_tokenizer(e, err) && take_messages(&d, messages, n, &c, err) &&
+              ct_chat_render(c.v, n, &co, &d.segments, err) && tokenise(&d, err) &&
+              (!w.o.fit || d.ids.n <= w.o.fit || leave_out(&d, &c, &co, w.o.fit, &n_out, err)) && finish(&d, out, err);
+    if (ok)
+        (*out)->n_dropped = n_out;
+    chat_deinit(&c);
+    draft_deinit(&d);
     return ok;
 }
 
-size_t carat_prompt_n_dropped(const carat_prompt *p)
-{
-    return p->n_dropped;
-}
+/* ---- bare text and ids ---- */
 
 bool carat_prompt_text(const carat_engine *e, const carat_content *content, size_t n, const carat_prompt_options *o,
                        carat_prompt **out, carat_err *err)
 {
     wishes w;
-    carat_content c;
+    draft d;
+    carat_content c = { 0 };
     *out = NULL;
-    if (!take_options(o, &w, err))
+    if (!take_options(e, o, &w, &d, err) || (n && !CT_TAKE_AT(carat_content, content, 0, &c, err)))
         return false;
-    o = &w.o;
-    gallery g = { .pan_scan = o->pan_scan };
-    ct_segments s = { .text_flags = o->has_control ? CARAT_TOK_SPECIAL : 0 };
-    ct_buf_init(&s.text, (size_t)1 << 31);
+    d.segments.text_flags = w.o.has_control ? CARAT_TOK_SPECIAL : 0;
+    ct_buf_init(&d.segments.text, (size_t)1 << 31);
     /* A literal <bos> that leads the text is the one: no second. */
-    if (n && !CT_TAKE_AT(carat_content, content, 0, &c, err))
-        return false;
-    bool has_bos = o->omits_bos || (o->has_control && n && c.text && length_of(c.text, c.text_len) >= 5 &&
-                                    memcmp(c.text, "<bos>", 5) == 0);
-    bool ok = need_tokenizer(e, err) && (has_bos || ct_segments_control(&s, CT_SEGMENT_BOS) || no_memory(err));
+    bool has_bos = w.o.omits_bos ||
+                   (w.o.has_control && c.text && length_of(c.text, c.text_len) >= 5 && memcmp(c.text, "<bos>", 5) == 0);
+    bool ok = need_tokenizer(e, err) && (has_bos || ct_segments_control(&d.segments, CT_SEGMENT_BOS) || no_memory(err));
     for (size_t i = 0; ok && i < n; i++) {
         ct_chat_part part;
-        ok = CT_TAKE_AT(carat_content, content, i, &c, err) && add_content(&g, e, &c, &part, err) &&
-             ((part.text ? ct_segments_add(&s, part.text, part.len) : ct_segments_image(&s, &part)) || no_memory(err));
+        ok = CT_TAKE_AT(carat_content, content, i, &c, err) && add_content(&d, &c, &part, err) &&
+             ((part.text ? ct_segments_add(&d.segments, part.text, part.len) : ct_segments_image(&d.segments, &part)) ||
+              no_memory(err));
     }
-    ok = ok && from_segments(e, &g, &s, out, err);
-    ct_segments_deinit(&s);
-    free(g.v);
+    ok = ok && tokenise(&d, err) && finish(&d, out, err);
+    draft_deinit(&d);
     return ok;
 }
 
 /* The runs of image tokens among the ids, as many as there are views. */
-static bool find_places(const carat_engine *e, const ct_ids *ids, ct_image_place *places, size_t n, carat_err *err)
+static bool find_places(draft *d, carat_err *err)
 {
+    const carat_engine *e = d->pictures.engine;
+    const ct_ids *ids = &d->ids;
     const int32_t slot = ct_tok_facts(e->model->tok)->image_soft_token;
-    size_t n_soft = eyes_of(e)->tokens_per_image, found = 0, run = 0;
+    size_t n_soft = ct_api_n_soft(e), found = 0, run = 0;
     for (size_t i = 0; i < ids->n; i++) {
         run = ids->v[i] == slot ? run + 1 : 0;
         if (run < n_soft)
             continue;
-        if (found < n)
-            places[found].at = i + 1 - n_soft;
+        if (found < d->n_places)
+            d->places[found].at = i + 1 - n_soft;
         found++;
         run = 0;
     }
-    return found == n ||
-           ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "%zu views of pictures for %zu runs of %zu image tokens (id %d)", n,
-                   found, n_soft, slot);
+    return found == d->n_places ||
+           ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "%zu views of pictures for %zu runs of %zu image tokens (id %d)",
+                   d->n_places, found, n_soft, slot);
 }
 
 static bool check_ids(const carat_engine *e, const int32_t *ids, size_t n, bool has_pictures, carat_err *err)
@@ -380,35 +309,39 @@ static bool check_ids(const carat_engine *e, const int32_t *ids, size_t n, bool 
     return true;
 }
 
+static bool add_picture(draft *d, const carat_picture *picture, carat_err *err)
+{
+    ct_chat_part part;
+    if (!ct_prompt_pictures_add(&d->pictures, picture, NULL, &part, err))
+        return false;
+    ct_image_place *grown = realloc(d->places, (d->n_places + part.n_crops + 1) * sizeof *grown);
+    if (!grown)
+        return no_memory(err);
+    d->places = grown;
+    for (size_t crop = 0; crop <= part.n_crops; crop++)
+        d->places[d->n_places++] = (ct_image_place){ .image = part.image, .crop = crop };
+    return true;
+}
+
 bool carat_prompt_ids(const carat_engine *e, const int32_t *ids, size_t n_ids, const carat_picture *const *pictures,
                       size_t n_pictures, const carat_prompt_options *o, carat_prompt **out, carat_err *err)
 {
     wishes w;
+    draft d;
     *out = NULL;
-    if (!take_options(o, &w, err))
+    if (!take_options(e, o, &w, &d, err))
         return false;
-    gallery g = { .pan_scan = &w.pan_scan };
-    ct_ids copy = { 0 };
-    ct_image_place *places = NULL;
-    size_t n = 0;
     bool ok = check_ids(e, ids, n_ids, n_pictures > 0, err) && (!n_pictures || need_tokenizer(e, err));
     for (size_t i = 0; ok && i < n_ids; i++)
-        ok = ct_ids_push(&copy, ids[i]) || no_memory(err);
-    for (size_t i = 0; ok && i < n_pictures; i++) {
-        ct_chat_part part;
-        ok = hang(&g, e, pictures[i], NULL, &part, err);
-        ct_image_place *grown = ok ? realloc(places, (n + part.n_crops + 1) * sizeof *places) : NULL;
-        ok = ok && (grown || no_memory(err));
-        places = grown ? grown : places;
-        for (size_t crop = 0; ok && crop <= part.n_crops; crop++)
-            places[n++] = (ct_image_place){ .image = part.image, .crop = crop };
-    }
-    ok = ok && (!n_pictures || find_places(e, &copy, places, n, err)) && finish(e, &g, &copy, places, n, out, err);
-    ct_ids_deinit(&copy);
-    free(places);
-    free(g.v);
+        ok = ct_ids_push(&d.ids, ids[i]) || no_memory(err);
+    for (size_t i = 0; ok && i < n_pictures; i++)
+        ok = add_picture(&d, pictures[i], err);
+    ok = ok && (!n_pictures || find_places(&d, err)) && finish(&d, out, err);
+    draft_deinit(&d);
     return ok;
 }
+
+/* ---- a prompt ---- */
 
 carat_prompt *ct_api_prompt_hold(const carat_prompt *p)
 {
@@ -422,6 +355,7 @@ void carat_prompt_free(carat_prompt *p)
     if (!p || atomic_fetch_sub_explicit(&p->n_refs, 1, memory_order_acq_rel) != 1)
         return;
     ct_stream_deinit(&p->stream);
+    free(p->text);
     free(p);
 }
 
@@ -431,43 +365,44 @@ const int32_t *carat_prompt_tokens(const carat_prompt *p, size_t *n)
     return p->stream.ids;
 }
 
+const char *carat_prompt_rendered(const carat_prompt *p, size_t *len)
+{
+    *len = p->text_len;
+    return p->text;
+}
+
+unsigned carat_prompt_repairs(const carat_prompt *p)
+{
+    return p->repairs;
+}
+
+const char *carat_repair_text(carat_repair repair)
+{
+    switch (repair) {
+    case CARAT_REPAIR_JOINED:
+        return "joined neighbouring messages of one role";
+    case CARAT_REPAIR_MOVED_SYSTEM:
+        return "made a later system or a developer message part of the user's turn";
+    case CARAT_REPAIR_TOOL_AS_USER:
+        return "made tool results part of the user's turn";
+    case CARAT_REPAIR_UNKNOWN_ROLE:
+        return "took messages of an unknown role as the user's";
+    case CARAT_REPAIR_ADDED_USER:
+        return "put an empty user turn in front";
+    case CARAT_REPAIR_NULL_CONTENT:
+        return "read missing content as no text";
+    case CARAT_REPAIR_DROPPED_SYSTEM:
+        return "left out an empty system message";
+    }
+    return "";
+}
+
+size_t carat_prompt_n_dropped(const carat_prompt *p)
+{
+    return p->n_dropped;
+}
+
 size_t carat_prompt_n_views(const carat_prompt *p)
 {
     return p->stream.n_places;
-}
-
-/* Encodes a view unless it is remembered; CT_NO_SLOT on error. Between two steps. */
-static uint32_t encode(carat_engine *e, const ct_view *view, carat_progress_fn *progress, void *arg, carat_err *err)
-{
-    size_t done = 0, total = ct_image_cache_shape(e->images)->n_layer;
-    ct_image_cache_begin(e->images);
-    uint32_t slot = ct_image_cache_find(e->images, view);
-    if (slot != CT_NO_SLOT) {
-        ct_image_cache_count_cached(e->images, 1);
-        return slot;
-    }
-    while (done < total) {
-        if (!ct_image_cache_encode(e->images, view, &done, err))
-            return CT_NO_SLOT;
-        if (progress && !progress(arg, done, total)) {
-            ct_fail(err, CARAT_ECANCELLED, CARAT_NOWHERE, "cancelled while an image was encoded");
-            return CT_NO_SLOT;
-        }
-    }
-    return ct_image_cache_find(e->images, view);
-}
-
-bool carat_prompt_soft_tokens(carat_engine *e, const carat_prompt *p, size_t view, float *rows,
-                              carat_progress_fn *progress, void *arg, carat_err *err)
-{
-    if (view >= p->stream.n_places)
-        return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "view %zu of a prompt that has %zu", view, p->stream.n_places);
-    if (!e->images)
-        return ct_api_refuse_pictures(e, err);
-    ct_scheduler_visit(e->scheduler);
-    uint32_t slot = encode(e, p->stream.places[view].view, progress, arg, err);
-    if (slot != CT_NO_SLOT)
-        e->backend.soft_tokens(e->backend.self, slot, rows);
-    ct_scheduler_leave(e->scheduler);
-    return slot != CT_NO_SLOT;
 }

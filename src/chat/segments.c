@@ -182,26 +182,39 @@ static bool put_segment(filling *f, const ct_segments *p, const ct_segment *s, c
     return true;
 }
 
+static bool put_segments(filling *f, const ct_segments *p, size_t begin, size_t end, size_t n_soft,
+                         ct_image_place *places, carat_err *err)
+{
+    size_t was = f->out->n, n_places = 0;
+    bool ok = true;
+    ct_buf_init(&f->run, (size_t)1 << 31);
+    for (size_t i = begin; ok && i < end; i++) {
+        const ct_segment *s = &p->segments[i];
+        ct_image_place place = { .image = s->image, .crop = s->crop };
+        if (s->kind != CT_SEGMENT_IMAGE)
+            ok = put_segment(f, p, s, err);
+        else if ((ok = put_image(f, n_soft, &place.at, err)) && n_soft && places)
+            places[n_places++] = place;
+    }
+    ok = ok && end_run(f, err);
+    ct_buf_deinit(&f->run);
+    if (!ok)
+        f->out->n = was;
+    return ok;
+}
+
 bool ct_segments_ids(const ct_segments *p, const carat_tokenizer *t, size_t n_soft, ct_ids *out, ct_image_place *places,
                      ct_boundaries *boundaries, carat_err *err)
 {
     filling f = { .t = t, .flags = p->text_flags, .out = out, .boundaries = boundaries };
     if (boundaries)
         *boundaries = (ct_boundaries){ 0 };
-    ct_buf_init(&f.run, (size_t)1 << 31);
-    size_t was = out->n, n_places = 0;
-    bool ok = true;
-    for (size_t i = 0; ok && i < p->n; i++) {
-        const ct_segment *s = &p->segments[i];
-        ct_image_place place = { .image = s->image, .crop = s->crop };
-        if (s->kind != CT_SEGMENT_IMAGE)
-            ok = put_segment(&f, p, s, err);
-        else if ((ok = put_image(&f, n_soft, &place.at, err)) && n_soft && places)
-            places[n_places++] = place;
-    }
-    ok = ok && end_run(&f, err);
-    ct_buf_deinit(&f.run);
-    if (!ok)
-        out->n = was;
-    return ok;
+    return put_segments(&f, p, 0, p->n, n_soft, places, err);
+}
+
+bool ct_segments_ids_of(const ct_segments *p, size_t begin, size_t end, const carat_tokenizer *t, size_t n_soft,
+                        ct_ids *out, carat_err *err)
+{
+    filling f = { .t = t, .flags = p->text_flags, .out = out };
+    return put_segments(&f, p, begin, end, n_soft, NULL, err);
 }

@@ -11,4 +11,8 @@ bool ct_segments_add(ct_segments *p, const char *s, size_t len);
 bool ct_segments_str(ct_segments *p, const char *s);
 bool ct_segments_image(ct_segments *p, const ct_chat_part *part); /* with its crops and the text around them */
 
+/* The ids of segments [begin, end), whole turns, behind those in out. Errors as ct_segments_ids. */
+bool ct_segments_ids_of(const ct_segments *p, size_t begin, size_t end, const carat_tokenizer *t, size_t n_soft,
+                        ct_ids *out, carat_err *err);
+
 #endif

@@ -6,11 +6,7 @@
 #include <string.h>
 
 #include "chat/segments.h"
-
-static bool has_role(const ct_chat_message *m, const char *role)
-{
-    return m->role && !strcmp(m->role, role);
-}
+#include "chat/turns.h"
 
 static bool full(ct_segments *p, carat_err *err)
 {
@@ -51,9 +47,12 @@ static bool put_parts(ct_segments *p, const ct_chat_message *m, bool trims)
     return true;
 }
 
-static bool open_turn(ct_segments *p, const char *role)
+static bool open_turn(ct_segments *p, const char *role, size_t message)
 {
-    return ct_segments_control(p, CT_SEGMENT_START_OF_TURN) && ct_segments_str(p, role) && ct_segments_str(p, "\n");
+    if (!ct_segments_control(p, CT_SEGMENT_START_OF_TURN))
+        return false;
+    p->segments[p->n - 1].message = message;
+    return ct_segments_str(p, role) && ct_segments_str(p, "\n");
 }
 
 static bool close_turn(ct_segments *p)
@@ -73,7 +72,7 @@ static bool find_prefix(const ct_chat_message *m, const ct_chat_part **prefix, c
 {
     static const ct_chat_part empty = { .text = "" };
     *prefix = NULL;
-    if (!has_role(m, "system"))
+    if (ct_chat_role(m) != CT_ROLE_SYSTEM)
         return true;
     if (m->is_null || (m->is_list && (!m->n_parts || !m->parts[0].text)))
         return refuse(err, 0, "the system message has no text");
@@ -89,11 +88,11 @@ static bool render_raw(const ct_chat_message *messages, size_t n, ct_segments *p
     size_t first = prefix ? 1 : 0;
     for (size_t i = first; i < n; i++) {
         const ct_chat_message *m = &messages[i];
-        if (has_role(m, "user") != ((i - first) % 2 == 0))
+        if ((ct_chat_role(m) == CT_ROLE_USER) != ((i - first) % 2 == 0))
             return refuse(err, i, "Conversation roles must alternate user/assistant/user/assistant/...");
         if (m->is_null)
             return refuse(err, i, "Invalid content type");
-        bool ok = open_turn(p, has_role(m, "assistant") ? "model" : m->role ? m->role : "");
+        bool ok = open_turn(p, ct_chat_role(m) == CT_ROLE_MODEL ? "model" : m->role ? m->role : "", i);
         if (i == first && prefix)
             ok = ok && put_part(p, prefix, 0) && ct_segments_str(p, "\n\n");
         if (!ok || !put_parts(p, m, true) || !close_turn(p))
@@ -118,19 +117,24 @@ typedef struct turn {
 
 static block_kind kind_of(const ct_chat_message *m, size_t i, unsigned *repairs)
 {
-    if (has_role(m, "assistant") || has_role(m, "model"))
+    switch (ct_chat_role(m)) {
+    case CT_ROLE_MODEL:
         return BLOCK_MODEL;
-    if (has_role(m, "system") || has_role(m, "developer")) {
-        if (i || has_role(m, "developer"))
-            *repairs |= CT_CHAT_MOVED_SYSTEM;
+    case CT_ROLE_SYSTEM:
+        *repairs |= i ? CARAT_REPAIR_MOVED_SYSTEM : 0;
         return BLOCK_SYSTEM;
-    }
-    if (has_role(m, "tool") || has_role(m, "function")) {
-        *repairs |= CT_CHAT_TOOL_AS_USER;
+    case CT_ROLE_DEVELOPER:
+        *repairs |= CARAT_REPAIR_MOVED_SYSTEM;
+        return BLOCK_SYSTEM;
+    case CT_ROLE_TOOL:
+        *repairs |= CARAT_REPAIR_TOOL_AS_USER;
         return BLOCK_TOOL;
+    case CT_ROLE_UNKNOWN:
+        *repairs |= CARAT_REPAIR_UNKNOWN_ROLE;
+        return BLOCK_USER;
+    case CT_ROLE_USER:
+        break;
     }
-    if (!has_role(m, "user"))
-        *repairs |= CT_CHAT_UNKNOWN_ROLE;
     return BLOCK_USER;
 }
 
@@ -148,21 +152,21 @@ static bool is_empty(const ct_chat_message *m, bool trims)
 }
 
 /* Makes the open turn one of the right side. */
-static bool take_side(ct_segments *p, turn *t, bool is_model)
+static bool take_side(ct_segments *p, turn *t, bool is_model, size_t message)
 {
     side wanted = is_model ? MODEL_TURN : USER_TURN;
     if (t->side == wanted)
         return true;
     if (t->side == NO_TURN && is_model) { /* a conversation begins with the user */
-        p->repairs |= CT_CHAT_ADDED_USER;
-        if (!open_turn(p, "user"))
+        p->repairs |= CARAT_REPAIR_ADDED_USER;
+        if (!open_turn(p, "user", CT_NO_MESSAGE))
             return false;
         t->side = USER_TURN;
     }
     if (t->side != NO_TURN && !close_turn(p))
         return false;
     *t = (turn){ .side = wanted };
-    return open_turn(p, is_model ? "model" : "user");
+    return open_turn(p, is_model ? "model" : "user", message);
 }
 
 static bool put_block(ct_segments *p, const ct_chat_message *m, block_kind kind)
@@ -177,15 +181,15 @@ static bool add_message(ct_segments *p, turn *t, const ct_chat_message *m, size_
     block_kind kind = kind_of(m, i, &p->repairs);
     bool empty = kind != BLOCK_TOOL && is_empty(m, kind != BLOCK_SYSTEM);
     if (m->is_null)
-        p->repairs |= CT_CHAT_NULL_CONTENT;
+        p->repairs |= CARAT_REPAIR_NULL_CONTENT;
     if (kind == BLOCK_SYSTEM && empty) {
-        p->repairs |= CT_CHAT_DROPPED_SYSTEM;
+        p->repairs |= CARAT_REPAIR_DROPPED_SYSTEM;
         return true;
     }
-    if (!take_side(p, t, kind == BLOCK_MODEL))
+    if (!take_side(p, t, kind == BLOCK_MODEL, i))
         return false;
     if (t->after_same_speaker)
-        p->repairs |= CT_CHAT_JOINED;
+        p->repairs |= CARAT_REPAIR_JOINED;
     if (((t->has_text && !empty) || t->after_system) && !ct_segments_str(p, "\n\n"))
         return false;
     t->has_text = t->has_text || !empty;
@@ -205,8 +209,8 @@ static bool render_repaired(const ct_chat_message *messages, size_t n, ct_segmen
     for (size_t i = 0; ok && i < n; i++)
         ok = add_message(p, &t, &messages[i], i);
     if (ok && t.side == NO_TURN) { /* nothing but empty system messages */
-        p->repairs |= CT_CHAT_ADDED_USER;
-        ok = open_turn(p, "user");
+        p->repairs |= CARAT_REPAIR_ADDED_USER;
+        ok = open_turn(p, "user", CT_NO_MESSAGE);
     }
     return (ok && close_turn(p)) || full(p, err);
 }
@@ -222,30 +226,8 @@ bool ct_chat_render(const ct_chat_message *messages, size_t n, const ct_chat_opt
     bool ok = (ct_segments_control(out, CT_SEGMENT_BOS) || full(out, err)) &&
               (options->raw ? render_raw : render_repaired)(messages, n, out, err);
     if (ok && !options->no_generation_prompt)
-        ok = open_turn(out, "model") || full(out, err);
+        ok = open_turn(out, "model", n) || full(out, err);
     if (!ok)
         ct_segments_deinit(out);
     return ok;
-}
-
-const char *ct_chat_repair_text(unsigned repair)
-{
-    switch (repair) {
-    case CT_CHAT_JOINED:
-        return "joined neighbouring messages of one role";
-    case CT_CHAT_MOVED_SYSTEM:
-        return "made a later system or a developer message part of the user's turn";
-    case CT_CHAT_TOOL_AS_USER:
-        return "made tool results part of the user's turn";
-    case CT_CHAT_UNKNOWN_ROLE:
-        return "took messages of an unknown role as the user's";
-    case CT_CHAT_ADDED_USER:
-        return "put an empty user turn in front";
-    case CT_CHAT_NULL_CONTENT:
-        return "read null content as no text";
-    case CT_CHAT_DROPPED_SYSTEM:
-        return "left out an empty system message";
-    default:
-        return "";
-    }
 }

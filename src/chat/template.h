@@ -44,18 +44,6 @@ typedef struct ct_chat_message {
     bool is_inline; /* the parts are one string with images in it: trimmed as one, the space between them is kept */
 } ct_chat_message;
 
-enum {                                  /* what repair did */
-       CT_CHAT_JOINED = 1 << 0,         /* neighbours of one role became one turn */
-       CT_CHAT_MOVED_SYSTEM = 1 << 1,   /* a system message not at the beginning, or a developer's, became user text */
-       CT_CHAT_TOOL_AS_USER = 1 << 2,   /* a tool's result became user text */
-       CT_CHAT_UNKNOWN_ROLE = 1 << 3,   /* a role Gemma does not have became user text */
-       CT_CHAT_ADDED_USER = 1 << 4,     /* an empty user turn was put in front of the model's */
-       CT_CHAT_NULL_CONTENT = 1 << 5,   /* null was read as no text */
-       CT_CHAT_DROPPED_SYSTEM = 1 << 6, /* an empty system message was left out */
-};
-#define CT_CHAT_N_REPAIRS 7
-const char *ct_chat_repair_text(unsigned repair); /* one of the flags above as a phrase for people */
-
 typedef enum ct_segment_kind {
     CT_SEGMENT_BOS,
     CT_SEGMENT_START_OF_TURN,
@@ -64,9 +52,13 @@ typedef enum ct_segment_kind {
     CT_SEGMENT_IMAGE,
 } ct_segment_kind;
 
+#define CT_NO_MESSAGE SIZE_MAX
+
 typedef struct ct_segment {
     ct_segment_kind kind;
-    size_t at, len;     /* of text, in the prompt's text */
+    size_t message; /* of the beginning of a turn: which message opened it; the number of messages where the model is
+                         * to fill it; CT_NO_MESSAGE where repair added it */
+    size_t at, len; /* of text, in the prompt's text */
     size_t image, crop; /* of an image: the caller's number; 0 the whole, 1.. its crops */
 } ct_segment;
 
@@ -76,7 +68,7 @@ typedef struct ct_segments { /* zero-initialised by the caller; freed by ct_segm
     ct_buf text;
     size_t system_end;   /* of the prompt's text: where its leading system text ends; 0: none */
     unsigned text_flags; /* CARAT_TOK_SPECIAL: control tokens may stand in the text. Never for users' text */
-    unsigned repairs;
+    unsigned repairs;    /* carat_repair, added up */
 } ct_segments;
 
 typedef struct ct_chat_options {

@@ -94,6 +94,165 @@ static void turns_are_left_out_whole(void **state)
     carat_prompt_free(all);
 }
 
+/* ---- turns are left out as if each were tried ---- */
+
+static bool is_system(const carat_message *m)
+{
+    return strcmp(m->role, "system") == 0 || strcmp(m->role, "developer") == 0;
+}
+
+static bool is_answer(const carat_message *m)
+{
+    return strcmp(m->role, "assistant") == 0 || strcmp(m->role, "model") == 0;
+}
+
+/* The definition: the oldest turn goes, from its first message that is no system text up to where the user speaks again
+ * after an answer. Returns how many messages went; 0 if only the last turn is left. */
+static size_t drop_turn(carat_message *m, size_t *n)
+{
+    size_t first = 0, end, kept = 0;
+    while (first < *n && is_system(&m[first]))
+        first++;
+    bool answered = false;
+    for (end = first; end < *n && !(answered && !is_answer(&m[end]) && !is_system(&m[end])); end++)
+        answered = answered || is_answer(&m[end]);
+    if (end == *n)
+        return 0;
+    size_t had = *n;
+    for (size_t i = 0; i < had; i++)
+        if (i < first || i >= end || is_system(&m[i]))
+            m[kept++] = m[i];
+    *n = kept;
+    return had - kept;
+}
+
+/* What fitting must give: turns dropped one by one, all rendered anew each time. NULL: not even the last turn fits. */
+static carat_prompt *fit_slowly(const carat_message *messages, size_t n, bool omits_answer, size_t fit, size_t *dropped)
+{
+    carat_message left[32];
+    carat_prompt *p;
+    carat_err e;
+    const carat_prompt_options o = { .struct_size = sizeof o, .omits_answer = omits_answer };
+    memcpy(left, messages, n * sizeof *left);
+    for (*dropped = 0;;) {
+        must(carat_prompt_chat(engine, left, n, &o, &p, &e), &e);
+        if (length(p) <= fit)
+            return p;
+        carat_prompt_free(p);
+        size_t gone = drop_turn(left, &n);
+        *dropped += gone;
+        if (!gone)
+            return NULL;
+    }
+}
+
+static unsigned dice(uint64_t *state, unsigned n)
+{
+    *state = *state * 6364136223846793005u + 1442695040888963407u;
+    return (unsigned)(*state >> 33) % n;
+}
+
+static void check_fit(const carat_message *m, size_t n, bool omits_answer, size_t fit, size_t *n_left_out)
+{
+    size_t dropped;
+    carat_err e;
+    carat_prompt *fast = NULL, *slow = fit_slowly(m, n, omits_answer, fit, &dropped);
+    const carat_prompt_options o = { .struct_size = sizeof o, .omits_answer = omits_answer, .fit = fit };
+    bool ok = carat_prompt_chat(engine, m, n, &o, &fast, &e);
+    assert_int_equal(ok, slow != NULL);
+    if (!ok) {
+        assert_int_equal(e.code, CARAT_ECONTEXT);
+        return;
+    }
+    assert_int_equal(carat_prompt_n_dropped(fast), dropped);
+    size_t n_fast, n_slow;
+    const int32_t *a = carat_prompt_tokens(fast, &n_fast), *b = carat_prompt_tokens(slow, &n_slow);
+    assert_int_equal(n_fast, n_slow);
+    assert_memory_equal(a, b, n_fast * sizeof *a);
+    assert_int_equal(carat_prompt_n_views(fast), carat_prompt_n_views(slow));
+    assert_int_equal(carat_prompt_repairs(fast), carat_prompt_repairs(slow));
+    *n_left_out += dropped;
+    carat_prompt_free(fast), carat_prompt_free(slow);
+}
+
+/* Conversations of all roles in any order, empty messages and pictures among them, and every length they may be cut to. */
+static void fitting_is_dropping_turn_by_turn(void **state)
+{
+    (void)state;
+    static const char *const roles[] = { "user",   "user",      "assistant", "assistant", "model",
+                                         "system", "developer", "tool",      "critic" };
+    static const char *const texts[] = {
+        "a", "the star is red", "", " what? ", "one more\nline, and another", "x y z"
+    };
+    carat_err e;
+    carat_picture *star;
+    size_t n_left_out = 0, n;
+    must(carat_picture_load(SIGHT "/test/000-0.png", &star, &e), &e);
+    const carat_content seen[] = { { .struct_size = sizeof seen[0], .text = "look" },
+                                   { .struct_size = sizeof seen[0], .picture = star },
+                                   { .struct_size = sizeof seen[0], .text = "at it" } };
+    for (uint64_t seed = 1; seed <= 60; seed++) {
+        carat_message m[12];
+        uint64_t s = seed;
+        n = 1 + dice(&s, 12);
+        for (size_t i = 0; i < n; i++) {
+            m[i] =
+                (carat_message){ .struct_size = sizeof m[i], .role = roles[dice(&s, 9)], .text = texts[dice(&s, 6)] };
+            if (dice(&s, 8) == 0)
+                m[i].text = NULL, m[i].content = seen, m[i].n_content = 3;
+        }
+        carat_prompt *all;
+        must(carat_prompt_chat(engine, m, n, NULL, &all, &e), &e);
+        for (size_t fit = 1; fit <= length(all) + 1; fit += 1 + fit / 12)
+            check_fit(m, n, seed % 2 == 0, fit, &n_left_out);
+        carat_prompt_free(all);
+    }
+    carat_picture_free(star);
+    assert_true(n_left_out > 200);
+}
+
+/* ---- what a prompt says of itself ---- */
+
+static void a_prompt_says_what_was_made_of_it(void **state)
+{
+    (void)state;
+    carat_err e;
+    carat_prompt *p;
+    size_t len, n;
+    const carat_message m[] = { { .struct_size = sizeof m[0], .role = "assistant", .text = "<bos>" },
+                                { .struct_size = sizeof m[0], .role = "tool", .text = "a\0b", .text_len = 3 },
+                                { .struct_size = sizeof m[0], .role = "critic", .text = "c" } };
+    must(carat_prompt_chat(engine, m, 3, NULL, &p, &e), &e);
+    const char want[] = "<bos><start_of_turn>user\n<end_of_turn>\n<start_of_turn>model\n<bos><end_of_turn>\n"
+                        "<start_of_turn>user\n```tool_output\na\0b\n```\n\nc<end_of_turn>\n<start_of_turn>model\n";
+    const char *text = carat_prompt_rendered(p, &len);
+    assert_int_equal(len, sizeof want - 1);
+    assert_memory_equal(text, want, sizeof want); /* and a NUL behind it */
+    assert_int_equal(carat_prompt_repairs(p), CARAT_REPAIR_ADDED_USER | CARAT_REPAIR_TOOL_AS_USER |
+                                                  CARAT_REPAIR_UNKNOWN_ROLE | CARAT_REPAIR_JOINED);
+    carat_prompt_free(p);
+    must(carat_prompt_chat(engine, talk + 3, 1, NULL, &p, &e), &e);
+    assert_int_equal(carat_prompt_repairs(p), 0);
+    carat_prompt_free(p);
+    /* Of bare text and of ids, too; a view is one word. */
+    carat_picture *star;
+    must(carat_picture_load(SIGHT "/test/000-0.png", &star, &e), &e);
+    const carat_content c[] = { { .struct_size = sizeof c[0], .text = "a" },
+                                { .struct_size = sizeof c[0], .picture = star } };
+    must(carat_prompt_text(engine, c, 2, NULL, &p, &e), &e);
+    assert_string_equal(carat_prompt_rendered(p, &len), "<bos>a<start_of_image>");
+    assert_int_equal(len, 22);
+    const int32_t *ids = carat_prompt_tokens(p, &n);
+    carat_prompt *of_ids;
+    const carat_picture *pictures[] = { star };
+    must(carat_prompt_ids(engine, ids, n, pictures, 1, NULL, &of_ids, &e), &e);
+    assert_string_equal(carat_prompt_rendered(of_ids, &len), "<bos>a\n\n<start_of_image><end_of_image>\n\n");
+    carat_prompt_free(of_ids), carat_prompt_free(p);
+    carat_picture_free(star);
+    assert_string_equal(carat_repair_text(CARAT_REPAIR_JOINED), "joined neighbouring messages of one role");
+    assert_string_equal(carat_repair_text((carat_repair)128), "");
+}
+
 static size_t cached_of(carat_session *s, const char *system, const char *user, float *logits)
 {
     carat_err e;
@@ -199,6 +358,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(turns_are_left_out_whole),
+        cmocka_unit_test(fitting_is_dropping_turn_by_turn),
+        cmocka_unit_test(a_prompt_says_what_was_made_of_it),
         cmocka_unit_test(system_texts_are_kept),
         cmocka_unit_test(lengths_rule_over_nul),
         cmocka_unit_test(a_literal_bos_is_not_doubled),

@@ -14,6 +14,8 @@
 #define DATA TEST_DATA "/chat/"
 #define MAX  16
 
+#define N_REPAIRS 7
+
 static const ct_chat_options raw = { .raw = true }, raw_no_prompt = { .raw = true, .no_generation_prompt = true };
 static const ct_chat_options repair = { 0 }, repair_no_prompt = { .no_generation_prompt = true };
 
@@ -280,41 +282,41 @@ static void expect_repair(const said *says, size_t n, const char *want, unsigned
 static void nothing_is_refused(void **state)
 {
     (void)state;
-    EXPECT("<bos>" USER "a\n\nb" END, CT_CHAT_JOINED, { "user", "a" }, { "user", " b " });
-    EXPECT("<bos>" USER END MODEL "a" END, CT_CHAT_ADDED_USER, { "assistant", "a" });
-    EXPECT("<bos>" USER "q" END MODEL "a\n\nb" END, CT_CHAT_JOINED, { "user", "q" }, { "assistant", "a" },
+    EXPECT("<bos>" USER "a\n\nb" END, CARAT_REPAIR_JOINED, { "user", "a" }, { "user", " b " });
+    EXPECT("<bos>" USER END MODEL "a" END, CARAT_REPAIR_ADDED_USER, { "assistant", "a" });
+    EXPECT("<bos>" USER "q" END MODEL "a\n\nb" END, CARAT_REPAIR_JOINED, { "user", "q" }, { "assistant", "a" },
            { "model", "b" });
     EXPECT("<bos>" USER "s" END, 0, { "system", "s" });
     EXPECT("<bos>" USER "s" END MODEL "a" END, 0, { "system", "s" }, { "assistant", "a" });
-    EXPECT("<bos>" USER "s\n\nd\n\nu" END, CT_CHAT_MOVED_SYSTEM, { "system", "s" }, { "developer", "d" },
+    EXPECT("<bos>" USER "s\n\nd\n\nu" END, CARAT_REPAIR_MOVED_SYSTEM, { "system", "s" }, { "developer", "d" },
            { "user", "u" });
-    EXPECT("<bos>" USER "a\n\n s \n\nb" END, CT_CHAT_MOVED_SYSTEM | CT_CHAT_JOINED, { "user", "a" },
+    EXPECT("<bos>" USER "a\n\n s \n\nb" END, CARAT_REPAIR_MOVED_SYSTEM | CARAT_REPAIR_JOINED, { "user", "a" },
            { "system", " s " }, { "user", "b" });
-    EXPECT("<bos>" USER "q" END MODEL "a" END USER "s\n\nr" END, CT_CHAT_MOVED_SYSTEM, { "user", "q" },
+    EXPECT("<bos>" USER "q" END MODEL "a" END USER "s\n\nr" END, CARAT_REPAIR_MOVED_SYSTEM, { "user", "q" },
            { "assistant", "a" }, { "system", "s" }, { "user", "r" });
-    EXPECT("<bos>" USER "q" END MODEL "a" END USER "s" END MODEL "b" END, CT_CHAT_MOVED_SYSTEM, { "user", "q" },
+    EXPECT("<bos>" USER "q" END MODEL "a" END USER "s" END MODEL "b" END, CARAT_REPAIR_MOVED_SYSTEM, { "user", "q" },
            { "assistant", "a" }, { "system", "s" }, { "assistant", "b" });
-    EXPECT("<bos>" USER "u" END, CT_CHAT_DROPPED_SYSTEM, { "system", "" }, { "user", "u" });
-    EXPECT("<bos>" USER END, CT_CHAT_DROPPED_SYSTEM | CT_CHAT_ADDED_USER, { "system", "" });
+    EXPECT("<bos>" USER "u" END, CARAT_REPAIR_DROPPED_SYSTEM, { "system", "" }, { "user", "u" });
+    EXPECT("<bos>" USER END, CARAT_REPAIR_DROPPED_SYSTEM | CARAT_REPAIR_ADDED_USER, { "system", "" });
     EXPECT("<bos>" USER END, 0, { "user", "" });
-    EXPECT("<bos>" USER "b" END, CT_CHAT_JOINED, { "user", " " }, { "user", "b" });
-    EXPECT("<bos>" USER "a" END, CT_CHAT_JOINED, { "user", "a" }, { "user", "" });
-    EXPECT("<bos>" USER "a" END MODEL END USER "b" END, CT_CHAT_NULL_CONTENT, { "user", "a" }, { "assistant", NULL },
-           { "user", "b" });
+    EXPECT("<bos>" USER "b" END, CARAT_REPAIR_JOINED, { "user", " " }, { "user", "b" });
+    EXPECT("<bos>" USER "a" END, CARAT_REPAIR_JOINED, { "user", "a" }, { "user", "" });
+    EXPECT("<bos>" USER "a" END MODEL END USER "b" END, CARAT_REPAIR_NULL_CONTENT, { "user", "a" },
+           { "assistant", NULL }, { "user", "b" });
     EXPECT("<bos>" USER "w?" END MODEL "[f()]" END USER "```tool_output\n21\n```\n\n```tool_output\n22\n```" END,
-           CT_CHAT_TOOL_AS_USER | CT_CHAT_JOINED, { "user", "w?" }, { "assistant", "[f()]" }, { "tool", "21\n" },
-           { "function", "22" });
-    EXPECT("<bos>" USER "x" END, CT_CHAT_UNKNOWN_ROLE, { "critic", "x" });
-    EXPECT("<bos>" USER "x" END, CT_CHAT_UNKNOWN_ROLE, { NULL, "x" });
+           CARAT_REPAIR_TOOL_AS_USER | CARAT_REPAIR_JOINED, { "user", "w?" }, { "assistant", "[f()]" },
+           { "tool", "21\n" }, { "function", "22" });
+    EXPECT("<bos>" USER "x" END, CARAT_REPAIR_UNKNOWN_ROLE, { "critic", "x" });
+    EXPECT("<bos>" USER "x" END, CARAT_REPAIR_UNKNOWN_ROLE, { NULL, "x" });
     EXPECT("<bos>" USER "s\n\n" END, 0, { "system", "s" }, { "user", "" }); /* as the template has it */
 }
 
 static void every_repair_has_words(void **state)
 {
     (void)state;
-    for (unsigned i = 0; i < CT_CHAT_N_REPAIRS; i++)
-        assert_string_not_equal(ct_chat_repair_text(1u << i), "");
-    assert_string_equal(ct_chat_repair_text(1u << CT_CHAT_N_REPAIRS), "");
+    for (unsigned i = 0; i < N_REPAIRS; i++)
+        assert_string_not_equal(carat_repair_text(1u << i), "");
+    assert_string_equal(carat_repair_text(1u << N_REPAIRS), "");
 }
 
 static void errors(void **state)
