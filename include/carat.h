@@ -108,7 +108,7 @@ typedef struct carat_tokenizer carat_tokenizer;
 
 /* The tokenizer of a GGUF file, a Hugging Face folder, a tokenizer.json or a tokenizer.model; reads no weights. */
 CARAT_API bool carat_tokenizer_open(const char *path, carat_tokenizer **out, carat_err *err);
-CARAT_API void carat_tokenizer_close(carat_tokenizer *t);
+CARAT_API void carat_tokenizer_close(carat_tokenizer *t); /* accepts NULL; never of an engine's */
 
 enum {
     CARAT_TOK_BOS = 1 << 0,     /* <bos> first; a literal <bos> that leads the text with SPECIAL is not doubled */
@@ -124,6 +124,27 @@ CARAT_API bool carat_tokenizer_encode(const carat_tokenizer *t, const char *text
  * are what the tokens say, which need not be valid UTF-8. Errors: CARAT_EARG (an id outside the vocabulary). */
 CARAT_API bool carat_tokenizer_decode(const carat_tokenizer *t, const int32_t *ids, size_t n, bool show_control,
                                       char **text, size_t *len, carat_err *err);
+
+/* How many ids the vocabulary has: 0 to n - 1. A model may have rows beyond it, which mean nothing. */
+CARAT_API size_t carat_tokenizer_n_pieces(const carat_tokenizer *t);
+/* The bytes of one token as they are, which need not be whole characters; a control token's are its name. Borrowed,
+ * *len of them. NULL: no such id. */
+CARAT_API const char *carat_tokenizer_piece(const carat_tokenizer *t, int32_t id, size_t *len);
+CARAT_API bool carat_tokenizer_is_control(const carat_tokenizer *t, int32_t id); /* false: no such id, too */
+
+/* Ids to text as they come, for a reader that must never see half a character: bytes of an unfinished one are held back,
+ * bytes that cannot become one are replaced by U+FFFD. One thread at a time. */
+typedef struct carat_detokenizer carat_detokenizer;
+
+/* t must live as long. Control tokens give their names only if show_control, else nothing. Errors: CARAT_ENOMEM. */
+CARAT_API bool carat_detokenizer_open(const carat_tokenizer *t, bool show_control, carat_detokenizer **out,
+                                      carat_err *err);
+/* The text that became certain with this token, valid UTF-8, possibly empty: borrowed until the next call, *len bytes,
+ * NUL-terminated. Errors, nothing is lost: CARAT_EARG (an id outside the vocabulary), CARAT_ENOMEM. */
+CARAT_API bool carat_detokenizer_push(carat_detokenizer *d, int32_t id, const char **text, size_t *len, carat_err *err);
+/* The end of the text: what was held back, as U+FFFD. It may be followed by another text. */
+CARAT_API bool carat_detokenizer_flush(carat_detokenizer *d, const char **text, size_t *len, carat_err *err);
+CARAT_API void carat_detokenizer_close(carat_detokenizer *d); /* accepts NULL */
 
 /* ---- Models ------------------------------------------------------------------------------------------------------ */
 

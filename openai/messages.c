@@ -11,7 +11,7 @@
 typedef struct chat {
     const ct_openai_options *o;
     char where[64];           /* "messages[3].content[1]": what is being read */
-    const char *detail;       /* of the images so far; NULL: none yet */
+    carat_pan_scan low, high; /* the operator's, off and on: of images that ask for it */
     carat_message *messages;  /* [n_messages] */
     carat_content *content;   /* [n_content], of all messages */
     carat_picture **pictures; /* [n_pictures], owned */
@@ -24,31 +24,30 @@ static bool refuse(chat *c, const char *what)
     return ct_openai_refuse(c->f, 400, "invalid_value", c->where, "%s: %s", c->where, what);
 }
 
-static bool take_url(chat *c, const json_t *v)
+/* pan_scan NULL: as the operator set it. */
+static bool take_url(chat *c, const json_t *v, const carat_pan_scan *pan_scan)
 {
     if (!ct_openai_image(v, c->o->files, c->o->files_hint, c->where, &c->pictures[c->n_pictures], c->f))
         return false;
-    c->content[c->n_content++] =
-        (carat_content){ .struct_size = sizeof *c->content, .picture = c->pictures[c->n_pictures++] };
+    c->content[c->n_content++] = (carat_content){ .struct_size = sizeof *c->content,
+                                                  .picture = c->pictures[c->n_pictures++],
+                                                  .pan_scan = pan_scan };
     return true;
 }
 
-/* {"url", "detail"}, or the URL alone. Pan & Scan is set for a whole prompt, so images with different wishes are
- * refused. */
+/* {"url", "detail"}, or the URL alone. */
 static bool take_image(chat *c, const json_t *v)
 {
     const char *detail = "auto";
     if (!json_is_object(v))
-        return take_url(c, v);
+        return take_url(c, v, NULL);
     const json_t *d = json_object_get(v, "detail");
     if (d && !json_is_null(d))
         detail = json_is_string(d) ? json_string_value(d) : "";
-    if (strcmp(detail, "auto") != 0 && strcmp(detail, "low") != 0 && strcmp(detail, "high") != 0)
+    bool is_low = strcmp(detail, "low") == 0, is_high = strcmp(detail, "high") == 0;
+    if (!is_low && !is_high && strcmp(detail, "auto") != 0)
         return refuse(c, "'detail' is not auto, low or high");
-    if (c->detail && strcmp(c->detail, detail) != 0)
-        return refuse(c, "images of one request with different 'detail'");
-    c->detail = detail;
-    return take_url(c, json_object_get(v, "url"));
+    return take_url(c, json_object_get(v, "url"), is_low ? &c->low : is_high ? &c->high : NULL);
 }
 
 static bool take_part(chat *c, const json_t *part)
@@ -133,14 +132,13 @@ bool ct_openai_chat_prompt(const json_t *body, const carat_engine *e, const ct_o
     if (n == 0)
         return ct_openai_refuse(f, 400, "missing_required_parameter", "messages",
                                 "'messages' is missing, empty or not an array");
-    chat c = { .o = o, .f = f };
+    chat c = { .o = o, .f = f, .low = o->pan_scan, .high = o->pan_scan };
+    c.low.mode = CARAT_PAN_SCAN_OFF;
+    c.high.mode = CARAT_PAN_SCAN_ON;
     bool ok = make_room(&c, list, n);
     for (size_t i = 0; ok && i < n; i++)
         ok = take_message(&c, json_array_get(list, i), i);
-    carat_pan_scan pan_scan = o->pan_scan;
-    const carat_prompt_options po = { .struct_size = sizeof po, .pan_scan = &pan_scan };
-    if (c.detail && strcmp(c.detail, "auto") != 0)
-        pan_scan.mode = strcmp(c.detail, "low") == 0 ? CARAT_PAN_SCAN_OFF : CARAT_PAN_SCAN_ON;
+    const carat_prompt_options po = { .struct_size = sizeof po, .pan_scan = &o->pan_scan };
     if (ok && !carat_prompt_chat(e, c.messages, n, &po, out, &f->err))
         ok = ct_openai_refuse_err(f, "messages");
     free_chat(&c);

@@ -12,9 +12,9 @@
 
 #define MAX_TEXT ((size_t)1 << 31)
 
-void carat_free(void *p)
+static bool has_id(const carat_tokenizer *t, int32_t id)
 {
-    free(p);
+    return id >= 0 && (size_t)id < ct_tok_facts(t)->n_pieces;
 }
 
 bool carat_tokenizer_encode(const carat_tokenizer *t, const char *text, size_t len, unsigned flags, int32_t **ids,
@@ -43,7 +43,7 @@ bool carat_tokenizer_decode(const carat_tokenizer *t, const int32_t *ids, size_t
     ct_buf out;
     ct_buf_init(&out, MAX_TEXT);
     for (size_t i = 0; i < n; i++) {
-        if (ids[i] < 0 || (size_t)ids[i] >= n_pieces) {
+        if (!has_id(t, ids[i])) {
             ct_buf_deinit(&out);
             return ct_fail(err, CARAT_EARG, i, "token id %d, the vocabulary has 0 to %zu", ids[i], n_pieces - 1);
         }
@@ -80,4 +80,83 @@ bool carat_tokenizer_open(const char *path, carat_tokenizer **out, carat_err *er
     bool ok = ct_tokenizer_from_gguf(g, out, err);
     ct_gguf_close(g);
     return ok;
+}
+
+void carat_tokenizer_close(carat_tokenizer *t)
+{
+    ct_tokenizer_close(t);
+}
+
+/* ---- one token, and a stream of them ---- */
+
+size_t carat_tokenizer_n_pieces(const carat_tokenizer *t)
+{
+    return ct_tok_facts(t)->n_pieces;
+}
+
+const char *carat_tokenizer_piece(const carat_tokenizer *t, int32_t id, size_t *len)
+{
+    *len = 0;
+    return has_id(t, id) ? ct_tok_bytes(t, id, len) : NULL;
+}
+
+bool carat_tokenizer_is_control(const carat_tokenizer *t, int32_t id)
+{
+    return has_id(t, id) && ct_tok_is_control(t, id);
+}
+
+struct carat_detokenizer {
+    ct_detok stream;
+    ct_buf text; /* of the last call */
+};
+
+bool carat_detokenizer_open(const carat_tokenizer *t, bool show_control, carat_detokenizer **out, carat_err *err)
+{
+    carat_detokenizer *d = *out = calloc(1, sizeof *d);
+    if (!d)
+        return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for a detokenizer");
+    ct_detok_init(&d->stream, t, show_control);
+    ct_buf_init(&d->text, MAX_TEXT);
+    return true;
+}
+
+/* What has become certain, or nothing: the stream is then as it was. */
+static bool give(carat_detokenizer *d, const ct_detok *was, bool ok, const char **text, size_t *len, carat_err *err)
+{
+    *text = ok ? d->text.data : NULL;
+    *len = ok ? d->text.len : 0;
+    if (ok)
+        return true;
+    d->stream = *was;
+    ct_buf_deinit(&d->text); /* and not failed any more */
+    return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for the text of a token");
+}
+
+bool carat_detokenizer_push(carat_detokenizer *d, int32_t id, const char **text, size_t *len, carat_err *err)
+{
+    const ct_detok was = d->stream;
+    *text = NULL;
+    *len = 0;
+    if (!has_id(was.tok, id))
+        return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "token id %d, the vocabulary has 0 to %zu", id,
+                       ct_tok_facts(was.tok)->n_pieces - 1);
+    ct_buf_clear(&d->text);
+    bool ok = ct_buf_str(&d->text, "") && ct_detok_push(&d->stream, id, &d->text);
+    return give(d, &was, ok, text, len, err);
+}
+
+bool carat_detokenizer_flush(carat_detokenizer *d, const char **text, size_t *len, carat_err *err)
+{
+    const ct_detok was = d->stream;
+    ct_buf_clear(&d->text);
+    bool ok = ct_buf_str(&d->text, "") && ct_detok_flush(&d->stream, &d->text);
+    return give(d, &was, ok, text, len, err);
+}
+
+void carat_detokenizer_close(carat_detokenizer *d)
+{
+    if (!d)
+        return;
+    ct_buf_deinit(&d->text);
+    free(d);
 }

@@ -51,34 +51,3 @@ bool ct_fail_in(carat_err *err, const char *fmt, ...)
     tidy(err->msg, sizeof err->msg);
     return false;
 }
-
-const char *carat_code_name(carat_code code)
-{
-    switch (code) {
-    case CARAT_OK:
-        return "ok";
-    case CARAT_EARG:
-        return "bad argument";
-    case CARAT_EIO:
-        return "input/output";
-    case CARAT_EFORMAT:
-        return "format";
-    case CARAT_EUNSUPPORTED:
-        return "unsupported";
-    case CARAT_ENOMEM:
-        return "no memory";
-    case CARAT_ELIMIT:
-        return "limit";
-    case CARAT_ECONTEXT:
-        return "context";
-    case CARAT_ECANCELLED:
-        return "cancelled";
-    case CARAT_ETIME:
-        return "too late";
-    case CARAT_ECLOSED:
-        return "closed";
-    case CARAT_ENUMERIC:
-        return "not finite";
-    }
-    return "unknown";
-}

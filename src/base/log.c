@@ -8,10 +8,10 @@
 #include <stdio.h>
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static void (*sink_fn)(void *arg, carat_log_level level, const char *line);
+static carat_log_fn *sink_fn;
 static void *sink_arg;
 
-void carat_log_to(void (*sink)(void *arg, carat_log_level level, const char *line), void *arg)
+void ct_log_to(carat_log_fn *sink, void *arg)
 {
     pthread_mutex_lock(&lock);
     sink_fn = sink;

@@ -11,4 +11,7 @@
 
 void ct_logf(carat_log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
+/* As carat_log_to. */
+void ct_log_to(carat_log_fn *sink, void *arg);
+
 #endif

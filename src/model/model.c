@@ -168,7 +168,7 @@ void ct_model_close(ct_model *m)
 {
     if (!m)
         return;
-    carat_tokenizer_close(m->tok);
+    ct_tokenizer_close(m->tok);
     free(m->types);
     free(m->path);
     free(m->chat_template);

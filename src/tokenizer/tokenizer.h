@@ -33,6 +33,7 @@ typedef struct ct_piece {
 /* Builds from GGUF's tables (pieces in id order; score order decides merges). bos, eos, .. are found by piece, not
  * trusted from the header. Wrong kinds of the known control pieces are repaired with one warning. Copies everything.
  * Errors: CARAT_EFORMAT (no pieces, > 2^20 of them, byte pieces missing, a non-finite score, ...), CARAT_ENOMEM. */
+void ct_tokenizer_close(carat_tokenizer *t); /* accepts NULL */
 bool ct_tokenizer_from_pieces(const ct_piece *pieces, size_t n, carat_tokenizer **out, carat_err *err);
 
 /* From a folder's files: tokenizer.json (Hugging Face) or tokenizer.model (sentencepiece protobuf). */
@@ -40,7 +41,6 @@ bool ct_tokenizer_from_json(const char *path, carat_tokenizer **out, carat_err *
 bool ct_tokenizer_from_model(const char *path, carat_tokenizer **out, carat_err *err);
 /* tokenizer.json if there is one, else tokenizer.model. */
 bool ct_tokenizer_from_folder(const char *folder, carat_tokenizer **out, carat_err *err);
-/* Closed by carat_tokenizer_close (include/carat.h). */
 
 /* ---- encoding ---- */
 

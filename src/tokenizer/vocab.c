@@ -344,7 +344,7 @@ bool ct_vocab_build(const ct_vocab_source *src, carat_tokenizer **out, carat_err
     *out = t;
     return true;
 fail:
-    carat_tokenizer_close(t);
+    ct_tokenizer_close(t);
     return false;
 }
 
@@ -353,7 +353,7 @@ bool ct_tokenizer_from_pieces(const ct_piece *pieces, size_t n, carat_tokenizer 
     return ct_vocab_build(&(ct_vocab_source){ .pieces = pieces, .n = n, .runs_in_spaces = true }, out, err);
 }
 
-void carat_tokenizer_close(carat_tokenizer *t)
+void ct_tokenizer_close(carat_tokenizer *t)
 {
     if (!t)
         return;

@@ -472,11 +472,14 @@ static void test_detail_is_pan_and_scan(void **state)
         assert_int_equal(carat_prompt_n_views(a.r.prompt), cases[i].n_views);
         done(&a);
     }
-    refuse(CT_OPENAI_CHAT,
+    asked mixed; /* each image as it asks */
+    accept(&mixed, CT_OPENAI_CHAT,
            "{\"messages\": [{\"role\": \"user\", \"content\": [{\"type\": \"image_url\", \"image_url\": {\"url\": "
-           "\"rgb8.png\", \"detail\": \"low\"}}, {\"type\": \"image_url\", \"image_url\": {\"url\": \"rgb8.png\", "
-           "\"detail\": \"high\"}}]}]",
-           "", "messages[0].content[1]", "invalid_value");
+           "\"size_1200x500.png\", \"detail\": \"high\"}}, {\"type\": \"image_url\", \"image_url\": {\"url\": "
+           "\"size_1200x500.png\", \"detail\": \"low\"}}]}]",
+           "");
+    assert_int_equal(carat_prompt_n_views(mixed.r.prompt), 3 + 1);
+    done(&mixed);
     carat_engine_close(engine);
     engine = text_only;
     defaults = before;
