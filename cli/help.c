@@ -9,12 +9,14 @@
 #include "option_names.h"
 
 #define HELP_WIDTH 52 /* of the text beside the options */
+#define DEFAULT    "(default: "
 
 /* The words of a text, folded; width: how far the line is already. */
 static size_t fold(const char *text, size_t width)
 {
     while (*text) {
-        size_t word = strcspn(text, " ");
+        size_t word = strncmp(text, DEFAULT, strlen(DEFAULT)) == 0 ? strlen(DEFAULT) : 0; /* stays with what follows */
+        word += strcspn(text + word, " ");
         if (width && width + 1 + word > HELP_WIDTH) {
             printf("\n%28s", "");
             width = 0;

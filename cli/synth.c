@@ -77,7 +77,7 @@ static int run(int argc, char **argv)
 
 const cli_command cli_synth = {
     .name = "synth",
-    .usage = "SIZE --type T -o FILE [options]",
+    .usage = "SIZE -o FILE [options]",
     .summary = "write a model of random weights, to try speed and memory",
     .text =
         "Writes a GGUF file of random weights in the shape of a published Gemma 3 (270m, 1b, 4b, 12b, 27b) or of one\n"

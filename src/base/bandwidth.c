@@ -4,7 +4,6 @@
 #include "base/bandwidth.h"
 #include "base/clock.h"
 
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
