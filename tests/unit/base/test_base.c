@@ -219,6 +219,16 @@ static bool a_stream_that_fails(void *arg, FILE *f, carat_err *err)
     return fgetc(f) != EOF;
 }
 
+/* A write that fails behind the back of a writer who is content. */
+static bool a_lost_write(void *arg, FILE *f, carat_err *err)
+{
+    (void)arg, (void)err;
+    close(fileno(f));
+    fputs("lost", f);
+    fflush(f);
+    return true;
+}
+
 static void a_file_is_whole_or_untouched(void **state)
 {
     (void)state;
@@ -234,6 +244,13 @@ static void a_file_is_whole_or_untouched(void **state)
     assert_false(ct_write_beside(path, a_stream_that_fails, NULL, &e));
     assert_int_equal(e.code, CARAT_EIO);
     assert_non_null(strstr(e.msg, path));
+    assert_false(ct_write_beside(path, a_lost_write, NULL, &e));
+    assert_int_equal(e.code, CARAT_EIO);
+    ct_new_file n; /* begun and given up */
+    assert_true(ct_new_file_open(&n, path, &e));
+    assert_true(fputs("abandoned", n.f) >= 0);
+    ct_new_file_abandon(&n);
+    ct_new_file_abandon(&n);
     assert_false(ct_write_beside("/nowhere/at/all", half_a_file, NULL, &e));
     assert_int_equal(e.code, CARAT_EIO);
     assert_false(ct_write_file(dir, "a folder", 8, &e));
