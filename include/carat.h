@@ -1,16 +1,22 @@
 /* carat.h - the public API of libcarat: Gemma 3 on the CPU.
  *
- *     carat_engine     a model, loaded: weights, tokenizer, threads.      Many sessions share one.
+ *     carat_engine     a model, loaded: weights, tokenizer, threads.      Any thread; shared by all that follows.
  *     carat_session    one conversation: its tokens and their KV cache.   One thread at a time.
+ *     carat_request    a prompt and its answers, without a session.       Submitted and cancelled from any thread.
+ *     carat_queue      where the events of many requests arrive.          One thread at a time.
  *     carat_prompt     tokens and the pictures among them.                Immutable; may be given to many sessions.
- *     carat_picture    a decoded image file.
- *     carat_tokenizer  text <-> ids. Comes with an engine, or opened alone without loading weights.
+ *     carat_picture    a decoded image file.                              Immutable.
+ *     carat_tokenizer  text <-> ids. An engine's, or opened alone.        Immutable.
  *
- * A call that can fail returns bool and takes `carat_err *err` last (NULL: not interested). On false nothing has been
- * changed or allocated unless the comment says so. The library never prints, exits or aborts.
+ * A call that can fail returns bool and takes `carat_err *err` last; NULL if the reason does not matter. After false
+ * nothing has been changed or allocated unless the comment says otherwise. The library never prints, exits or aborts.
  *
- * Ownership: open/close pairs; what a function returns as `const` is borrowed from the object it was asked of; memory
- * given to the caller is freed with carat_free.
+ * Ownership. What xxx_open, xxx_load and the like put into *out belongs to the caller, until xxx_close or xxx_free. What
+ * a function returns as a pointer to const is borrowed from the object that was asked, and lives as long unless the
+ * comment says otherwise. Other memory that is given to the caller is freed with carat_free. What a caller passes in is
+ * copied or used up during the call; what must live longer says so.
+ *
+ * Flags. A bool in a struct is a statement about it (is_exact, ignores_eos, wants_logprobs); false is always the default.
  *
  * Structs that grow. A program built with this header runs with every later library, and the other way round as long as
  * it uses nothing new. For that:
@@ -49,7 +55,7 @@ extern "C" {
 #define CARAT_VERSION        "0.2.0"
 #define CARAT_VERSION_NUMBER 200 /* 10000 major + 100 minor + patch */
 
-/* The same of the library that runs, which may be newer than the header. */
+/* The same of the library that is running, which may be newer than this header. */
 CARAT_API const char *carat_version(void);
 CARAT_API unsigned carat_version_number(void);
 
@@ -76,7 +82,7 @@ typedef enum carat_code {
 /* Filled by a call that returned false. The caller owns it and need not initialise it; nothing inside needs freeing. */
 typedef struct carat_err {
     carat_code code;
-    uint64_t at;   /* byte offset in the file or request; CARAT_NOWHERE if it has none */
+    uint64_t at; /* byte offset in the file, or index in the array, that is at fault; CARAT_NOWHERE if there is none */
     char msg[232]; /* what a person reads: which thing, what was found, what was expected */
 } carat_err;
 
@@ -106,9 +112,10 @@ typedef bool carat_progress_fn(void *arg, uint64_t done, uint64_t total);
 
 typedef struct carat_tokenizer carat_tokenizer;
 
-/* The tokenizer of a GGUF file, a Hugging Face folder, a tokenizer.json or a tokenizer.model; reads no weights. */
+/* The tokenizer of a GGUF file, a Hugging Face folder, a tokenizer.json or a tokenizer.model; reads no weights. Errors:
+ * CARAT_EIO, CARAT_EFORMAT, CARAT_EUNSUPPORTED (another kind of tokenizer), CARAT_ELIMIT, CARAT_ENOMEM. */
 CARAT_API bool carat_tokenizer_open(const char *path, carat_tokenizer **out, carat_err *err);
-CARAT_API void carat_tokenizer_close(carat_tokenizer *t); /* accepts NULL; never of an engine's */
+CARAT_API void carat_tokenizer_close(carat_tokenizer *t); /* accepts NULL; not for an engine's tokenizer */
 
 enum {
     CARAT_TOK_BOS = 1 << 0,     /* <bos> first; a literal <bos> that leads the text with SPECIAL is not doubled */
@@ -120,29 +127,29 @@ enum {
 CARAT_API bool carat_tokenizer_encode(const carat_tokenizer *t, const char *text, size_t len, unsigned flags,
                                       int32_t **ids, size_t *n, carat_err *err);
 
-/* Ids to bytes, NUL-terminated, the caller's (carat_free). With control tokens' names only if show_control. The bytes
- * are what the tokens say, which need not be valid UTF-8. Errors: CARAT_EARG (an id outside the vocabulary). */
+/* Ids to bytes: *text, *len of them and a NUL, is the caller's (carat_free). Names of control tokens appear only if
+ * show_control. The bytes are the tokens' own and need not be valid UTF-8. Errors: CARAT_EARG (an id outside the vocabulary). */
 CARAT_API bool carat_tokenizer_decode(const carat_tokenizer *t, const int32_t *ids, size_t n, bool show_control,
                                       char **text, size_t *len, carat_err *err);
 
-/* How many ids the vocabulary has: 0 to n - 1. A model may have rows beyond it, which mean nothing. */
+/* How many ids the vocabulary has, 0 to n - 1. A model may have more rows than that, which mean nothing. */
 CARAT_API size_t carat_tokenizer_n_pieces(const carat_tokenizer *t);
-/* The bytes of one token as they are, which need not be whole characters; a control token's are its name. Borrowed,
- * *len of them. NULL: no such id. */
+/* The bytes of one token, *len of them, not NUL-terminated; they need not be whole characters. A control token's are its
+ * name. NULL: no such id. */
 CARAT_API const char *carat_tokenizer_piece(const carat_tokenizer *t, int32_t id, size_t *len);
-CARAT_API bool carat_tokenizer_is_control(const carat_tokenizer *t, int32_t id); /* false: no such id, too */
+CARAT_API bool carat_tokenizer_is_control(const carat_tokenizer *t, int32_t id); /* false also for no such id */
 
 /* Ids to text as they come, for a reader that must never see half a character: bytes of an unfinished one are held back,
  * bytes that cannot become one are replaced by U+FFFD. One thread at a time. */
 typedef struct carat_detokenizer carat_detokenizer;
 
-/* t must live as long. Control tokens give their names only if show_control, else nothing. Errors: CARAT_ENOMEM. */
+/* t must outlive it. Names of control tokens appear only if show_control. Errors: CARAT_ENOMEM. */
 CARAT_API bool carat_detokenizer_open(const carat_tokenizer *t, bool show_control, carat_detokenizer **out,
                                       carat_err *err);
-/* The text that became certain with this token, valid UTF-8, possibly empty: borrowed until the next call, *len bytes,
- * NUL-terminated. Errors, nothing is lost: CARAT_EARG (an id outside the vocabulary), CARAT_ENOMEM. */
+/* The text that this token completes, valid UTF-8, possibly empty: *len bytes and a NUL, borrowed until the next call.
+ * Errors, after which the stream is as before: CARAT_EARG (an id outside the vocabulary), CARAT_ENOMEM. */
 CARAT_API bool carat_detokenizer_push(carat_detokenizer *d, int32_t id, const char **text, size_t *len, carat_err *err);
-/* The end of the text: what was held back, as U+FFFD. It may be followed by another text. */
+/* The end of a text: what was held back, as U+FFFD. Another text may follow. Errors: CARAT_ENOMEM. */
 CARAT_API bool carat_detokenizer_flush(carat_detokenizer *d, const char **text, size_t *len, carat_err *err);
 CARAT_API void carat_detokenizer_close(carat_detokenizer *d); /* accepts NULL */
 
@@ -150,7 +157,7 @@ CARAT_API void carat_detokenizer_close(carat_detokenizer *d); /* accepts NULL */
 
 typedef struct carat_engine carat_engine;
 
-/* What a model file is, as far as its headers tell. Strings are borrowed. */
+/* What a model is, read from its headers only. The strings belong to the struct. */
 typedef struct carat_model_info {
     const char *path;
     const char *container;    /* "GGUF v3", "Hugging Face folder" */
@@ -161,7 +168,7 @@ typedef struct carat_model_info {
     bool has_vision;
     size_t n_layer, n_global, hidden, ffn, n_head, n_kv_head, head_dim;
     size_t n_vocab;  /* rows of the embedding */
-    size_t n_pieces; /* tokens that really exist */
+    size_t n_pieces; /* tokens of the vocabulary; the rows beyond mean nothing */
     size_t window, context;
     double eps, query_scale, rope_base_global, rope_base_local, rope_factor;
     uint64_t n_params, file_bytes, weight_bytes;
@@ -174,9 +181,10 @@ typedef struct carat_model_info {
     uint64_t vision_weight_bytes, vision_work_bytes; /* weights in memory; scratch for one image */
 } carat_model_info;
 
-/* Reads the headers only. The info and its strings live until carat_model_info_free. */
+/* Reads the headers of a GGUF file (any part of a split one) or a Hugging Face folder. *out is the caller's. Errors:
+ * CARAT_EIO, CARAT_EFORMAT, CARAT_EUNSUPPORTED, CARAT_ENOMEM. */
 CARAT_API bool carat_model_describe(const char *path, carat_model_info **out, carat_err *err);
-CARAT_API void carat_model_info_free(carat_model_info *info);
+CARAT_API void carat_model_info_free(carat_model_info *info); /* accepts NULL */
 
 typedef enum carat_embed_scale {
     CARAT_EMBED_SCALE_DEFAULT,
@@ -184,38 +192,39 @@ typedef enum carat_embed_scale {
     CARAT_EMBED_SCALE_BF16
 } carat_embed_scale;
 
-/* Where a model sees: its own folder or file has a tower, or one mmproj file stands beside it. */
+/* Is the vision tower loaded? It is in the model's own file or folder, or in the one mmproj file beside it. */
 typedef enum carat_vision_use {
-    CARAT_VISION_AUTO,     /* load what is found; one that does not fit is left out with a notice */
+    CARAT_VISION_AUTO,     /* if there is one; one that does not belong to the model is left out with a notice */
     CARAT_VISION_OFF,      /* text only: nothing of the tower is read */
-    CARAT_VISION_REQUIRED, /* no tower, or one that does not fit, is an error */
+    CARAT_VISION_REQUIRED, /* none, or one that does not belong to the model, is an error */
 } carat_vision_use;
 
-/* How keys and values are kept. q8_0 halves their memory; it needs heads of a multiple of 32. */
+/* The element type of cached keys and values. q8_0 halves their memory; head_dim must then be a multiple of 32. */
 typedef enum carat_cache_type { CARAT_CACHE_F16, CARAT_CACHE_Q8_0 } carat_cache_type;
 
 /* Zeros are the defaults. */
 typedef struct carat_options {
     size_t struct_size;
     int n_threads;                 /* 0: the physical cores this process may use */
-    const char *cpu;               /* "generic", "avx2", ...: NULL: $CARAT_CPU, else the best this machine has */
+    const char *cpu;               /* "generic", "avx2" ...; NULL: $CARAT_CPU, else the best this machine has */
     bool is_exact;                 /* f32 activations and an f32 cache: slow, for comparing with a reference */
     bool trusts_header;            /* believe the file where it contradicts the published model */
     carat_embed_scale embed_scale; /* sqrt(hidden) as it is or rounded to bfloat16 (default: published shapes) */
-    size_t chunk;                  /* tokens a prefill step takes; 0: 512. An image is never split: it may take more */
+    size_t chunk;                  /* prompt tokens in one step; 0: 512. A longer image is a step all the same */
     carat_vision_use vision;
-    const char *mmproj; /* the vision weights' file; NULL: found by itself */
-    size_t image_cache; /* encoded images that are remembered; 0: 32 */
+    const char *mmproj; /* the file of the vision weights; NULL: the one beside the model */
+    size_t image_cache; /* encoded images kept for reuse; 0: 32 */
     /* Conversations. Memory for n_sessions of n_ctx tokens is reserved when the engine opens. */
-    size_t n_ctx;           /* most tokens a conversation may grow to; 0: 8192, or the model's own if that is less */
-    size_t n_sessions;      /* of them at once; 0: 1. More fit if they are shorter */
-    carat_cache_type cache; /* element type of keys and values */
-    uint64_t prefix_cache; /* bytes on top, for prompt prefixes kept for reuse; 0: two local windows and what belongs to
-                             * them */
-    bool omits_prefix_cache;     /* none of them: prefix_cache must be 0 */
-    uint64_t max_memory;         /* bytes that the process may come to hold; 0: what the machine, its control groups and
-                             * ulimits leave. An engine that weighs more (carat_weigh) is refused before a weight is
-                             * read; a prefix cache or places for images that do not fit are made smaller, with a notice */
+    size_t n_ctx;            /* most tokens a conversation may grow to; 0: 8192, or the model's own if that is less */
+    size_t n_sessions;       /* how many of them at once; 0: 1. Shorter ones may be more */
+    carat_cache_type cache;  /* element type of keys and values */
+    uint64_t prefix_cache;   /* bytes on top, for prompt prefixes kept for reuse; 0: two local windows and what belongs
+                              * to them */
+    bool omits_prefix_cache; /* no such memory: prefix_cache must be 0 */
+    /* Bytes that the process may come to hold; 0: what the machine, its control groups and ulimits leave. An engine that
+     * needs more (carat_weigh) is refused before a weight is read; a prefix cache or an image cache that does not fit is
+     * made smaller, with a notice. */
+    uint64_t max_memory;
     size_t n_queue;              /* requests that may wait; 0: 256 */
     double step_seconds;         /* what a step should take at most while answers are being generated; 0: 0.25 */
     carat_progress_fn *progress; /* of loading, in bytes; may be NULL */
@@ -223,8 +232,8 @@ typedef struct carat_options {
 } carat_options;
 
 /* Loads a GGUF file (any part of a split one) or a Hugging Face folder. opt may be NULL. Errors: CARAT_EIO,
- * CARAT_EFORMAT, CARAT_EUNSUPPORTED, CARAT_ENOMEM (with what it needs, what is there, and the largest context that
- * would fit), CARAT_EARG (an unknown cpu level), CARAT_ECANCELLED. */
+ * CARAT_EFORMAT, CARAT_EUNSUPPORTED, CARAT_ENOMEM (with what it needs, what is available, and the largest context that
+ * would fit), CARAT_EARG (a setting that is unknown or out of range, by name), CARAT_ECANCELLED. */
 CARAT_API bool carat_engine_open(const char *path, const carat_options *opt, carat_engine **out, carat_err *err);
 CARAT_API void carat_engine_close(carat_engine *e); /* after its sessions and requests; accepts NULL */
 
@@ -232,15 +241,15 @@ CARAT_API void carat_engine_close(carat_engine *e); /* after its sessions and re
  * the rest is resident from the start. */
 typedef struct carat_memory {
     uint64_t weights, vision_weights;
-    uint64_t kv_global, kv_local, kv_index; /* pages of both kinds of layers; the lists and the prefix index */
+    uint64_t kv_global, kv_local, kv_index; /* pages of the two kinds of layers; their lists and the prefix index */
     uint64_t work, vision_work;             /* activations of a step; of an image */
     uint64_t images, logits;                /* encoded images; rows of logits */
     uint64_t total;
-    uint64_t session; /* not in total: what a session of n_ctx tokens, or an answer, holds besides while it lasts */
+    uint64_t session; /* not in total: what a session of n_ctx tokens, or an answer, takes besides while it exists */
 } carat_memory;
 CARAT_API const carat_memory *carat_engine_memory(const carat_engine *e);
 
-/* What it has done so far. Asking never waits for a step: what is counted within one shows when it has ended. */
+/* What an engine has done so far. Asking never waits for a step; what happens within one is counted at its end. */
 typedef struct carat_stats {
     size_t struct_size;
     uint64_t steps;
@@ -250,8 +259,8 @@ typedef struct carat_stats {
     uint64_t requests_done, requests_failed, requests_cancelled;
     size_t running, queued;                    /* requests, now */
     uint64_t kv_bytes_used, kv_bytes_promised; /* now */
-    uint64_t evictions;                        /* pages taken from the prefix index */
-    double busy_seconds;
+    uint64_t evictions;                        /* pages of the prefix cache given to others */
+    double busy_seconds;                       /* within steps */
 } carat_stats;
 CARAT_API bool carat_engine_stats(carat_engine *e, carat_stats *out, carat_err *err); /* Errors: CARAT_EARG */
 
@@ -267,12 +276,12 @@ CARAT_API const char *carat_best_isa(void);                    /* the best this 
 /* A decoded image. Immutable; may be used from several threads. */
 typedef struct carat_picture carat_picture;
 
-/* From the bytes of a JPEG, PNG, WebP, GIF or BMP file, told by its first bytes; EXIF orientation is applied,
- * transparency composited on white, of an animation the first picture is taken. At most 64 MiB, 64 million pixels and
- * sides of 1 : 200, checked before memory is taken. Errors: CARAT_EFORMAT (damaged, not an image), CARAT_EUNSUPPORTED
+/* From the bytes of a JPEG, PNG, WebP, GIF or BMP file, recognised by its first bytes. EXIF orientation is applied,
+ * transparency is composited on white, of an animation the first frame is taken. At most 64 MiB, 64 million pixels and
+ * sides of 1 : 200, checked before memory is allocated. Errors: CARAT_EFORMAT (damaged, not an image), CARAT_EUNSUPPORTED
  * (another format, by name), CARAT_ELIMIT, CARAT_ENOMEM. */
 CARAT_API bool carat_picture_decode(const void *data, size_t len, carat_picture **out, carat_err *err);
-/* The same from a file. Errors also: CARAT_EIO. */
+/* The same from a file. Also: CARAT_EIO. */
 CARAT_API bool carat_picture_load(const char *path, carat_picture **out, carat_err *err);
 CARAT_API void carat_picture_free(carat_picture *p); /* accepts NULL */
 CARAT_API uint32_t carat_picture_width(const carat_picture *p);
@@ -281,22 +290,22 @@ CARAT_API uint32_t carat_picture_height(const carat_picture *p);
 /* Pan & Scan: a long picture is shown whole, then in crops along its longer side, so that small text stays legible
  * (Gemma 3 report, arXiv:2503.19786, section 2.1; numbers as in the reference processor). */
 typedef enum carat_pan_scan_mode {
-    CARAT_PAN_SCAN_AUTO, /* pictures whose sides differ by min_ratio or more */
-    CARAT_PAN_SCAN_OFF,
-    CARAT_PAN_SCAN_ON /* every picture whose crops have min_crop, whatever its ratio; a square into left and right */
+    CARAT_PAN_SCAN_AUTO, /* pictures whose sides have a ratio of min_ratio or more */
+    CARAT_PAN_SCAN_OFF,  /* only the whole picture */
+    CARAT_PAN_SCAN_ON,   /* pictures of any ratio whose crops reach min_crop; a square gives a left and a right half */
 } carat_pan_scan_mode;
 
 /* Zeros are the defaults. */
 typedef struct carat_pan_scan {
     size_t struct_size;
     carat_pan_scan_mode mode;
-    uint32_t min_crop;  /* 0: 256. No crop has a side below it, but the last may be narrower */
+    uint32_t min_crop;  /* pixels of a crop's side, 0: 256. Only the last crop may be narrower */
     uint32_t max_crops; /* 0: 4; at most 64 */
-    double min_ratio;   /* 0: 1.2. Flatter pictures are cut */
+    double min_ratio;   /* longer side by shorter side, 0: 1.2 */
 } carat_pan_scan;
 
-/* What the model is shown of a picture: view 0 is the whole, the others are crops in reading order. pan_scan may be
- * NULL: the defaults. */
+/* How many views the model gets of a picture: view 0 is the whole, the others are crops in reading order. pan_scan NULL:
+ * the defaults. Errors: CARAT_EARG (its size). */
 CARAT_API bool carat_picture_n_views(const carat_picture *p, const carat_pan_scan *pan_scan, size_t *n, carat_err *err);
 /* One view, resized to size x size as the model gets it: rgb [size][size][3], the caller's. Errors: CARAT_EARG (no such
  * view, a size of 0 or over 16384), CARAT_ENOMEM. */
@@ -309,11 +318,11 @@ CARAT_API bool carat_write_png(const char *path, const uint8_t *rgb, uint32_t wi
 
 typedef struct carat_prompt carat_prompt;
 
-/* A piece of a message: text or a picture. */
+/* A piece of a message: text or a picture. Both are read during the call; a prompt keeps what it needs of a picture. */
 typedef struct carat_content {
     size_t struct_size;
     const char *text; /* NULL: the picture */
-    size_t text_len;  /* bytes, NUL among them; 0: the text ends before its first NUL */
+    size_t text_len;  /* in bytes; NUL characters may be among them. 0: the text ends before its first NUL */
     const carat_picture *picture;
     const carat_pan_scan *pan_scan; /* of this picture; NULL: as the options say */
 } carat_content;
@@ -323,8 +332,8 @@ typedef struct carat_message {
     const char *role; /* "system", "user", "assistant", "tool" ...; NUL-terminated */
     const char *text; /* NULL: the content */
     size_t text_len;  /* as in carat_content */
-    /* The pieces are one text with pictures in it: white space between them is kept, only the ends are trimmed. Else
-     * every piece is trimmed, as the published template does it. */
+    /* The pieces are one text with pictures in it: white space between them is kept, only the ends are trimmed. Otherwise
+     * every piece is trimmed, as the published template does. */
     bool is_inline;
     const carat_content *content;
     size_t n_content;
@@ -333,11 +342,11 @@ typedef struct carat_message {
 typedef struct carat_prompt_options { /* zeros are the defaults */
     size_t struct_size;
     const carat_pan_scan *pan_scan; /* NULL: the defaults */
-    bool omits_answer;              /* chat: does not end where the model's answer begins */
-    bool omits_bos;                 /* text: no <bos> first */
-    bool has_control;               /* text: "<end_of_turn>" in it becomes the control token; never for users' text */
-    /* chat: leave out the oldest turns, whole, until no more tokens than this are left; 0: never. System texts and the
-     * last turn stay. */
+    bool omits_answer;              /* of a chat: it does not end with the beginning of the model's turn */
+    bool omits_bos;                 /* of bare text: no <bos> first */
+    bool has_control; /* of bare text: "<end_of_turn>" in it is the control token; never for users' text */
+    /* Of a chat: the most tokens it may have; 0: any number. The oldest turns are left out, whole, until it fits; system
+     * texts and the last turn stay. */
     size_t fit;
 } carat_prompt_options;
 
@@ -345,7 +354,8 @@ typedef struct carat_prompt_options { /* zeros are the defaults */
  * yields control tokens: text stays text. Neighbours of one role are joined, system text goes before the next user
  * text. A picture takes tokens_per_image tokens and a few around them for each view. o may be NULL. Errors: CARAT_EARG
  * (no messages), CARAT_EUNSUPPORTED (a picture for a model without vision; a vocabulary without the template's tokens),
- * CARAT_ECONTEXT (does not fit even so; both counts), CARAT_ENOMEM. */
+ * CARAT_ECONTEXT (the last turn and the system texts alone do not fit; both counts), CARAT_ELIMIT (2 GiB of text, 4096
+ * pictures), CARAT_ENOMEM. */
 CARAT_API bool carat_prompt_chat(const carat_engine *e, const carat_message *messages, size_t n,
                                  const carat_prompt_options *o, carat_prompt **out, carat_err *err);
 /* Text and pictures as they stand, without a template. Errors as carat_prompt_chat. */
@@ -358,10 +368,10 @@ CARAT_API bool carat_prompt_ids(const carat_engine *e, const int32_t *ids, size_
                                 carat_prompt **out, carat_err *err);
 CARAT_API void carat_prompt_free(carat_prompt *p); /* requests keep what they need of it; accepts NULL */
 
-/* Its ids, an image as tokens_per_image image tokens; borrowed. */
+/* Its ids, *n of them; a view is tokens_per_image image tokens. */
 CARAT_API const int32_t *carat_prompt_tokens(const carat_prompt *p, size_t *n);
 CARAT_API size_t carat_prompt_n_views(const carat_prompt *p); /* of all its pictures */
-/* How many messages were left out to make it fit; they were the oldest ones that are no system text. */
+/* How many messages were left out to make it fit: the oldest that are not system texts. */
 CARAT_API size_t carat_prompt_n_dropped(const carat_prompt *p);
 
 /* What had to be done to messages that the turn template does not provide for. */
@@ -380,11 +390,12 @@ CARAT_API unsigned carat_prompt_repairs(const carat_prompt *p);
 /* "joined neighbouring messages of one role": one of them as a phrase for people; "" for anything else. Never NULL. */
 CARAT_API const char *carat_repair_text(carat_repair repair);
 
-/* The prompt as it was rendered, for people and logs: control tokens by name, a view of a picture as <start_of_image>.
- * Borrowed, NUL-terminated. Tokenise it again and a user's "<bos>" would become what it says. */
+/* The prompt as it was rendered, for people and logs: control tokens by name, a view as <start_of_image>; *len bytes and
+ * a NUL. Do not tokenise it again: a "<bos>" that a user typed cannot be told from the control token in it. */
 CARAT_API const char *carat_prompt_rendered(const carat_prompt *p, size_t *len);
-/* What the vision tower makes of one view: f32 [tokens_per_image, hidden] into rows, the caller's. progress
- * is in layers and may be NULL. Errors: CARAT_EARG (no such view), CARAT_ENUMERIC, CARAT_ECANCELLED. */
+
+/* What the vision tower makes of one view, into the caller's rows: f32 [tokens_per_image, hidden]. progress is in layers
+ * and may be NULL. Errors: CARAT_EARG (no such view), CARAT_ENUMERIC, CARAT_ECANCELLED. */
 CARAT_API bool carat_prompt_soft_tokens(carat_engine *e, const carat_prompt *p, size_t view, float *rows,
                                         carat_progress_fn *progress, void *arg, carat_err *err);
 
@@ -402,15 +413,15 @@ typedef enum carat_sampling_order {
 
 typedef struct carat_sampling {
     size_t struct_size;
-    float temperature;                                             /* 0: the largest logit */
+    float temperature;                                             /* 0: always the largest logit */
     int top_k;                                                     /* 0: off */
     float top_p;                                                   /* 1: off */
     float min_p;                                                   /* 0: off */
     float repetition_penalty, presence_penalty, frequency_penalty; /* 1, 0, 0: off */
-    int penalty_window; /* how many of the latest tokens, prompt included, the penalties look at */
+    int penalty_window; /* how many of the latest tokens, the prompt's included, the penalties count */
     carat_sampling_order order;
     uint64_t seed;
-    const carat_bias *bias; /* read when generation begins */
+    const carat_bias *bias; /* [n_bias], copied */
     size_t n_bias;
 } carat_sampling;
 
@@ -426,17 +437,18 @@ CARAT_API bool carat_sampling_check(const carat_sampling *s, carat_err *err);
 
 typedef struct carat_session carat_session;
 
-/* n_ctx: the most tokens the conversation may grow to, prompt and answer; 0: the engine's. Its part of the engine's
- * memory is promised to it here. Errors: CARAT_EARG (more than the engine's), CARAT_ELIMIT (what is left of the
- * engine's memory is promised to others; with the figures), CARAT_ENOMEM. */
+/* n_ctx: the most tokens the conversation may grow to, prompt and answer; 0: the engine's. Its share of the engine's
+ * memory is reserved here. e must outlive the session. Errors: CARAT_EARG (more than the engine's), CARAT_ELIMIT (too
+ * little of the engine's memory is unreserved; with the figures), CARAT_ENOMEM. */
 CARAT_API bool carat_session_open(carat_engine *e, size_t n_ctx, carat_session **out, carat_err *err);
 /* A second conversation with the same tokens; nothing is copied until the two differ. Errors as carat_session_open. */
 CARAT_API bool carat_session_fork(const carat_session *s, carat_session **out, carat_err *err);
 CARAT_API void carat_session_close(carat_session *s); /* accepts NULL */
 
 CARAT_API size_t carat_session_n_ctx(const carat_session *s);
-CARAT_API size_t carat_session_n_tokens(const carat_session *s);       /* evaluated so far */
-CARAT_API const int32_t *carat_session_tokens(const carat_session *s); /* their ids, [n_tokens] */
+CARAT_API size_t carat_session_n_tokens(const carat_session *s); /* evaluated so far */
+/* Their ids, [n_tokens]; borrowed until the next call that changes the session. */
+CARAT_API const int32_t *carat_session_tokens(const carat_session *s);
 
 /* Evaluates n ids after those already there. Errors: CARAT_EARG (an id outside the vocabulary), CARAT_ECONTEXT (with
  * both counts; nothing was evaluated), CARAT_ENUMERIC, CARAT_ECANCELLED (what was evaluated until then stays). */
@@ -450,12 +462,13 @@ typedef bool carat_logits_fn(void *arg, size_t pos, const float *logits, size_t 
 CARAT_API bool carat_session_append_logits(carat_session *s, const int32_t *ids, size_t n, carat_logits_fn *on_logits,
                                            void *arg, carat_err *err);
 
-/* The same with a prompt: its pictures are encoded, unless the engine remembers them. on_logits may be NULL. */
+/* The same with a prompt: its pictures are encoded, unless the engine still has them. on_logits may be NULL. Also:
+ * CARAT_EUNSUPPORTED (pictures for an engine without a vision tower), CARAT_EARG (a prompt made for another model). */
 CARAT_API bool carat_session_append_prompt(carat_session *s, const carat_prompt *p, carat_logits_fn *on_logits,
                                            void *arg, carat_err *err);
 
 /* Makes the session hold exactly the prompt, evaluating only what neither it nor the engine's prefix cache holds;
- * *cached tells how many tokens that were. Errors as append; CARAT_EARG (an empty prompt). */
+ * *cached is how many tokens need not be. Errors as carat_session_append_prompt; CARAT_EARG (an empty prompt). */
 CARAT_API bool carat_session_prompt(carat_session *s, const carat_prompt *p, size_t *cached, carat_err *err);
 
 typedef enum carat_phase {
@@ -470,32 +483,33 @@ typedef bool carat_phase_fn(void *arg, carat_phase phase, uint64_t done, uint64_
  * it. */
 CARAT_API void carat_session_on_progress(carat_session *s, carat_phase_fn *fn, void *arg);
 
-/* The logits after the last token into out [n_vocab], computed now from what the session keeps of it. There are none
- * before the first token, after a generation (its last token has not been evaluated), after a rewind, and after a call
- * that failed: append first. Errors: CARAT_EARG (there are none), CARAT_ENUMERIC. */
+/* The logits after the last token, into out [n_vocab]: computed now, from what the session keeps of that token. There are
+ * none before the first token, after a generation (whose last token has not been evaluated), after a rewind, and after a
+ * call that failed: append first. Errors: CARAT_EARG (there are none), CARAT_ENUMERIC. */
 CARAT_API bool carat_session_copy_logits(const carat_session *s, float *out, carat_err *err);
-/* The same in a row of the session's own, computed at the first call after the session has moved; valid until the next
- * call on it. NULL where carat_session_copy_logits would fail, and where there is no memory for the row: it is taken at
- * the first call and kept, so a program that asks holds n_vocab floats a session more than was weighed. */
+/* The same in a row of the session's own, computed at the first call after the session has changed; valid until the next
+ * call on it. NULL where carat_session_copy_logits would fail, and where there is no memory for the row: it is allocated
+ * at the first call and kept, n_vocab floats that were not weighed. */
 CARAT_API const float *carat_session_logits(carat_session *s);
 
-/* Forgets all but the first n tokens; an image that would be left half goes whole. A rewind further than the local
- * layers' window still holds starts anew instead: *kept tells how many tokens are left, the caller appends the rest
- * again. */
+/* Forgets all but the first n tokens; an image that would be cut goes whole. A rewind further back than what the local
+ * layers' windows still hold empties the session: *kept is how many tokens are left, and the caller appends the rest
+ * again. Errors: CARAT_EARG (more than there are). */
 CARAT_API bool carat_session_rewind(carat_session *s, size_t n, size_t *kept, carat_err *err);
 
-/* Writes the conversation with its keys and values, so that it goes on exactly where it was, and with it a note of the
- * caller's: any bytes, or NULL. Other conversations go on meanwhile. path is whole or untouched. Errors: CARAT_EIO,
+/* Writes the conversation with its keys and values, so that it resumes exactly where it was, and a note of the caller's:
+ * note_len bytes, or NULL. Other sessions keep running meanwhile. The file at path is whole or untouched. Errors: CARAT_EIO,
  * CARAT_ENOMEM. */
 CARAT_API bool carat_session_save(const carat_session *s, const char *path, const void *note, size_t note_len,
                                   carat_err *err);
-/* Into an empty session; *note (NUL-terminated, the caller's) may be NULL. Errors, the session still empty: CARAT_EIO,
+/* Into an empty session. *note, *note_len bytes and a NUL, is the caller's (carat_free); both may be NULL. Errors, after
+ * which the session is still empty: CARAT_EIO,
  * CARAT_EFORMAT (damaged, cut, not such a file), CARAT_EUNSUPPORTED (another model, cache type or version),
  * CARAT_ECONTEXT (longer than the session may be; both lengths), CARAT_EARG (not empty), CARAT_ENOMEM. */
 CARAT_API bool carat_session_restore(carat_session *s, const char *path, char **note, size_t *note_len, carat_err *err);
 
-/* Makes a running append or generate of this session return CARAT_ECANCELLED after the step it is in. May be called
- * from any thread and from a signal handler. It is forgotten when the call has returned. */
+/* Ends a running append of this session (CARAT_ECANCELLED) or generation (CARAT_FINISH_CANCELLED) after the step it is in.
+ * From any thread and from a signal handler. Has no effect on later calls. */
 CARAT_API void carat_session_cancel(carat_session *s);
 
 /* ---- Generation -------------------------------------------------------------------------------------------------- */
@@ -505,14 +519,15 @@ typedef struct carat_top {
     float logprob;
 } carat_top;
 
-/* One generated token, borrowed during the callback. When the text ends with something held back (the start of a stop
- * string that did not come, an unfinished character), a last call with id -1 and no logprob brings it. */
+/* One generated token, borrowed during the callback or until the next event. Where the text ends with something that was
+ * held back (the beginning of a stop string that did not come, an unfinished character), one with id -1 and no logprob
+ * brings it at the end. */
 typedef struct carat_token {
     int32_t id;
     const char *text; /* whole UTF-8 characters that became certain with this token, NUL-terminated; may be empty */
     size_t len;
     float logprob;        /* natural logarithm, before temperature, penalties and filters */
-    const carat_top *top; /* the n_top likeliest, best first */
+    const carat_top *top; /* [n_top]: the likeliest, best first */
     size_t n_top;
 } carat_token;
 
@@ -531,32 +546,32 @@ typedef struct carat_generation {
     size_t struct_size;
     const carat_sampling *sampling; /* NULL: CARAT_SAMPLING_DEFAULT */
     size_t max_tokens;              /* 0: until the model stops or the context is full */
-    bool ignores_eos;               /* go on past the end-of-text and end-of-turn tokens */
+    bool ignores_eos;               /* continues past the end-of-text and end-of-turn tokens */
     /* Strings that end the text and are not part of it; they may be cut across tokens. Copied. */
     const char *const *stops;
-    const size_t *stop_lens; /* [n_stops] bytes, NUL among them; NULL: all are NUL-terminated */
+    const size_t *stop_lens; /* [n_stops] in bytes; NUL characters may be among them. NULL: all are NUL-terminated */
     size_t n_stops;
     int n_top;           /* 0..20: how many alternatives a token carries */
-    bool wants_logprobs; /* compute carat_token.logprob (n_top > 0 implies it) */
-    /* Must be NULL in a request, whose tokens are events. The engine may be some tokens ahead: what the session holds is
-     * settled when the generation has returned. */
+    bool wants_logprobs; /* carat_token.logprob is computed; n_top > 0 implies it */
+    /* May be NULL; must be in a request, whose tokens are events. The engine may be some tokens ahead of it: what the
+     * session holds is settled when the generation has returned. */
     carat_token_fn *on_token;
     void *arg;
-    size_t min_tokens; /* before so many no end-of-text or end-of-turn token is drawn; at most max_tokens. A stop string
-                        * ends the text even so */
+    size_t min_tokens; /* no end-of-text or end-of-turn token is drawn before so many; at most max_tokens. A stop string
+                        * still ends the text */
 } carat_generation;
 
 typedef struct carat_result {
     size_t struct_size;
     carat_finish finish;
-    int32_t stop_id;    /* the stop token met, or -1 */
+    int32_t stop_id;    /* the end-of-text or end-of-turn token that ended it, or -1 */
     size_t n_generated; /* tokens sampled, a final stop token not counted */
     double seconds;     /* from the first sample to the end */
 } carat_result;
 
-/* Samples tokens and evaluates each, but for the last one and a stop token: append that one to go on from it. The
- * session needs at least one evaluated token. Cancelling and the context's end are finish reasons, not errors; errors:
- * CARAT_EARG, CARAT_ENUMERIC, CARAT_ENOMEM. */
+/* Samples tokens and evaluates each, except the last one and a stop token: append that one to continue from it. The
+ * session needs at least one evaluated token. g NULL: the defaults; result may be NULL. Cancelling and the context's end
+ * are finish reasons, not errors. Errors: CARAT_EARG (settings out of range, by name), CARAT_ENUMERIC, CARAT_ENOMEM. */
 CARAT_API bool carat_session_generate(carat_session *s, const carat_generation *g, carat_result *result,
                                       carat_err *err);
 
