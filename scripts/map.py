@@ -2,7 +2,7 @@
 
 The table's first column names the rooms, top to bottom; its last one what each may include: names of rooms, public
 headers, or "all above". A room must not include what its row does not allow, and no row may allow a room below itself.
-The public headers are free to all of src/: their types are shared.
+The public headers are free to all of src/: their types are shared. Public functions are defined in src/api/ alone.
 
 A circle is a group of files in which each reaches every other, by includes or by using what the other defines. In the
 rooms of NO_CIRCLES it is a fault, elsewhere it is shown.
@@ -109,6 +109,11 @@ def defines(text):
     return linked, own
 
 
+def linked_names(path):
+    with open(path, encoding="utf-8", errors="replace") as f:
+        return defines(strip(f.read()))[0]
+
+
 def groups(graph):
     """The strongly connected components of two nodes or more (Tarjan)."""
     number, low, stack, out = {}, {}, [], []
@@ -173,6 +178,10 @@ def main():
         if folder.startswith("src/"):
             for header in PUBLIC:
                 arrows.pop(header, None)
+        if folder.startswith("src/") and room != "api":
+            faults += [f"{os.path.relpath(path, root)} defines {name}(): public functions live in src/api/"
+                       for path in files if path.endswith(".c") for name in sorted(linked_names(path))
+                       if name.startswith("carat_")]
         wrong = sorted(set(arrows) - allowed[room])
         faults += [f"{path} includes {w}/, which {folder} may not" for w in wrong for path in sorted(set(arrows[w]))]
         shown = [a + "(!)" if a in wrong else a for a in sorted(arrows)]

@@ -135,3 +135,13 @@ bool carat_weigh_here(int n_threads, const char *cpu, carat_rates *rates, carat_
     CT_GIVE(carat_device, &d, out);
     return true;
 }
+
+const carat_device *carat_device_at(size_t i)
+{
+    return ct_device_at(i);
+}
+
+bool carat_device_find(const char *name, const carat_device **out, carat_err *err)
+{
+    return ct_device_find(name, out, err);
+}

@@ -193,7 +193,7 @@ static void read_table(void)
     ct_devices_parse(ct_devices_tsv, ct_devices_tsv_len, table, CT_MAX_DEVICES, &n_table, NULL);
 }
 
-const carat_device *carat_device_at(size_t i)
+const carat_device *ct_device_at(size_t i)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     pthread_once(&once, read_table);
@@ -214,22 +214,22 @@ static size_t farness(const char *asked, const char *key)
 
 #define NEAR 4
 
-bool carat_device_find(const char *name, const carat_device **out, carat_err *err)
+bool ct_device_find(const char *name, const carat_device **out, carat_err *err)
 {
     char asked[64], key[64], list[160] = "";
     const carat_device *near[NEAR] = { NULL };
     size_t far[NEAR];
     *out = NULL;
     ct_device_key(name, asked);
-    for (size_t i = 0; carat_device_at(i); i++) {
-        ct_device_key(carat_device_at(i)->name, key);
+    for (size_t i = 0; ct_device_at(i); i++) {
+        ct_device_key(ct_device_at(i)->name, key);
         size_t f = farness(asked, key), at = NEAR;
         while (at > 0 && (!near[at - 1] || f < far[at - 1]))
             at--;
         for (size_t j = NEAR - 1; at < NEAR && j > at; j--)
             near[j] = near[j - 1], far[j] = far[j - 1];
         if (at < NEAR)
-            near[at] = carat_device_at(i), far[at] = f;
+            near[at] = ct_device_at(i), far[at] = f;
     }
     if (near[0] && *asked && (far[0] == 0 || (far[0] <= 2 && near[1] && far[1] > far[0] && far[1] > 2))) {
         *out = near[0];

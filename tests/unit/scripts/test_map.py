@@ -63,6 +63,14 @@ class Map(unittest.TestCase):
         self.faults({}, "the table has src/gone, which is not there",
                     table=TABLE.replace("| `openai/`", "| `src/gone/` | | |\n| `openai/`"))
 
+    def test_public_functions_live_in_api(self):
+        public = "int carat_f(void)\n{\n    return 1;\n}\n"
+        self.faults({"src/base/f.c": public}, "src/base/f.c defines carat_f(): public functions live in src/api/")
+        table = TABLE.replace("| `openai/`", "| `src/api/` | | all above |\n| `openai/`")
+        self.assertEqual(self.map({"src/api/f.c": public}, table=table)[1], "")
+        calls = "static int carat_f(void);\nint g(void)\n{\n    return carat_f();\n}\n"  # neither declared nor called
+        self.assertEqual(self.map({"src/base/g.c": calls})[1], "")
+
     def test_circles(self):
         here = 'int here(int x)\n{\n    const char *s = "{";\n    return s && x ? there(x - 1) : 0;\n}\n'
         there = "int there(int x)\n{\n    return here(x);\n}\n"
