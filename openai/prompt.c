@@ -24,17 +24,13 @@ static bool prompt_of_ids(const json_t *v, const carat_engine *e, carat_prompt *
     return ok;
 }
 
-/* <bos> in front. The ids are encoded here because carat_prompt_text takes no text with a NUL in it. */
+/* <bos> in front; names of control tokens in it stay text. */
 static bool prompt_of_text(const json_t *v, const carat_engine *e, carat_prompt **out, ct_openai_fault *f)
 {
-    int32_t *ids = NULL;
-    size_t n;
-    bool ok = (carat_tokenizer_encode(carat_engine_tokenizer(e), json_string_value(v), json_string_length(v),
-                                      CARAT_TOK_BOS, &ids, &n, &f->err) &&
-               carat_prompt_ids(e, ids, n, NULL, 0, NULL, out, &f->err)) ||
-              ct_openai_refuse_err(f, "prompt");
-    carat_free(ids);
-    return ok;
+    const carat_content text = { .struct_size = sizeof text,
+                                 .text = json_string_value(v),
+                                 .text_len = json_string_length(v) };
+    return carat_prompt_text(e, &text, 1, NULL, out, &f->err) || ct_openai_refuse_err(f, "prompt");
 }
 
 bool ct_openai_text_prompt(const json_t *body, const carat_engine *e, carat_prompt **out, ct_openai_fault *f)
