@@ -1,14 +1,15 @@
 /* Many prompts at once: a window of requests slides over the input, the engine answers them together, and each answer
  * is written when it is complete.
  *
- * One thread does it. It waits for the oldest request, which is being answered as requests begin in order, and then
- * looks at what the others have brought; the engine keeps some tokens of each until then. The window holds twice as
- * many requests as can be answered at once, so that the next one is always there.
+ * One thread does it. It sleeps in poll(2) until the engine has something to say, the input has another line for which
+ * there is a place, or somebody presses Ctrl-C. The window holds twice as many requests as can be answered at once, so
+ * that the next one is always there.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +18,6 @@
 
 #include "base/clock.h"
 #include "base/err.h"
-#include "base/memlimit.h"
 #include "batch.h"
 #include "carat_weigh.h"
 #include "engine.h"
@@ -25,26 +25,26 @@
 #include "term.h"
 
 #define DEFAULT_PARALLEL 8
-#define IDLE_SECONDS     1.0  /* without a signal a pipe is asked that often whether there is more */
-#define WAIT_SECONDS     0.02 /* so long may an answer wait for being looked at: the engine keeps 32 tokens of each */
 
 typedef struct work { /* a line that is being answered */
     ct_openai_line line;
     ct_openai_reply reply;
     carat_request *request;
     uint64_t number; /* of the line */
+    size_t at;       /* in the window */
 } work;
 
 typedef struct batch {
     const batch_options *o;
     ct_openai_options defaults; /* of requests */
     carat_engine *e;
-    const char *model; /* its name in answers */
+    carat_queue *queue; /* of all that is asked */
+    const char *model;  /* its name in answers */
     batch_lines in;
     batch_out out;
     batch_ids ids;
     size_t n_sessions, n_window;
-    work **works; /* [n_works], oldest first */
+    work **works; /* [n_works]: the window */
     size_t n_works;
     uint64_t n_lines; /* of the input that are not blank; 0: not known */
     uint64_t n_before, done, failed, skipped, failed_before;
@@ -107,7 +107,9 @@ static bool is_new(batch *b, const work *w, bool *is_to_do, carat_err *err)
 
 static bool submit(batch *b, work *w, ct_openai_fault *f)
 {
-    const ct_openai_request *r = &w->line.request;
+    ct_openai_request *r = &w->line.request;
+    r->submit.queue = b->queue;
+    r->submit.user = w;
     if (!ct_openai_reply_init(&w->reply, r)) {
         ct_fail(&f->err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for an answer");
         return ct_openai_refuse_err(f, "");
@@ -130,6 +132,7 @@ static bool take_line(batch *b, carat_err *err)
                   ? is_new(b, w, &is_to_do, err)
                   : fail_line(b, w->number, NULL, &f, err);
     if (ok && is_to_do && ct_openai_line_read(&w->line, b->e, &b->defaults, &f) && submit(b, w, &f)) {
+        w->at = b->n_works;
         b->works[b->n_works++] = w;
         return true;
     }
@@ -143,7 +146,7 @@ static bool take_line(batch *b, carat_err *err)
 static bool fill_window(batch *b, bool *at_end, carat_err *err)
 {
     while (!*at_end && !cli_was_interrupted() && b->n_works < b->n_window) {
-        if (!batch_lines_ready(&b->in, b->n_works ? 0 : IDLE_SECONDS))
+        if (!batch_lines_ready(&b->in))
             return true;
         if (!batch_lines_next(&b->in, err)) {
             *at_end = true;
@@ -172,38 +175,48 @@ static bool finish(batch *b, work *w, carat_err *err)
     return write_line(b, ct_openai_line_reply(w->line.custom_id, body), err);
 }
 
-/* What one request has brought, waiting for the first of it; *is_over: all of it. */
-static void listen(batch *b, work *w, double seconds, bool *is_over)
+static void leave_window(batch *b, work *w)
 {
-    for (*is_over = false;; seconds = 0) {
-        const carat_event *event = carat_request_next(w->request, seconds);
-        *is_over = event->kind == CARAT_EVENT_END;
-        if (*is_over || event->kind == CARAT_EVENT_NONE)
-            return;
-        ct_openai_reply_add(&w->reply, carat_engine_tokenizer(b->e), event);
-        b->generated_tokens += event->kind == CARAT_EVENT_TOKEN && event->token->id >= 0;
-        if (event->kind == CARAT_EVENT_FAILED)
-            carat_request_cancel(w->request); /* its other answers are of no use */
-    }
+    work *last = b->works[--b->n_works];
+    b->works[w->at] = last;
+    last->at = w->at;
+    free_work(w);
 }
 
-static bool listen_to_all(batch *b, carat_err *err)
+static bool handle(batch *b, const carat_event *event, carat_err *err)
 {
-    size_t kept = 0;
-    bool ok = true;
-    for (size_t i = 0; i < b->n_works; i++) {
-        work *w = b->works[i];
-        bool is_over = false;
-        if (ok)
-            listen(b, w, i == 0 ? WAIT_SECONDS : 0, &is_over);
-        if (is_over) {
-            ok = finish(b, w, err);
-            free_work(w);
-        } else
-            b->works[kept++] = w;
+    work *w = event->user;
+    if (event->kind == CARAT_EVENT_END) {
+        bool ok = finish(b, w, err);
+        leave_window(b, w);
+        return ok;
     }
-    b->n_works = kept;
-    return ok;
+    ct_openai_reply_add(&w->reply, carat_engine_tokenizer(b->e), event);
+    b->generated_tokens += event->kind == CARAT_EVENT_TOKEN && event->token->id >= 0;
+    if (event->kind == CARAT_EVENT_FAILED)
+        carat_request_cancel(event->request); /* its other answers are of no use */
+    return true;
+}
+
+/* All that the engine has to say by now. */
+static bool listen(batch *b, carat_err *err)
+{
+    const carat_event *event;
+    while ((event = carat_queue_next(b->queue, 0))->kind != CARAT_EVENT_NONE)
+        if (!handle(b, event, err))
+            return false;
+    return true;
+}
+
+/* Sleeps until there is something to do; a line is something if there is a place for it. */
+static void wait_for_work(const batch *b, bool at_end)
+{
+    bool wants_line = !at_end && b->n_works < b->n_window;
+    struct pollfd p[] = { { .fd = carat_queue_fd(b->queue), .events = POLLIN },
+                          { .fd = cli_interrupt_fd(), .events = POLLIN },
+                          { .fd = wants_line ? b->in.fd : -1, .events = POLLIN } };
+    if (!wants_line || !batch_lines_ready(&b->in))
+        poll(p, sizeof p / sizeof *p, -1);
 }
 
 static void show_progress(const batch *b)
@@ -225,14 +238,13 @@ static bool answer_all(batch *b, carat_err *err)
     bool at_end = false, ok = true;
     while (ok && !cli_was_interrupted()) {
         ok = fill_window(b, &at_end, err);
-        if (ok && b->n_works == 0 && at_end)
+        if (!ok || (b->n_works == 0 && at_end))
             break;
-        ok = ok && listen_to_all(b, err);
+        wait_for_work(b, at_end);
+        ok = listen(b, err);
         show_progress(b);
     }
     term_progress_end();
-    for (size_t i = 0; i < b->n_works; i++) /* all at once, before each is waited for */
-        carat_request_cancel(b->works[i]->request);
     for (size_t i = 0; i < b->n_works; i++)
         free_work(b->works[i]);
     return ok;
@@ -244,9 +256,10 @@ static bool answer_all(batch *b, carat_err *err)
 static size_t choose_parallel(const batch_options *b, const char *model, const carat_options *o)
 {
     size_t n = b->parallel ? (size_t)b->parallel : DEFAULT_PARALLEL;
-    ct_memlimit limit;
-    ct_memlimit_now(&limit);
-    uint64_t room = o->max_memory ? o->max_memory : limit.left;
+    carat_machine_info here = { .struct_size = sizeof here };
+    uint64_t room = o->max_memory;
+    if (!room && carat_machine(&here, NULL))
+        room = here.memory_left;
     carat_options one = *o;
     carat_weigh_query q = { .struct_size = sizeof q, .model = model, .options = &one };
     carat_estimate_result w = { .struct_size = sizeof w };
@@ -340,9 +353,10 @@ static int answer_file(batch *b, const char *model)
     b->model = name_of(b->e);
     b->start = ct_now();
     cli_signals(CLI_SIGNALS_NOTED);
-    if (!answer_all(b, &err))
+    if (!carat_queue_open(&b->queue, &err) || !answer_all(b, &err))
         code = term_error(&err);
     print_summary(b);
+    carat_queue_close(b->queue);
     carat_engine_close(b->e);
     return code ? code : cli_was_interrupted() ? CLI_INTERRUPTED : b->failed || b->failed_before ? CLI_FAILED : CLI_OK;
 }

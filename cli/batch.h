@@ -46,8 +46,8 @@ typedef struct batch_lines { /* zeroed but for fd, name and max */
 
 /* The next line, an unfinished last one too. False at the end (err->code is CARAT_OK) and where reading fails. */
 bool batch_lines_next(batch_lines *l, carat_err *err);
-/* Would it have something at once: bytes, the end, an error? Waits for it at most so many seconds or until a signal. */
-bool batch_lines_ready(const batch_lines *l, double seconds);
+/* Would it have something at once: bytes, the end, an error? */
+bool batch_lines_ready(const batch_lines *l);
 void batch_lines_deinit(batch_lines *l);
 /* Is there nothing but white space in the line? */
 bool batch_line_is_blank(const batch_lines *l);

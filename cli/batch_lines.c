@@ -56,10 +56,10 @@ bool batch_lines_next(batch_lines *l, carat_err *err)
     return true;
 }
 
-bool batch_lines_ready(const batch_lines *l, double seconds)
+bool batch_lines_ready(const batch_lines *l)
 {
     struct pollfd p = { .fd = l->fd, .events = POLLIN };
-    return l->at < l->n || poll(&p, 1, (int)(seconds * 1e3)) > 0;
+    return l->at < l->n || poll(&p, 1, 0) > 0;
 }
 
 void batch_lines_deinit(batch_lines *l)

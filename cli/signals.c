@@ -5,10 +5,12 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 static cli_signal_mode mode;
 static int no_input = -1; /* stands in for stdin when a conversation is ended */
+static int noted_fd = -1; /* an eventfd: a signal was noted */
 
 /* What the handlers share with the program. */
 static carat_session *volatile at_work;
@@ -27,6 +29,8 @@ static void on_interrupt(int sig)
         die_of(sig);
     else if (s)
         carat_session_cancel(s);
+    else if (noted_fd >= 0)
+        eventfd_write(noted_fd, 1);
 }
 
 static void on_end(int sig)
@@ -66,6 +70,8 @@ static void handle_interrupt(void)
 void cli_signals(cli_signal_mode m)
 {
     mode = m;
+    if (m == CLI_SIGNALS_NOTED && noted_fd < 0)
+        noted_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     handle_interrupt();
     if (m == CLI_SIGNALS_NOTED)
         handle(SIGTERM, on_interrupt, 0);
@@ -85,6 +91,11 @@ void cli_cancel_on_interrupt(carat_session *s)
 bool cli_was_interrupted(void)
 {
     return interrupts > 0;
+}
+
+int cli_interrupt_fd(void)
+{
+    return noted_fd;
 }
 
 int cli_ended_by(void)

@@ -25,6 +25,8 @@ void cli_signals(cli_signal_mode mode);
 void cli_cancel_on_interrupt(carat_session *s);
 
 bool cli_was_interrupted(void);
+/* In the mode CLI_SIGNALS_NOTED: readable once a signal was noted, for poll(2). -1: there is none. */
+int cli_interrupt_fd(void);
 int cli_ended_by(void); /* in a conversation: the signal that closed the input; 0: none */
 
 #endif

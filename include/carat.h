@@ -271,6 +271,16 @@ CARAT_API int carat_engine_threads(const carat_engine *e);
 CARAT_API const char *carat_engine_isa(const carat_engine *e); /* "avx512": which kernels run */
 CARAT_API const char *carat_best_isa(void);                    /* the best this machine has, without an engine */
 
+/* What this process may use now. */
+typedef struct carat_machine_info {
+    size_t struct_size;
+    uint64_t memory_left;     /* bytes on top of what it holds; UINT64_MAX where no limit is known */
+    uint64_t memory_all;      /* the machine's, or its control group's where that is less; 0: unknown */
+    const char *memory_limit; /* which leaves the least: "the machine", "the control group", "ulimit -v", "ulimit -d" */
+    size_t n_cores;           /* physical cores: the threads that an engine starts by default */
+} carat_machine_info;
+CARAT_API bool carat_machine(carat_machine_info *out, carat_err *err); /* Errors: CARAT_EARG */
+
 /* ---- Pictures ---------------------------------------------------------------------------------------------------- */
 
 /* A decoded image. Immutable; may be used from several threads. */

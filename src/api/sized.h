@@ -22,6 +22,7 @@
 #define CT_SIZED_STRUCTS(X)                                                                                            \
     X(carat_options, progress_arg, progress_arg)                                                                       \
     X(carat_stats, busy_seconds, busy_seconds)                                                                         \
+    X(carat_machine_info, n_cores, n_cores)                                                                            \
     X(carat_shape, tower_layers, tower_layers)                                                                         \
     X(carat_rates, batch, batch)                                                                                       \
     X(carat_device, measured, measured)                                                                                \
