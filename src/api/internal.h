@@ -4,6 +4,7 @@
 #ifndef CT_API_INTERNAL_H
 #define CT_API_INTERNAL_H
 
+#include "api/ids.h"
 #include "engine/plan.h"
 #include "model/checkpoint.h"
 #include "model/fingerprint.h"

@@ -303,9 +303,8 @@ static bool check_ids(const carat_engine *e, const int32_t *ids, size_t n, bool 
 {
     const int32_t slot = e->model->tok ? ct_tok_facts(e->model->tok)->image_soft_token : -1;
     for (size_t i = 0; i < n; i++)
-        if ((ids[i] < 0 || (size_t)ids[i] >= e->model->cfg.n_vocab) && !(has_pictures && ids[i] == slot))
-            return ct_fail(err, CARAT_EARG, i, "token id %d, the vocabulary has 0 to %u", ids[i],
-                           e->model->cfg.n_vocab - 1);
+        if (!(has_pictures && ids[i] == slot) && !ct_api_check_id(ids[i], i, e->model->cfg.n_vocab, err))
+            return false;
     return true;
 }
 

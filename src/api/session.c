@@ -163,9 +163,8 @@ bool carat_session_append_logits(carat_session *s, const int32_t *ids, size_t n,
                                  carat_err *err)
 {
     for (size_t i = 0; i < n; i++)
-        if (ids[i] < 0 || (size_t)ids[i] >= s->engine->model->cfg.n_vocab)
-            return ct_fail(err, CARAT_EARG, i, "token id %d, the vocabulary has 0 to %u", ids[i],
-                           s->engine->model->cfg.n_vocab - 1);
+        if (!ct_api_check_id(ids[i], i, s->engine->model->cfg.n_vocab, err))
+            return false;
     ct_stream t = { .ids = (int32_t *)(uintptr_t)ids, .n = n, .keys = calloc(n + 1, sizeof *t.keys) };
     if (!t.keys)
         return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for %zu tokens", n);
@@ -179,13 +178,13 @@ bool carat_session_append_logits(carat_session *s, const int32_t *ids, size_t n,
  * who are in it. */
 static bool check_ids(const carat_engine *e, const ct_stream *t, carat_err *err)
 {
-    size_t place = 0, n_vocab = e->model->cfg.n_vocab;
+    size_t place = 0;
     for (size_t i = 0; i < t->n; i++) {
         while (place < t->n_places && i >= t->places[place].at + t->n_soft)
             place++;
         bool is_soft = place < t->n_places && i >= t->places[place].at;
-        if (!is_soft && (t->ids[i] < 0 || (size_t)t->ids[i] >= n_vocab))
-            return ct_fail(err, CARAT_EARG, i, "token id %d, the vocabulary has 0 to %zu", t->ids[i], n_vocab - 1);
+        if (!is_soft && !ct_api_check_id(t->ids[i], i, e->model->cfg.n_vocab, err))
+            return false;
     }
     return true;
 }

@@ -50,10 +50,10 @@ static bool check_ids_of(const carat_session *s, const char *path, size_t n, car
 {
     const ct_model *m = s->engine->model;
     int32_t slot = m->tok ? ct_tok_facts(m->tok)->image_soft_token : -1;
+    carat_err why;
     for (size_t i = 0; i < n; i++)
-        if ((s->seq.ids[i] < 0 || (size_t)s->seq.ids[i] >= m->cfg.n_vocab) && s->seq.ids[i] != slot)
-            return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: token %zu has id %d, the vocabulary has 0 to %u",
-                           path, i, s->seq.ids[i], m->cfg.n_vocab - 1);
+        if (s->seq.ids[i] != slot && !ct_api_check_id(s->seq.ids[i], i, m->cfg.n_vocab, &why))
+            return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: token %zu: %s", path, i, why.msg);
     return true;
 }
 

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "api/ids.h"
 #include "base/buf.h"
 #include "carat.h"
 #include "format/gguf.h"
@@ -14,7 +15,7 @@
 
 static bool has_id(const carat_tokenizer *t, int32_t id)
 {
-    return id >= 0 && (size_t)id < ct_tok_facts(t)->n_pieces;
+    return ct_api_check_id(id, CARAT_NOWHERE, ct_tok_facts(t)->n_pieces, NULL);
 }
 
 bool carat_tokenizer_encode(const carat_tokenizer *t, const char *text, size_t len, unsigned flags, int32_t **ids,
@@ -43,9 +44,9 @@ bool carat_tokenizer_decode(const carat_tokenizer *t, const int32_t *ids, size_t
     ct_buf out;
     ct_buf_init(&out, MAX_TEXT);
     for (size_t i = 0; i < n; i++) {
-        if (!has_id(t, ids[i])) {
+        if (!ct_api_check_id(ids[i], i, n_pieces, err)) {
             ct_buf_deinit(&out);
-            return ct_fail(err, CARAT_EARG, i, "token id %d, the vocabulary has 0 to %zu", ids[i], n_pieces - 1);
+            return false;
         }
         if (!show_control && ct_tok_is_control(t, ids[i]))
             continue;
@@ -137,9 +138,8 @@ bool carat_detokenizer_push(carat_detokenizer *d, int32_t id, const char **text,
     const ct_detok was = d->stream;
     *text = NULL;
     *len = 0;
-    if (!has_id(was.tok, id))
-        return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "token id %d, the vocabulary has 0 to %zu", id,
-                       ct_tok_facts(was.tok)->n_pieces - 1);
+    if (!ct_api_check_id(id, CARAT_NOWHERE, ct_tok_facts(was.tok)->n_pieces, err))
+        return false;
     ct_buf_clear(&d->text);
     bool ok = ct_buf_str(&d->text, "") && ct_detok_push(&d->stream, id, &d->text);
     return give(d, &was, ok, text, len, err);

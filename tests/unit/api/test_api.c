@@ -524,6 +524,18 @@ static void memory_is_known(void **state)
                      large.weights + large.kv_global + large.kv_local + large.kv_index + large.work + large.logits);
 }
 
+static void the_machine_is_known(void **state)
+{
+    (void)state;
+    carat_err e;
+    carat_machine_info m = { .struct_size = sizeof m }, none = { 0 };
+    assert_true(carat_machine(&m, &e));
+    assert_true(m.memory_left > 0 && m.memory_all > 1 << 20 && m.n_cores >= 1);
+    assert_true(m.memory_left < UINT64_MAX && m.memory_limit[0]);
+    assert_false(carat_machine(&none, &e));
+    assert_int_equal(e.code, CARAT_EARG);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -542,6 +554,7 @@ int main(void)
         cmocka_unit_test(opening_can_fail_cleanly),
         cmocka_unit_test(saved_and_restored),
         cmocka_unit_test(memory_is_known),
+        cmocka_unit_test(the_machine_is_known),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
