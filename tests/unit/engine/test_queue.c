@@ -73,11 +73,11 @@ static carat_request *submit(carat_engine *e, const carat_prompt *p, size_t max_
     return ask(e, &o);
 }
 
-static void wait_until_full(size_t n_running)
+/* So that each of n answers has about a ring of events, when none were there at `before`. */
+static void wait_until_full(size_t n, carat_stats before)
 {
-    for (uint64_t before = 0, now; (now = ask_stats(engine).steps) != before || ask_stats(engine).running < n_running;
-         before = now)
-        ask_sleep(0.05);
+    while (ask_stats(engine).generated_tokens < before.generated_tokens + n * (RING - 4))
+        ask_sleep(0.002);
 }
 
 /* ---- the descriptor ---- */
@@ -185,10 +185,11 @@ static void requests_and_answers_take_turns(void **state)
     for (size_t n_answers = 1; n_answers <= 2; n_answers++) {
         size_t n[2] = { 0 };
         carat_request *r[2] = { NULL };
+        carat_stats before = ask_stats(engine);
         for (size_t i = 0; i < 2 / n_answers; i++)
             r[i] = submit(engine, p, 400, n_answers, queue, &n[i]);
-        wait_until_full(2);
-        for (size_t i = 0; i < 2 * (RING - 2); i++) {
+        wait_until_full(2, before);
+        for (size_t i = 0; i < 2 * (RING - 8); i++) {
             const carat_event *ev = carat_queue_next(queue, 0);
             assert_int_equal(ev->kind, CARAT_EVENT_TOKEN);
             n[n_answers == 2 ? ev->answer : (size_t)((size_t *)ev->user - n)]++;
@@ -258,10 +259,11 @@ static void closed_with_requests_in_it(void **state)
         carat_err e;
         ask_must(carat_queue_open(&q, &e), &e);
         carat_request *r[3];
+        carat_stats before = ask_stats(engine);
         for (int i = 0; i < 3; i++)
             r[i] = submit(engine, p, 50, 1, q, NULL);
         if (late)
-            wait_until_full(2);
+            wait_until_full(2, before);
         carat_queue_close(q);
         carat_request_free(r[1]);
         memset(a, 0, sizeof a);
@@ -308,9 +310,10 @@ static void progress_of_a_request(void **state)
     static answer a[2];
     carat_prompt *p = ask_random(engine, 7, N), *longer = ask_random(engine, 8, 480);
     carat_request *r[5];
+    carat_stats start = ask_stats(engine);
     for (int i = 0; i < 5; i++)
         r[i] = submit(engine, i < 2 ? p : longer, i < 2 ? 400 : 8, 1, NULL, NULL);
-    wait_until_full(2);
+    wait_until_full(2, start);
     for (size_t i = 0; i < 5; i++) {
         carat_request_state s = state_of(r[i]);
         assert_int_equal(s.stage, i < 2 ? CARAT_REQUEST_ANSWERING : CARAT_REQUEST_QUEUED);
