@@ -55,7 +55,6 @@ static bool describe(opening *o, carat_err *err)
         return false;
     if (*o->e->checkpoint.note)
         ct_logf(CARAT_LOG_WARN, "%s", o->e->checkpoint.note);
-    o->e->model = o->e->checkpoint.model;
     return true;
 }
 
@@ -70,6 +69,15 @@ static bool plan(opening *o, carat_err *err)
            e->backend.bytes(e->backend.self, &d, &e->plan.sizes, &e->footprint, err);
 }
 
+/* What the model's files hold besides weights; a model that was made up has none. */
+static bool read_rest(opening *o, carat_err *err)
+{
+    carat_engine *e = o->e;
+    const ct_source *src = &e->checkpoint.text;
+    return !src->tensors || (ct_model_read_vocab(e->checkpoint.model, src, err) &&
+                             ct_fingerprint(e->model, src, o->options.embed_scale, e->fingerprint, err));
+}
+
 /* Threads have stacks and the vocabulary is large: both wait until it is known that there is room. */
 static bool load(opening *o, carat_err *err)
 {
@@ -77,9 +85,10 @@ static bool load(opening *o, carat_err *err)
     const ct_desc d = desc_of(e);
     const ct_files files = { &e->checkpoint.text, &e->checkpoint.vision };
     const ct_load_progress how = { o->options.progress, o->options.progress_arg };
-    return ct_pool_start(e->pool, err) && ct_model_read_vocab(e->checkpoint.model, files.text, err) &&
-           ct_fingerprint(d.text, files.text, o->options.embed_scale, e->fingerprint, err) &&
-           e->backend.load(e->backend.self, &d, &files, &e->plan.sizes, &how, err);
+    bool ok = ct_pool_start(e->pool, err) && read_rest(o, err) &&
+              e->backend.load(e->backend.self, &d, &files, &e->plan.sizes, &how, err);
+    ct_checkpoint_close_files(&e->checkpoint);
+    return ok;
 }
 
 static bool open_caches(carat_engine *e, carat_err *err)
@@ -130,42 +139,62 @@ static void add_up(carat_engine *e)
                m->images + m->logits;
 }
 
-/* describe, plan, fit, load, caches, scheduler. */
-static bool open_all(opening *o, carat_err *err)
+/* From the description and the backend on: plan, load, caches, scheduler. */
+static bool set_up(opening *o, carat_err *err)
 {
     carat_engine *e = o->e;
-    if (!ct_pool_share(o->options.n_threads, &e->pool, err) ||
-        !ct_api_open_backend(&o->options, e->pool, &e->backend, err) || !describe(o, err) || !plan(o, err) ||
-        !load(o, err))
-        return false;
-    ct_checkpoint_close_files(&e->checkpoint);
-    if (!open_caches(e, err) || !list_banned(e, err) || !ct_info_new(&e->checkpoint, &e->footprint, &e->info, err) ||
-        !open_scheduler(e, err))
+    e->model = e->checkpoint.model;
+    if (!plan(o, err) || !load(o, err) || !open_caches(e, err) || !list_banned(e, err) ||
+        !ct_info_new(&e->checkpoint, &e->footprint, &e->info, err) || !open_scheduler(e, err))
         return false;
     add_up(e);
     return true;
 }
 
+static bool finish(opening *o, bool ok, carat_engine **out, carat_err *err)
+{
+    *out = ok ? o->e : NULL;
+    if (ok)
+        return true;
+    carat_engine_close(o->e);
+    ct_fit_explain(&o->fit, o->path, err);
+    return false;
+}
+
+static bool begin(opening *o, const char *path, const carat_options *opt, carat_err *err)
+{
+    *o = (opening){ .path = path };
+    if (!ct_api_options(opt, &o->options, err))
+        return false;
+    o->e = calloc(1, sizeof *o->e);
+    return o->e || ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for the engine");
+}
+
 bool carat_engine_open(const char *path, const carat_options *opt, carat_engine **out, carat_err *err)
 {
-    *out = NULL;
     carat_err none;
+    opening o;
+    *out = NULL;
     if (!err)
         err = &none;
-    carat_options options;
-    if (!ct_api_options(opt, &options, err))
+    if (!begin(&o, path, opt, err))
         return false;
-    carat_engine *e = calloc(1, sizeof *e);
-    if (!e)
-        return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for the engine");
-    opening o = { .e = e, .path = path, .options = options };
-    if (open_all(&o, err)) {
-        *out = e;
-        return true;
-    }
-    carat_engine_close(e);
-    ct_fit_explain(&o.fit, path, err);
-    return false;
+    carat_engine *e = o.e;
+    bool ok = ct_pool_share(o.options.n_threads, &e->pool, err) &&
+              ct_api_open_backend(&o.options, e->pool, &e->backend, err) && describe(&o, err) && set_up(&o, err);
+    return finish(&o, ok, out, err);
+}
+
+bool ct_api_open_on(const ct_checkpoint *c, const ct_backend *b, const carat_options *opt, carat_engine **out,
+                    carat_err *err)
+{
+    opening o;
+    *out = NULL;
+    if (!begin(&o, c->model->path, opt, err))
+        return false;
+    o.e->checkpoint = *c;
+    o.e->backend = *b;
+    return finish(&o, ct_pool_share(o.options.n_threads, &o.e->pool, err) && set_up(&o, err), out, err);
 }
 
 void carat_engine_close(carat_engine *e)

@@ -72,6 +72,11 @@ bool ct_api_can_take(const carat_engine *e, const carat_prompt *p, carat_err *er
 /* Says why a picture cannot be taken. Returns false. */
 bool ct_api_refuse_pictures(const carat_engine *e, carat_err *err);
 
+/* An engine over a description and a backend that is not loaded yet, both of which become its own; carat_engine_open
+ * goes on like this when it has them. Errors as carat_engine_open; what was given stays the caller's then only if there
+ * was no memory for the engine. */
+bool ct_api_open_on(const ct_checkpoint *c, const ct_backend *b, const carat_options *opt, carat_engine **out,
+                    carat_err *err);
 /* Opens the CPU backend for these options: the level by name or $CARAT_CPU. pool: as ct_cpu_open. */
 bool ct_api_open_backend(const carat_options *o, ct_pool *pool, ct_backend *out, carat_err *err);
 /* Fills the description of a checkpoint; bytes is what its weights and its tower take. */

@@ -23,7 +23,9 @@ typedef struct answer {
 
 void ask_must(bool ok, const carat_err *e); /* fails the running test */
 
+/* The model at path, or with CARAT_TEST_FAKE in the environment the fake backend and no model file. */
 carat_engine *ask_open(const char *path, const carat_options *o);
+bool ask_is_fake(void);
 /* <bos> and n - 1 ids that depend on the seed, all below 500. */
 void ask_ids(uint64_t seed, int32_t *ids, size_t n);
 carat_prompt *ask_prompt(const carat_engine *e, const int32_t *ids, size_t n);

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "ask.h"
+#include "fake_backend.h"
 
 #define TINY TEST_DATA "/models/tiny-text"
 /* A window of just one page: nothing is remembered by the way pages are rounded. */
@@ -25,12 +26,12 @@ static carat_engine *engine; /* two places of 512 tokens */
 static int setup(void **state)
 {
     (void)state;
-    carat_err e;
     alarm(GUARD);
     const carat_options o = {
         .struct_size = sizeof o, .n_threads = 1, .chunk = 16, .n_ctx = 512, .n_sessions = 2, .n_queue = 3
     };
-    return carat_engine_open(TINY, &o, &engine, &e) ? 0 : -1;
+    engine = ask_open(TINY, &o);
+    return 0;
 }
 
 static int teardown(void **state)
@@ -64,6 +65,8 @@ static carat_request *occupy(carat_prompt *p)
 
 static int32_t end_of_turn(void)
 {
+    if (ask_is_fake())
+        return FAKE_STOP;
     carat_err e;
     int32_t *ids;
     size_t n;
@@ -98,9 +101,9 @@ static void answers_end_apart(void **state)
 {
     (void)state;
     static answer a[2];
-    carat_prompt *p = ask_random(engine, 2, N);
     size_t n_at_once = 0;
     for (uint64_t seed = 0; seed < 40; seed++) {
+        carat_prompt *p = ask_random(engine, ask_is_fake() ? 2 + seed % 8 : 2, N);
         const carat_bias bias = { end_of_turn(), 16 };
         carat_sampling sampling = ask_largest;
         carat_generation g = *ASK_GREEDY(12);
@@ -120,9 +123,9 @@ static void answers_end_apart(void **state)
             ask_whole(engine, &single, alone);
             ask_same(&a[i], alone, "one of two answers");
         }
+        carat_prompt_free(p);
     }
     assert_true(n_at_once > 0);
-    carat_prompt_free(p);
 }
 
 /* ---- waiting ---- */
@@ -573,6 +576,8 @@ static void visitors_do_not_stop_the_work(void **state)
 static void foreign_prompts_are_refused(void **state)
 {
     (void)state;
+    if (ask_is_fake()) /* it has one model */
+        skip();
     carat_err e;
     carat_request *r;
     const carat_options o = { .struct_size = sizeof o, .n_threads = 1, .vision = CARAT_VISION_OFF };
