@@ -178,12 +178,9 @@ static bool take_message(draft *d, const carat_message *m, ct_chat_message *to, 
     *parts = calloc(n + 1, sizeof **parts);
     if (!*parts)
         return no_memory(err);
-    *to = (ct_chat_message){ .role = m->role,
-                             .parts = *parts,
-                             .n_parts = n,
-                             .is_list = !m->text,
-                             .is_null = n == 0,
-                             .is_inline = m->is_inline };
+    *to = (ct_chat_message){
+        .role = m->role, .parts = *parts, .n_parts = n, .is_null = n == 0, .is_inline = m->is_inline
+    };
     for (size_t i = 0; i < n; i++)
         if (!CT_TAKE_AT(carat_content, content, i, &c, err) || !add_content(d, &c, &(*parts)[i], err))
             return false;

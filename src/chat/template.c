@@ -60,48 +60,7 @@ static bool close_turn(ct_segments *p)
     return ct_segments_control(p, CT_SEGMENT_END_OF_TURN) && ct_segments_str(p, "\n");
 }
 
-/* ---- raw ---- */
-
-static bool refuse(carat_err *err, size_t i, const char *what)
-{
-    return ct_fail(err, CARAT_EARG, i, "message %zu: %s", i, what);
-}
-
-/* The text that goes in front of the first turn; NULL if the first message is not a system message. */
-static bool find_prefix(const ct_chat_message *m, const ct_chat_part **prefix, carat_err *err)
-{
-    static const ct_chat_part empty = { .text = "" };
-    *prefix = NULL;
-    if (ct_chat_role(m) != CT_ROLE_SYSTEM)
-        return true;
-    if (m->is_null || (m->is_list && (!m->n_parts || !m->parts[0].text)))
-        return refuse(err, 0, "the system message has no text");
-    *prefix = m->n_parts ? &m->parts[0] : &empty;
-    return true;
-}
-
-static bool render_raw(const ct_chat_message *messages, size_t n, ct_segments *p, carat_err *err)
-{
-    const ct_chat_part *prefix;
-    if (!find_prefix(messages, &prefix, err))
-        return false;
-    size_t first = prefix ? 1 : 0;
-    for (size_t i = first; i < n; i++) {
-        const ct_chat_message *m = &messages[i];
-        if ((ct_chat_role(m) == CT_ROLE_USER) != ((i - first) % 2 == 0))
-            return refuse(err, i, "Conversation roles must alternate user/assistant/user/assistant/...");
-        if (m->is_null)
-            return refuse(err, i, "Invalid content type");
-        bool ok = open_turn(p, ct_chat_role(m) == CT_ROLE_MODEL ? "model" : m->role ? m->role : "", i);
-        if (i == first && prefix)
-            ok = ok && put_part(p, prefix, 0) && ct_segments_str(p, "\n\n");
-        if (!ok || !put_parts(p, m, true) || !close_turn(p))
-            return full(p, err);
-    }
-    return true;
-}
-
-/* ---- repair ---- */
+/* ---- blocks ---- */
 
 typedef enum block_kind { BLOCK_USER, BLOCK_SYSTEM, BLOCK_TOOL, BLOCK_MODEL } block_kind;
 
@@ -202,7 +161,7 @@ static bool add_message(ct_segments *p, turn *t, const ct_chat_message *m, size_
     return true;
 }
 
-static bool render_repaired(const ct_chat_message *messages, size_t n, ct_segments *p, carat_err *err)
+static bool render_messages(const ct_chat_message *messages, size_t n, ct_segments *p, carat_err *err)
 {
     turn t = { .side = NO_TURN };
     bool ok = true;
@@ -215,16 +174,13 @@ static bool render_repaired(const ct_chat_message *messages, size_t n, ct_segmen
     return (ok && close_turn(p)) || full(p, err);
 }
 
-/* ---- both ---- */
-
 bool ct_chat_render(const ct_chat_message *messages, size_t n, const ct_chat_options *options, ct_segments *out,
                     carat_err *err)
 {
     if (!n)
         return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "no messages to render");
     ct_buf_init(&out->text, (size_t)1 << 31);
-    bool ok = (ct_segments_control(out, CT_SEGMENT_BOS) || full(out, err)) &&
-              (options->raw ? render_raw : render_repaired)(messages, n, out, err);
+    bool ok = (ct_segments_control(out, CT_SEGMENT_BOS) || full(out, err)) && render_messages(messages, n, out, err);
     if (ok && !options->no_generation_prompt)
         ok = open_turn(out, "model", n) || full(out, err);
     if (!ok)

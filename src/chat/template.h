@@ -5,19 +5,14 @@
  * A prompt is a list of segments: control tokens, runs of text, places for images. Control tokens come from this
  * template alone: text is tokenised as plain text, so that "<end_of_turn>" typed by a user remains ordinary characters.
  *
- * Two ways to treat messages:
+ * Nothing is refused but an empty list. The text of every message is a block; blocks of one side are joined into one turn
+ * by a blank line. User's side: user, system, developer, tool results (as a block fenced by ```tool_output) and unknown
+ * roles. Model's side: assistant, model. A conversation that begins with the model gets an empty user turn in front. An
+ * empty system message counts for nothing. What the published Jinja template takes is rendered as it does, but for an
+ * empty system message, a lone one (which it drops) and a list-valued one, which is read whole. What had to be done to
+ * messages that it refuses is reported (carat_repair).
  *
- *   raw      What the published Jinja template does, its errors included: roles must alternate, the first item of a
- *            system message's list is all that is read, a lone system message is dropped, "tool" becomes a turn of that
- *            name. Only on explicit request.
- *   repair   The default; refuses nothing but an empty list. The text of every message is a block; blocks of one side
- *            are joined into one turn by a blank line. User's side: user, system, developer, tool results (as a block
- *            fenced by ```tool_output) and unknown roles. Model's side: assistant, model. A conversation that begins
- *            with the model gets an empty user turn in front. An empty system message counts for nothing. What raw
- *            takes, repair renders the same, but for an empty system message and a list-valued one, which is read
- *            whole. What had to be done is reported.
- *
- * In both, user and model text is trimmed item by item as Python's str.strip does it; system text is left as it is.
+ * User and model text is trimmed item by item as Python's str.strip does it; system text is left as it is.
  *
  * Source: the chat_template of google/gemma-3-4b-it; images as in the processor of Hugging Face's transformers.
  *
@@ -39,7 +34,6 @@ typedef struct ct_chat_message {
     const char *role;
     const ct_chat_part *parts;
     size_t n_parts;
-    bool is_list;   /* the content was a list of items, not one string */
     bool is_null;   /* the content was null: no parts */
     bool is_inline; /* the parts are one string with images in it: trimmed as one, the space between them is kept */
 } ct_chat_message;
@@ -72,12 +66,10 @@ typedef struct ct_segments { /* zero-initialised by the caller; freed by ct_segm
 } ct_segments;
 
 typedef struct ct_chat_options {
-    bool raw;
     bool no_generation_prompt; /* do not end with "<start_of_turn>model\n" */
 } ct_chat_options;
 
-/* Renders into an empty prompt. Errors: CARAT_EARG (no messages; with raw what the template refuses, in its words),
- * CARAT_ELIMIT (more than 2^31 bytes of text), CARAT_ENOMEM. */
+/* Renders into an empty prompt. Errors: CARAT_EARG (no messages), CARAT_ELIMIT (more than 2^31 bytes of text), CARAT_ENOMEM. */
 bool ct_chat_render(const ct_chat_message *messages, size_t n, const ct_chat_options *options, ct_segments *out,
                     carat_err *err);
 void ct_segments_deinit(ct_segments *p);

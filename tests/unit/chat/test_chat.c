@@ -16,7 +16,6 @@
 
 #define N_REPAIRS 7
 
-static const ct_chat_options raw = { .raw = true }, raw_no_prompt = { .raw = true, .no_generation_prompt = true };
 static const ct_chat_options repair = { 0 }, repair_no_prompt = { .no_generation_prompt = true };
 
 /* Calls check for each line of a .jsonl file; returns how many lines there were. */
@@ -54,7 +53,6 @@ static void read_content(chat *c, const json_t *content)
     ct_chat_part *parts = c->parts[c->n];
     m->parts = parts;
     m->is_null = json_is_null(content);
-    m->is_list = json_is_array(content);
     if (json_is_string(content))
         parts[m->n_parts++] = (ct_chat_part){ json_string_value(content), json_string_length(content), 0, 0 };
     size_t i;
@@ -112,7 +110,7 @@ static void expect_ids(const carat_tokenizer *t, const ct_segments *p, const jso
 static bool is_well_formed_for_repair(const chat *c)
 {
     if (c->n == 1 && !strcmp(c->messages[0].role, "system"))
-        return false; /* raw drops it */
+        return false; /* the template drops it */
     for (size_t i = 0; i < c->n; i++) {
         const ct_chat_message *m = &c->messages[i];
         if (!strcmp(m->role, "system") && (i || m->n_parts != 1 || !m->parts[0].len))
@@ -124,34 +122,27 @@ static bool is_well_formed_for_repair(const chat *c)
     return true;
 }
 
-static int n_errors;
+static int n_refused, n_compared;
 
+/* All is taken; what the template renders, and repair means no other, is the same to the byte and the token. */
 static void check_template(const carat_tokenizer *t, const json_t *line)
 {
     chat *c = malloc(sizeof *c);
     read_chat(c, json_object_get(line, "messages"));
     bool prompted = json_is_true(json_object_get(line, "add_generation_prompt"));
     const char *rendered = json_string_value(json_object_get(line, "rendered"));
-    const char *error = json_string_value(json_object_get(line, "error"));
+    bool is_refused = json_object_get(line, "error") != NULL;
     ct_segments p = { 0 };
     carat_err err = { 0 };
-    bool ok = ct_chat_render(c->messages, c->n, prompted ? &raw : &raw_no_prompt, &p, &err);
-    assert_int_equal(ok, error == NULL);
-    if (error) {
-        n_errors++;
-        assert_non_null(strstr(err.msg, error + strlen("TemplateError: ")));
-    } else {
+    assert_true(ct_chat_render(c->messages, c->n, prompted ? &repair : &repair_no_prompt, &p, &err));
+    n_refused += is_refused;
+    if (!is_refused && is_well_formed_for_repair(c)) {
         bool has_marker = c->n && c->messages[0].n_parts && c->messages[0].parts[0].text &&
                           strstr(c->messages[0].parts[0].text, "<end_of_turn>");
         expect_text(&p, rendered);
         expect_ids(t, &p, json_object_get(line, "ids"), has_marker);
-        ct_segments_deinit(&p);
-    }
-    /* Repair takes everything, and what raw takes it renders the same. */
-    assert_true(ct_chat_render(c->messages, c->n, prompted ? &repair : &repair_no_prompt, &p, &err));
-    if (!error && is_well_formed_for_repair(c)) {
-        expect_text(&p, rendered);
         assert_int_equal(p.repairs, 0);
+        n_compared++;
     }
     ct_segments_deinit(&p);
     free(c);
@@ -159,9 +150,10 @@ static void check_template(const carat_tokenizer *t, const json_t *line)
 
 static void every_line_of_the_template(void **state)
 {
-    n_errors = 0;
+    n_refused = n_compared = 0;
     assert_int_equal(each_line(*state, DATA "chat_template.jsonl", check_template), 54);
-    assert_int_equal(n_errors, 6);
+    assert_int_equal(n_refused, 6);
+    assert_int_equal(n_compared, 42);
 }
 
 /* ---- images ---- */
@@ -262,7 +254,7 @@ static void expect_repair(const said *says, size_t n, const char *want, unsigned
     chat *c = calloc(1, sizeof *c);
     for (size_t i = 0; i < n; i++) {
         c->parts[i][0] = (ct_chat_part){ says[i].text, says[i].text ? strlen(says[i].text) : 0, 0, 0 };
-        c->messages[i] = (ct_chat_message){ says[i].role, c->parts[i], says[i].text ? 1 : 0, false, !says[i].text };
+        c->messages[i] = (ct_chat_message){ says[i].role, c->parts[i], says[i].text ? 1 : 0, !says[i].text, false };
     }
     ct_segments p = { 0 };
     carat_err err;
@@ -326,13 +318,6 @@ static void errors(void **state)
     carat_err err;
     assert_false(ct_chat_render(NULL, 0, &repair, &p, &err));
     assert_int_equal(err.code, CARAT_EARG);
-    const ct_chat_part image = { 0 };
-    const ct_chat_message no_text[] = { { "system", &image, 1, true, false }, { "user", NULL, 0, true, false } };
-    assert_false(ct_chat_render(no_text, 2, &raw, &p, &err));
-    assert_non_null(strstr(err.msg, "message 0: the system message has no text"));
-    const ct_chat_message null[] = { { "user", NULL, 0, false, true } };
-    assert_false(ct_chat_render(null, 1, &raw, &p, &err));
-    assert_non_null(strstr(err.msg, "message 0: Invalid content type"));
     assert_null(p.segments);
     ct_segments_deinit(&p);
 }
@@ -363,7 +348,7 @@ static void random_conversations(void **state)
             const char *text = (r >> 28) == 0 ? NULL : texts[(r >> 12) % 10];
             n_images += !text;
             parts[i] = (ct_chat_part){ text, text ? strlen(text) : 0, i, 0 };
-            m[i] = (ct_chat_message){ roles[(r >> 20) % 8], &parts[i], 1, !text, false };
+            m[i] = (ct_chat_message){ roles[(r >> 20) % 8], &parts[i], 1, false, false };
         }
         ct_segments p = { 0 };
         carat_err err;
