@@ -16,7 +16,7 @@ static bool may_come(const ct_scheduler *s, const ct_job *j, carat_err *err)
         return true;
     if (s->is_closed)
         return ct_fail(err, CARAT_ECLOSED, CARAT_NOWHERE, "the engine takes no more requests: it is being drained");
-    if (s->n_queued < s->run.o.max_queue)
+    if (ct_jobs_queued(s) < s->run.o.max_queue)
         return true;
     size_t n = 0; /* without those that were cancelled during the step that is running */
     for (const ct_job *k = s->first; k; k = k->next)
@@ -33,15 +33,14 @@ bool ct_scheduler_submit(ct_scheduler *s, ct_job *const *jobs, size_t n, carat_e
         return false;
     }
     for (size_t i = n - 1; i > 0; i--) {
-        jobs[i]->state = CT_JOB_WAITING;
+        ct_jobs_set_state(s, jobs[i], CT_JOB_WAITING);
         jobs[i]->first = jobs[0];
         jobs[i]->next_follower = jobs[0]->followers;
         jobs[0]->followers = jobs[i];
     }
     for (size_t i = 0; i < n; i++)
         jobs[i]->wake = &s->wake;
-    jobs[0]->state = CT_JOB_QUEUED;
-    s->n_queued++;
+    ct_jobs_set_state(s, jobs[0], CT_JOB_QUEUED);
     ct_jobs_add(s, jobs[0]);
     pthread_mutex_unlock(&s->lock);
     ct_wake_up(&s->wake);
@@ -61,7 +60,7 @@ bool ct_scheduler_drain(ct_scheduler *s, double seconds, carat_err *err)
     s->is_closed = true;
     while ((s->first || s->ended) && seconds != 0 && rc != ETIMEDOUT)
         rc = pthread_cond_timedwait(&s->idle, &s->lock, &until);
-    size_t n_left = ct_jobs_running(s) + s->n_queued;
+    size_t n_left = ct_jobs_running(s) + ct_jobs_queued(s);
     bool ok = !s->first && !s->ended;
     pthread_mutex_unlock(&s->lock);
     return ok || ct_fail(err, CARAT_ETIME, CARAT_NOWHERE, "%zu answers have not ended", n_left);
@@ -121,7 +120,7 @@ ct_scheduler_stats ct_scheduler_counters(ct_scheduler *s)
         look(s);
     ct_scheduler_stats st = s->stats;
     st.running = ct_jobs_running(s);
-    st.queued = s->n_queued;
+    st.queued = ct_jobs_queued(s);
     pthread_mutex_unlock(&s->lock);
     return st;
 }

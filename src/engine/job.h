@@ -1,10 +1,14 @@
 /* job.h - one piece of work for the scheduler: evaluate a stream, then perhaps generate an answer.
  *
  *   QUEUED    waits until the cache can promise it a sequence
- *   WAITING   for another job's prompt, of which it will be a fork (several answers to one prompt)
+ *   WAITING   for another job, whose prompt it shares (several answers to one prompt), and which is queued
+ *   PROMISED  the same, but that one is being read: there is a sequence for this one, which will be a fork
  *   READING   its stream is evaluated, a chunk a step; images are encoded on the way
- *   DECODING  one token a step
+ *   DECODING  its answer is generated
  *   DONE      the result is there; the scheduler does not touch it any more
+ *
+ *   submitted:  QUEUED ----------------------> READING ---> DECODING ---> DONE, which any state may come to
+ *               WAITING ---> PROMISED (a follower) --^
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef CT_ENGINE_JOB_H
@@ -16,7 +20,15 @@
 #include "engine/queue.h"
 #include "engine/seq.h"
 
-typedef enum ct_job_state { CT_JOB_QUEUED, CT_JOB_WAITING, CT_JOB_READING, CT_JOB_DECODING, CT_JOB_DONE } ct_job_state;
+typedef enum ct_job_state {
+    CT_JOB_QUEUED,
+    CT_JOB_WAITING,
+    CT_JOB_PROMISED,
+    CT_JOB_READING,
+    CT_JOB_DECODING,
+    CT_JOB_DONE,
+    CT_N_JOB_STATES
+} ct_job_state;
 
 /* How far an answer may run ahead of whoever listens. */
 #define CT_JOB_EVENTS 32

@@ -4,13 +4,31 @@
 #include "base/clock.h"
 #include "engine/scheduler_inside.h"
 
+void ct_jobs_set_state(ct_scheduler *s, ct_job *j, ct_job_state state)
+{
+    if (j->state != CT_JOB_DONE)
+        s->n_in[j->state]--;
+    if (state != CT_JOB_DONE)
+        s->n_in[state]++;
+    j->state = state;
+}
+
+size_t ct_jobs_queued(const ct_scheduler *s)
+{
+    return s->n_in[CT_JOB_QUEUED];
+}
+
+size_t ct_jobs_running(const ct_scheduler *s)
+{
+    return s->n_in[CT_JOB_PROMISED] + s->n_in[CT_JOB_READING] + s->n_in[CT_JOB_DECODING];
+}
+
 void ct_jobs_add(ct_scheduler *s, ct_job *j)
 {
     j->prev = s->last;
     j->next = NULL;
     *(s->last ? &s->last->next : &s->first) = j;
     s->last = j;
-    s->n_jobs++;
     j->is_listed = true;
 }
 
@@ -19,7 +37,6 @@ static void unlist_job(ct_scheduler *s, ct_job *j)
     *(j->prev ? &j->prev->next : &s->first) = j->next;
     *(j->next ? &j->next->prev : &s->last) = j->prev;
     j->prev = j->next = NULL;
-    s->n_jobs--;
     j->is_listed = false;
 }
 
@@ -76,47 +93,66 @@ void ct_jobs_let_go(ct_scheduler *s)
         pthread_cond_broadcast(&s->idle);
 }
 
-size_t ct_jobs_running(const ct_scheduler *s)
+static bool is_cut(const ct_job *j)
 {
-    return s->n_jobs - s->n_queued + s->n_waiting;
+    return j->ok ? j->result.finish == CARAT_FINISH_CANCELLED : j->err.code == CARAT_ECANCELLED;
+}
+
+/* What its answer came to; text that was held back comes last. */
+static void end_answer(ct_scheduler *s, ct_job *j)
+{
+    bool was_cancelled = j->result.finish == CARAT_FINISH_CANCELLED;
+    if (j->ok && ct_generator_flush(j->gen, &j->said))
+        ct_jobs_send(s, j);
+    j->result = ct_generator_result(j->gen);
+    if (was_cancelled)
+        j->result.finish = CARAT_FINISH_CANCELLED;
+    if (j->seq && j->ok)
+        ct_kv_mark(j->seq->kv); /* the next turn goes on from here */
+}
+
+/* A session keeps its sequence. */
+static void give_back_sequence(ct_job *j)
+{
+    ct_seq_close(&j->own);
+    if (j->seq == &j->own)
+        j->seq = NULL;
+}
+
+static void count_end(ct_scheduler *s, const ct_job *j)
+{
+    s->stats.done += j->ok && !is_cut(j);
+    s->stats.cancelled += is_cut(j);
+    s->stats.failed += !j->ok && !is_cut(j);
+}
+
+/* Those that still wait for its prompt, which will not be read. */
+static void end_followers(ct_scheduler *s, ct_job *j)
+{
+    for (ct_job *f = j->followers; f; f = f->next_follower) {
+        if (f->state != CT_JOB_WAITING && f->state != CT_JOB_PROMISED)
+            continue;
+        f->err = j->err;
+        if (j->ok)
+            ct_fail(&f->err, CARAT_ECANCELLED, CARAT_NOWHERE, "cancelled");
+        ct_jobs_finish(s, f, false);
+    }
 }
 
 void ct_jobs_finish(ct_scheduler *s, ct_job *j, bool ok)
 {
-    s->n_queued -= j->state == CT_JOB_QUEUED;
-    s->n_waiting -= j->state == CT_JOB_WAITING && j->own.kv;
-    if (ok && j->gen && ct_generator_flush(j->gen, &j->said))
-        ct_jobs_send(s, j);
-    if (j->gen) {
-        bool cancelled = j->result.finish == CARAT_FINISH_CANCELLED;
-        j->result = ct_generator_result(j->gen);
-        if (cancelled)
-            j->result.finish = CARAT_FINISH_CANCELLED;
-        if (j->seq && ok)
-            ct_kv_mark(j->seq->kv); /* the next turn goes on from here */
-    }
-    if (j->seq == &j->own || j->own.kv) {
-        ct_seq_close(&j->own);
-        j->seq = NULL;
-    }
+    j->ok = ok;
+    if (j->gen)
+        end_answer(s, j);
+    give_back_sequence(j);
     j->ended = ct_now();
     j->result.seconds = j->answered > 0 ? j->ended - j->answered : 0;
-    j->ok = ok;
-    j->state = CT_JOB_DONE;
+    ct_jobs_set_state(s, j, CT_JOB_DONE);
     if (j->is_listed)
         unlist_job(s, j);
-    s->stats.done += ok && j->result.finish != CARAT_FINISH_CANCELLED;
-    s->stats.failed += !ok && j->err.code != CARAT_ECANCELLED;
-    s->stats.cancelled +=
-        (!ok && j->err.code == CARAT_ECANCELLED) || (ok && j->result.finish == CARAT_FINISH_CANCELLED);
+    count_end(s, j);
     add_ended(s, j);
-    for (ct_job *f = j->followers; f; f = f->next_follower)
-        if (f->state == CT_JOB_WAITING) { /* its prompt will not be read */
-            f->err = j->err;
-            if (ok)
-                ct_fail(&f->err, CARAT_ECANCELLED, CARAT_NOWHERE, "cancelled");
-            ct_jobs_finish(s, f, false);
-        }
+    end_followers(s, j);
 }
 
 /* Cancelled or late. An answer whose prompt is read is cut, not failed. */

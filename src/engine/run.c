@@ -296,7 +296,7 @@ static void add_followers(ct_run *r, ct_job *j)
     size_t n_vocab = r->p.model->cfg.n_vocab;
     for (ct_job *f = j->followers; f; f = f->next_follower) {
         carat_err err;
-        if (f->state != CT_JOB_WAITING)
+        if (f->state != CT_JOB_PROMISED)
             continue;
         ct_seq_close(&f->own); /* its promise becomes the fork's */
         f->row = NO_ROW;

@@ -11,6 +11,8 @@
 
 /* ---- steps ---- */
 
+/* The jobs of the next step. An answer whose listener has no room for more is left out: it keeps its place and its pages
+ * until events are fetched, it is cancelled, or its time is up. */
 static size_t choose(ct_scheduler *s)
 {
     size_t n = 0;
@@ -18,23 +20,22 @@ static size_t choose(ct_scheduler *s)
         if (j->state == CT_JOB_READING || (j->state == CT_JOB_DECODING && ct_queue_has_room(j))) {
             j->is_failed = false;
             j->row = SIZE_MAX;
-            s->able[n++] = j;
+            s->runnable[n++] = j;
         }
     return n;
 }
 
 /* A follower has become a fork, or could not: from now on it stands for itself. Under the lock. */
-static void come_of_age(ct_scheduler *s, ct_job *j)
+static void start_follower(ct_scheduler *s, ct_job *j)
 {
-    s->n_waiting--;
-    j->state = CT_JOB_READING;
+    ct_jobs_set_state(s, j, CT_JOB_READING);
     j->started = j->first->started;
     j->n_cached = j->own.n;
     ct_jobs_add(s, j);
 }
 
 /* What the step brought to a job; under the lock. */
-static void settle(ct_scheduler *s, ct_job *j)
+static void finish_step(ct_scheduler *s, ct_job *j)
 {
     if (j->is_failed) {
         bool cut = j->err.code == CARAT_ECANCELLED && j->state == CT_JOB_DECODING;
@@ -52,7 +53,7 @@ static void settle(ct_scheduler *s, ct_job *j)
         return;
     if (j->answered == 0)
         j->answered = ct_now();
-    j->state = CT_JOB_DECODING;
+    ct_jobs_set_state(s, j, CT_JOB_DECODING);
     j->next_id = j->said.id;
     if (j->verdict != CT_END_TURN)
         ct_jobs_send(s, j);
@@ -71,7 +72,7 @@ static void step(ct_scheduler *s, size_t n)
     ct_scheduler_take(s);
     pthread_mutex_unlock(&s->lock);
     double start = ct_now();
-    ct_run_step(&s->run, s->able, n);
+    ct_run_step(&s->run, s->runnable, n);
     double seconds = ct_now() - start;
     pthread_mutex_lock(&s->lock);
     s->is_busy = false;
@@ -81,17 +82,17 @@ static void step(ct_scheduler *s, size_t n)
     s->stats.decoded_tokens = s->run.decoded_tokens;
     /* Before anybody ends: with a job end the followers that still wait for its prompt. */
     for (size_t i = 0; i < s->run.n_jobs; i++)
-        if (s->run.jobs[i]->state == CT_JOB_WAITING)
-            come_of_age(s, s->run.jobs[i]);
+        if (s->run.jobs[i]->state == CT_JOB_PROMISED)
+            start_follower(s, s->run.jobs[i]);
     /* Some failed before they could take part, while an image was looked at. */
     for (size_t i = 0; i < n; i++)
-        if (s->able[i]->is_failed)
-            settle(s, s->able[i]);
+        if (s->runnable[i]->is_failed)
+            finish_step(s, s->runnable[i]);
     for (size_t i = 0; i < s->run.n_jobs; i++)
         if (s->run.jobs[i]->state != CT_JOB_DONE)
-            settle(s, s->run.jobs[i]);
+            finish_step(s, s->run.jobs[i]);
     for (size_t i = 0; i < n; i++)
-        note_progress(s->able[i]);
+        note_progress(s->runnable[i]);
     ct_jobs_let_go(s);
     ct_jobs_tell(s);
 }
@@ -149,8 +150,9 @@ static void *work(void *arg)
 
 bool ct_scheduler_bytes(const ct_config *c, const ct_scheduler_options *o, size_t *out)
 {
-    size_t able;
-    return ct_run_bytes(c, o, out) && ct_mul_size(o->max_jobs, sizeof(ct_job *), &able) && ct_add_size(*out, able, out);
+    size_t runnable;
+    return ct_run_bytes(c, o, out) && ct_mul_size(o->max_jobs, sizeof(ct_job *), &runnable) &&
+           ct_add_size(*out, runnable, out);
 }
 
 bool ct_scheduler_open(const ct_scheduler_parts *p, const ct_scheduler_options *o, ct_scheduler **out, carat_err *err)
@@ -165,8 +167,8 @@ bool ct_scheduler_open(const ct_scheduler_parts *p, const ct_scheduler_options *
     s->has_lock = pthread_mutex_init(&s->lock, NULL) == 0 && ct_wake_init(&s->wake);
     pthread_cond_init(&s->idle, &a);
     pthread_condattr_destroy(&a);
-    s->able = calloc(o->max_jobs, sizeof(ct_job *));
-    bool ok = (s->able && s->has_lock) || ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for the scheduler");
+    s->runnable = calloc(o->max_jobs, sizeof(ct_job *));
+    bool ok = (s->runnable && s->has_lock) || ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for the scheduler");
     ok = ok && ct_run_open(&s->run, p, o, err);
     if (ok && pthread_create(&s->thread, NULL, work, s) != 0)
         ok = ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no thread for the scheduler");
@@ -196,6 +198,6 @@ void ct_scheduler_close(ct_scheduler *s)
         ct_wake_deinit(&s->wake);
     }
     pthread_cond_destroy(&s->idle);
-    free(s->able);
+    free(s->runnable);
     free(s);
 }

@@ -31,16 +31,19 @@ struct ct_scheduler {
     ct_job *ended, *ended_last; /* done, and not let go of yet */
     ct_queue *news[64];         /* [n_news]: whose listeners are to be woken, references */
     size_t n_news;
-    size_t n_jobs, n_queued;
-    size_t n_waiting; /* followers with a sequence, not in the list yet */
-    ct_job **able;    /* [max_jobs] jobs of the next step */
+    size_t n_in[CT_N_JOB_STATES]; /* jobs by their state; of those that are DONE nobody counts */
+    ct_job **runnable;            /* [max_jobs] jobs of the next step */
     ct_scheduler_stats stats;
 };
 
 /* All of these under the lock; those that end or admit jobs from the thread alone, while nobody is busy. */
 
 /* ---- jobs.c ---- */
+/* The one place where a job's state changes. */
+void ct_jobs_set_state(ct_scheduler *s, ct_job *j, ct_job_state state);
 void ct_jobs_add(ct_scheduler *s, ct_job *j);
+size_t ct_jobs_queued(const ct_scheduler *s);
+/* Those that have a sequence. */
 size_t ct_jobs_running(const ct_scheduler *s);
 /* The end of a job, and of those that wait for its prompt. ok: else its err says why. */
 void ct_jobs_finish(ct_scheduler *s, ct_job *j, bool ok);

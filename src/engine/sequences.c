@@ -6,8 +6,7 @@
 
 static void begin(ct_scheduler *s, ct_job *j)
 {
-    s->n_queued -= j->state == CT_JOB_QUEUED;
-    j->state = CT_JOB_READING;
+    ct_jobs_set_state(s, j, CT_JOB_READING);
     j->started = ct_now();
     j->at = j->progress.n_read = j->from;
     s->stats.cached_tokens += j->from;
@@ -57,7 +56,7 @@ static bool admit(ct_scheduler *s, ct_job *j)
     j->seq = &j->own;
     for (ct_job *f = j->followers; f; f = f->next_follower) {
         f->seq = &f->own;
-        s->n_waiting++;
+        ct_jobs_set_state(s, f, CT_JOB_PROMISED);
     }
     ct_seq_resume(j->seq, j->stream, j->stream->n - 1);
     j->from = j->n_cached = j->own.n;
@@ -78,7 +77,7 @@ static size_t group_size(const ct_job *j)
 void ct_jobs_admit(ct_scheduler *s)
 {
     bool no_memory = false;
-    for (ct_job *j = s->first, *next; j && s->n_queued; j = next) {
+    for (ct_job *j = s->first, *next; j && ct_jobs_queued(s); j = next) {
         next = j->next;
         if (j->state != CT_JOB_QUEUED || (no_memory && !j->seq))
             continue;
