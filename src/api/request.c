@@ -220,6 +220,7 @@ bool carat_request_progress(const carat_request *r, carat_request_state *out, ca
         state.stage = CARAT_REQUEST_READING;
         break;
     case CT_JOB_DECODING:
+    case CT_JOB_CLOSING:
     case CT_JOB_DONE:
     case CT_N_JOB_STATES: /* none is in it */
         state.stage = has_ended(r) ? CARAT_REQUEST_ENDED : CARAT_REQUEST_ANSWERING;

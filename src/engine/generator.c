@@ -193,7 +193,7 @@ static bool pick(ct_generator *g, float *logits, int32_t *id, carat_err *err)
 /* Forced or sampled. */
 static bool choose(ct_generator *g, float *logits, int32_t *id, carat_err *err)
 {
-    if (!g->has_mask || g->mask.forced(g->mask.self, id, 1) == 0)
+    if (ct_generator_forced(g, id, 1) == 0)
         return pick(g, logits, id, err);
     ct_sampler_skip(g->sampler);
     return true;
@@ -254,6 +254,20 @@ bool ct_generator_next(ct_generator *g, float *logits, float lse, size_t room, c
         end_turn(g, id, verdict);
         return true;
     }
+    return add_token(g, id, room, said, verdict, err);
+}
+
+size_t ct_generator_forced(const ct_generator *g, int32_t *ids, size_t most)
+{
+    return g->has_mask && most ? g->mask.forced(g->mask.self, ids, most) : 0;
+}
+
+bool ct_generator_give(ct_generator *g, int32_t id, size_t room, ct_chunk *said, ct_verdict *verdict, carat_err *err)
+{
+    said->n_top = 0;
+    said->logprob = 0;
+    ct_buf_clear(&said->text);
+    ct_sampler_skip(g->sampler);
     return add_token(g, id, room, said, verdict, err);
 }
 

@@ -61,6 +61,12 @@ bool ct_generator_wants_lse(const ct_generator *g);
  * mask's fill. */
 bool ct_generator_next(ct_generator *g, float *logits, float lse, size_t room, ct_chunk *said, ct_verdict *verdict,
                        carat_err *err);
+/* Ids that the mask forces next, at most `most` of them: without one, or where it leaves a choice, none. Changes
+ * nothing. */
+size_t ct_generator_forced(const ct_generator *g, int32_t *ids, size_t most);
+/* The next token is this one, which the mask forces: as ct_generator_next, but without logits, and so without a
+ * probability. Errors: CARAT_ENOMEM. */
+bool ct_generator_give(ct_generator *g, int32_t id, size_t room, ct_chunk *said, ct_verdict *verdict, carat_err *err);
 /* What was held back at the end of an answer that was not ended by a stop string: true if there is such text. */
 bool ct_generator_flush(ct_generator *g, ct_chunk *said);
 /* finish, n_generated, stop_id; seconds is the caller's. */

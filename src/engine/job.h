@@ -5,10 +5,11 @@
  *   PROMISED  the same, but that one is being read: there is a sequence for this one, which will be a fork
  *   READING   its stream is evaluated, a chunk a step; images are encoded on the way
  *   DECODING  its answer is generated
+ *   CLOSING   the answer has ended; what a session's sequence lacks of it is still evaluated
  *   DONE      the result is there; the scheduler does not touch it any more
  *
- *   submitted:  QUEUED ----------------------> READING ---> DECODING ---> DONE, which any state may come to
- *               WAITING ---> PROMISED (a follower) --^
+ *   submitted:  QUEUED ----------------------> READING ---> DECODING (---> CLOSING) ---> DONE, which any state may
+ *               WAITING ---> PROMISED (a follower) --^                                        come to
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef CT_ENGINE_JOB_H
@@ -17,6 +18,7 @@
 #include <stdatomic.h>
 
 #include "base/wake.h"
+#include "engine/draft.h"
 #include "engine/queue.h"
 #include "engine/seq.h"
 
@@ -26,12 +28,18 @@ typedef enum ct_job_state {
     CT_JOB_PROMISED,
     CT_JOB_READING,
     CT_JOB_DECODING,
+    CT_JOB_CLOSING,
     CT_JOB_DONE,
     CT_N_JOB_STATES
 } ct_job_state;
 
 /* How far an answer may run ahead of whoever listens. */
 #define CT_JOB_EVENTS 32
+
+/* How many tokens a step may bring to one answer, and how far one may be ahead of its sequence: forced by a mask, or
+ * guessed. Enough for what a JSON schema forces at a time (`", "quantity": ` is some eight tokens), and half the ring: a
+ * listener who is one step behind does not slow the answer down. */
+#define CT_MAX_AHEAD 16
 
 /* What the cache must remember of local layers (kv/cache.h, max_batch): the longest step, and what an answer may be
  * ahead when its listener ends it and the session goes back. */
@@ -51,6 +59,7 @@ struct ct_job {
     const ct_stream *stream; /* what to evaluate; of no tokens where gen goes on from what seq holds */
     size_t from;             /* tokens of the stream that seq holds already */
     ct_generator *gen;       /* NULL: evaluate only */
+    ct_draft draft;          /* guesses for gen; closed with the job. Zeroed: none */
     double deadline;         /* seconds of CLOCK_MONOTONIC; 0: none */
     atomic_bool *cancel;     /* looked at before each step and each layer of the vision tower */
     /* From the scheduler's thread, while the submitter waits; may be NULL; false cancels. */
@@ -87,16 +96,26 @@ struct ct_job {
     bool has_begun;                     /* the generator has heard the prompt */
     size_t at;                          /* tokens of the stream that are evaluated */
     size_t n_images, n_seen, n_encoded; /* of the stream from `from` on; n_encoded: those that were not in the cache */
-    int32_t next_id;                    /* sampled, not evaluated */
-    bool is_failed;                     /* in the step at work */
+    /* What the answer is ahead of its sequence: tokens that are certain, reported and not evaluated, then guesses. */
+    int32_t pending[CT_MAX_AHEAD];
+    size_t n_pending, n_certain;
+    /* Of the step at work (answers.c). */
+    size_t n_most; /* tokens it may bring: set before it begins */
+    bool is_failed;
+    bool is_evaluated; /* n_span of `pending` are, the first as first_row of the step */
+    size_t n_span, first_row;
+    size_t n_rows;             /* of logits that are wanted */
+    size_t row_begin, row_end; /* those of them in the group that is computed now, from its group_row on */
+    size_t group_row;
+    ct_chunk said[CT_MAX_AHEAD]; /* [n_said] tokens that came */
+    size_t n_said, n_right;      /* n_right guesses have come true */
     ct_verdict verdict;
-    ct_chunk said;
-    size_t row; /* of its logits in the step at work; SIZE_MAX: it does not sample */
-    float lse;  /* of that row; if the generator wants it */
+    int32_t guesses[CT_MAX_AHEAD]; /* for the next step */
+    size_t n_guesses;
 };
 
 /* A job of the group, not submitted yet: everything else is to be filled in. */
 void ct_job_init(ct_job *j, ct_group *g);
-void ct_job_deinit(ct_job *j); /* of one that is over or was never submitted; frees gen */
+void ct_job_deinit(ct_job *j); /* of one that is over or was never submitted; frees gen and draft */
 
 #endif

@@ -20,7 +20,7 @@ size_t ct_jobs_queued(const ct_scheduler *s)
 
 size_t ct_jobs_running(const ct_scheduler *s)
 {
-    return s->n_in[CT_JOB_PROMISED] + s->n_in[CT_JOB_READING] + s->n_in[CT_JOB_DECODING];
+    return s->n_in[CT_JOB_PROMISED] + s->n_in[CT_JOB_READING] + s->n_in[CT_JOB_DECODING] + s->n_in[CT_JOB_CLOSING];
 }
 
 void ct_jobs_add(ct_scheduler *s, ct_job *j)
@@ -56,9 +56,9 @@ static void note(ct_scheduler *s, ct_queue *q)
         s->news[s->n_news++] = q;
 }
 
-void ct_jobs_send(ct_scheduler *s, ct_job *j)
+void ct_jobs_send(ct_scheduler *s, ct_job *j, ct_chunk *said)
 {
-    note(s, ct_queue_send(j));
+    note(s, ct_queue_send(j, said));
 }
 
 void ct_jobs_tell(ct_scheduler *s)
@@ -102,8 +102,8 @@ static bool is_cut(const ct_job *j)
 static void end_answer(ct_scheduler *s, ct_job *j)
 {
     bool was_cancelled = j->result.finish == CARAT_FINISH_CANCELLED;
-    if (j->ok && ct_generator_flush(j->gen, &j->said))
-        ct_jobs_send(s, j);
+    if (j->ok && ct_generator_flush(j->gen, &j->said[0]))
+        ct_jobs_send(s, j, &j->said[0]);
     j->result = ct_generator_result(j->gen);
     if (was_cancelled)
         j->result.finish = CARAT_FINISH_CANCELLED;
@@ -155,13 +155,24 @@ void ct_jobs_finish(ct_scheduler *s, ct_job *j, bool ok)
     end_followers(s, j);
 }
 
+void ct_jobs_close(ct_scheduler *s, ct_job *j)
+{
+    j->n_pending = j->n_certain;
+    if (j->n_pending && j->seq != &j->own) /* a request's is given back */
+        ct_jobs_set_state(s, j, CT_JOB_CLOSING);
+    else
+        ct_jobs_finish(s, j, true);
+}
+
 /* Cancelled or late. An answer whose prompt is read is cut, not failed. */
 static void stop(ct_scheduler *s, ct_job *j, bool is_late)
 {
     bool is_answering = j->state == CT_JOB_DECODING || (j->gen && j->at == j->stream->n);
     if (is_answering && !is_late) {
         j->result.finish = CARAT_FINISH_CANCELLED;
-        ct_jobs_finish(s, j, true);
+        if (j->n_certain) /* the last token reported need not be evaluated */
+            j->n_certain--;
+        ct_jobs_close(s, j);
         return;
     }
     if (is_late)
@@ -186,6 +197,8 @@ void ct_jobs_stop(ct_scheduler *s)
     double now = ct_now();
     for (ct_job *j = s->first, *next; j; j = next) {
         next = j->next;
+        if (j->state == CT_JOB_CLOSING && !s->quits) /* it ends with the next step */
+            continue;
         bool is_cancelled = s->quits || atomic_load(j->cancel);
         if (is_cancelled || (j->deadline > 0 && now >= j->deadline))
             stop(s, j, !is_cancelled);

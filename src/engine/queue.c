@@ -117,18 +117,18 @@ static void clear_fd(ct_queue *q)
 
 /* ---- the scheduler's side ---- */
 
-static bool has_room(const ct_job *j)
+static size_t room(const ct_job *j)
 {
-    return j->n_sent - j->n_taken + 2 <= CT_JOB_EVENTS;
+    return CT_JOB_EVENTS - 1 - (j->n_sent - j->n_taken);
 }
 
-bool ct_queue_has_room(const ct_job *j)
+size_t ct_queue_room(const ct_job *j)
 {
     ct_queue *q = j->group->queue;
     pthread_mutex_lock(&q->lock);
-    bool has = has_room(j);
+    size_t n = room(j);
     pthread_mutex_unlock(&q->lock);
-    return has;
+    return n;
 }
 
 static void swap_said(ct_chunk *a, ct_chunk *b)
@@ -138,12 +138,12 @@ static void swap_said(ct_chunk *a, ct_chunk *b)
     *b = t;
 }
 
-ct_queue *ct_queue_send(ct_job *j)
+ct_queue *ct_queue_send(ct_job *j, ct_chunk *said)
 {
     ct_queue *q = j->group->queue, *news = NULL;
     pthread_mutex_lock(&q->lock);
     if (!j->group->is_left) {
-        swap_said(&j->said, &j->events[j->n_sent++ % CT_JOB_EVENTS]);
+        swap_said(said, &j->events[j->n_sent++ % CT_JOB_EVENTS]);
         news = announce(j);
     }
     pthread_mutex_unlock(&q->lock);
@@ -190,10 +190,10 @@ static ct_wake *fetch(ct_queue *q, ct_job *j, ct_event *out)
     ct_wake *waits = NULL;
     *out = (ct_event){ .group = g, .job = j, .said = &q->said };
     if (j->n_taken != j->n_sent) {
-        bool was_full = !has_room(j);
+        bool was_full = room(j) == 0;
         out->kind = CARAT_EVENT_TOKEN;
         swap_said(&q->said, &j->events[j->n_taken++ % CT_JOB_EVENTS]);
-        if (was_full && has_room(j) && !j->is_over)
+        if (was_full && !j->is_over)
             waits = j->wake;
     } else if (!j->is_told) {
         out->kind = j->ok ? CARAT_EVENT_ANSWER : CARAT_EVENT_FAILED;

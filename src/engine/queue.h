@@ -52,11 +52,11 @@ int ct_queue_fd(const ct_queue *q);
 
 /* ---- the scheduler's side ---- */
 
-/* Is there room for the events of a step? */
-bool ct_queue_has_room(const ct_job *j);
-/* Job's `said` is swapped with a free event. Nobody is woken by this: a listener that runs at once would stand before
+/* How many more events the job may send. One is kept for text that was held back to the end. */
+size_t ct_queue_room(const ct_job *j);
+/* *said is swapped with a free event. Nobody is woken by this: a listener that runs at once would stand before
  * the locks that are held here. What is returned, if not NULL, is for ct_queue_wake, without a lock. */
-ct_queue *ct_queue_send(ct_job *j);
+ct_queue *ct_queue_send(ct_job *j, ct_chunk *said);
 /* The scheduler will not touch the job any more: with the last of a group that was left, the group is gone when this
  * returns. Returns as ct_queue_send. */
 ct_queue *ct_queue_end(ct_job *j);

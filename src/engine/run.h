@@ -1,5 +1,9 @@
 /* run.h - a step: who takes part, and what comes of it. Inside engine/.
  *
+ *   run.c       the step, and its memory
+ *   prompts.c   tokens of prompts, and the images among them
+ *   answers.c   tokens of answers: what is ahead of a sequence, sampling, what is kept
+ *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef CT_ENGINE_RUN_H
 #define CT_ENGINE_RUN_H
@@ -11,19 +15,21 @@
 typedef struct ct_run {
     ct_scheduler_parts p;
     ct_scheduler_options o;
-    ct_job **jobs; /* [max_jobs] of this step: those with a span, of these first the answers; then those
-                       * that only sample */
-    size_t n_jobs, n_spans, n_decoding;
+    ct_job **jobs; /* [max_jobs] of this step: those with a span first, then those that only sample */
+    size_t n_jobs, n_spans, n_answers;
+    size_t n_ahead;        /* tokens of answers in the step, beyond one each */
     ct_step_span *spans;   /* [max_jobs] */
     bool *failed;          /* [max_jobs] */
     ct_step_input *inputs; /* [batch + max_jobs]: of the step */
     ct_step_input *window; /* [chunk + batch]: a prompt's next tokens, from which a step's are cut */
-    float *logits;         /* [max_jobs][n_vocab] */
-    ct_head_row *rows;     /* [max_jobs]: the final hidden states that logits are wanted of */
-    size_t n_rows;
-    size_t turn;          /* which prompt goes first */
-    const ct_job *looker; /* whose images the tower is at; NULL: nobody's */
-    bool has_looked;      /* in this step */
+    /* Logits, a group of rows at a time: rows of jobs[group_first ..], of group_n of them. */
+    size_t max_rows;
+    float *logits;     /* [max_rows][n_vocab] */
+    ct_head_row *rows; /* [max_rows] */
+    size_t n_rows, group_first, group_n;
+    size_t turn;                /* which prompt, and which answer, goes first */
+    const ct_job *encoding_job; /* whose images the tower is at; NULL: nobody's */
+    bool has_encoded;           /* a layer, in this step */
     /* What steps have taken, for the budget: seconds of one that only decodes, and of a prompt's token. */
     double decode_seconds, token_seconds;
     uint64_t read_tokens, decoded_tokens;
@@ -34,8 +40,40 @@ bool ct_run_open(ct_run *r, const ct_scheduler_parts *p, const ct_scheduler_opti
 void ct_run_close(ct_run *r);
 bool ct_run_bytes(const ct_config *c, const ct_scheduler_options *o, size_t *out);
 
-/* Runs one step of these jobs, all READING or DECODING and with room for two events: afterwards each has failed
- * (is_failed, err), or moved on: `at`, `said` and `verdict` tell. */
+/* Runs one step of these jobs, all READING, DECODING or CLOSING, at most max_jobs of them, each with n_most set:
+ * afterwards each has failed (is_failed, err), or moved on: `at`, `said` and `verdict` tell. */
 void ct_run_step(ct_run *r, ct_job *const *jobs, size_t n);
+
+/* ---- run.c, for the other two ---- */
+
+/* The job's next n inputs are in the step. */
+void ct_run_join(ct_run *r, ct_job *j, ct_step_input *inputs, size_t n);
+bool ct_run_fail(ct_job *j, const carat_err *err); /* false, always */
+/* The output head over rows [0, n), n > 0, into logits. Errors: the backend's; rows that are not finite are none. */
+bool ct_run_head(ct_run *r, size_t n, carat_err *err);
+bool ct_run_is_finite(const ct_head_row *row, carat_err *err);
+
+/* ---- prompts.c ---- */
+
+/* Prompts take turns at being first, so that a short one does not wait for a long one. At most `want` tokens, more only
+ * where an image is more: up to `batch`. They are the step's first inputs. Returns how many. */
+size_t ct_run_add_prompts(ct_run *r, ct_job *const *jobs, size_t n, size_t want);
+/* n tokens of a job's prompt have been evaluated, the first as this row of the step. */
+void ct_run_prompt_evaluated(ct_run *r, ct_job *j, size_t row, size_t n);
+
+/* ---- answers.c ---- */
+
+/* How many of the jobs generate an answer. *n_ahead: how many tokens they have ahead in all, beyond one each. */
+size_t ct_run_count_answers(ct_job *const *jobs, size_t n, size_t *n_ahead);
+/* A token of each, and n_ahead more of whoever has more, in turn; behind the `used` inputs there are. */
+void ct_run_add_answers(ct_run *r, ct_job *const *jobs, size_t n, size_t used, size_t n_ahead);
+/* The span of an answer has been evaluated, its first token as this row of the step. */
+void ct_run_answer_evaluated(ct_job *j, size_t row);
+/* It could not be: it is tried again without guesses. False: there were none. */
+bool ct_run_drop_guesses(ct_job *j);
+/* Samples for all that have rows. */
+void ct_run_sample(ct_run *r);
+/* The sequence keeps what has come true, and the job what is ahead of it. */
+void ct_run_settle_answer(ct_run *r, ct_job *j);
 
 #endif

@@ -11,17 +11,26 @@
 
 /* ---- steps ---- */
 
-/* The jobs of the next step. An answer whose listener has no room for more is left out: it keeps its place and its pages
- * until events are fetched, it is cancelled, or its time is up. */
+/* How many tokens the next step may bring to a job; 0: it is not to run. An answer whose listener has no room for more
+ * is left out: it keeps its place and its pages until events are fetched, it is cancelled, or its time is up. */
+static size_t most_tokens(const ct_job *j)
+{
+    bool runs = j->state == CT_JOB_READING || j->state == CT_JOB_DECODING || j->state == CT_JOB_CLOSING;
+    size_t room = runs ? ct_queue_room(j) : 0;
+    if (j->state == CT_JOB_CLOSING || room > CT_MAX_AHEAD)
+        return CT_MAX_AHEAD;
+    return room;
+}
+
+/* The jobs of the next step. */
 static size_t choose(ct_scheduler *s)
 {
     size_t n = 0;
-    for (ct_job *j = s->first; j && n < s->run.o.max_jobs; j = j->next)
-        if (j->state == CT_JOB_READING || (j->state == CT_JOB_DECODING && ct_queue_has_room(j))) {
-            j->is_failed = false;
-            j->row = SIZE_MAX;
+    for (ct_job *j = s->first; j && n < s->run.o.max_jobs; j = j->next) {
+        j->n_most = most_tokens(j);
+        if (j->n_most)
             s->runnable[n++] = j;
-        }
+    }
     return n;
 }
 
@@ -34,10 +43,20 @@ static void start_follower(ct_scheduler *s, ct_job *j)
     ct_jobs_add(s, j);
 }
 
+static void report_tokens(ct_scheduler *s, ct_job *j)
+{
+    if (j->answered == 0)
+        j->answered = ct_now();
+    for (size_t i = 0; i < j->n_said; i++)
+        ct_jobs_send(s, j, &j->said[i]);
+}
+
 /* What the step brought to a job; under the lock. */
 static void finish_step(ct_scheduler *s, ct_job *j)
 {
     if (j->is_failed) {
+        if (j->n_said) /* the next one could not be had */
+            report_tokens(s, j);
         bool cut = j->err.code == CARAT_ECANCELLED && j->state == CT_JOB_DECODING;
         if (cut)
             j->result.finish = CARAT_FINISH_CANCELLED;
@@ -49,16 +68,16 @@ static void finish_step(ct_scheduler *s, ct_job *j)
             ct_jobs_finish(s, j, true);
         return;
     }
-    if (j->row == SIZE_MAX) /* its prompt is not read yet, or it had no turn */
+    if (j->state == CT_JOB_CLOSING) {
+        ct_jobs_close(s, j);
         return;
-    if (j->answered == 0)
-        j->answered = ct_now();
+    }
+    if (j->n_said == 0 && j->verdict == CT_GO_ON) /* its prompt is not read yet, or it had no turn */
+        return;
+    report_tokens(s, j);
     ct_jobs_set_state(s, j, CT_JOB_DECODING);
-    j->next_id = j->said.id;
-    if (j->verdict != CT_END_TURN)
-        ct_jobs_send(s, j);
     if (j->verdict != CT_GO_ON)
-        ct_jobs_finish(s, j, true);
+        ct_jobs_close(s, j);
 }
 
 static void note_progress(ct_job *j)
@@ -84,7 +103,7 @@ static void step(ct_scheduler *s, size_t n)
     for (size_t i = 0; i < s->run.n_jobs; i++)
         if (s->run.jobs[i]->state == CT_JOB_PROMISED)
             start_follower(s, s->run.jobs[i]);
-    /* Some failed before they could take part, while an image was looked at. */
+    /* Some failed before they could take part, while an image was encoded. */
     for (size_t i = 0; i < n; i++)
         if (s->runnable[i]->is_failed)
             finish_step(s, s->runnable[i]);

@@ -47,14 +47,16 @@ size_t ct_jobs_queued(const ct_scheduler *s);
 size_t ct_jobs_running(const ct_scheduler *s);
 /* The end of a job, and of those that wait for its prompt. ok: else its err says why. */
 void ct_jobs_finish(ct_scheduler *s, ct_job *j, bool ok);
+/* The end of an answer: at once, or when its session's sequence holds what was reported. */
+void ct_jobs_close(ct_scheduler *s, ct_job *j);
 /* Ends those that were cancelled or are late; all, if the thread is to end. */
 void ct_jobs_stop(ct_scheduler *s);
 /* When the first of them will be late; 0: never. */
 double ct_jobs_deadline(const ct_scheduler *s);
 /* Hands over those that have ended: they may be gone afterwards. */
 void ct_jobs_let_go(ct_scheduler *s);
-/* `said` is an event; who listens is woken by ct_jobs_tell. */
-void ct_jobs_send(ct_scheduler *s, ct_job *j);
+/* *said is an event; who listens is woken by ct_jobs_tell. */
+void ct_jobs_send(ct_scheduler *s, ct_job *j, ct_chunk *said);
 /* Wakes those who listen to jobs that have sent something or were let go of. Without the lock meanwhile: else they would
  * run into it, and wait for a thread that they have driven from its core. */
 void ct_jobs_tell(ct_scheduler *s);

@@ -9,7 +9,7 @@
 #include "ask.h"
 #include "poison.h"
 
-enum { N = 50, TOKENS = 60, N_OTHERS = 3 };
+enum { N = 50, TOKENS = 160, N_OTHERS = 3 };
 #define GUARD 240 /* seconds after which a test that hangs is ended */
 
 static char folder[64];

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "base/rng.h"
-#include "engine/generator.h"
+#include "steer.h"
 
 enum { N = 300, STOP = 6, TURN = 40, TOKENS = 200 };
 
@@ -22,74 +22,6 @@ static int setup(void **state)
     model.stops[0] = STOP, model.stops[1] = TURN;
     model.n_stops = 2;
     return 0;
-}
-
-/* ---- a mask that is told what to do ---- */
-
-typedef struct rule {
-    uint32_t every;   /* ids that are multiples of it; 0: none */
-    size_t end_from;  /* may end after so many tokens */
-    int32_t run[8];   /* forced ... */
-    size_t run_from;  /* ... after so many tokens */
-    size_t n_run;     /* so long */
-    bool says_forced; /* else forced tokens are only the one that is allowed */
-    size_t n;         /* accepted */
-    size_t n_fills;
-    bool is_closed, fill_fails;
-} rule;
-
-static bool in_run(const rule *r, int32_t *id)
-{
-    if (r->n < r->run_from || r->n >= r->run_from + r->n_run)
-        return false;
-    *id = r->run[r->n - r->run_from];
-    return true;
-}
-
-static bool allows(void *self, int32_t id)
-{
-    const rule *r = self;
-    int32_t only;
-    assert_true(id != STOP && id != TURN);
-    return in_run(r, &only) ? id == only : r->every && (uint32_t)id % r->every == 0;
-}
-
-static bool fill(void *self, uint32_t *bits, carat_err *err)
-{
-    rule *r = self;
-    r->n_fills++;
-    for (size_t i = 0; i < (N + 31) / 32; i++) /* what is past the vocabulary may be anything */
-        bits[i] = 0xffffffff;
-    for (int32_t i = 0; i < N; i++)
-        if (i != STOP && i != TURN && !allows(r, i))
-            bits[i / 32] &= ~(UINT32_C(1) << i % 32);
-    return !r->fill_fails || ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for states");
-}
-
-static size_t forced(void *self, int32_t *ids, size_t most)
-{
-    const rule *r = self;
-    return r->says_forced && most > 0 && in_run(r, ids) ? 1 : 0;
-}
-
-static void accept(void *self, int32_t id)
-{
-    rule *r = self;
-    assert_true(allows(r, id));
-    r->n++;
-}
-
-static bool may_end(const void *self)
-{
-    const rule *r = self;
-    return r->n >= r->end_from;
-}
-
-static void close_rule(void *self)
-{
-    rule *r = self;
-    assert_false(r->is_closed);
-    r->is_closed = true;
 }
 
 /* ---- answers ---- */
@@ -111,7 +43,11 @@ static ct_generator *open_generator(const carat_generation *g, rule *r)
 {
     ct_generator *gen;
     carat_err e;
-    const ct_mask mask = { r, "the test's rule", allows, fill, forced, accept, may_end, close_rule };
+    if (r) {
+        r->n_vocab = N;
+        r->never[0] = STOP, r->never[1] = TURN;
+    }
+    const ct_mask mask = rule_mask(r);
     if (!ct_generator_open(&vocabulary, g, &gen, &e) || (r && !ct_generator_take_mask(gen, &mask, &e)))
         fail_msg("%s", e.msg);
     return gen;
@@ -126,21 +62,21 @@ static void fill_logits(float *x, size_t n)
     x[STOP] = x[TURN] = 7;
 }
 
-typedef struct answer {
+typedef struct made {
     int32_t ids[TOKENS];
     float logprobs[TOKENS];
     size_t n;
     ct_verdict end;
     carat_result result;
-} answer;
+} made;
 
-static void generate(ct_generator *g, answer *a)
+static void generate(ct_generator *g, made *a)
 {
     carat_err e;
     ct_chunk c;
     float x[N];
     ct_chunk_init(&c);
-    *a = (answer){ .end = CT_GO_ON };
+    *a = (made){ .end = CT_GO_ON };
     while (a->end == CT_GO_ON) {
         fill_logits(x, a->n);
         if (!ct_generator_next(g, x, 0, TOKENS, &c, &a->end, &e))
@@ -157,7 +93,7 @@ static void generate(ct_generator *g, answer *a)
     ct_generator_close(g);
 }
 
-static void expect_same(const answer *a, const answer *b)
+static void expect_same(const made *a, const made *b)
 {
     assert_true(a->n == b->n && a->end == b->end);
     assert_memory_equal(a->ids, b->ids, sizeof a->ids);
@@ -194,7 +130,7 @@ static void masks_rule(void **state)
         for (uint32_t every = 1; every < 100; every += 7) {
             rule r = { .every = every, .end_from = 50 };
             const carat_generation g = settings((float)hot);
-            answer a;
+            made a;
             generate(open_generator(&g, &r), &a);
             assert_true(r.is_closed && r.n == a.n);
             assert_in_range(a.n, 50, TOKENS);
@@ -215,7 +151,7 @@ static void a_mask_that_allows_all_changes_nothing(void **state)
         sampling.bias = less, sampling.n_bias = 2;
         g.wants_logprobs = true;
         rule r = { .every = 1 };
-        answer with, without;
+        made with, without;
         generate(open_generator(&g, &r), &with);
         generate(open_generator(&g, NULL), &without);
         assert_true(with.n > 5 && r.n_fills == 0);
@@ -233,7 +169,7 @@ static void forced_is_a_shortcut(void **state)
         rule said = { .every = 2, .end_from = 90, .run = { 1, 3, 250, 3, 8 }, .run_from = 10, .n_run = 5 },
              found = said;
         said.says_forced = true;
-        answer a, b;
+        made a, b;
         generate(open_generator(&g, &said), &a);
         generate(open_generator(&g, &found), &b);
         assert_memory_equal(a.ids + 10, said.run, 5 * sizeof *said.run);
@@ -245,7 +181,7 @@ static void forced_is_a_shortcut(void **state)
 static void a_mask_may_leave_nothing(void **state)
 {
     (void)state;
-    answer a;
+    made a;
     carat_generation g = settings(1);
     rule r = { .every = 0, .end_from = 1, .run = { 9 }, .n_run = 1 };
     fail_to_generate(open_generator(&g, &(rule){ .every = 0, .end_from = 9, .run = { 9, 9, 9 }, .n_run = 3 }), 3,
@@ -256,14 +192,14 @@ static void a_mask_may_leave_nothing(void **state)
     generate(open_generator(&g, &r), &a);
     assert_true(a.n == 1 && a.end == CT_END_TURN && (a.result.stop_id == STOP || a.result.stop_id == TURN));
     g.ignores_eos = true;
-    r.n = 0, r.is_closed = false;
+    rule_restart(&r);
     generate(open_generator(&g, &r), &a);
     assert_true(a.n == 1 && a.end == CT_END_TURN && a.result.stop_id == -1);
     assert_int_equal(a.result.finish, CARAT_FINISH_STOP);
     static const carat_bias never[] = { { STOP, -INFINITY }, { TURN, -INFINITY } };
     g.ignores_eos = false;
     sampling.bias = never, sampling.n_bias = 2;
-    r.n = 0, r.is_closed = false;
+    rule_restart(&r);
     generate(open_generator(&g, &r), &a);
     assert_true(a.n == 1 && a.end == CT_END_TURN && a.result.stop_id == -1);
 }
@@ -274,7 +210,7 @@ static void stop_ids_are_no_text_for_a_mask(void **state)
     (void)state;
     carat_generation g = settings(1);
     g.ignores_eos = true;
-    answer a;
+    made a;
     generate(open_generator(&g, &(rule){ .every = 2 }), &a);
     assert_int_equal(a.n, TOKENS);
     for (size_t i = 0; i < a.n; i++)
@@ -288,7 +224,7 @@ static void the_end_waits_for_min_tokens(void **state)
         for (size_t min = 0; min < 60; min += 20) {
             carat_generation g = settings((float)hot);
             g.min_tokens = min;
-            answer a;
+            made a;
             generate(open_generator(&g, NULL), &a);
             assert_true(hot ? a.n >= min : a.n == min);
             assert_int_equal(a.end, CT_END_TURN);
@@ -309,7 +245,7 @@ static void lengths_that_contradict_are_refused(void **state)
     assert_int_equal(e.code, CARAT_EARG);
     assert_string_equal(e.msg, "min_tokens is 6, max_tokens only 5");
     g.min_tokens = 5;
-    answer a;
+    made a;
     generate(open_generator(&g, NULL), &a);
     assert_true(a.n == 5 && a.end == CT_LAST);
     g.max_tokens = 0; /* no limit */

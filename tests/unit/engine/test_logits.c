@@ -4,6 +4,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "unit.h"
 
+#include <assert.h>
 #include <nettle/sha2.h>
 #include <stdlib.h>
 #include <string.h>
@@ -108,6 +109,42 @@ static void after_an_append(void **state)
             expect_row(s, want, "after an append of nothing");
             carat_session_close(s);
         }
+}
+
+typedef struct rows {
+    float x[N][MOST];
+    size_t n;
+} rows;
+
+static bool keep_all(void *arg, size_t pos, const float *logits, size_t n)
+{
+    rows *r = arg;
+    assert(pos == r->n && pos < N && n <= MOST);
+    memcpy(r->x[r->n++], logits, n * sizeof *logits);
+    return true;
+}
+
+/* Rows are computed several at a time: the same as one by one, wherever the groups end. */
+static void of_every_token(void **state)
+{
+    (void)state;
+    static rows one, all;
+    carat_err e;
+    carat_session *s = open_session();
+    one.n = 0;
+    for (size_t i = 0; i < N; i++)
+        must(carat_session_append_logits(s, ids + i, 1, keep_all, &one, &e), &e);
+    carat_session_close(s);
+    for (size_t first = 0; first < 20; first++) { /* so that steps of 16 begin and end elsewhere */
+        s = open_session();
+        all.n = 0;
+        must(carat_session_append_logits(s, ids, first, keep_all, &all, &e), &e);
+        must(carat_session_append_logits(s, ids + first, N - first, keep_all, &all, &e), &e);
+        assert_int_equal(all.n, N);
+        for (size_t i = 0; i < N; i++)
+            assert_memory_equal(all.x[i], one.x[i], n_vocab * sizeof(float));
+        carat_session_close(s);
+    }
 }
 
 /* The answer is the same whether the logits were asked for before or not; afterwards there are none until its last
@@ -357,6 +394,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(after_an_append),
+        cmocka_unit_test(of_every_token),
         cmocka_unit_test(after_a_generation),
         cmocka_unit_test(after_a_rewind),
         cmocka_unit_test(of_a_fork),
