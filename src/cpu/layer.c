@@ -4,29 +4,7 @@
  *   x += post_ffn_norm(W_down (gelu(W_gate h) * W_up h))                                    h = ffn_norm(x)
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#include <stdio.h>
-
 #include "cpu/text_work.h"
-
-void ct_text_show(ct_text_work *w, const char *name, const float *data, size_t cols)
-{
-    ct_text *t = w->t;
-    if (!t->trace)
-        return;
-    ct_text_barrier(w);
-    if (w->thread == 0)
-        t->trace(t->trace_arg, name, data, t->n, cols);
-    ct_text_barrier(w);
-}
-
-void ct_text_show_layer(ct_text_work *w, size_t layer, const char *name, const float *data, size_t cols)
-{
-    char full[64];
-    if (!w->t->trace)
-        return;
-    snprintf(full, sizeof full, "layer%02zu%s%s", layer, *name ? "." : "", name);
-    ct_text_show(w, full, data, cols);
-}
 
 static const ct_matrix *matrix(const ct_text_work *w, ct_part part, size_t layer)
 {

@@ -154,21 +154,6 @@ void ct_text_trace(ct_text *t, ct_text_trace_fn *fn, void *arg)
 
 /* ---- threads of a step ---- */
 
-void ct_text_barrier(ct_text_work *w)
-{
-    ct_pool_barrier(w->t->pool);
-}
-
-size_t ct_text_next_piece(ct_text_work *w)
-{
-    return ct_next_of(&w->t->counters[w->counter]);
-}
-
-void ct_text_next_call(ct_text_work *w)
-{
-    w->counter++;
-}
-
 static ct_text_work work_of(ct_text *t, int thread, int n_threads)
 {
     return (ct_text_work){ .t = t,

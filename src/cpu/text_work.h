@@ -84,13 +84,14 @@ typedef struct ct_text_work { /* one thread in one step */
     size_t counter;    /* calls by piece so far */
 } ct_text_work;
 
-/* The form in which a matrix of this type takes its activations here. */
-ct_acts_form ct_text_form(const ct_text *t, ct_type type);
-
+/* ---- text_calls.c ---- */
 void ct_text_barrier(ct_text_work *w);
 /* The next piece of the current call by piece; the counter moves on with ct_text_next_call. */
 size_t ct_text_next_piece(ct_text_work *w);
 void ct_text_next_call(ct_text_work *w);
+/* Gives an activation to the trace, if there is one. */
+void ct_text_show(ct_text_work *w, const char *name, const float *data, size_t cols);
+void ct_text_show_layer(ct_text_work *w, size_t layer, const char *name, const float *data, size_t cols);
 
 /* Where a span's keys and values of a tile are, for one layer and KV head. */
 static inline void ct_text_tile(const ct_text *t, const ct_step_span *s, size_t layer, size_t head, size_t tile,
@@ -106,7 +107,9 @@ void ct_text_embed(ct_text_work *w);       /* x */
 void ct_text_rope_tables(ct_text_work *w); /* rope_local, rope_global of own rows */
 void ct_text_rotate(ct_text_work *w, size_t layer);
 
-/* ---- linear.c ---- */
+/* ---- text_products.c ---- */
+/* The form in which a matrix of this type takes its activations here. */
+ct_acts_form ct_text_form(const ct_text *t, ct_type type);
 /* y = W x for up to three matrices over the same rows x [n, cols]. By piece. */
 void ct_text_linear(ct_text_work *w, const float *x, const ct_product *products, size_t n_products);
 
@@ -117,9 +120,5 @@ void ct_text_attention(ct_text_work *w, size_t layer); /* heads from q and the c
 /* ---- layer.c ---- */
 void ct_text_layer(ct_text_work *w, size_t layer);
 void ct_text_final_norm(ct_text_work *w);
-
-/* Shows an activation if anyone looks. */
-void ct_text_show(ct_text_work *w, const char *name, const float *data, size_t cols);
-void ct_text_show_layer(ct_text_work *w, size_t layer, const char *name, const float *data, size_t cols);
 
 #endif

@@ -8,8 +8,8 @@
  *   calls.c      what others ask: submit, drain, visit, count
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#ifndef CT_ENGINE_PART_H
-#define CT_ENGINE_PART_H
+#ifndef CT_ENGINE_SCHEDULER_INSIDE_H
+#define CT_ENGINE_SCHEDULER_INSIDE_H
 
 #include <pthread.h>
 
