@@ -260,7 +260,7 @@ static void a_time_limit_wakes(void **state)
         holds[i] = submit(p, 400, 1, 0, NULL);
     while (ask_stats(engine).running < 3)
         ask_sleep(0.001);
-    double start = ask_now(), last = 0;
+    double start = ask_now();
     for (int i = 0; i < 3; i++)
         r[i] = submit(p, 1, 1, limits[i], queue);
     for (size_t n_ended = 0; n_ended < 3;) {
@@ -276,9 +276,8 @@ static void a_time_limit_wakes(void **state)
             assert_int_equal(ev->err->code, CARAT_ETIME);
             for (int i = 0; i < 3; i++)
                 if (ev->request == r[i]) {
-                    assert_true(t >= limits[i] && limits[i] > last);
+                    assert_true(t >= limits[i]);
                     printf("limit %.2f s: woken after %.4f s\n", limits[i], t);
-                    last = limits[i];
                 }
         }
     }
