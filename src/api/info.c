@@ -138,7 +138,7 @@ void carat_model_info_free(carat_model_info *info)
     free(b);
 }
 
-/* What weights and tower take, the rest as small as it gets. */
+/* What weights and tower take, with everything else as small as possible. */
 static bool weigh(const ct_checkpoint *c, ct_footprint *out, carat_err *err)
 {
     static const carat_options defaults;
@@ -153,7 +153,7 @@ static bool weigh(const ct_checkpoint *c, ct_footprint *out, carat_err *err)
 
 bool carat_model_describe(const char *path, carat_model_info **out, carat_err *err)
 {
-    static const ct_checkpoint_options any; /* a tower that is in doubt or does not fit is left out */
+    static const ct_checkpoint_options any; /* a tower that is ambiguous or does not fit is left out */
     ct_checkpoint c;
     ct_footprint bytes;
     *out = NULL;

@@ -1,4 +1,4 @@
-/* internal.h - what the public types are made of; seen by api/ alone.
+/* internal.h - the structs behind the public types. Inside api/.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef CT_API_INTERNAL_H
@@ -29,7 +29,7 @@ struct carat_engine {
 struct carat_session {
     carat_engine *engine; /* borrowed */
     ct_seq seq;
-    float *logits; /* [n_vocab], after the last token; NULL until somebody asks for them */
+    float *logits; /* [n_vocab], after the last token; NULL until they are asked for */
     bool has_logits;
     atomic_bool cancel;
     carat_phase_fn *progress;
@@ -69,7 +69,7 @@ carat_prompt *ct_api_prompt_hold(const carat_prompt *p);
 
 /* Can this engine run that prompt? Errors: CARAT_EUNSUPPORTED, CARAT_EARG. */
 bool ct_api_can_take(const carat_engine *e, const carat_prompt *p, carat_err *err);
-/* Says why a picture cannot be taken. Returns false. */
+/* Sets the error for a picture that cannot be used. Returns false. */
 bool ct_api_refuse_pictures(const carat_engine *e, carat_err *err);
 
 /* An engine over a description and a backend that is not loaded yet, both of which become its own; carat_engine_open

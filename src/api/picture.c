@@ -115,7 +115,7 @@ static bool view_of(carat_picture *p, ct_box box, uint32_t size, ct_view **out, 
 
 bool ct_picture_view_of(const carat_picture *p, ct_box box, uint32_t size, ct_view **out, carat_err *err)
 {
-    carat_picture *mine = (carat_picture *)(uintptr_t)p; /* what it has made is no part of what it is */
+    carat_picture *mine = (carat_picture *)(uintptr_t)p; /* cached views do not change the picture itself */
     pthread_mutex_lock(&mine->lock);
     bool ok = view_of(mine, box, size, out, err);
     pthread_mutex_unlock(&mine->lock);

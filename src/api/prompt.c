@@ -222,7 +222,7 @@ static bool leave_out(draft *d, const chat *c, const ct_chat_options *co, size_t
     free(left);
     if (ok && d->ids.n > fit)
         return ct_fail(err, CARAT_ECONTEXT, CARAT_NOWHERE,
-                       "the last turn and the system text alone have %zu tokens, %zu fit", d->ids.n, fit);
+                       "the last turn and the system text alone have %zu tokens, but only %zu fit", d->ids.n, fit);
     return ok;
 }
 
@@ -260,7 +260,7 @@ bool carat_prompt_text(const carat_engine *e, const carat_content *content, size
         return false;
     d.segments.text_flags = w.o.has_control ? CARAT_TOK_SPECIAL : 0;
     ct_buf_init(&d.segments.text, (size_t)1 << 31);
-    /* A literal <bos> that leads the text is the one: no second. */
+    /* A literal <bos> at the beginning of the text counts: no second one is added. */
     bool has_bos = w.o.omits_bos ||
                    (w.o.has_control && c.text && length_of(c.text, c.text_len) >= 5 && memcmp(c.text, "<bos>", 5) == 0);
     bool ok = need_tokenizer(e, err) && (has_bos || ct_segments_control(&d.segments, CT_SEGMENT_BOS) || no_memory(err));
@@ -341,7 +341,8 @@ bool carat_prompt_ids(const carat_engine *e, const int32_t *ids, size_t n_ids, c
 
 carat_prompt *ct_api_prompt_hold(const carat_prompt *p)
 {
-    carat_prompt *q = (carat_prompt *)(uintptr_t)p; /* the count is no part of what a caller sees as constant */
+    /* The reference count is not part of what the caller holds as const. */
+    carat_prompt *q = (carat_prompt *)(uintptr_t)p;
     atomic_fetch_add_explicit(&q->n_refs, 1, memory_order_relaxed);
     return q;
 }

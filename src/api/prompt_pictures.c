@@ -22,10 +22,11 @@ size_t ct_api_n_soft(const carat_engine *e)
 
 bool ct_api_refuse_pictures(const carat_engine *e, carat_err *err)
 {
-    return ct_fail(
-        err, CARAT_EUNSUPPORTED, CARAT_NOWHERE, "%s: a picture for a model without a vision tower: %s", e->info->path,
-        e->model->cfg.vision.present || e->info->vision_path[0] ? "it was opened without its vision tower"
-                                                                : "no vision tower in it, no mmproj file beside it");
+    return ct_fail(err, CARAT_EUNSUPPORTED, CARAT_NOWHERE, "%s: a picture for a model without a vision tower: %s",
+                   e->info->path,
+                   e->model->cfg.vision.present || e->info->vision_path[0]
+                       ? "it was opened without its vision tower"
+                       : "it has none of its own, and there is no mmproj file beside it");
 }
 
 static bool grow(ct_prompt_pictures *p, carat_err *err)
@@ -80,7 +81,7 @@ bool ct_prompt_pictures_place(const ct_prompt_pictures *p, const ct_image_place 
 
 /* ---- rows of a view ---- */
 
-/* Encodes a view unless it is remembered; CT_NO_SLOT on error. Between two steps. */
+/* Encodes a view unless it is in the cache; CT_NO_SLOT on error. Between two steps. */
 static uint32_t encode(carat_engine *e, const ct_view *view, carat_progress_fn *progress, void *arg, carat_err *err)
 {
     size_t done = 0, total = ct_image_cache_shape(e->images)->n_layer;

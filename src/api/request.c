@@ -37,7 +37,7 @@ static bool check(const carat_engine *e, const carat_request_options *o, size_t 
         return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "an empty prompt");
     if (most > e->plan.n_ctx)
         return ct_fail(err, CARAT_EARG, CARAT_NOWHERE,
-                       "a context of %zu tokens was asked for, the engine was opened for %zu", most, e->plan.n_ctx);
+                       "a context of %zu tokens was requested, but the engine was opened for %zu", most, e->plan.n_ctx);
     if (n_prompt > most)
         return ct_fail(err, CARAT_ECONTEXT, CARAT_NOWHERE,
                        "%zu tokens do not fit the context of %zu; the model allows up to %u", n_prompt, most,
@@ -64,7 +64,7 @@ static bool add_job(carat_request *r, const carat_request_options *o, double dea
     return ct_generator_open(&v, &g, &j->gen, err);
 }
 
-/* The caller's thread or the engine's, whichever is the last to need it. */
+/* From the caller's thread or the engine's, whichever needs it last. */
 static void close_request(ct_group *g)
 {
     carat_request *r = (carat_request *)g;
@@ -190,7 +190,7 @@ void carat_request_prompt(const carat_request *r, size_t *n_tokens, size_t *n_ca
     *n_cached = ct_scheduler_find(r->engine->scheduler, &r->jobs[0]).n_cached;
 }
 
-/* Has its last answer ended? The first may, and others go on. */
+/* Has its last answer ended? The first may have ended while others are still generated. */
 static bool has_ended(const carat_request *r)
 {
     for (size_t i = 0; i < r->group.n; i++)

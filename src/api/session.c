@@ -14,7 +14,7 @@ bool carat_session_open(carat_engine *e, size_t n_ctx, carat_session **out, cara
         n_ctx = e->plan.n_ctx;
     if (n_ctx > e->plan.n_ctx)
         return ct_fail(err, CARAT_EARG, CARAT_NOWHERE,
-                       "a context of %zu tokens was asked for, the engine was opened for %zu and the model has %u",
+                       "a context of %zu tokens was requested, but the engine was opened for %zu and the model has %u",
                        n_ctx, e->plan.n_ctx, e->model->cfg.context);
     carat_session *s = calloc(1, sizeof *s);
     if (!s)
@@ -80,7 +80,7 @@ bool carat_session_copy_logits(const carat_session *s, float *out, carat_err *er
 {
     carat_engine *e = s->engine;
     if (!s->seq.has_hidden)
-        return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "the session has no evaluated token to go on from");
+        return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "the session has no evaluated token to continue from");
     ct_head_row row = { .hidden = s->seq.hidden };
     ct_head h = { .want = CT_HEAD_FULL, .rows = &row, .n = 1, .n_pieces = e->model->n_pieces, .logits = out };
     ct_scheduler_visit(e->scheduler);
@@ -146,7 +146,7 @@ static bool evaluate(carat_session *s, const ct_stream *stream, size_t from, car
         if (!ok && err)
             *err = j.err;
     }
-    s->seq.has_hidden = ok; /* nobody goes on from half a text by mistake */
+    s->seq.has_hidden = ok; /* so that a partly evaluated text is not continued by mistake */
     ct_job_deinit(&j);
     ct_queue_drop(group.queue);
     atomic_store(&s->cancel, false);
@@ -174,8 +174,8 @@ bool carat_session_append_logits(carat_session *s, const int32_t *ids, size_t n,
     return ok;
 }
 
-/* Image tokens have rows of their own; the others' are looked up. A step with an id that has none would fail for all
- * who are in it. */
+/* Image tokens have rows of their own; the others' are looked up. A step with an id that has none would fail for every
+ * job in it. */
 static bool check_ids(const carat_engine *e, const ct_stream *t, carat_err *err)
 {
     size_t place = 0;
@@ -194,7 +194,7 @@ bool ct_api_can_take(const carat_engine *e, const carat_prompt *p, carat_err *er
     if (p->stream.n_places && !e->images)
         return ct_api_refuse_pictures(e, err);
     if (p->stream.n_places && ct_image_cache_shape(e->images)->tokens_per_image != p->stream.n_soft)
-        return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "a prompt made for another model: %zu tokens an image",
+        return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "a prompt made for another model, with %zu tokens an image",
                        p->stream.n_soft);
     return check_ids(e, &p->stream, err);
 }
@@ -222,7 +222,7 @@ bool carat_session_prompt(carat_session *s, const carat_prompt *p, size_t *cache
     same = ct_stream_whole(t->keys, t->n, same < t->n ? same : t->n - 1);
     ct_scheduler_visit(s->engine->scheduler);
     *cached = ct_seq_rewind(&s->seq, same);
-    /* Less than a page of its own is of use, and not all of it: perhaps more of another's. */
+    /* Less than a page of its own can be kept, but not all: the index may have more. */
     if (*cached < CT_TILE && *cached < t->n - 1) {
         ct_seq_rewind(&s->seq, 0);
         ct_seq_resume(&s->seq, t, t->n - 1);
@@ -258,8 +258,8 @@ carat_token ct_api_token(const ct_chunk *said)
                           .n_top = said->n_top };
 }
 
-/* Hands the tokens over as they come, until the job has ended. Returns how many were; *ended: the listener wanted no
- * more, and what had run ahead was dropped. */
+/* Hands the tokens over as they come, until the job has ended. Returns how many were; *ended: the listener ended the
+ * answer, and tokens that had run ahead were dropped. */
 static size_t listen(carat_session *s, const carat_generation *g, ct_queue *events, bool *ended)
 {
     ct_event e;
@@ -277,14 +277,14 @@ static size_t listen(carat_session *s, const carat_generation *g, ct_queue *even
     return n_told;
 }
 
-/* The answer may have run ahead of a listener that ended it. The session holds what was told, but for the last token,
- * and the result says the same. */
+/* The answer may have run ahead of a listener that ended it. The session is rewound to the tokens that were reported,
+ * except the last, and the result is adjusted to match. */
 static void take_back(carat_session *s, size_t had, size_t n_told, carat_result *result)
 {
     size_t kept, want = had + (n_told ? n_told - 1 : 0);
     if (want < s->seq.n)
         carat_session_rewind(s, want, &kept, NULL);
-    /* A stop string may have ended with the last token told; a stop token came later, if at all. */
+    /* A stop string may have ended with the last token reported; a stop token can only have come later. */
     if (result->finish != CARAT_FINISH_STOP || result->stop_id >= 0 || result->n_generated > n_told)
         result->finish = CARAT_FINISH_CANCELLED;
     result->stop_id = -1;
@@ -295,7 +295,7 @@ static bool generate(carat_session *s, const carat_generation *g, carat_result *
 {
     *result = (carat_result){ .stop_id = -1 };
     if (!s->seq.has_hidden)
-        return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "the session has no evaluated token to go on from");
+        return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "the session has no evaluated token to continue from");
     const ct_vocabulary v = ct_engine_vocabulary(s->engine);
     const ct_stream nothing = { 0 };
     size_t had = s->seq.n;
@@ -318,7 +318,7 @@ static bool generate(carat_session *s, const carat_generation *g, carat_result *
             *err = j.err;
         if (ended)
             take_back(s, had, n_told, result);
-        s->has_logits = s->seq.has_hidden = false; /* the last token told is not among those evaluated */
+        s->has_logits = s->seq.has_hidden = false; /* the last token reported is not evaluated */
     }
     ct_job_deinit(&j);
     ct_queue_drop(group.queue);

@@ -1,8 +1,8 @@
 /* A conversation on disk: what stands beside its keys and values (kv/file.h) in the file's blob.
  *
- *   u64           1: the last token's hidden state is there; 0: it is not
+ *   u64           1: the last token's hidden state is present; 0: it is not
  *   u64[tokens]   keys
- *   i32[tokens]   ids: an image's key does not tell its token's
+ *   i32[tokens]   ids: an image's key does not determine its token's id
  *   f32[hidden]   of the last token, after the final norm
  *   u8[..]        the caller's note
  *
@@ -99,7 +99,7 @@ bool carat_session_save(const carat_session *s, const char *path, const void *no
     ct_scheduler_visit(e->scheduler);
     bool ok = ct_kv_still_take(s->seq.kv, &still, err);
     ct_scheduler_leave(e->scheduler);
-    /* Others go on while it is written; this session does not: one thread at a time. */
+    /* Other sessions run while it is written; this one does not: one thread at a time. */
     ok = ok && ct_kv_still_save(still, path, e->fingerprint, blob, len, err);
     ct_kv_still_free(still);
     free(blob);

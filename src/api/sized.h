@@ -3,10 +3,10 @@
  *
  *   caller's struct            ours
  *   +--------+-------------+   +--------+-------------+------+
- *   | size   | old fields  |-->| size   | old fields  | 0..0 |     an older program: what it does not know is zero
+ *   | size   | old fields  |-->| size   | old fields  | 0..0 |     an older program: fields it does not have are zero
  *   +--------+-------------+   +--------+-------------+------+
  *   +--------+-------------+------+   +--------+-------------+
- *   | size   | fields      | 0..0 |-->| size   | fields      |     a newer program: what we do not know must be zero
+ *   | size   | fields      | 0..0 |-->| size   | fields      |     a newer program: fields we do not have must be zero
  *   +--------+-------------+------+   +--------+-------------+
  *
  * SPDX-License-Identifier: Apache-2.0 */
@@ -49,20 +49,20 @@ CT_SIZED_STRUCTS(CT_SIZED_DECLARE)
 #undef CT_SIZED_DECLARE
 
 /* A struct that the caller made, copied to one of ours; from NULL all zeros. to->struct_size is ours in any case.
- * Errors: CARAT_EARG (a size that no release had; something set that this library does not know). */
+ * Errors: CARAT_EARG (a size that no release had; a field set that this library does not have). */
 #define CT_TAKE(type, from, to, err) ct_sized_take(&ct_sized_##type, (from), (1 ? (to) : (type *)0), (err))
 bool ct_sized_take(const ct_sized *type, const void *from, void *to, carat_err *err);
 
-/* The i-th of an array of n, whose elements lie as far apart as the first says they are long. Errors: as CT_TAKE;
- * CARAT_EARG (elements of different sizes). */
+/* The i-th of an array of n, whose elements lie the first one's struct_size apart. Errors: as CT_TAKE; CARAT_EARG
+ * (elements of different sizes). */
 #define CT_TAKE_AT(type, array, i, to, err)                                                                            \
     ct_sized_take_at(&ct_sized_##type, (array), (i), (1 ? (to) : (type *)0), (err))
 bool ct_sized_take_at(const ct_sized *type, const void *array, size_t i, void *to, carat_err *err);
 
-/* Can this struct of the caller's be filled? Asked before the work begins. Errors: CARAT_EARG. */
+/* Can this struct of the caller's be filled? To be checked before the work begins. Errors: CARAT_EARG. */
 #define CT_CAN_GIVE(type, to, err) ct_sized_can_give(&ct_sized_##type, (1 ? (to) : (type *)0), (err))
 bool ct_sized_can_give(const ct_sized *type, const void *to, carat_err *err);
-/* Fills it as far as it goes; bytes that we do not know become zero. to->struct_size stays the caller's. */
+/* Fills it up to its size; bytes of fields that we do not have become zero. to->struct_size stays the caller's. */
 #define CT_GIVE(type, from, to) ct_sized_give(&ct_sized_##type, (1 ? (from) : (type *)0), (1 ? (to) : (type *)0))
 void ct_sized_give(const ct_sized *type, const void *from, void *to);
 

@@ -1,4 +1,4 @@
-/* What a model needs: the public face of weigh/.
+/* What a model needs: the public interface of weigh/.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <stdlib.h>
@@ -11,7 +11,7 @@
 #include "measure/here.h"
 #include "weigh/weigh.h"
 
-/* An estimate and the backend that it asks. */
+/* An estimate and the backend that it uses. */
 typedef struct scale {
     ct_backend b;
     ct_estimate estimate;

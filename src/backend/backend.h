@@ -1,6 +1,6 @@
 /* backend.h - the seam between the engine and whatever computes.
  *
- * The engine, the cache's books and weigh know a model by its description, keys and values by the numbers of their
+ * The engine, the cache's books and weigh handle a model by its description, keys and values by the numbers of their
  * pages, images by the numbers of their slots, and activations not at all. A backend holds the bytes of all of these
  * and does the arithmetic: the CPU's is src/cpu/. The seam is at the step, not at the tensor operation, so a backend is
  * free in how it lays out weights, fuses products and splits work.
@@ -13,7 +13,7 @@
  *   - A token's numbers depend on its own sequence alone: not on what else is in the step, and not on where a prompt
  *     was cut into steps. Bit for bit.
  *   - Between load and close nothing is allocated that `bytes` did not count.
- *   - A page that was never written, or was cleared, holds zeros: whatever lies in slots that no token sees is finite.
+ *   - A page that was never written, or was cleared, holds zeros: a slot that is visible to no token is finite.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef CT_BACKEND_BACKEND_H
@@ -93,10 +93,10 @@ typedef struct ct_step_input {
     int32_t id;           /* looked up and scaled; ignored if is_soft */
     bool is_soft;         /* a soft token of an encoded image: used as it is, never scaled */
     uint32_t slot, index; /* which: of [n_slots][tokens_per_image] */
-    uint32_t sees_ahead;  /* how many later tokens of the same sequence in this step it sees too; 0 for text */
+    uint32_t sees_ahead;  /* later tokens of the same sequence in this step that it attends to as well; 0 for text */
 } ct_step_input;
 
-/* A stretch of one sequence: n tokens at positions pos .. pos + n - 1. Its pages for these are there and may be
+/* A stretch of one sequence: n tokens at positions pos .. pos + n - 1. Its pages for these are present and may be
  * written. */
 typedef struct ct_step_span {
     struct ct_kv *kv; /* the books (kv/kv.h); a backend ignores it */
@@ -104,27 +104,27 @@ typedef struct ct_step_span {
     size_t n;
     /* Filled by ct_step_run: */
     size_t pos;
-    const ct_page_ref *global, *local; /* by tile: of global layers all, of local ones those the step can see */
+    const ct_page_ref *global, *local; /* by tile: of global layers all, of local ones those in the step's window */
 } ct_step_span;
 
 /* ---- the output head ---- */
 
 typedef struct ct_candidate ct_candidate; /* sample/select.h */
 
-/* What is wanted of it. */
+/* What it is to compute. */
 typedef enum ct_head_want {
     CT_HEAD_FULL, /* rows of logits, and of each row the top and logsumexp if it asks for them */
-    CT_HEAD_TOP,  /* these alone: what `logits` holds afterwards is not said */
+    CT_HEAD_TOP,  /* these alone: the contents of `logits` are unspecified afterwards */
 } ct_head_want;
 
 typedef struct ct_head_row {
     const float *hidden; /* a final hidden state that was kept, [hidden]; NULL: that of `row` of the last step */
     size_t row;
-    size_t n_top;      /* how many of the largest logits are wanted, with their ids; afterwards, how many there are */
+    size_t n_top;      /* how many of the largest logits to find, with their ids; afterwards, how many were found */
     ct_candidate *top; /* [n_top], the caller's: largest first, of equal ones the lower id */
     bool wants_lse;
     /* Filled: */
-    bool is_finite; /* false: a logit is not; then top and lse mean nothing */
+    bool is_finite; /* false: a logit is not; top and lse are then undefined */
     float lse;      /* log of the sum of exp over the vocabulary */
 } ct_head_row;
 
@@ -148,7 +148,7 @@ typedef struct ct_backend {
     /* How much memory there is for a model on the device the backend computes on. */
     void (*limits)(void *self, ct_memlimit *out);
     /* Takes everything and reads the weights. Once. Errors: those of bytes, CARAT_ENOMEM (with the figure), CARAT_EIO,
-     * CARAT_ECANCELLED; close it all the same. */
+     * CARAT_ECANCELLED; close it even then. */
     bool (*load)(void *self, const ct_desc *d, const ct_files *f, const ct_sizes *s, const ct_load_progress *how,
                  carat_err *err);
 
@@ -168,8 +168,8 @@ typedef struct ct_backend {
     bool (*head)(void *self, ct_head *h, carat_err *err);
 
     /* An image, a layer a call, into a slot: rgb [image_size][image_size][3], borrowed until the last layer. Beginning
-     * another forgets one that is under way. *done tells how many layers are. Errors: CARAT_ENUMERIC, after the last
-     * layer: the slot holds nothing. Absent (NULL) in a backend without a tower. */
+     * another drops one that is under way. *done: layers encoded so far. Errors: CARAT_ENUMERIC, after the last layer:
+     * the slot holds nothing. Absent (NULL) in a backend without a tower. */
     void (*encode_begin)(void *self, const uint8_t *rgb, uint32_t slot);
     bool (*encode_layer)(void *self, size_t *done, carat_err *err);
     /* The soft tokens of a slot, f32 [tokens_per_image][hidden] to the host. */

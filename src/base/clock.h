@@ -14,7 +14,7 @@ static inline double ct_now(void)
     return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
-/* The same as the system's calls want it; at most a billion seconds, which is as good as forever. */
+/* The same in the form that system calls take; at most a billion seconds, which is practically forever. */
 static inline struct timespec ct_timespec(double seconds)
 {
     if (!(seconds <= 1e9)) /* nor what is not a number */

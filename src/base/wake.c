@@ -1,4 +1,4 @@
-/* A semaphore that never exceeds one: not a condition variable, which a signal handler must not touch.
+/* A semaphore that never exceeds one; not a condition variable, which a signal handler must not use.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "base/wake.h"
@@ -31,8 +31,8 @@ void ct_wake_wait(ct_wake *w, double until)
     do
         rc = until > 0 ? sem_clockwait(&w->sem, CLOCK_MONOTONIC, &t) : sem_wait(&w->sem);
     while (rc != 0 && errno == EINTR);
-    /* After the semaphore was taken, so that it stays at most one. An exchange, not a store: who found the flag set and
-     * did not post has written before it what is looked at from here on. */
+    /* After the semaphore was taken, so that it stays at most one. An exchange, not a store: a thread that found the
+     * flag set and did not post wrote its news before, so that they are visible from here on. */
     if (rc == 0)
         atomic_exchange(&w->is_set, false);
 }

@@ -1,7 +1,7 @@
-/* wake.h - what one thread sleeps on until another thread, or a signal handler, has something for it.
+/* wake.h - what one thread sleeps on until another thread, or a signal handler, has work for it.
  *
- * Of any number of ct_wake_up between two waits one is enough: who wakes looks at everything again. What was written
- * before ct_wake_up is visible after the ct_wake_wait that it ended.
+ * Any number of ct_wake_up between two waits counts as one, because a thread that wakes checks everything again. What
+ * was written before ct_wake_up is visible after the ct_wake_wait that it ended.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef CT_BASE_WAKE_H
@@ -21,7 +21,7 @@ void ct_wake_deinit(ct_wake *w);
 
 /* From any thread and from a signal handler: an atomic exchange and sem_post, which is async-signal-safe. */
 void ct_wake_up(ct_wake *w);
-/* Returns when woken, or at `until` in seconds of ct_now(); 0: never by time. One thread. */
+/* Returns when woken, or at `until` in seconds of ct_now(); 0: no time limit. One thread. */
 void ct_wake_wait(ct_wake *w, double until);
 
 #endif

@@ -91,7 +91,7 @@ void ct_text_attention(ct_text_work *w, size_t layer)
     size_t n_items = w->t->n_blocks * c->n_kv_head * parts;
     ct_text_barrier(w);
     for (size_t i; (i = ct_text_next_piece(w)) < n_items;) {
-        size_t item = n_items - 1 - i; /* the last tokens see the most: longest first */
+        size_t item = n_items - 1 - i; /* the last tokens attend to the most positions: longest first */
         size_t part = item % parts, kv_head = item / parts % c->n_kv_head;
         attend_item(w, layer, &w->t->blocks[item / parts / c->n_kv_head], kv_head, kv_head * group + part * together,
                     together);

@@ -72,7 +72,7 @@ static bool slot_bytes(const ct_desc *d, const ct_sizes *s, size_t *out, carat_e
     return !d->tower ||
            (ct_mul_size((size_t)d->tower->cfg.tokens_per_image * sizeof(float), d->text->cfg.hidden, out) &&
             ct_mul_size(*out, s->n_slots, out)) ||
-           ct_fail(err, CARAT_ELIMIT, CARAT_NOWHERE, "%zu images are too many to remember", s->n_slots);
+           ct_fail(err, CARAT_ELIMIT, CARAT_NOWHERE, "a cache of %zu images is too large", s->n_slots);
 }
 
 static bool add_tower(const ct_cpu *c, const ct_desc *d, const ct_sizes *s, ct_footprint *out, carat_err *err)
@@ -137,7 +137,7 @@ static bool load_tower(ct_cpu *c, const ct_desc *d, const ct_files *f, const ct_
     c->soft = (ct_soft_tokens){ .rows = ct_block_new(c->soft_bytes),
                                 .n_slots = s->n_slots,
                                 .n_soft = d->tower->cfg.tokens_per_image };
-    return c->soft.rows || ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory to remember %zu images", s->n_slots);
+    return c->soft.rows || ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for a cache of %zu images", s->n_slots);
 }
 
 static bool load(void *self, const ct_desc *d, const ct_files *f, const ct_sizes *s, const ct_load_progress *how,

@@ -22,8 +22,8 @@ typedef struct ct_cpu_options {
     const ct_backend *weights_of;
 } ct_cpu_options;
 
-/* pool may be NULL for one that is only asked for bytes; it is borrowed, and its threads need not have been started
- * before load. Errors: CARAT_EARG (an unknown level, or one that this machine lacks), CARAT_ENOMEM. */
+/* pool may be NULL for one that only computes bytes; it is borrowed, and its threads need not have been started before
+ * load. Errors: CARAT_EARG (an unknown level, or one that this machine lacks), CARAT_ENOMEM. */
 bool ct_cpu_open(const ct_cpu_options *o, ct_pool *pool, ct_backend *out, carat_err *err);
 
 /* The name of the best level this machine has. */

@@ -14,7 +14,7 @@
  *   GPL-3, 1499 tokens        f32 activations 2.70363 -> 2.70310     int8 2.70507 -> 2.70710
  *   GFDL-1.3, 4096 tokens     f32 activations 2.70544 -> 2.70524     int8 2.70802 -> 2.70625
  *   MPL-2.0, 3072 tokens      f32 activations 2.22773 -> 2.22763     int8 2.22835 -> 2.22809
- * With float32 activations, where nothing else makes noise, rounding is better each time. */
+ * With float32 activations, without any other noise, rounding is better each time. */
 float ct_embed_scale_of(const ct_config *c, carat_embed_scale choice)
 {
     float exact = (float)sqrt((double)c->hidden);

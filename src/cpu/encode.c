@@ -1,4 +1,4 @@
-/* One image through the tower and the projector; the formulas stand in vision.h.
+/* One image through the tower and the projector; the formulas are in vision.h.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <math.h>
@@ -61,7 +61,7 @@ static void add(float *y, const float *x, size_t n)
         y[i] += x[i];
 }
 
-/* y += x + bias, the sum in brackets first: the reference adds a whole sub-layer to the stream. */
+/* y += x + bias, the bracketed sum first, because the reference adds a whole sub-layer to the stream. */
 static void add_biased(float *y, const float *x, const float *bias, size_t n)
 {
     for (size_t i = 0; i < n; i++)
@@ -196,7 +196,7 @@ static void finish(work *w, const ct_tower_layer *l)
         for (size_t r = b.begin; r < b.end; r++) {
             float *wide = v->wide + r * ffn;
             add(wide, l->fc1.b, ffn);
-            v->k->geglu(wide, wide, v->ones, ffn); /* a gate that lets all through: GELU alone */
+            v->k->geglu(wide, wide, v->ones, ffn); /* a gate of ones: GELU alone */
         }
         linear(w, &b, v->wide, (ct_product[]){ { &l->fc2.w, v->kx } }, 1);
         for (size_t r = b.begin; r < b.end; r++)

@@ -5,7 +5,7 @@
 
 /* Source bytes a thread packs at a time. */
 #define GRAIN_BYTES ((size_t)1 << 20)
-/* Asked for ahead of reading. */
+/* Source bytes that are read ahead. */
 #define AHEAD_BYTES ((size_t)64 << 20)
 
 size_t ct_pack_window_bytes(int n_threads)

@@ -9,9 +9,9 @@
 #include "quant/pack.h"
 
 /* Packs all rows of t (w->rows rows of w->cols weights of type w->type, whatever t's dimensions are) into w->packed,
- * looking at the source through one window after another. tick, if not NULL, is told now and then how many more source
- * bytes are done, all together t->bytes; where it returns false packing stops and so does this, with tick's error.
- * Others: those of ct_tensor_window. */
+ * reading the source through one window after another. tick, if not NULL, is called repeatedly with how many more
+ * source bytes are done, in all t->bytes; if it returns false, packing stops and this returns false, with tick's error.
+ * Other errors: those of ct_tensor_window. */
 bool ct_matrix_pack(ct_pool *pool, const ct_tensor *t, const ct_matrix *w, bool (*tick)(void *arg, uint64_t bytes),
                     void *arg, carat_err *err);
 

@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "cpu/products.h"
 
-/* Pieces a thread should get of one call: enough that a thread delayed by the system does not hold up the rest, few
- * enough that each is a long run through memory. */
+/* The number of pieces that a thread should get of one call: enough that a thread delayed by the system does not hold
+ * up the rest, few enough that each is a long run through memory. */
 #define PIECES_PER_THREAD 6
 #define SIDE_BY_SIDE      2 /* panels that kernels multiply together: a piece of an odd number would waste one's time */
 

@@ -1,7 +1,7 @@
-/* products.h - y = W x over a batch of rows: activations converted once per form, panels of the matrices handed out over
+/* products.h - y = W x over a batch of rows: activations converted once per form, panels of the matrices handed out to
  * the threads of a job.
  *
- * What the text model and the vision tower share. Every thread of a pool's job makes the same call with its own
+ * The text model and the vision tower share this. Every thread of a pool's job makes the same call with its own
  * ct_linear_job; it begins with a conversion of the thread's own rows and ends with a barrier.
  *
  * SPDX-License-Identifier: Apache-2.0 */
@@ -27,7 +27,7 @@ typedef struct ct_linear_job {
     const ct_kernels *k;
     ct_pool *pool;
     bool exact;           /* f32 activations for every matrix */
-    uint8_t *const *acts; /* [CT_N_ACTS]: n rows in each form that a matrix of the job wants */
+    uint8_t *const *acts; /* [CT_N_ACTS]: n rows in each form that a matrix of the job needs */
     size_t n;             /* rows */
     size_t begin, end;    /* this thread's own rows */
     int n_threads;        /* in the job */

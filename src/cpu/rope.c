@@ -1,4 +1,4 @@
-/* Rotary positions (arXiv:2104.09864), halves paired: (x[i], x[i + d/2]).
+/* Rotary position embedding (arXiv:2104.09864), halves paired: (x[i], x[i + d/2]).
  *
  * The frequencies are float32, as the reference holds them; the angle and its cosine are computed in double, so that
  * position 100 000 is as exact as position 1.

@@ -53,7 +53,7 @@ static float *take_rows(const ct_text *t, ct_arena *a, size_t cols)
     return ct_arena_take(a, t->opt.max_batch, bytes);
 }
 
-/* One walk for the size and for the real thing. */
+/* One walk for counting and for allocating. */
 static void take_all(ct_text *t, ct_arena *a)
 {
     const ct_config *c = t->c;
@@ -237,7 +237,7 @@ static void run_head(void *arg, int thread, int n_threads)
     ct_text_linear(&w, j->t->x, (ct_product[]){ { head, j->h->logits } }, 1);
 }
 
-/* What else is wanted of rows [begin, end). */
+/* The top and logsumexp of rows [begin, end), where requested. */
 static void finish_rows(void *arg, size_t begin, size_t end, int thread)
 {
     const head_job *j = arg;

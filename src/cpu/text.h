@@ -2,7 +2,7 @@
  *
  * A ct_text holds the scratch of one stream of steps over one model: all of it taken at open, nothing allocated
  * afterwards. A step takes tokens of one or more sequences, writes their keys and values, and leaves the final hidden
- * rows; logits are computed afterwards for the rows that want them.
+ * rows; logits are computed afterwards for the rows that need them.
  *
  * The numbers of a token depend on its own sequence only: not on the number of threads, on what else is in the batch,
  * or on where the prompt was cut into steps. Bit for bit, for one table of kernels.
@@ -17,7 +17,7 @@
 
 typedef struct ct_text ct_text;
 
-/* Looks at an activation while a step runs: name as in the reference ("embed", "layer03", "layer03.self_attn.q_norm",
+/* Is shown an activation while a step runs: name as in the reference ("embed", "layer03", "layer03.self_attn.q_norm",
  * "final_norm"), data [rows, cols] in batch order. Called from one thread at a time. */
 typedef void ct_text_trace_fn(void *arg, const char *name, const float *data, size_t rows, size_t cols);
 
@@ -52,8 +52,8 @@ bool ct_text_bytes(const ct_weights *w, const ct_kernels *k, int n_threads, cons
 /* NULL stops tracing. */
 void ct_text_trace(ct_text *t, ct_text_trace_fn *fn, void *arg);
 
-/* Runs one step over spans that ct_step_run has checked and whose pages are there. Rows are numbered through the spans
- * in order: span 0's tokens first. failed [n_spans]: a hidden row of it is not finite. */
+/* Runs one step over spans that ct_step_run has checked and whose pages are present. Rows are numbered through the
+ * spans in order: span 0's tokens first. failed [n_spans]: a hidden row of it is not finite. */
 void ct_text_step(ct_text *t, const ct_step_span *spans, size_t n_spans, bool *failed);
 
 /* After the final norm, of one row of the last step: f32 [hidden]. Valid until the next step; NULL: no such row. */

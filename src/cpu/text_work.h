@@ -23,7 +23,7 @@
 typedef struct ct_text_row {
     uint32_t span;
     size_t pos; /* absolute */
-    size_t hi;  /* one past the last position it sees */
+    size_t hi;  /* one past the last position it attends to */
 } ct_text_row;
 
 /* Neighbouring tokens of one span that attend together. */
@@ -64,11 +64,11 @@ struct ct_text {
     size_t last_n;            /* rows that hidden holds */
 
     float *x;                   /* residual stream [hidden] */
-    float *norm;                /* what a norm gives [hidden]; after the step: the final hidden rows */
-    float *y;                   /* what a block adds [hidden] */
+    float *norm;                /* the output of a norm [hidden]; after the step: the final hidden rows */
+    float *y;                   /* the output of a block, to be added [hidden] */
     float *q, *key, *v, *heads; /* [q_dim], [kv_dim], [kv_dim], [q_dim] */
     float *gate, *up;           /* [ffn] */
-    uint8_t *acts[CT_N_ACTS];   /* converted activations; NULL if no matrix wants the form */
+    uint8_t *acts[CT_N_ACTS];   /* converted activations; NULL if no matrix needs the form */
     size_t acts_cols[CT_N_ACTS];
     float *rope_local, *rope_global;         /* [max_batch][head_dim]: cos, sin */
     float *inv_freq_local, *inv_freq_global; /* [head_dim / 2] */

@@ -32,7 +32,7 @@ static void find_forms(ct_vision *v)
     }
 }
 
-/* One walk for the size and for the real thing. Widths are within the configuration's limits: rows of 2^19 floats. */
+/* One walk for counting and for allocating. Widths are within the configuration's limits: rows of 2^19 floats. */
 static void take_all(ct_vision *v, ct_arena *a)
 {
     const ct_vision_config *c = v->c;

@@ -1,7 +1,7 @@
 /* vision.h - the SigLIP tower and the projector: pixels of an image -> its soft tokens, rows of the text model's width.
  *
  *   patches  x = conv(pixels) + b + position                     a product over patches of 3 x patch x patch values
- *   layers   x += W_o attend(W_q h + b, W_k h + b, W_v h + b) + b      h = LayerNorm1(x); every patch sees every patch
+ *   layers   x += W_o attend(W_q h + b, W_k h + b, W_v h + b) + b      h = LayerNorm1(x); all patches attend to all
  *            x += W_2 gelu_tanh(W_1 h + b) + b                         h = LayerNorm2(x)
  *   tokens   LayerNorm(x), the mean over squares of patches, RMSNorm (1 + w), times the matrix [width, text width]
  *
@@ -20,7 +20,7 @@
 
 typedef struct ct_vision ct_vision;
 
-/* Looks at an activation: "siglip.patch_conv", "siglip.embeddings", "siglip.layer07", "siglip.last_hidden_state",
+/* Is shown an activation: "siglip.patch_conv", "siglip.embeddings", "siglip.layer07", "siglip.last_hidden_state",
  * "projector.avg_pool", "projector.soft_emb_norm", "projector.output"; data [rows, cols], rows are patches or tokens.
  * Called from one thread at a time, once for each image. */
 typedef void ct_vision_trace(void *arg, const char *name, const float *data, size_t rows, size_t cols);
@@ -51,14 +51,15 @@ bool ct_vision_encode(ct_vision *v, const float *pixels, size_t n, float *out, c
 bool ct_vision_encode_rgb(ct_vision *v, const uint8_t *rgb, size_t n, float *out, carat_err *err);
 
 /* The same a layer at a time, so that other work can be done in between. begin takes one image (rgb and out are
- * borrowed until the last layer is done) and forgets one that is under way; advance does its next layer and tells how
- * many are done: of ct_vision_shape(v)->n_layer. Errors: CARAT_ENUMERIC, after the last layer. */
+ * borrowed until the last layer is done) and drops one that is under way; advance computes its next layer and sets
+ * *done to how many are done, of ct_vision_shape(v)->n_layer. Errors: CARAT_ENUMERIC, after the last layer. */
 void ct_vision_begin(ct_vision *v, const uint8_t *rgb, float *out);
 bool ct_vision_advance(ct_vision *v, size_t *done, carat_err *err);
 
 /* NULL stops tracing. */
 void ct_vision_set_trace(ct_vision *v, ct_vision_trace *fn, void *arg);
-/* Called after each layer with layers done and all, over all images of the call; false stops. NULL: nobody. */
+/* Called after each layer with the layers done and in all, over all images of the call; false stops. NULL: no
+ * callback. */
 void ct_vision_set_progress(ct_vision *v, carat_progress_fn *fn, void *arg);
 
 #endif

@@ -1,9 +1,9 @@
-/* vision_work.h - the scratch of a tower, and what a thread knows while an image goes through it.
+/* vision_work.h - the scratch of a tower, and a thread's state while an image goes through it.
  *
- * An image is one job of the pool. Rows (patches, at the end tokens) go in blocks of CT_VISION_BLOCK, so that what
- * is wide (the FFN, converted activations) is held for one block only; attention sees all of them. As in text_work.h
- * there are calls by row, in which each thread has a T-th of each block's rows, in groups of twelve, and no one waits,
- * and calls by piece (products, attention), which wait for each other.
+ * An image is one job of the pool. Rows (patches, at the end tokens) go in blocks of CT_VISION_BLOCK, so that what is
+ * wide (the FFN, converted activations) is held for one block only; attention uses all of them. As in text_work.h there
+ * are calls by row, in which each thread has a T-th of each block's rows, in groups of twelve, and no one waits, and
+ * calls by piece (products, attention), which wait for each other.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef CT_CPU_VISION_WORK_H
@@ -38,11 +38,11 @@ struct ct_vision {
     carat_progress_fn *progress;
     void *progress_arg;
 
-    /* The image at work: one of the two, and where its tokens go. */
+    /* The image being encoded: one of the two, and where its tokens go. */
     const float *pixels;                 /* [3][size][size] */
     const uint8_t *rgb;                  /* [size][size][3] */
     float *out;                          /* [n_token, text_width] */
-    bool is_busy;                        /* an image is at work, its first `layer` layers are done */
+    bool is_busy;                        /* an image is being encoded, its first `layer` layers are done */
     size_t layer, counter, next_counter; /* counters used by them; by the layer at work too */
     atomic_bool is_bad;
 
@@ -54,8 +54,8 @@ struct ct_vision {
     float *norm, *kx, *vx;         /* [block, hidden] */
     float *wide;                   /* [block, FFN or a patch's values] */
     float *ones;                   /* [ffn] */
-    float *shade;                  /* [256]: what the tower sees of a byte */
-    uint8_t *acts[CT_N_ACTS];      /* [block] converted activations; NULL if no matrix wants the form */
+    float *shade;                  /* [256]: the tower's input for each byte value */
+    uint8_t *acts[CT_N_ACTS];      /* [block] converted activations; NULL if no matrix needs the form */
     size_t acts_cols[CT_N_ACTS];
     ct_counter *counters; /* one for each call by piece */
     ct_vision_own *own;   /* [n_threads] */

@@ -37,7 +37,7 @@ static bool take_part(void *arg, ct_part part, size_t layer)
     return true;
 }
 
-/* One walk for the size and for the real thing. */
+/* One walk for counting and for allocating. */
 static bool take_all(ct_weights *w, ct_arena *a, carat_err *err)
 {
     taking t = { w, a, err };
@@ -81,7 +81,7 @@ static bool report(void *arg, uint64_t bytes)
     l->done += bytes;
     if (!l->how->tick || l->how->tick(l->how->arg, l->done, l->w->m->tensor_bytes))
         return true;
-    return ct_fail(l->err, CARAT_ECANCELLED, CARAT_NOWHERE, "%s: loading was stopped", l->src->path);
+    return ct_fail(l->err, CARAT_ECANCELLED, CARAT_NOWHERE, "%s: loading was cancelled", l->src->path);
 }
 
 /* Norm weights become f32. Safetensors hold w of y = x (1 + w); GGUF writers have added the 1 already. */

@@ -1,8 +1,8 @@
 /* weights.h - the text model's weights, packed for this CPU's products.
  *
  * One block of memory holds every matrix, interleaved by sixteen rows (quant/pack.h), and every norm. One walk counts,
- * carves and loads it, so ct_weights_describe knows the size to the byte. Source pages are let go as they are consumed:
- * the peak stays near one copy. Immutable once loaded; any number of ct_text may use them.
+ * carves and loads it, so ct_weights_describe knows the size to the byte. Source pages are released as they are
+ * consumed, so the peak stays near one copy. Immutable once loaded; any number of ct_text may use them.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef CT_CPU_WEIGHTS_H

@@ -1,4 +1,4 @@
-/* What others ask of the scheduler, from their own threads.
+/* What other threads call: submitting, draining, visiting, counting.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
@@ -9,7 +9,7 @@
 
 /* ---- jobs ---- */
 
-/* A session's job has its sequence and need not queue. */
+/* A session's job already has its sequence and need not queue. */
 static bool may_come(const ct_scheduler *s, const ct_job *j, carat_err *err)
 {
     if (j->seq)
@@ -78,7 +78,7 @@ ct_job_place ct_scheduler_find(ct_scheduler *s, const ct_job *j)
 
 /* ---- visits ---- */
 
-/* What counters say while a step or a visitor works with the parts: the state before. */
+/* While a step or a visitor works with the parts, the counters report the state before. */
 static void look(ct_scheduler *s)
 {
     s->stats.kv = ct_cache_get_usage(s->run.p.cache);

@@ -1,4 +1,4 @@
-/* From a row of logits to one more piece of an answer: samples, decodes text, watches for stop strings.
+/* From a row of logits to the next piece of an answer: samples, decodes text, watches for stop strings.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "engine/generator.h"
@@ -22,7 +22,7 @@ struct ct_generator {
     int n_wanted; /* alternatives a token */
     bool ignore_eos;
     bool wants_logprobs;
-    float lse; /* log of the sum of exp over the logits as the model gave them: log p = logit - lse */
+    float lse; /* log of the sum of exp over the model's own logits: log p = logit - lse */
     carat_result result;
 };
 
@@ -42,7 +42,7 @@ void ct_chunk_deinit(ct_chunk *s)
 static bool check(const carat_generation *g, carat_err *err)
 {
     if (g->n_top < 0 || g->n_top > CT_MAX_TOP)
-        return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "%d alternatives a token asked for, expected 0 to %d", g->n_top,
+        return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "%d alternatives a token requested, expected 0 to %d", g->n_top,
                        CT_MAX_TOP);
     if (g->max_tokens && g->min_tokens > g->max_tokens)
         return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "min_tokens is %zu, max_tokens only %zu", g->min_tokens,
@@ -137,7 +137,7 @@ static bool can_end(const ct_generator *g)
     return !g->ignore_eos && g->result.n_generated >= g->min_tokens && (!g->has_mask || g->mask.may_end(g->mask.self));
 }
 
-/* Past the ends of turns stop ids are tokens like others, but none of a mask's. */
+/* Where the end of the turn is ignored, stop ids are tokens like others, but never a mask's. */
 static bool is_plain(const ct_generator *g, int32_t id)
 {
     return !is_stop_id(g, id) || (g->ignore_eos && !g->has_mask);

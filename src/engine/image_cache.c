@@ -8,7 +8,7 @@
 
 typedef struct slot {
     bool is_full;
-    uint64_t used; /* the step that last wanted it */
+    uint64_t used; /* the step that last used it */
     uint8_t hash[CT_VIEW_HASH];
 } slot;
 
@@ -38,7 +38,7 @@ bool ct_image_cache_open(const ct_backend *b, const ct_vision_config *c, size_t 
     if (!s || !s->slots) {
         ct_image_cache_close(s);
         *out = NULL;
-        return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory to remember %zu images", n_slots);
+        return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for a cache of %zu images", n_slots);
     }
     s->b = b;
     s->shape = c;
@@ -75,7 +75,7 @@ static slot *find(const ct_image_cache *s, const ct_view *v)
     return NULL;
 }
 
-/* One that this step does not want: an empty one, else the one unused for longest. */
+/* A slot that this step does not use: an empty one, else the one unused for longest. */
 static slot *oldest(const ct_image_cache *s)
 {
     slot *best = NULL;

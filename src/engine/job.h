@@ -6,7 +6,7 @@
  *   READING   its stream is evaluated, a chunk a step; images are encoded on the way
  *   DECODING  its answer is generated
  *   CLOSING   the answer has ended; what a session's sequence lacks of it is still evaluated
- *   DONE      the result is there; the scheduler does not touch it any more
+ *   DONE      the result is final; the scheduler does not touch it any more
  *
  *   submitted:  QUEUED ----------------------> READING ---> DECODING (---> CLOSING) ---> DONE, which any state may
  *               WAITING ---> PROMISED (a follower) --^                                        come to
@@ -33,7 +33,7 @@ typedef enum ct_job_state {
     CT_N_JOB_STATES
 } ct_job_state;
 
-/* How far an answer may run ahead of whoever listens. */
+/* How far an answer may run ahead of its listener, in events. */
 #define CT_JOB_EVENTS 32
 
 /* How many tokens a step may bring to one answer, and how far one may be ahead of its sequence: forced by a mask, or
@@ -41,27 +41,27 @@ typedef enum ct_job_state {
  * listener who is one step behind does not slow the answer down. */
 #define CT_MAX_AHEAD 16
 
-/* What the cache must remember of local layers (kv/cache.h, max_batch): the longest step, and what an answer may be
- * ahead when its listener ends it and the session goes back. */
+/* How many positions of local layers the cache must keep beyond the window (kv/cache.h, max_batch): the longest step,
+ * or how far an answer may be ahead when its listener ends it and the session is rewound. */
 size_t ct_job_reach(size_t batch, size_t n_ctx);
 
-/* How far a job is, for those who ask. */
+/* How far a job is, for reports of progress. */
 typedef struct ct_job_progress {
-    size_t n_read;   /* tokens of the stream: evaluated, or taken over from the cache */
-    size_t n_images; /* of the stream, whose soft tokens are there */
+    size_t n_read;   /* tokens of the stream: evaluated, or adopted from the cache */
+    size_t n_images; /* of the stream, whose soft tokens are encoded */
 } ct_job_progress;
 
 struct ct_job {
     /* ---- set by whoever submits it; borrowed until it is over ---- */
     ct_group *group;         /* of which it is a part */
-    ct_seq *seq;             /* a session's; NULL: the job is given one of n_ctx, its own, and looks for a prefix */
+    ct_seq *seq;             /* a session's; NULL: the job gets one of its own, of n_ctx, and resumes a prefix */
     size_t n_ctx;            /* of its own sequence */
-    const ct_stream *stream; /* what to evaluate; of no tokens where gen goes on from what seq holds */
+    const ct_stream *stream; /* what to evaluate; empty where gen continues from what seq holds */
     size_t from;             /* tokens of the stream that seq holds already */
     ct_generator *gen;       /* NULL: evaluate only */
     ct_draft draft;          /* guesses for gen; closed with the job. Zeroed: none */
     double deadline;         /* seconds of CLOCK_MONOTONIC; 0: none */
-    atomic_bool *cancel;     /* looked at before each step and each layer of the vision tower */
+    atomic_bool *cancel;     /* checked before each step and each layer of the vision tower */
     /* From the scheduler's thread, while the submitter waits; may be NULL; false cancels. */
     carat_logits_fn *on_logits;
     void *on_logits_arg;
@@ -73,27 +73,27 @@ struct ct_job {
     ct_job *prev, *next;
     bool is_listed;
     ct_job *first;     /* the one whose prompt this one shares */
-    ct_job *followers; /* those for which this is it; fixed once submitted */
+    ct_job *followers; /* those that share this one's prompt; fixed once submitted */
     ct_job *next_follower;
     ct_job_progress progress;
     bool ok;       /* when done; these three may be read without the lock once the job is over */
     carat_err err; /* if not ok */
     carat_result result;
-    size_t n_cached;                 /* tokens of the prompt that were there already */
+    size_t n_cached;                 /* tokens of the prompt that were in the cache */
     double started, answered, ended; /* first step; first token; the end */
 
     /* ---- under its queue's lock (queue.h) ---- */
     ct_job *next_ready;
     bool is_ready; /* in the queue's list */
-    bool is_over;  /* DONE, and the scheduler has let go of it */
-    bool is_told;  /* and somebody has fetched that */
+    bool is_over;  /* DONE, and the scheduler has released it */
+    bool is_told;  /* and its end has been fetched */
     ct_chunk events[CT_JOB_EVENTS];
     size_t n_sent, n_taken; /* events, ever; the ring holds n_sent - n_taken */
 
     /* ---- the scheduler's ---- */
     ct_wake *wake; /* its own; set when the job is submitted */
     ct_seq own;
-    bool has_begun;                     /* the generator has heard the prompt */
+    bool has_begun;                     /* the generator has the prompt's tokens */
     size_t at;                          /* tokens of the stream that are evaluated */
     size_t n_images, n_seen, n_encoded; /* of the stream from `from` on; n_encoded: those that were not in the cache */
     /* What the answer is ahead of its sequence: tokens that are certain, reported and not evaluated, then guesses. */

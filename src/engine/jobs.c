@@ -51,7 +51,7 @@ static void note(ct_scheduler *s, ct_queue *q)
             return;
         }
     if (q && s->n_news == sizeof s->news / sizeof *s->news)
-        ct_queue_wake(q); /* under the lock: no harm but to those who wait for it */
+        ct_queue_wake(q); /* under the lock: it only delays threads that wait for it */
     else if (q)
         s->news[s->n_news++] = q;
 }
@@ -74,7 +74,7 @@ void ct_jobs_tell(ct_scheduler *s)
 
 /* ---- ends ---- */
 
-/* The scheduler may still look at it until the end of the step: its listener hears of it then. */
+/* The scheduler may still use it until the end of the step; its listener gets its end then. */
 static void add_ended(ct_scheduler *s, ct_job *j)
 {
     j->next = NULL;
@@ -108,7 +108,7 @@ static void end_answer(ct_scheduler *s, ct_job *j)
     if (was_cancelled)
         j->result.finish = CARAT_FINISH_CANCELLED;
     if (j->seq && j->ok)
-        ct_kv_mark(j->seq->kv); /* the next turn goes on from here */
+        ct_kv_mark(j->seq->kv); /* the next turn continues from here */
 }
 
 /* A session keeps its sequence. */
@@ -176,7 +176,7 @@ static void stop(ct_scheduler *s, ct_job *j, bool is_late)
         return;
     }
     if (is_late)
-        ct_fail(&j->err, CARAT_ETIME, CARAT_NOWHERE, "the request's time is up");
+        ct_fail(&j->err, CARAT_ETIME, CARAT_NOWHERE, "the request's deadline has passed");
     else
         ct_fail(&j->err, CARAT_ECANCELLED, CARAT_NOWHERE, "cancelled after %zu of %zu tokens", j->at - j->from,
                 j->stream->n - j->from);

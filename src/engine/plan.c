@@ -16,7 +16,7 @@ static bool check(const ct_config *c, const ct_plan *p, carat_err *err)
 {
     const ct_scheduler_options *s = &p->steps;
     if (p->n_ctx > c->context)
-        return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "a context of %zu tokens was asked for, the model has %u",
+        return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "a context of %zu tokens was requested, but the model has %u",
                        p->n_ctx, c->context);
     if (s->chunk > MAX_CHUNK)
         return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "a chunk of %zu tokens, expected at most %d", s->chunk,

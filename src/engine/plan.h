@@ -1,5 +1,5 @@
-/* plan.h - what an engine sets up for its options: the one place that knows the defaults, the limits and the sizes that
- * follow. The engine opens its parts with these, weigh adds up what they take.
+/* plan.h - what an engine sets up for its options: the one place that has the defaults, the limits and the sizes that
+ * follow. The engine opens its parts with these, and weigh adds up what they take.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef CT_ENGINE_PLAN_H

@@ -5,12 +5,12 @@
 
 #include "engine/run.h"
 
-#define LEAST_MARKED 16 /* tokens of an append whose end is worth returning to */
+#define LEAST_MARKED 16 /* the shortest append whose end is marked, in tokens */
 
 /* ---- who takes part ---- */
 
 /* One layer of the tower for a job's next image that is not in the cache. One job has the tower until the images of its
- * next step are there. False: the job has failed, or this was not its turn. */
+ * next step are encoded. False: the job has failed, or this was not its turn. */
 static bool encode_image(ct_run *r, ct_job *j, const ct_view *view)
 {
     carat_err err;
@@ -39,7 +39,7 @@ static bool knows_all(const ct_run *r, const ct_stream_place *places, size_t n)
     return true;
 }
 
-/* Puts the rows of the images among a job's next n inputs in their places. False: they are not all there yet. */
+/* Puts the rows of the images among a job's next n inputs in their places. False: not all are encoded yet. */
 static bool set_rows(ct_run *r, ct_job *j, ct_step_input *inputs, size_t n)
 {
     const ct_stream *t = j->stream;
@@ -146,7 +146,7 @@ void ct_run_prompt_evaluated(ct_run *r, ct_job *j, size_t row, size_t n)
         ct_image_cache_count_cached(r->p.images, j->n_seen - j->n_encoded);
     if (j->on_logits && !give_all_logits(r, j, row, n))
         return;
-    /* Somebody who appends a few tokens at a time will not return to each. */
+    /* A caller that appends a few tokens at a time will not resume from each. */
     bool is_end = j->at == j->stream->n, is_short = !j->gen && j->stream->n - j->from < LEAST_MARKED;
     if (ct_stream_next_mark(j->stream, j->at - 1) == j->at && !(is_end && is_short))
         ct_kv_mark(j->seq->kv);

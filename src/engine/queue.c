@@ -1,4 +1,4 @@
-/* The list of jobs that have something to say, and the descriptor that tells whether it is empty.
+/* The list of jobs that have events, and the descriptor that is readable while it is not empty.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "engine/queue.h"
@@ -18,7 +18,7 @@ struct ct_queue {
     pthread_mutex_t lock;
     pthread_cond_t news; /* a job was added */
     atomic_size_t n_refs;
-    ct_job *first, *last; /* those that have something to say, in turn */
+    ct_job *first, *last; /* those that have events, in turn */
     ct_chunk said;        /* of the event that was fetched last */
     size_t n_asleep;      /* listeners on `news` */
     int fd;               /* an eventfd; -1: none */
@@ -97,7 +97,7 @@ static ct_job *take(ct_queue *q, const ct_group *only)
     return j;
 }
 
-/* Returns the queue, a reference, if somebody may sleep who has to know. */
+/* Returns the queue, with a reference, if a thread may be asleep that must be woken. */
 static ct_queue *announce(ct_job *j)
 {
     ct_queue *q = j->group->queue;
@@ -106,8 +106,8 @@ static ct_queue *announce(ct_job *j)
     return (was_empty && q->fd >= 0) || q->n_asleep ? ct_queue_hold(q) : NULL;
 }
 
-/* The descriptor is written to after the lock was released. So that may come late, when all was fetched: it is cleared
- * whenever the list is found empty, and not only when it becomes so. Does not block: it may hold 0. */
+/* The descriptor is written to after the lock was released, perhaps only when everything has been fetched: so it is
+ * cleared whenever the list is found empty, and not only when it becomes empty. Does not block: it may hold 0. */
 static void clear_fd(ct_queue *q)
 {
     eventfd_t was;
@@ -159,7 +159,7 @@ ct_queue *ct_queue_end(ct_job *j)
     bool is_last = ++g->n_over == g->n && g->is_left;
     ct_queue *news = g->is_left ? NULL : announce(j);
     pthread_mutex_unlock(&q->lock);
-    /* A group that was not left may be gone from here on, and its queue. */
+    /* From here on a group that was not left, and its queue, may have been freed. */
     if (is_last)
         g->close(g);
     return news;
@@ -169,7 +169,7 @@ void ct_queue_wake(ct_queue *q)
 {
     if (q->fd >= 0)
         eventfd_write(q->fd, 1);
-    pthread_cond_broadcast(&q->news); /* of those who wait each may want another group */
+    pthread_cond_broadcast(&q->news); /* each waiting thread may wait for another group */
     ct_queue_drop(q);
 }
 
@@ -183,7 +183,7 @@ static bool has_more(const ct_job *j)
     return j->is_told ? g->n_told == g->n && !g->is_end_told : j->is_over;
 }
 
-/* The next event of a job that has one. Returns whom that has made room for. */
+/* The next event of a job that has one. Returns the job that this has made room for. */
 static ct_wake *fetch(ct_queue *q, ct_job *j, ct_event *out)
 {
     ct_group *g = j->group;

@@ -1,15 +1,15 @@
-/* queue.h - what jobs have to say, until it is fetched.
+/* queue.h - the events of jobs, until they are fetched.
  *
- *   ct_group      jobs that were asked for together: the answers of a request, or the one job of a session's call
- *   ct_queue      the jobs of any groups, of any engines, that have something to say:
+ *   ct_group      jobs that were submitted together: the answers of a request, or the one job of a session's call
+ *   ct_queue      the jobs, of any groups and engines, that have events:
  *
  *        first                                        fetching takes one event of the first and puts that job at
  *          |                                          the end, if it has more: requests, and the answers of one,
  *        job 3 -> job 1 -> job 7                      take turns
  *        a token  2 tokens  its end, then the group's
  *
- * The queue's lock guards its list, and of its jobs and groups what job.h and the struct below name. It is held for
- * moments, and may be taken while the scheduler's lock is held, never the other way round.
+ * The queue's lock guards its list, and the fields of its jobs and groups that job.h and the struct below name. It is
+ * held briefly, and may be taken while the scheduler's lock is held, never the other way round.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef CT_ENGINE_QUEUE_H
@@ -29,10 +29,10 @@ struct ct_group {
     void (*close)(ct_group *g);
 
     /* ---- under the queue's lock ---- */
-    size_t n_over;    /* jobs that the scheduler has let go of */
+    size_t n_over;    /* jobs that the scheduler has released */
     size_t n_told;    /* jobs whose end has been fetched */
     bool is_end_told; /* and the group's */
-    bool is_left;     /* nobody will fetch: events are dropped, and the last job to be over closes the group */
+    bool is_left; /* the events will not be fetched: they are dropped, and the last job to be over closes the group */
 };
 
 typedef struct ct_event {
@@ -60,16 +60,17 @@ ct_queue *ct_queue_send(ct_job *j, ct_chunk *said);
 /* The scheduler will not touch the job any more: with the last of a group that was left, the group is gone when this
  * returns. Returns as ct_queue_send. */
 ct_queue *ct_queue_end(ct_job *j);
-/* Wakes who listens to it, and gives back the reference that send and end have returned. */
+/* Wakes the listeners of the queue, and drops the reference that send or end has returned. */
 void ct_queue_wake(ct_queue *q);
 
 /* ---- the listener's side: one thread at a time a queue ---- */
 
 /* The next event, of one group alone if `only` is not NULL; waits for it at most `seconds` (< 0: however long). False:
- * none came. The end of a group comes after the ends of its jobs; if `only` has had it, it comes again. */
+ * none came. The end of a group comes after the ends of its jobs; if it was already fetched, `only` returns it
+ * again. */
 bool ct_queue_next(ct_queue *q, const ct_group *only, double seconds, ct_event *out);
-/* Nobody will fetch this group's events any more, and *g is not the caller's any more: it is closed at once if its jobs
- * are over, else when they are. Cancel them before, and wake the scheduler after. Does not wait. */
+/* The caller gives up the group and its events: it is closed at once if its jobs are over, else when they are. Cancel
+ * them before, and wake the scheduler after. Does not wait. */
 void ct_group_leave(ct_group *g);
 
 #endif

@@ -6,7 +6,7 @@
 #include "base/clock.h"
 #include "base/size.h"
 
-/* A prompt always gets on, however slow the steps are. */
+/* Prompts always advance by this many tokens, however slow the steps are. */
 #define LEAST_TOKENS 4
 #define LEAST_ROWS   8
 #define MOST_ROWS    32
@@ -122,7 +122,7 @@ static size_t add_tokens(ct_run *r, ct_job *const *jobs, size_t n)
     return read;
 }
 
-/* A session that goes on from where it is has its last token's hidden state: nothing to evaluate. */
+/* A session that continues without new tokens has its last token's hidden state: there is nothing to evaluate. */
 static void add_starters(ct_run *r, ct_job *const *jobs, size_t n)
 {
     for (size_t i = 0; i < n; i++)
@@ -153,7 +153,7 @@ static void add_followers(ct_run *r, ct_job *j)
 /* Takes the step's results to those who have a span. */
 static void share_out(ct_run *r, bool ok, const carat_err *err)
 {
-    bool alone = !ok && err->code == CARAT_ENUMERIC; /* those that failed are marked, the others stand */
+    bool alone = !ok && err->code == CARAT_ENUMERIC; /* those that failed are marked, the others are valid */
     for (size_t i = 0, row = 0; i < r->n_spans; row += r->spans[i].n, i++) {
         ct_job *j = r->jobs[i];
         bool is_good = ok || (alone && !r->failed[i]);

@@ -1,4 +1,4 @@
-/* run.h - a step: who takes part, and what comes of it. Inside engine/.
+/* run.h - a step: which jobs take part, and their results. Inside engine/.
  *
  *   run.c       the step, and its memory
  *   prompts.c   tokens of prompts, and the images among them
@@ -11,7 +11,7 @@
 #include "base/mem.h"
 #include "engine/scheduler.h"
 
-/* What one step works with. Everything is taken at open. */
+/* The memory of a step, all of it taken at open. */
 typedef struct ct_run {
     ct_scheduler_parts p;
     ct_scheduler_options o;
@@ -28,9 +28,9 @@ typedef struct ct_run {
     ct_head_row *rows; /* [max_rows] */
     size_t n_rows, group_first, group_n;
     size_t turn;                /* which prompt, and which answer, goes first */
-    const ct_job *encoding_job; /* whose images the tower is at; NULL: nobody's */
+    const ct_job *encoding_job; /* the job whose image is being encoded; NULL: none */
     bool has_encoded;           /* a layer, in this step */
-    /* What steps have taken, for the budget: seconds of one that only decodes, and of a prompt's token. */
+    /* Measured times, for the budget: seconds of a step that only decodes, and of a prompt's token. */
     double decode_seconds, token_seconds;
     uint64_t read_tokens, decoded_tokens;
     ct_arena arena;

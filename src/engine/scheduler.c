@@ -1,4 +1,4 @@
-/* The scheduler's thread: steps, as long as there is work.
+/* The scheduler's thread: runs steps while there is work.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "engine/scheduler.h"
@@ -34,7 +34,7 @@ static size_t choose(ct_scheduler *s)
     return n;
 }
 
-/* A follower has become a fork, or could not: from now on it stands for itself. Under the lock. */
+/* A follower has become a fork, or has failed to: from now on it is a job of its own. Under the lock. */
 static void start_follower(ct_scheduler *s, ct_job *j)
 {
     ct_jobs_set_state(s, j, CT_JOB_READING);
@@ -51,7 +51,7 @@ static void report_tokens(ct_scheduler *s, ct_job *j)
         ct_jobs_send(s, j, &j->said[i]);
 }
 
-/* What the step brought to a job; under the lock. */
+/* Applies the step's result to a job; under the lock. */
 static void finish_step(ct_scheduler *s, ct_job *j)
 {
     if (j->is_failed) {
@@ -72,7 +72,7 @@ static void finish_step(ct_scheduler *s, ct_job *j)
         ct_jobs_close(s, j);
         return;
     }
-    if (j->n_said == 0 && j->verdict == CT_GO_ON) /* its prompt is not read yet, or it had no turn */
+    if (j->n_said == 0 && j->verdict == CT_GO_ON) /* its prompt is not read yet, or it was not in the step */
         return;
     report_tokens(s, j);
     ct_jobs_set_state(s, j, CT_JOB_DECODING);
@@ -82,7 +82,7 @@ static void finish_step(ct_scheduler *s, ct_job *j)
 
 static void note_progress(ct_job *j)
 {
-    size_t n_cached = j->stream->n_places - j->n_images; /* images of the prefix that the cache knew */
+    size_t n_cached = j->stream->n_places - j->n_images; /* images of the prefix that was in the cache */
     j->progress = (ct_job_progress){ .n_read = j->at, .n_images = n_cached + j->n_seen };
 }
 
@@ -99,7 +99,7 @@ static void step(ct_scheduler *s, size_t n)
     s->stats.busy_seconds += seconds;
     s->stats.read_tokens = s->run.read_tokens;
     s->stats.decoded_tokens = s->run.decoded_tokens;
-    /* Before anybody ends: with a job end the followers that still wait for its prompt. */
+    /* Before any job ends, because followers that still wait for its prompt end with it. */
     for (size_t i = 0; i < s->run.n_jobs; i++)
         if (s->run.jobs[i]->state == CT_JOB_PROMISED)
             start_follower(s, s->run.jobs[i]);
@@ -116,7 +116,7 @@ static void step(ct_scheduler *s, size_t n)
     ct_jobs_tell(s);
 }
 
-/* Waits until somebody has something for it, or a job is late; without the lock. */
+/* Waits until there is work, or a job's deadline passes; without the lock. */
 static void rest(ct_scheduler *s, double until)
 {
     pthread_mutex_unlock(&s->lock);
@@ -124,12 +124,12 @@ static void rest(ct_scheduler *s, double until)
     pthread_mutex_lock(&s->lock);
 }
 
-/* Those who have come until now, one at a time. Who comes later waits for the next step: or the work would stand still
- * for as long as somebody comes. */
+/* Visitors that have arrived so far go first, one at a time. Later ones wait for the next step: otherwise steady
+ * visitors could stop the work. */
 static void let_visitors_in(ct_scheduler *s)
 {
     s->n_let_in = s->n_came;
-    ct_jobs_tell(s); /* who comes meanwhile waits for the next step */
+    ct_jobs_tell(s); /* visitors that arrive meanwhile wait for the next step */
     if (s->n_left < s->n_let_in)
         pthread_cond_broadcast(&s->idle);
     while (s->n_left < s->n_let_in && !s->quits)
@@ -147,7 +147,7 @@ static void *work(void *arg)
     ct_scheduler *s = arg;
     pthread_mutex_lock(&s->lock);
     while (!s->quits) {
-        end_some(s); /* before visitors, who may want the memory of a request that was freed before they came */
+        end_some(s); /* before visitors, which may need the memory of a request that was freed before they arrived */
         let_visitors_in(s);
         end_some(s);
         ct_jobs_admit(s);

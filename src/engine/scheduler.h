@@ -1,11 +1,11 @@
 /* scheduler.h - many jobs, one batch a step.
  *
  * One thread runs steps as long as there is work. A step takes the next token of every answer that is being generated,
- * and fills up with prompts: a chunk of them when nobody is waiting for tokens, else no more than keeps the step within
- * its time. Prompts take turns. By batch invariance none of this changes anybody's numbers.
+ * and fills up with prompts: a chunk of them when no answer is being generated, else no more than keeps the step within
+ * its time. Prompts take turns. By batch invariance none of this changes any numbers.
  *
- * A job that goes wrong (activations that are not finite, no memory) fails alone. One that is cancelled or too late
- * ends before the next step, or within a layer of the vision tower.
+ * A job with an error (activations that are not finite, no memory) fails alone. One that is cancelled or past its
+ * deadline ends before the next step, or within a layer of the vision tower.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef CT_ENGINE_SCHEDULER_H
@@ -27,7 +27,7 @@ typedef struct ct_scheduler_parts { /* borrowed; used by the scheduler's thread,
 } ct_scheduler_parts;
 
 typedef struct ct_scheduler_options {
-    size_t chunk;        /* tokens of prompts in a step when nobody waits for tokens */
+    size_t chunk;        /* tokens of prompts in a step when no answer is being generated */
     size_t batch;        /* the same, or an image's tokens if they are more */
     size_t max_jobs;     /* that run at once: rows of logits that are kept */
     size_t max_queue;    /* jobs that wait for a sequence; more are refused */
@@ -42,11 +42,11 @@ void ct_scheduler_close(
 bool ct_scheduler_bytes(const ct_config *c, const ct_scheduler_options *o, size_t *out);
 
 /* Jobs begin in the order of their submission. jobs[1..n) are other answers to the prompt of jobs[0], each with a
- * generator: they share its pages. n <= max_jobs. They are the scheduler's until their queue says that they have ended.
- * Errors: CARAT_ELIMIT (the queue is full; both numbers), CARAT_ECLOSED (after a drain). */
+ * generator: they share its pages. n <= max_jobs. They belong to the scheduler until their queue has reported their
+ * end. Errors: CARAT_ELIMIT (the queue is full; both numbers), CARAT_ECLOSED (after a drain). */
 bool ct_scheduler_submit(ct_scheduler *s, ct_job *const *jobs, size_t n, carat_err *err);
-/* A cancel flag was set: it looks at it now, or after the step that is running. From any thread and from a signal
- * handler. */
+/* A cancel flag was set: the scheduler checks it now, or after the step that is running. From any thread and from a
+ * signal handler. */
 void ct_scheduler_nudge(ct_scheduler *s);
 /* Takes no more jobs that need a sequence, and waits at most `seconds` (< 0: however long) until there are none of any
  * kind. Errors: CARAT_ETIME (how many are left). */
@@ -61,8 +61,8 @@ typedef struct ct_job_place {
 /* Where a submitted job is. Does not wait for a step. */
 ct_job_place ct_scheduler_find(ct_scheduler *s, const ct_job *j);
 
-/* Between two steps, one visitor at a time: the caller may use the parts and sequences until it leaves. Steps wait;
- * nothing else here does. */
+/* Between two steps, one visitor at a time: the caller may use the parts and sequences until it leaves. Steps wait; no
+ * other call here does. */
 void ct_scheduler_visit(ct_scheduler *s);
 void ct_scheduler_leave(ct_scheduler *s);
 

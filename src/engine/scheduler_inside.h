@@ -1,11 +1,11 @@
 /* scheduler_inside.h - what the files of the scheduler share. Inside engine/.
  *
  *   job.c        a job by itself
- *   queue.c      its events, on the way to whoever listens
+ *   queue.c      its events, on the way to the listener
  *   jobs.c       the list of those that are not done; how they end
- *   sequences.c  who is given a sequence
+ *   sequences.c  admission: which job gets a sequence
  *   scheduler.c  the thread: one step after the other
- *   calls.c      what others ask: submit, drain, visit, count
+ *   calls.c      what other threads call: submit, drain, visit, count
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef CT_ENGINE_SCHEDULER_INSIDE_H
@@ -21,22 +21,22 @@ struct ct_scheduler {
     bool is_started, quits;
     pthread_mutex_t lock;
     ct_wake wake;        /* for the thread: work, a cancel flag, a free place in a ring, visitors, the end */
-    pthread_cond_t idle; /* for visitors and who drains: it may be one's turn, or all work may have ended */
+    pthread_cond_t idle; /* for visitors and threads that drain: it may be their turn, or all work may have ended */
     bool has_lock;
     bool is_closed;             /* no more requests */
-    bool is_busy;               /* a step is running or a visitor is in: sequences and parts are theirs */
+    bool is_busy;               /* a step or a visitor is using the sequences and parts */
     uint64_t n_came, n_left;    /* visitors, ever; they are numbered as they come */
     uint64_t n_let_in;          /* those with lower numbers may go in before the next step */
     ct_job *first, *last;       /* all that are not done, in order of submission */
-    ct_job *ended, *ended_last; /* done, and not let go of yet */
-    ct_queue *news[64];         /* [n_news]: whose listeners are to be woken, references */
+    ct_job *ended, *ended_last; /* done, and not released yet */
+    ct_queue *news[64];         /* [n_news]: queues whose listeners are to be woken; references */
     size_t n_news;
     size_t n_in[CT_N_JOB_STATES]; /* jobs by their state; of those that are DONE nobody counts */
     ct_job **runnable;            /* [max_jobs] jobs of the next step */
     ct_scheduler_stats stats;
 };
 
-/* All of these under the lock; those that end or admit jobs from the thread alone, while nobody is busy. */
+/* All of these under the lock; those that end or admit jobs only from the thread, while is_busy is false. */
 
 /* ---- jobs.c ---- */
 /* The one place where a job's state changes. */
@@ -45,20 +45,20 @@ void ct_jobs_add(ct_scheduler *s, ct_job *j);
 size_t ct_jobs_queued(const ct_scheduler *s);
 /* Those that have a sequence. */
 size_t ct_jobs_running(const ct_scheduler *s);
-/* The end of a job, and of those that wait for its prompt. ok: else its err says why. */
+/* Ends a job, and those that wait for its prompt. If not ok, its err has the reason. */
 void ct_jobs_finish(ct_scheduler *s, ct_job *j, bool ok);
 /* The end of an answer: at once, or when its session's sequence holds what was reported. */
 void ct_jobs_close(ct_scheduler *s, ct_job *j);
-/* Ends those that were cancelled or are late; all, if the thread is to end. */
+/* Ends those that were cancelled or are past their deadline; all, if the thread is to end. */
 void ct_jobs_stop(ct_scheduler *s);
-/* When the first of them will be late; 0: never. */
+/* The first deadline among them; 0: none. */
 double ct_jobs_deadline(const ct_scheduler *s);
-/* Hands over those that have ended: they may be gone afterwards. */
+/* Releases those that have ended: they may be freed at any time afterwards. */
 void ct_jobs_let_go(ct_scheduler *s);
 /* *said is an event; who listens is woken by ct_jobs_tell. */
 void ct_jobs_send(ct_scheduler *s, ct_job *j, ct_chunk *said);
-/* Wakes those who listen to jobs that have sent something or were let go of. Without the lock meanwhile: else they would
- * run into it, and wait for a thread that they have driven from its core. */
+/* Wakes the listeners of jobs that have sent events or were released. It drops the lock meanwhile: otherwise a woken
+ * listener would run into it, and wait for the thread that it has just displaced from its core. */
 void ct_jobs_tell(ct_scheduler *s);
 
 /* ---- sequences.c ---- */

@@ -1,7 +1,7 @@
-/* seq.h - one conversation's tokens, their keys and values, and what the model made of the last one.
+/* seq.h - one conversation's tokens, their keys and values, and the hidden state of the last one.
  *
  * Of the last token the final hidden state is kept, not its logits: 2560 floats with the 4B, not 262144. The output
- * head gives the same logits from it whenever they are wanted (backend/backend.h).
+ * head computes the same logits from it at any time (backend/backend.h).
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef CT_ENGINE_SEQ_H
@@ -17,10 +17,10 @@ typedef struct ct_seq {
     size_t n;
     float *hidden;   /* [n_hidden], after the last token */
     size_t n_hidden; /* the model's width */
-    bool has_hidden; /* false: of nothing, or of a token that is not the last any more */
+    bool has_hidden; /* false: of no token, or of one that is no longer the last */
 } ct_seq;
 
-/* Admits a sequence (kv.h: the same errors). On failure close it all the same. */
+/* Admits a sequence (kv.h: the same errors). Close it even after a failure. */
 bool ct_seq_open(ct_seq *s, ct_cache *cache, size_t n_ctx, size_t n_hidden, carat_err *err);
 void ct_seq_close(ct_seq *s); /* accepts a zeroed one */
 /* The same contents, without copying keys and values. */
@@ -28,9 +28,9 @@ bool ct_seq_fork(const ct_seq *s, ct_seq *out, carat_err *err);
 /* Bytes that open takes besides the cache's pages. False on overflow. */
 bool ct_seq_bytes(size_t n_ctx, size_t n_hidden, size_t *out);
 
-/* Down to n tokens or fewer, whole images only; returns how many are left. */
+/* Rewinds to n tokens or fewer, whole images only; returns how many are left. */
 size_t ct_seq_rewind(ct_seq *s, size_t n);
-/* An empty sequence takes over what the cache knows of a stream's beginning, at most `max` tokens. */
+/* An empty sequence adopts the longest prefix of the stream that is in the cache, at most `max` tokens. */
 void ct_seq_resume(ct_seq *s, const ct_stream *stream, size_t max);
 /* n >= 1 tokens have been evaluated; `row` of the last step is the last one. */
 void ct_seq_grow(ct_seq *s, const int32_t *ids, const uint64_t *keys, size_t n, size_t row);

@@ -1,4 +1,4 @@
-/* Admission: who is given a sequence, and when.
+/* Admission: which job gets a sequence, and when.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "base/clock.h"
@@ -33,7 +33,7 @@ static bool open_all(ct_scheduler *s, ct_job *j, carat_err *err)
     return false;
 }
 
-/* Does another job hold memory that its end will give back? A session's memory stays the session's. */
+/* Does another job hold memory that its end will give back? A session keeps its memory. */
 static bool somebody_will_leave(const ct_scheduler *s)
 {
     for (const ct_job *j = s->first; j; j = j->next)
@@ -42,7 +42,7 @@ static bool somebody_will_leave(const ct_scheduler *s)
     return false;
 }
 
-/* Gives a job its sequence, and with it the prefix that the cache knows. False: not now. */
+/* Gives a job its sequence, and with it the prefix that is in the cache. False: not now. */
 static bool admit(ct_scheduler *s, ct_job *j)
 {
     carat_err err;
@@ -72,8 +72,8 @@ static size_t group_size(const ct_job *j)
     return n;
 }
 
-/* In order: the first that does not fit holds up those behind it, or it would wait forever. One that waits for memory
- * does not hold up sessions' jobs, which have theirs. */
+/* Strictly first come, first served: the first that does not fit holds up those behind it, or it might wait forever. It
+ * does not hold up sessions' jobs, which have their memory. */
 void ct_jobs_admit(ct_scheduler *s)
 {
     bool no_memory = false;

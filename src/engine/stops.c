@@ -1,4 +1,4 @@
-/* Text on its way out of an answer, and the strings that end it.
+/* The text of an answer, held back while it may begin a stop string.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "engine/stops.h"

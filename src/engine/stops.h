@@ -18,12 +18,13 @@ typedef struct ct_stops {
     bool is_met; /* one of the strings: what is held begins with it */
 } ct_stops;
 
-/* At most 64 strings of 1 to 4096 bytes; lens NULL: they are NUL-terminated. Errors: CARAT_EARG, CARAT_ENOMEM. Deinit in any case. */
+/* At most 64 strings of 1 to 4096 bytes; lens NULL: they are NUL-terminated. Errors: CARAT_EARG, CARAT_ENOMEM. Deinit in
+ * any case. */
 bool ct_stops_init(ct_stops *s, const char *const *strings, const size_t *lens, size_t n, carat_err *err);
 void ct_stops_deinit(ct_stops *s); /* accepts a zeroed one */
 
-/* Moves what is certain of the held text to out: what stands before a stop string; else all of it but an end that may
- * become one, and at the end of the answer that too. */
+/* Moves the certain part of the held text to out: what comes before a stop string; else all of it except an end that
+ * may become one, and at the end of the answer that too. */
 void ct_stops_release(ct_stops *s, bool is_end, ct_buf *out);
 
 #endif

@@ -1,8 +1,8 @@
 /* stream.h - what a model is given: token ids, and the images that stand for some of them.
  *
- * Each position has a key (kv/kv.h), which says all that its activations depend on besides the keys before it: a text
- * token's key is its id, an image's soft tokens carry the hash of its pixels. Two streams with the same keys up to a
- * position have the same keys and values up to there, and may share them.
+ * Each position has a key (kv/kv.h), which determines its activations together with the keys before it: a text token's
+ * key is its id, an image's soft tokens carry the hash of its pixels. Two streams with the same keys up to a position
+ * have the same keys and values up to there, and may share them.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef CT_ENGINE_STREAM_H
@@ -24,7 +24,7 @@ typedef struct ct_stream {
     size_t n;
     ct_stream_place *places; /* [n_places], ascending */
     size_t n_places, n_soft;
-    /* Lengths worth returning to (kv.h, ct_kv_mark), ascending: the end of the system text, of images, of turns. */
+    /* Lengths worth resuming from (kv.h, ct_kv_mark), ascending: the end of the system text, of images, of turns. */
     size_t marks[CT_MAX_MARKS];
     size_t n_marks;
 } ct_stream;
@@ -39,15 +39,15 @@ void ct_stream_text_keys(const int32_t *ids, size_t n, uint64_t *keys);
 void ct_stream_label(ct_stream *s);
 void ct_stream_deinit(ct_stream *s); /* frees all; accepts a zeroed one */
 
-/* How many keys at the beginning are the same, less what would leave an image half. */
+/* How many keys at the beginning are the same, without those of an image that is only partly the same. */
 size_t ct_stream_same(const uint64_t *a, size_t n_a, const uint64_t *b, size_t n_b);
 /* n, or less, so that keys[n] does not continue an image; n_keys of them are known. */
 size_t ct_stream_whole(const uint64_t *keys, size_t n_keys, size_t n);
 
-/* The places whose tokens begin in [from, to): the first one's index, *n of them. */
+/* The places whose tokens begin in [from, to): the first one's index; *n is how many. */
 size_t ct_stream_places(const ct_stream *s, size_t from, size_t to, size_t *n);
 
-/* The step's inputs for positions [from, from + n) without soft tokens: ids, and how far each sees ahead. */
+/* The step's inputs for positions [from, from + n) without soft tokens: ids, and how far each attends ahead. */
 void ct_stream_inputs(const ct_stream *s, size_t from, size_t n, ct_step_input *out);
 
 #endif

@@ -1,7 +1,7 @@
-/* view.h - one square of pixels that the vision tower is shown: a whole picture or a crop, with its name.
+/* view.h - one square of pixels as input of the vision tower: a whole picture or a crop, with its name.
  *
- * The name is the SHA-256 of the pixels. It tells one image's soft tokens from another's, in the encoder's cache and in
- * the index of prefixes.
+ * The name is the SHA-256 of the pixels. It identifies an image's soft tokens in the image cache and in the prefix
+ * index.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef CT_ENGINE_VIEW_H

@@ -60,7 +60,7 @@ static inline float ct_pixel_value(uint8_t v)
     return ((float)(v * (1.0 / 255)) - 0.5f) / 0.5f;
 }
 
-/* ---- for people to look at ---- */
+/* ---- writing a picture ---- */
 
 /* Writes rgb [height][width][3] as a PNG; path is whole or untouched. Errors: CARAT_EARG (a side of 0 or over 16384),
  * CARAT_ENOMEM, CARAT_EIO. */

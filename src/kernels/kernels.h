@@ -14,7 +14,7 @@
 #include "quant/kv_tile.h"
 #include "quant/pack.h"
 
-/* ---- activations: one token's vector, in the form a weight type wants ---- */
+/* ---- activations: one token's vector, in the form that a weight type is multiplied with ---- */
 
 /* One row of `cols` values occupies ct_acts_stride(form, cols) bytes, 64-aligned:
  *   CT_ACTS_F32    f32 [cols]

@@ -16,8 +16,8 @@ size_t ct_cache_ring_pages(const ct_config *c, size_t context, size_t max_batch)
         has_local |= !c->is_global[i];
     if (!has_local)
         return 0;
-    /* The oldest position that the first token of a batch sees lies window - 1 before it. A stretch of s >= 1 positions
-     * touches at most (s - 2) / 64 + 2 tiles, when it begins at the last slot of one. */
+    /* The oldest position that the first token of a batch attends to lies window - 1 before it. A stretch of s >= 1
+     * positions touches at most (s - 2) / 64 + 2 tiles, when it begins at the last slot of one. */
     size_t stretch = (size_t)c->window + max_batch - 1;
     size_t ring = stretch < 2 ? stretch : (stretch - 2) / CT_TILE + 2;
     return ct_kv_min(ring, ct_tiles_for(context));
@@ -63,7 +63,7 @@ static void take_pool(ct_arena *a, ct_pages *p)
     p->free = ct_arena_take(a, p->n, sizeof *p->free);
 }
 
-/* One walk for the size and for the real thing. */
+/* One walk for counting and for allocating. */
 static void take_all(ct_cache *k, ct_arena *a)
 {
     k->is_global = ct_arena_take(a, k->n_layer, sizeof *k->is_global);
@@ -78,7 +78,7 @@ static bool check_options(const ct_config *c, const ct_cache_options *o, carat_e
         return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "a cache of %zu positions for steps of %zu, expected 1 to %d",
                        o->context, o->max_batch, CT_MAX_CONTEXT);
     if (o->n_seqs < 1)
-        return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "a cache for no sequences, expected at least 1");
+        return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "a cache for 0 sequences, expected at least 1");
     if (o->elem != CT_KV_F16 && o->elem != CT_KV_F32 && o->elem != CT_KV_Q8_0)
         return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "cache element type %d is unknown", (int)o->elem);
     if (!ct_kv_elem_fits(o->elem, c->head_dim))

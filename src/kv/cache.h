@@ -1,12 +1,12 @@
 /* cache.h - the memory of all keys and values: pools of pages, shared by sequences and by the prefix index.
  *
- * A page holds CT_TILE = 64 absolute positions of every layer of one kind, global or local (README.md). Here are the
- * books only, and pages are numbers: their bytes belong to the backend (backend/backend.h), which is loaded for as many
- * as ct_cache_pages tells.
+ * A page holds CT_TILE = 64 absolute positions of every layer of one kind, global or local (README.md). Here are only
+ * the books, in which pages are numbers: their bytes belong to the backend (backend/backend.h), which is loaded with as
+ * many as ct_cache_pages returns.
  *
- * The books are taken once, at open, by the walk that ct_cache_bytes counts with. Sequences (kv.h) are admitted by what they may ever hold: the sum of the pages
- * promised never exceeds the sequences' share of the pools, so a sequence that was admitted never runs out. Pages that
- * no sequence holds stay in the prefix index until they are wanted.
+ * The books are taken once, at open, by the walk that ct_cache_bytes counts with. Sequences (kv.h) are admitted by the
+ * most they may ever hold: the sum of the pages promised never exceeds the sequences' share of the pools, so a sequence
+ * that was admitted never runs out. Pages that no sequence holds stay in the prefix index until they are evicted.
  *
  * One thread at a time per cache and its sequences (the engine has a lock).
  *
@@ -24,11 +24,11 @@ typedef struct ct_cache_options {
     size_t max_batch;  /* most tokens of one sequence in one step; local layers keep window + max_batch - 1 */
     ct_kv_elem elem;   /* f16, f32 for exact comparison, q8_0 (head_dim a multiple of 32) */
     size_t keep_bytes; /* on top of what the sequences need: three quarters for kept local windows (ct_kv_mark), one
-                         * quarter for global pages of prefixes that nobody runs; rounded down to whole pages */
+                         * quarter for global pages of prefixes that no sequence uses; rounded down to whole pages */
 } ct_cache_options;
 
-/* Errors: CARAT_EARG (a size out of range, q8_0 with a head_dim that is none, with the figure), CARAT_ELIMIT (does not
- * fit the address space), CARAT_ENOMEM (with the figure). */
+/* Errors: CARAT_EARG (a size out of range, q8_0 with a head_dim that does not allow it, with the figure), CARAT_ELIMIT
+ * (does not fit the address space), CARAT_ENOMEM (with the figure). */
 bool ct_cache_open(const ct_config *c, const ct_cache_options *o, const ct_backend *b, ct_cache **out, carat_err *err);
 /* Every sequence must have been closed. Accepts NULL. */
 void ct_cache_close(ct_cache *cache);
@@ -60,14 +60,14 @@ typedef struct ct_pool_stats {
 typedef struct ct_cache_stats {
     ct_pool_stats global, local;
     size_t n_seqs;        /* open now */
-    size_t hits, misses;  /* ct_kv_resume calls that found something, or nothing */
+    size_t hits, misses;  /* ct_kv_resume calls that found a prefix, or none */
     size_t reused_tokens; /* positions adopted by ct_kv_resume */
     size_t copies;        /* pages copied on a write */
 } ct_cache_stats;
 
 void ct_cache_get_stats(const ct_cache *cache, ct_cache_stats *out);
 
-/* What is enough for counters: without a walk over the pages. */
+/* The figures that counters need, without a walk over the pages. */
 typedef struct ct_cache_usage {
     uint64_t used_bytes, promised_bytes; /* of pages that are not free; of those promised */
     uint64_t evictions;

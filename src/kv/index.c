@@ -66,7 +66,7 @@ static void remove_leaf(ct_cache *c, uint32_t node)
 
 void ct_node_remove(ct_cache *c, uint32_t node)
 {
-    while (c->nodes[node].child != CT_NONE) { /* who held a descendant would hold this one too */
+    while (c->nodes[node].child != CT_NONE) { /* a sequence that holds a descendant also holds this one */
         uint32_t leaf = node;
         while (c->nodes[leaf].child != CT_NONE)
             leaf = c->nodes[leaf].child;
@@ -100,8 +100,8 @@ uint32_t ct_node_match(const ct_cache *c, uint32_t parent, const uint64_t *keys,
 
 /* ---- publishing ---- */
 
-/* Page `own` of kv, positions named by n keys, becomes a node, or a node of more keys; the local page of the same tile
- * goes with it. */
+/* Page `own` of kv, whose positions have n keys, becomes a node, or a node of more keys, together with the local page
+ * of the same tile. */
 static void publish_own(ct_kv *kv, uint32_t parent, size_t tile, size_t n)
 {
     ct_cache *c = kv->cache;
@@ -155,7 +155,7 @@ static void adopt(ct_kv *kv, size_t tile, uint32_t other)
     adopt_local(kv, tile, other);
     ct_page_release(c, &c->global, kv, &kv->global[tile]);
     kv->global[tile] = ct_page_hold(c, &c->global, other);
-    /* A part of this tile that the index had as its own node says nothing new. */
+    /* A node of the index that has only a part of this tile adds nothing. */
     if (ct_is_node(c, own) && c->global.page[own].refs == 0)
         ct_node_remove(c, own);
 }
@@ -220,8 +220,8 @@ static void unkeep_oldest(ct_pages *p)
     ct_page_keep(p, oldest, false);
 }
 
-/* Positions before a boundary where a resume is made possible too: an answer is often regenerated with its prompt's end
- * changed, and a repeated prompt resumes one position before its end. */
+/* A resume is also possible this many positions before a boundary: an answer is often regenerated with the end of its
+ * prompt changed, and a repeated prompt resumes one position before its end. */
 #define MARGIN 128
 
 /* First tile of the window that a resume `back` positions before the end needs. */
@@ -237,7 +237,7 @@ static void keep_window(ct_kv *kv, uint32_t last)
     if (end - begin > p->n_keep)
         begin = first_kept(kv, 0);
     if (end - begin > p->n_keep)
-        return; /* half a window is of no use */
+        return; /* part of a window is useless */
     for (size_t t = begin; t < end; t++) {
         uint32_t local = local_of(kv, t, last);
         if (local == CT_NONE)

@@ -20,7 +20,8 @@ static bool admit(const ct_cache *c, size_t context, size_t n_tiles, size_t n_ri
                        context, c->opt.context);
     if (n_tiles > global || n_ring > local)
         return ct_fail(err, CARAT_ELIMIT, CARAT_NOWHERE,
-                       "a sequence of %zu positions needs %zu + %zu pages, %zu + %zu of %zu + %zu are not promised",
+                       "a sequence of %zu positions needs %zu + %zu pages (global + local), but %zu + %zu of %zu + %zu "
+                       "are not promised yet",
                        context, n_tiles, n_ring, global, local, c->global.n_promise, c->local.n_promise);
     return true;
 }
@@ -158,7 +159,7 @@ const ct_backend *ct_kv_backend(const ct_kv *kv)
 
 /* ---- for a step ---- */
 
-/* Somebody else's page, or a page that has been somebody else's since, ends the program here. */
+/* A page that belongs to another sequence, or has belonged to one since, ends the program here. */
 void ct_kv_check_page(const ct_pages *p, const ct_page_ref *ref, size_t tile)
 {
     (void)p, (void)ref, (void)tile;

@@ -3,10 +3,10 @@
  * A sequence holds a global page for each 64 positions from 0 to its length, and local pages for the last tiles only:
  * its ring of ct_cache_ring_pages covers window + max_batch - 1 positions at any alignment, so a whole batch can be
  * written before it attends. Positions are absolute wherever they are stored. Only positions below `len` mean anything;
- * slots beyond hold finite leftovers that no query sees.
+ * slots beyond hold finite leftovers that are not visible to any query.
  *
- * What can be shared is named by keys, one a position (ct_kv_label). A sequence that begins with the same keys takes
- * over the pages of the longest prefix that can be resumed (ct_kv_resume).
+ * What can be shared is named by keys, one a position (ct_kv_label). A sequence that begins with the same keys adopts
+ * the pages of the longest prefix that can be resumed (ct_kv_resume).
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef CT_KV_KV_H
@@ -21,13 +21,13 @@ typedef struct ct_kv ct_kv;
 #define CT_KEY_IMAGE  ((uint64_t)1 << 63)
 #define CT_KEY_INSIDE ((uint64_t)1 << 62)
 
-/* Admits a sequence of at most `context` positions: afterwards no step of it lacks memory. The cache must outlive it.
- * Errors: CARAT_EARG (context 0 or more than the cache's), CARAT_ELIMIT (the pages it may come to hold are promised to
- * others; with the figures; try again when one is closed), CARAT_ENOMEM (its own few KiB). */
+/* Admits a sequence of at most `context` positions: no step of it will lack memory. The cache must outlive it. Errors:
+ * CARAT_EARG (context 0 or more than the cache's), CARAT_ELIMIT (the pages it may need are promised to others; with the
+ * figures; try again when one is closed), CARAT_ENOMEM (its own few KiB). */
 bool ct_kv_open(ct_cache *cache, size_t context, ct_kv **out, carat_err *err);
 /* What open takes itself, besides pages of the cache. False on overflow. */
 bool ct_kv_list_bytes(size_t context, size_t *out);
-/* Its pages go back; those in the prefix index stay there until they are wanted. Accepts NULL. */
+/* Gives its pages back; those in the prefix index stay there until they are evicted. Accepts NULL. */
 void ct_kv_close(ct_kv *kv);
 /* A second sequence with the same contents and context; nothing is copied until one of them writes into a page that
  * both hold. Admitted as by ct_kv_open, with the same errors. */
@@ -41,37 +41,39 @@ size_t ct_kv_labelled(const ct_kv *kv); /* positions named by ct_kv_label, <= le
 /* Names the next n committed positions, from ct_kv_labelled on; call it after each step. Full tiles enter the prefix
  * index; positions never labelled are never shared. */
 void ct_kv_label(ct_kv *kv, const uint64_t *keys, size_t n);
-/* The end (all of it labelled, else nothing happens) is a boundary worth returning to: end of the system prompt, of the
- * prompt, of a turn, of an image. It enters the index, and the local pages that a resume there or up to 128 positions
- * earlier needs are kept; those of the least recently used boundaries are let go where keep_bytes is not enough. */
+/* Marks the end (all of it labelled, else nothing happens) as a boundary worth resuming from: the end of the system
+ * prompt, of the prompt, of a turn, of an image. It enters the index, and the local pages that a resume there or up to
+ * 128 positions earlier needs are kept; if keep_bytes is not enough, those of the least recently used boundaries are
+ * released. */
 void ct_kv_mark(ct_kv *kv);
 /* On an empty sequence: adopts the longest prefix of keys that can be resumed, at most max positions, and returns its
  * length (0: none). Adopted positions are labelled. */
 size_t ct_kv_resume(ct_kv *kv, const uint64_t *keys, size_t n, size_t max);
-/* Forgets positions >= pos; where that is not possible (the local window before pos is gone, pos is inside an image),
- * goes to the largest possible length below, 0 at worst. Returns the length reached; recompute from there. */
+/* Drops positions >= pos; where that is not possible (the local window before pos is lost, pos is inside an image),
+ * drops down to the largest possible length below, 0 at worst. Returns the length reached; recompute from there. */
 size_t ct_kv_rewind(ct_kv *kv, size_t pos);
-/* The lowest length > 0 that a rewind reaches by what the sequence itself holds (1 while nothing has been dropped). */
+/* The lowest length > 0 that a rewind reaches with the pages that the sequence itself holds (1 while none has been
+ * dropped). */
 size_t ct_kv_rewind_limit(const ct_kv *kv);
 
 /* ---- on disk (file.h) ---- */
 
 /* A sequence is written to a file in two parts, so that others may step meanwhile: its pages (of local layers those of
- * the window), its keys, and the caller's blob (the token ids, say).
+ * the window), its keys, and the caller's blob (for example the token ids).
  *
- * take: the sequence as it stands; it must not step, rewind or be closed until the still is freed. save: from any
- * thread, at the same time as steps of others; model_hash names the weights. The file is written beside path and
- * renamed: whole or not at all. Errors: CARAT_EIO, CARAT_ENOMEM. */
+ * take: a snapshot of the sequence, which must not step, rewind or be closed until the snapshot is freed. save: from
+ * any thread, at the same time as steps of others; model_hash names the weights. The file is written beside path and
+ * renamed: it appears complete or not at all. Errors: CARAT_EIO, CARAT_ENOMEM. */
 typedef struct ct_kv_still ct_kv_still;
 bool ct_kv_still_take(const ct_kv *kv, ct_kv_still **out, carat_err *err);
 bool ct_kv_still_save(const ct_kv_still *st, const char *path, const uint8_t model_hash[32], const void *blob,
                       size_t blob_len, carat_err *err);
 void ct_kv_still_free(ct_kv_still *st); /* accepts NULL */
 /* On an empty sequence: the saved one, bit for bit; *blob (malloc'd, the caller frees it) as it was given. The file has
- * a checksum, which finds damage, not forgery: like a model file it is believed, and its labelled positions are shared
- * like any. Errors, the sequence still empty: CARAT_EIO, CARAT_EFORMAT (no such file, damaged, cut, with bytes after
- * its end), CARAT_EUNSUPPORTED (another version, another model, other shapes or element type), CARAT_ECONTEXT (longer
- * than the sequence may be; both lengths), CARAT_ENOMEM. */
+ * a checksum, which detects damage, not forgery: like a model file it is trusted, and its labelled positions are shared
+ * like any others. Errors, the sequence still empty: CARAT_EIO, CARAT_EFORMAT (no such file, damaged, cut, with bytes
+ * after its end), CARAT_EUNSUPPORTED (another version, another model, other shapes or element type), CARAT_ECONTEXT
+ * (longer than the sequence may be; both lengths), CARAT_ENOMEM. */
 bool ct_kv_restore(ct_kv *kv, const char *path, const uint8_t model_hash[32], uint8_t **blob, size_t *blob_len,
                    carat_err *err);
 /* The same from memory; `what` names it in messages. */
@@ -88,7 +90,7 @@ ct_kv_elem ct_kv_elem_of(const ct_kv *kv);
 /* Before a step writes positions [len, len + n): takes the pages they need and copies the last one if it is shared.
  * False (nothing changed) if they do not fit context or batch. */
 bool ct_kv_begin(ct_kv *kv, size_t n);
-/* After the step: the positions count. Or: they are zeroed and forgotten (a NaN must not stay in a tile). */
+/* After the step: commits the positions. Or: zeroes and drops them (a NaN must not stay in a tile). */
 void ct_kv_commit(ct_kv *kv, size_t n);
 void ct_kv_scrub(ct_kv *kv, size_t n);
 

@@ -12,12 +12,12 @@
 /* One page of either kind. A page is free, or held by `refs` sequences, or in the index, or both of these. */
 typedef struct ct_page {
     uint32_t refs;
-    uint32_t gen;        /* how often it has been taken from the free list: a stale reference shows */
+    uint32_t gen;        /* how often it has been taken from the free list: detects stale references */
     uint32_t tile;       /* positions [64 tile, 64 tile + 64) */
     uint32_t node;       /* in the index: a global page's own number, a local page's node; else CT_NONE */
-    const ct_kv *writer; /* the one sequence that may write slots >= floor in place; NULL: whoever comes first */
+    const ct_kv *writer; /* the one sequence that may write slots >= floor in place; NULL: the first that does */
     uint64_t used;       /* the cache's clock when last released or resumed */
-    uint8_t floor;       /* slots below are relied on by someone other than the writer */
+    uint8_t floor;       /* sequences other than the writer, or the index, rely on the slots below */
     bool kept;           /* local pages of a marked window */
     bool is_free;
 } ct_page;
@@ -83,7 +83,7 @@ static inline bool ct_is_node(const ct_cache *c, uint32_t page)
 {
     return c->global.page[page].node != CT_NONE;
 }
-/* First position that the token at pos sees in a local layer, if it is before pos; else pos. */
+/* First position that the token at pos attends to in a local layer, if it is before pos; else pos. */
 static inline size_t ct_window_begin(const ct_cache *c, size_t pos)
 {
     return pos > c->window - 1 ? pos - (c->window - 1) : 0;
@@ -91,25 +91,26 @@ static inline size_t ct_window_begin(const ct_cache *c, size_t pos)
 
 /* ---- pages.c ---- */
 
-/* A free page, else the index's least wanted; CT_NONE if sequences hold all. refs is 0, its contents are finite. */
+/* A free page, else the first to be evicted from the index; CT_NONE if sequences hold all. refs is 0, its contents are
+ * finite. */
 uint32_t ct_page_take(ct_cache *c, ct_pages *p, size_t tile);
 /* One sequence lets go. */
 void ct_page_release(ct_cache *c, ct_pages *p, const ct_kv *kv, ct_page_ref *ref);
 /* One more sequence holds it. */
 ct_page_ref ct_page_hold(const ct_cache *c, ct_pages *p, uint32_t page);
 void ct_page_free(ct_pages *p, uint32_t page);
-/* Slots below n are relied on. */
+/* Others rely on the slots below n from now on. */
 void ct_page_rely(ct_pages *p, uint32_t page, size_t n);
 void ct_page_keep(ct_pages *p, uint32_t page, bool keep);
 /* A promised page for a tile of kv that has none. */
 void ct_page_new(ct_kv *kv, ct_pages *p, ct_page_ref *ref, size_t tile);
-/* Makes slots >= slot of the tile kv's own to write: in place if it may, else in a copy. */
+/* Makes slots >= slot of the tile writable for kv: in place if it may, else in a copy. */
 void ct_page_own(ct_kv *kv, size_t tile, size_t slot);
 
 /* ---- index.c ---- */
 
-/* Takes a node that no sequence needs any more out of the tree; its descendants, held by nobody, are dropped. Its pages
- * become free unless held. */
+/* Takes a node that no sequence needs any more out of the tree; its descendants, which no sequence holds, are dropped.
+ * Its pages become free unless held. */
 void ct_node_remove(ct_cache *c, uint32_t node);
 void ct_node_detach_local(ct_cache *c, uint32_t node);
 /* The child of parent (CT_NONE: of the root) with the longest common prefix with keys[0..n); *common is its length.

@@ -29,7 +29,7 @@ void ct_page_rely(ct_pages *p, uint32_t page, size_t n)
 
 /* ---- taking ---- */
 
-/* Is a wanted less than b? Without a kept window first, then the longest unused. */
+/* Is a evicted before b? Pages without a kept window first, then the longest unused. */
 static bool less_wanted(const ct_cache *c, const ct_pages *p, uint32_t a, uint32_t b)
 {
     bool ka = p->page[a].kept, kb = p->page[b].kept;
@@ -40,7 +40,7 @@ static bool less_wanted(const ct_cache *c, const ct_pages *p, uint32_t a, uint32
     return ka != kb ? kb : p->page[a].used < p->page[b].used;
 }
 
-/* The page of the index that goes first; a walk over all pages, once in 64 positions of a sequence. */
+/* The page of the index that is evicted first; a walk over all pages, once in 64 positions of a sequence. */
 static uint32_t find_victim(const ct_cache *c, const ct_pages *p)
 {
     uint32_t best = CT_NONE;
@@ -106,13 +106,13 @@ static bool is_private(const ct_page *g)
     return g->refs == 1 && g->node == CT_NONE;
 }
 
-/* Those who are not the writer rely on no slot from floor on, so the first to come may be the writer. */
+/* Sequences other than the writer rely on no slot from floor on, so the first that writes may become the writer. */
 static bool may_write(const ct_kv *kv, const ct_page *g, size_t slot)
 {
     return is_private(g) || ((!g->writer || g->writer == kv) && slot >= g->floor);
 }
 
-/* No page is left to copy into: then nobody shares any (the promises add up to no more than there are pages), and the
+/* No page is left to copy into: then no page is shared (the promises add up to no more than there are pages), and the
  * index gives this one up. */
 static void seize(ct_cache *c, ct_pages *p, uint32_t page)
 {

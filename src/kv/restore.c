@@ -1,4 +1,4 @@
-/* A sequence from disk. The file is hostile until all of it has been checked.
+/* A sequence from disk. The file is not trusted until all of it has been checked.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <assert.h>
@@ -24,7 +24,7 @@ static bool read_header(const char *what, const uint8_t *data, size_t size, head
     if (size < 8 || memcmp(data, MAGIC, 8) != 0)
         return ct_fail(err, CARAT_EFORMAT, 0, "%s: not a saved session", what);
     if (size < HEADER + SUM)
-        return ct_fail(err, CARAT_EFORMAT, size, "%s: cut off in its header, after %zu bytes", what, size);
+        return ct_fail(err, CARAT_EFORMAT, size, "%s: truncated in its header, after %zu bytes", what, size);
     if (ct_le32(data + 8) != VERSION)
         return ct_fail(err, CARAT_EUNSUPPORTED, 8, "%s: session format %u, of %s Carat; this program reads %d", what,
                        ct_le32(data + 8), ct_le32(data + 8) < VERSION ? "an older" : "a newer", VERSION);
@@ -61,7 +61,7 @@ static bool check_model(const char *what, const ct_cache *c, const header *h, co
                    { "page size", h->page, CT_TILE } };
     for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
         if (fields[i].found != fields[i].expected)
-            return ct_fail(err, CARAT_EUNSUPPORTED, CARAT_NOWHERE, "%s: saved with %s %u, this cache has %zu", what,
+            return ct_fail(err, CARAT_EUNSUPPORTED, CARAT_NOWHERE, "%s: saved with %s %u, but this cache has %zu", what,
                            fields[i].name, fields[i].found, fields[i].expected);
     return true;
 }
@@ -101,9 +101,9 @@ static bool find_parts(const ct_cache *c, const header *h, parts *p)
 static bool check_size(const char *what, const ct_cache *c, const header *h, size_t size, parts *p, carat_err *err)
 {
     if (!find_parts(c, h, p))
-        return ct_fail(err, CARAT_EFORMAT, 40, "%s: its lengths do not fit any file: damaged", what);
+        return ct_fail(err, CARAT_EFORMAT, 40, "%s: damaged: its lengths exceed any file's size", what);
     if (size < p->size)
-        return ct_fail(err, CARAT_EFORMAT, size, "%s: cut off: %zu bytes, expected %zu", what, size, p->size);
+        return ct_fail(err, CARAT_EFORMAT, size, "%s: truncated: %zu bytes, expected %zu", what, size, p->size);
     if (size > p->size)
         return ct_fail(err, CARAT_EFORMAT, p->size, "%s: %zu bytes after its end", what, size - p->size);
     return true;
@@ -117,7 +117,7 @@ static bool check_sum(const char *what, const uint8_t *data, const parts *p, car
     sha256_update(&ctx, p->sum, data);
     sha256_digest(&ctx, sizeof sum, sum);
     if (memcmp(sum, data + p->sum, SUM) != 0)
-        return ct_fail(err, CARAT_EFORMAT, p->sum, "%s: damaged: its checksum does not fit", what);
+        return ct_fail(err, CARAT_EFORMAT, p->sum, "%s: damaged: its checksum does not match", what);
     return true;
 }
 
@@ -207,7 +207,7 @@ bool ct_kv_restore_memory(ct_kv *kv, const char *what, const uint8_t *data, size
         !check_kinds(what, c, data + p.kinds, err))
         return false;
     if (h.len > kv->context)
-        return ct_fail(err, CARAT_ECONTEXT, 40, "%s: a session of %zu positions, there is room for %zu", what,
+        return ct_fail(err, CARAT_ECONTEXT, 40, "%s: a session of %zu positions, but there is room for only %zu", what,
                        (size_t)h.len, kv->context);
     if (!is_finite(c, data + p.global, p.sum - p.global))
         return ct_fail(err, CARAT_EFORMAT, p.global, "%s: its keys and values are not finite", what);

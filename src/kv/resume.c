@@ -1,4 +1,4 @@
-/* Where a sequence can go on from: prefixes of the index, and its own past.
+/* Where a sequence can resume: prefixes of the index, and its own past.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <assert.h>
@@ -31,7 +31,7 @@ static bool has_local_page(const ct_kv *kv, size_t tile, size_t slots)
     return ct_is_node(c, page) && c->nodes[page].local != CT_NONE && c->nodes[page].n_keys >= slots;
 }
 
-/* The last tile that lacks its local page among those that the token at pos sees; 1 more than it, 0 if none. */
+/* The last tile that lacks its local page among those that the token at pos attends to; 1 more than it, 0 if none. */
 static size_t missing_tile(const ct_kv *kv, size_t pos)
 {
     size_t begin = ct_window_begin(kv->cache, pos);
@@ -43,7 +43,7 @@ static size_t missing_tile(const ct_kv *kv, size_t pos)
     return 0;
 }
 
-/* The longest length <= pos after which kv can go on. */
+/* The longest length <= pos from which kv can continue. */
 static size_t usable(const ct_kv *kv, const key_list *keys, size_t pos)
 {
     while (pos > 0) {

@@ -1,4 +1,4 @@
-/* A sequence to disk: held still, then written while others step.
+/* A sequence to disk: a snapshot, then written while other sequences run.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
@@ -14,7 +14,7 @@
 
 /* ---- held still ---- */
 
-/* Of the cache only what never changes is read while writing: its shapes, and the bytes of pages. */
+/* While writing, only what never changes is read of the cache: its shapes, and the bytes of borrowed pages. */
 struct ct_kv_still {
     const ct_cache *cache;
     size_t len, labelled, n_global, n_local;
@@ -41,8 +41,9 @@ static void clear_slots(const ct_cache *c, uint8_t *page, size_t page_bytes, siz
             ct_kv_clear_slot(c->opt.elem, page + at, page + at + c->tile_bytes, s, c->head_dim);
 }
 
-/* Full pages are borrowed: the sequence holds them and relies on all their slots, so nobody writes there. The last one
- * may be another's to write, behind our slots, which hold what others said: it is copied and those are made zero. */
+/* Full pages are borrowed: the sequence holds them and relies on all their slots, so no other writes there. The last
+ * one may have another writer behind our slots, with another conversation's text: it is copied, and those slots are
+ * zeroed. */
 static bool take_pages(const ct_kv *kv, const ct_pages *p, const ct_page_ref *refs, size_t begin, uint32_t *pages,
                        uint8_t **copy)
 {

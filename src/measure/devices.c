@@ -189,7 +189,7 @@ static size_t n_table;
 
 static void read_table(void)
 {
-    /* The build's own file: a unit test reads it, so that nothing wrong gets this far. */
+    /* The build's own file, which a unit test checks, so it cannot be invalid here. */
     ct_devices_parse(ct_devices_tsv, ct_devices_tsv_len, table, CT_MAX_DEVICES, &n_table, NULL);
 }
 
@@ -200,7 +200,7 @@ const carat_device *ct_device_at(size_t i)
     return i < n_table ? &table[i] : NULL;
 }
 
-/* "4090" is "RTX 4090": all that is missing is a word before it. Part of a name ("RTX 3060") is nearer than a name with
+/* "4090" is "RTX 4090": only a word before it is missing. Part of a name ("RTX 3060") is nearer than a name with
  * letters changed. */
 static size_t farness(const char *asked, const char *key)
 {

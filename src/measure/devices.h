@@ -13,8 +13,8 @@
 
 /* Reads a table of len bytes; text[len] must be a NUL that may be written to. The text is cut up in place: the strings
  * of *out point into it. At most max devices. Refuses, with line, column and what was found: another header, a line of
- * too few or too many columns, an empty or unprintable field, a kind or number that is none, a figure out of range, a
- * name given twice (CARAT_EFORMAT); more than max lines (CARAT_ELIMIT). *n is then 0. */
+ * too few or too many columns, an empty or unprintable field, an invalid kind or number, a figure out of range, a name
+ * given twice (CARAT_EFORMAT); more than max lines (CARAT_ELIMIT). *n is then 0. */
 bool ct_devices_parse(char *text, size_t len, carat_device *out, size_t max, size_t *n, carat_err *err);
 
 /* Compares names without case, spaces and the words makers put before ("NVIDIA GeForce RTX 4090" is "rtx4090"). */

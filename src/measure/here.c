@@ -31,10 +31,10 @@ void ct_here_memory(uint64_t *all, uint64_t *available)
 #define BATCH      512
 #define BATCH_ROWS 2048 /* of the one that is multiplied by a batch */
 
-#define BUFFER       ((size_t)256 << 20) /* of weights: many times what caches hold */
+#define BUFFER       ((size_t)256 << 20) /* of weights: many times the size of the caches */
 #define MAX_MATRICES 256
 #define MAX_PASSES   15
-#define SECONDS      0.04 /* for all passes of a trial; one is made in any case */
+#define SECONDS      0.04 /* for all passes of a trial, at least one */
 
 /* Pieces of memory for all trials, and what the one that runs works on. */
 typedef struct trial {
@@ -81,13 +81,13 @@ static double seconds_of(trial *t)
 {
     double passes[MAX_PASSES], all = 0;
     size_t n = 0;
-    one_pass(t); /* caches, clocks and pages as they will be */
+    one_pass(t); /* a first pass, so that caches, clock rates and pages are in their steady state */
     while (n < MAX_PASSES && (n == 0 || all < SECONDS))
         all += passes[n] = one_pass(t), n++;
     return ct_median(passes, n);
 }
 
-/* Bytes of weights a second: through the whole buffer, or as far as slow products get in the time. */
+/* Bytes of weights a second: through the whole buffer, or through as much of it as slow products reach in the time. */
 static double decode_rate(trial *t, ct_type type, size_t bytes)
 {
     size_t step = (bytes + 63) / 64 * 64, n = BUFFER / step;
@@ -111,7 +111,7 @@ static double batch_rate(trial *t, ct_type type, size_t bytes)
     return 2.0 * BATCH_ROWS * COLS * BATCH / seconds_of(t);
 }
 
-/* One walk for the size and for the real thing. */
+/* One walk for counting and for allocating. */
 static void take(trial *t, int n_threads)
 {
     ct_arena *a = &t->arena;
@@ -132,9 +132,10 @@ static bool open_trial(trial *t, int n_threads, carat_err *err)
     ct_arena_count(&t->arena);
     take(t, ct_pool_threads(t->pool));
     if (!ct_arena_init(&t->arena, t->arena.used))
-        return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory to measure products in");
+        return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for measuring the speed of products");
     take(t, ct_pool_threads(t->pool));
-    memset(t->weights, 0x11, BUFFER); /* real pages; any bits are weights, and these are small numbers in every type */
+    memset(t->weights, 0x11,
+           BUFFER); /* touches the pages; any bits are valid weights, and these are small numbers in every type */
     for (size_t i = 0; i < (size_t)BATCH * COLS; i++)
         t->x[i] = (float)(i % 7) - 3;
     return true;
@@ -150,7 +151,7 @@ bool ct_here_rates(const ct_kernels *k, int n_threads, carat_rates *out, carat_e
     *out = (carat_rates){ .decode = { 0 } };
     trial *t = aligned_alloc(64, (sizeof *t + 63) / 64 * 64);
     if (!t)
-        return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory to measure products in");
+        return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for measuring the speed of products");
     memset(t, 0, sizeof *t);
     t->k = k;
     bool ok = open_trial(t, n_threads, err);

@@ -1,4 +1,4 @@
-/* Expected speeds: what a device could do, times the share of it that was measured to be reached.
+/* Expected speeds: a device's peak, times the share of it that was measured to be reached.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
@@ -20,7 +20,7 @@ typedef struct share {
 static const share of_devices = { { 0.50, 0.85 }, { 0.30, 0.75 }, { 0.25, 0.60 } };
 static const share of_here = { { 0.80, 1.00 }, { 0.65, 1.10 }, { 0.80, 1.20 } };
 
-/* Seconds that a token would take at the peak, 0 where it is not known. */
+/* Seconds that a token would take at the peak, 0 if unknown. */
 typedef struct peak {
     double decode, decode_full, prefill, image;
 } peak;
@@ -32,7 +32,7 @@ static double over(double work, double rate)
 
 static peak peak_of(const carat_estimate_result *w, const carat_device *d)
 {
-    double half = d->fp16 > 0 ? d->fp16 : d->fp32; /* weights are widened to fp16 as often as not */
+    double half = d->fp16 > 0 ? d->fp16 : d->fp32; /* weights are widened to fp16 in about half of the cases */
     return (peak){ .decode = over(w->decode_bytes[0], d->bandwidth),
                    .decode_full = over(w->decode_bytes[1], d->bandwidth),
                    .prefill = over(w->prefill_ops[0], half),

@@ -37,8 +37,8 @@ static bool find_beside(const ct_model *m, char out[4096], carat_err *err)
             continue;
         if (*first)
             ok = ct_fail(err, CARAT_EARG, CARAT_NOWHERE,
-                         "%s: several vision files beside it ('%.60s', '%.60s'): say which by --mmproj", m->path, first,
-                         f->d_name);
+                         "%s: several vision files beside it ('%.60s', '%.60s'): choose one with --mmproj", m->path,
+                         first, f->d_name);
         else
             snprintf(first, sizeof first, "%s", f->d_name);
     }

@@ -17,16 +17,16 @@ typedef struct ct_checkpoint_options {
 
 typedef struct ct_checkpoint {
     ct_model *model;
-    ct_tower *tower;        /* NULL: none, or none that is wanted or can be used */
-    ct_source text, vision; /* open until ct_checkpoint_close_files; vision as far as there is a tower */
+    ct_tower *tower;        /* NULL: none, or none that is requested and usable */
+    ct_source text, vision; /* open until ct_checkpoint_close_files; vision only if there is a tower */
     bool could_see;         /* there is a tower, used or not */
-    char note[256];         /* why the tower that is there is not used; "" */
+    char note[256];         /* why an existing tower is not used; "" */
 } ct_checkpoint;
 
-/* Reads headers and checks every tensor; the vocabulary is not read (ct_model_read_vocab). A tower that is in doubt or
- * does not fit is left out with a note, unless one is asked for. Errors: those of ct_model_describe; where mmproj is
+/* Reads headers and checks every tensor; the vocabulary is not read (ct_model_read_vocab). A tower that is ambiguous or
+ * does not fit is left out with a note, unless one is required. Errors: those of ct_model_describe; where mmproj is
  * given or CARAT_VISION_REQUIRED those of ct_tower_describe, CARAT_EARG (several mmproj files, with their names),
- * CARAT_EUNSUPPORTED (no tower). On failure close it all the same. */
+ * CARAT_EUNSUPPORTED (no tower). Close it even after a failure. */
 bool ct_checkpoint_open(const char *path, const ct_checkpoint_options *o, ct_checkpoint *out, carat_err *err);
 /* Nothing of the files is mapped or open after this. */
 void ct_checkpoint_close_files(ct_checkpoint *c);

@@ -120,7 +120,7 @@ static double settle(ct_config *c, const char *what, const char *field, double s
     if (fabs(stated - known) <= 1e-6 * fabs(known))
         return stated;
     double use = trust ? stated : known;
-    note(c, what, "%s: header says %.7g, Gemma 3 %s has %.7g; using %.7g", field, stated, c->published->name, known,
+    note(c, what, "%s: header states %.7g, Gemma 3 %s has %.7g; using %.7g", field, stated, c->published->name, known,
          use);
     return use;
 }
@@ -140,11 +140,11 @@ static void settle_pattern(ct_config *c, const char *what, bool trust)
         ct_config_pattern(c, CT_PATTERN);
 }
 
-/* Figures that tensor shapes decide, or that only inform: the file's stand, the difference is told. */
+/* Figures that tensor shapes decide, or that only inform: the file's are used, the difference is reported. */
 static void compare(ct_config *c, const char *what, const char *field, uint32_t stated, uint32_t known)
 {
     if (stated != known)
-        note(c, what, "%s: header says %u, Gemma 3 %s has %u; using %u", field, stated, c->published->name, known,
+        note(c, what, "%s: header states %u, Gemma 3 %s has %u; using %u", field, stated, c->published->name, known,
              stated);
 }
 

@@ -1,4 +1,4 @@
-/* config.h - the shape of a Gemma 3 checkpoint, as its header states it and as Carat runs it.
+/* config.h - the shape of a Gemma 3 checkpoint: what its header states, and what Carat uses.
  *
  * One ct_config is filled from GGUF metadata or from a folder's config.json, every field checked against the limits
  * below before any arithmetic. Where (layers, hidden) match a published model, the values that headers in circulation
@@ -12,7 +12,7 @@
 #include "base/json.h"
 #include "format/gguf.h"
 
-/* What Carat accepts at all; the published models need 62, 5376, 21504, 32, 16, 256, 262208, 1024, 131072. */
+/* The limits that Carat accepts; the published models need 62, 5376, 21504, 32, 16, 256, 262208, 1024, 131072. */
 #define CT_MAX_LAYERS  256
 #define CT_MAX_HIDDEN  65536
 #define CT_MAX_FFN     524288
@@ -67,7 +67,7 @@ typedef struct ct_config {
     char name[96]; /* general.name or the folder's last part; "" if none */
     uint32_t n_layer, hidden, ffn, n_head, n_kv_head, head_dim;
     uint32_t n_vocab; /* rows of the embedding table */
-    uint32_t window;  /* a local layer's query sees this many positions, itself included */
+    uint32_t window;  /* a local layer's query attends to this many positions, itself included */
     uint32_t context; /* positions the model was made for */
     bool is_global[CT_MAX_LAYERS];
     ct_rope rope_local, rope_global;
@@ -80,10 +80,10 @@ typedef struct ct_config {
     ct_vision_config vision;
     const ct_published *published; /* the model with these (layers, hidden), or NULL */
     uint32_t n_notes;
-    char notes[CT_MAX_NOTES][160]; /* "sliding window: header says 512, Gemma 3 4B has 1024; using 1024" */
+    char notes[CT_MAX_NOTES][160]; /* "sliding window: header states 512, Gemma 3 4B has 1024; using 1024" */
 } ct_config;
 
-/* trust_header: header values stand even where they contradict the published model (still noted). `what` names the
+/* trust_header: header values are used even where they contradict the published model (still noted). `what` names the
  * file in messages. Errors: CARAT_EUNSUPPORTED (another architecture, by name), CARAT_EFORMAT (which key, found,
  * expected). */
 bool ct_config_from_gguf(const ct_gguf *g, bool trust_header, ct_config *out, carat_err *err);
@@ -107,14 +107,14 @@ bool ct_config_finish(ct_config *c, const char *what, bool trust_header, carat_e
 
 /* Class defaults of the architecture (transformers' Gemma3TextConfig), without widths. */
 void ct_config_defaults(ct_config *c);
-/* Every `pattern`-th layer is global: (i + 1) % pattern == 0. 0 is no pattern: every layer is local. */
+/* Every `pattern`-th layer is global: (i + 1) % pattern == 0. With 0 every layer is local. */
 void ct_config_pattern(ct_config *c, uint32_t pattern);
 
 /* Published models: by index (NULL past the end), by name ("4b", any case), by shape. */
 const ct_published *ct_published_at(size_t i);
 const ct_published *ct_published_by_name(const char *name);
 const ct_published *ct_published_by_shape(uint32_t n_layer, uint32_t hidden);
-/* A whole configuration of a published model: what its checkpoint would say. */
+/* The complete configuration of a published model, as from its checkpoint. */
 void ct_config_of(const ct_published *p, ct_config *out);
 
 /* inv_freq[head_dim / 2] of one kind of layer, rounded where the reference rounds: in float32. */

@@ -63,8 +63,9 @@ static bool read_value_length(const ct_gguf *g, const ct_config *c, carat_err *e
     if (!ct_gguf_int(g, "gemma3.attention.value_length", 1, CT_MAX_HEAD_DIM, &v, err))
         return false;
     if (v != c->head_dim)
-        return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: values of %d per head and keys of %u, expected equal",
-                       ct_gguf_path(g), (int)v, c->head_dim);
+        return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE,
+                       "%s: values of width %d per head and keys of %u, expected the same width", ct_gguf_path(g),
+                       (int)v, c->head_dim);
     return true;
 }
 
@@ -125,7 +126,7 @@ static bool read_scales(const ct_gguf *g, ct_config *c, carat_err *err)
     return true;
 }
 
-/* End ids only add to those found by piece: a bad one is passed over. */
+/* End ids only add to those found by piece: an invalid one is skipped. */
 static void read_eos(const ct_gguf *g, ct_config *c)
 {
     const char *keys[] = { "tokenizer.ggml.eos_token_id", "tokenizer.ggml.eot_token_id" };

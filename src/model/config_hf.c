@@ -74,7 +74,7 @@ static bool read_architecture(const json_t *config, const char *what, carat_err 
     return true;
 }
 
-/* Things the class could do that no Gemma 3 does: an encoder (EmbeddingGemma), biases, another activation. */
+/* What the class supports but no Gemma 3 uses: an encoder (EmbeddingGemma), biases, another activation. */
 static bool check_kind(const json_t *text, const char *what, carat_err *err)
 {
     const char *act = NULL;
@@ -143,7 +143,7 @@ static bool read_layer_types(const json_t *list, const char *what, ct_config *c,
         if (!s || (!c->is_global[i] && strcmp(s, "sliding_attention") != 0))
             return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE,
                            "%s: 'layer_types' entry %u is '%.40s', expected full_attention or sliding_attention", what,
-                           i, s ? s : "no string");
+                           i, s ? s : "not a string");
     }
     return true;
 }
@@ -174,7 +174,7 @@ static bool read_scales(const json_t *text, const char *what, ct_config *c, cara
         return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: 'query_pre_attn_scalar' is %g, expected above 0", what,
                        pre_attn);
     c->eps = (float)eps;
-    /* 256 is the class default; the published 27B states its 168. */
+    /* 256 is the class default; the published 27B states 168. */
     if (pre_attn == 0 && !ct_published_by_shape(c->n_layer, c->hidden))
         pre_attn = 256;
     c->query_scale = pre_attn ? (float)(1 / sqrt(pre_attn)) : 0;

@@ -1,4 +1,4 @@
-/* A hash that tells models apart.
+/* A hash that identifies a model.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "model/fingerprint.h"

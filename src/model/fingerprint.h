@@ -1,4 +1,4 @@
-/* fingerprint.h - a hash that tells models apart, for files that are of use with one model only.
+/* fingerprint.h - a hash that identifies a model, for files that are valid with one model only.
  *
  * SHA-256 over the shape, and of every tensor its type, size, and the first and last 4 KiB as they stand in the file.
  * So it takes milliseconds for any model, two models with the same value differ nowhere that training would leave

@@ -121,8 +121,8 @@ static void add_stop(ct_model *m, int32_t id)
     m->stops[m->n_stops++] = id;
 }
 
-/* Every piece needs a row, but for the image placeholder: a text-only table of 262144 rows goes with a tokenizer.json
- * that knows <image_soft_token> 262144, whose row is never looked up. */
+/* Every piece needs a row, except the image placeholder: a text-only table of 262144 rows goes with a tokenizer.json
+ * that has <image_soft_token> 262144, whose row is never looked up. */
 static bool check_vocab(ct_model *m, carat_err *err)
 {
     const ct_tok_info *f = ct_tok_facts(m->tok);

@@ -1,8 +1,8 @@
 /* model.h - what a checkpoint is: configuration, the type of every matrix, tokenizer. Its weights belong to a backend
  * (backend/backend.h).
  *
- * ct_model_describe looks at an open source (source.h), finds every tensor by either naming scheme and checks its
- * shape; ct_model_read_vocab then reads the vocabulary. A model is immutable after that.
+ * ct_model_describe reads an open source (source.h), finds every tensor by either naming scheme and checks its shape;
+ * ct_model_read_vocab then reads the vocabulary. A model is immutable after that.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef CT_MODEL_MODEL_H
@@ -35,7 +35,7 @@ typedef enum ct_part {
 
 #define CT_FIRST_LAYER_PART CT_PART_ATTN_NORM
 
-/* What a part belongs to, for those who add up. */
+/* What a part belongs to, for adding up. */
 typedef enum ct_part_group { CT_GROUP_TABLE, CT_GROUP_ATTENTION, CT_GROUP_FFN, CT_GROUP_NORM } ct_part_group;
 
 typedef struct ct_part_info {
@@ -78,18 +78,18 @@ typedef struct ct_source ct_source;
 bool ct_model_describe(const char *path, bool trust_header, ct_source *src, ct_model **out, carat_err *err);
 /* Tokenizer, end ids and chat template. Errors: those of the tokenizers, CARAT_EFORMAT (more tokens than rows). */
 bool ct_model_read_vocab(ct_model *m, const ct_source *src, carat_err *err);
-/* The two, and the source closed, for those who want no weights; without_tokenizer: neither tokenizer nor its
+/* Both, and the source closed, for callers that need no weights; without_tokenizer: neither tokenizer nor its
  * checks. */
 bool ct_model_peek(const char *path, bool trust_header, bool without_tokenizer, ct_model **out, carat_err *err);
 void ct_model_close(ct_model *m); /* accepts NULL */
 
-/* The type of each tensor, for a description without a file. layer is 0 for parts outside layers; norms are not
- * asked. */
+/* The type of each tensor, for a description without a file. layer is 0 for parts outside layers; it is not called for
+ * norms. */
 typedef ct_type ct_type_of(void *arg, ct_part part, size_t layer);
-/* The description of a checkpoint that is not there. Errors: CARAT_ENOMEM. */
+/* The description of a checkpoint that does not exist as a file. Errors: CARAT_ENOMEM. */
 bool ct_model_imagine(const ct_config *c, ct_type_of *type_of, void *arg, ct_model **out, carat_err *err);
 
-/* The type of a part that is no norm. */
+/* The type of a part that is not a norm. */
 ct_type ct_model_type(const ct_model *m, ct_part part, size_t layer);
 
 /* The vocabulary of a GGUF file. Errors: CARAT_EFORMAT (tables absent or of different lengths), CARAT_EUNSUPPORTED

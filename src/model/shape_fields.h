@@ -1,8 +1,8 @@
-/* shape_fields.h - the sizes that make a text model: their names in messages, their limits, and where they stand.
+/* shape_fields.h - the sizes that make a text model: their names in messages, their limits, and their fields.
  *
- * One table for all who go through them: the limits on a header's sizes (config.c), and the shapes that a caller
- * describes for a made-up model (synth/) or one that is only weighed (weigh/). The program's options for a shape
- * (cli/shape.c) are checked against it by tests/unit/model/test_shape.c.
+ * One table for every use: the limits on a header's sizes (config.c), and the shapes that a caller describes for a
+ * made-up model (synth/) or one that is only weighed (weigh/). The program's options for a shape (cli/shape.c) are
+ * checked against it by tests/unit/model/test_shape.c.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef CT_MODEL_SHAPE_FIELDS_H

@@ -43,7 +43,7 @@ static bool find_prefix(ct_source *s, carat_err *err)
                    s->path, s->tensors->n);
 }
 
-/* A folder that is no model, as far as it can be helped: is there a GGUF file in it? */
+/* A folder that is not a model: if it has a GGUF file, the message names it. */
 static bool no_config(const char *folder, carat_err *err)
 {
     char name[128] = "";
@@ -171,7 +171,7 @@ static void part_name(const ct_source *s, ct_part part, size_t layer, char name[
         snprintf(name, MAX_NAME, "%slayers.%zu.%s", s->prefix, layer, p->hf);
 }
 
-/* An untied head stands outside the inner model: "lm_head.weight", "language_model.lm_head.weight". */
+/* An untied head lies outside the inner model: "lm_head.weight", "language_model.lm_head.weight". */
 static const ct_tensor *find_head(const ct_source *s)
 {
     const ct_tensor *t = ct_tensors_find(s->tensors, "lm_head.weight");
@@ -240,7 +240,7 @@ bool ct_source_no_strangers(const ct_source *s, const ct_config *c, carat_err *e
             return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: tensor '%.80s', but the header states %u layers",
                            s->path, name, c->n_layer);
         if (!is_layer_part(s, suffix))
-            return ct_fail(err, CARAT_EUNSUPPORTED, CARAT_NOWHERE, "%s: tensor '%.80s' is no part of a Gemma 3 layer",
+            return ct_fail(err, CARAT_EUNSUPPORTED, CARAT_NOWHERE, "%s: tensor '%.80s' is not part of a Gemma 3 layer",
                            s->path, name);
     }
     return true;

@@ -15,11 +15,11 @@ struct ct_source {
     char prefix[40]; /* of HF tensor names: "model.", "language_model.model.", ... */
 };
 
-/* Opens the container and reads the configuration; the data is looked at by ct_tensor_window. On failure close it
- * all the same. */
+/* Opens the container and reads the configuration; tensor data is read through ct_tensor_window. Close it even after a
+ * failure. */
 bool ct_source_open(ct_source *s, const char *path, bool trust_header, ct_config *cfg, carat_err *err);
-/* The same for the vision weights that stand in `path`: a folder, an mmproj GGUF, or a GGUF with text and tower. *v is
- * checked. Errors besides the containers' own: CARAT_EUNSUPPORTED (a model without a vision tower). */
+/* The same for the vision weights in `path`: a folder, an mmproj GGUF, or a GGUF with text and tower. *v is checked.
+ * Errors besides the containers' own: CARAT_EUNSUPPORTED (a model without a vision tower). */
 bool ct_source_open_vision(ct_source *s, const char *path, ct_vision_config *v, carat_err *err);
 void ct_source_close(ct_source *s);
 
@@ -31,7 +31,7 @@ bool ct_source_tensor(const ct_source *s, const ct_config *c, ct_part part, size
                       carat_err *err);
 
 /* Is there any tensor in the layers' name space that Gemma 3 does not have, or that lies past the last layer? Then the
- * file is not what its header says. */
+ * file contradicts its header. */
 bool ct_source_no_strangers(const ct_source *s, const ct_config *c, carat_err *err);
 
 /* Tokenizer, end ids of generation_config.json and the chat template, if any. */

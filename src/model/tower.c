@@ -108,7 +108,7 @@ ct_type ct_tower_main_type(const ct_tower *t)
     return most;
 }
 
-/* ---- one that is there ---- */
+/* ---- from a file ---- */
 
 static bool has_shape(const ct_tower *t, ct_tower_part part, const ct_tensor *x)
 {
@@ -166,7 +166,7 @@ const ct_tensor *ct_tower_tensor(const ct_tower *t, const ct_source *src, ct_tow
     return ct_tensors_find(src->tensors, name);
 }
 
-/* Layers that the header does not know of: then the file is not what its header says. */
+/* Layers beyond those of the header: then the file contradicts its header. */
 static bool no_more_layers(const ct_tower *t, const ct_source *s, carat_err *err)
 {
     char name[MAX_NAME];

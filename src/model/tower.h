@@ -1,7 +1,7 @@
 /* tower.h - what the vision tower of a checkpoint is: its shape, and name, kind and type of every tensor. Its weights
  * belong to a backend (backend/backend.h).
  *
- * The one list of the tower's tensors: who describes, loads, weighs or makes up a tower walks it.
+ * The one list of the tower's tensors: describing, loading, weighing and making up a tower all walk it.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef CT_MODEL_TOWER_H

@@ -9,7 +9,8 @@
 #include "model/int_keys.h"
 #include "quant/kv_tile.h"
 
-#define DEFAULT_POOL 4 /* patches along a side of a pooled square where an mmproj file does not say: the published */
+#define DEFAULT_POOL                                                                                                   \
+    4 /* patches along a side of a pooled square where an mmproj file does not state it: the published */
 
 static const ct_int_key keys[] = {
     { "vision.block_count", CT_TOWER_AT(n_layer), CT_MAX_TOWER_LAYERS, true },

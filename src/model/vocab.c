@@ -17,7 +17,7 @@ static bool find_array(const ct_gguf *g, const char *key, uint64_t n, bool strin
         return true;
     bool right = kv->kind == CT_GGUF_ARR && (kv->elem == CT_GGUF_STR) == strings && kv->elem != CT_GGUF_ARR;
     if (!right)
-        return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: %s is no array of %s", ct_gguf_path(g), key,
+        return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: %s is not an array of %s", ct_gguf_path(g), key,
                        strings ? "strings" : "numbers");
     if (n && kv->count != n)
         return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: %s has %llu entries, expected %llu as tokens",

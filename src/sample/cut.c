@@ -6,11 +6,11 @@
 
 #include "sample/select.h"
 
-/* A float's bits, ordered as unsigned numbers: 11, 11 and 10 of them are looked at in a pass. */
+/* A float's bits, ordered as unsigned numbers: the passes use 11, 11 and 10 of them. */
 #define MAX_BINS 2048
 static const int widths[] = { 11, 11, 10 };
 
-/* What each logit adds to what is wanted: one, or its weight. */
+/* What each logit adds to the sum that is to be reached: one, or its weight. */
 typedef struct worth {
     int by_mass;
     double max, scale, wanted;
@@ -49,8 +49,8 @@ static void fill(const ct_logit_row *r, const worth *w, uint64_t start, int shif
     }
 }
 
-/* The bin, from the top, in which *seen reaches what is wanted; the last that adds anything if none does. *seen: what
- * is above that bin. */
+/* The bin, from the top, in which the sum *seen reaches the goal; if none does, the last that adds anything. *seen: the
+ * sum above that bin. */
 static uint32_t find_bin(const double *bins, int width, double wanted, double *seen)
 {
     uint32_t at = 0;

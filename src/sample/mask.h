@@ -1,11 +1,11 @@
-/* mask.h - what may come next in one answer: the interface of a grammar, a list of choices, a tool call.
+/* mask.h - which tokens may come next in an answer: the interface of a grammar, a list of choices, a tool call.
  *
- * A mask follows one answer token by token. The generator owns it, asks it from one thread at a time, and closes it. It
- * speaks of the tokens of the text only: the tokens that end a turn are the generator's, by may_end. So a mask never
+ * A mask follows one answer token by token. The generator owns it, calls it from one thread at a time, and closes it.
+ * It decides about tokens of text only: the generator handles those that end a turn, by may_end. So a mask never
  * allows, fills or forces one of these, and its accept never gets one.
  *
- * The generator samples freely and asks `allows` about the one token that came; only where that is refused does it call
- * `fill` and draws again among the allowed (sample/sampler.h). So a mask that seldom refuses costs little, and `fill`
+ * The generator samples freely and calls `allows` for the one token it has drawn; only if that is refused does it call
+ * `fill` and draw again among the allowed (sample/sampler.h). So a mask that seldom refuses costs little, and `fill`
  * may take the time of a pass over the vocabulary.
  *
  *   until the answer ends:  forced?   ids that are accepted without sampling
@@ -25,16 +25,18 @@ typedef struct ct_mask {
     void *self;
     const char *name; /* for messages: "the JSON schema"; lives as long as the mask */
 
-    /* May this token come next? It is one of the vocabulary and ends no turn. Changes nothing that can be asked. */
+    /* May this token come next? It is in the vocabulary and does not end a turn. Does not change the mask's state. */
     bool (*allows)(void *self, int32_t id);
 
-    /* Writes every word of bits [(n_vocab + 31) / 32]: bit i % 32 of word i / 32 says what allows(i) would. Bits past the
-     * vocabulary, and those of tokens that end a turn, may be anything. False: *err says why, and the answer fails. */
+    /* Writes every word of bits [(n_vocab + 31) / 32]: bit i % 32 of word i / 32 is what allows(i) returns. Bits past
+     * the vocabulary, and those of tokens that end a turn, may be anything. False: *err has the reason, and the answer
+     * fails. */
     bool (*fill)(void *self, uint32_t *bits, carat_err *err);
 
     /* How many of the next tokens, at most `most`, have no alternative, their ids in ids [most]. 0 where there is a
-     * choice, where the answer may end instead, or where the mask does not know: it is a shortcut, the answer is the same
-     * without it. Changes nothing: what is used of them comes by accept, one by one. */
+     * choice, where the answer may end instead, or where the mask cannot determine it: this is a shortcut, and the
+     * answer is the same without it. Does not change the mask's state: those that are used are passed to accept, one by
+     * one. */
     size_t (*forced)(void *self, int32_t *ids, size_t most);
 
     /* The next token of the answer: it was allowed or forced. */

@@ -30,7 +30,7 @@ void ct_recent_deinit(ct_recent *r)
     *r = (ct_recent){ 0 };
 }
 
-/* The token's place, or the free one where it would stand. */
+/* The token's entry, or the free one where it would go. */
 static ct_recent_token *place_of(ct_recent_token *table, int bits, int32_t id)
 {
     size_t mask = ((size_t)1 << bits) - 1, i = (uint32_t)id * UINT32_C(2654435769) >> (32 - bits);
@@ -39,7 +39,7 @@ static ct_recent_token *place_of(ct_recent_token *table, int bits, int32_t id)
     return &table[i];
 }
 
-/* Anew without those that have left, with room for as many as there are. */
+/* Rebuilds the table without tokens that have left the window, with room for the present ones. */
 static bool make_room(ct_recent *r)
 {
     size_t live = 0, at = 0;

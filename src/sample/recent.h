@@ -1,4 +1,4 @@
-/* recent.h - the last tokens of a text, and how often each of them is among them: what penalties count.
+/* recent.h - the last tokens of a text, and how often each occurs: what penalties count.
  *
  * Memory grows with the tokens taken in, not with the vocabulary.
  *
@@ -31,7 +31,7 @@ void ct_recent_deinit(ct_recent *r);
 /* Takes in a token (>= 0); the oldest leaves a full window. */
 void ct_recent_add(ct_recent *r, int32_t id);
 
-/* NULL if it is not among them. */
+/* NULL if it does not occur. */
 ct_recent_token *ct_recent_find(const ct_recent *r, int32_t id);
 /* Every token once, in no order: *at is 0 before the first. NULL past the last. */
 ct_recent_token *ct_recent_next(const ct_recent *r, size_t *at);

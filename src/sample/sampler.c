@@ -39,7 +39,7 @@ struct ct_sampler {
     double number[N_NUMBERS]; /* of its draws */
 };
 
-/* Candidates of a draw that are listed, on the stack. With more, cuts say who is left. */
+/* The most candidates of a draw that are listed, on the stack. With more, cuts determine which are left. */
 #define MAX_LISTED 1024
 
 #define MAX_BIAS 1e6f /* far beyond any logit; sums of them stay finite */
@@ -160,7 +160,7 @@ static void penalise(ct_sampler *s, float *logits)
 float ct_sampler_raw(const ct_sampler *s, const float *logits, int32_t id)
 {
     for (size_t i = 0; i < s->n_changes; i++)
-        if (s->changes[i].id == id) /* the first of several has met the logit as it was */
+        if (s->changes[i].id == id) /* the first of several changes holds the original logit */
             return s->changes[i].raw;
     return logits[id];
 }
@@ -275,7 +275,7 @@ static int32_t draw(const ct_candidate *c, size_t n, double number)
     return c[n - 1].id; /* u fell on the rounding error of the sum */
 }
 
-/* Who is left without a list: the cut's, those of them that min-p lets through. */
+/* The candidates left without a list: those of the cut that pass min-p. */
 typedef struct kept {
     ct_cut cut;
     double best, scale, hot, min_p; /* filters weigh by scale, the draw by hot */

@@ -8,8 +8,8 @@
  *
  * Nothing sorts the vocabulary: one pass finds the largest logits with a bounded heap (top-k) or weighs them in a
  * histogram (top-p alone), and only the survivors are sorted. Where more than 1024 may survive, or with neither,
- * nothing is listed: a cut through the vocabulary says who is left, and the draw goes through them in the order of ids.
- * So a sampler's memory is its settings' and its window's, and does not grow with the vocabulary.
+ * nothing is listed: a cut through the vocabulary determines the candidates, and the draw goes through them in the
+ * order of ids. So a sampler's memory is its settings' and its window's, and does not grow with the vocabulary.
  *
  * Reproducible: the token depends on the logits' bits, the settings, the history and the number of draws since the
  * seed, nothing else. Ties go to the lower id.

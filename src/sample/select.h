@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Logits that are looked through: all, or those of the ids in a set. */
+/* The logits to search: all, or those of the ids in a set. */
 typedef struct ct_logit_row {
     const float *logits; /* [n] */
     size_t n;
@@ -48,8 +48,8 @@ typedef struct ct_cut {
 
 /* The k largest logits above -infinity, or all if there are fewer. k > 0, one logit is finite. */
 ct_cut ct_cut_count(const ct_logit_row *r, size_t k);
-/* As few as have a sum of exp(scale (x - max)) of `mass`, at least one; all that add to it if rounding leaves it short.
- */
+/* The fewest whose exp(scale (x - max)) add up to `mass`, at least one; all that are not 0 if rounding leaves the sum
+ * short. */
 ct_cut ct_cut_mass(const ct_logit_row *r, double max, double scale, double mass);
 
 #endif

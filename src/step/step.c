@@ -1,4 +1,4 @@
-/* A step: checks, pages, the backend's call, and what the books say afterwards.
+/* A step: checks, pages, the backend's call, and the books afterwards.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "step/step.h"
@@ -14,8 +14,9 @@ static bool check_token(const ct_step_limits *l, const ct_step_span *s, size_t j
         return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "soft token %u of image slot %u, there are %zu of %zu",
                        in->index, in->slot, l->n_soft, l->n_slots);
     if (in->sees_ahead > s->n - 1 - j)
-        return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "token %zu sees %u later ones, %zu are in the step", j,
-                       in->sees_ahead, s->n - 1 - j);
+        return ct_fail(err, CARAT_EARG, CARAT_NOWHERE,
+                       "token %zu attends to %u later ones, but only %zu are in the step", j, in->sees_ahead,
+                       s->n - 1 - j);
     return true;
 }
 
@@ -46,7 +47,7 @@ static bool check_step(const ct_step_limits *l, const ct_step_span *spans, size_
 {
     size_t n = 0;
     if (n_spans < 1)
-        return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "a step of no tokens");
+        return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "a step without tokens");
     for (size_t i = 0; i < n_spans; i++) {
         if (spans[i].n > l->max_batch || (n += spans[i].n) > l->max_batch)
             return ct_fail(err, CARAT_ELIMIT, CARAT_NOWHERE, "more than %zu tokens in a step", l->max_batch);

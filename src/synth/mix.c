@@ -9,7 +9,7 @@
 
 #define NO_FILE_TYPE UINT32_MAX
 
-/* general.file_type of the mixes whose base does not tell them apart. */
+/* general.file_type of the mixes that share a base type. */
 enum {
     IQ2_XXS = 19,
     IQ2_XS = 20,

@@ -16,8 +16,8 @@ typedef struct ct_synth_tower {
 } ct_synth_tower;
 
 /* Into a writer: first all keys and tensors (adding their bytes to *bytes), later, in the same order, their data, row
- * by row (done is told after each tensor; false cancels). Errors: CARAT_EARG (another type, rows that its blocks do not
- * divide), CARAT_EIO, CARAT_ENOMEM, CARAT_ECANCELLED. */
+ * by row (done is called after each tensor; false cancels). Errors: CARAT_EARG (another type, rows that its blocks do
+ * not divide), CARAT_EIO, CARAT_ENOMEM, CARAT_ECANCELLED. */
 bool ct_synth_tower_declare(ct_gguf_writer *w, const ct_synth_tower *t, uint64_t *bytes, carat_err *err);
 bool ct_synth_tower_fill(ct_gguf_writer *w, const ct_synth_tower *t, bool (*done)(void *arg, uint64_t bytes), void *arg,
                          carat_err *err);

@@ -1,4 +1,4 @@
-/* A model that is not there, described as loading would describe it.
+/* A model without a file, described as loading would describe it.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>

@@ -22,8 +22,8 @@ static bool open_name(ct_estimate *s, carat_err *err)
     if (!ct_weigh_name(s->q.model ? s->q.model : "4b", &named, err))
         return false;
     if (s->options.mmproj)
-        return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "%s: its tower is known; --mmproj is for a model's file",
-                       named.title);
+        return ct_fail(err, CARAT_EARG, CARAT_NOWHERE,
+                       "%s: this model's vision tower is known; --mmproj is only for a model's file", named.title);
     ct_config_of(named.p, &c);
     c.vision.present = named.has_vision;
     if (s->q.shape &&
@@ -50,10 +50,11 @@ static bool open_file(ct_estimate *s, carat_err *err)
     const carat_options *q = &s->options;
     const ct_checkpoint_options o = { .trust_header = q->trusts_header, .vision = q->vision, .mmproj = q->mmproj };
     if (s->q.shape)
-        return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "%s: a file has its own shape", s->q.model);
+        return ct_fail(err, CARAT_EARG, CARAT_NOWHERE,
+                       "%s: a file states its own shape; shape options are only for models by name", s->q.model);
     if (s->q.quant)
-        return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "%s: a file has its own types; --quant is for models by name",
-                       s->q.model);
+        return ct_fail(err, CARAT_EARG, CARAT_NOWHERE,
+                       "%s: a file states its own types; --quant is only for models by name", s->q.model);
     if (!ct_checkpoint_open(s->q.model, &o, &s->own, err))
         return false;
     ct_checkpoint_close_files(&s->own);

@@ -1,4 +1,4 @@
-/* What was asked for beside what is there.
+/* Compares the memory that the options need with what is available, and shrinks the caches that may be smaller.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "weigh/fit.h"
@@ -24,10 +24,10 @@ static ct_estimate estimate_of(const ct_fit *f, const carat_options *o)
 
 /* ---- what is there ---- */
 
-/* Address space that the process takes after admission beside stacks and blocks: of the weighed overhead all but
- * MAPPED_BYTES, which are the program's that is mapped already, and what each token of the vocabulary takes where it is
- * mapped but hardly touched: tables. Measured with every limit tried, docs/WEIGH.md: about 1.5 MiB are left over for
- * what a request asks for on top (logprobs, penalties, all candidates). */
+/* Address space that the process takes after admission besides stacks and blocks: the weighed overhead except
+ * MAPPED_BYTES, the program's own, which is mapped already; and TABLE_BYTES for each token of the vocabulary, for
+ * tables that are mapped but hardly touched. Measured by trying every limit (docs/WEIGH.md): about 1.5 MiB remain for
+ * what a request needs on top (logprobs, penalties, all candidates). */
 #define MAPPED_BYTES ((uint64_t)7 << 20)
 #define TABLE_BYTES  ((uint64_t)2)
 
@@ -36,8 +36,8 @@ static uint64_t minus(uint64_t a, uint64_t b)
     return a > b ? a - b : 0;
 }
 
-/* Address space counts also the headers, which go when the model is open, and a window on the file, which is open while
- * the weights are there and what follows them is not yet. */
+/* Address space also counts the headers, which are unmapped when the model is open, and a window on the file, which is
+ * mapped while the weights are loaded, before what follows them is allocated. */
 static uint64_t room_of_addresses(const ct_estimate *s, const carat_estimate_result *w, uint64_t left, uint64_t beside)
 {
     const ct_model *m = s->desc.text;
@@ -144,7 +144,7 @@ static bool refuse(ct_fit *a, const ct_estimate *s, carat_err *err)
     size_t n_ctx = 0;
     a->is_refused = true;
     size_text(a->need, false, need);
-    if (strcmp(need, size_text(a->there, false, there)) == 0) { /* told apart by bytes alone */
+    if (strcmp(need, size_text(a->there, false, there)) == 0) { /* they differ in bytes only */
         size_text(a->need, true, need);
         size_text(a->there, true, there);
     }
@@ -163,7 +163,7 @@ void ct_fit_explain(const ct_fit *a, const char *path, carat_err *err)
     struct stat st;
     if (err->code != CARAT_ENOMEM || a->is_refused)
         return;
-    size_t len = strlen(path); /* said once */
+    size_t len = strlen(path); /* the path appears once */
     bool is_named = strncmp(err->msg, path, len) == 0 && err->msg[len] == ':';
     snprintf(why, sizeof why, "%s", is_named ? err->msg + len + 2 : err->msg);
     if (a->need) {
@@ -183,10 +183,10 @@ static void report(const ct_estimate *s, const carat_estimate_result *asked, con
 {
     char a[32], b[32];
     if (now->kv_kept != asked->kv_kept)
-        ct_logf(CARAT_LOG_WARN, "%s: memory is short: the prefix cache gets %s, not %s", s->desc.text->path,
-                size_text(now->kv_kept, false, a), size_text(asked->kv_kept, false, b));
+        ct_logf(CARAT_LOG_WARN, "%s: memory is short: the prefix cache is reduced from %s to %s", s->desc.text->path,
+                size_text(asked->kv_kept, false, a), size_text(now->kv_kept, false, b));
     if (now->image_cache != asked->image_cache)
-        ct_logf(CARAT_LOG_WARN, "%s: memory is short: %zu images are remembered at most", s->desc.text->path,
+        ct_logf(CARAT_LOG_WARN, "%s: memory is short: the image cache is reduced to %zu images", s->desc.text->path,
                 s->options.image_cache);
 }
 

@@ -23,7 +23,7 @@ static bool cache_bytes(const ct_config *c, const ct_cache_options *o, uint64_t 
         return false;
     *out = books;
     for (int k = 0; k < CT_N_PAGE_KINDS; k++)
-        *out += (uint64_t)size.n[k] * size.page_bytes[k]; /* ct_cache_pages has seen to it that this fits */
+        *out += (uint64_t)size.n[k] * size.page_bytes[k]; /* ct_cache_pages has checked that this fits */
     return true;
 }
 

@@ -12,7 +12,7 @@
 #include "synth/mix.h"
 
 typedef struct family {
-    const char *key; /* as it stands in names, without "-" and "_" */
+    const char *key; /* as it appears in names, without "-" and "_" */
     const char *title;
     const char *sizes; /* the first is meant where a name states none */
 } family;
@@ -24,7 +24,7 @@ static const family families[] = {
     { "medgemma", "MedGemma", "4b 27b" },         { "gemma3", "Gemma 3", "4b 270m 1b 12b 27b" },
 };
 
-/* Names near enough to be meant, of other architectures. */
+/* Similar names of other architectures. */
 static const char *const others[][2] = {
     { "t5gemma", "T5Gemma" },
     { "embeddinggemma", "EmbeddingGemma" },
@@ -53,7 +53,7 @@ static void squash(const char *name, char key[MAX_KEY])
     key[n] = 0;
 }
 
-/* The size that a name goes on with after the family, or alone: "4b", "270m". Never part of a longer number. */
+/* The size that follows the family in a name, or stands alone: "4b", "270m". Never part of a longer number. */
 static const ct_published *find_size(const char *rest, const char **after)
 {
     for (size_t i = 0; ct_published_at(i); i++) {

@@ -15,7 +15,7 @@ typedef struct ct_named {
     const char *quant; /* the quantisation that the name states, or NULL */
 } ct_named;
 
-/* Errors: CARAT_EARG (no such model; with names that come near), CARAT_EUNSUPPORTED (another architecture, by name). */
+/* Errors: CARAT_EARG (no such model; with similar names), CARAT_EUNSUPPORTED (another architecture, by name). */
 bool ct_weigh_name(const char *name, ct_named *out, carat_err *err);
 
 /* "qat-q4_0" or a mix of model/mix.h. */

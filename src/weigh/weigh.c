@@ -1,4 +1,4 @@
-/* Adding up what the rooms say.
+/* Adds up what the rooms report.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "weigh/weigh.h"
@@ -9,7 +9,7 @@
 #include "base/size.h"
 #include "engine/seq.h"
 
-#define STEP 256 /* tokens: contexts are looked for in multiples of it */
+#define STEP 256 /* tokens: contexts are tried in multiples of it */
 
 /* ---- the parts ---- */
 
@@ -53,8 +53,8 @@ static bool add_context(const ct_estimate *s, const ct_plan *p, carat_estimate_r
     return true;
 }
 
-/* What the rooms do not count, measured on Linux (docs/WEIGH.md): program, libraries and buffers, and 14 MiB of Gemma's
- * vocabulary. What is added to blocks that are mapped in whole huge pages is known (base/mem.h). */
+/* What the rooms do not count, as measured on Linux (docs/WEIGH.md): program, libraries and buffers, and 14 MiB of
+ * Gemma's vocabulary. The bytes that whole huge pages add to large blocks are computed (base/mem.h). */
 #define PROGRAM_BYTES ((uint64_t)9 << 20)
 #define PIECE_BYTES   ((uint64_t)58) /* of the vocabulary, a token */
 #define THREAD_BYTES  ((uint64_t)64 << 10)
@@ -111,7 +111,7 @@ static void add_work(const ct_estimate *s, carat_estimate_result *w)
     double text = (double)(w->embedding + w->attention + w->ffn_weights + w->norms);
     double dims = (double)c->n_head * c->head_dim, kv_dims = (double)c->n_kv_head * c->head_dim, t = (double)w->n_ctx;
     double local = t < c->window ? t : c->window, n_global = (double)w->n_global, n_local = c->n_layer - n_global;
-    /* The ring holds more than a query sees: count what is seen. */
+    /* The ring holds more than a query attends to: only that is counted. */
     double value = s->options.is_exact ? 4 : s->options.cache == CARAT_CACHE_Q8_0 ? 34.0 / 32 : 2; /* bytes */
     double kv_bytes = 2 * kv_dims * value * (n_global * t + n_local * local);
     double per_layer = 2 * dims * c->hidden + 2 * kv_dims * c->hidden + 3.0 * c->hidden * c->ffn;
@@ -171,7 +171,7 @@ bool ct_estimate_weigh(const ct_estimate *s, size_t n_ctx, carat_estimate_result
     ct_plan p;
     ct_footprint f;
     if (n_ctx > c->context)
-        return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "a context of %zu tokens was asked for, %s has %u", n_ctx,
+        return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "a context of %zu tokens was requested, but %s has %u", n_ctx,
                        s->name, c->context);
     o.n_ctx = n_ctx;
     if (!ct_plan_make(c, s->desc.tower ? &s->desc.tower->cfg : NULL, &o, &p, err) ||

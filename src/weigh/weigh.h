@@ -1,7 +1,8 @@
-/* weigh.h - adds up what the rooms' own ct_*_bytes() and a backend's `bytes` say for a model, there or not.
+/* weigh.h - adds up what the rooms' own ct_*_bytes() and a backend's `bytes` report, for a model with or without a
+ * file.
  *
- * A model that is there is described by its headers (model/checkpoint.h). One that is not gets the description that its
- * file would have: the configuration of the published shape and the types of a published mix. From there on the two
+ * A model with a file is described by its headers (model/checkpoint.h). One without a file gets the description that
+ * its file would have: the configuration of the published shape and the types of a published mix. From there on the two
  * are weighed by the same calls.
  *
  * SPDX-License-Identifier: Apache-2.0 */
@@ -14,20 +15,20 @@
 
 /* All of a question but the context. */
 typedef struct ct_estimate {
-    carat_weigh_query q;   /* its options are not looked at */
-    carat_options options; /* their n_ctx is not looked at */
+    carat_weigh_query q;   /* its options are ignored */
+    carat_options options; /* their n_ctx is ignored */
     char name[96], quant[96], note[232];
     bool is_file, is_custom, could_see;
     ct_desc desc;
-    const ct_backend *b; /* asked for bytes */
+    const ct_backend *b; /* whose `bytes` is used */
     int n_threads;
     ct_checkpoint own; /* what desc points to, where the estimate has opened or made it up */
     uint64_t tensor_bytes, vision_tensor_bytes;
 } ct_estimate;
 
-/* b, on n_threads, is borrowed, and the texts of q while opening; its options are not NULL. A tower that cannot be read is left out, and s->note
- * says why, unless mmproj or CARAT_VISION_REQUIRED asks for it. Errors as carat_weigh. On failure close it all the
- * same. */
+/* b, on n_threads, is borrowed, and the texts of q while opening; its options are not NULL. A tower that cannot be read
+ * is left out, and s->note says why, unless mmproj or CARAT_VISION_REQUIRED asks for it. Errors as carat_weigh. Close
+ * it even after a failure. */
 bool ct_estimate_open(const carat_weigh_query *q, const ct_backend *b, int n_threads, ct_estimate *s, carat_err *err);
 void ct_estimate_close(ct_estimate *s);
 /* n_ctx 0: the default. */
@@ -40,7 +41,8 @@ bool ct_estimate_largest(const ct_estimate *s, uint64_t bytes, size_t *n_ctx, ca
 bool ct_estimate_describe(const ct_config *c, const char *quant, ct_model **out, uint64_t *tensor_bytes,
                           carat_err *err);
 
-/* Keys and values of all sessions, pages and books: the one place that asks kv/. What describes pages is in each. */
+/* Keys and values of all sessions, pages and books: the one place that calls kv/. Each figure includes the descriptions
+ * of its pages. */
 typedef struct ct_estimate_cache {
     uint64_t global, window; /* by kind of layer */
     uint64_t kept;           /* on top, for prompt prefixes kept for reuse */

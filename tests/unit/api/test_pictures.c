@@ -270,7 +270,7 @@ static void pictures_are_cut_each_in_its_way(void **state)
     carat_picture_free(page);
 }
 
-/* B32, B69: a model without eyes runs without them, and says so when it is shown something. */
+/* B32, B69: a model without a vision tower runs as text only, and reports it when it is given a picture. */
 static void text_models_say_so(void **state)
 {
     (void)state;

@@ -26,7 +26,7 @@ class Memory(Folder):
         self.refused(*run, "16M", says=["needs ", "16.0 MiB are available", "no context would fit"])
         r = self.ok("run", self.model, "-p", "x", "-n", "1", "-c", "20000", "-t", "1", "--prefix-cache", "64M", "--max-memory",
                     str(self.total + (5 << 20)))
-        self.assertIn("the prefix cache gets", r.stderr.decode())
+        self.assertIn("the prefix cache is reduced from 64.", r.stderr.decode())
         for bad in ["0", "8", "-1G", "x", "1e99"]:
             self.refused(*run, bad, says=["--max-memory is", "a size like 8G"], code=2)
         self.refused("run", self.model, "-p", "x", "--prefix-cache", "some", says="--prefix-cache is 'some'", code=2)

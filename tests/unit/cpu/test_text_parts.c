@@ -1,4 +1,4 @@
-/* test_parts.c - pieces of the step: rotary tables, the embedding's scale, sizes.
+/* test_text_parts.c - pieces of the step: rotary tables, the embedding's scale, sizes.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <math.h>

@@ -70,7 +70,10 @@ static void whole_context(ct_kv_elem elem, size_t global, const char *name)
     const ct_cache_options o = { .context = CONTEXT, .n_seqs = 1, .max_batch = CHUNK, .elem = elem };
     size_t ring = 25 * 29 * 4 * two_tiles(elem), announced, before = resident();
     assert_int_equal(CONTEXT / CT_TILE * 5 * 4 * two_tiles(elem), global);
-    assert_true(ct_cache_bytes(&c, &o, &announced));
+    ct_cache_size size; /* of the pages; ct_cache_bytes has the books */
+    assert_true(ct_cache_bytes(&c, &o, &announced) && ct_cache_pages(&c, &o, &size));
+    for (int k = 0; k < CT_N_PAGE_KINDS; k++)
+        announced += size.n[k] * size.page_bytes[k];
     if (!host_cache_open(&c, &o, &cache, &err) || !ct_kv_open(cache, CONTEXT, &kv, &err))
         fail_msg("%s", err.msg);
     fill(kv, &c);

@@ -166,7 +166,7 @@ static void test_b55_damage_is_found(void **state)
     for (size_t size = 0; size < b.size; size += size < 300 ? 1 : 997) { /* cut anywhere */
         bytes cut = { malloc(size ? size : 1), size };                   /* its own block: a read past the end shows */
         memcpy(cut.data, b.data, size);
-        expect_refused(t.kv, &cut, model, CARAT_EFORMAT, size < 8 ? "not a saved session" : "cut off");
+        expect_refused(t.kv, &cut, model, CARAT_EFORMAT, size < 8 ? "not a saved session" : "truncated");
         free(cut.data);
     }
     for (size_t bit = 0; bit < b.size * 8; bit += bit < 3000 ? 1 : 4099) { /* any bit */
@@ -208,14 +208,14 @@ static void test_b55_other_files_are_refused(void **state)
         { 0, 4, 0x46554747, CARAT_EFORMAT, "not a saved session" },
         { 8, 4, 1, CARAT_EUNSUPPORTED, "session format 1, of an older Carat; this program reads 2" },
         { 8, 4, 3, CARAT_EUNSUPPORTED, "session format 3, of a newer Carat; this program reads 2" },
-        { 12, 4, CT_KV_F32, CARAT_EUNSUPPORTED, "element type 1, this cache has 0" },
-        { 16, 4, 4, CARAT_EUNSUPPORTED, "layers 4, this cache has 3" },
-        { 20, 4, 2, CARAT_EUNSUPPORTED, "KV heads 2, this cache has 1" },
-        { 24, 4, 64, CARAT_EUNSUPPORTED, "head size 64, this cache has 32" },
-        { 28, 4, 1024, CARAT_EUNSUPPORTED, "window 1024, this cache has 8" },
-        { 32, 4, 128, CARAT_EUNSUPPORTED, "page size 128, this cache has 64" },
+        { 12, 4, CT_KV_F32, CARAT_EUNSUPPORTED, "element type 1, but this cache has 0" },
+        { 16, 4, 4, CARAT_EUNSUPPORTED, "layers 4, but this cache has 3" },
+        { 20, 4, 2, CARAT_EUNSUPPORTED, "KV heads 2, but this cache has 1" },
+        { 24, 4, 64, CARAT_EUNSUPPORTED, "head size 64, but this cache has 32" },
+        { 28, 4, 1024, CARAT_EUNSUPPORTED, "window 1024, but this cache has 8" },
+        { 32, 4, 128, CARAT_EUNSUPPORTED, "page size 128, but this cache has 64" },
         { 36, 4, 1, CARAT_EFORMAT, "damaged" },
-        { 40, 8, 390, CARAT_EFORMAT, "cut off" },
+        { 40, 8, 390, CARAT_EFORMAT, "truncated" },
         { 40, 8, UINT64_MAX, CARAT_EFORMAT, "damaged" },
         { 40, 8, 10, CARAT_EFORMAT, "damaged" },
         { 48, 8, 71, CARAT_EFORMAT, "damaged" },
@@ -223,7 +223,7 @@ static void test_b55_other_files_are_refused(void **state)
         { 48, 8, 60, CARAT_EFORMAT, "80 bytes after its end" },
         { 56, 8, UINT64_MAX, CARAT_EFORMAT, "damaged" },
         { 56, 8, UINT64_MAX - 7, CARAT_EFORMAT, "damaged" },
-        { 56, 8, (uint64_t)1 << 40, CARAT_EFORMAT, "cut off" },
+        { 56, 8, (uint64_t)1 << 40, CARAT_EFORMAT, "truncated" },
         { 64, 8, 7, CARAT_EUNSUPPORTED, "another model" },
         { 96, 4, 0x000001, CARAT_EUNSUPPORTED, "another kind of layer 0" },
     };
@@ -251,7 +251,7 @@ static void test_b55_other_files_are_refused(void **state)
     refresh_sum(&b);
     ct_kv_close(t.kv);
     open_text(cache, 69, &t);
-    expect_refused(t.kv, &b, model, CARAT_ECONTEXT, "70 positions, there is room for 69");
+    expect_refused(t.kv, &b, model, CARAT_ECONTEXT, "70 positions, but there is room for only 69");
     ct_kv_close(t.kv);
     open_text(cache, 70, &t);
     uint8_t *blob;

@@ -359,7 +359,9 @@ static void test_b24_promises_are_exact(void **state)
     assert_false(ct_kv_open(cache, 1, &kv, &err));
     assert_null(kv);
     assert_int_equal(err.code, CARAT_ELIMIT);
-    assert_string_equal(err.msg, "a sequence of 1 positions needs 1 + 1 pages, 0 + 0 of 32 + 8 are not promised");
+    assert_string_equal(
+        err.msg,
+        "a sequence of 1 positions needs 1 + 1 pages (global + local), but 0 + 0 of 32 + 8 are not promised yet");
     assert_false(ct_kv_fork(a.kv, &kv, &err));
     assert_int_equal(err.code, CARAT_ELIMIT);
     for (size_t i = 0; i < CONTEXT; i += BATCH) { /* both to the end, different texts */

@@ -116,7 +116,7 @@ static void the_prefix_cache_gives_way(void **state)
         assert_true(now + (all.total - whole) <= room); /* it fits */
         /* And wastes little: a page or two a pool, a huge page. */
         assert_true(room - (now + (all.total - whole)) < all.kv_kept / 24 + HUGE_PAGE);
-        assert_non_null(strstr(notices, "the prefix cache gets"));
+        assert_non_null(strstr(notices, "the prefix cache is reduced"));
         before = now;
     }
     assert_int_equal(reserved(text, o, least.total - 1, &err), 0);

@@ -512,7 +512,7 @@ static void nonsense(void **state)
 {
     (void)state;
     refused(Q(.options = OPTIONS(.n_ctx = 1000000000000)),
-            "context of 1000000000000 tokens was asked for, Gemma 3 4B has 131072");
+            "context of 1000000000000 tokens was requested, but Gemma 3 4B has 131072");
     refused(Q(.options = OPTIONS(.n_ctx = SIZE_MAX)), "131072");
     refused(Q(.quant = "q9_9"), "no quantisation 'q9_9'");
     refused(Q(.quant = ""), "no quantisation");
@@ -526,7 +526,7 @@ static void nonsense(void **state)
             "Gemma 3 1B: this model has no vision tower");
     refused(Q(.model = TEST_DATA "/models/tiny-text", .options = OPTIONS(.vision = CARAT_VISION_REQUIRED)),
             "no vision tower");
-    refused(Q(.model = "4b", .options = OPTIONS(.mmproj = "mmproj.gguf")), "--mmproj is for a model's file");
+    refused(Q(.model = "4b", .options = OPTIONS(.mmproj = "mmproj.gguf")), "--mmproj is only for a model's file");
     refused(Q(.shared = 10000, .options = OPTIONS(.n_ctx = 4096)), "10000 shared tokens");
     refused(Q(SHAPE(.n_layer = 1000)), "number of layers is 1000, expected 1 to 256");
     refused(Q(SHAPE(.hidden = (size_t)1 << 40)), "hidden");
