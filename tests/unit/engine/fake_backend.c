@@ -169,8 +169,12 @@ static void page_clear(void *self, ct_page_kind kind, uint32_t page, size_t begi
     ct_host_pages_clear(&((fake *)self)->pages, kind, page, begin, end);
 }
 
+void (*fake_on_page_read)(void);
+
 static void page_read(void *self, ct_page_kind kind, uint32_t page, void *to)
 {
+    if (fake_on_page_read)
+        fake_on_page_read();
     ct_host_pages_read(&((fake *)self)->pages, kind, page, to);
 }
 

@@ -18,4 +18,7 @@
 /* An engine over a made-up model that sees images of four soft tokens each, and the fake backend. */
 bool fake_engine_open(const carat_options *o, carat_engine **out, carat_err *err);
 
+/* Called at the beginning of every page_read, on the thread that reads; NULL: not. */
+extern void (*fake_on_page_read)(void);
+
 #endif
