@@ -7,7 +7,7 @@ K ?=
 T ?=
 SECONDS ?= 60
 
-.PHONY: all setup install model demo test check bench precommit check-asan check-tsan check-cpu fuzz longest map format help \
+.PHONY: all setup install model demo test check bench precommit check-asan check-tsan check-oom check-cpu fuzz longest map format help \
         clean tools
 
 all: $(BUILD)/build.ninja  ## build $(BUILD)/carat and $(BUILD)/libcarat
@@ -35,7 +35,7 @@ demo: all model  ## install, build, fetch the model and answer a prompt
 	@scripts/demo.sh $(BUILD) $(MODEL)
 
 test: all model  ## every test: check, the golden files and the real model
-	@CARAT_TEST_MODEL=$(abspath $(MODEL)) scripts/test.sh $(BUILD)
+	@CARAT_TEST_MODEL=$(abspath $(MODEL)) scripts/test.sh $(BUILD) --no-suite oom
 
 check: all  ## the tests that need no download, in under a minute; K=kernel or T=name narrows them
 	@CARAT_TEST_KERNEL='$(K)' scripts/test.sh $(BUILD) $(if $(K)$(T),--match '$(if $(K),kernels,$(T))') --suite check
@@ -51,6 +51,9 @@ check-asan:  ## check under AddressSanitizer and UBSan
 
 check-tsan:  ## check under ThreadSanitizer
 	@scripts/sanitize.sh thread
+
+check-oom: all  ## every allocation of opening, answering, seeing and saving refused once, T=name narrows it
+	@scripts/test.sh $(BUILD) $(if $(T),--match '$(T)') --suite oom
 
 check-cpu:  ## the kernels on other CPUs, in an emulator: an x86 without AVX, several AArch64
 	@scripts/setup.sh --quiet --cross

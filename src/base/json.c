@@ -11,18 +11,6 @@
 #include "base/map.h"
 #include "base/utf8.h"
 
-bool ct_json_parse(const char *what, const char *text, size_t len, json_t **out, carat_err *err)
-{
-    json_error_t je;
-    *out = json_loadb(text, len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL, &je);
-    if (*out)
-        return true;
-    if (json_error_code(&je) == json_error_out_of_memory)
-        return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "%s: no memory for its JSON", what);
-    return ct_fail(err, CARAT_EFORMAT, je.position < 0 ? CARAT_NOWHERE : (uint64_t)je.position,
-                   "%s: not valid JSON at line %d, byte %d: %s", what, je.line, je.position, je.text);
-}
-
 bool ct_json_load(const char *path, size_t max, json_t **out, carat_err *err)
 {
     *out = NULL;

@@ -9,7 +9,8 @@
 #include "base/err.h"
 
 /* Parses text (need not be NUL-terminated); the caller decrefs *out. `what` names the source in messages.
- * Errors: CARAT_EFORMAT with the byte position. Duplicate keys are refused; nesting is limited by jansson (2048). */
+ * RFC 8259; duplicate keys, NUL characters in keys, integers beyond 64 bits and nesting deeper than 2048 are refused.
+ * Errors: CARAT_EFORMAT with the byte position, CARAT_ENOMEM. */
 bool ct_json_parse(const char *what, const char *text, size_t len, json_t **out, carat_err *err);
 
 /* Reads and parses a file of at most max bytes. */

@@ -58,7 +58,8 @@ static int read_bytes(GifFileType *gif, GifByteType *to, int n)
 /* Reports giflib's error, missing bytes or no memory, while `what` was being read. */
 static bool cut_off(const reader *r, int gif_error, const char *what, carat_err *err)
 {
-    if (gif_error == D_GIF_ERR_NOT_ENOUGH_MEM)
+    bool has_bytes = r->at < r->in.len; /* a colour table without memory is "no screen descriptor" */
+    if (gif_error == D_GIF_ERR_NOT_ENOUGH_MEM || (gif_error == D_GIF_ERR_NO_SCRN_DSCR && has_bytes))
         return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, KIND ": no memory for %s", what);
     return ct_fail(err, CARAT_EFORMAT, r->at, KIND ": cut off in %s, after %zu bytes", what, r->at);
 }

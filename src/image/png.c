@@ -10,9 +10,36 @@
 
 #define KIND "PNG"
 
+/* To libspng a zlib without memory is a damaged stream. So its memory comes from here, which remembers a refusal; of the
+ * initial model, since others take memory at a thread's first access and abort where there is none. */
+static _Thread_local bool was_refused __attribute__((tls_model("initial-exec")));
+
+static void *noted(void *p)
+{
+    was_refused = was_refused || !p;
+    return p;
+}
+
+static void *watched_malloc(size_t n)
+{
+    return noted(malloc(n));
+}
+
+static void *watched_realloc(void *p, size_t n)
+{
+    return noted(realloc(p, n));
+}
+
+static void *watched_calloc(size_t n, size_t size)
+{
+    return noted(calloc(n, size));
+}
+
 static bool wrong(int rc, carat_err *err)
 {
-    return ct_fail(err, rc == SPNG_EMEM ? CARAT_ENOMEM : CARAT_EFORMAT, CARAT_NOWHERE, KIND ": %s", spng_strerror(rc));
+    if (rc == SPNG_EMEM || was_refused)
+        return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, KIND ": no memory");
+    return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, KIND ": %s", spng_strerror(rc));
 }
 
 static bool run(spng_ctx *c, ct_bytes in, const ct_image_limits *l, ct_image *out, int *orientation, carat_err *err)
@@ -45,7 +72,9 @@ static bool run(spng_ctx *c, ct_bytes in, const ct_image_limits *l, ct_image *ou
 
 bool ct_png_decode(ct_bytes in, const ct_image_limits *l, ct_image *out, int *orientation, carat_err *err)
 {
-    spng_ctx *c = spng_ctx_new(0);
+    struct spng_alloc alloc = { watched_malloc, watched_realloc, watched_calloc, free };
+    was_refused = false;
+    spng_ctx *c = spng_ctx_new2(&alloc, 0);
     if (!c)
         return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, KIND ": no memory");
     bool ok = run(c, in, l, out, orientation, err);

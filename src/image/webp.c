@@ -43,7 +43,8 @@ static bool first_part(WebPDemuxer *d, const ct_image *canvas, part *p, carat_er
 {
     WebPIterator it;
     if (!d || !WebPDemuxGetFrame(d, 1, &it))
-        return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, KIND ": an animation that is damaged or cut off");
+        return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE,
+                       KIND ": an animation that is damaged or cut off, or no memory for it");
     *p = (part){ it.fragment.bytes,   it.fragment.size, (size_t)it.x_offset,
                  (size_t)it.y_offset, (size_t)it.width, (size_t)it.height };
     WebPDemuxReleaseIterator(&it);
@@ -54,21 +55,47 @@ static bool first_part(WebPDemuxer *d, const ct_image *canvas, part *p, carat_er
     return true;
 }
 
-typedef uint8_t *(*decoder)(const uint8_t *data, size_t len, uint8_t *out, size_t bytes, int stride);
+static VP8StatusCode decode(const part *p, WEBP_CSP_MODE mode, uint8_t *to, size_t bytes, size_t row)
+{
+    WebPDecoderConfig c;
+    if (!WebPInitDecoderConfig(&c))
+        return VP8_STATUS_INVALID_PARAM; /* another libwebp than was built with */
+    c.output = (WebPDecBuffer){ .colorspace = mode,
+                                .is_external_memory = 1,
+                                .u.RGBA = { .rgba = to, .stride = (int)row, .size = bytes } };
+    VP8StatusCode rc = WebPDecode(p->data, p->len, &c);
+    WebPFreeDecBuffer(&c.output);
+    return rc;
+}
 
-/* The part on a canvas of zeros, `samples` bytes a pixel. */
-static bool draw(const part *p, decoder decode, uint8_t *to, const ct_image *canvas, size_t samples, carat_err *err)
+/* Could as much be had as a decoder works in? */
+static bool has_memory(size_t bytes)
+{
+    void *p = malloc(bytes);
+    free(p);
+    return p;
+}
+
+/* The part on a canvas of zeros, `samples` bytes a pixel. libwebp calls some of its shortages a damaged file, or a user's
+ * abort where there is no user: it is believed when it says so twice, and there is memory. */
+static bool draw(const part *p, WEBP_CSP_MODE mode, uint8_t *to, const ct_image *canvas, size_t samples, carat_err *err)
 {
     size_t row = canvas->width * samples, bytes = row * canvas->height, at = p->y * row + p->x * samples;
     memset(to, 0, bytes);
-    return decode(p->data, p->len, to + at, bytes - at, (int)row) ||
-           ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, KIND ": damaged or cut off");
+    VP8StatusCode rc = decode(p, mode, to + at, bytes - at, row);
+    if (rc != VP8_STATUS_OK && !has_memory(bytes))
+        rc = VP8_STATUS_OUT_OF_MEMORY;
+    else if (rc != VP8_STATUS_OK)
+        rc = decode(p, mode, to + at, bytes - at, row);
+    if (rc == VP8_STATUS_OUT_OF_MEMORY)
+        return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, KIND ": no memory");
+    return rc == VP8_STATUS_OK || ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, KIND ": damaged or cut off");
 }
 
 static bool draw_over_white(const part *p, ct_image *out, carat_err *err)
 {
     uint8_t *rgba = ct_rgba_new(KIND, out->width, out->height, err);
-    bool ok = rgba && draw(p, WebPDecodeRGBAInto, rgba, out, 4, err);
+    bool ok = rgba && draw(p, MODE_RGBA, rgba, out, 4, err);
     if (ok)
         ct_flatten(out, rgba);
     free(rgba);
@@ -86,7 +113,7 @@ bool ct_webp_decode(ct_bytes in, const ct_image_limits *l, ct_image *out, int *o
     WebPDemuxer *d = f.has_animation ? WebPDemux(&(WebPData){ in.data, in.len }) : NULL;
     part p = { in.data, in.len, 0, 0, out->width, out->height };
     bool ok = (!f.has_animation || first_part(d, out, &p, err)) &&
-              (f.has_alpha ? draw_over_white(&p, out, err) : draw(&p, WebPDecodeRGBInto, out->rgb, out, 3, err));
+              (f.has_alpha ? draw_over_white(&p, out, err) : draw(&p, MODE_RGB, out->rgb, out, 3, err));
     WebPDemuxDelete(d); /* takes NULL */
     return ok;
 }

@@ -142,9 +142,8 @@ static bool check_vocab(ct_model *m, carat_err *err)
 
 bool ct_model_read_vocab(ct_model *m, const ct_source *src, carat_err *err)
 {
-    ct_source_more_eos(src, &m->cfg);
-    m->chat_template = ct_source_template(src);
-    if (!ct_source_tokenizer(src, &m->tok, err) || !check_vocab(m, err))
+    if (!ct_source_more_eos(src, &m->cfg, err) || !ct_source_template(src, &m->chat_template, err) ||
+        !ct_source_tokenizer(src, &m->tok, err) || !check_vocab(m, err))
         return false;
     for (uint32_t i = 0; i < m->cfg.n_eos; i++)
         add_stop(m, m->cfg.eos[i]);

@@ -253,18 +253,20 @@ bool ct_source_tokenizer(const ct_source *s, carat_tokenizer **out, carat_err *e
     return s->gguf ? ct_tokenizer_from_gguf(s->gguf, out, err) : ct_tokenizer_from_folder(s->path, out, err);
 }
 
-static json_t *load_beside(const ct_source *s, const char *name)
+/* *v stays NULL where there is no such file; one that cannot be read is an error, since what it says matters. */
+static bool load_beside(const ct_source *s, const char *name, json_t **v, carat_err *err)
 {
     char path[4096];
-    json_t *v = NULL;
-    if (s->st && ct_source_join(s->path, name, path) && ct_json_load(path, MAX_CONFIG_BYTES, &v, NULL))
-        return v;
-    return NULL;
+    *v = NULL;
+    return !s->st || !ct_source_join(s->path, name, path) || access(path, F_OK) != 0 ||
+           ct_json_load(path, MAX_CONFIG_BYTES, v, err);
 }
 
-void ct_source_more_eos(const ct_source *s, ct_config *c)
+bool ct_source_more_eos(const ct_source *s, ct_config *c, carat_err *err)
 {
-    json_t *g = load_beside(s, "generation_config.json");
+    json_t *g;
+    if (!load_beside(s, "generation_config.json", &g, err))
+        return false;
     const json_t *eos = json_object_get(g, "eos_token_id");
     size_t n = json_is_array(eos) ? json_array_size(eos) : 1;
     for (size_t i = 0; i < n && c->n_eos < CT_MAX_STOPS; i++) {
@@ -273,26 +275,38 @@ void ct_source_more_eos(const ct_source *s, ct_config *c)
             c->eos[c->n_eos++] = (int32_t)json_integer_value(id);
     }
     json_decref(g);
+    return true;
 }
 
-char *ct_source_template(const ct_source *s)
+/* A copy of len bytes, or the error that there is no memory for it. */
+static bool copy_template(const char *text, size_t len, char **out, carat_err *err)
+{
+    *out = strndup(text, len);
+    return *out || ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for a chat template of %zu bytes", len);
+}
+
+static bool template_in_json(const ct_source *s, const char *name, char **out, carat_err *err)
+{
+    json_t *o;
+    if (!load_beside(s, name, &o, err))
+        return false;
+    const json_t *v = json_object_get(o, "chat_template");
+    bool ok = !json_is_string(v) || copy_template(json_string_value(v), json_string_length(v), out, err);
+    json_decref(o);
+    return ok;
+}
+
+bool ct_source_template(const ct_source *s, char **out, carat_err *err)
 {
     ct_str t = { NULL, 0 };
-    char *text = NULL, path[4096];
-    if (s->gguf) {
-        if (ct_gguf_text(s->gguf, "tokenizer.chat_template", &t, NULL) && t.data)
-            text = strndup(t.data, t.len);
-        return text;
-    }
+    char path[4096];
     size_t len;
-    if (ct_source_join(s->path, "chat_template.jinja", path) && ct_read_file(path, MAX_CONFIG_BYTES, &text, &len, NULL))
-        return text;
-    static const char *const files[] = { "tokenizer_config.json", "chat_template.json" };
-    for (size_t i = 0; i < 2 && !text; i++) {
-        json_t *o = load_beside(s, files[i]);
-        const char *v = json_string_value(json_object_get(o, "chat_template"));
-        text = v ? strdup(v) : NULL;
-        json_decref(o);
-    }
-    return text;
+    *out = NULL;
+    if (s->gguf)
+        return !ct_gguf_text(s->gguf, "tokenizer.chat_template", &t, NULL) || !t.data ||
+               copy_template(t.data, t.len, out, err);
+    if (ct_source_join(s->path, "chat_template.jinja", path) && access(path, F_OK) == 0)
+        return ct_read_file(path, MAX_CONFIG_BYTES, out, &len, err);
+    return template_in_json(s, "tokenizer_config.json", out, err) &&
+           (*out || template_in_json(s, "chat_template.json", out, err));
 }

@@ -36,8 +36,8 @@ bool ct_source_no_strangers(const ct_source *s, const ct_config *c, carat_err *e
 
 /* Tokenizer, end ids of generation_config.json and the chat template, if any. */
 bool ct_source_tokenizer(const ct_source *s, carat_tokenizer **out, carat_err *err);
-void ct_source_more_eos(const ct_source *s, ct_config *c);
-char *ct_source_template(const ct_source *s);
+bool ct_source_more_eos(const ct_source *s, ct_config *c, carat_err *err);
+bool ct_source_template(const ct_source *s, char **out, carat_err *err); /* malloc'd; NULL: there is none */
 
 uint64_t ct_source_bytes(const ct_source *s);
 uint64_t ct_source_mapped_bytes(const ct_source *s); /* of them, as long as it is open: headers */

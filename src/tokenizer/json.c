@@ -15,8 +15,8 @@
 #include <unistd.h>
 
 #include "base/json.h"
+#include "base/jsonpull.h"
 #include "base/map.h"
-#include "tokenizer/jsonpull.h"
 #include "tokenizer/known_pieces.h"
 #include "tokenizer/vocab.h"
 

@@ -9,9 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/jsonpull.h"
 #include "base/map.h"
 #include "small.h"
-#include "tokenizer/jsonpull.h"
 #include "tokenizer/protobuf.h"
 #include "tokenizer/vocab.h"
 

@@ -9,8 +9,8 @@
  * nesting deeper than 64 is refused; strings must be valid UTF-8, and escapes must form characters.
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#ifndef CT_TOKENIZER_JSONPULL_H
-#define CT_TOKENIZER_JSONPULL_H
+#ifndef CT_BASE_JSONPULL_H
+#define CT_BASE_JSONPULL_H
 
 #include "base/err.h"
 
@@ -28,6 +28,8 @@ typedef struct ct_jp {
 void ct_jp_deinit(ct_jp *r);
 
 bool ct_jp_fail(ct_jp *r, const char *what); /* CARAT_EFORMAT at the current position; always false */
+/* The same for what is no JSON at all: "not valid JSON at byte 7: expected a comma". CARAT_ENOMEM needs no words. */
+bool ct_jp_stop(ct_jp *r, carat_code code, const char *what);
 
 /* First character of the next value, white space skipped; '\0' at the end. */
 char ct_jp_peek(ct_jp *r);

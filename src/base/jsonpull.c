@@ -1,7 +1,7 @@
 /* Reads JSON piece by piece.
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#include "tokenizer/jsonpull.h"
+#include "base/jsonpull.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -14,9 +14,11 @@ void ct_jp_deinit(ct_jp *r)
     *r = (ct_jp){ 0 };
 }
 
-static bool fail(ct_jp *r, carat_code code, const char *what)
+bool ct_jp_stop(ct_jp *r, carat_code code, const char *what)
 {
-    if (!r->failed)
+    if (!r->failed && code == CARAT_ENOMEM)
+        ct_fail(&r->err, code, r->base + r->pos, "no memory for its JSON, from byte %zu on", r->base + r->pos);
+    else if (!r->failed)
         ct_fail(&r->err, code, r->base + r->pos, "not valid JSON at byte %zu: %s", r->base + r->pos, what);
     r->failed = true;
     return false;
@@ -44,7 +46,7 @@ char ct_jp_peek(ct_jp *r)
 static bool take(ct_jp *r, char want, const char *what)
 {
     if (r->failed || ct_jp_peek(r) != want)
-        return fail(r, CARAT_EFORMAT, what);
+        return ct_jp_stop(r, CARAT_EFORMAT, what);
     r->pos++;
     return true;
 }
@@ -78,7 +80,7 @@ static bool room(ct_jp *r, size_t more)
         cap *= 2;
     char *str = realloc(r->str, cap);
     if (!str)
-        return fail(r, CARAT_ENOMEM, "no memory for a string");
+        return ct_jp_stop(r, CARAT_ENOMEM, NULL);
     r->str = str;
     r->str_cap = cap;
     return true;
@@ -94,7 +96,7 @@ static bool hex4(ct_jp *r, uint32_t *out)
         else if ((c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'))
             *out = *out << 4 | (uint32_t)((c | 0x20) - 'a' + 10);
         else
-            return fail(r, CARAT_EFORMAT, "expected four hexadecimal digits after \\u");
+            return ct_jp_stop(r, CARAT_EFORMAT, "expected four hexadecimal digits after \\u");
     }
     return true;
 }
@@ -109,7 +111,7 @@ static bool escaped_char(ct_jp *r)
         bool paired = cp < 0xDC00 && r->len - r->pos >= 2 && r->s[r->pos] == '\\' && r->s[r->pos + 1] == 'u';
         r->pos += paired ? 2 : 0;
         if (!paired || !hex4(r, &low) || low < 0xDC00 || low > 0xDFFF)
-            return fail(r, CARAT_EFORMAT, "half of a surrogate pair");
+            return ct_jp_stop(r, CARAT_EFORMAT, "half of a surrogate pair");
         cp = 0x10000 + ((cp - 0xD800) << 10) + (low - 0xDC00);
     }
     if (!room(r, 4))
@@ -128,7 +130,7 @@ static bool escape(ct_jp *r)
     }
     const char *found = c ? strchr(from, c) : NULL;
     if (!found)
-        return fail(r, CARAT_EFORMAT, "an unknown escape");
+        return ct_jp_stop(r, CARAT_EFORMAT, "an unknown escape");
     r->pos++;
     if (!room(r, 1))
         return false;
@@ -148,7 +150,7 @@ bool ct_jp_string(ct_jp *r)
         size_t n = run - r->pos, valid = ct_utf8_valid(r->s + r->pos, n);
         if (valid < n) {
             r->pos += valid;
-            return fail(r, CARAT_EFORMAT, "a byte that is not UTF-8");
+            return ct_jp_stop(r, CARAT_EFORMAT, "a byte that is not UTF-8");
         }
         if (!room(r, n + 1))
             return false;
@@ -156,7 +158,8 @@ bool ct_jp_string(ct_jp *r)
         r->str_len += n;
         r->pos = run;
         if (run == r->len || (uint8_t)r->s[run] < 0x20)
-            return fail(r, CARAT_EFORMAT, run == r->len ? "a string is cut off" : "a control character in a string");
+            return ct_jp_stop(r, CARAT_EFORMAT,
+                              run == r->len ? "a string is cut off" : "a control character in a string");
         r->pos++;
         if (r->s[run] == '"')
             return true;
@@ -207,7 +210,7 @@ static bool skip_word(ct_jp *r)
     if (is_number)
         return true;
     r->pos = start;
-    return fail(r, CARAT_EFORMAT, "expected a value");
+    return ct_jp_stop(r, CARAT_EFORMAT, "expected a value");
 }
 
 /* One level is one bit of `objects`: set for an object. */
@@ -221,7 +224,7 @@ bool ct_jp_skip(ct_jp *r)
         bool ok = true;
         if (c == '{' || c == '[') {
             if (depth == 64)
-                return fail(r, CARAT_EFORMAT, "nested deeper than 64");
+                return ct_jp_stop(r, CARAT_EFORMAT, "nested deeper than 64");
             objects = objects << 1 | (c == '{');
             depth++;
             first = true;

@@ -1,0 +1,135 @@
+/* test_json.c - JSON to a tree: what RFC 8259 allows, what we refuse beyond it, and the same as jansson's own reader makes
+ * of thousands of damaged texts.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <locale.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "unit.h"
+
+static const char *const samples[] = {
+    "{\"a\": [1, -2, 3.5e-3, 0.25, 1E+2, 0, -0, 9223372036854775807, -9223372036854775808], \"b\": {\"c\": null}}",
+    "[true, false, null, \"\", \"x\", [], {}, [[]], {\"\": 1}, \"\\u00e9\\ud83d\\ude00\\n\\/\\\"\", \"h\xc3\xa9llo\"]",
+    " {\"model_type\" :\t\"gemma3\",\r\n\"rope_scaling\": {\"factor\": 8.0}, \"n\": 18446744073709551615, \"e\": 1e999 "
+    "} ",
+    "\"\\u0000\\b\\f\\t\\r\\\\\"",
+    "{\"\\u0061\\u0000\": 1}",
+    "-12.5",
+};
+
+static uint64_t seed = 1;
+
+static uint32_t dice(uint32_t n)
+{
+    seed = seed * 6364136223846793005u + 1442695040888963407u;
+    return (uint32_t)((seed >> 33) % n);
+}
+
+static void compare(const char *text, size_t len)
+{
+    json_t *ours;
+    json_error_t je;
+    carat_err err;
+    json_t *theirs = json_loadb(text, len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL, &je);
+    bool ok = ct_json_parse("it", text, len, &ours, &err);
+    if (ok != (theirs != NULL))
+        fail_msg("'%.*s': %s, and jansson's reader %s", (int)len, text, ok ? "accepted" : err.msg,
+                 theirs ? "accepts it" : je.text);
+    if (ok && !json_equal(ours, theirs))
+        fail_msg("'%.*s': another value than jansson's reader gives", (int)len, text);
+    assert_true(ok || (err.code == CARAT_EFORMAT && err.at <= len));
+    json_decref(ours);
+    json_decref(theirs);
+}
+
+static void the_same_as_jansson(void **state)
+{
+    (void)state;
+    static const char bytes[] = "{}[]:,\"\\u0e+-.1truefalsnl \x80\xc3\xa9\n\x01";
+    size_t n_samples = sizeof samples / sizeof *samples;
+    for (size_t i = 0; i < n_samples; i++)
+        for (size_t len = 0; len <= strlen(samples[i]); len++)
+            compare(samples[i], len);
+    for (size_t round = 0; round < 40000; round++) {
+        char text[256];
+        const char *from = samples[dice((uint32_t)n_samples)];
+        size_t len = strlen(from);
+        memcpy(text, from, len);
+        for (uint32_t k = 0; k <= dice(3); k++) {
+            size_t at = dice((uint32_t)len);
+            if (dice(2)) { /* another byte, but no NUL: the end to jansson */
+                text[at] = bytes[dice(sizeof bytes - 1)];
+            } else { /* one less */
+                memmove(text + at, text + at + 1, len - at - 1);
+                len--;
+            }
+        }
+        compare(text, len);
+    }
+}
+
+static void refused(const char *text, const char *says)
+{
+    json_t *v;
+    carat_err err;
+    assert_false(ct_json_parse("it", text, strlen(text), &v, &err));
+    assert_int_equal(err.code, CARAT_EFORMAT);
+    if (!strstr(err.msg, says))
+        fail_msg("'%s' does not say '%s'", err.msg, says);
+}
+
+static void errors_say_what_and_where(void **state)
+{
+    (void)state;
+    refused("", "it: not valid JSON at byte 0: expected a value");
+    refused("{\"a\": 1,}", "byte 8: expected a string");
+    refused("{\n\"a\":\n 01}", "it, line 3: not valid JSON at byte 8: expected a value");
+    refused("[1 2]", "byte 3: expected a comma");
+    refused("[1] 2", "byte 4: expected one value, and more follows");
+    refused("{\"a\":1,\"a\":2}", "a duplicate key");
+    refused("[9223372036854775808]", "an integer beyond 64 bits");
+    refused("[1e400]", "a number beyond a double's");
+    refused("[nul]", "expected a value");
+}
+
+static void nesting_ends(void **state)
+{
+    (void)state;
+    enum { N = 2048 };
+    char text[2 * N + 3];
+    json_t *v;
+    carat_err err;
+    memset(text, '[', N), memset(text + N, ']', N);
+    assert_true(ct_json_parse("it", text, 2 * N, &v, &err));
+    json_decref(v);
+    memset(text, '[', N + 1), memset(text + N + 1, ']', N + 1);
+    assert_false(ct_json_parse("it", text, 2 * N + 2, &v, &err));
+    assert_non_null(strstr(err.msg, "a depth beyond 2048"));
+}
+
+/* A program that writes 3,5 for three and a half reads the same numbers. */
+static void numbers_in_any_locale(void **state)
+{
+    (void)state;
+    json_t *v;
+    carat_err err;
+    const char *comma = setlocale(LC_NUMERIC, "de_DE.UTF-8"); /* where it is installed */
+    assert_true(ct_json_parse("it", "3.5", 3, &v, &err));
+    assert_true(json_real_value(v) == 3.5);
+    json_decref(v);
+    setlocale(LC_NUMERIC, "C");
+    printf("locale: %s\n", comma ? comma : "none with a comma here");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_same_as_jansson),
+        cmocka_unit_test(errors_say_what_and_where),
+        cmocka_unit_test(nesting_ends),
+        cmocka_unit_test(numbers_in_any_locale),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
