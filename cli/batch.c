@@ -21,6 +21,7 @@
 #include "batch.h"
 #include "carat_weigh.h"
 #include "engine.h"
+#include "json_out.h"
 #include "signals.h"
 #include "term.h"
 
@@ -300,9 +301,8 @@ static void print_summary(const batch *b)
                       (json_int_t)b->failed_before, "prompt_tokens", (json_int_t)b->prompt_tokens, "cached_tokens",
                       (json_int_t)b->cached_tokens, "completion_tokens", (json_int_t)b->generated_tokens, "seconds", t,
                       "tokens_per_second", rate, "parallel", (int)b->n_sessions, "interrupted", cli_was_interrupted());
-        if (o && json_dumpf(o, stdout, JSON_REAL_PRECISION(6)) == 0)
-            putchar('\n');
-        json_decref(o);
+        cli_json_print(o, JSON_REAL_PRECISION(6));
+        putchar('\n');
         fflush(stdout);
     }
     term_note("%" PRIu64 " answered, %" PRIu64 " failed, %" PRIu64 " skipped%s; %" PRIu64 " prompt tokens (%" PRIu64

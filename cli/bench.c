@@ -15,6 +15,7 @@
 #include "bench_many.h"
 #include "commands.h"
 #include "engine.h"
+#include "json_out.h"
 #include "shared_options.h"
 #include "term.h"
 
@@ -180,9 +181,8 @@ static void report(const char *path, const carat_model_info *i, const char *isa,
             json_pack("{s:o, s:s, s:s, s:I, s:I, s:I, s:i, s:O}", "model", ct_json_from_str(path), "tensor_types",
                       i->weight_types, "kernels", isa, "prompt", (json_int_t)opt.prompt, "generate",
                       (json_int_t)opt.generate, "depth", (json_int_t)opt.depth, "runs", (int)runs, "results", rows);
-        json_dumpf(o, stdout, JSON_INDENT(2));
+        cli_json_print(o, JSON_INDENT(2));
         putchar('\n');
-        json_decref(o);
     }
     json_decref(rows);
 }

@@ -12,6 +12,7 @@
 #include "base/median.h"
 #include "base/rng.h"
 #include "engine.h"
+#include "json_out.h"
 #include "term.h"
 
 #define REPEAT 3
@@ -134,9 +135,8 @@ static void print_json(const char *path, const many *m, size_t parallel, const d
                           (int)parallel, "one_per_second", v[0], "all_per_second", v[1], "ratio", v[1] / v[0],
                           "arrival_tokens", (int)n_arrival, "gap_alone_seconds", v[2], "gap_longest_seconds", v[3],
                           "arrival_first_token_seconds", v[4]);
-    json_dumpf(o, stdout, JSON_INDENT(2));
+    cli_json_print(o, JSON_INDENT(2));
     putchar('\n');
-    json_decref(o);
 }
 
 int bench_many(const char *path, size_t parallel, size_t n_prompt, size_t n_tokens, size_t n_arrival, bool json)

@@ -2,6 +2,7 @@
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "exit.h"
+#include "json_out.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -19,6 +20,10 @@ int cli_finish(int code)
 {
     errno = 0; /* stays so where the failure was earlier */
     bool ok = fflush(stdout) == 0 && !ferror(stdout);
+    if (ok && code == CLI_OK && cli_json_failed()) {
+        fputs("carat: no memory for all of the output\n", stderr);
+        return CLI_FAILED;
+    }
     if (ok || code != CLI_OK)
         return code;
     if (!reader_has_gone())

@@ -8,6 +8,7 @@
 #include "base/json.h"
 #include "commands.h"
 #include "engine.h"
+#include "json_out.h"
 #include "shared_options.h"
 #include "term.h"
 
@@ -141,9 +142,8 @@ static void print_json(const carat_model_info *i)
                         json_pack("{s:f, s:i, s:f, s:f}", "temperature", (double)s.temperature, "top_k", s.top_k,
                                   "top_p", (double)s.top_p, "min_p", (double)s.min_p));
     json_object_set_new(o, "contradictions", lines(i->warnings));
-    json_dumpf(o, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
+    cli_json_print(o, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
     putchar('\n');
-    json_decref(o);
 }
 
 static int run(int argc, char **argv)

@@ -14,6 +14,7 @@
 #include "commands.h"
 #include "exit.h"
 #include "help.h"
+#include "json_out.h"
 
 static const cli_command help;
 static const cli_command *const commands[] = {
@@ -123,6 +124,7 @@ int main(int argc, char **argv)
     mallopt(M_ARENA_MAX, 1); /* glibc would reserve 64 MiB of address space for each thread that allocates */
 #endif
     keep_standard_files();
+    cli_json_watch();
     set_locale();
     signal(SIGPIPE, SIG_IGN); /* a closed pipe is a write error, met where it is written */
     return cli_finish(dispatch(argc, argv));

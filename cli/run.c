@@ -14,6 +14,7 @@
 #include "commands.h"
 #include "engine.h"
 #include "input.h"
+#include "json_out.h"
 #include "openai/openai.h"
 #include "pictures.h"
 #include "sampling.h"
@@ -66,25 +67,35 @@ typedef struct answer {
     json_t *tokens, *logprobs; /* NULL without --json */
     const carat_tokenizer *tok;
     ct_buf text;
-    bool is_streaming, write_failed, ends_in_newline;
+    bool is_streaming, write_failed, ends_in_newline, has_no_memory;
     int why; /* errno of the write */
 } answer;
+
+static bool add_logprobs(const answer *a, const carat_token *t)
+{
+    json_t *top = json_array();
+    bool ok = true;
+    for (size_t i = 0; i < t->n_top; i++)
+        ok = json_array_append_new(top, ct_openai_token(a->tok, t->top[i].id, t->top[i].logprob)) == 0 && ok;
+    json_t *e = ct_openai_token(a->tok, t->id, t->logprob);
+    ok = json_object_set_new(e, "top_logprobs", top) == 0 && ok;
+    return json_array_append_new(a->logprobs, e) == 0 && ok;
+}
+
+/* What --json will print. False: no memory. */
+static bool keep(answer *a, const carat_token *t)
+{
+    return (t->id < 0 || json_array_append_new(a->tokens, json_integer(t->id)) == 0) &&
+           (t->id < 0 || !a->logprobs || add_logprobs(a, t)) && ct_buf_add(&a->text, t->text, t->len);
+}
 
 static bool on_token(void *arg, const carat_token *t)
 {
     answer *a = arg;
-    if (a->tokens && t->id >= 0)
-        json_array_append_new(a->tokens, json_integer(t->id));
-    if (a->logprobs && t->id >= 0) {
-        json_t *top = json_array();
-        for (size_t i = 0; i < t->n_top; i++)
-            json_array_append_new(top, ct_openai_token(a->tok, t->top[i].id, t->top[i].logprob));
-        json_t *e = ct_openai_token(a->tok, t->id, t->logprob);
-        json_object_set_new(e, "top_logprobs", top);
-        json_array_append_new(a->logprobs, e);
+    if (!a->is_streaming) {
+        a->has_no_memory = !keep(a, t);
+        return !a->has_no_memory;
     }
-    if (!a->is_streaming)
-        return ct_buf_add(&a->text, t->text, t->len);
     if (t->len) {
         a->ends_in_newline = t->text[t->len - 1] == '\n';
         a->write_failed = fwrite(t->text, 1, t->len, stdout) != t->len || fflush(stdout) != 0;
@@ -180,8 +191,6 @@ static bool print_json(const answer *a, const carat_engine *e, const carat_promp
         json_pack("{s:o, s:o, s:O, s:s%, s:s, s:I}", "model", ct_json_from_str(carat_engine_info(e)->path),
                   "prompt_tokens", ids_json(ids, n), "tokens", a->tokens, "text", a->text.data ? a->text.data : "",
                   a->text.len, "finish_reason", carat_finish_name(r->finish), "seed", (json_int_t)seed);
-    if (!o)
-        return false;
     if (r->stop_id >= 0)
         json_object_set_new(o, "stop_token", json_integer(r->stop_id));
     if (a->logprobs)
@@ -192,10 +201,8 @@ static bool print_json(const answer *a, const carat_engine *e, const carat_promp
                                   (json_int_t)r->n_generated, "predicted_ms", r->seconds * 1e3, "predicted_per_second",
                                   rate(r->n_generated, r->seconds), "threads", carat_engine_threads(e), "kernels",
                                   carat_engine_isa(e)));
-    bool ok =
-        json_dumpf(o, stdout, JSON_INDENT(isatty(1) ? 2 : 0) | JSON_ENSURE_ASCII * 0) == 0 && putchar('\n') != EOF;
-    json_decref(o);
-    return ok && fflush(stdout) == 0;
+    cli_json_print(o, JSON_INDENT(isatty(1) ? 2 : 0));
+    return putchar('\n') != EOF && fflush(stdout) == 0;
 }
 
 /* Prompt and answer in an open session. */
@@ -234,6 +241,8 @@ static int answer_prompt(carat_engine *e, carat_session *s, const carat_prompt *
         r.finish = CARAT_FINISH_CANCELLED;
     else if (ok && opt.n != 0)
         ok = carat_session_generate(s, &g, &r, &err);
+    if (ok && a.has_no_memory)
+        ok = ct_fail(&err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for the answer");
     bool interrupted = cli_was_interrupted();
     cli_cancel_on_interrupt(NULL);
 

@@ -9,6 +9,7 @@
 #include "base/err.h"
 #include "base/json.h"
 #include "commands.h"
+#include "json_out.h"
 #include "pictures.h"
 #include "shared_options.h"
 #include "term.h"
@@ -78,9 +79,8 @@ static int see(const char *path, const carat_pan_scan *pan)
         json_t *o = json_pack("{s:o, s:I, s:I, s:O}", "path", ct_json_from_str(path), "width",
                               (json_int_t)carat_picture_width(p), "height", (json_int_t)carat_picture_height(p),
                               "views", files);
-        json_dumpf(o, stdout, 0);
+        cli_json_print(o, 0);
         putchar('\n');
-        json_decref(o);
     } else if (code == CLI_OK) {
         term_note("%u x %u pixels, shown as %zu image%s", carat_picture_width(p), carat_picture_height(p), n,
                   n == 1 ? "" : "s");

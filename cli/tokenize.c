@@ -12,6 +12,7 @@
 #include "commands.h"
 #include "engine.h"
 #include "input.h"
+#include "json_out.h"
 #include "shared_options.h"
 #include "term.h"
 
@@ -103,9 +104,8 @@ static bool tokenize_line(const carat_tokenizer *t, const char *line, size_t len
              encode_as_reference(t, text, bos, special, &ids, err);
     if (ok) {
         json_t *out = json_pack("{s:o}", "ids", ids);
-        json_dumpf(out, stdout, JSON_COMPACT);
+        cli_json_print(out, JSON_COMPACT);
         putchar('\n');
-        json_decref(out);
     }
     json_decref(in);
     return ok;
@@ -137,9 +137,8 @@ static bool detokenize_line(const carat_tokenizer *t, const char *line, size_t l
             for (size_t i = 0; i < text_len; i++)
                 json_array_append_new(value = value ? value : json_array(), json_integer((unsigned char)text[i]));
         json_object_set_new(out, json_is_array(value) ? "bytes" : "text", value);
-        json_dumpf(out, stdout, JSON_COMPACT);
+        cli_json_print(out, JSON_COMPACT);
         putchar('\n');
-        json_decref(out);
     }
     carat_free(text);
     free(ids);
@@ -200,8 +199,7 @@ static void print_ids(const int32_t *ids, size_t n)
 {
     if (opt.json) {
         json_t *out = json_pack("{s:o}", "ids", ids_json(ids, n));
-        json_dumpf(out, stdout, JSON_COMPACT);
-        json_decref(out);
+        cli_json_print(out, JSON_COMPACT);
     }
     for (size_t i = 0; !opt.json && i < n; i++)
         printf("%s%d", i ? " " : "", ids[i]);

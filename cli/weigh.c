@@ -11,6 +11,7 @@
 
 #include "commands.h"
 #include "engine.h"
+#include "json_out.h"
 #include "shape.h"
 #include "shared_options.h"
 #include "term.h"
@@ -125,9 +126,8 @@ static bool find_device(const carat_options *o, const carat_device **out, int *c
 
 static int print_json(json_t *o)
 {
-    json_dumpf(o, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
+    cli_json_print(o, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
     putchar('\n');
-    json_decref(o);
     return CLI_OK;
 }
 

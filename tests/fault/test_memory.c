@@ -160,7 +160,7 @@ static bool weigh(carat_err *err)
 {
     carat_estimate_result w = { .struct_size = sizeof w };
     const carat_options o = { .struct_size = sizeof o, .n_ctx = 64 };
-    const carat_weigh_query file = { .struct_size = sizeof file, .model = SIGHT, .options = &o };
+    const carat_weigh_query file = { .struct_size = sizeof file, .model = VL_GGUF, .options = &o };
     const carat_weigh_query name = { .struct_size = sizeof name, .model = "4b" };
     return carat_weigh(&file, &w, err) && carat_weigh(&name, &w, err);
 }

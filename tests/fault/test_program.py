@@ -1,0 +1,95 @@
+"""The program with any one allocation refused, or all from some point on: the answer, whole, or an error that names
+memory; never a signal, never half an answer that counts as one.
+
+    test_program.py CARAT DATA FAIL_SO [--all]        --all: many more of them
+
+SPDX-License-Identifier: Apache-2.0
+"""
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+
+CARAT, DATA, FAIL = map(os.path.abspath, sys.argv[1:4])
+TINY, SIGHT = DATA + "/models/tiny-text", DATA + "/models/tiny-sight"
+LAST = 1000  # of a command's allocations: what the program does itself, after the model is open
+STEPS = (20, 1) if "--all" in sys.argv else (500, 80)  # before these, and among them; test_memory.c has the opening
+LINE = {"custom_id": "1", "method": "POST", "url": "/v1/chat/completions",
+        "body": {"messages": [{"role": "user", "content": "a red star"}], "max_tokens": 6, "temperature": 0, "seed": 1,
+                 "logprobs": True, "top_logprobs": 2, "stop": ["never"], "logit_bias": {"7": -1}}}
+
+
+def run(args, stdin, at, onwards=False):
+    """at 0: nothing is refused. Returns the result and how many allocations there were."""
+    with tempfile.NamedTemporaryFile("r") as log:
+        env = {**os.environ, "LD_PRELOAD": FAIL, "FAIL_AT": str(at), "FAIL_LOG": log.name}
+        if onwards:
+            env["FAIL_FROM"] = "1"
+        r = subprocess.run([CARAT, *args], input=stdin, capture_output=True, timeout=120, env=env)
+        calls = re.match(r"(\d+) calls", log.read())
+        return r, int(calls[1]) if calls else 0
+
+
+def complain(args, at, onwards, r, why):
+    sys.exit(f"carat {' '.join(args)}: allocation {at}{' and all later ones' if onwards else ''} refused: {why}; "
+             f"exit {r.returncode}, stdout {r.stdout[-300:]}, stderr {r.stderr[-300:]}")
+
+
+def sweep(args, stdin, whole, check=lambda: None):
+    """whole(): is this stdout the answer? check(): what else must hold, after every run."""
+    r, calls = run(args, stdin, 0)
+    if r.returncode != 0 or not whole(r.stdout) or calls == 0:
+        complain(args, 0, False, r, "it fails untouched")
+    late = max(1, calls - LAST)
+    tried = [*range(1, late, STEPS[0]), *range(late, calls + 1, STEPS[1])]
+    for onwards in False, True:
+        for at in tried:
+            r, _ = run(args, stdin, at, onwards)
+            check()
+            is_told = args[0] == "chat" and b"memory" in r.stderr  # it goes on after an error
+            if r.returncode == 0 and not whole(r.stdout) and not is_told:
+                complain(args, at, onwards, r, "success, and not the answer")
+            if r.returncode not in (0, 1):
+                complain(args, at, onwards, r, "neither success nor an error")
+            if r.returncode == 1 and b"memory" not in r.stderr + r.stdout:
+                complain(args, at, onwards, r, "the error does not say that memory is short")
+    print(f"{' '.join(args)[:60]:60} {calls:5} allocations, {len(tried)} of them refused", flush=True)
+
+
+def batch(folder):
+    out = folder + "/out.jsonl"
+
+    def lines_are_whole():
+        """A line that was written is a response to line 1; a run that was killed by us is none."""
+        if os.path.exists(out):
+            with open(out) as f:
+                for line in f:
+                    assert json.loads(line)["custom_id"] == "1", line
+            os.remove(out)
+
+    with open(folder + "/in.jsonl", "w") as f:
+        f.write(json.dumps(LINE) + "\n")
+    sweep(["run", TINY, "--batch", folder + "/in.jsonl", "-o", out, "-t", "1", "-c", "128"], b"", lambda s: True,
+          lines_are_whole)
+
+
+def main():
+    greedy = ["--temp", "0", "--seed", "1", "-n", "6", "-t", "1", "-c", "256"]
+    for args, stdin in [
+        (["run", TINY, "-p", "a red star", *greedy, "--json", "--logprobs", "2"], b""),
+        (["run", SIGHT, "--image", SIGHT + "/test/000-0.png", "-p", "What is it?", *greedy], b""),
+        (["chat", SIGHT, *greedy], b"hello\n/retry\n/undo\n/show\n/bye\n"),
+        (["tokenize", TINY, "--json", "a red star"], b""),
+        (["info", SIGHT], b""),
+        (["weigh", "4b"], b""),
+    ]:
+        want = subprocess.run([CARAT, *args], input=stdin, capture_output=True, check=True).stdout
+        still = lambda s: re.sub(rb'("[a-z_]*(?:_ms|_per_second|seconds)": )[0-9.e+-]*', rb"\1", s)
+        sweep(args, stdin, lambda s: still(s) == still(want))
+    with tempfile.TemporaryDirectory() as folder:
+        batch(folder)
+
+
+main()
