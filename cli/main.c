@@ -15,6 +15,7 @@
 #include "exit.h"
 #include "help.h"
 #include "json_out.h"
+#include "signals.h"
 
 static const cli_command help;
 static const cli_command *const commands[] = {
@@ -126,6 +127,7 @@ int main(int argc, char **argv)
     keep_standard_files();
     cli_json_watch();
     set_locale();
+    cli_report_lost_files();
     signal(SIGPIPE, SIG_IGN); /* a closed pipe is a write error, met where it is written */
     return cli_finish(dispatch(argc, argv));
 }

@@ -8,6 +8,8 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "exit.h"
+
 static cli_signal_mode mode;
 static int no_input = -1; /* stands in for stdin when a conversation is ended */
 static int noted_fd = -1; /* an eventfd: a signal was noted */
@@ -65,6 +67,20 @@ static void handle_interrupt(void)
                : mode == CLI_SIGNALS_CONVERSATION ? SIG_IGN
                                                   : SIG_DFL,
                0);
+}
+
+/* A mapped file was cut, or its disk failed. What a signal handler may do is little: one line, and the end. */
+static void on_lost_file(int sig)
+{
+    static const char says[] = "carat: a file that was being read has become shorter, or its disk has failed\n";
+    ssize_t n = write(2, says, sizeof says - 1);
+    (void)n, (void)sig;
+    _exit(CLI_FAILED);
+}
+
+void cli_report_lost_files(void)
+{
+    handle(SIGBUS, on_lost_file, SA_RESETHAND);
 }
 
 void cli_signals(cli_signal_mode m)

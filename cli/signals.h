@@ -21,6 +21,10 @@ typedef enum cli_signal_mode {
 
 void cli_signals(cli_signal_mode mode);
 
+/* From the start: a session file is read where it is mapped, and touching a part that is gone raises SIGBUS. The program
+ * then ends with one line that says so, and CLI_FAILED. */
+void cli_report_lost_files(void);
+
 /* Ctrl-C cancels this session's work; NULL: none is at work any more. Either forgets earlier interrupts. */
 void cli_cancel_on_interrupt(carat_session *s);
 

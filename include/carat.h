@@ -515,7 +515,9 @@ CARAT_API bool carat_session_save(const carat_session *s, const char *path, cons
 /* Into an empty session. *note, *note_len bytes and a NUL, is the caller's (carat_free); both may be NULL. Errors, after
  * which the session is still empty: CARAT_EIO,
  * CARAT_EFORMAT (damaged, cut, not such a file), CARAT_EUNSUPPORTED (another model, cache type or version),
- * CARAT_ECONTEXT (longer than the session may be; both lengths), CARAT_EARG (not empty), CARAT_ENOMEM. */
+ * CARAT_ECONTEXT (longer than the session may be; both lengths), CARAT_EARG (not empty), CARAT_ENOMEM. The file is
+ * mapped meanwhile: if another process cuts it just then, this one gets SIGBUS. (Models and pictures are read, so that
+ * such a cut is CARAT_EIO.) */
 CARAT_API bool carat_session_restore(carat_session *s, const char *path, char **note, size_t *note_len, carat_err *err);
 
 /* Ends a running append of this session (CARAT_ECANCELLED) or generation (CARAT_FINISH_CANCELLED) after the step it is in.

@@ -9,7 +9,7 @@ for arg in "$@"; do
     case $arg in
     --quiet) quiet=yes ;;
     --cross) packages="$packages gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user" ;;
-    --fuzz) packages="$packages clang llvm" ;;
+    --fuzz) packages="$packages clang llvm libclang-rt-dev" ;;
     --dev) packages="$packages clang clang-format" ;;
     *) echo "setup: unknown option $arg" >&2; exit 2 ;;
     esac
@@ -23,6 +23,8 @@ have()
     make | meson | python3 | clang | clang-format) command -v "$1" >/dev/null && return 0 ;;
     ninja-build) command -v ninja >/dev/null && return 0 ;;
     pkg-config) command -v pkg-config >/dev/null && return 0 ;;
+    libclang-rt-dev) # the fuzzer's and the sanitizers' libraries; older releases have them in clang itself
+        command -v clang >/dev/null && ls "$(clang -print-runtime-dir)"/libclang_rt.fuzzer* >/dev/null 2>&1 && return 0 ;;
     python3-pip) python3 -m pip --version >/dev/null 2>&1 && return 0 ;;
     lib*-dev | nettle-dev)
         command -v pkg-config >/dev/null || return 1

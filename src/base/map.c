@@ -37,15 +37,40 @@ static bool no_map(size_t bytes, carat_err *err)
                    strerror(errno));
 }
 
-static bool map_head(ct_map *m, const char *path, size_t bytes, carat_err *err)
+static void *new_memory(size_t bytes)
 {
+    void *p = mmap(NULL, bytes ? bytes : 1, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    return p == MAP_FAILED ? NULL : p;
+}
+
+/* The message does not name the file. */
+static bool read_at(const ct_map *m, uint8_t *to, size_t off, size_t len, carat_err *err)
+{
+    for (size_t done = 0; done < len;) {
+        ssize_t n = pread(m->fd, to + done, len - done, (off_t)(off + done));
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return ct_fail(err, CARAT_EIO, off + done, "cannot read at byte %zu: %s", off + done, strerror(errno));
+        if (n == 0)
+            return ct_fail(err, CARAT_EIO, off + done, "it ends at byte %zu, but had %zu bytes when it was opened",
+                           off + done, m->size);
+        done += (size_t)n;
+    }
+    return true;
+}
+
+/* SIZE_MAX: all of it, mapped; else a copy of so many bytes. */
+static bool take_head(ct_map *m, const char *path, size_t bytes, carat_err *err)
+{
+    m->is_copy = bytes != SIZE_MAX;
     bytes = bytes < m->size ? bytes : m->size;
-    void *p = mmap(NULL, bytes, PROT_READ, MAP_PRIVATE, m->fd, 0);
-    if (p == MAP_FAILED)
+    void *p = m->is_copy ? new_memory(bytes) : mmap(NULL, bytes, PROT_READ, MAP_PRIVATE, m->fd, 0);
+    if (!p || p == MAP_FAILED)
         return no_map(bytes, err) || ct_fail_in(err, "%s", path);
     m->data = p;
     m->mapped = bytes;
-    return true;
+    return !m->is_copy || read_at(m, p, 0, bytes, err) || ct_fail_in(err, "%s", path);
 }
 
 bool ct_map_open_head(ct_map *m, const char *path, size_t bytes, carat_err *err)
@@ -74,7 +99,7 @@ bool ct_map_open_head(ct_map *m, const char *path, size_t bytes, carat_err *err)
         goto fail;
     }
     m->size = (size_t)st.st_size;
-    if (!map_head(m, path, bytes, err))
+    if (!take_head(m, path, bytes, err))
         goto fail;
     m->path = strdup(path);
     if (!m->path) {
@@ -92,6 +117,18 @@ bool ct_map_open(ct_map *m, const char *path, carat_err *err)
     return ct_map_open_head(m, path, SIZE_MAX, err);
 }
 
+bool ct_map_read(ct_map *m, const char *path, size_t max, carat_err *err)
+{
+    if (!ct_map_open_head(m, path, 1, err))
+        return false;
+    if (m->size > max)
+        ct_fail(err, CARAT_ELIMIT, CARAT_NOWHERE, "%s: %zu bytes, the limit is %zu", path, m->size, max);
+    else if (ct_map_grow(m, m->size, err) || ct_fail_in(err, "%s", path))
+        return true;
+    ct_map_close(m);
+    return false;
+}
+
 /* Twice as much each time, so that a long head moves rarely. */
 bool ct_map_grow(ct_map *m, size_t bytes, carat_err *err)
 {
@@ -103,9 +140,10 @@ bool ct_map_grow(ct_map *m, size_t bytes, carat_err *err)
     void *p = mremap((void *)(uintptr_t)m->data, m->mapped, bytes, MREMAP_MAYMOVE);
     if (p == MAP_FAILED)
         return no_map(bytes, err);
+    size_t had = m->mapped;
     m->data = p;
     m->mapped = bytes;
-    return true;
+    return !m->is_copy || read_at(m, (uint8_t *)p + had, had, bytes - had, err);
 }
 
 void ct_map_expect(const ct_map *m, size_t off, size_t len)
@@ -126,20 +164,33 @@ void ct_map_close(ct_map *m)
 
 /* ---- windows ---- */
 
-static size_t page_bytes(void)
+bool ct_window_prepare(ct_window *w, const ct_map *m, size_t off, size_t len, carat_err *err)
 {
-    return (size_t)sysconf(_SC_PAGESIZE);
+    if (w->bytes < len) {
+        ct_window_close(w);
+        if (!(w->base = new_memory(len)))
+            return no_map(len, err) || ct_fail_in(err, "%s", m->path);
+        w->bytes = len;
+    }
+    w->data = w->base;
+    w->map = m;
+    w->off = off;
+    return true;
+}
+
+bool ct_window_read(const ct_window *w, size_t off, size_t len, carat_err *err)
+{
+    return !w->base || read_at(w->map, (uint8_t *)w->base + off, w->off + off, len, err) ||
+           ct_fail_in(err, "%s", w->map->path);
 }
 
 bool ct_window_open(ct_window *w, const ct_map *m, size_t off, size_t len, carat_err *err)
 {
-    size_t before = off % page_bytes();
-    void *p = mmap(NULL, before + len, PROT_READ, MAP_PRIVATE, m->fd, (off_t)(off - before));
     *w = (ct_window){ 0 };
-    if (p == MAP_FAILED)
-        return no_map(before + len, err) || ct_fail_in(err, "%s", m->path);
-    *w = (ct_window){ .data = (const uint8_t *)p + before, .base = p, .bytes = before + len };
-    return true;
+    if (ct_window_prepare(w, m, off, len, err) && ct_window_read(w, 0, len, err))
+        return true;
+    ct_window_close(w);
+    return false;
 }
 
 void ct_window_close(ct_window *w)
@@ -147,19 +198,6 @@ void ct_window_close(ct_window *w)
     if (w->base)
         munmap(w->base, w->bytes);
     *w = (ct_window){ 0 };
-}
-
-void ct_window_release(const ct_window *w, size_t off, size_t len)
-{
-    if (!w->base)
-        return;
-    /* Whole pages inside; the window's last one may be cut by its end. */
-    size_t page = page_bytes(), head = (size_t)(w->data - (const uint8_t *)w->base);
-    size_t begin = (head + off + page - 1) / page * page, end = head + off + len;
-    if (end != w->bytes)
-        end = end / page * page;
-    if (end > begin)
-        madvise((uint8_t *)w->base + begin, end - begin, MADV_DONTNEED);
 }
 
 bool ct_read_fd(int fd, const char *name, size_t max, char **out, size_t *len, carat_err *err)

@@ -1,7 +1,8 @@
-/* map.h - a regular file mapped read-only: all of it, or its head and windows on the rest.
+/* map.h - a regular file's bytes: all of them mapped read-only, or copies of its head and of windows on the rest.
  *
- * Address space is limited too (ulimit -v): a loader that maps only the head and reads the rest through windows needs
- * no room for the whole file beside its result.
+ * Address space is limited too (ulimit -v): a loader that copies only the head and reads the rest through windows needs
+ * no room for the whole file beside its result. And a copy stays when somebody cuts the file: reading past its new end is
+ * an error, where touching a mapping there would be the end of the program (SIGBUS).
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef CT_BASE_MAP_H
@@ -13,6 +14,7 @@ typedef struct ct_map {
     const uint8_t *data;
     size_t size;   /* of the file */
     size_t mapped; /* of them, at data: all, except after ct_map_open_head */
+    bool is_copy;  /* data is the program's own memory */
     char *path;    /* owned copy, for messages */
     int fd;        /* -1 when closed */
 } ct_map;
@@ -22,24 +24,34 @@ typedef struct ct_map {
  * closed and safe to close again. */
 bool ct_map_open(ct_map *m, const char *path, carat_err *err);
 
-/* The same, but maps only about the first `bytes` bytes. ct_map_grow extends the mapping to at least `bytes` (at most
- * the file's size) and may move m->data. Errors: those of ct_map_open; messages of ct_map_grow do not name the file. */
+/* The same, but a copy of at most `max` bytes. Errors also: CARAT_ELIMIT (it has more), CARAT_ENOMEM. */
+bool ct_map_read(ct_map *m, const char *path, size_t max, carat_err *err);
+
+/* The same, but a copy of only about the first `bytes` bytes (SIZE_MAX: all, mapped). ct_map_grow extends it to at least
+ * `bytes` (at most the file's size) and may move m->data. Errors: those of ct_map_open; messages of ct_map_grow do not
+ * name the file. */
 bool ct_map_open_head(ct_map *m, const char *path, size_t bytes, carat_err *err);
 bool ct_map_grow(ct_map *m, size_t bytes, carat_err *err);
 
-/* A temporary mapping of part of a file. */
+/* A piece of a file, copied into memory. */
 typedef struct ct_window {
     const uint8_t *data;
-    void *base; /* NULL: nothing to unmap */
-    size_t bytes;
+    void *base;        /* NULL: nothing to give back */
+    size_t bytes;      /* at base */
+    const ct_map *map; /* borrowed */
+    size_t off;        /* of data in the file */
 } ct_window;
 
-/* The bytes [off, off + len), which must lie inside the file. Errors: CARAT_ENOMEM, CARAT_EIO. */
+/* The bytes [off, off + len), which must lie inside the file. Errors: CARAT_ENOMEM, CARAT_EIO (the file has become shorter;
+ * the system's reason). */
 bool ct_window_open(ct_window *w, const ct_map *m, size_t off, size_t len, carat_err *err);
 void ct_window_close(ct_window *w); /* accepts a zeroed one */
 
-/* The window's bytes [off, off + len) will not be read again: their pages may go. Advisory. */
-void ct_window_release(const ct_window *w, size_t off, size_t len);
+/* The same in two steps, so that many threads read: memory for the bytes, in which nothing is yet, then pieces of them,
+ * [off, off + len) counted from the window's start. *w is zeroed or open: its memory is used again. On failure it is to
+ * be closed. */
+bool ct_window_prepare(ct_window *w, const ct_map *m, size_t off, size_t len, carat_err *err);
+bool ct_window_read(const ct_window *w, size_t off, size_t len, carat_err *err);
 
 /* The bytes will be read soon, in order. Advisory. */
 void ct_map_expect(const ct_map *m, size_t off, size_t len);

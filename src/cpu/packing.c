@@ -3,6 +3,8 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "cpu/packing.h"
 
+#include <stdatomic.h>
+
 /* Source bytes a thread packs at a time. */
 #define GRAIN_BYTES ((size_t)1 << 20)
 /* Source bytes that are read ahead. */
@@ -18,21 +20,35 @@ typedef struct pack_job {
     const ct_matrix *w;
     ct_window window; /* rows from `first` on */
     size_t stride, panel_bytes, first;
+    atomic_bool has_failed;
+    carat_err err; /* the first one's */
 } pack_job;
+
+/* What a thread packs it reads itself, into memory that is still in its cache when it packs. */
+static bool read_rows(pack_job *j, size_t from, size_t bytes)
+{
+    carat_err err;
+    if (ct_window_read(&j->window, from, bytes, &err))
+        return true;
+    if (!atomic_exchange(&j->has_failed, true))
+        j->err = err;
+    return false;
+}
 
 static void pack_panels(void *arg, size_t begin, size_t end, int thread)
 {
     (void)thread;
     pack_job *j = arg;
     size_t n_rows = j->w->rows - j->first * CT_PANEL; /* from the window's start */
+    size_t last_row = end * CT_PANEL < n_rows ? end * CT_PANEL : n_rows, from = begin * CT_PANEL * j->stride;
+    if (!read_rows(j, from, last_row * j->stride - from))
+        return;
     for (size_t p = begin; p < end; p++) {
         size_t row = p * CT_PANEL;
         int n = n_rows - row < CT_PANEL ? (int)(n_rows - row) : CT_PANEL;
         ct_pack_panel(j->w->type, j->window.data + row * j->stride, j->stride, n, j->w->cols,
                       j->w->packed + (j->first + p) * j->panel_bytes);
     }
-    size_t last_row = end * CT_PANEL < n_rows ? end * CT_PANEL : n_rows, from = begin * CT_PANEL * j->stride;
-    ct_window_release(&j->window, from, last_row * j->stride - from);
 }
 
 bool ct_matrix_pack(ct_pool *pool, const ct_tensor *t, const ct_matrix *w, bool (*tick)(void *arg, uint64_t bytes),
@@ -43,16 +59,21 @@ bool ct_matrix_pack(ct_pool *pool, const ct_tensor *t, const ct_matrix *w, bool 
     size_t slice = ct_pack_window_bytes(ct_pool_threads(pool)) / source, grain = GRAIN_BYTES / source + 1;
     slice = slice ? slice : 1;
     j.panel_bytes = w->bytes / n_panels;
-    for (; j.first < n_panels; j.first += slice) {
+    bool ok = true;
+    for (; ok && j.first < n_panels; j.first += slice) {
         size_t n = n_panels - j.first < slice ? n_panels - j.first : slice, from = j.first * source;
         size_t left = t->bytes - from, bytes = n * source < left ? n * source : left; /* the last panel may be padded */
         ct_map_expect(t->map, t->offset + from, AHEAD_BYTES < left ? AHEAD_BYTES : left);
-        if (!ct_tensor_window(t, from, bytes, &j.window, err))
-            return false;
-        ct_pool_each(pool, n, grain, pack_panels, &j);
-        ct_window_close(&j.window);
-        if (tick && !tick(arg, bytes))
-            return false;
+        ok = ct_tensor_prepare(t, from, bytes, &j.window, err);
+        if (ok)
+            ct_pool_each(pool, n, grain, pack_panels, &j);
+        if (ok && j.has_failed) {
+            ok = false;
+            if (err)
+                *err = j.err;
+        }
+        ok = ok && (!tick || tick(arg, bytes));
     }
-    return true;
+    ct_window_close(&j.window);
+    return ok;
 }

@@ -18,6 +18,14 @@ const ct_tensor *ct_tensors_find(const ct_tensors *t, const char *name)
     return t->n > 0 ? bsearch(name, t->items, t->n, sizeof *t->items, by_name) : NULL;
 }
 
+bool ct_tensor_prepare(const ct_tensor *t, size_t off, size_t len, ct_window *w, carat_err *err)
+{
+    if (!t->data)
+        return ct_window_prepare(w, t->map, t->offset + off, len, err);
+    *w = (ct_window){ .data = t->data + off };
+    return true;
+}
+
 bool ct_tensor_window(const ct_tensor *t, size_t off, size_t len, ct_window *w, carat_err *err)
 {
     if (!t->data)

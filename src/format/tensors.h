@@ -28,8 +28,10 @@ typedef struct ct_tensors {
 
 const ct_tensor *ct_tensors_find(const ct_tensors *t, const char *name); /* NULL if absent */
 
-/* Maps the bytes [off, off + len) of a tensor, which must lie inside it. Errors: those of ct_window_open. */
+/* Reads the bytes [off, off + len) of a tensor, which must lie inside it. Errors: those of ct_window_open. */
 bool ct_tensor_window(const ct_tensor *t, size_t off, size_t len, ct_window *w, carat_err *err);
+/* The same with ct_window_prepare: ct_window_read then brings the bytes, piece by piece. */
+bool ct_tensor_prepare(const ct_tensor *t, size_t off, size_t len, ct_window *w, carat_err *err);
 
 /* For the containers' readers. The first sorts the tensors of one map by offset and refuses two that share a byte; the
  * second sorts the whole set by name and refuses two of one name. Errors: CARAT_EFORMAT. */

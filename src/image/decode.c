@@ -174,8 +174,9 @@ bool ct_image_decode(const void *data, size_t len, const ct_image_limits *limits
 bool ct_image_load(const char *path, const ct_image_limits *limits, ct_image *out, carat_err *err)
 {
     ct_map m;
+    ct_image_limits l = limits ? *limits : ct_image_limits_default();
     *out = (ct_image){ 0 };
-    if (!ct_map_open(&m, path, err))
+    if (!ct_map_read(&m, path, l.file_bytes, err))
         return false;
     bool ok = ct_image_decode(m.data, m.size, limits, out, err) || ct_fail_in(err, "%s", path);
     ct_map_close(&m);

@@ -400,13 +400,9 @@ bool ct_tokenizer_from_json(const char *path, carat_tokenizer **out, carat_err *
 {
     *out = NULL;
     ct_map map;
-    if (!ct_map_open(&map, path, err))
+    if (!ct_map_read(&map, path, MAX_BYTES, err))
         return false;
-    bool ok =
-        map.size <= MAX_BYTES
-            ? ct_tokenizer_from_json_bytes((const char *)map.data, map.size, out, err) || ct_fail_in(err, "%s", path)
-            : ct_fail(err, CARAT_ELIMIT, CARAT_NOWHERE, "%s: %zu bytes, a tokenizer.json has at most %zu", path,
-                      map.size, MAX_BYTES);
+    bool ok = ct_tokenizer_from_json_bytes((const char *)map.data, map.size, out, err) || ct_fail_in(err, "%s", path);
     ct_map_close(&map);
     return ok;
 }

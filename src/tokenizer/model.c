@@ -16,6 +16,8 @@
 #include "tokenizer/protobuf.h"
 #include "tokenizer/vocab.h"
 
+#define MAX_BYTES ((size_t)256 << 20) /* of the file; Gemma's has 4.7 MB */
+
 typedef struct model {
     ct_piece *pieces;
     size_t n, cap;
@@ -144,7 +146,7 @@ bool ct_tokenizer_from_model(const char *path, carat_tokenizer **out, carat_err 
 {
     *out = NULL;
     ct_map map;
-    if (!ct_map_open(&map, path, err))
+    if (!ct_map_read(&map, path, MAX_BYTES, err))
         return false;
     bool ok = ct_tokenizer_from_model_bytes(map.data, map.size, out, err) || ct_fail_in(err, "%s", path);
     ct_map_close(&map);

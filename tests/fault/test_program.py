@@ -53,8 +53,8 @@ def sweep(args, stdin, whole, check=lambda: None):
                 complain(args, at, onwards, r, "success, and not the answer")
             if r.returncode not in (0, 1):
                 complain(args, at, onwards, r, "neither success nor an error")
-            if r.returncode == 1 and b"memory" not in r.stderr + r.stdout:
-                complain(args, at, onwards, r, "the error does not say that memory is short")
+            if r.returncode == 1 and not re.search(b"memory|thread", r.stderr + r.stdout):
+                complain(args, at, onwards, r, "the error names neither memory nor a thread")
     print(f"{' '.join(args)[:60]:60} {calls:5} allocations, {len(tried)} of them refused", flush=True)
 
 

@@ -161,9 +161,6 @@ static void maps_show_a_file_in_pieces(void **state)
     for (size_t i = 0; i < sizeof at / sizeof *at; i++) {
         assert_true(ct_window_open(&w, &m, at[i][0], at[i][1], &e));
         assert_memory_equal(w.data, bytes + at[i][0], at[i][1]);
-        ct_window_release(&w, 0, at[i][1]);
-        ct_window_release(&w, at[i][1] / 2, at[i][1] - at[i][1] / 2);
-        assert_memory_equal(w.data, bytes + at[i][0], at[i][1]);
         ct_window_close(&w);
         ct_window_close(&w);
     }

@@ -115,6 +115,16 @@ class Run(Case):
         self.assertEqual(p.stderr.read(), b"")
         p.stdout.close(), p.stderr.close()
 
+    def test_a_file_that_is_cut_is_told(self):
+        """What the system does to who touches a mapped file past its new end."""
+        p = subprocess.Popen([CARAT, "run", TINY, "-p", "a", "--ignore-eos", "-c", "4096", "-t", "1"],
+                             stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        p.stdout.read(1)
+        p.send_signal(signal.SIGBUS)
+        self.assertEqual(p.wait(timeout=20), 1)
+        self.assertRegex(p.stderr.read(), rb"^carat: a file that was being read has become shorter[^\n]*\n$")
+        p.stdout.close(), p.stderr.close()
+
     def test_full_disk_is_an_error(self):
         with open("/dev/full", "wb") as full:
             r = subprocess.run([CARAT, "run", TINY, "-p", "a", "-n", "5"], stdout=full, stderr=subprocess.PIPE)
