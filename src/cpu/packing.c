@@ -18,7 +18,7 @@ size_t ct_pack_window_bytes(int n_threads)
 
 typedef struct pack_job {
     const ct_matrix *w;
-    ct_window window; /* rows from `first` on */
+    ct_window *window; /* rows from `first` on */
     size_t stride, panel_bytes, first;
     atomic_bool has_failed;
     carat_err err; /* the first one's */
@@ -28,7 +28,7 @@ typedef struct pack_job {
 static bool read_rows(pack_job *j, size_t from, size_t bytes)
 {
     carat_err err;
-    if (ct_window_read(&j->window, from, bytes, &err))
+    if (ct_window_read(j->window, from, bytes, &err))
         return true;
     if (!atomic_exchange(&j->has_failed, true))
         j->err = err;
@@ -46,15 +46,15 @@ static void pack_panels(void *arg, size_t begin, size_t end, int thread)
     for (size_t p = begin; p < end; p++) {
         size_t row = p * CT_PANEL;
         int n = n_rows - row < CT_PANEL ? (int)(n_rows - row) : CT_PANEL;
-        ct_pack_panel(j->w->type, j->window.data + row * j->stride, j->stride, n, j->w->cols,
+        ct_pack_panel(j->w->type, j->window->data + row * j->stride, j->stride, n, j->w->cols,
                       j->w->packed + (j->first + p) * j->panel_bytes);
     }
 }
 
-bool ct_matrix_pack(ct_pool *pool, const ct_tensor *t, const ct_matrix *w, bool (*tick)(void *arg, uint64_t bytes),
-                    void *arg, carat_err *err)
+bool ct_matrix_pack(ct_pool *pool, const ct_tensor *t, const ct_matrix *w, ct_window *room,
+                    bool (*tick)(void *arg, uint64_t bytes), void *arg, carat_err *err)
 {
-    pack_job j = { .w = w, .stride = t->bytes / w->rows };
+    pack_job j = { .w = w, .window = room, .stride = t->bytes / w->rows };
     size_t n_panels = (w->rows + CT_PANEL - 1) / CT_PANEL, source = j.stride * CT_PANEL;
     size_t slice = ct_pack_window_bytes(ct_pool_threads(pool)) / source, grain = GRAIN_BYTES / source + 1;
     slice = slice ? slice : 1;
@@ -64,7 +64,7 @@ bool ct_matrix_pack(ct_pool *pool, const ct_tensor *t, const ct_matrix *w, bool 
         size_t n = n_panels - j.first < slice ? n_panels - j.first : slice, from = j.first * source;
         size_t left = t->bytes - from, bytes = n * source < left ? n * source : left; /* the last panel may be padded */
         ct_map_expect(t->map, t->offset + from, AHEAD_BYTES < left ? AHEAD_BYTES : left);
-        ok = ct_tensor_prepare(t, from, bytes, &j.window, err);
+        ok = ct_tensor_prepare(t, from, bytes, room, err);
         if (ok)
             ct_pool_each(pool, n, grain, pack_panels, &j);
         if (ok && j.has_failed) {
@@ -74,6 +74,5 @@ bool ct_matrix_pack(ct_pool *pool, const ct_tensor *t, const ct_matrix *w, bool 
         }
         ok = ok && (!tick || tick(arg, bytes));
     }
-    ct_window_close(&j.window);
     return ok;
 }

@@ -55,6 +55,7 @@ typedef struct walk {
     ct_arena *arena;
     const ct_source *src;
     ct_pool *pool;
+    ct_window *room; /* for one part after another */
     carat_err *err;
 } walk;
 
@@ -178,7 +179,7 @@ static bool load_part(void *arg, ct_tower_part part, size_t layer)
     if (!t)
         return ct_fail(f->err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: changed while it was read", f->src->path);
     if (kind == CT_TOWER_MATRIX)
-        return ct_matrix_pack(f->pool, t, place, NULL, NULL, f->err);
+        return ct_matrix_pack(f->pool, t, place, f->room, NULL, NULL, f->err);
     if (kind == CT_TOWER_TRANSPOSED)
         return load_transposed(f, t, place);
     float *values;
@@ -188,11 +189,14 @@ static bool load_part(void *arg, ct_tower_part part, size_t layer)
 
 bool ct_tower_weights_load(ct_tower_weights *w, const ct_source *src, ct_pool *pool, carat_err *err)
 {
-    walk f = { .w = w, .src = src, .pool = pool, .err = err };
+    ct_window room = { 0 };
+    walk f = { .w = w, .src = src, .pool = pool, .room = &room, .err = err };
     if (!ct_arena_init(&w->arena, w->bytes))
         return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "%s: no memory for %zu MiB of vision weights", src->path,
                        (w->bytes >> 20) + 1);
-    return take_all(w, &w->arena, err) && ct_tower_each(&w->desc->cfg, load_part, &f);
+    bool ok = take_all(w, &w->arena, err) && ct_tower_each(&w->desc->cfg, load_part, &f);
+    ct_window_close(&room);
+    return ok;
 }
 
 void ct_tower_weights_close(ct_tower_weights *w)

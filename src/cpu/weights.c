@@ -73,6 +73,7 @@ typedef struct loading {
     const ct_load_progress *how;
     carat_err *err;
     uint64_t done; /* source bytes */
+    ct_window room;
 } loading;
 
 static bool report(void *arg, uint64_t bytes)
@@ -106,7 +107,7 @@ static bool load_part(void *arg, ct_part part, size_t layer)
     if (!ct_source_tensor(l->src, &l->w->m->cfg, part, layer, &t, l->err))
         return false;
     if (!ct_part_get(part)->is_norm)
-        return ct_matrix_pack(l->pool, t, &to->matrix, report, l, l->err);
+        return ct_matrix_pack(l->pool, t, &to->matrix, &l->room, report, l, l->err);
     if (!load_norm(l->src, t, to->norm, l->err))
         return false;
     l->done += t->bytes;
@@ -120,7 +121,9 @@ bool ct_weights_load(ct_weights *w, const ct_source *src, ct_pool *pool, const c
     if (!ct_arena_init(&w->arena, w->bytes))
         return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "%s: no memory for %zu MiB of weights", src->path,
                        (w->bytes >> 20) + 1);
-    return take_all(w, &w->arena, err) && ct_part_each(&w->m->cfg, load_part, &l);
+    bool ok = take_all(w, &w->arena, err) && ct_part_each(&w->m->cfg, load_part, &l);
+    ct_window_close(&l.room);
+    return ok;
 }
 
 void ct_weights_close(ct_weights *w)

@@ -22,6 +22,7 @@ bool ct_tensor_prepare(const ct_tensor *t, size_t off, size_t len, ct_window *w,
 {
     if (!t->data)
         return ct_window_prepare(w, t->map, t->offset + off, len, err);
+    ct_window_close(w);
     *w = (ct_window){ .data = t->data + off };
     return true;
 }
