@@ -23,7 +23,7 @@ tools:
 $(BUILD)/build.ninja: | tools
 	@scripts/configure.sh $(BUILD) $(MESON_FLAGS)
 
-install: all  ## install program, library, header, man pages and completion; PREFIX=/usr/local, DESTDIR as usual
+install: all  ## install program, library, headers, man pages and completion; PREFIX=/usr/local, DESTDIR as usual
 	@$(if $(PREFIX),meson configure $(BUILD) -Dprefix='$(abspath $(PREFIX))' >/dev/null)
 	@meson install -C $(BUILD) --quiet
 

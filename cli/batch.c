@@ -94,7 +94,7 @@ static bool is_new(batch *b, const work *w, bool *is_to_do, carat_err *err)
         return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for the ids of %s", b->in.name);
     if (*flags & BATCH_ID_MET) {
         char msg[128];
-        snprintf(msg, sizeof msg, "custom_id '%.60s' occurs a second time; the line is skipped", w->line.custom_id);
+        snprintf(msg, sizeof msg, "custom_id '%.60s' occurs a second time in this file", w->line.custom_id);
         b->failed++;
         report(b, w->number, msg);
     } else if (*flags & BATCH_ID_DONE) {

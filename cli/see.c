@@ -14,6 +14,8 @@
 #include "shared_options.h"
 #include "term.h"
 
+#define MAX_PREFIX 4000 /* bytes of --output */
+
 static struct {
     const char *out;
     int64_t size;
@@ -53,10 +55,14 @@ static int see(const char *path, const carat_pan_scan *pan)
 {
     carat_err err;
     carat_picture *p;
+    if (opt.out && strlen(opt.out) > MAX_PREFIX) {
+        ct_fail(&err, CARAT_EARG, CARAT_NOWHERE, "--output has %zu bytes, at most %d", strlen(opt.out), MAX_PREFIX);
+        return term_error(&err);
+    }
     if (!carat_picture_load(path, &p, &err))
         return term_error(&err);
     ct_buf prefix, name;
-    ct_buf_init(&prefix, 4096), ct_buf_init(&name, 4200);
+    ct_buf_init(&prefix, MAX_PREFIX + 1), ct_buf_init(&name, MAX_PREFIX + 100);
     if (opt.out)
         ct_buf_str(&prefix, opt.out);
     else
@@ -69,10 +75,15 @@ static int see(const char *path, const carat_pan_scan *pan)
     for (size_t i = 0; i < n && code == CLI_OK; i++) {
         ct_buf_clear(&name);
         ct_buf_fmt(&name, "%s-%zu.png", prefix.data ? prefix.data : "", i);
-        if (!write_view(p, pan, i, name.data, &err))
+        bool ok = !prefix.failed && !name.failed;
+        if (!ok)
+            ct_fail(&err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for the name of a file");
+        if (!ok || !write_view(p, pan, i, name.data, &err)) {
             code = term_error(&err);
+            break;
+        }
         json_array_append_new(files, ct_json_from_str(name.data));
-        if (code == CLI_OK && !opt.json)
+        if (!opt.json)
             printf("%s  %s\n", name.data, i ? "crop" : "the whole image");
     }
     if (code == CLI_OK && opt.json) {

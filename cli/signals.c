@@ -16,7 +16,7 @@ static int noted_fd = -1; /* an eventfd: a signal was noted */
 
 /* What the handlers share with the program. */
 static carat_session *volatile at_work;
-static volatile sig_atomic_t interrupts, ended_by;
+static volatile sig_atomic_t interrupts, ended_by, n_terms;
 
 static void die_of(int sig)
 {
@@ -35,13 +35,15 @@ static void on_interrupt(int sig)
         eventfd_write(noted_fd, 1);
 }
 
+/* A terminal that closes may send SIGHUP twice, the kernel and the shell one each, and SIGTERM may follow. Only a second
+ * SIGTERM asks for more than the first did. */
 static void on_end(int sig)
 {
     carat_session *s = at_work;
-    if (ended_by) {
+    if (sig == SIGTERM && n_terms++)
         die_of(sig);
+    if (ended_by)
         return;
-    }
     ended_by = sig;
     dup2(no_input, 0); /* who reads meets the end, now or at the next line */
     interrupts += s != NULL;

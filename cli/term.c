@@ -32,11 +32,6 @@ void term_init(bool quiet)
     carat_log_to(on_log, NULL);
 }
 
-bool term_is_quiet(void)
-{
-    return is_quiet;
-}
-
 bool term_is_tty(int fd)
 {
     return isatty(fd);

@@ -10,7 +10,6 @@
 
 /* Installs the log sink. quiet: only errors. */
 void term_init(bool quiet);
-bool term_is_quiet(void);
 /* Is stderr (2) or stdout (1) a terminal that a person watches? */
 bool term_is_tty(int fd);
 /* An ANSI sequence when fd is a terminal that shows colour (NO_COLOR and TERM=dumb respected), else "". */

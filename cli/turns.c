@@ -56,44 +56,60 @@ static bool is_picture_file(const char *path)
     return false;
 }
 
-/* The next word of a message, quotes around it taken off: terminals put them around names with spaces that are dragged
- * in. Returns where it ends in the text; *word is its bytes. */
-static const char *next_word(const char *at, ct_buf *word)
+typedef struct path_word {
+    char v[4096]; /* PATH_MAX */
+    size_t len;   /* may be more: then it is no path */
+} path_word;
+
+static void path_word_add(path_word *w, const char *bytes, size_t n)
 {
-    ct_buf_clear(word);
+    if (w->len + n < sizeof w->v)
+        memcpy(w->v + w->len, bytes, n);
+    w->len += n;
+}
+
+static bool path_word_is_picture(path_word *w)
+{
+    if (w->len == 0 || w->len >= sizeof w->v)
+        return false;
+    w->v[w->len] = '\0';
+    return is_picture_file(w->v);
+}
+
+/* The next word of a message, quotes around it taken off: terminals put them around names with spaces that are dragged
+ * in. Returns where it ends in the text. */
+static const char *next_word(const char *at, path_word *word)
+{
+    word->len = 0;
     char quote = *at == '\'' || *at == '"' ? *at : '\0';
     const char *end = quote ? strchr(at + 1, quote) : NULL;
     if (end) {
-        ct_buf_add(word, at + 1, (size_t)(end - at) - 1);
+        path_word_add(word, at + 1, (size_t)(end - at) - 1);
         return end + 1;
     }
     for (end = at; *end && *end != ' ' && *end != '\n' && *end != '\t'; end++) {
         if (*end == '\\' && end[1]) /* "my\ dog.jpg" */
             end++;
-        ct_buf_add(word, end, 1);
+        path_word_add(word, end, 1);
     }
     return end;
 }
 
 bool turns_begins_with_picture(const char *line)
 {
-    ct_buf word;
-    ct_buf_init(&word, 1 << 16);
+    path_word word;
     next_word(line, &word);
-    bool is = word.len && is_picture_file(word.data);
-    ct_buf_deinit(&word);
-    return is;
+    return path_word_is_picture(&word);
 }
 
 /* Copies the text with marks in place of the picture files it names, and collects these. */
 static bool find_files(const char *text, ct_buf *marked, cli_list *paths)
 {
-    ct_buf word;
-    ct_buf_init(&word, 1 << 16);
+    path_word word;
     for (const char *at = text; *at;) {
         const char *end = next_word(at, &word);
-        if (word.len && paths->n < CLI_MAX_LIST && is_picture_file(word.data)) {
-            paths->v[paths->n] = strdup(word.data);
+        if (paths->n < CLI_MAX_LIST && path_word_is_picture(&word)) {
+            paths->v[paths->n] = strdup(word.v);
             if (paths->v[paths->n])
                 paths->n++;
             ct_buf_str(marked, CLI_IMAGE_MARK);
@@ -104,9 +120,7 @@ static bool find_files(const char *text, ct_buf *marked, cli_list *paths)
         ct_buf_add(marked, end, space);
         at = end + space;
     }
-    bool ok = !word.failed && !marked->failed;
-    ct_buf_deinit(&word);
-    return ok;
+    return !marked->failed;
 }
 
 static bool place(turn *t, size_t n_attached, carat_err *err)

@@ -26,7 +26,7 @@
  *         carat_options o = { .struct_size = sizeof o, .n_ctx = 4096 };
  *
  *     In an array every element has it. 0, or less than any release had, is refused with CARAT_EARG. What lies beyond an
- *     older caller's size is taken as zero, and zero always means the default or off; a newer caller's fields that this
+ *     older caller's size is taken as zero, and in every field that is added zero means the default or off; a newer caller's fields that this
  *     library does not know must be zero, else CARAT_EARG says so. Fields beyond a caller's size are not filled.
  *   - A struct that the library makes is only ever seen through a pointer to const: it has no struct_size and may be
  *     longer than this header says. Do not copy it whole if the copy is to be handed back.
@@ -256,11 +256,11 @@ typedef struct carat_stats {
     uint64_t prompt_tokens, generated_tokens; /* computed */
     uint64_t cached_tokens;                   /* of prompts, not computed */
     uint64_t images_encoded, images_cached;
-    uint64_t requests_done, requests_failed, requests_cancelled;
-    size_t running, queued;                    /* requests, now */
-    uint64_t kv_bytes_used, kv_bytes_promised; /* now */
-    uint64_t evictions;                        /* pages of the prefix cache given to others */
-    double busy_seconds;                       /* within steps */
+    uint64_t requests_done, requests_failed, requests_cancelled; /* a request for n answers counts n times */
+    size_t running, queued;                                      /* answers, now */
+    uint64_t kv_bytes_used, kv_bytes_promised;                   /* now */
+    uint64_t evictions;                                          /* pages of the prefix cache given to others */
+    double busy_seconds;                                         /* within steps */
 } carat_stats;
 CARAT_API bool carat_engine_stats(carat_engine *e, carat_stats *out, carat_err *err); /* Errors: CARAT_EARG */
 
@@ -629,15 +629,17 @@ typedef struct carat_event {
 } carat_event;
 
 /* Errors: CARAT_ELIMIT (as many requests wait as may), CARAT_ECONTEXT (the prompt does not fit; both counts), CARAT_EARG
- * (settings out of range, more answers than sessions), CARAT_ECLOSED (the engine is being drained), CARAT_ENOMEM. From
- * any thread. */
+ * (settings out of range, more answers than sessions), CARAT_ECLOSED (the engine is being drained), CARAT_ENOMEM. Its
+ * events may be in the queue before this returns: tell requests apart by `user`. From any thread. */
 CARAT_API bool carat_request_submit(carat_engine *e, const carat_request_options *o, carat_request **out,
                                     carat_err *err);
 /* Waits for the request's next event, at most `seconds` (< 0: until there is one). Never NULL. The event and what it
  * points to are borrowed until the next call for the request or for the queue that it is in. After its END it says END
  * again. One thread at a time; if the request is in a queue, that thread counts as one that takes the queue's events. */
 CARAT_API const carat_event *carat_request_next(carat_request *r, double seconds);
-/* It ends within a step, or within a layer of the vision tower; its last events come all the same. From any thread. */
+/* It ends within a step, or within a layer of the vision tower; its last events come all the same: ANSWER with
+ * CARAT_FINISH_CANCELLED for an answer that had begun, FAILED with CARAT_ECANCELLED for one that had not. From any
+ * thread. */
 CARAT_API void carat_request_cancel(carat_request *r);
 /* Cancels it if it has not ended; its events that nobody took are gone, and none will name it. What it holds of the
  * engine is given back within a step, without the caller. Accepts NULL. From any thread, but not while another is in

@@ -10,6 +10,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/thread.h"
+
 #if defined(__x86_64__)
 #include <immintrin.h>
 #define relax() _mm_pause()
@@ -150,6 +152,21 @@ size_t ct_stack_bytes(void)
     return stack + guard;
 }
 
+static void destroy(ct_pool *p)
+{
+    atomic_store(&p->stop, true);
+    announce(p);
+    for (int i = 1; i <= p->n_started; i++)
+        pthread_join(p->workers[i].thread, NULL);
+    pthread_cond_destroy(&p->free);
+    pthread_cond_destroy(&p->gate);
+    pthread_cond_destroy(&p->done);
+    pthread_cond_destroy(&p->wake);
+    pthread_mutex_destroy(&p->lock);
+    free(p->workers);
+    free(p);
+}
+
 bool ct_pool_new(int n_threads, ct_pool **out, carat_err *err)
 {
     *out = NULL;
@@ -171,7 +188,7 @@ bool ct_pool_new(int n_threads, ct_pool **out, carat_err *err)
     pthread_cond_init(&p->free, NULL);
     p->workers = calloc((size_t)n_threads, sizeof *p->workers);
     if (!p->workers) {
-        ct_pool_close(p);
+        destroy(p);
         return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for %d threads", n_threads);
     }
     *out = p;
@@ -183,7 +200,7 @@ static bool start(ct_pool *p, carat_err *err)
     for (int i = p->n_started + 1; i < p->n_threads; i++) {
         worker *w = &p->workers[i];
         *w = (worker){ .pool = p, .index = i };
-        int rc = pthread_create(&w->thread, NULL, work, w);
+        int rc = ct_thread_start(&w->thread, work, w);
         if (rc != 0)
             return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "cannot start thread %d of %d: %s", i + 1, p->n_threads,
                            strerror(rc));
@@ -209,21 +226,6 @@ bool ct_pool_open(int n_threads, ct_pool **out, carat_err *err)
     ct_pool_close(*out);
     *out = NULL;
     return false;
-}
-
-static void destroy(ct_pool *p)
-{
-    atomic_store(&p->stop, true);
-    announce(p);
-    for (int i = 1; i <= p->n_started; i++)
-        pthread_join(p->workers[i].thread, NULL);
-    pthread_cond_destroy(&p->free);
-    pthread_cond_destroy(&p->gate);
-    pthread_cond_destroy(&p->done);
-    pthread_cond_destroy(&p->wake);
-    pthread_mutex_destroy(&p->lock);
-    free(p->workers);
-    free(p);
 }
 
 /* ---- sharing ---- */

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/size.h"
+#include "base/thread.h"
 #include "engine/scheduler_inside.h"
 
 /* ---- steps ---- */
@@ -189,7 +190,7 @@ bool ct_scheduler_open(const ct_scheduler_parts *p, const ct_scheduler_options *
     s->runnable = calloc(o->max_jobs, sizeof(ct_job *));
     bool ok = (s->runnable && s->has_lock) || ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for the scheduler");
     ok = ok && ct_run_open(&s->run, p, o, err);
-    if (ok && pthread_create(&s->thread, NULL, work, s) != 0)
+    if (ok && ct_thread_start(&s->thread, work, s) != 0)
         ok = ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no thread for the scheduler");
     if (!ok) {
         ct_scheduler_close(s);

@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/buf.h"
 #include "format/gguf_write.h"
 #include "synth/synth.h"
 #include "tokenizer/tokenizer.h"

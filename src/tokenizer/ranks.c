@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/utf8.h"
 #include "tokenizer/vocab.h"
 
 static bool no_memory(carat_err *err)

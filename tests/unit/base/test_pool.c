@@ -2,6 +2,7 @@
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <pthread.h>
+#include <signal.h>
 
 #include "base/pool.h"
 #include "unit.h"
@@ -76,9 +77,35 @@ static void jobs_take_turns(void **state)
     assert_false(atomic_load(&is_wrong));
 }
 
+static void look_at_mask(void *arg, int thread, int n_threads)
+{
+    (void)n_threads;
+    pthread_sigmask(SIG_SETMASK, NULL, (sigset_t *)arg + thread);
+}
+
+/* A program's handlers run in the program's threads: ours take only what their own instructions raise. */
+static void signals_go_to_the_program(void **state)
+{
+    (void)state;
+    sigset_t masks[2], none, before;
+    sigemptyset(&none);
+    pthread_sigmask(SIG_SETMASK, &none, &before);
+    ct_pool *p;
+    assert_true(ct_pool_open(2, &p, NULL));
+    ct_pool_run(p, look_at_mask, masks);
+    ct_pool_close(p);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    assert_int_equal(sigismember(&masks[0], SIGHUP), 0);
+    assert_int_equal(sigismember(&masks[1], SIGHUP), 1);
+    assert_int_equal(sigismember(&masks[1], SIGINT), 1);
+    assert_int_equal(sigismember(&masks[1], SIGTERM), 1);
+    assert_int_equal(sigismember(&masks[1], SIGBUS), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = { cmocka_unit_test(shared_by_the_number_of_threads),
-                                        cmocka_unit_test(jobs_take_turns) };
+                                        cmocka_unit_test(jobs_take_turns),
+                                        cmocka_unit_test(signals_go_to_the_program) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

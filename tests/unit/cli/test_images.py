@@ -97,6 +97,7 @@ class Pictures(Case):
                     self.assertEqual(struct.unpack(">II", f.read(24)[16:]), (896, 896))
             self.ok("see", IMAGES + "size_1200x500.png", "-o", d + "/w", "--pan-scan", "off", "--size", "64")
             self.assertEqual(sorted(os.listdir(d)), ["v-0.png", "v-1.png", "v-2.png", "w-0.png"])
+            self.refused("see", IMAGES + "rgb8.png", "-o", "x" * 5000, says="--output has 5000 bytes, at most 4000")
 
     def test_chat_takes_files(self):
         talk = f"/image {SIGHT}/test/000-0.png\nWhich one is it?\nWhat color is it?\n/retry\n/undo\n/show\n" \
@@ -106,6 +107,12 @@ class Pictures(Case):
         self.assertIn("goes with your next message", said)
         self.assertIn("a digit", said)
         self.assertIn("/none.png: ", said)
+
+    def test_chat_takes_long_words(self):
+        """Text without spaces is no name of a file, and no error, however long."""
+        for n in (4095, 4096, 70000):
+            r = self.ok("chat", SIGHT, "-n", "2", "--ctx", "1024", stdin=b"*" * 60 + "漢".encode() * (n // 3) + b"\n/show\n")
+            self.assertNotIn("no memory", r.stderr.decode() + r.stdout.decode())
 
     def test_info_shows_the_tower(self):
         j = json.loads(self.ok("info", SIGHT, "--json").stdout)

@@ -168,6 +168,18 @@ class Keys(Case):
                     self.assertEqual(t.leave(""), code)
                     self.assertEqual(self.note(path)[0], "hello")
                     self.assertEqual(len(self.note(path)), 2)
+        for again in (signal.SIGHUP, signal.SIGTERM):  # the kernel, the shell and a manager of sessions each send one
+            with self.subTest(again=again):
+                path = f"{self.tmp}/hup-{again}"
+                t = self.chat("-n", "4000", "-l", "1=-inf", "-l", "11=-inf", "--session", path)
+                t.type("hello\r")
+                t.upto(b"hello\r\n")
+                while not t.seen:
+                    self.assertTrue(t.read(1))
+                os.kill(t.pid, signal.SIGHUP)
+                os.kill(t.pid, again)
+                self.assertIn(t.leave(""), (129, 128 + again))  # the handler of the later one may run first
+                self.assertEqual(self.note(path)[0], "hello")
         path = self.tmp + "/closed"
         t = self.chat("-n", "2", "--session", path)
         t.type("hello\r")

@@ -37,7 +37,7 @@ static size_t list_threads(long *ids)
     assert_non_null(d);
     for (struct dirent *e; (e = readdir(d)) && n < MAX_THREADS;)
         if (e->d_name[0] != '.')
-            ids[n++] = atol(e->d_name);
+            ids[n++] = strtol(e->d_name, NULL, 10);
     closedir(d);
     return n;
 }

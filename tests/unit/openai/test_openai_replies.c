@@ -23,11 +23,10 @@ static const char *keys(json_t *o, char to[256])
 {
     const char *key;
     json_t *v;
+    size_t n = 0;
     *to = '\0';
-    json_object_foreach(o, key, v) {
-        strcat(to, *to ? " " : "");
-        strcat(to, key);
-    }
+    json_object_foreach(o, key, v)
+        n += (size_t)snprintf(to + n, 256 - n, "%s%s", n ? " " : "", key);
     return to;
 }
 
@@ -97,7 +96,7 @@ static void test_messages_of_errors(void **state)
     ct_openai_fault f = { 0 };
     char wide[600] = "";
     for (int i = 0; i < 290; i++)
-        strcat(wide, "\xc3\xbc");
+        memcpy(wide + 2 * i, "\xc3\xbc", 2);
     ct_openai_refuse(&f, 400, "invalid_value", "x", "%s", wide);
     check_error(&f, "invalid_request_error", "invalid_value", "x");
     f = (ct_openai_fault){ .status = 400, .code = "invalid_value", .err = { .msg = "a\xff" } };

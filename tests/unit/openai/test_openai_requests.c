@@ -374,7 +374,7 @@ static void test_too_long(void **state)
     (void)state;
     char text[2048] = "", base[4096];
     for (int i = 0; i < 200; i++)
-        strcat(text, "word ");
+        memcpy(text + 5 * i, "word ", 5);
     snprintf(base, sizeof base, "{\"prompt\": \"%s\"", text);
     asked a;
     accept(&a, CT_OPENAI_COMPLETIONS, base, ""); /* making a prompt knows no context: submitting it does */
