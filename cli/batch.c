@@ -2,7 +2,7 @@
  * is written when it is complete.
  *
  * One thread does it. It sleeps in poll(2) until the engine has something to say, the input has another line for which
- * there is a place, or somebody presses Ctrl-C. The window holds twice as many requests as can be answered at once, so
+ * there is a place, or Ctrl-C is pressed. The window holds twice as many requests as can be answered at once, so
  * that the next one is always there.
  *
  * SPDX-License-Identifier: Apache-2.0 */

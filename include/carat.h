@@ -593,7 +593,7 @@ CARAT_API bool carat_session_generate(carat_session *s, const carat_generation *
  * cache holds, and forgets it afterwards. Any number from any threads; they share the engine's steps.
  *
  * No call below waits for a step of the engine. Only carat_request_next, carat_queue_next and carat_engine_drain wait
- * for anything, at most as long as their caller says; time limits need nobody who calls. */
+ * for anything, at most as long as their caller says; time limits need no call. */
 typedef struct carat_request carat_request;
 
 /* Where the events of many requests, also of several engines, wait for one listener. */
@@ -641,7 +641,7 @@ CARAT_API const carat_event *carat_request_next(carat_request *r, double seconds
  * CARAT_FINISH_CANCELLED for an answer that had begun, FAILED with CARAT_ECANCELLED for one that had not. From any
  * thread. */
 CARAT_API void carat_request_cancel(carat_request *r);
-/* Cancels it if it has not ended; its events that nobody took are gone, and none will name it. What it holds of the
+/* Cancels it if it has not ended; its events that were not taken are gone, and none will name it. What it holds of the
  * engine is given back within a step, without the caller. Accepts NULL. From any thread, but not while another is in
  * carat_request_next or carat_queue_next for it or still looks at one of its events. */
 CARAT_API void carat_request_free(carat_request *r);
@@ -691,7 +691,7 @@ CARAT_API int carat_queue_fd(const carat_queue *q);
 CARAT_API const carat_event *carat_queue_next(carat_queue *q, double seconds);
 
 /* From now on requests are refused (CARAT_ECLOSED). Waits until those that were submitted have ended, and calls of
- * sessions too, at most `seconds` (0: not at all; < 0: however long). Answers whose events nobody takes do not end:
+ * sessions too, at most `seconds` (0: not at all; < 0: however long). Answers whose events are not taken do not end:
  * whoever takes them calls this with 0, which only closes the door, and goes on until its last END. Errors: CARAT_ETIME
  * (how many have not ended: they go on; cancel them or drain again). From any thread. */
 CARAT_API bool carat_engine_drain(carat_engine *e, double seconds, carat_err *err);

@@ -1,7 +1,7 @@
 /* map.h - a regular file's bytes: all of them mapped read-only, or copies of its head and of windows on the rest.
  *
  * Address space is limited too (ulimit -v): a loader that copies only the head and reads the rest through windows needs
- * no room for the whole file beside its result. And a copy stays when somebody cuts the file: reading past its new end is
+ * no room for the whole file beside its result. And a copy stays when the file is cut: reading past its new end is
  * an error, where touching a mapping there would be the end of the program (SIGBUS).
  *
  * SPDX-License-Identifier: Apache-2.0 */

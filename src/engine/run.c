@@ -113,7 +113,7 @@ static size_t budget(const ct_run *r, size_t n_answers)
 static size_t add_tokens(ct_run *r, ct_job *const *jobs, size_t n)
 {
     size_t n_ahead, n_answers = ct_run_count_answers(jobs, n, &n_ahead);
-    bool is_alone = n == 1; /* nobody waits for the others' tokens */
+    bool is_alone = n == 1; /* no other sequence waits for its turn */
     size_t left = budget(r, is_alone ? 0 : n_answers), half = left / 2;
     size_t read = ct_run_add_prompts(r, jobs, n, left - (n_ahead < half ? n_ahead : half));
     left = left > read ? left - read : 0; /* an image may be more than there was */

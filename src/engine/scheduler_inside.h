@@ -31,7 +31,7 @@ struct ct_scheduler {
     ct_job *ended, *ended_last; /* done, and not released yet */
     ct_queue *news[64];         /* [n_news]: queues whose listeners are to be woken; references */
     size_t n_news;
-    size_t n_in[CT_N_JOB_STATES]; /* jobs by their state; of those that are DONE nobody counts */
+    size_t n_in[CT_N_JOB_STATES]; /* jobs by their state; those that are DONE are not counted */
     ct_job **runnable;            /* [max_jobs] jobs of the next step */
     ct_scheduler_stats stats;
 };
