@@ -52,17 +52,17 @@ bool ct_api_options(const carat_options *from, carat_options *to, carat_err *err
 /* What the caller gave, NULL included, as a struct of this library's; to->sampling is the other one. Errors: CARAT_EARG
  * (sizes). */
 bool ct_api_generation(const carat_generation *from, carat_generation *to, carat_sampling *sampling, carat_err *err);
-/* A token as the public callbacks get it; borrows from said. */
-carat_token ct_api_token(const ct_chunk *said);
+/* A token as the public callbacks get it; borrows from chunk. */
+carat_token ct_api_token(const ct_chunk *chunk);
 /* An event that was handed out, and what it points to. */
-typedef struct ct_told {
+typedef struct ct_public_event {
     carat_event event;
     carat_token token;
     carat_result result;
     carat_err err;
-} ct_told;
+} ct_public_event;
 /* A request's event as the caller gets it: &to->event. The token borrows as *e does. */
-const carat_event *ct_api_event(const ct_event *e, ct_told *to);
+const carat_event *ct_api_event(const ct_event *e, ct_public_event *to);
 ct_queue *ct_api_queue(carat_queue *q); /* borrowed */
 /* One reference more; carat_prompt_free gives it back. From any thread. */
 carat_prompt *ct_api_prompt_hold(const carat_prompt *p);

@@ -7,7 +7,7 @@
 
 struct carat_queue {
     ct_queue *queue; /* a reference: requests that are in it have their own */
-    ct_told told;
+    ct_public_event event;
 };
 
 bool carat_queue_open(carat_queue **out, carat_err *err)
@@ -41,7 +41,7 @@ const carat_event *carat_queue_next(carat_queue *q, double seconds)
 {
     ct_event e;
     ct_queue_next(q->queue, NULL, seconds, &e);
-    return ct_api_event(&e, &q->told);
+    return ct_api_event(&e, &q->event);
 }
 
 ct_queue *ct_api_queue(carat_queue *q)

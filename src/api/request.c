@@ -14,9 +14,9 @@ struct carat_request {
     carat_prompt *prompt; /* a reference */
     void *user;
     atomic_bool cancel;
-    ct_told told;  /* by carat_request_next */
-    size_t n_jobs; /* of which so many are made */
-    ct_job jobs[]; /* [group.n] */
+    ct_public_event event; /* by carat_request_next */
+    size_t n_jobs;         /* of which so many are made */
+    ct_job jobs[];         /* [group.n] */
 };
 
 /* ---- asking ---- */
@@ -134,7 +134,7 @@ bool carat_request_submit(carat_engine *e, const carat_request_options *o, carat
 
 /* ---- events ---- */
 
-const carat_event *ct_api_event(const ct_event *e, ct_told *to)
+const carat_event *ct_api_event(const ct_event *e, ct_public_event *to)
 {
     carat_event *out = &to->event;
     *out = (carat_event){ .kind = e->kind };
@@ -147,7 +147,7 @@ const carat_event *ct_api_event(const ct_event *e, ct_told *to)
         return out;
     out->answer = (size_t)(e->job - r->jobs);
     if (e->kind == CARAT_EVENT_TOKEN) {
-        to->token = ct_api_token(e->said);
+        to->token = ct_api_token(e->chunk);
         out->token = &to->token;
     } else if (e->kind == CARAT_EVENT_ANSWER) {
         to->result = e->job->result;
@@ -163,7 +163,7 @@ const carat_event *carat_request_next(carat_request *r, double seconds)
 {
     ct_event e;
     ct_queue_next(r->group.queue, &r->group, seconds, &e);
-    return ct_api_event(&e, &r->told);
+    return ct_api_event(&e, &r->event);
 }
 
 /* ---- the rest ---- */

@@ -248,14 +248,14 @@ bool carat_session_rewind(carat_session *s, size_t n, size_t *kept, carat_err *e
 
 /* ---- generating ---- */
 
-carat_token ct_api_token(const ct_chunk *said)
+carat_token ct_api_token(const ct_chunk *chunk)
 {
-    return (carat_token){ .id = said->id,
-                          .text = said->text.data ? said->text.data : "",
-                          .len = said->text.len,
-                          .logprob = said->logprob,
-                          .top = said->top,
-                          .n_top = said->n_top };
+    return (carat_token){ .id = chunk->id,
+                          .text = chunk->text.data ? chunk->text.data : "",
+                          .len = chunk->text.len,
+                          .logprob = chunk->logprob,
+                          .top = chunk->top,
+                          .n_top = chunk->n_top };
 }
 
 /* Hands the tokens over as they come, until the job has ended. Returns how many were; *ended: the listener ended the
@@ -268,7 +268,7 @@ static size_t listen(carat_session *s, const carat_generation *g, ct_queue *even
     while (ct_queue_next(events, NULL, -1, &e) && e.kind != CARAT_EVENT_END) {
         if (e.kind != CARAT_EVENT_TOKEN || *ended)
             continue;
-        const carat_token t = ct_api_token(e.said);
+        const carat_token t = ct_api_token(e.chunk);
         n_told += t.id >= 0;
         *ended = (g->on_token && !g->on_token(g->arg, &t)) || atomic_load(&s->cancel);
         if (*ended)

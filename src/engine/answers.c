@@ -82,7 +82,7 @@ bool ct_run_drop_guesses(ct_job *j)
 static size_t room_after(const ct_job *j)
 {
     size_t held = j->seq->n + (j->is_evaluated ? certain_of(j) : 0);
-    return j->seq->n_ctx - held - j->n_said;
+    return j->seq->n_ctx - held - j->n_chunks;
 }
 
 /* A token has come: was it the next guess? */
@@ -91,16 +91,16 @@ static void note(ct_job *j)
     if (j->verdict == CT_END_TURN)
         return;
     size_t next = j->n_certain + j->n_right;
-    bool is_right = j->verdict == CT_GO_ON && j->n_said == j->n_right && next < j->n_span && j->is_evaluated &&
-                    j->pending[next] == j->said[j->n_said].id;
+    bool is_right = j->verdict == CT_GO_ON && j->n_chunks == j->n_right && next < j->n_span && j->is_evaluated &&
+                    j->pending[next] == j->chunk[j->n_chunks].id;
     j->n_right += is_right;
-    j->n_said++;
+    j->n_chunks++;
 }
 
 /* All guesses so far were right, so the next row is that of the next token. */
 static bool wants_row(const ct_job *j)
 {
-    return !j->is_failed && j->verdict == CT_GO_ON && j->n_said == j->n_right && j->n_right < j->n_rows;
+    return !j->is_failed && j->verdict == CT_GO_ON && j->n_chunks == j->n_right && j->n_right < j->n_rows;
 }
 
 /* Tokens that a mask leaves no choice of need no logits; who wants log-probabilities gets them as guesses. */
@@ -109,9 +109,9 @@ static bool take_forced(ct_job *j, carat_err *err)
     int32_t ids[CT_MAX_AHEAD];
     if (j->verdict != CT_GO_ON || ct_generator_wants_lse(j->gen))
         return true;
-    size_t n = ct_generator_forced(j->gen, ids, j->n_most - j->n_said);
+    size_t n = ct_generator_forced(j->gen, ids, j->n_most - j->n_chunks);
     for (size_t i = 0; i < n && j->verdict == CT_GO_ON; i++) {
-        if (!ct_generator_give(j->gen, ids[i], room_after(j), &j->said[j->n_said], &j->verdict, err))
+        if (!ct_generator_give(j->gen, ids[i], room_after(j), &j->chunk[j->n_chunks], &j->verdict, err))
             return false;
         note(j);
     }
@@ -122,7 +122,7 @@ static bool take_row(ct_job *j, const ct_head_row *row, float *logits, carat_err
 {
     if (!ct_run_is_finite(row, err))
         return false;
-    if (!ct_generator_next(j->gen, logits, row->lse, room_after(j), &j->said[j->n_said], &j->verdict, err))
+    if (!ct_generator_next(j->gen, logits, row->lse, room_after(j), &j->chunk[j->n_chunks], &j->verdict, err))
         return false;
     note(j);
     return take_forced(j, err);
@@ -138,7 +138,7 @@ static void begin_answer(ct_job *j)
 /* Guesses of what follows what was said. The places of the sequence's ids behind its n hold nothing yet. */
 static void guess(const ct_run *r, ct_job *j)
 {
-    size_t n = j->seq->n, n_new = j->n_said - j->n_right, room = room_after(j);
+    size_t n = j->seq->n, n_new = j->n_chunks - j->n_right, room = room_after(j);
     size_t most = CT_MAX_AHEAD - n_new < room ? CT_MAX_AHEAD - n_new : room, n_vocab = r->p.model->cfg.n_vocab;
     if (ct_generator_wants_lse(j->gen))
         j->n_guesses = ct_generator_forced(j->gen, j->guesses, most);
@@ -147,8 +147,8 @@ static void guess(const ct_run *r, ct_job *j)
     if (j->is_evaluated)
         for (size_t i = 0; i < j->n_certain; i++)
             j->seq->ids[n++] = j->pending[i];
-    for (size_t i = 0; i < j->n_said; i++)
-        j->seq->ids[n++] = j->said[i].id;
+    for (size_t i = 0; i < j->n_chunks; i++)
+        j->seq->ids[n++] = j->chunk[i].id;
     j->n_guesses = j->draft.propose(j->draft.self, j->seq->ids, n, j->guesses, most);
     for (size_t i = 0; i < j->n_guesses; i++)
         if (j->guesses[i] < 0 || (size_t)j->guesses[i] >= n_vocab)
@@ -245,8 +245,8 @@ static void keep(ct_run *r, ct_job *j)
 static void look_ahead(ct_job *j)
 {
     size_t n = 0;
-    for (size_t i = j->n_right; i < j->n_said; i++)
-        j->pending[n++] = j->said[i].id;
+    for (size_t i = j->n_right; i < j->n_chunks; i++)
+        j->pending[n++] = j->chunk[i].id;
     if (j->verdict == CT_LAST)
         n--;
     memcpy(j->pending + n, j->guesses, j->n_guesses * sizeof *j->guesses);

@@ -202,15 +202,15 @@ static bool choose(ct_generator *g, float *logits, int32_t *id, carat_err *err)
 /* ---- a token ---- */
 
 /* Before the sampler changes the logits. */
-static void find_alternatives(ct_generator *g, const float *logits, ct_chunk *said)
+static void find_alternatives(ct_generator *g, const float *logits, ct_chunk *chunk)
 {
-    said->n_top = 0;
+    chunk->n_top = 0;
     if (!g->wants_logprobs)
         return;
     ct_candidate best[CT_MAX_TOP];
-    said->n_top = ct_select_top(&(ct_logit_row){ logits, g->v.model->n_pieces, NULL }, (size_t)g->n_wanted, best);
-    for (size_t i = 0; i < said->n_top; i++)
-        said->top[i] = (carat_top){ best[i].id, best[i].logit - g->lse };
+    chunk->n_top = ct_select_top(&(ct_logit_row){ logits, g->v.model->n_pieces, NULL }, (size_t)g->n_wanted, best);
+    for (size_t i = 0; i < chunk->n_top; i++)
+        chunk->top[i] = (carat_top){ best[i].id, best[i].logit - g->lse };
 }
 
 static void end_turn(ct_generator *g, int32_t stop_id, ct_verdict *verdict)
@@ -221,17 +221,17 @@ static void end_turn(ct_generator *g, int32_t stop_id, ct_verdict *verdict)
 }
 
 /* The answer's next token is this one. */
-static bool add_token(ct_generator *g, int32_t id, size_t room, ct_chunk *said, ct_verdict *verdict, carat_err *err)
+static bool add_token(ct_generator *g, int32_t id, size_t room, ct_chunk *chunk, ct_verdict *verdict, carat_err *err)
 {
     ct_sampler_accept(g->sampler, id);
     if (g->has_mask)
         g->mask.accept(g->mask.self, id);
-    said->id = id;
+    chunk->id = id;
     g->result.n_generated++;
     if (g->v.model->tok)
         ct_detok_push(&g->detok, id, &g->stops.held);
-    ct_stops_release(&g->stops, false, &said->text);
-    if (g->stops.held.failed || said->text.failed)
+    ct_stops_release(&g->stops, false, &chunk->text);
+    if (g->stops.held.failed || chunk->text.failed)
         return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for the text");
     if (g->stops.is_met)
         g->result.finish = CARAT_FINISH_STOP;
@@ -239,22 +239,22 @@ static bool add_token(ct_generator *g, int32_t id, size_t room, ct_chunk *said, 
     return true;
 }
 
-bool ct_generator_next(ct_generator *g, float *logits, float lse, size_t room, ct_chunk *said, ct_verdict *verdict,
+bool ct_generator_next(ct_generator *g, float *logits, float lse, size_t room, ct_chunk *chunk, ct_verdict *verdict,
                        carat_err *err)
 {
     int32_t id;
     g->lse = lse;
-    find_alternatives(g, logits, said);
-    ct_buf_clear(&said->text);
-    said->id = -1;
+    find_alternatives(g, logits, chunk);
+    ct_buf_clear(&chunk->text);
+    chunk->id = -1;
     if (!choose(g, logits, &id, err))
         return false;
-    said->logprob = g->wants_logprobs && id >= 0 ? ct_sampler_raw(g->sampler, logits, id) - g->lse : 0;
+    chunk->logprob = g->wants_logprobs && id >= 0 ? ct_sampler_raw(g->sampler, logits, id) - g->lse : 0;
     if (id < 0 || !is_plain(g, id)) {
         end_turn(g, id, verdict);
         return true;
     }
-    return add_token(g, id, room, said, verdict, err);
+    return add_token(g, id, room, chunk, verdict, err);
 }
 
 size_t ct_generator_forced(const ct_generator *g, int32_t *ids, size_t most)
@@ -262,29 +262,29 @@ size_t ct_generator_forced(const ct_generator *g, int32_t *ids, size_t most)
     return g->has_mask && most ? g->mask.forced(g->mask.self, ids, most) : 0;
 }
 
-bool ct_generator_give(ct_generator *g, int32_t id, size_t room, ct_chunk *said, ct_verdict *verdict, carat_err *err)
+bool ct_generator_give(ct_generator *g, int32_t id, size_t room, ct_chunk *chunk, ct_verdict *verdict, carat_err *err)
 {
-    said->n_top = 0;
-    said->logprob = 0;
-    ct_buf_clear(&said->text);
+    chunk->n_top = 0;
+    chunk->logprob = 0;
+    ct_buf_clear(&chunk->text);
     ct_sampler_skip(g->sampler);
-    return add_token(g, id, room, said, verdict, err);
+    return add_token(g, id, room, chunk, verdict, err);
 }
 
-bool ct_generator_flush(ct_generator *g, ct_chunk *said)
+bool ct_generator_flush(ct_generator *g, ct_chunk *chunk)
 {
-    said->id = -1;
-    said->n_top = 0;
-    said->logprob = 0;
-    ct_buf_clear(&said->text);
+    chunk->id = -1;
+    chunk->n_top = 0;
+    chunk->logprob = 0;
+    ct_buf_clear(&chunk->text);
     if (g->stops.is_met)
         return false;
     if (g->v.model->tok)
         ct_detok_flush(&g->detok, &g->stops.held);
-    ct_stops_release(&g->stops, true, &said->text);
+    ct_stops_release(&g->stops, true, &chunk->text);
     if (g->stops.is_met)
         g->result.finish = CARAT_FINISH_STOP;
-    return said->text.len > 0;
+    return chunk->text.len > 0;
 }
 
 carat_result ct_generator_result(const ct_generator *g)

@@ -46,8 +46,8 @@ void ct_generator_close(ct_generator *g); /* accepts NULL */
 void ct_generator_accept(ct_generator *g, int32_t id);
 
 typedef enum ct_verdict {
-    CT_GO_ON,    /* evaluate said->id and call again */
-    CT_LAST,     /* said->id is the answer's last token; the text ended with it (max_tokens, a stop string) */
+    CT_GO_ON,    /* evaluate chunk->id and call again */
+    CT_LAST,     /* chunk->id is the answer's last token; the text ended with it (max_tokens, a stop string) */
     CT_END_TURN, /* the model ended its text: there is no token */
 } ct_verdict;
 
@@ -59,16 +59,16 @@ bool ct_generator_wants_lse(const ct_generator *g);
  * probability and nothing else. Where it leaves nothing but the end, and no stop id, the answer ends with stop_id -1.
  * Errors: CARAT_ENUMERIC, CARAT_ENOMEM, CARAT_EARG (nothing may come and the answer may not end), those of the mask's
  * fill. */
-bool ct_generator_next(ct_generator *g, float *logits, float lse, size_t room, ct_chunk *said, ct_verdict *verdict,
+bool ct_generator_next(ct_generator *g, float *logits, float lse, size_t room, ct_chunk *chunk, ct_verdict *verdict,
                        carat_err *err);
 /* Ids that the mask forces next, at most `most` of them: without one, or where it leaves a choice, none. Changes
  * nothing. */
 size_t ct_generator_forced(const ct_generator *g, int32_t *ids, size_t most);
 /* The next token is this one, which the mask forces: as ct_generator_next, but without logits, and so without a
  * probability. Errors: CARAT_ENOMEM. */
-bool ct_generator_give(ct_generator *g, int32_t id, size_t room, ct_chunk *said, ct_verdict *verdict, carat_err *err);
+bool ct_generator_give(ct_generator *g, int32_t id, size_t room, ct_chunk *chunk, ct_verdict *verdict, carat_err *err);
 /* The text that was held back at the end of an answer that no stop string ended: true if there is any. */
-bool ct_generator_flush(ct_generator *g, ct_chunk *said);
+bool ct_generator_flush(ct_generator *g, ct_chunk *chunk);
 /* finish, n_generated, stop_id; seconds is the caller's. */
 carat_result ct_generator_result(const ct_generator *g);
 

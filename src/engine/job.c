@@ -9,7 +9,7 @@ void ct_job_init(ct_job *j, ct_group *g)
     for (size_t i = 0; i < CT_JOB_EVENTS; i++)
         ct_chunk_init(&j->events[i]);
     for (size_t i = 0; i < CT_MAX_AHEAD; i++)
-        ct_chunk_init(&j->said[i]);
+        ct_chunk_init(&j->chunk[i]);
 }
 
 void ct_job_deinit(ct_job *j)
@@ -17,7 +17,7 @@ void ct_job_deinit(ct_job *j)
     for (size_t i = 0; i < CT_JOB_EVENTS; i++)
         ct_chunk_deinit(&j->events[i]);
     for (size_t i = 0; i < CT_MAX_AHEAD; i++)
-        ct_chunk_deinit(&j->said[i]);
+        ct_chunk_deinit(&j->chunk[i]);
     ct_generator_close(j->gen);
     j->gen = NULL;
     if (j->draft.close)

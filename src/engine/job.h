@@ -107,8 +107,8 @@ struct ct_job {
     size_t n_rows;             /* of logits that are wanted */
     size_t row_begin, row_end; /* those of them in the group that is computed now, from its group_row on */
     size_t group_row;
-    ct_chunk said[CT_MAX_AHEAD]; /* [n_said] tokens that came */
-    size_t n_said, n_right;      /* n_right guesses have come true */
+    ct_chunk chunk[CT_MAX_AHEAD]; /* [n_chunks] tokens that came */
+    size_t n_chunks, n_right;     /* n_right guesses have come true */
     ct_verdict verdict;
     int32_t guesses[CT_MAX_AHEAD]; /* for the next step */
     size_t n_guesses;

@@ -56,9 +56,9 @@ static void note(ct_scheduler *s, ct_queue *q)
         s->news[s->n_news++] = q;
 }
 
-void ct_jobs_send(ct_scheduler *s, ct_job *j, ct_chunk *said)
+void ct_jobs_send(ct_scheduler *s, ct_job *j, ct_chunk *chunk)
 {
-    note(s, ct_queue_send(j, said));
+    note(s, ct_queue_send(j, chunk));
 }
 
 void ct_jobs_tell(ct_scheduler *s)
@@ -102,8 +102,8 @@ static bool is_cut(const ct_job *j)
 static void end_answer(ct_scheduler *s, ct_job *j)
 {
     bool was_cancelled = j->result.finish == CARAT_FINISH_CANCELLED;
-    if (j->ok && ct_generator_flush(j->gen, &j->said[0]))
-        ct_jobs_send(s, j, &j->said[0]);
+    if (j->ok && ct_generator_flush(j->gen, &j->chunk[0]))
+        ct_jobs_send(s, j, &j->chunk[0]);
     j->result = ct_generator_result(j->gen);
     if (was_cancelled)
         j->result.finish = CARAT_FINISH_CANCELLED;

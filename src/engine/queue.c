@@ -19,7 +19,7 @@ struct ct_queue {
     pthread_cond_t news; /* a job was added */
     atomic_size_t n_refs;
     ct_job *first, *last; /* those that have events, in turn */
-    ct_chunk said;        /* of the event that was fetched last */
+    ct_chunk chunk;       /* of the event that was fetched last */
     size_t n_asleep;      /* listeners on `news` */
     int fd;               /* an eventfd; -1: none */
 };
@@ -42,7 +42,7 @@ bool ct_queue_open(bool with_fd, ct_queue **out, carat_err *err)
     pthread_condattr_destroy(&a);
     pthread_mutex_init(&q->lock, NULL);
     atomic_init(&q->n_refs, 1);
-    ct_chunk_init(&q->said);
+    ct_chunk_init(&q->chunk);
     *out = q;
     return true;
 }
@@ -61,7 +61,7 @@ void ct_queue_drop(ct_queue *q)
         close(q->fd);
     pthread_cond_destroy(&q->news);
     pthread_mutex_destroy(&q->lock);
-    ct_chunk_deinit(&q->said);
+    ct_chunk_deinit(&q->chunk);
     free(q);
 }
 
@@ -131,19 +131,19 @@ size_t ct_queue_room(const ct_job *j)
     return n;
 }
 
-static void swap_said(ct_chunk *a, ct_chunk *b)
+static void swap_chunk(ct_chunk *a, ct_chunk *b)
 {
     ct_chunk t = *a;
     *a = *b;
     *b = t;
 }
 
-ct_queue *ct_queue_send(ct_job *j, ct_chunk *said)
+ct_queue *ct_queue_send(ct_job *j, ct_chunk *chunk)
 {
     ct_queue *q = j->group->queue, *news = NULL;
     pthread_mutex_lock(&q->lock);
     if (!j->group->is_left) {
-        swap_said(said, &j->events[j->n_sent++ % CT_JOB_EVENTS]);
+        swap_chunk(chunk, &j->events[j->n_sent++ % CT_JOB_EVENTS]);
         news = announce(j);
     }
     pthread_mutex_unlock(&q->lock);
@@ -188,11 +188,11 @@ static ct_wake *fetch(ct_queue *q, ct_job *j, ct_event *out)
 {
     ct_group *g = j->group;
     ct_wake *waits = NULL;
-    *out = (ct_event){ .group = g, .job = j, .said = &q->said };
+    *out = (ct_event){ .group = g, .job = j, .chunk = &q->chunk };
     if (j->n_taken != j->n_sent) {
         bool was_full = room(j) == 0;
         out->kind = CARAT_EVENT_TOKEN;
-        swap_said(&q->said, &j->events[j->n_taken++ % CT_JOB_EVENTS]);
+        swap_chunk(&q->chunk, &j->events[j->n_taken++ % CT_JOB_EVENTS]);
         if (was_full && !j->is_over)
             waits = j->wake;
     } else if (!j->is_told) {

@@ -38,8 +38,8 @@ struct ct_group {
 typedef struct ct_event {
     carat_event_kind kind; /* END: of a group. NONE: nothing came */
     ct_group *group;
-    ct_job *job;          /* TOKEN, ANSWER, FAILED: its result or err may be read */
-    const ct_chunk *said; /* TOKEN: the queue's, until the next fetch */
+    ct_job *job;           /* TOKEN, ANSWER, FAILED: its result or err may be read */
+    const ct_chunk *chunk; /* TOKEN: the queue's, until the next fetch */
 } ct_event;
 
 /* The caller holds one reference. with_fd: it has a descriptor. Errors: CARAT_ENOMEM, CARAT_EIO (no descriptor is
@@ -54,9 +54,9 @@ int ct_queue_fd(const ct_queue *q);
 
 /* How many more events the job may send. One is kept for text that was held back to the end. */
 size_t ct_queue_room(const ct_job *j);
-/* *said is swapped with a free event. Nobody is woken by this: a listener that runs at once would stand before
+/* *chunk is swapped with a free event. This wakes no thread: a listener that runs at once would stand before
  * the locks that are held here. What is returned, if not NULL, is for ct_queue_wake, without a lock. */
-ct_queue *ct_queue_send(ct_job *j, ct_chunk *said);
+ct_queue *ct_queue_send(ct_job *j, ct_chunk *chunk);
 /* The scheduler will not touch the job any more: with the last of a group that was left, the group is gone when this
  * returns. Returns as ct_queue_send. */
 ct_queue *ct_queue_end(ct_job *j);

@@ -93,7 +93,7 @@ bool ct_run_is_finite(const ct_head_row *row, carat_err *err)
 
 static void begin_step(ct_job *j)
 {
-    j->n_span = j->n_rows = j->row_end = j->n_right = j->n_said = j->n_guesses = 0;
+    j->n_span = j->n_rows = j->row_end = j->n_right = j->n_chunks = j->n_guesses = 0;
     j->is_failed = j->is_evaluated = false;
     j->verdict = CT_GO_ON;
 }

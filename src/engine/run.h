@@ -41,7 +41,7 @@ void ct_run_close(ct_run *r);
 bool ct_run_bytes(const ct_config *c, const ct_scheduler_options *o, size_t *out);
 
 /* Runs one step of these jobs, all READING, DECODING or CLOSING, at most max_jobs of them, each with n_most set:
- * afterwards each has failed (is_failed, err), or moved on: `at`, `said` and `verdict` tell. */
+ * afterwards each has failed (is_failed, err), or moved on: `at`, `chunk` and `verdict` say how. */
 void ct_run_step(ct_run *r, ct_job *const *jobs, size_t n);
 
 /* ---- run.c, for the other two ---- */

@@ -48,15 +48,15 @@ static void report_tokens(ct_scheduler *s, ct_job *j)
 {
     if (j->answered == 0)
         j->answered = ct_now();
-    for (size_t i = 0; i < j->n_said; i++)
-        ct_jobs_send(s, j, &j->said[i]);
+    for (size_t i = 0; i < j->n_chunks; i++)
+        ct_jobs_send(s, j, &j->chunk[i]);
 }
 
 /* Applies the step's result to a job; under the lock. */
 static void finish_step(ct_scheduler *s, ct_job *j)
 {
     if (j->is_failed) {
-        if (j->n_said) /* the next one could not be had */
+        if (j->n_chunks) /* the next one could not be had */
             report_tokens(s, j);
         bool cut = j->err.code == CARAT_ECANCELLED && j->state == CT_JOB_DECODING;
         if (cut)
@@ -73,7 +73,7 @@ static void finish_step(ct_scheduler *s, ct_job *j)
         ct_jobs_close(s, j);
         return;
     }
-    if (j->n_said == 0 && j->verdict == CT_GO_ON) /* its prompt is not read yet, or it was not in the step */
+    if (j->n_chunks == 0 && j->verdict == CT_GO_ON) /* its prompt is not read yet, or it was not in the step */
         return;
     report_tokens(s, j);
     ct_jobs_set_state(s, j, CT_JOB_DECODING);

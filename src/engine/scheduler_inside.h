@@ -55,8 +55,8 @@ void ct_jobs_stop(ct_scheduler *s);
 double ct_jobs_deadline(const ct_scheduler *s);
 /* Releases those that have ended: they may be freed at any time afterwards. */
 void ct_jobs_let_go(ct_scheduler *s);
-/* *said is an event; who listens is woken by ct_jobs_tell. */
-void ct_jobs_send(ct_scheduler *s, ct_job *j, ct_chunk *said);
+/* *chunk is an event; who listens is woken by ct_jobs_tell. */
+void ct_jobs_send(ct_scheduler *s, ct_job *j, ct_chunk *chunk);
 /* Wakes the listeners of jobs that have sent events or were released. It drops the lock meanwhile: otherwise a woken
  * listener would run into it, and wait for the thread that it has just displaced from its core. */
 void ct_jobs_tell(ct_scheduler *s);

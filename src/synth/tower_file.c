@@ -212,15 +212,15 @@ bool ct_synth_tower_fill(ct_gguf_writer *w, const ct_synth_tower *t, bool (*done
     return ok;
 }
 
-typedef struct told { /* whom fill's caller tells */
+typedef struct reporting { /* how far the writing is, for the caller */
     carat_progress_fn *progress;
     void *arg;
     uint64_t total;
-} told;
+} reporting;
 
-static bool tell(void *arg, uint64_t bytes)
+static bool report(void *arg, uint64_t bytes)
 {
-    const told *t = arg;
+    const reporting *t = arg;
     return !t->progress || t->progress(t->arg, bytes, t->total);
 }
 
@@ -228,10 +228,10 @@ bool ct_synth_tower_write(const ct_synth_tower *t, const char *path, carat_progr
                           carat_err *err)
 {
     ct_gguf_writer *w;
-    told who = { .progress = progress, .arg = arg };
+    reporting to = { .progress = progress, .arg = arg };
     if (!ct_gguf_create(path, &w, err))
         return false;
-    if (!ct_synth_tower_declare(w, t, &who.total, err) || !ct_synth_tower_fill(w, t, tell, &who, err)) {
+    if (!ct_synth_tower_declare(w, t, &to.total, err) || !ct_synth_tower_fill(w, t, report, &to, err)) {
         ct_gguf_abandon(w);
         return false;
     }

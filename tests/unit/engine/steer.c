@@ -209,7 +209,7 @@ bool steer_next(steered *s, answer *answers)
         return false;
     answer *a = &answers[e.job - s->jobs];
     if (e.kind == CARAT_EVENT_TOKEN) {
-        add_token(a, e.said);
+        add_token(a, e.chunk);
         return true;
     }
     assert_false(a->has_ended);

@@ -152,7 +152,7 @@ static void of_every_token(void **state)
 static void after_a_generation(void **state)
 {
     (void)state;
-    int32_t said[2][6];
+    int32_t chunk[2][6];
     float row[MOST];
     for (int asks = 0; asks < 2; asks++) {
         carat_err e;
@@ -167,14 +167,14 @@ static void after_a_generation(void **state)
         expect_none(s);
         assert_false(carat_session_generate(s, &g, &r, &e));
         assert_int_equal(e.code, CARAT_EARG);
-        memcpy(said[asks], carat_session_tokens(s) + N, 5 * sizeof(int32_t));
-        said[asks][5] = 30;
-        must(carat_session_append(s, &said[asks][5], 1, &e), &e);
+        memcpy(chunk[asks], carat_session_tokens(s) + N, 5 * sizeof(int32_t));
+        chunk[asks][5] = 30;
+        must(carat_session_append(s, &chunk[asks][5], 1, &e), &e);
         must(carat_session_append_logits(cold, carat_session_tokens(s), N + 6, keep_row, row, &e), &e);
         expect_row(s, row, "after a generation");
         carat_session_close(s), carat_session_close(cold);
     }
-    assert_memory_equal(said[0], said[1], sizeof said[0]);
+    assert_memory_equal(chunk[0], chunk[1], sizeof chunk[0]);
 }
 
 static void after_a_rewind(void **state)
