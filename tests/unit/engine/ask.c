@@ -154,3 +154,40 @@ double ask_now(void)
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
+
+/* ---- a step that stands still ---- */
+
+static bool hold_up(void *arg, size_t pos, const float *logits, size_t n)
+{
+    ask_held *h = arg;
+    (void)pos, (void)logits, (void)n;
+    sem_post(&h->in);
+    sem_wait(&h->out);
+    return true;
+}
+
+static void *append_held(void *arg)
+{
+    ask_held *h = arg;
+    const int32_t id = 2;
+    carat_err e;
+    ask_must(carat_session_append_logits(h->session, &id, 1, hold_up, h, &e), &e);
+    return NULL;
+}
+
+void ask_hold(carat_engine *e, ask_held *h)
+{
+    carat_err err;
+    ask_must(carat_session_open(e, 64, &h->session, &err), &err);
+    sem_init(&h->in, 0, 0), sem_init(&h->out, 0, 0);
+    assert_int_equal(pthread_create(&h->thread, NULL, append_held, h), 0);
+    sem_wait(&h->in);
+}
+
+void ask_release(ask_held *h)
+{
+    sem_post(&h->out);
+    pthread_join(h->thread, NULL);
+    carat_session_close(h->session);
+    sem_destroy(&h->in), sem_destroy(&h->out);
+}

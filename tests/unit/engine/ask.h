@@ -5,6 +5,9 @@
 #define CT_TESTS_ASK_H
 
 #include "carat.h"
+#include <pthread.h>
+#include <semaphore.h>
+
 
 #define ASK_MAX 512 /* tokens of an answer */
 #define ASK_TOP 20
@@ -50,6 +53,15 @@ bool ask_next(carat_request *r, double seconds, answer *answers);
 void ask_rest(carat_request *r, answer *answers);
 /* Asks, waits, forgets. */
 void ask_whole(carat_engine *e, const carat_request_options *o, answer *answers);
+
+/* The engine in the middle of a step, from ask_hold to ask_release. */
+typedef struct ask_held {
+    carat_session *session;
+    sem_t in, out;
+    pthread_t thread;
+} ask_held;
+void ask_hold(carat_engine *e, ask_held *h);
+void ask_release(ask_held *h);
 
 /* The same tokens, probabilities bit for bit, text and ending. */
 void ask_same(const answer *a, const answer *b, const char *what);

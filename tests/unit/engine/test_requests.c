@@ -277,47 +277,6 @@ static void a_full_queue_says_so(void **state)
 
 /* ---- sessions beside requests ---- */
 
-/* Somebody in the engine's thread, until told to leave. */
-typedef struct plug {
-    carat_session *session;
-    sem_t in, out;
-    pthread_t thread;
-} plug;
-
-static bool hold_up(void *arg, size_t pos, const float *logits, size_t n)
-{
-    plug *p = arg;
-    (void)pos, (void)logits, (void)n;
-    sem_post(&p->in);
-    sem_wait(&p->out);
-    return true;
-}
-
-static void *run_plug(void *arg)
-{
-    plug *p = arg;
-    const int32_t id = 2;
-    carat_err e;
-    ask_must(carat_session_append_logits(p->session, &id, 1, hold_up, p, &e), &e);
-    return NULL;
-}
-
-static void plug_in(plug *p)
-{
-    p->session = open_session(engine, 64);
-    sem_init(&p->in, 0, 0), sem_init(&p->out, 0, 0);
-    pthread_create(&p->thread, NULL, run_plug, p);
-    sem_wait(&p->in);
-}
-
-static void plug_out(plug *p)
-{
-    sem_post(&p->out);
-    pthread_join(p->thread, NULL);
-    carat_session_close(p->session);
-    sem_destroy(&p->in), sem_destroy(&p->out);
-}
-
 typedef struct talk {
     carat_session *session;
     carat_generation g;
@@ -342,13 +301,13 @@ static void cancelled_before_the_first_token(void **state)
     ask_ids(10, ids, N);
     talk t = { .session = open_session(engine, 64), .g = *ASK_GREEDY(0), .result = { .struct_size = sizeof t.result } };
     ask_must(carat_session_append(t.session, ids, N, &e), &e);
-    plug p;
-    plug_in(&p);
+    ask_held p;
+    ask_hold(engine, &p);
     pthread_t thread;
     pthread_create(&thread, NULL, run_talk, &t);
     ask_sleep(0.03); /* asks, and waits for the step at work; earlier would be as good */
     carat_session_cancel(t.session);
-    plug_out(&p);
+    ask_release(&p);
     pthread_join(thread, NULL);
     ask_must(t.ok, &t.err);
     assert_int_equal(t.result.finish, CARAT_FINISH_CANCELLED);

@@ -92,54 +92,13 @@ static void wait_until_idle(void)
 
 /* ---- no call waits for a step ---- */
 
-typedef struct plug { /* in the middle of a step, until it is pulled */
-    carat_session *session;
-    sem_t in, out;
-    pthread_t thread;
-} plug;
-
-static bool hold_up(void *arg, size_t pos, const float *logits, size_t n)
-{
-    plug *p = arg;
-    (void)pos, (void)logits, (void)n;
-    sem_post(&p->in);
-    sem_wait(&p->out);
-    return true;
-}
-
-static void *run_plug(void *arg)
-{
-    plug *p = arg;
-    const int32_t id = 2;
-    carat_err e;
-    ask_must(carat_session_append_logits(p->session, &id, 1, hold_up, p, &e), &e);
-    return NULL;
-}
-
-static void plug_in(plug *p)
-{
-    carat_err e;
-    ask_must(carat_session_open(engine, 64, &p->session, &e), &e);
-    sem_init(&p->in, 0, 0), sem_init(&p->out, 0, 0);
-    assert_int_equal(pthread_create(&p->thread, NULL, run_plug, p), 0);
-    sem_wait(&p->in);
-}
-
-static void pull_out(plug *p)
-{
-    sem_post(&p->out);
-    pthread_join(p->thread, NULL);
-    carat_session_close(p->session);
-    sem_destroy(&p->in), sem_destroy(&p->out);
-}
-
 /* A step stands still. Requests that take part in it, that wait for it, that have ended before it: all that can be
  * called for them is, and returns; what the step works with is freed under its hands. */
 static void no_call_waits_for_a_step(void **state)
 {
     (void)state;
     carat_err e;
-    plug step;
+    ask_held step;
     for (int i = 0; i < 20; i++) {
         carat_prompt *p = ask_random(engine, (uint64_t)i, N), *longer = ask_random(engine, 100 + (uint64_t)i, 400);
         carat_request *over = submit(p, 1, 1, 0, queue);
@@ -148,7 +107,7 @@ static void no_call_waits_for_a_step(void **state)
         carat_request *decoding = submit(p, 0, 1, 0, queue), *reading = submit(longer, 5, 1, 0, queue);
         for (int k = 0; k < i; k++)
             carat_request_next(decoding, -1);
-        plug_in(&step);
+        ask_hold(engine, &step);
         carat_request *queued = submit(longer, 5, 1, 0, i % 2 ? queue : NULL);
         carat_prompt_free(p), carat_prompt_free(longer);
         carat_request *all[] = { over, decoding, reading, queued };
@@ -168,7 +127,7 @@ static void no_call_waits_for_a_step(void **state)
         assert_int_equal(carat_queue_next(queue, 0)->kind, CARAT_EVENT_NONE);
         carat_stats before = ask_stats(engine);
         assert_true(before.running >= 1);
-        pull_out(&step);
+        ask_release(&step);
         wait_until_idle();
         assert_int_equal(ask_stats(engine).kv_bytes_promised, 0);
     }
@@ -178,13 +137,13 @@ static void no_call_waits_for_a_step(void **state)
 static void freed_requests_do_not_fill_the_queue(void **state)
 {
     (void)state;
-    plug step;
+    ask_held step;
     carat_prompt *p = ask_random(engine, 1, N);
-    plug_in(&step);
+    ask_hold(engine, &step);
     for (int i = 0; i < 100; i++)
         carat_request_free(submit(p, 5, 1, 0, NULL));
     carat_request *r = submit(p, 5, 1, 0, NULL);
-    pull_out(&step);
+    ask_release(&step);
     size_t n = 0;
     for (const carat_event *ev; (ev = carat_request_next(r, -1))->kind != CARAT_EVENT_END;)
         n += ev->kind == CARAT_EVENT_TOKEN;
