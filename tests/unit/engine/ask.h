@@ -4,10 +4,10 @@
 #ifndef CT_TESTS_ASK_H
 #define CT_TESTS_ASK_H
 
-#include "carat.h"
 #include <pthread.h>
 #include <semaphore.h>
 
+#include "carat.h"
 
 #define ASK_MAX 512 /* tokens of an answer */
 #define ASK_TOP 20
