@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/err.h"
 #include "commands.h"
@@ -47,14 +48,19 @@ static void say(chat *c, const char *line)
         term_error(&err);
     else if (!chat_answer(c) && c->turns.n)
         turns_drop(&c->turns, c->turns.n - 1, 1);
+    else
+        return;
+    c->some_failed = true;
 }
 
 static void talk(chat *c)
 {
     for (;;) {
         char *line = line_read(c->is_base ? "text> " : ">>> ", true);
-        if (!line)
+        if (!line) {
+            c->why_unread = line_error();
             return;
+        }
         bool go_on = true;
         if (line[0] == '/' && !turns_begins_with_picture(line))
             go_on = chat_command(c, line);
@@ -123,6 +129,12 @@ static int run(int argc, char **argv)
         ct_fail(&err, CARAT_EIO, CARAT_NOWHERE, "cannot write the answer: %s", strerror(c.why));
         code = c.why == EPIPE ? CLI_FAILED : term_error(&err);
     }
+    if (c.why_unread) {
+        ct_fail(&err, CARAT_EIO, CARAT_NOWHERE, "cannot read the next message: %s", strerror(c.why_unread));
+        code = term_error(&err);
+    }
+    if (c.some_failed && !isatty(0)) /* nobody was there to see the error */
+        code = CLI_FAILED;
     if (code == CLI_OK && cli_ended_by())
         code = 128 + cli_ended_by();
 done:

@@ -23,8 +23,10 @@ typedef struct chat {
     turns turns;
     cli_pictures attached; /* by /image, for the next message */
     ct_buf answer;
+    bool some_failed; /* of the messages */
     bool write_failed;
-    int why; /* errno of the write */
+    int why;        /* errno of the write */
+    int why_unread; /* errno of what ended the reading; 0: the end of input */
 } chat;
 
 /* chat_answer.c: one answer to the turns so far, which is added to them. False: the last turn should be taken back. */

@@ -115,9 +115,12 @@ bool chat_answer(chat *c)
         return false;
     }
     putchar('\n');
-    carat_err why;
-    if (!turns_add(&c->turns, "assistant", c->answer.data ? c->answer.data : "", NULL, false, &why))
-        term_note("%s", why.msg);
+    ok = !c->answer.failed || ct_fail(&err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory to keep the answer");
+    if (!ok || !turns_add(&c->turns, "assistant", c->answer.data ? c->answer.data : "", NULL, false, &err)) {
+        term_error(&err);
+        ct_buf_deinit(&c->answer);
+        return false;
+    }
     if (r.finish == CARAT_FINISH_LENGTH && carat_session_n_tokens(c->session) == carat_session_n_ctx(c->session))
         term_note("(the context of %zu tokens is full: the answer is cut)", carat_session_n_ctx(c->session));
     if (term_is_tty(2))

@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "line.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -22,6 +23,8 @@
 
 /* Ctrl-C has given up the line. */
 static bool was_interrupted;
+/* errno of why the last message could not be read; 0: it could, or the input was at its end. */
+static int why_not;
 
 #if CARAT_HAVE_LIBEDIT
 #define MAX_HISTORY 1000
@@ -118,11 +121,11 @@ static char *edited_line(const char *prompt)
     const char *line = el_gets(edit.el, &n);
     if (was_interrupted || !line || n <= 0)
         fputs(was_interrupted ? "\n(Ctrl-D or /bye leaves)\n" : "\n", isatty(1) ? stdout : stderr);
-    if (was_interrupted)
-        return strdup("");
-    if (!line || n <= 0)
+    if (!was_interrupted && (!line || n <= 0))
         return NULL;
-    return strndup(line, (size_t)n - (line[n - 1] == '\n'));
+    char *copy = was_interrupted ? strdup("") : strndup(line, (size_t)n - (line[n - 1] == '\n'));
+    why_not = copy ? 0 : ENOMEM;
+    return copy;
 }
 #endif
 
@@ -183,7 +186,9 @@ static char *plain_line(const char *prompt)
     sigaction(SIGINT, &deflt, &was);
     char *line = NULL;
     size_t cap = 0;
+    errno = 0;
     ssize_t n = getline(&line, &cap, stdin);
+    why_not = n < 0 && !feof(stdin) && errno != EINTR ? errno : 0; /* a signal that ends the program interrupts */
     sigaction(SIGINT, &was, NULL);
     if (n < 0) {
         free(line);
@@ -212,22 +217,33 @@ static char *many_lines(const char *first)
     ct_buf b;
     ct_buf_init(&b, MAX_MESSAGE);
     const char *rest = first + 3, *end = strstr(rest, "\"\"\"");
-    ct_buf_add(&b, rest, end ? (size_t)(end - rest) : strlen(rest));
+    size_t total = end ? (size_t)(end - rest) : strlen(rest);
+    ct_buf_add(&b, rest, total);
     while (!end) {
         char *line = one_line("... ");
-        if (!line)
+        if (!line && !why_not)
             break;
-        if (was_interrupted) { /* gives up the whole message */
+        if (!line || was_interrupted) { /* gives up the whole message */
             ct_buf_deinit(&b);
             return line;
         }
         end = strstr(line, "\"\"\"");
         if (b.len)
             ct_buf_char(&b, '\n');
-        ct_buf_add(&b, line, end ? (size_t)(end - line) : strlen(line));
+        const size_t len = end ? (size_t)(end - line) : strlen(line);
+        ct_buf_add(&b, line, len);
+        total += len + 1;
         free(line);
     }
-    return ct_buf_take(&b);
+    char *all = ct_buf_take(&b);
+    if (!all)
+        why_not = total > MAX_MESSAGE ? EMSGSIZE : ENOMEM;
+    return all;
+}
+
+int line_error(void)
+{
+    return why_not;
 }
 
 char *line_read(const char *prompt, bool multi)

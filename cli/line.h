@@ -9,8 +9,10 @@
 void line_open(void);  /* loads the history ($XDG_STATE_HOME/carat/history or ~/.local/state/carat/history) */
 void line_close(void); /* saves it */
 
-/* A message, without its newline; the caller frees it; NULL at the end of input. With `multi`, a line that begins with
+/* A message, without its newline; the caller frees it; NULL at the end of input or on an error. With `multi`, a line that begins with
  * """ opens a message that runs to the next """. Ctrl-C gives up the whole message: it is empty. */
 char *line_read(const char *prompt, bool multi);
+/* errno of the error that line_read's NULL stands for; 0: it was the end of input. */
+int line_error(void);
 
 #endif

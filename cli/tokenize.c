@@ -184,7 +184,7 @@ static void print_pieces(const carat_tokenizer *t, const int32_t *ids, size_t n)
         if (!carat_tokenizer_decode(t, &ids[i], 1, true, &text, &len, NULL))
             continue;
         json_t *shown = json_stringn(text, len);
-        char *quoted = shown ? json_dumps(shown, JSON_ENCODE_ANY) : NULL;
+        char *quoted = ct_json_dump(shown, JSON_ENCODE_ANY);
         if (quoted)
             printf("%7d  %s\n", ids[i], quoted);
         else

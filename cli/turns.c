@@ -9,6 +9,8 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/json.h"
+#include "json_out.h"
 
 static bool no_memory(carat_err *err)
 {
@@ -245,7 +247,7 @@ bool turns_to_note(const turns *t, const char *system, char **note, carat_err *e
     for (size_t i = 0; i < t->n; i++)
         json_array_append_new(list, json_pack("{s:s, s:b, s:o}", "role", t->v[i].role, "inline", (int)t->v[i].is_inline,
                                               "content", content_json(&t->v[i])));
-    *note = json_dumps(o, 0);
+    *note = cli_json_failed() ? NULL : ct_json_dump(o, 0); /* a message that there was no memory for would be missing */
     json_decref(o);
     return *note || no_memory(err);
 }

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/json.h"
+
 /* ---- in ---- */
 
 bool ct_openai_line_parse(ct_openai_line *l, const char *text, size_t len, ct_openai_fault *f)
@@ -75,7 +77,7 @@ void ct_openai_line_deinit(ct_openai_line *l)
 static char *dump(json_t *o)
 {
     /* Nine digits give a float32 exactly. */
-    char *text = o ? json_dumps(o, JSON_COMPACT | JSON_REAL_PRECISION(9)) : NULL;
+    char *text = ct_json_dump(o, JSON_COMPACT | JSON_REAL_PRECISION(9));
     json_decref(o);
     size_t n = text ? strlen(text) : 0;
     char *line = text ? realloc(text, n + 2) : NULL;

@@ -23,6 +23,20 @@ bool ct_json_load(const char *path, size_t max, json_t **out, carat_err *err)
     return ok;
 }
 
+static int add_dumped(const char *text, size_t len, void *arg)
+{
+    return ct_buf_add((ct_buf *)arg, text, len) ? 0 : -1;
+}
+
+char *ct_json_dump(const json_t *v, size_t flags)
+{
+    ct_buf b;
+    ct_buf_init(&b, SIZE_MAX / 2);
+    if (!v || json_dump_callback(v, add_dumped, &b, flags) != 0)
+        b.failed = true;
+    return ct_buf_take(&b);
+}
+
 json_t *ct_json_from_bytes(const char *text, size_t len)
 {
     ct_buf shown;

@@ -29,6 +29,10 @@ bool ct_json_text(const json_t *obj, const char *what, const char *key, const ch
 json_t *ct_json_from_bytes(const char *text, size_t len);
 json_t *ct_json_from_str(const char *text);
 
+/* v as text with jansson's flags for dumping; the caller frees it. NULL: v is NULL, or no memory. (jansson's own
+ * json_dumps loses a quote or a key where memory runs out in the middle of an object, and succeeds.) */
+char *ct_json_dump(const json_t *v, size_t flags);
+
 /* The name of a JSON type, with its article: "a string", "an object". */
 const char *ct_json_kind(const json_t *v);
 

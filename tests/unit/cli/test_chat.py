@@ -5,9 +5,10 @@ SPDX-License-Identifier: Apache-2.0
 import os
 import resource
 import signal
+import subprocess
 import tempfile
 
-from program import SIGHT, TINY, Case, carat, main
+from program import CARAT, SIGHT, TINY, Case, carat, main
 
 
 class Chat(Case):
@@ -27,6 +28,23 @@ class Chat(Case):
                       signal.signal(signal.SIGXFSZ, signal.SIG_IGN))
             self.assertEqual(r.returncode, 1, r.stderr)
             self.assertEqual(os.listdir(d), [])
+
+    def test_a_pipe_learns_of_failures(self):
+        r = carat("chat", TINY, "-n", "2", "-c", "24", stdin=b"a red star\n" + b"a red star " * 99 + b"\n")
+        self.assertEqual(r.returncode, 1)
+        self.assertIn("do not fit the context", r.stderr.decode())
+        folder = os.open("/", os.O_RDONLY)
+        self.addCleanup(os.close, folder)
+        r = subprocess.run([CARAT, "chat", TINY], stdin=folder, capture_output=True)
+        self.assertEqual(r.returncode, 1)
+        self.assertIn("cannot read the next message: Is a directory", r.stderr.decode())
+
+    def test_a_message_of_several_lines(self):
+        r = self.ok("chat", TINY, "-n", "2", stdin=b'"""a red\nstar"""\n"""' + b"x\n" * 99)
+        self.assertEqual(r.stderr.decode().count("carat:"), 0, r.stderr)
+        r = carat("chat", TINY, "-n", "2", stdin=b'"""' + (b"x" * (1 << 20) + b"\n") * 65)
+        self.assertEqual(r.returncode, 1)
+        self.assertIn("cannot read the next message: Message too long", r.stderr.decode())
 
     def test_a_base_model_says_so_and_continues(self):
         out = tempfile.TemporaryDirectory()
@@ -60,7 +78,8 @@ class Chat(Case):
         talk = b"What is in this picture?\n" * 12
         r = self.ok("chat", SIGHT, "--temp", "0", "-n", "12", "-c", "128", "--trim", "--system", "Be brief.", stdin=talk)
         self.assertIn("oldest messages left out", r.stderr.decode())
-        r = self.ok("chat", SIGHT, "--temp", "0", "-n", "12", "-c", "128", stdin=talk)
+        r = carat("chat", SIGHT, "--temp", "0", "-n", "12", "-c", "128", stdin=talk)
+        self.assertEqual(r.returncode, 1)
         self.assertNotIn("left out", r.stderr.decode())
         self.assertIn("do not fit the context of 128", r.stderr.decode())
 
