@@ -52,7 +52,7 @@ static void restore(const uint8_t *data, size_t size)
     if (!host_cache_open(&c, &o, &cache, &err))
         return;
     FUZZ_MUST(ct_kv_open(cache, CONTEXT, &kv, &err));
-    if (ct_kv_restore_memory(kv, "input", data, size, model, &blob, &blob_len, &err)) {
+    if (host_kv_restore_memory(kv, "input", data, size, model, &blob, &blob_len, &err)) {
         fuzz_touch(blob, blob_len);
         FUZZ_MUST(ct_cache_check(cache, NULL));
         use(cache, kv);

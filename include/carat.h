@@ -512,12 +512,12 @@ CARAT_API bool carat_session_rewind(carat_session *s, size_t n, size_t *kept, ca
  * CARAT_ENOMEM. */
 CARAT_API bool carat_session_save(const carat_session *s, const char *path, const void *note, size_t note_len,
                                   carat_err *err);
-/* Into an empty session. *note, *note_len bytes and a NUL, is the caller's (carat_free); both may be NULL. Errors, after
- * which the session is still empty: CARAT_EIO,
+/* Into an empty session. *note, *note_len bytes and a NUL, is the caller's (carat_free); both may be NULL. A file shows
+ * that it is whole, not who wrote it: its keys and values continue this session and forks of it, and no other conversation
+ * is ever answered from them. One that begins with the same tokens computes its own. Errors, after which the session is
+ * still empty and nothing of the file is left: CARAT_EIO (also a file that is cut meanwhile),
  * CARAT_EFORMAT (damaged, cut, not such a file), CARAT_EUNSUPPORTED (another model, cache type or version),
- * CARAT_ECONTEXT (longer than the session may be; both lengths), CARAT_EARG (not empty), CARAT_ENOMEM. The file is
- * mapped meanwhile: if another process cuts it just then, this one gets SIGBUS. (Models and pictures are read, so that
- * such a cut is CARAT_EIO.) */
+ * CARAT_ECONTEXT (longer than the session may be; both lengths), CARAT_EARG (not empty), CARAT_ENOMEM. */
 CARAT_API bool carat_session_restore(carat_session *s, const char *path, char **note, size_t *note_len, carat_err *err);
 
 /* Ends a running append of this session (CARAT_ECANCELLED) or generation (CARAT_FINISH_CANCELLED) after the step it is in.

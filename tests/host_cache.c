@@ -5,6 +5,7 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "cpu/pages.h"
 #include "kv/kv_inside.h"
@@ -124,4 +125,36 @@ bool host_kv_save(const ct_kv *kv, const char *path, const uint8_t model_hash[32
     bool ok = ct_kv_still_save(st, path, model_hash, blob, blob_len, err);
     ct_kv_still_free(st);
     return ok;
+}
+
+static bool take(ct_kv_saved *f, ct_kv *kv, uint8_t **blob, size_t *blob_len, carat_err *err)
+{
+    const ct_kv_contents c = ct_kv_saved_contents(f);
+    bool ok = ct_kv_saved_take(f, kv, err);
+    if (ok && !(*blob = malloc(c.blob_len + 1)))
+        ok = ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for a blob of %zu bytes", c.blob_len);
+    if (ok) {
+        memcpy(*blob, c.blob, c.blob_len);
+        *blob_len = c.blob_len;
+    }
+    ct_kv_saved_close(f);
+    return ok;
+}
+
+bool host_kv_restore(ct_kv *kv, const char *path, const uint8_t model_hash[32], uint8_t **blob, size_t *blob_len,
+                     carat_err *err)
+{
+    ct_kv_saved *f;
+    *blob = NULL;
+    *blob_len = 0;
+    return ct_kv_saved_open(kv, path, model_hash, &f, err) && take(f, kv, blob, blob_len, err);
+}
+
+bool host_kv_restore_memory(ct_kv *kv, const char *what, const uint8_t *data, size_t size, const uint8_t model_hash[32],
+                            uint8_t **blob, size_t *blob_len, carat_err *err)
+{
+    ct_kv_saved *f;
+    *blob = NULL;
+    *blob_len = 0;
+    return ct_kv_saved_open_memory(kv, what, data, size, model_hash, &f, err) && take(f, kv, blob, blob_len, err);
 }

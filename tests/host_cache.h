@@ -28,6 +28,12 @@ void host_kv_tile(const ct_kv *kv, size_t layer, size_t head, size_t tile, void 
 bool host_kv_save(const ct_kv *kv, const char *path, const uint8_t model_hash[32], const void *blob, size_t blob_len,
                   carat_err *err);
 
+/* Opens a saved sequence and takes it in; *blob is malloc'd. */
+bool host_kv_restore(ct_kv *kv, const char *path, const uint8_t model_hash[32], uint8_t **blob, size_t *blob_len,
+                     carat_err *err);
+bool host_kv_restore_memory(ct_kv *kv, const char *what, const uint8_t *data, size_t size, const uint8_t model_hash[32],
+                            uint8_t **blob, size_t *blob_len, carat_err *err);
+
 /* ---- kv_check.c ---- */
 
 /* Is everything consistent: each page in one place, reference counts, tree, promises? Walks all pages. */

@@ -44,6 +44,8 @@ static bool check_node(const ct_cache *c, uint32_t i, carat_err *err)
         (!ct_is_node(c, n->parent) || c->global.page[n->parent].tile + 1 != tile ||
          c->nodes[n->parent].n_keys != CT_TILE || (c->global.page[i].refs && !c->global.page[n->parent].refs)))
         return wrong(err, "a node's parent cannot be one", i);
+    if (n->parent != CT_NONE && c->global.page[n->parent].origin != c->global.page[i].origin)
+        return wrong(err, "a node's parent is of another origin", i);
     if (n->prev != CT_NONE ? c->nodes[n->prev].next != i
                            : (n->parent == CT_NONE ? c->roots : c->nodes[n->parent].child) != i)
         return wrong(err, "siblings are not linked", i);
@@ -55,11 +57,23 @@ static bool check_node(const ct_cache *c, uint32_t i, carat_err *err)
     return true;
 }
 
+/* A restored sequence's tree goes with the last sequence that could use it. */
+static bool is_open(const ct_cache *c, uint32_t origin)
+{
+    for (const ct_kv *kv = c->seqs; kv; kv = kv->next)
+        if (kv->origin == origin)
+            return true;
+    return origin == 0;
+}
+
 static bool check_index(const ct_cache *c, carat_err *err)
 {
-    for (uint32_t i = 0; i < c->global.n; i++)
+    for (uint32_t i = 0; i < c->global.n; i++) {
         if (ct_is_node(c, i) && !check_node(c, i, err))
             return false;
+        if (ct_is_node(c, i) && !is_open(c, c->global.page[i].origin))
+            return wrong(err, "a node is of a restored sequence that is gone", i);
+    }
     for (uint32_t i = 0; i < c->local.n; i++) {
         uint32_t node = c->local.page[i].node;
         if (node != CT_NONE && (!ct_is_node(c, node) || c->nodes[node].local != i))
@@ -94,6 +108,8 @@ static bool check_seq(const ct_kv *kv, uint32_t *global, uint32_t *local, carat_
             return false;
         if (t < kv->labelled / CT_TILE && !ct_is_node(c, kv->global[t].page))
             return wrong(err, "a labelled tile is not in the index", t);
+        if (t < kv->end && ct_is_node(c, kv->global[t].page) && c->global.page[kv->global[t].page].origin != kv->origin)
+            return wrong(err, "a sequence holds a page of another origin", t);
         if (kv->local[t].page == CT_NONE)
             continue;
         n_local++;
@@ -102,6 +118,8 @@ static bool check_seq(const ct_kv *kv, uint32_t *global, uint32_t *local, carat_
         if (!check_ref(&c->local, &kv->local[t], t, claim, kv, local, err))
             return false;
     }
+    if (kv->origin && kv->len == 0)
+        return wrong(err, "an empty sequence has an origin", kv->origin);
     if (n_local > kv->n_ring)
         return wrong(err, "a sequence holds more than its ring", n_local);
     if (ct_has_local(c))

@@ -46,33 +46,40 @@ static bool pack_tokens(const carat_session *s, const void *note, size_t note_le
     return true;
 }
 
-static bool check_ids_of(const carat_session *s, const char *path, size_t n, carat_err *err)
+/* A key names the token: its id, or a part of an image. */
+static bool check_token(const carat_session *s, const char *path, size_t i, carat_err *err)
 {
     const ct_model *m = s->engine->model;
-    int32_t slot = m->tok ? ct_tok_facts(m->tok)->image_soft_token : -1;
+    int32_t id = s->seq.ids[i], slot = m->tok ? ct_tok_facts(m->tok)->image_soft_token : -1;
+    bool is_image = s->seq.keys[i] & CT_KEY_IMAGE;
     carat_err why;
-    for (size_t i = 0; i < n; i++)
-        if (s->seq.ids[i] != slot && !ct_api_check_id(s->seq.ids[i], i, m->cfg.n_vocab, &why))
-            return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: token %zu: %s", path, i, why.msg);
+    if (id != slot && !ct_api_check_id(id, i, m->cfg.n_vocab, &why))
+        return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: token %zu: %s", path, i, why.msg);
+    if (is_image ? id != slot : s->seq.keys[i] != (uint32_t)id)
+        return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: token %zu: its key is not that of id %d", path, i, id);
     return true;
 }
 
-static bool unpack_tokens(carat_session *s, const char *path, const uint8_t *blob, size_t len, char **note,
-                          size_t *note_len, carat_err *err)
+/* Into the session's arrays, which mean nothing until its length is set. */
+static bool unpack_tokens(carat_session *s, const char *path, const ct_kv_contents *c, char **note, size_t *note_len,
+                          carat_err *err)
 {
-    size_t n = ct_kv_len(s->seq.kv);
+    size_t n = c->n, len = c->blob_len;
     uint64_t has_hidden = UINT64_MAX;
     if (len >= sizeof has_hidden)
-        memcpy(&has_hidden, blob, sizeof has_hidden);
+        memcpy(&has_hidden, c->blob, sizeof has_hidden);
     const beside b = layout(s, n, has_hidden == 1);
-    if (has_hidden > 1 || (has_hidden && !n) || len < b.all || ct_kv_labelled(s->seq.kv) != n)
+    if (has_hidden > 1 || (has_hidden && !n) || len < b.all || c->n_keys != n)
         return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: %zu bytes of tokens for %zu positions", path, len, n);
-    const uint8_t *from = blob + sizeof has_hidden;
+    const uint8_t *from = c->blob + sizeof has_hidden;
+    if (memcmp(from, c->keys, b.keys) != 0)
+        return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: its two lists of keys differ", path);
     memcpy(s->seq.keys, from, b.keys);
     memcpy(s->seq.ids, from += b.keys, b.ids);
     memcpy(s->seq.hidden, from += b.ids, b.hidden);
-    if (!check_ids_of(s, path, n, err))
-        return false;
+    for (size_t i = 0; i < n; i++)
+        if (!check_token(s, path, i, err))
+            return false;
     if (has_hidden && !ct_all_finite(s->seq.hidden, s->seq.n_hidden))
         return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: its last token's hidden state is not finite", path);
     if (note) {
@@ -83,7 +90,6 @@ static bool unpack_tokens(carat_session *s, const char *path, const uint8_t *blo
         memcpy(*note, from + b.hidden, *note_len);
         (*note)[*note_len] = '\0';
     }
-    s->seq.n = n;
     s->seq.has_hidden = has_hidden == 1;
     return true;
 }
@@ -108,19 +114,29 @@ bool carat_session_save(const carat_session *s, const char *path, const void *no
 
 bool carat_session_restore(carat_session *s, const char *path, char **note, size_t *note_len, carat_err *err)
 {
-    uint8_t *blob = NULL;
-    size_t len;
+    ct_kv_saved *file;
     carat_engine *e = s->engine;
     if (note)
         *note = NULL;
     if (s->seq.n)
         return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "restoring into a session that holds %zu tokens", s->seq.n);
     s->has_logits = s->seq.has_hidden = false;
-    ct_scheduler_visit(e->scheduler);
-    bool ok = ct_kv_restore(s->seq.kv, path, e->fingerprint, &blob, &len, err);
-    if (ok && !(ok = unpack_tokens(s, path, blob, len, note, note_len, err)))
-        ct_kv_rewind(s->seq.kv, 0);
-    ct_scheduler_leave(e->scheduler);
-    free(blob);
+    if (!ct_kv_saved_open(s->seq.kv, path, e->fingerprint, &file, err))
+        return false;
+    const ct_kv_contents c = ct_kv_saved_contents(file);
+    bool ok = unpack_tokens(s, path, &c, note, note_len, err);
+    if (ok) { /* all that can be refused before a page enters has been */
+        ct_scheduler_visit(e->scheduler);
+        ok = ct_kv_saved_take(file, s->seq.kv, err);
+        ct_scheduler_leave(e->scheduler);
+    }
+    if (ok) {
+        s->seq.n = c.n;
+    } else {
+        s->seq.has_hidden = false;
+        if (note)
+            free(*note), *note = NULL;
+    }
+    ct_kv_saved_close(file);
     return ok;
 }

@@ -1,4 +1,4 @@
-/* Read-only files mapped whole or through windows and small files read whole.
+/* Files copied whole, by their heads and through windows, and small files read whole.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "base/map.h"
@@ -33,8 +33,7 @@ static int open_plain(const char *path)
 
 static bool no_map(size_t bytes, carat_err *err)
 {
-    return ct_fail(err, errno == ENOMEM ? CARAT_ENOMEM : CARAT_EIO, CARAT_NOWHERE, "cannot map %zu bytes: %s", bytes,
-                   strerror(errno));
+    return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for %zu bytes of it: %s", bytes, strerror(errno));
 }
 
 static void *new_memory(size_t bytes)
@@ -60,17 +59,15 @@ static bool read_at(const ct_map *m, uint8_t *to, size_t off, size_t len, carat_
     return true;
 }
 
-/* SIZE_MAX: all of it, mapped; else a copy of so many bytes. */
 static bool take_head(ct_map *m, const char *path, size_t bytes, carat_err *err)
 {
-    m->is_copy = bytes != SIZE_MAX;
     bytes = bytes < m->size ? bytes : m->size;
-    void *p = m->is_copy ? new_memory(bytes) : mmap(NULL, bytes, PROT_READ, MAP_PRIVATE, m->fd, 0);
-    if (!p || p == MAP_FAILED)
+    void *p = new_memory(bytes);
+    if (!p)
         return no_map(bytes, err) || ct_fail_in(err, "%s", path);
     m->data = p;
     m->mapped = bytes;
-    return !m->is_copy || read_at(m, p, 0, bytes, err) || ct_fail_in(err, "%s", path);
+    return read_at(m, p, 0, bytes, err) || ct_fail_in(err, "%s", path);
 }
 
 bool ct_map_open_head(ct_map *m, const char *path, size_t bytes, carat_err *err)
@@ -112,11 +109,6 @@ fail:
     return false;
 }
 
-bool ct_map_open(ct_map *m, const char *path, carat_err *err)
-{
-    return ct_map_open_head(m, path, SIZE_MAX, err);
-}
-
 bool ct_map_read(ct_map *m, const char *path, size_t max, carat_err *err)
 {
     if (!ct_map_open_head(m, path, 1, err))
@@ -143,7 +135,15 @@ bool ct_map_grow(ct_map *m, size_t bytes, carat_err *err)
     size_t had = m->mapped;
     m->data = p;
     m->mapped = bytes;
-    return !m->is_copy || read_at(m, (uint8_t *)p + had, had, bytes - had, err);
+    return read_at(m, (uint8_t *)p + had, had, bytes - had, err);
+}
+
+bool ct_map_copy(const ct_map *m, size_t off, size_t len, void *to, carat_err *err)
+{
+    if (off > m->mapped || len > m->mapped - off)
+        return read_at(m, to, off, len, err);
+    memcpy(to, m->data + off, len);
+    return true;
 }
 
 void ct_map_expect(const ct_map *m, size_t off, size_t len)

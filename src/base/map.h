@@ -1,8 +1,9 @@
-/* map.h - a regular file's bytes: all of them mapped read-only, or copies of its head and of windows on the rest.
+/* map.h - a regular file's bytes: copies of its head and of windows on the rest, or of all of it.
  *
  * Address space is limited too (ulimit -v): a loader that copies only the head and reads the rest through windows needs
- * no room for the whole file beside its result. And a copy stays when the file is cut: reading past its new end is
- * an error, where touching a mapping there would be the end of the program (SIGBUS).
+ * no room for the whole file beside its result. Nothing is mapped from the file itself: a copy stays when the file is
+ * cut, and reading past its new end is an error, where touching a mapping there would be the end of the program
+ * (SIGBUS).
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef CT_BASE_MAP_H
@@ -14,24 +15,23 @@ typedef struct ct_map {
     const uint8_t *data;
     size_t size;   /* of the file */
     size_t mapped; /* of them, at data: all, except after ct_map_open_head */
-    bool is_copy;  /* data is the program's own memory */
     char *path;    /* owned copy, for messages */
     int fd;        /* -1 when closed */
 } ct_map;
 
-/* Maps a whole regular file. Errors: CARAT_EIO (cannot open or read; the system's reason is in the message),
- * CARAT_EFORMAT (a directory, FIFO, socket or device; an empty file), CARAT_ENOMEM (no address space). On failure *m is
- * closed and safe to close again. */
-bool ct_map_open(ct_map *m, const char *path, carat_err *err);
-
-/* The same, but a copy of at most `max` bytes. Errors also: CARAT_ELIMIT (it has more), CARAT_ENOMEM. */
+/* Copies a whole regular file of at most `max` bytes. Errors: CARAT_EIO (cannot open or read, or the file became shorter;
+ * the system's reason is in the message), CARAT_EFORMAT (a directory, FIFO, socket or device; an empty file), CARAT_ELIMIT
+ * (it has more), CARAT_ENOMEM (no memory or address space). On failure *m is closed and safe to close again. */
 bool ct_map_read(ct_map *m, const char *path, size_t max, carat_err *err);
 
-/* The same, but a copy of only about the first `bytes` bytes (SIZE_MAX: all, mapped). ct_map_grow extends it to at least
- * `bytes` (at most the file's size) and may move m->data. Errors: those of ct_map_open; messages of ct_map_grow do not
- * name the file. */
+/* The same, but a copy of only about the first `bytes` bytes. ct_map_grow extends it to at least `bytes` (at most the
+ * file's size) and may move m->data. Errors: those of ct_map_read; messages of ct_map_grow do not name the file. */
 bool ct_map_open_head(ct_map *m, const char *path, size_t bytes, carat_err *err);
 bool ct_map_grow(ct_map *m, size_t bytes, carat_err *err);
+
+/* Copies the bytes [off, off + len), which must lie inside the file, to the caller's memory: from `data` where they are
+ * there, else from the file. Errors: CARAT_EIO; the message does not name the file. */
+bool ct_map_copy(const ct_map *m, size_t off, size_t len, void *to, carat_err *err);
 
 /* A piece of a file, copied into memory. */
 typedef struct ct_window {

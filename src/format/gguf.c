@@ -13,7 +13,7 @@
 
 /* Each part keeps a file descriptor open, and a process may have 1024. */
 #define MAX_PARTS 256
-/* The mapping grows as the header is read; one with Gemma's vocabulary has 6 MiB. */
+/* The copy grows as the header is read; one with Gemma's vocabulary has 6 MiB. */
 #define FIRST_BYTES ((size_t)1 << 20)
 
 static void close_part(ct_gguf_part *p)

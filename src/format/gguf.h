@@ -2,7 +2,7 @@
  *
  * Source: the GGUF specification (ggml/docs/gguf.md). Opening maps the file(s), checks every count, offset, size and
  * overflow against the file's size before using it, and builds a directory; it reads no tensor data. Limits: 2^20
- * tensors, 2^16 metadata keys, 64 MiB of directory memory beyond the mapping, nested arrays refused.
+ * tensors, 2^16 metadata keys, 64 MiB of directory memory beyond the copy of the header, nested arrays refused.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef CT_FORMAT_GGUF_H
@@ -28,7 +28,7 @@ typedef enum ct_gguf_kind {
     CT_GGUF_F64,
 } ct_gguf_kind;
 
-typedef struct ct_str { /* not NUL-terminated, points into the mapping */
+typedef struct ct_str { /* not NUL-terminated, points into the copy of the header */
     const char *data;
     size_t len;
 } ct_str;
@@ -56,7 +56,7 @@ const ct_tensors *ct_gguf_tensors(const ct_gguf *g);
 const char *ct_gguf_path(const ct_gguf *g);
 uint64_t ct_gguf_file_bytes(const ct_gguf *g);    /* all parts */
 uint64_t ct_gguf_mapped_bytes(const ct_gguf *g);  /* of the file(s), while open */
-size_t ct_gguf_directory_bytes(const ct_gguf *g); /* heap held beyond the mapping, at most 64 MiB */
+size_t ct_gguf_directory_bytes(const ct_gguf *g); /* heap held beyond that copy, at most 64 MiB */
 
 size_t ct_gguf_n_kv(const ct_gguf *g);
 const ct_gguf_kv *ct_gguf_kv_at(const ct_gguf *g, size_t i);

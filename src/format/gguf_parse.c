@@ -54,7 +54,7 @@ static __attribute__((format(printf, 4, 5))) bool fail(reader *r, carat_code cod
     return ct_fail(r->err, code, at, "%s '%.64s': %s", r->kind, r->name, msg);
 }
 
-/* Maps the file up to `end`, which lies inside it. The mapping may move; pointers into it are then invalid. */
+/* Copies the file up to `end`, which lies inside it. The copy may move; pointers into it are then invalid. */
 static bool reach(reader *r, size_t end)
 {
     ct_gguf_part *p = r->p;

@@ -18,7 +18,7 @@
 
 typedef struct ct_gguf_part {
     ct_map map;          /* zeroed when the bytes are the caller's */
-    const uint8_t *data; /* the file's bytes, as many as are mapped: gguf_parse.c's reach() */
+    const uint8_t *data; /* the file's bytes, as many as are copied: gguf_parse.c's reach() */
     size_t size;
     ct_gguf_kv *kv; /* in the file's order */
     const ct_gguf_kv **sorted;

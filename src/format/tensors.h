@@ -1,4 +1,4 @@
-/* tensors.h - what every container hands out: a directory of named tensors over mapped bytes.
+/* tensors.h - what every container hands out: a directory of named tensors over a file's bytes.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef CT_FORMAT_TENSORS_H

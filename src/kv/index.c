@@ -11,7 +11,7 @@ static uint32_t *head_of(ct_cache *c, uint32_t parent)
     return parent == CT_NONE ? &c->roots : &c->nodes[parent].child;
 }
 
-static void link_node(ct_cache *c, uint32_t node, uint32_t parent)
+static void link_node(ct_cache *c, uint32_t origin, uint32_t node, uint32_t parent)
 {
     uint32_t *head = head_of(c, parent);
     c->nodes[node].parent = parent;
@@ -22,6 +22,7 @@ static void link_node(ct_cache *c, uint32_t node, uint32_t parent)
         c->nodes[*head].prev = node;
     *head = node;
     c->global.page[node].node = node;
+    c->global.page[node].origin = origin;
 }
 
 static void unlink_node(ct_cache *c, uint32_t node)
@@ -84,18 +85,52 @@ static size_t common_keys(const ct_node *n, const uint64_t *keys, size_t n_keys)
     return i;
 }
 
-uint32_t ct_node_match(const ct_cache *c, uint32_t parent, const uint64_t *keys, size_t n, size_t *common)
+uint32_t ct_node_match(const ct_cache *c, uint32_t origin, uint32_t parent, const uint64_t *keys, size_t n,
+                       size_t *common)
 {
     uint32_t best = CT_NONE;
     *common = 0;
     for (uint32_t i = parent == CT_NONE ? c->roots : c->nodes[parent].child; i != CT_NONE; i = c->nodes[i].next) {
-        size_t m = common_keys(&c->nodes[i], keys, n);
+        size_t m = c->global.page[i].origin == origin ? common_keys(&c->nodes[i], keys, n) : 0;
         if (m > *common || (m && m == *common && c->nodes[best].local == CT_NONE)) {
             *common = m;
             best = i;
         }
     }
     return best;
+}
+
+/* ---- origins ---- */
+
+static bool is_taken(const ct_cache *c, uint32_t origin)
+{
+    for (const ct_kv *kv = c->seqs; kv; kv = kv->next)
+        if (kv->origin == origin)
+            return true;
+    return false;
+}
+
+uint32_t ct_kv_new_origin(const ct_cache *c)
+{
+    uint32_t origin = 1;
+    while (is_taken(c, origin))
+        origin++;
+    return origin;
+}
+
+void ct_kv_leave_origin(ct_kv *kv)
+{
+    ct_cache *c = kv->cache;
+    uint32_t origin = kv->origin;
+    assert(kv->end == 0);
+    kv->origin = 0;
+    if (origin == 0 || is_taken(c, origin))
+        return;
+    for (uint32_t i = c->roots, next; i != CT_NONE; i = next) {
+        next = c->nodes[i].next;
+        if (c->global.page[i].origin == origin)
+            ct_node_remove(c, i);
+    }
 }
 
 /* ---- publishing ---- */
@@ -108,7 +143,7 @@ static void publish_own(ct_kv *kv, uint32_t parent, size_t tile, size_t n)
     uint32_t own = kv->global[tile].page, local = kv->local[tile].page;
     ct_node *node = &c->nodes[own];
     if (!ct_is_node(c, own))
-        link_node(c, own, parent);
+        link_node(c, kv->origin, own, parent);
     if (node->n_keys < n) {
         memcpy(node->keys, kv->keys, n * sizeof *node->keys);
         node->n_keys = (uint32_t)n;
@@ -173,7 +208,7 @@ static void publish_full(ct_kv *kv)
     uint32_t parent = parent_of(kv, tile), own = kv->global[tile].page;
     if (ct_is_node(kv->cache, own) && kv->cache->nodes[own].n_keys == CT_TILE)
         return; /* by a fork */
-    uint32_t other = ct_node_match(kv->cache, parent, kv->keys, CT_TILE, &common);
+    uint32_t other = ct_node_match(kv->cache, kv->origin, parent, kv->keys, CT_TILE, &common);
     if (common == CT_TILE && other != own)
         adopt(kv, tile, other);
     else
@@ -198,7 +233,7 @@ static uint32_t publish_part(ct_kv *kv)
 {
     ct_cache *c = kv->cache;
     size_t tile = kv->len / CT_TILE, n = kv->len % CT_TILE, common;
-    uint32_t parent = parent_of(kv, tile), other = ct_node_match(c, parent, kv->keys, n, &common);
+    uint32_t parent = parent_of(kv, tile), other = ct_node_match(c, kv->origin, parent, kv->keys, n, &common);
     if (common == n && (c->nodes[other].local != CT_NONE || !ct_has_local(c)))
         return other;
     publish_own(kv, parent, tile, n);

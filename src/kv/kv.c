@@ -92,6 +92,7 @@ void ct_kv_close(ct_kv *kv)
     ct_cache *c = kv->cache;
     c->clock++;
     ct_kv_drop_tail(kv, 0);
+    ct_kv_leave_origin(kv);
     delist(c, kv);
     free(kv);
 }
@@ -114,6 +115,7 @@ bool ct_kv_fork(const ct_kv *kv, ct_kv **out, carat_err *err)
     ct_kv *fork = *out;
     fork->len = kv->len;
     fork->labelled = kv->labelled;
+    fork->origin = kv->origin;
     fork->end = ct_tiles_for(kv->len);
     fork->local_begin = kv->local_begin;
     memcpy(fork->keys, kv->keys, sizeof fork->keys);

@@ -47,7 +47,7 @@ void ct_kv_label(ct_kv *kv, const uint64_t *keys, size_t n);
  * released. */
 void ct_kv_mark(ct_kv *kv);
 /* On an empty sequence: adopts the longest prefix of keys that can be resumed, at most max positions, and returns its
- * length (0: none). Adopted positions are labelled. */
+ * length (0: none). Adopted positions are labelled, and were computed by this program. */
 size_t ct_kv_resume(ct_kv *kv, const uint64_t *keys, size_t n, size_t max);
 /* Drops positions >= pos; where that is not possible (the local window before pos is lost, pos is inside an image),
  * drops down to the largest possible length below, 0 at worst. Returns the length reached; recompute from there. */
@@ -69,16 +69,34 @@ bool ct_kv_still_take(const ct_kv *kv, ct_kv_still **out, carat_err *err);
 bool ct_kv_still_save(const ct_kv_still *st, const char *path, const uint8_t model_hash[32], const void *blob,
                       size_t blob_len, carat_err *err);
 void ct_kv_still_free(ct_kv_still *st); /* accepts NULL */
-/* On an empty sequence: the saved one, bit for bit; *blob (malloc'd, the caller frees it) as it was given. The file has
- * a checksum, which detects damage, not forgery: like a model file it is trusted, and its labelled positions are shared
- * like any others. Errors, the sequence still empty: CARAT_EIO, CARAT_EFORMAT (no such file, damaged, cut, with bytes
+/* A sequence comes back in two parts, too, so that the caller sees its blob before a page enters the cache.
+ *
+ * open: what precedes the pages, checked against this sequence's cache and context; it reads no more of the sequence, so
+ * that others may step. The path is borrowed. Errors: CARAT_EIO, CARAT_EFORMAT (no such file, damaged, cut, with bytes
  * after its end), CARAT_EUNSUPPORTED (another version, another model, other shapes or element type), CARAT_ECONTEXT
- * (longer than the sequence may be; both lengths), CARAT_ENOMEM. */
-bool ct_kv_restore(ct_kv *kv, const char *path, const uint8_t model_hash[32], uint8_t **blob, size_t *blob_len,
-                   carat_err *err);
-/* The same from memory; `what` names it in messages. */
-bool ct_kv_restore_memory(ct_kv *kv, const char *what, const uint8_t *data, size_t size, const uint8_t model_hash[32],
-                          uint8_t **blob, size_t *blob_len, carat_err *err);
+ * (longer than the sequence may be; both lengths), CARAT_ENOMEM.
+ *
+ * take, into the same sequence, which is empty: the saved one, bit for bit. The file's checksum detects damage, not
+ * forgery, and whoever wrote it may have computed on another machine: so the pages, and all that is computed after them,
+ * serve this sequence and its forks only. No other sequence resumes from them until it is rewound to 0. Errors, the
+ * sequence still empty: CARAT_EFORMAT (the checksum, numbers that are not finite), CARAT_EIO, CARAT_ENOMEM. */
+typedef struct ct_kv_saved ct_kv_saved;
+bool ct_kv_saved_open(const ct_kv *kv, const char *path, const uint8_t model_hash[32], ct_kv_saved **out,
+                      carat_err *err);
+/* The same from memory, which is borrowed; `what` names it in messages. */
+bool ct_kv_saved_open_memory(const ct_kv *kv, const char *what, const uint8_t *data, size_t size,
+                             const uint8_t model_hash[32], ct_kv_saved **out, carat_err *err);
+bool ct_kv_saved_take(const ct_kv_saved *f, ct_kv *kv, carat_err *err);
+void ct_kv_saved_close(ct_kv_saved *f); /* accepts NULL */
+
+/* What precedes the pages, until close. The checksum has not been looked at yet: anything may stand there. */
+typedef struct ct_kv_contents {
+    size_t n, n_keys;    /* positions; those of them that are labelled */
+    const uint8_t *keys; /* u64[n_keys], little-endian */
+    const uint8_t *blob; /* as it was given */
+    size_t blob_len;
+} ct_kv_contents;
+ct_kv_contents ct_kv_saved_contents(const ct_kv_saved *f);
 
 /* ---- for a step ---- */
 

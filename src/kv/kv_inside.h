@@ -20,6 +20,7 @@ typedef struct ct_page {
     uint8_t floor;       /* sequences other than the writer, or the index, rely on the slots below */
     bool kept;           /* local pages of a marked window */
     bool is_free;
+    uint32_t origin; /* of a node: as its sequence's was when it entered the index */
 } ct_page;
 
 typedef struct ct_pages {
@@ -33,7 +34,8 @@ typedef struct ct_pages {
 } ct_pages;
 
 /* The prefix index: a tree whose nodes are global pages (node i is page i). A node's keys are those of its tile, after
- * all keys of its ancestors; only a node with 64 keys has children. */
+ * all keys of its ancestors; only a node with 64 keys has children. A node and its parent are of the same origin: each
+ * restored sequence has a tree of its own beside the common one. */
 typedef struct ct_node {
     uint32_t parent, child, next, prev; /* siblings in no order */
     uint32_t local;                     /* the local page of the same positions, or CT_NONE */
@@ -61,6 +63,7 @@ struct ct_kv {
     ct_kv *next, *prev;
     size_t context, n_tiles, n_ring; /* promised: n_tiles global pages and n_ring local ones */
     size_t len, labelled;
+    uint32_t origin;             /* 0: all was computed here; else which restored sequence it descends from */
     size_t end;                  /* tiles [0, end) of `global` are held; pages_for(len) but during a step */
     size_t local_begin;          /* tiles [local_begin, end) of `local` may be held */
     uint64_t keys[CT_TILE];      /* of the tile of position `labelled` */
@@ -113,9 +116,15 @@ void ct_page_own(ct_kv *kv, size_t tile, size_t slot);
  * Its pages become free unless held. */
 void ct_node_remove(ct_cache *c, uint32_t node);
 void ct_node_detach_local(ct_cache *c, uint32_t node);
-/* The child of parent (CT_NONE: of the root) with the longest common prefix with keys[0..n); *common is its length.
- * Among equals one with a local page. */
-uint32_t ct_node_match(const ct_cache *c, uint32_t parent, const uint64_t *keys, size_t n, size_t *common);
+/* The child of parent (CT_NONE: of the root) of this origin with the longest common prefix with keys[0..n); *common is
+ * its length. Among equals one with a local page. */
+uint32_t ct_node_match(const ct_cache *c, uint32_t origin, uint32_t parent, const uint64_t *keys, size_t n,
+                       size_t *common);
+/* One that no sequence has. */
+uint32_t ct_kv_new_origin(const ct_cache *c);
+/* kv holds nothing any more: its origin is 0 again, and if it was the last of its restored sequence, that one's tree
+ * goes, because nothing could find it. */
+void ct_kv_leave_origin(ct_kv *kv);
 
 /* ---- kv.c ---- */
 

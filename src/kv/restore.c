@@ -1,4 +1,5 @@
-/* A sequence from disk. The file is not trusted until all of it has been checked.
+/* A sequence from disk. Nothing of the file is trusted before it has been checked, and what it holds is never taken for
+ * this program's own work: see "On disk" in README.md.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <assert.h>
@@ -16,6 +17,19 @@ typedef struct header {
     uint64_t len, labelled, blob_len;
     uint8_t model[32];
 } header;
+
+/* Where the parts of a file begin. */
+typedef struct parts {
+    size_t kinds, keys, blob, global, local, sum, size;
+} parts;
+
+struct ct_kv_saved {
+    const ct_kv *kv; /* whose cache and context it was checked against */
+    ct_map map;      /* a copy of all that precedes the pages */
+    const char *what;
+    header h;
+    parts at;
+};
 
 /* ---- checking ---- */
 
@@ -66,11 +80,6 @@ static bool check_model(const char *what, const ct_cache *c, const header *h, co
     return true;
 }
 
-/* Where the parts of a file begin. */
-typedef struct parts {
-    size_t kinds, keys, blob, global, local, sum, size;
-} parts;
-
 static bool add_product(size_t *at, size_t n, size_t bytes)
 {
     size_t product;
@@ -106,18 +115,6 @@ static bool check_size(const char *what, const ct_cache *c, const header *h, siz
         return ct_fail(err, CARAT_EFORMAT, size, "%s: truncated: %zu bytes, expected %zu", what, size, p->size);
     if (size > p->size)
         return ct_fail(err, CARAT_EFORMAT, p->size, "%s: %zu bytes after its end", what, size - p->size);
-    return true;
-}
-
-static bool check_sum(const char *what, const uint8_t *data, const parts *p, carat_err *err)
-{
-    struct sha256_ctx ctx;
-    uint8_t sum[SUM];
-    sha256_init(&ctx);
-    sha256_update(&ctx, p->sum, data);
-    sha256_digest(&ctx, sizeof sum, sum);
-    if (memcmp(sum, data + p->sum, SUM) != 0)
-        return ct_fail(err, CARAT_EFORMAT, p->sum, "%s: damaged: its checksum does not match", what);
     return true;
 }
 
@@ -159,77 +156,160 @@ static bool is_finite(const ct_cache *c, const uint8_t *data, size_t bytes)
     return true;
 }
 
-/* ---- taking it in ---- */
+/* ---- what precedes the pages ---- */
 
-static void take_pages(ct_kv *kv, ct_pages *p, ct_page_ref *refs, size_t begin, const uint8_t *data)
+static bool check_all(ct_kv_saved *f, const uint8_t model_hash[32], carat_err *err)
 {
-    const ct_backend *b = kv->cache->b;
-    size_t end = ct_tiles_for(kv->len);
-    for (size_t t = begin; t < end; t++) {
-        ct_page_new(kv, p, &refs[t], t);
-        if (p->page_bytes)
-            b->page_write(b->self, p->kind, refs[t].page, data + (t - begin) * p->page_bytes);
-        if (t + 1 == end && kv->len % CT_TILE)
-            b->page_clear(b->self, p->kind, refs[t].page, kv->len % CT_TILE, CT_TILE);
-    }
-}
-
-static void take_keys(ct_kv *kv, const uint8_t *data, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        ct_kv_label(kv, &(uint64_t){ ct_le64(data + 8 * i) }, 1);
-}
-
-static void take_in(ct_kv *kv, const header *h, const parts *p, const uint8_t *data)
-{
-    ct_cache *c = kv->cache;
-    c->clock++;
-    ct_kv_drop_tail(kv, 0);
-    kv->len = (size_t)h->len;
-    kv->end = ct_tiles_for(kv->len);
-    kv->local_begin = ct_kv_min(ct_first_local(c, kv->len), kv->len / CT_TILE);
-    take_pages(kv, &c->global, kv->global, 0, data + p->global);
-    take_pages(kv, &c->local, kv->local, ct_first_local(c, kv->len), data + p->local);
-    take_keys(kv, data + p->keys, (size_t)h->labelled);
-}
-
-bool ct_kv_restore_memory(ct_kv *kv, const char *what, const uint8_t *data, size_t size, const uint8_t model_hash[32],
-                          uint8_t **blob, size_t *blob_len, carat_err *err)
-{
-    const ct_cache *c = kv->cache;
-    header h = { 0 };
-    parts p = { 0 };
-    assert(kv->len == 0);
-    *blob = NULL;
-    *blob_len = 0;
-    if (!read_header(what, data, size, &h, err) || !check_model(what, c, &h, model_hash, err) ||
-        !check_size(what, c, &h, size, &p, err) || !check_sum(what, data, &p, err) ||
-        !check_kinds(what, c, data + p.kinds, err))
+    const ct_cache *c = f->kv->cache;
+    if (!read_header(f->what, f->map.data, f->map.size, &f->h, err) ||
+        !check_model(f->what, c, &f->h, model_hash, err) || !check_size(f->what, c, &f->h, f->map.size, &f->at, err))
         return false;
-    if (h.len > kv->context)
-        return ct_fail(err, CARAT_ECONTEXT, 40, "%s: a session of %zu positions, but there is room for only %zu", what,
-                       (size_t)h.len, kv->context);
-    if (!is_finite(c, data + p.global, p.sum - p.global))
-        return ct_fail(err, CARAT_EFORMAT, p.global, "%s: its keys and values are not finite", what);
-    uint8_t *copy = malloc(h.blob_len ? (size_t)h.blob_len : 1);
-    if (!copy)
-        return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "%s: no memory for its text", what);
-    memcpy(copy, data + p.blob, (size_t)h.blob_len);
-    take_in(kv, &h, &p, data);
-    *blob = copy;
-    *blob_len = (size_t)h.blob_len;
+    if (f->h.len > f->kv->context)
+        return ct_fail(err, CARAT_ECONTEXT, 40, "%s: a session of %zu positions, but there is room for only %zu",
+                       f->what, (size_t)f->h.len, f->kv->context);
+    if (!ct_map_grow(&f->map, f->at.global, err))
+        return ct_fail_in(err, "%s", f->what);
+    return check_kinds(f->what, c, f->map.data + f->at.kinds, err);
+}
+
+static bool new_saved(const ct_kv *kv, const char *what, ct_kv_saved **out, carat_err *err)
+{
+    *out = calloc(1, sizeof **out);
+    if (!*out)
+        return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "%s: no memory for restoring it", what);
+    **out = (ct_kv_saved){ .kv = kv, .what = what, .map.fd = -1 };
     return true;
 }
 
-bool ct_kv_restore(ct_kv *kv, const char *path, const uint8_t model_hash[32], uint8_t **blob, size_t *blob_len,
-                   carat_err *err)
+static bool finish_open(ct_kv_saved **out, bool ok)
 {
-    ct_map m;
-    *blob = NULL;
-    *blob_len = 0;
-    if (!ct_map_open(&m, path, err))
+    if (ok)
+        return true;
+    ct_kv_saved_close(*out);
+    *out = NULL;
+    return false;
+}
+
+bool ct_kv_saved_open(const ct_kv *kv, const char *path, const uint8_t model_hash[32], ct_kv_saved **out,
+                      carat_err *err)
+{
+    return new_saved(kv, path, out, err) &&
+           finish_open(out, ct_map_open_head(&(*out)->map, path, HEADER, err) && check_all(*out, model_hash, err));
+}
+
+bool ct_kv_saved_open_memory(const ct_kv *kv, const char *what, const uint8_t *data, size_t size,
+                             const uint8_t model_hash[32], ct_kv_saved **out, carat_err *err)
+{
+    if (!new_saved(kv, what, out, err))
         return false;
-    bool ok = ct_kv_restore_memory(kv, path, m.data, m.size, model_hash, blob, blob_len, err);
-    ct_map_close(&m);
+    (*out)->map = (ct_map){ .data = data, .size = size, .mapped = size, .fd = -1 };
+    return finish_open(out, check_all(*out, model_hash, err));
+}
+
+void ct_kv_saved_close(ct_kv_saved *f)
+{
+    if (!f)
+        return;
+    if (f->map.fd >= 0)
+        ct_map_close(&f->map);
+    free(f);
+}
+
+ct_kv_contents ct_kv_saved_contents(const ct_kv_saved *f)
+{
+    const uint8_t *data = f->map.data;
+    return (ct_kv_contents){ .n = (size_t)f->h.len,
+                             .n_keys = (size_t)f->h.labelled,
+                             .keys = data + f->at.keys,
+                             .blob = data + f->at.blob,
+                             .blob_len = (size_t)f->h.blob_len };
+}
+
+/* ---- taking it in ---- */
+
+/* Pages on their way from the file to the backend, summed up as they pass. */
+typedef struct intake {
+    const ct_kv_saved *f;
+    struct sha256_ctx sum;
+    uint8_t *page;  /* one, in the host's memory */
+    bool is_finite; /* all so far; one that is not stays out */
+} intake;
+
+static bool take_page(intake *in, const ct_backend *b, const ct_pages *p, uint32_t page, size_t at, carat_err *err)
+{
+    if (!p->page_bytes)
+        return true;
+    if (!ct_map_copy(&in->f->map, at, p->page_bytes, in->page, err))
+        return ct_fail_in(err, "%s", in->f->what);
+    sha256_update(&in->sum, p->page_bytes, in->page);
+    in->is_finite = in->is_finite && is_finite(in->f->kv->cache, in->page, p->page_bytes);
+    if (in->is_finite)
+        b->page_write(b->self, p->kind, page, in->page);
+    return true;
+}
+
+static bool take_pages(intake *in, ct_kv *kv, ct_pages *p, ct_page_ref *refs, size_t begin, size_t at, carat_err *err)
+{
+    const ct_backend *b = kv->cache->b;
+    for (size_t t = begin; t < kv->end; t++) {
+        ct_page_new(kv, p, &refs[t], t);
+        if (!take_page(in, b, p, refs[t].page, at + (t - begin) * p->page_bytes, err))
+            return false;
+        if (t + 1 == kv->end && kv->len % CT_TILE)
+            b->page_clear(b->self, p->kind, refs[t].page, kv->len % CT_TILE, CT_TILE);
+    }
+    return true;
+}
+
+static bool check_sum(intake *in, carat_err *err)
+{
+    uint8_t found[SUM], expected[SUM];
+    size_t at = in->f->at.sum;
+    if (!ct_map_copy(&in->f->map, at, SUM, expected, err))
+        return ct_fail_in(err, "%s", in->f->what);
+    sha256_digest(&in->sum, SUM, found);
+    if (memcmp(found, expected, SUM) != 0)
+        return ct_fail(err, CARAT_EFORMAT, at, "%s: damaged: its checksum does not match", in->f->what);
+    if (!in->is_finite)
+        return ct_fail(err, CARAT_EFORMAT, in->f->at.global, "%s: its keys and values are not finite", in->f->what);
+    return true;
+}
+
+/* Pages first, which no other sequence can find; names for them when the whole file has proved to be whole. */
+static bool take_in(intake *in, ct_kv *kv, carat_err *err)
+{
+    const ct_kv_saved *f = in->f;
+    ct_cache *c = kv->cache;
+    c->clock++;
+    ct_kv_drop_tail(kv, 0);
+    kv->len = (size_t)f->h.len;
+    kv->end = ct_tiles_for(kv->len);
+    kv->local_begin = ct_kv_min(ct_first_local(c, kv->len), kv->len / CT_TILE);
+    if (!take_pages(in, kv, &c->global, kv->global, 0, f->at.global, err) ||
+        !take_pages(in, kv, &c->local, kv->local, ct_first_local(c, kv->len), f->at.local, err) ||
+        !check_sum(in, err)) {
+        kv->len = 0;
+        ct_kv_drop_tail(kv, 0);
+        return false;
+    }
+    if (kv->len)
+        kv->origin = ct_kv_new_origin(c);
+    for (size_t i = 0; i < f->h.labelled; i++)
+        ct_kv_label(kv, &(uint64_t){ ct_le64(f->map.data + f->at.keys + 8 * i) }, 1);
+    return true;
+}
+
+bool ct_kv_saved_take(const ct_kv_saved *f, ct_kv *kv, carat_err *err)
+{
+    const ct_cache *c = kv->cache;
+    assert(kv == f->kv && kv->len == 0);
+    size_t most = c->global.page_bytes > c->local.page_bytes ? c->global.page_bytes : c->local.page_bytes;
+    intake in = { .f = f, .page = malloc(most), .is_finite = true };
+    if (!in.page)
+        return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "%s: no memory for restoring it", f->what);
+    sha256_init(&in.sum);
+    sha256_update(&in.sum, f->at.global, f->map.data);
+    bool ok = take_in(&in, kv, err);
+    free(in.page);
     return ok;
 }

@@ -28,7 +28,7 @@ typedef struct ct_checkpoint {
  * given or CARAT_VISION_REQUIRED those of ct_tower_describe, CARAT_EARG (several mmproj files, with their names),
  * CARAT_EUNSUPPORTED (no tower). Close it even after a failure. */
 bool ct_checkpoint_open(const char *path, const ct_checkpoint_options *o, ct_checkpoint *out, carat_err *err);
-/* Nothing of the files is mapped or open after this. */
+/* Nothing of the files is held or open after this. */
 void ct_checkpoint_close_files(ct_checkpoint *c);
 void ct_checkpoint_close(ct_checkpoint *c); /* accepts a zeroed one */
 

@@ -165,7 +165,7 @@ static void check_save(const int32_t *ids, float *out)
     subject second;
     open_cache(&second, 1, 0);
     kv = subject_kv(&second);
-    assert_true(ct_kv_restore(kv, path, hash, &blob, &blob_len, &err));
+    assert_true(host_kv_restore(kv, path, hash, &blob, &blob_len, &err));
     unlink(path);
     free(blob);
     go_on(&second, kv, ids, 420, 11, out);

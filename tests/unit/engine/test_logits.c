@@ -305,6 +305,9 @@ static void hostile_files(void **state)
     uint64_t len = hidden + 4 * width - blob;
     expect_refused(path, BLOB_LEN_AT, &(uint64_t){ len - 1 }, 8, CARAT_EFORMAT, "bytes of tokens for 40 positions");
     expect_refused(path, hidden - 4, &id, 4, CARAT_EFORMAT, "token 39: token id 1048576");
+    expect_refused(path, hidden - 4, &(uint32_t){ 7 }, 4, CARAT_EFORMAT, "token 39: its key is not that of id 7");
+    expect_refused(path, blob + 8, &(uint64_t){ 7 }, 8, CARAT_EFORMAT, "its two lists of keys differ");
+    expect_refused(path, blob - 8 * N, &(uint64_t){ 7 }, 8, CARAT_EFORMAT, "its two lists of keys differ");
     unlink(path);
 }
 

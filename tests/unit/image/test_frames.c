@@ -14,7 +14,7 @@ static size_t for_each_file(void (*each)(const char *name, const ct_map *m, cons
         ct_map m;
         carat_err e;
         snprintf(path, sizeof path, DIR "%s", name);
-        if (!ct_map_open(&m, path, &e))
+        if (!ct_map_read(&m, path, SIZE_MAX, &e))
             fail_msg("%s", e.msg);
         each(name, &m, want);
         ct_map_close(&m);

@@ -65,7 +65,7 @@ static void sixteen_bits_are_scaled(void **state)
     (void)state;
     ct_map m;
     carat_err e;
-    assert_true(ct_map_open(&m, DIR "in/gray16.png", &e));
+    assert_true(ct_map_read(&m, DIR "in/gray16.png", SIZE_MAX, &e));
     spng_ctx *c = spng_ctx_new(0);
     struct spng_ihdr head;
     size_t size;
@@ -172,7 +172,7 @@ static void values_as_the_processor(void **state)
     (void)state;
     ct_map m;
     carat_err e;
-    assert_true(ct_map_open(&m, DIR "pixel_lut.bin", &e));
+    assert_true(ct_map_read(&m, DIR "pixel_lut.bin", SIZE_MAX, &e));
     for (int v = 0; v < 256; v++) {
         float want;
         memcpy(&want, m.data + 4 * v, 4);
@@ -277,7 +277,7 @@ static void cut_and_flipped(void **state)
         carat_err e;
         ct_image im;
         snprintf(path, sizeof path, DIR "%s", files[f]);
-        assert_true(ct_map_open(&m, path, &e));
+        assert_true(ct_map_read(&m, path, SIZE_MAX, &e));
         for (size_t n = 0; n < m.size; n += 1 + m.size / 97)
             if (ct_image_decode(m.data, n, NULL, &im, &e)) {
                 if (n + 64 < m.size)
@@ -370,7 +370,7 @@ static void scans_are_counted(void **state)
     ct_map m;
     carat_err e;
     ct_image im;
-    assert_true(ct_map_open(&m, DIR "in/progressive.jpg", &e));
+    assert_true(ct_map_read(&m, DIR "in/progressive.jpg", SIZE_MAX, &e));
     size_t first = 0, end;
     while (first + 2 < m.size && !(m.data[first] == 0xff && m.data[first + 1] == 0xda))
         first++;
@@ -398,7 +398,7 @@ static void lost_rows_are_an_error(void **state)
     (void)state;
     ct_map m;
     carat_err e;
-    assert_true(ct_map_open(&m, DIR "in/restart.jpg", &e));
+    assert_true(ct_map_read(&m, DIR "in/restart.jpg", SIZE_MAX, &e));
     uint8_t *file = malloc(m.size);
     memcpy(file, m.data, m.size);
     size_t at = 0;
@@ -420,7 +420,7 @@ static void malformed_exif_is_ignored(void **state)
     ct_map m;
     carat_err e;
     ct_image want = load("in/progressive.jpg"), im;
-    assert_true(ct_map_open(&m, DIR "in/progressive.jpg", &e));
+    assert_true(ct_map_read(&m, DIR "in/progressive.jpg", SIZE_MAX, &e));
     for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) {
         uint8_t *file = malloc(m.size + 18);
         memcpy(file, m.data, 2);

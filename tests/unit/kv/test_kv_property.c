@@ -218,7 +218,7 @@ static void op_save(world *w, const text *t)
     size_t context = t->n < w->o.context ? t->n + 1 : t->n;
     if (copy && expect_admission(w, context, ct_kv_open(w->cache, context, &copy->kv, &err), &err)) {
         uint8_t *blob;
-        if (!ct_kv_restore(copy->kv, path, model, &blob, &len, &err))
+        if (!host_kv_restore(copy->kv, path, model, &blob, &len, &err))
             fail_msg("%s", err.msg);
         assert_int_equal(len, t->n * sizeof *t->keys);
         text_add(copy, (const uint64_t *)(const void *)blob, t->n);

@@ -9,6 +9,7 @@
 
 #include "base/le.h"
 #include "base/map.h"
+#include "base/new_file.h"
 #include "fake.h"
 #include "host_cache.h"
 #include "kv/kv_inside.h"
@@ -81,7 +82,7 @@ static void expect_refused(ct_kv *kv, const bytes *b, const uint8_t *hash, carat
     carat_err err = { 0 };
     uint8_t *blob = (uint8_t *)"x";
     size_t len = 1;
-    if (ct_kv_restore_memory(kv, "file", b->data, b->size, hash, &blob, &len, &err))
+    if (host_kv_restore_memory(kv, "file", b->data, b->size, hash, &blob, &len, &err))
         fail_msg("restored, expected: %s", words);
     assert_null(blob);
     assert_int_equal(len, 0);
@@ -107,7 +108,7 @@ static void test_b55_restore_is_exact(void **state)
             bytes b = saved(&c, elems[e], lengths[i]);
             ct_cache *cache = open_cache(&c, elems[e]);
             open_text(cache, 400, &t);
-            if (!ct_kv_restore(t.kv, path, model, &blob, &len, &err))
+            if (!host_kv_restore(t.kv, path, model, &blob, &len, &err))
                 fail_msg("%s", err.msg);
             assert_true(len == 5 && memcmp(blob, "blob!", 5) == 0);
             for (uint64_t k = 0; k < lengths[i]; k++)
@@ -173,7 +174,7 @@ static void test_b55_damage_is_found(void **state)
         uint8_t *blob;
         size_t len;
         b.data[bit / 8] ^= (uint8_t)(1 << bit % 8);
-        assert_false(ct_kv_restore_memory(t.kv, "file", b.data, b.size, model, &blob, &len, NULL));
+        assert_false(host_kv_restore_memory(t.kv, "file", b.data, b.size, model, &blob, &len, NULL));
         assert_null(blob);
         b.data[bit / 8] ^= (uint8_t)(1 << bit % 8);
     }
@@ -256,9 +257,143 @@ static void test_b55_other_files_are_refused(void **state)
     open_text(cache, 70, &t);
     uint8_t *blob;
     size_t len;
-    assert_true(ct_kv_restore_memory(t.kv, "file", b.data, b.size, model, &blob, &len, NULL));
+    assert_true(host_kv_restore_memory(t.kv, "file", b.data, b.size, model, &blob, &len, NULL));
     free(blob);
     free(b.data);
+    ct_kv_close(t.kv);
+    host_cache_close(cache);
+}
+
+static size_t pages_in_use(ct_cache *cache)
+{
+    ct_cache_stats st;
+    ct_cache_get_stats(cache, &st);
+    return st.global.total - st.global.free + st.local.total - st.local.free;
+}
+
+static size_t resumed(ct_cache *cache, size_t n)
+{
+    uint64_t keys[TEXT_MAX];
+    ct_kv *kv;
+    carat_err err;
+    for (size_t i = 0; i < n; i++)
+        keys[i] = i;
+    if (!ct_kv_open(cache, n, &kv, &err))
+        fail_msg("%s", err.msg);
+    size_t got = ct_kv_resume(kv, keys, n, n);
+    ct_kv_close(kv);
+    return got;
+}
+
+static void restore_text(const bytes *b, text *t)
+{
+    uint8_t *blob;
+    size_t len;
+    carat_err err;
+    if (!host_kv_restore_memory(t->kv, "file", b->data, b->size, model, &blob, &len, &err))
+        fail_msg("%s", err.msg);
+    free(blob);
+    for (uint64_t k = 0; k < 200; k++)
+        text_add(t, &k, 1);
+    t->labelled = t->n;
+}
+
+/* F2: a file is not proof of what its tokens' keys and values are. Whatever its session and forks of it do, no other
+ * sequence finds its pages, and with the last of them they are gone. */
+static void test_restored_pages_serve_their_session_only(void **state)
+{
+    (void)state;
+    enum { LEN = 200 };
+    static text a, b, fork;
+    carat_err err;
+    ct_config c = fake_config(3, 3, 1, 32, 100);
+    bytes file = saved(&c, CT_KV_F16, LEN);
+    ct_cache *cache;
+    if (!host_cache_open(&c, &(ct_cache_options){ 400, 4, 50, CT_KV_F16, 1 << 20 }, &cache, &err))
+        fail_msg("%s", err.msg);
+    open_text(cache, 300, &a);
+    restore_text(&file, &a);
+    ct_kv_mark(a.kv);
+    assert_int_equal(resumed(cache, LEN), 0);
+    fork = a;
+    assert_true(ct_kv_fork(a.kv, &fork.kv, &err));
+    append(&c, &a, 60); /* what is computed after them depends on them */
+    ct_kv_mark(a.kv);
+    assert_int_equal(resumed(cache, 260), 0);
+    assert_true(ct_cache_check(cache, &err));
+    ct_kv_close(a.kv);
+    assert_int_equal(resumed(cache, LEN), 0);
+    fake_verify(&c, &fork);
+    text_cut(&fork, 190);
+    assert_int_equal(ct_kv_rewind(fork.kv, 190), 190); /* its own past it finds */
+    fake_verify(&c, &fork);
+    assert_int_equal(ct_kv_rewind(fork.kv, 0), 0);
+    text_cut(&fork, 0);
+    assert_int_equal(pages_in_use(cache), 0);
+    append(&c, &fork, LEN); /* computed here: everybody's */
+    ct_kv_mark(fork.kv);
+    assert_int_equal(resumed(cache, LEN), LEN);
+    open_text(cache, 300, &b);
+    restore_text(&file, &b); /* beside the same text */
+    fake_verify(&c, &b), fake_verify(&c, &fork);
+    for (size_t t = 0; t < LEN / CT_TILE; t++)
+        assert_int_not_equal(b.kv->global[t].page, fork.kv->global[t].page);
+    assert_true(ct_cache_check(cache, &err));
+    ct_kv_close(fork.kv);
+    assert_int_equal(resumed(cache, LEN), LEN);
+    ct_kv_close(b.kv);
+    assert_int_equal(resumed(cache, LEN), LEN);
+    assert_true(ct_cache_check(cache, &err));
+    ct_cache_clear(cache);
+    host_cache_close(cache);
+    free(file.data);
+}
+
+/* What is refused at the last byte has left nothing, though its pages were on their way. */
+static void test_a_refused_file_leaves_nothing(void **state)
+{
+    (void)state;
+    static text t;
+    ct_config c = fake_config(3, 3, 1, 32, 100);
+    bytes file = saved(&c, CT_KV_F16, 200);
+    ct_cache *cache = open_cache(&c, CT_KV_F16);
+    open_text(cache, 400, &t);
+    file.data[file.size - 1] ^= 1;
+    expect_refused(t.kv, &file, model, CARAT_EFORMAT, "damaged: its checksum");
+    assert_int_equal(pages_in_use(cache), 0);
+    assert_int_equal(resumed(cache, 200), 0);
+    append(&c, &t, 200);
+    fake_verify(&c, &t);
+    free(file.data);
+    ct_kv_close(t.kv);
+    host_cache_close(cache);
+}
+
+/* F6: cut by another process after it was opened: an error, wherever its end is now. */
+static void test_a_file_cut_while_it_is_restored(void **state)
+{
+    (void)state;
+    static text t;
+    ct_config c = fake_config(3, 3, 1, 32, 100);
+    bytes file = saved(&c, CT_KV_F16, 200);
+    ct_cache *cache = open_cache(&c, CT_KV_F16);
+    open_text(cache, 400, &t);
+    for (size_t size = 0; size < file.size; size += 4999) {
+        ct_kv_saved *f;
+        carat_err err;
+        assert_true(ct_write_file(path, file.data, file.size, &err));
+        assert_true(ct_kv_saved_open(t.kv, path, model, &f, &err));
+        assert_int_equal(truncate(path, (off_t)size), 0);
+        assert_memory_equal(ct_kv_saved_contents(f).blob, "blob!", 5);
+        assert_false(ct_kv_saved_take(f, t.kv, &err));
+        if (err.code != CARAT_EIO || strncmp(err.msg, path, strlen(path)) != 0 || !strstr(err.msg, "it ends at byte"))
+            fail_msg("%s", err.msg);
+        ct_kv_saved_close(f);
+        assert_int_equal(ct_kv_len(t.kv), 0);
+        assert_int_equal(pages_in_use(cache), 0);
+        assert_true(ct_cache_check(cache, &err));
+    }
+    free(file.data);
     ct_kv_close(t.kv);
     host_cache_close(cache);
 }
@@ -315,6 +450,9 @@ int main(void)
         cmocka_unit_test(test_unused_slots_are_not_saved),
         cmocka_unit_test(test_b55_damage_is_found),
         cmocka_unit_test(test_b55_other_files_are_refused),
+        cmocka_unit_test(test_restored_pages_serve_their_session_only),
+        cmocka_unit_test(test_a_refused_file_leaves_nothing),
+        cmocka_unit_test(test_a_file_cut_while_it_is_restored),
         cmocka_unit_test(test_failed_save_leaves_the_old_file),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
