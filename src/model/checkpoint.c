@@ -4,6 +4,7 @@
 #include "model/checkpoint.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -29,7 +30,9 @@ static bool find_beside(const ct_model *m, char out[4096], carat_err *err)
     if (!folder_of(m->path, folder))
         return true;
     DIR *d = opendir(folder);
-    if (!d)
+    if (!d && errno == ENOMEM)
+        return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "%s: no memory to look for vision files", folder);
+    if (!d) /* a file may be readable in a folder that is not */
         return true;
     bool ok = true;
     for (const struct dirent *f; ok && (f = readdir(d));) {
