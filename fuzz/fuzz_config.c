@@ -18,7 +18,7 @@ static void use(const ct_config *c)
     FUZZ_MUST(isfinite(c->eps) && isfinite(c->query_scale) && isfinite(c->rope_global.base));
     FUZZ_MUST(isfinite(c->rope_global.factor) && c->rope_global.factor > 0 && c->rope_global.base > 0);
     for (uint32_t i = 0; i < c->n_eos; i++)
-        FUZZ_MUST(c->eos[i] >= 0 && (uint32_t)c->eos[i] < c->n_vocab);
+        FUZZ_MUST(c->eos[i] >= 0 && c->eos_from[i]);
     fuzz_touch(c->notes, sizeof c->notes);
 }
 

@@ -124,11 +124,7 @@ void ct_generator_accept(ct_generator *g, int32_t id)
 
 static bool is_stop_id(const ct_generator *g, int32_t id)
 {
-    const ct_model *m = g->v.model;
-    for (uint32_t i = 0; i < m->n_stops; i++)
-        if (m->stops[i] == id)
-            return true;
-    return false;
+    return ct_model_is_stop(g->v.model, id);
 }
 
 /* May a stop id come next, and end the answer? */

@@ -95,11 +95,42 @@ static bool check_limits(const ct_config *c, const char *what, carat_err *err)
            check_rope(what, "local", &c->rope_local, err) && check_rope(what, "global", &c->rope_global, err);
 }
 
+/* ---- end ids ---- */
+
+void ct_config_add_eos(ct_config *c, int64_t id, const char *from)
+{
+    const int32_t v = id > INT32_MAX ? INT32_MAX : (int32_t)id; /* beyond any vocabulary either way */
+    if (id < 0)
+        return;
+    for (uint32_t i = 0; i < c->n_eos; i++)
+        if (c->eos[i] == v)
+            return;
+    if (c->n_eos == CT_MAX_STOPS) {
+        c->n_eos_over++;
+        return;
+    }
+    c->eos_from[c->n_eos] = from;
+    c->eos[c->n_eos++] = v;
+}
+
+bool ct_config_add_eos_json(ct_config *c, const json_t *v, const char *what, const char *from, carat_err *err)
+{
+    size_t n = json_is_array(v) ? json_array_size(v) : 1;
+    if (!v || json_is_null(v))
+        return true;
+    for (size_t i = 0; i < n; i++) {
+        const json_t *id = json_is_array(v) ? json_array_get(v, i) : v;
+        if (!json_is_integer(id))
+            return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: 'eos_token_id' %s %s, expected token ids", what,
+                           json_is_array(v) ? "has" : "is", ct_json_kind(id));
+        ct_config_add_eos(c, json_integer_value(id), from);
+    }
+    return true;
+}
+
 /* ---- the published table ---- */
 
-static void note(ct_config *c, const char *what, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
-
-static void note(ct_config *c, const char *what, const char *fmt, ...)
+void ct_config_note(ct_config *c, const char *what, const char *fmt, ...)
 {
     if (c->n_notes == CT_MAX_NOTES)
         return;
@@ -108,6 +139,9 @@ static void note(ct_config *c, const char *what, const char *fmt, ...)
     va_start(ap, fmt);
     vsnprintf(line, sizeof c->notes[0], fmt, ap);
     va_end(ap);
+    for (char *s = line; *s; s++) /* pieces of a vocabulary may be quoted in it */
+        if ((unsigned char)*s < ' ' || *s == 0x7f)
+            *s = '?';
     ct_logf(CARAT_LOG_WARN, "%s: %s", what, line);
 }
 
@@ -120,8 +154,8 @@ static double settle(ct_config *c, const char *what, const char *field, double s
     if (fabs(stated - known) <= 1e-6 * fabs(known))
         return stated;
     double use = trust ? stated : known;
-    note(c, what, "%s: header states %.7g, Gemma 3 %s has %.7g; using %.7g", field, stated, c->published->name, known,
-         use);
+    ct_config_note(c, what, "%s: header states %.7g, Gemma 3 %s has %.7g; using %.7g", field, stated,
+                   c->published->name, known, use);
     return use;
 }
 
@@ -133,9 +167,9 @@ static void settle_pattern(ct_config *c, const char *what, bool trust)
             differ++, first = i;
     if (!differ)
         return;
-    note(c, what,
-         "layer pattern: %u layers differ from Gemma 3 %s's five local, one global (first: layer %u); using %s", differ,
-         c->published->name, first, trust ? "the header's" : "the published one");
+    ct_config_note(
+        c, what, "layer pattern: %u layers differ from Gemma 3 %s's five local, one global (first: layer %u); using %s",
+        differ, c->published->name, first, trust ? "the header's" : "the published one");
     if (!trust)
         ct_config_pattern(c, CT_PATTERN);
 }
@@ -144,8 +178,8 @@ static void settle_pattern(ct_config *c, const char *what, bool trust)
 static void compare(ct_config *c, const char *what, const char *field, uint32_t stated, uint32_t known)
 {
     if (stated != known)
-        note(c, what, "%s: header states %u, Gemma 3 %s has %u; using %u", field, stated, c->published->name, known,
-             stated);
+        ct_config_note(c, what, "%s: header states %u, Gemma 3 %s has %u; using %u", field, stated, c->published->name,
+                       known, stated);
 }
 
 static void apply_published(ct_config *c, const char *what, bool trust)

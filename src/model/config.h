@@ -74,9 +74,11 @@ typedef struct ct_config {
     float eps;         /* of every RMSNorm */
     float query_scale; /* 1/sqrt(query_pre_attn_scalar) */
     bool tied;         /* the output head is the embedding table */
-    uint32_t n_eos;    /* end ids the header names (the model adds those found by piece) */
+    uint32_t n_eos;    /* end ids that files name; whether each can be an end the vocabulary decides (model.c) */
     int32_t eos[CT_MAX_STOPS];
-    int32_t image_token; /* id standing for an image row; -1 if the header names none */
+    const char *eos_from[CT_MAX_STOPS]; /* the key or file that names it; static */
+    uint32_t n_eos_over;                /* named, but one more than there is room for */
+    int32_t image_token;                /* id standing for an image row; -1 if the header names none */
     ct_vision_config vision;
     const ct_published *published; /* the model with these (layers, hidden), or NULL */
     uint32_t n_notes;
@@ -104,6 +106,14 @@ bool ct_vision_config_check(const ct_vision_config *v, const char *what, carat_e
 /* The last step of both readers, public for synth and weigh: range checks, then the published table. A field left 0
  * where the architecture has no default is an error naming it. */
 bool ct_config_finish(ct_config *c, const char *what, bool trust_header, carat_err *err);
+
+/* An end id that `from` names, kept once; a negative one means that there is none. */
+void ct_config_add_eos(ct_config *c, int64_t id, const char *from);
+/* The same from JSON: an id, a list of them, or null. Errors: CARAT_EFORMAT (`what` has something else). */
+bool ct_config_add_eos_json(ct_config *c, const json_t *v, const char *what, const char *from, carat_err *err);
+
+/* One of c->notes, which is logged as well. `what` names the file. */
+void ct_config_note(ct_config *c, const char *what, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
 /* Class defaults of the architecture (transformers' Gemma3TextConfig), without widths. */
 void ct_config_defaults(ct_config *c);

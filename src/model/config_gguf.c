@@ -126,15 +126,26 @@ static bool read_scales(const ct_gguf *g, ct_config *c, carat_err *err)
     return true;
 }
 
-/* End ids only add to those found by piece: an invalid one is skipped. */
-static void read_eos(const ct_gguf *g, ct_config *c)
+/* The ends that a header may name: of the text, of a turn, of a message; Ollama's converter lists several. */
+static bool read_eos(const ct_gguf *g, ct_config *c, carat_err *err)
 {
-    const char *keys[] = { "tokenizer.ggml.eos_token_id", "tokenizer.ggml.eot_token_id" };
-    for (size_t i = 0; i < 2; i++) {
+    static const char *const keys[] = { "tokenizer.ggml.eos_token_id", "tokenizer.ggml.eot_token_id",
+                                        "tokenizer.ggml.eom_token_id" };
+    static const char *const list = "tokenizer.ggml.eos_token_ids";
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
         int64_t id = -1;
-        if (ct_gguf_int(g, keys[i], 0, CT_MAX_VOCAB - 1, &id, NULL) && id >= 0)
-            c->eos[c->n_eos++] = (int32_t)id;
+        if (!ct_gguf_int(g, keys[i], INT64_MIN, INT64_MAX, &id, err))
+            return false;
+        ct_config_add_eos(c, id == UINT32_MAX ? -1 : id, keys[i]); /* -1, the sign for none, in an unsigned key */
     }
+    const ct_gguf_kv *kv = ct_gguf_find(g, list);
+    if (kv && (kv->kind != CT_GGUF_ARR || kv->elem == CT_GGUF_STR || kv->elem == CT_GGUF_ARR))
+        return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: %s is not an array of numbers", ct_gguf_path(g), list);
+    for (uint64_t i = 0; kv && i < kv->count; i++) {
+        const double id = ct_gguf_elem_num(kv, i);
+        ct_config_add_eos(c, id >= 0 && id < INT32_MAX ? (int64_t)id : id >= 0 ? INT32_MAX : -1, list);
+    }
+    return true;
 }
 
 /* The table's rows come from the tensor itself: no key states them. */
@@ -166,6 +177,5 @@ bool ct_config_from_gguf(const ct_gguf *g, bool trust_header, ct_config *out, ca
         snprintf(out->name, sizeof out->name, "%.*s", (int)(name.len < 90 ? name.len : 90), name.data);
     if (!out->n_kv_head) /* GGUF specification: absent means as many as heads */
         out->n_kv_head = out->n_head;
-    read_eos(g, out);
-    return ct_config_finish(out, ct_gguf_path(g), trust_header, err);
+    return read_eos(g, out, err) && ct_config_finish(out, ct_gguf_path(g), trust_header, err);
 }

@@ -181,17 +181,6 @@ static bool read_scales(const json_t *text, const char *what, ct_config *c, cara
     return true;
 }
 
-/* A number or a list of them. */
-static void add_eos(const json_t *v, ct_config *c)
-{
-    size_t n = json_is_array(v) ? json_array_size(v) : 1;
-    for (size_t i = 0; i < n && c->n_eos < CT_MAX_STOPS; i++) {
-        const json_t *id = json_is_array(v) ? json_array_get(v, i) : v;
-        if (json_is_integer(id) && json_integer_value(id) >= 0 && json_integer_value(id) < CT_MAX_VOCAB)
-            c->eos[c->n_eos++] = (int32_t)json_integer_value(id);
-    }
-}
-
 bool ct_vision_config_from_json(const char *what, const json_t *config, ct_vision_config *out, carat_err *err)
 {
     const json_t *o = json_object_get(config, "vision_config");
@@ -259,7 +248,7 @@ bool ct_config_from_json(const char *what, const json_t *config, bool trust_head
         return false;
     if (!out->window && !ct_published_by_shape(out->n_layer, out->hidden))
         out->window = 4096; /* the class default, which no published model has */
-    const json_t *eos = json_object_get(config, "eos_token_id");
-    add_eos(eos ? eos : json_object_get(text, "eos_token_id"), out);
-    return ct_config_finish(out, what, trust_header, err);
+    return ct_config_add_eos_json(out, json_object_get(config, "eos_token_id"), what, "config.json", err) &&
+           ct_config_add_eos_json(out, json_object_get(text, "eos_token_id"), what, "config.json", err) &&
+           ct_config_finish(out, what, trust_header, err);
 }

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "model/source.h"
+#include "model/beside.h"
 
 /* ---- types ---- */
 
@@ -111,14 +111,56 @@ bool ct_model_imagine(const ct_config *c, ct_type_of *type_of, void *arg, ct_mod
 
 /* ---- vocabulary ---- */
 
-static void add_stop(ct_model *m, int32_t id)
+bool ct_model_is_stop(const ct_model *m, int32_t id)
 {
-    if (id < 0 || (uint32_t)id >= m->cfg.n_vocab || m->n_stops == CT_MAX_STOPS)
-        return;
     for (uint32_t i = 0; i < m->n_stops; i++)
         if (m->stops[i] == id)
-            return;
-    m->stops[m->n_stops++] = id;
+            return true;
+    return false;
+}
+
+static void add_stop(ct_model *m, int32_t id)
+{
+    if (id < 0 || (uint32_t)id >= m->n_pieces || ct_model_is_stop(m, id))
+        return;
+    if (m->n_stops == CT_MAX_STOPS)
+        m->cfg.n_eos_over++;
+    else
+        m->stops[m->n_stops++] = id;
+}
+
+/* An id that a file names as an end. Ordinary text is not one, whatever the file says: the answer would break off. */
+static void add_named_stop(ct_model *m, int32_t id, const char *from)
+{
+    size_t len;
+    const char *piece = ct_tok_bytes(m->tok, id, &len);
+    if ((uint32_t)id >= m->n_pieces)
+        ct_config_note(&m->cfg, m->path, "end token: %s names %d, the vocabulary has 0 to %u; ignored", from, id,
+                       m->n_pieces - 1);
+    else if (!ct_tok_can_end(m->tok, id))
+        ct_config_note(&m->cfg, m->path, "end token: %s names %d '%.*s', which is ordinary text; ignored", from, id,
+                       (int)(len < 40 ? len : 40), piece);
+    else
+        add_stop(m, id);
+}
+
+static void add_stops(ct_model *m, const char *eos_token)
+{
+    static const char from[] = "the tokenizer's eos_token";
+    const ct_tok_info *f = ct_tok_facts(m->tok);
+    add_stop(m, f->eos);
+    add_stop(m, f->end_of_turn);
+    for (uint32_t i = 0; i < m->cfg.n_eos; i++)
+        add_named_stop(m, m->cfg.eos[i], m->cfg.eos_from[i]);
+    int32_t id = eos_token ? ct_tok_find(m->tok, eos_token, strlen(eos_token)) : -1;
+    if (id >= 0)
+        add_named_stop(m, id, from);
+    else if (eos_token && *eos_token)
+        ct_config_note(&m->cfg, m->path, "end token: %s is '%.40s', which the vocabulary does not have; ignored", from,
+                       eos_token);
+    if (m->cfg.n_eos_over)
+        ct_config_note(&m->cfg, m->path, "end tokens: %u more than the %d that are kept are ignored", m->cfg.n_eos_over,
+                       CT_MAX_STOPS);
 }
 
 /* Every piece needs a row, except the image placeholder: a text-only table of 262144 rows goes with a tokenizer.json
@@ -133,8 +175,6 @@ static bool check_vocab(ct_model *m, carat_err *err)
         return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: %zu tokens, but the embedding table has %u rows",
                        m->path, f->n_pieces, m->cfg.n_vocab);
     m->n_pieces = (uint32_t)n;
-    add_stop(m, f->eos);
-    add_stop(m, f->end_of_turn);
     if (m->cfg.image_token < 0)
         m->cfg.image_token = f->image_soft_token;
     return true;
@@ -142,12 +182,15 @@ static bool check_vocab(ct_model *m, carat_err *err)
 
 bool ct_model_read_vocab(ct_model *m, const ct_source *src, carat_err *err)
 {
-    if (!ct_source_more_eos(src, &m->cfg, err) || !ct_source_template(src, &m->chat_template, err) ||
-        !ct_source_tokenizer(src, &m->tok, err) || !check_vocab(m, err))
-        return false;
-    for (uint32_t i = 0; i < m->cfg.n_eos; i++)
-        add_stop(m, m->cfg.eos[i]);
-    return true;
+    ct_beside b;
+    bool ok = ct_beside_read(src, &m->cfg, &b, err) && ct_source_tokenizer(src, &m->tok, err) && check_vocab(m, err);
+    if (ok) {
+        add_stops(m, b.eos_token);
+        m->chat_template = b.chat_template;
+        b.chat_template = NULL;
+    }
+    ct_beside_deinit(&b);
+    return ok;
 }
 
 bool ct_model_peek(const char *path, bool trust_header, bool without_tokenizer, ct_model **out, carat_err *err)

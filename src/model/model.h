@@ -58,7 +58,7 @@ typedef struct ct_model {
 
     carat_tokenizer *tok; /* NULL when described without */
     uint32_t n_pieces;    /* real pieces: logits of rows from here on mean nothing (cfg.n_vocab without tokenizer) */
-    uint32_t n_stops;     /* ids that end an answer: <eos>, <end_of_turn> found by piece, and the header's */
+    uint32_t n_stops;     /* ids that end an answer: <eos>, <end_of_turn> found by piece, and those that files name */
     int32_t stops[CT_MAX_STOPS];
 
     char *path;
@@ -88,6 +88,9 @@ void ct_model_close(ct_model *m); /* accepts NULL */
 typedef ct_type ct_type_of(void *arg, ct_part part, size_t layer);
 /* The description of a checkpoint that does not exist as a file. Errors: CARAT_ENOMEM. */
 bool ct_model_imagine(const ct_config *c, ct_type_of *type_of, void *arg, ct_model **out, carat_err *err);
+
+/* Does this id end an answer? */
+bool ct_model_is_stop(const ct_model *m, int32_t id);
 
 /* The type of a part that is not a norm. */
 ct_type ct_model_type(const ct_model *m, ct_part part, size_t layer);

@@ -34,10 +34,8 @@ bool ct_source_tensor(const ct_source *s, const ct_config *c, ct_part part, size
  * file contradicts its header. */
 bool ct_source_no_strangers(const ct_source *s, const ct_config *c, carat_err *err);
 
-/* Tokenizer, end ids of generation_config.json and the chat template, if any. */
+/* The tokenizer; what else stands beside the weights: beside.h. */
 bool ct_source_tokenizer(const ct_source *s, carat_tokenizer **out, carat_err *err);
-bool ct_source_more_eos(const ct_source *s, ct_config *c, carat_err *err);
-bool ct_source_template(const ct_source *s, char **out, carat_err *err); /* malloc'd; NULL: there is none */
 
 uint64_t ct_source_bytes(const ct_source *s);
 uint64_t ct_source_mapped_bytes(const ct_source *s); /* of them, as long as it is open: headers */

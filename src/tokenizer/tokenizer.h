@@ -94,6 +94,9 @@ typedef struct ct_tok_info {
 const ct_tok_info *ct_tok_facts(const carat_tokenizer *t);
 bool ct_tok_is_control(const carat_tokenizer *t, int32_t id); /* never printed: the special ids, not <unusedN> pieces */
 int32_t ct_tok_find(const carat_tokenizer *t, const char *piece, size_t len); /* -1 if no such piece */
+/* Can this id be what ends a text? A control token, an added one that is not white space, or a piece spelled <|like
+ * this|>; other pieces are ordinary text. */
+bool ct_tok_can_end(const carat_tokenizer *t, int32_t id);
 /* May the model ever be allowed to sample this id? Not: ids past the pieces, image placeholders. */
 bool ct_tok_is_samplable(const carat_tokenizer *t, int32_t id);
 

@@ -388,6 +388,19 @@ bool ct_tok_is_samplable(const carat_tokenizer *t, int32_t id)
     return id >= 0 && (uint32_t)id < t->n && t->kind[id] != CT_PIECE_UNUSED && id != t->facts.image_soft_token;
 }
 
+bool ct_tok_can_end(const carat_tokenizer *t, int32_t id)
+{
+    if (id < 0 || (uint32_t)id >= t->n)
+        return false;
+    const char *s = t->text + t->start[id];
+    size_t len = ct_vocab_len(t, id), n_space = 0;
+    while (n_space < len && strchr(" \t\n\r", s[n_space]) && s[n_space])
+        n_space++;
+    bool is_marker = len > 4 && !memcmp(s, "<|", 2) && !memcmp(s + len - 2, "|>", 2);
+    return t->kind[id] == CT_PIECE_CONTROL || (t->kind[id] == CT_PIECE_USER_DEFINED && n_space < len) ||
+           (t->kind[id] == CT_PIECE_NORMAL && is_marker);
+}
+
 int32_t ct_tok_find(const carat_tokenizer *t, const char *piece, size_t len)
 {
     char decoded[CT_TOK_MAX_PIECE];
