@@ -173,7 +173,7 @@ const cli_command cli_info = {
     .summary = "what a model file is: shapes, types, vocabulary, context",
     .text =
         "Reads a model's headers and reports what it is, which published model it matches, and which of its figures\n"
-        "contradict that model. No weights are read.\n\n"
+        "contradict that model. No weights are read, except to compare an output head with the embedding table.\n\n"
         "  carat info gemma-3-4b-it-q4_0.gguf",
     .tables = { &table },
     .run = run,

@@ -172,7 +172,7 @@ typedef struct carat_model_info {
     size_t window, context;
     double eps, query_scale, rope_base_global, rope_base_local, rope_factor;
     uint64_t n_params, file_bytes, weight_bytes;
-    const char *warnings; /* figures that contradict the published model, one a line; "" if none */
+    const char *warnings; /* what contradicts the published model or itself, one a line; "" if none */
     /* The vision tower, where there is one: in the model's own file or folder, or in an mmproj file beside it. */
     const char *vision_path;  /* "" if none */
     const char *vision_types; /* as weight_types */

@@ -155,8 +155,8 @@ static bool read_folder(const ct_source *s, ct_config *c, ct_beside *out, carat_
     json_t *config;
     bool ok = load_json(s, "tokenizer_config.json", path, &config, err) &&
               template_in_folder(s, config, path, &out->chat_template, err) &&
-              end_of(config, path, &out->eos_token, err) &&
-              (out->eos_token || end_in_map(s, &out->eos_token, err)) && read_generation(s, c, err);
+              end_of(config, path, &out->eos_token, err) && (out->eos_token || end_in_map(s, &out->eos_token, err)) &&
+              read_generation(s, c, err);
     json_decref(config);
     return ok;
 }

@@ -19,7 +19,7 @@
 #define CT_MAX_HEADS   1024
 #define CT_MAX_VOCAB   (1 << 20)
 #define CT_MAX_CONTEXT (1 << 24)
-#define CT_MAX_NOTES   12
+#define CT_MAX_NOTES   16
 #define CT_MAX_STOPS   16
 
 #define CT_PATTERN 6 /* five local layers, then one global: every published Gemma 3 */
@@ -73,8 +73,9 @@ typedef struct ct_config {
     ct_rope rope_local, rope_global;
     float eps;         /* of every RMSNorm */
     float query_scale; /* 1/sqrt(query_pre_attn_scalar) */
-    bool tied;         /* the output head is the embedding table */
-    uint32_t n_eos;    /* end ids that files name; whether each can be an end the vocabulary decides (model.c) */
+    bool tied; /* the output head is the embedding table: as the header states, then as the tensors are (head.c) */
+    bool is_tie_disputed; /* a folder's configuration states it twice, and differently */
+    uint32_t n_eos;       /* end ids that files name; whether each can be an end the vocabulary decides (model.c) */
     int32_t eos[CT_MAX_STOPS];
     const char *eos_from[CT_MAX_STOPS]; /* the key or file that names it; static */
     uint32_t n_eos_over;                /* named, but one more than there is room for */

@@ -159,7 +159,6 @@ static bool read_rows(const ct_gguf *g, ct_config *c, carat_err *err)
         return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: 'token_embd.weight' is %s, expected [%u, up to %d]",
                        ct_gguf_path(g), ct_tensor_shape(t, shape), c->hidden, CT_MAX_VOCAB);
     c->n_vocab = (uint32_t)t->dims[1];
-    c->tied = !ct_tensors_find(ct_gguf_tensors(g), "output.weight");
     return true;
 }
 

@@ -228,6 +228,19 @@ static bool read_vision(const json_t *config, const char *what, ct_config *c, ca
     return true;
 }
 
+/* Of an image-text model the outer flag counts, as in transformers 5; transformers 4 read the inner one, true where it is
+ * absent. */
+static bool read_tie(const json_t *config, const json_t *text, const char *what, ct_config *c, carat_err *err)
+{
+    if (!ct_json_bool(text, what, "tie_word_embeddings", &c->tied, err))
+        return false;
+    bool inner = c->tied;
+    if (!ct_json_bool(config, what, "tie_word_embeddings", &c->tied, err))
+        return false;
+    c->is_tie_disputed = c->tied != inner;
+    return true;
+}
+
 bool ct_config_from_json(const char *what, const json_t *config, bool trust_header, ct_config *out, carat_err *err)
 {
     ct_config_defaults(out);
@@ -244,7 +257,7 @@ bool ct_config_from_json(const char *what, const json_t *config, bool trust_head
     if (!read_architecture(config, what, err) || !check_kind(text, what, err) ||
         !read_ints(text, what, text_keys, out, err) || !read_pattern(text, what, out, err) ||
         !read_rope(text, what, out, err) || !read_scales(text, what, out, err) ||
-        !read_vision(config, what, out, err) || !ct_json_bool(text, what, "tie_word_embeddings", &out->tied, err))
+        !read_vision(config, what, out, err) || !read_tie(config, text, what, out, err))
         return false;
     if (!out->window && !ct_published_by_shape(out->n_layer, out->hidden))
         out->window = 4096; /* the class default, which no published model has */

@@ -64,7 +64,8 @@ static bool describe(ct_model *m, const char *path, bool trust_header, ct_source
     m->file_bytes = ct_source_bytes(src);
     m->head_bytes = ct_source_mapped_bytes(src);
     m->n_pieces = m->cfg.n_vocab;
-    return take_types(m, err) && ct_part_each(&m->cfg, add_tensor, &s) && ct_source_no_strangers(src, &m->cfg, err);
+    return take_types(m, err) && ct_source_settle_head(src, &m->cfg, err) && ct_part_each(&m->cfg, add_tensor, &s) &&
+           ct_source_no_strangers(src, &m->cfg, err);
 }
 
 bool ct_model_describe(const char *path, bool trust_header, ct_source *src, ct_model **out, carat_err *err)

@@ -24,6 +24,12 @@ bool ct_source_join(const char *folder, const char *name, char buf[4096])
 
 /* ---- opening ---- */
 
+/* Is there such a tensor, of whatever dtype? */
+static bool has(const ct_source *s, const char *name)
+{
+    return ct_tensors_find(s->tensors, name) || (s->st && ct_safetensors_skipped(s->st, name));
+}
+
 /* The names of transformers 4 and 5, and of text-only and image-text classes. */
 static bool find_prefix(ct_source *s, carat_err *err)
 {
@@ -32,7 +38,7 @@ static bool find_prefix(ct_source *s, carat_err *err)
     char name[MAX_NAME];
     for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes; i++) {
         snprintf(name, sizeof name, "%s%s", prefixes[i], ct_part_get(CT_PART_EMBED)->hf);
-        if (ct_tensors_find(s->tensors, name) || ct_safetensors_skipped(s->st, name)) {
+        if (has(s, name)) {
             snprintf(s->prefix, sizeof s->prefix, "%s", prefixes[i]);
             return true;
         }
@@ -171,11 +177,13 @@ static void part_name(const ct_source *s, ct_part part, size_t layer, char name[
         snprintf(name, MAX_NAME, "%slayers.%zu.%s", s->prefix, layer, p->hf);
 }
 
-/* An untied head lies outside the inner model: "lm_head.weight", "language_model.lm_head.weight". */
-static const ct_tensor *find_head(const ct_source *s)
+const char *ct_source_head(const ct_source *s)
 {
-    const ct_tensor *t = ct_tensors_find(s->tensors, "lm_head.weight");
-    return t ? t : ct_tensors_find(s->tensors, "language_model.lm_head.weight");
+    const char *const names[] = { ct_part_get(CT_PART_HEAD)->gguf, "lm_head.weight", "language_model.lm_head.weight" };
+    for (size_t i = s->gguf ? 0 : 1; i < (s->gguf ? 1 : sizeof names / sizeof *names); i++)
+        if (has(s, names[i]))
+            return names[i];
+    return NULL;
 }
 
 bool ct_source_find(const ct_source *s, const char *name, const ct_tensor **out, carat_err *err)
@@ -194,9 +202,12 @@ bool ct_source_tensor(const ct_source *s, const ct_config *c, ct_part part, size
                       carat_err *err)
 {
     char name[MAX_NAME], shape[96];
+    const char *head = part == CT_PART_HEAD ? ct_source_head(s) : NULL;
+    const ct_tensor *t;
     part_name(s, part, layer, name);
-    const ct_tensor *t = part == CT_PART_HEAD && s->st ? find_head(s) : NULL;
-    if (!t && !ct_source_find(s, name, &t, err))
+    if (head)
+        snprintf(name, sizeof name, "%s", head);
+    if (!ct_source_find(s, name, &t, err))
         return false;
     size_t rows, cols;
     ct_part_shape(c, part, &rows, &cols);

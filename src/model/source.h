@@ -26,6 +26,14 @@ void ct_source_close(ct_source *s);
 /* The tensor of exactly this name. Errors: CARAT_EFORMAT (none), CARAT_EUNSUPPORTED (of a dtype that is not read). */
 bool ct_source_find(const ct_source *s, const char *name, const ct_tensor **out, carat_err *err);
 
+/* The name of the output head where the file holds one, whatever the header states: in a folder it lies outside the
+ * inner model. NULL: there is none. */
+const char *ct_source_head(const ct_source *s);
+/* Sets c->tied by the tensors: true if there is no head, or one that equals the embedding table byte for byte (which is
+ * then held once). A head that differs is used. Where the header states something else, c gets a note. Errors: those
+ * of ct_source_tensor, CARAT_EIO. */
+bool ct_source_settle_head(const ct_source *s, ct_config *c, carat_err *err);
+
 /* The tensor of a part, its shape checked. Errors name the tensor, the shape found and the one expected. */
 bool ct_source_tensor(const ct_source *s, const ct_config *c, ct_part part, size_t layer, const ct_tensor **out,
                       carat_err *err);

@@ -1,4 +1,4 @@
-"""Models that tests make out of the golden ones: GGUF files with other metadata, folders with other JSON.
+"""Models that tests make out of the golden ones: GGUF files and folders with other metadata, JSON and tensors.
 
 SPDX-License-Identifier: Apache-2.0
 """
@@ -12,24 +12,26 @@ U32, I32, F32, TEXT, LIST = 4, 5, 6, 8, 9
 
 
 class Gguf:
-    """A GGUF file's metadata, {key: (type, value)}, to be changed and saved in front of the same tensors. A list's value is
-    (type of its elements, elements); texts are bytes."""
+    """A GGUF file to be changed and saved. keys: {key: (type, value)}; a list's value is (type of its elements, elements);
+    texts are bytes. tensors: {name: (sides, type, bytes)}."""
 
     def __init__(self, path):
         with open(path, "rb") as f:
             self.data = f.read()
         self.at = 4
-        self.version, self.n_tensors, n = self.take("I"), self.take("Q"), self.take("Q")
+        self.version, n_tensors, n = self.take("I"), self.take("Q"), self.take("Q")
         self.keys = {}
         for _ in range(n):
             key, kind = self.text().decode(), self.take("I")
             self.keys[key] = (kind, self.value(kind))
-        start = self.at
-        for _ in range(self.n_tensors):
-            self.text()
-            n_dims = self.take("I")
-            self.at += 8 * n_dims + 4 + 8  # its sides, type and place
-        self.directory, self.tensors = self.data[start:self.at], self.data[-(-self.at // 32) * 32:]
+        directory = []
+        for _ in range(n_tensors):
+            name, sides = self.text().decode(), [self.take("Q") for _ in range(self.take("I"))]
+            directory.append((name, sides, self.take("I"), self.take("Q")))
+        data = self.data[-(-self.at // 32) * 32:]
+        ends = sorted(place for *_, place in directory)[1:] + [len(data)]
+        ends = dict(zip(sorted(place for *_, place in directory), ends))
+        self.tensors = {name: (sides, kind, data[place:ends[place]]) for name, sides, kind, place in directory}
 
     def take(self, code):
         v = struct.unpack_from("<" + code, self.data, self.at)[0]
@@ -61,12 +63,15 @@ class Gguf:
         return self.keys[key][1][1]
 
     def save(self, path):
-        head = b"GGUF" + struct.pack("<IQQ", self.version, self.n_tensors, len(self.keys))
+        head = b"GGUF" + struct.pack("<IQQ", self.version, len(self.tensors), len(self.keys))
         for key, (kind, v) in self.keys.items():
             head += self.packed(TEXT, key.encode()) + struct.pack("<I", kind) + self.packed(kind, v)
-        head += self.directory
+        data = b""
+        for name, (sides, kind, raw) in self.tensors.items():
+            head += self.packed(TEXT, name.encode()) + struct.pack(f"<I{len(sides)}QIQ", len(sides), *sides, kind, len(data))
+            data += raw + bytes(-len(raw) % 32)
         with open(path, "wb") as f:
-            f.write(head + b"\0" * (-len(head) % 32) + self.tensors)
+            f.write(head + bytes(-len(head) % 32) + data)
         return path
 
 
@@ -99,3 +104,25 @@ class Copy:
 
     def remove(self, name):
         os.unlink(self.file(name))
+
+    def tensors(self):
+        """{name: (dtype, sides, bytes)}"""
+        with open(self.file("model.safetensors"), "rb") as f:
+            data = f.read()
+        n = struct.unpack_from("<Q", data)[0]
+        head = json.loads(data[8:8 + n])
+        head.pop("__metadata__", None)
+        return {k: (v["dtype"], v["shape"], data[8 + n + v["data_offsets"][0]:8 + n + v["data_offsets"][1]])
+                for k, v in head.items()}
+
+    def put_tensors(self, tensors):
+        """Sets tensors; None takes one out."""
+        head, data = {"__metadata__": {"format": "pt"}}, b""
+        for name, t in {**self.tensors(), **tensors}.items():
+            if t:
+                head[name] = {"dtype": t[0], "shape": t[1], "data_offsets": [len(data), len(data) + len(t[2])]}
+                data += t[2]
+        text = json.dumps(head).encode()
+        text += b" " * (-len(text) % 8)
+        with open(self.file("model.safetensors"), "wb") as f:
+            f.write(struct.pack("<Q", len(text)) + text + data)

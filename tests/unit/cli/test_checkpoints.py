@@ -1,0 +1,97 @@
+"""Checkpoints as trainers, converters and publishers leave them. Usage: test_checkpoints.py CARAT DATA
+
+SPDX-License-Identifier: Apache-2.0
+"""
+import json
+import struct
+
+from models import Copy, Gguf
+from program import TINY, TINY_GGUF, Folder, main
+
+TABLE, HEAD = "model.embed_tokens.weight", "lm_head.weight"
+
+
+class Checkpoints(Folder):
+    def folder(self, name, source=TINY, tensors=None, **config):
+        """A copy of a model's folder with its configuration changed and tensors put in."""
+        m = Copy(source, self.path(name))
+        m.update("config.json", **config)
+        if tensors:
+            m.put_tensors(tensors)
+        return m
+
+    def logits(self, model, ids="2,5,9,60"):
+        """Of the last position, and the warnings."""
+        r = self.ok("logits", model, "--ids", ids, "--exact", "-o", self.path("logits"))
+        with open(self.path("logits"), "rb") as f:
+            return f.read()[-512 * 4:], [line for line in r.stderr.decode().split("\n") if "warning" in line]
+
+    def info(self, model):
+        return json.loads(self.ok("info", model, "--json").stdout)
+
+
+class Heads(Checkpoints):
+    def setUp(self):
+        super().setUp()
+        dtype, sides, raw = self.folder("whole").tensors()[TABLE]
+        self.table = (dtype, sides, raw)
+        self.other = (dtype, sides, b"".join(struct.pack("<f", -x) for x, in struct.iter_unpack("<f", raw)))
+        self.tied, _ = self.logits(TINY)
+
+    def nested(self, name, outer=None, inner=None, head=HEAD):
+        """An image-text model's configuration around the text model, with a flag in each."""
+        m = self.folder(name, tensors={head: self.other})
+        text = dict(json.loads(m.read("config.json")), model_type="gemma3_text", tie_word_embeddings=inner)
+        text = {k: v for k, v in text.items() if v is not None and k != "architectures"}
+        m.write("config.json", json.dumps({"architectures": ["Gemma3ForConditionalGeneration"], "model_type": "gemma3"}))
+        m.update("config.json", text_config=text, tie_word_embeddings=outer)
+        return m.path
+
+    def test_c01_a_trained_head_is_used_whatever_the_flag_says(self):
+        flagged = lambda name, value: self.folder(name, tensors={HEAD: self.other}, tie_word_embeddings=value).path
+        right, said = self.logits(flagged("right", False))
+        self.assertEqual(said, [])
+        self.assertNotEqual(right, self.tied)
+        for model in [flagged("tied", True), flagged("unstated", None), self.nested("top", outer=False),
+                      self.nested("neither"), self.nested("both", outer=True, inner=True)]:
+            logits, said = self.logits(model)
+            self.assertEqual(logits, right, model)
+            self.assertEqual(len(said), 1, model)
+            self.assertIn("'lm_head.weight' is not the embedding table; using 'lm_head.weight'", said[0])
+            self.assertEqual([c for c in self.info(model)["contradictions"] if "output head" in c],
+                             [said[0][said[0].index("output head"):]])
+        self.assertEqual(self.logits(self.nested("inner", inner=False, head="language_model." + HEAD)), (right, []))
+
+    def test_c01_a_head_that_is_the_table_is_held_once(self):
+        for value in True, False:
+            model = self.folder(f"equal{value}", tensors={HEAD: self.table}, tie_word_embeddings=value).path
+            self.assertEqual(self.logits(model), (self.tied, []))
+            self.assertEqual(self.info(model)["weight_bytes"], self.info(TINY)["weight_bytes"])
+        g = Gguf(TINY_GGUF)
+        sides, kind, raw = g.tensors["token_embd.weight"]
+        logits, _ = self.logits(TINY_GGUF)
+        for changed in 0, 0x80:  # equal, and different in the sign of the last weight only
+            g.tensors["output.weight"] = (sides, kind, raw[:-1] + bytes([raw[-1] ^ changed]))
+            model = g.save(self.path(f"{changed}.gguf"))
+            got, said = self.logits(model)
+            self.assertEqual((got == logits, said), (not changed, []))
+            self.assertEqual(self.info(model)["weight_bytes"] > self.info(TINY_GGUF)["weight_bytes"], bool(changed))
+
+    def test_c01_a_head_that_cannot_be_used_is_named(self):
+        dtype, (rows, cols), raw = self.other
+        wide, bytes_ = (dtype, [rows + 1, cols], raw + raw[:cols * 4]), ("U8", [rows, cols], raw[::4])
+        for value in True, False:
+            self.refused("run", self.folder(f"wide{value}", tensors={HEAD: wide}, tie_word_embeddings=value).path, "hi",
+                         says=["lm_head.weight", "513", "512"])
+            self.refused("run", self.folder(f"u8{value}", tensors={HEAD: bytes_}, tie_word_embeddings=value).path, "hi",
+                         says="'lm_head.weight' is U8, expected F32, F16 or BF16")
+
+    def test_c16_no_head_means_tied(self):
+        logits, said = self.logits(self.folder("none", tie_word_embeddings=False).path)
+        self.assertEqual(logits, self.tied)
+        self.assertEqual(len(said), 1)
+        self.assertIn("the header says untied, but there is no 'lm_head.weight'; using the embedding table", said[0])
+
+
+if __name__ == "__main__":
+    main()
