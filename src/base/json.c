@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/looks_like.h"
 #include "base/map.h"
 #include "base/utf8.h"
 
@@ -18,7 +19,7 @@ bool ct_json_load(const char *path, size_t max, json_t **out, carat_err *err)
     size_t len;
     if (!ct_read_file(path, max, &text, &len, err))
         return false;
-    bool ok = ct_json_parse(path, text, len, out, err);
+    bool ok = ct_json_parse(path, text, len, out, err) || ct_explain_text(path, text, len, err);
     free(text);
     return ok;
 }

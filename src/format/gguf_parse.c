@@ -21,6 +21,7 @@
 #include <string.h>
 
 #include "base/le.h"
+#include "base/looks_like.h"
 #include "base/size.h"
 #include "format/gguf_part.h"
 
@@ -42,7 +43,7 @@ typedef struct reader {
 
 static __attribute__((format(printf, 4, 5))) bool fail(reader *r, carat_code code, size_t at, const char *fmt, ...)
 {
-    char msg[160];
+    char msg[200];
     va_list ap;
     va_start(ap, fmt);
     vsnprintf(msg, sizeof msg, fmt, ap);
@@ -73,8 +74,8 @@ static bool need(reader *r, uint64_t bytes, const char *what)
 {
     if (ct_inside(r->pos, bytes, r->p->size))
         return reach(r, r->pos + (size_t)bytes);
-    return fail(r, CARAT_EFORMAT, r->pos, "%s at byte %zu needs %" PRIu64 " bytes, the file has %zu left", what, r->pos,
-                bytes, r->p->size - r->pos);
+    return fail(r, CARAT_EFORMAT, r->pos, "%s at byte %zu needs %" PRIu64 " bytes, the file has %zu left%s", what,
+                r->pos, bytes, r->p->size - r->pos, ct_looks_cut(bytes));
 }
 
 static bool get_u32(reader *r, uint32_t *out, const char *what)
@@ -149,31 +150,6 @@ static bool get_name(reader *r, size_t max, const char **out)
 
 /* ---- header ---- */
 
-/* Kinds of file that are often opened by mistake, recognised by their first bytes. */
-static const char *looks_like(const uint8_t *data, size_t size)
-{
-    static const struct {
-        const char *bytes, *what;
-    } known[] = {
-        { "FUGG", "a big-endian GGUF" },
-        { "lmgg", "an old GGML file" },
-        { "fmgg", "an old GGMF file" },
-        { "tjgg", "an old GGJT file" },
-        { "PK\3\4", "a zip or PyTorch archive" },
-        { "version https://git-lfs", "a Git LFS pointer, not the file itself" },
-        { "<!", "a web page" },
-        { "<html", "a web page" },
-        { "\x1f\x8b", "gzip-compressed" },
-        { "\x28\xb5\x2f\xfd", "zstd-compressed" },
-    };
-    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
-        size_t len = strlen(known[i].bytes);
-        if (size >= len && memcmp(data, known[i].bytes, len) == 0)
-            return known[i].what;
-    }
-    return NULL;
-}
-
 static bool read_magic(reader *r)
 {
     const ct_gguf_part *p = r->p;
@@ -181,7 +157,7 @@ static bool read_magic(reader *r)
         r->pos = 4;
         return true;
     }
-    const char *what = looks_like(p->data, p->size);
+    const char *what = ct_looks_like(p->data, p->map.data ? p->map.mapped : p->size);
     if (what)
         return fail(r, CARAT_EUNSUPPORTED, 0, "not a GGUF file: it looks like %s", what);
     if (p->size < 4)
@@ -212,7 +188,8 @@ static bool read_count(reader *r, const char *what, size_t max, size_t min_bytes
         return false;
     size_t left = r->p->size - r->pos;
     if (n > left / min_bytes)
-        return fail(r, CARAT_EFORMAT, at, "%s is %" PRIu64 ", too large for the %zu bytes that follow", what, n, left);
+        return fail(r, CARAT_EFORMAT, at, "%s is %" PRIu64 ", too large for the %zu bytes that follow%s", what, n, left,
+                    n > max ? "" : ct_looks_cut(0));
     if (n > max)
         return fail(r, CARAT_ELIMIT, at, "%s is %" PRIu64 ", the limit is %zu", what, n, max);
     *out = (size_t)n;
@@ -228,10 +205,12 @@ static bool skip_strings(reader *r, uint64_t count)
         if (size - pos >= 8 && !reach(r, pos + 8))
             return false;
         const uint8_t *data = r->p->data;
-        if (size - pos < 8 || ct_le64(data + pos) > size - pos - 8)
-            return fail(r, CARAT_EFORMAT, pos, "string %" PRIu64 " of %" PRIu64 " at byte %zu does not fit in the file",
-                        i + 1, count, pos);
-        pos += 8 + (size_t)ct_le64(data + pos);
+        uint64_t len = size - pos < 8 ? 8 : ct_le64(data + pos);
+        if (size - pos < 8 || len > size - pos - 8)
+            return fail(r, CARAT_EFORMAT, pos,
+                        "string %" PRIu64 " of %" PRIu64 " at byte %zu does not fit in the file%s", i + 1, count, pos,
+                        ct_looks_cut(len));
+        pos += 8 + (size_t)len;
     }
     r->pos = pos;
     return reach(r, pos);
@@ -256,8 +235,8 @@ static bool read_values(reader *r, ct_gguf_kv *kv, uint32_t kind)
         size_t bytes, each = ct_gguf_kind_bytes(kind);
         if (kv->count > SIZE_MAX / each || !ct_mul_size((size_t)kv->count, each, &bytes) ||
             !ct_inside(r->pos, bytes, r->p->size))
-            return fail(r, CARAT_EFORMAT, r->pos, "%" PRIu64 " %s values at byte %zu, the file has %zu bytes left",
-                        kv->count, ct_gguf_kind_name(kind), r->pos, r->p->size - r->pos);
+            return fail(r, CARAT_EFORMAT, r->pos, "%" PRIu64 " %s values at byte %zu, the file has %zu bytes left%s",
+                        kv->count, ct_gguf_kind_name(kind), r->pos, r->p->size - r->pos, ct_looks_cut(kv->count));
         if (!reach(r, r->pos + bytes) || (kind == CT_GGUF_BOOL && !check_bools(r, r->p->data + r->pos, bytes)))
             return false;
         r->pos += bytes;
@@ -373,8 +352,8 @@ static bool read_tensor(reader *r, ct_tensor *t)
     if (!get_u32(r, &type, "the type") || !size_tensor(r, t, type, at) || !get_u64(r, &offset, "the offset"))
         return false;
     if (!ct_inside(offset, t->bytes, r->p->size))
-        return fail(r, CARAT_EFORMAT, at + 4, "%zu bytes at offset %" PRIu64 " of the data, the whole file has %zu",
-                    t->bytes, offset, r->p->size);
+        return fail(r, CARAT_EFORMAT, at + 4, "%zu bytes at offset %" PRIu64 " of the data, the whole file has %zu%s",
+                    t->bytes, offset, r->p->size, ct_looks_cut(offset > t->bytes ? offset : t->bytes));
     t->offset = (size_t)offset;
     return true;
 }
@@ -400,8 +379,8 @@ static bool place_tensors(reader *r, ct_tensor *items, size_t n)
             return fail(r, CARAT_EFORMAT, start, "offset %zu is not a multiple of the alignment, %" PRId64, t->offset,
                         align);
         if (start > p->size || !ct_inside(t->offset, t->bytes, p->size - start))
-            return fail(r, CARAT_EFORMAT, start, "its %zu bytes at %zu + %zu end after the file, which has %zu bytes",
-                        t->bytes, start, t->offset, p->size);
+            return fail(r, CARAT_EFORMAT, start, "its %zu bytes at %zu + %zu end after the file, which has %zu bytes%s",
+                        t->bytes, start, t->offset, p->size, ct_looks_cut(t->bytes));
         t->offset += start;
         t->data = p->map.data && p->map.mapped < p->size ? NULL : p->data + t->offset;
         t->map = &p->map;

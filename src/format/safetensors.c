@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/looks_like.h"
 #include "format/safetensors_part.h"
 
 #define FIRST_BYTES ((size_t)64 << 10) /* grown to the header's length */
@@ -176,7 +177,8 @@ static bool load_index(const char *path, json_t **out, carat_err *err)
     size_t len;
     if (!ct_read_file(path, CT_SAFETENSORS_MAX_HEADER, &text, &len, err))
         return false;
-    bool ok = ct_safetensors_json(text, len, out, err) || ct_fail_in(err, "%s", ct_short_path(path, buf));
+    bool ok = ct_safetensors_json(text, len, out, err) || ct_fail_in(err, "%s", ct_short_path(path, buf)) ||
+              ct_explain_text(ct_short_path(path, buf), text, len, err);
     free(text);
     return ok;
 }

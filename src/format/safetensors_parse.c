@@ -19,6 +19,7 @@
 #include <string.h>
 
 #include "base/le.h"
+#include "base/looks_like.h"
 #include "base/size.h"
 #include "format/safetensors_part.h"
 
@@ -51,14 +52,18 @@ static bool find_header(const ct_shard *f, size_t *len, size_t *data_start, cara
     if (f->size < 8)
         return ct_fail(err, CARAT_EFORMAT, 0, "not a safetensors file: it has %zu bytes, expected at least 8", f->size);
     uint64_t n = ct_le64(f->data);
+    bool has_json = n >= 2 && f->size > 8 && f->data[8] == '{'; /* else the length may be anything's first bytes */
+    const char *what = has_json ? NULL : ct_looks_like(f->data, f->map.data ? f->map.mapped : f->size);
+    if (what)
+        return ct_fail(err, CARAT_EUNSUPPORTED, 0, "not a safetensors file: it looks like %s", what);
     if (n > f->size - 8)
         return ct_fail(err, CARAT_EFORMAT, 0,
-                       "not a whole safetensors file: a header of %" PRIu64 " bytes, the file has %zu left", n,
-                       f->size - 8);
+                       "not a whole safetensors file: a header of %" PRIu64 " bytes, the file has %zu left%s", n,
+                       f->size - 8, ct_looks_cut(n));
     if (n > CT_SAFETENSORS_MAX_HEADER)
         return ct_fail(err, CARAT_ELIMIT, 0, "a header of %" PRIu64 " bytes, the limit is %zu", n,
                        CT_SAFETENSORS_MAX_HEADER);
-    if (n < 2 || f->data[8] != '{')
+    if (!has_json)
         return ct_fail(err, CARAT_EFORMAT, 8, "not a safetensors file: its header does not start with '{'");
     *len = (size_t)n;
     *data_start = 8 + (size_t)n;
@@ -97,8 +102,9 @@ static bool read_offsets(const json_t *entry, const char *name, size_t data_byte
     json_int_t first = json_integer_value(b), last = json_integer_value(e);
     if (first < 0 || last < first || (uint64_t)last > data_bytes)
         return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE,
-                       "tensor '%.96s': data_offsets [%lld, %lld], the file has %zu bytes of data", name,
-                       (long long)first, (long long)last, data_bytes);
+                       "tensor '%.96s': data_offsets [%lld, %lld], the file has %zu bytes of data%s", name,
+                       (long long)first, (long long)last, data_bytes,
+                       first < 0 || last < first ? "" : ct_looks_cut((uint64_t)last));
     *begin = (size_t)first;
     *end = (size_t)last;
     return true;

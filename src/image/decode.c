@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/looks_like.h"
 #include "base/map.h"
 #include "base/size.h"
 #include "image/decode.h"
@@ -152,6 +153,9 @@ static bool decode(ct_bytes in, const ct_image_limits *l, ct_image *out, int *or
     const char *other = known_other(in);
     if (other)
         return ct_fail(err, CARAT_EUNSUPPORTED, 0, "a %s, expected " KNOWN, other);
+    other = ct_looks_like(in.data, in.len);
+    if (other)
+        return ct_fail(err, CARAT_EUNSUPPORTED, 0, "not an image: it looks like %s", other);
     return ct_fail(err, CARAT_EFORMAT, 0, "not an image of a known format: expected " KNOWN);
 }
 

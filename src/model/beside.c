@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/looks_like.h"
 #include "base/map.h"
 
 #define MAX_JSON ((size_t)16 << 20)
@@ -92,8 +93,12 @@ static bool template_in_folder(const ct_source *s, const json_t *config, const c
     size_t len;
     if (!find_file(s, "chat_template.jinja", path, &is_there, err))
         return false;
-    if (is_there)
-        return ct_read_file(path, MAX_JSON, out, &len, err);
+    if (is_there) {
+        if (!ct_read_file(path, MAX_JSON, out, &len, err))
+            return false;
+        const char *what = ct_looks_like(*out, len);
+        return !what || ct_fail(err, CARAT_EUNSUPPORTED, 0, "%s: not a chat template: it looks like %s", path, what);
+    }
     return template_of(config, config_path, out, err) && (*out || template_in_json(s, "chat_template.json", out, err));
 }
 

@@ -16,6 +16,7 @@
 
 #include "base/json.h"
 #include "base/jsonpull.h"
+#include "base/looks_like.h"
 #include "base/map.h"
 #include "tokenizer/known_pieces.h"
 #include "tokenizer/vocab.h"
@@ -402,7 +403,9 @@ bool ct_tokenizer_from_json(const char *path, carat_tokenizer **out, carat_err *
     ct_map map;
     if (!ct_map_read(&map, path, MAX_BYTES, err))
         return false;
-    bool ok = ct_tokenizer_from_json_bytes((const char *)map.data, map.size, out, err) || ct_fail_in(err, "%s", path);
+    const char *text = (const char *)map.data;
+    bool ok = ct_tokenizer_from_json_bytes(text, map.size, out, err) || ct_fail_in(err, "%s", path) ||
+              ct_explain_text(path, text, map.size, err);
     ct_map_close(&map);
     return ok;
 }

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/looks_like.h"
 #include "base/map.h"
 #include "tokenizer/protobuf.h"
 #include "tokenizer/vocab.h"
@@ -148,7 +149,8 @@ bool ct_tokenizer_from_model(const char *path, carat_tokenizer **out, carat_err 
     ct_map map;
     if (!ct_map_read(&map, path, MAX_BYTES, err))
         return false;
-    bool ok = ct_tokenizer_from_model_bytes(map.data, map.size, out, err) || ct_fail_in(err, "%s", path);
+    bool ok = ct_tokenizer_from_model_bytes(map.data, map.size, out, err) || ct_fail_in(err, "%s", path) ||
+              ct_explain_text(path, (const char *)map.data, map.size, err);
     ct_map_close(&map);
     return ok;
 }

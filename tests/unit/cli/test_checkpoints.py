@@ -2,11 +2,12 @@
 
 SPDX-License-Identifier: Apache-2.0
 """
+import gzip
 import json
 import struct
 
 from models import Copy, Gguf
-from program import TINY, TINY_GGUF, Folder, main
+from program import IMAGES, TINY, TINY_GGUF, Folder, main
 
 TABLE, HEAD = "model.embed_tokens.weight", "lm_head.weight"
 
@@ -91,6 +92,52 @@ class Heads(Checkpoints):
         self.assertEqual(logits, self.tied)
         self.assertEqual(len(said), 1)
         self.assertIn("the header says untied, but there is no 'lm_head.weight'; using the embedding table", said[0])
+
+
+LFS = b"version https://git-lfs.github.com/spec/v1\noid sha256:" + b"0" * 64 + b"\nsize 4216544\n"
+FOREIGN = [(LFS, "it looks like a Git LFS pointer, not the file itself: git lfs pull fetches it"),
+           (b"\n<!DOCTYPE html><html><head></head></html>\n", "it looks like a web page"),
+           (gzip.compress(b"x" * 100, mtime=0), "it looks like gzip-compressed"),
+           (b"Access to model google/gemma-3-4b-it is restricted.", "a server that refused the download"),
+           (bytes(4096), "never downloaded")]
+
+
+class Downloads(Checkpoints):
+    """What stands in a file's place after a clone without LFS, a login that was needed, a download that broke off."""
+
+    def test_c13_foreign_bytes_are_named_in_every_file(self):
+        files = ["model.safetensors", "tokenizer.json", "tokenizer.model", "config.json", "generation_config.json",
+                 "tokenizer_config.json", "chat_template.jinja", "model.safetensors.index.json"]
+        for name in files:
+            m = self.folder(name)
+            if name == "tokenizer.model":
+                m.remove("tokenizer.json")
+            if name.endswith("index.json"):
+                m.remove("model.safetensors")
+            for data, says in FOREIGN:
+                with open(m.file(name), "wb") as f:
+                    f.write(data)
+                with self.subTest(name=name, says=says):
+                    self.refused("run", m.path, "hi", says=[name, says])
+        for data, says in FOREIGN:
+            self.refused("run", self.path("m.gguf", data), "hi", says=["m.gguf", says])
+            self.refused("see", self.path("p.png", data), "-o", self.path("v"), says=["p.png", says])
+            self.refused("run", TINY_GGUF, "hi", "--image", IMAGES + "rgb8.png", "--mmproj", self.path("m.gguf", data),
+                         says=["m.gguf", says])
+
+    def test_a_file_that_is_cut_looks_like_an_incomplete_download(self):
+        with open(TINY_GGUF, "rb") as f:
+            whole = f.read()
+        for n in [30, 300, 5000, len(whole) // 2, len(whole) - 1]:
+            self.refused("run", self.path("cut.gguf", whole[:n]), "hi", says="it looks like an incomplete download")
+        for name in "model.safetensors", "tokenizer.json", "config.json":
+            m = self.folder(name)
+            with open(m.file(name), "rb") as f:
+                whole = f.read()
+            for n in [len(whole) // 3, len(whole) - 4]:
+                with open(m.file(name), "wb") as f:
+                    f.write(whole[:n])
+                self.refused("run", m.path, "hi", says=[name, "it looks like an incomplete download"])
 
 
 if __name__ == "__main__":

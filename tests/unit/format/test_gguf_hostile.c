@@ -166,7 +166,7 @@ static const hostile cases[] = {
     /* places */
     { "data missing", FILE_(HEAD(1, 0), TENSOR1("t", 32, 0, 0)), CARAT_EFORMAT, "128 bytes at offset 0" },
     { "data one byte short", FILE_(HEAD(1, 0), TENSOR1("t", 32, 0, 0), PAD(32), ZERO(127)), CARAT_EFORMAT,
-      "end after the file" },
+      "end after the file, which has 191 bytes: it looks like an incomplete download" },
     { "offset 2^60", FILE_(HEAD(1, 0), TENSOR1("t", 32, 0, BIG), PAD(32), ZERO(128)), CARAT_EFORMAT,
       "offset 1152921504606846976" },
     { "offset 2^64-32: wraps back into the header", FILE_(HEAD(1, 0), TENSOR1("t", 8, 0, -32), PAD(32), ZERO(128)),
@@ -175,6 +175,8 @@ static const hostile cases[] = {
       "not a multiple of the alignment, 32" },
     { "larger than the file", FILE_(HEAD(1, 0), TENSOR2("t", 1 << 20, 1 << 20, 0, 0), PAD(32), ZERO(128)),
       CARAT_EFORMAT, "the whole file has" },
+    { "cut", FILE_(HEAD(1, 0), TENSOR2("t", 1 << 10, 1 << 10, 0, 0), PAD(32), ZERO(128)), CARAT_EFORMAT,
+      "it looks like an incomplete download" },
     { "one inside another", FILE_(HEAD(2, 0), TENSOR1("big", 64, 0, 0), TENSOR1("small", 8, 0, 32), PAD(32), ZERO(256)),
       CARAT_EFORMAT, "'big' and 'small' overlap" },
     { "two at one place", FILE_(HEAD(2, 0), TENSOR1("a", 8, 0, 32), TENSOR1("b", 8, 0, 32), PAD(32), ZERO(256)),

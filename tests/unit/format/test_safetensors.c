@@ -234,7 +234,13 @@ static void refuses_crafted_lengths(void **state)
         { "header past the end", (const item[]){ U64(3), RAW("{}"), END }, CARAT_EFORMAT, "header of 3 bytes" },
         { "header of 2^64-1", (const item[]){ U64(-1), RAW("{}"), END }, CARAT_EFORMAT, "not a whole safetensors" },
         { "header of 2^64-8", (const item[]){ U64(-8), RAW("{}"), END }, CARAT_EFORMAT, "not a whole safetensors" },
-        { "a GGUF", (const item[]){ HEAD(0, 0), END }, CARAT_EFORMAT, "not a whole safetensors" },
+        { "header cut off", (const item[]){ U64(50), RAW("{\"a\":"), END }, CARAT_EFORMAT, "an incomplete download" },
+        { "a GGUF", (const item[]){ HEAD(0, 0), END }, CARAT_EUNSUPPORTED, "looks like a GGUF file" },
+        { "LFS pointer", (const item[]){ RAW("version https://git-lfs.github.com/spec/v1\n"), END }, CARAT_EUNSUPPORTED,
+          "looks like a Git LFS pointer" },
+        { "web page", (const item[]){ RAW("\n <!DOCTYPE html>"), END }, CARAT_EUNSUPPORTED, "looks like a web page" },
+        { "gzip", (const item[]){ RAW("\x1f\x8b\x08\0\0\0\0\0\0\3"), END }, CARAT_EUNSUPPORTED, "looks like gzip" },
+        { "zeros", (const item[]){ ZERO(64), END }, CARAT_EUNSUPPORTED, "never downloaded" },
     };
     int bad = 0;
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
