@@ -25,7 +25,9 @@ static const known binary[] = {
     { "\x89HDF", 0, "an HDF5 file" },
     { "\x1f\x8b", 0, "gzip-compressed" },
     { "\x28\xb5\x2f\xfd", 0, "zstd-compressed" },
-    { "\xfd" "7zXZ", 0, "xz-compressed" },
+    { "\xfd"
+      "7zXZ",
+      0, "xz-compressed" },
     { "BZh", 0, "bzip2-compressed" },
     { "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 16, "a file whose beginning was never downloaded: it starts with zeros" },
 };
