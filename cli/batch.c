@@ -93,10 +93,10 @@ static bool is_new(batch *b, const work *w, bool *is_to_do, carat_err *err)
     if (!flags)
         return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for the ids of %s", b->in.name);
     if (*flags & BATCH_ID_MET) {
-        char msg[128];
-        snprintf(msg, sizeof msg, "custom_id '%.60s' occurs a second time in this file", w->line.custom_id);
+        carat_err why;
+        ct_fail(&why, CARAT_EARG, w->number, "custom_id '%.60s' occurs a second time in this file", w->line.custom_id);
         b->failed++;
-        report(b, w->number, msg);
+        report(b, w->number, why.msg);
     } else if (*flags & BATCH_ID_DONE) {
         b->skipped++;
         b->failed_before += (*flags & BATCH_ID_FAILED) != 0;

@@ -62,7 +62,7 @@ static void talk(chat *c)
             return;
         }
         bool go_on = true;
-        if (line[0] == '/' && !turns_begins_with_picture(line))
+        if (!line_is_text() && chat_is_command(line))
             go_on = chat_command(c, line);
         else if (line[0])
             say(c, line);

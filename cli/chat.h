@@ -34,7 +34,10 @@ bool chat_answer(chat *c);
 /* Drops the conversation and the images attached to the next message. */
 void chat_clear(chat *c);
 
-/* chat_commands.c: a line that begins with a slash; it loses the white space at its end. False: to leave. */
+/* chat_commands.c: is this line a command, or a message though it begins with a slash ("/etc/fstab: what is it?", "// what
+ * does this do")? Commands are known names, and one word of letters that may be meant as one. */
+bool chat_is_command(const char *line);
+/* A command; it loses the white space at its end. False: to leave. */
 bool chat_command(chat *c, char *line);
 
 /* chat_file.c: writes the conversation. False after a message. */

@@ -9,7 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "nearest.h"
 #include "term.h"
+
+#define BLANKS " \t"
 
 static void help(void)
 {
@@ -128,21 +131,23 @@ static void set_system(chat *c, const char *text)
 
 typedef enum verb { HELP, CLEAR, RETRY, UNDO, SYSTEM, SET, IMAGE, SAVE, SHOW, BYE, UNKNOWN } verb;
 
+static const struct {
+    const char *name;
+    verb verb;
+} names[] = {
+    { "/help", HELP }, { "/clear", CLEAR }, { "/retry", RETRY }, { "/undo", UNDO }, { "/system", SYSTEM },
+    { "/set", SET },   { "/image", IMAGE }, { "/save", SAVE },   { "/show", SHOW }, { "/bye", BYE },
+    { "/quit", BYE },  { "/exit", BYE },    { "/?", HELP },
+};
+#define N_NAMES (sizeof names / sizeof *names)
+
 /* The command that begins with these n letters; they may be the beginning of one only: "/s" could save the conversation
  * or throw it away. */
 static verb find_verb(const char *line, size_t n)
 {
-    static const struct {
-        const char *name;
-        verb verb;
-    } names[] = {
-        { "/help", HELP },     { "/clear", CLEAR }, { "/retry", RETRY }, { "/undo", UNDO },
-        { "/system", SYSTEM }, { "/set", SET },     { "/image", IMAGE }, { "/save", SAVE },
-        { "/show", SHOW },     { "/bye", BYE },     { "/quit", BYE },    { "/exit", BYE },
-    };
     verb found = UNKNOWN;
     size_t n_found = 0;
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+    for (size_t i = 0; i < N_NAMES; i++)
         if (strncmp(line, names[i].name, n) == 0) {
             if (!names[i].name[n])
                 return names[i].verb;
@@ -152,12 +157,32 @@ static verb find_verb(const char *line, size_t n)
     return n_found == 1 ? found : UNKNOWN;
 }
 
+bool chat_is_command(const char *line)
+{
+    const size_t n = strcspn(line, BLANKS);
+    size_t letters = 1;
+    while (letters < n && isalpha((unsigned char)line[letters]))
+        letters++;
+    return line[0] == '/' && (letters == n || find_verb(line, n) != UNKNOWN);
+}
+
+static void unknown(const char *line, size_t n)
+{
+    cli_nearest near = cli_nearest_to(line, n);
+    for (size_t i = 0; i < N_NAMES; i++)
+        cli_nearest_try(&near, names[i].name, strlen(names[i].name));
+    printf("  unknown command %.*s", (int)n, line);
+    if (near.name)
+        printf("; did you mean %s?", near.name);
+    puts("  (/help lists the commands; a message may begin with a slash after a blank)");
+}
+
 bool chat_command(chat *c, char *line)
 {
     for (size_t end = strlen(line); end && isspace((unsigned char)line[end - 1]);)
         line[--end] = '\0'; /* completion leaves some behind a file's name */
-    size_t n = strcspn(line, " ");
-    const char *rest = line + n + strspn(line + n, " ");
+    size_t n = strcspn(line, BLANKS);
+    const char *rest = line + n + strspn(line + n, BLANKS);
     verb v = find_verb(line, n);
     if (v == BYE)
         return false;
@@ -180,10 +205,10 @@ bool chat_command(chat *c, char *line)
         set(c, rest);
     } else if (v == SHOW) {
         show(c);
-    } else {
-        if (v == UNKNOWN)
-            printf("  unknown command %.*s\n", (int)n, line);
+    } else if (v == HELP) {
         help();
+    } else {
+        unknown(line, n);
     }
     return true;
 }

@@ -9,9 +9,12 @@
 void line_open(void);  /* loads the history ($XDG_STATE_HOME/carat/history or ~/.local/state/carat/history) */
 void line_close(void); /* saves it */
 
-/* A message, without its newline; the caller frees it; NULL at the end of input or on an error. With `multi`, a line that begins with
- * """ opens a message that runs to the next """. Ctrl-C gives up the whole message: it is empty. */
+/* A message, without its newline; the caller frees it; NULL at the end of input or on an error. What is pasted is one text
+ * with its newlines, and starts nothing. With `multi`, a line that begins with """ opens a message that runs to the next
+ * """. Ctrl-C gives up the whole message: it is empty. */
 char *line_read(const char *prompt, bool multi);
+/* The last message was pasted or put between """: it is no command, whatever it begins with. */
+bool line_is_text(void);
 /* errno of the error that line_read's NULL stands for; 0: it was the end of input. */
 int line_error(void);
 

@@ -1,6 +1,7 @@
 /* carat logits - the raw numbers of every position, for comparing with other implementations.
  *
  * SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,25 +31,47 @@ static const cli_option options[] = {
 /* clang-format on */
 static const cli_table table = CLI_TABLE("input and output", options);
 
-static bool write_row(void *arg, size_t pos, const float *logits, size_t n_vocab)
+static bool interrupted(carat_err *err)
 {
-    (void)pos;
-    return fwrite(logits, sizeof *logits, n_vocab, arg) == n_vocab;
+    return ct_fail(err, CARAT_ECANCELLED, CARAT_NOWHERE, "interrupted");
 }
 
 typedef struct job {
     carat_engine *e;
     carat_session *s;
     const carat_prompt *p;
+    FILE *f;
+    int why; /* errno of a write that failed */
 } job;
+
+/* On a thread of the engine's, whose errno is its own. */
+static bool write_row(void *arg, size_t pos, const float *logits, size_t n_vocab)
+{
+    (void)pos;
+    job *j = arg;
+    if (fwrite(logits, sizeof *logits, n_vocab, j->f) == n_vocab)
+        return true;
+    j->why = errno;
+    return false;
+}
 
 static bool logits_to(void *arg, FILE *f, carat_err *err)
 {
-    const job *j = arg;
+    job *j = arg;
+    j->f = f;
     cli_cancel_on_interrupt(j->s);
-    bool ok = carat_session_append_prompt(j->s, j->p, write_row, f, err);
+    bool ok = carat_session_append_prompt(j->s, j->p, write_row, j, err);
+    ok = ok && (!cli_was_interrupted() || interrupted(err));
     cli_cancel_on_interrupt(NULL);
+    errno = j->why;
     return ok;
+}
+
+/* False cancels. */
+static bool on_layers(void *arg, uint64_t done, uint64_t total)
+{
+    (void)arg, (void)done, (void)total;
+    return !cli_was_interrupted();
 }
 
 static bool soft_tokens_to(void *arg, FILE *f, carat_err *err)
@@ -59,9 +82,18 @@ static bool soft_tokens_to(void *arg, FILE *f, carat_err *err)
     float *rows = malloc((n + 1) * sizeof *rows);
     bool ok = rows || ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for %zu soft tokens", n);
     for (size_t v = 0; ok && v < carat_prompt_n_views(j->p); v++)
-        ok = carat_prompt_soft_tokens(j->e, j->p, v, rows, NULL, NULL, err) && fwrite(rows, sizeof *rows, n, f) == n;
+        ok = (!cli_was_interrupted() || interrupted(err)) &&
+             carat_prompt_soft_tokens(j->e, j->p, v, rows, on_layers, NULL, err) &&
+             fwrite(rows, sizeof *rows, n, f) == n;
+    const int why = errno;
     free(rows);
+    errno = why;
     return ok;
+}
+
+static int failed(const carat_err *err)
+{
+    return err->code == CARAT_ECANCELLED ? CLI_INTERRUPTED : term_error(err);
 }
 
 static int write_files(carat_engine *e, const carat_prompt *p)
@@ -71,9 +103,10 @@ static int write_files(carat_engine *e, const carat_prompt *p)
     job j = { .e = e, .p = p };
     const carat_model_info *i = carat_engine_info(e);
     carat_prompt_tokens(p, &n);
+    cli_signals(CLI_SIGNALS_NOTED); /* no half a file stays */
     if (opt.soft) {
         if (!ct_write_beside(opt.soft, soft_tokens_to, &j, &err))
-            return term_error(&err);
+            return failed(&err);
         term_note("%s: float32 [%zu, %zu, %zu]", opt.soft, carat_prompt_n_views(p), i->tokens_per_image, i->hidden);
     }
     if (!opt.out)
@@ -81,7 +114,7 @@ static int write_files(carat_engine *e, const carat_prompt *p)
     bool ok = carat_session_open(e, 0, &j.s, &err) && ct_write_beside(opt.out, logits_to, &j, &err);
     carat_session_close(j.s);
     if (!ok)
-        return err.code == CARAT_ECANCELLED ? CLI_INTERRUPTED : term_error(&err);
+        return failed(&err);
     term_note("%s: float32 [%zu, %zu]", opt.out, n, i->n_vocab);
     return CLI_OK;
 }

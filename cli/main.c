@@ -15,6 +15,7 @@
 #include "exit.h"
 #include "help.h"
 #include "json_out.h"
+#include "nearest.h"
 #include "signals.h"
 
 static const cli_command help;
@@ -29,6 +30,18 @@ static const cli_command *find_command(const char *name)
         if (strcmp((*c)->name, name) == 0)
             return *c;
     return NULL;
+}
+
+/* "; did you mean run?", or nothing. */
+static const char *did_you_mean(const char *name, char *to, size_t size)
+{
+    cli_nearest near = cli_nearest_to(name, strlen(name));
+    for (const cli_command *const *c = commands; *c; c++)
+        cli_nearest_try(&near, (*c)->name, strlen((*c)->name));
+    *to = '\0';
+    if (near.name)
+        snprintf(to, size, "; did you mean %s?", near.name);
+    return to;
 }
 
 /* ---- carat help ---- */
@@ -52,8 +65,10 @@ static int run_help(int argc, char **argv)
     if (!cli_parse(&help, argc, argv, &args))
         return CLI_USAGE;
     const cli_command *cmd = args.n ? find_command(args.v[0]) : NULL;
-    if (args.n && !cmd)
-        return cli_usage(&help, "unknown command '%s'", args.v[0]);
+    if (args.n && !cmd) {
+        char hint[64];
+        return cli_usage(&help, "unknown command '%s'%s", args.v[0], did_you_mean(args.v[0], hint, sizeof hint));
+    }
     if (args.n > 1 || (opt.completion && (args.n || opt.man)))
         return cli_usage(&help, "expected at most one command, and none with --completion");
     if (opt.completion)
@@ -113,8 +128,9 @@ static int dispatch(int argc, char **argv)
         printf("carat %s (kernels: %s)\n", carat_version(), carat_best_isa());
         return CLI_OK;
     }
+    char hint[64];
     if (*name)
-        fprintf(stderr, "carat: unknown command '%s'\n\n", name);
+        fprintf(stderr, "carat: unknown command '%s'%s\n\n", name, did_you_mean(name, hint, sizeof hint));
     cli_print_overview(commands, stderr);
     return CLI_USAGE;
 }
@@ -129,5 +145,6 @@ int main(int argc, char **argv)
     set_locale();
     cli_report_lost_files();
     signal(SIGPIPE, SIG_IGN); /* a closed pipe is a write error, met where it is written */
+    signal(SIGXFSZ, SIG_IGN); /* and so is a file that ulimit -f lets grow no further */
     return cli_finish(dispatch(argc, argv));
 }

@@ -11,8 +11,8 @@
 #include <string.h>
 #include <strings.h>
 
-#include "base/near.h"
 #include "help.h"
+#include "nearest.h"
 #include "option_names.h"
 
 int cli_usage(const cli_command *cmd, const char *fmt, ...)
@@ -147,26 +147,16 @@ static bool set(const cli_command *cmd, const cli_option *o, const char *value)
 
 /* ---- "did you mean" ---- */
 
-typedef struct near_name {
-    const char *arg, *name; /* what was asked for; the nearest so far, NULL if none is near */
-    size_t arg_len, name_len, distance;
-} near_name;
-
-static void look_at(near_name *near, const char *names)
+static void look_at(cli_nearest *near, const char *names)
 {
     size_t n;
-    for (const char *a = names; (a = cli_next_name(a, &n)); a += n) {
-        size_t d = ct_edit_distance(near->arg, near->arg_len, a, n);
-        if (d < near->distance)
-            near->distance = d, near->name = a, near->name_len = n;
-    }
+    for (const char *a = names; (a = cli_next_name(a, &n)); a += n)
+        cli_nearest_try(near, a, n);
 }
 
 static void unknown(const cli_command *cmd, const char *arg, size_t len)
 {
-    near_name near = { .arg = arg,
-                       .arg_len = len,
-                       .distance = len < 4 ? 2 : 4 }; /* farther away is not a typing error */
+    cli_nearest near = cli_nearest_to(arg, len);
     for (const cli_table *const *t = cmd->tables; *t; t++)
         for (size_t i = 0; i < (*t)->n; i++) {
             look_at(&near, (*t)->options[i].name);

@@ -58,6 +58,14 @@ static void handle(int sig, void (*handler)(int), int flags)
     sigaction(sig, &a, NULL);
 }
 
+/* nohup(1) starts programs with SIGHUP ignored: that stays. */
+static void handle_hangup(void (*handler)(int))
+{
+    struct sigaction was;
+    if (sigaction(SIGHUP, NULL, &was) == 0 && was.sa_handler != SIG_IGN)
+        handle(SIGHUP, handler, 0);
+}
+
 /* SIGINT as the mode has it. SA_RESTART where a session works: a write that waits is no failed write. */
 static void handle_interrupt(void)
 {
@@ -91,11 +99,13 @@ void cli_signals(cli_signal_mode m)
     if (m == CLI_SIGNALS_NOTED && noted_fd < 0)
         noted_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     handle_interrupt();
-    if (m == CLI_SIGNALS_NOTED)
+    if (m == CLI_SIGNALS_NOTED) {
         handle(SIGTERM, on_interrupt, 0);
+        handle_hangup(on_interrupt);
+    }
     if (m == CLI_SIGNALS_CONVERSATION && (no_input = open("/dev/null", O_RDONLY | O_CLOEXEC)) >= 0) {
         handle(SIGTERM, on_end, 0);
-        handle(SIGHUP, on_end, 0);
+        handle_hangup(on_end);
     }
 }
 

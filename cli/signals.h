@@ -12,7 +12,7 @@
 /* What a signal does while no session is at work. */
 typedef enum cli_signal_mode {
     CLI_SIGNALS_END,   /* it ends the program: from the start */
-    CLI_SIGNALS_NOTED, /* Ctrl-C and SIGTERM are noted, for cli_was_interrupted */
+    CLI_SIGNALS_NOTED, /* Ctrl-C, SIGTERM and SIGHUP are noted, for cli_was_interrupted */
     /* Ctrl-C does nothing: one that comes just after the answer it was meant for, or while a file is written, must not
      * end a conversation. SIGTERM and SIGHUP (the terminal is closed) are the end of input: a session at work is
      * cancelled, and the conversation ends as by Ctrl-D, with all that is written then. */

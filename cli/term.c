@@ -37,25 +37,31 @@ bool term_is_tty(int fd)
     return isatty(fd);
 }
 
-static bool has_colour(int fd)
+bool term_obeys(int fd)
 {
-    const char *term = getenv("TERM"), *no = getenv("NO_COLOR");
-    return isatty(fd) && !(no && *no) && !(term && strcmp(term, "dumb") == 0);
+    const char *term = getenv("TERM");
+    return isatty(fd) && term && *term && strcmp(term, "dumb") != 0;
+}
+
+bool term_has_colour(int fd)
+{
+    const char *no = getenv("NO_COLOR");
+    return term_obeys(fd) && !(no && *no);
 }
 
 const char *term_dim(int fd)
 {
-    return has_colour(fd) ? "\x1b[2m" : "";
+    return term_has_colour(fd) ? "\x1b[2m" : "";
 }
 
 const char *term_bold(int fd)
 {
-    return has_colour(fd) ? "\x1b[1m" : "";
+    return term_has_colour(fd) ? "\x1b[1m" : "";
 }
 
 const char *term_reset(int fd)
 {
-    return has_colour(fd) ? "\x1b[0m" : "";
+    return term_has_colour(fd) ? "\x1b[0m" : "";
 }
 
 const char *term_printable(const char *s, char *out, size_t size)
@@ -64,7 +70,7 @@ const char *term_printable(const char *s, char *out, size_t size)
     for (size_t left = strlen(s); left;) {
         uint32_t cp;
         size_t len = ct_utf8_next(s, left, &cp);
-        bool is_bad = cp == CT_UTF8_BAD || cp < 0x20 || (cp >= 0x7f && cp < 0xa0);
+        bool is_bad = cp == CT_UTF8_BAD || ct_utf8_is_control(cp);
         if (n + (is_bad ? 1 : len) >= size)
             break;
         memcpy(out + n, is_bad ? "?" : s, is_bad ? 1 : len);

@@ -12,12 +12,15 @@
 void term_init(bool quiet);
 /* Is stderr (2) or stdout (1) a terminal that a person watches? */
 bool term_is_tty(int fd);
-/* An ANSI sequence when fd is a terminal that shows colour (NO_COLOR and TERM=dumb respected), else "". */
+/* Is it one that obeys escape sequences (TERM is set, and not to dumb)? And may they be for colour (NO_COLOR)? */
+bool term_obeys(int fd);
+bool term_has_colour(int fd);
+/* An ANSI sequence when fd is a terminal that shows colour, else "". */
 const char *term_dim(int fd);
 const char *term_bold(int fd);
 const char *term_reset(int fd);
 int term_width(int fd);
-/* A text from a file as a terminal may be given it: control characters as '?', cut to size bytes with the NUL. Returns
+/* A text from a file as a terminal may be given it: control characters and marks of direction as '?', cut to size bytes with the NUL. Returns
  * out. */
 const char *term_printable(const char *s, char *out, size_t size);
 

@@ -15,9 +15,7 @@ static void tidy(char *msg, size_t size)
     size_t len = strnlen(msg, size - 1);
     len -= ct_utf8_incomplete(msg, len);
     msg[len] = '\0';
-    for (size_t i = 0; i < len; i++)
-        if ((unsigned char)msg[i] < 0x20 || msg[i] == 0x7f)
-            msg[i] = '?';
+    ct_utf8_tidy(msg);
 }
 
 bool ct_fail(carat_err *err, carat_code code, uint64_t at, const char *fmt, ...)

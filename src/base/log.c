@@ -7,6 +7,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "base/utf8.h"
+
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static carat_log_fn *sink_fn;
 static void *sink_arg;
@@ -26,9 +28,7 @@ void ct_logf(carat_log_level level, const char *fmt, ...)
     va_start(ap, fmt);
     vsnprintf(line, sizeof line, fmt, ap);
     va_end(ap);
-    for (char *p = line; *p; p++)
-        if ((unsigned char)*p < 0x20)
-            *p = '?';
+    ct_utf8_tidy(line); /* it may have a hostile file's words */
     pthread_mutex_lock(&lock);
     if (sink_fn)
         sink_fn(sink_arg, level, line);

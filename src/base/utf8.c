@@ -1,4 +1,5 @@
-/* UTF-8: decoding and encoding a character, checking a text, and finding an unfinished character at its end.
+/* UTF-8: decoding and encoding a character, checking a text, finding an unfinished character at its end, and what must
+ * not reach a terminal.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "base/utf8.h"
@@ -82,6 +83,28 @@ size_t ct_utf8_put(uint32_t cp, char out[4])
         out[i] = (char)(0x80 | (cp & 0x3F));
     out[0] = (char)((0xF00u >> n & 0xF0) | cp);
     return n;
+}
+
+bool ct_utf8_is_control(uint32_t cp)
+{
+    return cp < 0x20 || (cp >= 0x7f && cp < 0xa0) || cp == 0x61c || cp == 0x200e || cp == 0x200f ||
+           (cp >= 0x2028 && cp <= 0x202e) || (cp >= 0x2066 && cp <= 0x2069);
+}
+
+void ct_utf8_tidy(char *s)
+{
+    char *to = s;
+    for (size_t left = strlen(s), len; left; s += len, left -= len) {
+        uint32_t cp;
+        len = ct_utf8_next(s, left, &cp);
+        const bool is_shown = cp != CT_UTF8_BAD && !ct_utf8_is_control(cp);
+        if (is_shown)
+            memmove(to, s, len);
+        else
+            *to = '?';
+        to += is_shown ? len : 1;
+    }
+    *to = '\0';
 }
 
 size_t ct_utf8_valid(const char *s, size_t len)

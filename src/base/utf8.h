@@ -4,6 +4,7 @@
 #ifndef CT_BASE_UTF8_H
 #define CT_BASE_UTF8_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -20,6 +21,14 @@ size_t ct_utf8_incomplete(const char *s, size_t len);
 
 /* Writes cp as 1..4 bytes to out, returns how many. */
 size_t ct_utf8_put(uint32_t cp, char out[4]);
+
+/* Would a terminal obey it instead of showing it? Control characters (U+009B begins a sequence as ESC [ does), and what
+ * changes the direction or the line of the text around it (Unicode 15, UAX #9 section 2; U+2028, U+2029). */
+bool ct_utf8_is_control(uint32_t cp);
+
+/* For one line of a message with text from outside: puts '?' for each character of which ct_utf8_is_control says so and
+ * for each undecodable byte. The text may become shorter. */
+void ct_utf8_tidy(char *s);
 
 /* Offset of the first byte that is not valid UTF-8, or len. */
 size_t ct_utf8_valid(const char *s, size_t len);

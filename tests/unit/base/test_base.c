@@ -27,6 +27,11 @@ static void errors_are_tidy(void **state)
     assert_string_equal(e.msg, "bad ?[31m 'x?'");
     ct_fail_in(&e, "file %d", 3);
     assert_string_equal(e.msg, "file 3: bad ?[31m 'x?'");
+    ct_fail(&e, CARAT_EFORMAT, 7, "%s",
+            "a\xc2\x9b"
+            "b\xe2\x80\xae\xe2\x81\xa6\xd8\x9c\xe2\x80\xa8"
+            "c\x9b\xff\x7f d\xc3\xa9\xd7\xa9");
+    assert_string_equal(e.msg, "a?b????c??? d\xc3\xa9\xd7\xa9"); /* letters of all directions stay */
     char longer[600];
     memset(longer, 'a', sizeof longer);
     memcpy(longer + 230, "\xe2\x82\xac", 3); /* a euro sign across the cut */
@@ -358,6 +363,10 @@ static void logs_go_to_the_sink(void **state)
     carat_log_to(hear, NULL);
     ct_logf(CARAT_LOG_WARN, "one\ntwo %d", 3);
     assert_string_equal(heard, "one?two 3");
+    ct_logf(CARAT_LOG_WARN, "%s",
+            "\xc2\x9b"
+            "31m\xe2\x80\xae");
+    assert_string_equal(heard, "?31m?");
     carat_log_to(NULL, NULL);
 }
 

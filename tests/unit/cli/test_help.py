@@ -30,6 +30,10 @@ class Help(Case):
         self.assertEqual(same[0], self.ok("weigh", "-m", "4b", "--quant", "q4_0", "-c", "4096", "--text-only", "-b64",
                                           "--json").stdout)
         self.refused("run", TINY, "--batch", "64", says="--batch needs -o FILE", code=2)
+        for wrong, right in (("runn", "run"), ("rnu", "run"), ("chta", "chat"), ("tokenise", "tokenize"), ("benchmark", "bench")):
+            self.refused(wrong, says=f"unknown command '{wrong}'; did you mean {right}?", code=2)
+            self.refused("help", wrong, says=f"did you mean {right}?", code=2)
+        self.assertNotIn("did you mean", self.refused("frobnicate", says="unknown command", code=2))
         self.refused("chat", TINY, "--chunck", "64", says="did you mean --chunk?", code=2)
 
     def test_defaults_are_the_librarys(self):

@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 import time
 
-from program import CARAT, DATA, IMAGES, TINY, TINY_GGUF, Case, main
+from program import CARAT, DATA, IMAGES, TINY, TINY_GGUF, Case, carat, main
 
 
 class Outside(Case):
@@ -87,8 +87,27 @@ class Outside(Case):
             self.assertNotIn(b"\x1b", self.ok("weigh", d + "/m.gguf").stdout)
             self.assertEqual(json.loads(self.ok("info", d + "/m.gguf", "--json").stdout)["name"], "\x1b[31m\x9bX\ufffd")
 
+    def test_an_error_message_is_no_command_to_the_terminal(self):
+        """C1 controls (U+009B is a terminal's CSI), marks of direction, line separators, bytes that are no UTF-8."""
+        with open(TINY_GGUF, "rb") as f:
+            data = f.read()
+        name = "a\x9b2J\u202eb\u2066c\u200fd\u2028e".encode() + b"\x9b\x7f"
+        self.assertEqual(data.count(b"blk.0.attn_norm.weight"), 1)
+        with tempfile.TemporaryDirectory() as d:
+            with open(d + "/m.gguf", "wb") as f:
+                f.write(data.replace(b"blk.0.attn_norm.weight", name.ljust(22, b"x"), 1))
+            shown = self.refused("info", d + "/m.gguf", says="") + self.refused(
+                "info", os.fsencode(d) + b"/no\xc2\x9b\xe2\x80\xae.gguf", says="no??.gguf: No such file")
+            for c in "\x9b\u202e\u2066\u200f\u2028\ufffd\x7f":
+                self.assertNotIn(c, shown)
+            self.ok("synth", "270m", "--layers", "1", "--hidden", "64", "--ffn", "64", "--vocab", "700", "-o", d + "/s")
+            line = json.dumps({"custom_id": "x\x9b\u202e", "method": "POST", "url": "/v1/completions",
+                               "body": {"prompt": "a", "max_tokens": 1}}).encode() + b"\n"
+            r = carat("run", d + "/s", "--batch", "-", "-o", d + "/o", stdin=line + line)
+            self.assertIn("custom_id 'x??' occurs a second time", r.stderr.decode())
+
     def test_an_interrupted_synth_leaves_nothing(self):
-        for sig in signal.SIGINT, signal.SIGTERM:
+        for sig in signal.SIGINT, signal.SIGTERM, signal.SIGHUP:
             with tempfile.TemporaryDirectory() as d:
                 p = subprocess.Popen([CARAT, "synth", "1b", "--type", "bf16", "-o", d + "/m.gguf"],
                                      stderr=subprocess.PIPE)

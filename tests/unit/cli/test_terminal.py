@@ -23,15 +23,21 @@ ESCAPES = re.compile(rb"\x1b\[[0-9;?]*[A-Za-z]")
 class Terminal:
     """The program behind a pseudo-terminal."""
 
-    def __init__(self, state, *args, locale="C.UTF-8", job_control=False):
-        env = dict(os.environ, TERM="xterm", XDG_STATE_HOME=state, HOME=state, LC_ALL=locale)
+    def __init__(self, state, *args, locale="C.UTF-8", job_control=False, model=TINY, term="xterm", cwd=None, command="chat",
+                 columns=None, **more):
+        env = dict(os.environ, TERM=term, XDG_STATE_HOME=state, HOME=state, LC_ALL=locale, **more)
+        env = {k: v for k, v in env.items() if k != "NO_COLOR" or "NO_COLOR" in more}
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
-            chat = [CARAT, "chat", TINY, "-t", "1", *args]
+            if cwd:
+                os.chdir(cwd)
+            if columns:
+                termios.tcsetwinsize(0, (24, columns))
+            chat = [CARAT, command, model, "-t", "1", *args]
             if job_control:  # a stopped program needs a shell that waits for it
                 chat = ["/bin/sh", "-mc", '"$@"; echo STOPPED; fg >/dev/null', "sh", *chat]
             os.execve(chat[0], chat, env)
-        self.seen = b""
+        self.seen = self.raw = b""
         self.status = None
 
     def read(self, seconds):
@@ -42,6 +48,7 @@ class Terminal:
             data = os.read(self.fd, 1 << 16)
         except OSError:  # the other side is closed
             data = b""
+        self.raw += data
         self.seen += ESCAPES.sub(b"", data)
         return bool(data)
 
@@ -226,6 +233,52 @@ class Keys(Case):
         self.assertEqual(self.note(path)[0], "hello")
 
 
+class Paste(Case):
+    BEGIN, END = "\x1b[200~", "\x1b[201~"
+
+    def test_c06_what_is_pasted_is_one_message(self):
+        path = self.tmp + "/s"
+        for editor in "", "bind -v\n":  # of ~/.editrc: vi's keys
+            with open(self.tmp + "/.editrc", "w") as f:
+                f.write(editor)
+            t = self.chat("-n", "2", "--session", path)
+            self.assertTrue(t.raw.endswith(b"\x1b[?2004h>>> "), t.raw[-30:])
+            t.type("See: " + self.BEGIN + "for i in x:\r    print(i)\r\n\t\u6f22\x03" + self.END)
+            t.upto("\u6f22".encode())
+            time.sleep(0.2)
+            while t.read(0.1) and select.select([t.fd], [], [], 0.1)[0]:
+                pass
+            self.assertNotIn(b"generated", t.seen)  # nothing begins before Enter
+            t.raw = b""
+            t.type(" ok\r")
+            t.until(b">>> ")
+            self.assertLess(t.raw.index(b"\x1b[?2004l"), t.raw.index(b"\x1b[?2004h"))  # off while it answers
+            self.assertEqual(t.leave(), 0)
+            self.assertGreater(t.raw.rindex(b"\x1b[?2004l"), t.raw.rindex(b"\x1b[?2004h"))  # and at the end
+            self.assertEqual(self.note(path)[::2], ["See: for i in x:\n    print(i)\n\t\u6f22\x03 ok"])
+            os.remove(path)
+
+    def test_c06_a_paste_is_text_whatever_it_begins_with(self):
+        path = self.tmp + "/s"
+        t = self.chat("-n", "2", "--session", path)
+        pastes = ["/clear", "/bye now", '"""a\rb', "/undo\r/undo", "x" * 1500, "# a\r" * 300]
+        for p in pastes:
+            t.type(self.BEGIN + p + self.END + "\r")
+            t.upto(b"generated")
+            t.until(b">>> ")
+        t.type("/sh" + self.BEGIN + "ow" + self.END + "\r")  # typed as a command, completed by a paste
+        self.assertIn("temp 1", t.until(b">>> "))
+        t.type(self.BEGIN + self.END + "\x1b[A\x15hello\r")
+        t.until(b">>> ")
+        self.assertEqual(t.leave(), 0)
+        self.assertEqual(self.note(path)[::2], [p.replace("\r", "\n") for p in pastes] + ["hello"])
+
+    def test_c06_a_terminal_that_cannot_is_not_asked(self):
+        t = self.chat("-n", "2", term="dumb")
+        self.assertEqual(t.leave(), 0)
+        self.assertNotIn(b"2004", t.raw)
+
+
 class Commands(Case):
     def say(self, t, text):
         t.type(text + "\r")
@@ -238,11 +291,27 @@ class Commands(Case):
         for line in "/", "/s", "/se extra", "/nonsense", "/clearall", "/SYSTEM":
             shown = self.say(t, line)
             self.assertEqual("unknown command" in shown, line != "/se extra", shown)
+        self.assertIn("did you mean /clear?", self.say(t, "/cleer"))
+        self.assertIn("did you mean /retry?", self.say(t, "/rtery"))
+        self.assertNotIn("did you mean", self.say(t, "/usr is a folder, what is in it?"))
+        self.assertIn("this list", self.say(t, "/?"))
         self.assertIn("1024", self.say(t, "/set top-k 1024") + self.say(t, "/show"))
         self.assertIn("2 messages", self.say(t, "/save"))
         self.assertIn("0 messages are left", self.say(t, "/un"))
         self.assertIn("nothing to undo", self.say(t, "/undo"))
         self.assertEqual(t.leave("/q\r"), 0)
+
+    def test_c30_a_message_may_begin_with_a_slash(self):
+        path = self.tmp + "/s"
+        t = self.chat("-n", "2", "--session", path)
+        messages = ["/etc/fstab: what is this file for?", "// what does this comment do", "/* and this? */", "/1/2 + 1/3",
+                    "/3 of the cake", "/path-with.dots", "/dev/null", " /clear", "/system/texts", "//", '"""/undo"""',
+                    '"""/a""" /b']
+        for m in messages:
+            self.assertIn("generated", self.say(t, m), m)
+        self.assertIn("temp 1", self.say(t, "/show\t "))
+        self.assertEqual(t.leave(), 0)
+        self.assertEqual(self.note(path)[::2], messages[:-2] + ["/undo", "/a /b"])
 
     def test_settings_are_checked(self):
         t = self.chat("-n", "2")
