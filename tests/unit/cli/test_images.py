@@ -8,7 +8,7 @@ import os
 import struct
 import tempfile
 
-from program import DATA, IMAGES, SIGHT, TINY, Case, Golden, main
+from program import DATA, IMAGES, SIGHT, TINY, Case, Golden, carat, main
 
 
 def write_bmp(path, rgb, side):
@@ -111,8 +111,10 @@ class Pictures(Case):
     def test_chat_takes_long_words(self):
         """Text without spaces is no name of a file, and no error, however long."""
         for n in (4095, 4096, 70000):
-            r = self.ok("chat", SIGHT, "-n", "2", "--ctx", "1024", stdin=b"*" * 60 + "漢".encode() * (n // 3) + b"\n/show\n")
+            r = carat("chat", SIGHT, "-n", "2", "--ctx", "1024", stdin=b"*" * 60 + "漢".encode() * (n // 3) + b"\n/show\n")
             self.assertNotIn("no memory", r.stderr.decode() + r.stdout.decode())
+            self.assertIn("do not fit the context", r.stderr.decode())  # which is why it fails
+            self.assertEqual(r.returncode, 1)
 
     def test_info_shows_the_tower(self):
         j = json.loads(self.ok("info", SIGHT, "--json").stdout)
