@@ -1,12 +1,14 @@
-/* Cuts: the smallest logit that stays when only so many, or so much probability, may. A radix search over the bits.
+/* Cuts: the smallest logit that stays when only so many, or so much probability, may. A radix search over the bits, with
+ * exp for each logit in each pass: for masses weights.h is tried first.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <math.h>
 #include <string.h>
 
+#include "sample/float_key.h"
 #include "sample/select.h"
 
-/* A float's bits, ordered as unsigned numbers: the passes use 11, 11 and 10 of them. */
+/* The passes use 11, 11 and 10 bits of a key. */
 #define MAX_BINS 2048
 static const int widths[] = { 11, 11, 10 };
 
@@ -21,29 +23,13 @@ static double worth_of(const worth *w, float x)
     return w->by_mass ? exp(((double)x - w->max) * w->scale) : 1;
 }
 
-static uint32_t key_of(float x)
-{
-    uint32_t bits;
-    x += 0.0f; /* -0 equals 0 */
-    memcpy(&bits, &x, sizeof bits);
-    return bits >> 31 ? ~bits : bits | UINT32_C(1) << 31;
-}
-
-static float of_key(uint32_t key)
-{
-    float x;
-    uint32_t bits = key >> 31 ? key ^ UINT32_C(1) << 31 : ~key;
-    memcpy(&x, &bits, sizeof x);
-    return x;
-}
-
 /* Adds up the logits whose key begins with `start`, by the bits that follow it. */
 static void fill(const ct_logit_row *r, const worth *w, uint64_t start, int shift, int width, double *bins)
 {
     memset(bins, 0, MAX_BINS * sizeof *bins);
     for (size_t i = 0; i < r->n; i++) {
         float x = r->logits[i];
-        uint64_t key = key_of(x);
+        uint64_t key = ct_float_key(x);
         if (x > -INFINITY && key >> (shift + width) == start && ct_logit_allowed(r, i))
             bins[(key >> shift) & ((UINT64_C(1) << width) - 1)] += worth_of(w, x);
     }
@@ -84,7 +70,7 @@ static ct_cut find_cut(const ct_logit_row *r, const worth *w)
         fill(r, w, start, shift, widths[pass], bins);
         start = start << widths[pass] | find_bin(bins, widths[pass], w->wanted, &seen);
     }
-    ct_cut cut = { of_key((uint32_t)start), 1 };
+    ct_cut cut = { ct_key_float((uint32_t)start), 1 };
     size_t n_equal = count_equal(r, cut.floor);
     double each = worth_of(w, cut.floor);
     while (cut.n_equal < n_equal && seen + (double)cut.n_equal * each < w->wanted)

@@ -1,4 +1,4 @@
-/* Applies biases, penalties and filters to the logits, and draws a token.
+/* Applies biases, penalties and bans to the logits, and has a token drawn.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "sample/sampler.h"
@@ -9,8 +9,8 @@
 
 #include "base/rng.h"
 #include "base/size.h"
+#include "sample/draw.h"
 #include "sample/recent.h"
-#include "sample/select.h"
 
 /* A draw among all and one among the allowed have a number each. With one for both, a token that was drawn and refused
  * would leave its probability to the one that lies at the same place of the smaller distribution; with two, whatever is
@@ -38,9 +38,6 @@ struct ct_sampler {
     int32_t best;             /* the largest logit */
     double number[N_NUMBERS]; /* of its draws */
 };
-
-/* The most candidates of a draw that are listed, on the stack. With more, cuts determine which are left. */
-#define MAX_LISTED 1024
 
 #define MAX_BIAS 1e6f /* far beyond any logit; sums of them stay finite */
 
@@ -182,17 +179,6 @@ static bool all_are_numbers(const float *logits, size_t n)
     return !bad;
 }
 
-/* The largest logit, the lowest id of equals; -1 if there is none. */
-static int32_t find_max(const ct_logit_row *r)
-{
-    float best = -INFINITY;
-    int32_t at = -1;
-    for (size_t i = 0; i < r->n; i++)
-        if (r->logits[i] > best && ct_logit_allowed(r, i))
-            best = r->logits[i], at = (int32_t)i;
-    return at;
-}
-
 static void take_numbers(ct_sampler *s)
 {
     if (s->set.temperature == 0)
@@ -217,7 +203,7 @@ bool ct_sampler_prepare(ct_sampler *s, float *logits, carat_err *err)
     if (s->has_penalty)
         penalise(s, logits);
     forbid(s, logits);
-    s->best = find_max(&(ct_logit_row){ logits, s->n_vocab, NULL });
+    s->best = ct_select_first(&(ct_logit_row){ logits, s->n_vocab, NULL });
     if (s->best < 0 || !all_are_numbers(logits, s->n_vocab))
         return ct_fail(err, CARAT_ENUMERIC, CARAT_NOWHERE,
                        s->set.n_bias ? "no token is left: the biases forbid all, or the logits are not finite"
@@ -226,141 +212,11 @@ bool ct_sampler_prepare(ct_sampler *s, float *logits, carat_err *err)
     return true;
 }
 
-/* ---- the draw ---- */
-
-/* Probabilities softmax(scale * logit) of the list, relative to a total mass (0: the list's own). */
-static void weigh(ct_candidate *c, size_t n, double scale, double total)
-{
-    double sum = 0;
-    for (size_t i = 0; i < n; i++) {
-        c[i].p = exp(((double)c[i].logit - (double)c[0].logit) * scale);
-        sum += c[i].p;
-    }
-    if (total <= 0)
-        total = sum;
-    for (size_t i = 0; i < n; i++)
-        c[i].p /= total;
-}
-
-static size_t keep_top_p(const ct_candidate *c, size_t n, double p)
-{
-    double sum = 0;
-    for (size_t i = 0; i < n; i++) {
-        sum += c[i].p;
-        if (sum >= p)
-            return i + 1;
-    }
-    return n;
-}
-
-static size_t keep_min_p(const ct_candidate *c, size_t n, double min_p)
-{
-    size_t i = 1;
-    while (i < n && c[i].p >= min_p * c[0].p)
-        i++;
-    return i;
-}
-
-static int32_t draw(const ct_candidate *c, size_t n, double number)
-{
-    double sum = 0;
-    for (size_t i = 0; i < n; i++)
-        sum += c[i].p;
-    double u = number * sum;
-    for (size_t i = 0; i < n; i++) {
-        u -= c[i].p;
-        if (u < 0)
-            return c[i].id;
-    }
-    return c[n - 1].id; /* u fell on the rounding error of the sum */
-}
-
-/* The candidates left without a list: those of the cut that pass min-p. */
-typedef struct kept {
-    ct_cut cut;
-    double best, scale, hot, min_p; /* filters weigh by scale, the draw by hot */
-} kept;
-
-/* The sum of the weights for the draw in the order of ids, up to the first that lifts it above the limit; *last is that
- * one, or the last that is left. */
-static double walk(const ct_logit_row *r, const kept *k, double limit, int32_t *last)
-{
-    double sum = 0;
-    for (size_t i = 0, n_equal = 0; i < r->n && sum <= limit; i++) {
-        float x = r->logits[i];
-        double gap = (double)x - k->best;
-        if (x < k->cut.floor || !ct_logit_allowed(r, i) || (!(x > k->cut.floor) && n_equal++ >= k->cut.n_equal))
-            continue;
-        if (k->min_p > 0 && exp(gap * k->scale) < k->min_p)
-            continue;
-        sum += exp(gap * k->hot);
-        *last = (int32_t)i;
-    }
-    return sum;
-}
-
-static bool is_narrower(ct_cut a, ct_cut b)
-{
-    return a.floor > b.floor || (a.floor == b.floor && a.n_equal < b.n_equal);
-}
-
-/* A draw from however many are left. k: 0 for all. */
-static int32_t draw_from_many(const ct_sampler *s, const ct_logit_row *r, size_t k, double best, double scale,
-                              double hot, double number)
-{
-    int32_t id = -1;
-    kept left = { .cut = { -INFINITY, 0 }, .best = best, .scale = scale, .hot = scale };
-    if (k > 0)
-        left.cut = ct_cut_count(r, k);
-    if (s->set.top_p < 1) { /* relative to what top-k has left */
-        double mass = (double)s->set.top_p * walk(r, &left, INFINITY, &id);
-        ct_cut cut = ct_cut_mass(r, best, scale, mass);
-        if (is_narrower(cut, left.cut))
-            left.cut = cut;
-    }
-    left.hot = hot, left.min_p = (double)s->set.min_p;
-    double sum = walk(r, &left, INFINITY, &id);
-    walk(r, &left, number * sum, &id);
-    return id;
-}
-
-/* The largest logits, best first: all that can pass top-k (k > 0) and, without it, top-p. *total: the probability mass
- * of the whole row where top-p is relative to it, else 0. False: too many for a list. */
-static bool list_candidates(const ct_sampler *s, const ct_logit_row *r, size_t k, double best, double scale,
-                            ct_candidate *top, size_t *n, double *total)
-{
-    *total = 0;
-    if (k > MAX_LISTED || (k == 0 && s->set.top_p >= 1))
-        return false;
-    if (k > 0) {
-        *n = ct_select_top(r, k, top);
-        return true;
-    }
-    float floor = ct_select_nucleus_floor(r, (float)best, scale, (double)s->set.top_p, total);
-    if (ct_count_above(r, floor) > MAX_LISTED)
-        return false;
-    *n = ct_select_above(r, floor, top);
-    return true;
-}
-
 int32_t ct_sampler_draw(const ct_sampler *s, const float *logits, const uint32_t *allowed)
 {
-    const carat_sampling *set = &s->set;
     const ct_logit_row row = { logits, s->n_vocab, allowed };
-    int32_t best = allowed ? find_max(&row) : s->best;
-    if (set->temperature == 0 || best < 0)
+    int32_t best = allowed ? ct_select_first(&row) : s->best;
+    if (s->set.temperature == 0 || best < 0)
         return best;
-    bool temp_last = set->order == CARAT_TEMP_LAST;
-    double hot = 1 / (double)set->temperature, scale = temp_last ? 1 : hot, total;
-    double number = s->number[allowed ? AMONG_ALLOWED : AMONG_ALL];
-    size_t k = (size_t)set->top_k < s->n_vocab ? (size_t)set->top_k : s->n_vocab, n;
-    ct_candidate top[MAX_LISTED];
-    if (!list_candidates(s, &row, k, (double)logits[best], scale, top, &n, &total))
-        return draw_from_many(s, &row, k, (double)logits[best], scale, hot, number);
-    weigh(top, n, scale, total);
-    n = keep_top_p(top, n, (double)set->top_p);
-    n = keep_min_p(top, n, (double)set->min_p);
-    if (temp_last)
-        weigh(top, n, hot, 0);
-    return draw(top, n, number);
+    return ct_draw(&s->set, &row, logits[best], s->number[allowed ? AMONG_ALLOWED : AMONG_ALL]);
 }

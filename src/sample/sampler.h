@@ -9,7 +9,8 @@
  * Nothing sorts the vocabulary: one pass finds the largest logits with a bounded heap (top-k) or weighs them in a
  * histogram (top-p alone), and only the survivors are sorted. Where more than 1024 may survive, or with neither,
  * nothing is listed: a cut through the vocabulary determines the candidates, and the draw goes through them in the
- * order of ids. So a sampler's memory is its settings' and its window's, and does not grow with the vocabulary.
+ * order of ids. So a sampler's memory is its settings' and its window's, and does not grow with the vocabulary. What the
+ * definition is, and how near to it this comes, is in draw.h.
  *
  * Reproducible: the token depends on the logits' bits, the settings, the history and the number of draws since the
  * seed, nothing else. Ties go to the lower id.
@@ -46,7 +47,7 @@ void ct_sampler_accept(ct_sampler *s, int32_t id);
 bool ct_sampler_prepare(ct_sampler *s, float *logits, carat_err *err);
 /* allowed: bits of the ids that may come (uint32_t words, bit i % 32 of word i / 32), NULL: all. The filters go by what
  * is allowed: top-k is the k likeliest of these. Does not accept the token: the caller does. -1: nothing allowed has a
- * finite logit (never with NULL). Takes no memory but 20 KiB of the stack.
+ * finite logit (never with NULL). Takes no memory but 50 KiB of the stack.
  *
  * To draw among all, and a second time among the allowed where the first is refused, is to draw from the allowed: the
  * second draw has a random number of its own. (With top-k and the like: from what they leave of all, or else of these.)

@@ -72,51 +72,50 @@ size_t ct_select_top(const ct_logit_row *r, size_t k, ct_candidate *out)
     return held;
 }
 
-static bool is_above(const ct_logit_row *r, size_t i, float floor)
-{
-    return r->logits[i] >= floor && r->logits[i] > -INFINITY && ct_logit_allowed(r, i);
-}
-
-size_t ct_count_above(const ct_logit_row *r, float floor)
-{
-    size_t found = 0;
-    for (size_t i = 0; i < r->n; i++)
-        found += is_above(r, i, floor);
-    return found;
-}
-
-size_t ct_select_above(const ct_logit_row *r, float floor, ct_candidate *out)
+bool ct_select_above(const ct_logit_row *r, float floor, size_t most, ct_candidate *out, size_t *n)
 {
     size_t held = 0;
-    for (size_t i = 0; i < r->n; i++)
-        if (is_above(r, i, floor))
+    for (size_t at = 0; at < r->n; at += CT_SCAN_BLOCK) {
+        if (!ct_any_within(r, at, floor, INFINITY))
+            continue;
+        for (size_t i = at; i < r->n && i < at + CT_SCAN_BLOCK; i++) {
+            if (!(r->logits[i] >= floor && r->logits[i] > -INFINITY) || !ct_logit_allowed(r, i))
+                continue;
+            if (held == most)
+                return false;
             out[held++] = (ct_candidate){ (int32_t)i, r->logits[i], 0 };
+        }
+    }
     qsort(out, held, sizeof *out, best_first);
-    return held;
+    *n = held;
+    return true;
 }
 
-/* exp(-40) times a vocabulary of 2^18 is under 1e-12: what lies further below the maximum cannot matter to a draw. */
-#define STEPS_PER_NAT 16
-#define N_STEPS       (40 * STEPS_PER_NAT)
+#define LANES 16
 
-float ct_select_nucleus_floor(const ct_logit_row *r, float max, double scale, double p, double *total)
+/* The largest of [0, n), n a multiple of LANES: as many maxima side by side, for vectors. */
+static float largest(const float *x, size_t n)
 {
-    double weight[N_STEPS + 1] = { 0 };
-    double sum = 0;
-    for (size_t i = 0; i < r->n; i++) {
-        double gap = ((double)max - (double)r->logits[i]) * scale;
-        if (!(gap < 40) || !ct_logit_allowed(r, i)) /* one that is not allowed may lie above max */
-            continue;
-        double e = exp(-gap);
-        sum += e;
-        weight[(size_t)(gap * STEPS_PER_NAT)] += e;
-    }
-    *total = sum;
-    double seen = 0;
-    for (size_t step = 0; step < N_STEPS; step++) {
-        seen += weight[step];
-        if (seen >= p * sum) /* the whole step is kept: a little more than needed, cut exactly by the caller */
-            return (float)((double)max - (double)(step + 1) / STEPS_PER_NAT / scale);
-    }
-    return (float)((double)max - 40 / scale);
+    float best[LANES], most = -INFINITY;
+    for (size_t j = 0; j < LANES; j++)
+        best[j] = -INFINITY;
+    for (size_t i = 0; i < n; i += LANES)
+        for (size_t j = 0; j < LANES; j++)
+            best[j] = x[i + j] > best[j] ? x[i + j] : best[j];
+    for (size_t j = 0; j < LANES; j++)
+        most = best[j] > most ? best[j] : most;
+    return most;
+}
+
+int32_t ct_select_first(const ct_logit_row *r)
+{
+    size_t whole = r->allowed ? 0 : r->n / LANES * LANES;
+    float best = largest(r->logits, whole);
+    for (size_t i = whole; i < r->n; i++)
+        if (r->logits[i] > best && ct_logit_allowed(r, i))
+            best = r->logits[i];
+    for (size_t i = 0; i < r->n && best > -INFINITY; i++)
+        if (r->logits[i] == best && ct_logit_allowed(r, i))
+            return (int32_t)i;
+    return -1;
 }

@@ -29,15 +29,25 @@ typedef struct ct_candidate {
 /* The k largest logits (fewer if fewer are above -infinity), best first, ties by id. out holds k. Returns how many. */
 size_t ct_select_top(const ct_logit_row *r, size_t k, ct_candidate *out);
 
-/* How many logits are >= floor and above -infinity. */
-size_t ct_count_above(const ct_logit_row *r, float floor);
-/* Every one of them, best first, ties by id. out holds as many. Returns how many. */
-size_t ct_select_above(const ct_logit_row *r, float floor, ct_candidate *out);
+/* The largest logit above -infinity, the lowest id of equals; -1 if there is none. */
+int32_t ct_select_first(const ct_logit_row *r);
 
-/* A logit at or below the smallest one of the shortest best-first list whose probability under softmax(logits * scale)
- * reaches p: everything above it is enough for top-p. max is the largest logit; *total gets sum exp(scale (x - max)).
- * One pass with a histogram of 1/16-nat steps below max. */
-float ct_select_nucleus_floor(const ct_logit_row *r, float max, double scale, double p, double *total);
+/* All logits >= floor and above -infinity, best first, ties by id, *n of them. out holds `most`; false: there are more. */
+bool ct_select_above(const ct_logit_row *r, float floor, size_t most, ct_candidate *out, size_t *n);
+
+/* Is any of the logits [at, at + CT_SCAN_BLOCK) of the row within [low, high]? Whether it is allowed is not looked at: a
+ * quick way past those that matter to nobody. */
+#define CT_SCAN_BLOCK 32
+static inline bool ct_any_within(const ct_logit_row *r, size_t at, float low, float high)
+{
+    int any = 0;
+    const float *x = r->logits + at;
+    if (r->n - at < CT_SCAN_BLOCK)
+        return true;
+    for (size_t i = 0; i < CT_SCAN_BLOCK; i++)
+        any |= (x[i] >= low) & (x[i] <= high);
+    return any;
+}
 
 /* The beginning of the best-first list without the list: the logits above floor, and of those equal to it the n_equal
  * with the lowest ids. */

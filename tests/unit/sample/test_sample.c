@@ -11,6 +11,7 @@
 #include "sample/recent.h"
 #include "sample/sampler.h"
 #include "sample/select.h"
+#include "sample/weights.h"
 
 #define N 5000
 
@@ -167,6 +168,86 @@ static void filters_equal_the_plain_sampler(void **state)
     }
 }
 
+/* Rows of a vocabulary like Gemma's: few tokens that matter, some thousands, nearly all, and with many equal ones. */
+static void fill_whole(float *x, size_t n, int kind, uint64_t seed)
+{
+    for (size_t i = 0; i < n; i++) {
+        double bell = -6;
+        for (int j = 0; j < 12; j++)
+            bell += ct_rng_unit(&seed);
+        x[i] = (float)(kind == 0 ? 3 * bell : kind == 1 ? 2.2 * bell : kind == 2 ? bell / 4 : floor(bell * 8) / 8);
+    }
+    for (int i = 0; kind == 0 && i < 40; i++)
+        x[ct_rng_next(&seed) % n] += (float)(16 * ct_rng_unit(&seed));
+}
+
+/* F10: the same tokens as from the sorted list, over a vocabulary of 262,144. */
+static void a_whole_vocabulary_equals_the_plain_sampler(void **state)
+{
+    (void)state;
+    enum { n = 262144 };
+    static const carat_sampling set[] = {
+        { .temperature = 1, .top_p = 0.95f, .repetition_penalty = 1 },
+        { .temperature = 0.5f, .top_p = 0.95f, .min_p = 0.001f, .repetition_penalty = 1, .order = CARAT_TEMP_LAST },
+    };
+    float *x = malloc(n * sizeof *x);
+    for (size_t k = 0; k < 2; k++) {
+        ct_sampler *s = open_sampler(&set[k], n, n);
+        uint64_t rng = set[k].seed;
+        for (int round = 0; round < 4; round++) {
+            fill_whole(x, n, round, (uint64_t)round);
+            assert_int_equal(pick(s, x, n), plain_pick(&set[k], x, n, n, &rng));
+        }
+        ct_sampler_close(s);
+    }
+    free(x);
+}
+
+/* Borders that no error allows to guess: the mass that top-p asks for is reached by a token exactly. */
+static void borders_are_decided_exactly(void **state)
+{
+    (void)state;
+    static float x[4096];
+    static const size_t sizes[] = { 2, 8, 1024, 2048, 4096 };
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        size_t n = sizes[i];
+        carat_sampling set = plain();
+        set.top_p = 0.5f;
+        ct_sampler *s;
+        carat_err e;
+        assert_true(ct_sampler_open(&set, n, n, NULL, 0, &s, &e));
+        for (int round = 0; round < 100; round++)
+            assert_true((size_t)pick(s, x, n) < n / 2); /* the first half by id, and no more */
+        ct_sampler_close(s);
+        ct_spread spread;
+        ct_cut cut;
+        double kept;
+        ct_spread_fill(&spread, &(ct_logit_row){ x, n, NULL }, 0, 1);
+        assert_false(ct_spread_cut(&spread, &(ct_logit_row){ x, n, NULL }, (double)n / 2, &cut, &kept));
+    }
+}
+
+/* Quick weights keep the error that their header states. */
+static void weights_are_near_exp(void **state)
+{
+    (void)state;
+    ct_weights w;
+    static const double scales[] = { 0.01, 0.7, 1, 3, 1e4 };
+    for (size_t k = 0; k < sizeof scales / sizeof *scales; k++) {
+        ct_weights_init(&w, 11.5, scales[k], false);
+        for (int i = 0; i < 200000; i++) {
+            float x = (float)(11.5 - i * 0.0002 / scales[k]);
+            double weight, exact = exp(((double)x - 11.5) * scales[k]);
+            ct_weigh(&w, &(ct_logit_row){ &x, 1, NULL }, 0, 1, &weight, NULL);
+            assert_true(fabs(weight - exact) <= 5.95e-10 * exact + 0x1p-58);
+        }
+        float none = -INFINITY;
+        double weight;
+        ct_weigh(&w, &(ct_logit_row){ &none, 1, NULL }, 0, 1, &weight, NULL);
+        assert_true(weight == 0);
+    }
+}
+
 /* ---- sets of allowed ids ---- */
 
 /* One id in `of` is allowed, by chance. */
@@ -292,7 +373,9 @@ static void cuts_are_the_beginning_of_the_list(void **state)
         x[i] = i % 3 == 0 ? -0.0f : i % 3 == 1 ? 0.0f : -INFINITY;
     const ct_logit_row row = { x, n, NULL };
     size_t m = ct_select_top(&row, n, c);
-    double sum = 0, each = 0;
+    double sum = 0, each = 0, kept;
+    static ct_spread spread;
+    ct_spread_fill(&spread, &row, (double)c[0].logit, 0.125);
     for (size_t k = 1; k <= m; k++) {
         size_t equal = 0;
         for (size_t i = 0; i < k; i++)
@@ -302,6 +385,9 @@ static void cuts_are_the_beginning_of_the_list(void **state)
         ct_cut by_count = ct_cut_count(&row, k);
         assert_true(by_count.floor == c[k - 1].logit && by_count.n_equal == equal);
         /* Half a token short of it: rounding cannot move the border. */
+        ct_cut quick;
+        assert_true(ct_spread_cut(&spread, &row, sum - each / 2, &quick, &kept));
+        assert_true(quick.floor == c[k - 1].logit && quick.n_equal == equal && fabs(kept - sum) < 1e-9 * sum);
         ct_cut by_mass = ct_cut_mass(&row, (double)c[0].logit, 0.125, sum - each / 2);
         assert_true(by_mass.floor == c[k - 1].logit && by_mass.n_equal == equal);
     }
@@ -501,6 +587,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(filters_equal_the_plain_sampler),
+        cmocka_unit_test(a_whole_vocabulary_equals_the_plain_sampler),
+        cmocka_unit_test(borders_are_decided_exactly),
+        cmocka_unit_test(weights_are_near_exp),
         cmocka_unit_test(allowed_ids_are_a_row_of_their_own),
         cmocka_unit_test(nothing_allowed_is_nobody),
         cmocka_unit_test(refused_draws_share_out_fairly),
