@@ -4,9 +4,9 @@
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
+#include "base/cgroup.h"
 #include "base/pool.h"
 
 /* First line of a small file; false if there is none. */
@@ -47,54 +47,6 @@ static int cores_in(const cpu_set_t *allowed)
     return n;
 }
 
-/* quota / period of a cgroup folder, rounded up; INT_MAX where there is no quota. */
-static int quota_in(const char *dir)
-{
-    char path[600], line[128];
-    double quota = -1, period = -1;
-    snprintf(path, sizeof path, "%s/cpu.max", dir); /* version 2: "200000 100000" or "max 100000" */
-    if (read_line(path, line, sizeof line)) {
-        if (sscanf(line, "%lf %lf", &quota, &period) != 2)
-            return CT_MAX_THREADS;
-    } else {
-        snprintf(path, sizeof path, "%s/cpu.cfs_quota_us", dir);
-        if (!read_line(path, line, sizeof line))
-            return CT_MAX_THREADS;
-        quota = strtod(line, NULL);
-        snprintf(path, sizeof path, "%s/cpu.cfs_period_us", dir);
-        if (!read_line(path, line, sizeof line))
-            return CT_MAX_THREADS;
-        period = strtod(line, NULL);
-    }
-    if (quota <= 0 || period <= 0 || quota / period >= CT_MAX_THREADS)
-        return CT_MAX_THREADS;
-    int n = (int)(quota / period);
-    return n < quota / period ? n + 1 : n;
-}
-
-/* The tightest quota from this process's cgroup up to the root. */
-static int quota(void)
-{
-    int best = quota_in("/sys/fs/cgroup");
-    int v1 = quota_in("/sys/fs/cgroup/cpu");
-    if (v1 < best)
-        best = v1;
-    char line[512];
-    if (!read_line("/proc/self/cgroup", line, sizeof line) || strncmp(line, "0::", 3) != 0)
-        return best;
-    line[strcspn(line, "\n")] = '\0';
-    char dir[560];
-    snprintf(dir, sizeof dir, "/sys/fs/cgroup%s", line + 3);
-    size_t root = strlen("/sys/fs/cgroup");
-    while (strlen(dir) > root) {
-        int n = quota_in(dir);
-        if (n < best)
-            best = n;
-        *strrchr(dir, '/') = '\0';
-    }
-    return best;
-}
-
 int ct_cpu_default(void)
 {
     cpu_set_t allowed;
@@ -105,10 +57,7 @@ int ct_cpu_default(void)
         long online = sysconf(_SC_NPROCESSORS_ONLN);
         n = online > 0 && online < CT_MAX_THREADS ? (int)online : 1;
     }
-    int q = quota();
-    if (n > q)
-        n = q;
     if (n > CT_MAX_THREADS)
         n = CT_MAX_THREADS;
-    return n < 1 ? 1 : n;
+    return ct_cgroup_cpus("", n < 1 ? 1 : n);
 }

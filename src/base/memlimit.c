@@ -9,6 +9,8 @@
 #include <string.h>
 #include <sys/resource.h>
 
+#include "base/cgroup.h"
+
 #define MAX_PATH 1024
 
 static void lower(ct_memlimit *m, uint64_t limit, uint64_t used, const char *who)
@@ -68,8 +70,10 @@ static const group_names v1 = { "memory.limit_in_bytes",
                                 "memory.usage_in_bytes",
                                 { "total_active_file", "total_inactive_file", NULL } };
 
-static void look_at_group(ct_memlimit *m, const char *dir, const group_names *names)
+static void look_at_group(void *arg, const char *dir, bool is_v2)
 {
+    ct_memlimit *m = arg;
+    const group_names *names = is_v2 ? &v2 : &v1;
     uint64_t limit, used, bytes;
     if (!read_number(dir, names->limit, &limit) || !read_number(dir, names->usage, &used))
         return;
@@ -79,52 +83,6 @@ static void look_at_group(ct_memlimit *m, const char *dir, const group_names *na
     if (limit < m->all)
         m->all = limit;
     lower(m, limit, used, "the control group");
-}
-
-/* From a group's folder up to the root: every one above limits those below. */
-static void look_at_groups(ct_memlimit *m, const char *mount, const char *group, const group_names *names)
-{
-    char dir[MAX_PATH];
-    if (snprintf(dir, sizeof dir, "%s%s", mount, group) >= (int)sizeof dir)
-        return;
-    while (strlen(dir) > strlen(mount)) {
-        look_at_group(m, dir, names);
-        *strrchr(dir, '/') = '\0';
-    }
-    look_at_group(m, mount, names);
-}
-
-/* Is `memory` one of the controllers in "5:cpu,memory:/path"? */
-static bool has_memory(const char *controllers, size_t len)
-{
-    for (const char *p = controllers, *end = controllers + len; p < end;) {
-        size_t n = strcspn(p, ",:");
-        if (n == 6 && strncmp(p, "memory", 6) == 0)
-            return true;
-        p += n + 1;
-    }
-    return false;
-}
-
-static void all_groups(ct_memlimit *m, const char *root)
-{
-    char path[MAX_PATH], line[MAX_PATH], mount[MAX_PATH];
-    if (snprintf(path, sizeof path, "%s/proc/self/cgroup", root) >= (int)sizeof path)
-        return;
-    FILE *f = fopen(path, "re");
-    while (f && fgets(line, sizeof line, f)) {
-        line[strcspn(line, "\n")] = '\0';
-        const char *controllers = strchr(line, ':'), *group = controllers ? strchr(controllers + 1, ':') : NULL;
-        if (!group || group[1] != '/' || strstr(group, "..")) /* ".." leads out of what this namespace shows */
-            continue;
-        bool is_v2 = group == controllers + 1;
-        if (!is_v2 && !has_memory(controllers + 1, (size_t)(group - controllers)))
-            continue;
-        if (snprintf(mount, sizeof mount, "%s/sys/fs/cgroup%s", root, is_v2 ? "" : "/memory") < (int)sizeof mount)
-            look_at_groups(m, mount, group + 1, is_v2 ? &v2 : &v1);
-    }
-    if (f)
-        fclose(f);
 }
 
 /* ---- all of it ---- */
@@ -155,7 +113,7 @@ void ct_memlimit_under(const char *root, ct_memlimit *m)
     read_field(root, "/proc/meminfo", "MemTotal", &m->all);
     if (read_field(root, "/proc/meminfo", "MemAvailable", &available))
         lower(m, available, 0, "the machine");
-    all_groups(m, root);
+    ct_cgroup_visit(root, "memory", look_at_group, m);
     m->address = look_at_ulimit(root, RLIMIT_AS, "VmSize");
     m->data = look_at_ulimit(root, RLIMIT_DATA, "VmData");
     choose_least(m, m->memory, m->memory_who);

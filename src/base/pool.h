@@ -46,7 +46,7 @@ void ct_pool_barrier(ct_pool *p);
 void ct_pool_each(ct_pool *p, size_t n, size_t grain, void (*fn)(void *arg, size_t begin, size_t end, int thread),
                   void *arg);
 
-/* Physical cores this process may use: affinity mask, SMT siblings counted once, cgroup CPU quota rounded up. >= 1. */
+/* Physical cores this process may use: affinity mask, SMT siblings counted once, cgroup CPU quota rounded down. >= 1. */
 int ct_cpu_default(void);
 
 #endif

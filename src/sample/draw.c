@@ -10,7 +10,7 @@
 typedef struct drawing {
     const carat_sampling *set;
     const ct_logit_row *r;
-    size_t k; /* 0: all */
+    size_t k;                        /* 0: all */
     double best, scale, hot, number; /* filters weigh by scale, the draw by hot */
 } drawing;
 
@@ -92,7 +92,7 @@ static int32_t draw_from_nucleus(const drawing *d, const ct_spread *s)
 typedef struct rest {
     const drawing *d;
     ct_cut cut;
-    double min_p; /* 0 until it is its turn */
+    double min_p;           /* 0 until it is its turn */
     float unlikely, likely; /* of logits between these min-p is computed; below and above it is known */
 } rest;
 

@@ -4,57 +4,26 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/memlimit.h"
+#include "fake_root.h"
 #include "unit.h"
 
 #define GIB ((uint64_t)1 << 30)
 
-static char root[64];
-
-static void put(const char *path, const char *text)
-{
-    char full[512], *slash = full;
-    snprintf(full, sizeof full, "%s%s", root, path);
-    while ((slash = strchr(slash + 1, '/'))) {
-        *slash = '\0';
-        mkdir(full, 0700);
-        *slash = '/';
-    }
-    FILE *f = fopen(full, "w");
-    assert_non_null(f);
-    fputs(text, f);
-    fclose(f);
-}
-
-static int begin(void **state)
-{
-    (void)state;
-    snprintf(root, sizeof root, "/tmp/carat-memlimit-XXXXXX");
-    return mkdtemp(root) ? 0 : -1;
-}
-
-static int end(void **state)
-{
-    (void)state;
-    char command[128];
-    snprintf(command, sizeof command, "rm -r '%s'", root);
-    return system(command);
-}
-
 static ct_memlimit look(void)
 {
     ct_memlimit m;
-    ct_memlimit_under(root, &m);
+    ct_memlimit_under(fake_root, &m);
     return m;
 }
 
 static void machine(void)
 {
-    put("/proc/meminfo", "MemTotal:       33554432 kB\nMemFree:         1048576 kB\nMemAvailable:   16777216 kB\n");
-    put("/proc/self/status", "Name:\tx\nVmSize:\t  2097152 kB\nRssAnon:\t    2048 kB\nVmData:\t  1048576 kB\n");
+    fake_root_put("/proc/meminfo",
+                  "MemTotal:       33554432 kB\nMemFree:         1048576 kB\nMemAvailable:   16777216 kB\n");
+    fake_root_put("/proc/self/status",
+                  "Name:\tx\nVmSize:\t  2097152 kB\nRssAnon:\t    2048 kB\nVmData:\t  1048576 kB\n");
 }
 
 static void nothing_is_known(void **state)
@@ -62,8 +31,8 @@ static void nothing_is_known(void **state)
     (void)state;
     ct_memlimit m = look();
     assert_true(m.left == UINT64_MAX && m.held == 0 && m.all == 0 && !*m.who);
-    put("/proc/meminfo", "MemAvailable: lots\nMemTotal");
-    put("/proc/self/cgroup", "0::\n::\nx\n0::relative\n7:memory\n");
+    fake_root_put("/proc/meminfo", "MemAvailable: lots\nMemTotal");
+    fake_root_put("/proc/self/cgroup", "0::\n::\nx\n0::relative\n7:memory\n");
     m = look();
     assert_true(m.left == UINT64_MAX && m.all == 0);
 }
@@ -82,21 +51,21 @@ static void groups_of_version_2(void **state)
 {
     (void)state;
     machine();
-    put("/proc/self/cgroup", "0::/a/b\n");
-    put("/sys/fs/cgroup/a/b/memory.max", "max\n");
-    put("/sys/fs/cgroup/a/b/memory.current", "5368709120\n");
+    fake_root_put("/proc/self/cgroup", "0::/a/b\n");
+    fake_root_put("/sys/fs/cgroup/a/b/memory.max", "max\n");
+    fake_root_put("/sys/fs/cgroup/a/b/memory.current", "5368709120\n");
     assert_true(look().left == 16 * GIB);
-    put("/sys/fs/cgroup/a/memory.max", "8589934592\n");     /* 8 GiB */
-    put("/sys/fs/cgroup/a/memory.current", "6442450944\n"); /* 6, of which 4 are files */
+    fake_root_put("/sys/fs/cgroup/a/memory.max", "8589934592\n");     /* 8 GiB */
+    fake_root_put("/sys/fs/cgroup/a/memory.current", "6442450944\n"); /* 6, of which 4 are files */
     assert_true(look().left == 2 * GIB);
-    put("/sys/fs/cgroup/a/memory.stat", "anon 1\nactive_file 1073741824\ninactive_file 2147483648\n"
-                                        "inactive_file_x 9\nslab_reclaimable 1073741824\n");
+    fake_root_put("/sys/fs/cgroup/a/memory.stat", "anon 1\nactive_file 1073741824\ninactive_file 2147483648\n"
+                                                  "inactive_file_x 9\nslab_reclaimable 1073741824\n");
     ct_memlimit m = look();
     assert_true(m.left == 6 * GIB && m.all == 8 * GIB);
     assert_string_equal(m.who, "the control group");
-    put("/sys/fs/cgroup/a/memory.current", "9999999999999\n"); /* over its limit: nothing is left */
+    fake_root_put("/sys/fs/cgroup/a/memory.current", "9999999999999\n"); /* over its limit: nothing is left */
     assert_true(look().left == 0);
-    put("/proc/self/cgroup", "0::/../a/b\n"); /* outside of what this namespace shows */
+    fake_root_put("/proc/self/cgroup", "0::/../a/b\n"); /* outside of what this namespace shows */
     assert_true(look().left == 16 * GIB);
 }
 
@@ -104,15 +73,15 @@ static void groups_of_version_1(void **state)
 {
     (void)state;
     machine();
-    put("/proc/self/cgroup", "9:cpu,cpuacct:/x\n4:hugetlb,memory:/jobs/one\n0::/\n");
-    put("/sys/fs/cgroup/memory/memory.limit_in_bytes", "9223372036854771712\n");
-    put("/sys/fs/cgroup/memory/memory.usage_in_bytes", "1\n");
+    fake_root_put("/proc/self/cgroup", "9:cpu,cpuacct:/x\n4:hugetlb,memory:/jobs/one\n0::/\n");
+    fake_root_put("/sys/fs/cgroup/memory/memory.limit_in_bytes", "9223372036854771712\n");
+    fake_root_put("/sys/fs/cgroup/memory/memory.usage_in_bytes", "1\n");
     assert_true(look().left == 16 * GIB && look().all == 32 * GIB);
-    put("/sys/fs/cgroup/memory/jobs/one/memory.limit_in_bytes", "4294967296\n");
-    put("/sys/fs/cgroup/memory/jobs/one/memory.usage_in_bytes", "3221225472\n");
-    put("/sys/fs/cgroup/memory/jobs/one/memory.stat", "active_file 7\ntotal_active_file 1073741824\n");
+    fake_root_put("/sys/fs/cgroup/memory/jobs/one/memory.limit_in_bytes", "4294967296\n");
+    fake_root_put("/sys/fs/cgroup/memory/jobs/one/memory.usage_in_bytes", "3221225472\n");
+    fake_root_put("/sys/fs/cgroup/memory/jobs/one/memory.stat", "active_file 7\ntotal_active_file 1073741824\n");
     assert_true(look().left == 2 * GIB && look().all == 4 * GIB);
-    put("/proc/self/cgroup", "4:hugetlb,memoryless:/jobs/one\n");
+    fake_root_put("/proc/self/cgroup", "4:hugetlb,memoryless:/jobs/one\n");
     assert_true(look().left == 16 * GIB);
 }
 
@@ -141,7 +110,7 @@ static void here(void **state)
     assert_true(m.left > 1 << 20 && m.held > 0 && m.held < m.all);
 }
 
-#define TEST(f) cmocka_unit_test_setup_teardown(f, begin, end)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, fake_root_begin, fake_root_end)
 
 int main(void)
 {
