@@ -5,6 +5,8 @@
 
 #include <stdatomic.h>
 
+#include "cpu/holes.h"
+
 /* Source bytes a thread packs at a time. */
 #define GRAIN_BYTES ((size_t)1 << 20)
 /* Source bytes that are read ahead. */
@@ -20,6 +22,8 @@ typedef struct pack_job {
     const ct_matrix *w;
     ct_window *window; /* rows from `first` on */
     size_t stride, panel_bytes, first;
+    size_t rows_in_use;
+    atomic_size_t zero_rows; /* of them */
     atomic_bool has_failed;
     carat_err err; /* the first one's */
 } pack_job;
@@ -35,6 +39,14 @@ static bool read_rows(pack_job *j, size_t from, size_t bytes)
     return false;
 }
 
+/* While the rows are in the cache; a panel of weights ends the look at its first byte or soon after. */
+static void note_zeros(pack_job *j, const uint8_t *data, size_t row, size_t n)
+{
+    size_t first = j->first * CT_PANEL + row;
+    if (first + n <= j->rows_in_use && ct_is_zero(data, n * j->stride))
+        atomic_fetch_add_explicit(&j->zero_rows, n, memory_order_relaxed);
+}
+
 static void pack_panels(void *arg, size_t begin, size_t end, int thread)
 {
     (void)thread;
@@ -46,15 +58,16 @@ static void pack_panels(void *arg, size_t begin, size_t end, int thread)
     for (size_t p = begin; p < end; p++) {
         size_t row = p * CT_PANEL;
         int n = n_rows - row < CT_PANEL ? (int)(n_rows - row) : CT_PANEL;
-        ct_pack_panel(j->w->type, j->window->data + row * j->stride, j->stride, n, j->w->cols,
-                      j->w->packed + (j->first + p) * j->panel_bytes);
+        const uint8_t *data = j->window->data + row * j->stride;
+        note_zeros(j, data, row, (size_t)n);
+        ct_pack_panel(j->w->type, data, j->stride, n, j->w->cols, j->w->packed + (j->first + p) * j->panel_bytes);
     }
 }
 
-bool ct_matrix_pack(ct_pool *pool, const ct_tensor *t, const ct_matrix *w, ct_window *room,
-                    bool (*tick)(void *arg, uint64_t bytes), void *arg, carat_err *err)
+bool ct_matrix_pack(ct_pool *pool, const ct_tensor *t, const ct_matrix *w, ct_window *room, size_t rows_in_use,
+                    size_t *zero_rows, bool (*tick)(void *arg, uint64_t bytes), void *arg, carat_err *err)
 {
-    pack_job j = { .w = w, .window = room, .stride = t->bytes / w->rows };
+    pack_job j = { .w = w, .window = room, .stride = t->bytes / w->rows, .rows_in_use = rows_in_use };
     size_t n_panels = (w->rows + CT_PANEL - 1) / CT_PANEL, source = j.stride * CT_PANEL;
     size_t slice = ct_pack_window_bytes(ct_pool_threads(pool)) / source, grain = GRAIN_BYTES / source + 1;
     slice = slice ? slice : 1;
@@ -74,5 +87,6 @@ bool ct_matrix_pack(ct_pool *pool, const ct_tensor *t, const ct_matrix *w, ct_wi
         }
         ok = ok && (!tick || tick(arg, bytes));
     }
+    *zero_rows = j.zero_rows;
     return ok;
 }

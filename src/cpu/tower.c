@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/size.h"
+#include "cpu/holes.h"
 #include "cpu/packing.h"
 
 /* ---- places ---- */
@@ -56,6 +57,7 @@ typedef struct walk {
     const ct_source *src;
     ct_pool *pool;
     ct_window *room; /* for one part after another */
+    ct_holes *holes;
     carat_err *err;
 } walk;
 
@@ -115,7 +117,14 @@ bool ct_tower_weights_describe(ct_tower_weights *w, const ct_tower *desc, carat_
 
 /* ---- loading ---- */
 
-static bool load_vector(const walk *f, ct_tower_kind kind, const ct_tensor *t, float *w)
+/* Weights of a norm as they are applied; biases may be zero. */
+static bool is_norm(const walk *f, ct_tower_part part)
+{
+    return part == CT_TOWER_POST_W || part == CT_TOWER_NORM1_W || part == CT_TOWER_NORM2_W ||
+           (part == CT_TOWER_SOFT_NORM && f->src->gguf);
+}
+
+static bool load_vector(const walk *f, ct_tower_part part, const ct_tensor *t, float *w)
 {
     ct_window from;
     size_t row_bytes = t->bytes / t->dims[1];
@@ -123,8 +132,13 @@ static bool load_vector(const walk *f, ct_tower_kind kind, const ct_tensor *t, f
         return false;
     for (size_t r = 0; r < t->dims[1]; r++)
         ct_unpack_row(t->type, from.data + r * row_bytes, w + r * t->dims[0], t->dims[0]);
+    bool is_zero = ct_is_zero(from.data, t->bytes);
     ct_window_close(&from);
-    if (kind == CT_TOWER_NORM && f->src->st)
+    if (is_zero && is_norm(f, part))
+        return ct_refuse_hole(t, f->src->path, f->err);
+    if (part == CT_TOWER_POSITION)
+        ct_holes_add(f->holes, t, is_zero ? t->dims[1] : 0, t->dims[1]);
+    if (ct_tower_part_get(part)->kind == CT_TOWER_NORM && f->src->st)
         for (size_t i = 0; i < t->dims[0]; i++)
             w[i] += 1.0f;
     return true;
@@ -159,6 +173,7 @@ static bool load_transposed(const walk *f, const ct_tensor *t, const ct_matrix *
         free(whole), free(values);
         return false;
     }
+    ct_holes_add(f->holes, t, ct_is_zero(from.data, t->bytes) ? m->cols : 0, m->cols);
     for (size_t c = 0; c < m->cols; c++)
         scatter(t, from.data + c * row_bytes, values, m, whole, c, elem);
     ct_window_close(&from);
@@ -167,6 +182,15 @@ static bool load_transposed(const walk *f, const ct_tensor *t, const ct_matrix *
         ct_pack_panel(m->type, whole + row * stride, stride, (int)n, m->cols, m->packed + p * (m->bytes / n_panels));
     }
     free(whole), free(values);
+    return true;
+}
+
+static bool load_matrix(const walk *f, const ct_tensor *t, const ct_matrix *m)
+{
+    size_t zero_rows = 0;
+    if (!ct_matrix_pack(f->pool, t, m, f->room, m->rows, &zero_rows, NULL, NULL, f->err))
+        return false;
+    ct_holes_add(f->holes, t, zero_rows, m->rows);
     return true;
 }
 
@@ -179,23 +203,26 @@ static bool load_part(void *arg, ct_tower_part part, size_t layer)
     if (!t)
         return ct_fail(f->err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: changed while it was read", f->src->path);
     if (kind == CT_TOWER_MATRIX)
-        return ct_matrix_pack(f->pool, t, place, f->room, NULL, NULL, f->err);
+        return load_matrix(f, t, place);
     if (kind == CT_TOWER_TRANSPOSED)
         return load_transposed(f, t, place);
     float *values;
     memcpy(&values, place, sizeof values);
-    return load_vector(f, kind, t, values);
+    return load_vector(f, part, t, values);
 }
 
 bool ct_tower_weights_load(ct_tower_weights *w, const ct_source *src, ct_pool *pool, carat_err *err)
 {
     ct_window room = { 0 };
-    walk f = { .w = w, .src = src, .pool = pool, .room = &room, .err = err };
+    ct_holes holes = { 0 };
+    walk f = { .w = w, .src = src, .pool = pool, .room = &room, .holes = &holes, .err = err };
     if (!ct_arena_init(&w->arena, w->bytes))
         return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "%s: no memory for %zu MiB of vision weights", src->path,
                        (w->bytes >> 20) + 1);
     bool ok = take_all(w, &w->arena, err) && ct_tower_each(&w->desc->cfg, load_part, &f);
     ct_window_close(&room);
+    if (ok)
+        ct_holes_report(&holes, src->path);
     return ok;
 }
 

@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 
+#include "cpu/holes.h"
 #include "cpu/packing.h"
 
 /* ---- the block ---- */
@@ -74,6 +75,8 @@ typedef struct loading {
     carat_err *err;
     uint64_t done; /* source bytes */
     ct_window room;
+    ct_holes holes, zero_norms;
+    size_t n_norms;
 } loading;
 
 static bool report(void *arg, uint64_t bytes)
@@ -85,18 +88,42 @@ static bool report(void *arg, uint64_t bytes)
     return ct_fail(l->err, CARAT_ECANCELLED, CARAT_NOWHERE, "%s: loading was cancelled", l->src->path);
 }
 
-/* Norm weights become f32. Safetensors hold w of y = x (1 + w); GGUF writers have added the 1 already. */
-static bool load_norm(const ct_source *src, const ct_tensor *t, float *w, carat_err *err)
+/* Norm weights become f32. Safetensors hold w of y = x (1 + w); GGUF writers have added the 1 already. So a norm of
+ * zeros in a GGUF makes all of its layer zero; in a folder it may be one that was never trained. */
+static bool load_norm(loading *l, const ct_tensor *t, float *w)
 {
     ct_window from;
-    if (!ct_tensor_window(t, 0, t->bytes, &from, err))
+    if (!ct_tensor_window(t, 0, t->bytes, &from, l->err))
         return false;
+    bool is_zero = ct_is_zero(from.data, t->bytes);
     ct_unpack_row(t->type, from.data, w, t->dims[0]);
     ct_window_close(&from);
-    if (src->st)
+    if (is_zero && l->src->gguf)
+        return ct_refuse_hole(t, l->src->path, l->err);
+    l->n_norms++;
+    ct_holes_add(&l->zero_norms, t, is_zero, 1);
+    if (l->src->st)
         for (size_t i = 0; i < t->dims[0]; i++)
             w[i] += 1.0f;
     return true;
+}
+
+static bool load_matrix(loading *l, const ct_tensor *t, ct_part part, const ct_matrix *m)
+{
+    bool is_table = part == CT_PART_EMBED || part == CT_PART_HEAD;
+    size_t rows = is_table ? l->w->m->n_pieces : m->rows, zero_rows = 0;
+    if (!ct_matrix_pack(l->pool, t, m, &l->room, rows, &zero_rows, report, l, l->err))
+        return false;
+    ct_holes_add(&l->holes, t, zero_rows, m->rows);
+    return true;
+}
+
+/* Norms of zeros are as they were made only if all are. */
+static void report_holes(const loading *l)
+{
+    ct_holes_report(&l->holes, l->src->path);
+    if (l->zero_norms.n < l->n_norms)
+        ct_holes_report(&l->zero_norms, l->src->path);
 }
 
 static bool load_part(void *arg, ct_part part, size_t layer)
@@ -107,8 +134,8 @@ static bool load_part(void *arg, ct_part part, size_t layer)
     if (!ct_source_tensor(l->src, &l->w->m->cfg, part, layer, &t, l->err))
         return false;
     if (!ct_part_get(part)->is_norm)
-        return ct_matrix_pack(l->pool, t, &to->matrix, &l->room, report, l, l->err);
-    if (!load_norm(l->src, t, to->norm, l->err))
+        return load_matrix(l, t, part, &to->matrix);
+    if (!load_norm(l, t, to->norm))
         return false;
     l->done += t->bytes;
     return true;
@@ -123,6 +150,8 @@ bool ct_weights_load(ct_weights *w, const ct_source *src, ct_pool *pool, const c
                        (w->bytes >> 20) + 1);
     bool ok = take_all(w, &w->arena, err) && ct_part_each(&w->m->cfg, load_part, &l);
     ct_window_close(&l.room);
+    if (ok)
+        report_holes(&l);
     return ok;
 }
 

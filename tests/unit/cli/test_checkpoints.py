@@ -7,7 +7,7 @@ import json
 import struct
 
 from models import Copy, Gguf
-from program import IMAGES, TINY, TINY_GGUF, Folder, main
+from program import DATA, IMAGES, SIGHT, TINY, TINY_GGUF, Folder, main
 
 TABLE, HEAD = "model.embed_tokens.weight", "lm_head.weight"
 
@@ -138,6 +138,57 @@ class Downloads(Checkpoints):
                 with open(m.file(name), "wb") as f:
                     f.write(whole[:n])
                 self.refused("run", m.path, "hi", says=[name, "it looks like an incomplete download"])
+
+    def warnings(self, model, *args):
+        r = self.ok("run", model, "hi", "-n", "1", *args)
+        return [line for line in r.stderr.decode().split("\n") if "warning" in line]
+
+    def holes(self, name, *tensors, share=1):
+        """The small model with the last share of these tensors' bytes never written."""
+        g = Gguf(TINY + "/gguf/tiny-text-q8_0.gguf")
+        for t in tensors:
+            sides, kind, raw = g.tensors[t]
+            g.tensors[t] = (sides, kind, raw[:len(raw) - int(len(raw) * share)] + bytes(int(len(raw) * share)))
+        return g.save(self.path(name))
+
+    def test_c12_holes_of_zeros_are_reported(self):
+        question = "was the file downloaded whole?"
+        for t in "output_norm.weight", "blk.1.attn_norm.weight", "blk.0.attn_q_norm.weight":
+            self.refused("run", self.holes("m.gguf", t), "hi", says=[f"tensor '{t}' is all zero", question])
+        for share, tensors, says in [
+                (1, ["blk.1.attn_q.weight"], "tensor 'blk.1.attn_q.weight' is all zero: " + question),
+                (1, ["blk.1.ffn_up.weight", "blk.0.attn_k.weight"],
+                 "tensor 'blk.0.attn_k.weight' is all zero, and another tensor has zeros: " + question),
+                (1 / 4, ["token_embd.weight"], "tensor 'token_embd.weight' is zero in 128 of 512 rows: " + question)]:
+            said = self.warnings(self.holes("m.gguf", *tensors, share=share))
+            self.assertEqual((len(said), says in said[0]), (1, True), said)
+
+    def test_c12_holes_in_a_folder_and_its_tower(self):
+        name = "vision_tower.vision_model.encoder.layers.1.mlp.fc1.weight"
+        m = self.folder("sight", SIGHT)
+        t = m.tensors()
+        zero = lambda name: {name: (*t[name][:2], bytes(len(t[name][2])))}
+        image = ["--image", IMAGES + "rgb8.png"]
+        m.put_tensors(zero(name))
+        self.assertEqual(self.warnings(m.path), [])  # the tower is not read
+        self.assertIn(f"'{name}' is all zero", "".join(self.warnings(m.path, *image)))
+        norm = name.replace("mlp.fc1", "layer_norm1")
+        m.put_tensors(zero(norm))
+        self.refused("run", m.path, "hi", *image, says=f"'{norm}' is all zero")
+        one = "model.layers.0.input_layernorm.weight"
+        m = self.folder("norm")
+        t = m.tensors()
+        m.put_tensors(zero(one))
+        self.assertIn(f"'{one}' is all zero", "".join(self.warnings(m.path)))
+        m.put_tensors({k: (*v[:2], bytes(len(v[2]))) for k, v in t.items() if "norm" in k})
+        self.assertEqual(self.warnings(m.path), [])  # a model that was never trained
+
+    def test_c12_whole_files_are_not_suspected(self):
+        models = DATA + "/models/"
+        for path in [TINY, TINY_GGUF, SIGHT, models + "odd-text", models + "seed-shape", models + "tiny-vl",
+                     models + "tiny-kq/gguf/tiny-kq.gguf", models + "tiny-vl/gguf/tiny-vl-f32.gguf"]:
+            image = ["--image", IMAGES + "rgb8.png"] if "vl" in path or "sight" in path else []
+            self.assertEqual([w for w in self.warnings(path, *image) if "zero" in w], [], path)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-/* craft.h - writes small or hostile GGUF files: headers as asked, tensor data as a hole of zeros.
+/* craft.h - writes small or hostile GGUF files: headers as asked, vectors of ones, matrices as a hole of zeros.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef CT_TESTS_CRAFT_H
@@ -9,6 +9,7 @@
 
 typedef struct craft {
     ct_buf kv, tensors;
+    ct_buf norms;                   /* where each vector of F32 lies: two u64, offset and length */
     uint64_t n_kv, n_tensors, data; /* data: bytes of tensor data so far */
 } craft;
 
@@ -31,7 +32,7 @@ typedef struct craft_shape {
 
 void craft_tensors(craft *c, const craft_shape *s);
 
-/* Writes the file; the data is a hole, so even a huge tensor costs no disk. */
+/* Writes the file; a matrix is a hole, so even a huge one costs no disk. */
 void craft_save(const craft *c, const char *path);
 
 #endif
