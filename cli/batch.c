@@ -47,6 +47,7 @@ typedef struct batch {
     size_t n_sessions, n_window;
     work **works; /* [n_works]: the window */
     size_t n_works;
+    bool is_noted;    /* that the model has no chat template */
     uint64_t n_lines; /* of the input that are not blank; 0: not known */
     uint64_t n_before, done, failed, skipped, failed_before;
     uint64_t prompt_tokens, cached_tokens, generated_tokens;
@@ -118,6 +119,15 @@ static bool submit(batch *b, work *w, ct_openai_fault *f)
     return carat_request_submit(b->e, &r->submit, &w->request, &f->err) || ct_openai_refuse_submit(f, r->endpoint);
 }
 
+/* Of a chat with a model that nothing says is one for chats. */
+static void note_chat(batch *b, const work *w)
+{
+    if (b->is_noted || w->line.request.endpoint != CT_OPENAI_CHAT || carat_engine_info(b->e)->is_instruction_tuned)
+        return;
+    b->is_noted = true;
+    term_note("This model has no chat template: messages are put into Gemma's turns.");
+}
+
 /* The line just read: into the window, or reported. False: the batch cannot go on. */
 static bool take_line(batch *b, carat_err *err)
 {
@@ -133,6 +143,7 @@ static bool take_line(batch *b, carat_err *err)
                   ? is_new(b, w, &is_to_do, err)
                   : fail_line(b, w->number, NULL, &f, err);
     if (ok && is_to_do && ct_openai_line_read(&w->line, b->e, &b->defaults, &f) && submit(b, w, &f)) {
+        note_chat(b, w);
         w->at = b->n_works;
         b->works[b->n_works++] = w;
         return true;

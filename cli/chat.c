@@ -30,6 +30,7 @@ static struct {
 /* clang-format off */
 static const cli_option options[] = {
     CLI_OPTION_SYSTEM(&opt.system),
+    CLI_OPTION_TEMPLATE(&cli_model_values.chat_template),
     CLI_OPTION_PREDICT(&opt.n, "-1; 256 for a base model"),
     CLI_OPTION_LEAST(&opt.min_tokens),
     { 0, "session", NULL, CLI_TEXT, &opt.session, "FILE",
@@ -80,7 +81,11 @@ static void greet(const chat *c)
               carat_engine_threads(c->engine) == 1 ? "" : "s", carat_engine_isa(c->engine),
               carat_session_n_ctx(c->session));
     if (c->is_base)
-        term_note("This is a base model without a chat template: it continues your text instead of answering.");
+        term_note(
+            cli_model_values.chat_template
+                ? "Without a chat template the model continues your text instead of answering."
+                : "This is a base model without a chat template: it continues your text instead of answering. If it "
+                  "is instruction-tuned, give --chat-template gemma.");
 }
 
 static int run(int argc, char **argv)

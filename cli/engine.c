@@ -4,9 +4,13 @@
 #include "engine.h"
 
 #include <string.h>
+#include <unistd.h>
 
+#include "base/map.h"
 #include "shared_options.h"
 #include "term.h"
+
+#define MAX_TEMPLATE ((size_t)16 << 20)
 
 cli_model cli_model_values;
 
@@ -70,9 +74,27 @@ const char *cli_model_path(cli_list *args)
     return path;
 }
 
+/* The option's value, or what is in the file that it names: names have neither a point nor a slash. */
+static bool read_template(const char **out, carat_err *err)
+{
+    static char *text;
+    size_t len;
+    const char *v = cli_model_values.chat_template;
+    *out = text ? text : v;
+    if (!v || text || strchr(v, '{') || (!strpbrk(v, "./") && access(v, R_OK) != 0))
+        return true;
+    if (!ct_read_file(v, MAX_TEMPLATE, &text, &len, err))
+        return false;
+    *out = text;
+    return true;
+}
+
 carat_options cli_engine_options(carat_vision_use vision)
 {
     const cli_model *v = &cli_model_values;
+    const char *chat_template;
+    carat_err err;
+    read_template(&chat_template, &err); /* an error is reported where the engine is opened */
     return (carat_options){
         .struct_size = sizeof(carat_options),
         .n_threads = (int)v->threads,
@@ -92,14 +114,16 @@ carat_options cli_engine_options(carat_vision_use vision)
         .max_memory = v->max_memory,
         .n_queue = v->queue,
         .progress = term_progress,
+        .chat_template = chat_template,
     };
 }
 
 bool cli_open_engine(const char *path, carat_vision_use vision, carat_engine **out, int *exit_code)
 {
     const carat_options o = cli_engine_options(vision);
+    const char *chat_template;
     carat_err err;
-    bool ok = carat_engine_open(path, &o, out, &err);
+    bool ok = read_template(&chat_template, &err) && carat_engine_open(path, &o, out, &err);
     term_progress_end();
     if (!ok)
         *exit_code = term_error(&err);

@@ -10,7 +10,7 @@
 #define CLI_NO_PREFIX_CACHE 1 /* the word "none" where prefix_cache is a size */
 
 typedef struct cli_model {
-    const char *path, *cpu, *mmproj;
+    const char *path, *cpu, *mmproj, *chat_template;
     int64_t threads, ctx, chunk, image_cache;
     int cache, embed_scale;            /* carat_cache_type, carat_embed_scale */
     uint64_t prefix_cache, max_memory; /* 0: not given */

@@ -48,6 +48,16 @@ static void print_vision(const carat_model_info *i)
         row("", "from %s", i->vision_path);
 }
 
+static void print_template(const carat_model_info *i)
+{
+    char note[256];
+    const char *is = strcmp(i->chat_template, "unknown") == 0 ? "not known to Carat" : i->chat_template;
+    if (*i->chat_template)
+        row("chat template", "%s", is);
+    if (*i->chat_template_note)
+        row(*i->chat_template ? "" : "chat template", "%s", term_printable(i->chat_template_note, note, sizeof note));
+}
+
 static void print_text(const carat_model_info *i)
 {
     char name[512];
@@ -56,6 +66,7 @@ static void print_text(const carat_model_info *i)
         row("name", "%s", term_printable(i->name, name, sizeof name));
     row("model", "%s, %s", *i->published ? i->published : "Gemma 3, not one of the published sizes",
         i->is_instruction_tuned ? "instruction-tuned (has a chat template)" : "pre-trained (no chat template)");
+    print_template(i);
     row("parameters", "%.1f million in the text model, %.1f MB in memory", (double)i->n_params / 1e6,
         (double)i->weight_bytes / 1e6);
     row("tensor types", "%s", i->weight_types);
@@ -98,6 +109,9 @@ static void print_json(const carat_model_info *i)
     json_object_set_new(o, "name", ct_json_from_str(i->name));
     json_object_set_new(o, "published", *i->published ? json_string(i->published) : json_null());
     json_object_set_new(o, "instruction_tuned", json_boolean(i->is_instruction_tuned));
+    json_object_set_new(o, "chat_template", *i->chat_template ? json_string(i->chat_template) : json_null());
+    json_object_set_new(o, "chat_template_note",
+                        *i->chat_template_note ? ct_json_from_str(i->chat_template_note) : json_null());
     json_object_set_new(o, "vision", json_boolean(i->has_vision));
     json_object_set_new(o, "vision_path", i->has_vision ? ct_json_from_str(i->vision_path) : json_null());
     json_object_set_new(o, "vision_types", ct_json_from_str(i->vision_types));

@@ -35,6 +35,7 @@ static const cli_option options[] = {
     { 'p', "prompt", NULL, CLI_TEXT, &opt.prompt, "TEXT", "the prompt; also the second argument, or stdin" },
     CLI_OPTION_FILE(&opt.file, "prompt"),
     CLI_OPTION_SYSTEM(&opt.system),
+    CLI_OPTION_TEMPLATE(&cli_model_values.chat_template),
     CLI_OPTION_PREDICT(&opt.n, NULL),
     CLI_OPTION_LEAST(&opt.min_tokens),
     { 0, "stop", NULL, CLI_TEXTS, &opt.stops, "TEXT", "stop before this text; repeatable" },
@@ -307,6 +308,8 @@ static int run(int argc, char **argv)
         return cli_usage(&cli_run, "--logprobs needs --json");
     if (opt.n >= 0 && opt.min_tokens > opt.n)
         return cli_usage(&cli_run, "--min-tokens is %jd, but -n only %jd", (intmax_t)opt.min_tokens, (intmax_t)opt.n);
+    if (opt.raw && cli_model_values.chat_template)
+        return cli_usage(&cli_run, "give either --raw or --chat-template, not both");
     term_init(cli_model_values.quiet);
     int code = CLI_OK;
     char *text = NULL;
@@ -331,8 +334,11 @@ static int run(int argc, char **argv)
         code = term_error(&err);
         goto done;
     }
+    if (!opt.raw && !cli_model_values.chat_template && !carat_engine_info(e)->is_instruction_tuned)
+        term_note("This model has no chat template: it continues the text. If it is instruction-tuned, give "
+                  "--chat-template gemma.");
     if (opt.system && (opt.raw || !carat_engine_info(e)->is_instruction_tuned))
-        term_note("--system is ignored: %s", opt.raw ? "--raw has no template" : "this is a base model");
+        term_note("--system is ignored: %s", opt.raw ? "--raw has no template" : "there is no chat template");
     carat_prompt_tokens(p, &n);
     if (n == 0) {
         ct_fail(&err, CARAT_EARG, CARAT_NOWHERE, "the prompt is empty and has no <bos>: nothing to continue");

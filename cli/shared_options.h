@@ -17,6 +17,10 @@
     { 'f', "file", NULL, CLI_TEXT, to, "FILE", "read the " what " from a file; - is stdin" }
 #define CLI_OPTION_SYSTEM(to) \
     { 0, "system", NULL, CLI_TEXT, to, "TEXT", "system text, in front of the conversation (instruction-tuned models)" }
+#define CLI_OPTION_TEMPLATE(to) \
+    { 0, "chat-template", NULL, CLI_TEXT, to, "NAME|FILE", \
+      "how messages become a prompt: gemma, chatml, functiongemma, translategemma or none, or a file with a Jinja template " \
+      "of one of these", .otherwise = "the model's own" }
 /* when: "" or the condition under which it counts */
 #define CLI_OPTION_SPECIAL(to, when) \
     { 0, "special", NULL, CLI_FLAG, to, NULL, when "names of control tokens in the text become these tokens" }

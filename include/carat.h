@@ -160,11 +160,11 @@ typedef struct carat_engine carat_engine;
 /* What a model is, read from its headers only. The strings belong to the struct. */
 typedef struct carat_model_info {
     const char *path;
-    const char *container;    /* "GGUF v3", "Hugging Face folder" */
-    const char *name;         /* general.name or the folder's name; "" if none */
-    const char *published;    /* "Gemma 3 270M", or "" when the shape is none of the published ones */
-    const char *weight_types; /* "Q4_K 63, Q5_0 90, F32 73": types and how many tensors */
-    bool is_instruction_tuned;
+    const char *container;     /* "GGUF v3", "Hugging Face folder" */
+    const char *name;          /* general.name or the folder's name; "" if none */
+    const char *published;     /* "Gemma 3 270M", or "" when the shape is none of the published ones */
+    const char *weight_types;  /* "Q4_K 63, Q5_0 90, F32 73": types and how many tensors */
+    bool is_instruction_tuned; /* it has a chat template, or the engine was opened with one */
     bool has_vision;
     size_t n_layer, n_global, hidden, ffn, n_head, n_kv_head, head_dim;
     size_t n_vocab;  /* rows of the embedding */
@@ -179,6 +179,10 @@ typedef struct carat_model_info {
     size_t vision_layers, vision_hidden, vision_ffn, vision_heads, image_size, patch_size;
     size_t tokens_per_image;
     uint64_t vision_weight_bytes, vision_work_bytes; /* weights in memory; scratch for one image */
+    /* The chat template: "gemma", "chatml", "functiongemma", "translategemma"; "unknown": one that Carat does not know, in
+     * place of which Gemma's is used; "": none. For an engine the one that it uses. */
+    const char *chat_template;
+    const char *chat_template_note; /* what is to be known of it, a line; "" if nothing */
 } carat_model_info;
 
 /* Reads the headers of a GGUF file (any part of a split one) or a Hugging Face folder. *out is the caller's. Errors:
@@ -229,6 +233,9 @@ typedef struct carat_options {
     double step_seconds;         /* what a step should take at most while answers are being generated; 0: 0.25 */
     carat_progress_fn *progress; /* of loading, in bytes; may be NULL */
     void *progress_arg;
+    /* How messages become a prompt: "gemma", "chatml", "functiongemma", "translategemma", or a Jinja template that is one of
+     * these (it is not interpreted); "none": messages are refused. NULL: the file's own, and Gemma's where it has none. */
+    const char *chat_template;
 } carat_options;
 
 /* Loads a GGUF file (any part of a split one) or a Hugging Face folder. opt may be NULL. Errors: CARAT_EIO,
@@ -360,8 +367,9 @@ typedef struct carat_prompt_options { /* zeros are the defaults */
     size_t fit;
 } carat_prompt_options;
 
-/* Renders messages with Gemma's turn template, <bos> first, ending where the model's answer begins. Only the template
- * yields control tokens: text stays text. Neighbours of one role are joined, system text goes before the next user
+/* Renders messages with the engine's chat template (carat_options), <bos> first, ending where the model's answer begins.
+ * What follows is said of Gemma's; FunctionGemma's puts leading system texts into a turn of a developer, ChatML's makes
+ * every message a turn and trims nothing. Only the template yields control tokens: text stays text. Neighbours of one role are joined, system text goes before the next user
  * text. A picture takes tokens_per_image tokens and a few around them for each view. o may be NULL. Errors: CARAT_EARG
  * (no messages), CARAT_EUNSUPPORTED (a picture for a model without vision; a vocabulary without the template's tokens),
  * CARAT_ECONTEXT (the last turn and the system texts alone do not fit; both counts), CARAT_ELIMIT (2 GiB of text, 4096

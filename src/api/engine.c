@@ -74,8 +74,13 @@ static bool read_rest(opening *o, carat_err *err)
 {
     carat_engine *e = o->e;
     const ct_source *src = &e->checkpoint.text;
-    return !src->tensors || (ct_model_read_vocab(e->checkpoint.model, src, err) &&
-                             ct_fingerprint(e->model, src, o->options.embed_scale, e->fingerprint, err));
+    if (src->tensors && !(ct_model_read_vocab(e->checkpoint.model, src, err) &&
+                          ct_fingerprint(e->model, src, o->options.embed_scale, e->fingerprint, err)))
+        return false;
+    ct_turn_format_choose(e->checkpoint.model, o->options.chat_template, &e->turns);
+    if (*e->turns.note)
+        ct_logf(CARAT_LOG_WARN, "%s: %s", o->path, e->turns.note);
+    return true;
 }
 
 /* Threads have stacks and the vocabulary is large: both come after the check that there is memory. */
@@ -145,7 +150,7 @@ static bool set_up(opening *o, carat_err *err)
     carat_engine *e = o->e;
     e->model = e->checkpoint.model;
     if (!plan(o, err) || !load(o, err) || !open_caches(e, err) || !list_banned(e, err) ||
-        !ct_info_new(&e->checkpoint, &e->footprint, &e->info, err) || !open_scheduler(e, err))
+        !ct_info_new(&e->checkpoint, &e->turns, &e->footprint, &e->info, err) || !open_scheduler(e, err))
         return false;
     add_up(e);
     return true;
@@ -251,7 +256,9 @@ bool carat_engine_drain(carat_engine *e, double seconds, carat_err *err)
 
 ct_vocabulary ct_engine_vocabulary(const carat_engine *e)
 {
-    return (ct_vocabulary){ .model = e->model, .banned = e->banned, .n_banned = e->n_banned };
+    return (ct_vocabulary){
+        .model = e->model, .banned = e->banned, .n_banned = e->n_banned, .end_text = e->turns.end_text
+    };
 }
 
 size_t carat_engine_n_ctx(const carat_engine *e)

@@ -11,7 +11,7 @@
 /* The description and its strings stand in one allocation, so freeing it is one call. */
 typedef struct ct_info_block {
     carat_model_info info;
-    ct_buf path, container, name, published, types, warnings, vision_path, vision_types;
+    ct_buf path, container, name, published, types, warnings, vision_path, vision_types, template_note;
 } ct_info_block;
 
 static void fill_shape(const ct_config *c, carat_model_info *i)
@@ -67,7 +67,7 @@ static void fill_vision(const ct_vision_config *c, const ct_footprint *bytes, ca
     i->vision_work_bytes = bytes->tower_work;
 }
 
-static void write_texts(const ct_checkpoint *c, ct_info_block *b)
+static void write_texts(const ct_checkpoint *c, const ct_turn_format *turns, ct_info_block *b)
 {
     const ct_model *m = c->model;
     ct_buf_str(&b->path, m->path);
@@ -78,26 +78,28 @@ static void write_texts(const ct_checkpoint *c, ct_info_block *b)
     ct_type_counts(m->type_tensors, &b->types);
     for (uint32_t i = 0; i < m->cfg.n_notes; i++)
         ct_buf_fmt(&b->warnings, "%s%s", i ? "\n" : "", m->cfg.notes[i]);
+    ct_buf_str(&b->template_note, turns->note);
     if (!c->tower)
         return;
     ct_buf_str(&b->vision_path, c->tower->path);
     list_vision_types(c->tower, &b->vision_types);
 }
 
-bool ct_info_new(const ct_checkpoint *c, const ct_footprint *bytes, carat_model_info **out, carat_err *err)
+bool ct_info_new(const ct_checkpoint *c, const ct_turn_format *turns, const ct_footprint *bytes, carat_model_info **out,
+                 carat_err *err)
 {
     *out = NULL;
     const ct_model *m = c->model;
     ct_info_block *b = calloc(1, sizeof *b);
     if (!b)
         return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for the model's description");
-    ct_buf *all[] = { &b->path,  &b->container, &b->name,        &b->published,
-                      &b->types, &b->warnings,  &b->vision_path, &b->vision_types };
+    ct_buf *all[] = { &b->path,     &b->container,   &b->name,         &b->published,    &b->types,
+                      &b->warnings, &b->vision_path, &b->vision_types, &b->template_note };
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
         ct_buf_init(all[i], 1 << 20);
         ct_buf_str(all[i], "");
     }
-    write_texts(c, b);
+    write_texts(c, turns, b);
     bool failed = false;
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         failed = failed || all[i]->failed;
@@ -116,7 +118,9 @@ bool ct_info_new(const ct_checkpoint *c, const ct_footprint *bytes, carat_model_
     info->vision_types = b->vision_types.data;
     if (c->tower)
         fill_vision(&c->tower->cfg, bytes, info);
-    info->is_instruction_tuned = m->chat_template != NULL;
+    info->chat_template = ct_turn_format_name(turns);
+    info->chat_template_note = b->template_note.data;
+    info->is_instruction_tuned = *info->chat_template;
     info->n_pieces = m->n_pieces;
     info->n_params = m->n_params;
     info->file_bytes = m->file_bytes;
@@ -131,8 +135,8 @@ void carat_model_info_free(carat_model_info *info)
     if (!info)
         return;
     ct_info_block *b = (ct_info_block *)info; /* info is its first member */
-    ct_buf *all[] = { &b->path,  &b->container, &b->name,        &b->published,
-                      &b->types, &b->warnings,  &b->vision_path, &b->vision_types };
+    ct_buf *all[] = { &b->path,     &b->container,   &b->name,         &b->published,    &b->types,
+                      &b->warnings, &b->vision_path, &b->vision_types, &b->template_note };
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         ct_buf_deinit(all[i]);
     free(b);
@@ -155,10 +159,14 @@ bool carat_model_describe(const char *path, carat_model_info **out, carat_err *e
 {
     static const ct_checkpoint_options any; /* a tower that is ambiguous or does not fit is left out */
     ct_checkpoint c;
+    ct_turn_format turns;
     ct_footprint bytes;
     *out = NULL;
-    bool ok = ct_checkpoint_open(path, &any, &c, err) && ct_model_read_vocab(c.model, &c.text, err) &&
-              weigh(&c, &bytes, err) && ct_info_new(&c, &bytes, out, err);
+    bool ok =
+        ct_checkpoint_open(path, &any, &c, err) && ct_model_read_vocab(c.model, &c.text, err) && weigh(&c, &bytes, err);
+    if (ok)
+        ct_turn_format_choose(c.model, NULL, &turns);
+    ok = ok && ct_info_new(&c, &turns, &bytes, out, err);
     ct_checkpoint_close(&c);
     return ok;
 }

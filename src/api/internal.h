@@ -5,6 +5,7 @@
 #define CT_API_INTERNAL_H
 
 #include "api/ids.h"
+#include "api/turn_format.h"
 #include "engine/plan.h"
 #include "model/checkpoint.h"
 #include "model/fingerprint.h"
@@ -21,6 +22,7 @@ struct carat_engine {
     ct_footprint footprint;
     uint8_t fingerprint[CT_FINGERPRINT]; /* of weights and settings that saved sessions depend on */
     carat_model_info *info;
+    ct_turn_format turns; /* of chats */
     carat_memory memory;
     int32_t *banned; /* ids below n_pieces that are never sampled */
     size_t n_banned;
@@ -80,6 +82,7 @@ bool ct_api_open_on(const ct_checkpoint *c, const ct_backend *b, const carat_opt
 /* Opens the CPU backend for these options: the level by name or $CARAT_CPU. pool: as ct_cpu_open. */
 bool ct_api_open_backend(const carat_options *o, ct_pool *pool, ct_backend *out, carat_err *err);
 /* Fills the description of a checkpoint; bytes is what its weights and its tower take. */
-bool ct_info_new(const ct_checkpoint *c, const ct_footprint *bytes, carat_model_info **out, carat_err *err);
+bool ct_info_new(const ct_checkpoint *c, const ct_turn_format *turns, const ct_footprint *bytes, carat_model_info **out,
+                 carat_err *err);
 
 #endif

@@ -17,7 +17,7 @@ bool ct_api_options(const carat_options *from, carat_options *to, carat_err *err
                        to->prefix_cache);
     if (to->omits_prefix_cache)
         to->prefix_cache = CT_NO_PREFIX_CACHE;
-    return true;
+    return ct_turn_format_check(to->chat_template, err);
 }
 
 bool ct_api_generation(const carat_generation *from, carat_generation *to, carat_sampling *sampling, carat_err *err)

@@ -154,6 +154,12 @@ static bool need_tokenizer(const carat_engine *e, carat_err *err)
 
 /* ---- a chat ---- */
 
+static bool has_chats(const carat_engine *e, carat_err *err)
+{
+    return !e->turns.is_refused || ct_fail(err, CARAT_EUNSUPPORTED, CARAT_NOWHERE,
+                                           "messages need a chat template, but the engine was opened with none");
+}
+
 /* Messages as the template takes them. */
 typedef struct chat {
     ct_chat_message *v;   /* [n] */
@@ -236,8 +242,8 @@ bool carat_prompt_chat(const carat_engine *e, const carat_message *messages, siz
     *out = NULL;
     if (!take_options(e, o, &w, &d, err))
         return false;
-    const ct_chat_options co = { .no_generation_prompt = w.o.omits_answer };
-    bool ok = need_tokenizer(e, err) && take_messages(&d, messages, n, &c, err) &&
+    const ct_chat_options co = { .no_generation_prompt = w.o.omits_answer, .format = e->turns.used };
+    bool ok = need_tokenizer(e, err) && has_chats(e, err) && take_messages(&d, messages, n, &c, err) &&
               ct_chat_render(c.v, n, &co, &d.segments, err) && tokenise(&d, err) &&
               (!w.o.fit || d.ids.n <= w.o.fit || leave_out(&d, &c, &co, w.o.fit, &n_out, err)) && finish(&d, out, err);
     if (ok)

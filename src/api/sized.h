@@ -20,7 +20,7 @@
  * end of the struct and into the second column; the build fails if it is forgotten, or if it leaves bytes of padding
  * behind it, which a later field would come to lie in. */
 #define CT_SIZED_STRUCTS(X)                                                                                            \
-    X(carat_options, progress_arg, progress_arg)                                                                       \
+    X(carat_options, progress_arg, chat_template)                                                                      \
     X(carat_stats, busy_seconds, busy_seconds)                                                                         \
     X(carat_machine_info, n_cores, n_cores)                                                                            \
     X(carat_shape, tower_layers, tower_layers)                                                                         \

@@ -71,9 +71,15 @@ void ct_segments_deinit(ct_segments *p)
     *p = (ct_segments){ 0 };
 }
 
+static const ct_format *format_of(const ct_segments *p)
+{
+    return p->format ? p->format : ct_format_get(CT_FORMAT_GEMMA);
+}
+
 bool ct_segments_text(const ct_segments *p, ct_buf *out)
 {
-    static const char *const names[] = { "<bos>", "<start_of_turn>", "<end_of_turn>", "", "<start_of_image>" };
+    const ct_format *f = format_of(p);
+    const char *const names[] = { "<bos>", f->start, f->end, "", "<start_of_image>" };
     for (size_t i = 0; i < p->n; i++) {
         const ct_segment *s = &p->segments[i];
         if (s->kind == CT_SEGMENT_TEXT)
@@ -137,6 +143,18 @@ static bool put_control(filling *f, int32_t id, const char *name, carat_err *err
     return end_run(f, err) && (ct_ids_push(f->out, id) || no_memory(err));
 }
 
+/* A turn's marker: its token, which only Gemma's own must have. Where another format's is none it is written as text, and
+ * as no merge crosses the newline in front of a turn, that turn's text is tokenised by itself as well. */
+static bool put_marker(filling *f, const ct_format *format, const char *name, carat_err *err)
+{
+    int32_t id = ct_tok_find(f->t, name, strlen(name));
+    if (id >= 0 && ct_tok_can_end(f->t, id))
+        return put_control(f, id, name, err);
+    if (!format->writes_markers)
+        return put_control(f, -1, name, err);
+    return ct_buf_str(&f->run, name) || no_memory(err);
+}
+
 static bool put_image(filling *f, size_t n_soft, size_t *at, carat_err *err)
 {
     const ct_tok_info *facts = ct_tok_facts(f->t);
@@ -168,10 +186,9 @@ static bool put_segment(filling *f, const ct_segments *p, const ct_segment *s, c
         if (!end_run(f, err))
             return false;
         note(f, f->boundaries ? f->boundaries->turns : NULL);
-        return put_control(f, facts->start_of_turn, "<start_of_turn>", err);
-
+        return put_marker(f, format_of(p), format_of(p)->start, err);
     case CT_SEGMENT_END_OF_TURN:
-        return put_control(f, facts->end_of_turn, "<end_of_turn>", err);
+        return put_marker(f, format_of(p), format_of(p)->end, err);
     case CT_SEGMENT_TEXT:
         if (p->system_end > s->at && p->system_end <= s->at + s->len)
             f->system_end = f->run.len + p->system_end - s->at;

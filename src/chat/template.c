@@ -64,7 +64,7 @@ static bool close_turn(ct_segments *p)
 
 typedef enum block_kind { BLOCK_USER, BLOCK_SYSTEM, BLOCK_TOOL, BLOCK_MODEL } block_kind;
 
-typedef enum side { NO_TURN, USER_TURN, MODEL_TURN } side;
+typedef enum side { NO_TURN, USER_TURN, SYSTEM_TURN, TOOL_TURN, MODEL_TURN } side;
 
 /* The turn being written. */
 typedef struct turn {
@@ -74,19 +74,25 @@ typedef struct turn {
     bool after_same_speaker; /* it already holds a message that was not a system message: joining is a repair */
 } turn;
 
-static block_kind kind_of(const ct_chat_message *m, size_t i, unsigned *repairs)
+/* In a turn of its own? Between Gemma's turns there is a place for that at the beginning alone. */
+static bool has_own_turn(const ct_format *f, const turn *t)
+{
+    return f->system && (f->is_verbatim || t->side == NO_TURN || t->side == SYSTEM_TURN);
+}
+
+static block_kind kind_of(const ct_format *f, const turn *t, const ct_chat_message *m, size_t i, unsigned *repairs)
 {
     switch (ct_chat_role(m)) {
     case CT_ROLE_MODEL:
         return BLOCK_MODEL;
     case CT_ROLE_SYSTEM:
-        *repairs |= i ? CARAT_REPAIR_MOVED_SYSTEM : 0;
+        *repairs |= i && !has_own_turn(f, t) ? CARAT_REPAIR_MOVED_SYSTEM : 0;
         return BLOCK_SYSTEM;
     case CT_ROLE_DEVELOPER:
-        *repairs |= CARAT_REPAIR_MOVED_SYSTEM;
+        *repairs |= has_own_turn(f, t) ? 0 : CARAT_REPAIR_MOVED_SYSTEM;
         return BLOCK_SYSTEM;
     case CT_ROLE_TOOL:
-        *repairs |= CARAT_REPAIR_TOOL_AS_USER;
+        *repairs |= f->tool ? 0 : CARAT_REPAIR_TOOL_AS_USER;
         return BLOCK_TOOL;
     case CT_ROLE_UNKNOWN:
         *repairs |= CARAT_REPAIR_UNKNOWN_ROLE;
@@ -110,51 +116,67 @@ static bool is_empty(const ct_chat_message *m, bool trims)
     return true;
 }
 
-/* Makes the open turn one of the right side. */
-static bool take_side(ct_segments *p, turn *t, bool is_model, size_t message)
+static side side_of(const ct_format *f, const turn *t, block_kind kind)
 {
-    side wanted = is_model ? MODEL_TURN : USER_TURN;
-    if (t->side == wanted)
+    return kind == BLOCK_MODEL                          ? MODEL_TURN
+           : kind == BLOCK_TOOL && f->tool              ? TOOL_TURN
+           : kind == BLOCK_SYSTEM && has_own_turn(f, t) ? SYSTEM_TURN
+                                                        : USER_TURN;
+}
+
+static const char *role_of(const ct_format *f, side s)
+{
+    return s == MODEL_TURN ? f->model : s == SYSTEM_TURN ? f->system : s == TOOL_TURN ? f->tool : f->user;
+}
+
+/* Makes the open turn one of the right side. */
+static bool take_side(ct_segments *p, turn *t, side wanted, size_t message)
+{
+    const ct_format *f = p->format;
+    if (t->side == wanted && !f->is_verbatim)
         return true;
-    if (t->side == NO_TURN && is_model) { /* a conversation begins with the user */
+    if (t->side == NO_TURN && wanted == MODEL_TURN && !f->is_verbatim) { /* a conversation begins with the user */
         p->repairs |= CARAT_REPAIR_ADDED_USER;
-        if (!open_turn(p, "user", CT_NO_MESSAGE))
+        if (!open_turn(p, f->user, CT_NO_MESSAGE))
             return false;
         t->side = USER_TURN;
     }
     if (t->side != NO_TURN && !close_turn(p))
         return false;
     *t = (turn){ .side = wanted };
-    return open_turn(p, is_model ? "model" : "user", message);
+    return open_turn(p, role_of(f, wanted), message);
 }
 
-static bool put_block(ct_segments *p, const ct_chat_message *m, block_kind kind)
+static bool put_block(ct_segments *p, const ct_chat_message *m, block_kind kind, bool trims)
 {
-    if (kind != BLOCK_TOOL)
-        return put_parts(p, m, kind != BLOCK_SYSTEM);
+    if (kind != BLOCK_TOOL || p->format->tool)
+        return put_parts(p, m, trims);
     return ct_segments_str(p, "```tool_output\n") && put_parts(p, m, true) && ct_segments_str(p, "\n```");
 }
 
 static bool add_message(ct_segments *p, turn *t, const ct_chat_message *m, size_t i)
 {
-    block_kind kind = kind_of(m, i, &p->repairs);
-    bool empty = kind != BLOCK_TOOL && is_empty(m, kind != BLOCK_SYSTEM);
+    const ct_format *f = p->format;
+    block_kind kind = kind_of(f, t, m, i, &p->repairs);
+    side wanted = side_of(f, t, kind);
+    bool trims = !f->is_verbatim && (kind != BLOCK_SYSTEM || wanted == SYSTEM_TURN);
+    bool empty = kind != BLOCK_TOOL && is_empty(m, trims);
     if (m->is_null)
         p->repairs |= CARAT_REPAIR_NULL_CONTENT;
     if (kind == BLOCK_SYSTEM && empty) {
         p->repairs |= CARAT_REPAIR_DROPPED_SYSTEM;
         return true;
     }
-    if (!take_side(p, t, kind == BLOCK_MODEL, i))
+    if (!take_side(p, t, wanted, i))
         return false;
     if (t->after_same_speaker)
         p->repairs |= CARAT_REPAIR_JOINED;
     if (((t->has_text && !empty) || t->after_system) && !ct_segments_str(p, "\n\n"))
         return false;
     t->has_text = t->has_text || !empty;
-    t->after_system = kind == BLOCK_SYSTEM;
+    t->after_system = kind == BLOCK_SYSTEM && wanted == USER_TURN;
     t->after_same_speaker = t->after_same_speaker || kind != BLOCK_SYSTEM;
-    if (!put_block(p, m, kind))
+    if (!put_block(p, m, kind, trims))
         return false;
     if (kind == BLOCK_SYSTEM && i == 0)
         p->system_end = p->text.len;
@@ -169,7 +191,7 @@ static bool render_messages(const ct_chat_message *messages, size_t n, ct_segmen
         ok = add_message(p, &t, &messages[i], i);
     if (ok && t.side == NO_TURN) { /* nothing but empty system messages */
         p->repairs |= CARAT_REPAIR_ADDED_USER;
-        ok = open_turn(p, "user", CT_NO_MESSAGE);
+        ok = open_turn(p, p->format->user, CT_NO_MESSAGE);
     }
     return (ok && close_turn(p)) || full(p, err);
 }
@@ -180,9 +202,10 @@ bool ct_chat_render(const ct_chat_message *messages, size_t n, const ct_chat_opt
     if (!n)
         return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "no messages to render");
     ct_buf_init(&out->text, (size_t)1 << 31);
+    out->format = ct_format_get(options->format);
     bool ok = (ct_segments_control(out, CT_SEGMENT_BOS) || full(out, err)) && render_messages(messages, n, out, err);
     if (ok && !options->no_generation_prompt)
-        ok = open_turn(out, "model", n) || full(out, err);
+        ok = open_turn(out, out->format->model, n) || full(out, err);
     if (!ok)
         ct_segments_deinit(out);
     return ok;

@@ -1,4 +1,4 @@
-/* template.h - messages -> one prompt in Gemma's turn format.
+/* template.h - messages -> one prompt in Gemma's turn format, or in another one (formats.h).
  *
  *   <bos><start_of_turn>user\n{system}\n\n{text}<end_of_turn>\n<start_of_turn>model\n{text}<end_of_turn>\n ...
  *
@@ -14,12 +14,16 @@
  *
  * User and model text is trimmed item by item as Python's str.strip does it; system text is left as it is.
  *
+ * FunctionGemma's system texts at the beginning are a developer's turn, trimmed. In ChatML every message is a turn and
+ * nothing is trimmed, so only missing content and unknown roles are repaired.
+ *
  * Source: the chat_template of google/gemma-3-4b-it; images as in the processor of Hugging Face's transformers.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef CT_CHAT_TEMPLATE_H
 #define CT_CHAT_TEMPLATE_H
 
+#include "chat/formats.h"
 #include "tokenizer/tokenizer.h"
 
 /* One item of a message's content, in order. */
@@ -60,13 +64,15 @@ typedef struct ct_segments { /* zero-initialised by the caller; freed by ct_segm
     ct_segment *segments;    /* no two texts side by side */
     size_t n, cap;
     ct_buf text;
-    size_t system_end;   /* of the prompt's text: where its leading system text ends; 0: none */
-    unsigned text_flags; /* CARAT_TOK_SPECIAL: control tokens may stand in the text. Never for users' text */
-    unsigned repairs;    /* carat_repair, added up */
+    const ct_format *format; /* whose markers begin and end turns; NULL: Gemma's */
+    size_t system_end;       /* of the prompt's text: where its leading system text ends; 0: none */
+    unsigned text_flags;     /* CARAT_TOK_SPECIAL: control tokens may stand in the text. Never for users' text */
+    unsigned repairs;        /* carat_repair, added up */
 } ct_segments;
 
 typedef struct ct_chat_options {
     bool no_generation_prompt; /* do not end with "<start_of_turn>model\n" */
+    ct_format_kind format;     /* one of CT_N_FORMATS */
 } ct_chat_options;
 
 /* Renders into an empty prompt. Errors: CARAT_EARG (no messages), CARAT_ELIMIT (more than 2^31 bytes of text), CARAT_ENOMEM. */

@@ -123,7 +123,7 @@ static bool count_left(const talk *t, size_t first, size_t fit, size_t *n, carat
         if (!t->is_out[k])
             head[n_head++] = t->messages[k];
     ct_segments p = { 0 };
-    const ct_chat_options o = { .no_generation_prompt = true };
+    const ct_chat_options o = { .no_generation_prompt = true, .format = t->options->format };
     size_t n_before = 0;
     bool ok = ct_chat_render(head, n_head, &o, &p, err) && count(t, &p, 0, p.n, &n_before, err);
     *n += n_before;

@@ -81,6 +81,7 @@ bool ct_generator_open(const ct_vocabulary *v, const carat_generation *from, ct_
     ct_detok_init(&g->detok, m->tok, false);
     g->wants_logprobs = from->wants_logprobs || from->n_top > 0;
     bool ok = ct_stops_init(&g->stops, from->stops, from->stop_lens, from->n_stops, err) &&
+              (!v->end_text || g->ignore_eos || ct_stops_add(&g->stops, v->end_text, err)) &&
               ct_sampler_open(from->sampling, m->cfg.n_vocab, m->n_pieces, v->banned, v->n_banned, &g->sampler, err) &&
               (g->min_tokens == 0 || make_allowed(g, err));
     if (!ok) {

@@ -18,6 +18,7 @@ typedef struct ct_vocabulary {
     const ct_model *model;
     const int32_t *banned; /* ids below n_pieces that are never sampled */
     size_t n_banned;
+    const char *end_text; /* ends an answer as a stop string does, unless ends are ignored; NULL: ids alone do */
 } ct_vocabulary;
 
 typedef struct ct_generator ct_generator;

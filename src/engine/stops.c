@@ -51,6 +51,17 @@ bool ct_stops_init(ct_stops *s, const char *const *strings, const size_t *lens, 
     return copy(s, strings, lens, n) || ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for stop strings");
 }
 
+bool ct_stops_add(ct_stops *s, const char *string, carat_err *err)
+{
+    struct ct_stop_string *new = &s->strings[s->n]; /* copy left room for it */
+    new->len = strlen(string);
+    new->bytes = strdup(string);
+    if (!new->bytes)
+        return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for stop strings");
+    s->n++;
+    return true;
+}
+
 void ct_stops_deinit(ct_stops *s)
 {
     for (size_t i = 0; i < s->n; i++)

@@ -21,6 +21,8 @@ typedef struct ct_stops {
 /* At most 64 strings of 1 to 4096 bytes; lens NULL: they are NUL-terminated. Errors: CARAT_EARG, CARAT_ENOMEM. Deinit in
  * any case. */
 bool ct_stops_init(ct_stops *s, const char *const *strings, const size_t *lens, size_t n, carat_err *err);
+/* One more, at most once. Errors: CARAT_ENOMEM. */
+bool ct_stops_add(ct_stops *s, const char *string, carat_err *err);
 void ct_stops_deinit(ct_stops *s); /* accepts a zeroed one */
 
 /* Moves the certain part of the held text to out: what comes before a stop string; else all of it except an end that

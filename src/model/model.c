@@ -120,7 +120,7 @@ bool ct_model_is_stop(const ct_model *m, int32_t id)
     return false;
 }
 
-static void add_stop(ct_model *m, int32_t id)
+void ct_model_add_stop(ct_model *m, int32_t id)
 {
     if (id < 0 || (uint32_t)id >= m->n_pieces || ct_model_is_stop(m, id))
         return;
@@ -141,16 +141,18 @@ static void add_named_stop(ct_model *m, int32_t id, const char *from)
     else if (!ct_tok_can_end(m->tok, id))
         ct_config_note(&m->cfg, m->path, "end token: %s names %d '%.*s', which is ordinary text; ignored", from, id,
                        (int)(len < 40 ? len : 40), piece);
-    else
-        add_stop(m, id);
+    else {
+        ct_tok_make_control(m->tok, id);
+        ct_model_add_stop(m, id);
+    }
 }
 
 static void add_stops(ct_model *m, const char *eos_token)
 {
     static const char from[] = "the tokenizer's eos_token";
     const ct_tok_info *f = ct_tok_facts(m->tok);
-    add_stop(m, f->eos);
-    add_stop(m, f->end_of_turn);
+    ct_model_add_stop(m, f->eos);
+    ct_model_add_stop(m, f->end_of_turn);
     for (uint32_t i = 0; i < m->cfg.n_eos; i++)
         add_named_stop(m, m->cfg.eos[i], m->cfg.eos_from[i]);
     int32_t id = eos_token ? ct_tok_find(m->tok, eos_token, strlen(eos_token)) : -1;

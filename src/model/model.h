@@ -91,6 +91,8 @@ bool ct_model_imagine(const ct_config *c, ct_type_of *type_of, void *arg, ct_mod
 
 /* Does this id end an answer? */
 bool ct_model_is_stop(const ct_model *m, int32_t id);
+/* One more that does; ids outside the vocabulary are not taken. */
+void ct_model_add_stop(ct_model *m, int32_t id);
 
 /* The type of a part that is not a norm. */
 ct_type ct_model_type(const ct_model *m, ct_part part, size_t layer);

@@ -97,6 +97,9 @@ int32_t ct_tok_find(const carat_tokenizer *t, const char *piece, size_t len); /*
 /* Can this id be what ends a text? A control token, an added one that is not white space, or a piece spelled <|like
  * this|>; other pieces are ordinary text. */
 bool ct_tok_can_end(const carat_tokenizer *t, int32_t id);
+/* Makes an added token one of the control tokens: plain text in users' text, without a text of its own in answers. Before
+ * the tokenizer is used. */
+void ct_tok_make_control(carat_tokenizer *t, int32_t id);
 /* May the model ever be allowed to sample this id? Not: ids past the pieces, image placeholders. */
 bool ct_tok_is_samplable(const carat_tokenizer *t, int32_t id);
 

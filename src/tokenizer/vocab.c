@@ -401,6 +401,11 @@ bool ct_tok_can_end(const carat_tokenizer *t, int32_t id)
            (t->kind[id] == CT_PIECE_NORMAL && is_marker);
 }
 
+void ct_tok_make_control(carat_tokenizer *t, int32_t id)
+{
+    t->is_special[id] = 1;
+}
+
 int32_t ct_tok_find(const carat_tokenizer *t, const char *piece, size_t len)
 {
     char decoded[CT_TOK_MAX_PIECE];

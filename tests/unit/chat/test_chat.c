@@ -303,6 +303,92 @@ static void nothing_is_refused(void **state)
     EXPECT("<bos>" USER "s\n\n" END, 0, { "system", "s" }, { "user", "" }); /* as the template has it */
 }
 
+/* ---- other formats ---- */
+
+static void expect_in(ct_format_kind format, const said *says, size_t n, const char *want, unsigned repairs)
+{
+    const ct_chat_options o = { .format = format };
+    ct_chat_part parts[MAX];
+    ct_chat_message messages[MAX];
+    ct_segments p = { 0 };
+    carat_err err;
+    for (size_t i = 0; i < n; i++) {
+        parts[i] = (ct_chat_part){ says[i].text, says[i].text ? strlen(says[i].text) : 0, 0, 0 };
+        messages[i] = (ct_chat_message){ says[i].role, &parts[i], says[i].text ? 1 : 0, !says[i].text, false };
+    }
+    assert_true(ct_chat_render(messages, n, &o, &p, &err));
+    expect_text(&p, want);
+    assert_int_equal(p.repairs, repairs);
+    ct_segments_deinit(&p);
+}
+
+#define EXPECT_IN(format, want, repairs, ...)                                                                          \
+    expect_in(format, (const said[]){ __VA_ARGS__ }, sizeof((const said[]){ __VA_ARGS__ }) / sizeof(said), want,       \
+              repairs)
+#define IM(role, text) "<|im_start|>" role "\n" text "<|im_end|>\n"
+
+static void c03_every_format_has_its_turns(void **state)
+{
+    (void)state;
+    EXPECT_IN(CT_FORMAT_CHATML,
+              "<bos>" IM("system", " s ") IM("user", " q ") IM("assistant", "a") IM("user", "r") IM("user", "t")
+                  IM("tool", "21") "<|im_start|>assistant\n",
+              0, { "system", " s " }, { "user", " q " }, { "model", "a" }, { "user", "r" }, { "user", "t" },
+              { "function", "21" });
+    EXPECT_IN(CT_FORMAT_CHATML, "<bos>" IM("assistant", "") IM("system", "d") IM("user", "x") "<|im_start|>assistant\n",
+              CARAT_REPAIR_NULL_CONTENT | CARAT_REPAIR_UNKNOWN_ROLE, { "assistant", NULL }, { "developer", "d" },
+              { "critic", "x" });
+    EXPECT_IN(CT_FORMAT_FUNCTION,
+              "<bos><start_of_turn>developer\ns\n\nd" END USER "q" END MODEL "a" END USER "t\n\nr" END MODEL,
+              CARAT_REPAIR_MOVED_SYSTEM, { "system", " s " }, { "developer", "d" }, { "user", " q" }, { "model", "a" },
+              { "system", "t" }, { "user", "r" });
+    EXPECT_IN(CT_FORMAT_FUNCTION, "<bos>" USER "q" END MODEL, 0, { "user", "q" });
+    EXPECT_IN(CT_FORMAT_TRANSLATE, "<bos>" USER "s\n\nq" END MODEL, 0, { "system", "s" }, { "user", "q" });
+}
+
+static void expect_kind(const char *template, ct_format_kind kind, const char *rest)
+{
+    ct_format_match m;
+    ct_format_of_template(template, strlen(template), &m);
+    if (m.kind != kind || strcmp(m.rest, rest) != 0)
+        fail_msg("'%.60s' is of kind %d with '%s' left, expected %d with '%s'", template, m.kind, m.rest, kind, rest);
+}
+
+#define GEMMA_LOOP                                                                                                     \
+    "{% for m in messages %}{{ '<start_of_turn>' + ('model' if m.role == 'assistant' else m.role) + '\\n' "            \
+    "+ m.content | trim + '<end_of_turn>\\n' }}{% endfor %}"
+#define CHATML_LOOP                                                                                                    \
+    "{% for m in messages %}{{'<|im_start|>' + m['role'] + '\n' + m['content'] + '<|im_end|>\n'}}{% endfor %}"
+
+static void c03_a_template_is_known_by_its_texts(void **state)
+{
+    (void)state;
+    expect_kind("", CT_FORMAT_NONE, "");
+    expect_kind(" \n", CT_FORMAT_NONE, "");
+    expect_kind("{{ bos_token }}" GEMMA_LOOP "{% if add_generation_prompt %}<start_of_turn>model\n{% endif %}",
+                CT_FORMAT_GEMMA, "");
+    expect_kind("{{ raise_exception('Roles must alternate') }}{# a note: '[INST]' #}" GEMMA_LOOP, CT_FORMAT_GEMMA, "");
+    expect_kind("{{ 'Be kind.\\n' }}" GEMMA_LOOP, CT_FORMAT_GEMMA, "Be kind.\\n");
+    expect_kind(GEMMA_LOOP "\n\nYou are helpful.", CT_FORMAT_GEMMA, "You are helpful.");
+    expect_kind(GEMMA_LOOP "{{ 'users' }}", CT_FORMAT_GEMMA, "users");
+    expect_kind(CHATML_LOOP "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}",
+                CT_FORMAT_CHATML, "");
+    expect_kind("{{ \"<|im_start|>system\\nYou are Q.\" }}" CHATML_LOOP, CT_FORMAT_CHATML,
+                "<|im_start|>system\\nYou are Q.");
+    expect_kind(GEMMA_LOOP "{{ '<start_function_declaration>' }}", CT_FORMAT_FUNCTION, "");
+    expect_kind(GEMMA_LOOP "{{ m['source_lang_code'] ~ ' to ' ~ m['target_lang_code'] }}", CT_FORMAT_TRANSLATE, "");
+    expect_kind("{{ '[INST] ' + m['content'] + ' [/INST]' }}", CT_FORMAT_UNKNOWN, "[INST] ");
+    expect_kind(GEMMA_LOOP CHATML_LOOP, CT_FORMAT_UNKNOWN, "<|im_start|>");
+    expect_kind("{{ 'unfinished", CT_FORMAT_UNKNOWN, "unfinished");
+    expect_kind("{{ '\\", CT_FORMAT_UNKNOWN, "\\");
+    expect_kind("{# never closed '", CT_FORMAT_UNKNOWN, "");
+    for (ct_format_kind k = 0; k < CT_N_FORMATS; k++)
+        assert_int_equal(ct_format_by_name(ct_format_get(k)->name), k);
+    assert_int_equal(ct_format_by_name("ChatML"), CT_FORMAT_CHATML);
+    assert_int_equal(ct_format_by_name("none"), CT_FORMAT_NONE);
+    assert_int_equal(ct_format_by_name("llama"), CT_FORMAT_UNKNOWN);
+}
+
 static void every_repair_has_words(void **state)
 {
     (void)state;
@@ -421,6 +507,8 @@ int main(void)
         cmocka_unit_test(every_line_of_the_template),
         cmocka_unit_test(images_as_the_processor_lays_them_out),
         cmocka_unit_test(nothing_is_refused),
+        cmocka_unit_test(c03_every_format_has_its_turns),
+        cmocka_unit_test(c03_a_template_is_known_by_its_texts),
         cmocka_unit_test(every_repair_has_words),
         cmocka_unit_test(errors),
         cmocka_unit_test(random_conversations),

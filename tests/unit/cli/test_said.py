@@ -116,5 +116,130 @@ class Ends(Said):
                     self.refused("run", m.path, "a", says=[name, "not valid JSON"])
 
 
+LOOP = ("{{ bos_token }}{% for m in messages %}{{ START + m['role'] + '\n' + m['content'] | trim + END + '\n' }}"
+        "{% endfor %}{% if add_generation_prompt %}{{ START + 'model\n' }}{% endif %}")
+GEMMA = LOOP.replace("START", "'<start_of_turn>'").replace("END", "'<end_of_turn>'")
+CHATML = LOOP.replace("START", "'<|im_start|>'").replace("END", "'<|im_end|>'").replace("model", "assistant")
+FUNCTION = GEMMA + "{% if tools %}{{ '<start_function_declaration>' }}{% endif %}"
+TRANSLATE = GEMMA + "{{ 'from ' + m['source_lang_code'] + ' to ' + m['target_lang_code'] }}"
+MISTRAL = "{% for m in messages %}{{ '[INST] ' + m['content'] + ' [/INST]' }}{% endfor %}"
+
+
+class Templates(Said):
+    """Rows C02 and C03."""
+
+    def prompt(self, model, *args, text="Hello"):
+        return json.loads(self.ok("run", model, text, "--json", "-n", "1", *args).stdout)["prompt_tokens"]
+
+    def with_template(self, template, name="m.gguf"):
+        return self.gguf(name, tokenizer__chat_template=None if template is None else (TEXT, template.encode()))
+
+    def text_of(self, model, ids):
+        return self.ok("detokenize", model, "--special", " ".join(map(str, ids))).stdout.decode().rstrip("\n")
+
+    def test_c02_a_file_without_a_template_says_so_and_takes_one(self):
+        healthy, bare = self.prompt(TINY_GGUF), self.with_template(None)
+        r = self.ok("run", bare, "Hello", "--system", "Briefly", "-n", "2")
+        self.assertIn("has no chat template", r.stderr.decode())
+        self.assertIn("--system is ignored", r.stderr.decode())
+        self.assertEqual(self.prompt(bare, "--chat-template", "gemma"), healthy)
+        self.assertEqual(self.ok("run", bare, "Hello", "-n", "2", "--chat-template", "Gemma").stderr, b"")
+        self.assertEqual(self.prompt(bare), self.prompt(TINY_GGUF, "--raw"))
+        self.assertEqual(self.prompt(TINY_GGUF, "--chat-template", "none"), self.prompt(TINY_GGUF, "--raw"))
+        r = self.ok("chat", bare, "-n", "2", "--chat-template", "gemma", stdin=b"Hello\n")
+        self.assertNotIn("base model", r.stderr.decode())
+        self.assertIn("base model", self.ok("chat", bare, "-n", "2", stdin=b"Hello\n").stderr.decode())
+        for path in self.with_template("", "empty.gguf"), self.with_template(" \n", "blank.gguf"):
+            self.assertEqual(self.prompt(path), self.prompt(bare))
+
+    def test_c02_a_name_that_promises_a_template_is_a_hint(self):
+        note = lambda path: json.loads(self.ok("info", path, "--json").stdout)["chat_template_note"]
+        self.assertIn("named like an instruction-tuned model", note(self.with_template(None, "gemma-3-4b-it-Q4_0.gguf")))
+        self.assertIsNone(note(self.with_template(None, "gemma-3-4b-pt.gguf")))
+        self.assertIn("named like", note(self.gguf(tokenizer__chat_template=None, general__name=(TEXT, b"Some Instruct"))))
+
+    def test_c02_of_named_templates_the_default_is_taken(self):
+        want = self.prompt(TINY)
+        m = self.folder()
+        template = json.loads(m.read("tokenizer_config.json"))["chat_template"]
+        other = {"name": "tool_use", "template": MISTRAL}
+        for value in ([other, {"name": "default", "template": template}], [{"name": "only", "template": template}],
+                      {"tool_use": MISTRAL, "default": template}):
+            m.update("tokenizer_config.json", chat_template=value)
+            r = self.ok("run", m.path, "Hello", "-n", "1", "--json")
+            self.assertEqual((json.loads(r.stdout)["prompt_tokens"], r.stderr), (want, b""))
+        m.update("tokenizer_config.json", chat_template=[])
+        self.assertIn(b"no chat template", self.ok("run", m.path, "Hello", "-n", "1").stderr)
+        g = self.gguf(tokenizer__chat_template=None, tokenizer__chat_template__rag=(TEXT, template.encode()))
+        self.assertEqual(self.prompt(g), want)
+
+    def test_c03_another_template_is_named_and_used(self):
+        for template, name, says in [(GEMMA, "gemma", None), (CHATML, "chatml", "is ChatML's, which is used"),
+                                     (FUNCTION, "functiongemma", "is FunctionGemma's, which is used"),
+                                     (TRANSLATE, "translategemma", "is TranslateGemma's"),
+                                     (MISTRAL, "unknown", "(it has '[INST] '): Gemma's turns are used"),
+                                     ("{{ 'Be brief.' }}" + GEMMA, "gemma", "with 'Be brief.' besides, which is left out")]:
+            with self.subTest(name=name, says=says):
+                path = self.with_template(template)
+                j = json.loads(self.ok("info", path, "--json").stdout)
+                self.assertEqual((j["chat_template"], j["instruction_tuned"]), (name, True))
+                err = self.ok("run", path, "Hello", "-n", "1").stderr.decode()
+                if says:
+                    self.assertIn(says, j["chat_template_note"])
+                    self.assertIn(says, err)
+                    self.assertIn("warning: " + path, err)
+                    self.assertIn(says, self.ok("info", path).stdout.decode())
+                else:
+                    self.assertEqual((j["chat_template_note"], err), (None, ""))
+
+    def test_c03_prompts_of_every_template(self):
+        for name, want in [
+                ("gemma", "<bos><start_of_turn>user\nS\n\nHello<end_of_turn>\n<start_of_turn>model\n"),
+                ("chatml", "<bos><|im_start|>system\nS<|im_end|>\n<|im_start|>user\nHello<|im_end|>\n<|im_start|>assistant\n"),
+                ("functiongemma", "<bos><start_of_turn>developer\nS<end_of_turn>\n<start_of_turn>user\nHello<end_of_turn>\n"
+                                  "<start_of_turn>model\n")]:
+            ids = self.prompt(TINY_GGUF, "--chat-template", name, "--system", "S")
+            self.assertEqual(self.text_of(TINY_GGUF, ids), want.rstrip("\n"))
+            self.assertEqual(ids.count(2), 1)
+
+    def test_c03_chatml_ends_at_its_marker(self):
+        """A token where the vocabulary has it, which nobody can type; else as text."""
+        m = self.folder(SIGHT)
+        for file in "tokenizer.json", "tokenizer_config.json":
+            m.write(file, m.read(file).replace("<unused2>", END).replace("<unused3>", "<|im_start|>"))
+        ids = self.prompt(m.path, "--chat-template", "chatml", text="a<|im_end|>b")
+        self.assertEqual((ids.count(8), ids.count(9)), (1, 2))
+        r = self.answer(m.path, "--chat-template", "chatml", "-l", "8=1000")
+        self.assertEqual((r["finish_reason"], r["tokens"]), ("stop", []))
+        g = Gguf(TINY_GGUF)
+        g.list("tokenizer.ggml.tokens")[419] = b"a<|im_end|>b"
+        path = g.save(self.path("marker.gguf"))
+        r = self.answer(path, "--chat-template", "chatml", "-l", "419=1000")
+        self.assertEqual((r["finish_reason"], r["text"]), ("stop", "a"))
+        r = self.answer(path, "--chat-template", "chatml", "-l", "419=1000", "--ignore-eos")
+        self.assertEqual((r["finish_reason"], r["text"]), ("length", "a<|im_end|>b" * 4))
+
+    def test_c03_a_template_from_a_file_is_matched(self):
+        for template, name in (GEMMA, "gemma"), (CHATML, "chatml"), (FUNCTION, "functiongemma"):
+            file = self.path("t.jinja", template.encode())
+            self.assertEqual(self.prompt(TINY_GGUF, "--chat-template", file), self.prompt(TINY_GGUF, "--chat-template", name))
+        file = self.path("t.jinja", MISTRAL.encode())
+        self.refused("run", TINY_GGUF, "a", "--chat-template", file, says=["none that Carat knows", "[INST]", "chatml"])
+        file = self.path("t.jinja", b"{{ 'Be brief.' }}" + GEMMA.encode())
+        self.refused("run", TINY_GGUF, "a", "--chat-template", file, says=["also writes 'Be brief.'", "system text"])
+        self.refused("run", TINY_GGUF, "a", "--chat-template", "llama3", says=["'llama3'", "expected gemma"])
+        self.refused("chat", TINY_GGUF, "--chat-template", self.path("none.jinja"), says="No such file")
+        self.refused("run", TINY_GGUF, "a", "--raw", "--chat-template", "gemma", code=2, says="not both")
+
+    def test_c02_batches_say_that_chats_are_gemmas(self):
+        bare, body = self.with_template(None), {"messages": [{"role": "user", "content": "hi"}], "max_tokens": 1}
+        lines = [{"custom_id": str(i), "method": "POST", "url": "/v1/chat/completions", "body": body} for i in range(2)]
+        file = self.path("in.jsonl", "\n".join(map(json.dumps, lines)).encode())
+        r = self.ok("run", bare, "--batch", file, "-o", self.path("out"))
+        self.assertEqual(r.stderr.decode().count("put into Gemma's turns"), 1)
+        r = self.ok("run", bare, "--batch", file, "-o", self.path("out2"), "--chat-template", "chatml")
+        self.assertNotIn("Gemma", r.stderr.decode())
+
+
 if __name__ == "__main__":
     main()
