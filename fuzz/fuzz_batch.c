@@ -7,6 +7,9 @@
 #include "fuzz.h"
 #include "openai/batch.h"
 
+/* What a header may carry. */
+#define PLAIN "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.[]%, "
+
 /* Opened once: the limits of a request depend on its model. */
 static const carat_engine *engine(void)
 {
@@ -38,6 +41,8 @@ static void use(const ct_openai_line *l)
     FUZZ_MUST(o->prompt && carat_prompt_tokens(o->prompt, &n));
     FUZZ_MUST(o->n_answers <= CT_OPENAI_MAX_ANSWERS && o->generation);
     FUZZ_MUST(o->generation->n_stops <= CT_OPENAI_MAX_STOPS && o->generation->n_top <= CT_OPENAI_MAX_TOP);
+    const ct_buf *unknown = &l->request.unknown.names;
+    FUZZ_MUST(strspn(unknown->len ? unknown->data : "", PLAIN) == unknown->len);
     for (size_t i = 0; i < o->generation->n_stops; i++)
         fuzz_touch(o->generation->stops[i], strlen(o->generation->stops[i]));
 }
@@ -47,7 +52,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     ct_openai_line l = { 0 };
     ct_openai_fault f = { 0 };
     const carat_sampling sampling = CARAT_SAMPLING_DEFAULT;
-    const ct_openai_options o = { .sampling = sampling, .max_answers = 4 };
+    const ct_openai_options o = { .sampling = sampling, .max_answers = 4, .mode = (ct_openai_mode)(size % 3) };
     bool ok = ct_openai_line_parse(&l, (const char *)data, size, &f);
     FUZZ_MUST(!ok || (l.custom_id && l.custom_id[0]));
     ok = ok && ct_openai_line_read(&l, engine(), &o, &f);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "openai/fields.h"
 
 /* ---- in ---- */
 
@@ -44,6 +45,11 @@ static bool read_envelope(const ct_openai_line *l, ct_openai_endpoint *endpoint,
         return ct_openai_refuse(f, 0, "invalid_url", "url",
                                 "'url' is '%.80s', expected /v1/chat/completions or /v1/completions", url);
     *endpoint = is_chat ? CT_OPENAI_CHAT : CT_OPENAI_COMPLETIONS;
+    ct_openai_list none = { .mode = CT_OPENAI_KNOWN };
+    if (!ct_openai_check_fields(l->json, CT_IN_LINE, "", &none, f)) {
+        f->status = 0;
+        return false;
+    }
     return json_is_object(json_object_get(l->json, "body")) ||
            ct_openai_refuse(f, 0, "missing_required_parameter", "body", "'body' is missing or not an object");
 }
@@ -114,5 +120,5 @@ char *ct_openai_line_fault(const char *custom_id, const ct_openai_fault *f)
         return NULL;
     return dump(json_pack("{s:s, s:s, s:n, s:{s:s, s:o, s:o}}", "id", id, "custom_id", custom_id, "response", "error",
                           "code", f->code, "message", ct_json_from_str(f->err.msg), "param",
-                          f->param[0] ? json_string(f->param) : json_null()));
+                          f->param[0] ? ct_json_from_str(f->param) : json_null()));
 }

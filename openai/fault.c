@@ -5,7 +5,16 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/utf8.h"
 #include "openai/inside.h"
+
+/* Cut at a whole character where it is too long. */
+static void set_param(ct_openai_fault *f, const char *param)
+{
+    snprintf(f->param, sizeof f->param, "%s", param);
+    size_t n = strlen(f->param);
+    f->param[n - ct_utf8_incomplete(f->param, n)] = '\0';
+}
 
 bool ct_openai_refuse(ct_openai_fault *f, int status, const char *code, const char *param, const char *fmt, ...)
 {
@@ -17,7 +26,7 @@ bool ct_openai_refuse(ct_openai_fault *f, int status, const char *code, const ch
     ct_fail(&f->err, CARAT_EARG, CARAT_NOWHERE, "%s", msg);
     f->status = status;
     f->code = code;
-    snprintf(f->param, sizeof f->param, "%s", param);
+    set_param(f, param);
     return false;
 }
 
@@ -25,7 +34,7 @@ static bool classify(ct_openai_fault *f, int status, const char *code, const cha
 {
     f->status = status;
     f->code = code;
-    snprintf(f->param, sizeof f->param, "%s", status < 500 ? param : "");
+    set_param(f, status < 500 ? param : "");
     return false;
 }
 
@@ -70,5 +79,6 @@ static const char *type_of(int status)
 json_t *ct_openai_error(const ct_openai_fault *f)
 {
     return json_pack("{s:{s:o, s:s, s:o, s:s}}", "error", "message", ct_json_from_str(f->err.msg), "type",
-                     type_of(f->status), "param", f->param[0] ? json_string(f->param) : json_null(), "code", f->code);
+                     type_of(f->status), "param", f->param[0] ? ct_json_from_str(f->param) : json_null(), "code",
+                     f->code);
 }

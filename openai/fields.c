@@ -1,73 +1,276 @@
-/* Fields that are known and cannot be honoured: refused by name, where they ask for something.
+/* The table of fields, and what is done about those that are not honoured.
+ *
+ * Names that OpenAI's API does not have are those of vLLM, llama.cpp's server, Ollama, TGI and SGLang.
  *
  * SPDX-License-Identifier: Apache-2.0 */
+#include "openai/fields.h"
+
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/near.h"
+#include "base/utf8.h"
 #include "openai/inside.h"
 
-/* null, false, 0, "", [] and {} ask for nothing. */
-static bool asks(const json_t *v)
+#define CHAT        CT_IN_CHAT
+#define COMPLETIONS CT_IN_COMPLETIONS
+#define BODY        CT_IN_BODY
+#define MESSAGE     CT_IN_MESSAGE
+#define PART        CT_IN_PART
+
+/* clang-format off */
+const ct_openai_field ct_openai_fields[] = {
+#define X(where, field) { field, where, CT_FIELD_HONOURED, NULL, NULL },
+    X(BODY, "model")
+    X(CHAT, "messages")
+    X(COMPLETIONS, "prompt")
+    X(CHAT, "max_completion_tokens") X(BODY, "max_tokens") X(BODY, "min_tokens") X(BODY, "ignore_eos")
+    X(BODY, "temperature") X(BODY, "top_p") X(BODY, "top_k") X(BODY, "min_p") X(BODY, "seed")
+    X(BODY, "presence_penalty") X(BODY, "frequency_penalty") X(BODY, "repeat_penalty") X(BODY, "repetition_penalty")
+    X(BODY, "logit_bias") X(BODY, "stop") X(BODY, "n") X(BODY, "best_of")
+    X(BODY, "logprobs") X(CHAT, "top_logprobs")
+    X(BODY, "response_format") X(BODY, "modalities") /* of one value, text */
+    X(MESSAGE, "role") X(MESSAGE, "content")
+    X(PART | CT_IN_FORMAT, "type") X(CT_IN_TEXT, "text") X(CT_IN_IMAGE, "image_url")
+    X(CT_IN_IMAGE_URL, "url") X(CT_IN_IMAGE_URL, "detail")
+    X(CT_IN_LINE, "custom_id") X(CT_IN_LINE, "method") X(CT_IN_LINE, "url") X(CT_IN_LINE, "body")
+#undef X
+#define X(where, field) { field, where, CT_FIELD_HARMLESS, NULL, NULL },
+    /* who asks, what for, at what price; what is kept of it */
+    X(BODY, "user") X(BODY | CT_IN_LINE, "metadata") X(BODY, "store") X(BODY, "service_tier") X(BODY, "safety_identifier")
+    X(BODY, "moderation") X(BODY, "priority") X(BODY, "request_id")
+    /* caches and guesses that only save time: ours are exact */
+    X(BODY, "prompt_cache_key") X(BODY, "prompt_cache_options") X(BODY, "prompt_cache_retention") X(BODY, "prediction")
+    X(BODY, "cache_prompt") X(BODY, "cache_salt") X(BODY, "id_slot") X(BODY, "keep_alive")
+    X(PART | MESSAGE, "cache_control") X(PART, "prompt_cache_breakpoint") X(CT_IN_IMAGE, "uuid")
+    /* of what there is not: reasoning, searches, tools, streams */
+    X(BODY, "reasoning_effort") X(BODY, "verbosity") X(BODY, "web_search_options") X(BODY, "parallel_tool_calls")
+    X(BODY, "stream_options")
+    /* in messages: names that the template has no place for, and what replies carry along */
+    X(MESSAGE, "name") X(MESSAGE, "tool_call_id") X(MESSAGE, "tool_name") X(MESSAGE, "annotations")
+#undef X
+#define X(where, field) { field, where, CT_FIELD_REFUSED, NULL, NULL },
+#define Y(where, field, unless) { field, where, CT_FIELD_REFUSED, unless, NULL },
+#define Z(where, field, instead) { field, where, CT_FIELD_REFUSED, NULL, instead },
+    X(BODY, "tools") X(BODY, "functions") Y(BODY, "tool_choice", "none auto") Y(BODY, "function_call", "none auto")
+    X(BODY, "stream") X(BODY, "echo") X(BODY, "suffix") X(BODY, "audio")
+    /* what the answer has to look like */
+    X(BODY, "grammar") Y(BODY, "json_schema", "=") Y(BODY, "guided_json", "=") X(BODY, "guided_regex")
+    X(BODY, "guided_choice") X(BODY, "guided_grammar") X(BODY, "structured_outputs") X(BODY, "structural_tag")
+    X(BODY, "regex") X(BODY, "ebnf") Z(BODY, "format", "response_format") X(CT_IN_FORMAT, "json_schema")
+    X(CT_IN_FORMAT, "schema")
+    /* how tokens are drawn */
+    Y(BODY, "typical_p", "=1") Y(BODY, "typical", "=1") Y(BODY, "tfs_z", "=1") X(BODY, "top_a") X(BODY, "top_n_sigma")
+    X(BODY, "mirostat") X(BODY, "mirostat_tau") X(BODY, "mirostat_eta") X(BODY, "dynatemp_range")
+    X(BODY, "dynatemp_exponent") X(BODY, "xtc_probability") X(BODY, "xtc_threshold") X(BODY, "dry_multiplier")
+    X(BODY, "dry_base") X(BODY, "dry_allowed_length") X(BODY, "dry_penalty_last_n") X(BODY, "dry_sequence_breakers")
+    X(BODY, "samplers") X(BODY, "repeat_last_n") X(BODY, "penalize_nl") X(BODY, "no_repeat_ngram_size")
+    X(BODY, "use_beam_search") Y(BODY, "num_beams", "1") Y(BODY, "length_penalty", "=1") X(BODY, "early_stopping")
+    Y(BODY, "do_sample", "=true") X(BODY, "logits_processors") X(BODY, "custom_logit_processor")
+    X(BODY, "allowed_token_ids") X(BODY, "bad_words") X(BODY, "watermark") X(BODY, "penalty_alpha")
+    X(BODY, "guidance_scale") Z(BODY, "random_seed", "seed") X(BODY, "min_keep")
+    /* how long it gets, and where it ends */
+    Z(BODY, "max_new_tokens", "max_tokens") Z(BODY, "num_predict", "max_tokens") Z(BODY, "n_predict", "max_tokens")
+    Z(BODY, "max_output_tokens", "max_tokens") Z(BODY, "max_length", "max_tokens") Z(BODY, "stop_sequences", "stop")
+    X(BODY, "stop_token_ids") X(BODY, "stop_regex") X(BODY, "include_stop_str_in_output") X(BODY, "no_stop_trim")
+    X(BODY, "t_max_predict_ms") X(BODY, "num_ctx") X(BODY, "num_keep") X(BODY, "n_keep") X(BODY, "truncate")
+    X(BODY, "truncate_prompt_tokens")
+    /* what is said of it */
+    Y(BODY, "prompt_logprobs", "=false") X(BODY, "n_probs") X(BODY, "post_sampling_probs") X(BODY, "return_tokens")
+    X(BODY, "return_token_ids") X(BODY, "return_tokens_as_token_ids") X(BODY, "return_full_text") X(BODY, "details")
+    X(BODY, "decoder_input_details") X(BODY, "timings_per_token") X(BODY, "response_fields")
+    Y(BODY, "skip_special_tokens", "=true") Y(BODY, "spaces_between_special_tokens", "=true")
+    /* the prompt and its template */
+    Z(BODY, "system", "a message of the role system") Z(BODY, "instructions", "a message of the role system")
+    X(BODY, "input") X(BODY, "inputs") Z(BODY, "images", "parts of the type image_url")
+    Z(BODY, "image_data", "parts of the type image_url") X(BODY, "prompt_embeds") X(BODY, "documents")
+    X(BODY, "template") X(BODY, "raw") X(BODY, "context") X(BODY, "chat_template") X(BODY, "chat_template_kwargs")
+    X(BODY, "mm_processor_kwargs") Y(BODY, "add_generation_prompt", "=true") X(BODY, "continue_final_message")
+    Y(BODY, "add_special_tokens", "=") X(BODY, "prefix") X(BODY, "prefill") X(BODY, "think") X(BODY, "thinking")
+    X(BODY, "reasoning") X(BODY, "enable_thinking")
+    /* whole sets of settings; other weights; other models */
+    X(BODY, "options") X(BODY, "parameters") X(BODY, "extra_body") X(BODY, "vllm_xargs") X(BODY, "lora")
+    X(BODY, "lora_path") X(BODY, "adapter_id") X(BODY, "models") X(BODY, "kv_transfer_params")
+    /* of messages and their parts */
+    X(MESSAGE, "tool_calls") X(MESSAGE, "function_call") X(MESSAGE, "refusal") X(MESSAGE, "audio")
+    Z(MESSAGE, "images", "parts of the type image_url") Z(MESSAGE, "image", "parts of the type image_url")
+    Z(MESSAGE, "image_url", "parts of the type image_url") X(MESSAGE, "video") X(MESSAGE, "files")
+    X(MESSAGE, "attachments") X(MESSAGE, "prefix") X(MESSAGE, "partial") X(MESSAGE, "thinking")
+    X(MESSAGE, "reasoning_content")
+    Z(CT_IN_IMAGE, "detail", "'detail' within image_url") X(CT_IN_IMAGE | CT_IN_IMAGE_URL, "min_pixels")
+    X(CT_IN_IMAGE | CT_IN_IMAGE_URL, "max_pixels")
+#undef X
+#undef Y
+#undef Z
+};
+/* clang-format on */
+const size_t ct_openai_n_fields = sizeof ct_openai_fields / sizeof *ct_openai_fields;
+
+const ct_openai_field *ct_openai_field_of(const char *name, ct_openai_place place)
 {
-    switch (v ? json_typeof(v) : JSON_NULL) {
-    case JSON_NULL:
+    for (size_t i = 0; i < ct_openai_n_fields; i++)
+        if ((ct_openai_fields[i].in & place) && strcmp(ct_openai_fields[i].name, name) == 0)
+            return &ct_openai_fields[i];
+    return NULL;
+}
+
+/* ---- does a value ask for something? ---- */
+
+static bool is_empty(const json_t *v)
+{
+    switch (json_typeof(v)) {
     case JSON_FALSE:
-        return false;
+        return true;
     case JSON_STRING:
-        return json_string_length(v) > 0;
+        return json_string_length(v) == 0;
     case JSON_ARRAY:
-        return json_array_size(v) > 0;
+        return json_array_size(v) == 0;
     case JSON_OBJECT:
-        return json_object_size(v) > 0;
+        return json_object_size(v) == 0;
     case JSON_INTEGER:
     case JSON_REAL:
-        return json_number_value(v) != 0;
+        return json_number_value(v) == 0;
     default:
-        return true;
-    }
-}
-
-static bool is_word(const json_t *v, const char *word)
-{
-    return json_is_string(v) && strcmp(json_string_value(v), word) == 0;
-}
-
-/* Fields that nothing but their absence can satisfy. */
-static bool refuse_names(const json_t *body, ct_openai_fault *f)
-{
-    static const char *const names[] = {
-        "tools",        "functions",     "grammar",        "json_schema",        "guided_json",
-        "guided_regex", "guided_choice", "guided_grammar", "structured_outputs", "audio",
-        "suffix",       "echo",          "stream",         "bad_words",          "prompt_logprobs",
-    };
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (asks(json_object_get(body, names[i])))
-            return ct_openai_refuse(f, 400, "unsupported_parameter", names[i], "'%s' is not supported", names[i]);
-    return true;
-}
-
-/* A choice of tools where there are none changes nothing, unless it asks for a call. */
-static bool refuse_choices(const json_t *body, ct_openai_fault *f)
-{
-    static const char *const names[] = { "tool_choice", "function_call" };
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        const json_t *choice = json_object_get(body, names[i]);
-        if (asks(choice) && !is_word(choice, "none") && !is_word(choice, "auto"))
-            return ct_openai_refuse(f, 400, "unsupported_parameter", names[i],
-                                    "'%s' asks for a call, but tools are not supported", names[i]);
-    }
-    return true;
-}
-
-bool ct_openai_refuse_unsupported(const json_t *body, ct_openai_fault *f)
-{
-    if (!refuse_names(body, f))
         return false;
-    const json_t *format = json_object_get(body, "response_format");
-    if (asks(format) && !is_word(json_object_get(format, "type"), "text"))
-        return ct_openai_refuse(f, 400, "unsupported_value", "response_format",
-                                "'response_format' can only be of type text");
-    const json_t *modalities = json_object_get(body, "modalities");
-    if (asks(modalities) && !(json_array_size(modalities) == 1 && is_word(json_array_get(modalities, 0), "text")))
-        return ct_openai_refuse(f, 400, "unsupported_value", "modalities", "'modalities' can only be [\"text\"]");
-    return refuse_choices(body, f);
+    }
+}
+
+static bool is_word(const json_t *v, const char *word, size_t len)
+{
+    const char *s = json_is_string(v)  ? json_string_value(v)
+                    : json_is_true(v)  ? "true"
+                    : json_is_false(v) ? "false"
+                                       : "";
+    if (json_is_number(v))
+        return len == 1 && (*word == '0' || *word == '1') && json_number_value(v) == *word - '0';
+    return strlen(s) == len && memcmp(s, word, len) == 0;
+}
+
+static bool asks(const json_t *v, const char *unless)
+{
+    bool is_exact = unless && *unless == '=';
+    if (json_is_null(v) || (!is_exact && is_empty(v)))
+        return false;
+    for (const char *w = unless ? unless + is_exact : ""; *w;) {
+        size_t len = strcspn(w, " ");
+        if (is_word(v, w, len))
+            return false;
+        w += len + (w[len] == ' ');
+    }
+    return true;
+}
+
+/* ---- what is not honoured ---- */
+
+static const char *place_name(ct_openai_place place)
+{
+    switch (place) {
+    case CT_IN_CHAT:
+        return "a chat request";
+    case CT_IN_COMPLETIONS:
+        return "a completion request";
+    case CT_IN_MESSAGE:
+        return "a message";
+    case CT_IN_TEXT:
+        return "a text part";
+    case CT_IN_IMAGE:
+        return "an image_url part";
+    case CT_IN_IMAGE_URL:
+        return "an image_url";
+    case CT_IN_FORMAT:
+        return "a response_format";
+    case CT_IN_LINE:
+        return "a line of a batch";
+    default:
+        return "it";
+    }
+}
+
+/* The honoured field whose name is nearest, for a typing error; NULL: none is near. */
+static const char *nearest(const char *name, ct_openai_place place)
+{
+    const char *best = NULL;
+    size_t len = strlen(name), least = len < 5 ? 2 : 3; /* must be fewer changes */
+    for (size_t i = 0; len < 40 && i < ct_openai_n_fields; i++) {
+        const ct_openai_field *at = &ct_openai_fields[i];
+        bool fits = (at->in & place) && at->class == CT_FIELD_HONOURED;
+        size_t d = fits ? ct_edit_distance(name, len, at->name, strlen(at->name)) : least;
+        if (d < least) {
+            least = d;
+            best = at->name;
+        }
+    }
+    return best;
+}
+
+/* A field's path; of a name from outside the beginning. */
+#define MAX_NAME 64
+#define MAX_PATH (MAX_NAME + 96)
+
+static const char *path_of(const char *name, const char *where, char to[MAX_PATH])
+{
+    size_t n = strnlen(name, MAX_NAME);
+    n -= ct_utf8_incomplete(name, n);
+    snprintf(to, MAX_PATH, "%s%s%.*s", where, *where ? "." : "", (int)n, name);
+    return to;
+}
+
+static bool refuse_row(const ct_openai_field *row, const char *where, ct_openai_fault *f)
+{
+    char path[MAX_PATH];
+    const char *what = row->class == CT_FIELD_HARMLESS ? "honoured" : "supported";
+    return ct_openai_refuse(f, 400, "unsupported_parameter", path_of(row->name, where, path), "%s%s'%s' is not %s%s%s",
+                            where, *where ? ": " : "", row->name, what, row->instead ? "; use " : "",
+                            row->instead ? row->instead : "");
+}
+
+static bool refuse_unknown(const char *name, ct_openai_place place, const char *where, ct_openai_fault *f)
+{
+    char path[MAX_PATH], shown[MAX_PATH];
+    const char *near = nearest(name, place);
+    return ct_openai_refuse(f, 400, "unknown_parameter", path_of(name, where, path),
+                            "%s%s'%s' is not a known field of %s%s%s%s", where, *where ? ": " : "",
+                            path_of(name, "", shown), place_name(place), near ? "; did you mean '" : "",
+                            near ? near : "", near ? "'?" : "");
+}
+
+/* Into a list that may stand in a header: what is not a plain character becomes %XX. */
+static bool list(const char *name, const char *where, ct_openai_list *unknown, ct_openai_fault *f)
+{
+    char path[MAX_PATH];
+    bool had_room = unknown->names.len < CT_OPENAI_MAX_LIST;
+    unknown->n++;
+    if (!had_room)
+        return true; /* counted only */
+    bool ok = ct_buf_str(&unknown->names, unknown->names.len ? ", " : "");
+    for (const char *s = path_of(name, where, path); ok && *s; s++) {
+        unsigned char c = (unsigned char)*s;
+        bool is_plain =
+            (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || strchr("_-.[]", c);
+        ok = is_plain ? ct_buf_char(&unknown->names, (char)c) : ct_buf_fmt(&unknown->names, "%%%02X", c);
+    }
+    if (ok && unknown->names.len >= CT_OPENAI_MAX_LIST)
+        ok = ct_buf_str(&unknown->names, ", ...");
+    return ok || ct_openai_no_memory(f, "the names of unknown fields");
+}
+
+bool ct_openai_check_fields(const json_t *object, ct_openai_place place, const char *where, ct_openai_list *unknown,
+                            ct_openai_fault *f)
+{
+    const char *name;
+    json_t *v;
+    json_object_foreach((json_t *)object, name, v) {
+        const ct_openai_field *row = json_is_null(v) ? NULL : ct_openai_field_of(name, place);
+        ct_openai_class class = row ? row->class : CT_FIELD_UNKNOWN;
+        bool is_wrong = class == CT_FIELD_REFUSED    ? asks(v, row->unless)
+                        : class == CT_FIELD_HARMLESS ? unknown->mode == CT_OPENAI_STRICT && asks(v, NULL)
+                        : class == CT_FIELD_UNKNOWN  ? !json_is_null(v) && unknown->mode != CT_OPENAI_LENIENT
+                                                     : false;
+        if (is_wrong)
+            return row ? refuse_row(row, where, f) : refuse_unknown(name, place, where, f);
+        if (class == CT_FIELD_UNKNOWN && !json_is_null(v) && !list(name, where, unknown, f))
+            return false;
+    }
+    return true;
 }

@@ -9,12 +9,8 @@
 /* 500 "no memory for <what>"; false, always. */
 bool ct_openai_no_memory(ct_openai_fault *f, const char *what);
 
-/* fields.c: refuses what is known and cannot be honoured, where it asks for something. */
-bool ct_openai_refuse_unsupported(const json_t *body, ct_openai_fault *f);
-
-/* messages.c and prompt.c: "messages" of a chat, "prompt" of a completion. */
-bool ct_openai_chat_prompt(const json_t *body, const carat_engine *e, const ct_openai_options *o, carat_prompt **out,
-                           ct_openai_fault *f);
+/* messages.c and prompt.c: "messages" of a chat, "prompt" of a completion, into r->prompt. */
+bool ct_openai_chat_prompt(ct_openai_request *r, const carat_engine *e, const ct_openai_options *o, ct_openai_fault *f);
 bool ct_openai_text_prompt(const json_t *body, const carat_engine *e, carat_prompt **out, ct_openai_fault *f);
 
 /* image.c: an image of an address: data:, or a file where options have a folder. where: its place, for messages. */

@@ -5,12 +5,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "openai/fields.h"
 #include "openai/inside.h"
 
 /* Everything of one prompt. Texts are borrowed from the JSON. */
 typedef struct chat {
     const ct_openai_options *o;
-    char where[64];           /* "messages[3].content[1]": what is being read */
+    ct_openai_list *unknown;  /* of the request */
+    char where[80];           /* "messages[3].content[1]": what is being read */
     carat_pan_scan low, high; /* the operator's, off and on: of images that ask for it */
     carat_message *messages;  /* [n_messages] */
     carat_content *content;   /* [n_content], of all messages */
@@ -35,12 +37,26 @@ static bool take_url(chat *c, const json_t *v, const carat_pan_scan *pan_scan)
     return true;
 }
 
+static bool check_fields(chat *c, const json_t *v, ct_openai_place place)
+{
+    return ct_openai_check_fields(v, place, c->where, c->unknown, c->f);
+}
+
+static bool check_image_url(chat *c, const json_t *v)
+{
+    char where[sizeof c->where + 16];
+    snprintf(where, sizeof where, "%s.image_url", c->where);
+    return ct_openai_check_fields(v, CT_IN_IMAGE_URL, where, c->unknown, c->f);
+}
+
 /* {"url", "detail"}, or the URL alone. */
 static bool take_image(chat *c, const json_t *v)
 {
     const char *detail = "auto";
     if (!json_is_object(v))
         return take_url(c, v, NULL);
+    if (!check_image_url(c, v))
+        return false;
     const json_t *d = json_object_get(v, "detail");
     if (d && !json_is_null(d))
         detail = json_is_string(d) ? json_string_value(d) : "";
@@ -57,25 +73,13 @@ static bool take_part(chat *c, const json_t *part)
     if (strcmp(type, "text") == 0) {
         carat_content *to = &c->content[c->n_content++];
         to->struct_size = sizeof *to;
-        return ct_openai_text(json_object_get(part, "text"), c->where, &to->text, c->f);
+        return check_fields(c, part, CT_IN_TEXT) &&
+               ct_openai_text(json_object_get(part, "text"), c->where, &to->text, c->f);
     }
     if (strcmp(type, "image_url") == 0)
-        return take_image(c, json_object_get(part, "image_url"));
+        return check_fields(c, part, CT_IN_IMAGE) && take_image(c, json_object_get(part, "image_url"));
     return ct_openai_refuse(c->f, 400, "unsupported_value", c->where, "%s: type '%.40s', expected text or image_url",
                             c->where, type);
-}
-
-/* Calls of tools in a conversation's past cannot be rendered. */
-static bool refuse_calls(chat *c, const json_t *message, size_t i)
-{
-    static const char *const names[] = { "tool_calls", "function_call" };
-    for (size_t k = 0; k < 2; k++) {
-        const json_t *call = json_object_get(message, names[k]);
-        if (call && !json_is_null(call) && !(json_is_array(call) && json_array_size(call) == 0))
-            return ct_openai_refuse(c->f, 400, "unsupported_parameter", names[k],
-                                    "messages[%zu]: '%s' is not supported", i, names[k]);
-    }
-    return true;
 }
 
 static bool take_parts(chat *c, carat_message *m, const json_t *parts, size_t i)
@@ -93,8 +97,11 @@ static bool take_message(chat *c, const json_t *v, size_t i)
 {
     carat_message *m = &c->messages[c->n_messages++];
     m->struct_size = sizeof *m;
+    snprintf(c->where, sizeof c->where, "messages[%zu]", i);
+    if (!check_fields(c, v, CT_IN_MESSAGE))
+        return false;
     snprintf(c->where, sizeof c->where, "messages[%zu].role", i);
-    if (!ct_openai_text(json_object_get(v, "role"), c->where, &m->role, c->f) || !refuse_calls(c, v, i))
+    if (!ct_openai_text(json_object_get(v, "role"), c->where, &m->role, c->f))
         return false;
     snprintf(c->where, sizeof c->where, "messages[%zu].content", i);
     const json_t *content = json_object_get(v, "content");
@@ -124,22 +131,21 @@ static bool make_room(chat *c, const json_t *list, size_t n)
     return (c->messages && c->content && c->pictures) || ct_openai_no_memory(c->f, "messages");
 }
 
-bool ct_openai_chat_prompt(const json_t *body, const carat_engine *e, const ct_openai_options *o, carat_prompt **out,
-                           ct_openai_fault *f)
+bool ct_openai_chat_prompt(ct_openai_request *r, const carat_engine *e, const ct_openai_options *o, ct_openai_fault *f)
 {
-    const json_t *list = json_object_get(body, "messages");
+    const json_t *list = json_object_get(r->body, "messages");
     size_t n = json_array_size(list);
     if (n == 0)
         return ct_openai_refuse(f, 400, "missing_required_parameter", "messages",
                                 "'messages' is missing, empty or not an array");
-    chat c = { .o = o, .f = f, .low = o->pan_scan, .high = o->pan_scan };
+    chat c = { .o = o, .f = f, .unknown = &r->unknown, .low = o->pan_scan, .high = o->pan_scan };
     c.low.mode = CARAT_PAN_SCAN_OFF;
     c.high.mode = CARAT_PAN_SCAN_ON;
     bool ok = make_room(&c, list, n);
     for (size_t i = 0; ok && i < n; i++)
         ok = take_message(&c, json_array_get(list, i), i);
     const carat_prompt_options po = { .struct_size = sizeof po, .pan_scan = &o->pan_scan };
-    if (ok && !carat_prompt_chat(e, c.messages, n, &po, out, &f->err))
+    if (ok && !carat_prompt_chat(e, c.messages, n, &po, &r->prompt, &f->err))
         ok = ct_openai_refuse_err(f, "messages");
     free_chat(&c);
     return ok;

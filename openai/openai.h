@@ -22,7 +22,8 @@
 
 #define CT_OPENAI_MAX_ANSWERS 16 /* n */
 #define CT_OPENAI_MAX_STOPS   16
-#define CT_OPENAI_MAX_TOP     20 /* top_logprobs */
+#define CT_OPENAI_MAX_TOP     20   /* top_logprobs */
+#define CT_OPENAI_MAX_LIST    1024 /* bytes of the names of unknown fields; then the list ends in "..." */
 
 typedef enum ct_openai_endpoint {
     CT_OPENAI_CHAT,        /* /v1/chat/completions */
@@ -54,6 +55,20 @@ json_t *ct_openai_error(const ct_openai_fault *f);
 
 /* ---- requests ---- */
 
+/* What becomes of fields that nobody knows, and of those that are taken without being honoured (fields.h). What would
+ * change the answer and cannot be honoured is refused in any case. */
+typedef enum ct_openai_mode {
+    CT_OPENAI_KNOWN,   /* unknown ones are refused, harmless ones are not */
+    CT_OPENAI_LENIENT, /* unknown ones are listed: for a response's header "x-carat-ignored" */
+    CT_OPENAI_STRICT,  /* harmless ones are refused too where they ask for something: "X-Strict: 1" */
+} ct_openai_mode;
+
+typedef struct ct_openai_list {
+    ct_openai_mode mode;
+    ct_buf names; /* "top, messages[0].mood": letters, digits and _ - . [ ] % only; empty: data may be NULL */
+    size_t n;
+} ct_openai_list;
+
 /* What the operator allows, and the settings of requests that do not say otherwise. */
 typedef struct ct_openai_options {
     carat_sampling sampling; /* with the seed of a request that gives none */
@@ -62,6 +77,7 @@ typedef struct ct_openai_options {
     size_t max_answers;      /* the most `n` may be: answers the engine generates at once */
     const char *files;       /* the folder whose image files a request may name; NULL: none */
     const char *files_hint;  /* what would open one, for the message: "--batch-files DIR" */
+    ct_openai_mode mode;     /* of this request */
 } ct_openai_options;
 
 typedef struct ct_openai_request { /* zero-initialised */
@@ -74,9 +90,10 @@ typedef struct ct_openai_request { /* zero-initialised */
     carat_prompt *prompt;
     carat_bias *bias;
     const char **stops;
+    ct_openai_list unknown; /* fields that nobody knows, in the lenient mode */
 } ct_openai_request;
 
-/* Every field of the body is honoured, known to mean nothing here, or refused by name. Takes a reference to the body.
+/* Every field of the body is honoured, known to change nothing, refused by name, or listed as unknown. Takes a reference to the body.
  * On false the fault says why; the request is to be deinitialised in either case. */
 bool ct_openai_request_read(ct_openai_request *r, ct_openai_endpoint endpoint, json_t *body, const carat_engine *e,
                             const ct_openai_options *o, ct_openai_fault *f);

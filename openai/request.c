@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "openai/fields.h"
 #include "openai/inside.h"
 
 #define COMPLETION_DEFAULT 16 /* tokens, OpenAI's */
@@ -194,6 +195,38 @@ static bool read_bias(const json_t *body, const carat_engine *e, ct_openai_reque
     return true;
 }
 
+/* ---- fields of one value ---- */
+
+static bool is_text(const json_t *v)
+{
+    return json_is_string(v) && strcmp(json_string_value(v), "text") == 0;
+}
+
+static bool is_absent(const json_t *v)
+{
+    return !v || json_is_null(v) || (json_is_array(v) && json_array_size(v) == 0) ||
+           (json_is_object(v) && json_object_size(v) == 0);
+}
+
+/* What an answer is made of: text, and nothing but text. */
+static bool read_format(const json_t *body, ct_openai_list *unknown, ct_openai_fault *f)
+{
+    const json_t *format = json_object_get(body, "response_format"), *modalities = json_object_get(body, "modalities");
+    if (!is_absent(format) && !is_text(json_object_get(format, "type")))
+        return ct_openai_refuse(f, 400, "unsupported_value", "response_format",
+                                "'response_format' can only be of type text");
+    if (!is_absent(modalities) && !(json_array_size(modalities) == 1 && is_text(json_array_get(modalities, 0))))
+        return ct_openai_refuse(f, 400, "unsupported_value", "modalities", "'modalities' can only be [\"text\"]");
+    return ct_openai_check_fields(format, CT_IN_FORMAT, "response_format", unknown, f);
+}
+
+/* Whatever its name, the one model that there is answers. */
+static bool check_model(const json_t *body, ct_openai_fault *f)
+{
+    const char *name;
+    return ct_json_text(body, "body", "model", &name, &f->err) || ct_openai_refuse_err(f, "model");
+}
+
 /* ---- all of it ---- */
 
 bool ct_openai_request_read(ct_openai_request *r, ct_openai_endpoint endpoint, json_t *body, const carat_engine *e,
@@ -206,13 +239,16 @@ bool ct_openai_request_read(ct_openai_request *r, ct_openai_endpoint endpoint, j
     r->sampling = o->sampling;
     *g = (carat_generation){ .struct_size = sizeof *g, .sampling = &r->sampling };
     r->submit = (carat_request_options){ .struct_size = sizeof r->submit, .generation = g };
-    if (!ct_openai_refuse_unsupported(body, f) || !read_sampling(body, &r->sampling, f) ||
+    r->unknown.mode = o->mode;
+    ct_buf_init(&r->unknown.names, 2 * CT_OPENAI_MAX_LIST);
+    if (!ct_openai_check_fields(body, is_chat ? CT_IN_CHAT : CT_IN_COMPLETIONS, "", &r->unknown, f) ||
+        !check_model(body, f) || !read_format(body, &r->unknown, f) || !read_sampling(body, &r->sampling, f) ||
         !read_max_tokens(body, is_chat, o->max_tokens, &g->max_tokens, f) ||
         !read_min_tokens(body, g->max_tokens, &g->min_tokens, f) ||
         !read_answers(body, o->max_answers, &r->submit.n_answers, f) || !read_logprobs(body, r, f) ||
         !read_stops(body, r, f) || !read_bias(body, e, r, f) || !read_bool(body, "ignore_eos", &g->ignores_eos, f))
         return false;
-    if (!(is_chat ? ct_openai_chat_prompt(body, e, o, &r->prompt, f) : ct_openai_text_prompt(body, e, &r->prompt, f)))
+    if (!(is_chat ? ct_openai_chat_prompt(r, e, o, f) : ct_openai_text_prompt(body, e, &r->prompt, f)))
         return false;
     r->submit.prompt = r->prompt;
     return true;
@@ -223,5 +259,6 @@ void ct_openai_request_deinit(ct_openai_request *r)
     carat_prompt_free(r->prompt);
     free(r->bias);
     free(r->stops);
+    ct_buf_deinit(&r->unknown.names);
     json_decref(r->body);
 }

@@ -143,7 +143,7 @@ class Answers(Case):
             text("ids", [2, 5, 9], max_tokens=3), text("listed ids", [[2, 5, 9]], max_tokens=3),
             text("listed", ["a red star"], max_tokens=16, ignore_eos=True),
             text("empty wishes", max_tokens=2, tools=[], echo=False, suffix="", user="me", stream=False, best_of=1,
-                 response_format={"type": "text"}, tool_choice="auto", metadata={"a": "b"}, unheard_of=3, logit_bias=None),
+                 response_format={"type": "text"}, tool_choice="auto", metadata={"a": "b"}, unheard_of=None, logit_bias=None),
             text("repeat", max_tokens=16, repetition_penalty=100, logprobs=0, ignore_eos=True),
             chat("newer", max_tokens=9, max_completion_tokens=2, ignore_eos=True),
             text("at least", max_tokens=9, min_tokens=5, logit_bias={"1": 100}),
@@ -292,7 +292,7 @@ class BadLines(Case):
             (chat("stream", stream=True), "stream", "unsupported_parameter"), (text("echo", echo=True), "echo", "unsupported_parameter"),
             (text("suffix", suffix="x"), "suffix", "unsupported_parameter"), (text("best", n=1, best_of=3), "best_of", "unsupported_value"),
             (chat("grammar", grammar="root ::= x"), "grammar", "unsupported_parameter"),
-            (line("calls", CHAT, messages=[{"role": "assistant", "tool_calls": [{}]}]), "tool_calls", "unsupported_parameter"),
+            (line("calls", CHAT, messages=[{"role": "assistant", "tool_calls": [{}]}]), "messages[0].tool_calls", "unsupported_parameter"),
             (chat("warm", temperature=101), "temperature", "invalid_value"), (chat("warm?", temperature="hot"), "temperature", None),
             (chat("huge", temperature=1e300), "temperature", None), (chat("p", top_p=-1), "top_p", None),
             (chat("k", top_k=1.5), "top_k", None), (chat("max", max_tokens=0), "max_tokens", None),
@@ -338,6 +338,30 @@ class BadLines(Case):
         with open(self.out, "rb") as f:
             self.assertEqual(f.read(), before)
         self.assertIn(f"0 answered, {len(none)} failed, {len(got)} skipped (already answered, some with errors)", self.stderr)
+
+    def test_what_nobody_knows_is_refused_by_name(self):
+        """Fields of other servers, and typing errors: none is dropped without a word."""
+        fields = {"stop_token_ids": [440], "repeat_last_n": 256, "typical_p": 0.5, "max_new_tokens": 2, "num_predict": 2,
+                  "options": {"temperature": 1}, "format": "json", "system": "Answer in French.", "add_generation_prompt": False,
+                  "continue_final_message": True, "no_repeat_ngram_size": 2, "use_beam_search": True,
+                  "truncate_prompt_tokens": 2, "allowed_token_ids": [5], "temprature": 0.7}
+        user = {"role": "user", "content": "Which one is it?"}
+        url = {"url": "data:image/png;base64,iVBO"}
+        inside = {
+            "messages[0].images": [{**user, "images": ["iVBO"]}],
+            "messages[0].content[0].image": [{"role": "user", "content": [{"type": "text", "text": "a", "image": "iVBO"}]}],
+            "messages[0].content[0].detail": [{"role": "user", "content": [{"type": "image_url", "image_url": url, "detail": "low"}]}],
+            "messages[1].content[0].image_url.size": [user, {"role": "user", "content": [{"type": "image_url", "image_url": {**url, "size": 9}}]}],
+        }
+        got = self.ask([chat("good", max_tokens=2)] + [chat(k, max_tokens=2, **{k: v}) for k, v in fields.items()] +
+                       [line(k, CHAT, max_tokens=2, messages=v) for k, v in inside.items()], code=1)
+        self.assertIn("choices", got["good"])
+        for k in [*fields, *inside]:
+            self.assertEqual(got[k]["error"]["param"], k)
+            self.assertIn(f"'{k.split('.')[-1]}'", got[k]["error"]["message"])
+        self.assertIn("use max_tokens", got["num_predict"]["error"]["message"])
+        self.assertIn("did you mean 'temperature'?", got["temprature"]["error"]["message"])
+        self.assertEqual(self.stderr.count("in.jsonl:"), len(fields) + len(inside))
 
     def test_a_second_custom_id(self):
         self.write([text("a", max_tokens=2), text("b", max_tokens=2), text("a", "other", max_tokens=3)])

@@ -7,7 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/map.h"
 #include "openai/batch.h"
+#include "openai/fields.h"
 
 #define TEXT  TEST_DATA "/models/tiny-text"
 #define SIGHT TEST_DATA "/models/tiny-sight"
@@ -59,6 +61,9 @@ static void refuse(ct_openai_endpoint endpoint, const char *base, const char *re
                  a.f.code ? a.f.code : "no code", a.f.err.msg, param, code);
     done(&a);
 }
+
+/* Values that ask for something. */
+static const char *const wishes[] = { "true", "\"x\"", "[1]", "{\"a\": 1}", "1", "0.5" };
 
 /* ---- fields ---- */
 
@@ -116,8 +121,7 @@ static void test_what_is_not_given_is_the_operators(void **state)
     accept(&a, COMPL, "");
     assert_int_equal(a.r.generation.max_tokens, 40);
     done(&a);
-    accept(&a, COMPL,
-           ", \"max_tokens\": 3, \"max_completion_tokens\": 9, \"top_k\": -1, \"logprobs\": 2, \"stop\": \"x\"");
+    accept(&a, COMPL, ", \"max_tokens\": 3, \"top_k\": -1, \"logprobs\": 2, \"stop\": \"x\"");
     assert_int_equal(a.r.generation.max_tokens, 3);
     assert_int_equal(a.r.sampling.top_k, 0);
     assert_int_equal(a.r.generation.n_top, 2);
@@ -131,10 +135,10 @@ static void test_what_is_ignored(void **state)
     (void)state;
     static const char *const harmless[] = {
         ", \"user\": \"me\", \"metadata\": {\"a\": [1]}, \"store\": true, \"service_tier\": \"x\", \"unheard_of\": "
-        "{\"b\": []}",
+        "null",
         ", \"tools\": [], \"tool_choice\": \"auto\", \"function_call\": \"none\", \"stream\": false, \"echo\": false",
-        ", \"suffix\": \"\", \"grammar\": null, \"json_schema\": {}, \"response_format\": {\"type\": \"text\"}",
-        ", \"modalities\": [\"text\"], \"best_of\": 1, \"prompt_logprobs\": 0, \"model\": \"any\"",
+        ", \"suffix\": \"\", \"grammar\": null, \"json_schema\": null, \"response_format\": {\"type\": \"text\"}",
+        ", \"modalities\": [\"text\"], \"best_of\": 1, \"prompt_logprobs\": false, \"model\": \"any\"",
     };
     for (size_t i = 0; i < sizeof harmless / sizeof *harmless; i++) {
         asked a;
@@ -151,7 +155,7 @@ static void test_deep_json(void **state)
     (void)state;
     enum { DEPTH = 2000 };
     static char rest[2 * DEPTH + 64];
-    static const char *const fields[] = { "unheard_of", "temperature" };
+    static const char *const fields[] = { "metadata", "temperature" };
     for (size_t i = 0; i < 2; i++) {
         int n = snprintf(rest, sizeof rest, ", \"%s\": ", fields[i]);
         memset(rest + n, '[', DEPTH);
@@ -172,7 +176,6 @@ static void test_what_cannot_be_honoured_is_refused_by_name(void **state)
         "guided_regex", "guided_choice", "guided_grammar", "structured_outputs", "audio",
         "suffix",       "echo",          "stream",         "bad_words",          "prompt_logprobs",
     };
-    static const char *const wishes[] = { "true", "\"x\"", "[1]", "{\"a\": 1}", "1", "0.5" };
     for (size_t i = 0; i < sizeof never / sizeof *never; i++)
         for (size_t k = 0; k < sizeof wishes / sizeof *wishes; k++) {
             char rest[96];
@@ -256,6 +259,290 @@ static void test_wrong_types_and_ranges(void **state)
     refuse(CHAT, ", \"max_tokens\": 3, \"min_tokens\": 4", "min_tokens", "invalid_value");
 }
 
+/* ---- the table of fields ---- */
+
+#define ALL_PLACES 8
+static const struct place {
+    ct_openai_place place;
+    ct_openai_endpoint endpoint;
+    const char *before, *after; /* an object of that place within a body; "," begins a field */
+    const char *path;
+} places[ALL_PLACES] = {
+    { CT_IN_CHAT, CHAT, "}", "" },
+    { CT_IN_COMPLETIONS, COMPL, "}", "" },
+    { CT_IN_MESSAGE, CT_OPENAI_CHAT, "{\"messages\": [{\"role\": \"user\", \"content\": \"a\"", "}]}", "messages[0]." },
+    { CT_IN_TEXT, CT_OPENAI_CHAT,
+      "{\"messages\": [{\"role\": \"user\", \"content\": [{\"type\": \"text\", \"text\": \"a\"", "}]}]}",
+      "messages[0].content[0]." },
+    { CT_IN_IMAGE, CT_OPENAI_CHAT, "{\"messages\": [{\"role\": \"user\", \"content\": [{\"type\": \"image_url\"",
+      ", \"image_url\": \"data:,\"}]}]}", "messages[0].content[0]." },
+    { CT_IN_IMAGE_URL, CT_OPENAI_CHAT,
+      "{\"messages\": [{\"role\": \"user\", \"content\": [{\"type\": \"image_url\", \"image_url\": {\"url\": "
+      "\"data:,\"",
+      "}}]}]}", "messages[0].content[0].image_url." },
+    { CT_IN_FORMAT, CHAT ", \"response_format\": {\"type\": \"text\"", "}}", "response_format." },
+    { CT_IN_LINE, CT_OPENAI_CHAT, NULL, NULL, "" },
+};
+
+/* One more field in an object of that place. */
+static void ask_with(asked *a, const struct place *p, const char *field, const char *value)
+{
+    json_t *body;
+    carat_err err;
+    char text[1024];
+    int len = snprintf(text, sizeof text, "%s, \"%s\": %s%s", p->before, field, value, p->after);
+    *a = (asked){ .ok = false };
+    if (!ct_json_parse("body", text, (size_t)len, &body, &err))
+        fail_msg("%s: %s", text, err.msg);
+    a->ok = ct_openai_request_read(&a->r, p->endpoint, body, engine, &defaults, &a->f);
+    json_decref(body);
+}
+
+static void expect_refusal(const struct place *p, const char *field, const char *value, const char *code)
+{
+    asked a;
+    char param[64], quoted[64];
+    ask_with(&a, p, field, value);
+    snprintf(param, sizeof param, "%s%s", p->path, field);
+    snprintf(quoted, sizeof quoted, "'%s'", field);
+    if (a.ok || a.f.status != 400 || strcmp(a.f.param, param) != 0 || (code && strcmp(a.f.code, code) != 0) ||
+        !strstr(a.f.err.msg, quoted))
+        fail_msg("'%s': %s in %s: %d, '%s' %s '%s'", field, value, p->path, a.ok, a.f.param, a.f.code, a.f.err.msg);
+    done(&a);
+}
+
+/* Is it taken? An image that is none is refused as an image. */
+static bool is_taken(const struct place *p, const char *field, const char *value)
+{
+    asked a;
+    ask_with(&a, p, field, value);
+    bool ok = a.ok || strstr(a.f.err.msg, "a data: URL without");
+    done(&a);
+    return ok;
+}
+
+/* What the API's reference lists, as of November 2026. */
+static void test_every_field_of_the_api_is_in_the_table(void **state)
+{
+    (void)state;
+    static const struct {
+        ct_openai_place place;
+        const char *fields;
+    } api[] = {
+        { CT_IN_CHAT,
+          "messages model audio frequency_penalty function_call functions logit_bias logprobs max_completion_tokens "
+          "max_tokens metadata modalities moderation n parallel_tool_calls prediction presence_penalty "
+          "prompt_cache_key "
+          "prompt_cache_options prompt_cache_retention reasoning_effort response_format safety_identifier seed "
+          "service_tier stop store stream stream_options temperature tool_choice tools top_logprobs top_p user "
+          "verbosity "
+          "web_search_options" },
+        { CT_IN_COMPLETIONS, "model prompt best_of echo frequency_penalty logit_bias logprobs max_tokens n "
+                             "presence_penalty seed stop stream stream_options suffix temperature top_p user" },
+        { CT_IN_MESSAGE, "role content name audio function_call refusal tool_calls tool_call_id" },
+        { CT_IN_TEXT, "type text prompt_cache_breakpoint" },
+        { CT_IN_IMAGE, "type image_url prompt_cache_breakpoint" },
+        { CT_IN_IMAGE_URL, "url detail" },
+        { CT_IN_FORMAT, "type json_schema" },
+        { CT_IN_LINE, "custom_id method url body" },
+    };
+    for (size_t i = 0; i < sizeof api / sizeof *api; i++)
+        for (const char *s = api[i].fields; *s;) {
+            char name[64] = "";
+            size_t n = strcspn(s, " ");
+            memcpy(name, s, n);
+            const ct_openai_field *row = ct_openai_field_of(name, api[i].place);
+            if (!row || row->class == CT_FIELD_UNKNOWN)
+                fail_msg("'%s' has no row for place %d", name, (int)api[i].place);
+            s += n + (s[n] == ' ');
+        }
+}
+
+static const ct_openai_field *row_at(size_t i, const struct place *p)
+{
+    return ct_openai_fields[i].in & p->place ? &ct_openai_fields[i] : NULL;
+}
+
+static void test_a_field_has_one_row(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ct_openai_n_fields; i++)
+        for (size_t k = 0; k < ALL_PLACES; k++)
+            if (row_at(i, &places[k]) &&
+                ct_openai_field_of(ct_openai_fields[i].name, places[k].place) != &ct_openai_fields[i])
+                fail_msg("'%s' has two rows", ct_openai_fields[i].name);
+}
+
+static bool names_it(const char *readme, const char *field)
+{
+    char quoted[64];
+    snprintf(quoted, sizeof quoted, "`%s`", field);
+    return strstr(readme, quoted) != NULL;
+}
+
+static void test_the_readme_names_every_field(void **state)
+{
+    (void)state;
+    char *text;
+    size_t len;
+    carat_err err;
+    if (!ct_read_file(TEST_ROOT "/openai/README.md", 1 << 20, &text, &len, &err))
+        fail_msg("%s", err.msg);
+    for (size_t i = 0; i < ct_openai_n_fields; i++)
+        if (!names_it(text, ct_openai_fields[i].name))
+            fail_msg("openai/README.md does not name `%s`", ct_openai_fields[i].name);
+    free(text);
+}
+
+/* No row is a promise only: what is said to be honoured is read, so a value of no sense is refused. */
+static void test_every_row_is_kept(void **state)
+{
+    (void)state;
+    size_t n[4] = { 0 };
+    for (size_t i = 0; i < ct_openai_n_fields; i++)
+        for (size_t k = 0; k < ALL_PLACES - 1; k++) { /* lines of a batch have a test of their own */
+            const ct_openai_field *row = row_at(i, &places[k]);
+            if (!row)
+                continue;
+            n[row->class]++;
+            if (row->class == CT_FIELD_HONOURED) { /* those of a prompt stand there already */
+                bool is_prompt = !strcmp(row->name, "messages") || !strcmp(row->name, "prompt");
+                if ((places[k].place & CT_IN_BODY) && !is_prompt)
+                    expect_refusal(&places[k], row->name, "[{}]", NULL);
+                continue;
+            }
+            if (!is_taken(&places[k], row->name, "null"))
+                fail_msg("'%s': null is refused", row->name);
+            for (size_t w = 0; w < sizeof wishes / sizeof *wishes; w++)
+                if (row->class == CT_FIELD_HARMLESS && !is_taken(&places[k], row->name, wishes[w]))
+                    fail_msg("'%s': %s is refused", row->name, wishes[w]);
+            if (row->class == CT_FIELD_REFUSED)
+                expect_refusal(&places[k], row->name, "[[\"x\"]]", "unsupported_parameter");
+        }
+    assert_true(n[CT_FIELD_HONOURED] > 40 && n[CT_FIELD_HARMLESS] > 40 && n[CT_FIELD_REFUSED] > 200);
+}
+
+static void test_what_asks_for_nothing(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *field, *nothing, *wish;
+    } of[] = {
+        { "tools", "[]", "[{}]" },
+        { "tool_choice", "\"auto\"", "\"required\"" },
+        { "tool_choice", "\"none\"", "\"non\"" },
+        { "function_call", "\"none\"", "{\"name\": \"f\"}" },
+        { "stream", "false", "true" },
+        { "suffix", "\"\"", "\"x\"" },
+        { "typical_p", "1", "0" },
+        { "typical_p", "1.0", "0.95" },
+        { "num_beams", "1", "2" },
+        { "add_generation_prompt", "true", "false" },
+        { "skip_special_tokens", "true", "false" },
+        { "prompt_logprobs", "false", "0" }, /* of the prompt's tokens, without alternatives */
+        { "guided_json", "null", "{}" },     /* any JSON */
+        { "mirostat", "0", "2" },
+    };
+    for (size_t i = 0; i < sizeof of / sizeof *of; i++)
+        for (size_t k = 0; k < 2; k++) {
+            if (!is_taken(&places[k], of[i].field, of[i].nothing))
+                fail_msg("'%s': %s is refused", of[i].field, of[i].nothing);
+            expect_refusal(&places[k], of[i].field, of[i].wish, "unsupported_parameter");
+        }
+}
+
+static void test_unknown_fields_are_refused_by_name(void **state)
+{
+    (void)state;
+    static const char *const values[] = { "false", "0", "\"\"", "[]", "{}", "1" }; /* who knows what they ask for */
+    for (size_t k = 0; k < ALL_PLACES - 1; k++) {
+        for (size_t i = 0; i < sizeof values / sizeof *values; i++)
+            expect_refusal(&places[k], "unheard_of", values[i], "unknown_parameter");
+        assert_true(is_taken(&places[k], "unheard_of", "null"));
+    }
+    expect_refusal(&places[0], "prompt", "\"x\"", "unknown_parameter"); /* of the other endpoint */
+    expect_refusal(&places[1], "messages", "[]", "unknown_parameter");
+    expect_refusal(&places[1], "max_completion_tokens", "3", "unknown_parameter");
+    asked a;
+    ask_with(&a, &places[0], "temprature", "0.7");
+    assert_non_null(strstr(a.f.err.msg, "did you mean 'temperature'?"));
+    done(&a);
+    ask_with(&a, &places[0], "num_predict", "7");
+    assert_non_null(strstr(a.f.err.msg, "use max_tokens"));
+    done(&a);
+    /* Any name, cut at a whole character, is one that can be written. */
+    static char name[400];
+    for (size_t shift = 0; shift < 2; shift++) {
+        memset(name, 'x', shift);
+        for (size_t i = 0; i < 190; i++)
+            memcpy(name + shift + 2 * i, "\xc3\xbc", 2);
+        for (size_t k = 0; k < ALL_PLACES - 1; k++) {
+            ask_with(&a, &places[k], name, "1");
+            json_t *o = ct_openai_error(&a.f);
+            const json_t *param = json_object_get(json_object_get(o, "error"), "param");
+            assert_true(!a.ok && json_string_length(param) > 20 && !strstr(json_string_value(param), "\xef\xbf\xbd"));
+            json_decref(o);
+            done(&a);
+        }
+    }
+}
+
+static void expect_list(ct_openai_endpoint endpoint, const char *base, const char *rest, size_t n, const char *names)
+{
+    asked a;
+    accept(&a, endpoint, base, rest);
+    if (a.r.unknown.n != n || strcmp(n ? a.r.unknown.names.data : "", names) != 0)
+        fail_msg("%s: %zu, '%s'; expected '%s'", rest, a.r.unknown.n, a.r.unknown.names.data, names);
+    done(&a);
+}
+
+/* For a server: what nobody knows is listed, in a form that a header can carry; what would change the answer is refused
+ * all the same. */
+static void test_unknown_fields_may_be_listed(void **state)
+{
+    (void)state;
+    const ct_openai_options before = defaults;
+    defaults.mode = CT_OPENAI_LENIENT;
+    expect_list(CHAT, "", 0, "");
+    expect_list(CHAT, ", \"a\": 1, \"temperature\": 0, \"user\": \"me\", \"b\": false, \"c\": null", 2, "a, b");
+    expect_list(COMPL, ", \"messages\": []", 1, "messages");
+    expect_list(CT_OPENAI_CHAT,
+                "{\"messages\": [{\"role\": \"user\", \"mood\": 1, \"content\": [{\"type\": \"text\", \"text\": \"a\", "
+                "\"font\": 2}]}]",
+                ", \"a\\r\\nSet-Cookie: b=\u00fc\": 1", 3,
+                "a%0D%0ASet-Cookie%3A%20b%3D%C3%BC, messages[0].mood, messages[0].content[0].font");
+    expect_refusal(&places[2], "images", "[\"iVBO\"]", "unsupported_parameter");
+    expect_refusal(&places[0], "format", "\"json\"", "unsupported_parameter");
+    expect_refusal(&places[0], "stop_token_ids", "[4]", "unsupported_parameter");
+    static char many[8192];
+    size_t len = 0;
+    for (int i = 0; i < 600; i++)
+        len += (size_t)snprintf(many + len, sizeof many - len, ", \"f%d\": 1", i);
+    asked a;
+    accept(&a, CHAT, many);
+    assert_int_equal(a.r.unknown.n, 600);
+    const ct_buf *names = &a.r.unknown.names;
+    assert_true(names->len < 2 * CT_OPENAI_MAX_LIST && strcmp(names->data + names->len - 5, ", ...") == 0);
+    done(&a);
+    defaults = before;
+}
+
+static void test_strict_takes_nothing_that_is_not_honoured(void **state)
+{
+    (void)state;
+    const ct_openai_options before = defaults;
+    defaults.mode = CT_OPENAI_STRICT;
+    for (size_t i = 0; i < ct_openai_n_fields; i++)
+        for (size_t k = 0; k < ALL_PLACES - 1; k++)
+            if (row_at(i, &places[k]) && ct_openai_fields[i].class == CT_FIELD_HARMLESS)
+                expect_refusal(&places[k], ct_openai_fields[i].name, "[[1]]", "unsupported_parameter");
+    expect_refusal(&places[0], "unheard_of", "1", "unknown_parameter");
+    asked a;
+    accept(&a, CHAT, ", \"model\": \"m\", \"temperature\": 0, \"store\": false, \"user\": null");
+    done(&a);
+    defaults = before;
+}
+
 /* ---- prompts ---- */
 
 static void test_messages(void **state)
@@ -285,9 +572,10 @@ static void test_messages(void **state)
           "messages[0].content[1]", "invalid_value" },
         { "[{\"role\": \"user\", \"content\": [{\"type\": \"image_url\"}]}]", "messages[0].content[0]",
           "invalid_value" },
-        { "[{\"role\": \"assistant\", \"content\": null, \"tool_calls\": [{}]}]", "tool_calls",
+        { "[{\"role\": \"assistant\", \"content\": null, \"tool_calls\": [{}]}]", "messages[0].tool_calls",
           "unsupported_parameter" },
-        { "[{\"role\": \"assistant\", \"function_call\": {}}]", "function_call", "unsupported_parameter" },
+        { "[{\"role\": \"assistant\", \"function_call\": {\"name\": \"f\"}}]", "messages[0].function_call",
+          "unsupported_parameter" },
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         char base[512];
@@ -538,6 +826,9 @@ static void test_envelopes(void **state)
           "missing_required_parameter" },
         { "{\"custom_id\": \"a\", \"method\": \"POST\", \"url\": \"/v1/completions\", \"body\": [1]}", "body",
           "missing_required_parameter" },
+        { "{\"custom_id\": \"a\", \"method\": \"POST\", \"url\": \"/v1/completions\", \"body\": {\"prompt\": \"x\"}, "
+          "\"temperature\": 0}",
+          "temperature", "unknown_parameter" }, /* beside the body, where it would do nothing */
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         ct_openai_line l = { 0 };
@@ -608,6 +899,14 @@ int main(void)
         cmocka_unit_test(test_deep_json),
         cmocka_unit_test(test_what_cannot_be_honoured_is_refused_by_name),
         cmocka_unit_test(test_wrong_types_and_ranges),
+        cmocka_unit_test(test_every_field_of_the_api_is_in_the_table),
+        cmocka_unit_test(test_a_field_has_one_row),
+        cmocka_unit_test(test_the_readme_names_every_field),
+        cmocka_unit_test(test_every_row_is_kept),
+        cmocka_unit_test(test_what_asks_for_nothing),
+        cmocka_unit_test(test_unknown_fields_are_refused_by_name),
+        cmocka_unit_test(test_unknown_fields_may_be_listed),
+        cmocka_unit_test(test_strict_takes_nothing_that_is_not_honoured),
         cmocka_unit_test(test_messages),
         cmocka_unit_test(test_forms_of_content),
         cmocka_unit_test(test_prompts),

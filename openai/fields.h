@@ -1,0 +1,56 @@
+/* fields.h - every field that a request may have, and what becomes of it: one table, fields.c.
+ *
+ *     honoured   it does what it says; a value of the wrong type is refused
+ *     harmless   it changes nothing here, and no answer would be another one for it: taken and ignored
+ *     refused    it would change the answer and cannot be honoured: refused by name where it asks for something
+ *     unknown    in no row: refused by name, or listed (ct_openai_unknown)
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef CT_OPENAI_FIELDS_H
+#define CT_OPENAI_FIELDS_H
+
+#include "openai/openai.h"
+
+/* Objects that have fields; a row may be of several. */
+typedef enum ct_openai_place {
+    CT_IN_CHAT = 1,        /* the body of /v1/chat/completions */
+    CT_IN_COMPLETIONS = 2, /* the body of /v1/completions */
+    CT_IN_BODY = CT_IN_CHAT | CT_IN_COMPLETIONS,
+    CT_IN_MESSAGE = 4,
+    CT_IN_TEXT = 8,   /* a part {"type": "text"} */
+    CT_IN_IMAGE = 16, /* a part {"type": "image_url"} */
+    CT_IN_PART = CT_IN_TEXT | CT_IN_IMAGE,
+    CT_IN_IMAGE_URL = 32,
+    CT_IN_FORMAT = 64, /* "response_format" */
+    CT_IN_LINE = 128,  /* the line of a batch, around the body */
+} ct_openai_place;
+
+typedef enum ct_openai_class {
+    CT_FIELD_UNKNOWN,
+    CT_FIELD_HONOURED,
+    CT_FIELD_HARMLESS,
+    CT_FIELD_REFUSED,
+} ct_openai_class;
+
+typedef struct ct_openai_field {
+    const char *name;
+    unsigned in; /* ct_openai_place, added up */
+    ct_openai_class class;
+    /* Of a refused one: which values ask for nothing. null never does. NULL: nor do false, 0, "", [] and {}. Else words
+     * that do not either; after "=" they alone. */
+    const char *unless;
+    const char *instead; /* of a refused one: what does the same, or NULL */
+} ct_openai_field;
+
+extern const ct_openai_field ct_openai_fields[];
+extern const size_t ct_openai_n_fields;
+
+/* The row of that name in that place; NULL: none. */
+const ct_openai_field *ct_openai_field_of(const char *name, ct_openai_place place);
+
+/* Looks at the names of an object's fields (of anything else there are none). where: its path, "" for the body. What is
+ * unknown is refused or added to the list, as the list's mode says. */
+bool ct_openai_check_fields(const json_t *object, ct_openai_place place, const char *where, ct_openai_list *unknown,
+                            ct_openai_fault *f);
+
+#endif
