@@ -67,7 +67,7 @@ static const cli_table batch_table = CLI_TABLE("many prompts", batch_cli_options
 typedef struct answer {
     json_t *tokens, *logprobs; /* NULL without --json */
     const carat_tokenizer *tok;
-    ct_buf text;
+    ct_buf text, starts; /* starts: of each token, where its text begins (size_t) */
     bool is_streaming, write_failed, ends_in_newline, has_no_memory;
     int why; /* errno of the write */
 } answer;
@@ -87,7 +87,18 @@ static bool add_logprobs(const answer *a, const carat_token *t)
 static bool keep(answer *a, const carat_token *t)
 {
     return (t->id < 0 || json_array_append_new(a->tokens, json_integer(t->id)) == 0) &&
-           (t->id < 0 || !a->logprobs || add_logprobs(a, t)) && ct_buf_add(&a->text, t->text, t->len);
+           (t->id < 0 || !a->logprobs || add_logprobs(a, t)) &&
+           (t->id < 0 || ct_buf_add(&a->starts, &t->at, sizeof t->at)) && ct_buf_add(&a->text, t->text, t->len);
+}
+
+/* Tokens that a stop string cut off with it are no part of the answer. */
+static void cut_behind_stop(answer *a, const carat_result *r)
+{
+    size_t n = ct_openai_n_in_text(&a->starts, a->text.len, r);
+    while (json_array_size(a->tokens) > n)
+        json_array_remove(a->tokens, json_array_size(a->tokens) - 1);
+    while (json_array_size(a->logprobs) > n)
+        json_array_remove(a->logprobs, json_array_size(a->logprobs) - 1);
 }
 
 static bool on_token(void *arg, const carat_token *t)
@@ -183,11 +194,12 @@ static double rate(size_t n, double seconds)
     return seconds > 0 ? (double)n / seconds : 0;
 }
 
-static bool print_json(const answer *a, const carat_engine *e, const carat_prompt *p, const carat_result *r,
-                       double prompt_s, uint64_t seed)
+static bool print_json(answer *a, const carat_engine *e, const carat_prompt *p, const carat_result *r, double prompt_s,
+                       uint64_t seed)
 {
     size_t n;
     const int32_t *ids = carat_prompt_tokens(p, &n);
+    cut_behind_stop(a, r);
     json_t *o =
         json_pack("{s:o, s:o, s:O, s:s%, s:s, s:I}", "model", ct_json_from_str(carat_engine_info(e)->path),
                   "prompt_tokens", ids_json(ids, n), "tokens", a->tokens, "text", a->text.data ? a->text.data : "",
@@ -214,6 +226,7 @@ static int answer_prompt(carat_engine *e, carat_session *s, const carat_prompt *
     carat_err err;
     answer a = { .tok = carat_engine_tokenizer(e), .is_streaming = !opt.json, .ends_in_newline = true };
     ct_buf_init(&a.text, (size_t)1 << 30);
+    ct_buf_init(&a.starts, (size_t)1 << 30);
     if (opt.json)
         a.tokens = json_array();
     if (opt.json && opt.logprobs >= 0)
@@ -269,6 +282,7 @@ static int answer_prompt(carat_engine *e, carat_session *s, const carat_prompt *
     json_decref(a.tokens);
     json_decref(a.logprobs);
     ct_buf_deinit(&a.text);
+    ct_buf_deinit(&a.starts);
     return code;
 }
 

@@ -549,6 +549,8 @@ typedef struct carat_token {
     float logprob;        /* natural logarithm, before temperature, penalties and filters */
     const carat_top *top; /* [n_top]: the likeliest, best first */
     size_t n_top;
+    size_t at; /* where its own text begins in the answer, in bytes. Of an answer that a stop string ended, a token with
+                * `at` not below the length of the text is no part of it */
 } carat_token;
 
 /* The next token, on the thread that asked for the generation. False ends it. */

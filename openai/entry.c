@@ -1,6 +1,8 @@
 /* Tokens and their log-probabilities as JSON, where a token need not be whole characters.
  *
  * SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
 #include "openai/inside.h"
 
 #define LEAST (-9999.0) /* there is no -inf in JSON */
@@ -50,7 +52,7 @@ static bool add_if_new(json_t *top, const json_t *entry)
     return text && (json_object_get(top, text) || json_object_set(top, text, json_object_get(entry, "logprob")) == 0);
 }
 
-static bool add_text_entry(json_t *to, const carat_tokenizer *tok, const carat_token *t, size_t offset)
+static bool add_text_entry(json_t *to, const carat_tokenizer *tok, const carat_token *t)
 {
     json_t *e = ct_openai_token(tok, t->id, t->logprob), *top = json_object();
     bool ok = e && top;
@@ -65,14 +67,57 @@ static bool add_text_entry(json_t *to, const carat_tokenizer *tok, const carat_t
     ok = json_array_append(json_object_get(to, "token_logprobs"), json_object_get(e, "logprob")) == 0 && ok;
     ok = json_array_append_new(json_object_get(to, "top_logprobs"), t->n_top ? json_incref(top) : json_null()) == 0 &&
          ok;
-    ok = json_array_append_new(json_object_get(to, "text_offset"), json_integer((json_int_t)offset)) == 0 && ok;
     json_decref(top);
     json_decref(e);
     return ok;
 }
 
-bool ct_openai_logprobs_add(json_t *to, ct_openai_endpoint endpoint, const carat_tokenizer *tok, const carat_token *t,
-                            size_t offset)
+bool ct_openai_logprobs_add(json_t *to, ct_openai_endpoint endpoint, const carat_tokenizer *tok, const carat_token *t)
 {
-    return endpoint == CT_OPENAI_CHAT ? add_chat_entry(to, tok, t) : add_text_entry(to, tok, t, offset);
+    return endpoint == CT_OPENAI_CHAT ? add_chat_entry(to, tok, t) : add_text_entry(to, tok, t);
+}
+
+/* ---- where the text ends ---- */
+
+static size_t start_of(const ct_buf *starts, size_t i)
+{
+    size_t at;
+    memcpy(&at, starts->data + i * sizeof at, sizeof at);
+    return at;
+}
+
+size_t ct_openai_n_in_text(const ct_buf *starts, size_t text_len, const carat_result *result)
+{
+    size_t n = starts->len / sizeof(size_t);
+    bool was_cut = result->finish == CARAT_FINISH_STOP && result->stop_id < 0;
+    while (was_cut && n && start_of(starts, n - 1) >= text_len)
+        n--;
+    return n;
+}
+
+static void cut(json_t *array, size_t n)
+{
+    while (json_array_size(array) > n)
+        json_array_remove(array, json_array_size(array) - 1);
+}
+
+bool ct_openai_logprobs_end(json_t *all, ct_openai_endpoint endpoint, const ct_buf *text, const ct_buf *starts,
+                            size_t n)
+{
+    if (endpoint == CT_OPENAI_CHAT) {
+        cut(all, n);
+        return true;
+    }
+    const char *name;
+    json_t *list, *offsets = json_object_get(all, "text_offset");
+    json_object_foreach(all, name, list)
+        cut(list, n);
+    json_int_t n_chars = 0;
+    bool ok = true;
+    for (size_t i = 0, at = 0; i < n; i++) {
+        for (; at < text->len && at < start_of(starts, i); at++)
+            n_chars += (text->data[at] & 0xC0) != 0x80;
+        ok = json_array_append_new(offsets, json_integer(n_chars)) == 0 && ok;
+    }
+    return ok;
 }

@@ -20,9 +20,11 @@ bool ct_openai_image(const json_t *url, const char *files, const char *files_hin
 /* A text as C has it, borrowed; refuses anything else, and a NUL character in it. */
 bool ct_openai_text(const json_t *v, const char *where, const char **to, ct_openai_fault *f);
 
-/* entry.c: a generated token is added to the log-probabilities of its answer. False: no memory. */
+/* entry.c: a generated token is added to the log-probabilities of its answer; at its end they are cut to the first n of
+ * them, whose places in the text are given in characters. False: no memory. */
 json_t *ct_openai_logprobs(ct_openai_endpoint endpoint);
-bool ct_openai_logprobs_add(json_t *to, ct_openai_endpoint endpoint, const carat_tokenizer *tok, const carat_token *t,
-                            size_t offset);
+bool ct_openai_logprobs_add(json_t *to, ct_openai_endpoint endpoint, const carat_tokenizer *tok, const carat_token *t);
+bool ct_openai_logprobs_end(json_t *all, ct_openai_endpoint endpoint, const ct_buf *text, const ct_buf *starts,
+                            size_t n);
 
 #endif

@@ -103,7 +103,7 @@ void ct_openai_request_deinit(ct_openai_request *r);
 
 typedef struct ct_openai_answer {
     ct_buf text;
-    size_t n_chars;   /* of text */
+    ct_buf starts;    /* size_t: where the text of each token begins */
     json_t *logprobs; /* NULL: not asked for */
     bool has_failed;  /* no memory for a token's entry */
     carat_result result;
@@ -131,6 +131,10 @@ json_t *ct_openai_reply_body(const ct_openai_reply *reply, const char *model, si
 /* A token as log-probabilities have it: {"id", "token", "logprob", "bytes"}. A token that is part of a character has a
  * replacement character as its text and the true bytes. NULL: no memory, or no such id. */
 json_t *ct_openai_token(const carat_tokenizer *tok, int32_t id, float logprob);
+
+/* How many of an answer's tokens are part of its text. All are, unless a stop string ended it: then those that begin
+ * before the cut. starts: carat_token.at of each, as size_t. */
+size_t ct_openai_n_in_text(const ct_buf *starts, size_t text_len, const carat_result *result);
 
 /* prefix and 24 random hexadecimal digits into to[size]. False: the system gives no random bytes. */
 bool ct_openai_new_id(const char *prefix, char *to, size_t size);

@@ -32,6 +32,7 @@ bool ct_openai_reply_init(ct_openai_reply *reply, const ct_openai_request *r)
     for (size_t i = 0; reply->answers && i < reply->n; i++) {
         ct_openai_answer *a = &reply->answers[i];
         ct_buf_init(&a->text, MAX_TEXT);
+        ct_buf_init(&a->starts, MAX_TEXT);
         ok = ct_buf_str(&a->text, "") && ok;
         a->logprobs = r->has_logprobs ? ct_openai_logprobs(r->endpoint) : NULL;
         ok = (a->logprobs || !r->has_logprobs) && ok;
@@ -43,26 +44,27 @@ void ct_openai_reply_deinit(ct_openai_reply *reply)
 {
     for (size_t i = 0; reply->answers && i < reply->n; i++) {
         ct_buf_deinit(&reply->answers[i].text);
+        ct_buf_deinit(&reply->answers[i].starts);
         json_decref(reply->answers[i].logprobs);
     }
     free(reply->answers);
 }
 
-static size_t n_characters(const char *s, size_t len)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < len; i++)
-        n += (s[i] & 0xC0) != 0x80;
-    return n;
-}
-
 static void add_token(ct_openai_answer *a, ct_openai_endpoint endpoint, const carat_tokenizer *tok,
                       const carat_token *t)
 {
-    if (a->logprobs && t->id >= 0 && !ct_openai_logprobs_add(a->logprobs, endpoint, tok, t, a->n_chars))
+    if (a->logprobs && t->id >= 0 &&
+        (!ct_openai_logprobs_add(a->logprobs, endpoint, tok, t) || !ct_buf_add(&a->starts, &t->at, sizeof t->at)))
         a->has_failed = true;
     ct_buf_add(&a->text, t->text, t->len);
-    a->n_chars += n_characters(t->text, t->len);
+}
+
+static void end_answer(ct_openai_answer *a, ct_openai_endpoint endpoint, const carat_result *result)
+{
+    a->result = *result;
+    size_t n = ct_openai_n_in_text(&a->starts, a->text.len, result);
+    if (a->logprobs && !a->has_failed && !ct_openai_logprobs_end(a->logprobs, endpoint, &a->text, &a->starts, n))
+        a->has_failed = true;
 }
 
 void ct_openai_reply_add(ct_openai_reply *reply, const carat_tokenizer *tok, const carat_event *event)
@@ -72,7 +74,7 @@ void ct_openai_reply_add(ct_openai_reply *reply, const carat_tokenizer *tok, con
         add_token(&reply->answers[event->answer], reply->request->endpoint, tok, event->token);
         break;
     case CARAT_EVENT_ANSWER:
-        reply->answers[event->answer].result = *event->result;
+        end_answer(&reply->answers[event->answer], reply->request->endpoint, event->result);
         break;
     case CARAT_EVENT_FAILED:
         if (!reply->has_failed) {

@@ -255,7 +255,8 @@ carat_token ct_api_token(const ct_chunk *chunk)
                           .len = chunk->text.len,
                           .logprob = chunk->logprob,
                           .top = chunk->top,
-                          .n_top = chunk->n_top };
+                          .n_top = chunk->n_top,
+                          .at = chunk->at };
 }
 
 /* Hands the tokens over as they come, until the job has ended. Returns how many were; *ended: the listener ended the

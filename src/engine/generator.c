@@ -19,7 +19,8 @@ struct ct_generator {
     ct_detok detok;
     ct_stops stops;
     size_t max_tokens, min_tokens;
-    int n_wanted; /* alternatives a token */
+    size_t n_text; /* bytes of the answer that were handed out */
+    int n_wanted;  /* alternatives a token */
     bool ignore_eos;
     bool wants_logprobs;
     float lse; /* log of the sum of exp over the model's own logits: log p = logit - lse */
@@ -224,10 +225,12 @@ static bool add_token(ct_generator *g, int32_t id, size_t room, ct_chunk *chunk,
     if (g->has_mask)
         g->mask.accept(g->mask.self, id);
     chunk->id = id;
+    chunk->at = g->n_text + g->stops.held.len;
     g->result.n_generated++;
     if (g->v.model->tok)
         ct_detok_push(&g->detok, id, &g->stops.held);
     ct_stops_release(&g->stops, false, &chunk->text);
+    g->n_text += chunk->text.len;
     if (g->stops.held.failed || chunk->text.failed)
         return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for the text");
     if (g->stops.is_met)
@@ -273,6 +276,7 @@ bool ct_generator_flush(ct_generator *g, ct_chunk *chunk)
     chunk->id = -1;
     chunk->n_top = 0;
     chunk->logprob = 0;
+    chunk->at = g->n_text;
     ct_buf_clear(&chunk->text);
     if (g->stops.is_met)
         return false;

@@ -30,6 +30,7 @@ typedef struct ct_chunk {
     float logprob;
     carat_top top[CT_MAX_TOP];
     size_t n_top;
+    size_t at; /* bytes of the answer before the token's own text, whether or not they were held back */
 } ct_chunk;
 
 void ct_chunk_init(ct_chunk *s);

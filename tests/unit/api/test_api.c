@@ -125,6 +125,7 @@ typedef struct seen {
     char text[4096];
     size_t len, tokens, flushes, stop_after;
     int32_t ids[256];
+    size_t at[256];
     double logprob;
     carat_session *cancel;
 } seen;
@@ -138,6 +139,7 @@ static bool on_token(void *arg, const carat_token *t)
         s->flushes++;
         return true;
     }
+    s->at[s->tokens] = t->at;
     s->ids[s->tokens++] = t->id;
     s->logprob += (double)t->logprob;
     if (s->cancel && s->tokens == 3)
@@ -190,8 +192,35 @@ static void stop_strings_cut_anywhere(void **state)
             assert_int_equal(s.len, (size_t)(first - all.text));
             assert_memory_equal(s.text, all.text, s.len);
             assert_int_equal(r.finish, CARAT_FINISH_STOP);
+            assert_memory_equal(s.at, all.at, s.tokens * sizeof *s.at); /* held back or not */
         }
         at += 9;
+    }
+}
+
+/* The text of each token lies where it says. */
+static void tokens_know_their_place(void **state)
+{
+    (void)state;
+    static seen s;
+    carat_result r = { .struct_size = sizeof r };
+    s = (seen){ 0 };
+    carat_generation g = greedy(&s, 100);
+    run(&g, &s, &r);
+    assert_int_equal(s.at[0], 0);
+    for (size_t i = 0; i < s.tokens; i++) { /* what the tokens before it amount to: whole characters only */
+        carat_detokenizer *d;
+        size_t before = 0;
+        carat_err e;
+        must(carat_detokenizer_open(carat_engine_tokenizer(engine), false, &d, &e), &e);
+        for (size_t k = 0; k < i; k++) {
+            const char *text;
+            size_t len;
+            must(carat_detokenizer_push(d, s.ids[k], &text, &len, &e), &e);
+            before += len;
+        }
+        assert_int_equal(s.at[i], before);
+        carat_detokenizer_close(d);
     }
 }
 
@@ -543,6 +572,7 @@ int main(void)
         cmocka_unit_test(the_context_is_a_promise),
         cmocka_unit_test(rewinding_is_exact),
         cmocka_unit_test(stop_strings_cut_anywhere),
+        cmocka_unit_test(tokens_know_their_place),
         cmocka_unit_test(what_was_held_back_comes_at_the_end),
         cmocka_unit_test(stop_strings_have_lengths),
         cmocka_unit_test(nothing_is_ignored),

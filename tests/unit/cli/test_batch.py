@@ -3,6 +3,7 @@
 SPDX-License-Identifier: Apache-2.0
 """
 import base64
+import codecs
 import fcntl
 import json
 import os
@@ -16,6 +17,7 @@ import sys
 import tempfile
 import time
 import unittest
+import urllib.parse
 
 CARAT, DATA = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2])
 TINY, SIGHT = DATA + "/models/tiny-text", DATA + "/models/tiny-sight"
@@ -33,6 +35,15 @@ def chat(i, content="a red star", **body):
 
 def text(i, prompt="a red star", **body):
     return line(i, TEXT, prompt=prompt, **body)
+
+
+def starts_of(entries):
+    """Where each token begins, in characters: after those that the tokens before it completed."""
+    decoder = codecs.getincrementaldecoder("utf-8")("replace")
+    starts = [0]
+    for e in entries:
+        starts.append(starts[-1] + len(decoder.decode(bytes(e["bytes"]))))
+    return starts[:-1]
 
 
 class Case(unittest.TestCase):
@@ -185,6 +196,23 @@ class Answers(Case):
             self.assertEqual(e["top_logprobs"][0]["bytes"], e["bytes"])
         self.assertEqual([e["top_logprobs"] for e in got["bare"]["choices"][0]["logprobs"]["content"]], [[]] * 6)
 
+    def test_logprobs_end_with_the_text(self):
+        alone = self.run_alone("a red star", "--raw", "-n", "24", "--ignore-eos", "--logprobs", "0")
+        whole, pieces = alone["text"], [e["token"] for e in alone["logprobs"]]
+        starts = starts_of(alone["logprobs"])
+        cuts = [at for at in range(0, len(whole) - 4, 3) if whole.index(whole[at:at + 4]) == at]
+        got = self.ask([text(at, max_tokens=24, ignore_eos=True, logprobs=0, stop=whole[at:at + 4]) for at in cuts] +
+                       [text("all", max_tokens=24, ignore_eos=True, logprobs=0, stop=[whole[-2:] + "never"])])
+        for at in cuts:
+            c = got[str(at)]["choices"][0]
+            n = sum(s < at for s in starts)
+            self.assertEqual(c["text"], whole[:at])
+            self.assertEqual(c["logprobs"]["tokens"], pieces[:n])
+            self.assertEqual(c["logprobs"]["text_offset"], starts[:n])
+            self.assertEqual({len(v) for v in c["logprobs"].values()}, {n})
+            self.assertGreaterEqual(got[str(at)]["usage"]["completion_tokens"], n)
+        self.assertEqual(got["all"]["choices"][0]["logprobs"]["text_offset"], starts)  # held back, and then not cut
+
     def test_messages_are_repaired(self):
         def said(i, *messages):
             return line(i, CHAT, messages=list(messages), max_tokens=4)
@@ -219,6 +247,9 @@ class Answers(Case):
             return chat(i, [{"type": "image_url", "image_url": {"url": url, **more}},
                             {"type": "text", "text": question}], max_tokens=10)
         good = [see("standard", "data:image/png;base64," + standard), see("url", "data:image/png;base64," + url_safe),
+                see("lines", "data:image/png;base64,\n" + base64.encodebytes(data).decode()),
+                see("crlf", "data:image/png;base64, " + base64.encodebytes(data).decode().replace("\n", "\r\n")),
+                see("percent", "data:image/png;base64," + urllib.parse.quote(base64.encodebytes(data).decode(), safe="")),
                 see("low", "data:;base64," + standard, detail="low"), see("file", "a.png"), see("scheme", "file:a.png"),
                 see("absolute", "file://" + self.dir + "/in/a.png"),
                 chat("bare", [{"type": "image_url", "image_url": "a.png"}, {"type": "text", "text": question}], max_tokens=10)]
@@ -228,7 +259,7 @@ class Answers(Case):
                ("passwd", "/etc/passwd", "outside"), ("folder", ".", "")]
         got = self.ask(good + [see(k, u) for k, u, _ in bad] + [see("detail", "a.png", detail="huge")], "--batch-files",
                        self.dir + "/in", "--pan-scan", "off", code=1, model=SIGHT)
-        for k in ["standard", "url", "low", "file", "scheme", "absolute", "bare"]:
+        for k in ["standard", "url", "lines", "crlf", "percent", "low", "file", "scheme", "absolute", "bare"]:
             self.assertEqual(got[k].get("choices", [{"message": {"content": got[k]}}])[0]["message"]["content"], q["answer"])
         for k, _, says in bad + [("detail", "", "auto, low or high")]:
             self.assertEqual(self.answers()[k]["response"]["status_code"], 400)
@@ -370,6 +401,16 @@ class BadLines(Case):
             self.assertIn("in.jsonl:3: custom_id 'a' occurs a second time", self.stderr)
             self.assertEqual(set(self.answers()), {"a", "b"})
             self.assertEqual(self.answers()["a"]["response"]["body"]["usage"]["completion_tokens"], 2)
+
+    def test_half_an_emoji_is_answered(self):
+        """Text that was cut at so many UTF-16 units: the half is U+FFFD, whatever it is a part of."""
+        raw = [chat("cut", "cut in the middle HALF", max_tokens=4), chat("same", "cut in the middle \ufffd", max_tokens=4),
+               text("HALF", max_tokens=2), chat("reversed", "OTHERHALF", max_tokens=4), chat("two", "\ufffd\ufffd", max_tokens=4)]
+        got = self.ask([s.replace("OTHER", "\\ude00").replace("HALF", "\\ud83d") for s in raw])
+        self.assertEqual(set(got), {"cut", "same", "\ufffd", "reversed", "two"})
+        for a, b in [("cut", "same"), ("reversed", "two")]:
+            self.assertEqual(got[a]["usage"]["prompt_tokens"], got[b]["usage"]["prompt_tokens"])
+            self.assertEqual(got[a]["choices"], got[b]["choices"])
 
     def test_a_line_of_100_megabytes(self):
         with open(self.src, "wb") as f:

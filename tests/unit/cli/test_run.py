@@ -76,6 +76,26 @@ class Run(Case):
         self.assertEqual(r["text"], full[:full.index(stop)])
         self.assertEqual(r["finish_reason"], "stop")
 
+    def test_tokens_end_where_the_text_does(self):
+        """At a stop string inside a token, at its border, over several: the tokens are those of the text."""
+        ask = ["-p", "a red star", "--temp", "0", "-n", "24", "--ignore-eos", "--logprobs", "0"]
+        whole = self.run_json(*ask)
+        pieces = [e["token"] for e in whole["logprobs"]]
+        self.assertEqual("".join(pieces), whole["text"])
+        starts = [len("".join(pieces[:i])) for i in range(len(pieces))]
+        n_inside = 0
+        for at in range(0, len(whole["text"]) - 4, 2):
+            stop = whole["text"][at:at + 4]
+            cut = whole["text"].index(stop)
+            r = self.run_json(*ask, "--stop", stop)
+            n = sum(s < cut for s in starts)
+            n_inside += cut not in starts
+            self.assertEqual(r["text"], whole["text"][:cut])
+            self.assertEqual(r["tokens"], whole["tokens"][:n])
+            self.assertEqual(r["logprobs"], whole["logprobs"][:n])
+            self.assertGreaterEqual(r["timings"]["predicted_n"], n)
+        self.assertGreater(n_inside, 1)
+
     def test_min_tokens_hold_the_end_back(self):
         def ask(*args, bias="1=1000"):  # <eos> comes wherever it may
             r = self.run_json("-p", "a red star", "--temp", "0", "-l", bias, *args)

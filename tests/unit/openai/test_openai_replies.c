@@ -115,9 +115,13 @@ static ct_openai_request request_of(ct_openai_endpoint endpoint, size_t n, bool 
 static void add_token(ct_openai_reply *r, size_t answer, int32_t id, const char *text, float logprob,
                       const carat_top *top, size_t n_top)
 {
-    const carat_token t = {
-        .id = id, .text = text, .len = strlen(text), .logprob = logprob, .top = top, .n_top = n_top
-    };
+    const carat_token t = { .id = id,
+                            .text = text,
+                            .len = strlen(text),
+                            .logprob = logprob,
+                            .top = top,
+                            .n_top = n_top,
+                            .at = r->answers[answer].text.len };
     ct_openai_reply_add(r, tok, &(carat_event){ .kind = CARAT_EVENT_TOKEN, .answer = answer, .token = &t });
 }
 
@@ -233,6 +237,62 @@ static void test_logprobs_of_a_completion(void **state)
     ct_openai_reply_deinit(&r);
 }
 
+/* Tokens of two bytes each, of which the stop string left the first `len` bytes of text; all of it was held back. */
+static json_t *cut_reply(ct_openai_endpoint endpoint, size_t len, carat_finish finish, int32_t stop_id)
+{
+    static const char whole[] = "\xc3\xa9"
+                                "cdefgh";
+    ct_openai_request q = request_of(endpoint, 1, true);
+    ct_openai_reply r = { 0 };
+    assert_true(ct_openai_reply_init(&r, &q));
+    for (size_t i = 0; i < 4; i++) {
+        const carat_token t = { .id = (int32_t)(20 + i), .text = "", .logprob = -1, .at = 2 * i };
+        ct_openai_reply_add(&r, tok, &(carat_event){ .kind = CARAT_EVENT_TOKEN, .token = &t });
+    }
+    const carat_token last = { .id = -1, .text = whole, .len = len, .at = 0 };
+    ct_openai_reply_add(&r, tok, &(carat_event){ .kind = CARAT_EVENT_TOKEN, .token = &last });
+    const carat_result result = {
+        .struct_size = sizeof result, .finish = finish, .n_generated = 4, .stop_id = stop_id
+    };
+    ct_openai_reply_add(&r, tok, &(carat_event){ .kind = CARAT_EVENT_ANSWER, .result = &result });
+    json_t *o = ct_openai_reply_body(&r, "m", 1, 0);
+    assert_non_null(o);
+    assert_int_equal(json_integer_value(json_object_get(json_object_get(o, "usage"), "completion_tokens")), 4);
+    ct_openai_reply_deinit(&r);
+    return o;
+}
+
+static void expect_entries(size_t len, carat_finish finish, int32_t stop_id, size_t n)
+{
+    static const json_int_t offsets[] = { 0, 1, 3, 5 }; /* in characters: the first token is one */
+    json_t *chat = cut_reply(CT_OPENAI_CHAT, len, finish, stop_id);
+    json_t *text = cut_reply(CT_OPENAI_COMPLETIONS, len, finish, stop_id), *list;
+    json_t *of_chat = json_object_get(json_array_get(json_object_get(chat, "choices"), 0), "logprobs");
+    json_t *of_text = json_object_get(json_array_get(json_object_get(text, "choices"), 0), "logprobs");
+    assert_int_equal(json_array_size(json_object_get(of_chat, "content")), n);
+    assert_int_equal(json_object_size(of_text), 4);
+    const char *name;
+    json_object_foreach(of_text, name, list)
+        assert_int_equal(json_array_size(list), n);
+    for (size_t i = 0; i < n; i++)
+        assert_int_equal(json_integer_value(json_array_get(json_object_get(of_text, "text_offset"), i)), offsets[i]);
+    json_decref(chat);
+    json_decref(text);
+}
+
+static void test_logprobs_end_where_the_text_does(void **state)
+{
+    (void)state;
+    expect_entries(0, CARAT_FINISH_STOP, -1, 0);
+    expect_entries(2, CARAT_FINISH_STOP, -1, 1); /* at a token's border */
+    expect_entries(3, CARAT_FINISH_STOP, -1, 2); /* inside one, which still has a part in the text */
+    expect_entries(4, CARAT_FINISH_STOP, -1, 2);
+    expect_entries(7, CARAT_FINISH_STOP, -1, 4);
+    expect_entries(8, CARAT_FINISH_STOP, 1, 4); /* the model's own end */
+    expect_entries(6, CARAT_FINISH_STOP, 1, 4); /* the last token has no text */
+    expect_entries(6, CARAT_FINISH_LENGTH, -1, 4);
+}
+
 static void test_failures(void **state)
 {
     (void)state;
@@ -330,6 +390,7 @@ int main(void)
         cmocka_unit_test(test_a_chat),
         cmocka_unit_test(test_logprobs_of_a_chat),
         cmocka_unit_test(test_logprobs_of_a_completion),
+        cmocka_unit_test(test_logprobs_end_where_the_text_does),
         cmocka_unit_test(test_failures),
         cmocka_unit_test(test_lines),
         cmocka_unit_test(test_ids),
