@@ -21,19 +21,56 @@ bool ct_openai_text(const json_t *v, const char *where, const char **to, ct_open
     return refuse(f, where, *to ? "a text with a NUL character" : "the text is missing or not a string");
 }
 
+/* Does the URL up to its comma end in ";base64", perhaps with spaces around the word? */
+static bool is_base64(const char *url, size_t n)
+{
+    static const char word[] = "base64";
+    size_t n_word = sizeof word - 1;
+    while (n && url[n - 1] == ' ')
+        n--;
+    if (n < n_word || strncasecmp(url + n - n_word, word, n_word) != 0)
+        return false;
+    for (n -= n_word; n && url[n - 1] == ' ';)
+        n--;
+    return n && url[n - 1] == ';';
+}
+
+static int hex(char c)
+{
+    return c >= '0' && c <= '9' ? c - '0' : (c | 0x20) >= 'a' && (c | 0x20) <= 'f' ? (c | 0x20) - 'a' + 10 : -1;
+}
+
+/* The base64 in a URL's data: %XX is a byte, and white space (lines of 76, a blank after the comma) does not count.
+ * Returns the length of what is left in to[len]. Source: https://infra.spec.whatwg.org/#forgiving-base64-decode and
+ * https://url.spec.whatwg.org/#percent-decode; what they forgive beyond it (stray bits) is refused. */
+static size_t plain_base64(const char *from, size_t len, char *to)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < len; i++) {
+        char c = from[i];
+        if (c == '%' && len - i > 2 && hex(from[i + 1]) >= 0 && hex(from[i + 2]) >= 0) {
+            c = (char)(hex(from[i + 1]) << 4 | hex(from[i + 2]));
+            i += 2;
+        }
+        if (c != ' ' && c != '\t' && c != '\n' && c != '\f' && c != '\r')
+            to[n++] = c;
+    }
+    return n;
+}
+
 static bool decode_data_url(const char *url, size_t len, const char *where, carat_picture **out, ct_openai_fault *f)
 {
-    const char *comma = memchr(url, ',', len), *mark = ";base64";
-    size_t n = comma ? (size_t)(comma - url) : 0, n_mark = strlen(mark);
-    if (!comma || n < n_mark || strncasecmp(comma - n_mark, mark, n_mark) != 0)
+    const char *comma = memchr(url, ',', len);
+    size_t n = comma ? (size_t)(comma - url) : 0;
+    if (!comma || !is_base64(url, n))
         return refuse(f, where, "a data: URL without ;base64, in it");
     len -= n + 1;
-    unsigned char *data = malloc(ct_base64_room(len));
+    char *data = malloc(len + 1);
     if (!data)
         return ct_openai_no_memory(f, "an image");
-    bool ok =
-        (ct_base64_decode(comma + 1, len, data, &len, &f->err) && carat_picture_decode(data, len, out, &f->err)) ||
-        (ct_fail_in(&f->err, "%s", where), ct_openai_refuse_err(f, where));
+    len = plain_base64(comma + 1, len, data);
+    bool ok = (ct_base64_decode(data, len, data, &len, &f->err) && carat_picture_decode(data, len, out, &f->err)) ||
+              (ct_fail_in(&f->err, "%s", where), ct_openai_refuse_err(f, where));
     free(data);
     return ok;
 }

@@ -9,7 +9,8 @@
 #include "base/err.h"
 
 /* Parses text (need not be NUL-terminated); the caller decrefs *out. `what` names the source in messages.
- * RFC 8259; duplicate keys, NUL characters in keys, integers beyond 64 bits and nesting deeper than 2048 are refused.
+ * RFC 8259; duplicate keys, NUL characters in keys, integers beyond 64 bits and nesting deeper than 2048 are refused. Half
+ * of a surrogate pair, which texts cut at so many UTF-16 units end with, is U+FFFD.
  * Errors: CARAT_EFORMAT with the byte position, CARAT_ENOMEM. */
 bool ct_json_parse(const char *what, const char *text, size_t len, json_t **out, carat_err *err);
 

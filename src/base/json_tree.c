@@ -190,7 +190,7 @@ static size_t line_of(const char *text, size_t at)
 
 bool ct_json_parse(const char *what, const char *text, size_t len, json_t **out, carat_err *err)
 {
-    ct_jp r = { .s = text, .len = len };
+    ct_jp r = { .s = text, .len = len, .takes_halves = true };
     *out = value(&r, 0);
     if (*out && (ct_jp_peek(&r) || r.pos < len)) {
         json_decref(*out);

@@ -101,6 +101,23 @@ static bool hex4(ct_jp *r, uint32_t *out)
     return true;
 }
 
+/* The second half of a pair, if it is there: then r is behind it. False: what follows "\u" is no number. */
+static bool low_surrogate(ct_jp *r, uint32_t *low)
+{
+    size_t pos = r->pos;
+    *low = 0;
+    if (r->len - pos < 2 || r->s[pos] != '\\' || r->s[pos + 1] != 'u')
+        return true;
+    r->pos += 2;
+    if (!hex4(r, low))
+        return false;
+    if (*low < 0xDC00 || *low > 0xDFFF) { /* another character */
+        *low = 0;
+        r->pos = pos;
+    }
+    return true;
+}
+
 /* After "\u": one escape, or two that are a surrogate pair. */
 static bool escaped_char(ct_jp *r)
 {
@@ -108,11 +125,11 @@ static bool escaped_char(ct_jp *r)
     if (!hex4(r, &cp))
         return false;
     if (cp >= 0xD800 && cp < 0xE000) {
-        bool paired = cp < 0xDC00 && r->len - r->pos >= 2 && r->s[r->pos] == '\\' && r->s[r->pos + 1] == 'u';
-        r->pos += paired ? 2 : 0;
-        if (!paired || !hex4(r, &low) || low < 0xDC00 || low > 0xDFFF)
+        if (cp < 0xDC00 && !low_surrogate(r, &low))
+            return false;
+        if (!low && !r->takes_halves)
             return ct_jp_stop(r, CARAT_EFORMAT, "half of a surrogate pair");
-        cp = 0x10000 + ((cp - 0xD800) << 10) + (low - 0xDC00);
+        cp = low ? 0x10000 + ((cp - 0xD800) << 10) + (low - 0xDC00) : 0xFFFD;
     }
     if (!room(r, 4))
         return false;

@@ -18,8 +18,9 @@ typedef struct ct_jp {
     const char *s; /* set these two, zero the rest */
     size_t len;
     size_t pos;
-    size_t base; /* offset of s in its file, for messages */
-    char *str;   /* the last string or key; not NUL-terminated */
+    size_t base;       /* offset of s in its file, for messages */
+    bool takes_halves; /* half of a surrogate pair in an escape is U+FFFD, not an error */
+    char *str;         /* the last string or key; not NUL-terminated */
     size_t str_len, str_cap;
     bool failed;
     carat_err err; /* when failed */

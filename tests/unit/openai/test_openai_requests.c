@@ -708,7 +708,14 @@ static void test_images_that_are_none(void **state)
     refuse_image("\"data:image/png;base64,\"", "messages[0].content[0]");
     refuse_image("\"data:image/png;base64,A\"", "base64");
     refuse_image("\"data:image/png;base64,AB*D\"", "base64");
-    refuse_image("\"data:image/png;base64,AB CD\"", "base64");
+    refuse_image("\"data:image/png;base64,AB%2\"", "byte 0x25");
+    refuse_image("\"data:image/png;base64,AB%GGCD\"", "byte 0x25");
+    refuse_image("\"data:image/png;base64,AB%00\"", "byte 0x00");
+    refuse_image("\"data:image/png;base64,AB\\u00a0CD\"", "byte 0xc2"); /* not ASCII's white space */
+    refuse_image("\"data:image/png;base64,AB\\u000bCD\"", "byte 0x0b");
+    refuse_image("\"data:image/png;base64,AB==%20%3D\"", "base64");
+    refuse_image("\"data:image/pngbase64,AAAA\"", ";base64,");
+    refuse_image("\"data: base64,AAAA\"", ";base64,");
     refuse_image("\"data:image/png;base64,AB==CD\"", "base64");
     refuse_image("\"data:image/png;base64,A+-A\"", "base64");
     refuse_image("\"data:image/png;base64,AB=\"", "base64");
@@ -719,6 +726,37 @@ static void test_images_that_are_none(void **state)
     refuse_image("\"file:///etc/passwd\"", "only with --files DIR");
     refuse_image("{\"url\": \"a.png\", \"detail\": \"huge\"}", "auto, low or high");
     refuse_image("{\"url\": \"a.png\", \"detail\": 3}", "auto, low or high");
+}
+
+/* As `base64 file`, MIME and browsers write it: all the same picture. */
+static void test_base64_in_lines(void **state)
+{
+    (void)state;
+    static const char *const same[] = {
+        "data:image/"
+        "png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8BQDwAEhQGAhKmMIQAAAABJRU5ErkJg"
+        "gg==",
+        "data:image/"
+        "png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8\\nz8BQDwAEhQGAhKmMIQAAAABJRU5E"
+        "rkJggg==\\n",
+        "data:image/"
+        "png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8\\r\\nz8BQDwAEhQGAhKmMIQAAAABJRU"
+        "5ErkJggg==\\r\\n",
+        "data:image/png;base64, "
+        "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8BQDwAEhQGAhKmMIQAAAABJRU5ErkJ"
+        "ggg=\\t=",
+        "data:image/png; base64 "
+        ",iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8BQDwAEhQGAhKmMIQAAAABJRU5ErkJ"
+        "ggg%3D%3d",
+        "DATA:;BASE64,%69VBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8BQDwAEhQGAhKmMIQAAAABJRU5ErkJg%"
+        "0D%0A"
+        "gg",
+    };
+    for (size_t i = 0; i < sizeof same / sizeof *same; i++) {
+        char url[400];
+        snprintf(url, sizeof url, "\"%s\"", same[i]);
+        refuse_image_of(url, "messages", "vision tower"); /* decoded, but this model sees nothing */
+    }
 }
 
 static void test_images_of_a_folder(void **state)
@@ -789,8 +827,8 @@ static void test_lines_that_are_none(void **state)
         { deep, "invalid_value", "not valid JSON" },
         { "\xff\xfe", "invalid_value", "not valid JSON" },
         { "{\"custom_id\": \"\xc3\"}", "invalid_value", "not valid JSON" },
-        { "{\"custom_id\": \"\\ud800\"}", "invalid_value", "not valid JSON" },        /* half a pair */
-        { "{\"custom_id\": \"\\udc00\\ud800\"}", "invalid_value", "not valid JSON" }, /* the wrong way round */
+        { "{\"custom_id\": \"\\ud800\", \"custom_id\": \"\\udfff\"}", "invalid_value", "duplicate" },
+        { "{\"custom_id\": \"\\ud800\\u00\"}", "invalid_value", "not valid JSON" },
         { "{\"custom_id\": \"a\"} {}", "invalid_value", "not valid JSON" },
         { "{\"custom_id\": \"a\", \"custom_id\": \"b\"}", "invalid_value", "duplicate" },
         { "[]", "invalid_json_line", "an array" },
@@ -864,6 +902,8 @@ static void test_seeds_of_lines(void **state)
     assert_true(seed_of("a", body) == seed_of("a", body));
     assert_true(seed_of("a", body) != seed_of("b", body));
     assert_true(seed_of("\\ud83d\\ude00", body) == seed_of("\xf0\x9f\x98\x80", body)); /* a pair is one character */
+    assert_true(seed_of("a\\ud83d", body) == seed_of("a\xef\xbf\xbd", body));          /* half of one is U+FFFD */
+    assert_true(seed_of("\\ude00\\ud83d", body) == seed_of("\xef\xbf\xbd\xef\xbf\xbd", body));
     assert_int_equal(seed_of("a", "{\"prompt\": \"a\", \"seed\": 9}"), 9);
     uint64_t before = seed_of("a", body);
     defaults.sampling.seed++;
@@ -912,6 +952,7 @@ int main(void)
         cmocka_unit_test(test_prompts),
         cmocka_unit_test(test_too_long),
         cmocka_unit_test(test_images_that_are_none),
+        cmocka_unit_test(test_base64_in_lines),
         cmocka_unit_test(test_images_of_a_folder),
         cmocka_unit_test(test_detail_is_pan_and_scan),
         cmocka_unit_test(test_lines_that_are_none),
