@@ -12,7 +12,7 @@
 /* The tensors with holes of one file. Starts zeroed. */
 typedef struct ct_holes {
     size_t n;
-    const char *first; /* borrowed from the file's directory */
+    const char *first;      /* borrowed from the file's directory */
     size_t zero_rows, rows; /* of it */
 } ct_holes;
 

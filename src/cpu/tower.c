@@ -194,6 +194,29 @@ static bool load_matrix(const walk *f, const ct_tensor *t, const ct_matrix *m)
     return true;
 }
 
+/* Patch weights stored channels last, brought into the order of everybody else: channel, row, column. */
+static bool load_turned(const walk *f, const ct_tensor *t, const ct_matrix *m)
+{
+    size_t elem = ct_type_get(t->type)->bytes, channels = t->dims[0], pixels = t->dims[1] * t->dims[2];
+    ct_tensor turned = *t;
+    ct_window from;
+    uint8_t *to = malloc(t->bytes);
+    if (!to)
+        return ct_fail(f->err, CARAT_ENOMEM, CARAT_NOWHERE, "%s: no memory to turn the patch weights", f->src->path);
+    bool ok = ct_tensor_window(t, 0, t->bytes, &from, f->err);
+    for (size_t i = 0; ok && i < t->bytes / elem; i++) { /* i: row of the matrix, pixel, channel */
+        size_t row = i / (pixels * channels), pixel = i / channels % pixels, channel = i % channels;
+        memcpy(to + ((row * channels + channel) * pixels + pixel) * elem, from.data + i * elem, elem);
+    }
+    if (ok)
+        ct_window_close(&from);
+    turned.data = to;
+    ok = ok && load_matrix(f, &turned, m);
+    ct_window_close(f->room); /* it may lie in `to` */
+    free(to);
+    return ok;
+}
+
 static bool load_part(void *arg, ct_tower_part part, size_t layer)
 {
     const walk *f = arg;
@@ -202,6 +225,8 @@ static bool load_part(void *arg, ct_tower_part part, size_t layer)
     const void *place = place_of(f->w, part, layer);
     if (!t)
         return ct_fail(f->err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: changed while it was read", f->src->path);
+    if (part == CT_TOWER_PATCH && f->w->desc->is_channels_last)
+        return load_turned(f, t, place);
     if (kind == CT_TOWER_MATRIX)
         return load_matrix(f, t, place);
     if (kind == CT_TOWER_TRANSPOSED)

@@ -114,6 +114,8 @@ static bool has_shape(const ct_tower *t, ct_tower_part part, const ct_tensor *x)
 {
     size_t rows, cols, side = t->cfg.patch_size;
     ct_tower_part_shape(&t->cfg, t->text_width, part, &rows, &cols);
+    if (part == CT_TOWER_PATCH && t->is_channels_last)
+        return x->dims[0] == t->cfg.n_channel && x->dims[1] == side && x->dims[2] == side && x->dims[3] == rows;
     if (part == CT_TOWER_PATCH)
         return x->dims[0] == side && x->dims[1] == side && x->dims[2] == t->cfg.n_channel && x->dims[3] == rows;
     return x->dims[0] == cols && x->dims[1] == rows && x->dims[2] == 1 && x->dims[3] == 1;
@@ -151,6 +153,10 @@ static bool add_tensor(void *arg, ct_tower_part part, size_t layer)
     part_name(t, part, layer, name);
     if (!ct_source_find(s->src, name, &x, s->err))
         return false;
+    if (part == CT_TOWER_PATCH && !has_shape(t, part, x)) { /* perhaps the other way round */
+        t->is_channels_last = true;
+        t->is_channels_last = has_shape(t, part, x);
+    }
     if (!has_shape(t, part, x))
         return refuse_shape(t, s->src, part, x, s->err);
     t->types[type_index(part, layer)] = x->type;

@@ -70,7 +70,8 @@ typedef struct ct_tower {
     /* How its tensors are called: */
     ct_tower_naming naming;
     const char *prefix, *mm_prefix; /* of HF names: the tower's, the projector's */
-    bool is_swapped;                /* an early mmproj file: ffn_up is fc2 and ffn_down fc1 */
+    bool is_channels_last; /* a folder made for MLX: a patch is row, column, channel; to be turned while loading */
+    bool is_swapped;       /* an early mmproj file: ffn_up is fc2 and ffn_down fc1 */
 } ct_tower;
 
 typedef struct ct_source ct_source;

@@ -36,7 +36,7 @@ static void fractions_are_rounded_down(void **state)
     static const struct {
         const char *quota;
         int n;
-    } cases[] = { { "50000", 1 },  { "1000", 1 },   { "100000", 1 }, { "150000", 1 },  { "199999", 1 },
+    } cases[] = { { "50000", 1 },  { "1000", 1 },   { "100000", 1 }, { "150000", 1 },    { "199999", 1 },
                   { "200000", 2 }, { "765000", 7 }, { "800000", 8 }, { "7000000", MANY } };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char max[64];

@@ -191,5 +191,28 @@ class Downloads(Checkpoints):
             self.assertEqual([w for w in self.warnings(path, *image) if "zero" in w], [], path)
 
 
+class Layouts(Checkpoints):
+    def seen(self, model):
+        """Logits and soft tokens of a prompt with an image."""
+        self.ok("logits", model, "--ids", "2" + ",512" * 16 + ",5", "--image", IMAGES + "rgb8.png", "--exact", "-o",
+                self.path("logits"), "--soft-tokens", self.path("soft"))
+        with open(self.path("logits"), "rb") as a, open(self.path("soft"), "rb") as b:
+            return a.read(), b.read()
+
+    def test_c26_patch_weights_with_channels_last(self):
+        name = "vision_tower.vision_model.embeddings.patch_embedding.weight"
+        m = self.folder("mlx", SIGHT)
+        dtype, (rows, channels, high, wide), raw = m.tensors()[name]
+        at = lambda r, c, y, x: raw[2 * (((r * channels + c) * high + y) * wide + x):][:2]
+        turned = b"".join(at(r, c, y, x) for r in range(rows) for y in range(high) for x in range(wide)
+                          for c in range(channels))
+        want = self.seen(SIGHT)
+        m.put_tensors({name: (dtype, [rows, high, wide, channels], turned)})
+        self.assertEqual(self.seen(m.path), want)
+        for sides in [rows, wide, channels, high], [channels, high, wide, rows], [rows, high * wide * channels]:
+            m.put_tensors({name: (dtype, sides, turned)})
+            self.refused("run", m.path, "hi", "--image", IMAGES + "rgb8.png", says=["patch_embedding.weight", "[14, 14, 3, 96]"])
+
+
 if __name__ == "__main__":
     main()
