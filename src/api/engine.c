@@ -30,6 +30,18 @@ static bool list_banned(carat_engine *e, carat_err *err)
     return true;
 }
 
+bool ct_api_check_row(const ct_model *m, int32_t id, size_t at, carat_err *err)
+{
+    size_t len, n = m->tok && id >= 0 && (size_t)id >= m->cfg.n_vocab ? ct_tok_facts(m->tok)->n_pieces : 0;
+    if ((size_t)id >= n)
+        return ct_api_check_id(id, at, m->cfg.n_vocab, err);
+    const char *piece = ct_tok_bytes(m->tok, id, &len);
+    return ct_fail(
+        err, CARAT_EARG, at,
+        "token %d '%.*s' has no row in the embedding table, which has %u: it was added to the tokenizer alone", id,
+        (int)(len < 60 ? len : 60), piece, m->cfg.n_vocab);
+}
+
 /* ---- opening ---- */
 
 /* The state of one opening, besides the engine that it fills. */

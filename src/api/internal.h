@@ -49,6 +49,9 @@ struct carat_prompt {
 
 /* The engine's vocabulary, for generators. */
 ct_vocabulary ct_engine_vocabulary(const carat_engine *e);
+/* Can the model look up this id, the at-th of several? Errors: CARAT_EARG, with the name of a token that was added to the
+ * tokenizer and not to the model. */
+bool ct_api_check_row(const ct_model *m, int32_t id, size_t at, carat_err *err);
 /* An engine's options as the caller gave them, NULL included; prefix_cache says it all. Errors: CARAT_EARG. */
 bool ct_api_options(const carat_options *from, carat_options *to, carat_err *err);
 /* What the caller gave, NULL included, as a struct of this library's; to->sampling is the other one. Errors: CARAT_EARG

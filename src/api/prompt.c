@@ -306,7 +306,7 @@ static bool check_ids(const carat_engine *e, const int32_t *ids, size_t n, bool 
 {
     const int32_t slot = e->model->tok ? ct_tok_facts(e->model->tok)->image_soft_token : -1;
     for (size_t i = 0; i < n; i++)
-        if (!(has_pictures && ids[i] == slot) && !ct_api_check_id(ids[i], i, e->model->cfg.n_vocab, err))
+        if (!(has_pictures && ids[i] == slot) && !ct_api_check_row(e->model, ids[i], i, err))
             return false;
     return true;
 }

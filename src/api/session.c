@@ -163,7 +163,7 @@ bool carat_session_append_logits(carat_session *s, const int32_t *ids, size_t n,
                                  carat_err *err)
 {
     for (size_t i = 0; i < n; i++)
-        if (!ct_api_check_id(ids[i], i, s->engine->model->cfg.n_vocab, err))
+        if (!ct_api_check_row(s->engine->model, ids[i], i, err))
             return false;
     ct_stream t = { .ids = (int32_t *)(uintptr_t)ids, .n = n, .keys = calloc(n + 1, sizeof *t.keys) };
     if (!t.keys)
@@ -183,7 +183,7 @@ static bool check_ids(const carat_engine *e, const ct_stream *t, carat_err *err)
         while (place < t->n_places && i >= t->places[place].at + t->n_soft)
             place++;
         bool is_soft = place < t->n_places && i >= t->places[place].at;
-        if (!is_soft && !ct_api_check_id(t->ids[i], i, e->model->cfg.n_vocab, err))
+        if (!is_soft && !ct_api_check_row(e->model, t->ids[i], i, err))
             return false;
     }
     return true;

@@ -53,7 +53,7 @@ static bool check_token(const carat_session *s, const char *path, size_t i, cara
     int32_t id = s->seq.ids[i], slot = m->tok ? ct_tok_facts(m->tok)->image_soft_token : -1;
     bool is_image = s->seq.keys[i] & CT_KEY_IMAGE;
     carat_err why;
-    if (id != slot && !ct_api_check_id(id, i, m->cfg.n_vocab, &why))
+    if (id != slot && !ct_api_check_row(m, id, i, &why))
         return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: token %zu: %s", path, i, why.msg);
     if (is_image ? id != slot : s->seq.keys[i] != (uint32_t)id)
         return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: token %zu: its key is not that of id %d", path, i, id);

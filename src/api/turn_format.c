@@ -23,8 +23,8 @@ bool ct_turn_format_check(const char *wish, carat_err *err)
     if (!wish || (kind_of_wish(wish, &m) != CT_FORMAT_UNKNOWN && !*m.rest))
         return true;
     if (!strchr(wish, '{'))
-        return ct_fail(err, CARAT_EARG, CARAT_NOWHERE,
-                       "chat template '%.40s', expected " NAMES ", or a Jinja template", wish);
+        return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "chat template '%.40s', expected " NAMES ", or a Jinja template",
+                       wish);
     if (m.kind == CT_FORMAT_UNKNOWN)
         return ct_fail(err, CARAT_EUNSUPPORTED, CARAT_NOWHERE,
                        "the chat template is none that Carat knows (it has '%.40s'); expected " NAMES
@@ -49,19 +49,21 @@ static void write_note(const ct_model *m, const ct_format_match *of_file, ct_tur
     const char *slash = strrchr(m->path, '/');
     const ct_format *used = ct_format_get(f->used);
     if (f->named == CT_FORMAT_UNKNOWN)
-        snprintf(f->note, sizeof f->note, "its chat template is none that Carat knows (it has '%.40s'): %s's turns are used",
-                 of_file->rest, used->people);
+        snprintf(f->note, sizeof f->note,
+                 "its chat template is none that Carat knows (it has '%.40s'): %s's turns are used", of_file->rest,
+                 used->people);
     else if (f->named == CT_FORMAT_NONE &&
              (is_named_instruct(m->cfg.name) || (slash && is_named_instruct(slash)) || is_named_instruct(m->path)))
         snprintf(f->note, sizeof f->note,
                  "named like an instruction-tuned model, but it has no chat template; if it is one, give the template");
     else if (*of_file->rest)
-        snprintf(f->note, sizeof f->note, "its chat template is %s's with '%.40s' besides, which is left out", used->people,
-                 of_file->rest);
+        snprintf(f->note, sizeof f->note, "its chat template is %s's with '%.40s' besides, which is left out",
+                 used->people, of_file->rest);
     else if (f->named == CT_FORMAT_TRANSLATE)
-        snprintf(f->note, sizeof f->note,
-                 "its chat template is TranslateGemma's: the turns are made, the instruction that names the languages is "
-                 "to be part of the text");
+        snprintf(
+            f->note, sizeof f->note,
+            "its chat template is TranslateGemma's: the turns are made, the instruction that names the languages is "
+            "to be part of the text");
     else if (f->named != CT_FORMAT_GEMMA && f->named != CT_FORMAT_NONE)
         snprintf(f->note, sizeof f->note, "its chat template is %s's, which is used%s", used->people,
                  f->end_text ? "; the markers are not in its vocabulary and are written as text" : "");
@@ -108,7 +110,5 @@ void ct_turn_format_choose(ct_model *m, const char *wish, ct_turn_format *out)
 
 const char *ct_turn_format_name(const ct_turn_format *f)
 {
-    return f->named == CT_FORMAT_NONE      ? ""
-           : f->named == CT_FORMAT_UNKNOWN ? "unknown"
-                                           : ct_format_get(f->named)->name;
+    return f->named == CT_FORMAT_NONE ? "" : f->named == CT_FORMAT_UNKNOWN ? "unknown" : ct_format_get(f->named)->name;
 }

@@ -8,11 +8,11 @@
 #include "model/model.h"
 
 typedef struct ct_turn_format {
-    ct_format_kind named;  /* what the file's template is, or what was asked for */
-    ct_format_kind used;   /* one of CT_N_FORMATS: where there is no template, or an unknown one, Gemma's */
-    bool is_refused;       /* "none" was asked for: there are no chats */
-    const char *end_text;  /* the end of a turn where it is no token; NULL: it is one */
-    char note[200];        /* what a user should know of it; "" if nothing */
+    ct_format_kind named; /* what the file's template is, or what was asked for */
+    ct_format_kind used;  /* one of CT_N_FORMATS: where there is no template, or an unknown one, Gemma's */
+    bool is_refused;      /* "none" was asked for: there are no chats */
+    const char *end_text; /* the end of a turn where it is no token; NULL: it is one */
+    char note[200];       /* what a user should know of it; "" if nothing */
 } ct_turn_format;
 
 /* Is that what carat_options.chat_template may be? Before the model is read. NULL is. Errors: CARAT_EARG (no such name),

@@ -7,13 +7,14 @@
 #include <strings.h>
 
 static const ct_format formats[CT_N_FORMATS] = {
-    [CT_FORMAT_GEMMA] = { "gemma", "Gemma", "<start_of_turn>", "<end_of_turn>", "user", "model", NULL, NULL, NULL, false, false },
-    [CT_FORMAT_CHATML] = { "chatml", "ChatML", "<|im_start|>", "<|im_end|>", "user", "assistant", "system", "tool", NULL,
-                           true, true },
+    [CT_FORMAT_GEMMA] = { "gemma", "Gemma", "<start_of_turn>", "<end_of_turn>", "user", "model", NULL, NULL, NULL,
+                          false, false },
+    [CT_FORMAT_CHATML] = { "chatml", "ChatML", "<|im_start|>", "<|im_end|>", "user", "assistant", "system", "tool",
+                           NULL, true, true },
     [CT_FORMAT_FUNCTION] = { "functiongemma", "FunctionGemma", "<start_of_turn>", "<end_of_turn>", "user", "model",
                              "developer", NULL, "<start_function_response>", false, false },
-    [CT_FORMAT_TRANSLATE] = { "translategemma", "TranslateGemma", "<start_of_turn>", "<end_of_turn>", "user", "model", NULL,
-                              NULL, NULL, false, false },
+    [CT_FORMAT_TRANSLATE] = { "translategemma", "TranslateGemma", "<start_of_turn>", "<end_of_turn>", "user", "model",
+                              NULL, NULL, NULL, false, false },
 };
 
 const ct_format *ct_format_get(ct_format_kind kind)
@@ -126,9 +127,26 @@ static ct_format_kind kind_of(const char *text, size_t len)
 
 /* Words that are compared with, keys, roles, and the markers that both formats may write. */
 static const char *const plain_words[] = {
-    "<start_of_image>", "<end_of_image>", "<image_soft_token>", "<bos>", "user",  "assistant", "model", "system",
-    "developer",        "tool",           "role",               "content", "text", "type",      "image", "image_url",
-    "from",             "value",          "human",              "gpt",
+    "<start_of_image>",
+    "<end_of_image>",
+    "<image_soft_token>",
+    "<bos>",
+    "user",
+    "assistant",
+    "model",
+    "system",
+    "developer",
+    "tool",
+    "role",
+    "content",
+    "text",
+    "type",
+    "image",
+    "image_url",
+    "from",
+    "value",
+    "human",
+    "gpt",
 };
 
 static size_t word_at(const char *s, size_t len, const ct_format *f)

@@ -166,17 +166,17 @@ static void add_stops(ct_model *m, const char *eos_token)
                        CT_MAX_STOPS);
 }
 
-/* Every piece needs a row, except the image placeholder: a text-only table of 262144 rows goes with a tokenizer.json
- * that has <image_soft_token> 262144, whose row is never looked up. */
+/* Every piece that text is made of needs a row. Added tokens do not until a prompt has one, which is then refused
+ * (api/ids.h): trainers extend the tokenizer without the model, and a text-only table of 262144 rows goes with a
+ * tokenizer.json that has <image_soft_token> 262144. */
 static bool check_vocab(ct_model *m, carat_err *err)
 {
     const ct_tok_info *f = ct_tok_facts(m->tok);
     size_t n = f->n_pieces;
-    while (n > m->cfg.n_vocab && f->image_soft_token == (int32_t)(n - 1))
-        n--;
-    if (n > m->cfg.n_vocab)
-        return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: %zu tokens, but the embedding table has %u rows",
-                       m->path, f->n_pieces, m->cfg.n_vocab);
+    for (; n > m->cfg.n_vocab; n--)
+        if (!ct_tok_is_added(m->tok, (int32_t)(n - 1)))
+            return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: %zu tokens, but the embedding table has %u rows",
+                           m->path, f->n_pieces, m->cfg.n_vocab);
     m->n_pieces = (uint32_t)n;
     if (m->cfg.image_token < 0)
         m->cfg.image_token = f->image_soft_token;

@@ -100,6 +100,8 @@ bool ct_tok_can_end(const carat_tokenizer *t, int32_t id);
 /* Makes an added token one of the control tokens: plain text in users' text, without a text of its own in answers. Before
  * the tokenizer is used. */
 void ct_tok_make_control(carat_tokenizer *t, int32_t id);
+/* Was it put beside the pieces that text is made of? What trainers and converters append is. */
+bool ct_tok_is_added(const carat_tokenizer *t, int32_t id);
 /* May the model ever be allowed to sample this id? Not: ids past the pieces, image placeholders. */
 bool ct_tok_is_samplable(const carat_tokenizer *t, int32_t id);
 

@@ -6,7 +6,7 @@ import gzip
 import json
 import struct
 
-from models import Copy, Gguf
+from models import LIST, Copy, Gguf
 from program import DATA, IMAGES, SIGHT, TINY, TINY_GGUF, Folder, main
 
 TABLE, HEAD = "model.embed_tokens.weight", "lm_head.weight"
@@ -189,6 +189,52 @@ class Downloads(Checkpoints):
                      models + "tiny-kq/gguf/tiny-kq.gguf", models + "tiny-vl/gguf/tiny-vl-f32.gguf"]:
             image = ["--image", IMAGES + "rgb8.png"] if "vl" in path or "sight" in path else []
             self.assertEqual([w for w in self.warnings(path, *image) if "zero" in w], [], path)
+
+
+class Vocabularies(Checkpoints):
+    """Trainers add tokens to the tokenizer and not to the model."""
+
+    def added(self, name, special):
+        m = self.folder(name)
+        t = json.loads(m.read("tokenizer.json"))
+        have = {a["id"] for a in t["added_tokens"]}
+        for i, content in enumerate(["<tool_a>", "<tool_b>", "<tool_c>"]):
+            t["added_tokens"].append({"id": max(512, max(have) + 1) + i, "content": content, "special": special,
+                                      "normalized": False, "lstrip": False, "rstrip": False, "single_word": False})
+        m.write("tokenizer.json", json.dumps(t))
+        return m.path
+
+    def test_tokens_beyond_the_table_do_no_harm_until_they_are_met(self):
+        ask = lambda model, *args: json.loads(self.ok("run", model, *args, "--json", "--temp", "0", "-n", "4").stdout)
+        for special in False, True:
+            model = self.added(f"folder{special}", special)
+            for key in "prompt_tokens", "tokens", "text":
+                self.assertEqual(ask(model, "a red star")[key], ask(TINY, "a red star")[key])
+            ids = json.loads(self.ok("tokenize", model, "--json", "--special", "<tool_b>").stdout)["ids"]
+            says = f"token {ids[-1]} '<tool_b>' has no row in the embedding table, which has 512"
+            self.refused("run", model, "--raw", "--special", "a <tool_b>", says=says)
+            self.refused("logits", model, "--ids", f"2,{ids[-1]}", "-o", self.path("l"), says=says)
+            if special:  # in a message it is text
+                self.assertEqual(ask(model, "a <tool_b>")["tokens"], ask(TINY, "a <tool_b>")["tokens"])
+            else:
+                self.refused("run", model, "a <tool_b>", says=says)
+            many = ask(model, "a red star", "-n", "200", "--temp", "5", "--top-k", "0", "--top-p", "1")
+            self.assertTrue(all(i < 512 for i in many["tokens"]))
+        for kind in 3, 4, 5:
+            g = Gguf(TINY_GGUF)
+            for key, more in [("tokens", [b"<tool_a>", b"<tool_b>"]), ("scores", [-1000.0] * 2), ("token_type", [kind] * 2)]:
+                kind_of, values = g.keys["tokenizer.ggml." + key][1]
+                g.keys["tokenizer.ggml." + key] = (LIST, (kind_of, values + more))
+            model = g.save(self.path("m.gguf"))
+            self.assertEqual(ask(model, "a red star")["tokens"], ask(TINY_GGUF, "a red star")["tokens"])
+            if kind != 5:
+                self.refused("run", model, "--raw", "--special", "a <tool_b>", says="'<tool_b>' has no row")
+
+    def test_text_beyond_the_table_is_another_models_vocabulary(self):
+        g = Gguf(TINY_GGUF)
+        sides, kind, raw = g.tensors["token_embd.weight"]
+        g.tensors["token_embd.weight"] = ([sides[0], 500], kind, raw[:len(raw) // 512 * 500])
+        self.refused("run", g.save(self.path("m.gguf")), "hi", says="512 tokens, but the embedding table has 500 rows")
 
 
 class Layouts(Checkpoints):

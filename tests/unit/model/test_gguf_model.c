@@ -442,7 +442,7 @@ static void test_loading_can_be_stopped(void **state)
     }
 }
 
-/* B60: rows beyond the tokens are fine, tokens beyond the rows are not (but for the image placeholder). */
+/* B60: rows beyond the tokens are fine, and so is the image placeholder beyond the rows. */
 static void test_b60_rows_and_tokens(void **state)
 {
     (void)state;
