@@ -22,6 +22,7 @@
 #include "carat_weigh.h"
 #include "engine.h"
 #include "json_out.h"
+#include "sampling.h"
 #include "signals.h"
 #include "term.h"
 
@@ -361,6 +362,7 @@ static int answer_file(batch *b, const char *model)
     }
     if (!cli_open_engine(model, vision, &b->e, &code))
         return code;
+    cli_sampling_of(carat_engine_info(b->e), &b->defaults.sampling);
     b->model = name_of(b->e);
     b->start = ct_now();
     cli_signals(CLI_SIGNALS_NOTED);

@@ -118,6 +118,7 @@ static int run(int argc, char **argv)
         goto done;
     }
     carat_session_on_progress(c.session, cli_prompt_progress, NULL);
+    cli_sampling_of(carat_engine_info(c.engine), &c.sampling);
     c.is_base = !carat_engine_info(c.engine)->is_instruction_tuned;
     if (c.file && !chat_restore(&c)) {
         code = CLI_FAILED;

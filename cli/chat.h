@@ -13,6 +13,7 @@ typedef struct chat {
     carat_engine *engine;
     carat_session *session;
     carat_sampling sampling;
+    unsigned was_set; /* carat_sampling_field: which settings /set gave */
     carat_pan_scan pan_scan;
     const char *file; /* --session; NULL without */
     int64_t most;     /* --predict: tokens of an answer; -1: until the model stops */

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "nearest.h"
+#include "sampling.h"
 #include "term.h"
 
 #define BLANKS " \t"
@@ -30,6 +31,32 @@ static void help(void)
          "  Ctrl-C stops an answer.");
 }
 
+/* Where the settings come from, each place with the names of its own. */
+static void show_origin(const chat *c)
+{
+    const carat_model_info *i = carat_engine_info(c->engine);
+    const unsigned line = cli_sampling_given(), shown = (1u << CLI_N_SAMPLING) - 1;
+    const struct {
+        const char *name;
+        unsigned fields;
+    } places[] = { { "/set", c->was_set },
+                   { "the command line", line & ~c->was_set },
+                   { i->sampling_from, i->sampling_fields & ~line & ~c->was_set },
+                   { "built in", shown & ~(i->sampling_fields | line | c->was_set) } };
+    for (size_t p = 0; p < sizeof places / sizeof *places; p++) {
+        const char *between = ": ";
+        if (places[p].fields)
+            printf("  %s", places[p].name);
+        for (unsigned f = 0; f < CLI_N_SAMPLING; f++)
+            if (places[p].fields & 1u << f) {
+                printf("%s%s", between, cli_sampling_names[f]);
+                between = ", ";
+            }
+        if (places[p].fields)
+            putchar('\n');
+    }
+}
+
 static void show(const chat *c)
 {
     printf("  temp %g, top-k %d, top-p %g, min-p %g, seed %llu\n  %zu of %zu tokens in context, %d thread%s, %s\n",
@@ -37,6 +64,7 @@ static void show(const chat *c)
            (unsigned long long)c->sampling.seed, carat_session_n_tokens(c->session), carat_session_n_ctx(c->session),
            carat_engine_threads(c->engine), carat_engine_threads(c->engine) == 1 ? "" : "s",
            carat_engine_isa(c->engine));
+    show_origin(c);
 }
 
 static void set(chat *c, const char *text)
@@ -50,16 +78,17 @@ static void set(chat *c, const char *text)
     double v = strtod(text + at, &end);
     carat_sampling s = c->sampling;
     bool is_whole = v == floor(v);
+    unsigned field = 0;
     if (*end || end == text + at)
         printf("  '%s' is not a number\n", text + at);
     else if (strcmp(name, "temp") == 0)
-        s.temperature = (float)v;
+        s.temperature = (float)v, field = CARAT_SAMPLING_TEMPERATURE;
     else if (strcmp(name, "top-k") == 0 && is_whole && v >= 0 && v <= 1 << 30)
-        s.top_k = (int)v;
+        s.top_k = (int)v, field = CARAT_SAMPLING_TOP_K;
     else if (strcmp(name, "top-p") == 0)
-        s.top_p = (float)v;
+        s.top_p = (float)v, field = CARAT_SAMPLING_TOP_P;
     else if (strcmp(name, "min-p") == 0)
-        s.min_p = (float)v;
+        s.min_p = (float)v, field = CARAT_SAMPLING_MIN_P;
     else if (strcmp(name, "seed") == 0 && is_whole && v >= 0 && v <= 9e15)
         s.seed = (uint64_t)v;
     else if (strcmp(name, "top-k") == 0 || strcmp(name, "seed") == 0)
@@ -68,10 +97,12 @@ static void set(chat *c, const char *text)
     else
         printf("  unknown setting '%s': temp, top-k, top-p, min-p or seed\n", name);
     carat_err err;
-    if (carat_sampling_check(&s, &err))
-        c->sampling = s;
-    else
+    if (!carat_sampling_check(&s, &err)) {
         printf("  %s\n", err.msg);
+        return;
+    }
+    c->sampling = s;
+    c->was_set |= field;
 }
 
 /* The answer there is stays until there is another. */

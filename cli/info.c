@@ -9,6 +9,7 @@
 #include "commands.h"
 #include "engine.h"
 #include "json_out.h"
+#include "sampling.h"
 #include "shared_options.h"
 #include "term.h"
 
@@ -48,6 +49,33 @@ static void print_vision(const carat_model_info *i)
         row("", "from %s", i->vision_path);
 }
 
+static void print_sampling(const carat_model_info *i)
+{
+    const carat_sampling *s = i->sampling;
+    char names[128] = "";
+    size_t n = 0;
+    row("sampling", "temperature %g, top-k %d, top-p %g, min-p %g unless given", (double)s->temperature, s->top_k,
+        (double)s->top_p, (double)s->min_p);
+    if (s->repetition_penalty != 1.0f)
+        row("", "repetition penalty %g over %d tokens", (double)s->repetition_penalty, s->penalty_window);
+    for (unsigned f = 0; f < CLI_N_SAMPLING && n < sizeof names; f++)
+        if (i->sampling_fields & 1u << f)
+            n += (size_t)snprintf(names + n, sizeof names - n, "%s%s", n ? ", " : "", cli_sampling_names[f]);
+    if (n)
+        row("", "from %s: %s; the others are built in", i->sampling_from, names);
+}
+
+/* Where each setting comes from. */
+static json_t *sampling_origin(const carat_model_info *i)
+{
+    static const char *const keys[CLI_N_SAMPLING] = { "temperature",        "top_k",         "top_p", "min_p",
+                                                      "repetition_penalty", "penalty_window" };
+    json_t *o = json_object();
+    for (unsigned f = 0; f < CLI_N_SAMPLING; f++)
+        json_object_set_new(o, keys[f], json_string(i->sampling_fields & 1u << f ? i->sampling_from : "built-in"));
+    return o;
+}
+
 static void print_template(const carat_model_info *i)
 {
     char note[256];
@@ -80,9 +108,7 @@ static void print_text(const carat_model_info *i)
     row("vocabulary", "%zu rows, %zu tokens", i->n_vocab, i->n_pieces);
     row("context", "%zu tokens", i->context);
     print_vision(i);
-    carat_sampling s = CARAT_SAMPLING_DEFAULT;
-    row("sampling", "temperature %g, top-k %d, top-p %g, min-p %g unless given", (double)s.temperature, s.top_k,
-        (double)s.top_p, (double)s.min_p);
+    print_sampling(i);
     for (const char *w = i->warnings; *w;) {
         size_t n = strcspn(w, "\n");
         row("contradiction", "%.*s", (int)n, w);
@@ -151,10 +177,12 @@ static void print_json(const carat_model_info *i)
     json_object_set_new(o, "rope_base_global", json_real(i->rope_base_global));
     json_object_set_new(o, "rope_base_local", json_real(i->rope_base_local));
     json_object_set_new(o, "rope_factor_global", json_real(i->rope_factor));
-    carat_sampling s = CARAT_SAMPLING_DEFAULT;
+    const carat_sampling *s = i->sampling;
     json_object_set_new(o, "sampling",
-                        json_pack("{s:f, s:i, s:f, s:f}", "temperature", (double)s.temperature, "top_k", s.top_k,
-                                  "top_p", (double)s.top_p, "min_p", (double)s.min_p));
+                        json_pack("{s:f, s:i, s:f, s:f, s:f, s:i}", "temperature", (double)s->temperature, "top_k",
+                                  s->top_k, "top_p", (double)s->top_p, "min_p", (double)s->min_p, "repetition_penalty",
+                                  (double)s->repetition_penalty, "penalty_window", s->penalty_window));
+    json_object_set_new(o, "sampling_from", sampling_origin(i));
     json_object_set_new(o, "contradictions", lines(i->warnings));
     cli_json_print(o, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
     putchar('\n');

@@ -359,6 +359,7 @@ static int run(int argc, char **argv)
         code = term_error(&err);
         goto done;
     }
+    cli_sampling_of(carat_engine_info(e), &sampling);
     code = answer_prompt(e, s, p, &sampling);
 done:
     carat_prompt_free(p);

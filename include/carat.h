@@ -183,6 +183,10 @@ typedef struct carat_model_info {
      * place of which Gemma's is used; "": none. For an engine the one that it uses. */
     const char *chat_template;
     const char *chat_template_note; /* what is to be known of it, a line; "" if nothing */
+    /* The settings to sample with where none are given: CARAT_SAMPLING_DEFAULT, but for those that the file recommends. */
+    const struct carat_sampling *sampling;
+    unsigned sampling_fields;  /* carat_sampling_field: which are the file's */
+    const char *sampling_from; /* "generation_config.json", "general.sampling" (keys of a GGUF); "" if none is */
 } carat_model_info;
 
 /* Reads the headers of a GGUF file (any part of a split one) or a Hugging Face folder. *out is the caller's. Errors:
@@ -443,7 +447,17 @@ typedef struct carat_sampling {
     size_t n_bias;
 } carat_sampling;
 
-/* The model maker's settings, to begin with: 1.0 / 64 / 0.95 / 0, no penalties (window 64), seed 0. */
+/* Settings that a model's files may recommend. */
+typedef enum carat_sampling_field {
+    CARAT_SAMPLING_TEMPERATURE = 1 << 0,
+    CARAT_SAMPLING_TOP_K = 1 << 1,
+    CARAT_SAMPLING_TOP_P = 1 << 2,
+    CARAT_SAMPLING_MIN_P = 1 << 3,
+    CARAT_SAMPLING_REPETITION = 1 << 4, /* repetition_penalty */
+    CARAT_SAMPLING_WINDOW = 1 << 5,     /* penalty_window */
+} carat_sampling_field;
+
+/* Gemma 3's maker's settings, to begin with: 1.0 / 64 / 0.95 / 0, no penalties (window 64), seed 0. */
 #define CARAT_SAMPLING_DEFAULT                                                                                         \
     {                                                                                                                  \
         sizeof(carat_sampling), 1.0f, 64, 0.95f, 0.0f, 1.0f, 0.0f, 0.0f, 64, CARAT_TEMP_FIRST, 0, NULL, 0              \
@@ -566,7 +580,7 @@ CARAT_API const char *carat_finish_name(carat_finish f); /* "stop", "length", "c
 
 typedef struct carat_generation {
     size_t struct_size;
-    const carat_sampling *sampling; /* NULL: CARAT_SAMPLING_DEFAULT */
+    const carat_sampling *sampling; /* NULL: the model's (carat_model_info) */
     size_t max_tokens;              /* 0: until the model stops or the context is full */
     bool ignores_eos;               /* continues past the end-of-text and end-of-turn tokens */
     /* Strings that end the text and are not part of it; they may be cut across tokens. Copied. */

@@ -11,6 +11,7 @@
 /* The description and its strings stand in one allocation, so freeing it is one call. */
 typedef struct ct_info_block {
     carat_model_info info;
+    carat_sampling sampling;
     ct_buf path, container, name, published, types, warnings, vision_path, vision_types, template_note;
 } ct_info_block;
 
@@ -99,6 +100,7 @@ bool ct_info_new(const ct_checkpoint *c, const ct_turn_format *turns, const ct_f
         ct_buf_init(all[i], 1 << 20);
         ct_buf_str(all[i], "");
     }
+    ct_api_advice(c->model, &b->sampling, &b->info.sampling_fields); /* may add to the notes */
     write_texts(c, turns, b);
     bool failed = false;
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
@@ -118,6 +120,8 @@ bool ct_info_new(const ct_checkpoint *c, const ct_turn_format *turns, const ct_f
     info->vision_types = b->vision_types.data;
     if (c->tower)
         fill_vision(&c->tower->cfg, bytes, info);
+    info->sampling = &b->sampling;
+    info->sampling_from = info->sampling_fields ? m->advice.from : "";
     info->chat_template = ct_turn_format_name(turns);
     info->chat_template_note = b->template_note.data;
     info->is_instruction_tuned = *info->chat_template;

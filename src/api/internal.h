@@ -54,9 +54,10 @@ ct_vocabulary ct_engine_vocabulary(const carat_engine *e);
 bool ct_api_check_row(const ct_model *m, int32_t id, size_t at, carat_err *err);
 /* An engine's options as the caller gave them, NULL included; prefix_cache says it all. Errors: CARAT_EARG. */
 bool ct_api_options(const carat_options *from, carat_options *to, carat_err *err);
-/* What the caller gave, NULL included, as a struct of this library's; to->sampling is the other one. Errors: CARAT_EARG
- * (sizes). */
-bool ct_api_generation(const carat_generation *from, carat_generation *to, carat_sampling *sampling, carat_err *err);
+/* What the caller gave, NULL included, as a struct of this library's; to->sampling is the other one, the model's where the
+ * caller gave none. Errors: CARAT_EARG (sizes). */
+bool ct_api_generation(const carat_engine *e, const carat_generation *from, carat_generation *to,
+                       carat_sampling *sampling, carat_err *err);
 /* A token as the public callbacks get it; borrows from chunk. */
 carat_token ct_api_token(const ct_chunk *chunk);
 /* An event that was handed out, and what it points to. */
@@ -84,6 +85,8 @@ bool ct_api_open_on(const ct_checkpoint *c, const ct_backend *b, const carat_opt
                     carat_err *err);
 /* Opens the CPU backend for these options: the level by name or $CARAT_CPU. pool: as ct_cpu_open. */
 bool ct_api_open_backend(const carat_options *o, ct_pool *pool, ct_backend *out, carat_err *err);
+/* What the model recommends, of which *fields are its files' (carat_sampling_field); what is out of range is noted. */
+void ct_api_advice(ct_model *m, carat_sampling *s, unsigned *fields);
 /* Fills the description of a checkpoint; bytes is what its weights and its tower take. */
 bool ct_info_new(const ct_checkpoint *c, const ct_turn_format *turns, const ct_footprint *bytes, carat_model_info **out,
                  carat_err *err);

@@ -20,11 +20,11 @@ bool ct_api_options(const carat_options *from, carat_options *to, carat_err *err
     return ct_turn_format_check(to->chat_template, err);
 }
 
-bool ct_api_generation(const carat_generation *from, carat_generation *to, carat_sampling *sampling, carat_err *err)
+bool ct_api_generation(const carat_engine *e, const carat_generation *from, carat_generation *to,
+                       carat_sampling *sampling, carat_err *err)
 {
-    static const carat_sampling defaults = CARAT_SAMPLING_DEFAULT;
     if (!CT_TAKE(carat_generation, from, to, err) ||
-        !CT_TAKE(carat_sampling, to->sampling ? to->sampling : &defaults, sampling, err))
+        !CT_TAKE(carat_sampling, to->sampling ? to->sampling : e->info->sampling, sampling, err))
         return false;
     to->sampling = sampling;
     return true;

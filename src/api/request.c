@@ -122,7 +122,7 @@ bool carat_request_submit(carat_engine *e, const carat_request_options *o, carat
     carat_generation g;
     carat_sampling sampling;
     *out = NULL;
-    if (!CT_TAKE(carat_request_options, o, &own, err) || !ct_api_generation(own.generation, &g, &sampling, err))
+    if (!CT_TAKE(carat_request_options, o, &own, err) || !ct_api_generation(e, own.generation, &g, &sampling, err))
         return false;
     if (!own.prompt)
         return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "a request without a prompt");

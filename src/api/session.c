@@ -332,7 +332,7 @@ bool carat_session_generate(carat_session *s, const carat_generation *g, carat_r
     carat_generation own;
     carat_sampling sampling;
     carat_result r;
-    if (!ct_api_generation(g, &own, &sampling, err) || (result && !CT_CAN_GIVE(carat_result, result, err)))
+    if (!ct_api_generation(s->engine, g, &own, &sampling, err) || (result && !CT_CAN_GIVE(carat_result, result, err)))
         return false;
     bool ok = generate(s, &own, &r, err);
     if (result)

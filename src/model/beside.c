@@ -120,12 +120,14 @@ static bool template_in_gguf(const ct_gguf *g, char **out, carat_err *err)
 
 /* ---- end tokens ---- */
 
-static bool read_generation(const ct_source *s, ct_config *c, carat_err *err)
+static bool read_generation(const ct_source *s, ct_config *c, ct_advice *advice, carat_err *err)
 {
     char path[4096];
     json_t *g;
     bool ok = load_json(s, "generation_config.json", path, &g, err) &&
               ct_config_add_eos_json(c, json_object_get(g, "eos_token_id"), path, "generation_config.json", err);
+    if (ok)
+        ct_advice_from_json(g, path, c, advice);
     json_decref(g);
     return ok;
 }
@@ -161,7 +163,7 @@ static bool read_folder(const ct_source *s, ct_config *c, ct_beside *out, carat_
     bool ok = load_json(s, "tokenizer_config.json", path, &config, err) &&
               template_in_folder(s, config, path, &out->chat_template, err) &&
               end_of(config, path, &out->eos_token, err) && (out->eos_token || end_in_map(s, &out->eos_token, err)) &&
-              read_generation(s, c, err);
+              read_generation(s, c, &out->advice, err);
     json_decref(config);
     return ok;
 }
@@ -169,7 +171,10 @@ static bool read_folder(const ct_source *s, ct_config *c, ct_beside *out, carat_
 bool ct_beside_read(const ct_source *s, ct_config *c, ct_beside *out, carat_err *err)
 {
     *out = (ct_beside){ 0 };
-    return s->gguf ? template_in_gguf(s->gguf, &out->chat_template, err) : read_folder(s, c, out, err);
+    if (!s->gguf)
+        return read_folder(s, c, out, err);
+    ct_advice_from_gguf(s->gguf, c, &out->advice);
+    return template_in_gguf(s->gguf, &out->chat_template, err);
 }
 
 void ct_beside_deinit(ct_beside *b)

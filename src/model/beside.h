@@ -1,9 +1,10 @@
-/* beside.h - what a checkpoint says about its use, beside the weights: the chat template and end tokens.
+/* beside.h - what a checkpoint says about its use, beside the weights: the chat template, end tokens and
+ * sampling settings.
  *
  *   GGUF     tokenizer.chat_template, or the first of its named ones; tokenizer.ggml.eos_token_id and the like are the
  *            configuration's (config_gguf.c)
  *   folder   chat_template.jinja, tokenizer_config.json, chat_template.json: the first that has a template;
- *            generation_config.json: end ids; tokenizer_config.json, else special_tokens_map.json: the end token's name
+ *            generation_config.json: end ids, settings (advice.h); tokenizer_config.json, else special_tokens_map.json: the end token's name
  *
  * A file that is not there says nothing. One that is there and cannot be read, or holds something of another type, is an
  * error: what it says is not known then.
@@ -12,11 +13,13 @@
 #ifndef CT_MODEL_BESIDE_H
 #define CT_MODEL_BESIDE_H
 
+#include "model/advice.h"
 #include "model/source.h"
 
 typedef struct ct_beside {
     char *chat_template; /* NULL: there is none */
     char *eos_token;     /* the piece that the tokenizer's configuration names as its end; NULL: none */
+    ct_advice advice;
 } ct_beside;
 
 /* Reads it; end ids go to *c. Deinit in any case. Errors: CARAT_EIO, CARAT_EFORMAT, CARAT_ELIMIT, CARAT_ENOMEM. */

@@ -189,6 +189,7 @@ bool ct_model_read_vocab(ct_model *m, const ct_source *src, carat_err *err)
     bool ok = ct_beside_read(src, &m->cfg, &b, err) && ct_source_tokenizer(src, &m->tok, err) && check_vocab(m, err);
     if (ok) {
         add_stops(m, b.eos_token);
+        m->advice = b.advice;
         m->chat_template = b.chat_template;
         b.chat_template = NULL;
     }

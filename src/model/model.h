@@ -8,7 +8,7 @@
 #ifndef CT_MODEL_MODEL_H
 #define CT_MODEL_MODEL_H
 
-#include "model/config.h"
+#include "model/advice.h"
 #include "quant/types.h"
 #include "tokenizer/tokenizer.h"
 
@@ -67,6 +67,7 @@ typedef struct ct_model {
     uint64_t tensor_bytes;            /* of the text model's tensors, in the file */
     uint64_t n_params;                /* weights of the text model, a tied head once */
     uint32_t type_tensors[CT_N_TYPE]; /* how many matrices */
+    ct_advice advice;                 /* on sampling */
     char *chat_template;              /* the file's own, or NULL; for information */
 } ct_model;
 

@@ -39,7 +39,7 @@ class Help(Case):
     def test_defaults_are_the_librarys(self):
         text = " ".join(self.ok("run", "--help").stdout.decode().split())
         library = json.loads(self.ok("info", TINY, "--json").stdout)["sampling"]
-        stated = dict(re.findall(r" --(temp|top-k|top-p|min-p) \w (?:(?! --).)*?\(default: ([\d.]+)\)", text))
+        stated = dict(re.findall(r" --(temp|top-k|top-p|min-p) \w (?:(?! --).)*?\(default: the model's, or ([\d.]+)\)", text))
         self.assertEqual(len(stated), 4)
         for name, key in [("temp", "temperature"), ("top-k", "top_k"), ("top-p", "top_p"), ("min-p", "min_p")]:
             self.assertAlmostEqual(float(stated[name]), library[key], places=6)

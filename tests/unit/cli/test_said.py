@@ -5,7 +5,7 @@ SPDX-License-Identifier: Apache-2.0
 import json
 import os
 
-from models import I32, LIST, TEXT, U32, Copy, Gguf
+from models import F32, I32, LIST, TEXT, U32, Copy, Gguf
 from program import SIGHT, TINY, TINY_GGUF, Folder, main
 
 END = "<|im_end|>"  # in place of <unused2>, 8
@@ -114,6 +114,85 @@ class Ends(Said):
                 m.write(name, '{"chat_template": "x"' if name.endswith("json") else "")
                 if name.endswith("json"):
                     self.refused("run", m.path, "a", says=[name, "not valid JSON"])
+
+
+class Sampling(Said):
+    """Row C04: request > command line > generation_config.json > general.sampling > built-in."""
+
+    def tokens(self, model, seed, *args):
+        return json.loads(self.ok("run", model, "hi", "-n", "6", "-s", str(seed), "--json", *args).stdout)["tokens"]
+
+    def origin(self, model):
+        j = json.loads(self.ok("info", model, "--json").stdout)
+        return j["sampling"], {k: v for k, v in j["sampling_from"].items() if v != "built-in"}, j["contradictions"]
+
+    def models(self):
+        m = self.folder()
+        m.update("generation_config.json", do_sample=False, temperature=0.7, top_k=3)
+        return [(m.path, "generation_config.json"),
+                (self.gguf(general__sampling__temp=(F32, 0.0), general__sampling__top_k=(I32, 3)), "general.sampling")]
+
+    def test_c04_what_a_file_recommends_is_used(self):
+        for path, place in self.models():
+            want = self.tokens(path, 1, "--temp", "0")
+            self.assertEqual([self.tokens(path, s) for s in range(5)], [want] * 5)
+            values, places, warnings = self.origin(path)
+            self.assertEqual((values["temperature"], values["top_k"], values["min_p"]), (0.0, 3, 0.0))
+            self.assertEqual((places["temperature"], places["top_k"]), (place, place))
+            self.assertEqual(warnings, [])
+            self.assertIn(f"from {place}: temp, top-k", self.ok("info", path).stdout.decode())
+
+    def test_c04_the_command_line_and_the_request_win(self):
+        for path, place in self.models():
+            for args in ["--temp", "1"], ["--temp", "1", "--top-k", "0", "--top-p", "1"]:
+                self.assertGreater(len({tuple(self.tokens(path, s, *args)) for s in range(8)}), 1)
+            talk = b"/show\n/set min-p 0.5\n/show\n"
+            out = self.ok("chat", path, "--top-p", "0.5", stdin=talk).stdout.decode().split("\n")
+            self.assertIn("  temp 0, top-k 3, top-p 0.5, min-p 0, seed", "\n".join(out))
+            self.assertIn("  the command line: top-p", out)
+            self.assertIn("  /set: min-p", out)
+            self.assertTrue(any(x.startswith(f"  {place}: temp, top-k") for x in out), out)
+            self.assertTrue(any(x.startswith("  built in: min-p") for x in out), out)
+            body = {"prompt": "hi", "max_tokens": 6}
+            lines = [{"custom_id": str(i), "method": "POST", "url": "/v1/completions",
+                      "body": {**body, "seed": i, **({"temperature": 1} if i > 4 else {})}} for i in range(12)]
+            file = self.path("in.jsonl", "\n".join(map(json.dumps, lines)).encode())
+            self.ok("run", path, "--batch", file, "-o", self.path("out" + place))
+            with open(self.path("out" + place)) as f:
+                texts = {o["custom_id"]: o["response"]["body"]["choices"][0]["text"] for o in map(json.loads, f)}
+            self.assertEqual(len({texts[str(i)] for i in range(5)}), 1)
+            self.assertGreater(len({texts[str(i)] for i in range(5, 12)}), 1)
+
+    def test_c04_every_field_of_either_file(self):
+        m = self.folder()
+        m.update("generation_config.json", temperature=0.5, top_k=7, top_p=0.25, min_p=0.125, repetition_penalty=1.5)
+        values, places, _ = self.origin(m.path)
+        self.assertEqual(values, {"temperature": 0.5, "top_k": 7, "top_p": 0.25, "min_p": 0.125, "repetition_penalty": 1.5,
+                                  "penalty_window": 64})
+        self.assertEqual(len(places), 5)
+        g = self.gguf(**{"general__sampling__" + k: (F32 if isinstance(v, float) else I32, v) for k, v in
+                         dict(temp=0.5, top_k=7, top_p=0.25, min_p=0.125, penalty_repeat=1.5, penalty_last_n=9).items()})
+        values, places, _ = self.origin(g)
+        self.assertEqual(list(values.values()), [0.5, 7, 0.25, 0.125, 1.5, 9])
+        self.assertEqual(set(places.values()), {"general.sampling"})
+        values = self.origin(self.gguf(general__sampling__penalty_last_n=(I32, -1)))[0]
+        self.assertEqual(values["penalty_window"], json.loads(self.ok("info", TINY_GGUF, "--json").stdout)["context"])
+
+    def test_c04_what_cannot_be_is_ignored_aloud(self):
+        m = self.folder()
+        m.update("generation_config.json", temperature=-1, top_k=1.5, top_p="high", do_sample="yes", typical_p=0.2, num_beams=1)
+        values, places, warnings = self.origin(m.path)
+        self.assertEqual((values["temperature"], values["top_k"], places), (1.0, 64, {}))
+        for says in ("temperature is -1", "top-k is", "'top_p' is a string", "'do_sample' is a string", "'typical_p'"):
+            self.assertEqual(sum(says in w for w in warnings), 1, (says, warnings))
+        self.assertEqual(len(warnings), 5)
+        self.assertIn("temperature is -1", self.ok("run", m.path, "a", "-n", "1").stderr.decode())
+        g = self.gguf(general__sampling__temp=(F32, float("nan")), general__sampling__top_p=(TEXT, b"x"),
+                      general__sampling__top_k=None,
+                      general__sampling__mirostat=(I32, 2), general__sampling__sequence=(TEXT, b"top_k;temp"),
+                      general__sampling__xtc_probability=(F32, 0.0))
+        values, places, warnings = self.origin(g)
+        self.assertEqual((values["temperature"], places, len(warnings)), (1.0, {}, 4), warnings)
 
 
 LOOP = ("{{ bos_token }}{% for m in messages %}{{ START + m['role'] + '\n' + m['content'] | trim + END + '\n' }}"
