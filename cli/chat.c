@@ -44,8 +44,8 @@ static const cli_table table = CLI_TABLE("conversation", options);
 static void say(chat *c, const char *line)
 {
     carat_err err;
-    bool sees = carat_engine_info(c->engine)->has_vision;
-    if (!turns_add(&c->turns, "user", line, &c->attached, sees, &err))
+    const turn_names names = carat_engine_info(c->engine)->has_vision ? TURN_NAMES_PICTURES : TURN_NAMES_BLIND;
+    if (!turns_add(&c->turns, "user", line, &c->attached, names, &err))
         term_error(&err);
     else if (!chat_answer(c) && c->turns.n)
         turns_drop(&c->turns, c->turns.n - 1, 1);
@@ -157,7 +157,7 @@ const cli_command cli_chat = {
     .usage = "MODEL [options]",
     .summary = "a conversation at the terminal",
     .text = "A conversation with a model: line editing, history, messages of several lines, commands with a slash. A\n"
-            "model with vision takes images by /image FILE or by a file's name in the message.\n\n"
+            "model with vision takes images by /image FILE or by a file's name in the message; --session keeps them.\n\n"
             "  carat chat gemma-3-4b-it-q4_0.gguf --system \"Answer in French.\"",
     .tables = { &table, &cli_model_table, &cli_loading_table, &cli_pan_scan_table, &cli_sampling_table },
     .run = run,

@@ -116,7 +116,7 @@ bool chat_answer(chat *c)
     }
     putchar('\n');
     ok = !c->answer.failed || ct_fail(&err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory to keep the answer");
-    if (!ok || !turns_add(&c->turns, "assistant", c->answer.data ? c->answer.data : "", NULL, false, &err)) {
+    if (!ok || !turns_add(&c->turns, "assistant", c->answer.data ? c->answer.data : "", NULL, TURN_NAMES_TEXT, &err)) {
         term_error(&err);
         ct_buf_deinit(&c->answer);
         return false;

@@ -4,12 +4,14 @@
 #include "chat.h"
 
 #include <ctype.h>
+#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "nearest.h"
+#include "picture_names.h"
 #include "sampling.h"
 #include "term.h"
 
@@ -23,7 +25,7 @@ static void help(void)
          "  /undo            remove the last exchange\n"
          "  /system TEXT     set the system text (empty: none) and start a new conversation\n"
          "  /set NAME VALUE  temp, top-k, top-p, min-p or seed\n"
-         "  /image FILE      send an image with the next message; or name the file in the message\n"
+         "  /image FILE ...  send images with the next message; or name the files in the message\n"
          "  /save [FILE]     save the conversation, to resume later with --session FILE\n"
          "  /show            the settings, and how much of the context is used\n"
          "  /bye             quit (also Ctrl-D)\n"
@@ -128,24 +130,56 @@ static void undo(chat *c)
     term_note(n ? "(the last exchange is removed; %zu messages are left)" : "(nothing to undo)", c->turns.n);
 }
 
-static void attach(chat *c, const char *path)
+/* The files of /image, all or none. */
+static bool load_typed(const char *text, cli_pictures *out)
 {
     carat_err err;
-    const cli_list one = { .v = { path }, .n = 1 };
-    cli_pictures p;
-    if (!*path) {
+    picture_name p;
+    bool ok = true;
+    *out = (cli_pictures){ 0 };
+    for (size_t at = 0; ok && picture_path_next(text, &at, &p);) {
+        char name[256];
+        cli_pictures one = { 0 };
+        ok = p.kind == PICTURE_FILE && cli_pictures_keep(p.path, &one, &err);
+        term_printable(p.path, name, sizeof name);
+        if (p.kind == PICTURE_ADDRESS)
+            printf("  %s: nothing is downloaded, give a file\n", name);
+        else if (p.kind != PICTURE_FILE)
+            printf("  %s: %s\n", name, p.why == EINVAL ? "not a file" : strerror(p.why));
+        else if (!ok)
+            printf("  %s\n", err.msg);
+        else if (!(ok = cli_pictures_join(out, &one)))
+            puts("  no memory for the image");
+        cli_pictures_free(&one);
+    }
+    if (!ok)
+        cli_pictures_free(out);
+    return ok;
+}
+
+static void attach(chat *c, const char *text)
+{
+    cli_pictures all;
+    if (!*text) {
         puts("  /image FILE: JPEG, PNG, WebP, GIF or BMP");
-    } else if (!carat_engine_info(c->engine)->has_vision) {
+        return;
+    }
+    if (!carat_engine_info(c->engine)->has_vision) {
         puts("  this model has no vision tower");
-    } else if (!cli_pictures_load(&one, &p, &err)) {
-        printf("  %s\n", err.msg);
-    } else {
-        const carat_picture *new = p.v[0];
-        size_t views;
-        if (carat_picture_n_views(new, &c->pan_scan, &views, NULL) && cli_pictures_join(&c->attached, &p))
-            printf("  %u x %u pixels, %zu view%s: goes with your next message\n", carat_picture_width(new),
-                   carat_picture_height(new), views, views == 1 ? "" : "s");
-        cli_pictures_free(&p);
+        return;
+    }
+    if (!load_typed(text, &all))
+        return;
+    const size_t first = c->attached.n;
+    if (!cli_pictures_join(&c->attached, &all))
+        puts("  no memory for the image");
+    cli_pictures_free(&all);
+    for (size_t i = first; i < c->attached.n; i++) {
+        const carat_picture *p = c->attached.v[i];
+        size_t views = 1;
+        carat_picture_n_views(p, &c->pan_scan, &views, NULL);
+        printf("  %u x %u pixels, %zu view%s: goes with your next message\n", carat_picture_width(p),
+               carat_picture_height(p), views, views == 1 ? "" : "s");
     }
 }
 

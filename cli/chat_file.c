@@ -15,8 +15,9 @@ bool chat_save(const chat *c, const char *path)
 {
     carat_err err;
     char *note = NULL;
-    bool ok = turns_to_note(&c->turns, c->system, &note, &err) &&
-              carat_session_save(c->session, path, note, strlen(note), &err);
+    size_t len;
+    bool ok =
+        turns_to_note(&c->turns, c->system, &note, &len, &err) && carat_session_save(c->session, path, note, len, &err);
     if (ok)
         term_note("%s: %zu messages, %zu tokens", path, c->turns.n, carat_session_n_tokens(c->session));
     else
@@ -46,8 +47,16 @@ bool chat_restore(chat *c)
     size_t len;
     if (access(c->file, F_OK) != 0 && errno == ENOENT)
         return true;
+    char *system = NULL;
     bool ok = carat_session_restore(c->session, c->file, &note, &len, &err) &&
-              turns_from_note(&c->turns, note, &c->system, &err);
+              (turns_from_note(&c->turns, note, len, &system, &err) || ct_fail_in(&err, "%s", c->file));
+    if (ok && c->system && strcmp(c->system, system ? system : "") != 0)
+        term_note("(--system is ignored: %s has %s system text; /system begins a new conversation)", c->file,
+                  system ? "its own" : "no");
+    if (ok) {
+        free(c->system);
+        c->system = system;
+    }
     if (ok)
         term_note("%s: resuming after %zu messages, %zu tokens", c->file, c->turns.n,
                   carat_session_n_tokens(c->session));

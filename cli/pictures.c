@@ -7,7 +7,10 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "base/map.h"
 #include "term.h"
+
+#define MAX_FILE ((size_t)64 << 20) /* of a picture: what carat_picture_load takes */
 
 cli_list cli_image_paths;
 
@@ -52,22 +55,50 @@ carat_pan_scan cli_pan_scan(void)
                              .min_ratio = pan.ratio };
 }
 
+static bool make_room(cli_pictures *p, size_t n, carat_err *err)
+{
+    *p = (cli_pictures){ .v = calloc(n + 1, sizeof *p->v), .files = calloc(n + 1, sizeof *p->files) };
+    return (p->v && p->files) || ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for %zu images", n);
+}
+
 bool cli_pictures_load(const cli_list *paths, cli_pictures *out, carat_err *err)
 {
-    *out = (cli_pictures){ .v = calloc(paths->n + 1, sizeof(carat_picture *)),
-                           .paths = calloc(paths->n + 1, sizeof(char *)) };
-    bool ok = out->v && out->paths;
-    if (!ok)
-        ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for %zu images", paths->n);
-    for (size_t i = 0; ok && i < paths->n; i++) {
-        ok = carat_picture_load(paths->v[i], &out->v[i], err);
-        if (ok) {
-            out->paths[i] = realpath(paths->v[i], NULL);
+    bool ok = make_room(out, paths->n, err);
+    for (size_t i = 0; ok && i < paths->n; i++)
+        if ((ok = carat_picture_load(paths->v[i], &out->v[i], err)))
             out->n++;
-        }
+    if (!ok)
+        cli_pictures_free(out);
+    return ok;
+}
+
+bool cli_pictures_from_bytes(const char *name, const void *data, size_t len, cli_pictures *out, carat_err *err)
+{
+    bool ok = make_room(out, 1, err);
+    if (ok && (ok = carat_picture_decode(data, len, &out->v[0], err) || ct_fail_in(err, "%s", name))) {
+        out->n = 1;
+        *out->files = (cli_picture_file){ .path = strdup(name), .data = malloc(len + 1), .len = len };
+        ok = out->files->path && out->files->data;
+        if (ok)
+            memcpy(out->files->data, data, len);
+        else
+            ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "%s: no memory to keep %zu bytes", name, len);
     }
     if (!ok)
         cli_pictures_free(out);
+    return ok;
+}
+
+bool cli_pictures_keep(const char *path, cli_pictures *out, carat_err *err)
+{
+    ct_map m;
+    *out = (cli_pictures){ 0 };
+    if (!ct_map_read(&m, path, MAX_FILE, err))
+        return false;
+    char *full = realpath(path, NULL);
+    bool ok = cli_pictures_from_bytes(full ? full : path, m.data, m.size, out, err);
+    free(full);
+    ct_map_close(&m);
     return ok;
 }
 
@@ -76,16 +107,16 @@ bool cli_pictures_join(cli_pictures *to, cli_pictures *from)
     size_t n = to->n + from->n;
     carat_picture **v = realloc(to->v, (n + 1) * sizeof *v);
     to->v = v ? v : to->v;
-    char **paths = v ? realloc(to->paths, (n + 1) * sizeof *paths) : NULL;
-    to->paths = paths ? paths : to->paths;
-    if (!paths)
+    cli_picture_file *files = v ? realloc(to->files, (n + 1) * sizeof *files) : NULL;
+    to->files = files ? files : to->files;
+    if (!files)
         return false;
     if (from->n) {
         memcpy(v + to->n, from->v, from->n * sizeof *v);
-        memcpy(paths + to->n, from->paths, from->n * sizeof *paths);
+        memcpy(files + to->n, from->files, from->n * sizeof *files);
     }
     to->n = n;
-    free(from->v), free(from->paths);
+    free(from->v), free(from->files);
     *from = (cli_pictures){ 0 };
     return true;
 }
@@ -94,10 +125,11 @@ void cli_pictures_free(cli_pictures *p)
 {
     for (size_t i = 0; i < p->n; i++) {
         carat_picture_free(p->v[i]);
-        free(p->paths[i]);
+        free(p->files[i].path);
+        free(p->files[i].data);
     }
     free(p->v);
-    free(p->paths);
+    free(p->files);
     *p = (cli_pictures){ 0 };
 }
 

@@ -16,14 +16,24 @@ extern cli_list cli_image_paths;           /* of --image */
 /* From the options. */
 carat_pan_scan cli_pan_scan(void);
 
+typedef struct cli_picture_file {
+    char *path; /* full name */
+    char *data; /* what was in it: only where a conversation may be saved */
+    size_t len;
+} cli_picture_file;
+
 typedef struct cli_pictures {
-    carat_picture **v; /* [n], owned */
-    char **paths;      /* [n], owned: full names of their files */
+    carat_picture **v;       /* [n], owned */
+    cli_picture_file *files; /* [n], owned: where they came from */
     size_t n;
 } cli_pictures;
 
 /* Loads the files in order; all or none. */
 bool cli_pictures_load(const cli_list *paths, cli_pictures *out, carat_err *err);
+/* The same for one picture of a conversation: keeps the file's bytes. */
+bool cli_pictures_keep(const char *path, cli_pictures *out, carat_err *err);
+/* One picture from a file's bytes, which are copied; name is for messages, and kept. */
+bool cli_pictures_from_bytes(const char *name, const void *data, size_t len, cli_pictures *out, carat_err *err);
 void cli_pictures_free(cli_pictures *p);
 /* Moves all of `from` behind those of `to`; false (no memory): neither has changed. */
 bool cli_pictures_join(cli_pictures *to, cli_pictures *from);

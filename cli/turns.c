@@ -1,16 +1,20 @@
-/* The messages of a chat with their pictures: adding, undoing, finding image files named in the text, JSON.
+/* The messages of a chat with their pictures: adding, undoing, image files named in the text, the note of a saved one.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "turns.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/json.h"
 #include "json_out.h"
+#include "picture_names.h"
+#include "term.h"
+
+#define MAX_NOTE ((size_t)4 << 30) /* text and pictures of a saved conversation */
 
 static bool no_memory(carat_err *err)
 {
@@ -43,128 +47,97 @@ void turns_put_back(turns *t, turn last)
     t->v[t->n++] = last;
 }
 
-/* ---- files named in a message ---- */
+/* ---- pictures named in a message ---- */
 
-static bool is_picture_file(const char *path)
+#define MAX_NAMED   64  /* pictures in a message */
+#define MAX_MISSING 256 /* names without a file: then it is a text about files, and no more are looked for */
+#define MAX_NOTICES 4
+
+static void notice(const picture_name *p, turn_names names, size_t n)
 {
-    static const char *const ends[] = { ".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp" };
-    struct stat st;
-    size_t n = strlen(path);
-    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
-        size_t k = strlen(ends[i]);
-        if (n > k && strcasecmp(path + n - k, ends[i]) == 0)
-            return stat(path, &st) == 0 && S_ISREG(st.st_mode);
-    }
-    return false;
+    char name[128];
+    term_printable(p->path, name, sizeof name);
+    if (n > MAX_NOTICES)
+        return;
+    if (names == TURN_NAMES_BLIND)
+        term_note("(this model has no vision tower: %s is sent as text)", name);
+    else if (p->kind == PICTURE_ADDRESS)
+        term_note("(%s: nothing is downloaded; sent as text)", name);
+    else if (p->kind == PICTURE_OTHER)
+        term_note("(%s: not a format that is read (JPEG, PNG, WebP, GIF, BMP); sent as text)", name);
+    else
+        term_note("(%s: %s; sent as text)", name,
+                  p->why == ENOENT || p->why == ENOTDIR ? "no such file" : strerror(p->why));
 }
 
-typedef struct path_word {
-    char v[4096]; /* PATH_MAX */
-    size_t len;   /* may be more: then it is no path */
-} path_word;
-
-static void path_word_add(path_word *w, const char *bytes, size_t n)
+static void add_text(turn *t, const char *text, size_t len)
 {
-    if (w->len + n < sizeof w->v)
-        memcpy(w->v + w->len, bytes, n);
-    w->len += n;
+    if (len)
+        t->content[t->n_content++] =
+            (carat_content){ .struct_size = sizeof *t->content, .text = text, .text_len = len };
 }
 
-static bool path_word_is_picture(path_word *w)
+static void add_picture(turn *t, const carat_picture *p)
 {
-    if (w->len == 0 || w->len >= sizeof w->v)
+    t->content[t->n_content++] = (carat_content){ .struct_size = sizeof *t->content, .picture = p };
+}
+
+/* Loads a named picture behind those that the turn has, and gives it its place. */
+static bool take_named(turn *t, const char *path, carat_err *err)
+{
+    cli_pictures one;
+    if (!cli_pictures_keep(path, &one, err))
         return false;
-    w->v[w->len] = '\0';
-    return is_picture_file(w->v);
-}
-
-/* The next word of a message, quotes around it taken off: terminals put them around names with spaces that are dragged
- * in. Returns where it ends in the text. */
-static const char *next_word(const char *at, path_word *word)
-{
-    word->len = 0;
-    char quote = *at == '\'' || *at == '"' ? *at : '\0';
-    const char *end = quote ? strchr(at + 1, quote) : NULL;
-    if (end) {
-        path_word_add(word, at + 1, (size_t)(end - at) - 1);
-        return end + 1;
+    const carat_picture *p = one.v[0];
+    if (!cli_pictures_join(&t->pictures, &one)) {
+        cli_pictures_free(&one);
+        return no_memory(err);
     }
-    for (end = at; *end && *end != ' ' && *end != '\n' && *end != '\t'; end++) {
-        if (*end == '\\' && end[1]) /* "my\ dog.jpg" */
-            end++;
-        path_word_add(word, end, 1);
-    }
-    return end;
+    add_picture(t, p);
+    t->is_inline = true;
+    return true;
 }
 
-bool turns_begins_with_picture(const char *line)
+/* The text's pieces: pictures in place of their names, and what is between them. */
+static bool find_pictures(turn *t, turn_names names, carat_err *err)
 {
-    path_word word;
-    next_word(line, &word);
-    return path_word_is_picture(&word);
-}
-
-/* Copies the text with marks in place of the picture files it names, and collects these. */
-static bool find_files(const char *text, ct_buf *marked, cli_list *paths)
-{
-    path_word word;
-    for (const char *at = text; *at;) {
-        const char *end = next_word(at, &word);
-        if (paths->n < CLI_MAX_LIST && path_word_is_picture(&word)) {
-            paths->v[paths->n] = strdup(word.v);
-            if (paths->v[paths->n])
-                paths->n++;
-            ct_buf_str(marked, CLI_IMAGE_MARK);
-        } else {
-            ct_buf_add(marked, at, (size_t)(end - at));
+    picture_name p;
+    size_t done = 0, n_found = 0, n_missing = 0;
+    bool ok = true;
+    for (size_t at = 0; ok && names != TURN_NAMES_TEXT && n_missing < MAX_MISSING && picture_name_next(t->text, at, &p);
+         at = p.to) {
+        if (names == TURN_NAMES_BLIND || p.kind != PICTURE_FILE) {
+            notice(&p, names, ++n_missing);
+            continue;
         }
-        size_t space = strspn(end, " \n\t");
-        ct_buf_add(marked, end, space);
-        at = end + space;
+        if (n_found++ == MAX_NAMED)
+            return ct_fail(err, CARAT_ELIMIT, CARAT_NOWHERE, "the message names more than %d pictures", MAX_NAMED);
+        add_text(t, t->text + done, p.from - done);
+        done = p.to;
+        ok = take_named(t, p.path, err);
     }
-    return !marked->failed;
+    if (n_missing > MAX_NOTICES)
+        term_note("(so are %zu%s other names of pictures)", n_missing - MAX_NOTICES,
+                  n_missing == MAX_MISSING ? " or more" : "");
+    add_text(t, t->text + done, strlen(t->text + done));
+    if (ok && t->n_content == 0)
+        t->content[t->n_content++] = (carat_content){ .struct_size = sizeof *t->content, .text = "" };
+    return ok;
 }
 
-static bool place(turn *t, size_t n_attached, carat_err *err)
+bool turns_add(turns *t, const char *role, const char *text, cli_pictures *attached, turn_names names, carat_err *err)
 {
-    carat_content *inner;
-    size_t n;
-    const carat_picture *const *all = (const carat_picture *const *)t->pictures.v;
-    if (!cli_place_pictures(t->text, strlen(t->text), all + n_attached, t->pictures.n - n_attached, &inner, &n,
-                            &t->is_inline, err))
-        return false;
-    t->content = calloc(n_attached + n, sizeof *t->content);
-    for (size_t i = 0; t->content && i < n_attached; i++)
-        t->content[t->n_content++] = (carat_content){ .struct_size = sizeof(carat_content), .picture = all[i] };
-    for (size_t i = 0; t->content && i < n; i++)
-        t->content[t->n_content++] = inner[i];
-    free(inner);
-    return t->content || no_memory(err);
-}
-
-bool turns_add(turns *t, const char *role, const char *text, cli_pictures *attached, bool looks, carat_err *err)
-{
-    static cli_list paths;
-    cli_pictures none = { 0 }, found = { 0 };
+    cli_pictures none = { 0 };
     if (t->n == MAX_TURNS)
         return ct_fail(err, CARAT_ELIMIT, CARAT_NOWHERE, "the conversation is full: /clear starts a new one");
     attached = attached ? attached : &none;
     turn *new = &t->v[t->n];
-    *new = (turn){ .role = role };
-    size_t n_attached = attached->n;
-    ct_buf marked;
-    ct_buf_init(&marked, (size_t)1 << 28);
-    bool ok = looks ? find_files(text, &marked, &paths) || no_memory(err) : true;
-    ok = ok && cli_pictures_load(&paths, &found, err);
-    new->text = ok ? strdup(found.n ? marked.data : text) : NULL;
-    ok = ok && (new->text || no_memory(err)) &&
-         ((cli_pictures_join(attached, &found) && cli_pictures_join(&new->pictures, attached)) || no_memory(err)) &&
-         place(new, n_attached, err);
-    for (size_t i = 0; i < paths.n; i++)
-        free((char *)(uintptr_t)paths.v[i]);
-    paths.n = 0;
-    ct_buf_deinit(&marked);
-    cli_pictures_free(&found);
+    *new = (turn){ .role = role, .text = strdup(text) };
+    new->content = calloc(attached->n + 2 * MAX_NAMED + 2, sizeof *new->content);
+    bool ok = (new->text &&new->content) || no_memory(err);
+    for (size_t i = 0; ok && i < attached->n; i++)
+        add_picture(new, attached->v[i]);
+    ok = ok && find_pictures(new, names, err) && (cli_pictures_join(&new->pictures, attached) || no_memory(err));
     if (ok)
         t->n++;
     else
@@ -222,37 +195,91 @@ bool turns_prompt(const turns *t, const carat_engine *e, const char *system, boo
 
 /* ---- a session's note ---- */
 
-/* A turn's pieces: {"text": ..} and {"picture": path}. */
+static const cli_picture_file *file_of(const turn *t, const carat_picture *p)
+{
+    size_t k = 0;
+    while (t->pictures.v[k] != p) /* it is one of them */
+        k++;
+    return &t->pictures.files[k];
+}
+
 static json_t *content_json(const turn *t)
 {
     json_t *a = json_array();
     for (size_t i = 0; i < t->n_content; i++) {
         const carat_content *c = &t->content[i];
-        const char *path = "";
-        for (size_t k = 0; k < t->pictures.n; k++)
-            if (t->pictures.v[k] == c->picture && t->pictures.paths[k])
-                path = t->pictures.paths[k];
+        const cli_picture_file *file = c->picture ? file_of(t, c->picture) : NULL;
         json_array_append_new(
-            a, c->text ? json_pack("{s:o}", "text",
-                                   ct_json_from_bytes(c->text, c->text_len ? c->text_len : strlen(c->text)))
-                       : json_pack("{s:o}", "picture", ct_json_from_str(path)));
+            a, file ? json_pack("{s:o, s:I}", "picture", ct_json_from_str(file->path), "bytes", (json_int_t)file->len)
+                    : json_pack("{s:o}", "text",
+                                ct_json_from_bytes(c->text, c->text_len ? c->text_len : strlen(c->text))));
     }
     return a;
 }
 
-bool turns_to_note(const turns *t, const char *system, char **note, carat_err *err)
+/* The files of its pictures, in the order of its pieces. */
+static void add_files(const turn *t, ct_buf *to)
 {
+    for (size_t i = 0; i < t->n_content; i++)
+        if (t->content[i].picture) {
+            const cli_picture_file *file = file_of(t, t->content[i].picture);
+            ct_buf_add(to, file->data, file->len);
+        }
+}
+
+bool turns_to_note(const turns *t, const char *system, char **note, size_t *len, carat_err *err)
+{
+    ct_buf all;
+    ct_buf_init(&all, MAX_NOTE);
     json_t *list = json_array();
     json_t *o = json_pack("{s:o, s:o}", "system", system ? ct_json_from_str(system) : json_null(), "turns", list);
     for (size_t i = 0; i < t->n; i++)
         json_array_append_new(list, json_pack("{s:s, s:b, s:o}", "role", t->v[i].role, "inline", (int)t->v[i].is_inline,
                                               "content", content_json(&t->v[i])));
-    *note = cli_json_failed() ? NULL : ct_json_dump(o, 0); /* a message that there was no memory for would be missing */
+    char *text =
+        cli_json_failed() ? NULL : ct_json_dump(o, 0); /* a message that there was no memory for would be missing */
     json_decref(o);
+    if (text)
+        ct_buf_add(&all, text, strlen(text) + 1);
+    for (size_t i = 0; text && i < t->n; i++)
+        add_files(&t->v[i], &all);
+    free(text);
+    *len = all.len;
+    *note = text ? ct_buf_take(&all) : NULL;
+    ct_buf_deinit(&all);
     return *note || no_memory(err);
 }
 
-static bool turn_from(turn *t, const json_t *j, carat_err *err)
+/* The bytes of pictures that are left of a note. */
+typedef struct note_bytes {
+    const char *data;
+    size_t left;
+} note_bytes;
+
+static bool picture_from(turn *t, const json_t *piece, const char *name, note_bytes *b, carat_err *err)
+{
+    cli_pictures one;
+    const json_t *j = json_object_get(piece, "bytes");
+    const json_int_t n = json_integer_value(j);
+    if (!j)
+        return ct_fail(err, CARAT_EUNSUPPORTED, CARAT_NOWHERE,
+                       "saved by an older Carat, without its pictures (%.80s): it cannot be resumed", name);
+    if (!json_is_integer(j) || n <= 0 || (uint64_t)n > b->left)
+        return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "picture '%.80s': %" JSON_INTEGER_FORMAT " bytes of %zu",
+                       name, n, b->left);
+    if (!cli_pictures_from_bytes(name, b->data, (size_t)n, &one, err))
+        return false;
+    b->data += n, b->left -= (size_t)n;
+    const carat_picture *p = one.v[0];
+    if (!cli_pictures_join(&t->pictures, &one)) {
+        cli_pictures_free(&one);
+        return no_memory(err);
+    }
+    add_picture(t, p);
+    return true;
+}
+
+static bool turn_from(turn *t, const json_t *j, note_bytes *b, carat_err *err)
 {
     size_t i;
     json_t *piece;
@@ -265,46 +292,43 @@ static bool turn_from(turn *t, const json_t *j, carat_err *err)
     if (!t->content)
         return no_memory(err);
     json_array_foreach(content, i, piece) {
-        const char *path = json_string_value(json_object_get(piece, "picture"));
+        const char *name = json_string_value(json_object_get(piece, "picture"));
         const char *text = json_string_value(json_object_get(piece, "text"));
-        if (path) {
-            cli_pictures one;
-            if (!cli_pictures_load(&(cli_list){ .v = { path }, .n = 1 }, &one, err))
-                return false;
-            const carat_picture *p = one.v[0];
-            if (!cli_pictures_join(&t->pictures, &one)) {
-                cli_pictures_free(&one);
-                return no_memory(err);
-            }
-            t->content[t->n_content++] = (carat_content){ .struct_size = sizeof *t->content, .picture = p };
-        } else if (text) {
+        if (name && !picture_from(t, piece, name, b, err))
+            return false;
+        if (!name && text)
             t->content[t->n_content++] = (carat_content){ .struct_size = sizeof *t->content, .text = text };
-        }
     }
     return true;
 }
 
-bool turns_from_note(turns *t, const char *note, char **system, carat_err *err)
+bool turns_from_note(turns *t, const char *note, size_t len, char **system, carat_err *err)
 {
-    json_t *o = json_loads(note, 0, NULL), *j;
+    json_t *o = NULL, *j;
+    const size_t text_len = strnlen(note, len);
+    note_bytes b = { note + text_len + 1, len > text_len ? len - text_len - 1 : 0 };
+    *system = NULL;
+    if (!ct_json_parse("the conversation", note, text_len, &o, err))
+        return false;
     const char *sys = json_string_value(json_object_get(o, "system"));
     const json_t *list = json_object_get(o, "turns");
     size_t i;
     bool ok = json_is_array(list) ||
               ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "the session was not saved by carat chat: it has no messages");
+    if (ok && json_array_size(list) > MAX_TURNS)
+        ok = ct_fail(err, CARAT_ELIMIT, CARAT_NOWHERE, "%zu messages, the limit is %d", json_array_size(list),
+                     MAX_TURNS);
     json_array_foreach(list, i, j) {
-        if (!ok || t->n == MAX_TURNS)
+        if (!ok)
             break;
-        ok = turn_from(&t->v[t->n], j, err);
+        ok = turn_from(&t->v[t->n], j, &b, err);
         if (ok)
             t->n++;
         else
             turn_deinit(&t->v[t->n]);
     }
-    if (ok && sys) {
-        free(*system);
-        *system = strdup(sys);
-    }
+    if (ok && sys)
+        ok = (*system = strdup(sys)) || no_memory(err);
     json_decref(o);
     return ok;
 }

@@ -12,7 +12,7 @@
 
 typedef struct turn {
     const char *role; /* "user", "assistant" */
-    char *text;       /* owned; cut where pictures stand */
+    char *text;       /* owned */
     cli_pictures pictures;
     carat_content *content; /* owned: text and pictures in order */
     size_t n_content;
@@ -25,12 +25,16 @@ typedef struct turns {
     size_t n;
 } turns;
 
-/* Adds a message. Pictures in `attached` go before the text and become the turn's; a word of the text that names a
- * picture file that exists is replaced by that picture, if looks is true. False, with nothing added and `attached`
- * untouched: a picture that cannot be read, too many turns, no memory. */
-bool turns_add(turns *t, const char *role, const char *text, cli_pictures *attached, bool looks, carat_err *err);
-/* Does a line begin with the name of a picture file that exists? Then it is a message though it begins with a slash. */
-bool turns_begins_with_picture(const char *line);
+/* What becomes of names of pictures in a message. */
+typedef enum turn_names {
+    TURN_NAMES_TEXT,     /* nothing: it is the model's */
+    TURN_NAMES_PICTURES, /* the pictures take their places; a notice where there is none by that name */
+    TURN_NAMES_BLIND,    /* a notice: the model cannot see */
+} turn_names;
+
+/* Adds a message. Pictures in `attached` go before the text and become the turn's. False, with nothing added and
+ * `attached` untouched: a picture that cannot be read, too many turns or pictures, no memory. */
+bool turns_add(turns *t, const char *role, const char *text, cli_pictures *attached, turn_names names, carat_err *err);
 void turns_drop(turns *t, size_t from, size_t n);
 /* Takes the last turn off, the caller's: to be put back or freed. There is one. */
 turn turns_pop(turns *t);
@@ -42,9 +46,14 @@ void turn_deinit(turn *t);
 bool turns_prompt(const turns *t, const carat_engine *e, const char *system, bool is_base, const carat_pan_scan *pan,
                   size_t fit, carat_prompt **out, carat_err *err);
 
-/* As JSON for a session's note, and back; pictures by their files' full names, which are read again. *note and *system
- * are malloc'd. */
-bool turns_to_note(const turns *t, const char *system, char **note, carat_err *err);
-bool turns_from_note(turns *t, const char *note, char **system, carat_err *err);
+/* As a session's note, and back:
+ *
+ *   {"system": .., "turns": [{"role": .., "inline": .., "content": [{"text": ..}, {"picture": name, "bytes": n}]}]}
+ *   a NUL, then the bytes of the pictures' files, one after the other
+ *
+ * A name is for people: the files themselves are not read again. *note and *system are malloc'd; *system is NULL without
+ * one. Errors of reading: CARAT_EFORMAT, CARAT_EUNSUPPORTED (a note without its pictures), those of decoding. */
+bool turns_to_note(const turns *t, const char *system, char **note, size_t *len, carat_err *err);
+bool turns_from_note(turns *t, const char *note, size_t len, char **system, carat_err *err);
 
 #endif

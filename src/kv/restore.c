@@ -58,17 +58,36 @@ static bool read_header(const char *what, const uint8_t *data, size_t size, head
     return true;
 }
 
+/* In the words of the options that decide it. */
+static bool check_elem(const char *what, uint32_t found, ct_kv_elem expected, carat_err *err)
+{
+    static const char *const names[] = { [CT_KV_F16] = "f16", [CT_KV_F32] = "float32", [CT_KV_Q8_0] = "q8_0" };
+    if (found == (uint32_t)expected)
+        return true;
+    if (found >= sizeof names / sizeof *names)
+        return ct_fail(err, CARAT_EUNSUPPORTED, 12, "%s: saved with keys and values of a type %u", what, found);
+    const bool is_exact = found == CT_KV_F32, was_kv = !is_exact && expected != CT_KV_F32;
+    return ct_fail(err, CARAT_EUNSUPPORTED, 12,
+                   "%s: saved with %s keys and values, but this engine's are %s: open it %s%s", what, names[found],
+                   names[expected],
+                   is_exact ? "with --exact"
+                   : was_kv ? "with --kv "
+                            : "without --exact",
+                   was_kv ? names[found] : "");
+}
+
 static bool check_model(const char *what, const ct_cache *c, const header *h, const uint8_t model_hash[32],
                         carat_err *err)
 {
     if (memcmp(h->model, model_hash, 32) != 0)
         return ct_fail(err, CARAT_EUNSUPPORTED, 64, "%s: saved with another model", what);
+    if (!check_elem(what, h->elem, c->opt.elem, err))
+        return false;
     const struct {
         const char *name;
         uint32_t found;
         size_t expected;
-    } fields[] = { { "element type", h->elem, (size_t)c->opt.elem },
-                   { "layers", h->n_layer, c->n_layer },
+    } fields[] = { { "layers", h->n_layer, c->n_layer },
                    { "KV heads", h->n_kv_head, c->n_kv_head },
                    { "head size", h->head_dim, c->head_dim },
                    { "window", h->window, c->window },

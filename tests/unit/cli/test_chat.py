@@ -2,8 +2,12 @@
 
 SPDX-License-Identifier: Apache-2.0
 """
+import hashlib
 import os
+import re
 import resource
+import shutil
+import struct
 import subprocess
 import tempfile
 
@@ -71,6 +75,74 @@ class Chat(Case):
                 with open(f"{d}/{name}", "wb") as f:
                     f.write(data)
                 self.refused("chat", SIGHT, "--session", f"{d}/{name}", says=name)
+
+    def test_c24_a_session_has_its_pictures(self):
+        with tempfile.TemporaryDirectory() as d:
+            file = d + "/s"
+            os.mkdir(d + "/was")
+            for name in "a.png", "b.png":
+                shutil.copy(SIGHT + "/test/000-0.png", f"{d}/was/{name}")
+            talk = f"/image {d}/was/a.png\nWhat is in this picture?\n{d}/was/b.png What is in this picture?\n"
+            first, second = self.ok("chat", SIGHT, "--temp", "0", "--session", file, stdin=talk.encode()).stdout.splitlines()[1:]
+            self.assertEqual(first, b"a blue star")
+            shutil.copy(file, d + "/t")
+            shutil.copy(SIGHT + "/test/001-1.png", d + "/was/b.png")  # another picture by that name
+            os.remove(d + "/was/a.png")
+            os.rename(d + "/was", d + "/moved")
+            trace = []
+            if shutil.which("strace"):
+                trace = ["strace", "-f", "-e", "trace=open,openat,stat,newfstatat", "-o", d + "/trace"]
+            r = subprocess.run([*trace, CARAT, "chat", SIGHT, "--temp", "0", "--session", file], capture_output=True,
+                               input=b"What color is it?\n/undo\n/retry\n/undo\n/undo\n/retry\n")
+            self.assertEqual((r.returncode, r.stdout), (0, b"blue\n" + second + b"\n  there is no answer to retry\n"), r.stderr)
+            if trace:
+                with open(d + "/trace") as f:
+                    self.assertNotIn(d + "/was", f.read())  # what a file names is not opened
+            r = self.ok("chat", SIGHT, "--temp", "0", "--session", d + "/t", stdin=b"/undo\n/retry\n")
+            self.assertEqual(r.stdout, first + b"\n")
+            r = self.ok("chat", SIGHT, "--temp", "0", "--session", d + "/t", stdin=b"What is it?\n")
+            self.assertIn("4 messages", r.stderr.decode())
+
+    def test_c24_what_a_session_was_saved_with(self):
+        with tempfile.TemporaryDirectory() as d:
+            file = d + "/s"
+            self.ok("chat", TINY, "-n", "2", "--session", file, "--system", "Be brief.", stdin=b"hello\n")
+            self.refused("chat", TINY, "--session", file, "--kv", "q8_0", "-q",
+                         says="saved with f16 keys and values, but this engine's are q8_0: open it with --kv f16")
+            self.refused("chat", TINY, "--session", file, "--exact", "-q", says="open it without --exact")
+            for system, says in (("Be brief.", False), ("Be rude.", True)):
+                r = self.ok("chat", TINY, "--session", file, "--system", system, stdin=b"")
+                self.assertEqual("--system is ignored: " + file + " has its own system text" in r.stderr.decode(), says)
+
+    def test_f13_a_sessions_note_is_checked(self):
+        """A note that names files, or bytes that are not there, is refused and reads nothing."""
+        def forged(change):
+            blob = whole[h["blob"]:h["blob"] + h["len"]]
+            note = blob.index(b'{"system"')
+            new = change(blob[note:])
+            self.assertNotEqual(new, blob[note:])
+            out = bytearray(whole[:h["blob"]] + blob[:note] + new)
+            out[56:64] = struct.pack("<Q", note + len(new))
+            out += bytes(-(note + len(new)) % 8) + whole[h["blob"] + (h["len"] + 7) // 8 * 8:-32]
+            return bytes(out) + hashlib.sha256(out).digest()
+        with tempfile.TemporaryDirectory() as d:
+            self.ok("chat", SIGHT, "--temp", "0", "-n", "4", "--session", d + "/s",
+                    stdin=f"{SIGHT}/test/000-0.png What is it?\n".encode())
+            with open(d + "/s", "rb") as f:
+                whole = f.read()
+            labelled, length = struct.unpack_from("<QQ", whole, 48)
+            layers = struct.unpack_from("<I", whole, 16)[0]
+            h = {"blob": 96 + (layers + 7) // 8 * 8 + labelled * 8, "len": length}
+            size = re.search(rb'"bytes": (\d+)', whole).group(0)
+            for change, says in [(lambda n: n.replace(b", " + size, b""), "saved by an older Carat, without its pictures"),
+                                 (lambda n: n.replace(size, b'"bytes": 99999999'), "99999999 bytes of"),
+                                 (lambda n: n.replace(size, b'"bytes": -1'), "-1 bytes of"),
+                                 (lambda n: n.replace(size, b'"bytes": 9'), "000-0.png: "),
+                                 (lambda n: n[:-7], "bytes of"), (lambda n: n[n.index(b"\0"):], "not valid JSON"),
+                                 (lambda n: n[:n.index(b"\0")], "bytes of 0"), (lambda n: b"{}", "has no messages")]:
+                with open(d + "/f", "wb") as f:
+                    f.write(forged(change))
+                self.refused("chat", SIGHT, "-q", "--session", d + "/f", says=["/f: ", says])
 
     def test_full_contexts_are_trimmed_only_when_asked(self):
         talk = b"What is in this picture?\n" * 12

@@ -108,6 +108,75 @@ class Pictures(Case):
         self.assertIn("a digit", said)
         self.assertIn("/none.png: ", said)
 
+    def named(self, d, *lines, model=SIGHT):
+        """Chats in a folder that is its home, too. Answers and notices."""
+        r = carat("chat", model, "--temp", "0", "-n", "12", cwd=d, stdin="\n".join(lines).encode() + b"\n",
+                  env=dict(os.environ, HOME=d))
+        return r.stdout.decode(), r.stderr.decode()
+
+    def test_c05_pictures_are_found_however_they_are_named(self):
+        with tempfile.TemporaryDirectory() as d:
+            names = ["star.png", "my star.png", "it's a star.JPG", "\u5199\u771f.png", "a.png, b.png", "50%.png", "a\\b.png"]
+            for name in names:
+                with open(SIGHT + "/test/000-0.png", "rb") as f, open(os.path.join(d, name), "wb") as g:
+                    g.write(f.read())
+            os.mkdir(d + "/sub")
+            os.link(d + "/star.png", d + "/sub/star.png")
+            os.link(d + "/star.png", d + "/star")
+            in_text = ["star.png?", "star.png.", "star.png, please", "star.png: what?", "star.png!", "(star.png)", "star.png)",
+                       "[star.png]", "<star.png>", "`star.png`", "'star.png'", "'my star.png'?", '"my star.png",',
+                       "\u201cmy star.png\u201d", "my\\ star.png", "my star.png?", "'it's a star.JPG'", "~/star.png?",
+                       "'~/my star.png'", f"file://{d}/my%20star.png?", f"file://localhost{d}/star.png", f"file:{d}/star.png",
+                       f"{d}/star.png?", "./sub/star.png", "@star.png", "image=star.png", "![it](star.png)", "star.png's",
+                       "\u3053\u308cstar.png\u306f", "\u5199\u771f.png\u306f", '"a.png, b.png"', "50%.png", "a\\b.png",
+                       "STAR.png star.png"]
+            at_once = ["star.png", "star.png?", "my star.png", "my star.png ", "'my star.png'", '"my star.png"', "my\\ star.png",
+                       "it's a star.JPG", "it\\'s\\ a\\ star.JPG", "~/star.png", "~/my star.png", "~/my\\ star.png",
+                       "'~/my star.png'", f"file://{d}/my%20star.png", f"'file://{d}/my%20star.png'", f"{d}/star.png.",
+                       "./sub/star.png", "star", "a.png, b.png", "50%.png", "a\\b.png"]
+            said, noted = self.named(d, *[f"What is in this picture? {s}\n/clear" for s in in_text])
+            self.assertEqual(len(said.splitlines()), len(in_text), said)
+            for answer, spelling in zip(said.splitlines(), in_text):
+                self.assertIn("star", answer, spelling)
+            self.assertEqual(noted.count("sent as text"), 1, noted)
+            self.assertIn("(STAR.png: no such file; sent as text)", noted)
+            said, noted = self.named(d, *[f"/image {s}\nWhat is in this picture?\n/clear" for s in at_once])
+            self.assertEqual(len(said.splitlines()), 2 * len(at_once), said)
+            for shown, answer, spelling in zip(said.splitlines()[::2], said.splitlines()[1::2], at_once):
+                self.assertIn("goes with your next message", shown, spelling)
+                self.assertEqual("a blue star", answer, spelling)
+            said, noted = self.named(d, "/image star.png 'my star.png' it\\'s\\ a\\ star.JPG")
+            self.assertEqual(said.count("goes with your next message"), 3)
+            self.assertEqual(self.named(d, "What is in this picture? " + "star.png " * 65)[1].count("more than 64"), 1)
+
+    def test_c05_a_name_without_a_picture_is_never_passed_over(self):
+        with tempfile.TemporaryDirectory() as d:
+            os.mkdir(d + "/folder.png")
+            with open(d + "/a.heic", "wb") as f:
+                f.write(b"x")
+            with open(d + "/bad.png", "wb") as f:
+                f.write(b"x")
+            for text, says in [("red.png?", "(red.png: no such file; sent as text)"), ("'my red.png'", "(my red.png: no such"),
+                               ("folder.png", "(folder.png: Is a directory; sent"), ("~/no.jpg", "(~/no.jpg: no such file"),
+                               ("https://example.org/a.png?x=1", "(https://example.org/a.png: nothing is downloaded;"),
+                               ("file:///none/a%20b.png", "(file:///none/a%20b.png: no such file"),
+                               ("a.heic", "a.heic: not a format that is read"), ("a\u202eb.png", "(a?b.png: no such"),
+                               ("a.png b.png c.png d.png e.png f.png", "(so are 2 other names of pictures)"),
+                               ("x" * 5000 + ".png", "sent as text"), ("bad.png", "carat: ")]:
+                noted = self.named(d, "What is in this picture? " + text)[1]
+                self.assertIn(says, noted)
+            for text in "a.png2 a.pngs a.png.bak .png *.png b.heic a.png/x", "no picture":
+                self.assertNotIn("sent as text", self.named(d, text)[1])
+            for text, says in [("none.png", "none.png: No such file"), ("folder.png", "Is a directory"), ("my none.png", "my none.png: "),
+                               ("https://example.org/a.png", "nothing is downloaded"), ("bad.png", "bad.png: ")]:
+                said, noted = self.named(d, "/image " + text, "/show")
+                self.assertIn(says, said)
+                self.assertNotIn("goes with", said)
+            os.symlink(SIGHT + "/test/000-0.png", d + "/star.png")
+            self.assertIn("(this model has no vision tower: star.png is sent as text)",
+                          self.named(d, "What is in star.png?", model=TINY)[1])
+            self.assertIn("no vision tower", self.named(d, "/image star.png", model=TINY)[0])
+
     def test_chat_takes_long_words(self):
         """Text without spaces is no name of a file, and no error, however long."""
         for n in (4095, 4096, 70000):
