@@ -107,6 +107,7 @@ static int run(int argc, char **argv)
     c.most = opt.n;
     c.least = opt.min_tokens;
     term_init(cli_model_values.quiet);
+    const bool is_watched = isatty(0); /* somebody sees the errors; a signal may take the terminal's place at 0 */
     carat_err err;
     int code = CLI_OK;
     ct_buf_init(&c.answer, (size_t)1 << 28);
@@ -139,7 +140,7 @@ static int run(int argc, char **argv)
         ct_fail(&err, CARAT_EIO, CARAT_NOWHERE, "cannot read the next message: %s", strerror(c.why_unread));
         code = term_error(&err);
     }
-    if (c.some_failed && !isatty(0)) /* nobody was there to see the error */
+    if (c.some_failed && !is_watched)
         code = CLI_FAILED;
     if (code == CLI_OK && cli_ended_by())
         code = 128 + cli_ended_by();
@@ -156,9 +157,10 @@ const cli_command cli_chat = {
     .name = "chat",
     .usage = "MODEL [options]",
     .summary = "a conversation at the terminal",
-    .text = "A conversation with a model: line editing, history, messages of several lines, commands with a slash. A\n"
-            "model with vision takes images by /image FILE or by a file's name in the message; --session keeps them.\n\n"
-            "  carat chat gemma-3-4b-it-q4_0.gguf --system \"Answer in French.\"",
+    .text =
+        "A conversation with a model: line editing, history, messages of several lines, commands with a slash. A\n"
+        "model with vision takes images by /image FILE or by a file's name in the message; --session keeps them.\n\n"
+        "  carat chat gemma-3-4b-it-q4_0.gguf --system \"Answer in French.\"",
     .tables = { &table, &cli_model_table, &cli_loading_table, &cli_pan_scan_table, &cli_sampling_table },
     .run = run,
 };

@@ -30,7 +30,10 @@ static bool starts(span v, const char *with)
 
 static int hex(char c)
 {
-    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+    return c >= '0' && c <= '9'   ? c - '0'
+           : c >= 'a' && c <= 'f' ? c - 'a' + 10
+           : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                  : -1;
 }
 
 /* file:///a%20b.png, file://localhost/..., file:/... (RFC 8089). False: another address, or too long. */
@@ -199,7 +202,8 @@ static bool try_quoted(const char *text, size_t least, size_t to, picture_name *
     const size_t quote = closing_quote(text + to, &opening);
     int tries = 0;
     *is_quoted = false;
-    for (size_t at = to; quote && at > least && to - at < PICTURE_PATH && tries < MAX_TRIES && text[at - 1] != '\n'; at--) {
+    for (size_t at = to; quote && at > least && to - at < PICTURE_PATH && tries < MAX_TRIES && text[at - 1] != '\n';
+         at--) {
         const size_t from = at - 1;
         if (strncmp(text + from, opening, quote) != 0 || from + quote >= to)
             continue;

@@ -49,7 +49,7 @@ class Terminal:
         except OSError:  # the other side is closed
             data = b""
         self.raw += data
-        self.seen += ESCAPES.sub(b"", data)
+        self.seen = ESCAPES.sub(b"", self.seen + data)  # a sequence may come in pieces
         return bool(data)
 
     def hears_keys(self):
@@ -74,6 +74,12 @@ class Terminal:
         before, found, self.seen = self.seen.partition(text)
         if not found:
             raise AssertionError("%r did not come, but %r" % (text, before[-2000:]))
+
+    def answers(self):
+        """Waits for the beginning of an answer."""
+        while not re.sub(rb"\x1b[^A-Za-z]*$", b"", self.seen):
+            if not self.read(1):
+                raise AssertionError("no answer")
 
     def type(self, keys):
         os.write(self.fd, keys.encode() if isinstance(keys, str) else keys)
@@ -148,8 +154,7 @@ class Keys(Case):
             t.until(b">>> ")
             t.type("hello\r")
             t.upto(b"hello\r\n")
-            while not t.seen:
-                self.assertTrue(t.read(1))
+            t.answers()
             t.type("\x03")
             stopped += ", interrupted" in t.until(b">>> ")
             if stopped == 2:
@@ -167,8 +172,7 @@ class Keys(Case):
                     t.type("hello\r")
                     if answering:
                         t.upto(b"hello\r\n")
-                        while not t.seen:
-                            self.assertTrue(t.read(1))
+                        t.answers()
                     else:
                         t.until(b">>> ")
                     os.kill(t.pid, sig)
@@ -181,8 +185,7 @@ class Keys(Case):
                 t = self.chat("-n", "4000", "-l", "1=-inf", "-l", "11=-inf", "--session", path)
                 t.type("hello\r")
                 t.upto(b"hello\r\n")
-                while not t.seen:
-                    self.assertTrue(t.read(1))
+                t.answers()
                 os.kill(t.pid, signal.SIGHUP)
                 os.kill(t.pid, again)
                 self.assertIn(t.leave(""), (129, 128 + again))  # the handler of the later one may run first
