@@ -55,8 +55,9 @@ static int see(const char *path, const carat_pan_scan *pan)
 {
     carat_err err;
     carat_picture *p;
-    if (opt.out && strlen(opt.out) > MAX_PREFIX) {
-        ct_fail(&err, CARAT_EARG, CARAT_NOWHERE, "--output has %zu bytes, at most %d", strlen(opt.out), MAX_PREFIX);
+    if (opt.out && (!*opt.out || strlen(opt.out) > MAX_PREFIX)) {
+        ct_fail(&err, CARAT_EARG, CARAT_NOWHERE, "--output has %zu bytes, expected 1 to %d", strlen(opt.out),
+                MAX_PREFIX);
         return term_error(&err);
     }
     if (!carat_picture_load(path, &p, &err))

@@ -7,7 +7,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    const ct_image_limits limits = { .file_bytes = 1 << 20, .pixels = 1 << 20, .ratio = 200 };
+    const ct_image_limits limits = { .file_bytes = 1 << 20, .memory = 8 << 20, .ratio = 200 };
     ct_image image;
     if (ct_image_decode(data, size, &limits, &image, NULL)) {
         FUZZ_MUST(image.width > 0 && image.height > 0);

@@ -10,6 +10,7 @@
 #include "base/buf.h"
 #include "base/looks_like.h"
 #include "base/map.h"
+#include "base/size.h"
 #include "base/utf8.h"
 
 bool ct_json_load(const char *path, size_t max, json_t **out, carat_err *err)
@@ -38,19 +39,25 @@ char *ct_json_dump(const json_t *v, size_t flags)
     return ct_buf_take(&b);
 }
 
+/* Its scratch is jansson's memory, so that who watches that for refusals hears of this one. */
 json_t *ct_json_from_bytes(const char *text, size_t len)
 {
-    ct_buf shown;
-    ct_buf_init(&shown, 3 * len + 1);
-    ct_buf_str(&shown, "");
+    json_malloc_t take;
+    json_free_t give;
+    size_t bytes, n_shown = 0;
+    json_get_alloc_funcs(&take, &give);
+    char *shown = ct_mul_size(len, 3, &bytes) && ct_add_size(bytes, 1, &bytes) ? take(bytes) : NULL;
+    if (!shown)
+        return NULL;
     for (size_t i = 0; i < len;) {
         uint32_t cp;
-        size_t n = ct_utf8_next(text + i, len - i, &cp);
-        ct_buf_add(&shown, cp == CT_UTF8_BAD ? "\xef\xbf\xbd" : text + i, cp == CT_UTF8_BAD ? 3 : n);
+        size_t n = ct_utf8_next(text + i, len - i, &cp), n_put = cp == CT_UTF8_BAD ? 3 : n;
+        memcpy(shown + n_shown, cp == CT_UTF8_BAD ? "\xef\xbf\xbd" : text + i, n_put);
+        n_shown += n_put;
         i += n;
     }
-    json_t *v = shown.failed ? NULL : json_stringn(shown.data, shown.len);
-    ct_buf_deinit(&shown);
+    json_t *v = json_stringn(shown, n_shown);
+    give(shown);
     return v;
 }
 

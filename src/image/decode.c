@@ -6,14 +6,28 @@
 
 #include "base/looks_like.h"
 #include "base/map.h"
+#include "base/memlimit.h"
 #include "base/size.h"
 #include "image/decode.h"
 
 #define KNOWN "JPEG, PNG, WebP, GIF or BMP"
 
+#define MAX_FILE   ((uint64_t)1 << 30) /* bytes: what scanners and cameras write is below a quarter of it */
+#define MAX_MEMORY ((uint64_t)2 << 30)
+#define MAX_RATIO  200
+
+static uint64_t least(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
 ct_image_limits ct_image_limits_default(void)
 {
-    return (ct_image_limits){ .file_bytes = (size_t)64 << 20, .pixels = 64000000, .ratio = 200 };
+    ct_memlimit m;
+    ct_memlimit_now(&m);
+    return (ct_image_limits){ .file_bytes = (size_t)least(MAX_FILE, m.left / 2),
+                              .memory = least(MAX_MEMORY, m.left / 2),
+                              .ratio = MAX_RATIO };
 }
 
 void ct_image_deinit(ct_image *image)
@@ -22,23 +36,34 @@ void ct_image_deinit(ct_image *image)
     *image = (ct_image){ 0 };
 }
 
-bool ct_image_begin(ct_image *out, const char *kind, uint64_t width, uint64_t height, const ct_image_limits *l,
-                    carat_err *err)
+/* Bytes that decoding takes at the most; UINT64_MAX where they cannot be counted. */
+static uint64_t bytes_of(uint64_t width, uint64_t height, int orientation, uint64_t beside)
+{
+    uint64_t rgb, all;
+    if (__builtin_mul_overflow(width, height, &rgb) || __builtin_mul_overflow(rgb, 3, &rgb))
+        return UINT64_MAX;
+    uint64_t turned = orientation > 1 ? rgb : 0; /* after decoding: `beside` is given back then */
+    return __builtin_add_overflow(rgb, beside > turned ? beside : turned, &all) ? UINT64_MAX : all;
+}
+
+bool ct_image_begin(ct_image *out, const char *kind, uint64_t width, uint64_t height, int orientation, uint64_t beside,
+                    const ct_image_limits *l, carat_err *err)
 {
     if (width == 0 || height == 0)
         return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s of %llu x %llu pixels", kind, (unsigned long long)width,
                        (unsigned long long)height);
-    if (width > UINT32_MAX || height > UINT32_MAX || width > l->pixels / height)
-        return ct_fail(err, CARAT_ELIMIT, CARAT_NOWHERE, "%s of %llu x %llu pixels, the limit is %llu", kind,
-                       (unsigned long long)width, (unsigned long long)height, (unsigned long long)l->pixels);
+    uint64_t bytes = bytes_of(width, height, orientation, beside);
+    if (width > UINT32_MAX || height > UINT32_MAX || bytes > l->memory)
+        return ct_fail(err, CARAT_ELIMIT, CARAT_NOWHERE,
+                       "%s of %llu x %llu pixels: %llu MiB of memory to decode, the limit is %llu MiB", kind,
+                       (unsigned long long)width, (unsigned long long)height, (unsigned long long)(bytes >> 20),
+                       (unsigned long long)(l->memory >> 20));
     uint64_t longer = width > height ? width : height, shorter = width > height ? height : width;
     if (longer / shorter > l->ratio || (longer / shorter == l->ratio && longer % shorter))
         return ct_fail(err, CARAT_ELIMIT, CARAT_NOWHERE, "%s of %llu x %llu pixels, expected sides of at most 1 : %u",
                        kind, (unsigned long long)width, (unsigned long long)height, l->ratio);
-    size_t bytes;
     *out = (ct_image){ .width = (uint32_t)width, .height = (uint32_t)height };
-    if (ct_mul_size((size_t)width * 3, (size_t)height, &bytes))
-        out->rgb = malloc(bytes);
+    out->rgb = width * height * 3 <= SIZE_MAX ? malloc((size_t)(width * height * 3)) : NULL;
     return out->rgb || ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for a %s of %llu x %llu pixels", kind,
                                (unsigned long long)width, (unsigned long long)height);
 }
@@ -60,12 +85,11 @@ static uint8_t over_white(uint32_t s, uint32_t a)
     return (uint8_t)((((t >> 8) + t) >> 8) >> 7);
 }
 
-void ct_flatten(ct_image *out, const uint8_t *rgba)
+void ct_flatten(uint8_t *rgb, const uint8_t *rgba, size_t n)
 {
-    size_t n = (size_t)out->width * out->height;
     for (size_t i = 0; i < n; i++)
         for (size_t c = 0; c < 3; c++)
-            out->rgb[3 * i + c] = over_white(rgba[4 * i + c], rgba[4 * i + 3]);
+            rgb[3 * i + c] = over_white(rgba[4 * i + c], rgba[4 * i + 3]);
 }
 
 /* Where the upright picture's pixel (x, y) lies in the stored one. */

@@ -254,7 +254,7 @@ static bool run(reader *r, const ct_image_limits *l, ct_image *out, carat_err *e
     int right = d->Left + d->Width, bottom = d->Top + d->Height;
     int width = right > r->gif->SWidth ? right : r->gif->SWidth;
     int height = bottom > r->gif->SHeight ? bottom : r->gif->SHeight;
-    if (!ct_image_begin(out, KIND, (uint64_t)width, (uint64_t)height, l, err))
+    if (!ct_image_begin(out, KIND, (uint64_t)width, (uint64_t)height, 1, 0, l, err))
         return false;
     set_colours(r);
     return begin_codes(r, err) && draw(r, out, err);

@@ -1,7 +1,7 @@
 /* image.h - files to pixels: the input of the model's vision tower.
  *
  * A file is recognised by its first bytes, never by its name: JPEG (libjpeg-turbo), PNG (libspng), WebP (libwebp), GIF
- * (giflib), BMP (ours). The result is that of the reference processor: EXIF orientation applied, gray, palette and CMYK
+ * (giflib), BMP (ours). The result is that of the reference processor: EXIF or XMP orientation applied, gray, palette and CMYK
  * converted to RGB, ICC profiles and gAMA ignored, of an animation (GIF, WebP) the first picture. Where the reference
  * is inconsistent, one rule holds: transparency of every kind is composited on white, and 16-bit samples are scaled to
  * eight bits rather than clipped.
@@ -21,11 +21,13 @@ typedef struct ct_image {
 
 typedef struct ct_image_limits {
     size_t file_bytes; /* of the encoded file */
-    uint64_t pixels;   /* width times height */
+    uint64_t memory;   /* bytes that the pixels and whatever decoding needs besides may take */
     uint32_t ratio;    /* longer side over shorter side */
 } ct_image_limits;
 
-/* 64 MiB, 64 million pixels, 1:200. */
+/* Half of the memory that the process can still have, for file and pixels each, but at most 1 and 2 GiB; 1:200. A pixel
+ * takes three bytes; six where the picture must be turned; seven to eleven in an interlaced PNG or a WebP; up to nine in
+ * a progressive JPEG. */
 ct_image_limits ct_image_limits_default(void);
 
 /* Errors: CARAT_EFORMAT (damaged, not an image), CARAT_EUNSUPPORTED (HEIC, AVIF, TIFF ..., by name), CARAT_ELIMIT

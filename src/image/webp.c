@@ -14,20 +14,25 @@
 
 #define KIND "WebP"
 
+/* Bytes a pixel besides RGB: before it is composited, and what libwebp's decoder of lossless pictures works in. */
+#define RGBA_BYTES     4
+#define LOSSLESS_BYTES 4
+
 static int find_orientation(ct_bytes in)
 {
+    int exif = 0, xmp = 0;
     for (size_t at = 12; ct_inside(at, 8, in.len);) {
         const uint8_t *p = in.data + at;
         const size_t size = ct_le32(p + 4);
         if (!ct_inside(at + 8, size, in.len))
-            return 1;
-        if (memcmp(p, "EXIF", 4) == 0) {
-            bool has_prefix = size > 6 && memcmp(p + 8, "Exif\0", 6) == 0; /* some writers keep JPEG's */
-            return ct_exif_orientation(p + 8 + (has_prefix ? 6 : 0), size - (has_prefix ? 6 : 0));
-        }
+            break;
+        if (memcmp(p, "EXIF", 4) == 0 && !exif)
+            exif = ct_exif_orientation(p + 8, size);
+        if (memcmp(p, "XMP ", 4) == 0 && !xmp)
+            xmp = ct_xmp_orientation(p + 8, size);
         at += 8 + size + size % 2;
     }
-    return 1;
+    return ct_orientation(exif, xmp);
 }
 
 /* A coded picture and its place on the canvas. */
@@ -97,7 +102,7 @@ static bool draw_over_white(const part *p, ct_image *out, carat_err *err)
     uint8_t *rgba = ct_rgba_new(KIND, out->width, out->height, err);
     bool ok = rgba && draw(p, MODE_RGBA, rgba, out, 4, err);
     if (ok)
-        ct_flatten(out, rgba);
+        ct_flatten(out->rgb, rgba, (size_t)out->width * out->height);
     free(rgba);
     return ok;
 }
@@ -107,9 +112,11 @@ bool ct_webp_decode(ct_bytes in, const ct_image_limits *l, ct_image *out, int *o
     WebPBitstreamFeatures f;
     if (WebPGetFeatures(in.data, in.len, &f) != VP8_STATUS_OK)
         return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, KIND ": damaged header");
-    if (!ct_image_begin(out, KIND, (uint64_t)f.width, (uint64_t)f.height, l, err))
-        return false;
     *orientation = find_orientation(in);
+    uint64_t beside =
+        (uint64_t)f.width * (uint64_t)f.height * (f.has_alpha ? RGBA_BYTES + LOSSLESS_BYTES : LOSSLESS_BYTES);
+    if (!ct_image_begin(out, KIND, (uint64_t)f.width, (uint64_t)f.height, *orientation, beside, l, err))
+        return false;
     WebPDemuxer *d = f.has_animation ? WebPDemux(&(WebPData){ in.data, in.len }) : NULL;
     part p = { in.data, in.len, 0, 0, out->width, out->height };
     bool ok = (!f.has_animation || first_part(d, out, &p, err)) &&

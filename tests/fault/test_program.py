@@ -76,6 +76,13 @@ def batch(folder):
 
 
 def main():
+    with tempfile.TemporaryDirectory() as seen:
+        commands(seen)
+    with tempfile.TemporaryDirectory() as folder:
+        batch(folder)
+
+
+def commands(seen):
     greedy = ["--temp", "0", "--seed", "1", "-n", "6", "-t", "1", "-c", "256"]
     for args, stdin in [
         (["run", TINY, "-p", "a red star", *greedy, "--json", "--logprobs", "2"], b""),
@@ -83,13 +90,12 @@ def main():
         (["chat", SIGHT, *greedy], b"hello\n/retry\n/undo\n/show\n/bye\n"),
         (["tokenize", TINY, "--json", "a red star"], b""),
         (["info", SIGHT], b""),
+        (["see", SIGHT + "/test/000-0.png", "--size", "28", "--json", "-o", seen + "/v"], b""),
         (["weigh", "4b"], b""),
     ]:
         want = subprocess.run([CARAT, *args], input=stdin, capture_output=True, check=True).stdout
         still = lambda s: re.sub(rb'("[a-z_]*(?:_ms|_per_second|seconds)": )[0-9.e+-]*', rb"\1", s)
         sweep(args, stdin, lambda s: still(s) == still(want))
-    with tempfile.TemporaryDirectory() as folder:
-        batch(folder)
 
 
 main()

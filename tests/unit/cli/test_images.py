@@ -97,7 +97,8 @@ class Pictures(Case):
                     self.assertEqual(struct.unpack(">II", f.read(24)[16:]), (896, 896))
             self.ok("see", IMAGES + "size_1200x500.png", "-o", d + "/w", "--pan-scan", "off", "--size", "64")
             self.assertEqual(sorted(os.listdir(d)), ["v-0.png", "v-1.png", "v-2.png", "w-0.png"])
-            self.refused("see", IMAGES + "rgb8.png", "-o", "x" * 5000, says="--output has 5000 bytes, at most 4000")
+            self.refused("see", IMAGES + "rgb8.png", "-o", "x" * 5000, says="--output has 5000 bytes, expected 1 to 4000")
+            self.refused("see", IMAGES + "rgb8.png", "-o", "", says="--output has 0 bytes, expected 1 to 4000")
 
     def test_chat_takes_files(self):
         talk = f"/image {SIGHT}/test/000-0.png\nWhich one is it?\nWhat color is it?\n/retry\n/undo\n/show\n" \

@@ -206,7 +206,8 @@ static void what_is_no_picture_is_named(void **state)
 }
 
 /* Headers that declare side x side pixels, in every format; png and jpeg hold headers to be patched. libspng checks
- * the CRC of IHDR before the size is seen, so it is made right. libjpeg takes no side over 65500. */
+ * the CRC of IHDR before the size is seen, so it is made right. libjpeg takes no side over 65500,
+ * and reads on to see what it is. */
 static void refuse_bombs(uint32_t side, uint8_t *png, uint8_t *jpeg, size_t jpeg_len)
 {
     char says[32];
@@ -222,30 +223,31 @@ static void refuse_bombs(uint32_t side, uint8_t *png, uint8_t *jpeg, size_t jpeg
     }
     for (size_t i = 0; i < 4; i++)
         png[29 + i] = (uint8_t)(~crc >> (24 - 8 * i));
-    refuse(png, 33, CARAT_ELIMIT, says);
+    refuse(png, 33, CARAT_EFORMAT, says);
     jpeg[7] = jpeg[9] = hi, jpeg[8] = jpeg[10] = lo;
-    refuse(jpeg, jpeg_len, side > 65500 ? CARAT_EFORMAT : CARAT_ELIMIT, side > 65500 ? "65500" : says);
+    refuse(jpeg, jpeg_len, CARAT_EFORMAT, side > 65500 ? "cut off" : says);
     uint8_t webp[38] = "RIFF\x1e\0\0\0WEBPVP8X\x0a\0\0\0";
     webp[24] = webp[27] = (uint8_t)(side - 1), webp[25] = webp[28] = (uint8_t)((side - 1) >> 8);
     memcpy(webp + 30, "VP8L", 4);
-    refuse(webp, sizeof webp, CARAT_ELIMIT, says);
+    refuse_within(&small_limits, webp, sizeof webp, CARAT_ELIMIT, says);
     uint8_t bmp[54] = "BM";
     bmp[10] = 54, bmp[14] = 40, bmp[18] = bmp[22] = lo, bmp[19] = bmp[23] = hi, bmp[28] = 24;
     refuse(bmp, sizeof bmp, CARAT_EFORMAT, says);
 }
 
-/* A few bytes that declare gigapixels: refused on the header. */
+/* A few bytes that declare gigapixels: refused on the header, because so few cannot hold them, or by the limit. */
 static void bombs_take_no_memory(void **state)
 {
     (void)state;
     uint8_t png[] = "\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\x4e\x20\0\0\x4e\x20\x08\x06\0\0\0\xac\x27\x3f\x8d";
-    refuse(png, sizeof png - 1, CARAT_ELIMIT, "20000 x 20000");
+    refuse(png, sizeof png - 1, CARAT_EFORMAT, "33 bytes do not hold 20000 x 20000 pixels");
     uint8_t jpeg[] =
         "\xff\xd8\xff\xc0\0\x11\x08\xea\x60\xea\x60\x03\x01\x11\0\x02\x11\x01\x03\x11\x01\xff\xda\0\x0c\x03\x01"
         "\0\x02\x11\x03\x11\0\x3f\0";
-    refuse(jpeg, sizeof jpeg - 1, CARAT_ELIMIT, "60000 x 60000");
+    refuse(jpeg, sizeof jpeg - 1, CARAT_EFORMAT, "35 bytes do not hold 60000 x 60000 pixels");
     uint8_t webp[] = "RIFF\x1e\0\0\0WEBPVP8L\x11\0\0\0\x2f\xff\xff\xff\x0f\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
-    refuse(webp, sizeof webp - 1, CARAT_ELIMIT, "16384 x 16384");
+    refuse_within(&small_limits, webp, sizeof webp - 1, CARAT_ELIMIT,
+                  "16384 x 16384 pixels: 1792 MiB of memory to decode, the limit is 16 MiB");
     uint8_t bmp[64] = "BM";
     bmp[14] = 40, bmp[18] = 0xff, bmp[19] = 0xff, bmp[20] = 0xff, bmp[21] = 0x7f, bmp[22] = 1, bmp[28] = 24;
     refuse(bmp, sizeof bmp, CARAT_EFORMAT, "do not hold");
@@ -288,7 +290,7 @@ static void cut_and_flipped(void **state)
         for (size_t at = 0; at < m.size; at += 1 + m.size / 211) {
             memcpy(copy, m.data, m.size);
             copy[at] ^= (uint8_t)(1u << at % 8);
-            if (ct_image_decode(copy, m.size, NULL, &im, &e))
+            if (ct_image_decode(copy, m.size, &small_limits, &im, &e))
                 ct_image_deinit(&im);
         }
         free(copy);
