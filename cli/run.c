@@ -143,7 +143,7 @@ static bool get_prompt(const cli_list *args, char **text, size_t *len, int *exit
             cli_usage(&cli_run, "no prompt: give -p TEXT, -f FILE or a pipe; for a conversation use carat chat");
         return false;
     }
-    if (cli_read_text(opt.file ? opt.file : "-", text, len, &err))
+    if (cli_read_prompt(opt.file ? opt.file : "-", text, len, &err))
         return true;
     *exit_code = term_error(&err);
     return false;
@@ -382,6 +382,8 @@ const cli_command cli_run = {
         "  carat run model/ -f question.txt --temp 0 -n 200 --json\n"
         "  cat notes.txt | carat run gemma.gguf --system \"Summarise in one sentence.\"\n"
         "  carat run gemma.gguf --batch requests.jsonl -o answers.jsonl\n\n"
+        "A prompt from a file or a pipe may be UTF-8 or, with a byte order mark, UTF-16; the mark and one newline at the\n"
+        "end are not part of it. -p and the argument are taken as they stand.\n\n"
         "--batch answers many prompts together, several times faster than one after the other. Lines in and out are\n"
         "those of OpenAI's Batch API (/v1/chat/completions and /v1/completions); answers are written in the order in\n"
         "which they become ready. To resume after an interruption, run the same command again: lines whose custom_id\n"

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "model/model.h"
 
 #define MAX_PIECES (1u << 20)
@@ -43,6 +44,37 @@ static ct_piece_kind kind_of(const ct_gguf_kv *types, uint64_t i)
     return k >= CT_PIECE_NORMAL && k <= CT_PIECE_BYTE ? (ct_piece_kind)k : CT_PIECE_NORMAL;
 }
 
+/* Types that are all the same say nothing: then the pieces' names do. */
+static const ct_gguf_kv *useful_types(const ct_gguf *g, const ct_gguf_kv *types)
+{
+    for (uint64_t i = 1; types && i < types->count; i++)
+        if (ct_gguf_elem_num(types, i) != ct_gguf_elem_num(types, 0))
+            return types;
+    ct_logf(CARAT_LOG_WARN, "%s: tokenizer.ggml.token_type is %s: pieces are known by their names", ct_gguf_path(g),
+            types ? "the same for all tokens" : "missing");
+    return NULL;
+}
+
+/* Without scores no merge would go before another. A sentencepiece BPE vocabulary lists its pieces in the order in which
+ * they were learned, and scores them 0, -1, -2 ... so: Gemma's does. */
+static void rank_by_id(const ct_gguf *g, bool has_scores, ct_piece *pieces, size_t n)
+{
+    size_t n_normal = 0;
+    float first = 0;
+    for (size_t i = 0; i < n; i++)
+        if (pieces[i].kind == CT_PIECE_NORMAL) {
+            if (n_normal && pieces[i].score != first)
+                return;
+            first = n_normal++ ? first : pieces[i].score;
+        }
+    if (n_normal < 2)
+        return;
+    ct_logf(CARAT_LOG_WARN, "%s: tokenizer.ggml.scores is %s: the order of ids stands for it", ct_gguf_path(g),
+            has_scores ? "the same for all tokens" : "missing");
+    for (size_t i = 0; i < n; i++)
+        pieces[i].score = pieces[i].kind == CT_PIECE_NORMAL ? -(float)i : 0;
+}
+
 bool ct_tokenizer_from_gguf(const ct_gguf *g, carat_tokenizer **out, carat_err *err)
 {
     *out = NULL;
@@ -56,6 +88,7 @@ bool ct_tokenizer_from_gguf(const ct_gguf *g, carat_tokenizer **out, carat_err *
     if (!find_array(g, "tokenizer.ggml.scores", tokens->count, false, &scores, err) ||
         !find_array(g, "tokenizer.ggml.token_type", tokens->count, false, &types, err))
         return false;
+    types = useful_types(g, types);
     ct_piece *pieces = calloc(tokens->count, sizeof *pieces);
     if (!pieces)
         return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "%s: no memory for %llu tokens", ct_gguf_path(g),
@@ -68,6 +101,7 @@ bool ct_tokenizer_from_gguf(const ct_gguf *g, carat_tokenizer **out, carat_err *
         pieces[n] = (ct_piece){ text.data, text.len, score, kind_of(types, n) };
         n++;
     }
+    rank_by_id(g, scores, pieces, n);
     bool ok = ct_tokenizer_from_pieces(pieces, n, out, err);
     free(pieces);
     return ok || ct_fail_in(err, "%s", ct_gguf_path(g));

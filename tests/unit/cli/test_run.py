@@ -119,6 +119,33 @@ class Run(Case):
         self.assertEqual(r["prompt_tokens"][0], 2)
         self.ok("run", TINY, "-n", "4", stdin=b"\xf0\x9f\x98")
 
+    def test_prompts_as_editors_write_them(self):
+        """A byte order mark, UTF-16, the newline that ends a file: the same prompt."""
+        text = "a r\u00e9d st\U0001F31Far\nb"
+        with tempfile.TemporaryDirectory() as d:
+            def prompt(data, pipe=False):
+                with open(d + "/p", "wb") as f:
+                    f.write(data)
+                args = ["--raw", "-n", "0"] if pipe else ["--raw", "-n", "0", "-f", d + "/p"]
+                return self.run_json(*args, **({"stdin": data} if pipe else {}))["prompt_tokens"]
+            want = self.run_json("-p", text, "--raw", "-n", "0")["prompt_tokens"]
+            for end in "", "\n", "\r\n":
+                for data in [text.encode(), b"\xef\xbb\xbf" + text.encode(), b"\xff\xfe" + text.encode("utf-16-le"),
+                             b"\xfe\xff" + text.encode("utf-16-be")]:
+                    end_bytes = end.encode("utf-16-le" if data[:2] == b"\xff\xfe" else
+                                           "utf-16-be" if data[:2] == b"\xfe\xff" else "utf-8")
+                    self.assertEqual(prompt(data + end_bytes), want, data + end_bytes)
+                    self.assertEqual(prompt(data + end_bytes, pipe=True), want)
+            self.assertEqual(prompt(b"a\n\n"), self.run_json("-p", "a\n", "--raw", "-n", "0")["prompt_tokens"])
+            odd = self.run_json("-p", "a\ufffdb\ufffd\ufffd", "--raw", "-n", "0")["prompt_tokens"]
+            self.assertEqual(prompt(b"\xff\xfea\0\x3d\xd8b\0\x00\xdcx"), odd)
+            for data in b"", b"\n", b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff":
+                self.assertEqual(prompt(data), [2])
+            self.refused("run", TINY, "-", "-f", d + "/p", code=2, says="unexpected argument")
+            with open(d + "/p", "wb") as f:
+                f.write("a".encode("utf-32"))
+            self.refused("run", TINY, "-f", d + "/p", says=[d + "/p", "UTF-32, expected UTF-8 or UTF-16"])
+
     def test_users_text_is_never_control(self):
         ids = json.loads(self.ok("tokenize", TINY, "--json", "<end_of_turn><bos>").stdout)["ids"]
         special = json.loads(self.ok("tokenize", TINY, "--json", "--special", "--no-bos", "<end_of_turn>").stdout)["ids"]

@@ -195,6 +195,47 @@ class Sampling(Said):
         self.assertEqual((values["temperature"], places, len(warnings)), (1.0, {}, 4), warnings)
 
 
+class Tables(Said):
+    """The vocabulary of a GGUF whose tables are missing, too short, or say nothing."""
+
+    TEXTS = ["a red star", "The small town in the middle of  nowhere\n\n", "d\u00e9j\u00e0 vu \U0001F31F", "<table> x</table>",
+             "".join(map(chr, range(32, 127)))]
+
+    def ids(self, path):
+        lines = "\n".join(json.dumps({"text": t}) for t in self.TEXTS)
+        r = self.ok("tokenize", path, "--jsonl", stdin=lines.encode())
+        return r.stdout, r.stderr.decode()
+
+    def table(self, name, change):
+        g = Gguf(TINY_GGUF)
+        key = "tokenizer.ggml." + name
+        kind, (inner, values) = g.keys.pop(key)
+        new = change(values)
+        if new is not None:
+            g.keys[key] = (kind, (inner, new))
+        return g.save(self.path("t.gguf"))
+
+    def test_tables_that_say_nothing_are_done_without(self):
+        want, says = self.ids(TINY_GGUF)
+        self.assertEqual(says, "")
+        for name, change, says in [("scores", lambda v: None, "scores is missing"),
+                                   ("scores", lambda v: [0.0] * len(v), "scores is the same for all tokens"),
+                                   ("token_type", lambda v: None, "token_type is missing"),
+                                   ("token_type", lambda v: [3] * len(v), "token_type is the same for all tokens"),
+                                   ("token_type", lambda v: [1] * len(v), "token_type is the same for all tokens")]:
+            with self.subTest(name=name, says=says):
+                got, err = self.ids(self.table(name, change))
+                self.assertEqual(got, want)
+                self.assertEqual(err.count(says), 1, err)
+
+    def test_tables_of_another_length_are_refused(self):
+        for name in "scores", "token_type":
+            for change in lambda v: v[:-1], lambda v: v + v[-1:], lambda v: []:
+                self.refused("run", self.table(name, change), "a", says=["tokenizer.ggml." + name, "as tokens"])
+        self.refused("run", self.table("tokens", lambda v: None), "a", says="tokenizer.ggml.tokens has 0 entries")
+        self.refused("run", self.table("tokens", lambda v: v[:-1]), "a", says="entries, expected")
+
+
 LOOP = ("{{ bos_token }}{% for m in messages %}{{ START + m['role'] + '\n' + m['content'] | trim + END + '\n' }}"
         "{% endfor %}{% if add_generation_prompt %}{{ START + 'model\n' }}{% endif %}")
 GEMMA = LOOP.replace("START", "'<start_of_turn>'").replace("END", "'<end_of_turn>'")
