@@ -31,8 +31,8 @@ static void set(carat_sampling *s, carat_sampling_field field, const ct_advice *
         s->repetition_penalty = (float)a->repetition_penalty;
         break;
     case CARAT_SAMPLING_WINDOW:
-        s->penalty_window = is_whole_context ? (int)(c->context < 1u << 20 ? c->context : 1u << 20)
-                                             : to_int(a->penalty_window);
+        s->penalty_window =
+            is_whole_context ? (int)(c->context < 1u << 20 ? c->context : 1u << 20) : to_int(a->penalty_window);
         break;
     }
 }

@@ -68,13 +68,21 @@ void ct_advice_from_gguf(const ct_gguf *g, ct_config *c, ct_advice *out)
 /* ---- a folder ---- */
 
 static const foreign hf_foreign[] = {
-    { "typical_p", 1 },        { "epsilon_cutoff", 0 },     { "eta_cutoff", 0 },        { "num_beams", 1 },
-    { "num_beam_groups", 1 },  { "diversity_penalty", 0 },  { "penalty_alpha", 0 },     { "no_repeat_ngram_size", 0 },
-    { "length_penalty", 1 },   { "top_h", 0 },              { "encoder_repetition_penalty", 1 },
+    { "typical_p", 1 },
+    { "epsilon_cutoff", 0 },
+    { "eta_cutoff", 0 },
+    { "num_beams", 1 },
+    { "num_beam_groups", 1 },
+    { "diversity_penalty", 0 },
+    { "penalty_alpha", 0 },
+    { "no_repeat_ngram_size", 0 },
+    { "length_penalty", 1 },
+    { "top_h", 0 },
+    { "encoder_repetition_penalty", 1 },
     { "guidance_scale", 1 },
 };
-static const char *const hf_lists[] = { "suppress_tokens", "begin_suppress_tokens", "bad_words_ids", "sequence_bias",
-                                        "forced_bos_token_id", "forced_eos_token_id" };
+static const char *const hf_lists[] = { "suppress_tokens", "begin_suppress_tokens", "bad_words_ids",
+                                        "sequence_bias",   "forced_bos_token_id",   "forced_eos_token_id" };
 
 static bool says_something(const json_t *v, double off)
 {
@@ -102,7 +110,8 @@ void ct_advice_from_json(const json_t *g, const char *what, ct_config *c, ct_adv
         if (json_is_number(v))
             put(out, &settings[i], from, json_number_value(v));
         else if (v && !json_is_null(v))
-            ct_config_note(c, what, "sampling: '%s' is %s, expected a number; ignored", settings[i].hf, ct_json_kind(v));
+            ct_config_note(c, what, "sampling: '%s' is %s, expected a number; ignored", settings[i].hf,
+                           ct_json_kind(v));
     }
     const json_t *draws = json_object_get(g, "do_sample");
     if (json_is_false(draws))

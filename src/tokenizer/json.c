@@ -423,7 +423,7 @@ bool ct_tokenizer_from_folder(const char *folder, carat_tokenizer **out, carat_e
     if (!is_json)
         memcpy(path + n, "/tokenizer.model", sizeof "/tokenizer.model");
     bool ok = is_json                   ? ct_tokenizer_from_json(path, out, err)
-              : access(path, F_OK) == 0 ? ct_tokenizer_from_model(path, out, err)
+              : access(path, F_OK) == 0 ? ct_tokenizer_from_model_of(folder, path, out, err)
                                         : ct_fail(err, CARAT_EIO, CARAT_NOWHERE,
                                                   "%s: has neither tokenizer.json nor tokenizer.model", folder);
     free(path);

@@ -14,6 +14,7 @@
 
 #include "base/looks_like.h"
 #include "base/map.h"
+#include "tokenizer/added.h"
 #include "tokenizer/protobuf.h"
 #include "tokenizer/vocab.h"
 
@@ -133,24 +134,45 @@ static bool check_settings(const model *m, carat_err *err)
     return !what || ct_fail(err, CARAT_EUNSUPPORTED, CARAT_NOWHERE, "not Gemma's sentencepiece model: %s", what);
 }
 
-bool ct_tokenizer_from_model_bytes(const void *data, size_t size, carat_tokenizer **out, carat_err *err)
+/* added: of the folder; NULL: none are known. */
+static bool build(const void *data, size_t size, const ct_added *added, carat_tokenizer **out, carat_err *err)
 {
     *out = NULL;
     model m = { .model_type = 1, .dummy_prefix = true, .removes_whitespace = true, .escapes_whitespace = true };
     bool ok = read_model(&m, (ct_pb){ .data = data, .size = size }, err) && check_settings(&m, err) &&
+              (!added || ct_added_put(added, &m.pieces, &m.n, err)) &&
               ct_vocab_build(&(ct_vocab_source){ .pieces = m.pieces, .n = m.n }, out, err);
     free(m.pieces);
     return ok;
 }
 
-bool ct_tokenizer_from_model(const char *path, carat_tokenizer **out, carat_err *err)
+bool ct_tokenizer_from_model_bytes(const void *data, size_t size, carat_tokenizer **out, carat_err *err)
+{
+    return build(data, size, NULL, out, err);
+}
+
+/* folder: whose added tokens count; NULL: none. */
+static bool open_model(const char *path, const char *folder, carat_tokenizer **out, carat_err *err)
 {
     *out = NULL;
-    ct_map map;
-    if (!ct_map_read(&map, path, MAX_BYTES, err))
-        return false;
-    bool ok = ct_tokenizer_from_model_bytes(map.data, map.size, out, err) || ct_fail_in(err, "%s", path) ||
-              ct_explain_text(path, (const char *)map.data, map.size, err);
+    ct_map map = { .fd = -1 };
+    ct_added added = { 0 };
+    bool ok = !folder || ct_added_load(folder, &added, err);
+    if (ok && ct_map_read(&map, path, MAX_BYTES, err))
+        ok = build(map.data, map.size, &added, out, err) || ct_fail_in(err, "%s", path);
+    else
+        ok = false;
     ct_map_close(&map);
+    ct_added_deinit(&added);
     return ok;
+}
+
+bool ct_tokenizer_from_model(const char *path, carat_tokenizer **out, carat_err *err)
+{
+    return open_model(path, NULL, out, err);
+}
+
+bool ct_tokenizer_from_model_of(const char *folder, const char *path, carat_tokenizer **out, carat_err *err)
+{
+    return open_model(path, folder, out, err);
 }

@@ -39,6 +39,8 @@ bool ct_tokenizer_from_pieces(const ct_piece *pieces, size_t n, carat_tokenizer 
 /* From a folder's files: tokenizer.json (Hugging Face) or tokenizer.model (sentencepiece protobuf). */
 bool ct_tokenizer_from_json(const char *path, carat_tokenizer **out, carat_err *err);
 bool ct_tokenizer_from_model(const char *path, carat_tokenizer **out, carat_err *err);
+/* The same with the added tokens that the folder's JSON files list (added.h). */
+bool ct_tokenizer_from_model_of(const char *folder, const char *path, carat_tokenizer **out, carat_err *err);
 /* tokenizer.json if there is one, else tokenizer.model. */
 bool ct_tokenizer_from_folder(const char *folder, carat_tokenizer **out, carat_err *err);
 

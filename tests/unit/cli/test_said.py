@@ -195,6 +195,64 @@ class Sampling(Said):
         self.assertEqual((values["temperature"], places, len(warnings)), (1.0, {}, 4), warnings)
 
 
+class SlowTokenizers(Said):
+    """Folders with a tokenizer.model and no tokenizer.json."""
+
+    def slow(self, source=TINY):
+        m = self.folder(source)
+        m.remove("tokenizer.json")
+        return m
+
+    def ids(self, path, *texts):
+        lines = "\n".join(json.dumps({"text": t, "parse_special": True}) for t in texts)
+        return [json.loads(x)["ids"] for x in self.ok("tokenize", path, "--jsonl", stdin=lines.encode()).stdout.splitlines()]
+
+    def test_added_tokens_count(self):
+        texts = ["a <unused2> red<mask>", "x<|im_end|>y<image_soft_token>", "<table>\n\n\n  \u2581\u2581 b"]
+        m = self.slow()
+        self.assertEqual(self.ids(m.path, *texts), self.ids(TINY, *texts))
+        self.assertEqual(self.answer(m.path)["tokens"], self.answer(TINY)["tokens"])
+        decoder = json.loads(m.read("tokenizer_config.json"))["added_tokens_decoder"]
+        decoder["8"] = {**decoder["8"], "content": END, "special": True}
+        m.update("tokenizer_config.json", added_tokens_decoder=decoder, eos_token=END)
+        self.assertIn(8, self.ids(m.path, END + "y")[0])
+        r = self.answer(m.path, "-l", "8=1000")
+        self.assertEqual((r["finish_reason"], r["text"]), ("stop", ""))
+        self.assertNotIn(8, json.loads(self.ok("run", m.path, END, "--json", "-n", "0").stdout)["prompt_tokens"])
+
+    def test_added_tokens_json(self):
+        m = self.slow()
+        m.update("tokenizer_config.json", added_tokens_decoder=None)
+        m.update("added_tokens.json", **{"<mark>": 9, "<image_soft_token>": 512})
+        self.assertEqual(self.ids(m.path, "<mark><image_soft_token>")[0][1:], [9, 512])
+        want = self.ids(TINY, "a red star")
+        self.assertEqual(self.ids(m.path, "a red star"), want)
+        m.write("added_tokens.json", '{"<image_soft_token>": 512}')  # as published
+        self.assertEqual(self.ids(m.path, "<image_soft_token>")[0][1:], [512])
+        self.answer(m.path)
+
+    def test_what_is_wrong_is_named(self):
+        entry = {"content": "<x>", "special": True}
+        for file, fields, says in [
+                ("added_tokens.json", {"<x>": -1}, "has the id -1, expected 0 to"),
+                ("added_tokens.json", {"<x>": 1 << 40}, "expected 0 to 1048575"),
+                ("added_tokens.json", {"<x>": "9"}, "'<x>' is a string, expected an id"),
+                ("tokenizer_config.json", {"added_tokens_decoder": {"9x": entry}}, "has the id -1"),
+                ("tokenizer_config.json", {"added_tokens_decoder": {"": entry}}, "has the id -1"),
+                ("tokenizer_config.json", {"added_tokens_decoder": {"9": {"special": True}}}, "'9' has no content"),
+                ("tokenizer_config.json", {"added_tokens_decoder": {"9": {**entry, "lstrip": True}}}, "matching rules"),
+                ("tokenizer_config.json", {"added_tokens_decoder": [entry]}, "expected an object"),
+                ("tokenizer_config.json", {"added_tokens_decoder": {"9": {"content": "x" * 2000}}}, "2000 bytes")]:
+            with self.subTest(says=says):
+                self.dir.cleanup(), self.setUp()
+                m = self.slow()
+                m.update(file, **fields)
+                self.refused("run", m.path, "a", says=says)
+        m.write("added_tokens.json", "{")
+        m.update("tokenizer_config.json", added_tokens_decoder=None)
+        self.refused("run", m.path, "a", says="added_tokens.json")
+
+
 class Tables(Said):
     """The vocabulary of a GGUF whose tables are missing, too short, or say nothing."""
 
