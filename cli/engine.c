@@ -38,7 +38,7 @@ static const cli_option model_options[] = {
     { 0, "image-cache", NULL, CLI_INT, &V.image_cache, "N", "encoded images kept for reuse",
       .otherwise = "32", .min = 1, .max = 8192 },
     { 0, "mmproj", NULL, CLI_TEXT, &V.mmproj, "FILE", "vision weights of a GGUF model",
-      .otherwise = "the one mmproj file beside it" },
+      .otherwise = "the mmproj file beside it that fits" },
     { 0, "no-vision", "text-only", CLI_FLAG, &V.no_vision, NULL, "text only: do not read the vision tower" },
     { 0, "cpu", NULL, CLI_TEXT, &V.cpu, "LEVEL", "kernels to use: generic, avx2, avx512 ...",
       .otherwise = "the best this CPU has, or $CARAT_CPU" },

@@ -200,10 +200,11 @@ typedef enum carat_embed_scale {
     CARAT_EMBED_SCALE_BF16
 } carat_embed_scale;
 
-/* Is the vision tower loaded? It is in the model's own file or folder, or in the one mmproj file beside it. */
+/* Is the vision tower loaded? It is in the model's own file or folder, or in an mmproj file beside it: of
+ * several the one that fits in width and by its name, in BF16, else F16, F32, Q8_0. */
 typedef enum carat_vision_use {
     CARAT_VISION_AUTO,     /* if there is one; one that does not belong to the model is left out with a notice */
-    CARAT_VISION_OFF,      /* text only: nothing of the tower is read */
+    CARAT_VISION_OFF,      /* text only: no weights of the tower are read; a file named by mmproj is checked */
     CARAT_VISION_REQUIRED, /* none, or one that does not belong to the model, is an error */
 } carat_vision_use;
 

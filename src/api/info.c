@@ -79,6 +79,8 @@ static void write_texts(const ct_checkpoint *c, const ct_turn_format *turns, ct_
     ct_type_counts(m->type_tensors, &b->types);
     for (uint32_t i = 0; i < m->cfg.n_notes; i++)
         ct_buf_fmt(&b->warnings, "%s%s", i ? "\n" : "", m->cfg.notes[i]);
+    if (*c->note) /* a tower that is there and not used */
+        ct_buf_fmt(&b->warnings, "%s%s", m->cfg.n_notes ? "\n" : "", c->note);
     ct_buf_str(&b->template_note, turns->note);
     if (!c->tower)
         return;

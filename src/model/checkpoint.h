@@ -1,6 +1,6 @@
 /* checkpoint.h - all that a path names: the model, the vision tower that goes with it, and the files both stand in.
  *
- * The tower is in the model's own file or folder, or in the one mmproj file (*mmproj*.gguf) beside it.
+ * The tower is in the model's own file or folder, or in an mmproj file (*mmproj*.gguf) beside it (find_tower.h).
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef CT_MODEL_CHECKPOINT_H
@@ -24,7 +24,8 @@ typedef struct ct_checkpoint {
 } ct_checkpoint;
 
 /* Reads headers and checks every tensor; the vocabulary is not read (ct_model_read_vocab). A tower that is ambiguous or
- * does not fit is left out with a note, unless one is required. Errors: those of ct_model_describe; where mmproj is
+ * does not fit is left out with a note, unless one is required; an mmproj file that is named is checked even with
+ * CARAT_VISION_OFF. Errors: those of ct_model_describe; where mmproj is
  * given or CARAT_VISION_REQUIRED those of ct_tower_describe, CARAT_EARG (several mmproj files, with their names),
  * CARAT_EUNSUPPORTED (no tower). Close it even after a failure. */
 bool ct_checkpoint_open(const char *path, const ct_checkpoint_options *o, ct_checkpoint *out, carat_err *err);

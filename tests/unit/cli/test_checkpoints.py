@@ -4,10 +4,12 @@ SPDX-License-Identifier: Apache-2.0
 """
 import gzip
 import json
+import os
+import shutil
 import struct
 
 from models import LIST, Copy, Gguf
-from program import DATA, IMAGES, SIGHT, TINY, TINY_GGUF, Folder, main
+from program import DATA, IMAGES, SIGHT, TINY, TINY_GGUF, Folder, carat, main
 
 TABLE, HEAD = "model.embed_tokens.weight", "lm_head.weight"
 
@@ -189,6 +191,95 @@ class Downloads(Checkpoints):
                      models + "tiny-kq/gguf/tiny-kq.gguf", models + "tiny-vl/gguf/tiny-vl-f32.gguf"]:
             image = ["--image", IMAGES + "rgb8.png"] if "vl" in path or "sight" in path else []
             self.assertEqual([w for w in self.warnings(path, *image) if "zero" in w], [], path)
+
+
+VL = DATA + "/models/tiny-vl/gguf/"
+
+
+class Towers(Checkpoints):
+    """Folders as publishers offer them: several precisions of a projector, several models with theirs."""
+    IMAGE = ["--image", IMAGES + "rgb8.png"]
+
+    def model(self, name, folder="."):
+        os.makedirs(self.path(folder), exist_ok=True)
+        shutil.copy(VL + "tiny-vl-f32.gguf", self.path(folder + "/" + name))
+        return self.path(folder + "/" + name)
+
+    def tower(self, name, kind=0, width=96, folder="."):
+        """A projector with its layers' matrices as F32 (0), F16 (1) or BF16 (30), and its own as wide as asked."""
+        g = Gguf(VL + "mmproj-tiny-vl-f32.gguf")
+        for t, (sides, was, raw) in g.tensors.items():
+            if t.startswith("v.blk") and len(sides) == 2 and was == 0 and kind:
+                floats = struct.unpack(f"<{len(raw) // 4}f", raw)
+                raw = struct.pack(f"<{len(floats)}e", *floats) if kind == 1 else b"".join(
+                    raw[i + 2:i + 4] for i in range(0, len(raw), 4))
+                g.tensors[t] = (sides, kind, raw)
+            if t == "mm.input_projection.weight":
+                g.tensors[t] = ([width, sides[1]], was, raw * (width // 96))
+        os.makedirs(self.path(folder), exist_ok=True)
+        return g.save(self.path(folder + "/" + name))
+
+    def found(self, model):
+        i = self.info(model)
+        return os.path.basename(i["vision_path"] or ""), "\n".join(i["contradictions"])
+
+    def test_of_several_precisions_one_is_taken(self):
+        model = self.model("gemma-3-4b-it-Q4_K_M.gguf")
+        for name, kind in [("mmproj-F32.gguf", 0), ("mmproj-F16.gguf", 1), ("mmproj-BF16.gguf", 30)]:  # worst to best
+            self.tower(name, kind)
+            self.assertEqual(self.found(model), (name, ""))
+            self.ok("run", model, "What?", *self.IMAGE, "-n", "1")
+        self.path("mmproj-broken.gguf", b"<!doctype html>")
+        self.assertEqual(self.found(model), ("mmproj-BF16.gguf", ""))
+
+    def test_of_several_models_each_finds_its_own(self):
+        mine, other = self.model("google_gemma-3-4b-it-Q4_K_M.gguf"), self.model("medgemma-4b-it-UD-IQ2_XXS.gguf")
+        part = self.model("Gemma-3-4b-it-abliterated.q8_0.gguf")
+        for kind, type_ in (1, "f16"), (0, "f32"):
+            self.tower(f"mmproj-google_gemma-3-4b-it-{type_}.gguf", kind)
+            self.tower(f"mmproj-medgemma-4b-it-{type_}.gguf", kind)
+            self.tower(f"mmproj-gemma-3-12b-it-{type_}.gguf", kind, width=192)
+        self.assertEqual(self.found(mine), ("mmproj-google_gemma-3-4b-it-f16.gguf", ""))
+        self.assertEqual(self.found(other), ("mmproj-medgemma-4b-it-f16.gguf", ""))
+        self.assertIn("choose one with --mmproj", self.found(part)[1])  # neither name is its own
+        self.tower("gemma-3-4b-it.mmproj-bf16.gguf", 30)
+        self.assertEqual(self.found(part), ("gemma-3-4b-it.mmproj-bf16.gguf", ""))
+
+    def test_what_could_be_meant_is_named(self):
+        model = self.model("m.gguf")
+        self.tower("mmproj-a1.gguf"), self.tower("mmproj-b2.gguf")
+        says = "several vision files beside it fit ('mmproj-a1.gguf', 'mmproj-b2.gguf'): choose one with --mmproj"
+        self.refused("run", model, "What?", *self.IMAGE, says=says)
+        self.assertEqual(self.found(model)[0], "")
+        self.assertIn("text only: ", self.found(model)[1])
+        self.assertIn(says, self.ok("chat", model, "-n", "1", stdin=b"hi\n").stderr.decode())
+        self.ok("run", model, "What?", *self.IMAGE, "-n", "1", "--mmproj", self.path("mmproj-b2.gguf"))
+        wide = self.model("m.gguf", "wide")
+        self.tower("mmproj-a1.gguf", width=192, folder="wide")
+        self.refused("run", wide, "What?", *self.IMAGE, says=["width 192", "width is 96"])
+        self.tower("mmproj-b2.gguf", width=288, folder="wide")
+        self.refused("run", wide, "What?", *self.IMAGE, says=["none of the 2 vision files beside it fits", "width 192"])
+
+    def test_a_model_of_text_only_does_not_mind_its_neighbours(self):
+        model = self.path("gemma-3-270m-it-q8_0.gguf")
+        self.ok("synth", "270m", "--vocab", "1000", "--ffn", "64", "-o", model)
+        self.tower("mmproj-gemma-3-4b-it-f16.gguf"), self.tower("mmproj-gemma-3-12b-it-f16.gguf", width=192)
+        self.assertNotIn("text only", self.found(model)[1])
+        r = carat("run", model, "What?", *self.IMAGE)
+        self.assertIn("this model has no vision tower", r.stderr.decode())
+        self.assertEqual(r.returncode, 1)
+
+    def test_a_file_that_is_named_is_looked_at_even_without_an_image(self):
+        model = self.model("m.gguf")
+        for extra in [], ["--no-vision"]:
+            self.refused("run", model, "hi", "--mmproj", self.path("none.gguf"), *extra, says="none.gguf: No such file")
+            self.refused("run", model, "hi", "--mmproj", model, *extra, says="no vision tower")
+            self.refused("run", model, "hi", "--mmproj", self.tower("wide.gguf", width=192), *extra, says="width 192")
+            self.ok("run", model, "hi", "--mmproj", self.tower("right.gguf"), *extra, "-n", "1")
+        with open(self.path("lines"), "w") as f:
+            f.write("")
+        self.refused("run", model, "--batch", self.path("lines"), "-o", self.path("out"), "--mmproj", self.path("none.gguf"),
+                     says="none.gguf: No such file")
 
 
 class Vocabularies(Checkpoints):

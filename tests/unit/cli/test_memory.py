@@ -64,7 +64,7 @@ class Memory(Folder):
         self.refused("weigh", self.model, "-c", "1000", "--mmproj", self.path("mmproj.gguf"), says="mmproj.gguf")
         self.path("mmproj-2.gguf", b"nor this")
         text = self.ok("weigh", self.model, "-c", "1000").stdout.decode()
-        self.assertIn("several vision files", text)
+        self.assertIn("none of the 2 vision files beside it fits: ", text)
 
 
 if __name__ == "__main__":
