@@ -3,6 +3,8 @@
  *
  *     bench_vision MMPROJ [THREADS [REPEAT]]        a file that carat synth 4b --mmproj wrote, or any other
  *
+ * CARAT_CPU chooses the kernels, as for the program.
+ *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <math.h>
 #include <stdio.h>
@@ -186,7 +188,13 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: bench_vision MMPROJ [THREADS [REPEAT]]\n");
         return 2;
     }
-    ct_kernels_for(&k, ct_cpu_detect());
+    char msg[160];
+    unsigned mask;
+    if (!ct_cpu_by_name(getenv("CARAT_CPU"), &mask, msg)) {
+        fprintf(stderr, "bench_vision: %s\n", msg);
+        return 2;
+    }
+    ct_kernels_for(&k, mask);
     bool ok = ct_pool_open((int)threads, &pool, &err);
     if (ok) {
         ok = bench(argv[1], &k, pool, (int)repeat, &err);

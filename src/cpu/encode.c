@@ -209,8 +209,8 @@ static void finish(work *w, const ct_tower_layer *l)
 /* The mean over the token's square of patches. */
 static void pool(const ct_vision *v, size_t token, float *to)
 {
-    size_t n = v->hidden, grid = ct_vision_grid(v->c), side = (size_t)lround(sqrt((double)v->n_token));
-    size_t kernel = grid / side, first = token / side * kernel * grid + token % side * kernel;
+    size_t n = v->hidden, grid = ct_vision_grid(v->c), side = ct_vision_side(v->c), kernel = ct_vision_pool(v->c);
+    size_t first = token / side * kernel * grid + token % side * kernel;
     memset(to, 0, n * sizeof *to);
     for (size_t y = 0; y < kernel; y++)
         for (size_t x = 0; x < kernel; x++)

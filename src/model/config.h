@@ -62,6 +62,14 @@ static inline uint32_t ct_vision_patches(const ct_vision_config *v)
 {
     return ct_vision_grid(v) * ct_vision_grid(v);
 }
+/* Tokens along one side, rounded down as the square root in the reference. */
+uint32_t ct_vision_side(const ct_vision_config *v);
+/* Patches along a side of the square that a token is the mean of: as many as fit, as in the reference. Rows and columns of
+ * patches that are left over are dropped, as are pixels that make no whole patch. */
+static inline uint32_t ct_vision_pool(const ct_vision_config *v)
+{
+    return ct_vision_grid(v) / ct_vision_side(v);
+}
 
 typedef struct ct_config {
     char name[96]; /* general.name or the folder's last part; "" if none */

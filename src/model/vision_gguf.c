@@ -72,6 +72,10 @@ static bool read_pool(const ct_gguf *g, ct_vision_config *v, carat_err *err)
                        "%s: %u patches along a side pooled by %d make no square of tokens", ct_gguf_path(g),
                        ct_vision_grid(v), (int)pool);
     v->tokens_per_image = side * side;
+    if (ct_vision_pool(v) != (uint32_t)pool) /* the number of tokens would then mean larger squares */
+        return ct_fail(err, CARAT_EUNSUPPORTED, CARAT_NOWHERE,
+                       "%s: %u patches along a side pooled by %d, expected by %u for %u tokens along a side",
+                       ct_gguf_path(g), ct_vision_grid(v), (int)pool, ct_vision_pool(v), side);
     return true;
 }
 
@@ -90,6 +94,11 @@ bool ct_vision_config_from_gguf(const ct_gguf *g, ct_vision_config *out, carat_e
         return false;
     *out = v;
     return true;
+}
+
+uint32_t ct_vision_side(const ct_vision_config *v)
+{
+    return (uint32_t)sqrt((double)v->tokens_per_image); /* exact for squares of 32 bits */
 }
 
 bool ct_vision_config_check(const ct_vision_config *v, const char *what, carat_err *err)
@@ -111,19 +120,24 @@ bool ct_vision_config_check(const ct_vision_config *v, const char *what, carat_e
                            fields[i].name, fields[i].value, fields[i].max);
     if (v->n_channel != 3)
         return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: images of %u channels, expected 3", what, v->n_channel);
-    if (v->image_size % v->patch_size || ct_vision_grid(v) > 256)
+    if (ct_vision_grid(v) < 1 || ct_vision_grid(v) > 256)
         return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE,
-                       "%s: patches of %u in an image of %u, expected a whole number, at most 256 along a side", what,
-                       v->patch_size, v->image_size);
+                       "%s: patches of %u in an image of %u, expected 1 to 256 along a side", what, v->patch_size,
+                       v->image_size);
     if (v->hidden % v->n_head || v->hidden / v->n_head > CT_MAX_HEAD_DIM)
         return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE,
                        "%s: vision width %u over %u heads, expected a whole number, at most %d each", what, v->hidden,
                        v->n_head, CT_MAX_HEAD_DIM);
-    uint32_t side = (uint32_t)lround(sqrt(v->tokens_per_image));
-    if (side < 1 || side * side != v->tokens_per_image || ct_vision_grid(v) % side)
+    uint32_t side = ct_vision_side(v), grid = ct_vision_grid(v);
+    if (side < 1 || side > grid || side * side != v->tokens_per_image)
         return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE,
-                       "%s: %u tokens an image from %u x %u patches, expected a square whose side divides %u", what,
-                       v->tokens_per_image, ct_vision_grid(v), ct_vision_grid(v), ct_vision_grid(v));
+                       "%s: %u tokens an image from %u x %u patches, expected a square, at most as many", what,
+                       v->tokens_per_image, grid, grid);
+    uint32_t pool = ct_vision_pool(v);
+    if (grid / pool != side) /* where the reference makes more tokens than it has places for */
+        return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE,
+                       "%s: %u tokens an image from %u x %u patches, but squares of %u make %u x %u tokens", what,
+                       v->tokens_per_image, grid, grid, pool, grid / pool, grid / pool);
     if (!(v->eps >= 0 && v->eps <= 0.1f))
         return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: LayerNorm epsilon is %g, expected 0 to 0.1", what,
                        (double)v->eps);

@@ -118,8 +118,7 @@ static void write_keys(ct_gguf_writer *w, const ct_synth_tower *t)
     ct_gguf_writer_text(w, "general.architecture", "clip");
     ct_gguf_writer_bool(w, "clip.has_vision_encoder", true);
     ct_gguf_writer_text(w, "clip.projector_type", "gemma3");
-    ct_gguf_writer_u32(w, "clip.vision.projector.scale_factor",
-                       ct_vision_grid(c) / (uint32_t)lround(sqrt((double)c->tokens_per_image)));
+    ct_gguf_writer_u32(w, "clip.vision.projector.scale_factor", ct_vision_pool(c));
 }
 
 bool ct_synth_tower_declare(ct_gguf_writer *w, const ct_synth_tower *t, uint64_t *bytes, carat_err *err)

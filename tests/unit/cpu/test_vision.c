@@ -47,6 +47,14 @@ static const tower_shape wide = {
 static const tower_shape small = {
     .cfg = { true, 64, 96, 3, 2, 28, 7, 3, 4, 1e-6f }, .text_width = 48, .type = CT_F32, .seed = 2
 };
+/* 11 x 11 patches and two pixels beside them; 2 x 2 tokens of 5 x 5 patches, and a row and a column of patches left over. */
+static const tower_shape uneven = {
+    .cfg = { true, 24, 40, 2, 3, 35, 3, 3, 4, 1e-6f }, .text_width = 20, .type = CT_F32, .seed = 3
+};
+/* The same of 9 x 9 patches: 4 x 4 tokens of 2 x 2. */
+static const tower_shape uneven_too = {
+    .cfg = { true, 24, 40, 2, 3, 18, 2, 3, 16, 1e-6f }, .text_width = 20, .type = CT_F32, .seed = 4
+};
 
 static void write_file(const tower_shape *s)
 {
@@ -265,8 +273,8 @@ static void test_against_plain(void **state)
 {
     (void)state;
     static const ct_type types[] = { CT_F32, CT_F16, CT_BF16, CT_Q8_0 };
-    for (size_t i = 0; i < 5; i++) {
-        tower_shape s = i < 4 ? small : wide;
+    for (size_t i = 0; i < 7; i++) {
+        tower_shape s = i < 4 ? small : i == 4 ? wide : i == 5 ? uneven : uneven_too;
         s.type = i < 4 ? types[i] : CT_F32;
         float *out = see(&s, true), *x = random_pixels(&s, 1);
         double *want = plain_see(&s, x), worst = 0, size = 0;
@@ -282,15 +290,15 @@ static void test_against_plain(void **state)
     }
 }
 
-/* Names and order do not change a bit. */
+/* Names and order do not change a bit; nor does whether the tokens are stated (Ollama) or the patches that are pooled. */
 static void test_layouts(void **state)
 {
     (void)state;
     static const ct_type types[] = { CT_F32, CT_F16, CT_BF16, CT_Q8_0 };
-    for (size_t i = 0; i < 4; i++)
+    for (size_t i = 0; i < 6; i++)
         for (int exact = 0; exact < 2; exact++) {
-            tower_shape s = small;
-            s.type = types[i];
+            tower_shape s = i < 4 ? small : i == 4 ? uneven : uneven_too;
+            s.type = i < 4 ? types[i] : CT_F32;
             float *a = see(&s, exact);
             s.layout = TOWER_EARLY;
             float *b = see(&s, exact);
@@ -343,6 +351,8 @@ static void test_refused(void **state)
     expect_refused(&s, CARAT_EUNSUPPORTED, "idefics3", "gemma3");
     s = small, s.text_width = 40; /* B32: a projector for another model, with both widths */
     expect_refused(&s, CARAT_EARG, "width 40", "width is 48");
+    s = uneven, s.stated_pool = 4; /* two squares of 4 a side, but two a side are squares of 5 */
+    expect_refused(&s, CARAT_EUNSUPPORTED, "11 patches along a side pooled by 4, expected by 5", "2 tokens");
     s = small, s.cfg.n_head = 5; /* before any tensor is looked at */
     expect_refused(&s, CARAT_EFORMAT, "64 over 5 heads", "");
 }
@@ -372,7 +382,7 @@ static void test_shapes_that_cannot_be(void **state)
         { true, 0, 96, 3, 2, 28, 7, 3, 4, 1e-6f },     { true, 64, 0, 3, 2, 28, 7, 3, 4, 1e-6f },
         { true, 64, 96, 0, 2, 28, 7, 3, 4, 1e-6f },    { true, 64, 96, 3, 0, 28, 7, 3, 4, 1e-6f },
         { true, 64, 96, 3, 3, 28, 7, 3, 4, 1e-6f },    { true, 2048, 96, 3, 2, 28, 7, 3, 4, 1e-6f },
-        { true, 64, 96, 3, 2, 30, 7, 3, 4, 1e-6f },    { true, 64, 96, 3, 2, 28, 0, 3, 4, 1e-6f },
+        { true, 64, 96, 3, 2, 6, 7, 3, 4, 1e-6f },     { true, 64, 96, 3, 2, 28, 0, 3, 4, 1e-6f },
         { true, 64, 96, 3, 2, 28, 7, 1, 4, 1e-6f },    { true, 64, 96, 3, 2, 28, 7, 3, 5, 1e-6f },
         { true, 64, 96, 3, 2, 28, 7, 3, 9, 1e-6f },    { true, 64, 96, 3, 2, 28, 7, 3, 0, 1e-6f },
         { true, 64, 96, 3, 2, 28, 7, 3, 4, NAN },      { true, 64, 96, 3, 2, 16384, 1, 3, 4, 1e-6f },
@@ -380,10 +390,38 @@ static void test_shapes_that_cannot_be(void **state)
     };
     carat_err err;
     assert_true(ct_vision_config_check(&small.cfg, "x", &err));
+    assert_true(ct_vision_config_check(&(ct_vision_config){ true, 64, 96, 3, 2, 30, 7, 3, 4, 1e-6f }, "x", &err));
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         assert_false(ct_vision_config_check(&bad[i], "x", &err));
         assert_int_equal(err.code, CARAT_EFORMAT);
     }
+}
+
+/* Which sides go together: kernel = patches / tokens, rounded down, and as many squares of it as fit must be the tokens
+ * that there are places for (transformers: Gemma3MultiModalProjector, AvgPool2d of that kernel and stride). */
+static void test_pooling_as_the_reference(void **state)
+{
+    (void)state;
+    carat_err err;
+    size_t accepted = 0, uneven_ones = 0;
+    for (uint32_t grid = 1; grid <= 70; grid++)
+        for (uint32_t tokens = 1; tokens <= 300; tokens++) {
+            const ct_vision_config c = { true, 64, 96, 3, 2, grid * 3 + grid % 3, 3, 3, tokens, 1e-6f };
+            uint32_t side = 0, pooled = 0;
+            while ((side + 1) * (side + 1) <= tokens)
+                side++;
+            uint32_t kernel = grid / side;
+            for (uint32_t at = 0; kernel && at + kernel <= grid; at += kernel)
+                pooled++;
+            bool want = kernel && pooled * pooled == tokens;
+            if (ct_vision_config_check(&c, "x", &err) != want)
+                fail_msg("%u tokens of %u x %u patches: %s", tokens, grid, grid, want ? err.msg : "accepted");
+            if (!want)
+                continue;
+            assert_int_equal(ct_vision_pool(&c), kernel);
+            accepted++, uneven_ones += grid % side != 0;
+        }
+    assert_true(uneven_ones > 100 && accepted > uneven_ones);
 }
 
 /* B04: a weight that is not a number stops the image with an error, and the next model is none the worse. */
@@ -536,6 +574,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_refused),
         cmocka_unit_test(test_text_only),
         cmocka_unit_test(test_shapes_that_cannot_be),
+        cmocka_unit_test(test_pooling_as_the_reference),
         cmocka_unit_test(test_b04_not_finite),
         cmocka_unit_test(test_synth_types),
         cmocka_unit_test(test_bytes_are_predicted),

@@ -77,7 +77,7 @@ static void write_keys(ct_gguf_writer *w, const tower_shape *s)
     const ct_vision_config *c = &s->cfg;
     bool is_ollama = s->layout == TOWER_OLLAMA;
     uint32_t layers = s->stated_layers ? s->stated_layers : c->n_layer;
-    uint32_t pool = ct_vision_grid(c) / (uint32_t)lround(sqrt(c->tokens_per_image));
+    uint32_t pool = s->stated_pool ? s->stated_pool : ct_vision_pool(c);
     const struct {
         const char *key;
         uint32_t value;

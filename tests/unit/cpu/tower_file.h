@@ -22,6 +22,7 @@ typedef struct tower_shape {
     /* One fault, if any: the tensor (llama.cpp's name, layer 0) that is left out, has a row more, or holds a NaN. */
     const char *missing, *longer, *nan;
     uint32_t stated_layers; /* in the header; 0: as many as there are */
+    uint32_t stated_pool;   /* patches along a side of a token's square; 0: as the number of tokens has it */
     const char *projector;  /* clip.projector_type; NULL: gemma3 */
 } tower_shape;
 
