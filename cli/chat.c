@@ -24,7 +24,7 @@
 static struct {
     const char *system, *session;
     int64_t n, min_tokens;
-    bool trim;
+    bool trim, plain;
 } opt;
 
 /* clang-format off */
@@ -36,6 +36,7 @@ static const cli_option options[] = {
     { 0, "session", NULL, CLI_TEXT, &opt.session, "FILE",
       "load the conversation from this file if it exists, and save it there on exit" },
     { 0, "trim", NULL, CLI_FLAG, &opt.trim, NULL, "when the context is full, drop the oldest turns without asking" },
+    CLI_OPTION_PLAIN(&opt.plain),
 };
 /* clang-format on */
 static const cli_table table = CLI_TABLE("conversation", options);
@@ -104,6 +105,7 @@ static int run(int argc, char **argv)
         return CLI_FAILED;
     c.file = opt.session;
     c.trims = opt.trim;
+    c.is_plain = opt.plain;
     c.most = opt.n;
     c.least = opt.min_tokens;
     term_init(cli_model_values.quiet);
@@ -159,7 +161,8 @@ const cli_command cli_chat = {
     .summary = "a conversation at the terminal",
     .text =
         "A conversation with a model: line editing, history, messages of several lines, commands with a slash. A\n"
-        "model with vision takes images by /image FILE or by a file's name in the message; --session keeps them.\n\n"
+        "model with vision takes images by /image FILE or by a file's name in the message; --session keeps them.\n"
+        "Answers are broken between words and show light Markdown, unless --plain is given or they go to a file.\n\n"
         "  carat chat gemma-3-4b-it-q4_0.gguf --system \"Answer in French.\"",
     .tables = { &table, &cli_model_table, &cli_loading_table, &cli_pan_scan_table, &cli_sampling_table },
     .run = run,

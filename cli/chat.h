@@ -8,6 +8,7 @@
 #include "carat.h"
 #include "pictures.h"
 #include "turns.h"
+#include "view.h"
 
 typedef struct chat {
     carat_engine *engine;
@@ -20,10 +21,12 @@ typedef struct chat {
     int64_t least;    /* --min-tokens */
     bool trims;       /* --trim */
     bool is_base;
-    char *system; /* owned, NULL if none */
+    bool is_plain; /* --plain */
+    char *system;  /* owned, NULL if none */
     turns turns;
     cli_pictures attached; /* by /image, for the next message */
     ct_buf answer;
+    view view;        /* of the answer */
     bool some_failed; /* of the messages */
     bool write_failed;
     int why;        /* errno of the write */

@@ -17,7 +17,7 @@ static bool on_token(void *arg, const carat_token *t)
 {
     chat *c = arg;
     ct_buf_add(&c->answer, t->text, t->len);
-    c->write_failed = t->len && (fwrite(t->text, 1, t->len, stdout) != t->len || fflush(stdout) != 0);
+    c->write_failed = !view_add(&c->view, t->text, t->len);
     c->why = errno;
     return !c->write_failed;
 }
@@ -72,6 +72,17 @@ static size_t most_tokens(const chat *c)
     return c->most >= 0 ? (size_t)c->most : c->is_base ? (size_t)base : 0;
 }
 
+static bool generate(chat *c, const carat_generation *g, carat_result *r, carat_err *err)
+{
+    view_begin(&c->view, stdout, view_looks_for(c->is_plain, !c->is_base));
+    bool ok = carat_session_generate(c->session, g, r, err);
+    if (!view_end(&c->view) && !c->write_failed) {
+        c->write_failed = true;
+        c->why = errno;
+    }
+    return ok;
+}
+
 bool chat_answer(chat *c)
 {
     carat_err err;
@@ -103,7 +114,7 @@ bool chat_answer(chat *c)
     if (ok && g.max_tokens == 0 && c->most == 0)
         r.finish = CARAT_FINISH_LENGTH;
     else if (ok)
-        ok = carat_session_generate(c->session, &g, &r, &err);
+        ok = generate(c, &g, &r, &err);
     c->sampling.seed += 1; /* another draw for the next answer */
     bool interrupted = cli_was_interrupted();
     cli_cancel_on_interrupt(NULL);

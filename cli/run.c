@@ -21,11 +21,12 @@
 #include "shared_options.h"
 #include "signals.h"
 #include "term.h"
+#include "view.h"
 
 static struct {
     const char *prompt, *file, *system;
     int64_t n, min_tokens, logprobs;
-    bool raw, json, special, ignore_eos, no_bos;
+    bool raw, json, plain, special, ignore_eos, no_bos;
     cli_list stops;
     batch_options batch;
 } opt = { .logprobs = -1 };
@@ -45,6 +46,7 @@ static const cli_option options[] = {
     CLI_OPTION_NO_BOS(&opt.no_bos, "with --raw: "),
     { 0, "logprobs", NULL, CLI_INT, &opt.logprobs, "N",
       "with --json: log-probabilities of the tokens and of N alternatives to each", .max = 20 },
+    CLI_OPTION_PLAIN(&opt.plain),
     CLI_OPTION_JSON(&opt.json),
 };
 /* clang-format on */
@@ -68,6 +70,7 @@ typedef struct answer {
     json_t *tokens, *logprobs; /* NULL without --json */
     const carat_tokenizer *tok;
     ct_buf text, starts; /* starts: of each token, where its text begins (size_t) */
+    view view;
     bool is_streaming, write_failed, ends_in_newline, has_no_memory;
     int why; /* errno of the write */
 } answer;
@@ -110,7 +113,7 @@ static bool on_token(void *arg, const carat_token *t)
     }
     if (t->len) {
         a->ends_in_newline = t->text[t->len - 1] == '\n';
-        a->write_failed = fwrite(t->text, 1, t->len, stdout) != t->len || fflush(stdout) != 0;
+        a->write_failed = !view_add(&a->view, t->text, t->len);
         a->why = errno;
     }
     return !a->write_failed; /* the reader has gone: stop */
@@ -253,8 +256,14 @@ static int answer_prompt(carat_engine *e, carat_session *s, const carat_prompt *
     double prompt_s = ct_now() - start;
     if (ok && cli_was_interrupted()) /* between the two calls */
         r.finish = CARAT_FINISH_CANCELLED;
-    else if (ok && opt.n != 0)
+    else if (ok && opt.n != 0) {
+        view_begin(&a.view, stdout, view_looks_for(opt.plain, !opt.raw && carat_engine_info(e)->is_instruction_tuned));
         ok = carat_session_generate(s, &g, &r, &err);
+        if (!view_end(&a.view) && !a.write_failed) {
+            a.write_failed = true;
+            a.why = errno;
+        }
+    }
     if (ok && a.has_no_memory)
         ok = ct_fail(&err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for the answer");
     bool interrupted = cli_was_interrupted();
@@ -376,7 +385,9 @@ const cli_command cli_run = {
     .summary = "answer one prompt (or continue a text)",
     .text =
         "Answers a prompt with an instruction-tuned model, or continues a text with a base model. The text streams to\n"
-        "stdout; notices go to stderr. Ctrl-C stops it cleanly.\n\n"
+        "stdout; notices go to stderr. Ctrl-C stops it cleanly. At a terminal it is broken between words and shows "
+        "light\n"
+        "Markdown, unless --plain is given; a pipe or a file gets the text as it is.\n\n"
         "  carat run gemma-3-4b-it-q4_0.gguf \"Why is the sky blue?\"\n"
         "  carat run gemma-3-4b-it-q4_0.gguf --image cat.jpg \"What animal is this?\"\n"
         "  carat run model/ -f question.txt --temp 0 -n 200 --json\n"

@@ -22,6 +22,9 @@
       "how messages become a prompt: gemma, chatml, functiongemma, translategemma or none, or a file with a Jinja template " \
       "of one of these", .otherwise = "the model's own" }
 /* when: "" or the condition under which it counts */
+#define CLI_OPTION_PLAIN(to) \
+    { 0, "plain", NULL, CLI_FLAG, to, NULL, \
+      "show the answer at a terminal as the model writes it: no lines broken between words, no Markdown" }
 #define CLI_OPTION_SPECIAL(to, when) \
     { 0, "special", NULL, CLI_FLAG, to, NULL, when "names of control tokens in the text become these tokens" }
 #define CLI_OPTION_NO_BOS(to, when) \

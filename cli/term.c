@@ -43,10 +43,15 @@ bool term_obeys(int fd)
     return isatty(fd) && term && *term && strcmp(term, "dumb") != 0;
 }
 
-bool term_has_colour(int fd)
+bool term_may_colour(void)
 {
     const char *no = getenv("NO_COLOR");
-    return term_obeys(fd) && !(no && *no);
+    return !(no && *no);
+}
+
+bool term_has_colour(int fd)
+{
+    return term_obeys(fd) && term_may_colour();
 }
 
 const char *term_dim(int fd)

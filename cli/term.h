@@ -14,6 +14,7 @@ void term_init(bool quiet);
 bool term_is_tty(int fd);
 /* Is it one that obeys escape sequences (TERM is set, and not to dumb)? And may they be for colour (NO_COLOR)? */
 bool term_obeys(int fd);
+bool term_may_colour(void);
 bool term_has_colour(int fd);
 /* An ANSI sequence when fd is a terminal that shows colour, else "". */
 const char *term_dim(int fd);

@@ -282,6 +282,70 @@ class Paste(Case):
         self.assertNotIn(b"2004", t.raw)
 
 
+class Lines(Case):
+    """How an answer is shown: wrapped to the window, and nothing lost. What Markdown becomes is tested in test_view.c."""
+    # words of its vocabulary, by chance: " the", " and", " in", " to", " re", " b", "d"
+    ANY = ["-n", "120", "--seed", "3", "--temp", "50"]
+    ASK = [*ANY, *(f"-l{i}=9999" for i in (291, 302, 321, 323, 322, 289, 427))]
+
+    def run_once(self, *more, ask=ASK, **kw):
+        t = Terminal(self.tmp, "-p", "a red star", *ask, *more, command="run", **kw)
+        self.addCleanup(t.end)
+        self.assertEqual(t.leave(""), 0)
+        return re.split(r"\n(?:\x1b\[2m)?\d+ prompt tokens", t.raw.decode().replace("\r\n", "\n"))[0]
+
+    def piped(self, *more, ask=ASK):
+        r = subprocess.run([CARAT, "run", TINY, "-t", "1", "-p", "a red star", *ask, *more], capture_output=True)
+        self.assertEqual(r.returncode, 0, r.stderr)
+        return r.stdout.decode()
+
+    def test_answers_are_wrapped_at_words_on_a_terminal_alone(self):
+        for more in ([], ["--raw"]):
+            text = self.piped(*more)
+            self.assertNotIn("\n", text)
+            self.assertGreater(len(text.split()), 40)
+            for columns in 24, 40, 100:
+                shown = self.run_once(*more, columns=columns)
+                self.assertEqual(shown.split(), text.split())  # nothing is lost, and no word is broken
+                for line in shown.split("\n"):
+                    self.assertTrue(len(line) <= columns or " " not in line, line)
+                for line, after in zip(shown.split("\n"), shown.split("\n")[1:]):
+                    self.assertGreater(len(line) + 1 + len(after.split()[0]), columns)  # nor is one too short
+
+    def test_plain_is_as_the_model_writes_it(self):
+        self.assertEqual(self.run_once("--plain", columns=24), self.piped())
+        self.assertNotIn("\n", self.run_once("--plain", columns=24, term="dumb"))
+        self.assertIn("\n", self.run_once(columns=24, term="dumb"))  # which has lines, too
+
+    def test_markdown_is_shown_where_it_can_be(self):
+        stars = [*self.ANY, *(f"-l{i}=9999" for i in (381, 471, 427, 291))]  # " *", "*", "d", " the"
+        raw = self.piped(ask=stars)
+        self.assertNotIn("\x1b", raw)
+        self.assertRegex(raw, r" \*d+\*[ *]")
+        for more, kw in (["--plain"], {}), (["--raw"], {}), ([], {"term": "dumb"}):
+            self.assertNotIn("\x1b", self.run_once(*more, ask=stars, columns=80, **kw))
+        shown = self.run_once(ask=stars, columns=80)
+        self.assertRegex(shown, r"\x1b\[0;3md+ ?\x1b\[0")
+        self.assertLess(shown.count("*"), raw.count("*"))
+        self.assertEqual(ESCAPES.sub(b"", shown.encode()).decode().replace("*", "").split(), raw.replace("*", "").split())
+        self.assertIn("\x1b[0;3m", self.run_once(ask=stars, columns=80, NO_COLOR="1"))  # which is for colours
+
+    def test_the_width_follows_the_window(self):
+        t = self.chat(*self.ASK, columns=100)
+        longest = []
+        for columns in 100, 30:
+            termios.tcsetwinsize(t.fd, (24, columns))
+            t.type("/clear\r")
+            t.until(b">>> ")
+            t.raw = b""
+            t.type("hello\r")
+            t.until(b">>> ")
+            answer = ESCAPES.sub(b"", t.raw).decode().replace("\r\n", "\n").split("hello\n", 1)[1].rsplit("\n", 2)[0]
+            longest.append(max(len(line) for line in answer.split("\n")))
+        self.assertEqual(t.leave(), 0)
+        self.assertTrue(90 < longest[0] <= 100 and 20 < longest[1] <= 30, longest)
+
+
 class Commands(Case):
     def say(self, t, text):
         t.type(text + "\r")
