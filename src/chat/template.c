@@ -154,7 +154,16 @@ static bool put_block(ct_segments *p, const ct_chat_message *m, block_kind kind,
     return ct_segments_str(p, "```tool_output\n") && put_parts(p, m, true) && ct_segments_str(p, "\n```");
 }
 
-static bool add_message(ct_segments *p, turn *t, const ct_chat_message *m, size_t i)
+/* Does the template render a system text that is empty? Gemma's does in front of a user's message: the blank line behind
+ * it stays. */
+static bool is_rendered_empty(const ct_format *f, side wanted, const ct_chat_message *m, size_t i, size_t n)
+{
+    bool leads = i == 0 && n > 1 && ct_chat_role(&m[1]) == CT_ROLE_USER;
+    return m->n_parts > 0 && (f->is_verbatim || (wanted == USER_TURN && leads));
+}
+
+/* m: the i-th of n messages, the others beside it. */
+static bool add_message(ct_segments *p, turn *t, const ct_chat_message *m, size_t i, size_t n)
 {
     const ct_format *f = p->format;
     block_kind kind = kind_of(f, t, m, i, &p->repairs);
@@ -163,7 +172,7 @@ static bool add_message(ct_segments *p, turn *t, const ct_chat_message *m, size_
     bool empty = kind != BLOCK_TOOL && is_empty(m, trims);
     if (m->is_null)
         p->repairs |= CARAT_REPAIR_NULL_CONTENT;
-    if (kind == BLOCK_SYSTEM && empty) {
+    if (kind == BLOCK_SYSTEM && empty && !is_rendered_empty(f, wanted, m, i, n)) {
         p->repairs |= CARAT_REPAIR_DROPPED_SYSTEM;
         return true;
     }
@@ -188,7 +197,7 @@ static bool render_messages(const ct_chat_message *messages, size_t n, ct_segmen
     turn t = { .side = NO_TURN };
     bool ok = true;
     for (size_t i = 0; ok && i < n; i++)
-        ok = add_message(p, &t, &messages[i], i);
+        ok = add_message(p, &t, &messages[i], i, n);
     if (ok && t.side == NO_TURN) { /* nothing but empty system messages */
         p->repairs |= CARAT_REPAIR_ADDED_USER;
         ok = open_turn(p, p->format->user, CT_NO_MESSAGE);

@@ -7,10 +7,10 @@
  *
  * Nothing is refused but an empty list. The text of every message is a block; blocks of one side are joined into one turn
  * by a blank line. User's side: user, system, developer, tool results (as a block fenced by ```tool_output) and unknown
- * roles. Model's side: assistant, model. A conversation that begins with the model gets an empty user turn in front. An
- * empty system message counts for nothing. What the published Jinja template takes is rendered as it does, but for an
- * empty system message, a lone one (which it drops) and a list-valued one, which is read whole. What had to be done to
- * messages that it refuses is reported (carat_repair).
+ * roles. Model's side: assistant, model. A conversation that begins with the model gets an empty user turn in front. What
+ * the published Jinja template takes is rendered as it does, but for a lone system message (which it drops) and a
+ * list-valued one, which is read whole. What had to be done to messages that it refuses is reported (carat_repair). So
+ * an empty system message leaves its blank line in front of a user's, and counts for nothing anywhere else.
  *
  * User and model text is trimmed item by item as Python's str.strip does it; system text is left as it is.
  *
