@@ -610,7 +610,8 @@ typedef struct carat_result {
 
 /* Samples tokens and evaluates each, except the last one and a stop token: append that one to continue from it. The
  * session needs at least one evaluated token. g NULL: the defaults; result may be NULL. Cancelling and the context's end
- * are finish reasons, not errors. Errors: CARAT_EARG (settings out of range, by name), CARAT_ENUMERIC, CARAT_ENOMEM. */
+ * are finish reasons, not errors. Errors: CARAT_EARG (settings out of range, by name; nothing that they leave can follow),
+ * CARAT_ENUMERIC, CARAT_ENOMEM. */
 CARAT_API bool carat_session_generate(carat_session *s, const carat_generation *g, carat_result *result,
                                       carat_err *err);
 
@@ -650,7 +651,8 @@ typedef struct carat_event {
     size_t answer;              /* of TOKEN, ANSWER and FAILED: which */
     const carat_token *token;   /* TOKEN, else NULL */
     const carat_result *result; /* ANSWER, else NULL */
-    const carat_err *err;       /* FAILED, else NULL: CARAT_ETIME, CARAT_ECANCELLED, CARAT_ENUMERIC, CARAT_ENOMEM */
+    const carat_err *err;       /* FAILED, else NULL: CARAT_ETIME, CARAT_ECANCELLED, CARAT_ENUMERIC, CARAT_ENOMEM,
+                                 * CARAT_EARG (nothing that the settings leave can follow) */
     carat_request *request;     /* whose event it is; NULL: NONE */
     void *user;                 /* as given with it */
 } carat_event;

@@ -204,10 +204,12 @@ bool ct_sampler_prepare(ct_sampler *s, float *logits, carat_err *err)
         penalise(s, logits);
     forbid(s, logits);
     s->best = ct_select_first(&(ct_logit_row){ logits, s->n_vocab, NULL });
-    if (s->best < 0 || !all_are_numbers(logits, s->n_vocab))
+    bool are_numbers = all_are_numbers(logits, s->n_vocab);
+    if (s->best < 0 && are_numbers && s->set.n_bias)
+        return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "no token is left: the biases (logit_bias) forbid all of them");
+    if (s->best < 0 || !are_numbers)
         return ct_fail(err, CARAT_ENUMERIC, CARAT_NOWHERE,
-                       s->set.n_bias ? "no token is left: the biases forbid all, or the logits are not finite"
-                                     : "the logits are not finite: the model file or its weights are damaged");
+                       "the logits are not finite: the model file or its weights are damaged");
     take_numbers(s);
     return true;
 }

@@ -43,7 +43,8 @@ void ct_sampler_accept(ct_sampler *s, int32_t id);
  * random numbers of the token; draw leaves row and sampler as they are and may be called on the row it was prepared for
  * any number of times: the same set of allowed ids gives the same token each time.
  *
- * Errors: CARAT_ENUMERIC when no logit is finite or any is NaN or +infinity; CARAT_ENOMEM. */
+ * Errors: CARAT_EARG when the biases forbid every token; CARAT_ENUMERIC when no logit is finite or any is NaN or
+ * +infinity; CARAT_ENOMEM. */
 bool ct_sampler_prepare(ct_sampler *s, float *logits, carat_err *err);
 /* allowed: bits of the ids that may come (uint32_t words, bit i % 32 of word i / 32), NULL: all. The filters go by what
  * is allowed: top-k is the k likeliest of these. Does not accept the token: the caller does. -1: nothing allowed has a

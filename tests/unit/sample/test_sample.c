@@ -581,6 +581,15 @@ static void bad_settings_and_logits_are_named(void **state)
         assert_int_equal(e.code, CARAT_ENUMERIC);
     }
     ct_sampler_close(s);
+    /* What the caller forbids is the caller's error, no damaged model's. */
+    const carat_bias all[4] = { { 0, -INFINITY }, { 1, -INFINITY }, { 2, -INFINITY }, { 3, -INFINITY } };
+    const carat_sampling none = { .repetition_penalty = 1, .n_bias = 4, .bias = all };
+    float good[4] = { 1, 2, 3, 4 };
+    assert_true(ct_sampler_open(&none, 4, 4, NULL, 0, &s, &e));
+    assert_false(ct_sampler_prepare(s, good, &e));
+    assert_int_equal(e.code, CARAT_EARG);
+    assert_non_null(strstr(e.msg, "forbid all"));
+    ct_sampler_close(s);
 }
 
 int main(void)
