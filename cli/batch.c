@@ -90,21 +90,27 @@ static bool fail_line(batch *b, uint64_t line, const char *id, const ct_openai_f
 /* Is that line to be answered? Not if its id was met or is in the output. */
 static bool is_new(batch *b, const work *w, bool *is_to_do, carat_err *err)
 {
-    unsigned *flags = batch_ids_at(&b->ids, w->line.custom_id);
+    struct batch_id *entry = batch_ids_at(&b->ids, w->line.custom_id);
     *is_to_do = false;
-    if (!flags)
+    if (!entry)
         return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for the ids of %s", b->in.name);
-    if (*flags & BATCH_ID_MET) {
+    if (entry->flags & BATCH_ID_MET) { /* its place in the output is the first one's */
         carat_err why;
-        ct_fail(&why, CARAT_EARG, w->number, "custom_id '%.60s' occurs a second time in this file", w->line.custom_id);
+        ct_fail(&why, CARAT_EARG, w->number,
+                "custom_id '%.60s' occurs a second time, after line %" PRIu64 "; this line is not answered",
+                w->line.custom_id, entry->line);
         b->failed++;
         report(b, w->number, why.msg);
-    } else if (*flags & BATCH_ID_DONE) {
+        return true;
+    }
+    if (entry->flags & BATCH_ID_DONE) {
         b->skipped++;
-        b->failed_before += (*flags & BATCH_ID_FAILED) != 0;
-    } else
+        b->failed_before += (entry->flags & BATCH_ID_FAILED) != 0;
+    } else {
         *is_to_do = true;
-    *flags |= BATCH_ID_MET;
+    }
+    entry->flags |= BATCH_ID_MET;
+    entry->line = w->number;
     return true;
 }
 
@@ -140,7 +146,10 @@ static bool take_line(batch *b, carat_err *err)
     w->number = b->in.number;
     if (b->in.is_long)
         ct_openai_refuse(&f, 0, "invalid_json_line", "", "the line is longer than %zu MiB", BATCH_MAX_LINE >> 20);
-    bool ok = (!b->in.is_long && ct_openai_line_parse(&w->line, b->in.line.data, b->in.line.len, &f))
+    else if (b->in.has_no_memory)
+        ct_openai_refuse(&f, 0, "server_error", "", "no memory for the line");
+    bool is_there = !b->in.is_long && !b->in.has_no_memory;
+    bool ok = (is_there && ct_openai_line_parse(&w->line, b->in.line.data, b->in.line.len, &f))
                   ? is_new(b, w, &is_to_do, err)
                   : fail_line(b, w->number, NULL, &f, err);
     if (ok && is_to_do && ct_openai_line_read(&w->line, b->e, &b->defaults, &f) && submit(b, w, &f)) {
@@ -265,7 +274,7 @@ static bool answer_all(batch *b, carat_err *err)
 
 /* ---- before and after ---- */
 
-/* Eight, or half of it as often as memory asks for it. */
+/* Eight, or half of it as often as memory asks for it: an estimate, which leaves the caches whole. */
 static size_t choose_parallel(const batch_options *b, const char *model, const carat_options *o)
 {
     size_t n = b->parallel ? (size_t)b->parallel : DEFAULT_PARALLEL;
@@ -281,9 +290,33 @@ static size_t choose_parallel(const batch_options *b, const char *model, const c
             break;
         n /= 2;
     }
-    if (n < DEFAULT_PARALLEL && !b->parallel)
-        term_note("memory allows %zu answers at once (--parallel, --ctx-size)", n);
     return n;
+}
+
+static void size_window(batch *b)
+{
+    b->n_window = 2 * b->n_sessions;
+    b->defaults.max_answers = b->n_sessions;
+    cli_model_values.sessions = b->n_sessions;
+    cli_model_values.queue = b->n_window * CT_OPENAI_MAX_ANSWERS;
+}
+
+/* With as many sessions as were chosen, or half of them as often as the engine, which has the last word, finds too little
+ * memory. */
+static bool open_engine(batch *b, const char *model, carat_vision_use vision, int *code)
+{
+    carat_err err;
+    for (size_window(b); !cli_try_engine(model, vision, &b->e, &err); size_window(b)) {
+        if (err.code != CARAT_ENOMEM || b->o->parallel || b->n_sessions == 1) {
+            *code = term_error(&err);
+            return false;
+        }
+        b->n_sessions /= 2;
+    }
+    if (b->n_sessions < DEFAULT_PARALLEL && !b->o->parallel)
+        term_note("memory allows %zu answer%s at once (--parallel, --ctx-size)", b->n_sessions,
+                  b->n_sessions == 1 ? "" : "s");
+    return true;
 }
 
 static bool open_input(batch *b, carat_err *err)
@@ -346,22 +379,19 @@ static int answer_file(batch *b, const char *model)
     const carat_vision_use vision = has_pictures ? CARAT_VISION_AUTO : CARAT_VISION_OFF;
     const carat_options options = cli_engine_options(vision);
     b->n_sessions = choose_parallel(b->o, model, &options);
-    b->n_window = 2 * b->n_sessions;
     b->defaults = (ct_openai_options){ .sampling = b->o->sampling,
                                        .max_tokens = b->o->max_tokens,
                                        .pan_scan = b->o->pan_scan,
-                                       .max_answers = b->n_sessions,
                                        .files = b->o->files,
                                        .files_hint = "--batch-files DIR" };
-    cli_model_values.sessions = b->n_sessions;
-    cli_model_values.queue = b->n_window * CT_OPENAI_MAX_ANSWERS;
+    if (!open_engine(b, model, vision, &code))
+        return code;
     b->works = calloc(b->n_window, sizeof(work *));
     if (!b->works) {
         ct_fail(&err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for %zu requests", b->n_window);
+        carat_engine_close(b->e);
         return term_error(&err);
     }
-    if (!cli_open_engine(model, vision, &b->e, &code))
-        return code;
     cli_sampling_of(carat_engine_info(b->e), &b->defaults.sampling);
     b->model = name_of(b->e);
     b->start = ct_now();

@@ -40,7 +40,8 @@ typedef struct batch_lines { /* zeroed but for fd, name and max */
     uint64_t number;         /* of the line, from 1 */
     uint64_t end;            /* bytes of the file that were lines with their newline */
     bool is_long, has_newline;
-    char *chunk; /* read ahead: [at, n) */
+    bool has_no_memory; /* for the line: nothing of it is kept */
+    char *chunk;        /* read ahead: [at, n) */
     size_t at, n;
 } batch_lines;
 
@@ -51,8 +52,8 @@ bool batch_lines_ready(const batch_lines *l);
 void batch_lines_deinit(batch_lines *l);
 /* Is there nothing but white space in the line? */
 bool batch_line_is_blank(const batch_lines *l);
-/* Counts the lines of a regular file that are not blank and looks for a word in it; the file is at its beginning
- * again. False: not a regular file, or it cannot be read. */
+/* Counts the lines of a regular file that are not blank and looks for a word in it, from where it is read next, and leaves it
+ * there. Takes no memory. False: not a regular file, or it cannot be read. */
 bool batch_lines_survey(int fd, const char *word, uint64_t *n_lines, bool *has_word);
 
 /* ---- ids ---- */
@@ -63,12 +64,13 @@ typedef struct batch_ids { /* zero-initialised */
     struct batch_id {
         char *id;
         unsigned flags;
-    } * v; /* a hash table of cap places, a power of two */
+        uint64_t line; /* of the input, where it was met */
+    } * v;             /* a hash table of cap places, a power of two */
     size_t n, cap;
 } batch_ids;
 
-/* Where the flags of that id are, 0 when it is new. NULL: no memory. Valid until the next call. */
-unsigned *batch_ids_at(batch_ids *ids, const char *id);
+/* The entry of that id, without flags when it is new. NULL: no memory. Valid until the next call. */
+struct batch_id *batch_ids_at(batch_ids *ids, const char *id);
 void batch_ids_deinit(batch_ids *ids);
 
 /* ---- out ---- */

@@ -36,7 +36,7 @@ static bool grow(batch_ids *ids)
     return true;
 }
 
-unsigned *batch_ids_at(batch_ids *ids, const char *id)
+struct batch_id *batch_ids_at(batch_ids *ids, const char *id)
 {
     if (2 * (ids->n + 1) > ids->cap && !grow(ids))
         return NULL;
@@ -47,7 +47,7 @@ unsigned *batch_ids_at(batch_ids *ids, const char *id)
             return NULL;
         ids->n++;
     }
-    return &p->flags;
+    return p;
 }
 
 void batch_ids_deinit(batch_ids *ids)

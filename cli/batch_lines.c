@@ -10,7 +10,8 @@
 
 #include "batch.h"
 
-#define CHUNK ((size_t)256 << 10)
+#define CHUNK  ((size_t)256 << 10)
+#define SURVEY ((size_t)64 << 10)
 
 /* More bytes; false at the end and on an error. */
 static bool fill(batch_lines *l, carat_err *err)
@@ -28,15 +29,23 @@ static bool fill(batch_lines *l, carat_err *err)
     return n > 0;
 }
 
+/* There is no memory for the line: what is left of it is read over, and the next one may fit. */
+static void drop_line(batch_lines *l)
+{
+    ct_buf_deinit(&l->line);
+    l->has_no_memory = true;
+}
+
 bool batch_lines_next(batch_lines *l, carat_err *err)
 {
     size_t len = 0; /* all of the line, kept or not */
     err->code = CARAT_OK;
-    l->is_long = l->has_newline = false;
+    l->is_long = l->has_newline = l->has_no_memory = false;
     if (l->number++ == 0)
         ct_buf_init(&l->line, l->max + 1);
     ct_buf_clear(&l->line);
-    ct_buf_str(&l->line, ""); /* a NUL even if the line is empty */
+    if (!ct_buf_str(&l->line, "")) /* a NUL even if the line is empty */
+        drop_line(l);
     while (!l->has_newline && (l->at < l->n || fill(l, err))) {
         const char *from = l->chunk + l->at, *newline = memchr(from, '\n', l->n - l->at);
         size_t n = newline ? (size_t)(newline - from) : l->n - l->at;
@@ -45,9 +54,8 @@ bool batch_lines_next(batch_lines *l, carat_err *err)
         l->at += n + l->has_newline;
         if (len > l->max)
             l->is_long = true;
-        else if (!ct_buf_add(&l->line, from, n))
-            return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "%s: no memory for line %llu of %zu bytes", l->name,
-                           (unsigned long long)l->number, len);
+        else if (!l->has_no_memory && !ct_buf_add(&l->line, from, n))
+            drop_line(l);
     }
     if (err->code != CARAT_OK || (len == 0 && !l->has_newline))
         return false;
@@ -78,22 +86,41 @@ static bool is_blank(const char *s, size_t n)
 
 bool batch_line_is_blank(const batch_lines *l)
 {
-    return !l->is_long && is_blank(l->line.data, l->line.len);
+    return !l->is_long && !l->has_no_memory && is_blank(l->line.data, l->line.len);
+}
+
+static void count_lines(const char *s, size_t n, uint64_t *n_lines, bool *has_text)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (s[i] == '\n') {
+            *n_lines += *has_text;
+            *has_text = false;
+        } else if (s[i] != ' ' && s[i] != '\t' && s[i] != '\r') {
+            *has_text = true;
+        }
+    }
 }
 
 bool batch_lines_survey(int fd, const char *word, uint64_t *n_lines, bool *has_word)
 {
     struct stat st;
-    carat_err err;
-    batch_lines l = { .fd = fd, .name = "", .max = BATCH_MAX_LINE };
+    char chunk[SURVEY];
+    size_t kept = 0, n_word = strlen(word); /* kept: the end of the chunk before, where the word may have begun */
+    bool has_text = false;                  /* the line that is being read */
+    off_t at = lseek(fd, 0, SEEK_CUR);
     *n_lines = 0;
     *has_word = false;
-    if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) || lseek(fd, 0, SEEK_SET) != 0)
+    if (at < 0 || fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
         return false;
-    while (batch_lines_next(&l, &err)) {
-        *n_lines += !batch_line_is_blank(&l);
-        *has_word = *has_word || memmem(l.line.data, l.line.len, word, strlen(word));
+    ssize_t n;
+    while ((n = pread(fd, chunk + kept, sizeof chunk - kept, at)) > 0 || (n < 0 && errno == EINTR)) {
+        size_t more = n > 0 ? (size_t)n : 0, have = kept + more;
+        count_lines(chunk + kept, more, n_lines, &has_text);
+        *has_word = *has_word || memmem(chunk, have, word, n_word);
+        kept = have < n_word - 1 ? have : n_word - 1;
+        memmove(chunk, chunk + have - kept, kept);
+        at += (off_t)more;
     }
-    batch_lines_deinit(&l);
-    return err.code == CARAT_OK && lseek(fd, 0, SEEK_SET) == 0;
+    *n_lines += has_text;
+    return n == 0;
 }

@@ -30,13 +30,13 @@ static bool note(const batch_out *out, const batch_lines *l, batch_ids *ids, car
     const char *id = NULL;
     bool ok = !l->is_long && ct_json_parse(out->path, l->line.data, l->line.len, &o, err) && json_is_object(o) &&
               json_object_get(o, "response") && (id = json_string_value(json_object_get(o, "custom_id"))) && *id;
-    unsigned *flags = ok ? batch_ids_at(ids, id) : NULL;
-    if (flags) {
+    struct batch_id *entry = ok ? batch_ids_at(ids, id) : NULL;
+    if (entry) {
         json_t *status = json_object_get(json_object_get(o, "response"), "status_code");
-        *flags = json_integer_value(status) == 200 ? BATCH_ID_DONE : BATCH_ID_DONE | BATCH_ID_FAILED;
+        entry->flags = json_integer_value(status) == 200 ? BATCH_ID_DONE : BATCH_ID_DONE | BATCH_ID_FAILED;
     }
     json_decref(o);
-    return flags || (ok ? ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for the ids of %s", out->path)
+    return entry || (ok ? ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for the ids of %s", out->path)
                         : not_ours(out, l, err));
 }
 

@@ -118,13 +118,19 @@ carat_options cli_engine_options(carat_vision_use vision)
     };
 }
 
-bool cli_open_engine(const char *path, carat_vision_use vision, carat_engine **out, int *exit_code)
+bool cli_try_engine(const char *path, carat_vision_use vision, carat_engine **out, carat_err *err)
 {
     const carat_options o = cli_engine_options(vision);
     const char *chat_template;
-    carat_err err;
-    bool ok = read_template(&chat_template, &err) && carat_engine_open(path, &o, out, &err);
+    bool ok = read_template(&chat_template, err) && carat_engine_open(path, &o, out, err);
     term_progress_end();
+    return ok;
+}
+
+bool cli_open_engine(const char *path, carat_vision_use vision, carat_engine **out, int *exit_code)
+{
+    carat_err err;
+    bool ok = cli_try_engine(path, vision, out, &err);
     if (!ok)
         *exit_code = term_error(&err);
     return ok;

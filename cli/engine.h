@@ -26,7 +26,8 @@ extern const cli_table cli_loading_table; /* what else counts where it is loaded
 const char *cli_model_path(cli_list *args);
 /* The engine's settings from the options. vision: what the command needs of it; --no-vision wins. */
 carat_options cli_engine_options(carat_vision_use vision);
-/* False after a message. */
+bool cli_try_engine(const char *path, carat_vision_use vision, carat_engine **out, carat_err *err);
+/* The same; false after a message. */
 bool cli_open_engine(const char *path, carat_vision_use vision, carat_engine **out, int *exit_code);
 
 #endif

@@ -394,11 +394,25 @@ class BadLines(Case):
         self.assertIn("did you mean 'temperature'?", got["temprature"]["error"]["message"])
         self.assertEqual(self.stderr.count("in.jsonl:"), len(fields) + len(inside))
 
+    def test_biases_that_forbid_everything(self):
+        """The caller's mistake, not ours: 400, and no word of a damaged model."""
+        info = json.loads(subprocess.run([CARAT, "info", TINY, "--json"], capture_output=True, check=True).stdout)
+        none = {str(i): -100 for i in range(info["vocabulary_rows"])}
+        one = {k: v for k, v in none.items() if k != "30"}
+        got = self.ask([text("none", max_tokens=2, logit_bias=none), text("one", max_tokens=2, logit_bias=one, logprobs=0),
+                        text("end", max_tokens=9, min_tokens=2, logit_bias={k: v for k, v in none.items() if k != "1"})], code=1)
+        for k, says in [("none", "forbid all"), ("end", "min_tokens is 2")]:
+            self.assertEqual(self.answers()[k]["response"]["status_code"], 400)
+            self.assertEqual(got[k]["error"]["type"], "invalid_request_error")
+            self.assertIn(says, got[k]["error"]["message"])
+        self.assertEqual(len(set(got["one"]["choices"][0]["logprobs"]["tokens"])), 1)
+
     def test_a_second_custom_id(self):
         self.write([text("a", max_tokens=2), text("b", max_tokens=2), text("a", "other", max_tokens=3)])
         for _ in range(2):
             self.batch(code=1)
-            self.assertIn("in.jsonl:3: custom_id 'a' occurs a second time", self.stderr)
+            self.assertIn("in.jsonl:3: custom_id 'a' occurs a second time, after line 1; this line is not answered", self.stderr)
+            self.assertIn(" 1 failed", self.stderr)
             self.assertEqual(set(self.answers()), {"a", "b"})
             self.assertEqual(self.answers()["a"]["response"]["body"]["usage"]["completion_tokens"], 2)
 
@@ -458,6 +472,54 @@ class Refused(Case):
             self.refused("--batch", self.src, "-o", self.out, says="is not a line of batch output")
             with open(self.out, "rb") as f:
                 self.assertEqual(f.read(), content)
+
+    @unittest.skipIf(SANITIZED, "a sanitizer reserves more than the limit")
+    def test_where_one_answer_fits_a_batch_does(self):
+        """Under every limit of memory: as many answers at once as the engine can take, down to one; but for the little
+        that trying takes."""
+        self.write([text(i, max_tokens=2) for i in range(9)])
+        model, taken, n_fit = DATA + "/models/odd-text", set(), 0
+        for kib in range(30000, 90000, 500):
+            if 8 in taken:
+                break
+            def limit():
+                resource.setrlimit(resource.RLIMIT_AS, (kib << 10, kib << 10))
+            run = lambda *extra: subprocess.run([CARAT, "run", model, "--batch", self.src, "-o", self.out, "--json", *extra],
+                                                capture_output=True, timeout=60, preexec_fn=limit)
+            one = run("--parallel", "1")
+            if os.path.exists(self.out):
+                os.remove(self.out)
+            if one.returncode != 0:
+                self.assertEqual(n_fit, 0, kib)  # it fits from some limit on
+                continue
+            n_fit += 1
+            if n_fit < 2:
+                continue
+            many = run()
+            self.assertEqual(many.returncode, 0, (kib, many.stderr))
+            n = json.loads(many.stdout)["parallel"]
+            taken.add(n)
+            self.assertEqual(b"memory allows %d answer" % n in many.stderr, n < 8, many.stderr)
+            os.remove(self.out)
+        self.assertTrue(taken > {8}, taken)
+
+    @unittest.skipIf(SANITIZED, "a sanitizer reserves more than the limit")
+    def test_a_line_that_memory_is_too_short_for(self):
+        """It is reported and left out; the others have their answers."""
+        with open(self.src, "wb") as f:
+            f.write(text("a", max_tokens=2).encode() + b"\n" + text("b", max_tokens=2).encode() + b"\n")
+            f.write(text("big", "x" * (60 << 20)).encode() + b"\n" + text("c", max_tokens=2).encode() + b"\n")
+        for mib in (58, 98, 127, 160, 200):  # for the line itself, its copies, its tree
+            def limit():
+                resource.setrlimit(resource.RLIMIT_AS, (mib << 20, mib << 20))
+            r = subprocess.run([CARAT, "run", DATA + "/models/odd-text", "--batch", self.src, "-o", self.out], capture_output=True,
+                               timeout=60, preexec_fn=limit)
+            self.assertEqual(r.returncode, 1, (mib, r.stderr))
+            self.assertRegex(r.stderr, rb"in.jsonl:3: .*no memory")
+            got = self.answers()
+            self.assertEqual(set(got) - {"big"}, {"a", "b", "c"}, (mib, r.stderr))
+            self.assertTrue(all(got[k]["response"]["status_code"] == 200 for k in "abc"))
+            os.remove(self.out)
 
     def test_two_batches_cannot_share_a_file(self):
         self.write([text("a", max_tokens=2)])
