@@ -15,6 +15,7 @@ import tempfile
 CARAT, DATA, FAIL = map(os.path.abspath, sys.argv[1:4])
 TINY, SIGHT = DATA + "/models/tiny-text", DATA + "/models/tiny-sight"
 LAST = 1000  # of a command's allocations: what the program does itself, after the model is open
+FEW = 100    # then each of them
 STEPS = (20, 1) if "--all" in sys.argv else (500, 80)  # before these, and among them; test_memory.c has the opening
 LINE = {"custom_id": "1", "method": "POST", "url": "/v1/chat/completions",
         "body": {"messages": [{"role": "user", "content": "a red star"}], "max_tokens": 6, "temperature": 0, "seed": 1,
@@ -37,17 +38,19 @@ def complain(args, at, onwards, r, why):
              f"exit {r.returncode}, stdout {r.stdout[-300:]}, stderr {r.stderr[-300:]}")
 
 
-def sweep(args, stdin, whole, check=lambda: None):
-    """whole(): is this stdout the answer? check(): what else must hold, after every run."""
+def sweep(args, stdin, whole, check=lambda r: None):
+    """whole(): is this stdout the answer? check(): what else must hold, after every run; it may stop the sweep."""
     r, calls = run(args, stdin, 0)
     if r.returncode != 0 or not whole(r.stdout) or calls == 0:
         complain(args, 0, False, r, "it fails untouched")
     late = max(1, calls - LAST)
-    tried = [*range(1, late, STEPS[0]), *range(late, calls + 1, STEPS[1])]
+    tried = [*range(1, late, STEPS[0]), *range(late, calls + 1, STEPS[1] if calls > FEW else 1)]
     for onwards in False, True:
         for at in tried:
             r, _ = run(args, stdin, at, onwards)
-            check()
+            wrong = check(r)
+            if wrong:
+                complain(args, at, onwards, r, wrong)
             is_told = args[0] == "chat" and b"memory" in r.stderr  # it goes on after an error
             if r.returncode == 0 and not whole(r.stdout) and not is_told:
                 complain(args, at, onwards, r, "success, and not the answer")
@@ -61,41 +64,90 @@ def sweep(args, stdin, whole, check=lambda: None):
 def batch(folder):
     out = folder + "/out.jsonl"
 
-    def lines_are_whole():
-        """A line that was written is a response to line 1; a run that was killed by us is none."""
-        if os.path.exists(out):
+    want = []
+
+    def lines_are_whole(r):
+        """Every line that was written is a response to one of ours; success is all of them, answered as ever."""
+        try:
             with open(out) as f:
-                for line in f:
-                    assert json.loads(line)["custom_id"] == "1", line
+                rows = {row["custom_id"]: row["response"] for row in map(json.loads, f)}
             os.remove(out)
+        except FileNotFoundError:
+            rows = {}
+        if not set(rows) <= {"1", "2"}:
+            return f"strange lines {rows}"
+        if r.returncode == 0:
+            got = [rows[i]["body"]["choices"] for i in sorted(rows)]
+            want.append(got)
+            if len(rows) < 2 or got != want[0]:
+                return f"success, and not the answers: {got}"
+        return None
 
     with open(folder + "/in.jsonl", "w") as f:
-        f.write(json.dumps(LINE) + "\n")
-    sweep(["run", TINY, "--batch", folder + "/in.jsonl", "-o", out, "-t", "1", "-c", "128"], b"", lambda s: True,
+        f.write(json.dumps(LINE) + "\n" + json.dumps({**LINE, "custom_id": "2"}) + "\n")
+    sweep(["run", TINY, "--batch", folder + "/in.jsonl", "-o", out, "-t", "1", "-c", "128", "-q"], b"", lambda s: s == b"",
           lines_are_whole)
 
 
-def main():
-    with tempfile.TemporaryDirectory() as seen:
-        commands(seen)
-    with tempfile.TemporaryDirectory() as folder:
-        batch(folder)
+def writes(args, folder, least):
+    """A command that writes files: with success they are all there, as ever; without, none is half written."""
+    want = []
+
+    def files_are_whole(r):
+        got = {}
+        for name in sorted(os.listdir(folder)):
+            with open(f"{folder}/{name}", "rb") as f:
+                got[name] = f.read()
+            os.remove(f"{folder}/{name}")
+        want.append(got)
+        if r.returncode == 0 and (got != want[0] or len(got) < least):
+            return f"success, and not the files: {sorted(got)} of {sorted(want[0])}"
+        if any(want[0].get(k) != v for k, v in got.items()):
+            return f"half a file: {sorted(got)}"
+        return None
+
+    whole = subprocess.run([CARAT, *args], capture_output=True, check=True).stdout
+    files_are_whole(subprocess.CompletedProcess(args, 0))
+    sweep(args, b"", lambda s: s == whole, files_are_whole)
 
 
-def commands(seen):
+def commands():
     greedy = ["--temp", "0", "--seed", "1", "-n", "6", "-t", "1", "-c", "256"]
     for args, stdin in [
         (["run", TINY, "-p", "a red star", *greedy, "--json", "--logprobs", "2"], b""),
         (["run", SIGHT, "--image", SIGHT + "/test/000-0.png", "-p", "What is it?", *greedy], b""),
         (["chat", SIGHT, *greedy], b"hello\n/retry\n/undo\n/show\n/bye\n"),
         (["tokenize", TINY, "--json", "a red star"], b""),
+        (["tokenize", TINY, "--pieces", "a red star"], b""),
+        (["tokenize", TINY, "--jsonl"], b'{"text": "a red star"}\n{"text": "b", "add_special": false}\n'),
         (["info", SIGHT], b""),
-        (["see", SIGHT + "/test/000-0.png", "--size", "28", "--json", "-o", seen + "/v"], b""),
+        (["info", SIGHT, "--json"], b""),
         (["weigh", "4b"], b""),
+        (["weigh", "4b", "--json"], b""),
     ]:
         want = subprocess.run([CARAT, *args], input=stdin, capture_output=True, check=True).stdout
         still = lambda s: re.sub(rb'("[a-z_]*(?:_ms|_per_second|seconds)": )[0-9.e+-]*', rb"\1", s)
         sweep(args, stdin, lambda s: still(s) == still(want))
+
+
+def files():
+    images = DATA + "/images/in/"
+    for name in sorted(next(n for n in sorted(os.listdir(images)) if n.endswith("." + kind)) for kind in ("png", "jpg", "gif", "bmp")):
+        for extra in [], ["--json", "--pan-scan", "on"]:
+            with tempfile.TemporaryDirectory() as folder:
+                writes(["see", images + name, "-o", folder + "/view", "--size", "28", *extra], folder, 1)
+    with tempfile.TemporaryDirectory() as folder:
+        writes(["logits", TINY, "--ids", "2,30,31,32", "-o", folder + "/o.f32", "-t", "1"], folder, 1)
+    with tempfile.TemporaryDirectory() as folder:
+        writes(["logits", SIGHT, "--image", SIGHT + "/test/000-0.png", "--soft-tokens", folder + "/soft.f32", "-t", "1"],
+               folder, 1)
+
+
+def main():
+    commands()
+    with tempfile.TemporaryDirectory() as folder:
+        batch(folder)
+    files()
 
 
 main()

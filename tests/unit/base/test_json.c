@@ -156,11 +156,48 @@ static void halves_of_pairs_are_replaced(void **state)
     refused("\"\xed\xa0\xbd\"", "a byte that is not UTF-8"); /* the bytes of one are no text */
 }
 
+static void *little(size_t n)
+{
+    return n > 1 << 16 ? NULL : malloc(n);
+}
+
+/* A string that its tree has no memory for, with its end and without: the reader of jansson 2.14 walks out of its buffer. */
+static void no_memory_is_no_bad_json(void **state)
+{
+    (void)state;
+    enum { N = 100000 };
+    static const char *const around[] = { "", "[", "{\"a\":" };
+    json_set_alloc_funcs(little, free);
+    for (size_t i = 0; i < 3; i++)
+        for (int is_whole = 0; is_whole < 2; is_whole++) {
+            size_t n = strlen(around[i]);
+            char *text = malloc(n + N); /* of the exact size, for a sanitizer */
+            assert_non_null(text);
+            memcpy(text, around[i], n);
+            memset(text + n, 'y', N);
+            text[n] = '"';
+            if (is_whole)
+                text[n + N - 1] = '"';
+            json_t *v;
+            carat_err err;
+            assert_false(ct_json_parse("it", text, n + N, &v, &err));
+            assert_null(v);
+            assert_int_equal(err.code, is_whole ? CARAT_ENOMEM : CARAT_EFORMAT);
+            if (!strstr(err.msg, is_whole ? "no memory" : "a string is cut off"))
+                fail_msg("%s", err.msg);
+            free(text);
+        }
+    json_set_alloc_funcs(malloc, free);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_same_as_jansson),   cmocka_unit_test(errors_say_what_and_where),
-        cmocka_unit_test(nesting_ends),          cmocka_unit_test(halves_of_pairs_are_replaced),
+        cmocka_unit_test(the_same_as_jansson),
+        cmocka_unit_test(errors_say_what_and_where),
+        cmocka_unit_test(nesting_ends),
+        cmocka_unit_test(halves_of_pairs_are_replaced),
+        cmocka_unit_test(no_memory_is_no_bad_json),
         cmocka_unit_test(numbers_in_any_locale),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
