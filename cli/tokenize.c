@@ -9,6 +9,7 @@
 
 #include "base/err.h"
 #include "base/json.h"
+#include "base/utf8.h"
 #include "commands.h"
 #include "engine.h"
 #include "input.h"
@@ -120,7 +121,11 @@ static bool detokenize_line(const carat_tokenizer *t, const char *line, size_t l
     size_t n = json_array_size(list), text_len;
     int32_t *ids = malloc((n + 1) * sizeof *ids);
     char *text = NULL;
-    bool ok = ids && json_is_array(list);
+    bool ok = json_is_array(list);
+    if (!ids) {
+        json_decref(in);
+        return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for %zu token ids", n);
+    }
     for (size_t i = 0; ok && i < n; i++) {
         json_int_t v = json_integer_value(json_array_get(list, i));
         ok = json_is_integer(json_array_get(list, i)) && v >= 0 && v <= INT32_MAX;
@@ -176,23 +181,33 @@ static int each_line(const carat_tokenizer *t, line_fn *fn)
     return code;
 }
 
-static void print_pieces(const carat_tokenizer *t, const int32_t *ids, size_t n)
+/* A token that is no whole character has its byte in place of a text. */
+static bool print_piece(const carat_tokenizer *t, int32_t id, carat_err *err)
 {
-    for (size_t i = 0; i < n; i++) {
-        char *text;
-        size_t len;
-        if (!carat_tokenizer_decode(t, &ids[i], 1, true, &text, &len, NULL))
-            continue;
-        json_t *shown = json_stringn(text, len);
-        char *quoted = ct_json_dump(shown, JSON_ENCODE_ANY);
-        if (quoted)
-            printf("%7d  %s\n", ids[i], quoted);
-        else
-            printf("%7d  <0x%02X>\n", ids[i], len ? (unsigned char)text[0] : 0u);
-        free(quoted);
-        json_decref(shown);
-        carat_free(text);
-    }
+    char *text;
+    size_t len;
+    if (!carat_tokenizer_decode(t, &id, 1, true, &text, &len, err))
+        return false;
+    bool is_text = ct_utf8_valid(text, len) == len;
+    json_t *shown = is_text ? json_stringn(text, len) : NULL;
+    char *quoted = ct_json_dump(shown, JSON_ENCODE_ANY);
+    if (quoted)
+        printf("%7d  %s\n", id, quoted);
+    else if (!is_text)
+        printf("%7d  <0x%02X>\n", id, (unsigned char)text[0]);
+    json_decref(shown);
+    carat_free(text);
+    bool ok = quoted || !is_text;
+    free(quoted);
+    return ok || ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for the text of token %d", id);
+}
+
+static bool print_pieces(const carat_tokenizer *t, const int32_t *ids, size_t n, carat_err *err)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!print_piece(t, ids[i], err))
+            return false;
+    return true;
 }
 
 static void print_ids(const int32_t *ids, size_t n)
@@ -277,10 +292,10 @@ static int run_tokenize(int argc, char **argv)
     if (!get_text(&args, opt.text, &owned, &text, &len, &err) ||
         !carat_tokenizer_encode(t, text, len, flags, &ids, &n, &err))
         code = term_error(&err);
-    else if (opt.pieces)
-        print_pieces(t, ids, n);
-    else
+    else if (!opt.pieces)
         print_ids(ids, n);
+    else if (!print_pieces(t, ids, n, &err))
+        code = term_error(&err);
     carat_free(ids);
     free(owned);
     carat_tokenizer_close(t);

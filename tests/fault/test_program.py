@@ -120,6 +120,7 @@ def commands():
         (["tokenize", TINY, "--json", "a red star"], b""),
         (["tokenize", TINY, "--pieces", "a red star"], b""),
         (["tokenize", TINY, "--jsonl"], b'{"text": "a red star"}\n{"text": "b", "add_special": false}\n'),
+        (["detokenize", TINY, "--jsonl"], b'{"ids": [2, 30, 31]}\n{"ids": [300]}\n'),
         (["info", SIGHT], b""),
         (["info", SIGHT, "--json"], b""),
         (["weigh", "4b"], b""),
