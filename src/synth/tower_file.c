@@ -115,8 +115,14 @@ static void write_keys(ct_gguf_writer *w, const ct_synth_tower *t)
         ct_gguf_writer_u32(w, "gemma3.mm.tokens_per_image", c->tokens_per_image);
         return;
     }
+    static const float half[3] = { 0.5f, 0.5f, 0.5f };
     ct_gguf_writer_text(w, "general.architecture", "clip");
+    ct_gguf_writer_text(w, "general.type", "mmproj");
     ct_gguf_writer_bool(w, "clip.has_vision_encoder", true);
+    ct_gguf_writer_bool(w, "clip.use_gelu", true);
+    ct_gguf_writer_u32(w, "clip.vision.projection_dim", t->text_width);
+    ct_gguf_writer_f32s(w, "clip.vision.image_mean", half, 3);
+    ct_gguf_writer_f32s(w, "clip.vision.image_std", half, 3);
     ct_gguf_writer_text(w, "clip.projector_type", "gemma3");
     ct_gguf_writer_u32(w, "clip.vision.projector.scale_factor", ct_vision_pool(c));
 }

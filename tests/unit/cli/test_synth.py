@@ -4,6 +4,7 @@ SPDX-License-Identifier: Apache-2.0
 """
 import json
 import os
+import struct
 import tempfile
 
 from program import Case, main
@@ -24,6 +25,23 @@ class Synth(Case):
             self.refused("synth", "4b", "--type", "q9", "-o", out, says="q9")
             self.refused("synth", "270m", "--vocab", "100", "-o", d + "/n", says="expected at least 600")
             self.assertEqual(os.listdir(d), ["m.gguf"])
+
+    def test_mmproj_files_have_what_llama_cpp_asks_for(self):
+        """scripts/peer_llama.py loads them in llama.cpp itself."""
+        with tempfile.TemporaryDirectory() as d:
+            self.ok("synth", "4b", "--hidden", "256", "--mmproj", "--tower-layers", "1", "--tower-type", "q8_0", "-o", d + "/m")
+            with open(d + "/m", "rb") as f:
+                head = f.read(65536)
+
+            def value(key, kind, layout):
+                at = head.index(struct.pack("<Q", len(key)) + key.encode()) + 8 + len(key)
+                self.assertEqual(struct.unpack_from("<I", head, at)[0], kind, key)
+                return struct.unpack_from(layout, head, at + 4)
+            self.assertEqual(value("clip.vision.projection_dim", 4, "<I"), (256,))
+            self.assertEqual(value("clip.vision.image_mean", 9, "<IQ3f"), (6, 3, 0.5, 0.5, 0.5))
+            self.assertEqual(value("clip.vision.image_std", 9, "<IQ3f"), (6, 3, 0.5, 0.5, 0.5))
+            self.assertEqual(value("clip.use_gelu", 7, "<B"), (1,))
+            self.assertEqual(value("clip.has_vision_encoder", 7, "<B"), (1,))
 
 
 if __name__ == "__main__":
