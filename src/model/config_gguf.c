@@ -32,10 +32,32 @@ static bool refuse(const ct_gguf *g, ct_str arch, carat_err *err)
                    ct_gguf_path(g), (int)(arch.len < 40 ? arch.len : 40), arch.data, name);
 }
 
+/* general.type of files that belong to a model and are none. */
+static bool check_type(const ct_gguf *g, carat_err *err)
+{
+    static const struct {
+        const char *type, *what;
+    } others[] = {
+        { "adapter", "a LoRA adapter: merge it into its model first" },
+        { "lora", "a LoRA adapter: merge it into its model first" },
+        { "imatrix", "an importance matrix (imatrix), made for quantising a model: it has no weights" },
+        { "controlvector", "a control vector: it changes a model and is none" },
+        { "vocab", "a vocabulary without weights" },
+    };
+    ct_str type = { NULL, 0 };
+    if (!ct_gguf_text(g, "general.type", &type, err) ||
+        (!type.data && !ct_gguf_text(g, "general.architecture", &type, err)))
+        return false;
+    for (size_t i = 0; type.data && i < sizeof others / sizeof *others; i++)
+        if (strlen(others[i].type) == type.len && memcmp(others[i].type, type.data, type.len) == 0)
+            return ct_fail(err, CARAT_EUNSUPPORTED, CARAT_NOWHERE, "%s: %s", ct_gguf_path(g), others[i].what);
+    return true;
+}
+
 static bool read_architecture(const ct_gguf *g, carat_err *err)
 {
     ct_str arch = { NULL, 0 };
-    if (!ct_gguf_text(g, "general.architecture", &arch, err))
+    if (!check_type(g, err) || !ct_gguf_text(g, "general.architecture", &arch, err))
         return false;
     if (!arch.data)
         return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: no general.architecture, expected 'gemma3'",

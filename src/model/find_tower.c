@@ -28,8 +28,8 @@ typedef struct words {
 /* Not: what says how it is stored. Q4_K_M is three words, of which single characters go as well. */
 static bool is_about_storage(const char *w)
 {
-    static const char *const known[] = { "mmproj", "model",  "gguf", "f16", "bf16", "f32", "fp16", "fp32",
-                                         "ud",     "imat",   "of",   "xl",  "xs",   "xxs", "nl",   "vision" };
+    static const char *const known[] = { "mmproj", "model", "gguf", "f16", "bf16", "f32", "fp16", "fp32",
+                                         "ud",     "imat",  "of",   "xl",  "xs",   "xxs", "nl",   "vision" };
     size_t len = strlen(w);
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
         if (strcmp(w, known[i]) == 0)
@@ -128,8 +128,8 @@ static bool list(search *s, carat_err *err)
         if (!is_mmproj_name(f->d_name))
             continue;
         if (s->n == MAX_FILES)
-            ok = ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "%s: more than %d vision files beside it: choose one with --mmproj",
-                         s->m->path, MAX_FILES);
+            ok = ct_fail(err, CARAT_EARG, CARAT_NOWHERE,
+                         "%s: more than %d vision files beside it: choose one with --mmproj", s->m->path, MAX_FILES);
         else
             snprintf(s->items[s->n++].name, sizeof s->items->name, "%s", f->d_name);
     }
@@ -148,8 +148,9 @@ static bool fits(search *s, candidate *c, carat_err *err)
     char path[4096];
     ct_source src = { .path = NULL };
     ct_tower *t = NULL;
-    bool ok = ct_source_join(s->folder, c->name, path) ? ct_tower_describe(path, s->m->cfg.hidden, &src, &t, err)
-                                                       : ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "its path is too long");
+    bool ok = ct_source_join(s->folder, c->name, path)
+                  ? ct_tower_describe(path, s->m->cfg.hidden, &src, &t, err)
+                  : ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "its path is too long");
     if (ok)
         c->type = ct_tower_type(t, CT_TOWER_FC1, 0);
     ct_tower_close(t);

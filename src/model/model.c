@@ -64,8 +64,15 @@ static bool describe(ct_model *m, const char *path, bool trust_header, ct_source
     m->file_bytes = ct_source_bytes(src);
     m->head_bytes = ct_source_mapped_bytes(src);
     m->n_pieces = m->cfg.n_vocab;
-    return take_types(m, err) && ct_source_settle_head(src, &m->cfg, err) && ct_part_each(&m->cfg, add_tensor, &s) &&
-           ct_source_no_strangers(src, &m->cfg, err);
+    if (!take_types(m, err))
+        return false;
+    if (!ct_source_settle_head(src, &m->cfg, err) || !ct_part_each(&m->cfg, add_tensor, &s) ||
+        !ct_source_no_strangers(src, &m->cfg, err))
+        return ct_source_explain(src, err);
+    if (*src->quantised_by)
+        ct_config_note(&m->cfg, path, "configuration: quantised by %s, but the weights are whole; using them",
+                       src->quantised_by);
+    return true;
 }
 
 bool ct_model_describe(const char *path, bool trust_header, ct_source *src, ct_model **out, carat_err *err)

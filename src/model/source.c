@@ -3,13 +3,14 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "model/source.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "model/no_model.h"
 
 #define MAX_CONFIG_BYTES ((size_t)16 << 20)
 #define MAX_NAME         160
@@ -49,26 +50,14 @@ static bool find_prefix(ct_source *s, carat_err *err)
                    s->path, s->tensors->n);
 }
 
-/* A folder that is not a model: if it has a GGUF file, the message names it. */
-static bool no_config(const char *folder, carat_err *err)
+bool ct_source_explain(const ct_source *s, carat_err *err)
 {
-    char name[128] = "";
-    DIR *d = opendir(folder);
-    for (struct dirent *e; d && (e = readdir(d));) {
-        size_t n = strlen(e->d_name);
-        bool is_model =
-            n > 5 && n < sizeof name && strcmp(e->d_name + n - 5, ".gguf") == 0 && strncmp(e->d_name, "mmproj", 6) != 0;
-        if (is_model && (!*name || strcmp(e->d_name, name) < 0)) /* the first of several */
-            memcpy(name, e->d_name, n + 1);
-    }
-    if (d)
-        closedir(d);
-    if (*name)
-        return ct_fail(err, CARAT_EIO, CARAT_NOWHERE,
-                       "%s: a folder without config.json; a GGUF file is a model by itself: give the path of %s",
-                       folder, name);
-    return ct_fail(err, CARAT_EIO, CARAT_NOWHERE, "%s: a folder without config.json, expected a Hugging Face model's",
-                   folder);
+    if (!*s->quantised_by || !err || (err->code != CARAT_EFORMAT && err->code != CARAT_EUNSUPPORTED))
+        return false;
+    return ct_fail(err, CARAT_EUNSUPPORTED, CARAT_NOWHERE,
+                   "%s: quantised by %s: of folders Carat reads F32, F16 and BF16; take the model before it was "
+                   "quantised, or a GGUF file of it",
+                   s->path, s->quantised_by);
 }
 
 static bool open_folder(ct_source *s, bool trust_header, ct_config *cfg, carat_err *err)
@@ -78,12 +67,19 @@ static bool open_folder(ct_source *s, bool trust_header, ct_config *cfg, carat_e
     if (!ct_source_join(s->path, "config.json", path))
         return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "path of %zu bytes is too long", strlen(s->path));
     if (access(path, F_OK) != 0 && errno == ENOENT)
-        return no_config(s->path, err);
+        return ct_refuse_folder(s->path, "config.json", err);
     bool ok =
         ct_json_load(path, MAX_CONFIG_BYTES, &config, err) && ct_config_from_json(path, config, trust_header, cfg, err);
+    ct_quantised_by(s->path, config, s->quantised_by);
     json_decref(config);
-    if (!ok || !ct_safetensors_open(s->path, &s->st, err))
+    if (!ok)
         return false;
+    if (!ct_has_file(s->path, "model.safetensors") && !ct_has_file(s->path, "model.safetensors.index.json"))
+        return ct_refuse_folder(s->path, "model.safetensors", err);
+    if (!ct_safetensors_open(s->path, &s->st, err))
+        return false;
+    if (ct_has_file(s->path, "adapter_config.json"))
+        ct_config_note(cfg, s->path, "a LoRA adapter (adapter_config.json) beside the weights; it is not applied");
     s->tensors = ct_safetensors_tensors(s->st);
     size_t n = strlen(s->path);
     while (n > 1 && s->path[n - 1] == '/')
@@ -92,7 +88,7 @@ static bool open_folder(ct_source *s, bool trust_header, ct_config *cfg, carat_e
     while (begin > 0 && s->path[begin - 1] != '/')
         begin--;
     snprintf(cfg->name, sizeof cfg->name, "%.*s", (int)(n - begin < 90 ? n - begin : 90), s->path + begin);
-    return find_prefix(s, err);
+    return find_prefix(s, err) || ct_source_explain(s, err);
 }
 
 bool ct_source_open(ct_source *s, const char *path, bool trust_header, ct_config *cfg, carat_err *err)
@@ -101,12 +97,14 @@ bool ct_source_open(ct_source *s, const char *path, bool trust_header, ct_config
     struct stat st;
     if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
         return open_folder(s, trust_header, cfg, err);
+    if (access(path, F_OK) != 0 && errno == ENOENT)
+        return ct_refuse_name(path, err);
     size_t n = strlen(path);
     if (n > 12 && strcmp(path + n - 12, ".safetensors") == 0)
         return ct_fail(err, CARAT_EARG, CARAT_NOWHERE,
                        "%s: one safetensors file; give the folder that also holds its config.json", path);
     if (!ct_gguf_open(path, &s->gguf, err))
-        return false;
+        return ct_explain_file(path, err);
     s->tensors = ct_gguf_tensors(s->gguf);
     return ct_config_from_gguf(s->gguf, trust_header, cfg, err);
 }

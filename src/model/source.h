@@ -12,7 +12,8 @@ struct ct_source {
     ct_gguf *gguf; /* one of the two */
     ct_safetensors *st;
     const ct_tensors *tensors;
-    char prefix[40]; /* of HF tensor names: "model.", "language_model.model.", ... */
+    char prefix[40];       /* of HF tensor names: "model.", "language_model.model.", ... */
+    char quantised_by[64]; /* a folder's weights, as its configuration has it; "" */
 };
 
 /* Opens the container and reads the configuration; tensor data is read through ct_tensor_window. Close it even after a
@@ -22,6 +23,10 @@ bool ct_source_open(ct_source *s, const char *path, bool trust_header, ct_config
  * Errors besides the containers' own: CARAT_EUNSUPPORTED (a model without a vision tower). */
 bool ct_source_open_vision(ct_source *s, const char *path, ct_vision_config *v, carat_err *err);
 void ct_source_close(ct_source *s);
+
+/* After tensors were missing or of another type: where the weights are quantised, that is what the message says instead.
+ * Returns false. */
+bool ct_source_explain(const ct_source *s, carat_err *err);
 
 /* The tensor of exactly this name. Errors: CARAT_EFORMAT (none), CARAT_EUNSUPPORTED (of a dtype that is not read). */
 bool ct_source_find(const ct_source *s, const char *name, const ct_tensor **out, carat_err *err);

@@ -93,10 +93,11 @@ static bool put_entry(const char *key, const json_t *v, ct_piece **pieces, size_
         !ct_json_bool(v, what, "rstrip", &right, err) || !ct_json_bool(v, what, "single_word", &single, err))
         return false;
     if (left || right || single)
-        return ct_fail(err, CARAT_EUNSUPPORTED, CARAT_NOWHERE,
-                       "added token '%.40s' has matching rules (lstrip, rstrip, single_word) that Gemma's tokenizers do "
-                       "not use",
-                       json_string_value(content));
+        return ct_fail(
+            err, CARAT_EUNSUPPORTED, CARAT_NOWHERE,
+            "added token '%.40s' has matching rules (lstrip, rstrip, single_word) that Gemma's tokenizers do "
+            "not use",
+            json_string_value(content));
     return put(pieces, n, id_of(key), json_string_value(content), json_string_length(content), special, err);
 }
 
@@ -106,7 +107,8 @@ static bool put_config(json_t *decoder, ct_piece **pieces, size_t *n, carat_err 
     json_t *v;
     if (decoder && !json_is_null(decoder) && !json_is_object(decoder))
         return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE,
-                       "tokenizer_config.json: 'added_tokens_decoder' is %s, expected an object", ct_json_kind(decoder));
+                       "tokenizer_config.json: 'added_tokens_decoder' is %s, expected an object",
+                       ct_json_kind(decoder));
     json_object_foreach(decoder, key, v)
         if (!put_entry(key, v, pieces, n, err))
             return false;
@@ -126,8 +128,7 @@ static bool put_list(json_t *list, const json_t *decoder, ct_piece **pieces, siz
             return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "added_tokens.json: '%.40s' is %s, expected an id", text,
                            ct_json_kind(v));
         snprintf(key, sizeof key, "%lld", (long long)json_integer_value(v));
-        if (!json_object_get(decoder, key) &&
-            !put(pieces, n, json_integer_value(v), text, strlen(text), false, err))
+        if (!json_object_get(decoder, key) && !put(pieces, n, json_integer_value(v), text, strlen(text), false, err))
             return false;
     }
     return true;

@@ -14,7 +14,7 @@
 #include "base/json.h"
 #include "tokenizer/tokenizer.h"
 
-typedef struct ct_added { /* zero-initialised by the caller */
+typedef struct ct_added {  /* zero-initialised by the caller */
     json_t *config, *list; /* NULL: there is no such file */
 } ct_added;
 

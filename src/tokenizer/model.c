@@ -159,7 +159,8 @@ static bool open_model(const char *path, const char *folder, carat_tokenizer **o
     ct_added added = { 0 };
     bool ok = !folder || ct_added_load(folder, &added, err);
     if (ok && ct_map_read(&map, path, MAX_BYTES, err))
-        ok = build(map.data, map.size, &added, out, err) || ct_fail_in(err, "%s", path);
+        ok = build(map.data, map.size, &added, out, err) || ct_fail_in(err, "%s", path) ||
+             ct_explain_text(path, (const char *)map.data, map.size, err);
     else
         ok = false;
     ct_map_close(&map);

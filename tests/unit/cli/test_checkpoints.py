@@ -8,7 +8,7 @@ import os
 import shutil
 import struct
 
-from models import LIST, Copy, Gguf
+from models import LIST, TEXT, Copy, Gguf
 from program import DATA, IMAGES, SIGHT, TINY, TINY_GGUF, Folder, carat, main
 
 TABLE, HEAD = "model.embed_tokens.weight", "lm_head.weight"
@@ -191,6 +191,89 @@ class Downloads(Checkpoints):
                      models + "tiny-kq/gguf/tiny-kq.gguf", models + "tiny-vl/gguf/tiny-vl-f32.gguf"]:
             image = ["--image", IMAGES + "rgb8.png"] if "vl" in path or "sight" in path else []
             self.assertEqual([w for w in self.warnings(path, *image) if "zero" in w], [], path)
+
+
+class NoModels(Checkpoints):
+    """What is taken for a model and is none: each with what it is and the way out."""
+
+    def quantised(self, name, dtype, suffix, **config):
+        """A folder whose projections are stored as a quantiser stores them."""
+        m = self.folder(name, **config)
+        t = m.tensors()
+        new = {}
+        for k, (_, (rows, cols), raw) in ((k, t[k]) for k in t if "proj" in k):
+            new[k] = None
+            new[k[:-len("weight")] + suffix] = (dtype, [rows, cols // 4], raw[:rows * (cols // 4) * (4 if dtype == "I32" else 1)])
+        m.put_tensors(new)
+        return m
+
+    def test_c14_quantised_folders_are_named_with_the_way_out(self):
+        way = "of folders Carat reads F32, F16 and BF16; take the model before it was quantised, or a GGUF file of it"
+        for config, by, dtype, suffix in [
+                ({"quant_method": "gptq", "bits": 4}, "gptq (4 bits)", "I32", "qweight"),
+                ({"quant_method": "awq", "bits": 4}, "awq (4 bits)", "I32", "qweight"),
+                ({"quant_method": "compressed-tensors"}, "compressed-tensors", "I32", "weight_packed"),
+                ({"quant_method": "bitsandbytes", "load_in_4bit": True}, "bitsandbytes (4 bits)", "U8", "weight"),
+                ({"quant_method": "fp8"}, "fp8", "F8_E4M3", "weight"),
+                ({"quant_method": "hqq"}, "hqq", "U8", "W_q")]:
+            m = self.quantised(by.split()[0], dtype, suffix, quantization_config=config)
+            for command in ["run", m.path, "hi"], ["info", m.path], ["weigh", m.path]:
+                self.refused(*command, says=[f"quantised by {by}: ", way])
+        m = self.quantised("mlx", "U32", "weight", quantization={"bits": 4, "group_size": 64},
+                           quantization_config={"bits": 4, "group_size": 64})
+        self.refused("run", m.path, "hi", says=["quantised by MLX (4 bits): ", way])
+        m = self.quantised("auto", "I32", "qweight")
+        m.write("quantize_config.json", "{}")
+        self.refused("run", m.path, "hi", says=["quantised by gptq: ", way])
+
+    def test_c14_whole_weights_are_used_whatever_the_configuration_says(self):
+        m = self.folder("whole", quantization_config={"quant_method": "gptq", "bits": 4})
+        logits, said = self.logits(m.path)
+        self.assertEqual(logits, self.logits(TINY)[0])
+        self.assertIn("quantised by gptq (4 bits), but the weights are whole; using them", said[0])
+
+    def test_c29_what_is_no_model_is_named_with_the_way_out(self):
+        def made(name, *files):
+            os.mkdir(self.path(name))
+            for f in files:
+                os.makedirs(os.path.dirname(self.path(name + "/" + f)), exist_ok=True)
+                self.path(name + "/" + f, b"{}")
+            return self.path(name)
+
+        def typed(name, **keys):
+            g = Gguf(TINY_GGUF)
+            g.keys = {k.replace("__", "."): (TEXT, v) for k, v in keys.items()}
+            return g.save(self.path(name))
+        adapter = made("adapter", "adapter_config.json", "adapter_model.safetensors")
+        self.path("adapter/adapter_config.json", b'{"base_model_name_or_path": "google/gemma-3-4b-it"}')
+        bins = self.folder("bins")
+        bins.remove("model.safetensors")
+        bins.write("pytorch_model-00001-of-00002.bin", "PK")
+        beside = self.folder("beside")
+        beside.remove("model.safetensors")
+        beside.write("m-q4_0.gguf", "")
+        for model, says in [
+                (adapter, "a LoRA adapter: merge it into its model, 'google/gemma-3-4b-it', first"),
+                (typed("a.gguf", general__architecture=b"gemma3", general__type=b"adapter"), "a LoRA adapter: merge it"),
+                (typed("i.gguf", general__type=b"imatrix"), "an importance matrix (imatrix)"),
+                (self.path("gemma.imatrix.dat", b"\x05\0\0\0blk"), "an importance matrix"),
+                (typed("c.gguf", general__architecture=b"controlvector"), "a control vector"),
+                (made("models--google--gemma", "refs/main", "snapshots/0123abc/config.json"),
+                 "a cache folder of the Hugging Face hub: give its snapshots/0123abc"),
+                (made("hub", "models--google--gemma/refs/main"), "give the folder of one model, like models--google--gemma/"),
+                (bins.path, "only pytorch_model-00001-of-00002.bin and no safetensors"),
+                (beside.path, "a GGUF file is a model by itself: give the path of m-q4_0.gguf"),
+                (made("empty"), "a folder without config.json"),
+                ("google/gemma-3-4b-it", "Carat downloads nothing"), ("gemma3:4b", "Carat downloads nothing"),
+                ("https://huggingface.co/google/gemma-3-4b-it", "Carat downloads nothing")]:
+            for command in ["run", model, "hi"], ["info", model]:
+                self.refused(*command, says=says, cwd=self.dir.name)
+        self.assertNotIn("downloads", self.refused("run", self.path("none.gguf"), "hi", says="No such file"))
+
+    def test_c29_an_adapter_beside_a_model_is_not_applied_in_silence(self):
+        m = self.folder("both")
+        m.write("adapter_config.json", "{}")
+        self.assertIn("a LoRA adapter (adapter_config.json) beside the weights; it is not applied", self.logits(m.path)[1][0])
 
 
 VL = DATA + "/models/tiny-vl/gguf/"
