@@ -22,7 +22,7 @@ static const cli_option options[] = {
     { 'o', "output", NULL, CLI_TEXT, &opt.out, "FILE", "where the GGUF file goes" },
     { 0, "seed", NULL, CLI_INT, &opt.seed, "N", "seed of the weights", .deflt = "0", .max = 9e15 },
     { 0, "vocab-from", NULL, CLI_TEXT, &opt.vocab_from, "GGUF", "take the vocabulary of another file" },
-    { 0, "vision", NULL, CLI_FLAG, &opt.vision, NULL, "with a vision tower in the same file, as Ollama has it;\nllama.cpp loads --mmproj files only" },
+    { 0, "vision", NULL, CLI_FLAG, &opt.vision, NULL, "with a vision tower in the same file, as Ollama has it; llama.cpp loads --mmproj files only" },
     { 0, "mmproj", NULL, CLI_FLAG, &opt.mmproj, NULL, "only the vision tower, as an mmproj file" },
     { 0, "tower-type", NULL, CLI_TEXT, &opt.tower_type, "T", "type of the tower's weights: bf16, f16, q8_0, f32",
       .otherwise = "bf16" },
