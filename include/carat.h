@@ -674,7 +674,8 @@ CARAT_API void carat_request_cancel(carat_request *r);
  * engine is given back within a step, without the caller. Accepts NULL. From any thread, but not while another is in
  * carat_request_next or carat_queue_next for it or still looks at one of its events. */
 CARAT_API void carat_request_free(carat_request *r);
-/* Tokens of the prompt, and how many of them the prefix cache held; known once the first token came. */
+/* Tokens of the prompt, and how many of them the prefix cache held: 0 until they have been looked up, which they have when
+ * the first token comes. From any thread, at any time. */
 CARAT_API void carat_request_prompt(const carat_request *r, size_t *n_tokens, size_t *n_cached);
 
 typedef enum carat_request_stage {

@@ -158,3 +158,14 @@ bool host_kv_restore_memory(ct_kv *kv, const char *what, const uint8_t *data, si
     *blob_len = 0;
     return ct_kv_saved_open_memory(kv, what, data, size, model_hash, &f, err) && take(f, kv, blob, blob_len, err);
 }
+
+size_t host_kv_rewind_limit(const ct_kv *kv)
+{
+    const ct_cache *c = kv->cache;
+    size_t t = kv->end;
+    if (!ct_has_local(c))
+        return 1;
+    while (t > 0 && kv->local[t - 1].page != CT_NONE)
+        t--;
+    return t == 0 ? 1 : ct_kv_min(t * CT_TILE + c->window - 1, kv->len);
+}

@@ -24,6 +24,10 @@ void host_kv_close(ct_kv *kv);
 /* The K and V block of one layer and KV head; that the sequence holds the page is asserted. */
 void host_kv_tile(const ct_kv *kv, size_t layer, size_t head, size_t tile, void **k, void **v);
 
+/* The lowest length > 0 that a rewind reaches with the pages that the sequence itself holds (1 while none has been
+ * dropped). */
+size_t host_kv_rewind_limit(const ct_kv *kv);
+
 /* Takes and writes a still in one go. */
 bool host_kv_save(const ct_kv *kv, const char *path, const uint8_t model_hash[32], const void *blob, size_t blob_len,
                   carat_err *err);

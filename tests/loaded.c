@@ -26,6 +26,14 @@ void loaded_close(loaded *l)
     l->m = NULL;
 }
 
+bool loaded_peek(const char *path, ct_model **out, carat_err *err)
+{
+    ct_source src;
+    bool ok = ct_model_describe(path, false, &src, out, err);
+    ct_source_close(&src);
+    return ok;
+}
+
 bool tower_open(const char *path, size_t text_width, const ct_kernels *k, ct_pool *pool, const ct_vision_options *o,
                 ct_vision **out, carat_err *err)
 {

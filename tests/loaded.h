@@ -16,6 +16,8 @@ typedef struct loaded {
 bool loaded_open(const char *path, bool tokenizer, ct_pool *pool, const ct_load_progress *how, loaded *out,
                  carat_err *err);
 void loaded_close(loaded *l); /* accepts one that was not opened */
+/* Without weights and tokenizer, and the file closed. */
+bool loaded_peek(const char *path, ct_model **out, carat_err *err);
 
 /* A vision tower with its description. */
 bool tower_open(const char *path, size_t text_width, const ct_kernels *k, ct_pool *pool, const ct_vision_options *o,

@@ -10,14 +10,15 @@
 
 #define MAX_PICTURES 4096
 
-const ct_vision_config *ct_api_vision(const carat_engine *e)
+/* The engine's tower; NULL: it has none. */
+static const ct_vision_config *tower_of(const carat_engine *e)
 {
     return e->images ? ct_image_cache_shape(e->images) : NULL;
 }
 
 size_t ct_api_n_soft(const carat_engine *e)
 {
-    return ct_api_vision(e) ? ct_api_vision(e)->tokens_per_image : 0;
+    return tower_of(e) ? tower_of(e)->tokens_per_image : 0;
 }
 
 bool ct_api_refuse_pictures(const carat_engine *e, carat_err *err)
@@ -47,7 +48,7 @@ static bool grow(ct_prompt_pictures *p, carat_err *err)
 bool ct_prompt_pictures_add(ct_prompt_pictures *p, const carat_picture *picture, const carat_pan_scan *own,
                             ct_chat_part *part, carat_err *err)
 {
-    if (!ct_api_vision(p->engine))
+    if (!tower_of(p->engine))
         return ct_api_refuse_pictures(p->engine, err);
     if (!grow(p, err))
         return false;
@@ -70,8 +71,8 @@ bool ct_prompt_pictures_place(const ct_prompt_pictures *p, const ct_image_place 
         ct_box boxes[CT_MAX_VIEWS];
         const struct ct_prompt_picture *of = &p->v[places[i].image];
         ct_picture_boxes(of->picture, &of->pan_scan, boxes);
-        if (!ct_picture_view_of(of->picture, boxes[places[i].crop], ct_api_vision(p->engine)->image_size,
-                                &s->places[i].view, err))
+        if (!ct_picture_view_of(of->picture, boxes[places[i].crop], tower_of(p->engine)->image_size, &s->places[i].view,
+                                err))
             return false;
         s->places[i].at = places[i].at;
         s->n_places++;

@@ -17,8 +17,6 @@ typedef struct ct_prompt_pictures {
     size_t n, cap;
 } ct_prompt_pictures; /* freed by free(v) */
 
-/* The engine's tower; NULL: it has none. */
-const ct_vision_config *ct_api_vision(const carat_engine *e);
 /* Tokens of a view; 0 without a tower. */
 size_t ct_api_n_soft(const carat_engine *e);
 

@@ -22,11 +22,6 @@ ct_role ct_chat_role(const ct_chat_message *m)
     return CT_ROLE_UNKNOWN;
 }
 
-bool ct_role_is_system(ct_role r)
-{
-    return r == CT_ROLE_SYSTEM || r == CT_ROLE_DEVELOPER;
-}
-
 /* ---- leaving out ---- */
 
 /* A conversation with the messages that have gone, and what of it has been tokenised. */
@@ -51,9 +46,11 @@ static bool is_said_by_model(const talk *t, size_t i)
     return ct_chat_role(&t->messages[i]) == CT_ROLE_MODEL;
 }
 
+/* A developer's text, too. */
 static bool is_system(const talk *t, size_t i)
 {
-    return ct_role_is_system(ct_chat_role(&t->messages[i]));
+    ct_role role = ct_chat_role(&t->messages[i]);
+    return role == CT_ROLE_SYSTEM || role == CT_ROLE_DEVELOPER;
 }
 
 /* Where the oldest turn begins and the next one does; false if only the last is left. */

@@ -16,7 +16,6 @@ typedef enum ct_role {
 } ct_role;
 
 ct_role ct_chat_role(const ct_chat_message *m);
-bool ct_role_is_system(ct_role r); /* a developer's too */
 
 /* Leaves out the oldest turns, whole, until the rest has at most `fit` tokens: is_out [n] says which messages go,
  * *n_out how many. A turn is all from its first message up to where the user speaks again after an answer. System texts

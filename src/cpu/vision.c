@@ -148,12 +148,6 @@ void ct_vision_set_trace(ct_vision *v, ct_vision_trace *fn, void *arg)
     v->trace_arg = arg;
 }
 
-void ct_vision_set_progress(ct_vision *v, carat_progress_fn *fn, void *arg)
-{
-    v->progress = fn;
-    v->progress_arg = arg;
-}
-
 /* ---- encoding ---- */
 
 static void begin(ct_vision *v, const float *pixels, const uint8_t *rgb, float *out)
@@ -186,19 +180,13 @@ bool ct_vision_advance(ct_vision *v, size_t *done, carat_err *err)
 
 static bool encode(ct_vision *v, const float *pixels, const uint8_t *rgb, size_t n, float *out, carat_err *err)
 {
-    size_t size = v->c->image_size, values = 3 * size * size, n_layer = v->c->n_layer, done;
+    size_t size = v->c->image_size, values = 3 * size * size, done;
     for (size_t i = 0; i < n; i++) {
         begin(v, pixels ? pixels + i * values : NULL, rgb ? rgb + i * values : NULL,
               out + i * v->n_token * v->tower.desc->text_width);
-        while (v->is_busy) {
+        while (v->is_busy)
             if (!ct_vision_advance(v, &done, err))
                 return ct_fail_in(err, "image %zu of %zu", i + 1, n);
-            if (v->progress && !v->progress(v->progress_arg, i * n_layer + done, n * n_layer)) {
-                v->is_busy = false;
-                return ct_fail(err, CARAT_ECANCELLED, CARAT_NOWHERE, "cancelled while encoding image %zu of %zu", i + 1,
-                               n);
-            }
-        }
     }
     return true;
 }

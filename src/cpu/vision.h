@@ -44,8 +44,7 @@ bool ct_vision_bytes(const ct_tower *desc, const ct_kernels *k, int n_threads, c
 
 const ct_vision_config *ct_vision_shape(const ct_vision *v);
 
-/* n images -> out [n, tokens_per_image, text_width]. Errors: CARAT_ENUMERIC (an output is not finite; which image),
- * CARAT_ECANCELLED (the progress callback). Of floats: [n][3][size][size], normalised; of bytes: RGB
+/* n images -> out [n, tokens_per_image, text_width]. Errors: CARAT_ENUMERIC (an output is not finite; which image). Of floats: [n][3][size][size], normalised; of bytes: RGB
  * [n][size][size][3]. */
 bool ct_vision_encode(ct_vision *v, const float *pixels, size_t n, float *out, carat_err *err);
 bool ct_vision_encode_rgb(ct_vision *v, const uint8_t *rgb, size_t n, float *out, carat_err *err);
@@ -58,8 +57,5 @@ bool ct_vision_advance(ct_vision *v, size_t *done, carat_err *err);
 
 /* NULL stops tracing. */
 void ct_vision_set_trace(ct_vision *v, ct_vision_trace *fn, void *arg);
-/* Called after each layer with the layers done and in all, over all images of the call; false stops. NULL: no
- * callback. */
-void ct_vision_set_progress(ct_vision *v, carat_progress_fn *fn, void *arg);
 
 #endif

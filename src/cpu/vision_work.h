@@ -35,8 +35,6 @@ struct ct_vision {
 
     ct_vision_trace *trace;
     void *trace_arg;
-    carat_progress_fn *progress;
-    void *progress_arg;
 
     /* The image being encoded: one of the two, and where its tokens go. */
     const float *pixels;                 /* [3][size][size] */

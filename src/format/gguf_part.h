@@ -39,7 +39,6 @@ struct ct_gguf {
  * name the file. What was allocated belongs to g and p also on failure. */
 bool ct_gguf_parse(ct_gguf *g, ct_gguf_part *p, carat_err *err);
 
-const ct_gguf_kv *ct_gguf_part_find(const ct_gguf_part *p, const char *key);
 bool ct_gguf_part_int(const ct_gguf_part *p, const char *key, int64_t min, int64_t max, int64_t *out, carat_err *err);
 
 /* Bytes of one value of a kind; 0 for strings, arrays and unknown kinds. */

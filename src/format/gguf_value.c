@@ -36,7 +36,7 @@ static int key_of(const void *key, const void *item)
     return strcmp(key, (*(const ct_gguf_kv *const *)item)->key);
 }
 
-const ct_gguf_kv *ct_gguf_part_find(const ct_gguf_part *p, const char *key)
+static const ct_gguf_kv *find_in_part(const ct_gguf_part *p, const char *key)
 {
     if (p->n_kv == 0)
         return NULL;
@@ -123,7 +123,7 @@ static bool wrong_kind(const ct_gguf_part *p, const ct_gguf_kv *kv, const char *
 
 bool ct_gguf_part_int(const ct_gguf_part *p, const char *key, int64_t min, int64_t max, int64_t *out, carat_err *err)
 {
-    const ct_gguf_kv *kv = ct_gguf_part_find(p, key);
+    const ct_gguf_kv *kv = find_in_part(p, key);
     if (!kv)
         return true;
     number v;
@@ -147,7 +147,7 @@ static const ct_gguf_part *main_part(const ct_gguf *g)
 
 const ct_gguf_kv *ct_gguf_find(const ct_gguf *g, const char *key)
 {
-    return ct_gguf_part_find(main_part(g), key);
+    return find_in_part(main_part(g), key);
 }
 
 bool ct_gguf_int(const ct_gguf *g, const char *key, int64_t min, int64_t max, int64_t *out, carat_err *err)

@@ -84,14 +84,6 @@ static const struct level {
 };
 #define N_LEVEL (sizeof levels / sizeof *levels)
 
-const char *ct_level_name(size_t n)
-{
-    for (size_t i = 0; i < N_LEVEL; i++)
-        if (levels[i].install && n-- == 0)
-            return levels[i].name;
-    return NULL;
-}
-
 void ct_kernels_for(ct_kernels *k, unsigned cpu)
 {
     for (size_t i = 0; i < N_LEVEL; i++)

@@ -242,9 +242,6 @@ unsigned ct_cpu_detect(void);
  * machine lacks it; the message lists the levels that it has. */
 bool ct_cpu_by_name(const char *name, unsigned *mask, char msg[160]);
 
-/* Names of the levels built for this architecture, "generic" first; NULL past the last. */
-const char *ct_level_name(size_t i);
-
 /* Fills the table for a mask. A pure function, so that tests can have any level. */
 void ct_kernels_for(ct_kernels *k, unsigned cpu);
 

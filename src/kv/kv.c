@@ -149,11 +149,6 @@ size_t ct_kv_labelled(const ct_kv *kv)
     return kv->labelled;
 }
 
-ct_kv_elem ct_kv_elem_of(const ct_kv *kv)
-{
-    return kv->cache->opt.elem;
-}
-
 const ct_backend *ct_kv_backend(const ct_kv *kv)
 {
     return kv->cache->b;

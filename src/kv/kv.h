@@ -52,9 +52,6 @@ size_t ct_kv_resume(ct_kv *kv, const uint64_t *keys, size_t n, size_t max);
 /* Drops positions >= pos; where that is not possible (the local window before pos is lost, pos is inside an image),
  * drops down to the largest possible length below, 0 at worst. Returns the length reached; recompute from there. */
 size_t ct_kv_rewind(ct_kv *kv, size_t pos);
-/* The lowest length > 0 that a rewind reaches with the pages that the sequence itself holds (1 while none has been
- * dropped). */
-size_t ct_kv_rewind_limit(const ct_kv *kv);
 
 /* ---- on disk (file.h) ---- */
 
@@ -104,7 +101,6 @@ ct_kv_contents ct_kv_saved_contents(const ct_kv_saved *f);
  * sequence, for this tile, in this generation of the page, is asserted. Valid until the sequence changes. */
 void ct_kv_pages(const ct_kv *kv, const ct_page_ref **global, const ct_page_ref **local);
 const ct_backend *ct_kv_backend(const ct_kv *kv); /* of its cache */
-ct_kv_elem ct_kv_elem_of(const ct_kv *kv);
 /* Before a step writes positions [len, len + n): takes the pages they need and copies the last one if it is shared.
  * False (nothing changed) if they do not fit context or batch. */
 bool ct_kv_begin(ct_kv *kv, size_t n);

@@ -94,9 +94,6 @@ static inline size_t ct_window_begin(const ct_cache *c, size_t pos)
 
 /* ---- pages.c ---- */
 
-/* A free page, else the first to be evicted from the index; CT_NONE if sequences hold all. refs is 0, its contents are
- * finite. */
-uint32_t ct_page_take(ct_cache *c, ct_pages *p, size_t tile);
 /* One sequence lets go. */
 void ct_page_release(ct_cache *c, ct_pages *p, const ct_kv *kv, ct_page_ref *ref);
 /* One more sequence holds it. */

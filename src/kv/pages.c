@@ -66,7 +66,9 @@ static bool evict(ct_cache *c, ct_pages *p)
     return true;
 }
 
-uint32_t ct_page_take(ct_cache *c, ct_pages *p, size_t tile)
+/* A free page, else the first to be evicted from the index; CT_NONE if sequences hold all. refs is 0, its contents are
+ * finite. */
+static uint32_t take_page(ct_cache *c, ct_pages *p, size_t tile)
 {
     if (p->n_free == 0 && !evict(c, p))
         return CT_NONE;
@@ -128,7 +130,7 @@ static void make_private(ct_kv *kv, ct_pages *p, ct_page_ref *ref, size_t tile)
 {
     ct_cache *c = kv->cache;
     if (!is_private(&p->page[ref->page])) {
-        uint32_t copy = ct_page_take(c, p, tile);
+        uint32_t copy = take_page(c, p, tile);
         if (copy == CT_NONE) {
             seize(c, p, ref->page);
         } else {
@@ -144,7 +146,7 @@ static void make_private(ct_kv *kv, ct_pages *p, ct_page_ref *ref, size_t tile)
 
 void ct_page_new(ct_kv *kv, ct_pages *p, ct_page_ref *ref, size_t tile)
 {
-    uint32_t page = ct_page_take(kv->cache, p, tile);
+    uint32_t page = take_page(kv->cache, p, tile);
     assert(page != CT_NONE); /* promised */
     *ref = ct_page_hold(kv->cache, p, page);
     p->page[page].writer = kv;

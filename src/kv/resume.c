@@ -139,14 +139,3 @@ size_t ct_kv_rewind(ct_kv *kv, size_t pos)
     hold_window(kv, pos);
     return pos;
 }
-
-size_t ct_kv_rewind_limit(const ct_kv *kv)
-{
-    const ct_cache *c = kv->cache;
-    size_t t = kv->end;
-    if (!ct_has_local(c))
-        return 1;
-    while (t > 0 && kv->local[t - 1].page != CT_NONE)
-        t--;
-    return t == 0 ? 1 : ct_kv_min(t * CT_TILE + c->window - 1, kv->len);
-}

@@ -21,6 +21,31 @@ static const char *const kinds[] = {
     "gpu", "laptop-gpu", "unified", "laptop", "desktop", "phone", "board", "server-cpu"
 };
 
+/* ---- names ---- */
+
+/* What names are compared by: without case, spaces and the words that makers put before ("NVIDIA GeForce RTX 4090" is
+ * "rtx4090"). */
+static void key_of_name(const char *name, char key[64])
+{
+    static const char *const words[] = { "nvidia", "geforce", "amd", "radeon", "intel", "tesla" };
+    size_t n = 0;
+    for (const char *p = name; *p && n < 63;) {
+        size_t word = 0;
+        bool skip = false;
+        while (isalnum((unsigned char)p[word]))
+            word++;
+        for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+            skip = skip || (strlen(words[i]) == word && strncasecmp(p, words[i], word) == 0);
+        for (size_t i = 0; i < word && !skip && n < 63; i++)
+            key[n++] = (char)tolower((unsigned char)p[i]);
+        p += word;
+        if (*p == '+' && n < 63)
+            key[n++] = '+';
+        p += *p != 0;
+    }
+    key[n] = 0;
+}
+
 /* ---- one line ---- */
 
 typedef struct line {
@@ -121,9 +146,9 @@ static bool is_header(const line *l, carat_err *err)
 static bool is_new(const carat_device *devices, size_t n, const line *l, carat_err *err)
 {
     char key[64], other[64];
-    ct_device_key(devices[n].name, key);
+    key_of_name(devices[n].name, key);
     for (size_t i = 0; i < n; i++) {
-        ct_device_key(devices[i].name, other);
+        key_of_name(devices[i].name, other);
         if (strcmp(key, other) == 0)
             return bad(l, 0, "a name that is not there yet", err);
     }
@@ -158,28 +183,7 @@ bool ct_devices_parse(char *text, size_t len, carat_device *out, size_t max, siz
     return true;
 }
 
-/* ---- names ---- */
-
-void ct_device_key(const char *name, char key[64])
-{
-    static const char *const words[] = { "nvidia", "geforce", "amd", "radeon", "intel", "tesla" };
-    size_t n = 0;
-    for (const char *p = name; *p && n < 63;) {
-        size_t word = 0;
-        bool skip = false;
-        while (isalnum((unsigned char)p[word]))
-            word++;
-        for (size_t i = 0; i < sizeof words / sizeof *words; i++)
-            skip = skip || (strlen(words[i]) == word && strncasecmp(p, words[i], word) == 0);
-        for (size_t i = 0; i < word && !skip && n < 63; i++)
-            key[n++] = (char)tolower((unsigned char)p[i]);
-        p += word;
-        if (*p == '+' && n < 63)
-            key[n++] = '+';
-        p += *p != 0;
-    }
-    key[n] = 0;
-}
+/* ---- finding ---- */
 
 extern char ct_devices_tsv[];
 extern const size_t ct_devices_tsv_len;
@@ -220,9 +224,9 @@ bool ct_device_find(const char *name, const carat_device **out, carat_err *err)
     const carat_device *near[NEAR] = { NULL };
     size_t far[NEAR];
     *out = NULL;
-    ct_device_key(name, asked);
+    key_of_name(name, asked);
     for (size_t i = 0; ct_device_at(i); i++) {
-        ct_device_key(ct_device_at(i)->name, key);
+        key_of_name(ct_device_at(i)->name, key);
         size_t f = farness(asked, key), at = NEAR;
         while (at > 0 && (!near[at - 1] || f < far[at - 1]))
             at--;

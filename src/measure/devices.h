@@ -17,9 +17,6 @@
  * given twice (CARAT_EFORMAT); more than max lines (CARAT_ELIMIT). *n is then 0. */
 bool ct_devices_parse(char *text, size_t len, carat_device *out, size_t max, size_t *n, carat_err *err);
 
-/* Compares names without case, spaces and the words makers put before ("NVIDIA GeForce RTX 4090" is "rtx4090"). */
-void ct_device_key(const char *name, char key[64]);
-
 /* As the public calls of these names. */
 const carat_device *ct_device_at(size_t i);
 bool ct_device_find(const char *name, const carat_device **out, carat_err *err);

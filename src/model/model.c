@@ -204,19 +204,6 @@ bool ct_model_read_vocab(ct_model *m, const ct_source *src, carat_err *err)
     return ok;
 }
 
-bool ct_model_peek(const char *path, bool trust_header, bool without_tokenizer, ct_model **out, carat_err *err)
-{
-    ct_source src;
-    bool ok = ct_model_describe(path, trust_header, &src, out, err);
-    if (ok && !without_tokenizer && !ct_model_read_vocab(*out, &src, err)) {
-        ct_model_close(*out);
-        *out = NULL;
-        ok = false;
-    }
-    ct_source_close(&src);
-    return ok;
-}
-
 void ct_model_close(ct_model *m)
 {
     if (!m)

@@ -79,9 +79,6 @@ typedef struct ct_source ct_source;
 bool ct_model_describe(const char *path, bool trust_header, ct_source *src, ct_model **out, carat_err *err);
 /* Tokenizer, end ids and chat template. Errors: those of the tokenizers, CARAT_EFORMAT (more tokens than rows). */
 bool ct_model_read_vocab(ct_model *m, const ct_source *src, carat_err *err);
-/* Both, and the source closed, for callers that need no weights; without_tokenizer: neither tokenizer nor its
- * checks. */
-bool ct_model_peek(const char *path, bool trust_header, bool without_tokenizer, ct_model **out, carat_err *err);
 void ct_model_close(ct_model *m); /* accepts NULL */
 
 /* The type of each tensor, for a description without a file. layer is 0 for parts outside layers; it is not called for

@@ -80,12 +80,6 @@ void ct_recent_add(ct_recent *r, int32_t id)
         r->failed = true;
 }
 
-ct_recent_token *ct_recent_find(const ct_recent *r, int32_t id)
-{
-    ct_recent_token *t = r->table ? place_of(r->table, r->bits, id) : NULL;
-    return t && t->id == id && t->n ? t : NULL;
-}
-
 ct_recent_token *ct_recent_next(const ct_recent *r, size_t *at)
 {
     while (*at < (size_t)1 << r->bits) {

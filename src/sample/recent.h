@@ -31,8 +31,6 @@ void ct_recent_deinit(ct_recent *r);
 /* Takes in a token (>= 0); the oldest leaves a full window. */
 void ct_recent_add(ct_recent *r, int32_t id);
 
-/* NULL if it does not occur. */
-ct_recent_token *ct_recent_find(const ct_recent *r, int32_t id);
 /* Every token once, in no order: *at is 0 before the first. NULL past the last. */
 ct_recent_token *ct_recent_next(const ct_recent *r, size_t *at);
 

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "golden_file.h"
+#include "host_cache.h"
 #include "subject.h"
 #include "unit.h"
 
@@ -334,14 +335,14 @@ static void test_b11_rewind_is_exact_or_refused(void **state)
     subject_share(&s, m, (subject_options){ .level = level, .batch = 50, .context = 640 });
     ct_kv *kv = subject_kv(&s);
     subject_append(&s, kv, ids, N, 50, NULL);
-    size_t limit = ct_kv_rewind_limit(kv);
+    size_t limit = host_kv_rewind_limit(kv);
     assert_true(limit > 1 && limit < N); /* the ring has wrapped */
     assert_int_equal(ct_kv_rewind(kv, N + 1), N);
     float *tail = malloc(TAIL * v * sizeof *tail);
     const size_t cuts[] = { N - 1, N - 3, limit + 20, limit };
     for (size_t c = 0; c < 4; c++) {
         size_t cut = cuts[c];
-        if (cut < ct_kv_rewind_limit(kv) || cut > ct_kv_len(kv))
+        if (cut < host_kv_rewind_limit(kv) || cut > ct_kv_len(kv))
             continue;
         memcpy(other, ids, sizeof ids);
         for (size_t i = cut; i < N; i++)
@@ -355,7 +356,7 @@ static void test_b11_rewind_is_exact_or_refused(void **state)
     }
     /* another conversation in the same cache */
     random_ids(other, 100);
-    assert_int_equal(ct_kv_rewind(kv, ct_kv_rewind_limit(kv) - 1), 0);
+    assert_int_equal(ct_kv_rewind(kv, host_kv_rewind_limit(kv) - 1), 0);
     float *reused = malloc(100 * v * sizeof *reused), *cold = subject_logits(&s, other, 100, 50);
     subject_append(&s, kv, other, 100, 23, reused);
     expect_same(cold, reused, 100, v, "a new conversation in a used cache");

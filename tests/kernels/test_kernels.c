@@ -32,10 +32,17 @@ static int usage(void)
     return 2;
 }
 
+/* Those that are built for this architecture. */
 static int list_levels(void)
 {
-    for (size_t i = 0; ct_level_name(i); i++)
-        puts(ct_level_name(i));
+#define PUT_NAME(name, feature, needs) puts(#name);
+    PUT_NAME(generic, 0, 0)
+#if defined(__x86_64__)
+    CT_X86_LEVELS(PUT_NAME)
+#elif defined(__aarch64__)
+    CT_ARM_LEVELS(PUT_NAME)
+#endif
+#undef PUT_NAME
     return 0;
 }
 

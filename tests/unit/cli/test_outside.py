@@ -72,8 +72,7 @@ class Outside(Case):
             os.symlink(TINY, name)
             picture = d.encode() + b"/\xe9.png"
             os.symlink(IMAGES + "rgb8.png", picture)
-            for c in [["info", name], ["run", name, "a", "-n", "2"], ["weigh", name], ["see", picture],
-                      ["bench", name, "--prompt", "8", "-n", "2", "-t", "1"]]:
+            for c in [["info", name], ["run", name, "a", "-n", "2"], ["weigh", name], ["see", picture]]:
                 self.assertIn("\ufffd", json.dumps(json.loads(self.ok(*c, "--json", cwd=d).stdout),
                                                    ensure_ascii=False), c)
 

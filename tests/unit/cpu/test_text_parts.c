@@ -7,6 +7,7 @@
 
 #include "cpu/text_work.h"
 #include "kv/kv.h"
+#include "loaded.h"
 #include "unit.h"
 
 /* B03: cosine and sine at the positions where float32 angles go wrong, against long double, to half a float32 step of
@@ -83,7 +84,7 @@ static void test_bytes_are_predicted(void **state)
                     carat_err err;
                     size_t bytes;
                     ct_text_options o = { .max_batch = batch, .max_context = 4096, .exact = exact };
-                    if (!ct_pool_open(threads, &pool, &err) || !ct_model_peek(paths[i], false, true, &m, &err) ||
+                    if (!ct_pool_open(threads, &pool, &err) || !loaded_peek(paths[i], &m, &err) ||
                         !ct_weights_describe(&w, m, &err) || /* they need not be loaded */
                         !ct_text_bytes(&w, &k, threads, &o, &bytes) ||
                         !ct_text_open(&(ct_text_parts){ &w, NULL, NULL, &k, pool }, &o, &t, &err))
@@ -109,8 +110,7 @@ static void test_bad_options(void **state)
     ct_kernels k;
     ct_kernels_for(&k, 0);
     assert_true(ct_pool_open(1, &pool, &err));
-    assert_true(ct_model_peek(TEST_DATA "/models/tiny-text", false, true, &m, &err) &&
-                ct_weights_describe(&w, m, &err));
+    assert_true(loaded_peek(TEST_DATA "/models/tiny-text", &m, &err) && ct_weights_describe(&w, m, &err));
     const ct_text_parts parts = { &w, NULL, NULL, &k, pool };
     const size_t bad[][2] = { { 0, 1 }, { 1, 0 }, { SIZE_MAX, 1 }, { 1, SIZE_MAX }, { CT_MAX_CONTEXT + 1, 8 } };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {

@@ -11,13 +11,14 @@
 #include "poison.h"
 #include "steer.h"
 
-enum { EOS = 1, N = 40, TOKENS = 150, N_NEIGHBOURS = 3, CTX = 512, N_CHUNKS = 2 };
+enum { EOS = 1, N = 40, TOKENS = 150, N_NEIGHBOURS = 3, CTX = 512, N_CHUNKS = 2, N_ENGINES = 3 };
 #define GUARD 110 /* seconds after which a test that hangs is ended */
 #define TINY  TEST_DATA "/models/tiny-text"
 
-/* In steps of few tokens what is ahead has to wait, in those of many it need not. */
-static const size_t chunks[N_CHUNKS] = { 6, 64 };
-static carat_engine *engines[N_CHUNKS];
+/* In steps of few tokens what is ahead has to wait, in those of many it need not. One thread each: the steps of so small
+ * a model are all waiting for one another. The last engine, for all at once, has two. */
+static const size_t chunks[N_ENGINES] = { 6, 64, 64 };
+static carat_engine *engines[N_ENGINES];
 static carat_prompt *prompt, *neighbours[N_NEIGHBOURS];
 static int32_t ids[N];
 static size_t n_vocab;
@@ -42,9 +43,9 @@ static int setup(void **state)
 {
     (void)state;
     alarm(GUARD);
-    for (size_t i = 0; i < N_CHUNKS; i++) {
+    for (size_t i = 0; i < N_ENGINES; i++) {
         const carat_options o = { .struct_size = sizeof o,
-                                  .n_threads = i ? 1 : 2,
+                                  .n_threads = i < N_CHUNKS ? 1 : 2,
                                   .chunk = chunks[i],
                                   .n_ctx = CTX,
                                   .n_sessions = 2 + N_NEIGHBOURS };
@@ -65,7 +66,7 @@ static int teardown(void **state)
     for (size_t i = 0; i < N_NEIGHBOURS; i++)
         carat_prompt_free(neighbours[i]);
     bool all_gone = true;
-    for (size_t i = 0; i < N_CHUNKS; i++) {
+    for (size_t i = 0; i < N_ENGINES; i++) {
         const carat_stats s = ask_stats(engines[i]);
         all_gone = all_gone && s.running == 0 && s.queued == 0 && s.kv_bytes_promised == 0;
         carat_engine_close(engines[i]);
@@ -341,13 +342,14 @@ static void everybody_at_once(void **state)
     (void)state;
     static answer want[3], got[3], other[N_NEIGHBOURS], beside[N_NEIGHBOURS];
     static steered s;
-    for (size_t c = 0; c < N_CHUNKS; c++) {
+    for (size_t c = 0; c < N_ENGINES; c++) {
         carat_engine *e = engines[c];
-        const carat_generation g = settings(1, true);
+        carat_generation g = settings(1, true);
         rule rules[2] = { with_runs(true), with_runs(true) };
         guesser d[2] = { { .kind = GUESS_MIXED, .n_prompt = N }, { .kind = GUESS_RIGHT, .n_prompt = N } };
         carat_request *r[N_NEIGHBOURS];
         carat_request_options o = { .struct_size = sizeof o, .generation = &g };
+        g.max_tokens = c < N_CHUNKS ? TOKENS : 40;
         steer(e, prompt, NULL, &g, rules, NULL, 2, want);
         for (size_t i = 0; i < 2; i++) {
             d[i].answer = want[i].ids, d[i].n_answer = want[i].n;

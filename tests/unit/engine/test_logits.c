@@ -50,7 +50,7 @@ static int setup(void **state)
     carat_err e;
     carat_session *s;
     const carat_options o = {
-        .struct_size = sizeof o, .n_threads = 2, .chunk = 16, .n_ctx = 4096, .n_sessions = SESSIONS
+        .struct_size = sizeof o, .n_threads = 1, .chunk = 16, .n_ctx = 4096, .n_sessions = SESSIONS
     };
     ask_ids(1, ids, N);
     if (!carat_engine_open(TEST_DATA "/models/tiny-text", &o, &engine, &e))

@@ -128,6 +128,55 @@ static void answers_end_apart(void **state)
     assert_true(n_at_once > 0);
 }
 
+/* ---- figures ---- */
+
+typedef struct watch {
+    carat_request *r;
+    atomic_bool ends;
+    size_t n_asked, last;
+    bool went_back;
+} watch;
+
+/* Asks until it is told to end: what was in the cache is known at once or not yet, and stays. */
+static void *ask_for_figures(void *arg)
+{
+    watch *w = arg;
+    bool is_last = false;
+    while (!is_last) {
+        carat_request_state s = { .struct_size = sizeof s };
+        size_t n, n_cached;
+        is_last = atomic_load(&w->ends);
+        carat_request_prompt(w->r, &n, &n_cached);
+        w->went_back |= n != N || (w->last && n_cached != w->last) || !carat_request_progress(w->r, &s, NULL) ||
+                        s.n_cached < n_cached;
+        w->last = n_cached;
+        w->n_asked++;
+    }
+    return NULL;
+}
+
+/* F12: also while the scheduler finds out. */
+static void figures_may_be_asked_for_from_the_start(void **state)
+{
+    (void)state;
+    static answer a[1];
+    carat_prompt *p = ask_random(engine, 77, N);
+    const carat_request_options o = { .struct_size = sizeof o, .prompt = p, .generation = ASK_GREEDY(2) };
+    for (int i = 0; i < 50; i++) {
+        pthread_t thread;
+        watch w = { .r = ask(engine, &o) };
+        memset(a, 0, sizeof a);
+        assert_int_equal(pthread_create(&thread, NULL, ask_for_figures, &w), 0);
+        ask_rest(w.r, a);
+        atomic_store(&w.ends, true);
+        pthread_join(thread, NULL);
+        assert_true(w.n_asked > 0 && !w.went_back);
+        assert_true(i ? w.last == N - 1 : w.last < N - 1); /* <bos> may be there */
+        carat_request_free(w.r);
+    }
+    carat_prompt_free(p);
+}
+
 /* ---- waiting ---- */
 
 static void a_glance_does_not_wait(void **state)
@@ -559,6 +608,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(answers_of_one_token),
         cmocka_unit_test(answers_end_apart),
+        cmocka_unit_test(figures_may_be_asked_for_from_the_start),
         cmocka_unit_test(a_glance_does_not_wait),
         cmocka_unit_test(a_slow_listener_waits_alone),
         cmocka_unit_test(cancelled_in_every_state),

@@ -29,6 +29,7 @@ static carat_engine *engine; /* two places of 512 tokens, and 64 */
 static carat_queue *queue;
 static long before_engine[MAX_THREADS]; /* threads that there were, a sanitizer's among them */
 static size_t n_before_engine;
+static long n_own = 1; /* threads of the engines, at least: a scheduler's each, and a worker */
 
 static size_t list_threads(long *ids)
 {
@@ -47,6 +48,14 @@ static void *do_nothing(void *arg)
     return arg;
 }
 
+static carat_engine *open_engine(int n_threads)
+{
+    const carat_options o = {
+        .struct_size = sizeof o, .n_threads = n_threads, .chunk = 16, .n_ctx = 512, .n_sessions = 3, .n_queue = 8
+    };
+    return ask_open(TINY, &o);
+}
+
 static int setup(void **state)
 {
     (void)state;
@@ -56,10 +65,7 @@ static int setup(void **state)
     if (pthread_create(&first, NULL, do_nothing, NULL) == 0)
         pthread_join(first, NULL);
     n_before_engine = list_threads(before_engine);
-    const carat_options o = {
-        .struct_size = sizeof o, .n_threads = 2, .chunk = 16, .n_ctx = 512, .n_sessions = 3, .n_queue = 8
-    };
-    engine = ask_open(TINY, &o);
+    engine = open_engine(1);
     return carat_queue_open(&queue, &e) ? 0 : -1;
 }
 
@@ -173,7 +179,7 @@ static long sleeps_of_engine(void)
         if (f)
             fclose(f);
     }
-    assert_true(n_seen >= 2); /* the scheduler and a worker */
+    assert_true(n_seen >= n_own); /* the scheduler and a worker */
     return sum;
 }
 
@@ -192,10 +198,14 @@ static long sleeps_while_it_stands(void)
     return LONG_MAX;
 }
 
-/* Requests that stand still (nobody takes their tokens), that wait in the queue, with a time limit far away. */
+/* Requests that stand still (nobody takes their tokens), that wait in the queue, with a time limit far away. In an engine
+ * that has a worker thread, too. */
 static void nobody_polls(void **state)
 {
     (void)state;
+    carat_engine *other = engine;
+    engine = open_engine(2);
+    n_own = 3;
     carat_prompt *p = ask_random(engine, 2, N);
     carat_request *r[5];
     for (int i = 0; i < 5; i++)
@@ -206,6 +216,10 @@ static void nobody_polls(void **state)
     for (int i = 0; i < 5; i++)
         carat_request_free(r[i]);
     carat_prompt_free(p);
+    assert_true(carat_engine_drain(engine, 60, NULL));
+    carat_engine_close(engine);
+    engine = other;
+    n_own = 1;
 }
 
 /* Whoever is at poll(2) is woken by a time limit, and not before it; no other thing happens. */

@@ -73,7 +73,7 @@ static void write_at(const ct_config *c, const text *t, size_t pos, const float 
             void *kt, *vt;
             host_kv_tile(t->kv, layer, head, pos / CT_TILE, &kt, &vt);
             rows_of(c, t->hash[pos + 1], layer, head, k, v);
-            kernels()->kv_put(ct_kv_elem_of(t->kv), kt, vt, pos % CT_TILE, bad ? bad : k, bad ? bad : v, c->head_dim);
+            kernels()->kv_put(t->kv->cache->opt.elem, kt, vt, pos % CT_TILE, bad ? bad : k, bad ? bad : v, c->head_dim);
         }
 }
 
@@ -133,7 +133,7 @@ static void verify_tile(const ct_config *c, const text *t, size_t layer, size_t 
                         size_t end)
 {
     static _Alignas(64) uint8_t have[2 * CT_TILE * MAX_DIM * 4], want[2 * CT_TILE * MAX_DIM * 4];
-    ct_kv_elem elem = ct_kv_elem_of(t->kv);
+    ct_kv_elem elem = t->kv->cache->opt.elem;
     size_t half = ct_kv_tile_bytes(elem, c->head_dim);
     void *k, *v;
     host_kv_tile(t->kv, layer, head, tile, &k, &v);

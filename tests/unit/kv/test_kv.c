@@ -159,19 +159,19 @@ static void test_b11_rewind_limits(void **state)
     ct_config c = fake_config(6, 6, 1, 16, 8);
     ct_kv *kv = open_kv(&c, 1000, 60); /* stretch 67: ring of 3 pages, 192 positions */
     grow(kv, 60), grow(kv, 60), grow(kv, 60);
-    assert_int_equal(ct_kv_rewind_limit(kv), 1); /* 180 positions: all there */
-    grow(kv, 60);                                /* 240: tile 3 took the page of tile 0 */
-    assert_int_equal(ct_kv_rewind_limit(kv), 64 + 7);
+    assert_int_equal(host_kv_rewind_limit(kv), 1); /* 180 positions: all there */
+    grow(kv, 60);                                  /* 240: tile 3 took the page of tile 0 */
+    assert_int_equal(host_kv_rewind_limit(kv), 64 + 7);
     assert_int_equal(ct_kv_rewind(kv, 241), 240);
     assert_int_equal(ct_kv_rewind(kv, 71), 71);
     assert_int_equal(ct_kv_len(kv), 71);
     /* going back does not bring the lost page back */
-    assert_int_equal(ct_kv_rewind_limit(kv), 71);
+    assert_int_equal(host_kv_rewind_limit(kv), 71);
     grow(kv, 60);
-    assert_int_equal(ct_kv_rewind_limit(kv), 71);
+    assert_int_equal(host_kv_rewind_limit(kv), 71);
     assert_int_equal(ct_kv_rewind(kv, 70), 0);
     assert_int_equal(ct_kv_len(kv), 0);
-    assert_int_equal(ct_kv_rewind_limit(kv), 1);
+    assert_int_equal(host_kv_rewind_limit(kv), 1);
     assert_false(ct_kv_begin(kv, 61));
     host_kv_close(kv);
     /* only global layers: any position, always */

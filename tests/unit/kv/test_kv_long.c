@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include "host_cache.h"
-#include "kv/kv.h"
+#include "kv/kv_inside.h"
 #include "unit.h"
 
 #define CONTEXT ((size_t)131072)
@@ -31,7 +31,7 @@ static size_t two_tiles(ct_kv_elem elem)
 /* Every byte that a step of text/ would write: K and V of each head and layer in the tiles of the chunk. */
 static void write_chunk(ct_kv *kv, const ct_config *c, size_t at)
 {
-    size_t bytes = two_tiles(ct_kv_elem_of(kv)) / 2;
+    size_t bytes = two_tiles(kv->cache->opt.elem) / 2;
     for (size_t layer = 0; layer < c->n_layer; layer++)
         for (size_t head = 0; head < c->n_kv_head; head++)
             for (size_t tile = at / CT_TILE; tile < (at + CHUNK) / CT_TILE; tile++) {

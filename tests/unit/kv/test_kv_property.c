@@ -171,7 +171,7 @@ static void op_label(text *t)
 static void op_rewind(world *w, text *t)
 {
     size_t pos = chance(w, 40) ? t->n - dice(w, t->n < 20 ? t->n + 1 : 20) : dice(w, t->n + 1);
-    size_t limit = ct_kv_rewind_limit(t->kv), got = ct_kv_rewind(t->kv, pos);
+    size_t limit = host_kv_rewind_limit(t->kv), got = ct_kv_rewind(t->kv, pos);
     assert_true(got <= pos && (got == t->n || got >= t->labelled || !(t->keys[got] & CT_KEY_INSIDE)));
     if (pos >= limit && (pos == t->n || pos >= t->labelled || !(t->keys[pos] & CT_KEY_INSIDE)))
         assert_int_equal(got, pos);

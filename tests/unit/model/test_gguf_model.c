@@ -404,7 +404,7 @@ static void test_b58_bytes_are_predicted(void **state)
         ct_weights described;
         carat_err err;
         snprintf(full, sizeof full, TEST_DATA "/models/%s", files[i]);
-        if (!loaded_open(full, false, pool, NULL, &m, &err) || !ct_model_peek(full, false, true, &peek, &err) ||
+        if (!loaded_open(full, false, pool, NULL, &m, &err) || !loaded_peek(full, &peek, &err) ||
             !ct_weights_describe(&described, peek, &err))
             fail_msg("%s", err.msg);
         size_t bytes = described.bytes;

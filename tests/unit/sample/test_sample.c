@@ -158,7 +158,7 @@ static void filters_equal_the_plain_sampler(void **state)
     for (size_t k = 0; k < N_SETS; k++) {
         ct_sampler *s = open_sampler(&sets[k], N, N - 60);
         uint64_t rng = sets[k].seed;
-        for (uint64_t round = 0; round < 200; round++) {
+        for (uint64_t round = 0; round < 60; round++) {
             fill(x, N, round * 31 + k);
             int32_t id = pick(s, x, N);
             assert_int_equal(id, plain_pick(&sets[k], x, N, N - 60, &rng));
@@ -268,7 +268,7 @@ static void allowed_ids_are_a_row_of_their_own(void **state)
     for (size_t k = 0; k < N_SETS; k++) {
         ct_sampler *s = open_sampler(&sets[k], N, N - 60);
         uint64_t rng = sets[k].seed;
-        for (uint64_t round = 0; round < 100; round++) {
+        for (uint64_t round = 0; round < 40; round++) {
             fill(x, N, round * 37 + k);
             fill_bits(bits, round % 2 ? 2 : 200, round);
             for (int32_t i = 0; i < N; i++)
@@ -502,11 +502,9 @@ static void recent_tokens_are_counted(void **state)
                 for (size_t i = first; i <= n; i++)
                     times += all[i] == t->id;
                 assert_int_equal(t->n, times);
-                assert_ptr_equal(ct_recent_find(&r, t->id), t);
                 sum += times;
             }
             assert_int_equal(sum, n + 1 - first);
-            assert_null(ct_recent_find(&r, 262144));
         }
         assert_true(((size_t)1 << r.bits) <= 64 || ((size_t)1 << r.bits) <= 8 * windows[w]);
         ct_recent_deinit(&r);
