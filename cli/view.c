@@ -302,7 +302,10 @@ static void show_held(view *v, bool is_all)
 
 view_looks view_looks_for(bool is_plain, bool is_markdown)
 {
-    return !term_is_tty(1) ? VIEW_RAW : is_plain ? VIEW_PLAIN : is_markdown && term_obeys(1) ? VIEW_MARKDOWN : VIEW_LINES;
+    return !term_is_tty(1)                ? VIEW_RAW
+           : is_plain                     ? VIEW_PLAIN
+           : is_markdown && term_obeys(1) ? VIEW_MARKDOWN
+                                          : VIEW_LINES;
 }
 
 void view_begin(view *v, FILE *out, view_looks looks)

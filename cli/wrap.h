@@ -22,8 +22,8 @@ typedef struct wrap {
     bool is_verbatim; /* the line is not wrapped: code, tables */
     int indent;       /* of the lines that a line is continued on */
     int column;
-    unsigned style;           /* at the end of `word` */
-    ct_buf word, blanks;      /* not shown yet; the blanks are before the word */
+    unsigned style;      /* at the end of `word` */
+    ct_buf word, blanks; /* not shown yet; the blanks are before the word */
     int word_width, blanks_width;
     uint32_t last;            /* character of the word; 0: it is empty */
     bool is_long, had_return; /* the word is longer than a line; a carriage return came last */

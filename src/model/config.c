@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/utf8.h"
 #include "model/shape_fields.h"
 
 #define GLOBAL_BASE 1e6
@@ -139,9 +140,7 @@ void ct_config_note(ct_config *c, const char *what, const char *fmt, ...)
     va_start(ap, fmt);
     vsnprintf(line, sizeof c->notes[0], fmt, ap);
     va_end(ap);
-    for (char *s = line; *s; s++) /* pieces of a vocabulary may be quoted in it */
-        if ((unsigned char)*s < ' ' || *s == 0x7f)
-            *s = '?';
+    ct_utf8_tidy(line); /* pieces of a vocabulary may be quoted in it */
     ct_logf(CARAT_LOG_WARN, "%s: %s", what, line);
 }
 

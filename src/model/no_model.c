@@ -87,8 +87,8 @@ static bool refuse_cache(const char *folder, carat_err *err)
         }
     if (d)
         closedir(d);
-    return ct_fail(err, CARAT_EIO, CARAT_NOWHERE, "%s: a cache folder of the Hugging Face hub: give its snapshots/%s", folder,
-                   n == 1 ? only : "HASH, one of its versions");
+    return ct_fail(err, CARAT_EIO, CARAT_NOWHERE, "%s: a cache folder of the Hugging Face hub: give its snapshots/%s",
+                   folder, n == 1 ? only : "HASH, one of its versions");
 }
 
 bool ct_refuse_folder(const char *folder, const char *lacks, carat_err *err)
@@ -113,7 +113,8 @@ bool ct_refuse_folder(const char *folder, const char *lacks, carat_err *err)
                        "GGUF",
                        folder, c.archive);
     if (*c.safetensors)
-        return ct_fail(err, CARAT_EIO, CARAT_NOWHERE, "%s: a folder with %s, but without %s", folder, c.safetensors, lacks);
+        return ct_fail(err, CARAT_EIO, CARAT_NOWHERE, "%s: a folder with %s, but without %s", folder, c.safetensors,
+                       lacks);
     return ct_fail(err, CARAT_EIO, CARAT_NOWHERE, "%s: a folder without %s, expected a Hugging Face model's", folder,
                    lacks);
 }
@@ -140,8 +141,8 @@ bool ct_explain_file(const char *path, carat_err *err)
 {
     const char *slash = strrchr(path, '/');
     if (err && err->code == CARAT_EFORMAT && strcasestr(slash ? slash : path, "imatrix"))
-        ct_fail(err, CARAT_EUNSUPPORTED, CARAT_NOWHERE, "%s: by its name an importance matrix, not a model (and no GGUF file)",
-                path);
+        ct_fail(err, CARAT_EUNSUPPORTED, CARAT_NOWHERE,
+                "%s: by its name an importance matrix, not a model (and no GGUF file)", path);
     return false;
 }
 
@@ -154,7 +155,9 @@ static int bits_of(const json_t *q)
         bits = json_object_get(q, "w_bit"); /* AWQ's own file */
     if (json_is_integer(bits) && json_integer_value(bits) > 0 && json_integer_value(bits) <= 64)
         return (int)json_integer_value(bits);
-    return json_is_true(json_object_get(q, "load_in_4bit")) ? 4 : json_is_true(json_object_get(q, "load_in_8bit")) ? 8 : 0;
+    return json_is_true(json_object_get(q, "load_in_4bit"))   ? 4
+           : json_is_true(json_object_get(q, "load_in_8bit")) ? 8
+                                                              : 0;
 }
 
 /* config.json has "quantization_config" with the method's name; MLX writes "quantization", with no name. */

@@ -85,6 +85,10 @@ class Ends(Said):
         m.update("tokenizer_config.json", eos_token="<|never|>")
         self.assertIn("eos_token is '<|never|>', which the vocabulary does not have", self.warnings(m.path)[0])
         self.assertEqual(self.warnings(self.gguf(tokenizer__ggml__eos_token_id=(U32, 0xFFFFFFFF))), [])
+        g = Gguf(TINY_GGUF)
+        g.list("tokenizer.ggml.tokens")[419] = "\x9b31m\x1b\u202e".encode()
+        g.keys["tokenizer.ggml.eot_token_id"] = (U32, 419)
+        self.assertIn("names 419 '?31m??'", self.ok("info", g.save(self.path("c.gguf"))).stdout.decode())
         self.assertIn("names 511", self.warnings(self.gguf(tokenizer__ggml__eot_token_id=(I32, 511)))[0])
 
     def test_what_is_no_id_is_refused(self):

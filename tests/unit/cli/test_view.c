@@ -67,9 +67,12 @@ static void columns_are_counted(void **state)
     assert_int_equal(char_columns(0x5d0), 1);
     expect("\u6f22\u5b57\u6f22\u5b57\u6f22\u5b57", 8, VIEW_LINES, "\u6f22\u5b57\u6f22\u5b57\n\u6f22\u5b57");
     expect("\u6f22\u5b57\u6f22\u5b57\u6f22\u5b57", 7, VIEW_LINES, "\u6f22\u5b57\u6f22\n\u5b57\u6f22\u5b57");
-    expect("\u6f22\u5b57\u6f22\u5b57\u3002\u5b57", 8, VIEW_LINES, "\u6f22\u5b57\u6f22\n\u5b57\u3002\u5b57"); /* no line begins with a stop */
-    expect("\u300c\u6f22\u300d \ud55c\uad6d\uc5b4 \ub9d0", 10, VIEW_LINES, "\u300c\u6f22\u300d\n\ud55c\uad6d\uc5b4 \ub9d0");
-    expect("e\u0301e\u0301e\u0301 e\u0301e\u0301", 6, VIEW_LINES, "e\u0301e\u0301e\u0301 e\u0301e\u0301"); /* 6 columns, 16 bytes */
+    expect("\u6f22\u5b57\u6f22\u5b57\u3002\u5b57", 8, VIEW_LINES,
+           "\u6f22\u5b57\u6f22\n\u5b57\u3002\u5b57"); /* no line begins with a stop */
+    expect("\u300c\u6f22\u300d \ud55c\uad6d\uc5b4 \ub9d0", 10, VIEW_LINES,
+           "\u300c\u6f22\u300d\n\ud55c\uad6d\uc5b4 \ub9d0");
+    expect("e\u0301e\u0301e\u0301 e\u0301e\u0301", 6, VIEW_LINES,
+           "e\u0301e\u0301e\u0301 e\u0301e\u0301"); /* 6 columns, 16 bytes */
     expect("x\U0001f469\u200d\U0001f467 y", 3, VIEW_LINES, "x\n\U0001f469\u200d\U0001f467 y");
 }
 
@@ -95,9 +98,40 @@ static void what_is_no_mark_stays(void **state)
 {
     (void)state;
     static const char *const texts[] = {
-        "2 * 3 * 4", "2*3*4", "2**3**4", "a ** b", "f(*args, **kwargs)", "**open", "*open", "`open", "``a`", "** a **", "*a *",
-        "snake_case_name __init__ _x_", "\\*a\\* \\`b\\`", "####### seven", "#hash", "-5", "- ", "1.5", "1234567890. x", "***",
-        "---", "***\n", "a\n*b\nc* d", "~~a~~", "``", "*", "**", "```", "`a\nb`", "+1", "1)", "\\", "a\\", "    indented",
+        "2 * 3 * 4",
+        "2*3*4",
+        "2**3**4",
+        "a ** b",
+        "f(*args, **kwargs)",
+        "**open",
+        "*open",
+        "`open",
+        "``a`",
+        "** a **",
+        "*a *",
+        "snake_case_name __init__ _x_",
+        "\\*a\\* \\`b\\`",
+        "####### seven",
+        "#hash",
+        "-5",
+        "- ",
+        "1.5",
+        "1234567890. x",
+        "***",
+        "---",
+        "***\n",
+        "a\n*b\nc* d",
+        "~~a~~",
+        "``",
+        "*",
+        "**",
+        "```",
+        "`a\nb`",
+        "+1",
+        "1)",
+        "\\",
+        "a\\",
+        "    indented",
     };
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         char *got = shown(texts[i], 1, 80, VIEW_MARKDOWN), *to = got;
@@ -118,8 +152,12 @@ static void what_is_no_mark_stays(void **state)
 static void a_terminal_gets_no_commands(void **state)
 {
     (void)state;
-    expect("a\x1b[31mb\x07\x7f" "c", 80, VIEW_PLAIN, "a\u241b[31mb\u2407\u2421c");
-    expect("a\xc2\x9b" "31mb", 80, VIEW_MARKDOWN, "a\ufffd31mb");
+    expect("a\x1b[31mb\x07\x7f"
+           "c",
+           80, VIEW_PLAIN, "a\u241b[31mb\u2407\u2421c");
+    expect("a\xc2\x9b"
+           "31mb",
+           80, VIEW_MARKDOWN, "a\ufffd31mb");
     expect("a\r\nb\rc\r", 80, VIEW_LINES, "a\nb\u240dc\u240d");
     expect("a\xff\xe6\xbc", 80, VIEW_LINES, "a\ufffd\ufffd");
     char *raw = shown("a\x1b[31m**b**\xff\r", 3, 4, VIEW_RAW);
@@ -144,8 +182,30 @@ static void bare(char *s, const char *marks)
 static void no_character_is_lost(void **state)
 {
     (void)state;
-    static const char *const parts[] = { "*", "**", "`", "```", "\n", "\n\n", " ", "  ", "a", "word", "#", "- ", "1. ", "|", "\\",
-                                         "\u6f22", "e\u0301", ".", "(", ")", "\t", "~~~", "long-long-long-word", "2" };
+    static const char *const parts[] = { "*",
+                                         "**",
+                                         "`",
+                                         "```",
+                                         "\n",
+                                         "\n\n",
+                                         " ",
+                                         "  ",
+                                         "a",
+                                         "word",
+                                         "#",
+                                         "- ",
+                                         "1. ",
+                                         "|",
+                                         "\\",
+                                         "\u6f22",
+                                         "e\u0301",
+                                         ".",
+                                         "(",
+                                         ")",
+                                         "\t",
+                                         "~~~",
+                                         "long-long-long-word",
+                                         "2" };
     enum { N_PARTS = sizeof parts / sizeof *parts };
     srand(1);
     for (int round = 0; round < 3000; round++) {
@@ -192,9 +252,12 @@ int main(void)
     setlocale(LC_ALL, "C"); /* columns do not depend on it */
     unsetenv("NO_COLOR");
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(lines_end_between_words), cmocka_unit_test(columns_are_counted),
-        cmocka_unit_test(markdown_is_light),       cmocka_unit_test(what_is_no_mark_stays),
-        cmocka_unit_test(a_terminal_gets_no_commands), cmocka_unit_test(no_character_is_lost),
+        cmocka_unit_test(lines_end_between_words),
+        cmocka_unit_test(columns_are_counted),
+        cmocka_unit_test(markdown_is_light),
+        cmocka_unit_test(what_is_no_mark_stays),
+        cmocka_unit_test(a_terminal_gets_no_commands),
+        cmocka_unit_test(no_character_is_lost),
         cmocka_unit_test(a_mark_is_not_waited_for_forever),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
