@@ -39,7 +39,7 @@ bool ct_image_write_png(const char *path, const uint8_t *rgb, uint32_t width, ui
     void *file = c ? encode(c, rgb, width, height, &len, &rc) : NULL;
     spng_ctx_free(c);
     if (!file)
-        return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "%s: cannot make a PNG of %u x %u: %s", path, width, height,
+        return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "%s: no memory for a PNG of %u x %u (%s)", path, width, height,
                        spng_strerror(rc));
     bool ok = ct_write_file(path, file, len, err);
     free(file);
