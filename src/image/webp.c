@@ -14,6 +14,11 @@
 
 #define KIND "WebP"
 
+/* libwebp 1.2.4 as Debian has it, and the others between the mending of CVE-2023-4863 and 1.4.0, free what was never set when
+ * 512 bytes for a lossless picture's first codes are refused. It has no allocator of ours to be given. So it is not asked
+ * to decode where memory is short: the default limit leaves as much again as is counted, and this is counted too. */
+#define TABLES ((uint64_t)2 << 20)
+
 /* Bytes a pixel besides RGB: before it is composited, and what libwebp's decoder of lossless pictures works in. */
 #define RGBA_BYTES     4
 #define LOSSLESS_BYTES 4
@@ -114,7 +119,7 @@ bool ct_webp_decode(ct_bytes in, const ct_image_limits *l, ct_image *out, int *o
         return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, KIND ": damaged header");
     *orientation = find_orientation(in);
     uint64_t beside =
-        (uint64_t)f.width * (uint64_t)f.height * (f.has_alpha ? RGBA_BYTES + LOSSLESS_BYTES : LOSSLESS_BYTES);
+        (uint64_t)f.width * (uint64_t)f.height * (f.has_alpha ? RGBA_BYTES + LOSSLESS_BYTES : LOSSLESS_BYTES) + TABLES;
     if (!ct_image_begin(out, KIND, (uint64_t)f.width, (uint64_t)f.height, *orientation, beside, l, err))
         return false;
     WebPDemuxer *d = f.has_animation ? WebPDemux(&(WebPData){ in.data, in.len }) : NULL;

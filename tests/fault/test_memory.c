@@ -201,7 +201,7 @@ static bool load_picture(carat_err *err)
 static void pictures(void **state)
 {
     (void)state;
-    /* No lossless WebP: libwebp 1.2.4 itself dereferences what it was refused there. */
+    /* No lossless WebP: libwebp 1.2.4 itself dereferences what it was refused there (src/image/webp.c). */
     static const char *const names[] = { "progressive.jpg", "palette_trns.png", "lossy.webp", "local_only.gif",
                                          "interlaced_9.gif" };
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {

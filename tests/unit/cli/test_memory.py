@@ -7,7 +7,7 @@ import resource
 import subprocess
 import unittest
 
-from program import CARAT, SANITIZED, Folder, main
+from program import CARAT, DATA, SANITIZED, Folder, main
 
 
 class Memory(Folder):
@@ -45,6 +45,27 @@ class Memory(Folder):
                     self.assertIn("are available (ulimit", r.stderr.decode())
             self.assertEqual(codes, sorted(codes, reverse=True))  # 1, 1, ..., 0, 0: one border
             self.assertEqual((codes[0], codes[-1]), (1, 0))
+
+    @unittest.skipIf(SANITIZED, "a sanitizer's shadow needs the address space")
+    def test_f13_a_lossless_webp_is_refused_before_memory_ends(self):
+        """libwebp does not survive every refusal of its own: below the border it is not asked."""
+        image = DATA + "/images/in/lossless.webp"
+
+        def see(limit):
+            r = subprocess.run([CARAT, "see", image, "--size", "28", "-o", self.path("v")], capture_output=True,
+                               preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (limit, limit)))
+            return r.returncode, r.stderr.decode()
+
+        low, high = 4 << 20, 512 << 20
+        self.assertEqual(see(high)[0], 0)
+        while high - low > 1 << 16:
+            middle = (low + high) // 2
+            low, high = (low, middle) if see(middle)[0] == 0 else (middle, high)
+        for limit in range(high - (3 << 20), high + (1 << 20), 1 << 16):
+            code, said = see(limit)
+            self.assertIn(code, (0, 1), (limit, said))
+            if code:
+                self.assertIn("memory", said)
 
     def test_options_of_the_caches(self):
         r = json.loads(self.ok("weigh", self.model, *self.same, "--json").stdout)["point"]["bytes"]

@@ -121,7 +121,7 @@ static void garbage_codes(void **state)
         file[n++] = (uint8_t)(run % 9), file[n++] = 255;
         for (size_t i = 0; i < 255; i++)
             seed = seed * 1664525 + 1013904223, file[n++] = (uint8_t)(seed >> 24);
-        if (ct_image_decode(file, n, NULL, &im, NULL)) {
+        if (ct_image_decode(file, n, &small_limits, &im, NULL)) {
             decoded++;
             ct_image_deinit(&im);
         }
