@@ -1,0 +1,76 @@
+/* Memory that is given back all at once.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "base/heap.h"
+
+#include <stdalign.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/size.h"
+
+#define FIRST_BLOCK ((size_t)16 << 10)
+#define MOST_BLOCK  ((size_t)1 << 20) /* larger ones only for what is larger itself */
+
+struct ct_heap_block {
+    ct_heap_block *older;
+    size_t used, size;
+    alignas(max_align_t) char data[];
+};
+
+void ct_heap_init(ct_heap *a, size_t max)
+{
+    *a = (ct_heap){ .max = max };
+}
+
+void ct_heap_deinit(ct_heap *a)
+{
+    for (ct_heap_block *b = a->blocks; b;) {
+        ct_heap_block *older = b->older;
+        free(b);
+        b = older;
+    }
+    *a = (ct_heap){ .max = a->max };
+}
+
+static bool add_block(ct_heap *a, size_t need)
+{
+    size_t size = a->blocks ? a->blocks->size * 2 : FIRST_BLOCK, bytes;
+    if (size > MOST_BLOCK)
+        size = MOST_BLOCK;
+    if (size < need)
+        size = need;
+    ct_heap_block *b = ct_add_size(size, sizeof *b, &bytes) ? calloc(1, bytes) : NULL;
+    if (!b)
+        return false;
+    b->size = size;
+    b->older = a->blocks;
+    a->blocks = b;
+    return true;
+}
+
+void *ct_heap_new(ct_heap *a, size_t n, size_t size)
+{
+    size_t bytes;
+    bool ok = !a->failed && ct_mul_size(n, size, &bytes) &&
+              ct_align_size(bytes + !bytes, alignof(max_align_t), &bytes) && bytes <= a->max &&
+              a->used <= a->max - bytes;
+    if (ok && (!a->blocks || a->blocks->size - a->blocks->used < bytes))
+        ok = add_block(a, bytes);
+    if (!ok) {
+        a->failed = true;
+        return NULL;
+    }
+    void *p = a->blocks->data + a->blocks->used;
+    a->blocks->used += bytes;
+    a->used += bytes;
+    return p;
+}
+
+char *ct_heap_text(ct_heap *a, const char *s, size_t len)
+{
+    char *copy = len < SIZE_MAX ? ct_heap_new(a, len + 1, 1) : NULL;
+    if (copy && len)
+        memcpy(copy, s, len);
+    return copy;
+}

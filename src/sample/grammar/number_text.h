@@ -1,0 +1,26 @@
+/* number_text.h - which texts of numbers lie between bounds, or are multiples, digit by digit.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef CT_SAMPLE_GRAMMAR_NUMBER_TEXT_H
+#define CT_SAMPLE_GRAMMAR_NUMBER_TEXT_H
+
+#include "sample/grammar/product.h"
+
+typedef struct ct_bound {
+    bool is_there, is_exclusive;
+    double value;
+} ct_bound;
+
+typedef struct ct_number_rule {
+    bool is_integer;
+    ct_bound min, max;
+    double multiple_of[8]; /* each above 0 */
+    size_t n_multiples;
+} ct_number_rule;
+
+/* The canonical texts of the numbers that n allows, as a call of rules; CT_EXPR_NOTHING if there are none. With a bound
+ * or a multiple numbers have no exponent, and at most 40 digits on each side of the point. Errors: CARAT_EARG (a
+ * multipleOf with too many digits), CARAT_ENOMEM. */
+bool ct_number_text(const char *what, const ct_number_rule *n, ct_rules *rules, const ct_expr **out, carat_err *err);
+
+#endif
