@@ -14,6 +14,8 @@
 #include "base/utf8.h"
 #include "options.h"
 
+#define MIN_WIDTH 8 /* columns: narrower windows are taken for so wide */
+
 static bool is_quiet, bar_is_shown;
 static double progress_start; /* 0: nothing under way */
 
@@ -90,7 +92,9 @@ const char *term_printable(const char *s, char *out, size_t size)
 int term_width(int fd)
 {
     struct winsize w;
-    return ioctl(fd, TIOCGWINSZ, &w) == 0 && w.ws_col >= 20 ? w.ws_col : 80;
+    if (ioctl(fd, TIOCGWINSZ, &w) != 0 || w.ws_col == 0)
+        return 80;
+    return w.ws_col < MIN_WIDTH ? MIN_WIDTH : w.ws_col;
 }
 
 int term_error(const carat_err *err)
@@ -127,14 +131,18 @@ bool term_progress(void *arg, uint64_t done, uint64_t total)
     double t = now();
     if (progress_start == 0)
         progress_start = t;
-    if (is_quiet || total == 0 || !isatty(2) || t - progress_start < 0.5 || (t - last < 0.1 && done < total))
+    if (is_quiet || total == 0 || !term_obeys(2) || t - progress_start < 0.5 || (t - last < 0.1 && done < total))
         return true;
     last = t;
     int width = term_width(2) - (int)strlen(what) - 12;
-    width = width > 40 ? 40 : width < 8 ? 8 : width;
-    int filled = (int)((double)width * (double)done / (double)total);
-    fprintf(stderr, "\r\x1b[K%s [%.*s%*s] %3.0f %%", what, filled, "########################################",
-            width - filled, "", 100 * (double)done / (double)total);
+    width = width > 40 ? 40 : width;
+    const double part = (double)done / (double)total;
+    const int filled = (int)((double)width * part);
+    if (width < 4) /* a line that the window breaks could not be wiped */
+        fprintf(stderr, "\r\x1b[K%3.0f %%", 100 * part);
+    else
+        fprintf(stderr, "\r\x1b[K%s [%.*s%*s] %3.0f %%", what, filled, "########################################",
+                width - filled, "", 100 * part);
     bar_is_shown = true;
     return true;
 }

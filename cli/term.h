@@ -20,6 +20,7 @@ bool term_has_colour(int fd);
 const char *term_dim(int fd);
 const char *term_bold(int fd);
 const char *term_reset(int fd);
+/* Columns of its window: 8 at least; 80 where nothing says so. */
 int term_width(int fd);
 /* A text from a file as a terminal may be given it: control characters and marks of direction as '?', cut to size bytes with the NUL. Returns
  * out. */
@@ -30,7 +31,7 @@ int term_error(const carat_err *err);
 /* A dim line on stderr, unless quiet. */
 void term_note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
-/* For progress callbacks: a bar on a terminal's stderr, once the work has taken half a second. arg names the work
+/* For progress callbacks: a bar on a terminal's stderr that obeys, once the work has taken half a second. arg names the work
  * ("writing"); NULL means loading. */
 bool term_progress(void *arg, uint64_t done, uint64_t total);
 void term_progress_end(void);

@@ -41,6 +41,11 @@ static bool is_blank(char c)
     return c == ' ' || c == '\t' || c == '\n' || c == '\0';
 }
 
+static bool is_one_of(char c, const char *set)
+{
+    return c && strchr(set, c);
+}
+
 /* ---- marks within a line ---- */
 
 typedef enum found { FOUND, NOT_THERE, NOT_YET } found;
@@ -59,15 +64,39 @@ static found closing_ticks(const char *s, size_t n, size_t at, size_t r, bool is
     return is_all || memchr(s + at, '\n', n - at) ? NOT_THERE : NOT_YET;
 }
 
-/* May the run of r asterisks at `at` open bold or italic text? Not in 2*3*4 or a * b. */
+/* Asterisks are marks where a writer of prose puts them, and stay where code, formulas and names of files have them:
+ *
+ *     opening   at the beginning, or behind a blank, an opening bracket, a quote, a dash, other punctuation of prose or a
+ *               letter beyond ASCII; before anything but a blank, a closing bracket, an operator, a comma or a point
+ *     closing   behind anything but a blank, an opening bracket or an operator; before anything that is neither an ASCII
+ *               letter or digit nor an opening bracket, a slash or an operator
+ *     between   every bracket is closed that was opened, and none is that was not
+ *
+ * So nothing is taken from COUNT(*), SUM(*), f(*a)(*b), 2*3*4, a * b, t.*, u.* or
+ * *.c and *.h. */
+#define NO_OPENING_BEHIND ")]}/\\*=+%&_.$@#^"
+#define NO_OPENING_BEFORE ")]}>,.;:!?*=%&|+"
+#define NO_CLOSING_BEHIND "([{</\\*=+%&|"
+#define NO_CLOSING_BEFORE "([{/\\*=+-%&_$@#^"
+
+/* May the run of r asterisks at `at` open bold or italic text? */
 static bool may_open(const char *s, size_t n, size_t at, size_t r, char before)
 {
     const char last = at ? s[at - 1] : before;
-    return r <= 3 && at + r < n && !is_blank(s[at + r]) && !is_ascii_alnum(last);
+    return r <= 3 && at + r < n && !is_blank(s[at + r]) && !is_one_of(s[at + r], NO_OPENING_BEFORE) &&
+           !is_ascii_alnum(last) && !is_one_of(last, NO_OPENING_BEHIND);
+}
+
+/* May they close it? next: what follows; NUL: nothing. */
+static bool may_close(char last, char next)
+{
+    return !is_blank(last) && !is_one_of(last, NO_CLOSING_BEHIND) && !is_ascii_alnum(next) &&
+           !is_one_of(next, NO_CLOSING_BEFORE);
 }
 
 static found closing_stars(const char *s, size_t n, size_t at, size_t r, bool is_all, size_t *to)
 {
+    int depth = 0; /* of brackets */
     for (size_t k = at + r; k < n && s[k] != '\n';) {
         size_t q = run_of(s, n, k, '`'), end;
         if (q) {
@@ -78,14 +107,17 @@ static found closing_stars(const char *s, size_t n, size_t at, size_t r, bool is
             continue;
         }
         q = run_of(s, n, k, '*');
-        if (q == r && !is_blank(s[k - 1])) {
+        if (q == r && depth == 0 && may_close(s[k - 1], '\0')) {
             if (k + q == n && !is_all)
                 return NOT_YET;
-            if (k + q == n || !is_ascii_alnum(s[k + q])) {
+            if (may_close(s[k - 1], k + q < n ? s[k + q] : '\0')) {
                 *to = k;
                 return FOUND;
             }
         }
+        depth += is_one_of(s[k], "([{") - is_one_of(s[k], ")]}");
+        if (depth < 0)
+            return NOT_THERE;
         k += q ? q : s[k] == '\\' && k + 1 < n && s[k + 1] != '\n' ? 2 : 1;
     }
     return is_all || memchr(s + at, '\n', n - at) ? NOT_THERE : NOT_YET;

@@ -3,7 +3,8 @@
  *
  * Shown are bold and italic text between asterisks and code between backticks, without their marks; headings, fenced code,
  * lists and tables, with theirs. A mark is taken off only once its other one is there, in the same line: nothing else
- * is ever left out. Underscores are text: they stand in too many names.
+ * is ever left out, and only where prose has marks: COUNT(*), SUM(*) stays as it is (view.c). Underscores are text: they
+ * stand in too many names.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef CT_CLI_VIEW_H

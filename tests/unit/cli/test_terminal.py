@@ -304,7 +304,7 @@ class Lines(Case):
             text = self.piped(*more)
             self.assertNotIn("\n", text)
             self.assertGreater(len(text.split()), 40)
-            for columns in 24, 40, 100:
+            for columns in 12, 19, 24, 40, 100:
                 shown = self.run_once(*more, columns=columns)
                 self.assertEqual(shown.split(), text.split())  # nothing is lost, and no word is broken
                 for line in shown.split("\n"):

@@ -91,6 +91,8 @@ static void markdown_is_light(void **state)
            D "```\n" C "a long line of code that is not wrapped\n  " D "```` \n" O "b");
     expect("| a | *b* |", 5, VIEW_MARKDOWN, "| a | *b* |");
     expect("\u3053\u308c**\u91cd\u8981**\u3067", 80, VIEW_MARKDOWN, "\u3053\u308c" B "\u91cd\u8981" O "\u3067");
+    expect("(*a*), \"*b*\": **c (d)**, *e*.", 80, VIEW_MARKDOWN,
+           "(" I "a" O "), \"" I "b" O "\": " B "c (d)" O ", " I "e" O ".");
     expect("**one two three**", 8, VIEW_MARKDOWN, B "one two\nthree" O);
 }
 
@@ -103,6 +105,20 @@ static void what_is_no_mark_stays(void **state)
         "2**3**4",
         "a ** b",
         "f(*args, **kwargs)",
+        "SELECT COUNT(*), SUM(*) FROM t",
+        "SELECT count(*) FROM t; SELECT t.*, u.* FROM t, u",
+        "f(*a)(*b), f(*a)*(*b)",
+        "(*p).x = (*q).y; [*a]*[*b]; {*a}*{*b}",
+        "def f(a, *, b, **c) and g(*, x=*y)",
+        "src/**/*.c, lib/**/*.h, *.c,*.h",
+        "**/a.c, **/b.c",
+        "/*a*/ b /*c*/",
+        "x = *p*y, z=*q*-1",
+        "*a) b*",
+        "**(a** b)",
+        "a|*|b|*|c",
+        "char **a, **b; *a=*b",
+        "$*, $*; %*d, %*d",
         "**open",
         "*open",
         "`open",

@@ -339,7 +339,8 @@ static void progress_of_a_request(void **state)
     carat_request_free(r[0]), carat_request_free(r[1]), carat_request_free(r[3]);
     memset(a, 0, sizeof a);
     bool is_seen = seen_between(r[2]);
-    for (uint64_t seed = 100; !is_seen && seed < 200; seed++) { /* a busy machine may read a whole prompt between two looks */
+    for (uint64_t seed = 100; !is_seen && seed < 200;
+         seed++) { /* a busy machine may read a whole prompt between two looks */
         carat_prompt *other = ask_random(engine, seed, 480);
         carat_request *one = submit(engine, other, 1, 1, NULL, NULL);
         is_seen = seen_between(one);
