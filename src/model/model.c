@@ -77,7 +77,7 @@ static bool describe(ct_model *m, const char *path, bool trust_header, ct_source
 
 bool ct_model_describe(const char *path, bool trust_header, ct_source *src, ct_model **out, carat_err *err)
 {
-    *src = (ct_source){ .path = path };
+    *src = (ct_source){ 0 };
     ct_model *m = *out = calloc(1, sizeof *m);
     if (!m)
         return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "%s: no memory for the model's description", path);

@@ -91,10 +91,18 @@ static bool open_folder(ct_source *s, bool trust_header, ct_config *cfg, carat_e
     return find_prefix(s, err) || ct_source_explain(s, err);
 }
 
+/* An empty source of this path. */
+static bool begin(ct_source *s, const char *path, carat_err *err)
+{
+    *s = (ct_source){ .path = strdup(path) };
+    return s->path || ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "%s: no memory for its path", path);
+}
+
 bool ct_source_open(ct_source *s, const char *path, bool trust_header, ct_config *cfg, carat_err *err)
 {
-    *s = (ct_source){ .path = path };
     struct stat st;
+    if (!begin(s, path, err))
+        return false;
     if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
         return open_folder(s, trust_header, cfg, err);
     if (access(path, F_OK) != 0 && errno == ENOENT)
@@ -126,8 +134,9 @@ static bool open_vision_folder(ct_source *s, ct_vision_config *v, carat_err *err
 bool ct_source_open_vision(ct_source *s, const char *path, ct_vision_config *v, carat_err *err)
 {
     struct stat st;
-    *s = (ct_source){ .path = path };
     *v = (ct_vision_config){ 0 };
+    if (!begin(s, path, err))
+        return false;
     if (stat(path, &st) == 0 && S_ISDIR(st.st_mode)) {
         if (!open_vision_folder(s, v, err))
             return false;
@@ -147,6 +156,7 @@ void ct_source_close(ct_source *s)
 {
     ct_gguf_close(s->gguf);
     ct_safetensors_close(s->st);
+    free(s->path);
     *s = (ct_source){ 0 };
 }
 

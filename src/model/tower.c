@@ -206,7 +206,7 @@ static bool new_tower(size_t text_width, ct_tower **out, carat_err *err)
 
 bool ct_tower_describe(const char *path, size_t text_width, ct_source *src, ct_tower **out, carat_err *err)
 {
-    *src = (ct_source){ .path = path };
+    *src = (ct_source){ 0 };
     if (!new_tower(text_width, out, err))
         return false;
     if (describe(*out, path, src, err))

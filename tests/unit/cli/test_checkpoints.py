@@ -173,10 +173,10 @@ class Downloads(Checkpoints):
         image = ["--image", IMAGES + "rgb8.png"]
         m.put_tensors(zero(name))
         self.assertEqual(self.warnings(m.path), [])  # the tower is not read
-        self.assertIn(f"'{name}' is all zero", "".join(self.warnings(m.path, *image)))
+        self.assertIn(f"{m.path}: tensor '{name}' is all zero", "".join(self.warnings(m.path, *image)))
         norm = name.replace("mlp.fc1", "layer_norm1")
         m.put_tensors(zero(norm))
-        self.refused("run", m.path, "hi", *image, says=f"'{norm}' is all zero")
+        self.refused("run", m.path, "hi", *image, says=f"{m.path}: tensor '{norm}' is all zero")
         one = "model.layers.0.input_layernorm.weight"
         m = self.folder("norm")
         t = m.tensors()
