@@ -3,10 +3,13 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "engine.h"
 
+#include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
-#include "base/map.h"
+#include "base/err.h"
+#include "input.h"
 #include "shared_options.h"
 #include "term.h"
 
@@ -74,17 +77,46 @@ const char *cli_model_path(cli_list *args)
     return path;
 }
 
-/* The option's value, or what is in the file that it names: names have neither a point nor a slash. */
-static bool read_template(const char **out, carat_err *err)
+/* Is it a file's name? The formats' names are none, even where there is such a file. */
+static bool names_file(const char *v)
+{
+    static const char *const names[] = { "gemma", "chatml", "functiongemma", "translategemma", "none" };
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strcasecmp(v, names[i]) == 0)
+            return false;
+    return *v && !strchr(v, '{') && (strpbrk(v, "./") || access(v, R_OK) == 0);
+}
+
+/* A file holds a template: not nothing, which would mean that the model has none, and not a format's name. */
+static bool check_template(const char *text, size_t len, carat_err *err)
+{
+    const char *nul = memchr(text, '\0', len);
+    if (nul)
+        return ct_fail(err, CARAT_EFORMAT, (uint64_t)(nul - text), "not a chat template: a NUL character at byte %td",
+                       nul - text);
+    if (!memchr(text, '{', len))
+        return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s, expected a Jinja template",
+                       text[strspn(text, " \t\r\n")] ? "not a chat template" : "an empty chat template");
+    return true;
+}
+
+/* The option's value, or what is in the file that it names; *file: its name, NULL: it names none. */
+static bool read_template(const char **out, const char **file, carat_err *err)
 {
     static char *text;
     size_t len;
     const char *v = cli_model_values.chat_template;
-    *out = text ? text : v;
-    if (!v || text || strchr(v, '{') || (!strpbrk(v, "./") && access(v, R_OK) != 0))
+    *file = v && names_file(v) ? v : NULL;
+    *out = *file ? text : v;
+    if (!*file || text)
         return true;
-    if (!ct_read_file(v, MAX_TEMPLATE, &text, &len, err))
+    if (!cli_read_utf8(v, MAX_TEMPLATE, &text, &len, err))
         return false;
+    if (!check_template(text, len, err)) {
+        free(text);
+        text = NULL;
+        return ct_fail_in(err, "%s", v);
+    }
     *out = text;
     return true;
 }
@@ -92,9 +124,9 @@ static bool read_template(const char **out, carat_err *err)
 carat_options cli_engine_options(carat_vision_use vision)
 {
     const cli_model *v = &cli_model_values;
-    const char *chat_template;
+    const char *chat_template, *file;
     carat_err err;
-    read_template(&chat_template, &err); /* an error is reported where the engine is opened */
+    read_template(&chat_template, &file, &err); /* an error is reported where the engine is opened */
     return (carat_options){
         .struct_size = sizeof(carat_options),
         .n_threads = (int)v->threads,
@@ -121,8 +153,10 @@ carat_options cli_engine_options(carat_vision_use vision)
 bool cli_try_engine(const char *path, carat_vision_use vision, carat_engine **out, carat_err *err)
 {
     const carat_options o = cli_engine_options(vision);
-    const char *chat_template;
-    bool ok = read_template(&chat_template, err) && carat_engine_open(path, &o, out, err);
+    const char *chat_template, *file;
+    bool ok = read_template(&chat_template, &file, err);
+    if (ok && !carat_engine_open(path, &o, out, err))
+        ok = file && strncmp(err->msg, "the chat template ", 18) == 0 ? ct_fail_in(err, "%s", file) : false;
     term_progress_end();
     return ok;
 }

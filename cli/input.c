@@ -14,11 +14,16 @@
 
 #define MAX_TEXT ((size_t)256 << 20)
 
-bool cli_read_text(const char *path, char **text, size_t *len, carat_err *err)
+static bool read_all(const char *path, size_t max, char **text, size_t *len, carat_err *err)
 {
     /* Not "/dev/stdin": that cannot be opened where stdin is a socket, as Node.js gives it to its children. */
-    return strcmp(path, "-") == 0 ? ct_read_fd(0, "stdin", MAX_TEXT, text, len, err)
-                                  : ct_read_file(path, MAX_TEXT, text, len, err);
+    return strcmp(path, "-") == 0 ? ct_read_fd(0, "stdin", max, text, len, err)
+                                  : ct_read_file(path, max, text, len, err);
+}
+
+bool cli_read_text(const char *path, char **text, size_t *len, carat_err *err)
+{
+    return read_all(path, MAX_TEXT, text, len, err);
 }
 
 /* The code point at s, n bytes of UTF-16 (an even number, not 0), and the bytes that it takes. */
@@ -77,15 +82,21 @@ static bool decode(char **text, size_t *len, carat_err *err)
     return true;
 }
 
+bool cli_read_utf8(const char *path, size_t max, char **text, size_t *len, carat_err *err)
+{
+    if (!read_all(path, max, text, len, err))
+        return false;
+    if (decode(text, len, err))
+        return true;
+    free(*text);
+    *text = NULL;
+    return ct_fail_in(err, "%s", strcmp(path, "-") == 0 ? "stdin" : path);
+}
+
 bool cli_read_prompt(const char *path, char **text, size_t *len, carat_err *err)
 {
-    if (!cli_read_text(path, text, len, err))
+    if (!cli_read_utf8(path, MAX_TEXT, text, len, err))
         return false;
-    if (!decode(text, len, err)) {
-        free(*text);
-        *text = NULL;
-        return ct_fail_in(err, "%s", strcmp(path, "-") == 0 ? "stdin" : path);
-    }
     if (*len && (*text)[*len - 1] == '\n')
         *len -= *len > 1 && (*text)[*len - 2] == '\r' ? 2 : 1;
     (*text)[*len] = '\0';

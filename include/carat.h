@@ -239,7 +239,8 @@ typedef struct carat_options {
     carat_progress_fn *progress; /* of loading, in bytes; may be NULL */
     void *progress_arg;
     /* How messages become a prompt: "gemma", "chatml", "functiongemma", "translategemma", or a Jinja template that is one of
-     * these (it is not interpreted); "none": messages are refused. NULL: the file's own, and Gemma's where it has none. */
+     * these (it is not interpreted; one that is empty is refused); "none": messages are refused. NULL: the file's own, and
+     * Gemma's where it has none. */
     const char *chat_template;
 } carat_options;
 

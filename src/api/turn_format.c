@@ -6,7 +6,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#define NAMES "gemma, chatml, functiongemma, translategemma or none"
+#define NAMES        "gemma, chatml, functiongemma, translategemma or none"
+#define KEEPS_ROLES  "it has Gemma's markers, but does not write 'model' for 'assistant'"
+#define NO_LANGUAGES "the turns are made, the instruction that names the languages is to be part of the text"
 
 /* The format of a wish that was checked; the rest of a template is "". */
 static ct_format_kind kind_of_wish(const char *wish, ct_format_match *m)
@@ -20,11 +22,18 @@ static ct_format_kind kind_of_wish(const char *wish, ct_format_match *m)
 bool ct_turn_format_check(const char *wish, carat_err *err)
 {
     ct_format_match m;
-    if (!wish || (kind_of_wish(wish, &m) != CT_FORMAT_UNKNOWN && !*m.rest))
+    if (!wish)
+        return true;
+    kind_of_wish(wish, &m);
+    if (m.kind == CT_FORMAT_NONE ? strcasecmp(wish, "none") == 0 : m.kind != CT_FORMAT_UNKNOWN && !*m.rest)
         return true;
     if (!strchr(wish, '{'))
         return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "chat template '%.40s', expected " NAMES ", or a Jinja template",
                        wish);
+    if (m.keeps_roles)
+        return ct_fail(err, CARAT_EUNSUPPORTED, CARAT_NOWHERE,
+                       "the chat template is none that Carat knows (" KEEPS_ROLES "); expected " NAMES
+                       ", or a template of one of these");
     if (m.kind == CT_FORMAT_UNKNOWN)
         return ct_fail(err, CARAT_EUNSUPPORTED, CARAT_NOWHERE,
                        "the chat template is none that Carat knows (it has '%.40s'); expected " NAMES
@@ -48,7 +57,10 @@ static void write_note(const ct_model *m, const ct_format_match *of_file, ct_tur
 {
     const char *slash = strrchr(m->path, '/');
     const ct_format *used = ct_format_get(f->used);
-    if (f->named == CT_FORMAT_UNKNOWN)
+    if (of_file->keeps_roles)
+        snprintf(f->note, sizeof f->note,
+                 "its chat template is none that Carat knows (" KEEPS_ROLES "): %s's turns are used", used->people);
+    else if (f->named == CT_FORMAT_UNKNOWN)
         snprintf(f->note, sizeof f->note,
                  "its chat template is none that Carat knows (it has '%.40s'): %s's turns are used", of_file->rest,
                  used->people);
@@ -60,10 +72,7 @@ static void write_note(const ct_model *m, const ct_format_match *of_file, ct_tur
         snprintf(f->note, sizeof f->note, "its chat template is %s's with '%.40s' besides, which is left out",
                  used->people, of_file->rest);
     else if (f->named == CT_FORMAT_TRANSLATE)
-        snprintf(
-            f->note, sizeof f->note,
-            "its chat template is TranslateGemma's: the turns are made, the instruction that names the languages is "
-            "to be part of the text");
+        snprintf(f->note, sizeof f->note, "its chat template is TranslateGemma's: " NO_LANGUAGES);
     else if (f->named != CT_FORMAT_GEMMA && f->named != CT_FORMAT_NONE)
         snprintf(f->note, sizeof f->note, "its chat template is %s's, which is used%s", used->people,
                  f->end_text ? "; the markers are not in its vocabulary and are written as text" : "");
@@ -106,6 +115,8 @@ void ct_turn_format_choose(ct_model *m, const char *wish, ct_turn_format *out)
     }
     if (!wish)
         write_note(m, &of_file, out);
+    else if (out->named == CT_FORMAT_TRANSLATE)
+        snprintf(out->note, sizeof out->note, "with TranslateGemma's template " NO_LANGUAGES);
 }
 
 const char *ct_turn_format_name(const ct_turn_format *f)

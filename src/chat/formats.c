@@ -166,10 +166,27 @@ static bool is_space(char c)
     return c == ' ' || c == '\n' || c == '\r' || c == '\t';
 }
 
-/* Is there anything in the literal but the format's words and white space, which may be written as \n? */
+static bool is_word(const char *s, size_t len, const char *word)
+{
+    return strlen(word) == len && memcmp(s, word, len) == 0;
+}
+
+/* May this word stand behind the marker that begins a turn? */
+static bool is_role(const char *s, size_t len, const ct_format *f)
+{
+    const char *const roles[] = { f->user, f->model, f->system, f->tool };
+    for (size_t i = 0; i < sizeof roles / sizeof *roles; i++)
+        if (roles[i] && is_word(s, len, roles[i]))
+            return true;
+    return false;
+}
+
+/* Is there anything in the literal but the format's words and white space, which may be written as \n? Behind the
+ * marker of a turn only the format's roles are its words. */
 static bool is_of_format(const char *s, size_t len, const ct_format *f)
 {
-    bool in_word = false; /* directly behind a word of letters: "users" is not "user" */
+    bool in_word = false;   /* directly behind a word of letters: "users" is not "user" */
+    bool is_opened = false; /* behind the marker that a turn's role follows */
     for (size_t i = 0, n; i < len; i += n) {
         bool is_escape = s[i] == '\\' && i + 1 < len && strchr("nrt", s[i + 1]);
         n = is_escape ? 2 : is_space(s[i]) ? 1 : 0;
@@ -178,11 +195,18 @@ static bool is_of_format(const char *s, size_t len, const ct_format *f)
             continue;
         }
         n = word_at(s + i, len - i, f);
-        if (!n || (in_word && s[i] != '<'))
+        if (!n || (in_word && s[i] != '<') || (is_opened && !is_role(s + i, n, f)))
             return false;
         in_word = s[i] != '<';
+        is_opened = is_word(s + i, n, f->start);
     }
     return true;
+}
+
+/* Does the literal say that a message is the model's? */
+static bool is_answers_role(const char *s, size_t len)
+{
+    return is_word(s, len, "assistant") || is_word(s, len, "gpt");
 }
 
 /* A literal for a message: from its first visible character, on one line. */
@@ -200,10 +224,12 @@ static void quote(const char *s, size_t len, char *to, size_t size)
 
 void ct_format_of_template(const char *text, size_t len, ct_format_match *out)
 {
+    if (len >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0) /* a byte order mark */
+        text += 3, len -= 3;
     reader r = { .at = text, .end = text + len };
     const char *s;
-    size_t n;
-    bool is_blank = true;
+    size_t n, n_model = 0;
+    bool is_blank = true, has_assistant = false;
     *out = (ct_format_match){ .kind = kind_of(text, len) };
     for (size_t i = 0; i < len && is_blank; i++)
         is_blank = is_space(text[i]);
@@ -213,10 +239,18 @@ void ct_format_of_template(const char *text, size_t len, ct_format_match *out)
     if (out->kind != CT_FORMAT_GEMMA && out->kind != CT_FORMAT_CHATML && out->kind != CT_FORMAT_UNKNOWN)
         return;
     const ct_format *f = &formats[out->kind == CT_FORMAT_UNKNOWN ? CT_FORMAT_GEMMA : out->kind];
-    while (next_literal(&r, &s, &n))
+    while (next_literal(&r, &s, &n)) {
+        n_model += holds(s, n, f->model);
+        has_assistant = has_assistant || is_answers_role(s, n);
         if (!is_of_format(s, n, f)) {
             quote(s, n, out->rest, sizeof out->rest);
             if (*out->rest)
                 return;
         }
+    }
+    /* One "model" begins the answer; the other is what "assistant" becomes. */
+    out->keeps_roles =
+        out->kind == CT_FORMAT_GEMMA && (!has_assistant || n_model <= holds(text, len, "add_generation_prompt"));
+    if (out->keeps_roles)
+        out->kind = CT_FORMAT_UNKNOWN;
 }

@@ -3,13 +3,14 @@
  *   gemma           <start_of_turn>user\n{system}\n\n{text}<end_of_turn>\n<start_of_turn>model\n
  *   chatml          <|im_start|>system\n{system}<|im_end|>\n<|im_start|>user\n{text}<|im_end|>\n<|im_start|>assistant\n
  *   functiongemma   <start_of_turn>developer\n{system}<end_of_turn>\n, then as gemma
- *   translategemma  as gemma; the user's text is behind an instruction that names the languages
+ *   translategemma  as gemma; its template's instruction that names the languages is not written: it is part of the text
  *
  * Every prompt begins with <bos>, also where a template leaves it to the tokenizer.
  *
  * Jinja is not interpreted. A template's literal texts are read: the markers among them say which format it is, and the
  * others whether it writes anything besides. Gemma's and ChatML's templates need few words; one that has others (a
- * system text of its own, say) is of that format with a rest.
+ * system text of its own, say) is of that format with a rest. A template with Gemma's markers that writes roles as they
+ * are ("assistant") is none of Gemma's.
  *
  * Sources: the chat templates of google/gemma-3-4b-it, google/functiongemma-270m-it, google/translategemma-4b-it;
  * https://ai.google.dev/gemma/docs/functiongemma/formatting-and-best-practices; ChatML as in OpenAI's chatml.md.
@@ -49,7 +50,8 @@ ct_format_kind ct_format_by_name(const char *name);
 
 typedef struct ct_format_match {
     ct_format_kind kind;
-    char rest[64]; /* the first text that the format does not write; "" if there is none */
+    char rest[64];    /* the first text that the format does not write; "" if there is none */
+    bool keeps_roles; /* why it is unknown: Gemma's markers, but "assistant" does not become "model" */
 } ct_format_match;
 
 /* Which format does this Jinja template write? Linear in its length. */

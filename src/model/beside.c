@@ -33,9 +33,19 @@ static bool load_json(const ct_source *s, const char *name, char path[4096], jso
     return find_file(s, name, path, &is_there, err) && (!is_there || ct_json_load(path, MAX_JSON, v, err));
 }
 
+/* What stands behind a NUL would be lost without a word. */
+static bool has_no_nul(const char *text, size_t len, const char *what, carat_err *err)
+{
+    const char *nul = memchr(text, '\0', len);
+    return !nul ||
+           ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: a NUL character at byte %td of it", what, nul - text);
+}
+
 /* A copy of len bytes, or the error that there is no memory for it. */
 static bool copy(const char *text, size_t len, const char *what, char **out, carat_err *err)
 {
+    if (!has_no_nul(text, len, what, err))
+        return false;
     *out = strndup(text, len);
     return *out || ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for %s of %zu bytes", what, len);
 }
@@ -97,7 +107,9 @@ static bool template_in_folder(const ct_source *s, const json_t *config, const c
         if (!ct_read_file(path, MAX_JSON, out, &len, err))
             return false;
         const char *what = ct_looks_like(*out, len);
-        return !what || ct_fail(err, CARAT_EUNSUPPORTED, 0, "%s: not a chat template: it looks like %s", path, what);
+        if (what)
+            return ct_fail(err, CARAT_EUNSUPPORTED, 0, "%s: not a chat template: it looks like %s", path, what);
+        return has_no_nul(*out, len, "a chat template", err) || ct_fail_in(err, "%s", path);
     }
     return template_of(config, config_path, out, err) && (*out || template_in_json(s, "chat_template.json", out, err));
 }

@@ -374,6 +374,11 @@ static void c03_a_template_is_known_by_its_texts(void **state)
     expect_kind("{{ raise_exception('Roles must alternate') }}{# a note: '[INST]' #}" GEMMA_LOOP, CT_FORMAT_GEMMA, "");
     expect_kind("{{ 'Be kind.\\n' }}" GEMMA_LOOP, CT_FORMAT_GEMMA, "Be kind.\\n");
     expect_kind(GEMMA_LOOP "\n\nYou are helpful.", CT_FORMAT_GEMMA, "You are helpful.");
+    expect_kind("\xef\xbb\xbf" GEMMA_LOOP, CT_FORMAT_GEMMA, "");
+    expect_kind("{% if m.role == 'user' %}<start_of_turn>user\n{{ q }}<end_of_turn>"
+                "{% elif m.role == 'assistant' %}<start_of_turn>model\n{{ a }}<end_of_turn>{% endif %}",
+                CT_FORMAT_GEMMA, "");
+    expect_kind(GEMMA_LOOP "{{ '<start_of_turn>system\n' }}", CT_FORMAT_GEMMA, "<start_of_turn>system");
     expect_kind(GEMMA_LOOP "{{ 'users' }}", CT_FORMAT_GEMMA, "users");
     expect_kind(CHATML_LOOP "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}",
                 CT_FORMAT_CHATML, "");
@@ -391,6 +396,35 @@ static void c03_a_template_is_known_by_its_texts(void **state)
     assert_int_equal(ct_format_by_name("ChatML"), CT_FORMAT_CHATML);
     assert_int_equal(ct_format_by_name("none"), CT_FORMAT_NONE);
     assert_int_equal(ct_format_by_name("llama"), CT_FORMAT_UNKNOWN);
+}
+
+/* A template that writes roles as they are is not Gemma's, whatever markers it has. */
+static void c03_gemmas_template_calls_assistants_model(void **state)
+{
+    (void)state;
+    static const char own[] = "{% for m in messages %}{{ '<start_of_turn>' + m.role + '\\n' + m.content + "
+                              "'<end_of_turn>\\n' }}{% endfor %}";
+    static const struct {
+        const char *before, *after;
+    } around[] = {
+        { "", "" },
+        { "", "{% if add_generation_prompt %}{{ '<start_of_turn>model\\n' }}{% endif %}" },
+        { "{% if m.role == 'assistant' %}{% endif %}",
+          "{% if add_generation_prompt %}<start_of_turn>model{% endif %}" },
+        { "{% if m.role == 'system' %}{{ '<start_of_turn>user' }}{% endif %}", "{{ 'model' }}" },
+    };
+    ct_format_match m;
+    char text[400];
+    for (size_t i = 0; i < sizeof around / sizeof *around; i++) {
+        int n = snprintf(text, sizeof text, "%s%s%s", around[i].before, own, around[i].after);
+        assert_in_range(n, 1, sizeof text - 1);
+        ct_format_of_template(text, (size_t)n, &m);
+        assert_int_equal(m.kind, CT_FORMAT_UNKNOWN);
+        assert_true(m.keeps_roles);
+        assert_string_equal(m.rest, "");
+    }
+    ct_format_of_template(GEMMA_LOOP, strlen(GEMMA_LOOP), &m);
+    assert_false(m.keeps_roles);
 }
 
 static void every_repair_has_words(void **state)
@@ -513,6 +547,7 @@ int main(void)
         cmocka_unit_test(nothing_is_refused),
         cmocka_unit_test(c03_every_format_has_its_turns),
         cmocka_unit_test(c03_a_template_is_known_by_its_texts),
+        cmocka_unit_test(c03_gemmas_template_calls_assistants_model),
         cmocka_unit_test(every_repair_has_words),
         cmocka_unit_test(errors),
         cmocka_unit_test(random_conversations),

@@ -300,7 +300,8 @@ class Tables(Said):
 
 LOOP = ("{{ bos_token }}{% for m in messages %}{{ START + m['role'] + '\n' + m['content'] | trim + END + '\n' }}"
         "{% endfor %}{% if add_generation_prompt %}{{ START + 'model\n' }}{% endif %}")
-GEMMA = LOOP.replace("START", "'<start_of_turn>'").replace("END", "'<end_of_turn>'")
+OWN_ROLES = LOOP.replace("START", "'<start_of_turn>'").replace("END", "'<end_of_turn>'")  # nobody's: "assistant" as it is
+GEMMA = OWN_ROLES.replace("m['role']", "('model' if m['role'] == 'assistant' else m['role'])")
 CHATML = LOOP.replace("START", "'<|im_start|>'").replace("END", "'<|im_end|>'").replace("model", "assistant")
 FUNCTION = GEMMA + "{% if tools %}{{ '<start_function_declaration>' }}{% endif %}"
 TRANSLATE = GEMMA + "{{ 'from ' + m['source_lang_code'] + ' to ' + m['target_lang_code'] }}"
@@ -360,6 +361,7 @@ class Templates(Said):
                                      (FUNCTION, "functiongemma", "is FunctionGemma's, which is used"),
                                      (TRANSLATE, "translategemma", "is TranslateGemma's"),
                                      (MISTRAL, "unknown", "(it has '[INST] '): Gemma's turns are used"),
+                                     (OWN_ROLES, "unknown", "does not write 'model' for 'assistant'): Gemma's turns are used"),
                                      ("{{ 'Be brief.' }}" + GEMMA, "gemma", "with 'Be brief.' besides, which is left out")]:
             with self.subTest(name=name, says=says):
                 path = self.with_template(template)
@@ -410,8 +412,44 @@ class Templates(Said):
         file = self.path("t.jinja", b"{{ 'Be brief.' }}" + GEMMA.encode())
         self.refused("run", TINY_GGUF, "a", "--chat-template", file, says=["also writes 'Be brief.'", "system text"])
         self.refused("run", TINY_GGUF, "a", "--chat-template", "llama3", says=["'llama3'", "expected gemma"])
+        for text in OWN_ROLES, "{% if m.role == 'assistant' %}{{ m.role }}{% endif %}" + OWN_ROLES:
+            file = self.path("t.jinja", text.encode())
+            self.refused("run", TINY_GGUF, "a", "--chat-template", file, says=[file, "does not write 'model' for 'assistant'"])
         self.refused("chat", TINY_GGUF, "--chat-template", self.path("none.jinja"), says="No such file")
         self.refused("run", TINY_GGUF, "a", "--raw", "--chat-template", "gemma", code=2, says="not both")
+
+    def test_c02_nothing_is_no_template(self):
+        """Only the word "none" makes an instruction-tuned model a base model."""
+        for text, says in [(b"", "an empty chat template"), (b" \n\n", "an empty chat template"), (b"\xef\xbb\xbf", "an empty"),
+                           (b"\0" + GEMMA.encode(), "a NUL character at byte 0"), (GEMMA.encode() + b"\0x", "a NUL character"),
+                           (b"none", "not a chat template, expected a Jinja template"), (b"gemma\n", "not a chat template")]:
+            file = self.path("t.jinja", text)
+            self.refused("run", TINY_GGUF, "a", "--chat-template", file, says=[file, says])
+        for blank in "", " ", "\n":
+            self.refused("run", TINY_GGUF, "a", "--chat-template", blank, says=["chat template '", "expected gemma"])
+        m = self.folder()
+        m.write("chat_template.jinja", "\0" + GEMMA)
+        self.refused("run", m.path, "a", says=["chat_template.jinja", "a NUL character at byte 0"])
+        self.refused("run", self.with_template(GEMMA + "\0"), "a", says=["a chat template", "a NUL character"])
+
+    def test_c03_a_templates_file_is_as_editors_write_it_and_is_named(self):
+        for text in b"\xef\xbb\xbf" + CHATML.encode(), ("\ufeff" + CHATML).encode("utf-16-le"):
+            file = self.path("gemma", text)
+            self.assertEqual(self.prompt(TINY_GGUF, "--chat-template", file), self.prompt(TINY_GGUF, "--chat-template", "chatml"))
+        m = self.folder()
+        m.write("chat_template.jinja", "\ufeff" + GEMMA)
+        self.assertEqual(self.ok("run", m.path, "a", "-n", "1").stderr, b"")
+        self.path("gemma", MISTRAL.encode())
+        self.refused("run", TINY_GGUF, "a", "--chat-template", "./gemma", cwd=self.dir.name,
+                     says=["carat: ./gemma: the chat template is none that Carat knows", "[INST]"])
+        r = self.ok("run", TINY_GGUF, "a", "-n", "1", "--chat-template", "gemma", cwd=self.dir.name)
+        self.assertEqual(r.stderr, b"")
+
+    def test_c03_translategemma_leaves_its_instruction_to_the_user(self):
+        says = "the instruction that names the languages is to be part of the text"
+        self.assertIn(says, self.ok("run", TINY_GGUF, "a", "-n", "1", "--chat-template", "translategemma").stderr.decode())
+        file = self.path("t.jinja", TRANSLATE.encode())
+        self.assertIn(says, self.ok("chat", TINY_GGUF, "-n", "1", "--chat-template", file, stdin=b"a\n").stderr.decode())
 
     def test_c02_batches_say_that_chats_are_gemmas(self):
         bare, body = self.with_template(None), {"messages": [{"role": "user", "content": "hi"}], "max_tokens": 1}
