@@ -6,6 +6,7 @@
  *     carat_queue      where the events of many requests arrive.          One thread at a time.
  *     carat_prompt     tokens and the pictures among them.                Immutable; may be given to many sessions.
  *     carat_picture    a decoded image file.                              Immutable.
+ *     carat_format     a form that answers must have: JSON, a choice ...  Immutable; may be given to many requests.
  *     carat_tokenizer  text <-> ids. An engine's, or opened alone.        Immutable.
  *
  * A call that can fail returns bool and takes `carat_err *err` last; NULL if the reason does not matter. After false
@@ -469,6 +470,45 @@ typedef enum carat_sampling_field {
 /* Are the settings in range? Errors: CARAT_EARG with the setting's name, value and range. */
 CARAT_API bool carat_sampling_check(const carat_sampling *s, carat_err *err);
 
+/* ---- Response formats -------------------------------------------------------------------------------------------- */
+
+/* A form that an answer must have. Each of its tokens is one that some text of the form goes on with, and it can end
+ * nowhere but where such a text is complete. An answer that ends for another reason (max_tokens, the context, a stop
+ * string, a cancelled call) is the beginning of one. */
+typedef struct carat_format carat_format;
+
+typedef enum carat_format_kind {
+    CARAT_FORMAT_JSON_OBJECT, /* any JSON object; without text */
+    CARAT_FORMAT_JSON_SCHEMA, /* text: a JSON Schema of draft 7 or 2020-12. What of it cannot be enforced is refused by
+                               * keyword and path; nothing but annotations is ignored (docs/GRAMMAR.md) */
+    CARAT_FORMAT_REGEX,  /* text: a regular expression that the whole answer matches: ECMA-262's, as far as regular */
+    CARAT_FORMAT_CHOICE, /* one of the choices; without text */
+    CARAT_FORMAT_GBNF,   /* text: a grammar in llama.cpp's notation, whose rule `root` is the whole answer */
+} carat_format_kind;
+
+typedef struct carat_format_options {
+    size_t struct_size;
+    carat_format_kind kind;
+    bool has_spaces;  /* of JSON: ", " between members and ": " behind names, else "," and ":"; no other white space */
+    const char *text; /* UTF-8 of at most 1 MiB; read during the call */
+    size_t text_len;  /* in bytes; 0: the text ends before its first NUL */
+    /* Of CARAT_FORMAT_CHOICE: at most 1 MiB together; read during the call. */
+    const char *const *choices;
+    const size_t *choice_lens; /* [n_choices] in bytes; NULL: all are NUL-terminated */
+    size_t n_choices;
+} carat_format_options;
+
+/* Compiles a form for answers of this engine, on the calling thread: a schema of 10 KB takes milliseconds, and what would
+ * take too long is refused. *out may be used by any number of requests and sessions from any threads. It takes what it was
+ * compiled to, up to 12 MiB, and remembers up to 16 MiB of what its answers have met; in most cases well under 1 MiB.
+ * The first format of an engine also lists the vocabulary by its bytes, some 12 MiB for Gemma's that the engine keeps. None
+ * of this is in carat_engine_memory or weighed. Errors: CARAT_EARG (what cannot be enforced; not an expression, a grammar;
+ * no text can match; the vocabulary cannot write it), CARAT_EFORMAT (a schema that is not JSON; with the position),
+ * CARAT_EUNSUPPORTED (a model without a vocabulary), CARAT_ELIMIT, CARAT_ENOMEM. */
+CARAT_API bool carat_format_open(carat_engine *e, const carat_format_options *o, carat_format **out, carat_err *err);
+/* Requests that were submitted and calls that run keep what they need of it. Before its engine's close. Accepts NULL. */
+CARAT_API void carat_format_close(carat_format *f);
+
 /* ---- Sessions ---------------------------------------------------------------------------------------------------- */
 
 typedef struct carat_session carat_session;
@@ -598,7 +638,10 @@ typedef struct carat_generation {
     carat_token_fn *on_token;
     void *arg;
     size_t min_tokens; /* no end-of-text or end-of-turn token is drawn before so many; at most max_tokens. A stop string
-                        * still ends the text */
+                        * still ends the text, and so does a format that nothing can follow */
+    /* The form of the answer, of the same engine; NULL: any. Biases hold beside it: CARAT_EARG ends an answer of which they
+     * forbid every token that may follow. What follows without an alternative is given without asking the model. */
+    const carat_format *format;
 } carat_generation;
 
 typedef struct carat_result {

@@ -184,7 +184,10 @@ static bool begin(opening *o, const char *path, const carat_options *opt, carat_
     if (!ct_api_options(opt, &o->options, err))
         return false;
     o->e = calloc(1, sizeof *o->e);
-    return o->e || ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for the engine");
+    if (!o->e)
+        return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for the engine");
+    pthread_mutex_init(&o->e->trie_lock, NULL);
+    return true;
 }
 
 bool carat_engine_open(const char *path, const carat_options *opt, carat_engine **out, carat_err *err)
@@ -226,6 +229,8 @@ void carat_engine_close(carat_engine *e)
     carat_model_info_free(e->info);
     ct_checkpoint_close(&e->checkpoint);
     ct_pool_close(e->pool);
+    ct_trie_close(&e->trie);
+    pthread_mutex_destroy(&e->trie_lock);
     free(e->banned);
     free(e);
 }

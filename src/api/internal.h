@@ -4,11 +4,14 @@
 #ifndef CT_API_INTERNAL_H
 #define CT_API_INTERNAL_H
 
+#include <pthread.h>
+
 #include "api/ids.h"
 #include "api/turn_format.h"
 #include "engine/plan.h"
 #include "model/checkpoint.h"
 #include "model/fingerprint.h"
+#include "sample/grammar/trie.h"
 
 struct carat_engine {
     ct_pool *pool;      /* shared with other engines of as many threads */
@@ -26,6 +29,10 @@ struct carat_engine {
     carat_memory memory;
     int32_t *banned; /* ids below n_pieces that are never sampled */
     size_t n_banned;
+    /* The vocabulary by its bytes, for response formats: built for the first of them. */
+    pthread_mutex_t trie_lock;
+    bool has_trie;
+    ct_trie trie;
 };
 
 struct carat_session {
@@ -58,6 +65,8 @@ bool ct_api_options(const carat_options *from, carat_options *to, carat_err *err
  * caller gave none. Errors: CARAT_EARG (sizes). */
 bool ct_api_generation(const carat_engine *e, const carat_generation *from, carat_generation *to,
                        carat_sampling *sampling, carat_err *err);
+/* From now on the generator keeps to this form; NULL: any. Errors: CARAT_EARG (another engine's), CARAT_ENOMEM. */
+bool ct_api_take_format(const carat_engine *e, const carat_format *f, ct_generator *gen, carat_err *err);
 /* A token as the public callbacks get it; borrows from chunk. */
 carat_token ct_api_token(const ct_chunk *chunk);
 /* An event that was handed out, and what it points to. */

@@ -61,7 +61,7 @@ static bool add_job(carat_request *r, const carat_request_options *o, double dea
     j->stream = &r->prompt->stream;
     j->deadline = deadline;
     j->cancel = &r->cancel;
-    return ct_generator_open(&v, &g, &j->gen, err);
+    return ct_generator_open(&v, &g, &j->gen, err) && ct_api_take_format(r->engine, g.format, j->gen, err);
 }
 
 /* From the caller's thread or the engine's, whichever needs it last. */

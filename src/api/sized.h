@@ -34,7 +34,8 @@
     X(carat_message, n_content, n_content)                                                                             \
     X(carat_prompt_options, fit, fit)                                                                                  \
     X(carat_sampling, n_bias, n_bias)                                                                                  \
-    X(carat_generation, arg, min_tokens)                                                                               \
+    X(carat_format_options, n_choices, n_choices)                                                                      \
+    X(carat_generation, arg, format)                                                                                   \
     X(carat_result, seconds, seconds)                                                                                  \
     X(carat_request_options, user, user)                                                                               \
     X(carat_request_state, n_encoded, n_encoded)

@@ -40,8 +40,7 @@ void ct_chunk_deinit(ct_chunk *s);
  * CARAT_ENOMEM. */
 bool ct_generator_open(const ct_vocabulary *v, const carat_generation *g, ct_generator **out, carat_err *err);
 /* Before the first token: from now on the mask decides what may come. The generator owns and closes it, even if this
- * fails (CARAT_ENOMEM). Grammars and tool calls will come in here; until then only tests do, so that the generator's half
- * of mask.h is proven before there is a mask. */
+ * fails (CARAT_ENOMEM). */
 bool ct_generator_take_mask(ct_generator *g, const ct_mask *mask, carat_err *err);
 void ct_generator_close(ct_generator *g); /* accepts NULL */
 

@@ -3,13 +3,28 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "sample/grammar/expr.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 static ct_expr *make(ct_heap *a, ct_expr_kind kind)
 {
     ct_expr *e = ct_heap_new(a, 1, sizeof *e);
-    if (e)
+    if (e) {
         e->kind = kind;
+        e->depth = 1;
+    }
+    return e;
+}
+
+/* e holds something of this depth. */
+static const ct_expr *deepen(ct_heap *a, ct_expr *e, unsigned depth)
+{
+    if (!e || depth >= CT_MAX_EXPR_DEPTH) {
+        a->failed = true;
+        return NULL;
+    }
+    if (e->depth <= depth)
+        e->depth = (uint16_t)(depth + 1);
     return e;
 }
 
@@ -83,7 +98,10 @@ static const ct_expr *list(ct_heap *a, ct_expr_kind kind, const ct_expr *const *
         e->list.v = v;
         e->list.n = n;
     }
-    return e;
+    unsigned depth = 0;
+    for (size_t i = 0; i < n; i++)
+        depth = v[i]->depth > depth ? v[i]->depth : depth;
+    return deepen(a, e, depth);
 }
 
 const ct_expr *ct_expr_seq(ct_heap *a, const ct_expr *const *v, size_t n)
@@ -136,7 +154,7 @@ const ct_expr *ct_expr_repeat(ct_heap *a, const ct_expr *body, uint32_t min, uin
         e->repeat.min = min;
         e->repeat.max = max;
     }
-    return e;
+    return deepen(a, e, body->depth);
 }
 
 const ct_expr *ct_expr_optional(ct_heap *a, const ct_expr *body)
@@ -151,6 +169,50 @@ const ct_expr *ct_expr_rule(ct_heap *a, uint32_t rule)
         e->rule = rule;
     return e;
 }
+
+/* ---- words ---- */
+
+static int by_text(const void *x, const void *y)
+{
+    const ct_word *a = x, *b = y;
+    const size_t n = a->len < b->len ? a->len : b->len;
+    const int order = n ? memcmp(a->s, b->s, n) : 0;
+    return order ? order : (a->len > b->len) - (a->len < b->len);
+}
+
+/* The ends of sorted words that are equal up to `at`. */
+static const ct_expr *ends(ct_heap *a, const ct_word *v, size_t n, size_t at, unsigned depth)
+{
+    ct_exprs ways = { .heap = a };
+    if (depth > CT_MAX_EXPR_DEPTH / 2)
+        a->failed = true;
+    for (size_t i = 0; i < n && !a->failed;) {
+        size_t same = 1, common = v[i].len;
+        while (i + same < n && v[i].len > at && v[i + same].s[at] == v[i].s[at])
+            same++;
+        const ct_word *last = &v[i + same - 1];
+        for (size_t k = at; same > 1 && k < common; k++)
+            if (k == last->len || v[i].s[k] != last->s[k])
+                common = k;
+        const ct_expr *begin = ct_expr_bytes(a, v[i].s + at, common - at);
+        ct_exprs_add(&ways, same > 1 ? ct_expr_then(a, begin, ends(a, v + i, same, common, depth + 1)) : begin);
+        i += same;
+    }
+    return ct_expr_alt(a, ways.v, ways.n);
+}
+
+const ct_expr *ct_expr_words(ct_heap *a, ct_word *v, size_t n)
+{
+    size_t kept = 0;
+    if (n)
+        qsort(v, n, sizeof *v, by_text);
+    for (size_t i = 0; i < n; i++)
+        if (!kept || by_text(&v[kept - 1], &v[i]) != 0)
+            v[kept++] = v[i];
+    return ends(a, v, kept, 0, 0);
+}
+
+/* ---- lists and rules that grow ---- */
 
 void ct_exprs_add(ct_exprs *l, const ct_expr *e)
 {

@@ -27,6 +27,7 @@ typedef enum ct_expr_kind {
 } ct_expr_kind;
 
 #define CT_REPEAT_FOREVER UINT32_MAX
+#define CT_MAX_EXPR_DEPTH 2500 /* a deeper one fails the heap */
 
 typedef struct ct_byteset {
     uint64_t bits[4];
@@ -46,6 +47,7 @@ typedef struct ct_expr ct_expr;
 struct ct_expr {
     ct_expr_kind kind;
     bool is_nullable; /* may match the empty text; of a rule's call: unknown yet, false */
+    uint16_t depth; /* of what is built into it, 1 for a leaf: at most CT_MAX_EXPR_DEPTH, for walks go down by calls */
     union {
         struct {
             const char *s;
@@ -78,6 +80,13 @@ const ct_expr *ct_expr_or(ct_heap *a, const ct_expr *x, const ct_expr *y);
 const ct_expr *ct_expr_repeat(ct_heap *a, const ct_expr *body, uint32_t min, uint32_t max);
 const ct_expr *ct_expr_optional(ct_heap *a, const ct_expr *body);
 const ct_expr *ct_expr_rule(ct_heap *a, uint32_t rule);
+
+/* One of n words, in which beginnings that several share stand once: it may be one of thousands. Copies them. */
+typedef struct ct_word {
+    const char *s;
+    size_t len;
+} ct_word;
+const ct_expr *ct_expr_words(ct_heap *a, ct_word *v, size_t n); /* v is sorted in place */
 
 /* A list that grows, for builders. */
 typedef struct ct_exprs {

@@ -45,6 +45,7 @@ struct ct_grammar {
     follower *followers;
     seen seen[N_SEEN];
     uint64_t clock;
+    size_t much; /* bytes of states beyond which some are forgotten */
 };
 
 static size_t words(const ct_grammar *g)
@@ -78,13 +79,16 @@ static bool compact(ct_grammar *g)
     free(states);
     if (ok)
         forget_masks(g);
+    /* What is left is needed: to look for more again and again would take time and give nothing. */
+    const size_t left = ct_automaton_bytes(g->automaton);
+    g->much = left < CT_GRAMMAR_MOST_BYTES ? left + (CT_GRAMMAR_MOST_BYTES - left) / 2 : CT_GRAMMAR_MOST_BYTES;
     return ok;
 }
 
 /* Before work that makes states. */
 static void make_room(ct_grammar *g)
 {
-    if (ct_automaton_bytes(g->automaton) > CT_GRAMMAR_MOST_BYTES / 2 || ct_automaton_failed(g->automaton, NULL))
+    if (ct_automaton_bytes(g->automaton) > g->much || ct_automaton_failed(g->automaton, NULL))
         compact(g);
 }
 
@@ -357,6 +361,7 @@ bool ct_grammar_open(const char *what, const ct_rules *rules, uint32_t root, con
     atomic_init(&g->holders, 1);
     pthread_mutex_init(&g->lock, NULL);
     g->trie = trie;
+    g->much = CT_GRAMMAR_MOST_BYTES / 2;
     g->name = strdup(what);
     bool ok = g->name || ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "%s: no memory for it", what);
     ok = ok && ct_program_build(what, rules, root, &g->program, err) && has_every_byte(what, &g->program, trie, err) &&
@@ -404,7 +409,7 @@ bool ct_grammar_matches(ct_grammar *g, const char *text, size_t len, bool *match
 size_t ct_grammar_bytes(ct_grammar *g)
 {
     pthread_mutex_lock(&g->lock);
-    size_t bytes = sizeof *g + ct_automaton_bytes(g->automaton);
+    size_t bytes = sizeof *g + ct_program_bytes(&g->program) + ct_automaton_bytes(g->automaton);
     for (size_t i = 0; i < N_SEEN; i++)
         bytes += g->seen[i].bits ? words(g) * sizeof(uint32_t) : 0;
     pthread_mutex_unlock(&g->lock);

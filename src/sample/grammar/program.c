@@ -44,7 +44,7 @@ static bool grow(build *b, void **v, uint32_t n, uint32_t more, uint32_t *cap, s
     if (b->failed)
         return false;
     if (more > CT_MAX_NODES || n > CT_MAX_NODES - more) {
-        fail(b, CARAT_EARG, "it is too large: more than a million states");
+        fail(b, CARAT_EARG, "it is too large: more than 262,144 states");
         return false;
     }
     if (n + more <= *cap)
@@ -426,14 +426,17 @@ bool ct_program_build(const char *what, const ct_rules *rules, uint32_t root, ct
         fail(&b, CARAT_ENOMEM, "no memory for it, or too large");
     else
         b.failed = !ct_rules_check(what, rules, &b.facts, err);
-    if (!b.failed && !b.facts.matches[root])
+    p->matches_nothing = !b.failed && !b.facts.matches[root];
+    if (p->matches_nothing)
         fail(&b, CARAT_EARG, "no text can match it");
     if (!b.failed)
         compile_rules(&b, root);
     free(b.nodes.slots);
     free(b.sets.slots);
     if (b.failed) {
+        const bool matches_nothing = p->matches_nothing;
         ct_program_free(p);
+        p->matches_nothing = matches_nothing;
         return false;
     }
     classify(p);
@@ -448,4 +451,10 @@ void ct_program_free(ct_program *p)
     free(p->loops);
     free(p->starts);
     *p = (ct_program){ 0 };
+}
+
+size_t ct_program_bytes(const ct_program *p)
+{
+    return p->n_nodes * sizeof *p->nodes + p->n_sets * sizeof *p->sets + p->n_targets * sizeof *p->targets +
+           p->n_loops * sizeof *p->loops + p->n_rules * sizeof *p->starts;
 }

@@ -35,7 +35,8 @@ typedef struct ct_program {
     ct_loop *loops;
     uint32_t *starts;
     uint32_t n_nodes, n_sets, n_targets, n_loops, n_rules;
-    uint32_t root; /* a node */
+    uint32_t root;        /* a node */
+    bool matches_nothing; /* why ct_program_build has failed: no text can match */
     /* Bytes that no set tells apart are of one class. */
     uint8_t class_of[256], byte_of[256]; /* byte_of: one byte of the class */
     uint32_t n_classes;
@@ -44,9 +45,10 @@ typedef struct ct_program {
 /* Compiles rule `root` of rules, all of which are defined. Takes time and memory linear in the expressions, of which
  * there may be CT_MAX_NODES nodes. `what` names the grammar in messages. Errors: CARAT_EARG (it matches no text; a rule
  * begins with itself; too large; a repeated body that may be empty more than 64 times), CARAT_ENOMEM. On failure *p is
- * empty. */
-#define CT_MAX_NODES (1u << 20)
+ * empty, but for matches_nothing. */
+#define CT_MAX_NODES (1u << 18)
 bool ct_program_build(const char *what, const ct_rules *rules, uint32_t root, ct_program *p, carat_err *err);
 void ct_program_free(ct_program *p);
+size_t ct_program_bytes(const ct_program *p);
 
 #endif

@@ -25,7 +25,8 @@ typedef struct parser {
 
 static bool refuse(const parser *p, size_t at, const char *why)
 {
-    return ct_fail(p->err, CARAT_EARG, at, "%s: %s, at byte %zu of '%.80s'", p->what, why, at, p->s);
+    return ct_fail(p->err, CARAT_EARG, at, "%s: %s, at byte %zu of '%.*s'", p->what, why, at,
+                   (int)(p->len < 80 ? p->len : 80), p->s);
 }
 
 static bool is_at(const parser *p, const char *text)

@@ -15,6 +15,7 @@
 
 #define MOST_DEPTH   120
 #define MOST_MEMBERS 64
+#define MOST_REFS    64
 #define MOST_KNOWN   4000
 
 enum { ANY_OF = 1, ONE_OF = 2 };
@@ -283,6 +284,20 @@ static bool add_all_of(ct_schema *s, ct_conj *c, const json_t *schema, const cha
     return true;
 }
 
+/* What $ref says. References that only lead to each other say nothing, and never end. */
+static bool add_target(ct_schema *s, ct_conj *c, const json_t *ref, const char *path)
+{
+    const json_t *target = NULL;
+    if (!resolve(s, ref, path, &target))
+        return false;
+    if (s->n_refs == MOST_REFS)
+        return ct_schema_refuse(s, path, "$ref", "more than 64 references that lead to each other");
+    s->n_refs++;
+    const bool ok = ct_conj_add(s, c, target, json_string_value(ref));
+    s->n_refs--;
+    return ok;
+}
+
 bool ct_conj_add(ct_schema *s, ct_conj *c, const json_t *schema, const char *path)
 {
     if (json_is_true(schema))
@@ -295,14 +310,11 @@ bool ct_conj_add(ct_schema *s, ct_conj *c, const json_t *schema, const char *pat
         return ct_schema_refuse(s, path, "", "a schema is an object, true or false");
     if (has_member(c, schema))
         return true;
-    const json_t *ref = json_object_get(schema, "$ref"), *target;
+    const json_t *ref = json_object_get(schema, "$ref");
     if (ref && s->ref_stands_alone)
-        return resolve(s, ref, path, &target) && ct_conj_add(s, c, target, json_string_value(ref));
-    if (!check_keywords(s, schema, path) || !push(s, c, (ct_member){ schema, path, 0 }))
-        return false;
-    if (ref && !(resolve(s, ref, path, &target) && ct_conj_add(s, c, target, json_string_value(ref))))
-        return false;
-    return add_all_of(s, c, schema, path);
+        return add_target(s, c, ref, path);
+    return check_keywords(s, schema, path) && push(s, c, (ct_member){ schema, path, 0 }) &&
+           (!ref || add_target(s, c, ref, path)) && add_all_of(s, c, schema, path);
 }
 
 static int by_address(const void *x, const void *y)
@@ -467,13 +479,8 @@ bool ct_conj_accepts(ct_schema *s, const ct_conj *c, const json_t *value, bool *
     if (root == CT_NO_RULE || !ct_conj_compile(&inner, c, &e))
         return root == CT_NO_RULE ? ct_schema_no_memory(s) : false;
     rules.v[root].expr = e;
-    carat_err why;
-    if (!ct_program_build(s->what, &rules, root, &p, &why)) {
-        if (why.code == CARAT_EARG && strstr(why.msg, "no text can match"))
-            return true;
-        *s->err = why;
-        return false;
-    }
+    if (!ct_program_build(s->what, &rules, root, &p, s->err))
+        return p.matches_nothing;
     ct_buf_init(&text, (size_t)1 << 24);
     bool ok = ct_automaton_open(&p, (size_t)32 << 20, &a, s->err);
     if (ok && !ct_json_canonical(value, s->any.style, &text))
@@ -514,7 +521,9 @@ static bool compile_enum(ct_schema *s, const ct_conj *c, bool *found, const ct_e
         n_rest += ok;
         ok = ok && push(s, &others, (ct_member){ rest[n_rest - 1], c->v[i].path, c->v[i].done });
     }
-    ct_exprs ways = { .heap = s->heap };
+    size_t n_words = 0;
+    ct_word *words = ct_heap_new(s->heap, json_array_size(first), sizeof *words);
+    ok = ok && (words || ct_schema_no_memory(s));
     for (size_t k = 0; ok && k < json_array_size(first); k++) {
         const json_t *value = json_array_get(first, k);
         bool fits = kind_of(value) & kinds;
@@ -534,13 +543,14 @@ static bool compile_enum(ct_schema *s, const ct_conj *c, bool *found, const ct_e
         if (ok && fits && !ct_json_canonical(value, s->any.style, &text))
             ok = ct_schema_no_memory(s);
         if (ok && fits)
-            ct_exprs_add(&ways, ct_expr_bytes(s->heap, text.data, text.len));
+            words[n_words++] = (ct_word){ ct_heap_text(s->heap, text.data, text.len), text.len };
         ct_buf_deinit(&text);
     }
     for (size_t i = 0; i < n_rest; i++)
         json_decref(rest[i]);
     json_decref(first);
-    *out = ct_expr_alt(s->heap, ways.v, ways.n);
+    ok = ok && (!s->heap->failed || ct_schema_no_memory(s));
+    *out = ok ? ct_expr_words(s->heap, words, n_words) : NULL;
     return ok;
 }
 

@@ -42,7 +42,7 @@ typedef struct ct_schema {
     ct_json_rules any;
     ct_known_conj *known; /* conjunctions that have a rule */
     size_t n_known;
-    unsigned depth;
+    unsigned depth, n_refs;
     bool ref_stands_alone; /* draft 7 and older: what stands beside $ref is ignored */
     carat_err *err;
 } ct_schema;

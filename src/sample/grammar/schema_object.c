@@ -262,10 +262,10 @@ static bool other_names(object *o, const patterns *p, const ct_conj *names, bool
     bool ok = ct_machine_of_expr(s->what, any, h, &m[n], s->err);
     n += ok;
     if (ok && o->n) {
-        ct_exprs own = { .heap = h };
-        for (size_t i = 0; i < o->n; i++)
-            ct_exprs_add(&own, ct_expr_text(h, o->v[i].name));
-        ok = ct_machine_of_expr(s->what, ct_expr_alt(h, own.v, own.n), h, &m[n], s->err);
+        ct_word *own = ct_heap_new(h, o->n, sizeof *own);
+        for (size_t i = 0; own && i < o->n; i++)
+            own[i] = (ct_word){ o->v[i].name, strlen(o->v[i].name) };
+        ok = own ? ct_machine_of_expr(s->what, ct_expr_words(h, own, o->n), h, &m[n], s->err) : ct_schema_no_memory(s);
         m[n].is_negated = true;
         n += ok;
     }

@@ -65,10 +65,10 @@ static void build(ct_trie *t, const entry *v, size_t n)
         t->nodes[path[--depth]].end = t->n_nodes;
 }
 
-bool ct_trie_open(const carat_tokenizer *tok, ct_trie *t, carat_err *err)
+bool ct_trie_open(const carat_tokenizer *tok, size_t n_ids, ct_trie *t, carat_err *err)
 {
-    const size_t n = ct_tok_facts(tok)->n_pieces;
-    size_t bytes = 0, kept;
+    const size_t n_pieces = ct_tok_facts(tok)->n_pieces, n = n_ids < n_pieces ? n_ids : n_pieces;
+    size_t bytes = 0, kept = 0;
     *t = (ct_trie){ .tok = tok, .n_tokens = n };
     entry *v = malloc((n + 1) * sizeof *v);
     t->twins = malloc((n + 1) * sizeof *t->twins);
@@ -89,6 +89,11 @@ bool ct_trie_open(const carat_tokenizer *tok, ct_trie *t, carat_err *err)
     if (!ok)
         ct_trie_close(t);
     return ok || ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for a tree of %zu tokens", n);
+}
+
+size_t ct_trie_bytes(const ct_trie *t)
+{
+    return t->n_nodes * sizeof *t->nodes + t->n_tokens * sizeof *t->twins;
 }
 
 void ct_trie_close(ct_trie *t)

@@ -26,8 +26,9 @@ typedef struct ct_trie {
     unsigned depth;  /* of the deepest node */
 } ct_trie;
 
-/* Tokens longer than 255 bytes are left out. Errors: CARAT_ENOMEM. */
-bool ct_trie_open(const carat_tokenizer *tok, ct_trie *t, carat_err *err);
+/* Of ids below n_ids alone. Tokens longer than 255 bytes are left out. Errors: CARAT_ENOMEM. */
+bool ct_trie_open(const carat_tokenizer *tok, size_t n_ids, ct_trie *t, carat_err *err);
+size_t ct_trie_bytes(const ct_trie *t);
 void ct_trie_close(ct_trie *t); /* accepts a zeroed one */
 
 #endif

@@ -403,7 +403,7 @@ static int open_world(void **state)
 {
     static world w;
     carat_err err;
-    if (!ct_tokenizer_from_folder(TINY, &w.tok, &err) || !ct_trie_open(w.tok, &w.trie, &err))
+    if (!ct_tokenizer_from_folder(TINY, &w.tok, &err) || !ct_trie_open(w.tok, SIZE_MAX, &w.trie, &err))
         fail_msg("%s", err.msg);
     *state = &w;
     return 0;
