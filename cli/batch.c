@@ -39,6 +39,7 @@ typedef struct work { /* a line that is being answered */
 typedef struct batch {
     const batch_options *o;
     ct_openai_options defaults; /* of requests */
+    ct_openai_forms forms;      /* of their answers */
     carat_engine *e;
     carat_queue *queue; /* of all that is asked */
     const char *model;  /* its name in answers */
@@ -383,7 +384,8 @@ static int answer_file(batch *b, const char *model)
                                        .max_tokens = b->o->max_tokens,
                                        .pan_scan = b->o->pan_scan,
                                        .files = b->o->files,
-                                       .files_hint = "--batch-files DIR" };
+                                       .files_hint = "--batch-files DIR",
+                                       .forms = &b->forms };
     if (!open_engine(b, model, vision, &code))
         return code;
     b->works = calloc(b->n_window, sizeof(work *));
@@ -400,6 +402,7 @@ static int answer_file(batch *b, const char *model)
         code = term_error(&err);
     print_summary(b);
     carat_queue_close(b->queue);
+    ct_openai_forms_deinit(&b->forms);
     carat_engine_close(b->e);
     return code ? code : cli_was_interrupted() ? CLI_INTERRUPTED : b->failed || b->failed_before ? CLI_FAILED : CLI_OK;
 }

@@ -13,6 +13,7 @@
 #include "batch.h"
 #include "commands.h"
 #include "engine.h"
+#include "format.h"
 #include "input.h"
 #include "json_out.h"
 #include "openai/openai.h"
@@ -222,7 +223,8 @@ static bool print_json(answer *a, const carat_engine *e, const carat_prompt *p, 
 }
 
 /* Prompt and answer in an open session. */
-static int answer_prompt(carat_engine *e, carat_session *s, const carat_prompt *p, const carat_sampling *sampling)
+static int answer_prompt(carat_engine *e, carat_session *s, const carat_prompt *p, const carat_sampling *sampling,
+                         const carat_format *format)
 {
     size_t n;
     carat_prompt_tokens(p, &n);
@@ -246,6 +248,7 @@ static int answer_prompt(carat_engine *e, carat_session *s, const carat_prompt *
         .wants_logprobs = opt.logprobs >= 0,
         .on_token = on_token,
         .arg = &a,
+        .format = format,
     };
     carat_result r = { .struct_size = sizeof r, .finish = CARAT_FINISH_LENGTH, .stop_id = -1 };
     cli_cancel_on_interrupt(s);
@@ -257,7 +260,8 @@ static int answer_prompt(carat_engine *e, carat_session *s, const carat_prompt *
     if (ok && cli_was_interrupted()) /* between the two calls */
         r.finish = CARAT_FINISH_CANCELLED;
     else if (ok && opt.n != 0) {
-        view_begin(&a.view, stdout, view_looks_for(opt.plain, !opt.raw && carat_engine_info(e)->is_instruction_tuned));
+        view_begin(&a.view, stdout,
+                   view_looks_for(opt.plain || format, !opt.raw && carat_engine_info(e)->is_instruction_tuned));
         ok = carat_session_generate(s, &g, &r, &err);
         if (!view_end(&a.view) && !a.write_failed) {
             a.write_failed = true;
@@ -288,6 +292,8 @@ static int answer_prompt(carat_engine *e, carat_session *s, const carat_prompt *
         term_note("%zu prompt tokens at %.1f tokens/s, %zu generated at %.1f tokens/s, %d threads, %s (%s)", n,
                   rate(n, prompt_s), r.n_generated, rate(r.n_generated, r.seconds), carat_engine_threads(e),
                   carat_engine_isa(e), carat_finish_name(r.finish));
+    if (ok && format && code == CLI_OK && r.finish == CARAT_FINISH_LENGTH)
+        term_note("The answer ended before its form was complete: no more tokens were allowed.");
     json_decref(a.tokens);
     json_decref(a.logprobs);
     ct_buf_deinit(&a.text);
@@ -305,6 +311,10 @@ static int run_batch(const char *model, const cli_list *args, const carat_sampli
         return cli_usage(&cli_run, "--batch needs -o FILE");
     if (args->n || opt.prompt || opt.file || opt.system || cli_image_paths.n)
         return cli_usage(&cli_run, "--batch takes its prompts, system texts and images from its lines");
+    if (cli_format_given())
+        return cli_usage(&cli_run,
+                         "--json-schema, --json-object, --regex, --choice and --grammar cannot be used with --batch: "
+                         "its lines say response_format");
     if (opt.raw || opt.special || opt.no_bos || opt.ignore_eos || opt.min_tokens || opt.stops.n || opt.logprobs >= 0)
         return cli_usage(&cli_run, "--raw, --special, --no-bos, --ignore-eos, --min-tokens, --stop and --logprobs "
                                    "cannot be used with --batch: its lines set them");
@@ -319,7 +329,7 @@ static int run(int argc, char **argv)
 {
     cli_list args = { 0 };
     carat_sampling sampling;
-    if (!cli_parse(&cli_run, argc, argv, &args) || !cli_sampling(&cli_run, &sampling))
+    if (!cli_parse(&cli_run, argc, argv, &args) || !cli_sampling(&cli_run, &sampling) || !cli_format_check(&cli_run))
         return CLI_USAGE;
     const carat_pan_scan pan_scan = cli_pan_scan();
     const char *path = cli_model_path(&args);
@@ -340,6 +350,7 @@ static int run(int argc, char **argv)
     carat_engine *e = NULL;
     carat_session *s = NULL;
     carat_prompt *p = NULL;
+    carat_format *format = NULL;
     cli_pictures pictures = { 0 };
     carat_err err;
     if (!get_prompt(&args, &text, &len, &code))
@@ -353,7 +364,8 @@ static int run(int argc, char **argv)
     /* The tower is read only for pictures. */
     if (!cli_open_engine(path, pictures.n ? CARAT_VISION_REQUIRED : CARAT_VISION_OFF, &e, &code))
         goto done;
-    if (!make_prompt(e, text, len, &pictures, &pan_scan, &p, &err) || !carat_session_open(e, 0, &s, &err)) {
+    if (!cli_format_open(e, &format, &err) || !make_prompt(e, text, len, &pictures, &pan_scan, &p, &err) ||
+        !carat_session_open(e, 0, &s, &err)) {
         code = term_error(&err);
         goto done;
     }
@@ -369,8 +381,9 @@ static int run(int argc, char **argv)
         goto done;
     }
     cli_sampling_of(carat_engine_info(e), &sampling);
-    code = answer_prompt(e, s, p, &sampling);
+    code = answer_prompt(e, s, p, &sampling, format);
 done:
+    carat_format_close(format);
     carat_prompt_free(p);
     cli_pictures_free(&pictures);
     free(text);
@@ -391,11 +404,18 @@ const cli_command cli_run = {
         "  carat run gemma-3-4b-it-q4_0.gguf \"Why is the sky blue?\"\n"
         "  carat run gemma-3-4b-it-q4_0.gguf --image cat.jpg \"What animal is this?\"\n"
         "  carat run model/ -f question.txt --temp 0 -n 200 --json\n"
+        "  carat run gemma.gguf -f mail.txt --json-schema order.json\n"
         "  cat notes.txt | carat run gemma.gguf --system \"Summarise in one sentence.\"\n"
         "  carat run gemma.gguf --batch requests.jsonl -o answers.jsonl\n\n"
         "A prompt from a file or a pipe may be UTF-8 or, with a byte order mark, UTF-16; the mark and one newline at "
         "the\n"
         "end are not part of it. -p and the argument are taken as they stand.\n\n"
+        "With an option for the form of the answer every token is one that such a text goes on with, and the answer "
+        "ends\n"
+        "where it is complete (or, incomplete, after -n tokens). JSON schemas are of draft 7 or 2020-12; what of one\n"
+        "cannot be enforced is refused by keyword and path. Regular expressions are ECMA-262's without look-around "
+        "and\n"
+        "back-references.\n\n"
         "--batch answers many prompts together, several times faster than one after the other. Lines in and out are\n"
         "those of OpenAI's Batch API (/v1/chat/completions and /v1/completions); answers are written in the order in\n"
         "which they become ready. To resume after an interruption, run the same command again: lines whose custom_id\n"
@@ -404,6 +424,7 @@ const cli_command cli_run = {
         "from the output to have it tried again. A repeated custom_id is reported and skipped. -n, --seed and the\n"
         "sampling options apply where a line does not set them; a line without a seed draws from --seed and its\n"
         "custom_id, so that the same batch gives the same answers.",
-    .tables = { &table, &cli_pictures_table, &batch_table, &cli_model_table, &cli_loading_table, &cli_sampling_table },
+    .tables = { &table, &cli_format_table, &cli_pictures_table, &batch_table, &cli_model_table, &cli_loading_table,
+                &cli_sampling_table },
     .run = run,
 };

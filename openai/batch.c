@@ -62,7 +62,7 @@ static uint64_t seed_of_line(uint64_t seed, const char *id) /* FNV-1a */
     return h;
 }
 
-bool ct_openai_line_read(ct_openai_line *l, const carat_engine *e, const ct_openai_options *o, ct_openai_fault *f)
+bool ct_openai_line_read(ct_openai_line *l, carat_engine *e, const ct_openai_options *o, ct_openai_fault *f)
 {
     ct_openai_endpoint endpoint = CT_OPENAI_CHAT;
     ct_openai_options own = *o;

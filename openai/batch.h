@@ -24,7 +24,7 @@ typedef struct ct_openai_line { /* zero-initialised */
 bool ct_openai_line_parse(ct_openai_line *l, const char *text, size_t len, ct_openai_fault *f);
 /* The rest of a line that was parsed: its request. Without a seed of its own it draws from the options' seed and its
  * custom_id, so that a batch gives the same answers again whatever the order of its lines. */
-bool ct_openai_line_read(ct_openai_line *l, const carat_engine *e, const ct_openai_options *o, ct_openai_fault *f);
+bool ct_openai_line_read(ct_openai_line *l, carat_engine *e, const ct_openai_options *o, ct_openai_fault *f);
 void ct_openai_line_deinit(ct_openai_line *l);
 
 /* Lines of output with their newline, the caller's (free); NULL: no memory. body is taken and may be NULL. */

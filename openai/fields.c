@@ -30,7 +30,8 @@ const ct_openai_field ct_openai_fields[] = {
     X(BODY, "presence_penalty") X(BODY, "frequency_penalty") X(BODY, "repeat_penalty") X(BODY, "repetition_penalty")
     X(BODY, "logit_bias") X(BODY, "stop") X(BODY, "n") X(BODY, "best_of")
     X(BODY, "logprobs") X(CHAT, "top_logprobs")
-    X(BODY, "response_format") X(BODY, "modalities") /* of one value, text */
+    X(BODY, "response_format") X(BODY, "modalities")
+    X(CT_IN_FORMAT, "json_schema") X(CT_IN_SCHEMA, "name") X(CT_IN_SCHEMA, "schema") X(CT_IN_SCHEMA, "strict")
     X(MESSAGE, "role") X(MESSAGE, "content")
     X(PART | CT_IN_FORMAT, "type") X(CT_IN_TEXT, "text") X(CT_IN_IMAGE, "image_url")
     X(CT_IN_IMAGE_URL, "url") X(CT_IN_IMAGE_URL, "detail")
@@ -48,7 +49,7 @@ const ct_openai_field ct_openai_fields[] = {
     X(BODY, "reasoning_effort") X(BODY, "verbosity") X(BODY, "web_search_options") X(BODY, "parallel_tool_calls")
     X(BODY, "stream_options")
     /* in messages: names that the template has no place for, and what replies carry along */
-    X(MESSAGE, "name") X(MESSAGE, "tool_call_id") X(MESSAGE, "tool_name") X(MESSAGE, "annotations")
+    X(CT_IN_SCHEMA, "description") X(MESSAGE, "name") X(MESSAGE, "tool_call_id") X(MESSAGE, "tool_name") X(MESSAGE, "annotations")
 #undef X
 #define X(where, field) { field, where, CT_FIELD_REFUSED, NULL, NULL },
 #define Y(where, field, unless) { field, where, CT_FIELD_REFUSED, unless, NULL },
@@ -58,7 +59,7 @@ const ct_openai_field ct_openai_fields[] = {
     /* what the answer has to look like */
     X(BODY, "grammar") Y(BODY, "json_schema", "=") Y(BODY, "guided_json", "=") X(BODY, "guided_regex")
     X(BODY, "guided_choice") X(BODY, "guided_grammar") X(BODY, "structured_outputs") X(BODY, "structural_tag")
-    X(BODY, "regex") X(BODY, "ebnf") Z(BODY, "format", "response_format") X(CT_IN_FORMAT, "json_schema")
+    X(BODY, "regex") X(BODY, "ebnf") Z(BODY, "format", "response_format")
     X(CT_IN_FORMAT, "schema")
     /* how tokens are drawn */
     Y(BODY, "typical_p", "=1") Y(BODY, "typical", "=1") Y(BODY, "tfs_z", "=1") X(BODY, "top_a") X(BODY, "top_n_sigma")

@@ -21,8 +21,9 @@ typedef enum ct_openai_place {
     CT_IN_IMAGE = 16, /* a part {"type": "image_url"} */
     CT_IN_PART = CT_IN_TEXT | CT_IN_IMAGE,
     CT_IN_IMAGE_URL = 32,
-    CT_IN_FORMAT = 64, /* "response_format" */
-    CT_IN_LINE = 128,  /* the line of a batch, around the body */
+    CT_IN_FORMAT = 64,  /* "response_format" */
+    CT_IN_SCHEMA = 128, /* "json_schema" in it */
+    CT_IN_LINE = 256,   /* the line of a batch, around the body */
 } ct_openai_place;
 
 typedef enum ct_openai_class {

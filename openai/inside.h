@@ -13,6 +13,11 @@ bool ct_openai_no_memory(ct_openai_fault *f, const char *what);
 bool ct_openai_chat_prompt(ct_openai_request *r, const carat_engine *e, const ct_openai_options *o, ct_openai_fault *f);
 bool ct_openai_text_prompt(const json_t *body, const carat_engine *e, carat_prompt **out, ct_openai_fault *f);
 
+/* format.c: "response_format", an object, into r->form. */
+bool ct_openai_read_form(ct_openai_request *r, const json_t *format, carat_engine *e, const ct_openai_options *o,
+                         ct_openai_fault *f);
+void ct_openai_form_release(ct_openai_request *r);
+
 /* image.c: an image of an address: data:, or a file where options have a folder. where: its place, for messages. */
 bool ct_openai_image(const json_t *url, const char *files, const char *files_hint, const char *where,
                      carat_picture **out, ct_openai_fault *f);

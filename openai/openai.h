@@ -22,6 +22,7 @@
 
 #define CT_OPENAI_MAX_ANSWERS 16 /* n */
 #define CT_OPENAI_MAX_STOPS   16
+#define CT_OPENAI_MAX_FORMS   16
 #define CT_OPENAI_MAX_TOP     20   /* top_logprobs */
 #define CT_OPENAI_MAX_LIST    1024 /* bytes of the names of unknown fields; then the list ends in "..." */
 
@@ -69,6 +70,15 @@ typedef struct ct_openai_list {
     size_t n;
 } ct_openai_list;
 
+/* Forms of answers that were asked for lately: requests that ask for the same share what it was compiled to and what it
+ * has found out. One thread at a time; zero-initialised. Closed before the engine, after the requests. */
+typedef struct ct_openai_form ct_openai_form;
+typedef struct ct_openai_forms {
+    ct_openai_form *v[CT_OPENAI_MAX_FORMS];
+    size_t n;
+} ct_openai_forms;
+void ct_openai_forms_deinit(ct_openai_forms *forms);
+
 /* What the operator allows, and the settings of requests that do not say otherwise. */
 typedef struct ct_openai_options {
     carat_sampling sampling; /* with the seed of a request that gives none */
@@ -78,6 +88,7 @@ typedef struct ct_openai_options {
     const char *files;       /* the folder whose image files a request may name; NULL: none */
     const char *files_hint;  /* what would open one, for the message: "--batch-files DIR" */
     ct_openai_mode mode;     /* of this request */
+    ct_openai_forms *forms;  /* NULL: a request compiles its form for itself */
 } ct_openai_options;
 
 typedef struct ct_openai_request { /* zero-initialised */
@@ -90,12 +101,13 @@ typedef struct ct_openai_request { /* zero-initialised */
     carat_prompt *prompt;
     carat_bias *bias;
     const char **stops;
+    ct_openai_form *form;   /* of the answers; NULL: any */
     ct_openai_list unknown; /* fields that nobody knows, in the lenient mode */
 } ct_openai_request;
 
 /* Every field of the body is honoured, known to change nothing, refused by name, or listed as unknown. Takes a reference to the body.
  * On false the fault says why; the request is to be deinitialised in either case. */
-bool ct_openai_request_read(ct_openai_request *r, ct_openai_endpoint endpoint, json_t *body, const carat_engine *e,
+bool ct_openai_request_read(ct_openai_request *r, ct_openai_endpoint endpoint, json_t *body, carat_engine *e,
                             const ct_openai_options *o, ct_openai_fault *f);
 void ct_openai_request_deinit(ct_openai_request *r);
 

@@ -208,16 +208,14 @@ static bool is_absent(const json_t *v)
            (json_is_object(v) && json_object_size(v) == 0);
 }
 
-/* What an answer is made of: text, and nothing but text. */
-static bool read_format(const json_t *body, ct_openai_list *unknown, ct_openai_fault *f)
+/* What an answer is made of: text, and nothing but text, of a form. */
+static bool read_format(const json_t *body, ct_openai_request *r, carat_engine *e, const ct_openai_options *o,
+                        ct_openai_fault *f)
 {
     const json_t *format = json_object_get(body, "response_format"), *modalities = json_object_get(body, "modalities");
-    if (!is_absent(format) && !is_text(json_object_get(format, "type")))
-        return ct_openai_refuse(f, 400, "unsupported_value", "response_format",
-                                "'response_format' can only be of type text");
     if (!is_absent(modalities) && !(json_array_size(modalities) == 1 && is_text(json_array_get(modalities, 0))))
         return ct_openai_refuse(f, 400, "unsupported_value", "modalities", "'modalities' can only be [\"text\"]");
-    return ct_openai_check_fields(format, CT_IN_FORMAT, "response_format", unknown, f);
+    return is_absent(format) || ct_openai_read_form(r, format, e, o, f);
 }
 
 /* Whatever its name, the one model that there is answers. */
@@ -229,7 +227,7 @@ static bool check_model(const json_t *body, ct_openai_fault *f)
 
 /* ---- all of it ---- */
 
-bool ct_openai_request_read(ct_openai_request *r, ct_openai_endpoint endpoint, json_t *body, const carat_engine *e,
+bool ct_openai_request_read(ct_openai_request *r, ct_openai_endpoint endpoint, json_t *body, carat_engine *e,
                             const ct_openai_options *o, ct_openai_fault *f)
 {
     bool is_chat = endpoint == CT_OPENAI_CHAT;
@@ -242,7 +240,7 @@ bool ct_openai_request_read(ct_openai_request *r, ct_openai_endpoint endpoint, j
     r->unknown.mode = o->mode;
     ct_buf_init(&r->unknown.names, 2 * CT_OPENAI_MAX_LIST);
     if (!ct_openai_check_fields(body, is_chat ? CT_IN_CHAT : CT_IN_COMPLETIONS, "", &r->unknown, f) ||
-        !check_model(body, f) || !read_format(body, &r->unknown, f) || !read_sampling(body, &r->sampling, f) ||
+        !check_model(body, f) || !read_format(body, r, e, o, f) || !read_sampling(body, &r->sampling, f) ||
         !read_max_tokens(body, is_chat, o->max_tokens, &g->max_tokens, f) ||
         !read_min_tokens(body, g->max_tokens, &g->min_tokens, f) ||
         !read_answers(body, o->max_answers, &r->submit.n_answers, f) || !read_logprobs(body, r, f) ||
@@ -256,6 +254,7 @@ bool ct_openai_request_read(ct_openai_request *r, ct_openai_endpoint endpoint, j
 
 void ct_openai_request_deinit(ct_openai_request *r)
 {
+    ct_openai_form_release(r);
     carat_prompt_free(r->prompt);
     free(r->bias);
     free(r->stops);

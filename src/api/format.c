@@ -18,7 +18,8 @@ static bool need_trie(carat_engine *e, carat_err *err)
 {
     const ct_model *m = e->model;
     if (!m->tok)
-        return ct_fail(err, CARAT_EUNSUPPORTED, CARAT_NOWHERE, "a response format needs a vocabulary, the model has none");
+        return ct_fail(err, CARAT_EUNSUPPORTED, CARAT_NOWHERE,
+                       "a response format needs a vocabulary, the model has none");
     pthread_mutex_lock(&e->trie_lock);
     if (!e->has_trie)
         e->has_trie = ct_trie_open(m->tok, m->cfg.n_vocab, &e->trie, err);

@@ -111,7 +111,8 @@ static bool check_texts(const carat_format_options *o, carat_err *err)
     const char *what = ct_format_what(o->kind);
     const bool wants_text = o->kind != CARAT_FORMAT_JSON_OBJECT && o->kind != CARAT_FORMAT_CHOICE;
     if (wants_text ? !o->text : o->text || o->text_len)
-        return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "%s: %s", what, wants_text ? "no text was given" : "it takes no text");
+        return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "%s: %s", what,
+                       wants_text ? "no text was given" : "it takes no text");
     if (o->kind != CARAT_FORMAT_CHOICE && (o->choices || o->choice_lens || o->n_choices))
         return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "%s: it takes no choices", what);
     if (o->text_len > CT_FORMAT_MOST_TEXT)

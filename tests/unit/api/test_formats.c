@@ -61,7 +61,10 @@ static const char schema[] =
 
 static const carat_format_options forms[] = {
     { .struct_size = sizeof(carat_format_options), .kind = CARAT_FORMAT_JSON_SCHEMA, .text = schema },
-    { .struct_size = sizeof(carat_format_options), .kind = CARAT_FORMAT_JSON_SCHEMA, .text = schema, .has_spaces = true },
+    { .struct_size = sizeof(carat_format_options),
+      .kind = CARAT_FORMAT_JSON_SCHEMA,
+      .text = schema,
+      .has_spaces = true },
     { .struct_size = sizeof(carat_format_options),
       .kind = CARAT_FORMAT_REGEX,
       .text = "(ab+c?|[0-9]{2,4}-\\d\\d|\\u00e9{3})" },
@@ -101,9 +104,7 @@ static carat_request *ask(const carat_generation *g, size_t n)
 {
     carat_request *r;
     carat_err e;
-    const carat_request_options o = {
-        .struct_size = sizeof o, .prompt = prompt, .generation = g, .n_answers = n
-    };
+    const carat_request_options o = { .struct_size = sizeof o, .prompt = prompt, .generation = g, .n_answers = n };
     must(carat_request_submit(engine, &o, &r, &e), &e);
     return r;
 }
@@ -166,7 +167,8 @@ static void check_schema(const answer *a, bool has_spaces)
     if (!ct_json_parse("the answer", a->text, a->len, &v, &e))
         fail_msg("'%s': %s", a->text, e.msg);
     const json_t *name = json_object_get(v, "name"), *count = json_object_get(v, "how many of them there are"),
-                 *kind = json_object_get(v, "kind"), *when = json_object_get(v, "when"), *parts = json_object_get(v, "parts");
+                 *kind = json_object_get(v, "kind"), *when = json_object_get(v, "when"),
+                 *parts = json_object_get(v, "parts");
     assert_true(json_object_size(v) == (when ? 5 : 4));
     assert_true(json_is_string(name) && n_chars(json_string_value(name)) <= 12);
     assert_true(json_is_integer(count) && json_integer_value(count) >= -3 && json_integer_value(count) <= 120);
@@ -500,15 +502,18 @@ static void what_cannot_be_enforced_is_refused(void **state)
     refuse((carat_format_options){ .kind = json, .text = "{\"type\":" }, CARAT_EFORMAT, "the JSON schema");
     refuse((carat_format_options){ .kind = json, .text = "false" }, CARAT_EARG, "no text can match");
     refuse((carat_format_options){ .kind = json, .text = "{\"type\":\"string\"}", .text_len = 9 }, CARAT_EFORMAT, "");
-    refuse((carat_format_options){ .kind = regex, .text = "a(?=b)" }, CARAT_EARG, "look-around is not supported, at byte 2");
+    refuse((carat_format_options){ .kind = regex, .text = "a(?=b)" }, CARAT_EARG,
+           "look-around is not supported, at byte 2");
     refuse((carat_format_options){ .kind = regex }, CARAT_EARG, "no text was given");
     refuse((carat_format_options){ .kind = regex, .text = "a", .has_spaces = true }, CARAT_EARG, "has_spaces");
     refuse((carat_format_options){ .kind = regex, .text = "a", .n_choices = 1 }, CARAT_EARG, "no choices");
-    refuse((carat_format_options){ .kind = regex, .text = "a", .text_len = (size_t)1 << 40 }, CARAT_ELIMIT, "expected at most");
+    refuse((carat_format_options){ .kind = regex, .text = "a", .text_len = (size_t)1 << 40 }, CARAT_ELIMIT,
+           "expected at most");
     refuse((carat_format_options){ .kind = CARAT_FORMAT_JSON_OBJECT, .text = "{}" }, CARAT_EARG, "takes no text");
     refuse((carat_format_options){ .kind = CARAT_FORMAT_GBNF, .text = "root ::= x" }, CARAT_EARG, "'x' is not defined");
     refuse((carat_format_options){ .kind = choice }, CARAT_EARG, "without any choices");
-    refuse((carat_format_options){ .kind = choice, .choices = bad, .n_choices = 2 }, CARAT_EARG, "choice 1 is not valid UTF-8");
+    refuse((carat_format_options){ .kind = choice, .choices = bad, .n_choices = 2 }, CARAT_EARG,
+           "choice 1 is not valid UTF-8");
     refuse((carat_format_options){ .kind = choice, .choices = null, .n_choices = 1 }, CARAT_EARG, "choice 0 is NULL");
     refuse((carat_format_options){ .kind = (carat_format_kind)77, .text = "x" }, CARAT_EARG, "77 is unknown");
 

@@ -87,6 +87,24 @@ class Case(unittest.TestCase):
 
 
 class Answers(Case):
+    def test_answers_of_a_form(self):
+        schema = {"type": "object", "properties": {"colour": {"enum": ["red", "blue"]}, "n": {"type": "integer", "minimum": 1, "maximum": 3}},
+                  "required": ["colour", "n"], "additionalProperties": False}
+        form = {"type": "json_schema", "json_schema": {"name": "star", "strict": True, "schema": schema}}
+        out = self.ask([chat(i, response_format=form, max_tokens=60, n=2, temperature=1.5) for i in range(8)] +
+                       [text("cut", response_format=form, max_tokens=3), chat("any", response_format={"type": "json_object"}, max_tokens=2)])
+        for i in range(8):
+            for choice in out[str(i)]["choices"]:
+                self.assertEqual(choice["finish_reason"], "stop")
+                value = json.loads(choice["message"]["content"])
+                self.assertEqual(list(value), ["colour", "n"])
+                self.assertIn(value["colour"], ["red", "blue"])
+                self.assertIn(value["n"], [1, 2, 3])
+        cut = out["cut"]["choices"][0]
+        self.assertEqual(cut["finish_reason"], "length")
+        self.assertTrue('{"colour":"'.startswith(cut["text"]) or cut["text"].startswith('{"colour":"'))
+        self.assertEqual(out["any"]["choices"][0]["message"]["content"][:1], "{")
+
     def test_the_same_as_alone(self):
         prompts = ["a red star", "b", "Die Katze sitzt", "x" * 70, "猫が"]
         got = self.ask([text(i, p, max_tokens=9 + i) for i, p in enumerate(prompts)] +
@@ -318,7 +336,9 @@ class BadLines(Case):
             (text("mixed", [2, "a"]), "prompt", None), (text("nothing", []), "prompt", None),
             (chat("tools", tools=[{"type": "function"}]), "tools", "unsupported_parameter"),
             (chat("choice", tool_choice="required"), "tool_choice", "unsupported_parameter"),
-            (chat("format", response_format={"type": "json_object"}), "response_format", "unsupported_value"),
+            (chat("format", response_format={"type": "grammar"}), "response_format", "unsupported_value"),
+            (chat("schema", response_format={"type": "json_schema", "json_schema": {"name": "x", "schema": {"if": {}}}}),
+             "response_format.json_schema.schema", "invalid_value"),
             (chat("modalities", modalities=["text", "audio"]), "modalities", "unsupported_value"),
             (chat("stream", stream=True), "stream", "unsupported_parameter"), (text("echo", echo=True), "echo", "unsupported_parameter"),
             (text("suffix", suffix="x"), "suffix", "unsupported_parameter"), (text("best", n=1, best_of=3), "best_of", "unsupported_value"),

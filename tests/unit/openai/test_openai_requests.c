@@ -186,10 +186,86 @@ static void test_what_cannot_be_honoured_is_refused_by_name(void **state)
     refuse(CHAT, ", \"tool_choice\": \"required\"", "tool_choice", "unsupported_parameter");
     refuse(CHAT, ", \"tool_choice\": {\"type\": \"function\"}", "tool_choice", "unsupported_parameter");
     refuse(CHAT, ", \"function_call\": {\"name\": \"f\"}", "function_call", "unsupported_parameter");
-    refuse(CHAT, ", \"response_format\": {\"type\": \"json_object\"}", "response_format", "unsupported_value");
+    refuse(CHAT, ", \"response_format\": {\"type\": \"grammar\"}", "response_format", "unsupported_value");
+    refuse(CHAT, ", \"response_format\": {\"json_schema\": {}}", "response_format", "unsupported_value");
     refuse(CHAT, ", \"response_format\": \"text\"", "response_format", "unsupported_value");
     refuse(CHAT, ", \"modalities\": [\"audio\"]", "modalities", "unsupported_value");
     refuse(CHAT, ", \"best_of\": 2", "best_of", "unsupported_value");
+}
+
+#define SCHEMA "response_format.json_schema"
+
+static void test_response_formats(void **state)
+{
+    (void)state;
+    asked a, b;
+    ct_openai_forms forms = { .n = 0 };
+    static const char *const good[] = {
+        ", \"response_format\": {\"type\": \"json_object\"}",
+        ", \"response_format\": {\"type\": \"json_object\", \"json_schema\": null}",
+        ", \"response_format\": {\"type\": \"json_schema\", \"json_schema\": {\"name\": \"n\", \"description\": \"d\", "
+        "\"strict\": true, \"schema\": {\"type\": \"object\"}}}",
+        ", \"response_format\": {\"type\": \"json_schema\", \"json_schema\": {\"strict\": false, \"schema\": {}}}",
+    };
+    static const struct {
+        const char *format, *param, *code, *why;
+    } bad[] = {
+        { "{\"type\": \"json_schema\"}", SCHEMA, "missing_required_parameter", "is missing" },
+        { "{\"type\": \"json_schema\", \"json_schema\": \"x\"}", SCHEMA, "missing_required_parameter", "a string" },
+        { "{\"type\": \"json_schema\", \"json_schema\": {\"name\": \"x\"}}", SCHEMA ".schema",
+          "missing_required_parameter", "is missing" },
+        { "{\"type\": \"json_schema\", \"json_schema\": {\"schema\": []}}", SCHEMA ".schema", "invalid_value",
+          "an array" },
+        { "{\"type\": \"json_schema\", \"json_schema\": {\"name\": 5, \"schema\": {}}}", SCHEMA ".name",
+          "invalid_value", "name" },
+        { "{\"type\": \"json_schema\", \"json_schema\": {\"strict\": 1, \"schema\": {}}}", SCHEMA ".strict",
+          "invalid_value", "strict" },
+        { "{\"type\": \"json_schema\", \"json_schema\": {\"schema\": {\"items\": {\"not\": {}}}}}", SCHEMA ".schema",
+          "invalid_value", "the JSON schema: '/items/not': cannot be enforced" },
+        { "{\"type\": \"json_schema\", \"json_schema\": {\"schema\": {\"items\": {\"not\": {}}}}}", SCHEMA ".schema",
+          "invalid_value", "cannot be enforced" },
+        { "{\"type\": \"json_object\", \"json_schema\": {\"schema\": {}}}", SCHEMA, "invalid_value", "needs the type" },
+        { "{\"type\": \"text\", \"json_schema\": {\"schema\": {}}}", SCHEMA, "invalid_value", "needs the type" },
+    };
+    defaults.forms = &forms;
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+        accept(&a, CHAT, good[i]);
+        accept(&b, COMPL, good[i]);
+        assert_non_null(a.r.generation.format);
+        assert_ptr_equal(a.r.generation.format, b.r.generation.format); /* compiled once */
+        done(&a);
+        done(&b);
+    }
+    assert_int_equal(forms.n, 3);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        char rest[512];
+        snprintf(rest, sizeof rest, ", \"response_format\": %s", bad[i].format);
+        refuse(CHAT, rest, bad[i].param, bad[i].code);
+        ask(&a, CHAT, rest);
+        if (!strstr(a.f.err.msg, bad[i].why))
+            fail_msg("%s: %s", bad[i].format, a.f.err.msg);
+        done(&a);
+    }
+    assert_int_equal(forms.n, 3);
+    /* The oldest goes when there are too many; who has it keeps it. */
+    accept(&a, CHAT, good[2]);
+    for (int i = 0; i < 20; i++) {
+        char rest[256];
+        snprintf(rest, sizeof rest,
+                 ", \"response_format\": {\"type\": \"json_schema\", \"json_schema\": {\"schema\": {\"const\": %d}}}",
+                 i);
+        accept(&b, CHAT, rest);
+        done(&b);
+    }
+    assert_int_equal(forms.n, CT_OPENAI_MAX_FORMS);
+    accept(&b, CHAT, good[2]);
+    assert_ptr_not_equal(a.r.generation.format, b.r.generation.format);
+    done(&b);
+    done(&a);
+    ct_openai_forms_deinit(&forms);
+    defaults.forms = NULL;
+    accept(&a, CHAT, good[0]);
+    done(&a);
 }
 
 static void test_wrong_types_and_ranges(void **state)
@@ -261,7 +337,7 @@ static void test_wrong_types_and_ranges(void **state)
 
 /* ---- the table of fields ---- */
 
-#define ALL_PLACES 8
+#define ALL_PLACES 9
 static const struct place {
     ct_openai_place place;
     ct_openai_endpoint endpoint;
@@ -281,6 +357,9 @@ static const struct place {
       "\"data:,\"",
       "}}]}]}", "messages[0].content[0].image_url." },
     { CT_IN_FORMAT, CHAT ", \"response_format\": {\"type\": \"text\"", "}}", "response_format." },
+    { CT_IN_SCHEMA,
+      CHAT ", \"response_format\": {\"type\": \"json_schema\", \"json_schema\": {\"name\": \"x\", \"schema\": {}",
+      "}}}", "response_format.json_schema." },
     { CT_IN_LINE, CT_OPENAI_CHAT, NULL, NULL, "" },
 };
 
@@ -344,6 +423,7 @@ static void test_every_field_of_the_api_is_in_the_table(void **state)
         { CT_IN_IMAGE, "type image_url prompt_cache_breakpoint" },
         { CT_IN_IMAGE_URL, "url detail" },
         { CT_IN_FORMAT, "type json_schema" },
+        { CT_IN_SCHEMA, "name description schema strict" },
         { CT_IN_LINE, "custom_id method url body" },
     };
     for (size_t i = 0; i < sizeof api / sizeof *api; i++)
@@ -938,6 +1018,7 @@ int main(void)
         cmocka_unit_test(test_what_is_ignored),
         cmocka_unit_test(test_deep_json),
         cmocka_unit_test(test_what_cannot_be_honoured_is_refused_by_name),
+        cmocka_unit_test(test_response_formats),
         cmocka_unit_test(test_wrong_types_and_ranges),
         cmocka_unit_test(test_every_field_of_the_api_is_in_the_table),
         cmocka_unit_test(test_a_field_has_one_row),
