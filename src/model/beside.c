@@ -25,8 +25,7 @@ static bool find_file(const ct_source *s, const char *name, char path[4096], boo
            ct_fail(err, CARAT_EIO, CARAT_NOWHERE, "%s: %s", path, strerror(errno));
 }
 
-/* *v stays NULL where there is no such file. */
-static bool load_json(const ct_source *s, const char *name, char path[4096], json_t **v, carat_err *err)
+bool ct_beside_json(const ct_source *s, const char *name, char path[4096], json_t **v, carat_err *err)
 {
     bool is_there;
     *v = NULL;
@@ -90,7 +89,7 @@ static bool template_in_json(const ct_source *s, const char *name, char **out, c
 {
     char path[4096];
     json_t *o;
-    bool ok = load_json(s, name, path, &o, err) && template_of(o, path, out, err);
+    bool ok = ct_beside_json(s, name, path, &o, err) && template_of(o, path, out, err);
     json_decref(o);
     return ok;
 }
@@ -136,7 +135,7 @@ static bool read_generation(const ct_source *s, ct_config *c, ct_advice *advice,
 {
     char path[4096];
     json_t *g;
-    bool ok = load_json(s, "generation_config.json", path, &g, err) &&
+    bool ok = ct_beside_json(s, "generation_config.json", path, &g, err) &&
               ct_config_add_eos_json(c, json_object_get(g, "eos_token_id"), path, "generation_config.json", err);
     if (ok)
         ct_advice_from_json(g, path, c, advice);
@@ -161,7 +160,7 @@ static bool end_in_map(const ct_source *s, char **out, carat_err *err)
 {
     char path[4096];
     json_t *o;
-    bool ok = load_json(s, "special_tokens_map.json", path, &o, err) && end_of(o, path, out, err);
+    bool ok = ct_beside_json(s, "special_tokens_map.json", path, &o, err) && end_of(o, path, out, err);
     json_decref(o);
     return ok;
 }
@@ -172,7 +171,7 @@ static bool read_folder(const ct_source *s, ct_config *c, ct_beside *out, carat_
 {
     char path[4096];
     json_t *config;
-    bool ok = load_json(s, "tokenizer_config.json", path, &config, err) &&
+    bool ok = ct_beside_json(s, "tokenizer_config.json", path, &config, err) &&
               template_in_folder(s, config, path, &out->chat_template, err) &&
               end_of(config, path, &out->eos_token, err) && (out->eos_token || end_in_map(s, &out->eos_token, err)) &&
               read_generation(s, c, &out->advice, err);

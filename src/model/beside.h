@@ -26,4 +26,8 @@ typedef struct ct_beside {
 bool ct_beside_read(const ct_source *s, ct_config *c, ct_beside *out, carat_err *err);
 void ct_beside_deinit(ct_beside *b);
 
+/* A JSON file of a folder; path: its name for messages. *v, which the caller releases, is NULL where there is no such
+ * file. Errors as above. */
+bool ct_beside_json(const ct_source *s, const char *name, char path[4096], json_t **v, carat_err *err);
+
 #endif

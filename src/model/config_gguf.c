@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "model/int_keys.h"
 #include "quant/kv_tile.h"
 
@@ -148,6 +149,19 @@ static bool read_scales(const ct_gguf *g, ct_config *c, carat_err *err)
     return true;
 }
 
+static bool report_caps(const ct_gguf *g, carat_err *err)
+{
+    static const char *const keys[] = { "gemma3.final_logit_softcapping", "gemma3.attn_logit_softcapping" };
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        double cap = 0;
+        if (!ct_gguf_num(g, keys[i], &cap, err))
+            return false;
+        if (cap != 0)
+            ct_logf(CARAT_LOG_WARN, "%s: '%s' ignored: Gemma 3 does not cap logits", ct_gguf_path(g), keys[i]);
+    }
+    return true;
+}
+
 /* The ends that a header may name: of the text, of a turn, of a message; Ollama's converter lists several. */
 static bool read_eos(const ct_gguf *g, ct_config *c, carat_err *err)
 {
@@ -191,8 +205,8 @@ bool ct_config_from_gguf(const ct_gguf *g, bool trust_header, ct_config *out, ca
     ct_str name = { NULL, 0 };
     if (!read_architecture(g, err) || !ct_int_keys_from_gguf(g, "gemma3", text_keys, out, err) ||
         !read_value_length(g, out, err) || !read_pattern(g, out, err) || !read_rope(g, out, err) ||
-        !read_scales(g, out, err) || !ct_vision_config_from_gguf(g, &out->vision, err) || !read_rows(g, out, err) ||
-        !ct_gguf_text(g, "general.name", &name, err))
+        !read_scales(g, out, err) || !report_caps(g, err) || !ct_vision_config_from_gguf(g, &out->vision, err) ||
+        !read_rows(g, out, err) || !ct_gguf_text(g, "general.name", &name, err))
         return false;
     if (name.data)
         snprintf(out->name, sizeof out->name, "%.*s", (int)(name.len < 90 ? name.len : 90), name.data);

@@ -8,7 +8,7 @@
 #include "model/model.h"
 
 struct ct_source {
-    char *path; /* a copy */
+    char *path;    /* a copy */
     ct_gguf *gguf; /* one of the two */
     ct_safetensors *st;
     const ct_tensors *tensors;

@@ -8,7 +8,7 @@ import shutil
 import struct
 
 SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
-U32, I32, F32, TEXT, LIST = 4, 5, 6, 8, 9
+U32, I32, F32, BOOL, TEXT, LIST = 4, 5, 6, 7, 8, 9
 
 
 class Gguf:

@@ -8,7 +8,7 @@ import os
 import shutil
 import struct
 
-from models import LIST, TEXT, Copy, Gguf
+from models import BOOL, F32, LIST, TEXT, Copy, Gguf
 from program import DATA, IMAGES, SIGHT, TINY, TINY_GGUF, Folder, carat, main
 
 TABLE, HEAD = "model.embed_tokens.weight", "lm_head.weight"
@@ -363,6 +363,73 @@ class Towers(Checkpoints):
             f.write("")
         self.refused("run", model, "--batch", self.path("lines"), "-o", self.path("out"), "--mmproj", self.path("none.gguf"),
                      says="none.gguf: No such file")
+
+
+class Processors(Checkpoints):
+    """How pictures are prepared is the published way, or the model does not see and says why."""
+    IMAGE = ["--image", IMAGES + "rgb8.png"]
+
+    def blind(self, model, says):
+        self.refused("run", model, "hi", *self.IMAGE, says=says)
+        notes = "\n".join(self.info(model)["contradictions"])
+        for part in ["text only: ", *says]:
+            self.assertIn(part, notes)
+        self.ok("run", model, "hi", "-n", "1")
+
+    def test_m1_what_a_folder_says_of_pictures_is_honoured_or_refused(self):
+        half = [0.5, 0.5, 0.5]
+        for field, value, says in [
+                ("image_mean", [0.48, 0.45, 0.4], "'image_mean' is not 0.5"), ("image_std", [0.5, 0.5, 0.26], "'image_std' is not"),
+                ("image_mean", [0.5, 0.5], "'image_mean'"), ("image_std", 0.25, "'image_std'"), ("image_mean", "0.5", "'image_mean'"),
+                ("rescale_factor", 1, "'rescale_factor' is 1, expected 1/255"), ("rescale_factor", 1 / 127.5, "'rescale_factor'"),
+                ("do_normalize", False, "'do_normalize' is false"), ("do_rescale", False, "'do_rescale' is false"),
+                ("do_resize", False, "'do_resize' is false"), ("resample", 3, "'resample' is 3, expected 2"),
+                ("size", {"height": 224, "width": 224}, "'size' is 224 x 224, but the vision tower's is 112 x 112"),
+                ("size", {"height": 112, "width": 224}, "'size' is 224 x 112"), ("size", 896, "'size' is 896"),
+                ("size", {"shortest_edge": 112}, "'size' has no height and width"),
+                ("image_seq_length", 256, "'image_seq_length' is 256, but an image is 16 tokens")]:
+            with self.subTest(field=field, value=value):
+                self.dir.cleanup(), self.setUp()
+                m = self.folder("m", SIGHT)
+                m.update("preprocessor_config.json", **{field: value})
+                self.blind(m.path, ["preprocessor_config.json", says])
+        m = self.folder("other", SIGHT)
+        m.update("preprocessor_config.json", image_mean=0.5, image_std=half, rescale_factor=0.003921569, size=112)
+        self.ok("run", m.path, "hi", *self.IMAGE, "-n", "1")
+        m.update("processor_config.json", image_processor={"image_std": [1, 1, 1]})
+        self.blind(m.path, ["processor_config.json", "'image_std'"])
+        m.update("processor_config.json", image_processor={"image_std": half, "image_mean": half}, image_seq_length=256)
+        self.blind(m.path, ["processor_config.json", "'image_seq_length' is 256"])
+        m.remove("processor_config.json"), m.remove("preprocessor_config.json")
+        self.assertEqual(self.ok("run", m.path, "hi", *self.IMAGE, "-n", "1").stderr, b"")
+
+    def test_m1_what_an_mmproj_says_of_pictures_is_honoured_or_refused(self):
+        model = shutil.copy(VL + "tiny-vl-f32.gguf", self.path("m.gguf"))
+        for key, value, says in [("clip.vision.image_mean", (LIST, (F32, [0.48, 0.45, 0.4])), "clip.vision.image_mean is not 0.5"),
+                                 ("clip.vision.image_std", (LIST, (F32, [0.5, 0.5])), "clip.vision.image_std is not 0.5"),
+                                 ("clip.vision.image_std", (LIST, (F32, [0.5, 0.5, float("nan")])), "clip.vision.image_std"),
+                                 ("clip.use_silu", (BOOL, True), "clip.use_silu is true, expected GELU"),
+                                 ("clip.use_gelu", (BOOL, False), "clip.use_gelu is false, expected GELU")]:
+            with self.subTest(key=key):
+                g = Gguf(VL + "mmproj-tiny-vl-f32.gguf")
+                g.keys[key] = value
+                path = g.save(self.path("mmproj.gguf"))
+                self.refused("run", model, "hi", *self.IMAGE, "--mmproj", path, says=[path, says])
+        g = Gguf(VL + "mmproj-tiny-vl-f32.gguf")
+        g.keys.update({"clip.vision.image_mean": (LIST, (F32, [0.5] * 3)), "clip.use_silu": (BOOL, False)})
+        self.ok("run", model, "hi", *self.IMAGE, "--mmproj", g.save(self.path("mmproj.gguf")), "-n", "1")
+
+    def test_soft_caps_are_reported_in_both_kinds_of_files(self):
+        for cap in "final_logit_softcapping", "attn_logit_softcapping":
+            g = Gguf(TINY_GGUF)
+            g.keys["gemma3." + cap] = (F32, 30.0)
+            m = self.folder(cap)
+            m.update("config.json", **{cap: 30.0})
+            for path in g.save(self.path("m.gguf")), m.path:
+                err = self.ok("run", path, "hi", "-n", "1").stderr.decode()
+                self.assertIn(f"{cap}' ignored: Gemma 3 does not cap logits", err)
+            g.keys["gemma3." + cap] = (F32, 0.0)
+            self.assertEqual(self.ok("run", g.save(self.path("m.gguf")), "hi", "-n", "1").stderr, b"")
 
 
 class Vocabularies(Checkpoints):
