@@ -15,7 +15,12 @@ fetch_libraries()
     set -- -qq -o APT::Architecture=arm64 -o APT::Architectures::=arm64 -o APT::Sandbox::User= \
         -o Dir::State="$apt/state" -o Dir::State::status="$apt/status" -o Dir::Cache="$apt/cache"
     apt-get "$@" update || return 1
-    (cd "$apt/deb" && apt-get "$@" download libjansson4 libjansson-dev libcmocka0 libcmocka-dev) || return 1
+    # All that the libraries need of each other, but not what the cross compiler brings itself.
+    wanted=$(apt-get "$@" install --print-uris -y --no-install-recommends libjansson-dev libcmocka-dev libjpeg-dev \
+        libspng-dev libwebp-dev libgif-dev nettle-dev | sed -n "s/^'[^']*' \([^_]*\)_.*/\1/p" |
+        grep -vE '^(libc6|libc6-dev|libc-dev-bin|libgcc-s1|gcc-.*-base|linux-libc-dev|libcrypt.*|libnsl.*|libtirpc.*|libk.*|libgssapi.*|libcom-err2|libssl.*|rpcsvc-proto|debconf|libcmocka-doc)$')
+    [ -n "$wanted" ] || return 1
+    (cd "$apt/deb" && apt-get "$@" download $wanted) || return 1
     for deb in "$apt"/deb/*.deb; do
         dpkg -x "$deb" "$root" || return 1
     done
@@ -24,9 +29,10 @@ fetch_libraries()
 
 if ! [ -f "$root/usr/include/jansson.h" ] && ! fetch_libraries >"$root/log" 2>&1; then
     tail -5 "$root/log" >&2
-    echo "cross-arm64: cannot fetch jansson and cmocka for arm64 (log above); Debian serves them" >&2
+    echo "cross-arm64: cannot fetch the libraries for arm64 (log above); Debian serves them" >&2
     exit 1
 fi
+libs=$root/usr/lib/aarch64-linux-gnu
 cat >"$root/cross.ini" <<INI
 [binaries]
 c = 'aarch64-linux-gnu-gcc'
@@ -35,14 +41,17 @@ strip = 'aarch64-linux-gnu-strip'
 pkgconfig = 'pkg-config'
 pkg-config = 'pkg-config'
 exe_wrapper = ['env', 'QEMU_LD_PREFIX=/usr/aarch64-linux-gnu',
-               'QEMU_SET_ENV=LD_LIBRARY_PATH=$root/usr/lib/aarch64-linux-gnu', 'qemu-aarch64']
+               'QEMU_SET_ENV=LD_LIBRARY_PATH=$libs:$root/lib/aarch64-linux-gnu', 'qemu-aarch64']
+[built-in options]
+c_args = ['-isystem', '$root/usr/include', '-isystem', '$root/usr/include/aarch64-linux-gnu']
+c_link_args = ['-L$libs', '-Wl,-rpath-link,$libs:$root/lib/aarch64-linux-gnu']
 [properties]
 sys_root = '$root'
-pkg_config_libdir = '$root/usr/lib/aarch64-linux-gnu/pkgconfig'
+pkg_config_libdir = '$libs/pkgconfig:$root/usr/share/pkgconfig'
 [host_machine]
 system = 'linux'
 cpu_family = 'aarch64'
 cpu = 'armv8-a'
 endian = 'little'
 INI
-scripts/configure.sh "$build" --cross-file "$root/cross.ini" -Ddefault_library=static -Dimages=disabled
+scripts/configure.sh "$build" --cross-file "$root/cross.ini" -Ddefault_library=static
