@@ -1,6 +1,7 @@
 #!/bin/sh
 # The kernel cross-check on CPUs that this machine is not, in an emulator, one a level. For each the program must itself
-# choose the right level, meet no illegal instruction and pass. A level that the emulator has no CPU for is named.
+# choose the right level, meet no illegal instruction and pass. A level that the emulator has no CPU for is named. Then
+# the golden text and vision cases on AArch64, on its oldest and its newest level.
 #     check-cpu.sh [--all] [BUILD]     --all: then also every other quick test, on the oldest x86 and the newest AArch64
 set -u
 all=no build=build
@@ -19,9 +20,8 @@ trap 'rm -rf "$log"' EXIT
 [ "$(uname -m)" = x86_64 ] || { echo "check-cpu: written for an x86-64 machine; on this one run: make check" >&2; exit 1; }
 [ -f "$build/build.ninja" ] || scripts/configure.sh "$build" || exit 1
 scripts/cross-arm64.sh "$arm" || exit 1
-# Only what the check needs: the rest of the tree may want libraries that the cross build lacks.
 ninja -C "$build" --quiet tests/kernels/test_kernels || exit 1
-ninja -C "$arm" --quiet tests/kernels/test_kernels || exit 1
+ninja -C "$arm" --quiet tests/kernels/test_kernels tests/golden/golden_text tests/golden/golden_vision || exit 1
 
 # AVX2 came to qemu's user mode with 7.2.
 version=$(qemu-x86_64 --version | sed -n 's/.*version \([0-9]*\)\.\([0-9]*\).*/\1 \2/p')
@@ -33,7 +33,7 @@ emulate()
     shift
     case $1 in
     "$arm"/*) QEMU_CPU=$cpu QEMU_LD_PREFIX=/usr/aarch64-linux-gnu qemu-aarch64 \
-        -E LD_LIBRARY_PATH="$(pwd)/$arm.root/usr/lib/aarch64-linux-gnu" "$@" ;;
+        -E LD_LIBRARY_PATH="$(pwd)/$arm.root/usr/lib/aarch64-linux-gnu:$(pwd)/$arm.root/lib/aarch64-linux-gnu" "$@" ;;
     *) QEMU_CPU=$cpu qemu-x86_64 "$@" ;;
     esac
 }
@@ -52,6 +52,19 @@ check()
         printf '%-12s %-8s FAILED: exit %d, expected level %s without failures\n' "$cpu" "$level" $status "$level"
         grep -v '^qemu.*warning' "$log/$cpu.out" | tail -5 | sed 's/^/    /'
         : >"$log/$cpu.failed"
+    fi
+}
+
+# golden CPU LEVEL CASES: the reference's text (or vision) cases, computed whole on that level.
+golden()
+{
+    cpu=$1 level=$2 cases=$3 began=$(date +%s)
+    if emulate "$cpu" "$arm/tests/golden/golden_$cases" --level "$level" >"$log/$cpu.$cases" 2>&1; then
+        printf '%-12s %-8s passed: golden %s in %d s\n' "$cpu" "$level" "$cases" $(($(date +%s) - began))
+    else
+        printf '%-12s %-8s FAILED: golden %s\n' "$cpu" "$level" "$cases"
+        grep -v '^qemu.*warning' "$log/$cpu.$cases" | tail -5 | sed 's/^/    /'
+        : >"$log/$cpu.$cases.failed"
     fi
 }
 
@@ -88,8 +101,8 @@ arm64()
 }
 
 # Two at a time: the emulator is one thread.
-x86 &
-arm64
+{ x86; golden cortex-a53 neon vision; golden max i8mm vision; golden cortex-a53 neon text; } &
+{ arm64; golden max i8mm text; }
 wait
 
 if [ $all = yes ]; then
