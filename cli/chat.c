@@ -7,6 +7,7 @@
 #include "chat.h"
 
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,17 +42,37 @@ static const cli_option options[] = {
 /* clang-format on */
 static const cli_table table = CLI_TABLE("conversation", options);
 
+void chat_fail(chat *c, const char *fmt, ...)
+{
+    char msg[sizeof((carat_err *)0)->msg];
+    carat_err err;
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(msg, sizeof msg, fmt, ap);
+    va_end(ap);
+    ct_fail(&err, CARAT_EARG, CARAT_NOWHERE, "%s", msg);
+    term_error(&err);
+    c->some_failed = true;
+}
+
+turn_names chat_names(const chat *c)
+{
+    const carat_model_info *i = carat_engine_info(c->engine);
+    return i->has_vision ? TURN_NAMES_PICTURES : cli_model_values.no_vision ? TURN_NAMES_UNSEEN : TURN_NAMES_BLIND;
+}
+
 /* A message and its answer. */
 static void say(chat *c, const char *line)
 {
     carat_err err;
-    const turn_names names = carat_engine_info(c->engine)->has_vision ? TURN_NAMES_PICTURES : TURN_NAMES_BLIND;
-    if (!turns_add(&c->turns, "user", line, &c->attached, names, &err))
+    if (!turns_add(&c->turns, "user", line, &c->attached, chat_names(c), &err)) {
         term_error(&err);
-    else if (!chat_answer(c) && c->turns.n)
+    } else if (!chat_answer(c) && c->turns.n) {
         turns_drop(&c->turns, c->turns.n - 1, 1);
-    else
+        chat_forget(c);
+    } else {
         return;
+    }
     c->some_failed = true;
 }
 
@@ -64,11 +85,17 @@ static void talk(chat *c)
             return;
         }
         bool go_on = true;
-        if (!line_is_text() && chat_is_command(line))
+        if (line_has_nul())
+            chat_fail(c, "the message has a NUL byte: it is not sent");
+        else if (!line_is_text() && chat_is_command(line))
             go_on = chat_command(c, line);
         else if (line[0])
             say(c, line);
         free(line);
+        if (fflush(stdout) != 0 && !c->write_failed) { /* who reads a pipe by lines waits for this one */
+            c->write_failed = true;
+            c->why = errno;
+        }
         if (!go_on || c->write_failed || cli_ended_by())
             return;
     }
@@ -132,7 +159,7 @@ static int run(int argc, char **argv)
     greet(&c);
     talk(&c);
     line_close();
-    if (c.file && c.turns.n && !chat_save(&c, c.file))
+    if (chat_is_worth_saving(&c) && !chat_save(&c, c.file))
         code = CLI_FAILED;
     if (c.write_failed) {
         ct_fail(&err, CARAT_EIO, CARAT_NOWHERE, "cannot write the answer: %s", strerror(c.why));
@@ -147,6 +174,7 @@ static int run(int argc, char **argv)
     if (code == CLI_OK && cli_ended_by())
         code = 128 + cli_ended_by();
 done:
+    chat_release(&c);
     chat_clear(&c);
     free(c.system);
     ct_buf_deinit(&c.answer);

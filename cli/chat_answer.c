@@ -33,7 +33,7 @@ static bool advance(chat *c, size_t *computed, carat_err *err)
         return false;
     size_t dropped = carat_prompt_n_dropped(p);
     if (dropped) {
-        term_note("(%zu oldest messages left out: the context of %zu tokens is full)", dropped,
+        term_tell("(%zu oldest messages left out: the context of %zu tokens is full)", dropped,
                   carat_session_n_ctx(c->session));
         turns_drop(&c->turns, 0, dropped);
     }
@@ -133,7 +133,7 @@ bool chat_answer(chat *c)
         return false;
     }
     if (r.finish == CARAT_FINISH_LENGTH && carat_session_n_tokens(c->session) == carat_session_n_ctx(c->session))
-        term_note("(the context of %zu tokens is full: the answer is cut)", carat_session_n_ctx(c->session));
+        term_tell("(the context of %zu tokens is full: the answer is cut)", carat_session_n_ctx(c->session));
     if (term_is_tty(2))
         term_note("%zu new prompt tokens at %.1f/s, %zu generated at %.1f/s, %zu of %zu in context%s", computed,
                   rate(computed, prompt_s), r.n_generated, rate(r.n_generated, r.seconds),
@@ -142,8 +142,33 @@ bool chat_answer(chat *c)
     return true;
 }
 
+/* How many of the session's tokens begin the conversation as it stands. */
+static size_t n_shared(const chat *c)
+{
+    carat_err err;
+    carat_prompt *p;
+    size_t n = 0, n_prompt;
+    if (!c->turns.n || !turns_prompt(&c->turns, c->engine, c->system, c->is_base, &c->pan_scan, 0, &p, &err))
+        return 0;
+    const int32_t *ids = carat_prompt_tokens(p, &n_prompt), *held = carat_session_tokens(c->session);
+    const size_t n_held = carat_session_n_tokens(c->session);
+    while (n < n_prompt && n < n_held && ids[n] == held[n])
+        n++;
+    carat_prompt_free(p);
+    return n;
+}
+
+void chat_forget(chat *c)
+{
+    carat_err err;
+    size_t kept;
+    if (c->session && !carat_session_rewind(c->session, n_shared(c), &kept, &err))
+        term_error(&err);
+}
+
 void chat_clear(chat *c)
 {
     turns_drop(&c->turns, 0, c->turns.n);
     cli_pictures_free(&c->attached);
+    chat_forget(c);
 }

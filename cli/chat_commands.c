@@ -4,7 +4,6 @@
 #include "chat.h"
 
 #include <ctype.h>
-#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,6 +28,8 @@ static void help(void)
          "  /save [FILE]     save the conversation, to resume later with --session FILE\n"
          "  /show            the settings, and how much of the context is used\n"
          "  /bye             quit (also Ctrl-D)\n"
+         "  Other lines that begin with a slash are messages, unless they are one word of letters: \"/tmp is what?\",\n"
+         "  \"/show me one\", \"/etc/fstab\".\n"
          "  A line that begins with \"\"\" opens a message of several lines, the next \"\"\" closes it.\n"
          "  Ctrl-C stops an answer.");
 }
@@ -74,16 +75,18 @@ static void set(chat *c, const char *text)
     char name[32], *end;
     int at = 0;
     if (sscanf(text, " %31s %n", name, &at) != 1 || !text[at]) {
-        puts("  /set NAME VALUE: temp, top-k, top-p, min-p or seed");
+        chat_fail(c, "/set NAME VALUE: temp, top-k, top-p, min-p or seed");
         return;
     }
     double v = strtod(text + at, &end);
     carat_sampling s = c->sampling;
     bool is_whole = v == floor(v);
     unsigned field = 0;
-    if (*end || end == text + at)
-        printf("  '%s' is not a number\n", text + at);
-    else if (strcmp(name, "temp") == 0)
+    if (*end || end == text + at) {
+        chat_fail(c, "/set %s: '%.80s' is not a number", name, text + at);
+        return;
+    }
+    if (strcmp(name, "temp") == 0)
         s.temperature = (float)v, field = CARAT_SAMPLING_TEMPERATURE;
     else if (strcmp(name, "top-k") == 0 && is_whole && v >= 0 && v <= 1 << 30)
         s.top_k = (int)v, field = CARAT_SAMPLING_TOP_K;
@@ -94,13 +97,13 @@ static void set(chat *c, const char *text)
     else if (strcmp(name, "seed") == 0 && is_whole && v >= 0 && v <= 9e15)
         s.seed = (uint64_t)v;
     else if (strcmp(name, "top-k") == 0 || strcmp(name, "seed") == 0)
-        printf("  %s is %s, expected a whole number from 0 to %s\n", name, text + at,
-               *name == 's' ? "9e15" : "1073741824");
+        chat_fail(c, "/set: %s is %.80s, expected a whole number from 0 to %s", name, text + at,
+                  *name == 's' ? "9e15" : "1073741824");
     else
-        printf("  unknown setting '%s': temp, top-k, top-p, min-p or seed\n", name);
+        chat_fail(c, "/set: unknown setting '%s': temp, top-k, top-p, min-p or seed", name);
     carat_err err;
     if (!carat_sampling_check(&s, &err)) {
-        printf("  %s\n", err.msg);
+        chat_fail(c, "/set: %s", err.msg);
         return;
     }
     c->sampling = s;
@@ -111,14 +114,16 @@ static void set(chat *c, const char *text)
 static void retry(chat *c)
 {
     if (c->turns.n < 2) {
-        puts("  there is no answer to retry");
+        chat_fail(c, "/retry: there is no answer to retry");
         return;
     }
     turn before = turns_pop(&c->turns);
-    if (chat_answer(c))
+    if (chat_answer(c)) {
         turn_deinit(&before);
-    else
+    } else {
         turns_put_back(&c->turns, before);
+        c->some_failed = true;
+    }
 }
 
 static void undo(chat *c)
@@ -126,12 +131,17 @@ static void undo(chat *c)
     /* The last message has no answer where the conversation was full. */
     size_t n = c->turns.n && strcmp(c->turns.v[c->turns.n - 1].role, "user") == 0 ? 1 : 2;
     n = n < c->turns.n ? n : c->turns.n;
+    if (!n) {
+        chat_fail(c, "/undo: there is nothing to undo");
+        return;
+    }
     turns_drop(&c->turns, c->turns.n - n, n);
-    term_note(n ? "(the last exchange is removed; %zu messages are left)" : "(nothing to undo)", c->turns.n);
+    chat_forget(c);
+    term_note("(the last exchange is removed; %zu messages are left)", c->turns.n);
 }
 
 /* The files of /image, all or none. */
-static bool load_typed(const char *text, cli_pictures *out)
+static bool load_typed(chat *c, const char *text, cli_pictures *out)
 {
     carat_err err;
     picture_name p;
@@ -143,13 +153,13 @@ static bool load_typed(const char *text, cli_pictures *out)
         ok = p.kind == PICTURE_FILE && cli_pictures_keep(p.path, &one, &err);
         term_printable(p.path, name, sizeof name);
         if (p.kind == PICTURE_ADDRESS)
-            printf("  %s: nothing is downloaded, give a file\n", name);
+            chat_fail(c, "/image %s: nothing is downloaded, give a file", name);
         else if (p.kind != PICTURE_FILE)
-            printf("  %s: %s\n", name, p.why == EINVAL ? "not a file" : strerror(p.why));
+            chat_fail(c, "/image %s: %s", name, picture_name_why(&p));
         else if (!ok)
-            printf("  %s\n", err.msg);
+            chat_fail(c, "/image %s", err.msg);
         else if (!(ok = cli_pictures_join(out, &one)))
-            puts("  no memory for the image");
+            chat_fail(c, "/image %s: no memory", name);
         cli_pictures_free(&one);
     }
     if (!ok)
@@ -160,19 +170,22 @@ static bool load_typed(const char *text, cli_pictures *out)
 static void attach(chat *c, const char *text)
 {
     cli_pictures all;
+    const turn_names names = chat_names(c);
     if (!*text) {
-        puts("  /image FILE: JPEG, PNG, WebP, GIF or BMP");
+        chat_fail(c, "/image FILE: JPEG, PNG, WebP, GIF or BMP");
         return;
     }
-    if (!carat_engine_info(c->engine)->has_vision) {
-        puts("  this model has no vision tower");
+    if (names != TURN_NAMES_PICTURES) {
+        chat_fail(c, "/image: %s",
+                  names == TURN_NAMES_UNSEEN ? "opened without vision, as --no-vision asks"
+                                             : "this model has no vision tower");
         return;
     }
-    if (!load_typed(text, &all))
+    if (!load_typed(c, text, &all))
         return;
     const size_t first = c->attached.n;
     if (!cli_pictures_join(&c->attached, &all))
-        puts("  no memory for the image");
+        chat_fail(c, "/image: no memory");
     cli_pictures_free(&all);
     for (size_t i = first; i < c->attached.n; i++) {
         const carat_picture *p = c->attached.v[i];
@@ -183,15 +196,36 @@ static void attach(chat *c, const char *text)
     }
 }
 
+/* A new conversation; pictures that wait for a message go with the old one. */
+static void begin_anew(chat *c, const char *what)
+{
+    const size_t n = c->attached.n;
+    chat_clear(c);
+    term_note("(%s)", what);
+    if (n)
+        term_tell("(%s dropped: /image gives %s again)",
+                  n == 1 ? "the picture that waited for a message is" : "the pictures that waited for a message are",
+                  n == 1 ? "it" : "them");
+}
+
 static void set_system(chat *c, const char *text)
 {
+    char *system = *text ? strdup(text) : NULL;
+    if (*text && !system) {
+        chat_fail(c, "/system: no memory");
+        return;
+    }
     free(c->system);
-    c->system = *text ? strdup(text) : NULL;
-    chat_clear(c);
-    if (*text && !c->system)
-        puts("  no memory for the system text");
-    else
-        term_note(*text ? "(a new conversation, with this system text)" : "(a new conversation, without system text)");
+    c->system = system;
+    begin_anew(c, *text ? "a new conversation, with this system text" : "a new conversation, without system text");
+}
+
+static void save(chat *c, const char *path)
+{
+    if (!*path && !c->file)
+        chat_fail(c, "/save FILE: there is no --session file");
+    else if (!chat_save(c, *path ? path : c->file))
+        c->some_failed = true;
 }
 
 typedef enum verb { HELP, CLEAR, RETRY, UNDO, SYSTEM, SET, IMAGE, SAVE, SHOW, BYE, UNKNOWN } verb;
@@ -206,74 +240,124 @@ static const struct {
 };
 #define N_NAMES (sizeof names / sizeof *names)
 
-/* The command that begins with these n letters; they may be the beginning of one only: "/s" could save the conversation
- * or throw it away. */
+static bool takes_words(verb v)
+{
+    return v == SYSTEM || v == SET || v == IMAGE || v == SAVE;
+}
+
+/* The command of that name, n letters. */
+static verb named_verb(const char *line, size_t n)
+{
+    for (size_t i = 0; i < N_NAMES; i++)
+        if (strlen(names[i].name) == n && strncmp(line, names[i].name, n) == 0)
+            return names[i].verb;
+    return UNKNOWN;
+}
+
+/* The same, or the one that begins with these n letters; they may be the beginning of one only: "/s" could save the
+ * conversation or throw it away. */
 static verb find_verb(const char *line, size_t n)
 {
-    verb found = UNKNOWN;
+    verb found = named_verb(line, n);
     size_t n_found = 0;
-    for (size_t i = 0; i < N_NAMES; i++)
-        if (strncmp(line, names[i].name, n) == 0) {
-            if (!names[i].name[n])
-                return names[i].verb;
+    for (size_t i = 0; found == UNKNOWN && i < N_NAMES; i++)
+        n_found += strncmp(line, names[i].name, n) == 0;
+    for (size_t i = 0; n_found == 1 && i < N_NAMES; i++)
+        if (strncmp(line, names[i].name, n) == 0)
             found = names[i].verb;
-            n_found++;
-        }
-    return n_found == 1 ? found : UNKNOWN;
+    return found;
+}
+
+/* Without the white space at its end: completion leaves some behind a file's name. */
+static size_t length_of(const char *line)
+{
+    size_t n = strlen(line);
+    while (n && isspace((unsigned char)line[n - 1]))
+        n--;
+    return n;
 }
 
 bool chat_is_command(const char *line)
 {
-    const size_t n = strcspn(line, BLANKS);
+    const size_t len = length_of(line), word = strcspn(line, BLANKS), n = word < len ? word : len;
     size_t letters = 1;
+    if (line[0] != '/')
+        return false;
+    if (n < len)
+        return takes_words(named_verb(line, n));
     while (letters < n && isalpha((unsigned char)line[letters]))
         letters++;
-    return line[0] == '/' && (letters == n || find_verb(line, n) != UNKNOWN);
+    return letters == n || find_verb(line, n) != UNKNOWN;
 }
 
-static void unknown(const char *line, size_t n)
+/* "; did you mean /system, /set, /save or /show?" */
+static void suggest(ct_buf *b, const char *line, size_t n)
 {
+    const char *found[N_NAMES];
+    size_t n_found = 0;
     cli_nearest near = cli_nearest_to(line, n);
-    for (size_t i = 0; i < N_NAMES; i++)
-        cli_nearest_try(&near, names[i].name, strlen(names[i].name));
-    printf("  unknown command %.*s", (int)n, line);
-    if (near.name)
-        printf("; did you mean %s?", near.name);
-    puts("  (/help lists the commands; a message may begin with a slash after a blank)");
+    for (size_t i = 0; i < N_NAMES && n > 1; i++) {
+        if (isalpha((unsigned char)names[i].name[1]) && n > 2)
+            cli_nearest_try(&near, names[i].name, strlen(names[i].name));
+        if (strncmp(line, names[i].name, n) == 0)
+            found[n_found++] = names[i].name;
+    }
+    if (!n_found && near.name)
+        found[n_found++] = near.name;
+    for (size_t i = 0; i < n_found; i++)
+        ct_buf_fmt(b, "%s%s", i == 0 ? "; did you mean " : i + 1 < n_found ? ", " : " or ", found[i]);
+    if (n_found)
+        ct_buf_char(b, '?');
+}
+
+static void unknown(chat *c, const char *line, size_t n)
+{
+    ct_buf b;
+    ct_buf_init(&b, 4096);
+    suggest(&b, line, n);
+    chat_fail(c, "unknown command %.*s%s (/help lists the commands; a message may begin with a slash after a blank)",
+              n < 80 ? (int)n : 80, line, b.data && !b.failed ? b.data : "");
+    ct_buf_deinit(&b);
 }
 
 bool chat_command(chat *c, char *line)
 {
-    for (size_t end = strlen(line); end && isspace((unsigned char)line[end - 1]);)
-        line[--end] = '\0'; /* completion leaves some behind a file's name */
+    line[length_of(line)] = '\0';
     size_t n = strcspn(line, BLANKS);
     const char *rest = line + n + strspn(line + n, BLANKS);
-    verb v = find_verb(line, n);
-    if (v == BYE)
+    switch (find_verb(line, n)) {
+    case BYE:
         return false;
-    if (v == CLEAR) {
-        chat_clear(c);
-        term_note("(the conversation is cleared)");
-    } else if (v == RETRY) {
+    case CLEAR:
+        begin_anew(c, "the conversation is cleared");
+        break;
+    case RETRY:
         retry(c);
-    } else if (v == UNDO) {
+        break;
+    case UNDO:
         undo(c);
-    } else if (v == IMAGE) {
+        break;
+    case IMAGE:
         attach(c, rest);
-    } else if (v == SYSTEM) {
+        break;
+    case SYSTEM:
         set_system(c, rest);
-    } else if (v == SAVE && !*rest && !c->file) {
-        puts("  /save FILE");
-    } else if (v == SAVE) {
-        chat_save(c, *rest ? rest : c->file);
-    } else if (v == SET) {
+        break;
+    case SAVE:
+        save(c, rest);
+        break;
+    case SET:
         set(c, rest);
-    } else if (v == SHOW) {
+        break;
+    case SHOW:
         show(c);
-    } else if (v == HELP) {
+        break;
+    case HELP:
         help();
-    } else {
-        unknown(line, n);
+        break;
+    case UNKNOWN:
+        unknown(c, line, n);
+        break;
     }
     return true;
 }

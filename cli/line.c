@@ -29,6 +29,8 @@ static bool was_interrupted;
 static int why_not;
 /* The message was pasted or put between quotes. */
 static bool is_text;
+/* A line of the message has a NUL byte. */
+static bool has_nul;
 
 #if CARAT_HAVE_LIBEDIT
 #define MAX_HISTORY 1000
@@ -158,7 +160,7 @@ static unsigned char paste(EditLine *el, int key)
     if (b.len == 0 && !b.failed) {
         /* nothing was pasted */
     } else if (!ct_buf_add(&b, &end, sizeof end) || el_winsertstr(el, (const wchar_t *)(const void *)b.data) != 0) {
-        term_note("\n(what was pasted is too long: it is left out)");
+        term_tell("\n(what was pasted is too long: it is left out)");
         next = CC_REDISPLAY;
     } else if (is_first) {
         note_pasted((const wchar_t *)(const void *)b.data);
@@ -308,8 +310,11 @@ static char *plain_line(const char *prompt)
     }
     if (n && line[n - 1] == '\n')
         line[--n] = '\0';
-    if (strlen(line) < (size_t)n)
-        term_note("(the line contains a NUL byte; the rest of it is ignored)");
+    for (ssize_t i = 0; i < n; i++)
+        if (!line[i]) {
+            has_nul = true;
+            line[i] = '?'; /* so that the quotes behind it are seen */
+        }
     return line;
 }
 
@@ -375,8 +380,14 @@ int line_error(void)
     return why_not;
 }
 
+bool line_has_nul(void)
+{
+    return has_nul;
+}
+
 char *line_read(const char *prompt, bool multi)
 {
+    has_nul = false;
     char *line = one_line(prompt);
     if (!line)
         return NULL;

@@ -117,6 +117,13 @@ static bool find_file(span v, char *path, int *why)
     return false;
 }
 
+const char *picture_name_why(const picture_name *p)
+{
+    return p->why == EINVAL                        ? "not a file" /* a pipe, a device */
+           : p->why == ENOENT || p->why == ENOTDIR ? "no such file"
+                                                   : strerror(p->why);
+}
+
 /* ---- names in a text ----
  *
  * Endings are looked for (".png"), and from each the beginnings of a name before it: of the word, within it, some words

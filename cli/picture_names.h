@@ -24,6 +24,9 @@ typedef struct picture_name {
     int why;                 /* PICTURE_MISSING: errno */
 } picture_name;
 
+/* Why no file can be had by a name that is PICTURE_MISSING, for messages. */
+const char *picture_name_why(const picture_name *p);
+
 /* The first name at or behind text + at; what came before `at` belongs to other names. False: there is none. */
 bool picture_name_next(const char *text, size_t at, picture_name *out);
 

@@ -10,7 +10,7 @@
 #define CLI_OPTION_MODEL(to) \
     { 'm', "model", NULL, CLI_TEXT, to, "PATH", "GGUF file or Hugging Face folder; also the first argument" }
 #define CLI_OPTION_QUIET(to) \
-    { 'q', "quiet", NULL, CLI_FLAG, to, NULL, "errors only: no notices, no progress" }
+    { 'q', "quiet", NULL, CLI_FLAG, to, NULL, "only errors and what is answered otherwise than asked: no other notices, no progress" }
 #define CLI_OPTION_JSON(to) \
     { 0, "json", NULL, CLI_FLAG, to, NULL, "print one JSON object instead of text" }
 #define CLI_OPTION_FILE(to, what) \

@@ -104,16 +104,29 @@ int term_error(const carat_err *err)
     return CLI_FAILED;
 }
 
-void term_note(const char *fmt, ...)
+static void note(const char *fmt, va_list ap) __attribute__((format(printf, 1, 0)));
+static void note(const char *fmt, va_list ap)
 {
-    if (is_quiet)
-        return;
     term_progress_end();
-    va_list ap;
-    va_start(ap, fmt);
     fputs(term_dim(2), stderr);
     vfprintf(stderr, fmt, ap);
     fprintf(stderr, "%s\n", term_reset(2));
+}
+
+void term_note(const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    if (!is_quiet)
+        note(fmt, ap);
+    va_end(ap);
+}
+
+void term_tell(const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    note(fmt, ap);
     va_end(ap);
 }
 

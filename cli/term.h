@@ -8,7 +8,7 @@
 
 #include "carat.h"
 
-/* Installs the log sink. quiet: only errors. */
+/* Installs the log sink. quiet: only errors, and what term_tell says. */
 void term_init(bool quiet);
 /* Is stderr (2) or stdout (1) a terminal that a person watches? */
 bool term_is_tty(int fd);
@@ -30,6 +30,8 @@ const char *term_printable(const char *s, char *out, size_t size);
 int term_error(const carat_err *err);
 /* A dim line on stderr, unless quiet. */
 void term_note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* The same, quiet or not: something is answered otherwise than it was asked. */
+void term_tell(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 /* For progress callbacks: a bar on a terminal's stderr that obeys, once the work has taken half a second. arg names the work
  * ("writing"); NULL means loading. */

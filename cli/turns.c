@@ -3,7 +3,6 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "turns.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -60,14 +59,15 @@ static void notice(const picture_name *p, turn_names names, size_t n)
     if (n > MAX_NOTICES)
         return;
     if (names == TURN_NAMES_BLIND)
-        term_note("(this model has no vision tower: %s is sent as text)", name);
+        term_tell("(this model has no vision tower: %s is sent as text)", name);
+    else if (names == TURN_NAMES_UNSEEN)
+        term_tell("(opened without vision, as --no-vision asks: %s is sent as text)", name);
     else if (p->kind == PICTURE_ADDRESS)
-        term_note("(%s: nothing is downloaded; sent as text)", name);
+        term_tell("(%s: nothing is downloaded; sent as text)", name);
     else if (p->kind == PICTURE_OTHER)
-        term_note("(%s: not a format that is read (JPEG, PNG, WebP, GIF, BMP); sent as text)", name);
+        term_tell("(%s: not a format that is read (JPEG, PNG, WebP, GIF, BMP); sent as text)", name);
     else
-        term_note("(%s: %s; sent as text)", name,
-                  p->why == ENOENT || p->why == ENOTDIR ? "no such file" : strerror(p->why));
+        term_tell("(%s: %s; sent as text)", name, picture_name_why(p));
 }
 
 static void add_text(turn *t, const char *text, size_t len)
@@ -106,7 +106,7 @@ static bool find_pictures(turn *t, turn_names names, carat_err *err)
     bool ok = true;
     for (size_t at = 0; ok && names != TURN_NAMES_TEXT && n_missing < MAX_MISSING && picture_name_next(t->text, at, &p);
          at = p.to) {
-        if (names == TURN_NAMES_BLIND || p.kind != PICTURE_FILE) {
+        if (names != TURN_NAMES_PICTURES || p.kind != PICTURE_FILE) {
             notice(&p, names, ++n_missing);
             continue;
         }
@@ -117,7 +117,7 @@ static bool find_pictures(turn *t, turn_names names, carat_err *err)
         ok = take_named(t, p.path, err);
     }
     if (n_missing > MAX_NOTICES)
-        term_note("(so are %zu%s other names of pictures)", n_missing - MAX_NOTICES,
+        term_tell("(so are %zu%s other names of pictures)", n_missing - MAX_NOTICES,
                   n_missing == MAX_MISSING ? " or more" : "");
     add_text(t, t->text + done, strlen(t->text + done));
     if (ok && t->n_content == 0)
@@ -227,12 +227,14 @@ static void add_files(const turn *t, ct_buf *to)
         }
 }
 
-bool turns_to_note(const turns *t, const char *system, char **note, size_t *len, carat_err *err)
+bool turns_to_note(const turns *t, const char *system, const char *chat_template, char **note, size_t *len,
+                   carat_err *err)
 {
     ct_buf all;
     ct_buf_init(&all, MAX_NOTE);
     json_t *list = json_array();
-    json_t *o = json_pack("{s:o, s:o}", "system", system ? ct_json_from_str(system) : json_null(), "turns", list);
+    json_t *o = json_pack("{s:o, s:o, s:o}", "system", system ? ct_json_from_str(system) : json_null(), "template",
+                          ct_json_from_str(chat_template), "turns", list);
     for (size_t i = 0; i < t->n; i++)
         json_array_append_new(list, json_pack("{s:s, s:b, s:o}", "role", t->v[i].role, "inline", (int)t->v[i].is_inline,
                                               "content", content_json(&t->v[i])));
@@ -302,15 +304,21 @@ static bool turn_from(turn *t, const json_t *j, note_bytes *b, carat_err *err)
     return true;
 }
 
-bool turns_from_note(turns *t, const char *note, size_t len, char **system, carat_err *err)
+/* A text of the note, if it has one: a copy. */
+static bool copy_text(const json_t *o, const char *name, char **out, carat_err *err)
+{
+    const char *s = json_string_value(json_object_get(o, name));
+    return !s || (*out = strdup(s)) || no_memory(err);
+}
+
+bool turns_from_note(turns *t, const char *note, size_t len, char **system, char **chat_template, carat_err *err)
 {
     json_t *o = NULL, *j;
     const size_t text_len = strnlen(note, len);
     note_bytes b = { note + text_len + 1, len > text_len ? len - text_len - 1 : 0 };
-    *system = NULL;
+    *system = *chat_template = NULL;
     if (!ct_json_parse("the conversation", note, text_len, &o, err))
         return false;
-    const char *sys = json_string_value(json_object_get(o, "system"));
     const json_t *list = json_object_get(o, "turns");
     size_t i;
     bool ok = json_is_array(list) ||
@@ -327,8 +335,7 @@ bool turns_from_note(turns *t, const char *note, size_t len, char **system, cara
         else
             turn_deinit(&t->v[t->n]);
     }
-    if (ok && sys)
-        ok = (*system = strdup(sys)) || no_memory(err);
+    ok = ok && copy_text(o, "system", system, err) && copy_text(o, "template", chat_template, err);
     json_decref(o);
     return ok;
 }

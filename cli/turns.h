@@ -30,6 +30,7 @@ typedef enum turn_names {
     TURN_NAMES_TEXT,     /* nothing: it is the model's */
     TURN_NAMES_PICTURES, /* the pictures take their places; a notice where there is none by that name */
     TURN_NAMES_BLIND,    /* a notice: the model cannot see */
+    TURN_NAMES_UNSEEN,   /* a notice: it was opened without vision */
 } turn_names;
 
 /* Adds a message. Pictures in `attached` go before the text and become the turn's. False, with nothing added and
@@ -48,12 +49,15 @@ bool turns_prompt(const turns *t, const carat_engine *e, const char *system, boo
 
 /* As a session's note, and back:
  *
- *   {"system": .., "turns": [{"role": .., "inline": .., "content": [{"text": ..}, {"picture": name, "bytes": n}]}]}
+ *   {"system": .., "template": .., "turns": [{"role": .., "inline": .., "content": [{"text": ..}, {"picture": name, "bytes": n}]}]}
  *   a NUL, then the bytes of the pictures' files, one after the other
  *
- * A name is for people: the files themselves are not read again. *note and *system are malloc'd; *system is NULL without
- * one. Errors of reading: CARAT_EFORMAT, CARAT_EUNSUPPORTED (a note without its pictures), those of decoding. */
-bool turns_to_note(const turns *t, const char *system, char **note, size_t *len, carat_err *err);
-bool turns_from_note(turns *t, const char *note, size_t len, char **system, carat_err *err);
+ * A name is for people: the files themselves are not read again. The template is the name of the one that the session
+ * holds the turns in. *note, *system and *chat_template are malloc'd; *system is NULL without one, *chat_template in a
+ * note of an older Carat. Errors of reading: CARAT_EFORMAT, CARAT_EUNSUPPORTED (a note without its pictures), those of
+ * decoding. */
+bool turns_to_note(const turns *t, const char *system, const char *chat_template, char **note, size_t *len,
+                   carat_err *err);
+bool turns_from_note(turns *t, const char *note, size_t len, char **system, char **chat_template, carat_err *err);
 
 #endif

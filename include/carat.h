@@ -575,7 +575,7 @@ CARAT_API bool carat_session_rewind(carat_session *s, size_t n, size_t *kept, ca
 
 /* Writes the conversation with its keys and values, so that it resumes exactly where it was, and a note of the caller's:
  * note_len bytes, or NULL. Other sessions keep running meanwhile. The file at path is whole or untouched. Errors: CARAT_EIO,
- * CARAT_ENOMEM. */
+ * CARAT_EFORMAT (there is a file that is neither empty nor a session: it is left alone), CARAT_ENOMEM. */
 CARAT_API bool carat_session_save(const carat_session *s, const char *path, const void *note, size_t note_len,
                                   carat_err *err);
 /* Into an empty session. *note, *note_len bytes and a NUL, is the caller's (carat_free); both may be NULL. A file shows

@@ -60,7 +60,8 @@ size_t ct_kv_rewind(ct_kv *kv, size_t pos);
  *
  * take: a snapshot of the sequence, which must not step, rewind or be closed until the snapshot is freed. save: from
  * any thread, at the same time as steps of others; model_hash names the weights. The file is written beside path and
- * renamed: it appears complete or not at all. Errors: CARAT_EIO, CARAT_ENOMEM. */
+ * renamed: it appears complete or not at all. Errors: CARAT_EIO, CARAT_EFORMAT (another file is there, neither empty nor a
+ * session's), CARAT_ENOMEM. */
 typedef struct ct_kv_still ct_kv_still;
 bool ct_kv_still_take(const ct_kv *kv, ct_kv_still **out, carat_err *err);
 bool ct_kv_still_save(const ct_kv_still *st, const char *path, const uint8_t model_hash[32], const void *blob,

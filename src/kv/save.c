@@ -5,6 +5,7 @@
 #include <nettle/sha2.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/le.h"
@@ -202,8 +203,26 @@ static bool save_to(void *arg, FILE *f, carat_err *err)
     return fsync(fileno(f)) == 0 || ct_fail(err, CARAT_EIO, CARAT_NOWHERE, "%s: %s", s->path, strerror(errno));
 }
 
+/* What another program wrote is not replaced: a slip of the hand would cost it. */
+static bool may_replace(const char *path, carat_err *err)
+{
+    char begin[sizeof MAGIC - 1];
+    struct stat st;
+    if (stat(path, &st) != 0 || !S_ISREG(st.st_mode) || st.st_size == 0)
+        return true; /* nothing is lost; what is no file is refused where it is opened */
+    FILE *f = fopen(path, "rbe");
+    if (!f)
+        return ct_fail(err, CARAT_EIO, CARAT_NOWHERE, "%s: is there, and cannot be read to see what it is: %s", path,
+                       strerror(errno));
+    const bool is_ours = fread(begin, 1, sizeof begin, f) == sizeof begin && memcmp(begin, MAGIC, sizeof begin) == 0;
+    fclose(f);
+    return is_ours ||
+           ct_fail(err, CARAT_EFORMAT, 0, "%s: not a saved session; the file is left unchanged, choose another", path);
+}
+
 bool ct_kv_still_save(const ct_kv_still *st, const char *path, const uint8_t model_hash[32], const void *blob,
                       size_t blob_len, carat_err *err)
 {
-    return ct_write_beside(path, save_to, &(saving){ st, path, model_hash, blob, blob_len }, err);
+    return may_replace(path, err) &&
+           ct_write_beside(path, save_to, &(saving){ st, path, model_hash, blob, blob_len }, err);
 }

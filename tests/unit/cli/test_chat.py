@@ -3,6 +3,7 @@
 SPDX-License-Identifier: Apache-2.0
 """
 import hashlib
+import json
 import os
 import re
 import resource
@@ -11,7 +12,7 @@ import struct
 import subprocess
 import tempfile
 
-from program import CARAT, SIGHT, TINY, Case, carat, main
+from program import CARAT, IMAGES, SIGHT, TINY, Case, carat, main
 
 
 class Chat(Case):
@@ -41,6 +42,30 @@ class Chat(Case):
         self.assertEqual(r.returncode, 1)
         self.assertIn("cannot read the next message: Is a directory", r.stderr.decode())
 
+    def test_a_pipe_learns_of_failed_commands(self):
+        """One line on stderr for each, nothing between the answers, and the exit code."""
+        with tempfile.TemporaryDirectory() as d:
+            for line, says in (("/image nope.png", "/image nope.png: no such file"), ("/image", "/image FILE"),
+                               ("/save /none/s", "/none/s: "), ("/save", "/save FILE"), ("/set temp abc", "'abc' is not a number"),
+                               ("/set temp 1000", "temperature is 1000"), ("/set top-k -1", "whole number"), ("/set x 1", "unknown setting"),
+                               ("/nonsense", "unknown command /nonsense"), ("/retry", "no answer to retry"), ("/undo", "nothing to undo"),
+                               (f"/image {IMAGES}no.png {IMAGES}rgb8.png", "no such file")):
+                r = carat("chat", SIGHT, "--temp", "0", "-n", "4", "-q", cwd=d, stdin=line.encode() + b"\nWhat is it?\n")
+                self.assertEqual(r.returncode, 1, line)
+                said = r.stderr.decode()
+                self.assertIn(says, said)
+                self.assertTrue(said.startswith("carat: ") and said.count("\n") == 1, said)
+                self.assertEqual(r.stdout.count(b"\n"), 1, r.stdout)
+
+    def test_a_message_with_a_nul_is_not_answered_in_part(self):
+        talk = ["chat", SIGHT, "--temp", "0", "-n", "2", "-q"]
+        whole = self.ok(*talk, stdin=b"one\ntwo\n").stdout
+        for text in b"hello\0world", b"\0", b'"""a\0b"""', b'"""a\nb\0"""', b"/clear\0", b'"""\nb"""\0':
+            r = carat(*talk, stdin=b"one\n" + text + b"\ntwo\n")
+            self.assertEqual(r.returncode, 1, text)
+            self.assertEqual(r.stderr.decode(), "carat: the message has a NUL byte: it is not sent\n")
+            self.assertEqual(r.stdout, whole)
+
     def test_a_message_of_several_lines(self):
         r = self.ok("chat", TINY, "-n", "2", stdin=b'"""a red\nstar"""\n"""' + b"x\n" * 99)
         self.assertEqual(r.stderr.decode().count("carat:"), 0, r.stderr)
@@ -53,9 +78,10 @@ class Chat(Case):
         self.addCleanup(out.cleanup)
         base = out.name + "/base.gguf"
         self.ok("synth", "270m", "--layers", "2", "--hidden", "64", "--ffn", "64", "--vocab", "700", "-o", base)
-        r = self.ok("chat", base, "-n", "4", "--seed", "1", stdin=b"a red star\n/show\n/retry\n/undo\n/nonsense\n/bye\n")
+        r = carat("chat", base, "-n", "4", "--seed", "1", stdin=b"a red star\n/show\n/retry\n/undo\n/nonsense\n/bye\n")
+        self.assertEqual(r.returncode, 1)
         self.assertIn("base model", r.stderr.decode())
-        self.assertIn("unknown command /nonsense", r.stdout.decode())
+        self.assertIn("carat: unknown command /nonsense", r.stderr.decode())
         self.assertIn("tokens in context", r.stdout.decode())
 
     def test_a_session_goes_on_later(self):
@@ -94,7 +120,8 @@ class Chat(Case):
                 trace = ["strace", "-f", "-e", "trace=open,openat,stat,newfstatat", "-o", d + "/trace"]
             r = subprocess.run([*trace, CARAT, "chat", SIGHT, "--temp", "0", "--session", file], capture_output=True,
                                input=b"What color is it?\n/undo\n/retry\n/undo\n/undo\n/retry\n")
-            self.assertEqual((r.returncode, r.stdout), (0, b"blue\n" + second + b"\n  there is no answer to retry\n"), r.stderr)
+            self.assertEqual((r.returncode, r.stdout), (1, b"blue\n" + second + b"\n"), r.stderr)
+            self.assertIn("carat: /retry: there is no answer to retry\n", r.stderr.decode())
             if trace:
                 with open(d + "/trace") as f:
                     self.assertNotIn(d + "/was", f.read())  # what a file names is not opened
@@ -102,6 +129,119 @@ class Chat(Case):
             self.assertEqual(r.stdout, first + b"\n")
             r = self.ok("chat", SIGHT, "--temp", "0", "--session", d + "/t", stdin=b"What is it?\n")
             self.assertIn("4 messages", r.stderr.decode())
+
+    def note(self, path):
+        with open(path, "rb") as f:
+            data = f.read()
+        return json.JSONDecoder().raw_decode(data[data.index(b'{"system"'):].decode("latin-1"))[0]
+
+    def test_what_is_saved_is_the_conversation_as_it_is(self):
+        """Also where that is none any more."""
+        with tempfile.TemporaryDirectory() as d:
+            file = d + "/s"
+            talk = ["chat", TINY, "-n", "2", "--session", file]
+            self.ok(*talk, stdin=b"hello\nred star\n")
+            size = os.path.getsize(file)
+            self.ok(*talk, stdin=b"/undo\n")
+            self.assertEqual(len(self.note(file)["turns"]), 2)
+            self.ok(*talk, stdin=b"/clear\n")
+            self.assertEqual(self.note(file)["turns"], [])
+            self.assertLess(os.path.getsize(file), size)  # nothing of it is left in the file
+            r = self.ok(*talk, stdin=b"/show\nhello\n/undo\n/show\n")
+            self.assertIn("resuming after 0 messages, 0 tokens", r.stderr.decode())
+            self.assertEqual(r.stdout.count(b"\n  0 of "), 2, r.stdout)
+            self.assertEqual(self.note(file)["turns"], [])
+            self.ok(*talk, stdin=b"hello\n/system Be brief.\n")
+            self.assertEqual((self.note(file)["system"], self.note(file)["turns"]), ("Be brief.", []))
+            r = self.ok(*talk, "--system", "Be rude.", stdin=b"hello\n")
+            self.assertIn("--system is ignored", r.stderr.decode())
+            self.assertEqual(self.note(file)["system"], "Be brief.")
+            self.ok(*talk, stdin=b"/system\n")
+            self.assertEqual(self.note(file)["system"], None)
+            self.ok(*talk, "--system", "Be kind.", stdin=b"hello\n")  # it begins a conversation: the file has none
+            self.assertEqual(self.note(file)["system"], "Be kind.")
+            self.ok("chat", TINY, "-n", "2", "--session", d + "/t", stdin=b"hello\n/save\n/clear\n")
+            self.assertEqual(self.note(d + "/t")["turns"], [])
+            self.ok("chat", TINY, "-n", "2", "--session", d + "/none", stdin=b"")
+            self.assertEqual(sorted(os.listdir(d)), ["s", "t"])
+
+    def test_the_context_that_is_shown_is_the_conversations(self):
+        r = self.ok("chat", TINY, "--temp", "0", "-n", "4",
+                    stdin=b"hello\n/show\nred star\n/show\n/undo\n/show\n/retry\n/show\n/clear\n/show\n")
+        first, second, undone, again, cleared = map(int, re.findall(rb"(\d+) of \d+ tokens", r.stdout))
+        self.assertTrue(first <= undone < second, (first, undone, second))  # with the end of the answer's turn
+        self.assertEqual((again, cleared), (first, 0))
+
+    def test_save_replaces_sessions_alone(self):
+        with tempfile.TemporaryDirectory() as d:
+            for name, data in ("notes", b"my notes"), ("short", b"CARAT"), ("empty", b""):
+                with open(f"{d}/{name}", "wb") as f:
+                    f.write(data)
+            r = carat("chat", TINY, "-n", "2", "-q", cwd=d, stdin=b"hello\n/save notes\n/save short\n/save empty\n/save a\n/save a\n")
+            self.assertEqual(r.returncode, 1)
+            self.assertEqual(r.stderr.decode().count(": not a saved session; the file is left unchanged"), 2, r.stderr)
+            with open(d + "/notes", "rb") as f:
+                self.assertEqual(f.read(), b"my notes")
+            self.assertEqual(sorted(os.listdir(d)), ["a", "empty", "notes", "short"])
+            self.assertEqual(len(self.note(d + "/a")["turns"]), 2)
+            self.assertEqual(len(self.note(d + "/empty")["turns"]), 2)
+
+    def test_a_session_belongs_to_one_conversation(self):
+        with tempfile.TemporaryDirectory() as d:
+            self.ok("chat", TINY, "-n", "2", "--session", d + "/s", stdin=b"hello\n")
+            os.symlink("s", d + "/link")
+            first = subprocess.Popen([CARAT, "chat", TINY, "-n", "2", "--session", d + "/s"], stdin=subprocess.PIPE,
+                                     stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+            first.stdin.write(b"hello\n")
+            first.stdin.flush()
+            first.stdout.readline()  # it is open by now
+            for name in "/s", "/./s", "/link":
+                self.refused("chat", TINY, "-q", "--session", d + name, says=d + name + ": cannot be locked: another carat chat has it open")
+            r = carat("chat", TINY, "-n", "2", "-q", stdin=f"hello\n/save {d}/s\n/save {d}/t\n".encode())
+            self.assertIn("another carat chat has it open", r.stderr.decode())
+            self.assertEqual(r.returncode, 1)
+            first.communicate(b"/save\n")
+            self.assertEqual(first.returncode, 0)
+            self.assertEqual(sorted(os.listdir(d)), ["link", "s", "t"])
+            killed = subprocess.Popen([CARAT, "chat", TINY, "-n", "2", "--session", d + "/s"], stdin=subprocess.PIPE,
+                                      stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+            killed.stdin.write(b"hello\n")
+            killed.stdin.flush()
+            killed.stdout.readline()
+            killed.kill()
+            killed.communicate()
+            self.ok("chat", TINY, "-n", "2", "--session", d + "/s", stdin=b"hello\n")
+            self.assertEqual(len(self.note(d + "/s")["turns"]), 6)
+            self.assertEqual(sorted(os.listdir(d)), ["link", "s", "t"])
+
+    def test_a_session_with_another_template_says_so(self):
+        with tempfile.TemporaryDirectory() as d:
+            talk = ["chat", TINY, "-n", "2", "-q", "--session", d + "/s"]
+            self.ok(*talk, "--chat-template", "gemma", stdin=b"hello\n")
+            self.assertEqual(self.ok(*talk, "--chat-template", "gemma", stdin=b"").stderr, b"")
+            r = self.ok(*talk, "--chat-template", "chatml", stdin=b"hello\n")
+            self.assertEqual(r.stderr.decode(), f"({d}/s was saved with the chat template gemma: its messages are now rendered "
+                                                "anew, with chatml)\n")
+            self.assertEqual(self.note(d + "/s")["template"], "chatml")
+            self.assertIn("chatml: its messages are now rendered anew, with none",
+                          self.ok(*talk, "--chat-template", "none", stdin=b"").stderr.decode())
+
+    def test_quiet_hides_nothing_that_changes_an_answer(self):
+        with tempfile.TemporaryDirectory() as d:
+            shutil.copy(SIGHT + "/test/000-0.png", d + "/star.png")
+            os.mkfifo(d + "/pipe.png")
+            for args, text, says in (([TINY], "What is in star.png?", "(this model has no vision tower: star.png is sent as text)"),
+                                     ([SIGHT, "--no-vision"], "What is in star.png?",
+                                      "(opened without vision, as --no-vision asks: star.png is sent as text)"),
+                                     ([SIGHT], "What is in star2.png?", "(star2.png: no such file; sent as text)"),
+                                     ([SIGHT], "What is in pipe.png?", "(pipe.png: not a file; sent as text)"),
+                                     ([SIGHT], "/image star.png\n/clear\nWhat is it?",
+                                      "(the picture that waited for a message is dropped: /image gives it again)")):
+                r = self.ok("chat", *args, "-q", "-n", "2", cwd=d, stdin=text.encode() + b"\n")
+                self.assertEqual(r.stderr.decode(), says + "\n")
+            self.assertIn("/image: opened without vision, as --no-vision asks",
+                          carat("chat", SIGHT, "--no-vision", "-q", cwd=d, stdin=b"/image star.png\n").stderr.decode())
+            self.assertIn("not a file", carat("chat", SIGHT, "-q", cwd=d, stdin=b"/image pipe.png\n").stderr.decode())
 
     def test_c24_what_a_session_was_saved_with(self):
         with tempfile.TemporaryDirectory() as d:

@@ -355,12 +355,14 @@ class Commands(Case):
         path = self.tmp + "/s"
         t = self.chat("-n", "2", "--session", path)
         self.say(t, "hello")
-        for line in "/", "/s", "/se extra", "/nonsense", "/clearall", "/SYSTEM":
-            shown = self.say(t, line)
-            self.assertEqual("unknown command" in shown, line != "/se extra", shown)
+        for line in "/", "/s", "/nonsense", "/clearall", "/SYSTEM", "/tmp":
+            self.assertIn("unknown command", self.say(t, line))
         self.assertIn("did you mean /clear?", self.say(t, "/cleer"))
         self.assertIn("did you mean /retry?", self.say(t, "/rtery"))
-        self.assertNotIn("did you mean", self.say(t, "/usr is a folder, what is in it?"))
+        self.assertIn("did you mean /system, /set, /save or /show?", self.say(t, "/s"))
+        for line in "/", "/z", "/tmp":
+            self.assertNotIn("did you mean", self.say(t, line))
+        self.assertIn("NAME VALUE", self.say(t, "/se"))
         self.assertIn("this list", self.say(t, "/?"))
         self.assertIn("1024", self.say(t, "/set top-k 1024") + self.say(t, "/show"))
         self.assertIn("2 messages", self.say(t, "/save"))
@@ -372,7 +374,9 @@ class Commands(Case):
         path = self.tmp + "/s"
         t = self.chat("-n", "2", "--session", path)
         messages = ["/etc/fstab: what is this file for?", "// what does this comment do", "/* and this? */", "/1/2 + 1/3",
-                    "/3 of the cake", "/path-with.dots", "/dev/null", " /clear", "/system/texts", "//", '"""/undo"""',
+                    "/3 of the cake", "/path-with.dots", "/dev/null", " /clear", "/system/texts", "//",
+                    "/tmp what is this folder for?", "/bye for now", "/quit smoking?", "/clear the table please",
+                    "/undo it", "/retry please", "/show me one", "/help me", "/? ?", "/sys is what?", "/cl x", '"""/undo"""',
                     '"""/a""" /b']
         for m in messages:
             self.assertIn("generated", self.say(t, m), m)
