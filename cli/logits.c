@@ -141,6 +141,8 @@ static int check_usage(const cli_list *args, const char *path)
         return cli_usage(&cli_logits, "which model?");
     if (args->n || (opt.ids && opt.ids_file) || (!opt.out && !opt.soft))
         return cli_usage(&cli_logits, "needs -o FILE or --soft-tokens FILE, and one of --ids and --ids-file");
+    if (cli_is_stream(&cli_logits, "output", opt.out) || cli_is_stream(&cli_logits, "soft-tokens", opt.soft))
+        return CLI_USAGE;
     if (opt.out && !opt.ids && !opt.ids_file)
         return cli_usage(&cli_logits, "needs -o FILE and one of --ids and --ids-file");
     if (opt.soft && !cli_image_paths.n)

@@ -26,6 +26,17 @@ int cli_usage(const cli_command *cmd, const char *fmt, ...)
     return CLI_USAGE;
 }
 
+bool cli_is_stream(const cli_command *cmd, const char *option, const char *value)
+{
+    if (!value || strcmp(value, "-") != 0)
+        return false;
+    cli_usage(cmd,
+              "--%s - would be standard output, expected a file's name: what is written is a file as a whole "
+              "(./- is one that is called -)",
+              option);
+    return true;
+}
+
 /* ---- values ---- */
 
 static bool set_number(const cli_command *cmd, const cli_option *o, const char *text)
@@ -44,7 +55,7 @@ static bool set_number(const cli_command *cmd, const cli_option *o, const char *
         return false;
     }
     if (v < o->min || v > o->max) {
-        cli_usage(cmd, "--%s is %s, expected %.15g to %.15g", o->name, text, o->min, o->max);
+        cli_usage(cmd, "--%s is %s, expected %.16g to %.16g", o->name, text, o->min, o->max);
         return false;
     }
     if (is_int)

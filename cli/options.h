@@ -70,6 +70,9 @@ bool cli_parse(const cli_command *cmd, int argc, char **argv, cli_list *args);
 /* "carat run: the message" and a pointer to --help on stderr; returns CLI_USAGE. */
 int cli_usage(const cli_command *cmd, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
+/* Is the value of an option for a file that is written "-"? Then it has been refused as cli_usage does; NULL is not. */
+bool cli_is_stream(const cli_command *cmd, const char *option, const char *value);
+
 #define CLI_TABLE(title, options)                                                                                      \
     {                                                                                                                  \
         title, options, sizeof(options) / sizeof *(options)                                                            \

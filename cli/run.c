@@ -309,6 +309,8 @@ static int run_batch(const char *model, const cli_list *args, const carat_sampli
         return cli_usage(&cli_run, "-o, --parallel and --batch-files need --batch FILE");
     if (!opt.batch.out)
         return cli_usage(&cli_run, "--batch needs -o FILE");
+    if (cli_is_stream(&cli_run, "output", opt.batch.out))
+        return CLI_USAGE;
     if (args->n || opt.prompt || opt.file || opt.system || cli_image_paths.n)
         return cli_usage(&cli_run, "--batch takes its prompts, system texts and images from its lines");
     if (cli_format_given())
@@ -374,6 +376,11 @@ static int run(int argc, char **argv)
                   "--chat-template gemma.");
     if (opt.system && (opt.raw || !carat_engine_info(e)->is_instruction_tuned))
         term_note("--system is ignored: %s", opt.raw ? "--raw has no template" : "there is no chat template");
+    if (!opt.raw && carat_engine_info(e)->is_instruction_tuned && (opt.special || opt.no_bos))
+        term_note("%s ignored: the chat template decides; --raw has none", !opt.no_bos ? "--special is"
+                                                                           : !opt.special
+                                                                               ? "--no-bos is"
+                                                                               : "--special and --no-bos are");
     carat_prompt_tokens(p, &n);
     if (n == 0) {
         ct_fail(&err, CARAT_EARG, CARAT_NOWHERE, "the prompt is empty and has no <bos>: nothing to continue");

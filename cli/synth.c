@@ -46,6 +46,8 @@ static int run(int argc, char **argv)
         return CLI_USAGE;
     if (args.n != 1 || !opt.out)
         return cli_usage(&cli_synth, "needs one size (270m, 1b, 4b, 12b, 27b) and -o FILE");
+    if (cli_is_stream(&cli_synth, "output", opt.out))
+        return CLI_USAGE;
     if ((opt.tower_type || opt.tower_layers) && !opt.vision && !opt.mmproj)
         return cli_usage(&cli_synth, "--tower-type and --tower-layers need --vision or --mmproj");
     term_init(opt.quiet);

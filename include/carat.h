@@ -304,7 +304,7 @@ typedef struct carat_picture carat_picture;
  * transparency is composited on white, of an animation the first frame is taken. Size is bounded by memory: a file may
  * take half of what the process can still have, at most 1 GiB, and its pixels the same while they are decoded, at most
  * 2 GiB (three bytes each; twice that where they are turned; up to eleven in some PNG, WebP and progressive JPEG). Sides of
- * at most 1 : 200. Checked before memory is allocated. Errors: CARAT_EFORMAT (damaged, not an image), CARAT_EUNSUPPORTED
+ * at most 1 : 20000. Checked before memory is allocated. Errors: CARAT_EFORMAT (damaged, not an image), CARAT_EUNSUPPORTED
  * (another format, by name), CARAT_ELIMIT, CARAT_ENOMEM. */
 CARAT_API bool carat_picture_decode(const void *data, size_t len, carat_picture **out, carat_err *err);
 /* The same from a file. Also: CARAT_EIO. */

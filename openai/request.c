@@ -24,7 +24,8 @@ static bool read_float(const json_t *body, const char *key, double min, double m
     if (!ct_json_num(body, "body", key, &v, &f->err))
         return ct_openai_refuse_err(f, key);
     if (!(v >= min && v <= max))
-        return ct_openai_refuse(f, 400, "invalid_value", key, "body: '%s' is %g, expected %g to %g", key, v, min, max);
+        return ct_openai_refuse(f, 400, "invalid_value", key, "body: '%s' is %.16g, expected %.16g to %.16g", key, v,
+                                min, max);
     *to = (float)v;
     return true;
 }

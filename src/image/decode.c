@@ -14,7 +14,7 @@
 
 #define MAX_FILE   ((uint64_t)1 << 30) /* bytes: what scanners and cameras write is below a quarter of it */
 #define MAX_MEMORY ((uint64_t)2 << 30)
-#define MAX_RATIO  200
+#define MAX_RATIO  20000 /* memory bounds the pixels; this, the filters that a long line is resized with */
 
 static uint64_t least(uint64_t a, uint64_t b)
 {
@@ -151,10 +151,10 @@ static const char *known_other(ct_bytes in)
         size_t at, n;
         const char *magic, *name;
     } others[] = {
-        { 4, 8, "ftypheic", "HEIC" }, { 4, 8, "ftypheix", "HEIC" },    { 4, 8, "ftypmif1", "HEIF" },
-        { 4, 8, "ftypavif", "AVIF" }, { 0, 4, "II*\0", "TIFF" },       { 0, 4, "MM\0*", "TIFF" },
-        { 0, 4, "%PDF", "PDF" },      { 0, 2, "\xff\x0a", "JPEG XL" }, { 0, 8, "\0\0\0\x0cJXL ", "JPEG XL" },
-        { 0, 4, "<svg", "SVG" },      { 0, 5, "<?xml", "XML" },
+        { 4, 8, "ftypheic", "a HEIC" },  { 4, 8, "ftypheix", "a HEIC" },    { 4, 8, "ftypmif1", "a HEIF" },
+        { 4, 8, "ftypavif", "an AVIF" }, { 0, 4, "II*\0", "a TIFF" },       { 0, 4, "MM\0*", "a TIFF" },
+        { 0, 4, "%PDF", "a PDF" },       { 0, 2, "\xff\x0a", "a JPEG XL" }, { 0, 8, "\0\0\0\x0cJXL ", "a JPEG XL" },
+        { 0, 4, "<svg", "an SVG" },      { 0, 5, "<?xml", "an XML" },
     };
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
         if (begins(in, others[i].at, others[i].magic, others[i].n))
@@ -176,7 +176,7 @@ static bool decode(ct_bytes in, const ct_image_limits *l, ct_image *out, int *or
         return ct_bmp_decode(in, l, out, err);
     const char *other = known_other(in);
     if (other)
-        return ct_fail(err, CARAT_EUNSUPPORTED, 0, "a %s, expected " KNOWN, other);
+        return ct_fail(err, CARAT_EUNSUPPORTED, 0, "%s, expected " KNOWN, other);
     other = ct_looks_like(in.data, in.len);
     if (other)
         return ct_fail(err, CARAT_EUNSUPPORTED, 0, "not an image: it looks like %s", other);

@@ -25,7 +25,7 @@ typedef struct ct_image_limits {
     uint32_t ratio;    /* longer side over shorter side */
 } ct_image_limits;
 
-/* Half of the memory that the process can still have, for file and pixels each, but at most 1 and 2 GiB; 1:200. A pixel
+/* Half of the memory that the process can still have, for file and pixels each, but at most 1 and 2 GiB; 1:20000. A pixel
  * takes three bytes; six where the picture must be turned; seven to eleven in an interlaced PNG or a WebP; up to nine in
  * a progressive JPEG. */
 ct_image_limits ct_image_limits_default(void);

@@ -130,6 +130,8 @@ static bool wrong(int rc, carat_err *err)
 {
     if (rc == SPNG_EMEM || was_refused)
         return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, KIND ": no memory");
+    if (rc == SPNG_IO_EOF)
+        return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, KIND ": cut off: pixels are missing");
     return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, KIND ": %s", spng_strerror(rc));
 }
 

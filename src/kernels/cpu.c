@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "kernels/kernels.h"
 
@@ -102,7 +103,7 @@ bool ct_cpu_by_name(const char *name, unsigned *mask, char msg[160])
     }
     for (size_t i = 0; i < N_LEVEL; i++) {
         const bool is_here = levels[i].install && (levels[i].mask & ~found) == 0;
-        const bool is_it = strcmp(name, levels[i].name) == 0;
+        const bool is_it = strcasecmp(name, levels[i].name) == 0;
         if (is_it && is_here) {
             *mask = levels[i].mask;
             return true;

@@ -45,7 +45,8 @@ static bool in_range(const char *name, double v, double lo, double hi, carat_err
 {
     if (v >= lo && v <= hi)
         return true;
-    return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "%s is %g, expected %g to %g", name, v, lo, hi);
+    return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "%s is %.*g, expected %.16g to %.16g", name,
+                   v == floor(v) ? 16 : 6 /* a float's own */, v, lo, hi);
 }
 
 bool ct_sampling_check(const carat_sampling *s, carat_err *err)

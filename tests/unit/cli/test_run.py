@@ -153,6 +153,17 @@ class Run(Case):
         self.assertNotIn(special[0], ids)
         self.assertEqual(ids.count(2), 1)
 
+    def test_what_a_template_decides_is_named(self):
+        for args, says in [(["--special"], "--special is ignored"), (["--no-bos"], "--no-bos is ignored"),
+                           (["--special", "--no-bos"], "--special and --no-bos are ignored"), (["--raw", "--special"], "")]:
+            err = self.ok("run", TINY, "hi", "-n", "1", *args).stderr.decode()
+            self.assertIn(says, err)
+            self.assertTrue(says or not err, err)
+
+    def test_levels_have_any_case(self):
+        for level in "GENERIC", "Generic":
+            self.assertEqual(self.ok("run", TINY, "hi", "-n", "1", "--cpu", level).stderr, b"")
+
     def test_interrupt_is_clean(self):
         p = subprocess.Popen([CARAT, "run", TINY, "-p", "a", "--ignore-eos", "-c", "4096", "-t", "1"],
                              stdout=subprocess.PIPE, stderr=subprocess.PIPE)

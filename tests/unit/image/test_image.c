@@ -194,8 +194,11 @@ static void what_is_no_picture_is_named(void **state)
     refuse("\0\0\0\x18"
            "ftypheic",
            12, CARAT_EUNSUPPORTED, "a HEIC");
+    refuse((const uint8_t *)"\0\0\0\x1c"
+                            "ftypavif",
+           12, CARAT_EUNSUPPORTED, "an AVIF, expected");
     refuse("\xff\xd8\xff\xd9", 4, CARAT_EFORMAT, "JPEG");
-    refuse("\x89PNG\r\n\x1a\n", 8, CARAT_EFORMAT, "PNG");
+    refuse("\x89PNG\r\n\x1a\n", 8, CARAT_EFORMAT, "PNG: cut off");
     refuse("RIFF\x10\0\0\0WEBPVP8 ", 16, CARAT_EFORMAT, "WebP");
     refuse("GIF89a", 6, CARAT_EFORMAT, "GIF");
     refuse("BM", 2, CARAT_EFORMAT, "BMP");

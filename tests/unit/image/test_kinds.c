@@ -285,6 +285,32 @@ static void large_pictures_are_bounded_by_memory(void **state)
     free(file);
 }
 
+/* A line of pixels is a picture, which the reference reads too. */
+static void a_line_is_a_picture(void **state)
+{
+    (void)state;
+    static const uint32_t sides[][2] = { { 1, 5000 }, { 5000, 1 }, { 20000, 1 }, { 20001, 1 } };
+    uint8_t *square = malloc(896 * 896 * 3);
+    for (size_t i = 0; i < 4; i++) {
+        size_t len;
+        ct_image im;
+        carat_err e;
+        void *file = write_png(sides[i][0], sides[i][1], 0, &len);
+        bool ok = ct_image_decode(file, len, NULL, &im, &e);
+        assert_int_equal(ok, i < 3);
+        if (ok) {
+            assert_true(ct_image_resize(&im, (ct_box){ 0, 0, im.width, im.height }, 896, 896, square, &e));
+            for (size_t k = 0; k < 896 * 896 * 3; k++)
+                assert_int_equal(square[k], im.rgb[0]); /* of one colour */
+        } else {
+            assert_non_null(strstr(e.msg, "expected sides of at most 1 : 20000"));
+        }
+        ct_image_deinit(&im);
+        free(file);
+    }
+    free(square);
+}
+
 /* What the process may still have sets the limit. */
 static void limits_follow_memory(void **state)
 {
@@ -292,7 +318,7 @@ static void limits_follow_memory(void **state)
     ct_image_limits l = ct_image_limits_default();
     assert_true(l.memory > 0 && l.memory <= (uint64_t)2 << 30);
     assert_true(l.file_bytes > 0 && l.file_bytes <= (size_t)1 << 30);
-    assert_int_equal(l.ratio, 200);
+    assert_int_equal(l.ratio, 20000);
 }
 
 int main(void)
@@ -306,6 +332,7 @@ int main(void)
         cmocka_unit_test(jpegs_without_their_end),
         cmocka_unit_test(jpegs_without_a_scan),
         cmocka_unit_test(large_pictures_are_bounded_by_memory),
+        cmocka_unit_test(a_line_is_a_picture),
         cmocka_unit_test(limits_follow_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
