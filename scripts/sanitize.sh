@@ -8,6 +8,7 @@ scripts/setup.sh --quiet
     scripts/configure.sh "$build" -Db_sanitize="$kind" -Db_lundef=false --buildtype=debugoptimized -Ddefault_library=static
 ninja -C "$build" --quiet
 export ASAN_OPTIONS=detect_leaks=1:allocator_may_return_null=1 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
+export LSAN_OPTIONS="suppressions=$PWD/tests/lsan.supp:print_suppressions=0"
 export TSAN_OPTIONS=halt_on_error=1
 if [ "$kind" = thread ]; then
     exec scripts/test.sh "$build" --except kernels --suite check # kernels have no threads, and take minutes here

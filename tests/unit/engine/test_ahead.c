@@ -12,7 +12,7 @@
 #include "steer.h"
 
 enum { EOS = 1, N = 40, TOKENS = 150, N_NEIGHBOURS = 3, CTX = 512, N_CHUNKS = 2, N_ENGINES = 3 };
-#define GUARD 110 /* seconds after which a test that hangs is ended */
+#define GUARD 280 /* seconds after which a test that hangs is ended */
 #define TINY  TEST_DATA "/models/tiny-text"
 
 /* In steps of few tokens what is ahead has to wait, in those of many it need not. One thread each: the steps of so small
