@@ -11,7 +11,6 @@
 #include <unistd.h>
 
 #include "model/no_model.h"
-#include "model/pictures.h"
 
 #define MAX_CONFIG_BYTES ((size_t)16 << 20)
 #define MAX_NAME         160
@@ -150,7 +149,7 @@ bool ct_source_open_vision(ct_source *s, const char *path, ct_vision_config *v, 
     }
     if (!v->present)
         return ct_fail(err, CARAT_EUNSUPPORTED, CARAT_NOWHERE, "%s: no vision tower: this model reads text only", path);
-    return ct_vision_config_check(v, path, err) && ct_pictures_check(s, v, err);
+    return ct_vision_config_check(v, path, err);
 }
 
 void ct_source_close(ct_source *s)

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/size.h"
+#include "model/pictures.h"
 #include "model/source.h"
 
 #define MAX_NAME    160
@@ -186,7 +187,7 @@ static bool no_more_layers(const ct_tower *t, const ct_source *s, carat_err *err
 static bool describe(ct_tower *t, const char *path, ct_source *src, carat_err *err)
 {
     survey s = { t, src, err };
-    if (!ct_source_open_vision(src, path, &t->cfg, err) || !take_types(t, err))
+    if (!ct_source_open_vision(src, path, &t->cfg, err) || !ct_pictures_check(src, &t->cfg, err) || !take_types(t, err))
         return false;
     t->path = strdup(path);
     if (!t->path)
