@@ -7,7 +7,6 @@
 #include "chat.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,25 +40,6 @@ static const cli_option options[] = {
 };
 /* clang-format on */
 static const cli_table table = CLI_TABLE("conversation", options);
-
-void chat_fail(chat *c, const char *fmt, ...)
-{
-    char msg[sizeof((carat_err *)0)->msg];
-    carat_err err;
-    va_list ap;
-    va_start(ap, fmt);
-    vsnprintf(msg, sizeof msg, fmt, ap);
-    va_end(ap);
-    ct_fail(&err, CARAT_EARG, CARAT_NOWHERE, "%s", msg);
-    term_error(&err);
-    c->some_failed = true;
-}
-
-turn_names chat_names(const chat *c)
-{
-    const carat_model_info *i = carat_engine_info(c->engine);
-    return i->has_vision ? TURN_NAMES_PICTURES : cli_model_values.no_vision ? TURN_NAMES_UNSEEN : TURN_NAMES_BLIND;
-}
 
 /* A message and its answer. */
 static void say(chat *c, const char *line)

@@ -47,7 +47,7 @@ void chat_forget(chat *c);
 /* Drops the conversation and the images attached to the next message. */
 void chat_clear(chat *c);
 
-/* chat.c: an error on stderr, which makes a conversation from a pipe fail. */
+/* An error on stderr, which makes a conversation from a pipe fail. */
 void chat_fail(chat *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* What becomes of names of pictures in a message. */
 turn_names chat_names(const chat *c);

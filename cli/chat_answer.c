@@ -4,11 +4,13 @@
 #include "chat.h"
 
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "engine.h"
 #include "line.h"
 #include "signals.h"
 #include "term.h"
@@ -171,4 +173,23 @@ void chat_clear(chat *c)
     turns_drop(&c->turns, 0, c->turns.n);
     cli_pictures_free(&c->attached);
     chat_forget(c);
+}
+
+void chat_fail(chat *c, const char *fmt, ...)
+{
+    char msg[sizeof((carat_err *)0)->msg];
+    carat_err err;
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(msg, sizeof msg, fmt, ap);
+    va_end(ap);
+    ct_fail(&err, CARAT_EARG, CARAT_NOWHERE, "%s", msg);
+    term_error(&err);
+    c->some_failed = true;
+}
+
+turn_names chat_names(const chat *c)
+{
+    const carat_model_info *i = carat_engine_info(c->engine);
+    return i->has_vision ? TURN_NAMES_PICTURES : cli_model_values.no_vision ? TURN_NAMES_UNSEEN : TURN_NAMES_BLIND;
 }
