@@ -161,8 +161,8 @@ bool cli_place_pictures(const char *text, size_t len, const carat_picture *const
     *content = NULL;
     *is_inline = n_marks > 0;
     if (n_marks && n_marks != n_pictures)
-        return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "%zu images for %zu marks '" CLI_IMAGE_MARK "' in the text",
-                       n_pictures, n_marks);
+        return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "%zu image%s for %zu mark%s '" CLI_IMAGE_MARK "' in the text",
+                       n_pictures, n_pictures == 1 ? "" : "s", n_marks, n_marks == 1 ? "" : "s");
     carat_content *c = calloc(2 * n_pictures + 1, sizeof *c);
     if (!c)
         return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for %zu images", n_pictures);

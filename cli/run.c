@@ -17,6 +17,7 @@
 #include "input.h"
 #include "json_out.h"
 #include "openai/openai.h"
+#include "picture_names.h"
 #include "pictures.h"
 #include "sampling.h"
 #include "shared_options.h"
@@ -151,6 +152,21 @@ static bool get_prompt(const cli_list *args, char **text, size_t *len, int *exit
         return true;
     *exit_code = term_error(&err);
     return false;
+}
+
+#define MAX_LOOKED_AT 256 /* names: a longer list is a text about files */
+
+/* A picture that is only named is not seen here, as it would be in a chat. */
+static void tell_named_picture(const char *text)
+{
+    picture_name p;
+    char name[128];
+    size_t at = 0;
+    for (int i = 0; i < MAX_LOOKED_AT && picture_name_next(text, at, &p); i++, at = p.to)
+        if (p.kind == PICTURE_FILE) {
+            term_tell("(%s is sent as text: --image gives pictures)", term_printable(p.path, name, sizeof name));
+            return;
+        }
 }
 
 static bool chat_prompt(const carat_engine *e, const carat_content *content, size_t n, bool is_inline,
@@ -375,9 +391,9 @@ static int run(int argc, char **argv)
         term_note("This model has no chat template: it continues the text. If it is instruction-tuned, give "
                   "--chat-template gemma.");
     if (opt.system && (opt.raw || !carat_engine_info(e)->is_instruction_tuned))
-        term_note("--system is ignored: %s", opt.raw ? "--raw has no template" : "there is no chat template");
+        term_tell("--system is ignored: %s", opt.raw ? "--raw has no template" : "there is no chat template");
     if (!opt.raw && carat_engine_info(e)->is_instruction_tuned && (opt.special || opt.no_bos))
-        term_note("%s ignored: the chat template decides; --raw has none", !opt.no_bos ? "--special is"
+        term_tell("%s ignored: the chat template decides; --raw has none", !opt.no_bos ? "--special is"
                                                                            : !opt.special
                                                                                ? "--no-bos is"
                                                                                : "--special and --no-bos are");
@@ -387,6 +403,8 @@ static int run(int argc, char **argv)
         code = term_error(&err);
         goto done;
     }
+    if (!pictures.n)
+        tell_named_picture(text);
     cli_sampling_of(carat_engine_info(e), &sampling);
     code = answer_prompt(e, s, p, &sampling, format);
 done:
@@ -427,10 +445,10 @@ const cli_command cli_run = {
         "those of OpenAI's Batch API (/v1/chat/completions and /v1/completions); answers are written in the order in\n"
         "which they become ready. To resume after an interruption, run the same command again: lines whose custom_id\n"
         "is in the output already are skipped, and a line that was cut off is written again. A line that cannot be\n"
-        "answered is reported, gets an error line if it has a custom_id, and makes the exit code 1; delete its line\n"
-        "from the output to have it tried again. A repeated custom_id is reported and skipped. -n, --seed and the\n"
-        "sampling options apply where a line does not set them; a line without a seed draws from --seed and its\n"
-        "custom_id, so that the same batch gives the same answers.",
+        "answered is reported, gets an error line if it is JSON with a custom_id, and makes the exit code 1; delete\n"
+        "its line from the output to have it tried again. A repeated custom_id is reported and skipped. -n, --seed\n"
+        "and the sampling options apply where a line does not set them; a line without a seed draws from --seed and\n"
+        "its custom_id, so that the same batch gives the same answers.",
     .tables = { &table, &cli_format_table, &cli_pictures_table, &batch_table, &cli_model_table, &cli_loading_table,
                 &cli_sampling_table },
     .run = run,

@@ -90,7 +90,8 @@ static json_t *number(ct_jp *r)
     bool is_beyond = is_whole ? errno == ERANGE : !isfinite(real);
     free(text);
     if (is_beyond)
-        return stop(r, CARAT_EFORMAT, is_whole ? "an integer beyond 64 bits" : "a number beyond a double's");
+        return stop(r, CARAT_EFORMAT,
+                    is_whole ? "an integer beyond 64 bits with a sign" : "a number beyond a double's");
     r->pos += n;
     return made(r, is_whole ? json_integer(whole) : json_real(real));
 }

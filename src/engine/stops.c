@@ -20,8 +20,11 @@ static bool check(const char *const *strings, const size_t *lens, size_t n, cara
         return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "%zu stop strings, expected at most %d", n, MAX_STOPS);
     for (size_t i = 0; i < n; i++) {
         size_t len = length(strings, lens, i);
-        if (len < 1 || len > MAX_STOP_BYTES)
-            return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "stop string %zu has %zu bytes, expected 1 to %d", i, len,
+        if (len < 1)
+            return ct_fail(err, CARAT_EARG, CARAT_NOWHERE,
+                           "a stop string is empty, which every answer would begin with");
+        if (len > MAX_STOP_BYTES)
+            return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "a stop string has %zu bytes, expected 1 to %d", len,
                            MAX_STOP_BYTES);
     }
     return true;

@@ -36,7 +36,18 @@ class Pictures(Case):
         self.assertEqual(self.ask(["001-1.png", "001-0.png"], "<image> and <image> " + q), "0, triangle")
         j = json.loads(self.ask(["001-0.png"], "What is in this picture?", "--json"))
         self.assertEqual(j["prompt_tokens"].count(512), 16)
-        self.refused("run", SIGHT, "--image", IMAGES + "rgb8.png", "-p", "<image> <image>", says="1 images for 2 marks")
+        self.refused("run", SIGHT, "--image", IMAGES + "rgb8.png", "-p", "<image> <image>", says="1 image for 2 marks '<image>' in")
+        self.refused("run", SIGHT, "--image", IMAGES + "rgb8.png", "--image", IMAGES + "rgb8.png", "-p", "<image>",
+                     says="2 images for 1 mark '<image>' in")
+
+    def test_run_says_that_a_named_picture_is_text(self):
+        with tempfile.TemporaryDirectory() as d:
+            os.symlink(SIGHT + "/test/000-0.png", d + "/a.png")
+            os.symlink(SIGHT + "/test/000-0.png", d + "/b.png")
+            for args, n in (["What is in a.png and b.png?"], 1), (["What is in c.png?"], 0), (["a.png", "--image", "b.png"], 0):
+                r = self.ok("run", SIGHT, "-q", "-n", "2", *args, cwd=d)
+                self.assertEqual(r.stderr.decode(), "(a.png is sent as text: --image gives pictures)\n" * n)
+            self.refused("run", SIGHT, "hi", "--stop", "", says="a stop string is empty")
 
     def test_logits_equal_the_reference(self):
         for model in ["tiny-vl", "vl-small-window"]:
