@@ -52,12 +52,12 @@ static bool add_block(ct_heap *a, size_t need)
 void *ct_heap_new(ct_heap *a, size_t n, size_t size)
 {
     size_t bytes;
-    bool ok = !a->failed && ct_mul_size(n, size, &bytes) &&
-              ct_align_size(bytes + !bytes, alignof(max_align_t), &bytes) && bytes <= a->max &&
-              a->used <= a->max - bytes;
-    if (ok && (!a->blocks || a->blocks->size - a->blocks->used < bytes))
-        ok = add_block(a, bytes);
-    if (!ok) {
+    if (a->failed)
+        return NULL;
+    if (!ct_mul_size(n, size, &bytes) || !ct_align_size(bytes + !bytes, alignof(max_align_t), &bytes) ||
+        bytes > a->max || a->used > a->max - bytes)
+        return ct_heap_overflow(a);
+    if ((!a->blocks || a->blocks->size - a->blocks->used < bytes) && !add_block(a, bytes)) {
         a->failed = true;
         return NULL;
     }
@@ -73,4 +73,26 @@ char *ct_heap_text(ct_heap *a, const char *s, size_t len)
     if (copy && len)
         memcpy(copy, s, len);
     return copy;
+}
+
+bool ct_heap_work(ct_heap *a, size_t steps)
+{
+    if (steps > CT_HEAP_MOST_WORK - a->work)
+        ct_heap_overflow(a);
+    else
+        a->work += steps;
+    return !a->failed;
+}
+
+void *ct_heap_overflow(ct_heap *a)
+{
+    if (!a->failed)
+        a->failed = a->is_full = true;
+    return NULL;
+}
+
+bool ct_heap_fail(const ct_heap *a, const char *what, carat_err *err)
+{
+    return a->is_full ? ct_fail(err, CARAT_ELIMIT, CARAT_NOWHERE, "%s: too large or too complex", what)
+                      : ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "%s: no memory for it", what);
 }

@@ -37,7 +37,7 @@ static bool define(const char *what, ct_rules *rules, uint32_t *root, const ct_e
 {
     *root = ct_rules_add(rules, what);
     if (*root == CT_NO_RULE || rules->heap->failed)
-        return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "%s: no memory for it, or too large", what);
+        return ct_heap_fail(rules->heap, what, err);
     rules->v[*root].expr = e;
     return true;
 }

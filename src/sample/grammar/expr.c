@@ -12,19 +12,21 @@ static ct_expr *make(ct_heap *a, ct_expr_kind kind)
     if (e) {
         e->kind = kind;
         e->depth = 1;
+        e->size = 1;
     }
     return e;
 }
 
-/* e holds something of this depth. */
-static const ct_expr *deepen(ct_heap *a, ct_expr *e, unsigned depth)
+/* Counts what has been put into e. */
+static const ct_expr *measure(ct_heap *a, ct_expr *e, const ct_expr *const *v, size_t n)
 {
-    if (!e || depth >= CT_MAX_EXPR_DEPTH) {
-        a->failed = true;
-        return NULL;
+    for (size_t i = 0; e && i < n; i++) {
+        if (v[i]->depth >= CT_MAX_EXPR_DEPTH || v[i]->size >= CT_MAX_EXPR_SIZE - e->size)
+            return ct_heap_overflow(a);
+        if (e->depth <= v[i]->depth)
+            e->depth = (uint16_t)(v[i]->depth + 1);
+        e->size += v[i]->size;
     }
-    if (e->depth <= depth)
-        e->depth = (uint16_t)(depth + 1);
     return e;
 }
 
@@ -98,10 +100,7 @@ static const ct_expr *list(ct_heap *a, ct_expr_kind kind, const ct_expr *const *
         e->list.v = v;
         e->list.n = n;
     }
-    unsigned depth = 0;
-    for (size_t i = 0; i < n; i++)
-        depth = v[i]->depth > depth ? v[i]->depth : depth;
-    return deepen(a, e, depth);
+    return measure(a, e, v, n);
 }
 
 const ct_expr *ct_expr_seq(ct_heap *a, const ct_expr *const *v, size_t n)
@@ -154,7 +153,7 @@ const ct_expr *ct_expr_repeat(ct_heap *a, const ct_expr *body, uint32_t min, uin
         e->repeat.min = min;
         e->repeat.max = max;
     }
-    return deepen(a, e, body->depth);
+    return measure(a, e, &body, 1);
 }
 
 const ct_expr *ct_expr_optional(ct_heap *a, const ct_expr *body)
@@ -185,7 +184,7 @@ static const ct_expr *ends(ct_heap *a, const ct_word *v, size_t n, size_t at, un
 {
     ct_exprs ways = { .heap = a };
     if (depth > CT_MAX_EXPR_DEPTH / 2)
-        a->failed = true;
+        ct_heap_overflow(a);
     for (size_t i = 0; i < n && !a->failed;) {
         size_t same = 1, common = v[i].len;
         while (i + same < n && v[i].len > at && v[i + same].s[at] == v[i].s[at])

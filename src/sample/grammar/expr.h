@@ -27,6 +27,7 @@ typedef enum ct_expr_kind {
 } ct_expr_kind;
 
 #define CT_REPEAT_FOREVER UINT32_MAX
+#define CT_MAX_EXPR_SIZE  (1u << 21)
 #define CT_MAX_EXPR_DEPTH 2500 /* a deeper one fails the heap */
 
 typedef struct ct_byteset {
@@ -47,6 +48,7 @@ typedef struct ct_expr ct_expr;
 struct ct_expr {
     ct_expr_kind kind;
     bool is_nullable; /* may match the empty text; of a rule's call: unknown yet, false */
+    uint32_t size;    /* expressions in it, counted as often as they stand there: at most CT_MAX_EXPR_SIZE */
     uint16_t depth; /* of what is built into it, 1 for a leaf: at most CT_MAX_EXPR_DEPTH, for walks go down by calls */
     union {
         struct {

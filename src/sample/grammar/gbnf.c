@@ -15,6 +15,8 @@ typedef struct parser {
     size_t len, pos;
     unsigned depth;
     ct_rules *rules;
+    uint32_t *slots; /* [n_slots], a power of two: rules by name, number + 1; 0 is free */
+    size_t n_slots;
     carat_err *err;
 } parser;
 
@@ -70,18 +72,64 @@ static size_t name_length(const parser *p)
     return n;
 }
 
-static bool rule_of_name(const parser *p, size_t len, uint32_t *out)
+static uint64_t hash_name(const char *name, size_t len)
+{
+    uint64_t h = 0xcbf29ce484222325u; /* FNV-1a */
+    for (size_t i = 0; i < len; i++)
+        h = (h ^ (uint8_t)name[i]) * 0x100000001b3u;
+    return h ^ h >> 32;
+}
+
+/* The slot of the name, or the free one where it goes. NULL: names were made to collide. */
+static uint32_t *slot_of(const parser *p, const char *name, size_t len)
+{
+    for (uint64_t at = hash_name(name, len);; at++) {
+        if (!ct_heap_work(p->rules->heap, 4))
+            return NULL;
+        uint32_t *slot = &p->slots[at & (p->n_slots - 1)];
+        const char *other = *slot ? p->rules->v[*slot - 1].name : NULL;
+        if (!other || (strlen(other) == len && memcmp(other, name, len) == 0))
+            return slot;
+    }
+}
+
+static bool enlarge(parser *p)
 {
     ct_rules *r = p->rules;
-    const char *name = p->s + p->pos;
-    for (uint32_t i = 0; i < r->n; i++)
-        if (strlen(r->v[i].name) == len && memcmp(r->v[i].name, name, len) == 0) {
-            *out = i;
-            return true;
-        }
-    const char *copy = ct_heap_text(r->heap, name, len);
-    *out = copy ? ct_rules_add(r, copy) : CT_NO_RULE;
-    return *out != CT_NO_RULE || r->heap->failed || refuse(p, p->pos, "more rules than are supported (10,000)");
+    const size_t n = p->n_slots ? 2 * p->n_slots : 64;
+    uint32_t *slots = ct_heap_new(r->heap, n, sizeof *slots);
+    if (!slots)
+        return false;
+    p->slots = slots;
+    p->n_slots = n;
+    for (uint32_t i = 0; i < r->n; i++) {
+        uint32_t *slot = slot_of(p, r->v[i].name, strlen(r->v[i].name));
+        if (!slot)
+            return false;
+        *slot = i + 1;
+    }
+    return true;
+}
+
+/* The number of the rule that is named here; without memory CT_NO_RULE, which is told at the end. */
+static bool rule_of_name(parser *p, size_t len, uint32_t *out)
+{
+    ct_rules *r = p->rules;
+    *out = CT_NO_RULE;
+    if (2 * (size_t)r->n >= p->n_slots && !enlarge(p))
+        return true;
+    uint32_t *slot = slot_of(p, p->s + p->pos, len);
+    if (!slot)
+        return true;
+    if (!*slot) {
+        const char *copy = ct_heap_text(r->heap, p->s + p->pos, len);
+        *out = copy ? ct_rules_add(r, copy) : CT_NO_RULE;
+        if (*out == CT_NO_RULE)
+            return r->heap->failed || refuse(p, p->pos, "more rules than are supported (50,000)");
+        *slot = *out + 1;
+    }
+    *out = *slot - 1;
+    return true;
 }
 
 /* ---- characters ---- */
@@ -320,7 +368,7 @@ bool ct_gbnf_parse(const char *text, size_t len, ct_rules *rules, uint32_t *root
         if (!read_rule(&p))
             return false;
     if (rules->heap->failed)
-        return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "the grammar: no memory for it, or too large");
+        return ct_heap_fail(rules->heap, "the grammar", err);
     for (uint32_t i = 0; i < rules->n; i++) {
         if (!rules->v[i].expr)
             return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "the grammar: rule '%.60s' is not defined",

@@ -366,6 +366,8 @@ bool ct_grammar_open(const char *what, const ct_rules *rules, uint32_t root, con
     bool ok = g->name || ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "%s: no memory for it", what);
     ok = ok && ct_program_build(what, rules, root, &g->program, err) && has_every_byte(what, &g->program, trie, err) &&
          ct_automaton_open(&g->program, CT_GRAMMAR_MOST_BYTES, &g->automaton, err);
+    if (ok && ct_automaton_start(g->automaton) == CT_DEAD && ct_automaton_failed(g->automaton, err))
+        ok = ct_fail_in(err, "%s", what);
     if (!ok) {
         ct_grammar_release(g);
         return false;

@@ -207,20 +207,24 @@ static bool multiple_accepts(void *self, uint32_t state)
     return rest == 0;
 }
 
+/* Digits, the point and the sign are of their own, all else is alike. */
+static const uint8_t multiple_classes[256] = { ['-'] = 1, ['.'] = 2, ['0'] = 3, ['1'] = 4,  ['2'] = 5,  ['3'] = 6,
+                                               ['4'] = 7, ['5'] = 8, ['6'] = 9, ['7'] = 10, ['8'] = 11, ['9'] = 12 };
+
 static bool multiple_machine(const char *what, double of, ct_heap *h, ct_machine *out, carat_err *err)
 {
     const decimal d = decimal_of(of);
     uint64_t value = 0;
     multiple *m = ct_heap_new(h, 1, sizeof *m);
     if (!m)
-        return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "%s: no memory for it, or too large", what);
+        return ct_heap_fail(h, what, err);
     for (size_t i = 0; i < d.n_whole + d.n_fraction && value < CT_MAX_PRODUCT; i++)
         value = value * 10 + (uint64_t)((i < d.n_whole ? d.whole[i] : d.fraction[i - d.n_whole]) - '0');
     if (value == 0 || (value + 1) * (d.n_fraction + 2) > CT_MAX_PRODUCT)
         return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "%s: multipleOf %g has too many digits to be enforced", what,
                        of);
     *m = (multiple){ (uint32_t)value, (uint32_t)d.n_fraction };
-    *out = (ct_machine){ m, multiple_start, multiple_step, multiple_accepts, NULL, NULL, false };
+    *out = (ct_machine){ m, multiple_start, multiple_step, multiple_accepts, NULL, NULL, multiple_classes, false };
     return true;
 }
 

@@ -53,11 +53,12 @@ bool ct_machine_of_expr(const char *what, const ct_expr *e, ct_heap *h, ct_machi
     expr_machine *m = calloc(1, sizeof *m);
     if (root != CT_NO_RULE)
         rules.v[root].expr = e;
-    bool ok = (m && e && root != CT_NO_RULE) ||
-              ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "%s: no memory for it, or too large", what);
+    bool ok = (m && e && root != CT_NO_RULE) || ct_heap_fail(h, what, err);
     ok = ok && ct_program_build(what, &rules, root, &m->program, err) &&
          ct_automaton_open(&m->program, (size_t)16 << 20, &m->automaton, err);
-    *out = (ct_machine){ m, expr_start, expr_step, expr_accepts, expr_failed, expr_close, false };
+    *out = (ct_machine){
+        m, expr_start, expr_step, expr_accepts, expr_failed, expr_close, m ? m->program.class_of : NULL, false
+    };
     if (!ok && m)
         expr_close(m);
     return ok;
@@ -72,6 +73,7 @@ typedef struct product {
     uint32_t *tuples; /* [n_states, n] */
     uint32_t *to;     /* [n_states, 256]; DEAD */
     bool *accepts, *lives;
+    uint8_t like[256]; /* the first byte that no machine tells from this one */
     uint32_t n_states, cap;
     uint32_t slots[4 * 8192]; /* open addressing; 0 is free, else state + 1 */
 } product;
@@ -136,9 +138,28 @@ static bool state_of(product *p, const uint32_t *tuple, uint32_t *out, carat_err
     return true;
 }
 
-static bool explore(product *p, carat_err *err)
+static bool are_alike(const product *p, unsigned x, unsigned y)
+{
+    for (size_t i = 0; i < p->n; i++)
+        if (!p->m[i].class_of || p->m[i].class_of[x] != p->m[i].class_of[y])
+            return false;
+    return true;
+}
+
+static void find_alike(product *p)
+{
+    for (unsigned byte = 0; byte < 256; byte++) {
+        unsigned first = 0;
+        while (first < byte && !are_alike(p, first, byte))
+            first++;
+        p->like[byte] = (uint8_t)first;
+    }
+}
+
+static bool explore(product *p, ct_heap *h, carat_err *err)
 {
     uint32_t tuple[MOST_MACHINES], first;
+    find_alike(p);
     for (size_t i = 0; i < p->n; i++)
         tuple[i] = p->m[i].start(p->m[i].self);
     if (!state_of(p, tuple, &first, err))
@@ -146,6 +167,12 @@ static bool explore(product *p, carat_err *err)
     for (uint32_t s = 0; s < p->n_states; s++)
         for (unsigned byte = 0; byte < 256; byte++) {
             uint32_t to;
+            if (p->like[byte] != byte) {
+                p->to[s * 256 + byte] = p->to[s * 256 + p->like[byte]];
+                continue;
+            }
+            if (!ct_heap_work(h, 4 * p->n + 8))
+                return ct_heap_fail(h, p->what, err);
             for (size_t i = 0; i < p->n; i++) {
                 const uint32_t at = p->tuples[s * p->n + i];
                 tuple[i] = at ? p->m[i].step(p->m[i].self, at, (uint8_t)byte) : 0;
@@ -161,9 +188,9 @@ static bool explore(product *p, carat_err *err)
 }
 
 /* Which states lead to an accepting one. */
-static void find_living(product *p)
+static void find_living(product *p, ct_heap *h)
 {
-    for (bool changed = true; changed;) {
+    for (bool changed = true; changed && ct_heap_work(h, 16 * (size_t)p->n_states);) {
         changed = false;
         for (uint32_t s = p->n_states; s-- > 0;)
             for (unsigned byte = 0; byte < 256 && !p->lives[s]; byte++) {
@@ -215,7 +242,7 @@ static bool add_rules(const product *p, ct_written_fn *written, ct_rules *rules,
     const uint32_t first = rules->n;
     for (uint32_t s = 0; s < p->n_states; s++)
         if (ct_rules_add(rules, p->what) == CT_NO_RULE)
-            return h->failed ? ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "%s: no memory for it", p->what)
+            return h->failed ? ct_heap_fail(h, p->what, err)
                              : ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "%s: more rules than are supported", p->what);
     for (uint32_t s = 0; s < p->n_states; s++)
         rules->v[first + s].expr = p->lives[s] ? expr_of(p, s, written, first, h) : ct_expr_nothing(h);
@@ -234,9 +261,9 @@ bool ct_product(const char *what, const ct_machine *m, size_t n, ct_written_fn *
     p->what = what;
     p->m = m;
     p->n = n;
-    bool ok = explore(p, err);
+    bool ok = explore(p, rules->heap, err);
     if (ok) {
-        find_living(p);
+        find_living(p, rules->heap);
         ok = add_rules(p, written, rules, out, err);
     }
     free(p->tuples);

@@ -18,6 +18,7 @@ typedef struct ct_machine {
     bool (*accepts)(void *self, uint32_t state);
     bool (*failed)(void *self, carat_err *err); /* a start or step went to 0 for want of memory; NULL: never */
     void (*close)(void *self);                  /* NULL: nothing to do */
+    const uint8_t *class_of;                    /* [256]: bytes of one class lead to the same; NULL: each is its own */
     bool is_negated;                            /* the text is one that it does not accept */
 } ct_machine;
 

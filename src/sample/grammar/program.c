@@ -9,6 +9,7 @@
 #include "sample/grammar/rules_check.h"
 
 #define MOST_EMPTY_ROUNDS 64
+#define MOST_PIECES       2048 /* of a class: a state of the automaton has room for twice as many */
 
 /* Nodes that read a byte are made once for each (set, next), sets once for each content: characters that end alike share
  * their ends. Open addressing; 0 is free, else index + 1. */
@@ -209,6 +210,8 @@ static void add_head(utf8 *u, uint32_t node)
     for (uint32_t i = 0; i < u->n; i++)
         if (u->heads[i] == node)
             return;
+    if (u->n == MOST_PIECES)
+        fail(u->b, CARAT_EARG, "a class of characters is too large: more than 2,048 ranges");
     if (grow(u->b, (void **)&u->heads, u->n, 1, &u->cap, sizeof *u->heads))
         u->heads[u->n++] = node;
 }
@@ -301,6 +304,11 @@ static uint32_t compile(build *b, const ct_expr *e, uint32_t next);
 static uint32_t compile_alt(build *b, const ct_expr *e, uint32_t next)
 {
     uint32_t n = 0, i = 0;
+    if (!ct_heap_work(b->rules->heap, 2 * (size_t)e->size)) {
+        ct_heap_fail(b->rules->heap, b->what, b->err);
+        b->failed = true;
+        return NOWHERE;
+    }
     for (size_t k = 0; k < e->list.n; k++)
         n += ct_expr_matches(&b->facts, e->list.v[k]);
     const uint32_t split = add_split(b, n);
@@ -423,7 +431,7 @@ bool ct_program_build(const char *what, const ct_rules *rules, uint32_t root, ct
     *p = (ct_program){ 0 };
     build b = { .p = p, .what = what, .rules = rules, .err = err };
     if (rules->heap->failed || root == CT_NO_RULE)
-        fail(&b, CARAT_ENOMEM, "no memory for it, or too large");
+        b.failed = !ct_heap_fail(rules->heap, what, err);
     else
         b.failed = !ct_rules_check(what, rules, &b.facts, err);
     p->matches_nothing = !b.failed && !b.facts.matches[root];

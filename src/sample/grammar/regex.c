@@ -218,28 +218,51 @@ static bool read_class_atom(parser *p, uint32_t *cp, ct_charset *set)
     return skip(p, "\\") ? read_escape(p, true, cp, set) : next_char(p, cp);
 }
 
+/* Ranges that grow. */
+typedef struct range_list {
+    ct_range *v;
+    size_t n, cap;
+} range_list;
+
+static void add_ranges(const parser *p, range_list *l, const ct_range *v, size_t n)
+{
+    if (n > l->cap - l->n) {
+        const size_t cap = 2 * (l->cap + n);
+        ct_range *larger = ct_heap_new(p->heap, cap, sizeof *larger);
+        if (!larger)
+            return;
+        if (l->n)
+            memcpy(larger, l->v, l->n * sizeof *larger);
+        l->v = larger;
+        l->cap = cap;
+    }
+    memcpy(l->v + l->n, v, n * sizeof *v);
+    l->n += n;
+}
+
 static bool read_class(parser *p, const ct_expr **out)
 {
     const bool is_not = skip(p, "^");
-    ct_charset all = { 0 };
+    range_list all = { .n = 0 };
     while (!skip(p, "]")) {
         const size_t at = p->pos;
-        uint32_t lo, hi;
+        ct_range one;
         ct_charset set, last;
-        if (!read_class_atom(p, &lo, &set))
+        if (!read_class_atom(p, &one.lo, &set))
             return false;
         const bool is_range = is_at(p, "-") && p->pos + 1 < p->len && p->s[p->pos + 1] != ']';
-        hi = lo;
+        one.hi = one.lo;
         if (is_range) {
             p->pos++;
-            if (!read_class_atom(p, &hi, &last))
+            if (!read_class_atom(p, &one.hi, &last))
                 return false;
-            if (set.n || last.n || hi < lo)
+            if (set.n || last.n || one.hi < one.lo)
                 return refuse(p, at, "a range in the wrong order, or of classes");
         }
-        all = ct_charset_or(p->heap, all, set.n ? set : ct_charset_one(p->heap, lo, hi));
+        add_ranges(p, &all, set.n ? set.v : &one, set.n ? set.n : 1);
     }
-    *out = ct_expr_set(p->heap, is_not ? ct_charset_not(p->heap, all) : all);
+    const ct_charset chars = ct_charset_of(p->heap, all.v, all.n);
+    *out = ct_expr_set(p->heap, is_not ? ct_charset_not(p->heap, chars) : chars);
     return true;
 }
 
@@ -415,5 +438,5 @@ bool ct_regex_parse(const char *what, const char *pattern, size_t len, ct_regex_
     if (p.pos < len)
         return refuse(&p, p.pos, "a ')' without its '('");
     *out = pad(&p, &all, extent);
-    return !a->failed || ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "%s: no memory for it, or too large", what);
+    return !a->failed || ct_heap_fail(a, what, err);
 }

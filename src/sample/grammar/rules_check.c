@@ -72,7 +72,8 @@ static bool holds(const ct_rule_facts *f, const bool *is_sound, enum fact fact, 
                               : begins_soundly(f, is_sound, e);
 }
 
-/* A fact about one rule may bring another about: goes over all of them, up and down, until nothing changes. */
+/* A fact about one rule may bring another about: goes over all of them, up and down, until nothing changes. The heap
+ * fails where that takes too long. */
 static void settle(const ct_rules *rules, const ct_rule_facts *f, bool *is_sound, enum fact fact, bool *out)
 {
     bool changed = true;
@@ -80,7 +81,8 @@ static void settle(const ct_rules *rules, const ct_rule_facts *f, bool *is_sound
         changed = false;
         for (uint32_t k = 0; k < rules->n; k++) {
             const uint32_t i = up ? k : rules->n - 1 - k;
-            if (!out[i] && holds(f, is_sound, fact, rules->v[i].expr))
+            if (!out[i] && ct_heap_work(rules->heap, rules->v[i].expr->size) &&
+                holds(f, is_sound, fact, rules->v[i].expr))
                 out[i] = changed = true;
         }
     }
@@ -92,10 +94,12 @@ bool ct_rules_check(const char *what, const ct_rules *rules, ct_rule_facts *f, c
     f->is_nullable = ct_heap_new(rules->heap, rules->n, sizeof *f->is_nullable);
     bool *is_sound = ct_heap_new(rules->heap, rules->n, sizeof *is_sound);
     if (rules->heap->failed)
-        return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "%s: no memory for its rules, or too large", what);
+        return ct_heap_fail(rules->heap, what, err);
     settle(rules, f, is_sound, MATCHES, f->matches);
     settle(rules, f, is_sound, NULLABLE, f->is_nullable);
     settle(rules, f, is_sound, SOUND, is_sound);
+    if (rules->heap->failed)
+        return ct_heap_fail(rules->heap, what, err);
     for (uint32_t i = 0; i < rules->n; i++)
         if (!is_sound[i])
             return ct_fail(err, CARAT_EARG, CARAT_NOWHERE,

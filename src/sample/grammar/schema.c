@@ -22,6 +22,7 @@ enum { ANY_OF = 1, ONE_OF = 2 };
 
 struct ct_known_conj {
     ct_conj conj;
+    uint64_t hash;
     uint32_t rule;
     ct_known_conj *next;
 };
@@ -112,7 +113,7 @@ bool ct_schema_refuse(ct_schema *s, const char *path, const char *keyword, const
 
 bool ct_schema_no_memory(ct_schema *s)
 {
-    return ct_fail(s->err, CARAT_ENOMEM, CARAT_NOWHERE, "%s: no memory for it, or too large", s->what);
+    return ct_heap_fail(s->heap, s->what, s->err);
 }
 
 static bool check_keywords(ct_schema *s, const json_t *schema, const char *path)
@@ -203,15 +204,15 @@ static const json_t *at_pointer(const json_t *v, const char *p)
 }
 
 /* The schema with this $anchor, or with this $id as draft 7 had it ("#name"); NULL if there is none. */
-static const json_t *at_anchor(const json_t *v, const char *name, unsigned depth)
+static const json_t *at_anchor(ct_schema *s, const json_t *v, const char *name, unsigned depth)
 {
     const char *key;
     json_t *member;
     const json_t *found = NULL;
-    if (depth > MOST_DEPTH)
+    if (depth > MOST_DEPTH || !ct_heap_work(s->heap, 10))
         return NULL;
     for (size_t i = 0; json_is_array(v) && !found && i < json_array_size(v); i++)
-        found = at_anchor(json_array_get(v, i), name, depth + 1);
+        found = at_anchor(s, json_array_get(v, i), name, depth + 1);
     if (!json_is_object(v))
         return found;
     const char *anchor = json_string_value(json_object_get(v, "$anchor")),
@@ -220,7 +221,7 @@ static const json_t *at_anchor(const json_t *v, const char *name, unsigned depth
         return v;
     json_object_foreach((json_t *)(uintptr_t)v, key, member)
         if (!found && strcmp(key, "enum") != 0 && strcmp(key, "const") != 0)
-            found = at_anchor(member, name, depth + 1);
+            found = at_anchor(s, member, name, depth + 1);
     return found;
 }
 
@@ -239,7 +240,7 @@ static bool resolve(ct_schema *s, const json_t *ref, const char *path, const jso
         return ct_schema_refuse(s, path, "$ref",
                                 "a reference to another document; only those within the schema are followed");
     text += *text == '#';
-    *out = !*text ? s->document : *text == '/' ? at_pointer(s->document, text) : at_anchor(s->document, text, 0);
+    *out = !*text ? s->document : *text == '/' ? at_pointer(s->document, text) : at_anchor(s, s->document, text, 0);
     return *out || ct_schema_refuse(s, path, "$ref", "there is nothing at that place");
 }
 
@@ -322,6 +323,17 @@ static int by_address(const void *x, const void *y)
     const ct_member *a = x, *b = y;
     const uintptr_t p = (uintptr_t)a->schema, q = (uintptr_t)b->schema;
     return (p > q) - (p < q);
+}
+
+/* Whatever the order of the members. */
+static uint64_t hash_of(const ct_conj *c)
+{
+    uint64_t sum = c->n;
+    for (size_t i = 0; i < c->n; i++) {
+        uint64_t h = ((uint64_t)(uintptr_t)c->v[i].schema ^ c->v[i].done) * 0x9E3779B97F4A7C15u;
+        sum += h ^ h >> 29;
+    }
+    return sum;
 }
 
 static bool is_same(const ct_conj *a, const ct_conj *b)
@@ -416,7 +428,7 @@ bool ct_json_equals(const json_t *a, const json_t *b)
     return same;
 }
 
-static bool is_among(const json_t *value, const json_t *list)
+bool ct_json_is_among(const json_t *value, const json_t *list)
 {
     for (size_t i = 0; i < json_array_size(list); i++)
         if (ct_json_equals(value, json_array_get(list, i)))
@@ -469,6 +481,8 @@ bool ct_conj_accepts(ct_schema *s, const ct_conj *c, const json_t *value, bool *
     ct_automaton *a = NULL;
     ct_buf text;
     *yes = false;
+    if (!ct_heap_work(s->heap, 5000))
+        return ct_schema_no_memory(s);
     inner.rules = &rules;
     inner.known = NULL;
     inner.n_known = 0;
@@ -530,7 +544,9 @@ static bool compile_enum(ct_schema *s, const ct_conj *c, bool *found, const ct_e
         for (size_t i = 0; fits && i < c->n; i++) {
             const json_t *list = json_object_get(c->v[i].schema, "enum"),
                          *one = json_object_get(c->v[i].schema, "const");
-            fits = (!list || is_among(value, list)) && (!one || ct_json_equals(value, one));
+            if (list != first && !ct_heap_work(s->heap, json_array_size(list)))
+                ok = ct_schema_no_memory(s);
+            fits = (!list || list == first || ct_json_is_among(value, list)) && (!one || ct_json_equals(value, one));
         }
         bool says_more = false;
         for (size_t i = 0; i < others.n; i++)
@@ -619,8 +635,11 @@ bool ct_conj_compile(ct_schema *s, const ct_conj *c, const ct_expr **out)
         *out = ct_json_any_value(&s->any);
         return true;
     }
+    const uint64_t hash = hash_of(c);
+    if (!ct_heap_work(s->heap, 100 + s->n_known))
+        return ct_schema_no_memory(s);
     for (const ct_known_conj *k = s->known; k; k = k->next)
-        if (is_same(&k->conj, c)) {
+        if (k->hash == hash && is_same(&k->conj, c)) {
             *out = ct_expr_rule(s->heap, k->rule);
             return true;
         }
@@ -632,7 +651,7 @@ bool ct_conj_compile(ct_schema *s, const ct_conj *c, const ct_expr **out)
     const uint32_t rule = ct_rules_add(s->rules, c->v[0].path);
     if (!k || rule == CT_NO_RULE)
         return ct_schema_no_memory(s);
-    *k = (ct_known_conj){ *c, rule, s->known };
+    *k = (ct_known_conj){ *c, hash, rule, s->known };
     s->known = k;
     s->n_known++;
     s->depth++;

@@ -21,6 +21,16 @@ static bool first_enum(ct_schema *s, const ct_conj *c, json_t **out)
     return true;
 }
 
+static bool in_every_enum(const ct_conj *c, const json_t *value)
+{
+    bool yes = true;
+    for (size_t i = 0; i < c->n && yes; i++) {
+        const json_t *list = json_object_get(c->v[i].schema, "enum"), *one = json_object_get(c->v[i].schema, "const");
+        yes = (!one || ct_json_equals(value, one)) && (!list || ct_json_is_among(value, list));
+    }
+    return yes;
+}
+
 /* No value of a's enumeration satisfies b. */
 static bool enum_apart(ct_schema *s, const ct_conj *a, const ct_conj *b, bool *apart)
 {
@@ -32,6 +42,10 @@ static bool enum_apart(ct_schema *s, const ct_conj *a, const ct_conj *b, bool *a
         return true;
     bool ok = true, fits = false;
     for (size_t i = 0; ok && !fits && i < json_array_size(list); i++) {
+        if (!ct_heap_work(s->heap, 10))
+            ok = ct_schema_no_memory(s);
+        if (!ok || !in_every_enum(b, json_array_get(list, i))) /* which the costly question would tell, too */
+            continue;
         ok = ct_conj_accepts(s, b, json_array_get(list, i), &fits);
         if (ok && fits)
             ok = ct_conj_accepts(s, a, json_array_get(list, i), &fits);
@@ -62,7 +76,7 @@ static bool property_apart(ct_schema *s, const ct_conj *a, const ct_conj *b, con
 {
     ct_conj x, y;
     *apart = false;
-    const bool first = ct_conj_requires(a, name), second = ct_conj_requires(b, name);
+    const bool first = ct_conj_requires(s, a, name), second = ct_conj_requires(s, b, name);
     if (!first && !second)
         return true;
     if (!ct_conj_property(s, a, name, &x) || !ct_conj_property(s, b, name, &y))

@@ -75,12 +75,13 @@ bool ct_conj_object(ct_schema *s, const ct_conj *c, const ct_expr **out);
 bool ct_conj_array(ct_schema *s, const ct_conj *c, const ct_expr **out);
 /* What a property of this name must satisfy; adds to *out. */
 bool ct_conj_property(ct_schema *s, const ct_conj *c, const char *name, ct_conj *out);
-bool ct_conj_requires(const ct_conj *c, const char *name);
+bool ct_conj_requires(ct_schema *s, const ct_conj *c, const char *name);
 
 /* schema_apart.c: can no value satisfy both? False in *apart: not proven. */
 bool ct_conj_apart(ct_schema *s, const ct_conj *a, const ct_conj *b, unsigned depth, bool *apart);
 
 /* Numbers are equal by value, the members of objects in any order. */
 bool ct_json_equals(const json_t *a, const json_t *b);
+bool ct_json_is_among(const json_t *value, const json_t *list);
 
 #endif

@@ -95,10 +95,11 @@ bool ct_conj_property(ct_schema *s, const ct_conj *c, const char *name, ct_conj 
     return true;
 }
 
-bool ct_conj_requires(const ct_conj *c, const char *name)
+bool ct_conj_requires(ct_schema *s, const ct_conj *c, const char *name)
 {
     for (size_t i = 0; i < c->n; i++) {
         const json_t *required = json_object_get(c->v[i].schema, "required");
+        ct_heap_work(s->heap, 10 + json_array_size(required));
         for (size_t k = 0; k < json_array_size(required); k++) {
             const char *other = json_string_value(json_array_get(required, k));
             if (other && strcmp(other, name) == 0)
@@ -112,6 +113,8 @@ bool ct_conj_requires(const ct_conj *c, const char *name)
 
 static bool add_name(object *o, const char *name, const char *path)
 {
+    if (!ct_heap_work(o->s->heap, o->n))
+        return ct_schema_no_memory(o->s);
     for (size_t i = 0; i < o->n; i++)
         if (strcmp(o->v[i].name, name) == 0)
             return true;
@@ -127,7 +130,7 @@ static bool add_name(object *o, const char *name, const char *path)
         o->v = v;
         o->cap = cap;
     }
-    o->v[o->n++] = (property){ .name = name, .is_required = ct_conj_requires(o->c, name) };
+    o->v[o->n++] = (property){ .name = name, .is_required = ct_conj_requires(o->s, o->c, name) };
     return true;
 }
 
@@ -394,7 +397,7 @@ static bool read_counts(object *o)
         return ct_schema_refuse(s, o->c->v[0].path, o->min > MOST_COUNTED ? "minProperties" : "maxProperties",
                                 "more than 64 cannot be enforced");
     /* Names that nobody listed may be equal, and an object that repeats one has fewer members than it seems. */
-    if (o->min > n_required + 1 && o->other->kind != CT_EXPR_NOTHING)
+    if (o->min > n_required + 1 && o->other && o->other->kind != CT_EXPR_NOTHING)
         return ct_schema_refuse(s, o->c->v[0].path, "minProperties",
                                 "cannot be enforced where more than one member may have any name");
     return true;
