@@ -500,8 +500,8 @@ typedef struct carat_format_options {
 
 /* Compiles a form for answers of this engine, on the calling thread: a schema of 10 KB takes milliseconds, and what would
  * take too long is refused. *out may be used by any number of requests and sessions from any threads. It takes what it was
- * compiled to, up to 12 MiB, and remembers up to 16 MiB of what its answers have met; in most cases well under 1 MiB.
- * The first format of an engine also lists the vocabulary by its bytes, some 12 MiB for Gemma's that the engine keeps. None
+ * compiled to, up to 12 MiB, and remembers up to 16 MiB of what its answers have met; in most cases about 1 MiB.
+ * The first format of an engine also lists the vocabulary by its bytes: 8 MiB for Gemma's, which the engine keeps. None
  * of this is in carat_engine_memory or weighed. Errors: CARAT_EARG (what cannot be enforced; not an expression, a grammar;
  * no text can match; the vocabulary cannot write it), CARAT_EFORMAT (a schema that is not JSON; with the position),
  * CARAT_EUNSUPPORTED (a model without a vocabulary), CARAT_ELIMIT, CARAT_ENOMEM. */

@@ -16,6 +16,10 @@ esac
 echo
 "$build/carat" bench "$model" --parallel 8 -p 64
 
+# Response formats, with Gemma's vocabulary.
+echo
+"$build/bench/bench_grammar"
+
 # The vision tower in the shape of Gemma 3 4B, of random weights.
 tower=$build/bench-mmproj-4b.gguf
 trap 'rm -f "$tower"' EXIT

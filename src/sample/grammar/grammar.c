@@ -11,7 +11,7 @@
 #include "base/utf8.h"
 #include "sample/grammar/automaton.h"
 
-#define N_SEEN   16  /* masks kept, those used last */
+#define N_SEEN   32  /* masks kept, those used last */
 #define MOST_RUN 512 /* bytes of text that only one way leads through, looked at at once */
 
 /* An answer's place in the grammar. */

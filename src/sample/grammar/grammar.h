@@ -32,7 +32,7 @@ bool ct_grammar_mask(ct_grammar *g, size_t n_vocab, ct_mask *out, carat_err *err
 /* Is this text, as bytes, one that the grammar matches? Errors: those of a mask's fill. */
 bool ct_grammar_matches(ct_grammar *g, const char *text, size_t len, bool *matches, carat_err *err);
 
-/* Bytes it holds now: what was compiled, masks of 16 states, and states as they are met, of which the first are forgotten
+/* Bytes it holds now: what was compiled, masks of 32 states, and states as they are met, of which the first are forgotten
  * before they take more than CT_GRAMMAR_MOST_BYTES. */
 #define CT_GRAMMAR_MOST_BYTES ((size_t)16 << 20)
 size_t ct_grammar_bytes(ct_grammar *g);
