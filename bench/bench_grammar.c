@@ -22,17 +22,25 @@ static const struct {
     const char *form, *text;
 } forms[] = {
     { "any JSON object", CARAT_FORMAT_JSON_OBJECT, NULL,
-      "{\"title\":\"The tall ships of Brest\",\"year\":1998,\"tags\":[\"sea\",\"wood\",\"wind\"],\"depth\":{\"mean\":12.75,"
-      "\"max\":null},\"text\":\"They came from everywhere, eighty of them, and nobody had counted the small ones. In the evening "
+      "{\"title\":\"The tall ships of "
+      "Brest\",\"year\":1998,\"tags\":[\"sea\",\"wood\",\"wind\"],\"depth\":{\"mean\":12.75,"
+      "\"max\":null},\"text\":\"They came from everywhere, eighty of them, and nobody had counted the small ones. In "
+      "the evening "
       "the harbour was full of light.\"}" },
     { "a JSON schema", CARAT_FORMAT_JSON_SCHEMA,
-      "{\"type\":\"object\",\"properties\":{\"customer\":{\"type\":\"string\",\"maxLength\":60},\"items\":{\"type\":\"array\",\"items\":"
-      "{\"type\":\"object\",\"properties\":{\"product\":{\"type\":\"string\"},\"quantity\":{\"type\":\"integer\",\"minimum\":1,"
-      "\"maximum\":999},\"unit\":{\"enum\":[\"piece\",\"kg\",\"box\"]}},\"required\":[\"product\",\"quantity\",\"unit\"],"
-      "\"additionalProperties\":false}},\"due\":{\"type\":\"string\",\"format\":\"date\"}},\"required\":[\"customer\",\"items\"],"
+      "{\"type\":\"object\",\"properties\":{\"customer\":{\"type\":\"string\",\"maxLength\":60},\"items\":{\"type\":"
+      "\"array\",\"items\":"
+      "{\"type\":\"object\",\"properties\":{\"product\":{\"type\":\"string\"},\"quantity\":{\"type\":\"integer\","
+      "\"minimum\":1,"
+      "\"maximum\":999},\"unit\":{\"enum\":[\"piece\",\"kg\",\"box\"]}},\"required\":[\"product\",\"quantity\","
+      "\"unit\"],"
+      "\"additionalProperties\":false}},\"due\":{\"type\":\"string\",\"format\":\"date\"}},\"required\":[\"customer\","
+      "\"items\"],"
       "\"additionalProperties\":false}",
-      "{\"customer\":\"Harbour Supplies of Brest\",\"items\":[{\"product\":\"hemp rope, twelve millimetres\",\"quantity\":40,"
-      "\"unit\":\"piece\"},{\"product\":\"pine tar\",\"quantity\":12,\"unit\":\"kg\"},{\"product\":\"copper nails\",\"quantity\":3,"
+      "{\"customer\":\"Harbour Supplies of Brest\",\"items\":[{\"product\":\"hemp rope, twelve "
+      "millimetres\",\"quantity\":40,"
+      "\"unit\":\"piece\"},{\"product\":\"pine tar\",\"quantity\":12,\"unit\":\"kg\"},{\"product\":\"copper "
+      "nails\",\"quantity\":3,"
       "\"unit\":\"box\"}],\"due\":\"2026-03-14\"}" },
     { "a regular expression", CARAT_FORMAT_REGEX, "[A-Z][a-z]+( [A-Z]?[a-z]+){2,12}: \\d{1,4}(\\.\\d{2})? (EUR|USD)",
       "Twelve pieces of hemp rope for the tall ship: 1480.50 EUR" },
@@ -167,11 +175,11 @@ int main(void)
         fprintf(stderr, "bench_grammar: %s\n", err.msg);
         return 1;
     }
-    printf("the tree of %zu tokens: %.0f ms, %u nodes, %.1f MiB\n\n", trie.n_tokens, (now() - start) * 1e-3, trie.n_nodes,
-           (double)ct_trie_bytes(&trie) / (1 << 20));
+    printf("the tree of %zu tokens: %.0f ms, %u nodes, %.1f MiB\n\n", trie.n_tokens, (now() - start) * 1e-3,
+           trie.n_nodes, (double)ct_trie_bytes(&trie) / (1 << 20));
     printf("microseconds           %8s %12s  %17s %17s %17s\n", "", "", "ask and accept", "set, first", "set, again");
-    printf("%-22s %8s %5s %6s %8s %8s %8s %8s %8s %8s %7s\n", "form", "compile", "n", "forced", "median", "most", "median",
-           "most", "median", "most", "KiB");
+    printf("%-22s %8s %5s %6s %8s %8s %8s %8s %8s %8s %7s\n", "form", "compile", "n", "forced", "median", "most",
+           "median", "most", "median", "most", "KiB");
     uint32_t *bits = calloc(trie.n_tokens / 32 + 1, sizeof *bits);
     bool ok = bits != NULL;
     for (size_t i = 0; ok && i < sizeof forms / sizeof *forms; i++)

@@ -340,6 +340,62 @@ static bool request(carat_err *err)
     return ok;
 }
 
+/* ---- answers of a form ---- */
+
+static carat_format *open_form(carat_engine *e, carat_err *err)
+{
+    carat_format *f;
+    const carat_format_options o = {
+        .struct_size = sizeof o,
+        .kind = CARAT_FORMAT_JSON_SCHEMA,
+        .text =
+            "{\"type\":\"object\",\"properties\":{\"a\":{\"enum\":[1,\"x\"]},\"b\":{\"type\":\"string\",\"pattern\":\"^"
+            "c\","
+            "\"maxLength\":3},\"n\":{\"type\":\"integer\",\"minimum\":7,\"maximum\":30}},\"required\":[\"a\",\"n\"],"
+            "\"additionalProperties\":false}"
+    };
+    return carat_format_open(e, &o, &f, err) ? f : NULL;
+}
+
+static bool formed(carat_err *err)
+{
+    carat_queue *q;
+    carat_request *r = NULL;
+    carat_format *f = open_form(engine, err);
+    if (!f)
+        return false;
+    carat_prompt *p = ask(0, err);
+    carat_generation g = greedy();
+    g.format = f;
+    g.max_tokens = 30;
+    g.n_top = 0;
+    bool ok = p && carat_queue_open(&q, err);
+    if (ok) {
+        const carat_request_options o = {
+            .struct_size = sizeof o, .prompt = p, .generation = &g, .n_answers = 2, .queue = q
+        };
+        ok = carat_request_submit(engine, &o, &r, err) && listen(q, 1, err);
+        carat_request_free(r);
+        carat_queue_close(q);
+    }
+    carat_prompt_free(p);
+    carat_format_close(f);
+    return ok;
+}
+
+/* The first form of an engine builds the tree of its vocabulary. */
+static bool first_form(carat_err *err)
+{
+    carat_engine *e;
+    const carat_options o = { .struct_size = sizeof o, .n_threads = 1, .n_ctx = 64 };
+    if (!carat_engine_open(TEXT_GGUF, &o, &e, err))
+        return false;
+    carat_format *f = open_form(e, err);
+    carat_format_close(f);
+    carat_engine_close(e);
+    return f != NULL;
+}
+
 static void with_engine(const char *path, bool has_pictures, const trial *trials, size_t n)
 {
     static const char *const names[] = { "000-0.png", "001-0.png" };
@@ -360,12 +416,23 @@ static void with_engine(const char *path, bool has_pictures, const trial *trials
             fail_msg("%s", err.msg);
     }
     said.n = 0;
+    carat_format_close(open_form(engine, &err)); /* what the first one builds stays */
     assert_true(answers_as_before());
     for (size_t i = 0; i < n; i++)
         sweep(&trials[i]);
     for (size_t i = 0; i < 2; i++)
         carat_picture_free(seen[i]), seen[i] = NULL;
     carat_engine_close(engine);
+}
+
+static void forms(void **state)
+{
+    (void)state;
+    const trial trials[] = {
+        { "the first form", first_form, NULL, 150 },
+        { "answers of a form", formed, answers_as_before, 300 },
+    };
+    with_engine(TEXT_GGUF, false, trials, 2);
 }
 
 static void running(void **state)
@@ -477,7 +544,7 @@ static void making(void **state)
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(opening), cmocka_unit_test(pictures), cmocka_unit_test(running),
+        cmocka_unit_test(opening), cmocka_unit_test(pictures), cmocka_unit_test(running), cmocka_unit_test(forms),
         cmocka_unit_test(seeing),  cmocka_unit_test(saving),   cmocka_unit_test(making),
     };
     int i = 1;

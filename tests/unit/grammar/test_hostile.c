@@ -208,13 +208,16 @@ static void what_asks_for_much(void **state)
     /* Branches told apart by a constant: what people write. */
     begin(), add("{\"oneOf\":[{\"type\":\"null\"}");
     for (int i = 0; i < 150; i++)
-        add(",{\"type\":\"object\",\"properties\":{\"kind\":{\"const\":\"k%d\"},\"a\":{\"type\":\"string\"}},\"required\":[\"kind\"]}", i);
+        add(",{\"type\":\"object\",\"properties\":{\"kind\":{\"const\":\"k%d\"},\"a\":{\"type\":\"string\"}},"
+            "\"required\":[\"kind\"]}",
+            i);
     add("]}");
     is_fine(SCHEMA);
     /* Branches that are hard to tell apart. */
     begin(), add("{\"oneOf\":[{\"type\":\"null\"}");
     for (int i = 0; i < 300; i++)
-        add(",{\"enum\":[%d,\"a\",{\"b\":1}],\"minimum\":%d,\"pattern\":\"^c{%d}\",\"required\":[\"z%d\"]}", i, i, i + 1, i);
+        add(",{\"enum\":[%d,\"a\",{\"b\":1}],\"minimum\":%d,\"pattern\":\"^c{%d}\",\"required\":[\"z%d\"]}", i, i,
+            i + 1, i);
     add("]}");
     compile(SCHEMA, &err);
     begin(), add("{\"type\":\"object\",\"patternProperties\":{\"^a.{30}b\":{}");
@@ -232,7 +235,8 @@ static void what_asks_for_much(void **state)
     compile(SCHEMA, &err);
     begin(), add("{\"type\":\"number\",\"multipleOf\":0.123456789}");
     is_refused(SCHEMA, CARAT_EARG, "too many digits");
-    begin(), add("{\"type\":\"object\",\"minProperties\":60,\"maxProperties\":64,\"additionalProperties\":false,\"properties\":{\"\":{}");
+    begin(), add("{\"type\":\"object\",\"minProperties\":60,\"maxProperties\":64,\"additionalProperties\":false,"
+                 "\"properties\":{\"\":{}");
     for (int i = 0; i < 500; i++)
         add(",\"p%d\":{}", i);
     add("}}");
@@ -254,9 +258,12 @@ static void an_ordinary_schema(void **state)
     (void)state;
     begin(), add("{\"type\":\"object\",\"properties\":{\"id\":{\"type\":\"integer\"}");
     for (int i = 0; i < 40; i++)
-        add(",\"field_%d\":{\"type\":\"array\",\"description\":\"what is in it\",\"items\":{\"type\":\"object\",\"properties\":{"
-            "\"name\":{\"type\":\"string\",\"maxLength\":80},\"count\":{\"type\":\"integer\",\"minimum\":0,\"maximum\":%d},"
-            "\"when\":{\"type\":\"string\",\"format\":\"date-time\"}},\"required\":[\"name\"],\"additionalProperties\":false}}",
+        add(",\"field_%d\":{\"type\":\"array\",\"description\":\"what is in "
+            "it\",\"items\":{\"type\":\"object\",\"properties\":{"
+            "\"name\":{\"type\":\"string\",\"maxLength\":80},\"count\":{\"type\":\"integer\",\"minimum\":0,\"maximum\":"
+            "%d},"
+            "\"when\":{\"type\":\"string\",\"format\":\"date-time\"}},\"required\":[\"name\"],\"additionalProperties\":"
+            "false}}",
             i, 100 + i);
     add("},\"required\":[\"id\"],\"additionalProperties\":false}");
     is_fine(SCHEMA);
