@@ -9,6 +9,7 @@
 #include "sample/grammar/automaton.h"
 
 #define MOST_MACHINES 64
+#define MOST_BYTES    ((size_t)4 << 20) /* of a machine's states: there may be 32 at once */
 #define DEAD          UINT32_MAX
 
 /* ---- a machine for an expression ---- */
@@ -55,7 +56,7 @@ bool ct_machine_of_expr(const char *what, const ct_expr *e, ct_heap *h, ct_machi
         rules.v[root].expr = e;
     bool ok = (m && e && root != CT_NO_RULE) || ct_heap_fail(h, what, err);
     ok = ok && ct_program_build(what, &rules, root, &m->program, err) &&
-         ct_automaton_open(&m->program, (size_t)16 << 20, &m->automaton, err);
+         ct_automaton_open(&m->program, MOST_BYTES, &m->automaton, err);
     *out = (ct_machine){
         m, expr_start, expr_step, expr_accepts, expr_failed, expr_close, m ? m->program.class_of : NULL, false
     };
