@@ -272,6 +272,7 @@ class Paste(Case):
         t.type("/sh" + self.BEGIN + "ow" + self.END + "\r")  # typed as a command, completed by a paste
         self.assertIn("temp 1", t.until(b">>> "))
         t.type(self.BEGIN + self.END + "\x1b[A\x15hello\r")
+        t.upto(b"generated")
         t.until(b">>> ")
         self.assertEqual(t.leave(), 0)
         self.assertEqual(self.note(path)[::2], [p.replace("\r", "\n") for p in pastes] + ["hello"])
