@@ -38,7 +38,8 @@ test: all model  ## every test: check, the golden files and the real model
 	@CARAT_TEST_MODEL=$(abspath $(MODEL)) scripts/test.sh $(BUILD) --no-suite oom
 
 check: all  ## the tests that need no download, in under a minute; K=kernel or T=name narrows them
-	@CARAT_TEST_KERNEL='$(K)' scripts/test.sh $(BUILD) $(if $(K)$(T),--match '$(if $(K),kernels,$(T))') --suite check
+	@CARAT_TEST_KERNEL='$(K)' scripts/test.sh $(BUILD) $(if $(K)$(T),--match '$(if $(K),kernels,$(T))') --suite check \
+	    --num-processes $$(($$(nproc) + 2)) # some tests wait for clocks and terminals
 
 bench: all model  ## speed of the real model and of a 4B vision tower beside the machine's limits; K=name: one kernel
 	@scripts/bench.sh $(BUILD) $(MODEL) $(K)
