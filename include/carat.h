@@ -6,6 +6,7 @@
  *     carat_queue      where the events of many requests arrive.          One thread at a time.
  *     carat_prompt     tokens and the pictures among them.                Immutable; may be given to many sessions.
  *     carat_picture    a decoded image file.                              Immutable.
+ *     carat_tools      functions that the model may call.                 Immutable; needs no engine.
  *     carat_format     a form that answers must have: JSON, a choice ...  Immutable; may be given to many requests.
  *     carat_tokenizer  text <-> ids. An engine's, or opened alone.        Immutable.
  *
@@ -340,6 +341,43 @@ CARAT_API bool carat_picture_view(const carat_picture *p, const carat_pan_scan *
 /* Writes rgb [height][width][3] as a PNG; path is whole or untouched. Errors: CARAT_EARG, CARAT_ENOMEM, CARAT_EIO. */
 CARAT_API bool carat_write_png(const char *path, const uint8_t *rgb, uint32_t width, uint32_t height, carat_err *err);
 
+/* ---- Functions --------------------------------------------------------------------------------------------------- */
+
+/* A function that the model may call. The caller runs it; the model only writes the call. */
+typedef struct carat_tool {
+    size_t struct_size;
+    const char *name;        /* 1 to 64 letters, digits, '_', '.' and '-' */
+    const char *description; /* UTF-8; NULL: none */
+    const char *parameters;  /* a JSON Schema of an object: the function's arguments. NULL: it takes none */
+    size_t parameters_len;   /* in bytes; 0: NUL-terminated */
+} carat_tool;
+
+/* How a prompt declares them. Calls are JSON either way. */
+typedef enum carat_tool_style {
+    CARAT_TOOLS_JSON,   /* {"name":"get_time","description":"...","parameters":{...}} */
+    CARAT_TOOLS_PYTHON, /* def get_time(city: str) -> dict: and a docstring */
+} carat_tool_style;
+
+typedef struct carat_tools_options {
+    size_t struct_size;
+    carat_tool_style style;
+    const carat_tool *tools; /* [n_tools]; read during the call */
+    size_t n_tools;          /* 0: as if there were no carat_tools */
+} carat_tools_options;
+
+/* Functions that were checked. Immutable; needs no engine; what is made with it keeps what it needs of it. */
+typedef struct carat_tools carat_tools;
+
+/* Errors: CARAT_EARG (a name that is missing, not allowed or there twice; a description that is not UTF-8; a schema that is
+ * not an object's, or has more than 1024 properties or one twice), CARAT_EFORMAT (a schema that is not JSON, or is nested
+ * deeper than 64; with the position), CARAT_ELIMIT (more than 128 functions; more than 1 MiB of schemas and
+ * descriptions), CARAT_ENOMEM. What the schema demands of each argument is not judged here: carat_format_open does. */
+CARAT_API bool carat_tools_open(const carat_tools_options *o, carat_tools **out, carat_err *err);
+CARAT_API void carat_tools_close(carat_tools *t); /* accepts NULL */
+CARAT_API size_t carat_tools_n(const carat_tools *t);
+/* NULL: there are not so many. */
+CARAT_API const char *carat_tools_name(const carat_tools *t, size_t i);
+
 /* ---- Prompts ----------------------------------------------------------------------------------------------------- */
 
 typedef struct carat_prompt carat_prompt;
@@ -353,6 +391,15 @@ typedef struct carat_content {
     const carat_pan_scan *pan_scan; /* of this picture; NULL: as the options say */
 } carat_content;
 
+/* A call that the model made, in the history of a conversation. */
+typedef struct carat_call {
+    size_t struct_size;
+    const char *id;        /* that its result names; NULL: it has none */
+    const char *name;      /* of the function, which need not be declared */
+    const char *arguments; /* a JSON object as text; NULL or blank: {} */
+    size_t arguments_len;  /* in bytes; 0: NUL-terminated */
+} carat_call;
+
 typedef struct carat_message {
     size_t struct_size;
     const char *role; /* "system", "user", "assistant", "tool" ...; NUL-terminated */
@@ -363,6 +410,12 @@ typedef struct carat_message {
     bool is_inline;
     const carat_content *content;
     size_t n_content;
+    /* Of an assistant's message: the calls that it made, after its text. */
+    const carat_call *calls;
+    size_t n_calls;
+    /* Of a function's result ("tool", "function"): the call that it answers, by its id; else by the function's name. With
+     * neither it answers the first call that is still without a result. */
+    const char *call_id, *name;
 } carat_message;
 
 typedef struct carat_prompt_options { /* zeros are the defaults */
@@ -372,8 +425,14 @@ typedef struct carat_prompt_options { /* zeros are the defaults */
     bool omits_bos;                 /* of bare text: no <bos> first */
     bool has_control; /* of bare text: "<end_of_turn>" in it is the control token; never for users' text */
     /* Of a chat: the most tokens it may have; 0: any number. The oldest turns are left out, whole, until it fits; system
-     * texts and the last turn stay. */
+     * texts and the last turn stay, and a call is never parted from its results. */
     size_t fit;
+    /* Of a chat: the last message is an assistant's, and the answer goes on where its text ends: its turn stays open, and
+     * white space at its end is kept. */
+    bool continues_answer;
+    /* Of a chat: functions that the model may call, declared in the first user turn behind the system text. NULL: none. Calls
+     * and results that the messages have are rendered all the same. */
+    const carat_tools *tools;
 } carat_prompt_options;
 
 /* Renders messages with the engine's chat template (carat_options), <bos> first, ending where the model's answer begins.
@@ -382,7 +441,9 @@ typedef struct carat_prompt_options { /* zeros are the defaults */
  * text. A picture takes tokens_per_image tokens and a few around them for each view. o may be NULL. Errors: CARAT_EARG
  * (no messages), CARAT_EUNSUPPORTED (a picture for a model without vision; a vocabulary without the template's tokens),
  * CARAT_ECONTEXT (the last turn and the system texts alone do not fit; both counts), CARAT_ELIMIT (2 GiB of text, 4096
- * pictures), CARAT_ENOMEM. */
+ * pictures), CARAT_ENOMEM. Also CARAT_EARG: calls of a message that is not an assistant's, a call_id or name of one that is
+ * not a function's result, a call without a name; continues_answer without an assistant's message at the end or with
+ * omits_answer. */
 CARAT_API bool carat_prompt_chat(const carat_engine *e, const carat_message *messages, size_t n,
                                  const carat_prompt_options *o, carat_prompt **out, carat_err *err);
 /* Text and pictures as they stand, without a template. Errors as carat_prompt_chat. */
@@ -405,11 +466,14 @@ CARAT_API size_t carat_prompt_n_dropped(const carat_prompt *p);
 typedef enum carat_repair {
     CARAT_REPAIR_JOINED = 1 << 0,       /* neighbours of one role became one turn */
     CARAT_REPAIR_MOVED_SYSTEM = 1 << 1, /* a system message that is not the first, or a developer's, became user text */
-    CARAT_REPAIR_TOOL_AS_USER = 1 << 2, /* a tool's result became user text */
+    CARAT_REPAIR_TOOL_AS_USER = 1 << 2, /* a tool's result became user text: there are no functions, nor any calls */
     CARAT_REPAIR_UNKNOWN_ROLE = 1 << 3, /* a message of a role that Gemma does not have became user text */
     CARAT_REPAIR_ADDED_USER = 1 << 4,   /* an empty user turn was put in front of the model's */
     CARAT_REPAIR_NULL_CONTENT = 1 << 5, /* a message without content was read as one of empty text */
     CARAT_REPAIR_DROPPED_SYSTEM = 1 << 6, /* an empty system message was left out */
+    CARAT_REPAIR_UNKNOWN_CALL = 1 << 7,   /* a tool's result answers no call that was made before it */
+    CARAT_REPAIR_SORTED_RESULTS = 1 << 8, /* results were put into the order of their calls */
+    CARAT_REPAIR_ARGUMENTS = 1 << 9,      /* a call's arguments that are not a JSON object were rendered as they are */
 } carat_repair;
 
 /* All that were made, added up; 0: none. */

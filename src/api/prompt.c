@@ -6,6 +6,8 @@
 
 #include "api/prompt_pictures.h"
 #include "api/sized.h"
+#include "chat/calls.h"
+#include "chat/roles.h"
 #include "chat/segments.h"
 #include "chat/turns.h"
 
@@ -164,6 +166,7 @@ static bool has_chats(const carat_engine *e, carat_err *err)
 typedef struct chat {
     ct_chat_message *v;   /* [n] */
     ct_chat_part **parts; /* [n], owned */
+    ct_chat_call **calls; /* likewise */
     size_t n;
 } chat;
 
@@ -171,7 +174,10 @@ static void chat_deinit(chat *c)
 {
     for (size_t i = 0; c->parts && i < c->n; i++)
         free(c->parts[i]);
+    for (size_t i = 0; c->calls && i < c->n; i++)
+        free(c->calls[i]);
     free(c->parts);
+    free(c->calls);
     free(c->v);
 }
 
@@ -184,23 +190,70 @@ static bool take_message(draft *d, const carat_message *m, ct_chat_message *to, 
     *parts = calloc(n + 1, sizeof **parts);
     if (!*parts)
         return no_memory(err);
-    *to = (ct_chat_message){
-        .role = m->role, .parts = *parts, .n_parts = n, .is_null = n == 0, .is_inline = m->is_inline
-    };
+    *to = (ct_chat_message){ .role = m->role,
+                             .parts = *parts,
+                             .n_parts = n,
+                             .is_null = n == 0,
+                             .is_inline = m->is_inline,
+                             .call_id = m->call_id,
+                             .name = m->name };
     for (size_t i = 0; i < n; i++)
         if (!CT_TAKE_AT(carat_content, content, i, &c, err) || !add_content(d, &c, &(*parts)[i], err))
             return false;
     return true;
 }
 
+static bool take_calls(const carat_message *m, ct_chat_message *to, ct_chat_call **calls, carat_err *err)
+{
+    carat_call c;
+    if (!m->n_calls)
+        return true;
+    *calls = calloc(m->n_calls, sizeof **calls);
+    if (!*calls)
+        return no_memory(err);
+    for (size_t i = 0; i < m->n_calls; i++) {
+        if (!CT_TAKE_AT(carat_call, m->calls, i, &c, err))
+            return false;
+        if (!c.name)
+            return ct_fail(err, CARAT_EARG, i, "a call without the name of its function");
+        const char *arguments = c.arguments ? c.arguments : "";
+        (*calls)[i] = (ct_chat_call){
+            .id = c.id, .name = c.name, .arguments = arguments, .len = length_of(arguments, c.arguments_len)
+        };
+    }
+    to->calls = *calls;
+    to->n_calls = m->n_calls;
+    return true;
+}
+
+/* What belongs to calls stands where it can mean something. */
+static bool check_role(const carat_message *m, const ct_chat_message *as, size_t i, carat_err *err)
+{
+    const ct_role role = ct_chat_role(as);
+    const char *shown = m->role ? m->role : "";
+    if (m->n_calls && !m->calls)
+        return ct_fail(err, CARAT_EARG, i, "message %zu has %zu calls, but no list of them", i, m->n_calls);
+    if (m->n_calls && role != CT_ROLE_MODEL)
+        return ct_fail(err, CARAT_EARG, i, "message %zu, of role '%.40s', has calls, as only an assistant's may", i,
+                       shown);
+    if ((m->call_id || m->name) && role != CT_ROLE_TOOL)
+        return ct_fail(err, CARAT_EARG, i, "message %zu, of role '%.40s', has a %s, as only a function's result may", i,
+                       shown, m->call_id ? "call_id" : "name");
+    return true;
+}
+
 static bool take_messages(draft *d, const carat_message *messages, size_t n, chat *c, carat_err *err)
 {
     carat_message m;
-    *c = (chat){ .n = n, .v = calloc(n + 1, sizeof *c->v), .parts = calloc(n + 1, sizeof *c->parts) };
-    if (!c->v || !c->parts)
+    *c = (chat){ .n = n,
+                 .v = calloc(n + 1, sizeof *c->v),
+                 .parts = calloc(n + 1, sizeof *c->parts),
+                 .calls = calloc(n + 1, sizeof *c->calls) };
+    if (!c->v || !c->parts || !c->calls)
         return no_memory(err);
     for (size_t i = 0; i < n; i++)
-        if (!CT_TAKE_AT(carat_message, messages, i, &m, err) || !take_message(d, &m, &c->v[i], &c->parts[i], err))
+        if (!CT_TAKE_AT(carat_message, messages, i, &m, err) || !take_message(d, &m, &c->v[i], &c->parts[i], err) ||
+            !check_role(&m, &c->v[i], i, err) || !take_calls(&m, &c->v[i], &c->calls[i], err))
             return false;
     return true;
 }
@@ -242,10 +295,16 @@ bool carat_prompt_chat(const carat_engine *e, const carat_message *messages, siz
     *out = NULL;
     if (!take_options(e, o, &w, &d, err))
         return false;
-    const ct_chat_options co = { .no_generation_prompt = w.o.omits_answer, .format = e->turns.used };
+    const ct_chat_options co = { .no_generation_prompt = w.o.omits_answer,
+                                 .continues_answer = w.o.continues_answer,
+                                 .format = e->turns.used,
+                                 .tools = w.o.tools };
+    if (w.o.continues_answer && w.o.omits_answer)
+        return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "an answer cannot be both continued and omitted");
     bool ok = need_tokenizer(e, err) && has_chats(e, err) && take_messages(&d, messages, n, &c, err) &&
-              ct_chat_render(c.v, n, &co, &d.segments, err) && tokenise(&d, err) &&
-              (!w.o.fit || d.ids.n <= w.o.fit || leave_out(&d, &c, &co, w.o.fit, &n_out, err)) && finish(&d, out, err);
+              ct_chat_link(c.v, n, w.o.tools, err) && ct_chat_render(c.v, n, &co, &d.segments, err) &&
+              tokenise(&d, err) && (!w.o.fit || d.ids.n <= w.o.fit || leave_out(&d, &c, &co, w.o.fit, &n_out, err)) &&
+              finish(&d, out, err);
     if (ok)
         (*out)->n_dropped = n_out;
     chat_deinit(&c);
@@ -396,6 +455,12 @@ const char *carat_repair_text(carat_repair repair)
         return "read missing content as no text";
     case CARAT_REPAIR_DROPPED_SYSTEM:
         return "left out an empty system message";
+    case CARAT_REPAIR_UNKNOWN_CALL:
+        return "took tool results that answer no call as they are";
+    case CARAT_REPAIR_SORTED_RESULTS:
+        return "put tool results into the order of their calls";
+    case CARAT_REPAIR_ARGUMENTS:
+        return "took arguments of calls that are not a JSON object as they are";
     }
     return "";
 }

@@ -31,8 +31,11 @@
     X(carat_speed, image, image)                                                                                       \
     X(carat_pan_scan, min_ratio, min_ratio)                                                                            \
     X(carat_content, pan_scan, pan_scan)                                                                               \
-    X(carat_message, n_content, n_content)                                                                             \
-    X(carat_prompt_options, fit, fit)                                                                                  \
+    X(carat_message, n_content, name)                                                                                  \
+    X(carat_call, arguments_len, arguments_len)                                                                        \
+    X(carat_tool, parameters_len, parameters_len)                                                                      \
+    X(carat_tools_options, n_tools, n_tools)                                                                           \
+    X(carat_prompt_options, fit, tools)                                                                                \
     X(carat_sampling, n_bias, n_bias)                                                                                  \
     X(carat_format_options, n_choices, n_choices)                                                                      \
     X(carat_generation, arg, format)                                                                                   \

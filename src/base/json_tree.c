@@ -29,45 +29,6 @@ static json_t *made(ct_jp *r, json_t *v)
 
 /* ---- numbers ---- */
 
-static size_t digits(const ct_jp *r, size_t at)
-{
-    size_t n = 0;
-    while (at + n < r->len && r->s[at + n] >= '0' && r->s[at + n] <= '9')
-        n++;
-    return n;
-}
-
-static bool is_at(const ct_jp *r, size_t at, const char *any)
-{
-    return at < r->len && r->s[at] && strchr(any, r->s[at]);
-}
-
-/* Length of the number that begins at r->pos (RFC 8259, section 6); 0: none does. */
-static size_t number_len(const ct_jp *r, bool *is_whole)
-{
-    size_t at = r->pos + is_at(r, r->pos, "-"), n = digits(r, at);
-    *is_whole = true;
-    if (n == 0 || (n > 1 && r->s[at] == '0'))
-        return 0;
-    at += n;
-    if (is_at(r, at, ".")) {
-        *is_whole = false;
-        n = digits(r, at + 1);
-        if (n == 0)
-            return 0;
-        at += 1 + n;
-    }
-    if (is_at(r, at, "eE")) {
-        *is_whole = false;
-        at += 1 + is_at(r, at + 1, "+-");
-        n = digits(r, at);
-        if (n == 0)
-            return 0;
-        at += n;
-    }
-    return at - r->pos;
-}
-
 /* With a point, whatever the program's locale writes in its place. */
 static double to_double(const char *text)
 {
@@ -78,7 +39,7 @@ static double to_double(const char *text)
 static json_t *number(ct_jp *r)
 {
     bool is_whole;
-    size_t n = number_len(r, &is_whole);
+    size_t n = ct_jp_number_len(r, &is_whole);
     if (n == 0)
         return stop(r, CARAT_EFORMAT, "expected a value");
     char *text = strndup(r->s + r->pos, n);

@@ -192,6 +192,44 @@ bool ct_jp_key(ct_jp *r)
 
 /* ---- numbers and the rest ---- */
 
+static size_t digits(const ct_jp *r, size_t at)
+{
+    size_t n = 0;
+    while (at + n < r->len && r->s[at + n] >= '0' && r->s[at + n] <= '9')
+        n++;
+    return n;
+}
+
+static bool is_at(const ct_jp *r, size_t at, const char *any)
+{
+    return at < r->len && r->s[at] && strchr(any, r->s[at]);
+}
+
+size_t ct_jp_number_len(const ct_jp *r, bool *is_whole)
+{
+    size_t at = r->pos + is_at(r, r->pos, "-"), n = digits(r, at);
+    *is_whole = true;
+    if (n == 0 || (n > 1 && r->s[at] == '0'))
+        return 0;
+    at += n;
+    if (is_at(r, at, ".")) {
+        *is_whole = false;
+        n = digits(r, at + 1);
+        if (n == 0)
+            return 0;
+        at += 1 + n;
+    }
+    if (is_at(r, at, "eE")) {
+        *is_whole = false;
+        at += 1 + is_at(r, at + 1, "+-");
+        n = digits(r, at);
+        if (n == 0)
+            return 0;
+        at += n;
+    }
+    return at - r->pos;
+}
+
 bool ct_jp_int(ct_jp *r, int64_t min, int64_t max, int64_t *out)
 {
     if (r->failed)

@@ -39,6 +39,8 @@ bool ct_jp_more(ct_jp *r, char close, bool *first); /* true: another member; fal
 bool ct_jp_string(ct_jp *r);                        /* into r->str */
 bool ct_jp_key(ct_jp *r);                           /* a string and its colon */
 bool ct_jp_int(ct_jp *r, int64_t min, int64_t max, int64_t *out);
+/* Length of the number that begins at r->pos (RFC 8259, section 6); 0: none does. */
+size_t ct_jp_number_len(const ct_jp *r, bool *is_whole);
 bool ct_jp_skip(ct_jp *r); /* any value */
 
 #endif

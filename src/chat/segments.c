@@ -25,16 +25,23 @@ bool ct_segments_control(ct_segments *p, ct_segment_kind kind)
     return add_segment(p, kind) != NULL;
 }
 
-bool ct_segments_add(ct_segments *p, const char *s, size_t len)
+bool ct_segments_written(ct_segments *p, size_t from)
 {
-    if (!len)
-        return true;
+    if (p->text.failed || p->text.len == from)
+        return !p->text.failed;
     bool joins = p->n && p->segments[p->n - 1].kind == CT_SEGMENT_TEXT;
     ct_segment *seg = joins ? &p->segments[p->n - 1] : add_segment(p, CT_SEGMENT_TEXT);
-    if (!seg || !ct_buf_add(&p->text, s, len))
+    if (!seg)
         return false;
-    seg->len += len;
+    seg->at = joins ? seg->at : from;
+    seg->len += p->text.len - from;
     return true;
+}
+
+bool ct_segments_add(ct_segments *p, const char *s, size_t len)
+{
+    size_t was = p->text.len;
+    return !len || (ct_buf_add(&p->text, s, len) && ct_segments_written(p, was));
 }
 
 bool ct_segments_str(ct_segments *p, const char *s)

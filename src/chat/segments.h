@@ -9,6 +9,7 @@
 bool ct_segments_control(ct_segments *p, ct_segment_kind kind);
 bool ct_segments_add(ct_segments *p, const char *s, size_t len);
 bool ct_segments_str(ct_segments *p, const char *s);
+bool ct_segments_written(ct_segments *p, size_t from); /* to p->text, behind `from` bytes: takes it as text */
 bool ct_segments_image(ct_segments *p, const ct_chat_part *part); /* with its crops and the text around them */
 
 /* The ids of segments [begin, end), whole turns, behind those in out. Errors as ct_segments_ids. */

@@ -5,8 +5,9 @@
 
 #include <string.h>
 
+#include "chat/calls.h"
+#include "chat/roles.h"
 #include "chat/segments.h"
-#include "chat/turns.h"
 
 static bool full(ct_segments *p, carat_err *err)
 {
@@ -37,11 +38,13 @@ static bool put_part(ct_segments *p, const ct_chat_part *part, int trims)
     return ct_segments_add(p, s, len);
 }
 
-static bool put_parts(ct_segments *p, const ct_chat_message *m, bool trims)
+/* trims: the ends of the whole text that lose their white space; pieces that are not one text lose it on both sides. */
+static bool put_parts(ct_segments *p, const ct_chat_message *m, int trims)
 {
     for (size_t i = 0; i < m->n_parts; i++) {
-        int inner = (i == 0 ? TRIM_LEFT : 0) | (i + 1 == m->n_parts ? TRIM_RIGHT : 0);
-        if (!put_part(p, &m->parts[i], !trims ? 0 : m->is_inline ? inner : TRIM_BOTH))
+        bool is_last = i + 1 == m->n_parts;
+        int part = !trims ? 0 : m->is_inline ? (i == 0 ? TRIM_LEFT : 0) | (is_last ? TRIM_RIGHT : 0) : TRIM_BOTH;
+        if (!put_part(p, &m->parts[i], is_last ? part & trims : part))
             return false;
     }
     return true;
@@ -92,7 +95,7 @@ static block_kind kind_of(const ct_format *f, const turn *t, const ct_chat_messa
         *repairs |= has_own_turn(f, t) ? 0 : CARAT_REPAIR_MOVED_SYSTEM;
         return BLOCK_SYSTEM;
     case CT_ROLE_TOOL:
-        *repairs |= f->tool ? 0 : CARAT_REPAIR_TOOL_AS_USER;
+        *repairs |= f->tool || m->is_result ? 0 : CARAT_REPAIR_TOOL_AS_USER;
         return BLOCK_TOOL;
     case CT_ROLE_UNKNOWN:
         *repairs |= CARAT_REPAIR_UNKNOWN_ROLE;
@@ -147,11 +150,25 @@ static bool take_side(ct_segments *p, turn *t, side wanted, size_t message)
     return open_turn(p, role_of(f, wanted), message);
 }
 
-static bool put_block(ct_segments *p, const ct_chat_message *m, block_kind kind, bool trims)
+/* The model's text and then its calls. */
+static bool put_answer(ct_segments *p, const ct_chat_message *m, int trims)
 {
+    if (!m->n_calls)
+        return put_parts(p, m, trims);
+    return put_parts(p, m, trims) && (is_empty(m, trims) || ct_segments_str(p, "\n\n")) &&
+           ct_chat_put_calls(p, m->calls, m->n_calls);
+}
+
+/* n: of results that make one block. */
+static bool put_block(ct_segments *p, const ct_chat_message *m, size_t n, block_kind kind, int trims)
+{
+    if (m->is_result)
+        return ct_chat_put_results(p, m, n);
+    if (kind == BLOCK_MODEL)
+        return put_answer(p, m, trims);
     if (kind != BLOCK_TOOL || p->format->tool)
         return put_parts(p, m, trims);
-    return ct_segments_str(p, "```tool_output\n") && put_parts(p, m, true) && ct_segments_str(p, "\n```");
+    return ct_segments_str(p, "```tool_output\n") && put_parts(p, m, TRIM_BOTH) && ct_segments_str(p, "\n```");
 }
 
 /* Does the template render a system text that is empty? Gemma's does in front of a user's message: the blank line behind
@@ -162,17 +179,38 @@ static bool is_rendered_empty(const ct_format *f, side wanted, const ct_chat_mes
     return m->n_parts > 0 && (f->is_verbatim || (wanted == USER_TURN && leads));
 }
 
-/* m: the i-th of n messages, the others beside it. */
-static bool add_message(ct_segments *p, turn *t, const ct_chat_message *m, size_t i, size_t n)
+/* A list of messages on its way into a prompt. */
+typedef struct rendering {
+    const ct_chat_message *messages;
+    size_t n;
+    const ct_chat_options *options;
+    turn t;
+    bool is_declared; /* the functions are, or there are none */
+} rendering;
+
+/* What a message's text loses. The end of one that the model is to continue stays. */
+static int trims_of(const rendering *r, size_t i, block_kind kind, side wanted)
+{
+    if (r->options->continues_answer && i + 1 == r->n && !r->messages[i].n_calls)
+        return ct_format_get(r->options->format)->is_verbatim ? 0 : TRIM_LEFT;
+    return !ct_format_get(r->options->format)->is_verbatim && (kind != BLOCK_SYSTEM || wanted == SYSTEM_TURN)
+               ? TRIM_BOTH
+               : 0;
+}
+
+/* The i-th message, or the n_results of them that it begins. */
+static bool add_message(ct_segments *p, rendering *r, size_t i, size_t n_results)
 {
     const ct_format *f = p->format;
+    const ct_chat_message *m = &r->messages[i];
+    turn *t = &r->t;
     block_kind kind = kind_of(f, t, m, i, &p->repairs);
     side wanted = side_of(f, t, kind);
-    bool trims = !f->is_verbatim && (kind != BLOCK_SYSTEM || wanted == SYSTEM_TURN);
-    bool empty = kind != BLOCK_TOOL && is_empty(m, trims);
-    if (m->is_null)
+    int trims = trims_of(r, i, kind, wanted);
+    bool empty = kind != BLOCK_TOOL && !m->n_calls && is_empty(m, trims);
+    if (m->is_null && !m->n_calls)
         p->repairs |= CARAT_REPAIR_NULL_CONTENT;
-    if (kind == BLOCK_SYSTEM && empty && !is_rendered_empty(f, wanted, m, i, n)) {
+    if (kind == BLOCK_SYSTEM && empty && !is_rendered_empty(f, wanted, m, i, r->n)) {
         p->repairs |= CARAT_REPAIR_DROPPED_SYSTEM;
         return true;
     }
@@ -185,37 +223,82 @@ static bool add_message(ct_segments *p, turn *t, const ct_chat_message *m, size_
     t->has_text = t->has_text || !empty;
     t->after_system = kind == BLOCK_SYSTEM && wanted == USER_TURN;
     t->after_same_speaker = t->after_same_speaker || kind != BLOCK_SYSTEM;
-    if (!put_block(p, m, kind, trims))
+    if (!put_block(p, m, n_results, kind, trims))
         return false;
     if (kind == BLOCK_SYSTEM && i == 0)
         p->system_end = p->text.len;
     return true;
 }
 
-static bool render_messages(const ct_chat_message *messages, size_t n, ct_segments *p, carat_err *err)
+static const char declaring[] =
+    "You can call functions. To call one, answer with JSON only: {\"name\": name, \"parameters\": {arguments}}. To "
+    "call "
+    "several, answer with a list of such objects. If no function helps, answer in plain text.\n\nFunctions:\n";
+
+/* In front of the i-th message, behind the leading system texts. */
+static bool declare(ct_segments *p, rendering *r, size_t i)
 {
-    turn t = { .side = NO_TURN };
-    bool ok = true;
-    for (size_t i = 0; ok && i < n; i++)
-        ok = add_message(p, &t, &messages[i], i, n);
-    if (ok && t.side == NO_TURN) { /* nothing but empty system messages */
+    turn *t = &r->t;
+    const carat_tools *tools = r->options->tools;
+    side wanted = has_own_turn(p->format, t) ? SYSTEM_TURN : USER_TURN;
+    bool is_users = i < r->n && ct_chat_role(&r->messages[i]) != CT_ROLE_MODEL;
+    if (t->side == NO_TURN && wanted == USER_TURN && !is_users)
         p->repairs |= CARAT_REPAIR_ADDED_USER;
-        ok = open_turn(p, p->format->user, CT_NO_MESSAGE);
+    if (t->side != wanted && !take_side(p, t, wanted, CT_NO_MESSAGE))
+        return false;
+    if ((t->has_text || t->after_system) && !ct_segments_str(p, "\n\n"))
+        return false;
+    t->has_text = true;
+    t->after_system = wanted == USER_TURN;
+    r->is_declared = true;
+    if (!ct_segments_str(p, declaring) || !ct_segments_add(p, tools->declared, tools->declared_len))
+        return false;
+    p->system_end = p->text.len;
+    return true;
+}
+
+static bool is_system(const ct_chat_message *m)
+{
+    ct_role role = ct_chat_role(m);
+    return role == CT_ROLE_SYSTEM || role == CT_ROLE_DEVELOPER;
+}
+
+static bool render_messages(rendering *r, ct_segments *p)
+{
+    for (size_t i = 0, n; i < r->n; i += n ? n : 1) {
+        n = ct_chat_n_results(r->messages + i, r->n - i);
+        if (!r->is_declared && !is_system(&r->messages[i]) && !declare(p, r, i))
+            return false;
+        if (!add_message(p, r, i, n))
+            return false;
     }
-    return (ok && close_turn(p)) || full(p, err);
+    if (!r->is_declared && !declare(p, r, r->n))
+        return false;
+    if (r->t.side == NO_TURN) { /* nothing but empty system messages */
+        p->repairs |= CARAT_REPAIR_ADDED_USER;
+        if (!open_turn(p, p->format->user, CT_NO_MESSAGE))
+            return false;
+    }
+    return r->options->continues_answer || close_turn(p);
 }
 
 bool ct_chat_render(const ct_chat_message *messages, size_t n, const ct_chat_options *options, ct_segments *out,
                     carat_err *err)
 {
+    rendering r = { .messages = messages, .n = n, .options = options, .t = { .side = NO_TURN } };
+    r.is_declared = !options->tools || !options->tools->n;
     if (!n)
         return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "no messages to render");
+    if (options->continues_answer && ct_chat_role(&messages[n - 1]) != CT_ROLE_MODEL)
+        return ct_fail(err, CARAT_EARG, n - 1, "an answer to continue, but the last message is not the model's");
     ct_buf_init(&out->text, (size_t)1 << 31);
     out->format = ct_format_get(options->format);
-    bool ok = (ct_segments_control(out, CT_SEGMENT_BOS) || full(out, err)) && render_messages(messages, n, out, err);
-    if (ok && !options->no_generation_prompt)
-        ok = open_turn(out, out->format->model, n) || full(out, err);
-    if (!ok)
-        ct_segments_deinit(out);
-    return ok;
+    bool ok = ct_segments_control(out, CT_SEGMENT_BOS) && render_messages(&r, out);
+    if (ok && !options->no_generation_prompt && !options->continues_answer)
+        ok = open_turn(out, out->format->model, n);
+    if (ok)
+        return true;
+    full(out, err);
+    ct_segments_deinit(out);
+    return false;
 }

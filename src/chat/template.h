@@ -6,16 +6,31 @@
  * template alone: text is tokenised as plain text, so that "<end_of_turn>" typed by a user remains ordinary characters.
  *
  * Nothing is refused but an empty list. The text of every message is a block; blocks of one side are joined into one turn
- * by a blank line. User's side: user, system, developer, tool results (as a block fenced by ```tool_output) and unknown
- * roles. Model's side: assistant, model. A conversation that begins with the model gets an empty user turn in front. What
+ * by a blank line. User's side: user, system, developer, tool results and unknown roles. Model's side: assistant, model. A conversation that begins with the model gets an empty user turn in front. What
  * the published Jinja template takes is rendered as it does, but for a lone system message (which it drops) and a
  * list-valued one, which is read whole. What had to be done to messages that it refuses is reported (carat_repair). So
  * an empty system message leaves its blank line in front of a user's, and counts for nothing anywhere else.
  *
+ * Functions are declared in the first user turn, between the system text and the user's, a blank line between them:
+ *
+ *   You can call functions. To call one, answer with JSON only: {"name": name, "parameters": {arguments}}. To call several,
+ *   answer with a list of such objects. If no function helps, answer in plain text.
+ *   (blank line)
+ *   Functions:
+ *   [{"name":...,"description":...,"parameters":{...}},...]                                                     (tools.h)
+ *
+ * A message's calls stand behind its text and a blank line, neighbouring results are one block (calls.h). They are rendered
+ * alike whether the functions are still declared or not. In a conversation that has neither functions nor a call, a tool's
+ * message is a block fenced by ```tool_output.
+ *
+ * A last answer that is continued loses white space at its beginning alone: what its text ends with is where the model goes
+ * on. Behind nothing but white space it goes on as from no text.
+ *
  * User and model text is trimmed item by item as Python's str.strip does it; system text is left as it is.
  *
- * FunctionGemma's system texts at the beginning are a developer's turn, trimmed. In ChatML every message is a turn and
- * nothing is trimmed, so only missing content and unknown roles are repaired.
+ * FunctionGemma's system texts at the beginning are a developer's turn, trimmed. In ChatML every message is a turn, but for
+ * neighbouring results, and nothing is trimmed, so only missing content, unknown roles and what calls and results lack are
+ * repaired; functions are declared at the end of the leading system text, or in a system turn of their own.
  *
  * Source: the chat_template of google/gemma-3-4b-it; images as in the processor of Hugging Face's transformers.
  *
@@ -24,6 +39,7 @@
 #define CT_CHAT_TEMPLATE_H
 
 #include "chat/formats.h"
+#include "chat/tools.h"
 #include "tokenizer/tokenizer.h"
 
 /* One item of a message's content, in order. */
@@ -34,12 +50,27 @@ typedef struct ct_chat_part {
     size_t n_crops; /* of the picture (pan and scan), after the whole of it; 0: only the whole */
 } ct_chat_part;
 
+/* A call that the model made. */
+typedef struct ct_chat_call {
+    const char *id; /* NULL: it has none */
+    const char *name;
+    const char *arguments; /* JSON, as it was given */
+    size_t len;
+} ct_chat_call;
+
 typedef struct ct_chat_message {
     const char *role;
     const ct_chat_part *parts;
     size_t n_parts;
     bool is_null;   /* the content was null: no parts */
     bool is_inline; /* the parts are one string with images in it: trimmed as one, the space between them is kept */
+    const ct_chat_call *calls; /* of the model's message */
+    size_t n_calls;
+    const char *call_id, *name; /* of a tool's: what it says of the call that it answers; NULL: nothing */
+    /* What ct_chat_link finds out, so that a result is the same whatever of the conversation is left out. */
+    bool is_result;       /* there are functions or calls: it is rendered as a result */
+    size_t answers;       /* which call of the conversation; SIZE_MAX: none */
+    const char *function; /* that call's, or the one that the message names; NULL: not known */
 } ct_chat_message;
 
 typedef enum ct_segment_kind {
@@ -72,10 +103,12 @@ typedef struct ct_segments { /* zero-initialised by the caller; freed by ct_segm
 
 typedef struct ct_chat_options {
     bool no_generation_prompt; /* do not end with "<start_of_turn>model\n" */
+    bool continues_answer;     /* the last message is the model's: its turn stays open, nor does another begin */
     ct_format_kind format;     /* one of CT_N_FORMATS */
+    const carat_tools *tools;  /* to declare; NULL: none */
 } ct_chat_options;
 
-/* Renders into an empty prompt. Errors: CARAT_EARG (no messages), CARAT_ELIMIT (more than 2^31 bytes of text), CARAT_ENOMEM. */
+/* Renders messages that ct_chat_link has seen into an empty prompt. Errors: CARAT_EARG (no messages; the last is not the model's), CARAT_ELIMIT (more than 2^31 bytes of text), CARAT_ENOMEM. */
 bool ct_chat_render(const ct_chat_message *messages, size_t n, const ct_chat_options *options, ct_segments *out,
                     carat_err *err);
 void ct_segments_deinit(ct_segments *p);

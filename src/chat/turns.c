@@ -1,4 +1,4 @@
-/* Roles, and the turns that are left out of a conversation that is too long.
+/* The turns that are left out of a conversation that is too long.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "chat/turns.h"
@@ -6,23 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "chat/roles.h"
 #include "chat/segments.h"
-
-ct_role ct_chat_role(const ct_chat_message *m)
-{
-    static const struct {
-        const char *name;
-        ct_role role;
-    } names[] = { { "user", CT_ROLE_USER },          { "assistant", CT_ROLE_MODEL }, { "model", CT_ROLE_MODEL },
-                  { "system", CT_ROLE_SYSTEM },      { "tool", CT_ROLE_TOOL },       { "function", CT_ROLE_TOOL },
-                  { "developer", CT_ROLE_DEVELOPER } };
-    for (size_t i = 0; m->role && i < sizeof names / sizeof *names; i++)
-        if (strcmp(m->role, names[i].name) == 0)
-            return names[i].role;
-    return CT_ROLE_UNKNOWN;
-}
-
-/* ---- leaving out ---- */
 
 /* A conversation with the messages that have gone, and what of it has been tokenised. */
 typedef struct talk {
@@ -53,6 +38,12 @@ static bool is_system(const talk *t, size_t i)
     return role == CT_ROLE_SYSTEM || role == CT_ROLE_DEVELOPER;
 }
 
+/* A result belongs to the answer that called for it. */
+static bool is_said_by_user(const talk *t, size_t i)
+{
+    return !is_said_by_model(t, i) && !is_system(t, i) && ct_chat_role(&t->messages[i]) != CT_ROLE_TOOL;
+}
+
 /* Where the oldest turn begins and the next one does; false if only the last is left. */
 static bool find_oldest(const talk *t, size_t *begin, size_t *end)
 {
@@ -60,10 +51,9 @@ static bool find_oldest(const talk *t, size_t *begin, size_t *end)
     for (*begin = 0; *begin < t->n && (t->is_out[*begin] || is_system(t, *begin)); ++*begin)
         ;
     for (*end = *begin; *end < t->n; ++*end) {
-        bool by_model = is_said_by_model(t, *end);
-        if (is_answered && !by_model && !is_system(t, *end))
+        if (is_answered && is_said_by_user(t, *end))
             return true;
-        is_answered = is_answered || by_model;
+        is_answered = is_answered || is_said_by_model(t, *end);
     }
     return false;
 }
@@ -120,7 +110,9 @@ static bool count_left(const talk *t, size_t first, size_t fit, size_t *n, carat
         if (!t->is_out[k])
             head[n_head++] = t->messages[k];
     ct_segments p = { 0 };
-    const ct_chat_options o = { .no_generation_prompt = true, .format = t->options->format };
+    const ct_chat_options o = { .no_generation_prompt = true,
+                                .format = t->options->format,
+                                .tools = t->options->tools };
     size_t n_before = 0;
     bool ok = ct_chat_render(head, n_head, &o, &p, err) && count(t, &p, 0, p.n, &n_before, err);
     *n += n_before;

@@ -1,4 +1,4 @@
-/* turns.h - who speaks in a message, and which messages of a conversation that is too long are left out.
+/* turns.h - which messages of a conversation that is too long are left out.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef CT_CHAT_TURNS_H
@@ -6,19 +6,9 @@
 
 #include "chat/template.h"
 
-typedef enum ct_role {
-    CT_ROLE_USER,
-    CT_ROLE_SYSTEM,
-    CT_ROLE_DEVELOPER, /* a system text that may stand anywhere */
-    CT_ROLE_TOOL,      /* a tool's result */
-    CT_ROLE_MODEL,
-    CT_ROLE_UNKNOWN,
-} ct_role;
-
-ct_role ct_chat_role(const ct_chat_message *m);
-
 /* Leaves out the oldest turns, whole, until the rest has at most `fit` tokens: is_out [n] says which messages go,
- * *n_out how many. A turn is all from its first message up to where the user speaks again after an answer. System texts
+ * *n_out how many. A turn is all from its first message up to where the user speaks again after an answer, so that calls keep
+ * their results. System texts
  * and the last turn stay, so the rest may still have more tokens. n_soft: tokens of an image, as in ct_segments_ids.
  * All is tokenised once, the questions of a turn that comes to stand first once more, system texts as often as they may
  * be what no longer fits. Errors: those of ct_chat_render and ct_segments_ids. */

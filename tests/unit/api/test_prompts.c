@@ -49,6 +49,17 @@ static char *text_of(const carat_prompt *p)
     return text;
 }
 
+static carat_tools *weather(void)
+{
+    carat_err e;
+    carat_tools *t;
+    const carat_tool tool[] = { { .struct_size = sizeof tool[0], .name = "weather", .parameters = "{ }" },
+                                { .struct_size = sizeof tool[0], .name = "see", .description = "Looks." } };
+    const carat_tools_options o = { .struct_size = sizeof o, .tools = tool, .n_tools = 2 };
+    must(carat_tools_open(&o, &t, &e), &e);
+    return t;
+}
+
 static const carat_message talk[] = {
     { .struct_size = sizeof(carat_message), .role = "system", .text = "SYSTEM" },
     { .struct_size = sizeof(carat_message), .role = "user", .text = "first question" },
@@ -106,16 +117,24 @@ static bool is_answer(const carat_message *m)
     return strcmp(m->role, "assistant") == 0 || strcmp(m->role, "model") == 0;
 }
 
-/* The definition: the oldest turn goes, from its first message that is no system text up to where the user speaks again
- * after an answer. Returns how many messages went; 0 if only the last turn is left. */
+static bool is_result(const carat_message *m)
+{
+    return strcmp(m->role, "tool") == 0;
+}
+
+/* The definition: the oldest turn goes, from its first message that is no system text up to where the user, and no tool,
+ * speaks again after an answer. Returns how many messages went; 0 if only the last turn is left. */
 static size_t drop_turn(carat_message *m, size_t *n)
 {
     size_t first = 0, end, kept = 0;
     while (first < *n && is_system(&m[first]))
         first++;
     bool answered = false;
-    for (end = first; end < *n && !(answered && !is_answer(&m[end]) && !is_system(&m[end])); end++)
+    for (end = first; end < *n; end++) {
+        if (answered && !is_answer(&m[end]) && !is_system(&m[end]) && !is_result(&m[end]))
+            break;
         answered = answered || is_answer(&m[end]);
+    }
     if (end == *n)
         return 0;
     size_t had = *n;
@@ -127,12 +146,13 @@ static size_t drop_turn(carat_message *m, size_t *n)
 }
 
 /* What fitting must give: turns dropped one by one, all rendered anew each time. NULL: not even the last turn fits. */
-static carat_prompt *fit_slowly(const carat_message *messages, size_t n, bool omits_answer, size_t fit, size_t *dropped)
+static carat_prompt *fit_slowly(const carat_message *messages, size_t n, carat_prompt_options o, size_t *dropped)
 {
     carat_message left[32];
     carat_prompt *p;
     carat_err e;
-    const carat_prompt_options o = { .struct_size = sizeof o, .omits_answer = omits_answer };
+    const size_t fit = o.fit;
+    o.fit = 0;
     memcpy(left, messages, n * sizeof *left);
     for (*dropped = 0;;) {
         must(carat_prompt_chat(engine, left, n, &o, &p, &e), &e);
@@ -152,12 +172,12 @@ static unsigned dice(uint64_t *state, unsigned n)
     return (unsigned)(*state >> 33) % n;
 }
 
-static void check_fit(const carat_message *m, size_t n, bool omits_answer, size_t fit, size_t *n_left_out)
+static void check_fit(const carat_message *m, size_t n, carat_prompt_options o, size_t fit, size_t *n_left_out)
 {
     size_t dropped;
     carat_err e;
-    carat_prompt *fast = NULL, *slow = fit_slowly(m, n, omits_answer, fit, &dropped);
-    const carat_prompt_options o = { .struct_size = sizeof o, .omits_answer = omits_answer, .fit = fit };
+    o.fit = fit;
+    carat_prompt *fast = NULL, *slow = fit_slowly(m, n, o, &dropped);
     bool ok = carat_prompt_chat(engine, m, n, &o, &fast, &e);
     assert_int_equal(ok, slow != NULL);
     if (!ok) {
@@ -170,12 +190,17 @@ static void check_fit(const carat_message *m, size_t n, bool omits_answer, size_
     assert_int_equal(n_fast, n_slow);
     assert_memory_equal(a, b, n_fast * sizeof *a);
     assert_int_equal(carat_prompt_n_views(fast), carat_prompt_n_views(slow));
-    assert_int_equal(carat_prompt_repairs(fast), carat_prompt_repairs(slow));
+    /* A result that comes late knows its call, which has gone. */
+    assert_int_equal(carat_prompt_repairs(fast) | CARAT_REPAIR_UNKNOWN_CALL,
+                     carat_prompt_repairs(slow) | CARAT_REPAIR_UNKNOWN_CALL);
     *n_left_out += dropped;
     carat_prompt_free(fast), carat_prompt_free(slow);
 }
 
-/* Conversations of all roles in any order, empty messages and pictures among them, and every length they may be cut to. */
+static const carat_call call = { .struct_size = sizeof call, .id = "1", .name = "see", .arguments = "{\"a\":1}" };
+
+/* Conversations of all roles in any order, empty messages, pictures and calls among them, and every length they may be cut
+ * to. */
 static void fitting_is_dropping_turn_by_turn(void **state)
 {
     (void)state;
@@ -186,6 +211,7 @@ static void fitting_is_dropping_turn_by_turn(void **state)
     };
     carat_err e;
     carat_picture *star;
+    carat_tools *t = weather();
     size_t n_left_out = 0, n;
     must(carat_picture_load(SIGHT "/test/000-0.png", &star, &e), &e);
     const carat_content seen[] = { { .struct_size = sizeof seen[0], .text = "look" },
@@ -200,14 +226,23 @@ static void fitting_is_dropping_turn_by_turn(void **state)
                 (carat_message){ .struct_size = sizeof m[i], .role = roles[dice(&s, 9)], .text = texts[dice(&s, 6)] };
             if (dice(&s, 8) == 0)
                 m[i].text = NULL, m[i].content = seen, m[i].n_content = 3;
+            if (seed % 3 == 0 && is_answer(&m[i]) && dice(&s, 2))
+                m[i].calls = &call, m[i].n_calls = 1;
+            if (seed % 3 == 0 && is_result(&m[i]))
+                m[i].call_id = "1", m[i].name = "see";
         }
         carat_prompt *all;
-        must(carat_prompt_chat(engine, m, n, NULL, &all, &e), &e);
+        const carat_prompt_options o = { .struct_size = sizeof o,
+                                         .omits_answer = seed % 2 == 0,
+                                         .continues_answer = seed % 2 && is_answer(&m[n - 1]),
+                                         .tools = seed % 3 == 0 ? t : NULL };
+        must(carat_prompt_chat(engine, m, n, &o, &all, &e), &e);
         for (size_t fit = 1; fit <= length(all) + 1; fit += 1 + fit / 12)
-            check_fit(m, n, seed % 2 == 0, fit, &n_left_out);
+            check_fit(m, n, o, fit, &n_left_out);
         carat_prompt_free(all);
     }
     carat_picture_free(star);
+    carat_tools_close(t);
     assert_true(n_left_out > 200);
 }
 
@@ -250,7 +285,130 @@ static void a_prompt_says_what_was_made_of_it(void **state)
     carat_prompt_free(of_ids), carat_prompt_free(p);
     carat_picture_free(star);
     assert_string_equal(carat_repair_text(CARAT_REPAIR_JOINED), "joined neighbouring messages of one role");
-    assert_string_equal(carat_repair_text((carat_repair)128), "");
+    assert_string_equal(carat_repair_text((carat_repair)(1 << 20)), "");
+}
+
+/* ---- functions ---- */
+
+static void expect_prompt(const carat_message *m, size_t n, const carat_prompt_options *o, const char *want,
+                          unsigned repairs)
+{
+    carat_err e;
+    carat_prompt *p;
+    size_t len;
+    must(carat_prompt_chat(engine, m, n, o, &p, &e), &e);
+    assert_string_equal(carat_prompt_rendered(p, &len), want);
+    assert_int_equal(carat_prompt_repairs(p), repairs);
+    carat_prompt_free(p);
+}
+
+static void expect_no_prompt(const carat_message *m, size_t n, const carat_prompt_options *o, const char *words)
+{
+    carat_err e = { 0 };
+    carat_prompt *p;
+    assert_false(carat_prompt_chat(engine, m, n, o, &p, &e));
+    assert_null(p);
+    assert_int_equal(e.code, CARAT_EARG);
+    if (!strstr(e.msg, words))
+        fail_msg("%s", e.msg);
+}
+
+static void b13_functions_calls_and_results(void **state)
+{
+    (void)state;
+    carat_err e;
+    carat_tools *t = weather();
+    carat_picture *star;
+    const carat_prompt_options with = { .struct_size = sizeof with, .tools = t };
+    must(carat_picture_load(SIGHT "/test/000-0.png", &star, &e), &e);
+    assert_int_equal(carat_tools_n(t), 2);
+    assert_string_equal(carat_tools_name(t, 1), "see");
+    assert_null(carat_tools_name(t, 2));
+    const carat_content seen[] = { { .struct_size = sizeof seen[0], .text = "a " },
+                                   { .struct_size = sizeof seen[0], .picture = star },
+                                   { .struct_size = sizeof seen[0], .text = "star" } };
+    const carat_call calls[] = {
+        { .struct_size = sizeof calls[0],
+          .id = "1",
+          .name = "weather",
+          .arguments = "{\"a\":1}xyz",
+          .arguments_len = 7 },
+        { .struct_size = sizeof calls[0], .name = "see" },
+    };
+    const carat_message m[] = {
+        { .struct_size = sizeof m[0], .role = "user", .text = "q" },
+        { .struct_size = sizeof m[0], .role = "assistant", .text = "well", .calls = calls, .n_calls = 2 },
+        { .struct_size = sizeof m[0], .role = "tool", .name = "see", .content = seen, .n_content = 3 },
+        { .struct_size = sizeof m[0], .role = "tool", .call_id = "1", .text = "21" },
+        { .struct_size = sizeof m[0], .role = "assistant", .text = "it is " },
+    };
+#define DECLARED                                                                                                       \
+    "<bos><start_of_turn>user\nYou can call functions. To call one, answer with JSON only: {\"name\": name, "          \
+    "\"parameters\": {arguments}}. To call several, answer with a list of such objects. If no function helps, answer " \
+    "in plain text.\n\nFunctions:\n[{\"name\":\"weather\",\"parameters\":{}},{\"name\":\"see\",\"description\":"       \
+    "\"Looks.\",\"parameters\":{\"type\":\"object\",\"properties\":{}}}]\n\n"
+#define SAID                                                                                                           \
+    "q<end_of_turn>\n<start_of_turn>model\nwell\n\n[{\"name\": \"weather\", \"parameters\": {\"a\": 1}}, "             \
+    "{\"name\": \"see\", \"parameters\": {}}]<end_of_turn>\n<start_of_turn>user\nResults:\n[{\"name\":\"weather\","    \
+    "\"result\":21},{\"name\":\"see\",\"result\":\"a star\"}]<start_of_image><end_of_turn>\n<start_of_turn>model\n"
+    expect_prompt(m, 4, &with, DECLARED SAID, CARAT_REPAIR_SORTED_RESULTS);
+    expect_prompt(m, 4, NULL, "<bos><start_of_turn>user\n" SAID, CARAT_REPAIR_SORTED_RESULTS);
+    const carat_prompt_options goes_on = { .struct_size = sizeof goes_on, .continues_answer = true };
+    expect_prompt(m, 5, &goes_on, "<bos><start_of_turn>user\n" SAID "it is ", CARAT_REPAIR_SORTED_RESULTS);
+    expect_no_prompt(m, 4, &goes_on, "the last message is not the model's");
+    const carat_prompt_options both = { .struct_size = sizeof both, .continues_answer = true, .omits_answer = true };
+    expect_no_prompt(m, 5, &both, "both continued and omitted");
+    carat_picture_free(star);
+    carat_tools_close(t);
+}
+
+static void what_belongs_to_no_call_is_refused(void **state)
+{
+    (void)state;
+    carat_err e;
+    carat_tools *t;
+    const carat_call nameless = { .struct_size = sizeof nameless, .id = "1" };
+    carat_message m = { .struct_size = sizeof m, .role = "user", .text = "q", .call_id = "1" };
+    expect_no_prompt(&m, 1, NULL, "message 0, of role 'user', has a call_id");
+    m.call_id = NULL, m.name = "f";
+    expect_no_prompt(&m, 1, NULL, "has a name");
+    m.name = NULL, m.calls = &nameless, m.n_calls = 1;
+    expect_no_prompt(&m, 1, NULL, "has calls, as only an assistant's may");
+    m.role = "assistant";
+    expect_no_prompt(&m, 1, NULL, "without the name of its function");
+    m.calls = NULL;
+    expect_no_prompt(&m, 1, NULL, "no list of them");
+    carat_tools_options o = { .struct_size = sizeof o, .n_tools = 1 };
+    assert_false(carat_tools_open(&o, &t, &e));
+    assert_int_equal(e.code, CARAT_EARG);
+    o.n_tools = 0;
+    must(carat_tools_open(&o, &t, &e), &e); /* B53: none are as if there were no list */
+    m = (carat_message){ .struct_size = sizeof m, .role = "user", .text = "q" };
+    const carat_prompt_options none = { .struct_size = sizeof none, .tools = t };
+    expect_prompt(&m, 1, &none, "<bos><start_of_turn>user\nq<end_of_turn>\n<start_of_turn>model\n", 0);
+    carat_tools_close(t);
+    carat_tools_close(NULL);
+}
+
+/* What the room's test shows of text, here of a prompt: functions survive the turn that they stood in. */
+static void functions_are_never_left_out(void **state)
+{
+    (void)state;
+    carat_err e;
+    carat_tools *t = weather();
+    carat_prompt *all, *some;
+    size_t len;
+    carat_prompt_options o = { .struct_size = sizeof o, .tools = t };
+    must(carat_prompt_chat(engine, talk, 7, &o, &all, &e), &e);
+    o.fit = length(all) - 1;
+    must(carat_prompt_chat(engine, talk, 7, &o, &some, &e), &e);
+    assert_true(length(some) <= o.fit);
+    assert_int_equal(carat_prompt_n_dropped(some), 2);
+    assert_non_null(strstr(carat_prompt_rendered(some, &len), "user\nSYSTEM\n\nYou can call functions."));
+    assert_non_null(
+        strstr(carat_prompt_rendered(some, &len), "\n\nsecond question\n\nResults:\n[{\"result\":\"a result\"}]"));
+    carat_prompt_free(all), carat_prompt_free(some);
+    carat_tools_close(t);
 }
 
 static size_t cached_of(carat_session *s, const char *system, const char *user, float *logits)
@@ -360,6 +518,9 @@ int main(void)
         cmocka_unit_test(turns_are_left_out_whole),
         cmocka_unit_test(fitting_is_dropping_turn_by_turn),
         cmocka_unit_test(a_prompt_says_what_was_made_of_it),
+        cmocka_unit_test(b13_functions_calls_and_results),
+        cmocka_unit_test(what_belongs_to_no_call_is_refused),
+        cmocka_unit_test(functions_are_never_left_out),
         cmocka_unit_test(system_texts_are_kept),
         cmocka_unit_test(lengths_rule_over_nul),
         cmocka_unit_test(a_literal_bos_is_not_doubled),

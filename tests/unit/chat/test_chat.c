@@ -14,7 +14,7 @@
 #define DATA TEST_DATA "/chat/"
 #define MAX  16
 
-#define N_REPAIRS 7
+#define N_REPAIRS 10
 
 static const ct_chat_options repair = { 0 }, repair_no_prompt = { .no_generation_prompt = true };
 
