@@ -34,7 +34,7 @@
  *     longer than this header says. Do not copy it whole if the copy is to be handed back.
  *   - New fields come at the end. So neither kind is part of another by value: options within options are pointers,
  *     read during the call, and NULL means the defaults.
- *   - carat_err, carat_bias and carat_top never change.
+ *   - carat_err, carat_bias, carat_top and carat_score never change.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef CARAT_H
@@ -268,7 +268,7 @@ CARAT_API const carat_memory *carat_engine_memory(const carat_engine *e);
 typedef struct carat_stats {
     size_t struct_size;
     uint64_t steps;
-    uint64_t prompt_tokens, generated_tokens; /* computed */
+    uint64_t prompt_tokens, generated_tokens; /* computed; tokens of continuations count as the prompt's */
     uint64_t cached_tokens;                   /* of prompts, not computed */
     uint64_t images_encoded, images_cached;
     uint64_t requests_done, requests_failed, requests_cancelled; /* a request for n answers counts n times */
@@ -723,6 +723,40 @@ typedef struct carat_result {
 CARAT_API bool carat_session_generate(carat_session *s, const carat_generation *g, carat_result *result,
                                       carat_err *err);
 
+/* ---- Continuations ----------------------------------------------------------------------------------------------- */
+
+/* A text or ids whose probability after a prompt is asked for (carat_request_options). A text is tokenised by itself, and
+ * names of control tokens in it are text: where the prompt's tokens would stay as they are if both were tokenised as one,
+ * the continuation's are the same (docs/DECISIONS.md, "Tokens"). " Paris" and "Paris" are different continuations. */
+typedef struct carat_continuation {
+    size_t struct_size;
+    const char *text;   /* NULL: the ids */
+    size_t text_len;    /* in bytes; NUL characters may be among them. 0: the text ends before its first NUL */
+    const int32_t *ids; /* [n_ids] as they stand, control tokens too */
+    size_t n_ids;
+} carat_continuation;
+
+/* Is a continuation all that is said? Then its probability is that of the whole answer ("yes", and not "yes, but"), and
+ * the end counts: that any token comes next which ends an answer. */
+typedef enum carat_ending {
+    CARAT_ENDING_DEFAULT, /* whole after a chat that ends where the model's answer begins, else open */
+    CARAT_ENDING_WHOLE,
+    CARAT_ENDING_OPEN, /* whatever may follow */
+} carat_ending;
+
+/* How likely one continuation is, by the model alone: before temperature, penalties, filters, biases and bans, of which
+ * none has a part in this. Every figure is the same, bit for bit, whatever else the engine does, in whatever order and
+ * company continuations are asked for, and however much of the prompt was cached; logprobs are those that a generation of
+ * the same tokens reports. Never changes. */
+typedef struct carat_score {
+    double logprob;     /* natural logarithm of its probability after the prompt: the sum of logprobs */
+    double probability; /* its share among the continuations of the request: exp(logprob) over the sum of all */
+    const int32_t *ids; /* [n_ids] its tokens */
+    const float
+        *logprobs; /* [n_logprobs] of each token after those before it; one more than ids where the end counts */
+    size_t n_ids, n_logprobs;
+} carat_score;
+
 /* ---- Requests ---------------------------------------------------------------------------------------------------- */
 
 /* A prompt and its answers, without a session: the engine gives each a place when there is one, reuses what its prefix
@@ -744,12 +778,18 @@ typedef struct carat_request_options { /* zeros are the defaults */
     double seconds;                     /* from now until it must be done; 0: no limit */
     carat_queue *queue;                 /* its events come there; NULL: to carat_request_next alone */
     void *user;                         /* comes with each of its events */
+    /* Instead of answers: continuations of the prompt to be scored. The prompt is evaluated once, then of each all but its
+     * last token, one after the other, in one place of the engine. generation must be NULL and n_answers 0 or 1. They are
+     * copied, and no two may be the same tokens; at most 4096. n_ctx 0: what prompt and longest continuation need. */
+    carat_ending ending;
+    const carat_continuation *continuations;
+    size_t n_continuations;
 } carat_request_options;
 
 typedef enum carat_event_kind {
     CARAT_EVENT_TOKEN,  /* of one answer */
-    CARAT_EVENT_ANSWER, /* one answer is complete */
-    CARAT_EVENT_FAILED, /* one answer has failed */
+    CARAT_EVENT_ANSWER, /* one answer is complete, or all continuations are scored */
+    CARAT_EVENT_FAILED, /* one answer has failed, or the scoring */
     CARAT_EVENT_END,    /* all have ended: the request's last event */
     CARAT_EVENT_NONE,   /* nothing within the time */
 } carat_event_kind;
@@ -763,10 +803,16 @@ typedef struct carat_event {
                                  * CARAT_EARG (nothing that the settings leave can follow) */
     carat_request *request;     /* whose event it is; NULL: NONE */
     void *user;                 /* as given with it */
+    const carat_score
+        *scores; /* ANSWER of a request with continuations: [n_scores] in their order; the request's, until it
+                                 * is freed. Else NULL */
+    size_t n_scores;
 } carat_event;
 
 /* Errors: CARAT_ELIMIT (as many requests wait as may), CARAT_ECONTEXT (the prompt does not fit; both counts), CARAT_EARG
- * (settings out of range, more answers than sessions), CARAT_ECLOSED (the engine is being drained), CARAT_ENOMEM. Its
+ * (settings out of range, more answers than sessions; continuations that are empty and open, or the same twice),
+ * CARAT_EUNSUPPORTED (pictures; whole answers where no token ends one), CARAT_ECLOSED (the engine is being drained),
+ * CARAT_ENOMEM. Its
  * events may be in the queue before this returns: tell requests apart by `user`. From any thread. */
 CARAT_API bool carat_request_submit(carat_engine *e, const carat_request_options *o, carat_request **out,
                                     carat_err *err);
@@ -789,7 +835,7 @@ CARAT_API void carat_request_prompt(const carat_request *r, size_t *n_tokens, si
 typedef enum carat_request_stage {
     CARAT_REQUEST_QUEUED,    /* waits for a place */
     CARAT_REQUEST_READING,   /* its prompt is evaluated */
-    CARAT_REQUEST_ANSWERING, /* an answer is generated */
+    CARAT_REQUEST_ANSWERING, /* an answer is generated, or continuations are scored */
     CARAT_REQUEST_ENDED,     /* all have ended; events may still wait for who takes them */
 } carat_request_stage;
 

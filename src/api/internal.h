@@ -52,6 +52,7 @@ struct carat_prompt {
     size_t text_len;
     size_t n_dropped; /* messages */
     unsigned repairs;
+    bool opens_answer; /* of a chat: it ends where the model's answer begins */
 };
 
 /* The engine's vocabulary, for generators. */

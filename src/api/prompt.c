@@ -305,8 +305,10 @@ bool carat_prompt_chat(const carat_engine *e, const carat_message *messages, siz
               ct_chat_link(c.v, n, w.o.tools, err) && ct_chat_render(c.v, n, &co, &d.segments, err) &&
               tokenise(&d, err) && (!w.o.fit || d.ids.n <= w.o.fit || leave_out(&d, &c, &co, w.o.fit, &n_out, err)) &&
               finish(&d, out, err);
-    if (ok)
+    if (ok) {
         (*out)->n_dropped = n_out;
+        (*out)->opens_answer = !w.o.omits_answer;
+    }
     chat_deinit(&c);
     draft_deinit(&d);
     return ok;

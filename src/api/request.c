@@ -1,9 +1,10 @@
-/* A prompt and its answers, without a session.
+/* A prompt and its answers, or what is scored after it, without a session.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <stdlib.h>
 
 #include "api/internal.h"
+#include "api/scores.h"
 #include "api/sized.h"
 #include "base/clock.h"
 #include "base/size.h"
@@ -15,6 +16,8 @@ struct carat_request {
     void *user;
     atomic_bool cancel;
     ct_public_event event; /* by carat_request_next */
+    ct_scores *scores;     /* the job's; NULL: it generates answers */
+    carat_score *list;     /* [scores->n], filled when they are known */
     size_t n_jobs;         /* of which so many are made */
     ct_job jobs[];         /* [group.n] */
 };
@@ -48,19 +51,45 @@ static bool check(const carat_engine *e, const carat_request_options *o, size_t 
     return ct_api_can_take(e, o->prompt, err);
 }
 
+static ct_job *new_job(carat_request *r, double deadline)
+{
+    ct_job *j = &r->jobs[r->n_jobs++];
+    ct_job_init(j, &r->group);
+    j->stream = &r->prompt->stream;
+    j->deadline = deadline;
+    j->cancel = &r->cancel;
+    j->result.stop_id = -1;
+    return j;
+}
+
+/* The one that scores. */
+static bool add_scores(carat_request *r, const carat_request_options *o, double deadline, carat_err *err)
+{
+    ct_job *j = new_job(r, deadline);
+    size_t n_prompt = o->prompt->stream.n, most = o->n_ctx ? o->n_ctx : r->engine->plan.n_ctx;
+    if (!ct_api_scores_open(r->engine, o, &j->scores, err) || !(r->list = ct_api_score_list(j->scores, err)))
+        return false;
+    size_t longest = ct_scores_longest(j->scores);
+    if (longest > most - n_prompt)
+        return ct_fail(
+            err, CARAT_ECONTEXT, CARAT_NOWHERE,
+            "%zu tokens of the prompt and %zu of the longest continuation do not fit the context of %zu; the "
+            "model allows up to %u",
+            n_prompt, longest, most, r->engine->model->cfg.context);
+    j->n_ctx = o->n_ctx ? o->n_ctx : n_prompt + longest;
+    r->scores = j->scores;
+    return true;
+}
+
 static bool add_job(carat_request *r, const carat_request_options *o, double deadline, carat_err *err)
 {
     const ct_vocabulary v = ct_engine_vocabulary(r->engine);
     carat_generation g = *o->generation;
     carat_sampling sampling = *g.sampling;
-    ct_job *j = &r->jobs[r->n_jobs];
-    sampling.seed += r->n_jobs++;
+    ct_job *j = new_job(r, deadline);
+    sampling.seed += (size_t)(j - r->jobs);
     g.sampling = &sampling;
-    ct_job_init(j, &r->group);
     j->n_ctx = room_for(o, o->prompt->stream.n, r->engine->plan.n_ctx);
-    j->stream = &r->prompt->stream;
-    j->deadline = deadline;
-    j->cancel = &r->cancel;
     return ct_generator_open(&v, &g, &j->gen, err) && ct_api_take_format(r->engine, g.format, j->gen, err);
 }
 
@@ -72,6 +101,7 @@ static void close_request(ct_group *g)
         ct_job_deinit(&r->jobs[i]);
     carat_prompt_free(r->prompt);
     ct_queue_drop(g->queue);
+    free(r->list);
     free(r);
 }
 
@@ -87,7 +117,7 @@ static bool start(carat_request *r, const carat_request_options *o, carat_err *e
     bool ok = list || ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for %zu answers", n);
     for (size_t i = 0; ok && i < n; i++) {
         list[i] = &r->jobs[i];
-        ok = add_job(r, o, deadline, err);
+        ok = o->n_continuations ? add_scores(r, o, deadline, err) : add_job(r, o, deadline, err);
     }
     ok = ok && ct_scheduler_submit(r->engine->scheduler, list, n, err);
     free(list);
@@ -126,9 +156,15 @@ bool carat_request_submit(carat_engine *e, const carat_request_options *o, carat
         return false;
     if (!own.prompt)
         return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "a request without a prompt");
+    if ((own.n_continuations > 0) != (own.continuations != NULL) || (own.ending && !own.continuations))
+        return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "a request with %zu continuations%s", own.n_continuations,
+                       own.continuations ? ""
+                       : own.ending      ? ", but with an ending of them"
+                                         : " that are not given");
     if (g.on_token)
         return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "a request with on_token: its tokens come as events");
-    own.generation = &g;
+    if (!own.n_continuations)
+        own.generation = &g;
     return submit(e, &own, out, err);
 }
 
@@ -152,6 +188,11 @@ const carat_event *ct_api_event(const ct_event *e, ct_public_event *to)
     } else if (e->kind == CARAT_EVENT_ANSWER) {
         to->result = e->job->result;
         out->result = &to->result;
+        if (r->scores) {
+            ct_api_score_fill(r->scores, r->list);
+            out->scores = r->list;
+            out->n_scores = r->scores->n;
+        }
     } else {
         to->err = e->job->err;
         out->err = &to->err;
@@ -217,7 +258,7 @@ bool carat_request_progress(const carat_request *r, carat_request_state *out, ca
     case CT_JOB_WAITING:
     case CT_JOB_PROMISED:
     case CT_JOB_READING:
-        state.stage = CARAT_REQUEST_READING;
+        state.stage = r->scores && state.n_read == state.n_prompt ? CARAT_REQUEST_ANSWERING : CARAT_REQUEST_READING;
         break;
     case CT_JOB_DECODING:
     case CT_JOB_CLOSING:

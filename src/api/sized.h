@@ -40,7 +40,8 @@
     X(carat_format_options, n_choices, n_choices)                                                                      \
     X(carat_generation, arg, format)                                                                                   \
     X(carat_result, seconds, seconds)                                                                                  \
-    X(carat_request_options, user, user)                                                                               \
+    X(carat_continuation, n_ids, n_ids)                                                                                \
+    X(carat_request_options, user, n_continuations)                                                                    \
     X(carat_request_state, n_encoded, n_encoded)
 
 typedef struct ct_sized {

@@ -100,6 +100,8 @@ static void note(ct_job *j)
 /* All guesses so far were right, so the next row is that of the next token. */
 static bool wants_row(const ct_job *j)
 {
+    if (j->scores)
+        return !j->is_failed && j->n_right < j->n_rows;
     return !j->is_failed && j->verdict == CT_GO_ON && j->n_chunks == j->n_right && j->n_right < j->n_rows;
 }
 
@@ -160,8 +162,10 @@ static void guess(const ct_run *r, ct_job *j)
 static void add_row(ct_run *r, ct_job *j)
 {
     ct_head_row *row = &r->rows[r->n_rows++];
-    *row = (ct_head_row){ .wants_lse = ct_generator_wants_lse(j->gen) };
-    if (j->is_evaluated)
+    *row = (ct_head_row){ .wants_lse = j->scores || ct_generator_wants_lse(j->gen) };
+    if (ct_job_is_scoring(j))
+        row->row = j->first_row + j->row_end;
+    else if (j->is_evaluated)
         row->row = j->first_row + j->n_certain - 1 + j->row_end;
     else
         row->hidden = j->seq->hidden;
@@ -189,25 +193,32 @@ static size_t fill_group(ct_run *r, size_t first)
     return i;
 }
 
-/* Samples for jobs [begin, end) of the group. */
-static void sample(void *arg, size_t begin, size_t end, int thread)
+static void sample(ct_run *r, ct_job *j)
+{
+    carat_err err;
+    bool takes_part = j->row_begin < j->row_end;
+    if (takes_part && !j->has_begun)
+        begin_answer(j);
+    while (wants_row(j) && j->n_right < j->row_end) { /* rows behind forced tokens that were guessed are passed over */
+        size_t row = j->group_row + j->n_right - j->row_begin;
+        if (!take_row(j, &r->rows[row], r->logits + row * r->p.model->cfg.n_vocab, &err))
+            ct_run_fail(j, &err);
+    }
+    if (takes_part && !j->is_failed && j->verdict == CT_GO_ON && !wants_row(j))
+        guess(r, j);
+}
+
+/* Jobs [begin, end) of the group. */
+static void use_rows(void *arg, size_t begin, size_t end, int thread)
 {
     ct_run *r = arg;
     (void)thread;
     for (size_t k = begin; k < end; k++) {
         ct_job *j = r->jobs[r->group_first + k];
-        carat_err err;
-        bool takes_part = j->row_begin < j->row_end;
-        if (takes_part && !j->has_begun)
-            begin_answer(j);
-        while (wants_row(j) &&
-               j->n_right < j->row_end) { /* rows behind forced tokens that were guessed are passed over */
-            size_t row = j->group_row + j->n_right - j->row_begin;
-            if (!take_row(j, &r->rows[row], r->logits + row * r->p.model->cfg.n_vocab, &err))
-                ct_run_fail(j, &err);
-        }
-        if (takes_part && !j->is_failed && j->verdict == CT_GO_ON && !wants_row(j))
-            guess(r, j);
+        if (j->scores && !j->is_failed)
+            ct_run_score(r, j);
+        else if (!j->scores)
+            sample(r, j);
     }
 }
 
@@ -222,7 +233,7 @@ void ct_run_sample(ct_run *r)
         for (size_t k = 0; k < r->group_n && !ok; k++)
             if (r->jobs[r->group_first + k]->row_begin < r->jobs[r->group_first + k]->row_end)
                 ct_run_fail(r->jobs[r->group_first + k], &err);
-        ct_pool_each(r->p.pool, r->group_n, 1, sample, r);
+        ct_pool_each(r->p.pool, r->group_n, 1, use_rows, r);
     }
 }
 

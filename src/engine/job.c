@@ -20,6 +20,8 @@ void ct_job_deinit(ct_job *j)
         ct_chunk_deinit(&j->chunk[i]);
     ct_generator_close(j->gen);
     j->gen = NULL;
+    ct_scores_close(j->scores);
+    j->scores = NULL;
     if (j->draft.close)
         j->draft.close(j->draft.self);
     j->draft = (ct_draft){ 0 };

@@ -1,9 +1,10 @@
-/* job.h - one piece of work for the scheduler: evaluate a stream, then perhaps generate an answer.
+/* job.h - one piece of work for the scheduler: evaluate a stream, then perhaps generate an answer or score continuations.
  *
  *   QUEUED    waits until the cache can promise it a sequence
  *   WAITING   for another job, whose prompt it shares (several answers to one prompt), and which is queued
  *   PROMISED  the same, but that one is being read: there is a sequence for this one, which will be a fork
- *   READING   its stream is evaluated, a chunk a step; images are encoded on the way
+ *   READING   its stream is evaluated, a chunk a step; images are encoded on the way. Continuations that it scores are
+ *             read after it, one after the other
  *   DECODING  its answer is generated
  *   CLOSING   the answer has ended; what a session's sequence lacks of it is still evaluated
  *   DONE      the result is final; the scheduler does not touch it any more
@@ -20,6 +21,7 @@
 #include "base/wake.h"
 #include "engine/draft.h"
 #include "engine/queue.h"
+#include "engine/scores.h"
 #include "engine/seq.h"
 
 typedef enum ct_job_state {
@@ -56,9 +58,11 @@ struct ct_job {
     ct_group *group;         /* of which it is a part */
     ct_seq *seq;             /* a session's; NULL: the job gets one of its own, of n_ctx, and resumes a prefix */
     size_t n_ctx;            /* of its own sequence */
-    const ct_stream *stream; /* what to evaluate; empty where gen continues from what seq holds */
+    const ct_stream *stream; /* what to evaluate; empty where gen continues from what seq holds. Of a job that scores it
+                              * becomes that of a continuation */
     size_t from;             /* tokens of the stream that seq holds already */
-    ct_generator *gen;       /* NULL: evaluate only */
+    ct_generator *gen;       /* NULL: no answer */
+    ct_scores *scores;       /* without gen: what is scored after the stream, a prompt's; closed with the job */
     ct_draft draft;          /* guesses for gen; closed with the job. Zeroed: none */
     double deadline;         /* seconds of CLOCK_MONOTONIC; 0: none */
     atomic_bool *cancel;     /* checked before each step and each layer of the vision tower */
@@ -104,11 +108,11 @@ struct ct_job {
     bool is_failed;
     bool is_evaluated; /* n_span of `pending` are, the first as first_row of the step */
     size_t n_span, first_row;
-    size_t n_rows;             /* of logits that are wanted */
+    size_t n_rows;             /* of logits that are wanted: of what is scored from first_row on */
     size_t row_begin, row_end; /* those of them in the group that is computed now, from its group_row on */
     size_t group_row;
     ct_chunk chunk[CT_MAX_AHEAD]; /* [n_chunks] tokens that came */
-    size_t n_chunks, n_right;     /* n_right guesses have come true */
+    size_t n_chunks, n_right;     /* n_right guesses have come true; so many rows are scored */
     ct_verdict verdict;
     int32_t guesses[CT_MAX_AHEAD]; /* for the next step */
     size_t n_guesses;
@@ -116,6 +120,12 @@ struct ct_job {
 
 /* A job of the group, not submitted yet: everything else is to be filled in. */
 void ct_job_init(ct_job *j, ct_group *g);
-void ct_job_deinit(ct_job *j); /* of one that is over or was never submitted; frees gen and draft */
+void ct_job_deinit(ct_job *j); /* of one that is over or was never submitted; frees gen, scores and draft */
+
+/* Is its stream a continuation? */
+static inline bool ct_job_is_scoring(const ct_job *j)
+{
+    return j->scores && j->stream == &j->scores->stream;
+}
 
 #endif

@@ -137,8 +137,22 @@ static void report(ct_job *j)
     ct_run_fail(j, &err);
 }
 
+/* All rows of a continuation are scored. */
+static void add_scored(ct_run *r, ct_job *j, size_t row, size_t n)
+{
+    ct_seq_grow_unshared(j->seq, j->stream->ids + j->at, j->stream->keys + j->at, n, row + n - 1);
+    j->at += n;
+    j->first_row = row;
+    j->n_rows = n;
+    r->read_tokens += n;
+}
+
 void ct_run_prompt_evaluated(ct_run *r, ct_job *j, size_t row, size_t n)
 {
+    if (ct_job_is_scoring(j)) {
+        add_scored(r, j, row, n);
+        return;
+    }
     ct_seq_grow(j->seq, j->stream->ids + j->at, j->stream->keys + j->at, n, row + n - 1);
     j->at += n;
     r->read_tokens += n;
@@ -147,7 +161,7 @@ void ct_run_prompt_evaluated(ct_run *r, ct_job *j, size_t row, size_t n)
     if (j->on_logits && !give_all_logits(r, j, row, n))
         return;
     /* A caller that appends a few tokens at a time will not resume from each. */
-    bool is_end = j->at == j->stream->n, is_short = !j->gen && j->stream->n - j->from < LEAST_MARKED;
+    bool is_end = j->at == j->stream->n, is_short = !j->gen && !j->scores && j->stream->n - j->from < LEAST_MARKED;
     if (ct_stream_next_mark(j->stream, j->at - 1) == j->at && !(is_end && is_short))
         ct_kv_mark(j->seq->kv);
     report(j);

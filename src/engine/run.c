@@ -166,12 +166,14 @@ static void share_out(ct_run *r, bool ok, const carat_err *err)
     }
 }
 
-/* Whose prompt has been read samples from the hidden state of its last token, and so do its followers. */
+/* Whose prompt has been read samples from the hidden state of its last token, or scores first tokens by it, and so do its
+ * followers. */
 static void begin_answers(ct_run *r)
 {
     for (size_t i = 0, n = r->n_jobs; i < n; i++) {
         ct_job *j = r->jobs[i];
-        if (j->state != CT_JOB_READING || !j->gen || j->is_failed || j->at < j->stream->n)
+        bool wants_row = j->gen || (j->scores && !ct_job_is_scoring(j));
+        if (j->state != CT_JOB_READING || !wants_row || j->is_failed || j->at < j->stream->n)
             continue;
         j->n_rows = 1;
         add_followers(r, j);
@@ -225,5 +227,8 @@ void ct_run_step(ct_run *r, ct_job *const *jobs, size_t n)
     if (r->n_spans && (read || r->n_ahead == 0))
         learn(r, ct_now() - start, read + r->n_ahead);
     for (size_t i = 0; i < r->n_jobs; i++)
-        ct_run_settle_answer(r, r->jobs[i]);
+        if (r->jobs[i]->scores)
+            ct_run_settle_scores(r->jobs[i]);
+        else
+            ct_run_settle_answer(r, r->jobs[i]);
 }

@@ -3,6 +3,7 @@
  *   run.c       the step, and its memory
  *   prompts.c   tokens of prompts, and the images among them
  *   answers.c   tokens of answers: what is ahead of a sequence, sampling, what is kept
+ *   scoring.c   continuations that are scored
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef CT_ENGINE_RUN_H
@@ -71,9 +72,16 @@ void ct_run_add_answers(ct_run *r, ct_job *const *jobs, size_t n, size_t used, s
 void ct_run_answer_evaluated(ct_job *j, size_t row);
 /* It could not be: it is tried again without guesses. False: there were none. */
 bool ct_run_drop_guesses(ct_job *j);
-/* Samples for all that have rows. */
+/* Samples, or scores, for all that have rows. */
 void ct_run_sample(ct_run *r);
 /* The sequence keeps what has come true, and the job what is ahead of it. */
 void ct_run_settle_answer(ct_run *r, ct_job *j);
+
+/* ---- scoring.c ---- */
+
+/* Rows [row_begin, row_end) of the job, which are in the group that was computed. */
+void ct_run_score(ct_run *r, ct_job *j);
+/* Where the job's stream has been evaluated: on to what it scores next. If there is nothing, all is known. */
+void ct_run_settle_scores(ct_job *j);
 
 #endif

@@ -83,6 +83,10 @@ static void finish_step(ct_scheduler *s, ct_job *j)
 
 static void note_progress(ct_job *j)
 {
+    if (j->scores && j->scores->has_read) {
+        j->progress = (ct_job_progress){ j->scores->prompt->n, j->scores->prompt->n_places };
+        return;
+    }
     size_t n_cached = j->stream->n_places - j->n_images; /* images of the prefix that was in the cache */
     j->progress = (ct_job_progress){ .n_read = j->at, .n_images = n_cached + j->n_seen };
 }

@@ -69,7 +69,7 @@ void ct_seq_resume(ct_seq *s, const ct_stream *stream, size_t max)
     s->has_hidden = false;
 }
 
-void ct_seq_grow(ct_seq *s, const int32_t *ids, const uint64_t *keys, size_t n, size_t row)
+void ct_seq_grow_unshared(ct_seq *s, const int32_t *ids, const uint64_t *keys, size_t n, size_t row)
 {
     const ct_backend *b = ct_kv_backend(s->kv);
     memcpy(s->ids + s->n, ids, n * sizeof *ids);
@@ -77,5 +77,10 @@ void ct_seq_grow(ct_seq *s, const int32_t *ids, const uint64_t *keys, size_t n, 
     b->hidden(b->self, row, s->hidden);
     s->n += n;
     s->has_hidden = true;
+}
+
+void ct_seq_grow(ct_seq *s, const int32_t *ids, const uint64_t *keys, size_t n, size_t row)
+{
+    ct_seq_grow_unshared(s, ids, keys, n, row);
     ct_kv_label(s->kv, keys, n);
 }

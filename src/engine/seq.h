@@ -34,5 +34,7 @@ size_t ct_seq_rewind(ct_seq *s, size_t n);
 void ct_seq_resume(ct_seq *s, const ct_stream *stream, size_t max);
 /* n >= 1 tokens have been evaluated; `row` of the last step is the last one. */
 void ct_seq_grow(ct_seq *s, const int32_t *ids, const uint64_t *keys, size_t n, size_t row);
+/* The same, but other sequences will not find them. What follows can only be grown so, until they are rewound. */
+void ct_seq_grow_unshared(ct_seq *s, const int32_t *ids, const uint64_t *keys, size_t n, size_t row);
 
 #endif

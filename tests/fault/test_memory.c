@@ -396,6 +396,37 @@ static bool first_form(carat_err *err)
     return f != NULL;
 }
 
+static double known[3]; /* figures of the first time */
+
+/* A choice among texts. */
+static bool decide(carat_err *err)
+{
+    static const carat_continuation c[] = { { .struct_size = sizeof *c, .text = "a red star" },
+                                            { .struct_size = sizeof *c, .text = "no" },
+                                            { .struct_size = sizeof *c, .text = "" } };
+    carat_prompt *p = ask(1, err);
+    carat_request *r = NULL;
+    const carat_request_options o = {
+        .struct_size = sizeof o, .prompt = p, .ending = CARAT_ENDING_WHOLE, .continuations = c, .n_continuations = 3
+    };
+    bool ok = p && carat_request_submit(engine, &o, &r, err);
+    carat_prompt_free(p);
+    if (!ok)
+        return false;
+    const carat_event *event = carat_request_next(r, 30);
+    ok = event->kind == CARAT_EVENT_ANSWER;
+    if (event->kind == CARAT_EVENT_NONE)
+        fail_msg("no event in 30 seconds: a request hangs");
+    if (!ok)
+        *err = *event->err;
+    for (size_t i = 0; ok && i < 3; i++) {
+        known[i] = known[i] < 0 ? known[i] : event->scores[i].logprob;
+        assert_true(known[i] == event->scores[i].logprob);
+    }
+    carat_request_free(r);
+    return ok;
+}
+
 static void with_engine(const char *path, bool has_pictures, const trial *trials, size_t n)
 {
     static const char *const names[] = { "000-0.png", "001-0.png" };
@@ -417,6 +448,7 @@ static void with_engine(const char *path, bool has_pictures, const trial *trials
     }
     said.n = 0;
     carat_format_close(open_form(engine, &err)); /* what the first one builds stays */
+    memset(known, 0, sizeof known);
     assert_true(answers_as_before());
     for (size_t i = 0; i < n; i++)
         sweep(&trials[i]);
@@ -441,8 +473,9 @@ static void running(void **state)
     const trial trials[] = {
         { "converse", converse, answers_as_before, 200 },
         { "requests", request, answers_as_before, 200 },
+        { "decide", decide, answers_as_before, 200 },
     };
-    with_engine(TEXT_GGUF, false, trials, 2);
+    with_engine(TEXT_GGUF, false, trials, 3);
 }
 
 static void seeing(void **state)
@@ -451,8 +484,9 @@ static void seeing(void **state)
     const trial trials[] = {
         { "converse on a picture", converse, answers_as_before, 100 },
         { "requests with pictures", request, answers_as_before, 100 },
+        { "decide about pictures", decide, answers_as_before, 100 },
     };
-    with_engine(SIGHT, true, trials, 2);
+    with_engine(SIGHT, true, trials, 3);
 }
 
 /* ---- files that are written ---- */

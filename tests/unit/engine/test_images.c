@@ -95,8 +95,59 @@ static void waiting_for_the_tower_takes_no_place(void **state)
     alarm(0);
 }
 
+/* What is scored after pictures: the figures that a generation of the same tokens reports, also while others wait for the
+ * tower, and where a continuation is so long that the prompt is read again. */
+static void continuations_after_pictures(void **state)
+{
+    (void)state;
+    enum { ROOM = 256, TOKENS = 160, CONTINUATIONS = 3 };
+    alarm(SECONDS);
+    const carat_options o = { .struct_size = sizeof o,
+                              .n_threads = 1,
+                              .chunk = 16,
+                              .n_ctx = ROOM,
+                              .n_sessions = 3,
+                              .image_cache = 4,
+                              .omits_prefix_cache = true };
+    carat_engine *e = ask_open(SIGHT, &o);
+    for (unsigned round = 0; round < 4; round++) {
+        static answer a;
+        int32_t other[TOKENS];
+        const unsigned shown[2][IMAGES] = { { round, 1, 2, 3 }, { 50, 51 + round, 52, 53 } };
+        carat_prompt *p = show(e, shown[0]), *beside = show(e, shown[1]);
+        carat_request_options ro = { .struct_size = sizeof ro, .prompt = p, .generation = ASK_GREEDY(TOKENS) };
+        ask_whole(e, &ro, &a);
+        ask_ids(round, other, TOKENS);
+        const carat_continuation c[CONTINUATIONS] = {
+            { .struct_size = sizeof *c, .ids = other, .n_ids = TOKENS },
+            { .struct_size = sizeof *c, .ids = a.ids, .n_ids = TOKENS },
+            { .struct_size = sizeof *c, .ids = a.ids, .n_ids = 5 },
+        };
+        ro = (carat_request_options){ .struct_size = sizeof ro, .continuations = c, .n_continuations = CONTINUATIONS };
+        carat_request *r[3];
+        for (size_t i = 0; i < 3; i++) {
+            ro.prompt = i == 1 ? beside : p;
+            r[i] = ask(e, &ro);
+        }
+        for (size_t i = 0; i < 3; i++) {
+            const carat_event *ev = carat_request_next(r[i], -1);
+            assert_int_equal(ev->kind, CARAT_EVENT_ANSWER);
+            assert_int_equal(ev->n_scores, CONTINUATIONS);
+            for (size_t k = 1; k < CONTINUATIONS && i != 1; k++)
+                assert_memory_equal(ev->scores[k].logprobs, a.logprobs, c[k].n_ids * sizeof(float));
+            assert_true(i != 1 || memcmp(ev->scores[1].logprobs, a.logprobs, TOKENS * sizeof(float)) != 0);
+        }
+        for (size_t i = 0; i < 3; i++)
+            carat_request_free(r[i]);
+        carat_prompt_free(p), carat_prompt_free(beside);
+    }
+    carat_engine_close(e);
+    alarm(0);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(waiting_for_the_tower_takes_no_place) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(waiting_for_the_tower_takes_no_place),
+                                        cmocka_unit_test(continuations_after_pictures) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

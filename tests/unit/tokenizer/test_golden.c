@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#include "base/json.h"
+#include "base/map.h"
 #include "golden.h"
 #include "make_files.h"
 #include "tokenizer/vocab.h"
@@ -129,6 +131,49 @@ static void the_tiny_tokenizer_from_its_files(void **state)
     }
 }
 
+static void encode(const char *text, size_t len, ct_ids *out)
+{
+    carat_err err;
+    out->n = 0;
+    assert_true(ct_tok_encode(gguf, text, len, 0, out, &err));
+}
+
+/* A text is cut in two: where the tokens of the first part begin those of the whole, the others are the second part's by
+ * itself. So a continuation need not be tokenised together with its prompt (docs/DECISIONS.md). */
+static void what_follows_is_tokenised_alone(void **state)
+{
+    (void)state;
+    char *text, *line;
+    size_t len, n_cuts = 0, n_merged = 0;
+    carat_err err;
+    ct_ids whole = { 0 }, first = { 0 }, second = { 0 };
+    assert_true(ct_read_file(DATA "tokenizer.jsonl", 64 << 20, &text, &len, &err));
+    for (line = text; *line; line += strcspn(line, "\n") + 1) {
+        json_t *o;
+        assert_true(ct_json_parse("tokenizer.jsonl", line, strcspn(line, "\n"), &o, &err));
+        const char *s = json_string_value(json_object_get(o, "text"));
+        size_t n = json_string_length(json_object_get(o, "text")), step = n / 40 + 1;
+        encode(s, n, &whole);
+        for (size_t cut = 1; cut < n; cut += step) {
+            if (((unsigned char)s[cut] & 0xc0) == 0x80) /* inside a character */
+                continue;
+            encode(s, cut, &first);
+            encode(s + cut, n - cut, &second);
+            n_cuts++;
+            if (first.n > whole.n || memcmp(first.v, whole.v, first.n * sizeof *first.v) != 0) {
+                n_merged++;
+                continue;
+            }
+            if (first.n + second.n != whole.n || memcmp(second.v, whole.v + first.n, second.n * sizeof *second.v) != 0)
+                fail_msg("'%s': cut at byte %zu", s, cut);
+        }
+        json_decref(o);
+    }
+    free(text);
+    ct_ids_deinit(&whole), ct_ids_deinit(&first), ct_ids_deinit(&second);
+    assert_true(n_merged > 1000 && n_cuts - n_merged > 10000);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -137,6 +182,7 @@ int main(void)
         cmocka_unit_test(from_tokenizer_json_with_merges_as_strings),
         cmocka_unit_test(from_tokenizer_model),
         cmocka_unit_test(the_tiny_tokenizer_from_its_files),
+        cmocka_unit_test(what_follows_is_tokenised_alone),
     };
     return cmocka_run_group_tests(tests, open_gguf, close_gguf);
 }
