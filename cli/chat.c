@@ -24,7 +24,7 @@
 static struct {
     const char *system, *session;
     int64_t n, min_tokens;
-    bool trim, plain;
+    bool trim, plain, show_prompt;
 } opt;
 
 /* clang-format off */
@@ -36,6 +36,7 @@ static const cli_option options[] = {
     { 0, "session", NULL, CLI_TEXT, &opt.session, "FILE",
       "load the conversation from this file if it exists, and save it there on exit" },
     { 0, "trim", NULL, CLI_FLAG, &opt.trim, NULL, "when the context is full, drop the oldest turns without asking" },
+    CLI_OPTION_SHOW_PROMPT(&opt.show_prompt, " for each answer"),
     CLI_OPTION_PLAIN(&opt.plain),
 };
 /* clang-format on */
@@ -113,6 +114,7 @@ static int run(int argc, char **argv)
     c.file = opt.session;
     c.trims = opt.trim;
     c.is_plain = opt.plain;
+    c.shows_prompts = opt.show_prompt;
     c.most = opt.n;
     c.least = opt.min_tokens;
     term_init(cli_model_values.quiet);

@@ -28,8 +28,9 @@ typedef struct chat {
     int64_t least;    /* --min-tokens */
     bool trims;       /* --trim */
     bool is_base;
-    bool is_plain; /* --plain */
-    char *system;  /* owned, NULL if none */
+    bool is_plain;      /* --plain */
+    bool shows_prompts; /* --show-prompt */
+    char *system;       /* owned, NULL if none */
     turns turns;
     cli_pictures attached; /* by /image, for the next message */
     ct_buf answer;
@@ -42,6 +43,8 @@ typedef struct chat {
 
 /* chat_answer.c: one answer to the turns so far, which is added to them. False: the last turn should be taken back. */
 bool chat_answer(chat *c);
+/* Shows the prompt of the last answer. False after a message: there is none. */
+bool chat_show_prompt(chat *c);
 /* The session forgets what is no part of the conversation any more: turns were taken away. */
 void chat_forget(chat *c);
 /* Drops the conversation and the images attached to the next message. */

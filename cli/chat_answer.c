@@ -7,11 +7,13 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/err.h"
 #include "engine.h"
 #include "line.h"
+#include "show_prompt.h"
 #include "signals.h"
 #include "term.h"
 
@@ -39,6 +41,8 @@ static bool advance(chat *c, size_t *computed, carat_err *err)
                   carat_session_n_ctx(c->session));
         turns_drop(&c->turns, 0, dropped);
     }
+    if (c->shows_prompts)
+        show_prompt(p, stderr);
     bool ok = carat_session_prompt(c->session, p, &cached, err);
     carat_prompt_tokens(p, &n);
     *computed = n - cached;
@@ -141,6 +145,29 @@ bool chat_answer(chat *c)
                   rate(computed, prompt_s), r.n_generated, rate(r.n_generated, r.seconds),
                   carat_session_n_tokens(c->session), carat_session_n_ctx(c->session),
                   interrupted ? ", interrupted" : "");
+    return true;
+}
+
+/* Made again of the messages before it: what was left out then is no part of the conversation now. */
+bool chat_show_prompt(chat *c)
+{
+    carat_err err;
+    carat_prompt *p;
+    const size_t n = c->turns.n;
+    const bool is_answered = n && strcmp(c->turns.v[n - 1].role, "assistant") == 0;
+    if (n == (size_t)is_answered) {
+        chat_fail(c, "/prompt: nothing has been asked yet");
+        return false;
+    }
+    c->turns.n -= is_answered;
+    const bool ok = turns_prompt(&c->turns, c->engine, c->system, c->is_base, &c->pan_scan, 0, &p, &err);
+    c->turns.n = n;
+    if (!ok) {
+        chat_fail(c, "/prompt: %s", err.msg);
+        return false;
+    }
+    show_prompt(p, stdout);
+    carat_prompt_free(p);
     return true;
 }
 

@@ -27,6 +27,7 @@ static void help(void)
          "  /image FILE ...  send images with the next message; or name the files in the message\n"
          "  /save [FILE]     save the conversation, to resume later with --session FILE\n"
          "  /show            the settings, and how much of the context is used\n"
+         "  /prompt          what the model was given for its last answer, and what was mended of the messages\n"
          "  /bye             quit (also Ctrl-D)\n"
          "  Other lines that begin with a slash are messages, unless they are one word of letters: \"/tmp is what?\",\n"
          "  \"/show me one\", \"/etc/fstab\".\n"
@@ -228,15 +229,15 @@ static void save(chat *c, const char *path)
         c->some_failed = true;
 }
 
-typedef enum verb { HELP, CLEAR, RETRY, UNDO, SYSTEM, SET, IMAGE, SAVE, SHOW, BYE, UNKNOWN } verb;
+typedef enum verb { HELP, CLEAR, RETRY, UNDO, SYSTEM, SET, IMAGE, SAVE, SHOW, PROMPT, BYE, UNKNOWN } verb;
 
 static const struct {
     const char *name;
     verb verb;
 } names[] = {
     { "/help", HELP }, { "/clear", CLEAR }, { "/retry", RETRY }, { "/undo", UNDO }, { "/system", SYSTEM },
-    { "/set", SET },   { "/image", IMAGE }, { "/save", SAVE },   { "/show", SHOW }, { "/bye", BYE },
-    { "/quit", BYE },  { "/exit", BYE },    { "/?", HELP },
+    { "/set", SET },   { "/image", IMAGE }, { "/save", SAVE },   { "/show", SHOW }, { "/prompt", PROMPT },
+    { "/bye", BYE },   { "/quit", BYE },    { "/exit", BYE },    { "/?", HELP },
 };
 #define N_NAMES (sizeof names / sizeof *names)
 
@@ -351,6 +352,9 @@ bool chat_command(chat *c, char *line)
         break;
     case SHOW:
         show(c);
+        break;
+    case PROMPT:
+        chat_show_prompt(c);
         break;
     case HELP:
         help();

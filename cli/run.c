@@ -21,6 +21,7 @@
 #include "pictures.h"
 #include "sampling.h"
 #include "shared_options.h"
+#include "show_prompt.h"
 #include "signals.h"
 #include "term.h"
 #include "view.h"
@@ -28,7 +29,7 @@
 static struct {
     const char *prompt, *file, *system;
     int64_t n, min_tokens, logprobs;
-    bool raw, json, plain, special, ignore_eos, no_bos;
+    bool raw, json, plain, special, ignore_eos, no_bos, show_prompt;
     cli_list stops;
     batch_options batch;
 } opt = { .logprobs = -1 };
@@ -48,6 +49,7 @@ static const cli_option options[] = {
     CLI_OPTION_NO_BOS(&opt.no_bos, "with --raw: "),
     { 0, "logprobs", NULL, CLI_INT, &opt.logprobs, "N",
       "with --json: log-probabilities of the tokens and of N alternatives to each", .max = 20 },
+    CLI_OPTION_SHOW_PROMPT(&opt.show_prompt, "; with --json: in the object"),
     CLI_OPTION_PLAIN(&opt.plain),
     CLI_OPTION_JSON(&opt.json),
 };
@@ -214,6 +216,22 @@ static double rate(size_t n, double seconds)
     return seconds > 0 ? (double)n / seconds : 0;
 }
 
+static void add_word(void *arg, const char *words)
+{
+    json_array_append_new(arg, json_string(words));
+}
+
+/* --show-prompt: its text, and what was mended. */
+static void add_prompt(json_t *o, const carat_prompt *p)
+{
+    size_t len;
+    const char *text = carat_prompt_rendered(p, &len);
+    json_t *repairs = json_array();
+    each_repair(p, add_word, repairs);
+    json_object_set_new(o, "prompt", ct_json_from_bytes(text, len));
+    json_object_set_new(o, "repairs", repairs);
+}
+
 static bool print_json(answer *a, const carat_engine *e, const carat_prompt *p, const carat_result *r, double prompt_s,
                        uint64_t seed)
 {
@@ -226,6 +244,8 @@ static bool print_json(answer *a, const carat_engine *e, const carat_prompt *p, 
                   a->text.len, "finish_reason", carat_finish_name(r->finish), "seed", (json_int_t)seed);
     if (r->stop_id >= 0)
         json_object_set_new(o, "stop_token", json_integer(r->stop_id));
+    if (opt.show_prompt)
+        add_prompt(o, p);
     if (a->logprobs)
         json_object_set(o, "logprobs", a->logprobs);
     json_object_set_new(o, "timings",
@@ -336,6 +356,8 @@ static int run_batch(const char *model, const cli_list *args, const carat_sampli
     if (opt.raw || opt.special || opt.no_bos || opt.ignore_eos || opt.min_tokens || opt.stops.n || opt.logprobs >= 0)
         return cli_usage(&cli_run, "--raw, --special, --no-bos, --ignore-eos, --min-tokens, --stop and --logprobs "
                                    "cannot be used with --batch: its lines set them");
+    if (opt.show_prompt)
+        return cli_usage(&cli_run, "--show-prompt shows one prompt: it cannot be used with --batch");
     opt.batch.max_tokens = opt.n > 0 ? (size_t)opt.n : 0;
     opt.batch.sampling = *sampling;
     opt.batch.pan_scan = *pan_scan;
@@ -405,6 +427,8 @@ static int run(int argc, char **argv)
     }
     if (!pictures.n)
         tell_named_picture(text);
+    if (opt.show_prompt && !opt.json)
+        show_prompt(p, stderr);
     cli_sampling_of(carat_engine_info(e), &sampling);
     code = answer_prompt(e, s, p, &sampling, format);
 done:

@@ -21,6 +21,8 @@
     { 0, "chat-template", NULL, CLI_TEXT, to, "NAME|FILE", \
       "how messages become a prompt: gemma, chatml, functiongemma, translategemma or none, or a file with a Jinja template " \
       "of one of these", .otherwise = "the model's own" }
+#define CLI_OPTION_SHOW_PROMPT(to, what) \
+    { 0, "show-prompt", NULL, CLI_FLAG, to, NULL, "show on stderr what the model is given" what ", and what was mended of the messages" }
 /* when: "" or the condition under which it counts */
 #define CLI_OPTION_PLAIN(to) \
     { 0, "plain", NULL, CLI_FLAG, to, NULL, \

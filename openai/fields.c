@@ -23,7 +23,7 @@
 const ct_openai_field ct_openai_fields[] = {
 #define X(where, field) { field, where, CT_FIELD_HONOURED, NULL, NULL },
     X(BODY, "model")
-    X(CHAT, "messages")
+    X(CHAT, "messages") X(CHAT, "add_generation_prompt") X(CHAT, "continue_final_message")
     X(COMPLETIONS, "prompt")
     X(CHAT, "max_completion_tokens") X(BODY, "max_tokens") X(BODY, "min_tokens") X(BODY, "ignore_eos")
     X(BODY, "temperature") X(BODY, "top_p") X(BODY, "top_k") X(BODY, "min_p") X(BODY, "seed")
@@ -87,7 +87,7 @@ const ct_openai_field ct_openai_fields[] = {
     X(BODY, "input") X(BODY, "inputs") Z(BODY, "images", "parts of the type image_url")
     Z(BODY, "image_data", "parts of the type image_url") X(BODY, "prompt_embeds") X(BODY, "documents")
     X(BODY, "template") X(BODY, "raw") X(BODY, "context") X(BODY, "chat_template") X(BODY, "chat_template_kwargs")
-    X(BODY, "mm_processor_kwargs") Y(BODY, "add_generation_prompt", "=true") X(BODY, "continue_final_message")
+    X(BODY, "mm_processor_kwargs") Y(COMPLETIONS, "add_generation_prompt", "=true") X(COMPLETIONS, "continue_final_message")
     Y(BODY, "add_special_tokens", "=") X(BODY, "prefix") X(BODY, "prefill") X(BODY, "think") X(BODY, "thinking")
     X(BODY, "reasoning") X(BODY, "enable_thinking")
     /* whole sets of settings; other weights; other models */

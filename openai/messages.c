@@ -131,6 +131,22 @@ static bool make_room(chat *c, const json_t *list, size_t n)
     return (c->messages && c->content && c->pictures) || ct_openai_no_memory(c->f, "messages");
 }
 
+/* Where the answer begins: in a turn of its own, within the last message, or in no turn. */
+static bool read_beginning(const json_t *body, carat_prompt_options *o, ct_openai_fault *f)
+{
+    const json_t *given = json_object_get(body, "add_generation_prompt");
+    bool begins = true, goes_on = false;
+    if (!ct_openai_bool(body, "add_generation_prompt", &begins, f) ||
+        !ct_openai_bool(body, "continue_final_message", &goes_on, f))
+        return false;
+    if (goes_on && json_is_true(given))
+        return ct_openai_refuse(f, 400, "invalid_value", "continue_final_message",
+                                "'continue_final_message' and 'add_generation_prompt' cannot both be true");
+    o->continues_answer = goes_on;
+    o->omits_answer = !goes_on && !begins;
+    return true;
+}
+
 bool ct_openai_chat_prompt(ct_openai_request *r, const carat_engine *e, const ct_openai_options *o, ct_openai_fault *f)
 {
     const json_t *list = json_object_get(r->body, "messages");
@@ -141,10 +157,10 @@ bool ct_openai_chat_prompt(ct_openai_request *r, const carat_engine *e, const ct
     chat c = { .o = o, .f = f, .unknown = &r->unknown, .low = o->pan_scan, .high = o->pan_scan };
     c.low.mode = CARAT_PAN_SCAN_OFF;
     c.high.mode = CARAT_PAN_SCAN_ON;
-    bool ok = make_room(&c, list, n);
+    carat_prompt_options po = { .struct_size = sizeof po, .pan_scan = &o->pan_scan };
+    bool ok = read_beginning(r->body, &po, f) && make_room(&c, list, n);
     for (size_t i = 0; ok && i < n; i++)
         ok = take_message(&c, json_array_get(list, i), i);
-    const carat_prompt_options po = { .struct_size = sizeof po, .pan_scan = &o->pan_scan };
     if (ok && !carat_prompt_chat(e, c.messages, n, &po, &r->prompt, &f->err))
         ok = ct_openai_refuse_err(f, "messages");
     free_chat(&c);

@@ -30,7 +30,7 @@ static bool read_float(const json_t *body, const char *key, double min, double m
     return true;
 }
 
-static bool read_bool(const json_t *body, const char *key, bool *to, ct_openai_fault *f)
+bool ct_openai_bool(const json_t *body, const char *key, bool *to, ct_openai_fault *f)
 {
     return ct_json_bool(body, "body", key, to, &f->err) || ct_openai_refuse_err(f, key);
 }
@@ -97,7 +97,7 @@ static bool read_logprobs(const json_t *body, ct_openai_request *r, ct_openai_fa
 {
     int64_t n = 0;
     if (r->endpoint == CT_OPENAI_CHAT) {
-        if (!read_bool(body, "logprobs", &r->has_logprobs, f) ||
+        if (!ct_openai_bool(body, "logprobs", &r->has_logprobs, f) ||
             !read_int(body, "top_logprobs", 0, CT_OPENAI_MAX_TOP, &n, f))
             return false;
         if (n && !r->has_logprobs)
@@ -245,7 +245,7 @@ bool ct_openai_request_read(ct_openai_request *r, ct_openai_endpoint endpoint, j
         !read_max_tokens(body, is_chat, o->max_tokens, &g->max_tokens, f) ||
         !read_min_tokens(body, g->max_tokens, &g->min_tokens, f) ||
         !read_answers(body, o->max_answers, &r->submit.n_answers, f) || !read_logprobs(body, r, f) ||
-        !read_stops(body, r, f) || !read_bias(body, e, r, f) || !read_bool(body, "ignore_eos", &g->ignores_eos, f))
+        !read_stops(body, r, f) || !read_bias(body, e, r, f) || !ct_openai_bool(body, "ignore_eos", &g->ignores_eos, f))
         return false;
     if (!(is_chat ? ct_openai_chat_prompt(r, e, o, f) : ct_openai_text_prompt(body, e, &r->prompt, f)))
         return false;

@@ -393,8 +393,8 @@ class BadLines(Case):
     def test_what_nobody_knows_is_refused_by_name(self):
         """Fields of other servers, and typing errors: none is dropped without a word."""
         fields = {"stop_token_ids": [440], "repeat_last_n": 256, "typical_p": 0.5, "max_new_tokens": 2, "num_predict": 2,
-                  "options": {"temperature": 1}, "format": "json", "system": "Answer in French.", "add_generation_prompt": False,
-                  "continue_final_message": True, "no_repeat_ngram_size": 2, "use_beam_search": True,
+                  "options": {"temperature": 1}, "format": "json", "system": "Answer in French.", "chat_template_kwargs": {"a": 1},
+                  "prefill": "It is", "no_repeat_ngram_size": 2, "use_beam_search": True,
                   "truncate_prompt_tokens": 2, "allowed_token_ids": [5], "temprature": 0.7}
         user = {"role": "user", "content": "Which one is it?"}
         url = {"url": "data:image/png;base64,iVBO"}

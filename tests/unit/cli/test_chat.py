@@ -173,6 +173,19 @@ class Chat(Case):
         self.assertTrue(first <= undone < second, (first, undone, second))  # with the end of the answer's turn
         self.assertEqual((again, cleared), (first, 0))
 
+    def test_the_prompt_is_what_was_sent(self):
+        talk = ("chat", SIGHT, "-q", "--temp", "0", "-n", "2", "--system", "S")
+        r = self.ok(*talk, "--show-prompt", stdin=b"hi\n/prompt\nred\n/prompt\n/undo\n/prompt\n")
+        prompts = re.findall(r"\(the prompt: \d+ tokens\)\n.*?\(its end\)\n", r.stdout.decode(), re.S)
+        sent = re.findall(r"\(the prompt: \d+ tokens\)\n.*?\(its end\)\n", r.stderr.decode(), re.S)
+        self.assertEqual(prompts[:2], sent)
+        self.assertEqual(prompts[2], sent[0])
+        self.assertTrue(sent[1].endswith("<end_of_turn>\n<start_of_turn>user\nred<end_of_turn>\n<start_of_turn>model\n(its end)\n"))
+        self.assertEqual(re.sub(r"\(the prompt.*?end\)\n", "", r.stdout.decode(), flags=re.S),
+                         self.ok(*talk, stdin=b"hi\nred\n").stdout.decode() + "")
+        r = carat(*talk, stdin=b"/prompt\n")
+        self.assertEqual((r.returncode, r.stderr), (1, b"carat: /prompt: nothing has been asked yet\n"))
+
     def test_save_replaces_sessions_alone(self):
         with tempfile.TemporaryDirectory() as d:
             for name, data in ("notes", b"my notes"), ("short", b"CARAT"), ("empty", b""):

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import tempfile
 
-from program import CARAT, TINY, TINY_GGUF, Case, Golden, main
+from program import CARAT, SIGHT, TINY, TINY_GGUF, Case, Golden, main
 
 
 class Run(Case):
@@ -29,6 +29,22 @@ class Run(Case):
             self.assertAlmostEqual(entry["logprob"], entry["top_logprobs"][0]["logprob"], places=5)
             self.assertLess(entry["logprob"], 0)
             self.assertEqual(len(entry["top_logprobs"]), 3)
+
+    def test_the_prompt_is_shown(self):
+        said = ("run", SIGHT, "-p", " <bos>\x1b[2Jhi ", "--system", "be brief", "--temp", "0", "-n", "3")
+        r = self.ok(*said, "-q", "--show-prompt")
+        n = len(json.loads(self.ok(*said, "--json").stdout)["prompt_tokens"])
+        self.assertEqual(r.stdout, self.ok(*said).stdout)
+        text = "<bos><start_of_turn>user\nbe brief\n\n<bos>\x1b[2Jhi<end_of_turn>\n<start_of_turn>model\n"
+        self.assertEqual(r.stderr.decode(), f"(the prompt: {n} tokens)\n{text}(its end)\n")
+        shown = json.loads(self.ok(*said, "--json", "--show-prompt").stdout)
+        self.assertEqual((shown["prompt"], shown["repairs"]), (text, []))
+        shown = json.loads(self.ok("run", SIGHT, "-p", "", "--raw", "-n", "0", "--json", "--show-prompt").stdout)
+        self.assertEqual(shown["prompt"], "<bos>")
+        picture = SIGHT + "/test/000-0.png"
+        r = self.ok("run", SIGHT, "-p", "what?", "--image", picture, "-n", "1", "--show-prompt")
+        self.assertIn(", 1 view of pictures)\n<bos><start_of_turn>user\n<start_of_image>what?", r.stderr.decode())
+        self.refused("run", SIGHT, "--batch", "x", "-o", "y", "--show-prompt", says="--show-prompt shows one prompt", code=2)
 
     def test_greedy_equals_the_reference(self):
         g = Golden(TINY + "/golden")

@@ -517,7 +517,6 @@ static void test_what_asks_for_nothing(void **state)
         { "typical_p", "1", "0" },
         { "typical_p", "1.0", "0.95" },
         { "num_beams", "1", "2" },
-        { "add_generation_prompt", "true", "false" },
         { "skip_special_tokens", "true", "false" },
         { "prompt_logprobs", "false", "0" }, /* of the prompt's tokens, without alternatives */
         { "guided_json", "null", "{}" },     /* any JSON */
@@ -735,6 +734,35 @@ static void test_prompts(void **state)
     carat_request *r;
     assert_false(carat_request_submit(engine, &text.r.submit, &r, &text.f.err));
     done(&text);
+}
+
+static void expect_rendered(const char *rest, const char *want)
+{
+    asked a;
+    size_t len;
+    accept(&a, CT_OPENAI_CHAT,
+           "{\"messages\": [{\"role\": \"user\", \"content\": \"q\"}, {\"role\": \"assistant\", \"content\": \"a \"}]",
+           rest);
+    assert_string_equal(carat_prompt_rendered(a.r.prompt, &len), want);
+    done(&a);
+}
+
+static void test_an_answer_may_be_begun(void **state)
+{
+    (void)state;
+#define ASKED "<bos><start_of_turn>user\nq<end_of_turn>\n<start_of_turn>model\na"
+    expect_rendered(", \"add_generation_prompt\": true, \"continue_final_message\": false",
+                    ASKED "<end_of_turn>\n<start_of_turn>model\n");
+    expect_rendered(", \"add_generation_prompt\": false", ASKED "<end_of_turn>\n");
+    expect_rendered(", \"continue_final_message\": true", ASKED " ");
+    expect_rendered(", \"continue_final_message\": true, \"add_generation_prompt\": false", ASKED " ");
+    refuse(CHAT, ", \"continue_final_message\": true", "messages", "invalid_value");
+    refuse(CHAT, ", \"continue_final_message\": true, \"add_generation_prompt\": true", "continue_final_message",
+           "invalid_value");
+    refuse(CHAT, ", \"continue_final_message\": 1", "continue_final_message", "invalid_value");
+    refuse(COMPL, ", \"continue_final_message\": true", "continue_final_message", "unsupported_parameter");
+    refuse(COMPL, ", \"add_generation_prompt\": false", "add_generation_prompt", "unsupported_parameter");
+#undef ASKED
 }
 
 static void test_too_long(void **state)
@@ -1031,6 +1059,7 @@ int main(void)
         cmocka_unit_test(test_messages),
         cmocka_unit_test(test_forms_of_content),
         cmocka_unit_test(test_prompts),
+        cmocka_unit_test(test_an_answer_may_be_begun),
         cmocka_unit_test(test_too_long),
         cmocka_unit_test(test_images_that_are_none),
         cmocka_unit_test(test_base64_in_lines),
