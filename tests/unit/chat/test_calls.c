@@ -44,6 +44,73 @@ static void b13_prompts_are_the_references(void **state)
     assert_int_equal(chat_json_each_line(*state, TEST_DATA "/chat/calls.jsonl", check_case), 120);
 }
 
+/* ---- awkward conversations ---- */
+
+static void expect_repairs(const char *id, unsigned repairs, const json_t *want)
+{
+    size_t n = 0;
+    for (unsigned bit = 0; bit < 32; bit++) {
+        const char *got = carat_repair_text((carat_repair)(1u << bit)),
+                   *words = json_string_value(json_array_get(want, n));
+        if (!(repairs & 1u << bit))
+            continue;
+        if (!words || strcmp(got, words) != 0)
+            fail_msg("%s: %s; expected: %s", id, got, words ? words : "nothing");
+        n++;
+    }
+    if (n != json_array_size(want))
+        fail_msg("%s: %s is missing", id, json_string_value(json_array_get(want, n)));
+}
+
+/* The whole prompt tokenised at once, where nobody has typed a marker. */
+static void expect_same_at_once(const carat_tokenizer *t, const char *text, const ct_ids *ids)
+{
+    ct_ids whole = { 0 };
+    carat_err err;
+    assert_true(ct_tok_encode(t, text, strlen(text), CARAT_TOK_SPECIAL, &whole, &err));
+    assert_int_equal(whole.n, ids->n);
+    assert_memory_equal(whole.v, ids->v, ids->n * sizeof *ids->v);
+    ct_ids_deinit(&whole);
+}
+
+/* Each was read and found to be what template.h says of it. */
+static void check_awkward(const carat_tokenizer *t, const json_t *line)
+{
+    const char *id = json_string_value(json_object_get(line, "id"));
+    const char *format = json_string_value(json_object_get(line, "format"));
+    const char *rendered = json_string_value(json_object_get(line, "rendered"));
+    chat_json *c = chat_json_read(line);
+    const ct_chat_options o = { .tools = c->tools,
+                                .continues_answer = json_is_true(json_object_get(line, "continues")),
+                                .format = format ? ct_format_by_name(format) : CT_FORMAT_GEMMA };
+    ct_segments p = { 0 };
+    ct_ids ids = { 0 };
+    ct_buf b;
+    carat_err err;
+    size_t i;
+    json_t *want;
+    ct_buf_init(&b, 1 << 20);
+    if (!ct_chat_render(c->messages, c->n, &o, &p, &err) || !ct_segments_ids(&p, t, 0, &ids, NULL, NULL, &err))
+        fail_msg("%s: %s", id, err.msg);
+    assert_true(ct_segments_text(&p, &b));
+    assert_string_equal(b.data, rendered);
+    expect_repairs(id, p.repairs, json_object_get(line, "repairs"));
+    assert_int_equal(ids.n, json_array_size(json_object_get(line, "ids")));
+    json_array_foreach(json_object_get(line, "ids"), i, want)
+        assert_int_equal(ids.v[i], json_integer_value(want));
+    if (strcmp(id, "markers as text") != 0)
+        expect_same_at_once(t, rendered, &ids);
+    ct_buf_deinit(&b);
+    ct_ids_deinit(&ids);
+    ct_segments_deinit(&p);
+    chat_json_free(c);
+}
+
+static void awkward_conversations_are_as_stored(void **state)
+{
+    assert_int_equal(chat_json_each_line(*state, TEST_DATA "/chat/awkward.jsonl", check_awkward), 50);
+}
+
 /* ---- declarations ---- */
 
 static carat_tools *open_tools(const carat_tool *tools, size_t n)
@@ -404,6 +471,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(b13_prompts_are_the_references),
+        cmocka_unit_test(awkward_conversations_are_as_stored),
         cmocka_unit_test(declarations_are_as_they_were_written),
         cmocka_unit_test(what_is_no_declaration_is_refused),
         cmocka_unit_test(limits_of_declarations),
