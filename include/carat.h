@@ -355,7 +355,7 @@ typedef struct carat_tool {
 /* How a prompt declares them. Calls are JSON either way. */
 typedef enum carat_tool_style {
     CARAT_TOOLS_JSON,   /* {"name":"get_time","description":"...","parameters":{...}} */
-    CARAT_TOOLS_PYTHON, /* def get_time(city: str) -> dict: and a docstring */
+    CARAT_TOOLS_PYTHON, /* def get_time(city: str) -> Any: and a docstring; what that cannot say follows as JSON */
 } carat_tool_style;
 
 typedef struct carat_tools_options {

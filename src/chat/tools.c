@@ -10,6 +10,7 @@
 #include "base/json_text.h"
 #include "base/jsonpull.h"
 #include "base/utf8.h"
+#include "chat/python.h"
 
 #define MOST_NAME       64
 #define MOST_PROPERTIES 1024
@@ -184,7 +185,7 @@ static bool take_tool(const carat_tool *from, ct_tool *t, carat_err *err)
     return take_schema(from, t, err);
 }
 
-static void declare(const ct_tool *t, ct_buf *b)
+static void declare_json(const ct_tool *t, ct_buf *b)
 {
     ct_buf_str(b, "{\"name\":\"");
     ct_buf_str(b, t->name);
@@ -202,13 +203,18 @@ static void declare(const ct_tool *t, ct_buf *b)
 static bool declare_all(carat_tools *t, carat_err *err)
 {
     ct_buf b;
+    const bool is_python = t->style == CARAT_TOOLS_PYTHON;
     ct_buf_init(&b, SIZE_MAX / 2);
-    ct_buf_str(&b, "[");
+    ct_buf_str(&b, is_python ? "" : "[");
     for (size_t i = 0; i < t->n; i++) {
-        ct_buf_str(&b, i ? "," : "");
-        declare(&t->v[i], &b);
+        const ct_tool *tool = &t->v[i];
+        ct_buf_str(&b, !i ? "" : is_python ? "\n\n" : ",");
+        if (is_python)
+            ct_python_declare(tool->name, tool->description, tool->schema, tool->schema_len, &b);
+        else
+            declare_json(tool, &b);
     }
-    ct_buf_str(&b, "]");
+    ct_buf_str(&b, is_python ? "" : "]");
     t->declared_len = b.len;
     t->declared = ct_buf_take(&b);
     return t->declared || no_memory(err);

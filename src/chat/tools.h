@@ -5,6 +5,8 @@
  * compact JSON (base/json_text.h) in the order that the caller gave, the schema's members and numbers as they were
  * written. A function without a schema takes no arguments: {"type":"object","properties":{}}.
  *
+ * In the other style a function is a signature of Python (python.h), with a blank line between two of them.
+ *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef CT_CHAT_TOOLS_H
 #define CT_CHAT_TOOLS_H

@@ -17,6 +17,37 @@
 #define MODEL "<start_of_turn>model\n"
 #define END   "<end_of_turn>\n"
 
+/* A conversation in JSON, and what becomes of it without the beginning of an answer. */
+static void expect(const char *chat, const char *want, unsigned repairs)
+{
+    carat_err err;
+    json_t *line;
+    ct_segments p = { 0 };
+    ct_buf b;
+    if (!ct_json_parse("chat", chat, strlen(chat), &line, &err))
+        fail_msg("%s", err.msg);
+    chat_json *c = chat_json_read(line);
+    const ct_chat_options o = { .no_generation_prompt = true, .tools = c->tools };
+    assert_true(ct_chat_render(c->messages, c->n, &o, &p, &err));
+    ct_buf_init(&b, 1 << 20);
+    assert_true(ct_segments_text(&p, &b));
+    assert_string_equal(b.data, want);
+    assert_int_equal(p.repairs, repairs);
+    ct_buf_deinit(&b);
+    ct_segments_deinit(&p);
+    chat_json_free(c);
+    json_decref(line);
+}
+
+#define CALL(id, name, arguments)                                                                                      \
+    "{\"id\":\"" id "\",\"function\":{\"name\":\"" name "\",\"arguments\":\"" arguments "\"}}"
+#define ASK           "{\"role\":\"user\",\"content\":\"q\"}"
+#define SAY(x)        "{\"role\":\"assistant\",\"content\":" x "}"
+#define CALLS(x)      "{\"role\":\"assistant\",\"content\":null,\"tool_calls\":[" x "]}"
+#define RESULT(id, x) "{\"role\":\"tool\",\"tool_call_id\":\"" id "\",\"content\":" x "}"
+#define CHAT(x)       "{\"messages\":[" x "]}"
+#define ASKED         "<bos>" USER "q" END MODEL
+
 /* ---- as the reference ---- */
 
 static void check_case(const carat_tokenizer *t, const json_t *line)
@@ -226,38 +257,95 @@ static void limits_of_declarations(void **state)
     free(text);
 }
 
-/* ---- calls and results ---- */
-
-/* A conversation in JSON with '' for "", and what becomes of it without the beginning of an answer. */
-static void expect(const char *chat, const char *want, unsigned repairs)
+static void expect_python(const char *description, const char *schema, const char *want)
 {
-    carat_err err;
-    json_t *line;
-    ct_segments p = { 0 };
-    ct_buf b;
-    if (!ct_json_parse("chat", chat, strlen(chat), &line, &err))
+    const carat_tool tool = { sizeof tool, "f", description, schema, 0 };
+    carat_tools *t = NULL;
+    carat_err err = { 0 };
+    if (!ct_tools_open(&tool, 1, CARAT_TOOLS_PYTHON, &t, &err))
         fail_msg("%s", err.msg);
-    chat_json *c = chat_json_read(line);
-    const ct_chat_options o = { .no_generation_prompt = true, .tools = c->tools };
-    assert_true(ct_chat_render(c->messages, c->n, &o, &p, &err));
-    ct_buf_init(&b, 1 << 20);
-    assert_true(ct_segments_text(&p, &b));
-    assert_string_equal(b.data, want);
-    assert_int_equal(p.repairs, repairs);
-    ct_buf_deinit(&b);
-    ct_segments_deinit(&p);
-    chat_json_free(c);
-    json_decref(line);
+    assert_string_equal(t->declared, want);
+    assert_int_equal(t->declared_len, strlen(want));
+    ct_tools_close(t);
 }
 
-#define CALL(id, name, arguments)                                                                                      \
-    "{\"id\":\"" id "\",\"function\":{\"name\":\"" name "\",\"arguments\":\"" arguments "\"}}"
-#define ASK           "{\"role\":\"user\",\"content\":\"q\"}"
-#define SAY(x)        "{\"role\":\"assistant\",\"content\":" x "}"
-#define CALLS(x)      "{\"role\":\"assistant\",\"content\":null,\"tool_calls\":[" x "]}"
-#define RESULT(id, x) "{\"role\":\"tool\",\"tool_call_id\":\"" id "\",\"content\":" x "}"
-#define CHAT(x)       "{\"messages\":[" x "]}"
-#define ASKED         "<bos>" USER "q" END MODEL
+#define ARGUMENT(schema) "{\"properties\":{\"a\":" schema "},\"required\":[\"a\"]}"
+
+static void signatures_say_what_schemas_say(void **state)
+{
+    (void)state;
+    static const char *const types[][2] = {
+        { "{\"type\":\"string\"}", "str" },
+        { "{\"type\":\"integer\"}", "int" },
+        { "{\"type\":\"number\"}", "float" },
+        { "{\"type\":\"boolean\"}", "bool" },
+        { "{\"type\":\"null\"}", "None" },
+        { "{\"type\":\"object\"}", "dict" },
+        { "{\"type\":\"array\"}", "list" },
+        { "{\"type\":\"array\",\"items\":{\"type\":\"array\",\"items\":{\"type\":[\"integer\",\"null\"]}}}",
+          "list[list[int | None]]" },
+        { "{\"anyOf\":[{\"type\":\"string\"},{\"enum\":[1,null]}],\"title\":\"A\"}", "str | Literal[1, None]" },
+        { "{\"type\":\"string\",\"enum\":[\"x, \\\"y\\\"\",\"null\"]}", "Literal[\"x, \\\"y\\\"\", \"null\"]" },
+        { "{\"const\":{\"b\":[true,false,1.50]}}", "Literal[{\"b\": [True, False, 1.50]}]" },
+        { "{}", "Any" },
+        { "true", "Any" },
+    };
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
+        char schema[256], want[256];
+        snprintf(schema, sizeof schema, ARGUMENT("%s"), types[i][0]);
+        snprintf(want, sizeof want, "def f(a: %s) -> Any: ...", types[i][1]);
+        expect_python(NULL, schema, want);
+    }
+    /* what a type does not say follows as it is */
+    static const char *const more[][2] = {
+        { "{\"type\":\"integer\",\"minimum\":1}", "int" },
+        { "{\"type\":\"array\",\"items\":{\"type\":\"string\",\"pattern\":\"x\"}}", "list[str]" },
+        { "{\"type\":\"object\",\"properties\":{\"b\":{}}}", "dict" },
+        { "{\"$ref\":\"#/a\"}", "Any" },
+        { "{\"type\":\"strng\"}", "Any" },
+        { "{\"type\":\"string\",\"anyOf\":[{}]}", "str" },
+        { "{\"enum\":[1],\"const\":1}", "Literal[1]" },
+        { "{\"enum\":[]}", "Any" },
+        { "{\"type\":\"string\",\"enum\":[\"a\",1]}", "Literal[\"a\", 1]" },
+        { "false", "Any" },
+        { "{\"description\":7}", "Any" },
+    };
+    for (size_t i = 0; i < sizeof more / sizeof *more; i++) {
+        char schema[256], want[512];
+        snprintf(schema, sizeof schema, ARGUMENT("%s"), more[i][0]);
+        snprintf(want, sizeof want, "def f(a: %s) -> Any:\n    \"\"\"Args:\n        a: %s\n    \"\"\"", more[i][1],
+                 more[i][0]);
+        expect_python(NULL, schema, want);
+    }
+    expect_python(NULL, NULL, "def f() -> Any: ...");
+    expect_python("Does \"\"\"it\"\"\".", NULL, "def f() -> Any:\n    \"\"\"Does \\\"\\\"\\\"it\\\"\\\"\\\".\"\"\"");
+    expect_python("One\ntwo",
+                  "{\"properties\":{\"b\":{\"type\":\"string\",\"default\":\"x\"},\"c-d\":{\"description\":\"C.\\nD\"},"
+                  "\"\xc3\xa9\":{\"type\":[\"string\",\"null\"]},\"a\":{\"type\":\"integer\"}},\"required\":[\"a\"],"
+                  "\"additionalProperties\":false}",
+                  "def f(a: int, b: str = \"x\", \"c-d\": Any | None = None, \xc3\xa9: str | None = None) -> Any:\n"
+                  "    \"\"\"One\n    two\n\n    Args:\n        \"c-d\": C.\n            D\n    \"\"\"");
+    expect_python(NULL, "{\"properties\":{},\"required\":[\"a\"]}",
+                  "def f() -> Any:\n    \"\"\"Schema: {\"properties\":{},\"required\":[\"a\"]}\"\"\"");
+    expect_python("D.", "{\"$defs\":{\"x\":1}}",
+                  "def f() -> Any:\n    \"\"\"D.\n\n    Schema: {\"$defs\":{\"x\":1}}\n    \"\"\"");
+}
+
+/* Calls stay JSON. */
+static void functions_are_declared_as_signatures(void **state)
+{
+    (void)state;
+    expect("{\"style\":\"python\",\"tools\":[{\"function\":{\"name\":\"f\"}},{\"function\":{\"name\":\"g\","
+           "\"description\":\"G.\"}}],"
+           "\"messages\":[" ASK "," CALLS(CALL("a", "f", "")) "]}",
+           "<bos>" USER "You can call functions. To call one, answer with JSON only: {\"name\": name, \"parameters\": "
+           "{arguments}}. To call several, answer with a list of such objects. If no function helps, answer in plain "
+           "text.\n\nFunctions:\ndef f() -> Any: ...\n\ndef g() -> Any:\n    \"\"\"G.\"\"\"\n\nq" END MODEL
+           "{\"name\": \"f\", \"parameters\": {}}" END,
+           0);
+}
+
+/* ---- calls and results ---- */
 
 static void calls_are_json_in_the_order_given(void **state)
 {
@@ -475,6 +563,8 @@ int main(void)
         cmocka_unit_test(declarations_are_as_they_were_written),
         cmocka_unit_test(what_is_no_declaration_is_refused),
         cmocka_unit_test(limits_of_declarations),
+        cmocka_unit_test(signatures_say_what_schemas_say),
+        cmocka_unit_test(functions_are_declared_as_signatures),
         cmocka_unit_test(calls_are_json_in_the_order_given),
         cmocka_unit_test(results_stand_in_the_order_of_their_calls),
         cmocka_unit_test(functions_are_declared_once_in_front),
