@@ -21,6 +21,11 @@ bool ct_openai_text(const json_t *v, const char *where, const char **to, ct_open
     return refuse(f, where, *to ? "a text with a NUL character" : "the text is missing or not a string");
 }
 
+bool ct_openai_bool(const json_t *body, const char *key, bool *to, ct_openai_fault *f)
+{
+    return ct_json_bool(body, "body", key, to, &f->err) || ct_openai_refuse_err(f, key);
+}
+
 /* Does the URL up to its comma end in ";base64", perhaps with spaces around the word? */
 static bool is_base64(const char *url, size_t n)
 {

@@ -24,8 +24,7 @@ bool ct_openai_image(const json_t *url, const char *files, const char *files_hin
 
 /* A text as C has it, borrowed; refuses anything else, and a NUL character in it. */
 bool ct_openai_text(const json_t *v, const char *where, const char **to, ct_openai_fault *f);
-
-/* request.c: a boolean, left as it was where there is none. */
+/* A boolean of a body, left as it was where there is none. */
 bool ct_openai_bool(const json_t *body, const char *key, bool *to, ct_openai_fault *f);
 
 /* entry.c: a generated token is added to the log-probabilities of its answer; at its end they are cut to the first n of

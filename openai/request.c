@@ -30,11 +30,6 @@ static bool read_float(const json_t *body, const char *key, double min, double m
     return true;
 }
 
-bool ct_openai_bool(const json_t *body, const char *key, bool *to, ct_openai_fault *f)
-{
-    return ct_json_bool(body, "body", key, to, &f->err) || ct_openai_refuse_err(f, key);
-}
-
 static bool read_sampling(const json_t *body, carat_sampling *s, ct_openai_fault *f)
 {
     int64_t top_k = s->top_k, seed = 0;
