@@ -2,6 +2,7 @@
 BUILD ?= build
 MESON_FLAGS ?=
 MODEL = models/gemma-3-270m-q4_k_m.gguf
+CHAT_MODEL = models/chat-270m-q8_0.gguf
 # make check K=dot narrows the kernel tests, T=gguf the others; make fuzz T=gguf SECONDS=600.
 K ?=
 T ?=
@@ -27,15 +28,15 @@ install: all  ## install program, library, headers, man pages and completion; PR
 	@$(if $(PREFIX),meson configure $(BUILD) -Dprefix='$(abspath $(PREFIX))' >/dev/null)
 	@meson install -C $(BUILD) --quiet
 
-model:  ## fetch the real Gemma 3 270M (242 MB, Gemma Terms of Use) to $(MODEL)
-	@scripts/setup.sh --quiet
+model: all  ## fetch the real Gemma 3 270M (242 MB, Gemma Terms of Use) to $(MODEL), and merge a chat adapter into a copy
 	@scripts/model.sh $(MODEL)
+	@scripts/chat_model.sh $(BUILD) $(MODEL) $(CHAT_MODEL)
 
 demo: all model  ## install, build, fetch the model and answer a prompt
 	@scripts/demo.sh $(BUILD) $(MODEL)
 
 test: all model  ## every test: check, the golden files and the real model
-	@CARAT_TEST_MODEL=$(abspath $(MODEL)) scripts/test.sh $(BUILD) --no-suite oom
+	@CARAT_TEST_MODEL=$(abspath $(MODEL)) CARAT_TEST_CHAT_MODEL=$(abspath $(CHAT_MODEL)) scripts/test.sh $(BUILD) --no-suite oom
 
 check: all  ## the tests that need no download, in under a minute; K=kernel or T=name narrows them
 	@CARAT_TEST_KERNEL='$(K)' scripts/test.sh $(BUILD) $(if $(K)$(T),--match '$(if $(K),kernels,$(T))') --suite check \

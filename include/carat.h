@@ -880,6 +880,30 @@ CARAT_API const carat_event *carat_queue_next(carat_queue *q, double seconds);
  * (how many have not ended: they go on; cancel them or drain again). From any thread. */
 CARAT_API bool carat_engine_drain(carat_engine *e, double seconds, carat_err *err);
 
+/* ---- Adapters ---------------------------------------------------------------------------------------------------- */
+
+typedef struct carat_merge_options { /* zeros are the defaults */
+    size_t struct_size;
+    const char *model, *adapter; /* GGUF files: a Gemma 3 (any part of a split one), a LoRA adapter for it */
+    double scale;                /* of the adapter, on top of its own; 0: 1. Negative takes it away */
+    const char *type; /* of merged matrices: "q8_0", "bf16" ...; NULL: their own, but q8_0 where they are quantised */
+    const char *chat_template;   /* Jinja, for the new file; NULL: the adapter's, or the model's */
+    carat_progress_fn *progress; /* in bytes of the model; may be NULL */
+    void *progress_arg;
+} carat_merge_options;
+
+typedef struct carat_merge_result {
+    size_t struct_size;
+    size_t n_merged; /* matrices that something was added to */
+    size_t rank;     /* of the adapter; the highest of its matrices */
+} carat_merge_result;
+
+/* Writes the model with the adapter in its weights as one GGUF file; result may be NULL. Errors, none of which leaves half a
+ * file: CARAT_EARG (an unknown type, path is one of the two files), CARAT_EUNSUPPORTED (not Gemma 3, not LoRA; a tensor that
+ * belongs to no matrix of the model or has another shape, by name), CARAT_EFORMAT (half of a pair; no alpha), CARAT_EIO,
+ * CARAT_ENOMEM, CARAT_ECANCELLED. */
+CARAT_API bool carat_merge(const carat_merge_options *o, const char *path, carat_merge_result *result, carat_err *err);
+
 #ifdef __cplusplus
 }
 #endif

@@ -1,0 +1,414 @@
+/* Merges an adapter into a model's matrices, row by row, and writes the file.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "adapter/merge.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/size.h"
+#include "format/gguf_write.h"
+
+#define CHUNK ((size_t)4 << 20) /* of a tensor, at a time */
+
+/* A matrix of the model and what is added to it. */
+typedef struct pair {
+    const ct_tensor *a, *b; /* NULL: nothing is */
+    ct_type type;           /* of the merged matrix */
+} pair;
+
+typedef struct merge {
+    const carat_merge_options *o;
+    ct_gguf *model, *adapter;
+    const ct_tensors *matrices, *added;
+    ct_gguf_writer *w;
+    pair *pairs; /* [matrices->n] */
+    double scale; /* of the options, by alpha */
+    ct_type type; /* of merged matrices that were quantised */
+    uint64_t done, total;
+    carat_merge_result *result;
+} merge;
+
+/* ---- what belongs to what ---- */
+
+static bool is_text(const ct_gguf *g, const char *key, const char *value, char found[64], carat_err *err)
+{
+    ct_str s = { "", 0 };
+    if (!ct_gguf_text(g, key, &s, err))
+        return false;
+    snprintf(found, 64, "%.*s", (int)(s.len < 60 ? s.len : 60), s.data);
+    return s.len == strlen(value) && memcmp(s.data, value, s.len) == 0;
+}
+
+static bool must_be(const ct_gguf *g, const char *path, const char *key, const char *value, carat_err *err)
+{
+    char found[64] = "";
+    carat_err why = { .code = CARAT_OK };
+    if (is_text(g, key, value, found, &why))
+        return true;
+    if (why.code != CARAT_OK) {
+        *err = why;
+        return false;
+    }
+    return ct_fail(err, CARAT_EUNSUPPORTED, CARAT_NOWHERE, "%s: its %s is '%s', expected '%s'", path, key, found, value);
+}
+
+static bool check_kinds(merge *m, carat_err *err)
+{
+    double alpha = NAN;
+    if (!must_be(m->model, m->o->model, "general.architecture", "gemma3", err) ||
+        !must_be(m->adapter, m->o->adapter, "general.type", "adapter", err) ||
+        !must_be(m->adapter, m->o->adapter, "adapter.type", "lora", err) ||
+        !must_be(m->adapter, m->o->adapter, "general.architecture", "gemma3", err) ||
+        !ct_gguf_num(m->adapter, "adapter.lora.alpha", &alpha, err))
+        return false;
+    m->scale = alpha * (m->o->scale != 0 ? (double)m->o->scale : 1);
+    return isfinite(m->scale) || ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: adapter.lora.alpha is missing or no number",
+                                         m->o->adapter);
+}
+
+static bool ends_with(const char *s, const char *end, size_t *len)
+{
+    size_t n = strlen(s), n_end = strlen(end);
+    *len = n - n_end;
+    return n > n_end && strcmp(s + n - n_end, end) == 0;
+}
+
+/* The matrix that an adapter's tensor belongs to; *is_a: it is the first factor. NULL: none. */
+static const ct_tensor *matrix_of(const merge *m, const ct_tensor *t, bool *is_a)
+{
+    char name[128];
+    size_t len;
+    *is_a = ends_with(t->name, ".lora_a", &len);
+    if ((!*is_a && !ends_with(t->name, ".lora_b", &len)) || len >= sizeof name)
+        return NULL;
+    memcpy(name, t->name, len);
+    name[len] = '\0';
+    return ct_tensors_find(m->matrices, name);
+}
+
+static bool match(merge *m, carat_err *err)
+{
+    for (size_t i = 0; i < m->added->n; i++) {
+        bool is_a;
+        const ct_tensor *t = &m->added->items[i], *matrix = matrix_of(m, t, &is_a);
+        if (!matrix)
+            return ct_fail(err, CARAT_EUNSUPPORTED, CARAT_NOWHERE, "%s: %s belongs to no matrix of %s", m->o->adapter,
+                           t->name, m->o->model);
+        pair *p = &m->pairs[matrix - m->matrices->items];
+        *(is_a ? &p->a : &p->b) = t;
+    }
+    return m->added->n > 0 || ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: it has no tensors", m->o->adapter);
+}
+
+static bool check_pair(const merge *m, const ct_tensor *w, const pair *p, carat_err *err)
+{
+    char of_w[96], of_a[96], of_b[96];
+    if (!p->a || !p->b)
+        return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: %s has .lora_%c, but no .lora_%c", m->o->adapter, w->name,
+                       p->a ? 'a' : 'b', p->a ? 'b' : 'a');
+    if (w->n_dims == 2 && p->a->n_dims <= 2 && p->b->n_dims <= 2 && p->a->dims[0] == w->dims[0] &&
+        p->b->dims[1] == w->dims[1] && p->a->dims[1] == p->b->dims[0])
+        return true;
+    return ct_fail(err, CARAT_EUNSUPPORTED, CARAT_NOWHERE,
+                   "%s: %s is %s, its factors %s and %s: an adapter for another model", m->o->adapter, w->name,
+                   ct_tensor_shape(w, of_w), ct_tensor_shape(p->a, of_a), ct_tensor_shape(p->b, of_b));
+}
+
+/* A merged matrix keeps its type if that holds the sum; quantised ones become m->type, for to round them again to fewer bits would
+ * lose what was added. */
+static ct_type type_of(const merge *m, const ct_tensor *w)
+{
+    return ct_type_get(w->type)->is_quantised || m->o->type ? m->type : w->type;
+}
+
+static bool plan(merge *m, carat_err *err)
+{
+    m->pairs = calloc(m->matrices->n + 1, sizeof *m->pairs);
+    if (!m->pairs)
+        return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for %zu matrices", m->matrices->n);
+    if (!match(m, err))
+        return false;
+    for (size_t i = 0; i < m->matrices->n; i++) {
+        const ct_tensor *t = &m->matrices->items[i];
+        pair *p = &m->pairs[i];
+        size_t bytes, row;
+        p->type = t->type;
+        if (p->a || p->b) {
+            if (!check_pair(m, t, p, err))
+                return false;
+            p->type = type_of(m, t);
+            m->result->n_merged++;
+            m->result->rank = (size_t)p->a->dims[1] > m->result->rank ? (size_t)p->a->dims[1] : m->result->rank;
+        }
+        if (!ct_row_bytes(p->type, t->dims[0], &row) || !ct_mul_size(row, t->bytes, &bytes))
+            return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "%s: rows of %llu do not divide into blocks of %s", t->name,
+                           (unsigned long long)t->dims[0], ct_type_get(p->type)->name);
+        m->total += t->bytes;
+    }
+    return true;
+}
+
+/* ---- keys ---- */
+
+static const char *const replaced[] = { "general.name", "general.file_type", "tokenizer.chat_template" };
+
+static bool is_replaced(const char *key)
+{
+    for (size_t i = 0; i < sizeof replaced / sizeof *replaced; i++)
+        if (strcmp(replaced[i], key) == 0)
+            return true;
+    return false;
+}
+
+static bool copy_text(const ct_gguf *g, const char *key, char **out, carat_err *err)
+{
+    ct_str s = { NULL, 0 };
+    *out = NULL;
+    if (!ct_gguf_text(g, key, &s, err))
+        return false;
+    if (!s.data)
+        return true;
+    *out = strndup(s.data, s.len);
+    return *out || ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for %s", key);
+}
+
+static bool write_name(merge *m, carat_err *err)
+{
+    char *base, *own, both[256];
+    bool ok = copy_text(m->model, "general.name", &base, err);
+    ok = copy_text(m->adapter, "general.name", &own, ok ? err : NULL) && ok;
+    if (ok) {
+        snprintf(both, sizeof both, "%.100s + %.100s", base ? base : "Gemma 3", own ? own : "adapter");
+        ct_gguf_writer_text(m->w, "general.name", both);
+    }
+    free(base);
+    free(own);
+    return ok;
+}
+
+static bool write_template(merge *m, carat_err *err)
+{
+    char *own = NULL;
+    if (m->o->chat_template) {
+        ct_gguf_writer_text(m->w, "tokenizer.chat_template", m->o->chat_template);
+        return true;
+    }
+    bool ok = copy_text(m->adapter, "tokenizer.chat_template", &own, err) &&
+              (own || copy_text(m->model, "tokenizer.chat_template", &own, err));
+    if (ok && own)
+        ct_gguf_writer_text(m->w, "tokenizer.chat_template", own);
+    free(own);
+    return ok;
+}
+
+/* A chat's turns end with a token that a pre-trained model's file need not name; llama.cpp needs it named. */
+static void write_end_of_turn(merge *m)
+{
+    const ct_gguf_kv *tokens = ct_gguf_find(m->model, "tokenizer.ggml.tokens");
+    ct_gguf_cursor c = { 0 };
+    ct_str s;
+    if (!tokens || ct_gguf_find(m->model, "tokenizer.ggml.eot_token_id"))
+        return;
+    for (uint32_t i = 0; ct_gguf_next_str(tokens, &c, &s); i++)
+        if (s.len == 13 && memcmp(s.data, "<end_of_turn>", 13) == 0) {
+            ct_gguf_writer_u32(m->w, "tokenizer.ggml.eot_token_id", i);
+            return;
+        }
+}
+
+static bool write_keys(merge *m, carat_err *err)
+{
+    for (size_t i = 0; i < ct_gguf_n_kv(m->model); i++)
+        if (!is_replaced(ct_gguf_kv_at(m->model, i)->key))
+            ct_gguf_writer_copy(m->w, ct_gguf_kv_at(m->model, i));
+    write_end_of_turn(m);
+    return write_name(m, err) && write_template(m, err);
+}
+
+/* ---- rows ---- */
+
+static bool step(merge *m, size_t bytes, carat_err *err)
+{
+    m->done += bytes;
+    return !m->o->progress || m->o->progress(m->o->progress_arg, m->done, m->total) ||
+           ct_fail(err, CARAT_ECANCELLED, CARAT_NOWHERE, "cancelled");
+}
+
+static bool copy(merge *m, const ct_tensor *t, carat_err *err)
+{
+    bool ok = true;
+    for (size_t at = 0, n; ok && at < t->bytes; at += n) {
+        ct_window w = { 0 };
+        n = t->bytes - at < CHUNK ? t->bytes - at : CHUNK;
+        ok = ct_tensor_window(t, at, n, &w, err) && ct_gguf_writer_data(m->w, w.data, n, err) && step(m, n, err);
+        ct_window_close(&w);
+    }
+    return ok;
+}
+
+/* All of a small tensor as float32, the caller's. NULL: no memory, or the file is cut. */
+static float *unpack(const ct_tensor *t, carat_err *err)
+{
+    ct_window w = { 0 };
+    size_t rows = (size_t)(t->dims[1] * t->dims[2] * t->dims[3]), cols = (size_t)t->dims[0], row = 0, n;
+    float *x = ct_row_bytes(t->type, cols, &row) && ct_mul_size(rows, cols, &n) && ct_mul_size(n, sizeof *x, &n)
+                   ? malloc(n + 1)
+                   : NULL;
+    if (!x)
+        ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for %s", t->name);
+    bool ok = x && ct_tensor_window(t, 0, t->bytes, &w, err);
+    for (size_t r = 0; ok && r < rows; r++)
+        ct_unpack_row(t->type, w.data + r * row, x + r * cols, cols);
+    ct_window_close(&w);
+    if (!ok) {
+        free(x);
+        return NULL;
+    }
+    return x;
+}
+
+/* x += scale * b A, where b is a row of B. */
+static void add_row(float *x, const float *a, const float *b, size_t rank, size_t cols, float scale)
+{
+    for (size_t r = 0; r < rank; r++) {
+        const float by = scale * b[r];
+        for (size_t c = 0; c < cols; c++)
+            x[c] += by * a[r * cols + c];
+    }
+}
+
+/* Rows of one matrix, and what they are made of. */
+typedef struct rows {
+    const ct_tensor *t;
+    float *a, *b, *x;
+    uint8_t *out;
+    size_t cols, row, out_row, rank;
+    float scale;
+} rows;
+
+static bool merge_rows(merge *m, const rows *s, ct_type type, carat_err *err)
+{
+    const size_t n_rows = (size_t)s->t->dims[1], step_rows = CHUNK / s->row ? CHUNK / s->row : 1;
+    bool ok = true;
+    for (size_t r = 0, n; ok && r < n_rows; r += n) {
+        ct_window w = { 0 };
+        n = n_rows - r < step_rows ? n_rows - r : step_rows;
+        ok = ct_tensor_window(s->t, r * s->row, n * s->row, &w, err);
+        for (size_t i = 0; ok && i < n; i++) {
+            ct_unpack_row(s->t->type, w.data + i * s->row, s->x, s->cols);
+            add_row(s->x, s->a, s->b + (r + i) * s->rank, s->rank, s->cols, s->scale);
+            if (type == CT_F32)
+                memcpy(s->out, s->x, s->out_row);
+            else
+                ct_quantise_row(type, s->x, s->out, s->cols);
+            ok = ct_gguf_writer_data(m->w, s->out, s->out_row, err);
+        }
+        ct_window_close(&w);
+        ok = ok && step(m, n * s->row, err);
+    }
+    return ok;
+}
+
+static bool merge_one(merge *m, const ct_tensor *t, const pair *p, carat_err *err)
+{
+    rows s = { .t = t, .cols = (size_t)t->dims[0], .rank = (size_t)p->a->dims[1] };
+    s.scale = (float)(m->scale / (double)s.rank);
+    bool ok = ct_row_bytes(t->type, s.cols, &s.row) && ct_row_bytes(p->type, s.cols, &s.out_row);
+    s.x = malloc(s.cols * sizeof *s.x);
+    s.out = malloc(s.out_row);
+    if (!ok || !s.x || !s.out)
+        ok = ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for a row of %s", t->name);
+    ok = ok && (s.a = unpack(p->a, err)) && (s.b = unpack(p->b, err)) && merge_rows(m, &s, p->type, err);
+    free(s.a);
+    free(s.b);
+    free(s.x);
+    free(s.out);
+    return ok;
+}
+
+/* In the order of the model's file, so that the copy reads it from front to back. */
+static int by_place(const void *x, const void *y)
+{
+    const ct_tensor *a = *(const ct_tensor *const *)x, *b = *(const ct_tensor *const *)y;
+    if (a->map != b->map)
+        return a->map < b->map ? -1 : 1;
+    return (a->offset > b->offset) - (a->offset < b->offset);
+}
+
+static bool write_tensors(merge *m, carat_err *err)
+{
+    const size_t n = m->matrices->n;
+    const ct_tensor **order = calloc(n + 1, sizeof *order);
+    bool ok = order || ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for %zu matrices", n);
+    for (size_t i = 0; ok && i < n; i++)
+        order[i] = &m->matrices->items[i];
+    if (ok)
+        qsort(order, n, sizeof *order, by_place);
+    for (size_t i = 0; ok && i < n; i++)
+        ct_gguf_writer_tensor(m->w, order[i]->name, m->pairs[order[i] - m->matrices->items].type, order[i]->n_dims,
+                              order[i]->dims);
+    for (size_t i = 0; ok && i < n; i++) {
+        const pair *p = &m->pairs[order[i] - m->matrices->items];
+        ok = p->a ? merge_one(m, order[i], p, err) : copy(m, order[i], err);
+    }
+    free(order);
+    return ok;
+}
+
+/* ---- all of it ---- */
+
+/* The new file takes its place at the end, when both inputs have been read; but to lose a model to a slip would be hard. */
+static bool is_input(const merge *m, const char *path)
+{
+    struct stat out, in;
+    if (stat(path, &out) != 0)
+        return false;
+    const char *const inputs[] = { m->o->model, m->o->adapter };
+    for (int i = 0; i < 2; i++)
+        if (stat(inputs[i], &in) == 0 && in.st_dev == out.st_dev && in.st_ino == out.st_ino)
+            return true;
+    return false;
+}
+
+static bool open_both(merge *m, carat_err *err)
+{
+    if (!ct_gguf_open(m->o->model, &m->model, err) || !ct_gguf_open(m->o->adapter, &m->adapter, err))
+        return false;
+    m->matrices = ct_gguf_tensors(m->model);
+    m->added = ct_gguf_tensors(m->adapter);
+    return true;
+}
+
+static bool take_type(merge *m, carat_err *err)
+{
+    m->type = CT_Q8_0;
+    if (m->o->type && !ct_type_by_name(m->o->type, &m->type))
+        return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "no type '%.40s', expected q8_0, bf16, f16, f32, q6_k ...",
+                       m->o->type);
+    return m->type == CT_F32 || ct_type_get(m->type)->can_quantise ||
+           ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "weights cannot be written in %s", ct_type_get(m->type)->name);
+}
+
+bool ct_merge(const carat_merge_options *o, const char *path, carat_merge_result *result, carat_err *err)
+{
+    merge m = { .o = o, .result = result };
+    if (is_input(&m, path))
+        return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "%s is one of the files to merge: choose another", path);
+    bool ok = take_type(&m, err) && open_both(&m, err) && check_kinds(&m, err) && plan(&m, err) &&
+              ct_gguf_create(path, &m.w, err);
+    if (ok) {
+        ok = write_keys(&m, err) && write_tensors(&m, err);
+        if (ok)
+            ok = ct_gguf_finish(m.w, err);
+        else
+            ct_gguf_abandon(m.w);
+    }
+    free(m.pairs);
+    ct_gguf_close(m.adapter);
+    ct_gguf_close(m.model);
+    return ok;
+}
