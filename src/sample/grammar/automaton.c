@@ -44,7 +44,10 @@ struct ct_automaton {
     head *todo, *found;
     uint32_t n_todo, cap_todo, n_found, cap_found;
     bool found_end;
-    uint64_t *met; /* open addressing over (node, frame) + 1; 0 is free */
+    head *committed; /* behind commits of this rank, the highest met */
+    uint32_t n_committed, cap_committed, rank;
+    bool is_committed; /* the others are given up */
+    uint64_t *met;     /* open addressing over (node, frame) + 1; 0 is free */
     uint32_t met_size, n_met;
 };
 
@@ -255,6 +258,21 @@ static void return_to(ct_automaton *a, uint32_t stack)
         follow(a, a->frames[stack].node, a->frames[stack].parent);
 }
 
+static void commit(ct_automaton *a, const ct_node *n, uint32_t stack)
+{
+    if (a->is_committed) {
+        follow(a, n->next, stack);
+        return;
+    }
+    if (a->n_committed && n->a < a->rank)
+        return;
+    if (n->a > a->rank)
+        a->n_committed = 0;
+    a->rank = n->a;
+    if (grow(a, (void **)&a->committed, a->n_committed, 1, &a->cap_committed, sizeof(head)))
+        a->committed[a->n_committed++] = (head){ n->next, stack };
+}
+
 static void follow_one(ct_automaton *a, head h)
 {
     const ct_program *p = a->p;
@@ -280,6 +298,9 @@ static void follow_one(ct_automaton *a, head h)
     case CT_OP_AGAIN:
         go_round(a, h.frame);
         break;
+    case CT_OP_COMMIT:
+        commit(a, n, h.frame);
+        break;
     }
 }
 
@@ -290,7 +311,7 @@ static int by_place(const void *x, const void *y)
                               : (a->frame > b->frame) - (a->frame < b->frame);
 }
 
-static void begin_state(ct_automaton *a)
+static void forget_found(ct_automaton *a)
 {
     a->n_todo = a->n_found = 0;
     a->found_end = false;
@@ -304,10 +325,34 @@ static void begin_state(ct_automaton *a)
     a->n_met = 0;
 }
 
-static uint32_t finish_state(ct_automaton *a)
+static void begin_state(ct_automaton *a)
+{
+    forget_found(a);
+    a->n_committed = a->rank = 0;
+    a->is_committed = false;
+}
+
+static void follow_all(ct_automaton *a)
 {
     while (a->n_todo && a->failure == CARAT_OK)
         follow_one(a, a->todo[--a->n_todo]);
+}
+
+/* Nothing is left but what has come through a commit. */
+static void follow_committed(ct_automaton *a)
+{
+    forget_found(a);
+    a->is_committed = true;
+    for (uint32_t i = 0; i < a->n_committed && a->rank != CT_COMMIT_TO_NOTHING; i++)
+        follow(a, a->committed[i].node, a->committed[i].frame);
+    follow_all(a);
+}
+
+static uint32_t finish_state(ct_automaton *a)
+{
+    follow_all(a);
+    if (a->n_committed && a->failure == CARAT_OK)
+        follow_committed(a);
     if (a->failure != CARAT_OK || (a->n_found == 0 && !a->found_end))
         return CT_DEAD;
     if (a->n_found > 1)
@@ -356,6 +401,7 @@ void ct_automaton_close(ct_automaton *a)
     free(a->state_table.slots);
     free(a->todo);
     free(a->found);
+    free(a->committed);
     free(a->met);
     free(a);
 }

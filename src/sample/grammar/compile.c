@@ -57,7 +57,7 @@ static bool schema_rules(const carat_format_options *o, ct_rules *rules, uint32_
     json_t *schema;
     if (!ct_json_parse("the JSON schema", o->text, o->text_len, &schema, err))
         return false;
-    const bool ok = ct_schema_compile("the JSON schema", schema, &style, rules, root, err);
+    const bool ok = ct_schema_compile("the JSON schema", schema, false, &style, rules, root, err);
     json_decref(schema);
     return ok;
 }

@@ -169,6 +169,16 @@ const ct_expr *ct_expr_rule(ct_heap *a, uint32_t rule)
     return e;
 }
 
+const ct_expr *ct_expr_commit(ct_heap *a, uint32_t rank)
+{
+    ct_expr *e = make(a, CT_EXPR_COMMIT);
+    if (e) {
+        e->is_nullable = true;
+        e->rank = rank;
+    }
+    return e;
+}
+
 /* ---- words ---- */
 
 static int by_text(const void *x, const void *y)
@@ -194,7 +204,8 @@ static const ct_expr *ends(ct_heap *a, const ct_word *v, size_t n, size_t at, un
             if (k == last->len || v[i].s[k] != last->s[k])
                 common = k;
         const ct_expr *begin = ct_expr_bytes(a, v[i].s + at, common - at);
-        ct_exprs_add(&ways, same > 1 ? ct_expr_then(a, begin, ends(a, v + i, same, common, depth + 1)) : begin);
+        const ct_expr *end = same > 1 ? ends(a, v + i, same, common, depth + 1) : v[i].tail;
+        ct_exprs_add(&ways, end ? ct_expr_then(a, begin, end) : begin);
         i += same;
     }
     return ct_expr_alt(a, ways.v, ways.n);

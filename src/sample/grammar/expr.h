@@ -24,6 +24,7 @@ typedef enum ct_expr_kind {
     CT_EXPR_ALT,     /* any one of them, at least two */
     CT_EXPR_REPEAT,  /* body, at least min and at most max times */
     CT_EXPR_RULE,    /* what the rule matches */
+    CT_EXPR_COMMIT,  /* the empty text, and a decision: see ct_expr_commit */
 } ct_expr_kind;
 
 #define CT_REPEAT_FOREVER UINT32_MAX
@@ -66,6 +67,7 @@ struct ct_expr {
             uint32_t min, max;
         } repeat;
         uint32_t rule;
+        uint32_t rank; /* COMMIT */
     };
 };
 
@@ -82,11 +84,19 @@ const ct_expr *ct_expr_or(ct_heap *a, const ct_expr *x, const ct_expr *y);
 const ct_expr *ct_expr_repeat(ct_heap *a, const ct_expr *body, uint32_t min, uint32_t max);
 const ct_expr *ct_expr_optional(ct_heap *a, const ct_expr *body);
 const ct_expr *ct_expr_rule(ct_heap *a, uint32_t rule);
+/* Where a text may be read in several ways, those that come through a commit behind the same byte are the only ones from
+ * there on, and of several commits those of the highest rank; behind CT_COMMIT_TO_NOTHING no text goes on. So a grammar may
+ * say "anything, but what begins like this must go on like that" without saying what does not begin like this. The
+ * texts of a grammar with commits are those that its automaton accepts. */
+#define CT_COMMIT_TO_NOTHING UINT32_MAX
+const ct_expr *ct_expr_commit(ct_heap *a, uint32_t rank);
 
-/* One of n words, in which beginnings that several share stand once: it may be one of thousands. Copies them. */
+/* One of n words, each with what follows it, in which beginnings that several share stand once: it may be one of thousands.
+ * Copies them. */
 typedef struct ct_word {
     const char *s;
     size_t len;
+    const ct_expr *tail; /* NULL: nothing */
 } ct_word;
 const ct_expr *ct_expr_words(ct_heap *a, ct_word *v, size_t n); /* v is sorted in place */
 

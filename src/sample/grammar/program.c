@@ -382,6 +382,8 @@ static uint32_t compile(build *b, const ct_expr *e, uint32_t next)
         return compile_repeat(b, e, next);
     case CT_EXPR_RULE:
         return add_node(b, CT_OP_CALL, e->rule, next);
+    case CT_EXPR_COMMIT:
+        return add_node(b, CT_OP_COMMIT, e->rank, next);
     default:
         return next;
     }

@@ -8,8 +8,10 @@
  *   RETURN              pops where to go on; on an empty stack the text may end
  *   LOOP   loop next    pushes itself with a count of 0 and goes to the body; goes to next if none is needed
  *   AGAIN               the end of a body: counts, and goes round, or on, or both
+ *   COMMIT rank next    goes to next, and gives up whatever has not come through a commit of this rank or above
  *
- * Nodes without BYTE take no input. Every state that can be reached can reach the end: what cannot is left out.
+ * Nodes without BYTE take no input. Every state that can be reached can reach the end: what cannot is left out, but for
+ * commits to nothing.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef CT_SAMPLE_GRAMMAR_PROGRAM_H
@@ -17,7 +19,7 @@
 
 #include "sample/grammar/expr.h"
 
-typedef enum ct_op { CT_OP_BYTE, CT_OP_SPLIT, CT_OP_CALL, CT_OP_RETURN, CT_OP_LOOP, CT_OP_AGAIN } ct_op;
+typedef enum ct_op { CT_OP_BYTE, CT_OP_SPLIT, CT_OP_CALL, CT_OP_RETURN, CT_OP_LOOP, CT_OP_AGAIN, CT_OP_COMMIT } ct_op;
 
 typedef struct ct_node {
     uint8_t op;

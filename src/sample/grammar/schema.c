@@ -293,8 +293,12 @@ static bool add_target(ct_schema *s, ct_conj *c, const json_t *ref, const char *
         return false;
     if (s->n_refs == MOST_REFS)
         return ct_schema_refuse(s, path, "$ref", "more than 64 references that lead to each other");
+    const char *name =
+        ct_heap_text(s->heap, json_string_value(ref), json_string_length(ref)); /* rules are named by it */
+    if (!name)
+        return ct_schema_no_memory(s);
     s->n_refs++;
-    const bool ok = ct_conj_add(s, c, target, json_string_value(ref));
+    const bool ok = ct_conj_add(s, c, target, name);
     s->n_refs--;
     return ok;
 }
@@ -673,11 +677,22 @@ static bool is_old_draft(const json_t *document)
     return false;
 }
 
-bool ct_schema_compile(const char *what, const json_t *schema, const ct_json_style *style, ct_rules *rules,
-                       uint32_t *root, carat_err *err)
+/* Where only objects will do, that is a schema that holds beside the document. */
+static bool compile_document(ct_schema *s, bool is_object, const ct_expr **out)
+{
+    ct_conj c = { .n = 0 };
+    json_t *object = is_object ? json_pack("{ss}", "type", "object") : json_true();
+    const bool ok =
+        object ? ct_conj_add(s, &c, s->document, "") && ct_conj_add(s, &c, object, "") && ct_conj_compile(s, &c, out)
+               : ct_schema_no_memory(s);
+    json_decref(object);
+    return ok;
+}
+
+bool ct_schema_compile(const char *what, const json_t *schema, bool is_object, const ct_json_style *style,
+                       ct_rules *rules, uint32_t *root, carat_err *err)
 {
     ct_schema s = { .what = what, .document = schema, .rules = rules, .heap = rules->heap, .err = err };
-    ct_conj c = { .n = 0 };
     const ct_expr *e;
     carat_err dropped;
     s.err = err ? err : &dropped;
@@ -686,7 +701,7 @@ bool ct_schema_compile(const char *what, const json_t *schema, const ct_json_sty
     *root = ct_rules_add(rules, what);
     if (*root == CT_NO_RULE)
         return ct_schema_no_memory(&s);
-    if (!ct_conj_add(&s, &c, schema, "") || !ct_conj_compile(&s, &c, &e))
+    if (!compile_document(&s, is_object, &e))
         return false;
     rules->v[*root].expr = e;
     return !rules->heap->failed || ct_schema_no_memory(&s);

@@ -17,10 +17,10 @@
 
 #include "sample/grammar/json_text.h"
 
-/* Adds rules for the schema's values; *root becomes the number of the first. `what` names the schema in messages, which
- * add a JSON pointer: "the schema: '/properties/a/not' cannot be enforced". The schema is borrowed for the call. Errors:
- * CARAT_EARG, CARAT_ENOMEM. */
-bool ct_schema_compile(const char *what, const json_t *schema, const ct_json_style *style, ct_rules *rules,
-                       uint32_t *root, carat_err *err);
+/* Adds rules for the schema's values, or for those that are objects; *root becomes the number of the first. `what` names the
+ * schema in messages, which add a JSON pointer: "the schema: '/properties/a/not' cannot be enforced"; it lives as long as
+ * the rules. The schema is borrowed for the call. Errors: CARAT_EARG, CARAT_ENOMEM. */
+bool ct_schema_compile(const char *what, const json_t *schema, bool is_object, const ct_json_style *style,
+                       ct_rules *rules, uint32_t *root, carat_err *err);
 
 #endif

@@ -63,6 +63,7 @@ static places match(const ct_rules *r, const ct_expr *e, const char *s, size_t l
     case CT_EXPR_NOTHING:
         return to;
     case CT_EXPR_EMPTY:
+    case CT_EXPR_COMMIT: /* no text notation has it */
         return from;
     case CT_EXPR_BYTES:
         for (size_t i = 0; i + e->bytes.len <= len; i++)

@@ -91,7 +91,7 @@ static void try_case(const json_t *c, tally *t, bool tells)
     ct_program p = { 0 };
     ct_automaton *a = NULL;
     t->schemas++;
-    if (!ct_schema_compile("the schema", json_object_get(c, "schema"), &style, &rules, &root, &err) ||
+    if (!ct_schema_compile("the schema", json_object_get(c, "schema"), false, &style, &rules, &root, &err) ||
         !ct_program_build("the schema", &rules, root, &p, &err)) {
         const bool matches_nothing = p.matches_nothing;
         t->refused += !matches_nothing;
