@@ -10,6 +10,8 @@
 #include "sample/sampler.h"
 #include "sample/select.h"
 
+#define MOST_ASKED 256
+
 struct ct_generator {
     ct_vocabulary v;
     ct_sampler *sampler;
@@ -163,6 +165,25 @@ static bool fill_allowed(ct_generator *g, carat_err *err)
     return true;
 }
 
+/* Where a draw chooses among few and a mask lets most tokens come, the few are found by asking about the likeliest, sooner
+ * than the mask has looked at the whole vocabulary. False: they are not enough. */
+static bool ask_likeliest(ct_generator *g, const float *logits)
+{
+    ct_candidate best[MOST_ASKED];
+    const size_t n_vocab = g->v.model->cfg.n_vocab;
+    size_t wanted = ct_sampler_reach(g->sampler);
+    if (!g->has_mask || wanted == 0 || wanted > MOST_ASKED)
+        return false;
+    const size_t n = ct_select_top(&(ct_logit_row){ logits, n_vocab, NULL }, MOST_ASKED, best);
+    memset(g->allowed, 0, allowed_words(g) * sizeof *g->allowed);
+    for (size_t i = 0; i < n && wanted > 0; i++)
+        if (is_allowed(g, best[i].id)) {
+            g->allowed[best[i].id / 32] |= UINT32_C(1) << best[i].id % 32;
+            wanted--;
+        }
+    return wanted == 0;
+}
+
 static bool refuse(const ct_generator *g, carat_err *err)
 {
     if (g->has_mask)
@@ -182,7 +203,7 @@ static bool pick(ct_generator *g, float *logits, int32_t *id, carat_err *err)
     *id = ct_sampler_draw(g->sampler, logits, NULL);
     if (is_allowed(g, *id))
         return true;
-    if (!fill_allowed(g, err))
+    if (!ask_likeliest(g, logits) && !fill_allowed(g, err))
         return false;
     *id = ct_sampler_draw(g->sampler, logits, g->allowed);
     return *id >= 0 || (g->has_mask && g->mask.may_end(g->mask.self)) || refuse(g, err);

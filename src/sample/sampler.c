@@ -223,3 +223,8 @@ int32_t ct_sampler_draw(const ct_sampler *s, const float *logits, const uint32_t
         return best;
     return ct_draw(&s->set, &row, logits[best], s->number[allowed ? AMONG_ALLOWED : AMONG_ALL]);
 }
+
+size_t ct_sampler_reach(const ct_sampler *s)
+{
+    return s->set.temperature == 0 ? 1 : (size_t)s->set.top_k;
+}

@@ -54,6 +54,9 @@ bool ct_sampler_prepare(ct_sampler *s, float *logits, carat_err *err);
  * second draw has a random number of its own. (With top-k and the like: from what they leave of all, or else of these.)
  */
 int32_t ct_sampler_draw(const ct_sampler *s, const float *logits, const uint32_t *allowed);
+/* How many of the likeliest a draw chooses among; 0: it may be any number. Given the set of so many of the likeliest that
+ * are allowed, it draws what it draws from the set of all that are. */
+size_t ct_sampler_reach(const ct_sampler *s);
 /* A token was not sampled but given: its random numbers go unused, so that those that follow have theirs. */
 void ct_sampler_skip(ct_sampler *s);
 
