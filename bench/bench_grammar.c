@@ -139,7 +139,7 @@ static bool bench(size_t i, const ct_trie *trie, uint32_t *bits)
     ct_grammar *g = NULL;
     const double start = now();
     ct_heap_init(&heap, CT_FORMAT_MOST_HEAP);
-    bool ok = ct_format_rules(&o, &rules, &root, &err) &&
+    bool ok = ct_format_rules(&o, NULL, 0, &rules, &root, &err) &&
               ct_grammar_open(ct_format_what(o.kind), &rules, root, trie, &g, &err);
     const double took = now() - start;
     ct_heap_deinit(&heap);

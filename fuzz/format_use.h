@@ -74,7 +74,7 @@ static inline void fuzz_form(carat_format_kind kind, const uint8_t *data, size_t
     ct_rules rules = { .heap = &heap };
     carat_err err = { .code = CARAT_OK };
     uint32_t root = 0;
-    const bool ok = ct_format_rules(&o, &rules, &root, &err);
+    const bool ok = ct_format_rules(&o, NULL, 0, &rules, &root, &err);
     fuzz_rules(ok, &rules, root, &err, "", data, size);
 }
 

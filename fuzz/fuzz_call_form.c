@@ -27,8 +27,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     const uint32_t most = options & SINGLE ? 1 : CT_MOST_CALLS;
     fuzz_heap_init(&heap, size);
-    const bool ok = (options & IN_TEXT ? ct_text_or_call_rules : ct_call_rules)("the calls", v, n, most, &rules, &root, &err);
-    const char *begin = !(options & HAS_BEGUN) ? "" : options & IN_TEXT ? "So:\n[{\n\"name\": \"f\"" : "{\"name\": \"f\"";
+    const bool ok =
+        (options & IN_TEXT ? ct_text_or_call_rules : ct_call_rules)("the calls", v, n, most, &rules, &root, &err);
+    const char *begin = !(options & HAS_BEGUN) ? ""
+                        : options & IN_TEXT    ? "So:\n[{\n\"name\": \"f\""
+                                               : "{\"name\": \"f\"";
     fuzz_rules(ok, &rules, root, &err, begin, data, size);
     return 0;
 }

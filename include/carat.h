@@ -548,18 +548,30 @@ typedef enum carat_format_kind {
     CARAT_FORMAT_REGEX,  /* text: a regular expression that the whole answer matches: ECMA-262's, as far as regular */
     CARAT_FORMAT_CHOICE, /* one of the choices; without text */
     CARAT_FORMAT_GBNF,   /* text: a grammar in llama.cpp's notation, whose rule `root` is the whole answer */
+    CARAT_FORMAT_CALLS, /* a call of one of the tools, or a list of 1 to 16 of them ("tool_choice": "required"), as a prompt
+                          * says it: {"name": "get_time", "parameters": {"city": "Oslo"}}. The arguments satisfy the tool's
+                          * schema, of which what cannot be enforced is refused as above, with the tool's name */
+    CARAT_FORMAT_TEXT_OR_CALLS, /* any text ("auto"); but from where the name of an existing tool is complete in `{"name":
+                                 * "get_time"` at the beginning of the answer or of a line, perhaps behind "[" and a line
+                                 * "```json", it goes on as a valid call, or list of calls, and ends behind it. Calls
+                                 * in other shapes are text (docs/TOOLS.md) */
 } carat_format_kind;
 
 typedef struct carat_format_options {
     size_t struct_size;
     carat_format_kind kind;
     bool has_spaces;  /* of JSON: ", " between members and ": " behind names, else "," and ":"; no other white space */
+    bool is_single;   /* of calls: no more than one */
     const char *text; /* UTF-8 of at most 1 MiB; read during the call */
     size_t text_len;  /* in bytes; 0: the text ends before its first NUL */
     /* Of CARAT_FORMAT_CHOICE: at most 1 MiB together; read during the call. */
     const char *const *choices;
     const size_t *choice_lens; /* [n_choices] in bytes; NULL: all are NUL-terminated */
     size_t n_choices;
+    /* Of calls; read during the call. */
+    const carat_tools *tools;
+    const char *const *names; /* [n_names]: which of the tools may be called; the others cannot. 0: all */
+    size_t n_names;
 } carat_format_options;
 
 /* Compiles a form for answers of this engine, on the calling thread: a schema of 10 KB takes milliseconds, and what would

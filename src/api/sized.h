@@ -37,7 +37,7 @@
     X(carat_tools_options, n_tools, n_tools)                                                                           \
     X(carat_prompt_options, fit, tools)                                                                                \
     X(carat_sampling, n_bias, n_bias)                                                                                  \
-    X(carat_format_options, n_choices, n_choices)                                                                      \
+    X(carat_format_options, n_names, n_names)                                                                          \
     X(carat_generation, arg, format)                                                                                   \
     X(carat_result, seconds, seconds)                                                                                  \
     X(carat_continuation, n_ids, n_ids)                                                                                \

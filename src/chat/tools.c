@@ -15,8 +15,6 @@
 #define MOST_NAME       64
 #define MOST_PROPERTIES 1024
 
-static const char no_arguments[] = "{\"type\":\"object\",\"properties\":{}}";
-
 static bool no_memory(carat_err *err)
 {
     return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for the functions' declarations");
@@ -166,9 +164,9 @@ static bool take_schema(const carat_tool *from, ct_tool *t, carat_err *err)
     char what[MOST_NAME + 32];
     ct_buf b;
     snprintf(what, sizeof what, "function '%s', parameters", from->name);
-    ct_buf_init(&b, 6 * CT_TOOLS_MOST_BYTES + sizeof no_arguments);
+    ct_buf_init(&b, 6 * CT_TOOLS_MOST_BYTES + sizeof CT_TOOLS_NO_ARGUMENTS);
     const bool ok = from->parameters ? ct_json_text_put(what, from->parameters, length_of(from), false, &b, err)
-                                     : ct_buf_str(&b, no_arguments) || no_memory(err);
+                                     : ct_buf_str(&b, CT_TOOLS_NO_ARGUMENTS) || no_memory(err);
     t->schema_len = b.len;
     t->schema = ct_buf_take(&b);
     return ok && (t->schema || no_memory(err)) && list_properties(what, t, err);

@@ -19,6 +19,9 @@
 #define CT_TOOLS_MOST       128
 #define CT_TOOLS_MOST_BYTES ((size_t)1 << 20) /* of schemas and descriptions, together */
 
+/* The schema of a function that takes none, given or not. */
+#define CT_TOOLS_NO_ARGUMENTS "{\"type\":\"object\",\"properties\":{}}"
+
 typedef struct ct_tool {
     char *name;        /* [A-Za-z0-9_.-]{1,64} */
     char *description; /* UTF-8; NULL: none */

@@ -1,8 +1,8 @@
 /* mask.h - which tokens may come next in an answer: the interface of a grammar, a list of choices, a tool call.
  *
  * A mask follows one answer token by token. The generator owns it, calls it from one thread at a time, and closes it.
- * It decides about tokens of text only: the generator handles those that end a turn, by may_end. So a mask never
- * allows, fills or forces one of these, and its accept never gets one.
+ * The generator handles tokens that end a turn, by may_end: a mask's accept never gets one. Other control tokens, which have
+ * no text, a grammar lets come in free text alone.
  *
  * The generator samples freely and calls `allows` for the one token it has drawn; only if that is refused does it call
  * `fill` and draw again among the allowed (sample/sampler.h). So a mask that seldom refuses costs little, and `fill`

@@ -357,11 +357,34 @@ static carat_format *open_form(carat_engine *e, carat_err *err)
     return carat_format_open(e, &o, &f, err) ? f : NULL;
 }
 
-static bool formed(carat_err *err)
+/* Two functions, one with a schema; `may_speak`: calls within a text, too. */
+static carat_format *open_calls(bool may_speak, carat_err *err)
+{
+    static const carat_tool two[] = {
+        { .struct_size = sizeof *two,
+          .name = "get_time",
+          .parameters =
+              "{\"properties\":{\"n\":{\"enum\":[1,22]}},\"required\":[\"n\"],\"additionalProperties\":false}" },
+        { .struct_size = sizeof *two, .name = "stop" },
+    };
+    const carat_tools_options o = { .struct_size = sizeof o, .tools = two, .n_tools = 2 };
+    carat_tools *t;
+    carat_format *f;
+    if (!carat_tools_open(&o, &t, err))
+        return NULL;
+    const carat_format_options of = { .struct_size = sizeof of,
+                                      .kind = may_speak ? CARAT_FORMAT_TEXT_OR_CALLS : CARAT_FORMAT_CALLS,
+                                      .tools = t };
+    const bool ok = carat_format_open(engine, &of, &f, err);
+    carat_tools_close(t);
+    return ok ? f : NULL;
+}
+
+/* Two answers of a form, which is closed. */
+static bool answer_in(carat_format *f, carat_err *err)
 {
     carat_queue *q;
     carat_request *r = NULL;
-    carat_format *f = open_form(engine, err);
     if (!f)
         return false;
     carat_prompt *p = ask(0, err);
@@ -381,6 +404,21 @@ static bool formed(carat_err *err)
     carat_prompt_free(p);
     carat_format_close(f);
     return ok;
+}
+
+static bool formed(carat_err *err)
+{
+    return answer_in(open_form(engine, err), err);
+}
+
+static bool called(carat_err *err)
+{
+    return answer_in(open_calls(false, err), err);
+}
+
+static bool spoken(carat_err *err)
+{
+    return answer_in(open_calls(true, err), err);
 }
 
 /* The first form of an engine builds the tree of its vocabulary. */
@@ -463,8 +501,10 @@ static void forms(void **state)
     const trial trials[] = {
         { "the first form", first_form, NULL, 150 },
         { "answers of a form", formed, answers_as_before, 300 },
+        { "calls", called, answers_as_before, 300 },
+        { "text or calls", spoken, answers_as_before, 300 },
     };
-    with_engine(TEXT_GGUF, false, trials, 2);
+    with_engine(TEXT_GGUF, false, trials, 4);
 }
 
 static void running(void **state)

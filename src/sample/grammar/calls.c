@@ -55,8 +55,8 @@ static bool define_arguments(calls *c, size_t i, int style)
 {
     const ct_call_form *t = &c->v[i];
     uint32_t *rule = &c->arguments[i * N_STYLES + (size_t)style];
-    char name[96];
-    const int len = snprintf(name, sizeof name, "tool '%.64s'", t->name);
+    char name[96]; /* longer than any */
+    const int len = snprintf(name, sizeof name, "function '%.64s'", t->name);
     const char *what = ct_heap_text(c->h, name, (size_t)len);
     json_t *schema;
     if (!what)
@@ -103,7 +103,7 @@ static bool check_arguments(const calls *c)
         return false;
     for (size_t i = 0; i < c->n; i++)
         if (c->v[i].may_be_called && !facts.matches[c->arguments[i * N_STYLES]])
-            return ct_fail(c->err, CARAT_EARG, CARAT_NOWHERE, "tool '%.64s': no object satisfies its parameters",
+            return ct_fail(c->err, CARAT_EARG, CARAT_NOWHERE, "function '%.64s': no object satisfies its parameters",
                            c->v[i].name);
     return true;
 }
@@ -134,7 +134,7 @@ static const ct_expr *call_in(const calls *c, int style, const ct_expr *const *e
 }
 
 bool ct_call_rules(const char *what, const ct_call_form *v, size_t n, uint32_t most, ct_rules *rules, uint32_t *root,
-                    carat_err *err)
+                   carat_err *err)
 {
     calls c = { .what = what, .v = v, .n = n, .most = most, .rules = rules, .h = rules->heap, .err = err };
     uint32_t call;
@@ -164,8 +164,7 @@ static bool define_ends(calls *c)
         if (!c->v[i].may_be_called)
             continue;
         for (int style = 0; style < N_STYLES; style++)
-            ways[style] =
-                end_of(c, i, style, ct_expr_or(c->h, text(c, "\"parameters\""), text(c, "\"arguments\"")));
+            ways[style] = end_of(c, i, style, ct_expr_or(c->h, text(c, "\"parameters\""), text(c, "\"arguments\"")));
         if (!define(c, "the end of a call", ct_expr_alt(c->h, ways, N_STYLES), &c->ends[i]))
             return false;
     }
@@ -192,9 +191,8 @@ static const ct_expr *first_call(const calls *c, uint32_t rank)
 {
     const ct_expr **ends = ct_heap_new(c->h, c->n, sizeof *ends);
     for (size_t i = 0; ends && i < c->n; i++)
-        ends[i] = c->v[i].may_be_called
-                      ? ct_expr_then(c->h, ct_expr_commit(c->h, rank), ct_expr_rule(c->h, c->ends[i]))
-                      : ct_expr_commit(c->h, CT_COMMIT_TO_NOTHING);
+        ends[i] = c->v[i].may_be_called ? ct_expr_then(c->h, ct_expr_commit(c->h, rank), ct_expr_rule(c->h, c->ends[i]))
+                                        : ct_expr_commit(c->h, CT_COMMIT_TO_NOTHING);
     if (!ends)
         return NULL;
     const ct_expr *const v[] = { text(c, "{"), white(c), text(c, "\"name\""), white(c),
@@ -231,7 +229,7 @@ static const ct_expr *called(const calls *c, bool is_fenced, bool is_list, const
     return ct_expr_seq(c->h, v, n);
 }
 
-/* Calls, or the rest of a line and other lines. */
+/* Calls, or the rest of a line and other lines: any bytes, for a model may break off within a character. */
 static bool define_lines(calls *c, uint32_t called_rule, uint32_t *lines)
 {
     ct_byteset others = { { ~UINT64_C(0), ~UINT64_C(0), ~UINT64_C(0), ~UINT64_C(0) } };
@@ -246,7 +244,7 @@ static bool define_lines(calls *c, uint32_t called_rule, uint32_t *lines)
 }
 
 bool ct_text_or_call_rules(const char *what, const ct_call_form *v, size_t n, uint32_t most, ct_rules *rules,
-                            uint32_t *root, carat_err *err)
+                           uint32_t *root, carat_err *err)
 {
     calls c = { .what = what, .v = v, .n = n, .most = most, .rules = rules, .h = rules->heap, .err = err };
     uint32_t later = 0, called_rule = 0, lines = 0;

@@ -30,8 +30,8 @@ typedef struct ct_call_form {
  * enforced, or that no object satisfies, with the function's name), CARAT_EFORMAT (a schema that is not JSON),
  * CARAT_ELIMIT, CARAT_ENOMEM. */
 bool ct_call_rules(const char *what, const ct_call_form *v, size_t n, uint32_t most, ct_rules *rules, uint32_t *root,
-                    carat_err *err);
+                   carat_err *err);
 bool ct_text_or_call_rules(const char *what, const ct_call_form *v, size_t n, uint32_t most, ct_rules *rules,
-                            uint32_t *root, carat_err *err);
+                           uint32_t *root, carat_err *err);
 
 #endif

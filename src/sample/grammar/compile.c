@@ -23,6 +23,9 @@ const char *ct_format_what(carat_format_kind kind)
         return "the choices";
     case CARAT_FORMAT_GBNF:
         return "the grammar";
+    case CARAT_FORMAT_CALLS:
+    case CARAT_FORMAT_TEXT_OR_CALLS:
+        return "the calls";
     }
     return "the response format";
 }
@@ -106,29 +109,39 @@ static bool choice_rules(const carat_format_options *o, ct_rules *rules, uint32_
     return define(ct_format_what(o->kind), rules, root, e, err);
 }
 
-static bool check_texts(const carat_format_options *o, carat_err *err)
+/* What is of one kind alone is given for it, and for no other. */
+static bool check_fields(const carat_format_options *o, carat_err *err)
 {
-    const char *what = ct_format_what(o->kind);
-    const bool wants_text = o->kind != CARAT_FORMAT_JSON_OBJECT && o->kind != CARAT_FORMAT_CHOICE;
+    const char *what = ct_format_what(o->kind), *why = NULL;
+    const bool is_json = o->kind == CARAT_FORMAT_JSON_OBJECT || o->kind == CARAT_FORMAT_JSON_SCHEMA,
+               is_choice = o->kind == CARAT_FORMAT_CHOICE,
+               is_calls = o->kind == CARAT_FORMAT_CALLS || o->kind == CARAT_FORMAT_TEXT_OR_CALLS,
+               wants_text = o->kind != CARAT_FORMAT_JSON_OBJECT && !is_choice && !is_calls;
     if (wants_text ? !o->text : o->text || o->text_len)
-        return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "%s: %s", what,
-                       wants_text ? "no text was given" : "it takes no text");
-    if (o->kind != CARAT_FORMAT_CHOICE && (o->choices || o->choice_lens || o->n_choices))
-        return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "%s: it takes no choices", what);
+        why = wants_text ? "no text was given" : "it takes no text";
+    else if (!is_choice && (o->choices || o->choice_lens || o->n_choices))
+        why = "it takes no choices";
+    else if (!is_calls && (o->tools || o->names || o->n_names || o->is_single))
+        why = "it takes no tools";
+    else if (o->has_spaces && !is_json)
+        why = "has_spaces is of JSON alone";
+    if (why)
+        return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "%s: %s", what, why);
     if (o->text_len > CT_FORMAT_MOST_TEXT)
         return ct_fail(err, CARAT_ELIMIT, CARAT_NOWHERE, "%s has %zu bytes, expected at most %zu", what, o->text_len,
                        CT_FORMAT_MOST_TEXT);
-    if (o->has_spaces && o->kind != CARAT_FORMAT_JSON_OBJECT && o->kind != CARAT_FORMAT_JSON_SCHEMA)
-        return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "%s: has_spaces is of JSON alone", what);
     return true;
 }
 
-bool ct_format_rules(const carat_format_options *from, ct_rules *rules, uint32_t *root, carat_err *err)
+bool ct_format_rules(const carat_format_options *from, const ct_call_form *calls, size_t n_calls, ct_rules *rules,
+                     uint32_t *root, carat_err *err)
 {
     carat_format_options o = *from;
+    const char *what = ct_format_what(o.kind);
+    const uint32_t most = o.is_single ? 1 : CT_MOST_CALLS;
     if (o.text && o.text_len == 0)
         o.text_len = strlen(o.text);
-    if (!check_texts(&o, err))
+    if (!check_fields(&o, err))
         return false;
     switch (o.kind) {
     case CARAT_FORMAT_JSON_OBJECT:
@@ -141,6 +154,10 @@ bool ct_format_rules(const carat_format_options *from, ct_rules *rules, uint32_t
         return choice_rules(&o, rules, root, err);
     case CARAT_FORMAT_GBNF:
         return ct_gbnf_parse(o.text, o.text_len, rules, root, err);
+    case CARAT_FORMAT_CALLS:
+        return ct_call_rules(what, calls, n_calls, most, rules, root, err);
+    case CARAT_FORMAT_TEXT_OR_CALLS:
+        return ct_text_or_call_rules(what, calls, n_calls, most, rules, root, err);
     }
     return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "response format %d is unknown", (int)o.kind);
 }

@@ -35,6 +35,9 @@ typedef struct ct_byteset {
     uint64_t bits[4];
 } ct_byteset;
 
+/* A byte that no text has (UTF-8): where it may come, so may what is no text. */
+#define CT_NO_TEXT 0xFF
+
 static inline bool ct_byteset_has(const ct_byteset *s, uint8_t byte)
 {
     return s->bits[byte >> 6] >> (byte & 63) & 1;

@@ -94,9 +94,23 @@ static void make_room(ct_grammar *g)
 
 /* ---- steps ---- */
 
+static bool is_control(const ct_grammar *g, int32_t id)
+{
+    return id >= 0 && (size_t)id < g->trie->n_tokens && ct_tok_is_samplable(g->trie->tok, id) &&
+           ct_tok_is_control(g->trie->tok, id);
+}
+
+/* A control token has no text: what is free to be no text at all lets it come, and is where it was. */
+static bool lets_control(const ct_grammar *g, uint32_t state)
+{
+    return ct_automaton_step(g->automaton, state, CT_NO_TEXT) != CT_DEAD;
+}
+
 static uint32_t step_token(const ct_grammar *g, uint32_t state, int32_t id)
 {
     size_t len;
+    if (is_control(g, id))
+        return lets_control(g, state) ? state : CT_DEAD;
     const char *s = ct_tok_bytes(g->trie->tok, id, &len);
     for (size_t i = 0; i < len && state != CT_DEAD; i++)
         state = ct_automaton_step(g->automaton, state, (uint8_t)s[i]);
@@ -153,7 +167,7 @@ static bool allows(void *self, int32_t id)
 {
     follower *f = self;
     ct_grammar *g = f->g;
-    if (!is_in_trie(g, id))
+    if (!is_in_trie(g, id) && !is_control(g, id))
         return false;
     pthread_mutex_lock(&g->lock);
     make_room(g);
@@ -184,6 +198,8 @@ static void walk(const ct_grammar *g, uint32_t state, uint32_t *bits)
             set_bit(bits, id);
         i++;
     }
+    for (size_t i = 0; i < t->n_controls && lets_control(g, state); i++)
+        set_bit(bits, t->controls[i]);
 }
 
 /* The mask of a state: a computed one, or the place for it with *is_new. NULL: no memory. */

@@ -42,6 +42,24 @@ static size_t common(const entry *a, const entry *b)
     return n;
 }
 
+static bool list_controls(ct_trie *t)
+{
+    size_t n = 0;
+    for (int pass = 0; pass < 2; pass++) {
+        n = 0;
+        for (int32_t id = 0; (size_t)id < t->n_tokens; id++)
+            if (ct_tok_is_samplable(t->tok, id) && ct_tok_is_control(t->tok, id)) {
+                if (pass)
+                    t->controls[n] = id;
+                n++;
+            }
+        if (!pass && !(t->controls = malloc((n + 1) * sizeof *t->controls)))
+            return false;
+    }
+    t->n_controls = n;
+    return true;
+}
+
 /* entries are sorted: each shares with the one before it a path from the root, and adds nodes for the rest. */
 static void build(ct_trie *t, const entry *v, size_t n)
 {
@@ -72,7 +90,7 @@ bool ct_trie_open(const carat_tokenizer *tok, size_t n_ids, ct_trie *t, carat_er
     *t = (ct_trie){ .tok = tok, .n_tokens = n };
     entry *v = malloc((n + 1) * sizeof *v);
     t->twins = malloc((n + 1) * sizeof *t->twins);
-    bool ok = v && t->twins;
+    bool ok = v && t->twins && list_controls(t);
     if (ok) {
         kept = collect(tok, n, v, &bytes);
         memset(t->twins, 0xFF, n * sizeof *t->twins);
@@ -93,12 +111,13 @@ bool ct_trie_open(const carat_tokenizer *tok, size_t n_ids, ct_trie *t, carat_er
 
 size_t ct_trie_bytes(const ct_trie *t)
 {
-    return t->n_nodes * sizeof *t->nodes + t->n_tokens * sizeof *t->twins;
+    return t->n_nodes * sizeof *t->nodes + t->n_tokens * sizeof *t->twins + t->n_controls * sizeof *t->controls;
 }
 
 void ct_trie_close(ct_trie *t)
 {
     free(t->nodes);
     free(t->twins);
+    free(t->controls);
     *t = (ct_trie){ 0 };
 }

@@ -1,8 +1,8 @@
 /* trie.h - the vocabulary as a tree of bytes, so that a grammar looks at tokens that begin alike together.
  *
  * Nodes stand in the order of a walk: a node's first child comes right behind it, and `end` is where its subtree ends, so
- * that a walk that a grammar stops goes on at `end`. Holds the tokens of text that may be sampled: neither control tokens
- * nor empty ones. Built once for a tokenizer; immutable, safe from any thread.
+ * that a walk that a grammar stops goes on at `end`. Holds the tokens of text that may be sampled, not empty ones; beside
+ * it, the control tokens, which have no text. Built once for a tokenizer; immutable, safe from any thread.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef CT_SAMPLE_GRAMMAR_TRIE_H
@@ -21,9 +21,11 @@ typedef struct ct_trie {
     const carat_tokenizer *tok; /* borrowed */
     ct_trie_node *nodes;
     uint32_t n_nodes;
-    int32_t *twins;  /* [n_tokens]: the next token with the same bytes, -1 if none */
-    size_t n_tokens; /* ids are below */
-    unsigned depth;  /* of the deepest node */
+    int32_t *twins;    /* [n_tokens]: the next token with the same bytes, -1 if none */
+    size_t n_tokens;   /* ids are below */
+    unsigned depth;    /* of the deepest node */
+    int32_t *controls; /* [n_controls] that may be sampled */
+    size_t n_controls;
 } ct_trie;
 
 /* Of ids below n_ids alone. Tokens longer than 255 bytes are left out. Errors: CARAT_ENOMEM. */

@@ -55,7 +55,7 @@ static bool compile(int kind, carat_err *err)
     ct_program p = { 0 };
     ct_automaton *a = NULL;
     const clock_t start = clock();
-    bool ok = ct_format_rules(&o, &rules, &root, err) && ct_program_build("it", &rules, root, &p, err) &&
+    bool ok = ct_format_rules(&o, NULL, 0, &rules, &root, err) && ct_program_build("it", &rules, root, &p, err) &&
               ct_automaton_open(&p, (size_t)16 << 20, &a, err);
     if (ok) {
         ct_automaton_start(a);
