@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "choices.h"
 #include "input.h"
 
 static struct {
@@ -44,13 +45,9 @@ bool cli_format_check(const cli_command *cmd)
         cli_usage(cmd, "give at most one of --json-schema, --json-object, --regex, --choice and --grammar");
         return false;
     }
-    for (size_t i = 0; i < opt.choices.n; i++) {
-        const char *s = opt.choices.v[i];
-        if (!*s || *s == ',' || s[strlen(s) - 1] == ',' || strstr(s, ",,")) {
-            cli_usage(cmd, "--choice is '%s', expected texts with commas between them", s);
+    for (size_t i = 0; i < opt.choices.n; i++)
+        if (!cli_choices_check(cmd, "choice", opt.choices.v[i]))
             return false;
-        }
-    }
     return true;
 }
 
@@ -77,27 +74,17 @@ static bool is_schema_text(const char *s)
     return s[strspn(s, " \t\r\n")] == '{';
 }
 
-/* The texts between commas, of all that were given. */
 static bool open_choices(carat_engine *e, carat_format **out, carat_err *err)
 {
-    size_t n = 0, most = 0;
-    for (size_t i = 0; i < opt.choices.n; i++)
-        most += strlen(opt.choices.v[i]) + 1;
-    const char **v = calloc(most, sizeof *v);
-    size_t *lens = calloc(most, sizeof *lens);
-    bool ok = (v && lens) || ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for the choices");
+    cli_choices c = { 0 };
+    bool ok = true;
     for (size_t i = 0; ok && i < opt.choices.n; i++)
-        for (const char *s = opt.choices.v[i]; s; n++) {
-            v[n] = s;
-            lens[n] = strcspn(s, ",");
-            s = s[lens[n]] ? s + lens[n] + 1 : NULL;
-        }
+        ok = cli_choices_split(&c, opt.choices.v[i], err);
     const carat_format_options o = {
-        .struct_size = sizeof o, .kind = CARAT_FORMAT_CHOICE, .choices = v, .choice_lens = lens, .n_choices = n
+        .struct_size = sizeof o, .kind = CARAT_FORMAT_CHOICE, .choices = (const char *const *)c.v, .n_choices = c.n
     };
     ok = ok && carat_format_open(e, &o, out, err);
-    free(v);
-    free(lens);
+    cli_choices_deinit(&c);
     return ok;
 }
 

@@ -14,11 +14,10 @@
 #include "commands.h"
 #include "engine.h"
 #include "format.h"
-#include "input.h"
 #include "json_out.h"
 #include "openai/openai.h"
-#include "picture_names.h"
 #include "pictures.h"
+#include "question.h"
 #include "sampling.h"
 #include "shared_options.h"
 #include "show_prompt.h"
@@ -27,26 +26,26 @@
 #include "view.h"
 
 static struct {
-    const char *prompt, *file, *system;
+    cli_question question;
     int64_t n, min_tokens, logprobs;
-    bool raw, json, plain, special, ignore_eos, no_bos, show_prompt;
+    bool json, plain, ignore_eos, show_prompt;
     cli_list stops;
     batch_options batch;
 } opt = { .logprobs = -1 };
 
 /* clang-format off */
 static const cli_option options[] = {
-    { 'p', "prompt", NULL, CLI_TEXT, &opt.prompt, "TEXT", "the prompt; also the second argument, or stdin" },
-    CLI_OPTION_FILE(&opt.file, "prompt"),
-    CLI_OPTION_SYSTEM(&opt.system),
+    { 'p', "prompt", NULL, CLI_TEXT, &opt.question.prompt, "TEXT", "the prompt; also the second argument, or stdin" },
+    CLI_OPTION_FILE(&opt.question.file, "prompt"),
+    CLI_OPTION_SYSTEM(&opt.question.system),
     CLI_OPTION_TEMPLATE(&cli_model_values.chat_template),
     CLI_OPTION_PREDICT(&opt.n, NULL),
     CLI_OPTION_LEAST(&opt.min_tokens),
     { 0, "stop", NULL, CLI_TEXTS, &opt.stops, "TEXT", "stop before this text; repeatable" },
     { 0, "ignore-eos", NULL, CLI_FLAG, &opt.ignore_eos, NULL, "continue past the model's end of turn or text" },
-    { 0, "raw", NULL, CLI_FLAG, &opt.raw, NULL, "no chat template: the prompt as it is" },
-    CLI_OPTION_SPECIAL(&opt.special, "with --raw: "),
-    CLI_OPTION_NO_BOS(&opt.no_bos, "with --raw: "),
+    { 0, "raw", NULL, CLI_FLAG, &opt.question.is_raw, NULL, "no chat template: the prompt as it is" },
+    CLI_OPTION_SPECIAL(&opt.question.has_control, "with --raw: "),
+    CLI_OPTION_NO_BOS(&opt.question.no_bos, "with --raw: "),
     { 0, "logprobs", NULL, CLI_INT, &opt.logprobs, "N",
       "with --json: log-probabilities of the tokens and of N alternatives to each", .max = 20 },
     CLI_OPTION_SHOW_PROMPT(&opt.show_prompt, "; with --json: in the object"),
@@ -121,86 +120,6 @@ static bool on_token(void *arg, const carat_token *t)
         a->why = errno;
     }
     return !a->write_failed; /* the reader has gone: stop */
-}
-
-/* The prompt's text from -p, -f, the arguments or a pipe. The caller frees it. */
-static bool get_prompt(const cli_list *args, char **text, size_t *len, int *exit_code)
-{
-    carat_err err;
-    if (opt.prompt && opt.file) {
-        *exit_code = cli_usage(&cli_run, "give either -p or -f, not both");
-        return false;
-    }
-    if (args->n > (opt.prompt || opt.file ? 0u : 1u)) {
-        *exit_code = cli_usage(&cli_run, "unexpected argument '%s'", args->v[args->n - 1]);
-        return false;
-    }
-    const char *given = opt.prompt ? opt.prompt : args->n ? args->v[0] : NULL;
-    if (given) {
-        *len = strlen(given);
-        *text = strdup(given);
-        if (*text)
-            return true;
-        ct_fail(&err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for the prompt");
-        *exit_code = term_error(&err);
-        return false;
-    }
-    if (!opt.file && isatty(0)) {
-        *exit_code =
-            cli_usage(&cli_run, "no prompt: give -p TEXT, -f FILE or a pipe; for a conversation use carat chat");
-        return false;
-    }
-    if (cli_read_prompt(opt.file ? opt.file : "-", text, len, &err))
-        return true;
-    *exit_code = term_error(&err);
-    return false;
-}
-
-#define MAX_LOOKED_AT 256 /* names: a longer list is a text about files */
-
-/* A picture that is only named is not seen here, as it would be in a chat. */
-static void tell_named_picture(const char *text)
-{
-    picture_name p;
-    char name[128];
-    size_t at = 0;
-    for (int i = 0; i < MAX_LOOKED_AT && picture_name_next(text, at, &p); i++, at = p.to)
-        if (p.kind == PICTURE_FILE) {
-            term_tell("(%s is sent as text: --image gives pictures)", term_printable(p.path, name, sizeof name));
-            return;
-        }
-}
-
-static bool chat_prompt(const carat_engine *e, const carat_content *content, size_t n, bool is_inline,
-                        const carat_prompt_options *o, carat_prompt **out, carat_err *err)
-{
-    const carat_message m[2] = {
-        { .struct_size = sizeof(carat_message), .role = "system", .text = opt.system ? opt.system : "" },
-        { .struct_size = sizeof(carat_message),
-          .role = "user",
-          .content = content,
-          .n_content = n,
-          .is_inline = is_inline }
-    };
-    return carat_prompt_chat(e, opt.system ? m : m + 1, opt.system ? 2 : 1, o, out, err);
-}
-
-static bool make_prompt(const carat_engine *e, const char *text, size_t len, const cli_pictures *pictures,
-                        const carat_pan_scan *pan_scan, carat_prompt **out, carat_err *err)
-{
-    bool is_chat = carat_engine_info(e)->is_instruction_tuned && !opt.raw;
-    const carat_prompt_options o = {
-        .struct_size = sizeof o, .pan_scan = pan_scan, .omits_bos = opt.no_bos, .has_control = opt.special
-    };
-    carat_content *content;
-    size_t n;
-    bool is_inline;
-    bool ok = cli_place_pictures(text, len, (const carat_picture *const *)pictures->v, pictures->n, &content, &n,
-                                 &is_inline, err) &&
-              (is_chat ? chat_prompt(e, content, n, is_inline, &o, out, err)
-                       : carat_prompt_text(e, content, n, &o, out, err));
-    free(content);
-    return ok;
 }
 
 static json_t *ids_json(const int32_t *ids, size_t n)
@@ -296,8 +215,7 @@ static int answer_prompt(carat_engine *e, carat_session *s, const carat_prompt *
     if (ok && cli_was_interrupted()) /* between the two calls */
         r.finish = CARAT_FINISH_CANCELLED;
     else if (ok && opt.n != 0) {
-        view_begin(&a.view, stdout,
-                   view_looks_for(opt.plain || format, !opt.raw && carat_engine_info(e)->is_instruction_tuned));
+        view_begin(&a.view, stdout, view_looks_for(opt.plain || format, cli_question_is_chat(&opt.question, e)));
         ok = carat_session_generate(s, &g, &r, &err);
         if (!view_end(&a.view) && !a.write_failed) {
             a.write_failed = true;
@@ -347,13 +265,14 @@ static int run_batch(const char *model, const cli_list *args, const carat_sampli
         return cli_usage(&cli_run, "--batch needs -o FILE");
     if (cli_is_stream(&cli_run, "output", opt.batch.out))
         return CLI_USAGE;
-    if (args->n || opt.prompt || opt.file || opt.system || cli_image_paths.n)
+    if (args->n || opt.question.prompt || opt.question.file || opt.question.system || cli_image_paths.n)
         return cli_usage(&cli_run, "--batch takes its prompts, system texts and images from its lines");
     if (cli_format_given())
         return cli_usage(&cli_run,
                          "--json-schema, --json-object, --regex, --choice and --grammar cannot be used with --batch: "
                          "its lines say response_format");
-    if (opt.raw || opt.special || opt.no_bos || opt.ignore_eos || opt.min_tokens || opt.stops.n || opt.logprobs >= 0)
+    if (opt.question.is_raw || opt.question.has_control || opt.question.no_bos || opt.ignore_eos || opt.min_tokens ||
+        opt.stops.n || opt.logprobs >= 0)
         return cli_usage(&cli_run, "--raw, --special, --no-bos, --ignore-eos, --min-tokens, --stop and --logprobs "
                                    "cannot be used with --batch: its lines set them");
     if (opt.show_prompt)
@@ -381,19 +300,19 @@ static int run(int argc, char **argv)
         return cli_usage(&cli_run, "--logprobs needs --json");
     if (opt.n >= 0 && opt.min_tokens > opt.n)
         return cli_usage(&cli_run, "--min-tokens is %jd, but -n only %jd", (intmax_t)opt.min_tokens, (intmax_t)opt.n);
-    if (opt.raw && cli_model_values.chat_template)
+    if (opt.question.is_raw && cli_model_values.chat_template)
         return cli_usage(&cli_run, "give either --raw or --chat-template, not both");
     term_init(cli_model_values.quiet);
     int code = CLI_OK;
     char *text = NULL;
-    size_t len, n = 0;
+    size_t len;
     carat_engine *e = NULL;
     carat_session *s = NULL;
     carat_prompt *p = NULL;
     carat_format *format = NULL;
     cli_pictures pictures = { 0 };
     carat_err err;
-    if (!get_prompt(&args, &text, &len, &code))
+    if (!cli_question_text(&cli_run, &opt.question, &args, "; for a conversation use carat chat", &text, &len, &code))
         goto done;
     if (!cli_pictures_load(&cli_image_paths, &pictures, &err)) { /* before the model: a wrong name costs no time */
         code = term_error(&err);
@@ -404,29 +323,13 @@ static int run(int argc, char **argv)
     /* The tower is read only for pictures. */
     if (!cli_open_engine(path, pictures.n ? CARAT_VISION_REQUIRED : CARAT_VISION_OFF, &e, &code))
         goto done;
-    if (!cli_format_open(e, &format, &err) || !make_prompt(e, text, len, &pictures, &pan_scan, &p, &err) ||
+    if (!cli_format_open(e, &format, &err) ||
+        !cli_question_prompt(&opt.question, e, text, len, &pictures, &pan_scan, &p, &err) ||
         !carat_session_open(e, 0, &s, &err)) {
         code = term_error(&err);
         goto done;
     }
-    if (!opt.raw && !cli_model_values.chat_template && !carat_engine_info(e)->is_instruction_tuned)
-        term_note("This model has no chat template: it continues the text. If it is instruction-tuned, give "
-                  "--chat-template gemma.");
-    if (opt.system && (opt.raw || !carat_engine_info(e)->is_instruction_tuned))
-        term_tell("--system is ignored: %s", opt.raw ? "--raw has no template" : "there is no chat template");
-    if (!opt.raw && carat_engine_info(e)->is_instruction_tuned && (opt.special || opt.no_bos))
-        term_tell("%s ignored: the chat template decides; --raw has none", !opt.no_bos ? "--special is"
-                                                                           : !opt.special
-                                                                               ? "--no-bos is"
-                                                                               : "--special and --no-bos are");
-    carat_prompt_tokens(p, &n);
-    if (n == 0) {
-        ct_fail(&err, CARAT_EARG, CARAT_NOWHERE, "the prompt is empty and has no <bos>: nothing to continue");
-        code = term_error(&err);
-        goto done;
-    }
-    if (!pictures.n)
-        tell_named_picture(text);
+    cli_question_tell(&opt.question, e, text, &pictures, "it continues the text");
     if (opt.show_prompt && !opt.json)
         show_prompt(p, stderr);
     cli_sampling_of(carat_engine_info(e), &sampling);
