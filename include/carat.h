@@ -352,7 +352,7 @@ typedef struct carat_tool {
     size_t parameters_len;   /* in bytes; 0: NUL-terminated */
 } carat_tool;
 
-/* How a prompt declares them. Calls are JSON either way. */
+/* How a prompt declares them. Calls are JSON either way. FunctionGemma has one way of its own for all of this. */
 typedef enum carat_tool_style {
     CARAT_TOOLS_JSON,   /* {"name":"get_time","description":"...","parameters":{...}} */
     CARAT_TOOLS_PYTHON, /* def get_time(city: str) -> Any: and a docstring; what that cannot say follows as JSON */

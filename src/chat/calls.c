@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/json_text.h"
+#include "chat/function_syntax.h"
 #include "chat/roles.h"
 #include "chat/segments.h"
 
@@ -135,17 +136,30 @@ bool ct_chat_link(ct_chat_message *messages, size_t n, const carat_tools *tools,
 
 /* ---- calls as text ---- */
 
-/* A text as JSON if it is JSON, else as a string. *is_json may be NULL. */
+/* A text as JSON if it is JSON, else as a string; appended. */
+static bool write_value(const char *s, size_t len, bool is_spaced, bool *is_json, ct_buf *out)
+{
+    carat_err why;
+    *is_json = ct_json_text_put("", s, len, is_spaced, out, &why);
+    return *is_json || (why.code == CARAT_EFORMAT && ct_json_text_string(s, len, out));
+}
+
+/* The same in the prompt, or in FunctionGemma's syntax with what it belongs to. */
 static bool put_value(ct_segments *p, const char *s, size_t len, bool is_spaced, bool *is_json)
 {
     const size_t was = p->text.len;
-    carat_err why;
-    const bool ok = ct_json_text_put("", s, len, is_spaced, &p->text, &why);
-    if (is_json)
-        *is_json = ok;
-    if (!ok && (why.code != CARAT_EFORMAT || !ct_json_text_string(s, len, &p->text)))
-        return false;
-    return ct_segments_written(p, was);
+    return write_value(s, len, is_spaced, is_json, &p->text) && ct_segments_written(p, was);
+}
+
+typedef bool own_fn(ct_segments *p, const char *name, const char *json, size_t len);
+
+static bool put_own(ct_segments *p, own_fn *fn, const char *name, const char *s, size_t len, bool *is_json)
+{
+    ct_buf b;
+    ct_buf_init(&b, p->text.max);
+    const bool ok = write_value(s, len, false, is_json, &b) && fn(p, name, b.data, b.len);
+    ct_buf_deinit(&b);
+    return ok;
 }
 
 static bool put_string(ct_segments *p, const char *s)
@@ -162,25 +176,29 @@ static size_t blanks(const char *s, size_t len)
     return n;
 }
 
-static bool put_arguments(ct_segments *p, const ct_chat_call *c)
+static bool put_call(ct_segments *p, const ct_chat_call *c)
 {
     const size_t skip = blanks(c->arguments, c->len);
-    bool is_json;
-    if (skip == c->len)
-        return ct_segments_str(p, "{}");
-    if (!put_value(p, c->arguments, c->len, true, &is_json))
-        return false;
-    p->repairs |= is_json && c->arguments[skip] == '{' ? 0 : CARAT_REPAIR_ARGUMENTS;
-    return true;
+    const bool has_none = skip == c->len;
+    const char *arguments = has_none ? "{}" : c->arguments;
+    const size_t len = has_none ? 2 : c->len;
+    bool is_json = true;
+    const bool ok = p->format->has_own_syntax
+                        ? put_own(p, ct_function_call, c->name, arguments, len, &is_json)
+                        : ct_segments_str(p, "{\"name\": ") && put_string(p, c->name) &&
+                              ct_segments_str(p, ", \"parameters\": ") &&
+                              put_value(p, arguments, len, true, &is_json) && ct_segments_str(p, "}");
+    p->repairs |= has_none || (is_json && c->arguments[skip] == '{') ? 0 : CARAT_REPAIR_ARGUMENTS;
+    return ok;
 }
 
 bool ct_chat_put_calls(ct_segments *p, const ct_chat_call *calls, size_t n)
 {
-    bool ok = n == 1 || ct_segments_str(p, "[");
+    const bool is_list = n > 1 && !p->format->has_own_syntax;
+    bool ok = !is_list || ct_segments_str(p, "[");
     for (size_t i = 0; ok && i < n; i++)
-        ok = ct_segments_str(p, i ? ", {\"name\": " : "{\"name\": ") && put_string(p, calls[i].name) &&
-             ct_segments_str(p, ", \"parameters\": ") && put_arguments(p, &calls[i]) && ct_segments_str(p, "}");
-    return ok && (n == 1 || ct_segments_str(p, "]"));
+        ok = (!is_list || !i || ct_segments_str(p, ", ")) && put_call(p, &calls[i]);
+    return ok && (!is_list || ct_segments_str(p, "]"));
 }
 
 /* ---- results as text ---- */
@@ -193,31 +211,35 @@ size_t ct_chat_n_results(const ct_chat_message *messages, size_t n)
     return i;
 }
 
-/* All the text of a message, its pieces one behind the other. */
-static bool put_content(ct_segments *p, const ct_chat_message *m)
+/* A result's text, as JSON. */
+static bool put_content(ct_segments *p, const ct_chat_message *m, const char *s, size_t len)
+{
+    bool is_json;
+    if (p->format->has_own_syntax)
+        return put_own(p, ct_function_result, m->function, s, len, &is_json);
+    if (m->function && !(ct_segments_str(p, "{\"name\":") && put_string(p, m->function)))
+        return false;
+    return ct_segments_str(p, m->function ? ",\"result\":" : "{\"result\":") && put_value(p, s, len, false, &is_json) &&
+           ct_segments_str(p, "}");
+}
+
+/* Its pieces are one text, one behind the other. */
+static bool put_result(ct_segments *p, const ct_chat_message *m)
 {
     ct_buf text;
+    p->repairs |= m->is_null ? CARAT_REPAIR_NULL_CONTENT : 0;
+    p->repairs |= m->answers == SIZE_MAX ? CARAT_REPAIR_UNKNOWN_CALL : 0;
     if (m->is_null)
-        return ct_segments_str(p, "null");
+        return put_content(p, m, "null", 4);
     if (m->n_parts == 1 && m->parts[0].text)
-        return put_value(p, m->parts[0].text, m->parts[0].len, false, NULL);
+        return put_content(p, m, m->parts[0].text, m->parts[0].len);
     ct_buf_init(&text, p->text.max);
     for (size_t i = 0; i < m->n_parts; i++)
         if (m->parts[i].text)
             ct_buf_add(&text, m->parts[i].text, m->parts[i].len);
-    const bool ok = !text.failed && put_value(p, text.data ? text.data : "", text.len, false, NULL);
+    const bool ok = !text.failed && put_content(p, m, text.data ? text.data : "", text.len);
     ct_buf_deinit(&text);
     return ok;
-}
-
-static bool put_result(ct_segments *p, const ct_chat_message *m)
-{
-    p->repairs |= m->is_null ? CARAT_REPAIR_NULL_CONTENT : 0;
-    p->repairs |= m->answers == SIZE_MAX ? CARAT_REPAIR_UNKNOWN_CALL : 0;
-    if (m->function && !(ct_segments_str(p, "{\"name\":") && put_string(p, m->function)))
-        return false;
-    return ct_segments_str(p, m->function ? ",\"result\":" : "{\"result\":") && put_content(p, m) &&
-           ct_segments_str(p, "}");
 }
 
 static bool put_pictures(ct_segments *p, const ct_chat_message *m)
@@ -243,12 +265,13 @@ bool ct_chat_put_results(ct_segments *p, const ct_chat_message *results, size_t 
     for (size_t i = 0; i < n; i++)
         sorted[i] = &results[i];
     qsort(sorted, n, sizeof *sorted, by_call);
-    bool ok = ct_segments_str(p, "Results:\n[");
+    const bool is_list = !p->format->has_own_syntax;
+    bool ok = !is_list || ct_segments_str(p, "Results:\n[");
     for (size_t i = 0; ok && i < n; i++) {
         p->repairs |= sorted[i] != &results[i] ? CARAT_REPAIR_SORTED_RESULTS : 0;
-        ok = (!i || ct_segments_str(p, ",")) && put_result(p, sorted[i]);
+        ok = (!i || !is_list || ct_segments_str(p, ",")) && put_result(p, sorted[i]);
     }
-    ok = ok && ct_segments_str(p, "]");
+    ok = ok && (!is_list || ct_segments_str(p, "]"));
     for (size_t i = 0; ok && i < n; i++)
         ok = put_pictures(p, sorted[i]);
     free(sorted);

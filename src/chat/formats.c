@@ -7,14 +7,12 @@
 #include <strings.h>
 
 static const ct_format formats[CT_N_FORMATS] = {
-    [CT_FORMAT_GEMMA] = { "gemma", "Gemma", "<start_of_turn>", "<end_of_turn>", "user", "model", NULL, NULL, NULL,
-                          false, false },
+    [CT_FORMAT_GEMMA] = { "gemma", "Gemma", "<start_of_turn>", "<end_of_turn>", "user", "model" },
     [CT_FORMAT_CHATML] = { "chatml", "ChatML", "<|im_start|>", "<|im_end|>", "user", "assistant", "system", "tool",
-                           NULL, true, true },
+                           .writes_markers = true, .is_verbatim = true },
     [CT_FORMAT_FUNCTION] = { "functiongemma", "FunctionGemma", "<start_of_turn>", "<end_of_turn>", "user", "model",
-                             "developer", NULL, "<start_function_response>", false, false },
-    [CT_FORMAT_TRANSLATE] = { "translategemma", "TranslateGemma", "<start_of_turn>", "<end_of_turn>", "user", "model",
-                              NULL, NULL, NULL, false, false },
+                             "developer", .stop = "<start_function_response>", .has_own_syntax = true },
+    [CT_FORMAT_TRANSLATE] = { "translategemma", "TranslateGemma", "<start_of_turn>", "<end_of_turn>", "user", "model" },
 };
 
 const ct_format *ct_format_get(ct_format_kind kind)

@@ -2,7 +2,7 @@
  *
  *   gemma           <start_of_turn>user\n{system}\n\n{text}<end_of_turn>\n<start_of_turn>model\n
  *   chatml          <|im_start|>system\n{system}<|im_end|>\n<|im_start|>user\n{text}<|im_end|>\n<|im_start|>assistant\n
- *   functiongemma   <start_of_turn>developer\n{system}<end_of_turn>\n, then as gemma
+ *   functiongemma   <start_of_turn>developer\n{system}{functions}<end_of_turn>\n, then as gemma
  *   translategemma  as gemma; its template's instruction that names the languages is not written: it is part of the text
  *
  * Every prompt begins with <bos>, also where a template leaves it to the tokenizer.
@@ -41,6 +41,7 @@ typedef struct ct_format {
     const char *tool;         /* likewise */
     const char *stop;         /* a token that ends an answer besides `end`; NULL: none */
     bool writes_markers;      /* as text where the vocabulary has no token for them */
+    bool has_own_syntax;      /* of functions, calls and results (function_syntax.h) */
     bool is_verbatim;         /* every message is a turn, its text untrimmed; else sides alternate and are trimmed */
 } ct_format;
 

@@ -6,87 +6,19 @@
 
 #include <string.h>
 
+#include "base/json_span.h"
+
 #define MOST_PROPERTIES 1024
 #define MOST_REQUIRED   4096
 #define MOST_DEPTH      8 /* of lists and alternatives within each other: what lies deeper is Any */
 
-typedef struct span { /* a JSON value; of a key what is between its quotes */
-    const char *s;
-    size_t len;
-} span;
-
-/* ---- walking ---- */
-
-static size_t string_len(const char *s)
-{
-    size_t n = 1;
-    while (s[n] != '"')
-        n += s[n] == '\\' ? 2 : 1;
-    return n + 1;
-}
-
-static size_t value_len(const char *s, size_t len)
-{
-    size_t n = 0, depth = 0;
-    do {
-        depth += s[n] == '{' || s[n] == '[';
-        depth -= s[n] == '}' || s[n] == ']';
-        n += s[n] == '"' ? string_len(s + n) : 1;
-    } while (n < len && (depth || !strchr(",}]", s[n])));
-    return n;
-}
-
-/* Members of an object, elements of an array; nothing of anything else. */
-typedef struct walk {
-    const char *at, *end; /* at: of what comes next; end: the closing bracket */
-    bool is_object;
-    span key, value;
-} walk;
-
-static walk begin(span v)
-{
-    const bool has_members = v.len > 2 && (*v.s == '{' || *v.s == '[');
-    return (
-        walk){ .at = has_members ? v.s + 1 : NULL, .end = v.s + v.len - 1, .is_object = has_members && *v.s == '{' };
-}
-
-static bool step(walk *w)
-{
-    if (!w->at || w->at >= w->end)
-        return false;
-    if (w->is_object) {
-        const size_t n = string_len(w->at);
-        w->key = (span){ w->at + 1, n - 2 };
-        w->at += n + 1;
-    }
-    w->value = (span){ w->at, value_len(w->at, (size_t)(w->end - w->at)) };
-    w->at += w->value.len + 1;
-    return true;
-}
-
-static bool is(span v, const char *text)
-{
-    return v.len == strlen(text) && memcmp(v.s, text, v.len) == 0;
-}
-
-/* A key of an object; false: it has none. */
-static bool get(span object, const char *key, span *value)
-{
-    for (walk w = begin(object); w.is_object && step(&w);)
-        if (is(w.key, key)) {
-            *value = w.value;
-            return true;
-        }
-    return false;
-}
-
 /* ---- values ---- */
 
 /* As Python writes it; a list of them without its brackets. */
-static void put_literal(ct_buf *out, span v)
+static void put_literal(ct_buf *out, ct_span v)
 {
     for (size_t i = 0, n; i < v.len; i += n) {
-        n = v.s[i] == '"' ? string_len(v.s + i) : 1;
+        n = v.s[i] == '"' ? ct_span_string_len(v.s + i) : 1;
         if (v.s[i] == 't' || v.s[i] == 'n') {
             n = 4;
             ct_buf_str(out, v.s[i] == 't' ? "True" : "None");
@@ -100,27 +32,27 @@ static void put_literal(ct_buf *out, span v)
     }
 }
 
-static const char *simple_type(span name)
+static const char *simple_type(ct_span name)
 {
     static const char *const types[][2] = { { "\"string\"", "str" },   { "\"integer\"", "int" },
                                             { "\"number\"", "float" }, { "\"boolean\"", "bool" },
                                             { "\"null\"", "None" },    { "\"object\"", "dict" },
                                             { "\"array\"", "list" } };
     for (size_t i = 0; i < sizeof types / sizeof *types; i++)
-        if (is(name, types[i][0]))
+        if (ct_span_is(name, types[i][0]))
             return types[i][1];
     return NULL;
 }
 
 /* A schema's type. False: it does not say all that the schema says. */
-static bool put_type(ct_buf *out, span schema, int depth);
+static bool put_type(ct_buf *out, ct_span schema, int depth);
 
 /* One of several schemas, or of several names of types. */
-static bool put_union(ct_buf *out, span list, int depth)
+static bool put_union(ct_buf *out, ct_span list, int depth)
 {
     bool is_all = true;
     const char *between = "";
-    for (walk w = begin(list); step(&w); between = " | ") {
+    for (ct_walk w = ct_walk_begin(list); ct_walk_step(&w); between = " | ") {
         const char *name = simple_type(w.value);
         ct_buf_str(out, between);
         if (name)
@@ -132,25 +64,25 @@ static bool put_union(ct_buf *out, span list, int depth)
 }
 
 /* The keyword that the type is made of; NULL: none. */
-static const char *main_of(span schema, span *value)
+static const char *main_of(ct_span schema, ct_span *value)
 {
     static const char *const keys[] = { "enum", "const", "type", "anyOf", "oneOf" };
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
         const bool is_list = strcmp(keys[i], "const") != 0 && strcmp(keys[i], "type") != 0;
-        if (get(schema, keys[i], value) && (!is_list || (*value->s == '[' && value->len > 2)))
+        if (ct_span_get(schema, keys[i], value) && (!is_list || (*value->s == '[' && value->len > 2)))
             return keys[i];
     }
     return NULL;
 }
 
-static bool put_named(ct_buf *out, span schema, span type, int depth)
+static bool put_named(ct_buf *out, ct_span schema, ct_span type, int depth)
 {
     const char *name = simple_type(type);
-    span items;
+    ct_span items;
     if (!name && *type.s == '[' && type.len > 2)
         return put_union(out, type, depth);
     ct_buf_str(out, name ? name : "Any");
-    if (!name || strcmp(name, "list") != 0 || !get(schema, "items", &items))
+    if (!name || strcmp(name, "list") != 0 || !ct_span_get(schema, "items", &items))
         return name;
     ct_buf_char(out, '[');
     const bool is_all = put_type(out, items, depth + 1);
@@ -158,9 +90,9 @@ static bool put_named(ct_buf *out, span schema, span type, int depth)
     return is_all;
 }
 
-static bool put_main(ct_buf *out, span schema, int depth)
+static bool put_main(ct_buf *out, ct_span schema, int depth)
 {
-    span v;
+    ct_span v;
     const char *key = main_of(schema, &v);
     if (key && strcmp(key, "type") == 0)
         return put_named(out, schema, v, depth);
@@ -168,12 +100,12 @@ static bool put_main(ct_buf *out, span schema, int depth)
         return put_union(out, v, depth);
     ct_buf_str(out, key ? "Literal[" : "Any");
     if (key)
-        put_literal(out, strcmp(key, "enum") == 0 ? (span){ v.s + 1, v.len - 2 } : v);
+        put_literal(out, strcmp(key, "enum") == 0 ? (ct_span){ v.s + 1, v.len - 2 } : v);
     return !key || ct_buf_char(out, ']');
 }
 
 /* Are values (a list, or one) of the type that is named beside them? */
-static bool are_of(span values, const char *name)
+static bool are_of(ct_span values, const char *name)
 {
     const char *begins = strcmp(name, "str") == 0     ? "\""
                          : strcmp(name, "int") == 0   ? "-0123456789"
@@ -181,35 +113,36 @@ static bool are_of(span values, const char *name)
                          : strcmp(name, "bool") == 0  ? "tf"
                                                       : "";
     bool ok = *values.s == '[' || strchr(begins, *values.s);
-    for (walk w = begin(values); step(&w);)
+    for (ct_walk w = ct_walk_begin(values); ct_walk_step(&w);)
         ok = ok && strchr(begins, *w.value.s);
     return ok;
 }
 
 /* Is every keyword part of the type? `also`: what is said elsewhere. */
-static bool is_told(span schema, const char *const *also)
+static bool is_told(ct_span schema, const char *const *also)
 {
-    span v = { 0 };
+    ct_span v = { 0 };
     const char *key = main_of(schema, &v);
     const bool is_literal = key && (strcmp(key, "enum") == 0 || strcmp(key, "const") == 0);
-    const bool is_list = key && strcmp(key, "type") == 0 && is(v, "\"array\"");
-    for (walk w = begin(schema); step(&w);) {
+    const bool is_list = key && strcmp(key, "type") == 0 && ct_span_is(v, "\"array\"");
+    for (ct_walk w = ct_walk_begin(schema); ct_walk_step(&w);) {
         const char *name = simple_type(w.value);
-        bool told = (key && is(w.key, key)) || is(w.key, "title") || (is(w.key, "items") && is_list) ||
-                    (is(w.key, "type") && is_literal && name && are_of(v, name));
+        bool told = (key && ct_span_is(w.key, key)) || ct_span_is(w.key, "title") ||
+                    (ct_span_is(w.key, "items") && is_list) ||
+                    (ct_span_is(w.key, "type") && is_literal && name && are_of(v, name));
         for (size_t i = 0; !told && also && also[i]; i++)
-            told = is(w.key, also[i]);
+            told = ct_span_is(w.key, also[i]);
         if (!told)
             return false;
     }
     return true;
 }
 
-static bool put_type(ct_buf *out, span schema, int depth)
+static bool put_type(ct_buf *out, ct_span schema, int depth)
 {
     if (*schema.s != '{' || depth == MOST_DEPTH) {
         ct_buf_str(out, "Any");
-        return is(schema, "true");
+        return ct_span_is(schema, "true");
     }
     const bool is_all = put_main(out, schema, depth);
     return is_all && is_told(schema, NULL);
@@ -218,7 +151,7 @@ static bool put_type(ct_buf *out, span schema, int depth)
 /* ---- arguments ---- */
 
 typedef struct argument {
-    span name, schema;
+    ct_span name, schema;
     bool is_required;
 } argument;
 
@@ -228,7 +161,7 @@ typedef struct arguments {
     bool is_all; /* every name that is required is among them */
 } arguments;
 
-static void require(arguments *a, span name)
+static void require(arguments *a, ct_span name)
 {
     bool found = false;
     for (size_t i = 0; !found && *name.s == '"' && i < a->n; i++)
@@ -237,26 +170,26 @@ static void require(arguments *a, span name)
     a->is_all = a->is_all && found;
 }
 
-static void list_arguments(span schema, arguments *a)
+static void list_arguments(ct_span schema, arguments *a)
 {
-    span v;
+    ct_span v;
     size_t n = 0;
     a->n = 0;
     a->is_all = true;
-    if (get(schema, "properties", &v))
-        for (walk w = begin(v); a->n < MOST_PROPERTIES && step(&w);)
+    if (ct_span_get(schema, "properties", &v))
+        for (ct_walk w = ct_walk_begin(v); a->n < MOST_PROPERTIES && ct_walk_step(&w);)
             a->v[a->n++] = (argument){ .name = w.key, .schema = w.value };
-    if (!get(schema, "required", &v))
+    if (!ct_span_get(schema, "required", &v))
         return;
-    walk w = begin(v);
-    while (n < MOST_REQUIRED && step(&w))
+    ct_walk w = ct_walk_begin(v);
+    while (n < MOST_REQUIRED && ct_walk_step(&w))
         require(a, w.value), n++;
     a->is_all = a->is_all && *v.s == '[' && n < MOST_REQUIRED;
 }
 
 static const char *const said_of_arguments[] = { "description", "default", NULL };
 
-static void put_name(ct_buf *out, span name)
+static void put_name(ct_buf *out, ct_span name)
 {
     bool is_plain = name.len > 0 && !(*name.s >= '0' && *name.s <= '9');
     for (size_t i = 0; i < name.len; i++)
@@ -270,12 +203,12 @@ static void put_name(ct_buf *out, span name)
 
 static void put_argument(ct_buf *out, const argument *a)
 {
-    span v;
+    ct_span v;
     put_name(out, a->name);
     ct_buf_str(out, ": ");
     put_type(out, a->schema, 0);
     const bool may_be_none = out->len >= 4 && memcmp(out->data + out->len - 4, "None", 4) == 0;
-    if (get(a->schema, "default", &v)) {
+    if (ct_span_get(a->schema, "default", &v)) {
         ct_buf_str(out, " = ");
         put_literal(out, v);
     } else if (!a->is_required) {
@@ -284,10 +217,10 @@ static void put_argument(ct_buf *out, const argument *a)
 }
 
 /* Does the signature say all of it but the description? What it writes is not wanted. */
-static bool is_all_in_type(span schema, ct_buf *out)
+static bool is_all_in_type(ct_span schema, ct_buf *out)
 {
     if (*schema.s != '{')
-        return is(schema, "true");
+        return ct_span_is(schema, "true");
     const size_t was = out->len;
     const bool is_all = put_main(out, schema, 0) && is_told(schema, said_of_arguments);
     out->len = was < out->len ? was : out->len;
@@ -309,7 +242,7 @@ static void put_text(ct_buf *out, const char *s, size_t len, size_t indent)
 }
 
 /* A JSON string as its text. Three quotes are spelt in the docstring as they are in JSON. */
-static void put_string(ct_buf *out, span v, size_t indent)
+static void put_string(ct_buf *out, ct_span v, size_t indent)
 {
     static const char from[] = "bfnrt", to[] = "\b\f\n\r\t";
     for (size_t i = 1, n; i + 1 < v.len; i += n) {
@@ -326,11 +259,11 @@ static void put_string(ct_buf *out, span v, size_t indent)
 }
 
 /* "city: Its name. {"type":...}", where there is anything to say. */
-static void put_note(ct_buf *out, span name, span schema, bool *has_notes)
+static void put_note(ct_buf *out, ct_span name, ct_span schema, bool *has_notes)
 {
-    span words = { 0 };
-    const bool has_words = get(schema, "description", &words) && *words.s == '"' && words.len > 2;
-    const bool is_all = is_all_in_type(schema, out) && (has_words || !words.len || is(words, "\"\""));
+    ct_span words = { 0 };
+    const bool has_words = ct_span_get(schema, "description", &words) && *words.s == '"' && words.len > 2;
+    const bool is_all = is_all_in_type(schema, out) && (has_words || !words.len || ct_span_is(words, "\"\""));
     if (!has_words && is_all)
         return;
     ct_buf_str(out, *has_notes ? "\n        " : "Args:\n        ");
@@ -345,17 +278,17 @@ static void put_note(ct_buf *out, span name, span schema, bool *has_notes)
 }
 
 /* Is there nothing beside the arguments? */
-static bool is_all_in_signature(span schema, const arguments *a)
+static bool is_all_in_signature(ct_span schema, const arguments *a)
 {
-    for (walk w = begin(schema); step(&w);)
-        if (!is(w.key, "properties") && !is(w.key, "required") && !is(w.key, "title") && !is(w.key, "$schema") &&
-            !(is(w.key, "type") && is(w.value, "\"object\"")) &&
-            !(is(w.key, "additionalProperties") && is(w.value, "false")))
+    for (ct_walk w = ct_walk_begin(schema); ct_walk_step(&w);)
+        if (!ct_span_is(w.key, "properties") && !ct_span_is(w.key, "required") && !ct_span_is(w.key, "title") &&
+            !ct_span_is(w.key, "$schema") && !(ct_span_is(w.key, "type") && ct_span_is(w.value, "\"object\"")) &&
+            !(ct_span_is(w.key, "additionalProperties") && ct_span_is(w.value, "false")))
             return false;
     return a->is_all;
 }
 
-static void put_docstring(ct_buf *out, const char *description, span schema, const arguments *a)
+static void put_docstring(ct_buf *out, const char *description, ct_span schema, const arguments *a)
 {
     bool has_notes = false;
     const size_t start = out->len;
@@ -387,7 +320,7 @@ static void put_docstring(ct_buf *out, const char *description, span schema, con
 
 bool ct_python_declare(const char *name, const char *description, const char *schema, size_t len, ct_buf *out)
 {
-    const span all = { schema, len };
+    const ct_span all = { schema, len };
     const char *between = "";
     arguments a;
     list_arguments(all, &a);

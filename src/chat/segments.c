@@ -25,6 +25,14 @@ bool ct_segments_control(ct_segments *p, ct_segment_kind kind)
     return add_segment(p, kind) != NULL;
 }
 
+bool ct_segments_named(ct_segments *p, const char *name)
+{
+    ct_segment *seg = add_segment(p, CT_SEGMENT_NAMED);
+    if (seg)
+        seg->name = name;
+    return seg != NULL;
+}
+
 bool ct_segments_written(ct_segments *p, size_t from)
 {
     if (p->text.failed || p->text.len == from)
@@ -92,7 +100,7 @@ bool ct_segments_text(const ct_segments *p, ct_buf *out)
         if (s->kind == CT_SEGMENT_TEXT)
             ct_buf_add(out, p->text.data + s->at, s->len);
         else
-            ct_buf_str(out, names[s->kind]);
+            ct_buf_str(out, s->kind == CT_SEGMENT_NAMED ? s->name : names[s->kind]);
     }
     return !out->failed;
 }
@@ -103,6 +111,7 @@ bool ct_segments_text(const ct_segments *p, ct_buf *out)
 typedef struct filling {
     const carat_tokenizer *t;
     unsigned flags;
+    bool has_own_syntax; /* the format's */
     ct_buf run;
     size_t system_end; /* of the run's bytes; 0: not in it */
     ct_ids *out;
@@ -128,11 +137,34 @@ static void note(filling *f, size_t pair[2])
     pair[1] = f->out->n;
 }
 
+/* Bytes of the text up to where a token of FunctionGemma's syntax has been typed, one of its name among them. Vocabularies
+ * may list these as added pieces, which are met in any text: cut in two the name is text. */
+static size_t safe_len(const filling *f, const char *s, size_t len)
+{
+    static const char *const names[] = { "<escape>",
+                                         "<start_function_declaration>",
+                                         "<end_function_declaration>",
+                                         "<start_function_call>",
+                                         "<end_function_call>",
+                                         "<start_function_response>",
+                                         "<end_function_response>" };
+    for (size_t i = 0; f->has_own_syntax && i < len; i++)
+        for (size_t k = 0; s[i] == '<' && k < sizeof names / sizeof *names; k++)
+            if (len - i >= strlen(names[k]) && memcmp(s + i, names[k], strlen(names[k])) == 0)
+                return i + 1;
+    return len;
+}
+
 static bool end_run(filling *f, carat_err *err)
 {
     if (f->system_end && f->boundaries && !note_system(f, err))
         return false;
-    bool ok = ct_tok_encode(f->t, f->run.data ? f->run.data : "", f->run.len, f->flags, f->out, err);
+    const char *s = f->run.data ? f->run.data : "";
+    bool ok = true;
+    for (size_t done = 0, n; ok && done < f->run.len; done += n) {
+        n = safe_len(f, s + done, f->run.len - done);
+        ok = ct_tok_encode(f->t, s + done, n, f->flags, f->out, err);
+    }
     ct_buf_clear(&f->run);
     return ok;
 }
@@ -160,6 +192,12 @@ static bool put_marker(filling *f, const ct_format *format, const char *name, ca
     if (!format->writes_markers)
         return put_control(f, -1, name, err);
     return ct_buf_str(&f->run, name) || no_memory(err);
+}
+
+static bool put_named(filling *f, const char *name, carat_err *err)
+{
+    int32_t id = ct_tok_find(f->t, name, strlen(name));
+    return put_control(f, id >= 0 && ct_tok_can_end(f->t, id) ? id : -1, name, err);
 }
 
 static bool put_image(filling *f, size_t n_soft, size_t *at, carat_err *err)
@@ -200,6 +238,8 @@ static bool put_segment(filling *f, const ct_segments *p, const ct_segment *s, c
         if (p->system_end > s->at && p->system_end <= s->at + s->len)
             f->system_end = f->run.len + p->system_end - s->at;
         return ct_buf_add(&f->run, p->text.data + s->at, s->len) || no_memory(err);
+    case CT_SEGMENT_NAMED:
+        return put_named(f, s->name, err);
     case CT_SEGMENT_IMAGE:
         break;
     }
@@ -230,7 +270,11 @@ static bool put_segments(filling *f, const ct_segments *p, size_t begin, size_t 
 bool ct_segments_ids(const ct_segments *p, const carat_tokenizer *t, size_t n_soft, ct_ids *out, ct_image_place *places,
                      ct_boundaries *boundaries, carat_err *err)
 {
-    filling f = { .t = t, .flags = p->text_flags, .out = out, .boundaries = boundaries };
+    filling f = { .t = t,
+                  .flags = p->text_flags,
+                  .has_own_syntax = format_of(p)->has_own_syntax,
+                  .out = out,
+                  .boundaries = boundaries };
     if (boundaries)
         *boundaries = (ct_boundaries){ 0 };
     return put_segments(&f, p, 0, p->n, n_soft, places, err);
@@ -239,6 +283,6 @@ bool ct_segments_ids(const ct_segments *p, const carat_tokenizer *t, size_t n_so
 bool ct_segments_ids_of(const ct_segments *p, size_t begin, size_t end, const carat_tokenizer *t, size_t n_soft,
                         ct_ids *out, carat_err *err)
 {
-    filling f = { .t = t, .flags = p->text_flags, .out = out };
+    filling f = { .t = t, .flags = p->text_flags, .has_own_syntax = format_of(p)->has_own_syntax, .out = out };
     return put_segments(&f, p, begin, end, n_soft, NULL, err);
 }

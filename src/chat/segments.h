@@ -7,6 +7,7 @@
 #include "chat/template.h"
 
 bool ct_segments_control(ct_segments *p, ct_segment_kind kind);
+bool ct_segments_named(ct_segments *p, const char *name); /* a control token; name is not copied */
 bool ct_segments_add(ct_segments *p, const char *s, size_t len);
 bool ct_segments_str(ct_segments *p, const char *s);
 bool ct_segments_written(ct_segments *p, size_t from); /* to p->text, behind `from` bytes: takes it as text */

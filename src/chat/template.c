@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "chat/calls.h"
+#include "chat/function_syntax.h"
 #include "chat/roles.h"
 #include "chat/segments.h"
 
@@ -74,6 +75,7 @@ typedef struct turn {
     side side;
     bool has_text;           /* it is not empty: the next block needs a blank line */
     bool after_system;       /* its last block is a system block, which is always followed by one */
+    bool after_results;      /* in the model's turn: it goes on directly behind them */
     bool after_same_speaker; /* it already holds a message that was not a system message: joining is a repair */
 } turn;
 
@@ -119,9 +121,10 @@ static bool is_empty(const ct_chat_message *m, bool trims)
     return true;
 }
 
-static side side_of(const ct_format *f, const turn *t, block_kind kind)
+static side side_of(const ct_format *f, const turn *t, const ct_chat_message *m, block_kind kind)
 {
     return kind == BLOCK_MODEL                          ? MODEL_TURN
+           : m->is_result && f->has_own_syntax          ? MODEL_TURN
            : kind == BLOCK_TOOL && f->tool              ? TOOL_TURN
            : kind == BLOCK_SYSTEM && has_own_turn(f, t) ? SYSTEM_TURN
                                                         : USER_TURN;
@@ -155,7 +158,7 @@ static bool put_answer(ct_segments *p, const ct_chat_message *m, int trims)
 {
     if (!m->n_calls)
         return put_parts(p, m, trims);
-    return put_parts(p, m, trims) && (is_empty(m, trims) || ct_segments_str(p, "\n\n")) &&
+    return put_parts(p, m, trims) && (is_empty(m, trims) || p->format->has_own_syntax || ct_segments_str(p, "\n\n")) &&
            ct_chat_put_calls(p, m->calls, m->n_calls);
 }
 
@@ -205,7 +208,7 @@ static bool add_message(ct_segments *p, rendering *r, size_t i, size_t n_results
     const ct_chat_message *m = &r->messages[i];
     turn *t = &r->t;
     block_kind kind = kind_of(f, t, m, i, &p->repairs);
-    side wanted = side_of(f, t, kind);
+    side wanted = side_of(f, t, m, kind);
     int trims = trims_of(r, i, kind, wanted);
     bool empty = kind != BLOCK_TOOL && !m->n_calls && is_empty(m, trims);
     if (m->is_null && !m->n_calls)
@@ -216,10 +219,12 @@ static bool add_message(ct_segments *p, rendering *r, size_t i, size_t n_results
     }
     if (!take_side(p, t, wanted, i))
         return false;
-    if (t->after_same_speaker)
+    bool goes_on = wanted == MODEL_TURN && (t->after_results || m->is_result);
+    if (t->after_same_speaker && !goes_on)
         p->repairs |= CARAT_REPAIR_JOINED;
-    if (((t->has_text && !empty) || t->after_system) && !ct_segments_str(p, "\n\n"))
+    if (((t->has_text && !empty) || t->after_system) && !goes_on && !ct_segments_str(p, "\n\n"))
         return false;
+    t->after_results = wanted == MODEL_TURN && m->is_result;
     t->has_text = t->has_text || !empty;
     t->after_system = kind == BLOCK_SYSTEM && wanted == USER_TURN;
     t->after_same_speaker = t->after_same_speaker || kind != BLOCK_SYSTEM;
@@ -246,12 +251,15 @@ static bool declare(ct_segments *p, rendering *r, size_t i)
         p->repairs |= CARAT_REPAIR_ADDED_USER;
     if (t->side != wanted && !take_side(p, t, wanted, CT_NO_MESSAGE))
         return false;
-    if ((t->has_text || t->after_system) && !ct_segments_str(p, "\n\n"))
+    bool is_own = p->format->has_own_syntax && wanted == SYSTEM_TURN;
+    if (is_own ? !t->has_text && !ct_segments_str(p, CT_FUNCTION_TRIGGER)
+               : (t->has_text || t->after_system) && !ct_segments_str(p, "\n\n"))
         return false;
     t->has_text = true;
     t->after_system = wanted == USER_TURN;
     r->is_declared = true;
-    if (!ct_segments_str(p, declaring) || !ct_segments_add(p, tools->declared, tools->declared_len))
+    if (is_own ? !ct_function_declare(p, tools)
+               : !ct_segments_str(p, declaring) || !ct_segments_add(p, tools->declared, tools->declared_len))
         return false;
     p->system_end = p->text.len;
     return true;
@@ -279,7 +287,7 @@ static bool render_messages(rendering *r, ct_segments *p)
         if (!open_turn(p, p->format->user, CT_NO_MESSAGE))
             return false;
     }
-    return r->options->continues_answer || close_turn(p);
+    return r->options->continues_answer || r->t.after_results || close_turn(p);
 }
 
 bool ct_chat_render(const ct_chat_message *messages, size_t n, const ct_chat_options *options, ct_segments *out,
@@ -294,7 +302,7 @@ bool ct_chat_render(const ct_chat_message *messages, size_t n, const ct_chat_opt
     ct_buf_init(&out->text, (size_t)1 << 31);
     out->format = ct_format_get(options->format);
     bool ok = ct_segments_control(out, CT_SEGMENT_BOS) && render_messages(&r, out);
-    if (ok && !options->no_generation_prompt && !options->continues_answer)
+    if (ok && !options->no_generation_prompt && !options->continues_answer && !r.t.after_results)
         ok = open_turn(out, out->format->model, n);
     if (ok)
         return true;

@@ -28,7 +28,10 @@
  *
  * User and model text is trimmed item by item as Python's str.strip does it; system text is left as it is.
  *
- * FunctionGemma's system texts at the beginning are a developer's turn, trimmed. In ChatML every message is a turn, but for
+ * FunctionGemma's system texts at the beginning are a developer's turn, trimmed, with the declarations of functions directly
+ * behind them, in a syntax of its own (function_syntax.h). Calls stand directly behind the model's text, results behind the
+ * calls in the same turn, and there the model goes on: no turn is begun for an answer to results. Where the vocabulary
+ * lacks a token of that syntax the prompt is refused. In ChatML every message is a turn, but for
  * neighbouring results, and nothing is trimmed, so only missing content, unknown roles and what calls and results lack are
  * repaired; functions are declared at the end of the leading system text, or in a system turn of their own.
  *
@@ -79,15 +82,17 @@ typedef enum ct_segment_kind {
     CT_SEGMENT_END_OF_TURN,
     CT_SEGMENT_TEXT,
     CT_SEGMENT_IMAGE,
+    CT_SEGMENT_NAMED, /* another control token of the format */
 } ct_segment_kind;
 
 #define CT_NO_MESSAGE SIZE_MAX
 
 typedef struct ct_segment {
     ct_segment_kind kind;
-    size_t message; /* of the beginning of a turn: which message opened it; the number of messages where the model is
+    size_t message;   /* of the beginning of a turn: which message opened it; the number of messages where the model is
                          * to fill it; CT_NO_MESSAGE where repair added it */
-    size_t at, len; /* of text, in the prompt's text */
+    size_t at, len;   /* of text, in the prompt's text */
+    const char *name; /* of a named token; borrowed for good */
     size_t image, crop; /* of an image: the caller's number; 0 the whole, 1.. its crops */
 } ct_segment;
 
