@@ -34,7 +34,7 @@
  *     longer than this header says. Do not copy it whole if the copy is to be handed back.
  *   - New fields come at the end. So neither kind is part of another by value: options within options are pointers,
  *     read during the call, and NULL means the defaults.
- *   - carat_err, carat_bias, carat_top and carat_score never change.
+ *   - carat_err, carat_bias, carat_top, carat_score and carat_piece never change.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef CARAT_H
@@ -584,6 +584,43 @@ typedef struct carat_format_options {
 CARAT_API bool carat_format_open(carat_engine *e, const carat_format_options *o, carat_format **out, carat_err *err);
 /* Requests that were submitted and calls that run keep what they need of it. Before its engine's close. Accepts NULL. */
 CARAT_API void carat_format_close(carat_format *f);
+
+/* ---- Calls in answers -------------------------------------------------------------------------------------------- */
+
+typedef enum carat_piece_kind {
+    CARAT_PIECE_TEXT,
+    CARAT_PIECE_CALL,      /* a call begins; text: the function's name */
+    CARAT_PIECE_ARGUMENTS, /* the next bytes of its arguments: all together are the JSON text of one object */
+    CARAT_PIECE_CALL_END,  /* it is whole, and its arguments are valid JSON */
+    CARAT_PIECE_CALL_BROKEN, /* it is none: it breaks off, or is no JSON after all; text: all that the model wrote of it */
+} carat_piece_kind;
+
+/* A part of an answer. */
+typedef struct carat_piece {
+    carat_piece_kind kind;
+    size_t call;      /* which call of the answer, a broken one too, counted from 0; 0 for text */
+    const char *text; /* len bytes, not NUL-terminated */
+    size_t len;
+} carat_piece;
+
+/* Reads an answer's text as it comes: plain text, and calls of functions, in any of the shapes that Gemma writes them in (JSON,
+ * Python, fences of either, FunctionGemma's; docs/TOOLS.md, "Reading calls"). Only names of the functions that it was opened
+ * with make a call; everything else is text, byte for byte. What comes out does not depend on how the text is cut. One thread at a
+ * time. */
+typedef struct carat_call_reader carat_call_reader;
+
+/* Errors: CARAT_ENOMEM. */
+CARAT_API bool carat_call_reader_open(const carat_tools *t, carat_call_reader **out, carat_err *err);
+/* The next len bytes of the answer, cut anywhere. *pieces [*n] is what became certain by them, perhaps nothing; borrowed until
+ * the next call. A call begins with CALL; from there on its ARGUMENTS come as they are written where they are JSON behind the name,
+ * at once where they are not; CALL_END or CALL_BROKEN ends it. Who shows or keeps answers whole puts a broken call's text in
+ * its place. Held back is what may still become a call: at most 64 KiB without a function's name, 16 MiB of a call; beyond, it
+ * is text. Errors: CARAT_EARG (the answer has ended), CARAT_ENOMEM, after which the reader can only be closed. */
+CARAT_API bool carat_call_reader_push(carat_call_reader *r, const char *text, size_t len, const carat_piece **pieces,
+                                      size_t *n, carat_err *err);
+/* The answer's end: what was held back. Errors as carat_call_reader_push. */
+CARAT_API bool carat_call_reader_finish(carat_call_reader *r, const carat_piece **pieces, size_t *n, carat_err *err);
+CARAT_API void carat_call_reader_close(carat_call_reader *r); /* accepts NULL */
 
 /* ---- Sessions ---------------------------------------------------------------------------------------------------- */
 
