@@ -503,6 +503,15 @@ static void take(carat_call_reader *r, char c)
     r->has_failed = r->has_failed || r->held.failed || r->arguments.failed || r->out.failed;
 }
 
+/* Bytes that can only be text where text stands before them: in_text would take them one by one. */
+static size_t length_of_word(const char *text, size_t len)
+{
+    size_t n = 0;
+    while (n < len && !ct_is_blank(text[n]) && text[n] != '<')
+        n++;
+    return n;
+}
+
 static bool check(const carat_call_reader *r, carat_err *err)
 {
     return !r->is_finished || ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "the answer whose calls are read has ended");
@@ -516,8 +525,13 @@ bool ct_call_reader_push(carat_call_reader *r, const char *text, size_t len, con
     if (!check(r, err))
         return false;
     ct_out_clear(r);
-    for (size_t i = 0; i < len; i++)
-        take(r, text[i]);
+    for (size_t i = 0; i < len;) {
+        const size_t n_word = r->place == IN_TEXT ? length_of_word(text + i, len - i) : 0;
+        ct_out_text(r, text + i, n_word);
+        i += n_word;
+        if (!n_word)
+            take(r, text[i++]);
+    }
     return ct_out_give(r, pieces, n, err);
 }
 

@@ -165,6 +165,48 @@ static bool weigh(carat_err *err)
     return carat_weigh(&file, &w, err) && carat_weigh(&name, &w, err);
 }
 
+/* An answer of every shape, and one that breaks off. */
+static bool read_answer(carat_call_reader *r, carat_err *err)
+{
+    static const char answer[] =
+        "I look.\n[ping(), get_time('\\x41', zone={'a': (1)})]\n{\"name\": \"get_time\", \"parameters\": "
+        "{\"city\": \"Oslo\"}}\n```json\n{\"args\": \"{}\", \"name\": \"ping\"}\n```\n"
+        "<start_function_call>call:get_time{city:<escape>Oslo<escape>}<end_function_call>"
+        "{\"name\": \"get_time\", \"parameters\": {\"city\": 1";
+    const carat_piece *pieces;
+    size_t n, n_broken = 0;
+    bool ok = true;
+    for (size_t at = 0; ok && at < sizeof answer - 1; at += 9)
+        ok = carat_call_reader_push(r, answer + at, sizeof answer - 1 - at < 9 ? sizeof answer - 1 - at : 9, &pieces,
+                                    &n, err);
+    if (!ok || !carat_call_reader_finish(r, &pieces, &n, err))
+        return false;
+    for (size_t i = 0; i < n; i++)
+        n_broken += pieces[i].kind == CARAT_PIECE_CALL_BROKEN && pieces[i].call == 5;
+    assert_int_equal(n_broken, 1);
+    return true;
+}
+
+static bool read_calls(carat_err *err)
+{
+    const carat_tool v[] = {
+        { .struct_size = sizeof *v, .name = "ping" },
+        { .struct_size = sizeof *v,
+          .name = "get_time",
+          .parameters = "{\"type\":\"object\",\"properties\":{\"city\":{}}}" },
+    };
+    const carat_tools_options o = { .struct_size = sizeof o, .tools = v, .n_tools = 2 };
+    carat_tools *tools;
+    carat_call_reader *r;
+    if (!carat_tools_open(&o, &tools, err))
+        return false;
+    bool ok = carat_call_reader_open(tools, &r, err);
+    carat_tools_close(tools); /* the reader keeps what it needs */
+    ok = ok && read_answer(r, err);
+    carat_call_reader_close(r);
+    return ok;
+}
+
 static void opening(void **state)
 {
     (void)state;
@@ -176,6 +218,7 @@ static void opening(void **state)
         { "describe", describe, NULL, 100 },
         { "tokenize", open_tokenizer, NULL, 100 },
         { "weigh", weigh, NULL, 100 },
+        { "calls in an answer", read_calls, NULL, 0 },
     };
     for (size_t i = 0; i < sizeof trials / sizeof *trials; i++)
         sweep(&trials[i]);
