@@ -68,7 +68,7 @@ bool ct_put_word(ct_buf *out, const char *text, size_t len);
 
 typedef struct ct_call_json {
     uint8_t state, key_kind, n_key, n_hex;
-    char key[16];
+    char key[16], quote; /* of the string that is being read */
     ct_name name;
     size_t function;
     bool is_nested; /* within "function": { */
@@ -133,6 +133,7 @@ struct carat_call_reader {
     ct_list list;
     bool is_wrapped, has_listed, has_separator, is_behind, is_named;
     const char *marker;
+    uint8_t place_before; /* the marker */
     size_t n_marker;
     char info[24];
     size_t n_info;
@@ -170,6 +171,7 @@ void ct_out_clear(carat_call_reader *r);
 void ct_call_json_begin(carat_call_reader *r);
 ct_verdict ct_call_json_feed(carat_call_reader *r, char c);
 void ct_call_python_begin(carat_call_reader *r, bool in_code);
+void ct_call_python_begin_dict(carat_call_reader *r); /* behind its first brace: not a call, but one's arguments */
 ct_verdict ct_call_python_feed(carat_call_reader *r,
                                char c); /* CT_DONE: r->python.function with r->arguments, which are not out */
 void ct_call_function_begin(carat_call_reader *r);

@@ -1,7 +1,7 @@
 /* One JSON object that may be a call: {"name": ..., "parameters": {...}} and its relatives.
  *
  * Keys may come in any order. Where the name precedes the arguments, they come out as they are written; where it follows,
- * they wait for it. An object whose arguments were whole may lack its closing braces: whoever reads on decides.
+ * they wait for it. A Python dict does as well: what stands behind a key in single quotes is read as Python. An object whose arguments were whole may lack its closing braces: whoever reads on decides.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
@@ -16,7 +16,8 @@ enum {
     VALUE,
     NAME,
     ARGUMENTS,
-    STRING, /* of arguments: a JSON string that holds their object */
+    LITERAL, /* arguments as a Python dict */
+    STRING,  /* of arguments: a JSON string that holds their object */
     STRING_ESCAPE,
     STRING_HEX,
     NOTHING, /* of arguments: null */
@@ -48,9 +49,15 @@ void ct_call_json_begin(carat_call_reader *r)
 
 /* ---- keys ---- */
 
-static ct_verdict begin_key(ct_call_json *j)
+static bool is_quote(char c)
+{
+    return c == '"' || c == '\'';
+}
+
+static ct_verdict begin_key(ct_call_json *j, char c)
 {
     j->state = KEY;
+    j->quote = c;
     j->n_key = 0;
     return CT_MORE;
 }
@@ -61,12 +68,12 @@ static ct_verdict key(ct_call_json *j, char c)
         const char *k = known_keys[i].key;
         if (strncmp(k, j->key, j->n_key) != 0)
             continue;
-        if (c == '"' && !k[j->n_key]) {
+        if (c == j->quote && !k[j->n_key]) {
             j->key_kind = known_keys[i].kind;
             j->state = COLON;
             return CT_MORE;
         }
-        if (c && c != '"' && k[j->n_key] == c) {
+        if (c && k[j->n_key] == c) {
             j->key[j->n_key++] = c;
             return CT_MORE;
         }
@@ -214,11 +221,43 @@ static ct_verdict nothing(carat_call_reader *r, char c)
     return *++r->json.word ? CT_MORE : no_arguments(r);
 }
 
+/* A byte of a dict: it comes out when it is whole. */
+static ct_verdict literal(carat_call_reader *r, char c)
+{
+    ct_call_json *j = &r->json;
+    const ct_verdict v = ct_call_python_feed(r, c);
+    if (v != CT_DONE)
+        return v;
+    j->has_arguments = true;
+    j->state = AFTER;
+    j->has_called = is_named(j) && ct_out_whole(r, j->function);
+    return j->has_called || !is_named(j) ? CT_MORE : CT_FAIL;
+}
+
+/* Behind a key in Python's quotes: a dict, or None. */
+static ct_verdict begin_literal(carat_call_reader *r, char c)
+{
+    ct_call_json *j = &r->json;
+    if (c == 'N') {
+        j->state = NOTHING;
+        j->word = "one";
+        return CT_MORE;
+    }
+    if (c != '{')
+        return CT_FAIL;
+    j->state = LITERAL;
+    r->is_named = is_named(j);
+    ct_call_python_begin_dict(r);
+    return CT_MORE;
+}
+
 static ct_verdict begin_arguments(carat_call_reader *r, char c)
 {
     ct_call_json *j = &r->json;
     if (j->has_arguments)
         return CT_FAIL;
+    if (j->quote == '\'')
+        return begin_literal(r, c);
     if (c == '{') {
         j->state = ARGUMENTS;
         begin_object(r);
@@ -235,11 +274,12 @@ static ct_verdict begin_arguments(carat_call_reader *r, char c)
 
 /* ---- other values ---- */
 
-static ct_verdict begin_name(carat_call_reader *r)
+static ct_verdict begin_name(carat_call_reader *r, char c)
 {
     if (is_named(&r->json))
         return CT_FAIL;
     r->json.state = NAME;
+    r->json.quote = c;
     r->json.name = ct_name_begin(r);
     return CT_MORE;
 }
@@ -247,7 +287,7 @@ static ct_verdict begin_name(carat_call_reader *r)
 static ct_verdict name(carat_call_reader *r, char c)
 {
     ct_call_json *j = &r->json;
-    if (c != '"')
+    if (c != j->quote)
         return ct_name_feed(r, &j->name, c) ? CT_MORE : CT_FAIL;
     j->function = ct_name_end(r, &j->name);
     j->state = AFTER;
@@ -263,8 +303,8 @@ static ct_verdict name(carat_call_reader *r, char c)
 static ct_verdict function(carat_call_reader *r, char c)
 {
     ct_call_json *j = &r->json;
-    if (c == '"')
-        return begin_name(r);
+    if (is_quote(c))
+        return begin_name(r, c);
     if (c != '{' || j->is_nested || j->has_arguments || is_named(j))
         return CT_FAIL;
     j->is_nested = true;
@@ -275,9 +315,10 @@ static ct_verdict function(carat_call_reader *r, char c)
 /* Of "type", "id", "index": a string, a number, a word. */
 static ct_verdict other(ct_call_json *j, char c)
 {
-    if (c == '"')
+    j->quote = c;
+    if (is_quote(c))
         j->state = OTHER_STRING;
-    else if (ct_hex_digit(c) >= 0 || c == '-' || c == 't' || c == 'n')
+    else if (ct_hex_digit(c) >= 0 || c == '-' || (c && strchr("tTnN", c)))
         j->state = OTHER_WORD;
     else
         return CT_FAIL;
@@ -291,7 +332,7 @@ static ct_verdict value(carat_call_reader *r, char c)
         return CT_MORE;
     switch (j->key_kind) {
     case KEY_NAME:
-        return c == '"' ? begin_name(r) : CT_FAIL;
+        return is_quote(c) ? begin_name(r, c) : CT_FAIL;
     case KEY_ARGUMENTS:
         return begin_arguments(r, c);
     case KEY_FUNCTION:
@@ -339,8 +380,8 @@ static ct_verdict next_key(carat_call_reader *r, char c, bool is_first)
     ct_call_json *j = &r->json;
     if (ct_is_blank(c))
         return CT_MORE;
-    if (c == '"')
-        return begin_key(j);
+    if (is_quote(c))
+        return begin_key(j, c);
     if (is_first)
         return CT_FAIL;
     if (c == '}')
@@ -356,7 +397,7 @@ static ct_verdict other_value(carat_call_reader *r, char c)
     } else if (j->state == OTHER_STRING) {
         if ((uint8_t)c < 0x20)
             return CT_FAIL;
-        j->state = c == '\\' ? OTHER_ESCAPE : c == '"' ? AFTER : OTHER_STRING;
+        j->state = c == '\\' ? OTHER_ESCAPE : c == j->quote ? AFTER : OTHER_STRING;
     } else if (!ct_is_blank(c) && c != ',' && c != '}') {
         const char small = (char)(c | 0x20);
         return ct_hex_digit(c) >= 0 || (small >= 'a' && small <= 'z') || c == '+' || c == '-' || c == '.' ? CT_MORE
@@ -386,6 +427,8 @@ ct_verdict ct_call_json_feed(carat_call_reader *r, char c)
         return name(r, c);
     case ARGUMENTS:
         return arguments(r, c);
+    case LITERAL:
+        return literal(r, c);
     case STRING:
     case STRING_ESCAPE:
     case STRING_HEX:

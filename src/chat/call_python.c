@@ -111,6 +111,12 @@ static void open_frame(carat_call_reader *r, uint8_t kind)
     p->is_due = false;
 }
 
+void ct_call_python_begin_dict(carat_call_reader *r)
+{
+    ct_call_python_begin(r, false);
+    open_frame(r, DICT);
+}
+
 static ct_verdict open_call(carat_call_reader *r)
 {
     ct_call_python *p = &r->python;

@@ -39,6 +39,8 @@ enum {
 enum { LINE_START, LINE_TICKS, LINE_END_OF_FENCE, LINE_OTHER, LINE_INFO };
 
 static const char start_marker[] = "<start_function_call>", end_marker[] = "<end_function_call>";
+/* Behind its calls FunctionGemma asks for their results with it. */
+static const char response_marker[] = "<start_function_response>";
 
 /* ---- names ---- */
 
@@ -186,6 +188,7 @@ static bool begin(carat_call_reader *r, char c, bool may_python)
     case '<':
         r->marker = start_marker;
         r->n_marker = 1;
+        r->place_before = r->place;
         return hold_at(r, c, MARKER);
     case '`':
         r->fence_at = r->fence == CT_FENCE_OPENING ? r->fence_at : r->held.len;
@@ -433,14 +436,17 @@ static bool python_end(carat_call_reader *r, char c)
 
 static bool marker(carat_call_reader *r, char c)
 {
-    if (r->n_marker == 1 && c == end_marker[1] && r->is_behind && !r->has_separator)
-        r->marker = end_marker;
+    if (r->place_before == BEHIND && !r->has_separator) {
+        const bool is_response = r->marker == start_marker && c != start_marker[r->n_marker] &&
+                                 c == response_marker[r->n_marker] && r->n_marker == sizeof "<start_function_" - 1;
+        r->marker = r->n_marker == 1 && c == end_marker[1] ? end_marker : is_response ? response_marker : r->marker;
+    }
     if (c != r->marker[r->n_marker])
         return to_text(r);
     hold(r, c);
     if (r->marker[++r->n_marker])
         return true;
-    if (r->marker == end_marker) {
+    if (r->marker != start_marker) {
         drop(r);
         return to_behind(r);
     }

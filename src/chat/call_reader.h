@@ -1,9 +1,11 @@
 /* call_reader.h - reads an answer's text as it comes: plain text, and calls of functions in any of the shapes that Gemma writes.
  *
- *   {"name": "get_time", "parameters": {"city": "Oslo"}}        also "arguments", "args"; within {"function": {...}}; a list
- *   [get_time(city="Oslo"), get_time(city="Rome")]              of such; {"tool_calls": [...]}; arguments as a string of JSON
+ *   {"name": "get_time", "parameters": {"city": "Oslo"}}        also "arguments", "args"; arguments as a string of JSON; within
+ *                                                               {"function": {...}}; a list of such; {"tool_calls": [...]}
+ *   {'name': 'get_time', 'args': {'city': 'Oslo'}}              the same as Python writes it
+ *   [get_time(city="Oslo"), get_time(city="Rome")]
  *   get_time(city="Oslo")                                       alone on its line; print(get_time(...))
- *   ```tool_code                                                 and ```json, ```python ..., a fence without a word: each of
+ *   ```tool_code                                                and ```json, ```python ..., a fence without a word: each of
  *   t = get_time("Oslo")                                        the shapes above; x = f(...) and # comments only here
  *   ```
  *   <start_function_call>call:get_time{city:<escape>Oslo<escape>}<end_function_call>            FunctionGemma, anywhere
