@@ -7,7 +7,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
 
-#include "chat/template.h"
+#include "chat/calls.h"
 #include "fuzz.h"
 
 enum { MOST_MESSAGES = 24, MOST_PARTS = 7 };
@@ -93,6 +93,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     ct_buf text;
     carat_err err = { 0 };
     const ct_chat_options o = { .no_generation_prompt = options & 1 };
+    FUZZ_MUST(ct_chat_link(s.messages, s.n, NULL, &err));
     bool ok = ct_chat_render(s.messages, s.n, &o, &p, &err);
     FUZZ_MUST(ok || (s.n == 0 && err.code == CARAT_EARG && err.msg[0]));
     ct_buf_init(&text, 1 << 24);
