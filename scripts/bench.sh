@@ -18,7 +18,7 @@ echo
 
 # Response formats, with Gemma's vocabulary.
 echo
-"$build/bench/bench_grammar"
+"$build/bench/bench_grammar" "$model"
 
 # The vision tower in the shape of Gemma 3 4B, of random weights.
 tower=$build/bench-mmproj-4b.gguf

@@ -25,7 +25,7 @@ typedef struct merge {
     ct_gguf *model, *adapter;
     const ct_tensors *matrices, *added;
     ct_gguf_writer *w;
-    pair *pairs; /* [matrices->n] */
+    pair *pairs;  /* [matrices->n] */
     double scale; /* of the options, by alpha */
     ct_type type; /* of merged matrices that were quantised */
     uint64_t done, total;
@@ -53,7 +53,8 @@ static bool must_be(const ct_gguf *g, const char *path, const char *key, const c
         *err = why;
         return false;
     }
-    return ct_fail(err, CARAT_EUNSUPPORTED, CARAT_NOWHERE, "%s: its %s is '%s', expected '%s'", path, key, found, value);
+    return ct_fail(err, CARAT_EUNSUPPORTED, CARAT_NOWHERE, "%s: its %s is '%s', expected '%s'", path, key, found,
+                   value);
 }
 
 static bool check_kinds(merge *m, carat_err *err)
@@ -66,8 +67,8 @@ static bool check_kinds(merge *m, carat_err *err)
         !ct_gguf_num(m->adapter, "adapter.lora.alpha", &alpha, err))
         return false;
     m->scale = alpha * (m->o->scale != 0 ? (double)m->o->scale : 1);
-    return isfinite(m->scale) || ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: adapter.lora.alpha is missing or no number",
-                                         m->o->adapter);
+    return isfinite(m->scale) ||
+           ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: adapter.lora.alpha is missing or no number", m->o->adapter);
 }
 
 static bool ends_with(const char *s, const char *end, size_t *len)
@@ -108,8 +109,8 @@ static bool check_pair(const merge *m, const ct_tensor *w, const pair *p, carat_
 {
     char of_w[96], of_a[96], of_b[96];
     if (!p->a || !p->b)
-        return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: %s has .lora_%c, but no .lora_%c", m->o->adapter, w->name,
-                       p->a ? 'a' : 'b', p->a ? 'b' : 'a');
+        return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: %s has .lora_%c, but no .lora_%c", m->o->adapter,
+                       w->name, p->a ? 'a' : 'b', p->a ? 'b' : 'a');
     if (w->n_dims == 2 && p->a->n_dims <= 2 && p->b->n_dims <= 2 && p->a->dims[0] == w->dims[0] &&
         p->b->dims[1] == w->dims[1] && p->a->dims[1] == p->b->dims[0])
         return true;

@@ -55,17 +55,21 @@ size_t ct_select_top(const ct_logit_row *r, size_t k, ct_candidate *out)
     size_t held = 0;
     if (k == 0)
         return 0;
-    for (size_t i = 0; i < r->n; i++) {
-        float x = r->logits[i];
-        if (held < k) {
-            if (x > -INFINITY && ct_logit_allowed(r, i)) {
-                out[held] = (ct_candidate){ (int32_t)i, x, 0 };
-                rise(out, held++);
+    for (size_t at = 0; at < r->n; at += CT_SCAN_BLOCK) {
+        if (!ct_any_within(r, at, held < k ? -INFINITY : out[0].logit, INFINITY))
+            continue;
+        for (size_t i = at; i < r->n && i < at + CT_SCAN_BLOCK; i++) {
+            float x = r->logits[i];
+            if (held < k) {
+                if (x > -INFINITY && ct_logit_allowed(r, i)) {
+                    out[held] = (ct_candidate){ (int32_t)i, x, 0 };
+                    rise(out, held++);
+                }
+            } else if (x > out[0].logit &&
+                       ct_logit_allowed(r, i)) { /* ids ascend, so an equal logit is worse than all held */
+                out[0] = (ct_candidate){ (int32_t)i, x, 0 };
+                sink(out, held);
             }
-        } else if (x > out[0].logit &&
-                   ct_logit_allowed(r, i)) { /* ids ascend, so an equal logit is worse than all held */
-            out[0] = (ct_candidate){ (int32_t)i, x, 0 };
-            sink(out, held);
         }
     }
     qsort(out, held, sizeof *out, best_first);
@@ -107,15 +111,34 @@ static float largest(const float *x, size_t n)
     return most;
 }
 
+/* The same of those that are allowed. */
+static int32_t first_allowed(const ct_logit_row *r)
+{
+    float best = -INFINITY;
+    int32_t id = -1;
+    for (size_t at = 0; at < r->n; at += CT_SCAN_BLOCK) {
+        if (!ct_any_within(r, at, best, INFINITY))
+            continue;
+        for (size_t i = at; i < r->n && i < at + CT_SCAN_BLOCK; i++)
+            if (r->logits[i] > best && ct_logit_allowed(r, i)) {
+                best = r->logits[i];
+                id = (int32_t)i;
+            }
+    }
+    return id;
+}
+
 int32_t ct_select_first(const ct_logit_row *r)
 {
-    size_t whole = r->allowed ? 0 : r->n / LANES * LANES;
+    if (r->allowed)
+        return first_allowed(r);
+    size_t whole = r->n / LANES * LANES;
     float best = largest(r->logits, whole);
     for (size_t i = whole; i < r->n; i++)
-        if (r->logits[i] > best && ct_logit_allowed(r, i))
+        if (r->logits[i] > best)
             best = r->logits[i];
     for (size_t i = 0; i < r->n && best > -INFINITY; i++)
-        if (r->logits[i] == best && ct_logit_allowed(r, i))
+        if (r->logits[i] == best)
             return (int32_t)i;
     return -1;
 }

@@ -35,13 +35,15 @@ int32_t ct_select_first(const ct_logit_row *r);
 /* All logits >= floor and above -infinity, best first, ties by id, *n of them. out holds `most`; false: there are more. */
 bool ct_select_above(const ct_logit_row *r, float floor, size_t most, ct_candidate *out, size_t *n);
 
-/* Is any of the logits [at, at + CT_SCAN_BLOCK) of the row within [low, high]? Whether it is allowed is not looked at: a
- * quick way past those that matter to nobody. */
-#define CT_SCAN_BLOCK 32
+/* Is any of the logits [at, at + CT_SCAN_BLOCK) of the row within [low, high], and any of them allowed, perhaps another? A
+ * quick way past those that matter to nobody. at: a multiple of CT_SCAN_BLOCK. */
+#define CT_SCAN_BLOCK 32 /* a word of a set */
 static inline bool ct_any_within(const ct_logit_row *r, size_t at, float low, float high)
 {
     int any = 0;
     const float *x = r->logits + at;
+    if (r->allowed && !r->allowed[at / CT_SCAN_BLOCK])
+        return false;
     if (r->n - at < CT_SCAN_BLOCK)
         return true;
     for (size_t i = 0; i < CT_SCAN_BLOCK; i++)
