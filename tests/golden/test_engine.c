@@ -7,6 +7,7 @@
  * A pattern may follow: tests whose names match.
  *
  * SPDX-License-Identifier: Apache-2.0 */
+#include <math.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -14,6 +15,7 @@
 #include <unistd.h>
 
 #include "carat.h"
+#include "golden_file.h"
 #include "unit.h"
 
 enum { N_PROMPTS = 20, N_NEIGHBOURS = 7, SAID = 12, TOP = 20, MOST_TOKENS = 1024 };
@@ -532,6 +534,43 @@ static void real_invariant(void **state)
     check_invariance(&s);
 }
 
+/* The reference's likelihood of every token of a long text, as one continuation of <bos>. Tolerances of the mean and of single
+ * tokens are test_real.c's for f32 activations. */
+static void real_scores_are_the_references(void **state)
+{
+    (void)state;
+    golden_file *g = golden_open("real-270m");
+    size_t n;
+    const int32_t *ids = golden_i32(g, "nll.ids", 0, &n);
+    const float *ref = golden_f32(g, "nll.per_token", n - 1, NULL);
+    const carat_options o = {
+        .struct_size = sizeof o, .is_exact = true, .embed_scale = CARAT_EMBED_SCALE_EXACT, .chunk = 100, .n_ctx = 2048
+    };
+    carat_engine *e;
+    carat_request *r;
+    carat_err err;
+    must(carat_engine_open(real_path, &o, &e, &err), &err);
+    carat_prompt *p = prompt_ids(e, ids, 1);
+    const carat_continuation c = { .struct_size = sizeof c, .ids = ids + 1, .n_ids = n - 1 };
+    const carat_request_options ro = {
+        .struct_size = sizeof ro, .prompt = p, .continuations = &c, .n_continuations = 1
+    };
+    must(carat_request_submit(e, &ro, &r, &err), &err);
+    const carat_event *ev = carat_request_next(r, -1);
+    assert_int_equal(ev->kind, CARAT_EVENT_ANSWER);
+    assert_int_equal(ev->scores->n_logprobs, n - 1);
+    double square = 0, mean = -ev->scores->logprob / (double)(n - 1);
+    for (size_t i = 0; i < n - 1; i++)
+        square += pow((double)ev->scores->logprobs[i] + (double)ref[i], 2);
+    double want = json_number_value(json_object_get(g->manifest, "mean_nll")), rms = sqrt(square / (double)(n - 1));
+    printf("  a mean of %.5f, the reference's is %.5f; a token's differs by %.5f rms\n", mean, want, rms);
+    assert_true(fabs(mean - want) <= 0.002 && rms <= 0.001);
+    carat_request_free(r);
+    carat_prompt_free(p);
+    carat_engine_close(e);
+    golden_close(g);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tiny[] = {
@@ -540,7 +579,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(nothing_twice),
         cmocka_unit_test(short_prompts_are_not_read_twice),
     };
-    const struct CMUnitTest real[] = { cmocka_unit_test(real_nothing_twice), cmocka_unit_test(real_invariant) };
+    const struct CMUnitTest real[] = { cmocka_unit_test(real_nothing_twice), cmocka_unit_test(real_invariant),
+                                       cmocka_unit_test(real_scores_are_the_references) };
     bool all = argc > 1 && strcmp(argv[1], "--all") == 0, is_real = argc > 1 && strcmp(argv[1], "--real") == 0;
     takes_all = all || is_real;
     if (all)
