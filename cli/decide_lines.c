@@ -219,6 +219,8 @@ int decide_all(const char *model, const decide_lines *o)
         return term_error(&err);
     }
     if (cli_open_engine(model, CARAT_VISION_OFF, &e, &code)) {
+        cli_question_tell(&(cli_question){ .system = o->system, .is_raw = o->is_raw }, e, "", &(cli_pictures){ 0 },
+                          "choices are scored as continuations of prompts, and messages are put into Gemma's turns");
         cli_signals(CLI_SIGNALS_NOTED);
         code = decide_lines_of(e, o, &in);
         carat_engine_close(e);

@@ -207,6 +207,8 @@ class Decide(Folder):
             self.assertTrue(e.startswith(f"carat: {path}:{n}: ") and s in e, e)
         self.assertEqual({**out[13], "id": 1, "seconds": 0}, {**out[0], "seconds": 0})
         self.refused("decide", TINY, "--jsonl", self.path("no"), says="no: cannot be opened")
+        r = self.ok("decide", TINY, "--raw", "--system", "x", "--jsonl", "-", "-q", stdin=lines[0])
+        self.assertIn(b"--system is ignored", r.stderr)
 
     def test_interrupted(self):
         p = subprocess.Popen([CARAT, "decide", TINY, "--jsonl", "-"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
