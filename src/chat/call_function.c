@@ -18,12 +18,12 @@ static const char escape[] = "<escape>", call[] = "call:";
 void ct_call_function_begin(carat_call_reader *r)
 {
     memset(&r->function, 0, offsetof(ct_call_function, frames));
-    r->function.name = ct_name_begin(r);
+    r->function.name = ct_call_name_begin(r);
     ct_buf_clear(&r->arguments);
 }
 
 /* Behind <start_function_call>: call: and white space around it. */
-static ct_verdict start(ct_call_function *f, char c)
+static ct_call_verdict start(ct_call_function *f, char c)
 {
     if (f->n_matched == 0 && ct_is_blank(c))
         return CT_MORE;
@@ -35,7 +35,7 @@ static ct_verdict start(ct_call_function *f, char c)
     return CT_MORE;
 }
 
-static ct_verdict open_frame(carat_call_reader *r, bool is_object)
+static ct_call_verdict open_frame(carat_call_reader *r, bool is_object)
 {
     ct_call_function *f = &r->function;
     if (f->depth == CT_CALL_MOST_DEPTH)
@@ -46,12 +46,12 @@ static ct_verdict open_frame(carat_call_reader *r, bool is_object)
     return CT_MORE;
 }
 
-static ct_verdict name(carat_call_reader *r, char c)
+static ct_call_verdict name(carat_call_reader *r, char c)
 {
     ct_call_function *f = &r->function;
     if (c != '{')
-        return f->name.len == 0 && ct_is_blank(c) ? CT_MORE : ct_name_feed(r, &f->name, c) ? CT_MORE : CT_FAIL;
-    f->function = ct_name_end(r, &f->name);
+        return f->name.len == 0 && ct_is_blank(c) ? CT_MORE : ct_call_name_feed(r, &f->name, c) ? CT_MORE : CT_FAIL;
+    f->function = ct_call_name_end(r, &f->name);
     if (f->function == CT_NO_FUNCTION)
         return CT_FAIL;
     r->is_named = true;
@@ -63,7 +63,7 @@ static ct_frame *top(ct_call_function *f)
     return &f->frames[f->depth - 1];
 }
 
-static ct_verdict close_frame(carat_call_reader *r, char c)
+static ct_call_verdict close_frame(carat_call_reader *r, char c)
 {
     ct_call_function *f = &r->function;
     if (c != (top(f)->kind ? '}' : ']'))
@@ -79,7 +79,7 @@ static void begin_item(carat_call_reader *r)
         ct_buf_char(&r->arguments, ',');
 }
 
-static ct_verdict after(carat_call_reader *r, char c)
+static ct_call_verdict after(carat_call_reader *r, char c)
 {
     ct_call_function *f = &r->function;
     f->state = AFTER;
@@ -91,7 +91,7 @@ static ct_verdict after(carat_call_reader *r, char c)
     return CT_MORE;
 }
 
-static ct_verdict value(carat_call_reader *r, char c)
+static ct_call_verdict value(carat_call_reader *r, char c)
 {
     ct_call_function *f = &r->function;
     if (ct_is_blank(c))
@@ -113,7 +113,7 @@ static ct_verdict value(carat_call_reader *r, char c)
     return CT_MORE;
 }
 
-static ct_verdict key(carat_call_reader *r, char c)
+static ct_call_verdict key(carat_call_reader *r, char c)
 {
     ct_call_function *f = &r->function;
     if (ct_is_blank(c))
@@ -133,21 +133,21 @@ static ct_verdict key(carat_call_reader *r, char c)
     return CT_MORE;
 }
 
-static ct_verdict bare_key(carat_call_reader *r, char c)
+static ct_call_verdict bare_key(carat_call_reader *r, char c)
 {
     if (c == ':') {
         ct_buf_str(&r->arguments, "\":");
         r->function.state = VALUE;
         return CT_MORE;
     }
-    if (strchr("{}[],<", c) || ct_is_blank(c))
+    if (strchr("{}[],<", c) || (uint8_t)c < ' ')
         return CT_FAIL;
     ct_put_byte(&r->arguments, c);
     return CT_MORE;
 }
 
 /* A number or a word: all up to what may follow a value. */
-static ct_verdict plain(carat_call_reader *r, char c)
+static ct_call_verdict plain(carat_call_reader *r, char c)
 {
     ct_call_function *f = &r->function;
     if (ct_is_blank(c) || c == ',' || c == '}' || c == ']') {
@@ -161,7 +161,7 @@ static ct_verdict plain(carat_call_reader *r, char c)
     return CT_MORE;
 }
 
-static ct_verdict marker(carat_call_reader *r, char c)
+static ct_call_verdict marker(carat_call_reader *r, char c)
 {
     ct_call_function *f = &r->function;
     if (c != escape[f->n_matched])
@@ -173,7 +173,7 @@ static ct_verdict marker(carat_call_reader *r, char c)
     return CT_MORE;
 }
 
-static ct_verdict string(carat_call_reader *r, char c)
+static ct_call_verdict string(carat_call_reader *r, char c)
 {
     ct_call_function *f = &r->function;
     f->state = STRING;
@@ -187,7 +187,7 @@ static ct_verdict string(carat_call_reader *r, char c)
 }
 
 /* Within a string: the marker that ends it, or text that begins like it. */
-static ct_verdict string_marker(carat_call_reader *r, char c)
+static ct_call_verdict string_marker(carat_call_reader *r, char c)
 {
     ct_call_function *f = &r->function;
     if (c != escape[f->n_matched]) {
@@ -202,7 +202,7 @@ static ct_verdict string_marker(carat_call_reader *r, char c)
     return CT_MORE;
 }
 
-static ct_verdict colon(carat_call_reader *r, char c)
+static ct_call_verdict colon(carat_call_reader *r, char c)
 {
     if (ct_is_blank(c))
         return CT_MORE;
@@ -211,7 +211,7 @@ static ct_verdict colon(carat_call_reader *r, char c)
     return c == ':' ? CT_MORE : CT_FAIL;
 }
 
-ct_verdict ct_call_function_feed(carat_call_reader *r, char c)
+ct_call_verdict ct_call_function_feed(carat_call_reader *r, char c)
 {
     switch (r->function.state) {
     case START:

@@ -6,7 +6,7 @@
  *   call_python.c     one Python call                           call_text.c   strings and numbers as JSON text
  *   call_function.c   one call of FunctionGemma
  *
- * A shape is fed byte by byte and answers with a ct_verdict. Arguments are collected in r->arguments as compact JSON.
+ * A shape is fed byte by byte and answers with a ct_call_verdict. Arguments are collected in r->arguments as compact JSON.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef CT_CHAT_CALL_INSIDE_H
@@ -15,13 +15,13 @@
 #include "base/buf.h"
 #include "chat/call_reader.h"
 
-typedef enum ct_verdict {
+typedef enum ct_call_verdict {
     CT_MORE,   /* the byte belongs to the shape, which goes on */
     CT_DONE,   /* ... and ends it */
     CT_LIST,   /* ... and opens the list of {"tool_calls": [ */
     CT_CLOSED, /* the shape ended before this byte, which is not part of it */
     CT_FAIL,   /* with this byte it is no call; the byte is not part of it */
-} ct_verdict;
+} ct_call_verdict;
 
 #define CT_NO_FUNCTION SIZE_MAX
 /* Stands in r->arguments for a bracket that turned out to group, not to make a list; never comes out. */
@@ -30,23 +30,23 @@ typedef enum ct_verdict {
 /* ---- names ---- */
 
 /* A name as it is being read: functions[lo, hi) begin with its first len bytes. */
-typedef struct ct_name {
+typedef struct ct_call_name {
     size_t lo, hi, len;
-} ct_name;
+} ct_call_name;
 
 /* ---- JSON text: call_walk.c ---- */
 
 /* Which bytes may come next; the first value is an object. */
-typedef struct ct_walk {
+typedef struct ct_json_bytes {
     uint8_t state, depth, n_hex;
     bool is_key, has_high;
     uint16_t unit;    /* of a \u escape */
     const char *word; /* what is left of true, false, null */
     uint64_t objects[CT_CALL_MOST_DEPTH / 64];
-} ct_walk;
+} ct_json_bytes;
 
 /* CT_MORE, CT_DONE with the object's last brace, CT_FAIL. *is_blank: the byte is white space between values. */
-ct_verdict ct_walk_feed(ct_walk *w, char c, bool *is_blank);
+ct_call_verdict ct_json_bytes_feed(ct_json_bytes *w, char c, bool *is_blank);
 
 /* ---- strings and numbers: call_text.c ---- */
 
@@ -69,14 +69,14 @@ bool ct_put_word(ct_buf *out, const char *text, size_t len);
 typedef struct ct_call_json {
     uint8_t state, key_kind, n_key, n_hex;
     char key[16], quote; /* of the string that is being read */
-    ct_name name;
+    ct_call_name name;
     size_t function;
     bool is_nested; /* within "function": { */
     bool has_arguments, has_called, has_comma;
     bool is_walking, is_walked; /* of arguments in a string: their object has begun, has ended */
     uint16_t unit, high;
     const char *word;
-    ct_walk walk;
+    ct_json_bytes walk;
 } ct_call_json;
 
 typedef struct ct_frame {
@@ -88,7 +88,7 @@ typedef struct ct_frame {
 typedef struct ct_call_python {
     uint8_t state, n_digits, n_escape;
     bool in_code, is_printed, is_assigned;
-    ct_name name, api_name; /* the callee as a whole; what follows default_api. */
+    ct_call_name name, api_name; /* the callee as a whole; what follows default_api. */
     size_t function, n_positional, n_word;
     bool has_keyword, is_due; /* a value must come: behind = or : */
     char word[128];
@@ -104,7 +104,7 @@ typedef struct ct_call_python {
 typedef struct ct_call_function {
     uint8_t state, depth, n_matched;
     bool is_key;
-    ct_name name;
+    ct_call_name name;
     size_t function, n_word;
     char word[128];
     ct_frame frames[CT_CALL_MOST_DEPTH];
@@ -154,9 +154,9 @@ struct carat_call_reader {
 };
 
 /* Names: call_reader.c. */
-ct_name ct_name_begin(const carat_call_reader *r);
-bool ct_name_feed(const carat_call_reader *r, ct_name *m, char c); /* false: no function's name goes on so */
-size_t ct_name_end(const carat_call_reader *r, const ct_name *m);  /* its function, or CT_NO_FUNCTION */
+ct_call_name ct_call_name_begin(const carat_call_reader *r);
+bool ct_call_name_feed(const carat_call_reader *r, ct_call_name *m, char c); /* false: no function's name goes on so */
+size_t ct_call_name_end(const carat_call_reader *r, const ct_call_name *m);  /* its function, or CT_NO_FUNCTION */
 
 /* What comes out: call_out.c. */
 void ct_out_text(carat_call_reader *r, const char *text, size_t len);
@@ -169,12 +169,12 @@ bool ct_out_give(carat_call_reader *r, const carat_piece **pieces, size_t *n, ca
 void ct_out_clear(carat_call_reader *r);
 
 void ct_call_json_begin(carat_call_reader *r);
-ct_verdict ct_call_json_feed(carat_call_reader *r, char c);
+ct_call_verdict ct_call_json_feed(carat_call_reader *r, char c);
 void ct_call_python_begin(carat_call_reader *r, bool in_code);
 void ct_call_python_begin_dict(carat_call_reader *r); /* behind its first brace: not a call, but one's arguments */
-ct_verdict ct_call_python_feed(carat_call_reader *r,
-                               char c); /* CT_DONE: r->python.function with r->arguments, which are not out */
+ct_call_verdict ct_call_python_feed(carat_call_reader *r,
+                                    char c); /* CT_DONE: r->python.function with r->arguments, which are not out */
 void ct_call_function_begin(carat_call_reader *r);
-ct_verdict ct_call_function_feed(carat_call_reader *r, char c); /* the same */
+ct_call_verdict ct_call_function_feed(carat_call_reader *r, char c); /* the same */
 
 #endif

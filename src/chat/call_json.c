@@ -54,7 +54,7 @@ static bool is_quote(char c)
     return c == '"' || c == '\'';
 }
 
-static ct_verdict begin_key(ct_call_json *j, char c)
+static ct_call_verdict begin_key(ct_call_json *j, char c)
 {
     j->state = KEY;
     j->quote = c;
@@ -62,7 +62,7 @@ static ct_verdict begin_key(ct_call_json *j, char c)
     return CT_MORE;
 }
 
-static ct_verdict key(ct_call_json *j, char c)
+static ct_call_verdict key(ct_call_json *j, char c)
 {
     for (size_t i = 0; i < N_KNOWN_KEYS; i++) {
         const char *k = known_keys[i].key;
@@ -97,10 +97,10 @@ static void begin_object(carat_call_reader *r)
 }
 
 /* A byte of the object. */
-static ct_verdict walk(carat_call_reader *r, char c)
+static ct_call_verdict walk(carat_call_reader *r, char c)
 {
     bool is_blank;
-    const ct_verdict v = ct_walk_feed(&r->json.walk, c, &is_blank);
+    const ct_call_verdict v = ct_json_bytes_feed(&r->json.walk, c, &is_blank);
     if (v == CT_FAIL || is_blank)
         return v;
     ct_buf_char(&r->arguments, c);
@@ -109,7 +109,7 @@ static ct_verdict walk(carat_call_reader *r, char c)
     return v;
 }
 
-static ct_verdict end_arguments(carat_call_reader *r)
+static ct_call_verdict end_arguments(carat_call_reader *r)
 {
     ct_call_json *j = &r->json;
     j->has_arguments = true;
@@ -123,7 +123,7 @@ static ct_verdict end_arguments(carat_call_reader *r)
 }
 
 /* There are none: {}. */
-static ct_verdict no_arguments(carat_call_reader *r)
+static ct_call_verdict no_arguments(carat_call_reader *r)
 {
     ct_call_json *j = &r->json;
     ct_buf_str(&r->arguments, "{}");
@@ -135,14 +135,14 @@ static ct_verdict no_arguments(carat_call_reader *r)
     return j->has_called ? CT_MORE : CT_FAIL;
 }
 
-static ct_verdict arguments(carat_call_reader *r, char c)
+static ct_call_verdict arguments(carat_call_reader *r, char c)
 {
-    const ct_verdict v = walk(r, c);
+    const ct_call_verdict v = walk(r, c);
     return v == CT_DONE ? end_arguments(r) : v;
 }
 
 /* A byte of the object within a string. */
-static ct_verdict walk_inside(carat_call_reader *r, char c)
+static ct_call_verdict walk_inside(carat_call_reader *r, char c)
 {
     ct_call_json *j = &r->json;
     if (!j->is_walking || j->is_walked) {
@@ -153,12 +153,12 @@ static ct_verdict walk_inside(carat_call_reader *r, char c)
         j->is_walking = true;
         begin_object(r);
     }
-    const ct_verdict v = walk(r, c);
+    const ct_call_verdict v = walk(r, c);
     j->is_walked = v == CT_DONE;
     return v == CT_FAIL ? CT_FAIL : CT_MORE;
 }
 
-static ct_verdict string_escape(carat_call_reader *r, char c)
+static ct_call_verdict string_escape(carat_call_reader *r, char c)
 {
     static const char from[] = "\"\\/bfnrt", to[] = "\"\\/\b\f\n\r\t";
     ct_call_json *j = &r->json;
@@ -175,7 +175,7 @@ static ct_verdict string_escape(carat_call_reader *r, char c)
     return walk_inside(r, to[at - from]);
 }
 
-static ct_verdict string_hex(carat_call_reader *r, char c)
+static ct_call_verdict string_hex(carat_call_reader *r, char c)
 {
     ct_call_json *j = &r->json;
     const int digit = ct_hex_digit(c);
@@ -196,7 +196,7 @@ static ct_verdict string_hex(carat_call_reader *r, char c)
     return CT_MORE;
 }
 
-static ct_verdict string(carat_call_reader *r, char c)
+static ct_call_verdict string(carat_call_reader *r, char c)
 {
     ct_call_json *j = &r->json;
     if (j->state == STRING_HEX)
@@ -214,7 +214,7 @@ static ct_verdict string(carat_call_reader *r, char c)
     return j->is_walked ? end_arguments(r) : j->is_walking ? CT_FAIL : no_arguments(r);
 }
 
-static ct_verdict nothing(carat_call_reader *r, char c)
+static ct_call_verdict nothing(carat_call_reader *r, char c)
 {
     if (c != *r->json.word)
         return CT_FAIL;
@@ -222,10 +222,10 @@ static ct_verdict nothing(carat_call_reader *r, char c)
 }
 
 /* A byte of a dict: it comes out when it is whole. */
-static ct_verdict literal(carat_call_reader *r, char c)
+static ct_call_verdict literal(carat_call_reader *r, char c)
 {
     ct_call_json *j = &r->json;
-    const ct_verdict v = ct_call_python_feed(r, c);
+    const ct_call_verdict v = ct_call_python_feed(r, c);
     if (v != CT_DONE)
         return v;
     j->has_arguments = true;
@@ -235,7 +235,7 @@ static ct_verdict literal(carat_call_reader *r, char c)
 }
 
 /* Behind a key in Python's quotes: a dict, or None. */
-static ct_verdict begin_literal(carat_call_reader *r, char c)
+static ct_call_verdict begin_literal(carat_call_reader *r, char c)
 {
     ct_call_json *j = &r->json;
     if (c == 'N') {
@@ -251,7 +251,7 @@ static ct_verdict begin_literal(carat_call_reader *r, char c)
     return CT_MORE;
 }
 
-static ct_verdict begin_arguments(carat_call_reader *r, char c)
+static ct_call_verdict begin_arguments(carat_call_reader *r, char c)
 {
     ct_call_json *j = &r->json;
     if (j->has_arguments)
@@ -274,22 +274,22 @@ static ct_verdict begin_arguments(carat_call_reader *r, char c)
 
 /* ---- other values ---- */
 
-static ct_verdict begin_name(carat_call_reader *r, char c)
+static ct_call_verdict begin_name(carat_call_reader *r, char c)
 {
     if (is_named(&r->json))
         return CT_FAIL;
     r->json.state = NAME;
     r->json.quote = c;
-    r->json.name = ct_name_begin(r);
+    r->json.name = ct_call_name_begin(r);
     return CT_MORE;
 }
 
-static ct_verdict name(carat_call_reader *r, char c)
+static ct_call_verdict name(carat_call_reader *r, char c)
 {
     ct_call_json *j = &r->json;
     if (c != j->quote)
-        return ct_name_feed(r, &j->name, c) ? CT_MORE : CT_FAIL;
-    j->function = ct_name_end(r, &j->name);
+        return ct_call_name_feed(r, &j->name, c) ? CT_MORE : CT_FAIL;
+    j->function = ct_call_name_end(r, &j->name);
     j->state = AFTER;
     if (!is_named(j))
         return CT_FAIL;
@@ -300,7 +300,7 @@ static ct_verdict name(carat_call_reader *r, char c)
 }
 
 /* Of "function": the object with name and arguments, or the name itself. */
-static ct_verdict function(carat_call_reader *r, char c)
+static ct_call_verdict function(carat_call_reader *r, char c)
 {
     ct_call_json *j = &r->json;
     if (is_quote(c))
@@ -313,7 +313,7 @@ static ct_verdict function(carat_call_reader *r, char c)
 }
 
 /* Of "type", "id", "index": a string, a number, a word. */
-static ct_verdict other(ct_call_json *j, char c)
+static ct_call_verdict other(ct_call_json *j, char c)
 {
     j->quote = c;
     if (is_quote(c))
@@ -325,7 +325,7 @@ static ct_verdict other(ct_call_json *j, char c)
     return CT_MORE;
 }
 
-static ct_verdict value(carat_call_reader *r, char c)
+static ct_call_verdict value(carat_call_reader *r, char c)
 {
     ct_call_json *j = &r->json;
     if (ct_is_blank(c))
@@ -346,7 +346,7 @@ static ct_verdict value(carat_call_reader *r, char c)
 
 /* ---- the object ---- */
 
-static ct_verdict end_object(carat_call_reader *r)
+static ct_call_verdict end_object(carat_call_reader *r)
 {
     ct_call_json *j = &r->json;
     if (j->is_nested) {
@@ -361,7 +361,7 @@ static ct_verdict end_object(carat_call_reader *r)
     return no_arguments(r) == CT_MORE ? CT_DONE : CT_FAIL;
 }
 
-static ct_verdict after(carat_call_reader *r, char c)
+static ct_call_verdict after(carat_call_reader *r, char c)
 {
     ct_call_json *j = &r->json;
     if (ct_is_blank(c))
@@ -375,7 +375,7 @@ static ct_verdict after(carat_call_reader *r, char c)
     return CT_MORE;
 }
 
-static ct_verdict next_key(carat_call_reader *r, char c, bool is_first)
+static ct_call_verdict next_key(carat_call_reader *r, char c, bool is_first)
 {
     ct_call_json *j = &r->json;
     if (ct_is_blank(c))
@@ -389,7 +389,7 @@ static ct_verdict next_key(carat_call_reader *r, char c, bool is_first)
     return j->has_called ? CT_CLOSED : CT_FAIL;
 }
 
-static ct_verdict other_value(carat_call_reader *r, char c)
+static ct_call_verdict other_value(carat_call_reader *r, char c)
 {
     ct_call_json *j = &r->json;
     if (j->state == OTHER_ESCAPE) {
@@ -409,7 +409,7 @@ static ct_verdict other_value(carat_call_reader *r, char c)
     return CT_MORE;
 }
 
-ct_verdict ct_call_json_feed(carat_call_reader *r, char c)
+ct_call_verdict ct_call_json_feed(carat_call_reader *r, char c)
 {
     ct_call_json *j = &r->json;
     switch (j->state) {

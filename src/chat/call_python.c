@@ -41,7 +41,7 @@ void ct_call_python_begin(carat_call_reader *r, bool in_code)
     memset(p, 0, offsetof(ct_call_python, frames));
     p->in_code = in_code;
     p->state = CALLEE;
-    p->name = p->api_name = ct_name_begin(r);
+    p->name = p->api_name = ct_call_name_begin(r);
     ct_buf_clear(&r->arguments);
 }
 
@@ -82,14 +82,14 @@ static bool is_possible(const carat_call_reader *r)
            (p->in_code && !p->is_printed && !p->is_assigned && n <= 64 && is_identifier(p));
 }
 
-static ct_verdict callee_byte(carat_call_reader *r, char c)
+static ct_call_verdict callee_byte(carat_call_reader *r, char c)
 {
     ct_call_python *p = &r->python;
     if (p->n_word == sizeof p->word)
         return CT_FAIL;
-    ct_name_feed(r, &p->name, c);
+    ct_call_name_feed(r, &p->name, c);
     if (has_api(p))
-        ct_name_feed(r, &p->api_name, c);
+        ct_call_name_feed(r, &p->api_name, c);
     p->word[p->n_word++] = c;
     return is_possible(r) ? CT_MORE : CT_FAIL;
 }
@@ -99,7 +99,7 @@ static void restart_callee(carat_call_reader *r)
     ct_call_python *p = &r->python;
     p->state = CALLEE_FIRST;
     p->n_word = 0;
-    p->name = p->api_name = ct_name_begin(r);
+    p->name = p->api_name = ct_call_name_begin(r);
 }
 
 static void open_frame(carat_call_reader *r, uint8_t kind)
@@ -117,12 +117,12 @@ void ct_call_python_begin_dict(carat_call_reader *r)
     open_frame(r, DICT);
 }
 
-static ct_verdict open_call(carat_call_reader *r)
+static ct_call_verdict open_call(carat_call_reader *r)
 {
     ct_call_python *p = &r->python;
-    p->function = ct_name_end(r, &p->name);
+    p->function = ct_call_name_end(r, &p->name);
     if (p->function == CT_NO_FUNCTION && has_api(p))
-        p->function = ct_name_end(r, &p->api_name);
+        p->function = ct_call_name_end(r, &p->api_name);
     if (p->function != CT_NO_FUNCTION) {
         r->is_named = true;
         open_frame(r, CALL);
@@ -136,7 +136,7 @@ static ct_verdict open_call(carat_call_reader *r)
 }
 
 /* Behind x: white space and =. */
-static ct_verdict assigned(carat_call_reader *r, char c)
+static ct_call_verdict assigned(carat_call_reader *r, char c)
 {
     ct_call_python *p = &r->python;
     p->state = ASSIGNED;
@@ -149,7 +149,7 @@ static ct_verdict assigned(carat_call_reader *r, char c)
     return CT_MORE;
 }
 
-static ct_verdict callee(carat_call_reader *r, char c)
+static ct_call_verdict callee(carat_call_reader *r, char c)
 {
     ct_call_python *p = &r->python;
     if (p->state == CALLEE_FIRST) {
@@ -206,7 +206,7 @@ static bool begin_value(carat_call_reader *r)
     return true;
 }
 
-static ct_verdict close_frame(carat_call_reader *r, char c)
+static ct_call_verdict close_frame(carat_call_reader *r, char c)
 {
     static const char closing[] = ")])}";
     ct_call_python *p = &r->python;
@@ -227,7 +227,7 @@ static ct_verdict close_frame(carat_call_reader *r, char c)
     return p->is_printed ? CT_MORE : CT_DONE;
 }
 
-static ct_verdict open_string(ct_call_python *p, char c)
+static ct_call_verdict open_string(ct_call_python *p, char c)
 {
     p->state = QUOTE;
     p->quote = c;
@@ -237,7 +237,7 @@ static ct_verdict open_string(ct_call_python *p, char c)
     return CT_MORE;
 }
 
-static ct_verdict value(carat_call_reader *r, char c)
+static ct_call_verdict value(carat_call_reader *r, char c)
 {
     ct_call_python *p = &r->python;
     if (ct_is_blank(c))
@@ -268,7 +268,7 @@ static ct_verdict value(carat_call_reader *r, char c)
     return CT_MORE;
 }
 
-static ct_verdict key(carat_call_reader *r, char c)
+static ct_call_verdict key(carat_call_reader *r, char c)
 {
     ct_call_python *p = &r->python;
     if (ct_is_blank(c))
@@ -284,7 +284,7 @@ static ct_verdict key(carat_call_reader *r, char c)
     return open_string(p, c);
 }
 
-static ct_verdict after(carat_call_reader *r, char c)
+static ct_call_verdict after(carat_call_reader *r, char c)
 {
     ct_call_python *p = &r->python;
     p->state = AFTER;
@@ -297,7 +297,7 @@ static ct_verdict after(carat_call_reader *r, char c)
     return CT_MORE;
 }
 
-static ct_verdict colon(carat_call_reader *r, char c)
+static ct_call_verdict colon(carat_call_reader *r, char c)
 {
     if (ct_is_blank(c))
         return CT_MORE;
@@ -317,7 +317,7 @@ static bool is_prefix(const ct_call_python *p)
 }
 
 /* Behind a word: = makes it a parameter's name, a quote the prefix of a string; else it is a literal. */
-static ct_verdict end_word(carat_call_reader *r, char c)
+static ct_call_verdict end_word(carat_call_reader *r, char c)
 {
     ct_call_python *p = &r->python;
     if (ct_is_blank(c)) {
@@ -343,7 +343,7 @@ static ct_verdict end_word(carat_call_reader *r, char c)
     return ct_put_word(&r->arguments, p->word, p->n_word) ? after(r, c) : CT_FAIL;
 }
 
-static ct_verdict word(carat_call_reader *r, char c)
+static ct_call_verdict word(carat_call_reader *r, char c)
 {
     ct_call_python *p = &r->python;
     if (!is_letter(c) && !is_digit(c) && c != '-' && (uint8_t)c < 0x80)
@@ -354,7 +354,7 @@ static ct_verdict word(carat_call_reader *r, char c)
     return CT_MORE;
 }
 
-static ct_verdict number(carat_call_reader *r, char c)
+static ct_call_verdict number(carat_call_reader *r, char c)
 {
     ct_call_python *p = &r->python;
     const char last = p->word[p->n_word - 1];
@@ -369,14 +369,14 @@ static ct_verdict number(carat_call_reader *r, char c)
 
 /* ---- strings ---- */
 
-static ct_verdict end_string(carat_call_reader *r)
+static ct_call_verdict end_string(carat_call_reader *r)
 {
     ct_buf_char(&r->arguments, '"');
     r->python.state = r->python.is_key ? COLON : AFTER;
     return CT_MORE;
 }
 
-static ct_verdict string_byte(carat_call_reader *r, char c)
+static ct_call_verdict string_byte(carat_call_reader *r, char c)
 {
     ct_call_python *p = &r->python;
     const bool is_end = c == p->quote;
@@ -400,7 +400,7 @@ static ct_verdict string_byte(carat_call_reader *r, char c)
     return CT_MORE;
 }
 
-static ct_verdict quote(carat_call_reader *r, char c)
+static ct_call_verdict quote(carat_call_reader *r, char c)
 {
     ct_call_python *p = &r->python;
     if (c == p->quote) {
@@ -414,7 +414,7 @@ static ct_verdict quote(carat_call_reader *r, char c)
     return ct_call_python_feed(r, c);
 }
 
-static ct_verdict quotes(carat_call_reader *r, char c)
+static ct_call_verdict quotes(carat_call_reader *r, char c)
 {
     ct_call_python *p = &r->python;
     if (c == p->quote)
@@ -424,7 +424,7 @@ static ct_verdict quotes(carat_call_reader *r, char c)
     return string_byte(r, c);
 }
 
-static ct_verdict escaped_char(carat_call_reader *r, uint32_t cp)
+static ct_call_verdict escaped_char(carat_call_reader *r, uint32_t cp)
 {
     ct_call_python *p = &r->python;
     p->state = STRING;
@@ -436,7 +436,7 @@ static ct_verdict escaped_char(carat_call_reader *r, uint32_t cp)
 }
 
 /* \x41 \u00e9 \U0001F600 \101 */
-static ct_verdict escape_digits(carat_call_reader *r, char c)
+static ct_call_verdict escape_digits(carat_call_reader *r, char c)
 {
     ct_call_python *p = &r->python;
     const bool is_octal = p->n_escape == 3;
@@ -444,14 +444,14 @@ static ct_verdict escape_digits(carat_call_reader *r, char c)
     if (digit < 0 || (is_octal && digit > 7)) {
         if (!is_octal)
             return CT_FAIL;
-        const ct_verdict v = escaped_char(r, p->value);
+        const ct_call_verdict v = escaped_char(r, p->value);
         return v == CT_FAIL ? v : string_byte(r, c);
     }
     p->value = p->value << (is_octal ? 3 : 4) | (uint32_t)digit;
     return ++p->n_digits < p->n_escape ? CT_MORE : escaped_char(r, p->value);
 }
 
-static ct_verdict escape(carat_call_reader *r, char c)
+static ct_call_verdict escape(carat_call_reader *r, char c)
 {
     static const char from[] = "\\'\"abfnrtv", to[] = "\\'\"\a\b\f\n\r\t\v";
     ct_call_python *p = &r->python;
@@ -479,7 +479,7 @@ static ct_verdict escape(carat_call_reader *r, char c)
     return CT_MORE;
 }
 
-ct_verdict ct_call_python_feed(carat_call_reader *r, char c)
+ct_call_verdict ct_call_python_feed(carat_call_reader *r, char c)
 {
     ct_call_python *p = &r->python;
     switch (p->state) {

@@ -44,12 +44,12 @@ static const char response_marker[] = "<start_function_response>";
 
 /* ---- names ---- */
 
-ct_name ct_name_begin(const carat_call_reader *r)
+ct_call_name ct_call_name_begin(const carat_call_reader *r)
 {
-    return (ct_name){ .hi = r->n };
+    return (ct_call_name){ .hi = r->n };
 }
 
-bool ct_name_feed(const carat_call_reader *r, ct_name *m, char c)
+bool ct_call_name_feed(const carat_call_reader *r, ct_call_name *m, char c)
 {
     if (!c)
         m->lo = m->hi;
@@ -61,7 +61,7 @@ bool ct_name_feed(const carat_call_reader *r, ct_name *m, char c)
     return m->lo < m->hi;
 }
 
-size_t ct_name_end(const carat_call_reader *r, const ct_name *m)
+size_t ct_call_name_end(const carat_call_reader *r, const ct_call_name *m)
 {
     return m->len && m->lo < m->hi && !r->functions[m->lo].name[m->len] ? m->lo : CT_NO_FUNCTION;
 }
@@ -156,7 +156,7 @@ static bool begin_json(carat_call_reader *r)
 static bool python(carat_call_reader *r, char c)
 {
     hold(r, c);
-    const ct_verdict v = ct_call_python_feed(r, c);
+    const ct_call_verdict v = ct_call_python_feed(r, c);
     if (v == CT_FAIL) {
         unhold(r);
         return to_text(r);
@@ -386,7 +386,7 @@ static bool json(carat_call_reader *r, char c)
 {
     hold(r, c);
     const size_t n_calls = r->n_calls;
-    const ct_verdict v = ct_call_json_feed(r, c);
+    const ct_call_verdict v = ct_call_json_feed(r, c);
     if (r->n_calls != n_calls && r->fence == CT_FENCE_OPENING)
         r->fence = CT_FENCE_OF_CALLS;
     switch (v) {
@@ -459,7 +459,7 @@ static bool marker(carat_call_reader *r, char c)
 static bool function(carat_call_reader *r, char c)
 {
     hold(r, c);
-    const ct_verdict v = ct_call_function_feed(r, c);
+    const ct_call_verdict v = ct_call_function_feed(r, c);
     if (v == CT_FAIL) {
         unhold(r);
         return to_text(r);

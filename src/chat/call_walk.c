@@ -28,7 +28,7 @@ enum {
     EXPONENT
 };
 
-static bool open_level(ct_walk *w, bool is_object)
+static bool open_level(ct_json_bytes *w, bool is_object)
 {
     if (w->depth == CT_CALL_MOST_DEPTH)
         return false;
@@ -40,12 +40,12 @@ static bool open_level(ct_walk *w, bool is_object)
     return true;
 }
 
-static bool in_object(const ct_walk *w)
+static bool in_object(const ct_json_bytes *w)
 {
     return w->objects[(w->depth - 1) / 64] >> (w->depth - 1) % 64 & 1;
 }
 
-static ct_verdict close_level(ct_walk *w, char c)
+static ct_call_verdict close_level(ct_json_bytes *w, char c)
 {
     if (c != (in_object(w) ? '}' : ']'))
         return CT_FAIL;
@@ -53,14 +53,14 @@ static ct_verdict close_level(ct_walk *w, char c)
     return --w->depth ? CT_MORE : CT_DONE;
 }
 
-static ct_verdict string(ct_walk *w, bool is_key)
+static ct_call_verdict string(ct_json_bytes *w, bool is_key)
 {
     w->state = STRING;
     w->is_key = is_key;
     return CT_MORE;
 }
 
-static ct_verdict value(ct_walk *w, char c)
+static ct_call_verdict value(ct_json_bytes *w, char c)
 {
     if (c == '{' || c == '[')
         return open_level(w, c == '{') ? CT_MORE : CT_FAIL;
@@ -79,7 +79,7 @@ static ct_verdict value(ct_walk *w, char c)
     return CT_MORE;
 }
 
-static ct_verdict after(ct_walk *w, char c)
+static ct_call_verdict after(ct_json_bytes *w, char c)
 {
     w->state = AFTER;
     if (c != ',')
@@ -89,7 +89,7 @@ static ct_verdict after(ct_walk *w, char c)
 }
 
 /* A digit or sign within a number; what ends it is looked at as what comes after a value. */
-static ct_verdict number(ct_walk *w, char c, bool *is_blank)
+static ct_call_verdict number(ct_json_bytes *w, char c, bool *is_blank)
 {
     const bool is_digit = c >= '0' && c <= '9', is_e = c == 'e' || c == 'E';
     const uint8_t s = w->state;
@@ -117,7 +117,7 @@ static ct_verdict number(ct_walk *w, char c, bool *is_blank)
 }
 
 /* A digit of \uXXXX. Halves of surrogate pairs must be whole pairs. */
-static ct_verdict hex(ct_walk *w, char c)
+static ct_call_verdict hex(ct_json_bytes *w, char c)
 {
     const int digit = ct_hex_digit(c);
     if (digit < 0)
@@ -133,7 +133,7 @@ static ct_verdict hex(ct_walk *w, char c)
     return CT_MORE;
 }
 
-static ct_verdict in_string(ct_walk *w, char c)
+static ct_call_verdict in_string(ct_json_bytes *w, char c)
 {
     if (w->state == HEX)
         return hex(w, c);
@@ -163,7 +163,7 @@ static ct_verdict in_string(ct_walk *w, char c)
     return CT_MORE;
 }
 
-static ct_verdict word(ct_walk *w, char c)
+static ct_call_verdict word(ct_json_bytes *w, char c)
 {
     if (c != *w->word)
         return CT_FAIL;
@@ -172,7 +172,7 @@ static ct_verdict word(ct_walk *w, char c)
     return CT_MORE;
 }
 
-ct_verdict ct_walk_feed(ct_walk *w, char c, bool *is_blank)
+ct_call_verdict ct_json_bytes_feed(ct_json_bytes *w, char c, bool *is_blank)
 {
     *is_blank = false;
     if (w->state >= STRING && w->state <= LOW_U)
