@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "base/json_text.h"
 #include "json_halves.h"
 #include "unit.h"
 
@@ -29,6 +30,27 @@ static uint32_t dice(uint32_t n)
     return (uint32_t)((seed >> 33) % n);
 }
 
+/* Rewritten in either spacing, a text is the same value, and a rewritten one the same text. */
+static void rewrite(const char *text, size_t len, const json_t *want)
+{
+    for (int is_spaced = 0; is_spaced < 2; is_spaced++) {
+        ct_buf once, twice;
+        json_t *got;
+        carat_err err;
+        ct_buf_init(&once, 1 << 20);
+        ct_buf_init(&twice, 1 << 20);
+        if (!ct_json_text_put("it", text, len, is_spaced, &once, &err) ||
+            !ct_json_text_put("it", once.data, once.len, is_spaced, &twice, &err) ||
+            !ct_json_parse("it", once.data, once.len, &got, &err))
+            fail_msg("'%.*s': %s", (int)len, text, err.msg);
+        assert_true(json_equal(want, got));
+        assert_string_equal(once.data, twice.data);
+        json_decref(got);
+        ct_buf_deinit(&once);
+        ct_buf_deinit(&twice);
+    }
+}
+
 static void compare(const char *text, size_t len)
 {
     json_t *ours;
@@ -45,8 +67,53 @@ static void compare(const char *text, size_t len)
     if (ok && !json_equal(ours, theirs))
         fail_msg("'%.*s': another value than jansson's reader gives", (int)len, text);
     assert_true(ok || (err.code == CARAT_EFORMAT && err.at <= len));
+    if (ok)
+        rewrite(text, len, ours);
     json_decref(ours);
     json_decref(theirs);
+}
+
+/* As Python's json.dumps writes strings; what is no JSON leaves nothing behind. */
+static void json_is_rewritten_as_text(void **state)
+{
+    (void)state;
+    static const char *const no_json[] = { "",   " ",   "{",        "[1,]",   "{\"a\":1,}", "[1 2]", "01",
+                                           "1.", "nul", "\"\xff\"", "\"\n\"", "{} {}",      "[\"a\"" };
+    ct_buf b;
+    carat_err err;
+    ct_buf_init(&b, 1 << 20);
+    static const char text[] = " [ 1.50 ,-0,1E+2, 18446744073709551616,\"\\u00e9\\/\\u001f\\b\x7f\\\"\\\\\\ud83d\",{ "
+                               "}, [ ],{\"a\" : null,\"a\":true}]";
+    assert_true(ct_json_text_put("it", text, strlen(text), false, &b, &err));
+    assert_string_equal(b.data, "[1.50,-0,1E+2,18446744073709551616,\"\xc3\xa9/"
+                                "\\u001f\\b\x7f\\\"\\\\\xef\xbf\xbd\",{},[],{\"a\":null,\"a\":true}]");
+    ct_buf_clear(&b);
+    assert_true(ct_json_text_put("it", text, strlen(text), true, &b, &err));
+    assert_non_null(strstr(b.data, "{}, [], {\"a\": null, \"a\": true}]"));
+    const size_t len = b.len;
+    for (size_t i = 0; i < sizeof no_json / sizeof *no_json; i++) {
+        if (ct_json_text_put("it", no_json[i], strlen(no_json[i]), false, &b, &err))
+            fail_msg("'%s' is taken", no_json[i]);
+        assert_int_equal(err.code, CARAT_EFORMAT);
+        assert_int_equal(b.len, len);
+        assert_int_equal(b.data[len], '\0');
+    }
+    ct_buf_clear(&b);
+    assert_true(ct_json_text_string("a\xff\0\"", 4, &b));
+    assert_string_equal(b.data, "\"a\xef\xbf\xbd\\u0000\\\"\"");
+    ct_buf_deinit(&b);
+    char deep[1026];
+    for (int depth = 512; depth <= 513; depth++) {
+        memset(deep, '[', (size_t)depth);
+        memset(deep + depth, ']', (size_t)depth);
+        ct_buf_init(&b, 1 << 20);
+        assert_int_equal(ct_json_text_put("it", deep, 2 * (size_t)depth, false, &b, &err), depth == 512);
+        ct_buf_deinit(&b);
+    }
+    ct_buf_init(&b, 8);
+    assert_false(ct_json_text_put("it", "[1,2,3,4,5,6]", 13, false, &b, &err));
+    assert_int_equal(err.code, CARAT_ELIMIT);
+    ct_buf_deinit(&b);
 }
 
 static void the_same_as_jansson(void **state)
@@ -193,11 +260,9 @@ static void no_memory_is_no_bad_json(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_same_as_jansson),
-        cmocka_unit_test(errors_say_what_and_where),
-        cmocka_unit_test(nesting_ends),
-        cmocka_unit_test(halves_of_pairs_are_replaced),
-        cmocka_unit_test(no_memory_is_no_bad_json),
+        cmocka_unit_test(json_is_rewritten_as_text),    cmocka_unit_test(the_same_as_jansson),
+        cmocka_unit_test(errors_say_what_and_where),    cmocka_unit_test(nesting_ends),
+        cmocka_unit_test(halves_of_pairs_are_replaced), cmocka_unit_test(no_memory_is_no_bad_json),
         cmocka_unit_test(numbers_in_any_locale),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
