@@ -208,22 +208,49 @@ static const ct_expr *digits(ct_heap *h, char first, uint32_t min, uint32_t max)
     return ct_expr_repeat(h, ct_expr_set(h, ct_charset_one(h, (uint8_t)first, '9')), min, max);
 }
 
+/* So many digits, one after the other: ends that are alike are the same states, which counted ones are not. */
+static const ct_expr *as_many_digits(ct_heap *h, uint32_t n)
+{
+    const ct_expr *e = ct_expr_empty(h);
+    for (uint32_t i = 0; i < n; i++)
+        e = ct_expr_then(h, digits(h, '0', 1, 1), e);
+    return e;
+}
+
+/* 1 to 2^63 - 1: what every reader of JSON keeps, and many refuse beyond. */
+static const ct_expr *size_of_integer(ct_heap *h)
+{
+    static const char most[] = "9223372036854775807";
+    const uint32_t n = sizeof most - 1;
+    ct_exprs ways = { .heap = h };
+    ct_exprs_add(&ways, ct_expr_then(h, digits(h, '1', 1, 1), digits(h, '0', 0, n - 2)));
+    for (uint32_t i = 0; i < n; i++) { /* as many digits: the first i are equal, the next is smaller */
+        const char least = i ? '0' : '1';
+        if (most[i] == least)
+            continue;
+        const ct_expr *smaller = ct_expr_set(h, ct_charset_one(h, (uint8_t)least, (uint8_t)(most[i] - 1)));
+        const ct_expr *const v[] = { ct_expr_bytes(h, most, i), smaller, as_many_digits(h, n - 1 - i) };
+        ct_exprs_add(&ways, ct_expr_seq(h, v, 3));
+    }
+    ct_exprs_add(&ways, ct_expr_text(h, most));
+    return ct_expr_alt(h, ways.v, ways.n);
+}
+
 const ct_expr *ct_json_any_integer(ct_heap *h)
 {
-    const ct_expr *size = ct_expr_then(h, digits(h, '1', 1, 1), digits(h, '0', 0, MOST_DIGITS - 1));
-    return ct_expr_or(h, ct_expr_text(h, "0"), ct_expr_then(h, ct_expr_optional(h, ct_expr_text(h, "-")), size));
+    return ct_expr_or(h, ct_expr_text(h, "0"),
+                      ct_expr_then(h, ct_expr_optional(h, ct_expr_text(h, "-")), size_of_integer(h)));
 }
 
 const ct_expr *ct_json_any_number(ct_heap *h)
 {
-    const ct_expr *size = ct_expr_then(h, digits(h, '1', 1, 1), digits(h, '0', 0, MOST_DIGITS - 1));
-    const ct_expr *whole = ct_expr_or(h, ct_expr_text(h, "0"), size);
+    const ct_expr *whole = ct_expr_or(h, ct_expr_text(h, "0"), size_of_integer(h));
     const ct_expr *fraction = ct_expr_then(h, ct_expr_text(h, "."), digits(h, '0', 1, MOST_DIGITS));
     const ct_charset e[] = { ct_charset_one(h, 'E', 'E'), ct_charset_one(h, 'e', 'e') };
     const ct_charset sign[] = { ct_charset_one(h, '+', '+'), ct_charset_one(h, '-', '-') };
     const ct_expr *const exponent[] = { ct_expr_set(h, ct_charset_or(h, e[0], e[1])),
                                         ct_expr_optional(h, ct_expr_set(h, ct_charset_or(h, sign[0], sign[1]))),
-                                        digits(h, '0', 1, 3) };
+                                        digits(h, '0', 1, 2) };
     const ct_expr *const number[] = { ct_expr_optional(h, ct_expr_text(h, "-")), whole, ct_expr_optional(h, fraction),
                                       ct_expr_optional(h, ct_expr_seq(h, exponent, 3)) };
     return ct_expr_seq(h, number, 4);

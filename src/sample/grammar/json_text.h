@@ -39,8 +39,9 @@ const ct_expr *ct_json_any_value(ct_json_rules *j);
 const ct_expr *ct_json_any_string(ct_json_rules *j);
 const ct_expr *ct_json_any_object(ct_json_rules *j);
 const ct_expr *ct_json_any_array(ct_json_rules *j);
-const ct_expr *ct_json_any_number(ct_heap *h);  /* up to 40 digits before and behind the point, an exponent up to 999 */
-const ct_expr *ct_json_any_integer(ct_heap *h); /* up to 40 digits */
+const ct_expr *
+ct_json_any_number(ct_heap *h); /* an integer, up to 40 digits behind a point, an exponent up to 99: a double */
+const ct_expr *ct_json_any_integer(ct_heap *h); /* -2^63 < i < 2^63 */
 
 /* item comma item ...: at least min and at most max of them. */
 const ct_expr *ct_json_list(ct_heap *h, const ct_expr *item, const char *comma, uint32_t min, uint32_t max);

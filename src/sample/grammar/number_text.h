@@ -19,7 +19,7 @@ typedef struct ct_number_rule {
 } ct_number_rule;
 
 /* The canonical texts of the numbers that n allows, as a call of rules; CT_EXPR_NOTHING if there are none. With a bound
- * or a multiple numbers have no exponent, and at most 40 digits on each side of the point. Errors: CARAT_EARG (a
+ * or a multiple numbers have no exponent, and at most 40 digits behind the point, an integer before it (json_text.h). Errors: CARAT_EARG (a
  * multipleOf with too many digits), CARAT_ENOMEM. */
 bool ct_number_text(const char *what, const ct_number_rule *n, ct_rules *rules, const ct_expr **out, carat_err *err);
 

@@ -115,6 +115,26 @@ static carat_generation with(const carat_format *f, const carat_sampling *s)
     return (carat_generation){ .struct_size = sizeof(carat_generation), .sampling = s, .max_tokens = 700, .format = f };
 }
 
+/* How many whole calls the reader finds; none is broken. */
+static size_t n_read(const answer *a)
+{
+    carat_call_reader *r;
+    carat_err e;
+    const carat_piece *p;
+    size_t n, whole = 0;
+    must(carat_call_reader_open(tools, &r, &e), &e);
+    for (int end = 0; end < 2; end++) {
+        must(end ? carat_call_reader_finish(r, &p, &n, &e) : carat_call_reader_push(r, a->text, a->len, &p, &n, &e),
+             &e);
+        for (size_t i = 0; i < n; i++) {
+            assert_true(p[i].kind != CARAT_PIECE_CALL_BROKEN);
+            whole += p[i].kind == CARAT_PIECE_CALL_END;
+        }
+    }
+    carat_call_reader_close(r);
+    return whole;
+}
+
 /* ---- calls alone ---- */
 
 /* Tokens with a closing quote, bracket or brace: a model of random weights seldom says them. */
@@ -163,6 +183,7 @@ static void every_call_is_valid(void **state)
                 continue;
             const size_t n = call_tools_check(a[i].text, a[i].len, met);
             assert_true(n == 1 || !is_single);
+            assert_int_equal(n_read(&a[i]), n);
             n_calls += n;
             n_ended++;
         }
@@ -331,8 +352,9 @@ static void what_has_begun_is_a_call(void **state)
         begin_and_go_on(f, begin, &s, i, &a);
         if (a.result.finish == CARAT_FINISH_STOP) {
             const size_t at = i % 4 == 1 ? 6 : 0;
-            call_tools_check(a.text + at, a.len - at, met);
+            const size_t n = call_tools_check(a.text + at, a.len - at, met);
             assert_true(met[i / 4]);
+            assert_int_equal(n_read(&a), n);
             n_ended++;
         }
         begin[strlen(begin) - 1] = '?'; /* no function's name: text, which may end at once, and does */

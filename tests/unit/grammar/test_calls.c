@@ -344,6 +344,34 @@ static void each_function_has_its_own_definitions(void **state)
     close_form(&f);
 }
 
+/* Every number that a form lets come is one that readers of JSON accept. */
+static void numbers_are_within_64_bits(void **state)
+{
+    (void)state;
+    static const char schema[] =
+        "{\"properties\":{\"i\":{\"type\":\"integer\"},\"m\":{\"type\":\"integer\",\"minimum\":0},"
+        "\"n\":{\"type\":\"number\"}},\"additionalProperties\":false}";
+    static const sentence cases[] = {
+        { "{\"name\": \"f\", \"parameters\": {\"i\": 9223372036854775807}}", WHOLE },
+        { "{\"name\": \"f\", \"parameters\": {\"i\": -9223372036854775807}}", WHOLE },
+        { "{\"name\": \"f\", \"parameters\": {\"i\": 9199999999999999999}}", WHOLE },
+        { "{\"name\": \"f\", \"parameters\": {\"i\": 1789012345678901234}}", WHOLE },
+        { "{\"name\": \"f\", \"parameters\": {\"i\": 9223372036854775808", DEAD },
+        { "{\"name\": \"f\", \"parameters\": {\"i\": 10000000000000000000", DEAD },
+        { "{\"name\": \"f\", \"parameters\": {\"m\": 9223372036854775807}}", WHOLE },
+        { "{\"name\": \"f\", \"parameters\": {\"m\": 93", BEGUN },
+        { "{\"name\": \"f\", \"parameters\": {\"m\": 9300000000000000000", DEAD },
+        { "{\"name\": \"f\", \"parameters\": {\"n\": 9223372036854775807.5e+99}}", WHOLE },
+        { "{\"name\": \"f\", \"parameters\": {\"n\": 1e100", DEAD },
+        { "{\"name\": \"f\", \"parameters\": {\"n\": 9223372036854775808", DEAD },
+    };
+    const ct_call_form v = { "f", schema, sizeof schema - 1, true };
+    form f;
+    must_open(ct_call_rules, &v, 1, 1, &f);
+    judge_all(&f, cases, sizeof cases / sizeof *cases);
+    close_form(&f);
+}
+
 /* ---- masks ---- */
 
 static ct_grammar *open_grammar(rules_fn *make, uint32_t most)
@@ -587,6 +615,7 @@ int main(void)
         cmocka_unit_test(calls_of_some),
         cmocka_unit_test(what_cannot_be_enforced_is_refused_by_the_tools_name),
         cmocka_unit_test(each_function_has_its_own_definitions),
+        cmocka_unit_test(numbers_are_within_64_bits),
         cmocka_unit_test(whatever_wanders_through_ends_in_calls),
         cmocka_unit_test(a_call_that_has_begun_in_a_text_is_completed),
         cmocka_unit_test(text_is_free),
