@@ -32,8 +32,13 @@ const ct_openai_field ct_openai_fields[] = {
     X(BODY, "logprobs") X(CHAT, "top_logprobs")
     X(BODY, "response_format") X(BODY, "modalities")
     X(CT_IN_FORMAT, "json_schema") X(CT_IN_SCHEMA, "name") X(CT_IN_SCHEMA, "schema") X(CT_IN_SCHEMA, "strict")
-    X(MESSAGE, "role") X(MESSAGE, "content")
-    X(PART | CT_IN_FORMAT, "type") X(CT_IN_TEXT, "text") X(CT_IN_IMAGE, "image_url")
+    X(CHAT, "tools") X(CHAT, "tool_choice") X(CHAT, "parallel_tool_calls") X(CHAT, "functions") X(CHAT, "function_call")
+    X(CT_IN_TOOL, "function") X(CT_IN_FUNCTION, "name") X(CT_IN_FUNCTION, "description") X(CT_IN_FUNCTION, "parameters")
+    X(CT_IN_FUNCTION, "strict")
+    X(MESSAGE, "role") X(MESSAGE, "content") X(MESSAGE, "tool_calls") X(MESSAGE, "function_call")
+    X(MESSAGE, "tool_call_id") X(MESSAGE, "name") X(MESSAGE, "tool_name")
+    X(CT_IN_CALL, "id") X(CT_IN_CALL, "function") X(CT_IN_CALLED, "name") X(CT_IN_CALLED, "arguments")
+    X(PART | CT_IN_FORMAT | CT_IN_TOOL | CT_IN_CALL, "type") X(CT_IN_TEXT, "text") X(CT_IN_IMAGE, "image_url")
     X(CT_IN_IMAGE_URL, "url") X(CT_IN_IMAGE_URL, "detail")
     X(CT_IN_LINE, "custom_id") X(CT_IN_LINE, "method") X(CT_IN_LINE, "url") X(CT_IN_LINE, "body")
 #undef X
@@ -45,16 +50,17 @@ const ct_openai_field ct_openai_fields[] = {
     X(BODY, "prompt_cache_key") X(BODY, "prompt_cache_options") X(BODY, "prompt_cache_retention") X(BODY, "prediction")
     X(BODY, "cache_prompt") X(BODY, "cache_salt") X(BODY, "id_slot") X(BODY, "keep_alive")
     X(PART | MESSAGE, "cache_control") X(PART, "prompt_cache_breakpoint") X(CT_IN_IMAGE, "uuid")
-    /* of what there is not: reasoning, searches, tools, streams */
-    X(BODY, "reasoning_effort") X(BODY, "verbosity") X(BODY, "web_search_options") X(BODY, "parallel_tool_calls")
+    /* of what there is not: reasoning, searches, streams */
+    X(BODY, "reasoning_effort") X(BODY, "verbosity") X(BODY, "web_search_options") X(COMPLETIONS, "parallel_tool_calls")
     X(BODY, "stream_options")
-    /* in messages: names that the template has no place for, and what replies carry along */
-    X(CT_IN_SCHEMA, "description") X(MESSAGE, "name") X(MESSAGE, "tool_call_id") X(MESSAGE, "tool_name") X(MESSAGE, "annotations")
+    /* what replies carry along */
+    X(CT_IN_SCHEMA, "description") X(MESSAGE, "annotations") X(CT_IN_CALL, "index")
 #undef X
 #define X(where, field) { field, where, CT_FIELD_REFUSED, NULL, NULL },
 #define Y(where, field, unless) { field, where, CT_FIELD_REFUSED, unless, NULL },
 #define Z(where, field, instead) { field, where, CT_FIELD_REFUSED, NULL, instead },
-    X(BODY, "tools") X(BODY, "functions") Y(BODY, "tool_choice", "none auto") Y(BODY, "function_call", "none auto")
+    X(COMPLETIONS, "tools") X(COMPLETIONS, "functions") Y(COMPLETIONS, "tool_choice", "none auto")
+    Y(COMPLETIONS, "function_call", "none auto")
     X(BODY, "stream") X(BODY, "echo") X(BODY, "suffix") X(BODY, "audio")
     /* what the answer has to look like */
     X(BODY, "grammar") Y(BODY, "json_schema", "=") Y(BODY, "guided_json", "=") X(BODY, "guided_regex")
@@ -94,7 +100,7 @@ const ct_openai_field ct_openai_fields[] = {
     X(BODY, "options") X(BODY, "parameters") X(BODY, "extra_body") X(BODY, "vllm_xargs") X(BODY, "lora")
     X(BODY, "lora_path") X(BODY, "adapter_id") X(BODY, "models") X(BODY, "kv_transfer_params")
     /* of messages and their parts */
-    X(MESSAGE, "tool_calls") X(MESSAGE, "function_call") X(MESSAGE, "refusal") X(MESSAGE, "audio")
+    X(MESSAGE, "refusal") X(MESSAGE, "audio")
     Z(MESSAGE, "images", "parts of the type image_url") Z(MESSAGE, "image", "parts of the type image_url")
     Z(MESSAGE, "image_url", "parts of the type image_url") X(MESSAGE, "video") X(MESSAGE, "files")
     X(MESSAGE, "attachments") X(MESSAGE, "prefix") X(MESSAGE, "partial") X(MESSAGE, "thinking")
@@ -183,6 +189,13 @@ static const char *place_name(ct_openai_place place)
         return "a response_format";
     case CT_IN_LINE:
         return "a line of a batch";
+    case CT_IN_TOOL:
+        return "a tool";
+    case CT_IN_FUNCTION:
+        return "a function";
+    case CT_IN_CALL:
+    case CT_IN_CALLED:
+        return "a call";
     default:
         return "it";
     }

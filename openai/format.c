@@ -9,7 +9,7 @@
 
 struct ct_openai_form {
     carat_format *format;
-    char *schema; /* as text; "" for any object */
+    char *key; /* what it was made of, as text */
     size_t n_refs;
 };
 
@@ -20,7 +20,7 @@ static void drop(ct_openai_form *form)
     if (!form || --form->n_refs)
         return;
     carat_format_close(form->format);
-    free(form->schema);
+    free(form->key);
     free(form);
 }
 
@@ -38,10 +38,10 @@ static void put_first(ct_openai_forms *forms, size_t i)
     forms->v[0] = form;
 }
 
-static ct_openai_form *find(ct_openai_forms *forms, const char *schema)
+static ct_openai_form *find(ct_openai_forms *forms, const char *key)
 {
     for (size_t i = 0; forms && i < forms->n; i++)
-        if (strcmp(forms->v[i]->schema, schema) == 0) {
+        if (strcmp(forms->v[i]->key, key) == 0) {
             put_first(forms, i);
             return forms->v[0];
         }
@@ -59,34 +59,31 @@ static void keep(ct_openai_forms *forms, ct_openai_form *form)
     put_first(forms, forms->n - 1);
 }
 
-/* Takes schema, which is empty for any object. */
-static bool open_form(char *schema, carat_engine *e, ct_openai_form **out, const char *param, ct_openai_fault *f)
+/* Takes key. */
+static bool open_form(char *key, const carat_format_options *o, carat_engine *e, ct_openai_form **out,
+                      const char *param, ct_openai_fault *f)
 {
     ct_openai_form *form = calloc(1, sizeof *form);
     *out = form;
     if (!form) {
-        free(schema);
+        free(key);
         return ct_openai_no_memory(f, "a response format");
     }
     form->n_refs = 1;
-    form->schema = schema;
-    const carat_format_options o = { .struct_size = sizeof o,
-                                     .kind = *schema ? CARAT_FORMAT_JSON_SCHEMA : CARAT_FORMAT_JSON_OBJECT,
-                                     .text = *schema ? schema : NULL };
-    return carat_format_open(e, &o, &form->format, &f->err) || ct_openai_refuse_err(f, param);
+    form->key = key;
+    return carat_format_open(e, o, &form->format, &f->err) || ct_openai_refuse_err(f, param);
 }
 
-/* Takes schema. */
-static bool bind(ct_openai_request *r, char *schema, carat_engine *e, ct_openai_forms *forms, const char *param,
-                 ct_openai_fault *f)
+bool ct_openai_bind_form(ct_openai_request *r, char *key, const carat_format_options *o, carat_engine *e,
+                         ct_openai_forms *forms, const char *param, ct_openai_fault *f)
 {
-    if (!schema)
+    if (!key)
         return ct_openai_no_memory(f, "a response format");
-    r->form = find(forms, schema);
+    r->form = find(forms, key);
     if (r->form) {
         r->form->n_refs++;
-        free(schema);
-    } else if (!open_form(schema, e, &r->form, param, f)) {
+        free(key);
+    } else if (!open_form(key, o, e, &r->form, param, f)) {
         return false;
     } else {
         keep(forms, r->form);
@@ -103,7 +100,8 @@ void ct_openai_form_release(ct_openai_request *r)
 
 /* ---- what a request says ---- */
 
-#define IN_SCHEMA "response_format.json_schema"
+#define IN_SCHEMA  "response_format.json_schema"
+#define MAX_SCHEMA ((size_t)64 << 20) /* carat_format_open says which is too long */
 
 static bool read_schema(ct_openai_request *r, const json_t *format, carat_engine *e, ct_openai_forms *forms,
                         ct_openai_fault *f)
@@ -124,7 +122,12 @@ static bool read_schema(ct_openai_request *r, const json_t *format, carat_engine
         return ct_openai_refuse(f, 400, schema ? "invalid_value" : "missing_required_parameter", IN_SCHEMA ".schema",
                                 "'" IN_SCHEMA ".schema' is %s, expected an object",
                                 schema ? ct_json_kind(schema) : "missing");
-    return bind(r, ct_json_dump(schema, JSON_COMPACT), e, forms, IN_SCHEMA ".schema", f);
+    ct_buf text;
+    ct_buf_init(&text, MAX_SCHEMA);
+    ct_json_write(schema, &text);
+    char *key = ct_buf_take(&text); /* a schema begins with a brace, so it is no other form's key */
+    const carat_format_options o = { .struct_size = sizeof o, .kind = CARAT_FORMAT_JSON_SCHEMA, .text = key };
+    return ct_openai_bind_form(r, key, &o, e, forms, IN_SCHEMA ".schema", f);
 }
 
 static bool is_type(const json_t *format, const char *type)
@@ -147,5 +150,7 @@ bool ct_openai_read_form(ct_openai_request *r, const json_t *format, carat_engin
         return read_schema(r, format, e, o->forms, f);
     if (schema && !json_is_null(schema))
         return ct_openai_refuse(f, 400, "invalid_value", IN_SCHEMA, "'" IN_SCHEMA "' needs the type json_schema");
-    return is_type(format, "text") || bind(r, calloc(1, 1), e, o->forms, "response_format", f);
+    const carat_format_options any = { .struct_size = sizeof any, .kind = CARAT_FORMAT_JSON_OBJECT };
+    return is_type(format, "text") ||
+           ct_openai_bind_form(r, calloc(1, 1), &any, e, o->forms, "response_format", f);
 }

@@ -16,8 +16,10 @@ typedef struct chat {
     carat_pan_scan low, high; /* the operator's, off and on: of images that ask for it */
     carat_message *messages;  /* [n_messages] */
     carat_content *content;   /* [n_content], of all messages */
+    carat_call *calls;        /* [n_calls], likewise */
     carat_picture **pictures; /* [n_pictures], owned */
-    size_t n_messages, n_content, n_pictures;
+    json_t *texts;            /* arguments that were given as objects, as texts */
+    size_t n_messages, n_content, n_calls, n_pictures;
     ct_openai_fault *f;
 } chat;
 
@@ -93,6 +95,90 @@ static bool take_parts(chat *c, carat_message *m, const json_t *parts, size_t i)
     return true;
 }
 
+/* ---- calls and results ---- */
+
+/* A text that may be missing. */
+static bool take_text(chat *c, const json_t *v, const char *key, const char **to)
+{
+    return ct_json_text(v, c->where, key, to, &c->f->err) || ct_openai_refuse_err(c->f, c->where);
+}
+
+/* {"name", "arguments"}: the arguments as text, or as the object that the text would be. */
+static bool take_function(chat *c, carat_message *m, const json_t *v, const char *id)
+{
+    carat_call *to = &c->calls[c->n_calls++];
+    const json_t *arguments = json_object_get(v, "arguments");
+    *to = (carat_call){ .struct_size = sizeof *to, .id = id };
+    m->n_calls++;
+    if (!json_is_object(v))
+        return refuse(c, "the function of a call is missing, or is none");
+    if (!check_fields(c, v, CT_IN_CALLED) || !take_text(c, v, "name", &to->name))
+        return false;
+    if (!to->name)
+        return refuse(c, "a call without the name of a function");
+    if (!arguments || json_is_null(arguments) || json_is_string(arguments)) {
+        to->arguments = json_string_value(arguments);
+        to->arguments_len = json_string_length(arguments);
+        return true;
+    }
+    if (!json_is_object(arguments))
+        return refuse(c, "the arguments of a call are neither a text nor an object");
+    if (!c->texts && !(c->texts = json_array()))
+        return ct_openai_no_memory(c->f, "messages");
+    ct_buf text;
+    ct_buf_init(&text, (size_t)64 << 20);
+    const bool ok = ct_json_write(arguments, &text) &&
+                    json_array_append_new(c->texts, json_stringn_nocheck(text.data, text.len)) == 0;
+    ct_buf_deinit(&text);
+    const json_t *kept = json_array_get(c->texts, json_array_size(c->texts) - 1);
+    to->arguments = ok ? json_string_value(kept) : NULL;
+    to->arguments_len = ok ? json_string_length(kept) : 0;
+    return ok || ct_openai_no_memory(c->f, "messages");
+}
+
+static bool take_call(chat *c, carat_message *m, const json_t *v)
+{
+    const char *id = NULL, *type = "function";
+    if (!json_is_object(v))
+        return refuse(c, "a call is not an object");
+    if (!check_fields(c, v, CT_IN_CALL) || !take_text(c, v, "id", &id) || !take_text(c, v, "type", &type))
+        return false;
+    if (strcmp(type, "function") != 0)
+        return refuse(c, "a call of another type than function");
+    return take_function(c, m, json_object_get(v, "function"), id);
+}
+
+static bool take_calls(chat *c, carat_message *m, const json_t *v, size_t i)
+{
+    const json_t *list = json_object_get(v, "tool_calls"), *old = json_object_get(v, "function_call");
+    m->calls = c->calls + c->n_calls;
+    snprintf(c->where, sizeof c->where, "messages[%zu].tool_calls", i);
+    if (list && !json_is_null(list) && !json_is_array(list))
+        return refuse(c, "expected an array");
+    for (size_t k = 0; k < json_array_size(list); k++) {
+        snprintf(c->where, sizeof c->where, "messages[%zu].tool_calls[%zu]", i, k);
+        if (!take_call(c, m, json_array_get(list, k)))
+            return false;
+    }
+    snprintf(c->where, sizeof c->where, "messages[%zu].function_call", i);
+    return !old || json_is_null(old) || take_function(c, m, old, NULL);
+}
+
+/* Whose result it is; of any other message these fields change nothing. */
+static bool take_result(chat *c, carat_message *m, const json_t *v)
+{
+    if (strcmp(m->role, "tool") != 0 && strcmp(m->role, "function") != 0)
+        return true;
+    if (!take_text(c, v, "tool_call_id", &m->call_id) || !take_text(c, v, "name", &m->name) ||
+        (!m->name && !take_text(c, v, "tool_name", &m->name)))
+        return false;
+    m->call_id = m->call_id && *m->call_id ? m->call_id : NULL;
+    m->name = m->name && *m->name ? m->name : NULL;
+    return true;
+}
+
+/* ---- messages ---- */
+
 static bool take_message(chat *c, const json_t *v, size_t i)
 {
     carat_message *m = &c->messages[c->n_messages++];
@@ -102,6 +188,8 @@ static bool take_message(chat *c, const json_t *v, size_t i)
         return false;
     snprintf(c->where, sizeof c->where, "messages[%zu].role", i);
     if (!ct_openai_text(json_object_get(v, "role"), c->where, &m->role, c->f))
+        return false;
+    if (!take_result(c, m, v) || !take_calls(c, m, v, i))
         return false;
     snprintf(c->where, sizeof c->where, "messages[%zu].content", i);
     const json_t *content = json_object_get(v, "content");
@@ -116,19 +204,25 @@ static void free_chat(chat *c)
     for (size_t i = 0; i < c->n_pictures; i++)
         carat_picture_free(c->pictures[i]);
     free(c->pictures);
+    json_decref(c->texts);
+    free(c->calls);
     free(c->content);
     free(c->messages);
 }
 
 static bool make_room(chat *c, const json_t *list, size_t n)
 {
-    size_t n_parts = 0;
-    for (size_t i = 0; i < n; i++)
-        n_parts += json_array_size(json_object_get(json_array_get(list, i), "content"));
+    size_t n_parts = 0, n_calls = 0;
+    for (size_t i = 0; i < n; i++) {
+        const json_t *m = json_array_get(list, i);
+        n_parts += json_array_size(json_object_get(m, "content"));
+        n_calls += json_array_size(json_object_get(m, "tool_calls")) + 1; /* and a function_call */
+    }
     c->messages = calloc(n, sizeof *c->messages);
     c->content = calloc(n_parts + 1, sizeof *c->content);
+    c->calls = calloc(n_calls, sizeof *c->calls);
     c->pictures = calloc(n_parts + 1, sizeof(carat_picture *));
-    return (c->messages && c->content && c->pictures) || ct_openai_no_memory(c->f, "messages");
+    return (c->messages && c->content && c->calls && c->pictures) || ct_openai_no_memory(c->f, "messages");
 }
 
 /* Where the answer begins: in a turn of its own, within the last message, or in no turn. */
@@ -157,7 +251,7 @@ bool ct_openai_chat_prompt(ct_openai_request *r, const carat_engine *e, const ct
     chat c = { .o = o, .f = f, .unknown = &r->unknown, .low = o->pan_scan, .high = o->pan_scan };
     c.low.mode = CARAT_PAN_SCAN_OFF;
     c.high.mode = CARAT_PAN_SCAN_ON;
-    carat_prompt_options po = { .struct_size = sizeof po, .pan_scan = &o->pan_scan };
+    carat_prompt_options po = { .struct_size = sizeof po, .pan_scan = &o->pan_scan, .tools = r->tools };
     bool ok = read_beginning(r->body, &po, f) && make_room(&c, list, n);
     for (size_t i = 0; ok && i < n; i++)
         ok = take_message(&c, json_array_get(list, i), i);

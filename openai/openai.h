@@ -102,6 +102,8 @@ typedef struct ct_openai_request { /* zero-initialised */
     carat_bias *bias;
     const char **stops;
     ct_openai_form *form;   /* of the answers; NULL: any */
+    carat_tools *tools;     /* that answers may call; NULL: none */
+    bool is_old_style;      /* asked for as "functions": answers have a "function_call" */
     ct_openai_list unknown; /* fields that nobody knows, in the lenient mode */
 } ct_openai_request;
 
@@ -117,7 +119,9 @@ typedef struct ct_openai_answer {
     ct_buf text;
     ct_buf starts;    /* size_t: where the text of each token begins */
     json_t *logprobs; /* NULL: not asked for */
-    bool has_failed;  /* no memory for a token's entry */
+    json_t *calls;    /* once it is complete: "tool_calls"; NULL: none */
+    ct_buf beside;    /* the text beside them */
+    bool has_failed;  /* no memory for a token's entry, or for the calls */
     carat_result result;
 } ct_openai_answer;
 

@@ -236,7 +236,8 @@ bool ct_openai_request_read(ct_openai_request *r, ct_openai_endpoint endpoint, j
     r->unknown.mode = o->mode;
     ct_buf_init(&r->unknown.names, 2 * CT_OPENAI_MAX_LIST);
     if (!ct_openai_check_fields(body, is_chat ? CT_IN_CHAT : CT_IN_COMPLETIONS, "", &r->unknown, f) ||
-        !check_model(body, f) || !read_format(body, r, e, o, f) || !read_sampling(body, &r->sampling, f) ||
+        !check_model(body, f) || !read_format(body, r, e, o, f) || (is_chat && !ct_openai_read_tools(r, e, o, f)) ||
+        !read_sampling(body, &r->sampling, f) ||
         !read_max_tokens(body, is_chat, o->max_tokens, &g->max_tokens, f) ||
         !read_min_tokens(body, g->max_tokens, &g->min_tokens, f) ||
         !read_answers(body, o->max_answers, &r->submit.n_answers, f) || !read_logprobs(body, r, f) ||
@@ -251,6 +252,7 @@ bool ct_openai_request_read(ct_openai_request *r, ct_openai_endpoint endpoint, j
 void ct_openai_request_deinit(ct_openai_request *r)
 {
     ct_openai_form_release(r);
+    carat_tools_close(r->tools);
     carat_prompt_free(r->prompt);
     free(r->bias);
     free(r->stops);

@@ -6,6 +6,7 @@
 
 #include <jansson.h>
 
+#include "base/buf.h"
 #include "base/err.h"
 
 /* Parses text (need not be NUL-terminated); the caller decrefs *out. `what` names the source in messages.
@@ -33,6 +34,10 @@ json_t *ct_json_from_str(const char *text);
 /* v as text with jansson's flags for dumping; the caller frees it. NULL: v is NULL, or no memory. (jansson's own
  * json_dumps loses a quote or a key where memory runs out in the middle of an object, and succeeds.) */
 char *ct_json_dump(const json_t *v, size_t flags);
+
+/* Appends v as compact JSON that says the same to whoever reads it as decimals: reals with the fewest digits that give the
+ * double ("0.1"), strings and members as they are. Deep recursion: for trees of ct_json_parse. False: out has failed. */
+bool ct_json_write(const json_t *v, ct_buf *out);
 
 /* The name of a JSON type, with its article: "a string", "an object". */
 const char *ct_json_kind(const json_t *v);

@@ -190,6 +190,11 @@ static void numbers_in_any_locale(void **state)
     const char *comma = setlocale(LC_NUMERIC, "de_DE.UTF-8"); /* where it is installed */
     assert_true(ct_json_parse("it", "3.5", 3, &v, &err));
     assert_true(json_real_value(v) == 3.5);
+    ct_buf out;
+    ct_buf_init(&out, 100);
+    assert_true(ct_json_write(v, &out));
+    assert_string_equal(out.data, "3.5");
+    ct_buf_deinit(&out);
     json_decref(v);
     setlocale(LC_NUMERIC, "C");
     printf("locale: %s\n", comma ? comma : "none with a comma here");
@@ -257,6 +262,32 @@ static void no_memory_is_no_bad_json(void **state)
     json_set_alloc_funcs(malloc, free);
 }
 
+static void written_numbers_are_the_shortest(void **state)
+{
+    (void)state;
+    static const char *const same[] = {
+        "[0.1,3.14,1.0,-0.0,100000.0,1e+16,1e-07,0.0001,123456789.125,5e-324,1.7976931348623157e+308,0.30000000000000004]",
+        "{\"b\":[1,-9223372036854775808,true,false,null],\"a\":{\"\":\"\\u0001\\n\\\"\xc3\xa9\"}}",
+        "[9007199254740993,2.5e-10,1234567890123456.0,12345.678]",
+        "[]",
+        "{}",
+        "\"x\"",
+    };
+    for (size_t i = 0; i < sizeof same / sizeof *same; i++) {
+        json_t *v;
+        ct_buf out;
+        ct_buf_init(&out, 1000);
+        assert_true(ct_json_parse("it", same[i], strlen(same[i]), &v, NULL));
+        assert_true(ct_json_write(v, &out));
+        assert_string_equal(out.data, same[i]);
+        ct_buf_deinit(&out);
+        ct_buf_init(&out, 1);
+        assert_false(ct_json_write(v, &out));
+        ct_buf_deinit(&out);
+        json_decref(v);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -264,6 +295,7 @@ int main(void)
         cmocka_unit_test(errors_say_what_and_where),    cmocka_unit_test(nesting_ends),
         cmocka_unit_test(halves_of_pairs_are_replaced), cmocka_unit_test(no_memory_is_no_bad_json),
         cmocka_unit_test(numbers_in_any_locale),
+        cmocka_unit_test(written_numbers_are_the_shortest),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -168,6 +168,68 @@ static void test_a_chat(void **state)
     ct_openai_reply_deinit(&r);
 }
 
+/* What becomes of an answer's text where functions may be called. */
+static void test_calls(void **state)
+{
+    (void)state;
+    char buf[256];
+    carat_tools *tools;
+    const carat_tool list[] = { { .struct_size = sizeof *list, .name = "now" }, { .struct_size = sizeof *list, .name = "warm" } };
+    const carat_tools_options to = { .struct_size = sizeof to, .tools = list, .n_tools = 2 };
+    assert_true(carat_tools_open(&to, &tools, NULL));
+    static const struct {
+        const char *text;
+        carat_finish finish;
+        bool is_old_style;
+        const char *content, *keys, *reason;
+        size_t n_calls;
+    } of[] = {
+        { "Hello.", CARAT_FINISH_STOP, false, "Hello.", "role content refusal", "stop", 0 },
+        { "{\"name\": \"now\", \"parameters\": {}}", CARAT_FINISH_STOP, false, NULL, "role content refusal tool_calls",
+          "tool_calls", 1 },
+        { "[{\"name\": \"now\", \"parameters\": {}}, {\"name\": \"warm\", \"parameters\": {}}]", CARAT_FINISH_STOP, false,
+          NULL, "role content refusal tool_calls", "tool_calls", 2 },
+        { "{\"name\": \"now\", \"parameters\": {}}", CARAT_FINISH_STOP, true, NULL, "role content refusal function_call",
+          "function_call", 1 },
+        { "{\"name\": \"now\", \"parameters\": {\"zo", CARAT_FINISH_LENGTH, false,
+          "{\"name\": \"now\", \"parameters\": {\"zo", "role content refusal", "length", 0 },
+        { "{\"name\": \"then\", \"parameters\": {}}", CARAT_FINISH_STOP, false,
+          "{\"name\": \"then\", \"parameters\": {}}", "role content refusal", "stop", 0 },
+    };
+    for (size_t i = 0; i < sizeof of / sizeof *of; i++) {
+        ct_openai_request q = request_of(CT_OPENAI_CHAT, 1, false);
+        ct_openai_reply r = { 0 };
+        q.tools = tools;
+        q.is_old_style = of[i].is_old_style;
+        assert_true(ct_openai_reply_init(&r, &q));
+        add_token(&r, 0, 20, of[i].text, 0, NULL, 0);
+        end(&r, 0, of[i].finish, 1);
+        json_t *o = ct_openai_reply_body(&r, "m", 7, 3), *c = json_array_get(json_object_get(o, "choices"), 0);
+        json_t *m = json_object_get(c, "message"), *content = json_object_get(m, "content");
+        assert_string_equal(keys(m, buf), of[i].keys);
+        assert_string_equal(text_at(c, "finish_reason"), of[i].reason);
+        if (of[i].content)
+            assert_string_equal(json_string_value(content), of[i].content);
+        else
+            assert_true(json_is_null(content));
+        json_t *calls = json_object_get(m, "tool_calls");
+        assert_int_equal(json_array_size(calls), of[i].is_old_style ? 0 : of[i].n_calls);
+        json_t *call = json_array_get(calls, 0), *function = call ? json_object_get(call, "function")
+                                                                  : json_object_get(m, "function_call");
+        if (call) {
+            assert_string_equal(keys(call, buf), "id type function");
+            assert_int_equal(strncmp(text_at(call, "id"), "call_", 5), 0);
+        }
+        if (of[i].n_calls) {
+            assert_string_equal(text_at(function, "name"), "now");
+            assert_string_equal(text_at(function, "arguments"), "{}");
+        }
+        json_decref(o);
+        ct_openai_reply_deinit(&r);
+    }
+    carat_tools_close(tools);
+}
+
 /* An id whose bytes are no whole character, if the vocabulary has byte tokens; it has. */
 static int32_t byte_token(void)
 {
@@ -388,6 +450,7 @@ int main(void)
         cmocka_unit_test(test_error_objects),
         cmocka_unit_test(test_messages_of_errors),
         cmocka_unit_test(test_a_chat),
+        cmocka_unit_test(test_calls),
         cmocka_unit_test(test_logprobs_of_a_chat),
         cmocka_unit_test(test_logprobs_of_a_completion),
         cmocka_unit_test(test_logprobs_end_where_the_text_does),

@@ -172,9 +172,9 @@ static void test_what_cannot_be_honoured_is_refused_by_name(void **state)
 {
     (void)state;
     static const char *const never[] = {
-        "tools",        "functions",     "grammar",        "json_schema",        "guided_json",
-        "guided_regex", "guided_choice", "guided_grammar", "structured_outputs", "audio",
-        "suffix",       "echo",          "stream",         "bad_words",          "prompt_logprobs",
+        "grammar",        "json_schema",        "guided_json", "guided_regex", "guided_choice",
+        "guided_grammar", "structured_outputs", "audio",       "suffix",       "echo",
+        "stream",         "bad_words",          "prompt_logprobs",
     };
     for (size_t i = 0; i < sizeof never / sizeof *never; i++)
         for (size_t k = 0; k < sizeof wishes / sizeof *wishes; k++) {
@@ -183,9 +183,9 @@ static void test_what_cannot_be_honoured_is_refused_by_name(void **state)
             refuse(CHAT, rest, never[i], "unsupported_parameter");
             refuse(COMPL, rest, never[i], "unsupported_parameter");
         }
-    refuse(CHAT, ", \"tool_choice\": \"required\"", "tool_choice", "unsupported_parameter");
-    refuse(CHAT, ", \"tool_choice\": {\"type\": \"function\"}", "tool_choice", "unsupported_parameter");
-    refuse(CHAT, ", \"function_call\": {\"name\": \"f\"}", "function_call", "unsupported_parameter");
+    refuse(COMPL, ", \"tools\": [{}]", "tools", "unsupported_parameter");
+    refuse(COMPL, ", \"functions\": [{}]", "functions", "unsupported_parameter");
+    refuse(COMPL, ", \"tool_choice\": \"required\"", "tool_choice", "unsupported_parameter");
     refuse(CHAT, ", \"response_format\": {\"type\": \"grammar\"}", "response_format", "unsupported_value");
     refuse(CHAT, ", \"response_format\": {\"json_schema\": {}}", "response_format", "unsupported_value");
     refuse(CHAT, ", \"response_format\": \"text\"", "response_format", "unsupported_value");
@@ -268,6 +268,143 @@ static void test_response_formats(void **state)
     done(&a);
 }
 
+/* ---- tools ---- */
+
+#define F(name, parameters)                                                                                            \
+    "{\"type\": \"function\", \"function\": {\"name\": \"" name "\", \"description\": \"d\", \"parameters\": " parameters "}}"
+#define TWO_TOOLS                                                                                                      \
+    ", \"tools\": [" F("now", "{\"type\": \"object\", \"properties\": {\"zone\": {\"type\": \"string\"}}}") ", "               \
+    F("warm", "{\"type\": \"object\", \"properties\": {\"by\": {\"type\": \"number\", \"minimum\": 0.1}}}") "]"
+#define CHOICE(choice) TWO_TOOLS ", \"tool_choice\": " choice
+
+static void test_tools(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *rest;
+        size_t n_forms; /* that there are afterwards */
+        bool is_declared;
+    } good[] = {
+        { TWO_TOOLS, 1, true },
+        { CHOICE("\"auto\""), 1, true },
+        { CHOICE("null"), 1, true },
+        { CHOICE("\"none\""), 1, false },
+        { CHOICE("\"none\"") ", \"response_format\": {\"type\": \"json_object\"}", 2, false },
+        { CHOICE("\"required\""), 3, true },
+        { CHOICE("\"required\"") ", \"parallel_tool_calls\": false", 4, true },
+        { CHOICE("{\"type\": \"function\", \"function\": {\"name\": \"warm\"}}"), 5, true },
+        { CHOICE("{\"type\": \"function\", \"name\": \"warm\"}"), 5, true },
+        { CHOICE("{\"type\": \"allowed_tools\", \"allowed_tools\": {\"mode\": \"auto\", \"tools\": [{\"type\": "
+                 "\"function\", \"function\": {\"name\": \"now\"}}]}}"),
+          6, true },
+        { CHOICE("{\"type\": \"allowed_tools\", \"mode\": \"required\", \"tools\": [{\"type\": \"function\", \"name\": "
+                 "\"now\"}]}"),
+          7, true },
+        { ", \"functions\": [{\"name\": \"now\"}]", 8, true },
+        { ", \"functions\": [{\"name\": \"now\"}], \"function_call\": {\"name\": \"now\"}", 9, true },
+        { ", \"tools\": [], \"tool_choice\": \"auto\", \"functions\": null, \"parallel_tool_calls\": true", 9, false },
+    };
+    ct_openai_forms forms = { .n = 0 };
+    defaults.forms = &forms;
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+        asked a;
+        size_t len;
+        accept(&a, CHAT, good[i].rest);
+        const char *rendered = carat_prompt_rendered(a.r.prompt, &len);
+        bool is_declared = strstr(rendered, "Functions:") && strstr(rendered, "\"name\":\"now\"");
+        if (forms.n != good[i].n_forms || is_declared != good[i].is_declared || is_declared != (a.r.tools != NULL))
+            fail_msg("%s: %zu forms, declared %d: %s", good[i].rest, forms.n, is_declared, rendered);
+        if (strstr(good[i].rest, "0.1")) /* not 0.10000000000000001 */
+            assert_true(!is_declared || strstr(rendered, "\"minimum\":0.1}"));
+        done(&a);
+    }
+    defaults.forms = NULL;
+    ct_openai_forms_deinit(&forms);
+}
+
+static void test_tools_that_are_none(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *rest, *param, *code, *why;
+    } bad[] = {
+        { ", \"tools\": {}, \"tool_choice\": \"required\"", "tools", "invalid_value", "expected an array" },
+        { ", \"tools\": \"x\"", "tools", "invalid_value", "a string" },
+        { ", \"tools\": [5]", "tools[0]", "invalid_value", "not an object" },
+        { ", \"tools\": [{}]", "tools[0]", "unsupported_value", "type function" },
+        { ", \"tools\": [{\"type\": \"web_search\"}]", "tools[0]", "unsupported_value", "type function" },
+        { ", \"tools\": [{\"type\": \"function\"}]", "tools[0].function", "invalid_value", "missing" },
+        { ", \"tools\": [" F("a b", "{}") "]", "tools", "invalid_value", "a b" },
+        { ", \"tools\": [" F("a", "{}") ", " F("a", "{}") "]", "tools", "invalid_value", "a" },
+        { ", \"tools\": [" F("a", "[]") "]", "tools", "invalid_value", "a" },
+        { ", \"tools\": [" F("a", "{\"properties\": {\"x\": {\"not\": {}}}}") "]", "tools", "invalid_value", "/not" },
+        { ", \"tools\": [{\"type\": \"function\", \"function\": {\"name\": 5}}]", "tools[0].function",
+          "invalid_value", "name" },
+        { ", \"tool_choice\": \"required\"", "tool_choice", "invalid_value", "needs 'tools'" },
+        { ", \"function_call\": {\"name\": \"f\"}", "function_call", "invalid_value", "needs 'functions'" },
+        { ", \"parallel_tool_calls\": 1", "parallel_tool_calls", "invalid_value", "parallel_tool_calls" },
+        { TWO_TOOLS ", \"functions\": [{\"name\": \"f\"}]", "functions", "invalid_value", "older name" },
+        { TWO_TOOLS ", \"function_call\": {\"name\": \"now\"}", "function_call", "invalid_value", "needs 'functions'" },
+        { CHOICE("\"any\""), "tool_choice", "invalid_value", "none, auto, required" },
+        { CHOICE("{\"type\": \"function\"}"), "tool_choice", "invalid_value", "no function" },
+        { CHOICE("{\"type\": \"function\", \"function\": {\"name\": \"cold\"}}"), "tool_choice", "invalid_value",
+          "'cold'" },
+        { CHOICE("{\"type\": \"allowed_tools\", \"mode\": \"auto\", \"tools\": []}"), "tool_choice", "invalid_value",
+          "some of those" },
+        { CHOICE("{\"type\": \"allowed_tools\", \"mode\": \"all\", \"tools\": [{\"name\": \"now\"}]}"), "tool_choice",
+          "invalid_value", "auto or required" },
+        { TWO_TOOLS ", \"response_format\": {\"type\": \"json_object\"}", "response_format", "unsupported_value",
+          "to be none" },
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        asked a;
+        refuse(CHAT, bad[i].rest, bad[i].param, bad[i].code);
+        ask(&a, CHAT, bad[i].rest);
+        if (!strstr(a.f.err.msg, bad[i].why))
+            fail_msg("%s: %s", bad[i].rest, a.f.err.msg);
+        done(&a);
+    }
+}
+
+#define CALLING CT_OPENAI_CHAT, "{\"messages\": [{\"role\": \"user\", \"content\": \"hi\"}, "
+
+static void test_calls_in_messages(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *rest, *rendered;
+    } good[] = {
+        { "{\"role\": \"assistant\", \"content\": null, \"tool_calls\": [{\"id\": \"c1\", \"type\": \"function\", "
+          "\"function\": {\"name\": \"now\", \"arguments\": \"{\\\"zone\\\":\\\"CET\\\"}\"}}]}, {\"role\": \"tool\", "
+          "\"tool_call_id\": \"c1\", \"content\": \"noon\"}]",
+          "{\"name\": \"now\", \"parameters\": {\"zone\": \"CET\"}}" },
+        { "{\"role\": \"assistant\", \"tool_calls\": [{\"function\": {\"name\": \"warm\", \"arguments\": {\"by\": "
+          "0.1}}}]}, {\"role\": \"tool\", \"content\": \"1\"}]",
+          "{\"name\": \"warm\", \"parameters\": {\"by\": 0.1}}" },
+        { "{\"role\": \"assistant\", \"function_call\": {\"name\": \"now\", \"arguments\": \"{}\"}}, {\"role\": "
+          "\"function\", \"name\": \"now\", \"content\": \"noon\"}]",
+          "[{\"name\":\"now\",\"result\":\"noon\"}]" },
+    };
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+        asked a;
+        size_t len;
+        accept(&a, CALLING, good[i].rest);
+        const char *rendered = carat_prompt_rendered(a.r.prompt, &len);
+        if (!strstr(rendered, good[i].rendered))
+            fail_msg("%s: %s", good[i].rest, rendered);
+        done(&a);
+    }
+    refuse(CALLING, "{\"role\": \"assistant\", \"tool_calls\": {}}]", "messages[1].tool_calls", "invalid_value");
+    refuse(CALLING, "{\"role\": \"assistant\", \"tool_calls\": [1]}]", "messages[1].tool_calls[0]", "invalid_value");
+    refuse(CALLING, "{\"role\": \"assistant\", \"tool_calls\": [{}]}]", "messages[1].tool_calls[0]", "invalid_value");
+    refuse(CALLING, "{\"role\": \"assistant\", \"tool_calls\": [{\"function\": {\"arguments\": \"{}\"}}]}]",
+           "messages[1].tool_calls[0]", "invalid_value");
+    refuse(CALLING, "{\"role\": \"assistant\", \"function_call\": {\"name\": \"f\", \"arguments\": []}}]",
+           "messages[1].function_call", "invalid_value");
+    refuse(CALLING, "{\"role\": \"user\", \"tool_calls\": [{\"function\": {\"name\": \"f\"}}]}]", "messages",
+           "invalid_value");
+}
+
 static void test_wrong_types_and_ranges(void **state)
 {
     (void)state;
@@ -337,7 +474,7 @@ static void test_wrong_types_and_ranges(void **state)
 
 /* ---- the table of fields ---- */
 
-#define ALL_PLACES 9
+#define ALL_PLACES 13
 static const struct place {
     ct_openai_place place;
     ct_openai_endpoint endpoint;
@@ -360,6 +497,15 @@ static const struct place {
     { CT_IN_SCHEMA,
       CHAT ", \"response_format\": {\"type\": \"json_schema\", \"json_schema\": {\"name\": \"x\", \"schema\": {}",
       "}}}", "response_format.json_schema." },
+    { CT_IN_TOOL, CHAT ", \"tools\": [{\"type\": \"function\", \"function\": {\"name\": \"f\"}", "}]}", "tools[0]." },
+    { CT_IN_FUNCTION, CHAT ", \"tools\": [{\"type\": \"function\", \"function\": {\"name\": \"f\"", "}}]}",
+      "tools[0].function." },
+    { CT_IN_CALL,
+      CT_OPENAI_CHAT,
+      "{\"messages\": [{\"role\": \"assistant\", \"tool_calls\": [{\"function\": {\"name\": \"f\"}",
+      "}]}]}", "messages[0].tool_calls[0]." },
+    { CT_IN_CALLED, CT_OPENAI_CHAT, "{\"messages\": [{\"role\": \"assistant\", \"function_call\": {\"name\": \"f\"",
+      "}}]}", "messages[0].function_call." },
     { CT_IN_LINE, CT_OPENAI_CHAT, NULL, NULL, "" },
 };
 
@@ -424,6 +570,10 @@ static void test_every_field_of_the_api_is_in_the_table(void **state)
         { CT_IN_IMAGE_URL, "url detail" },
         { CT_IN_FORMAT, "type json_schema" },
         { CT_IN_SCHEMA, "name description schema strict" },
+        { CT_IN_TOOL, "type function" },
+        { CT_IN_FUNCTION, "name description parameters strict" },
+        { CT_IN_CALL, "id type function" },
+        { CT_IN_CALLED, "name arguments" },
         { CT_IN_LINE, "custom_id method url body" },
     };
     for (size_t i = 0; i < sizeof api / sizeof *api; i++)
@@ -486,8 +636,9 @@ static void test_every_row_is_kept(void **state)
                 continue;
             n[row->class]++;
             if (row->class == CT_FIELD_HONOURED) { /* those of a prompt stand there already */
+                bool is_list = !strcmp(row->name, "tools") || !strcmp(row->name, "functions");
                 bool is_prompt = !strcmp(row->name, "messages") || !strcmp(row->name, "prompt");
-                if ((places[k].place & CT_IN_BODY) && !is_prompt)
+                if ((places[k].place & CT_IN_BODY) && !is_prompt && !is_list)
                     expect_refusal(&places[k], row->name, "[{}]", NULL);
                 continue;
             }
@@ -508,10 +659,6 @@ static void test_what_asks_for_nothing(void **state)
     static const struct {
         const char *field, *nothing, *wish;
     } of[] = {
-        { "tools", "[]", "[{}]" },
-        { "tool_choice", "\"auto\"", "\"required\"" },
-        { "tool_choice", "\"none\"", "\"non\"" },
-        { "function_call", "\"none\"", "{\"name\": \"f\"}" },
         { "stream", "false", "true" },
         { "suffix", "\"\"", "\"x\"" },
         { "typical_p", "1", "0" },
@@ -1047,6 +1194,9 @@ int main(void)
         cmocka_unit_test(test_deep_json),
         cmocka_unit_test(test_what_cannot_be_honoured_is_refused_by_name),
         cmocka_unit_test(test_response_formats),
+        cmocka_unit_test(test_tools),
+        cmocka_unit_test(test_tools_that_are_none),
+        cmocka_unit_test(test_calls_in_messages),
         cmocka_unit_test(test_wrong_types_and_ranges),
         cmocka_unit_test(test_every_field_of_the_api_is_in_the_table),
         cmocka_unit_test(test_a_field_has_one_row),
