@@ -568,7 +568,7 @@ typedef struct carat_format_options {
     const char *const *choices;
     const size_t *choice_lens; /* [n_choices] in bytes; NULL: all are NUL-terminated */
     size_t n_choices;
-    /* Of calls; read during the call. */
+    /* Of calls; read during the call. Of JSON: the answer may also be a call, or a list of them, as CARAT_FORMAT_CALLS says. */
     const carat_tools *tools;
     const char *const *names; /* [n_names]: which of the tools may be called; the others cannot. 0: all */
     size_t n_names;

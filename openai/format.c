@@ -1,4 +1,4 @@
-/* "response_format" of a request -> the form of its answers. Requests that ask for the same share what it was compiled to.
+/* "response_format" of a request, and what it may call -> the form of its answers. Requests that ask for the same share what it was compiled to.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <stdlib.h>
@@ -74,16 +74,34 @@ static bool open_form(char *key, const carat_format_options *o, carat_engine *e,
     return carat_format_open(e, o, &form->format, &f->err) || ct_openai_refuse_err(f, param);
 }
 
-bool ct_openai_bind_form(ct_openai_request *r, char *key, const carat_format_options *o, carat_engine *e,
-                         ct_openai_forms *forms, const char *param, ct_openai_fault *f)
+/* schema: its text, or NULL: any object, or no JSON at all. */
+static char *key_of(const ct_openai_request *r, carat_format_kind kind, const char *schema)
 {
+    ct_buf key;
+    ct_buf_init(&key, MAX_SCHEMA);
+    ct_buf_fmt(&key, "%d%s%s", (int)kind, schema ? schema : "", r->calls.key ? r->calls.key : "");
+    return ct_buf_take(&key);
+}
+
+/* The form of this kind, and of what may be called, becomes the request's: one that there is, or a new one. */
+static bool bind(ct_openai_request *r, carat_format_kind kind, const char *schema, carat_engine *e,
+                 ct_openai_forms *forms, const char *param, ct_openai_fault *f)
+{
+    const carat_format_options o = { .struct_size = sizeof o,
+                                     .kind = kind,
+                                     .text = schema,
+                                     .tools = r->calls.tools,
+                                     .names = r->calls.names,
+                                     .n_names = r->calls.n_names,
+                                     .is_single = r->calls.is_single };
+    char *key = key_of(r, kind, schema);
     if (!key)
         return ct_openai_no_memory(f, "a response format");
     r->form = find(forms, key);
     if (r->form) {
         r->form->n_refs++;
         free(key);
-    } else if (!open_form(key, o, e, &r->form, param, f)) {
+    } else if (!open_form(key, &o, e, &r->form, param, f)) {
         return false;
     } else {
         keep(forms, r->form);
@@ -102,6 +120,14 @@ void ct_openai_form_release(ct_openai_request *r)
 
 #define IN_SCHEMA  "response_format.json_schema"
 #define MAX_SCHEMA ((size_t)64 << 20) /* carat_format_open says which is too long */
+
+static bool bind_calls(ct_openai_request *r, carat_engine *e, ct_openai_forms *forms, ct_openai_fault *f)
+{
+    if (!r->calls.tools)
+        return true;
+    return bind(r, r->calls.must_call ? CARAT_FORMAT_CALLS : CARAT_FORMAT_TEXT_OR_CALLS, NULL, e, forms,
+                r->calls.is_old_style ? "functions" : "tools", f);
+}
 
 static bool read_schema(ct_openai_request *r, const json_t *format, carat_engine *e, ct_openai_forms *forms,
                         ct_openai_fault *f)
@@ -122,12 +148,14 @@ static bool read_schema(ct_openai_request *r, const json_t *format, carat_engine
         return ct_openai_refuse(f, 400, schema ? "invalid_value" : "missing_required_parameter", IN_SCHEMA ".schema",
                                 "'" IN_SCHEMA ".schema' is %s, expected an object",
                                 schema ? ct_json_kind(schema) : "missing");
+    if (r->calls.must_call) /* the answer is no text, so no text of another form */
+        return bind_calls(r, e, forms, f);
     ct_buf text;
     ct_buf_init(&text, MAX_SCHEMA);
-    ct_json_write(schema, &text);
-    char *key = ct_buf_take(&text); /* a schema begins with a brace, so it is no other form's key */
-    const carat_format_options o = { .struct_size = sizeof o, .kind = CARAT_FORMAT_JSON_SCHEMA, .text = key };
-    return ct_openai_bind_form(r, key, &o, e, forms, IN_SCHEMA ".schema", f);
+    bool ok = ct_json_write(schema, &text) || ct_openai_no_memory(f, "a response format");
+    ok = ok && bind(r, CARAT_FORMAT_JSON_SCHEMA, text.data, e, forms, IN_SCHEMA ".schema", f);
+    ct_buf_deinit(&text);
+    return ok;
 }
 
 static bool is_type(const json_t *format, const char *type)
@@ -141,6 +169,8 @@ bool ct_openai_read_form(ct_openai_request *r, const json_t *format, carat_engin
 {
     const json_t *schema = json_object_get(format, "json_schema");
     const bool has_schema = is_type(format, "json_schema");
+    if (!format)
+        return bind_calls(r, e, o->forms, f);
     if (!has_schema && !is_type(format, "json_object") && !is_type(format, "text"))
         return ct_openai_refuse(f, 400, "unsupported_value", "response_format",
                                 "'response_format' can only be of the types text, json_object and json_schema");
@@ -150,7 +180,7 @@ bool ct_openai_read_form(ct_openai_request *r, const json_t *format, carat_engin
         return read_schema(r, format, e, o->forms, f);
     if (schema && !json_is_null(schema))
         return ct_openai_refuse(f, 400, "invalid_value", IN_SCHEMA, "'" IN_SCHEMA "' needs the type json_schema");
-    const carat_format_options any = { .struct_size = sizeof any, .kind = CARAT_FORMAT_JSON_OBJECT };
-    return is_type(format, "text") ||
-           ct_openai_bind_form(r, calloc(1, 1), &any, e, o->forms, "response_format", f);
+    if (is_type(format, "text") || r->calls.must_call)
+        return bind_calls(r, e, o->forms, f);
+    return bind(r, CARAT_FORMAT_JSON_OBJECT, NULL, e, o->forms, "response_format", f);
 }

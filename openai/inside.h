@@ -13,17 +13,14 @@ bool ct_openai_no_memory(ct_openai_fault *f, const char *what);
 bool ct_openai_chat_prompt(ct_openai_request *r, const carat_engine *e, const ct_openai_options *o, ct_openai_fault *f);
 bool ct_openai_text_prompt(const json_t *body, const carat_engine *e, carat_prompt **out, ct_openai_fault *f);
 
-/* format.c: "response_format", an object, into r->form. */
+/* format.c: "response_format", which may be NULL, and what may be called -> r->form. After tools.c. */
 bool ct_openai_read_form(ct_openai_request *r, const json_t *format, carat_engine *e, const ct_openai_options *o,
                          ct_openai_fault *f);
-/* The form of these options becomes r->form: one that there is, or a new one. key: what the options say, as text; takes it.
- * NULL: no memory. */
-bool ct_openai_bind_form(ct_openai_request *r, char *key, const carat_format_options *o, carat_engine *e,
-                         ct_openai_forms *forms, const char *param, ct_openai_fault *f);
 void ct_openai_form_release(ct_openai_request *r);
 
-/* tools.c: "tools", "tool_choice" and their older names, into r->tools and r->form. After format.c. */
-bool ct_openai_read_tools(ct_openai_request *r, carat_engine *e, const ct_openai_options *o, ct_openai_fault *f);
+/* tools.c: "tools", "tool_choice" and their older names, into r->calls. */
+bool ct_openai_read_tools(ct_openai_request *r, ct_openai_fault *f);
+void ct_openai_tools_release(ct_openai_request *r);
 /* called.c: the calls that a whole answer to such a request makes, as "tool_calls" of a reply, and the text beside them.
  * *calls is NULL where it makes none. False: no memory. */
 bool ct_openai_called(const carat_tools *tools, const ct_buf *answer, json_t **calls, ct_buf *text);

@@ -91,6 +91,17 @@ typedef struct ct_openai_options {
     ct_openai_forms *forms;  /* NULL: a request compiles its form for itself */
 } ct_openai_options;
 
+/* What answers may call. */
+typedef struct ct_openai_calls {
+    carat_tools *tools; /* NULL: nothing */
+    const char **names; /* [n_names], borrowed from the body: those of the tools that may be called; 0: all */
+    size_t n_names;
+    char *key;         /* all of this as text */
+    bool must_call;    /* an answer is nothing but calls */
+    bool is_single;    /* one at most */
+    bool is_old_style; /* asked for as "functions": answers have a "function_call" */
+} ct_openai_calls;
+
 typedef struct ct_openai_request { /* zero-initialised */
     ct_openai_endpoint endpoint;
     bool has_logprobs;            /* of each token, and of generation.n_top alternatives */
@@ -102,8 +113,7 @@ typedef struct ct_openai_request { /* zero-initialised */
     carat_bias *bias;
     const char **stops;
     ct_openai_form *form;   /* of the answers; NULL: any */
-    carat_tools *tools;     /* that answers may call; NULL: none */
-    bool is_old_style;      /* asked for as "functions": answers have a "function_call" */
+    ct_openai_calls calls;  /* that answers may make */
     ct_openai_list unknown; /* fields that nobody knows, in the lenient mode */
 } ct_openai_request;
 

@@ -66,7 +66,7 @@ static void end_answer(ct_openai_answer *a, const ct_openai_request *r, const ca
 {
     const ct_openai_endpoint endpoint = r->endpoint;
     a->result = *result;
-    if (r->tools && !a->text.failed && !ct_openai_called(r->tools, &a->text, &a->calls, &a->beside))
+    if (r->calls.tools && !a->text.failed && !ct_openai_called(r->calls.tools, &a->text, &a->calls, &a->beside))
         a->has_failed = true;
     size_t n = ct_openai_n_in_text(&a->starts, a->text.len, result);
     if (a->logprobs && !a->has_failed && !ct_openai_logprobs_end(a->logprobs, endpoint, &a->text, &a->starts, n))
@@ -119,7 +119,7 @@ static const char *finish_of(const ct_openai_answer *a, bool is_old_style)
 
 static json_t *choice(const ct_openai_answer *a, size_t i, const ct_openai_request *r)
 {
-    const char *finish = finish_of(a, r->is_old_style);
+    const char *finish = finish_of(a, r->calls.is_old_style);
     if (a->text.failed || a->has_failed)
         return NULL;
     json_t *logprobs = a->logprobs ? json_incref(a->logprobs) : json_null();
@@ -128,7 +128,7 @@ static json_t *choice(const ct_openai_answer *a, size_t i, const ct_openai_reque
                          logprobs, "finish_reason", finish);
     if (a->logprobs)
         logprobs = json_pack("{s:o, s:n}", "content", logprobs, "refusal");
-    return json_pack("{s:I, s:o, s:o, s:s}", "index", (json_int_t)i, "message", message(a, r->is_old_style), "logprobs",
+    return json_pack("{s:I, s:o, s:o, s:s}", "index", (json_int_t)i, "message", message(a, r->calls.is_old_style), "logprobs",
                      logprobs, "finish_reason", finish);
 }
 

@@ -211,7 +211,7 @@ static bool read_format(const json_t *body, ct_openai_request *r, carat_engine *
     const json_t *format = json_object_get(body, "response_format"), *modalities = json_object_get(body, "modalities");
     if (!is_absent(modalities) && !(json_array_size(modalities) == 1 && is_text(json_array_get(modalities, 0))))
         return ct_openai_refuse(f, 400, "unsupported_value", "modalities", "'modalities' can only be [\"text\"]");
-    return is_absent(format) || ct_openai_read_form(r, format, e, o, f);
+    return ct_openai_read_form(r, is_absent(format) ? NULL : format, e, o, f);
 }
 
 /* Whatever its name, the one model that there is answers. */
@@ -236,7 +236,7 @@ bool ct_openai_request_read(ct_openai_request *r, ct_openai_endpoint endpoint, j
     r->unknown.mode = o->mode;
     ct_buf_init(&r->unknown.names, 2 * CT_OPENAI_MAX_LIST);
     if (!ct_openai_check_fields(body, is_chat ? CT_IN_CHAT : CT_IN_COMPLETIONS, "", &r->unknown, f) ||
-        !check_model(body, f) || !read_format(body, r, e, o, f) || (is_chat && !ct_openai_read_tools(r, e, o, f)) ||
+        !check_model(body, f) || (is_chat && !ct_openai_read_tools(r, f)) || !read_format(body, r, e, o, f) ||
         !read_sampling(body, &r->sampling, f) ||
         !read_max_tokens(body, is_chat, o->max_tokens, &g->max_tokens, f) ||
         !read_min_tokens(body, g->max_tokens, &g->min_tokens, f) ||
@@ -252,7 +252,7 @@ bool ct_openai_request_read(ct_openai_request *r, ct_openai_endpoint endpoint, j
 void ct_openai_request_deinit(ct_openai_request *r)
 {
     ct_openai_form_release(r);
-    carat_tools_close(r->tools);
+    ct_openai_tools_release(r);
     carat_prompt_free(r->prompt);
     free(r->bias);
     free(r->stops);

@@ -1,7 +1,8 @@
 /* "tools" and "tool_choice" of a request (and "functions" and "function_call", their older names) -> what its prompt
- * declares and what its answers may call.
+ * declares and its answers may call.
  *
  * SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,15 +14,13 @@
 /* All of it while it is read. Texts are borrowed from the JSON, but for the schemas. */
 typedef struct wish {
     ct_openai_request *r;
+    ct_openai_calls *calls; /* of the request */
     const char *list_name, *choice_name; /* "tools", "tool_choice" */
     const json_t *list;
     carat_tool *tools; /* [n] */
     ct_buf *schemas;   /* [n] */
-    const char **names; /* [n_names]: those that may be called, where not all may */
-    size_t n, n_names;
-    bool is_single; /* one call at most */
-    bool is_off;    /* "none" */
-    carat_format_kind kind;
+    size_t n;
+    bool is_off; /* "none" */
     ct_openai_fault *f;
 } wish;
 
@@ -72,7 +71,7 @@ static bool take_function(wish *w, const json_t *v, const char *where)
 static bool take_tool(wish *w, const json_t *v, size_t i)
 {
     char where[64];
-    if (w->r->is_old_style) {
+    if (w->calls->is_old_style) {
         snprintf(where, sizeof where, "functions[%zu]", i);
         return take_function(w, v, where);
     }
@@ -99,7 +98,7 @@ static bool take_list(wish *w)
         if (!take_tool(w, json_array_get(w->list, i), i))
             return false;
     const carat_tools_options o = { .struct_size = sizeof o, .tools = w->tools, .n_tools = w->n };
-    return carat_tools_open(&o, &w->r->tools, &w->f->err) || ct_openai_refuse_err(w->f, w->list_name);
+    return carat_tools_open(&o, &w->calls->tools, &w->f->err) || ct_openai_refuse_err(w->f, w->list_name);
 }
 
 /* ---- the choice ---- */
@@ -115,7 +114,7 @@ static bool allow(wish *w, const json_t *name)
     const char *s = json_string_value(name);
     for (size_t i = 0; s && i < w->n; i++)
         if (strcmp(w->tools[i].name, s) == 0) {
-            w->names[w->n_names++] = s;
+            w->calls->names[w->calls->n_names++] = s;
             return true;
         }
     return ct_openai_refuse(w->f, 400, "invalid_value", w->choice_name, "'%s' names %s%.64s%s, which is not in '%s'",
@@ -138,7 +137,7 @@ static bool take_allowed(wish *w, const json_t *v)
         return refuse_choice(w, "complete: the 'mode' of allowed_tools is auto or required");
     if (is_absent(list) || !json_is_array(list) || json_array_size(list) > w->n)
         return refuse_choice(w, "complete: the 'tools' of allowed_tools are some of those in 'tools'");
-    w->kind = is_word(mode, "auto") ? CARAT_FORMAT_TEXT_OR_CALLS : CARAT_FORMAT_CALLS;
+    w->calls->must_call = is_word(mode, "required");
     for (size_t i = 0; i < json_array_size(list); i++)
         if (!allow(w, name_of(json_array_get(list, i))))
             return false;
@@ -147,57 +146,41 @@ static bool take_allowed(wish *w, const json_t *v)
 
 static bool take_choice(wish *w, const json_t *v)
 {
-    w->names = calloc(w->n + 1, sizeof *w->names);
-    if (!w->names)
+    ct_openai_calls *calls = w->calls;
+    calls->names = calloc(w->n + 1, sizeof *calls->names);
+    if (!calls->names)
         return ct_openai_no_memory(w->f, "the tools");
-    w->kind = CARAT_FORMAT_TEXT_OR_CALLS;
-    if (is_absent(v) || is_word(v, "auto"))
-        return true;
     w->is_off = is_word(v, "none");
-    w->kind = CARAT_FORMAT_CALLS;
-    if (w->is_off || (is_word(v, "required") && !w->r->is_old_style))
+    if (is_absent(v) || w->is_off || is_word(v, "auto"))
         return true;
-    if (w->r->is_old_style)
-        return json_is_object(v) ? allow(w, json_object_get(v, "name")) : refuse_choice(w, "none, auto or {\"name\"}");
-    if (is_word(json_object_get(v, "type"), "allowed_tools"))
+    if (!calls->is_old_style && is_word(json_object_get(v, "type"), "allowed_tools"))
         return take_allowed(w, v);
-    w->is_single = true;
+    calls->must_call = true;
+    if (!calls->is_old_style && is_word(v, "required"))
+        return true;
+    calls->is_single = true;
+    if (calls->is_old_style)
+        return json_is_object(v) ? allow(w, json_object_get(v, "name")) : refuse_choice(w, "none, auto or {\"name\"}");
     return is_word(json_object_get(v, "type"), "function")
                ? allow(w, name_of(v))
                : refuse_choice(w, "none, auto, required, or of the type function or allowed_tools");
 }
 
-/* ---- the form of answers ---- */
+/* ---- all of it ---- */
 
-static char *key_of(const wish *w)
+static bool write_key(wish *w)
 {
     ct_buf key;
     ct_buf_init(&key, MAX_TEXT);
-    ct_buf_fmt(&key, "[%d,%d", (int)w->kind, w->is_single);
-    for (size_t i = 0; i < w->n_names; i++)
-        ct_buf_fmt(&key, ",\"%s\"", w->names[i]);
+    ct_buf_fmt(&key, "[%d,%d", w->calls->must_call, w->calls->is_single);
+    for (size_t i = 0; i < w->calls->n_names; i++)
+        ct_buf_fmt(&key, ",\"%s\"", w->calls->names[i]);
     ct_buf_char(&key, ',');
     ct_json_write(w->list, &key);
-    return ct_buf_take(&key);
+    ct_buf_char(&key, ']');
+    w->calls->key = ct_buf_take(&key);
+    return w->calls->key || ct_openai_no_memory(w->f, "the tools");
 }
-
-static bool bind(wish *w, carat_engine *e, const ct_openai_options *o)
-{
-    if (w->r->form) /* of response_format */
-        return ct_openai_refuse(w->f, 400, "unsupported_value", "response_format",
-                                "'response_format' beside '%s' needs '%s' to be none: an answer is either JSON of that "
-                                "form or may be a call",
-                                w->list_name, w->choice_name);
-    const carat_format_options form = { .struct_size = sizeof form,
-                                        .kind = w->kind,
-                                        .tools = w->r->tools,
-                                        .names = w->names,
-                                        .n_names = w->n_names,
-                                        .is_single = w->is_single };
-    return ct_openai_bind_form(w->r, key_of(w), &form, e, o->forms, w->list_name, w->f);
-}
-
-/* ---- all of it ---- */
 
 static void deinit(wish *w)
 {
@@ -205,7 +188,6 @@ static void deinit(wish *w)
         ct_buf_deinit(&w->schemas[i]);
     free(w->tools);
     free(w->schemas);
-    free(w->names);
 }
 
 /* A list and its choice under their newer or older names. */
@@ -227,18 +209,17 @@ static bool look(const json_t *body, const naming *of, bool *is_there, ct_openai
            ct_openai_refuse(f, 400, "invalid_value", of->choice, "'%s' needs '%s'", of->choice, of->list);
 }
 
-static bool read_wish(wish *w, carat_engine *e, const ct_openai_options *o)
+static bool read_wish(wish *w)
 {
     if (!take_list(w) || !take_choice(w, json_object_get(w->r->body, w->choice_name)))
         return false;
     if (!w->is_off)
-        return bind(w, e, o);
-    carat_tools_close(w->r->tools); /* what may not be called is not declared */
-    w->r->tools = NULL;
+        return write_key(w);
+    ct_openai_tools_release(w->r); /* what may not be called is not declared */
     return true;
 }
 
-bool ct_openai_read_tools(ct_openai_request *r, carat_engine *e, const ct_openai_options *o, ct_openai_fault *f)
+bool ct_openai_read_tools(ct_openai_request *r, ct_openai_fault *f)
 {
     bool is_new, is_old, is_parallel = true;
     if (!look(r->body, &names[0], &is_new, f) || !look(r->body, &names[1], &is_old, f))
@@ -246,18 +227,27 @@ bool ct_openai_read_tools(ct_openai_request *r, carat_engine *e, const ct_openai
     if (is_new && is_old)
         return ct_openai_refuse(f, 400, "invalid_value", "functions",
                                 "'functions' is the older name of 'tools': give one of them");
-    if (!ct_json_bool(r->body, "body", "parallel_tool_calls", &is_parallel, &f->err))
-        return ct_openai_refuse_err(f, "parallel_tool_calls");
+    if (!ct_openai_bool(r->body, "parallel_tool_calls", &is_parallel, f))
+        return false;
     if (!is_new && !is_old)
         return true;
-    r->is_old_style = is_old;
+    r->calls.is_old_style = is_old;
+    r->calls.is_single = is_old || !is_parallel; /* an older reply has room for one */
     wish w = { .r = r,
+               .calls = &r->calls,
                .list_name = names[is_old].list,
                .choice_name = names[is_old].choice,
                .list = json_object_get(r->body, names[is_old].list),
-               .is_single = is_old || !is_parallel, /* an older reply has room for one */
                .f = f };
-    const bool ok = read_wish(&w, e, o);
+    const bool ok = read_wish(&w);
     deinit(&w);
     return ok;
+}
+
+void ct_openai_tools_release(ct_openai_request *r)
+{
+    carat_tools_close(r->calls.tools);
+    free(r->calls.names);
+    free(r->calls.key);
+    r->calls = (ct_openai_calls){ .tools = NULL };
 }

@@ -109,6 +109,18 @@ static bool choice_rules(const carat_format_options *o, ct_rules *rules, uint32_
     return define(ct_format_what(o->kind), rules, root, e, err);
 }
 
+/* *root, or calls. */
+static bool or_calls(const carat_format_options *o, const ct_call_form *calls, size_t n_calls, ct_rules *rules,
+                     uint32_t *root, carat_err *err)
+{
+    const uint32_t json = *root, most = o->is_single ? 1 : CT_MOST_CALLS;
+    const char *what = ct_format_what(o->kind);
+    if (!ct_call_rules(what, calls, n_calls, most, rules, root, err))
+        return false;
+    return define(what, rules, root,
+                  ct_expr_or(rules->heap, ct_expr_rule(rules->heap, json), ct_expr_rule(rules->heap, *root)), err);
+}
+
 /* What is of one kind alone is given for it, and for no other. */
 static bool check_fields(const carat_format_options *o, carat_err *err)
 {
@@ -121,8 +133,10 @@ static bool check_fields(const carat_format_options *o, carat_err *err)
         why = wants_text ? "no text was given" : "it takes no text";
     else if (!is_choice && (o->choices || o->choice_lens || o->n_choices))
         why = "it takes no choices";
-    else if (!is_calls && (o->tools || o->names || o->n_names || o->is_single))
+    else if (!is_calls && !is_json && (o->tools || o->names || o->n_names || o->is_single))
         why = "it takes no tools";
+    else if (!o->tools && (o->names || o->n_names || o->is_single))
+        why = "it has no tools";
     else if (o->has_spaces && !is_json)
         why = "has_spaces is of JSON alone";
     if (why)
@@ -145,9 +159,9 @@ bool ct_format_rules(const carat_format_options *from, const ct_call_form *calls
         return false;
     switch (o.kind) {
     case CARAT_FORMAT_JSON_OBJECT:
-        return object_rules(&o, rules, root, err);
+        return object_rules(&o, rules, root, err) && (!calls || or_calls(&o, calls, n_calls, rules, root, err));
     case CARAT_FORMAT_JSON_SCHEMA:
-        return schema_rules(&o, rules, root, err);
+        return schema_rules(&o, rules, root, err) && (!calls || or_calls(&o, calls, n_calls, rules, root, err));
     case CARAT_FORMAT_REGEX:
         return regex_rules(&o, rules, root, err);
     case CARAT_FORMAT_CHOICE:

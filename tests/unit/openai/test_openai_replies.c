@@ -199,8 +199,8 @@ static void test_calls(void **state)
     for (size_t i = 0; i < sizeof of / sizeof *of; i++) {
         ct_openai_request q = request_of(CT_OPENAI_CHAT, 1, false);
         ct_openai_reply r = { 0 };
-        q.tools = tools;
-        q.is_old_style = of[i].is_old_style;
+        q.calls.tools = tools;
+        q.calls.is_old_style = of[i].is_old_style;
         assert_true(ct_openai_reply_init(&r, &q));
         add_token(&r, 0, 20, of[i].text, 0, NULL, 0);
         end(&r, 0, of[i].finish, 1);

@@ -303,6 +303,11 @@ static void test_tools(void **state)
         { ", \"functions\": [{\"name\": \"now\"}]", 8, true },
         { ", \"functions\": [{\"name\": \"now\"}], \"function_call\": {\"name\": \"now\"}", 9, true },
         { ", \"tools\": [], \"tool_choice\": \"auto\", \"functions\": null, \"parallel_tool_calls\": true", 9, false },
+        { TWO_TOOLS ", \"response_format\": {\"type\": \"json_object\"}", 10, true },
+        { TWO_TOOLS ", \"response_format\": {\"type\": \"json_schema\", \"json_schema\": {\"schema\": {\"type\": \"integer\"}}}",
+          11, true },
+        { TWO_TOOLS ", \"response_format\": {\"type\": \"text\"}", 11, true },
+        { CHOICE("\"required\"") ", \"response_format\": {\"type\": \"json_object\"}", 11, true },
     };
     ct_openai_forms forms = { .n = 0 };
     defaults.forms = &forms;
@@ -312,7 +317,7 @@ static void test_tools(void **state)
         accept(&a, CHAT, good[i].rest);
         const char *rendered = carat_prompt_rendered(a.r.prompt, &len);
         bool is_declared = strstr(rendered, "Functions:") && strstr(rendered, "\"name\":\"now\"");
-        if (forms.n != good[i].n_forms || is_declared != good[i].is_declared || is_declared != (a.r.tools != NULL))
+        if (forms.n != good[i].n_forms || is_declared != good[i].is_declared || is_declared != (a.r.calls.tools != NULL))
             fail_msg("%s: %zu forms, declared %d: %s", good[i].rest, forms.n, is_declared, rendered);
         if (strstr(good[i].rest, "0.1")) /* not 0.10000000000000001 */
             assert_true(!is_declared || strstr(rendered, "\"minimum\":0.1}"));
@@ -353,8 +358,6 @@ static void test_tools_that_are_none(void **state)
           "some of those" },
         { CHOICE("{\"type\": \"allowed_tools\", \"mode\": \"all\", \"tools\": [{\"name\": \"now\"}]}"), "tool_choice",
           "invalid_value", "auto or required" },
-        { TWO_TOOLS ", \"response_format\": {\"type\": \"json_object\"}", "response_format", "unsupported_value",
-          "to be none" },
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         asked a;
