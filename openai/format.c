@@ -7,6 +7,8 @@
 #include "openai/fields.h"
 #include "openai/inside.h"
 
+#define MAX_SCHEMA ((size_t)64 << 20) /* carat_format_open says which is too long */
+
 struct ct_openai_form {
     carat_format *format;
     char *key; /* what it was made of, as text */
@@ -119,7 +121,6 @@ void ct_openai_form_release(ct_openai_request *r)
 /* ---- what a request says ---- */
 
 #define IN_SCHEMA  "response_format.json_schema"
-#define MAX_SCHEMA ((size_t)64 << 20) /* carat_format_open says which is too long */
 
 static bool bind_calls(ct_openai_request *r, carat_engine *e, ct_openai_forms *forms, ct_openai_fault *f)
 {

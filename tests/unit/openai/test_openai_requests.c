@@ -801,8 +801,8 @@ static void test_messages(void **state)
           "messages[0].content[1]", "invalid_value" },
         { "[{\"role\": \"user\", \"content\": [{\"type\": \"image_url\"}]}]", "messages[0].content[0]",
           "invalid_value" },
-        { "[{\"role\": \"assistant\", \"content\": null, \"tool_calls\": [{}]}]", "messages[0].tool_calls",
-          "unsupported_parameter" },
+        { "[{\"role\": \"assistant\", \"content\": null, \"tool_calls\": [{}]}]", "messages[0].tool_calls[0]",
+          "invalid_value" },
         { "[{\"role\": \"assistant\", \"function_call\": {\"name\": \"f\"}}]", "messages[0].function_call",
           "unsupported_parameter" },
     };
