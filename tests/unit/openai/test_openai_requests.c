@@ -803,8 +803,8 @@ static void test_messages(void **state)
           "invalid_value" },
         { "[{\"role\": \"assistant\", \"content\": null, \"tool_calls\": [{}]}]", "messages[0].tool_calls[0]",
           "invalid_value" },
-        { "[{\"role\": \"assistant\", \"function_call\": {\"name\": \"f\"}}]", "messages[0].function_call",
-          "unsupported_parameter" },
+        { "[{\"role\": \"assistant\", \"function_call\": {\"arguments\": \"{}\"}}]", "messages[0].function_call",
+          "invalid_value" },
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         char base[512];
