@@ -93,8 +93,9 @@ typedef struct ct_openai_options {
 
 /* What answers may call. */
 typedef struct ct_openai_calls {
-    carat_tools *tools; /* NULL: nothing */
-    const char **names; /* [n_names], borrowed from the body: those of the tools that may be called; 0: all */
+    carat_tools *tools; /* that the prompt declares; NULL: none */
+    carat_tools *some;  /* those of them that may be called; NULL: all */
+    const char **names; /* [n_names]: their names, borrowed from the body */
     size_t n_names;
     char *key;         /* all of this as text */
     bool must_call;    /* an answer is nothing but calls */

@@ -1,25 +1,12 @@
 /* The engine's events -> a chat.completion or text_completion.
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#include <stdio.h>
 #include <stdlib.h>
-#include <sys/random.h>
 #include <time.h>
 
 #include "openai/inside.h"
 
 #define MAX_TEXT ((size_t)1 << 30)
-
-bool ct_openai_new_id(const char *prefix, char *to, size_t size)
-{
-    unsigned char b[12];
-    if (getrandom(b, sizeof b, 0) != sizeof b)
-        return false;
-    size_t n = (size_t)snprintf(to, size, "%s", prefix);
-    for (size_t i = 0; i < sizeof b && n + 2 < size; i++)
-        n += (size_t)snprintf(to + n, size - n, "%02x", b[i]);
-    return true;
-}
 
 bool ct_openai_reply_init(ct_openai_reply *reply, const ct_openai_request *r)
 {
@@ -66,7 +53,8 @@ static void end_answer(ct_openai_answer *a, const ct_openai_request *r, const ca
 {
     const ct_openai_endpoint endpoint = r->endpoint;
     a->result = *result;
-    if (r->calls.tools && !a->text.failed && !ct_openai_called(r->calls.tools, &a->text, &a->calls, &a->beside))
+    const carat_tools *tools = r->calls.some ? r->calls.some : r->calls.tools;
+    if (tools && !a->text.failed && !ct_openai_called(tools, &a->text, &a->calls, &a->beside))
         a->has_failed = true;
     size_t n = ct_openai_n_in_text(&a->starts, a->text.len, result);
     if (a->logprobs && !a->has_failed && !ct_openai_logprobs_end(a->logprobs, endpoint, &a->text, &a->starts, n))

@@ -209,9 +209,27 @@ static bool look(const json_t *body, const naming *of, bool *is_there, ct_openai
            ct_openai_refuse(f, 400, "invalid_value", of->choice, "'%s' needs '%s'", of->choice, of->list);
 }
 
+/* What an answer makes of the others is no call, in whatever shape. */
+static bool select_some(wish *w)
+{
+    ct_openai_calls *calls = w->calls;
+    size_t n = 0;
+    if (calls->n_names == 0)
+        return true;
+    for (size_t i = 0; i < w->n; i++) {
+        size_t k = 0;
+        while (k < calls->n_names && strcmp(w->tools[i].name, calls->names[k]) != 0)
+            k++;
+        if (k < calls->n_names)
+            w->tools[n++] = w->tools[i];
+    }
+    const carat_tools_options o = { .struct_size = sizeof o, .tools = w->tools, .n_tools = n };
+    return carat_tools_open(&o, &calls->some, &w->f->err) || ct_openai_refuse_err(w->f, w->list_name);
+}
+
 static bool read_wish(wish *w)
 {
-    if (!take_list(w) || !take_choice(w, json_object_get(w->r->body, w->choice_name)))
+    if (!take_list(w) || !take_choice(w, json_object_get(w->r->body, w->choice_name)) || !select_some(w))
         return false;
     if (!w->is_off)
         return write_key(w);
@@ -247,6 +265,7 @@ bool ct_openai_read_tools(ct_openai_request *r, ct_openai_fault *f)
 void ct_openai_tools_release(ct_openai_request *r)
 {
     carat_tools_close(r->calls.tools);
+    carat_tools_close(r->calls.some);
     free(r->calls.names);
     free(r->calls.key);
     r->calls = (ct_openai_calls){ .tools = NULL };

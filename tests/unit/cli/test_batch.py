@@ -105,6 +105,44 @@ class Answers(Case):
         self.assertTrue('{"colour":"'.startswith(cut["text"]) or cut["text"].startswith('{"colour":"'))
         self.assertEqual(out["any"]["choices"][0]["message"]["content"][:1], "{")
 
+    def test_functions_are_called_validly(self):
+        """By a model that knows nothing of them: every answer that is not cut is what its request asks for."""
+        tools = [{"type": "function", "function": {"name": "now", "parameters": {
+                     "type": "object", "properties": {"zone": {"enum": ["CET", "UTC"]}, "by": {"type": "integer", "maximum": 9, "minimum": 0}},
+                     "required": ["zone"], "additionalProperties": False}}},
+                 {"type": "function", "function": {"name": "stop"}}]
+        number = {"type": "json_schema", "json_schema": {"name": "n", "schema": {"enum": [1, 22]}}}
+        kinds = {"one": dict(tool_choice={"type": "function", "function": {"name": "stop"}}),
+                 "some": dict(tool_choice="required"),
+                 "single": dict(tool_choice="required", parallel_tool_calls=False),
+                 "either": dict(response_format=number, parallel_tool_calls=False),
+                 "text": dict(tool_choice="auto", max_tokens=8),
+                 "none": dict(tool_choice="none", max_tokens=8)}
+        lines = [chat("%s %d" % (k, i), tools=tools, temperature=1.5, seed=i, **dict(dict(max_tokens=300), **more))
+                 for k, more in kinds.items() for i in range(6)]
+        seen = set()
+        for key, reply in self.ask(lines, "-c", "2048").items():
+            choices = reply["choices"]
+            kind, m, finish = key.split()[0], choices[0]["message"], choices[0]["finish_reason"]
+            calls = [(c["function"]["name"], json.loads(c["function"]["arguments"])) for c in m.get("tool_calls", [])
+                     if finish != "length"]
+            seen.add((kind, bool(calls)))
+            for name, arguments in calls:
+                self.assertTrue(name == "stop" and arguments == {} or arguments["zone"] in ("CET", "UTC") and
+                                arguments.keys() <= {"zone", "by"} and 0 <= arguments.get("by", 0) <= 9, (name, arguments))
+            if finish == "length":
+                self.assertNotIn(kind, ("one", "single"))
+                continue
+            self.assertEqual(finish, "tool_calls" if calls else "stop")
+            if kind in ("one", "some", "single"):
+                self.assertIsNone(m["content"])
+                self.assertTrue(len(calls) == 1 or kind == "some" and len(calls) > 1)
+                self.assertTrue(kind != "one" or calls == [("stop", {})])
+                self.assertEqual(len({c["id"] for c in m["tool_calls"]}), len(calls))
+            elif kind == "either":
+                self.assertTrue(len(calls) == 1 or m["content"] in ("1", "22"), m)
+        self.assertTrue({("one", True), ("some", True), ("single", True), ("text", False), ("none", False)} <= seen, seen)
+
     def test_the_same_as_alone(self):
         prompts = ["a red star", "b", "Die Katze sitzt", "x" * 70, "猫が"]
         got = self.ask([text(i, p, max_tokens=9 + i) for i, p in enumerate(prompts)] +
@@ -334,8 +372,8 @@ class BadLines(Case):
             (text("two", ["a", "b"]), "prompt", "unsupported_value"), (text("ids", [2, -1]), "prompt", None),
             (text("far", [2, 1 << 40]), "prompt", None), (text("past", [2, 400000]), "prompt", None),
             (text("mixed", [2, "a"]), "prompt", None), (text("nothing", []), "prompt", None),
-            (chat("tools", tools=[{"type": "function"}]), "tools", "unsupported_parameter"),
-            (chat("choice", tool_choice="required"), "tool_choice", "unsupported_parameter"),
+            (chat("tools", tools=[{"type": "function"}]), "tools[0].function", "invalid_value"),
+            (chat("choice", tool_choice="required"), "tool_choice", "invalid_value"),
             (chat("format", response_format={"type": "grammar"}), "response_format", "unsupported_value"),
             (chat("schema", response_format={"type": "json_schema", "json_schema": {"name": "x", "schema": {"if": {}}}}),
              "response_format.json_schema.schema", "invalid_value"),
@@ -343,7 +381,7 @@ class BadLines(Case):
             (chat("stream", stream=True), "stream", "unsupported_parameter"), (text("echo", echo=True), "echo", "unsupported_parameter"),
             (text("suffix", suffix="x"), "suffix", "unsupported_parameter"), (text("best", n=1, best_of=3), "best_of", "unsupported_value"),
             (chat("grammar", grammar="root ::= x"), "grammar", "unsupported_parameter"),
-            (line("calls", CHAT, messages=[{"role": "assistant", "tool_calls": [{}]}]), "messages[0].tool_calls", "unsupported_parameter"),
+            (line("calls", CHAT, messages=[{"role": "assistant", "tool_calls": [{}]}]), "messages[0].tool_calls[0]", "invalid_value"),
             (chat("warm", temperature=101), "temperature", "invalid_value"), (chat("warm?", temperature="hot"), "temperature", None),
             (chat("huge", temperature=1e300), "temperature", None), (chat("p", top_p=-1), "top_p", None),
             (chat("k", top_k=1.5), "top_k", None), (chat("max", max_tokens=0), "max_tokens", None),
