@@ -18,8 +18,16 @@ static int noted_fd = -1; /* an eventfd: a signal was noted */
 static carat_session *volatile at_work;
 static volatile sig_atomic_t interrupts, ended_by, n_terms;
 
+static volatile sig_atomic_t notes; /* cli_note_interrupt */
+
+#define MOST_GROUPS 80                     /* servers, and a tool */
+static volatile pid_t groups[MOST_GROUPS]; /* 0: free */
+
 static void die_of(int sig)
 {
+    for (size_t i = 0; i < MOST_GROUPS; i++)
+        if (groups[i])
+            kill(-groups[i], SIGKILL);
     signal(sig, SIG_DFL);
     raise(sig);
 }
@@ -27,7 +35,7 @@ static void die_of(int sig)
 static void on_interrupt(int sig)
 {
     carat_session *s = at_work;
-    if (interrupts++ || (!s && mode == CLI_SIGNALS_END)) /* the work may have just ended */
+    if (interrupts++ || (!s && !notes && mode == CLI_SIGNALS_END)) /* the work may have just ended */
         die_of(sig);
     else if (s)
         carat_session_cancel(s);
@@ -46,9 +54,11 @@ static void on_end(int sig)
         return;
     ended_by = sig;
     dup2(no_input, 0); /* who reads meets the end, now or at the next line */
-    interrupts += s != NULL;
+    interrupts += s || notes;
     if (s)
         carat_session_cancel(s);
+    else if (notes && noted_fd >= 0)
+        eventfd_write(noted_fd, 1);
 }
 
 static void handle(int sig, void (*handler)(int), int flags)
@@ -69,7 +79,7 @@ static void handle_hangup(void (*handler)(int))
 /* SIGINT as the mode has it. SA_RESTART where a session works: a write that waits is no failed write. */
 static void handle_interrupt(void)
 {
-    if (at_work)
+    if (at_work || notes)
         handle(SIGINT, on_interrupt, SA_RESTART);
     else
         handle(SIGINT,
@@ -93,11 +103,17 @@ void cli_report_lost_files(void)
     handle(SIGBUS, on_lost_file, SA_RESETHAND);
 }
 
+static void open_noted(void)
+{
+    if (noted_fd < 0)
+        noted_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+}
+
 void cli_signals(cli_signal_mode m)
 {
     mode = m;
-    if (m == CLI_SIGNALS_NOTED && noted_fd < 0)
-        noted_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (m == CLI_SIGNALS_NOTED)
+        open_noted();
     handle_interrupt();
     if (m == CLI_SIGNALS_NOTED) {
         handle(SIGTERM, on_interrupt, 0);
@@ -112,8 +128,37 @@ void cli_signals(cli_signal_mode m)
 void cli_cancel_on_interrupt(carat_session *s)
 {
     at_work = s;
+    notes = false;
     interrupts = 0;
     handle_interrupt();
+}
+
+void cli_note_interrupt(void)
+{
+    eventfd_t earlier;
+    at_work = NULL;
+    open_noted();
+    if (noted_fd >= 0)
+        eventfd_read(noted_fd, &earlier);
+    notes = true;
+    interrupts = 0;
+    handle_interrupt();
+}
+
+void cli_group_begins(pid_t group)
+{
+    for (size_t i = 0; i < MOST_GROUPS; i++)
+        if (!groups[i]) {
+            groups[i] = group;
+            return;
+        }
+}
+
+void cli_group_ends(pid_t group)
+{
+    for (size_t i = 0; i < MOST_GROUPS; i++)
+        if (groups[i] == group)
+            groups[i] = 0;
 }
 
 bool cli_was_interrupted(void)

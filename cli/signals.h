@@ -7,6 +7,8 @@
 #ifndef CT_CLI_SIGNALS_H
 #define CT_CLI_SIGNALS_H
 
+#include <sys/types.h>
+
 #include "carat.h"
 
 /* What a signal does while no session is at work. */
@@ -28,9 +30,15 @@ void cli_report_lost_files(void);
 /* Ctrl-C cancels this session's work; NULL: none is at work any more. Either forgets earlier interrupts. */
 void cli_cancel_on_interrupt(carat_session *s);
 
+/* The same where other work is done that looks for it: a tool runs. Until cli_cancel_on_interrupt. */
+void cli_note_interrupt(void);
+
 bool cli_was_interrupted(void);
-/* In the mode CLI_SIGNALS_NOTED: readable once a signal was noted, for poll(2). -1: there is none. */
+/* In the mode CLI_SIGNALS_NOTED and after cli_note_interrupt: readable once a signal was noted, for poll(2). -1: there is none. */
 int cli_interrupt_fd(void);
+/* A process group that was started and is ended with the program where a signal ends that at once. */
+void cli_group_begins(pid_t group);
+void cli_group_ends(pid_t group);
 int cli_ended_by(void); /* in a conversation: the signal that closed the input; 0: none */
 
 #endif
