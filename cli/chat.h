@@ -7,6 +7,7 @@
 #include "base/buf.h"
 #include "carat.h"
 #include "pictures.h"
+#include "toolbox.h"
 #include "turns.h"
 #include "view.h"
 
@@ -15,6 +16,20 @@ typedef struct chat_lock {
     char *path; /* owned */
     int fd;
 } chat_lock;
+
+/* An answer as it comes: text, which is shown, and calls. Zeroed between answers. */
+typedef struct chat_reading {
+    carat_call_reader *reader; /* NULL: without tools all is text */
+    ct_buf text;               /* of the answer */
+    carat_call *calls;         /* [n_calls]: those that are whole; owned, and so are their strings */
+    size_t n_calls;
+    char *name; /* of the call that comes; NULL: none does */
+    ct_buf arguments;
+    bool is_shown; /* text is under way on the terminal */
+    view view;     /* of it */
+    bool failed;   /* what it read is lost */
+    carat_err err; /* why */
+} chat_reading;
 
 typedef struct chat {
     carat_engine *engine;
@@ -33,16 +48,36 @@ typedef struct chat {
     char *system;       /* owned, NULL if none */
     turns turns;
     cli_pictures attached; /* by /image, for the next message */
-    ct_buf answer;
-    view view;        /* of the answer */
-    bool some_failed; /* of the messages */
+    chat_reading reading;
+    toolbox tools;
+    int64_t max_rounds; /* --max-rounds: of calls, in an exchange */
+    bool asks_first;    /* not --yes */
+    bool some_failed;   /* of the messages */
     bool write_failed;
     int why;        /* errno of the write */
     int why_unread; /* errno of what ended the reading; 0: the end of input */
 } chat;
 
-/* chat_answer.c: one answer to the turns so far, which is added to them. False: the last turn should be taken back. */
+/* chat_answer.c: answers the turns so far, the last of which is a message; calls are run, and their results answered. All that is
+ * added to the turns. False: none was, and the message should be taken back. */
 bool chat_answer(chat *c);
+
+/* chat_read.c: the reading of an answer. False: c->reading.err, or c->write_failed. */
+bool chat_read_begin(chat *c);
+bool chat_read(chat *c, const char *text, size_t len);
+bool chat_read_end(chat *c);
+void chat_read_forget(chat *c);
+
+/* chat_tools.c: what servers have said meanwhile. False after a message. */
+bool chat_refresh_tools(chat *c);
+typedef enum chat_ran {
+    CHAT_RAN,         /* the model is to be told */
+    CHAT_RAN_NO_MORE, /* the user stopped it; all calls have results */
+    CHAT_RAN_NOT,     /* after a message: a result could not be kept */
+} chat_ran;
+/* Runs the calls that the last turn makes, each after asking, and adds their results. instead: none is run, and their results say why (NULL: run them). */
+chat_ran chat_run_calls(chat *c, const char *instead);
+
 /* Shows the prompt of the last answer. False after a message: there is none. */
 bool chat_show_prompt(chat *c);
 /* The session forgets what is no part of the conversation any more: turns were taken away. */

@@ -19,11 +19,7 @@
 
 static bool on_token(void *arg, const carat_token *t)
 {
-    chat *c = arg;
-    ct_buf_add(&c->answer, t->text, t->len);
-    c->write_failed = !view_add(&c->view, t->text, t->len);
-    c->why = errno;
-    return !c->write_failed;
+    return chat_read(arg, t->text, t->len);
 }
 
 /* Brings the session to the conversation as it stands, evaluating only what it does not hold yet. */
@@ -33,9 +29,15 @@ static bool advance(chat *c, size_t *computed, carat_err *err)
     size_t n, cached;
     /* Room for an answer, too, or the next one would be cut at once. */
     size_t fit = c->trims ? carat_session_n_ctx(c->session) - carat_session_n_ctx(c->session) / 8 : 0;
-    if (!turns_prompt(&c->turns, c->engine, c->system, c->is_base, &c->pan_scan, fit, &p, err))
+    if (!turns_prompt(&c->turns, c->engine, c->system, c->is_base, c->tools.tools, &c->pan_scan, fit, &p, err))
         return false;
     size_t dropped = carat_prompt_n_dropped(p);
+    if (dropped > turns_last_exchange(&c->turns)) { /* the question itself: what remains would answer nothing */
+        carat_prompt_free(p);
+        return ct_fail(err, CARAT_ECONTEXT, CARAT_NOWHERE,
+                       "the message, its calls and their results do not fit the context of %zu tokens",
+                       carat_session_n_ctx(c->session));
+    }
     if (dropped) {
         term_tell("(%zu oldest messages left out: the context of %zu tokens is full)", dropped,
                   carat_session_n_ctx(c->session));
@@ -53,7 +55,7 @@ static bool advance(chat *c, size_t *computed, carat_err *err)
 /* The conversation does not fit any more: says so and asks whether the oldest exchange may go. */
 static bool make_room(chat *c, const carat_err *why)
 {
-    if (c->turns.n < 3) {
+    if (turns_first_exchange(&c->turns) == c->turns.n) {
         term_error(why);
         return false;
     }
@@ -62,7 +64,7 @@ static bool make_room(chat *c, const carat_err *why)
     bool yes = line && (line[0] == 'y' || line[0] == 'Y');
     free(line);
     if (yes)
-        turns_drop(&c->turns, 0, 2);
+        turns_drop(&c->turns, 0, turns_first_exchange(&c->turns));
     return yes;
 }
 
@@ -80,33 +82,46 @@ static size_t most_tokens(const chat *c)
 
 static bool generate(chat *c, const carat_generation *g, carat_result *r, carat_err *err)
 {
-    view_begin(&c->view, stdout, view_looks_for(c->is_plain, !c->is_base));
-    bool ok = carat_session_generate(c->session, g, r, err);
-    if (!view_end(&c->view) && !c->write_failed) {
-        c->write_failed = true;
-        c->why = errno;
-    }
-    return ok;
+    bool ok = chat_read_begin(c) && carat_session_generate(c->session, g, r, err);
+    ok = chat_read_end(c) && ok;
+    if (c->reading.failed)
+        *err = c->reading.err;
+    return ok || (!c->reading.failed && c->write_failed); /* of what was not written the end is told at the end */
 }
 
-bool chat_answer(chat *c)
+/* Brings the session up to the messages, with less of them if need be and allowed. */
+static bool read_messages(chat *c, size_t *computed, carat_err *err)
 {
-    carat_err err;
-    size_t computed = 0;
-    bool ok;
-    cli_cancel_on_interrupt(c->session);
-    double start = ct_now();
     for (;;) {
-        ok = advance(c, &computed, &err);
+        const bool ok = advance(c, computed, err);
         term_progress_end();
-        if (!ok && err.code == CARAT_ECANCELLED && !cli_was_interrupted())
+        if (!ok && err->code == CARAT_ECANCELLED && !cli_was_interrupted())
             continue; /* a Ctrl-C that came when the last answer had just ended */
-        if (ok || err.code != CARAT_ECONTEXT || !make_room(c, &err))
-            break;
+        if (ok || err->code != CARAT_ECONTEXT || !make_room(c, err))
+            return ok;
     }
-    double prompt_s = ct_now() - start;
+}
+
+static void tell_how(const chat *c, const carat_result *r, size_t computed, double prompt_s, bool interrupted)
+{
+    const size_t n = carat_session_n_tokens(c->session), n_ctx = carat_session_n_ctx(c->session);
+    if (r->finish == CARAT_FINISH_LENGTH && n == n_ctx)
+        term_tell("(the context of %zu tokens is full: the answer is cut)", n_ctx);
+    if (term_is_tty(2))
+        term_note("%zu new prompt tokens at %.1f/s, %zu generated at %.1f/s, %zu of %zu in context%s", computed,
+                  rate(computed, prompt_s), r->n_generated, rate(r->n_generated, r->seconds), n, n_ctx,
+                  interrupted ? ", interrupted" : "");
+}
+
+/* One answer of the model to the turns so far, added to them. *interrupted: Ctrl-C came, before or in it. */
+static bool answer_once(chat *c, bool *interrupted, carat_err *err)
+{
+    size_t computed = 0;
+    cli_cancel_on_interrupt(c->session);
+    const double start = ct_now();
+    bool ok = read_messages(c, &computed, err);
+    const double prompt_s = ct_now() - start;
     carat_result r = { .struct_size = sizeof r };
-    ct_buf_clear(&c->answer);
     carat_generation g = {
         .struct_size = sizeof g,
         .sampling = &c->sampling,
@@ -114,38 +129,77 @@ bool chat_answer(chat *c)
         .min_tokens = (size_t)c->least,
         .on_token = on_token,
         .arg = c,
+        .format = c->tools.format,
     };
     if (ok && cli_was_interrupted()) /* between the two calls */
-        ok = ct_fail(&err, CARAT_ECANCELLED, CARAT_NOWHERE, "interrupted");
-    if (ok && g.max_tokens == 0 && c->most == 0)
+        ok = ct_fail(err, CARAT_ECANCELLED, CARAT_NOWHERE, "interrupted");
+    if (ok && g.max_tokens == 0 && c->most == 0) {
         r.finish = CARAT_FINISH_LENGTH;
-    else if (ok)
-        ok = generate(c, &g, &r, &err);
+        chat_read_begin(c);
+        chat_read_end(c);
+    } else if (ok) {
+        ok = generate(c, &g, &r, err);
+    }
     c->sampling.seed += 1; /* another draw for the next answer */
-    bool interrupted = cli_was_interrupted();
+    *interrupted = cli_was_interrupted();
     cli_cancel_on_interrupt(NULL);
-    if (!ok) {
-        if (interrupted && err.code == CARAT_ECANCELLED)
-            term_note("\n(interrupted before the answer began: the message is not kept)");
-        else if (err.code != CARAT_ECONTEXT)
-            term_error(&err);
+    const char *text = c->reading.text.data ? c->reading.text.data : "";
+    ok = ok && turns_add_calls(&c->turns, text, c->reading.calls, c->reading.n_calls, err);
+    if (ok)
+        tell_how(c, &r, computed, prompt_s, *interrupted);
+    chat_read_forget(c);
+    return ok;
+}
+
+/* The message and all that came of it are not kept; the message itself is the caller's to take back. */
+static bool take_back(chat *c, size_t n_rounds)
+{
+    const size_t from = turns_last_exchange(&c->turns) + 1;
+    if (from < c->turns.n)
+        turns_drop(&c->turns, from, c->turns.n - from);
+    if (n_rounds)
+        term_tell("(the message, its calls and their results are not kept)");
+    return false;
+}
+
+/* What a Ctrl-C leaves: before the first answer nothing; later what was run, for it was run. */
+static bool was_stopped(size_t n_rounds)
+{
+    term_note("\n(interrupted before the answer began: %s)",
+              n_rounds ? "the calls and their results are kept" : "the message is not kept");
+    return n_rounds > 0;
+}
+
+bool chat_answer(chat *c)
+{
+    carat_err err;
+    bool interrupted;
+    if (!chat_refresh_tools(c))
         return false;
+    for (size_t round = 0;; round++) {
+        if (!answer_once(c, &interrupted, &err)) {
+            if (interrupted && err.code == CARAT_ECANCELLED)
+                return was_stopped(round);
+            if (err.code != CARAT_ECONTEXT)
+                term_error(&err);
+            return take_back(c, round);
+        }
+        if (!c->turns.v[c->turns.n - 1].n_calls || c->write_failed)
+            return true;
+        const bool is_over = (int64_t)round >= c->max_rounds;
+        const chat_ran ran = chat_run_calls(c, interrupted ? "the user stopped the answer: it was not run"
+                                               : is_over   ? "too many rounds of calls: it was not run"
+                                                           : NULL);
+        if (ran == CHAT_RAN_NOT)
+            return take_back(c, round + 1);
+        if (ran == CHAT_RAN_NO_MORE || interrupted)
+            term_note("(stopped: the conversation goes on with your next message)");
+        else if (is_over)
+            term_tell("(after %zu rounds of calls no more are run; --max-rounds allows more)", round);
+        else
+            continue;
+        return true;
     }
-    putchar('\n');
-    ok = !c->answer.failed || ct_fail(&err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory to keep the answer");
-    if (!ok || !turns_add(&c->turns, "assistant", c->answer.data ? c->answer.data : "", NULL, TURN_NAMES_TEXT, &err)) {
-        term_error(&err);
-        ct_buf_deinit(&c->answer);
-        return false;
-    }
-    if (r.finish == CARAT_FINISH_LENGTH && carat_session_n_tokens(c->session) == carat_session_n_ctx(c->session))
-        term_tell("(the context of %zu tokens is full: the answer is cut)", carat_session_n_ctx(c->session));
-    if (term_is_tty(2))
-        term_note("%zu new prompt tokens at %.1f/s, %zu generated at %.1f/s, %zu of %zu in context%s", computed,
-                  rate(computed, prompt_s), r.n_generated, rate(r.n_generated, r.seconds),
-                  carat_session_n_tokens(c->session), carat_session_n_ctx(c->session),
-                  interrupted ? ", interrupted" : "");
-    return true;
 }
 
 /* Made again of the messages before it: what was left out then is no part of the conversation now. */
@@ -154,13 +208,15 @@ bool chat_show_prompt(chat *c)
     carat_err err;
     carat_prompt *p;
     const size_t n = c->turns.n;
-    const bool is_answered = n && strcmp(c->turns.v[n - 1].role, "assistant") == 0;
+    const bool is_answered =
+        n && strcmp(c->turns.v[n - 1].role, "assistant") == 0; /* after calls the last of several */
     if (n == (size_t)is_answered) {
         chat_fail(c, "/prompt: nothing has been asked yet");
         return false;
     }
     c->turns.n -= is_answered;
-    const bool ok = turns_prompt(&c->turns, c->engine, c->system, c->is_base, &c->pan_scan, 0, &p, &err);
+    const bool ok =
+        turns_prompt(&c->turns, c->engine, c->system, c->is_base, c->tools.tools, &c->pan_scan, 0, &p, &err);
     c->turns.n = n;
     if (!ok) {
         chat_fail(c, "/prompt: %s", err.msg);
@@ -177,7 +233,8 @@ static size_t n_shared(const chat *c)
     carat_err err;
     carat_prompt *p;
     size_t n = 0, n_prompt;
-    if (!c->turns.n || !turns_prompt(&c->turns, c->engine, c->system, c->is_base, &c->pan_scan, 0, &p, &err))
+    if (!c->turns.n ||
+        !turns_prompt(&c->turns, c->engine, c->system, c->is_base, c->tools.tools, &c->pan_scan, 0, &p, &err))
         return 0;
     const int32_t *ids = carat_prompt_tokens(p, &n_prompt), *held = carat_session_tokens(c->session);
     const size_t n_held = carat_session_n_tokens(c->session);

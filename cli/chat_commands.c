@@ -27,6 +27,7 @@ static void help(void)
          "  /image FILE ...  send images with the next message; or name the files in the message\n"
          "  /save [FILE]     save the conversation, to resume later with --session FILE\n"
          "  /show            the settings, and how much of the context is used\n"
+         "  /tools           the functions that the model may call, and who runs them\n"
          "  /prompt          what the model was given for its last answer, and what was mended of the messages\n"
          "  /bye             quit (also Ctrl-D)\n"
          "  Other lines that begin with a slash are messages, unless they are one word of letters: \"/tmp is what?\",\n"
@@ -111,28 +112,30 @@ static void set(chat *c, const char *text)
     c->was_set |= field;
 }
 
-/* The answer there is stays until there is another. */
+/* The answer there is, with its calls, stays until there is another. */
 static void retry(chat *c)
 {
-    if (c->turns.n < 2) {
+    size_t n = 0;
+    const size_t from = c->turns.n ? turns_last_exchange(&c->turns) + 1 : 0;
+    if (from >= c->turns.n) {
         chat_fail(c, "/retry: there is no answer to retry");
         return;
     }
-    turn before = turns_pop(&c->turns);
-    if (chat_answer(c)) {
-        turn_deinit(&before);
+    turn *before = turns_pop(&c->turns, from, &n);
+    if (!before) {
+        chat_fail(c, "/retry: no memory");
+    } else if (chat_answer(c)) {
+        turns_free_popped(before, n);
     } else {
-        turns_put_back(&c->turns, before);
+        turns_put_back(&c->turns, before, n);
         c->some_failed = true;
     }
 }
 
 static void undo(chat *c)
 {
-    /* The last message has no answer where the conversation was full. */
-    size_t n = c->turns.n && strcmp(c->turns.v[c->turns.n - 1].role, "user") == 0 ? 1 : 2;
-    n = n < c->turns.n ? n : c->turns.n;
-    if (!n) {
+    const size_t n = c->turns.n - turns_last_exchange(&c->turns);
+    if (!c->turns.n) {
         chat_fail(c, "/undo: there is nothing to undo");
         return;
     }
@@ -229,15 +232,15 @@ static void save(chat *c, const char *path)
         c->some_failed = true;
 }
 
-typedef enum verb { HELP, CLEAR, RETRY, UNDO, SYSTEM, SET, IMAGE, SAVE, SHOW, PROMPT, BYE, UNKNOWN } verb;
+typedef enum verb { HELP, CLEAR, RETRY, UNDO, SYSTEM, SET, IMAGE, SAVE, SHOW, TOOLS, PROMPT, BYE, UNKNOWN } verb;
 
 static const struct {
     const char *name;
     verb verb;
 } names[] = {
-    { "/help", HELP }, { "/clear", CLEAR }, { "/retry", RETRY }, { "/undo", UNDO }, { "/system", SYSTEM },
-    { "/set", SET },   { "/image", IMAGE }, { "/save", SAVE },   { "/show", SHOW }, { "/prompt", PROMPT },
-    { "/bye", BYE },   { "/quit", BYE },    { "/exit", BYE },    { "/?", HELP },
+    { "/help", HELP },   { "/clear", CLEAR }, { "/retry", RETRY }, { "/undo", UNDO }, { "/system", SYSTEM },
+    { "/set", SET },     { "/image", IMAGE }, { "/save", SAVE },   { "/show", SHOW }, { "/prompt", PROMPT },
+    { "/tools", TOOLS }, { "/bye", BYE },     { "/quit", BYE },    { "/exit", BYE },  { "/?", HELP },
 };
 #define N_NAMES (sizeof names / sizeof *names)
 
@@ -352,6 +355,10 @@ bool chat_command(chat *c, char *line)
         break;
     case SHOW:
         show(c);
+        break;
+    case TOOLS:
+        if (chat_refresh_tools(c))
+            toolbox_list(&c->tools);
         break;
     case PROMPT:
         chat_show_prompt(c);

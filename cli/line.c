@@ -375,6 +375,11 @@ bool line_is_text(void)
     return is_text;
 }
 
+bool line_was_given_up(void)
+{
+    return was_interrupted;
+}
+
 int line_error(void)
 {
     return why_not;

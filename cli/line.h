@@ -15,6 +15,8 @@ void line_close(void); /* saves it */
 char *line_read(const char *prompt, bool multi);
 /* The last message was pasted or put between """: it is no command, whatever it begins with. */
 bool line_is_text(void);
+/* Ctrl-C has given up the last message. */
+bool line_was_given_up(void);
 /* The last message has a NUL byte, in place of which it shows a '?': it is not what was written. */
 bool line_has_nul(void);
 /* errno of the error that line_read's NULL stands for; 0: it was the end of input. */

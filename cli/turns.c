@@ -1,29 +1,39 @@
-/* The messages of a chat with their pictures: adding, undoing, image files named in the text, the note of a saved one.
+/* The messages of a chat with their pictures: adding, undoing, image files named in the text, calls and results.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "turns.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/buf.h"
 #include "base/err.h"
-#include "base/json.h"
-#include "json_out.h"
 #include "picture_names.h"
 #include "term.h"
-
-#define MAX_NOTE ((size_t)4 << 30) /* text and pictures of a saved conversation */
 
 static bool no_memory(carat_err *err)
 {
     return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for the conversation");
 }
 
+static void free_calls(carat_call *calls, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        free((char *)(uintptr_t)calls[i].id);
+        free((char *)(uintptr_t)calls[i].name);
+        free((char *)(uintptr_t)calls[i].arguments);
+    }
+    free(calls);
+}
+
 void turn_deinit(turn *t)
 {
     free(t->text);
     free(t->content);
+    free(t->call_id);
+    free(t->name);
+    free_calls(t->calls, t->n_calls);
     cli_pictures_free(&t->pictures);
     json_decref(t->note);
 }
@@ -36,14 +46,50 @@ void turns_drop(turns *t, size_t from, size_t n)
     t->n -= n;
 }
 
-turn turns_pop(turns *t)
+turn *turns_pop(turns *t, size_t from, size_t *n)
 {
-    return t->v[--t->n];
+    *n = t->n - from;
+    turn *popped = *n ? malloc(*n * sizeof *popped) : NULL;
+    if (popped) {
+        memcpy(popped, t->v + from, *n * sizeof *popped);
+        t->n = from;
+    }
+    return popped;
 }
 
-void turns_put_back(turns *t, turn last)
+void turns_put_back(turns *t, turn *popped, size_t n)
 {
-    t->v[t->n++] = last;
+    memcpy(t->v + t->n, popped, n * sizeof *popped);
+    t->n += n;
+    free(popped);
+}
+
+void turns_free_popped(turn *popped, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        turn_deinit(&popped[i]);
+    free(popped);
+}
+
+static bool is_users(const turn *t)
+{
+    return strcmp(t->role, "user") == 0;
+}
+
+size_t turns_last_exchange(const turns *t)
+{
+    size_t i = t->n;
+    while (i && !is_users(&t->v[i - 1]))
+        i--;
+    return i ? i - 1 : 0;
+}
+
+size_t turns_first_exchange(const turns *t)
+{
+    size_t i = 1;
+    while (i < t->n && !is_users(&t->v[i]))
+        i++;
+    return i < t->n ? i : t->n;
 }
 
 /* ---- pictures named in a message ---- */
@@ -145,6 +191,68 @@ bool turns_add(turns *t, const char *role, const char *text, cli_pictures *attac
     return ok;
 }
 
+/* ---- calls and their results ---- */
+
+static bool has_id(const turns *t, const char *id)
+{
+    for (size_t i = 0; i < t->n; i++)
+        for (size_t k = 0; k < t->v[i].n_calls; k++)
+            if (strcmp(t->v[i].calls[k].id, id) == 0)
+                return true;
+    return false;
+}
+
+/* One that no call of the conversation has; `before` were given to calls that are about to be added. */
+static char *new_id(const turns *t, size_t before)
+{
+    char id[32];
+    for (size_t i = 1;; i++) {
+        snprintf(id, sizeof id, "call_%zu", i);
+        if (!has_id(t, id) && before-- == 0)
+            return strdup(id);
+    }
+}
+
+static bool copy_call(const carat_call *from, char *id, carat_call *to)
+{
+    *to = (carat_call){ .struct_size = sizeof *to,
+                        .id = id,
+                        .name = strdup(from->name),
+                        .arguments = strdup(from->arguments ? from->arguments : "{}") };
+    return id && to->name && to->arguments;
+}
+
+bool turns_add_calls(turns *t, const char *text, const carat_call *calls, size_t n, carat_err *err)
+{
+    if (!turns_add(t, "assistant", text, NULL, TURN_NAMES_TEXT, err))
+        return false;
+    turn *new = &t->v[t->n - 1];
+    carat_call *own = calloc(n + 1, sizeof *own);
+    bool ok = own;
+    for (size_t i = 0; ok && i < n; i++)
+        ok = copy_call(&calls[i], new_id(t, i), &own[i]);
+    new->calls = own;
+    new->n_calls = own ? n : 0;
+    if (ok)
+        return true;
+    turns_drop(t, t->n - 1, 1);
+    return no_memory(err);
+}
+
+bool turns_add_result(turns *t, const carat_call *call, const char *text, carat_err *err)
+{
+    char *id = strdup(call->id), *name = strdup(call->name);
+    const bool ok = (id && name) || no_memory(err);
+    if (!ok || !turns_add(t, "tool", text, NULL, TURN_NAMES_TEXT, err)) {
+        free(id);
+        free(name);
+        return false;
+    }
+    t->v[t->n - 1].call_id = id;
+    t->v[t->n - 1].name = name;
+    return true;
+}
+
 /* ---- the prompt ---- */
 
 static bool chat_prompt(const turns *t, const carat_engine *e, const char *system, const carat_prompt_options *o,
@@ -161,7 +269,11 @@ static bool chat_prompt(const turns *t, const carat_engine *e, const char *syste
                                   .role = t->v[i].role,
                                   .content = t->v[i].content,
                                   .n_content = t->v[i].n_content,
-                                  .is_inline = t->v[i].is_inline };
+                                  .is_inline = t->v[i].is_inline,
+                                  .calls = t->v[i].calls,
+                                  .n_calls = t->v[i].n_calls,
+                                  .call_id = t->v[i].call_id,
+                                  .name = t->v[i].name };
     bool ok = carat_prompt_chat(e, m, k, o, out, err);
     free(m);
     return ok;
@@ -186,156 +298,9 @@ static bool base_prompt(const turns *t, const carat_engine *e, const carat_promp
     return ok;
 }
 
-bool turns_prompt(const turns *t, const carat_engine *e, const char *system, bool is_base, const carat_pan_scan *pan,
-                  size_t fit, carat_prompt **out, carat_err *err)
+bool turns_prompt(const turns *t, const carat_engine *e, const char *system, bool is_base, const carat_tools *tools,
+                  const carat_pan_scan *pan, size_t fit, carat_prompt **out, carat_err *err)
 {
-    const carat_prompt_options o = { .struct_size = sizeof o, .pan_scan = pan, .fit = fit };
+    const carat_prompt_options o = { .struct_size = sizeof o, .pan_scan = pan, .fit = fit, .tools = tools };
     return is_base ? base_prompt(t, e, &o, out, err) : chat_prompt(t, e, system, &o, out, err);
-}
-
-/* ---- a session's note ---- */
-
-static const cli_picture_file *file_of(const turn *t, const carat_picture *p)
-{
-    size_t k = 0;
-    while (t->pictures.v[k] != p) /* it is one of them */
-        k++;
-    return &t->pictures.files[k];
-}
-
-static json_t *content_json(const turn *t)
-{
-    json_t *a = json_array();
-    for (size_t i = 0; i < t->n_content; i++) {
-        const carat_content *c = &t->content[i];
-        const cli_picture_file *file = c->picture ? file_of(t, c->picture) : NULL;
-        json_array_append_new(
-            a, file ? json_pack("{s:o, s:I}", "picture", ct_json_from_str(file->path), "bytes", (json_int_t)file->len)
-                    : json_pack("{s:o}", "text",
-                                ct_json_from_bytes(c->text, c->text_len ? c->text_len : strlen(c->text))));
-    }
-    return a;
-}
-
-/* The files of its pictures, in the order of its pieces. */
-static void add_files(const turn *t, ct_buf *to)
-{
-    for (size_t i = 0; i < t->n_content; i++)
-        if (t->content[i].picture) {
-            const cli_picture_file *file = file_of(t, t->content[i].picture);
-            ct_buf_add(to, file->data, file->len);
-        }
-}
-
-bool turns_to_note(const turns *t, const char *system, const char *chat_template, char **note, size_t *len,
-                   carat_err *err)
-{
-    ct_buf all;
-    ct_buf_init(&all, MAX_NOTE);
-    json_t *list = json_array();
-    json_t *o = json_pack("{s:o, s:o, s:o}", "system", system ? ct_json_from_str(system) : json_null(), "template",
-                          ct_json_from_str(chat_template), "turns", list);
-    for (size_t i = 0; i < t->n; i++)
-        json_array_append_new(list, json_pack("{s:s, s:b, s:o}", "role", t->v[i].role, "inline", (int)t->v[i].is_inline,
-                                              "content", content_json(&t->v[i])));
-    char *text =
-        cli_json_failed() ? NULL : ct_json_dump(o, 0); /* a message that there was no memory for would be missing */
-    json_decref(o);
-    if (text)
-        ct_buf_add(&all, text, strlen(text) + 1);
-    for (size_t i = 0; text && i < t->n; i++)
-        add_files(&t->v[i], &all);
-    free(text);
-    *len = all.len;
-    *note = text ? ct_buf_take(&all) : NULL;
-    ct_buf_deinit(&all);
-    return *note || no_memory(err);
-}
-
-/* The bytes of pictures that are left of a note. */
-typedef struct note_bytes {
-    const char *data;
-    size_t left;
-} note_bytes;
-
-static bool picture_from(turn *t, const json_t *piece, const char *name, note_bytes *b, carat_err *err)
-{
-    cli_pictures one;
-    const json_t *j = json_object_get(piece, "bytes");
-    const json_int_t n = json_integer_value(j);
-    if (!j)
-        return ct_fail(err, CARAT_EUNSUPPORTED, CARAT_NOWHERE,
-                       "saved by an older Carat, without its pictures (%.80s): it cannot be resumed", name);
-    if (!json_is_integer(j) || n <= 0 || (uint64_t)n > b->left)
-        return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "picture '%.80s': %" JSON_INTEGER_FORMAT " bytes of %zu",
-                       name, n, b->left);
-    if (!cli_pictures_from_bytes(name, b->data, (size_t)n, &one, err))
-        return false;
-    b->data += n, b->left -= (size_t)n;
-    const carat_picture *p = one.v[0];
-    if (!cli_pictures_join(&t->pictures, &one)) {
-        cli_pictures_free(&one);
-        return no_memory(err);
-    }
-    add_picture(t, p);
-    return true;
-}
-
-static bool turn_from(turn *t, const json_t *j, note_bytes *b, carat_err *err)
-{
-    size_t i;
-    json_t *piece;
-    const json_t *content = json_object_get(j, "content");
-    const char *role = json_string_value(json_object_get(j, "role"));
-    *t = (turn){ .role = role && strcmp(role, "assistant") == 0 ? "assistant" : "user",
-                 .is_inline = json_is_true(json_object_get(j, "inline")) };
-    t->content = calloc(json_array_size(content) + 1, sizeof *t->content);
-    t->note = json_incref((json_t *)(uintptr_t)j); /* its texts are the turn's */
-    if (!t->content)
-        return no_memory(err);
-    json_array_foreach(content, i, piece) {
-        const char *name = json_string_value(json_object_get(piece, "picture"));
-        const char *text = json_string_value(json_object_get(piece, "text"));
-        if (name && !picture_from(t, piece, name, b, err))
-            return false;
-        if (!name && text)
-            t->content[t->n_content++] = (carat_content){ .struct_size = sizeof *t->content, .text = text };
-    }
-    return true;
-}
-
-/* A text of the note, if it has one: a copy. */
-static bool copy_text(const json_t *o, const char *name, char **out, carat_err *err)
-{
-    const char *s = json_string_value(json_object_get(o, name));
-    return !s || (*out = strdup(s)) || no_memory(err);
-}
-
-bool turns_from_note(turns *t, const char *note, size_t len, char **system, char **chat_template, carat_err *err)
-{
-    json_t *o = NULL, *j;
-    const size_t text_len = strnlen(note, len);
-    note_bytes b = { note + text_len + 1, len > text_len ? len - text_len - 1 : 0 };
-    *system = *chat_template = NULL;
-    if (!ct_json_parse("the conversation", note, text_len, &o, err))
-        return false;
-    const json_t *list = json_object_get(o, "turns");
-    size_t i;
-    bool ok = json_is_array(list) ||
-              ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "the session was not saved by carat chat: it has no messages");
-    if (ok && json_array_size(list) > MAX_TURNS)
-        ok = ct_fail(err, CARAT_ELIMIT, CARAT_NOWHERE, "%zu messages, the limit is %d", json_array_size(list),
-                     MAX_TURNS);
-    json_array_foreach(list, i, j) {
-        if (!ok)
-            break;
-        ok = turn_from(&t->v[t->n], j, &b, err);
-        if (ok)
-            t->n++;
-        else
-            turn_deinit(&t->v[t->n]);
-    }
-    ok = ok && copy_text(o, "system", system, err) && copy_text(o, "template", chat_template, err);
-    json_decref(o);
-    return ok;
 }

@@ -13,6 +13,10 @@ import sys
 import tempfile
 
 CARAT, DATA, FAIL = map(os.path.abspath, sys.argv[1:4])
+CLI = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../unit/cli")
+sys.path.insert(0, CLI)
+from models import speaker  # noqa: E402
+
 TINY, SIGHT = DATA + "/models/tiny-text", DATA + "/models/tiny-sight"
 LAST = 1000  # of a command's allocations: what the program does itself, after the model is open
 FEW = 100    # then each of them
@@ -59,6 +63,19 @@ def sweep(args, stdin, whole, check=lambda r: None):
             if r.returncode == 1 and not re.search(b"memory|thread", r.stderr + r.stdout):
                 complain(args, at, onwards, r, "the error names neither memory nor a thread")
     print(f"{' '.join(args)[:60]:60} {calls:5} allocations, {len(tried)} of them refused", flush=True)
+
+
+def tools(folder):
+    """Tools of a file and of a server, called. They run without what refuses our memory."""
+    with open(folder + "/tools.json", "w") as f:
+        json.dump([{"name": "echo", "command": ["/usr/bin/env", "-u", "LD_PRELOAD", "cat"],
+                    "parameters": {"type": "object", "properties": {"x": {"type": "integer"}}}}], f)
+    model = speaker(TINY + "/gguf/tiny-text-f32.gguf", folder + "/speaker.gguf", '{"name": "echo", "parameters": {"x": 1}}')
+    for args in ["--tools", folder + "/tools.json"], ["--mcp", f"/usr/bin/env -u LD_PRELOAD python3 '{CLI}/fake_mcp.py'"]:
+        args = ["chat", model, *args, "--yes", "--temp", "0", "--max-rounds", "1", "-t", "1", "-c", "1024"]
+        stdin = b"hello\n/tools\n"
+        want = subprocess.run([CARAT, *args], input=stdin, capture_output=True, check=True).stdout
+        sweep(args, stdin, lambda s: s == want)
 
 
 def batch(folder):
@@ -151,6 +168,8 @@ def main():
     commands()
     with tempfile.TemporaryDirectory() as folder:
         batch(folder)
+    with tempfile.TemporaryDirectory() as folder:
+        tools(folder)
     files()
 
 

@@ -1,0 +1,326 @@
+"""carat chat with tools: a model that calls, commands and servers that answer. Usage: test_chat_tools.py CARAT DATA
+
+SPDX-License-Identifier: Apache-2.0
+"""
+import json
+import os
+import signal
+import sys
+import time
+import unittest
+
+from models import speaker
+from program import TINY, TINY_GGUF, Folder, carat
+from terminal import Terminal
+
+CALL = '{"name": "echo", "parameters": {"x": 1}}'
+TWO = '[{"name": "echo", "parameters": {"x": 1}}, {"name": "echo", "parameters": {"x": 2}}]'
+DONE = "Done, master."
+ANY = {"type": "object", "properties": {"x": {"type": "integer"}}, "required": ["x"]}
+FAKE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "fake_mcp.py")
+
+
+class Case(Folder):
+    def model(self, *texts):
+        return speaker(TINY_GGUF, self.path("speaker.gguf"), *texts)
+
+    def tools(self, command=("cat",), name="echo", parameters=ANY, **more):
+        """A file with one tool."""
+        self.n_files = getattr(self, "n_files", 0) + 1
+        return self.path(f"tools{self.n_files}.json", json.dumps([{"name": name, "description": "gives back what it is given",
+                                                    "parameters": parameters, "command": list(command), **more}]).encode())
+
+    def chat(self, model, *args, stdin=b"hello\n", **kw):
+        r = carat("chat", model, "-t", "1", "-c", "4000", *args, stdin=stdin, **kw)
+        return r, r.stdout.decode(), r.stderr.decode()
+
+    def turns(self, path):
+        """The messages of a saved session."""
+        with open(path, "rb") as f:
+            data = f.read()
+        note = json.JSONDecoder().raw_decode(data[data.index(b'{"system"'):].decode("latin-1"))[0]
+        return note["turns"]
+
+
+class Loop(Case):
+    def test_a_call_is_run_and_its_result_answered(self):
+        """A model that may call or speak, with other draws until it has done first the one and then the other."""
+        model, tools, session = self.model(CALL, DONE), self.tools(), self.path("s.carat")
+        for seed in range(200):
+            if os.path.exists(session):
+                os.remove(session)
+            r, out, err = self.chat(model, "--tools", tools, "--yes", "--seed", str(seed), "--session", session)
+            self.assertEqual(r.returncode, 0, err)
+            if err.count("call: ") == 1 and out == DONE + "\n":
+                break
+        else:
+            self.fail("no seed calls once and then speaks")
+        self.assertIn('call: echo {"x":1}\nresult: {"x":1}\n', err)
+        user, call, result, answer = self.turns(session)
+        self.assertEqual([t["role"] for t in (user, call, result, answer)], ["user", "assistant", "tool", "assistant"])
+        self.assertEqual(call["calls"], [{"id": "call_1", "name": "echo", "arguments": '{"x":1}'}])
+        self.assertEqual((result["call_id"], result["name"], result["content"]), ("call_1", "echo", [{"text": '{"x":1}'}]))
+        self.assertEqual(answer["content"], [{"text": DONE}])
+        r, out, err = self.chat(model, "--session", session, "--show-prompt", stdin=b"and then?\n/undo\n")
+        self.assertEqual(r.returncode, 0, err)
+        self.assertIn('<start_of_turn>model\n' + CALL + '<end_of_turn>', err)
+        self.assertIn('Results:\n[{"name":"echo","result":{"x":1}}]<end_of_turn>', err)
+        self.assertEqual(len(self.turns(session)), 4)
+
+    def test_declarations_stand_in_the_prompt(self):
+        r, _, err = self.chat(self.model(DONE), "--tools", self.tools(), "--yes", "--show-prompt")
+        self.assertIn('"name":"echo","description":"gives back what it is given","parameters":' +
+                      json.dumps(ANY, separators=(",", ":")), err)
+
+    def test_rounds_end_and_it_says_so(self):
+        session = self.path("s.carat")
+        r, out, err = self.chat(self.model(CALL), "--tools", self.tools(), "--yes", "--temp", "0", "--max-rounds", "2", "--session", session)
+        self.assertEqual((r.returncode, out), (0, ""), err)
+        self.assertEqual(err.count('result: {"x":1}'), 2)
+        self.assertIn("after 2 rounds of calls no more are run", err)
+        turns = self.turns(session)
+        self.assertEqual([t["role"] for t in turns], ["user"] + ["assistant", "tool"] * 3)
+        self.assertEqual(turns[-1]["content"][0]["text"], '{"error":"too many rounds of calls: it was not run"}')
+        self.assertEqual([t["calls"][0]["id"] for t in turns[1::2]], ["call_1", "call_2", "call_3"])
+
+    def test_an_exchange_is_undone_and_retried_as_one(self):
+        session = self.path("s.carat")
+        r, _, err = self.chat(self.model(CALL), "--tools", self.tools(), "--yes", "--temp", "0", "--max-rounds", "1", "--session", session,
+                              stdin=b"one\ntwo\n/undo\n/retry\n")
+        self.assertEqual(r.returncode, 0, err)
+        self.assertEqual([t["role"] for t in self.turns(session)], ["user"] + ["assistant", "tool"] * 2)
+        self.assertEqual(self.turns(session)[0]["content"], [{"text": "one"}])
+        self.assertEqual(err.count("call: "), 6)
+        self.assertIn("5 messages are left", err)
+
+    def test_several_calls_are_run_in_order(self):
+        r, _, err = self.chat(self.model(TWO), "--tools", self.tools(), "--yes", "--temp", "0", "--max-rounds", "1")
+        self.assertIn('call: echo {"x":1}\nresult: {"x":1}\ncall: echo {"x":2}\nresult: {"x":2}\n', err)
+
+    def test_a_command_that_fails_or_takes_too_long_is_a_result(self):
+        model = self.model(CALL)
+        for command, more, says in (
+            (["sh", "-c", "echo out; echo why >&2; exit 3"], {}, '{"error":"exit status 3","output":"out","stderr":"why\\n"}'),
+            (["sleep", "50"], {"timeout": 0.3}, '{"error":"it was not done within 0.3 seconds and was ended"}'),
+            (["/nonexistent/tool"], {}, '{"error":"/nonexistent/tool: cannot be started: No such file or directory"}'),
+        ):
+            r, _, err = self.chat(model, "--tools", self.tools(command, **more), "--yes", "--temp", "0", "--max-rounds", "1")
+            self.assertEqual(r.returncode, 0, err)
+            self.assertIn("result: " + says + "\n", err)
+
+    def test_a_long_result_leaves_room_in_the_context(self):
+        session = self.path("s.carat")
+        r, _, err = self.chat(self.model(CALL), "--tools", self.tools(["sh", "-c", "head -c 5000 /dev/zero | tr '\\0' x"]), "--yes",
+                              "--temp", "0", "--max-rounds", "1", "--session", session)
+        self.assertEqual(r.returncode, 0, err)
+        self.assertIn("(the result is cut to 3000 of 5000 bytes)", err)
+        text = self.turns(session)[2]["content"][0]["text"]
+        self.assertEqual(text, "x" * 3000 + "\n[cut: the first 3000 of 5000 bytes]")
+
+    def test_what_a_terminal_would_obey_is_shown_as_signs(self):
+        r, _, err = self.chat(self.model(CALL), "--tools", self.tools(["printf", "a\\033[2Jb\\000c\\377d"]), "--yes", "--temp", "0",
+                              "--max-rounds", "1")
+        self.assertEqual(r.returncode, 0, err)
+        self.assertIn("result: a?[2Jb\ufffdc\ufffdd\n", err)
+
+    def test_without_tools_calls_are_text(self):
+        r, out, err = self.chat(self.model(CALL), "--temp", "0")
+        self.assertEqual(out, CALL + "\n")
+        self.assertNotIn("call:", err)
+
+
+class Schemas(Case):
+    def test_a_call_satisfies_its_schema(self):
+        """The model wants to write 1; the schema says a text."""
+        model = self.model(CALL)
+        words = {"type": "object", "properties": {"x": {"enum": ["one"]}}, "required": ["x"]}
+        r, out, err = self.chat(model, "--tools", self.tools(parameters=words), "--yes", "--temp", "0", "--max-rounds", "1")
+        self.assertEqual(r.returncode, 0, err)
+        self.assertNotIn('{"x":1}', err)
+
+    def test_what_cannot_be_enforced_is_told_of(self):
+        odd = {"type": "object", "properties": {"x": {"type": "integer", "multipleOf": 7}}, "$dynamicRef": "#x"}
+        r, _, err = self.chat(self.model(CALL), "--tools", self.tools(parameters=odd), "--yes", "--temp", "0", "--max-rounds", "1")
+        self.assertEqual(r.returncode, 0, err)
+        self.assertIn("(arguments of echo are any JSON object, not held to its schema:", err)
+        self.assertIn('result: {"x":1}', err)
+
+
+class Servers(Case):
+    def server(self, *how):
+        return " ".join(["python3", "'%s'" % FAKE, *how])
+
+    def test_a_servers_tool_is_called(self):
+        model = self.model(CALL)
+        r, out, err = self.chat(model, "--mcp", self.server(), "--yes", "--temp", "0", "--max-rounds", "1", stdin=b"hello\n/tools\n")
+        self.assertEqual(r.returncode, 0, err)
+        self.assertIn('result: echo {"x": 1}\n', err)
+        self.assertIn("its tool weather in is called weather_in here", err)
+        self.assertIn("only-task is left out: it runs as a task only", err)
+
+    def test_shared_names_get_their_servers_in_front(self):
+        r, out, err = self.chat(self.model(DONE), "--tools", self.tools(name="fails"), "--mcp", self.server("name=a"), "--mcp",
+                                self.server("name='b b'"), "--yes", stdin=b"/tools\n")
+        self.assertEqual(r.returncode, 0, err)
+        names = [line.split()[0] for line in out.splitlines()]
+        self.assertEqual(names, ["fails", "a_echo", "a_fails", "a_weather_in", "b_b_echo", "b_b_fails", "b_b_weather_in"])
+        self.assertIn("(b b: its tool echo is called b_b_echo here)", err)
+
+    def test_two_servers_of_one_name_are_told_apart(self):
+        r, out, err = self.chat(self.model(DONE), "--mcp", self.server(), "--mcp", self.server(), "--yes", stdin=b"/tools\n")
+        names = [line.split()[0] for line in out.splitlines()]
+        self.assertEqual(names[:1] + names[3:4], ["fake_echo", "fake_echo_2"])
+
+    def test_what_cannot_be_declared_is_left_out(self):
+        r, out, err = self.chat(self.model(DONE), "--mcp", self.server("odd-schema"), "--yes", stdin=b"/tools\n")
+        self.assertEqual(r.returncode, 0, err)
+        self.assertIn("(fake: its tool odd is left out: ", err)
+        self.assertEqual([line.split()[0] for line in out.splitlines()], ["echo"])
+
+    def test_changes_are_taken_up_between_messages(self):
+        r, out, err = self.chat(self.model('{"name": "echo", "parameters": {"how": "changes"}}'), "--mcp", self.server(), "--yes", "--temp",
+                                "0", "--max-rounds", "1", stdin=b"hello\n/tools\n")
+        self.assertEqual(r.returncode, 0, err)
+        self.assertIn("(fake: its tools have changed, it has 1)", err)
+        self.assertEqual([line.split()[0] for line in out.splitlines() if line.startswith("  ")], ["echo"])
+
+    def test_a_server_that_dies_is_a_result_and_then_gone(self):
+        r, out, err = self.chat(self.model('{"name": "echo", "parameters": {"how": "dies"}}'), "--mcp", self.server(), "--yes", "--temp",
+                                "0", "--max-rounds", "1", stdin=b"hello\n/tools\n")
+        self.assertEqual(r.returncode, 0, err)
+        self.assertIn('result: {"error":"fake: it has ended (exit status 3)"}', err)
+        self.assertIn("  fake: the reason?[2J\n  fake: is this\n", err)
+        self.assertIn("(fake: its tools are gone)", err)
+        self.assertIn("no tools", out)
+
+    def test_a_server_that_does_not_start_is_named(self):
+        r, out, err = self.chat(self.model(DONE), "--mcp", self.server("start=dies"), "--yes")
+        self.assertEqual(r.returncode, 1)
+        self.assertIn("  python3: cannot start: no key\n", err)
+        self.assertIn("carat: python3: it has ended (exit status 1)\n", err)
+        r, out, err = self.chat(self.model(DONE), "--mcp", self.server("start=silence"), "--yes", "--tool-timeout", "0.5")
+        self.assertEqual(r.returncode, 1)
+        self.assertIn("no answer to initialize within 0.5 seconds", err)
+
+
+class Refused(Case):
+    def test_tools_need_somebody_to_ask(self):
+        for tools in (["--tools", self.tools()], ["--mcp", "true"]):
+            self.refused("chat", TINY, *tools, code=2, stdin=b"hello\n", says="--yes runs them without asking")
+
+    def test_tools_need_turns(self):
+        self.refused("chat", TINY, "--chat-template", "none", "--tools", self.tools(), "--yes", "-q", says="tools need a chat template")
+
+    def test_files_and_commands(self):
+        for args, says in (
+            (["--tools", "/nonexistent"], "/nonexistent"),
+            (["--tools", self.path("bad.json", b"[5]")], "tool 0 is an integer"),
+            (["--tools", self.tools(name="two words")], "the name 'two words'"),
+            (["--tools", self.tools(parameters={"type": "string"})], "its type is not"),
+            (["--mcp", "server | tee log"], "| is for a shell"),
+            (["--mcp", "/nonexistent/server"], "/nonexistent/server: cannot be started: No such file"),
+        ):
+            self.refused("chat", TINY, *args, "--yes", "-q", says=says)
+        self.refused("chat", TINY, "--max-rounds", "0", code=2, says="--max-rounds is 0")
+
+
+class Asking(Case):
+    def terminal(self, model, *args):
+        t = Terminal(self.dir.name, "--temp", "0", "-c", "4000", *args, model=model)
+        self.addCleanup(t.end)
+        t.until(b">>> ")
+        return t
+
+    def written(self, t, path):
+        """Waits for a tool to write a line, and returns it."""
+        text, deadline = "", time.monotonic() + 20
+        while not text.endswith("\n") and time.monotonic() < deadline:
+            t.read(0.05)
+            if os.path.exists(path):
+                with open(path) as f:
+                    text = f.read()
+        return text
+
+    def test_each_call_is_asked_for(self):
+        t = self.terminal(self.model(CALL), "--tools", self.tools(), "--max-rounds", "3")
+        t.type("hello\r")
+        self.assertIn('call: echo {"x":1}', t.until(b"run echo (cat)? [y]es, [n]o, [a]lways: "))
+        t.type("n\r")
+        seen = t.until(b"[a]lways: ")
+        self.assertIn('result: {"error":"the user did not allow this call: it was not run"}', seen)
+        t.type("y\r")
+        self.assertIn('result: {"x":1}', t.until(b"[a]lways: "))
+        t.type("a\r")
+        self.assertIn("after 3 rounds", t.until(b">>> "))
+        t.type("again\r")
+        self.assertNotIn("[a]lways", t.until(b">>> "))
+        self.assertEqual(t.leave(), 0)
+
+    def test_permission_ends_where_a_server_changes_its_tools(self):
+        t = self.terminal(self.model('{"name": "echo", "parameters": {"how": "changes"}}'), "--mcp", f"python3 '{FAKE}'", "--max-rounds",
+                          "1")
+        t.type("hello\r")
+        t.until(b"[a]lways: ")
+        t.type("a\r")
+        t.until(b">>> ")
+        t.type("again\r")
+        self.assertIn("its tools have changed", t.until(b"run echo (fake)? [y]es, [n]o, [a]lways: "))
+        t.type("n\r")
+        t.until(b">>> ")
+        self.assertEqual(t.leave(), 0)
+
+    def test_an_interrupt_at_the_question_stops_the_exchange(self):
+        t = self.terminal(self.model(TWO), "--tools", self.tools())
+        t.type("hello\r")
+        t.until(b"[a]lways: ")
+        t.type("\x03")
+        seen = t.until(b">>> ")
+        self.assertIn("the user stopped here: it was not run", seen)
+        self.assertIn("the user stopped before it: it was not run", seen)
+        t.type("/undo\r")
+        self.assertIn("0 messages are left", t.until(b">>> "))
+        self.assertEqual(t.leave(), 0)
+
+    def test_an_interrupt_ends_a_tool_and_all_it_started(self):
+        pids = self.path("pids")
+        t = self.terminal(self.model(CALL), "--yes", "--tools", self.tools(["sh", "-c", f"sleep 60 & echo $! $$ > {pids}; wait"]))
+        t.type("hello\r")
+        wrote = self.written(t, pids)
+        t.type("\x03")
+        self.assertIn('result: {"error":"the user stopped it"}', t.until(b">>> "))
+        for pid in wrote.split():
+            self.assertFalse(running(pid))
+        t.type("/show\r")
+        t.until(b">>> ")
+        self.assertEqual(t.leave(), 0)
+
+    def test_an_interrupt_ends_a_wait_for_a_server(self):
+        t = self.terminal(self.model('{"name": "echo", "parameters": {"how": "silence"}}'), "--yes", "--mcp", f"python3 '{FAKE}'")
+        t.type("hello\r")
+        t.upto(b"call: echo")
+        t.read(0.3)
+        t.type("\x03")
+        self.assertIn('result: {"error":"the user stopped it"}', t.until(b">>> "))
+        self.assertEqual(t.leave(), 0)
+
+    def test_a_terminal_that_closes_ends_tools(self):
+        pids = self.path("pids")
+        t = self.terminal(self.model(CALL), "--yes", "--tools", self.tools(["sh", "-c", f"echo $$ > {pids}; sleep 60"]))
+        t.type("hello\r")
+        wrote = self.written(t, pids)
+        os.kill(t.pid, signal.SIGHUP)
+        self.assertEqual(t.end(), 129)
+        self.assertFalse(running(wrote.strip()))
+
+
+def running(pid):
+    """Not one that is dead and waits for a parent to hear of it."""
+    try:
+        with open(f"/proc/{pid}/stat") as f:
+            return f.read().rsplit(")", 1)[1].split()[0] not in "ZX"
+    except OSError:
+        return False
+
+
+if __name__ == "__main__":
+    unittest.main(argv=[sys.argv[0]])
