@@ -93,34 +93,33 @@ class ChatModel(unittest.TestCase):
 
     def test_the_references_answers(self):
         choices, n_prompt = batch({k: self.body(c) for k, c in self.cases.items()})
-        n_same = n_clear = n_calls = n_wanted = n_valid = 0
+        n = dict.fromkeys(["same", "clear", "calls", "begun", "free"], 0)
         for key, case in self.cases.items():
             self.assertEqual(n_prompt[key], len(case["prompt_ids"]), key)
             answer, choice = self.answers[key], choices[key]
-            wanted, calls = case.get("tools") and calls_of(answer["answer"]), calls_in(choice)
+            calls, wanted = calls_in(choice), calls_of(answer["answer"]) if case.get("tools") else None
+            begun = bool(case.get("tools")) and answer["answer"].startswith(('{"name": "', '[{"name": "'))
             if calls:
                 self.check_calls(case, calls)
                 self.assertEqual(choice["finish_reason"], "tool_calls")
             same = calls == wanted if wanted else choice["message"]["content"] == answer["answer"]
-            n_same += same
-            n_calls += bool(calls)
-            n_wanted += bool(wanted)
-            # A call that the mask had to change is none of the model's: its tools or arguments would not be valid.
-            names = self.schemas(case) if wanted else {}
-            valid = not wanted or all(n in names and not violation(names[n], a) for n, a in wanted)
-            n_valid += bool(wanted) and valid
-            if answer["margin"] > CLEAR and valid:
-                n_clear += 1
+            # What the reference begins as a call, but breaks off or fills with what its schema forbids, is here another one.
+            free = bool(wanted) and all(f in self.schemas(case) and not violation(self.schemas(case)[f], a) for f, a in wanted)
+            for what, yes in ("same", same), ("calls", calls), ("begun", begun), ("free", free):
+                n[what] += bool(yes)
+            if answer["margin"] > CLEAR and (free or not begun):
+                n["clear"] += 1
                 self.assertTrue(same, (key, answer, choice))
-        print("auto: %d of %d answers are the reference's, all %d with a clear margin; %d make calls, the reference %d, "
-              "of which %d needed no mask" % (n_same, len(self.cases), n_clear, n_calls, n_wanted, n_valid))
+        print("auto: %d of %d answers are the reference's, among them all %d with a clear margin; %d make calls; the "
+              "reference begins %d, of which %d need no mask" %
+              (n["same"], len(self.cases), n["clear"], n["calls"], n["begun"], n["free"]))
 
     def test_required_calls_are_valid(self):
         """200 under a temperature that makes nonsense of everything else."""
         tools = [c for c in self.cases.values() if c.get("tools")]
         bodies = {"%d" % i: self.body(tools[i % len(tools)], tool_choice="required", seed=i) for i in range(200)}
-        for b in bodies.values():
-            b.update(temperature=1.5, top_k=0, top_p=1, max_tokens=400)
+        for i, b in enumerate(bodies.values()):  # a fifth of them from the whole vocabulary
+            b.update(temperature=1.5, top_k=64 if i % 5 else 0, top_p=1, max_tokens=300)
         choices, _ = batch(bodies)
         n_cut = n_calls = 0
         for i in range(200):
@@ -133,7 +132,7 @@ class ChatModel(unittest.TestCase):
             self.assertIsNone(choice["message"]["content"])
             n_calls += len(calls)
             self.check_calls(case, calls)
-        print("required, temperature 1.5: %d answers, %d calls, all valid; %d cut at 400 tokens" % (200 - n_cut, n_calls, n_cut))
+        print("required, temperature 1.5: %d answers, %d calls, all valid; %d cut at 300 tokens" % (200 - n_cut, n_calls, n_cut))
         self.assertLess(n_cut, 20)
 
     def test_one_function_by_name(self):
