@@ -32,8 +32,8 @@ model: all  ## fetch the real Gemma 3 270M (242 MB, Gemma Terms of Use) to $(MOD
 	@scripts/model.sh $(MODEL)
 	@scripts/chat_model.sh $(BUILD) $(MODEL) $(CHAT_MODEL)
 
-demo: all model  ## install, build, fetch the model and answer a prompt
-	@scripts/demo.sh $(BUILD) $(MODEL)
+demo: all model  ## install, build, fetch the model and show the main jobs
+	@scripts/demo.sh $(BUILD) $(MODEL) $(CHAT_MODEL)
 
 test: all model  ## every test: check, the golden files and the real model
 	@CARAT_TEST_MODEL=$(abspath $(MODEL)) CARAT_TEST_CHAT_MODEL=$(abspath $(CHAT_MODEL)) scripts/test.sh $(BUILD) --no-suite oom

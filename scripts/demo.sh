@@ -1,22 +1,38 @@
 #!/bin/sh
-# Shows the real model at work: demo.sh BUILD MODEL.
+# Shows the real model at work: demo.sh BUILD MODEL CHAT_MODEL.
 set -eu
-build=$1 model=$2
+build=$1 model=$2 chat=$3
+say() { printf '\n%s\n\n' "$*"; }
+
 prompt="Photosynthesis is the process by which"
-echo
-echo "Gemma 3 270M, a pre-trained model, continues \"$prompt\":"
-echo
+say "Gemma 3 270M, a pre-trained model, continues \"$prompt\":"
 "$build/carat" run "$model" --temp 0.7 --seed 7 -n 48 -p "$prompt"
-echo
+
 sight=tests/golden/data/models/tiny-sight
 picture=$sight/test/000-0.png
 question="What is in this picture?"
-echo
-echo "A tiny trained model with vision (tests/golden/data/models/tiny-sight) is shown $picture:"
-echo
+say "
+
+A tiny trained model with vision (tests/golden/data/models/tiny-sight) is shown $picture:"
 echo "  $question"
 printf '  '
 "$build/carat" run "$sight" --temp 0 --image "$picture" -p "$question"
-echo
-echo
-echo "Try it yourself:  $build/carat run $model \"Once upon a time\""
+
+say "
+
+The 270M with an adapter that chats and calls functions; the functions are the commands of examples/tools/tools.json:"
+for line in "What time is it in Oslo?" "And what is the weather in Rome?" "What is the weather in Tokyo?" "What is the capital of Norway?"; do
+    echo "$line"
+done | tee /dev/stderr | "$build/carat" chat "$chat" --tools examples/tools/tools.json --yes --temp 0
+
+schema='{"type": "object", "properties": {"city": {"type": "string", "maxLength": 20}, "country": {"enum": ["Norway", "Italy"]}}, "required": ["city", "country"]}'
+say "Asked for the capital of Norway, it answers as JSON of a schema, $schema:"
+"$build/carat" run "$chat" --temp 0 --json-schema "$schema" "What is the capital of Norway?"
+
+say "
+
+How likely is each of these answers?"
+"$build/carat" decide "$chat" "Is Oslo in Norway or in Italy?" --choice "Oslo is in Norway.,Oslo is in Italy."
+
+say "Try it yourself:  $build/carat chat $chat
+                  $build/carat run $model \"Once upon a time\""
