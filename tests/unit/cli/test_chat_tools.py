@@ -1,4 +1,6 @@
-"""carat chat with tools: a model that calls, commands and servers that answer. Usage: test_chat_tools.py CARAT DATA
+"""carat chat with tools: a model that calls, commands and servers that answer. Usage: test_chat_tools.py CARAT DATA [--real]
+
+With --real a trained model calls, the one that $CARAT_TEST_CHAT_MODEL names.
 
 SPDX-License-Identifier: Apache-2.0
 """
@@ -17,6 +19,7 @@ CALL = '{"name": "echo", "parameters": {"x": 1}}'
 TWO = '[{"name": "echo", "parameters": {"x": 1}}, {"name": "echo", "parameters": {"x": 2}}]'
 DONE = "Done, master."
 ANY = {"type": "object", "properties": {"x": {"type": "integer"}}, "required": ["x"]}
+REAL = os.environ.get("CARAT_TEST_CHAT_MODEL") if "--real" in sys.argv else None
 FAKE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "fake_mcp.py")
 
 
@@ -313,6 +316,33 @@ class Asking(Case):
         self.assertFalse(running(wrote.strip()))
 
 
+@unittest.skipUnless(REAL, "no trained model")
+class Real(Case):
+    """What a model makes of its tools, greedily: it calls, and its answers have what the results say."""
+
+    CITY = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
+
+    def test_it_calls_and_says_what_came_of_it(self):
+        tools = self.path("tools.json", json.dumps([
+            {"name": "get_time", "description": "Get the local time in a city", "parameters": self.CITY,
+             "command": ["python3", "-c", "import json, sys; print(json.dumps({'city': json.load(sys.stdin)['city'], 'time': '14:05'}))"]},
+            {"name": "get_weather", "description": "Get the weather in a city", "parameters": self.CITY,
+             "command": ["sh", "-c", "echo no weather today >&2; exit 3"]}]).encode())
+        session = self.path("s.carat")
+        ask = b"What time is it in Oslo?\nWhat is the weather in Rome?\nHello!\n"
+        r, out, err = self.chat(REAL, "--tools", tools, "--yes", "--temp", "0", "--session", session, stdin=ask, timeout=250)
+        self.assertEqual(r.returncode, 0, err)
+        self.assertIn('call: get_time {"city":"Oslo"}\nresult: {"city": "Oslo", "time": "14:05"}\n', err)
+        self.assertIn('call: get_weather {"city":"Rome"}\nresult: {"error":"exit status 3"', err)
+        first, second, third = out.splitlines()
+        self.assertIn("14:05", first)
+        self.assertIn("did not work", second)
+        self.assertEqual([t["role"] for t in self.turns(session)], ["user", "assistant", "tool", "assistant"] * 2 + ["user", "assistant"])
+        r, out, err = self.chat(REAL, "--tools", tools, "--yes", "--temp", "0", "--session", session, stdin=b"And in Paris?\n", timeout=250)
+        self.assertEqual(r.returncode, 0, err)
+        self.assertIn('"city":"Paris"', err)
+
+
 def running(pid):
     """Not one that is dead and waits for a parent to hear of it."""
     try:
@@ -323,4 +353,7 @@ def running(pid):
 
 
 if __name__ == "__main__":
-    unittest.main(argv=[sys.argv[0]])
+    if "--real" in sys.argv and not REAL:
+        print("CARAT_TEST_CHAT_MODEL names no model: skipped")
+        sys.exit(77)
+    unittest.main(argv=[sys.argv[0]] + (["Real"] if REAL else []))
