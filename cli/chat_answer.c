@@ -195,7 +195,8 @@ bool chat_answer(chat *c)
         if (ran == CHAT_RAN_NO_MORE || interrupted)
             term_note("(stopped: the conversation goes on with your next message)");
         else if (is_over)
-            term_tell("(after %zu rounds of calls no more are run; --max-rounds allows more)", round);
+            term_tell("(after %zu round%s of calls no more are run; --max-rounds allows more)", round,
+                      round == 1 ? "" : "s");
         else
             continue;
         return true;

@@ -31,7 +31,7 @@ bool chat_refresh_tools(chat *c)
 static void tell_line(const chat *c, const char *what, const char *text, size_t most)
 {
     void (*tell)(const char *fmt, ...) = c->asks_first ? term_tell : term_note;
-    const size_t len = strlen(text), n = most && len > most ? most : len;
+    const size_t len = strlen(text), end = most && len > most ? most : len, n = end - ct_utf8_incomplete(text, end);
     char *line = strndup(text, n), *shown = malloc(n + 1);
     if (!line || !shown) {
         tell("%s(no memory to show it)", what);

@@ -120,6 +120,26 @@ class Loop(Case):
         text = self.turns(session)[2]["content"][0]["text"]
         self.assertEqual(text, "x" * 3000 + "\n[cut: the first 3000 of 5000 bytes]")
 
+    def test_old_exchanges_are_left_out_whole(self):
+        """Never a call without its result, nor a result without its question."""
+        model, tools, session = self.model(CALL), self.tools(), self.path("s.carat")
+        r, _, err = self.chat(model, "--tools", tools, "--yes", "--temp", "0", "--max-rounds", "1", "--session", session, "-c", "1100",
+                              "--trim", stdin=b"".join(b"message %d\n" % i for i in range(8)))
+        self.assertEqual(r.returncode, 0, err)
+        self.assertIn("(5 oldest messages left out", err)
+        roles = [t["role"] for t in self.turns(session)]
+        exchange = ["user"] + ["assistant", "tool"] * 2
+        self.assertEqual(roles, exchange * (len(roles) // 5))
+
+    def test_an_exchange_that_does_not_fit_is_taken_back(self):
+        """Its own calls fill the context: nothing of it stays, and the conversation can go on."""
+        session = self.path("s.carat")
+        r, _, err = self.chat(self.model(CALL), "--tools", self.tools(), "--yes", "--temp", "0", "--max-rounds", "99", "-c", "800",
+                              "--session", session, "--trim", stdin=b"message\n")
+        self.assertEqual(r.returncode, 1)
+        self.assertIn("(the message, its calls and their results are not kept)", err)
+        self.assertFalse(os.path.exists(session))
+
     def test_what_a_terminal_would_obey_is_shown_as_signs(self):
         r, _, err = self.chat(self.model(CALL), "--tools", self.tools(["printf", "a\\033[2Jb\\000c\\377d"]), "--yes", "--temp", "0",
                               "--max-rounds", "1")
