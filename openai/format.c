@@ -120,7 +120,7 @@ void ct_openai_form_release(ct_openai_request *r)
 
 /* ---- what a request says ---- */
 
-#define IN_SCHEMA  "response_format.json_schema"
+#define IN_SCHEMA "response_format.json_schema"
 
 static bool bind_calls(ct_openai_request *r, carat_engine *e, ct_openai_forms *forms, ct_openai_fault *f)
 {

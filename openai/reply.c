@@ -116,8 +116,8 @@ static json_t *choice(const ct_openai_answer *a, size_t i, const ct_openai_reque
                          logprobs, "finish_reason", finish);
     if (a->logprobs)
         logprobs = json_pack("{s:o, s:n}", "content", logprobs, "refusal");
-    return json_pack("{s:I, s:o, s:o, s:s}", "index", (json_int_t)i, "message", message(a, r->calls.is_old_style), "logprobs",
-                     logprobs, "finish_reason", finish);
+    return json_pack("{s:I, s:o, s:o, s:s}", "index", (json_int_t)i, "message", message(a, r->calls.is_old_style),
+                     "logprobs", logprobs, "finish_reason", finish);
 }
 
 json_t *ct_openai_reply_body(const ct_openai_reply *reply, const char *model, size_t n_prompt, size_t n_cached)

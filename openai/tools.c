@@ -14,7 +14,7 @@
 /* All of it while it is read. Texts are borrowed from the JSON, but for the schemas. */
 typedef struct wish {
     ct_openai_request *r;
-    ct_openai_calls *calls; /* of the request */
+    ct_openai_calls *calls;              /* of the request */
     const char *list_name, *choice_name; /* "tools", "tool_choice" */
     const json_t *list;
     carat_tool *tools; /* [n] */

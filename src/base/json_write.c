@@ -28,7 +28,7 @@ static bool put_real(double x, ct_buf *out)
     do
         snprintf(digits, sizeof digits, "%.*e", n, x);
     while (strtod(digits, NULL) != x && ++n < 17);
-    exponent = atoi(strchr(digits, 'e') + 1);
+    exponent = (int)strtol(strchr(digits, 'e') + 1, NULL, 10);
     if (exponent >= -4 && exponent < 16)
         snprintf(digits, sizeof digits, "%.*f", n > exponent ? n - exponent : 1, x);
     return put_digits(digits, out);

@@ -266,7 +266,8 @@ static void written_numbers_are_the_shortest(void **state)
 {
     (void)state;
     static const char *const same[] = {
-        "[0.1,3.14,1.0,-0.0,100000.0,1e+16,1e-07,0.0001,123456789.125,5e-324,1.7976931348623157e+308,0.30000000000000004]",
+        "[0.1,3.14,1.0,-0.0,100000.0,1e+16,1e-07,0.0001,123456789.125,5e-324,1.7976931348623157e+308,0."
+        "30000000000000004]",
         "{\"b\":[1,-9223372036854775808,true,false,null],\"a\":{\"\":\"\\u0001\\n\\\"\xc3\xa9\"}}",
         "[9007199254740993,2.5e-10,1234567890123456.0,12345.678]",
         "[]",
@@ -294,8 +295,7 @@ int main(void)
         cmocka_unit_test(json_is_rewritten_as_text),    cmocka_unit_test(the_same_as_jansson),
         cmocka_unit_test(errors_say_what_and_where),    cmocka_unit_test(nesting_ends),
         cmocka_unit_test(halves_of_pairs_are_replaced), cmocka_unit_test(no_memory_is_no_bad_json),
-        cmocka_unit_test(numbers_in_any_locale),
-        cmocka_unit_test(written_numbers_are_the_shortest),
+        cmocka_unit_test(numbers_in_any_locale),        cmocka_unit_test(written_numbers_are_the_shortest),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -174,7 +174,8 @@ static void test_calls(void **state)
     (void)state;
     char buf[256];
     carat_tools *tools;
-    const carat_tool list[] = { { .struct_size = sizeof *list, .name = "now" }, { .struct_size = sizeof *list, .name = "warm" } };
+    const carat_tool list[] = { { .struct_size = sizeof *list, .name = "now" },
+                                { .struct_size = sizeof *list, .name = "warm" } };
     const carat_tools_options to = { .struct_size = sizeof to, .tools = list, .n_tools = 2 };
     assert_true(carat_tools_open(&to, &tools, NULL));
     static const struct {
@@ -187,10 +188,10 @@ static void test_calls(void **state)
         { "Hello.", CARAT_FINISH_STOP, false, "Hello.", "role content refusal", "stop", 0 },
         { "{\"name\": \"now\", \"parameters\": {}}", CARAT_FINISH_STOP, false, NULL, "role content refusal tool_calls",
           "tool_calls", 1 },
-        { "[{\"name\": \"now\", \"parameters\": {}}, {\"name\": \"warm\", \"parameters\": {}}]", CARAT_FINISH_STOP, false,
-          NULL, "role content refusal tool_calls", "tool_calls", 2 },
-        { "{\"name\": \"now\", \"parameters\": {}}", CARAT_FINISH_STOP, true, NULL, "role content refusal function_call",
-          "function_call", 1 },
+        { "[{\"name\": \"now\", \"parameters\": {}}, {\"name\": \"warm\", \"parameters\": {}}]", CARAT_FINISH_STOP,
+          false, NULL, "role content refusal tool_calls", "tool_calls", 2 },
+        { "{\"name\": \"now\", \"parameters\": {}}", CARAT_FINISH_STOP, true, NULL,
+          "role content refusal function_call", "function_call", 1 },
         { "{\"name\": \"now\", \"parameters\": {\"zo", CARAT_FINISH_LENGTH, false,
           "{\"name\": \"now\", \"parameters\": {\"zo", "role content refusal", "length", 0 },
         { "{\"name\": \"then\", \"parameters\": {}}", CARAT_FINISH_STOP, false,
@@ -214,8 +215,8 @@ static void test_calls(void **state)
             assert_true(json_is_null(content));
         json_t *calls = json_object_get(m, "tool_calls");
         assert_int_equal(json_array_size(calls), of[i].is_old_style ? 0 : of[i].n_calls);
-        json_t *call = json_array_get(calls, 0), *function = call ? json_object_get(call, "function")
-                                                                  : json_object_get(m, "function_call");
+        json_t *call = json_array_get(calls, 0),
+               *function = call ? json_object_get(call, "function") : json_object_get(m, "function_call");
         if (call) {
             assert_string_equal(keys(call, buf), "id type function");
             assert_int_equal(strncmp(text_at(call, "id"), "call_", 5), 0);

@@ -172,8 +172,8 @@ static void test_what_cannot_be_honoured_is_refused_by_name(void **state)
 {
     (void)state;
     static const char *const never[] = {
-        "grammar",        "json_schema",        "guided_json", "guided_regex", "guided_choice",
-        "guided_grammar", "structured_outputs", "audio",       "suffix",       "echo",
+        "grammar",        "json_schema",        "guided_json",     "guided_regex", "guided_choice",
+        "guided_grammar", "structured_outputs", "audio",           "suffix",       "echo",
         "stream",         "bad_words",          "prompt_logprobs",
     };
     for (size_t i = 0; i < sizeof never / sizeof *never; i++)
@@ -271,10 +271,11 @@ static void test_response_formats(void **state)
 /* ---- tools ---- */
 
 #define F(name, parameters)                                                                                            \
-    "{\"type\": \"function\", \"function\": {\"name\": \"" name "\", \"description\": \"d\", \"parameters\": " parameters "}}"
+    "{\"type\": \"function\", \"function\": {\"name\": \"" name                                                        \
+    "\", \"description\": \"d\", \"parameters\": " parameters "}}"
 #define TWO_TOOLS                                                                                                      \
-    ", \"tools\": [" F("now", "{\"type\": \"object\", \"properties\": {\"zone\": {\"type\": \"string\"}}}") ", "               \
-    F("warm", "{\"type\": \"object\", \"properties\": {\"by\": {\"type\": \"number\", \"minimum\": 0.1}}}") "]"
+    ", \"tools\": [" F("now", "{\"type\": \"object\", \"properties\": {\"zone\": {\"type\": \"string\"}}}") ", " F(    \
+        "warm", "{\"type\": \"object\", \"properties\": {\"by\": {\"type\": \"number\", \"minimum\": 0.1}}}") "]"
 #define CHOICE(choice) TWO_TOOLS ", \"tool_choice\": " choice
 
 static void test_tools(void **state)
@@ -304,7 +305,8 @@ static void test_tools(void **state)
         { ", \"functions\": [{\"name\": \"now\"}], \"function_call\": {\"name\": \"now\"}", 9, true },
         { ", \"tools\": [], \"tool_choice\": \"auto\", \"functions\": null, \"parallel_tool_calls\": true", 9, false },
         { TWO_TOOLS ", \"response_format\": {\"type\": \"json_object\"}", 10, true },
-        { TWO_TOOLS ", \"response_format\": {\"type\": \"json_schema\", \"json_schema\": {\"schema\": {\"type\": \"integer\"}}}",
+        { TWO_TOOLS
+          ", \"response_format\": {\"type\": \"json_schema\", \"json_schema\": {\"schema\": {\"type\": \"integer\"}}}",
           11, true },
         { TWO_TOOLS ", \"response_format\": {\"type\": \"text\"}", 11, true },
         { CHOICE("\"required\"") ", \"response_format\": {\"type\": \"json_object\"}", 11, true },
@@ -317,7 +319,8 @@ static void test_tools(void **state)
         accept(&a, CHAT, good[i].rest);
         const char *rendered = carat_prompt_rendered(a.r.prompt, &len);
         bool is_declared = strstr(rendered, "Functions:") && strstr(rendered, "\"name\":\"now\"");
-        if (forms.n != good[i].n_forms || is_declared != good[i].is_declared || is_declared != (a.r.calls.tools != NULL))
+        if (forms.n != good[i].n_forms || is_declared != good[i].is_declared ||
+            is_declared != (a.r.calls.tools != NULL))
             fail_msg("%s: %zu forms, declared %d: %s", good[i].rest, forms.n, is_declared, rendered);
         if (strstr(good[i].rest, "0.1")) /* not 0.10000000000000001 */
             assert_true(!is_declared || strstr(rendered, "\"minimum\":0.1}"));
@@ -343,8 +346,8 @@ static void test_tools_that_are_none(void **state)
         { ", \"tools\": [" F("a", "{}") ", " F("a", "{}") "]", "tools", "invalid_value", "a" },
         { ", \"tools\": [" F("a", "[]") "]", "tools", "invalid_value", "a" },
         { ", \"tools\": [" F("a", "{\"properties\": {\"x\": {\"not\": {}}}}") "]", "tools", "invalid_value", "/not" },
-        { ", \"tools\": [{\"type\": \"function\", \"function\": {\"name\": 5}}]", "tools[0].function",
-          "invalid_value", "name" },
+        { ", \"tools\": [{\"type\": \"function\", \"function\": {\"name\": 5}}]", "tools[0].function", "invalid_value",
+          "name" },
         { ", \"tool_choice\": \"required\"", "tool_choice", "invalid_value", "needs 'tools'" },
         { ", \"function_call\": {\"name\": \"f\"}", "function_call", "invalid_value", "needs 'functions'" },
         { ", \"parallel_tool_calls\": 1", "parallel_tool_calls", "invalid_value", "parallel_tool_calls" },
@@ -503,10 +506,9 @@ static const struct place {
     { CT_IN_TOOL, CHAT ", \"tools\": [{\"type\": \"function\", \"function\": {\"name\": \"f\"}", "}]}", "tools[0]." },
     { CT_IN_FUNCTION, CHAT ", \"tools\": [{\"type\": \"function\", \"function\": {\"name\": \"f\"", "}}]}",
       "tools[0].function." },
-    { CT_IN_CALL,
-      CT_OPENAI_CHAT,
-      "{\"messages\": [{\"role\": \"assistant\", \"tool_calls\": [{\"function\": {\"name\": \"f\"}",
-      "}]}]}", "messages[0].tool_calls[0]." },
+    { CT_IN_CALL, CT_OPENAI_CHAT,
+      "{\"messages\": [{\"role\": \"assistant\", \"tool_calls\": [{\"function\": {\"name\": \"f\"}", "}]}]}",
+      "messages[0].tool_calls[0]." },
     { CT_IN_CALLED, CT_OPENAI_CHAT, "{\"messages\": [{\"role\": \"assistant\", \"function_call\": {\"name\": \"f\"",
       "}}]}", "messages[0].function_call." },
     { CT_IN_LINE, CT_OPENAI_CHAT, NULL, NULL, "" },
