@@ -735,6 +735,25 @@ typedef enum carat_finish {
 
 CARAT_API const char *carat_finish_name(carat_finish f); /* "stop", "length", "cancelled" */
 
+/* Which tokens an answer may have, decided by the caller while it is generated. Its functions are called on the engine's
+ * threads, those of one answer one after the other, of several answers at once; they must not call the engine, and every
+ * step waits for them. The engine draws a token and asks for that one; only where it is refused are all asked about, or
+ * those that are likeliest. Tokens that end the text or turn are the engine's affair: by may_end. */
+typedef struct carat_mask {
+    size_t struct_size;
+    void *arg;
+    void *(*open)(void *arg, size_t answer); /* the state of an answer, before its first token; NULL fails it. Without
+                                                * this function arg is the state */
+    bool (*allows)(void *state, int32_t id); /* may this token come next? Must be given */
+    void (*fill)(void *state,
+                 uint32_t *bits); /* sets bit i % 32 of word i / 32 to allows(i), [(n_vocab + 31) / 32]; NULL:
+                                                * allows is called for every token */
+    void (*accept)(void *state,
+                   int32_t id);   /* the answer's next token is this one. NULL: what may come never changes */
+    bool (*may_end)(void *state); /* may the answer end here? NULL: anywhere */
+    void (*close)(void *state);   /* nothing is called for the state any more; may be NULL */
+} carat_mask;
+
 typedef struct carat_generation {
     size_t struct_size;
     const carat_sampling *sampling; /* NULL: the model's (carat_model_info) */
@@ -755,6 +774,7 @@ typedef struct carat_generation {
     /* The form of the answer, of the same engine; NULL: any. Biases hold beside it: CARAT_EARG ends an answer of which they
      * forbid every token that may follow. What follows without an alternative is given without asking the model. */
     const carat_format *format;
+    const carat_mask *mask; /* instead of a format: the caller's own. NULL: any token */
 } carat_generation;
 
 typedef struct carat_result {

@@ -91,12 +91,9 @@ void carat_format_close(carat_format *f)
     free(f);
 }
 
-bool ct_api_take_format(const carat_engine *e, const carat_format *f, ct_generator *gen, carat_err *err)
+bool ct_api_format_mask(const carat_engine *e, const carat_format *f, ct_mask *out, carat_err *err)
 {
-    ct_mask mask;
-    if (!f)
-        return true;
     if (f->engine != e)
         return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "a response format of another engine");
-    return ct_grammar_mask(f->grammar, e->model->cfg.n_vocab, &mask, err) && ct_generator_take_mask(gen, &mask, err);
+    return ct_grammar_mask(f->grammar, e->model->cfg.n_vocab, out, err);
 }

@@ -66,8 +66,11 @@ bool ct_api_options(const carat_options *from, carat_options *to, carat_err *err
  * caller gave none. Errors: CARAT_EARG (sizes). */
 bool ct_api_generation(const carat_engine *e, const carat_generation *from, carat_generation *to,
                        carat_sampling *sampling, carat_err *err);
-/* From now on the generator keeps to this form; NULL: any. Errors: CARAT_EARG (another engine's), CARAT_ENOMEM. */
-bool ct_api_take_format(const carat_engine *e, const carat_format *f, ct_generator *gen, carat_err *err);
+/* A mask of this form, at the beginning of an answer. Errors: CARAT_EARG (another engine's), CARAT_ENOMEM. */
+bool ct_api_format_mask(const carat_engine *e, const carat_format *f, ct_mask *out, carat_err *err);
+/* From now on the generator keeps to the form or the mask of g, if there is one. answer: which of several. Errors:
+ * CARAT_EARG (both of them; of another engine; of a mask's size), CARAT_ENOMEM. */
+bool ct_api_limit(const carat_engine *e, const carat_generation *g, size_t answer, ct_generator *gen, carat_err *err);
 /* A token as the public callbacks get it; borrows from chunk. */
 carat_token ct_api_token(const ct_chunk *chunk);
 /* An event that was handed out, and what it points to. */

@@ -87,10 +87,11 @@ static bool add_job(carat_request *r, const carat_request_options *o, double dea
     carat_generation g = *o->generation;
     carat_sampling sampling = *g.sampling;
     ct_job *j = new_job(r, deadline);
-    sampling.seed += (size_t)(j - r->jobs);
+    const size_t answer = (size_t)(j - r->jobs);
+    sampling.seed += answer;
     g.sampling = &sampling;
     j->n_ctx = room_for(o, o->prompt->stream.n, r->engine->plan.n_ctx);
-    return ct_generator_open(&v, &g, &j->gen, err) && ct_api_take_format(r->engine, g.format, j->gen, err);
+    return ct_generator_open(&v, &g, &j->gen, err) && ct_api_limit(r->engine, &g, answer, j->gen, err);
 }
 
 /* From the caller's thread or the engine's, whichever needs it last. */

@@ -308,7 +308,7 @@ static bool generate(carat_session *s, const carat_generation *g, carat_result *
     j.seq = &s->seq;
     j.stream = &nothing;
     j.cancel = &s->cancel;
-    bool ok = ct_generator_open(&v, g, &j.gen, err) && ct_api_take_format(s->engine, g->format, j.gen, err) &&
+    bool ok = ct_generator_open(&v, g, &j.gen, err) && ct_api_limit(s->engine, g, 0, j.gen, err) &&
               ct_scheduler_submit(s->engine->scheduler, &(ct_job *){ &j }, 1, err);
     if (ok) {
         bool ended;

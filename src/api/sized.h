@@ -38,7 +38,8 @@
     X(carat_prompt_options, fit, tools)                                                                                \
     X(carat_sampling, n_bias, n_bias)                                                                                  \
     X(carat_format_options, n_names, n_names)                                                                          \
-    X(carat_generation, arg, format)                                                                                   \
+    X(carat_generation, arg, mask)                                                                                     \
+    X(carat_mask, close, close)                                                                                        \
     X(carat_result, seconds, seconds)                                                                                  \
     X(carat_continuation, n_ids, n_ids)                                                                                \
     X(carat_request_options, user, n_continuations)                                                                    \

@@ -135,7 +135,7 @@ static bool check_fields(const carat_format_options *o, carat_err *err)
         why = "it takes no choices";
     else if (!is_calls && !is_json && (o->tools || o->names || o->n_names || o->is_single))
         why = "it takes no tools";
-    else if (!o->tools && (o->names || o->n_names || o->is_single))
+    else if (is_json && !o->tools && (o->names || o->n_names || o->is_single))
         why = "it has no tools";
     else if (o->has_spaces && !is_json)
         why = "has_spaces is of JSON alone";

@@ -308,7 +308,7 @@ static void begin_and_go_on(carat_format *f, const char *begin, const carat_samp
     memset(to, 0, sizeof *to);
     ct_chunk_init(&s.chunk);
     must(ct_api_generation(engine, &from, &g, &set, &e) && ct_generator_open(&v, &g, &s.gen, &e) &&
-             ct_api_take_format(engine, f, s.gen, &e) &&
+             ct_api_limit(engine, &g, 0, s.gen, &e) &&
              ct_tok_encode(engine->model->tok, begin, strlen(begin), 0, &ids, &e),
          &e);
     for (size_t i = 0; i < ids.n; i++) {
