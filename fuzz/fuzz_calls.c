@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "base/buf.h"
-#include "chat/call_reader.h"
+#include "chat/reader/reader.h"
 #include "fuzz.h"
 
 /* Names in order, their parameters' schemas; NULL: none. */

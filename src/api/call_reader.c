@@ -1,7 +1,7 @@
 /* Calls in answers: the public reader.
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#include "chat/call_reader.h"
+#include "chat/reader/reader.h"
 
 bool carat_call_reader_open(const carat_tools *t, carat_call_reader **out, carat_err *err)
 {

@@ -10,7 +10,7 @@
 #include "base/json.h"
 #include "base/map.h"
 #include "base/rng.h"
-#include "chat/call_reader.h"
+#include "chat/reader/reader.h"
 
 #define TABLE TEST_ROOT "/tests/unit/chat/call_reader.jsonl"
 

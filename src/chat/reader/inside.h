@@ -1,19 +1,19 @@
-/* call_inside.h - what the shapes of calls share. Inside call_*.c alone.
+/* inside.h - what the shapes of calls share. Inside reader/ alone.
  *
- *   call_reader.c            where calls begin and end: lines, fences, lists, what stands between
- *   call_out.c        the pieces that come out; what is held back
- *   call_json.c       one JSON object that may be a call        call_walk.c   JSON text, a byte at a time
- *   call_python.c     one Python call                           call_text.c   strings and numbers as JSON text
- *   call_function.c   one call of FunctionGemma
+ *   reader.c            where calls begin and end: lines, fences, lists, what stands between
+ *   out.c        the pieces that come out; what is held back
+ *   json.c       one JSON object that may be a call        walk.c   JSON text, a byte at a time
+ *   python.c     one Python call                           text.c   strings and numbers as JSON text
+ *   function.c   one call of FunctionGemma
  *
  * A shape is fed byte by byte and answers with a ct_call_verdict. Arguments are collected in r->arguments as compact JSON.
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#ifndef CT_CHAT_CALL_INSIDE_H
-#define CT_CHAT_CALL_INSIDE_H
+#ifndef CT_CHAT_READER_INSIDE_H
+#define CT_CHAT_READER_INSIDE_H
 
 #include "base/buf.h"
-#include "chat/call_reader.h"
+#include "chat/reader/reader.h"
 
 typedef enum ct_call_verdict {
     CT_MORE,   /* the byte belongs to the shape, which goes on */
@@ -34,7 +34,7 @@ typedef struct ct_call_name {
     size_t lo, hi, len;
 } ct_call_name;
 
-/* ---- JSON text: call_walk.c ---- */
+/* ---- JSON text: walk.c ---- */
 
 /* Which bytes may come next; the first value is an object. */
 typedef struct ct_json_bytes {
@@ -48,7 +48,7 @@ typedef struct ct_json_bytes {
 /* CT_MORE, CT_DONE with the object's last brace, CT_FAIL. *is_blank: the byte is white space between values. */
 ct_call_verdict ct_json_bytes_feed(ct_json_bytes *w, char c, bool *is_blank);
 
-/* ---- strings and numbers: call_text.c ---- */
+/* ---- strings and numbers: text.c ---- */
 
 bool ct_is_blank(char c); /* JSON's white space */
 int ct_hex_digit(char c); /* -1: none */
@@ -123,13 +123,13 @@ struct carat_call_reader {
     } * functions; /* [n], sorted by name */
     size_t n;
 
-    uint8_t place;  /* call_reader.c */
+    uint8_t place;  /* reader.c */
     bool is_line;   /* at the beginning of a line, or of the answer */
     bool has_begun; /* there was more than white space */
     ct_fence fence;
     size_t fence_at;       /* where in held its first line begins */
     size_t n_ticks, n_run; /* of the fence's first line; of backticks in a row */
-    uint8_t code_line;     /* call_reader.c: what the line of a fence of text is */
+    uint8_t code_line;     /* reader.c: what the line of a fence of text is */
     ct_list list;
     bool is_wrapped, has_listed, has_separator, is_behind, is_named;
     const char *marker;
@@ -153,12 +153,12 @@ struct carat_call_reader {
     bool is_finished, has_failed;
 };
 
-/* Names: call_reader.c. */
+/* Names: reader.c. */
 ct_call_name ct_call_name_begin(const carat_call_reader *r);
 bool ct_call_name_feed(const carat_call_reader *r, ct_call_name *m, char c); /* false: no function's name goes on so */
 size_t ct_call_name_end(const carat_call_reader *r, const ct_call_name *m);  /* its function, or CT_NO_FUNCTION */
 
-/* What comes out: call_out.c. */
+/* What comes out: out.c. */
 void ct_out_text(carat_call_reader *r, const char *text, size_t len);
 void ct_out_held(carat_call_reader *r);                   /* what is held, as text, or as what a broken call was */
 void ct_out_begin(carat_call_reader *r, size_t function); /* a call; its arguments follow */

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/json.h"
-#include "chat/call_inside.h"
+#include "chat/reader/inside.h"
 
 static void add_piece(carat_call_reader *r, carat_piece_kind kind, size_t call, const char *text, size_t len)
 {

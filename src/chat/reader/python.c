@@ -10,7 +10,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
 
-#include "chat/call_inside.h"
+#include "chat/reader/inside.h"
 
 enum {
     CALLEE_FIRST, /* white space before it, behind print( or = */

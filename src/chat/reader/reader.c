@@ -8,12 +8,12 @@
  *                          ``` -> TICKS -> INFO -> LEAD -> any of them; what else the fence holds: IN_CODE
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#include "chat/call_reader.h"
+#include "chat/reader/reader.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "chat/call_inside.h"
+#include "chat/reader/inside.h"
 
 enum {
     IN_TEXT,

@@ -3,7 +3,7 @@
  * RFC 8259. Source of the states of numbers: its section 6.
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#include "chat/call_inside.h"
+#include "chat/reader/inside.h"
 
 enum {
     VALUE,

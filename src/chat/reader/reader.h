@@ -1,4 +1,4 @@
-/* call_reader.h - reads an answer's text as it comes: plain text, and calls of functions in any of the shapes that Gemma writes.
+/* reader.h - reads an answer's text as it comes: plain text, and calls of functions in any of the shapes that Gemma writes.
  *
  *   {"name": "get_time", "parameters": {"city": "Oslo"}}        also "arguments", "args"; arguments as a string of JSON; within
  *                                                               {"function": {...}}; a list of such; {"tool_calls": [...]}
@@ -18,8 +18,8 @@
  * CT_CALL_MOST_DEPTH levels of its arguments; what goes beyond that is text, or a call that is broken off.
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#ifndef CT_CHAT_CALL_READER_H
-#define CT_CHAT_CALL_READER_H
+#ifndef CT_CHAT_READER_READER_H
+#define CT_CHAT_READER_READER_H
 
 #include "base/err.h"
 #include "chat/tools.h"

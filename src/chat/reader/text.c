@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/utf8.h"
-#include "chat/call_inside.h"
+#include "chat/reader/inside.h"
 
 bool ct_is_blank(char c)
 {

@@ -2,14 +2,14 @@
  *
  * Strings stand between two <escape>, in which nothing else is special; keys are bare, or stand between them too; numbers,
  * true, false, null (also as Python spells them), lists and objects are as in JSON. The markers around the call are
- * call_reader.c's.
+ * reader.c's.
  *
  * Source: Google, "FunctionGemma formatting and best practices" (ai.google.dev/gemma/docs/functiongemma).
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
 
-#include "chat/call_inside.h"
+#include "chat/reader/inside.h"
 
 enum { START, NAME, VALUE, KEY, BARE_KEY, PLAIN, MARKER, STRING, STRING_MARKER, COLON, AFTER };
 

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/utf8.h"
-#include "chat/call_inside.h"
+#include "chat/reader/inside.h"
 
 enum {
     FIRST_KEY,
