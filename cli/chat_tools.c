@@ -11,6 +11,7 @@
 #include "base/json_text.h"
 #include "base/utf8.h"
 #include "line.h"
+#include "signals.h"
 #include "term.h"
 
 #define MOST_RESULT ((size_t)32 << 20) /* of what a tool gives, before it is cut */
@@ -65,6 +66,7 @@ static leave ask(const chat *c, tool_entry *e)
              term_printable(toolbox_origin(e), origin, sizeof origin));
     fflush(stdout);
     char *line = line_read(prompt, false);
+    cli_note_interrupt(); /* again: the line had it for a key */
     const char first = line ? line[0] : '\0';
     free(line);
     if (!line || line_was_given_up())
@@ -160,22 +162,22 @@ static bool keep_result(chat *c, const carat_call *call, const ct_buf *out)
 chat_ran chat_run_calls(chat *c, const char *instead)
 {
     const turn *answer = &c->turns.v[c->turns.n - 1];
-    bool is_stopped = false;
-    for (size_t i = 0; i < answer->n_calls; i++) {
+    bool is_stopped = false, ok = true;
+    cli_note_interrupt(); /* from where the first call is seen */
+    for (size_t i = 0; ok && i < answer->n_calls; i++) {
         const carat_call *call = &answer->calls[i];
         ct_buf out;
         ct_buf_init(&out, MOST_RESULT);
         show_call(c, call);
         if (instead)
             put_error(&out, instead);
-        else if (is_stopped)
+        else if (is_stopped || (is_stopped = cli_was_interrupted()))
             put_error(&out, "the user stopped before it: it was not run");
         else
             is_stopped = !run_call(c, call, &out);
-        const bool ok = keep_result(c, call, &out);
+        ok = keep_result(c, call, &out);
         ct_buf_deinit(&out);
-        if (!ok)
-            return CHAT_RAN_NOT;
     }
-    return is_stopped ? CHAT_RAN_NO_MORE : CHAT_RAN;
+    cli_cancel_on_interrupt(NULL);
+    return !ok ? CHAT_RAN_NOT : is_stopped ? CHAT_RAN_NO_MORE : CHAT_RAN;
 }

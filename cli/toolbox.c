@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "base/err.h"
-#include "signals.h"
 #include "term.h"
 
 #define MOST_NAME (sizeof((tool_entry *)0)->name - 1)
@@ -359,10 +358,8 @@ void toolbox_list(const toolbox *b)
 bool toolbox_run(const tool_entry *e, const char *arguments, size_t len, ct_buf *out, bool *failed, carat_err *err)
 {
     char said[160] = "";
-    cli_note_interrupt();
     const bool ok = e->server ? mcp_call(e->server, e->own, arguments, len, out, failed, err)
                               : tool_command_run(e->command, arguments, len, out, failed, said, err);
-    cli_cancel_on_interrupt(NULL);
     if (*said && !(ok && *failed)) /* which is in the result */
         term_note("  %s: %s", e->name, said);
     return ok;

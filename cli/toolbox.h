@@ -48,7 +48,7 @@ tool_entry *toolbox_find(toolbox *b, const char *name);
 const char *toolbox_origin(const tool_entry *e);
 void toolbox_list(const toolbox *b);
 
-/* Runs a tool; as mcp_call and tool_command_run. */
+/* Runs a tool; as mcp_call and tool_command_run. A Ctrl-C ends it where it is noted (cli_note_interrupt). */
 bool toolbox_run(const tool_entry *e, const char *arguments, size_t len, ct_buf *out, bool *failed, carat_err *err);
 
 #endif

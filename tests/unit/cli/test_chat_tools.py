@@ -364,12 +364,17 @@ class Real(Case):
 
 
 def running(pid):
-    """Not one that is dead and waits for a parent to hear of it."""
-    try:
-        with open(f"/proc/{pid}/stat") as f:
-            return f.read().rsplit(")", 1)[1].split()[0] not in "ZX"
-    except OSError:
-        return False
+    """Does it go on? One that was killed may take a while to notice; one that is dead may wait for a parent to hear of it."""
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        try:
+            with open(f"/proc/{pid}/stat") as f:
+                if f.read().rsplit(")", 1)[1].split()[0] in "ZX":
+                    return False
+        except OSError:
+            return False
+        time.sleep(0.05)
+    return True
 
 
 if __name__ == "__main__":
