@@ -6,13 +6,17 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "sample/grammar/number_text.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "sample/grammar/json_text.h"
 
-#define MOST_DIGITS 40
+/* Of a number with a point: that many digits are what a double keeps (DBL_DIG), so that whoever reads it compares and divides
+ * what was written: 0.30000000000000000001 is above 0.3 only until it is read. */
+#define MOST_SIGNIFICANT 15
+#define MOST_ZEROS       25 /* of 0.000..., before the first other digit */
 
 /* A number without its sign: digits before the point (none in front that is 0, none at all below 1), and behind it
  * (none 0 at the end). */
@@ -48,6 +52,23 @@ static decimal decimal_of(double x)
     while (d.n_fraction && d.fraction[d.n_fraction - 1] == '0')
         d.n_fraction--;
     return d;
+}
+
+static decimal decimal_of_bound(const ct_bound *b)
+{
+    if (!b->is_whole)
+        return decimal_of(b->value);
+    decimal d = { .n_whole = 0 };
+    const uint64_t size = b->whole < 0 ? 0 - (uint64_t)b->whole : (uint64_t)b->whole;
+    if (size > 0)
+        d.n_whole = (size_t)snprintf(d.whole, sizeof d.whole, "%" PRIu64, size);
+    return d;
+}
+
+int ct_bounds_compare(const ct_bound *a, const ct_bound *b)
+{
+    return a->is_whole && b->is_whole ? (a->whole > b->whole) - (a->whole < b->whole)
+                                      : (a->value > b->value) - (a->value < b->value);
 }
 
 /* ---- texts without a sign ---- */
@@ -147,7 +168,7 @@ static const ct_expr *minus(ct_heap *h, const ct_expr *e)
 
 static const ct_expr *within(ct_heap *h, const ct_bound *b, bool is_min)
 {
-    const decimal d = decimal_of(b->value);
+    const decimal d = decimal_of_bound(b);
     const bool is_negative = b->value < 0;
     const ct_expr *near = beside(h, &d, is_negative == is_min ? AT_MOST : AT_LEAST, b->is_exclusive);
     if (is_min)
@@ -155,15 +176,70 @@ static const ct_expr *within(ct_heap *h, const ct_bound *b, bool is_min)
     return is_negative ? minus(h, near) : ct_expr_or(h, minus(h, any_size(h)), near);
 }
 
-/* What every number looks like here: no exponent, no -0, not more digits than anyone needs. */
-static const ct_expr *plain_number(ct_heap *h, bool is_integer)
+/* What every number looks like here: no exponent, no -0. */
+static const ct_expr *plain_number(ct_heap *h, const ct_number_rule *r)
 {
-    if (is_integer)
+    if (r->is_integer)
         return ct_json_any_integer(h);
-    const ct_expr *fraction = ct_expr_then(h, ct_expr_text(h, "."), any_digits(h, 1, MOST_DIGITS));
-    const ct_expr *below_one = ct_expr_then(h, ct_expr_text(h, "-0"), fraction);
+    const ct_expr *fraction = ct_expr_then(h, ct_expr_text(h, "."), any_digits(h, 1, CT_REPEAT_FOREVER));
+    const ct_expr *const small[] = { ct_expr_text(h, "-0."),
+                                     ct_expr_repeat(h, digit(h, '0', '0'), 0, CT_REPEAT_FOREVER), digit(h, '1', '9'),
+                                     any_digits(h, 0, CT_REPEAT_FOREVER) };
+    const ct_expr *below_one = ct_expr_seq(h, small, 4);
+    const ct_expr *const no_integer[] = { ct_json_any_integer(h), ct_expr_text(h, "."),
+                                          any_digits(h, 0, CT_REPEAT_FOREVER), digit(h, '1', '9'),
+                                          any_digits(h, 0, CT_REPEAT_FOREVER) };
+    if (r->is_fraction)
+        return ct_expr_or(h, below_one, ct_expr_seq(h, no_integer, 5));
     return ct_expr_or(h, below_one, ct_expr_then(h, ct_json_any_integer(h), ct_expr_optional(h, fraction)));
 }
+
+/* ---- digits ---- */
+
+/* States: 0 nothing; else 1 + digits from the first that is not 0, or zeros behind the point before there is one, each of
+ * which has its numbers before the point, behind it, and these. */
+enum { BEFORE_POINT = 1, BEHIND_POINT = 100, ZEROS_BEHIND_POINT = 200 };
+
+static uint32_t digits_start(void *self)
+{
+    (void)self;
+    return BEFORE_POINT;
+}
+
+static uint32_t digits_step(void *self, uint32_t state, uint8_t byte)
+{
+    (void)self;
+    const bool is_digit = byte >= '0' && byte <= '9';
+    if (byte == '.' && state < BEHIND_POINT) /* which takes a digit more */
+        return state == BEFORE_POINT                     ? ZEROS_BEHIND_POINT
+               : state - BEFORE_POINT < MOST_SIGNIFICANT ? state - BEFORE_POINT + BEHIND_POINT
+                                                         : 0;
+    if (!is_digit)
+        return byte == '-' ? state : 0;
+    if (state >= ZEROS_BEHIND_POINT) {
+        const bool may_grow = state < ZEROS_BEHIND_POINT + MOST_ZEROS;
+        return byte != '0' ? BEHIND_POINT + 1 : may_grow ? state + 1 : 0;
+    }
+    if (state == BEFORE_POINT && byte == '0')
+        return state;
+    if (state < BEHIND_POINT) /* a whole number is bounded by its value alone */
+        return state - BEFORE_POINT <= MOST_SIGNIFICANT ? state + 1 : state;
+    return state - BEHIND_POINT < MOST_SIGNIFICANT ? state + 1 : 0;
+}
+
+static bool digits_accept(void *self, uint32_t state)
+{
+    (void)self;
+    return state != 0;
+}
+
+/* Digits, the point and the sign are of their own, all else is alike. */
+static const uint8_t number_classes[256] = { ['-'] = 1, ['.'] = 2, ['0'] = 3, ['1'] = 4,  ['2'] = 5,  ['3'] = 6,
+                                             ['4'] = 7, ['5'] = 8, ['6'] = 9, ['7'] = 10, ['8'] = 11, ['9'] = 12 };
+
+static const ct_machine digits_machine = {
+    .start = digits_start, .step = digits_step, .accepts = digits_accept, .class_of = number_classes
+};
 
 /* ---- multiples ---- */
 
@@ -207,10 +283,6 @@ static bool multiple_accepts(void *self, uint32_t state)
     return rest == 0;
 }
 
-/* Digits, the point and the sign are of their own, all else is alike. */
-static const uint8_t multiple_classes[256] = { ['-'] = 1, ['.'] = 2, ['0'] = 3, ['1'] = 4,  ['2'] = 5,  ['3'] = 6,
-                                               ['4'] = 7, ['5'] = 8, ['6'] = 9, ['7'] = 10, ['8'] = 11, ['9'] = 12 };
-
 static bool multiple_machine(const char *what, double of, ct_heap *h, ct_machine *out, carat_err *err)
 {
     const decimal d = decimal_of(of);
@@ -224,7 +296,7 @@ static bool multiple_machine(const char *what, double of, ct_heap *h, ct_machine
         return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "%s: multipleOf %g has too many digits to be enforced", what,
                        of);
     *m = (multiple){ (uint32_t)value, (uint32_t)d.n_fraction };
-    *out = (ct_machine){ m, multiple_start, multiple_step, multiple_accepts, NULL, NULL, multiple_classes, false };
+    *out = (ct_machine){ m, multiple_start, multiple_step, multiple_accepts, NULL, NULL, number_classes, false };
     return true;
 }
 
@@ -241,13 +313,15 @@ static bool add_expr(const char *what, const ct_expr *e, ct_heap *h, ct_machine 
 bool ct_number_text(const char *what, const ct_number_rule *r, ct_rules *rules, const ct_expr **out, carat_err *err)
 {
     ct_heap *h = rules->heap;
-    ct_machine m[3 + sizeof r->multiple_of / sizeof *r->multiple_of];
+    ct_machine m[4 + sizeof r->multiple_of / sizeof *r->multiple_of];
     size_t n = 0;
-    if (!r->min.is_there && !r->max.is_there && r->n_multiples == 0) {
+    if (!r->min.is_there && !r->max.is_there && r->n_multiples == 0 && !r->is_fraction) {
         *out = r->is_integer ? ct_json_any_integer(h) : ct_json_any_number(h);
         return true;
     }
-    bool ok = add_expr(what, plain_number(h, r->is_integer), h, m, &n, err);
+    bool ok = add_expr(what, plain_number(h, r), h, m, &n, err);
+    if (ok && !r->is_integer)
+        m[n++] = digits_machine;
     if (ok && r->min.is_there)
         ok = add_expr(what, within(h, &r->min, true), h, m, &n, err);
     if (ok && r->max.is_there)

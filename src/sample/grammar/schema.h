@@ -4,12 +4,10 @@
  * annotations (title, description, default, examples ...). The texts are canonical (json_text.h); properties stand in
  * the order of the schema, those that are only required behind them, others last.
  *
- *   enforced   type enum const; minimum maximum exclusiveMinimum exclusiveMaximum multipleOf; minLength maxLength pattern
- *              format; properties required additionalProperties patternProperties propertyNames minProperties
- *              maxProperties; items prefixItems additionalItems minItems maxItems; allOf anyOf; oneOf where no value can
- *              satisfy two of its branches; $ref within the schema, $anchor; nullable
- *   refused    not, if/then/else, contains, uniqueItems (but for at most one item), dependent*, unevaluated*, $dynamicRef,
- *              references to other documents, unknown formats, keywords that are not JSON Schema's
+ * The parts: schema.c what must hold at once; schema_keywords.c which keywords there are; schema_refs.c $ref; schema_enum.c
+ * enum, const; schema_combine.c anyOf, oneOf, and what is said by them: not, if, dependencies; schema_not.c the values that a
+ * schema rejects; schema_apart.c whether two can hold; schema_values.c, schema_object.c, schema_array.c kinds of values.
+ * What is enforced and what refused: docs/GRAMMAR.md.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef CT_SAMPLE_GRAMMAR_SCHEMA_H

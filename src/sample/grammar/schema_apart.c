@@ -40,18 +40,18 @@ static bool enum_apart(ct_schema *s, const ct_conj *a, const ct_conj *b, bool *a
         return false;
     if (!list)
         return true;
-    bool ok = true, fits = false;
-    for (size_t i = 0; ok && !fits && i < json_array_size(list); i++) {
+    bool ok = true, is_out = true;
+    for (size_t i = 0; ok && is_out && i < json_array_size(list); i++) {
         if (!ct_heap_work(s->heap, 10))
             ok = ct_schema_no_memory(s);
         if (!ok || !in_every_enum(b, json_array_get(list, i))) /* which the costly question would tell, too */
             continue;
-        ok = ct_conj_accepts(s, b, json_array_get(list, i), &fits);
-        if (ok && fits)
-            ok = ct_conj_accepts(s, a, json_array_get(list, i), &fits);
+        ok = ct_conj_excludes(s, b, json_array_get(list, i), &is_out);
+        if (ok && !is_out)
+            ok = ct_conj_excludes(s, a, json_array_get(list, i), &is_out);
     }
     json_decref(list);
-    *apart = ok && !fits;
+    *apart = ok && is_out;
     return ok;
 }
 
@@ -65,8 +65,8 @@ static bool numbers_apart(ct_schema *s, const ct_conj *a, const ct_conj *b, bool
     for (int i = 0; i < 2; i++) {
         const ct_bound *max = &r[i]->max, *min = &r[1 - i]->min;
         if (max->is_there && min->is_there)
-            *apart = *apart || max->value < min->value ||
-                     (max->value == min->value && (max->is_exclusive || min->is_exclusive));
+            *apart = *apart || ct_bounds_compare(max, min) < 0 ||
+                     (ct_bounds_compare(max, min) == 0 && (max->is_exclusive || min->is_exclusive));
     }
     return true;
 }

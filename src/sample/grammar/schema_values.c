@@ -27,9 +27,13 @@ static unsigned kind_named(const char *name)
     return 0;
 }
 
-static bool kinds_of(ct_schema *s, const ct_member *m, unsigned *out)
+bool ct_member_kinds(ct_schema *s, const ct_member *m, unsigned *out)
 {
     const json_t *type = json_object_get(m->schema, "type"), *nullable = json_object_get(m->schema, "nullable");
+    if (m->schema == s->fractions) {
+        *out = CT_KIND_NUMBER;
+        return true;
+    }
     *out = type ? 0 : CT_KIND_ALL;
     for (size_t i = 0; i < (json_is_array(type) ? json_array_size(type) : type != NULL); i++) {
         const char *name = json_string_value(json_is_array(type) ? json_array_get(type, i) : type);
@@ -51,7 +55,7 @@ bool ct_conj_kinds(ct_schema *s, const ct_conj *c, unsigned *kinds)
     *kinds = c->is_false ? 0 : CT_KIND_ALL;
     for (size_t i = 0; i < c->n; i++) {
         unsigned own;
-        if (!kinds_of(s, &c->v[i], &own))
+        if (!ct_member_kinds(s, &c->v[i], &own))
             return false;
         *kinds &= own;
     }
@@ -201,20 +205,19 @@ bool ct_conj_string(ct_schema *s, const ct_conj *c, const ct_expr **out)
 
 /* ---- numbers ---- */
 
-static bool number_at(ct_schema *s, const ct_member *m, const char *keyword, bool *is_there, double *out)
+static bool number_at(ct_schema *s, const ct_member *m, const char *keyword, const json_t **out)
 {
-    const json_t *v = json_object_get(m->schema, keyword);
-    *is_there = v != NULL;
-    *out = json_number_value(v);
-    return !v || json_is_number(v) || ct_schema_refuse(s, m->path, keyword, "expected a number");
+    *out = json_object_get(m->schema, keyword);
+    return !*out || json_is_number(*out) || ct_schema_refuse(s, m->path, keyword, "expected a number");
 }
 
-static void tighten(ct_bound *b, double value, bool is_exclusive, bool is_min)
+static void tighten(ct_bound *b, const json_t *value, bool is_exclusive, bool is_min)
 {
-    const bool is_tighter =
-        !b->is_there || (is_min ? value > b->value : value < b->value) || (value == b->value && is_exclusive);
-    if (is_tighter)
-        *b = (ct_bound){ true, is_exclusive, value };
+    const ct_bound new = { true, is_exclusive, json_is_integer(value), json_number_value(value),
+                           json_integer_value(value) };
+    const int order = b->is_there ? ct_bounds_compare(&new, b) : 0;
+    if (!b->is_there || (is_min ? order > 0 : order < 0) || (order == 0 && is_exclusive))
+        *b = new;
 }
 
 bool ct_number_bounds(ct_schema *s, const ct_conj *c, ct_number_rule *out)
@@ -227,27 +230,26 @@ bool ct_number_bounds(ct_schema *s, const ct_conj *c, ct_number_rule *out)
                    { "exclusiveMinimum", true, true },
                    { "exclusiveMaximum", false, true } };
     for (size_t i = 0; i < c->n; i++) {
-        double x;
-        bool is_there;
+        const json_t *x;
         for (size_t k = 0; k < sizeof bounds / sizeof *bounds; k++) {
-            if (!number_at(s, &c->v[i], bounds[k].keyword, &is_there, &x))
+            if (!number_at(s, &c->v[i], bounds[k].keyword, &x))
                 return false;
-            if (is_there)
+            if (x)
                 tighten(bounds[k].is_min ? &out->min : &out->max, x, bounds[k].is_exclusive, bounds[k].is_min);
         }
-        if (!number_at(s, &c->v[i], "multipleOf", &is_there, &x))
+        if (!number_at(s, &c->v[i], "multipleOf", &x))
             return false;
-        if (!is_there)
+        if (!x)
             continue;
-        if (!(x > 0) || out->n_multiples == sizeof out->multiple_of / sizeof *out->multiple_of)
+        if (!(json_number_value(x) > 0) || out->n_multiples == sizeof out->multiple_of / sizeof *out->multiple_of)
             return ct_schema_refuse(s, c->v[i].path, "multipleOf", "expected a number above 0, and at most 8 of them");
-        out->multiple_of[out->n_multiples++] = x;
+        out->multiple_of[out->n_multiples++] = json_number_value(x);
     }
     return true;
 }
 
-bool ct_conj_number(ct_schema *s, const ct_conj *c, bool is_integer, const ct_expr **out)
+bool ct_conj_number(ct_schema *s, const ct_conj *c, unsigned kinds, const ct_expr **out)
 {
-    ct_number_rule r = { .is_integer = is_integer };
+    ct_number_rule r = { .is_integer = !(kinds & CT_KIND_NUMBER), .is_fraction = !(kinds & CT_KIND_INTEGER) };
     return ct_number_bounds(s, c, &r) && ct_number_text(s->what, &r, s->rules, out, s->err);
 }

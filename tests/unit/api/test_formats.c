@@ -633,8 +633,8 @@ static void what_cannot_be_enforced_is_refused(void **state)
     (void)state;
     const carat_format_kind json = CARAT_FORMAT_JSON_SCHEMA, regex = CARAT_FORMAT_REGEX, choice = CARAT_FORMAT_CHOICE;
     const char *const bad[] = { "fine", "\xff" }, *const null[] = { NULL };
-    refuse((carat_format_options){ .kind = json, .text = "{\"properties\":{\"a\":{\"not\":{}}}}" }, CARAT_EARG,
-           "the JSON schema: '/properties/a/not'");
+    refuse((carat_format_options){ .kind = json, .text = "{\"properties\":{\"a\":{\"unevaluatedItems\":{}}}}" }, CARAT_EARG,
+           "the JSON schema: '/properties/a/unevaluatedItems'");
     refuse((carat_format_options){ .kind = json, .text = "{\"typ\":1}" }, CARAT_EARG, "'/typ': no keyword");
     refuse((carat_format_options){ .kind = json, .text = "{\"type\":" }, CARAT_EFORMAT, "the JSON schema");
     refuse((carat_format_options){ .kind = json, .text = "false" }, CARAT_EARG, "no text can match");

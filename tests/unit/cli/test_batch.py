@@ -375,7 +375,7 @@ class BadLines(Case):
             (chat("tools", tools=[{"type": "function"}]), "tools[0].function", "invalid_value"),
             (chat("choice", tool_choice="required"), "tool_choice", "invalid_value"),
             (chat("format", response_format={"type": "grammar"}), "response_format", "unsupported_value"),
-            (chat("schema", response_format={"type": "json_schema", "json_schema": {"name": "x", "schema": {"if": {}}}}),
+            (chat("schema", response_format={"type": "json_schema", "json_schema": {"name": "x", "schema": {"unevaluatedItems": {}}}}),
              "response_format.json_schema.schema", "invalid_value"),
             (chat("modalities", modalities=["text", "audio"]), "modalities", "unsupported_value"),
             (chat("stream", stream=True), "stream", "unsupported_parameter"), (text("echo", echo=True), "echo", "unsupported_parameter"),

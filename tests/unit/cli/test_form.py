@@ -44,11 +44,11 @@ class Form(Folder):
 
     def test_what_is_refused(self):
         run = ["run", TINY, "hi"]
-        self.refused(*run, "--json-schema", '{"properties": {"a/b": {"not": {}}}}', says="the JSON schema: '/properties/a~1b/not': cannot be enforced")
+        self.refused(*run, "--json-schema", '{"properties": {"a/b": {"unevaluatedItems": {}}}}', says="the JSON schema: '/properties/a~1b/unevaluatedItems': cannot be enforced")
         self.refused(*run, "--json-schema", '{"type": "object",}', says="the JSON schema")
         self.refused(*run, "--json-schema", self.path("no.json"), says="no.json")
-        bad = self.path("bad.json", b'{"if": {}}')
-        self.refused(*run, "--json-schema", bad, says=[bad, "'/if'"])
+        bad = self.path("bad.json", b'{"unevaluatedItems": {}}')
+        self.refused(*run, "--json-schema", bad, says=[bad, "'/unevaluatedItems'"])
         self.refused(*run, "--regex", "a(?=b)", says="look-around is not supported, at byte 2 of 'a(?=b)'")
         self.refused(*run, "--regex", "a{3}[^\\u0000-\\u{10ffff}]", says="no text can match it")
         bad = self.path("bad.gbnf", b'root ::= "x"\nb ::= c\n')

@@ -260,7 +260,7 @@ static void calls_of_some(void **state)
     for (size_t i = 0; i < N_CALL_TOOLS; i++) {
         v[i].may_be_called = strcmp(v[i].name, "a") == 0;
         if (!v[i].may_be_called) { /* and its schema is not looked at */
-            v[i].schema = "{\"not\":{}}";
+            v[i].schema = "{\"unevaluatedItems\":{}}";
             v[i].schema_len = 10;
         }
     }
@@ -290,7 +290,8 @@ static void what_cannot_be_enforced_is_refused_by_the_tools_name(void **state)
 {
     (void)state;
     static const char *const cases[][2] = {
-        { "{\"properties\":{\"a\":{\"not\":{}}}}", "function 'second': '/properties/a/not': cannot be enforced" },
+        { "{\"properties\":{\"a\":{\"unevaluatedItems\":{}}}}",
+          "function 'second': '/properties/a/unevaluatedItems': cannot be enforced" },
         { "{\"type\":\"string\"}", "function 'second': no object satisfies its parameters" },
         { "false", "function 'second': no object satisfies its parameters" },
         { "{\"properties\":{\"a\":false},\"required\":[\"a\"]}", "function 'second': no object satisfies" },
