@@ -394,7 +394,12 @@ static carat_format *open_form(carat_engine *e, carat_err *err)
         .text =
             "{\"type\":\"object\",\"properties\":{\"a\":{\"enum\":[1,\"x\"]},\"b\":{\"type\":\"string\",\"pattern\":\"^"
             "c\","
-            "\"maxLength\":3},\"n\":{\"type\":\"integer\",\"minimum\":7,\"maximum\":30}},\"required\":[\"a\",\"n\"],"
+            "\"maxLength\":3},\"n\":{\"type\":\"integer\",\"minimum\":7,\"maximum\":30},\"u\":{\"type\":\"array\","
+            "\"items\":{"
+            "\"enum\":[1,2]},\"uniqueItems\":true},\"v\":{\"oneOf\":[{\"required\":[\"x\"]},{\"required\":[\"y\"]}]}},"
+            "\"required\":[\"a\",\"n\"],\"if\":{\"properties\":{\"a\":{\"const\":\"x\"}}},\"then\":{\"required\":["
+            "\"b\"]},"
+            "\"dependentRequired\":{\"u\":[\"v\"]},\"not\":{\"properties\":{\"n\":{\"enum\":[8,9.5]}}},"
             "\"additionalProperties\":false}"
     };
     return carat_format_open(e, &o, &f, err) ? f : NULL;

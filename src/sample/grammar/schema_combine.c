@@ -133,7 +133,7 @@ static json_t *dependencies_as_any_of(const json_t *value)
         json_t *one = json_is_array(needs)
                           ? json_pack("{s[{s{sb}}{sO}]}", "anyOf", "properties", name, 0, "required", needs)
                           : json_pack("{s[{s{sb}}O]}", "anyOf", "properties", name, 0, needs);
-        if (!all || !one || json_array_append_new(all, one) != 0) {
+        if (json_array_append_new(all, one) != 0) { /* which takes one, or there is none */
             json_decref(all);
             return NULL;
         }
