@@ -12,6 +12,7 @@ import re
 import subprocess
 import sys
 import tempfile
+from fractions import Fraction
 
 import jsonschema
 
@@ -70,11 +71,18 @@ def nullable(s):
     return {"anyOf": [out, {"type": "null"}]} if s.get("nullable") is True else out
 
 
+def multiple_of(validator, of, instance, schema):
+    """In decimals, as they are written: jsonschema divides doubles, by which 0.07 is no multiple of 0.01."""
+    if validator.is_type(instance, "number") and Fraction(repr(instance)) % Fraction(repr(of)):
+        yield jsonschema.ValidationError(f"{instance!r} is no multiple of {of!r}")
+
+
 def is_value(schema, text):
     try:
         value = json.loads(text)
         cls = jsonschema.Draft7Validator if "draft-07" in schema.get("$schema", "") else jsonschema.Draft202012Validator
-        cls(nullable(schema), format_checker=cls.FORMAT_CHECKER).validate(value)
+        exact = jsonschema.validators.extend(cls, {"multipleOf": multiple_of})
+        exact(nullable(schema), format_checker=cls.FORMAT_CHECKER).validate(value)
     except (ValueError, jsonschema.ValidationError) as e:
         return str(e).split("\n")[0]
     return None

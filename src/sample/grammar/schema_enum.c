@@ -114,11 +114,17 @@ bool ct_conj_accepts(ct_schema *s, const ct_conj *c, const json_t *value, bool *
     return ok;
 }
 
-/* Is the text of a number of this value the only one, so that one that is not generated is none that satisfies? */
-static bool has_plain_text(const json_t *number)
+/* Is there one text of this value, so that no other could be generated? Members may come in another order, and numbers be
+ * written without the exponent or the digits that theirs has. */
+static bool has_one_text(const json_t *v, unsigned depth)
 {
-    const double x = fabs(json_number_value(number));
-    return json_is_integer(number) || (x < 1e9 && x * 1024 == floor(x * 1024)); /* at most 9 and 10 digits */
+    const double x = fabs(json_number_value(v));
+    bool yes = depth < 20;
+    for (size_t i = 0; json_is_array(v) && yes && i < json_array_size(v); i++)
+        yes = has_one_text(json_array_get(v, i), depth + 1);
+    if (json_is_object(v))
+        return json_object_size(v) == 0;
+    return yes && (!json_is_real(v) || (x < 1e9 && x * 1024 == floor(x * 1024))); /* at most 9 and 10 digits */
 }
 
 static bool says(const json_t *v, const char *keyword, unsigned depth)
@@ -146,12 +152,10 @@ bool ct_conj_excludes(ct_schema *s, const ct_conj *c, const json_t *value, bool 
         return true;
     if (!ct_conj_accepts(s, c, value, &accepts))
         return false;
-    /* Accepted are the canonical texts alone: members in one order, formats in their narrower form, numbers without
-     * exponents. */
-    const bool has_members = json_is_array(value) ? json_array_size(value) > 0 : json_object_size(value) > 0;
-    bool is_exact = !has_members && (!json_is_number(value) || has_plain_text(value));
-    for (size_t i = 0; i < c->n && is_exact && json_is_string(value); i++)
-        is_exact = !says(c->v[i].schema, "format", 0);
+    /* Accepted are the canonical texts alone, and formats in their narrower form. */
+    bool is_exact = has_one_text(value, 0);
+    for (size_t i = 0; i < c->n && is_exact && (json_is_string(value) || json_is_array(value)); i++)
+        is_exact = !says(c->v[i].schema, "format", 0) && !says(c->v[i].schema, "$ref", 0);
     *yes = !accepts && is_exact;
     return true;
 }

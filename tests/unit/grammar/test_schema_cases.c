@@ -150,6 +150,13 @@ static void branches_are_not_apart_for_a_spelling(void **state)
     };
     check_refused(rows[0].schema, "another branch of oneOf");
     check(&rows[1]);
+    static const row lists = { "{\"oneOf\":[{\"enum\":[[\"a\",1],[]]},{\"enum\":[[\"a\"],[\"a\",2]]}]}",
+                               { "[\"a\",1]", "[\"a\"]", "[]" },
+                               { "[\"a\",3]" } };
+    check(&lists);
+    check_refused("{\"$defs\":{\"u\":{\"format\":\"uri\"}},\"oneOf\":[{\"const\":[\"http://ex\xC3\xA4mple\"]},"
+                  "{\"type\":\"array\",\"items\":{\"$ref\":\"#/$defs/u\"}}]}",
+                  "another branch of oneOf");
 }
 
 static void keywords_are_those_of_the_draft(void **state)

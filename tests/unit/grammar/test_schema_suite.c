@@ -1,7 +1,7 @@
 /* The JSON-Schema-Test-Suite: each valid instance is a text of the grammar, each invalid one is not, or the schema is
  * refused by name. Prints what is wrong, and sums; with an argument, the refusals too.
  *
- * An instance is written canonically with its members in any order that the grammar accepts.
+ * So is the suite below "not", where what was valid is invalid. An instance is written canonically with its members in any order that the grammar accepts.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <stdio.h>
@@ -35,7 +35,8 @@ static bool matches(ct_automaton *a, const json_t *v)
     return verdict == ORDER_FOUND;
 }
 
-static void try_case(const json_t *c, tally *t, bool tells)
+/* is_negated: the schema is one of "not" around the case's. */
+static void try_case(const json_t *c, const json_t *schema, bool is_negated, tally *t, bool tells)
 {
     const char *from = json_string_value(json_object_get(c, "from"));
     const char *description = json_string_value(json_object_get(c, "description"));
@@ -47,7 +48,7 @@ static void try_case(const json_t *c, tally *t, bool tells)
     ct_program p = { 0 };
     ct_automaton *a = NULL;
     t->schemas++;
-    if (!ct_schema_compile("the schema", json_object_get(c, "schema"), false, &style, &rules, &root, &err) ||
+    if (!ct_schema_compile("the schema", schema, false, &style, &rules, &root, &err) ||
         !ct_program_build("the schema", &rules, root, &p, &err)) {
         const bool matches_nothing = p.matches_nothing;
         t->refused += !matches_nothing;
@@ -64,13 +65,13 @@ static void try_case(const json_t *c, tally *t, bool tells)
     for (size_t i = 0; i < json_array_size(tests); i++) {
         const json_t *test = json_array_get(tests, i);
         const json_t *ours = json_object_get(test, "ours");
-        const bool valid = json_is_true(ours ? ours : json_object_get(test, "valid"));
+        const bool valid = json_is_true(ours ? ours : json_object_get(test, "valid")) != is_negated;
         const bool yes = a && matches(a, json_object_get(test, "data"));
         t->accepted += yes && valid;
         t->rejected += !yes && !valid;
         t->wrong += yes != valid;
         if (yes != valid)
-            printf("WRONG    %s: %s: %s: is %s\n", from, description,
+            printf("WRONG    %s: %s%s: %s: is %s\n", from, is_negated ? "not " : "", description,
                    json_string_value(json_object_get(test, "description")), valid ? "valid" : "invalid");
     }
     ct_automaton_close(a);
@@ -78,9 +79,40 @@ static void try_case(const json_t *c, tally *t, bool tells)
     ct_heap_deinit(&heap);
 }
 
+static bool refers(const json_t *v)
+{
+    const char *key;
+    json_t *member;
+    bool yes = false;
+    for (size_t i = 0; json_is_array(v) && i < json_array_size(v); i++)
+        yes = yes || refers(json_array_get(v, i));
+    if (json_is_object(v))
+        json_object_foreach((json_t *)(uintptr_t)v, key, member)
+            yes = yes || strcmp(key, "$ref") == 0 || strcmp(key, "$id") == 0 || refers(member);
+    return yes;
+}
+
+/* What the schema rejects, accepted, and the other way round. References would lead elsewhere from within "not". */
+static void try_negated(const json_t *c, tally *t)
+{
+    json_t *schema = json_object_get(c, "schema"), *draft = json_object_get(schema, "$schema");
+    if (refers(schema))
+        return;
+    json_t *negated = json_pack("{sOsO*}", "not", schema, "$schema", draft);
+    try_case(c, negated, true, t, false);
+    json_decref(negated);
+}
+
+static void report(const char *what, const tally *t)
+{
+    printf("%s: %zu schemas, %zu refused by name; of the others' instances %zu valid ones accepted, %zu invalid ones "
+           "rejected, %zu wrong\n",
+           what, t->schemas, t->refused, t->accepted, t->rejected, t->wrong);
+}
+
 int main(int argc, char **argv)
 {
-    tally t = { 0 };
+    tally t = { 0 }, negated = { 0 };
     carat_err err;
     char *text;
     size_t len;
@@ -95,13 +127,12 @@ int main(int argc, char **argv)
             printf("%s\n", err.msg);
             return 1;
         }
-        try_case(c, &t, argc > 1);
+        try_case(c, json_object_get(c, "schema"), false, &t, argc > 1);
+        try_negated(c, &negated);
         json_decref(c);
     }
     free(text);
-    printf("%zu schemas, %zu refused by name; of the others' instances %zu valid ones accepted, %zu invalid ones "
-           "rejected, "
-           "%zu wrong\n",
-           t.schemas, t.refused, t.accepted, t.rejected, t.wrong);
-    return t.wrong > 0 || t.schemas != N_SCHEMAS || t.refused != N_REFUSED;
+    report("the suite", &t);
+    report("its opposite", &negated);
+    return t.wrong > 0 || negated.wrong > 0 || t.schemas != N_SCHEMAS || t.refused != N_REFUSED;
 }
