@@ -115,6 +115,7 @@ static bool on_token(void *arg, const carat_token *t)
         return !a->has_no_memory;
     }
     if (t->len) {
+        ct_buf_add(&a->text, t->text, t->len);
         a->ends_in_newline = t->text[t->len - 1] == '\n';
         a->write_failed = !view_add(&a->view, t->text, t->len);
         a->why = errno;
@@ -175,6 +176,12 @@ static bool print_json(answer *a, const carat_engine *e, const carat_prompt *p, 
                                   carat_engine_isa(e)));
     cli_json_print(o, JSON_INDENT(isatty(1) ? 2 : 0));
     return putchar('\n') != EOF && fflush(stdout) == 0;
+}
+
+static bool is_whole(const carat_format *format, const ct_buf *text)
+{
+    bool matches;
+    return carat_format_matches(format, text->data ? text->data : "", text->len, &matches, NULL) && matches;
 }
 
 /* Prompt and answer in an open session. */
@@ -248,6 +255,8 @@ static int answer_prompt(carat_engine *e, carat_session *s, const carat_prompt *
                   carat_engine_isa(e), carat_finish_name(r.finish));
     if (ok && format && code == CLI_OK && r.finish == CARAT_FINISH_LENGTH)
         term_note("The answer ended before its form was complete: no more tokens were allowed.");
+    if (ok && format && code == CLI_OK && r.finish == CARAT_FINISH_STOP && r.stop_id < 0 && !is_whole(format, &a.text))
+        term_note("The answer ended before its form was complete: a stop string was met.");
     json_decref(a.tokens);
     json_decref(a.logprobs);
     ct_buf_deinit(&a.text);

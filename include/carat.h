@@ -584,6 +584,9 @@ typedef struct carat_format_options {
 CARAT_API bool carat_format_open(carat_engine *e, const carat_format_options *o, carat_format **out, carat_err *err);
 /* Requests that were submitted and calls that run keep what they need of it. Before its engine's close. Accepts NULL. */
 CARAT_API void carat_format_close(carat_format *f);
+/* Is this a text that the form allows, whole and in its canonical spelling? From any thread. Errors: CARAT_ELIMIT,
+ * CARAT_ENOMEM. */
+CARAT_API bool carat_format_matches(const carat_format *f, const char *text, size_t len, bool *matches, carat_err *err);
 
 /* ---- Calls in answers -------------------------------------------------------------------------------------------- */
 

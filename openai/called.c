@@ -69,7 +69,7 @@ bool ct_openai_called(const carat_tools *tools, const ct_buf *answer, json_t **c
     carat_call_reader_close(reader);
     ct_buf_deinit(&c.name);
     ct_buf_deinit(&c.arguments);
-    *calls = c.calls;
+    *calls = ok ? c.calls : NULL;
     if (!ok)
         json_decref(c.calls);
     return ok;

@@ -31,14 +31,14 @@ const ct_openai_field ct_openai_fields[] = {
     X(BODY, "logit_bias") X(BODY, "stop") X(BODY, "n") X(BODY, "best_of")
     X(BODY, "logprobs") X(CHAT, "top_logprobs")
     X(BODY, "response_format") X(BODY, "modalities")
-    X(CT_IN_FORMAT, "json_schema") X(CT_IN_SCHEMA, "name") X(CT_IN_SCHEMA, "schema") X(CT_IN_SCHEMA, "strict")
+    X(CT_IN_FORMAT, "json_schema") X(CT_IN_FORMAT, "schema") X(CT_IN_SCHEMA, "name") X(CT_IN_SCHEMA, "schema") X(CT_IN_SCHEMA, "strict")
     X(CHAT, "tools") X(CHAT, "tool_choice") X(CHAT, "parallel_tool_calls") X(CHAT, "functions") X(CHAT, "function_call")
     X(CT_IN_TOOL, "function") X(CT_IN_FUNCTION, "name") X(CT_IN_FUNCTION, "description") X(CT_IN_FUNCTION, "parameters")
     X(CT_IN_FUNCTION, "strict")
     X(MESSAGE, "role") X(MESSAGE, "content") X(MESSAGE, "tool_calls") X(MESSAGE, "function_call")
     X(MESSAGE, "tool_call_id") X(MESSAGE, "name") X(MESSAGE, "tool_name")
     X(CT_IN_CALL, "id") X(CT_IN_CALL, "function") X(CT_IN_CALLED, "name") X(CT_IN_CALLED, "arguments")
-    X(PART | CT_IN_FORMAT | CT_IN_TOOL | CT_IN_CALL, "type") X(CT_IN_TEXT, "text") X(CT_IN_IMAGE, "image_url")
+    X(PART | CT_IN_FORMAT | CT_IN_TOOL | CT_IN_CALL, "type") X(CT_IN_TEXT, "text") X(CT_IN_TEXT | MESSAGE, "refusal") X(CT_IN_IMAGE, "image_url")
     X(CT_IN_IMAGE_URL, "url") X(CT_IN_IMAGE_URL, "detail")
     X(CT_IN_LINE, "custom_id") X(CT_IN_LINE, "method") X(CT_IN_LINE, "url") X(CT_IN_LINE, "body")
 #undef X
@@ -49,12 +49,16 @@ const ct_openai_field ct_openai_fields[] = {
     /* caches and guesses that only save time: ours are exact */
     X(BODY, "prompt_cache_key") X(BODY, "prompt_cache_options") X(BODY, "prompt_cache_retention") X(BODY, "prediction")
     X(BODY, "cache_prompt") X(BODY, "cache_salt") X(BODY, "id_slot") X(BODY, "keep_alive")
-    X(PART | MESSAGE, "cache_control") X(PART, "prompt_cache_breakpoint") X(CT_IN_IMAGE, "uuid")
+    X(PART | MESSAGE | CT_IN_TOOL | CT_IN_FUNCTION, "cache_control") X(PART, "prompt_cache_breakpoint") X(CT_IN_IMAGE, "uuid")
     /* of what there is not: reasoning, searches, streams */
     X(BODY, "reasoning_effort") X(BODY, "verbosity") X(BODY, "web_search_options") X(COMPLETIONS, "parallel_tool_calls")
     X(BODY, "stream_options")
     /* what replies carry along */
-    X(CT_IN_SCHEMA, "description") X(MESSAGE, "annotations") X(CT_IN_CALL, "index")
+    X(CT_IN_SCHEMA, "description") X(MESSAGE, "annotations") X(CT_IN_CALL, "index") X(MESSAGE, "id")
+    X(MESSAGE, "parsed") X(CT_IN_CALLED, "parsed_arguments") X(MESSAGE, "status")
+    X(MESSAGE | CT_IN_CALL | CT_IN_CALLED, "provider_specific_fields") X(MESSAGE | CT_IN_CALL, "extra_content")
+    /* thoughts, which no template gives back */
+    X(MESSAGE, "thinking") X(MESSAGE, "reasoning") X(MESSAGE, "reasoning_content") X(MESSAGE, "reasoning_details")
 #undef X
 #define X(where, field) { field, where, CT_FIELD_REFUSED, NULL, NULL },
 #define Y(where, field, unless) { field, where, CT_FIELD_REFUSED, unless, NULL },
@@ -66,7 +70,6 @@ const ct_openai_field ct_openai_fields[] = {
     X(BODY, "grammar") Y(BODY, "json_schema", "=") Y(BODY, "guided_json", "=") X(BODY, "guided_regex")
     X(BODY, "guided_choice") X(BODY, "guided_grammar") X(BODY, "structured_outputs") X(BODY, "structural_tag")
     X(BODY, "regex") X(BODY, "ebnf") Z(BODY, "format", "response_format")
-    X(CT_IN_FORMAT, "schema")
     /* how tokens are drawn */
     Y(BODY, "typical_p", "=1") Y(BODY, "typical", "=1") Y(BODY, "tfs_z", "=1") X(BODY, "top_a") X(BODY, "top_n_sigma")
     X(BODY, "mirostat") X(BODY, "mirostat_tau") X(BODY, "mirostat_eta") X(BODY, "dynatemp_range")
@@ -100,11 +103,10 @@ const ct_openai_field ct_openai_fields[] = {
     X(BODY, "options") X(BODY, "parameters") X(BODY, "extra_body") X(BODY, "vllm_xargs") X(BODY, "lora")
     X(BODY, "lora_path") X(BODY, "adapter_id") X(BODY, "models") X(BODY, "kv_transfer_params")
     /* of messages and their parts */
-    X(MESSAGE, "refusal") X(MESSAGE, "audio")
+    X(MESSAGE, "audio")
     Z(MESSAGE, "images", "parts of the type image_url") Z(MESSAGE, "image", "parts of the type image_url")
     Z(MESSAGE, "image_url", "parts of the type image_url") X(MESSAGE, "video") X(MESSAGE, "files")
-    X(MESSAGE, "attachments") X(MESSAGE, "prefix") X(MESSAGE, "partial") X(MESSAGE, "thinking")
-    X(MESSAGE, "reasoning_content")
+    X(MESSAGE, "attachments") X(MESSAGE, "prefix") X(MESSAGE, "partial")
     Z(CT_IN_IMAGE, "detail", "'detail' within image_url") X(CT_IN_IMAGE | CT_IN_IMAGE_URL, "min_pixels")
     X(CT_IN_IMAGE | CT_IN_IMAGE_URL, "max_pixels")
 #undef X

@@ -130,6 +130,22 @@ static bool bind_calls(ct_openai_request *r, carat_engine *e, ct_openai_forms *f
                 r->calls.is_old_style ? "functions" : "tools", f);
 }
 
+static bool bind_schema(ct_openai_request *r, const json_t *schema, const char *param, carat_engine *e,
+                        ct_openai_forms *forms, ct_openai_fault *f)
+{
+    if (!json_is_object(schema))
+        return ct_openai_refuse(f, 400, schema ? "invalid_value" : "missing_required_parameter", param,
+                                "'%s' is %s, expected an object", param, schema ? ct_json_kind(schema) : "missing");
+    if (r->calls.must_call) /* the answer is no text, so no text of another form */
+        return bind_calls(r, e, forms, f);
+    ct_buf text;
+    ct_buf_init(&text, MAX_SCHEMA);
+    bool ok = ct_json_write(schema, &text) || ct_openai_no_memory(f, "a response format");
+    ok = ok && bind(r, CARAT_FORMAT_JSON_SCHEMA, text.data, e, forms, param, f);
+    ct_buf_deinit(&text);
+    return ok;
+}
+
 static bool read_schema(ct_openai_request *r, const json_t *format, carat_engine *e, ct_openai_forms *forms,
                         ct_openai_fault *f)
 {
@@ -145,18 +161,7 @@ static bool read_schema(ct_openai_request *r, const json_t *format, carat_engine
         return ct_openai_refuse_err(f, IN_SCHEMA ".name");
     if (!ct_json_bool(o, IN_SCHEMA, "strict", &strict, &f->err))
         return ct_openai_refuse_err(f, IN_SCHEMA ".strict");
-    if (!json_is_object(schema))
-        return ct_openai_refuse(f, 400, schema ? "invalid_value" : "missing_required_parameter", IN_SCHEMA ".schema",
-                                "'" IN_SCHEMA ".schema' is %s, expected an object",
-                                schema ? ct_json_kind(schema) : "missing");
-    if (r->calls.must_call) /* the answer is no text, so no text of another form */
-        return bind_calls(r, e, forms, f);
-    ct_buf text;
-    ct_buf_init(&text, MAX_SCHEMA);
-    bool ok = ct_json_write(schema, &text) || ct_openai_no_memory(f, "a response format");
-    ok = ok && bind(r, CARAT_FORMAT_JSON_SCHEMA, text.data, e, forms, IN_SCHEMA ".schema", f);
-    ct_buf_deinit(&text);
-    return ok;
+    return bind_schema(r, schema, IN_SCHEMA ".schema", e, forms, f);
 }
 
 static bool is_type(const json_t *format, const char *type)
@@ -168,7 +173,7 @@ static bool is_type(const json_t *format, const char *type)
 bool ct_openai_read_form(ct_openai_request *r, const json_t *format, carat_engine *e, const ct_openai_options *o,
                          ct_openai_fault *f)
 {
-    const json_t *schema = json_object_get(format, "json_schema");
+    const json_t *schema = json_object_get(format, "json_schema"), *own = json_object_get(format, "schema");
     const bool has_schema = is_type(format, "json_schema");
     if (!format)
         return bind_calls(r, e, o->forms, f);
@@ -181,7 +186,12 @@ bool ct_openai_read_form(ct_openai_request *r, const json_t *format, carat_engin
         return read_schema(r, format, e, o->forms, f);
     if (schema && !json_is_null(schema))
         return ct_openai_refuse(f, 400, "invalid_value", IN_SCHEMA, "'" IN_SCHEMA "' needs the type json_schema");
+    if (own && !json_is_null(own) && !is_type(format, "json_object"))
+        return ct_openai_refuse(f, 400, "invalid_value", "response_format.schema",
+                                "'response_format.schema' needs the type json_object");
     if (is_type(format, "text") || r->calls.must_call)
         return bind_calls(r, e, o->forms, f);
+    if (own && !json_is_null(own)) /* as llama.cpp's server has it */
+        return bind_schema(r, own, "response_format.schema", e, o->forms, f);
     return bind(r, CARAT_FORMAT_JSON_OBJECT, NULL, e, o->forms, "response_format", f);
 }

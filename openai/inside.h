@@ -24,6 +24,9 @@ void ct_openai_tools_release(ct_openai_request *r);
 /* called.c: the calls that a whole answer to such a request makes, as "tool_calls" of a reply, and the text beside them.
  * *calls is NULL where it makes none. False: no memory. */
 bool ct_openai_called(const carat_tools *tools, const ct_buf *answer, json_t **calls, ct_buf *text);
+/* valid.c: do the calls of an answer satisfy their functions' schemas, and are they no more than there may be? False: no
+ * memory. */
+bool ct_openai_calls_are_valid(const ct_openai_request *r, const json_t *calls, bool *are_valid);
 
 /* image.c: an image of an address: data:, or a file where options have a folder. where: its place, for messages. */
 bool ct_openai_image(const json_t *url, const char *files, const char *files_hint, const char *where,

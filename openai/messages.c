@@ -78,10 +78,16 @@ static bool take_part(chat *c, const json_t *part)
         return check_fields(c, part, CT_IN_TEXT) &&
                ct_openai_text(json_object_get(part, "text"), c->where, &to->text, c->f);
     }
+    if (strcmp(type, "refusal") == 0) { /* what an assistant said */
+        carat_content *to = &c->content[c->n_content++];
+        to->struct_size = sizeof *to;
+        return check_fields(c, part, CT_IN_TEXT) &&
+               ct_openai_text(json_object_get(part, "refusal"), c->where, &to->text, c->f);
+    }
     if (strcmp(type, "image_url") == 0)
         return check_fields(c, part, CT_IN_IMAGE) && take_image(c, json_object_get(part, "image_url"));
-    return ct_openai_refuse(c->f, 400, "unsupported_value", c->where, "%s: type '%.40s', expected text or image_url",
-                            c->where, type);
+    return ct_openai_refuse(c->f, 400, "unsupported_value", c->where,
+                            "%s: type '%.40s', expected text, image_url or refusal", c->where, type);
 }
 
 static bool take_parts(chat *c, carat_message *m, const json_t *parts, size_t i)
@@ -196,7 +202,11 @@ static bool take_message(chat *c, const json_t *v, size_t i)
     m->content = c->content + c->n_content;
     if (json_is_array(content))
         return take_parts(c, m, content, i);
-    return !content || json_is_null(content) || ct_openai_text(content, c->where, &m->text, c->f);
+    if (content && !json_is_null(content))
+        return ct_openai_text(content, c->where, &m->text, c->f);
+    snprintf(c->where, sizeof c->where, "messages[%zu].refusal", i); /* said instead of a content */
+    const json_t *refusal = json_object_get(v, "refusal");
+    return !refusal || json_is_null(refusal) || ct_openai_text(refusal, c->where, &m->text, c->f);
 }
 
 static void free_chat(chat *c)

@@ -105,6 +105,7 @@ typedef struct ct_openai_calls {
 
 typedef struct ct_openai_request { /* zero-initialised */
     ct_openai_endpoint endpoint;
+    carat_engine *engine;         /* that it is for, borrowed */
     bool has_logprobs;            /* of each token, and of generation.n_top alternatives */
     carat_request_options submit; /* what the engine is asked; all it points at is below, so do not move it */
     carat_generation generation;

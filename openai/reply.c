@@ -49,12 +49,25 @@ static void add_token(ct_openai_answer *a, ct_openai_endpoint endpoint, const ca
     ct_buf_add(&a->text, t->text, t->len);
 }
 
+/* Calls that are not valid, or too many, are none: the whole answer is text. False: no memory. */
+static bool read_calls(ct_openai_answer *a, const ct_openai_request *r)
+{
+    bool are_valid = true;
+    if (!ct_openai_called(r->calls.some ? r->calls.some : r->calls.tools, &a->text, &a->calls, &a->beside) ||
+        (a->calls && !ct_openai_calls_are_valid(r, a->calls, &are_valid)))
+        return false;
+    if (are_valid)
+        return true;
+    json_decref(a->calls);
+    a->calls = NULL;
+    return true;
+}
+
 static void end_answer(ct_openai_answer *a, const ct_openai_request *r, const carat_result *result)
 {
     const ct_openai_endpoint endpoint = r->endpoint;
     a->result = *result;
-    const carat_tools *tools = r->calls.some ? r->calls.some : r->calls.tools;
-    if (tools && !a->text.failed && !ct_openai_called(tools, &a->text, &a->calls, &a->beside))
+    if (r->calls.tools && !a->text.failed && !read_calls(a, r))
         a->has_failed = true;
     size_t n = ct_openai_n_in_text(&a->starts, a->text.len, result);
     if (a->logprobs && !a->has_failed && !ct_openai_logprobs_end(a->logprobs, endpoint, &a->text, &a->starts, n))

@@ -229,6 +229,7 @@ bool ct_openai_request_read(ct_openai_request *r, ct_openai_endpoint endpoint, j
     bool is_chat = endpoint == CT_OPENAI_CHAT;
     carat_generation *g = &r->generation;
     r->endpoint = endpoint;
+    r->engine = e;
     r->body = json_incref(body);
     r->sampling = o->sampling;
     *g = (carat_generation){ .struct_size = sizeof *g, .sampling = &r->sampling };

@@ -156,7 +156,7 @@ static bool take_choice(wish *w, const json_t *v)
     if (!calls->is_old_style && is_word(json_object_get(v, "type"), "allowed_tools"))
         return take_allowed(w, v);
     calls->must_call = true;
-    if (!calls->is_old_style && is_word(v, "required"))
+    if (!calls->is_old_style && (is_word(v, "required") || is_word(v, "any")))
         return true;
     calls->is_single = true;
     if (calls->is_old_style)

@@ -66,6 +66,9 @@ static bool check_kinds(merge *m, carat_err *err)
         !must_be(m->adapter, m->o->adapter, "general.architecture", "gemma3", err) ||
         !ct_gguf_num(m->adapter, "adapter.lora.alpha", &alpha, err))
         return false;
+    if (alpha == 0)
+        return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE,
+                       "%s: adapter.lora.alpha is 0, which leaves the model as it is", m->o->adapter);
     m->scale = alpha * (m->o->scale != 0 ? (double)m->o->scale : 1);
     return isfinite(m->scale) ||
            ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: adapter.lora.alpha is missing or no number", m->o->adapter);
@@ -251,6 +254,15 @@ static bool copy(merge *m, const ct_tensor *t, carat_err *err)
     return ok;
 }
 
+static bool is_finite(const ct_tensor *t, const float *x, size_t n, carat_err *err)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!isfinite(x[i]))
+            return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: it has, or would have, numbers that are not finite",
+                           t->name);
+    return true;
+}
+
 /* All of a small tensor as float32, the caller's. NULL: no memory, or the file is cut. */
 static float *unpack(const ct_tensor *t, carat_err *err)
 {
@@ -262,8 +274,10 @@ static float *unpack(const ct_tensor *t, carat_err *err)
     if (!x)
         ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for %s", t->name);
     bool ok = x && ct_tensor_window(t, 0, t->bytes, &w, err);
-    for (size_t r = 0; ok && r < rows; r++)
+    for (size_t r = 0; ok && r < rows; r++) {
         ct_unpack_row(t->type, w.data + r * row, x + r * cols, cols);
+        ok = is_finite(t, x + r * cols, cols, err);
+    }
     ct_window_close(&w);
     if (!ok) {
         free(x);
@@ -306,7 +320,7 @@ static bool merge_rows(merge *m, const rows *s, ct_type type, carat_err *err)
                 memcpy(s->out, s->x, s->out_row);
             else
                 ct_quantise_row(type, s->x, s->out, s->cols);
-            ok = ct_gguf_writer_data(m->w, s->out, s->out_row, err);
+            ok = is_finite(s->t, s->x, s->cols, err) && ct_gguf_writer_data(m->w, s->out, s->out_row, err);
         }
         ct_window_close(&w);
         ok = ok && step(m, n * s->row, err);

@@ -91,6 +91,12 @@ void carat_format_close(carat_format *f)
     free(f);
 }
 
+bool carat_format_matches(const carat_format *f, const char *text, size_t len, bool *matches, carat_err *err)
+{
+    *matches = false;
+    return ct_grammar_matches(f->grammar, text, len, matches, err);
+}
+
 bool ct_api_format_mask(const carat_engine *e, const carat_format *f, ct_mask *out, carat_err *err)
 {
     if (f->engine != e)

@@ -239,6 +239,20 @@ static void end_turn(ct_generator *g, int32_t stop_id, ct_verdict *verdict)
     *verdict = CT_END_TURN;
 }
 
+/* May the answer end here, and can nothing follow? */
+static bool is_complete(ct_generator *g)
+{
+    if (!g->has_mask || !g->mask.may_end(g->mask.self) || !g->mask.fill(g->mask.self, g->allowed, NULL))
+        return false;
+    const ct_model *m = g->v.model;
+    for (uint32_t i = 0; i < m->n_stops; i++)
+        g->allowed[(uint32_t)m->stops[i] / 32] &= ~(UINT32_C(1) << m->stops[i] % 32);
+    for (size_t i = 0; i < m->n_pieces; i++)
+        if (g->allowed[i / 32] >> i % 32 & 1)
+            return false;
+    return true;
+}
+
 /* The answer's next token is this one. */
 static bool add_token(ct_generator *g, int32_t id, size_t room, ct_chunk *chunk, ct_verdict *verdict, carat_err *err)
 {
@@ -256,7 +270,10 @@ static bool add_token(ct_generator *g, int32_t id, size_t room, ct_chunk *chunk,
         return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for the text");
     if (g->stops.is_met)
         g->result.finish = CARAT_FINISH_STOP;
-    *verdict = g->stops.is_met || g->result.n_generated == g->max_tokens || room == 0 ? CT_LAST : CT_GO_ON;
+    const bool is_last = g->result.n_generated == g->max_tokens || room == 0;
+    if (is_last && is_complete(g)) /* what was allowed was just enough */
+        g->result.finish = CARAT_FINISH_STOP;
+    *verdict = g->stops.is_met || is_last ? CT_LAST : CT_GO_ON;
     return true;
 }
 

@@ -393,7 +393,8 @@ static void what_cannot_be_enforced_is_refused(void **state)
     must(carat_tools_open(&of, &t, &e) && carat_tools_open(&none, &empty, &e), &e);
     for (int i = 0; i < 2; i++) {
         const carat_format_kind kind = i ? CARAT_FORMAT_CALLS : CARAT_FORMAT_TEXT_OR_CALLS;
-        refuse((carat_format_options){ .kind = kind, .tools = t }, CARAT_EARG, "function 'odd': '/properties/a/unevaluatedItems'");
+        refuse((carat_format_options){ .kind = kind, .tools = t }, CARAT_EARG,
+               "function 'odd': '/properties/a/unevaluatedItems'");
         refuse((carat_format_options){ .kind = kind, .tools = empty }, CARAT_EARG, "no function to call");
         refuse((carat_format_options){ .kind = kind }, CARAT_EARG, "no function to call");
         refuse((carat_format_options){ .kind = kind, .tools = tools, .names = unknown, .n_names = 2 }, CARAT_EARG,

@@ -495,6 +495,60 @@ static void refuse(carat_format_options o, carat_code code, const char *why)
         fail_msg("%s: %s, expected '%s'", carat_code_name(e.code), e.msg, why);
 }
 
+/* An answer that is complete with its last token was not cut. */
+static void just_enough_tokens_are_enough(void **state)
+{
+    (void)state;
+    carat_err e;
+    carat_format *f = open_form(&(carat_format_options){
+        .struct_size = sizeof(carat_format_options), .kind = CARAT_FORMAT_REGEX, .text = "abc|de(f*|gh)" });
+    bool matches;
+    static const struct {
+        const char *text;
+        bool matches;
+    } of[] = {
+        { "abc", true }, { "ab", false }, { "", false }, { "defff", true }, { "deg", false }, { "abcd", false }
+    };
+    for (size_t i = 0; i < sizeof of / sizeof *of; i++) {
+        must(carat_format_matches(f, of[i].text, strlen(of[i].text), &matches, &e), &e);
+        assert_int_equal(matches, of[i].matches);
+    }
+    carat_sampling sampling = CARAT_SAMPLING_DEFAULT;
+    sampling.temperature = 3;
+    for (uint64_t seed = 0, n_whole = 0; seed < 20 || n_whole == 0; seed++) {
+        char text[2][64] = { "", "" };
+        carat_finish finish[2];
+        size_t n[2] = { 0, 40 };
+        sampling.seed = seed;
+        for (int round = 1; round >= 0; round--) { /* with more than it needs, then with just that many */
+            carat_request *r;
+            const carat_generation g = {
+                .struct_size = sizeof g, .sampling = &sampling, .max_tokens = n[round], .format = f
+            };
+            const carat_request_options o = { .struct_size = sizeof o, .prompt = prompt, .generation = &g };
+            must(carat_request_submit(engine, &o, &r, &e), &e);
+            for (const carat_event *event; (event = carat_request_next(r, -1))->kind != CARAT_EVENT_END;) {
+                if (event->kind == CARAT_EVENT_TOKEN)
+                    strncat(text[round], event->token->text, 40 - strlen(text[round]));
+                if (event->kind == CARAT_EVENT_ANSWER) {
+                    finish[round] = event->result->finish;
+                    n[0] = round == 1 ? event->result->n_generated : n[0];
+                }
+            }
+            carat_request_free(r);
+        }
+        if (n[0] == 40)
+            continue;
+        assert_string_equal(text[0], text[1]);
+        const bool is_open = text[0][0] == 'd' && text[0][2] != 'g'; /* more f could follow */
+        assert_int_equal(finish[1], CARAT_FINISH_STOP);
+        assert_int_equal(finish[0], is_open ? CARAT_FINISH_LENGTH : CARAT_FINISH_STOP);
+        n_whole += !is_open;
+        assert_true(seed < 1000);
+    }
+    carat_format_close(f);
+}
+
 /* ---- masks of the caller's own ---- */
 
 /* Only even ids, and an end after so many. */
@@ -633,8 +687,8 @@ static void what_cannot_be_enforced_is_refused(void **state)
     (void)state;
     const carat_format_kind json = CARAT_FORMAT_JSON_SCHEMA, regex = CARAT_FORMAT_REGEX, choice = CARAT_FORMAT_CHOICE;
     const char *const bad[] = { "fine", "\xff" }, *const null[] = { NULL };
-    refuse((carat_format_options){ .kind = json, .text = "{\"properties\":{\"a\":{\"unevaluatedItems\":{}}}}" }, CARAT_EARG,
-           "the JSON schema: '/properties/a/unevaluatedItems'");
+    refuse((carat_format_options){ .kind = json, .text = "{\"properties\":{\"a\":{\"unevaluatedItems\":{}}}}" },
+           CARAT_EARG, "the JSON schema: '/properties/a/unevaluatedItems'");
     refuse((carat_format_options){ .kind = json, .text = "{\"typ\":1}" }, CARAT_EARG, "'/typ': no keyword");
     refuse((carat_format_options){ .kind = json, .text = "{\"type\":" }, CARAT_EFORMAT, "the JSON schema");
     refuse((carat_format_options){ .kind = json, .text = "false" }, CARAT_EARG, "no text can match");
@@ -724,6 +778,7 @@ int main(void)
         cmocka_unit_test(what_is_forced_would_have_been_sampled),
         cmocka_unit_test(limits_and_stops_hold_beside_it),
         cmocka_unit_test(biases_hold_beside_it),
+        cmocka_unit_test(just_enough_tokens_are_enough),
         cmocka_unit_test(callers_have_masks_of_their_own),
         cmocka_unit_test(what_cannot_be_enforced_is_refused),
         cmocka_unit_test(one_form_serves_many),

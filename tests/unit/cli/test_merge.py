@@ -131,6 +131,15 @@ class Merge(Folder):
             keys, g.keys = g.keys, dict(g.keys, **{key: value})
             refused([says])
             g.keys = keys
+        keys, g.keys = g.keys, dict(g.keys, **{"adapter.lora.alpha": (F32, 0.0)})
+        refused(["alpha is 0"])
+        g.keys = keys
+        b = "blk.0.attn_q.weight.lora_b"
+        for x in ("nan", "inf", "3e38"):  # the last one: its products
+            g.tensors = {k: (d, t, struct.pack("<f", float(x)) * (len(v) // 4)) if k in (one, b) else (d, t, v)
+                         for k, (d, t, v) in good.items()}
+            refused(["not finite", "blk.0.attn_q.weight"])
+        g.tensors = good
         del g.keys["adapter.lora.alpha"]
         refused(["alpha is missing"])
 

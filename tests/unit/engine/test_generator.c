@@ -157,7 +157,7 @@ static void few_stand_for_all(void **state)
         rule r = { .every = 2, .end_from = TOKENS };
         made a;
         generate(open_generator(&g, &r), &a);
-        assert_int_equal(r.n_fills, 0);
+        assert_int_equal(r.n_fills, a.result.finish == CARAT_FINISH_LENGTH); /* at the end: could anything follow? */
         ct_sampler *s;
         carat_err e;
         uint32_t bits[N / 32 + 1] = { 0 };
@@ -191,7 +191,7 @@ static void a_mask_that_allows_all_changes_nothing(void **state)
         made with, without;
         generate(open_generator(&g, &r), &with);
         generate(open_generator(&g, NULL), &without);
-        assert_true(with.n > 5 && r.n_fills == 0);
+        assert_true(with.n > 5 && r.n_fills == (with.result.finish == CARAT_FINISH_LENGTH)); /* at the end */
         expect_same(&with, &without);
     }
 }

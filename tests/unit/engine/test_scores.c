@@ -100,7 +100,8 @@ static void keep(const carat_event *ev, figures *f)
         f[i] = (figures){
             .n = s->n_ids, .n_logprobs = s->n_logprobs, .logprob = s->logprob, .probability = s->probability
         };
-        memcpy(f[i].ids, s->ids, s->n_ids * sizeof *s->ids);
+        if (s->n_ids) /* none: the end alone */
+            memcpy(f[i].ids, s->ids, s->n_ids * sizeof *s->ids);
         memcpy(f[i].logprobs, s->logprobs, s->n_logprobs * sizeof *s->logprobs);
         double total = 0;
         for (size_t k = 0; k < s->n_logprobs; k++)

@@ -206,6 +206,7 @@ static void test_response_formats(void **state)
         ", \"response_format\": {\"type\": \"json_schema\", \"json_schema\": {\"name\": \"n\", \"description\": \"d\", "
         "\"strict\": true, \"schema\": {\"type\": \"object\"}}}",
         ", \"response_format\": {\"type\": \"json_schema\", \"json_schema\": {\"strict\": false, \"schema\": {}}}",
+        ", \"response_format\": {\"type\": \"json_object\", \"schema\": {\"type\": \"object\"}}",
     };
     static const struct {
         const char *format, *param, *code, *why;
@@ -226,6 +227,8 @@ static void test_response_formats(void **state)
           SCHEMA ".schema", "invalid_value", "cannot be enforced" },
         { "{\"type\": \"json_object\", \"json_schema\": {\"schema\": {}}}", SCHEMA, "invalid_value", "needs the type" },
         { "{\"type\": \"text\", \"json_schema\": {\"schema\": {}}}", SCHEMA, "invalid_value", "needs the type" },
+        { "{\"type\": \"text\", \"schema\": {}}", "response_format.schema", "invalid_value", "needs the type" },
+        { "{\"type\": \"json_object\", \"schema\": 5}", "response_format.schema", "invalid_value", "an integer" },
     };
     defaults.forms = &forms;
     for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
@@ -292,6 +295,7 @@ static void test_tools(void **state)
         { CHOICE("\"none\""), 1, false },
         { CHOICE("\"none\"") ", \"response_format\": {\"type\": \"json_object\"}", 2, false },
         { CHOICE("\"required\""), 3, true },
+        { CHOICE("\"any\""), 3, true },
         { CHOICE("\"required\"") ", \"parallel_tool_calls\": false", 4, true },
         { CHOICE("{\"type\": \"function\", \"function\": {\"name\": \"warm\"}}"), 5, true },
         { CHOICE("{\"type\": \"function\", \"name\": \"warm\"}"), 5, true },
@@ -354,7 +358,7 @@ static void test_tools_that_are_none(void **state)
         { ", \"parallel_tool_calls\": 1", "parallel_tool_calls", "invalid_value", "parallel_tool_calls" },
         { TWO_TOOLS ", \"functions\": [{\"name\": \"f\"}]", "functions", "invalid_value", "older name" },
         { TWO_TOOLS ", \"function_call\": {\"name\": \"now\"}", "function_call", "invalid_value", "needs 'functions'" },
-        { CHOICE("\"any\""), "tool_choice", "invalid_value", "none, auto, required" },
+        { CHOICE("\"all\""), "tool_choice", "invalid_value", "none, auto, required" },
         { CHOICE("{\"type\": \"function\"}"), "tool_choice", "invalid_value", "no function" },
         { CHOICE("{\"type\": \"function\", \"function\": {\"name\": \"cold\"}}"), "tool_choice", "invalid_value",
           "'cold'" },
@@ -391,6 +395,15 @@ static void test_calls_in_messages(void **state)
         { "{\"role\": \"assistant\", \"function_call\": {\"name\": \"now\", \"arguments\": \"{}\"}}, {\"role\": "
           "\"function\", \"name\": \"now\", \"content\": \"noon\"}]",
           "[{\"name\":\"now\",\"result\":\"noon\"}]" },
+        { "{\"role\": \"assistant\", \"content\": null, \"refusal\": \"I cannot.\", \"audio\": null, "
+          "\"function_call\": null, "
+          "\"tool_calls\": null, \"parsed\": null, \"reasoning_content\": \"hm\"}, {\"role\": \"user\", \"content\": "
+          "\"why\"}]",
+          "model\nI cannot.<end_of_turn>" },
+        { "{\"role\": \"assistant\", \"content\": [{\"type\": \"refusal\", \"refusal\": \"No.\"}]}, {\"role\": "
+          "\"user\", "
+          "\"content\": \"why\"}]",
+          "model\nNo.<end_of_turn>" },
     };
     for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
         asked a;
@@ -410,6 +423,62 @@ static void test_calls_in_messages(void **state)
            "messages[1].function_call", "invalid_value");
     refuse(CALLING, "{\"role\": \"user\", \"tool_calls\": [{\"function\": {\"name\": \"f\"}}]}]", "messages",
            "invalid_value");
+}
+
+/* Calls in other shapes than the canonical one are looked at when they have come. */
+static void test_calls_that_are_not_valid(void **state)
+{
+    (void)state;
+    static const char tools[] =
+        ", \"tools\": [{\"type\": \"function\", \"function\": {\"name\": \"warm\", \"parameters\": {\"type\": "
+        "\"object\", "
+        "\"properties\": {\"by\": {\"type\": \"integer\", \"maximum\": 9}, \"to\": {\"type\": \"object\", "
+        "\"properties\": "
+        "{\"a\": {\"type\": \"number\"}, \"b\": {\"enum\": [\"x\"]}}}}, \"required\": [\"by\"], "
+        "\"additionalProperties\": false}}}, {\"type\": \"function\", \"function\": {\"name\": \"now\"}}]";
+    static const struct {
+        const char *more, *text;
+        size_t n_calls;
+    } of[] = {
+        { "", "[warm(by=3)]", 1 },
+        { "", "[warm(to={'b': 'x', 'a': 2.0}, by=3)]", 1 },
+        { "", "[warm(by=10)]", 0 },
+        { "", "[warm(much=3)]", 0 },
+        { "", "[warm()]", 0 },
+        { "", "[now()]", 1 },
+        { "", "[now(zone='CET')]", 0 },
+        { "", "[now(), warm(by=1)]", 2 },
+        { "", "[now(), warm(by='1')]", 0 },
+        { ", \"parallel_tool_calls\": false", "[now(), warm(by=1)]", 0 },
+        { ", \"parallel_tool_calls\": false", "[now()]", 1 },
+        { "", "{\"function\": {\"name\": \"warm\", \"arguments\": {\"by\": 2}}}", 1 },
+        { "", "{\"function\": {\"name\": \"warm\", \"arguments\": {\"by\": 2.5}}}", 0 },
+    };
+    for (size_t i = 0; i < sizeof of / sizeof *of; i++) {
+        asked a;
+        ct_openai_reply reply = { 0 };
+        char rest[2048];
+        snprintf(rest, sizeof rest, "%s%s", tools, of[i].more);
+        accept(&a, CHAT, rest);
+        assert_true(ct_openai_reply_init(&reply, &a.r));
+        const carat_token t = { .id = -1, .text = of[i].text, .len = strlen(of[i].text) };
+        const carat_result result = { .struct_size = sizeof result, .finish = CARAT_FINISH_STOP, .n_generated = 1 };
+        ct_openai_reply_add(&reply, carat_engine_tokenizer(engine),
+                            &(carat_event){ .kind = CARAT_EVENT_TOKEN, .token = &t });
+        ct_openai_reply_add(&reply, carat_engine_tokenizer(engine),
+                            &(carat_event){ .kind = CARAT_EVENT_ANSWER, .result = &result });
+        json_t *o = ct_openai_reply_body(&reply, "m", 1, 0);
+        json_t *c = json_array_get(json_object_get(o, "choices"), 0), *m = json_object_get(c, "message");
+        const char *content = json_string_value(json_object_get(m, "content"));
+        const char *finish = json_string_value(json_object_get(c, "finish_reason"));
+        if (json_array_size(json_object_get(m, "tool_calls")) != of[i].n_calls ||
+            strcmp(finish, of[i].n_calls ? "tool_calls" : "stop") != 0 ||
+            (!of[i].n_calls && strcmp(content, of[i].text) != 0))
+            fail_msg("%s: %zu calls, %s", of[i].text, json_array_size(json_object_get(m, "tool_calls")), finish);
+        json_decref(o);
+        ct_openai_reply_deinit(&reply);
+        done(&a);
+    }
 }
 
 static void test_wrong_types_and_ranges(void **state)
@@ -1203,6 +1272,7 @@ int main(void)
         cmocka_unit_test(test_tools),
         cmocka_unit_test(test_tools_that_are_none),
         cmocka_unit_test(test_calls_in_messages),
+        cmocka_unit_test(test_calls_that_are_not_valid),
         cmocka_unit_test(test_wrong_types_and_ranges),
         cmocka_unit_test(test_every_field_of_the_api_is_in_the_table),
         cmocka_unit_test(test_a_field_has_one_row),
