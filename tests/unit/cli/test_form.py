@@ -32,6 +32,12 @@ class Form(Folder):
         r = self.ok("run", TINY, "hi", "--json-object", "-n", "3", "--temp", "0")
         self.assertEqual(r.stdout[:1], b"{")
 
+    def test_a_stop_string_may_cut_a_form(self):
+        args = ["run", TINY, "-p", "a red star", "--choice", "one two,three", "--temp", "0"]
+        r = self.ok(*args, "--stop", "e")
+        self.assertIn(b"before its form was complete: a stop string was met", r.stderr)
+        self.assertNotIn(b"form", self.ok(*args).stderr)
+
     def test_json_says_how_it_ended(self):
         r = self.ok("run", TINY, "hi", "--regex", "x{40}y", "-n", "8", "--json", "--logprobs", "1")
         whole = json.loads(r.stdout)
