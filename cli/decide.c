@@ -180,6 +180,34 @@ static void tell_figures(const decision *d)
                   100 * decision_total(d), n, d->seconds, carat_engine_threads(d->engine), carat_engine_isa(d->engine));
 }
 
+static bool has_same_tokens(const carat_engine *e, const char *a, const char *b)
+{
+    const carat_tokenizer *t = carat_engine_tokenizer(e);
+    int32_t *x = NULL, *y = NULL;
+    size_t n_x, n_y;
+    const bool same = carat_tokenizer_encode(t, a, strlen(a), 0, &x, &n_x, NULL) &&
+                      carat_tokenizer_encode(t, b, strlen(b), 0, &y, &n_y, NULL) && n_x == n_y &&
+                      (n_x == 0 || memcmp(x, y, n_x * sizeof *x) == 0);
+    carat_free(x);
+    carat_free(y);
+    return same;
+}
+
+/* A choice that is there twice is named by its text: nobody has counted them. */
+static void name_same(const decision *d, carat_err *err)
+{
+    char one[64], other[64];
+    if (err->code != CARAT_EARG || err->at >= d->n)
+        return;
+    for (size_t i = 0; i < err->at; i++)
+        if (has_same_tokens(d->engine, d->choices[i], d->choices[err->at])) {
+            ct_fail(err, CARAT_EARG, err->at, "the choices '%s' and '%s' are the same tokens",
+                    term_printable(d->choices[i], one, sizeof one),
+                    term_printable(d->choices[err->at], other, sizeof other));
+            return;
+        }
+}
+
 /* With the model open. */
 static int decide_one(carat_engine *e, decision *d, const char *text, size_t len, const cli_pictures *pictures,
                       const carat_pan_scan *pan_scan)
@@ -200,6 +228,8 @@ static int decide_one(carat_engine *e, decision *d, const char *text, size_t len
     if (ok) {
         print(d);
         tell_figures(d);
+    } else {
+        name_same(d, &err);
     }
     decision_free(d);
     carat_prompt_free(p);
