@@ -6,10 +6,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/err.h"
 #include "base/json_text.h"
 #include "base/utf8.h"
+#include "engine.h"
 #include "line.h"
 #include "signals.h"
 #include "term.h"
@@ -114,6 +116,13 @@ static char *tidy(const chat *c, const ct_buf *b)
     return ct_buf_take(&t);
 }
 
+/* The terminal has shown ^C where the cursor stood: what comes now begins a line. */
+static void leave_line(void)
+{
+    if (isatty(0) && isatty(2))
+        fputc('\n', stderr);
+}
+
 /* The tool is asked for, run, and what it gives appended. False: stop. */
 static bool run_call(chat *c, const carat_call *call, ct_buf *out)
 {
@@ -138,7 +147,9 @@ static bool run_call(chat *c, const carat_call *call, ct_buf *out)
         return true;
     ct_buf_clear(out);
     const bool is_stopped = err.code == CARAT_ECANCELLED;
-    if (!is_stopped)
+    if (is_stopped)
+        leave_line();
+    else if (!c->asks_first && cli_model_values.quiet) /* else the result shows it */
         term_error(&err);
     put_error(out, is_stopped ? "the user stopped it" : err.msg);
     return !is_stopped;
@@ -159,6 +170,15 @@ static bool keep_result(chat *c, const carat_call *call, const ct_buf *out)
     return ok;
 }
 
+/* Since the last call. */
+static bool was_stopped(void)
+{
+    if (!cli_was_interrupted())
+        return false;
+    leave_line();
+    return true;
+}
+
 chat_ran chat_run_calls(chat *c, const char *instead)
 {
     const turn *answer = &c->turns.v[c->turns.n - 1];
@@ -171,7 +191,7 @@ chat_ran chat_run_calls(chat *c, const char *instead)
         show_call(c, call);
         if (instead)
             put_error(&out, instead);
-        else if (is_stopped || (is_stopped = cli_was_interrupted()))
+        else if (is_stopped || (is_stopped = was_stopped()))
             put_error(&out, "the user stopped before it: it was not run");
         else
             is_stopped = !run_call(c, call, &out);

@@ -15,6 +15,7 @@
 
 #define MOST_PAGES     MCP_MOST_TOOLS
 #define MOST_MESSAGES  8
+#define MOST_UNFIT     8 /* tools that are left out by name */
 #define MOST_ARGUMENTS ((size_t)8 << 20)
 
 /* The newest first: that is the one that is asked for. */
@@ -106,7 +107,7 @@ static void forget_tools(mcp *m)
     }
     free(m->tools);
     m->tools = NULL;
-    m->n = 0;
+    m->n = m->n_beyond = m->n_unfit = 0;
 }
 
 static bool is_listed(const mcp *m, const char *name)
@@ -124,84 +125,118 @@ static bool needs_a_task(const json_t *tool)
     return s && strcmp(s, "required") == 0;
 }
 
+/* For a model, as a string; NUL characters, which a string has none of, as U+FFFD. */
+static char *copy_text(const json_t *s)
+{
+    ct_buf b;
+    ct_buf_init(&b, RPC_MOST_LINE * 3);
+    ct_buf_str(&b, "");
+    mcp_put_text(s, &b);
+    return ct_buf_take(&b);
+}
+
 static bool copy_tool(const json_t *from, const json_t *schema, mcp_tool *to, carat_err *err)
 {
-    const char *words = json_string_value(json_object_get(from, "description"));
+    const json_t *words = json_object_get(from, "description");
     *to = (mcp_tool){ .name = strdup(json_string_value(json_object_get(from, "name"))),
-                      .description = words ? strdup(words) : NULL,
+                      .description = json_is_string(words) ? copy_text(words) : NULL,
                       /* 15 digits give 0.1 back as it was written */
                       .schema = ct_json_dump(schema, JSON_COMPACT | JSON_REAL_PRECISION(15)) };
-    if (to->name && to->schema && (to->description || !words))
+    if (to->name && to->schema && (to->description || !json_is_string(words)))
         return true;
     free(to->name), free(to->description), free(to->schema);
     return no_memory(err);
 }
 
-static bool take_tool(mcp *m, const json_t *j, carat_err *err)
+/* Why a tool cannot be called; NULL: it can. */
+static const char *why_unfit(const mcp *m, const json_t *j)
+{
+    const json_t *name = json_object_get(j, "name");
+    if (!json_is_object(j))
+        return "it is no object";
+    if (!json_is_string(name) || json_string_length(name) == 0)
+        return "it has no name";
+    if (strlen(json_string_value(name)) < json_string_length(name))
+        return "its name has a NUL character";
+    if (!json_is_object(json_object_get(j, "inputSchema")))
+        return "it has no inputSchema that is an object";
+    if (needs_a_task(j))
+        return "it runs as a task only";
+    return is_listed(m, json_string_value(name)) ? "it is listed twice" : NULL;
+}
+
+/* By its name, or where it has none by its place in the list. */
+static void tell_unfit(mcp *m, const json_t *j, size_t at, const char *why)
 {
     const char *name = json_string_value(json_object_get(j, "name"));
-    const json_t *schema = json_object_get(j, "inputSchema");
     char shown[80];
-    if (name && strlen(name) < json_string_length(json_object_get(j, "name")))
-        name = NULL; /* it has a NUL character */
-    if (!name || !json_is_object(schema))
-        return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: tool %zu has no %s", mcp_name(m), m->n,
-                       name ? "inputSchema that is an object" : "name");
-    term_printable(name, shown, sizeof shown);
-    if (is_listed(m, name) || needs_a_task(j)) {
-        term_tell("(%s: %s is left out: %s)", mcp_name(m), shown,
-                  needs_a_task(j) ? "it runs as a task only" : "it is listed twice");
+    if (m->n_unfit++ >= MOST_UNFIT)
+        return; /* list_tools says how many there are */
+    if (name && *name)
+        term_tell("(%s: its tool %s is left out: %s)", mcp_name(m), term_printable(name, shown, sizeof shown), why);
+    else
+        term_tell("(%s: its tool %zu is left out: %s)", mcp_name(m), at, why);
+}
+
+static bool take_tool(mcp *m, const json_t *j, carat_err *err)
+{
+    if (m->n == MCP_MOST_TOOLS) {
+        m->n_beyond++;
         return true;
     }
-    if (m->n == MCP_MOST_TOOLS)
-        return ct_fail(err, CARAT_ELIMIT, CARAT_NOWHERE, "%s: more than %d tools", mcp_name(m), MCP_MOST_TOOLS);
+    const char *why = why_unfit(m, j);
+    if (why) {
+        tell_unfit(m, j, m->n + m->n_unfit, why);
+        return true;
+    }
     mcp_tool *grown = realloc(m->tools, (m->n + 1) * sizeof *grown);
     if (!grown)
         return no_memory(err);
     m->tools = grown;
-    if (!copy_tool(j, schema, &m->tools[m->n], err))
+    if (!copy_tool(j, json_object_get(j, "inputSchema"), &m->tools[m->n], err))
         return false;
     m->n++;
     return true;
 }
 
 /* One page; *cursor is the next one's, the caller's; NULL: it was the last. */
-static bool list_page(mcp *m, char **cursor, carat_err *err)
+static bool list_page(mcp *m, json_t **cursor, carat_err *err)
 {
-    json_t *result, *params = *cursor ? json_pack("{s:s}", "cursor", *cursor) : json_object(), *tool;
+    json_t *result, *params = *cursor ? json_pack("{s:o}", "cursor", *cursor) : json_object(), *tool;
     size_t i;
     char *text = ct_json_dump(params, JSON_COMPACT);
     json_decref(params);
-    free(*cursor);
     *cursor = NULL;
     bool ok = (text || no_memory(err)) && rpc_request(&m->rpc, "tools/list", text, m->seconds, &result, err);
     free(text);
     if (!ok)
         return false;
     const json_t *list = json_object_get(result, "tools");
+    json_t *next = json_object_get(result, "nextCursor");
     ok = json_is_array(list) ||
          ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: tools/list: there is no list of tools", mcp_name(m));
     json_array_foreach(list, i, tool) {
         ok = ok && take_tool(m, tool, err);
     }
-    const char *next = json_string_value(json_object_get(result, "nextCursor"));
-    if (ok && next && !(*cursor = strdup(next)))
-        ok = no_memory(err);
+    if (ok && json_is_string(next))
+        *cursor = json_incref(next);
     json_decref(result);
     return ok;
 }
 
 static bool list_tools(mcp *m, carat_err *err)
 {
-    char *cursor = NULL;
+    json_t *cursor = NULL;
     bool ok = true;
     forget_tools(m);
     m->is_stale = false;
-    for (size_t page = 0; ok && m->has_tools && (page == 0 || cursor); page++)
-        ok = (page < MOST_PAGES || ct_fail(err, CARAT_ELIMIT, CARAT_NOWHERE, "%s: tools/list: more than %d pages",
-                                           mcp_name(m), MOST_PAGES)) &&
-             list_page(m, &cursor, err);
-    free(cursor);
+    for (size_t page = 0; ok && m->has_tools && page < MOST_PAGES && (page == 0 || cursor); page++)
+        ok = list_page(m, &cursor, err);
+    if (cursor)
+        term_tell("(%s: its list of tools has more than %d pages: the rest is left out)", mcp_name(m), MOST_PAGES);
+    if (m->n_unfit > MOST_UNFIT)
+        term_tell("(%s: %zu more of its tools are left out for such reasons)", mcp_name(m), m->n_unfit - MOST_UNFIT);
+    json_decref(cursor);
     if (!ok)
         forget_tools(m);
     return ok;
@@ -225,7 +260,7 @@ static void show_message(mcp *m, const json_t *params)
     const json_t *data = json_object_get(params, "data");
     if (!data || !is_worth_showing(level) || m->n_messages > MOST_MESSAGES)
         return;
-    char *text = json_is_string(data) ? strdup(json_string_value(data)) : ct_json_dump(data, JSON_ENCODE_ANY);
+    char *text = json_is_string(data) ? copy_text(data) : ct_json_dump(data, JSON_ENCODE_ANY);
     char shown[240];
     if (m->n_messages++ == MOST_MESSAGES)
         term_note("(%s: more messages are not shown)", mcp_name(m));
@@ -337,6 +372,7 @@ bool mcp_call(mcp *m, const char *tool, const char *arguments, size_t len, ct_bu
         ok = mcp_result_text(result, out) || no_memory(err);
         json_decref(result);
     } else if (m->rpc.is_lost) {
+        m->has_told = true;
         rpc_show_log(&m->rpc);
     }
     return ok;

@@ -10,7 +10,7 @@
 
 #include "rpc.h"
 
-#define MCP_MOST_TOOLS 512 /* of a server */
+#define MCP_MOST_TOOLS 512 /* of a server that are looked at */
 
 typedef struct mcp_tool { /* owned */
     char *name;           /* as the server has it: any text */
@@ -24,15 +24,18 @@ typedef struct mcp {
     char version[16];    /* of the protocol */
     bool has_tools;      /* it says that it offers some */
     bool is_stale;       /* it says that its list has changed */
-    bool lists_twice;    /* it lists one name several times */
+    bool has_told;       /* that it is lost: an error of a call said so */
     unsigned n_messages; /* of its log that were shown */
     mcp_tool *tools;     /* [n] */
     size_t n;
+    size_t n_beyond; /* that it lists beyond MCP_MOST_TOOLS */
+    size_t n_unfit;  /* that were left out as none that can be called */
 } mcp;
 
 /* Starts the server and asks for its tools; *m is the caller's (mcp_close). What it wrote to its standard errors is shown
  * where it fails. Errors: as rpc_open and rpc_request, CARAT_EFORMAT (answers that are not as the protocol has them),
- * CARAT_EUNSUPPORTED (a version of the protocol that is not known), CARAT_ELIMIT (too many tools). */
+ * CARAT_EUNSUPPORTED (a version of the protocol that is not known). Tools that are none, and pages without end, are left out
+ * and told of. */
 bool mcp_open(const char *command, double seconds, mcp **m, carat_err *err);
 void mcp_hang_up(mcp *m); /* as rpc_hang_up */
 void mcp_close(mcp *m);   /* accepts NULL */

@@ -3,47 +3,104 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "mcp_result.h"
 
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/json.h"
 #include "base/json_text.h"
 
-static const char *text_of(const json_t *part, const char *key)
+void mcp_put_text(const json_t *s, ct_buf *b)
 {
-    const char *s = json_string_value(json_object_get(part, key));
-    return s ? s : "";
+    const char *p = json_string_value(s), *end = p ? p + json_string_length(s) : NULL;
+    while (p && p < end) {
+        const size_t n = strnlen(p, (size_t)(end - p));
+        ct_buf_add(b, p, n);
+        p += n;
+        if (p < end) { /* a NUL */
+            ct_buf_str(b, "\xef\xbf\xbd");
+            p++;
+        }
+    }
 }
 
-/* Bytes that base64 stands for. */
-static size_t n_bytes(const json_t *part, const char *key)
+static void put_text_of(const json_t *part, const char *key, ct_buf *b)
 {
-    return json_string_length(json_object_get(part, key)) / 4 * 3;
+    mcp_put_text(json_object_get(part, key), b);
+}
+
+/* A part's kind; with a NUL character it is none of ours. */
+static bool is_a(const json_t *part, const char *type)
+{
+    const json_t *s = json_object_get(part, "type");
+    return json_is_string(s) && json_string_length(s) == strlen(type) && strcmp(json_string_value(s), type) == 0;
+}
+
+/* What is not shown, and of how many bytes base64 stands for it. */
+static void put_size(const json_t *part, const char *data, ct_buf *b)
+{
+    ct_buf_str(b, ", ");
+    put_text_of(part, "mimeType", b);
+    ct_buf_fmt(b, ", %zu bytes: not shown]", json_string_length(json_object_get(part, data)) / 4 * 3);
 }
 
 static void add_resource(const json_t *part, ct_buf *b)
 {
     const json_t *r = json_object_get(part, "resource"), *text = json_object_get(r, "text");
-    if (json_is_string(text))
-        ct_buf_fmt(b, "[resource %s]\n%s", text_of(r, "uri"), json_string_value(text));
-    else
-        ct_buf_fmt(b, "[resource %s, %s, %zu bytes: not shown]", text_of(r, "uri"), text_of(r, "mimeType"),
-                   n_bytes(r, "blob"));
+    ct_buf_str(b, "[resource ");
+    put_text_of(r, "uri", b);
+    if (json_is_string(text)) {
+        ct_buf_str(b, "]\n");
+        mcp_put_text(text, b);
+    } else {
+        put_size(r, "blob", b);
+    }
+}
+
+static void add_link(const json_t *part, ct_buf *b)
+{
+    ct_buf_str(b, "[link to resource ");
+    put_text_of(part, "uri", b);
+    ct_buf_str(b, " (");
+    put_text_of(part, "name", b);
+    ct_buf_str(b, "): not read]");
 }
 
 static void add_part(const json_t *part, ct_buf *b)
 {
-    const char *type = text_of(part, "type");
-    if (strcmp(type, "text") == 0)
-        ct_buf_add(b, text_of(part, "text"), json_string_length(json_object_get(part, "text")));
-    else if (strcmp(type, "resource") == 0)
+    const json_t *text = json_object_get(part, "text");
+    if (is_a(part, "text") && json_is_string(text)) {
+        mcp_put_text(text, b);
+    } else if (is_a(part, "resource")) {
         add_resource(part, b);
-    else if (strcmp(type, "resource_link") == 0)
-        ct_buf_fmt(b, "[link to resource %s (%s): not read]", text_of(part, "uri"), text_of(part, "name"));
-    else if (strcmp(type, "image") == 0 || strcmp(type, "audio") == 0)
-        ct_buf_fmt(b, "[%s, %s, %zu bytes: not shown]", type, text_of(part, "mimeType"), n_bytes(part, "data"));
-    else
-        ct_buf_fmt(b, "[a part of kind '%s': not shown]", type);
+    } else if (is_a(part, "resource_link")) {
+        add_link(part, b);
+    } else if (is_a(part, "image") || is_a(part, "audio")) {
+        ct_buf_fmt(b, "[%s", is_a(part, "image") ? "image" : "audio");
+        put_size(part, "data", b);
+    } else if (is_a(part, "text")) {
+        ct_buf_fmt(b, "[a text that is %s: not shown]", text ? ct_json_kind(text) : "missing");
+    } else {
+        ct_buf_str(b, "[a part of kind '");
+        put_text_of(part, "type", b);
+        ct_buf_str(b, "': not shown]");
+    }
+}
+
+/* A list of parts. Some servers give a text in its place, which is taken for one. */
+static void add_parts(const json_t *content, ct_buf *b)
+{
+    const json_t *part;
+    size_t i;
+    if (json_is_string(content))
+        mcp_put_text(content, b);
+    else if (content && !json_is_array(content) && !json_is_null(content))
+        ct_buf_fmt(b, "[the content is %s, expected a list: not shown]", ct_json_kind(content));
+    json_array_foreach(content, i, part) {
+        if (i)
+            ct_buf_char(b, '\n');
+        add_part(part, b);
+    }
 }
 
 /* Does the text say the same as the structured content? Servers write it as JSON for clients that know only text, and
@@ -51,10 +108,14 @@ static void add_part(const json_t *part, ct_buf *b)
 static bool says_the_same(const char *text, const json_t *structured)
 {
     const json_t *inner = json_object_size(structured) == 1 ? json_object_get(structured, "result") : NULL;
-    if (inner && json_is_string(inner) && strcmp(json_string_value(inner), text) == 0)
-        return true;
-    json_t *v = json_loads(text, JSON_DECODE_ANY, NULL);
-    const bool same = v && (json_equal(v, structured) || (inner && json_equal(v, inner)));
+    ct_buf plain;
+    ct_buf_init(&plain, SIZE_MAX);
+    if (json_is_string(inner))
+        mcp_put_text(inner, &plain);
+    bool same = json_is_string(inner) && !plain.failed && strcmp(plain.data ? plain.data : "", text) == 0;
+    ct_buf_deinit(&plain);
+    json_t *v = same ? NULL : json_loads(text, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
+    same = same || (v && (json_equal(v, structured) || (inner && json_equal(v, inner))));
     json_decref(v);
     return same;
 }
@@ -70,18 +131,11 @@ static void add_structured(const json_t *v, ct_buf *b)
 /* Without isError. */
 static void add_content(const json_t *result, ct_buf *b)
 {
-    const json_t *parts = json_object_get(result, "content"),
-                 *structured = json_object_get(result, "structuredContent");
+    const json_t *structured = json_object_get(result, "structuredContent");
     ct_buf text;
-    json_t *part;
-    size_t i;
     ct_buf_init(&text, b->max);
     ct_buf_str(&text, "");
-    json_array_foreach(parts, i, part) {
-        if (i)
-            ct_buf_char(&text, '\n');
-        add_part(part, &text);
-    }
+    add_parts(json_object_get(result, "content"), &text);
     if (!structured || text.failed || says_the_same(text.data, structured)) {
         ct_buf_str(b, text.failed ? "" : text.data);
     } else if (text.len == 0) {
@@ -108,7 +162,7 @@ bool mcp_result_text(const json_t *result, ct_buf *out)
     add_content(result, &inner);
     ct_buf_str(out, "{\"error\":");
     const char *text = inner.data ? inner.data : "";
-    json_t *v = json_loads(text, 0, NULL); /* an object or a list stands as it is */
+    json_t *v = json_loads(text, JSON_ALLOW_NUL, NULL); /* an object or a list stands as it is */
     if (v)
         ct_buf_str(out, text);
     else

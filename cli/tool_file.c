@@ -3,10 +3,14 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "tool_file.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/err.h"
@@ -26,6 +30,41 @@ static bool no_memory(carat_err *err)
 }
 
 /* ---- reading ---- */
+
+/* 0, or the errno of why it is no program. */
+static int why_no_program(const char *path)
+{
+    struct stat s;
+    if (stat(path, &s) != 0 || faccessat(AT_FDCWD, path, X_OK, AT_EACCESS) != 0)
+        return errno;
+    return S_ISREG(s.st_mode) ? 0 : EACCES;
+}
+
+/* Is there such a program in a folder of $PATH? An empty one is the current folder. */
+static bool is_in_path(const char *program)
+{
+    const char *folders = getenv("PATH");
+    char path[4096];
+    for (const char *p = folders ? folders : "/bin:/usr/bin"; p;) { /* posix_spawnp's own */
+        const size_t n = strcspn(p, ":");
+        const int len = snprintf(path, sizeof path, "%.*s%s%s", (int)n, p, n ? "/" : "", program);
+        if (len > 0 && (size_t)len < sizeof path && why_no_program(path) == 0)
+            return true;
+        p = p[n] ? p + n + 1 : NULL;
+    }
+    return false;
+}
+
+/* That it is missing is said at the start, and not in the middle of a conversation. */
+static bool check_program(const char *program, const char *what, carat_err *err)
+{
+    const bool is_path = strchr(program, '/');
+    const int why = is_path ? why_no_program(program) : 0;
+    if (why)
+        return ct_fail(err, CARAT_EIO, CARAT_NOWHERE, "%s: %.200s cannot be run: %s", what, program, strerror(why));
+    return is_path || is_in_path(program) ||
+           ct_fail(err, CARAT_EIO, CARAT_NOWHERE, "%s: there is no program %.200s in $PATH", what, program);
+}
 
 static bool read_command(const json_t *j, const char *what, tool_command *t, carat_err *err)
 {
@@ -48,13 +87,14 @@ static bool read_command(const json_t *j, const char *what, tool_command *t, car
             return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: word %zu of 'command' is %s, expected a string",
                            what, i, t->argv[i] ? "one with a NUL character" : ct_json_kind(word));
     }
-    return *t->argv[0] || ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: 'command' begins with no program", what);
+    return (*t->argv[0] || ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: 'command' begins with no program", what)) &&
+           check_program(t->argv[0], what, err);
 }
 
 static bool read_schema(const json_t *j, const char *what, tool_command *t, carat_err *err)
 {
     const json_t *schema = json_object_get(j, "parameters");
-    if (!schema)
+    if (!schema || json_is_null(schema))
         return true;
     if (!json_is_object(schema))
         return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: 'parameters' is %s, expected a JSON Schema of an object",
@@ -117,13 +157,39 @@ static bool read_all(tool_file *f, double seconds, carat_err *err)
     return true;
 }
 
+/* As a model's functions, whose names and schemas carat_tools_open judges; what it calls functions are tools here. */
+static bool judge(const tool_file *f, carat_err *err)
+{
+    static const char theirs[] = "function";
+    carat_tool *list = calloc(f->n + 1, sizeof *list);
+    const carat_tools_options o = { .struct_size = sizeof o, .tools = list, .n_tools = f->n };
+    carat_tools *t = NULL;
+    if (!list)
+        return no_memory(err);
+    for (size_t i = 0; i < f->n; i++)
+        list[i] = (carat_tool){ .struct_size = sizeof *list,
+                                .name = f->v[i].name,
+                                .description = f->v[i].description,
+                                .parameters = f->v[i].schema };
+    const bool ok = f->n == 0 || carat_tools_open(&o, &t, err);
+    carat_tools_close(t);
+    free(list);
+    if (!ok && strncmp(err->msg, theirs, sizeof theirs - 1) == 0) {
+        char rest[sizeof err->msg];
+        snprintf(rest, sizeof rest, "%s", err->msg + sizeof theirs - 1);
+        return ct_fail(err, err->code, err->at, "tool%s", rest);
+    }
+    return ok;
+}
+
 bool tool_file_open(const char *path, double seconds, tool_file **out, carat_err *err)
 {
     tool_file *f = calloc(1, sizeof *f);
     *out = NULL;
     if (!f)
         return no_memory(err);
-    if (!ct_json_load(path, MOST_FILE, &f->json, err) || !(read_all(f, seconds, err) || ct_fail_in(err, "%s", path))) {
+    if (!ct_json_load(path, MOST_FILE, &f->json, err) ||
+        !((read_all(f, seconds, err) && judge(f, err)) || ct_fail_in(err, "%s", path))) {
         tool_file_close(f);
         return false;
     }

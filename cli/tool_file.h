@@ -29,9 +29,9 @@ typedef struct tool_file {
     size_t n;
 } tool_file;
 
-/* *f is the caller's (tool_file_close). seconds: for a tool without a timeout. Errors: CARAT_EIO, CARAT_EFORMAT (naming the
- * tool and what is wrong with it; a key that is not known is), CARAT_ELIMIT, CARAT_ENOMEM. Names and schemas are judged by
- * carat_tools_open. */
+/* *f is the caller's (tool_file_close). seconds: for a tool without a timeout. Errors, with the
+ * file's name: CARAT_EIO (of the file; a command's program that is not there, or cannot be run), CARAT_EFORMAT (naming the tool
+ * and what is wrong with it; a key that is not known is), CARAT_ELIMIT, CARAT_ENOMEM, those of carat_tools_open. */
 bool tool_file_open(const char *path, double seconds, tool_file **f, carat_err *err);
 void tool_file_close(tool_file *f); /* accepts NULL */
 

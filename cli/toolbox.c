@@ -11,6 +11,9 @@
 #include "term.h"
 
 #define MOST_NAME (sizeof((tool_entry *)0)->name - 1)
+/* That carat_tools_open takes: tools, and bytes of their schemas and descriptions. */
+#define MOST_TOOLS 128
+#define MOST_BYTES ((size_t)1 << 20)
 
 static bool no_memory(carat_err *err)
 {
@@ -81,11 +84,14 @@ static void name_it(tool_entry *v, size_t n, tool_entry *e)
         const size_t kept = len + (size_t)n_end <= MOST_NAME ? len : MOST_NAME - (size_t)n_end;
         snprintf(e->name + kept, sizeof e->name - kept, "%s", end);
     }
-    if (strcmp(e->name, e->own) != 0) {
-        char shown[96];
+}
+
+static void tell_name(const tool_entry *e)
+{
+    char shown[96];
+    if (e->server && strcmp(e->name, e->own) != 0)
         term_note("(%s: its tool %s is called %s here)", mcp_name(e->server),
                   term_printable(e->own, shown, sizeof shown), e->name);
-    }
 }
 
 /* ---- what the library is given ---- */
@@ -129,6 +135,8 @@ static bool can_be_declared(const tool_entry *e, bool *ok, carat_err *err)
 
 /* ---- the form of answers ---- */
 
+static const char any_object[] = "{\"type\":\"object\"}";
+
 static bool open_format(carat_engine *e, const carat_tools *t, const char *only, carat_format **out, carat_err *err)
 {
     const carat_format_options o = {
@@ -155,10 +163,33 @@ static bool try_schema(const toolbox *b, carat_engine *e, const tool_entry *t, b
     return *can || !is_final(err);
 }
 
+static bool open_format_of(toolbox *b, carat_engine *e, const tool_entry *v, carat_err *err)
+{
+    carat_tools *t = NULL;
+    const bool ok = open_tools(v, b->n, &t, err) && open_format(e, t, NULL, &b->format, err);
+    carat_tools_close(t);
+    return ok;
+}
+
+/* Each schema can be enforced, but not all of them together: any arguments of all, or, if there are too many of these, calls
+ * as the model writes them. */
+static bool open_loosest(toolbox *b, carat_engine *e, tool_entry *v, carat_err *err)
+{
+    const carat_err why = *err;
+    for (size_t i = 0; i < b->n; i++)
+        v[i].schema = any_object;
+    if (open_format_of(b, e, v, err)) {
+        term_tell("(arguments of all tools are any JSON object, not held to their schemas: %s)", why.msg);
+        return true;
+    }
+    if (!is_final(err))
+        term_tell("(calls are as the model writes them, not held to a form: %s)", err->msg);
+    return !is_final(err);
+}
+
 /* The format of calls whose schemas can be enforced, and of the others with any arguments. */
 static bool open_loose(toolbox *b, carat_engine *e, carat_err *err)
 {
-    carat_tools *loose = NULL;
     tool_entry *v = malloc((b->n + 1) * sizeof *v);
     bool ok = v || no_memory(err);
     for (size_t i = 0; ok && i < b->n; i++) {
@@ -166,10 +197,9 @@ static bool open_loose(toolbox *b, carat_engine *e, carat_err *err)
         v[i] = b->v[i];
         ok = try_schema(b, e, &v[i], &can, err);
         if (!can)
-            v[i].schema = "{\"type\":\"object\"}";
+            v[i].schema = any_object;
     }
-    ok = ok && open_tools(v, b->n, &loose, err) && open_format(e, loose, NULL, &b->format, err);
-    carat_tools_close(loose);
+    ok = ok && (open_format_of(b, e, v, err) || (!is_final(err) && open_loosest(b, e, v, err)));
     free(v);
     return ok;
 }
@@ -214,17 +244,59 @@ static void add_all(toolbox *b)
             add_tool(b, b->servers[s], &b->servers[s]->tools[i]);
 }
 
-/* Names them, and takes those that can be declared. */
+/* What a tool takes of MOST_BYTES. */
+static size_t n_bytes(const tool_entry *e)
+{
+    return (e->schema ? strlen(e->schema) : 0) + (e->description ? strlen(e->description) : 0);
+}
+
+/* A server's tool that there is no room for beside those before it is left out. */
+static bool has_room(const toolbox *b, const tool_entry *e)
+{
+    size_t left = MOST_BYTES;
+    for (size_t i = 0; i < b->n; i++)
+        left -= n_bytes(&b->v[i]);
+    return !e->server || (b->n < MOST_TOOLS && n_bytes(e) <= left);
+}
+
+static void tell_left_out(const mcp *server, size_t n)
+{
+    if (n)
+        term_tell("(%s: %zu of its tools %s left out: there may be %d in all, with 1 MiB of schemas and descriptions)",
+                  mcp_name(server), n, n == 1 ? "is" : "are", MOST_TOOLS);
+}
+
+/* Takes e, which may stand where it goes, if it can be declared and there is room. */
+static bool take(toolbox *b, const tool_entry *e, size_t *n_left_out, carat_err *err)
+{
+    bool ok = true;
+    if (n_bytes(e) <= MOST_BYTES && !has_room(b, e)) /* what is too much alone is told of by its name */
+        ++*n_left_out;
+    else if (can_be_declared(e, &ok, err)) {
+        b->v[b->n++] = *e;
+        tell_name(&b->v[b->n - 1]);
+    }
+    return ok;
+}
+
+/* Names them, and takes those that can be declared, as many as there may be. */
 static bool take_all(toolbox *b, carat_err *err)
 {
     const size_t n_all = b->n;
+    size_t n_left_out = 0;
     bool ok = true;
     for (size_t i = 0; i < n_all; i++)
         name_it(b->v, n_all, &b->v[i]);
     b->n = 0;
-    for (size_t i = 0; i < n_all && ok; i++)
-        if (can_be_declared(&b->v[i], &ok, err))
-            b->v[b->n++] = b->v[i];
+    for (size_t i = 0; i < n_all && ok; i++) {
+        const mcp *server = b->v[i].server;
+        const bool is_last = i + 1 == n_all || b->v[i + 1].server != server;
+        ok = take(b, &b->v[i], &n_left_out, err);
+        if (server && is_last) {
+            tell_left_out(server, n_left_out + server->n_beyond);
+            n_left_out = 0;
+        }
+    }
     return ok && (b->n == 0 || open_tools(b->v, b->n, &b->tools, err));
 }
 
@@ -316,7 +388,8 @@ bool toolbox_refresh(toolbox *b, bool *changed, carat_err *err)
     for (size_t i = 0; i < b->n_servers; i++) {
         bool is_other = false;
         if (!mcp_refresh(b->servers[i], &is_other, err)) {
-            term_error(err);
+            if (!b->servers[i]->has_told)
+                term_error(err);
             term_tell("(%s: its tools are gone)", mcp_name(b->servers[i]));
         }
         if (is_other)

@@ -24,15 +24,18 @@ typedef struct toolbox {
     size_t n_servers;
     tool_entry *v; /* [n] */
     size_t n;
-    carat_tools *tools;   /* NULL: there are none */
-    carat_format *format; /* of answers that may call them; NULL with tools, and before toolbox_bind */
+    carat_tools *tools; /* NULL: there are none */
+    carat_format
+        *format; /* of answers that may call them; NULL without tools, before toolbox_bind, and where it says so */
 } toolbox;
 
-/* file may be NULL. seconds: what a call, or a server's answer, may take. Renamings and what is left out are told. Errors:
+/* file may be NULL. seconds: what a call, or a server's answer, may take. Renamings and what is left out are told: what servers offer beyond
+ * what carat_tools_open takes, for one. Errors:
  * those of reading the file, starting the servers and carat_tools_open. *b is to be given to toolbox_close, also after an
  * error. */
 bool toolbox_open(toolbox *b, const char *file, const cli_list *servers, double seconds, carat_err *err);
-/* Makes the format of answers. A tool whose schema cannot be enforced is told of: its arguments are any JSON object then. Errors:
+/* Makes the format of answers. A tool whose schema cannot be enforced is told of: its arguments are any JSON object then;
+ * so are all, where the schemas are too much together, and where that is too much, too, there is no format. Errors:
  * CARAT_ENOMEM, CARAT_EUNSUPPORTED (a model without a vocabulary): then there are no tools. */
 bool toolbox_bind(toolbox *b, carat_engine *e, carat_err *err);
 /* Servers are asked to leave and waited for. */

@@ -79,11 +79,17 @@ def list_tools(m):
     elif "endless-pages" in HOW:
         send(id=m["id"], result={"tools": [], "nextCursor": "again"})
     elif "many" in HOW:
-        send(id=m["id"], result={"tools": [tool(f"t{i}") for i in range(600)]})
+        send(id=m["id"], result={"tools": [tool(f"t{i}") for i in range(int(option("tools", 600)))]})
     elif "no-list" in HOW:
         send(id=m["id"], result={"tools": 5})
     elif "no-schema" in HOW:
         send(id=m["id"], result={"tools": [{"name": "x"}]})
+    elif "unfit" in HOW:
+        send(id=m["id"], result={"tools": [{"name": "bare"}, "x", 5, {"inputSchema": {}}, {**tool("n"), "name": "a\0b"},
+                                           {**tool("echo"), "description": "one\0two"}, tool("listed"), tool("listed"),
+                                           *({"name": f"none{i}"} for i in range(20))]})
+    elif "big-schemas" in HOW:
+        send(id=m["id"], result={"tools": [tool(f"t{i}", {"type": "object", "description": "x" * 300000}) for i in range(5)]})
     elif "odd-schema" in HOW:
         send(id=m["id"], result={"tools": [tool("echo"), tool("odd", {"type": "string"})]})
     elif "twice" in HOW:
@@ -112,6 +118,13 @@ RESULTS = {
     "error-json": {"content": [text('{"why":1}')], "isError": True},
     "empty": {},
     "odd": {"content": 5},
+    "nul": {"content": [text("a\0b"), {"type": "resource", "resource": {"uri": "u\0v", "text": "c\0d"}}, {"type": "x\0y"},
+                        {"type": "image", "data": "AAAA", "mimeType": "m\0n"}, {"type": "text\0"}]},
+    "nul-error": {"content": [text("a\0b")], "isError": True},
+    "nul-wrapped": {"content": [text("a\0b")], "structuredContent": {"result": "a\0b"}},
+    "nul-both": {"content": [text('{"x": "a\\u0000b"}')], "structuredContent": {"x": "a\0b"}},
+    "string": {"content": "sunny"},
+    "no-text": {"content": [{"type": "text"}, {"type": "text", "text": 5}]},
 }
 
 

@@ -101,15 +101,19 @@ class Loop(Case):
         self.assertIn('call: echo {"x":1}\nresult: {"x":1}\ncall: echo {"x":2}\nresult: {"x":2}\n', err)
 
     def test_a_command_that_fails_or_takes_too_long_is_a_result(self):
-        model = self.model(CALL)
+        model, gone = self.model(CALL), self.path("gone", b"#!/nonexistent/interpreter\n")
+        os.chmod(gone, 0o755)
         for command, more, says in (
             (["sh", "-c", "echo out; echo why >&2; exit 3"], {}, '{"error":"exit status 3","output":"out","stderr":"why\\n"}'),
             (["sleep", "50"], {"timeout": 0.3}, '{"error":"it was not done within 0.3 seconds and was ended"}'),
-            (["/nonexistent/tool"], {}, '{"error":"/nonexistent/tool: cannot be started: No such file or directory"}'),
+            ([gone], {}, '{"error":"%s: cannot be started: No such file or directory"}' % gone),
         ):
             r, _, err = self.chat(model, "--tools", self.tools(command, **more), "--yes", "--temp", "0", "--max-rounds", "1")
             self.assertEqual(r.returncode, 0, err)
             self.assertIn("result: " + says + "\n", err)
+            self.assertNotIn("carat: %s: cannot" % gone, err)
+        r, _, err = self.chat(model, "--tools", self.tools([gone]), "--yes", "-q", "--temp", "0", "--max-rounds", "1")
+        self.assertEqual(err.count(f"carat: {gone}: cannot be started"), 1)  # nothing else says it
 
     def test_a_long_result_leaves_room_in_the_context(self):
         session = self.path("s.carat")
@@ -179,7 +183,7 @@ class Servers(Case):
         self.assertEqual(r.returncode, 0, err)
         self.assertIn('result: echo {"x": 1}\n', err)
         self.assertIn("its tool weather in is called weather_in here", err)
-        self.assertIn("only-task is left out: it runs as a task only", err)
+        self.assertIn("its tool only-task is left out: it runs as a task only", err)
 
     def test_shared_names_get_their_servers_in_front(self):
         r, out, err = self.chat(self.model(DONE), "--tools", self.tools(name="fails"), "--mcp", self.server("name=a"), "--mcp",
@@ -200,6 +204,29 @@ class Servers(Case):
         self.assertIn("(fake: its tool odd is left out: ", err)
         self.assertEqual([line.split()[0] for line in out.splitlines()], ["echo"])
 
+    def test_what_is_no_tool_is_left_out_by_its_name(self):
+        r, out, err = self.chat(self.model(DONE), "--mcp", self.server("unfit"), "--yes", stdin=b"/tools\n")
+        self.assertEqual(r.returncode, 0, err)
+        for says in ("bare is left out: it has no inputSchema that is an object", "1 is left out: it is no object", "3 is left out: it has no name",
+                     "a is left out: its name has a NUL character", "listed is left out: it is listed twice"):
+            self.assertIn("(fake: its tool " + says + ")\n", err)
+        self.assertIn("(fake: 18 more of its tools are left out for such reasons)", err)
+        self.assertEqual([line.split()[0] for line in out.splitlines()], ["echo", "listed"])
+
+    def test_more_tools_than_there_may_be(self):
+        """The first 128 in all, and a notice for each server that has more."""
+        r, out, err = self.chat(self.model(DONE), "--tools", self.tools(name="own"), "--mcp", self.server("many", "tools=100", "name=a"),
+                                "--mcp", self.server("many", "tools=600", "name=b"), "--yes", stdin=b"/tools\n")
+        self.assertEqual(r.returncode, 0, err)
+        names = [line.split()[0] for line in out.splitlines()]
+        self.assertEqual(names, ["own"] + [f"a_t{i}" for i in range(100)] + [f"b_t{i}" for i in range(27)])
+        self.assertIn("(b: 573 of its tools are left out: there may be 128 in all,", err)
+        self.assertNotIn("(a: ", "".join(line for line in err.splitlines() if "left out" in line))
+        r, out, err = self.chat(self.model(DONE), "--mcp", self.server("big-schemas"), "--yes", stdin=b"/tools\n")
+        self.assertEqual(r.returncode, 0, err)
+        self.assertIn("(fake: 2 of its tools are left out: there may be 128 in all, with 1 MiB of", err)
+        self.assertEqual([line.split()[0] for line in out.splitlines()], ["t0", "t1", "t2"])
+
     def test_changes_are_taken_up_between_messages(self):
         r, out, err = self.chat(self.model('{"name": "echo", "parameters": {"how": "changes"}}'), "--mcp", self.server(), "--yes", "--temp",
                                 "0", "--max-rounds", "1", stdin=b"hello\n/tools\n")
@@ -214,6 +241,7 @@ class Servers(Case):
         self.assertIn('result: {"error":"fake: it has ended (exit status 3)"}', err)
         self.assertIn("  fake: the reason?[2J\n  fake: is this\n", err)
         self.assertIn("(fake: its tools are gone)", err)
+        self.assertEqual(err.count("it has ended"), 1)
         self.assertIn("no tools", out)
 
     def test_a_server_that_does_not_start_is_named(self):
@@ -238,7 +266,8 @@ class Refused(Case):
         for args, says in (
             (["--tools", "/nonexistent"], "/nonexistent"),
             (["--tools", self.path("bad.json", b"[5]")], "tool 0 is an integer"),
-            (["--tools", self.tools(name="two words")], "the name 'two words'"),
+            (["--tools", self.tools(name="two words")], ".json: tool 0: the name 'two words'"),
+            (["--tools", self.tools(["no-such-program"])], ".json: tool 'echo': there is no program no-such-program in $PATH"),
             (["--tools", self.tools(parameters={"type": "string"})], "its type is not"),
             (["--mcp", "server | tee log"], "| is for a shell"),
             (["--mcp", "/nonexistent/server"], "/nonexistent/server: cannot be started: No such file"),
@@ -310,7 +339,7 @@ class Asking(Case):
         t.type("hello\r")
         wrote = self.written(t, pids)
         t.type("\x03")
-        self.assertIn('result: {"error":"the user stopped it"}', t.until(b">>> "))
+        self.assertIn('\nresult: {"error":"the user stopped it"}', t.until(b">>> "))  # and not behind ^C
         for pid in wrote.split():
             self.assertFalse(running(pid))
         t.type("/show\r")

@@ -121,9 +121,6 @@ static void beginnings_that_fail_are_named(void **state)
     refused("start=silence", 0.5, CARAT_ETIME, "no answer to initialize within 0.5 seconds");
     assert_true(ct_now() - begun < 20);
     refused("no-list", 20, CARAT_EFORMAT, "no list of tools");
-    refused("no-schema", 20, CARAT_EFORMAT, "no inputSchema");
-    refused("endless-pages", 20, CARAT_ELIMIT, "more than 512 pages");
-    refused("many", 20, CARAT_ELIMIT, "more than 512 tools");
     assert_false(mcp_open("/nonexistent/server --x", 1, &m, &err));
     assert_int_equal(err.code, CARAT_EIO);
     assert_non_null(strstr(err.msg, "/nonexistent/server: cannot be started: No such file"));
@@ -133,6 +130,29 @@ static void beginnings_that_fail_are_named(void **state)
     assert_int_equal(err.code, CARAT_EUNSUPPORTED);
     assert_false(mcp_open("true", 1, &m, &err));
     assert_int_equal(err.code, CARAT_EIO);
+}
+
+/* What is left out is counted; the rest is there. */
+static void tools_that_are_none_are_left_out(void **state)
+{
+    (void)state;
+    mcp *m = server("unfit");
+    assert_int_equal(m->n, 2);
+    assert_int_equal(m->n_unfit, 26);
+    assert_string_equal(m->tools[0].name, "echo");
+    assert_string_equal(m->tools[0].description, "one\xef\xbf\xbdtwo");
+    assert_string_equal(m->tools[1].name, "listed");
+    mcp_close(m);
+    m = server("no-schema");
+    assert_int_equal(m->n, 0);
+    mcp_close(m);
+    m = server("many");
+    assert_int_equal(m->n, MCP_MOST_TOOLS);
+    assert_int_equal(m->n_beyond, 600 - MCP_MOST_TOOLS);
+    mcp_close(m);
+    m = server("endless-pages");
+    assert_int_equal(m->n, 0);
+    mcp_close(m);
 }
 
 /* ---- calls ---- */
@@ -155,7 +175,26 @@ static void results_become_text(void **state)
     answers(m, "{\"how\":\"error\"}", "{\"error\":\"it did not work\"}", true);
     answers(m, "{\"how\":\"error-json\"}", "{\"error\":{\"why\":1}}", true);
     answers(m, "{\"how\":\"empty\"}", "", false);
-    answers(m, "{\"how\":\"odd\"}", "", false);
+    answers(m, "{\"how\":\"odd\"}", "[the content is an integer, expected a list: not shown]", false);
+    answers(m, "{\"how\":\"string\"}", "sunny", false);
+    answers(m, "{\"how\":\"no-text\"}", "[a text that is missing: not shown]\n[a text that is an integer: not shown]",
+            false);
+    mcp_close(m);
+}
+
+#define FFFD "\xef\xbf\xbd"
+
+static void nothing_is_lost_behind_a_nul(void **state)
+{
+    (void)state;
+    mcp *m = server("");
+    answers(m, "{\"how\":\"nul\"}",
+            "a" FFFD "b\n[resource u" FFFD "v]\nc" FFFD "d\n[a part of kind 'x" FFFD "y': not shown]\n[image, m" FFFD
+            "n, 3 bytes: not shown]\n[a part of kind 'text" FFFD "': not shown]",
+            false);
+    answers(m, "{\"how\":\"nul-error\"}", "{\"error\":\"a" FFFD "b\"}", true);
+    answers(m, "{\"how\":\"nul-wrapped\"}", "a" FFFD "b", false);
+    answers(m, "{\"how\":\"nul-both\"}", "{\"x\": \"a\\u0000b\"}", false);
     mcp_close(m);
 }
 
@@ -251,6 +290,7 @@ static void a_lost_server_stays_lost(void **state)
         fails(m, "{\"how\":\"plain\"}", CARAT_EIO, hows[i][1]);
         assert_false(mcp_refresh(m, &changed, &err)); /* said once more, and the tools are gone */
         assert_true(changed);
+        assert_true(m->has_told); /* by the call */
         assert_int_equal(m->n, 0);
         assert_true(mcp_refresh(m, &changed, &err));
         assert_false(changed);
@@ -286,7 +326,9 @@ int main(int argc, char **argv)
         cmocka_unit_test(tools_are_listed),
         cmocka_unit_test(versions_are_negotiated),
         cmocka_unit_test(beginnings_that_fail_are_named),
+        cmocka_unit_test(tools_that_are_none_are_left_out),
         cmocka_unit_test(results_become_text),
+        cmocka_unit_test(nothing_is_lost_behind_a_nul),
         cmocka_unit_test(a_server_may_ask_and_say_things),
         cmocka_unit_test(a_changed_list_is_read_again),
         cmocka_unit_test(misbehaviour_ends_a_call_at_most),

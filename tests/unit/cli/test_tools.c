@@ -111,9 +111,10 @@ static void files_say_what_tools_are(void **state)
     (void)state;
     tool_file *f =
         open_file("[{\"name\": \"a\", \"description\": \"does a\", \"parameters\": {\"type\": \"object\", \"x\": 0.1},"
-                  "  \"command\": [\"prog\", \"\", \"two words\"], \"timeout\": 2.5},"
-                  " {\"name\": \"b\", \"command\": [\"p\"]}]");
-    assert_int_equal(f->n, 2);
+                  "  \"command\": [\"cat\", \"\", \"two words\"], \"timeout\": 2.5},"
+                  " {\"name\": \"b\", \"command\": [\"/bin/sh\"]},"
+                  " {\"name\": \"c\", \"parameters\": null, \"command\": [\"sh\"]}]");
+    assert_int_equal(f->n, 3);
     assert_string_equal(f->v[0].name, "a");
     assert_string_equal(f->v[0].description, "does a");
     assert_string_equal(f->v[0].schema, "{\"type\":\"object\",\"x\":0.1}");
@@ -122,6 +123,7 @@ static void files_say_what_tools_are(void **state)
     assert_null(f->v[0].argv[3]);
     assert_true(f->v[0].seconds == 2.5 && f->v[1].seconds == 60);
     assert_null(f->v[1].schema);
+    assert_null(f->v[2].schema);
     tool_file_close(f);
     tool_file_close(open_file("[]"));
 }
@@ -146,6 +148,17 @@ static void files_that_are_none_are_named(void **state)
     file_is_refused("[{\"name\": \"a\", \"command\": [\"x\"], \"timeout\": 0}]", "'timeout' is 0 seconds");
     file_is_refused("[{\"name\": \"a\", \"command\": [\"x\"], \"timeout\": -1}]", "'timeout' is -1 seconds");
     file_is_refused("[{\"name\": \"a\", \"command\": [\"x\"], \"shell\": true}]", "'shell' is no key of a tool");
+    file_is_refused("[{\"name\": \"a b\", \"command\": [\"sh\"]}]", "tool 0: the name 'a b' is not of");
+    file_is_refused("[{\"name\": \"a\", \"command\": [\"sh\"]}, {\"name\": \"a\", \"command\": [\"sh\"]}]",
+                    "tools 0 and 1 have the same name");
+    file_is_refused("[{\"name\": \"a\", \"command\": [\"sh\"], \"parameters\": {\"type\": \"string\"}}]", "tool 'a'");
+    file_is_refused("[{\"name\": \"a\", \"command\": [\"/nonexistent/x\"]}]",
+                    "tool 'a': /nonexistent/x cannot be run: No such file");
+    file_is_refused("[{\"name\": \"a\", \"command\": [\"/etc/passwd\"]}]",
+                    "/etc/passwd cannot be run: Permission denied");
+    file_is_refused("[{\"name\": \"a\", \"command\": [\"/tmp/\"]}]", "/tmp/ cannot be run: Permission denied");
+    file_is_refused("[{\"name\": \"a\", \"command\": [\"no-such-program\"]}]",
+                    "tool 'a': there is no program no-such-program in $PATH");
     assert_false(tool_file_open("/nonexistent", 60, &f, &err));
     assert_int_equal(err.code, CARAT_EIO);
 }
