@@ -212,8 +212,14 @@ static bool begins_as_pasted(const char *line)
     return edit.pasted && strncmp(line, edit.pasted, strlen(edit.pasted)) == 0;
 }
 
+/* Below the line that Ctrl-C gave up. hints: how to leave, where that is what Ctrl-C may have been for. */
+static void end_line(bool hints)
+{
+    fputs(was_interrupted && hints ? "\n(Ctrl-D or /bye leaves)\n" : "\n", isatty(1) ? stdout : stderr);
+}
+
 /* NULL: the end of input. */
-static char *edited_line(const char *prompt)
+static char *edited_line(const char *prompt, bool hints)
 {
     int n = 0;
     edit.prompt = prompt;
@@ -223,7 +229,7 @@ static char *edited_line(const char *prompt)
     const char *line = el_gets(edit.el, &n);
     mark_pastes(false);
     if (was_interrupted || !line || n <= 0)
-        fputs(was_interrupted ? "\n(Ctrl-D or /bye leaves)\n" : "\n", isatty(1) ? stdout : stderr);
+        end_line(hints);
     if (!was_interrupted && (!line || n <= 0))
         return NULL;
     char *copy = was_interrupted ? strdup("") : strndup(line, (size_t)n - (line[n - 1] == '\n'));
@@ -318,12 +324,14 @@ static char *plain_line(const char *prompt)
     return line;
 }
 
-static char *one_line(const char *prompt)
+static char *one_line(const char *prompt, bool hints)
 {
     was_interrupted = is_text = false;
 #if CARAT_HAVE_LIBEDIT
     if (edit.el)
-        return edited_line(prompt);
+        return edited_line(prompt, hints);
+#else
+    (void)hints;
 #endif
     return plain_line(prompt);
 }
@@ -351,7 +359,7 @@ static char *many_lines(const char *first)
     size_t total = 0;
     bool is_whole = add_line(&b, first + strlen(QUOTES), &total);
     while (!is_whole) {
-        char *line = one_line("... ");
+        char *line = one_line("... ", true);
         if (!line && !why_not)
             break;
         if (!line || was_interrupted) { /* gives up the whole message */
@@ -393,7 +401,7 @@ bool line_has_nul(void)
 char *line_read(const char *prompt, bool multi)
 {
     has_nul = false;
-    char *line = one_line(prompt);
+    char *line = one_line(prompt, multi);
     if (!line)
         return NULL;
     if (multi)

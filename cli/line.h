@@ -11,7 +11,7 @@ void line_close(void); /* saves it */
 
 /* A message, without its newline; the caller frees it; NULL at the end of input or on an error. What is pasted is one text
  * with its newlines, and starts nothing. With `multi`, a line that begins with """ opens a message that runs to the next
- * """. Ctrl-C gives up the whole message: it is empty. */
+ * """. Ctrl-C gives up the whole message: it is empty. How to leave is then said of messages, not of a question (no `multi`). */
 char *line_read(const char *prompt, bool multi);
 /* The last message was pasted or put between """: it is no command, whatever it begins with. */
 bool line_is_text(void);

@@ -329,6 +329,7 @@ class Asking(Case):
         seen = t.until(b">>> ")
         self.assertIn("the user stopped here: it was not run", seen)
         self.assertIn("the user stopped before it: it was not run", seen)
+        self.assertNotIn("leaves", seen)
         t.type("/undo\r")
         self.assertIn("0 messages are left", t.until(b">>> "))
         self.assertEqual(t.leave(), 0)

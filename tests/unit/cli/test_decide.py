@@ -187,25 +187,27 @@ class Decide(Folder):
             b'{"prompt": "a", "choices": [""], "ending": "open"}',
             b'{"prompt": "a", "choices": ["b"], "ending": "shut"}',
             b'[]', b'{',
+            b'{"prompt": "a", "choices": ["b"], "levels": ["b"]}',
             b'{"id": null, "prompt": "a", "choices": ["b", "c"]}',
         ]
         path = self.path("lines", b"\xef\xbb\xbf" + b"\r\n".join(lines))
         r = carat("decide", TINY, "--jsonl", path)
         self.assertEqual(r.returncode, 1)
         out = [json.loads(line) for line in r.stdout.splitlines()]
-        self.assertEqual(len(out), 14)
+        self.assertEqual(len(out), 15)
         self.assertEqual((out[0]["id"], out[1]["id"], out[2]["id"]), (1, "x", 3))
         self.assertEqual(out[1]["ending"], "open")
         self.assertIn("expected", out[1])
         says = ["expected 'choices' or 'levels'", "unknown field 'temperature'", "are the same tokens", "either 'prompt' or 'messages'",
                 "unknown field 'name'", "is an integer, expected a string", "is an integer, expected a string", "is empty, and its end is open",
-                "expected whole or open", "is an array, expected an object", "the line"]
+                "expected whole or open", "is an array, expected an object", "the line",
+                "both 'choices' and 'levels' are given"]
         errors = r.stderr.decode().splitlines()
-        for o, e, s, n in zip(out[2:13], errors, says, [*range(4, 15)], strict=True):
+        for o, e, s, n in zip(out[2:14], errors, says, [*range(4, 16)], strict=True):
             self.assertIn(s, o["error"])
             self.assertEqual(o["line"], n)
             self.assertTrue(e.startswith(f"carat: {path}:{n}: ") and s in e, e)
-        self.assertEqual({**out[13], "id": 1, "seconds": 0}, {**out[0], "seconds": 0})
+        self.assertEqual({**out[14], "id": 1, "seconds": 0}, {**out[0], "seconds": 0})
         self.refused("decide", TINY, "--jsonl", self.path("no"), says="no: cannot be opened")
         r = self.ok("decide", TINY, "--raw", "--system", "x", "--jsonl", "-", "-q", stdin=lines[0])
         self.assertIn(b"--system is ignored", r.stderr)
