@@ -54,7 +54,8 @@ static bool read_choices(const json_t *line, decision *d, const char ***texts, c
     const json_t *choices = json_object_get(line, "choices"), *levels = json_object_get(line, "levels");
     const json_t *list = levels ? levels : choices;
     if (choices && levels)
-        return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "both 'choices' and 'levels' are given, expected one of them");
+        return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE,
+                       "both 'choices' and 'levels' are given, expected one of them");
     if (!json_is_array(list) || json_array_size(list) == 0)
         return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "expected 'choices' or 'levels', a list of texts");
     d->n = json_array_size(list);
