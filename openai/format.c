@@ -1,4 +1,5 @@
-/* "response_format" of a request, and what it may call -> the form of its answers. Requests that ask for the same share what it was compiled to.
+/* "response_format" of a request, and what it may call -> the form of its answers. Requests that ask for the same share
+ * what it was compiled to.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <stdlib.h>

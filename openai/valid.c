@@ -1,5 +1,5 @@
-/* Are the calls that an answer makes what its request allows? Those in the canonical shape are, by the form of the answer; those in
- * other shapes (Python, other keys) are looked at here.
+/* Are the calls that an answer makes valid, and no more than its request allows? The form of the answer sees to those in
+ * the canonical shape; those in other shapes (Python, other keys) are checked here, when they have come.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <math.h>
@@ -57,8 +57,9 @@ static json_t *array_in_order(const json_t *schema, const json_t *v)
     return NULL;
 }
 
-/* A copy with members in the order of the schema's properties, and whole numbers without a point. NULL: no memory. What a schema says
- * by other keywords stays in its order, so that such a call may be taken for an invalid one. */
+/* A copy with members in the order of the schema's properties, and whole numbers without a point; NULL: no memory. Only
+ * `properties` and `items` are followed. Members below other keywords stay where they are, so a valid call may be taken
+ * for an invalid one, but never the other way round. */
 static json_t *in_order(const json_t *schema, json_t *v)
 {
     if (json_is_object(v))

@@ -122,8 +122,8 @@ static bool check_pair(const merge *m, const ct_tensor *w, const pair *p, carat_
                    ct_tensor_shape(w, of_w), ct_tensor_shape(p->a, of_a), ct_tensor_shape(p->b, of_b));
 }
 
-/* A merged matrix keeps its type if that holds the sum; quantised ones become m->type, for to round them again to fewer bits would
- * lose what was added. */
+/* A merged matrix keeps its type if that is not quantised. A quantised one becomes m->type: rounded to as few bits again, it
+ * would lose what was added. */
 static ct_type type_of(const merge *m, const ct_tensor *w)
 {
     return ct_type_get(w->type)->is_quantised || m->o->type ? m->type : w->type;

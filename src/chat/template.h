@@ -6,7 +6,8 @@
  * template alone: text is tokenised as plain text, so that "<end_of_turn>" typed by a user remains ordinary characters.
  *
  * Nothing is refused but an empty list. The text of every message is a block; blocks of one side are joined into one turn
- * by a blank line. User's side: user, system, developer, tool results and unknown roles. Model's side: assistant, model. A conversation that begins with the model gets an empty user turn in front. What
+ * by a blank line. User's side: user, system, developer, tool results and unknown roles. Model's side: assistant, model. A
+ * conversation that begins with the model gets an empty user turn in front. What
  * the published Jinja template takes is rendered as it does, but for a lone system message (which it drops) and a
  * list-valued one, which is read whole. What had to be done to messages that it refuses is reported (carat_repair). So
  * an empty system message leaves its blank line in front of a user's, and counts for nothing anywhere else.
@@ -113,7 +114,8 @@ typedef struct ct_chat_options {
     const carat_tools *tools;  /* to declare; NULL: none */
 } ct_chat_options;
 
-/* Renders messages that ct_chat_link has seen into an empty prompt. Errors: CARAT_EARG (no messages; the last is not the model's), CARAT_ELIMIT (more than 2^31 bytes of text), CARAT_ENOMEM. */
+/* Renders messages that ct_chat_link has seen into an empty prompt. Errors: CARAT_EARG (no messages; the last is not the
+ * model's), CARAT_ELIMIT (more than 2^31 bytes of text), CARAT_ENOMEM. */
 bool ct_chat_render(const ct_chat_message *messages, size_t n, const ct_chat_options *options, ct_segments *out,
                     carat_err *err);
 void ct_segments_deinit(ct_segments *p);

@@ -1,7 +1,8 @@
 /* One JSON object that may be a call: {"name": ..., "parameters": {...}} and its relatives.
  *
  * Keys may come in any order. Where the name precedes the arguments, they come out as they are written; where it follows,
- * they wait for it. A Python dict does as well: what stands behind a key in single quotes is read as Python. An object whose arguments were whole may lack its closing braces: whoever reads on decides.
+ * they wait for it. A Python dict does as well: what stands behind a key in single quotes is read as Python. An object whose
+ * arguments were whole may lack its closing braces: whoever reads on decides.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
