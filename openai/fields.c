@@ -31,6 +31,10 @@ const ct_openai_field ct_openai_fields[] = {
     X(BODY, "logit_bias") X(BODY, "stop") X(BODY, "n") X(BODY, "best_of")
     X(BODY, "logprobs") X(CHAT, "top_logprobs")
     X(BODY, "response_format") X(BODY, "modalities")
+    X(BODY, "grammar") X(BODY, "json_schema") X(BODY, "guided_json") X(BODY, "guided_regex") X(BODY, "guided_choice")
+    X(BODY, "guided_grammar") X(BODY, "regex") X(BODY, "structured_outputs")
+    X(CT_IN_STRUCTURED, "json") X(CT_IN_STRUCTURED, "regex") X(CT_IN_STRUCTURED, "choice") X(CT_IN_STRUCTURED, "grammar")
+    X(CT_IN_STRUCTURED, "json_object")
     X(CT_IN_FORMAT, "json_schema") X(CT_IN_FORMAT, "schema") X(CT_IN_SCHEMA, "name") X(CT_IN_SCHEMA, "schema") X(CT_IN_SCHEMA, "strict")
     X(CHAT, "tools") X(CHAT, "tool_choice") X(CHAT, "parallel_tool_calls") X(CHAT, "functions") X(CHAT, "function_call")
     X(CT_IN_TOOL, "function") X(CT_IN_FUNCTION, "name") X(CT_IN_FUNCTION, "description") X(CT_IN_FUNCTION, "parameters")
@@ -53,6 +57,9 @@ const ct_openai_field ct_openai_fields[] = {
     /* of what there is not: reasoning, searches, streams */
     X(BODY, "reasoning_effort") X(BODY, "verbosity") X(BODY, "web_search_options") X(COMPLETIONS, "parallel_tool_calls")
     X(BODY, "stream_options")
+    /* of ways to draw tokens that are off: the fields that switch them on are refused */
+    X(BODY, "mirostat_tau") X(BODY, "mirostat_eta") X(BODY, "dynatemp_exponent") X(BODY, "xtc_threshold")
+    X(BODY, "dry_base") X(BODY, "dry_allowed_length") X(BODY, "dry_penalty_last_n") X(BODY, "dry_sequence_breakers")
     /* what replies carry along */
     X(CT_IN_SCHEMA, "description") X(MESSAGE, "annotations") X(CT_IN_CALL, "index") X(MESSAGE, "id")
     X(MESSAGE, "parsed") X(CT_IN_CALLED, "parsed_arguments") X(MESSAGE, "status")
@@ -67,14 +74,12 @@ const ct_openai_field ct_openai_fields[] = {
     Y(COMPLETIONS, "function_call", "none auto")
     X(BODY, "stream") X(BODY, "echo") X(BODY, "suffix") X(BODY, "audio")
     /* what the answer has to look like */
-    X(BODY, "grammar") Y(BODY, "json_schema", "=") Y(BODY, "guided_json", "=") X(BODY, "guided_regex")
-    X(BODY, "guided_choice") X(BODY, "guided_grammar") X(BODY, "structured_outputs") X(BODY, "structural_tag")
-    X(BODY, "regex") X(BODY, "ebnf") Z(BODY, "format", "response_format")
+    X(BODY, "structural_tag") Z(BODY, "ebnf", "grammar") Z(BODY, "format", "response_format")
+    X(CT_IN_STRUCTURED, "structural_tag") X(CT_IN_STRUCTURED, "whitespace_pattern")
+    X(CT_IN_STRUCTURED, "disable_additional_properties") X(CT_IN_STRUCTURED, "disable_any_whitespace")
     /* how tokens are drawn */
     Y(BODY, "typical_p", "=1") Y(BODY, "typical", "=1") Y(BODY, "tfs_z", "=1") X(BODY, "top_a") X(BODY, "top_n_sigma")
-    X(BODY, "mirostat") X(BODY, "mirostat_tau") X(BODY, "mirostat_eta") X(BODY, "dynatemp_range")
-    X(BODY, "dynatemp_exponent") X(BODY, "xtc_probability") X(BODY, "xtc_threshold") X(BODY, "dry_multiplier")
-    X(BODY, "dry_base") X(BODY, "dry_allowed_length") X(BODY, "dry_penalty_last_n") X(BODY, "dry_sequence_breakers")
+    X(BODY, "mirostat") X(BODY, "dynatemp_range") X(BODY, "xtc_probability") X(BODY, "dry_multiplier")
     X(BODY, "samplers") X(BODY, "repeat_last_n") X(BODY, "penalize_nl") X(BODY, "no_repeat_ngram_size")
     X(BODY, "use_beam_search") Y(BODY, "num_beams", "1") Y(BODY, "length_penalty", "=1") X(BODY, "early_stopping")
     Y(BODY, "do_sample", "=true") X(BODY, "logits_processors") X(BODY, "custom_logit_processor")
@@ -116,12 +121,22 @@ const ct_openai_field ct_openai_fields[] = {
 /* clang-format on */
 const size_t ct_openai_n_fields = sizeof ct_openai_fields / sizeof *ct_openai_fields;
 
+static bool is_of(const ct_openai_rows *t, size_t i)
+{
+    return t->in == 0 || (t->rows[i].in & t->in);
+}
+
+static const ct_openai_field *row_of(const char *name, const ct_openai_rows *t)
+{
+    for (size_t i = 0; i < t->n; i++)
+        if (is_of(t, i) && strcmp(t->rows[i].name, name) == 0)
+            return &t->rows[i];
+    return NULL;
+}
+
 const ct_openai_field *ct_openai_field_of(const char *name, ct_openai_place place)
 {
-    for (size_t i = 0; i < ct_openai_n_fields; i++)
-        if ((ct_openai_fields[i].in & place) && strcmp(ct_openai_fields[i].name, name) == 0)
-            return &ct_openai_fields[i];
-    return NULL;
+    return row_of(name, &(ct_openai_rows){ ct_openai_fields, ct_openai_n_fields, place, "" });
 }
 
 /* ---- does a value ask for something? ---- */
@@ -189,6 +204,8 @@ static const char *place_name(ct_openai_place place)
         return "an image_url";
     case CT_IN_FORMAT:
         return "a response_format";
+    case CT_IN_STRUCTURED:
+        return "structured_outputs";
     case CT_IN_LINE:
         return "a line of a batch";
     case CT_IN_TOOL:
@@ -204,13 +221,13 @@ static const char *place_name(ct_openai_place place)
 }
 
 /* The honoured field whose name is nearest, for a typing error; NULL: none is near. */
-static const char *nearest(const char *name, ct_openai_place place)
+static const char *nearest(const char *name, const ct_openai_rows *t)
 {
     const char *best = NULL;
     size_t len = strlen(name), least = len < 5 ? 2 : 3; /* must be fewer changes */
-    for (size_t i = 0; len < 40 && i < ct_openai_n_fields; i++) {
-        const ct_openai_field *at = &ct_openai_fields[i];
-        bool fits = (at->in & place) && at->class == CT_FIELD_HONOURED;
+    for (size_t i = 0; len < 40 && i < t->n; i++) {
+        const ct_openai_field *at = &t->rows[i];
+        bool fits = is_of(t, i) && at->class == CT_FIELD_HONOURED;
         size_t d = fits ? ct_edit_distance(name, len, at->name, strlen(at->name)) : least;
         if (d < least) {
             least = d;
@@ -241,14 +258,14 @@ static bool refuse_row(const ct_openai_field *row, const char *where, ct_openai_
                             row->instead ? row->instead : "");
 }
 
-static bool refuse_unknown(const char *name, ct_openai_place place, const char *where, ct_openai_fault *f)
+static bool refuse_unknown(const char *name, const ct_openai_rows *t, const char *where, ct_openai_fault *f)
 {
     char path[MAX_PATH], shown[MAX_PATH];
-    const char *near = nearest(name, place);
+    const char *near = nearest(name, t);
     return ct_openai_refuse(f, 400, "unknown_parameter", path_of(name, where, path),
                             "%s%s'%s' is not a known field of %s%s%s%s", where, *where ? ": " : "",
-                            path_of(name, "", shown), place_name(place), near ? "; did you mean '" : "",
-                            near ? near : "", near ? "'?" : "");
+                            path_of(name, "", shown), t->what, near ? "; did you mean '" : "", near ? near : "",
+                            near ? "'?" : "");
 }
 
 /* Into a list that may stand in a header: what is not a plain character becomes %XX. */
@@ -271,22 +288,29 @@ static bool list(const char *name, const char *where, ct_openai_list *unknown, c
     return ok || ct_openai_no_memory(f, "the names of unknown fields");
 }
 
-bool ct_openai_check_fields(const json_t *object, ct_openai_place place, const char *where, ct_openai_list *unknown,
-                            ct_openai_fault *f)
+bool ct_openai_check_rows(const json_t *object, const ct_openai_rows *t, const char *where, ct_openai_list *unknown,
+                          ct_openai_fault *f)
 {
     const char *name;
     json_t *v;
     json_object_foreach((json_t *)object, name, v) {
-        const ct_openai_field *row = json_is_null(v) ? NULL : ct_openai_field_of(name, place);
+        const ct_openai_field *row = json_is_null(v) ? NULL : row_of(name, t);
         ct_openai_class class = row ? row->class : CT_FIELD_UNKNOWN;
         bool is_wrong = class == CT_FIELD_REFUSED    ? asks(v, row->unless)
                         : class == CT_FIELD_HARMLESS ? unknown->mode == CT_OPENAI_STRICT && asks(v, NULL)
                         : class == CT_FIELD_UNKNOWN  ? !json_is_null(v) && unknown->mode != CT_OPENAI_LENIENT
                                                      : false;
         if (is_wrong)
-            return row ? refuse_row(row, where, f) : refuse_unknown(name, place, where, f);
+            return row ? refuse_row(row, where, f) : refuse_unknown(name, t, where, f);
         if (class == CT_FIELD_UNKNOWN && !json_is_null(v) && !list(name, where, unknown, f))
             return false;
     }
     return true;
+}
+
+bool ct_openai_check_fields(const json_t *object, ct_openai_place place, const char *where, ct_openai_list *unknown,
+                            ct_openai_fault *f)
+{
+    const ct_openai_rows rows = { ct_openai_fields, ct_openai_n_fields, place, place_name(place) };
+    return ct_openai_check_rows(object, &rows, where, unknown, f);
 }

@@ -21,13 +21,14 @@ typedef enum ct_openai_place {
     CT_IN_IMAGE = 16, /* a part {"type": "image_url"} */
     CT_IN_PART = CT_IN_TEXT | CT_IN_IMAGE,
     CT_IN_IMAGE_URL = 32,
-    CT_IN_FORMAT = 64,     /* "response_format" */
-    CT_IN_SCHEMA = 128,    /* "json_schema" in it */
-    CT_IN_LINE = 256,      /* the line of a batch, around the body */
-    CT_IN_TOOL = 512,      /* one of "tools" */
-    CT_IN_FUNCTION = 1024, /* "function" in it; one of "functions" */
-    CT_IN_CALL = 2048,     /* one of a message's "tool_calls" */
-    CT_IN_CALLED = 4096,   /* "function" in it; "function_call" */
+    CT_IN_FORMAT = 64,       /* "response_format" */
+    CT_IN_SCHEMA = 128,      /* "json_schema" in it */
+    CT_IN_LINE = 256,        /* the line of a batch, around the body */
+    CT_IN_TOOL = 512,        /* one of "tools" */
+    CT_IN_FUNCTION = 1024,   /* "function" in it; one of "functions" */
+    CT_IN_CALL = 2048,       /* one of a message's "tool_calls" */
+    CT_IN_CALLED = 4096,     /* "function" in it; "function_call" */
+    CT_IN_STRUCTURED = 8192, /* "structured_outputs" */
 } ct_openai_place;
 
 typedef enum ct_openai_class {
@@ -50,6 +51,14 @@ typedef struct ct_openai_field {
 extern const ct_openai_field ct_openai_fields[];
 extern const size_t ct_openai_n_fields;
 
+/* The rows of one object: all of a table, or those of a place in it. */
+typedef struct ct_openai_rows {
+    const ct_openai_field *rows; /* [n] */
+    size_t n;
+    unsigned in;      /* ct_openai_place, added up; 0: every row, whatever it says */
+    const char *what; /* the object, for messages: "a chat request" */
+} ct_openai_rows;
+
 /* The row of that name in that place; NULL: none. */
 const ct_openai_field *ct_openai_field_of(const char *name, ct_openai_place place);
 
@@ -57,5 +66,8 @@ const ct_openai_field *ct_openai_field_of(const char *name, ct_openai_place plac
  * unknown is refused or added to the list, as the list's mode says. */
 bool ct_openai_check_fields(const json_t *object, ct_openai_place place, const char *where, ct_openai_list *unknown,
                             ct_openai_fault *f);
+/* The same by the rows of another protocol. */
+bool ct_openai_check_rows(const json_t *object, const ct_openai_rows *rows, const char *where, ct_openai_list *unknown,
+                          ct_openai_fault *f);
 
 #endif

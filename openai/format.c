@@ -1,5 +1,5 @@
-/* "response_format" of a request, and what it may call -> the form of its answers. Requests that ask for the same share
- * what it was compiled to.
+/* "response_format" of a request, its other names, and what it may call -> the form of its answers. Requests that ask for
+ * the same share what it was compiled to.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <stdlib.h>
@@ -77,38 +77,69 @@ static bool open_form(char *key, const carat_format_options *o, carat_engine *e,
     return carat_format_open(e, o, &form->format, &f->err) || ct_openai_refuse_err(f, param);
 }
 
-/* schema: its text, or NULL: any object, or no JSON at all. */
-static char *key_of(const ct_openai_request *r, carat_format_kind kind, const char *schema)
+static char *key_of(const ct_openai_request *r, const ct_openai_wanted *w)
 {
     ct_buf key;
     ct_buf_init(&key, MAX_SCHEMA);
-    ct_buf_fmt(&key, "%d%s%s", (int)kind, schema ? schema : "", r->calls.key ? r->calls.key : "");
+    ct_buf_fmt(&key, "%d%s", (int)w->kind, w->text ? w->text : "");
+    if (w->choices)
+        ct_json_write(w->choices, &key);
+    ct_buf_str(&key, r->calls.key ? r->calls.key : "");
     return ct_buf_take(&key);
 }
 
-/* The form of this kind, and of what may be called, becomes the request's: one that there is, or a new one. */
-static bool bind(ct_openai_request *r, carat_format_kind kind, const char *schema, carat_engine *e,
-                 ct_openai_forms *forms, const char *param, ct_openai_fault *f)
+/* The texts of a list, borrowed; those that are none were refused. */
+static bool take_choices(const json_t *list, const char ***texts, size_t **lens, ct_openai_fault *f)
 {
-    const carat_format_options o = { .struct_size = sizeof o,
-                                     .kind = kind,
-                                     .text = schema,
-                                     .tools = r->calls.tools,
-                                     .names = r->calls.names,
-                                     .n_names = r->calls.n_names,
-                                     .is_single = r->calls.is_single };
-    char *key = key_of(r, kind, schema);
+    size_t n = json_array_size(list);
+    if (!list)
+        return true;
+    *texts = calloc(n + 1, sizeof **texts);
+    *lens = calloc(n + 1, sizeof **lens);
+    if (!*texts || !*lens)
+        return ct_openai_no_memory(f, "a response format");
+    for (size_t i = 0; i < n; i++) {
+        (*texts)[i] = json_string_value(json_array_get(list, i));
+        (*lens)[i] = json_string_length(json_array_get(list, i));
+    }
+    return true;
+}
+
+/* The form of this kind, and of what may be called, becomes the request's: one that there is, or a new one. */
+static bool bind(ct_openai_request *r, const ct_openai_wanted *w, carat_engine *e, ct_openai_forms *forms,
+                 ct_openai_fault *f)
+{
+    char *key = key_of(r, w);
+    const char **choices = NULL;
+    size_t *lens = NULL;
     if (!key)
         return ct_openai_no_memory(f, "a response format");
     r->form = find(forms, key);
     if (r->form) {
         r->form->n_refs++;
         free(key);
-    } else if (!open_form(key, &o, e, &r->form, param, f)) {
-        return false;
-    } else {
-        keep(forms, r->form);
+        r->generation.format = r->form->format;
+        return true;
     }
+    bool ok = take_choices(w->choices, &choices, &lens, f);
+    const carat_format_options o = { .struct_size = sizeof o,
+                                     .kind = w->kind,
+                                     .text = w->text,
+                                     .choices = choices,
+                                     .choice_lens = lens,
+                                     .n_choices = json_array_size(w->choices),
+                                     .tools = r->calls.tools,
+                                     .names = r->calls.names,
+                                     .n_names = r->calls.n_names,
+                                     .is_single = r->calls.is_single };
+    if (!ok)
+        free(key);
+    ok = ok && open_form(key, &o, e, &r->form, w->param, f);
+    free(choices);
+    free(lens);
+    if (!ok)
+        return false;
+    keep(forms, r->form);
     r->generation.format = r->form->format;
     return true;
 }
@@ -127,8 +158,9 @@ static bool bind_calls(ct_openai_request *r, carat_engine *e, ct_openai_forms *f
 {
     if (!r->calls.tools)
         return true;
-    return bind(r, r->calls.must_call ? CARAT_FORMAT_CALLS : CARAT_FORMAT_TEXT_OR_CALLS, NULL, e, forms,
-                r->calls.is_old_style ? "functions" : "tools", f);
+    const ct_openai_wanted w = { .kind = r->calls.must_call ? CARAT_FORMAT_CALLS : CARAT_FORMAT_TEXT_OR_CALLS,
+                                 .param = r->calls.is_old_style ? "functions" : "tools" };
+    return bind(r, &w, e, forms, f);
 }
 
 static bool bind_schema(ct_openai_request *r, const json_t *schema, const char *param, carat_engine *e,
@@ -142,7 +174,8 @@ static bool bind_schema(ct_openai_request *r, const json_t *schema, const char *
     ct_buf text;
     ct_buf_init(&text, MAX_SCHEMA);
     bool ok = ct_json_write(schema, &text) || ct_openai_no_memory(f, "a response format");
-    ok = ok && bind(r, CARAT_FORMAT_JSON_SCHEMA, text.data, e, forms, param, f);
+    const ct_openai_wanted w = { .kind = CARAT_FORMAT_JSON_SCHEMA, .text = text.data, .param = param };
+    ok = ok && bind(r, &w, e, forms, f);
     ct_buf_deinit(&text);
     return ok;
 }
@@ -171,8 +204,20 @@ static bool is_type(const json_t *format, const char *type)
     return s && strcmp(s, type) == 0;
 }
 
-bool ct_openai_read_form(ct_openai_request *r, const json_t *format, carat_engine *e, const ct_openai_options *o,
-                         ct_openai_fault *f)
+/* By one of the names that other servers have for it. */
+static bool bind_other(ct_openai_request *r, const ct_openai_wanted *w, carat_engine *e, ct_openai_forms *forms,
+                       ct_openai_fault *f)
+{
+    if (w->kind == CARAT_FORMAT_JSON_SCHEMA && !w->text)
+        return bind_schema(r, w->schema, w->param, e, forms, f);
+    if (r->calls.tools && w->kind != CARAT_FORMAT_JSON_OBJECT && w->kind != CARAT_FORMAT_JSON_SCHEMA)
+        return ct_openai_refuse(f, 400, "unsupported_value", w->param, "'%s' cannot stand beside '%s'", w->param,
+                                r->calls.is_old_style ? "functions" : "tools");
+    return r->calls.must_call ? bind_calls(r, e, forms, f) : bind(r, w, e, forms, f);
+}
+
+static bool read_response_format(ct_openai_request *r, const json_t *format, carat_engine *e,
+                                 const ct_openai_options *o, ct_openai_fault *f)
 {
     const json_t *schema = json_object_get(format, "json_schema"), *own = json_object_get(format, "schema");
     const bool has_schema = is_type(format, "json_schema");
@@ -194,5 +239,21 @@ bool ct_openai_read_form(ct_openai_request *r, const json_t *format, carat_engin
         return bind_calls(r, e, o->forms, f);
     if (own && !json_is_null(own)) /* as llama.cpp's server has it */
         return bind_schema(r, own, "response_format.schema", e, o->forms, f);
-    return bind(r, CARAT_FORMAT_JSON_OBJECT, NULL, e, o->forms, "response_format", f);
+    const ct_openai_wanted w = { .kind = CARAT_FORMAT_JSON_OBJECT, .param = "response_format" };
+    return bind(r, &w, e, o->forms, f);
+}
+
+bool ct_openai_read_form(ct_openai_request *r, const json_t *format, carat_engine *e, const ct_openai_options *o,
+                         ct_openai_fault *f)
+{
+    ct_openai_wanted other;
+    if (!ct_openai_read_wanted(r->body, &r->unknown, &other, f))
+        return false;
+    if (!other.param)
+        return read_response_format(r, format, e, o, f);
+    if (format && !is_type(format, "text"))
+        return ct_openai_refuse(f, 400, "invalid_value", other.param,
+                                "'%s' and 'response_format' both give the answer a form: give one of them",
+                                other.param);
+    return bind_other(r, &other, e, o->forms, f);
 }

@@ -13,6 +13,17 @@ bool ct_openai_no_memory(ct_openai_fault *f, const char *what);
 bool ct_openai_chat_prompt(ct_openai_request *r, const carat_engine *e, const ct_openai_options *o, ct_openai_fault *f);
 bool ct_openai_text_prompt(const json_t *body, const carat_engine *e, carat_prompt **out, ct_openai_fault *f);
 
+/* wanted.c: the form of an answer by the names that llama.cpp's server and vLLM have for it. */
+typedef struct ct_openai_wanted {
+    const char *param; /* the field that asks for it; NULL: none does */
+    carat_format_kind kind;
+    const char *text;      /* of a grammar, an expression; of a schema that came as a text */
+    const json_t *schema;  /* of a schema that came as JSON */
+    const json_t *choices; /* a list of texts */
+} ct_openai_wanted;
+/* Everything in it is borrowed from the body. */
+bool ct_openai_read_wanted(const json_t *body, ct_openai_list *unknown, ct_openai_wanted *to, ct_openai_fault *f);
+
 /* format.c: "response_format", which may be NULL, and what may be called -> r->form. After tools.c. */
 bool ct_openai_read_form(ct_openai_request *r, const json_t *format, carat_engine *e, const ct_openai_options *o,
                          ct_openai_fault *f);

@@ -172,9 +172,7 @@ static void test_what_cannot_be_honoured_is_refused_by_name(void **state)
 {
     (void)state;
     static const char *const never[] = {
-        "grammar",        "json_schema",        "guided_json",     "guided_regex", "guided_choice",
-        "guided_grammar", "structured_outputs", "audio",           "suffix",       "echo",
-        "stream",         "bad_words",          "prompt_logprobs",
+        "structural_tag", "ebnf", "audio", "suffix", "echo", "stream", "bad_words", "prompt_logprobs",
     };
     for (size_t i = 0; i < sizeof never / sizeof *never; i++)
         for (size_t k = 0; k < sizeof wishes / sizeof *wishes; k++) {
@@ -191,6 +189,80 @@ static void test_what_cannot_be_honoured_is_refused_by_name(void **state)
     refuse(CHAT, ", \"response_format\": \"text\"", "response_format", "unsupported_value");
     refuse(CHAT, ", \"modalities\": [\"audio\"]", "modalities", "unsupported_value");
     refuse(CHAT, ", \"best_of\": 2", "best_of", "unsupported_value");
+}
+
+/* ---- the form of an answer ---- */
+
+static void expect_form(const char *field, const char *text, const char *not_text)
+{
+    asked a;
+    char rest[256];
+    bool matches;
+    snprintf(rest, sizeof rest, ", %s", field);
+    for (int k = 0; k < 2; k++) {
+        if (k)
+            accept(&a, COMPL, rest);
+        else
+            accept(&a, CHAT, rest);
+        const carat_format *form = a.r.generation.format;
+        assert_non_null(form);
+        assert_true(carat_format_matches(form, text, strlen(text), &matches, NULL));
+        if (!matches)
+            fail_msg("%s: %s is not of the form", field, text);
+        assert_true(carat_format_matches(form, not_text, strlen(not_text), &matches, NULL));
+        if (matches)
+            fail_msg("%s: %s is of the form", field, not_text);
+        done(&a);
+    }
+}
+
+static void test_forms_by_the_names_of_other_servers(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *field, *text, *not_text;
+    } good[] = {
+        { "\"grammar\": \"root ::= \\\"a\\\"+\"", "aaa", "b" },
+        { "\"guided_grammar\": \"root ::= \\\"a\\\"+\"", "aaa", "b" },
+        { "\"json_schema\": {\"const\": 5}", "5", "6" },
+        { "\"json_schema\": {}", "5", "x" }, /* any JSON */
+        { "\"guided_json\": \"{\\\"const\\\": 5}\"", "5", "6" },
+        { "\"guided_regex\": \"a[0-9]\"", "a7", "a" },
+        { "\"regex\": \"a[0-9]\"", "a7", "a" },
+        { "\"guided_choice\": [\"yes\", \"no\"]", "no", "maybe" },
+        { "\"structured_outputs\": {\"json\": {\"const\": 5}}", "5", "6" },
+        { "\"structured_outputs\": {\"regex\": \"a[0-9]\"}", "a7", "a" },
+        { "\"structured_outputs\": {\"choice\": [\"yes\", \"no\"], \"regex\": null}", "yes", "maybe" },
+        { "\"structured_outputs\": {\"grammar\": \"root ::= \\\"a\\\"+\"}", "aaa", "b" },
+        { "\"structured_outputs\": {\"json_object\": true}", "{}", "[]" },
+        { "\"grammar\": \"\", \"json_schema\": null, \"guided_choice\": [], \"guided_regex\": \"a\"", "a", "b" },
+        { "\"response_format\": {\"type\": \"text\"}, \"regex\": \"a\"", "a", "b" },
+    };
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++)
+        expect_form(good[i].field, good[i].text, good[i].not_text);
+    static const struct {
+        const char *rest, *param;
+    } bad[] = {
+        { ", \"grammar\": \"root ::= (\"", "grammar" },
+        { ", \"grammar\": \"root ::= \\\"\\u0000\\\"\"", "grammar" },
+        { ", \"guided_json\": \"{\"", "guided_json" },
+        { ", \"json_schema\": {\"unheard\": 1}", "json_schema" },
+        { ", \"guided_choice\": [\"a\", 1]", "guided_choice" },
+        { ", \"guided_regex\": \"(\"", "guided_regex" },
+        { ", \"structured_outputs\": 5", "structured_outputs" },
+        { ", \"structured_outputs\": {\"json_object\": 1}", "structured_outputs.json_object" },
+        { ", \"structured_outputs\": {\"regex\": \"a\", \"choice\": [\"a\"]}", "structured_outputs.choice" },
+        { ", \"grammar\": \"root ::= \\\"a\\\"\", \"json_schema\": {}", "json_schema" },
+        { ", \"regex\": \"a\", \"response_format\": {\"type\": \"json_object\"}", "regex" },
+        { ", \"regex\": \"a\", \"tools\": [{\"type\": \"function\", \"function\": {\"name\": \"f\"}}]", "regex" },
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        asked a;
+        ask(&a, CHAT, bad[i].rest);
+        if (a.ok || a.f.status != 400 || strcmp(a.f.param, bad[i].param) != 0)
+            fail_msg("%s: %d, %d, '%s'", bad[i].rest, a.ok, a.f.status, a.f.param);
+        done(&a);
+    }
 }
 
 #define SCHEMA "response_format.json_schema"
@@ -550,7 +622,7 @@ static void test_wrong_types_and_ranges(void **state)
 
 /* ---- the table of fields ---- */
 
-#define ALL_PLACES 13
+#define ALL_PLACES 14
 static const struct place {
     ct_openai_place place;
     ct_openai_endpoint endpoint;
@@ -581,6 +653,7 @@ static const struct place {
       "messages[0].tool_calls[0]." },
     { CT_IN_CALLED, CT_OPENAI_CHAT, "{\"messages\": [{\"role\": \"assistant\", \"function_call\": {\"name\": \"f\"",
       "}}]}", "messages[0].function_call." },
+    { CT_IN_STRUCTURED, CHAT ", \"structured_outputs\": {\"json_object\": false", "}}", "structured_outputs." },
     { CT_IN_LINE, CT_OPENAI_CHAT, NULL, NULL, "" },
 };
 
@@ -741,7 +814,6 @@ static void test_what_asks_for_nothing(void **state)
         { "num_beams", "1", "2" },
         { "skip_special_tokens", "true", "false" },
         { "prompt_logprobs", "false", "0" }, /* of the prompt's tokens, without alternatives */
-        { "guided_json", "null", "{}" },     /* any JSON */
         { "mirostat", "0", "2" },
     };
     for (size_t i = 0; i < sizeof of / sizeof *of; i++)
@@ -1269,6 +1341,7 @@ int main(void)
         cmocka_unit_test(test_deep_json),
         cmocka_unit_test(test_what_cannot_be_honoured_is_refused_by_name),
         cmocka_unit_test(test_response_formats),
+        cmocka_unit_test(test_forms_by_the_names_of_other_servers),
         cmocka_unit_test(test_tools),
         cmocka_unit_test(test_tools_that_are_none),
         cmocka_unit_test(test_calls_in_messages),
