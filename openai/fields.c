@@ -252,7 +252,7 @@ static const char *path_of(const char *name, const char *where, char to[MAX_PATH
 static bool refuse_row(const ct_openai_field *row, const char *where, ct_openai_fault *f)
 {
     char path[MAX_PATH];
-    const char *what = row->class == CT_FIELD_HARMLESS ? "honoured" : "supported";
+    const char *what = row->class == CT_FIELD_REFUSED ? "supported" : "honoured";
     return ct_openai_refuse(f, 400, "unsupported_parameter", path_of(row->name, where, path), "%s%s'%s' is not %s%s%s",
                             where, *where ? ": " : "", row->name, what, row->instead ? "; use " : "",
                             row->instead ? row->instead : "");
@@ -288,21 +288,55 @@ static bool list(const char *name, const char *where, ct_openai_list *unknown, c
     return ok || ct_openai_no_memory(f, "the names of unknown fields");
 }
 
+void ct_openai_list_init(ct_openai_list *to, ct_openai_mode mode)
+{
+    *to = (ct_openai_list){ .mode = mode };
+    ct_buf_init(&to->names, 4 * CT_OPENAI_MAX_LIST); /* two that are full */
+}
+
+bool ct_openai_list_join(ct_openai_list *to, const ct_openai_list *from)
+{
+    const bool had_room = to->names.len < CT_OPENAI_MAX_LIST;
+    to->n += from->n;
+    if (from->names.len == 0 || !had_room)
+        return true;
+    return ct_buf_str(&to->names, to->names.len ? ", " : "") &&
+           ct_buf_add(&to->names, from->names.data, from->names.len);
+}
+
+/* Is it not to be taken at all? */
+static bool is_wrong(const ct_openai_field *row, const json_t *v, ct_openai_mode mode)
+{
+    switch (row ? row->class : CT_FIELD_UNKNOWN) {
+    case CT_FIELD_UNKNOWN:
+        return !json_is_null(v) && mode != CT_OPENAI_LENIENT;
+    case CT_FIELD_HARMLESS:
+        return mode == CT_OPENAI_STRICT && asks(v, row->unless);
+    case CT_FIELD_PASSED_BY:
+        return mode != CT_OPENAI_LENIENT && asks(v, row->unless);
+    case CT_FIELD_REFUSED:
+        return asks(v, row->unless);
+    case CT_FIELD_HONOURED:
+        break;
+    }
+    return false;
+}
+
+static bool is_listed(const ct_openai_field *row, const json_t *v)
+{
+    return row ? row->class == CT_FIELD_PASSED_BY && asks(v, row->unless) : !json_is_null(v);
+}
+
 bool ct_openai_check_rows(const json_t *object, const ct_openai_rows *t, const char *where, ct_openai_list *unknown,
                           ct_openai_fault *f)
 {
     const char *name;
     json_t *v;
     json_object_foreach((json_t *)object, name, v) {
-        const ct_openai_field *row = json_is_null(v) ? NULL : row_of(name, t);
-        ct_openai_class class = row ? row->class : CT_FIELD_UNKNOWN;
-        bool is_wrong = class == CT_FIELD_REFUSED    ? asks(v, row->unless)
-                        : class == CT_FIELD_HARMLESS ? unknown->mode == CT_OPENAI_STRICT && asks(v, NULL)
-                        : class == CT_FIELD_UNKNOWN  ? !json_is_null(v) && unknown->mode != CT_OPENAI_LENIENT
-                                                     : false;
-        if (is_wrong)
+        const ct_openai_field *row = row_of(name, t);
+        if (is_wrong(row, v, unknown->mode))
             return row ? refuse_row(row, where, f) : refuse_unknown(name, t, where, f);
-        if (class == CT_FIELD_UNKNOWN && !json_is_null(v) && !list(name, where, unknown, f))
+        if (is_listed(row, v) && !list(name, where, unknown, f))
             return false;
     }
     return true;

@@ -2,6 +2,8 @@
  *
  *     honoured   it does what it says; a value of the wrong type is refused
  *     harmless   it changes nothing here, and no answer would be another one for it: taken and ignored
+ *     passed by  it would change something and cannot be honoured, but every server of its protocol takes it: listed like
+ *                an unknown one where it asks for something
  *     refused    it would change the answer and cannot be honoured: refused by name where it asks for something
  *     unknown    in no row: refused by name, or listed (ct_openai_unknown)
  *
@@ -36,13 +38,14 @@ typedef enum ct_openai_class {
     CT_FIELD_HONOURED,
     CT_FIELD_HARMLESS,
     CT_FIELD_REFUSED,
+    CT_FIELD_PASSED_BY,
 } ct_openai_class;
 
 typedef struct ct_openai_field {
     const char *name;
     unsigned in; /* ct_openai_place, added up */
     ct_openai_class class;
-    /* Of a refused one: which values ask for nothing. null never does. NULL: nor do false, 0, "", [] and {}. Else words
+    /* Of one that is not honoured: which values ask for nothing. null never does. NULL: nor do false, 0, "", [] and {}. Else words
      * that do not either; after "=" they alone. */
     const char *unless;
     const char *instead; /* of a refused one: what does the same, or NULL */
@@ -69,5 +72,10 @@ bool ct_openai_check_fields(const json_t *object, ct_openai_place place, const c
 /* The same by the rows of another protocol. */
 bool ct_openai_check_rows(const json_t *object, const ct_openai_rows *rows, const char *where, ct_openai_list *unknown,
                           ct_openai_fault *f);
+
+/* An empty list of that mode; its names are freed with ct_buf_deinit. */
+void ct_openai_list_init(ct_openai_list *list, ct_openai_mode mode);
+/* The names of one list behind those of another. False: no memory. */
+bool ct_openai_list_join(ct_openai_list *to, const ct_openai_list *from);
 
 #endif
