@@ -786,6 +786,7 @@ typedef struct carat_result {
     int32_t stop_id;    /* the end-of-text or end-of-turn token that ended it, or -1 */
     size_t n_generated; /* tokens sampled, a final stop token not counted */
     double seconds;     /* from the first sample to the end */
+    size_t stop;        /* which of the generation's stop strings ended the text, counted from 1; 0: none did */
 } carat_result;
 
 /* Samples tokens and evaluates each, except the last one and a stop token: append that one to continue from it. The

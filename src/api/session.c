@@ -286,8 +286,10 @@ static void take_back(carat_session *s, size_t had, size_t n_told, carat_result 
     if (want < s->seq.n)
         carat_session_rewind(s, want, &kept, NULL);
     /* A stop string may have ended with the last token reported; a stop token can only have come later. */
-    if (result->finish != CARAT_FINISH_STOP || result->stop_id >= 0 || result->n_generated > n_told)
+    if (result->finish != CARAT_FINISH_STOP || result->stop_id >= 0 || result->n_generated > n_told) {
         result->finish = CARAT_FINISH_CANCELLED;
+        result->stop = 0;
+    }
     result->stop_id = -1;
     result->n_generated = n_told;
 }

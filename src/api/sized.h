@@ -40,7 +40,7 @@
     X(carat_format_options, n_names, n_names)                                                                          \
     X(carat_generation, arg, mask)                                                                                     \
     X(carat_mask, close, close)                                                                                        \
-    X(carat_result, seconds, seconds)                                                                                  \
+    X(carat_result, seconds, stop)                                                                                     \
     X(carat_continuation, n_ids, n_ids)                                                                                \
     X(carat_request_options, user, n_continuations)                                                                    \
     X(carat_request_state, n_encoded, n_encoded)                                                                       \

@@ -20,6 +20,7 @@ struct ct_generator {
     uint32_t *allowed; /* bits of the vocabulary; NULL where no token is ever refused */
     ct_detok detok;
     ct_stops stops;
+    size_t n_stops; /* of them the caller's */
     size_t max_tokens, min_tokens;
     size_t n_text; /* bytes of the answer that were handed out */
     int n_wanted;  /* alternatives a token */
@@ -78,6 +79,7 @@ bool ct_generator_open(const ct_vocabulary *v, const carat_generation *from, ct_
     g->v = *v;
     g->max_tokens = from->max_tokens;
     g->min_tokens = from->min_tokens;
+    g->n_stops = from->n_stops;
     g->n_wanted = from->n_top;
     g->ignore_eos = from->ignores_eos;
     g->result = (carat_result){ .finish = CARAT_FINISH_LENGTH, .stop_id = -1 };
@@ -232,6 +234,12 @@ static void find_alternatives(ct_generator *g, const float *logits, ct_chunk *ch
         chunk->top[i] = (carat_top){ best[i].id, best[i].logit - g->lse };
 }
 
+static void end_text(ct_generator *g)
+{
+    g->result.finish = CARAT_FINISH_STOP;
+    g->result.stop = g->stops.met < g->n_stops ? g->stops.met + 1 : 0;
+}
+
 static void end_turn(ct_generator *g, int32_t stop_id, ct_verdict *verdict)
 {
     g->result.finish = CARAT_FINISH_STOP;
@@ -269,7 +277,7 @@ static bool add_token(ct_generator *g, int32_t id, size_t room, ct_chunk *chunk,
     if (g->stops.held.failed || chunk->text.failed)
         return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for the text");
     if (g->stops.is_met)
-        g->result.finish = CARAT_FINISH_STOP;
+        end_text(g);
     const bool is_last = g->result.n_generated == g->max_tokens || room == 0;
     if (is_last && is_complete(g)) /* what was allowed was just enough */
         g->result.finish = CARAT_FINISH_STOP;
@@ -322,7 +330,7 @@ bool ct_generator_flush(ct_generator *g, ct_chunk *chunk)
         ct_detok_flush(&g->detok, &g->stops.held);
     ct_stops_release(&g->stops, true, &chunk->text);
     if (g->stops.is_met)
-        g->result.finish = CARAT_FINISH_STOP;
+        end_text(g);
     return chunk->text.len > 0;
 }
 

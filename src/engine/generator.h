@@ -71,7 +71,7 @@ size_t ct_generator_forced(const ct_generator *g, int32_t *ids, size_t most);
 bool ct_generator_give(ct_generator *g, int32_t id, size_t room, ct_chunk *chunk, ct_verdict *verdict, carat_err *err);
 /* The text that was held back at the end of an answer that no stop string ended: true if there is any. */
 bool ct_generator_flush(ct_generator *g, ct_chunk *chunk);
-/* finish, n_generated, stop_id; seconds is the caller's. */
+/* finish, n_generated, stop_id, stop; seconds is the caller's. */
 carat_result ct_generator_result(const ct_generator *g);
 
 #endif

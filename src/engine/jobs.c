@@ -105,8 +105,10 @@ static void end_answer(ct_scheduler *s, ct_job *j)
     if (j->ok && ct_generator_flush(j->gen, &j->chunk[0]))
         ct_jobs_send(s, j, &j->chunk[0]);
     j->result = ct_generator_result(j->gen);
-    if (was_cancelled)
+    if (was_cancelled) {
         j->result.finish = CARAT_FINISH_CANCELLED;
+        j->result.stop = 0;
+    }
     if (j->seq && j->ok)
         ct_kv_mark(j->seq->kv); /* the next turn continues from here */
 }

@@ -89,14 +89,16 @@ static size_t may_become_stop(const ct_stops *s, const char *text, size_t len)
     return longest;
 }
 
-/* Where the first stop string begins in the text; SIZE_MAX if there is none. */
-static size_t find_stop(const ct_stops *s)
+/* Where the first stop string begins in the text, and which it is; SIZE_MAX if there is none. */
+static size_t find_stop(const ct_stops *s, size_t *which)
 {
     size_t first = SIZE_MAX;
     for (size_t i = 0; i < s->n && s->held.len; i++) {
         const char *at = memmem(s->held.data, s->held.len, s->strings[i].bytes, s->strings[i].len);
-        if (at && (size_t)(at - s->held.data) < first)
+        if (at && (size_t)(at - s->held.data) < first) {
             first = (size_t)(at - s->held.data);
+            *which = i;
+        }
     }
     return first;
 }
@@ -104,7 +106,7 @@ static size_t find_stop(const ct_stops *s)
 void ct_stops_release(ct_stops *s, bool is_end, ct_buf *out)
 {
     ct_buf *held = &s->held;
-    size_t stop = find_stop(s);
+    size_t stop = find_stop(s, &s->met);
     s->is_met = stop != SIZE_MAX;
     size_t n = s->is_met ? stop : is_end ? held->len : held->len - may_become_stop(s, held->data, held->len);
     if (n == 0)

@@ -16,6 +16,7 @@ typedef struct ct_stops {
     size_t n;
     ct_buf held; /* the caller adds new text to it */
     bool is_met; /* one of the strings: what is held begins with it */
+    size_t met;  /* which, from 0; of several that begin there the first */
 } ct_stops;
 
 /* At most 64 strings of 1 to 4096 bytes; lens NULL: they are NUL-terminated. Errors: CARAT_EARG, CARAT_ENOMEM. Deinit in

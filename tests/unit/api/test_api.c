@@ -176,6 +176,7 @@ static void stop_strings_cut_anywhere(void **state)
     run(&g, &all, &r);
     assert_int_equal(r.n_generated, 40);
     assert_int_equal(r.finish, CARAT_FINISH_LENGTH);
+    assert_int_equal(r.stop, 0);
     for (size_t at = 0; at + 2 < all.len; at++) {
         if (((unsigned char)all.text[at] & 0xC0) == 0x80)
             continue; /* a stop string begins with a whole character */
@@ -184,14 +185,15 @@ static void stop_strings_cut_anywhere(void **state)
             s = (seen){ 0 };
             char stop[8] = "";
             memcpy(stop, all.text + at, len);
-            const char *const stops[] = { "never there", stop };
+            const char *const stops[] = { "never there", stop, stop };
             carat_generation with = greedy(&s, 40);
-            with.stops = stops, with.n_stops = 2;
+            with.stops = stops, with.n_stops = 3;
             run(&with, &s, &r);
             const char *first = strstr(all.text, stop);
             assert_int_equal(s.len, (size_t)(first - all.text));
             assert_memory_equal(s.text, all.text, s.len);
             assert_int_equal(r.finish, CARAT_FINISH_STOP);
+            assert_int_equal(r.stop, 2);                                /* the first of two that are the same */
             assert_memory_equal(s.at, all.at, s.tokens * sizeof *s.at); /* held back or not */
         }
         at += 9;
@@ -375,6 +377,7 @@ static void both_ends_stop_and_are_not_printed(void **state)
         run(&g, &s, &r);
         assert_int_equal(r.finish, CARAT_FINISH_STOP);
         assert_int_equal(r.stop_id, *id);
+        assert_int_equal(r.stop, 0);
         assert_int_equal(r.n_generated + s.tokens + s.len, 0);
         g.ignores_eos = true;
         run(&g, &s, &r);
