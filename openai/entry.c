@@ -35,14 +35,17 @@ json_t *ct_openai_logprobs(ct_openai_endpoint endpoint)
                : json_pack("{s:[], s:[], s:[], s:[]}", "tokens", "token_logprobs", "top_logprobs", "text_offset");
 }
 
-static bool add_chat_entry(json_t *to, const carat_tokenizer *tok, const carat_token *t)
+static json_t *chat_entry(const carat_tokenizer *tok, const carat_token *t)
 {
     json_t *e = ct_openai_token(tok, t->id, t->logprob), *top = json_array();
     bool ok = true;
     for (size_t i = 0; i < t->n_top; i++)
         ok = json_array_append_new(top, ct_openai_token(tok, t->top[i].id, t->top[i].logprob)) == 0 && ok;
     ok = json_object_set_new(e, "top_logprobs", top) == 0 && ok;
-    return json_array_append_new(to, e) == 0 && ok;
+    if (ok)
+        return e;
+    json_decref(e);
+    return NULL;
 }
 
 /* Two tokens may have one text (bytes of characters): the likelier one keeps it. */
@@ -52,9 +55,10 @@ static bool add_if_new(json_t *top, const json_t *entry)
     return text && (json_object_get(top, text) || json_object_set(top, text, json_object_get(entry, "logprob")) == 0);
 }
 
-static bool add_text_entry(json_t *to, const carat_tokenizer *tok, const carat_token *t)
+/* Of a completion, until its place is known: {"token", "logprob", "top"}. */
+static json_t *text_entry(const carat_tokenizer *tok, const carat_token *t)
 {
-    json_t *e = ct_openai_token(tok, t->id, t->logprob), *top = json_object();
+    json_t *e = ct_openai_token(tok, t->id, t->logprob), *top = t->n_top ? json_object() : json_null();
     bool ok = e && top;
     for (size_t i = 0; i < t->n_top; i++) {
         json_t *other = ct_openai_token(tok, t->top[i].id, t->top[i].logprob);
@@ -63,18 +67,36 @@ static bool add_text_entry(json_t *to, const carat_tokenizer *tok, const carat_t
     }
     if (t->n_top)
         ok = add_if_new(top, e) && ok;
-    ok = json_array_append(json_object_get(to, "tokens"), json_object_get(e, "token")) == 0 && ok;
-    ok = json_array_append(json_object_get(to, "token_logprobs"), json_object_get(e, "logprob")) == 0 && ok;
-    ok = json_array_append_new(json_object_get(to, "top_logprobs"), t->n_top ? json_incref(top) : json_null()) == 0 &&
-         ok;
-    json_decref(top);
+    ok = json_object_set_new(e, "top", top) == 0 && ok;
+    if (ok)
+        return e;
     json_decref(e);
-    return ok;
+    return NULL;
 }
 
-bool ct_openai_logprobs_add(json_t *to, ct_openai_endpoint endpoint, const carat_tokenizer *tok, const carat_token *t)
+json_t *ct_openai_entry(ct_openai_endpoint endpoint, const carat_tokenizer *tok, const carat_token *t)
 {
-    return endpoint == CT_OPENAI_CHAT ? add_chat_entry(to, tok, t) : add_text_entry(to, tok, t);
+    return endpoint == CT_OPENAI_CHAT ? chat_entry(tok, t) : text_entry(tok, t);
+}
+
+static bool add_text_entry(json_t *to, const json_t *e, size_t offset)
+{
+    static const char *const lists[][2] = { { "tokens", "token" },
+                                            { "token_logprobs", "logprob" },
+                                            { "top_logprobs", "top" } };
+    bool ok = e != NULL;
+    for (size_t i = 0; ok && i < sizeof lists / sizeof *lists; i++)
+        ok = json_array_append(json_object_get(to, lists[i][0]), json_object_get(e, lists[i][1])) == 0;
+    return ok && json_array_append_new(json_object_get(to, "text_offset"), json_integer((json_int_t)offset)) == 0;
+}
+
+bool ct_openai_logprobs_add(json_t *to, ct_openai_endpoint endpoint, json_t *entry, size_t offset)
+{
+    if (endpoint == CT_OPENAI_CHAT)
+        return json_array_append_new(to, entry) == 0;
+    const bool ok = add_text_entry(to, entry, offset);
+    json_decref(entry);
+    return ok;
 }
 
 /* ---- where the text ends ---- */
@@ -93,31 +115,4 @@ size_t ct_openai_n_in_text(const ct_buf *starts, size_t text_len, const carat_re
     while (was_cut && n && start_of(starts, n - 1) >= text_len)
         n--;
     return n;
-}
-
-static void cut(json_t *array, size_t n)
-{
-    while (json_array_size(array) > n)
-        json_array_remove(array, json_array_size(array) - 1);
-}
-
-bool ct_openai_logprobs_end(json_t *all, ct_openai_endpoint endpoint, const ct_buf *text, const ct_buf *starts,
-                            size_t n)
-{
-    if (endpoint == CT_OPENAI_CHAT) {
-        cut(all, n);
-        return true;
-    }
-    const char *name;
-    json_t *list, *offsets = json_object_get(all, "text_offset");
-    json_object_foreach(all, name, list)
-        cut(list, n);
-    json_int_t n_chars = 0;
-    bool ok = true;
-    for (size_t i = 0, at = 0; i < n; i++) {
-        for (; at < text->len && at < start_of(starts, i); at++)
-            n_chars += (text->data[at] & 0xC0) != 0x80;
-        ok = json_array_append_new(offsets, json_integer(n_chars)) == 0 && ok;
-    }
-    return ok;
 }

@@ -12,6 +12,7 @@
 
 struct ct_openai_form {
     carat_format *format;
+    carat_format_kind kind;
     char *key; /* what it was made of, as text */
     size_t n_refs;
 };
@@ -74,6 +75,7 @@ static bool open_form(char *key, const carat_format_options *o, carat_engine *e,
     }
     form->n_refs = 1;
     form->key = key;
+    form->kind = o->kind;
     return carat_format_open(e, o, &form->format, &f->err) || ct_openai_refuse_err(f, param);
 }
 
@@ -148,6 +150,11 @@ void ct_openai_form_release(ct_openai_request *r)
 {
     drop(r->form);
     r->form = NULL;
+}
+
+int ct_openai_form_kind(const ct_openai_request *r)
+{
+    return r->form ? (int)r->form->kind : -1;
 }
 
 /* ---- what a request says ---- */

@@ -4,7 +4,7 @@
 #ifndef CT_OPENAI_INSIDE_H
 #define CT_OPENAI_INSIDE_H
 
-#include "openai/openai.h"
+#include "openai/parts.h"
 
 /* 500 "no memory for <what>"; false, always. */
 bool ct_openai_no_memory(ct_openai_fault *f, const char *what);
@@ -28,16 +28,26 @@ bool ct_openai_read_wanted(const json_t *body, ct_openai_list *unknown, ct_opena
 bool ct_openai_read_form(ct_openai_request *r, const json_t *format, carat_engine *e, const ct_openai_options *o,
                          ct_openai_fault *f);
 void ct_openai_form_release(ct_openai_request *r);
+/* Of which kind it is; -1: there is none. */
+int ct_openai_form_kind(const ct_openai_request *r);
 
 /* tools.c: "tools", "tool_choice" and their older names, into r->calls. */
 bool ct_openai_read_tools(ct_openai_request *r, ct_openai_fault *f);
 void ct_openai_tools_release(ct_openai_request *r);
-/* called.c: the calls that a whole answer to such a request makes, as "tool_calls" of a reply, and the text beside them.
- * *calls is NULL where it makes none. False: no memory. */
-bool ct_openai_called(const carat_tools *tools, const ct_buf *answer, json_t **calls, ct_buf *text);
-/* valid.c: do the calls of an answer satisfy their functions' schemas, and are they no more than there may be? False: no
- * memory. */
-bool ct_openai_calls_are_valid(const ct_openai_request *r, const json_t *calls, bool *are_valid);
+/* valid.c: do these arguments satisfy the function's schema? False: no memory. */
+bool ct_openai_call_is_valid(const ct_openai_request *r, const char *name, const char *arguments, bool *is_valid);
+
+/* parts.c: a part of the latest event. It brings the entries of tokens that begin before byte `to` of the answer's text and that
+ * no part has brought. False: no memory. */
+bool ct_openai_part_add(ct_openai_reply *reply, const ct_openai_part *part, size_t to);
+/* The same with the first n of those entries. */
+bool ct_openai_part_add_n(ct_openai_reply *reply, const ct_openai_part *part, size_t n);
+void ct_openai_parts_clear(ct_openai_reply *reply);
+
+/* called.c: text of an answer that may make calls, as it comes, and its end, which is no part of its own. False: no memory. */
+bool ct_openai_calls_read(ct_openai_reply *reply, size_t answer, const char *text, size_t len);
+bool ct_openai_calls_end(ct_openai_reply *reply, size_t answer);
+void ct_openai_calls_drop(ct_openai_answer *a);
 
 /* image.c: an image of an address: data:, or a file where options have a folder. where: its place, for messages. */
 bool ct_openai_image(const json_t *url, const char *files, const char *files_hint, const char *where,
@@ -48,11 +58,13 @@ bool ct_openai_text(const json_t *v, const char *where, const char **to, ct_open
 /* A boolean of a body, left as it was where there is none. */
 bool ct_openai_bool(const json_t *body, const char *key, bool *to, ct_openai_fault *f);
 
-/* entry.c: a generated token is added to the log-probabilities of its answer; at its end they are cut to the first n of
- * them, whose places in the text are given in characters. False: no memory. */
+/* reply.c: a part's finish as "finish_reason". */
+const char *ct_openai_finish(const char *finish, bool is_old_style);
+
+/* entry.c: the log-probabilities of tokens as the endpoint has them: of none, of one, and one more. offset: where its text
+ * begins, in characters; takes the entry, which may be NULL. NULL, false: no memory. */
 json_t *ct_openai_logprobs(ct_openai_endpoint endpoint);
-bool ct_openai_logprobs_add(json_t *to, ct_openai_endpoint endpoint, const carat_tokenizer *tok, const carat_token *t);
-bool ct_openai_logprobs_end(json_t *all, ct_openai_endpoint endpoint, const ct_buf *text, const ct_buf *starts,
-                            size_t n);
+json_t *ct_openai_entry(ct_openai_endpoint endpoint, const carat_tokenizer *tok, const carat_token *t);
+bool ct_openai_logprobs_add(json_t *to, ct_openai_endpoint endpoint, json_t *entry, size_t offset);
 
 #endif

@@ -23,6 +23,7 @@
 #define CT_OPENAI_MAX_ANSWERS 16 /* n */
 #define CT_OPENAI_MAX_STOPS   16
 #define CT_OPENAI_MAX_FORMS   16
+#define CT_OPENAI_MAX_CALLS   16   /* of an answer */
 #define CT_OPENAI_MAX_TOP     20   /* top_logprobs */
 #define CT_OPENAI_MAX_LIST    1024 /* bytes of the names of unknown fields; then the list ends in "..." */
 
@@ -127,13 +128,36 @@ void ct_openai_request_deinit(ct_openai_request *r);
 
 /* ---- replies ---- */
 
+/* A call that an answer makes. */
+typedef struct ct_openai_call {
+    char id[40];
+    ct_buf name, arguments;
+    size_t text_at; /* how much of the text beside the calls stands before it */
+    bool is_whole;  /* it was not cut off */
+} ct_openai_call;
+
+typedef enum ct_openai_reading {
+    CT_READING_TEXT,  /* it makes no calls */
+    CT_READING_CALLS, /* it may, but has not */
+    CT_READING_BOUND, /* it does: the form sees to them */
+    CT_READING_HELD,  /* it does, if all are valid, which shows at its end */
+} ct_openai_reading;
+
 typedef struct ct_openai_answer {
-    ct_buf text;
-    ct_buf starts;    /* size_t: where the text of each token begins */
-    json_t *logprobs; /* NULL: not asked for */
-    json_t *calls;    /* once it is complete: "tool_calls"; NULL: none */
-    ct_buf beside;    /* the text beside them */
-    bool has_failed;  /* no memory for a token's entry, or for the calls */
+    ct_buf text;             /* as the engine has given it */
+    ct_buf starts;           /* size_t: where the text of each token begins */
+    json_t *waiting;         /* entries of tokens that no part has brought yet; NULL: not asked for */
+    size_t n_brought;        /* entries that parts have brought */
+    json_t *logprobs;        /* all of these; NULL: not asked for, or streamed */
+    size_t counted, n_chars; /* characters in the first bytes of the text */
+    ct_openai_reading reading;
+    carat_call_reader *reader; /* NULL: it may make no calls */
+    size_t n_told;             /* bytes of the text that have come before any call */
+    ct_openai_call **calls;    /* [n_calls] */
+    size_t n_calls;
+    ct_buf beside;      /* where there are calls: the text beside them */
+    bool has_failed;    /* no memory for a part of it */
+    const char *finish; /* once it is complete: "stop", "length", "tool_calls", "cancelled" */
     carat_result result;
 } ct_openai_answer;
 
@@ -143,6 +167,8 @@ typedef struct ct_openai_reply {      /* zero-initialised */
     int64_t created;                  /* seconds since 1970 */
     ct_openai_answer *answers;        /* [n] */
     size_t n;
+    struct ct_openai_part *parts; /* [n_parts] of the latest event: parts.h */
+    size_t n_parts, cap_parts;
     bool has_failed; /* an answer has: fault says why */
     ct_openai_fault fault;
 } ct_openai_reply;

@@ -1,12 +1,27 @@
-/* The engine's events -> a chat.completion or text_completion.
+/* A reply from its beginning to its end: a chat.completion or text_completion, made of what its parts have brought.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include "openai/inside.h"
 
 #define MAX_TEXT ((size_t)1 << 30)
+
+static bool init_answer(ct_openai_answer *a, const ct_openai_request *r)
+{
+    const carat_tools *tools = r->calls.some ? r->calls.some : r->calls.tools;
+    ct_buf_init(&a->text, MAX_TEXT);
+    ct_buf_init(&a->starts, MAX_TEXT);
+    ct_buf_init(&a->beside, MAX_TEXT);
+    if (!ct_buf_str(&a->text, "") || !ct_buf_str(&a->beside, ""))
+        return false;
+    if (r->has_logprobs && (!(a->logprobs = ct_openai_logprobs(r->endpoint)) || !(a->waiting = json_array())))
+        return false;
+    a->reading = tools ? CT_READING_CALLS : CT_READING_TEXT;
+    return !tools || carat_call_reader_open(tools, &a->reader, NULL);
+}
 
 bool ct_openai_reply_init(ct_openai_reply *reply, const ct_openai_request *r)
 {
@@ -16,113 +31,81 @@ bool ct_openai_reply_init(ct_openai_reply *reply, const ct_openai_request *r)
     reply->answers = calloc(reply->n, sizeof *reply->answers);
     bool ok = reply->answers &&
               ct_openai_new_id(r->endpoint == CT_OPENAI_CHAT ? "chatcmpl-" : "cmpl-", reply->id, sizeof reply->id);
-    for (size_t i = 0; reply->answers && i < reply->n; i++) {
-        ct_openai_answer *a = &reply->answers[i];
-        ct_buf_init(&a->text, MAX_TEXT);
-        ct_buf_init(&a->starts, MAX_TEXT);
-        ct_buf_init(&a->beside, MAX_TEXT);
-        ok = ct_buf_str(&a->text, "") && ok;
-        a->logprobs = r->has_logprobs ? ct_openai_logprobs(r->endpoint) : NULL;
-        ok = (a->logprobs || !r->has_logprobs) && ok;
-    }
+    for (size_t i = 0; reply->answers && i < reply->n; i++)
+        ok = init_answer(&reply->answers[i], r) && ok;
     return ok;
+}
+
+static void deinit_answer(ct_openai_answer *a)
+{
+    ct_openai_calls_drop(a);
+    carat_call_reader_close(a->reader);
+    ct_buf_deinit(&a->text);
+    ct_buf_deinit(&a->starts);
+    ct_buf_deinit(&a->beside);
+    json_decref(a->logprobs);
+    json_decref(a->waiting);
 }
 
 void ct_openai_reply_deinit(ct_openai_reply *reply)
 {
-    for (size_t i = 0; reply->answers && i < reply->n; i++) {
-        ct_buf_deinit(&reply->answers[i].text);
-        ct_buf_deinit(&reply->answers[i].starts);
-        ct_buf_deinit(&reply->answers[i].beside);
-        json_decref(reply->answers[i].logprobs);
-        json_decref(reply->answers[i].calls);
-    }
+    for (size_t i = 0; reply->answers && i < reply->n; i++)
+        deinit_answer(&reply->answers[i]);
+    ct_openai_parts_clear(reply);
+    free(reply->parts);
     free(reply->answers);
 }
 
-static void add_token(ct_openai_answer *a, ct_openai_endpoint endpoint, const carat_tokenizer *tok,
-                      const carat_token *t)
-{
-    if (a->logprobs && t->id >= 0 &&
-        (!ct_openai_logprobs_add(a->logprobs, endpoint, tok, t) || !ct_buf_add(&a->starts, &t->at, sizeof t->at)))
-        a->has_failed = true;
-    ct_buf_add(&a->text, t->text, t->len);
-}
+/* ---- the whole ---- */
 
-/* Calls that are not valid, or too many, are none: the whole answer is text. False: no memory. */
-static bool read_calls(ct_openai_answer *a, const ct_openai_request *r)
+/* "tool_calls"; NULL: no memory. */
+static json_t *calls_of(const ct_openai_answer *a)
 {
-    bool are_valid = true;
-    if (!ct_openai_called(r->calls.some ? r->calls.some : r->calls.tools, &a->text, &a->calls, &a->beside) ||
-        (a->calls && !ct_openai_calls_are_valid(r, a->calls, &are_valid)))
-        return false;
-    if (are_valid)
-        return true;
-    json_decref(a->calls);
-    a->calls = NULL;
-    return true;
-}
-
-static void end_answer(ct_openai_answer *a, const ct_openai_request *r, const carat_result *result)
-{
-    const ct_openai_endpoint endpoint = r->endpoint;
-    a->result = *result;
-    if (r->calls.tools && !a->text.failed && !read_calls(a, r))
-        a->has_failed = true;
-    size_t n = ct_openai_n_in_text(&a->starts, a->text.len, result);
-    if (a->logprobs && !a->has_failed && !ct_openai_logprobs_end(a->logprobs, endpoint, &a->text, &a->starts, n))
-        a->has_failed = true;
-}
-
-void ct_openai_reply_add(ct_openai_reply *reply, const carat_tokenizer *tok, const carat_event *event)
-{
-    switch (event->kind) {
-    case CARAT_EVENT_TOKEN:
-        add_token(&reply->answers[event->answer], reply->request->endpoint, tok, event->token);
-        break;
-    case CARAT_EVENT_ANSWER:
-        end_answer(&reply->answers[event->answer], reply->request, event->result);
-        break;
-    case CARAT_EVENT_FAILED:
-        if (!reply->has_failed) {
-            reply->has_failed = true;
-            reply->fault.err = *event->err;
-            ct_openai_refuse_err(&reply->fault, "");
-        }
-        break;
-    case CARAT_EVENT_END:
-    case CARAT_EVENT_NONE:
-        break;
+    json_t *to = json_array();
+    bool ok = true;
+    for (size_t i = 0; i < a->n_calls; i++) {
+        const ct_openai_call *c = a->calls[i];
+        ok = json_array_append_new(to, json_pack("{s:s, s:s, s:{s:s%, s:s%}}", "id", c->id, "type", "function",
+                                                 "function", "name", c->name.data, c->name.len, "arguments",
+                                                 c->arguments.data, c->arguments.len)) == 0 &&
+             ok;
     }
+    if (ok)
+        return to;
+    json_decref(to);
+    return NULL;
 }
 
 /* NULL: no memory. */
 static json_t *message(const ct_openai_answer *a, bool is_old_style)
 {
-    const ct_buf *text = a->calls ? &a->beside : &a->text;
-    json_t *content = a->calls && text->len == 0 ? json_null() : json_stringn_nocheck(text->data, text->len);
+    const ct_buf *text = a->n_calls ? &a->beside : &a->text;
+    json_t *content = a->n_calls && text->len == 0 ? json_null() : json_stringn_nocheck(text->data, text->len);
     json_t *m = json_pack("{s:s, s:o, s:n}", "role", "assistant", "content", content, "refusal");
-    if (!a->calls || !m)
+    if (!a->n_calls || !m)
         return m;
-    json_t *first = json_object_get(json_array_get(a->calls, 0), "function");
-    if ((is_old_style ? json_object_set(m, "function_call", first) : json_object_set(m, "tool_calls", a->calls)) == 0)
+    json_t *calls = calls_of(a), *first = json_object_get(json_array_get(calls, 0), "function");
+    const bool ok =
+        is_old_style ? json_object_set(m, "function_call", first) == 0 : json_object_set(m, "tool_calls", calls) == 0;
+    json_decref(calls);
+    if (ok)
         return m;
     json_decref(m);
     return NULL;
 }
 
-static const char *finish_of(const ct_openai_answer *a, bool is_old_style)
+const char *ct_openai_finish(const char *finish, bool is_old_style)
 {
-    if (a->result.finish != CARAT_FINISH_STOP)
+    if (strcmp(finish, "cancelled") == 0)
         return "length";
-    return !a->calls ? "stop" : is_old_style ? "function_call" : "tool_calls";
+    return is_old_style && strcmp(finish, "tool_calls") == 0 ? "function_call" : finish;
 }
 
 static json_t *choice(const ct_openai_answer *a, size_t i, const ct_openai_request *r)
 {
-    const char *finish = finish_of(a, r->calls.is_old_style);
-    if (a->text.failed || a->has_failed)
+    if (a->text.failed || a->has_failed || !a->finish)
         return NULL;
+    const char *finish = ct_openai_finish(a->finish, r->calls.is_old_style);
     json_t *logprobs = a->logprobs ? json_incref(a->logprobs) : json_null();
     if (r->endpoint != CT_OPENAI_CHAT)
         return json_pack("{s:I, s:s%, s:o, s:s}", "index", (json_int_t)i, "text", a->text.data, a->text.len, "logprobs",

@@ -1,5 +1,5 @@
-/* Are the calls that an answer makes valid, and no more than its request allows? The form of the answer sees to those in
- * the canonical shape; those in other shapes (Python, other keys) are checked here, when they have come.
+/* Is a call that an answer makes valid? The form of the answer sees to those in the canonical shape; those in other shapes
+ * (Python, other keys) are checked here, when they have come.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <math.h>
@@ -86,11 +86,9 @@ static bool matches_in_order(const carat_format *format, const json_t *schema, c
 }
 
 /* False: no memory. */
-static bool check(const ct_openai_request *r, const json_t *call, bool *is_valid)
+bool ct_openai_call_is_valid(const ct_openai_request *r, const char *name, const char *arguments, bool *is_valid)
 {
-    const json_t *function = json_object_get(call, "function");
-    const char *arguments = json_string_value(json_object_get(function, "arguments"));
-    const json_t *schema = schema_of(r, json_string_value(json_object_get(function, "name")));
+    const json_t *schema = schema_of(r, name);
     carat_format *format = NULL;
     ct_buf text;
     if (!schema || json_is_null(schema)) {
@@ -106,13 +104,4 @@ static bool check(const ct_openai_request *r, const json_t *call, bool *is_valid
     carat_format_close(format);
     ct_buf_deinit(&text);
     return ok;
-}
-
-bool ct_openai_calls_are_valid(const ct_openai_request *r, const json_t *calls, bool *are_valid)
-{
-    *are_valid = !r->calls.is_single || json_array_size(calls) == 1;
-    for (size_t i = 0; *are_valid && i < json_array_size(calls); i++)
-        if (!check(r, json_array_get(calls, i), are_valid))
-            return false;
-    return true;
 }
