@@ -73,6 +73,11 @@ unsigned cli_sampling_given(void)
            (sampling.last_n < 0 ? 0u : CARAT_SAMPLING_WINDOW);
 }
 
+bool cli_seed_given(void)
+{
+    return sampling.seed >= 0;
+}
+
 void cli_sampling_of(const carat_model_info *info, carat_sampling *s)
 {
     const carat_sampling *m = info->sampling;

@@ -21,5 +21,6 @@ bool cli_sampling(const cli_command *cmd, carat_sampling *out);
 void cli_sampling_of(const carat_model_info *info, carat_sampling *s);
 /* carat_sampling_field: which the command line gives. */
 unsigned cli_sampling_given(void);
+bool cli_seed_given(void);
 
 #endif

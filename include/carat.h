@@ -284,7 +284,11 @@ CARAT_API size_t carat_engine_n_ctx(const carat_engine *e);
 CARAT_API const carat_tokenizer *carat_engine_tokenizer(const carat_engine *e);
 CARAT_API int carat_engine_threads(const carat_engine *e);
 CARAT_API const char *carat_engine_isa(const carat_engine *e); /* "avx512": which kernels run */
-CARAT_API const char *carat_best_isa(void);                    /* the best this machine has, without an engine */
+/* "5f0c1a…", 16 hexadecimal digits: engines that say the same give the same bits for the same requests. It depends on the
+ * model's weights, its chat template, the kernels, the type of the cache and the library's arithmetic; not on threads, chunks,
+ * sizes or what else is done. */
+CARAT_API const char *carat_engine_numerics(const carat_engine *e);
+CARAT_API const char *carat_best_isa(void); /* the best this machine has, without an engine */
 
 /* What this process may use now. */
 typedef struct carat_machine_info {

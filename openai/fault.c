@@ -70,7 +70,10 @@ bool ct_openai_no_memory(ct_openai_fault *f, const char *what)
 
 static const char *type_of(int status)
 {
-    return status == 429   ? "rate_limit_error"
+    return status == 401   ? "authentication_error"
+           : status == 403 ? "permission_error"
+           : status == 404 ? "not_found_error"
+           : status == 429 ? "rate_limit_error"
            : status == 503 ? "unavailable_error"
            : status >= 500 ? "server_error"
                            : "invalid_request_error";

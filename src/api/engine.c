@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "api/internal.h"
+#include "api/numerics.h"
 #include "api/sized.h"
 #include "base/log.h"
 #include "weigh/fit.h"
@@ -165,6 +166,7 @@ static bool set_up(opening *o, carat_err *err)
         !ct_info_new(&e->checkpoint, &e->turns, &e->footprint, &e->info, err) || !open_scheduler(e, err))
         return false;
     add_up(e);
+    ct_numerics_of(e, &o->options);
     return true;
 }
 
@@ -233,6 +235,11 @@ void carat_engine_close(carat_engine *e)
     pthread_mutex_destroy(&e->trie_lock);
     free(e->banned);
     free(e);
+}
+
+const char *carat_engine_numerics(const carat_engine *e)
+{
+    return e->numerics;
 }
 
 const carat_memory *carat_engine_memory(const carat_engine *e)

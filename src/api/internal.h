@@ -25,6 +25,7 @@ struct carat_engine {
     ct_footprint footprint;
     uint8_t fingerprint[CT_FINGERPRINT]; /* of weights and settings that saved sessions depend on */
     carat_model_info *info;
+    char numerics[17];    /* carat_engine_numerics */
     ct_turn_format turns; /* of chats */
     carat_memory memory;
     int32_t *banned; /* ids below n_pieces that are never sampled */

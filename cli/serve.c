@@ -1,0 +1,207 @@
+/* carat serve - models for the programs that speak OpenAI's protocol, and its kin.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "commands.h"
+#include "engine.h"
+#include "pictures.h"
+#include "sampling.h"
+#include "server/server.h"
+#include "shared_options.h"
+#include "term.h"
+
+#define DEFAULT_ADDRESS "127.0.0.1"
+#define FIRST_SOCKET    3 /* of systemd's: sd_listen_fds(3) */
+
+static struct {
+    cli_list addresses, models, origins, hosts;
+    const char *keys, *cert, *key;
+    int64_t port, parallel, queue, predict, connections, log;
+    uint64_t max_body;
+    double grace, idle;
+    int logs;
+    bool any_name;
+} opt;
+
+enum { LOGS_TEXT, LOGS_JSON, LOGS_NONE };
+static const cli_word log_words[] = {
+    { "text", LOGS_TEXT }, { "json", LOGS_JSON }, { "none", LOGS_NONE }, { NULL, 0 }
+};
+
+/* clang-format off */
+static const cli_option options[] = {
+    { 0, "listen", "host", CLI_TEXTS, &opt.addresses, "HOST[:PORT]",
+      "where to listen: 127.0.0.1, [::1]:8081, * for every address of this machine, unix:PATH; repeatable",
+      .otherwise = DEFAULT_ADDRESS },
+    { 0, "port", NULL, CLI_INT, &opt.port, "N", "the port, where --listen gives none; 0: any that is free",
+      .deflt = "8080", .max = 65535 },
+    { 0, "name", NULL, CLI_TEXTS, &opt.models, "NAME=PATH", "one more model, under a name of its own; repeatable" },
+    { 0, "any-name", NULL, CLI_FLAG, &opt.any_name, NULL, "the first model answers requests for names that there are not" },
+    { 0, "parallel", NULL, CLI_INT, &opt.parallel, "N", "answers generated at once, each with room for --ctx-size tokens",
+      .otherwise = "8, or what fits", .min = 1, .max = 256 },
+    { 0, "queue", NULL, CLI_INT, &opt.queue, "N", "requests that may wait for a place; one more is refused with 429",
+      .otherwise = "256", .min = 1, .max = 65536 },
+    CLI_OPTION_PREDICT(&opt.predict, "until the model stops"),
+    { 0, "idle-unload", NULL, CLI_NUM, &opt.idle, "SECONDS", "unload a model that was not asked for so long; 0: never",
+      .deflt = "0", .max = 1e9 },
+    { 0, "grace", NULL, CLI_NUM, &opt.grace, "SECONDS", "how long running answers may take once the server is asked to stop",
+      .deflt = "30", .max = 1e6 },
+    { 0, "log", NULL, CLI_WORD, &opt.logs, NULL, "a line a request on stderr, without what is asked and answered",
+      .deflt = "text", .words = log_words },
+};
+
+static const cli_option access_options[] = {
+    { 0, "keys", "api-key-file", CLI_TEXT, &opt.keys, "FILE", "ask clients for one of the keys in this file, one a line; SIGHUP reads it again" },
+    { 0, "origin", NULL, CLI_TEXTS, &opt.origins, "URL", "pages of this site may use the server, besides its own; * is every site; repeatable" },
+    { 0, "host-name", NULL, CLI_TEXTS, &opt.hosts, "NAME", "a name by which clients call this machine; * is any; repeatable",
+      .otherwise = "localhost and addresses" },
+    { 0, "tls-cert", NULL, CLI_TEXT, &opt.cert, "FILE", "certificates (PEM): serve HTTPS" },
+    { 0, "tls-key", NULL, CLI_TEXT, &opt.key, "FILE", "the certificate's private key (PEM)" },
+    { 0, "max-body", NULL, CLI_SIZE, &opt.max_body, "SIZE", "longest body of a request", .deflt = "64M" },
+    { 0, "max-connections", NULL, CLI_INT, &opt.connections, "N", "connections at once", .deflt = "1024", .min = 1, .max = 65536 },
+};
+/* clang-format on */
+static const cli_table table = CLI_TABLE("server", options);
+static const cli_table access_table = CLI_TABLE("who may call", access_options);
+
+/* ---- what is served ---- */
+
+/* NAME=PATH, but not a path that has a '=' and is there. */
+static ct_server_model model_of(char *text, bool has_name)
+{
+    char *is = strchr(text, '=');
+    if (!is || is == text || (!has_name && access(text, F_OK) == 0))
+        return (ct_server_model){ NULL, text };
+    *is = '\0';
+    return (ct_server_model){ text, is + 1 };
+}
+
+static size_t list_models(const cli_list *args, ct_server_model *to)
+{
+    size_t n = 0;
+    if (cli_model_values.path)
+        to[n++] = (ct_server_model){ NULL, cli_model_values.path };
+    for (size_t i = 0; i < args->n; i++)
+        to[n++] = model_of((char *)(uintptr_t)args->v[i], false); /* of argv, which is ours to change */
+    for (size_t i = 0; i < opt.models.n; i++)
+        to[n++] = model_of((char *)(uintptr_t)opt.models.v[i], true);
+    return n;
+}
+
+/* Sockets that systemd has opened (socket activation): LISTEN_FDS of them, from descriptor 3 on. */
+static size_t inherited(int *to, size_t max)
+{
+    const char *pid = getenv("LISTEN_PID"), *n = getenv("LISTEN_FDS");
+    if (!pid || !n || strtol(pid, NULL, 10) != (long)getpid())
+        return 0;
+    long count = strtol(n, NULL, 10);
+    for (long i = 0; i < count && (size_t)i < max; i++)
+        to[i] = FIRST_SOCKET + (int)i;
+    return count < 0 ? 0 : (size_t)count < max ? (size_t)count : max;
+}
+
+/* ---- the command ---- */
+
+static void say_urls(const ct_server *s, const ct_server_options *o)
+{
+    for (size_t i = 0; ct_server_url(s, i); i++)
+        term_note("listening on %s  (OpenAI clients: %s/v1)", ct_server_url(s, i), ct_server_url(s, i));
+    for (size_t i = 0; i < o->n_addresses; i++)
+        if (!o->keys && strncmp(o->addresses[i], "127.", 4) != 0 && strncmp(o->addresses[i], "localhost", 9) != 0 &&
+            strncmp(o->addresses[i], "[::1]", 5) != 0 && strcmp(o->addresses[i], "::1") != 0 &&
+            strncmp(o->addresses[i], "unix:", 5) != 0)
+            term_note("warning: whoever reaches %s may use this server; --keys FILE asks them for a key",
+                      o->addresses[i]);
+}
+
+static int serve(const ct_server_options *o)
+{
+    ct_server *s;
+    carat_err err;
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGHUP);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    if (!ct_server_open(o, &s, &err))
+        return term_error(&err);
+    say_urls(s, o);
+    bool ok = ct_server_run(s, &err);
+    ct_server_close(s);
+    return ok ? CLI_OK : term_error(&err);
+}
+
+static int run(int argc, char **argv)
+{
+    static const char *const here[] = { DEFAULT_ADDRESS };
+    static ct_server_model models[2 * CLI_MAX_LIST + 1];
+    static int sockets[8];
+    cli_list args = { 0 };
+    carat_sampling sampling;
+    if (!cli_parse(&cli_serve, argc, argv, &args) || !cli_sampling(&cli_serve, &sampling))
+        return CLI_USAGE;
+    for (size_t i = 0; i < opt.models.n; i++)
+        if (!strchr(opt.models.v[i], '=') || *opt.models.v[i] == '=')
+            return cli_usage(&cli_serve, "--name is '%s', expected NAME=PATH", opt.models.v[i]);
+    size_t n_models = list_models(&args, models), n_sockets = inherited(sockets, sizeof sockets / sizeof *sockets);
+    if (n_models == 0)
+        return cli_usage(&cli_serve, "which model? (make model fetches a small one)");
+    if (!opt.cert != !opt.key)
+        return cli_usage(&cli_serve, "--tls-cert and --tls-key belong together");
+    term_init(cli_model_values.quiet);
+    cli_model_values.sessions = (size_t)opt.parallel;
+    cli_model_values.queue = (size_t)opt.queue;
+    bool is_default = opt.addresses.n == 0;
+    const ct_server_options o = {
+        .addresses = is_default ? here : opt.addresses.v,
+        .n_addresses = is_default ? !n_sockets : opt.addresses.n,
+        .port = (unsigned)opt.port,
+        .sockets = sockets,
+        .n_sockets = n_sockets,
+        .models = models,
+        .n_models = n_models,
+        .answers_any_name = opt.any_name,
+        .engine = cli_engine_options(CARAT_VISION_AUTO),
+        .requests = { .sampling = sampling,
+                      .max_tokens = opt.predict > 0 ? (size_t)opt.predict : 0,
+                      .pan_scan = cli_pan_scan() },
+        .has_seed = cli_seed_given(),
+        .sampling_given = cli_sampling_given(),
+        .keys = opt.keys,
+        .origins = opt.origins.v,
+        .n_origins = opt.origins.n,
+        .hosts = opt.hosts.v,
+        .n_hosts = opt.hosts.n,
+        .cert = opt.cert,
+        .key = opt.key,
+        .max_connections = (size_t)opt.connections,
+        .max_body = opt.max_body,
+        .grace_seconds = opt.grace,
+        .idle_seconds = opt.idle,
+        .logs_json = opt.logs == LOGS_JSON,
+        .is_quiet = opt.logs == LOGS_NONE,
+    };
+    return serve(&o);
+}
+
+const cli_command cli_serve = {
+    .name = "serve",
+    .usage = "MODEL... [options]",
+    .summary = "answer over HTTP, as OpenAI's servers do",
+    .text =
+        "Serves models over HTTP to programs that speak OpenAI's protocol: give them http://127.0.0.1:8080/v1 as the "
+        "base URL. The first model is loaded at once and answers requests that name none; others are loaded when they "
+        "are "
+        "asked for. Only programs on this machine can connect, unless --listen says otherwise.\n\n"
+        "  carat serve gemma-3-4b-it-q4_0.gguf\n"
+        "  carat serve small=gemma-3-270m.gguf large=gemma-3-4b-it-q4_0.gguf\n"
+        "  carat serve --listen '*' --keys keys.txt gemma-3-4b-it-q4_0.gguf",
+    .tables = { &table, &access_table, &cli_model_table, &cli_loading_table, &cli_sampling_table, &cli_pan_scan_table },
+    .run = run,
+};

@@ -1,0 +1,303 @@
+/* The life of a request, as far as no engine is asked: headers, body, model, and the end.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "base/clock.h"
+#include "server/inside.h"
+
+#define MAX_BODY_DEPTH_NOTE "the request's body"
+
+/* ---- beginning ---- */
+
+static bool is_word(const char *s)
+{
+    size_t n = strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.:/+=");
+    return n > 0 && n < CT_CALL_ID && s[n] == '\0';
+}
+
+/* The client's own id where it brings one that fits into a line of a log. */
+static void set_id(ct_call *c)
+{
+    const char *own = ct_http_header(c->x, "X-Request-Id");
+    if (own && is_word(own))
+        strcpy(c->id, own);
+    else
+        ct_openai_new_id("req_", c->id, sizeof c->id);
+    ct_http_set(c->x, "x-request-id", c->id);
+}
+
+static ct_call *new_call(ct_server *s, ct_http_exchange *x)
+{
+    ct_call *c = calloc(1, sizeof *c);
+    if (!c)
+        return NULL;
+    *c = (ct_call){ .s = s, .x = x, .began = ct_now(), .next = s->calls };
+    ct_buf_init(&c->body, 0);
+    ct_buf_init(&c->out, SIZE_MAX);
+    if (c->next)
+        c->next->before = c;
+    s->calls = c;
+    *ct_http_user(x) = c;
+    return c;
+}
+
+static void free_call(ct_call *c)
+{
+    ct_call_free_talk(c);
+    if (c->model)
+        ct_model_release(c->model);
+    *(c->before ? &c->before->next : &c->s->calls) = c->next;
+    if (c->next)
+        c->next->before = c->before;
+    json_decref(c->json);
+    json_decref(c->reply);
+    ct_buf_deinit(&c->body);
+    ct_buf_deinit(&c->out);
+    free(c);
+}
+
+static bool refuse_path(ct_openai_fault *f, const ct_call *c, const char *allow)
+{
+    const char *path = ct_http_path(c->x), *method = ct_http_method(c->x);
+    if (!*allow)
+        return ct_openai_refuse(f, 404, "not_found", "",
+                                "there is nothing at '%.100s'; GET /openapi.json lists what there is", path);
+    ct_http_set(c->x, "Allow", allow);
+    return ct_openai_refuse(f, 405, "method_not_allowed", "", "'%.100s' takes %.60s, not %.20s", path, allow, method);
+}
+
+/* May it come in, and is there anything at its path? */
+static bool admit(ct_call *c, ct_openai_fault *f)
+{
+    const char *allow = "", *strict = ct_http_header(c->x, "X-Strict");
+    c->is_strict = strict && strcmp(strict, "1") == 0;
+    c->route = ct_route_find(ct_http_method(c->x), ct_http_path(c->x), c->tail, sizeof c->tail, &allow);
+    if (!ct_guard_admits(c->s->guard, c->x, c->route && c->route->is_open, f))
+        return false;
+    if (strcmp(ct_http_method(c->x), "OPTIONS") == 0) {
+        c->status = 204;
+        ct_http_reply(c->x, 204, NULL, "", 0);
+        return true;
+    }
+    return c->route || refuse_path(f, c, allow);
+}
+
+static bool refuse_draining(ct_call *c)
+{
+    ct_openai_fault f = { 0 };
+    if (!c->s->drains || !c->route || c->route->state)
+        return false;
+    ct_http_set(c->x, "Retry-After", "5");
+    ct_openai_refuse(&f, 503, "unavailable", "", "this server is about to stop and takes no new requests");
+    ct_call_refuse(c, &f);
+    return true;
+}
+
+void ct_call_on_head(void *arg, ct_http_exchange *x)
+{
+    ct_server *s = arg;
+    ct_openai_fault f = { 0 };
+    ct_call *c = new_call(s, x);
+    if (!c) {
+        ct_http_cut(x);
+        return;
+    }
+    s->n_calls++;
+    set_id(c);
+    if (!admit(c, &f))
+        ct_call_refuse(c, &f);
+    else
+        refuse_draining(c);
+}
+
+/* ---- the body, on a worker ---- */
+
+static ct_call *call_of(ct_task *t)
+{
+    return (ct_call *)((char *)t - offsetof(ct_call, task));
+}
+
+static void parse(ct_task *t)
+{
+    ct_call *c = call_of(t);
+    if (c->body.len == 0) {
+        c->json = json_object();
+        c->has_failed = !c->json && !ct_openai_refuse(&c->fault, 500, "server_error", "", "no memory for a request");
+    } else if (!ct_json_parse(MAX_BODY_DEPTH_NOTE, c->body.data, c->body.len, &c->json, &c->fault.err)) {
+        ct_openai_refuse_err(&c->fault, "");
+        c->has_failed = true;
+    }
+    ct_buf_deinit(&c->body); /* images are in it: their bytes need not be there twice */
+    ct_buf_init(&c->body, 0);
+}
+
+/* ---- the model ---- */
+
+static void read_on_worker(ct_task *t)
+{
+    ct_call *c = call_of(t);
+    if (c->route->ask)
+        c->has_failed = !c->route->ask(&c->scene, c->json, &c->reply, &c->fault);
+    else
+        c->has_failed = !c->route->talk->read(c->talk, c->json, &c->fault);
+}
+
+/* A worker has given the call back: has its client left meanwhile? */
+static bool is_gone(ct_call *c)
+{
+    c->task = (ct_task){ 0 };
+    if (c->x)
+        return false;
+    free_call(c);
+    return true;
+}
+
+static void has_read(ct_task *t)
+{
+    ct_call *c = call_of(t);
+    if (is_gone(c))
+        return;
+    if (c->talk && c->talk->ignored && *c->talk->ignored)
+        ct_http_set(c->x, "x-carat-ignored", c->talk->ignored);
+    if (c->has_failed)
+        ct_call_refuse(c, &c->fault);
+    else if (c->route->ask)
+        ct_call_reply_json(c, 200, json_incref(c->reply));
+    else
+        ct_call_submit(c);
+}
+
+static bool make_talk(ct_call *c)
+{
+    if (c->route->ask)
+        return true;
+    c->talk = calloc(1, c->route->talk->size);
+    if (!c->talk)
+        return false;
+    c->talk->kind = c->route->talk;
+    c->talk->scene = &c->scene;
+    c->talk->began = c->began;
+    return true;
+}
+
+static void begin_read(ct_call *c)
+{
+    ct_model *m = c->model;
+    c->options = m->requests;
+    c->options.mode = c->is_strict ? CT_OPENAI_STRICT : CT_OPENAI_LENIENT;
+    if (!c->s->o.has_seed)
+        getrandom(&c->options.sampling.seed, sizeof c->options.sampling.seed, 0);
+    c->scene.engine = m->engine;
+    c->scene.fingerprint = m->fingerprint;
+    c->scene.options = &c->options;
+    c->stage = CT_CALL_READ;
+    if (!make_talk(c)) {
+        ct_openai_refuse(&c->fault, 500, "server_error", "", "no memory for a request");
+        ct_call_refuse(c, &c->fault);
+        return;
+    }
+    ct_http_set(c->x, "x-carat-numerics", m->fingerprint);
+    c->task = (ct_task){ .work = read_on_worker, .done = has_read };
+    ct_workers_give(c->s->workers, &c->task);
+}
+
+void ct_call_on_model(ct_call *c)
+{
+    ct_model *m = c->model;
+    if (!c->x)
+        return;
+    if (m->state == CT_MODEL_LOADED) {
+        c->scene.load_seconds = ct_now() - c->queued_at;
+        begin_read(c);
+        return;
+    }
+    ct_openai_refuse(&c->fault, m->err.code == CARAT_ENOMEM ? 503 : 500, "model_not_loaded", "",
+                     "'%.60s' could not be loaded: %.160s", m->name, m->err.msg);
+    ct_call_refuse(c, &c->fault);
+}
+
+/* The name that the body gives; NULL: none, or not a text, which `read` will refuse. */
+static const char *named(const ct_call *c)
+{
+    const char *name = json_string_value(json_object_get(c->json, "model"));
+    return name ? name : json_string_value(json_object_get(c->json, "name"));
+}
+
+static bool find_model(ct_call *c)
+{
+    const char *name = named(c);
+    c->model = ct_models_find(c->s->models, name);
+    if (!c->model)
+        return ct_openai_refuse(&c->fault, 404, "model_not_found", "model",
+                                "there is no model '%.100s' here; GET /v1/models lists what there is",
+                                name ? name : "");
+    ct_model_hold(c->model);
+    c->scene.model = name && *name ? name : c->model->name;
+    return true;
+}
+
+static void has_parsed(ct_task *t)
+{
+    ct_call *c = call_of(t);
+    if (is_gone(c))
+        return;
+    if (c->has_failed) {
+        ct_call_refuse(c, &c->fault);
+        return;
+    }
+    if (c->route->state) {
+        c->route->state(c);
+        return;
+    }
+    if (!find_model(c)) {
+        ct_call_refuse(c, &c->fault);
+        return;
+    }
+    c->stage = CT_CALL_MODEL;
+    c->queued_at = ct_now();
+    if (c->model->state == CT_MODEL_LOADED)
+        begin_read(c);
+    else
+        ct_model_want(c->model); /* ct_call_on_model follows */
+}
+
+void ct_call_on_request(void *arg, ct_http_exchange *x)
+{
+    ct_call *c = *ct_http_user(x);
+    (void)arg;
+    if (c->route->state && !c->route->has_body) {
+        c->route->state(c);
+        return;
+    }
+    ct_buf_deinit(&c->body);
+    ct_http_take_body(x, &c->body);
+    c->stage = CT_CALL_PARSE;
+    c->task = (ct_task){ .work = parse, .done = has_parsed };
+    ct_workers_give(c->s->workers, &c->task);
+}
+
+/* ---- the end ---- */
+
+void ct_call_on_gone(void *arg, ct_http_exchange *x)
+{
+    ct_call *c = *ct_http_user(x);
+    (void)arg;
+    if (!c)
+        return;
+    ct_server_log_call(c);
+    c->x = NULL;
+    if (c->stage != CT_CALL_PARSE && c->stage != CT_CALL_READ)
+        free_call(c);
+    else if (!c->task.work)
+        free_call(c);
+}
+
+void ct_call_cut(ct_call *c)
+{
+    if (c->x)
+        ct_http_cut(c->x);
+}

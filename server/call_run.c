@@ -1,0 +1,203 @@
+/* A request's part with the engine: what it asks, the events that come, the reply that they make.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "server/inside.h"
+
+#define SILENCE 5.0  /* seconds without an event: a stream begins all the same, so that the client sees that it will */
+#define PING    15.0 /* seconds without a byte: something that keeps it alive */
+
+static void free_requests(ct_call *c)
+{
+    for (size_t i = 0; c->talk && i < c->talk->n; i++) {
+        carat_request_free(c->talk->requests[i]);
+        c->talk->requests[i] = NULL;
+    }
+    c->n_open = 0;
+}
+
+void ct_call_free_talk(ct_call *c)
+{
+    if (!c->talk)
+        return;
+    free_requests(c);
+    free(c->asks);
+    c->talk->kind->deinit(c->talk);
+    free(c->talk);
+    c->talk = NULL;
+}
+
+/* ---- a stream's bytes ---- */
+
+static void give_up(ct_call *c)
+{
+    free_requests(c);
+    ct_http_cut(c->x);
+}
+
+static bool begin_stream(ct_call *c)
+{
+    if (ct_http_has_reply(c->x))
+        return true;
+    ct_http_set(c->x, "Cache-Control", "no-cache");
+    ct_http_set(c->x, "X-Accel-Buffering", "no"); /* nginx passes it on as it comes */
+    c->status = 200;
+    ct_http_stream(c->x, 200, c->talk->kind->stream_type);
+    ct_buf first;
+    ct_buf_init(&first, SIZE_MAX);
+    bool ok = !c->talk->kind->begin || c->talk->kind->begin(c->talk, &first);
+    ok = ok && (first.len == 0 || ct_http_write(c->x, first.data, first.len));
+    ct_buf_deinit(&first);
+    return ok;
+}
+
+/* What is in c->out goes to the client. */
+static bool flush(ct_call *c)
+{
+    bool ok = !c->out.failed && (c->out.len == 0 || (begin_stream(c) && ct_http_write(c->x, c->out.data, c->out.len)));
+    if (c->out.len)
+        c->woke = ct_now();
+    ct_buf_clear(&c->out);
+    return ok;
+}
+
+void ct_call_tick(ct_call *c, double now)
+{
+    if (!c->x || c->stage != CT_CALL_RUN || !c->talk->streams)
+        return;
+    bool ok = true;
+    if (!ct_http_has_reply(c->x) && now - c->queued_at > SILENCE) {
+        ok = begin_stream(c);
+        c->woke = now;
+    } else if (ct_http_has_reply(c->x) && c->talk->kind->ping && now - c->woke > PING) {
+        ok = ct_http_write(c->x, c->talk->kind->ping, strlen(c->talk->kind->ping));
+        c->woke = now;
+    }
+    if (!ok)
+        give_up(c);
+}
+
+/* ---- the end ---- */
+
+static void fail(ct_call *c)
+{
+    free_requests(c);
+    c->stage = CT_CALL_GONE;
+    if (!ct_http_has_reply(c->x)) {
+        ct_call_refuse(c, &c->talk->fault);
+        return;
+    }
+    ct_buf_clear(&c->out);
+    if (!c->talk->kind->fault(c->talk, &c->talk->fault, true, &c->out) || !flush(c))
+        ct_http_cut(c->x);
+    else
+        ct_http_finish(c->x);
+}
+
+static void finish(ct_call *c)
+{
+    ct_talk *t = c->talk;
+    if (!t->kind->end(t, &c->out) && !t->has_failed) {
+        t->has_failed = true;
+        ct_openai_refuse(&t->fault, 500, "server_error", "", "no memory for the reply");
+    }
+    if (t->has_failed) {
+        fail(c);
+        return;
+    }
+    c->stage = CT_CALL_GONE;
+    if (!t->streams) {
+        c->status = 200;
+        ct_http_reply(c->x, 200, "application/json", c->out.data ? c->out.data : "", c->out.len);
+    } else if (flush(c) && begin_stream(c)) {
+        ct_http_finish(c->x);
+    } else {
+        ct_http_cut(c->x);
+    }
+    free_requests(c); /* what they hold of the engine need not wait for a slow client */
+}
+
+/* ---- events ---- */
+
+static void count(ct_call *c, const carat_event *event)
+{
+    if (event->kind != CARAT_EVENT_TOKEN)
+        return;
+    double now = ct_now();
+    if (c->first_at == 0)
+        c->first_at = now;
+    c->last_at = now;
+    c->n_generated += event->token->id >= 0;
+}
+
+static void count_prompts(ct_call *c)
+{
+    for (size_t i = 0; i < c->talk->n; i++) {
+        size_t n = 0, cached = 0;
+        carat_request_prompt(c->talk->requests[i], &n, &cached);
+        c->n_prompt += n;
+        c->n_cached += cached;
+    }
+}
+
+void ct_call_on_event(const carat_event *event)
+{
+    const ct_call_ask *ask = event->user;
+    ct_call *c = ask->call;
+    ct_talk *t = c->talk;
+    count(c, event);
+    if (event->kind == CARAT_EVENT_END) {
+        if (--c->n_open == 0) {
+            count_prompts(c);
+            finish(c);
+        }
+        return;
+    }
+    bool ok = t->kind->event(t, ask->i, event, &c->out);
+    if (t->has_failed)
+        fail(c); /* its other answers are of no use */
+    else if (!ok || (t->streams && !flush(c)))
+        give_up(c);
+}
+
+/* ---- submitting ---- */
+
+static bool submit_one(ct_call *c, size_t i)
+{
+    ct_talk *t = c->talk;
+    carat_request_options o = *t->asks[i];
+    c->asks[i] = (ct_call_ask){ c, i };
+    o.queue = c->s->queue;
+    o.user = &c->asks[i];
+    if (carat_request_submit(t->scene->engine, &o, &t->requests[i], &c->fault.err)) {
+        c->n_open++;
+        return true;
+    }
+    ct_openai_refuse_submit(&c->fault, CT_OPENAI_CHAT);
+    if (c->fault.status == 429)
+        ct_http_set(c->x, "Retry-After", "1");
+    return false;
+}
+
+void ct_call_submit(ct_call *c)
+{
+    ct_talk *t = c->talk;
+    c->stage = CT_CALL_RUN;
+    c->queued_at = c->woke = ct_now();
+    c->asks = calloc(t->n + 1, sizeof *c->asks);
+    bool ok = c->asks != NULL;
+    if (!ok)
+        ct_openai_refuse(&c->fault, 500, "server_error", "", "no memory for a request");
+    for (size_t i = 0; ok && i < t->n; i++)
+        ok = submit_one(c, i);
+    if (ok && t->n)
+        return;
+    free_requests(c);
+    if (ok)
+        finish(c);
+    else
+        ct_call_refuse(c, &c->fault);
+}

@@ -1,0 +1,58 @@
+/* inside.h - what the files of this room share.
+ *
+ *     server.c        opening, the loop, signals, the end
+ *     listen.c        addresses, sockets
+ *     call.c          the life of a request
+ *     call_run.c      its part with the engine
+ *     call_reply.c    replies of JSON, faults, headers that every reply has
+ *     routes.c        the table of paths
+ *     state.c         routes that the server's own state answers
+ *     models.c        models by name
+ *     workers.c       threads for what takes long
+ *     guard.c         who may call: keys, origins, hosts
+ *     log.c           a line a request
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef CT_SERVER_INSIDE_H
+#define CT_SERVER_INSIDE_H
+
+#include "server/call.h"
+#include "server/guard.h"
+
+struct ct_server {
+    ct_server_options o;
+    ct_http *http;
+    ct_workers *workers;
+    ct_models *models;
+    ct_guard *guard;
+    carat_queue *queue;
+    ct_call *calls;
+    int epoll, signals;
+    bool drains;
+    double drain_until; /* then what still runs is cut; 0: not draining */
+    double next_tick;
+    carat_err failure; /* of the first model */
+    int64_t started;   /* seconds since 1970 */
+    char *urls[CT_HTTP_MAX_LISTEN];
+    size_t n_urls;
+    uint64_t n_calls;
+};
+
+/* listen.c: opens what the options name; urls for people. */
+bool ct_server_listen(ct_server *s, carat_err *err);
+
+/* log.c */
+void ct_server_log_call(const ct_call *c);
+void ct_server_log(const ct_server *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* call_run.c: gives what read has prepared to the engine. */
+void ct_call_submit(ct_call *c);
+void ct_call_free_talk(ct_call *c);
+
+/* state.c */
+ct_state_fn ct_state_health, ct_state_ready, ct_state_models, ct_state_model, ct_state_version;
+
+/* Requests are refused from now on, and the loop ends with the last of those that run. */
+void ct_server_drain(ct_server *s);
+
+#endif

@@ -1,0 +1,58 @@
+/* The table of paths.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "server/routes.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "http/http.h"
+#include "openai/talks.h"
+#include "server/inside.h"
+
+#define OPENAI &ct_openai_talk_chat
+
+/* clang-format off */
+const ct_route ct_routes[] = {
+    { "POST", "/v1/chat/completions", .talk = &ct_openai_talk_chat, .protocol = OPENAI },
+    { "POST", "/v1/completions", .talk = &ct_openai_talk_completions, .protocol = OPENAI },
+    { "GET", "/v1/models", .state = ct_state_models, .protocol = OPENAI },
+    { "GET", "/v1/models/{model}", .state = ct_state_model, .protocol = OPENAI },
+    { "GET", "/health", .state = ct_state_health, .protocol = OPENAI, .is_open = true },
+    { "GET", "/v1/health", .state = ct_state_health, .protocol = OPENAI, .is_open = true },
+    { "GET", "/ready", .state = ct_state_ready, .protocol = OPENAI, .is_open = true },
+};
+/* clang-format on */
+const size_t ct_n_routes = sizeof ct_routes / sizeof *ct_routes;
+
+/* Is it this path? A "{name}" at the pattern's end is the rest of it, which is not empty. */
+static bool matches(const char *pattern, const char *path, char *tail, size_t size)
+{
+    const char *open = strchr(pattern, '{');
+    if (!open)
+        return strcmp(pattern, path) == 0;
+    size_t n = (size_t)(open - pattern);
+    return strncmp(pattern, path, n) == 0 && path[n] && ct_http_unescape(path + n, strlen(path + n), tail, size);
+}
+
+/* Methods of the path's routes, for "Allow". */
+static const char *methods_of(const char *path, char *tail, size_t size)
+{
+    static _Thread_local char list[64];
+    size_t n = 0;
+    for (size_t i = 0; i < ct_n_routes; i++)
+        if (matches(ct_routes[i].path, path, tail, size) && !strstr(list, n ? ct_routes[i].method : "?"))
+            n += (size_t)snprintf(list + n, sizeof list - n, "%s%s", n ? ", " : "", ct_routes[i].method);
+    list[n < sizeof list ? n : sizeof list - 1] = '\0';
+    return list;
+}
+
+const ct_route *ct_route_find(const char *method, const char *path, char *tail, size_t size, const char **allow)
+{
+    const char *wanted = strcmp(method, "HEAD") == 0 ? "GET" : method; /* libmicrohttpd leaves its body out */
+    for (size_t i = 0; i < ct_n_routes; i++)
+        if (strcmp(ct_routes[i].method, wanted) == 0 && matches(ct_routes[i].path, path, tail, size))
+            return &ct_routes[i];
+    *allow = methods_of(path, tail, size);
+    return NULL;
+}

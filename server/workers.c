@@ -1,0 +1,195 @@
+/* Workers: a list of tasks in, a list of finished ones out, a descriptor that tells of them.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "server/workers.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "base/thread.h"
+
+#define MAX_WORKERS 16
+
+typedef struct tasks {
+    ct_task *first, **end;
+} tasks;
+
+struct ct_workers {
+    pthread_mutex_t lock;
+    pthread_cond_t work, left; /* there is a task, or an end; a thread of its own has left */
+    tasks waiting, finished;
+    size_t n, n_alone;
+    bool ends;
+    int fd;
+    pthread_t threads[MAX_WORKERS];
+};
+
+static void put(tasks *list, ct_task *t)
+{
+    t->next = NULL;
+    *list->end = t;
+    list->end = &t->next;
+}
+
+static ct_task *take(tasks *list)
+{
+    ct_task *t = list->first;
+    if (t && !(list->first = t->next))
+        list->end = &list->first;
+    return t;
+}
+
+static void clear(tasks *list)
+{
+    list->first = NULL;
+    list->end = &list->first;
+}
+
+static void report(ct_workers *w, ct_task *t)
+{
+    uint64_t one = 1;
+    put(&w->finished, t);
+    while (write(w->fd, &one, sizeof one) < 0 && errno == EINTR)
+        ;
+}
+
+static void *work_on(void *arg)
+{
+    ct_workers *w = arg;
+    pthread_mutex_lock(&w->lock);
+    for (;;) {
+        while (!w->waiting.first && !w->ends)
+            pthread_cond_wait(&w->work, &w->lock);
+        if (w->ends)
+            break;
+        ct_task *t = take(&w->waiting);
+        pthread_mutex_unlock(&w->lock);
+        t->work(t);
+        pthread_mutex_lock(&w->lock);
+        report(w, t);
+    }
+    pthread_mutex_unlock(&w->lock);
+    return NULL;
+}
+
+typedef struct alone {
+    ct_workers *w;
+    ct_task *t;
+} alone;
+
+static void *work_alone(void *arg)
+{
+    alone a = *(alone *)arg;
+    free(arg);
+    a.t->work(a.t);
+    pthread_mutex_lock(&a.w->lock);
+    report(a.w, a.t);
+    a.w->n_alone--;
+    pthread_cond_signal(&a.w->left);
+    pthread_mutex_unlock(&a.w->lock);
+    return NULL;
+}
+
+bool ct_workers_open(size_t n, ct_workers **out, carat_err *err)
+{
+    ct_workers *w = calloc(1, sizeof *w);
+    int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (!w || fd < 0) {
+        free(w);
+        if (fd >= 0)
+            close(fd);
+        return ct_fail(err, CARAT_EIO, CARAT_NOWHERE, "no memory or descriptor for the server's threads");
+    }
+    w->fd = fd;
+    clear(&w->waiting);
+    clear(&w->finished);
+    pthread_mutex_init(&w->lock, NULL);
+    pthread_cond_init(&w->work, NULL);
+    pthread_cond_init(&w->left, NULL);
+    *out = w;
+    for (; w->n < n && w->n < MAX_WORKERS; w->n++) {
+        int why = ct_thread_start(&w->threads[w->n], work_on, w);
+        if (why == 0)
+            continue;
+        ct_workers_close(w);
+        *out = NULL;
+        return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "a thread could not be started: %s", strerror(why));
+    }
+    return true;
+}
+
+void ct_workers_close(ct_workers *w)
+{
+    if (!w)
+        return;
+    pthread_mutex_lock(&w->lock);
+    w->ends = true;
+    pthread_cond_broadcast(&w->work);
+    while (w->n_alone)
+        pthread_cond_wait(&w->left, &w->lock);
+    pthread_mutex_unlock(&w->lock);
+    for (size_t i = 0; i < w->n; i++)
+        pthread_join(w->threads[i], NULL);
+    ct_workers_done(w);
+    for (ct_task *t; (t = take(&w->waiting));)
+        t->done(t);
+    close(w->fd);
+    pthread_cond_destroy(&w->left);
+    pthread_cond_destroy(&w->work);
+    pthread_mutex_destroy(&w->lock);
+    free(w);
+}
+
+void ct_workers_give(ct_workers *w, ct_task *t)
+{
+    pthread_mutex_lock(&w->lock);
+    put(&w->waiting, t);
+    pthread_cond_signal(&w->work);
+    pthread_mutex_unlock(&w->lock);
+}
+
+bool ct_workers_alone(ct_workers *w, ct_task *t)
+{
+    alone *a = malloc(sizeof *a);
+    pthread_t thread;
+    if (!a)
+        return false;
+    *a = (alone){ w, t };
+    pthread_mutex_lock(&w->lock);
+    w->n_alone++;
+    pthread_mutex_unlock(&w->lock);
+    if (ct_thread_start(&thread, work_alone, a) == 0) {
+        pthread_detach(thread);
+        return true;
+    }
+    pthread_mutex_lock(&w->lock);
+    w->n_alone--;
+    pthread_mutex_unlock(&w->lock);
+    free(a);
+    return false;
+}
+
+int ct_workers_fd(const ct_workers *w)
+{
+    return w->fd;
+}
+
+void ct_workers_done(ct_workers *w)
+{
+    uint64_t n;
+    while (read(w->fd, &n, sizeof n) < 0 && errno == EINTR)
+        ;
+    pthread_mutex_lock(&w->lock);
+    ct_task *all = w->finished.first;
+    clear(&w->finished);
+    pthread_mutex_unlock(&w->lock);
+    while (all) {
+        ct_task *t = all;
+        all = t->next; /* done may free t */
+        t->done(t);
+    }
+}

@@ -1,0 +1,36 @@
+/* What the figures of an engine depend on, as one short text.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <nettle/sha2.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "api/internal.h"
+#include "api/numerics.h"
+
+/* Grows with every change of the library after which some model gives other bits. */
+#define NUMERICS_VERSION 1
+
+static void add_text(struct sha256_ctx *h, const char *text)
+{
+    sha256_update(h, strlen(text) + 1, (const uint8_t *)text);
+}
+
+void ct_numerics_of(carat_engine *e, const carat_options *o)
+{
+    struct sha256_ctx h;
+    uint8_t hash[8];
+    char numbers[128];
+    snprintf(numbers, sizeof numbers, "%d %d %d %llu %zu", NUMERICS_VERSION, (int)o->cache, (int)o->is_exact,
+             (unsigned long long)e->info->vision_weight_bytes, e->info->vision_layers);
+    sha256_init(&h);
+    sha256_update(&h, sizeof e->fingerprint, e->fingerprint);
+    add_text(&h, numbers);
+    add_text(&h, e->info->weight_types);
+    add_text(&h, e->info->vision_types);
+    add_text(&h, e->info->chat_template);
+    add_text(&h, e->backend.name);
+    sha256_digest(&h, sizeof hash, hash);
+    for (size_t i = 0; i < sizeof hash; i++)
+        snprintf(e->numerics + 2 * i, 3, "%02x", hash[i]);
+}

@@ -1,0 +1,225 @@
+"""The server as HTTP: whole and broken requests, limits, clients that leave, who may call, the end.
+
+SPDX-License-Identifier: Apache-2.0
+"""
+import os
+import signal
+import socket
+import tempfile
+import time
+import unittest
+
+from served import Case, Server, at_once, main
+
+CHAT = "/v1/chat/completions"
+HELLO = {"messages": [{"role": "user", "content": "Hello"}], "max_tokens": 4, "seed": 1}
+
+
+class Requests(Case):
+    options = ("--max-body", "1M")
+
+    def test_answers(self):
+        r = self.server.post(CHAT, HELLO)
+        self.assertEqual(r.status, 200)
+        self.assertEqual(r.json()["usage"]["completion_tokens"], 4)
+        self.assertTrue(r.headers["x-request-id"].startswith("req_"))
+        self.assertTrue(r.headers["x-carat-numerics"].startswith("fp_"))
+
+    def test_keeps_the_clients_request_id_if_it_is_harmless(self):
+        self.assertEqual(self.server.get("/health", **{"X-Request-Id": "abc-1"}).headers["x-request-id"], "abc-1")
+        self.assertNotEqual(self.server.get("/health", **{"X-Request-Id": "a b"}).headers["x-request-id"], "a b")
+
+    def test_names_of_ignored_fields(self):
+        r = self.server.post(CHAT, HELLO | {"mood": "good"})
+        self.assertEqual((r.status, r.headers["x-carat-ignored"]), (200, "mood"))
+        self.error(self.server.post(CHAT, HELLO | {"mood": "good"}, **{"X-Strict": "1"}), 400, "mood", param="mood")
+
+    def test_unknown_paths_and_methods(self):
+        self.error(self.server.get("/v2"), 404, "/v2", type="not_found_error")
+        r = self.server.get(CHAT)
+        self.error(r, 405, "takes POST")
+        self.assertEqual(r.headers["Allow"], "POST")
+        self.assertEqual(self.server.send("HEAD", "/health").status, 200)
+
+    def test_unknown_models(self):
+        self.error(self.server.post(CHAT, HELLO | {"model": "gpt-4o"}), 404, "gpt-4o", code="model_not_found")
+        self.error(self.server.get("/v1/models/gpt%2F4o"), 404, "gpt/4o")
+
+    def test_bodies_that_are_no_json(self):
+        for body in b"{", b"\xff", b'"a', b"[" * 5000, b'{"a":1,"a":2}':
+            self.assertEqual(self.server.post(CHAT, body).status, 400, body)
+
+    def test_bodies_that_are_no_request(self):
+        for body in b"[]", b"1", b"null", b'"text"', b"{}", b'{"messages": 1}', b'{"model": 7, "messages": []}':
+            self.assertEqual(self.server.post(CHAT, body).status, 400, body)
+        self.assertEqual(self.server.post(CHAT, b"").status, 400)
+
+    def test_a_body_that_says_it_is_too_long(self):
+        s = self.server.raw(b"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9000000\r\n\r\n")
+        self.assertIn(b" 413 ", s.recv(4096))
+        s.close()
+
+    def test_a_body_that_does_not_say_it_is_too_long(self):
+        s = self.server.raw(b"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n")
+        for _ in range(20):
+            s.sendall(b"10000\r\n" + b"x" * 65536 + b"\r\n")
+        s.sendall(b"0\r\n\r\n")
+        self.assertIn(b" 413 ", s.recv(4096))
+        s.close()
+
+    def test_headers_that_are_too_long(self):
+        s = self.server.raw(b"GET /health HTTP/1.1\r\nHost: localhost\r\nX: " + b"a" * 100000 + b"\r\n\r\n")
+        self.assertIn(b" 431 ", s.recv(4096))
+        s.close()
+
+    def test_garbage(self):
+        for data in b"\0" * 1000, b"GET\r\n\r\n", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc", b"GET / HTTP/9.9\r\n\r\n":
+            s = self.server.raw(data)
+            s.close()
+        self.assertEqual(self.server.get("/health").status, 200)
+
+    def test_connections_are_kept(self):
+        c = self.server.connect()
+        for _ in range(3):
+            c.request("GET", "/health")
+            self.assertEqual(c.getresponse().read(), b'{"status":"ok"}')
+        c.close()
+
+    def test_pipelined_requests_are_answered_in_order(self):
+        one = b"GET /v1/models HTTP/1.1\r\nHost: localhost\r\nX-Request-Id: a%d\r\n\r\n"
+        s = self.server.raw(one % 1 + one % 2 + one % 3)
+        data = b""
+        while data.count(b"\r\n\r\n{") < 3:
+            data += s.recv(4096)
+        self.assertLess(data.index(b": a1"), data.index(b": a2"))
+        self.assertLess(data.index(b": a2"), data.index(b": a3"))
+        s.close()
+
+    def test_answers_do_not_depend_on_company(self):
+        body = [HELLO | {"seed": i, "max_tokens": 30, "temperature": 1.5} for i in range(12)]
+        alone = [self.server.post(CHAT, b).json()["choices"] for b in body]
+        together = at_once(12, lambda i: self.server.post(CHAT, body[i]).json()["choices"])
+        self.assertEqual(alone, together)
+
+    def test_without_a_seed_answers_differ(self):
+        body = {"prompt": "a", "max_tokens": 30, "temperature": 1.5}
+        self.assertGreater(len({self.server.post("/v1/completions", body).json()["choices"][0]["text"]
+                                for _ in range(4)}), 1)
+
+    def test_a_client_that_leaves_frees_its_place(self):
+        long = b'{"prompt": "a", "max_tokens": 8000, "ignore_eos": true}'
+        head = b"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % len(long)
+        sockets = [self.server.raw(head + long) for _ in range(40)]
+        time.sleep(0.2)  # some run, some wait
+        for s in sockets:
+            s.close()
+        start = time.monotonic()
+        self.assertEqual(self.server.post(CHAT, HELLO).status, 200)
+        self.assertLess(time.monotonic() - start, 5)
+
+
+class Access(unittest.TestCase):
+    def test_keys(self):
+        with tempfile.NamedTemporaryFile("w+") as keys:
+            keys.write("# ours\n  one \n\ntwo\n")
+            keys.flush()
+            server = Server("--keys", keys.name)
+            models = "/v1/models"
+            for headers in {"Authorization": "Bearer one"}, {"authorization": "bearer two"}, {"x-api-key": "two"}:
+                self.assertEqual(server.get(models, **headers).status, 200, headers)
+            for headers in {}, {"Authorization": "Bearer on"}, {"Authorization": "one"}, {"x-api-key": "# ours"}, \
+                    {"x-api-key": ""}, {"Authorization": "Basic b25l"}:
+                r = server.get(models, **headers)
+                self.assertEqual((r.status, r.json()["error"]["type"]), (401, "authentication_error"), headers)
+            self.assertEqual(server.get("/health").status, 200)
+            keys.seek(0)
+            keys.truncate()
+            keys.write("three\n")
+            keys.flush()
+            server.process.send_signal(signal.SIGHUP)
+            server.wait_for("keys were read again")
+            self.assertEqual(server.get(models, **{"x-api-key": "one"}).status, 401)
+            self.assertEqual(server.get(models, **{"x-api-key": "three"}).status, 200)
+            keys.seek(0)
+            keys.truncate()
+            server.process.send_signal(signal.SIGHUP)
+            server.wait_for("the old ones count")
+            self.assertEqual(server.get(models, **{"x-api-key": "three"}).status, 200)
+            self.assertEqual(server.stop(), 0)
+
+    def test_hosts_and_origins(self):
+        server = Server("--host-name", "box.example", "--origin", "https://app.example")
+        for host in "localhost", "127.0.0.1:1", "[::1]:8080", "box.example:80", "192.168.1.7", "a.localhost":
+            self.assertEqual(server.get("/health", Host=host).status, 200, host)
+        for host in "evil.example", "localhost.evil.example", "[::1", "box.example.", ":80":
+            self.assertEqual(server.get("/health", Host=host).status, 403, host)
+        for origin in "http://localhost:3000", "https://app.example", "http://127.0.0.1", "http://127.0.0.1:%d" % server.port:
+            r = server.get("/health", Origin=origin)
+            self.assertEqual((r.status, r.headers["Access-Control-Allow-Origin"]), (200, origin))
+            self.assertIsNone(r.headers["Access-Control-Allow-Credentials"])
+        for origin in "http://evil.example", "null", "https://app.example.evil", "http://app.example", "http://localhost.evil":
+            r = server.get("/health", Origin=origin)
+            self.assertEqual((r.status, r.headers["Access-Control-Allow-Origin"]), (403, None), origin)
+        r = server.send("OPTIONS", CHAT, headers={"Origin": "https://app.example", "Access-Control-Request-Headers": "x-a"})
+        self.assertEqual((r.status, r.headers["Access-Control-Allow-Headers"]), (204, "x-a"))
+        self.assertEqual(server.stop(), 0)
+
+    def test_unix_socket_and_several_addresses(self):
+        with tempfile.TemporaryDirectory() as d:
+            server = Server("--listen", "127.0.0.1", "--listen", "unix:" + d + "/s")
+            s = socket.socket(socket.AF_UNIX)
+            s.connect(d + "/s")
+            s.sendall(b"GET /health HTTP/1.0\r\n\r\n")
+            self.assertIn(b"200 OK", s.recv(4096))
+            s.close()
+            self.assertEqual(server.stop(), 0)
+
+
+class End(unittest.TestCase):
+    def test_running_answers_finish_and_new_ones_are_refused(self):
+        server = Server()
+        body = b'{"prompt": "a", "max_tokens": 400, "ignore_eos": true}'
+        s = server.raw(b"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+        while b'"ready"' not in server.get("/ready").body:
+            time.sleep(0.01)
+        time.sleep(0.1)
+        server.process.send_signal(signal.SIGTERM)
+        server.wait_for("stopping")
+        r = server.get("/ready")
+        self.assertEqual((r.status, r.json()["status"]), (503, "draining"))
+        self.assertEqual(server.get("/health").status, 200)
+        r = server.post(CHAT, HELLO)
+        self.assertEqual((r.status, r.headers["Retry-After"]), (503, "5"))
+        data = b""
+        while chunk := s.recv(65536):
+            data += chunk
+        self.assertIn(b"200 OK", data)
+        self.assertIn(b'"completion_tokens":400', data)
+        self.assertEqual(server.stop(), 0)
+
+    def test_the_grace_ends(self):
+        server = Server("--grace", "0.2")
+        body = b'{"prompt": "a", "max_tokens": 8000, "ignore_eos": true}'
+        s = server.raw(b"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+        time.sleep(0.2)
+        start = time.monotonic()
+        self.assertEqual(server.stop(), 0)
+        self.assertLess(time.monotonic() - start, 5)
+        s.close()
+
+    def test_a_model_that_cannot_be_loaded(self):
+        server = Server(model="/nowhere.gguf", wait=False)
+        self.assertEqual(server.process.wait(20), 1)
+        self.assertIn("/nowhere.gguf", server.said())
+        server.log.close()
+
+    def test_an_address_that_is_taken(self):
+        server = Server()
+        other = os.popen(f"'{server.process.args[0]}' serve '{server.process.args[2]}' --port {server.port} 2>&1")
+        self.assertIn("cannot listen on 127.0.0.1", other.read())
+        other.close()
+        self.assertEqual(server.stop(), 0)
+
+
+if __name__ == "__main__":
+    main()
