@@ -14,8 +14,10 @@
 #define MOST 4096
 
 #define TOOLS                                                                                                          \
-    ", \"tools\": [{\"type\": \"function\", \"function\": {\"name\": \"warm\", \"parameters\": {\"type\": \"object\", "   \
-    "\"properties\": {\"by\": {\"type\": \"integer\", \"maximum\": 9}, \"why\": {\"type\": \"string\"}}, \"required\": " \
+    ", \"tools\": [{\"type\": \"function\", \"function\": {\"name\": \"warm\", \"parameters\": {\"type\": "            \
+    "\"object\", "                                                                                                     \
+    "\"properties\": {\"by\": {\"type\": \"integer\", \"maximum\": 9}, \"why\": {\"type\": \"string\"}}, "             \
+    "\"required\": "                                                                                                   \
     "[\"by\"], \"additionalProperties\": false}}}, {\"type\": \"function\", \"function\": {\"name\": \"now\"}}]"
 
 /* What the parts of one answer amount to. */
@@ -158,9 +160,10 @@ static void expect_same(const ct_openai_reply *reply, size_t answer, const joine
     assert_string_equal(strcmp(finish, "function_call") == 0 ? "tool_calls" : finish, j->finish);
     if (message && !json_is_null(logprobs))
         logprobs = json_object_get(logprobs, "content");
-    json_t *none = reply->request->endpoint == CT_OPENAI_CHAT
-                       ? json_array()
-                       : json_pack("{s:[], s:[], s:[], s:[]}", "tokens", "token_logprobs", "top_logprobs", "text_offset");
+    json_t *none =
+        reply->request->endpoint == CT_OPENAI_CHAT
+            ? json_array()
+            : json_pack("{s:[], s:[], s:[], s:[]}", "tokens", "token_logprobs", "top_logprobs", "text_offset");
     if (!json_is_null(logprobs) && !json_equal(logprobs, j->logprobs ? j->logprobs : none))
         fail_msg("%s: other log-probabilities in parts than in the whole", what);
     assert_true(!json_is_null(logprobs) || !j->logprobs);
@@ -193,9 +196,10 @@ static void give(ct_openai_reply *reply, joined *j, int32_t id, const char *text
 
 static void finish(ct_openai_reply *reply, joined *j, carat_finish finish, size_t stop)
 {
-    const carat_result r = {
-        .struct_size = sizeof r, .finish = finish, .stop_id = stop || finish != CARAT_FINISH_STOP ? -1 : 106, .stop = stop
-    };
+    const carat_result r = { .struct_size = sizeof r,
+                             .finish = finish,
+                             .stop_id = stop || finish != CARAT_FINISH_STOP ? -1 : 106,
+                             .stop = stop };
     add(reply, &(carat_event){ .kind = CARAT_EVENT_ANSWER, .result = &r }, j);
 }
 
@@ -220,13 +224,14 @@ static void tell(const asked *a, const char *text, size_t first, carat_finish ho
 
 static void expect_equal(const joined *a, const joined *b, const char *text, size_t at)
 {
-    bool is_equal = strcmp(a->text.data, b->text.data) == 0 && a->n_calls == b->n_calls && !strcmp(a->finish, b->finish);
+    bool is_equal =
+        strcmp(a->text.data, b->text.data) == 0 && a->n_calls == b->n_calls && !strcmp(a->finish, b->finish);
     for (size_t i = 0; is_equal && i < a->n_calls; i++)
         is_equal = strcmp(a->names[i], b->names[i]) == 0 && strcmp(a->arguments[i].data, b->arguments[i].data) == 0 &&
                    a->is_whole[i] == b->is_whole[i];
     if (!is_equal)
-        fail_msg("%s, cut at %zu: '%s' and %zu calls, not '%s' and %zu", text, at, b->text.data, b->n_calls, a->text.data,
-                 a->n_calls);
+        fail_msg("%s, cut at %zu: '%s' and %zu calls, not '%s' and %zu", text, at, b->text.data, b->n_calls,
+                 a->text.data, a->n_calls);
 }
 
 static const char *const texts[] = {
@@ -332,9 +337,9 @@ static void test_stops_and_what_is_held_back(void **state)
     size_t at[MOST], n = borders_of(text, at);
     for (size_t e = 0; e < 2; e++) {
         asked a;
-        asked_accept(&a, endpoints[e], e ? "{\"prompt\": \"x\"" : "{\"messages\": [{\"role\": \"user\", \"content\": \"x\"}]",
-                     e ? ", \"logprobs\": 0, \"stop\": [\"?\", \"!\"]"
-                       : ", \"logprobs\": true, \"stop\": [\"?\", \"!\"]" TOOLS);
+        asked_accept(
+            &a, endpoints[e], e ? "{\"prompt\": \"x\"" : "{\"messages\": [{\"role\": \"user\", \"content\": \"x\"}]",
+            e ? ", \"logprobs\": 0, \"stop\": [\"?\", \"!\"]" : ", \"logprobs\": true, \"stop\": [\"?\", \"!\"]" TOOLS);
         for (size_t held = 0; held < 6; held++)
             for (size_t k = 0; k < n; k++) {
                 ct_openai_reply reply = { 0 };
