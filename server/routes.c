@@ -7,15 +7,19 @@
 #include <string.h>
 
 #include "http/http.h"
+#include "ollama/ollama.h"
 #include "openai/talks.h"
 #include "server/inside.h"
 
 #define OPENAI &ct_openai_talk_chat
+#define OLLAMA &ct_ollama_talk_chat
 
 /* clang-format off */
 const ct_route ct_routes[] = {
     { "POST", "/v1/chat/completions", .talk = &ct_openai_talk_chat, .protocol = OPENAI },
     { "POST", "/v1/completions", .talk = &ct_openai_talk_completions, .protocol = OPENAI },
+    { "POST", "/api/chat", .talk = &ct_ollama_talk_chat, .protocol = OLLAMA },
+    { "POST", "/api/generate", .talk = &ct_ollama_talk_generate, .protocol = OLLAMA },
     { "GET", "/v1/models", .state = ct_state_models, .protocol = OPENAI },
     { "GET", "/v1/models/{model}", .state = ct_state_model, .protocol = OPENAI },
     { "GET", "/health", .state = ct_state_health, .protocol = OPENAI, .is_open = true },
