@@ -1,6 +1,7 @@
 /* carat serve - models for the programs that speak OpenAI's protocol, and its kin.
  *
  * SPDX-License-Identifier: Apache-2.0 */
+#include <math.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,7 +22,7 @@
 static struct {
     cli_list addresses, models, origins, hosts;
     const char *keys, *cert, *key;
-    int64_t port, parallel, queue, predict, connections, log;
+    int64_t port, max_loaded, parallel, queue, predict, connections, log;
     uint64_t max_body;
     double grace, idle;
     int logs;
@@ -49,6 +50,8 @@ static const cli_option options[] = {
     CLI_OPTION_PREDICT(&opt.predict, "until the model stops"),
     { 0, "idle-unload", NULL, CLI_NUM, &opt.idle, "SECONDS", "unload a model that was not asked for so long; 0: never",
       .deflt = "0", .max = 1e9 },
+    { 0, "max-loaded", "models-max", CLI_INT, &opt.max_loaded, "N", "models loaded at once; the one longest unused makes room",
+      .otherwise = "as many as memory allows", .min = 1, .max = 1024 },
     { 0, "grace", NULL, CLI_NUM, &opt.grace, "SECONDS", "how long running answers may take once the server is asked to stop",
       .deflt = "30", .max = 1e6 },
     { 0, "log", NULL, CLI_WORD, &opt.logs, NULL, "a line a request on stderr, without what is asked and answered",
@@ -166,6 +169,7 @@ static int run(int argc, char **argv)
         .n_sockets = n_sockets,
         .models = models,
         .n_models = n_models,
+        .loads_first = true,
         .answers_any_name = opt.any_name,
         .engine = cli_engine_options(CARAT_VISION_AUTO),
         .requests = { .sampling = sampling,
@@ -183,7 +187,8 @@ static int run(int argc, char **argv)
         .max_connections = (size_t)opt.connections,
         .max_body = opt.max_body,
         .grace_seconds = opt.grace,
-        .idle_seconds = opt.idle,
+        .idle_seconds = opt.idle > 0 ? opt.idle : INFINITY,
+        .max_loaded = (size_t)opt.max_loaded,
         .logs_json = opt.logs == LOGS_JSON,
         .is_quiet = opt.logs == LOGS_NONE,
     };

@@ -48,7 +48,7 @@ static ct_call *new_call(ct_server *s, ct_http_exchange *x)
 static void free_call(ct_call *c)
 {
     ct_call_free_talk(c);
-    if (c->model)
+    if (c->holds_model)
         ct_model_release(c->model);
     *(c->before ? &c->before->next : &c->s->calls) = c->next;
     if (c->next)
@@ -187,6 +187,8 @@ static bool make_talk(ct_call *c)
 static void begin_read(ct_call *c)
 {
     ct_model *m = c->model;
+    ct_model_hold(m);
+    c->holds_model = true;
     c->options = m->requests;
     c->options.mode = c->is_strict ? CT_OPENAI_STRICT : CT_OPENAI_LENIENT;
     if (!c->s->o.has_seed)
@@ -210,7 +212,11 @@ void ct_call_on_model(ct_call *c)
     ct_model *m = c->model;
     if (!c->x)
         return;
-    if (m->state == CT_MODEL_LOADED) {
+    if (m->state == CT_ENGINE_AWAY && m->err.code == CARAT_OK) /* it was being unloaded when it was asked for */
+        ct_model_want(m);
+    if (m->state == CT_ENGINE_LOADING || m->state == CT_ENGINE_LEAVING)
+        return;
+    if (m->state == CT_ENGINE_READY) {
         c->scene.load_seconds = ct_now() - c->queued_at;
         begin_read(c);
         return;
@@ -235,7 +241,6 @@ static bool find_model(ct_call *c)
         return ct_openai_refuse(&c->fault, 404, "model_not_found", "model",
                                 "there is no model '%.100s' here; GET /v1/models lists what there is",
                                 name ? name : "");
-    ct_model_hold(c->model);
     c->scene.model = name && *name ? name : c->model->name;
     return true;
 }
@@ -259,7 +264,7 @@ static void has_parsed(ct_task *t)
     }
     c->stage = CT_CALL_MODEL;
     c->queued_at = ct_now();
-    if (c->model->state == CT_MODEL_LOADED)
+    if (c->model->state == CT_ENGINE_READY && !c->model->must_leave)
         begin_read(c);
     else
         ct_model_want(c->model); /* ct_call_on_model follows */

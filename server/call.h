@@ -43,7 +43,8 @@ struct ct_call {
     double woke;    /* of a stream: when something was sent last */
     ct_buf body;
     json_t *json, *reply;
-    ct_model *model; /* held */
+    ct_model *model;
+    bool holds_model; /* while it is read and answered */
     ct_openai_options options;
     ct_talk_scene scene;
     ct_talk *talk;

@@ -7,7 +7,7 @@
  *     call_reply.c    replies of JSON, faults, headers that every reply has
  *     routes.c        the table of paths
  *     state.c         routes that the server's own state answers
- *     models.c        models by name
+ *     models*.c       models by name
  *     workers.c       threads for what takes long
  *     guard.c         who may call: keys, origins, hosts
  *     log.c           a line a request
@@ -31,7 +31,8 @@ struct ct_server {
     bool drains;
     double drain_until; /* then what still runs is cut; 0: not draining */
     double next_tick;
-    carat_err failure; /* of the first model */
+    bool was_ready;    /* some model was loaded once */
+    carat_err failure; /* of the first model, before any was */
     int64_t started;   /* seconds since 1970 */
     char *urls[CT_HTTP_MAX_LISTEN];
     size_t n_urls;

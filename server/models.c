@@ -1,29 +1,16 @@
-/* Models by name: what there is, loading and unloading.
+/* Models by name: which there are.
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#include "server/models.h"
-
-#include <nettle/sha2.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/stat.h>
+#include <time.h>
 
 #include "base/clock.h"
-#include "base/log.h"
-#include "carat_weigh.h"
-
-#define DEFAULT_SESSIONS 8
-
-struct ct_models {
-    const ct_server_options *o;
-    ct_workers *workers;
-    ct_models_fn *changed;
-    void *arg;
-    ct_model *first, **end;
-};
-
-/* ---- what there is ---- */
+#include "server/models_inside.h"
 
 /* The last part of a path without ".gguf". */
 static void name_of_path(const char *path, char *to, size_t size)
@@ -39,23 +26,56 @@ static void name_of_path(const char *path, char *to, size_t size)
     snprintf(to, size, "%.*s", (int)(n - from), path + from);
 }
 
-static bool add(ct_models *all, const char *name, const char *path, carat_err *err)
+static ct_model *of_describing(ct_task *t)
+{
+    return (ct_model *)((char *)t - offsetof(ct_model, describing));
+}
+
+/* Its headers, for lists: on a worker, so that a slow disk keeps nobody waiting. */
+static void describe(ct_task *t)
+{
+    ct_model *m = of_describing(t);
+    carat_model_info *info = NULL;
+    if (carat_model_describe(m->path, &info, NULL))
+        m->described = info;
+}
+
+static void described(ct_task *t)
+{
+    ct_model *m = of_describing(t);
+    m->info = m->described;
+}
+
+static ct_model *add(ct_models *all, const char *name, const char *path)
 {
     ct_model *m = calloc(1, sizeof *m);
     char *copy = strdup(path);
+    struct stat st;
     if (!m || !copy) {
         free(m);
         free(copy);
-        return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for a model");
+        return NULL;
     }
     *m = (ct_model){ .path = copy, .all = all, .idle_seconds = all->o->idle_seconds };
+    m->modified = stat(path, &st) == 0 ? st.st_mtime : time(NULL);
     if (name)
         snprintf(m->name, sizeof m->name, "%s", name);
     else
         name_of_path(path, m->name, sizeof m->name);
     *all->end = m;
     all->end = &m->next;
-    return true;
+    all->n++;
+    m->describing = (ct_task){ .work = describe, .done = described };
+    ct_workers_give(all->workers, &m->describing);
+    return m;
+}
+
+ct_model *ct_models_add(ct_models *all, const char *name, const char *path)
+{
+    for (ct_model *m = all->first; m; m = m->next)
+        if (strcmp(m->name, name) == 0)
+            return m;
+    return add(all, name, path);
 }
 
 static bool names_differ(const ct_models *all, carat_err *err)
@@ -72,27 +92,15 @@ bool ct_models_open(const ct_server_options *o, ct_workers *w, ct_models_fn *cha
                     carat_err *err)
 {
     ct_models *all = calloc(1, sizeof *all);
+    *out = all;
     if (!all)
         return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for models");
     *all = (ct_models){ .o = o, .workers = w, .changed = changed, .arg = arg };
     all->end = &all->first;
-    bool ok = true;
-    for (size_t i = 0; ok && i < o->n_models; i++)
-        ok = add(all, o->models[i].name, o->models[i].path, err);
-    *out = all;
-    if (ok && names_differ(all, err))
-        return true;
-    ct_models_close(all);
-    *out = NULL;
-    return false;
-}
-
-static void drop_engine(ct_model *m)
-{
-    ct_openai_forms_deinit(&m->forms);
-    m->forms = (ct_openai_forms){ 0 };
-    carat_engine_close(m->engine);
-    m->engine = NULL;
+    for (size_t i = 0; i < o->n_models; i++)
+        if (!add(all, o->models[i].name, o->models[i].path))
+            return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for a model");
+    return names_differ(all, err);
 }
 
 void ct_models_close(ct_models *all)
@@ -101,7 +109,8 @@ void ct_models_close(ct_models *all)
         return;
     for (ct_model *m = all->first, *next; m; m = next) {
         next = m->next;
-        drop_engine(m);
+        ct_model_close_engine(m);
+        carat_model_info_free(m->described);
         free(m->path);
         free(m);
     }
@@ -113,6 +122,11 @@ ct_model *ct_models_first(const ct_models *all)
     return all->first;
 }
 
+size_t ct_models_n(const ct_models *all)
+{
+    return all->n;
+}
+
 ct_model *ct_models_find(const ct_models *all, const char *name)
 {
     if (!name || !*name)
@@ -120,128 +134,12 @@ ct_model *ct_models_find(const ct_models *all, const char *name)
     for (ct_model *m = all->first; m; m = m->next)
         if (strcmp(m->name, name) == 0)
             return m;
+    /* Ollama's clients add a tag to a name that has none. */
+    size_t n = strlen(name);
+    for (ct_model *m = all->first; m && n > 7 && strcmp(name + n - 7, ":latest") == 0; m = m->next)
+        if (strlen(m->name) == n - 7 && strncmp(m->name, name, n - 7) == 0)
+            return m;
     return all->o->answers_any_name ? all->first : NULL;
-}
-
-/* ---- loading: on a thread of its own ---- */
-
-static bool on_progress(void *arg, uint64_t done, uint64_t total)
-{
-    ct_model *m = arg;
-    m->done = done;
-    m->total = total;
-    return !m->gives_up;
-}
-
-/* Eight conversations at once, or half of it as often as memory asks for it. */
-static size_t choose_sessions(const ct_model *m, const carat_options *o)
-{
-    size_t n = DEFAULT_SESSIONS;
-    carat_machine_info here = { .struct_size = sizeof here };
-    uint64_t room = o->max_memory;
-    if (!room && carat_machine(&here, NULL))
-        room = here.memory_left;
-    carat_options one = *o;
-    const carat_weigh_query q = { .struct_size = sizeof q, .model = m->path, .options = &one };
-    carat_estimate_result w = { .struct_size = sizeof w };
-    for (; n > 1; n /= 2) {
-        one.n_sessions = n;
-        if (!carat_weigh(&q, &w, NULL) || w.total <= room)
-            break;
-    }
-    return n;
-}
-
-static void load(ct_task *t)
-{
-    ct_model *m = (ct_model *)((char *)t - offsetof(ct_model, task));
-    carat_options o = m->all->o->engine;
-    double start = ct_now();
-    bool chooses = o.n_sessions == 0, ok;
-    if (chooses)
-        o.n_sessions = choose_sessions(m, &o);
-    o.progress = on_progress;
-    o.progress_arg = m;
-    while (!(ok = carat_engine_open(m->path, &o, &m->engine, &m->err)) && m->err.code == CARAT_ENOMEM && chooses &&
-           o.n_sessions > 1)
-        o.n_sessions /= 2;
-    m->requests.max_answers = o.n_sessions;
-    if (ok)
-        m->err = (carat_err){ 0 };
-    m->load_seconds = ct_now() - start;
-}
-
-/* ---- the loop's side ---- */
-
-/* The settings that a file recommends, where the operator gave none. */
-static void set_requests(ct_model *m)
-{
-    const ct_server_options *o = m->all->o;
-    const carat_sampling *own = carat_engine_info(m->engine)->sampling;
-    size_t n = m->requests.max_answers;
-    m->requests = o->requests;
-    m->requests.max_answers = n < CT_OPENAI_MAX_ANSWERS ? n : CT_OPENAI_MAX_ANSWERS;
-    m->requests.forms = &m->forms;
-    carat_sampling *s = &m->requests.sampling;
-    const unsigned given = o->sampling_given;
-    if (!(given & CARAT_SAMPLING_TEMPERATURE))
-        s->temperature = own->temperature;
-    if (!(given & CARAT_SAMPLING_TOP_K))
-        s->top_k = own->top_k;
-    if (!(given & CARAT_SAMPLING_TOP_P))
-        s->top_p = own->top_p;
-    if (!(given & CARAT_SAMPLING_MIN_P))
-        s->min_p = own->min_p;
-    if (!(given & CARAT_SAMPLING_REPETITION))
-        s->repetition_penalty = own->repetition_penalty;
-    if (!(given & CARAT_SAMPLING_WINDOW))
-        s->penalty_window = own->penalty_window;
-}
-
-/* Replicas that say the same answer the same: the engine's figures, and the settings of requests that do not say. */
-static void set_fingerprint(ct_model *m)
-{
-    const ct_openai_options *r = &m->requests;
-    const carat_sampling *s = &r->sampling;
-    struct sha256_ctx h;
-    uint8_t hash[8];
-    char text[512];
-    int n =
-        snprintf(text, sizeof text, "%s %a %d %a %a %a %a %a %d %d %zu %zu %d %u %u %a",
-                 carat_engine_numerics(m->engine), (double)s->temperature, s->top_k, (double)s->top_p, (double)s->min_p,
-                 (double)s->repetition_penalty, (double)s->presence_penalty, (double)s->frequency_penalty,
-                 s->penalty_window, (int)s->order, r->max_tokens, carat_engine_n_ctx(m->engine), (int)r->pan_scan.mode,
-                 r->pan_scan.min_crop, r->pan_scan.max_crops, r->pan_scan.min_ratio);
-    sha256_init(&h);
-    sha256_update(&h, (size_t)n, (const uint8_t *)text);
-    sha256_digest(&h, sizeof hash, hash);
-    n = snprintf(m->fingerprint, sizeof m->fingerprint, "fp_");
-    for (size_t i = 0; i < sizeof hash; i++)
-        n += snprintf(m->fingerprint + n, sizeof m->fingerprint - (size_t)n, "%02x", hash[i]);
-}
-
-static void loaded(ct_task *t)
-{
-    ct_model *m = (ct_model *)((char *)t - offsetof(ct_model, task));
-    m->state = m->engine ? CT_MODEL_LOADED : CT_MODEL_UNLOADED;
-    m->used_at = ct_now();
-    if (m->engine) {
-        set_requests(m);
-        set_fingerprint(m);
-    }
-    m->all->changed(m->all->arg, m);
-}
-
-void ct_model_want(ct_model *m)
-{
-    if (m->state != CT_MODEL_UNLOADED)
-        return;
-    m->state = CT_MODEL_LOADING;
-    m->done = m->total = 0;
-    m->gives_up = false;
-    m->task = (ct_task){ .work = load, .done = loaded };
-    if (!ct_workers_alone(m->all->workers, &m->task))
-        ct_workers_give(m->all->workers, &m->task);
 }
 
 void ct_model_hold(ct_model *m)
@@ -253,34 +151,14 @@ void ct_model_release(ct_model *m)
 {
     m->n_held--;
     m->used_at = ct_now();
-}
-
-static void unload(ct_task *t)
-{
-    drop_engine((ct_model *)((char *)t - offsetof(ct_model, task)));
-}
-
-static void unloaded(ct_task *t)
-{
-    ct_model *m = (ct_model *)((char *)t - offsetof(ct_model, task));
-    m->state = CT_MODEL_UNLOADED;
-    m->all->changed(m->all->arg, m);
-}
-
-bool ct_model_unload(ct_model *m)
-{
-    if (m->state != CT_MODEL_LOADED || m->n_held)
-        return false;
-    m->state = CT_MODEL_UNLOADING;
-    m->task = (ct_task){ .work = unload, .done = unloaded };
-    ct_workers_give(m->all->workers, &m->task);
-    return true;
+    if (m->must_leave)
+        ct_model_unload(m);
 }
 
 void ct_models_tick(ct_models *all, double now)
 {
     for (ct_model *m = all->first; m; m = m->next)
-        if (m->idle_seconds > 0 && now - m->used_at > m->idle_seconds)
+        if (m->idle_seconds < INFINITY && now - m->used_at > m->idle_seconds)
             ct_model_unload(m);
 }
 

@@ -1,12 +1,14 @@
 /* models.h - models by name: loaded when they are asked for, unloaded when memory or time asks for it.
  *
  * A model is held by each call that uses its engine. One that nobody holds may be unloaded: by request, after a time without
- * calls, or when another needs its memory. Loading is a thread's work; the loop never waits for it.
+ * calls, or when another needs its memory. What takes long is done by workers; the loop never waits for it, and owns
+ * everything here but for what is named.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef CT_SERVER_MODELS_H
 #define CT_SERVER_MODELS_H
 
+#include <math.h>
 #include <stdatomic.h>
 
 #include "server/server.h"
@@ -17,45 +19,58 @@
 typedef struct ct_models ct_models;
 typedef struct ct_model ct_model;
 
-typedef enum ct_model_state { CT_MODEL_UNLOADED, CT_MODEL_LOADING, CT_MODEL_LOADED, CT_MODEL_UNLOADING } ct_model_state;
+typedef enum ct_engine_state {
+    CT_ENGINE_AWAY,
+    CT_ENGINE_LOADING,
+    CT_ENGINE_READY,
+    CT_ENGINE_LEAVING, /* it is being closed */
+} ct_engine_state;
 
-struct ct_model { /* the loop's, but for what is named */
+struct ct_model {
     char name[CT_MODEL_NAME];
     char *path;
-    ct_model_state state;
-    carat_engine *engine;       /* LOADED */
+    int64_t modified;            /* of its file, in seconds since 1970 */
+    carat_model_info *info;      /* from its headers; NULL: not read yet, or err says why it cannot be */
+    carat_model_info *described; /* a worker's, until it is info */
+    ct_engine_state state;
+    carat_engine *engine;       /* READY */
     char fingerprint[40];       /* of engine and settings */
     ct_openai_options requests; /* with this model's own sampling */
     ct_openai_forms forms;
     size_t n_held;
-    size_t n_waiting;             /* calls that wait until it is loaded */
     double used_at;               /* ct_now() of the last call's end */
-    double idle_seconds;          /* unloaded after so long without a call; 0: never */
+    double idle_seconds;          /* unloaded after so long without a call; INFINITY: never */
     double load_seconds;          /* that the last load took */
     carat_err err;                /* why the last load failed; CARAT_OK: it did not */
     _Atomic uint64_t done, total; /* bytes, of a load that runs; the loader's */
     atomic_bool gives_up;         /* the loader is to stop */
+    bool must_leave;              /* READY, but another waits for its room: it takes no new calls */
+    bool may_halve,
+        wants_room; /* for the loader: it may take fewer conversations; of it: it needs memory that others have */
     ct_models *all;
-    ct_task task;
+    ct_task task, describing;
     ct_model *next;
 };
 
-/* What models.c tells the loop. */
-typedef void ct_models_fn(void *arg, ct_model *m); /* m is loaded, or could not be */
+/* m has been loaded or unloaded, or could not be loaded. */
+typedef void ct_models_fn(void *arg, ct_model *m);
 
 bool ct_models_open(const ct_server_options *o, ct_workers *w, ct_models_fn *changed, void *arg, ct_models **out,
                     carat_err *err);
-void ct_models_close(ct_models *all); /* after all calls, before the workers; accepts NULL */
+void ct_models_close(ct_models *all); /* after all calls and the workers; accepts NULL */
 
 ct_model *ct_models_first(const ct_models *all); /* NULL: there is none */
+size_t ct_models_n(const ct_models *all);
 /* By name; "" and NULL: the first. NULL: there is none of that name. */
 ct_model *ct_models_find(const ct_models *all, const char *name);
+/* One more, from its path; as it is if there is one of that name. NULL: no memory. */
+ct_model *ct_models_add(ct_models *all, const char *name, const char *path);
 
-/* Begins to load it, if it is not. changed is called later, never from here. */
+/* Begins to load it, if it is not; others that nobody holds make room. `changed` is called later, never from here. */
 void ct_model_want(ct_model *m);
 void ct_model_hold(ct_model *m);
 void ct_model_release(ct_model *m);
-/* Unloads it once nobody holds it; false: it is not loaded, or held. */
+/* Unloads it; false: it is not loaded, or held. */
 bool ct_model_unload(ct_model *m);
 /* Once a second: what was idle for too long goes. */
 void ct_models_tick(ct_models *all, double now);

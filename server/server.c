@@ -122,17 +122,20 @@ const char *ct_server_url(const ct_server *s, size_t i)
 static void on_model(void *arg, ct_model *m)
 {
     ct_server *s = arg;
-    if (m->state == CT_MODEL_LOADED)
+    if (m->state == CT_ENGINE_READY)
         ct_server_log(s, "%s is loaded (%.1f s): %zu conversations of %zu tokens at once, %s kernels, %s", m->name,
                       m->load_seconds, m->requests.max_answers, carat_engine_n_ctx(m->engine),
                       carat_engine_isa(m->engine), m->fingerprint);
     else if (m->err.code != CARAT_OK)
         ct_server_log(s, "%s could not be loaded: %s", m->name, m->err.msg);
-    if (m == ct_models_first(s->models) && m->err.code != CARAT_OK && s->n_calls == 0)
+    else
+        ct_server_log(s, "%s is unloaded", m->name);
+    s->was_ready = s->was_ready || m->state == CT_ENGINE_READY;
+    if (!s->was_ready && s->o.loads_first)
         s->failure = m->err;
     for (ct_call *c = s->calls, *next; c; c = next) {
         next = c->next;
-        if (c->stage == CT_CALL_MODEL && c->model == m && m->state != CT_MODEL_UNLOADING)
+        if (c->stage == CT_CALL_MODEL && c->model == m)
             ct_call_on_model(c);
     }
 }

@@ -26,8 +26,9 @@ typedef struct ct_server_options {
     unsigned port;      /* of addresses that give none */
     const int *sockets; /* [n]: listen already: of systemd */
     size_t n_sockets;
-    const ct_server_model *models; /* [n]; the first is loaded at once, and answers requests that name none */
+    const ct_server_model *models; /* [n]; the first answers requests that name none */
     size_t n_models;
+    bool loads_first;      /* at once; it ends the server if it cannot be loaded */
     bool answers_any_name; /* the first model answers to every name */
     carat_options engine;  /* of every model; n_sessions 0: 8, or what fits */
     ct_openai_options requests;
@@ -41,7 +42,8 @@ typedef struct ct_server_options {
     const char *cert, *key; /* files; NULL: no TLS */
     size_t max_connections, max_body;
     double grace_seconds; /* running answers may take so long at the end */
-    double idle_seconds;  /* a model that was not asked for so long is unloaded; 0: never */
+    double idle_seconds;  /* a model that was not asked for so long is unloaded; INFINITY: never */
+    size_t max_loaded;    /* engines at once; 0: as many as memory allows */
     bool logs_json, logs_prompts, is_quiet;
 } ct_server_options;
 

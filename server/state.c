@@ -8,7 +8,7 @@
 void ct_state_health(ct_call *c)
 {
     const ct_model *first = ct_models_first(c->s->models);
-    if (first && first->state == CT_MODEL_LOADING) {
+    if (first && first->state == CT_ENGINE_LOADING) {
         ct_openai_fault f = { 0 };
         ct_openai_refuse(&f, 503, "unavailable", "", "Loading model");
         ct_call_refuse(c, &f);
@@ -20,9 +20,9 @@ void ct_state_health(ct_call *c)
 void ct_state_ready(ct_call *c)
 {
     const ct_model *first = ct_models_first(c->s->models);
-    const char *status = c->s->drains ? "draining" : first && first->state == CT_MODEL_LOADING ? "loading" : "ready";
+    const char *status = c->s->drains ? "draining" : first && first->state == CT_ENGINE_LOADING ? "loading" : "ready";
     json_t *body = json_pack("{s:s, s:s*, s:s*}", "status", status, "model", first ? first->name : NULL, "numerics_id",
-                             first && first->state == CT_MODEL_LOADED ? first->fingerprint : NULL);
+                             first && first->state == CT_ENGINE_READY ? first->fingerprint : NULL);
     ct_call_reply_json(c, strcmp(status, "ready") == 0 ? 200 : 503, body);
 }
 

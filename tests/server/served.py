@@ -36,11 +36,11 @@ class Reply:
 class Server:
     """carat serve, listening on a free port of this machine."""
 
-    def __init__(self, *args, model=TINY, wait=True, env=None):
+    def __init__(self, *args, model=TINY, wait=True, ready=True, env=None):
         self.log = tempfile.TemporaryFile()
         self.process = subprocess.Popen([CARAT, "serve", *([model] if model else []), "--port", "0", *args],
                                         stderr=self.log, stdout=subprocess.DEVNULL, env=env)
-        self.port = self.wait_for(r"listening on https?://[^ :]+:(\d+)")
+        self.port = ready and self.wait_for(r"listening on https?://[^ :]+:(\d+)")
         if wait:
             self.wait_for("is loaded")
 

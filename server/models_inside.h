@@ -1,0 +1,24 @@
+/* models_inside.h - what the files of models share.
+ *
+ *     models.c        which there are
+ *     models_load.c   loading, unloading, making room
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef CT_SERVER_MODELS_INSIDE_H
+#define CT_SERVER_MODELS_INSIDE_H
+
+#include "server/models.h"
+
+struct ct_models {
+    const ct_server_options *o;
+    ct_workers *workers;
+    ct_models_fn *changed;
+    void *arg;
+    ct_model *first, **end;
+    size_t n;
+};
+
+/* With all that belongs to it. On any thread. */
+void ct_model_close_engine(ct_model *m);
+
+#endif

@@ -1,0 +1,67 @@
+"""Several models in one server: by name, on demand, unloaded after a time or to make room.
+
+SPDX-License-Identifier: Apache-2.0
+"""
+import time
+import unittest
+
+from served import DATA, SIGHT, TINY, Server, at_once, main
+
+CHAT = "/v1/chat/completions"
+
+
+def hello(model):
+    return {"model": model, "messages": [{"role": "user", "content": "Hello"}], "max_tokens": 4, "seed": 1}
+
+
+class Models(unittest.TestCase):
+    def test_by_name(self):
+        server = Server("one=" + TINY, "two=" + SIGHT, "--log", "none", model=None)
+        self.assertEqual([m["id"] for m in server.get("/v1/models").json()["data"]], ["one", "two"])
+        self.assertEqual(server.get("/v1/models/two").json()["id"], "two")
+        self.assertNotIn("two is loaded", server.said())
+        answers = [server.post(CHAT, hello(m)).json() for m in ("one", "two", "")]
+        self.assertEqual([a["model"] for a in answers], ["one", "two", "one"])
+        self.assertEqual(answers[0]["choices"], answers[2]["choices"])
+        self.assertIn("two is loaded", server.said())
+        self.assertEqual(server.stop(), 0)
+
+    def test_the_same_name_twice(self):
+        server = Server(TINY, TINY, model=None, wait=False, ready=False)
+        self.assertEqual(server.process.wait(20), 1)
+        self.assertIn("two models are called 'tiny-text'", server.said())
+        server.log.close()
+
+    def test_unloaded_when_idle_and_loaded_again(self):
+        server = Server("--idle-unload", "0.3", "--log", "none")
+        first = server.post(CHAT, hello("tiny-text")).json()["choices"]
+        server.wait_for("tiny-text is unloaded")
+        self.assertEqual(server.get("/ready").status, 200)
+        self.assertEqual(server.post(CHAT, hello("tiny-text")).json()["choices"], first)
+        self.assertEqual(server.stop(), 0)
+
+    def test_one_at_a_time(self):
+        """Requests for two models while only one may be loaded: each waits its turn, none is lost."""
+        server = Server("one=" + TINY, "two=" + SIGHT, "--max-loaded", "1", "--log", "none", model=None)
+        replies = at_once(12, lambda i: server.post(CHAT, hello(("one", "two")[i % 2])))
+        self.assertEqual([r.status for r in replies], [200] * 12)
+        self.assertEqual([r.json()["model"] for r in replies], ["one", "two"] * 6)
+        self.assertIn("one is unloaded", server.said())
+        self.assertEqual(server.stop(), 0)
+
+    def test_any_name(self):
+        server = Server("--any-name")
+        self.assertEqual(server.post(CHAT, hello("gpt-4o")).json()["model"], "gpt-4o")
+        self.assertEqual(server.stop(), 0)
+
+    def test_one_that_cannot_be_loaded_does_not_end_the_server(self):
+        server = Server("one=" + TINY, "two=" + DATA + "/nowhere", model=None)
+        r = server.post(CHAT, hello("two"))
+        self.assertEqual(r.status, 500)
+        self.assertIn("'two' could not be loaded", r.json()["error"]["message"])
+        self.assertEqual(server.post(CHAT, hello("one")).status, 200)
+        self.assertEqual(server.stop(), 0)
+
+
+if __name__ == "__main__":
+    main()
