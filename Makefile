@@ -8,7 +8,7 @@ K ?=
 T ?=
 SECONDS ?= 60
 
-.PHONY: all setup install model demo test check bench precommit check-asan check-tsan check-oom check-cpu fuzz longest map format help \
+.PHONY: all setup install model demo test check bench web test-web precommit check-asan check-tsan check-oom check-cpu fuzz longest map format help \
         clean tools
 
 all: $(BUILD)/build.ninja  ## build $(BUILD)/carat and $(BUILD)/libcarat
@@ -44,6 +44,12 @@ check: all  ## the tests that need no download, in under a minute; K=kernel or T
 
 bench: all model  ## speed of the real model and of a 4B vision tower beside the machine's limits; K=name: one kernel
 	@scripts/bench.sh $(BUILD) $(MODEL) $(K)
+
+web:  ## rebuild the chat page, web/dist, from web/src; needs Node and npm
+	@cd web && npm ci --silent && npm run --silent check && npm run --silent build
+
+test-web: all  ## the chat page in headless Chromium; needs Node, npm and chromium
+	@scripts/test-web.sh $(BUILD)
 
 precommit:  ## formatting, warnings as errors in gcc and clang, sanitizers, headers, symbols, banned functions
 	@scripts/precommit.sh

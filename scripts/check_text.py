@@ -18,9 +18,9 @@ SPDX = "SPDX-License-Identifier: Apache-2.0"
 
 
 def files(root):
-    """The repository's files; build folders, hidden folders and models are none of them."""
+    """The repository's files; build folders, hidden folders, models and packages are none of them."""
     for folder, names, found in os.walk(root):
-        names[:] = sorted(n for n in names if not n.startswith((".", "build")) and n not in ("models", "shared"))
+        names[:] = sorted(n for n in names if not n.startswith((".", "build")) and n not in ("models", "shared", "node_modules"))
         for name in sorted(found):
             yield os.path.join(folder, name)
 
@@ -69,7 +69,7 @@ def link_faults(path):
                 yield number, f"'{target}': {os.path.basename(at)} has no such heading"
 
 
-TOP = "bench|cli|data|docs|examples|fuzz|include|openai|scripts|src|tests"
+TOP = "bench|cli|data|docs|examples|fuzz|include|openai|scripts|src|tests|web"
 
 
 def path_faults(path, root):
