@@ -1,8 +1,14 @@
 // JSON for reading: indented where it is whole, as it stands while it is not.
 
+const SHORT = 64 // characters that may stand in one line
+
 export function pretty(text: string): string {
   try {
-    return JSON.stringify(JSON.parse(text), null, 2)
+    const value: unknown = JSON.parse(text)
+    const lines = JSON.stringify(value, null, 2)
+    const line = lines.replace(/\n\s*/g, ' ')
+    // One level, short: a line reads better. (Line breaks inside of strings are escaped, so none is lost.)
+    return line.length <= SHORT && !/[[{].*[[{]/.test(line) ? line : lines
   } catch {
     return text
   }

@@ -67,11 +67,12 @@ export function Empty() {
   const facts = [contextSize.value && `${count(contextSize.value)} tokens of context`, canSee.value ? 'reads pictures' : m && 'text only'].filter(Boolean)
   return (
     <div class="empty">
-      <h1>What shall it be?</h1>
+      <h1>Start a conversation</h1>
       <p>
         {m ? (
           <>
-            <strong>{m.id}</strong> answers, on your own machine. {facts.length > 0 && <span class="facts">{facts.join(' · ')}</span>}
+            <strong>{m.id}</strong>
+            {facts.map((fact) => ` · ${fact}`).join('')}
           </>
         ) : (
           'The server has no model yet. Start it with one: carat serve MODEL.gguf'

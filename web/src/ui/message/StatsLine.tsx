@@ -21,7 +21,7 @@ export function StatsLine({ message }: { message: Message }) {
       <summary>
         {end && <span class="end">{end} · </span>}
         {count(s.answer)} {s.answer === 1 ? 'token' : 'tokens'}
-        {s.perSecond ? ` · ${speed(s.perSecond)}` : ''}
+        {s.perSecond ? ` · ${speed(s.perSecond).replace(' tokens', '')}` : ''}
       </summary>
       <p>{more.join(' · ')}</p>
     </details>

@@ -7,6 +7,7 @@ interface NumberFieldProps {
   unit?: string
   value: number | null
   fallback: number | null // the server's
+  none?: string | undefined // what no value is, where the server has none either
   min: number
   max: number
   step: number
@@ -14,7 +15,7 @@ interface NumberFieldProps {
   change: (value: number | null) => void
 }
 
-export function NumberField({ label, hint, unit, value, fallback, min, max, step, slides, change }: NumberFieldProps) {
+export function NumberField({ label, hint, unit, value, fallback, none, min, max, step, slides, change }: NumberFieldProps) {
   const id = useId()
   const read = (text: string) => {
     if (text.trim() === '') return change(null)
@@ -35,7 +36,7 @@ export function NumberField({ label, hint, unit, value, fallback, min, max, step
           max={max}
           step={step}
           value={value ?? ''}
-          placeholder={fallback === null ? 'server’s' : String(fallback)}
+          placeholder={fallback === null ? (none ?? 'server’s') : String(fallback)}
           onChange={(e) => read(e.currentTarget.value)}
         />
         {unit && <span class="unit">{unit}</span>}

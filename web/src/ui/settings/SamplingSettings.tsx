@@ -14,14 +14,14 @@ interface Row {
   max: number
   step: number
   slides?: boolean
-  fallback?: number
+  none?: string
 }
 
 const MAIN: Row[] = [
   { name: 'temperature', label: 'Temperature', hint: '0 always takes the likeliest token', min: 0, max: 2, step: 0.05, slides: true },
   { name: 'top_p', label: 'Top p', hint: 'only the likeliest tokens that together have this share', min: 0, max: 1, step: 0.01, slides: true },
   { name: 'top_k', label: 'Top k', hint: 'only so many of the likeliest; 0 is off', min: 0, max: 1000, step: 1 },
-  { name: 'max_tokens', label: 'Longest answer', hint: 'in tokens; empty: until the model ends it', min: 1, max: 131072, step: 1 },
+  { name: 'max_tokens', label: 'Longest answer', hint: 'in tokens; empty: until the model ends it', min: 1, max: 131072, step: 1, none: 'no limit' },
 ]
 
 const MORE: Row[] = [
@@ -29,7 +29,7 @@ const MORE: Row[] = [
   { name: 'repeat_penalty', label: 'Repeat penalty', hint: '1 is off', min: 0.5, max: 2, step: 0.01, slides: true },
   { name: 'presence_penalty', label: 'Presence penalty', hint: '0 is off', min: -2, max: 2, step: 0.05 },
   { name: 'frequency_penalty', label: 'Frequency penalty', hint: '0 is off', min: -2, max: 2, step: 0.05 },
-  { name: 'seed', label: 'Seed', hint: 'the same seed draws the same answer', min: 0, max: 4294967295, step: 1 },
+  { name: 'seed', label: 'Seed', hint: 'the same seed draws the same answer', min: 0, max: 4294967295, step: 1, none: 'any' },
 ]
 
 export function SamplingSettings() {
