@@ -861,12 +861,32 @@ typedef struct carat_request_options { /* zeros are the defaults */
     carat_ending ending;
     const carat_continuation *continuations;
     size_t n_continuations;
+    /* Log-probabilities of the prompt's tokens, beside answers (carat_prompt_logprobs). Not beside continuations. All of the
+     * prompt is then evaluated: what the prefix cache holds of it is not reused. Takes 8 (1 + n_prompt_top) bytes a token,
+     * which are not weighed. */
+    bool wants_prompt_logprobs;
+    /* Nothing is generated: the prompt is evaluated, and ANSWER follows without a token. generation must be NULL and n_answers
+     * 0 or 1. */
+    bool omits_answers;
+    int n_prompt_top; /* 0..20: alternatives of each of its tokens; more than 0 implies wants_prompt_logprobs */
 } carat_request_options;
+
+/* How likely each token of a prompt is after those before it, by the model alone, as a generation reports of the same tokens
+ * (carat_token). Every figure is the same, bit for bit, whatever else the engine does and has cached. The first token has
+ * none, nor have images. Made while the prompt is evaluated, and so known as a whole before its first answer's first token:
+ * there are no events for it, but every TOKEN and ANSWER of the request names it. */
+typedef struct carat_prompt_logprobs {
+    size_t n;              /* tokens of the prompt */
+    const float *logprobs; /* [n] natural logarithms; NAN: it has none */
+    const uint32_t *ranks; /* [n] 1: it is the likeliest itself; 0: it has none */
+    const carat_top *top;  /* [n][n_top] the likeliest, best first. id -1: there are none, or not so many */
+    size_t n_top;
+} carat_prompt_logprobs;
 
 typedef enum carat_event_kind {
     CARAT_EVENT_TOKEN,  /* of one answer */
-    CARAT_EVENT_ANSWER, /* one answer is complete, or all continuations are scored */
-    CARAT_EVENT_FAILED, /* one answer has failed, or the scoring */
+    CARAT_EVENT_ANSWER, /* one answer is complete, or all continuations are scored, or the prompt alone was evaluated */
+    CARAT_EVENT_FAILED, /* one answer has failed, or what is done instead */
     CARAT_EVENT_END,    /* all have ended: the request's last event */
     CARAT_EVENT_NONE,   /* nothing within the time */
 } carat_event_kind;
@@ -884,13 +904,18 @@ typedef struct carat_event {
         *scores; /* ANSWER of a request with continuations: [n_scores] in their order; the request's, until it
                                  * is freed. Else NULL */
     size_t n_scores;
+    /* TOKEN and ANSWER of a request that wants them: the request's, until it is freed. Else NULL. */
+    const carat_prompt_logprobs *prompt;
+    /* ANSWER with log-probabilities that a token ended (carat_result.stop_id): that token, which is no part of the answer,
+     * without text. Else NULL. */
+    const carat_token *stop_token;
 } carat_event;
 
 /* Errors: CARAT_ELIMIT (as many requests wait as may), CARAT_ECONTEXT (the prompt does not fit; both counts), CARAT_EARG
- * (settings out of range, more answers than sessions; continuations that are empty and open, or the same twice),
- * CARAT_EUNSUPPORTED (pictures; whole answers where no token ends one), CARAT_ECLOSED (the engine is being drained),
- * CARAT_ENOMEM. Its
- * events may be in the queue before this returns: tell requests apart by `user`. From any thread. */
+ * (settings out of range, more answers than sessions; continuations that are empty and open, or the same twice; things
+ * that exclude each other), CARAT_EUNSUPPORTED (pictures; whole answers where no token ends one), CARAT_ECLOSED (the engine
+ * is being drained), CARAT_ENOMEM. Its events may be in the queue before this returns: tell requests apart by `user`. From
+ * any thread. */
 CARAT_API bool carat_request_submit(carat_engine *e, const carat_request_options *o, carat_request **out,
                                     carat_err *err);
 /* Waits for the request's next event, at most `seconds` (< 0: until there is one). Never NULL. The event and what it

@@ -1,4 +1,4 @@
-/* A prompt and its answers, or what is scored after it, without a session.
+/* A prompt and its answers, what is scored after it, what is reported of it: without a session.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <stdlib.h>
@@ -15,11 +15,13 @@ struct carat_request {
     carat_prompt *prompt; /* a reference */
     void *user;
     atomic_bool cancel;
-    ct_public_event event; /* by carat_request_next */
-    ct_scores *scores;     /* the job's; NULL: it generates answers */
-    carat_score *list;     /* [scores->n], filled when they are known */
-    size_t n_jobs;         /* of which so many are made */
-    ct_job jobs[];         /* [group.n] */
+    ct_public_event event;      /* by carat_request_next */
+    ct_scores *scores;          /* the job's; NULL: it generates answers */
+    carat_score *list;          /* [scores->n], filled when they are known */
+    ct_readout *readout;        /* the first job's; NULL: nothing is reported of the prompt */
+    carat_prompt_logprobs told; /* as the caller sees it */
+    size_t n_jobs;              /* of which so many are made */
+    ct_job jobs[];              /* [group.n] */
 };
 
 /* ---- asking ---- */
@@ -28,7 +30,9 @@ static size_t room_for(const carat_request_options *o, size_t n_prompt, size_t m
 {
     size_t n = o->n_ctx ? o->n_ctx : most;
     /* The last token of an answer is not evaluated. */
-    if (!o->n_ctx && o->generation->max_tokens && o->generation->max_tokens < most - n_prompt)
+    if (!o->n_ctx && o->omits_answers)
+        n = n_prompt;
+    else if (!o->n_ctx && o->generation->max_tokens && o->generation->max_tokens < most - n_prompt)
         n = n_prompt + o->generation->max_tokens;
     return n;
 }
@@ -81,6 +85,23 @@ static bool add_scores(carat_request *r, const carat_request_options *o, double 
     return true;
 }
 
+static bool wants_readout(const carat_request_options *o)
+{
+    return o->wants_prompt_logprobs || o->n_prompt_top > 0;
+}
+
+/* The first job reads the prompt for all. */
+static bool add_readout(carat_request *r, ct_job *j, size_t n_top, carat_err *err)
+{
+    if (!ct_readout_open(r->prompt->stream.n, n_top, &j->readout, err))
+        return false;
+    const ct_readout *o = r->readout = j->readout;
+    r->told = (carat_prompt_logprobs){
+        .n = o->n, .logprobs = o->logprobs, .ranks = o->ranks, .top = o->tops, .n_top = o->n_top
+    };
+    return true;
+}
+
 static bool add_job(carat_request *r, const carat_request_options *o, double deadline, carat_err *err)
 {
     const ct_vocabulary v = ct_engine_vocabulary(r->engine);
@@ -88,9 +109,15 @@ static bool add_job(carat_request *r, const carat_request_options *o, double dea
     carat_sampling sampling = *g.sampling;
     ct_job *j = new_job(r, deadline);
     const size_t answer = (size_t)(j - r->jobs);
+    j->n_ctx = room_for(o, o->prompt->stream.n, r->engine->plan.n_ctx);
+    if (wants_readout(o) && answer == 0 && !add_readout(r, j, (size_t)o->n_prompt_top, err))
+        return false;
+    if (o->omits_answers) {
+        j->result.finish = CARAT_FINISH_LENGTH;
+        return true;
+    }
     sampling.seed += answer;
     g.sampling = &sampling;
-    j->n_ctx = room_for(o, o->prompt->stream.n, r->engine->plan.n_ctx);
     return ct_generator_open(&v, &g, &j->gen, err) && ct_api_limit(r->engine, &g, answer, j->gen, err);
 }
 
@@ -147,6 +174,23 @@ static bool submit(carat_engine *e, const carat_request_options *o, carat_reques
     return true;
 }
 
+static bool check_readout(const carat_request_options *o, carat_err *err)
+{
+    if (o->n_prompt_top < 0 || o->n_prompt_top > CT_MAX_TOP)
+        return ct_fail(err, CARAT_EARG, CARAT_NOWHERE,
+                       "%d alternatives a token of the prompt requested, expected 0 to %d", o->n_prompt_top,
+                       CT_MAX_TOP);
+    if (o->omits_answers && (o->generation || o->n_answers > 1 || o->n_continuations))
+        return ct_fail(
+            err, CARAT_EARG, CARAT_NOWHERE,
+            "a request that omits answers has none to generate and nothing to score: generation must be NULL, "
+            "n_answers 0 or 1, and there are no continuations");
+    if (wants_readout(o) && o->n_continuations)
+        return ct_fail(err, CARAT_EARG, CARAT_NOWHERE,
+                       "log-probabilities of the prompt are not to be had beside continuations");
+    return true;
+}
+
 bool carat_request_submit(carat_engine *e, const carat_request_options *o, carat_request **out, carat_err *err)
 {
     carat_request_options own;
@@ -162,6 +206,8 @@ bool carat_request_submit(carat_engine *e, const carat_request_options *o, carat
                        own.continuations ? ""
                        : own.ending      ? ", but with an ending of them"
                                          : " that are not given");
+    if (!check_readout(&own, err))
+        return false;
     if (g.on_token)
         return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "a request with on_token: its tokens come as events");
     if (!own.n_continuations)
@@ -183,12 +229,19 @@ const carat_event *ct_api_event(const ct_event *e, ct_public_event *to)
     if (e->kind == CARAT_EVENT_END)
         return out;
     out->answer = (size_t)(e->job - r->jobs);
+    if (e->kind != CARAT_EVENT_FAILED && r->readout && r->readout->is_complete)
+        out->prompt = &r->told;
     if (e->kind == CARAT_EVENT_TOKEN) {
         to->token = ct_api_token(e->chunk);
         out->token = &to->token;
     } else if (e->kind == CARAT_EVENT_ANSWER) {
         to->result = e->job->result;
         out->result = &to->result;
+        const ct_chunk *stop = e->job->gen ? ct_generator_stop(e->job->gen) : NULL;
+        if (stop) {
+            to->token = ct_api_token(stop);
+            out->stop_token = &to->token;
+        }
         if (r->scores) {
             ct_api_score_fill(r->scores, r->list);
             out->scores = r->list;

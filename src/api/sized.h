@@ -42,7 +42,7 @@
     X(carat_mask, close, close)                                                                                        \
     X(carat_result, seconds, stop)                                                                                     \
     X(carat_continuation, n_ids, n_ids)                                                                                \
-    X(carat_request_options, user, n_continuations)                                                                    \
+    X(carat_request_options, user, n_prompt_top)                                                                       \
     X(carat_request_state, n_encoded, n_encoded)                                                                       \
     X(carat_merge_options, progress_arg, progress_arg)                                                                 \
     X(carat_merge_result, rank, rank)

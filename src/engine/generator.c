@@ -28,6 +28,7 @@ struct ct_generator {
     bool wants_logprobs;
     float lse; /* log of the sum of exp over the model's own logits: log p = logit - lse */
     carat_result result;
+    ct_chunk stop; /* the token that ended the turn, without text; id -1: none has, or nobody asks how likely it was */
 };
 
 void ct_chunk_init(ct_chunk *s)
@@ -83,6 +84,7 @@ bool ct_generator_open(const ct_vocabulary *v, const carat_generation *from, ct_
     g->n_wanted = from->n_top;
     g->ignore_eos = from->ignores_eos;
     g->result = (carat_result){ .finish = CARAT_FINISH_LENGTH, .stop_id = -1 };
+    g->stop.id = -1;
     ct_detok_init(&g->detok, m->tok, false);
     g->wants_logprobs = from->wants_logprobs || from->n_top > 0;
     bool ok = ct_stops_init(&g->stops, from->stops, from->stop_lens, from->n_stops, err) &&
@@ -247,6 +249,13 @@ static void end_turn(ct_generator *g, int32_t stop_id, ct_verdict *verdict)
     *verdict = CT_END_TURN;
 }
 
+static void note_stop(ct_generator *g, int32_t id, const ct_chunk *chunk)
+{
+    g->stop =
+        (ct_chunk){ .id = id, .logprob = chunk->logprob, .n_top = chunk->n_top, .at = g->n_text + g->stops.held.len };
+    memcpy(g->stop.top, chunk->top, sizeof g->stop.top);
+}
+
 /* May the answer end here, and can nothing follow? */
 static bool is_complete(ct_generator *g)
 {
@@ -297,6 +306,8 @@ bool ct_generator_next(ct_generator *g, float *logits, float lse, size_t room, c
         return false;
     chunk->logprob = g->wants_logprobs && id >= 0 ? ct_sampler_raw(g->sampler, logits, id) - g->lse : 0;
     if (id < 0 || !is_plain(g, id)) {
+        if (g->wants_logprobs)
+            note_stop(g, id, chunk);
         end_turn(g, id, verdict);
         return true;
     }
@@ -332,6 +343,11 @@ bool ct_generator_flush(ct_generator *g, ct_chunk *chunk)
     if (g->stops.is_met)
         end_text(g);
     return chunk->text.len > 0;
+}
+
+const ct_chunk *ct_generator_stop(const ct_generator *g)
+{
+    return g->stop.id >= 0 ? &g->stop : NULL;
 }
 
 carat_result ct_generator_result(const ct_generator *g)

@@ -22,6 +22,8 @@ void ct_job_deinit(ct_job *j)
     j->gen = NULL;
     ct_scores_close(j->scores);
     j->scores = NULL;
+    ct_readout_close(j->readout);
+    j->readout = NULL;
     if (j->draft.close)
         j->draft.close(j->draft.self);
     j->draft = (ct_draft){ 0 };

@@ -21,6 +21,7 @@
 #include "base/wake.h"
 #include "engine/draft.h"
 #include "engine/queue.h"
+#include "engine/readout.h"
 #include "engine/scores.h"
 #include "engine/seq.h"
 
@@ -63,6 +64,7 @@ struct ct_job {
     size_t from;             /* tokens of the stream that seq holds already */
     ct_generator *gen;       /* NULL: no answer */
     ct_scores *scores;       /* without gen: what is scored after the stream, a prompt's; closed with the job */
+    ct_readout *readout;     /* what is reported of the stream, a prompt's; without scores; closed with the job */
     ct_draft draft;          /* guesses for gen; closed with the job. Zeroed: none */
     double deadline;         /* seconds of CLOCK_MONOTONIC; 0: none */
     atomic_bool *cancel;     /* checked before each step and each layer of the vision tower */
@@ -120,7 +122,7 @@ struct ct_job {
 
 /* A job of the group, not submitted yet: everything else is to be filled in. */
 void ct_job_init(ct_job *j, ct_group *g);
-void ct_job_deinit(ct_job *j); /* of one that is over or was never submitted; frees gen, scores and draft */
+void ct_job_deinit(ct_job *j); /* of one that is over or was never submitted; frees gen, scores, readout and draft */
 
 /* Is its stream a continuation? */
 static inline bool ct_job_is_scoring(const ct_job *j)

@@ -154,6 +154,11 @@ void ct_run_prompt_evaluated(ct_run *r, ct_job *j, size_t row, size_t n)
         return;
     }
     ct_seq_grow(j->seq, j->stream->ids + j->at, j->stream->keys + j->at, n, row + n - 1);
+    if (j->readout) {
+        j->readout->from = j->at;
+        j->readout->to = j->at + n;
+        j->readout->first_row = row;
+    }
     j->at += n;
     r->read_tokens += n;
     if (j->at == j->stream->n && j->n_seen > j->n_encoded)

@@ -31,6 +31,8 @@ static void take_all(ct_run *r, const ct_config *c, const ct_scheduler_options *
     r->window = ct_arena_take(a, o->chunk + o->batch, sizeof(ct_step_input));
     r->max_rows = max_rows(o);
     r->rows = ct_arena_take(a, r->max_rows, sizeof(ct_head_row));
+    r->tops = ct_arena_take(a, r->max_rows * CT_MAX_TOP, sizeof(ct_candidate));
+    r->told = ct_arena_take(a, r->max_rows, sizeof(ct_run_told));
     r->logits = ct_arena_take(a, r->max_rows * c->n_vocab, sizeof(float));
 }
 
@@ -96,6 +98,8 @@ static void begin_step(ct_job *j)
     j->n_span = j->n_rows = j->row_end = j->n_right = j->n_chunks = j->n_guesses = 0;
     j->is_failed = j->is_evaluated = false;
     j->verdict = CT_GO_ON;
+    if (j->readout)
+        j->readout->from = j->readout->to;
 }
 
 /* Tokens that a step may take besides the next one of each of n_answers. */
@@ -193,6 +197,7 @@ static void evaluate(ct_run *r)
     carat_err err;
     bool ok = !r->n_spans || ct_step_run(&r->p.limits, r->spans, r->n_spans, r->failed, &err);
     share_out(r, ok, &err);
+    ct_run_read_out(r);
     begin_answers(r);
 }
 

@@ -4,6 +4,7 @@
  *   prompts.c   tokens of prompts, and the images among them
  *   answers.c   tokens of answers: what is ahead of a sequence, sampling, what is kept
  *   scoring.c   continuations that are scored
+ *   readout.c   what is reported of prompts
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef CT_ENGINE_RUN_H
@@ -11,6 +12,13 @@
 
 #include "base/mem.h"
 #include "engine/scheduler.h"
+#include "sample/select.h"
+
+/* Whose row it is: that of the prompt's token at pos. */
+typedef struct ct_run_told {
+    ct_job *job;
+    size_t pos;
+} ct_run_told;
 
 /* The memory of a step, all of it taken at open. */
 typedef struct ct_run {
@@ -25,8 +33,10 @@ typedef struct ct_run {
     ct_step_input *window; /* [chunk + batch]: a prompt's next tokens, from which a step's are cut */
     /* Logits, a group of rows at a time: rows of jobs[group_first ..], of group_n of them. */
     size_t max_rows;
-    float *logits;     /* [max_rows][n_vocab] */
-    ct_head_row *rows; /* [max_rows] */
+    float *logits;      /* [max_rows][n_vocab] */
+    ct_head_row *rows;  /* [max_rows] */
+    ct_candidate *tops; /* [max_rows][CT_MAX_TOP], for rows of prompts */
+    ct_run_told *told;  /* [max_rows] */
     size_t n_rows, group_first, group_n;
     size_t turn;                /* which prompt, and which answer, goes first */
     const ct_job *encoding_job; /* the job whose image is being encoded; NULL: none */
@@ -83,5 +93,10 @@ void ct_run_settle_answer(ct_run *r, ct_job *j);
 void ct_run_score(ct_run *r, ct_job *j);
 /* Where the job's stream has been evaluated: on to what it scores next. If there is nothing, all is known. */
 void ct_run_settle_scores(ct_job *j);
+
+/* ---- readout.c ---- */
+
+/* The figures of all prompts in the step that report any. */
+void ct_run_read_out(ct_run *r);
 
 #endif

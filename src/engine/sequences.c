@@ -58,7 +58,8 @@ static bool admit(ct_scheduler *s, ct_job *j)
         f->seq = &f->own;
         ct_jobs_set_state(s, f, CT_JOB_PROMISED);
     }
-    ct_seq_resume(j->seq, j->stream, j->stream->n - 1);
+    if (!j->readout) /* which needs the hidden states of all tokens */
+        ct_seq_resume(j->seq, j->stream, j->stream->n - 1);
     j->from = j->n_cached = j->own.n;
     begin(s, j);
     return true;

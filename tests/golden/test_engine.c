@@ -565,6 +565,21 @@ static void real_scores_are_the_references(void **state)
     double want = json_number_value(json_object_get(g->manifest, "mean_nll")), rms = sqrt(square / (double)(n - 1));
     printf("  a mean of %.5f, the reference's is %.5f; a token's differs by %.5f rms\n", mean, want, rms);
     assert_true(fabs(mean - want) <= 0.002 && rms <= 0.001);
+    /* The same text as a prompt. */
+    carat_request *r2;
+    carat_prompt *whole = prompt_ids(e, ids, n);
+    const carat_request_options as_prompt = {
+        .struct_size = sizeof as_prompt, .prompt = whole, .omits_answers = true, .n_prompt_top = 1
+    };
+    must(carat_request_submit(e, &as_prompt, &r2, &err), &err);
+    const carat_event *told = carat_request_next(r2, -1);
+    assert_int_equal(told->kind, CARAT_EVENT_ANSWER);
+    assert_int_equal(told->prompt->n, n);
+    assert_memory_equal(told->prompt->logprobs + 1, ev->scores->logprobs, (n - 1) * sizeof(float));
+    for (size_t i = 1; i < n; i++)
+        assert_true((told->prompt->ranks[i] == 1) == (told->prompt->top[i].id == ids[i]));
+    carat_request_free(r2);
+    carat_prompt_free(whole);
     carat_request_free(r);
     carat_prompt_free(p);
     carat_engine_close(e);

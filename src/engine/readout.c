@@ -1,0 +1,124 @@
+/* Rows of a prompt's logits in a step, and the figures that are kept of them.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "engine/readout.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "base/size.h"
+#include "engine/run.h"
+
+bool ct_readout_open(size_t n, size_t n_top, ct_readout **out, carat_err *err)
+{
+    size_t n_tops = 0;
+    ct_readout *o = calloc(1, sizeof *o);
+    *out = o;
+    if (o && ct_mul_size(n, n_top, &n_tops)) {
+        o->n = n;
+        o->n_top = n_top;
+        o->logprobs = calloc(n, sizeof *o->logprobs);
+        o->ranks = calloc(n, sizeof *o->ranks);
+        o->tops = calloc(n_tops + 1, sizeof *o->tops);
+    }
+    if (!o || !o->logprobs || !o->ranks || !o->tops) {
+        ct_readout_close(o);
+        *out = NULL;
+        return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for log-probabilities of %zu tokens", n);
+    }
+    for (size_t i = 0; i < n; i++)
+        o->logprobs[i] = NAN;
+    for (size_t i = 0; i < n_tops; i++)
+        o->tops[i] = (carat_top){ -1, NAN };
+    return true;
+}
+
+void ct_readout_close(ct_readout *o)
+{
+    if (!o)
+        return;
+    free(o->logprobs);
+    free(o->ranks);
+    free(o->tops);
+    free(o);
+}
+
+/* ---- in a step ---- */
+
+/* Does this position have a figure? */
+static bool has_figure(const ct_run *r, const ct_stream *s, size_t pos)
+{
+    return pos < s->n && !(s->keys[pos] & CT_KEY_IMAGE) && (size_t)s->ids[pos] < r->p.model->n_pieces;
+}
+
+/* The next rows that are wanted: from those of job *i on, of which *done positions have been looked at. Returns how many. */
+static size_t gather(ct_run *r, size_t *i, size_t *done)
+{
+    size_t n = 0;
+    for (; *i < r->n_spans; (*i)++, *done = 0) {
+        ct_job *j = r->jobs[*i];
+        const ct_readout *o = j->readout;
+        for (; o && !j->is_failed && o->from + *done < o->to; (*done)++) {
+            size_t next = o->from + *done + 1;
+            if (!has_figure(r, j->stream, next))
+                continue;
+            if (n == r->max_rows)
+                return n;
+            r->rows[n] = (ct_head_row){
+                .row = o->first_row + *done, .wants_lse = true, .n_top = o->n_top, .top = r->tops + n * CT_MAX_TOP
+            };
+            r->told[n++] = (ct_run_told){ j, next };
+        }
+    }
+    return n;
+}
+
+/* How many tokens are likelier, and itself: of equal ones the lower id comes first. */
+static uint32_t rank_of(const float *logits, size_t n, int32_t id)
+{
+    const float own = logits[id];
+    uint32_t before = 0;
+    for (size_t i = 0; i < n; i++)
+        before += logits[i] > own;
+    for (size_t i = 0; i < (size_t)id; i++)
+        before += logits[i] == own;
+    return before + 1;
+}
+
+/* Rows [begin, end) of the group, which are finite, or of a job that has failed. */
+static void take_rows(void *arg, size_t begin, size_t end, int thread)
+{
+    ct_run *r = arg;
+    (void)thread;
+    for (size_t i = begin; i < end; i++) {
+        const ct_head_row *row = &r->rows[i];
+        const float *logits = r->logits + i * r->p.model->cfg.n_vocab;
+        const size_t pos = r->told[i].pos;
+        ct_readout *o = r->told[i].job->readout;
+        const int32_t id = r->told[i].job->stream->ids[pos];
+        if (!row->is_finite)
+            continue;
+        o->logprobs[pos] = logits[id] - row->lse;
+        o->ranks[pos] = rank_of(logits, r->p.model->n_pieces, id);
+        for (size_t k = 0; k < row->n_top; k++)
+            o->tops[pos * o->n_top + k] = (carat_top){ row->top[k].id, row->top[k].logit - row->lse };
+    }
+}
+
+void ct_run_read_out(ct_run *r)
+{
+    carat_err err;
+    for (size_t i = 0, done = 0, n; (n = gather(r, &i, &done)) > 0;) {
+        bool ok = ct_run_head(r, n, &err);
+        for (size_t k = 0; k < n; k++)
+            if ((!ok || !ct_run_is_finite(&r->rows[k], &err)) && !r->told[k].job->is_failed)
+                ct_run_fail(r->told[k].job, &err);
+        if (ok)
+            ct_pool_each(r->p.pool, n, 1, take_rows, r);
+    }
+    for (size_t i = 0; i < r->n_spans; i++) {
+        const ct_job *j = r->jobs[i];
+        if (j->readout && !j->is_failed && j->readout->to == j->readout->n)
+            j->readout->is_complete = true;
+    }
+}

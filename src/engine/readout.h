@@ -1,0 +1,31 @@
+/* readout.h - what a job reports of its prompt, beside or instead of answers: how likely each of its tokens was.
+ *
+ *   prompt      p0    p1    p2    [image]    p7
+ *   rows        L0    L1     -        L6      -        logits after a token whose next one has a figure
+ *   figures      -    p1    p2     -  -  -   p7        p1 by L0, p2 by L1, p7 by L6; the first token and images have none
+ *
+ * Every position that has a row is evaluated: such a job resumes nothing from the prefix index. Rows are looked at as they
+ * are computed, as many at a time as a step has room for; of each its figures are kept.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef CT_ENGINE_READOUT_H
+#define CT_ENGINE_READOUT_H
+
+#include "engine/stream.h"
+
+typedef struct ct_readout {
+    size_t n;        /* tokens of the prompt */
+    float *logprobs; /* [n]; NAN: it has none */
+    uint32_t *ranks; /* [n]: 1 for the likeliest; 0: it has none */
+    carat_top *tops; /* [n][n_top], best first; id -1: there are not so many */
+    size_t n_top;
+    bool is_complete; /* written before the first event that follows it is sent */
+    /* ---- the scheduler's: of the step at work ---- */
+    size_t from, to, first_row; /* positions that were evaluated; the row of the first */
+} ct_readout;
+
+/* Errors: CARAT_ENOMEM. */
+bool ct_readout_open(size_t n, size_t n_top, ct_readout **out, carat_err *err);
+void ct_readout_close(ct_readout *o); /* accepts NULL */
+
+#endif
