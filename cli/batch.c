@@ -31,6 +31,7 @@
 typedef struct work { /* a line that is being answered */
     ct_openai_line line;
     ct_openai_reply reply;
+    ct_openai_usage usage;
     carat_request *request;
     uint64_t number; /* of the line */
     size_t at;       /* in the window */
@@ -189,12 +190,11 @@ static bool finish(batch *b, work *w, carat_err *err)
 {
     if (w->reply.has_failed)
         return fail_line(b, w->number, w->line.custom_id, &w->reply.fault, err);
-    size_t n_prompt, n_cached;
-    carat_request_prompt(w->request, &n_prompt, &n_cached);
+    ct_openai_usage_prompt(&w->usage, b->e, w->line.request.prompt, w->request);
     b->done++;
-    b->prompt_tokens += n_prompt;
-    b->cached_tokens += n_cached;
-    json_t *body = ct_openai_reply_body(&w->reply, b->model, n_prompt, n_cached);
+    b->prompt_tokens += w->usage.n_prompt;
+    b->cached_tokens += w->usage.n_cached;
+    json_t *body = ct_openai_reply_body(&w->reply, b->model, &w->usage);
     return write_line(b, ct_openai_line_reply(w->line.custom_id, body), err);
 }
 
@@ -215,6 +215,7 @@ static bool handle(batch *b, const carat_event *event, carat_err *err)
         return ok;
     }
     ct_openai_reply_add(&w->reply, carat_engine_tokenizer(b->e), event);
+    ct_openai_usage_event(&w->usage, event);
     b->generated_tokens += event->kind == CARAT_EVENT_TOKEN && event->token->id >= 0;
     if (event->kind == CARAT_EVENT_FAILED)
         carat_request_cancel(event->request); /* its other answers are of no use */

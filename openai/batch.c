@@ -67,8 +67,12 @@ bool ct_openai_line_read(ct_openai_line *l, carat_engine *e, const ct_openai_opt
     ct_openai_endpoint endpoint = CT_OPENAI_CHAT;
     ct_openai_options own = *o;
     own.sampling.seed = seed_of_line(o->sampling.seed, l->custom_id);
-    return read_envelope(l, &endpoint, f) &&
-           ct_openai_request_read(&l->request, endpoint, json_object_get(l->json, "body"), e, &own, f);
+    if (!read_envelope(l, &endpoint, f) ||
+        !ct_openai_request_read(&l->request, endpoint, json_object_get(l->json, "body"), e, &own, f))
+        return false;
+    return l->request.n_others == 0 ||
+           ct_openai_refuse(f, 400, "unsupported_value", "prompt",
+                            "'prompt' is a list of %zu prompts; a line of a batch takes one", l->request.n_others + 1);
 }
 
 void ct_openai_line_deinit(ct_openai_line *l)

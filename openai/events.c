@@ -3,7 +3,6 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "openai/inside.h"
 
-
 /* A part that says so; where there is no memory even for that, the fault alone does. */
 static void fail(ct_openai_reply *reply, size_t answer)
 {

@@ -30,6 +30,7 @@ const ct_openai_field ct_openai_fields[] = {
     X(BODY, "presence_penalty") X(BODY, "frequency_penalty") X(BODY, "repeat_penalty") X(BODY, "repetition_penalty")
     X(BODY, "logit_bias") X(BODY, "stop") X(BODY, "n") X(BODY, "best_of")
     X(BODY, "logprobs") X(CHAT, "top_logprobs")
+    X(BODY, "stream") X(BODY, "stream_options") X(CT_IN_STREAM, "include_usage")
     X(BODY, "response_format") X(BODY, "modalities")
     X(BODY, "grammar") X(BODY, "json_schema") X(BODY, "guided_json") X(BODY, "guided_regex") X(BODY, "guided_choice")
     X(BODY, "guided_grammar") X(BODY, "regex") X(BODY, "structured_outputs")
@@ -54,9 +55,9 @@ const ct_openai_field ct_openai_fields[] = {
     X(BODY, "prompt_cache_key") X(BODY, "prompt_cache_options") X(BODY, "prompt_cache_retention") X(BODY, "prediction")
     X(BODY, "cache_prompt") X(BODY, "cache_salt") X(BODY, "id_slot") X(BODY, "keep_alive")
     X(PART | MESSAGE | CT_IN_TOOL | CT_IN_FUNCTION, "cache_control") X(PART, "prompt_cache_breakpoint") X(CT_IN_IMAGE, "uuid")
-    /* of what there is not: reasoning, searches, streams */
+    X(CT_IN_STREAM, "include_obfuscation")
+    /* of what there is not: reasoning, searches */
     X(BODY, "reasoning_effort") X(BODY, "verbosity") X(BODY, "web_search_options") X(COMPLETIONS, "parallel_tool_calls")
-    X(BODY, "stream_options")
     /* of ways to draw tokens that are off: the fields that switch them on are refused */
     X(BODY, "mirostat_tau") X(BODY, "mirostat_eta") X(BODY, "dynatemp_exponent") X(BODY, "xtc_threshold")
     X(BODY, "dry_base") X(BODY, "dry_allowed_length") X(BODY, "dry_penalty_last_n") X(BODY, "dry_sequence_breakers")
@@ -72,7 +73,7 @@ const ct_openai_field ct_openai_fields[] = {
 #define Z(where, field, instead) { field, where, CT_FIELD_REFUSED, NULL, instead },
     X(COMPLETIONS, "tools") X(COMPLETIONS, "functions") Y(COMPLETIONS, "tool_choice", "none auto")
     Y(COMPLETIONS, "function_call", "none auto")
-    X(BODY, "stream") X(BODY, "echo") X(BODY, "suffix") X(BODY, "audio")
+    X(BODY, "echo") X(BODY, "suffix") X(BODY, "audio")
     /* what the answer has to look like */
     X(BODY, "structural_tag") Z(BODY, "ebnf", "grammar") Z(BODY, "format", "response_format")
     X(CT_IN_STRUCTURED, "structural_tag") X(CT_IN_STRUCTURED, "whitespace_pattern")
@@ -94,7 +95,7 @@ const ct_openai_field ct_openai_fields[] = {
     /* what is said of it */
     Y(BODY, "prompt_logprobs", "=false") X(BODY, "n_probs") X(BODY, "post_sampling_probs") X(BODY, "return_tokens")
     X(BODY, "return_token_ids") X(BODY, "return_tokens_as_token_ids") X(BODY, "return_full_text") X(BODY, "details")
-    X(BODY, "decoder_input_details") X(BODY, "timings_per_token") X(BODY, "response_fields")
+    X(BODY, "decoder_input_details") X(BODY, "timings_per_token") X(CT_IN_STREAM, "continuous_usage_stats") X(BODY, "response_fields")
     Y(BODY, "skip_special_tokens", "=true") Y(BODY, "spaces_between_special_tokens", "=true")
     /* the prompt and its template */
     Z(BODY, "system", "a message of the role system") Z(BODY, "instructions", "a message of the role system")
@@ -206,6 +207,8 @@ static const char *place_name(ct_openai_place place)
         return "a response_format";
     case CT_IN_STRUCTURED:
         return "structured_outputs";
+    case CT_IN_STREAM:
+        return "stream_options";
     case CT_IN_LINE:
         return "a line of a batch";
     case CT_IN_TOOL:

@@ -31,6 +31,7 @@ typedef enum ct_openai_place {
     CT_IN_CALL = 2048,       /* one of a message's "tool_calls" */
     CT_IN_CALLED = 4096,     /* "function" in it; "function_call" */
     CT_IN_STRUCTURED = 8192, /* "structured_outputs" */
+    CT_IN_STREAM = 16384,    /* "stream_options" */
 } ct_openai_place;
 
 typedef enum ct_openai_class {

@@ -6,78 +6,10 @@
 #include <string.h>
 
 #include "openai/fields.h"
+#include "openai/forms.h"
 #include "openai/inside.h"
 
 #define MAX_SCHEMA ((size_t)64 << 20) /* carat_format_open says which is too long */
-
-struct ct_openai_form {
-    carat_format *format;
-    carat_format_kind kind;
-    char *key; /* what it was made of, as text */
-    size_t n_refs;
-};
-
-/* ---- those that there are ---- */
-
-static void drop(ct_openai_form *form)
-{
-    if (!form || --form->n_refs)
-        return;
-    carat_format_close(form->format);
-    free(form->key);
-    free(form);
-}
-
-void ct_openai_forms_deinit(ct_openai_forms *forms)
-{
-    while (forms->n)
-        drop(forms->v[--forms->n]);
-}
-
-/* The one that was used last stands first. */
-static void put_first(ct_openai_forms *forms, size_t i)
-{
-    ct_openai_form *form = forms->v[i];
-    memmove(forms->v + 1, forms->v, i * sizeof *forms->v);
-    forms->v[0] = form;
-}
-
-static ct_openai_form *find(ct_openai_forms *forms, const char *key)
-{
-    for (size_t i = 0; forms && i < forms->n; i++)
-        if (strcmp(forms->v[i]->key, key) == 0) {
-            put_first(forms, i);
-            return forms->v[0];
-        }
-    return NULL;
-}
-
-static void keep(ct_openai_forms *forms, ct_openai_form *form)
-{
-    if (!forms)
-        return;
-    if (forms->n == CT_OPENAI_MAX_FORMS)
-        drop(forms->v[--forms->n]);
-    form->n_refs++;
-    forms->v[forms->n++] = form;
-    put_first(forms, forms->n - 1);
-}
-
-/* Takes key. */
-static bool open_form(char *key, const carat_format_options *o, carat_engine *e, ct_openai_form **out,
-                      const char *param, ct_openai_fault *f)
-{
-    ct_openai_form *form = calloc(1, sizeof *form);
-    *out = form;
-    if (!form) {
-        free(key);
-        return ct_openai_no_memory(f, "a response format");
-    }
-    form->n_refs = 1;
-    form->key = key;
-    form->kind = o->kind;
-    return carat_format_open(e, o, &form->format, &f->err) || ct_openai_refuse_err(f, param);
-}
 
 static char *key_of(const ct_openai_request *r, const ct_openai_wanted *w)
 {
@@ -116,9 +48,8 @@ static bool bind(ct_openai_request *r, const ct_openai_wanted *w, carat_engine *
     size_t *lens = NULL;
     if (!key)
         return ct_openai_no_memory(f, "a response format");
-    r->form = find(forms, key);
+    r->form = ct_openai_form_find(forms, key);
     if (r->form) {
-        r->form->n_refs++;
         free(key);
         r->generation.format = r->form->format;
         return true;
@@ -136,19 +67,19 @@ static bool bind(ct_openai_request *r, const ct_openai_wanted *w, carat_engine *
                                      .is_single = r->calls.is_single };
     if (!ok)
         free(key);
-    ok = ok && open_form(key, &o, e, &r->form, w->param, f);
+    ok = ok && ct_openai_form_open(key, &o, e, &r->form, w->param, f);
     free(choices);
     free(lens);
     if (!ok)
         return false;
-    keep(forms, r->form);
+    r->form = ct_openai_form_keep(forms, r->form);
     r->generation.format = r->form->format;
     return true;
 }
 
 void ct_openai_form_release(ct_openai_request *r)
 {
-    drop(r->form);
+    ct_openai_form_drop(r->form);
     r->form = NULL;
 }
 

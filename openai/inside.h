@@ -11,7 +11,7 @@ bool ct_openai_no_memory(ct_openai_fault *f, const char *what);
 
 /* messages.c and prompt.c: "messages" of a chat, "prompt" of a completion, into r->prompt. */
 bool ct_openai_chat_prompt(ct_openai_request *r, const carat_engine *e, const ct_openai_options *o, ct_openai_fault *f);
-bool ct_openai_text_prompt(const json_t *body, const carat_engine *e, carat_prompt **out, ct_openai_fault *f);
+bool ct_openai_text_prompts(ct_openai_request *r, const carat_engine *e, ct_openai_fault *f);
 
 /* wanted.c: the form of an answer by the names that llama.cpp's server and vLLM have for it. */
 typedef struct ct_openai_wanted {
@@ -60,6 +60,16 @@ bool ct_openai_bool(const json_t *body, const char *key, bool *to, ct_openai_fau
 
 /* reply.c: a part's finish as "finish_reason". */
 const char *ct_openai_finish(const char *finish, bool is_old_style);
+/* The choices of a reply that is complete, from index `first` on. False: no memory. */
+bool ct_openai_add_choices(const ct_openai_reply *reply, size_t first, json_t *choices);
+const char *ct_openai_object(ct_openai_endpoint endpoint); /* "chat.completion" */
+/* What replies and chunks begin with; model and fingerprint may be NULL. NULL: no memory. */
+json_t *ct_openai_head(const ct_openai_reply *reply, const char *object, const char *model, const char *fingerprint);
+
+/* chunks.c: a part as the choice of a chunk; *choice is NULL where it is none. False: no memory. */
+bool ct_openai_chunk_choice(const ct_openai_request *r, const ct_openai_part *part, size_t index, json_t **choice);
+/* How the answers of a stream begin. */
+json_t *ct_openai_chunk_begin(size_t index);
 
 /* entry.c: the log-probabilities of tokens as the endpoint has them: of none, of one, and one more. offset: where its text
  * begins, in characters; takes the entry, which may be NULL. NULL, false: no memory. */

@@ -16,9 +16,12 @@
 #ifndef CT_OPENAI_H
 #define CT_OPENAI_H
 
+#include <pthread.h>
+
 #include "base/buf.h"
 #include "base/json.h"
 #include "carat.h"
+#include "openai/usage.h"
 
 #define CT_OPENAI_MAX_ANSWERS 16 /* n */
 #define CT_OPENAI_MAX_STOPS   16
@@ -71,11 +74,12 @@ typedef struct ct_openai_list {
     size_t n;
 } ct_openai_list;
 
-/* Forms of answers that were asked for lately: requests that ask for the same share what it was compiled to and what it
- * has found out. One thread at a time; zero-initialised. Closed before the engine, after the requests. */
+/* Forms of answers of one engine that were asked for lately: requests that ask for the same share what it was compiled to and
+ * what it has found out. From any thread; zero-initialised. Closed before the engine, after the requests. */
 typedef struct ct_openai_form ct_openai_form;
 typedef struct ct_openai_forms {
-    ct_openai_form *v[CT_OPENAI_MAX_FORMS];
+    pthread_mutex_t lock;
+    ct_openai_form *v[CT_OPENAI_MAX_FORMS]; /* [n] */
     size_t n;
 } ct_openai_forms;
 void ct_openai_forms_deinit(ct_openai_forms *forms);
@@ -113,6 +117,10 @@ typedef struct ct_openai_request { /* zero-initialised */
     carat_sampling sampling;
     json_t *body;
     carat_prompt *prompt;
+    carat_prompt *
+        *others; /* [n_others]: of a completion's list of prompts those behind the first; asked for in the same way */
+    size_t n_others;
+    bool streams, wants_usage; /* "stream"; "include_usage" of "stream_options" */
     carat_bias *bias;
     const char **stops;
     ct_openai_form *form;   /* of the answers; NULL: any */
@@ -178,9 +186,8 @@ bool ct_openai_reply_init(ct_openai_reply *reply, const ct_openai_request *r);
 void ct_openai_reply_deinit(ct_openai_reply *reply);
 /* One event of any kind. */
 void ct_openai_reply_add(ct_openai_reply *reply, const carat_tokenizer *tok, const carat_event *event);
-/* The response's body once all answers are complete, the caller's; NULL: no memory. n_cached of the n_prompt tokens
- * came from the prefix cache. */
-json_t *ct_openai_reply_body(const ct_openai_reply *reply, const char *model, size_t n_prompt, size_t n_cached);
+/* The response's body once all answers are complete, the caller's; NULL: no memory. */
+json_t *ct_openai_reply_body(const ct_openai_reply *reply, const char *model, const ct_openai_usage *usage);
 
 /* A token as log-probabilities have it: {"id", "token", "logprob", "bytes"}. A token that is part of a character has a
  * replacement character as its text and the true bytes. NULL: no memory, or no such id. */

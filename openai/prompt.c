@@ -1,9 +1,10 @@
-/* A completion's prompt: a text or ids.
+/* A completion's prompts: texts or ids.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <stdlib.h>
 
 #include "openai/inside.h"
+#include "openai/talk.h"
 
 static bool prompt_of_ids(const json_t *v, const carat_engine *e, carat_prompt **out, ct_openai_fault *f)
 {
@@ -33,19 +34,30 @@ static bool prompt_of_text(const json_t *v, const carat_engine *e, carat_prompt 
     return carat_prompt_text(e, &text, 1, NULL, out, &f->err) || ct_openai_refuse_err(f, "prompt");
 }
 
-bool ct_openai_text_prompt(const json_t *body, const carat_engine *e, carat_prompt **out, ct_openai_fault *f)
+static bool prompt_of(const json_t *v, const carat_engine *e, carat_prompt **out, ct_openai_fault *f)
 {
-    const json_t *v = json_object_get(body, "prompt"), *first = json_array_get(v, 0);
-    if (json_is_string(first) || json_is_array(first)) { /* a list of prompts */
-        if (json_array_size(v) != 1)
-            return ct_openai_refuse(f, 400, "unsupported_value", "prompt",
-                                    "'prompt' is a list of %zu prompts; a request takes one", json_array_size(v));
-        v = first;
-    }
     if (json_is_array(v))
         return prompt_of_ids(v, e, out, f);
     if (json_is_string(v))
         return prompt_of_text(v, e, out, f);
     return ct_openai_refuse(f, 400, v ? "invalid_value" : "missing_required_parameter", "prompt",
                             "'prompt' is %s, expected a text or token ids", v ? ct_json_kind(v) : "missing");
+}
+
+bool ct_openai_text_prompts(ct_openai_request *r, const carat_engine *e, ct_openai_fault *f)
+{
+    const json_t *v = json_object_get(r->body, "prompt"), *first = json_array_get(v, 0);
+    if (!json_is_string(first) && !json_is_array(first))
+        return prompt_of(v, e, &r->prompt, f);
+    const size_t n = json_array_size(v);
+    if (n > CT_TALK_MAX_ASKS)
+        return ct_openai_refuse(f, 400, "invalid_value", "prompt",
+                                "'prompt' is a list of %zu prompts, expected at most %d", n, CT_TALK_MAX_ASKS);
+    r->others = calloc(n, sizeof *r->others);
+    if (!r->others)
+        return ct_openai_no_memory(f, "the prompts");
+    bool ok = prompt_of(first, e, &r->prompt, f);
+    for (size_t i = 1; ok && i < n; i++)
+        ok = prompt_of(json_array_get(v, i), e, &r->others[r->n_others++], f);
+    return ok;
 }

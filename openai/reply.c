@@ -19,6 +19,10 @@ static bool init_answer(ct_openai_answer *a, const ct_openai_request *r)
         return false;
     if (r->has_logprobs && (!(a->logprobs = ct_openai_logprobs(r->endpoint)) || !(a->waiting = json_array())))
         return false;
+    if (r->streams) { /* its parts are all that is told */
+        json_decref(a->logprobs);
+        a->logprobs = NULL;
+    }
     a->reading = tools ? CT_READING_CALLS : CT_READING_TEXT;
     return !tools || carat_call_reader_open(tools, &a->reader, NULL);
 }
@@ -116,22 +120,33 @@ static json_t *choice(const ct_openai_answer *a, size_t i, const ct_openai_reque
                      "logprobs", logprobs, "finish_reason", finish);
 }
 
-json_t *ct_openai_reply_body(const ct_openai_reply *reply, const char *model, size_t n_prompt, size_t n_cached)
+bool ct_openai_add_choices(const ct_openai_reply *reply, size_t first, json_t *choices)
 {
-    bool is_chat = reply->request->endpoint == CT_OPENAI_CHAT;
-    size_t n_generated = 0;
+    bool ok = true;
+    for (size_t i = 0; ok && i < reply->n; i++)
+        ok = json_array_append_new(choices, choice(&reply->answers[i], first + i, reply->request)) == 0;
+    return ok;
+}
+
+json_t *ct_openai_head(const ct_openai_reply *reply, const char *object, const char *model, const char *fingerprint)
+{
+    return json_pack("{s:s, s:s, s:I, s:o, s:s?}", "id", reply->id, "object", object, "created",
+                     (json_int_t)reply->created, "model", ct_json_from_str(model), "system_fingerprint", fingerprint);
+}
+
+const char *ct_openai_object(ct_openai_endpoint endpoint)
+{
+    return endpoint == CT_OPENAI_CHAT ? "chat.completion" : "text_completion";
+}
+
+json_t *ct_openai_reply_body(const ct_openai_reply *reply, const char *model, const ct_openai_usage *usage)
+{
+    json_t *o = ct_openai_head(reply, ct_openai_object(reply->request->endpoint), model, NULL);
     json_t *choices = json_array();
-    for (size_t i = 0; i < reply->n; i++) {
-        n_generated += reply->answers[i].result.n_generated;
-        if (json_array_append_new(choices, choice(&reply->answers[i], i, reply->request)) != 0) {
-            json_decref(choices);
-            return NULL;
-        }
-    }
-    json_t *usage = json_pack("{s:I, s:I, s:I, s:{s:I}}", "prompt_tokens", (json_int_t)n_prompt, "completion_tokens",
-                              (json_int_t)n_generated, "total_tokens", (json_int_t)(n_prompt + n_generated),
-                              "prompt_tokens_details", "cached_tokens", (json_int_t)n_cached);
-    return json_pack("{s:s, s:s, s:I, s:o, s:o, s:o}", "id", reply->id, "object",
-                     is_chat ? "chat.completion" : "text_completion", "created", (json_int_t)reply->created, "model",
-                     ct_json_from_str(model), "choices", choices, "usage", usage);
+    const bool ok = ct_openai_add_choices(reply, 0, choices);
+    if (json_object_set_new(o, "choices", choices) == 0 && ok &&
+        json_object_set_new(o, "usage", ct_openai_usage_json(usage)) == 0)
+        return o;
+    json_decref(o);
+    return NULL;
 }

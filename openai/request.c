@@ -221,6 +221,21 @@ static bool check_model(const json_t *body, ct_openai_fault *f)
     return ct_json_text(body, "body", "model", &name, &f->err) || ct_openai_refuse_err(f, "model");
 }
 
+/* A batch has no streams. */
+static bool read_stream(const json_t *body, ct_openai_request *r, ct_openai_mode mode, ct_openai_fault *f)
+{
+    const json_t *v = json_object_get(body, "stream"), *o = json_object_get(body, "stream_options");
+    if (mode == CT_OPENAI_KNOWN && v && !json_is_null(v) && !json_is_false(v))
+        return ct_openai_refuse(f, 400, "unsupported_parameter", "stream", "'stream' is not supported here");
+    if (o && !json_is_null(o) && !json_is_object(o))
+        return ct_openai_refuse(f, 400, "invalid_value", "stream_options",
+                                "body: 'stream_options' is %s, expected an object", ct_json_kind(o));
+    return ct_openai_bool(body, "stream", &r->streams, f) &&
+           ct_openai_check_fields(o, CT_IN_STREAM, "stream_options", &r->unknown, f) &&
+           (ct_json_bool(o, "stream_options", "include_usage", &r->wants_usage, &f->err) ||
+            ct_openai_refuse_err(f, "stream_options.include_usage"));
+}
+
 /* ---- all of it ---- */
 
 bool ct_openai_request_read(ct_openai_request *r, ct_openai_endpoint endpoint, json_t *body, carat_engine *e,
@@ -237,13 +252,14 @@ bool ct_openai_request_read(ct_openai_request *r, ct_openai_endpoint endpoint, j
     r->unknown.mode = o->mode;
     ct_buf_init(&r->unknown.names, 2 * CT_OPENAI_MAX_LIST);
     if (!ct_openai_check_fields(body, is_chat ? CT_IN_CHAT : CT_IN_COMPLETIONS, "", &r->unknown, f) ||
-        !check_model(body, f) || (is_chat && !ct_openai_read_tools(r, f)) || !read_format(body, r, e, o, f) ||
-        !read_sampling(body, &r->sampling, f) || !read_max_tokens(body, is_chat, o->max_tokens, &g->max_tokens, f) ||
+        !check_model(body, f) || !read_stream(body, r, o->mode, f) || (is_chat && !ct_openai_read_tools(r, f)) ||
+        !read_format(body, r, e, o, f) || !read_sampling(body, &r->sampling, f) ||
+        !read_max_tokens(body, is_chat, o->max_tokens, &g->max_tokens, f) ||
         !read_min_tokens(body, g->max_tokens, &g->min_tokens, f) ||
         !read_answers(body, o->max_answers, &r->submit.n_answers, f) || !read_logprobs(body, r, f) ||
         !read_stops(body, r, f) || !read_bias(body, e, r, f) || !ct_openai_bool(body, "ignore_eos", &g->ignores_eos, f))
         return false;
-    if (!(is_chat ? ct_openai_chat_prompt(r, e, o, f) : ct_openai_text_prompt(body, e, &r->prompt, f)))
+    if (!(is_chat ? ct_openai_chat_prompt(r, e, o, f) : ct_openai_text_prompts(r, e, f)))
         return false;
     r->submit.prompt = r->prompt;
     return true;
@@ -254,6 +270,9 @@ void ct_openai_request_deinit(ct_openai_request *r)
     ct_openai_form_release(r);
     ct_openai_tools_release(r);
     carat_prompt_free(r->prompt);
+    for (size_t i = 0; i < r->n_others; i++)
+        carat_prompt_free(r->others[i]);
+    free(r->others);
     free(r->bias);
     free(r->stops);
     ct_buf_deinit(&r->unknown.names);

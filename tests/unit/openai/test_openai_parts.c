@@ -126,7 +126,7 @@ static void add(ct_openai_reply *reply, const carat_event *e, joined *j)
 
 static json_t *choice_of(const ct_openai_reply *reply, size_t answer, json_t **body)
 {
-    *body = ct_openai_reply_body(reply, "m", 1, 0);
+    *body = ct_openai_reply_body(reply, "m", &(ct_openai_usage){ .n_prompt = 1 });
     assert_non_null(*body);
     return json_array_get(json_object_get(*body, "choices"), answer);
 }

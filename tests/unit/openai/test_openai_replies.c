@@ -10,6 +10,7 @@
 #include "openai/batch.h"
 
 static carat_tokenizer *tok;
+static ct_openai_usage usage; /* of the latest reply */
 
 static const char *text_at(const json_t *o, const char *key)
 {
@@ -58,7 +59,7 @@ static void test_error_objects(void **state)
     assert_string_equal(f.err.msg, "'n' is 9");
     check_error(&f, "invalid_request_error", "invalid_value", "n");
     ct_openai_refuse(&f, 404, "model_not_found", "", "no such model");
-    check_error(&f, "invalid_request_error", "model_not_found", NULL);
+    check_error(&f, "not_found_error", "model_not_found", NULL);
     static const struct {
         carat_code code;
         int status, when_submitted;
@@ -128,7 +129,9 @@ static void add_token(ct_openai_reply *r, size_t answer, int32_t id, const char 
 static void end(ct_openai_reply *r, size_t answer, carat_finish finish, size_t n)
 {
     const carat_result result = { .struct_size = sizeof result, .finish = finish, .n_generated = n, .stop_id = -1 };
-    ct_openai_reply_add(r, tok, &(carat_event){ .kind = CARAT_EVENT_ANSWER, .answer = answer, .result = &result });
+    const carat_event e = { .kind = CARAT_EVENT_ANSWER, .answer = answer, .result = &result };
+    ct_openai_reply_add(r, tok, &e);
+    ct_openai_usage_event(&usage, &e);
 }
 
 static void test_a_chat(void **state)
@@ -137,6 +140,7 @@ static void test_a_chat(void **state)
     char buf[256];
     ct_openai_request q = request_of(CT_OPENAI_CHAT, 2, false);
     ct_openai_reply r = { 0 };
+    usage = (ct_openai_usage){ .n_prompt = 7, .n_cached = 3, .n_image = 4 };
     assert_true(ct_openai_reply_init(&r, &q));
     assert_int_equal(strlen(r.id), strlen("chatcmpl-") + 24);
     add_token(&r, 1, 20, "x", 0, NULL, 0);
@@ -146,8 +150,8 @@ static void test_a_chat(void **state)
     end(&r, 0, CARAT_FINISH_STOP, 2);
     end(&r, 1, CARAT_FINISH_LENGTH, 1);
     ct_openai_reply_add(&r, tok, &(carat_event){ .kind = CARAT_EVENT_END });
-    json_t *o = ct_openai_reply_body(&r, "m", 7, 3), *choices = json_object_get(o, "choices");
-    assert_string_equal(keys(o, buf), "id object created model choices usage");
+    json_t *o = ct_openai_reply_body(&r, "m", &usage), *choices = json_object_get(o, "choices");
+    assert_string_equal(keys(o, buf), "id object created model system_fingerprint choices usage");
     assert_string_equal(text_at(o, "object"), "chat.completion");
     assert_string_equal(text_at(o, "id"), r.id);
     assert_int_equal(json_integer_value(json_object_get(o, "created")), r.created);
@@ -159,11 +163,15 @@ static void test_a_chat(void **state)
     assert_string_equal(text_at(first, "finish_reason"), "stop");
     assert_true(json_is_null(json_object_get(first, "logprobs")));
     assert_string_equal(text_at(json_array_get(choices, 1), "finish_reason"), "length");
-    json_t *usage = json_object_get(o, "usage");
-    assert_int_equal(json_integer_value(json_object_get(usage, "completion_tokens")), 3);
-    assert_int_equal(json_integer_value(json_object_get(usage, "total_tokens")), 10);
-    assert_int_equal(
-        json_integer_value(json_object_get(json_object_get(usage, "prompt_tokens_details"), "cached_tokens")), 3);
+    json_t *cost = json_object_get(o, "usage"), *of_prompt = json_object_get(cost, "prompt_tokens_details");
+    assert_string_equal(keys(cost, buf), "prompt_tokens completion_tokens total_tokens prompt_tokens_details "
+                                         "completion_tokens_details");
+    assert_int_equal(json_integer_value(json_object_get(cost, "completion_tokens")), 3);
+    assert_int_equal(json_integer_value(json_object_get(cost, "total_tokens")), 10);
+    assert_int_equal(json_integer_value(json_object_get(of_prompt, "cached_tokens")), 3);
+    assert_int_equal(json_integer_value(json_object_get(of_prompt, "image_tokens")), 4);
+    assert_int_equal(json_integer_value(json_object_get(of_prompt, "text_tokens")), 3);
+    assert_true(json_is_null(json_object_get(o, "system_fingerprint")));
     json_decref(o);
     ct_openai_reply_deinit(&r);
 }
@@ -205,7 +213,7 @@ static void test_calls(void **state)
         assert_true(ct_openai_reply_init(&r, &q));
         add_token(&r, 0, 20, of[i].text, 0, NULL, 0);
         end(&r, 0, of[i].finish, 1);
-        json_t *o = ct_openai_reply_body(&r, "m", 7, 3), *c = json_array_get(json_object_get(o, "choices"), 0);
+        json_t *o = ct_openai_reply_body(&r, "m", &usage), *c = json_array_get(json_object_get(o, "choices"), 0);
         json_t *m = json_object_get(c, "message"), *content = json_object_get(m, "content");
         assert_string_equal(keys(m, buf), of[i].keys);
         assert_string_equal(text_at(c, "finish_reason"), of[i].reason);
@@ -254,7 +262,7 @@ static void test_logprobs_of_a_chat(void **state)
     add_token(&r, 0, byte, "", -INFINITY, top, 2);
     add_token(&r, 0, -1, "rest", 0, NULL, 0); /* no entry of its own */
     end(&r, 0, CARAT_FINISH_STOP, 1);
-    json_t *o = ct_openai_reply_body(&r, "m", 1, 0);
+    json_t *o = ct_openai_reply_body(&r, "m", &usage);
     json_t *logprobs = json_object_get(json_array_get(json_object_get(o, "choices"), 0), "logprobs");
     assert_string_equal(keys(logprobs, buf), "content refusal");
     json_t *content = json_object_get(logprobs, "content"), *e = json_array_get(content, 0);
@@ -282,7 +290,7 @@ static void test_logprobs_of_a_completion(void **state)
     add_token(&r, 0, 21, "b", -1, NULL, 0);
     add_token(&r, 0, 22, "c", -1, NULL, 0);
     end(&r, 0, CARAT_FINISH_LENGTH, 3);
-    json_t *o = ct_openai_reply_body(&r, "m", 1, 0);
+    json_t *o = ct_openai_reply_body(&r, "m", &usage);
     assert_string_equal(text_at(o, "object"), "text_completion");
     json_t *c = json_array_get(json_object_get(o, "choices"), 0), *l = json_object_get(c, "logprobs");
     assert_string_equal(text_at(c, "text"), "\xc3\xa9"
@@ -317,8 +325,11 @@ static json_t *cut_reply(ct_openai_endpoint endpoint, size_t len, carat_finish f
     const carat_result result = {
         .struct_size = sizeof result, .finish = finish, .n_generated = 4, .stop_id = stop_id
     };
-    ct_openai_reply_add(&r, tok, &(carat_event){ .kind = CARAT_EVENT_ANSWER, .result = &result });
-    json_t *o = ct_openai_reply_body(&r, "m", 1, 0);
+    const carat_event e = { .kind = CARAT_EVENT_ANSWER, .result = &result };
+    ct_openai_reply_add(&r, tok, &e);
+    usage = (ct_openai_usage){ .n_prompt = 1 };
+    ct_openai_usage_event(&usage, &e);
+    json_t *o = ct_openai_reply_body(&r, "m", &usage);
     assert_non_null(o);
     assert_int_equal(json_integer_value(json_object_get(json_object_get(o, "usage"), "completion_tokens")), 4);
     ct_openai_reply_deinit(&r);
@@ -369,7 +380,7 @@ static void test_failures(void **state)
     assert_string_equal(r.fault.err.msg, "first");
     assert_int_equal(r.fault.status, 500);
     add_token(&r, 0, 1 << 30, "x", 0, NULL, 0); /* an entry that cannot be made */
-    assert_null(ct_openai_reply_body(&r, "m", 1, 0));
+    assert_null(ct_openai_reply_body(&r, "m", &usage));
     ct_openai_reply_deinit(&r);
     ct_openai_reply_deinit(&(ct_openai_reply){ 0 });
 }

@@ -539,7 +539,7 @@ static void test_calls_that_are_not_valid(void **state)
                             &(carat_event){ .kind = CARAT_EVENT_TOKEN, .token = &t });
         ct_openai_reply_add(&reply, carat_engine_tokenizer(engine),
                             &(carat_event){ .kind = CARAT_EVENT_ANSWER, .result = &result });
-        json_t *o = ct_openai_reply_body(&reply, "m", 1, 0);
+        json_t *o = ct_openai_reply_body(&reply, "m", &(ct_openai_usage){ .n_prompt = 1 });
         json_t *c = json_array_get(json_object_get(o, "choices"), 0), *m = json_object_get(c, "message");
         const char *content = json_string_value(json_object_get(m, "content"));
         const char *finish = json_string_value(json_object_get(c, "finish_reason"));
@@ -622,7 +622,7 @@ static void test_wrong_types_and_ranges(void **state)
 
 /* ---- the table of fields ---- */
 
-#define ALL_PLACES 14
+#define ALL_PLACES 15
 static const struct place {
     ct_openai_place place;
     ct_openai_endpoint endpoint;
@@ -654,6 +654,7 @@ static const struct place {
     { CT_IN_CALLED, CT_OPENAI_CHAT, "{\"messages\": [{\"role\": \"assistant\", \"function_call\": {\"name\": \"f\"",
       "}}]}", "messages[0].function_call." },
     { CT_IN_STRUCTURED, CHAT ", \"structured_outputs\": {\"json_object\": false", "}}", "structured_outputs." },
+    { CT_IN_STREAM, CHAT ", \"stream_options\": {\"include_usage\": true", "}}", "stream_options." },
     { CT_IN_LINE, CT_OPENAI_CHAT, NULL, NULL, "" },
 };
 
@@ -995,8 +996,9 @@ static void test_prompts(void **state)
         { "[2, 400000]", "invalid_value" },
         { "[2, \"a\"]", "invalid_value" },
         { "[2.0]", "invalid_value" },
-        { "[\"a\", \"b\"]", "unsupported_value" },
-        { "[[2], [3]]", "unsupported_value" },
+        { "[\"a\", 5]", "invalid_value" },
+        { "[[2], {}]", "invalid_value" },
+        { "[[2], [2, 400000]]", "invalid_value" },
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         char base[64];
@@ -1022,6 +1024,13 @@ static void test_prompts(void **state)
     carat_prompt_tokens(list.r.prompt, &k);
     assert_int_equal(n, k);
     done(&text), done(&list);
+    accept(&list, CT_OPENAI_COMPLETIONS, "{\"prompt\": [\"a red star\", [2, 5, 9], \"b\"]", "");
+    assert_int_equal(list.r.n_others, 2);
+    carat_prompt_tokens(list.r.prompt, &k);
+    assert_int_equal(n, k);
+    assert_int_equal(carat_prompt_tokens(list.r.others[0], &k)[1], 5);
+    assert_int_equal(k, 3);
+    done(&list);
     accept(&text, CT_OPENAI_COMPLETIONS, "{\"prompt\": \"a\\u0000b\"", ""); /* a byte like any other */
     done(&text);
     accept(&text, CT_OPENAI_COMPLETIONS, "{\"prompt\": []", ""); /* the engine refuses it */
