@@ -27,6 +27,7 @@ typedef struct ct_talk_scene {
     const char *fingerprint; /* numerics id: model, kernels, cache, version */
     const ct_openai_options *options;
     double load_seconds; /* this request has waited so long for its model to be loaded; 0: it was */
+    const char *request_id; /* "x-request-id"; NULL: none */
 } ct_talk_scene;
 
 typedef struct ct_talk_kind {

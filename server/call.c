@@ -195,6 +195,7 @@ static void begin_read(ct_call *c)
         getrandom(&c->options.sampling.seed, sizeof c->options.sampling.seed, 0);
     c->scene.engine = m->engine;
     c->scene.fingerprint = m->fingerprint;
+    c->scene.request_id = c->id;
     c->scene.options = &c->options;
     c->stage = CT_CALL_READ;
     if (!make_talk(c)) {

@@ -6,13 +6,15 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "anthropic/anthropic.h"
 #include "http/http.h"
 #include "ollama/ollama.h"
 #include "openai/talks.h"
 #include "server/inside.h"
 
-#define OPENAI &ct_openai_talk_chat
-#define OLLAMA &ct_ollama_talk_chat
+#define OPENAI    &ct_openai_talk_chat
+#define OLLAMA    &ct_ollama_talk_chat
+#define ANTHROPIC &ct_anthropic_talk
 
 /* clang-format off */
 const ct_route ct_routes[] = {
@@ -20,6 +22,8 @@ const ct_route ct_routes[] = {
     { "POST", "/v1/completions", .talk = &ct_openai_talk_completions, .protocol = OPENAI },
     { "POST", "/api/chat", .talk = &ct_ollama_talk_chat, .protocol = OLLAMA },
     { "POST", "/api/generate", .talk = &ct_ollama_talk_generate, .protocol = OLLAMA },
+    { "POST", "/v1/messages", .talk = &ct_anthropic_talk, .protocol = ANTHROPIC },
+    { "POST", "/v1/messages/count_tokens", .ask = ct_anthropic_count_tokens, .protocol = ANTHROPIC },
     { "GET", "/v1/models", .state = ct_state_models, .protocol = OPENAI },
     { "GET", "/v1/models/{model}", .state = ct_state_model, .protocol = OPENAI },
     { "GET", "/health", .state = ct_state_health, .protocol = OPENAI, .is_open = true },

@@ -10,6 +10,7 @@
 carat_engine *asked_engine;
 ct_openai_options asked_defaults;
 size_t asked_n_ctx = 128;
+const char *asked_model = TEST_DATA "/models/tiny-text";
 
 void asked_read(asked *a, ct_openai_endpoint endpoint, const char *base, const char *rest)
 {
@@ -56,7 +57,7 @@ int asked_open(void **state)
                                           .pan_scan = { .struct_size = sizeof(carat_pan_scan) },
                                           .max_answers = 4,
                                           .files_hint = "--files DIR" };
-    return carat_engine_open(TEST_DATA "/models/tiny-text", &o, &asked_engine, &err) ? 0 : -1;
+    return carat_engine_open(asked_model, &o, &asked_engine, &err) ? 0 : -1;
 }
 
 int asked_close(void **state)

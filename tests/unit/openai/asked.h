@@ -26,9 +26,10 @@ void asked_accept(asked *a, ct_openai_endpoint endpoint, const char *base, const
 /* The test fails if it is not refused with a 400, for this field and with this word. */
 void asked_refuse(ct_openai_endpoint endpoint, const char *base, const char *rest, const char *param, const char *code);
 
-extern size_t asked_n_ctx; /* 128 */
+extern size_t asked_n_ctx;      /* 128 */
+extern const char *asked_model; /* tiny-text */
 
-/* For cmocka's groups: the engine on tiny-text. */
+/* For cmocka's groups: the engine. */
 int asked_open(void **state);
 int asked_close(void **state);
 
