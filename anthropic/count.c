@@ -1,4 +1,4 @@
-/* /v1/messages/count_tokens
+/* How many tokens a request would have: /v1/messages/count_tokens.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "anthropic/inside.h"
