@@ -189,6 +189,8 @@ typedef struct carat_model_info {
     const struct carat_sampling *sampling;
     unsigned sampling_fields;  /* carat_sampling_field: which are the file's */
     const char *sampling_from; /* "generation_config.json", "general.sampling" (keys of a GGUF); "" if none is */
+    const char
+        *chat_template_text; /* the file's own template, in Jinja; "" if none. Whether it is used: chat_template */
 } carat_model_info;
 
 /* Reads the headers of a GGUF file (any part of a split one) or a Hugging Face folder. *out is the caller's. Errors:

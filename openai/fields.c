@@ -167,8 +167,9 @@ static bool is_word(const json_t *v, const char *word, size_t len)
                     : json_is_true(v)  ? "true"
                     : json_is_false(v) ? "false"
                                        : "";
+    char *end;
     if (json_is_number(v))
-        return len == 1 && (*word == '0' || *word == '1') && json_number_value(v) == *word - '0';
+        return strtod(word, &end) == json_number_value(v) && end == word + len;
     return strlen(s) == len && memcmp(s, word, len) == 0;
 }
 

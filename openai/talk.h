@@ -28,6 +28,8 @@ typedef struct ct_talk_scene {
     const ct_openai_options *options;
     double load_seconds; /* this request has waited so long for its model to be loaded; 0: it was */
     const char *request_id; /* "x-request-id"; NULL: none */
+    /* Where routes that do not generate list the fields that nobody knows, for "x-carat-ignored"; NULL: nowhere. */
+    ct_openai_list *unknown;
 } ct_talk_scene;
 
 typedef struct ct_talk_kind {

@@ -7,6 +7,7 @@
 #include <sys/random.h>
 
 #include "base/clock.h"
+#include "openai/fields.h"
 #include "server/inside.h"
 
 #define MAX_BODY_DEPTH_NOTE "the request's body"
@@ -55,6 +56,7 @@ static void free_call(ct_call *c)
         c->next->before = c->before;
     json_decref(c->json);
     json_decref(c->reply);
+    ct_buf_deinit(&c->unknown.names);
     ct_buf_deinit(&c->body);
     ct_buf_deinit(&c->out);
     free(c);
@@ -106,7 +108,7 @@ void ct_call_on_head(void *arg, ct_http_exchange *x)
         ct_http_cut(x);
         return;
     }
-    s->n_calls++;
+    c->number = ++s->n_calls;
     set_id(c);
     if (!admit(c, &f))
         ct_call_refuse(c, &f);
@@ -161,8 +163,9 @@ static void has_read(ct_task *t)
     ct_call *c = call_of(t);
     if (is_gone(c))
         return;
-    if (c->talk && c->talk->ignored && *c->talk->ignored)
-        ct_http_set(c->x, "x-carat-ignored", c->talk->ignored);
+    const char *ignored = c->talk ? c->talk->ignored : c->unknown.n ? c->unknown.names.data : NULL;
+    if (ignored && *ignored)
+        ct_http_set(c->x, "x-carat-ignored", ignored);
     if (c->has_failed)
         ct_call_refuse(c, &c->fault);
     else if (c->route->ask)
@@ -197,6 +200,8 @@ static void begin_read(ct_call *c)
     c->scene.fingerprint = m->fingerprint;
     c->scene.request_id = c->id;
     c->scene.options = &c->options;
+    c->scene.unknown = &c->unknown;
+    ct_openai_list_init(&c->unknown, c->options.mode);
     c->stage = CT_CALL_READ;
     if (!make_talk(c)) {
         ct_openai_refuse(&c->fault, 500, "server_error", "", "no memory for a request");

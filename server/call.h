@@ -38,15 +38,17 @@ struct ct_call {
     ct_call_stage stage;
     char id[CT_CALL_ID];
     char tail[CT_MODEL_NAME];
-    bool is_strict; /* X-Strict: 1 */
-    double began;   /* ct_now() when its headers had come */
-    double woke;    /* of a stream: when something was sent last */
+    uint64_t number; /* of the server's calls, from 1 */
+    bool is_strict;  /* X-Strict: 1 */
+    double began;    /* ct_now() when its headers had come */
+    double woke;     /* of a stream: when something was sent last */
     ct_buf body;
     json_t *json, *reply;
     ct_model *model;
     bool holds_model; /* while it is read and answered */
     ct_openai_options options;
     ct_talk_scene scene;
+    ct_openai_list unknown; /* of a route that does not generate: fields that nobody knows */
     ct_talk *talk;
     ct_call_ask *asks;
     size_t n_open; /* requests of the engine that have not ended */

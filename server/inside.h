@@ -7,6 +7,7 @@
  *     call_reply.c    replies of JSON, faults, headers that every reply has
  *     routes.c        the table of paths
  *     state.c         routes that the server's own state answers
+ *     natives.c       of them those in llama-server's words
  *     models*.c       models by name
  *     workers.c       threads for what takes long
  *     guard.c         who may call: keys, origins, hosts
@@ -51,7 +52,9 @@ void ct_call_submit(ct_call *c);
 void ct_call_free_talk(ct_call *c);
 
 /* state.c */
-ct_state_fn ct_state_health, ct_state_ready, ct_state_models, ct_state_model, ct_state_version;
+ct_state_fn ct_state_health, ct_state_ready, ct_state_version;
+/* natives.c */
+ct_state_fn ct_state_models, ct_state_model, ct_state_props, ct_state_slots, ct_state_adapters;
 
 /* Requests are refused from now on, and the loop ends with the last of those that run. */
 void ct_server_drain(ct_server *s);

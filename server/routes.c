@@ -8,6 +8,7 @@
 
 #include "anthropic/anthropic.h"
 #include "http/http.h"
+#include "llamacpp/llamacpp.h"
 #include "ollama/ollama.h"
 #include "openai/talks.h"
 #include "server/inside.h"
@@ -24,6 +25,18 @@ const ct_route ct_routes[] = {
     { "POST", "/api/generate", .talk = &ct_ollama_talk_generate, .protocol = OLLAMA },
     { "POST", "/v1/messages", .talk = &ct_anthropic_talk, .protocol = ANTHROPIC },
     { "POST", "/v1/messages/count_tokens", .ask = ct_anthropic_count_tokens, .protocol = ANTHROPIC },
+    { "POST", "/completion", .talk = &ct_llamacpp_talk_completion, .protocol = OPENAI },
+    { "POST", "/completions", .talk = &ct_llamacpp_talk_completion, .protocol = OPENAI },
+    { "POST", "/tokenize", .ask = ct_llamacpp_tokenize, .protocol = OPENAI },
+    { "POST", "/detokenize", .ask = ct_llamacpp_detokenize, .protocol = OPENAI },
+    { "GET", "/tokenizer_info", .ask = ct_llamacpp_tokenizer_info, .protocol = OPENAI },
+    { "POST", "/apply-template", .ask = ct_llamacpp_apply_template, .protocol = OPENAI },
+    { "POST", "/v1/chat/completions/input_tokens", .ask = ct_llamacpp_chat_input_tokens, .protocol = OPENAI },
+    { "GET", "/lora-adapters", .state = ct_state_adapters, .protocol = OPENAI },
+    { "POST", "/lora-adapters", .ask = ct_llamacpp_set_adapters, .protocol = OPENAI },
+    { "GET", "/props", .state = ct_state_props, .protocol = OPENAI },
+    { "GET", "/slots", .state = ct_state_slots, .protocol = OPENAI },
+    { "GET", "/models", .state = ct_state_models, .protocol = OPENAI },
     { "GET", "/v1/models", .state = ct_state_models, .protocol = OPENAI },
     { "GET", "/v1/models/{model}", .state = ct_state_model, .protocol = OPENAI },
     { "GET", "/health", .state = ct_state_health, .protocol = OPENAI, .is_open = true },

@@ -22,9 +22,9 @@ typedef struct ct_page_file {
 
 /* For the header Content-Security-Policy of every file: nothing comes from elsewhere, nothing goes elsewhere, no script but
  * the page's own file, and no text becomes markup without the sanitiser. */
-#define CT_PAGE_POLICY                                                                                              \
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; media-src 'self' blob:; " \
-    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "                             \
+#define CT_PAGE_POLICY                                                                                                 \
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; media-src 'self' blob:; "    \
+    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "                                \
     "require-trusted-types-for 'script'; trusted-types dompurify"
 
 /* The file of a path with or without a slash in front; "" and "/" are index.html. NULL: there is none. */

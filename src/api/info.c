@@ -12,7 +12,7 @@
 typedef struct ct_info_block {
     carat_model_info info;
     carat_sampling sampling;
-    ct_buf path, container, name, published, types, warnings, vision_path, vision_types, template_note;
+    ct_buf path, container, name, published, types, warnings, vision_path, vision_types, template_note, template;
 } ct_info_block;
 
 static void fill_shape(const ct_config *c, carat_model_info *i)
@@ -82,6 +82,7 @@ static void write_texts(const ct_checkpoint *c, const ct_turn_format *turns, ct_
     if (*c->note) /* a tower that is there and not used */
         ct_buf_fmt(&b->warnings, "%s%s", m->cfg.n_notes ? "\n" : "", c->note);
     ct_buf_str(&b->template_note, turns->note);
+    ct_buf_str(&b->template, m->chat_template ? m->chat_template : "");
     if (!c->tower)
         return;
     ct_buf_str(&b->vision_path, c->tower->path);
@@ -96,10 +97,11 @@ bool ct_info_new(const ct_checkpoint *c, const ct_turn_format *turns, const ct_f
     ct_info_block *b = calloc(1, sizeof *b);
     if (!b)
         return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for the model's description");
-    ct_buf *all[] = { &b->path,     &b->container,   &b->name,         &b->published,    &b->types,
-                      &b->warnings, &b->vision_path, &b->vision_types, &b->template_note };
+    ct_buf *all[] = { &b->path,     &b->container,   &b->name,         &b->published,     &b->types,
+                      &b->warnings, &b->vision_path, &b->vision_types, &b->template_note, &b->template };
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
-        ct_buf_init(all[i], 1 << 20);
+        ct_buf_init(all[i],
+                    all[i] == &b->template ? SIZE_MAX / 2 : 1 << 20); /* a template is as long as the file has it */
         ct_buf_str(all[i], "");
     }
     ct_api_advice(c->model, &b->sampling, &b->info.sampling_fields); /* may add to the notes */
@@ -126,6 +128,7 @@ bool ct_info_new(const ct_checkpoint *c, const ct_turn_format *turns, const ct_f
     info->sampling_from = info->sampling_fields ? m->advice.from : "";
     info->chat_template = ct_turn_format_name(turns);
     info->chat_template_note = b->template_note.data;
+    info->chat_template_text = b->template.data;
     info->is_instruction_tuned = *info->chat_template;
     info->n_pieces = m->n_pieces;
     info->n_params = m->n_params;
@@ -141,8 +144,8 @@ void carat_model_info_free(carat_model_info *info)
     if (!info)
         return;
     ct_info_block *b = (ct_info_block *)info; /* info is its first member */
-    ct_buf *all[] = { &b->path,     &b->container,   &b->name,         &b->published,    &b->types,
-                      &b->warnings, &b->vision_path, &b->vision_types, &b->template_note };
+    ct_buf *all[] = { &b->path,     &b->container,   &b->name,         &b->published,     &b->types,
+                      &b->warnings, &b->vision_path, &b->vision_types, &b->template_note, &b->template };
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         ct_buf_deinit(all[i]);
     free(b);
