@@ -26,9 +26,10 @@ static void fail_memory(ct_openai_reply *reply, size_t answer)
 static bool take_entry(ct_openai_answer *a, ct_openai_endpoint endpoint, const carat_tokenizer *tok,
                        const carat_token *t)
 {
+    const size_t at = a->n_echo + t->at;
     return !a->waiting || t->id < 0 ||
            (json_array_append_new(a->waiting, ct_openai_entry(endpoint, tok, t)) == 0 &&
-            ct_buf_add(&a->starts, &t->at, sizeof t->at));
+            ct_buf_add(&a->starts, &at, sizeof at));
 }
 
 static bool take_token(ct_openai_reply *reply, size_t answer, const carat_tokenizer *tok, const carat_token *t)
@@ -57,10 +58,14 @@ static const char *stop_of(const ct_openai_request *r, const carat_result *resul
     return result->stop && result->stop <= r->generation.n_stops ? r->generation.stops[result->stop - 1] : NULL;
 }
 
-static bool take_end(ct_openai_reply *reply, size_t answer, const carat_result *result)
+/* Where the prompt is echoed the token that ended the text has an entry, too: clients count on one behind the prompt's. */
+static bool take_end(ct_openai_reply *reply, size_t answer, const carat_tokenizer *tok, const carat_event *event)
 {
     ct_openai_answer *a = &reply->answers[answer];
+    const carat_result *result = event->result;
     a->result = *result;
+    if (reply->request->echoes && event->stop_token && !take_entry(a, reply->request->endpoint, tok, event->stop_token))
+        return false;
     if (a->reader && !ct_openai_calls_end(reply, answer))
         return false;
     a->finish = finish_of(a);
@@ -90,10 +95,12 @@ void ct_openai_reply_add(ct_openai_reply *reply, const carat_tokenizer *tok, con
     ct_openai_parts_clear(reply);
     switch (event->kind) {
     case CARAT_EVENT_TOKEN:
-        ok = reply->answers[answer].has_failed || take_token(reply, answer, tok, event->token);
+        ok = reply->answers[answer].has_failed ||
+             (ct_openai_tell_prompt(reply, answer, tok, event) && take_token(reply, answer, tok, event->token));
         break;
     case CARAT_EVENT_ANSWER:
-        ok = reply->answers[answer].has_failed || take_end(reply, answer, event->result);
+        ok = reply->answers[answer].has_failed ||
+             (ct_openai_tell_prompt(reply, answer, tok, event) && take_end(reply, answer, tok, event));
         break;
     case CARAT_EVENT_FAILED:
         take_failure(reply, answer, event->err);

@@ -29,7 +29,7 @@ const ct_openai_field ct_openai_fields[] = {
     X(BODY, "temperature") X(BODY, "top_p") X(BODY, "top_k") X(BODY, "min_p") X(BODY, "seed")
     X(BODY, "presence_penalty") X(BODY, "frequency_penalty") X(BODY, "repeat_penalty") X(BODY, "repetition_penalty")
     X(BODY, "logit_bias") X(BODY, "stop") X(BODY, "n") X(BODY, "best_of")
-    X(BODY, "logprobs") X(CHAT, "top_logprobs")
+    X(BODY, "logprobs") X(CHAT, "top_logprobs") X(COMPLETIONS, "echo") X(BODY, "prompt_logprobs")
     X(BODY, "stream") X(BODY, "stream_options") X(CT_IN_STREAM, "include_usage")
     X(BODY, "response_format") X(BODY, "modalities")
     X(BODY, "grammar") X(BODY, "json_schema") X(BODY, "guided_json") X(BODY, "guided_regex") X(BODY, "guided_choice")
@@ -73,7 +73,7 @@ const ct_openai_field ct_openai_fields[] = {
 #define Z(where, field, instead) { field, where, CT_FIELD_REFUSED, NULL, instead },
     X(COMPLETIONS, "tools") X(COMPLETIONS, "functions") Y(COMPLETIONS, "tool_choice", "none auto")
     Y(COMPLETIONS, "function_call", "none auto")
-    X(BODY, "echo") X(BODY, "suffix") X(BODY, "audio")
+    X(CHAT, "echo") X(BODY, "suffix") X(BODY, "audio")
     /* what the answer has to look like */
     X(BODY, "structural_tag") Z(BODY, "ebnf", "grammar") Z(BODY, "format", "response_format")
     X(CT_IN_STRUCTURED, "structural_tag") X(CT_IN_STRUCTURED, "whitespace_pattern")
@@ -93,7 +93,7 @@ const ct_openai_field ct_openai_fields[] = {
     X(BODY, "t_max_predict_ms") X(BODY, "num_ctx") X(BODY, "num_keep") X(BODY, "n_keep") X(BODY, "truncate")
     X(BODY, "truncate_prompt_tokens")
     /* what is said of it */
-    Y(BODY, "prompt_logprobs", "=false") X(BODY, "n_probs") X(BODY, "post_sampling_probs") X(BODY, "return_tokens")
+    X(BODY, "n_probs") X(BODY, "post_sampling_probs") X(BODY, "return_tokens")
     X(BODY, "return_token_ids") X(BODY, "return_tokens_as_token_ids") X(BODY, "return_full_text") X(BODY, "details")
     X(BODY, "decoder_input_details") X(BODY, "timings_per_token") X(CT_IN_STREAM, "continuous_usage_stats") X(BODY, "response_fields")
     Y(BODY, "skip_special_tokens", "=true") Y(BODY, "spaces_between_special_tokens", "=true")

@@ -49,6 +49,10 @@ bool ct_openai_calls_read(ct_openai_reply *reply, size_t answer, const char *tex
 bool ct_openai_calls_end(ct_openai_reply *reply, size_t answer);
 void ct_openai_calls_drop(ct_openai_answer *a);
 
+/* echo.c: what is told of the prompt, before anything else of an answer. False: no memory. */
+bool ct_openai_tell_prompt(ct_openai_reply *reply, size_t answer, const carat_tokenizer *tok, const carat_event *event);
+void ct_openai_told_deinit(ct_openai_reply *reply);
+
 /* image.c: an image of an address: data:, or a file where options have a folder. where: its place, for messages. */
 bool ct_openai_image(const json_t *url, const char *files, const char *files_hint, const char *where,
                      carat_picture **out, ct_openai_fault *f);
@@ -63,6 +67,8 @@ const char *ct_openai_finish(const char *finish, bool is_old_style);
 /* The choices of a reply that is complete, from index `first` on. False: no memory. */
 bool ct_openai_add_choices(const ct_openai_reply *reply, size_t first, json_t *choices);
 const char *ct_openai_object(ct_openai_endpoint endpoint); /* "chat.completion" */
+/* vLLM's "prompt_logprobs", into what is of this endpoint: a choice of a completion, the whole of a chat. False: no memory. */
+bool ct_openai_add_prompt_logprobs(const ct_openai_reply *reply, ct_openai_endpoint endpoint, json_t *to);
 /* What replies and chunks begin with; model and fingerprint may be NULL. NULL: no memory. */
 json_t *ct_openai_head(const ct_openai_reply *reply, const char *object, const char *model, const char *fingerprint);
 

@@ -110,8 +110,11 @@ typedef struct ct_openai_calls {
 
 typedef struct ct_openai_request { /* zero-initialised */
     ct_openai_endpoint endpoint;
-    carat_engine *engine;         /* that it is for, borrowed */
-    bool has_logprobs;            /* of each token, and of generation.n_top alternatives */
+    carat_engine *engine;     /* that it is for, borrowed */
+    bool has_logprobs;        /* of each token, and of generation.n_top alternatives */
+    bool echoes;              /* answers begin with the prompt, and log-probabilities with those of its tokens */
+    bool has_prompt_logprobs; /* of the prompt's tokens by themselves, and of n_prompt_top alternatives */
+    size_t n_prompt_top;
     carat_request_options submit; /* what the engine is asked; all it points at is below, so do not move it */
     carat_generation generation;
     carat_sampling sampling;
@@ -135,6 +138,13 @@ bool ct_openai_request_read(ct_openai_request *r, ct_openai_endpoint endpoint, j
 void ct_openai_request_deinit(ct_openai_request *r);
 
 /* ---- replies ---- */
+
+/* The prompt, as each answer begins with it. */
+typedef struct ct_openai_echo {
+    bool is_made;
+    ct_buf text, starts; /* as an answer's */
+    json_t *entries;     /* of its tokens; NULL: not asked for */
+} ct_openai_echo;
 
 /* A call that an answer makes. */
 typedef struct ct_openai_call {
@@ -164,6 +174,8 @@ typedef struct ct_openai_answer {
     ct_openai_call **calls;    /* [n_calls] */
     size_t n_calls;
     ct_buf beside;      /* where there are calls: the text beside them */
+    bool has_begun;     /* what is told of the prompt has been added */
+    size_t n_echo;      /* bytes of the text that are the prompt's */
     bool has_failed;    /* no memory for a part of it */
     const char *finish; /* once it is complete: "stop", "length", "tool_calls", "cancelled" */
     carat_result result;
@@ -175,6 +187,9 @@ typedef struct ct_openai_reply {      /* zero-initialised */
     int64_t created;                  /* seconds since 1970 */
     ct_openai_answer *answers;        /* [n] */
     size_t n;
+    const carat_prompt *prompt; /* that it answers, borrowed; at first the request's first */
+    ct_openai_echo echo;
+    json_t *prompt_logprobs;      /* vLLM's; NULL: not asked for */
     struct ct_openai_part *parts; /* [n_parts] of the latest event: parts.h */
     size_t n_parts, cap_parts;
     bool has_failed; /* an answer has: fault says why */

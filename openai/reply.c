@@ -30,6 +30,9 @@ static bool init_answer(ct_openai_answer *a, const ct_openai_request *r)
 bool ct_openai_reply_init(ct_openai_reply *reply, const ct_openai_request *r)
 {
     reply->request = r;
+    reply->prompt = r->prompt;
+    ct_buf_init(&reply->echo.text, MAX_TEXT);
+    ct_buf_init(&reply->echo.starts, MAX_TEXT);
     reply->created = time(NULL);
     reply->n = r->submit.n_answers;
     reply->answers = calloc(reply->n, sizeof *reply->answers);
@@ -55,6 +58,7 @@ void ct_openai_reply_deinit(ct_openai_reply *reply)
 {
     for (size_t i = 0; reply->answers && i < reply->n; i++)
         deinit_answer(&reply->answers[i]);
+    ct_openai_told_deinit(reply);
     ct_openai_parts_clear(reply);
     free(reply->parts);
     free(reply->answers);
@@ -120,11 +124,19 @@ static json_t *choice(const ct_openai_answer *a, size_t i, const ct_openai_reque
                      "logprobs", logprobs, "finish_reason", finish);
 }
 
+bool ct_openai_add_prompt_logprobs(const ct_openai_reply *reply, ct_openai_endpoint place, json_t *to)
+{
+    return !reply->prompt_logprobs || reply->request->endpoint != place ||
+           json_object_set(to, "prompt_logprobs", reply->prompt_logprobs) == 0;
+}
+
 bool ct_openai_add_choices(const ct_openai_reply *reply, size_t first, json_t *choices)
 {
     bool ok = true;
     for (size_t i = 0; ok && i < reply->n; i++)
-        ok = json_array_append_new(choices, choice(&reply->answers[i], first + i, reply->request)) == 0;
+        ok = json_array_append_new(choices, choice(&reply->answers[i], first + i, reply->request)) == 0 &&
+             ct_openai_add_prompt_logprobs(reply, CT_OPENAI_COMPLETIONS,
+                                           json_array_get(choices, json_array_size(choices) - 1));
     return ok;
 }
 
@@ -143,7 +155,7 @@ json_t *ct_openai_reply_body(const ct_openai_reply *reply, const char *model, co
 {
     json_t *o = ct_openai_head(reply, ct_openai_object(reply->request->endpoint), model, NULL);
     json_t *choices = json_array();
-    const bool ok = ct_openai_add_choices(reply, 0, choices);
+    const bool ok = ct_openai_add_choices(reply, 0, choices) && ct_openai_add_prompt_logprobs(reply, CT_OPENAI_CHAT, o);
     if (json_object_set_new(o, "choices", choices) == 0 && ok &&
         json_object_set_new(o, "usage", ct_openai_usage_json(usage)) == 0)
         return o;

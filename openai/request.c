@@ -47,13 +47,16 @@ static bool read_sampling(const json_t *body, carat_sampling *s, ct_openai_fault
     return ok;
 }
 
-static bool read_max_tokens(const json_t *body, bool is_chat, size_t deflt, size_t *to, ct_openai_fault *f)
+/* 0: the prompt alone, where it is echoed. */
+static bool read_max_tokens(const json_t *body, ct_openai_request *r, size_t deflt, size_t *to, ct_openai_fault *f)
 {
-    int64_t old = 0, v = 0;
-    if (!read_int(body, "max_tokens", 1, 1 << 30, &old, f) ||
+    const bool is_chat = r->endpoint == CT_OPENAI_CHAT;
+    int64_t old = -1, v = 0;
+    if (!read_int(body, "max_tokens", r->echoes ? 0 : 1, 1 << 30, &old, f) ||
         (is_chat && !read_int(body, "max_completion_tokens", 1, 1 << 30, &v, f)))
         return false;
-    v = v ? v : old;
+    r->submit.omits_answers = old == 0;
+    v = v ? v : old < 0 ? 0 : old;
     *to = v ? (size_t)v : deflt || is_chat ? deflt : COMPLETION_DEFAULT;
     return true;
 }
@@ -236,6 +239,52 @@ static bool read_stream(const json_t *body, ct_openai_request *r, ct_openai_mode
             ct_openai_refuse_err(f, "stream_options.include_usage"));
 }
 
+/* What is told of the prompt. */
+static bool read_prompt_logprobs(const json_t *body, ct_openai_request *r, ct_openai_fault *f)
+{
+    const json_t *v = json_object_get(body, "prompt_logprobs");
+    carat_request_options *s = &r->submit;
+    int64_t n = 0;
+    r->has_prompt_logprobs = v && !json_is_null(v) && !json_is_false(v);
+    if (r->has_prompt_logprobs && !read_int(body, "prompt_logprobs", 0, CT_OPENAI_MAX_TOP, &n, f))
+        return false;
+    if (r->has_prompt_logprobs && r->streams)
+        return ct_openai_refuse(f, 400, "unsupported_value", "prompt_logprobs",
+                                "'prompt_logprobs' cannot be had in a stream");
+    r->n_prompt_top = (size_t)n;
+    s->wants_prompt_logprobs = r->has_prompt_logprobs || (r->echoes && r->has_logprobs);
+    s->n_prompt_top = r->echoes && r->generation.n_top > (int)n ? r->generation.n_top : (int)n;
+    return true;
+}
+
+static bool has_text(const ct_openai_request *r, const carat_prompt *p, ct_openai_fault *f)
+{
+    const carat_tokenizer *tok = carat_engine_tokenizer(r->engine);
+    size_t n, len;
+    const int32_t *ids = carat_prompt_tokens(p, &n);
+    for (size_t i = 0; i < n; i++)
+        if (!tok || !carat_tokenizer_piece(tok, ids[i], &len))
+            return ct_openai_refuse(f, 400, "invalid_value", "prompt",
+                                    "'echo' of a prompt with id %d, which is no token of the vocabulary", ids[i]);
+    return true;
+}
+
+static bool check_echo(ct_openai_request *r, ct_openai_fault *f)
+{
+    carat_request_options *s = &r->submit;
+    bool ok = !r->echoes || has_text(r, r->prompt, f);
+    for (size_t i = 0; ok && r->echoes && i < r->n_others; i++)
+        ok = has_text(r, r->others[i], f);
+    if (!ok || !s->omits_answers)
+        return ok;
+    s->generation = NULL;
+    if (s->n_answers > 1)
+        return ct_openai_refuse(f, 400, "unsupported_value", "n", "'n' must be 1 where 'max_tokens' is 0");
+    return r->generation.min_tokens == 0 ||
+           ct_openai_refuse(f, 400, "invalid_value", "min_tokens", "'min_tokens' is %zu, but 'max_tokens' is 0",
+                            r->generation.min_tokens);
+}
+
 /* ---- all of it ---- */
 
 bool ct_openai_request_read(ct_openai_request *r, ct_openai_endpoint endpoint, json_t *body, carat_engine *e,
@@ -254,7 +303,8 @@ bool ct_openai_request_read(ct_openai_request *r, ct_openai_endpoint endpoint, j
     if (!ct_openai_check_fields(body, is_chat ? CT_IN_CHAT : CT_IN_COMPLETIONS, "", &r->unknown, f) ||
         !check_model(body, f) || !read_stream(body, r, o->mode, f) || (is_chat && !ct_openai_read_tools(r, f)) ||
         !read_format(body, r, e, o, f) || !read_sampling(body, &r->sampling, f) ||
-        !read_max_tokens(body, is_chat, o->max_tokens, &g->max_tokens, f) ||
+        (!is_chat && !ct_openai_bool(body, "echo", &r->echoes, f)) ||
+        !read_max_tokens(body, r, o->max_tokens, &g->max_tokens, f) ||
         !read_min_tokens(body, g->max_tokens, &g->min_tokens, f) ||
         !read_answers(body, o->max_answers, &r->submit.n_answers, f) || !read_logprobs(body, r, f) ||
         !read_stops(body, r, f) || !read_bias(body, e, r, f) || !ct_openai_bool(body, "ignore_eos", &g->ignores_eos, f))
@@ -262,7 +312,7 @@ bool ct_openai_request_read(ct_openai_request *r, ct_openai_endpoint endpoint, j
     if (!(is_chat ? ct_openai_chat_prompt(r, e, o, f) : ct_openai_text_prompts(r, e, f)))
         return false;
     r->submit.prompt = r->prompt;
-    return true;
+    return read_prompt_logprobs(body, r, f) && check_echo(r, f);
 }
 
 void ct_openai_request_deinit(ct_openai_request *r)

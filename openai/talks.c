@@ -45,6 +45,7 @@ static bool prepare(talk *t)
             t->base.n++; /* a half-made one is deinitialised, too */
             return false;
         }
+        t->replies[i].prompt = t->asks[i].prompt;
     }
     return true;
 }
@@ -180,6 +181,7 @@ static json_t *whole(talk *t)
     for (size_t i = 0; ok && i < t->base.n; i++)
         ok = ct_openai_add_choices(&t->replies[i], i * t->request.submit.n_answers, choices);
     ok = json_object_set_new(o, "choices", choices) == 0 && ok;
+    ok = ok && ct_openai_add_prompt_logprobs(&t->replies[0], CT_OPENAI_CHAT, o);
     ok = ok && json_object_set_new(o, "usage", ct_openai_usage_json(usage_of(t))) == 0 &&
          json_object_set_new(o, "timings", ct_openai_usage_timings(&t->usage)) == 0;
     if (ok)

@@ -378,7 +378,7 @@ class BadLines(Case):
             (chat("schema", response_format={"type": "json_schema", "json_schema": {"name": "x", "schema": {"unevaluatedItems": {}}}}),
              "response_format.json_schema.schema", "invalid_value"),
             (chat("modalities", modalities=["text", "audio"]), "modalities", "unsupported_value"),
-            (chat("stream", stream=True), "stream", "unsupported_parameter"), (text("echo", echo=True), "echo", "unsupported_parameter"),
+            (chat("stream", stream=True), "stream", "unsupported_parameter"), (chat("echo", echo=True), "echo", "unsupported_parameter"),
             (text("suffix", suffix="x"), "suffix", "unsupported_parameter"), (text("best", n=1, best_of=3), "best_of", "unsupported_value"),
             (chat("grammar", grammar="root ::= x"), "grammar", "invalid_value"),
             (chat("tags", structural_tag={"a": 1}), "structural_tag", "unsupported_parameter"),

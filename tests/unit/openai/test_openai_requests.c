@@ -172,7 +172,7 @@ static void test_what_cannot_be_honoured_is_refused_by_name(void **state)
 {
     (void)state;
     static const char *const never[] = {
-        "structural_tag", "ebnf", "audio", "suffix", "echo", "stream", "bad_words", "prompt_logprobs",
+        "structural_tag", "ebnf", "audio", "suffix", "stream", "bad_words", "n_probs",
     };
     for (size_t i = 0; i < sizeof never / sizeof *never; i++)
         for (size_t k = 0; k < sizeof wishes / sizeof *wishes; k++) {
@@ -181,6 +181,7 @@ static void test_what_cannot_be_honoured_is_refused_by_name(void **state)
             refuse(CHAT, rest, never[i], "unsupported_parameter");
             refuse(COMPL, rest, never[i], "unsupported_parameter");
         }
+    refuse(CHAT, ", \"echo\": true", "echo", "unsupported_parameter");
     refuse(COMPL, ", \"tools\": [{}]", "tools", "unsupported_parameter");
     refuse(COMPL, ", \"functions\": [{}]", "functions", "unsupported_parameter");
     refuse(COMPL, ", \"tool_choice\": \"required\"", "tool_choice", "unsupported_parameter");
@@ -808,14 +809,9 @@ static void test_what_asks_for_nothing(void **state)
     static const struct {
         const char *field, *nothing, *wish;
     } of[] = {
-        { "stream", "false", "true" },
-        { "suffix", "\"\"", "\"x\"" },
-        { "typical_p", "1", "0" },
-        { "typical_p", "1.0", "0.95" },
-        { "num_beams", "1", "2" },
-        { "skip_special_tokens", "true", "false" },
-        { "prompt_logprobs", "false", "0" }, /* of the prompt's tokens, without alternatives */
-        { "mirostat", "0", "2" },
+        { "stream", "false", "true" },  { "suffix", "\"\"", "\"x\"" }, { "typical_p", "1", "0" },
+        { "typical_p", "1.0", "0.95" }, { "num_beams", "1", "2" },     { "skip_special_tokens", "true", "false" },
+        { "n_probs", "0", "1" },        { "mirostat", "0", "2" },
     };
     for (size_t i = 0; i < sizeof of / sizeof *of; i++)
         for (size_t k = 0; k < 2; k++) {
