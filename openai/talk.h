@@ -26,7 +26,7 @@ typedef struct ct_talk_scene {
     const char *model;       /* the name that the client asked for */
     const char *fingerprint; /* numerics id: model, kernels, cache, version */
     const ct_openai_options *options;
-    double load_seconds; /* this request has waited so long for its model to be loaded; 0: it was */
+    double load_seconds;    /* this request has waited so long for its model to be loaded; 0: it was */
     const char *request_id; /* "x-request-id"; NULL: none */
     /* Where routes that do not generate list the fields that nobody knows, for "x-carat-ignored"; NULL: nowhere. */
     ct_openai_list *unknown;

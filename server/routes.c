@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "anthropic/anthropic.h"
+#include "decisions/decisions.h"
 #include "http/http.h"
 #include "llamacpp/llamacpp.h"
 #include "ollama/ollama.h"
@@ -25,6 +26,7 @@ const ct_route ct_routes[] = {
     { "POST", "/api/generate", .talk = &ct_ollama_talk_generate, .protocol = OLLAMA },
     { "POST", "/v1/messages", .talk = &ct_anthropic_talk, .protocol = ANTHROPIC },
     { "POST", "/v1/messages/count_tokens", .ask = ct_anthropic_count_tokens, .protocol = ANTHROPIC },
+    { "POST", "/v1/systemone", .talk = &ct_decisions_talk, .protocol = OPENAI },
     { "POST", "/completion", .talk = &ct_llamacpp_talk_completion, .protocol = OPENAI },
     { "POST", "/completions", .talk = &ct_llamacpp_talk_completion, .protocol = OPENAI },
     { "POST", "/tokenize", .ask = ct_llamacpp_tokenize, .protocol = OPENAI },
