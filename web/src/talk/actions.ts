@@ -1,5 +1,5 @@
 // What a person does in a conversation: send, stop, regenerate, edit, branch, go on, answer a call.
-import { current, ensureConversation, keepLive, makeMessage, messages, removeBranch, saveMessage, setHead, settings } from '../data/store.ts'
+import { current, ensureConversation, makeMessage, messages, removeBranch, saveMessage, setHead, settings } from '../data/store.ts'
 import { openCalls, pathTo } from '../data/tree.ts'
 import type { Message, Picture, Remedy } from '../data/types.ts'
 import { claim } from '../pictures/pictures.ts'
@@ -30,9 +30,7 @@ export async function answerTo(parent: Message, trims = false): Promise<void> {
     ...(of.form === 'text' ? {} : { isJson: true }),
   })
   const path = pathTo(messages.value, parent.id)
-  keepLive(message)
-  await saveMessage(message, true)
-  const result = await write(message, path, of, false, trims)
+  const result = await write(message, path, of, { isNew: true, trims })
   if (result.finish === 'tool_calls') await runDemos(result)
 }
 
@@ -99,7 +97,7 @@ export async function editAnswer(message: Message, text: string): Promise<void> 
 export async function goOn(message: Message): Promise<void> {
   if (running.value.has(message.conversation) || message.parent === null) return
   await setHead(message.conversation, message.id)
-  await write(message, pathTo(messages.value, message.parent), settings.value, true)
+  await write(message, pathTo(messages.value, message.parent), settings.value, { isContinued: true })
 }
 
 /** From here on: what is typed next follows this message. Nothing is lost; the old branch stays beside the new one. */

@@ -31,13 +31,21 @@ export function stop(conversation: string): void {
   running.value.get(conversation)?.stop()
 }
 
-/** Fills `message`, an assistant's, that follows `path`; with `isContinued` its own text goes on. Resolves when it is done. */
-export async function write(message: Message, path: Message[], settings: Settings, isContinued = false, trims = false): Promise<Message> {
+interface How {
+  isNew?: boolean // not yet stored
+  isContinued?: boolean // its own text goes on
+  trims?: boolean // whatever the settings say
+}
+
+/** Fills `message`, an assistant's, that follows `path`. Resolves when it is done. */
+export async function write(message: Message, path: Message[], settings: Settings, how: How): Promise<Message> {
+  const { isNew = false, isContinued = false, trims = false } = how
   const aborter = new AbortController()
   const answer = new Answer(message, aborter)
   setRunning(message.conversation, answer.running)
   let result: Message
   try {
+    if (isNew) await saveMessage(message, true)
     const body = await bodyOf(isContinued ? [...path, message] : path, settings, model.value?.id, isContinued)
     const notices: string[] = []
     const limit = Math.min(settings.contextLimit ?? Infinity, contextSize.value ?? Infinity)

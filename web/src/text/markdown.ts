@@ -58,12 +58,14 @@ md.use({
 /** The blocks of a text, each with its Markdown. */
 export const blocksOf = (text: string): Token[] => md.lexer(text).filter((t) => t.type !== 'space' && t.type !== 'def')
 
+const WORDS = ['target', 'rel', 'start', 'type', 'tabindex', 'aria-label', 'data-copy']
 const ALLOWED = {
   ALLOWED_TAGS: [
     'a', 'b', 'blockquote', 'br', 'button', 'code', 'del', 'div', 'em', 'h3', 'h4', 'h5', 'h6', 'hr', 'i', 'kbd', 'li', 'mark', 'ol', 'p',
     'pre', 'span', 'strong', 'sub', 'sup', 'table', 'tbody', 'td', 'th', 'thead', 'tr', 'u', 'ul',
   ],
-  ALLOWED_ATTR: ['href', 'target', 'rel', 'class', 'start', 'type', 'tabindex', 'role', 'aria-label', 'data-copy'],
+  ALLOWED_ATTR: ['href', 'class', 'role', ...WORDS],
+  ADD_URI_SAFE_ATTR: WORDS, // all others are held to the addresses below
   ALLOW_DATA_ATTR: false,
   ALLOW_ARIA_ATTR: false,
   ALLOWED_URI_REGEXP: /^(?:https?:\/\/|mailto:)/i,

@@ -51,6 +51,7 @@ function Thread() {
   const hidden = Math.max(0, visible.length - shown.value)
   return (
     <div class="thread" ref={scroller} tabindex={0} role="region" aria-label="Conversation">
+      <h1 class="visually-hidden">{current.value?.title}</h1>
       <ol class="messages" ref={list}>
         {hidden > 0 && (
           <li class="earlier">
@@ -71,7 +72,7 @@ function Thread() {
         <Onward head={all.at(-1)} />
       </ol>
       {!isAtEnd.value && (
-        <IconButton icon="down" label="To the end" class="to-end" onClick={() => scroller.current?.scrollTo({ top: scroller.current.scrollHeight, behavior: 'smooth' })} />
+        <IconButton icon="down" label="To the end" class="to-end" onClick={() => scroller.current?.scrollTo({ top: scroller.current.scrollHeight })} />
       )}
     </div>
   )
@@ -115,7 +116,13 @@ function useFollow(scroller: { current: HTMLElement | null }, list: { current: H
     const toEnd = () => (box.scrollTop = box.scrollHeight)
     toEnd()
     isAtEnd.value = true
-    const onScroll = () => (isAtEnd.value = box.scrollHeight - box.scrollTop - box.clientHeight < 48)
+    let top = box.scrollTop
+    const onScroll = () => {
+      // Text that came since the last frame moves the end away, too: only going up leaves it.
+      if (box.scrollHeight - box.scrollTop - box.clientHeight < 48) isAtEnd.value = true
+      else if (box.scrollTop < top - 1) isAtEnd.value = false
+      top = box.scrollTop
+    }
     const observer = new ResizeObserver(() => isAtEnd.peek() && toEnd())
     observer.observe(list.current!)
     observer.observe(box)

@@ -18,31 +18,24 @@ interface AnswerViewProps {
 }
 
 export function AnswerView({ message, results, isLast }: AnswerViewProps) {
-  const live = running.value.get(message.conversation)
-  if (live?.id === message.id) return <LiveAnswer live={live} isJson={Boolean(message.isJson)} />
+  const answering = running.value.get(message.conversation)
+  const live = answering?.id === message.id ? answering : undefined
+  // The same components while it is written and after, so that what is there stays as it is.
+  const text = live ? live.text.value : message.text
+  const calls = live ? live.calls.value : (message.calls ?? [])
   return (
     <>
-      {message.text && <Text text={message.text} isOpen={false} isJson={Boolean(message.isJson)} />}
-      {message.calls?.map((call) => (
-        <CallCard key={call.id} message={message} call={call} result={results.find((r) => r.callId === call.id)} isLast={isLast} />
+      {text && <Text text={text} isOpen={live !== undefined} isJson={Boolean(message.isJson)} />}
+      {calls.map((call) => (
+        <CallCard
+          key={call.id}
+          call={call}
+          message={live ? undefined : message}
+          result={results.find((r) => r.callId === call.id)}
+          isLast={isLast}
+        />
       ))}
-    </>
-  )
-}
-
-function LiveAnswer({ live, isJson }: { live: Running; isJson: boolean }) {
-  useEffect(() => {
-    say('The model answers.')
-    return () => say(live.text.peek() ? `Answer: ${live.text.peek().slice(-400)}` : '')
-  }, [])
-  const text = live.text.value
-  return (
-    <>
-      {text && <Text text={text} isOpen isJson={isJson} />}
-      {live.calls.value.map((call) => (
-        <CallCard key={call.id} call={call} isLast={false} />
-      ))}
-      <LiveLine live={live} />
+      {live && <LiveLine live={live} />}
     </>
   )
 }
@@ -50,6 +43,10 @@ function LiveAnswer({ live, isJson }: { live: Running; isJson: boolean }) {
 /** How long it takes and how fast it comes, while it comes. */
 function LiveLine({ live }: { live: Running }) {
   useTick(200)
+  useEffect(() => {
+    say('The model answers.')
+    return () => say(live.text.peek() ? `Answer: ${live.text.peek().slice(-400)}` : '')
+  }, [])
   const now = performance.now()
   const first = live.first.value
   const n = live.pieces.value

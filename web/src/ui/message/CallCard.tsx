@@ -11,7 +11,7 @@ import { Icon } from '../icons.tsx'
 
 interface CallCardProps {
   call: Call
-  message?: Message // absent: it is being written
+  message: Message | undefined // undefined: it is being written
   result?: Message | undefined
   isLast: boolean
 }

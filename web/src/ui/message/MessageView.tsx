@@ -29,6 +29,7 @@ export function MessageView({ message, siblings, results, isLast }: MessageViewP
   return (
     <li class={`message ${isUser ? 'from-user' : 'from-model'}${isLast ? ' is-last' : ''}`} id={`m-${message.id}`}>
       <article aria-label={isUser ? 'You' : 'Model'} aria-busy={isRunning}>
+        <h2 class="visually-hidden">{isUser ? 'You' : 'Model'}</h2>
         {edited.value === message.id ? (
           <EditorOf message={message} />
         ) : (

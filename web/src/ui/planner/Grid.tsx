@@ -47,16 +47,18 @@ function Cell({ estimate: e, memory, isSelected, choose }: { estimate: Estimate;
   const fits = memory === null ? '' : e.total <= memory ? ' fits' : ' is-too-large'
   const card = e.card_memory ? `${Math.round(e.card_memory / 2 ** 30)} GB card` : ''
   const words = memory === null ? '' : e.total <= memory ? ', fits' : ', does not fit'
+  // What is heard is longer than what is seen, and in its order.
   return (
     <button
       type="button"
       class={`cell${fits}`}
       aria-pressed={isSelected}
-      aria-label={`${e.quant}, ${count(e.context)} tokens: ${gib(e.total)} GiB${words}`}
       title={e.card ?? undefined}
       onClick={() => choose(keyOf(e))}
     >
+      <span class="visually-hidden">{`${e.quant}, ${count(e.context)} tokens: `}</span>
       <span class="cell-size">{gib(e.total)}</span>
+      <span class="visually-hidden">{` GiB${words}, `}</span>
       <small>{card || '–'}</small>
     </button>
   )
