@@ -193,12 +193,12 @@ static int run(int argc, char **argv)
     cli_list args = { 0 };
     if (!cli_parse(&cli_bench, argc, argv, &args))
         return CLI_USAGE;
-    const char *path = cli_model_path(&args);
-    if (!path || args.n)
+    const char *name = cli_model_path(&args);
+    if (!name || args.n)
         return cli_usage(&cli_bench, "expected one model");
     if (opt.parallel) {
         term_init(cli_model_values.quiet);
-        return bench_many(path, (size_t)opt.parallel, (size_t)opt.prompt, (size_t)opt.generate, (size_t)opt.arrival,
+        return bench_many(name, (size_t)opt.parallel, (size_t)opt.prompt, (size_t)opt.generate, (size_t)opt.arrival,
                           opt.json);
     }
     int list[16];
@@ -208,19 +208,26 @@ static int run(int argc, char **argv)
     term_init(cli_model_values.quiet);
     carat_model_info *info;
     const char *isa = "";
+    char *path;
     carat_err err;
     int code = CLI_OK;
-    if (!carat_model_describe(path, &info, &err)) /* its strings outlive the engines */
+    if (!cli_find_model(name, &path, &err))
         return term_error(&err);
+    if (!carat_model_describe(path, &info, &err)) { /* its strings outlive the engines */
+        free(path);
+        return term_error(&err);
+    }
     for (size_t i = 0; i < n; i++) {
         term_note("measuring %d thread%s ...", list[i], list[i] == 1 ? "" : "s");
         if (!bench_threads(path, list[i], &all[i], &isa, &code)) {
             carat_model_info_free(info);
+            free(path);
             return code;
         }
     }
     report(path, info, isa, all, n);
     carat_model_info_free(info);
+    free(path);
     return CLI_OK;
 }
 

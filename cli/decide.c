@@ -142,7 +142,7 @@ static bool make_choices(cli_choices *c, decision *d, carat_err *err)
 static int check_usage(const cli_list *args, const char *path)
 {
     if (!path)
-        return cli_usage(&cli_decide, "which model? (make model fetches a small one)");
+        return cli_usage(&cli_decide, "which model? (carat pull gemma-3-270m-it fetches a small one)");
     if (!check_choices())
         return CLI_USAGE;
     const cli_question *q = &opt.question;

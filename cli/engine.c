@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "hub/store.h"
 #include "input.h"
 #include "shared_options.h"
 #include "term.h"
@@ -150,21 +151,30 @@ carat_options cli_engine_options(carat_vision_use vision)
     };
 }
 
-bool cli_try_engine(const char *path, carat_vision_use vision, carat_engine **out, carat_err *err)
+bool cli_find_model(const char *name, char **path, carat_err *err)
 {
+    return ct_store_resolve(name, path, err);
+}
+
+bool cli_try_engine(const char *name, carat_vision_use vision, carat_engine **out, carat_err *err)
+{
+    char *path;
+    if (!cli_find_model(name, &path, err))
+        return false;
     const carat_options o = cli_engine_options(vision);
     const char *chat_template, *file;
     bool ok = read_template(&chat_template, &file, err);
     if (ok && !carat_engine_open(path, &o, out, err))
         ok = file && strncmp(err->msg, "the chat template ", 18) == 0 ? ct_fail_in(err, "%s", file) : false;
     term_progress_end();
+    free(path);
     return ok;
 }
 
-bool cli_open_engine(const char *path, carat_vision_use vision, carat_engine **out, int *exit_code)
+bool cli_open_engine(const char *name, carat_vision_use vision, carat_engine **out, int *exit_code)
 {
     carat_err err;
-    bool ok = cli_try_engine(path, vision, out, &err);
+    bool ok = cli_try_engine(name, vision, out, &err);
     if (!ok)
         *exit_code = term_error(&err);
     return ok;

@@ -24,10 +24,13 @@ extern const cli_table cli_loading_table; /* what else counts where it is loaded
 
 /* The model's path from -m or the first positional argument, which is taken off the list; NULL if there is none. */
 const char *cli_model_path(cli_list *args);
+/* A model that is named: a file or folder, else what was pulled under that name (hub/store.h). *path is the caller's (free). */
+bool cli_find_model(const char *name, char **path, carat_err *err);
 /* The engine's settings from the options. vision: what the command needs of it; --no-vision wins. */
 carat_options cli_engine_options(carat_vision_use vision);
-bool cli_try_engine(const char *path, carat_vision_use vision, carat_engine **out, carat_err *err);
+/* name: as of cli_find_model. */
+bool cli_try_engine(const char *name, carat_vision_use vision, carat_engine **out, carat_err *err);
 /* The same; false after a message. */
-bool cli_open_engine(const char *path, carat_vision_use vision, carat_engine **out, int *exit_code);
+bool cli_open_engine(const char *name, carat_vision_use vision, carat_engine **out, int *exit_code);
 
 #endif

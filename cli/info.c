@@ -193,13 +193,18 @@ static int run(int argc, char **argv)
     cli_list args = { 0 };
     if (!cli_parse(&cli_info, argc, argv, &args))
         return CLI_USAGE;
-    const char *path = cli_model_path(&args);
-    if (!path || args.n)
+    const char *name = cli_model_path(&args);
+    if (!name || args.n)
         return cli_usage(&cli_info, "expected one model");
     term_init(true); /* the contradictions are part of the answer here */
     carat_model_info *info;
     carat_err err;
-    if (!carat_model_describe(path, &info, &err))
+    char *path;
+    if (!cli_find_model(name, &path, &err))
+        return term_error(&err);
+    const bool ok = carat_model_describe(path, &info, &err);
+    free(path);
+    if (!ok)
         return term_error(&err);
     if (opt.json)
         print_json(info);

@@ -203,8 +203,8 @@ static void page_of_all(const cli_command *const *all)
     begin("carat", "run Google's Gemma 3 on this machine's CPU");
     puts("\\fBcarat\\fR \\fICOMMAND\\fR [options]\n.br\n\\fBcarat \\-\\-version\\fR");
     section("DESCRIPTION");
-    put("Runs the models of the Gemma 3 family: text and images in, text out. A model is a GGUF file or a\n"
-        "Hugging Face folder. Numbers of tokens may be given as 8k, sizes of memory as 512M or 8G.\n");
+    put("Runs the models of the Gemma 3 family: text and images in, text out. A model is a GGUF file, a\n"
+        "Hugging Face folder, or the name of one that carat pull fetched. Numbers of tokens may be given as 8k, sizes of memory as 512M or 8G.\n");
     section("COMMANDS");
     for (const cli_command *const *c = all; *c; c++) {
         fputs(".TP\n\\fBcarat\\-", stdout);
@@ -215,6 +215,13 @@ static void page_of_all(const cli_command *const *all)
     }
     section("ENVIRONMENT");
     item("CARAT_CPU", "the kernels to use without --cpu: generic, avx2, avx512 ...");
+    item("CARAT_MODELS", "where carat pull keeps models (default: carat/models in $XDG_DATA_HOME or ~/.local/share)");
+    item("HF_ENDPOINT", "the hub that carat pull asks (default: https://huggingface.co)");
+    item("HF_TOKEN, HF_TOKEN_PATH, HF_HOME",
+         "the token for it, the file with it, the folder of the file token (default: ~/.cache/huggingface)");
+    item("HF_HUB_DOWNLOAD_TIMEOUT", "seconds without a byte after which carat pull connects anew (default: 30)");
+    item("https_proxy, http_proxy, all_proxy, no_proxy", "proxies, as curl has them");
+    item("CURL_CA_BUNDLE, SSL_CERT_FILE", "certificates to trust instead of the system's");
     item("NO_COLOR", "if set, no colours on a terminal");
     item("XDG_STATE_HOME",
          "carat/history in this folder (default: ~/.local/state) keeps the lines typed in carat chat");

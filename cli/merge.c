@@ -5,6 +5,7 @@
 
 #include "base/map.h"
 #include "commands.h"
+#include "engine.h"
 #include "shared_options.h"
 #include "signals.h"
 #include "term.h"
@@ -73,9 +74,11 @@ static int run(int argc, char **argv)
     carat_err err;
     char *chat_template = NULL;
     size_t len;
+    char *model = NULL;
     bool ok = (!opt.chat_template || ct_read_file(opt.chat_template, MAX_TEMPLATE, &chat_template, &len, &err)) &&
-              merge(args.v[0], args.v[1], chat_template, &err);
+              cli_find_model(args.v[0], &model, &err) && merge(model, args.v[1], chat_template, &err);
     free(chat_template);
+    free(model);
     if (!ok && err.code == CARAT_ECANCELLED)
         return CLI_INTERRUPTED;
     return ok ? CLI_OK : term_error(&err);

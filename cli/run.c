@@ -302,7 +302,7 @@ static int run(int argc, char **argv)
     const carat_pan_scan pan_scan = cli_pan_scan();
     const char *path = cli_model_path(&args);
     if (!path)
-        return cli_usage(&cli_run, "which model? (make model fetches a small one)");
+        return cli_usage(&cli_run, "which model? (carat pull gemma-3-270m-it fetches a small one)");
     if (opt.batch.in || opt.batch.out || opt.batch.parallel || opt.batch.files)
         return run_batch(path, &args, &sampling, &pan_scan);
     if (opt.logprobs >= 0 && !opt.json)

@@ -8,7 +8,7 @@
 
 /* clang-format off */
 #define CLI_OPTION_MODEL(to) \
-    { 'm', "model", NULL, CLI_TEXT, to, "PATH", "GGUF file or Hugging Face folder; also the first argument" }
+    { 'm', "model", NULL, CLI_TEXT, to, "PATH", "GGUF file, Hugging Face folder, or the name of a pulled model; also the first argument" }
 #define CLI_OPTION_QUIET(to) \
     { 'q', "quiet", NULL, CLI_FLAG, to, NULL, "only errors and what is answered otherwise than asked: no other notices, no progress" }
 #define CLI_OPTION_JSON(to) \

@@ -253,8 +253,9 @@ static bool check_input(const cli_command *cmd, const cli_list *args)
 
 static bool open_tokenizer(const cli_command *cmd, cli_list *args, carat_tokenizer **t, int *code)
 {
-    const char *path = cli_model_path(args);
-    if (!path) {
+    const char *name = cli_model_path(args);
+    char *path;
+    if (!name) {
         *code = cli_usage(cmd, "which model or tokenizer file?");
         return false;
     }
@@ -263,10 +264,14 @@ static bool open_tokenizer(const cli_command *cmd, cli_list *args, carat_tokeniz
         return false;
     }
     carat_err err;
-    if (carat_tokenizer_open(path, t, &err))
-        return true;
-    *code = term_error(&err);
-    return false;
+    bool ok = cli_find_model(name, &path, &err);
+    if (ok) {
+        ok = carat_tokenizer_open(path, t, &err);
+        free(path);
+    }
+    if (!ok)
+        *code = term_error(&err);
+    return ok;
 }
 
 static int run_tokenize(int argc, char **argv)

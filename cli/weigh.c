@@ -11,6 +11,7 @@
 
 #include "commands.h"
 #include "engine.h"
+#include "hub/store.h"
 #include "json_out.h"
 #include "shape.h"
 #include "shared_options.h"
@@ -226,6 +227,17 @@ static int answer(const carat_weigh_query *q, bool is_file, const carat_device *
     return o ? print_json(o) : CLI_OK;
 }
 
+/* The file of a model that was pulled under this name, the caller's; NULL: it is a path, or a published model's name, as it also
+ * is where another quantisation or shape than the file's is asked about. */
+static char *find_pulled(const carat_weigh_query *q)
+{
+    struct stat st;
+    char *path;
+    if (!q->model || q->quant || q->shape || stat(q->model, &st) == 0 || !ct_store_find(q->model, &path, NULL))
+        return NULL;
+    return path;
+}
+
 static int run(int argc, char **argv)
 {
     cli_list args = { 0 };
@@ -248,8 +260,13 @@ static int run(int argc, char **argv)
     make_query(model, &shape, &opening, &q);
     if (!find_device(&opening, &device, &code))
         return code;
+    char *pulled = find_pulled(&q);
+    if (pulled)
+        q.model = pulled;
     term_init(true); /* contradictions in a header are reported by `carat info` */
-    return answer(&q, q.model && stat(q.model, &st) == 0, device);
+    code = answer(&q, q.model && stat(q.model, &st) == 0, device);
+    free(pulled);
+    return code;
 }
 
 const cli_command cli_weigh = {

@@ -3,7 +3,7 @@
 #   --quiet  print nothing when nothing is missing     --cross  also what check-cpu needs     --fuzz  also what fuzz needs
 set -eu
 
-packages="gcc libc6-dev make meson ninja-build pkg-config libjansson-dev libjpeg-dev libspng-dev libwebp-dev libgif-dev libedit-dev libcmocka-dev nettle-dev libmicrohttpd-dev python3 python3-pip"
+packages="gcc libc6-dev make meson ninja-build pkg-config libjansson-dev libjpeg-dev libspng-dev libwebp-dev libgif-dev libedit-dev libcmocka-dev nettle-dev libmicrohttpd-dev libcurl4-gnutls-dev python3 python3-pip"
 quiet=no
 for arg in "$@"; do
     case $arg in
@@ -37,6 +37,7 @@ have()
         libedit-dev) pkg-config --exists libedit && return 0 ;;
         nettle-dev) pkg-config --exists nettle && return 0 ;;
         libmicrohttpd-dev) pkg-config --exists libmicrohttpd && return 0 ;;
+        libcurl4-gnutls-dev) pkg-config --exists libcurl && return 0 ;;
         libcmocka-dev) pkg-config --exists cmocka && return 0 ;;
         esac ;;
     esac

@@ -134,7 +134,7 @@ static bool is_name(const char *path)
 bool ct_refuse_name(const char *path, carat_err *err)
 {
     return ct_fail(err, CARAT_EIO, CARAT_NOWHERE, "%s: %s%s", path, strerror(ENOENT),
-                   is_name(path) ? "; Carat downloads nothing: give a file or folder on this machine" : "");
+                   is_name(path) ? "; a model is a file or folder on this machine: carat pull fetches one" : "");
 }
 
 bool ct_explain_file(const char *path, carat_err *err)

@@ -11,6 +11,7 @@ import tempfile
 import unittest
 
 CARAT, DATA = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2])
+os.environ["CARAT_MODELS"] = "/nonexistent" # what the user has pulled is no part of the tests
 TINY = DATA + "/models/tiny-text"
 TINY_GGUF = TINY + "/gguf/tiny-text-f32.gguf"
 SIGHT = DATA + "/models/tiny-sight"

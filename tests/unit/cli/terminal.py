@@ -15,6 +15,7 @@ import time
 import unittest
 
 CARAT, DATA = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2])
+os.environ["CARAT_MODELS"] = "/nonexistent" # what the user has pulled is no part of the tests
 TINY = DATA + "/models/tiny-text"
 ESCAPES = re.compile(rb"\x1b\[[0-9;?]*[A-Za-z]")
 

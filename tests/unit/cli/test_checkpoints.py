@@ -264,11 +264,12 @@ class NoModels(Checkpoints):
                 (bins.path, "only pytorch_model-00001-of-00002.bin and no safetensors"),
                 (beside.path, "a GGUF file is a model by itself: give the path of m-q4_0.gguf"),
                 (made("empty"), "a folder without config.json"),
-                ("google/gemma-3-4b-it", "Carat downloads nothing"), ("gemma3:4b", "Carat downloads nothing"),
-                ("https://huggingface.co/google/gemma-3-4b-it", "Carat downloads nothing")]:
+                ("google/gemma-3-4b-it", "carat pull google/gemma-3-4b-it would fetch it"),
+                ("gemma3:4b", "carat pull gemma3:4b would fetch it"),
+                ("https://huggingface.co/google/gemma-3-4b-it", "carat pull https://huggingface.co/google/gemma-3-4b-it would")]:
             for command in ["run", model, "hi"], ["info", model]:
                 self.refused(*command, says=says, cwd=self.dir.name)
-        self.assertNotIn("downloads", self.refused("run", self.path("none.gguf"), "hi", says="No such file"))
+        self.assertNotIn("carat pull", self.refused("run", self.path("none.gguf"), "hi", says="No such file"))
 
     def test_c29_an_adapter_beside_a_model_is_not_applied_in_silence(self):
         m = self.folder("both")

@@ -8,7 +8,7 @@ import re
 from program import TINY, Case, main
 
 
-COMMANDS = ["run", "chat", "decide", "info", "see", "tokenize", "detokenize", "logits", "synth", "merge", "bench", "weigh", "help"]
+COMMANDS = ["run", "chat", "decide", "info", "see", "tokenize", "detokenize", "logits", "synth", "merge", "bench", "weigh", "pull", "list", "rm", "help"]
 
 
 class Help(Case):

@@ -6,6 +6,7 @@
 
 #include "golden_file.h"
 #include "model/model.h"
+#include "model/no_model.h"
 #include "unit.h"
 
 static bool parse(const char *text, bool trust, ct_config *c, carat_err *err)
@@ -361,9 +362,29 @@ static void test_b37_nonsense_is_refused(void **state)
     expect_error("{\"model_type\": \"gemma3\", \"vision_config\": 3}", CARAT_EFORMAT, "vision_config");
 }
 
+/* Row C29: who opens a name instead of a path is told the way. */
+static void test_c29_names_that_are_no_paths(void **state)
+{
+    static const char *const names[] = { "google/gemma-3-4b-it", "gemma3:4b",
+                                         "https://huggingface.co/google/gemma-3-4b-it" };
+    static const char *const paths[] = { "none.gguf", "/models/none", "./none", "a/b/none" };
+    carat_err err;
+    (void)state;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        assert_false(ct_refuse_name(names[i], &err));
+        assert_non_null(strstr(err.msg, "carat pull fetches one"));
+    }
+    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
+        assert_false(ct_refuse_name(paths[i], &err));
+        assert_null(strstr(err.msg, "pull"));
+        assert_non_null(strstr(err.msg, "No such file"));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_c29_names_that_are_no_paths),
         cmocka_unit_test(test_b03_rope_of_each_layer),
         cmocka_unit_test(test_b03_inv_freq),
         cmocka_unit_test(test_terse_4b),

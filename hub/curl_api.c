@@ -1,0 +1,48 @@
+/* Loads libcurl.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "hub/curl_api.h"
+
+#include <dlfcn.h>
+#include <pthread.h>
+#include <string.h>
+
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static ct_curl_api api;
+static const char *missing; /* what could not be had; NULL: nothing */
+
+/* A function's address is no pointer to an object in C, but dlsym gives it as one (POSIX, dlsym, "Application Usage"). */
+static void take(void *library, const char *name, void *to, size_t size)
+{
+    void *f = dlsym(library, name);
+    if (f)
+        memcpy(to, &f, size);
+    else
+        missing = name;
+}
+
+static void load(void)
+{
+    static const char *const names[] = { "libcurl.so.4", "libcurl-gnutls.so.4", "libcurl-nss.so.4" };
+    void *library = NULL;
+    for (size_t i = 0; !library && i < sizeof names / sizeof *names; i++)
+        library = dlopen(names[i], RTLD_NOW | RTLD_LOCAL);
+    if (!library) {
+        missing = names[0];
+        return;
+    }
+#define TAKE(name, function, result, arguments) take(library, #function, &api.name, sizeof api.name);
+    CT_CURL_FUNCTIONS(TAKE)
+#undef TAKE
+    if (!missing && api.global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
+        missing = "curl_global_init";
+}
+
+bool ct_curl_load(const ct_curl_api **out, carat_err *err)
+{
+    pthread_once(&once, load);
+    *out = &api;
+    return !missing ||
+           ct_fail(err, CARAT_EUNSUPPORTED, CARAT_NOWHERE,
+                   "libcurl cannot be loaded (%s): pulling needs it; Debian has it as libcurl3-gnutls", missing);
+}
