@@ -268,6 +268,8 @@ static void has_parsed(ct_task *t)
         ct_call_refuse(c, &c->fault);
         return;
     }
+    if (!ct_call_keep(c))
+        return;
     c->stage = CT_CALL_MODEL;
     c->queued_at = ct_now();
     if (c->model->state == CT_ENGINE_READY && !c->model->must_leave)

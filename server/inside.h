@@ -56,6 +56,11 @@ ct_state_fn ct_state_health, ct_state_ready, ct_state_version;
 /* natives.c */
 ct_state_fn ct_state_models, ct_state_model, ct_state_props, ct_state_slots, ct_state_adapters;
 
+/* ollama.c */
+ct_state_fn ct_state_tags, ct_state_ps, ct_state_show, ct_state_ollama_version;
+/* A request in Ollama's words says how long its model is to stay. False: it is replied to. */
+bool ct_call_keep(ct_call *c);
+
 /* Requests are refused from now on, and the loop ends with the last of those that run. */
 void ct_server_drain(ct_server *s);
 
