@@ -37,13 +37,15 @@ export const field = (page) => page.getByLabel('Message', { exact: true })
 export async function say(page, text) {
   await field(page).fill(text)
   await field(page).press('Enter')
+  await page.waitForFunction(() => document.getElementById('composer').value === '')
 }
 
 /** The answers on the page, oldest first. */
 export const answers = (page) => page.locator('.from-model .prose')
 
 /** Nothing is being written any more. */
-export const settled = (page) => page.waitForFunction(() => document.querySelectorAll('.from-model').length > 0 && !document.querySelector('[aria-busy=true]'))
+export const settled = (page) =>
+  page.waitForFunction(() => [...document.querySelectorAll('.message')].at(-1)?.matches('.from-model') && !document.querySelector('[aria-busy=true]'))
 
 /** A PNG of a size, drawn in the browser. */
 export async function png(page, width, height) {

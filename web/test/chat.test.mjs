@@ -79,10 +79,10 @@ test('regenerate makes a branch; one goes from one to the other', async () => {
   assert.equal(await lastText(), 'Answer number 2.')
   assert.deepEqual(server.requests[1].messages, server.requests[0].messages)
   await button('Branch before').click()
-  await page.getByText('Answer number 1.').waitFor()
+  await page.getByText('Answer number 1.', { exact: true }).waitFor()
   assert.match(await page.locator('.branches').innerText(), /1\s*\/\s*2/)
   await button('Next branch').click()
-  await page.getByText('Answer number 2.').waitFor()
+  await page.getByText('Answer number 2.', { exact: true }).waitFor()
 })
 
 test('an edited message begins a branch with its own answers', async () => {
@@ -90,7 +90,7 @@ test('an edited message begins a branch with its own answers', async () => {
   await say(page, 'red')
   await settled(page)
   await say(page, 'and more')
-  await page.getByText('You said: and more').waitFor()
+  await page.getByText('You said: and more', { exact: true }).waitFor()
   await settled(page)
   await page.locator('.from-user').first().hover()
   await page.locator('.from-user').first().getByRole('button', { name: 'Edit', exact: true }).click()
@@ -99,7 +99,7 @@ test('an edited message begins a branch with its own answers', async () => {
   await page.locator('.from-model', { hasText: 'You said: blue' }).waitFor()
   assert.equal(await page.getByText('and more').count(), 0)
   await button('Branch before').click()
-  await page.getByText('You said: and more').waitFor()
+  await page.getByText('You said: and more', { exact: true }).waitFor()
 })
 
 test('an answer is edited, and the model is given it so', async () => {
@@ -109,7 +109,7 @@ test('an answer is edited, and the model is given it so', async () => {
   await page.getByRole('menuitem', { name: 'Edit the answer' }).click()
   await page.getByLabel('Edit the answer').fill('Bonjour.')
   await page.locator('.editor').getByRole('button', { name: 'Save' }).click()
-  await page.getByText('Bonjour.').waitFor()
+  await page.getByText('Bonjour.', { exact: true }).waitFor()
   await say(page, 'Again')
   await page.waitForFunction(() => document.querySelectorAll('.from-model').length === 2)
   assert.equal(server.requests[1].messages[1].content, 'Bonjour.')
@@ -121,7 +121,7 @@ test('from any answer a new branch, or a new conversation, begins', async () => 
     await say(page, text)
     await settled(page)
   }
-  await page.getByText('Reply 3').waitFor()
+  await page.getByText('Reply 3', { exact: true }).waitFor()
   await page.locator('.from-model').first().hover()
   await page.locator('.from-model').first().getByRole('button', { name: 'Branch from here' }).click()
   await page.getByText('begins a new branch').waitFor()
@@ -143,7 +143,7 @@ test('a reload finds conversations, branches and what was being written', async 
   await page.locator('.branches').waitFor()
   await settled(page)
   await page.reload()
-  await page.getByText('Good day.').waitFor()
+  await page.getByText('Good day.', { exact: true }).waitFor()
   assert.match(await page.locator('.branches').innerText(), /2\s*\/\s*2/)
   assert.match(await page.locator('.row').innerText(), /Remember me/)
   server.answer = () => ({ text: 'slow '.repeat(300), pause: 25 })
@@ -173,7 +173,7 @@ test('conversations are renamed, deleted, brought back', async () => {
   await page.locator('.row').waitFor({ state: 'detached' })
   await button('Undo').click()
   await page.getByRole('link', { name: 'The new title' }).click()
-  await page.getByText('Good day.').waitFor()
+  await page.getByText('Good day.', { exact: true }).waitFor()
   await menu('Delete')
   await page.getByRole('button', { name: 'Close this notice' }).click()
   await page.waitForTimeout(200)
@@ -197,9 +197,9 @@ test('what is exported can be imported: branches, settings, everything', async (
   const other = await open(browser, server.url)
   await other.getByRole('button', { name: 'Settings' }).click()
   await other.locator('#import-input').setInputFiles(file)
-  await other.getByText('One conversation came in.').waitFor()
+  await other.getByText('One conversation came in.', { exact: true }).waitFor()
   await other.getByRole('link', { name: 'Keep this' }).click()
-  await other.getByText('Answer 2').waitFor()
+  await other.getByText('Answer 2', { exact: true }).waitFor()
   assert.match(await other.locator('.branches').innerText(), /2\s*\/\s*2/)
   assert.equal(await other.getByLabel('System prompt').inputValue(), 'Be brief.')
   for (const [bytes, says] of [['{', 'not JSON'], ['{"a":1}', 'no conversations'], ['{"format":"carat-conversations","version":9,"conversations":[]}', 'version 9']]) {
@@ -209,7 +209,7 @@ test('what is exported can be imported: branches, settings, everything', async (
   // Hostile fields come to nothing.
   const odd = { format: 'carat-conversations', version: 1, conversations: [null, { conversation: { title: { a: 1 } }, messages: [{ role: 'system' }, { role: 'user', text: 5, parent: 'x', pictures: [{ id: 'no' }] }], pictures: [{ id: 'p', url: 'https://elsewhere.test/x.png' }] }] }
   await other.locator('#import-input').setInputFiles({ name: 'x.json', mimeType: 'application/json', buffer: Buffer.from(JSON.stringify(odd)) })
-  await other.getByText('2 conversations came in.').waitFor()
+  await other.getByText('2 conversations came in.', { exact: true }).waitFor()
   assert.deepEqual(other.faults, [])
   assert.deepEqual(other.elsewhere, [])
   await other.context().close()

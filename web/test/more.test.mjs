@@ -146,7 +146,7 @@ test('of several calls each is answered or declined before the model goes on', a
   const a = page.getByRole('region', { name: 'Function a' })
   await a.getByLabel('Its result').fill('seven')
   await a.getByLabel('Its result').press('Control+Enter')
-  await page.getByText('Done.').waitFor()
+  await page.getByText('Done.', { exact: true }).waitFor()
   const results = server.requests[1].messages.filter((m) => m.role === 'tool')
   assert.deepEqual(results.map((r) => r.name), ['b', 'a'])
   assert.match(results[0].content, /declined/)
@@ -158,7 +158,7 @@ test('demo functions are run by the page, and not for ever', async () => {
   await button('Close the settings').click()
   server.answer = (body) => (body.messages.at(-1).role === 'tool' ? { text: `It is ${JSON.parse(body.messages.at(-1).content).result}.` } : { calls: [{ name: 'calculator', arguments: '{"expression": "17.5 / 100 * 2340"}' }] })
   await say(page, 'Compute')
-  await page.getByText('It is 409.5.').waitFor()
+  await page.getByText('It is 409.5.', { exact: true }).waitFor()
   server.answer = () => ({ calls: [{ name: 'calculator', arguments: '{"expression": "1+1"}' }] })
   const before = server.requests.length
   await say(page, 'For ever')
@@ -168,7 +168,7 @@ test('demo functions are run by the page, and not for ever', async () => {
   // Who writes on instead leaves no call without a result.
   server.answer = () => ({ text: 'Very well.' })
   await say(page, 'Stop that')
-  await page.getByText('Very well.').waitFor()
+  await page.getByText('Very well.', { exact: true }).waitFor()
   assert.equal(server.requests.at(-1).messages.at(-2).role, 'tool')
 })
 
@@ -229,7 +229,7 @@ test('faults are told in plain words, with what to do', async () => {
   await page.getByRole('alert').waitFor()
   server.answer = () => ({ text: 'Now it works.' })
   await button('Try again').click()
-  await page.getByText('Now it works.').waitFor()
+  await page.getByText('Now it works.', { exact: true }).waitFor()
   assert.equal(await page.getByRole('alert').count(), 0)
   assert.equal(await page.locator('.branches').count(), 0, 'an answer of which nothing came is no branch')
 })
@@ -247,7 +247,7 @@ test('oldest exchanges are left out when asked to, whole, and it is said', async
   server.answer = (body) => (body.messages.length > 5 ? { status: 400, error: { message: 'too long', code: 'context_length_exceeded' } } : { text: 'Fits.' })
   await say(page, `3 ${long}`)
   await button('Leave out the oldest exchanges').click()
-  await page.getByText('Fits.').waitFor()
+  await page.getByText('Fits.', { exact: true }).waitFor()
   await page.getByText(/oldest exchange/).waitFor()
   const sent = server.requests.at(-1).messages
   assert.equal(sent[0].role, 'user')
@@ -257,7 +257,7 @@ test('oldest exchanges are left out when asked to, whole, and it is said', async
 test('what the server ignores is said', async () => {
   server.answer = () => ({ text: 'Yes.', headers: { 'x-carat-ignored': 'colour' } })
   await say(page, 'Hello')
-  await page.getByText('The server ignored: colour.').waitFor()
+  await page.getByText('The server ignored: colour.', { exact: true }).waitFor()
 })
 
 test('a server that wants a key gets one, for this tab', async () => {
@@ -270,10 +270,10 @@ test('a server that wants a key gets one, for this tab', async () => {
   await page.getByLabel('Key', { exact: true }).fill('sesame')
   await button('Use this key').click()
   await say(page, 'Hello')
-  await page.getByText('Good day.').waitFor()
+  await page.getByText('Good day.', { exact: true }).waitFor()
   assert.equal(await page.evaluate(() => localStorage.getItem('carat-api-key')), null)
   await page.reload()
-  await page.getByText('Good day.').waitFor()
+  await page.getByText('Good day.', { exact: true }).waitFor()
 })
 
 test('without a server the page says so, and comes back by itself', async () => {
@@ -283,7 +283,7 @@ test('without a server the page says so, and comes back by itself', async () => 
   await server.stop()
   await say(page, 'Again')
   await page.getByText('The server does not answer').waitFor()
-  await page.getByText('Good day.').waitFor()
+  await page.getByText('Good day.', { exact: true }).waitFor()
   await server.start(Number(port))
   await button('Try again').click()
   await page.waitForFunction(() => document.querySelectorAll('.from-model .prose').length === 2)
@@ -369,7 +369,7 @@ test('everything works by keys alone', async () => {
   assert.equal(name, 'Regenerate')
   server.answer = () => ({ text: 'Anew.' })
   await press('Enter')
-  await page.getByText('Anew.').waitFor()
+  await page.getByText('Anew.', { exact: true }).waitFor()
   // A menu opens, is walked through, closes.
   await page.locator('.is-last').getByRole('button', { name: 'More' }).focus()
   await press('Enter')

@@ -1,7 +1,7 @@
 // What a person does in a conversation: send, stop, regenerate, edit, branch, go on, answer a call.
 import { current, ensureConversation, makeMessage, messages, removeBranch, saveMessage, setHead, settings } from '../data/store.ts'
 import { openCalls, pathTo } from '../data/tree.ts'
-import type { Message, Picture, Remedy } from '../data/types.ts'
+import type { Call, Message, Picture, Remedy } from '../data/types.ts'
 import { claim } from '../pictures/pictures.ts'
 import { running, stop, write } from './answer.ts'
 import { isDemo, runDemo } from './tools.ts'
@@ -30,40 +30,50 @@ export async function answerTo(parent: Message, trims = false): Promise<void> {
     ...(of.form === 'text' ? {} : { isJson: true }),
   })
   const path = pathTo(messages.value, parent.id)
-  const result = await write(message, path, of, { isNew: true, trims })
-  if (result.finish === 'tool_calls') await runDemos(result)
+  await write(message, path, of, { isNew: true, trims, then: runDemos })
+  await goOnWithResults(message.conversation)
 }
 
-/** Runs the calls that the page itself can run, if it may do so without asking, and goes on when all are answered. */
+/** Runs the calls that the page itself can run, if it may do so without asking. */
 async function runDemos(message: Message): Promise<void> {
   const of = settings.value
-  if (!of.runsDemoTools || current.value?.id !== message.conversation) return
+  if (message.finish !== 'tool_calls' || !of.runsDemoTools || current.value?.id !== message.conversation) return
   const path = pathTo(messages.value, message.id)
   const rounds = path.slice(path.findLastIndex((m) => m.role === 'user')).filter((m) => m.calls?.length).length
   if (rounds > MAX_ROUNDS) return
   for (const call of message.calls ?? []) {
-    if (isDemo(call.name, of)) await answerCall(message, call.id, runDemo(call.name, call.arguments))
+    if (isDemo(call.name, of)) await saveResult(message, call, runDemo(call.name, call.arguments))
   }
 }
 
-/** The result of a call; when it was the last one that was missing, the model goes on. */
+/** The result of a call, which follows what is shown. */
+async function saveResult(message: Message, call: Call, text: string): Promise<void> {
+  const { conversation } = message
+  const parent = current.value?.head ?? null
+  await saveMessage(makeMessage({ conversation, parent, role: 'tool', text, callId: call.id, name: call.name }), true)
+}
+
+/** When no call is without a result any more, the model goes on. */
+async function goOnWithResults(conversation: string): Promise<void> {
+  if (current.value?.id !== conversation) return
+  const path = pathTo(messages.value, current.value.head)
+  const last = path.at(-1)
+  if (last?.role === 'tool' && !openCalls(path)) await answerTo(last)
+}
+
 export async function answerCall(message: Message, callId: string, result: string): Promise<void> {
   const call = message.calls?.find((c) => c.id === callId)
-  const head = current.value?.head ?? null
-  if (!call || !pathTo(messages.value, head).some((m) => m.id === message.id)) return
-  const reply = makeMessage({ conversation: message.conversation, parent: head, role: 'tool', text: result, callId, name: call.name })
-  await saveMessage(reply, true)
-  if (!openCalls(pathTo(messages.value, reply.id))) await answerTo(reply)
+  const path = pathTo(messages.value, current.value?.head ?? null)
+  if (!call || !openCalls(path)?.ids.includes(callId)) return
+  await saveResult(message, call, result)
+  await goOnWithResults(message.conversation)
 }
 
 /** Someone writes on instead of answering calls: the model is told so. */
 async function refuseOpenCalls(): Promise<void> {
   const open = openCalls(pathTo(messages.value, current.value?.head ?? null))
-  for (const id of open?.ids ?? []) {
-    const call = open!.message.calls!.find((c) => c.id === id)!
-    const text = JSON.stringify({ error: 'the user gave no result' })
-    const parent = current.value?.head ?? null
-    await saveMessage(makeMessage({ conversation: open!.message.conversation, parent, role: 'tool', text, callId: id, name: call.name }), true)
+  for (const call of open?.message.calls ?? []) {
+    if (open!.ids.includes(call.id)) await saveResult(open!.message, call, JSON.stringify({ error: 'the user gave no result' }))
   }
 }
 

@@ -35,6 +35,7 @@ interface How {
   isNew?: boolean // not yet stored
   isContinued?: boolean // its own text goes on
   trims?: boolean // whatever the settings say
+  then?: (written: Message) => Promise<void> // what belongs to it still, before others see it as done
 }
 
 /** Fills `message`, an assistant's, that follows `path`. Resolves when it is done. */
@@ -68,6 +69,7 @@ export async function write(message: Message, path: Message[], settings: Setting
   answer.close()
   dropLive(result.id)
   await saveMessage(result).catch(() => {})
+  await how.then?.(result)
   setRunning(message.conversation, null)
   return result
 }

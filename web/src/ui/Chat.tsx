@@ -72,7 +72,7 @@ function Thread() {
         <Onward head={all.at(-1)} />
       </ol>
       {!isAtEnd.value && (
-        <IconButton icon="down" label="To the end" class="to-end" onClick={() => scroller.current?.scrollTo({ top: scroller.current.scrollHeight })} />
+        <IconButton icon="down" label="To the end" class="to-end" onClick={() => toEnd(scroller.current!)} />
       )}
     </div>
   )
@@ -109,13 +109,16 @@ function showMore(scroller: HTMLElement, grow: () => void): void {
   requestAnimationFrame(() => (scroller.scrollTop = scroller.scrollHeight - fromEnd))
 }
 
+function toEnd(scroller: HTMLElement): void {
+  isAtEnd.value = true
+  scroller.scrollTop = scroller.scrollHeight
+}
+
 /** Stays at the end while text comes, unless one has scrolled up; a message of one's own brings it back there. */
 function useFollow(scroller: { current: HTMLElement | null }, list: { current: HTMLElement | null }): void {
   useLayoutEffect(() => {
     const box = scroller.current!
-    const toEnd = () => (box.scrollTop = box.scrollHeight)
-    toEnd()
-    isAtEnd.value = true
+    toEnd(box)
     let top = box.scrollTop
     const onScroll = () => {
       // Text that came since the last frame moves the end away, too: only going up leaves it.
@@ -123,7 +126,7 @@ function useFollow(scroller: { current: HTMLElement | null }, list: { current: H
       else if (box.scrollTop < top - 1) isAtEnd.value = false
       top = box.scrollTop
     }
-    const observer = new ResizeObserver(() => isAtEnd.peek() && toEnd())
+    const observer = new ResizeObserver(() => isAtEnd.peek() && toEnd(box))
     observer.observe(list.current!)
     observer.observe(box)
     box.addEventListener('scroll', onScroll, { passive: true })
@@ -134,9 +137,7 @@ function useFollow(scroller: { current: HTMLElement | null }, list: { current: H
   }, [])
   const writing = current.value ? running.value.get(current.value.id)?.id : undefined
   useEffect(() => {
-    if (!writing || !scroller.current) return
-    isAtEnd.value = true
-    scroller.current.scrollTop = scroller.current.scrollHeight
+    if (writing && scroller.current) toEnd(scroller.current)
   }, [writing])
 }
 

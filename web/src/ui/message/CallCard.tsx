@@ -18,7 +18,7 @@ interface CallCardProps {
 
 export function CallCard({ call, message, result, isLast }: CallCardProps) {
   const isOpen = message !== undefined && isLast && !result
-  const state = !message ? 'is being written' : result ? 'answered' : isLast ? 'waits for a result' : 'has no result'
+  const state = result ? 'answered' : !message ? 'is being written' : isLast ? 'waits for a result' : 'has no result'
   return (
     <section class="call" aria-label={`Function ${call.name}`}>
       <header class="call-head">
