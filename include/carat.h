@@ -867,6 +867,9 @@ typedef struct carat_request_options { /* zeros are the defaults */
      * prompt is then evaluated: what the prefix cache holds of it is not reused. Takes 8 (1 + n_prompt_top) bytes a token,
      * which are not weighed. */
     bool wants_prompt_logprobs;
+    /* The prompt's embedding: the mean of the final hidden states of all its tokens, after the final norm, scaled to length 1
+     * unless omits_norm. Beside answers or without; not beside continuations. All of the prompt is evaluated, as above. */
+    bool wants_embedding, omits_norm;
     /* Nothing is generated: the prompt is evaluated, and ANSWER follows without a token. generation must be NULL and n_answers
      * 0 or 1. */
     bool omits_answers;
@@ -911,6 +914,10 @@ typedef struct carat_event {
     /* ANSWER with log-probabilities that a token ended (carat_result.stop_id): that token, which is no part of the answer,
      * without text. Else NULL. */
     const carat_token *stop_token;
+    /* ANSWER of a request that wants it: [n_embedding], of which there are hidden (carat_model_info); the request's, until it is
+     * freed. The same, bit for bit, whatever else the engine does and has cached. Else NULL. */
+    const float *embedding;
+    size_t n_embedding;
 } carat_event;
 
 /* Errors: CARAT_ELIMIT (as many requests wait as may), CARAT_ECONTEXT (the prompt does not fit; both counts), CARAT_EARG

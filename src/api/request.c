@@ -85,15 +85,25 @@ static bool add_scores(carat_request *r, const carat_request_options *o, double 
     return true;
 }
 
-static bool wants_readout(const carat_request_options *o)
+static bool wants_logprobs(const carat_request_options *o)
 {
     return o->wants_prompt_logprobs || o->n_prompt_top > 0;
 }
 
-/* The first job reads the prompt for all. */
-static bool add_readout(carat_request *r, ct_job *j, size_t n_top, carat_err *err)
+static bool wants_readout(const carat_request_options *o)
 {
-    if (!ct_readout_open(r->prompt->stream.n, n_top, &j->readout, err))
+    return wants_logprobs(o) || o->wants_embedding;
+}
+
+/* The first job reads the prompt for all. */
+static bool add_readout(carat_request *r, ct_job *j, const carat_request_options *from, carat_err *err)
+{
+    const ct_readout_want want = { .logprobs = wants_logprobs(from),
+                                   .n_top = (size_t)from->n_prompt_top,
+                                   .embedding = from->wants_embedding,
+                                   .is_normed = !from->omits_norm,
+                                   .n_hidden = r->engine->model->cfg.hidden };
+    if (!ct_readout_open(r->prompt->stream.n, &want, &j->readout, err))
         return false;
     const ct_readout *o = r->readout = j->readout;
     r->told = (carat_prompt_logprobs){
@@ -110,7 +120,7 @@ static bool add_job(carat_request *r, const carat_request_options *o, double dea
     ct_job *j = new_job(r, deadline);
     const size_t answer = (size_t)(j - r->jobs);
     j->n_ctx = room_for(o, o->prompt->stream.n, r->engine->plan.n_ctx);
-    if (wants_readout(o) && answer == 0 && !add_readout(r, j, (size_t)o->n_prompt_top, err))
+    if (wants_readout(o) && answer == 0 && !add_readout(r, j, o, err))
         return false;
     if (o->omits_answers) {
         j->result.finish = CARAT_FINISH_LENGTH;
@@ -186,8 +196,10 @@ static bool check_readout(const carat_request_options *o, carat_err *err)
             "a request that omits answers has none to generate and nothing to score: generation must be NULL, "
             "n_answers 0 or 1, and there are no continuations");
     if (wants_readout(o) && o->n_continuations)
-        return ct_fail(err, CARAT_EARG, CARAT_NOWHERE,
-                       "log-probabilities of the prompt are not to be had beside continuations");
+        return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "%s of the prompt cannot be had beside continuations",
+                       o->wants_embedding ? "an embedding" : "log-probabilities");
+    if (o->omits_norm && !o->wants_embedding)
+        return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "omits_norm without wants_embedding");
     return true;
 }
 
@@ -229,8 +241,12 @@ const carat_event *ct_api_event(const ct_event *e, ct_public_event *to)
     if (e->kind == CARAT_EVENT_END)
         return out;
     out->answer = (size_t)(e->job - r->jobs);
-    if (e->kind != CARAT_EVENT_FAILED && r->readout && r->readout->is_complete)
+    if (e->kind != CARAT_EVENT_FAILED && r->readout && r->readout->is_complete && r->readout->logprobs)
         out->prompt = &r->told;
+    if (e->kind == CARAT_EVENT_ANSWER && r->readout && r->readout->is_complete && r->readout->embedding) {
+        out->embedding = r->readout->embedding;
+        out->n_embedding = r->readout->n_hidden;
+    }
     if (e->kind == CARAT_EVENT_TOKEN) {
         to->token = ct_api_token(e->chunk);
         out->token = &to->token;

@@ -1,4 +1,4 @@
-/* Rows of a prompt's logits in a step, and the figures that are kept of them.
+/* Rows of a prompt in a step, of logits and hidden states, and what is kept of them.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "engine/readout.h"
@@ -9,28 +9,44 @@
 #include "base/size.h"
 #include "engine/run.h"
 
-bool ct_readout_open(size_t n, size_t n_top, ct_readout **out, carat_err *err)
+static bool take_figures(ct_readout *o, size_t n_top)
 {
-    size_t n_tops = 0;
-    ct_readout *o = calloc(1, sizeof *o);
-    *out = o;
-    if (o && ct_mul_size(n, n_top, &n_tops)) {
-        o->n = n;
-        o->n_top = n_top;
-        o->logprobs = calloc(n, sizeof *o->logprobs);
-        o->ranks = calloc(n, sizeof *o->ranks);
-        o->tops = calloc(n_tops + 1, sizeof *o->tops);
-    }
-    if (!o || !o->logprobs || !o->ranks || !o->tops) {
-        ct_readout_close(o);
-        *out = NULL;
-        return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for log-probabilities of %zu tokens", n);
-    }
-    for (size_t i = 0; i < n; i++)
+    size_t n_tops;
+    if (!ct_mul_size(o->n, n_top, &n_tops))
+        return false;
+    o->n_top = n_top;
+    o->logprobs = calloc(o->n, sizeof *o->logprobs);
+    o->ranks = calloc(o->n, sizeof *o->ranks);
+    o->tops = calloc(n_tops + 1, sizeof *o->tops);
+    if (!o->logprobs || !o->ranks || !o->tops)
+        return false;
+    for (size_t i = 0; i < o->n; i++)
         o->logprobs[i] = NAN;
     for (size_t i = 0; i < n_tops; i++)
         o->tops[i] = (carat_top){ -1, NAN };
     return true;
+}
+
+static bool take_embedding(ct_readout *o, const ct_readout_want *want)
+{
+    o->n_hidden = want->n_hidden;
+    o->is_normed = want->is_normed;
+    o->embedding = calloc(o->n_hidden, sizeof *o->embedding);
+    o->sum = calloc(o->n_hidden, sizeof *o->sum);
+    return o->embedding && o->sum;
+}
+
+bool ct_readout_open(size_t n, const ct_readout_want *want, ct_readout **out, carat_err *err)
+{
+    ct_readout *o = calloc(1, sizeof *o);
+    *out = o;
+    if (o)
+        o->n = n;
+    if (o && (!want->logprobs || take_figures(o, want->n_top)) && (!want->embedding || take_embedding(o, want)))
+        return true;
+    ct_readout_close(o);
+    *out = NULL;
+    return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for what is wanted of a prompt of %zu tokens", n);
 }
 
 void ct_readout_close(ct_readout *o)
@@ -40,10 +56,36 @@ void ct_readout_close(ct_readout *o)
     free(o->logprobs);
     free(o->ranks);
     free(o->tops);
+    free(o->embedding);
+    free(o->sum);
     free(o);
 }
 
-/* ---- in a step ---- */
+/* ---- the embedding ---- */
+
+/* The step's positions. Until it is complete the embedding is where a row is put. */
+static void add_hidden(const ct_run *r, ct_readout *o)
+{
+    const ct_backend *b = r->p.backend;
+    for (size_t i = 0; i < o->to - o->from; i++) {
+        b->hidden(b->self, o->first_row + i, o->embedding);
+        for (size_t k = 0; k < o->n_hidden; k++)
+            o->sum[k] += (double)o->embedding[k];
+    }
+}
+
+static void finish_embedding(ct_readout *o)
+{
+    double square = 0, scale = 1 / (double)o->n;
+    for (size_t k = 0; k < o->n_hidden; k++)
+        square += o->sum[k] * o->sum[k];
+    if (o->is_normed && square > 0)
+        scale = 1 / sqrt(square);
+    for (size_t k = 0; k < o->n_hidden; k++)
+        o->embedding[k] = (float)(o->sum[k] * scale);
+}
+
+/* ---- figures ---- */
 
 /* Does this position have a figure? */
 static bool has_figure(const ct_run *r, const ct_stream *s, size_t pos)
@@ -58,7 +100,7 @@ static size_t gather(ct_run *r, size_t *i, size_t *done)
     for (; *i < r->n_spans; (*i)++, *done = 0) {
         ct_job *j = r->jobs[*i];
         const ct_readout *o = j->readout;
-        for (; o && !j->is_failed && o->from + *done < o->to; (*done)++) {
+        for (; o && o->logprobs && !j->is_failed && o->from + *done < o->to; (*done)++) {
             size_t next = o->from + *done + 1;
             if (!has_figure(r, j->stream, next))
                 continue;
@@ -117,8 +159,13 @@ void ct_run_read_out(ct_run *r)
             ct_pool_each(r->p.pool, n, 1, take_rows, r);
     }
     for (size_t i = 0; i < r->n_spans; i++) {
-        const ct_job *j = r->jobs[i];
-        if (j->readout && !j->is_failed && j->readout->to == j->readout->n)
-            j->readout->is_complete = true;
+        ct_readout *o = r->jobs[i]->readout;
+        if (!o || r->jobs[i]->is_failed || o->from == o->to)
+            continue;
+        if (o->embedding)
+            add_hidden(r, o);
+        if (o->embedding && o->to == o->n)
+            finish_embedding(o);
+        o->is_complete = o->to == o->n;
     }
 }

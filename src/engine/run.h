@@ -96,7 +96,7 @@ void ct_run_settle_scores(ct_job *j);
 
 /* ---- readout.c ---- */
 
-/* The figures of all prompts in the step that report any. */
+/* What all prompts in the step report. */
 void ct_run_read_out(ct_run *r);
 
 #endif
