@@ -12,19 +12,21 @@
 #include "format/gguf_write.h"
 #include "quant/pack.h"
 
-#define POOL_BLOCKS 4096 /* per type and width: their order in a row is drawn anew, so rows differ */
+#define POOL_BLOCKS 4096           /* per type and width: their order in a row is drawn anew, so rows differ */
+#define TELL_BYTES ((uint64_t)16 << 20) /* progress is told, and asked whether to go on, after so many */
 
 typedef struct synth {
     ct_gguf_writer *w;
     const ct_config *cfg;
     const ct_mix *mix;
     uint64_t rng;
-    uint64_t done, total;
+    uint64_t done, told, total; /* bytes of tensors */
     carat_progress_fn *progress;
     void *arg;
     uint8_t *row;
-    /* the blocks of the latest (type, cols) */
+    /* the blocks of the latest (type, cols), each made when it is first drawn: small tensors need few */
     uint8_t *pool;
+    bool is_made[POOL_BLOCKS];
     ct_type pool_type;
     size_t pool_cols;
 } synth;
@@ -144,32 +146,52 @@ static void draw_block(uint64_t *rng, ct_type type, float sigma, uint8_t *block)
     put_scale(type, (float)(sigma / sqrt(sum / t->block)), block);
 }
 
-static bool fill_pool(synth *s, ct_type type, size_t cols, carat_err *err)
+static bool empty_pool(synth *s, ct_type type, size_t cols, carat_err *err)
 {
     if (s->pool && s->pool_type == type && s->pool_cols == cols)
         return true;
     const ct_type_info *t = ct_type_get(type);
     free(s->pool);
     s->pool = malloc((size_t)POOL_BLOCKS * t->bytes);
-    float *x = malloc(t->block * sizeof *x);
-    bool ok = s->pool && x;
-    float sigma = (float)(1 / sqrt((double)cols));
-    for (size_t b = 0; ok && b < POOL_BLOCKS; b++) {
-        if (is_drawn(type)) {
-            draw_block(&s->rng, type, sigma, s->pool + b * t->bytes);
-            continue;
-        }
-        for (size_t i = 0; i < t->block; i++)
-            x[i] = normal(&s->rng) * sigma;
-        if (type == CT_F32)
-            memcpy(s->pool + b * t->bytes, x, t->bytes);
-        else
-            ct_quantise_row(type, x, s->pool + b * t->bytes, t->block);
-    }
-    free(x);
+    memset(s->is_made, 0, sizeof s->is_made);
     s->pool_type = type;
     s->pool_cols = cols;
-    return ok || ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for random blocks of %s", t->name);
+    return s->pool || ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for random blocks of %s", t->name);
+}
+
+static void make_block(synth *s, uint8_t *block)
+{
+    const ct_type_info *t = ct_type_get(s->pool_type);
+    const float sigma = (float)(1 / sqrt((double)s->pool_cols));
+    float x[256];
+    if (is_drawn(s->pool_type)) {
+        draw_block(&s->rng, s->pool_type, sigma, block);
+        return;
+    }
+    for (int i = 0; i < t->block; i++)
+        x[i] = normal(&s->rng) * sigma;
+    if (s->pool_type == CT_F32)
+        memcpy(block, x, t->bytes);
+    else
+        ct_quantise_row(s->pool_type, x, block, t->block);
+}
+
+static const uint8_t *any_block(synth *s)
+{
+    const size_t i = ct_rng_next(&s->rng) % POOL_BLOCKS;
+    uint8_t *block = s->pool + i * ct_type_get(s->pool_type)->bytes;
+    if (!s->is_made[i])
+        make_block(s, block);
+    s->is_made[i] = true;
+    return block;
+}
+
+/* False, with the error set: to be given up. */
+static bool tell(synth *s, carat_err *err)
+{
+    s->told = s->done;
+    return !s->progress || s->progress(s->arg, s->done, s->total) ||
+           ct_fail(err, CARAT_ECANCELLED, CARAT_NOWHERE, "cancelled");
 }
 
 static bool write_norm(synth *s, size_t n, carat_err *err)
@@ -191,18 +213,18 @@ static bool fill(synth *s, ct_part part, size_t layer, const char *name, carat_e
         return write_norm(s, cols, err);
     ct_type type = ct_mix_type(s->mix, s->cfg, part, layer);
     const ct_type_info *t = ct_type_get(type);
-    if (!fill_pool(s, type, cols, err) || !ct_row_bytes(type, cols, &row_bytes))
+    if (!empty_pool(s, type, cols, err) || !ct_row_bytes(type, cols, &row_bytes))
         return false;
     for (size_t r = 0; r < rows; r++) {
         for (size_t at = 0; at < row_bytes; at += t->bytes)
-            memcpy(s->row + at, s->pool + (ct_rng_next(&s->rng) % POOL_BLOCKS) * t->bytes, t->bytes);
+            memcpy(s->row + at, any_block(s), t->bytes);
         if (!ct_gguf_writer_data(s->w, s->row, row_bytes, err))
             return false;
         s->done += row_bytes;
+        if (s->done - s->told >= TELL_BYTES && !tell(s, err))
+            return false;
     }
-    if (s->progress && !s->progress(s->arg, s->done, s->total))
-        return ct_fail(err, CARAT_ECANCELLED, CARAT_NOWHERE, "cancelled");
-    return true;
+    return tell(s, err);
 }
 
 /* The tower's bytes come after the text's. */

@@ -71,7 +71,7 @@ def tools(folder):
         json.dump([{"name": "echo", "command": ["/usr/bin/env", "-u", "LD_PRELOAD", "cat"],
                     "parameters": {"type": "object", "properties": {"x": {"type": "integer"}}}}], f)
     model = speaker(TINY + "/gguf/tiny-text-f32.gguf", folder + "/speaker.gguf", '{"name": "echo", "parameters": {"x": 1}}')
-    for args in ["--tools", folder + "/tools.json"], ["--mcp", f"/usr/bin/env -u LD_PRELOAD python3 '{CLI}/fake_mcp.py'"]:
+    for args in ["--tools", folder + "/tools.json"], ["--mcp", f"/usr/bin/env -u LD_PRELOAD {sys.executable} -S -E '{CLI}/fake_mcp.py'"]:
         args = ["chat", model, *args, "--yes", "--temp", "0", "--max-rounds", "1", "-t", "1", "-c", "1024"]
         stdin = b"hello\n/tools\n"
         want = subprocess.run([CARAT, *args], input=stdin, capture_output=True, check=True).stdout

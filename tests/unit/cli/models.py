@@ -2,6 +2,7 @@
 
 SPDX-License-Identifier: Apache-2.0
 """
+import functools
 import json
 import os
 import shutil
@@ -11,32 +12,16 @@ SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "
 U32, I32, F32, BOOL, TEXT, LIST = 4, 5, 6, 7, 8, 9
 
 
-class Gguf:
-    """A GGUF file to be changed and saved. keys: {key: (type, value)}; a list's value is (type of its elements, elements);
-    texts are bytes. tensors: {name: (sides, type, bytes)}."""
+class Reader:
+    """Takes values out of a GGUF file's bytes, one after the other."""
 
-    def __init__(self, path):
-        with open(path, "rb") as f:
-            self.data = f.read()
-        self.at = 4
-        self.version, n_tensors, n = self.take("I"), self.take("Q"), self.take("Q")
-        self.keys = {}
-        for _ in range(n):
-            key, kind = self.text().decode(), self.take("I")
-            self.keys[key] = (kind, self.value(kind))
-        directory = []
-        for _ in range(n_tensors):
-            name, sides = self.text().decode(), [self.take("Q") for _ in range(self.take("I"))]
-            directory.append((name, sides, self.take("I"), self.take("Q")))
-        data = self.data[-(-self.at // 32) * 32:]
-        ends = sorted(place for *_, place in directory)[1:] + [len(data)]
-        ends = dict(zip(sorted(place for *_, place in directory), ends))
-        self.tensors = {name: (sides, kind, data[place:ends[place]]) for name, sides, kind, place in directory}
+    def __init__(self, data):
+        self.data, self.at = data, 4
 
     def take(self, code):
-        v = struct.unpack_from("<" + code, self.data, self.at)[0]
+        v = struct.unpack_from("<" + code, self.data, self.at)
         self.at += struct.calcsize("<" + code)
-        return v
+        return v[0] if len(v) == 1 else v
 
     def text(self):
         n = self.take("Q")
@@ -47,14 +32,50 @@ class Gguf:
         if kind == TEXT:
             return self.text()
         if kind == LIST:
-            inner, n = self.take("I"), self.take("Q")
-            return inner, [self.value(inner) for _ in range(n)]
+            inner, n = self.take("IQ")
+            if inner not in SCALARS:
+                return inner, [self.value(inner) for _ in range(n)]
+            values = struct.unpack_from(f"<{n}{SCALARS[inner]}", self.data, self.at)
+            self.at += struct.calcsize(f"<{n}{SCALARS[inner]}")
+            return inner, list(values)
         return self.take(SCALARS[kind])
+
+
+@functools.lru_cache(maxsize=8)
+def parsed(data):
+    """(version, keys, tensors) of a file with these bytes, which nobody may change."""
+    r = Reader(data)
+    version, n_tensors, n = r.take("IQQ")
+    keys = {}
+    for _ in range(n):
+        key, kind = r.text().decode(), r.take("I")
+        keys[key] = (kind, r.value(kind))
+    directory = []
+    for _ in range(n_tensors):
+        name, sides = r.text().decode(), [r.take("Q") for _ in range(r.take("I"))]
+        directory.append((name, sides, *r.take("IQ")))
+    data = data[-(-r.at // 32) * 32:]
+    places = sorted(place for *_, place in directory)
+    ends = dict(zip(places, [*places[1:], len(data)]))
+    return version, keys, {name: (sides, kind, data[place:ends[place]]) for name, sides, kind, place in directory}
+
+
+class Gguf:
+    """A GGUF file to be changed and saved. keys: {key: (type, value)}; a list's value is (type of its elements, elements);
+    texts are bytes. tensors: {name: (sides, type, bytes)}."""
+
+    def __init__(self, path):
+        with open(path, "rb") as f:
+            self.version, keys, tensors = parsed(f.read())
+        self.keys = {k: (kind, (v[0], list(v[1])) if kind == LIST else v) for k, (kind, v) in keys.items()}
+        self.tensors = dict(tensors)
 
     @staticmethod
     def packed(kind, v):
         if kind == TEXT:
             return struct.pack("<Q", len(v)) + v
+        if kind == LIST and v[0] in SCALARS:
+            return struct.pack(f"<IQ{len(v[1])}{SCALARS[v[0]]}", v[0], len(v[1]), *v[1])
         if kind == LIST:
             return struct.pack("<IQ", v[0], len(v[1])) + b"".join(Gguf.packed(v[0], x) for x in v[1])
         return struct.pack("<" + SCALARS[kind], v)
@@ -63,15 +84,17 @@ class Gguf:
         return self.keys[key][1][1]
 
     def save(self, path):
-        head = b"GGUF" + struct.pack("<IQQ", self.version, len(self.tensors), len(self.keys))
+        head = [b"GGUF" + struct.pack("<IQQ", self.version, len(self.tensors), len(self.keys))]
         for key, (kind, v) in self.keys.items():
-            head += self.packed(TEXT, key.encode()) + struct.pack("<I", kind) + self.packed(kind, v)
-        data = b""
+            head += self.packed(TEXT, key.encode()), struct.pack("<I", kind), self.packed(kind, v)
+        data, at = [], 0
         for name, (sides, kind, raw) in self.tensors.items():
-            head += self.packed(TEXT, name.encode()) + struct.pack(f"<I{len(sides)}QIQ", len(sides), *sides, kind, len(data))
-            data += raw + bytes(-len(raw) % 32)
+            head += self.packed(TEXT, name.encode()), struct.pack(f"<I{len(sides)}QIQ", len(sides), *sides, kind, at)
+            data += raw, bytes(-len(raw) % 32)
+            at += -(-len(raw) // 32) * 32
+        head = b"".join(head)
         with open(path, "wb") as f:
-            f.write(head + bytes(-len(head) % 32) + data)
+            f.writelines([head, bytes(-len(head) % 32), *data])
         return path
 
 
@@ -145,12 +168,13 @@ class Copy:
 
     def put_tensors(self, tensors):
         """Sets tensors; None takes one out."""
-        head, data = {"__metadata__": {"format": "pt"}}, b""
+        head, data, at = {"__metadata__": {"format": "pt"}}, [], 0
         for name, t in {**self.tensors(), **tensors}.items():
             if t:
-                head[name] = {"dtype": t[0], "shape": t[1], "data_offsets": [len(data), len(data) + len(t[2])]}
-                data += t[2]
+                head[name] = {"dtype": t[0], "shape": t[1], "data_offsets": [at, at + len(t[2])]}
+                data.append(t[2])
+                at += len(t[2])
         text = json.dumps(head).encode()
         text += b" " * (-len(text) % 8)
         with open(self.file("model.safetensors"), "wb") as f:
-            f.write(struct.pack("<Q", len(text)) + text + data)
+            f.writelines([struct.pack("<Q", len(text)), text, *data])

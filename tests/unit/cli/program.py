@@ -3,6 +3,7 @@
 SPDX-License-Identifier: Apache-2.0
 """
 import array
+import gc
 import json
 import os
 import subprocess
@@ -17,11 +18,19 @@ TINY_GGUF = TINY + "/gguf/tiny-text-f32.gguf"
 SIGHT = DATA + "/models/tiny-sight"
 IMAGES = DATA + "/images/in/"
 SANITIZED = "ASAN_OPTIONS" in os.environ or "TSAN_OPTIONS" in os.environ
+ONE_THREAD = "run", "chat", "decide", "logits"
+
+
+def command(*args):
+    """The program's command line. Tests that do not say otherwise compute with one thread: beside others on a busy machine
+    two of them spend most of their time in waiting for each other."""
+    more = ["-t", "1"] if args and args[0] in ONE_THREAD and "-t" not in args else []
+    return [CARAT, *args[:1], *more, *args[1:]]
 
 
 def carat(*args, stdin=b"", timeout=60, **kw):
     """Runs the program; stdin None means an empty one."""
-    return subprocess.run([CARAT, *args], input=stdin, capture_output=True, timeout=timeout, **kw)
+    return subprocess.run(command(*args), input=stdin, capture_output=True, timeout=timeout, **kw)
 
 
 class Golden:
@@ -81,4 +90,5 @@ class Folder(Case):
 
 
 def main():
+    gc.disable()  # a test ends before its garbage matters
     unittest.main(argv=sys.argv[:1])

@@ -20,7 +20,8 @@ TWO = '[{"name": "echo", "parameters": {"x": 1}}, {"name": "echo", "parameters":
 DONE = "Done, master."
 ANY = {"type": "object", "properties": {"x": {"type": "integer"}}, "required": ["x"]}
 REAL = os.environ.get("CARAT_TEST_CHAT_MODEL") if "--real" in sys.argv else None
-FAKE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "fake_mcp.py")
+FAKE = "%s -S -E '%s'" % (sys.executable, os.path.join(os.path.dirname(os.path.abspath(__file__)), "fake_mcp.py"))
+PYTHON = os.path.basename(sys.executable)
 
 
 class Case(Folder):
@@ -175,7 +176,7 @@ class Schemas(Case):
 
 class Servers(Case):
     def server(self, *how):
-        return " ".join(["python3", "'%s'" % FAKE, *how])
+        return " ".join([FAKE, *how])
 
     def test_a_servers_tool_is_called(self):
         model = self.model(CALL)
@@ -247,8 +248,8 @@ class Servers(Case):
     def test_a_server_that_does_not_start_is_named(self):
         r, out, err = self.chat(self.model(DONE), "--mcp", self.server("start=dies"), "--yes")
         self.assertEqual(r.returncode, 1)
-        self.assertIn("  python3: cannot start: no key\n", err)
-        self.assertIn("carat: python3: it has ended (exit status 1)\n", err)
+        self.assertIn(f"  {PYTHON}: cannot start: no key\n", err)
+        self.assertIn(f"carat: {PYTHON}: it has ended (exit status 1)\n", err)
         r, out, err = self.chat(self.model(DONE), "--mcp", self.server("start=silence"), "--yes", "--tool-timeout", "0.5")
         self.assertEqual(r.returncode, 1)
         self.assertIn("no answer to initialize within 0.5 seconds", err)
@@ -309,7 +310,7 @@ class Asking(Case):
         self.assertEqual(t.leave(), 0)
 
     def test_permission_ends_where_a_server_changes_its_tools(self):
-        t = self.terminal(self.model('{"name": "echo", "parameters": {"how": "changes"}}'), "--mcp", f"python3 '{FAKE}'", "--max-rounds",
+        t = self.terminal(self.model('{"name": "echo", "parameters": {"how": "changes"}}'), "--mcp", FAKE, "--max-rounds",
                           "1")
         t.type("hello\r")
         t.until(b"[a]lways: ")
@@ -348,7 +349,7 @@ class Asking(Case):
         self.assertEqual(t.leave(), 0)
 
     def test_an_interrupt_ends_a_wait_for_a_server(self):
-        t = self.terminal(self.model('{"name": "echo", "parameters": {"how": "silence"}}'), "--yes", "--mcp", f"python3 '{FAKE}'")
+        t = self.terminal(self.model('{"name": "echo", "parameters": {"how": "silence"}}'), "--yes", "--mcp", FAKE)
         t.type("hello\r")
         t.upto(b"call: echo")
         t.read(0.3)
@@ -376,7 +377,7 @@ class Real(Case):
     def test_it_calls_and_says_what_came_of_it(self):
         tools = self.path("tools.json", json.dumps([
             {"name": "get_time", "description": "Get the local time in a city", "parameters": self.CITY,
-             "command": ["python3", "-c", "import json, sys; print(json.dumps({'city': json.load(sys.stdin)['city'], 'time': '14:05'}))"]},
+             "command": [sys.executable, "-c", "import json, sys; print(json.dumps({'city': json.load(sys.stdin)['city'], 'time': '14:05'}))"]},
             {"name": "get_weather", "description": "Get the weather in a city", "parameters": self.CITY,
              "command": ["sh", "-c", "echo no weather today >&2; exit 3"]}]).encode())
         session = self.path("s.carat")

@@ -1,4 +1,4 @@
-/* A client of the Model Context Protocol, with servers that behave and servers that do not. Usage: test_mcp FAKE_MCP.PY
+/* A client of the Model Context Protocol, with servers that behave and servers that do not. Usage: test_mcp PYTHON FAKE_MCP.PY
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <signal.h>
@@ -12,12 +12,12 @@
 #include "cli/term.h"
 #include "unit.h"
 
-static const char *fake; /* the server's file */
+static const char *python, *fake; /* the interpreter and the server's file */
 
 static bool start(const char *how, double seconds, mcp **m, carat_err *err)
 {
     char command[1024];
-    snprintf(command, sizeof command, "python3 '%s' %s", fake, how);
+    snprintf(command, sizeof command, "'%s' -S -E '%s' %s", python, fake, how);
     return mcp_open(command, seconds, m, err);
 }
 
@@ -116,7 +116,9 @@ static void beginnings_that_fail_are_named(void **state)
     (void)state;
     mcp *m;
     carat_err err;
-    refused("start=dies", 20, CARAT_EIO, "python3: it has ended (exit status 1)");
+    refused("start=dies", 20, CARAT_EIO, ": it has ended (exit status 1)");
+    assert_false(mcp_open("sh -c 'exit 1'", 20, &m, &err)); /* one that has not given its name yet has its program's */
+    assert_string_equal(err.msg, "sh: it has ended (exit status 1)");
     const double begun = ct_now();
     refused("start=silence", 0.5, CARAT_ETIME, "no answer to initialize within 0.5 seconds");
     assert_true(ct_now() - begun < 20);
@@ -337,6 +339,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(servers_are_asked_to_leave_and_then_made_to),
     };
     signal(SIGPIPE, SIG_IGN);
-    fake = argc > 1 ? argv[1] : "fake_mcp.py";
+    python = argc > 1 ? argv[1] : "python3";
+    fake = argc > 2 ? argv[2] : "fake_mcp.py";
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

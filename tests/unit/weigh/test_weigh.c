@@ -371,6 +371,31 @@ static void recoded_types(void **state)
     }
 }
 
+static bool give_up(void *arg, uint64_t done, uint64_t total)
+{
+    assert_true(done < total);
+    *(uint64_t *)arg = done;
+    return false;
+}
+
+/* Within a large tensor too, a second's work. */
+static void making_up_can_be_given_up(void **state)
+{
+    (void)state;
+    const carat_shape wide = { .struct_size = sizeof wide, .size = "4b", .n_layer = 1, .n_vocab = 20000, .type = "bf16" };
+    char path[] = "/tmp/carat-given-up-XXXXXX";
+    carat_err err = { 0 };
+    uint64_t done = 0;
+    const int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    close(fd);
+    unlink(path);
+    assert_false(carat_synth(&wide, path, give_up, &done, &err));
+    assert_int_equal(err.code, CARAT_ECANCELLED);
+    assert_true(done > 0 && done < 20 * MIB); /* of a table of 98 MiB */
+    assert_int_not_equal(access(path, F_OK), 0);
+}
+
 /* Published sizes to their last digit; the vocabulary and the header take 7 MB of a file. */
 static void published_sizes(void **state)
 {
@@ -638,6 +663,7 @@ int main(void)
         cmocka_unit_test(files),
         cmocka_unit_test(engines),
         cmocka_unit_test(recoded_types),
+        cmocka_unit_test(making_up_can_be_given_up),
         cmocka_unit_test(published_sizes),
         cmocka_unit_test(more_is_more),
         cmocka_unit_test(largest),
