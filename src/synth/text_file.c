@@ -12,8 +12,8 @@
 #include "format/gguf_write.h"
 #include "quant/pack.h"
 
-#define POOL_BLOCKS 4096           /* per type and width: their order in a row is drawn anew, so rows differ */
-#define TELL_BYTES ((uint64_t)16 << 20) /* progress is told, and asked whether to go on, after so many */
+#define POOL_BLOCKS 4096                 /* per type and width: their order in a row is drawn anew, so rows differ */
+#define TELL_BYTES  ((uint64_t)16 << 20) /* progress is told, and asked whether to go on, after so many */
 
 typedef struct synth {
     ct_gguf_writer *w;

@@ -90,7 +90,7 @@ static void sweep(const trial *t)
     if (!is_given_back(&before, &now))
         fail_msg("%s: %ld blocks and %ld bytes of mappings are not given back, and nothing was refused", t->name,
                  now.blocks - before.blocks, now.mapped - before.mapped);
-    long step = takes_all || t->most == 0 || n_calls <= t->most ? 1 : n_calls / t->most;
+    long step = takes_all || t->most == 0 ? 1 : (n_calls + t->most - 1) / t->most;
     for (int onwards = 0; onwards < 2; onwards++)
         for (long n = 1; n <= n_calls; n += step)
             try_one(t, n, onwards, &before);
@@ -211,8 +211,8 @@ static void opening(void **state)
 {
     (void)state;
     const trial trials[] = {
-        { "open a GGUF file", open_gguf, NULL, 100 },
-        { "open a folder", open_folder, NULL, 100 },
+        { "open a GGUF file", open_gguf, NULL, 60 },
+        { "open a folder", open_folder, NULL, 60 },
         { "open a folder's tower", open_tower_in_folder, NULL, 60 },
         { "open a file's tower", open_tower_beside, NULL, 60 },
         { "describe", describe, NULL, 100 },
@@ -547,10 +547,10 @@ static void forms(void **state)
 {
     (void)state;
     const trial trials[] = {
-        { "the first form", first_form, NULL, 150 },
-        { "answers of a form", formed, answers_as_before, 300 },
-        { "calls", called, answers_as_before, 300 },
-        { "text or calls", spoken, answers_as_before, 300 },
+        { "the first form", first_form, NULL, 60 },
+        { "answers of a form", formed, answers_as_before, 100 },
+        { "calls", called, answers_as_before, 100 },
+        { "text or calls", spoken, answers_as_before, 100 },
     };
     with_engine(TEXT_GGUF, false, trials, 4);
 }
@@ -559,9 +559,9 @@ static void running(void **state)
 {
     (void)state;
     const trial trials[] = {
-        { "converse", converse, answers_as_before, 200 },
-        { "requests", request, answers_as_before, 200 },
-        { "decide", decide, answers_as_before, 200 },
+        { "converse", converse, answers_as_before, 100 },
+        { "requests", request, answers_as_before, 100 },
+        { "decide", decide, answers_as_before, 100 },
     };
     with_engine(TEXT_GGUF, false, trials, 3);
 }
@@ -570,9 +570,9 @@ static void seeing(void **state)
 {
     (void)state;
     const trial trials[] = {
-        { "converse on a picture", converse, answers_as_before, 100 },
-        { "requests with pictures", request, answers_as_before, 100 },
-        { "decide about pictures", decide, answers_as_before, 100 },
+        { "converse on a picture", converse, answers_as_before, 50 },
+        { "requests with pictures", request, answers_as_before, 50 },
+        { "decide about pictures", decide, answers_as_before, 50 },
     };
     with_engine(SIGHT, true, trials, 3);
 }

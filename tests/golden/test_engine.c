@@ -290,12 +290,13 @@ static carat_engine *open_engine(const subject *s, carat_cache_type cache, way w
     return e;
 }
 
-/* Without --all every prompt is asked with one of the two caches; either meets lengths on both sides of 16, 64, 128. */
+/* Without --all every prompt is asked with one of the two caches, and some of them of two threads, which on a busy machine
+ * wait for each other most of the time; either cache meets lengths on both sides of 16, 64, 128. */
 static bool takes_all;
 
-static bool is_asked(size_t i, carat_cache_type cache)
+static bool is_asked(size_t i, carat_cache_type cache, way w)
 {
-    return takes_all || (i + (cache == CARAT_CACHE_Q8_0)) % 2 == 0;
+    return takes_all || ((i + (cache == CARAT_CACHE_Q8_0)) % 2 == 0 && (w.n_threads == 1 || i % 3 == 0));
 }
 
 /* One engine of another kind: all prompts in all ways, some beginning in what others left. */
@@ -306,14 +307,15 @@ static void check_way(const subject *s, carat_cache_type cache, way w, const hea
     neighbours all;
     neighbour list[N_NEIGHBOURS];
     carat_engine *e = open_engine(s, cache, w, false);
-    size_t n_warm = 0, n_asked = 0, n_left = 0;
+    size_t n_warm = 0, n_asked = 0, n_left = 0, n_due = 0;
     heard_init(&h, e);
     if (w.busy)
         invite(&all, list, e);
     for (size_t i = 0; i < N_PROMPTS; i++) {
-        if (!is_asked(i, cache))
+        if (!is_asked(i, cache, w))
             continue;
         size_t n;
+        n_due++;
         carat_prompt *p = prompt_of(e, s, i);
         carat_prompt_tokens(p, &n);
         if (s->is_large && w.chunk == 1 && n > 100) { /* minutes */
@@ -338,7 +340,7 @@ static void check_way(const subject *s, carat_cache_type cache, way w, const hea
         assert_true(atomic_load(&all.n_told) > N_NEIGHBOURS * n_asked); /* they did talk in the meantime */
         send_home(&all);
     }
-    assert_true(n_asked + n_left >= N_PROMPTS / 2 && n_left <= 1 && n_warm >= n_asked - 1);
+    assert_true(n_asked + n_left == n_due && n_due >= 3 && n_left <= 1 && n_warm >= n_asked - 1);
     heard_free(&h);
     carat_engine_close(e);
 }
@@ -359,7 +361,7 @@ static void check_invariance(const subject *s)
         carat_engine *e = open_engine(s, cache, (way){ 1, 0, false }, true);
         for (size_t i = 0; i < N_PROMPTS; i++) {
             heard_init(&cold[i], e);
-            if (!is_asked(i, cache))
+            if (!is_asked(i, cache, (way){ .n_threads = 1 }))
                 continue;
             carat_prompt *p = prompt_of(e, s, i);
             ask_fresh(e, p, s->said, &cold[i]);

@@ -72,8 +72,7 @@ bool is_same(float a, float b)
 /*   page: header (faults once sealed)  |  gap  buffer  |  page that faults        at_end
  *   page: header                       |  buffer  gap  |  page that faults        otherwise */
 typedef struct guard_header {
-    size_t mapped;
-    uint8_t *own, *buffer; /* first byte of its own pages, of the buffer */
+    uint8_t *own, *buffer; /* first byte of its own pages, NULL: nothing is mapped; of the buffer, NULL: not in use */
     size_t own_bytes, bytes;
 } guard_header;
 
@@ -85,24 +84,45 @@ static size_t page_size(void)
     return size;
 }
 
-/* The buffers in use, so that unguard finds the mapping from the buffer's address. */
+/* The buffers in use, so that unguard finds the mapping from the buffer's address, and mappings for those to come. */
 #define MAX_GUARDS 64
 static guard_header guards[MAX_GUARDS];
 
+/* A mapping of that size, else a place for one. Only that many are ever in use at once. */
+static guard_header *idle_guard(size_t own)
+{
+    guard_header *empty = NULL, *other = NULL;
+    for (guard_header *g = guards; g < guards + MAX_GUARDS; g++) {
+        if (!g->buffer && g->own && g->own_bytes == own)
+            return g;
+        if (!g->own)
+            empty = g;
+        else if (!g->buffer)
+            other = g;
+    }
+    if (empty || !other)
+        return empty;
+    munmap(other->own - page_size(), other->own_bytes + 2 * page_size());
+    other->own = NULL;
+    return other;
+}
+
 void *guarded(size_t bytes, size_t align, bool at_end)
 {
-    size_t page = page_size(), own = (bytes + page - 1) / page * page, i = 0;
-    while (i < MAX_GUARDS && guards[i].buffer)
-        i++;
-    uint8_t *m = mmap(NULL, own + 2 * page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (i == MAX_GUARDS || m == MAP_FAILED || (own && mprotect(m + page, own, PROT_READ | PROT_WRITE) != 0)) {
+    size_t page = page_size(), own = (bytes + page - 1) / page * page;
+    guard_header *g = idle_guard(own);
+    if (g && !g->own) {
+        uint8_t *m = mmap(NULL, own + 2 * page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        if (m != MAP_FAILED && (!own || mprotect(m + page, own, PROT_READ | PROT_WRITE) == 0))
+            *g = (guard_header){ .own = m + page, .own_bytes = own };
+    }
+    if (!g || !g->own) {
         fprintf(stderr, "no memory for a buffer of %zu bytes\n", bytes);
         exit(2);
     }
-    memset(m + page, 0xFF, own);
-    uint8_t *buffer = m + page + (at_end ? (own - bytes) / align * align : 0);
-    guards[i] = (guard_header){ own + 2 * page, m + page, buffer, own, bytes };
-    return buffer;
+    memset(g->own, 0xFF, own);
+    g->bytes = bytes;
+    return g->buffer = g->own + (at_end ? (own - bytes) / align * align : 0);
 }
 
 /* The first byte of [begin, end) that is no longer 0xFF; NULL: none. */
@@ -128,7 +148,6 @@ void unguard(void *p)
         check_fail("wrote %td bytes before a buffer of %zu", g->buffer - before, g->bytes);
     else if (after)
         check_fail("wrote %td bytes past a buffer of %zu", after - end, g->bytes);
-    munmap(g->own - page_size(), g->mapped);
     g->buffer = NULL;
 }
 

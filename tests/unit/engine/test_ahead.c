@@ -11,7 +11,7 @@
 #include "poison.h"
 #include "steer.h"
 
-enum { EOS = 1, N = 40, TOKENS = 150, N_NEIGHBOURS = 3, CTX = 512, N_CHUNKS = 2, N_ENGINES = 3 };
+enum { EOS = 1, N = 40, TOKENS = 90, N_NEIGHBOURS = 3, CTX = 512, N_CHUNKS = 2, N_ENGINES = 3 };
 #define GUARD 280 /* seconds after which a test that hangs is ended */
 #define TINY  TEST_DATA "/models/tiny-text"
 
@@ -211,7 +211,7 @@ static void sessions_hold_what_was_reported(void **state)
 {
     (void)state;
     static answer a;
-    for (size_t most = 1; most < 64; most += 3) {
+    for (size_t most = 1; most < 64; most += 5) {
         carat_engine *e = engines[most % 10 != 1];
         carat_generation g = settings(1, most % 3 == 0);
         rule r = with_runs(true);
@@ -349,7 +349,7 @@ static void everybody_at_once(void **state)
         guesser d[2] = { { .kind = GUESS_MIXED, .n_prompt = N }, { .kind = GUESS_RIGHT, .n_prompt = N } };
         carat_request *r[N_NEIGHBOURS];
         carat_request_options o = { .struct_size = sizeof o, .generation = &g };
-        g.max_tokens = c < N_CHUNKS ? TOKENS : 40;
+        g.max_tokens = c < N_CHUNKS ? TOKENS : 16;
         steer(e, prompt, NULL, &g, rules, NULL, 2, want);
         for (size_t i = 0; i < 2; i++) {
             d[i].answer = want[i].ids, d[i].n_answer = want[i].n;
@@ -433,7 +433,7 @@ static void poisonous_guesses(void **state)
     static answer want, got;
     char folder[64];
     assert_true(poison_make(folder));
-    const carat_options o = { .struct_size = sizeof o, .n_threads = 2, .chunk = 64, .n_ctx = 512, .n_sessions = 2 };
+    const carat_options o = { .struct_size = sizeof o, .n_threads = 1, .chunk = 64, .n_ctx = 512, .n_sessions = 2 };
     carat_engine *e = ask_open(folder, &o);
     carat_prompt *p = ask_prompt(e, ids, N);
     carat_generation g = settings(0, true);

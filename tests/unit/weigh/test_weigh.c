@@ -382,7 +382,9 @@ static bool give_up(void *arg, uint64_t done, uint64_t total)
 static void making_up_can_be_given_up(void **state)
 {
     (void)state;
-    const carat_shape wide = { .struct_size = sizeof wide, .size = "4b", .n_layer = 1, .n_vocab = 20000, .type = "bf16" };
+    const carat_shape wide = {
+        .struct_size = sizeof wide, .size = "4b", .n_layer = 1, .n_vocab = 20000, .type = "bf16"
+    };
     char path[] = "/tmp/carat-given-up-XXXXXX";
     carat_err err = { 0 };
     uint64_t done = 0;
