@@ -38,7 +38,8 @@ class Server:
 
     def __init__(self, *args, model=TINY, wait=True, ready=True, env=None):
         self.log = tempfile.TemporaryFile()
-        self.process = subprocess.Popen([CARAT, "serve", *([model] if model else []), "--port", "0", *args],
+        threads = [] if "-t" in args else ["-t", "1"]  # two wait for each other on a busy machine
+        self.process = subprocess.Popen([CARAT, "serve", *([model] if model else []), "--port", "0", *threads, *args],
                                         stderr=self.log, stdout=subprocess.DEVNULL, env=env)
         self.port = ready and self.wait_for(r"listening on https?://[^ :]+:(\d+)")
         if wait:
