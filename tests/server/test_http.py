@@ -178,11 +178,12 @@ class Access(unittest.TestCase):
 class End(unittest.TestCase):
     def test_running_answers_finish_and_new_ones_are_refused(self):
         server = Server()
-        body = b'{"prompt": "a", "max_tokens": 400, "ignore_eos": true}'
+        # Long enough that the requests below find it running.
+        body = b'{"prompt": "a", "max_tokens": 3000, "ignore_eos": true}'
         s = server.raw(b"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
         while b'"ready"' not in server.get("/ready").body:
             time.sleep(0.01)
-        time.sleep(0.1)
+        time.sleep(0.05)
         server.process.send_signal(signal.SIGTERM)
         server.wait_for("stopping")
         r = server.get("/ready")
@@ -194,7 +195,7 @@ class End(unittest.TestCase):
         while chunk := s.recv(65536):
             data += chunk
         self.assertIn(b"200 OK", data)
-        self.assertIn(b'"completion_tokens":400', data)
+        self.assertIn(b'"completion_tokens":3000', data)
         self.assertEqual(server.stop(), 0)
 
     def test_the_grace_ends(self):
