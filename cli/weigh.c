@@ -157,11 +157,11 @@ static bool show_shape(const carat_weigh_query *q, json_t *o, carat_err *err)
 
 static bool answer_grid(const carat_weigh_query *q, bool is_file, json_t *o, carat_err *err)
 {
-    static weigh_grid grid;
-    if (!weigh_grid_fill(q, is_file, &grid, err))
+    static planner_grid grid;
+    if (!planner_grid_fill(q, is_file, &grid, err))
         return false;
     if (o)
-        json_object_set_new(o, "grid", weigh_grid_json(&grid));
+        json_object_set_new(o, "grid", planner_grid_json(&grid));
     else
         weigh_grid_print(&grid);
     return true;
@@ -169,12 +169,12 @@ static bool answer_grid(const carat_weigh_query *q, bool is_file, json_t *o, car
 
 static bool answer_fits(const carat_weigh_query *q, bool is_file, const carat_device *d, json_t *o, carat_err *err)
 {
-    static weigh_fit fits[WEIGH_MAX_QUANTS];
+    static planner_fit fits[PLANNER_MAX_QUANTS];
     size_t n;
-    if (!weigh_fits(q, is_file, d, fits, &n, err))
+    if (!planner_fits(q, is_file, d, fits, &n, err))
         return false;
     if (o)
-        json_object_set_new(o, "fits", weigh_fits_json(fits, n));
+        json_object_set_new(o, "fits", planner_fits_json(fits, n));
     else
         weigh_fits_print(d, fits, n);
     return true;
@@ -190,14 +190,14 @@ static bool answer_point(const carat_weigh_query *q, const carat_device *d, json
         weigh_point_print(&w, d);
         return true;
     }
-    const carat_device *card = weigh_smallest_card(&w), *on = d ? d : card;
-    json_t *point = weigh_point_json(&w);
+    const carat_device *card = planner_smallest_card(&w), *on = d ? d : card;
+    json_t *point = planner_point_json(&w);
     json_object_set_new(point, "card", card ? json_string(card->name) : json_null());
     if (d)
         json_object_set_new(point, "fits", json_boolean(w.total <= d->usable_bytes));
     if (on && carat_weigh_speed(&w, on, &s, NULL)) {
         json_object_set_new(point, "expected_on", json_string(on->name));
-        json_object_set_new(point, "expected", weigh_speed_json(&s));
+        json_object_set_new(point, "expected", planner_speed_json(&s));
     }
     json_object_set_new(o, "point", point);
     return true;
@@ -209,7 +209,7 @@ static int answer(const carat_weigh_query *q, bool is_file, const carat_device *
     json_t *o = opt.json ? json_object() : NULL;
     bool is_point = q->options->n_ctx || ((q->quant || is_file) && !d);
     if (o && d)
-        json_object_set_new(o, "device", weigh_device_json(d));
+        json_object_set_new(o, "device", planner_device_json(d));
     bool ok = show_shape(q, o, &err);
     if (ok && is_point)
         ok = answer_point(q, d, o, &err);

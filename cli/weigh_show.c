@@ -25,45 +25,14 @@ const char *weigh_ctx(size_t n, char buf[24])
     return buf;
 }
 
-/* ---- the parts ---- */
-
-typedef struct weigh_part {
-    char mark; /* in the bar */
-    const char *name, *json;
-    uint64_t bytes;
-} weigh_part;
-
-#define N_PARTS 14
-
-static void parts_of(const carat_estimate_result *w, weigh_part p[N_PARTS])
-{
-    const weigh_part all[N_PARTS] = {
-        { 'E', "embedding", "embedding", w->embedding },
-        { 'A', "attention", "attention", w->attention },
-        { 'F', "feed-forward", "ffn", w->ffn_weights },
-        { 'n', "norms", "norms", w->norms },
-        { 'V', "image tower", "vision", w->vision },
-        { 'G', "keys and values, global", "kv_global", w->kv_global },
-        { 'W', "keys and values, window", "kv_window", w->kv_window },
-        { 'P', "prefix cache", "kv_kept", w->kv_kept },
-        { 's', "sessions", "sessions", w->sessions },
-        { 'l', "logits of steps", "steps", w->steps },
-        { 'x', "scratch", "scratch", w->scratch },
-        { 'i', "image scratch", "image_scratch", w->image_scratch },
-        { 'c', "images remembered", "image_cache", w->image_cache },
-        { 'o', "program and vocabulary", "overhead", w->overhead },
-    };
-    memcpy(p, all, sizeof all);
-}
-
 /* One letter for each so many bytes; a part that is there has one at least. */
-static void print_bar(const carat_estimate_result *w, const weigh_part *p)
+static void print_bar(const carat_estimate_result *w, const planner_part *p)
 {
     int width = term_width(1) < 80 ? term_width(1) - 4 : 74;
     printf("  [");
     double done = 0;
     int at = 0;
-    for (int i = 0; i < N_PARTS; i++) {
+    for (int i = 0; i < PLANNER_N_PARTS; i++) {
         done += (double)p[i].bytes;
         int end = (int)(done / (double)w->total * width + 0.5);
         for (; at < end; at++)
@@ -95,10 +64,10 @@ static void print_speed(const carat_estimate_result *w, const carat_device *d)
 
 void weigh_point_print(const carat_estimate_result *w, const carat_device *d)
 {
-    weigh_part p[N_PARTS];
+    planner_part p[PLANNER_N_PARTS];
     char size[24], ctx[24], name[77];
-    const carat_device *card = weigh_smallest_card(w);
-    parts_of(w, p);
+    const carat_device *card = planner_smallest_card(w);
+    planner_parts_of(w, p);
     printf("%s%s%s\n%.76s\ncontext %s in %s, %zu session%s%s\n\n", term_bold(1),
            term_printable(w->name, name, sizeof name), term_reset(1), w->quant, weigh_ctx(w->n_ctx, ctx),
            w->cache == CARAT_CACHE_Q8_0 ? "q8_0" : "f16", w->n_sessions, w->n_sessions == 1 ? "" : "s",
@@ -107,7 +76,7 @@ void weigh_point_print(const carat_estimate_result *w, const carat_device *d)
                               : "");
     if (term_is_tty(1))
         print_bar(w, p);
-    for (int i = 0; i < N_PARTS; i++)
+    for (int i = 0; i < PLANNER_N_PARTS; i++)
         if (p[i].bytes)
             printf("  %c %-28s %12s %6.1f %%\n", term_is_tty(1) ? p[i].mark : ' ', p[i].name,
                    weigh_size(p[i].bytes, size), 100 * (double)p[i].bytes / (double)w->total);
@@ -128,41 +97,6 @@ void weigh_point_print(const carat_estimate_result *w, const carat_device *d)
                weigh_size(d->usable_bytes, size));
     if (d || card)
         print_speed(w, d ? d : card);
-}
-
-json_t *weigh_point_json(const carat_estimate_result *w)
-{
-    weigh_part p[N_PARTS];
-    json_t *o = json_object(), *bytes = json_object();
-    parts_of(w, p);
-    for (int i = 0; i < N_PARTS; i++)
-        json_object_set_new(bytes, p[i].json, json_integer((json_int_t)p[i].bytes));
-    json_object_set_new(o, "model", ct_json_from_str(w->name));
-    json_object_set_new(o, "quant", ct_json_from_str(w->quant));
-    json_object_set_new(o, "kv", json_string(w->cache == CARAT_CACHE_Q8_0 ? "q8_0" : "f16"));
-    const struct {
-        const char *name;
-        uint64_t value;
-    } numbers[] = {
-        { "context", w->n_ctx },
-        { "batch", w->chunk },
-        { "sessions", w->n_sessions },
-        { "images", w->n_images },
-        { "threads", (uint64_t)w->n_threads },
-        { "parameters", w->n_params },
-        { "vision_parameters", w->n_vision_params },
-        { "tensor_bytes", w->tensor_bytes },
-        { "vision_tensor_bytes", w->vision_tensor_bytes },
-        { "kv_shared", w->kv_shared },
-        { "total", w->total },
-        { "llama_cpp_layout", w->elsewhere },
-    };
-    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
-        json_object_set_new(o, numbers[i].name, json_integer((json_int_t)numbers[i].value));
-    json_object_set_new(o, "bytes", bytes);
-    if (*w->note)
-        json_object_set_new(o, "note", ct_json_from_bytes(w->note, strlen(w->note)));
-    return o;
 }
 
 /* ---- devices ---- */
@@ -200,40 +134,6 @@ void weigh_devices_list(void)
             snprintf(int8, sizeof int8, "%.4g", d->int8 / 1e12);
         printf("%-30s %-11s %8.4g %8s %9s %9s\n", d->name, d->kind, (double)d->memory_bytes / 0x1p30, bw, fp16, int8);
     }
-}
-
-json_t *weigh_device_json(const carat_device *d)
-{
-    json_t *o = json_object();
-    json_object_set_new(o, "name", json_string(d->name));
-    json_object_set_new(o, "kind", json_string(d->kind));
-    json_object_set_new(o, "memory", json_integer((json_int_t)d->memory_bytes));
-    json_object_set_new(o, "usable", json_integer((json_int_t)d->usable_bytes));
-    const struct {
-        const char *name;
-        double value;
-    } rates[] = { { "bandwidth", d->bandwidth }, { "fp16", d->fp16 }, { "int8", d->int8 }, { "fp32", d->fp32 } };
-    for (size_t i = 0; i < sizeof rates / sizeof *rates; i++)
-        json_object_set_new(o, rates[i].name, rates[i].value > 0 ? json_real(rates[i].value) : json_null());
-    json_object_set_new(o, "year", d->year ? json_integer(d->year) : json_null());
-    json_object_set_new(o, "source", json_string(d->source));
-    return o;
-}
-
-static json_t *pair(const double v[2])
-{
-    return v[1] > 0 ? json_pack("[f, f]", v[0], v[1]) : json_null();
-}
-
-json_t *weigh_speed_json(const carat_speed *s)
-{
-    json_t *o = json_object();
-    json_object_set_new(o, "decode_per_second", pair(s->decode));
-    json_object_set_new(o, "decode_full_per_second", pair(s->decode_full));
-    json_object_set_new(o, "prefill_per_second", pair(s->prefill));
-    json_object_set_new(o, "image_seconds", pair(s->image));
-    json_object_set_new(o, "is_estimate", json_true());
-    return o;
 }
 
 /* ---- shapes ---- */

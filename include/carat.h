@@ -340,6 +340,14 @@ typedef struct carat_pan_scan {
 /* How many views the model gets of a picture: view 0 is the whole, the others are crops in reading order. pan_scan NULL:
  * the defaults. Errors: CARAT_EARG (its size). */
 CARAT_API bool carat_picture_n_views(const carat_picture *p, const carat_pan_scan *pan_scan, size_t *n, carat_err *err);
+/* Which part of the picture a view shows, in its pixels after orientation. */
+typedef struct carat_box {
+    size_t struct_size;
+    uint32_t x, y, width, height;
+} carat_box;
+/* Errors: CARAT_EARG (no such view). */
+CARAT_API bool carat_picture_box(const carat_picture *p, const carat_pan_scan *pan_scan, size_t view, carat_box *out,
+                                 carat_err *err);
 /* One view, resized to size x size as the model gets it: rgb [size][size][3], the caller's. Errors: CARAT_EARG (no such
  * view, a size of 0 or over 16384), CARAT_ENOMEM. */
 CARAT_API bool carat_picture_view(const carat_picture *p, const carat_pan_scan *pan_scan, size_t view, uint32_t size,
@@ -465,6 +473,9 @@ CARAT_API void carat_prompt_free(carat_prompt *p); /* requests keep what they ne
 /* Its ids, *n of them; a view is tokens_per_image image tokens. */
 CARAT_API const int32_t *carat_prompt_tokens(const carat_prompt *p, size_t *n);
 CARAT_API size_t carat_prompt_n_views(const carat_prompt *p); /* of all its pictures */
+/* A hash of its first n tokens (fewer where it is shorter) and of the pixels of the pictures among them: prompts that begin alike
+ * say the same, also in other processes and on other machines. */
+CARAT_API uint64_t carat_prompt_hash(const carat_prompt *p, size_t n);
 /* How many messages were left out to make it fit: the oldest that are not system texts. */
 CARAT_API size_t carat_prompt_n_dropped(const carat_prompt *p);
 

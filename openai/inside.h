@@ -53,10 +53,6 @@ void ct_openai_calls_drop(ct_openai_answer *a);
 bool ct_openai_tell_prompt(ct_openai_reply *reply, size_t answer, const carat_tokenizer *tok, const carat_event *event);
 void ct_openai_told_deinit(ct_openai_reply *reply);
 
-/* image.c: an image of an address: data:, or a file where options have a folder. where: its place, for messages. */
-bool ct_openai_image(const json_t *url, const char *files, const char *files_hint, const char *where,
-                     carat_picture **out, ct_openai_fault *f);
-
 /* A text as C has it, borrowed; refuses anything else, and a NUL character in it. */
 bool ct_openai_text(const json_t *v, const char *where, const char **to, ct_openai_fault *f);
 /* A boolean of a body, left as it was where there is none. */

@@ -137,6 +137,10 @@ bool ct_openai_request_read(ct_openai_request *r, ct_openai_endpoint endpoint, j
                             const ct_openai_options *o, ct_openai_fault *f);
 void ct_openai_request_deinit(ct_openai_request *r);
 
+/* image.c: an image of an address: data:, or a file where options have a folder. where: its place, for messages. */
+bool ct_openai_image(const json_t *url, const char *files, const char *files_hint, const char *where,
+                     carat_picture **out, ct_openai_fault *f);
+
 /* ---- replies ---- */
 
 /* The prompt, as each answer begins with it. */

@@ -24,6 +24,7 @@ typedef struct ct_talk ct_talk;
 typedef struct ct_talk_scene {
     carat_engine *engine;
     const char *model;       /* the name that the client asked for */
+    const char *path;        /* of that model's files; NULL: it is none of this server's */
     const char *fingerprint; /* numerics id: model, kernels, cache, version */
     const ct_openai_options *options;
     double load_seconds;    /* this request has waited so long for its model to be loaded; 0: it was */

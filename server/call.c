@@ -187,6 +187,13 @@ static bool make_talk(ct_call *c)
     return true;
 }
 
+static void begin_ask(ct_call *c)
+{
+    c->stage = CT_CALL_READ;
+    c->task = (ct_task){ .work = read_on_worker, .done = has_read };
+    ct_workers_give(c->s->workers, &c->task);
+}
+
 static void begin_read(ct_call *c)
 {
     ct_model *m = c->model;
@@ -209,8 +216,7 @@ static void begin_read(ct_call *c)
         return;
     }
     ct_http_set(c->x, "x-carat-numerics", m->fingerprint);
-    c->task = (ct_task){ .work = read_on_worker, .done = has_read };
-    ct_workers_give(c->s->workers, &c->task);
+    begin_ask(c);
 }
 
 void ct_call_on_model(ct_call *c)
@@ -247,6 +253,7 @@ static bool find_model(ct_call *c)
         return ct_openai_refuse(&c->fault, 404, "model_not_found", "model",
                                 "there is no model '%.100s' here; GET /v1/models lists what there is",
                                 name ? name : "");
+    c->scene.path = c->model->path;
     c->scene.model = name && *name ? name : c->model->name;
     return true;
 }
@@ -262,6 +269,12 @@ static void has_parsed(ct_task *t)
     }
     if (c->route->state) {
         c->route->state(c);
+        return;
+    }
+    if (c->route->needs_no_model) {
+        const ct_model *m = named(c) && *named(c) ? ct_models_find(c->s->models, named(c)) : NULL;
+        c->scene.path = m && strcmp(m->name, named(c)) == 0 ? m->path : NULL;
+        begin_ask(c);
         return;
     }
     if (!find_model(c)) {

@@ -1,14 +1,16 @@
 /* A request's part with the engine: what it asks, the events that come, the reply that they make.
  *
  * SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "server/inside.h"
 
-#define SILENCE 5.0  /* seconds without an event: a stream begins all the same, so that the client sees that it will */
-#define PING    15.0 /* seconds without a byte: something that keeps it alive */
+#define SILENCE       5.0 /* seconds without an event: a stream begins all the same, so that the client sees that it will */
+#define PREFIX_TOKENS 256
+#define PING          15.0 /* seconds without a byte: something that keeps it alive */
 
 static void free_requests(ct_call *c)
 {
@@ -182,11 +184,23 @@ static bool submit_one(ct_call *c, size_t i)
     return false;
 }
 
+/* Requests that begin alike say so, for balancers that send them to the same replica, which has their beginning cached. */
+static void set_prefix(ct_call *c)
+{
+    char text[17];
+    if (c->talk->n == 0 || !c->talk->asks[0]->prompt)
+        return;
+    snprintf(text, sizeof text, "%016llx",
+             (unsigned long long)carat_prompt_hash(c->talk->asks[0]->prompt, PREFIX_TOKENS));
+    ct_http_set(c->x, "x-carat-prefix", text);
+}
+
 void ct_call_submit(ct_call *c)
 {
     ct_talk *t = c->talk;
     c->stage = CT_CALL_RUN;
     c->queued_at = c->woke = ct_now();
+    set_prefix(c);
     c->asks = calloc(t->n + 1, sizeof *c->asks);
     bool ok = c->asks != NULL;
     if (!ok)

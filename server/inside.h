@@ -6,6 +6,7 @@
  *     call_run.c      its part with the engine
  *     call_reply.c    replies of JSON, faults, headers that every reply has
  *     routes.c        the table of paths
+ *     plan.c          what the page asks before it sends: the crops of an image, what models need
  *     state.c         routes that the server's own state answers
  *     natives.c       of them those in llama-server's words
  *     models*.c       models by name
@@ -60,6 +61,9 @@ ct_state_fn ct_state_models, ct_state_model, ct_state_props, ct_state_slots, ct_
 ct_state_fn ct_state_tags, ct_state_ps, ct_state_show, ct_state_ollama_version;
 /* A request in Ollama's words says how long its model is to stay. False: it is replied to. */
 bool ct_call_keep(ct_call *c);
+
+/* plan.c */
+ct_ask_fn ct_ask_crops, ct_ask_weigh;
 
 /* Requests are refused from now on, and the loop ends with the last of those that run. */
 void ct_server_drain(ct_server *s);

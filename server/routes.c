@@ -45,6 +45,8 @@ const ct_route ct_routes[] = {
     { "GET", "/models", .state = ct_state_models, .protocol = OPENAI },
     { "GET", "/v1/models", .state = ct_state_models, .protocol = OPENAI },
     { "GET", "/v1/models/{model}", .state = ct_state_model, .protocol = OPENAI },
+    { "POST", "/carat/crops", .ask = ct_ask_crops, .protocol = OPENAI },
+    { "POST", "/carat/weigh", .ask = ct_ask_weigh, .needs_no_model = true, .protocol = OPENAI },
     { "GET", "/health", .state = ct_state_health, .protocol = OPENAI, .is_open = true },
     { "GET", "/v1/health", .state = ct_state_health, .protocol = OPENAI, .is_open = true },
     { "GET", "/ready", .state = ct_state_ready, .protocol = OPENAI, .is_open = true },

@@ -21,6 +21,7 @@ typedef struct ct_route {
     ct_state_fn *state;           /* or this */
     const ct_talk_kind *protocol; /* whose errors its clients understand */
     bool is_open;                 /* no key is asked for */
+    bool needs_no_model;          /* of `ask`: the scene has no engine */
     bool has_body;                /* of `state`: it is parsed first, into c->json */
 } ct_route;
 

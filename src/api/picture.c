@@ -75,6 +75,22 @@ bool carat_picture_n_views(const carat_picture *p, const carat_pan_scan *pan_sca
     return true;
 }
 
+bool carat_picture_box(const carat_picture *p, const carat_pan_scan *pan_scan, size_t view, carat_box *out,
+                       carat_err *err)
+{
+    ct_box boxes[CT_MAX_VIEWS];
+    carat_pan_scan own;
+    if (!CT_TAKE(carat_pan_scan, pan_scan, &own, err) || !CT_CAN_GIVE(carat_box, out, err))
+        return false;
+    size_t n = ct_picture_boxes(p, &own, boxes);
+    if (view >= n)
+        return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "view %zu of a picture that has %zu", view, n);
+    const ct_box *b = &boxes[view];
+    const carat_box box = { .x = b->x, .y = b->y, .width = b->width, .height = b->height };
+    CT_GIVE(carat_box, &box, out);
+    return true;
+}
+
 bool carat_picture_view(const carat_picture *p, const carat_pan_scan *pan_scan, size_t view, uint32_t size,
                         uint8_t *rgb, carat_err *err)
 {

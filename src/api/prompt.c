@@ -472,6 +472,16 @@ size_t carat_prompt_n_dropped(const carat_prompt *p)
     return p->n_dropped;
 }
 
+/* FNV-1a over the keys, which are of 64 bits each and say of pixels what they are. */
+uint64_t carat_prompt_hash(const carat_prompt *p, size_t n)
+{
+    uint64_t h = 0xcbf29ce484222325u;
+    for (size_t i = 0; i < n && i < p->stream.n; i++)
+        for (int shift = 0; shift < 64; shift += 8)
+            h = (h ^ (p->stream.keys[i] >> shift & 0xff)) * 0x100000001b3u;
+    return h;
+}
+
 size_t carat_prompt_n_views(const carat_prompt *p)
 {
     return p->stream.n_places;

@@ -30,6 +30,7 @@
     X(carat_estimate_result, image_attention_ops, image_attention_ops)                                                 \
     X(carat_speed, image, image)                                                                                       \
     X(carat_pan_scan, min_ratio, min_ratio)                                                                            \
+    X(carat_box, height, height)                                                                                       \
     X(carat_content, pan_scan, pan_scan)                                                                               \
     X(carat_message, n_content, name)                                                                                  \
     X(carat_call, arguments_len, arguments_len)                                                                        \

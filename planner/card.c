@@ -1,11 +1,11 @@
-/* carat weigh: the smallest card that holds a model.
+/* The smallest card that holds a model.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
 
-#include "weigh.h"
+#include "planner/planner.h"
 
-const carat_device *weigh_smallest_card(const carat_estimate_result *w)
+const carat_device *planner_smallest_card(const carat_estimate_result *w)
 {
     const carat_device *best = NULL, *d;
     uint64_t need = w->total > w->elsewhere ? w->total : w->elsewhere;
