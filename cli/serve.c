@@ -8,8 +8,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/err.h"
 #include "commands.h"
 #include "engine.h"
+#include "hub/store.h"
 #include "pictures.h"
 #include "sampling.h"
 #include "server/server.h"
@@ -17,6 +19,7 @@
 #include "term.h"
 
 #define DEFAULT_ADDRESS "127.0.0.1"
+#define MAX_MODELS      (2 * CLI_MAX_LIST + 1)
 #define FIRST_SOCKET    3 /* of systemd's: sd_listen_fds(3) */
 
 static struct {
@@ -26,7 +29,7 @@ static struct {
     uint64_t max_body;
     double grace, idle;
     int logs;
-    bool any_name;
+    bool any_name, ollama, allow_pull;
 } opt;
 
 enum { LOGS_TEXT, LOGS_JSON, LOGS_NONE };
@@ -42,6 +45,8 @@ static const cli_option options[] = {
     { 0, "port", NULL, CLI_INT, &opt.port, "N", "the port, where --listen gives none; 0: any that is free",
       .deflt = "8080", .max = 65535 },
     { 0, "name", NULL, CLI_TEXTS, &opt.models, "NAME=PATH", "one more model, under a name of its own; repeatable" },
+    { 0, "ollama", NULL, CLI_FLAG, &opt.ollama, NULL, "also listen on 127.0.0.1:11434, where programs expect Ollama" },
+    { 0, "allow-pull", NULL, CLI_FLAG, &opt.allow_pull, NULL, "clients may pull models and delete pulled ones (Ollama's /api/pull, /api/delete)" },
     { 0, "any-name", NULL, CLI_FLAG, &opt.any_name, NULL, "the first model answers requests for names that there are not" },
     { 0, "parallel", NULL, CLI_INT, &opt.parallel, "N", "answers generated at once, each with room for --ctx-size tokens",
       .otherwise = "8, or what fits", .min = 1, .max = 256 },
@@ -96,6 +101,29 @@ static size_t list_models(const cli_list *args, ct_server_model *to)
     return n;
 }
 
+/* Pulled models: those that the operator named, or all there are. False after a message. */
+static bool find_pulled(ct_server_model *models, size_t *n, carat_err *err)
+{
+    static ct_stored_list all; /* as long as the program */
+    for (size_t i = 0; i < *n; i++) {
+        char *path;
+        if (!ct_store_resolve(models[i].path, &path, err))
+            return false;
+        if (!models[i].name && access(models[i].path, F_OK) != 0)
+            models[i].name = models[i].path; /* as it was called */
+        models[i].path = path;
+    }
+    if (*n)
+        return true;
+    if (!ct_store_list(&all, NULL, NULL, err))
+        return false;
+    for (; *n < all.n && *n < MAX_MODELS; ++*n)
+        models[*n] = (ct_server_model){ all.v[*n].name, all.v[*n].path };
+    return *n || ct_fail(err, CARAT_EARG, CARAT_NOWHERE,
+                         "no model is named, and none was pulled: carat serve MODEL, or first carat pull NAME (make "
+                         "model fetches a small one)");
+}
+
 /* Sockets that systemd has opened (socket activation): LISTEN_FDS of them, from descriptor 3 on. */
 static size_t inherited(int *to, size_t max)
 {
@@ -143,21 +171,23 @@ static int serve(const ct_server_options *o)
 static int run(int argc, char **argv)
 {
     static const char *const here[] = { DEFAULT_ADDRESS };
-    static ct_server_model models[2 * CLI_MAX_LIST + 1];
+    static ct_server_model models[MAX_MODELS];
     static int sockets[8];
     cli_list args = { 0 };
     carat_sampling sampling;
+    carat_err err;
     if (!cli_parse(&cli_serve, argc, argv, &args) || !cli_sampling(&cli_serve, &sampling))
         return CLI_USAGE;
     for (size_t i = 0; i < opt.models.n; i++)
         if (!strchr(opt.models.v[i], '=') || *opt.models.v[i] == '=')
             return cli_usage(&cli_serve, "--name is '%s', expected NAME=PATH", opt.models.v[i]);
     size_t n_models = list_models(&args, models), n_sockets = inherited(sockets, sizeof sockets / sizeof *sockets);
-    if (n_models == 0)
-        return cli_usage(&cli_serve, "which model? (make model fetches a small one)");
+    bool is_named = n_models > 0;
     if (!opt.cert != !opt.key)
         return cli_usage(&cli_serve, "--tls-cert and --tls-key belong together");
     term_init(cli_model_values.quiet);
+    if (!find_pulled(models, &n_models, &err))
+        return term_error(&err);
     cli_model_values.sessions = (size_t)opt.parallel;
     cli_model_values.queue = (size_t)opt.queue;
     bool is_default = opt.addresses.n == 0;
@@ -169,7 +199,9 @@ static int run(int argc, char **argv)
         .n_sockets = n_sockets,
         .models = models,
         .n_models = n_models,
-        .loads_first = true,
+        .is_ollama = opt.ollama,
+        .allows_pull = opt.allow_pull,
+        .loads_first = is_named,
         .answers_any_name = opt.any_name,
         .engine = cli_engine_options(CARAT_VISION_AUTO),
         .requests = { .sampling = sampling,
@@ -197,8 +229,8 @@ static int run(int argc, char **argv)
 
 const cli_command cli_serve = {
     .name = "serve",
-    .usage = "MODEL... [options]",
-    .summary = "answer over HTTP, as OpenAI's servers do",
+    .usage = "[MODEL...] [options]",
+    .summary = "answer over HTTP: OpenAI, Ollama, Anthropic, a chat page",
     .text =
         "Serves models over HTTP to programs that speak OpenAI's protocol: give them http://127.0.0.1:8080/v1 as the "
         "base URL. The first model is loaded at once and answers requests that name none; others are loaded when they "

@@ -315,6 +315,8 @@ void ct_call_on_gone(void *arg, ct_http_exchange *x)
     if (!c)
         return;
     ct_server_log_call(c);
+    if (c->pulling)
+        ct_pulling_leave(c);
     c->x = NULL;
     if (c->stage != CT_CALL_PARSE && c->stage != CT_CALL_READ)
         free_call(c);

@@ -51,7 +51,8 @@ struct ct_call {
     ct_openai_list unknown; /* of a route that does not generate: fields that nobody knows */
     ct_talk *talk;
     ct_call_ask *asks;
-    size_t n_open; /* requests of the engine that have not ended */
+    struct ct_pulling *pulling; /* Ollama's /api/pull: a thread that works for it; else NULL */
+    size_t n_open;              /* requests of the engine that have not ended */
     ct_buf out;
     bool has_failed; /* a worker has found a fault */
     ct_openai_fault fault;

@@ -68,7 +68,9 @@ static bool flush(ct_call *c)
 
 void ct_call_tick(ct_call *c, double now)
 {
-    if (!c->x || c->stage != CT_CALL_RUN || !c->talk->streams)
+    if (c->pulling)
+        ct_pulling_tick(c);
+    if (!c->x || c->stage != CT_CALL_RUN || !c->talk || !c->talk->streams)
         return;
     bool ok = true;
     if (!ct_http_has_reply(c->x) && now - c->queued_at > SILENCE) {

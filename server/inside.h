@@ -6,6 +6,9 @@
  *     call_run.c      its part with the engine
  *     call_reply.c    replies of JSON, faults, headers that every reply has
  *     routes.c        the table of paths
+ *     page.c          the chat page
+ *     ollama.c        what is said of models in Ollama's words
+ *     pull.c          pulling and deleting models
  *     plan.c          what the page asks before it sends: the crops of an image, what models need
  *     state.c         routes that the server's own state answers
  *     natives.c       of them those in llama-server's words
@@ -30,6 +33,7 @@ struct ct_server {
     carat_queue *queue;
     ct_call *calls;
     int epoll, signals;
+    int ollama_listener; /* where clients expect Ollama; -1: nowhere */
     bool drains;
     double drain_until; /* then what still runs is cut; 0: not draining */
     double next_tick;
@@ -51,6 +55,13 @@ void ct_server_log(const ct_server *s, const char *fmt, ...) __attribute__((form
 /* call_run.c: gives what read has prepared to the engine. */
 void ct_call_submit(ct_call *c);
 void ct_call_free_talk(ct_call *c);
+
+ct_state_fn ct_state_load, ct_state_unload;
+
+/* page.c, pull.c */
+ct_state_fn ct_state_page, ct_state_pull, ct_state_delete;
+void ct_pulling_tick(ct_call *c);  /* tells how far it is */
+void ct_pulling_leave(ct_call *c); /* its client has left */
 
 /* state.c */
 ct_state_fn ct_state_health, ct_state_ready, ct_state_version;

@@ -13,7 +13,9 @@
 
 #include "server/inside.h"
 
-#define BACKLOG 512
+#define BACKLOG         512
+#define LISTENER_OLLAMA 1 /* the number of the address where clients expect Ollama; all others are 0 */
+#define OLLAMA_ADDRESS  "127.0.0.1:11434"
 
 static bool add_url(ct_server *s, const char *host, const char *port)
 {
@@ -25,9 +27,9 @@ static bool add_url(ct_server *s, const char *host, const char *port)
     return true;
 }
 
-static bool give(ct_server *s, int fd, carat_err *err)
+static bool give(ct_server *s, int fd, int number, carat_err *err)
 {
-    if (ct_http_listen(s->http, fd, (int)s->n_urls, err))
+    if (ct_http_listen(s->http, fd, number, err))
         return true;
     close(fd);
     return false;
@@ -58,7 +60,7 @@ static bool say_port(int fd, char *to, size_t size)
            getnameinfo((struct sockaddr *)&a, len, NULL, 0, to, (socklen_t)size, NI_NUMERICSERV) == 0;
 }
 
-static bool listen_on(ct_server *s, const char *text, const char *host, const char *port, carat_err *err)
+static bool listen_on(ct_server *s, const char *text, const char *host, const char *port, int number, carat_err *err)
 {
     struct addrinfo hints = { .ai_family = AF_UNSPEC,
                               .ai_socktype = SOCK_STREAM,
@@ -77,7 +79,7 @@ static bool listen_on(ct_server *s, const char *text, const char *host, const ch
     if (fd < 0)
         return ct_fail(err, CARAT_EIO, CARAT_NOWHERE, "cannot listen on %.80s: %s%s", text, strerror(errno),
                        errno == EADDRINUSE ? " (--listen chooses another port)" : "");
-    return give(s, fd, err) &&
+    return give(s, fd, number, err) &&
            add_url(s, is_any ? "localhost" : host, say_port(fd, actual, sizeof actual) ? actual : port);
 }
 
@@ -98,7 +100,7 @@ static bool listen_on_path(ct_server *s, const char *path, carat_err *err)
             close(fd);
         return false;
     }
-    return give(s, fd, err);
+    return give(s, fd, 0, err);
 }
 
 /* "127.0.0.1:8080", "[::1]:8080", "::1", "*", "unix:/run/carat.sock"; without a port at the server's own. */
@@ -115,16 +117,17 @@ static bool listen_to(ct_server *s, const char *text, carat_err *err)
         return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "'%.80s' is no address, expected HOST:PORT", text);
     snprintf(host, sizeof host, "%.*s", (int)n, text + (end != NULL));
     snprintf(own_port, sizeof own_port, "%u", s->o.port);
-    return listen_on(s, text, host, port ? port + 1 : own_port, err);
+    return listen_on(s, text, host, port ? port + 1 : own_port, 0, err);
 }
 
 bool ct_server_listen(ct_server *s, carat_err *err)
 {
     for (size_t i = 0; i < s->o.n_sockets; i++)
-        if (!ct_http_listen(s->http, s->o.sockets[i], (int)i, err))
+        if (!ct_http_listen(s->http, s->o.sockets[i], 0, err))
             return false;
     for (size_t i = 0; i < s->o.n_addresses; i++)
         if (!listen_to(s, s->o.addresses[i], err))
             return false;
-    return true;
+    s->ollama_listener = s->o.is_ollama ? LISTENER_OLLAMA : -1;
+    return !s->o.is_ollama || listen_on(s, OLLAMA_ADDRESS, "127.0.0.1", "11434", LISTENER_OLLAMA, err);
 }

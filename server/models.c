@@ -103,18 +103,40 @@ bool ct_models_open(const ct_server_options *o, ct_workers *w, ct_models_fn *cha
     return names_differ(all, err);
 }
 
-void ct_models_close(ct_models *all)
+static void free_list(ct_model *m)
 {
-    if (!all)
-        return;
-    for (ct_model *m = all->first, *next; m; m = next) {
+    for (ct_model *next; m; m = next) {
         next = m->next;
         ct_model_close_engine(m);
         carat_model_info_free(m->described);
         free(m->path);
         free(m);
     }
+}
+
+void ct_models_close(ct_models *all)
+{
+    if (!all)
+        return;
+    free_list(all->first);
+    free_list(all->forgotten);
     free(all);
+}
+
+void ct_models_forget(ct_model *m)
+{
+    ct_models *all = m->all;
+    ct_model **at = &all->first;
+    while (*at && *at != m)
+        at = &(*at)->next;
+    if (!*at)
+        return;
+    *at = m->next;
+    if (all->end == &m->next)
+        all->end = at;
+    all->n--;
+    m->next = all->forgotten;
+    all->forgotten = m;
 }
 
 ct_model *ct_models_first(const ct_models *all)

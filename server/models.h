@@ -66,12 +66,17 @@ ct_model *ct_models_find(const ct_models *all, const char *name);
 /* One more, from its path; as it is if there is one of that name. NULL: no memory. */
 ct_model *ct_models_add(ct_models *all, const char *name, const char *path);
 
+/* Its files are gone: no name finds it any more, no list has it. What runs with it goes on. */
+void ct_models_forget(ct_model *m);
+
 /* Begins to load it, if it is not; others that nobody holds make room. `changed` is called later, never from here. */
 void ct_model_want(ct_model *m);
 void ct_model_hold(ct_model *m);
 void ct_model_release(ct_model *m);
 /* Unloads it; false: it is not loaded, or held. */
 bool ct_model_unload(ct_model *m);
+/* The same, or as soon as nobody holds it: until then it takes no new calls. */
+void ct_model_leave(ct_model *m);
 /* Once a second: what was idle for too long goes. */
 void ct_models_tick(ct_models *all, double now);
 /* Loads that run are stopped. */

@@ -15,6 +15,7 @@ struct ct_models {
     ct_models_fn *changed;
     void *arg;
     ct_model *first, **end;
+    ct_model *forgotten; /* calls may still have them */
     size_t n;
 };
 

@@ -181,7 +181,7 @@ static bool make_room(ct_models *all)
         return ct_model_unload(m);
     m = longest_unused(all, false);
     if (m)
-        m->must_leave = true;
+        ct_model_leave(m);
     return m != NULL;
 }
 
@@ -264,4 +264,9 @@ bool ct_model_unload(ct_model *m)
     m->task = (ct_task){ .work = unload, .done = unloaded };
     ct_workers_give(m->all->workers, &m->task);
     return true;
+}
+
+void ct_model_leave(ct_model *m)
+{
+    m->must_leave = m->state == CT_ENGINE_READY && !ct_model_unload(m);
 }

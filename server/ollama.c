@@ -92,7 +92,7 @@ bool ct_call_keep(ct_call *c)
     c->model->idle_seconds = seconds;
     if (!is_only_load || seconds > 0 || !c->route->talk)
         return true;
-    ct_model_unload(c->model); /* it need not be loaded for that */
+    ct_model_leave(c->model);
     ct_call_reply_json(c, 200, ct_ollama_loaded(c->route->talk == &ct_ollama_talk_chat, c->scene.model, true));
     return false;
 }

@@ -42,6 +42,8 @@ const ct_route ct_routes[] = {
     { "POST", "/lora-adapters", .ask = ct_llamacpp_set_adapters, .protocol = OPENAI },
     { "GET", "/props", .state = ct_state_props, .protocol = OPENAI },
     { "GET", "/slots", .state = ct_state_slots, .protocol = OPENAI },
+    { "POST", "/models/load", .state = ct_state_load, .has_body = true, .protocol = OPENAI },
+    { "POST", "/models/unload", .state = ct_state_unload, .has_body = true, .protocol = OPENAI },
     { "GET", "/models", .state = ct_state_models, .protocol = OPENAI },
     { "GET", "/v1/models", .state = ct_state_models, .protocol = OPENAI },
     { "GET", "/v1/models/{model}", .state = ct_state_model, .protocol = OPENAI },
@@ -50,6 +52,14 @@ const ct_route ct_routes[] = {
     { "GET", "/health", .state = ct_state_health, .protocol = OPENAI, .is_open = true },
     { "GET", "/v1/health", .state = ct_state_health, .protocol = OPENAI, .is_open = true },
     { "GET", "/ready", .state = ct_state_ready, .protocol = OPENAI, .is_open = true },
+    { "DELETE", "/api/delete", .state = ct_state_delete, .has_body = true, .protocol = OLLAMA },
+    { "POST", "/api/pull", .state = ct_state_pull, .has_body = true, .protocol = OLLAMA },
+    { "GET", "/", .state = ct_state_page, .protocol = OPENAI, .is_open = true },
+    { "GET", "/index.html", .state = ct_state_page, .protocol = OPENAI, .is_open = true },
+    { "GET", "/page.css", .state = ct_state_page, .protocol = OPENAI, .is_open = true },
+    { "GET", "/page.js", .state = ct_state_page, .protocol = OPENAI, .is_open = true },
+    { "GET", "/icon.svg", .state = ct_state_page, .protocol = OPENAI, .is_open = true },
+    { "GET", "/licences.txt", .state = ct_state_page, .protocol = OPENAI, .is_open = true },
 };
 /* clang-format on */
 const size_t ct_n_routes = sizeof ct_routes / sizeof *ct_routes;

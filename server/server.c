@@ -80,7 +80,7 @@ bool ct_server_open(const ct_server_options *o, ct_server **out, carat_err *err)
     if (!s)
         return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for a server");
     s->o = *o;
-    s->epoll = s->signals = -1;
+    s->epoll = s->signals = s->ollama_listener = -1;
     s->started = time(NULL);
     if (ct_guard_open(&s->o, &s->guard, err) && ct_workers_open(N_WORKERS, &s->workers, err) &&
         ct_models_open(&s->o, s->workers, on_model, s, &s->models, err) && carat_queue_open(&s->queue, err) &&

@@ -1,14 +1,19 @@
-/* Routes that the server's own state answers: is it alive, is it ready.
+/* Routes that the server's own state answers: is it alive, is it ready; load this, unload that.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
 
 #include "server/inside.h"
 
+/* Is the model that every server begins with on its way? Later loads are on behalf of one request. */
+static bool is_starting(const ct_server *s)
+{
+    return s->o.loads_first && !s->was_ready;
+}
+
 void ct_state_health(ct_call *c)
 {
-    const ct_model *first = ct_models_first(c->s->models);
-    if (first && first->state == CT_ENGINE_LOADING) {
+    if (is_starting(c->s)) {
         ct_openai_fault f = { 0 };
         ct_openai_refuse(&f, 503, "unavailable", "", "Loading model");
         ct_call_refuse(c, &f);
@@ -20,8 +25,46 @@ void ct_state_health(ct_call *c)
 void ct_state_ready(ct_call *c)
 {
     const ct_model *first = ct_models_first(c->s->models);
-    const char *status = c->s->drains ? "draining" : first && first->state == CT_ENGINE_LOADING ? "loading" : "ready";
+    const char *status = c->s->drains ? "draining" : is_starting(c->s) ? "loading" : "ready";
     json_t *body = json_pack("{s:s, s:s*, s:s*}", "status", status, "model", first ? first->name : NULL, "numerics_id",
                              first && first->state == CT_ENGINE_READY ? first->fingerprint : NULL);
     ct_call_reply_json(c, strcmp(status, "ready") == 0 ? 200 : 503, body);
+}
+
+/* ---- loading and unloading, in the words of llama-server's router ---- */
+
+/* The model that the body names; NULL: replied to. */
+static ct_model *wanted(ct_call *c)
+{
+    const char *name = json_string_value(json_object_get(c->json, "model"));
+    ct_model *m = name && *name ? ct_models_find(c->s->models, name) : NULL;
+    ct_openai_fault f = { 0 };
+    if (m)
+        return m;
+    if (name && *name)
+        ct_openai_refuse(&f, 404, "model_not_found", "model", "there is no model '%.100s' here", name);
+    else
+        ct_openai_refuse(&f, 400, "missing_required_parameter", "model", "body: 'model' is missing, expected a name");
+    ct_call_refuse(c, &f);
+    return NULL;
+}
+
+/* Answered at once: GET /models says when it is there. */
+void ct_state_load(ct_call *c)
+{
+    ct_model *m = wanted(c);
+    if (!m)
+        return;
+    ct_model_want(m);
+    ct_call_reply_json(c, 200, json_pack("{s:b}", "success", true));
+}
+
+/* At once, or when its running answers are complete. */
+void ct_state_unload(ct_call *c)
+{
+    ct_model *m = wanted(c);
+    if (!m)
+        return;
+    ct_model_leave(m);
+    ct_call_reply_json(c, 200, json_pack("{s:b}", "success", true));
 }
