@@ -39,13 +39,31 @@ json_t *ct_ollama_context(const carat_engine *e, const carat_prompt *prompt, con
     return NULL;
 }
 
-static bool take_ids(const json_t *from, int32_t *to, ct_openai_fault *f)
+/* The token that stands where a picture was; -1: the vocabulary has none. */
+static int32_t image_token(const carat_engine *e)
 {
+    int32_t *ids, id = -1;
+    size_t n;
+    static const char name[] = "<image_soft_token>";
+    if (!carat_tokenizer_encode(carat_engine_tokenizer(e), name, sizeof name - 1, CARAT_TOK_SPECIAL, &ids, &n, NULL))
+        return -1;
+    if (n == 1)
+        id = ids[0];
+    carat_free(ids);
+    return id;
+}
+
+static bool take_ids(const carat_engine *e, const json_t *from, int32_t *to, ct_openai_fault *f)
+{
+    const int32_t image = image_token(e);
     for (size_t i = 0; i < json_array_size(from); i++) {
         const json_t *v = json_array_get(from, i);
         const json_int_t id = json_integer_value(v);
         if (!json_is_integer(v) || id < 0 || id > INT32_MAX)
             return ct_openai_refuse(f, 400, "invalid_value", "context", "context[%zu] is not a token id", i);
+        if (id == image)
+            return ct_openai_refuse(f, 400, "unsupported_value", "context",
+                                    "context[%zu] is of a picture, which ids cannot carry; use /api/chat", i);
         to[i] = (int32_t)id;
     }
     return true;
@@ -74,7 +92,7 @@ bool ct_ollama_join_context(ct_openai_request *request, const carat_engine *e, c
         ct_fail(&f->err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for the context");
         return ct_openai_refuse_err(f, "");
     }
-    bool ok = take_ids(ids, all, f);
+    bool ok = take_ids(e, ids, all, f);
     memcpy(all + n, new + skipped, (n_new - skipped) * sizeof *all);
     if (ok && !carat_prompt_ids(e, all, n + n_new - skipped, NULL, 0, NULL, &prompt, &f->err))
         ok = ct_openai_refuse_err(f, "context");

@@ -145,6 +145,26 @@ static void test_pictures_keep_their_places(void **state)
                   "stream", "stream");
 }
 
+/* A context of Ollama's is ids, which have no picture: one that had some is refused, not answered blindly. */
+static void test_a_context_with_a_picture_is_refused(void **state)
+{
+    (void)state;
+    talked o;
+    carat_err err;
+    json_t *reply;
+    char *ids, *body;
+    talked_accept(&o, GENERATE,
+                  "{'prompt': 'a', 'images': ['" GIF "'], 'stream': false, 'options': {'num_predict': 2}}");
+    talked_run(&o);
+    assert_true(ct_json_parse("reply", o.out.data, o.out.len, &reply, &err));
+    ids = ct_json_dump(json_object_get(reply, "context"), JSON_COMPACT);
+    assert_true(ids && asprintf(&body, "{'prompt': 'and?', 'context': %s}", ids) > 0);
+    talked_refuse(GENERATE, body, "context", "is of a picture");
+    free(ids), free(body);
+    json_decref(reply);
+    talked_done(&o);
+}
+
 /* What is said of images in the tables is kept (the other rows: test_every_row_is_kept). */
 static void test_fields_of_images(void **state)
 {
@@ -184,6 +204,7 @@ int main(void)
         cmocka_unit_test(test_a_picture_is_the_same_everywhere),
         cmocka_unit_test(test_what_is_no_picture_is_refused_by_name),
         cmocka_unit_test(test_pictures_keep_their_places),
+        cmocka_unit_test(test_a_context_with_a_picture_is_refused),
         cmocka_unit_test(test_fields_of_images),
     };
     return cmocka_run_group_tests(tests, open_engine, asked_close);
