@@ -8,14 +8,16 @@
 #define BODY     (CHAT | GENERATE)
 #define OPTIONS  CT_OLLAMA_OPTIONS
 #define MESSAGE  CT_OLLAMA_MESSAGE
+#define EMBED    (CT_OLLAMA_EMBED | CT_OLLAMA_EMBEDDINGS)
 
 /* clang-format off */
 const ct_openai_field ct_ollama_fields[] = {
 #define X(where, field) { field, where, CT_FIELD_HONOURED, NULL, NULL },
-    X(BODY, "model") X(BODY, "stream") X(BODY, "format") X(BODY, "options") X(BODY, "keep_alive")
+    X(BODY | EMBED, "model") X(BODY, "stream") X(BODY, "format") X(BODY | EMBED, "options") X(BODY | EMBED, "keep_alive")
     X(BODY, "logprobs") X(BODY, "top_logprobs")
     X(CHAT, "messages") X(CHAT, "tools")
-    X(GENERATE, "prompt") X(GENERATE, "system") X(GENERATE, "images") X(GENERATE, "raw") X(GENERATE, "context")
+    X(CT_OLLAMA_EMBED, "input") X(CT_OLLAMA_EMBED, "dimensions") X(EMBED, "truncate")
+    X(GENERATE | CT_OLLAMA_EMBEDDINGS, "prompt") X(GENERATE, "system") X(GENERATE, "images") X(GENERATE, "raw") X(GENERATE, "context")
     X(OPTIONS, "num_ctx") X(OPTIONS, "num_predict") X(OPTIONS, "seed") X(OPTIONS, "temperature") X(OPTIONS, "top_k")
     X(OPTIONS, "top_p") X(OPTIONS, "min_p") X(OPTIONS, "repeat_last_n") X(OPTIONS, "repeat_penalty")
     X(OPTIONS, "presence_penalty") X(OPTIONS, "frequency_penalty") X(OPTIONS, "stop")
@@ -64,6 +66,10 @@ static const char *place_name(ct_ollama_place place)
         return "a request of /api/chat";
     case CT_OLLAMA_GENERATE:
         return "a request of /api/generate";
+    case CT_OLLAMA_EMBED:
+        return "a request of /api/embed";
+    case CT_OLLAMA_EMBEDDINGS:
+        return "a request of /api/embeddings";
     case CT_OLLAMA_OPTIONS:
         return "the options";
     case CT_OLLAMA_MESSAGE:

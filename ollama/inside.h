@@ -19,6 +19,8 @@ typedef enum ct_ollama_place {
     CT_OLLAMA_TOOL = 16,
     CT_OLLAMA_CALL = 32,   /* one of a message's "tool_calls" */
     CT_OLLAMA_CALLED = 64, /* "function" in it */
+    CT_OLLAMA_EMBED = 128,
+    CT_OLLAMA_EMBEDDINGS = 256,
 } ct_ollama_place;
 
 extern const ct_openai_field ct_ollama_fields[];

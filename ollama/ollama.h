@@ -1,7 +1,7 @@
 /* ollama.h - Ollama's protocol: requests, replies and what is said of models, JSON over openai/ and carat.h. No sockets.
  *
- *     /api/chat, /api/generate   tables of functions that a server calls (openai/talk.h)
- *     the other routes           bodies of replies, made of facts that the server knows
+ *     /api/chat, generate, embed, embeddings   tables of functions that a server calls (openai/talk.h)
+ *     the other routes                         bodies of replies, made of facts that the server knows
  *
  * Replies are lines of JSON; a request that does not say "stream": false gets many. What of a request is honoured,
  * ignored and refused: README.md.
@@ -18,6 +18,7 @@
 #define CT_OLLAMA_VERSION "0.13.0"
 
 extern const ct_talk_kind ct_ollama_talk_chat, ct_ollama_talk_generate;
+extern const ct_talk_kind ct_ollama_talk_embed, ct_ollama_talk_embeddings;
 
 /* {"error": text}, the caller's; NULL: no memory. */
 json_t *ct_ollama_error(const ct_openai_fault *f);

@@ -24,6 +24,8 @@ const ct_route ct_routes[] = {
     { "POST", "/v1/completions", .talk = &ct_openai_talk_completions, .protocol = OPENAI },
     { "POST", "/api/chat", .talk = &ct_ollama_talk_chat, .protocol = OLLAMA },
     { "POST", "/api/generate", .talk = &ct_ollama_talk_generate, .protocol = OLLAMA },
+    { "POST", "/api/embed", .talk = &ct_ollama_talk_embed, .protocol = OLLAMA },
+    { "POST", "/api/embeddings", .talk = &ct_ollama_talk_embeddings, .protocol = OLLAMA },
     { "GET", "/api/tags", .state = ct_state_tags, .protocol = OLLAMA },
     { "GET", "/api/ps", .state = ct_state_ps, .protocol = OLLAMA },
     { "POST", "/api/show", .state = ct_state_show, .protocol = OLLAMA, .has_body = true },

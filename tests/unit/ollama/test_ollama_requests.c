@@ -287,6 +287,8 @@ typedef struct place {
 static const place places[] = {
     { CT_OLLAMA_CHAT, CHAT, ASK, "}", "" },
     { CT_OLLAMA_GENERATE, GENERATE, "{'prompt': 'a'", "}", "" },
+    { CT_OLLAMA_EMBED, &ct_ollama_talk_embed, "{'input': 'a'", "}", "" },
+    { CT_OLLAMA_EMBEDDINGS, &ct_ollama_talk_embeddings, "{'prompt': 'a'", "}", "" },
     { CT_OLLAMA_OPTIONS, CHAT, ASK ", 'options': {'seed': 1", "}}", "options." },
     { CT_OLLAMA_OPTIONS, GENERATE, "{'prompt': 'a', 'raw': true, 'options': {'seed': 1", "}}", "options." },
     { CT_OLLAMA_MESSAGE, CHAT, "{'messages': [{'role': 'user', 'content': 'a'", "}]}", "messages[0]." },
@@ -331,6 +333,8 @@ static void test_every_field_of_the_api_is_in_the_table(void **state)
                           "top_logprobs _debug_render_only" },
         { CT_OLLAMA_GENERATE, "model prompt suffix system template context stream raw format keep_alive images options "
                               "think truncate shift logprobs top_logprobs width height steps _debug_render_only" },
+        { CT_OLLAMA_EMBED, "model input truncate options keep_alive dimensions" },
+        { CT_OLLAMA_EMBEDDINGS, "model prompt options keep_alive" },
         { CT_OLLAMA_OPTIONS,
           "numa num_ctx num_batch num_gpu main_gpu low_vram f16_kv logits_all vocab_only use_mmap use_mlock "
           "embedding_only "
@@ -398,7 +402,7 @@ static void test_what_is_honoured_is_read(void **state)
 {
     (void)state;
     static const char *const there[] = {
-        "messages", "prompt", "role", "content", "seed", "function", "name", "tool_name", "tool_call_id"
+        "messages", "input", "prompt", "role", "content", "seed", "function", "name", "tool_name", "tool_call_id"
     }; /* in the bodies already; or of other roles */
     for (size_t k = 0; k < N_PLACES; k++)
         for (size_t i = 0; i < ct_ollama_n_fields; i++) {
