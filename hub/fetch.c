@@ -17,6 +17,7 @@
 #include "base/new_file.h"
 #include "hub/digest.h"
 #include "hub/place.h"
+#include "hub/url.h"
 
 #define CHUNK    ((size_t)1 << 20)
 #define RESERVED ((uint64_t)16 << 20) /* stays free: a disk that is full to the last byte is no help to anyone */
@@ -253,9 +254,9 @@ static char *path_of(const ct_fetch *f)
     ct_buf b;
     ct_buf_init(&b, 4096);
     ct_buf_fmt(&b, "/%s/resolve/", f->repo);
-    ct_hub_http_escape(&b, f->revision, "");
+    ct_hub_escape(&b, f->revision, "");
     ct_buf_char(&b, '/');
-    ct_hub_http_escape(&b, f->file->name, "/");
+    ct_hub_escape(&b, f->file->name, "/");
     char *path = ct_buf_take(&b);
     ct_buf_deinit(&b);
     return path;

@@ -9,7 +9,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
-#include "hub/name.h"
+#include "hub/reply.h"
 
 typedef struct ct_hub_http ct_hub_http;
 
@@ -28,18 +28,6 @@ const char *ct_hub_http_endpoint(const ct_hub_http *h); /* "https://huggingface.
 bool ct_hub_http_has_token(const ct_hub_http *h);
 /* Is it the host of the endpoint, or of the public hub where that is the endpoint? "hf.co", "localhost:8080" */
 bool ct_hub_http_is_host(const ct_hub_http *h, const char *host);
-
-typedef struct ct_hub_http_reply {
-    int status;
-    uint64_t length;          /* of the body; HUB_UNKNOWN */
-    uint64_t from, total;     /* of a 206: where it begins, and of how many bytes it is a part; HUB_UNKNOWN */
-    uint64_t linked_size;     /* X-Linked-Size: of the file behind the redirect; HUB_UNKNOWN */
-    char etag[256];           /* as it stands, quotes and W/ and all */
-    char linked_etag[320];    /* X-Linked-Etag, without quotes: the SHA-256 of a file in LFS, git's hash of another */
-    char commit[65];          /* X-Repo-Commit */
-    char error[64], why[160]; /* X-Error-Code, X-Error-Message: of one line */
-    long retry_after;         /* seconds; 0: not said */
-} ct_hub_http_reply;
 
 typedef enum ct_hub_end {
     HUB_WHOLE,  /* a status of 200 or 206, and all of its body was given to the sink */
@@ -68,8 +56,5 @@ bool ct_hub_http_wait(ct_hub_http *h, int n, ct_hub_end end, const ct_hub_http_r
  * or _FAILED. */
 ct_hub_end ct_hub_http_read(ct_hub_http *h, const char *path, size_t max, ct_buf *out, ct_hub_http_reply *r,
                             carat_err *err);
-
-/* Appends a text as a part of a URL's path; keeps: characters that stay as they are besides letters, digits and - . _ ~ */
-bool ct_hub_http_escape(ct_buf *b, const char *text, const char *keeps);
 
 #endif

@@ -12,6 +12,7 @@
 #include "hub/curl_api.h"
 #include "hub/http.h"
 #include "hub/token.h"
+#include "hub/url.h"
 
 #define PUBLIC_HUB    "https://huggingface.co"
 #define MAX_REDIRECTS 10
@@ -38,53 +39,14 @@ struct ct_hub_http {
     uint64_t n_error;
 };
 
-/* ---- URLs ---- */
-
-typedef struct origin {
-    char scheme[8], host[256], port[8];
-} origin;
-
-static bool part(const ct_curl_api *curl, CURLU *u, CURLUPart what, unsigned flags, char *to, size_t size)
-{
-    char *s = NULL;
-    bool ok = curl->url_get(u, what, &s, flags) == CURLUE_OK && strlen(s) < size;
-    if (ok)
-        snprintf(to, size, "%s", s);
-    curl->free(s);
-    return ok;
-}
-
-/* False: no http or https URL, or one with a user's name in it. */
-static bool origin_of(const ct_curl_api *curl, const char *url, origin *out)
-{
-    CURLU *u = curl->url();
-    char user[8];
-    bool ok = u && curl->url_set(u, CURLUPART_URL, url, 0) == CURLUE_OK &&
-              part(curl, u, CURLUPART_SCHEME, 0, out->scheme, sizeof out->scheme) &&
-              part(curl, u, CURLUPART_HOST, 0, out->host, sizeof out->host) &&
-              part(curl, u, CURLUPART_PORT, CURLU_DEFAULT_PORT, out->port, sizeof out->port) &&
-              !part(curl, u, CURLUPART_USER, 0, user, sizeof user);
-    curl->url_cleanup(u);
-    return ok && (strcasecmp(out->scheme, "https") == 0 || strcasecmp(out->scheme, "http") == 0);
-}
-
-static bool same_origin(const origin *a, const origin *b)
-{
-    return strcasecmp(a->scheme, b->scheme) == 0 && strcasecmp(a->host, b->host) == 0 && strcmp(a->port, b->port) == 0;
-}
-
-static bool is_loopback(const char *host)
-{
-    return strcasecmp(host, "localhost") == 0 || strcmp(host, "[::1]") == 0 ||
-           (strncmp(host, "127.", 4) == 0 && strspn(host, "0123456789.") == strlen(host));
-}
+/* ---- whom it may ask ---- */
 
 /* May this URL be asked at all? */
-static bool check_url(const ct_hub_http *h, const char *url, origin *at, carat_err *err)
+static bool check_url(const ct_hub_http *h, const char *url, ct_origin *at, carat_err *err)
 {
-    if (strlen(url) >= MAX_URL || !origin_of(h->curl, url, at))
+    if (strlen(url) >= MAX_URL || !ct_origin_of(h->curl, url, at))
         return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "'%.100s' is no URL of a hub: expected https://HOST", url);
-    if (strcasecmp(at->scheme, "http") == 0 && !h->o.insecure_http && !is_loopback(at->host))
+    if (strcasecmp(at->scheme, "http") == 0 && !h->o.insecure_http && !ct_origin_is_here(at))
         return ct_fail(
             err, CARAT_EARG, CARAT_NOWHERE,
             "http://%.100s: everyone on the way could read and change what is sent; --insecure-http allows it",
@@ -104,113 +66,13 @@ bool ct_hub_http_is_host(const ct_hub_http *h, const char *host)
     return false;
 }
 
-bool ct_hub_http_escape(ct_buf *b, const char *text, const char *keeps)
-{
-    for (; *text; text++) {
-        unsigned char c = (unsigned char)*text;
-        bool is_plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                        strchr("-._~", c) || strchr(keeps, c);
-        if (is_plain)
-            ct_buf_char(b, (char)c);
-        else
-            ct_buf_fmt(b, "%%%02X", c);
-    }
-    return !b->failed;
-}
-
 /* ---- what comes in ---- */
-
-/* The value behind "Name:" of a header's line, without blanks around it; false: it is another header. */
-static bool header(const char *line, size_t n, const char *name, char *to, size_t size)
-{
-    size_t k = strlen(name);
-    if (n <= k || strncasecmp(line, name, k) != 0 || line[k] != ':')
-        return false;
-    const char *s = line + k + 1, *end = line + n;
-    while (s < end && (*s == ' ' || *s == '\t'))
-        s++;
-    while (end > s && (end[-1] == '\r' || end[-1] == '\n' || end[-1] == ' '))
-        end--;
-    size_t len = (size_t)(end - s) < size - 1 ? (size_t)(end - s) : size - 1;
-    for (size_t i = 0; i < len; i++)
-        to[i] = (unsigned char)s[i] < ' ' || s[i] == 127 ? '?' : s[i];
-    to[len] = '\0';
-    return true;
-}
-
-static bool number(const char *s, char end, uint64_t *out, const char **behind)
-{
-    char *stop;
-    errno = 0;
-    unsigned long long v = strtoull(s, &stop, 10);
-    if (*s < '0' || *s > '9' || errno || *stop != end || v > (1ull << 62))
-        return false;
-    *out = v;
-    *behind = stop + (end != '\0');
-    return true;
-}
-
-/* "bytes 5-9/10" (RFC 9110 s14.4) */
-static void read_range(const char *v, ct_hub_http_reply *r)
-{
-    uint64_t from, last, total;
-    if (strncasecmp(v, "bytes ", 6) == 0 && number(v + 6, '-', &from, &v) && number(v, '/', &last, &v) &&
-        number(v, '\0', &total, &v) && from <= last && last < total)
-        r->from = from, r->total = total;
-}
-
-/* "W/\"abc\"" -> "abc" */
-static void strip_tag(char *tag)
-{
-    char *s = strncmp(tag, "W/", 2) == 0 ? tag + 2 : tag;
-    size_t n = strlen(s);
-    if (n >= 2 && *s == '"' && s[n - 1] == '"')
-        s++, n -= 2;
-    memmove(tag, s, n);
-    tag[n] = '\0';
-}
-
-/* What the endpoint itself says of the file that it redirects to stays when the storage answers. */
-static void begin_headers(ct_hub_http *h)
-{
-    ct_hub_http_reply *r = h->reply, old = *r;
-    *r = (ct_hub_http_reply){
-        .length = HUB_UNKNOWN, .from = HUB_UNKNOWN, .total = HUB_UNKNOWN, .linked_size = old.linked_size
-    };
-    memcpy(r->linked_etag, old.linked_etag, sizeof r->linked_etag);
-    memcpy(r->commit, old.commit, sizeof r->commit);
-}
 
 static size_t on_header(char *line, size_t one, size_t n, void *arg)
 {
     ct_hub_http *h = arg;
-    ct_hub_http_reply *r = h->reply;
-    char v[320];
-    const char *behind;
-    uint64_t u;
     (void)one;
-    if (n > 5 && strncmp(line, "HTTP/", 5) == 0)
-        begin_headers(h);
-    else if (header(line, n, "Content-Length", v, sizeof v) && number(v, '\0', &u, &behind))
-        r->length = u;
-    else if (header(line, n, "Content-Range", v, sizeof v))
-        read_range(v, r);
-    else if (header(line, n, "ETag", v, sizeof v))
-        snprintf(r->etag, sizeof r->etag, "%s", v);
-    else if (header(line, n, "X-Error-Code", v, sizeof v))
-        snprintf(r->error, sizeof r->error, "%.63s", v);
-    else if (header(line, n, "X-Error-Message", v, sizeof v))
-        snprintf(r->why, sizeof r->why, "%.159s", v);
-    else if (!h->is_endpoint)
-        return n;
-    else if (header(line, n, "X-Linked-Size", v, sizeof v) && number(v, '\0', &u, &behind))
-        r->linked_size = u;
-    else if (header(line, n, "X-Linked-ETag", v, sizeof v)) {
-        strip_tag(v);
-        snprintf(r->linked_etag, sizeof r->linked_etag, "%s", v);
-    } else if (header(line, n, "X-Repo-Commit", v, sizeof v) && strlen(v) < sizeof r->commit &&
-               strspn(v, "0123456789abcdef") == strlen(v))
-        snprintf(r->commit, sizeof r->commit, "%.64s", v);
+    ct_hub_reply_line(h->reply, line, n, h->is_endpoint);
     return n;
 }
 
@@ -269,7 +131,7 @@ static int on_tick(void *arg, curl_off_t a, curl_off_t b, curl_off_t c, curl_off
 static bool set_endpoint(ct_hub_http *h, carat_err *err)
 {
     const char *env = getenv("HF_ENDPOINT"), *url = h->o.endpoint ? h->o.endpoint : env && *env ? env : PUBLIC_HUB;
-    origin at;
+    ct_origin at;
     size_t n = strlen(url);
     while (n && url[n - 1] == '/')
         n--;
@@ -452,12 +314,12 @@ static ct_hub_end finish(ct_hub_http *h, CURLcode c, const char *host)
 /* url may be changed to where it redirects to; then *is_moved. */
 static ct_hub_end request(ct_hub_http *h, char **url, bool *is_moved, uint64_t from, const char *etag)
 {
-    origin at, home;
+    ct_origin at, home;
     struct curl_slist *headers = NULL;
     *is_moved = false;
-    if (!check_url(h, *url, &at, h->err) || !origin_of(h->curl, h->endpoint, &home))
+    if (!check_url(h, *url, &at, h->err) || !ct_origin_of(h->curl, h->endpoint, &home))
         return HUB_FAILED;
-    h->is_endpoint = same_origin(&at, &home);
+    h->is_endpoint = ct_origin_is_same(&at, &home);
     h->has_begun = h->has_failed = false;
     h->n_error = 0;
     *h->why = '\0';
@@ -491,9 +353,7 @@ ct_hub_end ct_hub_http_get(ct_hub_http *h, const char *path, uint64_t from, cons
 {
     char *url;
     carat_err unused;
-    *r = (ct_hub_http_reply){
-        .length = HUB_UNKNOWN, .from = HUB_UNKNOWN, .total = HUB_UNKNOWN, .linked_size = HUB_UNKNOWN
-    };
+    ct_hub_reply_init(r);
     h->sink = sink, h->reply = r, h->err = err ? err : &unused;
     if (asprintf(&url, "%s%s", h->endpoint, path) < 0) {
         ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for a request");
@@ -540,42 +400,4 @@ bool ct_hub_http_wait(ct_hub_http *h, int n, ct_hub_end end, const ct_hub_http_r
     if (end == HUB_BUSY && r->retry_after)
         seconds = (double)r->retry_after;
     return sleep_for(h, seconds, err);
-}
-
-/* ---- a whole text ---- */
-
-typedef struct reading {
-    ct_buf *out;
-    const char *path;
-} reading;
-
-static bool read_begin(void *arg, const ct_hub_http_reply *r, carat_err *err)
-{
-    reading *x = arg;
-    ct_buf_clear(x->out);
-    return r->status == 200 || ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE,
-                                       "%.120s: a part of it was answered, which was not asked for", x->path);
-}
-
-static bool read_data(void *arg, const void *data, size_t len, carat_err *err)
-{
-    reading *x = arg;
-    return ct_buf_add(x->out, data, len) ||
-           ct_fail(err, CARAT_ELIMIT, CARAT_NOWHERE, "%.120s: the answer is longer than %zu bytes", x->path,
-                   x->out->max);
-}
-
-ct_hub_end ct_hub_http_read(ct_hub_http *h, const char *path, size_t max, ct_buf *out, ct_hub_http_reply *r,
-                            carat_err *err)
-{
-    reading x = { .out = out, .path = path };
-    const ct_hub_http_sink sink = { .begin = read_begin, .data = read_data, .arg = &x };
-    ct_buf_init(out, max);
-    for (int n = 1;; n++) {
-        ct_hub_end end = ct_hub_http_get(h, path, 0, "", &sink, r, err);
-        if (end != HUB_BUSY && end != HUB_CUT)
-            return end;
-        if (!ct_hub_http_wait(h, n, end, r, err))
-            return HUB_FAILED;
-    }
 }

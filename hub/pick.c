@@ -33,7 +33,7 @@ static bool add_file(ct_hub_model *m, const ct_hub_file *f)
     m->files = v;
     v[m->n_files++] = f;
     if (f->bytes != HUB_UNKNOWN)
-        m->bytes += f->bytes; /* at most 20000 of 2^50 bytes */
+        m->bytes += f->bytes; /* no more than repo.c lets through */
     return true;
 }
 

@@ -119,3 +119,12 @@ bool ct_place_size(const char *path, uint64_t *bytes)
     *bytes = (uint64_t)st.st_size;
     return true;
 }
+
+uint64_t ct_place_held(const char *path)
+{
+    struct stat st;
+    if (lstat(path, &st) != 0 || !S_ISREG(st.st_mode))
+        return 0;
+    const uint64_t blocks = (uint64_t)st.st_blocks * 512, bytes = (uint64_t)st.st_size;
+    return blocks > bytes ? blocks : bytes;
+}

@@ -19,4 +19,7 @@ bool ct_place_lock(const char *folder, const char *repo, bool make, int *fd, car
 /* A regular file's size, links not followed; false: there is none. */
 bool ct_place_size(const char *path, uint64_t *bytes);
 
+/* What such a file takes of the disk: its bytes, or more where room is reserved for those to come. 0: there is none. */
+uint64_t ct_place_held(const char *path);
+
 #endif

@@ -11,7 +11,7 @@
 #include "base/json.h"
 
 #define MAX_FILES 20000
-#define MAX_BYTES ((int64_t)1 << 50)
+#define MAX_BYTES ((int64_t)1 << 48) /* of a file: the sum of so many stays below 2^63 */
 
 static bool is_hex(const char *s, size_t n)
 {
@@ -116,12 +116,14 @@ static void read_architecture(const json_t *o, ct_hub_repo *r)
 
 static bool read_all(const json_t *o, ct_hub_repo *r, carat_err *err)
 {
-    const char *commit = NULL;
+    const char *commit = NULL, *id = NULL;
     if (!json_is_object(o))
         return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: the hub's answer is %s, expected an object", r->repo,
                        ct_json_kind(o));
-    if (!ct_json_text(o, r->repo, "sha", &commit, err))
+    if (!ct_json_text(o, r->repo, "sha", &commit, err) || !ct_json_text(o, r->repo, "id", &id, err))
         return false;
+    if (id && strcasecmp(id, r->repo) == 0) /* its own spelling: two would be two folders */
+        memcpy(r->repo, id, strlen(id) + 1);
     if (commit && (!is_hex(commit, strlen(commit)) || strlen(commit) < 7 || strlen(commit) >= sizeof r->commit))
         return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: 'sha' is '%.70s', expected a commit", r->repo, commit);
     if (commit)

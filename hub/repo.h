@@ -24,11 +24,11 @@ typedef struct ct_hub_file {
 } ct_hub_file;
 
 typedef struct ct_hub_repo {
-    char repo[HUB_MAX_REPO];
-    char commit[65];       /* "" if it is not stated */
-    bool is_gated;         /* its owner wants the terms accepted */
-    char architecture[64]; /* "gemma3": of its GGUF files, else of its config.json; "" if it is not stated */
-    ct_hub_file *files;    /* sorted by name, no two alike */
+    char repo[HUB_MAX_REPO]; /* in the hub's spelling */
+    char commit[65];         /* "" if it is not stated */
+    bool is_gated;           /* its owner wants the terms accepted */
+    char architecture[64];   /* "gemma3": of its GGUF files, else of its config.json; "" if it is not stated */
+    ct_hub_file *files;      /* sorted by name, no two alike */
     size_t n_files;
     size_t n_left_out;
 } ct_hub_repo;

@@ -185,9 +185,9 @@ class Hostile(Case):
 
     def test_a_full_disk_is_seen_before(self):
         self.add()
-        self.hub.faults.api_change = lambda o: [s.update(size=1 << 49, lfs=dict(s["lfs"], size=1 << 49))
+        self.hub.faults.api_change = lambda o: [s.update(size=1 << 47, lfs=dict(s["lfs"], size=1 << 47))
                                                 for s in o["siblings"] if "lfs" in s] and None
-        self.fails("pull", REPO + ":Q4_K_M", says=["562949.95 GB are to come", "are free on this disk"])
+        self.fails("pull", REPO + ":Q4_K_M", says=["140737.49 GB are to come", "are free on this disk"])
         self.assertEqual(self.hub.stored, [])
 
     def test_a_disk_that_fills_up_meanwhile(self):

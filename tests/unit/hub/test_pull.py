@@ -35,6 +35,13 @@ class Names(Case):
         self.fails("pull", "o/r", "--revision", "../x", says="is no revision")
         self.assertEqual(self.hub.seen, [])
 
+    def test_the_hubs_own_spelling_is_kept(self):
+        self.hub.add("o/Gemma-3-GGUF", {"m-Q8_0.gguf": data(10)})
+        self.hub.repos["O/gemma-3-gguf"] = dict(self.hub.repos["o/Gemma-3-GGUF"], more={"id": "o/Gemma-3-GGUF"})
+        self.assertEqual(self.pull("O/gemma-3-gguf").stdout, self.at("o/Gemma-3-GGUF/m-Q8_0.gguf") + "\n")
+        self.assertEqual(os.listdir(self.at()), ["o"])
+        self.assertEqual([m["name"] for m in self.models()], ["o/Gemma-3-GGUF:Q8_0"])
+
     def test_short_names(self):
         self.hub.add("ggml-org/gemma-3-4b-it-GGUF", {"gemma-3-4b-it-Q4_K_M.gguf": data(10), "gemma-3-4b-it-Q8_0.gguf": data(20)})
         self.pull("gemma3:4b-it-q8_0")
