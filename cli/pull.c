@@ -10,6 +10,7 @@
 
 #include "commands.h"
 #include "hub/pull.h"
+#include "hub/short.h"
 #include "pull_bar.h"
 #include "shared_options.h"
 #include "signals.h"
@@ -49,14 +50,15 @@ static void print_offers(const ct_pull_offer *offers, size_t n, size_t best)
     for (size_t i = 0; i < n; i++)
         if (strlen(offers[i].tag) > width)
             width = strlen(offers[i].tag) < 40 ? strlen(offers[i].tag) : 40;
-    fprintf(stderr, "%s      %-*s  %10s  %10s  %s%s\n", term_dim(2), (int)width, "", "download", "memory", "", term_reset(2));
+    fprintf(stderr, "%s      %-*s  %10s  %10s  %s%s\n", term_dim(2), (int)width, "", "download", "memory", "",
+            term_reset(2));
     for (size_t i = 0; i < n; i++) {
         const ct_pull_offer *o = &offers[i];
         pull_size(o->memory, memory);
-        fprintf(stderr, "%s%3zu  %c%-*.*s  %10s  %s%9s  %s%s%s\n", i == best ? term_bold(2) : "", i + 1, i == best ? '*' : ' ',
-                (int)width, (int)width, term_printable(o->tag, tag, sizeof tag), pull_size(o->bytes, size),
-                o->is_exact || !o->memory ? " " : "~", o->memory ? memory : "?", o->fits ? "fits" : "does not fit",
-                o->is_pulled ? ", is pulled" : "", i == best ? term_reset(2) : "");
+        fprintf(stderr, "%s%3zu  %c%-*.*s  %10s  %s%9s  %s%s%s\n", i == best ? term_bold(2) : "", i + 1,
+                i == best ? '*' : ' ', (int)width, (int)width, term_printable(o->tag, tag, sizeof tag),
+                pull_size(o->bytes, size), o->is_exact || !o->memory ? " " : "~", o->memory ? memory : "?",
+                o->fits ? "fits" : "does not fit", o->is_pulled ? ", is pulled" : "", i == best ? term_reset(2) : "");
     }
 }
 
@@ -112,7 +114,8 @@ static bool choose(void *arg, const ct_pull_offer *offers, size_t n, size_t best
     if (n == 1) {
         *chosen = 0;
         if (best == n)
-            term_tell("(%s needs %s, which this machine does not have free now)", term_printable(offers[0].tag, tag, sizeof tag),
+            term_tell("(%s needs %s, which this machine does not have free now)",
+                      term_printable(offers[0].tag, tag, sizeof tag),
                       pull_size(offers[0].memory ? offers[0].memory : offers[0].bytes, size));
         return true;
     }
@@ -143,6 +146,15 @@ static void on_line(void *arg, const char *line)
     term_tell("(%s)", line);
 }
 
+/* What its use is bound to, where a short name says so. */
+static void note_licence(const char *name)
+{
+    const char *tag;
+    const ct_short *s = ct_short_find(name, &tag);
+    if (s)
+        term_note("%s: %s", s->repo, s->licence);
+}
+
 static int pull(const char *name)
 {
     const ct_pull_options o = {
@@ -160,6 +172,7 @@ static int pull(const char *name)
     };
     carat_err err;
     char *full, *path;
+    note_licence(name);
     bool ok = ct_pull(&o, &full, &path, &err);
     pull_bar_end();
     if (!ok && err.code == CARAT_ECANCELLED && !cli_was_interrupted())
@@ -200,9 +213,11 @@ const cli_command cli_pull = {
     .summary = "fetch a model from a hub",
     .text =
         "Fetches a model from a hub that speaks Hugging Face's protocol: its GGUF file, all parts of a split one, the\n"
-        "vision weights beside it; or a folder of safetensors. Without a quantisation it shows what there is, what each\n"
+        "vision weights beside it; or a folder of safetensors. Without a quantisation it shows what there is, what "
+        "each\n"
         "needs and what this machine holds, and asks; or takes the best where nobody can be asked. Files are checked\n"
-        "against the hub's SHA-256. A pull that was interrupted goes on where it was. On standard output it says where\n"
+        "against the hub's SHA-256. A pull that was interrupted goes on where it was. On standard output it says "
+        "where\n"
         "the model is; carat run NAME, and every other command, finds it by name.\n\n"
         "Models are kept in $CARAT_MODELS, or $XDG_DATA_HOME/carat/models, or ~/.local/share/carat/models.\n\n"
         "  carat pull gemma-3-4b-it\n"

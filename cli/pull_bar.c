@@ -14,9 +14,9 @@
 static struct {
     bool is_shown;
     char status[64];
-    size_t index;    /* of the file under way */
-    bool was_begun;  /* and its line was written */
-    double at;       /* when `completed` was last looked at */
+    size_t index;   /* of the file under way */
+    bool was_begun; /* and its line was written */
+    double at;      /* when `completed` was last looked at */
     uint64_t completed;
     double rate; /* bytes a second; 0: not known yet */
 } bar;
@@ -27,8 +27,10 @@ const char *pull_size(uint64_t bytes, char out[24])
         snprintf(out, 24, "%.2f GiB", (double)bytes / 0x1p30);
     else if (bytes >= (uint64_t)1 << 20)
         snprintf(out, 24, "%.1f MiB", (double)bytes / 0x1p20);
-    else
+    else if (bytes >= (uint64_t)1 << 10)
         snprintf(out, 24, "%.1f KiB", (double)bytes / 0x1p10);
+    else
+        snprintf(out, 24, "%u B", (unsigned)bytes);
     return out;
 }
 
@@ -47,7 +49,8 @@ static void measure(const ct_pull_event *e)
         bar.was_begun = false;
         bar.at = now, bar.completed = e->completed, bar.rate = 0;
     } else if (passed >= 0.2) {
-        double rate = (double)(e->completed - bar.completed) / passed, weight = passed < SMOOTH_S ? passed / SMOOTH_S : 1;
+        double rate = (double)(e->completed - bar.completed) / passed,
+               weight = passed < SMOOTH_S ? passed / SMOOTH_S : 1;
         bar.rate = bar.rate == 0 ? rate : bar.rate + weight * (rate - bar.rate);
         bar.at = now, bar.completed = e->completed;
     }
@@ -83,8 +86,8 @@ static void draw(const ct_pull_event *e)
     int width = term_width(2) - 1, room = width - n - (int)strlen(name) - 4;
     int cells = room > 40 ? 40 : room, filled = (int)(cells * part);
     if (cells >= 4)
-        fprintf(stderr, "\r\x1b[K%s [%.*s%*s]%s", name, filled, "########################################", cells - filled, "",
-                right);
+        fprintf(stderr, "\r\x1b[K%s [%.*s%*s]%s", name, filled, "########################################",
+                cells - filled, "", right);
     else
         fprintf(stderr, "\r\x1b[K%.*s", width, right + 1);
     bar.is_shown = true;

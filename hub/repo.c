@@ -105,13 +105,17 @@ static bool read_files(const json_t *siblings, ct_hub_repo *r, carat_err *err)
     return true;
 }
 
-/* "architecture" of "gguf", else "model_type" of "config". What is no text is not said. */
-static void read_architecture(const json_t *o, ct_hub_repo *r)
+/* "architecture" of "gguf", else "model_type" of "config"; the number of parameters. What is of another type is not said. */
+static void read_kind(const json_t *o, ct_hub_repo *r)
 {
     const char *s = json_string_value(json_object_get(json_object_get(o, "gguf"), "architecture"));
     if (!s)
         s = json_string_value(json_object_get(json_object_get(o, "config"), "model_type"));
     snprintf(r->architecture, sizeof r->architecture, "%s", s ? s : "");
+    json_int_t n = json_integer_value(json_object_get(json_object_get(o, "gguf"), "total"));
+    if (n <= 0)
+        n = json_integer_value(json_object_get(json_object_get(o, "safetensors"), "total"));
+    r->n_params = n > 0 ? (uint64_t)n : 0;
 }
 
 static bool read_all(const json_t *o, ct_hub_repo *r, carat_err *err)
@@ -130,7 +134,7 @@ static bool read_all(const json_t *o, ct_hub_repo *r, carat_err *err)
         lower_copy(r->commit, commit);
     const json_t *gated = json_object_get(o, "gated"), *siblings = json_object_get(o, "siblings");
     r->is_gated = json_is_string(gated) || json_is_true(gated); /* false, "auto", "manual" */
-    read_architecture(o, r);
+    read_kind(o, r);
     if (!json_is_array(siblings))
         return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: 'siblings' is %s, expected an array of files", r->repo,
                        siblings ? ct_json_kind(siblings) : "missing");

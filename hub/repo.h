@@ -1,7 +1,7 @@
 /* repo.h - what a hub says about a repository: its commit and its files with sizes and hashes.
  *
  *   GET /api/models/OWNER/REPO/revision/REV?blobs=true
- *   { "sha": "f9c2...", "gated": false, "config": { "model_type": "gemma3" }, "gguf": { "architecture": "gemma3" },
+ *   { "sha": "f9c2...", "gated": false, "config": { "model_type": "gemma3" }, "gguf": { "architecture": "gemma3", "total": 999885952 },
  *     "siblings": [ { "rfilename": "x.gguf", "size": 806058240, "blobId": "5be3...", "lfs": { "sha256": "8ccc...", "size": 806058240 } },
  *                   { "rfilename": "config.json", "size": 899, "blobId": "01c5..." } ] }
  *
@@ -28,6 +28,7 @@ typedef struct ct_hub_repo {
     char commit[65];         /* "" if it is not stated */
     bool is_gated;           /* its owner wants the terms accepted */
     char architecture[64];   /* "gemma3": of its GGUF files, else of its config.json; "" if it is not stated */
+    uint64_t n_params;       /* of its GGUF files, else of its safetensors; 0: not stated */
     ct_hub_file *files;      /* sorted by name, no two alike */
     size_t n_files;
     size_t n_left_out;

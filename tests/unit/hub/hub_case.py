@@ -25,7 +25,7 @@ class Case(Folder):
         self.hub = Hub()
         self.addCleanup(self.hub.close)
         self.store = self.path("store/models")
-        self.env = {k: v for k, v in os.environ.items() if not k.startswith(("HF_", "XDG_")) and not k.lower().endswith("_proxy")}
+        self.env = {k: v for k, v in os.environ.items() if not k.startswith(("HF_", "XDG_", "SSL_", "CURL_")) and not k.lower().endswith("_proxy")}
         self.env.update(HOME=self.dir.name, CARAT_MODELS=self.store, HF_ENDPOINT=self.hub.url())
 
     def run_(self, *args, **kw):

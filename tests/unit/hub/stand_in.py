@@ -8,11 +8,14 @@ SPDX-License-Identifier: Apache-2.0
 import hashlib
 import http.server
 import json
+import os
 import re
+import ssl
 import threading
 import time
 import urllib.parse
 
+CERTIFICATE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "stand_in.pem")  # for 127.0.0.1, and its key
 COMMIT = "f9c28bcd85737ffc5aef028638d3341d49869c27"
 
 
@@ -49,6 +52,7 @@ class Server(http.server.ThreadingHTTPServer):
 class Hub:
     def __init__(self):
         self.repos, self.gated, self.faults, self.tokens = {}, set(), Faults(), set()
+        self.scheme = "http"
         self.seen, self.stored = [], []  # (path, headers) of the hub's and the storage's requests
         self.hub, self.storage = self.server(HubHandler), self.server(StorageHandler)
 
@@ -58,13 +62,21 @@ class Hub:
         threading.Thread(target=s.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
         return s
 
+    def secure(self):
+        """From now on over TLS, with a certificate of its own (CERTIFICATE)."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(CERTIFICATE)
+        for s in self.hub, self.storage:
+            s.socket = context.wrap_socket(s.socket, server_side=True, do_handshake_on_connect=False)
+        self.scheme = "https"
+
     def close(self):
         for s in self.hub, self.storage:
             s.shutdown()
             s.server_close()
 
     def url(self, server=None):
-        return "http://127.0.0.1:%d" % (server or self.hub).server_address[1]
+        return "%s://127.0.0.1:%d" % (self.scheme, (server or self.hub).server_address[1])
 
     def add(self, repo, files, gated=False, **more):
         """files: {name: bytes}; what ends in .gguf or .safetensors is in LFS."""

@@ -12,7 +12,7 @@ import time
 
 from hub_case import REPO, Case, data
 from program import CARAT, main
-from stand_in import COMMIT
+from stand_in import CERTIFICATE, COMMIT
 
 class Resuming(Case):
     def test_a_cut_connection_is_continued_where_it_was(self):
@@ -249,6 +249,17 @@ class Access(Case):
             self.fails("pull", REPO, "--endpoint", endpoint, says="expected https://HOST")
         self.hub.faults.redirect = lambda url: self.hub.url() + "/" + REPO + "/resolve/" + COMMIT + "/m-Q4_K_M.gguf"
         self.fails("pull", REPO, says="more than 10 redirects")
+
+    def test_a_certificate_must_be_trusted(self):
+        whole = self.add()
+        self.hub.secure()
+        self.env["HF_ENDPOINT"] = self.hub.url()
+        self.fails("pull", REPO, says="127.0.0.1: ")
+        self.assertEqual(self.hub.seen, [])
+        for name in "SSL_CERT_FILE", "CURL_CA_BUNDLE":
+            self.pull(REPO, env={name: CERTIFICATE})
+            self.assertEqual(self.read(REPO, "m-Q4_K_M.gguf"), whole)
+            self.run_("rm", REPO, "-y")
 
     def test_a_proxy_is_asked(self):
         self.add()

@@ -208,6 +208,14 @@ static void offers_are_weighed(void **state)
     assert_string_equal(offers[best].tag, "BF16");
     free(offers);
     drop(&m);
+    make(&m, "someone/fine-tune", files); /* as many parameters as the 4B, without its tower and with it */
+    for (uint64_t n = 3880000000; n <= 4300000000; n += 420000000) {
+        m.repo.n_params = n;
+        assert_true(ct_hub_offers(&m.repo, &m.models, 0, UINT64_MAX, &offers, &best, NULL));
+        assert_int_equal(offers[best].memory, weighed("q8_0", false));
+        free(offers);
+    }
+    drop(&m);
     make(&m, "someone/secret-model", files); /* nobody knows what it is */
     assert_true(ct_hub_offers(&m.repo, &m.models, 0, 3000000000, &offers, &best, NULL));
     assert_int_equal(offers[best].memory, 0);

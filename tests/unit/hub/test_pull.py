@@ -9,9 +9,10 @@ import resource
 import select
 import signal
 import time
+import unittest
 
 from hub_case import REPO, Case, data
-from program import CARAT, TINY, TINY_GGUF, main
+from program import CARAT, SANITIZED, TINY, TINY_GGUF, main
 from stand_in import COMMIT
 
 class Names(Case):
@@ -175,6 +176,7 @@ class Best(Case):
         total = weighed["point"]["total"] / 2**20
         self.assertIn("%.1f MiB" % total, r.stderr)
 
+    @unittest.skipIf(SANITIZED, "a sanitizer's shadow is memory, too")
     def test_where_memory_is_small_less_is_best_or_none(self):
         def limit(mib):
             return lambda: resource.setrlimit(resource.RLIMIT_DATA, (mib << 20, mib << 20))
