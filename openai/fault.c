@@ -55,6 +55,11 @@ bool ct_openai_refuse_err(ct_openai_fault *f, const char *param)
     }
 }
 
+bool ct_openai_refuse_cut(ct_openai_fault *f)
+{
+    return ct_openai_refuse(f, 503, "unavailable", "", "the answer was cut off: the server is shutting down");
+}
+
 bool ct_openai_refuse_submit(ct_openai_fault *f, ct_openai_endpoint endpoint)
 {
     if (f->err.code == CARAT_ELIMIT)

@@ -261,7 +261,9 @@ bool ct_openai_chat_prompt(ct_openai_request *r, const carat_engine *e, const ct
     chat c = { .o = o, .f = f, .unknown = &r->unknown, .low = o->pan_scan, .high = o->pan_scan };
     c.low.mode = CARAT_PAN_SCAN_OFF;
     c.high.mode = CARAT_PAN_SCAN_ON;
-    carat_prompt_options po = { .struct_size = sizeof po, .pan_scan = &o->pan_scan, .tools = r->calls.tools };
+    carat_prompt_options po = {
+        .struct_size = sizeof po, .pan_scan = &o->pan_scan, .tools = r->calls.tools, .fit = o->fit
+    };
     bool ok = read_beginning(r->body, &po, f) && make_room(&c, list, n);
     for (size_t i = 0; ok && i < n; i++)
         ok = take_message(&c, json_array_get(list, i), i);

@@ -52,6 +52,8 @@ bool ct_openai_refuse(ct_openai_fault *f, int status, const char *code, const ch
  * numbers that are not finite) is a 500, an engine that is being drained a 503, and neither names a field; any other is a
  * 400. */
 bool ct_openai_refuse_err(ct_openai_fault *f, const char *param);
+/* A 503 for an answer that was cancelled: whoever gets it is not told that it was complete. */
+bool ct_openai_refuse_cut(ct_openai_fault *f);
 /* The same where carat_request_submit has: a full queue is a 429. */
 bool ct_openai_refuse_submit(ct_openai_fault *f, ct_openai_endpoint endpoint);
 
@@ -92,6 +94,7 @@ typedef struct ct_openai_options {
     size_t max_answers;      /* the most `n` may be: answers the engine generates at once */
     const char *files;       /* the folder whose image files a request may name; NULL: none */
     const char *files_hint;  /* what would open one, for the message: "--batch-files DIR" */
+    size_t fit;              /* of a chat: oldest turns are left out until its prompt has no more tokens; 0: none is */
     ct_openai_mode mode;     /* of this request */
     ct_openai_forms *forms;  /* NULL: a request compiles its form for itself */
 } ct_openai_options;

@@ -156,6 +156,19 @@ static bool write_part(talk *t, size_t ask, const ct_openai_part *p, ct_buf *out
 
 /* ---- events ---- */
 
+/* An answer that was cancelled is no answer. */
+static void look_for_fault(talk *t, const ct_openai_part *p)
+{
+    const bool is_cut = p->kind == CT_PART_END && p->result->finish == CARAT_FINISH_CANCELLED;
+    if (t->base.has_failed || (p->kind != CT_PART_FAILED && !is_cut))
+        return;
+    t->base.has_failed = true;
+    if (is_cut)
+        ct_openai_refuse_cut(&t->base.fault);
+    else
+        t->base.fault = *p->fault;
+}
+
 static bool take_event(ct_talk *base, size_t ask, const carat_event *event, ct_buf *out)
 {
     talk *t = (talk *)base;
@@ -164,12 +177,10 @@ static bool take_event(ct_talk *base, size_t ask, const carat_event *event, ct_b
     bool ok = true;
     ct_openai_usage_event(&t->usage, event);
     ct_openai_reply_add(reply, carat_engine_tokenizer(base->scene->engine), event);
-    if (reply->has_failed && !base->has_failed) {
-        base->has_failed = true;
-        base->fault = reply->fault;
-    }
     const ct_openai_part *parts = ct_openai_reply_parts(reply, &n);
-    for (size_t i = 0; ok && base->streams && i < n; i++)
+    for (size_t i = 0; i < n; i++)
+        look_for_fault(t, &parts[i]);
+    for (size_t i = 0; ok && base->streams && !base->has_failed && i < n; i++)
         ok = write_part(t, ask, &parts[i], out);
     return ok;
 }

@@ -9,6 +9,8 @@
 #include "base/clock.h"
 #include "unit.h"
 
+ct_talk_scene talked_scene = { .model = "tiny" };
+
 static json_t *parse(const char *body)
 {
     carat_err err;
@@ -26,7 +28,9 @@ void talked_read(talked *o, const ct_talk_kind *kind, const char *body)
 {
     json_t *v = parse(body);
     *o = (talked){ .ok = false };
-    o->scene = (ct_talk_scene){ .engine = asked_engine, .model = "tiny", .options = &asked_defaults };
+    o->scene = talked_scene;
+    o->scene.engine = asked_engine;
+    o->scene.options = &asked_defaults;
     ct_buf_init(&o->out, SIZE_MAX);
     o->t = calloc(1, kind->size);
     assert_non_null(o->t);

@@ -8,6 +8,8 @@
 #include "asked.h"
 #include "openai/talk.h"
 
+extern ct_talk_scene talked_scene; /* what all of them have, but for the engine and the options */
+
 typedef struct talked {
     ct_talk_scene scene;
     ct_talk *t;

@@ -8,93 +8,25 @@
 #include <string.h>
 
 #include "asked.h"
-#include "base/utf8.h"
 #include "openai/talks.h"
+#include "talked.h"
 
-#define MOST_CHUNKS 4096
 #define TOOL                                                                                                           \
     "{\"name\": \"warm\", \"parameters\": {\"type\": \"object\", \"properties\": {\"by\": {\"type\": \"integer\", "    \
     "\"maximum\": 9}}, \"required\": [\"by\"], \"additionalProperties\": false}}"
 #define TOOLS ", \"tools\": [{\"type\": \"function\", \"function\": " TOOL "}]"
 
-static ct_talk_scene scene;
-
-/* ---- a server of one request ---- */
-
-typedef struct spoken {
-    ct_talk *t;
-    ct_buf out;
-    bool ok; /* it was read */
-    ct_openai_fault f;
-} spoken;
-
-static void open_talk(spoken *s, const ct_talk_kind *kind, const char *text)
-{
-    carat_err err;
-    json_t *body;
-    *s = (spoken){ .t = calloc(1, kind->size) };
-    assert_non_null(s->t);
-    ct_buf_init(&s->out, 1 << 24);
-    s->t->kind = kind;
-    s->t->scene = &scene;
-    if (!ct_json_parse("body", text, strlen(text), &body, &err))
-        fail_msg("%s: %s", text, err.msg);
-    s->ok = kind->read(s->t, body, &s->f);
-    json_decref(body);
-}
-
-static void close_talk(spoken *s)
-{
-    for (size_t i = 0; i < s->t->n; i++)
-        carat_request_free(s->t->requests[i]);
-    s->t->kind->deinit(s->t);
-    free(s->t);
-    ct_buf_deinit(&s->out);
-}
-
-static void submit(spoken *s, carat_queue *queue)
-{
-    carat_err err;
-    for (size_t i = 0; i < s->t->n; i++) {
-        carat_request_options o = *s->t->asks[i];
-        o.queue = queue;
-        o.user = (void *)(uintptr_t)i;
-        if (!carat_request_submit(asked_engine, &o, &s->t->requests[i], &err))
-            fail_msg("%s", err.msg);
-    }
-}
-
-/* From the body to the last byte. */
-static void speak(spoken *s, const ct_talk_kind *kind, const char *text)
-{
-    carat_queue *queue;
-    open_talk(s, kind, text);
-    if (!s->ok)
-        fail_msg("%s: %s", text, s->f.err.msg);
-    assert_true(carat_queue_open(&queue, NULL));
-    submit(s, queue);
-    assert_true(!s->t->streams || kind->begin(s->t, &s->out));
-    for (size_t n_open = s->t->n; n_open;) {
-        const carat_event *e = carat_queue_next(queue, -1);
-        if (e->kind == CARAT_EVENT_END)
-            n_open--;
-        else
-            assert_true(kind->event(s->t, (size_t)(uintptr_t)e->user, e, &s->out));
-    }
-    assert_true(!s->t->has_failed && kind->end(s->t, &s->out));
-    carat_queue_close(queue);
-}
-
 static json_t *whole(const ct_talk_kind *kind, const char *text)
 {
-    spoken s;
+    talked s;
     json_t *o;
     carat_err err;
-    speak(&s, kind, text);
+    talked_accept(&s, kind, text);
+    talked_run(&s);
     assert_false(s.t->streams);
     if (!ct_json_parse("reply", s.out.data, s.out.len, &o, &err))
         fail_msg("%s: %s", s.out.data, err.msg);
-    close_talk(&s);
+    talked_done(&s);
     return o;
 }
 
@@ -121,11 +53,12 @@ static json_t *chunks_of(const ct_buf *out)
 
 static json_t *streamed(const ct_talk_kind *kind, const char *text)
 {
-    spoken s;
-    speak(&s, kind, text);
+    talked s;
+    talked_accept(&s, kind, text);
+    talked_run(&s);
     assert_true(s.t->streams);
     json_t *all = chunks_of(&s.out);
-    close_talk(&s);
+    talked_done(&s);
     return all;
 }
 
@@ -403,15 +336,15 @@ static void test_a_list_of_prompts(void **state)
     assert_int_equal(json_integer_value(json_object_get(usage, "completion_tokens")), 54);
     json_decref(all);
     ct_buf many;
-    spoken s;
+    talked s;
     ct_buf_init(&many, 1 << 20);
     ct_buf_str(&many, "{\"prompt\": [[2]");
     for (size_t i = 0; i < CT_TALK_MAX_ASKS; i++)
         ct_buf_str(&many, ", [2]");
     ct_buf_str(&many, "]}");
-    open_talk(&s, &ct_openai_talk_completions, many.data);
+    talked_read(&s, &ct_openai_talk_completions, many.data);
     assert_true(!s.ok && s.f.status == 400 && strcmp(s.f.param, "prompt") == 0);
-    close_talk(&s);
+    talked_done(&s);
     ct_buf_deinit(&many);
 }
 
@@ -431,36 +364,36 @@ static void test_refusals(void **state)
     };
     for (size_t i = 0; i < sizeof of / sizeof *of; i++) {
         char body[512];
-        spoken s;
+        talked s;
         snprintf(body, sizeof body, "%s%s", CHAT, of[i].rest);
-        open_talk(&s, &ct_openai_talk_chat, body);
+        talked_read(&s, &ct_openai_talk_chat, body);
         assert_true(!s.ok && s.f.status == 400);
         assert_string_equal(s.f.param, of[i].param);
-        close_talk(&s);
+        talked_done(&s);
     }
-    spoken s;
-    open_talk(&s, &ct_openai_talk_chat, CHAT ", \"mood\": 1, \"stream_options\": {\"x\": 1}}");
+    talked s;
+    talked_read(&s, &ct_openai_talk_chat, CHAT ", \"mood\": 1, \"stream_options\": {\"x\": 1}}");
     assert_true(s.ok);
     assert_string_equal(s.t->ignored, "mood, stream_options.x");
-    close_talk(&s);
+    talked_done(&s);
 }
 
 /* A stream that fails has one more event, and no [DONE]. */
 static void test_faults(void **state)
 {
     (void)state;
-    spoken s;
+    talked s;
     json_t *o;
     ct_buf out;
     const carat_err late = { .code = CARAT_ETIME, .msg = "late" };
     ct_buf_init(&out, 1 << 16);
-    open_talk(&s, &ct_openai_talk_chat, CHAT ", \"stream\": true}");
+    talked_read(&s, &ct_openai_talk_chat, CHAT ", \"stream\": true}");
     assert_true(s.ok && s.t->kind->begin(s.t, &s.out));
     assert_true(s.t->kind->event(s.t, 0, &(carat_event){ .kind = CARAT_EVENT_FAILED, .err = &late }, &s.out));
     assert_true(s.t->has_failed && s.t->fault.status == 500);
     assert_true(s.t->kind->fault(s.t, &s.t->fault, true, &out));
     assert_true(strncmp(out.data, "data: {\"error\":{", 16) == 0 && strcmp(out.data + out.len - 4, "}}\n\n") == 0);
-    close_talk(&s);
+    talked_done(&s);
     ct_buf_clear(&out);
     assert_true(ct_openai_talk_chat.fault(NULL, &(ct_openai_fault){ .status = 404, .code = "x" }, false, &out));
     assert_true(ct_json_parse("fault", out.data, out.len, &o, NULL));
@@ -475,15 +408,15 @@ static void *read_many(void *arg)
     const size_t which = (size_t)(uintptr_t)arg;
     for (size_t i = 0; i < 40; i++) {
         char body[512];
-        spoken s;
+        talked s;
         snprintf(body, sizeof body,
                  "%s, \"response_format\": {\"type\": \"json_schema\", \"json_schema\": {\"name\": \"x\", \"schema\": "
                  "{\"type\": \"integer\", \"maximum\": %zu}}}}",
                  CHAT, (i + which) % (CT_OPENAI_MAX_FORMS + 4));
-        open_talk(&s, &ct_openai_talk_chat, body);
+        talked_read(&s, &ct_openai_talk_chat, body);
         if (!s.ok)
             return NULL;
-        close_talk(&s);
+        talked_done(&s);
     }
     return arg;
 }
@@ -510,8 +443,7 @@ static int open_scene(void **state)
 {
     const int rc = asked_open(state);
     asked_defaults.mode = CT_OPENAI_LENIENT;
-    scene =
-        (ct_talk_scene){ .engine = asked_engine, .model = "tiny", .fingerprint = "fp_1", .options = &asked_defaults };
+    talked_scene.fingerprint = "fp_1";
     return rc;
 }
 
