@@ -138,8 +138,8 @@ bool ct_responses_count(const ct_talk_scene *s, const json_t *body, json_t **rep
     if (ok) {
         carat_prompt_tokens(request.prompt, &n);
         *reply = json_pack("{s:s, s:I}", "object", "response.input_tokens", "input_tokens", (json_int_t)n);
-        ok = (!s->unknown || (ct_openai_list_join(s->unknown, &ignored) &&
-                              ct_openai_list_join(s->unknown, &request.unknown))) &&
+        ok = (!s->unknown ||
+              (ct_openai_list_join(s->unknown, &ignored) && ct_openai_list_join(s->unknown, &request.unknown))) &&
              *reply;
         ok = ok || ct_responses_no_memory(f);
     }

@@ -208,6 +208,7 @@ static void begin_read(ct_call *c)
     c->scene.request_id = c->id;
     c->scene.options = &c->options;
     c->scene.unknown = &c->unknown;
+    c->scene.responses = c->s->responses;
     ct_openai_list_init(&c->unknown, c->options.mode);
     c->stage = CT_CALL_READ;
     if (!make_talk(c)) {

@@ -12,6 +12,7 @@
  *     plan.c          what the page asks before it sends: the crops of an image, what models need
  *     state.c         routes that the server's own state answers
  *     natives.c       of them those in llama-server's words
+ *     stored.c        of them those of stored responses
  *     models*.c       models by name
  *     workers.c       threads for what takes long
  *     guard.c         who may call: keys, origins, hosts
@@ -31,6 +32,7 @@ struct ct_server {
     ct_models *models;
     ct_guard *guard;
     carat_queue *queue;
+    struct ct_responses_store *responses;
     ct_call *calls;
     int epoll, signals;
     int ollama_listener; /* where clients expect Ollama; -1: nowhere */
@@ -72,6 +74,8 @@ ct_state_fn ct_state_models, ct_state_model, ct_state_props, ct_state_slots, ct_
 ct_state_fn ct_state_tags, ct_state_ps, ct_state_show, ct_state_ollama_version;
 /* A request in Ollama's words says how long its model is to stay. False: it is replied to. */
 bool ct_call_keep(ct_call *c);
+/* stored.c */
+ct_state_fn ct_state_response, ct_state_delete_response, ct_state_cancel_response;
 
 /* plan.c */
 ct_ask_fn ct_ask_crops, ct_ask_weigh;

@@ -12,16 +12,23 @@
 #include "llamacpp/llamacpp.h"
 #include "ollama/ollama.h"
 #include "openai/talks.h"
+#include "responses/responses.h"
 #include "server/inside.h"
 
 #define OPENAI    &ct_openai_talk_chat
 #define OLLAMA    &ct_ollama_talk_chat
 #define ANTHROPIC &ct_anthropic_talk
+#define RESPONSES &ct_responses_talk
 
 /* clang-format off */
 const ct_route ct_routes[] = {
     { "POST", "/v1/chat/completions", .talk = &ct_openai_talk_chat, .protocol = OPENAI },
     { "POST", "/v1/completions", .talk = &ct_openai_talk_completions, .protocol = OPENAI },
+    { "POST", "/v1/responses", .talk = &ct_responses_talk, .protocol = RESPONSES },
+    { "POST", "/v1/responses/input_tokens", .ask = ct_responses_count, .protocol = RESPONSES },
+    { "GET", "/v1/responses/{id}", .state = ct_state_response, .protocol = RESPONSES },
+    { "DELETE", "/v1/responses/{id}", .state = ct_state_delete_response, .protocol = RESPONSES },
+    { "POST", "/v1/responses/{id}", .state = ct_state_cancel_response, .protocol = RESPONSES },
     { "POST", "/api/chat", .talk = &ct_ollama_talk_chat, .protocol = OLLAMA },
     { "POST", "/api/generate", .talk = &ct_ollama_talk_generate, .protocol = OLLAMA },
     { "POST", "/api/embed", .talk = &ct_ollama_talk_embed, .protocol = OLLAMA },

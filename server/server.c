@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/map.h"
+#include "responses/responses.h"
 #include "server/inside.h"
 
 #define N_WORKERS    4
@@ -73,6 +74,14 @@ static bool open_loop(ct_server *s, carat_err *err)
            watch(s, ct_workers_fd(s->workers), err) && watch(s, carat_queue_fd(s->queue), err);
 }
 
+/* Responses that clients may go on from. */
+static bool open_store(ct_server *s, carat_err *err)
+{
+    const ct_responses_limits limits = { .count = 1024, .bytes = (size_t)64 << 20, .seconds = 3600 };
+    s->responses = ct_responses_store_open(&limits);
+    return s->responses || ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for a server");
+}
+
 bool ct_server_open(const ct_server_options *o, ct_server **out, carat_err *err)
 {
     ct_server *s = calloc(1, sizeof *s);
@@ -84,7 +93,7 @@ bool ct_server_open(const ct_server_options *o, ct_server **out, carat_err *err)
     s->started = time(NULL);
     if (ct_guard_open(&s->o, &s->guard, err) && ct_workers_open(N_WORKERS, &s->workers, err) &&
         ct_models_open(&s->o, s->workers, on_model, s, &s->models, err) && carat_queue_open(&s->queue, err) &&
-        open_http(s, err) && open_loop(s, err) && ct_server_listen(s, err)) {
+        open_store(s, err) && open_http(s, err) && open_loop(s, err) && ct_server_listen(s, err)) {
         *out = s;
         return true;
     }
@@ -100,6 +109,7 @@ void ct_server_close(ct_server *s)
     if (s->models)
         ct_models_give_up(s->models);
     ct_workers_close(s->workers);
+    ct_responses_store_close(s->responses);
     ct_models_close(s->models);
     carat_queue_close(s->queue);
     ct_guard_close(s->guard);

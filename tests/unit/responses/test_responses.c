@@ -14,7 +14,8 @@
 #include "talked.h"
 
 #define WARM                                                                                                           \
-    "{'type': 'function', 'name': 'warm', 'parameters': {'type': 'object', 'properties': {'by': {'type': 'integer'}}, " \
+    "{'type': 'function', 'name': 'warm', 'parameters': {'type': 'object', 'properties': {'by': {'type': "             \
+    "'integer'}}, "                                                                                                    \
     "'required': ['by'], 'additionalProperties': false}}"
 
 static const char *text_at(const json_t *o, const char *key)
@@ -69,7 +70,8 @@ static void test_items_become_messages(void **state)
                   "'call_id': 'x', 'output': [{'type': 'input_text', 'text': 'ok'}]}]}",
                   "<bos>" USER("a") MODEL("[{\"name\": \"warm\", \"parameters\": {\"by\": 1}}, {\"name\": \"now\", "
                                           "\"parameters\": {}}]")
-                      USER("Results:\n[{\"name\":\"warm\",\"result\":\"ok\"},{\"name\":\"now\",\"result\":\"noon\"}]") ANSWER);
+                      USER("Results:\n[{\"name\":\"warm\",\"result\":\"ok\"},{\"name\":\"now\",\"result\":\"noon\"}]")
+                          ANSWER);
 }
 
 static void test_settings(void **state)
@@ -87,8 +89,9 @@ static void test_settings(void **state)
     assert_true(g->n_top == 2 && g->wants_logprobs && g->n_stops == 1 && g->format && o.t->streams);
     assert_string_equal(o.t->ignored, "mood");
     talked_done(&o);
-    talked_accept(&o, &ct_responses_talk, "{'input': 'a', 'include': ['message.output_text.logprobs'], 'tools': [" WARM
-                                          "], 'tool_choice': {'type': 'function', 'name': 'warm'}}");
+    talked_accept(&o, &ct_responses_talk,
+                  "{'input': 'a', 'include': ['message.output_text.logprobs'], 'tools': [" WARM
+                  "], 'tool_choice': {'type': 'function', 'name': 'warm'}}");
     assert_true(o.t->asks[0]->generation->wants_logprobs && o.t->asks[0]->generation->format);
     talked_done(&o);
 }
@@ -258,9 +261,26 @@ static json_t *response_of(const json_t *events)
 }
 
 static const char *const keys_of_a_response[] = {
-    "id", "object", "created_at", "status", "error", "incomplete_details", "instructions", "metadata", "model", "output",
-    "parallel_tool_calls", "temperature", "tool_choice", "tools", "top_p", "max_output_tokens", "previous_response_id",
-    "text", "truncation", "usage",
+    "id",
+    "object",
+    "created_at",
+    "status",
+    "error",
+    "incomplete_details",
+    "instructions",
+    "metadata",
+    "model",
+    "output",
+    "parallel_tool_calls",
+    "temperature",
+    "tool_choice",
+    "tools",
+    "top_p",
+    "max_output_tokens",
+    "previous_response_id",
+    "text",
+    "truncation",
+    "usage",
 };
 
 static void expect_response(const json_t *r, const char *status)
@@ -277,9 +297,10 @@ static void expect_response(const json_t *r, const char *status)
 static void test_a_message(void **state)
 {
     (void)state;
-    static const char *const types[] = { "created", "in_progress", "output_item.added", "content_part.added",
-                                         "output_text.delta", "output_text.done", "content_part.done",
-                                         "output_item.done", "completed", NULL };
+    static const char *const types[] = {
+        "created",          "in_progress",       "output_item.added", "content_part.added", "output_text.delta",
+        "output_text.done", "content_part.done", "output_item.done",  "completed",          NULL
+    };
     static const char *const texts[] = { "He", "llo", " \xf0\x9f\x98\x80", NULL };
     talked o;
     talked_accept(&o, &ct_responses_talk,
@@ -307,14 +328,30 @@ static void test_a_message(void **state)
 static void test_calls(void **state)
 {
     (void)state;
-    static const char *const types[] = { "created", "in_progress", "output_item.added", "content_part.added",
-                                         "output_text.delta", "output_text.done", "content_part.done",
-                                         "output_item.done", "output_item.added", "function_call_arguments.delta",
-                                         "function_call_arguments.done", "output_item.done", "output_item.added",
-                                         "function_call_arguments.delta", "function_call_arguments.done",
-                                         "output_item.done", "completed", NULL };
-    static const char *const texts[] = { "So:", "\n[{\"name\": \"warm\", \"par", "ameters\": {\"by\"", ": 1}}, {\"name\"",
-                                         ": \"warm\", \"parameters\": {\"by\": 2}}]", NULL };
+    static const char *const types[] = { "created",
+                                         "in_progress",
+                                         "output_item.added",
+                                         "content_part.added",
+                                         "output_text.delta",
+                                         "output_text.done",
+                                         "content_part.done",
+                                         "output_item.done",
+                                         "output_item.added",
+                                         "function_call_arguments.delta",
+                                         "function_call_arguments.done",
+                                         "output_item.done",
+                                         "output_item.added",
+                                         "function_call_arguments.delta",
+                                         "function_call_arguments.done",
+                                         "output_item.done",
+                                         "completed",
+                                         NULL };
+    static const char *const texts[] = { "So:",
+                                         "\n[{\"name\": \"warm\", \"par",
+                                         "ameters\": {\"by\"",
+                                         ": 1}}, {\"name\"",
+                                         ": \"warm\", \"parameters\": {\"by\": 2}}]",
+                                         NULL };
     talked o;
     talked_accept(&o, &ct_responses_talk, "{'input': 'a', 'stream': true, 'tools': [" WARM "]}");
     talked_say(&o, texts, CARAT_FINISH_STOP, 0);
@@ -343,7 +380,11 @@ static void test_cut_off(void **state)
         size_t n_items;
     } of[] = {
         { { "He", "llo" }, "message", "incomplete", CARAT_FINISH_LENGTH, 1 },
-        { { "{\"name\": \"warm\", ", "\"parameters\": {\"by\": 1" }, "function_call", "incomplete", CARAT_FINISH_LENGTH, 1 },
+        { { "{\"name\": \"warm\", ", "\"parameters\": {\"by\": 1" },
+          "function_call",
+          "incomplete",
+          CARAT_FINISH_LENGTH,
+          1 },
         { { NULL }, "message", "completed", CARAT_FINISH_STOP, 1 },
         { { "{\"name\": \"warm\", \"parameters\": {\"by\": 1}}" }, "function_call", "completed", CARAT_FINISH_STOP, 1 },
     };
@@ -411,7 +452,8 @@ static void test_a_model_answers(void **state)
         talked_accept(&stream, &ct_responses_talk, body);
         talked_run(&whole), talked_run(&stream);
         json_t *a = parse(whole.out.data, whole.out.len), *events = events_of(&stream), *b = response_of(events);
-        json_t *x = json_array_get(json_object_get(a, "output"), 0), *y = json_array_get(json_object_get(b, "output"), 0);
+        json_t *x = json_array_get(json_object_get(a, "output"), 0),
+               *y = json_array_get(json_object_get(b, "output"), 0);
         const char *key = i ? "arguments" : "content";
         assert_true(json_equal(json_object_get(x, key), json_object_get(y, key)));
         json_decref(a), json_decref(events);
