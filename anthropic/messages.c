@@ -141,9 +141,10 @@ static bool add_image(making *m, const json_t *block)
     if (!json_is_string(from))
         return refuse(m, "invalid_value",
                       is_data ? "the data are missing or not a string" : "the url is missing or not a string");
+    if (!parts)
+        return no_memory(m);
     json_t *url = is_data ? data_url(from) : json_incref(from);
-    if (!parts ||
-        json_array_append_new(parts, json_pack("{s:s, s:{s:o}}", "type", "image_url", "image_url", "url", url)) != 0)
+    if (json_array_append_new(parts, json_pack("{s:s, s:{s:o}}", "type", "image_url", "image_url", "url", url)) != 0)
         return no_memory(m);
     return map(m, m->where, "messages[%zu].content[%zu]", index_of(m), json_array_size(parts) - 1);
 }
@@ -158,9 +159,11 @@ static bool add_call(making *m, const json_t *block)
         return false;
     if (input && !json_is_null(input) && !json_is_object(input))
         return refuse(m, "invalid_value", "the input of a call is not an object");
+    if (!calls)
+        return no_memory(m);
     json_t *call = json_pack("{s:s, s:{s:O*, s:O*}, s:O*}", "type", "function", "function", "name", name, "arguments",
                              input, "id", id);
-    if (!calls || json_array_append_new(calls, call) != 0)
+    if (json_array_append_new(calls, call) != 0)
         return no_memory(m);
     const size_t k = json_array_size(calls) - 1;
     return map(m, m->where, "messages[%zu].tool_calls[%zu].function", index_of(m), k) &&

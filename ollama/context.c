@@ -39,23 +39,23 @@ json_t *ct_ollama_context(const carat_engine *e, const carat_prompt *prompt, con
     return NULL;
 }
 
-/* The token that stands where a picture was; -1: the vocabulary has none. */
-static int32_t image_token(const carat_engine *e)
+/* The control token of that name; -1: the vocabulary has none. False: no memory. */
+static bool control_token(const carat_engine *e, const char *name, unsigned flags, int32_t *id, ct_openai_fault *f)
 {
-    int32_t *ids, id = -1;
+    int32_t *ids;
     size_t n;
-    static const char name[] = "<image_soft_token>";
-    if (!carat_tokenizer_encode(carat_engine_tokenizer(e), name, sizeof name - 1, CARAT_TOK_SPECIAL, &ids, &n, NULL))
-        return -1;
-    if (n == 1)
-        id = ids[0];
+    if (!carat_tokenizer_encode(carat_engine_tokenizer(e), name, strlen(name), flags, &ids, &n, &f->err))
+        return ct_openai_refuse_err(f, "context");
+    *id = n == 1 ? ids[0] : -1;
     carat_free(ids);
-    return id;
+    return true;
 }
 
 static bool take_ids(const carat_engine *e, const json_t *from, int32_t *to, ct_openai_fault *f)
 {
-    const int32_t image = image_token(e);
+    int32_t image = -1; /* stands where a picture was */
+    if (!control_token(e, "<image_soft_token>", CARAT_TOK_SPECIAL, &image, f))
+        return false;
     for (size_t i = 0; i < json_array_size(from); i++) {
         const json_t *v = json_array_get(from, i);
         const json_int_t id = json_integer_value(v);
@@ -69,23 +69,14 @@ static bool take_ids(const carat_engine *e, const json_t *from, int32_t *to, ct_
     return true;
 }
 
-/* The new turns without the <bos> in front of them, which the context has. */
-static size_t skip_bos(const carat_engine *e, const int32_t *ids, size_t n)
-{
-    int32_t *bos;
-    size_t n_bos;
-    if (!carat_tokenizer_encode(carat_engine_tokenizer(e), "", 0, CARAT_TOK_BOS, &bos, &n_bos, NULL))
-        return 0;
-    const size_t skipped = n && n_bos == 1 && ids[0] == bos[0];
-    carat_free(bos);
-    return skipped;
-}
-
 bool ct_ollama_join_context(ct_openai_request *request, const carat_engine *e, const json_t *ids, ct_openai_fault *f)
 {
     size_t n_new, n = json_array_size(ids);
     const int32_t *new = carat_prompt_tokens(request->prompt, &n_new);
-    const size_t skipped = skip_bos(e, new, n_new);
+    int32_t bos = -1;
+    if (!control_token(e, "", CARAT_TOK_BOS, &bos, f))
+        return false;
+    const size_t skipped = n_new && new[0] == bos; /* the context has one */
     int32_t *all = calloc(n + n_new + 1, sizeof *all);
     carat_prompt *prompt = NULL;
     if (!all) {

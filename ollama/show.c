@@ -150,8 +150,16 @@ static bool set_texts(json_t *to, const ct_ollama_model *m)
 /* Every model answers and embeds; those that chat may be told of functions. */
 static json_t *capabilities(const carat_model_info *m)
 {
-    return json_pack("[s, s*, s*, s]", "completion", m->has_vision ? "vision" : NULL,
-                     m->is_instruction_tuned ? "tools" : NULL, "embedding");
+    const char *const names[] = { "completion", m->has_vision ? "vision" : NULL,
+                                  m->is_instruction_tuned ? "tools" : NULL, "embedding" };
+    json_t *all = json_array();
+    bool ok = all != NULL;
+    for (size_t i = 0; ok && i < sizeof names / sizeof *names; i++)
+        ok = !names[i] || json_array_append_new(all, json_string(names[i])) == 0;
+    if (ok)
+        return all;
+    json_decref(all);
+    return NULL;
 }
 
 json_t *ct_ollama_show(const ct_ollama_model *m, bool is_verbose)
