@@ -25,6 +25,7 @@ export class Double {
   paths = [] // of every request
   cancelled = 0 // answers whose client left
   key = null // an API key that is wanted
+  upstream = null // a real server, to which everything but the page's files is passed on
   pause = 4 // ms between pieces
   contextSize = 8192
   capabilities = ['completion', 'vision', 'tools']
@@ -55,9 +56,20 @@ export class Double {
     }
     const chunks = []
     for await (const chunk of req) chunks.push(chunk)
+    if (this.upstream) return this.#pass(req, res, path, Buffer.concat(chunks))
     const body = chunks.length ? JSON.parse(Buffer.concat(chunks).toString()) : {}
     const route = this.#routes[path]
     return route ? route(body, res) : this.#json(res, 404, { error: { message: `no route ${path}` } })
+  }
+
+  async #pass(req, res, path, body) {
+    const query = new URL(req.url, this.url).search
+    const aborter = new AbortController()
+    res.on('close', () => aborter.abort())
+    const reply = await fetch(`${this.upstream}/${path}${query}`, { method: req.method, headers: { 'content-type': 'application/json' }, body: body.length ? body : undefined, signal: aborter.signal })
+    res.writeHead(reply.status, Object.fromEntries(reply.headers))
+    for await (const piece of reply.body ?? []) res.write(piece)
+    res.end()
   }
 
   async #file(name, res) {

@@ -314,7 +314,10 @@ test('the planner has the grid of carat weigh, and says what a figure is made of
 test('at the width of a phone nothing is cut off, and all of it is in reach', async () => {
   const phone = await open(browser, server.url, { viewport: { width: 360, height: 720 }, isMobile: true, hasTouch: true })
   server.answer = () => ({ text: `${CODE}\n\n${TABLE}` })
-  await say(phone, 'Code and a table')
+  await field(phone).fill('Code and a table')
+  await field(phone).press('Enter')
+  assert.equal(await field(phone).inputValue(), 'Code and a table\n')
+  await phone.getByRole('button', { name: 'Send' }).tap()
   await settled(phone)
   const wide = () => phone.evaluate(() => document.documentElement.scrollWidth)
   assert.equal(await wide(), 360)

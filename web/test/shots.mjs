@@ -1,8 +1,8 @@
 // Pictures of the page, to be looked at. Usage: node test/shots.mjs FOLDER
 import { mkdirSync } from 'node:fs'
-import { answers, field, launch, open, png, say, settled } from './browser.mjs'
+import { field, launch, open, png, settled } from './browser.mjs'
 import { Double } from './double.mjs'
-import { CODE, TABLE, XSS } from './texts.mjs'
+import { CODE, TABLE } from './texts.mjs'
 
 const folder = process.argv[2] ?? 'shots'
 mkdirSync(folder, { recursive: true })
@@ -22,6 +22,10 @@ for (const [name, options] of Object.entries(sizes)) {
   const shot = async (what) => {
     await page.waitForTimeout(250)
     await page.screenshot({ path: `${folder}/${name}-${what}.png` })
+  }
+  const say = async (of, text) => {
+    await field(of).fill(text)
+    await of.getByRole('button', { name: 'Send' }).click()
   }
   const settings = () => page.getByRole('button', { name: 'Settings' }).first()
   await page.waitForTimeout(200)
@@ -52,7 +56,7 @@ for (const [name, options] of Object.entries(sizes)) {
   await page.waitForTimeout(400)
   await shot('6-crops')
   await page.keyboard.press('Escape')
-  await field(page).press('Enter')
+  await page.getByRole('button', { name: 'Send' }).click()
   await settled(page)
   await shot('7-picture-said')
 
@@ -92,5 +96,3 @@ for (const [name, options] of Object.entries(sizes)) {
 }
 await browser.close()
 await server.stop()
-void answers
-void XSS

@@ -2,7 +2,8 @@
 
 export interface Model {
   id: string
-  capabilities?: string[] // "completion", "vision", "tools"
+  capabilities?: string[] // "completion", "tools", "vision" or, as llama-server has it, "multimodal"
+  status?: { value?: string } // "loaded", "loading", "unloaded"
   meta?: { n_ctx_train?: number; n_ctx?: number; n_params?: number; size?: number }
 }
 

@@ -8,8 +8,9 @@ const VERSION = 1
 type Stored = { conversations: Conversation; messages: Message; pictures: StoredPicture }
 export interface StoredPicture {
   id: string
-  conversation: string
+  conversation: string // '': it is not sent yet
   blob: Blob
+  taken: number // when
 }
 type StoreName = keyof Stored
 

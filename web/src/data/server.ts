@@ -18,12 +18,14 @@ export const model = computed<Model | null>(
 )
 export const canSee = computed(() => {
   const m = model.value
-  return m?.capabilities ? m.capabilities.includes('vision') : Boolean(props.value.modalities?.vision)
+  if (!m?.capabilities) return Boolean(props.value.modalities?.vision)
+  return m.capabilities.includes('vision') || m.capabilities.includes('multimodal')
 })
 /** Tokens that prompt and answer may have together; null: not known. */
 export const contextSize = computed<number | null>(
-  () => model.value?.meta?.n_ctx ?? props.value.default_generation_settings?.n_ctx ?? null,
+  () => model.value?.meta?.n_ctx || props.value.default_generation_settings?.n_ctx || null, // 0: it is not loaded
 )
+export const isLoaded = computed(() => (model.value?.status?.value ?? 'loaded') === 'loaded')
 
 /** The server's own setting of a sampling parameter. */
 export function serverDefault(name: string): number | null {

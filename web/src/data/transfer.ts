@@ -92,7 +92,7 @@ async function importOne(entry: Record<string, unknown>): Promise<void> {
     if (!blob) continue
     const fresh = newId()
     pictureIds.set(string(old), fresh)
-    await db.put('pictures', { id: fresh, conversation: id, blob })
+    await db.put('pictures', { id: fresh, conversation: id, blob, taken: Date.now() })
   }
   const rows = list(entry.messages)
   const ids = new Map(rows.map((row) => [string(row.id), newId()]))

@@ -7,7 +7,7 @@ const AS_IT_IS = new Set(['image/png', 'image/jpeg', 'image/webp', 'image/gif', 
 
 export class NotAPicture extends Error {}
 
-/** Stores a picture. Conversation: '' until it is sent. */
+/** Stores a picture. */
 export async function takeIn(file: Blob, name: string): Promise<Picture> {
   let bitmap: ImageBitmap
   try {
@@ -19,7 +19,7 @@ export async function takeIn(file: Blob, name: string): Promise<Picture> {
   const blob = AS_IT_IS.has(file.type) ? file : await asPng(bitmap)
   bitmap.close()
   const id = newId()
-  await db.put('pictures', { id, conversation: '', blob })
+  await db.put('pictures', { id, conversation: '', blob, taken: Date.now() })
   return { id, name, type: blob.type, width, height, detail: 'auto' }
 }
 
@@ -39,9 +39,13 @@ export async function claim(pictures: Picture[], conversation: string): Promise<
   }
 }
 
-/** Pictures that were never sent, of earlier visits. */
+const DAY = 86_400_000
+
+/** Removes pictures that were never sent; those of today may be another tab's. */
 export async function sweep(): Promise<void> {
-  for (const row of await db.ofConversation('pictures', '')) await db.remove('pictures', row.id)
+  for (const row of await db.ofConversation('pictures', '')) {
+    if (row.taken < Date.now() - DAY) await db.remove('pictures', row.id)
+  }
 }
 
 const urls = new Map<string, Promise<string | null>>()

@@ -3,9 +3,10 @@ import { signal, type Signal } from '@preact/signals'
 import { request } from '../api/client.ts'
 import { EventReader } from '../api/sse.ts'
 import type { CallDelta, Chunk, Timings, Usage } from '../api/types.ts'
-import { contextSize, model, trouble, meet } from '../data/server.ts'
+import { contextSize, isLoaded, meet, model, trouble } from '../data/server.ts'
 import { dropLive, keepLive, saveMessage } from '../data/store.ts'
 import type { Call, Finish, Message, Settings, Stats } from '../data/types.ts'
+import { updateCost } from '../text/prose.ts'
 import { bodyOf } from './body.ts'
 import { failedInStream, faultOf } from './faults.ts'
 import { fit, without } from './trim.ts'
@@ -62,7 +63,7 @@ export async function write(message: Message, path: Message[], settings: Setting
     if (ignored) notices.push(`The server ignored: ${ignored}.`)
     await answer.read(response)
     result = answer.whole(notices)
-    if (trouble.value) void meet()
+    if (trouble.value || !isLoaded.value) void meet()
   } catch (e) {
     result = aborter.signal.aborted ? answer.broken('stopped') : answer.broken('fault', e)
   }
@@ -137,7 +138,7 @@ class Answer {
     this.#pieces++
     this.#text += content ?? ''
     for (const call of calls ?? []) this.#call(call)
-    this.#timer ??= setTimeout(() => this.#show(), SHOWN_EVERY_MS)
+    this.#timer ??= setTimeout(() => this.#show(), Math.max(SHOWN_EVERY_MS, 4 * updateCost))
   }
 
   #call(delta: CallDelta): void {

@@ -1,4 +1,4 @@
-// Sums, for the demo tool: numbers, + - * / % ^, brackets, a few functions. A parser of its own: nothing is evaluated.
+// Sums, for the demo tool: numbers, per cents, + - * / ^, brackets, a few functions. A parser of its own: nothing is evaluated.
 
 const FUNCTIONS: Record<string, (x: number) => number> = {
   sqrt: Math.sqrt, abs: Math.abs, round: Math.round, floor: Math.floor, ceil: Math.ceil, ln: Math.log, log: Math.log10, exp: Math.exp,
@@ -24,17 +24,18 @@ export function calculate(text: string): number {
   }
   function product(): number {
     let value = signed()
-    while (next() === '*' || next() === '/' || next() === '%') {
-      const operator = tokens[at++]
-      const right = signed()
-      value = operator === '*' ? value * right : operator === '/' ? value / right : value % right
-    }
+    while (next() === '*' || next() === '/') value = tokens[at++] === '*' ? value * signed() : value / signed()
     return value
   }
   function signed(): number {
     if (next() === '-') return at++, -signed()
     if (next() === '+') return at++, signed()
-    const base = atom()
+    let base = atom()
+    if (next() === '%') {
+      at++
+      base /= 100
+      if (next()?.toLowerCase() === 'of') return at++, base * signed()
+    }
     if (next() !== '^' && next() !== '**') return base
     at++
     return base ** signed()

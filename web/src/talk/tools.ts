@@ -44,7 +44,7 @@ export const demoTools: Record<string, DemoTool> = {
         description: 'Computes a sum, like 12.5 * (3 + 4)',
         parameters: {
           type: 'object',
-          properties: { expression: { type: 'string', description: 'numbers, + - * / % ^, brackets, sqrt()' } },
+          properties: { expression: { type: 'string', description: 'numbers, + - * / ^, brackets, sqrt(); 15 % of 80' } },
           required: ['expression'],
           additionalProperties: false,
         },

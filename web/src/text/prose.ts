@@ -5,6 +5,9 @@ import { blocksOf, render } from './markdown.ts'
 import { mend } from './mend.ts'
 import { morph } from './morph.ts'
 
+/** What the last update took, in ms: whoever sends updates leaves time between them. */
+export let updateCost = 0
+
 export class Prose {
   #host: HTMLElement
   #shown: string[] = [] // the Markdown of each child of the host
@@ -16,10 +19,12 @@ export class Prose {
   }
 
   update(text: string, isOpen: boolean): void {
+    const began = performance.now()
     const blocks = isOpen ? this.#grow(text) : blocksOf(text)
     blocks.forEach((block, i) => this.#show(i, block))
     while (this.#host.children.length > blocks.length) this.#host.lastElementChild!.remove()
     this.#shown.length = blocks.length
+    updateCost = performance.now() - began
   }
 
   #show(i: number, block: Token): void {

@@ -6,7 +6,7 @@ import { isKnown, models, trouble } from '../data/server.ts'
 import { childIndex } from '../data/tree.ts'
 import type { Message } from '../data/types.ts'
 import { running } from '../talk/answer.ts'
-import { onDrop } from './attach.ts'
+import { onDrop, onPaste } from './attach.ts'
 import { Composer } from './Composer.tsx'
 import { Empty, NoServer } from './Empty.tsx'
 import { Icon, IconButton } from './icons.tsx'
@@ -155,7 +155,8 @@ function useDrag(): boolean {
       dragged.value = false
       if (hasFiles(e)) onDrop(e)
     }
-    const listeners = { dragenter: enter, dragleave: leave, dragover: over, drop } as Record<string, (e: never) => void>
+    const paste = (e: ClipboardEvent) => !(e.target as Element).closest?.('input, textarea') && onPaste(e)
+    const listeners = { dragenter: enter, dragleave: leave, dragover: over, drop, paste } as Record<string, (e: never) => void>
     for (const [name, fn] of Object.entries(listeners)) addEventListener(name, fn as EventListener)
     return () => {
       for (const [name, fn] of Object.entries(listeners)) removeEventListener(name, fn as EventListener)

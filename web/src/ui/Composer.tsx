@@ -79,7 +79,8 @@ export function Composer() {
 
 function onKey(event: KeyboardEvent, submit: () => void): void {
   const field = event.currentTarget as HTMLTextAreaElement
-  if (event.key === 'Enter' && !event.shiftKey && !event.isComposing) {
+  // Keyboards on a screen have no Shift+Enter: there Enter is a new line, and the button sends.
+  if (event.key === 'Enter' && !event.shiftKey && !event.isComposing && !matchMedia('(pointer: coarse)').matches) {
     event.preventDefault()
     submit()
   } else if (event.key === 'ArrowUp' && field.value === '') {

@@ -6,6 +6,7 @@ import { codeBlock, sanitise } from '../../text/markdown.ts'
 import { morph } from '../../text/morph.ts'
 import { pretty } from '../../text/json.ts'
 import { Prose } from '../../text/prose.ts'
+import { isLoaded } from '../../data/server.ts'
 import { count, seconds, speed } from '../format.ts'
 import { say } from '../state.ts'
 import { useTick } from '../tick.ts'
@@ -54,7 +55,7 @@ function LiveLine({ live }: { live: Running }) {
   return (
     <p class="live">
       <span class="pulse" aria-hidden="true" />
-      {first ? `about ${count(n)} tokens${rate ? ` · ${speed(rate)}` : ''}` : `reading the prompt · ${seconds(now - live.started)}`}
+      {first ? `about ${count(n)} tokens${rate ? ` · ${speed(rate)}` : ''}` : `${isLoaded.value ? 'reading the prompt' : 'loading the model'} · ${seconds(now - live.started)}`}
     </p>
   )
 }

@@ -1,4 +1,5 @@
 // One message: who says it, what, and what can be done with it.
+import { useSignal } from '@preact/signals'
 import { useRef } from 'preact/hooks'
 import { showBranch } from '../../data/store.ts'
 import type { Message } from '../../data/types.ts'
@@ -61,7 +62,23 @@ function UserText({ message }: { message: Message }) {
           ))}
         </ul>
       )}
-      {message.text && <p class="said-text">{message.text}</p>}
+      {message.text && <SaidText text={message.text} />}
+    </div>
+  )
+}
+
+const isLong = (text: string): boolean => text.length > 1600 || text.split('\n').length > 24
+
+function SaidText({ text }: { text: string }) {
+  const isFolded = useSignal(isLong(text))
+  return (
+    <div class={`said-text${isFolded.value ? ' is-folded' : ''}`}>
+      <p>{text}</p>
+      {isLong(text) && (
+        <button type="button" class="link" aria-expanded={!isFolded.value} onClick={() => (isFolded.value = !isFolded.value)}>
+          {isFolded.value ? 'Show all of it' : 'Show less'}
+        </button>
+      )}
     </div>
   )
 }

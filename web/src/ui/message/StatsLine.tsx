@@ -6,7 +6,7 @@ const ENDS: Partial<Record<string, string>> = { length: 'reached its limit', sto
 
 export function StatsLine({ message }: { message: Message }) {
   const s = message.stats
-  const end = message.finish && ENDS[message.finish]
+  const end = ENDS[message.finish ?? 'stopped'] // none: the page was left before it came
   if (!s) return end ? <p class="stats">{end}</p> : null
   const more = [
     `${count(s.prompt)} tokens of prompt`,
