@@ -48,8 +48,8 @@ bench: all model  ## speed of the real model and of a 4B vision tower beside the
 web:  ## rebuild the chat page, web/dist, from web/src; needs Node and npm
 	@cd web && npm ci --silent && npm run --silent check && npm run --silent build
 
-test-web: all  ## the chat page in headless Chromium; needs Node, npm and chromium
-	@scripts/test-web.sh $(BUILD)
+test-web: all model  ## the chat page in headless Chromium; needs Node, npm and chromium
+	@CARAT_TEST_CHAT_MODEL=$(abspath $(CHAT_MODEL)) scripts/test-web.sh $(BUILD)
 
 precommit:  ## formatting, warnings as errors in gcc and clang, sanitizers, headers, symbols, banned functions
 	@scripts/precommit.sh
