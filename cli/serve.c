@@ -28,11 +28,14 @@ static struct {
     int64_t port, max_loaded, parallel, queue, predict, connections, log;
     uint64_t max_body;
     double grace, idle;
-    int logs;
+    int logs, metric_names;
     bool any_name, ollama, allow_pull;
 } opt;
 
 enum { LOGS_TEXT, LOGS_JSON, LOGS_NONE };
+static const cli_word metric_words[] = {
+    { "carat", CT_METRICS_CARAT }, { "llamacpp", CT_METRICS_LLAMACPP }, { "vllm", CT_METRICS_VLLM }, { NULL, 0 }
+};
 static const cli_word log_words[] = {
     { "text", LOGS_TEXT }, { "json", LOGS_JSON }, { "none", LOGS_NONE }, { NULL, 0 }
 };
@@ -59,6 +62,9 @@ static const cli_option options[] = {
       .otherwise = "as many as memory allows", .min = 1, .max = 1024 },
     { 0, "grace", NULL, CLI_NUM, &opt.grace, "SECONDS", "how long running answers may take once the server is asked to stop",
       .deflt = "30", .max = 1e6 },
+    { 0, "metric-names", NULL, CLI_WORD, &opt.metric_names, NULL,
+      "GET /metrics has these names of another server too, for its dashboards",
+      .deflt = "carat", .words = metric_words },
     { 0, "log", NULL, CLI_WORD, &opt.logs, NULL, "a line a request on stderr, without what is asked and answered",
       .deflt = "text", .words = log_words },
 };
@@ -221,6 +227,7 @@ static int run(int argc, char **argv)
         .grace_seconds = opt.grace,
         .idle_seconds = opt.idle > 0 ? opt.idle : INFINITY,
         .max_loaded = (size_t)opt.max_loaded,
+        .metric_names = (ct_metric_names)opt.metric_names,
         .logs_json = opt.logs == LOGS_JSON,
         .is_quiet = opt.logs == LOGS_NONE,
     };

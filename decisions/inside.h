@@ -9,10 +9,10 @@
 typedef enum ct_question_type { CT_QUESTION_CHOICE, CT_QUESTION_SCORE, CT_QUESTION_NOUL } ct_question_type;
 
 typedef struct ct_question {
-    const char *id;          /* borrowed from the body */
-    char where[64];          /* "questions.urgent": for faults */
+    const char *id; /* borrowed from the body */
+    char where[64]; /* "questions.urgent": for faults */
     ct_question_type type;
-    char *instructions;      /* NULL: none */
+    char *instructions;       /* NULL: none */
     char **names, **meanings; /* [n]: options, levels "0" ..., or Yes and No; what each means, NULL: nothing is said */
     size_t n;
     carat_continuation *continuations; /* [n] */
@@ -35,8 +35,8 @@ char *ct_content_text(const json_t *v);
 
 /* prompt.c: what all prompts begin with. */
 typedef struct ct_state {
-    char *text;            /* of a state that is no chat */
-    const json_t *messages; /* of one that is; borrowed from the body */
+    char *text;               /* of a state that is no chat */
+    const json_t *messages;   /* of one that is; borrowed from the body */
     carat_picture **pictures; /* [n_pictures] */
     size_t n_pictures;
 } ct_state;

@@ -30,7 +30,8 @@ static bool read_pictures(ct_state *s, const json_t *list, const ct_talk_scene *
         return ct_openai_refuse(f, 400, "invalid_value", "images", "'images' is %s, expected a list of data: URLs",
                                 ct_json_kind(list));
     if (n && !carat_engine_info(scene->engine)->has_vision)
-        return ct_openai_refuse(f, 501, "unsupported_value", "images", "the model '%.60s' sees no pictures", scene->model);
+        return ct_openai_refuse(f, 501, "unsupported_value", "images", "the model '%.60s' sees no pictures",
+                                scene->model);
     if (n > CT_DECISIONS_MAX_PICTURES)
         return ct_openai_refuse(f, 400, "invalid_value", "images", "'images' are %zu, expected at most %d", n,
                                 CT_DECISIONS_MAX_PICTURES);
@@ -52,10 +53,11 @@ bool ct_state_read(ct_state *s, const json_t *body, const ct_talk_scene *scene, 
     const json_t *v = json_object_get(body, "state");
     const bool has_turns = *carat_engine_info(scene->engine)->chat_template != '\0';
     if (!ct_is_content(v))
-        return ct_openai_refuse(f, 400, v ? "invalid_value" : "missing_required_parameter", "state",
-                                "'state' is %s, expected a text without NUL characters, an object, a list or messages of "
-                                "a chat",
-                                v ? ct_json_kind(v) : "missing");
+        return ct_openai_refuse(
+            f, 400, v ? "invalid_value" : "missing_required_parameter", "state",
+            "'state' is %s, expected a text without NUL characters, an object, a list or messages of "
+            "a chat",
+            v ? ct_json_kind(v) : "missing");
     if (is_chat(v) && has_turns)
         s->messages = v;
     else if (!(s->text = ct_content_text(v)))
@@ -78,8 +80,9 @@ static bool put_meanings(const ct_question *q, const char *before, ct_buf *out)
     bool ok = true;
     for (size_t i = 0; ok && i < q->n; i++)
         if (q->meanings[i] || q->type == CT_QUESTION_CHOICE)
-            ok = ct_buf_str(out, before) && ct_buf_str(out, q->names[i]) && ct_buf_str(out, q->meanings[i] ? ": " : "") &&
-                 ct_buf_str(out, q->meanings[i] ? q->meanings[i] : "") && ct_buf_char(out, '\n');
+            ok = ct_buf_str(out, before) && ct_buf_str(out, q->names[i]) &&
+                 ct_buf_str(out, q->meanings[i] ? ": " : "") && ct_buf_str(out, q->meanings[i] ? q->meanings[i] : "") &&
+                 ct_buf_char(out, '\n');
     return ok;
 }
 
@@ -98,8 +101,8 @@ static bool put_question(const ct_question *q, ct_buf *out)
 /* ---- both ---- */
 
 /* In a turn of the user's, or as bare text that the answer goes on with. */
-static bool of_text(ct_question *q, const ct_state *s, const ct_talk_scene *scene, bool has_turns, const ct_buf *question,
-                    ct_openai_fault *f)
+static bool of_text(ct_question *q, const ct_state *s, const ct_talk_scene *scene, bool has_turns,
+                    const ct_buf *question, ct_openai_fault *f)
 {
     ct_buf text;
     ct_buf_init(&text, MAX_TEXT);
@@ -131,7 +134,8 @@ static bool of_text(ct_question *q, const ct_state *s, const ct_talk_scene *scen
 static json_t *body_of(const ct_state *s, const ct_buf *question)
 {
     json_t *messages = json_copy((json_t *)(uintptr_t)s->messages);
-    json_t *last = json_pack("{s:s, s:o}", "role", "user", "content", ct_json_from_bytes(question->data, question->len));
+    json_t *last =
+        json_pack("{s:s, s:o}", "role", "user", "content", ct_json_from_bytes(question->data, question->len));
     if (json_array_append_new(messages, last) != 0) {
         json_decref(messages);
         return NULL;
@@ -178,10 +182,9 @@ static bool set_continuations(ct_question *q, bool has_turns, ct_openai_fault *f
             return ct_decisions_no_memory(f, "a question");
         q->continuations[i] = (carat_continuation){ .struct_size = sizeof *q->continuations, .text = q->texts[i] };
     }
-    q->ask = (carat_request_options){ .struct_size = sizeof q->ask,
-                                      .prompt = q->prompt,
-                                      .continuations = q->continuations,
-                                      .n_continuations = q->n };
+    q->ask = (carat_request_options){
+        .struct_size = sizeof q->ask, .prompt = q->prompt, .continuations = q->continuations, .n_continuations = q->n
+    };
     return true;
 }
 
@@ -192,8 +195,8 @@ bool ct_question_prompt(ct_question *q, const ct_state *s, const ct_talk_scene *
     ct_buf question;
     ct_buf_init(&question, MAX_TEXT);
     bool ok = put_question(q, &question) || ct_decisions_no_memory(f, "a question");
-    ok = ok && (s->messages ? of_chat(q, s, scene, unknown, &question, f)
-                            : of_text(q, s, scene, has_turns, &question, f));
+    ok = ok &&
+         (s->messages ? of_chat(q, s, scene, unknown, &question, f) : of_text(q, s, scene, has_turns, &question, f));
     ct_buf_deinit(&question);
     return ok && set_continuations(q, has_turns, f);
 }

@@ -218,8 +218,8 @@ static json_t *by_name(const ct_question *q, bool is_legend)
     json_t *o = json_object();
     bool ok = o != NULL;
     for (size_t i = 0; ok && i < q->n; i++) /* names are JSON's own texts: valid UTF-8 */
-        ok = json_object_set_new_nocheck(o, q->names[i], is_legend ? ct_json_from_str(q->meanings[i])
-                                                                   : json_real(q->probabilities[i])) == 0;
+        ok = json_object_set_new_nocheck(
+                 o, q->names[i], is_legend ? ct_json_from_str(q->meanings[i]) : json_real(q->probabilities[i])) == 0;
     if (ok)
         return o;
     json_decref(o);

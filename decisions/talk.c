@@ -151,11 +151,11 @@ static bool on_end(ct_talk *t, ct_buf *out)
         return true;
     if (!ct_openai_new_id("dec_", id, sizeof id))
         return false;
-    json_t *o = json_pack("{s:s, s:s, s:I, s:o, s:s, s:o, s:{s:I, s:I, s:I}}", "id", id, "object", "systemone", "created",
-                          (json_int_t)time(NULL), "model", ct_json_from_str(t->scene->model), "system_fingerprint",
-                          t->scene->fingerprint, "answers", answers_of(d), "usage", "input_tokens",
-                          (json_int_t)d->n_tokens, "output_tokens", (json_int_t)0, "total_tokens",
-                          (json_int_t)d->n_tokens);
+    json_t *o =
+        json_pack("{s:s, s:s, s:I, s:o, s:s, s:o, s:{s:I, s:I, s:I}}", "id", id, "object", "systemone", "created",
+                  (json_int_t)time(NULL), "model", ct_json_from_str(t->scene->model), "system_fingerprint",
+                  t->scene->fingerprint, "answers", answers_of(d), "usage", "input_tokens", (json_int_t)d->n_tokens,
+                  "output_tokens", (json_int_t)0, "total_tokens", (json_int_t)d->n_tokens);
     const bool ok = o && ct_json_write(o, out);
     json_decref(o);
     return ok;

@@ -278,6 +278,7 @@ typedef struct carat_stats {
     uint64_t kv_bytes_used, kv_bytes_promised;                   /* now */
     uint64_t evictions;                                          /* pages of the prefix cache given to others */
     double busy_seconds;                                         /* within steps */
+    double image_seconds;                                        /* of these, encoding images */
 } carat_stats;
 CARAT_API bool carat_engine_stats(carat_engine *e, carat_stats *out, carat_err *err); /* Errors: CARAT_EARG */
 
@@ -967,6 +968,7 @@ typedef struct carat_request_state {
     size_t n_before;                   /* QUEUED: requests and calls of sessions that are admitted before it */
     size_t n_prompt, n_read, n_cached; /* tokens of the prompt; of them evaluated or cached; cached */
     size_t n_images, n_encoded;        /* views of the prompt's pictures; of them encoded or remembered */
+    double started; /* when it was given a place, in seconds of CLOCK_MONOTONIC; 0: it waits for one */
 } carat_request_state;
 /* As of the last step. Errors: CARAT_EARG. From any thread. */
 CARAT_API bool carat_request_progress(const carat_request *r, carat_request_state *out, carat_err *err);

@@ -316,6 +316,7 @@ void ct_call_on_gone(void *arg, ct_http_exchange *x)
     if (!c)
         return;
     ct_server_log_call(c);
+    ct_call_count(c);
     if (c->pulling)
         ct_pulling_leave(c);
     c->x = NULL;

@@ -29,6 +29,7 @@ typedef enum ct_call_stage {
 typedef struct ct_call_ask { /* what comes with an event */
     ct_call *call;
     size_t i;
+    double last_at[CT_OPENAI_MAX_ANSWERS]; /* the latest token of each answer; 0: none has come */
 } ct_call_ask;
 
 struct ct_call {

@@ -135,6 +135,8 @@ static void count(ct_call *c, const carat_event *event)
         c->first_at = now;
     c->last_at = now;
     c->n_generated += event->token->id >= 0;
+    if (event->token->id >= 0)
+        ct_call_count_token(c, ((const ct_call_ask *)event->user)->i, event->answer, now);
 }
 
 static void count_prompts(ct_call *c)
@@ -156,6 +158,7 @@ void ct_call_on_event(const carat_event *event)
     if (event->kind == CARAT_EVENT_END) {
         if (--c->n_open == 0) {
             count_prompts(c);
+            ct_call_count_talk(c);
             finish(c);
         }
         return;
@@ -173,7 +176,7 @@ static bool submit_one(ct_call *c, size_t i)
 {
     ct_talk *t = c->talk;
     carat_request_options o = *t->asks[i];
-    c->asks[i] = (ct_call_ask){ c, i };
+    c->asks[i] = (ct_call_ask){ .call = c, .i = i };
     o.queue = c->s->queue;
     o.user = &c->asks[i];
     if (carat_request_submit(t->scene->engine, &o, &t->requests[i], &c->fault.err)) {

@@ -15,6 +15,7 @@
  *     stored.c        of them those of stored responses
  *     models*.c       models by name
  *     workers.c       threads for what takes long
+ *     metrics*.c      what is counted, as text; counted.c: what of a request is
  *     guard.c         who may call: keys, origins, hosts
  *     log.c           a line a request
  *
@@ -31,6 +32,7 @@ struct ct_server {
     ct_workers *workers;
     ct_models *models;
     ct_guard *guard;
+    ct_metrics *metrics;
     carat_queue *queue;
     struct ct_responses_store *responses;
     ct_call *calls;
@@ -64,6 +66,12 @@ ct_state_fn ct_state_load, ct_state_unload;
 ct_state_fn ct_state_page, ct_state_pull, ct_state_delete;
 void ct_pulling_tick(ct_call *c);  /* tells how far it is */
 void ct_pulling_leave(ct_call *c); /* its client has left */
+
+/* counted.c: a request has ended; a token has come; all that the engine was asked has ended. */
+void ct_call_count(ct_call *c);
+void ct_call_count_token(ct_call *c, size_t ask, size_t answer, double now);
+void ct_call_count_talk(ct_call *c);
+ct_state_fn ct_state_metrics;
 
 /* state.c */
 ct_state_fn ct_state_health, ct_state_ready, ct_state_version;

@@ -92,6 +92,7 @@ bool ct_server_open(const ct_server_options *o, ct_server **out, carat_err *err)
     s->epoll = s->signals = s->ollama_listener = -1;
     s->started = time(NULL);
     if (ct_guard_open(&s->o, &s->guard, err) && ct_workers_open(N_WORKERS, &s->workers, err) &&
+        ct_metrics_open(&s->metrics, err) &&
         ct_models_open(&s->o, s->workers, on_model, s, &s->models, err) && carat_queue_open(&s->queue, err) &&
         open_store(s, err) && open_http(s, err) && open_loop(s, err) && ct_server_listen(s, err)) {
         *out = s;
@@ -113,6 +114,7 @@ void ct_server_close(ct_server *s)
     ct_models_close(s->models);
     carat_queue_close(s->queue);
     ct_guard_close(s->guard);
+    ct_metrics_close(s->metrics);
     if (s->signals >= 0)
         close(s->signals);
     if (s->epoll >= 0)

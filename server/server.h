@@ -11,6 +11,7 @@
 #define CT_SERVER_H
 
 #include "openai/openai.h"
+#include "server/metrics.h"
 
 typedef struct ct_server ct_server;
 
@@ -46,6 +47,7 @@ typedef struct ct_server_options {
     double grace_seconds; /* running answers may take so long at the end */
     double idle_seconds;  /* a model that was not asked for so long is unloaded; INFINITY: never */
     size_t max_loaded;    /* engines at once; 0: as many as memory allows */
+    ct_metric_names metric_names;
     bool logs_json, logs_prompts, is_quiet;
 } ct_server_options;
 

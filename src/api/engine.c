@@ -268,6 +268,7 @@ bool carat_engine_stats(carat_engine *e, carat_stats *out, carat_err *err)
         .kv_bytes_promised = s.kv.promised_bytes,
         .evictions = s.kv.evictions,
         .busy_seconds = s.busy_seconds,
+        .image_seconds = s.images.seconds,
     };
     CT_GIVE(carat_stats, &stats, out);
     return true;

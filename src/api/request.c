@@ -320,7 +320,8 @@ bool carat_request_progress(const carat_request *r, carat_request_state *out, ca
                                   .n_cached = p.n_cached,
                                   .n_read = p.progress.n_read,
                                   .n_images = r->prompt->stream.n_places,
-                                  .n_encoded = p.progress.n_images };
+                                  .n_encoded = p.progress.n_images,
+                                  .started = p.started };
     switch (p.state) {
     case CT_JOB_QUEUED:
         state.stage = CARAT_REQUEST_QUEUED;

@@ -21,7 +21,7 @@
  * behind it, which a later field would come to lie in. */
 #define CT_SIZED_STRUCTS(X)                                                                                            \
     X(carat_options, progress_arg, chat_template)                                                                      \
-    X(carat_stats, busy_seconds, busy_seconds)                                                                         \
+    X(carat_stats, busy_seconds, image_seconds)                                                                        \
     X(carat_machine_info, n_cores, n_cores)                                                                            \
     X(carat_shape, tower_layers, tower_layers)                                                                         \
     X(carat_rates, batch, batch)                                                                                       \
@@ -44,7 +44,7 @@
     X(carat_result, seconds, stop)                                                                                     \
     X(carat_continuation, n_ids, n_ids)                                                                                \
     X(carat_request_options, user, n_prompt_top)                                                                       \
-    X(carat_request_state, n_encoded, n_encoded)                                                                       \
+    X(carat_request_state, n_encoded, started)                                                                         \
     X(carat_merge_options, progress_arg, progress_arg)                                                                 \
     X(carat_merge_result, rank, rank)
 

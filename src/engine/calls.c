@@ -69,7 +69,7 @@ bool ct_scheduler_drain(ct_scheduler *s, double seconds, carat_err *err)
 ct_job_place ct_scheduler_find(ct_scheduler *s, const ct_job *j)
 {
     pthread_mutex_lock(&s->lock);
-    ct_job_place p = { .state = j->state, .n_cached = j->n_cached, .progress = j->progress };
+    ct_job_place p = { .state = j->state, .n_cached = j->n_cached, .progress = j->progress, .started = j->started };
     for (const ct_job *k = s->first; k != j && k && p.state == CT_JOB_QUEUED; k = k->next)
         p.n_before += k->state == CT_JOB_QUEUED;
     pthread_mutex_unlock(&s->lock);

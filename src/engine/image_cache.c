@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
+
 typedef struct slot {
     bool is_full;
     uint64_t used; /* the step that last used it */
@@ -140,12 +142,14 @@ static bool begin(ct_image_cache *s, const ct_view *view, carat_err *err)
 
 bool ct_image_cache_encode(ct_image_cache *s, const ct_view *view, size_t *done, carat_err *err)
 {
+    const double since = ct_now();
     bool is_under_way = s->at_work && memcmp(s->work_hash, view->hash, sizeof s->work_hash) == 0;
     if (!is_under_way && !begin(s, view, err))
         return false;
     slot *t = s->at_work;
     t->used = s->step;
     bool ok = s->b->encode_layer(s->b->self, done, err);
+    s->stats.seconds += ct_now() - since;
     if (ok && *done < s->shape->n_layer)
         return true;
     s->at_work = NULL;

@@ -40,6 +40,7 @@ void ct_image_cache_count_cached(ct_image_cache *s, size_t n); /* counts n views
 
 typedef struct ct_image_cache_stats {
     uint64_t n_encoded, n_cached; /* views that were computed, and that were found */
+    double seconds;               /* that computing them took, of unfinished ones too */
 } ct_image_cache_stats;
 ct_image_cache_stats ct_image_cache_counters(const ct_image_cache *s);
 

@@ -57,6 +57,7 @@ typedef struct ct_job_place {
     size_t n_before; /* QUEUED: jobs that are queued before it */
     size_t n_cached;
     ct_job_progress progress;
+    double started; /* ct_now() when it got a sequence; 0: it has none */
 } ct_job_place;
 /* Where a submitted job is. Does not wait for a step. */
 ct_job_place ct_scheduler_find(ct_scheduler *s, const ct_job *j);

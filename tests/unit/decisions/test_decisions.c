@@ -12,13 +12,16 @@
 #include "talked.h"
 
 #define DATA_URL                                                                                                       \
-    "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8BQDwAEhQGAhKmMIQAAAABJRU5Er" \
+    "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8BQDwAEhQGAhKmMIQAAAABJRU5Er"  \
     "kJggg=="
 #define STATE "\"state\": \"a red star over the hill\""
 #define THREE                                                                                                          \
-    "\"questions\": {\"is\": {\"type\": \"noul\", \"instructions\": \"Is it red?\"}, \"what\": {\"type\": \"choice\", "   \
-    "\"instructions\": \"What is it?\", \"criteria\": {\"a star\": \"it shines\", \"hill\": null, \"tree\": {\"a\": 1}}}, " \
-    "\"much\": {\"type\": \"score\", \"instructions\": [\"How\", \"red\"], \"criteria\": [\"not\", \"a bit\", \"very\"]}}"
+    "\"questions\": {\"is\": {\"type\": \"noul\", \"instructions\": \"Is it red?\"}, \"what\": {\"type\": "            \
+    "\"choice\", "                                                                                                     \
+    "\"instructions\": \"What is it?\", \"criteria\": {\"a star\": \"it shines\", \"hill\": null, \"tree\": {\"a\": "  \
+    "1}}}, "                                                                                                           \
+    "\"much\": {\"type\": \"score\", \"instructions\": [\"How\", \"red\"], \"criteria\": [\"not\", \"a bit\", "        \
+    "\"very\"]}}"
 
 static carat_engine *engine, *blind;
 static ct_openai_options options;
@@ -40,9 +43,10 @@ static int setup(void **state)
 {
     (void)state;
     const carat_sampling s = CARAT_SAMPLING_DEFAULT;
-    options = (ct_openai_options){
-        .sampling = s, .max_answers = 4, .mode = CT_OPENAI_LENIENT, .pan_scan = { .struct_size = sizeof(carat_pan_scan) }
-    };
+    options = (ct_openai_options){ .sampling = s,
+                                   .max_answers = 4,
+                                   .mode = CT_OPENAI_LENIENT,
+                                   .pan_scan = { .struct_size = sizeof(carat_pan_scan) } };
     engine = open_engine(TEST_DATA "/models/tiny-sight", NULL);
     blind = open_engine(TEST_DATA "/models/tiny-text", NULL);
     scene = (ct_talk_scene){ .engine = engine, .model = "star", .fingerprint = "f", .options = &options };
@@ -119,7 +123,8 @@ static void test_each_kind_of_question(void **state)
     assert_true(number(answer(&t, "is"), "noul") == p[0]);
     assert_int_equal(json_object_size(answer(&t, "is")), 2);
 
-    score_turn("a red star over the hill\n\nWhat is it?\n\nOptions:\n- a star: it shines\n- hill\n- tree: {\"a\":1}\nAnswer with "
+    score_turn("a red star over the hill\n\nWhat is it?\n\nOptions:\n- a star: it shines\n- hill\n- tree: "
+               "{\"a\":1}\nAnswer with "
                "the name of one option and nothing else.",
                names, 3, p);
     const json_t *a = answer(&t, "what"), *all = json_object_get(a, "probabilities");
@@ -129,7 +134,8 @@ static void test_each_kind_of_question(void **state)
     assert_string_equal(json_string_value(json_object_get(a, "choice")), names[best]);
     assert_true(fabs(number(a, "confidence") - (3 * p[best] - 1) / 2) < 1e-12);
 
-    score_turn("a red star over the hill\n\n[\"How\",\"red\"]\n\nLevels, lowest first:\n0: not\n1: a bit\n2: very\nAnswer with the "
+    score_turn("a red star over the hill\n\n[\"How\",\"red\"]\n\nLevels, lowest first:\n0: not\n1: a bit\n2: "
+               "very\nAnswer with the "
                "number of one level and nothing else.",
                levels, 3, p);
     a = answer(&t, "much");
@@ -182,7 +188,8 @@ static void test_alone_and_in_company(void **state)
     for (size_t i = 0; i < 5; i++) {
         assert_true(t[i].ok);
         if (i % 2 == 0)
-            assert_true(json_equal(json_object_get(alone.body, "answers"), json_object_get(t[i].body, "answers")) == (i != 2));
+            assert_true(json_equal(json_object_get(alone.body, "answers"), json_object_get(t[i].body, "answers")) ==
+                        (i != 2));
         talk_done(&t[i]);
     }
     talk_done(&alone);
@@ -194,7 +201,11 @@ static void test_states(void **state)
 {
     (void)state;
     static const char *const good[] = {
-        "{\"a\": 1}", "[1, 2]", "\"\"", "[]", "[{\"role\": 5}]",
+        "{\"a\": 1}",
+        "[1, 2]",
+        "\"\"",
+        "[]",
+        "[{\"role\": 5}]",
         "[{\"role\": \"user\", \"content\": \"hi\"}, {\"role\": \"assistant\", \"content\": \"a star\"}]",
         "[{\"role\": \"user\", \"content\": [{\"type\": \"image_url\", \"image_url\": \"" DATA_URL "\"}]}]",
     };
@@ -336,10 +347,14 @@ static void test_limits(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_each_kind_of_question), cmocka_unit_test(test_what_is_counted),
-        cmocka_unit_test(test_alone_and_in_company),  cmocka_unit_test(test_states),
-        cmocka_unit_test(test_pictures),              cmocka_unit_test(test_without_a_template),
-        cmocka_unit_test(test_what_is_refused),       cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_each_kind_of_question),
+        cmocka_unit_test(test_what_is_counted),
+        cmocka_unit_test(test_alone_and_in_company),
+        cmocka_unit_test(test_states),
+        cmocka_unit_test(test_pictures),
+        cmocka_unit_test(test_without_a_template),
+        cmocka_unit_test(test_what_is_refused),
+        cmocka_unit_test(test_limits),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
