@@ -10,6 +10,8 @@
 #include "base/utf8.h"
 #include "http/inside.h"
 
+#define SHORT_BODY ((size_t)256 << 10)
+
 /* ---- beginning and end ---- */
 
 static ct_http_connection *connection_of(struct MHD_Connection *mhd)
@@ -94,8 +96,20 @@ static bool says_too_much(const ct_http_exchange *x)
     return v && strtoull(v, NULL, 10) > x->h->o.max_body;
 }
 
+/* Is it short enough to be read and thrown away, where it is refused? A connection that is closed while something comes may
+ * lose its reply. */
+static bool is_short(const ct_http_exchange *x)
+{
+    const char *v = ct_http_header(x, "Content-Length");
+    return v && strtoull(v, NULL, 10) <= SHORT_BODY;
+}
+
 static enum MHD_Result take(ct_http_exchange *x, const char *data, size_t *len)
 {
+    if (x->status) {
+        *len = 0;
+        return MHD_YES;
+    }
     if (!x->is_too_long && !ct_buf_add(&x->body, data, *len)) {
         x->is_too_long = true; /* libmicrohttpd takes no reply in the middle of a body */
         ct_buf_deinit(&x->body);
@@ -126,7 +140,7 @@ static enum MHD_Result first_call(ct_http *h, struct MHD_Connection *mhd, const 
         refuse_length(x);
     else
         h->o.handler->on_head(h->o.arg, x);
-    return x->is_cut ? MHD_NO : x->status ? ct_http_queue(x) : MHD_YES;
+    return x->is_cut ? MHD_NO : x->status && !is_short(x) ? ct_http_queue(x) : MHD_YES;
 }
 
 enum MHD_Result ct_http_on_access(void *arg, struct MHD_Connection *mhd, const char *url, const char *method,
