@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "anthropic/anthropic.h"
 #include "base/clock.h"
 #include "openai/fields.h"
 #include "server/inside.h"
@@ -29,6 +30,8 @@ static void set_id(ct_call *c)
     else
         ct_openai_new_id("req_", c->id, sizeof c->id);
     ct_http_set(c->x, "x-request-id", c->id);
+    if (ct_route_protocol(NULL, ct_http_path(c->x)) == &ct_anthropic_talk) /* where its clients look for it */
+        ct_http_set(c->x, "request-id", c->id);
 }
 
 static ct_call *new_call(ct_server *s, ct_http_exchange *x)

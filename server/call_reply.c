@@ -3,12 +3,11 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
 
-#include "openai/talks.h"
 #include "server/inside.h"
 
 void ct_call_refuse(ct_call *c, const ct_openai_fault *f)
 {
-    const ct_talk_kind *kind = c->route ? c->route->protocol : &ct_openai_talk_chat;
+    const ct_talk_kind *kind = ct_route_protocol(c->route, ct_http_path(c->x));
     ct_buf text;
     c->stage = CT_CALL_GONE;
     c->status = f->status ? f->status : 400;

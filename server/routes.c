@@ -105,3 +105,10 @@ const ct_route *ct_route_find(const char *method, const char *path, char *tail, 
     *allow = methods_of(path, tail, size);
     return NULL;
 }
+
+const ct_talk_kind *ct_route_protocol(const ct_route *route, const char *path)
+{
+    if (route)
+        return route->protocol;
+    return strncmp(path, "/api/", 5) == 0 ? OLLAMA : strncmp(path, "/v1/messages", 12) == 0 ? ANTHROPIC : OPENAI;
+}

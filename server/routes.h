@@ -32,4 +32,7 @@ extern const size_t ct_n_routes;
  * methods that the path has, "" if there is no such path. */
 const ct_route *ct_route_find(const char *method, const char *path, char *tail, size_t size, const char **allow);
 
+/* In whose words a client of that path understands errors, also where there is nothing at it. */
+const ct_talk_kind *ct_route_protocol(const ct_route *route, const char *path);
+
 #endif

@@ -84,6 +84,13 @@ class Dialects(Case):
         self.ollama_error(self.server.post("/api/chat", b"{"), 400, "not valid JSON")
         self.ollama_error(self.server.post("/api/show", {"model": "none"}), 404, "'none' not found")
         self.ollama_error(self.server.post("/api/show", {}), 400, "not found")
+        for method, path in (("POST", "/api/copy"), ("POST", "/api/create"), ("GET", "/api/chat"), ("GET", "/api/blobs/a")):
+            r = self.server.send(method, path)
+            self.ollama_error(r, 405 if path == "/api/chat" else 404, path)
+        nothing = self.server.get("/v1/messages/batches")
+        self.assertEqual((nothing.status, nothing.json()["error"]["type"]), (404, "not_found_error"))
+        self.assertEqual(nothing.json()["type"], "error")
+        self.assertEqual(nothing.headers["request-id"], nothing.headers["x-request-id"])
         long = {"model": "text", "messages": [{"role": "user", "content": "a b " * 9000}]}
         self.ollama_error(self.server.post("/api/chat", long), 400, "do not fit the context")
         for body, status, kind in (({**ANTHROPIC, "model": "none", "messages": ASK}, 404, "not_found_error"),
@@ -91,6 +98,19 @@ class Dialects(Case):
                                    ({**long, "max_tokens": 5, "stream": True}, 400, "invalid_request_error")):
             reply = self.server.post("/v1/messages", body)
             self.assertEqual((reply.status, reply.json()["type"], reply.json()["error"]["type"]), (status, "error", kind))
+
+    def test_too_long_is_told_with_both_numbers(self):
+        """Streamed or not, in the protocol's words, and nothing is cut (B02)."""
+        asked = "a b " * 9000
+        messages = [{"role": "user", "content": asked}]
+        n = self.server.post("/v1/messages/count_tokens", {"model": "text", "messages": messages}).json()["input_tokens"]
+        for path, body in (("/api/chat", {"messages": messages}), ("/api/generate", {"prompt": asked}),
+                           ("/v1/messages", {"messages": messages, "max_tokens": 5})):
+            for stream in (False, True):
+                reply = self.server.post(path, {"model": "text", "stream": stream, **body})
+                self.assertEqual(reply.status, 400)
+                self.assertRegex(reply.body.decode(), rf"\b{n} tokens do not fit the context of \d+")
+                self.assertNotIn("done", reply.json())
 
     def test_what_is_ignored_is_said(self):
         reply = self.server.post("/api/chat", {"model": "text", "messages": ASK, "mood": 1, "think": True, "stream": False,
