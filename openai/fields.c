@@ -18,13 +18,15 @@
 #define BODY        CT_IN_BODY
 #define MESSAGE     CT_IN_MESSAGE
 #define PART        CT_IN_PART
+#define EMBED       CT_IN_EMBEDDINGS
 
 /* clang-format off */
 const ct_openai_field ct_openai_fields[] = {
 #define X(where, field) { field, where, CT_FIELD_HONOURED, NULL, NULL },
-    X(BODY, "model")
+    X(BODY | EMBED, "model")
     X(CHAT, "messages") X(CHAT, "add_generation_prompt") X(CHAT, "continue_final_message")
     X(COMPLETIONS, "prompt")
+    X(EMBED, "input") X(EMBED, "encoding_format") X(EMBED, "dimensions") X(EMBED, "normalize")
     X(CHAT, "max_completion_tokens") X(BODY, "max_tokens") X(BODY, "min_tokens") X(BODY, "ignore_eos")
     X(BODY, "temperature") X(BODY, "top_p") X(BODY, "top_k") X(BODY, "min_p") X(BODY, "seed")
     X(BODY, "presence_penalty") X(BODY, "frequency_penalty") X(BODY, "repeat_penalty") X(BODY, "repetition_penalty")
@@ -49,11 +51,11 @@ const ct_openai_field ct_openai_fields[] = {
 #undef X
 #define X(where, field) { field, where, CT_FIELD_HARMLESS, NULL, NULL },
     /* who asks, what for, at what price; what is kept of it */
-    X(BODY, "user") X(BODY | CT_IN_LINE, "metadata") X(BODY, "store") X(BODY, "service_tier") X(BODY, "safety_identifier")
-    X(BODY, "moderation") X(BODY, "priority") X(BODY, "request_id")
+    X(BODY | EMBED, "user") X(BODY | CT_IN_LINE | EMBED, "metadata") X(BODY | EMBED, "store") X(BODY | EMBED, "service_tier") X(BODY | EMBED, "safety_identifier")
+    X(BODY, "moderation") X(BODY | EMBED, "priority") X(BODY | EMBED, "request_id")
     /* caches and guesses that only save time: ours are exact */
     X(BODY, "prompt_cache_key") X(BODY, "prompt_cache_options") X(BODY, "prompt_cache_retention") X(BODY, "prediction")
-    X(BODY, "cache_prompt") X(BODY, "cache_salt") X(BODY, "id_slot") X(BODY, "keep_alive")
+    X(BODY, "cache_prompt") X(BODY | EMBED, "cache_salt") X(BODY, "id_slot") X(BODY | EMBED, "keep_alive")
     X(PART | MESSAGE | CT_IN_TOOL | CT_IN_FUNCTION, "cache_control") X(PART, "prompt_cache_breakpoint") X(CT_IN_IMAGE, "uuid")
     X(CT_IN_STREAM, "include_obfuscation")
     /* of what there is not: reasoning, searches */
@@ -90,8 +92,8 @@ const ct_openai_field ct_openai_fields[] = {
     Z(BODY, "max_new_tokens", "max_tokens") Z(BODY, "num_predict", "max_tokens") Z(BODY, "n_predict", "max_tokens")
     Z(BODY, "max_output_tokens", "max_tokens") Z(BODY, "max_length", "max_tokens") Z(BODY, "stop_sequences", "stop")
     X(BODY, "stop_token_ids") X(BODY, "stop_regex") X(BODY, "include_stop_str_in_output") X(BODY, "no_stop_trim")
-    X(BODY, "t_max_predict_ms") X(BODY, "num_ctx") X(BODY, "num_keep") X(BODY, "n_keep") X(BODY, "truncate")
-    X(BODY, "truncate_prompt_tokens")
+    X(BODY, "t_max_predict_ms") X(BODY, "num_ctx") X(BODY, "num_keep") X(BODY, "n_keep") X(BODY | EMBED, "truncate")
+    X(BODY | EMBED, "truncate_prompt_tokens")
     /* what is said of it */
     X(BODY, "n_probs") X(BODY, "post_sampling_probs") X(BODY, "return_tokens")
     X(BODY, "return_token_ids") X(BODY, "return_tokens_as_token_ids") X(BODY, "return_full_text") X(BODY, "details")
@@ -105,6 +107,10 @@ const ct_openai_field ct_openai_fields[] = {
     X(BODY, "mm_processor_kwargs") Y(COMPLETIONS, "add_generation_prompt", "=true") X(COMPLETIONS, "continue_final_message")
     Y(BODY, "add_special_tokens", "=") X(BODY, "prefix") X(BODY, "prefill") X(BODY, "think") X(BODY, "thinking")
     X(BODY, "reasoning") X(BODY, "enable_thinking")
+    /* of embeddings */
+    X(EMBED, "stream") Y(EMBED, "embd_normalize", "=2") Z(EMBED, "content", "input") Z(EMBED, "prompt", "input")
+    Z(EMBED, "inputs", "input") X(EMBED, "messages") X(EMBED, "input_type") X(EMBED, "prompt_name")
+    Y(EMBED, "add_special_tokens", "=true") X(EMBED, "image_data") X(EMBED, "images")
     /* whole sets of settings; other weights; other models */
     X(BODY, "options") X(BODY, "parameters") X(BODY, "extra_body") X(BODY, "vllm_xargs") X(BODY, "lora")
     X(BODY, "lora_path") X(BODY, "adapter_id") X(BODY, "models") X(BODY, "kv_transfer_params")
@@ -196,6 +202,8 @@ static const char *place_name(ct_openai_place place)
         return "a chat request";
     case CT_IN_COMPLETIONS:
         return "a completion request";
+    case CT_IN_EMBEDDINGS:
+        return "an embeddings request";
     case CT_IN_MESSAGE:
         return "a message";
     case CT_IN_TEXT:

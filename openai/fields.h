@@ -23,15 +23,16 @@ typedef enum ct_openai_place {
     CT_IN_IMAGE = 16, /* a part {"type": "image_url"} */
     CT_IN_PART = CT_IN_TEXT | CT_IN_IMAGE,
     CT_IN_IMAGE_URL = 32,
-    CT_IN_FORMAT = 64,       /* "response_format" */
-    CT_IN_SCHEMA = 128,      /* "json_schema" in it */
-    CT_IN_LINE = 256,        /* the line of a batch, around the body */
-    CT_IN_TOOL = 512,        /* one of "tools" */
-    CT_IN_FUNCTION = 1024,   /* "function" in it; one of "functions" */
-    CT_IN_CALL = 2048,       /* one of a message's "tool_calls" */
-    CT_IN_CALLED = 4096,     /* "function" in it; "function_call" */
-    CT_IN_STRUCTURED = 8192, /* "structured_outputs" */
-    CT_IN_STREAM = 16384,    /* "stream_options" */
+    CT_IN_FORMAT = 64,        /* "response_format" */
+    CT_IN_SCHEMA = 128,       /* "json_schema" in it */
+    CT_IN_LINE = 256,         /* the line of a batch, around the body */
+    CT_IN_TOOL = 512,         /* one of "tools" */
+    CT_IN_FUNCTION = 1024,    /* "function" in it; one of "functions" */
+    CT_IN_CALL = 2048,        /* one of a message's "tool_calls" */
+    CT_IN_CALLED = 4096,      /* "function" in it; "function_call" */
+    CT_IN_STRUCTURED = 8192,  /* "structured_outputs" */
+    CT_IN_STREAM = 16384,     /* "stream_options" */
+    CT_IN_EMBEDDINGS = 32768, /* the body of /v1/embeddings */
 } ct_openai_place;
 
 typedef enum ct_openai_class {

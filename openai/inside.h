@@ -11,6 +11,9 @@ bool ct_openai_no_memory(ct_openai_fault *f, const char *what);
 
 /* messages.c and prompt.c: "messages" of a chat, "prompt" of a completion, into r->prompt. */
 bool ct_openai_chat_prompt(ct_openai_request *r, const carat_engine *e, const ct_openai_options *o, ct_openai_fault *f);
+/* A text, or ids, by the name of its field. */
+bool ct_openai_prompt_of(const json_t *v, const char *where, const carat_engine *e, carat_prompt **out,
+                         ct_openai_fault *f);
 bool ct_openai_text_prompts(ct_openai_request *r, const carat_engine *e, ct_openai_fault *f);
 
 /* wanted.c: the form of an answer by the names that llama.cpp's server and vLLM have for it. */

@@ -1,4 +1,4 @@
-/* A completion's prompts: texts or ids.
+/* Prompts of completions, inputs of embeddings: texts or ids.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <stdlib.h>
@@ -6,7 +6,8 @@
 #include "openai/inside.h"
 #include "openai/talk.h"
 
-static bool prompt_of_ids(const json_t *v, const carat_engine *e, carat_prompt **out, ct_openai_fault *f)
+static bool prompt_of_ids(const json_t *v, const char *where, const carat_engine *e, carat_prompt **out,
+                          ct_openai_fault *f)
 {
     size_t n = json_array_size(v);
     int32_t *ids = calloc(n + 1, sizeof *ids);
@@ -17,38 +18,40 @@ static bool prompt_of_ids(const json_t *v, const carat_engine *e, carat_prompt *
         const json_t *id = json_array_get(v, i);
         json_int_t x = json_integer_value(id);
         ok = (json_is_integer(id) && x >= 0 && x <= INT32_MAX) ||
-             ct_fail(&f->err, CARAT_EARG, CARAT_NOWHERE, "prompt[%zu] is not a token id", i);
+             ct_fail(&f->err, CARAT_EARG, CARAT_NOWHERE, "%s[%zu] is not a token id", where, i);
         ids[i] = ok ? (int32_t)x : 0;
     }
-    ok = (ok && carat_prompt_ids(e, ids, n, NULL, 0, NULL, out, &f->err)) || ct_openai_refuse_err(f, "prompt");
+    ok = (ok && carat_prompt_ids(e, ids, n, NULL, 0, NULL, out, &f->err)) || ct_openai_refuse_err(f, where);
     free(ids);
     return ok;
 }
 
 /* <bos> in front; names of control tokens in it stay text. */
-static bool prompt_of_text(const json_t *v, const carat_engine *e, carat_prompt **out, ct_openai_fault *f)
+static bool prompt_of_text(const json_t *v, const char *where, const carat_engine *e, carat_prompt **out,
+                           ct_openai_fault *f)
 {
     const carat_content text = { .struct_size = sizeof text,
                                  .text = json_string_value(v),
                                  .text_len = json_string_length(v) };
-    return carat_prompt_text(e, &text, 1, NULL, out, &f->err) || ct_openai_refuse_err(f, "prompt");
+    return carat_prompt_text(e, &text, 1, NULL, out, &f->err) || ct_openai_refuse_err(f, where);
 }
 
-static bool prompt_of(const json_t *v, const carat_engine *e, carat_prompt **out, ct_openai_fault *f)
+bool ct_openai_prompt_of(const json_t *v, const char *where, const carat_engine *e, carat_prompt **out,
+                         ct_openai_fault *f)
 {
     if (json_is_array(v))
-        return prompt_of_ids(v, e, out, f);
+        return prompt_of_ids(v, where, e, out, f);
     if (json_is_string(v))
-        return prompt_of_text(v, e, out, f);
-    return ct_openai_refuse(f, 400, v ? "invalid_value" : "missing_required_parameter", "prompt",
-                            "'prompt' is %s, expected a text or token ids", v ? ct_json_kind(v) : "missing");
+        return prompt_of_text(v, where, e, out, f);
+    return ct_openai_refuse(f, 400, v ? "invalid_value" : "missing_required_parameter", where,
+                            "'%s' is %s, expected a text or token ids", where, v ? ct_json_kind(v) : "missing");
 }
 
 bool ct_openai_text_prompts(ct_openai_request *r, const carat_engine *e, ct_openai_fault *f)
 {
     const json_t *v = json_object_get(r->body, "prompt"), *first = json_array_get(v, 0);
     if (!json_is_string(first) && !json_is_array(first))
-        return prompt_of(v, e, &r->prompt, f);
+        return ct_openai_prompt_of(v, "prompt", e, &r->prompt, f);
     const size_t n = json_array_size(v);
     if (n > CT_TALK_MAX_ASKS)
         return ct_openai_refuse(f, 400, "invalid_value", "prompt",
@@ -56,8 +59,8 @@ bool ct_openai_text_prompts(ct_openai_request *r, const carat_engine *e, ct_open
     r->others = calloc(n, sizeof *r->others);
     if (!r->others)
         return ct_openai_no_memory(f, "the prompts");
-    bool ok = prompt_of(first, e, &r->prompt, f);
+    bool ok = ct_openai_prompt_of(first, "prompt", e, &r->prompt, f);
     for (size_t i = 1; ok && i < n; i++)
-        ok = prompt_of(json_array_get(v, i), e, &r->others[r->n_others++], f);
+        ok = ct_openai_prompt_of(json_array_get(v, i), "prompt", e, &r->others[r->n_others++], f);
     return ok;
 }

@@ -1,4 +1,4 @@
-/* talks.h - the routes of the OpenAI protocol that generate, as tables of functions (talk.h).
+/* talks.h - the routes of the OpenAI protocol that need the model, as tables of functions (talk.h).
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef CT_OPENAI_TALKS_H
@@ -8,5 +8,6 @@
 
 extern const ct_talk_kind ct_openai_talk_chat;        /* POST /v1/chat/completions */
 extern const ct_talk_kind ct_openai_talk_completions; /* POST /v1/completions */
+extern const ct_talk_kind ct_openai_talk_embeddings;  /* POST /v1/embeddings */
 
 #endif

@@ -1,4 +1,4 @@
-/* Base64 to bytes, in one pass and strictly.
+/* Base64 to bytes, in one pass and strictly; and back.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "base/base64.h"
@@ -56,4 +56,22 @@ bool ct_base64_decode(const char *text, size_t len, void *out, size_t *n, carat_
         return ct_fail(err, CARAT_EFORMAT, len - 1, "base64: the last character has stray bits, expected zeros");
     *n = n_out;
     return true;
+}
+
+void ct_base64_encode(const void *bytes, size_t n, char *out)
+{
+    static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    const unsigned char *in = bytes;
+    for (; n >= 3; n -= 3, in += 3) {
+        const uint32_t bits = (uint32_t)in[0] << 16 | (uint32_t)in[1] << 8 | in[2];
+        for (int shift = 18; shift >= 0; shift -= 6)
+            *out++ = letters[bits >> shift & 63];
+    }
+    if (n == 0)
+        return;
+    const uint32_t bits = (uint32_t)in[0] << 16 | (n > 1 ? (uint32_t)in[1] << 8 : 0);
+    *out++ = letters[bits >> 18 & 63];
+    *out++ = letters[bits >> 12 & 63];
+    *out++ = n > 1 ? letters[bits >> 6 & 63] : '=';
+    *out = '=';
 }

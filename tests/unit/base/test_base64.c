@@ -81,6 +81,27 @@ static void there_and_back(void **state)
         }
 }
 
+/* The encoder writes what the plain one above writes, and no byte more. */
+static void bytes_to_text(void **state)
+{
+    (void)state;
+    unsigned char data[80];
+    for (size_t i = 0; i < sizeof data; i++)
+        data[i] = (unsigned char)(i * 167 + 251);
+    for (size_t n = 0; n <= sizeof data; n++) {
+        char want[128];
+        size_t len = encode(data, n, "+/", true, want);
+        char *text = malloc(len + 1); /* no more, so that a sanitizer sees it */
+        assert_non_null(text);
+        text[len] = '#';
+        assert_int_equal(ct_base64_length(n), len);
+        ct_base64_encode(data, n, text);
+        assert_memory_equal(text, want, len);
+        assert_int_equal(text[len], '#');
+        free(text);
+    }
+}
+
 static void what_is_refused(void **state)
 {
     (void)state;
@@ -133,6 +154,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(examples),
         cmocka_unit_test(there_and_back),
+        cmocka_unit_test(bytes_to_text),
         cmocka_unit_test(what_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

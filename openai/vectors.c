@@ -1,0 +1,170 @@
+/* Inputs to embeddings.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "openai/vectors.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/base64.h"
+#include "base/size.h"
+#include "openai/inside.h"
+#include "openai/talk.h"
+
+/* ---- inputs ---- */
+
+/* The first tokens of one that is too long. */
+static bool fit(carat_prompt **p, const char *where, const ct_vectors_want *want, carat_engine *e, ct_openai_fault *f)
+{
+    size_t n, most = carat_engine_n_ctx(e);
+    const int32_t *ids = carat_prompt_tokens(*p, &n);
+    if (n == 0)
+        return ct_openai_refuse(f, 400, "invalid_value", where, "'%s' is empty", where);
+    if (n <= most)
+        return true;
+    if (!want->truncates) {
+        ct_fail(&f->err, CARAT_ECONTEXT, CARAT_NOWHERE, "'%s': %zu tokens do not fit the context of %zu", where, n,
+                most);
+        return ct_openai_refuse_err(f, where);
+    }
+    carat_prompt *beginning;
+    if (!carat_prompt_ids(e, ids, most, NULL, 0, NULL, &beginning, &f->err))
+        return ct_openai_refuse_err(f, where);
+    carat_prompt_free(*p);
+    *p = beginning;
+    return true;
+}
+
+static bool add_input(ct_vectors *to, const json_t *v, const char *where, const ct_vectors_want *want, carat_engine *e,
+                      ct_openai_fault *f)
+{
+    carat_prompt **p = &to->prompts[to->n];
+    carat_request_options *o = &to->asks[to->n];
+    size_t n;
+    if (json_is_string(v) && json_string_length(v) == 0 && !want->takes_empty)
+        return ct_openai_refuse(f, 400, "invalid_value", where, "'%s' is an empty text", where);
+    if (!ct_openai_prompt_of(v, where, e, p, f))
+        return false;
+    to->n++;
+    if (!fit(p, where, want, e, f))
+        return false;
+    carat_prompt_tokens(*p, &n);
+    to->n_tokens += n;
+    *o = (carat_request_options){ .struct_size = sizeof *o,
+                                  .prompt = *p,
+                                  .wants_embedding = true,
+                                  .omits_norm = want->is_raw,
+                                  .omits_answers = true };
+    return true;
+}
+
+static bool take_memory(ct_vectors *to, size_t n, ct_openai_fault *f)
+{
+    size_t numbers;
+    if (!ct_mul_size(n, to->n_dims, &numbers))
+        return ct_openai_no_memory(f, "embeddings");
+    to->prompts = calloc(n, sizeof *to->prompts);
+    to->asks = calloc(n, sizeof *to->asks);
+    to->is_known = calloc(n, sizeof *to->is_known);
+    to->v = calloc(numbers, sizeof *to->v);
+    return (to->prompts && to->asks && to->is_known && to->v) || ct_openai_no_memory(f, "embeddings");
+}
+
+bool ct_vectors_read(ct_vectors *to, const json_t *input, const ct_vectors_want *want, carat_engine *e,
+                     ct_openai_fault *f)
+{
+    const char *param = want->param;
+    const bool is_one = json_is_string(input) || json_is_integer(json_array_get(input, 0));
+    const size_t n = is_one ? 1 : json_array_size(input);
+    to->n_dims = want->n_dims ? want->n_dims : carat_engine_info(e)->hidden;
+    to->is_raw = want->is_raw;
+    if (!is_one && !json_is_array(input))
+        return ct_openai_refuse(f, 400, input ? "invalid_value" : "missing_required_parameter", param,
+                                "'%s' is %s, expected a text, token ids or a list of these", param,
+                                input ? ct_json_kind(input) : "missing");
+    if (n == 0 || n > CT_TALK_MAX_ASKS)
+        return ct_openai_refuse(f, 400, "invalid_value", param, "'%s' is a list of %zu, expected 1 to %d", param, n,
+                                CT_TALK_MAX_ASKS);
+    bool ok = take_memory(to, n, f);
+    for (size_t i = 0; ok && i < n; i++) {
+        char where[48];
+        snprintf(where, sizeof where, is_one ? "%s" : "%s[%zu]", param, i);
+        ok = add_input(to, is_one ? input : json_array_get(input, i), where, want, e, f);
+    }
+    return ok;
+}
+
+void ct_vectors_deinit(ct_vectors *v)
+{
+    for (size_t i = 0; i < v->n; i++)
+        carat_prompt_free(v->prompts[i]);
+    free(v->prompts);
+    free(v->asks);
+    free(v->is_known);
+    free(v->v);
+}
+
+/* ---- vectors ---- */
+
+void ct_vectors_take(ct_vectors *to, size_t i, const carat_event *event)
+{
+    if (event->kind != CARAT_EVENT_ANSWER || event->n_embedding < to->n_dims)
+        return;
+    float *v = to->v + i * to->n_dims;
+    double square = 0;
+    memcpy(v, event->embedding, to->n_dims * sizeof *v);
+    to->is_known[i] = true;
+    if (to->is_raw || to->n_dims == event->n_embedding)
+        return;
+    for (size_t k = 0; k < to->n_dims; k++)
+        square += (double)v[k] * (double)v[k];
+    for (size_t k = 0; k < to->n_dims && square > 0; k++)
+        v[k] = (float)((double)v[k] / sqrt(square));
+}
+
+const float *ct_vectors_at(const ct_vectors *v, size_t i)
+{
+    return v->is_known[i] ? v->v + i * v->n_dims : NULL;
+}
+
+/* ---- as text ---- */
+
+static bool write_numbers(const float *v, size_t n, ct_buf *out)
+{
+    bool ok = ct_buf_char(out, '[');
+    for (size_t i = 0; ok && i < n; i++) {
+        char number[32];
+        snprintf(number, sizeof number, "%s%.9g", i ? "," : "", (double)v[i]);
+        for (char *s = number + 1; *s; s++) /* whatever the locale's decimal point is */
+            if (!strchr("0123456789+-e", *s))
+                *s = '.';
+        ok = ct_buf_str(out, number);
+    }
+    return ok && ct_buf_char(out, ']');
+}
+
+static bool write_base64(const float *v, size_t n, ct_buf *out)
+{
+    unsigned char *bytes = malloc(4 * n + 1);
+    char *text = malloc(ct_base64_length(4 * n) + 1);
+    for (size_t i = 0; bytes && i < n; i++) {
+        uint32_t bits;
+        memcpy(&bits, &v[i], sizeof bits);
+        for (int k = 0; k < 4; k++)
+            bytes[4 * i + (size_t)k] = (unsigned char)(bits >> 8 * k);
+    }
+    if (bytes && text)
+        ct_base64_encode(bytes, 4 * n, text);
+    const bool ok = bytes && text && ct_buf_char(out, '"') && ct_buf_add(out, text, ct_base64_length(4 * n)) &&
+                    ct_buf_char(out, '"');
+    free(bytes);
+    free(text);
+    return ok;
+}
+
+bool ct_vectors_write(const ct_vectors *v, size_t i, bool as_base64, ct_buf *out)
+{
+    const float *numbers = ct_vectors_at(v, i);
+    return numbers && (as_base64 ? write_base64(numbers, v->n_dims, out) : write_numbers(numbers, v->n_dims, out));
+}
