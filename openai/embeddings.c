@@ -10,26 +10,22 @@
 #include "openai/talks.h"
 #include "openai/vectors.h"
 
-#define MAX_TEXT ((size_t)1 << 30)
-
 typedef struct talk {
     ct_talk base;
     ct_openai_list unknown;
     ct_vectors vectors;
-    bool as_base64;
-    ct_buf texts[CT_TALK_MAX_ASKS]; /* [base.n] vectors as JSON, written as they come */
 } talk;
 
 /* ---- the request ---- */
 
-static bool read_encoding(talk *t, const json_t *body, ct_openai_fault *f)
+static bool read_encoding(ct_vectors_want *w, const json_t *body, ct_openai_fault *f)
 {
     const char *word = NULL;
     if (!ct_json_text(body, "body", "encoding_format", &word, &f->err))
         return ct_openai_refuse_err(f, "encoding_format");
     word = word ? word : "float";
-    t->as_base64 = strcmp(word, "base64") == 0;
-    return t->as_base64 || strcmp(word, "float") == 0 ||
+    w->as_base64 = strcmp(word, "base64") == 0;
+    return w->as_base64 || strcmp(word, "float") == 0 ||
            ct_openai_refuse(f, 400, "invalid_value", "encoding_format",
                             "'encoding_format' is '%.40s', expected float or base64", word);
 }
@@ -60,13 +56,11 @@ static bool read_body(ct_talk *base, json_t *body, ct_openai_fault *f)
         return false;
     if (!ct_json_text(body, "body", "model", &model, &f->err))
         return ct_openai_refuse_err(f, "model");
-    if (!read_encoding(t, body, f) || !read_want(&want, body, s->engine, f) ||
+    if (!read_encoding(&want, body, f) || !read_want(&want, body, s->engine, f) ||
         !ct_vectors_read(&t->vectors, json_object_get(body, "input"), &want, s->engine, f))
         return false;
-    for (; base->n < t->vectors.n; base->n++) {
+    for (; base->n < t->vectors.n; base->n++)
         base->asks[base->n] = &t->vectors.asks[base->n];
-        ct_buf_init(&t->texts[base->n], MAX_TEXT);
-    }
     base->ignored = t->unknown.n ? t->unknown.names.data : NULL;
     return true;
 }
@@ -74,8 +68,6 @@ static bool read_body(ct_talk *base, json_t *body, ct_openai_fault *f)
 static void deinit(ct_talk *base)
 {
     talk *t = (talk *)base;
-    for (size_t i = 0; i < base->n; i++)
-        ct_buf_deinit(&t->texts[i]);
     ct_vectors_deinit(&t->vectors);
     ct_buf_deinit(&t->unknown.names);
 }
@@ -86,13 +78,12 @@ static bool take_event(ct_talk *base, size_t ask, const carat_event *event, ct_b
 {
     talk *t = (talk *)base;
     (void)out;
-    ct_vectors_take(&t->vectors, ask, event);
     if (event->kind == CARAT_EVENT_FAILED && !base->has_failed) {
         base->has_failed = true;
         base->fault.err = *event->err;
         ct_openai_refuse_err(&base->fault, "");
     }
-    return event->kind != CARAT_EVENT_ANSWER || ct_vectors_write(&t->vectors, ask, t->as_base64, &t->texts[ask]);
+    return ct_vectors_take(&t->vectors, ask, event);
 }
 
 /* Vectors are JSON already. */
@@ -100,9 +91,11 @@ static bool end(ct_talk *base, ct_buf *out)
 {
     const talk *t = (const talk *)base;
     bool ok = ct_buf_str(out, "{\"object\":\"list\",\"data\":[");
-    for (size_t i = 0; ok && i < base->n; i++)
+    for (size_t i = 0; ok && i < base->n; i++) {
+        const ct_buf *text = ct_vectors_text(&t->vectors, i);
         ok = ct_buf_fmt(out, "%s{\"object\":\"embedding\",\"index\":%zu,\"embedding\":", i ? "," : "", i) &&
-             ct_buf_add(out, t->texts[i].data, t->texts[i].len) && ct_buf_char(out, '}');
+             ct_buf_add(out, text->data, text->len) && ct_buf_char(out, '}');
+    }
     json_t *model = ct_json_from_str(base->scene->model);
     const json_int_t n = (json_int_t)t->vectors.n_tokens;
     json_t *usage = json_pack("{s:I, s:I}", "prompt_tokens", n, "total_tokens", n);

@@ -8,16 +8,17 @@
 #include <string.h>
 
 #include "base/base64.h"
-#include "base/size.h"
 #include "openai/inside.h"
 #include "openai/talk.h"
+
+#define MAX_TEXT ((size_t)1 << 30)
 
 /* ---- inputs ---- */
 
 /* The first tokens of one that is too long. */
 static bool fit(carat_prompt **p, const char *where, const ct_vectors_want *want, carat_engine *e, ct_openai_fault *f)
 {
-    size_t n, most = carat_engine_n_ctx(e);
+    size_t n, all = carat_engine_n_ctx(e), most = want->n_ctx && want->n_ctx < all ? want->n_ctx : all;
     const int32_t *ids = carat_prompt_tokens(*p, &n);
     if (n == 0)
         return ct_openai_refuse(f, 400, "invalid_value", where, "'%s' is empty", where);
@@ -46,7 +47,7 @@ static bool add_input(ct_vectors *to, const json_t *v, const char *where, const 
         return ct_openai_refuse(f, 400, "invalid_value", where, "'%s' is an empty text", where);
     if (!ct_openai_prompt_of(v, where, e, p, f))
         return false;
-    to->n++;
+    ct_buf_init(&to->texts[to->n++], MAX_TEXT);
     if (!fit(p, where, want, e, f))
         return false;
     carat_prompt_tokens(*p, &n);
@@ -61,14 +62,10 @@ static bool add_input(ct_vectors *to, const json_t *v, const char *where, const 
 
 static bool take_memory(ct_vectors *to, size_t n, ct_openai_fault *f)
 {
-    size_t numbers;
-    if (!ct_mul_size(n, to->n_dims, &numbers))
-        return ct_openai_no_memory(f, "embeddings");
     to->prompts = calloc(n, sizeof *to->prompts);
     to->asks = calloc(n, sizeof *to->asks);
-    to->is_known = calloc(n, sizeof *to->is_known);
-    to->v = calloc(numbers, sizeof *to->v);
-    return (to->prompts && to->asks && to->is_known && to->v) || ct_openai_no_memory(f, "embeddings");
+    to->texts = calloc(n, sizeof *to->texts);
+    return (to->prompts && to->asks && to->texts) || ct_openai_no_memory(f, "embeddings");
 }
 
 bool ct_vectors_read(ct_vectors *to, const json_t *input, const ct_vectors_want *want, carat_engine *e,
@@ -79,6 +76,7 @@ bool ct_vectors_read(ct_vectors *to, const json_t *input, const ct_vectors_want 
     const size_t n = is_one ? 1 : json_array_size(input);
     to->n_dims = want->n_dims ? want->n_dims : carat_engine_info(e)->hidden;
     to->is_raw = want->is_raw;
+    to->as_base64 = want->as_base64;
     if (!is_one && !json_is_array(input))
         return ct_openai_refuse(f, 400, input ? "invalid_value" : "missing_required_parameter", param,
                                 "'%s' is %s, expected a text, token ids or a list of these", param,
@@ -97,35 +95,13 @@ bool ct_vectors_read(ct_vectors *to, const json_t *input, const ct_vectors_want 
 
 void ct_vectors_deinit(ct_vectors *v)
 {
-    for (size_t i = 0; i < v->n; i++)
+    for (size_t i = 0; i < v->n; i++) {
         carat_prompt_free(v->prompts[i]);
+        ct_buf_deinit(&v->texts[i]);
+    }
     free(v->prompts);
     free(v->asks);
-    free(v->is_known);
-    free(v->v);
-}
-
-/* ---- vectors ---- */
-
-void ct_vectors_take(ct_vectors *to, size_t i, const carat_event *event)
-{
-    if (event->kind != CARAT_EVENT_ANSWER || event->n_embedding < to->n_dims)
-        return;
-    float *v = to->v + i * to->n_dims;
-    double square = 0;
-    memcpy(v, event->embedding, to->n_dims * sizeof *v);
-    to->is_known[i] = true;
-    if (to->is_raw || to->n_dims == event->n_embedding)
-        return;
-    for (size_t k = 0; k < to->n_dims; k++)
-        square += (double)v[k] * (double)v[k];
-    for (size_t k = 0; k < to->n_dims && square > 0; k++)
-        v[k] = (float)((double)v[k] / sqrt(square));
-}
-
-const float *ct_vectors_at(const ct_vectors *v, size_t i)
-{
-    return v->is_known[i] ? v->v + i * v->n_dims : NULL;
+    free(v->texts);
 }
 
 /* ---- as text ---- */
@@ -163,8 +139,36 @@ static bool write_base64(const float *v, size_t n, ct_buf *out)
     return ok;
 }
 
-bool ct_vectors_write(const ct_vectors *v, size_t i, bool as_base64, ct_buf *out)
+/* The first numbers, of length 1 again unless they are to be as they are. */
+static void cut(const ct_vectors *v, const carat_event *event, float *to)
 {
-    const float *numbers = ct_vectors_at(v, i);
-    return numbers && (as_base64 ? write_base64(numbers, v->n_dims, out) : write_numbers(numbers, v->n_dims, out));
+    double square = 0;
+    memcpy(to, event->embedding, v->n_dims * sizeof *to);
+    if (v->is_raw || v->n_dims == event->n_embedding)
+        return;
+    for (size_t k = 0; k < v->n_dims; k++)
+        square += (double)to[k] * (double)to[k];
+    for (size_t k = 0; k < v->n_dims && square > 0; k++)
+        to[k] = (float)((double)to[k] / sqrt(square));
+}
+
+bool ct_vectors_take(ct_vectors *to, size_t i, const carat_event *event)
+{
+    if (event->kind != CARAT_EVENT_ANSWER)
+        return true;
+    if (!event->embedding || event->n_embedding < to->n_dims)
+        return false;
+    float *v = malloc(to->n_dims * sizeof *v);
+    if (!v)
+        return false;
+    cut(to, event, v);
+    const bool ok =
+        to->as_base64 ? write_base64(v, to->n_dims, &to->texts[i]) : write_numbers(v, to->n_dims, &to->texts[i]);
+    free(v);
+    return ok;
+}
+
+const ct_buf *ct_vectors_text(const ct_vectors *v, size_t i)
+{
+    return &v->texts[i];
 }

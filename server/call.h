@@ -53,7 +53,8 @@ struct ct_call {
     ct_talk *talk;
     ct_call_ask *asks;
     struct ct_pulling *pulling; /* Ollama's /api/pull: a thread that works for it; else NULL */
-    size_t n_open;              /* requests of the engine that have not ended */
+    size_t n_submitted;         /* requests of the engine; the others follow when it has room for them */
+    size_t n_open;              /* of these, those that have not ended */
     ct_buf out;
     bool has_failed; /* a worker has found a fault */
     ct_openai_fault fault;

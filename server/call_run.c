@@ -124,6 +124,30 @@ static void finish(ct_call *c)
     free_requests(c); /* what they hold of the engine need not wait for a slow client */
 }
 
+/* ---- submitting ---- */
+
+static bool submit_one(ct_call *c, size_t i)
+{
+    ct_talk *t = c->talk;
+    carat_request_options o = *t->asks[i];
+    c->asks[i] = (ct_call_ask){ .call = c, .i = i };
+    o.queue = c->s->queue;
+    o.user = &c->asks[i];
+    return carat_request_submit(t->scene->engine, &o, &t->requests[i], &c->fault.err) ||
+           ct_openai_refuse_submit(&c->fault, CT_OPENAI_CHAT);
+}
+
+/* As many as the engine's queue takes: a list may be longer than it. False: the fault says why, and waiting does not help. */
+static bool submit_more(ct_call *c)
+{
+    for (; c->n_submitted < c->talk->n; c->n_submitted++) {
+        if (!submit_one(c, c->n_submitted))
+            return c->fault.status == 429 && c->n_open > 0;
+        c->n_open++;
+    }
+    return true;
+}
+
 /* ---- events ---- */
 
 static void count(ct_call *c, const carat_event *event)
@@ -156,7 +180,12 @@ void ct_call_on_event(const carat_event *event)
     ct_talk *t = c->talk;
     count(c, event);
     if (event->kind == CARAT_EVENT_END) {
-        if (--c->n_open == 0) {
+        c->n_open--;
+        if (!submit_more(c)) {
+            t->has_failed = true;
+            t->fault = c->fault;
+            fail(c);
+        } else if (c->n_open == 0) {
             count_prompts(c);
             ct_call_count_talk(c);
             finish(c);
@@ -168,25 +197,6 @@ void ct_call_on_event(const carat_event *event)
         fail(c); /* its other answers are of no use */
     else if (!ok || (t->streams && !flush(c)))
         give_up(c);
-}
-
-/* ---- submitting ---- */
-
-static bool submit_one(ct_call *c, size_t i)
-{
-    ct_talk *t = c->talk;
-    carat_request_options o = *t->asks[i];
-    c->asks[i] = (ct_call_ask){ .call = c, .i = i };
-    o.queue = c->s->queue;
-    o.user = &c->asks[i];
-    if (carat_request_submit(t->scene->engine, &o, &t->requests[i], &c->fault.err)) {
-        c->n_open++;
-        return true;
-    }
-    ct_openai_refuse_submit(&c->fault, CT_OPENAI_CHAT);
-    if (c->fault.status == 429)
-        ct_http_set(c->x, "Retry-After", "1");
-    return false;
 }
 
 /* Requests that begin alike say so, for balancers that send them to the same replica, which has their beginning cached. */
@@ -210,10 +220,11 @@ void ct_call_submit(ct_call *c)
     bool ok = c->asks != NULL;
     if (!ok)
         ct_openai_refuse(&c->fault, 500, "server_error", "", "no memory for a request");
-    for (size_t i = 0; ok && i < t->n; i++)
-        ok = submit_one(c, i);
+    ok = ok && submit_more(c);
     if (ok && t->n)
         return;
+    if (c->fault.status == 429)
+        ct_http_set(c->x, "Retry-After", "1");
     free_requests(c);
     if (ok)
         finish(c);

@@ -29,6 +29,7 @@ const ct_route ct_routes[] = {
     { "GET", "/v1/responses/{id}", .state = ct_state_response, .protocol = RESPONSES },
     { "DELETE", "/v1/responses/{id}", .state = ct_state_delete_response, .protocol = RESPONSES },
     { "POST", "/v1/responses/{id}", .state = ct_state_cancel_response, .protocol = RESPONSES },
+    { "POST", "/v1/embeddings", .talk = &ct_openai_talk_embeddings, .protocol = OPENAI },
     { "POST", "/api/chat", .talk = &ct_ollama_talk_chat, .protocol = OLLAMA },
     { "POST", "/api/generate", .talk = &ct_ollama_talk_generate, .protocol = OLLAMA },
     { "POST", "/api/embed", .talk = &ct_ollama_talk_embed, .protocol = OLLAMA },
