@@ -100,6 +100,7 @@ static void use_talk(const ct_talk_kind *kind, const ct_talk_scene *s, json_t *b
 {
     ct_openai_fault f = { 0 };
     ct_buf out;
+    size_t n;
     ct_talk *t = calloc(1, kind->size);
     FUZZ_MUST(t);
     t->kind = kind;
@@ -107,8 +108,11 @@ static void use_talk(const ct_talk_kind *kind, const ct_talk_scene *s, json_t *b
     ct_buf_init(&out, SIZE_MAX);
     if (kind->read(t, body, &f)) {
         const char *names = t->ignored ? t->ignored : "";
-        FUZZ_MUST(strspn(names, PLAIN) == strlen(names) && t->n <= 1);
-        reply(t, text, len);
+        FUZZ_MUST(strspn(names, PLAIN) == strlen(names) && t->n <= CT_TALK_MAX_ASKS);
+        if (kind->stream_type)
+            reply(t, text, len);
+        for (size_t i = 0; i < t->n; i++)
+            FUZZ_MUST(carat_prompt_tokens(t->asks[i]->prompt, &n) && n > 0);
     } else {
         FUZZ_MUST(f.status >= 400 && f.code && f.err.msg[0]);
         FUZZ_MUST(kind->fault(t, &f, false, &out));
@@ -155,6 +159,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         break;
     case 'g':
         use_talk(&ct_ollama_talk_generate, &s, body, text, size - 1);
+        break;
+    case 'e':
+        use_talk(&ct_ollama_talk_embed, &s, body, text, size - 1);
+        break;
+    case 'o':
+        use_talk(&ct_ollama_talk_embeddings, &s, body, text, size - 1);
         break;
     case 'n':
         use_count(&s, body);
