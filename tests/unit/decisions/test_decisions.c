@@ -9,7 +9,7 @@
 
 #include "decisions/decisions.h"
 #include "llamacpp/llamacpp.h"
-#include "talked.h"
+#include "talk_to.h"
 
 #define DATA_URL                                                                                                       \
     "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8BQDwAEhQGAhKmMIQAAAABJRU5Er"  \

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "llamacpp/llamacpp.h"
-#include "talked.h"
+#include "talk_to.h"
 
 #define PNG "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8BQDwAEhQGAhKmMIQAAAABJRU5ErkJggg=="
 

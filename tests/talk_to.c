@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "talked.h"
+#include "talk_to.h"
 
 static void submit(talked *t, carat_queue *q)
 {

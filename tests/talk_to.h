@@ -1,8 +1,8 @@
-/* talked.h - a talk (openai/talk.h) from its body to its last byte, without a server: for tests of protocols.
+/* talk_to.h - a talk (openai/talk.h) from its body to its last byte, without a server: for tests of protocols.
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#ifndef CT_TESTS_TALKED_H
-#define CT_TESTS_TALKED_H
+#ifndef CT_TESTS_TALK_TO_H
+#define CT_TESTS_TALK_TO_H
 
 #include "openai/talk.h"
 
