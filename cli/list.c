@@ -143,8 +143,8 @@ const cli_command cli_list_models = {
     .name = "list",
     .usage = "[--json]",
     .summary = "the models that were pulled",
-    .text = "Lists the models that carat pull has fetched: names, sizes, types, when, and where they are. A model whose files\n"
-            "are not as they were pulled is incomplete.\n\n"
+    .text = "Lists the models that carat pull has fetched: names, sizes, types, when, and where they are. One whose pull was not\n"
+            "finished, or whose files are not as they were pulled, is incomplete.\n\n"
             "  carat list\n"
             "  carat list --available",
     .tables = { &table },

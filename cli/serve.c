@@ -123,8 +123,9 @@ static bool find_pulled(ct_server_model *models, size_t *n, carat_err *err)
         return true;
     if (!ct_store_list(&all, NULL, NULL, err))
         return false;
-    for (; *n < all.n && *n < MAX_MODELS; ++*n)
-        models[*n] = (ct_server_model){ all.v[*n].name, all.v[*n].path };
+    for (size_t i = 0; i < all.n && *n < MAX_MODELS; i++)
+        if (all.v[i].is_whole) /* the others cannot be opened */
+            models[(*n)++] = (ct_server_model){ all.v[i].name, all.v[i].path };
     return *n || ct_fail(err, CARAT_EARG, CARAT_NOWHERE,
                          "no model is named, and none was pulled: carat serve MODEL, or first carat pull NAME (make "
                          "model fetches a small one)");

@@ -26,6 +26,7 @@ typedef struct ct_job {
     uint64_t before; /* bytes of the files that are done */
     double told;     /* when the last event went out */
     ct_stored made;
+    bool is_begun; /* and the manifest says so: not complete */
 } ct_job;
 
 /* ---- telling (job.c) ---- */
@@ -49,7 +50,10 @@ const char *ct_job_revision(const ct_job *j);
 /* job_select.c: sets model and mmproj. */
 bool ct_job_select(ct_job *j, carat_err *err);
 uint64_t ct_job_mmproj_bytes(const ct_job *j);
-/* job_files.c: brings the files, fills made.files. With the lock held. */
+/* job_files.c, with the lock held. made.files as they are expected; then the files are brought, and made.files is what came. */
+bool ct_job_expect(ct_job *j, carat_err *err);
 bool ct_job_get(ct_job *j, carat_err *err);
+/* Is anything of its files on the disk? */
+bool ct_job_has_something(const ct_job *j);
 
 #endif

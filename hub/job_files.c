@@ -14,6 +14,7 @@
 #include "hub/place.h"
 
 #define MAX_INDEX ((size_t)16 << 20)
+#define NO_HASH   "0000000000000000000000000000000000000000000000000000000000000000"
 
 /* Where a file goes: under its own name, but an mmproj beside its model, where the loader looks for it. */
 static void place_of(const ct_job *j, const ct_hub_file *f, bool is_mmproj, char out[HUB_MAX_FILE])
@@ -38,7 +39,7 @@ static bool is_known(const ct_job *j, const ct_hub_file *f, const char *file, ct
         return false;
     }
     for (size_t i = 0; i < l.n; i++)
-        for (size_t k = 0; k < l.v[i].n_files; k++) {
+        for (size_t k = 0; l.v[i].is_complete && k < l.v[i].n_files; k++) {
             const ct_stored_file *s = &l.v[i].files[k];
             found = found || (strcmp(s->file, file) == 0 && strcmp(s->sha256, f->sha256) == 0 &&
                               ct_place_size(path, &bytes) && bytes == s->bytes);
@@ -181,20 +182,68 @@ static bool check_index(const ct_job *j, carat_err *err)
     return ok;
 }
 
-bool ct_job_get(ct_job *j, carat_err *err)
+/* A file of this pull: the i-th. */
+static const ct_hub_file *file_at(const ct_job *j, size_t i, bool *is_mmproj)
 {
+    *is_mmproj = i >= j->model->n_files;
+    return *is_mmproj ? j->mmproj[i - j->model->n_files] : j->model->files[i];
+}
+
+static void forget(ct_job *j)
+{
+    while (j->made.n_files)
+        free(j->made.files[--j->made.n_files].file);
+}
+
+bool ct_job_expect(ct_job *j, carat_err *err)
+{
+    char name[HUB_MAX_FILE];
+    bool is_mmproj;
     j->at.n_files = j->model->n_files + j->n_mmproj;
     j->at.all_total = j->model->bytes + ct_job_mmproj_bytes(j);
     j->made.files = calloc(j->at.n_files, sizeof *j->made.files);
     if (!j->made.files)
         return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for the manifest");
+    for (size_t i = 0; i < j->at.n_files; i++) {
+        const ct_hub_file *f = file_at(j, i, &is_mmproj);
+        ct_fetched expected = { .bytes = f->bytes == HUB_UNKNOWN ? 0 : f->bytes };
+        snprintf(expected.sha256, sizeof expected.sha256, "%s", *f->sha256 ? f->sha256 : NO_HASH);
+        place_of(j, f, is_mmproj, name);
+        if (!add_made(j, name, &expected, err))
+            return false;
+    }
+    return true;
+}
+
+bool ct_job_has_something(const ct_job *j)
+{
+    char name[HUB_MAX_FILE], *path, *part;
+    bool is_mmproj, found = false;
+    for (size_t i = 0; !found && i < j->at.n_files; i++) {
+        const ct_hub_file *f = file_at(j, i, &is_mmproj);
+        place_of(j, f, is_mmproj, name);
+        if (!ct_place(j->folder, j->repo.repo, name, false, &path, NULL))
+            continue;
+        found = ct_place_held(path) > 0;
+        if (asprintf(&part, "%s.part", path) >= 0) {
+            found = found || ct_place_held(part) > 0;
+            free(part);
+        }
+        free(path);
+    }
+    return found;
+}
+
+bool ct_job_get(ct_job *j, carat_err *err)
+{
+    bool is_mmproj;
+    forget(j);
     if (!check_room(j, err))
         return false;
-    for (size_t i = 0; i < j->model->n_files; i++)
-        if (!get_file(j, j->model->files[i], false, err))
+    for (size_t i = 0; i < j->at.n_files; i++) {
+        const ct_hub_file *f = file_at(j, i, &is_mmproj);
+        if (!get_file(j, f, is_mmproj, err))
             return false;
-    for (size_t i = 0; i < j->n_mmproj; i++)
-        if (!get_file(j, j->mmproj[i], true, err))
-            return false;
+    }
     return !j->model->is_folder || check_index(j, err);
 }

@@ -92,7 +92,7 @@ static bool read_files(const char *folder, const char *repo, const char *what, c
     m->files = calloc(n, sizeof *m->files);
     if (!m->files)
         return no_memory(repo, err);
-    m->is_whole = true;
+    m->is_whole = m->is_complete;
     json_array_foreach(files, i, v)
         if (!read_file(folder, repo, what, v, m, err))
             return false;
@@ -107,7 +107,7 @@ static bool read_model(const char *folder, const char *repo, const char *what, c
     if (!copy(o, what, "tag", &m->tag, err) || !copy(o, what, "asked", &m->asked, err) ||
         !copy(o, what, "endpoint", &m->endpoint, err) || !copy(o, what, "commit", &m->commit, err) ||
         !text(o, what, "path", &path, err) || !text(o, what, "pulled", &pulled, err) ||
-        !read_files(folder, repo, what, o, m, err))
+        !ct_json_bool(o, what, "complete", &m->is_complete, err) || !read_files(folder, repo, what, o, m, err))
         return false;
     if (!ct_hub_file_is_name(m->tag))
         return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: '%.80s' is no tag", what, m->tag);
@@ -224,10 +224,11 @@ static char *write_text(const char *folder, const char *repo, const ct_stored *c
     json_t *a = json_array();
     bool ok = a != NULL;
     for (size_t i = 0; ok && i < n; i++)
-        ok = json_array_append_new(a, json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:o}", "tag", models[i]->tag, "path",
-                                                path_in(folder, models[i]), "asked", models[i]->asked, "endpoint",
-                                                models[i]->endpoint, "commit", models[i]->commit, "pulled",
-                                                models[i]->pulled, "files", files_of(models[i]))) == 0;
+        ok = json_array_append_new(a, json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:b, s:o}", "tag", models[i]->tag,
+                                                "path", path_in(folder, models[i]), "asked", models[i]->asked,
+                                                "endpoint", models[i]->endpoint, "commit", models[i]->commit, "pulled",
+                                                models[i]->pulled, "complete", models[i]->is_complete, "files",
+                                                files_of(models[i]))) == 0;
     json_t *o = ok ? json_pack("{s:i, s:s, s:O}", "format", FORMAT, "repo", repo, "models", a) : NULL;
     char *text_ = ct_json_dump(o, JSON_INDENT(2));
     json_decref(o);

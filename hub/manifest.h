@@ -2,8 +2,11 @@
  *
  *   { "format": 1, "repo": "ggml-org/gemma-3-4b-it-GGUF",
  *     "models": [ { "tag": "Q4_K_M", "path": "gemma-3-4b-it-Q4_K_M.gguf", "asked": "gemma-3-4b-it",
- *                   "endpoint": "https://huggingface.co", "commit": "f9c2...", "pulled": "2026-11-29T23:10:00Z",
+ *                   "endpoint": "https://huggingface.co", "commit": "f9c2...", "pulled": "2026-11-29T23:10:00Z", "complete": true,
  *                   "files": [ { "file": "gemma-3-4b-it-Q4_K_M.gguf", "size": 2489757856, "sha256": "8ccc..." } ] } ] }
+ *
+ * A model is there from the moment that its pull begins, not complete, so that what came of it can be seen and removed; sizes and
+ * hashes are those that are expected then, zeros where the hub states none.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef CT_HUB_MANIFEST_H

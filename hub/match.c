@@ -152,29 +152,31 @@ static void read_asked(const char *name, asked *a)
         snprintf(a->loose, sizeof a->loose, "%.*s", (int)n, name);
 }
 
-static bool match(const ct_stored_list *l, const char *name, bool may_be_file, const ct_stored **out, carat_err *err)
+/* only_whole: others are passed by. *n: how many are meant. */
+static bool match(const ct_stored_list *l, const asked *a, bool only_whole, const ct_stored **out, size_t *n,
+                  carat_err *err)
 {
-    asked a;
     *out = NULL;
-    read_asked(name, &a);
-    a.may_be_file = may_be_file;
-    for (size_t w = 0; *name && w < sizeof ways / sizeof *ways; w++) {
-        size_t n = 0;
+    *n = 0;
+    for (size_t w = 0; *a->text && w < sizeof ways / sizeof *ways; w++) {
         for (size_t i = 0; i < l->n; i++)
-            if (ways[w](&l->v[i], &a))
-                *out = &l->v[i], n++;
-        if (n == 1)
+            if ((l->v[i].is_whole || !only_whole) && ways[w](&l->v[i], a))
+                *out = &l->v[i], ++*n;
+        if (*n == 1)
             return true;
         *out = NULL;
-        if (n > 1)
-            return several(l, &a, ways[w], err);
+        if (*n > 1)
+            return several(l, a, ways[w], err);
     }
-    return none(l, &a, err);
+    return none(l, a, err);
 }
 
 bool ct_store_match(const ct_stored_list *l, const char *name, const ct_stored **out, carat_err *err)
 {
-    return match(l, name, false, out, err);
+    asked a;
+    size_t n;
+    read_asked(name, &a);
+    return match(l, &a, false, out, &n, err);
 }
 
 static bool path_of(const ct_stored *m, char **path, carat_err *err)
@@ -191,10 +193,16 @@ static bool find(const char *name, bool may_be_file, char **path, carat_err *err
 {
     ct_stored_list l;
     const ct_stored *m;
+    asked a;
+    size_t n;
     *path = NULL;
     if (!ct_store_list(&l, NULL, NULL, err))
         return false;
-    bool ok = match(&l, name, may_be_file, &m, err) && path_of(m, path, err);
+    read_asked(name, &a);
+    a.may_be_file = may_be_file;
+    bool ok = match(&l, &a, true, &m, &n, err) ||
+              (n == 0 && match(&l, &a, false, &m, &n, err)); /* what is whole goes first */
+    ok = ok && path_of(m, path, err);
     ct_stored_list_free(&l);
     return ok;
 }

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/near.h"
+#include "hub/drop.h"
 #include "hub/fetch.h"
 #include "hub/job.h"
 #include "hub/manifest.h"
@@ -125,34 +126,67 @@ static bool describe(ct_job *j, carat_err *err)
     return ct_place(j->folder, m->repo, j->model->is_folder ? "" : m->files[0].file, false, &m->path, err);
 }
 
-/* The new model takes the place of one of its tag, and the name under which it was asked for. */
+/* Takes over what an older model of the tag has that the new one lacks: the name under which it was asked for. */
+static void inherit(ct_job *j, ct_stored *old)
+{
+    if (*j->made.asked || !j->made.is_complete)
+        return;
+    free(j->made.asked);
+    j->made.asked = old->asked;
+    old->asked = NULL;
+}
+
+/* The new model takes the place of one of its tag, whose files go if nobody needs them; and, once it is complete, the name under
+ * which it was asked for. One that is not never takes the place of one that is. */
 static bool record(ct_job *j, carat_err *err)
 {
     ct_stored_list l = { .v = NULL };
     const ct_stored **all = NULL;
+    ct_stored *old = NULL;
     size_t n = 0;
-    bool ok = describe(j, err) && ct_manifest_read(j->folder, j->repo.repo, &l, err);
+    uint64_t freed = 0;
+    bool ok = ct_manifest_read(j->folder, j->repo.repo, &l, err);
     if (ok && !(all = calloc(l.n + 1, sizeof *all)))
         ok = ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for the manifest");
     for (size_t i = 0; ok && i < l.n; i++) {
-        if (strcasecmp(l.v[i].asked, j->made.asked) == 0)
+        if (j->made.is_complete && strcasecmp(l.v[i].asked, j->made.asked) == 0)
             *l.v[i].asked = '\0';
-        if (strcasecmp(l.v[i].tag, j->made.tag) == 0) {
-            if (!*j->made.asked) {
-                free(j->made.asked);
-                j->made.asked = l.v[i].asked;
-                l.v[i].asked = NULL;
-            }
-        } else {
+        if (strcasecmp(l.v[i].tag, j->made.tag) == 0)
+            old = &l.v[i];
+        else
             all[n++] = &l.v[i];
-        }
     }
-    if (ok)
+    const bool stays = old && old->is_complete && !j->made.is_complete;
+    if (ok && !stays) {
+        if (old)
+            inherit(j, old);
         all[n++] = &j->made;
-    ok = ok && ct_manifest_write(j->folder, j->repo.repo, all, n, err);
+        j->is_begun = !j->made.is_complete;
+        ok = ct_manifest_write(j->folder, j->repo.repo, all, n, err) &&
+             (!old || ct_drop_files(j->folder, old, all, n, &freed, err));
+    }
     free(all);
     ct_stored_list_free(&l);
     return ok;
+}
+
+static bool begin_model(ct_job *j, carat_err *err)
+{
+    return ct_job_expect(j, err) && describe(j, err) && record(j, err);
+}
+
+static bool end_model(ct_job *j, carat_err *err)
+{
+    j->made.is_complete = true;
+    return ct_job_say(j, "writing manifest", err) && record(j, err);
+}
+
+/* Of a pull that failed before anything came, nothing stays. */
+static void undo(ct_job *j)
+{
+    uint64_t freed = 0;
+    if (j->is_begun && !ct_job_has_something(j))
+        ct_drop_model(j->folder, &j->made, &freed, NULL);
 }
 
 /* ---- the whole of it ---- */
@@ -185,8 +219,7 @@ static bool run(ct_job *j, carat_err *err)
     return ct_store_folder(&j->folder, err) && ct_hub_http_open(&http, &j->http, err) && read_name(j, err) &&
            ct_job_say(j, "pulling manifest", err) && read_repo(j, err) && check_repo(j, err) &&
            ct_hub_models_of(&j->repo, &j->models, err) && ct_job_select(j, err) && take_lock(j, err) &&
-           ct_job_get(j, err) && ct_job_say(j, "writing manifest", err) && record(j, err) &&
-           ct_job_say(j, "success", err);
+           begin_model(j, err) && ct_job_get(j, err) && end_model(j, err) && ct_job_say(j, "success", err);
 }
 
 static char *take(char **from, char **to)
@@ -204,6 +237,8 @@ bool ct_pull(const ct_pull_options *o, char **name, char **path, carat_err *err)
     if (ok) {
         take(&j.made.name, name);
         take(&j.made.path, path);
+    } else {
+        undo(&j);
     }
     if (j.lock >= 0)
         close(j.lock);

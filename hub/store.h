@@ -34,8 +34,9 @@ typedef struct ct_stored {
     char pulled[24];         /* "2026-11-29T23:10:00Z" */
     ct_stored_file *files;   /* those that hold the model come first, then what is beside it: an mmproj */
     size_t n_files;
-    uint64_t bytes; /* of all of them */
-    bool is_whole;  /* all are there, of the sizes recorded */
+    uint64_t bytes;   /* of all of them */
+    bool is_complete; /* its pull came to its end */
+    bool is_whole;    /* so it did, and all files are there, of the sizes recorded */
 } ct_stored;
 
 typedef struct ct_stored_list {

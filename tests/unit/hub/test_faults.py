@@ -51,7 +51,37 @@ class Resuming(Case):
         self.pull(REPO)
         self.assertEqual(self.read(REPO, "m-Q4_K_M.gguf"), whole)
         self.assertEqual(self.hub.stored[-1][1]["Range"], "bytes=%d-" % had)
+        self.assertEqual([m["complete"] for m in self.models()], [True])
         self.assertEqual(self.files(), {"m-Q4_K_M.gguf"})
+
+    def test_what_is_not_finished_is_seen_and_can_be_removed(self):
+        self.add(1 << 20)
+        self.hub.repos[REPO]["files"]["mmproj-F16.gguf"] = data(5)
+        self.hub.faults.cut = [300000]
+        self.hub.faults.api = []
+        self.hub.faults.file = [(200, {})]  # an empty answer where a megabyte was announced
+        self.fails("pull", REPO + ":Q4_K_M", says="were announced and 2 are sent")
+        self.assertEqual((self.models(), self.files()), ([], set()))  # nothing came: nothing is left to be seen
+        self.hub.faults.redirect = lambda url: url if not self.hub.stored else "https://127.0.0.1:1/x"
+        self.fails("pull", REPO + ":Q4_K_M", says="127.0.0.1")
+        self.assertEqual([(m["name"], m["complete"]) for m in self.models()], [(REPO + ":Q4_K_M", False)])
+        self.assertIn("incomplete", self.run_("list").stdout)
+        self.fails("run", REPO, "x", says=["its files are not as they were pulled", "carat pull %s:Q4_K_M fetches what is missing" % REPO])
+        self.assertEqual(self.files(), {"m-Q4_K_M.gguf.part", "m-Q4_K_M.gguf.part.json"})
+        self.assertEqual(self.run_("rm", REPO, "-y").returncode, 0)
+        self.assertFalse(os.path.exists(self.at("o")))
+
+    def test_one_that_is_not_finished_hides_none_that_is(self):
+        self.add(1 << 20)
+        self.pull(REPO)
+        self.hub.repos[REPO]["files"]["m-Q8_0.gguf"] = data(1 << 20, 8)
+        self.hub.faults.cut = [300000]
+        self.hub.faults.redirect = lambda url: url if len(self.hub.stored) < 2 else "https://127.0.0.1:1/x"
+        self.fails("pull", REPO + ":Q8_0", says="127.0.0.1")
+        self.assertEqual({m["type"]: m["complete"] for m in self.models()}, {"Q4_K_M": True, "Q8_0": False})
+        name = REPO.split("/")[1]
+        self.fails("info", name, says=self.at(REPO, "m-Q4_K_M.gguf"))  # that is no model, but it is opened
+        self.fails("rm", name, "-y", says="means several models")
 
     def part(self, content, note):
         os.makedirs(self.at(REPO), exist_ok=True)
@@ -226,6 +256,7 @@ class Access(Case):
         self.fails("pull", REPO, says=["is gated: accept its terms at " + self.hub.url() + "/" + REPO, "$HF_TOKEN or --token-file"])
         text = self.fails("pull", REPO, says=["is gated", "this token has no access"], env={"HF_TOKEN": "hf_other"})
         self.assertNotIn("hf_other", text)
+        self.assertEqual((self.models(), os.path.exists(self.at("o"))), ([], False))
         self.fails("pull", "o/private", says="has no such repository, or it is private and needs a token")
         self.fails("pull", "o/private", says="has no repository o/private", env={"HF_TOKEN": self.TOKEN})
 

@@ -38,6 +38,13 @@ class Removing(Case):
         self.run_("rm", REPO, "-y")
         self.assertEqual([m["type"] for m in self.models()], ["Q4_K_M"])
 
+    def test_files_that_a_newer_commit_has_no_more_go(self):
+        self.hub.repos[REPO]["files"] = {"new-Q8_0.gguf": data(21), "m-Q4_K_M.gguf": data(10)}
+        self.pull(REPO + ":Q8_0")
+        self.assertEqual(self.files(), {"m-Q4_K_M.gguf", "mmproj-F16.gguf", "new-Q8_0.gguf"})
+        self.pull(REPO + ":Q4_K_M")
+        self.assertEqual(self.files(), {"m-Q4_K_M.gguf", "new-Q8_0.gguf"})
+
     def test_nobody_is_asked_where_nobody_is(self):
         self.fails("rm", REPO + ":Q8_0", says="-y removes without asking", code=2)
         self.assertEqual(len(self.models()), 2)
