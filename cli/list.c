@@ -51,8 +51,9 @@ static void print_available_json(void)
     char name[64];
     for (size_t i = 0; ct_short_at(i); i++) {
         const ct_short *s = ct_short_at(i);
-        json_array_append_new(a, json_pack("{s:s, s:s, s:s, s:s, s:b}", "name", ct_short_shown(s, name), "names", s->names,
-                                           "repository", s->repo, "licence", s->licence, "gated", s->is_gated));
+        json_array_append_new(a,
+                              json_pack("{s:s, s:s, s:s, s:s, s:b}", "name", ct_short_shown(s, name), "names", s->names,
+                                        "repository", s->repo, "licence", s->licence, "gated", s->is_gated));
     }
     cli_json_print(json_pack("{s:o}", "available", a), JSON_INDENT(2));
     putchar('\n');
@@ -85,9 +86,9 @@ static json_t *model_json(const ct_stored *m)
         json_array_append_new(files, json_pack("{s:o, s:I, s:s}", "file", ct_json_from_str(m->files[i].file), "bytes",
                                                (json_int_t)m->files[i].bytes, "sha256", m->files[i].sha256));
     return json_pack("{s:o, s:s, s:o, s:o, s:I, s:b, s:o, s:o, s:o, s:o, s:o}", "name", ct_json_from_str(m->name),
-                     "repository", m->repo, "type", ct_json_from_str(m->tag), "path", ct_json_from_str(m->path), "bytes",
-                     (json_int_t)m->bytes, "complete", m->is_whole, "asked", ct_json_from_str(m->asked), "pulled",
-                     ct_json_from_str(m->pulled), "commit", ct_json_from_str(m->commit), "endpoint",
+                     "repository", m->repo, "type", ct_json_from_str(m->tag), "path", ct_json_from_str(m->path),
+                     "bytes", (json_int_t)m->bytes, "complete", m->is_whole, "asked", ct_json_from_str(m->asked),
+                     "pulled", ct_json_from_str(m->pulled), "commit", ct_json_from_str(m->commit), "endpoint",
                      ct_json_from_str(m->endpoint), "files", files);
 }
 
@@ -143,8 +144,8 @@ const cli_command cli_list_models = {
     .name = "list",
     .usage = "[--json]",
     .summary = "the models that were pulled",
-    .text = "Lists the models that carat pull has fetched: names, sizes, types, when, and where they are. One whose pull was not\n"
-            "finished, or whose files are not as they were pulled, is incomplete.\n\n"
+    .text = "Lists the models that carat pull has fetched: names, sizes, types, when, and where they are. One whose\n"
+            "pull was not finished, or whose files are not as they were pulled, is incomplete.\n\n"
             "  carat list\n"
             "  carat list --available",
     .tables = { &table },

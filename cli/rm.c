@@ -81,7 +81,8 @@ const cli_command cli_rm = {
     .name = "rm",
     .usage = "NAME... [-y]",
     .summary = "remove a model that was pulled",
-    .text = "Removes models that carat pull has fetched, after asking. A name that could mean several is refused. Files that\n"
+    .text = "Removes models that carat pull has fetched, after asking. A name that could mean several is refused. "
+            "Files that\n"
             "another model of the same repository needs stay; so does whatever carat pull did not fetch.\n\n"
             "  carat rm gemma-3-4b-it\n"
             "  carat rm ggml-org/gemma-3-4b-it-GGUF:Q8_0 -y",
