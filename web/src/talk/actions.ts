@@ -78,7 +78,7 @@ async function refuseOpenCalls(): Promise<void> {
 }
 
 export async function regenerate(message: Message): Promise<void> {
-  stop(message.conversation)
+  await stop(message.conversation)
   const parent = message.parent === null ? undefined : messages.value.get(message.parent)
   if (!parent) return
   if (isNothing(message)) await removeBranch(message.id)
@@ -90,7 +90,7 @@ const isNothing = (message: Message): boolean => message.text === '' && !message
 
 /** A user's message, said differently: a branch of its own, answered anew. */
 export async function editUser(message: Message, text: string, pictures: Picture[]): Promise<void> {
-  stop(message.conversation)
+  await stop(message.conversation)
   await claim(pictures, message.conversation)
   const edited = makeMessage({ conversation: message.conversation, parent: message.parent, role: 'user', text, ...(pictures.length ? { pictures } : {}) })
   await saveMessage(edited, true)
@@ -106,8 +106,9 @@ export async function editAnswer(message: Message, text: string): Promise<void> 
 /** An answer that was cut off or stopped goes on where it ends. */
 export async function goOn(message: Message): Promise<void> {
   if (running.value.has(message.conversation) || message.parent === null) return
+  const written = write(message, pathTo(messages.value, message.parent), settings.value, { isContinued: true })
   await setHead(message.conversation, message.id)
-  await write(message, pathTo(messages.value, message.parent), settings.value, { isContinued: true })
+  await written
 }
 
 /** From here on: what is typed next follows this message. Nothing is lost; the old branch stays beside the new one. */

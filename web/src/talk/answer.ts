@@ -20,6 +20,7 @@ export interface Running {
   started: number
   first: Signal<number> // when the first piece came; 0: not yet
   stop: () => void
+  done: Promise<void>
 }
 
 /** Answers on their way, by conversation. */
@@ -28,8 +29,11 @@ export const running = signal<ReadonlyMap<string, Running>>(new Map())
 const SHOWN_EVERY_MS = 40
 const SAVED_EVERY_MS = 1500
 
-export function stop(conversation: string): void {
-  running.value.get(conversation)?.stop()
+/** Resolves when what had come is stored and another answer may begin. */
+export async function stop(conversation: string): Promise<void> {
+  const answer = running.value.get(conversation)
+  answer?.stop()
+  await answer?.done
 }
 
 interface How {
@@ -68,10 +72,15 @@ export async function write(message: Message, path: Message[], settings: Setting
     result = aborter.signal.aborted ? answer.broken('stopped') : answer.broken('fault', e)
   }
   answer.close()
-  dropLive(result.id)
-  await saveMessage(result).catch(() => {})
-  await how.then?.(result)
-  setRunning(message.conversation, null)
+  keepLive(result)
+  try {
+    await saveMessage(result)
+    await how.then?.(result)
+  } finally {
+    dropLive(result.id)
+    setRunning(message.conversation, null)
+    answer.end()
+  }
   return result
 }
 
@@ -84,6 +93,7 @@ function setRunning(conversation: string, answer: Running | null): void {
 
 class Answer {
   readonly running: Running
+  end: () => void = () => {}
   #message: Message
   #text: string
   #calls: Call[] = []
@@ -107,6 +117,7 @@ class Answer {
       started: performance.now(),
       first: signal(0),
       stop: () => aborter.abort(),
+      done: new Promise((resolve) => (this.end = resolve)),
     }
     keepLive(message)
   }

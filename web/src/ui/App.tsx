@@ -125,7 +125,7 @@ function onKey(event: KeyboardEvent): void {
   const control = event.ctrlKey || event.metaKey
   if (event.key === 'Escape' && !document.querySelector('dialog[open]')) {
     if (!isWide.value && (showsSettings.value || showsList.value)) closePanels()
-    else if (current.value) stop(current.value.id)
+    else if (current.value) void stop(current.value.id)
   } else if (control && event.shiftKey && event.key.toLowerCase() === 'o') {
     event.preventDefault()
     startNew()

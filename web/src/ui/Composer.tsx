@@ -64,7 +64,7 @@ export function Composer() {
           <span class="space" />
           <DraftCount text={draftText.value} pictures={draftPictures.value} />
           {answering ? (
-            <IconButton icon="stop" label="Stop" keys="Esc" class="send is-stop" onClick={() => stop(answering.conversation)} />
+            <IconButton icon="stop" label="Stop" keys="Esc" class="send is-stop" onClick={() => void stop(answering.conversation)} />
           ) : (
             <button type="submit" class="icon-button send" aria-label="Send" title="Send (Enter)" disabled={!canSend}>
               <Icon name="send" />

@@ -128,7 +128,7 @@ async function exportRead(c: Conversation): Promise<void> {
 }
 
 function remove(c: Conversation): void {
-  stop(c.id)
+  void stop(c.id)
   const wasOpen = current.value?.id === c.id
   const putBack = removeFromList(c.id)
   if (wasOpen) go('#/')
