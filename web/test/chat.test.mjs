@@ -117,7 +117,9 @@ test('editing or regenerating while an answer is written stops it first', async 
 })
 
 test('one answers while another conversation is open, and is found whole', async () => {
-  server.answer = (body) => ({ text: `Echo ${body.messages.at(-1).content} `.repeat(30) + 'END.', pause: 15 })
+  let release
+  const hold = new Promise((resolve) => (release = resolve))
+  server.answer = (body) => ({ text: `Echo ${body.messages.at(-1).content} `.repeat(30) + 'END.', pause: 15, hold })
   await say(page, 'alpha')
   await page.getByText(/Echo alpha/).waitFor()
   await button('New conversation').click()
@@ -125,6 +127,8 @@ test('one answers while another conversation is open, and is found whole', async
   await page.getByText(/Echo beta/).waitFor()
   assert.equal(await page.locator('.dot').count(), 2)
   await page.getByRole('link', { name: 'alpha' }).click()
+  await page.getByText(/Echo alpha/).waitFor()
+  release()
   await page.getByText(/Echo alpha.*END\./).waitFor()
   await settled(page)
   await page.getByRole('link', { name: 'beta' }).click()

@@ -147,6 +147,7 @@ export class Double {
         await sleep(this.pause)
       }
     }
+    await said.hold // a test's promise: what comes here waits for it
     if (said.breaks) return res.destroy()
     if (said.fails) {
       res.write(`data: ${JSON.stringify({ error: said.fails })}\n\n`)
