@@ -133,7 +133,10 @@ static bool answer(const ask *q, ct_talk *t, ct_buf *out, ct_openai_fault *f)
     static const float vector[4096] = { 1 };
     const carat_result result = { .struct_size = sizeof result, .stop_id = 1, .n_generated = 2 };
     for (size_t i = 0; i < t->n; i++) {
-        e = (carat_event){ .kind = CARAT_EVENT_ANSWER, .result = &result, .embedding = vector, .n_embedding = 96 };
+        e = (carat_event){ .kind = CARAT_EVENT_ANSWER,
+                           .result = &result,
+                           .embedding = vector,
+                           .n_embedding = carat_engine_info(engine)->hidden };
         if (!q->kind->event(t, i, &e, out) || t->has_failed)
             return false;
     }
