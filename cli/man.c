@@ -204,7 +204,8 @@ static void page_of_all(const cli_command *const *all)
     puts("\\fBcarat\\fR \\fICOMMAND\\fR [options]\n.br\n\\fBcarat \\-\\-version\\fR");
     section("DESCRIPTION");
     put("Runs the models of the Gemma 3 family: text and images in, text out. A model is a GGUF file, a\n"
-        "Hugging Face folder, or the name of one that carat pull fetched. Numbers of tokens may be given as 8k, sizes of memory as 512M or 8G.\n");
+        "Hugging Face folder, or the name of one that carat pull fetched. Numbers of tokens may be given as 8k, sizes "
+        "of memory as 512M or 8G.\n");
     section("COMMANDS");
     for (const cli_command *const *c = all; *c; c++) {
         fputs(".TP\n\\fBcarat\\-", stdout);

@@ -11,15 +11,14 @@
 #include "base/err.h"
 #include "commands.h"
 #include "engine.h"
-#include "hub/store.h"
 #include "pictures.h"
 #include "sampling.h"
+#include "served_models.h"
 #include "server/server.h"
 #include "shared_options.h"
 #include "term.h"
 
 #define DEFAULT_ADDRESS "127.0.0.1"
-#define MAX_MODELS      (2 * CLI_MAX_LIST + 1)
 #define FIRST_SOCKET    3 /* of systemd's: sd_listen_fds(3) */
 
 static struct {
@@ -83,54 +82,6 @@ static const cli_option access_options[] = {
 static const cli_table table = CLI_TABLE("server", options);
 static const cli_table access_table = CLI_TABLE("who may call", access_options);
 
-/* ---- what is served ---- */
-
-/* NAME=PATH, but not a path that has a '=' and is there. */
-static ct_server_model model_of(char *text, bool has_name)
-{
-    char *is = strchr(text, '=');
-    if (!is || is == text || (!has_name && access(text, F_OK) == 0))
-        return (ct_server_model){ NULL, text };
-    *is = '\0';
-    return (ct_server_model){ text, is + 1 };
-}
-
-static size_t list_models(const cli_list *args, ct_server_model *to)
-{
-    size_t n = 0;
-    if (cli_model_values.path)
-        to[n++] = (ct_server_model){ NULL, cli_model_values.path };
-    for (size_t i = 0; i < args->n; i++)
-        to[n++] = model_of((char *)(uintptr_t)args->v[i], false); /* of argv, which is ours to change */
-    for (size_t i = 0; i < opt.models.n; i++)
-        to[n++] = model_of((char *)(uintptr_t)opt.models.v[i], true);
-    return n;
-}
-
-/* Pulled models: those that the operator named, or all there are. False after a message. */
-static bool find_pulled(ct_server_model *models, size_t *n, carat_err *err)
-{
-    static ct_stored_list all; /* as long as the program */
-    for (size_t i = 0; i < *n; i++) {
-        char *path;
-        if (!ct_store_resolve(models[i].path, &path, err))
-            return false;
-        if (!models[i].name && access(models[i].path, F_OK) != 0)
-            models[i].name = models[i].path; /* as it was called */
-        models[i].path = path;
-    }
-    if (*n)
-        return true;
-    if (!ct_store_list(&all, NULL, NULL, err))
-        return false;
-    for (size_t i = 0; i < all.n && *n < MAX_MODELS; i++)
-        if (all.v[i].is_whole) /* the others cannot be opened */
-            models[(*n)++] = (ct_server_model){ all.v[i].name, all.v[i].path };
-    return *n || ct_fail(err, CARAT_EARG, CARAT_NOWHERE,
-                         "no model is named, and none was pulled: carat serve MODEL, or first carat pull NAME (make "
-                         "model fetches a small one)");
-}
-
 /* Sockets that systemd has opened (socket activation): LISTEN_FDS of them, from descriptor 3 on. */
 static size_t inherited(int *to, size_t max)
 {
@@ -178,7 +129,7 @@ static int serve(const ct_server_options *o)
 static int run(int argc, char **argv)
 {
     static const char *const here[] = { DEFAULT_ADDRESS };
-    static ct_server_model models[MAX_MODELS];
+    static cli_served models;
     static int sockets[8];
     cli_list args = { 0 };
     carat_sampling sampling;
@@ -188,12 +139,11 @@ static int run(int argc, char **argv)
     for (size_t i = 0; i < opt.models.n; i++)
         if (!strchr(opt.models.v[i], '=') || *opt.models.v[i] == '=')
             return cli_usage(&cli_serve, "--name is '%s', expected NAME=PATH", opt.models.v[i]);
-    size_t n_models = list_models(&args, models), n_sockets = inherited(sockets, sizeof sockets / sizeof *sockets);
-    bool is_named = n_models > 0;
+    size_t n_sockets = inherited(sockets, sizeof sockets / sizeof *sockets);
     if (!opt.cert != !opt.key)
         return cli_usage(&cli_serve, "--tls-cert and --tls-key belong together");
     term_init(cli_model_values.quiet);
-    if (!find_pulled(models, &n_models, &err))
+    if (!cli_find_served(cli_model_values.path, &args, &opt.models, &models, &err))
         return term_error(&err);
     cli_model_values.sessions = (size_t)opt.parallel;
     cli_model_values.queue = (size_t)opt.queue;
@@ -204,11 +154,11 @@ static int run(int argc, char **argv)
         .port = (unsigned)opt.port,
         .sockets = sockets,
         .n_sockets = n_sockets,
-        .models = models,
-        .n_models = n_models,
+        .models = models.v,
+        .n_models = models.n,
         .is_ollama = opt.ollama,
         .allows_pull = opt.allow_pull,
-        .loads_first = is_named,
+        .loads_first = models.is_named,
         .answers_any_name = opt.any_name,
         .engine = cli_engine_options(CARAT_VISION_AUTO),
         .requests = { .sampling = sampling,
@@ -239,14 +189,14 @@ const cli_command cli_serve = {
     .name = "serve",
     .usage = "[MODEL...] [options]",
     .summary = "answer over HTTP: OpenAI, Ollama, Anthropic, a chat page",
-    .text =
-        "Serves models over HTTP to programs that speak OpenAI's protocol: give them http://127.0.0.1:8080/v1 as the "
-        "base URL. The first model is loaded at once and answers requests that name none; others are loaded when they "
-        "are "
-        "asked for. Only programs on this machine can connect, unless --listen says otherwise.\n\n"
-        "  carat serve gemma-3-4b-it-q4_0.gguf\n"
-        "  carat serve small=gemma-3-270m.gguf large=gemma-3-4b-it-q4_0.gguf\n"
-        "  carat serve --listen '*' --keys keys.txt gemma-3-4b-it-q4_0.gguf",
+    .text = "Serves models over HTTP: to browsers a chat page, to programs the protocols of OpenAI (base URL "
+            "http://127.0.0.1:8080/v1), Ollama, Anthropic and llama-server. A MODEL is a file, a Hugging Face folder, "
+            "the name of a pulled one, or a folder of models. The first is loaded at once and answers requests that "
+            "name none; others are loaded when they are asked for. Without a MODEL those in models/ and all that were "
+            "pulled are served. Only programs on this machine can connect, unless --listen says otherwise.\n\n"
+            "  carat serve gemma-3-4b-it-q4_0.gguf\n"
+            "  carat serve small=gemma-3-270m.gguf large=gemma-3-4b-it-q4_0.gguf\n"
+            "  carat serve --listen '*' --keys keys.txt gemma-3-4b-it-q4_0.gguf",
     .tables = { &table, &access_table, &cli_model_table, &cli_loading_table, &cli_sampling_table, &cli_pan_scan_table },
     .run = run,
 };

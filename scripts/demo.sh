@@ -34,5 +34,21 @@ say "
 How likely is each of these answers?"
 "$build/carat" decide "$chat" "Is Oslo in Norway or in Italy?" --choice "Oslo is in Norway.,Oslo is in Italy."
 
+say "
+
+Served over HTTP, as any program that speaks OpenAI's protocol would ask it:"
+log=$(mktemp)
+"$build/carat" serve "$chat" --port 0 >"$log" 2>&1 &
+server=$!
+trap 'kill "$server" 2>/dev/null; rm -f "$log"' EXIT
+until grep -q 'is loaded' "$log"; do sleep 0.2; kill -0 "$server"; done
+url=$(sed -n 's/^listening on \([^ ]*\).*/\1/p' "$log" | head -1)
+echo "POST $url/v1/chat/completions"
+python3 scripts/ask.py "$url" "What is the weather in Oslo?"
+kill "$server"
+wait "$server"
+trap 'rm -f "$log"' EXIT
+
 say "Try it yourself:  $build/carat chat $chat
-                  $build/carat run $model \"Once upon a time\""
+                  $build/carat run $model \"Once upon a time\"
+                  $build/carat serve          and http://127.0.0.1:8080 in a browser"

@@ -29,8 +29,9 @@ void ct_metrics_request(ct_metrics *m, const char *method, const char *route, in
 
 /* A request that was answered by a model. */
 typedef struct ct_metrics_talk_facts {
-    double queue, first, whole; /* seconds: waiting for a place, until the first token, until the end; < 0: there is none */
-    double reading, writing;    /* seconds: of these, from the place to the first token, from there to the last */
+    double queue, first,
+        whole; /* seconds: waiting for a place, until the first token, until the end; < 0: there is none */
+    double reading, writing; /* seconds: of these, from the place to the first token, from there to the last */
     uint64_t n_prompt, n_cached, n_generated; /* tokens */
 } ct_metrics_talk_facts;
 void ct_metrics_talk(ct_metrics *m, const char *model, const ct_metrics_talk_facts *facts);

@@ -83,8 +83,8 @@ static const histogram_name histograms[] = {
       offsetof(ct_metrics_of, gap) },
     { "carat_request_seconds", "vllm:e2e_request_latency_seconds", "From a request's arrival to the end of its reply.",
       offsetof(ct_metrics_of, whole) },
-    { "carat_queue_seconds", "vllm:request_queue_time_seconds", "How long a request has waited for a place in the engine.",
-      offsetof(ct_metrics_of, queue) },
+    { "carat_queue_seconds", "vllm:request_queue_time_seconds",
+      "How long a request has waited for a place in the engine.", offsetof(ct_metrics_of, queue) },
 };
 
 static void put_histograms(ct_buf *out, const ct_metrics *m, bool is_vllm)
@@ -134,7 +134,7 @@ static void put_counters(ct_buf *out, const ct_metrics *m, bool is_vllm)
 
 typedef struct engine_name {
     const char *name, *type, *help;
-    size_t at;  /* in carat_stats, or in carat_memory */
+    size_t at; /* in carat_stats, or in carat_memory */
     enum { OF_STATS, OF_STATS_SIZE, OF_STATS_REAL, OF_MEMORY } of;
 } engine_name;
 
@@ -149,10 +149,12 @@ static const engine_name engine_names[] = {
     { "carat_kv_reserved_bytes", "gauge", "Memory for keys and values.", 0, OF_MEMORY },
     { "carat_engine_steps_total", "counter", "Steps of the engine since it was loaded.", STATS(steps), OF_STATS },
     { "carat_engine_busy_seconds_total", "counter", "Time within steps.", STATS(busy_seconds), OF_STATS_REAL },
-    { "carat_images_encoded_total", "counter", "Views of pictures that were encoded.", STATS(images_encoded), OF_STATS },
+    { "carat_images_encoded_total", "counter", "Views of pictures that were encoded.", STATS(images_encoded),
+      OF_STATS },
     { "carat_images_cached_total", "counter", "Views of pictures that were found encoded.", STATS(images_cached),
       OF_STATS },
-    { "carat_image_encode_seconds_total", "counter", "Time of encoding pictures.", STATS(image_seconds), OF_STATS_REAL },
+    { "carat_image_encode_seconds_total", "counter", "Time of encoding pictures.", STATS(image_seconds),
+      OF_STATS_REAL },
     { "carat_answers_done_total", "counter", "Answers that came to their end.", STATS(requests_done), OF_STATS },
     { "carat_answers_failed_total", "counter", "Answers that failed.", STATS(requests_failed), OF_STATS },
     { "carat_answers_cancelled_total", "counter", "Answers that were cancelled.", STATS(requests_cancelled), OF_STATS },
@@ -201,7 +203,8 @@ static void put_engines(ct_buf *out, const ct_metrics_facts *facts)
 
 static void put_requests(ct_buf *out, const ct_metrics *m)
 {
-    put_head(out, "carat_requests_total", "counter", "Requests by the pattern of their path and the status of the reply.");
+    put_head(out, "carat_requests_total", "counter",
+             "Requests by the pattern of their path and the status of the reply.");
     for (size_t i = 0; i < m->n_counts; i++) {
         const ct_metrics_count *c = &m->counts[i];
         ct_buf_str(out, "carat_requests_total{");
@@ -314,7 +317,8 @@ static void put_vllm(ct_buf *out, const ct_metrics *m, const ct_metrics_facts *f
     put_vllm_gauge(out, facts, "vllm:kv_cache_usage_perc", "Keys and values in use, of the memory for them: 1 is all.",
                    kv_share);
     put_head(out, "vllm:lora_requests_info", "gauge", "Adapters in use: there are none.");
-    ct_buf_str(out, "vllm:lora_requests_info{max_lora=\"0\",running_lora_adapters=\"\",waiting_lora_adapters=\"\"} 1\n");
+    ct_buf_str(out,
+               "vllm:lora_requests_info{max_lora=\"0\",running_lora_adapters=\"\",waiting_lora_adapters=\"\"} 1\n");
     put_counters(out, m, true);
     put_histograms(out, m, true);
 }

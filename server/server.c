@@ -92,9 +92,9 @@ bool ct_server_open(const ct_server_options *o, ct_server **out, carat_err *err)
     s->epoll = s->signals = s->ollama_listener = -1;
     s->started = time(NULL);
     if (ct_guard_open(&s->o, &s->guard, err) && ct_workers_open(N_WORKERS, &s->workers, err) &&
-        ct_metrics_open(&s->metrics, err) &&
-        ct_models_open(&s->o, s->workers, on_model, s, &s->models, err) && carat_queue_open(&s->queue, err) &&
-        open_store(s, err) && open_http(s, err) && open_loop(s, err) && ct_server_listen(s, err)) {
+        ct_metrics_open(&s->metrics, err) && ct_models_open(&s->o, s->workers, on_model, s, &s->models, err) &&
+        carat_queue_open(&s->queue, err) && open_store(s, err) && open_http(s, err) && open_loop(s, err) &&
+        ct_server_listen(s, err)) {
         *out = s;
         return true;
     }
@@ -138,6 +138,8 @@ static void on_model(void *arg, ct_model *m)
         ct_server_log(s, "%s is loaded (%.1f s): %zu conversations of %zu tokens at once, %s kernels, %s", m->name,
                       m->load_seconds, m->requests.max_answers, carat_engine_n_ctx(m->engine),
                       carat_engine_isa(m->engine), m->fingerprint);
+    else if (m->err.code == CARAT_ECANCELLED)
+        ; /* the server ends */
     else if (m->err.code != CARAT_OK)
         ct_server_log(s, "%s could not be loaded: %s", m->name, m->err.msg);
     else
@@ -226,7 +228,7 @@ static int timeout_of(const ct_server *s)
 
 bool ct_server_run(ct_server *s, carat_err *err)
 {
-    if (ct_models_first(s->models))
+    if (s->o.loads_first)
         ct_model_want(ct_models_first(s->models));
     while (!is_over(s)) {
         struct epoll_event events[8];

@@ -36,11 +36,11 @@ class Reply:
 class Server:
     """carat serve, listening on a free port of this machine."""
 
-    def __init__(self, *args, model=TINY, wait=True, ready=True, env=None):
+    def __init__(self, *args, model=TINY, wait=True, ready=True, env=None, cwd=None):
         self.log = tempfile.TemporaryFile()
         threads = [] if "-t" in args else ["-t", "1"]  # two wait for each other on a busy machine
         self.process = subprocess.Popen([CARAT, "serve", *([model] if model else []), "--port", "0", *threads, *args],
-                                        stderr=self.log, stdout=subprocess.DEVNULL, env=env)
+                                        stderr=self.log, stdout=subprocess.DEVNULL, env=env, cwd=cwd)
         self.port = ready and self.wait_for(r"listening on https?://[^ :]+:(\d+)")
         if wait:
             self.wait_for("is loaded")

@@ -2,7 +2,8 @@
 
 SPDX-License-Identifier: Apache-2.0
 """
-import time
+import os
+import tempfile
 import unittest
 
 from served import DATA, SIGHT, TINY, Server, at_once, main
@@ -48,6 +49,25 @@ class Models(unittest.TestCase):
         self.assertEqual([r.json()["model"] for r in replies], ["one", "two"] * 6)
         self.assertIn("one is unloaded", server.said())
         self.assertEqual(server.stop(), 0)
+
+    def test_a_folder_of_models(self):
+        with tempfile.TemporaryDirectory() as d:
+            os.mkdir(d + "/models")
+            os.symlink(TINY, d + "/models/one")
+            os.symlink(TINY + "/gguf/tiny-text-f32.gguf", d + "/models/two.gguf")
+            for name in "mmproj-two.gguf", "three-00002-of-00002.gguf", "notes.txt", ".hidden.gguf":
+                open(d + "/models/" + name, "w").close()
+            for model, cwd in (d + "/models", None), (None, d):
+                server = Server("--log", "none", model=model, wait=model is not None, cwd=cwd)
+                self.assertEqual([m["id"] for m in server.get("/v1/models").json()["data"]], ["one", "two"])
+                self.assertEqual(server.get("/ready").status, 200)
+                self.assertEqual("is loaded" in server.said(), model is not None)
+                self.assertEqual(server.post(CHAT, hello("two")).status, 200)
+                self.assertEqual(server.stop(), 0)
+            server = Server(model=d, wait=False, ready=False)
+            self.assertEqual(server.process.wait(20), 1)
+            self.assertIn("no model in this folder", server.said())
+            server.log.close()
 
     def test_any_name(self):
         server = Server("--any-name")
