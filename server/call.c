@@ -242,7 +242,7 @@ void ct_call_on_model(ct_call *c)
     ct_call_refuse(c, &c->fault);
 }
 
-/* The name that the body gives; NULL: none, or not a text, which `read` will refuse. */
+/* The name that the body gives; NULL: none, or not a text. */
 static const char *named(const ct_call *c)
 {
     const char *name = json_string_value(json_object_get(c->json, "model"));
@@ -251,7 +251,9 @@ static const char *named(const ct_call *c)
 
 static bool find_model(ct_call *c)
 {
-    const char *name = named(c);
+    const char *name = named(c), *unused;
+    if (!ct_json_text(c->json, "body", "model", &unused, &c->fault.err))
+        return ct_openai_refuse_err(&c->fault, "model");
     c->model = ct_models_find(c->s->models, name);
     if (!c->model)
         return ct_openai_refuse(&c->fault, 404, "model_not_found", "model",

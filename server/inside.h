@@ -74,7 +74,7 @@ void ct_call_count_talk(ct_call *c);
 ct_state_fn ct_state_metrics;
 
 /* state.c */
-ct_state_fn ct_state_health, ct_state_ready, ct_state_version;
+ct_state_fn ct_state_openapi, ct_state_health, ct_state_ready, ct_state_version;
 /* natives.c */
 ct_state_fn ct_state_models, ct_state_model, ct_state_props, ct_state_slots, ct_state_adapters;
 

@@ -65,6 +65,7 @@ const ct_route ct_routes[] = {
     { "GET", "/ready", .state = ct_state_ready, .protocol = OPENAI, .is_open = true },
     { "DELETE", "/api/delete", .state = ct_state_delete, .has_body = true, .protocol = OLLAMA },
     { "POST", "/api/pull", .state = ct_state_pull, .has_body = true, .protocol = OLLAMA },
+    { "GET", "/openapi.json", .state = ct_state_openapi, .protocol = OPENAI, .is_open = true },
     { "GET", "/", .state = ct_state_page, .protocol = OPENAI, .is_open = true },
     { "GET", "/index.html", .state = ct_state_page, .protocol = OPENAI, .is_open = true },
     { "GET", "/page.css", .state = ct_state_page, .protocol = OPENAI, .is_open = true },

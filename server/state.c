@@ -31,6 +31,17 @@ void ct_state_ready(ct_call *c)
     ct_call_reply_json(c, strcmp(status, "ready") == 0 ? 200 : 503, body);
 }
 
+/* docs/openapi.json, as it is. */
+extern char ct_openapi_json[];
+extern const size_t ct_openapi_json_len;
+
+void ct_state_openapi(ct_call *c)
+{
+    c->stage = CT_CALL_GONE;
+    c->status = 200;
+    ct_http_reply_static(c->x, 200, "application/json", ct_openapi_json, ct_openapi_json_len);
+}
+
 /* ---- loading and unloading, in the words of llama-server's router ---- */
 
 /* The model that the body names; NULL: replied to. */
