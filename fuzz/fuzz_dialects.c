@@ -1,5 +1,5 @@
-/* fuzz_dialects.c - a request of another protocol than OpenAI's: its first byte says which, the rest is the body. It is read
- * against a tiny model and answered with tokens made of the body; whatever it is, what is written is JSON.
+/* fuzz_dialects.c - a request of another protocol than OpenAI's, or of embeddings: its first byte says which, the rest is the
+ * body. It is read against a tiny model and answered with tokens or numbers of our own; whatever it is, what is written is JSON.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
@@ -8,6 +8,7 @@
 #include "base/utf8.h"
 #include "fuzz.h"
 #include "ollama/ollama.h"
+#include "openai/talks.h"
 
 /* What a header may carry. */
 #define PLAIN "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.[]%, "
@@ -123,6 +124,35 @@ static void use_talk(const ct_talk_kind *kind, const ct_talk_scene *s, json_t *b
     free(t);
 }
 
+/* Inputs, each of which gets a vector of made-up numbers. */
+static void use_inputs(const ct_talk_kind *kind, const ct_talk_scene *s, json_t *body)
+{
+    static float numbers[4096];
+    const size_t n = carat_engine_info(s->engine)->hidden;
+    const carat_result result = { .struct_size = sizeof result, .finish = CARAT_FINISH_LENGTH, .stop_id = -1 };
+    const carat_event e = { .kind = CARAT_EVENT_ANSWER, .result = &result, .embedding = numbers, .n_embedding = n };
+    ct_openai_fault f = { 0 };
+    ct_buf out;
+    ct_talk *t = calloc(1, kind->size);
+    FUZZ_MUST(t && n <= sizeof numbers / sizeof *numbers);
+    for (size_t i = 0; i < n; i++)
+        numbers[i] = (float)(i % 7) / 3 - 1;
+    t->kind = kind;
+    t->scene = s;
+    ct_buf_init(&out, SIZE_MAX);
+    if (kind->read(t, body, &f)) {
+        for (size_t i = 0; i < t->n; i++)
+            FUZZ_MUST(t->asks[i]->prompt && kind->event(t, i, &e, &out));
+        FUZZ_MUST(kind->end(t, &out));
+    } else {
+        FUZZ_MUST(f.status >= 400 && f.code && f.err.msg[0] && kind->fault(t, &f, false, &out));
+    }
+    must_be_json(out.data, out.len);
+    kind->deinit(t);
+    ct_buf_deinit(&out);
+    free(t);
+}
+
 static void use_count(const ct_talk_scene *s, const json_t *body)
 {
     ct_openai_fault f = { 0 };
@@ -165,6 +195,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         break;
     case 'o':
         use_talk(&ct_ollama_talk_embeddings, &s, body, text, size - 1);
+        break;
+    case 'i':
+        use_inputs(&ct_openai_talk_embeddings, &s, body);
         break;
     case 'n':
         use_count(&s, body);
