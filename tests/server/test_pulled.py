@@ -66,12 +66,12 @@ class Pulled(unittest.TestCase):
         self.assertEqual(server.stop(), 0)
 
     def test_all_that_was_pulled_is_served(self):
-        r = Server(model=None, wait=False, ready=False, env=self.env)
+        r = Server(model=None, wait=False, ready=False, env=self.env, cwd=self.dir.name)
         self.assertEqual(r.process.wait(20), 1)
         self.assertIn("none was pulled", r.said())
         r.log.close()
         os.spawnve(os.P_WAIT, sys.argv[1], ["carat", "pull", "-q", NAME], self.env)
-        server = Server("--log", "none", model=None, wait=False, env=self.env)
+        server = Server("--log", "none", model=None, wait=False, env=self.env, cwd=self.dir.name)
         self.assertEqual([m["id"] for m in server.get("/v1/models").json()["data"]], [NAME])
         self.assertEqual(server.get("/ready").status, 200)
         self.assertEqual(self.ask(server, "gemma-3-270m-it-GGUF").status, 404)  # names are whole here
