@@ -36,6 +36,7 @@ static void free_exchange(ct_http_exchange *x)
         MHD_destroy_response(x->response);
     ct_buf_deinit(&x->body);
     ct_buf_deinit(&x->out);
+    x->h->body_bytes -= x->counted;
     free(x->path);
     free(x);
 }
@@ -85,8 +86,14 @@ static void refuse_length(ct_http_exchange *x)
 {
     static const char text[] = "{\"error\":{\"message\":\"the request's body is longer than this server takes\","
                                "\"type\":\"invalid_request_error\",\"param\":null,\"code\":\"request_too_large\"}}";
+    static const char busy[] =
+        "{\"error\":{\"message\":\"too many long requests at once; try again\",\"type\":\"unavailable_error\","
+        "\"param\":null,\"code\":\"unavailable\"}}";
+    if (!x->status && x->is_too_much)
+        ct_http_set(x, "Retry-After", "1");
     if (!x->status)
-        ct_http_reply_static(x, 413, "application/json", text, sizeof text - 1);
+        ct_http_reply_static(x, x->is_too_much ? 503 : 413, "application/json", x->is_too_much ? busy : text,
+                             (x->is_too_much ? sizeof busy : sizeof text) - 1);
 }
 
 /* A body that says its length is refused before it comes. */
@@ -104,14 +111,33 @@ static bool is_short(const ct_http_exchange *x)
     return v && strtoull(v, NULL, 10) <= SHORT_BODY;
 }
 
+/* Its memory is the handler's affair once the request is whole; it still counts until the exchange is over. */
+static bool add_to_body(ct_http_exchange *x, const char *data, size_t len)
+{
+    ct_http *h = x->h;
+    x->is_too_much = h->body_bytes + len > h->o.max_bodies;
+    if (x->is_too_much || !ct_buf_add(&x->body, data, len))
+        return false;
+    h->body_bytes += len;
+    x->counted += len;
+    return true;
+}
+
+static void give_back(ct_http_exchange *x)
+{
+    x->h->body_bytes -= x->counted;
+    x->counted = 0;
+}
+
 static enum MHD_Result take(ct_http_exchange *x, const char *data, size_t *len)
 {
     if (x->status) {
         *len = 0;
         return MHD_YES;
     }
-    if (!x->is_too_long && !ct_buf_add(&x->body, data, *len)) {
+    if (!x->is_too_long && !add_to_body(x, data, *len)) {
         x->is_too_long = true; /* libmicrohttpd takes no reply in the middle of a body */
+        give_back(x);
         ct_buf_deinit(&x->body);
         ct_buf_init(&x->body, 0);
         enter(x->c, CT_HTTP_BODY); /* what comes now comes in vain, and only for so long */

@@ -39,6 +39,7 @@ typedef struct ct_http_options {
     const ct_http_handler *handler;
     void *arg;
     size_t max_connections;
+    size_t max_bodies;      /* bytes of all bodies that are there at once; what is more is replied to with 503 */
     size_t max_body;        /* bytes of a request's body; longer ones are replied to with 413 */
     double head_seconds;    /* from the connection to the end of the headers */
     double idle_seconds;    /* a kept connection without a request; a reply of which nothing is taken */

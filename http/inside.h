@@ -48,7 +48,9 @@ struct ct_http_exchange {
     char *path;
     ct_buf body;
     bool is_whole;     /* the request is */
-    bool is_too_long;  /* its body was: what comes is thrown away */
+    bool is_too_long;  /* its body was, or there are too many: what comes is thrown away */
+    bool is_too_much;  /* there are too many */
+    size_t counted;    /* bytes of h->body_bytes that are its own */
     bool is_suspended; /* libmicrohttpd leaves it alone until a reply has begun */
     bool is_cut;
     /* The reply. */
@@ -70,7 +72,8 @@ struct ct_http {
     size_t n_listeners, n_connections;
     bool listens; /* its listening sockets are in epoll: not while there are too many connections */
     bool drains;
-    int accepting; /* the number of the listener whose connection is being added */
+    int accepting;     /* the number of the listener whose connection is being added */
+    size_t body_bytes; /* of all exchanges that have a body */
     double next_check;
     ct_http_connection *connections;
     ct_buf cert, key;

@@ -104,11 +104,12 @@ static bool start_mhd(ct_http *h, carat_err *err)
                                           { MHD_OPTION_END, 0, NULL } };
     unsigned flags =
         MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_NO_LISTEN_SOCKET | (h->o.cert ? MHD_USE_TLS : 0);
-    h->mhd = MHD_start_daemon(
-        flags, 0, NULL, NULL, ct_http_on_access, h, MHD_OPTION_NOTIFY_COMPLETED, ct_http_on_complete, h,
-        MHD_OPTION_NOTIFY_CONNECTION, on_connection, h, MHD_OPTION_UNESCAPE_CALLBACK, ct_http_keep_escapes, NULL,
-        MHD_OPTION_CONNECTION_LIMIT, (unsigned)h->o.max_connections + 8, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-        HEADER_MEMORY, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_ARRAY, h->o.cert ? tls : tls + 2, MHD_OPTION_END);
+    h->mhd = MHD_start_daemon(flags, 0, NULL, NULL, ct_http_on_access, h, MHD_OPTION_NOTIFY_COMPLETED,
+                              ct_http_on_complete, h, MHD_OPTION_NOTIFY_CONNECTION, on_connection, h,
+                              MHD_OPTION_UNESCAPE_CALLBACK, ct_http_keep_escapes, NULL, MHD_OPTION_CONNECTION_LIMIT,
+                              (unsigned)h->o.max_connections + 8, MHD_OPTION_CONNECTION_MEMORY_LIMIT, HEADER_MEMORY,
+                              MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)h->o.idle_seconds, MHD_OPTION_STRICT_FOR_CLIENT,
+                              1, MHD_OPTION_ARRAY, h->o.cert ? tls : tls + 2, MHD_OPTION_END);
     const union MHD_DaemonInfo *fd = h->mhd ? MHD_get_daemon_info(h->mhd, MHD_DAEMON_INFO_EPOLL_FD) : NULL;
     if (!fd)
         return ct_fail(err, CARAT_EIO, CARAT_NOWHERE,

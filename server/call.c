@@ -11,7 +11,8 @@
 #include "openai/fields.h"
 #include "server/inside.h"
 
-#define MAX_BODY_DEPTH_NOTE "the request's body"
+#define WHAT       "the request's body"
+#define MAX_VALUES (2 << 20)
 
 /* ---- beginning ---- */
 
@@ -126,13 +127,27 @@ static ct_call *call_of(ct_task *t)
     return (ct_call *)((char *)t - offsetof(ct_call, task));
 }
 
+/* A value takes tens of bytes of memory for the two that it has as text. Commas in strings count too: no text that a model
+ * could read has so many. */
+static bool has_too_many_values(const ct_buf *body)
+{
+    size_t n = 0;
+    for (const char *p = body->data, *end = body->data + body->len; p && (p = memchr(p, ',', (size_t)(end - p))); p++)
+        n++;
+    return n > MAX_VALUES;
+}
+
 static void parse(ct_task *t)
 {
     ct_call *c = call_of(t);
-    if (c->body.len == 0) {
+    if (has_too_many_values(&c->body)) {
+        ct_openai_refuse(&c->fault, 413, "request_too_large", "", "the request's body has more than %d values",
+                         MAX_VALUES);
+        c->has_failed = true;
+    } else if (c->body.len == 0) {
         c->json = json_object();
         c->has_failed = !c->json && !ct_openai_refuse(&c->fault, 500, "server_error", "", "no memory for a request");
-    } else if (!ct_json_parse(MAX_BODY_DEPTH_NOTE, c->body.data, c->body.len, &c->json, &c->fault.err)) {
+    } else if (!ct_json_parse(WHAT, c->body.data, c->body.len, &c->json, &c->fault.err)) {
         ct_openai_refuse_err(&c->fault, "");
         c->has_failed = true;
     }

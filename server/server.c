@@ -20,6 +20,7 @@
 #define HEAD_SECONDS 10
 #define BODY_SECONDS 60
 #define IDLE_SECONDS 120
+#define BODIES       8   /* as many of the longest requests may be there at once */
 #define EVENTS_A_RUN 512 /* of the engine, before connections have their turn */
 
 static void on_model(void *arg, ct_model *m);
@@ -41,6 +42,7 @@ static bool open_http(ct_server *s, carat_err *err)
                                 .arg = s,
                                 .max_connections = s->o.max_connections,
                                 .max_body = s->o.max_body,
+                                .max_bodies = BODIES * s->o.max_body,
                                 .head_seconds = HEAD_SECONDS,
                                 .idle_seconds = IDLE_SECONDS,
                                 .body_seconds = BODY_SECONDS,

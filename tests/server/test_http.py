@@ -118,6 +118,28 @@ class Requests(Case):
         self.assertLess(time.monotonic() - start, 5)
 
 
+class Memory(unittest.TestCase):
+    def test_a_body_of_too_many_values(self):
+        server = Server()
+        r = server.post(CHAT, b'{"a":[' + b"0," * (2 << 20) + b"0,0]}")
+        self.assertEqual(r.status, 413, r.body)
+        self.assertIn("2097152 values", r.json()["error"]["message"])
+        self.assertEqual(server.stop(), 0)
+
+    def test_too_many_long_bodies_at_once(self):
+        server = Server("--max-body", "64K")
+        head = b"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: 65000\r\n\r\n"
+        held = [server.raw(head + b" " * 64999) for _ in range(8)]  # a byte is missing of each
+        time.sleep(0.3)
+        s = server.raw(head + b" " * 65000)
+        self.assertIn(b" 503 ", s.recv(4096))
+        for one in [s, *held]:
+            one.close()
+        time.sleep(0.3)
+        self.assertEqual(server.post(CHAT, HELLO).status, 200)
+        self.assertEqual(server.stop(), 0)
+
+
 class Access(unittest.TestCase):
     def test_keys(self):
         with tempfile.NamedTemporaryFile("w+") as keys:
