@@ -127,11 +127,11 @@ class Memory(unittest.TestCase):
         self.assertEqual(server.stop(), 0)
 
     def test_too_many_long_bodies_at_once(self):
-        server = Server("--max-body", "64K")
-        head = b"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: 65000\r\n\r\n"
-        held = [server.raw(head + b" " * 64999) for _ in range(8)]  # a byte is missing of each
+        server = Server("--max-body", "1M")
+        head = b"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\n"
+        held = [server.raw(head + b" " * 999999) for _ in range(8)]  # a byte is missing of each
         time.sleep(0.3)
-        s = server.raw(head + b" " * 65000)
+        s = server.raw(head + b" " * 1000000)
         self.assertIn(b" 503 ", s.recv(4096))
         for one in [s, *held]:
             one.close()
