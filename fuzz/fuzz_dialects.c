@@ -1,4 +1,4 @@
-/* fuzz_dialects.c - a request of another protocol than OpenAI's, or of embeddings: its first byte says which, the rest is the
+/* fuzz_dialects.c - a request of a protocol that generates, or of embeddings: its first byte says which, the rest is the
  * body. It is read against a tiny model and answered with tokens or numbers of our own; whatever it is, what is written is JSON.
  *
  * SPDX-License-Identifier: Apache-2.0 */
@@ -9,6 +9,7 @@
 #include "fuzz.h"
 #include "ollama/ollama.h"
 #include "openai/talks.h"
+#include "responses/responses.h"
 
 /* What a header may carry. */
 #define PLAIN "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.[]%, "
@@ -40,7 +41,9 @@ static void use_stream(const ct_buf *out)
     for (const char *s = out->data, *end; s && *s; s = end + 1) {
         end = strchr(s, '\n');
         FUZZ_MUST(end);
-        if (strncmp(s, "data: ", 6) == 0)
+        if (strncmp(s, "data: [DONE]\n", 13) == 0)
+            FUZZ_MUST(strcmp(s, "data: [DONE]\n\n") == 0);
+        else if (strncmp(s, "data: ", 6) == 0)
             must_be_json(s + 6, (size_t)(end - s) - 6);
         else if (*s == '{')
             must_be_json(s, (size_t)(end - s));
@@ -110,10 +113,10 @@ static void use_talk(const ct_talk_kind *kind, const ct_talk_scene *s, json_t *b
     if (kind->read(t, body, &f)) {
         const char *names = t->ignored ? t->ignored : "";
         FUZZ_MUST(strspn(names, PLAIN) == strlen(names) && t->n <= CT_TALK_MAX_ASKS);
-        if (kind->stream_type)
+        if (kind->stream_type && t->n <= 1 && (t->n == 0 || t->asks[0]->n_answers <= 1))
             reply(t, text, len);
-        for (size_t i = 0; i < t->n; i++)
-            FUZZ_MUST(carat_prompt_tokens(t->asks[i]->prompt, &n) && n > 0);
+        for (size_t i = 0; i < t->n; i++) /* an empty list of ids is the engine's to refuse */
+            FUZZ_MUST((carat_prompt_tokens(t->asks[i]->prompt, &n) && n > 0) || kind == &ct_openai_talk_completions);
     } else {
         FUZZ_MUST(f.status >= 400 && f.code && f.err.msg[0]);
         FUZZ_MUST(kind->fault(t, &f, false, &out));
@@ -162,6 +165,20 @@ static void use_count(const ct_talk_scene *s, const json_t *body)
     json_decref(counted);
 }
 
+static void use_responses(ct_talk_scene *s, json_t *body, const char *text, size_t len)
+{
+    ct_openai_fault f = { 0 };
+    json_t *got = NULL;
+    s->responses = ct_responses_store_open(&(ct_responses_limits){ 2, 1 << 16, 60 });
+    FUZZ_MUST(s->responses);
+    use_talk(&ct_responses_talk, s, body, text, len);
+    FUZZ_MUST(!ct_responses_cancel(s->responses, "resp_1", &f));
+    if (ct_responses_count(s, body, &got, &f))
+        FUZZ_MUST(json_integer_value(json_object_get(got, "input_tokens")) > 0);
+    json_decref(got);
+    ct_responses_store_close(s->responses);
+}
+
 static void use_keep_alive(const json_t *body)
 {
     double seconds = 0;
@@ -178,7 +195,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size == 0)
         return 0;
     const ct_openai_options o = { .sampling = sampling, .max_answers = 4, .mode = (ct_openai_mode)(size % 3) };
-    const ct_talk_scene s = { .engine = engine(), .model = "m", .options = &o };
+    ct_talk_scene s = { .engine = engine(), .model = "m", .options = &o };
     const char *text = (const char *)data + 1;
     if (!ct_json_parse("the body", text, size - 1, &body, &err))
         return 0;
@@ -198,6 +215,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         break;
     case 'i':
         use_inputs(&ct_openai_talk_embeddings, &s, body);
+        break;
+    case 'h':
+        use_talk(&ct_openai_talk_chat, &s, body, text, size - 1);
+        break;
+    case 'p':
+        use_talk(&ct_openai_talk_completions, &s, body, text, size - 1);
+        break;
+    case 'r':
+        use_responses(&s, body, text, size - 1);
         break;
     case 'n':
         use_count(&s, body);
