@@ -1,0 +1,107 @@
+// What the browser keeps: after a reload, renamed, deleted, exported, imported, written while another is open.
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { field, open, say, settled } from './browser.mjs'
+import { browser, button, page, server } from './harness.mjs'
+
+test('one answers while another conversation is open, and is found whole', async () => {
+  let release
+  const hold = new Promise((resolve) => (release = resolve))
+  server.answer = (body) => ({ text: `Echo ${body.messages.at(-1).content} `.repeat(30) + 'END.', pause: 15, hold })
+  await say(page, 'alpha')
+  await page.locator('.from-model', { hasText: /Echo alpha/ }).waitFor()
+  await button('New conversation').click()
+  await say(page, 'beta')
+  await page.locator('.from-model', { hasText: /Echo beta/ }).waitFor()
+  assert.equal(await page.locator('.dot').count(), 2)
+  await page.getByRole('link', { name: 'alpha' }).click()
+  await page.locator('.from-model', { hasText: /Echo alpha/ }).waitFor()
+  release()
+  await page.locator('.from-model', { hasText: /Echo alpha.*END\./ }).waitFor()
+  await settled(page)
+  await page.getByRole('link', { name: 'beta' }).click()
+  await page.locator('.from-model', { hasText: /Echo beta.*END\./ }).waitFor()
+  await page.reload()
+  await page.locator('.from-model', { hasText: /Echo beta.*END\./ }).waitFor()
+  await page.getByRole('link', { name: 'alpha' }).click()
+  await page.locator('.from-model', { hasText: /Echo alpha.*END\./ }).waitFor()
+})
+
+test('a reload finds conversations, branches and what was being written', async () => {
+  await say(page, 'Remember me')
+  await settled(page)
+  await button('Regenerate').click()
+  await page.locator('.branches').waitFor()
+  await settled(page)
+  await page.reload()
+  await page.getByText('Good day.', { exact: true }).waitFor()
+  assert.match(await page.locator('.branches').innerText(), /2\s*\/\s*2/)
+  assert.match(await page.locator('.row').innerText(), /Remember me/)
+  server.answer = () => ({ text: 'slow '.repeat(300), pause: 25 })
+  await say(page, 'And a long one')
+  await page.waitForTimeout(2600)
+  await page.reload()
+  await page.getByText(/slow slow slow/).waitFor()
+  assert.match(await page.locator('.stats').last().innerText(), /stopped/)
+  await page.goto(server.url)
+  await page.getByRole('link', { name: 'Remember me' }).click()
+  await page.getByText(/slow slow slow/).waitFor()
+})
+
+test('conversations are renamed, deleted, brought back', async () => {
+  await say(page, 'The old title')
+  await settled(page)
+  const menu = async (item) => {
+    await page.locator('.row').first().hover()
+    await page.getByRole('button', { name: /Options of/ }).click()
+    await page.getByRole('menuitem', { name: item, exact: true }).click()
+  }
+  await menu('Rename')
+  await page.getByLabel('Title').fill('The new title')
+  await page.getByLabel('Title').press('Enter')
+  await page.getByRole('link', { name: 'The new title' }).waitFor()
+  await menu('Delete')
+  await page.locator('.row').waitFor({ state: 'detached' })
+  await button('Undo').click()
+  await page.getByRole('link', { name: 'The new title' }).click()
+  await page.getByText('Good day.', { exact: true }).waitFor()
+  await menu('Delete')
+  await page.getByRole('button', { name: 'Close this notice' }).click()
+  await page.waitForTimeout(200)
+  await page.reload()
+  await field(page).waitFor()
+  assert.equal(await page.locator('.row').count(), 0)
+})
+
+test('what is exported can be imported: branches, settings, everything', async () => {
+  server.answer = (_, n) => ({ text: `Answer ${n}` })
+  await say(page, 'Keep this')
+  await settled(page)
+  await button('Regenerate').click()
+  await page.locator('.branches').waitFor()
+  await settled(page)
+  await button('Settings').click()
+  await page.getByLabel('System prompt').fill('Be brief.')
+  const download = page.waitForEvent('download')
+  await button('Export all').click()
+  const file = await (await download).path()
+  const other = await open(browser, server.url)
+  await other.getByRole('button', { name: 'Settings' }).click()
+  await other.locator('#import-input').setInputFiles(file)
+  await other.getByText('One conversation came in.', { exact: true }).waitFor()
+  await other.getByRole('link', { name: 'Keep this' }).click()
+  await other.getByText('Answer 2', { exact: true }).waitFor()
+  assert.match(await other.locator('.branches').innerText(), /2\s*\/\s*2/)
+  assert.equal(await other.getByLabel('System prompt').inputValue(), 'Be brief.')
+  for (const [bytes, says] of [['{', 'not JSON'], ['{"a":1}', 'no conversations'], ['{"format":"carat-conversations","version":9,"conversations":[]}', 'version 9']]) {
+    await other.locator('#import-input').setInputFiles({ name: 'x.json', mimeType: 'application/json', buffer: Buffer.from(bytes) })
+    await other.locator('.notice', { hasText: says }).waitFor()
+  }
+  // Hostile fields come to nothing.
+  const odd = { format: 'carat-conversations', version: 1, conversations: [null, { conversation: { title: { a: 1 } }, messages: [{ role: 'system' }, { role: 'user', text: 5, parent: 'x', pictures: [{ id: 'no' }] }], pictures: [{ id: 'p', url: 'https://elsewhere.test/x.png' }] }] }
+  await other.locator('#import-input').setInputFiles({ name: 'x.json', mimeType: 'application/json', buffer: Buffer.from(JSON.stringify(odd)) })
+  await other.getByText('2 conversations came in.', { exact: true }).waitFor()
+  assert.deepEqual(other.faults, [])
+  assert.deepEqual(other.elsewhere, [])
+  await other.context().close()
+})
