@@ -114,7 +114,9 @@ typedef struct ct_candidate ct_candidate; /* sample/select.h */
 /* What it is to compute. */
 typedef enum ct_head_want {
     CT_HEAD_FULL, /* rows of logits, and of each row the top and logsumexp if it asks for them */
-    CT_HEAD_TOP,  /* these alone: the contents of `logits` are unspecified afterwards */
+    CT_HEAD_TOP,  /* these alone: the contents of `logits` are unspecified afterwards. For a device with memory of its
+                   * own, which then brings back k pairs of a row and not 262,144 numbers. Masks, penalties and biases
+                   * need rows, so the engine asks for those; a backend keeps the promise of either. */
 } ct_head_want;
 
 typedef struct ct_head_row {
