@@ -263,9 +263,7 @@ static int run(int argc, char **argv)
         code = term_error(&err);
         goto done;
     }
-    if (!cli_model_values.prefix_cache)
-        cli_model_values.prefix_cache = CLI_NO_PREFIX_CACHE; /* a single prompt is not asked again */
-    if (!cli_open_engine(path, pictures.n ? CARAT_VISION_REQUIRED : CARAT_VISION_OFF, &e, &code))
+    if (!cli_open_engine_once(path, pictures.n > 0, &e, &code))
         goto done;
     cli_signals(CLI_SIGNALS_NOTED);
     code = decide_one(e, &d, text, len, &pictures, &pan_scan);

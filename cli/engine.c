@@ -179,3 +179,10 @@ bool cli_open_engine(const char *name, carat_vision_use vision, carat_engine **o
         *exit_code = term_error(&err);
     return ok;
 }
+
+bool cli_open_engine_once(const char *name, bool has_pictures, carat_engine **out, int *exit_code)
+{
+    if (!cli_model_values.prefix_cache)
+        cli_model_values.prefix_cache = CLI_NO_PREFIX_CACHE;
+    return cli_open_engine(name, has_pictures ? CARAT_VISION_REQUIRED : CARAT_VISION_OFF, out, exit_code);
+}

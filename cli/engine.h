@@ -32,5 +32,8 @@ carat_options cli_engine_options(carat_vision_use vision);
 bool cli_try_engine(const char *name, carat_vision_use vision, carat_engine **out, carat_err *err);
 /* The same; false after a message. */
 bool cli_open_engine(const char *name, carat_vision_use vision, carat_engine **out, int *exit_code);
+/* The same for one question: nothing is kept for a second one unless that was asked for, and the tower is read only if there are
+ * pictures. */
+bool cli_open_engine_once(const char *name, bool has_pictures, carat_engine **out, int *exit_code);
 
 #endif

@@ -327,10 +327,7 @@ static int run(int argc, char **argv)
         code = term_error(&err);
         goto done;
     }
-    if (!cli_model_values.prefix_cache)
-        cli_model_values.prefix_cache = CLI_NO_PREFIX_CACHE; /* a single prompt is not asked again */
-    /* The tower is read only for pictures. */
-    if (!cli_open_engine(path, pictures.n ? CARAT_VISION_REQUIRED : CARAT_VISION_OFF, &e, &code))
+    if (!cli_open_engine_once(path, pictures.n > 0, &e, &code))
         goto done;
     if (!cli_format_open(e, &format, &err) ||
         !cli_question_prompt(&opt.question, e, text, len, &pictures, &pan_scan, &p, &err) ||

@@ -10,46 +10,31 @@
 
 #include "../grammar/call_tools.h"
 #include "api/internal.h"
+#include "asked.h"
 #include "base/rng.h"
-#include "carat.h"
 
-#define TINY    TEST_DATA "/models/tiny-text"
-#define MOST    4000 /* bytes of an answer */
-#define ANSWERS 6
-
-static carat_engine *engine;
-static carat_prompt *prompt;
 static carat_tools *tools;
-
-static void must(bool ok, const carat_err *e)
-{
-    if (!ok)
-        fail_msg("%s", e->msg);
-}
 
 static int setup(void **state)
 {
     (void)state;
     carat_err e;
     carat_tool v[N_CALL_TOOLS];
-    const carat_options o = { .struct_size = sizeof o, .n_threads = 1, .n_sessions = 8, .n_ctx = 1024 };
-    const carat_content c = { .struct_size = sizeof c, .text = "A call, please." };
     for (size_t i = 0; i < N_CALL_TOOLS; i++)
         v[i] = (carat_tool){ .struct_size = sizeof *v,
                              .name = call_tool_names[i],
                              .parameters = call_tool_schemas[i % 4] };
     const carat_tools_options t = { .struct_size = sizeof t, .tools = v, .n_tools = N_CALL_TOOLS };
-    must(carat_engine_open(TINY, &o, &engine, &e) && carat_tools_open(&t, &tools, &e), &e);
-    must(carat_prompt_text(engine, &c, 1, NULL, &prompt, &e), &e);
+    asked_open("A call, please.");
+    must(carat_tools_open(&t, &tools, &e), &e);
     return 0;
 }
 
 static int teardown(void **state)
 {
     (void)state;
-    carat_prompt_free(prompt);
     carat_tools_close(tools);
-    carat_engine_close(engine);
+    asked_close();
     return 0;
 }
 
@@ -69,45 +54,13 @@ static carat_format *open_form(carat_format_kind kind, bool is_single, const cha
 
 /* ---- answers ---- */
 
-typedef struct answer {
-    char text[MOST];
-    size_t len, n;
-    carat_result result;
-} answer;
-
-static const carat_sampling wild = { .struct_size = sizeof wild,
-                                     .temperature = 1.5f,
-                                     .top_p = 1,
-                                     .repetition_penalty = 1,
-                                     .penalty_window = 64,
-                                     .seed = 7 };
-
-static void add_token(answer *a, const carat_token *t)
+/* None fails. */
+static void answer_well(const carat_generation *g, size_t n, answer *answers)
 {
-    assert_true(a->len + t->len < sizeof a->text);
-    memcpy(a->text + a->len, t->text, t->len);
-    a->len += t->len;
-    a->n += t->id >= 0;
-}
-
-static void answer_all(const carat_generation *g, size_t n, answer *answers)
-{
-    carat_request *r;
-    carat_err e;
-    const carat_event *ev;
-    const carat_request_options o = { .struct_size = sizeof o, .prompt = prompt, .generation = g, .n_answers = n };
-    memset(answers, 0, n * sizeof *answers);
-    must(carat_request_submit(engine, &o, &r, &e), &e);
-    while ((ev = carat_request_next(r, -1))->kind != CARAT_EVENT_END) {
-        answer *a = &answers[ev->answer];
-        if (ev->kind == CARAT_EVENT_TOKEN)
-            add_token(a, ev->token);
-        else if (ev->kind == CARAT_EVENT_ANSWER)
-            a->result = *ev->result;
-        else
-            fail_msg("%s", ev->err->msg);
-    }
-    carat_request_free(r);
+    answer_all(g, n, answers);
+    for (size_t i = 0; i < n; i++)
+        if (answers[i].has_failed)
+            fail_msg("%s", answers[i].err.msg);
 }
 
 static carat_generation with(const carat_format *f, const carat_sampling *s)
@@ -177,7 +130,7 @@ static void every_call_is_valid(void **state)
         g.wants_logprobs = round & 8;
         g.n_top = round & 8 ? 5 : 0;
         g.min_tokens = round % 3 == 1 ? 20 : 0;
-        answer_all(&g, ANSWERS, a);
+        answer_well(&g, ANSWERS, a);
         for (size_t i = 0; i < ANSWERS; i++) {
             if (a[i].result.finish != CARAT_FINISH_STOP)
                 continue;
@@ -204,7 +157,7 @@ static void named_functions_alone_are_called(void **state)
         bool met[N_CALL_TOOLS] = { false };
         carat_format *f = open_form(CARAT_FORMAT_CALLS, true, names, n_names);
         const carat_generation g = with(f, &wild);
-        answer_all(&g, ANSWERS, a);
+        answer_well(&g, ANSWERS, a);
         size_t n = 0;
         for (size_t i = 0; i < ANSWERS; i++)
             n += a[i].result.finish == CARAT_FINISH_STOP && call_tools_check(a[i].text, a[i].len, met);
@@ -219,7 +172,7 @@ static void named_functions_alone_are_called(void **state)
 
 static bool on_token(void *arg, const carat_token *t)
 {
-    add_token(arg, t);
+    answer_add(arg, t);
     return true;
 }
 
@@ -267,9 +220,9 @@ static void text_is_as_without_the_form(void **state)
         carat_generation g = with(f, &s);
         g.max_tokens = 200;
         g.min_tokens = seed == 3 ? 30 : 0;
-        answer_all(&g, ANSWERS, a);
+        answer_well(&g, ANSWERS, a);
         g.format = NULL;
-        answer_all(&g, ANSWERS, b);
+        answer_well(&g, ANSWERS, b);
         for (size_t i = 0; i < ANSWERS; i++) {
             assert_int_equal(a[i].len, b[i].len);
             assert_memory_equal(a[i].text, b[i].text, a[i].len);
@@ -290,7 +243,7 @@ typedef struct spoken {
 static void hear(spoken *s)
 {
     if (s->verdict != CT_END_TURN)
-        add_token(s->to, &(carat_token){ .id = s->chunk.id, .text = s->chunk.text.data, .len = s->chunk.text.len });
+        answer_add(s->to, &(carat_token){ .id = s->chunk.id, .text = s->chunk.text.data, .len = s->chunk.text.len });
 }
 
 /* An answer that begins as it is told and goes on with random logits, which would rather end than call. */
@@ -367,17 +320,6 @@ static void what_has_begun_is_a_call(void **state)
 }
 
 /* ---- what is refused ---- */
-
-static void refuse(carat_format_options o, carat_code code, const char *why)
-{
-    carat_format *f;
-    carat_err e;
-    o.struct_size = sizeof o;
-    assert_false(carat_format_open(engine, &o, &f, &e));
-    assert_null(f);
-    if (e.code != code || !strstr(e.msg, why))
-        fail_msg("%s: %s, expected '%s'", carat_code_name(e.code), e.msg, why);
-}
 
 static void what_cannot_be_enforced_is_refused(void **state)
 {

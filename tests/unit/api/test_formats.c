@@ -9,39 +9,26 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "asked.h"
 #include "base/json.h"
-#include "carat.h"
 #include "sample/grammar/json_text.h"
 
-#define TINY    TEST_DATA "/models/tiny-text"
-#define MOST    1500 /* bytes of an answer */
-#define ANSWERS 6
-
-static carat_engine *engine, *other;
-static carat_prompt *prompt;
-
-static void must(bool ok, const carat_err *e)
-{
-    if (!ok)
-        fail_msg("%s", e->msg);
-}
+static carat_engine *other; /* of the same model */
 
 static int setup(void **state)
 {
     (void)state;
     carat_err e;
     const carat_options o = { .struct_size = sizeof o, .n_threads = 1, .n_sessions = 8, .n_ctx = 1024 };
-    const carat_content c = { .struct_size = sizeof c, .text = "An answer, please." };
-    must(carat_engine_open(TINY, &o, &engine, &e) && carat_engine_open(TINY, &o, &other, &e), &e);
-    must(carat_prompt_text(engine, &c, 1, NULL, &prompt, &e), &e);
+    asked_open("An answer, please.");
+    must(carat_engine_open(TINY, &o, &other, &e), &e);
     return 0;
 }
 
 static int teardown(void **state)
 {
     (void)state;
-    carat_prompt_free(prompt);
-    carat_engine_close(engine);
+    asked_close();
     carat_engine_close(other);
     return 0;
 }
@@ -82,58 +69,6 @@ static carat_format *open_form(const carat_format_options *o)
     carat_err e;
     must(carat_format_open(engine, o, &f, &e), &e);
     return f;
-}
-
-/* ---- answers ---- */
-
-typedef struct answer {
-    char text[MOST];
-    size_t len, n;
-    bool has_failed;
-    carat_result result;
-    carat_err err;
-} answer;
-
-static const carat_sampling wild = { .struct_size = sizeof wild,
-                                     .temperature = 1.5f,
-                                     .top_p = 1,
-                                     .repetition_penalty = 1,
-                                     .penalty_window = 64,
-                                     .seed = 7 };
-
-static carat_request *ask(const carat_generation *g, size_t n)
-{
-    carat_request *r;
-    carat_err e;
-    const carat_request_options o = { .struct_size = sizeof o, .prompt = prompt, .generation = g, .n_answers = n };
-    must(carat_request_submit(engine, &o, &r, &e), &e);
-    return r;
-}
-
-static void take(carat_request *r, answer *answers)
-{
-    const carat_event *ev;
-    while ((ev = carat_request_next(r, -1))->kind != CARAT_EVENT_END) {
-        answer *a = &answers[ev->answer];
-        if (ev->kind == CARAT_EVENT_TOKEN) {
-            assert_true(a->len + ev->token->len < sizeof a->text);
-            memcpy(a->text + a->len, ev->token->text, ev->token->len);
-            a->len += ev->token->len;
-            a->n += ev->token->id >= 0;
-        } else if (ev->kind == CARAT_EVENT_ANSWER) {
-            a->result = *ev->result;
-        } else {
-            a->has_failed = true;
-            a->err = *ev->err;
-        }
-    }
-    carat_request_free(r);
-}
-
-static void answer_all(const carat_generation *g, size_t n, answer *answers)
-{
-    memset(answers, 0, n * sizeof *answers);
-    take(ask(g, n), answers);
 }
 
 static carat_generation with(const carat_format *f, const carat_sampling *s)
@@ -178,7 +113,7 @@ static void check_schema(const answer *a, bool has_spaces)
     assert_true(json_is_array(parts) && json_array_size(parts) <= 3);
     for (size_t i = 0; i < json_array_size(parts); i++)
         assert_true(is_part(json_array_get(parts, i)));
-    ct_buf_init(&text, MOST);
+    ct_buf_init(&text, sizeof a->text);
     assert_true(ct_json_canonical(v, &style, &text));
     assert_int_equal(text.len, a->len);
     assert_memory_equal(text.data, a->text, a->len);
@@ -482,17 +417,6 @@ static void biases_hold_beside_it(void **state)
     assert_true(!a[0].has_failed && (a[0].len == 3 || a[0].len == 9));
     carat_format_close(f);
     carat_free(ids);
-}
-
-static void refuse(carat_format_options o, carat_code code, const char *why)
-{
-    carat_format *f;
-    carat_err e;
-    o.struct_size = sizeof o;
-    assert_false(carat_format_open(engine, &o, &f, &e));
-    assert_null(f);
-    if (e.code != code || !strstr(e.msg, why))
-        fail_msg("%s: %s, expected '%s'", carat_code_name(e.code), e.msg, why);
 }
 
 /* An answer that is complete with its last token was not cut. */
