@@ -16,7 +16,7 @@
 
 static ct_http_connection *connection_of(struct MHD_Connection *mhd)
 {
-    const union MHD_ConnectionInfo *info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    const union MHD_ConnectionInfo *info = ct_mhd.connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
     return info ? info->socket_context : NULL;
 }
 
@@ -33,7 +33,7 @@ static void free_exchange(ct_http_exchange *x)
         free(x->fields[i].value);
     }
     if (x->response)
-        MHD_destroy_response(x->response);
+        ct_mhd.destroy(x->response);
     ct_buf_deinit(&x->body);
     ct_buf_deinit(&x->out);
     x->h->body_bytes -= x->counted;
@@ -150,7 +150,7 @@ static enum MHD_Result wait_for_reply(ct_http_exchange *x)
 {
     x->is_suspended = true;
     ct_http_watch(x->c, true);
-    MHD_suspend_connection(x->c->mhd);
+    ct_mhd.suspend(x->c->mhd);
     return MHD_YES;
 }
 
@@ -201,7 +201,7 @@ void ct_http_resume(ct_http_exchange *x)
     if (!x->is_suspended)
         return;
     x->is_suspended = false;
-    MHD_resume_connection(x->c->mhd);
+    ct_mhd.resume(x->c->mhd);
 }
 
 void ct_http_cut(ct_http_exchange *x)
@@ -236,14 +236,14 @@ const char *ct_http_path(const ct_http_exchange *x)
 
 const char *ct_http_header(const ct_http_exchange *x, const char *name)
 {
-    return MHD_lookup_connection_value(x->c->mhd, MHD_HEADER_KIND, name);
+    return ct_mhd.value(x->c->mhd, MHD_HEADER_KIND, name);
 }
 
 const char *ct_http_query(const ct_http_exchange *x, const char *name)
 {
     const char *v = NULL;
     size_t len;
-    if (MHD_lookup_connection_value_n(x->c->mhd, MHD_GET_ARGUMENT_KIND, name, strlen(name), &v, &len) != MHD_YES)
+    if (ct_mhd.value_n(x->c->mhd, MHD_GET_ARGUMENT_KIND, name, strlen(name), &v, &len) != MHD_YES)
         return NULL;
     return v ? v : "";
 }

@@ -47,7 +47,7 @@ typedef struct ct_http_options {
     const char *cert, *key; /* PEM texts; NULL: no TLS */
 } ct_http_options;
 
-/* Errors: CARAT_EIO (no descriptor, certificate and key that do not fit), CARAT_ENOMEM. */
+/* Errors: CARAT_EUNSUPPORTED (no libmicrohttpd), CARAT_EIO (no descriptor, certificate and key that do not fit), CARAT_ENOMEM. */
 bool ct_http_open(const ct_http_options *o, ct_http **out, carat_err *err);
 /* Cuts what is still open; on_gone is called for it. Accepts NULL. */
 void ct_http_close(ct_http *h);

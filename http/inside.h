@@ -3,14 +3,14 @@
  *     server.c       opening, listening, the run, time limits
  *     exchange.c     a request as libmicrohttpd brings it
  *     reply.c        whole replies and streams
+ *     mhd.c          libmicrohttpd, loaded when it is needed
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef CT_HTTP_INSIDE_H
 #define CT_HTTP_INSIDE_H
 
-#include <microhttpd.h>
-
 #include "http/http.h"
+#include "http/mhd.h"
 
 #define CT_HTTP_MAX_WAITING ((size_t)4 << 20) /* bytes of a stream that its client has not taken */
 #define CT_HTTP_MAX_HEADERS 24                /* of a reply */

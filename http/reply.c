@@ -31,9 +31,9 @@ bool ct_http_has_reply(const ct_http_exchange *x)
 static void add_headers(ct_http_exchange *x)
 {
     for (size_t i = 0; i < x->n_fields; i++)
-        MHD_add_response_header(x->response, x->fields[i].name, x->fields[i].value);
+        ct_mhd.add_header(x->response, x->fields[i].name, x->fields[i].value);
     if (x->h->drains)
-        MHD_add_response_header(x->response, MHD_HTTP_HEADER_CONNECTION, "close");
+        ct_mhd.add_header(x->response, MHD_HTTP_HEADER_CONNECTION, "close");
 }
 
 /* To libmicrohttpd, when it asks; a request that waits for its reply is made to ask. */
@@ -41,22 +41,22 @@ static void begin(ct_http_exchange *x, int status, const char *type, struct MHD_
 {
     if (!response || x->status) {
         if (response)
-            MHD_destroy_response(response);
+            ct_mhd.destroy(response);
         ct_http_cut(x);
         return;
     }
     x->response = response;
     x->status = status;
     if (type)
-        MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, type);
+        ct_mhd.add_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, type);
     add_headers(x);
     ct_http_resume(x);
 }
 
 enum MHD_Result ct_http_queue(ct_http_exchange *x)
 {
-    enum MHD_Result ok = MHD_queue_response(x->c->mhd, (unsigned)x->status, x->response);
-    MHD_destroy_response(x->response); /* libmicrohttpd has a reference of its own */
+    enum MHD_Result ok = ct_mhd.queue(x->c->mhd, (unsigned)x->status, x->response);
+    ct_mhd.destroy(x->response); /* libmicrohttpd has a reference of its own */
     x->response = NULL;
     x->is_queued = true;
     return ok;
@@ -65,12 +65,12 @@ enum MHD_Result ct_http_queue(ct_http_exchange *x)
 void ct_http_reply(ct_http_exchange *x, int status, const char *type, const void *data, size_t len)
 {
     /* Only read: libmicrohttpd copies it. */
-    begin(x, status, type, MHD_create_response_from_buffer(len, (void *)(uintptr_t)data, MHD_RESPMEM_MUST_COPY));
+    begin(x, status, type, ct_mhd.from_buffer(len, (void *)(uintptr_t)data, MHD_RESPMEM_MUST_COPY));
 }
 
 void ct_http_reply_static(ct_http_exchange *x, int status, const char *type, const void *data, size_t len)
 {
-    begin(x, status, type, MHD_create_response_from_buffer(len, (void *)(uintptr_t)data, MHD_RESPMEM_PERSISTENT));
+    begin(x, status, type, ct_mhd.from_buffer(len, (void *)(uintptr_t)data, MHD_RESPMEM_PERSISTENT));
 }
 
 /* ---- streams ---- */
@@ -82,7 +82,7 @@ static ssize_t sleep_until_more(ct_http_exchange *x)
     x->taken = 0;
     x->is_suspended = true;
     ct_http_watch(x->c, true);
-    MHD_suspend_connection(x->c->mhd);
+    ct_mhd.suspend(x->c->mhd);
     return 0;
 }
 
@@ -104,7 +104,7 @@ static ssize_t give(void *arg, uint64_t at, char *to, size_t max)
 void ct_http_stream(ct_http_exchange *x, int status, const char *type)
 {
     x->is_stream = true;
-    begin(x, status, type, MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, BLOCK, give, x, NULL));
+    begin(x, status, type, ct_mhd.from_callback(MHD_SIZE_UNKNOWN, BLOCK, give, x, NULL));
 }
 
 /* What the client has taken makes room for what comes. */

@@ -28,7 +28,7 @@
 
 static void note_peer(ct_http_connection *c)
 {
-    const union MHD_ConnectionInfo *info = MHD_get_connection_info(c->mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    const union MHD_ConnectionInfo *info = ct_mhd.connection_info(c->mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
     const struct sockaddr *a = info ? info->client_addr : NULL;
     if (a && a->sa_family == AF_INET)
         inet_ntop(AF_INET, &((const struct sockaddr_in *)(const void *)a)->sin_addr, c->peer, sizeof c->peer);
@@ -41,7 +41,7 @@ static void begin_connection(ct_http *h, struct MHD_Connection *mhd, void **at)
     ct_http_connection *c = calloc(1, sizeof *c);
     if (!c)
         return; /* its requests are refused for want of it */
-    const union MHD_ConnectionInfo *fd = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD);
+    const union MHD_ConnectionInfo *fd = ct_mhd.connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD);
     *c = (ct_http_connection){ .h = h,
                                .mhd = mhd,
                                .fd = fd ? fd->connect_fd : -1,
@@ -104,13 +104,13 @@ static bool start_mhd(ct_http *h, carat_err *err)
                                           { MHD_OPTION_END, 0, NULL } };
     unsigned flags =
         MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_NO_LISTEN_SOCKET | (h->o.cert ? MHD_USE_TLS : 0);
-    h->mhd = MHD_start_daemon(flags, 0, NULL, NULL, ct_http_on_access, h, MHD_OPTION_NOTIFY_COMPLETED,
-                              ct_http_on_complete, h, MHD_OPTION_NOTIFY_CONNECTION, on_connection, h,
-                              MHD_OPTION_UNESCAPE_CALLBACK, ct_http_keep_escapes, NULL, MHD_OPTION_CONNECTION_LIMIT,
-                              (unsigned)h->o.max_connections + 8, MHD_OPTION_CONNECTION_MEMORY_LIMIT, HEADER_MEMORY,
-                              MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)h->o.idle_seconds, MHD_OPTION_STRICT_FOR_CLIENT,
-                              1, MHD_OPTION_ARRAY, h->o.cert ? tls : tls + 2, MHD_OPTION_END);
-    const union MHD_DaemonInfo *fd = h->mhd ? MHD_get_daemon_info(h->mhd, MHD_DAEMON_INFO_EPOLL_FD) : NULL;
+    h->mhd = ct_mhd.start(flags, 0, NULL, NULL, ct_http_on_access, h, MHD_OPTION_NOTIFY_COMPLETED, ct_http_on_complete,
+                          h, MHD_OPTION_NOTIFY_CONNECTION, on_connection, h, MHD_OPTION_UNESCAPE_CALLBACK,
+                          ct_http_keep_escapes, NULL, MHD_OPTION_CONNECTION_LIMIT, (unsigned)h->o.max_connections + 8,
+                          MHD_OPTION_CONNECTION_MEMORY_LIMIT, HEADER_MEMORY, MHD_OPTION_CONNECTION_TIMEOUT,
+                          (unsigned)h->o.idle_seconds, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_ARRAY,
+                          h->o.cert ? tls : tls + 2, MHD_OPTION_END);
+    const union MHD_DaemonInfo *fd = h->mhd ? ct_mhd.daemon_info(h->mhd, MHD_DAEMON_INFO_EPOLL_FD) : NULL;
     if (!fd)
         return ct_fail(err, CARAT_EIO, CARAT_NOWHERE,
                        h->o.cert ? "the server cannot start: do certificate and key belong together?"
@@ -124,6 +124,8 @@ static bool start_mhd(ct_http *h, carat_err *err)
 
 bool ct_http_open(const ct_http_options *o, ct_http **out, carat_err *err)
 {
+    if (!ct_mhd_load(err))
+        return false;
     ct_http *h = calloc(1, sizeof *h);
     if (!h)
         return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for a server");
@@ -148,7 +150,7 @@ void ct_http_close(ct_http *h)
         if (c->x)
             ct_http_cut(c->x);
     if (h->mhd)
-        MHD_stop_daemon(h->mhd); /* completes what is left, which calls on_gone */
+        ct_mhd.stop(h->mhd); /* completes what is left, which calls on_gone */
     if (h->epoll >= 0)
         close(h->epoll);
     ct_buf_deinit(&h->cert);
@@ -203,7 +205,7 @@ static void accept_some(ct_http *h, const int *listener)
         int fd = accept4(*listener, (struct sockaddr *)&a, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd < 0)
             return; /* none is left; or no descriptor, and the next run tries again */
-        MHD_add_connection(h->mhd, fd, (struct sockaddr *)&a, len); /* closes it where it fails */
+        ct_mhd.add_connection(h->mhd, fd, (struct sockaddr *)&a, len); /* closes it where it fails */
     }
 }
 
@@ -246,7 +248,7 @@ double ct_http_timeout(const ct_http *h)
 {
     MHD_UNSIGNED_LONG_LONG ms;
     double seconds = h->n_connections ? h->next_check - ct_now() : 3600;
-    if (MHD_get_timeout(h->mhd, &ms) == MHD_YES && (double)ms / 1000 < seconds)
+    if (ct_mhd.timeout(h->mhd, &ms) == MHD_YES && (double)ms / 1000 < seconds)
         seconds = (double)ms / 1000;
     return seconds > 0 ? seconds : 0;
 }
@@ -292,7 +294,7 @@ void ct_http_run(ct_http *h)
     for (int i = 0; i < n; i++)
         if (is_listener(h, events[i].data.ptr))
             accept_some(h, events[i].data.ptr);
-    MHD_run(h->mhd);
+    ct_mhd.run(h->mhd);
     choose_listening(h);
     check_times(h);
 }
