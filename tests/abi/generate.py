@@ -9,7 +9,7 @@ SPDX-License-Identifier: Apache-2.0
 import re
 import sys
 
-FIXED = ("carat_err", "carat_bias", "carat_top")  # never change at all
+FIXED = ("carat_err", "carat_bias", "carat_top", "carat_score", "carat_piece")  # never change at all
 
 
 def strip(text):
@@ -20,6 +20,10 @@ def strip(text):
 def fields(body):
     for declaration in body.split(";"):
         if not declaration.strip():
+            continue
+        function = re.search(r"\(\*(\w+)\)\s*\(", declaration)
+        if function:
+            yield function.group(1)
             continue
         for part in declaration.split(","):
             part = re.sub(r"\[[^\]]*\]", "", part)

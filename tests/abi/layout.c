@@ -13,6 +13,6 @@
 #define FUNCTION(name)
 
 const abi_fact ABI_FACTS[] = {
-#include "layout.inc"
+#include ABI_LAYOUT
     { NULL, ABI_FIELD, 0, 0 },
 };

@@ -13,7 +13,7 @@
 #include "facts.h"
 
 /* A frozen signature is declared once more: an incompatible one does not compile. */
-#include "signatures.inc"
+#include ABI_SIGNATURES
 
 #define FIELD(type, field)
 #define STRUCT(type)
@@ -26,7 +26,7 @@ static const struct {
     const char *name;
     void (*f)(void);
 } functions[] = {
-#include "layout.inc"
+#include ABI_LAYOUT
 };
 
 static void compare(const abi_fact *was, const abi_fact *now)
