@@ -118,8 +118,8 @@ bool ct_openai_image(const json_t *v, const char *files, const char *files_hint,
     if (starts(url, "data:"))
         return decode_data_url(url, json_string_length(v), where, out, f);
     if (!files)
-        return ct_openai_refuse(f, 400, "invalid_value", where,
-                                "%s: expected a data: URL; image files are read only with %s", where, files_hint);
+        return ct_openai_refuse(f, 400, "invalid_value", where, "%s: expected a data: URL%s%s", where,
+                                files_hint ? "; image files are read only with " : "", files_hint ? files_hint : "");
     const char *name = starts(url, "file://") ? url + 7 : starts(url, "file:") ? url + 5 : url;
     return load_file(name, files, where, out, f);
 }

@@ -20,7 +20,10 @@ static bool read_int(const json_t *body, const char *key, int64_t min, int64_t m
 
 static bool read_float(const json_t *body, const char *key, double min, double max, float *to, ct_openai_fault *f)
 {
-    double v = (double)*to;
+    const json_t *given = json_object_get(body, key);
+    double v = 0;
+    if (!given || json_is_null(given))
+        return true;
     if (!ct_json_num(body, "body", key, &v, &f->err))
         return ct_openai_refuse_err(f, key);
     if (!(v >= min && v <= max))

@@ -149,6 +149,8 @@ bool ct_json_text(const json_t *obj, const char *what, const char *key, const ch
         return true;
     if (!json_is_string(v))
         return wrong(v, what, key, "a string", err);
+    if (strlen(json_string_value(v)) != json_string_length(v))
+        return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: '%s' has a NUL character", what, key);
     *out = json_string_value(v);
     return true;
 }

@@ -24,7 +24,7 @@ bool ct_json_int(const json_t *obj, const char *what, const char *key, int64_t m
                  carat_err *err);
 bool ct_json_num(const json_t *obj, const char *what, const char *key, double *out, carat_err *err);
 bool ct_json_bool(const json_t *obj, const char *what, const char *key, bool *out, carat_err *err);
-/* Borrowed from obj. */
+/* Borrowed from obj; one with a NUL character is refused. */
 bool ct_json_text(const json_t *obj, const char *what, const char *key, const char **out, carat_err *err);
 
 /* A string of any bytes, U+FFFD for what is no whole character: names of files, parts of characters. NULL: no memory. */

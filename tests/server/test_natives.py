@@ -205,6 +205,13 @@ class Natives(Case):
             self.assertEqual(r.json()["answers"], alone["answers"])
         self.error(self.server.post("/v1/systemone", body | {"stream": True}), 400, "stream", param="stream")
 
+    def test_names_and_addresses_that_are_none(self):
+        self.error(self.server.post("/tokenize", {"content": "a", "model": 7}), 400, "an integer", param="model")
+        self.error(self.server.post("/tokenize", {"content": "a", "model": "tiny-sight\0evil"}), 400, "NUL", param="model")
+        r = self.server.post("/v1/systemone", {"state": "a", "images": ["x"], "questions": {"a": {"type": "noul", "instructions": "b"}}})
+        self.error(r, 400, "expected a data: URL", param="images[0]")
+        self.assertNotIn(b"null)", r.body)
+
 
 if __name__ == "__main__":
     main()

@@ -71,6 +71,22 @@ static void test_what_is_not_given_is_the_operators(void **state)
     asked_defaults = before;
 }
 
+/* The lowest that one of two names allows is not refused by the other. */
+static void test_the_ends_of_ranges(void **state)
+{
+    (void)state;
+    asked a;
+    asked_accept(&a, ASKED_CHAT, ", \"repeat_penalty\": 0.01, \"top_p\": 0, \"temperature\": 100");
+    assert_true(a.r.sampling.repetition_penalty == 0.01f);
+    asked_done(&a);
+}
+
+static void test_a_nul_character_cuts_no_name(void **state)
+{
+    (void)state;
+    asked_refuse(ASKED_CHAT, ", \"model\": \"tiny\\u0000evil\"", "model", "invalid_value");
+}
+
 static void test_wrong_types_and_ranges(void **state)
 {
     (void)state;
@@ -141,8 +157,8 @@ static void test_wrong_types_and_ranges(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_every_field_is_honoured),
-        cmocka_unit_test(test_what_is_not_given_is_the_operators),
+        cmocka_unit_test(test_every_field_is_honoured), cmocka_unit_test(test_what_is_not_given_is_the_operators),
+        cmocka_unit_test(test_the_ends_of_ranges),      cmocka_unit_test(test_a_nul_character_cuts_no_name),
         cmocka_unit_test(test_wrong_types_and_ranges),
     };
     return cmocka_run_group_tests(tests, asked_open, asked_close);
