@@ -36,6 +36,7 @@ static void describe(ct_task *t)
 {
     ct_model *m = of_describing(t);
     carat_model_info *info = NULL;
+    ct_digest_of(m->path, m->read_digest);
     if (carat_model_describe(m->path, &info, NULL))
         m->described = info;
 }
@@ -44,6 +45,7 @@ static void described(ct_task *t)
 {
     ct_model *m = of_describing(t);
     m->info = m->described;
+    memcpy(m->digest, m->read_digest, sizeof m->digest);
 }
 
 static ct_model *add(ct_models *all, const char *name, const char *path)

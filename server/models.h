@@ -11,6 +11,7 @@
 #include <math.h>
 #include <stdatomic.h>
 
+#include "server/digest.h"
 #include "server/server.h"
 #include "server/workers.h"
 
@@ -31,6 +32,8 @@ struct ct_model {
     char *path;
     int64_t modified;            /* of its file, in seconds since 1970 */
     carat_model_info *info;      /* from its headers; NULL: not read yet, or err says why it cannot be */
+    char read_digest[CT_DIGEST]; /* a worker's, until it is digest */
+    char digest[CT_DIGEST];      /* once info is there */
     carat_model_info *described; /* a worker's, until it is info */
     ct_engine_state state;
     carat_engine *engine;       /* READY */

@@ -25,6 +25,7 @@ static json_t *entry(const ct_model *m, int64_t started)
                                      .created = m->modified > 0 ? m->modified : started,
                                      .state = state_of(m),
                                      .info = is_loaded ? carat_engine_info(m->engine) : m->info,
+                                     .embeds = true,
                                      .n_ctx = is_loaded ? carat_engine_n_ctx(m->engine) : 0 };
     return ct_llamacpp_model_entry(&fact);
 }

@@ -22,6 +22,7 @@ static ct_ollama_model fact_of(const ct_model *m)
     const bool is_loaded = m->state == CT_ENGINE_READY;
     const carat_model_info *info = is_loaded ? carat_engine_info(m->engine) : m->info;
     ct_ollama_model fact = { .name = m->name,
+                             .digest = m->digest,
                              .size = info ? info->file_bytes : 0,
                              .modified = (double)m->modified,
                              .info = info,
