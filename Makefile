@@ -8,7 +8,7 @@ K ?=
 T ?=
 SECONDS ?= 60
 
-.PHONY: all setup install model demo test check bench web test-web precommit check-asan check-tsan check-oom check-cpu fuzz longest map format help \
+.PHONY: all setup install model demo test check bench web test-web test-clients precommit check-asan check-tsan check-oom check-cpu fuzz longest map format help \
         clean tools
 
 all: $(BUILD)/build.ninja  ## build $(BUILD)/carat and $(BUILD)/libcarat
@@ -50,6 +50,9 @@ web:  ## rebuild the chat page, web/dist, from web/src; needs Node and npm
 
 test-web: all model  ## the chat page in headless Chromium; needs Node, npm and chromium
 	@CARAT_TEST_CHAT_MODEL=$(abspath $(CHAT_MODEL)) scripts/test-web.sh $(BUILD)
+
+test-clients: all model  ## real clients (openai, ollama, anthropic, lm-eval ...) against carat serve; T=name narrows them; needs Node and npm
+	@CARAT_TEST_MODEL=$(abspath $(MODEL)) CARAT_TEST_CHAT_MODEL=$(abspath $(CHAT_MODEL)) scripts/test_clients.sh $(BUILD) $(T)
 
 precommit:  ## formatting, warnings as errors in gcc and clang, sanitizers, headers, symbols, banned functions
 	@scripts/precommit.sh
