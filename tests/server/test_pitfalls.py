@@ -256,6 +256,44 @@ class Context(unittest.TestCase):
         server.log.close()
 
 
+class Memory(unittest.TestCase):
+    def test_b01_memory_is_flat_after_the_beginning(self):
+        """Texts, schemas, pictures, refusals and clients that leave: after a quarter of them the server has what it needs."""
+        server = Server("--parallel", "2", "-c", "1024", "--prefix-cache", "4M", "--image-cache", "4", "--log", "none", model=SIGHT)
+        form = {"type": "json_schema", "json_schema": {"name": "x", "schema": {"type": "object", "properties": {
+            "a": {"type": "integer", "minimum": 0, "maximum": 9}}, "required": ["a"]}}}
+        pictures = [picture(0), picture(1), picture(2)]
+        endless = json.dumps({"prompt": "a", "max_tokens": 900, "ignore_eos": True, "stream": True}).encode()
+        head = b"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % len(endless)
+
+        def leave():
+            s = server.raw(head + endless)
+            s.recv(100)
+            s.close()
+
+        def some(i):
+            ask = [{"role": "user", "content": "star %d" % i}]
+            body = {"messages": ask, "max_tokens": 8, "seed": i}
+            for more in {}, {"stream": True}, {"response_format": form}, {"logprobs": True, "top_logprobs": 5}, \
+                    {"messages": shown(pictures[i % 3], text="%d" % i)}:
+                self.assertEqual(server.post(CHAT, body | more).status, 200)
+            self.assertEqual(server.post(CHAT, body | {"temperature": -1}).status, 400)
+            self.assertEqual(server.post(CHAT, b"{").status, 400)
+            self.assertEqual(server.post(OLLAMA, {"messages": ask, "options": {"num_predict": 4}}).status, 200)
+            leave()
+
+        def resident():
+            text = server.get("/metrics").body.decode()
+            return float(next(l for l in text.split("\n") if l.startswith("carat_resident_memory_bytes")).split()[1])
+        for i in range(30):
+            some(i)
+        before = resident()
+        for i in range(30, 120):
+            some(i)
+        self.assertLess(resident() - before, 8 << 20)
+        self.assertEqual(server.stop(), 0)
+
+
 class Leaving(unittest.TestCase):
     def test_b33_clients_that_leave_at_any_time(self):
         server, draw = Server("--parallel", "2", "--log", "none"), random.Random(33)
