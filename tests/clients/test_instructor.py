@@ -6,7 +6,7 @@ from typing import Literal
 
 import instructor
 from openai import OpenAI
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from serving import Case, main
 
@@ -14,6 +14,7 @@ ASK = [{"role": "user", "content": "Make up somebody."}]
 
 
 class Person(BaseModel):
+    model_config = ConfigDict(extra="forbid")  # else more fields are valid, and a model that knows nothing adds them
     name: str = Field(max_length=20)
     age: int = Field(ge=0, le=150)
     kind: Literal["cat", "dog", "human"]
@@ -32,7 +33,9 @@ class Instructor(Case):
                 self.assertIsInstance(made.chat.completions.create(**asked), Person)
             parts = list(made.chat.completions.create_partial(**asked))
             self.assertGreater(len(parts), 1)
-            self.assertEqual(parts[-1].model_dump(), made.chat.completions.create(**asked).model_dump())
+            Person.model_validate(parts[-1].model_dump())
+            if mode == instructor.Mode.JSON_SCHEMA:  # the function has another name where parts are wanted, so another prompt
+                self.assertEqual(parts[-1].model_dump(), made.chat.completions.create(**asked).model_dump())
         client.close()
 
 
