@@ -95,25 +95,25 @@ class LmEval(Case):
         wanted = ids[n:]
         return float(rows[np.arange(len(wanted)), wanted].sum()), bool((rows.argmax(1) == wanted).all())
 
-    def check(self, task, begin):
+    def check(self, task, begin, rows):
         result = self.evaluate(task)
         n = 0
-        for sample in result["samples"][task]:
+        for sample in result["samples"][task][:rows]:
             doc = sample["doc"]
             for choice, ((said, greedy),) in zip(doc["choices"], sample["resps"]):
                 wanted, likeliest = self.likelihood(begin + doc["question"], " " + choice)
                 self.assertLess(abs(float(said) - wanted), 1e-4, (doc, choice, said, wanted))
                 self.assertEqual(greedy in (True, "True"), likeliest)
                 n += 1
-        self.assertEqual(n, 12)
+        self.assertEqual(n, 3 * rows)
         return result["results"][task]["acc,none"]
 
     def test_likelihoods_are_the_logits_sums(self):
-        self.check("carat_choice", "")
+        self.check("carat_choice", "", 4)
 
     def test_a_begin_of_text_in_the_prompt_is_that_token(self):
         self.assertEqual(self.ids("<bos>")[0], 2)
-        self.assertGreaterEqual(self.check("carat_begun", "<bos>"), 0.75)
+        self.assertGreaterEqual(self.check("carat_begun", "<bos>", 1), 0.75)
 
     def test_rolling(self):
         """lm-eval puts the tokenizer's <bos> in front of these itself."""
