@@ -51,7 +51,7 @@ static const cli_option options[] = {
     { 0, "allow-pull", NULL, CLI_FLAG, &opt.allow_pull, NULL, "clients may pull models and delete pulled ones (Ollama's /api/pull, /api/delete)" },
     { 0, "any-name", NULL, CLI_FLAG, &opt.any_name, NULL, "the first model answers requests for names that there are not" },
     { 0, "parallel", NULL, CLI_INT, &opt.parallel, "N", "answers generated at once, each with room for --ctx-size tokens",
-      .otherwise = "8, or what fits", .min = 1, .max = 256 },
+      .otherwise = "16, or what fits", .min = 1, .max = 256 },
     { 0, "queue", NULL, CLI_INT, &opt.queue, "N", "requests that may wait for a place; one more is refused with 429",
       .otherwise = "256", .min = 1, .max = 65536 },
     CLI_OPTION_PREDICT(&opt.predict, "until the model stops"),

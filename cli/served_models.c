@@ -100,6 +100,8 @@ static bool add_one(cli_served *all, const char *argument, carat_err *err)
     }
     if (!ct_store_resolve(text, &path, err))
         return false;
+    if (access(path, R_OK) != 0)
+        return ct_fail(err, CARAT_EIO, CARAT_NOWHERE, "%s: %s", path, strerror(errno));
     if (!name && access(text, F_OK) != 0)
         name = text; /* a pulled one is called as it was here */
     return add(all, name, path, err);

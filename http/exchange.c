@@ -154,6 +154,45 @@ static enum MHD_Result wait_for_reply(ct_http_exchange *x)
     return MHD_YES;
 }
 
+/* ---- headers that two servers might read differently ---- */
+
+typedef struct framing {
+    size_t n_length, n_encoding, n_host;
+    bool is_odd; /* a name with white space, an encoding that is not known */
+} framing;
+
+static enum MHD_Result look_at(void *arg, enum MHD_ValueKind kind, const char *name, const char *value)
+{
+    framing *f = arg;
+    (void)kind;
+    f->n_length += strcasecmp(name, "Content-Length") == 0;
+    f->n_host += strcasecmp(name, "Host") == 0;
+    if (strcasecmp(name, "Transfer-Encoding") == 0) {
+        f->n_encoding++;
+        f->is_odd = f->is_odd || !value || strcasecmp(value, "chunked") != 0;
+    }
+    f->is_odd = f->is_odd || strpbrk(name, " \t") != NULL;
+    return MHD_YES;
+}
+
+/* Where a proxy in front of this server could find another end of the request than libmicrohttpd does, what follows it would be
+ * somebody else's request (RFC 9112, section 6.3). */
+static bool is_ambiguous(const ct_http_exchange *x)
+{
+    framing f = { 0 };
+    ct_mhd.values(x->c->mhd, MHD_HEADER_KIND, look_at, &f);
+    return f.is_odd || f.n_length > 1 || f.n_encoding > 1 || f.n_host > 1 || (f.n_length && f.n_encoding);
+}
+
+static void refuse_ambiguous(ct_http_exchange *x)
+{
+    static const char text[] = "{\"error\":{\"message\":\"the request's headers contradict each other: Content-Length, "
+                               "Transfer-Encoding, Host\","
+                               "\"type\":\"invalid_request_error\",\"param\":null,\"code\":\"invalid_headers\"}}";
+    ct_http_set(x, "Connection", "close");
+    ct_http_reply_static(x, 400, "application/json", text, sizeof text - 1);
+}
+
 static enum MHD_Result first_call(ct_http *h, struct MHD_Connection *mhd, const char *url, const char *method,
                                   void **exchange)
 {
@@ -162,6 +201,10 @@ static enum MHD_Result first_call(ct_http *h, struct MHD_Connection *mhd, const 
     if (!x)
         return MHD_NO;
     *exchange = x;
+    if (is_ambiguous(x)) {
+        refuse_ambiguous(x);
+        return x->is_cut ? MHD_NO : ct_http_queue(x);
+    }
     if (says_too_much(x))
         refuse_length(x);
     else

@@ -25,6 +25,8 @@
     F(suspend, MHD_suspend_connection, void, (struct MHD_Connection *))                                                \
     F(resume, MHD_resume_connection, void, (struct MHD_Connection *))                                                  \
     F(value, MHD_lookup_connection_value, const char *, (struct MHD_Connection *, enum MHD_ValueKind, const char *))   \
+    F(values, MHD_get_connection_values, int,                                                                          \
+      (struct MHD_Connection *, enum MHD_ValueKind, MHD_KeyValueIterator, void *))                                     \
     F(value_n, MHD_lookup_connection_value_n, enum MHD_Result,                                                         \
       (struct MHD_Connection *, enum MHD_ValueKind, const char *, size_t, const char **, size_t *))                    \
     F(from_buffer, MHD_create_response_from_buffer, struct MHD_Response *,                                             \

@@ -74,7 +74,8 @@ static bool decode_data_url(const char *url, size_t len, const char *where, cara
     if (!data)
         return ct_openai_no_memory(f, "an image");
     len = plain_base64(comma + 1, len, data);
-    bool ok = (ct_base64_decode(data, len, data, &len, &f->err) && carat_picture_decode(data, len, out, &f->err)) ||
+    bool ok = (ct_base64_decode(data, len, data, &len, &f->err) &&
+               carat_picture_decode_within(data, len, CT_OPENAI_MAX_PIXELS, out, &f->err)) ||
               (ct_fail_in(&f->err, "%s", where), ct_openai_refuse_err(f, where));
     free(data);
     return ok;

@@ -56,6 +56,9 @@ void ct_openai_calls_drop(ct_openai_answer *a);
 bool ct_openai_tell_prompt(ct_openai_reply *reply, size_t answer, const carat_tokenizer *tok, const carat_event *event);
 void ct_openai_told_deinit(ct_openai_reply *reply);
 
+/* prompt.c: could a text of so many bytes have few enough tokens? Tells in no time, where tokenising a long text takes seconds. */
+bool ct_openai_may_fit(const carat_engine *e, size_t n_bytes, const char *where, ct_openai_fault *f);
+
 /* A text as C has it, borrowed; refuses anything else, and a NUL character in it. */
 bool ct_openai_text(const json_t *v, const char *where, const char **to, ct_openai_fault *f);
 /* A boolean of a body, left as it was where there is none. */

@@ -251,6 +251,17 @@ static bool read_beginning(const json_t *body, carat_prompt_options *o, ct_opena
     return true;
 }
 
+/* Bytes of all texts. */
+static size_t length_of(const chat *c)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < c->n_messages; i++)
+        n += c->messages[i].text ? strlen(c->messages[i].text) : 0;
+    for (size_t i = 0; i < c->n_content; i++)
+        n += c->content[i].text ? strlen(c->content[i].text) : 0;
+    return n;
+}
+
 bool ct_openai_chat_prompt(ct_openai_request *r, const carat_engine *e, const ct_openai_options *o, ct_openai_fault *f)
 {
     const json_t *list = json_object_get(r->body, "messages");
@@ -267,6 +278,7 @@ bool ct_openai_chat_prompt(ct_openai_request *r, const carat_engine *e, const ct
     bool ok = read_beginning(r->body, &po, f) && make_room(&c, list, n);
     for (size_t i = 0; ok && i < n; i++)
         ok = take_message(&c, json_array_get(list, i), i);
+    ok = ok && (o->fit || ct_openai_may_fit(e, length_of(&c), "messages", f));
     if (ok && !carat_prompt_chat(e, c.messages, n, &po, &r->prompt, &f->err))
         ok = ct_openai_refuse_err(f, "messages");
     free_chat(&c);

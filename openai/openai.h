@@ -26,8 +26,9 @@
 #define CT_OPENAI_MAX_ANSWERS 16 /* n */
 #define CT_OPENAI_MAX_STOPS   16
 #define CT_OPENAI_MAX_FORMS   16
-#define CT_OPENAI_MAX_CALLS   16   /* of an answer */
-#define CT_OPENAI_MAX_TOP     20   /* top_logprobs */
+#define CT_OPENAI_MAX_CALLS   16                   /* of an answer */
+#define CT_OPENAI_MAX_PIXELS  ((uint64_t)64 << 20) /* of an image in a request */
+#define CT_OPENAI_MAX_TOP     20                   /* top_logprobs */
 #define CT_OPENAI_MAX_LIST    1024 /* bytes of the names of unknown fields; then the list ends in "..." */
 
 typedef enum ct_openai_endpoint {

@@ -6,6 +6,8 @@
 #include "openai/inside.h"
 #include "openai/talk.h"
 
+#define SHORT_PIECE 16 /* bytes; texts whose tokens would be longer than that on average are looked at */
+
 static bool prompt_of_ids(const json_t *v, const char *where, const carat_engine *e, carat_prompt **out,
                           ct_openai_fault *f)
 {
@@ -26,6 +28,28 @@ static bool prompt_of_ids(const json_t *v, const char *where, const carat_engine
     return ok;
 }
 
+static size_t longest_piece(const carat_tokenizer *tok)
+{
+    size_t longest = 1, len = 0;
+    for (size_t i = 0; i < carat_tokenizer_n_pieces(tok); i++)
+        if (carat_tokenizer_piece(tok, (int32_t)i, &len) && len > longest)
+            longest = len;
+    return longest;
+}
+
+bool ct_openai_may_fit(const carat_engine *e, size_t n_bytes, const char *where, ct_openai_fault *f)
+{
+    const size_t n_ctx = carat_engine_n_ctx(e);
+    if (n_bytes / SHORT_PIECE <= n_ctx)
+        return true; /* the tokens are counted */
+    const size_t least = n_bytes / longest_piece(carat_engine_tokenizer(e));
+    if (least <= n_ctx)
+        return true;
+    ct_fail(&f->err, CARAT_ECONTEXT, CARAT_NOWHERE, "the prompt has at least %zu tokens, but the context holds %zu",
+            least, n_ctx);
+    return ct_openai_refuse_err(f, where);
+}
+
 /* <bos> in front; names of control tokens in it stay text. */
 static bool prompt_of_text(const json_t *v, const char *where, const carat_engine *e, carat_prompt **out,
                            ct_openai_fault *f)
@@ -33,6 +57,8 @@ static bool prompt_of_text(const json_t *v, const char *where, const carat_engin
     const carat_content text = { .struct_size = sizeof text,
                                  .text = json_string_value(v),
                                  .text_len = json_string_length(v) };
+    if (!ct_openai_may_fit(e, text.text_len, where, f))
+        return false;
     return carat_prompt_text(e, &text, 1, NULL, out, &f->err) || ct_openai_refuse_err(f, where);
 }
 

@@ -23,7 +23,7 @@ say "
 The 270M with an adapter that chats and calls functions; the functions are the commands of examples/tools/tools.json:"
 for line in "What time is it in Oslo?" "And what is the weather in Rome?" "What is the weather in Tokyo?" "What is the capital of Norway?"; do
     echo "$line"
-done | tee /dev/stderr | "$build/carat" chat "$chat" --tools examples/tools/tools.json --yes --temp 0
+done | tee -a /dev/stderr | "$build/carat" chat "$chat" --tools examples/tools/tools.json --yes --temp 0
 
 schema='{"type": "object", "properties": {"city": {"type": "string", "maxLength": 20}, "country": {"enum": ["Norway", "Italy"]}}, "required": ["city", "country"]}'
 say "Asked for the capital of Norway, it answers as JSON of a schema, $schema:"

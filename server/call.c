@@ -12,6 +12,7 @@
 #include "server/inside.h"
 
 #define WHAT       "the request's body"
+#define LONG_BODY  ((size_t)32 << 10)
 #define MAX_VALUES (2 << 20)
 
 /* ---- beginning ---- */
@@ -76,11 +77,20 @@ static bool refuse_path(ct_openai_fault *f, const ct_call *c, const char *allow)
     return ct_openai_refuse(f, 405, "method_not_allowed", "", "'%.100s' takes %.60s, not %.20s", path, allow, method);
 }
 
+static bool is_plain(const ct_http_exchange *x)
+{
+    const char *encoding = ct_http_header(x, "Content-Encoding");
+    return !encoding || strcmp(encoding, "identity") == 0;
+}
+
 /* May it come in, and is there anything at its path? */
 static bool admit(ct_call *c, ct_openai_fault *f)
 {
     const char *allow = "", *strict = ct_http_header(c->x, "X-Strict");
     c->is_strict = strict && strcmp(strict, "1") == 0;
+    if (!is_plain(c->x))
+        return ct_openai_refuse(f, 415, "unsupported_encoding", "",
+                                "bodies are taken as they are, without Content-Encoding");
     c->route = ct_route_find(ct_http_method(c->x), ct_http_path(c->x), c->tail, sizeof c->tail, &allow);
     if (!ct_guard_admits(c->s->guard, c->x, c->route && c->route->is_open, f))
         return false;
@@ -140,6 +150,8 @@ static bool has_too_many_values(const ct_buf *body)
 static void parse(ct_task *t)
 {
     ct_call *c = call_of(t);
+    if (c->has_left)
+        return;
     if (has_too_many_values(&c->body)) {
         ct_openai_refuse(&c->fault, 413, "request_too_large", "", "the request's body has more than %d values",
                          MAX_VALUES);
@@ -160,7 +172,9 @@ static void parse(ct_task *t)
 static void read_on_worker(ct_task *t)
 {
     ct_call *c = call_of(t);
-    if (c->route->ask)
+    if (c->has_left)
+        c->has_failed = true; /* nobody is told */
+    else if (c->route->ask)
         c->has_failed = !c->route->ask(&c->scene, c->json, &c->reply, &c->fault);
     else
         c->has_failed = !c->route->talk->read(c->talk, c->json, &c->fault);
@@ -208,7 +222,7 @@ static bool make_talk(ct_call *c)
 static void begin_ask(ct_call *c)
 {
     c->stage = CT_CALL_READ;
-    c->task = (ct_task){ .work = read_on_worker, .done = has_read };
+    c->task = (ct_task){ .work = read_on_worker, .done = has_read, .is_long = c->is_long };
     ct_workers_give(c->s->workers, &c->task);
 }
 
@@ -322,8 +336,9 @@ void ct_call_on_request(void *arg, ct_http_exchange *x)
     }
     ct_buf_deinit(&c->body);
     ct_http_take_body(x, &c->body);
+    c->is_long = c->body.len > LONG_BODY;
     c->stage = CT_CALL_PARSE;
-    c->task = (ct_task){ .work = parse, .done = has_parsed };
+    c->task = (ct_task){ .work = parse, .done = has_parsed, .is_long = c->is_long };
     ct_workers_give(c->s->workers, &c->task);
 }
 
@@ -340,6 +355,7 @@ void ct_call_on_gone(void *arg, ct_http_exchange *x)
     if (c->pulling)
         ct_pulling_leave(c);
     c->x = NULL;
+    c->has_left = true;
     if (c->stage != CT_CALL_PARSE && c->stage != CT_CALL_READ)
         free_call(c);
     else if (!c->task.work)

@@ -39,10 +39,12 @@ struct ct_call {
     ct_call_stage stage;
     char id[CT_CALL_ID];
     char tail[CT_MODEL_NAME];
-    uint64_t number; /* of the server's calls, from 1 */
-    bool is_strict;  /* X-Strict: 1 */
-    double began;    /* ct_now() when its headers had come */
-    double woke;     /* of a stream: when something was sent last */
+    uint64_t number;      /* of the server's calls, from 1 */
+    bool is_long;         /* its body is: reading it may take seconds */
+    atomic_bool has_left; /* its client has: a worker need not read it */
+    bool is_strict;       /* X-Strict: 1 */
+    double began;         /* ct_now() when its headers had come */
+    double woke;          /* of a stream: when something was sent last */
     ct_buf body;
     json_t *json, *reply;
     ct_model *model;

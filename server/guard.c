@@ -187,7 +187,7 @@ static bool knows_origin(const ct_guard *g, const ct_http_exchange *x, const cha
     char name[256];
     if (is_listed(g->o->origins, g->o->n_origins, origin))
         return true;
-    if (!at || !host_of(at + 3, name, sizeof name))
+    if (!at || strchr(at, '@') || !host_of(at + 3, name, sizeof name))
         return false; /* "null": a file, a sandbox */
     if (host && strcasecmp(at + 3, host) == 0)
         return true; /* our own page */

@@ -78,7 +78,7 @@ static bool listen_on(ct_server *s, const char *text, const char *host, const ch
     freeaddrinfo(all);
     if (fd < 0)
         return ct_fail(err, CARAT_EIO, CARAT_NOWHERE, "cannot listen on %.80s: %s%s", text, strerror(errno),
-                       errno == EADDRINUSE ? " (--listen chooses another port)" : "");
+                       errno == EADDRINUSE ? " (--port chooses another)" : "");
     return give(s, fd, number, err) &&
            add_url(s, is_any ? "localhost" : host, say_port(fd, actual, sizeof actual) ? actual : port);
 }

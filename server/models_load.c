@@ -14,7 +14,7 @@
 #include "carat_weigh.h"
 #include "server/models_inside.h"
 
-#define DEFAULT_SESSIONS 8
+#define DEFAULT_SESSIONS 16
 
 static ct_model *of_task(ct_task *t)
 {
@@ -51,7 +51,7 @@ static bool fits(const ct_model *m, const carat_options *o)
     return !carat_weigh(&q, &w, NULL) || w.total <= room;
 }
 
-/* Eight conversations at once, or half of it as often as memory asks for it. */
+/* Sixteen conversations at once, or half of it as often as memory asks for it. */
 static void load(ct_task *t)
 {
     ct_model *m = of_task(t);

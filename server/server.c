@@ -167,6 +167,8 @@ static void on_signals(ct_server *s)
             else
                 ct_server_log(s, "stopping: running answers may take %.0f s more", s->o.grace_seconds);
             ct_server_drain(s);
+        } else if (!s->o.keys) {
+            ct_server_log(s, "there are no keys to read again");
         } else if (ct_guard_reload(s->guard, &err)) {
             ct_server_log(s, "keys were read again");
         } else {

@@ -21,8 +21,8 @@ typedef struct tasks {
 struct ct_workers {
     pthread_mutex_t lock;
     pthread_cond_t work, left; /* there is a task, or an end; a thread of its own has left */
-    tasks waiting, finished;
-    size_t n, n_alone;
+    tasks waiting, waiting_long, finished;
+    size_t n, n_alone, n_long; /* of the workers, so many do long ones */
     bool ends;
     int fd;
     pthread_t threads[MAX_WORKERS];
@@ -57,20 +57,32 @@ static void report(ct_workers *w, ct_task *t)
         ;
 }
 
+/* Short ones first; long ones as long as a worker is left for short ones. NULL: none for now. */
+static ct_task *next_task(ct_workers *w)
+{
+    ct_task *t = take(&w->waiting);
+    bool has_place = w->n_long + 1 < w->n || w->n == 1;
+    return t || !has_place ? t : take(&w->waiting_long);
+}
+
 static void *work_on(void *arg)
 {
     ct_workers *w = arg;
     pthread_mutex_lock(&w->lock);
     for (;;) {
-        while (!w->waiting.first && !w->ends)
+        ct_task *t = NULL;
+        while (!w->ends && !(t = next_task(w)))
             pthread_cond_wait(&w->work, &w->lock);
         if (w->ends)
             break;
-        ct_task *t = take(&w->waiting);
+        bool is_long = t->is_long; /* t is the loop's as soon as it is reported */
+        w->n_long += is_long;
         pthread_mutex_unlock(&w->lock);
         t->work(t);
         pthread_mutex_lock(&w->lock);
+        w->n_long -= is_long;
         report(w, t);
+        pthread_cond_signal(&w->work); /* there may be a place for another long one */
     }
     pthread_mutex_unlock(&w->lock);
     return NULL;
@@ -106,6 +118,7 @@ bool ct_workers_open(size_t n, ct_workers **out, carat_err *err)
     }
     w->fd = fd;
     clear(&w->waiting);
+    clear(&w->waiting_long);
     clear(&w->finished);
     pthread_mutex_init(&w->lock, NULL);
     pthread_cond_init(&w->work, NULL);
@@ -135,7 +148,7 @@ void ct_workers_close(ct_workers *w)
     for (size_t i = 0; i < w->n; i++)
         pthread_join(w->threads[i], NULL);
     ct_workers_done(w);
-    for (ct_task *t; (t = take(&w->waiting));)
+    for (ct_task *t; (t = take(&w->waiting)) || (t = take(&w->waiting_long));)
         t->done(t);
     close(w->fd);
     pthread_cond_destroy(&w->left);
@@ -147,7 +160,7 @@ void ct_workers_close(ct_workers *w)
 void ct_workers_give(ct_workers *w, ct_task *t)
 {
     pthread_mutex_lock(&w->lock);
-    put(&w->waiting, t);
+    put(t->is_long ? &w->waiting_long : &w->waiting, t);
     pthread_cond_signal(&w->work);
     pthread_mutex_unlock(&w->lock);
 }

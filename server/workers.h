@@ -13,6 +13,7 @@ typedef struct ct_task ct_task;
 struct ct_task {
     void (*work)(ct_task *t); /* on a worker's thread */
     void (*done)(ct_task *t); /* afterwards, in ct_workers_done; may free t, or give it out again */
+    bool is_long;             /* it may take seconds: some workers are kept for those that do not */
     ct_task *next;
 };
 

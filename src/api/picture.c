@@ -27,6 +27,17 @@ bool carat_picture_decode(const void *data, size_t len, carat_picture **out, car
     return false;
 }
 
+bool carat_picture_decode_within(const void *data, size_t len, uint64_t max_pixels, carat_picture **out, carat_err *err)
+{
+    ct_image_limits limits = ct_image_limits_default();
+    limits.pixels = max_pixels;
+    if (new_picture(out, err) && ct_image_decode(data, len, &limits, &(*out)->image, err))
+        return true;
+    carat_picture_free(*out);
+    *out = NULL;
+    return false;
+}
+
 bool carat_picture_load(const char *path, carat_picture **out, carat_err *err)
 {
     if (new_picture(out, err) && ct_image_load(path, NULL, &(*out)->image, err))

@@ -52,6 +52,9 @@ bool ct_image_begin(ct_image *out, const char *kind, uint64_t width, uint64_t he
     if (width == 0 || height == 0)
         return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s of %llu x %llu pixels", kind, (unsigned long long)width,
                        (unsigned long long)height);
+    if (l->pixels && height > l->pixels / width)
+        return ct_fail(err, CARAT_ELIMIT, CARAT_NOWHERE, "%s of %llu x %llu pixels, expected at most %llu of them",
+                       kind, (unsigned long long)width, (unsigned long long)height, (unsigned long long)l->pixels);
     uint64_t bytes = bytes_of(width, height, orientation, beside);
     if (width > UINT32_MAX || height > UINT32_MAX || bytes > l->memory)
         return ct_fail(err, CARAT_ELIMIT, CARAT_NOWHERE,

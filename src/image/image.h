@@ -23,6 +23,7 @@ typedef struct ct_image_limits {
     size_t file_bytes; /* of the encoded file */
     uint64_t memory;   /* bytes that the pixels and whatever decoding needs besides may take */
     uint32_t ratio;    /* longer side over shorter side */
+    uint64_t pixels;   /* 0: as many as memory allows */
 } ct_image_limits;
 
 /* Half of the memory that the process can still have, for file and pixels each, but at most 1 and 2 GiB; 1:20000. A pixel

@@ -2,14 +2,17 @@
 
 SPDX-License-Identifier: Apache-2.0
 """
+import base64
 import os
 import signal
 import socket
+import struct
 import tempfile
 import time
 import unittest
+import zlib
 
-from served import Case, Server, at_once, main
+from served import SIGHT, Case, Server, at_once, main
 
 CHAT = "/v1/chat/completions"
 HELLO = {"messages": [{"role": "user", "content": "Hello"}], "max_tokens": 4, "seed": 1}
@@ -140,6 +143,62 @@ class Memory(unittest.TestCase):
         self.assertEqual(server.stop(), 0)
 
 
+class Hostile(unittest.TestCase):
+    """Requests that cost their sender nothing must not cost the others anything."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.server = Server(model=SIGHT)
+
+    @classmethod
+    def tearDownClass(cls):
+        assert cls.server.stop() == 0
+
+    def test_b40_a_picture_of_a_few_bytes_and_many_pixels(self):
+        def chunk(kind, data):
+            return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        rows = zlib.compress(b"\0" * (20000 * 2501), 9)
+        png = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", 20000, 20000, 1, 0, 0, 0, 0)) + chunk(b"IDAT", rows) + \
+            chunk(b"IEND", b"")
+        url = "data:image/png;base64," + base64.b64encode(png).decode()
+        start = time.monotonic()
+        r = self.server.post(CHAT, {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": url}}]}]})
+        self.assertEqual(r.status, 400)
+        self.assertIn("20000 x 20000 pixels", r.json()["error"]["message"])
+        self.assertLess(time.monotonic() - start, 2)
+
+    def test_b02_a_text_that_no_context_holds_is_refused_before_it_is_tokenised(self):
+        start = time.monotonic()
+        for text in "a" * 20000000, "hello " * 3000000:
+            r = self.server.post(CHAT, {"messages": [{"role": "user", "content": text}]})
+            self.assertEqual((r.status, r.json()["error"]["code"]), (400, "context_length_exceeded"))
+            self.assertRegex(r.json()["error"]["message"], r"at least \d+ tokens, but the context holds \d+")
+            r = self.server.post("/v1/completions", {"prompt": text})
+            self.assertEqual(r.json()["error"]["code"], "context_length_exceeded")
+        self.assertLess(time.monotonic() - start, 10)
+
+    def test_requests_that_a_proxy_might_read_otherwise(self):
+        post = b"POST /v1/models HTTP/1.1\r\nHost: localhost\r\n"
+        behind = b"GET /smuggled HTTP/1.1\r\nHost: localhost\r\n\r\n"
+        for headers in [b"Content-Length: 2\r\nContent-Length: 40\r\n", b"Content-Length: 2\r\nTransfer-Encoding: chunked\r\n",
+                        b"Transfer-Encoding: chunked\r\nContent-Length: 2\r\n", b"Transfer-Encoding : chunked\r\nContent-Length: 2\r\n",
+                        b"Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n", b"Transfer-Encoding: xchunked\r\n",
+                        b"Transfer-Encoding: gzip, chunked\r\n", b"Host: evil.example\r\n"]:
+            s = self.server.raw(post + headers + b"\r\n{}" + behind, timeout=5)
+            data = b""
+            try:
+                while piece := s.recv(4096):
+                    data += piece
+            except ConnectionError:
+                pass
+            s.close()
+            self.assertTrue(data.startswith(b"HTTP/1.1 400 "), (headers, data))
+            self.assertEqual(data.count(b"HTTP/1.1"), 1, (headers, data))
+
+    def test_encoded_bodies(self):
+        self.assertEqual(self.server.send("POST", CHAT, b"\x1f\x8b", {"Content-Encoding": "gzip"}).status, 415)
+
+
 class Access(unittest.TestCase):
     def test_keys(self):
         with tempfile.NamedTemporaryFile("w+") as keys:
@@ -179,7 +238,7 @@ class Access(unittest.TestCase):
             r = server.get("/health", Origin=origin)
             self.assertEqual((r.status, r.headers["Access-Control-Allow-Origin"]), (200, origin))
             self.assertIsNone(r.headers["Access-Control-Allow-Credentials"])
-        for origin in "http://evil.example", "null", "https://app.example.evil", "http://app.example", "http://localhost.evil":
+        for origin in "http://evil.example", "null", "https://app.example.evil", "http://app.example", "http://localhost.evil", "http://127.0.0.1:80@evil.example":
             r = server.get("/health", Origin=origin)
             self.assertEqual((r.status, r.headers["Access-Control-Allow-Origin"]), (403, None), origin)
         r = server.send("OPTIONS", CHAT, headers={"Origin": "https://app.example", "Access-Control-Request-Headers": "x-a"})
@@ -231,7 +290,7 @@ class End(unittest.TestCase):
         s.close()
 
     def test_a_model_that_cannot_be_loaded(self):
-        server = Server(model="/nowhere.gguf", wait=False)
+        server = Server(model="/nowhere.gguf", wait=False, ready=False)
         self.assertEqual(server.process.wait(20), 1)
         self.assertIn("/nowhere.gguf", server.said())
         server.log.close()

@@ -75,7 +75,7 @@ class Models(unittest.TestCase):
         self.assertEqual(server.stop(), 0)
 
     def test_one_that_cannot_be_loaded_does_not_end_the_server(self):
-        server = Server("one=" + TINY, "two=" + DATA + "/nowhere", model=None)
+        server = Server("one=" + TINY, "two=" + DATA + "/images", model=None)
         r = server.post(CHAT, hello("two"))
         self.assertEqual(r.status, 500)
         self.assertIn("'two' could not be loaded", r.json()["error"]["message"])
