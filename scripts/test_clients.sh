@@ -10,6 +10,9 @@ here=$build/clients
 fail() { echo "test-clients: $*" >&2; exit 1; }
 command -v npm >/dev/null || fail "npm is missing: apt-get install nodejs npm"
 python3 -c 'import venv' 2>/dev/null || fail "venv is missing: apt-get install python3-venv"
+for model in "${CARAT_TEST_MODEL:-}" "${CARAT_TEST_CHAT_MODEL:-}"; do
+    [ -f "$model" ] || fail "CARAT_TEST_MODEL and CARAT_TEST_CHAT_MODEL must name models: make test-clients does that"
+done
 mkdir -p "$here"
 
 # FROM COPY COMMAND...: runs the command unless it has succeeded for this file before.
