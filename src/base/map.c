@@ -42,6 +42,29 @@ static void *new_memory(size_t bytes)
     return p == MAP_FAILED ? NULL : p;
 }
 
+#if defined(__SANITIZE_THREAD__)
+#define IS_COPIED 1
+#else
+#define IS_COPIED 0
+#endif
+
+/* The same bytes with room for more, perhaps elsewhere. ThreadSanitizer does not follow mremap: what another thread once had
+ * at the new place would look like a race. There it is a copy. */
+static void *longer(void *p, size_t had, size_t bytes)
+{
+#if IS_COPIED
+    void *q = new_memory(bytes);
+    if (q) {
+        memcpy(q, p, had);
+        munmap(p, had);
+    }
+    return q;
+#else
+    void *q = mremap(p, had, bytes, MREMAP_MAYMOVE);
+    return q == MAP_FAILED ? NULL : q;
+#endif
+}
+
 /* The message does not name the file. */
 static bool read_at(const ct_map *m, uint8_t *to, size_t off, size_t len, carat_err *err)
 {
@@ -128,9 +151,11 @@ bool ct_map_grow(ct_map *m, size_t bytes, carat_err *err)
         return true;
     if (bytes < m->size / 2 && bytes < 2 * m->mapped)
         bytes = 2 * m->mapped;
+    if (IS_COPIED) /* not again for every few bytes */
+        bytes += m->mapped / 8;
     bytes = bytes < m->size ? bytes : m->size;
-    void *p = mremap((void *)(uintptr_t)m->data, m->mapped, bytes, MREMAP_MAYMOVE);
-    if (p == MAP_FAILED)
+    void *p = longer((void *)(uintptr_t)m->data, m->mapped, bytes);
+    if (!p)
         return no_map(bytes, err);
     size_t had = m->mapped;
     m->data = p;
