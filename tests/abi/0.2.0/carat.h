@@ -315,6 +315,9 @@ typedef struct carat_picture carat_picture;
  * at most 1 : 20000. Checked before memory is allocated. Errors: CARAT_EFORMAT (damaged, not an image), CARAT_EUNSUPPORTED
  * (another format, by name), CARAT_ELIMIT, CARAT_ENOMEM. */
 CARAT_API bool carat_picture_decode(const void *data, size_t len, carat_picture **out, carat_err *err);
+/* The same for bytes from outside: nothing is decoded that has more pixels (CARAT_ELIMIT, as soon as the header is read). */
+CARAT_API bool carat_picture_decode_within(const void *data, size_t len, uint64_t max_pixels, carat_picture **out,
+                                           carat_err *err);
 /* The same from a file. Also: CARAT_EIO. */
 CARAT_API bool carat_picture_load(const char *path, carat_picture **out, carat_err *err);
 CARAT_API void carat_picture_free(carat_picture *p); /* accepts NULL */
