@@ -51,11 +51,12 @@ static bool read_file(const json_t *v, const char *repo, ct_hub_file *f, bool *i
     if (!json_is_object(v))
         return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: a sibling is %s, expected an object", repo,
                        ct_json_kind(v));
-    if (!ct_json_text(v, repo, "rfilename", &name, err))
-        return false;
+    const json_t *given = json_object_get(v, "rfilename");
+    name = json_string_value(given);
     if (!name)
         return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: a sibling has no 'rfilename'", repo);
-    if (strlen(name) != json_string_length(json_object_get(v, "rfilename")) || !ct_hub_file_is_name(name))
+    if (strlen(name) != json_string_length(given) ||
+        !ct_hub_file_is_name(name)) /* a NUL character is in no file's name */
         return true;
     snprintf(what, sizeof what, "%s: %.70s", repo, name);
     const json_t *lfs = json_object_get(v, "lfs");
