@@ -422,8 +422,7 @@ static void freed_at_every_moment(void **state)
     assert_int_equal(s.kv_bytes_promised, 0);
     printf("%zu refused; of all: %zu ended, %zu failed, %zu cancelled\n", n_refused, (size_t)s.requests_done,
            (size_t)s.requests_failed, (size_t)s.requests_cancelled);
-    /* All of it was met; in a sanitizer few answers end before they are freed. */
-    assert_true(n_refused < LIVES / 4 && s.requests_done > (UNIT_SANITIZED ? 10 : 50) && s.requests_cancelled > 50);
+    assert_true(n_refused < LIVES / 4 && s.requests_done > 50 && s.requests_cancelled > 50);
 }
 
 /* test_waits [PATTERN]: those whose names match. */
