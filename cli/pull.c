@@ -178,7 +178,7 @@ static int pull(const char *name)
     if (!ok && err.code == CARAT_ECANCELLED && !cli_was_interrupted())
         return CLI_FAILED; /* none was wanted */
     if (!ok && err.code == CARAT_ECANCELLED) {
-        term_note("interrupted; what has arrived stays, and carat pull %s goes on from there", name);
+        term_note("interrupted; what has arrived is kept; carat pull %s resumes it", name);
         return CLI_INTERRUPTED;
     }
     if (!ok)
@@ -216,7 +216,7 @@ const cli_command cli_pull = {
         "vision weights beside it; or a folder of safetensors. Without a quantisation it shows what there is, what "
         "each\n"
         "needs and what this machine holds, and asks; or takes the best where nobody can be asked. Files are checked\n"
-        "against the hub's SHA-256. A pull that was interrupted goes on where it was. On standard output it says "
+        "against the hub's SHA-256. An interrupted pull is resumed. On standard output it says "
         "where\n"
         "the model is; carat run NAME, and every other command, finds it by name.\n\n"
         "Models are kept in $CARAT_MODELS, or $XDG_DATA_HOME/carat/models, or ~/.local/share/carat/models.\n\n"

@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 
 #include "base/clock.h"
+#include "base/hex.h"
 #include "base/utf8.h"
 #include "http/inside.h"
 
@@ -296,23 +297,10 @@ const char *ct_http_peer(const ct_http_exchange *x)
     return x->c->peer;
 }
 
-bool ct_http_is_tls(const ct_http_exchange *x)
-{
-    return x->h->o.cert != NULL;
-}
-
 void ct_http_take_body(ct_http_exchange *x, ct_buf *body)
 {
     *body = x->body;
     ct_buf_init(&x->body, 0);
-}
-
-static int hex(char c)
-{
-    return c >= '0' && c <= '9'   ? c - '0'
-           : c >= 'a' && c <= 'f' ? c - 'a' + 10
-           : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                                  : -1;
 }
 
 bool ct_http_unescape(const char *text, size_t len, char *to, size_t size)
@@ -321,7 +309,7 @@ bool ct_http_unescape(const char *text, size_t len, char *to, size_t size)
     for (size_t i = 0; i < len; i++, n++) {
         int c = (unsigned char)text[i];
         if (c == '%') {
-            int high = len - i >= 3 ? hex(text[i + 1]) : -1, low = high >= 0 ? hex(text[i + 2]) : -1;
+            int high = len - i >= 3 ? ct_hex_digit(text[i + 1]) : -1, low = high >= 0 ? ct_hex_digit(text[i + 2]) : -1;
             if (low < 0)
                 return false;
             c = 16 * high + low;

@@ -62,7 +62,6 @@ void ct_http_drain(ct_http *h);
 int ct_http_fd(const ct_http *h);         /* readable when there is something to do */
 double ct_http_timeout(const ct_http *h); /* seconds until ct_http_run must be called all the same */
 void ct_http_run(ct_http *h);
-size_t ct_http_n_connections(const ct_http *h);
 
 /* ---- the request ---- */
 
@@ -74,7 +73,6 @@ const char *ct_http_path(const ct_http_exchange *x);
 const char *ct_http_header(const ct_http_exchange *x, const char *name); /* NULL: none. Any case */
 const char *ct_http_query(const ct_http_exchange *x, const char *name);  /* NULL: none; "" without a value */
 const char *ct_http_peer(const ct_http_exchange *x);                     /* "127.0.0.1", "::1", "" (a Unix socket) */
-bool ct_http_is_tls(const ct_http_exchange *x);
 /* The body, of a whole request: the caller's from now on. */
 void ct_http_take_body(ct_http_exchange *x, ct_buf *body);
 /* %XX of a path's part into to[size]; false: too long, not UTF-8, a NUL character, half an escape. */

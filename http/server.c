@@ -260,11 +260,6 @@ int ct_http_fd(const ct_http *h)
     return h->epoll;
 }
 
-size_t ct_http_n_connections(const ct_http *h)
-{
-    return h->n_connections;
-}
-
 void ct_http_drain(ct_http *h)
 {
     h->drains = true;

@@ -3,6 +3,8 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "hub/digest.h"
 
+#include "base/hex.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -21,18 +23,12 @@ void ct_digest_add(ct_digest *d, const void *data, size_t len)
     sha1_update(&d->git, len, data);
 }
 
-static void hex(const uint8_t *bytes, size_t n, char *to)
-{
-    for (size_t i = 0; i < n; i++)
-        snprintf(to + 2 * i, 3, "%02x", bytes[i]);
-}
-
 void ct_digest_text(const ct_digest *d, char sha256[65], char git[41])
 {
     ct_digest copy = *d;
     uint8_t a[SHA256_DIGEST_SIZE], b[SHA1_DIGEST_SIZE];
     sha256_digest(&copy.sha256, sizeof a, a);
     sha1_digest(&copy.git, sizeof b, b);
-    hex(a, sizeof a, sha256);
-    hex(b, sizeof b, git);
+    ct_hex_write(a, sizeof a, sha256);
+    ct_hex_write(b, sizeof b, git);
 }

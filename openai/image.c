@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/base64.h"
+#include "base/hex.h"
 #include "openai/inside.h"
 
 static bool refuse(ct_openai_fault *f, const char *where, const char *what)
@@ -40,11 +41,6 @@ static bool is_base64(const char *url, size_t n)
     return n && url[n - 1] == ';';
 }
 
-static int hex(char c)
-{
-    return c >= '0' && c <= '9' ? c - '0' : (c | 0x20) >= 'a' && (c | 0x20) <= 'f' ? (c | 0x20) - 'a' + 10 : -1;
-}
-
 /* The base64 in a URL's data: %XX is a byte, and white space (lines of 76, a blank after the comma) does not count.
  * Returns the length of what is left in to[len]. Source: https://infra.spec.whatwg.org/#forgiving-base64-decode and
  * https://url.spec.whatwg.org/#percent-decode; what they forgive beyond it (stray bits) is refused. */
@@ -53,8 +49,8 @@ static size_t plain_base64(const char *from, size_t len, char *to)
     size_t n = 0;
     for (size_t i = 0; i < len; i++) {
         char c = from[i];
-        if (c == '%' && len - i > 2 && hex(from[i + 1]) >= 0 && hex(from[i + 2]) >= 0) {
-            c = (char)(hex(from[i + 1]) << 4 | hex(from[i + 2]));
+        if (c == '%' && len - i > 2 && ct_hex_digit(from[i + 1]) >= 0 && ct_hex_digit(from[i + 2]) >= 0) {
+            c = (char)(ct_hex_digit(from[i + 1]) << 4 | ct_hex_digit(from[i + 2]));
             i += 2;
         }
         if (c != ' ' && c != '\t' && c != '\n' && c != '\f' && c != '\r')

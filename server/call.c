@@ -356,14 +356,6 @@ void ct_call_on_gone(void *arg, ct_http_exchange *x)
         ct_pulling_leave(c);
     c->x = NULL;
     c->has_left = true;
-    if (c->stage != CT_CALL_PARSE && c->stage != CT_CALL_READ)
+    if (!c->task.work) /* else a worker has it, and gives it back */
         free_call(c);
-    else if (!c->task.work)
-        free_call(c);
-}
-
-void ct_call_cut(ct_call *c)
-{
-    if (c->x)
-        ct_http_cut(c->x);
 }

@@ -78,8 +78,6 @@ void ct_call_on_event(const carat_event *event);
 void ct_call_on_model(ct_call *c);
 /* Once a second: keeps a silent stream alive. */
 void ct_call_tick(ct_call *c, double now);
-/* The server ends: running answers are cut. */
-void ct_call_cut(ct_call *c);
 
 /* Replies in the words of the route's protocol. */
 void ct_call_refuse(ct_call *c, const ct_openai_fault *f);

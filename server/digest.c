@@ -11,6 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/hex.h"
+
 #define END ((size_t)1 << 20) /* bytes at either end of a file */
 
 static void add_end(struct sha256_ctx *h, int fd, off_t from, uint8_t *buf)
@@ -63,6 +65,5 @@ void ct_digest_of(const char *path, char to[CT_DIGEST])
     if (!add_file(&h, path) && !add_folder(&h, path))
         return;
     sha256_digest(&h, sizeof hash, hash);
-    for (size_t i = 0; i < sizeof hash; i++)
-        snprintf(to + 2 * i, 3, "%02x", hash[i]);
+    ct_hex_write(hash, sizeof hash, to);
 }

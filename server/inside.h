@@ -7,6 +7,7 @@
  *     call_reply.c    replies of JSON, faults, headers that every reply has
  *     routes.c        the table of paths
  *     page.c          the chat page
+ *     digest.c        what identifies a model's files
  *     ollama.c        what is said of models in Ollama's words
  *     pull.c          pulling and deleting models
  *     plan.c          what the page asks before it sends: the crops of an image, what models need
@@ -60,8 +61,6 @@ void ct_server_log(const ct_server *s, const char *fmt, ...) __attribute__((form
 void ct_call_submit(ct_call *c);
 void ct_call_free_talk(ct_call *c);
 
-ct_state_fn ct_state_load, ct_state_unload;
-
 /* page.c, pull.c */
 ct_state_fn ct_state_page, ct_state_pull, ct_state_delete;
 void ct_pulling_tick(ct_call *c);  /* tells how far it is */
@@ -74,7 +73,7 @@ void ct_call_count_talk(ct_call *c);
 ct_state_fn ct_state_metrics;
 
 /* state.c */
-ct_state_fn ct_state_openapi, ct_state_health, ct_state_ready, ct_state_version;
+ct_state_fn ct_state_openapi, ct_state_health, ct_state_ready, ct_state_load, ct_state_unload;
 /* natives.c */
 ct_state_fn ct_state_models, ct_state_model, ct_state_props, ct_state_slots, ct_state_adapters;
 

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/hex.h"
 #include "carat_weigh.h"
 #include "server/models_inside.h"
 
@@ -128,9 +129,8 @@ static void set_fingerprint(ct_model *m)
         sha256_update(&h, (size_t)n, (const uint8_t *)text);
     }
     sha256_digest(&h, sizeof hash, hash);
-    n = snprintf(m->fingerprint, sizeof m->fingerprint, "fp_");
-    for (size_t i = 0; i < sizeof hash; i++)
-        n += snprintf(m->fingerprint + n, sizeof m->fingerprint - (size_t)n, "%02x", hash[i]);
+    memcpy(m->fingerprint, "fp_", 3);
+    ct_hex_write(hash, sizeof hash, m->fingerprint + 3);
 }
 
 /* ---- the loop's books ---- */

@@ -48,7 +48,7 @@ typedef struct ct_server_options {
     double idle_seconds;  /* a model that was not asked for so long is unloaded; INFINITY: never */
     size_t max_loaded;    /* engines at once; 0: as many as memory allows */
     ct_metric_names metric_names;
-    bool logs_json, logs_prompts, is_quiet;
+    bool logs_json, is_quiet;
 } ct_server_options;
 
 /* Listens, and begins to load the first model. Errors: CARAT_EARG (an address, a name twice), CARAT_EIO (an address that is

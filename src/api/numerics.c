@@ -7,6 +7,7 @@
 
 #include "api/internal.h"
 #include "api/numerics.h"
+#include "base/hex.h"
 
 /* Grows with every change of the library after which some model gives other bits. */
 #define NUMERICS_VERSION 1
@@ -31,6 +32,5 @@ void ct_numerics_of(carat_engine *e, const carat_options *o)
     add_text(&h, e->info->chat_template);
     add_text(&h, e->backend.name);
     sha256_digest(&h, sizeof hash, hash);
-    for (size_t i = 0; i < sizeof hash; i++)
-        snprintf(e->numerics + 2 * i, 3, "%02x", hash[i]);
+    ct_hex_write(hash, sizeof hash, e->numerics);
 }

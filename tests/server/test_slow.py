@@ -4,6 +4,7 @@ SPDX-License-Identifier: Apache-2.0
 """
 import http.client
 import json
+import os
 import socket
 import ssl
 import subprocess
@@ -14,6 +15,11 @@ import unittest
 from served import Server, main
 
 HELLO = {"messages": [{"role": "user", "content": "Hello"}], "max_tokens": 4, "seed": 1}
+
+
+def resident(server):
+    with open(f"/proc/{server.process.pid}/status") as f:
+        return next(int(line.split()[1]) << 10 for line in f if line.startswith("VmRSS"))
 
 
 class Slow(unittest.TestCase):
@@ -47,8 +53,13 @@ class Slow(unittest.TestCase):
         s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         s.connect(("127.0.0.1", server.port))
         s.sendall(b"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+        self.assertEqual(server.post("/v1/chat/completions", HELLO).status, 200)
+        before = resident(server)
         for _ in range(5):
             self.assertEqual(server.post("/v1/chat/completions", HELLO).status, 200)
+        time.sleep(2)
+        if "ASAN_OPTIONS" not in os.environ and "TSAN_OPTIONS" not in os.environ:  # whose memory is not the program's
+            self.assertLess(resident(server) - before, 8 << 20)
         s.close()
         self.assertEqual(server.stop(), 0)
 
