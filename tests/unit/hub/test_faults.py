@@ -44,7 +44,7 @@ class Resuming(Case):
             p.send_signal(sig)
             out, err = p.communicate(timeout=20)
             self.assertEqual((p.returncode, out), (130, b""), err)
-            self.assertIn(b"what has arrived stays", err)
+            self.assertIn(b"what has arrived is kept", err)
             self.assertEqual(self.files(), {"m-Q4_K_M.gguf.part", "m-Q4_K_M.gguf.part.json"})
         had = os.path.getsize(part)
         self.hub.faults.pause = 0
