@@ -20,6 +20,7 @@
 
 #define DEFAULT_ADDRESS "127.0.0.1"
 #define FIRST_SOCKET    3 /* of systemd's: sd_listen_fds(3) */
+#define MAX_SAID        16 /* models, when it starts */
 
 static struct {
     cli_list addresses, models, origins, hosts;
@@ -108,6 +109,18 @@ static void say_urls(const ct_server *s, const ct_server_options *o)
                       o->addresses[i]);
 }
 
+/* Where the command line names none, nobody knows what was found. */
+static void say_models(const ct_server_options *o)
+{
+    if (o->loads_first)
+        return;
+    term_note("%zu model%s, loaded when asked for:", o->n_models, o->n_models == 1 ? "" : "s");
+    for (size_t i = 0; i < o->n_models && i < MAX_SAID; i++)
+        term_note("  %s", o->models[i].name ? o->models[i].name : o->models[i].path);
+    if (o->n_models > MAX_SAID)
+        term_note("  and %zu more; carat list shows pulled ones", o->n_models - MAX_SAID);
+}
+
 static int serve(const ct_server_options *o)
 {
     ct_server *s;
@@ -120,6 +133,7 @@ static int serve(const ct_server_options *o)
     sigprocmask(SIG_BLOCK, &set, NULL);
     if (!ct_server_open(o, &s, &err))
         return term_error(&err);
+    say_models(o);
     say_urls(s, o);
     bool ok = ct_server_run(s, &err);
     ct_server_close(s);

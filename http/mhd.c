@@ -3,25 +3,15 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "http/mhd.h"
 
-#include <dlfcn.h>
 #include <pthread.h>
-#include <string.h>
+
+#include "base/symbol.h"
 
 #define LIBRARY "libmicrohttpd.so.12"
 
 ct_mhd_api ct_mhd;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static const char *missing; /* what could not be had; NULL: nothing */
-
-/* A function's address is no pointer to an object in C, but dlsym gives it as one (POSIX, dlsym, "Application Usage"). */
-static void take(void *library, const char *name, void *to, size_t size)
-{
-    void *f = dlsym(library, name);
-    if (f)
-        memcpy(to, &f, size);
-    else
-        missing = name;
-}
 
 static void load(void)
 {
@@ -30,7 +20,9 @@ static void load(void)
         missing = LIBRARY;
         return;
     }
-#define TAKE(name, function, result, arguments) take(library, #function, &ct_mhd.name, sizeof ct_mhd.name);
+#define TAKE(name, function, result, arguments)                                                                        \
+    if (!ct_symbol(library, #function, &ct_mhd.name, sizeof ct_mhd.name))                                              \
+        missing = #function;
     CT_MHD_FUNCTIONS(TAKE)
 #undef TAKE
 }

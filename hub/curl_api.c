@@ -3,23 +3,13 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "hub/curl_api.h"
 
-#include <dlfcn.h>
 #include <pthread.h>
-#include <string.h>
+
+#include "base/symbol.h"
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static ct_curl_api api;
 static const char *missing; /* what could not be had; NULL: nothing */
-
-/* A function's address is no pointer to an object in C, but dlsym gives it as one (POSIX, dlsym, "Application Usage"). */
-static void take(void *library, const char *name, void *to, size_t size)
-{
-    void *f = dlsym(library, name);
-    if (f)
-        memcpy(to, &f, size);
-    else
-        missing = name;
-}
 
 static void load(void)
 {
@@ -31,7 +21,9 @@ static void load(void)
         missing = names[0];
         return;
     }
-#define TAKE(name, function, result, arguments) take(library, #function, &api.name, sizeof api.name);
+#define TAKE(name, function, result, arguments)                                                                        \
+    if (!ct_symbol(library, #function, &api.name, sizeof api.name))                                                    \
+        missing = #function;
     CT_CURL_FUNCTIONS(TAKE)
 #undef TAKE
     if (!missing && api.global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)

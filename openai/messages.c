@@ -235,10 +235,22 @@ static bool make_room(chat *c, const json_t *list, size_t n)
     return (c->messages && c->content && c->calls && c->pictures) || ct_openai_no_memory(c->f, "messages");
 }
 
+/* Is the last message the beginning of an answer? Gemma's turns alternate: after a model's turn comes no other one, so that
+ * what the client wants is its continuation (llama-server and Ollama do likewise). */
+static bool ends_in_answer(const json_t *list)
+{
+    const json_t *last = json_array_get(list, json_array_size(list) - 1);
+    const char *role = json_string_value(json_object_get(last, "role"));
+    return role && strcmp(role, "assistant") == 0 && json_string_length(json_object_get(last, "content")) > 0 &&
+           json_array_size(json_object_get(last, "tool_calls")) == 0;
+}
+
 /* Where the answer begins: in a turn of its own, within the last message, or in no turn. */
 static bool read_beginning(const json_t *body, carat_prompt_options *o, ct_openai_fault *f)
 {
     const json_t *given = json_object_get(body, "add_generation_prompt");
+    const json_t *asked = json_object_get(body, "continue_final_message");
+    const bool is_said = (given && !json_is_null(given)) || (asked && !json_is_null(asked));
     bool begins = true, goes_on = false;
     if (!ct_openai_bool(body, "add_generation_prompt", &begins, f) ||
         !ct_openai_bool(body, "continue_final_message", &goes_on, f))
@@ -246,6 +258,8 @@ static bool read_beginning(const json_t *body, carat_prompt_options *o, ct_opena
     if (goes_on && json_is_true(given))
         return ct_openai_refuse(f, 400, "invalid_value", "continue_final_message",
                                 "'continue_final_message' and 'add_generation_prompt' cannot both be true");
+    if (!is_said)
+        goes_on = ends_in_answer(json_object_get(body, "messages"));
     o->continues_answer = goes_on;
     o->omits_answer = !goes_on && !begins;
     return true;

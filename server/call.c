@@ -219,6 +219,16 @@ static bool make_talk(ct_call *c)
     return true;
 }
 
+/* What a route has that answers, with a model or without. */
+static void set_scene(ct_call *c)
+{
+    c->options.mode = c->is_strict ? CT_OPENAI_STRICT : CT_OPENAI_LENIENT;
+    ct_openai_list_init(&c->unknown, c->options.mode);
+    c->scene.request_id = c->id;
+    c->scene.options = &c->options;
+    c->scene.unknown = &c->unknown;
+}
+
 static void begin_ask(ct_call *c)
 {
     c->stage = CT_CALL_READ;
@@ -232,16 +242,12 @@ static void begin_read(ct_call *c)
     ct_model_hold(m);
     c->holds_model = true;
     c->options = m->requests;
-    c->options.mode = c->is_strict ? CT_OPENAI_STRICT : CT_OPENAI_LENIENT;
+    set_scene(c);
     if (!c->s->o.has_seed)
         getrandom(&c->options.sampling.seed, sizeof c->options.sampling.seed, 0);
     c->scene.engine = m->engine;
     c->scene.fingerprint = m->fingerprint;
-    c->scene.request_id = c->id;
-    c->scene.options = &c->options;
-    c->scene.unknown = &c->unknown;
     c->scene.responses = c->s->responses;
-    ct_openai_list_init(&c->unknown, c->options.mode);
     c->stage = CT_CALL_READ;
     if (!make_talk(c)) {
         ct_openai_refuse(&c->fault, 500, "server_error", "", "no memory for a request");
@@ -271,8 +277,7 @@ void ct_call_on_model(ct_call *c)
     ct_call_refuse(c, &c->fault);
 }
 
-/* The name that the body gives; NULL: none, or not a text. */
-static const char *named(const ct_call *c)
+const char *ct_call_wanted(const ct_call *c)
 {
     const char *name = json_string_value(json_object_get(c->json, "model"));
     return name ? name : json_string_value(json_object_get(c->json, "name"));
@@ -280,7 +285,7 @@ static const char *named(const ct_call *c)
 
 static bool find_model(ct_call *c)
 {
-    const char *name = named(c), *unused;
+    const char *name = ct_call_wanted(c), *unused;
     if (!ct_json_text(c->json, "body", "model", &unused, &c->fault.err))
         return ct_openai_refuse_err(&c->fault, "model");
     c->model = ct_models_find(c->s->models, name);
@@ -307,8 +312,9 @@ static void has_parsed(ct_task *t)
         return;
     }
     if (c->route->needs_no_model) {
-        const ct_model *m = named(c) && *named(c) ? ct_models_find(c->s->models, named(c)) : NULL;
-        c->scene.path = m && strcmp(m->name, named(c)) == 0 ? m->path : NULL;
+        const ct_model *m = ct_call_wanted(c) && *ct_call_wanted(c) ? ct_models_find(c->s->models, ct_call_wanted(c)) : NULL;
+        c->scene.path = m && strcmp(m->name, ct_call_wanted(c)) == 0 ? m->path : NULL;
+        set_scene(c);
         begin_ask(c);
         return;
     }

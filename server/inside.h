@@ -57,6 +57,9 @@ bool ct_server_listen(ct_server *s, carat_err *err);
 void ct_server_log_call(const ct_call *c);
 void ct_server_log(const ct_server *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
+/* call.c: the name of the model that the body gives, as `model` or, in Ollama's older words, as `name`. NULL: none, or no text. */
+const char *ct_call_wanted(const ct_call *c);
+
 /* call_run.c: gives what read has prepared to the engine. */
 void ct_call_submit(ct_call *c);
 void ct_call_free_talk(ct_call *c);

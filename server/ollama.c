@@ -66,8 +66,7 @@ void ct_state_ollama_version(ct_call *c)
 
 void ct_state_show(ct_call *c)
 {
-    const char *name = json_string_value(json_object_get(c->json, "model"));
-    name = name ? name : json_string_value(json_object_get(c->json, "name"));
+    const char *name = ct_call_wanted(c);
     const ct_model *m = name && *name ? ct_models_find(c->s->models, name) : NULL;
     ct_openai_fault f = { 0 };
     if (!m) {

@@ -5,9 +5,36 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "openai/fields.h"
 #include "openai/openai.h"
 #include "planner/planner.h"
 #include "server/inside.h"
+
+/* clang-format off */
+static const ct_openai_field crops_fields[] = {
+#define X(field) { field, 0, CT_FIELD_HONOURED, NULL, NULL },
+    X("model") X("image") X("pan_scan")
+};
+static const ct_openai_field weigh_fields[] = {
+    X("model") X("type") X("kv") X("parallel") X("images") X("shared") X("text_only")
+#undef X
+};
+/* clang-format on */
+static const ct_openai_rows crops_rows = { crops_fields, sizeof crops_fields / sizeof *crops_fields, 0,
+                                           "a request for /carat/crops" };
+static const ct_openai_rows weigh_rows = { weigh_fields, sizeof weigh_fields / sizeof *weigh_fields, 0,
+                                           "a request for /carat/weigh" };
+
+static bool check(const ct_talk_scene *s, const json_t *body, const ct_openai_rows *rows, ct_openai_fault *f)
+{
+    ct_openai_list none;
+    if (!json_is_object(body))
+        return ct_openai_refuse(f, 400, "invalid_value", "", "the body is not an object");
+    ct_openai_list_init(&none, s->options->mode);
+    const bool ok = ct_openai_check_rows(body, rows, "", s->unknown ? s->unknown : &none, f);
+    ct_buf_deinit(&none.names);
+    return ok;
+}
 
 static bool text_of(const json_t *body, const char *key, const char **to, ct_openai_fault *f)
 {
@@ -52,7 +79,7 @@ bool ct_ask_crops(const ct_talk_scene *s, const json_t *body, json_t **reply, ct
     carat_picture *p = NULL;
     size_t mode, n;
     pan.struct_size = sizeof pan;
-    if (!word_of(body, "pan_scan", modes, 3, &mode, f) ||
+    if (!check(s, body, &crops_rows, f) || !word_of(body, "pan_scan", modes, 3, &mode, f) ||
         !ct_openai_image(json_object_get(body, "image"), NULL, "", "image", &p, f))
         return false;
     if (mode)
@@ -95,9 +122,10 @@ static bool read_query(const ct_talk_scene *s, const json_t *body, carat_weigh_q
     const char *name = NULL, *type = NULL;
     bool is_text_only = false;
     size_t cache;
-    if (!text_of(body, "model", &name, f) || !check_name(s, name, f) || !text_of(body, "type", &type, f) ||
-        !word_of(body, "kv", caches, 2, &cache, f) || !count_of(body, "parallel", 1024, &o->n_sessions, f) ||
-        !count_of(body, "images", 1024, &q->n_images, f) || !count_of(body, "shared", 1 << 20, &q->shared, f))
+    if (!check(s, body, &weigh_rows, f) || !text_of(body, "model", &name, f) || !check_name(s, name, f) ||
+        !text_of(body, "type", &type, f) || !word_of(body, "kv", caches, 2, &cache, f) ||
+        !count_of(body, "parallel", 1024, &o->n_sessions, f) || !count_of(body, "images", 1024, &q->n_images, f) ||
+        !count_of(body, "shared", 1 << 20, &q->shared, f))
         return false;
     if (!ct_json_bool(body, "body", "text_only", &is_text_only, &f->err))
         return ct_openai_refuse_err(f, "text_only");

@@ -1,4 +1,4 @@
-/* Pulling and deleting models in Ollama's words: /api/pull on a thread of its own, which tells how far it is; /api/delete.
+/* Pulling and deleting models in Ollama's words, each on a thread of its own; /api/pull tells how far it is.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "hub/pull.h"
@@ -111,6 +111,40 @@ static void tell_end(struct ct_pulling *p)
     c->stage = CT_CALL_GONE;
 }
 
+static struct ct_pulling *new_pulling(ct_call *c, const char *name)
+{
+    struct ct_pulling *p = strlen(name) < sizeof p->name ? calloc(1, sizeof *p) : NULL;
+    if (!p)
+        return NULL;
+    p->s = c->s;
+    p->call = c;
+    snprintf(p->name, sizeof p->name, "%s", name);
+    pthread_mutex_init(&p->lock, NULL);
+    return p;
+}
+
+static void free_pulling(struct ct_pulling *p)
+{
+    pthread_mutex_destroy(&p->lock);
+    free(p->stored);
+    free(p->path);
+    free(p);
+}
+
+static void begin(ct_call *c, struct ct_pulling *p)
+{
+    c->pulling = p;
+    c->stage = CT_CALL_RUN;
+    if (p->streams) {
+        c->status = 200;
+        ct_http_stream(c->x, 200, "application/x-ndjson");
+    }
+    if (ct_workers_alone(c->s->workers, &p->task))
+        return;
+    ct_fail(&p->err, CARAT_ENOMEM, CARAT_NOWHERE, "no thread can be had that would do it");
+    p->task.done(&p->task);
+}
+
 static void pulled(ct_task *t)
 {
     struct ct_pulling *p = of_task(t);
@@ -121,10 +155,7 @@ static void pulled(ct_task *t)
         p->call->pulling = NULL;
         tell_end(p);
     }
-    pthread_mutex_destroy(&p->lock);
-    free(p->stored);
-    free(p->path);
-    free(p);
+    free_pulling(p);
 }
 
 /* What changes this machine's files is asked for at the start: --allow-pull. */
@@ -142,46 +173,62 @@ static bool may_change(ct_call *c)
 
 void ct_state_pull(ct_call *c)
 {
-    const char *name = json_string_value(json_object_get(c->json, "model"));
+    const char *name = ct_call_wanted(c);
     ct_openai_fault f = { 0 };
-    if (!name)
-        name = json_string_value(json_object_get(c->json, "name"));
     if (!may_change(c))
         return;
-    struct ct_pulling *p = name && *name && strlen(name) < sizeof p->name ? calloc(1, sizeof *p) : NULL;
+    struct ct_pulling *p = name && *name ? new_pulling(c, name) : NULL;
     if (!p) {
         ct_openai_refuse(&f, 400, "missing_required_parameter", "model",
                          "which model? OWNER/REPO:TAG or a published model's name");
         ct_call_refuse(c, &f);
         return;
     }
-    p->s = c->s;
-    p->call = c;
     p->streams = !json_is_false(json_object_get(c->json, "stream"));
-    strcpy(p->name, name);
-    pthread_mutex_init(&p->lock, NULL);
     p->task = (ct_task){ .work = pull, .done = pulled };
-    c->pulling = p;
-    c->stage = CT_CALL_RUN;
-    if (p->streams) {
-        c->status = 200;
-        ct_http_stream(c->x, 200, "application/x-ndjson");
-    }
-    if (!ct_workers_alone(c->s->workers, &p->task)) {
-        ct_fail(&p->err, CARAT_ENOMEM, CARAT_NOWHERE, "no thread can be had that would pull it");
-        pulled(&p->task);
-    }
+    begin(c, p);
 }
 
 /* ---- deleting ---- */
 
-/* The model that the body names; NULL: replied to. */
-static ct_model *named(ct_call *c)
+/* A pulled model's files go; one that the operator gave by its path is not pulled. */
+static void delete (ct_task *t)
 {
-    const char *name = json_string_value(json_object_get(c->json, "model"));
-    if (!name)
-        name = json_string_value(json_object_get(c->json, "name"));
-    ct_model *m = name && *name ? ct_models_find(c->s->models, name) : NULL;
+    struct ct_pulling *p = of_task(t);
+    ct_stored_list list = { 0 };
+    const ct_stored *stored;
+    uint64_t freed;
+    p->ok = ct_store_list(&list, NULL, NULL, &p->err) && ct_store_match(&list, p->name, &stored, &p->err) &&
+            ct_store_remove(stored, &freed, &p->err);
+    ct_stored_list_free(&list);
+}
+
+static void deleted(ct_task *t)
+{
+    struct ct_pulling *p = of_task(t);
+    ct_model *m = ct_models_find(p->s->models, p->name);
+    ct_openai_fault f = { .err = p->err };
+    if (p->ok && m && strcmp(m->name, p->name) == 0) {
+        ct_model_leave(m);
+        ct_models_forget(m);
+    }
+    if (p->call) {
+        p->call->pulling = NULL;
+        if (!p->ok)
+            ct_openai_refuse_err(&f, "model");
+        if (p->ok)
+            ct_call_reply_text(p->call, 200, "text/plain", "");
+        else
+            ct_call_refuse(p->call, &f);
+    }
+    free_pulling(p);
+}
+
+/* The model that the body names; NULL: replied to. */
+static const ct_model *named(ct_call *c)
+{
+    const char *name = ct_call_wanted(c);
+    const ct_model *m = name && *name ? ct_models_find(c->s->models, name) : NULL;
     ct_openai_fault f = { 0 };
     if (m)
         return m;
@@ -193,27 +240,18 @@ static ct_model *named(ct_call *c)
     return NULL;
 }
 
-/* Removes a pulled model's files; one that the operator gave by its path is not pulled. */
 void ct_state_delete(ct_call *c)
 {
-    ct_stored_list list = { 0 };
-    const ct_stored *stored;
-    uint64_t freed;
     ct_openai_fault f = { 0 };
-    ct_model *m = may_change(c) ? named(c) : NULL;
+    const ct_model *m = may_change(c) ? named(c) : NULL;
     if (!m)
         return;
-    bool ok = ct_store_list(&list, NULL, NULL, &f.err) && ct_store_match(&list, m->name, &stored, &f.err);
-    if (ok) {
-        ct_model_leave(m);
-        ok = ct_store_remove(stored, &freed, &f.err);
-    }
-    ct_stored_list_free(&list);
-    if (ok) {
-        ct_models_forget(m);
-        ct_call_reply_text(c, 200, "text/plain", "");
+    struct ct_pulling *p = new_pulling(c, m->name);
+    if (!p) {
+        ct_openai_refuse(&f, 500, "server_error", "", "no memory for deleting '%.100s'", m->name);
+        ct_call_refuse(c, &f);
         return;
     }
-    ct_openai_refuse_err(&f, "model");
-    ct_call_refuse(c, &f);
+    p->task = (ct_task){ .work = delete, .done = deleted };
+    begin(c, p);
 }

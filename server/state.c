@@ -47,7 +47,7 @@ void ct_state_openapi(ct_call *c)
 /* The model that the body names; NULL: replied to. */
 static ct_model *wanted(ct_call *c)
 {
-    const char *name = json_string_value(json_object_get(c->json, "model"));
+    const char *name = ct_call_wanted(c);
     ct_model *m = name && *name ? ct_models_find(c->s->models, name) : NULL;
     ct_openai_fault f = { 0 };
     if (m)

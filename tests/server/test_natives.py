@@ -2,7 +2,9 @@
 
 SPDX-License-Identifier: Apache-2.0
 """
+import base64
 import math
+import os
 import re
 import unittest
 
@@ -184,6 +186,11 @@ class Natives(Case):
         self.error(s.post("/lora-adapters", [{"id": 0, "scale": 1}]), 501, "adapter")
         self.assertEqual(s.get("/tokenizer_info").json()["bos_token"], "<bos>")
         self.assertEqual(s.post("/tokenize", {"content": "a", "mood": 1}).headers["x-carat-ignored"], "mood")
+        with open(os.path.join(SIGHT, "test", "000-0.png"), "rb") as f:
+            picture = "data:image/png;base64," + base64.b64encode(f.read()).decode()
+        for path, body in ("/carat/weigh", {"model": "270m"}), ("/carat/crops", {"image": picture}):
+            self.assertEqual(s.post(path, dict(body, mood=1)).headers["x-carat-ignored"], "mood")
+            self.assertEqual(s.post(path, dict(body, mood=1), **{"X-Strict": "1"}).status, 400)
 
     def test_a_completion_in_a_stream(self):
         r = self.server.post("/completion", {"prompt": "a", "n_predict": 5, "stream": True, "ignore_eos": True})

@@ -147,6 +147,9 @@ static void test_an_answer_may_be_begun(void **state)
 #define ASKED "<bos><start_of_turn>user\nq<end_of_turn>\n<start_of_turn>model\na"
     expect_rendered(", \"add_generation_prompt\": true, \"continue_final_message\": false",
                     ASKED "<end_of_turn>\n<start_of_turn>model\n");
+    expect_rendered("", ASKED " "); /* turns alternate: the last one goes on */
+    expect_rendered(", \"continue_final_message\": null, \"add_generation_prompt\": null", ASKED " ");
+    expect_rendered(", \"continue_final_message\": false", ASKED "<end_of_turn>\n<start_of_turn>model\n");
     expect_rendered(", \"add_generation_prompt\": false", ASKED "<end_of_turn>\n");
     expect_rendered(", \"continue_final_message\": true", ASKED " ");
     expect_rendered(", \"continue_final_message\": true, \"add_generation_prompt\": false", ASKED " ");
