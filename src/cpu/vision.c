@@ -72,8 +72,8 @@ static bool describe(ct_vision *v, const ct_kernels *k, int n_threads, const ct_
     v->head_dim = c->hidden / c->n_head;
     v->n_patch = ct_vision_patches(c);
     v->form = ct_linear_form(k, o->exact, CT_BF16); /* bf16 where the machine multiplies it */
-    v->key_bytes = ct_set_k_bytes(v->form, v->head_dim, v->n_patch);
-    v->value_bytes = ct_set_v_bytes(v->form, v->head_dim, v->n_patch);
+    v->key_bytes = ct_set_k_bytes(k->set_layout[v->form], v->head_dim, v->n_patch);
+    v->value_bytes = ct_set_v_bytes(k->set_layout[v->form], v->head_dim, v->n_patch);
     v->n_token = c->tokens_per_image;
     v->patch_cols = (size_t)c->n_channel * c->patch_size * c->patch_size;
     v->block = v->n_patch < CT_VISION_BLOCK ? v->n_patch : CT_VISION_BLOCK;

@@ -1,6 +1,7 @@
 /* cpu.c - what the machine can do, and the levels of kernels made of it.
  *
  * SPDX-License-Identifier: Apache-2.0 */
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -9,6 +10,11 @@
 
 #if defined(__x86_64__)
 #include <cpuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "kernels/x86/tile_check.h"
 
 /* Which register sets the operating system saves on a task switch: XCR0 (Intel SDM, volume 1, section 13.3). */
 static uint64_t saved_state(void)
@@ -18,14 +24,36 @@ static uint64_t saved_state(void)
     return (uint64_t)hi << 32 | lo;
 }
 
-#define XCR0_AVX    0x06u /* XMM and YMM */
-#define XCR0_AVX512 0xE6u /* and masks, upper halves, ZMM16-31 */
+#define XCR0_AVX    0x06u    /* XMM and YMM */
+#define XCR0_AVX512 0xE6u    /* and masks, upper halves, ZMM16-31 */
+#define XCR0_TILES  0x60000u /* their configuration and their data */
+
+/* Linux lets a process use tiles once it has asked (Documentation/arch/x86/xstate.rst): threads that it has and will have.
+ * Refused where a thread has a stack for signals that tiles would not fit. */
+#define ARCH_REQ_XCOMP_PERM 0x1023
+#define XFEATURE_TILE_DATA  18
+
+/* Tiles at a start: a millisecond's worth. */
+#define TILES_TRIED 1000
+
+static bool may_use_tiles(void)
+{
+    if (syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, XFEATURE_TILE_DATA) != 0)
+        return false;
+    const size_t n = ct_tiles_differ(&ct_tile_ops_amx, &ct_tile_ops_plain, TILES_TRIED, 1);
+    if (n > 0)
+        ct_logf(CARAT_LOG_WARN,
+                "this processor's tiles (AMX) multiply otherwise than they should, in %zu of %d trials: "
+                "they are not used",
+                n, TILES_TRIED);
+    return n == 0;
+}
 
 /* Feature bits: Intel SDM volume 2, CPUID, leaves 1, 7.0 and 7.1. */
-unsigned ct_cpu_detect(void)
+static unsigned detect(void)
 {
-    unsigned a, b1, b7, c1, c7, d, mask = 0;
-    if (!__get_cpuid(1, &a, &b1, &c1, &d) || !(c1 & bit_OSXSAVE) || !__get_cpuid_count(7, 0, &a, &b7, &c7, &d))
+    unsigned a, b1, b7, c1, c7, d7, d, mask = 0;
+    if (!__get_cpuid(1, &a, &b1, &c1, &d) || !(c1 & bit_OSXSAVE) || !__get_cpuid_count(7, 0, &a, &b7, &c7, &d7))
         return 0;
     uint64_t saved = saved_state();
     const unsigned avx2_1 = bit_AVX | bit_FMA | bit_F16C;
@@ -37,6 +65,9 @@ unsigned ct_cpu_detect(void)
         mask |= CT_CPU_AVX512;
     if ((mask & CT_CPU_AVX512) && __get_cpuid_count(7, 1, &a, &b7, &c7, &d) && (a & bit_AVX512BF16))
         mask |= CT_CPU_BF16;
+    const unsigned tiles_7 = bit_AMX_TILE | bit_AMX_BF16 | bit_AMX_INT8;
+    if ((mask & CT_CPU_BF16) && (saved & XCR0_TILES) == XCR0_TILES && (d7 & tiles_7) == tiles_7 && may_use_tiles())
+        mask |= CT_CPU_AMX;
     return mask;
 }
 
@@ -47,7 +78,7 @@ unsigned ct_cpu_detect(void)
 #define HWCAP_BIT_ASIMDDP (1ul << 20)
 #define HWCAP2_BIT_I8MM   (1ul << 13)
 
-unsigned ct_cpu_detect(void)
+static unsigned detect(void)
 {
     unsigned mask = CT_CPU_NEON;
     if (getauxval(AT_HWCAP) & HWCAP_BIT_ASIMDDP)
@@ -59,11 +90,25 @@ unsigned ct_cpu_detect(void)
 
 #else
 
-unsigned ct_cpu_detect(void)
+static unsigned detect(void)
 {
     return 0;
 }
 #endif
+
+static unsigned features;
+
+static void detect_once(void)
+{
+    features = detect();
+}
+
+unsigned ct_cpu_detect(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, detect_once);
+    return features;
+}
 
 /* ---- levels ---- */
 
@@ -102,7 +147,7 @@ bool ct_cpu_by_name(const char *name, unsigned *mask, char msg[160])
         return true;
     }
     for (size_t i = 0; i < N_LEVEL; i++) {
-        const bool is_here = levels[i].install && (levels[i].mask & ~found) == 0;
+        const bool is_here = levels[i].install && (levels[i].mask & ~(found | CT_CPU_AMX_PLAIN)) == 0;
         const bool is_it = strcasecmp(name, levels[i].name) == 0;
         if (is_it && is_here) {
             *mask = levels[i].mask;

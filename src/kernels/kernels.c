@@ -30,17 +30,21 @@ static size_t round_up(size_t n, size_t to)
     return (n + to - 1) / to * to;
 }
 
-static size_t set_steps(ct_acts_form form, size_t n)
+static size_t set_steps(ct_set_layout layout, size_t n)
 {
-    return form == CT_ACTS_BF16 ? (n + 1) / 2 : n;
+    return layout == CT_SET_F32 ? n : (n + 1) / 2;
 }
 
-size_t ct_set_k_bytes(ct_acts_form form, size_t head_dim, size_t n_key)
+size_t ct_set_k_bytes(ct_set_layout layout, size_t head_dim, size_t n_key)
 {
-    return round_up(4 * round_up(n_key, CT_SET_GROUP) * set_steps(form, head_dim), 64);
+    if (layout == CT_SET_TILES)
+        return 2 * round_up(n_key, 32) * round_up(head_dim, 32);
+    return round_up(4 * round_up(n_key, CT_SET_GROUP) * set_steps(layout, head_dim), 64);
 }
 
-size_t ct_set_v_bytes(ct_acts_form form, size_t head_dim, size_t n_key)
+size_t ct_set_v_bytes(ct_set_layout layout, size_t head_dim, size_t n_key)
 {
-    return round_up(4 * set_steps(form, round_up(n_key, CT_SET_GROUP)) * round_up(head_dim, CT_SET_GROUP), 64);
+    if (layout == CT_SET_TILES)
+        return 2 * round_up(n_key, 32) * round_up(head_dim, 16);
+    return round_up(4 * set_steps(layout, round_up(n_key, CT_SET_GROUP)) * round_up(head_dim, CT_SET_GROUP), 64);
 }

@@ -74,7 +74,8 @@ size_t ct_acts_stride(ct_acts_form form, size_t cols); /* in kernels.c; includes
  * and no more. A NaN or infinite scale (of W or x) must reach y as NaN or infinity.
  *
  * Arithmetic of the f32 and bf16 slots: acc = acc + w * x in column order, freely fused and reordered likewise. A bf16
- * level may treat subnormal bf16 operands as zero (vdpbf16ps does). */
+ * level may treat subnormal bf16 operands and sums as zero (vdpbf16ps does). In a bf16 slot, weights of other types are
+ * rounded to bf16 first. */
 typedef struct ct_mul {
     const void *w;
     ct_type type;
@@ -128,14 +129,21 @@ typedef struct ct_attend {
 
 /* ---- attention over a whole set ---- */
 
-/* Every query row attends to every key: the patches of an image. Keys and values of one head stand in steps of four
- * bytes: one value in the F32 form, two in the BF16 form (the second is 0 where their number is odd).
+/* Every query row attends to every key: the patches of an image. Keys and values of one head stand as the level likes
+ * them (ct_kernels.set_layout): in steps of four bytes, one value (F32) or two in bf16, the second 0 where their number is
+ * odd,
  *
+ *   CT_SET_F32, CT_SET_PAIRS
  *   K   [keys / 12][steps of head_dim][12]   a dimension, or a pair of them, of twelve keys
  *   V   [steps of keys][dims]                a key's dimensions, or those of a pair of keys
  *
- * Keys and dims are rounded up to a multiple of 12; what lies past the last is 0. So a step, broadcast, meets vectors
- * whose lanes are query rows. Each block is 64-aligned.
+ *   CT_SET_TILES
+ *   K   [keys / 16][dims / 32][16 pairs of dims][16 keys][2]       bf16
+ *   V   [keys / 32][dims / 16][16 pairs of keys][16 dims][2]
+ *
+ * Keys and dims are rounded up to a multiple of 12, or to whole tiles of K and of V and 32 keys; what lies past the last is
+ * 0. So a step, broadcast, meets vectors whose lanes are query rows; and a tile meets rows of queries, or of weights.
+ * Each block is 64-aligned.
  *
  *   out[r] = sum_t softmax_t(scale * q[r] . k[t]) v[t]        over all n_key (at least one)
  *
@@ -157,15 +165,17 @@ typedef struct ct_set_rows {
     size_t stride;
 } ct_set_rows;
 
-size_t ct_set_k_bytes(ct_acts_form form, size_t head_dim, size_t n_key); /* in kernels.c, rounded up to 64 */
-size_t ct_set_v_bytes(ct_acts_form form, size_t head_dim, size_t n_key);
+typedef enum ct_set_layout { CT_SET_F32, CT_SET_PAIRS, CT_SET_TILES } ct_set_layout;
+
+size_t ct_set_k_bytes(ct_set_layout layout, size_t head_dim, size_t n_key); /* in kernels.c, rounded up to 64 */
+size_t ct_set_v_bytes(ct_set_layout layout, size_t head_dim, size_t n_key);
 
 /* ---- the table ---- */
 
 typedef struct ct_kernels {
     const char *isa; /* the highest level in it: "avx2" */
 
-    /* The form in which each weight type is fastest: int8 for quantised types, bf16 or f32 for BF16, f32 for the rest.
+    /* The form in which each weight type is fastest: int8 for quantised types, bf16 or f32 for the rest.
      * mul[type][form] is NULL for pairs that are not supported; mul[type][CT_ACTS_F32] is always set (exact mode). */
     ct_acts_form form[CT_N_TYPE];
     ct_mul_fn *mul[CT_N_TYPE][CT_N_ACTS];
@@ -196,6 +206,7 @@ typedef struct ct_kernels {
 
     /* By form; NULL for Q8. set_put writes keys and values [key, key + n) of a set, rows `stride` floats apart: key a
      * multiple of 12, and n too unless it reaches n_key. Scratch of set_attend: CT_ATTEND_SCRATCH. */
+    ct_set_layout set_layout[CT_N_ACTS];
     void (*set_put[CT_N_ACTS])(const ct_set *s, size_t key, size_t n, const float *k, const float *v, size_t stride);
     void (*set_attend[CT_N_ACTS])(const ct_set *s, const ct_set_rows *r, void *scratch);
 
@@ -213,15 +224,21 @@ enum {
     CT_CPU_NEON = 1 << 3,   /* AArch64 baseline */
     CT_CPU_DOTPROD = 1 << 4,
     CT_CPU_I8MM = 1 << 5,
+    CT_CPU_AMX = 1 << 6,       /* TILE, BF16, INT8 and AVX512_BF16; the process has leave to use tiles, and they agree
+                                * with x86/tile_math.h */
+    CT_CPU_AMX_PLAIN = 1 << 7, /* tiles in plain C: had by every CPU, but used only where they are asked for by name */
 };
 
 /* The levels of each architecture, by rising worth: a name ("avx2", as CARAT_CPU and --level say it), the feature that
- * a level uses, and those of the levels that it builds upon. Below them all is "generic", which needs none. */
+ * a level uses, and those of the levels that it builds upon. Below them all is "generic", which needs none. amx_plain has
+ * the bits of amx without its speed, for tests and for machines that shall repeat what another one computed. */
 /* clang-format off */
 #define CT_X86_LEVELS(X) \
     X(avx2,       CT_CPU_AVX2,   0) \
     X(avx512,     CT_CPU_AVX512, CT_CPU_AVX2) \
-    X(avx512bf16, CT_CPU_BF16,   CT_CPU_AVX2 | CT_CPU_AVX512)
+    X(avx512bf16, CT_CPU_BF16,   CT_CPU_AVX2 | CT_CPU_AVX512) \
+    X(amx_plain,  CT_CPU_AMX_PLAIN, CT_CPU_AVX2 | CT_CPU_AVX512) \
+    X(amx,        CT_CPU_AMX,    CT_CPU_AVX2 | CT_CPU_AVX512 | CT_CPU_BF16)
 #define CT_ARM_LEVELS(X) \
     X(neon,       CT_CPU_NEON,    0) \
     X(dotprod,    CT_CPU_DOTPROD, CT_CPU_NEON) \
@@ -235,7 +252,8 @@ CT_X86_LEVELS(CT_LEVEL_INSTALLER)
 CT_ARM_LEVELS(CT_LEVEL_INSTALLER)
 #undef CT_LEVEL_INSTALLER
 
-/* The features that this machine has and its operating system saves. */
+/* The features that this machine has and its operating system saves. The first call asks the system for the tiles, and
+ * tries them; if they multiply otherwise than they should, that is a warning (base/log.h) and they are no feature. */
 unsigned ct_cpu_detect(void);
 
 /* The mask named by a level; "" or NULL is everything found. False with a message if the name is unknown or this

@@ -8,7 +8,8 @@
  *   q8    terms: (scale * dx) * isum and min * (dx * sum_x) of each group; scale, min and isum are exact in float32
  *         (11 bits of d times at most 8 of the scale byte; |isum| < 2^24), so k = 2; 3 allows for another grouping
  *   f32   terms: w * x of each column; w may have been rounded once from product + min, so k = 2 on |product| + |min|
- *   bf16  as f32 with w exact; the instruction may take subnormal operands as zero and flush subnormal sums
+ *   bf16  as f32 with w rounded to bf16 first, and exact then; the instruction may take subnormal operands as zero and
+ *         flush subnormal sums
  *
  * and 4 more additions for a kernel's own lanes. Below 2^-126 roundings are absolute: half a SUBNORMAL, which isum may
  * then multiply.
@@ -130,6 +131,7 @@ typedef struct matrix {
     uint8_t *packed;       /* guarded */
     double *product, *min; /* [rows][cols]: the weight is their sum */
     double *sum, *mag;     /* the same; the sum of their magnitudes */
+    double *held;          /* the weight rounded to bf16 */
 } matrix;
 
 static void matrix_open(matrix *w, ct_type type, size_t rows, size_t cols, enum fill f, rng *r)
@@ -152,6 +154,7 @@ static void matrix_open(matrix *w, ct_type type, size_t rows, size_t cols, enum 
     w->min = need(rows * cols, sizeof(double));
     w->sum = need(rows * cols, sizeof(double));
     w->mag = need(rows * cols, sizeof(double));
+    w->held = need(rows * cols, sizeof(double));
     float *values = need(cols, sizeof(float));
     for (size_t i = 0; i < rows * cols; i++) {
         const size_t row = i / cols, col = i % cols;
@@ -168,6 +171,7 @@ static void matrix_open(matrix *w, ct_type type, size_t rows, size_t cols, enum 
         w->min[i] = (double)min;
         w->sum[i] = w->product[i] + w->min[i];
         w->mag[i] = fabs(w->product[i]) + fabs(w->min[i]);
+        w->held[i] = (double)ct_bf16_to_f32(ct_f32_to_bf16((float)w->sum[i]));
     }
     free(values);
     free(source);
@@ -180,6 +184,7 @@ static void matrix_close(matrix *w)
     free(w->min);
     free(w->sum);
     free(w->mag);
+    free(w->held);
 }
 
 /* ---- activations ---- */
@@ -311,9 +316,9 @@ static double flushed_of(const double *product, const double *v, size_t n)
 static void expect_float(const matrix *w, bool is_bf16, const double *v, size_t row, double *y, double *tolerance)
 {
     const size_t n = w->cols, at = row * n;
-    *y = dot(w->sum + at, v, n);
+    *y = dot((is_bf16 ? w->held : w->sum) + at, v, n);
     *tolerance = dot(w->mag + at, v + n, n) * ((double)n - 1 + 2 + 4) * UNIT_ROUND + (double)n * 4 * SUBNORMAL +
-                 (is_bf16 ? flushed_of(w->product + at, v, n) : 0);
+                 (is_bf16 ? flushed_of(w->held + at, v, n) : 0);
 }
 
 static void expect(expected *e, const matrix *w, const tokens *x)

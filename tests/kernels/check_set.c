@@ -12,6 +12,7 @@
 
 typedef struct scene {
     ct_acts_form form;
+    ct_set_layout layout;
     size_t dim, n_key, n, stride;
     float *q, *k, *v; /* rows, `stride` floats apart */
     ct_set set;
@@ -32,16 +33,20 @@ static float *random_rows(const scene *s, size_t n, float spread, rng *g)
     return x;
 }
 
-static void scene_open(scene *s, const check *c, ct_acts_form form, size_t dim, size_t n_key, size_t n, float spread,
-                       rng *g)
+static void scene_open(scene *s, const ct_kernels *k, ct_acts_form form, size_t dim, size_t n_key, size_t n,
+                       float spread, rng *g)
 {
-    *s = (scene){
-        .form = form, .dim = dim, .n_key = n_key, .n = n, .stride = dim + n % 3, .scale = 1 / sqrtf((float)dim)
-    };
+    *s = (scene){ .form = form,
+                  .layout = k->set_layout[form],
+                  .dim = dim,
+                  .n_key = n_key,
+                  .n = n,
+                  .stride = dim + n % 3,
+                  .scale = 1 / sqrtf((float)dim) };
     s->q = random_rows(s, n, 1, g), s->k = random_rows(s, n_key, spread, g), s->v = random_rows(s, n_key, 1, g);
-    s->set = (ct_set){ dim, n_key, guarded(ct_set_k_bytes(form, dim, n_key), 64, true),
-                       guarded(ct_set_v_bytes(form, dim, n_key), 64, true) };
-    c->isa->set_put[form](&s->set, 0, n_key, s->k, s->v, s->stride);
+    s->set = (ct_set){ dim, n_key, guarded(ct_set_k_bytes(s->layout, dim, n_key), 64, true),
+                       guarded(ct_set_v_bytes(s->layout, dim, n_key), 64, true) };
+    k->set_put[form](&s->set, 0, n_key, s->k, s->v, s->stride);
 }
 
 static void scene_close(scene *s)
@@ -51,23 +56,42 @@ static void scene_close(scene *s)
 
 /* ---- writing ---- */
 
-/* The value at (t, d) of a block whose keys (V: dims) are groups of twelve: kernels.h. */
+/* What a block's keys and dims are rounded up to. */
+static void rounded_up(const scene *s, bool is_key, size_t *keys, size_t *dims)
+{
+    const bool is_tiled = s->layout == CT_SET_TILES;
+    const size_t key = is_tiled ? 32 : GROUP, step = s->layout == CT_SET_F32 ? 1 : 2;
+    const size_t dim = is_tiled ? (is_key ? 32 : 16) : (is_key ? step : GROUP);
+    *keys = (s->n_key + key - 1) / key * key;
+    *dims = (s->dim + dim - 1) / dim * dim;
+}
+
+/* The place of (t, d) in a block: kernels.h. */
+static size_t place(const scene *s, bool is_key, size_t t, size_t d)
+{
+    size_t keys, dims, per = s->layout == CT_SET_F32 ? 1 : 2;
+    rounded_up(s, is_key, &keys, &dims);
+    if (s->layout == CT_SET_TILES && is_key)
+        return (t / 16 * (dims / 32) + d / 32) * 512 + d % 32 / 2 * 32 + t % 16 * 2 + d % 2;
+    if (s->layout == CT_SET_TILES)
+        return (t / 32 * (dims / 16) + d / 16) * 512 + t % 32 / 2 * 32 + d % 16 * 2 + t % 2;
+    if (is_key)
+        return ((t / GROUP * (dims / per) + d / per) * GROUP + t % GROUP) * per + d % per;
+    return (t / per * dims + d) * per + t % per;
+}
+
 static float stored(const scene *s, bool is_key, size_t t, size_t d)
 {
-    size_t per = s->form == CT_ACTS_BF16 ? 2 : 1, steps = (s->dim + per - 1) / per, at;
-    if (is_key)
-        at = ((t / GROUP * steps + d / per) * GROUP + t % GROUP) * per + d % per;
-    else
-        at = (t / per * ((s->dim + GROUP - 1) / GROUP * GROUP) + d) * per + t % per;
     const void *p = is_key ? s->set.k : s->set.v;
-    return per == 2 ? ct_bf16_to_f32(((const uint16_t *)p)[at]) : ((const float *)p)[at];
+    size_t at = place(s, is_key, t, d);
+    return s->form == CT_ACTS_BF16 ? ct_bf16_to_f32(((const uint16_t *)p)[at]) : ((const float *)p)[at];
 }
 
 static bool is_stored(const scene *s, bool is_key)
 {
-    size_t keys = (s->n_key + GROUP - 1) / GROUP * GROUP, per = s->form == CT_ACTS_BF16 ? 2 : 1;
-    size_t dims = is_key ? (s->dim + per - 1) / per * per : (s->dim + GROUP - 1) / GROUP * GROUP;
+    size_t keys, dims;
     const float *x = is_key ? s->k : s->v;
+    rounded_up(s, is_key, &keys, &dims);
     for (size_t t = 0; t < keys; t++)
         for (size_t d = 0; d < dims; d++) {
             bool is_pad = t >= s->n_key || d >= s->dim;
@@ -84,9 +108,9 @@ static void check_put(const check *c, ct_acts_form form)
     for (size_t i = 0; i < sizeof dims / sizeof *dims; i++)
         for (size_t j = 0; j < sizeof keys / sizeof *keys; j++) {
             scene s;
-            scene_open(&s, c, form, dims[i], keys[j], 1, 1, &g);
-            size_t bytes = ct_set_v_bytes(form, s.dim, s.n_key);
-            memset(s.set.k, 0xFF, ct_set_k_bytes(form, s.dim, s.n_key)), memset(s.set.v, 0xFF, bytes);
+            scene_open(&s, c->isa, form, dims[i], keys[j], 1, 1, &g);
+            size_t bytes = ct_set_v_bytes(s.layout, s.dim, s.n_key);
+            memset(s.set.k, 0xFF, ct_set_k_bytes(s.layout, s.dim, s.n_key)), memset(s.set.v, 0xFF, bytes);
             for (size_t t = 0, n; t < s.n_key; t += n) { /* piece by piece, as threads do */
                 n = s.n_key - t < 24 ? s.n_key - t : 24;
                 c->isa->set_put[form](&s.set, t, n, s.k + t * s.stride, s.v + t * s.stride, s.stride);
@@ -192,7 +216,7 @@ static void check_scene(const check *c, ct_acts_form form, size_t dim, size_t n_
     scene s;
     size_t rows[512];
     void *scratch = guarded(CT_ATTEND_SCRATCH, 64, true);
-    scene_open(&s, c, form, dim, n_key, n, spread, g);
+    scene_open(&s, c->isa, form, dim, n_key, n, spread, g);
     for (size_t r = 0; r < n; r++)
         rows[r] = r;
     float *y = run_rows(c, &s, rows, n, scratch);
@@ -225,7 +249,7 @@ static void check_nan(const check *c, ct_acts_form form)
     scene s;
     const size_t rows[3] = { 0, 1, 2 };
     void *scratch = guarded(CT_ATTEND_SCRATCH, 64, true);
-    scene_open(&s, c, form, 40, 150, 3, 1, &g);
+    scene_open(&s, c->isa, form, 40, 150, 3, 1, &g);
     s.q[s.stride + 5] = NAN;
     float *y = run_rows(c, &s, rows, 3, scratch);
     check_row(&s, s.q, y);
@@ -267,10 +291,13 @@ static void bench(const check *c, ct_acts_form form, const char *name)
     enum { DIM = 72, KEYS = 4096, ROWS = 128 };
     rng g = { 1 };
     bench_arg b = { .k = c->isa, .scratch = guarded(CT_ATTEND_SCRATCH, 64, true) };
-    scene_open(&b.s, c, form, DIM, KEYS, ROWS, 1, &g);
+    scene_open(&b.s, b.k, form, DIM, KEYS, ROWS, 1, &g);
     b.out = guarded(ROWS * b.s.stride * 4, 64, true);
     double t = best_time(run_bench, &b, 0.3) / ROWS;
-    b.k = c->generic, b.s.n = 4;
+    unguard(b.out), scene_close(&b.s);
+    b.k = c->generic;
+    scene_open(&b.s, b.k, form, DIM, KEYS, 4, 1, &g);
+    b.out = guarded(4 * b.s.stride * 4, 64, true);
     double t_generic = best_time(run_bench, &b, 0.3) / 4;
     printf("set_attend_%s  %d keys of %d: %7.2f GOP/s x%.1f\n", name, KEYS, DIM, 4e-9 * DIM * KEYS / t, t_generic / t);
     unguard(b.out), unguard(b.scratch);

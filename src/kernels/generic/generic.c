@@ -32,6 +32,8 @@ void ct_kernels_generic(ct_kernels *k)
     k->geglu = ct_geglu_generic;
     k->kv_put = ct_kv_put_generic;
     k->attend = ct_attend_generic;
+    k->set_layout[CT_ACTS_F32] = CT_SET_F32;
+    k->set_layout[CT_ACTS_BF16] = CT_SET_PAIRS;
     k->set_put[CT_ACTS_F32] = ct_set_put_f32_generic;
     k->set_put[CT_ACTS_BF16] = ct_set_put_bf16_generic;
     k->set_attend[CT_ACTS_F32] = ct_set_attend_f32_generic;

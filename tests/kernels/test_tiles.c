@@ -1,0 +1,156 @@
+/* test_tiles - the tiles of AMX in plain C: to the bit what they have always been, and what this processor computes.
+ *
+ *     test_tiles [N]     N: random tiles that are compared with the processor
+ *
+ * Exit: 0 passed, 1 failed, 2 usage, 77 this machine lacks what is to be compared (AVX-512, or tiles).
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <math.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kernels/kernels.h"
+#include "kernels/x86/tile_check.h"
+
+typedef const uint32_t steps_of[16][16];
+
+static int failures;
+
+static void expect(bool is_so, const char *what)
+{
+    if (!is_so) {
+        fprintf(stderr, "FAIL: %s\n", what);
+        failures++;
+    }
+}
+
+/* ---- the definition stays ---- */
+
+/* Of the sums of PINNED random tiles, found equal to those of a Sapphire Rapids. NaN are counted, their bits are not. */
+#define PINNED      3000
+#define PINNED_HASH 0x893aee988d4aab4au
+
+static uint64_t hash = 14695981039346656037u; /* FNV-1a */
+
+static void add_word(uint32_t word)
+{
+    for (int i = 0; i < 32; i += 8)
+        hash = (hash ^ (word >> i & 0xFF)) * 1099511628211u;
+}
+
+static void hashed_bf16(float c[16][16], steps_of a, steps_of b)
+{
+    ct_tile_ops_plain.bf16(c, a, b);
+    for (int i = 0; i < 256; i++) {
+        uint32_t word;
+        memcpy(&word, &c[i / 16][i % 16], 4);
+        add_word(isnan(c[i / 16][i % 16]) ? 0x7FC00000u : word);
+    }
+}
+
+static void hashed_s8u8(uint32_t c[16][16], steps_of a, steps_of b)
+{
+    ct_tile_ops_plain.s8u8(c, a, b);
+    for (int i = 0; i < 256; i++)
+        add_word(c[i / 16][i % 16]);
+}
+
+static void check_pinned(void)
+{
+    const ct_tile_ops hashed = { hashed_bf16, hashed_s8u8 };
+    expect(ct_tiles_differ(&hashed, &ct_tile_ops_plain, PINNED, 2) == 0, "the same products twice differ");
+    if (hash != PINNED_HASH)
+        fprintf(stderr, "the hash is %#llx\n", (unsigned long long)hash);
+    expect(hash == PINNED_HASH, "tile_math.h gives other sums than it did");
+}
+
+/* ---- a processor that is wrong is found out ---- */
+
+static int call;
+
+static void late_bit(void *word)
+{
+    uint32_t u;
+    memcpy(&u, word, 4);
+    if (++call == 900) {
+        u ^= 1;
+        memcpy(word, &u, 4);
+    }
+}
+
+static void wrong_bf16(float c[16][16], steps_of a, steps_of b)
+{
+    ct_tile_ops_plain.bf16(c, a, b);
+    late_bit(&c[15][15]);
+}
+
+static void wrong_s8u8(uint32_t c[16][16], steps_of a, steps_of b)
+{
+    ct_tile_ops_plain.s8u8(c, a, b);
+    late_bit(&c[0][7]);
+}
+
+/* One chain over all columns, as vdpbf16ps has it. */
+static void other_order(float c[16][16], steps_of a, steps_of b)
+{
+    for (int r = 0; r < 256; r++)
+        for (int k = 0; k < 32; k++) {
+            const uint32_t x = k % 2 ? a[r / 16][k / 2] & 0xFFFF0000u : a[r / 16][k / 2] << 16;
+            const uint32_t y = k % 2 ? b[k / 2][r % 16] & 0xFFFF0000u : b[k / 2][r % 16] << 16;
+            float f, g;
+            memcpy(&f, &x, 4), memcpy(&g, &y, 4);
+            c[r / 16][r % 16] = fmaf(f, g, c[r / 16][r % 16]);
+        }
+}
+
+static void check_wrong(void)
+{
+    const ct_tile_ops bit = { wrong_bf16, ct_tile_ops_plain.s8u8 }, byte = { ct_tile_ops_plain.bf16, wrong_s8u8 };
+    const ct_tile_ops order = { other_order, ct_tile_ops_plain.s8u8 };
+    call = 0;
+    expect(ct_tiles_differ(&bit, &ct_tile_ops_plain, 1000, 1) == 1, "one wrong bit of a bf16 sum is not seen");
+    call = 0;
+    expect(ct_tiles_differ(&byte, &ct_tile_ops_plain, 1000, 1) == 1, "one wrong bit of an integer sum is not seen");
+    expect(ct_tiles_differ(&order, &ct_tile_ops_plain, 1000, 1) > 500, "another order of the sums is not seen");
+}
+
+/* ---- this processor ---- */
+
+static bool has_flag(const char *flag)
+{
+    char line[8192];
+    bool is_there = false;
+    FILE *f = fopen("/proc/cpuinfo", "r");
+    while (f && !is_there && fgets(line, sizeof line, f))
+        is_there = strstr(line, flag) != NULL;
+    if (f)
+        fclose(f);
+    return is_there;
+}
+
+int main(int argc, char **argv)
+{
+    const long n = argc > 1 ? strtol(argv[1], NULL, 10) : 20000;
+    if (argc > 2 || n < 1) {
+        fprintf(stderr, "usage: test_tiles [N]\n");
+        return 2;
+    }
+    const unsigned cpu = ct_cpu_detect();
+    if (!(cpu & CT_CPU_AVX512)) {
+        printf("no AVX-512\n");
+        return 77;
+    }
+    check_pinned();
+    check_wrong();
+    if (!(cpu & CT_CPU_AMX)) {
+        expect(!has_flag(" amx_bf16") || !has_flag(" amx_int8"), "this processor has tiles, but they are not used");
+        printf("no AMX: %d failures without it\n", failures);
+        return failures ? 1 : 77;
+    }
+    const size_t differ = ct_tiles_differ(&ct_tile_ops_amx, &ct_tile_ops_plain, (size_t)n, 3);
+    printf("%zu of %ld random tiles differ from tile_math.h\n", differ, n);
+    expect(differ == 0, "the processor's tiles differ from tile_math.h");
+    return failures != 0;
+}
