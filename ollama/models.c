@@ -97,9 +97,21 @@ json_t *ct_ollama_details(const carat_model_info *info)
 
 /* ---- lists ---- */
 
+/* A name in a list always has a tag. Open WebUI adds one to a name without it, and then looks for that in the list. */
+static json_t *tagged(const char *name)
+{
+    const char *slash = strrchr(name, '/');
+    char *full = NULL;
+    if (strchr(slash ? slash : name, ':'))
+        return ct_json_from_str(name);
+    json_t *v = asprintf(&full, "%s:latest", name) > 0 ? ct_json_from_str(full) : NULL;
+    free(full);
+    return v;
+}
+
 static json_t *entry(const ct_ollama_model *m)
 {
-    return json_pack("{s:o, s:o, s:I, s:s, s:o}", "name", ct_json_from_str(m->name), "model", ct_json_from_str(m->name),
+    return json_pack("{s:o, s:o, s:I, s:s, s:o}", "name", tagged(m->name), "model", tagged(m->name),
                      "size", (json_int_t)m->size, "digest", m->digest ? m->digest : "", "details",
                      ct_ollama_details(m->info));
 }

@@ -48,7 +48,7 @@ test('images, schemas, embeddings, models', async () => {
   const { age } = JSON.parse(r.message.content)
   assert.ok(Number.isInteger(age) && age >= 0 && age <= 150)
   assert.deepEqual((await client.embed({ model: 'chat', input: ['a', 'b'] })).embeddings.map((e) => e.length), [640, 640])
-  assert.deepEqual((await client.list()).models.map((m) => m.name), ['chat', 'base', 'sight', 'text'])
+  assert.deepEqual((await client.list()).models.map((m) => m.name), ['chat:latest', 'base:latest', 'sight:latest', 'text:latest'])
   assert.ok((await client.show({ model: 'sight' })).capabilities.includes('vision'))
 })
 

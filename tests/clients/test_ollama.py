@@ -104,12 +104,12 @@ class Ollama(Case):
         self.assertIsInstance(json.loads(self.chat(format="json", options={"num_predict": 300, "temperature": 0}).message.content), dict)
 
     def test_models(self):
-        self.assertEqual([m.model for m in self.client.list().models], ["chat", "base", "sight", "text"])
+        self.assertEqual([m.model for m in self.client.list().models], ["chat:latest", "base:latest", "sight:latest", "text:latest"])
         shown = self.client.show("sight")
         self.assertIn("vision", shown.capabilities)
         self.assertEqual(shown.details.family, "gemma3")
         self.chat()
-        self.assertIn("chat", [m.model for m in self.client.ps().models])
+        self.assertIn("chat:latest", [m.model for m in self.client.ps().models])
 
     def test_embeddings(self):
         r = self.client.embed(model="chat", input=["a cat", "a dog"])

@@ -121,7 +121,7 @@ class Dialects(Case):
 
     def test_models(self):
         models = self.server.get("/api/tags").json()["models"]
-        self.assertEqual([m["name"] for m in models], ["sight", "text"])
+        self.assertEqual([m["name"] for m in models], ["sight:latest", "text:latest"])
         self.assertEqual(models[0]["details"]["family"], "gemma3")
         shown = self.server.post("/api/show", {"model": "sight:latest"}).json()
         self.assertIn("vision", shown["capabilities"])
@@ -131,7 +131,7 @@ class Dialects(Case):
 
 class Stay(unittest.TestCase):
     def loaded(self, server):
-        return [m["name"] for m in server.get("/api/ps").json()["models"]]
+        return [m["name"].removesuffix(":latest") for m in server.get("/api/ps").json()["models"]]
 
     def test_keep_alive(self):
         """A model stays as long as its last request says; one that asks for nothing loads or unloads it."""

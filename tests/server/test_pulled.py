@@ -41,7 +41,7 @@ class Pulled(unittest.TestCase):
         self.assertEqual(server.post("/api/pull", {"model": NAME, "stream": False}).json(), {"status": "success"})
         r = server.send("DELETE", "/api/delete", {"model": NAME})
         self.assertEqual(r.status, 200)
-        self.assertEqual([m["name"] for m in server.get("/api/tags").json()["models"]], ["tiny-text"])
+        self.assertEqual([m["name"] for m in server.get("/api/tags").json()["models"]], ["tiny-text:latest"])
         self.assertFalse([f for _, _, files in os.walk(self.env["CARAT_MODELS"]) for f in files if f.endswith(".gguf")])
         self.assertEqual(self.ask(server, NAME).status, 404)
         self.assertEqual(server.send("DELETE", "/api/delete", {"model": "tiny-text"}).status, 400)  # it was not pulled

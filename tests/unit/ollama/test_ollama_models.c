@@ -65,7 +65,7 @@ static void test_models_are_listed(void **state)
     expect(d, "family", "\"gemma3\"");
     expect(d, "families", "[\"gemma3\"]");
     expect(d, "quantization_level", "\"Q4_K_M\"");
-    expect(second, "name", "\"broken\xef\xbf\xbd\"");
+    expect(second, "name", "\"broken\xef\xbf\xbd:latest\"");
     expect(second, "digest", "\"\"");
     expect(at(second, "details"), "parameter_size", "\"\"");
     json_decref(o);
