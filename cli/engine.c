@@ -24,6 +24,8 @@ static const cli_word scale_words[] = { { "exact", CARAT_EMBED_SCALE_EXACT },
                                         { "bf16", CARAT_EMBED_SCALE_BF16 },
                                         { NULL, 0 } };
 
+static const cli_word lookup_words[] = { { "auto", CLI_LOOKUP_AUTO }, { "off", CLI_LOOKUP_OFF }, { NULL, 0 } };
+
 #define V cli_model_values
 /* clang-format off */
 static const cli_option model_options[] = {
@@ -61,10 +63,17 @@ static const cli_option loading_options[] = {
       "sqrt(hidden) for input embeddings, exact or rounded to bfloat16",
       .otherwise = "bf16 for the published sizes", .words = scale_words },
 };
+
+static const cli_option guess_options[] = {
+    { 0, "lookup", NULL, CLI_INT, &V.lookup, "N",
+      "guess up to N tokens a step from what prompt and answer said before; auto: as many as make it faster",
+      .deflt = "auto", .min = 0, .max = 15, .words = lookup_words },
+};
 /* clang-format on */
 #undef V
 const cli_table cli_model_table = CLI_TABLE("model", model_options);
 const cli_table cli_loading_table = CLI_TABLE("loading", loading_options);
+const cli_table cli_guess_table = CLI_TABLE("guesses, which change nothing but the time", guess_options);
 
 const char *cli_model_path(cli_list *args)
 {
@@ -148,6 +157,10 @@ carat_options cli_engine_options(carat_vision_use vision)
         .n_queue = v->queue,
         .progress = term_progress,
         .chat_template = chat_template,
+        .lookup = v->lookup == CLI_LOOKUP_AUTO  ? CARAT_LOOKUP_AUTO
+                  : v->lookup == CLI_LOOKUP_OFF ? CARAT_LOOKUP_OFF
+                                                : CARAT_LOOKUP_ALWAYS,
+        .n_guesses = v->lookup > 0 ? (int)v->lookup : 0,
     };
 }
 

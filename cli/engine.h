@@ -7,11 +7,13 @@
 #include "carat.h"
 #include "options.h"
 
+enum { CLI_LOOKUP_AUTO = -1, CLI_LOOKUP_OFF = 0 };
 #define CLI_NO_PREFIX_CACHE 1 /* the word "none" where prefix_cache is a size */
 
 typedef struct cli_model {
     const char *path, *cpu, *mmproj, *chat_template;
     int64_t threads, ctx, chunk, image_cache;
+    int64_t lookup; /* most tokens guessed in a step; or CLI_LOOKUP_AUTO, CLI_LOOKUP_OFF */
     int cache, embed_scale;            /* carat_cache_type, carat_embed_scale */
     uint64_t prefix_cache, max_memory; /* 0: not given */
     bool exact, trust_header, no_vision, quiet;
@@ -21,6 +23,7 @@ typedef struct cli_model {
 extern cli_model cli_model_values;
 extern const cli_table cli_model_table;   /* what its memory and speed depend on */
 extern const cli_table cli_loading_table; /* what else counts where it is loaded */
+extern const cli_table cli_guess_table;   /* what answers' tokens are guessed from */
 
 /* The model's path from -m or the first positional argument, which is taken off the list; NULL if there is none. */
 const char *cli_model_path(cli_list *args);

@@ -39,32 +39,6 @@ bool cli_is_stream(const cli_command *cmd, const char *option, const char *value
 
 /* ---- values ---- */
 
-static bool set_number(const cli_command *cmd, const cli_option *o, const char *text)
-{
-    char *end;
-    errno = 0;
-    double v = strtod(text, &end);
-    bool is_int = o->kind == CLI_INT;
-    /* 8k, 128K: the usual way to give a context */
-    if (is_int && end != text && (*end == 'k' || *end == 'K')) {
-        v *= 1024;
-        end++;
-    }
-    if (end == text || *end || !isfinite(v) || (is_int && v != floor(v))) {
-        cli_usage(cmd, "--%s is '%s', expected %s", o->name, text, is_int ? "a whole number" : "a number");
-        return false;
-    }
-    if (v < o->min || v > o->max) {
-        cli_usage(cmd, "--%s is %s, expected %.16g to %.16g", o->name, text, o->min, o->max);
-        return false;
-    }
-    if (is_int)
-        *(int64_t *)o->to = (int64_t)v;
-    else
-        *(double *)o->to = v;
-    return true;
-}
-
 /* "f16 or q8_0", "auto, off or on"; after: what may be given besides. */
 static void list_words(const cli_option *o, const char *before, char *to, size_t size)
 {
@@ -84,6 +58,38 @@ static const cli_word *find_word(const cli_option *o, const char *text)
         if (strcasecmp(w->word, text) == 0)
             return w;
     return NULL;
+}
+
+static bool set_number(const cli_command *cmd, const cli_option *o, const char *text)
+{
+    char *end, expected[128];
+    errno = 0;
+    double v = strtod(text, &end);
+    bool is_int = o->kind == CLI_INT;
+    const cli_word *w = find_word(o, text);
+    if (w) {
+        *(int64_t *)o->to = w->value;
+        return true;
+    }
+    /* 8k, 128K: the usual way to give a context */
+    if (is_int && end != text && (*end == 'k' || *end == 'K')) {
+        v *= 1024;
+        end++;
+    }
+    if (end == text || *end || !isfinite(v) || (is_int && v != floor(v))) {
+        list_words(o, is_int ? "a whole number" : "a number", expected, sizeof expected);
+        cli_usage(cmd, "--%s is '%s', expected %s", o->name, text, expected);
+        return false;
+    }
+    if (v < o->min || v > o->max) {
+        cli_usage(cmd, "--%s is %s, expected %.16g to %.16g", o->name, text, o->min, o->max);
+        return false;
+    }
+    if (is_int)
+        *(int64_t *)o->to = (int64_t)v;
+    else
+        *(double *)o->to = v;
+    return true;
 }
 
 static bool set_word(const cli_command *cmd, const cli_option *o, const char *text)

@@ -13,7 +13,7 @@
 
 typedef enum cli_kind {
     CLI_FLAG,  /* bool *: true */
-    CLI_INT,   /* int64_t *, in [min, max] */
+    CLI_INT,   /* int64_t *, in [min, max]; or the value of one of the words */
     CLI_NUM,   /* double *, in [min, max] */
     CLI_WORD,  /* int *: the value of one of the words */
     CLI_SIZE,  /* uint64_t *: bytes, given like 8G or 512M; or the value of one of the words */
@@ -45,7 +45,7 @@ typedef struct cli_option {
     const char *deflt;     /* the default, as it would be given; NULL: `to` is left as it is */
     const char *otherwise; /* what holds without the option, where that is no value: "the physical cores allowed" */
     double min, max;       /* CLI_INT, CLI_NUM */
-    const cli_word *words; /* CLI_WORD, CLI_SIZE: those there are; a NULL word ends them */
+    const cli_word *words; /* CLI_WORD, CLI_SIZE, CLI_INT: those there are; a NULL word ends them */
 } cli_option;
 
 typedef struct cli_table { /* a group of options under one heading */

@@ -169,11 +169,12 @@ static bool print_json(answer *a, const carat_engine *e, const carat_prompt *p, 
     if (a->logprobs)
         json_object_set(o, "logprobs", a->logprobs);
     json_object_set_new(o, "timings",
-                        json_pack("{s:I, s:f, s:f, s:I, s:f, s:f, s:i, s:s}", "prompt_n", (json_int_t)n, "prompt_ms",
-                                  prompt_s * 1e3, "prompt_per_second", rate(n, prompt_s), "predicted_n",
+                        json_pack("{s:I, s:f, s:f, s:I, s:f, s:f, s:I, s:I, s:i, s:s}", "prompt_n", (json_int_t)n,
+                                  "prompt_ms", prompt_s * 1e3, "prompt_per_second", rate(n, prompt_s), "predicted_n",
                                   (json_int_t)r->n_generated, "predicted_ms", r->seconds * 1e3, "predicted_per_second",
-                                  rate(r->n_generated, r->seconds), "threads", carat_engine_threads(e), "kernels",
-                                  carat_engine_isa(e)));
+                                  rate(r->n_generated, r->seconds), "draft_n", (json_int_t)r->n_drafted,
+                                  "draft_n_accepted", (json_int_t)r->n_accepted, "threads", carat_engine_threads(e),
+                                  "kernels", carat_engine_isa(e)));
     cli_json_print(o, JSON_INDENT(isatty(1) ? 2 : 0));
     return putchar('\n') != EOF && fflush(stdout) == 0;
 }
@@ -383,6 +384,6 @@ const cli_command cli_run = {
         "and the sampling options apply where a line does not set them; a line without a seed draws from --seed and\n"
         "its custom_id, so that the same batch gives the same answers.",
     .tables = { &table, &cli_format_table, &cli_pictures_table, &batch_table, &cli_model_table, &cli_loading_table,
-                &cli_sampling_table },
+                &cli_guess_table, &cli_sampling_table },
     .run = run,
 };

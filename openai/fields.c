@@ -34,6 +34,7 @@ const ct_openai_field ct_openai_fields[] = {
     X(BODY, "logprobs") X(CHAT, "top_logprobs") X(COMPLETIONS, "echo") X(BODY, "prompt_logprobs")
     X(BODY, "stream") X(BODY, "stream_options") X(CT_IN_STREAM, "include_usage")
     X(BODY, "response_format") X(BODY, "modalities")
+    X(CHAT, "prediction") X(CT_IN_PREDICTION, "content")
     X(BODY, "grammar") X(BODY, "json_schema") X(BODY, "guided_json") X(BODY, "guided_regex") X(BODY, "guided_choice")
     X(BODY, "guided_grammar") X(BODY, "regex") X(BODY, "structured_outputs")
     X(CT_IN_STRUCTURED, "json") X(CT_IN_STRUCTURED, "regex") X(CT_IN_STRUCTURED, "choice") X(CT_IN_STRUCTURED, "grammar")
@@ -45,7 +46,7 @@ const ct_openai_field ct_openai_fields[] = {
     X(MESSAGE, "role") X(MESSAGE, "content") X(MESSAGE, "tool_calls") X(MESSAGE, "function_call")
     X(MESSAGE, "tool_call_id") X(MESSAGE, "name") X(MESSAGE, "tool_name")
     X(CT_IN_CALL, "id") X(CT_IN_CALL, "function") X(CT_IN_CALLED, "name") X(CT_IN_CALLED, "arguments")
-    X(PART | CT_IN_FORMAT | CT_IN_TOOL | CT_IN_CALL, "type") X(CT_IN_TEXT, "text") X(CT_IN_TEXT | MESSAGE, "refusal") X(CT_IN_IMAGE, "image_url")
+    X(PART | CT_IN_FORMAT | CT_IN_TOOL | CT_IN_CALL | CT_IN_PREDICTION, "type") X(CT_IN_TEXT, "text") X(CT_IN_TEXT | MESSAGE, "refusal") X(CT_IN_IMAGE, "image_url")
     X(CT_IN_IMAGE_URL, "url") X(CT_IN_IMAGE_URL, "detail")
     X(CT_IN_LINE, "custom_id") X(CT_IN_LINE, "method") X(CT_IN_LINE, "url") X(CT_IN_LINE, "body")
 #undef X
@@ -54,7 +55,7 @@ const ct_openai_field ct_openai_fields[] = {
     X(BODY | EMBED, "user") X(BODY | CT_IN_LINE | EMBED, "metadata") X(BODY | EMBED, "store") X(BODY | EMBED, "service_tier") X(BODY | EMBED, "safety_identifier")
     X(BODY, "moderation") X(BODY | EMBED, "priority") X(BODY | EMBED, "request_id")
     /* caches and guesses that only save time: ours are exact */
-    X(BODY, "prompt_cache_key") X(BODY, "prompt_cache_options") X(BODY, "prompt_cache_retention") X(BODY, "prediction")
+    X(BODY, "prompt_cache_key") X(BODY, "prompt_cache_options") X(BODY, "prompt_cache_retention") X(COMPLETIONS, "prediction")
     X(BODY, "cache_prompt") X(BODY | EMBED, "cache_salt") X(BODY, "id_slot") X(BODY | EMBED, "keep_alive")
     X(PART | MESSAGE | CT_IN_TOOL | CT_IN_FUNCTION, "cache_control") X(PART, "prompt_cache_breakpoint") X(CT_IN_IMAGE, "uuid")
     X(CT_IN_STREAM, "include_obfuscation")
@@ -218,6 +219,8 @@ static const char *place_name(ct_openai_place place)
         return "structured_outputs";
     case CT_IN_STREAM:
         return "stream_options";
+    case CT_IN_PREDICTION:
+        return "a prediction";
     case CT_IN_LINE:
         return "a line of a batch";
     case CT_IN_TOOL:

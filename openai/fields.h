@@ -33,6 +33,7 @@ typedef enum ct_openai_place {
     CT_IN_STRUCTURED = 8192,  /* "structured_outputs" */
     CT_IN_STREAM = 16384,     /* "stream_options" */
     CT_IN_EMBEDDINGS = 32768, /* the body of /v1/embeddings */
+    CT_IN_PREDICTION = 65536, /* "prediction" */
 } ct_openai_place;
 
 typedef enum ct_openai_class {

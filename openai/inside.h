@@ -37,6 +37,9 @@ int ct_openai_form_kind(const ct_openai_request *r);
 /* tools.c: "tools", "tool_choice" and their older names, into r->calls. */
 bool ct_openai_read_tools(ct_openai_request *r, ct_openai_fault *f);
 void ct_openai_tools_release(ct_openai_request *r);
+/* prediction.c: "prediction" of a chat, into r->generation. */
+bool ct_openai_read_prediction(ct_openai_request *r, ct_openai_fault *f);
+
 /* valid.c: do these arguments satisfy the function's schema? False: no memory. */
 bool ct_openai_call_is_valid(const ct_openai_request *r, const char *name, const char *arguments, bool *is_valid);
 

@@ -130,6 +130,7 @@ typedef struct ct_openai_request { /* zero-initialised */
     bool streams, wants_usage; /* "stream"; "include_usage" of "stream_options" */
     carat_bias *bias;
     const char **stops;
+    ct_buf prediction;      /* what the answer is expected to be; empty: nothing */
     ct_openai_form *form;   /* of the answers; NULL: any */
     ct_openai_calls calls;  /* that answers may make */
     ct_openai_list unknown; /* fields that nobody knows, in the lenient mode */

@@ -9,7 +9,8 @@
 #include "openai/fields.h"
 #include "openai/inside.h"
 
-#define COMPLETION_DEFAULT 16 /* tokens, OpenAI's */
+#define COMPLETION_DEFAULT 16                /* tokens, OpenAI's */
+#define MAX_PREDICTION     ((size_t)64 << 20) /* bytes: as a body may be long */
 
 /* ---- numbers ---- */
 
@@ -303,6 +304,7 @@ bool ct_openai_request_read(ct_openai_request *r, ct_openai_endpoint endpoint, j
     r->submit = (carat_request_options){ .struct_size = sizeof r->submit, .generation = g };
     r->unknown.mode = o->mode;
     ct_buf_init(&r->unknown.names, 2 * CT_OPENAI_MAX_LIST);
+    ct_buf_init(&r->prediction, MAX_PREDICTION);
     if (!ct_openai_check_fields(body, is_chat ? CT_IN_CHAT : CT_IN_COMPLETIONS, "", &r->unknown, f) ||
         !check_model(body, f) || !read_stream(body, r, o->mode, f) || (is_chat && !ct_openai_read_tools(r, f)) ||
         !read_format(body, r, e, o, f) || !read_sampling(body, &r->sampling, f) ||
@@ -311,6 +313,8 @@ bool ct_openai_request_read(ct_openai_request *r, ct_openai_endpoint endpoint, j
         !read_min_tokens(body, g->max_tokens, &g->min_tokens, f) ||
         !read_answers(body, o->max_answers, &r->submit.n_answers, f) || !read_logprobs(body, r, f) ||
         !read_stops(body, r, f) || !read_bias(body, e, r, f) || !ct_openai_bool(body, "ignore_eos", &g->ignores_eos, f))
+        return false;
+    if (is_chat && !ct_openai_read_prediction(r, f))
         return false;
     if (!(is_chat ? ct_openai_chat_prompt(r, e, o, f) : ct_openai_text_prompts(r, e, f)))
         return false;
@@ -328,6 +332,7 @@ void ct_openai_request_deinit(ct_openai_request *r)
     free(r->others);
     free(r->bias);
     free(r->stops);
+    ct_buf_deinit(&r->prediction);
     ct_buf_deinit(&r->unknown.names);
     json_decref(r->body);
 }

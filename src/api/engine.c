@@ -162,6 +162,8 @@ static bool set_up(opening *o, carat_err *err)
 {
     carat_engine *e = o->e;
     e->model = e->checkpoint.model;
+    e->lookup = o->options.lookup;
+    e->n_guesses = o->options.n_guesses;
     if (!plan(o, err) || !load(o, err) || !open_caches(e, err) || !list_banned(e, err) ||
         !ct_info_new(&e->checkpoint, &e->turns, &e->footprint, &e->info, err) || !open_scheduler(e, err))
         return false;
@@ -269,6 +271,8 @@ bool carat_engine_stats(carat_engine *e, carat_stats *out, carat_err *err)
         .evictions = s.kv.evictions,
         .busy_seconds = s.busy_seconds,
         .image_seconds = s.images.seconds,
+        .drafted_tokens = s.drafted_tokens,
+        .accepted_tokens = s.accepted_tokens,
     };
     CT_GIVE(carat_stats, &stats, out);
     return true;

@@ -28,6 +28,8 @@ struct carat_engine {
     char numerics[17];    /* carat_engine_numerics */
     ct_turn_format turns; /* of chats */
     carat_memory memory;
+    carat_lookup lookup;
+    int n_guesses;   /* 0: as many as may be */
     int32_t *banned; /* ids below n_pieces that are never sampled */
     size_t n_banned;
     /* The vocabulary by its bytes, for response formats: built for the first of them. */
@@ -72,6 +74,10 @@ bool ct_api_format_mask(const carat_engine *e, const carat_format *f, ct_mask *o
 /* From now on the generator keeps to the form or the mask of g, if there is one. answer: which of several. Errors:
  * CARAT_EARG (both of them; of another engine; of a mask's size), CARAT_ENOMEM. */
 bool ct_api_limit(const carat_engine *e, const carat_generation *g, size_t answer, ct_generator *gen, carat_err *err);
+/* Is this a number of guesses that can be asked for? Errors: CARAT_EARG. */
+bool ct_api_check_guesses(int n, carat_err *err);
+/* What an answer's guesses come from; *to is zeroed, and deinited even after a failure. Errors: CARAT_ELIMIT, CARAT_ENOMEM. */
+bool ct_api_guesses(const carat_engine *e, const carat_generation *g, ct_guesses *to, carat_err *err);
 /* A token as the public callbacks get it; borrows from chunk. */
 carat_token ct_api_token(const ct_chunk *chunk);
 /* An event that was handed out, and what it points to. */

@@ -17,7 +17,9 @@ bool ct_api_options(const carat_options *from, carat_options *to, carat_err *err
                        to->prefix_cache);
     if (to->omits_prefix_cache)
         to->prefix_cache = CT_NO_PREFIX_CACHE;
-    return ct_turn_format_check(to->chat_template, err);
+    if ((unsigned)to->lookup > CARAT_LOOKUP_ALWAYS)
+        return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "lookup is %d, expected a carat_lookup", (int)to->lookup);
+    return ct_api_check_guesses(to->n_guesses, err) && ct_turn_format_check(to->chat_template, err);
 }
 
 bool ct_api_generation(const carat_engine *e, const carat_generation *from, carat_generation *to,
@@ -27,7 +29,7 @@ bool ct_api_generation(const carat_engine *e, const carat_generation *from, cara
         !CT_TAKE(carat_sampling, to->sampling ? to->sampling : e->info->sampling, sampling, err))
         return false;
     to->sampling = sampling;
-    return true;
+    return ct_api_check_guesses(to->n_guesses, err);
 }
 
 const char *carat_finish_name(carat_finish f)

@@ -128,7 +128,8 @@ static bool add_job(carat_request *r, const carat_request_options *o, double dea
     }
     sampling.seed += answer;
     g.sampling = &sampling;
-    return ct_generator_open(&v, &g, &j->gen, err) && ct_api_limit(r->engine, &g, answer, j->gen, err);
+    return ct_generator_open(&v, &g, &j->gen, err) && ct_api_limit(r->engine, &g, answer, j->gen, err) &&
+           ct_api_guesses(r->engine, &g, &j->guess, err);
 }
 
 /* From the caller's thread or the engine's, whichever needs it last. */

@@ -292,6 +292,8 @@ static void take_back(carat_session *s, size_t had, size_t n_told, carat_result 
     }
     result->stop_id = -1;
     result->n_generated = n_told;
+    if (result->n_accepted > n_told)
+        result->n_accepted = n_told;
 }
 
 static bool generate(carat_session *s, const carat_generation *g, carat_result *result, carat_err *err)
@@ -311,6 +313,7 @@ static bool generate(carat_session *s, const carat_generation *g, carat_result *
     j.stream = &nothing;
     j.cancel = &s->cancel;
     bool ok = ct_generator_open(&v, g, &j.gen, err) && ct_api_limit(s->engine, g, 0, j.gen, err) &&
+              ct_api_guesses(s->engine, g, &j.guess, err) &&
               ct_scheduler_submit(s->engine->scheduler, &(ct_job *){ &j }, 1, err);
     if (ok) {
         bool ended;

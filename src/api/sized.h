@@ -20,8 +20,8 @@
  * end of the struct and into the second column; the build fails if it is forgotten, or if it leaves bytes of padding
  * behind it, which a later field would come to lie in. */
 #define CT_SIZED_STRUCTS(X)                                                                                            \
-    X(carat_options, progress_arg, chat_template)                                                                      \
-    X(carat_stats, busy_seconds, image_seconds)                                                                        \
+    X(carat_options, progress_arg, n_guesses)                                                                          \
+    X(carat_stats, busy_seconds, accepted_tokens)                                                                      \
     X(carat_machine_info, n_cores, n_cores)                                                                            \
     X(carat_shape, tower_layers, tower_layers)                                                                         \
     X(carat_rates, batch, batch)                                                                                       \
@@ -39,9 +39,9 @@
     X(carat_prompt_options, fit, tools)                                                                                \
     X(carat_sampling, n_bias, n_bias)                                                                                  \
     X(carat_format_options, n_names, n_names)                                                                          \
-    X(carat_generation, arg, mask)                                                                                     \
+    X(carat_generation, arg, prediction_len)                                                                           \
     X(carat_mask, close, close)                                                                                        \
-    X(carat_result, seconds, stop)                                                                                     \
+    X(carat_result, seconds, n_accepted)                                                                               \
     X(carat_continuation, n_ids, n_ids)                                                                                \
     X(carat_request_options, user, n_prompt_top)                                                                       \
     X(carat_request_state, n_encoded, started)                                                                         \

@@ -134,27 +134,53 @@ static void begin_answer(ct_job *j)
 {
     for (size_t i = 0; i < j->seq->n; i++)
         ct_generator_accept(j->gen, j->seq->ids[i]);
+    j->n_before = j->seq->n;
     j->has_begun = true;
 }
 
-/* Guesses of what follows what was said. The places of the sequence's ids behind its n hold nothing yet. */
-static void guess(const ct_run *r, ct_job *j)
+/* With so many answers in a step guesses rarely pay: their rows are what the others' tokens would be. */
+#define MANY_ANSWERS 4
+
+/* What was said so far, all of it: the sequence's ids, and in the places behind them, which hold nothing yet, what it does not
+ * have. Returns how many. */
+static size_t write_said(ct_job *j)
 {
-    size_t n = j->seq->n, n_new = j->n_chunks - j->n_right, room = room_after(j);
-    size_t most = CT_MAX_AHEAD - n_new < room ? CT_MAX_AHEAD - n_new : room, n_vocab = r->p.model->cfg.n_vocab;
-    if (ct_generator_wants_lse(j->gen))
-        j->n_guesses = ct_generator_forced(j->gen, j->guesses, most);
-    if (j->n_guesses || !j->draft.propose || !most)
-        return;
+    size_t n = j->seq->n;
     if (j->is_evaluated)
         for (size_t i = 0; i < j->n_certain; i++)
             j->seq->ids[n++] = j->pending[i];
     for (size_t i = 0; i < j->n_chunks; i++)
         j->seq->ids[n++] = j->chunk[i].id;
-    j->n_guesses = j->draft.propose(j->draft.self, j->seq->ids, n, j->guesses, most);
-    for (size_t i = 0; i < j->n_guesses; i++)
-        if (j->guesses[i] < 0 || (size_t)j->guesses[i] >= n_vocab)
+    return n;
+}
+
+/* The guesses from the first one on that is no token, or, of ours, that ends turns: nothing comes behind it. */
+static void cut_guesses(const ct_model *m, ct_job *j)
+{
+    for (size_t i = 0; i < j->n_guesses; i++) {
+        const int32_t id = j->guesses[i];
+        if (id < 0 || (size_t)id >= m->cfg.n_vocab || (!j->draft.propose && ct_model_is_stop(m, id)))
             j->n_guesses = i;
+    }
+}
+
+/* Guesses of what follows. */
+static void guess(const ct_run *r, ct_job *j)
+{
+    size_t n_new = j->n_chunks - j->n_right, room = room_after(j);
+    size_t most = CT_MAX_AHEAD - n_new < room ? CT_MAX_AHEAD - n_new : room;
+    if (ct_generator_wants_lse(j->gen))
+        j->n_guesses = ct_generator_forced(j->gen, j->guesses, most);
+    j->are_forced = j->n_guesses > 0;
+    j->guess.n_found = j->are_forced || r->n_answers >= MANY_ANSWERS ? 0 : j->guess.n_found;
+    if (j->are_forced || !most)
+        return;
+    if (j->draft.propose)
+        j->n_guesses = j->draft.propose(j->draft.self, j->seq->ids, write_said(j), j->guesses, most);
+    else if (j->guess.most && r->n_answers < MANY_ANSWERS)
+        j->n_guesses = ct_guesses_next(&j->guess, &r->paces, r->n_answers ? r->n_answers : 1, j->seq->ids,
+                                       write_said(j), j->n_before, j->n_chunks, j->guesses, most);
+    cut_guesses(r->p.model, j);
 }
 
 /* ---- logits, a group of rows at a time ---- */
@@ -252,6 +278,16 @@ static void keep(ct_run *r, ct_job *j)
     r->decoded_tokens += n;
 }
 
+static void count_guesses(ct_run *r, ct_job *j)
+{
+    if (j->pending_are_forced || j->n_span <= j->n_certain)
+        return;
+    j->n_drafted += j->n_span - j->n_certain;
+    j->n_accepted += j->n_right;
+    r->drafted_tokens += j->n_span - j->n_certain;
+    r->accepted_tokens += j->n_right;
+}
+
 /* What is ahead of the sequence from now on. Of an ended answer the last token is not evaluated. */
 static void look_ahead(ct_job *j)
 {
@@ -263,12 +299,15 @@ static void look_ahead(ct_job *j)
     memcpy(j->pending + n, j->guesses, j->n_guesses * sizeof *j->guesses);
     j->n_certain = n;
     j->n_pending = n + j->n_guesses;
+    j->pending_are_forced = j->are_forced;
 }
 
 void ct_run_settle_answer(ct_run *r, ct_job *j)
 {
-    if (j->is_evaluated)
+    if (j->is_evaluated) {
         keep(r, j);
+        count_guesses(r, j);
+    }
     if (j->n_rows && !j->is_failed) {
         look_ahead(j);
     } else if (j->is_evaluated) { /* a part of what is certain */

@@ -27,6 +27,7 @@ void ct_job_deinit(ct_job *j)
     if (j->draft.close)
         j->draft.close(j->draft.self);
     j->draft = (ct_draft){ 0 };
+    ct_guesses_deinit(&j->guess);
 }
 
 size_t ct_job_reach(size_t batch, size_t n_ctx)

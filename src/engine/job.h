@@ -20,6 +20,7 @@
 
 #include "base/wake.h"
 #include "engine/draft.h"
+#include "engine/guess.h"
 #include "engine/queue.h"
 #include "engine/readout.h"
 #include "engine/scores.h"
@@ -65,7 +66,8 @@ struct ct_job {
     ct_generator *gen;       /* NULL: no answer */
     ct_scores *scores;       /* without gen: what is scored after the stream, a prompt's; closed with the job */
     ct_readout *readout;     /* what is reported of the stream, a prompt's; without scores; closed with the job */
-    ct_draft draft;          /* guesses for gen; closed with the job. Zeroed: none */
+    ct_draft draft;          /* guesses for gen; closed with the job. Zeroed: those of `guess` */
+    ct_guesses guess;        /* what prompt and answer repeat; closed with the job. Zeroed: none */
     double deadline;         /* seconds of CLOCK_MONOTONIC; 0: none */
     atomic_bool *cancel;     /* checked before each step and each layer of the vision tower */
     /* From the scheduler's thread, while the submitter waits; may be NULL; false cancels. */
@@ -99,7 +101,8 @@ struct ct_job {
     /* ---- the scheduler's ---- */
     ct_wake *wake; /* its own; set when the job is submitted */
     ct_seq own;
-    bool has_begun;                     /* the generator has the prompt's tokens */
+    bool has_begun;                     /* the generator has the prompt's tokens ... */
+    size_t n_before;                    /* ... of which there are so many */
     size_t at;                          /* tokens of the stream that are evaluated */
     size_t n_images, n_seen, n_encoded; /* of the stream from `from` on; n_encoded: those that were not in the cache */
     /* What the answer is ahead of its sequence: tokens that are certain, reported and not evaluated, then guesses. */
@@ -118,6 +121,9 @@ struct ct_job {
     ct_verdict verdict;
     int32_t guesses[CT_MAX_AHEAD]; /* for the next step */
     size_t n_guesses;
+    bool are_forced;              /* ... and they come from the mask */
+    bool pending_are_forced;      /* the same of those that are pending */
+    size_t n_drafted, n_accepted; /* guesses that were evaluated, ever, and that came true; without forced ones */
 };
 
 /* A job of the group, not submitted yet: everything else is to be filled in. */

@@ -105,6 +105,8 @@ static void end_answer(ct_scheduler *s, ct_job *j)
     if (j->ok && ct_generator_flush(j->gen, &j->chunk[0]))
         ct_jobs_send(s, j, &j->chunk[0]);
     j->result = ct_generator_result(j->gen);
+    j->result.n_drafted = j->n_drafted;
+    j->result.n_accepted = j->n_accepted;
     if (was_cancelled) {
         j->result.finish = CARAT_FINISH_CANCELLED;
         j->result.stop = 0;

@@ -50,6 +50,7 @@ bool ct_run_open(ct_run *r, const ct_scheduler_parts *p, const ct_scheduler_opti
 {
     size_t bytes;
     *r = (ct_run){ .p = *p, .o = *o };
+    ct_paces_init(&r->paces);
     if (!ct_run_bytes(&p->model->cfg, o, &bytes) || !ct_arena_init(&r->arena, bytes))
         return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for %zu rows of logits", max_rows(o));
     take_all(r, &p->model->cfg, o, &r->arena);
@@ -96,7 +97,7 @@ bool ct_run_is_finite(const ct_head_row *row, carat_err *err)
 static void begin_step(ct_job *j)
 {
     j->n_span = j->n_rows = j->row_end = j->n_right = j->n_chunks = j->n_guesses = 0;
-    j->is_failed = j->is_evaluated = false;
+    j->is_failed = j->is_evaluated = j->are_forced = false;
     j->verdict = CT_GO_ON;
     if (j->readout)
         j->readout->from = j->readout->to;
@@ -229,8 +230,11 @@ void ct_run_step(ct_run *r, ct_job *const *jobs, size_t n)
     ct_run_sample(r);
     /* What is computed ahead is neither a prompt's token nor an answer's next: a step with nothing but these teaches
      * nothing. */
+    double seconds = ct_now() - start;
     if (r->n_spans && (read || r->n_ahead == 0))
-        learn(r, ct_now() - start, read + r->n_ahead);
+        learn(r, seconds, read + r->n_ahead);
+    if (r->n_answers && !read && !r->has_encoded && r->n_spans == r->n_jobs)
+        ct_paces_learn(&r->paces, r->n_answers + r->n_ahead, seconds);
     for (size_t i = 0; i < r->n_jobs; i++)
         if (r->jobs[i]->scores)
             ct_run_settle_scores(r->jobs[i]);

@@ -43,7 +43,8 @@ typedef struct ct_run {
     bool has_encoded;           /* a layer, in this step */
     /* Measured times, for the budget: seconds of a step that only decodes, and of a prompt's token. */
     double decode_seconds, token_seconds;
-    uint64_t read_tokens, decoded_tokens;
+    ct_paces paces; /* of steps with nothing but tokens of answers */
+    uint64_t read_tokens, decoded_tokens, drafted_tokens, accepted_tokens;
     ct_arena arena;
 } ct_run;
 

@@ -104,6 +104,8 @@ static void step(ct_scheduler *s, size_t n)
     s->stats.busy_seconds += seconds;
     s->stats.read_tokens = s->run.read_tokens;
     s->stats.decoded_tokens = s->run.decoded_tokens;
+    s->stats.drafted_tokens = s->run.drafted_tokens;
+    s->stats.accepted_tokens = s->run.accepted_tokens;
     /* Before any job ends, because followers that still wait for its prompt end with it. */
     for (size_t i = 0; i < s->run.n_jobs; i++)
         if (s->run.jobs[i]->state == CT_JOB_PROMISED)

@@ -68,7 +68,7 @@ void ct_scheduler_visit(ct_scheduler *s);
 void ct_scheduler_leave(ct_scheduler *s);
 
 typedef struct ct_scheduler_stats {
-    uint64_t steps, read_tokens, decoded_tokens, cached_tokens;
+    uint64_t steps, read_tokens, decoded_tokens, cached_tokens, drafted_tokens, accepted_tokens;
     uint64_t done, failed, cancelled; /* jobs */
     size_t running, queued;
     double busy_seconds;

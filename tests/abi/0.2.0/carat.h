@@ -215,6 +215,16 @@ typedef enum carat_vision_use {
 /* The element type of cached keys and values. q8_0 halves their memory; head_dim must then be a multiple of 32. */
 typedef enum carat_cache_type { CARAT_CACHE_F16, CARAT_CACHE_Q8_0 } carat_cache_type;
 
+/* Prompt lookup: where the end of an answer stands in the prompt or in the answer before, its next tokens are guessed to be what
+ * followed there. Guesses are evaluated together with the next token and believed only where they are what is drawn, so an answer
+ * is the same with any of these, token for token and bit for bit, and takes fewer steps. */
+typedef enum carat_lookup {
+    CARAT_LOOKUP_AUTO,   /* as many as pay, by how often they were right and by the measured times of steps; none while four or
+                          * more answers are generated */
+    CARAT_LOOKUP_OFF,    /* nothing is looked up */
+    CARAT_LOOKUP_ALWAYS, /* as many as may be, wherever something is found, with fewer than four answers */
+} carat_lookup;
+
 /* Zeros are the defaults. */
 typedef struct carat_options {
     size_t struct_size;
@@ -246,6 +256,8 @@ typedef struct carat_options {
      * these (it is not interpreted; one that is empty is refused); "none": messages are refused. NULL: the file's own, and
      * Gemma's where it has none. */
     const char *chat_template;
+    carat_lookup lookup;
+    int n_guesses; /* most tokens of an answer that are guessed in a step; 0: 15, which is also the most */
 } carat_options;
 
 /* Loads a GGUF file (any part of a split one) or a Hugging Face folder. opt may be NULL. Errors: CARAT_EIO,
@@ -279,6 +291,7 @@ typedef struct carat_stats {
     uint64_t evictions;                                          /* pages of the prefix cache given to others */
     double busy_seconds;                                         /* within steps */
     double image_seconds;                                        /* of these, encoding images */
+    uint64_t drafted_tokens, accepted_tokens; /* of answers: guessed and evaluated; of these, those that were right */
 } carat_stats;
 CARAT_API bool carat_engine_stats(carat_engine *e, carat_stats *out, carat_err *err); /* Errors: CARAT_EARG */
 
@@ -799,6 +812,13 @@ typedef struct carat_generation {
      * forbid every token that may follow. What follows without an alternative is given without asking the model. */
     const carat_format *format;
     const carat_mask *mask; /* instead of a format: the caller's own. NULL: any token */
+    bool omits_guesses;     /* no token is guessed, whatever the engine's options say (carat_lookup) */
+    int n_guesses;          /* most tokens guessed in a step, at most 15; 0: as the engine's options say */
+    /* What the answer is expected to be like, UTF-8, copied: guessed from its beginning, and after a difference from where the
+     * answer agrees with it again, as the prompt is; with CARAT_LOOKUP_OFF too. It changes nothing but the time. NULL: nothing is.
+     */
+    const char *prediction;
+    size_t prediction_len; /* in bytes; 0: NUL-terminated */
 } carat_generation;
 
 typedef struct carat_result {
@@ -808,6 +828,7 @@ typedef struct carat_result {
     size_t n_generated; /* tokens sampled, a final stop token not counted */
     double seconds;     /* from the first sample to the end */
     size_t stop;        /* which of the generation's stop strings ended the text, counted from 1; 0: none did */
+    size_t n_drafted, n_accepted; /* tokens guessed and evaluated; of these, those that were right and are of the answer */
 } carat_result;
 
 /* Samples tokens and evaluates each, except the last one and a stop token: append that one to continue from it. The

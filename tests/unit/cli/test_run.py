@@ -30,6 +30,18 @@ class Run(Case):
             self.assertLess(entry["logprob"], 0)
             self.assertEqual(len(entry["top_logprobs"]), 3)
 
+    def test_guesses_change_nothing(self):
+        said = ("-p", "a red star, a red star, a red star", "--raw", "--seed", "4", "-n", "60", "--ignore-eos")
+        plain = self.run_json(*said, "--lookup", "off")
+        self.assertEqual((plain["timings"]["draft_n"], plain["timings"]["draft_n_accepted"]), (0, 0))
+        for how in ("auto", "1", "15"):
+            r = self.run_json(*said, "--lookup", how)
+            self.assertEqual((r["tokens"], r["text"], r["finish_reason"]), (plain["tokens"], plain["text"], plain["finish_reason"]))
+            self.assertLessEqual(r["timings"]["draft_n_accepted"], r["timings"]["draft_n"])
+        self.assertGreater(r["timings"]["draft_n"], 0)
+        self.refused("run", TINY, "-p", "a", "--lookup", "x", says="--lookup is 'x', expected a whole number, auto, or off", code=2)
+        self.refused("run", TINY, "-p", "a", "--lookup", "16", says="--lookup is 16, expected 0 to 15", code=2)
+
     def test_the_prompt_is_shown(self):
         said = ("run", SIGHT, "-p", " <bos>\x1b[2Jhi ", "--system", "be brief", "--temp", "0", "-n", "3")
         r = self.ok(*said, "-q", "--show-prompt")

@@ -38,6 +38,47 @@ static void test_every_field_is_honoured(void **state)
     asked_done(&a);
 }
 
+static void test_predictions(void **state)
+{
+    (void)state;
+    static const char *const bad[][2] = {
+        { "\"text\"", "prediction" },
+        { "[]", "prediction" },
+        { "{}", "prediction.type" },
+        { "{\"type\": \"image\", \"content\": \"a\"}", "prediction.type" },
+        { "{\"type\": \"content\"}", "prediction.content" },
+        { "{\"type\": \"content\", \"content\": 3}", "prediction.content" },
+        { "{\"type\": \"content\", \"content\": [\"a\"]}", "prediction.content" },
+        { "{\"type\": \"content\", \"content\": [{\"type\": \"image_url\"}]}", "prediction.content" },
+        { "{\"type\": \"content\", \"content\": [{\"type\": \"text\", \"text\": 3}]}", "prediction.content.text" },
+    };
+    asked a;
+    asked_accept(&a, ASKED_CHAT, ", \"prediction\": {\"type\": \"content\", \"content\": \"a\\u0000b\"}");
+    assert_int_equal(a.r.generation.prediction_len, 3);
+    assert_memory_equal(a.r.generation.prediction, "a\0b", 3);
+    asked_done(&a);
+    asked_accept(&a, ASKED_CHAT,
+                 ", \"prediction\": {\"type\": \"content\", \"content\": [{\"type\": \"text\", \"text\": \"a \"}, "
+                 "{\"type\": \"text\", \"text\": \"b\"}]}");
+    assert_int_equal(a.r.generation.prediction_len, 3);
+    assert_memory_equal(a.r.generation.prediction, "a b", 3);
+    asked_done(&a);
+    asked_accept(&a, ASKED_CHAT, ", \"prediction\": {\"type\": \"content\", \"content\": \"\"}");
+    assert_null(a.r.generation.prediction);
+    asked_done(&a);
+    asked_accept(&a, ASKED_CHAT, ", \"prediction\": null");
+    assert_null(a.r.generation.prediction);
+    asked_done(&a);
+    asked_accept(&a, ASKED_COMPL, ", \"prediction\": {\"type\": \"content\", \"content\": \"a\"}");
+    assert_null(a.r.generation.prediction); /* OpenAI has it for chats alone */
+    asked_done(&a);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        char rest[160];
+        snprintf(rest, sizeof rest, ", \"prediction\": %s", bad[i][0]);
+        asked_refuse(ASKED_CHAT, rest, bad[i][1], "invalid_value");
+    }
+}
+
 static void test_what_is_not_given_is_the_operators(void **state)
 {
     (void)state;
@@ -159,7 +200,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_field_is_honoured), cmocka_unit_test(test_what_is_not_given_is_the_operators),
         cmocka_unit_test(test_the_ends_of_ranges),      cmocka_unit_test(test_a_nul_character_cuts_no_name),
-        cmocka_unit_test(test_wrong_types_and_ranges),
+        cmocka_unit_test(test_wrong_types_and_ranges),  cmocka_unit_test(test_predictions),
     };
     return cmocka_run_group_tests(tests, asked_open, asked_close);
 }

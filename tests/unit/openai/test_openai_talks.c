@@ -291,6 +291,34 @@ static void test_chunks_of_a_chat(void **state)
     json_decref(all);
 }
 
+/* What it is expected to be, it comes in fewer steps, and is the same. */
+static void test_a_prediction_is_counted(void **state)
+{
+    (void)state;
+#define SAID                                                                                                           \
+    "{\"messages\": [{\"role\": \"user\", \"content\": \"a red star\"}], \"max_tokens\": 24, \"temperature\": 0, "     \
+    "\"ignore_eos\": true"
+    json_t *plain = whole(&ct_openai_talk_chat, SAID "}");
+    const char *said =
+        text_of(json_object_get(json_array_get(json_object_get(plain, "choices"), 0), "message"), "content");
+    json_t *body = json_loads(SAID "}", 0, NULL),
+           *prediction = json_pack("{s:s, s:s}", "type", "content", "content", said);
+    json_object_set_new(body, "prediction", prediction);
+    char *text = json_dumps(body, 0);
+    json_t *o = whole(&ct_openai_talk_chat, text), *t = json_object_get(o, "timings");
+    const json_t *details = json_object_get(json_object_get(o, "usage"), "completion_tokens_details");
+    assert_string_equal(
+        text_of(json_object_get(json_array_get(json_object_get(o, "choices"), 0), "message"), "content"), said);
+    const json_int_t right = json_integer_value(json_object_get(details, "accepted_prediction_tokens")),
+                     wrong = json_integer_value(json_object_get(details, "rejected_prediction_tokens"));
+    assert_true(json_is_integer(json_object_get(details, "rejected_prediction_tokens")));
+    assert_int_equal(json_integer_value(json_object_get(t, "draft_n")), right + wrong);
+    assert_int_equal(json_integer_value(json_object_get(t, "draft_n_accepted")), right);
+    assert_int_equal(json_integer_value(json_object_get(json_object_get(o, "usage"), "completion_tokens")), 24);
+    free(text);
+    json_decref(body), json_decref(o), json_decref(plain);
+}
+
 static void test_timings(void **state)
 {
     (void)state;
@@ -453,6 +481,7 @@ int main(void)
         cmocka_unit_test(test_streams_say_what_whole_replies_say),
         cmocka_unit_test(test_chunks_of_a_chat),
         cmocka_unit_test(test_timings),
+        cmocka_unit_test(test_a_prediction_is_counted),
         cmocka_unit_test(test_a_list_of_prompts),
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_faults),
