@@ -3,12 +3,13 @@ BUILD ?= build
 MESON_FLAGS ?=
 MODEL = models/gemma-3-270m-q4_k_m.gguf
 CHAT_MODEL = models/chat-270m-q8_0.gguf
+EMBED_MODEL = models/embeddinggemma-300m
 # make check K=dot narrows the kernel tests, T=gguf the others; make fuzz T=gguf SECONDS=600.
 K ?=
 T ?=
 SECONDS ?= 60
 
-.PHONY: all setup install model demo test check bench web test-web test-clients precommit check-asan check-tsan check-oom check-cpu fuzz longest map format help \
+.PHONY: all setup install model demo test check bench web test-web test-clients test-embed precommit check-asan check-tsan check-oom check-cpu fuzz longest map format help \
         clean tools
 
 all: $(BUILD)/build.ninja  ## build $(BUILD)/carat and $(BUILD)/libcarat
@@ -53,6 +54,10 @@ test-web: all model  ## the chat page in headless Chromium; needs Node, npm and 
 
 test-clients: all model  ## real clients (openai, ollama, anthropic, lm-eval ...) against carat serve; T=name narrows them; needs Node and npm
 	@CARAT_TEST_MODEL=$(abspath $(MODEL)) CARAT_TEST_CHAT_MODEL=$(abspath $(CHAT_MODEL)) scripts/test_clients.sh $(BUILD) $(T)
+
+test-embed: all  ## the real EmbeddingGemma 300M (fetched: 1.2 GB, Gemma Terms of Use) against the reference, every instruction set
+	@scripts/embed_model.sh $(EMBED_MODEL)
+	@CARAT_TEST_EMBED_MODEL=$(abspath $(EMBED_MODEL)) scripts/test.sh $(BUILD) --suite embed --num-processes 1
 
 precommit:  ## formatting, warnings as errors in gcc and clang, sanitizers, headers, symbols, banned functions
 	@scripts/precommit.sh

@@ -86,20 +86,41 @@ static void print_template(const carat_model_info *i)
         row(*i->chat_template ? "" : "chat template", "%s", term_printable(i->chat_template_note, note, sizeof note));
 }
 
+static void print_embedding(const carat_model_info *i)
+{
+    char name[128], prompt[256], list[64] = "";
+    if (!i->is_embedding)
+        return;
+    for (size_t k = 0; k < i->n_embedding_dims; k++)
+        snprintf(list + strlen(list), sizeof list - strlen(list), "%s%zu", k ? ", " : "", i->embedding_dims[k]);
+    if (*list)
+        row("vectors", "of %s numbers", list);
+    else
+        row("vectors", "of %zu numbers", i->hidden);
+    for (size_t k = 0; k < i->n_tasks; k++)
+        row(k ? "" : "tasks", "%s \"%s\"", term_printable(i->tasks[k].name, name, sizeof name),
+            term_printable(i->tasks[k].prompt, prompt, sizeof prompt));
+}
+
 static void print_text(const carat_model_info *i)
 {
     char name[512];
     row("file", "%s (%s, %.1f MB)", i->path, i->container, (double)i->file_bytes / 1e6);
     if (*i->name)
         row("name", "%s", term_printable(i->name, name, sizeof name));
-    row("model", "%s, %s", *i->published ? i->published : "Gemma 3, not one of the published sizes",
-        i->is_instruction_tuned ? "instruction-tuned (has a chat template)" : "pre-trained (no chat template)");
+    row("model", "%s, %s",
+        *i->published     ? i->published
+        : i->is_embedding ? "EmbeddingGemma's architecture, not the published size"
+                          : "Gemma 3, not one of the published sizes",
+        i->is_embedding           ? "an embedding model: it makes vectors and writes no text"
+        : i->is_instruction_tuned ? "instruction-tuned (has a chat template)"
+                                  : "pre-trained (no chat template)");
     print_template(i);
     row("parameters", "%.1f million in the text model, %.1f MB in memory", (double)i->n_params / 1e6,
         (double)i->weight_bytes / 1e6);
     row("tensor types", "%s", i->weight_types);
-    row("layers", "%zu: %zu local with a window of %zu, %zu global", i->n_layer, i->n_layer - i->n_global, i->window,
-        i->n_global);
+    row("layers", "%zu: %zu local with a window of %zu%s, %zu global", i->n_layer, i->n_layer - i->n_global, i->window,
+        i->is_embedding ? ", half of it to each side" : "", i->n_global);
     row("width", "%zu, feed-forward %zu", i->hidden, i->ffn);
     row("heads", "%zu of %zu, %zu for keys and values, query scale %.6g", i->n_head, i->head_dim, i->n_kv_head,
         i->query_scale);
@@ -107,8 +128,10 @@ static void print_text(const carat_model_info *i)
         i->rope_base_local);
     row("vocabulary", "%zu rows, %zu tokens", i->n_vocab, i->n_pieces);
     row("context", "%zu tokens", i->context);
+    print_embedding(i);
     print_vision(i);
-    print_sampling(i);
+    if (!i->is_embedding)
+        print_sampling(i);
     for (const char *w = i->warnings; *w;) {
         size_t n = strcspn(w, "\n");
         row("contradiction", "%.*s", (int)n, w);
@@ -125,6 +148,16 @@ static json_t *lines(const char *text)
         text += n + (text[n] == '\n');
     }
     return a;
+}
+
+static json_t *embedding_json(const carat_model_info *i)
+{
+    json_t *dims = json_array(), *tasks = json_object();
+    for (size_t k = 0; k < i->n_embedding_dims; k++)
+        json_array_append_new(dims, json_integer((json_int_t)i->embedding_dims[k]));
+    for (size_t k = 0; k < i->n_tasks; k++)
+        json_object_set_new(tasks, i->tasks[k].name, ct_json_from_str(i->tasks[k].prompt));
+    return json_pack("{s:o, s:o}", "dimensions", dims, "tasks", tasks);
 }
 
 static void print_json(const carat_model_info *i)
@@ -183,6 +216,7 @@ static void print_json(const carat_model_info *i)
                                   s->top_k, "top_p", (double)s->top_p, "min_p", (double)s->min_p, "repetition_penalty",
                                   (double)s->repetition_penalty, "penalty_window", s->penalty_window));
     json_object_set_new(o, "sampling_from", sampling_origin(i));
+    json_object_set_new(o, "embedding", i->is_embedding ? embedding_json(i) : json_null());
     json_object_set_new(o, "contradictions", lines(i->warnings));
     cli_json_print(o, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
     putchar('\n');

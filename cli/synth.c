@@ -45,7 +45,7 @@ static int run(int argc, char **argv)
     if (!cli_parse(&cli_synth, argc, argv, &args))
         return CLI_USAGE;
     if (args.n != 1 || !opt.out)
-        return cli_usage(&cli_synth, "needs one size (270m, 1b, 4b, 12b, 27b) and -o FILE");
+        return cli_usage(&cli_synth, "needs one size (270m, 1b, 4b, 12b, 27b, 300m) and -o FILE");
     if (cli_is_stream(&cli_synth, "output", opt.out))
         return CLI_USAGE;
     if ((opt.tower_type || opt.tower_layers) && !opt.vision && !opt.mmproj)
@@ -81,12 +81,12 @@ const cli_command cli_synth = {
     .name = "synth",
     .usage = "SIZE -o FILE [options]",
     .summary = "write a model of random weights, to try speed and memory",
-    .text =
-        "Writes a GGUF file of random weights in the shape of a published Gemma 3 (270m, 1b, 4b, 12b, 27b) or of one\n"
-        "that you describe, so that its speed and memory can be tried without a download.\n\n"
-        "  carat synth 4b --type q4_0 -o 4b.gguf\n"
-        "  carat synth 1b --type bf16 --layers 4 -o small.gguf\n"
-        "  carat synth 4b --mmproj --tower-type q8_0 -o mmproj-4b.gguf",
+    .text = "Writes a GGUF file of random weights in the shape of a published Gemma 3 (270m, 1b, 4b, 12b, 27b), of\n"
+            "EmbeddingGemma (300m) or of one that you describe, so that its speed and memory can be tried without a "
+            "download.\n\n"
+            "  carat synth 4b --type q4_0 -o 4b.gguf\n"
+            "  carat synth 1b --type bf16 --layers 4 -o small.gguf\n"
+            "  carat synth 4b --mmproj --tower-type q8_0 -o mmproj-4b.gguf",
     .tables = { &table, &cli_shape_table },
     .run = run,
 };

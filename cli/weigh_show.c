@@ -68,12 +68,15 @@ void weigh_point_print(const carat_estimate_result *w, const carat_device *d)
     char size[24], ctx[24], name[77];
     const carat_device *card = planner_smallest_card(w);
     planner_parts_of(w, p);
-    printf("%s%s%s\n%.76s\ncontext %s in %s, %zu session%s%s\n\n", term_bold(1),
-           term_printable(w->name, name, sizeof name), term_reset(1), w->quant, weigh_ctx(w->n_ctx, ctx),
-           w->cache == CARAT_CACHE_Q8_0 ? "q8_0" : "f16", w->n_sessions, w->n_sessions == 1 ? "" : "s",
-           w->includes_vision ? ", with the image tower"
-           : w->has_vision    ? ", text only"
-                              : "");
+    printf("%s%s%s\n%.76s\n", term_bold(1), term_printable(w->name, name, sizeof name), term_reset(1), w->quant);
+    if (w->n_texts)
+        printf("texts of up to %s tokens, %zu at a time\n\n", weigh_ctx(w->n_ctx, ctx), w->n_texts);
+    else
+        printf("context %s in %s, %zu session%s%s\n\n", weigh_ctx(w->n_ctx, ctx),
+               w->cache == CARAT_CACHE_Q8_0 ? "q8_0" : "f16", w->n_sessions, w->n_sessions == 1 ? "" : "s",
+               w->includes_vision ? ", with the image tower"
+               : w->has_vision    ? ", text only"
+                                  : "");
     if (term_is_tty(1))
         print_bar(w, p);
     for (int i = 0; i < PLANNER_N_PARTS; i++)

@@ -1,4 +1,4 @@
-/* carat.h - the public API of libcarat: Gemma 3 on the CPU.
+/* carat.h - the public API of libcarat: Gemma 3 and EmbeddingGemma on the CPU.
  *
  *     carat_engine     a model, loaded: weights, tokenizer, threads.      Any thread; shared by all that follows.
  *     carat_session    one conversation: its tokens and their KV cache.   One thread at a time.
@@ -34,7 +34,7 @@
  *     longer than this header says. Do not copy it whole if the copy is to be handed back.
  *   - New fields come at the end. So neither kind is part of another by value: options within options are pointers,
  *     read during the call, and NULL means the defaults.
- *   - carat_err, carat_bias, carat_top, carat_score and carat_piece never change.
+ *   - carat_err, carat_bias, carat_top, carat_score, carat_piece and carat_task never change.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef CARAT_H
@@ -191,7 +191,20 @@ typedef struct carat_model_info {
     const char *sampling_from; /* "generation_config.json", "general.sampling" (keys of a GGUF); "" if none is */
     const char
         *chat_template_text; /* the file's own template, in Jinja; "" if none. Whether it is used: chat_template */
+    /* An embedding model (EmbeddingGemma), which makes vectors of `hidden` numbers and writes no text: carat_prompt_embedding. The
+     * sizes that it was trained to be cut to, [n_embedding_dims], largest first; none: it may be cut to any. */
+    bool is_embedding;
+    const size_t *embedding_dims;
+    size_t n_embedding_dims;
+    const struct carat_task *tasks; /* [n_tasks] what its texts are put behind */
+    size_t n_tasks;
 } carat_model_info;
+
+/* What an embedding model has in front of a text, for one task. Never changes. */
+typedef struct carat_task {
+    const char *name;   /* "query" */
+    const char *prompt; /* "task: search result | query: " */
+} carat_task;
 
 /* Reads the headers of a GGUF file (any part of a split one) or a Hugging Face folder. *out is the caller's. Errors:
  * CARAT_EIO, CARAT_EFORMAT, CARAT_EUNSUPPORTED, CARAT_ENOMEM. */
@@ -258,6 +271,7 @@ typedef struct carat_options {
     const char *chat_template;
     carat_lookup lookup;
     int n_guesses; /* most tokens of an answer that are guessed in a step; 0: 15, which is also the most */
+    /* An embedding model has no conversations: n_sessions, cache and prefix_cache change nothing with it. */
 } carat_options;
 
 /* Loads a GGUF file (any part of a split one) or a Hugging Face folder. opt may be NULL. Errors: CARAT_EIO,
@@ -485,6 +499,28 @@ CARAT_API bool carat_prompt_text(const carat_engine *e, const carat_content *con
 CARAT_API bool carat_prompt_ids(const carat_engine *e, const int32_t *ids, size_t n_ids,
                                 const carat_picture *const *pictures, size_t n_pictures, const carat_prompt_options *o,
                                 carat_prompt **out, carat_err *err);
+/* A text whose embedding is wanted. */
+typedef struct carat_embedding_text { /* zeros are the defaults */
+    size_t struct_size;
+    const char *text;
+    size_t text_len; /* in bytes; NUL characters may be among them. 0: the text ends before its first NUL */
+    const char *
+        task; /* the name of one of the model's (carat_model_info): its prompt comes first. NULL: the one that the model's
+                        * files say, which EmbeddingGemma's do not: then nothing comes first */
+    const char *title; /* of a document: in the place of "none" in "title: none | text: ". NULL: none */
+    bool truncates;    /* of more tokens than fit the first are taken; else that is an error */
+    size_t max_tokens; /* that fit; 0: as many as the engine's context */
+} carat_embedding_text;
+
+/* The prompt for a request that wants_embedding. Of an embedding model: <bos>, prompt and text as one string, <eos>; names of control
+ * tokens in it become these tokens, as in the reference; one that is too long keeps both ends. Of other models: <bos> and the text, in
+ * which nothing becomes a control token; their vectors are the mean of their final hidden states, which they were not trained for.
+ * Errors: CARAT_EARG (no text, a task that the model does not have, a title with a task that has no place for it),
+ * CARAT_ECONTEXT (too long; both counts), CARAT_EUNSUPPORTED (no tokenizer), CARAT_ELIMIT, CARAT_ENOMEM. */
+CARAT_API bool carat_prompt_embedding(const carat_engine *e, const carat_embedding_text *t, carat_prompt **out,
+                                      carat_err *err);
+/* How many tokens of its text were left out. */
+CARAT_API size_t carat_prompt_n_cut(const carat_prompt *p);
 CARAT_API void carat_prompt_free(carat_prompt *p); /* requests keep what they need of it; accepts NULL */
 
 /* Its ids, *n of them; a view is tokens_per_image image tokens. */
@@ -903,13 +939,16 @@ typedef struct carat_request_options { /* zeros are the defaults */
      * prompt is then evaluated: what the prefix cache holds of it is not reused. Takes 8 (1 + n_prompt_top) bytes a token,
      * which are not weighed. */
     bool wants_prompt_logprobs;
-    /* The prompt's embedding: the mean of the final hidden states of all its tokens, after the final norm, scaled to length 1
-     * unless omits_norm. Beside answers or without; not beside continuations. All of the prompt is evaluated, as above. */
+    /* The prompt's embedding: the mean of the final hidden states of all its tokens, after the final norm, of an embedding model
+     * then through its dense layers, scaled to length 1 unless omits_norm. Beside answers or without; not beside continuations. All of
+     * the prompt is evaluated, as above. An embedding model does nothing else: its requests must want it and omit answers. */
     bool wants_embedding, omits_norm;
     /* Nothing is generated: the prompt is evaluated, and ANSWER follows without a token. generation must be NULL and n_answers
      * 0 or 1. */
     bool omits_answers;
     int n_prompt_top; /* 0..20: alternatives of each of its tokens; more than 0 implies wants_prompt_logprobs */
+    size_t
+        n_dims; /* of the embedding, its first ones, before it is scaled: one of the model's embedding_dims. 0: all */
 } carat_request_options;
 
 /* How likely each token of a prompt is after those before it, by the model alone, as a generation reports of the same tokens
@@ -950,8 +989,8 @@ typedef struct carat_event {
     /* ANSWER with log-probabilities that a token ended (carat_result.stop_id): that token, which is no part of the answer,
      * without text. Else NULL. */
     const carat_token *stop_token;
-    /* ANSWER of a request that wants it: [n_embedding], of which there are hidden (carat_model_info); the request's, until it is
-     * freed. The same, bit for bit, whatever else the engine does and has cached. Else NULL. */
+    /* ANSWER of a request that wants it: [n_embedding], of which there are n_dims, or hidden (carat_model_info); the request's, until
+     * it is freed. The same, bit for bit, whatever else the engine does and has cached. Else NULL. */
     const float *embedding;
     size_t n_embedding;
 } carat_event;

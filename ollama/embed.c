@@ -70,7 +70,7 @@ static bool read_settings(talk *o, const json_t *body, ct_vectors_want *want, ct
     if (!ct_json_int(body, "body", "dimensions", 0, (int64_t)carat_engine_info(o->t.scene->engine)->hidden, &n,
                      &f->err))
         return ct_openai_refuse_err(f, "dimensions");
-    want->n_dims = (size_t)n;
+    want->n_dims = n == (int64_t)carat_engine_info(o->t.scene->engine)->hidden ? 0 : (size_t)n;
     return read_options(o, body, &want->n_ctx, f);
 }
 
@@ -78,7 +78,10 @@ static bool read_body(talk *o, const json_t *body, ct_openai_fault *f)
 {
     const char *key = o->is_older ? "prompt" : "input";
     const json_t *input = json_object_get(body, key);
-    ct_vectors_want want = { .param = key, .is_raw = o->is_older, .takes_empty = true };
+    ct_vectors_want want = { .param = key,
+                             .is_raw = o->is_older &&
+                                       !carat_engine_info(o->t.scene->engine)->is_embedding, /* whose last step it is */
+                             .takes_empty = true };
     double seconds;
     bool is_only_load;
     if (!json_is_object(body))

@@ -147,10 +147,10 @@ static bool set_texts(json_t *to, const ct_ollama_model *m)
 
 /* ---- all of it ---- */
 
-/* Every model answers and embeds; those that chat may be told of functions. */
+/* Every model embeds, and all but embedding models answer; those that chat may be told of functions. */
 static json_t *capabilities(const carat_model_info *m)
 {
-    const char *const names[] = { "completion", m->has_vision ? "vision" : NULL,
+    const char *const names[] = { m->is_embedding ? NULL : "completion", m->has_vision ? "vision" : NULL,
                                   m->is_instruction_tuned ? "tools" : NULL, "embedding" };
     json_t *all = json_array();
     bool ok = all != NULL;

@@ -39,8 +39,25 @@ static bool read_want(ct_vectors_want *w, const json_t *body, const carat_engine
         return ct_openai_refuse_err(f, "dimensions");
     if (!ct_openai_bool(body, "normalize", &is_normed, f))
         return false;
-    w->n_dims = (size_t)n;
+    w->n_dims = n == most ? 0 : (size_t)n;
     w->is_raw = !is_normed;
+    return true;
+}
+
+/* "prompt_name" is sentence-transformers' word for it. */
+static bool read_task(ct_vectors_want *w, const json_t *body, ct_openai_fault *f)
+{
+    const char *name = NULL;
+    if (!ct_json_text(body, "body", "task", &w->task, &f->err))
+        return ct_openai_refuse_err(f, "task");
+    if (!ct_json_text(body, "body", "prompt_name", &name, &f->err))
+        return ct_openai_refuse_err(f, "prompt_name");
+    if (!ct_json_text(body, "body", "title", &w->title, &f->err))
+        return ct_openai_refuse_err(f, "title");
+    if (name && w->task && strcmp(name, w->task) != 0)
+        return ct_openai_refuse(f, 400, "invalid_value", "prompt_name",
+                                "'task' is '%.40s', but 'prompt_name' is '%.40s'", w->task, name);
+    w->task = w->task ? w->task : name;
     return true;
 }
 
@@ -56,7 +73,7 @@ static bool read_body(ct_talk *base, json_t *body, ct_openai_fault *f)
         return false;
     if (!ct_json_text(body, "body", "model", &model, &f->err))
         return ct_openai_refuse_err(f, "model");
-    if (!read_encoding(&want, body, f) || !read_want(&want, body, s->engine, f) ||
+    if (!read_encoding(&want, body, f) || !read_want(&want, body, s->engine, f) || !read_task(&want, body, f) ||
         !ct_vectors_read(&t->vectors, json_object_get(body, "input"), &want, s->engine, f))
         return false;
     for (; base->n < t->vectors.n; base->n++)

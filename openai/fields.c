@@ -27,6 +27,7 @@ const ct_openai_field ct_openai_fields[] = {
     X(CHAT, "messages") X(CHAT, "add_generation_prompt") X(CHAT, "continue_final_message")
     X(COMPLETIONS, "prompt")
     X(EMBED, "input") X(EMBED, "encoding_format") X(EMBED, "dimensions") X(EMBED, "normalize")
+    X(EMBED, "task") X(EMBED, "prompt_name") X(EMBED, "title")
     X(CHAT, "max_completion_tokens") X(BODY, "max_tokens") X(BODY, "min_tokens") X(BODY, "ignore_eos")
     X(BODY, "temperature") X(BODY, "top_p") X(BODY, "top_k") X(BODY, "min_p") X(BODY, "seed")
     X(BODY, "presence_penalty") X(BODY, "frequency_penalty") X(BODY, "repeat_penalty") X(BODY, "repetition_penalty")
@@ -110,7 +111,7 @@ const ct_openai_field ct_openai_fields[] = {
     X(BODY, "reasoning") X(BODY, "enable_thinking")
     /* of embeddings */
     X(EMBED, "stream") Y(EMBED, "embd_normalize", "=2") Z(EMBED, "content", "input") Z(EMBED, "prompt", "input")
-    Z(EMBED, "inputs", "input") X(EMBED, "messages") X(EMBED, "input_type") X(EMBED, "prompt_name")
+    Z(EMBED, "inputs", "input") X(EMBED, "messages") Z(EMBED, "input_type", "task")
     Y(EMBED, "add_special_tokens", "=true") X(EMBED, "image_data") X(EMBED, "images")
     /* whole sets of settings; other weights; other models */
     X(BODY, "options") X(BODY, "parameters") X(BODY, "extra_body") X(BODY, "vllm_xargs") X(BODY, "lora")

@@ -3,11 +3,11 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "openai/vectors.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/base64.h"
+#include "base/json_text.h"
 #include "openai/inside.h"
 #include "openai/talk.h"
 
@@ -15,10 +15,13 @@
 
 /* ---- inputs ---- */
 
-/* The first tokens of one that is too long. */
-static bool fit(carat_prompt **p, const char *where, const ct_vectors_want *want, carat_engine *e, ct_openai_fault *f)
+/* Ids are taken as they stand; of too many the first. */
+static bool prompt_of_ids(const json_t *v, const char *where, const ct_vectors_want *want, carat_engine *e,
+                          carat_prompt **p, ct_openai_fault *f)
 {
     size_t n, all = carat_engine_n_ctx(e), most = want->n_ctx && want->n_ctx < all ? want->n_ctx : all;
+    if (!ct_openai_prompt_of(v, where, e, p, f))
+        return false;
     const int32_t *ids = carat_prompt_tokens(*p, &n);
     if (n == 0)
         return ct_openai_refuse(f, 400, "invalid_value", where, "'%s' is empty", where);
@@ -37,18 +40,31 @@ static bool fit(carat_prompt **p, const char *where, const ct_vectors_want *want
     return true;
 }
 
+static bool prompt_of_text(const json_t *v, const char *where, const ct_vectors_want *want, carat_engine *e,
+                           carat_prompt **p, ct_openai_fault *f)
+{
+    const carat_embedding_text t = { .struct_size = sizeof t,
+                                     .text = json_string_value(v),
+                                     .text_len = json_string_length(v),
+                                     .task = want->task,
+                                     .title = want->title,
+                                     .max_tokens = want->n_ctx,
+                                     .truncates = want->truncates };
+    if (t.text_len == 0 && !want->takes_empty)
+        return ct_openai_refuse(f, 400, "invalid_value", where, "'%s' is an empty text", where);
+    if (!ct_openai_may_fit(e, t.text_len, where, f))
+        return false;
+    return carat_prompt_embedding(e, &t, p, &f->err) || ct_openai_refuse_err(f, where);
+}
+
 static bool add_input(ct_vectors *to, const json_t *v, const char *where, const ct_vectors_want *want, carat_engine *e,
                       ct_openai_fault *f)
 {
     carat_prompt **p = &to->prompts[to->n];
     carat_request_options *o = &to->asks[to->n];
     size_t n;
-    if (json_is_string(v) && json_string_length(v) == 0 && !want->takes_empty)
-        return ct_openai_refuse(f, 400, "invalid_value", where, "'%s' is an empty text", where);
-    if (!ct_openai_prompt_of(v, where, e, p, f))
-        return false;
     ct_buf_init(&to->texts[to->n++], MAX_TEXT);
-    if (!fit(p, where, want, e, f))
+    if (!(json_is_string(v) ? prompt_of_text : prompt_of_ids)(v, where, want, e, p, f))
         return false;
     carat_prompt_tokens(*p, &n);
     to->n_tokens += n;
@@ -56,8 +72,25 @@ static bool add_input(ct_vectors *to, const json_t *v, const char *where, const 
                                   .prompt = *p,
                                   .wants_embedding = true,
                                   .omits_norm = want->is_raw,
-                                  .omits_answers = true };
+                                  .omits_answers = true,
+                                  .n_dims = want->n_dims };
     return true;
+}
+
+/* Is the model's embedding one of so many numbers? */
+static bool check_dims(const ct_vectors_want *want, const carat_engine *e, ct_openai_fault *f)
+{
+    const carat_model_info *m = carat_engine_info(e);
+    char list[64] = "";
+    for (size_t i = 0; i < m->n_embedding_dims; i++) {
+        const size_t len = strlen(list);
+        if (want->n_dims == m->embedding_dims[i])
+            return true;
+        snprintf(list + len, sizeof list - len, "%s%zu", i ? ", " : "", m->embedding_dims[i]);
+    }
+    return !want->n_dims || !m->n_embedding_dims ||
+           ct_openai_refuse(f, 400, "invalid_value", "dimensions", "'dimensions' is %zu; the model has %s",
+                            want->n_dims, list);
 }
 
 static bool take_memory(ct_vectors *to, size_t n, ct_openai_fault *f)
@@ -74,8 +107,6 @@ bool ct_vectors_read(ct_vectors *to, const json_t *input, const ct_vectors_want 
     const char *param = want->param;
     const bool is_one = json_is_string(input) || json_is_integer(json_array_get(input, 0));
     const size_t n = is_one ? 1 : json_array_size(input);
-    to->n_dims = want->n_dims ? want->n_dims : carat_engine_info(e)->hidden;
-    to->is_raw = want->is_raw;
     to->as_base64 = want->as_base64;
     if (!is_one && !json_is_array(input))
         return ct_openai_refuse(f, 400, input ? "invalid_value" : "missing_required_parameter", param,
@@ -84,7 +115,7 @@ bool ct_vectors_read(ct_vectors *to, const json_t *input, const ct_vectors_want 
     if (n == 0 || n > CT_TALK_MAX_ASKS)
         return ct_openai_refuse(f, 400, "invalid_value", param, "'%s' is a list of %zu, expected 1 to %d", param, n,
                                 CT_TALK_MAX_ASKS);
-    bool ok = take_memory(to, n, f);
+    bool ok = check_dims(want, e, f) && take_memory(to, n, f);
     for (size_t i = 0; ok && i < n; i++) {
         char where[48];
         snprintf(where, sizeof where, is_one ? "%s" : "%s[%zu]", param, i);
@@ -106,20 +137,6 @@ void ct_vectors_deinit(ct_vectors *v)
 
 /* ---- as text ---- */
 
-static bool write_numbers(const float *v, size_t n, ct_buf *out)
-{
-    bool ok = ct_buf_char(out, '[');
-    for (size_t i = 0; ok && i < n; i++) {
-        char number[32];
-        snprintf(number, sizeof number, "%s%.9g", i ? "," : "", (double)v[i]);
-        for (char *s = number + 1; *s; s++) /* whatever the locale's decimal point is */
-            if (!strchr("0123456789+-e", *s))
-                *s = '.';
-        ok = ct_buf_str(out, number);
-    }
-    return ok && ct_buf_char(out, ']');
-}
-
 static bool write_base64(const float *v, size_t n, ct_buf *out)
 {
     unsigned char *bytes = malloc(4 * n + 1);
@@ -139,33 +156,13 @@ static bool write_base64(const float *v, size_t n, ct_buf *out)
     return ok;
 }
 
-/* The first numbers, of length 1 again unless they are to be as they are. */
-static void cut(const ct_vectors *v, const carat_event *event, float *to)
-{
-    double square = 0;
-    memcpy(to, event->embedding, v->n_dims * sizeof *to);
-    if (v->is_raw || v->n_dims == event->n_embedding)
-        return;
-    for (size_t k = 0; k < v->n_dims; k++)
-        square += (double)to[k] * (double)to[k];
-    for (size_t k = 0; k < v->n_dims && square > 0; k++)
-        to[k] = (float)((double)to[k] / sqrt(square));
-}
-
 bool ct_vectors_take(ct_vectors *to, size_t i, const carat_event *event)
 {
     if (event->kind != CARAT_EVENT_ANSWER)
         return true;
-    if (!event->embedding || event->n_embedding < to->n_dims)
+    if (!event->embedding)
         return false;
-    float *v = malloc(to->n_dims * sizeof *v);
-    if (!v)
-        return false;
-    cut(to, event, v);
-    const bool ok =
-        to->as_base64 ? write_base64(v, to->n_dims, &to->texts[i]) : write_numbers(v, to->n_dims, &to->texts[i]);
-    free(v);
-    return ok;
+    return (to->as_base64 ? write_base64 : ct_json_text_floats)(event->embedding, event->n_embedding, &to->texts[i]);
 }
 
 const ct_buf *ct_vectors_text(const ct_vectors *v, size_t i)

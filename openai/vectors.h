@@ -3,7 +3,8 @@
  *
  *     ct_vectors_read ──> asks [n] ── submitted by the server ──> events ── ct_vectors_take ──> ct_vectors_text
  *
- * A vector is the mean of the final hidden states of its input's tokens, <bos> among them, cut to n_dims and scaled to length 1.
+ * A vector is what carat_request_options.wants_embedding says: an embedding model's, or the mean of the final hidden states of its
+ * input's tokens, <bos> among them; cut to n_dims and scaled to length 1.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef CT_OPENAI_VECTORS_H
@@ -12,13 +13,14 @@
 #include "openai/openai.h"
 
 typedef struct ct_vectors_want {
-    const char *param; /* the field that the inputs are: "input" */
-    size_t n_dims;     /* the first so many numbers of each; 0: all that the model has */
-    size_t n_ctx;      /* an input may have so many tokens; 0: as many as the engine's context */
-    bool is_raw;       /* the mean as it is, not of length 1 */
-    bool truncates;    /* of an input that is longer its beginning is taken; else it is refused */
-    bool takes_empty;  /* empty texts too, which are <bos> alone; else they are refused */
-    bool as_base64;    /* of little-endian floats; else a list of numbers with the digits that give each float back */
+    const char *param;        /* the field that the inputs are: "input" */
+    const char *task, *title; /* of texts, as in carat_embedding_text */
+    size_t n_dims;            /* the first so many numbers of each; 0: all that the model has */
+    size_t n_ctx;             /* an input may have so many tokens; 0: as many as the engine's context */
+    bool is_raw;              /* the mean as it is, not of length 1 */
+    bool truncates;           /* of an input that is longer its beginning is taken; else it is refused */
+    bool takes_empty;         /* empty texts too, which are <bos> alone; else they are refused */
+    bool as_base64; /* of little-endian floats; else a list of numbers with the digits that give each float back */
 } ct_vectors_want;
 
 typedef struct ct_vectors {      /* zero-initialised */
@@ -27,11 +29,10 @@ typedef struct ct_vectors {      /* zero-initialised */
     ct_buf *texts;               /* [n] vectors as JSON, written as they come: many at once would take long */
     size_t n;
     size_t n_tokens; /* of all inputs */
-    size_t n_dims;
-    bool is_raw, as_base64;
+    bool as_base64;
 } ct_vectors;
 
-/* input: a text (<bos> is added), token ids (taken as they are), or a list of these, at most CT_TALK_MAX_ASKS. On false f says
+/* input: a text (carat_prompt_embedding), token ids (taken as they are), or a list of these, at most CT_TALK_MAX_ASKS. On false f says
  * why; to be deinitialised in either case. */
 bool ct_vectors_read(ct_vectors *to, const json_t *input, const ct_vectors_want *want, carat_engine *e,
                      ct_openai_fault *f);

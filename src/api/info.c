@@ -7,12 +7,15 @@
 
 #include "api/internal.h"
 #include "base/buf.h"
+#include "model/sentence.h"
 
 /* The description and its strings stand in one allocation, so freeing it is one call. */
 typedef struct ct_info_block {
     carat_model_info info;
     carat_sampling sampling;
+    carat_task tasks[CT_MAX_TASKS];
     ct_buf path, container, name, published, types, warnings, vision_path, vision_types, template_note, template;
+    ct_buf task_texts; /* names and prompts, each with its NUL */
 } ct_info_block;
 
 static void fill_shape(const ct_config *c, carat_model_info *i)
@@ -68,6 +71,36 @@ static void fill_vision(const ct_vision_config *c, const ct_footprint *bytes, ca
     i->vision_work_bytes = bytes->tower_work;
 }
 
+/* ---- embedding models ---- */
+
+static void write_tasks(const ct_model *m, ct_info_block *b)
+{
+    for (size_t i = 0; m->tasks && i < m->tasks->n; i++) {
+        ct_buf_add(&b->task_texts, m->tasks->v[i].name, strlen(m->tasks->v[i].name) + 1);
+        ct_buf_add(&b->task_texts, m->tasks->v[i].prompt, strlen(m->tasks->v[i].prompt) + 1);
+    }
+}
+
+static void fill_embedding(const ct_model *m, ct_info_block *b)
+{
+    static const size_t trained[] = { 768, 512, 256,
+                                      128 }; /* Matryoshka representations: EmbeddingGemma's model card */
+    carat_model_info *i = &b->info;
+    const char *text = b->task_texts.data;
+    i->is_embedding = m->cfg.is_encoder;
+    if (m->cfg.is_encoder && m->cfg.published) {
+        i->embedding_dims = trained;
+        i->n_embedding_dims = sizeof trained / sizeof *trained;
+    }
+    for (; m->tasks && i->n_tasks < m->tasks->n; i->n_tasks++) {
+        b->tasks[i->n_tasks].name = text;
+        text += strlen(text) + 1;
+        b->tasks[i->n_tasks].prompt = text;
+        text += strlen(text) + 1;
+    }
+    i->tasks = b->tasks;
+}
+
 static void write_texts(const ct_checkpoint *c, const ct_turn_format *turns, ct_info_block *b)
 {
     const ct_model *m = c->model;
@@ -75,7 +108,7 @@ static void write_texts(const ct_checkpoint *c, const ct_turn_format *turns, ct_
     ct_buf_str(&b->container, m->is_gguf ? "GGUF" : "Hugging Face folder");
     ct_buf_str(&b->name, m->cfg.name);
     if (m->cfg.published)
-        ct_buf_fmt(&b->published, "Gemma 3 %s", m->cfg.published->name);
+        ct_buf_str(&b->published, m->cfg.published->title);
     ct_type_counts(m->type_tensors, &b->types);
     for (uint32_t i = 0; i < m->cfg.n_notes; i++)
         ct_buf_fmt(&b->warnings, "%s%s", i ? "\n" : "", m->cfg.notes[i]);
@@ -83,6 +116,7 @@ static void write_texts(const ct_checkpoint *c, const ct_turn_format *turns, ct_
         ct_buf_fmt(&b->warnings, "%s%s", m->cfg.n_notes ? "\n" : "", c->note);
     ct_buf_str(&b->template_note, turns->note);
     ct_buf_str(&b->template, m->chat_template ? m->chat_template : "");
+    write_tasks(m, b);
     if (!c->tower)
         return;
     ct_buf_str(&b->vision_path, c->tower->path);
@@ -97,8 +131,8 @@ bool ct_info_new(const ct_checkpoint *c, const ct_turn_format *turns, const ct_f
     ct_info_block *b = calloc(1, sizeof *b);
     if (!b)
         return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for the model's description");
-    ct_buf *all[] = { &b->path,     &b->container,   &b->name,         &b->published,     &b->types,
-                      &b->warnings, &b->vision_path, &b->vision_types, &b->template_note, &b->template };
+    ct_buf *all[] = { &b->path,        &b->container,    &b->name,          &b->published, &b->types,     &b->warnings,
+                      &b->vision_path, &b->vision_types, &b->template_note, &b->template,  &b->task_texts };
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
         ct_buf_init(all[i],
                     all[i] == &b->template ? SIZE_MAX / 2 : 1 << 20); /* a template is as long as the file has it */
@@ -135,6 +169,7 @@ bool ct_info_new(const ct_checkpoint *c, const ct_turn_format *turns, const ct_f
     info->file_bytes = m->file_bytes;
     info->weight_bytes = bytes->weights;
     fill_shape(&m->cfg, info);
+    fill_embedding(m, b);
     *out = info;
     return true;
 }
@@ -144,8 +179,8 @@ void carat_model_info_free(carat_model_info *info)
     if (!info)
         return;
     ct_info_block *b = (ct_info_block *)info; /* info is its first member */
-    ct_buf *all[] = { &b->path,     &b->container,   &b->name,         &b->published,     &b->types,
-                      &b->warnings, &b->vision_path, &b->vision_types, &b->template_note, &b->template };
+    ct_buf *all[] = { &b->path,        &b->container,    &b->name,          &b->published, &b->types,     &b->warnings,
+                      &b->vision_path, &b->vision_types, &b->template_note, &b->template,  &b->task_texts };
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         ct_buf_deinit(all[i]);
     free(b);

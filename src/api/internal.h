@@ -54,6 +54,7 @@ struct carat_prompt {
     char *text; /* as it was rendered; NUL-terminated */
     size_t text_len;
     size_t n_dropped; /* messages */
+    size_t n_cut;     /* tokens of a text to embed */
     unsigned repairs;
     bool opens_answer; /* of a chat: it ends where the model's answer begins */
 };
@@ -93,6 +94,10 @@ ct_queue *ct_api_queue(carat_queue *q); /* borrowed */
 /* One reference more; carat_prompt_free gives it back. From any thread. */
 carat_prompt *ct_api_prompt_hold(const carat_prompt *p);
 
+/* Is it a model that writes text? Errors: CARAT_EUNSUPPORTED, with what an embedding model is used by instead. */
+bool ct_api_writes_text(const carat_engine *e, carat_err *err);
+/* Can its embeddings be cut to so many numbers? Errors: CARAT_EARG, with those that they can. */
+bool ct_api_check_dims(const carat_engine *e, size_t n_dims, carat_err *err);
 /* Can this engine run that prompt? Errors: CARAT_EUNSUPPORTED, CARAT_EARG. */
 bool ct_api_can_take(const carat_engine *e, const carat_prompt *p, carat_err *err);
 /* Sets the error for a picture that cannot be used. Returns false. */

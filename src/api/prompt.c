@@ -301,10 +301,10 @@ bool carat_prompt_chat(const carat_engine *e, const carat_message *messages, siz
                                  .tools = w.o.tools };
     if (w.o.continues_answer && w.o.omits_answer)
         return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "an answer cannot be both continued and omitted");
-    bool ok = need_tokenizer(e, err) && has_chats(e, err) && take_messages(&d, messages, n, &c, err) &&
-              ct_chat_link(c.v, n, w.o.tools, err) && ct_chat_render(c.v, n, &co, &d.segments, err) &&
-              tokenise(&d, err) && (!w.o.fit || d.ids.n <= w.o.fit || leave_out(&d, &c, &co, w.o.fit, &n_out, err)) &&
-              finish(&d, out, err);
+    bool ok = ct_api_writes_text(e, err) && need_tokenizer(e, err) && has_chats(e, err) &&
+              take_messages(&d, messages, n, &c, err) && ct_chat_link(c.v, n, w.o.tools, err) &&
+              ct_chat_render(c.v, n, &co, &d.segments, err) && tokenise(&d, err) &&
+              (!w.o.fit || d.ids.n <= w.o.fit || leave_out(&d, &c, &co, w.o.fit, &n_out, err)) && finish(&d, out, err);
     if (ok) {
         (*out)->n_dropped = n_out;
         (*out)->opens_answer = !w.o.omits_answer;
@@ -330,7 +330,8 @@ bool carat_prompt_text(const carat_engine *e, const carat_content *content, size
     /* A literal <bos> at the beginning of the text counts: no second one is added. */
     bool has_bos = w.o.omits_bos ||
                    (w.o.has_control && c.text && length_of(c.text, c.text_len) >= 5 && memcmp(c.text, "<bos>", 5) == 0);
-    bool ok = need_tokenizer(e, err) && (has_bos || ct_segments_control(&d.segments, CT_SEGMENT_BOS) || no_memory(err));
+    bool ok = ct_api_writes_text(e, err) && need_tokenizer(e, err) &&
+              (has_bos || ct_segments_control(&d.segments, CT_SEGMENT_BOS) || no_memory(err));
     for (size_t i = 0; ok && i < n; i++) {
         ct_chat_part part;
         ok = CT_TAKE_AT(carat_content, content, i, &c, err) && add_content(&d, &c, &part, err) &&

@@ -102,6 +102,7 @@ static bool add_readout(carat_request *r, ct_job *j, const carat_request_options
                                    .n_top = (size_t)from->n_prompt_top,
                                    .embedding = from->wants_embedding,
                                    .is_normed = !from->omits_norm,
+                                   .n_dims = from->n_dims,
                                    .n_hidden = r->engine->model->cfg.hidden };
     if (!ct_readout_open(r->prompt->stream.n, &want, &j->readout, err))
         return false;
@@ -201,7 +202,16 @@ static bool check_readout(const carat_request_options *o, carat_err *err)
                        o->wants_embedding ? "an embedding" : "log-probabilities");
     if (o->omits_norm && !o->wants_embedding)
         return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "omits_norm without wants_embedding");
+    if (o->n_dims && !o->wants_embedding)
+        return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "n_dims without wants_embedding");
     return true;
+}
+
+/* An embedding model makes vectors and nothing else. */
+static bool check_model(const carat_engine *e, const carat_request_options *o, carat_err *err)
+{
+    const bool is_for_vector = o->wants_embedding && o->omits_answers && !wants_logprobs(o);
+    return (is_for_vector || ct_api_writes_text(e, err)) && ct_api_check_dims(e, o->n_dims, err);
 }
 
 bool carat_request_submit(carat_engine *e, const carat_request_options *o, carat_request **out, carat_err *err)
@@ -219,7 +229,7 @@ bool carat_request_submit(carat_engine *e, const carat_request_options *o, carat
                        own.continuations ? ""
                        : own.ending      ? ", but with an ending of them"
                                          : " that are not given");
-    if (!check_readout(&own, err))
+    if (!check_readout(&own, err) || !check_model(e, &own, err))
         return false;
     if (g.on_token)
         return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "a request with on_token: its tokens come as events");
@@ -246,7 +256,7 @@ const carat_event *ct_api_event(const ct_event *e, ct_public_event *to)
         out->prompt = &r->told;
     if (e->kind == CARAT_EVENT_ANSWER && r->readout && r->readout->is_complete && r->readout->embedding) {
         out->embedding = r->readout->embedding;
-        out->n_embedding = r->readout->n_hidden;
+        out->n_embedding = r->readout->n_dims;
     }
     if (e->kind == CARAT_EVENT_TOKEN) {
         to->token = ct_api_token(e->chunk);

@@ -10,6 +10,8 @@
 bool carat_session_open(carat_engine *e, size_t n_ctx, carat_session **out, carat_err *err)
 {
     *out = NULL;
+    if (!ct_api_writes_text(e, err))
+        return false;
     if (n_ctx == 0)
         n_ctx = e->plan.n_ctx;
     if (n_ctx > e->plan.n_ctx)

@@ -27,13 +27,14 @@
     X(carat_rates, batch, batch)                                                                                       \
     X(carat_device, measured, measured)                                                                                \
     X(carat_weigh_query, options, options)                                                                             \
-    X(carat_estimate_result, image_attention_ops, image_attention_ops)                                                 \
+    X(carat_estimate_result, image_attention_ops, n_texts)                                                             \
     X(carat_speed, image, image)                                                                                       \
     X(carat_pan_scan, min_ratio, min_ratio)                                                                            \
     X(carat_box, height, height)                                                                                       \
     X(carat_content, pan_scan, pan_scan)                                                                               \
     X(carat_message, n_content, name)                                                                                  \
     X(carat_call, arguments_len, arguments_len)                                                                        \
+    X(carat_embedding_text, max_tokens, max_tokens)                                                                    \
     X(carat_tool, parameters_len, parameters_len)                                                                      \
     X(carat_tools_options, n_tools, n_tools)                                                                           \
     X(carat_prompt_options, fit, tools)                                                                                \
@@ -43,7 +44,7 @@
     X(carat_mask, close, close)                                                                                        \
     X(carat_result, seconds, n_accepted)                                                                               \
     X(carat_continuation, n_ids, n_ids)                                                                                \
-    X(carat_request_options, user, n_prompt_top)                                                                       \
+    X(carat_request_options, user, n_dims)                                                                             \
     X(carat_request_state, n_encoded, started)                                                                         \
     X(carat_merge_options, progress_arg, progress_arg)                                                                 \
     X(carat_merge_result, rank, rank)

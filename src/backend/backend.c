@@ -8,6 +8,8 @@ size_t ct_page_layers(const ct_config *c, ct_page_kind kind)
     size_t n_global = 0;
     for (uint32_t i = 0; i < c->n_layer; i++)
         n_global += c->is_global[i];
+    if (c->is_encoder) /* one layer after the other: a text's keys and values are needed within a step alone */
+        return kind == CT_PAGE_GLOBAL ? n_global > 0 : n_global < c->n_layer;
     return kind == CT_PAGE_GLOBAL ? n_global : c->n_layer - n_global;
 }
 

@@ -72,7 +72,8 @@ typedef struct ct_load_progress {
  *
  *   page     [layers of the kind][n_kv_head][K block | V block]        (quant/kv_tile.h)
  *
- * which is also the form that page_read and page_write speak, whatever the backend's own. */
+ * of an encoder of one layer, which all of the kind use in turn: a text is evaluated in one step. This is also the form
+ * that page_read and page_write speak, whatever the backend's own. */
 typedef enum ct_page_kind { CT_PAGE_GLOBAL, CT_PAGE_LOCAL, CT_N_PAGE_KINDS } ct_page_kind;
 
 size_t ct_page_layers(const ct_config *c, ct_page_kind kind);
@@ -93,7 +94,9 @@ typedef struct ct_step_input {
     int32_t id;           /* looked up and scaled; ignored if is_soft */
     bool is_soft;         /* a soft token of an encoded image: used as it is, never scaled */
     uint32_t slot, index; /* which: of [n_slots][tokens_per_image] */
-    uint32_t sees_ahead;  /* later tokens of the same sequence in this step that it attends to as well; 0 for text */
+    uint32_t
+        sees_ahead; /* later tokens of the same sequence in this step that it attends to as well: of an image, and in an
+                           * encoder all; on an encoder's local layers those within ct_config_reach. 0 for other text */
 } ct_step_input;
 
 /* A stretch of one sequence: n tokens at positions pos .. pos + n - 1. Its pages for these are present and may be
@@ -168,6 +171,9 @@ typedef struct ct_backend {
     void (*hidden)(void *self, size_t row, float *out);
     /* Errors as step. */
     bool (*head)(void *self, ct_head *h, carat_err *err);
+    /* The dense layers of an encoder: n rows [hidden], the means of final hidden states, to n rows [hidden]. A row does not depend on
+     * the others. NULL where a backend runs no encoders. Errors as step. */
+    bool (*dense)(void *self, const float *means, size_t n, float *out, carat_err *err);
 
     /* An image, a layer a call, into a slot: rgb [image_size][image_size][3], borrowed until the last layer. Beginning
      * another drops one that is under way. *done: layers encoded so far. Errors: CARAT_ENUMERIC, after the last layer:

@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "base/json_text.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/jsonpull.h"
@@ -147,4 +148,18 @@ bool ct_json_text_put(const char *what, const char *text, size_t len, bool is_sp
         out->data[out->len = was] = '\0';
     ct_jp_deinit(&w.r);
     return ok;
+}
+
+bool ct_json_text_floats(const float *v, size_t n, ct_buf *out)
+{
+    bool ok = ct_buf_char(out, '[');
+    for (size_t i = 0; ok && i < n; i++) {
+        char number[32];
+        snprintf(number, sizeof number, "%s%.9g", i ? "," : "", (double)v[i]);
+        for (char *s = number + 1; *s; s++) /* whatever the locale's decimal point is */
+            if (!strchr("0123456789+-e", *s))
+                *s = '.';
+        ok = ct_buf_str(out, number);
+    }
+    return ok && ct_buf_char(out, ']');
 }

@@ -21,4 +21,7 @@ bool ct_json_text_put(const char *what, const char *text, size_t len, bool is_sp
 /* Appends a string of any bytes, U+FFFD for what is no whole character. False: out has failed. */
 bool ct_json_text_string(const char *s, size_t len, ct_buf *out);
 
+/* Appends a list of numbers, each with the digits that give the float back; all are finite. False: out has failed. */
+bool ct_json_text_floats(const float *v, size_t n, ct_buf *out);
+
 #endif

@@ -32,6 +32,16 @@ static size_t heads_together(const ct_text_work *w)
     return together;
 }
 
+/* The positions that a row attends to on a layer: of what it may see at all, on local layers those in the window. */
+static void range_of(const ct_config *c, size_t layer, const ct_text_row *row, size_t *lo, size_t *hi)
+{
+    size_t behind = c->is_encoder ? ct_config_reach(c) : (size_t)c->window - 1;
+    *lo = !c->is_global[layer] && row->pos > behind ? row->pos - behind : 0;
+    *hi = row->hi;
+    if (c->is_encoder && !c->is_global[layer] && row->hi > row->pos + 1 + behind)
+        *hi = row->pos + 1 + behind;
+}
+
 /* Fills the thread's row lists for one item; returns how many rows. */
 static size_t gather(ct_text_work *w, size_t layer, const ct_text_block *b, size_t first_head, size_t n_heads)
 {
@@ -41,12 +51,13 @@ static size_t gather(ct_text_work *w, size_t layer, const ct_text_block *b, size
     size_t n = 0;
     for (size_t r = b->first; r < (size_t)b->first + b->n; r++) {
         const ct_text_row *row = &t->rows[r];
-        size_t lo = !c->is_global[layer] && row->pos + 1 > c->window ? row->pos + 1 - c->window : 0;
+        size_t lo, hi;
+        range_of(c, layer, row, &lo, &hi);
         for (size_t h = first_head; h < first_head + n_heads; h++, n++) {
             own->q[n] = t->q + r * t->q_dim + h * c->head_dim;
             own->out[n] = t->heads + r * t->q_dim + h * c->head_dim;
             own->lo[n] = lo;
-            own->hi[n] = row->hi;
+            own->hi[n] = hi;
         }
     }
     return n;

@@ -197,6 +197,13 @@ static bool head(void *self, ct_head *h, carat_err *err)
     return true;
 }
 
+static bool dense(void *self, const float *means, size_t n, float *out, carat_err *err)
+{
+    (void)err;
+    ct_text_dense_layers(((ct_cpu *)self)->text, means, n, out);
+    return true;
+}
+
 /* ---- images ---- */
 
 static float *slot_rows(const ct_cpu *c, uint32_t slot)
@@ -264,6 +271,7 @@ bool ct_cpu_open(const ct_cpu_options *o, ct_pool *pool, ct_backend *out, carat_
                          .step = step,
                          .hidden = hidden,
                          .head = head,
+                         .dense = dense,
                          .encode_begin = encode_begin,
                          .encode_layer = encode_layer,
                          .soft_tokens = soft_tokens,

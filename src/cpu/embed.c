@@ -8,7 +8,7 @@
 
 /* Looked-up embeddings are multiplied by sqrt(hidden). The released bfloat16 graph rounds that factor to bfloat16
  * (640: 25.25 for 25.298, 2560: 50.5 for 50.596), so a published shape gets the rounded one; a shape of no published
- * model gets the factor as it is.
+ * model gets the factor as it is, and so does EmbeddingGemma, which is published in float32.
  *
  * Measured on the real 270M (Q4_K_M), mean negative log-likelihood in nats a token, exact -> rounded factor:
  *   GPL-3, 1499 tokens        f32 activations 2.70363 -> 2.70310     int8 2.70507 -> 2.70710
@@ -19,7 +19,7 @@ float ct_embed_scale_of(const ct_config *c, carat_embed_scale choice)
 {
     float exact = (float)sqrt((double)c->hidden);
     if (choice == CARAT_EMBED_SCALE_DEFAULT)
-        choice = c->published ? CARAT_EMBED_SCALE_BF16 : CARAT_EMBED_SCALE_EXACT;
+        choice = c->published && !c->is_encoder ? CARAT_EMBED_SCALE_BF16 : CARAT_EMBED_SCALE_EXACT;
     return choice == CARAT_EMBED_SCALE_BF16 ? ct_bf16_to_f32(ct_f32_to_bf16(exact)) : exact;
 }
 

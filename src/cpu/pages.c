@@ -27,7 +27,7 @@ bool ct_host_pages_describe(ct_host_pages *p, const ct_config *c, ct_kv_elem ele
     p->tile_bytes = ct_kv_tile_bytes(elem, c->head_dim);
     for (uint32_t i = 0; i < c->n_layer; i++) {
         p->is_global[i] = c->is_global[i];
-        p->in_kind[i] = seen[c->is_global[i]]++;
+        p->in_kind[i] = c->is_encoder ? 0 : seen[c->is_global[i]]++;
     }
     for (int k = 0; k < CT_N_PAGE_KINDS; k++)
         p->kind[k] = (ct_pages_of_kind){ .n = n[k],

@@ -23,8 +23,8 @@
 static bool widen(void *arg, ct_part part, size_t layer)
 {
     ct_text *t = arg;
-    if (ct_part_get(part)->is_norm)
-        return true;
+    if (ct_part_get(part)->is_norm || part == CT_PART_DENSE_1 || part == CT_PART_DENSE_2)
+        return true; /* dense layers have scratch of their own */
     const ct_matrix *m = ct_weights_matrix(t->w, part, layer);
     ct_acts_form form = ct_text_form(t, m->type);
     if (m->cols > t->acts_cols[form])
@@ -78,6 +78,7 @@ static void take_all(ct_text *t, ct_arena *a)
     for (int f = 0; f < CT_N_ACTS; f++)
         if (t->acts_cols[f])
             t->acts[f] = ct_arena_take(a, batch, ct_acts_stride((ct_acts_form)f, t->acts_cols[f]));
+    ct_text_dense_take(t, a);
     ct_text_thread *threads = ct_arena_take(a, (size_t)t->n_threads, sizeof *threads), counted;
     for (int i = 0; i < t->n_threads; i++)
         take_thread(t, a, threads ? &threads[i] : &counted);

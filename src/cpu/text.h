@@ -59,6 +59,9 @@ void ct_text_step(ct_text *t, const ct_step_span *spans, size_t n_spans, bool *f
 /* After the final norm, of one row of the last step: f32 [hidden]. Valid until the next step; NULL: no such row. */
 const float *ct_text_hidden(const ct_text *t, size_t row);
 
+/* An encoder's dense layers (backend.h, dense); without such layers the means themselves. */
+void ct_text_dense_layers(ct_text *t, const float *means, size_t n, float *out);
+
 /* The output head (backend.h, head). */
 void ct_text_head(ct_text *t, const ct_head *h);
 

@@ -31,6 +31,12 @@ typedef struct ct_text_block {
     uint32_t first, n; /* rows */
 } ct_text_block;
 
+/* Scratch of the dense layers: rows are few, and wide (text_dense.c). */
+typedef struct ct_text_dense {
+    float *wide;              /* [rows][dense] */
+    uint8_t *acts[CT_N_ACTS]; /* [rows] converted activations, of the forms that the two matrices need */
+} ct_text_dense;
+
 typedef struct ct_text_thread {
     void *scratch;                   /* CT_MUL_SCRATCH or CT_ATTEND_SCRATCH, whichever is larger */
     const void **k_tiles, **v_tiles; /* [tiles of max_context] */
@@ -70,6 +76,7 @@ struct ct_text {
     float *gate, *up;           /* [ffn] */
     uint8_t *acts[CT_N_ACTS];   /* converted activations; NULL if no matrix needs the form */
     size_t acts_cols[CT_N_ACTS];
+    ct_text_dense dense;                     /* an encoder's dense layers */
     float *rope_local, *rope_global;         /* [max_batch][head_dim]: cos, sin */
     float *inv_freq_local, *inv_freq_global; /* [head_dim / 2] */
     ct_text_thread *threads;
@@ -112,6 +119,10 @@ void ct_text_rotate(ct_text_work *w, size_t layer);
 ct_acts_form ct_text_form(const ct_text *t, ct_type type);
 /* y = W x for up to three matrices over the same rows x [n, cols]. By piece. */
 void ct_text_linear(ct_text_work *w, const float *x, const ct_product *products, size_t n_products);
+
+/* ---- text_dense.c ---- */
+/* Takes the scratch: one walk for counting and for allocating. */
+void ct_text_dense_take(ct_text *t, ct_arena *a);
 
 /* ---- attend.c ---- */
 void ct_text_plan_blocks(ct_text *t);

@@ -67,11 +67,24 @@ static bool set_rows(ct_run *r, ct_job *j, ct_step_input *inputs, size_t n)
     return true;
 }
 
+/* An encoder's text goes into a step as a whole. */
+static size_t add_text(ct_run *r, ct_job *j, size_t used, size_t want, bool is_first)
+{
+    const size_t n = j->stream->n;
+    if (n > want && !is_first)
+        return 0;
+    ct_stream_text_inputs(j->stream, r->inputs + used);
+    ct_run_join(r, j, r->inputs + used, n);
+    return n;
+}
+
 /* Adds a prompt's next tokens: at most `want`, more only if an image of more comes first and nothing is before it.
  * Returns how many. */
 static size_t add_prompt(ct_run *r, ct_job *j, size_t used, size_t want, bool is_first)
 {
     const ct_stream *t = j->stream;
+    if (r->p.model->cfg.is_encoder)
+        return add_text(r, j, used, want, is_first);
     size_t left = ct_stream_next_mark(t, j->at) - j->at; /* a step ends at a mark, so that it can be set there */
     size_t most = r->o.chunk + r->o.batch, window = left < most ? left : most;
     ct_stream_inputs(t, j->at, window, r->window);
@@ -88,9 +101,10 @@ static size_t add_prompt(ct_run *r, ct_job *j, size_t used, size_t want, bool is
 
 size_t ct_run_add_prompts(ct_run *r, ct_job *const *jobs, size_t n, size_t want)
 {
-    size_t left = want, taken = 0;
+    /* Of an encoder the oldest goes first: there is no next step of it that could wait. */
+    size_t left = want, taken = 0, turn = r->p.model->cfg.is_encoder ? 0 : r->turn;
     for (size_t k = 0; k < n && left > 0; k++) {
-        ct_job *j = jobs[(r->turn + k) % n];
+        ct_job *j = jobs[(turn + k) % n];
         if (j->state != CT_JOB_READING || j->is_failed || j->at == j->stream->n)
             continue;
         size_t m = add_prompt(r, j, taken, left, taken == 0);
@@ -153,7 +167,10 @@ void ct_run_prompt_evaluated(ct_run *r, ct_job *j, size_t row, size_t n)
         add_scored(r, j, row, n);
         return;
     }
-    ct_seq_grow(j->seq, j->stream->ids + j->at, j->stream->keys + j->at, n, row + n - 1);
+    const bool is_encoder =
+        r->p.model->cfg.is_encoder; /* whose pages hold one layer, and nothing that another could use */
+    (is_encoder ? ct_seq_grow_unshared : ct_seq_grow)(j->seq, j->stream->ids + j->at, j->stream->keys + j->at, n,
+                                                      row + n - 1);
     if (j->readout) {
         j->readout->from = j->at;
         j->readout->to = j->at + n;
@@ -167,7 +184,7 @@ void ct_run_prompt_evaluated(ct_run *r, ct_job *j, size_t row, size_t n)
         return;
     /* A caller that appends a few tokens at a time will not resume from each. */
     bool is_end = j->at == j->stream->n, is_short = !j->gen && !j->scores && j->stream->n - j->from < LEAST_MARKED;
-    if (ct_stream_next_mark(j->stream, j->at - 1) == j->at && !(is_end && is_short))
+    if (!is_encoder && ct_stream_next_mark(j->stream, j->at - 1) == j->at && !(is_end && is_short))
         ct_kv_mark(j->seq->kv);
     report(j);
 }

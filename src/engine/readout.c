@@ -6,6 +6,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "base/finite.h"
 #include "base/size.h"
 #include "engine/run.h"
 
@@ -30,6 +31,7 @@ static bool take_figures(ct_readout *o, size_t n_top)
 static bool take_embedding(ct_readout *o, const ct_readout_want *want)
 {
     o->n_hidden = want->n_hidden;
+    o->n_dims = want->n_dims ? want->n_dims : want->n_hidden;
     o->is_normed = want->is_normed;
     o->embedding = calloc(o->n_hidden, sizeof *o->embedding);
     o->sum = calloc(o->n_hidden, sizeof *o->sum);
@@ -74,15 +76,55 @@ static void add_hidden(const ct_run *r, ct_readout *o)
     }
 }
 
-static void finish_embedding(ct_readout *o)
+/* From what is in `sum`, of which the first n_dims count, times `scale` unless its length is to be 1. */
+static void finish_embedding(ct_readout *o, double scale)
 {
-    double square = 0, scale = 1 / (double)o->n;
-    for (size_t k = 0; k < o->n_hidden; k++)
+    double square = 0;
+    for (size_t k = 0; k < o->n_dims; k++)
         square += o->sum[k] * o->sum[k];
     if (o->is_normed && square > 0)
         scale = 1 / sqrt(square);
-    for (size_t k = 0; k < o->n_hidden; k++)
+    for (size_t k = 0; k < o->n_dims; k++)
         o->embedding[k] = (float)(o->sum[k] * scale);
+    o->is_complete = true;
+}
+
+static bool is_whole(const ct_job *j)
+{
+    const ct_readout *o = j->readout;
+    return o && o->embedding && !j->is_failed && o->from < o->to && o->to == o->n;
+}
+
+/* Those of an encoder's texts that the step has brought to their end go through the dense layers together. */
+static void finish_texts(ct_run *r)
+{
+    const ct_backend *b = r->p.backend;
+    const size_t width = r->p.model->cfg.hidden;
+    carat_err err;
+    size_t n = 0;
+    for (size_t i = 0; i < r->n_spans; i++)
+        if (is_whole(r->jobs[i])) {
+            const ct_readout *o = r->jobs[i]->readout;
+            for (size_t k = 0; k < width; k++)
+                r->means[n * width + k] = (float)(o->sum[k] / (double)o->n);
+            n++;
+        }
+    bool ok = n == 0 || b->dense(b->self, r->means, n, r->vectors, &err);
+    n = 0;
+    for (size_t i = 0; i < r->n_spans; i++) {
+        if (!is_whole(r->jobs[i]))
+            continue;
+        ct_readout *o = r->jobs[i]->readout;
+        const float *v = r->vectors + n++ * width;
+        if (!ok ||
+            !(ct_all_finite(v, width) || ct_fail(&err, CARAT_ENUMERIC, CARAT_NOWHERE, "the embedding is not finite"))) {
+            ct_run_fail(r->jobs[i], &err);
+            continue;
+        }
+        for (size_t k = 0; k < width; k++)
+            o->sum[k] = (double)v[k];
+        finish_embedding(o, 1);
+    }
 }
 
 /* ---- figures ---- */
@@ -164,8 +206,12 @@ void ct_run_read_out(ct_run *r)
             continue;
         if (o->embedding)
             add_hidden(r, o);
+        if (r->p.model->cfg.is_encoder)
+            continue;
         if (o->embedding && o->to == o->n)
-            finish_embedding(o);
+            finish_embedding(o, 1 / (double)o->n);
         o->is_complete = o->to == o->n;
     }
+    if (r->p.model->cfg.is_encoder)
+        finish_texts(r);
 }

@@ -1,5 +1,5 @@
 /* readout.h - what a job reports of its prompt, beside or instead of answers: how likely each of its tokens was, and its
- * embedding, which is the mean of its final hidden states.
+ * embedding, which is the mean of its final hidden states; of an encoder what its dense layers make of that.
  *
  *   prompt      p0    p1    p2    [image]    p7
  *   rows        L0    L1     -        L6      -        logits after a token whose next one has a figure
@@ -21,8 +21,8 @@ typedef struct ct_readout {
     uint32_t *ranks; /* [n]: 1 for the likeliest; 0: it has none */
     carat_top *tops; /* [n][n_top], best first; id -1: there are not so many */
     size_t n_top;
-    float *embedding; /* [n_hidden], once it is complete; NULL: none is wanted */
-    size_t n_hidden;
+    float *embedding; /* [n_dims], once it is complete; NULL: none is wanted */
+    size_t n_hidden, n_dims;
     bool is_normed;   /* its length is 1 */
     bool is_complete; /* written before the first event that follows it is sent */
     /* ---- the scheduler's: of the step at work ---- */
@@ -36,6 +36,7 @@ typedef struct ct_readout_want {
     size_t n_top;
     bool embedding, is_normed;
     size_t n_hidden; /* the model's width */
+    size_t n_dims;   /* of the embedding: its first ones; 0: all */
 } ct_readout_want;
 
 /* Errors: CARAT_ENOMEM. */

@@ -15,8 +15,10 @@
 
 /* Rows of logits that are computed in one product, and held: a row is a MiB with the real vocabulary. Fewer than the
  * least would read the head's weights once for every token that is scored or guessed. */
-static size_t max_rows(const ct_scheduler_options *o)
+static size_t max_rows(const ct_config *c, const ct_scheduler_options *o)
 {
+    if (c->is_encoder)
+        return 0;
     size_t n = o->max_jobs < LEAST_ROWS ? LEAST_ROWS : o->max_jobs < MOST_ROWS ? o->max_jobs : MOST_ROWS;
     size_t batch = o->batch + o->max_jobs; /* a backend computes no more at once */
     return n < batch ? n : batch;
@@ -29,11 +31,13 @@ static void take_all(ct_run *r, const ct_config *c, const ct_scheduler_options *
     r->failed = ct_arena_take(a, o->max_jobs, sizeof(bool));
     r->inputs = ct_arena_take(a, o->batch + o->max_jobs, sizeof(ct_step_input));
     r->window = ct_arena_take(a, o->chunk + o->batch, sizeof(ct_step_input));
-    r->max_rows = max_rows(o);
+    r->max_rows = max_rows(c, o);
     r->rows = ct_arena_take(a, r->max_rows, sizeof(ct_head_row));
     r->tops = ct_arena_take(a, r->max_rows * CT_MAX_TOP, sizeof(ct_candidate));
     r->told = ct_arena_take(a, r->max_rows, sizeof(ct_run_told));
     r->logits = ct_arena_take(a, r->max_rows * c->n_vocab, sizeof(float));
+    r->means = ct_arena_take(a, c->is_encoder ? o->max_jobs : 0, c->hidden * sizeof(float));
+    r->vectors = ct_arena_take(a, c->is_encoder ? o->max_jobs : 0, c->hidden * sizeof(float));
 }
 
 bool ct_run_bytes(const ct_config *c, const ct_scheduler_options *o, size_t *out)
@@ -52,7 +56,8 @@ bool ct_run_open(ct_run *r, const ct_scheduler_parts *p, const ct_scheduler_opti
     *r = (ct_run){ .p = *p, .o = *o };
     ct_paces_init(&r->paces);
     if (!ct_run_bytes(&p->model->cfg, o, &bytes) || !ct_arena_init(&r->arena, bytes))
-        return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for %zu rows of logits", max_rows(o));
+        return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for %zu rows of logits",
+                       max_rows(&p->model->cfg, o));
     take_all(r, &p->model->cfg, o, &r->arena);
     return true;
 }

@@ -37,6 +37,8 @@ typedef struct ct_run {
     ct_head_row *rows;  /* [max_rows] */
     ct_candidate *tops; /* [max_rows][CT_MAX_TOP], for rows of prompts */
     ct_run_told *told;  /* [max_rows] */
+    /* Of an encoder: means of final hidden states, and what the dense layers make of them. */
+    float *means, *vectors; /* [max_jobs][hidden] */
     size_t n_rows, group_first, group_n;
     size_t turn;                /* which prompt, and which answer, goes first */
     const ct_job *encoding_job; /* the job whose image is being encoded; NULL: none */

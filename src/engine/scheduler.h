@@ -28,7 +28,7 @@ typedef struct ct_scheduler_parts { /* borrowed; used by the scheduler's thread,
 
 typedef struct ct_scheduler_options {
     size_t chunk;        /* tokens of prompts in a step when no answer is being generated */
-    size_t batch;        /* the same, or an image's tokens if they are more */
+    size_t batch;        /* the same, or if they are more an image's tokens, or those of an encoder's text */
     size_t max_jobs;     /* that run at once: rows of logits that are kept */
     size_t max_queue;    /* jobs that wait for a sequence; more are refused */
     double step_seconds; /* what a step should take while answers are being generated */

@@ -75,3 +75,9 @@ void ct_stream_inputs(const ct_stream *s, size_t from, size_t n, ct_step_input *
                 out[pos - from].sees_ahead = (uint32_t)(s->n_soft - 1 - i);
         }
 }
+
+void ct_stream_text_inputs(const ct_stream *s, ct_step_input *out)
+{
+    for (size_t i = 0; i < s->n; i++)
+        out[i] = (ct_step_input){ .id = s->ids[i], .sees_ahead = (uint32_t)(s->n - 1 - i) };
+}

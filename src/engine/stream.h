@@ -49,5 +49,7 @@ size_t ct_stream_places(const ct_stream *s, size_t from, size_t to, size_t *n);
 
 /* The step's inputs for positions [from, from + n) without soft tokens: ids, and how far each attends ahead. */
 void ct_stream_inputs(const ct_stream *s, size_t from, size_t n, ct_step_input *out);
+/* The same of a whole text for an encoder: every token attends to all that follow. */
+void ct_stream_text_inputs(const ct_stream *s, ct_step_input *out);
 
 #endif

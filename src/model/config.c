@@ -32,7 +32,9 @@ void ct_config_defaults(ct_config *c)
 void ct_config_of(const ct_published *p, ct_config *out)
 {
     ct_config_defaults(out);
-    snprintf(out->name, sizeof out->name, "Gemma 3 %s", p->name);
+    snprintf(out->name, sizeof out->name, "%s", p->title);
+    out->is_encoder = p->is_encoder;
+    out->dense = p->dense;
     out->n_layer = p->n_layer;
     out->hidden = p->hidden;
     out->ffn = p->ffn;
@@ -153,8 +155,8 @@ static double settle(ct_config *c, const char *what, const char *field, double s
     if (fabs(stated - known) <= 1e-6 * fabs(known))
         return stated;
     double use = trust ? stated : known;
-    ct_config_note(c, what, "%s: header states %.7g, Gemma 3 %s has %.7g; using %.7g", field, stated,
-                   c->published->name, known, use);
+    ct_config_note(c, what, "%s: header states %.7g, %s has %.7g; using %.7g", field, stated, c->published->title,
+                   known, use);
     return use;
 }
 
@@ -166,9 +168,9 @@ static void settle_pattern(ct_config *c, const char *what, bool trust)
             differ++, first = i;
     if (!differ)
         return;
-    ct_config_note(
-        c, what, "layer pattern: %u layers differ from Gemma 3 %s's five local, one global (first: layer %u); using %s",
-        differ, c->published->name, first, trust ? "the header's" : "the published one");
+    ct_config_note(c, what,
+                   "layer pattern: %u layers differ from %s's five local, one global (first: layer %u); using %s",
+                   differ, c->published->title, first, trust ? "the header's" : "the published one");
     if (!trust)
         ct_config_pattern(c, CT_PATTERN);
 }
@@ -177,8 +179,8 @@ static void settle_pattern(ct_config *c, const char *what, bool trust)
 static void compare(ct_config *c, const char *what, const char *field, uint32_t stated, uint32_t known)
 {
     if (stated != known)
-        ct_config_note(c, what, "%s: header states %u, Gemma 3 %s has %u; using %u", field, stated, c->published->name,
-                       known, stated);
+        ct_config_note(c, what, "%s: header states %u, %s has %u; using %u", field, stated, c->published->title, known,
+                       stated);
 }
 
 static void apply_published(ct_config *c, const char *what, bool trust)
@@ -207,7 +209,7 @@ bool ct_config_finish(ct_config *c, const char *what, bool trust_header, carat_e
     /* The table is walked to n_layer below, so this one limit comes first. */
     if (!in_range(what, "number of layers", c->n_layer, 1, CT_MAX_LAYERS, err))
         return false;
-    c->published = ct_published_by_shape(c->n_layer, c->hidden);
+    c->published = ct_published_by_shape(c->n_layer, c->hidden, c->is_encoder);
     if (c->published)
         apply_published(c, what, trust_header);
     if (c->rope_global.base == 0)

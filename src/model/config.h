@@ -1,4 +1,4 @@
-/* config.h - the shape of a Gemma 3 checkpoint: what its header states, and what Carat uses.
+/* config.h - the shape of a Gemma 3 or EmbeddingGemma checkpoint: what its header states, and what Carat uses.
  *
  * One ct_config is filled from GGUF metadata or from a folder's config.json, every field checked against the limits
  * below before any arithmetic. Where (layers, hidden) match a published model, the values that headers in circulation
@@ -32,13 +32,16 @@ typedef struct ct_rope {
 
 /* One published model, all figures (Gemma 3 report, model cards; gemma_pytorch's configurations). */
 typedef struct ct_published {
-    const char *name; /* "4B" */
+    const char *name;  /* "4B" */
+    const char *title; /* "Gemma 3 4B" */
+    bool is_encoder;   /* as in ct_config */
     uint32_t n_layer, hidden, ffn, n_head, n_kv_head, head_dim;
     uint32_t window, context;
     uint32_t vocab, vocab_text; /* rows in the safetensors table; 262144 is what text-only files may carry */
     double rope_factor;         /* of the global layers */
     double query_pre_attn;      /* query scale = 1/sqrt of it */
     bool has_vision;
+    uint32_t dense; /* as in ct_config */
 } ct_published;
 
 /* The SigLIP tower and projector, if the checkpoint describes one. */
@@ -75,13 +78,19 @@ typedef struct ct_config {
     char name[96]; /* general.name or the folder's last part; "" if none */
     uint32_t n_layer, hidden, ffn, n_head, n_kv_head, head_dim;
     uint32_t n_vocab; /* rows of the embedding table */
-    uint32_t window;  /* a local layer's query attends to this many positions, itself included */
+    uint32_t
+        window; /* a local layer's query attends to this many positions, itself included; of an encoder: see below */
     uint32_t context; /* positions the model was made for */
     bool is_global[CT_MAX_LAYERS];
     ct_rope rope_local, rope_global;
     float eps;         /* of every RMSNorm */
     float query_scale; /* 1/sqrt(query_pre_attn_scalar) */
-    bool tied; /* the output head is the embedding table: as the header states, then as the tensors are (head.c) */
+    /* An embedding model (EmbeddingGemma): every token of a text attends to all others, on local layers to those at most
+     * window / 2 positions before or behind it; what comes of a text is one vector, the mean of its final hidden states
+     * through two dense layers: hidden -> dense -> hidden. There is no output head. */
+    bool is_encoder;
+    uint32_t dense; /* 0: the file has no dense layers */
+    bool tied;      /* the output head is the embedding table: as the header states, then as the tensors are (head.c) */
     bool is_tie_disputed; /* a folder's configuration states it twice, and differently */
     uint32_t n_eos;       /* end ids that files name; whether each can be an end the vocabulary decides (model.c) */
     int32_t eos[CT_MAX_STOPS];
@@ -126,13 +135,20 @@ void ct_config_note(ct_config *c, const char *what, const char *fmt, ...) __attr
 
 /* Class defaults of the architecture (transformers' Gemma3TextConfig), without widths. */
 void ct_config_defaults(ct_config *c);
+/* general.architecture of such a GGUF file: "gemma3", "gemma-embedding". */
+const char *ct_config_arch(const ct_config *c);
+/* How far a query of a local layer sees to either side of itself, in an encoder. */
+static inline size_t ct_config_reach(const ct_config *c)
+{
+    return c->window / 2;
+}
 /* Every `pattern`-th layer is global: (i + 1) % pattern == 0. With 0 every layer is local. */
 void ct_config_pattern(ct_config *c, uint32_t pattern);
 
 /* Published models: by index (NULL past the end), by name ("4b", any case), by shape. */
 const ct_published *ct_published_at(size_t i);
 const ct_published *ct_published_by_name(const char *name);
-const ct_published *ct_published_by_shape(uint32_t n_layer, uint32_t hidden);
+const ct_published *ct_published_by_shape(uint32_t n_layer, uint32_t hidden, bool is_encoder);
 /* The complete configuration of a published model, as from its checkpoint. */
 void ct_config_of(const ct_published *p, ct_config *out);
 

@@ -8,29 +8,26 @@
 
 #include "base/log.h"
 #include "model/int_keys.h"
+#include "model/model.h"
+#include "model/others.h"
 #include "quant/kv_tile.h"
+
+#define GEMMA3  "gemma3"
+#define ENCODER "gemma-embedding"
 
 /* Other architectures, by what people call them. */
 static bool refuse(const ct_gguf *g, ct_str arch, carat_err *err)
 {
-    const struct {
-        const char *arch, *name;
-    } known[] = {
-        { "gemma", "Gemma 1" },
-        { "gemma2", "Gemma 2" },
-        { "gemma3n", "Gemma 3n" },
-        { "gemma4", "Gemma 4" },
-        { "gemma-embedding", "EmbeddingGemma" },
-        { "t5gemma", "T5Gemma" },
-        { "clip", "a vision projector (mmproj) without a text model" },
-        { "mmproj", "a vision projector (mmproj) without a text model" },
-    };
-    const char *name = "another architecture";
-    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-        if (strlen(known[i].arch) == arch.len && memcmp(known[i].arch, arch.data, arch.len) == 0)
-            name = known[i].name;
-    return ct_fail(err, CARAT_EUNSUPPORTED, CARAT_NOWHERE, "%s: architecture '%.*s' (%s); Carat runs Gemma 3",
-                   ct_gguf_path(g), (int)(arch.len < 40 ? arch.len : 40), arch.data, name);
+    char found[41];
+    snprintf(found, sizeof found, "%.*s", (int)(arch.len < 40 ? arch.len : 40), arch.data);
+    const char *name = ct_other_model(found);
+    if (strcmp(found, "gemma") == 0)
+        name = "Gemma 1";
+    if (strcmp(found, "clip") == 0 || strcmp(found, "mmproj") == 0)
+        name = "a vision projector (mmproj) without a text model";
+    return ct_fail(err, CARAT_EUNSUPPORTED, CARAT_NOWHERE,
+                   "%s: architecture '%s' (%s); Carat runs Gemma 3 and EmbeddingGemma (300M)", ct_gguf_path(g), found,
+                   name ? name : "another architecture");
 }
 
 /* general.type of files that belong to a model and are none. */
@@ -55,17 +52,43 @@ static bool check_type(const ct_gguf *g, carat_err *err)
     return true;
 }
 
-static bool read_architecture(const ct_gguf *g, carat_err *err)
+static bool is_text(ct_str s, const char *text)
+{
+    return s.len == strlen(text) && memcmp(s.data, text, s.len) == 0;
+}
+
+static bool read_architecture(const ct_gguf *g, ct_config *c, carat_err *err)
 {
     ct_str arch = { NULL, 0 };
     if (!check_type(g, err) || !ct_gguf_text(g, "general.architecture", &arch, err))
         return false;
     if (!arch.data)
-        return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: no general.architecture, expected 'gemma3'",
-                       ct_gguf_path(g));
-    if (arch.len != 6 || memcmp(arch.data, "gemma3", 6) != 0)
-        return refuse(g, arch, err);
-    return true;
+        return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE,
+                       "%s: no general.architecture, expected 'gemma3' or 'gemma-embedding'", ct_gguf_path(g));
+    c->is_encoder = is_text(arch, ENCODER);
+    return c->is_encoder || is_text(arch, GEMMA3) || refuse(g, arch, err);
+}
+
+/* "gemma3.attention.scale": a key of this architecture. */
+typedef struct named_key {
+    char key[96];
+} named_key;
+
+const char *ct_config_arch(const ct_config *c)
+{
+    return c->is_encoder ? ENCODER : GEMMA3;
+}
+
+static named_key key_of(const ct_config *c, const char *name)
+{
+    named_key k;
+    snprintf(k.key, sizeof k.key, "%s.%s", ct_config_arch(c), name);
+    return k;
+}
+
+static bool read_num(const ct_gguf *g, const ct_config *c, const char *name, double *out, carat_err *err)
+{
+    return ct_gguf_num(g, key_of(c, name).key, out, err);
 }
 
 static const ct_int_key text_keys[] = {
@@ -83,7 +106,7 @@ static const ct_int_key text_keys[] = {
 static bool read_value_length(const ct_gguf *g, const ct_config *c, carat_err *err)
 {
     int64_t v = c->head_dim;
-    if (!ct_gguf_int(g, "gemma3.attention.value_length", 1, CT_MAX_HEAD_DIM, &v, err))
+    if (!ct_gguf_int(g, key_of(c, "attention.value_length").key, 1, CT_MAX_HEAD_DIM, &v, err))
         return false;
     if (v != c->head_dim)
         return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE,
@@ -95,7 +118,8 @@ static bool read_value_length(const ct_gguf *g, const ct_config *c, carat_err *e
 /* A number n: every n-th layer is global. Or an array: true where a layer has the window. */
 static bool read_pattern(const ct_gguf *g, ct_config *c, carat_err *err)
 {
-    const char *key = "gemma3.attention.sliding_window_pattern";
+    const named_key k = key_of(c, "attention.sliding_window_pattern");
+    const char *key = k.key;
     const ct_gguf_kv *kv = ct_gguf_find(g, key);
     if (!kv)
         return true;
@@ -119,20 +143,17 @@ static bool read_rope(const ct_gguf *g, ct_config *c, carat_err *err)
 {
     double base = 0, local = 0, factor = 0, old = 0, local_factor = 0;
     ct_str type = { NULL, 0 };
-    if (!ct_gguf_num(g, "gemma3.rope.freq_base", &base, err) ||
-        !ct_gguf_num(g, "gemma3.rope.freq_base_swa", &local, err) ||
-        !ct_gguf_num(g, "gemma3.rope.local.freq_base", &local, err) || /* Ollama's names */
-        !ct_gguf_num(g, "gemma3.rope.global.freq_base", &base, err) ||
-        !ct_gguf_num(g, "gemma3.rope.scaling.factor", &factor, err) ||
-        !ct_gguf_num(g, "gemma3.rope.scale_linear", &old, err) ||
-        !ct_gguf_num(g, "gemma3.rope.scaling.factor_swa", &local_factor, err) ||
-        !ct_gguf_text(g, "gemma3.rope.scaling.type", &type, err))
+    if (!read_num(g, c, "rope.freq_base", &base, err) || !read_num(g, c, "rope.freq_base_swa", &local, err) ||
+        !read_num(g, c, "rope.local.freq_base", &local, err) || /* Ollama's names */
+        !read_num(g, c, "rope.global.freq_base", &base, err) || !read_num(g, c, "rope.scaling.factor", &factor, err) ||
+        !read_num(g, c, "rope.scale_linear", &old, err) ||
+        !read_num(g, c, "rope.scaling.factor_swa", &local_factor, err) ||
+        !ct_gguf_text(g, key_of(c, "rope.scaling.type").key, &type, err))
         return false;
-    if (type.data && !(type.len == 6 && memcmp(type.data, "linear", 6) == 0) &&
-        !(type.len == 4 && memcmp(type.data, "none", 4) == 0))
-        return ct_fail(err, CARAT_EUNSUPPORTED, CARAT_NOWHERE,
-                       "%s: gemma3.rope.scaling.type is '%.*s', expected 'linear' or 'none'", ct_gguf_path(g),
-                       (int)(type.len < 40 ? type.len : 40), type.data);
+    if (type.data && !is_text(type, "linear") && !is_text(type, "none"))
+        return ct_fail(err, CARAT_EUNSUPPORTED, CARAT_NOWHERE, "%s: %s is '%.*s', expected 'linear' or 'none'",
+                       ct_gguf_path(g), key_of(c, "rope.scaling.type").key, (int)(type.len < 40 ? type.len : 40),
+                       type.data);
     c->rope_global = (ct_rope){ base, factor ? factor : old };
     c->rope_local = (ct_rope){ local, local_factor };
     return true;
@@ -141,24 +162,62 @@ static bool read_rope(const ct_gguf *g, ct_config *c, carat_err *err)
 static bool read_scales(const ct_gguf *g, ct_config *c, carat_err *err)
 {
     double eps = 1e-6, scale = 0;
-    if (!ct_gguf_num(g, "gemma3.attention.layer_norm_rms_epsilon", &eps, err) ||
-        !ct_gguf_num(g, "gemma3.attention.scale", &scale, err))
+    if (!read_num(g, c, "attention.layer_norm_rms_epsilon", &eps, err) ||
+        !read_num(g, c, "attention.scale", &scale, err))
         return false;
     c->eps = (float)eps;
     c->query_scale = (float)scale;
     return true;
 }
 
-static bool report_caps(const ct_gguf *g, carat_err *err)
+static bool report_caps(const ct_gguf *g, const ct_config *c, carat_err *err)
 {
-    static const char *const keys[] = { "gemma3.final_logit_softcapping", "gemma3.attn_logit_softcapping" };
+    static const char *const keys[] = { "final_logit_softcapping", "attn_logit_softcapping" };
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
         double cap = 0;
-        if (!ct_gguf_num(g, keys[i], &cap, err))
+        if (!read_num(g, c, keys[i], &cap, err))
             return false;
         if (cap != 0)
-            ct_logf(CARAT_LOG_WARN, "%s: '%s' ignored: Gemma 3 does not cap logits", ct_gguf_path(g), keys[i]);
+            ct_logf(CARAT_LOG_WARN, "%s: '%s' ignored: Gemma 3 does not cap logits", ct_gguf_path(g),
+                    key_of(c, keys[i]).key);
     }
+    return true;
+}
+
+/* Which tokens see which follows from the architecture's name; a key that says the other thing is another model. */
+static bool check_direction(const ct_gguf *g, const ct_config *c, carat_err *err)
+{
+    bool causal = !c->is_encoder;
+    const named_key k = key_of(c, "attention.causal");
+    if (!ct_gguf_bool(g, k.key, &causal, err))
+        return false;
+    return causal == !c->is_encoder ||
+           ct_fail(err, CARAT_EUNSUPPORTED, CARAT_NOWHERE, "%s: %s is %s, expected %s", ct_gguf_path(g), k.key,
+                   causal ? "true" : "false", causal ? "false" : "true");
+}
+
+#define MEAN 1 /* of pooling_type: none, mean, cls, last, rank */
+
+/* What follows the layers of an encoder. */
+static bool read_pooling(const ct_gguf *g, bool trust_header, ct_config *c, carat_err *err)
+{
+    const ct_tensor *t = ct_tensors_find(ct_gguf_tensors(g), ct_part_get(CT_PART_DENSE_1)->gguf);
+    const named_key k = key_of(c, "pooling_type"), out = key_of(c, "dense_2_feat_out");
+    int64_t pooling = -1, dense = 0;
+    if (!ct_gguf_int(g, k.key, 0, UINT32_MAX, &pooling, err) || !ct_gguf_int(g, out.key, 1, CT_MAX_FFN, &dense, err))
+        return false;
+    if (pooling >= 0 && pooling != MEAN)
+        return ct_fail(err, CARAT_EUNSUPPORTED, CARAT_NOWHERE, "%s: %s is %d, expected %d (the mean)", ct_gguf_path(g),
+                       k.key, (int)pooling, MEAN);
+    if (t && (t->n_dims != 2 || t->dims[1] > CT_MAX_FFN || (dense && t->dims[1] != (uint64_t)dense)))
+        return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: '%s' has %llu rows, expected %lld", ct_gguf_path(g),
+                       t->name, (unsigned long long)t->dims[1], (long long)(dense ? dense : CT_MAX_FFN));
+    if (!t && (dense || !trust_header))
+        return ct_fail(err, CARAT_EUNSUPPORTED, CARAT_NOWHERE,
+                       "%s: no 'dense_2.weight': its vectors would not be the model's; convert it with "
+                       "--sentence-transformers-dense-modules (--trust-header: take the mean alone)",
+                       ct_gguf_path(g));
+    c->dense = t ? (uint32_t)t->dims[1] : 0;
     return true;
 }
 
@@ -203,9 +262,10 @@ bool ct_config_from_gguf(const ct_gguf *g, bool trust_header, ct_config *out, ca
     ct_config_defaults(out);
     out->n_kv_head = 0;
     ct_str name = { NULL, 0 };
-    if (!read_architecture(g, err) || !ct_int_keys_from_gguf(g, "gemma3", text_keys, out, err) ||
+    if (!read_architecture(g, out, err) || !ct_int_keys_from_gguf(g, ct_config_arch(out), text_keys, out, err) ||
+        !check_direction(g, out, err) || (out->is_encoder && !read_pooling(g, trust_header, out, err)) ||
         !read_value_length(g, out, err) || !read_pattern(g, out, err) || !read_rope(g, out, err) ||
-        !read_scales(g, out, err) || !report_caps(g, err) || !ct_vision_config_from_gguf(g, &out->vision, err) ||
+        !read_scales(g, out, err) || !report_caps(g, out, err) || !ct_vision_config_from_gguf(g, &out->vision, err) ||
         !read_rows(g, out, err) || !ct_gguf_text(g, "general.name", &name, err))
         return false;
     if (name.data)

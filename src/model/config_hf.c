@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "model/int_keys.h"
+#include "model/others.h"
 #include "quant/kv_tile.h"
 
 static const ct_int_key text_keys[] = {
@@ -51,9 +52,13 @@ static bool read_ints(const json_t *o, const char *what, const ct_int_key *keys,
 
 static bool refuse(const char *what, const char *found, carat_err *err)
 {
-    return ct_fail(err, CARAT_EUNSUPPORTED, CARAT_NOWHERE, "%s: this is a '%.60s' model; Carat runs Gemma 3", what,
-                   found);
+    const char *name = ct_other_model(found);
+    return ct_fail(err, CARAT_EUNSUPPORTED, CARAT_NOWHERE,
+                   "%s: this is a '%.60s' model%s%s%s; Carat runs Gemma 3 and EmbeddingGemma (300M)", what, found,
+                   name ? " (" : "", name ? name : "", name ? ")" : "");
 }
+
+static const char encoder_class[] = "Gemma3TextModel"; /* the transformer alone, without an output head */
 
 static bool read_architecture(const json_t *config, const char *what, carat_err *err)
 {
@@ -62,7 +67,8 @@ static bool read_architecture(const json_t *config, const char *what, carat_err 
         return false;
     const json_t *arch = json_array_get(json_object_get(config, "architectures"), 0);
     const char *name = json_string_value(arch);
-    if (name && strcmp(name, "Gemma3ForCausalLM") != 0 && strcmp(name, "Gemma3ForConditionalGeneration") != 0)
+    if (name && strcmp(name, "Gemma3ForCausalLM") != 0 && strcmp(name, "Gemma3ForConditionalGeneration") != 0 &&
+        strcmp(name, encoder_class) != 0)
         return refuse(what, name, err);
     if (type && strcmp(type, "gemma3") != 0 && strcmp(type, "gemma3_text") != 0)
         return refuse(what, type, err);
@@ -74,8 +80,26 @@ static bool read_architecture(const json_t *config, const char *what, carat_err 
     return true;
 }
 
-/* What the class supports but no Gemma 3 uses: an encoder (EmbeddingGemma), biases, another activation. */
-static bool check_kind(const json_t *text, const char *what, carat_err *err)
+/* An encoder is the transformer alone with a flag: without the flag it has neither vectors nor an output head, and a model
+ * with a head that attends both ways is none that is known. */
+static bool settle_encoder(const json_t *config, const char *what, bool is_bidirectional, ct_config *c, carat_err *err)
+{
+    const char *name = json_string_value(json_array_get(json_object_get(config, "architectures"), 0));
+    bool is_bare = name && strcmp(name, encoder_class) == 0;
+    c->is_encoder = is_bidirectional;
+    if (is_bidirectional && name && !is_bare)
+        return ct_fail(err, CARAT_EUNSUPPORTED, CARAT_NOWHERE,
+                       "%s: 'use_bidirectional_attention' of a %.40s, expected of a %s (EmbeddingGemma)", what, name,
+                       encoder_class);
+    return is_bidirectional || !is_bare ||
+           ct_fail(err, CARAT_EUNSUPPORTED, CARAT_NOWHERE,
+                   "%s: a %s without 'use_bidirectional_attention': neither an embedding model nor one with an output "
+                   "head",
+                   what, encoder_class);
+}
+
+/* What the class supports but no Gemma 3 uses: biases, another activation. */
+static bool check_kind(const json_t *config, const json_t *text, const char *what, ct_config *c, carat_err *err)
 {
     const char *act = NULL;
     bool bidirectional = false, bias = false;
@@ -83,8 +107,8 @@ static bool check_kind(const json_t *text, const char *what, carat_err *err)
         !ct_json_bool(text, what, "use_bidirectional_attention", &bidirectional, err) ||
         !ct_json_bool(text, what, "attention_bias", &bias, err))
         return false;
-    if (bidirectional)
-        return refuse(what, "EmbeddingGemma (use_bidirectional_attention)", err);
+    if (!settle_encoder(config, what, bidirectional, c, err))
+        return false;
     if (bias)
         return ct_fail(err, CARAT_EUNSUPPORTED, CARAT_NOWHERE, "%s: 'attention_bias' is true; Gemma 3 has no biases",
                        what);
@@ -175,7 +199,7 @@ static bool read_scales(const json_t *text, const char *what, ct_config *c, cara
                        pre_attn);
     c->eps = (float)eps;
     /* 256 is the class default; the published 27B states 168. */
-    if (pre_attn == 0 && !ct_published_by_shape(c->n_layer, c->hidden))
+    if (pre_attn == 0 && !ct_published_by_shape(c->n_layer, c->hidden, c->is_encoder))
         pre_attn = 256;
     c->query_scale = pre_attn ? (float)(1 / sqrt(pre_attn)) : 0;
     return true;
@@ -254,12 +278,12 @@ bool ct_config_from_json(const char *what, const json_t *config, bool trust_head
                        ct_json_kind(text));
     /* Class defaults of the widths: a file without any of them is the class's own toy. */
     out->n_layer = 26, out->hidden = 2304, out->ffn = 9216;
-    if (!read_architecture(config, what, err) || !check_kind(text, what, err) ||
+    if (!read_architecture(config, what, err) || !check_kind(config, text, what, out, err) ||
         !read_ints(text, what, text_keys, out, err) || !read_pattern(text, what, out, err) ||
         !read_rope(text, what, out, err) || !read_scales(text, what, out, err) ||
         !read_vision(config, what, out, err) || !read_tie(config, text, what, out, err))
         return false;
-    if (!out->window && !ct_published_by_shape(out->n_layer, out->hidden))
+    if (!out->window && !ct_published_by_shape(out->n_layer, out->hidden, out->is_encoder))
         out->window = 4096; /* the class default, which no published model has */
     return ct_config_add_eos_json(out, json_object_get(config, "eos_token_id"), what, "config.json", err) &&
            ct_config_add_eos_json(out, json_object_get(text, "eos_token_id"), what, "config.json", err) &&

@@ -32,13 +32,21 @@ typedef struct adding {
     carat_err *err;
 } adding;
 
+/* Parts by numbers that stay as they are: dense layers came later than the others. */
+static uint64_t number_of(ct_part part)
+{
+    if (part == CT_PART_DENSE_1 || part == CT_PART_DENSE_2)
+        return 100u + part;
+    return part < CT_PART_DENSE_1 ? part : part - (CT_PART_DENSE_2 - CT_PART_DENSE_1 + 1u);
+}
+
 static bool add_part(void *arg, ct_part part, size_t layer)
 {
     adding *a = arg;
     const ct_tensor *t;
     if (!ct_source_tensor(a->src, &a->m->cfg, part, layer, &t, a->err))
         return false;
-    add_number(&a->hash, part);
+    add_number(&a->hash, number_of(part));
     add_number(&a->hash, t->type);
     add_number(&a->hash, t->dims[0]);
     add_number(&a->hash, t->dims[1]);

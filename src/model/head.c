@@ -32,6 +32,12 @@ bool ct_source_settle_head(const ct_source *s, ct_config *c, carat_err *err)
     const char *name = ct_source_head(s);
     const ct_tensor *table, *head;
     bool says_tied = c->tied, is_same;
+    if (c->is_encoder) {
+        c->tied = true;
+        if (name)
+            ct_config_note(c, s->path, "output head: '%s' has no part in embeddings; not read", name);
+        return true;
+    }
     if (!name) {
         c->tied = true;
         if (!says_tied)

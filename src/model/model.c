@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "model/beside.h"
+#include "model/sentence.h"
 
 /* ---- types ---- */
 
@@ -190,10 +191,21 @@ static bool check_vocab(ct_model *m, carat_err *err)
     return true;
 }
 
+static bool read_tasks(ct_model *m, const ct_source *src, carat_err *err)
+{
+    if (!m->cfg.is_encoder)
+        return true;
+    m->tasks = calloc(1, sizeof *m->tasks);
+    if (!m->tasks)
+        return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "%s: no memory for its prompts", m->path);
+    return ct_tasks_read(src, m->tasks, err);
+}
+
 bool ct_model_read_vocab(ct_model *m, const ct_source *src, carat_err *err)
 {
     ct_beside b;
-    bool ok = ct_beside_read(src, &m->cfg, &b, err) && ct_source_tokenizer(src, &m->tok, err) && check_vocab(m, err);
+    bool ok = ct_beside_read(src, &m->cfg, &b, err) && ct_source_tokenizer(src, &m->tok, err) && check_vocab(m, err) &&
+              read_tasks(m, src, err);
     if (ok) {
         add_stops(m, b.eos_token);
         m->advice = b.advice;
@@ -209,6 +221,9 @@ void ct_model_close(ct_model *m)
     if (!m)
         return;
     ct_tokenizer_close(m->tok);
+    if (m->tasks)
+        ct_tasks_deinit(m->tasks);
+    free(m->tasks);
     free(m->types);
     free(m->path);
     free(m->chat_template);

@@ -17,6 +17,8 @@ typedef enum ct_part {
     CT_PART_EMBED,          /* [n_vocab, hidden] */
     CT_PART_FINAL_NORM,     /* [hidden] */
     CT_PART_HEAD,           /* [n_vocab, hidden]; absent when tied */
+    CT_PART_DENSE_1,        /* [dense, hidden], of an encoder that has it; so too the next */
+    CT_PART_DENSE_2,        /* [hidden, dense] */
     CT_PART_ATTN_NORM,      /* [hidden] */
     CT_PART_Q,              /* [n_head * head_dim, hidden] */
     CT_PART_K,              /* [n_kv_head * head_dim, hidden] */
@@ -69,6 +71,7 @@ typedef struct ct_model {
     uint32_t type_tensors[CT_N_TYPE]; /* how many matrices */
     ct_advice advice;                 /* on sampling */
     char *chat_template;              /* the file's own, or NULL; for information */
+    struct ct_tasks *tasks; /* prompts of an embedding model (sentence.h); NULL until the vocabulary is read */
 } ct_model;
 
 typedef struct ct_source ct_source;

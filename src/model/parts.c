@@ -7,6 +7,9 @@ static const ct_part_info parts[CT_N_PARTS] = {
     [CT_PART_EMBED] = { "token_embd.weight", "embed_tokens.weight", false, CT_GROUP_TABLE },
     [CT_PART_FINAL_NORM] = { "output_norm.weight", "norm.weight", true, CT_GROUP_NORM },
     [CT_PART_HEAD] = { "output.weight", "lm_head.weight", false, CT_GROUP_TABLE },
+    [CT_PART_DENSE_1] = { "dense_2.weight", "linear.weight", false,
+                          CT_GROUP_FFN }, /* named for the modules' folders, */
+    [CT_PART_DENSE_2] = { "dense_3.weight", "linear.weight", false, CT_GROUP_FFN }, /* which count from 0 */
     [CT_PART_ATTN_NORM] = { "attn_norm.weight", "input_layernorm.weight", true, CT_GROUP_NORM },
     [CT_PART_Q] = { "attn_q.weight", "self_attn.q_proj.weight", false, CT_GROUP_ATTENTION },
     [CT_PART_K] = { "attn_k.weight", "self_attn.k_proj.weight", false, CT_GROUP_ATTENTION },
@@ -37,6 +40,13 @@ void ct_part_shape(const ct_config *c, ct_part part, size_t *rows, size_t *cols)
     case CT_PART_HEAD:
         *rows = c->n_vocab;
         break;
+    case CT_PART_DENSE_1:
+        *rows = c->dense;
+        break;
+    case CT_PART_DENSE_2:
+        *cols = c->dense;
+        *rows = c->hidden;
+        break;
     case CT_PART_Q:
         *rows = q;
         break;
@@ -65,10 +75,24 @@ void ct_part_shape(const ct_config *c, ct_part part, size_t *rows, size_t *cols)
     }
 }
 
+/* Outside layers: has the model this part? */
+static bool has_part(const ct_config *c, ct_part p)
+{
+    switch (p) {
+    case CT_PART_HEAD:
+        return !c->tied;
+    case CT_PART_DENSE_1:
+    case CT_PART_DENSE_2:
+        return c->dense > 0;
+    default:
+        return true;
+    }
+}
+
 bool ct_part_each(const ct_config *c, bool (*fn)(void *arg, ct_part part, size_t layer), void *arg)
 {
     for (ct_part p = 0; p < CT_FIRST_LAYER_PART; p++)
-        if (!(p == CT_PART_HEAD && c->tied) && !fn(arg, p, 0))
+        if (has_part(c, p) && !fn(arg, p, 0))
             return false;
     for (size_t l = 0; l < c->n_layer; l++)
         for (ct_part p = CT_FIRST_LAYER_PART; p < CT_N_PARTS; p++)

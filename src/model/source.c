@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "model/no_model.h"
+#include "model/sentence.h"
 
 #define MAX_CONFIG_BYTES ((size_t)16 << 20)
 #define MAX_NAME         160
@@ -88,7 +89,8 @@ static bool open_folder(ct_source *s, bool trust_header, ct_config *cfg, carat_e
     while (begin > 0 && s->path[begin - 1] != '/')
         begin--;
     snprintf(cfg->name, sizeof cfg->name, "%.*s", (int)(n - begin < 90 ? n - begin : 90), s->path + begin);
-    return find_prefix(s, err) || ct_source_explain(s, err);
+    return (find_prefix(s, err) || ct_source_explain(s, err)) &&
+           (!cfg->is_encoder || ct_sentence_open(s, trust_header, cfg, err));
 }
 
 /* An empty source of this path. */
@@ -156,18 +158,29 @@ void ct_source_close(ct_source *s)
 {
     ct_gguf_close(s->gguf);
     ct_safetensors_close(s->st);
+    ct_safetensors_close(s->dense[0]);
+    ct_safetensors_close(s->dense[1]);
     free(s->path);
     *s = (ct_source){ 0 };
 }
 
+/* Of all files of the source. */
+static uint64_t add_up(const ct_source *s, uint64_t (*of)(const ct_safetensors *))
+{
+    uint64_t n = of(s->st);
+    for (size_t i = 0; i < sizeof s->dense / sizeof *s->dense; i++)
+        n += s->dense[i] ? of(s->dense[i]) : 0;
+    return n;
+}
+
 uint64_t ct_source_bytes(const ct_source *s)
 {
-    return s->gguf ? ct_gguf_file_bytes(s->gguf) : ct_safetensors_file_bytes(s->st);
+    return s->gguf ? ct_gguf_file_bytes(s->gguf) : add_up(s, ct_safetensors_file_bytes);
 }
 
 uint64_t ct_source_mapped_bytes(const ct_source *s)
 {
-    return s->gguf ? ct_gguf_mapped_bytes(s->gguf) : ct_safetensors_mapped_bytes(s->st);
+    return s->gguf ? ct_gguf_mapped_bytes(s->gguf) : add_up(s, ct_safetensors_mapped_bytes);
 }
 
 /* ---- tensors ---- */
@@ -179,6 +192,8 @@ static void part_name(const ct_source *s, ct_part part, size_t layer, char name[
         snprintf(name, MAX_NAME, "%s", p->gguf);
     else if (s->gguf)
         snprintf(name, MAX_NAME, "blk.%zu.%s", layer, p->gguf);
+    else if (part == CT_PART_DENSE_1 || part == CT_PART_DENSE_2)
+        snprintf(name, MAX_NAME, "%s", p->hf);
     else if (part < CT_FIRST_LAYER_PART)
         snprintf(name, MAX_NAME, "%s%s", s->prefix, p->hf);
     else
@@ -194,16 +209,29 @@ const char *ct_source_head(const ct_source *s)
     return NULL;
 }
 
-bool ct_source_find(const ct_source *s, const char *name, const ct_tensor **out, carat_err *err)
+/* In one of a folder's files, or in the GGUF (st: NULL). */
+static bool find_in(const ct_source *s, const ct_safetensors *st, const char *name, const ct_tensor **out,
+                    carat_err *err)
 {
-    *out = ct_tensors_find(s->tensors, name);
+    *out = ct_tensors_find(st ? ct_safetensors_tensors(st) : s->tensors, name);
     if (*out)
         return true;
-    const char *dtype = s->st ? ct_safetensors_skipped(s->st, name) : NULL;
+    const char *dtype = st ? ct_safetensors_skipped(st, name) : NULL;
     if (dtype)
         return ct_fail(err, CARAT_EUNSUPPORTED, CARAT_NOWHERE, "%s: tensor '%s' is %s, expected F32, F16 or BF16",
                        s->path, name, dtype);
     return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: no tensor '%s'", s->path, name);
+}
+
+bool ct_source_find(const ct_source *s, const char *name, const ct_tensor **out, carat_err *err)
+{
+    return find_in(s, s->st, name, out, err);
+}
+
+/* The file of a folder that a part stands in. */
+static const ct_safetensors *file_of(const ct_source *s, ct_part part)
+{
+    return part == CT_PART_DENSE_1 ? s->dense[0] : part == CT_PART_DENSE_2 ? s->dense[1] : s->st;
 }
 
 bool ct_source_tensor(const ct_source *s, const ct_config *c, ct_part part, size_t layer, const ct_tensor **out,
@@ -215,7 +243,7 @@ bool ct_source_tensor(const ct_source *s, const ct_config *c, ct_part part, size
     part_name(s, part, layer, name);
     if (head)
         snprintf(name, sizeof name, "%s", head);
-    if (!ct_source_find(s, name, &t, err))
+    if (!find_in(s, file_of(s, part), name, &t, err))
         return false;
     size_t rows, cols;
     ct_part_shape(c, part, &rows, &cols);

@@ -11,6 +11,7 @@ struct ct_source {
     char *path;    /* a copy */
     ct_gguf *gguf; /* one of the two */
     ct_safetensors *st;
+    ct_safetensors *dense[2]; /* of a folder's encoder, where it has them (sentence.h) */
     const ct_tensors *tensors;
     char prefix[40];       /* of HF tensor names: "model.", "language_model.model.", ... */
     char quantised_by[64]; /* a folder's weights, as its configuration has it; "" */

@@ -13,7 +13,7 @@ static bool shape_config(const carat_shape *s, ct_config *c, carat_err *err)
     bool differs = false;
     const ct_published *p = ct_published_by_name(s->size ? s->size : "");
     if (!p)
-        return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "size '%s' is not one of 270m, 1b, 4b, 12b, 27b",
+        return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "size '%s' is not one of 270m, 1b, 4b, 12b, 27b, 300m",
                        s->size ? s->size : "");
     ct_config_of(p, c);
     if (p->vocab_text)

@@ -1,4 +1,4 @@
-/* synth.h - a GGUF file of random weights in the shape of any Gemma 3.
+/* synth.h - a GGUF file of random weights in the shape of any Gemma 3 or EmbeddingGemma.
  *
  * Speed and memory do not depend on the values, so a shape and a quantisation can be tried without a download. Weights
  * are drawn from a small pool of quantised normal blocks (standard deviation 1/sqrt(cols), so that activations stay

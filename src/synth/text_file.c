@@ -38,29 +38,57 @@ static float normal(uint64_t *rng)
     return (float)(sqrt(-2 * log(1 - u)) * cos(2 * 3.14159265358979323846 * v));
 }
 
+static void put_u32(const synth *s, const char *name, uint32_t value)
+{
+    char key[80];
+    snprintf(key, sizeof key, "%s.%s", ct_config_arch(s->cfg), name);
+    ct_gguf_writer_u32(s->w, key, value);
+}
+
+static void put_f32(const synth *s, const char *name, float value)
+{
+    char key[80];
+    snprintf(key, sizeof key, "%s.%s", ct_config_arch(s->cfg), name);
+    ct_gguf_writer_f32(s->w, key, value);
+}
+
+/* What follows an encoder's layers: the mean, and dense layers. */
+static void write_encoder_keys(const synth *s)
+{
+    const ct_config *c = s->cfg;
+    put_f32(s, "rope.freq_base_swa", (float)c->rope_local.base);
+    put_u32(s, "pooling_type", 1);
+    put_u32(s, "dense_2_feat_in", c->hidden);
+    put_u32(s, "dense_2_feat_out", c->dense);
+    put_u32(s, "dense_3_feat_in", c->dense);
+    put_u32(s, "dense_3_feat_out", c->hidden);
+}
+
 static void write_keys(const synth *s)
 {
     const ct_config *c = s->cfg;
     ct_gguf_writer *w = s->w;
-    ct_gguf_writer_text(w, "general.architecture", "gemma3");
+    ct_gguf_writer_text(w, "general.architecture", ct_config_arch(c));
     ct_gguf_writer_text(w, "general.name", c->name);
     if (s->mix->file_type != UINT32_MAX)
         ct_gguf_writer_u32(w, "general.file_type", s->mix->file_type);
-    ct_gguf_writer_u32(w, "gemma3.context_length", c->context);
-    ct_gguf_writer_u32(w, "gemma3.embedding_length", c->hidden);
-    ct_gguf_writer_u32(w, "gemma3.block_count", c->n_layer);
-    ct_gguf_writer_u32(w, "gemma3.feed_forward_length", c->ffn);
-    ct_gguf_writer_u32(w, "gemma3.attention.head_count", c->n_head);
-    ct_gguf_writer_u32(w, "gemma3.attention.head_count_kv", c->n_kv_head);
-    ct_gguf_writer_u32(w, "gemma3.attention.key_length", c->head_dim);
-    ct_gguf_writer_u32(w, "gemma3.attention.value_length", c->head_dim);
-    ct_gguf_writer_u32(w, "gemma3.attention.sliding_window", c->window);
-    ct_gguf_writer_f32(w, "gemma3.attention.layer_norm_rms_epsilon", c->eps);
-    ct_gguf_writer_f32(w, "gemma3.rope.freq_base", (float)c->rope_global.base);
+    put_u32(s, "context_length", c->context);
+    put_u32(s, "embedding_length", c->hidden);
+    put_u32(s, "block_count", c->n_layer);
+    put_u32(s, "feed_forward_length", c->ffn);
+    put_u32(s, "attention.head_count", c->n_head);
+    put_u32(s, "attention.head_count_kv", c->n_kv_head);
+    put_u32(s, "attention.key_length", c->head_dim);
+    put_u32(s, "attention.value_length", c->head_dim);
+    put_u32(s, "attention.sliding_window", c->window);
+    put_f32(s, "attention.layer_norm_rms_epsilon", c->eps);
+    put_f32(s, "rope.freq_base", (float)c->rope_global.base);
     if (c->rope_global.factor != 1) {
         ct_gguf_writer_text(w, "gemma3.rope.scaling.type", "linear");
-        ct_gguf_writer_f32(w, "gemma3.rope.scaling.factor", (float)c->rope_global.factor);
+        put_f32(s, "rope.scaling.factor", (float)c->rope_global.factor);
     }
+    if (c->is_encoder)
+        write_encoder_keys(s);
 }
 
 static bool copy_vocab(synth *s, const char *path, carat_err *err)
@@ -80,21 +108,26 @@ static bool copy_vocab(synth *s, const char *path, carat_err *err)
     return ok;
 }
 
-/* Calls fn for every tensor in file order. */
-static bool each_tensor(synth *s, bool (*fn)(synth *s, ct_part part, size_t layer, const char *name, carat_err *err),
-                        carat_err *err)
+typedef bool tensor_fn(synth *s, ct_part part, size_t layer, const char *name, carat_err *err);
+
+typedef struct walk {
+    synth *s;
+    tensor_fn *fn;
+    carat_err *err;
+} walk;
+
+static bool visit(void *arg, ct_part part, size_t layer)
 {
-    for (size_t part = 0; part < CT_FIRST_LAYER_PART; part++)
-        if (part != CT_PART_HEAD && !fn(s, (ct_part)part, 0, ct_part_get((ct_part)part)->gguf, err))
-            return false;
-    for (size_t layer = 0; layer < s->cfg->n_layer; layer++)
-        for (size_t part = CT_FIRST_LAYER_PART; part < CT_N_PARTS; part++) {
-            char name[64];
-            snprintf(name, sizeof name, "blk.%zu.%s", layer, ct_part_get((ct_part)part)->gguf);
-            if (!fn(s, (ct_part)part, layer, name, err))
-                return false;
-        }
-    return true;
+    const walk *w = arg;
+    char name[64];
+    snprintf(name, sizeof name, part < CT_FIRST_LAYER_PART ? "%s" : "blk.%2$zu.%1$s", ct_part_get(part)->gguf, layer);
+    return w->fn(w->s, part, layer, name, w->err);
+}
+
+/* Calls fn for every tensor in file order. */
+static bool each_tensor(synth *s, tensor_fn *fn, carat_err *err)
+{
+    return ct_part_each(s->cfg, visit, &(walk){ s, fn, err });
 }
 
 /* The codebook types: nothing here quantises to them, but any bits are a valid block. */
@@ -240,7 +273,9 @@ bool ct_synth_write(const ct_config *c, const ct_mix *mix, uint64_t seed, const 
 {
     synth s = { .cfg = c, .mix = mix, .rng = seed, .progress = progress, .arg = arg };
     size_t widest = c->ffn > c->hidden ? c->ffn : c->hidden, heads = (size_t)c->n_head * c->head_dim;
-    s.row = calloc(widest > heads ? widest : heads, sizeof(float) * 2);
+    if (heads > widest)
+        widest = heads;
+    s.row = calloc(c->dense > widest ? c->dense : widest, sizeof(float) * 2);
     bool ok = s.row || ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for a row");
     ok = ok && ct_gguf_create(path, &s.w, err);
     if (ok) {

@@ -9,6 +9,7 @@
 #include <strings.h>
 
 #include "base/near.h"
+#include "model/others.h"
 #include "synth/mix.h"
 
 typedef struct family {
@@ -19,25 +20,10 @@ typedef struct family {
 
 /* Longest keys first. Sources: the model cards. All have the shapes of the Gemma 3 of their size. */
 static const family families[] = {
-    { "shieldgemma2", "ShieldGemma 2", "4b" },    { "translategemma", "TranslateGemma", "4b 12b 27b" },
-    { "functiongemma", "FunctionGemma", "270m" }, { "medgemma1.5", "MedGemma 1.5", "4b" },
-    { "medgemma", "MedGemma", "4b 27b" },         { "gemma3", "Gemma 3", "4b 270m 1b 12b 27b" },
-};
-
-/* Similar names of other architectures. */
-static const char *const others[][2] = {
-    { "t5gemma", "T5Gemma" },
-    { "embeddinggemma", "EmbeddingGemma" },
-    { "codegemma", "CodeGemma" },
-    { "paligemma", "PaliGemma" },
-    { "recurrentgemma", "RecurrentGemma" },
-    { "gemma3n", "Gemma 3n" },
-    { "gemma2", "Gemma 2" },
-    { "gemma4", "Gemma 4" },
-    { "llama", "Llama" },
-    { "qwen", "Qwen" },
-    { "mistral", "Mistral" },
-    { "phi", "Phi" },
+    { "shieldgemma2", "ShieldGemma 2", "4b" },     { "translategemma", "TranslateGemma", "4b 12b 27b" },
+    { "functiongemma", "FunctionGemma", "270m" },  { "medgemma1.5", "MedGemma 1.5", "4b" },
+    { "medgemma", "MedGemma", "4b 27b" },          { "embeddinggemma", "EmbeddingGemma", "300m" },
+    { "gemma3", "Gemma 3", "4b 270m 1b 12b 27b" },
 };
 
 #define MAX_KEY 96
@@ -93,7 +79,7 @@ static bool ends_quant(const char *rest)
 static const char *find_quant(const char *rest)
 {
     if (strstr(rest, "qat"))
-        return strstr(rest, "unquantized") ? "bf16" : "qat-q4_0";
+        return strstr(rest, "unquantized") ? "bf16" : strstr(rest, "q80") ? "q8_0" : "qat-q4_0";
     for (size_t i = 0; ct_mix_at(i); i++) {
         char key[MAX_KEY];
         squash(ct_mix_at(i)->name, key);
@@ -121,6 +107,7 @@ static bool unknown(const char *name, const char *key, carat_err *err)
                                          "translategemma-12b",
                                          "translategemma-27b",
                                          "functiongemma-270m",
+                                         "embeddinggemma-300m",
                                          "sheet" };
     const char *best = names[0];
     size_t least = SIZE_MAX;
@@ -135,17 +122,16 @@ static bool unknown(const char *name, const char *key, carat_err *err)
         return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "no model or file '%.80s'; did you mean %s?", name, best);
     return ct_fail(err, CARAT_EARG, CARAT_NOWHERE,
                    "no model or file '%.60s'; known are 270m, 1b, 4b, 12b, 27b, medgemma-4b, medgemma-27b, "
-                   "shieldgemma-2, translategemma-4b, functiongemma",
+                   "shieldgemma-2, translategemma-4b, functiongemma, embeddinggemma",
                    name);
 }
 
 static bool refuse_others(const char *key, carat_err *err)
 {
-    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
-        if (strstr(key, others[i][0]))
-            return ct_fail(err, CARAT_EUNSUPPORTED, CARAT_NOWHERE,
-                           "%s has another architecture; Carat weighs Gemma 3 and its fine-tunes", others[i][1]);
-    return true;
+    const char *other = ct_other_model(key);
+    return !other ||
+           ct_fail(err, CARAT_EUNSUPPORTED, CARAT_NOWHERE,
+                   "%s has another architecture; Carat weighs Gemma 3, its fine-tunes and EmbeddingGemma", other);
 }
 
 /* ---- the name ---- */
@@ -153,7 +139,10 @@ static bool refuse_others(const char *key, carat_err *err)
 static bool fill(const family *f, const ct_published *p, const char *rest, ct_named *out)
 {
     bool is_text = strncmp(rest, "text", 4) == 0; /* medgemma-27b-text-it */
-    snprintf(out->title, sizeof out->title, "%s %s%s", f->title, p->name, is_text ? " text" : "");
+    if (p->is_encoder)
+        snprintf(out->title, sizeof out->title, "%s", p->title);
+    else
+        snprintf(out->title, sizeof out->title, "%s %s%s", f->title, p->name, is_text ? " text" : "");
     out->p = p;
     out->has_vision = p->has_vision && !is_text;
     out->quant = find_quant(rest);

@@ -4,6 +4,7 @@
 #include "weigh/weigh.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "base/mem.h"
 #include "base/size.h"
@@ -65,8 +66,8 @@ static uint64_t overhead(const ct_estimate *s, const ct_plan *p, const ct_footpr
     size_t books = 0;
     ct_cache_bytes(&s->desc.text->cfg, &p->cache, &books); /* weighed already */
     return PROGRAM_BYTES + s->desc.text->cfg.n_vocab * PIECE_BYTES + (uint64_t)s->n_threads * THREAD_BYTES +
-           (w->n_sessions - 1) * SESSION_BYTES + f->rounding + (ct_block_bytes(books) - books) +
-           (ct_block_bytes((size_t)w->steps) - w->steps);
+           (s->desc.text->cfg.is_encoder ? 0 : (w->n_sessions - 1) * SESSION_BYTES) + f->rounding +
+           (ct_block_bytes(books) - books) + (ct_block_bytes((size_t)w->steps) - w->steps);
 }
 
 /* ---- the others' layout ---- */
@@ -81,6 +82,10 @@ static uint64_t elsewhere(const ct_estimate *s, const carat_estimate_result *w)
     double block = s->options.cache == CARAT_CACHE_Q8_0 ? 34 : 64, step = 512;
     double kv = ct_estimate_kv_formula(c, w->n_ctx, 512, 256, block) * (double)w->n_sessions;
     double compute = step * (((double)c->n_vocab + 6.0 * c->hidden) * 4 + 2 * (double)w->n_ctx);
+    if (c->is_encoder) { /* it keeps none, and a step is a whole text, without logits */
+        kv = 0;
+        compute = (double)w->n_ctx * (10.0 * c->hidden * 4 + 4 * (double)w->n_ctx);
+    }
     double tower = w->includes_vision ? (double)w->vision_tensor_bytes + 0x1p30 : 0;
     return (uint64_t)((double)w->tensor_bytes + kv + compute + tower + 300 * 0x1p20);
 }
@@ -122,6 +127,11 @@ static void add_work(const ct_estimate *s, carat_estimate_result *w)
     w->decode_bytes[1] = text + kv_bytes;
     w->prefill_ops[0] = 2 * per_layer * c->n_layer;
     w->prefill_ops[1] = w->prefill_ops[0] + 4 * dims * seen;
+    if (c->is_encoder) { /* every token sees all others on global layers, and writes none after it */
+        w->prefill_ops[1] += 4 * dims * n_global * t / 2;
+        w->decode_bytes[0] = w->decode_bytes[1] = 0;
+        memset(w->weight_bytes_of, 0, sizeof w->weight_bytes_of);
+    }
     if (w->includes_vision) {
         const ct_vision_config *v = &s->desc.tower->cfg;
         double n = ct_vision_patches(v), h = v->hidden;
@@ -155,6 +165,7 @@ static void fill_shape(const ct_estimate *s, const ct_plan *p, carat_estimate_re
     w->context = c->context;
     w->chunk = p->steps.chunk;
     w->n_sessions = p->steps.max_jobs;
+    w->n_texts = c->is_encoder ? p->steps.max_jobs : 0;
     w->n_images = w->includes_vision ? s->q.n_images : 0;
     w->n_threads = s->n_threads;
     w->cache = s->options.cache;

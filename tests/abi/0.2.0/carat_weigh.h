@@ -24,7 +24,7 @@ typedef enum carat_tower_place {
 /* A published size, and where a model differs from it; zeros keep the size's own. */
 typedef struct carat_shape {
     size_t struct_size;
-    const char *size; /* "270m", "1b", "4b", "12b", "27b" */
+    const char *size; /* "270m", "1b", "4b", "12b", "27b"; "300m": EmbeddingGemma */
     size_t n_layer, hidden, ffn, n_head, n_kv_head, head_dim, n_vocab, window, context;
     size_t pattern;         /* every Nth layer is global */
     const char *type;       /* "q4_0", "q4_k_m", "bf16" ...: a published quantisation or one type for every matrix */
@@ -130,6 +130,7 @@ typedef struct carat_estimate_result {
     double weight_bytes_of[CARAT_WEIGHT_TYPES]; /* of decode_bytes, the weights by their types */
     double weight_ops_of[CARAT_WEIGHT_TYPES];   /* of prefill_ops likewise */
     double image_attention_ops;                 /* the part of image_ops that is not products with weights */
+    size_t n_texts; /* of an embedding model, which has no sessions: texts of a step, at most; of others 0 */
 } carat_estimate_result;
 
 /* Reads headers only. Errors: CARAT_EARG (an unknown name, with one that comes near; a context past the model's; a shape

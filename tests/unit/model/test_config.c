@@ -248,7 +248,7 @@ static void test_b59_siblings(void **state)
         const ct_published *p = ct_published_by_name(models[i].name);
         assert_non_null(p);
         assert_ptr_equal(p, ct_published_at(i));
-        assert_ptr_equal(p, ct_published_by_shape(p->n_layer, p->hidden));
+        assert_ptr_equal(p, ct_published_by_shape(p->n_layer, p->hidden, p->is_encoder));
         ct_config c;
         carat_err err;
         char text[512];
@@ -266,9 +266,9 @@ static void test_b59_siblings(void **state)
         assert_true(c.rope_global.factor == models[i].factor);
         assert_true(is_close(c.query_scale, models[i].scale));
     }
-    assert_null(ct_published_at(5));
+    assert_null(ct_published_at(6));
     assert_null(ct_published_by_name("5B"));
-    assert_null(ct_published_by_shape(34, 2048));
+    assert_null(ct_published_by_shape(34, 2048, false));
 }
 
 /* Parameters per shape, to the weight: facts section 1's "embedding + rest". */
@@ -310,6 +310,35 @@ static void expect_error(const char *text, carat_code code, const char *in_messa
         fail_msg("%s\n  -> %s: %s", text, carat_code_name(err.code), err.msg);
 }
 
+/* EmbeddingGemma's configuration as it is published, and what makes it another model. */
+static void test_an_encoder(void **state)
+{
+    (void)state;
+    ct_config c;
+    carat_err err;
+    static const char published[] =
+        "{\"architectures\": [\"Gemma3TextModel\"], \"model_type\": \"gemma3_text\", \"use_bidirectional_attention\": "
+        "true, "
+        "\"_sliding_window_pattern\": 6, \"num_hidden_layers\": 24, \"hidden_size\": 768, \"intermediate_size\": 1152, "
+        "\"num_attention_heads\": 3, \"num_key_value_heads\": 1, \"head_dim\": 256, \"vocab_size\": 262144, "
+        "\"sliding_window\": %d, \"max_position_embeddings\": 2048, \"query_pre_attn_scalar\": 256, "
+        "\"rope_theta\": 1000000.0, \"rope_local_base_freq\": 10000.0}";
+    char text[1024];
+    for (int window = 512; window >= 257; window -= 255) { /* 257: a library has halved it before it was saved */
+        snprintf(text, sizeof text, published, window);
+        if (!parse(text, false, &c, &err))
+            fail_msg("%s", err.msg);
+        assert_true(c.is_encoder && c.published == ct_published_by_name("300m"));
+        assert_int_equal(c.window, 512);
+        assert_int_equal(ct_config_reach(&c), 256);
+        assert_int_equal(c.n_notes, window == 257);
+    }
+    assert_null(ct_published_by_shape(24, 768, false)); /* the same shape with a causal mask is none */
+    ct_config_of(ct_published_by_name("300m"), &c);
+    assert_string_equal(c.name, "EmbeddingGemma 300M");
+    assert_int_equal(c.dense, 3072);
+}
+
 static void test_other_models_are_refused_by_name(void **state)
 {
     (void)state;
@@ -321,8 +350,15 @@ static void test_other_models_are_refused_by_name(void **state)
     expect_error("{\"model_type\": \"qwen3\"}", CARAT_EUNSUPPORTED, "qwen3");
     expect_error("{\"architectures\": [\"Gemma3TextModel\"], \"model_type\": \"gemma3_text\"}", CARAT_EUNSUPPORTED,
                  "Gemma3TextModel");
-    expect_error("{\"model_type\": \"gemma3_text\", \"use_bidirectional_attention\": true}", CARAT_EUNSUPPORTED,
-                 "EmbeddingGemma");
+    expect_error("{\"architectures\": [\"Gemma3ForCausalLM\"], \"use_bidirectional_attention\": true}",
+                 CARAT_EUNSUPPORTED, "EmbeddingGemma");
+    expect_error("{\"architectures\": [\"EmbeddingGemma2Model\"]}", CARAT_EUNSUPPORTED,
+                 "(EmbeddingGemma 2); Carat runs");
+    expect_error("{\"model_type\": \"embedding_gemma2\"}", CARAT_EUNSUPPORTED, "(EmbeddingGemma 2); Carat runs");
+    expect_error("{\"architectures\": [\"VaultGemmaForCausalLM\"], \"model_type\": \"vaultgemma\"}", CARAT_EUNSUPPORTED,
+                 "'VaultGemmaForCausalLM' model (VaultGemma); Carat runs Gemma 3 and EmbeddingGemma");
+    expect_error("{\"architectures\": [\"T5Gemma2ForConditionalGeneration\"]}", CARAT_EUNSUPPORTED,
+                 "(T5Gemma 2); Carat runs");
     expect_error("{}", CARAT_EFORMAT, "model_type");
     expect_error("[]", CARAT_EFORMAT, "array");
     expect_error("{\"model_type\": 3}", CARAT_EFORMAT, "model_type");
@@ -394,6 +430,7 @@ int main(void)
         cmocka_unit_test(test_b59_siblings),
         cmocka_unit_test(test_published_parameters),
         cmocka_unit_test(test_other_models_are_refused_by_name),
+        cmocka_unit_test(test_an_encoder),
         cmocka_unit_test(test_b37_nonsense_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -502,7 +502,12 @@ static void names(void **state)
     named("functiongemma", "FunctionGemma 270M", false, NULL);
     named("google/functiongemma-270m-it", "FunctionGemma 270M", false, NULL);
     unnamed("gemma-3n-e4b-it", "Gemma 3n has another architecture");
-    unnamed("google/embeddinggemma-300m", "EmbeddingGemma has another architecture");
+    named("google/embeddinggemma-300m", "EmbeddingGemma 300M", false, NULL);
+    named("300m", "EmbeddingGemma 300M", false, NULL);
+    named("embeddinggemma-300m-qat-q8_0", "EmbeddingGemma 300M", false, "q8_0");
+    unnamed("google/embeddinggemma-2-270m", "EmbeddingGemma 2 has another architecture");
+    unnamed("google/vaultgemma-1b", "VaultGemma");
+    unnamed("google/t5gemma-2-4b-4b", "T5Gemma 2");
     unnamed("t5gemma-2b", "T5Gemma");
     unnamed("Qwen/Qwen3-4B", "Qwen");
     unnamed("gemm-3-4b-it", "did you mean gemma-3-4b-it?");
