@@ -156,6 +156,9 @@ static void parse(ct_task *t)
         ct_openai_refuse(&c->fault, 413, "request_too_large", "", "the request's body has more than %d values",
                          MAX_VALUES);
         c->has_failed = true;
+    } else if (c->body.len == 0 && strcmp(c->route->method, "GET") != 0) {
+        ct_openai_refuse(&c->fault, 400, "invalid_value", "", "the request has no body, expected JSON");
+        c->has_failed = true;
     } else if (c->body.len == 0) {
         c->json = json_object();
         c->has_failed = !c->json && !ct_openai_refuse(&c->fault, 500, "server_error", "", "no memory for a request");

@@ -55,7 +55,9 @@ class Requests(Case):
     def test_bodies_that_are_no_request(self):
         for body in b"[]", b"1", b"null", b'"text"', b"{}", b'{"messages": 1}', b'{"model": 7, "messages": []}':
             self.assertEqual(self.server.post(CHAT, body).status, 400, body)
-        self.assertEqual(self.server.post(CHAT, b"").status, 400)
+        for path in CHAT, "/api/chat", "/api/generate", "/api/embed", "/carat/weigh", "/tokenize":
+            r = self.server.post(path, b"")
+            self.assertEqual((r.status, b"no body" in r.body), (400, True), path)
 
     def test_a_body_that_says_it_is_too_long(self):
         s = self.server.raw(b"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9000000\r\n\r\n")
