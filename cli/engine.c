@@ -68,6 +68,8 @@ static const cli_option guess_options[] = {
     { 0, "lookup", NULL, CLI_INT, &V.lookup, "N",
       "guess up to N tokens a step from what prompt and answer said before; auto: as many as make it faster",
       .deflt = "auto", .min = 0, .max = 15, .words = lookup_words },
+    { 0, "draft", "model-draft", CLI_TEXT, &V.draft, "MODEL",
+      "a smaller model of the same vocabulary that guesses where nothing is looked up" },
 };
 /* clang-format on */
 #undef V
@@ -131,6 +133,17 @@ static bool read_template(const char **out, const char **file, carat_err *err)
     return true;
 }
 
+/* The file that --draft means; a name that means none is left as it is, and reported where the engine is opened. */
+static const char *draft_path(void)
+{
+    static char *path;
+    carat_err err;
+    const char *name = cli_model_values.draft;
+    if (!name || path || cli_find_model(name, &path, &err))
+        return path;
+    return name;
+}
+
 carat_options cli_engine_options(carat_vision_use vision)
 {
     const cli_model *v = &cli_model_values;
@@ -161,6 +174,7 @@ carat_options cli_engine_options(carat_vision_use vision)
                   : v->lookup == CLI_LOOKUP_OFF ? CARAT_LOOKUP_OFF
                                                 : CARAT_LOOKUP_ALWAYS,
         .n_guesses = v->lookup > 0 ? (int)v->lookup : 0,
+        .draft = draft_path(),
     };
 }
 

@@ -283,6 +283,6 @@ const cli_command cli_weigh = {
         "  carat weigh google/gemma-3-27b-it --quant q4_0 --ctx 32k\n"
         "  carat weigh model.gguf --here               on this machine\n"
         "  carat weigh sheet                           the numbers of the specification sheet, and the real 4B",
-    .tables = { &table, &device_table, &cli_model_table, &cli_shape_table },
+    .tables = { &table, &device_table, &cli_model_table, &cli_guess_table, &cli_shape_table },
     .run = run,
 };

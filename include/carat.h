@@ -271,11 +271,17 @@ typedef struct carat_options {
     const char *chat_template;
     carat_lookup lookup;
     int n_guesses; /* most tokens of an answer that are guessed in a step; 0: 15, which is also the most */
+<<<<<<< HEAD
     /* An embedding model has no conversations: n_sessions, cache and prefix_cache change nothing with it. */
+=======
+    /* A smaller model of the same vocabulary, a file or folder as the model's: where nothing is looked up it guesses, as far as
+     * that pays, or always with CARAT_LOOKUP_ALWAYS. It takes memory of its own (carat_memory.draft). NULL: none. */
+    const char *draft;
+>>>>>>> ad05d5b (A smaller model guesses: --draft MODEL, carat_options.draft)
 } carat_options;
 
 /* Loads a GGUF file (any part of a split one) or a Hugging Face folder. opt may be NULL. Errors: CARAT_EIO,
- * CARAT_EFORMAT, CARAT_EUNSUPPORTED, CARAT_ENOMEM (with what it needs, what is available, and the largest context that
+ * CARAT_EFORMAT, CARAT_EUNSUPPORTED (also a draft of another vocabulary), CARAT_ENOMEM (with what it needs, what is available, and the largest context that
  * would fit), CARAT_EARG (a setting that is unknown or out of range, by name), CARAT_ECANCELLED. */
 CARAT_API bool carat_engine_open(const char *path, const carat_options *opt, carat_engine **out, carat_err *err);
 CARAT_API void carat_engine_close(carat_engine *e); /* after its sessions and requests; accepts NULL */
@@ -289,6 +295,7 @@ typedef struct carat_memory {
     uint64_t images, logits;                /* encoded images; rows of logits */
     uint64_t total;
     uint64_t session; /* not in total: what a session of n_ctx tokens, or an answer, takes besides while it exists */
+    uint64_t draft;   /* the smaller model (carat_options.draft), all of it */
 } carat_memory;
 CARAT_API const carat_memory *carat_engine_memory(const carat_engine *e);
 

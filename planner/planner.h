@@ -10,7 +10,7 @@
 
 /* ---- the parts of a total ---- */
 
-#define PLANNER_N_PARTS 14
+#define PLANNER_N_PARTS 15
 
 typedef struct planner_part {
     char mark;               /* in a bar */

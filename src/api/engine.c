@@ -76,10 +76,13 @@ static bool plan(opening *o, carat_err *err)
 {
     carat_engine *e = o->e;
     const ct_desc d = desc_of(e);
-    o->fit = (ct_fit){ .desc = d, .b = &e->backend, .n_threads = ct_pool_threads(e->pool) };
+    o->fit = (ct_fit){
+        .desc = d, .draft = e->draft.checkpoint.model, .b = &e->backend, .n_threads = ct_pool_threads(e->pool)
+    };
     return ct_fit_options(&o->fit, &o->options, err) &&
            ct_plan_make(&d.text->cfg, d.tower ? &d.tower->cfg : NULL, &o->options, &e->plan, err) &&
-           e->backend.bytes(e->backend.self, &d, &e->plan.sizes, &e->footprint, err);
+           e->backend.bytes(e->backend.self, &d, &e->plan.sizes, &e->footprint, err) &&
+           (!o->options.draft || ct_api_draft_plan(&e->draft, &e->plan.cache, e->plan.steps.chunk, err));
 }
 
 /* What the model's files hold besides weights; a model that was made up has none. */
@@ -106,14 +109,15 @@ static bool load(opening *o, carat_err *err)
     bool ok = ct_pool_start(e->pool, err) && read_rest(o, err) &&
               e->backend.load(e->backend.self, &d, &files, &e->plan.sizes, &how, err);
     ct_checkpoint_close_files(&e->checkpoint);
-    return ok;
+    return ok && (!o->options.draft || ct_api_draft_load(&e->draft, e->model, &how, err));
 }
 
 static bool open_caches(carat_engine *e, carat_err *err)
 {
     const ct_tower *t = e->checkpoint.tower;
     return ct_cache_open(&e->model->cfg, &e->plan.cache, &e->backend, &e->cache, err) &&
-           (!t || ct_image_cache_open(&e->backend, &t->cfg, e->plan.sizes.n_slots, &e->images, err));
+           (!t || ct_image_cache_open(&e->backend, &t->cfg, e->plan.sizes.n_slots, &e->images, err)) &&
+           (!e->draft.checkpoint.model || ct_api_draft_open(&e->draft, err));
 }
 
 static bool open_scheduler(carat_engine *e, carat_err *err)
@@ -125,6 +129,7 @@ static bool open_scheduler(carat_engine *e, carat_err *err)
                                    .backend = &e->backend,
                                    .images = e->images,
                                    .cache = e->cache,
+                                   .drafter = e->draft.drafter,
                                    .limits = { .max_batch = s->max_batch,
                                                .max_context = s->max_context,
                                                .n_vocab = e->model->cfg.n_vocab,
@@ -153,7 +158,8 @@ static void add_up(carat_engine *e)
     m->vision_weights = f->tower;
     m->vision_work = f->tower_work;
     m->images = f->slots;
-    m->total = m->weights + m->vision_weights + m->kv_global + m->kv_local + m->kv_index + m->work + m->vision_work +
+    m->draft = ct_api_draft_bytes(&e->draft);
+    m->total = m->draft + m->weights + m->vision_weights + m->kv_global + m->kv_local + m->kv_index + m->work + m->vision_work +
                m->images + m->logits;
 }
 
@@ -162,9 +168,11 @@ static bool set_up(opening *o, carat_err *err)
 {
     carat_engine *e = o->e;
     e->model = e->checkpoint.model;
-    e->lookup = o->options.lookup;
+    e->looks_up = o->options.lookup != CARAT_LOOKUP_OFF;
+    e->guesses_always = o->options.lookup == CARAT_LOOKUP_ALWAYS;
     e->n_guesses = o->options.n_guesses;
-    if (!plan(o, err) || !load(o, err) || !open_caches(e, err) || !list_banned(e, err) ||
+    if ((o->options.draft && !ct_api_draft_describe(&e->draft, &o->options, e->pool, err)) || !plan(o, err) ||
+        !load(o, err) || !open_caches(e, err) || !list_banned(e, err) ||
         !ct_info_new(&e->checkpoint, &e->turns, &e->footprint, &e->info, err) || !open_scheduler(e, err))
         return false;
     add_up(e);
@@ -226,6 +234,7 @@ void carat_engine_close(carat_engine *e)
     if (!e)
         return;
     ct_scheduler_close(e->scheduler);
+    ct_api_draft_close(&e->draft);
     ct_cache_close(e->cache);
     ct_image_cache_close(e->images);
     if (e->backend.close)

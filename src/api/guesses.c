@@ -29,8 +29,8 @@ bool ct_api_guesses(const carat_engine *e, const carat_generation *g, ct_guesses
         return true;
     if (!take_prediction(e, g, to, err))
         return false;
-    to->looks_up = e->lookup != CARAT_LOOKUP_OFF;
-    to->always = e->lookup == CARAT_LOOKUP_ALWAYS;
+    to->looks_up = e->looks_up;
+    to->always = e->guesses_always;
     to->most = g->n_guesses ? (size_t)g->n_guesses : e->n_guesses ? (size_t)e->n_guesses : CT_MOST_GUESSES;
     return true;
 }

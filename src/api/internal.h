@@ -6,6 +6,7 @@
 
 #include <pthread.h>
 
+#include "api/draft.h"
 #include "api/ids.h"
 #include "api/turn_format.h"
 #include "engine/plan.h"
@@ -28,8 +29,9 @@ struct carat_engine {
     char numerics[17];    /* carat_engine_numerics */
     ct_turn_format turns; /* of chats */
     carat_memory memory;
-    carat_lookup lookup;
-    int n_guesses;   /* 0: as many as may be */
+    ct_api_draft draft;
+    bool looks_up, guesses_always; /* as ct_guesses has them */
+    int n_guesses;                 /* 0: as many as may be */
     int32_t *banned; /* ids below n_pieces that are never sampled */
     size_t n_banned;
     /* The vocabulary by its bytes, for response formats: built for the first of them. */

@@ -20,14 +20,18 @@
  * end of the struct and into the second column; the build fails if it is forgotten, or if it leaves bytes of padding
  * behind it, which a later field would come to lie in. */
 #define CT_SIZED_STRUCTS(X)                                                                                            \
-    X(carat_options, progress_arg, n_guesses)                                                                          \
+    X(carat_options, progress_arg, draft)                                                                              \
     X(carat_stats, busy_seconds, accepted_tokens)                                                                      \
     X(carat_machine_info, n_cores, n_cores)                                                                            \
     X(carat_shape, tower_layers, tower_layers)                                                                         \
     X(carat_rates, batch, batch)                                                                                       \
     X(carat_device, measured, measured)                                                                                \
     X(carat_weigh_query, options, options)                                                                             \
+<<<<<<< HEAD
     X(carat_estimate_result, image_attention_ops, n_texts)                                                             \
+=======
+    X(carat_estimate_result, image_attention_ops, draft)                                                               \
+>>>>>>> ad05d5b (A smaller model guesses: --draft MODEL, carat_options.draft)
     X(carat_speed, image, image)                                                                                       \
     X(carat_pan_scan, min_ratio, min_ratio)                                                                            \
     X(carat_box, height, height)                                                                                       \

@@ -55,11 +55,6 @@ void ct_run_add_answers(ct_run *r, ct_job *const *jobs, size_t n, size_t used, s
     }
 }
 
-static size_t certain_of(const ct_job *j) /* of those in the step */
-{
-    return j->n_span < j->n_certain ? j->n_span : j->n_certain;
-}
-
 void ct_run_answer_evaluated(ct_job *j, size_t row)
 {
     j->first_row = row;
@@ -77,13 +72,6 @@ bool ct_run_drop_guesses(ct_job *j)
 }
 
 /* ---- what comes after them ---- */
-
-/* Places in the context after the token that comes next. */
-static size_t room_after(const ct_job *j)
-{
-    size_t held = j->seq->n + (j->is_evaluated ? certain_of(j) : 0);
-    return j->seq->n_ctx - held - j->n_chunks;
-}
 
 /* A token has come: was it the next guess? */
 static void note(ct_job *j)
@@ -113,7 +101,7 @@ static bool take_forced(ct_job *j, carat_err *err)
         return true;
     size_t n = ct_generator_forced(j->gen, ids, j->n_most - j->n_chunks);
     for (size_t i = 0; i < n && j->verdict == CT_GO_ON; i++) {
-        if (!ct_generator_give(j->gen, ids[i], room_after(j), &j->chunk[j->n_chunks], &j->verdict, err))
+        if (!ct_generator_give(j->gen, ids[i], ct_run_room_after(j), &j->chunk[j->n_chunks], &j->verdict, err))
             return false;
         note(j);
     }
@@ -124,7 +112,7 @@ static bool take_row(ct_job *j, const ct_head_row *row, float *logits, carat_err
 {
     if (!ct_run_is_finite(row, err))
         return false;
-    if (!ct_generator_next(j->gen, logits, row->lse, room_after(j), &j->chunk[j->n_chunks], &j->verdict, err))
+    if (!ct_generator_next(j->gen, logits, row->lse, ct_run_room_after(j), &j->chunk[j->n_chunks], &j->verdict, err))
         return false;
     note(j);
     return take_forced(j, err);
@@ -136,51 +124,6 @@ static void begin_answer(ct_job *j)
         ct_generator_accept(j->gen, j->seq->ids[i]);
     j->n_before = j->seq->n;
     j->has_begun = true;
-}
-
-/* With so many answers in a step guesses rarely pay: their rows are what the others' tokens would be. */
-#define MANY_ANSWERS 4
-
-/* What was said so far, all of it: the sequence's ids, and in the places behind them, which hold nothing yet, what it does not
- * have. Returns how many. */
-static size_t write_said(ct_job *j)
-{
-    size_t n = j->seq->n;
-    if (j->is_evaluated)
-        for (size_t i = 0; i < j->n_certain; i++)
-            j->seq->ids[n++] = j->pending[i];
-    for (size_t i = 0; i < j->n_chunks; i++)
-        j->seq->ids[n++] = j->chunk[i].id;
-    return n;
-}
-
-/* The guesses from the first one on that is no token, or, of ours, that ends turns: nothing comes behind it. */
-static void cut_guesses(const ct_model *m, ct_job *j)
-{
-    for (size_t i = 0; i < j->n_guesses; i++) {
-        const int32_t id = j->guesses[i];
-        if (id < 0 || (size_t)id >= m->cfg.n_vocab || (!j->draft.propose && ct_model_is_stop(m, id)))
-            j->n_guesses = i;
-    }
-}
-
-/* Guesses of what follows. */
-static void guess(const ct_run *r, ct_job *j)
-{
-    size_t n_new = j->n_chunks - j->n_right, room = room_after(j);
-    size_t most = CT_MAX_AHEAD - n_new < room ? CT_MAX_AHEAD - n_new : room;
-    if (ct_generator_wants_lse(j->gen))
-        j->n_guesses = ct_generator_forced(j->gen, j->guesses, most);
-    j->are_forced = j->n_guesses > 0;
-    j->guess.n_found = j->are_forced || r->n_answers >= MANY_ANSWERS ? 0 : j->guess.n_found;
-    if (j->are_forced || !most)
-        return;
-    if (j->draft.propose)
-        j->n_guesses = j->draft.propose(j->draft.self, j->seq->ids, write_said(j), j->guesses, most);
-    else if (j->guess.most && r->n_answers < MANY_ANSWERS)
-        j->n_guesses = ct_guesses_next(&j->guess, &r->paces, r->n_answers ? r->n_answers : 1, j->seq->ids,
-                                       write_said(j), j->n_before, j->n_chunks, j->guesses, most);
-    cut_guesses(r->p.model, j);
 }
 
 /* ---- logits, a group of rows at a time ---- */
@@ -231,7 +174,7 @@ static void sample(ct_run *r, ct_job *j)
             ct_run_fail(j, &err);
     }
     if (takes_part && !j->is_failed && j->verdict == CT_GO_ON && !wants_row(j))
-        guess(r, j);
+        ct_run_guess(r, j);
 }
 
 /* Jobs [begin, end) of the group. */
@@ -269,23 +212,13 @@ void ct_run_sample(ct_run *r)
 static void keep(ct_run *r, ct_job *j)
 {
     uint64_t keys[CT_MAX_AHEAD];
-    size_t n = certain_of(j) + j->n_right, want = j->seq->n + n;
+    size_t n = ct_run_certain(j) + j->n_right, want = j->seq->n + n;
     size_t left = n < j->n_span ? ct_kv_rewind(j->seq->kv, want) : want;
     assert(left == want); /* ct_job_reach */
     (void)left;
     ct_stream_text_keys(j->pending, n, keys);
     ct_seq_grow(j->seq, j->pending, keys, n, j->first_row + n - 1);
     r->decoded_tokens += n;
-}
-
-static void count_guesses(ct_run *r, ct_job *j)
-{
-    if (j->pending_are_forced || j->n_span <= j->n_certain)
-        return;
-    j->n_drafted += j->n_span - j->n_certain;
-    j->n_accepted += j->n_right;
-    r->drafted_tokens += j->n_span - j->n_certain;
-    r->accepted_tokens += j->n_right;
 }
 
 /* What is ahead of the sequence from now on. Of an ended answer the last token is not evaluated. */
@@ -306,12 +239,12 @@ void ct_run_settle_answer(ct_run *r, ct_job *j)
 {
     if (j->is_evaluated) {
         keep(r, j);
-        count_guesses(r, j);
+        ct_run_count_guesses(r, j);
     }
     if (j->n_rows && !j->is_failed) {
         look_ahead(j);
     } else if (j->is_evaluated) { /* a part of what is certain */
-        size_t n = certain_of(j);
+        size_t n = ct_run_certain(j);
         memmove(j->pending, j->pending + n, (j->n_pending - n) * sizeof *j->pending);
         j->n_certain -= n;
         j->n_pending -= n;

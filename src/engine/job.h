@@ -103,6 +103,7 @@ struct ct_job {
     ct_seq own;
     bool has_begun;                     /* the generator has the prompt's tokens ... */
     size_t n_before;                    /* ... of which there are so many */
+    uint64_t number;                    /* no other job of the engine has it */
     size_t at;                          /* tokens of the stream that are evaluated */
     size_t n_images, n_seen, n_encoded; /* of the stream from `from` on; n_encoded: those that were not in the cache */
     /* What the answer is ahead of its sequence: tokens that are certain, reported and not evaluated, then guesses. */
@@ -121,6 +122,7 @@ struct ct_job {
     ct_verdict verdict;
     int32_t guesses[CT_MAX_AHEAD]; /* for the next step */
     size_t n_guesses;
+    size_t n_to_draft; /* none yet: so many may come of a smaller model */
     bool are_forced;              /* ... and they come from the mask */
     bool pending_are_forced;      /* the same of those that are pending */
     size_t n_drafted, n_accepted; /* guesses that were evaluated, ever, and that came true; without forced ones */

@@ -101,7 +101,7 @@ bool ct_run_is_finite(const ct_head_row *row, carat_err *err)
 
 static void begin_step(ct_job *j)
 {
-    j->n_span = j->n_rows = j->row_end = j->n_right = j->n_chunks = j->n_guesses = 0;
+    j->n_span = j->n_rows = j->row_end = j->n_right = j->n_chunks = j->n_guesses = j->n_to_draft = 0;
     j->is_failed = j->is_evaluated = j->are_forced = false;
     j->verdict = CT_GO_ON;
     if (j->readout)
@@ -240,6 +240,7 @@ void ct_run_step(ct_run *r, ct_job *const *jobs, size_t n)
         learn(r, seconds, read + r->n_ahead);
     if (r->n_answers && !read && !r->has_encoded && r->n_spans == r->n_jobs)
         ct_paces_learn(&r->paces, r->n_answers + r->n_ahead, seconds);
+    ct_run_draft(r);
     for (size_t i = 0; i < r->n_jobs; i++)
         if (r->jobs[i]->scores)
             ct_run_settle_scores(r->jobs[i]);

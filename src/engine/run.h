@@ -3,6 +3,7 @@
  *   run.c       the step, and its memory
  *   prompts.c   tokens of prompts, and the images among them
  *   answers.c   tokens of answers: what is ahead of a sequence, sampling, what is kept
+ *   drafts.c    guesses of what comes next in them
  *   scoring.c   continuations that are scored
  *   readout.c   what is reported of prompts
  *
@@ -89,6 +90,23 @@ bool ct_run_drop_guesses(ct_job *j);
 void ct_run_sample(ct_run *r);
 /* The sequence keeps what has come true, and the job what is ahead of it. */
 void ct_run_settle_answer(ct_run *r, ct_job *j);
+
+/* Of its certain tokens, how many are in the step. */
+static inline size_t ct_run_certain(const ct_job *j)
+{
+    return j->n_span < j->n_certain ? j->n_span : j->n_certain;
+}
+
+/* ---- drafts.c ---- */
+
+/* Places in the context after the token that comes next. */
+size_t ct_run_room_after(const ct_job *j);
+/* Guesses of what follows what has been said, but for those of a smaller model. */
+void ct_run_guess(const ct_run *r, ct_job *j);
+/* These, of the step's answers that have no others. */
+void ct_run_draft(ct_run *r);
+/* The guesses of a step that has been evaluated. */
+void ct_run_count_guesses(ct_run *r, ct_job *j);
 
 /* ---- scoring.c ---- */
 

@@ -40,6 +40,7 @@ static void start_follower(ct_scheduler *s, ct_job *j)
 {
     ct_jobs_set_state(s, j, CT_JOB_READING);
     j->started = j->first->started;
+    j->number = ++s->n_begun;
     j->n_cached = j->own.n;
     ct_jobs_add(s, j);
 }

@@ -12,6 +12,7 @@
 #define CT_ENGINE_SCHEDULER_H
 
 #include "base/pool.h"
+#include "engine/drafter.h"
 #include "engine/image_cache.h"
 #include "engine/job.h"
 
@@ -24,6 +25,7 @@ typedef struct ct_scheduler_parts { /* borrowed; used by the scheduler's thread,
     ct_image_cache *images;    /* NULL: text only */
     ct_cache *cache;           /* of this backend */
     ct_step_limits limits;     /* max_batch: batch + max_jobs */
+    ct_drafter *drafter;       /* NULL: no smaller model */
 } ct_scheduler_parts;
 
 typedef struct ct_scheduler_options {

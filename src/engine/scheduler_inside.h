@@ -25,6 +25,7 @@ struct ct_scheduler {
     bool has_lock;
     bool is_closed;             /* no more requests */
     bool is_busy;               /* a step or a visitor is using the sequences and parts */
+    uint64_t n_begun;           /* jobs that got a sequence, ever */
     uint64_t n_came, n_left;    /* visitors, ever; they are numbered as they come */
     uint64_t n_let_in;          /* those with lower numbers may go in before the next step */
     ct_job *first, *last;       /* all that are not done, in order of submission */

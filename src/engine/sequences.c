@@ -8,6 +8,7 @@ static void begin(ct_scheduler *s, ct_job *j)
 {
     ct_jobs_set_state(s, j, CT_JOB_READING);
     j->started = ct_now();
+    j->number = ++s->n_begun;
     j->at = j->progress.n_read = j->from;
     s->stats.cached_tokens += j->from;
     ct_stream_places(j->stream, j->from, j->stream->n, &j->n_images);

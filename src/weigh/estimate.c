@@ -88,6 +88,19 @@ static bool imagine_tower(ct_estimate *s, carat_err *err)
     return ct_tower_imagine(&m->cfg.vision, m->cfg.hidden, type, &s->own.tower, err);
 }
 
+/* It is a file, whatever the model is. */
+static bool open_draft(ct_estimate *s, carat_err *err)
+{
+    const ct_checkpoint_options o = { .trust_header = s->options.trusts_header, .vision = CARAT_VISION_OFF };
+    if (!s->options.draft)
+        return true;
+    if (!ct_checkpoint_open(s->options.draft, &o, &s->own_draft, err))
+        return false;
+    ct_checkpoint_close_files(&s->own_draft);
+    s->draft = s->own_draft.model;
+    return true;
+}
+
 /* ---- opening ---- */
 
 static bool check_query(ct_estimate *s, carat_err *err)
@@ -111,6 +124,8 @@ bool ct_estimate_open(const carat_weigh_query *q, const ct_backend *b, int n_thr
     bool is_path = q->model && is_there(q->model);
     if (!(is_path ? open_file(s, err) : open_name(s, err) && imagine_tower(s, err)))
         return false;
+    if (!open_draft(s, err))
+        return false;
     s->desc = (ct_desc){ s->own.model, s->own.tower };
     s->vision_tensor_bytes = s->own.tower ? s->own.tower->tensor_bytes : 0;
     return true;
@@ -119,5 +134,7 @@ bool ct_estimate_open(const carat_weigh_query *q, const ct_backend *b, int n_thr
 void ct_estimate_close(ct_estimate *s)
 {
     ct_checkpoint_close(&s->own);
+    ct_checkpoint_close(&s->own_draft);
+    s->draft = NULL;
     s->desc = (ct_desc){ NULL, NULL };
 }

@@ -18,6 +18,7 @@ static ct_estimate estimate_of(const ct_fit *f, const carat_options *o)
                           .options = *o,
                           .name = "the model",
                           .desc = f->desc,
+                          .draft = f->draft,
                           .b = f->b,
                           .n_threads = f->n_threads };
 }

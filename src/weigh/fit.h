@@ -8,6 +8,7 @@
 
 typedef struct ct_fit {
     ct_desc desc;
+    const ct_model *draft; /* a smaller model beside it; NULL: none */
     const ct_backend *b;
     int n_threads;
     /* Filled: */

@@ -8,6 +8,7 @@
 
 #include "base/mem.h"
 #include "base/size.h"
+#include "engine/drafter.h"
 #include "engine/seq.h"
 
 #define STEP 256 /* tokens: contexts are tried in multiples of it */
@@ -68,6 +69,28 @@ static uint64_t overhead(const ct_estimate *s, const ct_plan *p, const ct_footpr
     return PROGRAM_BYTES + s->desc.text->cfg.n_vocab * PIECE_BYTES + (uint64_t)s->n_threads * THREAD_BYTES +
            (s->desc.text->cfg.is_encoder ? 0 : (w->n_sessions - 1) * SESSION_BYTES) + f->rounding +
            (ct_block_bytes(books) - books) + (ct_block_bytes((size_t)w->steps) - w->steps);
+}
+
+/* The smaller model: weights, keys and values, scratch, its vocabulary. */
+static bool add_draft(const ct_estimate *s, const ct_plan *p, carat_estimate_result *w, carat_err *err)
+{
+    ct_draft_plan plan;
+    ct_footprint f;
+    ct_estimate_cache kv;
+    size_t own;
+    if (!s->draft)
+        return true;
+    const ct_config *c = &s->draft->cfg;
+    if (!ct_draft_plan_make(c, &p->cache, p->steps.chunk, &plan, err) ||
+        !s->b->bytes(s->b->self, &(ct_desc){ s->draft, NULL }, &plan.sizes, &f, err) ||
+        !ct_estimate_kv(c, &plan.cache, &kv, err))
+        return false;
+    if (!ct_drafter_bytes(c, &plan, &own))
+        return ct_fail(err, CARAT_ELIMIT, CARAT_NOWHERE, "the draft's texts of %zu tokens do not fit the address space",
+                       plan.n_ctx);
+    w->draft = f.weights + kv.global + kv.window + kv.kept + f.scratch + own;
+    w->overhead += c->n_vocab * PIECE_BYTES + f.rounding + (ct_block_bytes(own) - own);
+    return true;
 }
 
 /* ---- the others' layout ---- */
@@ -194,7 +217,9 @@ bool ct_estimate_weigh(const ct_estimate *s, size_t n_ctx, carat_estimate_result
     if (!add_context(s, &p, w, err))
         return false;
     w->overhead = overhead(s, &p, &f, w);
-    w->total = f.weights + w->vision + w->kv_global + w->kv_window + w->kv_kept + w->sessions + w->steps + w->scratch +
+    if (!add_draft(s, &p, w, err))
+        return false;
+    w->total = w->draft + f.weights + w->vision + w->kv_global + w->kv_window + w->kv_kept + w->sessions + w->steps + w->scratch +
                w->image_scratch + w->image_cache + w->overhead;
     w->elsewhere = elsewhere(s, w);
     add_work(s, w);

@@ -20,9 +20,11 @@ typedef struct ct_estimate {
     char name[96], quant[96], note[232];
     bool is_file, is_custom, could_see;
     ct_desc desc;
+    const ct_model *draft; /* a smaller model beside it; NULL: none */
     const ct_backend *b; /* whose `bytes` is used */
     int n_threads;
     ct_checkpoint own; /* what desc points to, where the estimate has opened or made it up */
+    ct_checkpoint own_draft;
     uint64_t tensor_bytes, vision_tensor_bytes;
 } ct_estimate;
 

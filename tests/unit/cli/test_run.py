@@ -42,6 +42,16 @@ class Run(Case):
         self.refused("run", TINY, "-p", "a", "--lookup", "x", says="--lookup is 'x', expected a whole number, auto, or off", code=2)
         self.refused("run", TINY, "-p", "a", "--lookup", "16", says="--lookup is 16, expected 0 to 15", code=2)
 
+    def test_a_draft_changes_nothing(self):
+        said = ("-p", "a red star", "--raw", "--seed", "4", "-n", "40", "--ignore-eos")
+        plain = self.run_json(*said, "--lookup", "off")
+        r = self.run_json(*said, "--lookup", "15", "--draft", SIGHT)
+        self.assertEqual((r["tokens"], r["text"]), (plain["tokens"], plain["text"]))
+        self.refused("run", TINY, "-p", "a", "--draft", "/nonexistent.gguf", says="/nonexistent.gguf", code=1)
+        w = json.loads(self.ok("weigh", TINY, "--ctx-size", "256", "--json", "--draft", SIGHT).stdout)["point"]
+        self.assertGreater(w["bytes"]["draft"], 0)
+        self.assertEqual(w["total"], sum(w["bytes"].values()))
+
     def test_the_prompt_is_shown(self):
         said = ("run", SIGHT, "-p", " <bos>\x1b[2Jhi ", "--system", "be brief", "--temp", "0", "-n", "3")
         r = self.ok(*said, "-q", "--show-prompt")

@@ -2,9 +2,10 @@
  * without: the same tokens, probabilities, text and ending, bit for bit, whatever is asked for and whoever else is there;
  * and what a session holds afterwards is the same.
  *
- *     test_random_guesses [RUNS [FIRST [MODEL]]]
+ *     test_random_guesses [RUNS [FIRST [MODEL [DRAFT]]]]
  *
- * FIRST is the number of the first run, for going back to one that failed; MODEL a file in place of the tiny one.
+ * FIRST is the number of the first run, for going back to one that failed; MODEL a file in place of the tiny one, DRAFT a smaller
+ * one of its vocabulary.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "unit.h"
@@ -15,9 +16,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "api/internal.h"
 #include "ask.h"
 
-enum { QUICK = UNIT_SANITIZED ? 60 : 240, TOKENS = 48, CTX = 320, MOST_IDS = 220, N_ENGINES = 4, N_NEIGHBOURS = 4 };
+enum { QUICK = UNIT_SANITIZED ? 60 : 240, TOKENS = 48, CTX = 320, MOST_IDS = 220, N_ENGINES = 6, N_NEIGHBOURS = 4 };
 #define SIGHT   TEST_DATA "/models/tiny-sight"
 #define SLOT    512  /* the id of an image token ... */
 #define SOFT    16   /* ... of which an image has so many */
@@ -25,6 +27,7 @@ enum { QUICK = UNIT_SANITIZED ? 60 : 240, TOKENS = 48, CTX = 320, MOST_IDS = 220
 
 static size_t n_runs = QUICK, first_run;
 static const char *model = SIGHT;
+static const char *draft;
 static bool is_tiny = true;
 
 /* In small steps what is guessed has to wait; where it is decided by the times of steps, it depends on the machine. */
@@ -35,10 +38,13 @@ static const struct {
     carat_lookup lookup;
     carat_cache_type cache;
     int threads;
+    const char *draft;
 } kinds[N_ENGINES] = { { 6, CARAT_LOOKUP_ALWAYS, CARAT_CACHE_F16, 1 },
                        { 64, CARAT_LOOKUP_ALWAYS, CARAT_CACHE_F16, 2 },
                        { 64, CARAT_LOOKUP_AUTO, CARAT_CACHE_F16, 1 },
-                       { 32, CARAT_LOOKUP_ALWAYS, CARAT_CACHE_Q8_0, 1 } };
+                       { 32, CARAT_LOOKUP_ALWAYS, CARAT_CACHE_Q8_0, 1 },
+                       { 64, CARAT_LOOKUP_ALWAYS, CARAT_CACHE_F16, 1, .draft = SIGHT },
+                       { 6, CARAT_LOOKUP_ALWAYS, CARAT_CACHE_Q8_0, 1, .draft = TEST_DATA "/models/tiny-text" } };
 static answer alone[N_ENGINES][N_NEIGHBOURS];
 static carat_prompt *neighbours[N_NEIGHBOURS];
 static uint64_t drafted, accepted, n_cut, n_formed, n_seen, n_several, n_sessions, n_beside;
@@ -390,6 +396,12 @@ static void open_formats(size_t at)
     }
 }
 
+/* A model that drafts is a file: the fake backend has none. */
+static const char *draft_of(size_t kind)
+{
+    return ask_is_fake() || !kinds[kind].draft ? NULL : is_tiny ? kinds[kind].draft : draft;
+}
+
 static int setup(void **state)
 {
     (void)state;
@@ -400,9 +412,12 @@ static int setup(void **state)
                                   .chunk = kinds[i].chunk,
                                   .cache = ask_is_fake() ? CARAT_CACHE_F16 : kinds[i].cache,
                                   .lookup = kinds[i].lookup,
+                                  .draft = draft_of(i),
                                   .n_ctx = CTX,
                                   .n_sessions = 3 + N_NEIGHBOURS };
         engines[i] = ask_open(model, &o);
+        engines[i]->looks_up =
+            kinds[i].lookup != CARAT_LOOKUP_OFF && !kinds[i].draft; /* a draft's guesses, and no others */
         if (!ask_is_fake())
             open_formats(i);
     }
@@ -442,5 +457,6 @@ int main(int argc, char **argv)
     first_run = argc > 2 ? strtoul(argv[2], NULL, 10) : 0;
     is_tiny = argc <= 3;
     model = is_tiny ? SIGHT : argv[3];
+    draft = argc > 4 ? argv[4] : NULL;
     return cmocka_run_group_tests(tests, setup, teardown);
 }

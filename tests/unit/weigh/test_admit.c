@@ -78,6 +78,7 @@ static void the_border_is_exact(void **state)
         text, (carat_options){
                   .struct_size = sizeof(carat_options), .n_threads = 2, .n_ctx = 1024, .n_sessions = 7, .chunk = 64 });
     at_the_border(sight, (carat_options){ .struct_size = sizeof(carat_options), .n_threads = 2 });
+    at_the_border(text, (carat_options){ .struct_size = sizeof(carat_options), .n_threads = 1, .draft = sight });
     at_the_border(sight,
                   (carat_options){ .struct_size = sizeof(carat_options), .n_threads = 2, .vision = CARAT_VISION_OFF });
 }

@@ -259,6 +259,7 @@ static void as_the_engine_has_it(const char *path, carat_options o, bool has_vis
     assert_true(w.scratch == m.work && w.steps == m.logits && w.image_cache == m.images);
     assert_true(has_vision ? pixels > 0 && pixels % 3 == 0 : w.image_scratch == 0);
     assert_true(w.sessions == m.session * w.n_sessions);
+    assert_true(w.draft == m.draft && (m.draft > 0) == (o.draft != NULL));
     assert_true(w.total - w.overhead - w.sessions - pixels == m.total);
     carat_engine_close(e);
 }
@@ -269,6 +270,9 @@ static void engines(void **state)
     static const char text[] = TEST_DATA "/models/tiny-text/gguf/tiny-text-f32.gguf",
                       sight[] = TEST_DATA "/models/tiny-sight";
     as_the_engine_has_it(text, (carat_options){ .struct_size = sizeof(carat_options), .n_threads = 2 }, false);
+    as_the_engine_has_it(
+        text, (carat_options){ .struct_size = sizeof(carat_options), .n_threads = 1, .n_sessions = 4, .draft = sight },
+        false);
     as_the_engine_has_it(
         text,
         (carat_options){
