@@ -271,13 +271,10 @@ typedef struct carat_options {
     const char *chat_template;
     carat_lookup lookup;
     int n_guesses; /* most tokens of an answer that are guessed in a step; 0: 15, which is also the most */
-<<<<<<< HEAD
-    /* An embedding model has no conversations: n_sessions, cache and prefix_cache change nothing with it. */
-=======
+    /* An embedding model has no conversations: n_sessions, cache, prefix_cache and lookup change nothing with it. */
     /* A smaller model of the same vocabulary, a file or folder as the model's: where nothing is looked up it guesses, as far as
      * that pays, or always with CARAT_LOOKUP_ALWAYS. It takes memory of its own (carat_memory.draft). NULL: none. */
     const char *draft;
->>>>>>> ad05d5b (A smaller model guesses: --draft MODEL, carat_options.draft)
 } carat_options;
 
 /* Loads a GGUF file (any part of a split one) or a Hugging Face folder. opt may be NULL. Errors: CARAT_EIO,

@@ -7,10 +7,15 @@
 
 #include "api/internal.h"
 
-bool ct_api_draft_describe(ct_api_draft *d, const carat_options *o, ct_pool *pool, carat_err *err)
+bool ct_api_draft_describe(ct_api_draft *d, const carat_options *o, const ct_model *of, ct_pool *pool, carat_err *err)
 {
     const ct_checkpoint_options c = { .trust_header = o->trusts_header, .vision = CARAT_VISION_OFF };
-    return ct_api_open_backend(o, pool, &d->backend, err) && ct_checkpoint_open(o->draft, &c, &d->checkpoint, err);
+    if (!ct_api_open_backend(o, pool, &d->backend, err) || !ct_checkpoint_open(o->draft, &c, &d->checkpoint, err))
+        return false;
+    const ct_model *m = d->checkpoint.model;
+    return (!m->cfg.is_encoder && !of->cfg.is_encoder) ||
+           ct_fail(err, CARAT_EUNSUPPORTED, CARAT_NOWHERE, "%s: an embedding model writes no text: it %s", o->draft,
+                   m->cfg.is_encoder ? "cannot draft" : "needs no draft");
 }
 
 bool ct_api_draft_plan(ct_api_draft *d, const ct_cache_options *of, size_t chunk, carat_err *err)

@@ -19,8 +19,8 @@ typedef struct ct_api_draft { /* zeroed: there is none */
     ct_drafter *drafter;
 } ct_api_draft;
 
-/* Its headers, and a backend for it on the engine's pool. Errors: those of ct_checkpoint_open and ct_api_open_backend. */
-bool ct_api_draft_describe(ct_api_draft *d, const carat_options *o, ct_pool *pool, carat_err *err);
+/* Its headers, and a backend for it on the engine's pool. Errors: CARAT_EUNSUPPORTED (either writes no text), those of ct_checkpoint_open and ct_api_open_backend. */
+bool ct_api_draft_describe(ct_api_draft *d, const carat_options *o, const ct_model *of, ct_pool *pool, carat_err *err);
 /* Sizes; of: the engine's plan. Errors: those of ct_draft_plan_make and of the backend's bytes. */
 bool ct_api_draft_plan(ct_api_draft *d, const ct_cache_options *of, size_t chunk, carat_err *err);
 /* Vocabulary and weights. Errors: CARAT_EUNSUPPORTED (another vocabulary than the model's, with the first token that is

@@ -159,8 +159,8 @@ static void add_up(carat_engine *e)
     m->vision_work = f->tower_work;
     m->images = f->slots;
     m->draft = ct_api_draft_bytes(&e->draft);
-    m->total = m->draft + m->weights + m->vision_weights + m->kv_global + m->kv_local + m->kv_index + m->work + m->vision_work +
-               m->images + m->logits;
+    m->total = m->draft + m->weights + m->vision_weights + m->kv_global + m->kv_local + m->kv_index + m->work +
+               m->vision_work + m->images + m->logits;
 }
 
 /* From the description and the backend on: plan, load, caches, scheduler. */
@@ -171,7 +171,7 @@ static bool set_up(opening *o, carat_err *err)
     e->looks_up = o->options.lookup != CARAT_LOOKUP_OFF;
     e->guesses_always = o->options.lookup == CARAT_LOOKUP_ALWAYS;
     e->n_guesses = o->options.n_guesses;
-    if ((o->options.draft && !ct_api_draft_describe(&e->draft, &o->options, e->pool, err)) || !plan(o, err) ||
+    if ((o->options.draft && !ct_api_draft_describe(&e->draft, &o->options, e->model, e->pool, err)) || !plan(o, err) ||
         !load(o, err) || !open_caches(e, err) || !list_banned(e, err) ||
         !ct_info_new(&e->checkpoint, &e->turns, &e->footprint, &e->info, err) || !open_scheduler(e, err))
         return false;

@@ -27,11 +27,7 @@
     X(carat_rates, batch, batch)                                                                                       \
     X(carat_device, measured, measured)                                                                                \
     X(carat_weigh_query, options, options)                                                                             \
-<<<<<<< HEAD
-    X(carat_estimate_result, image_attention_ops, n_texts)                                                             \
-=======
     X(carat_estimate_result, image_attention_ops, draft)                                                               \
->>>>>>> ad05d5b (A smaller model guesses: --draft MODEL, carat_options.draft)
     X(carat_speed, image, image)                                                                                       \
     X(carat_pan_scan, min_ratio, min_ratio)                                                                            \
     X(carat_box, height, height)                                                                                       \

@@ -219,8 +219,8 @@ bool ct_estimate_weigh(const ct_estimate *s, size_t n_ctx, carat_estimate_result
     w->overhead = overhead(s, &p, &f, w);
     if (!add_draft(s, &p, w, err))
         return false;
-    w->total = w->draft + f.weights + w->vision + w->kv_global + w->kv_window + w->kv_kept + w->sessions + w->steps + w->scratch +
-               w->image_scratch + w->image_cache + w->overhead;
+    w->total = w->draft + f.weights + w->vision + w->kv_global + w->kv_window + w->kv_kept + w->sessions + w->steps +
+               w->scratch + w->image_scratch + w->image_cache + w->overhead;
     w->elsewhere = elsewhere(s, w);
     add_work(s, w);
     return true;

@@ -130,11 +130,8 @@ typedef struct carat_estimate_result {
     double weight_bytes_of[CARAT_WEIGHT_TYPES]; /* of decode_bytes, the weights by their types */
     double weight_ops_of[CARAT_WEIGHT_TYPES];   /* of prefill_ops likewise */
     double image_attention_ops;                 /* the part of image_ops that is not products with weights */
-<<<<<<< HEAD
     size_t n_texts; /* of an embedding model, which has no sessions: texts of a step, at most; of others 0 */
-=======
     uint64_t draft; /* of carat_options.draft: weights, keys and values, scratch; in total */
->>>>>>> ad05d5b (A smaller model guesses: --draft MODEL, carat_options.draft)
 } carat_estimate_result;
 
 /* Reads headers only. Errors: CARAT_EARG (an unknown name, with one that comes near; a context past the model's; a shape
