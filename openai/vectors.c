@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/base64.h"
 #include "base/json_text.h"
@@ -93,6 +94,20 @@ static bool check_dims(const ct_vectors_want *want, const carat_engine *e, ct_op
                             want->n_dims, list);
 }
 
+/* Has the model a prompt of that name? */
+static bool check_task(const ct_vectors_want *want, const carat_engine *e, ct_openai_fault *f)
+{
+    const carat_model_info *m = carat_engine_info(e);
+    if (!want->task)
+        return true;
+    for (size_t i = 0; i < m->n_tasks; i++)
+        if (strcasecmp(want->task, m->tasks[i].name) == 0)
+            return true;
+    return ct_openai_refuse(f, 400, "invalid_value", "task", "no task '%.40s'%s", want->task,
+                            m->is_embedding ? "; /api/show and carat info list the model's"
+                                            : ": this is no embedding model, and has no prompts by name");
+}
+
 static bool take_memory(ct_vectors *to, size_t n, ct_openai_fault *f)
 {
     to->prompts = calloc(n, sizeof *to->prompts);
@@ -115,7 +130,7 @@ bool ct_vectors_read(ct_vectors *to, const json_t *input, const ct_vectors_want 
     if (n == 0 || n > CT_TALK_MAX_ASKS)
         return ct_openai_refuse(f, 400, "invalid_value", param, "'%s' is a list of %zu, expected 1 to %d", param, n,
                                 CT_TALK_MAX_ASKS);
-    bool ok = check_dims(want, e, f) && take_memory(to, n, f);
+    bool ok = check_dims(want, e, f) && check_task(want, e, f) && take_memory(to, n, f);
     for (size_t i = 0; ok && i < n; i++) {
         char where[48];
         snprintf(where, sizeof where, is_one ? "%s" : "%s[%zu]", param, i);

@@ -1,5 +1,8 @@
 /* The dense layers of an encoder, after the pooling: out = W_2 (W_1 mean), without biases or activations.
  *
+ * Their activations are float32 whatever the weights are: a text has one row here, and int8 would cost its vector more than it
+ * saves time. Of EmbeddingGemma in Q8_0, 35 texts, the least cosine to the float64 run is 0.99933 with int8 here.
+ *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <stdatomic.h>
 #include <string.h>
@@ -17,18 +20,11 @@ static const ct_matrix *matrix(const ct_text *t, size_t i)
 
 void ct_text_dense_take(ct_text *t, ct_arena *a)
 {
-    size_t cols[CT_N_ACTS] = { 0 };
+    const size_t widest = t->c->dense > t->c->hidden ? t->c->dense : t->c->hidden;
     if (!t->c->dense)
         return;
     t->dense.wide = ct_arena_take(a, ROWS, t->c->dense * sizeof(float));
-    for (size_t i = 0; i < 2; i++) {
-        ct_acts_form form = ct_text_form(t, matrix(t, i)->type);
-        if (matrix(t, i)->cols > cols[form])
-            cols[form] = matrix(t, i)->cols;
-    }
-    for (int f = 0; f < CT_N_ACTS; f++)
-        if (cols[f])
-            t->dense.acts[f] = ct_arena_take(a, ROWS, ct_acts_stride((ct_acts_form)f, cols[f]));
+    t->dense.acts[CT_ACTS_F32] = ct_arena_take(a, ROWS, ct_acts_stride(CT_ACTS_F32, widest));
 }
 
 typedef struct dense_job {
@@ -44,7 +40,7 @@ static void run(void *arg, int thread, int n_threads)
     ct_text *t = j->t;
     ct_linear_job l = { .k = t->k,
                         .pool = t->pool,
-                        .exact = t->opt.exact,
+                        .exact = true,
                         .acts = t->dense.acts,
                         .n = j->n,
                         .begin = j->n * (size_t)thread / (size_t)n_threads,

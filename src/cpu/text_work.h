@@ -34,7 +34,7 @@ typedef struct ct_text_block {
 /* Scratch of the dense layers: rows are few, and wide (text_dense.c). */
 typedef struct ct_text_dense {
     float *wide;              /* [rows][dense] */
-    uint8_t *acts[CT_N_ACTS]; /* [rows] converted activations, of the forms that the two matrices need */
+    uint8_t *acts[CT_N_ACTS]; /* [rows]; of F32 alone */
 } ct_text_dense;
 
 typedef struct ct_text_thread {
