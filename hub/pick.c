@@ -89,10 +89,29 @@ static bool add_ggufs(const ct_hub_repo *r, ct_hub_models *l)
 
 /* What the loader reads beside the weights. */
 static const char *const beside[] = {
-    "config.json",           "generation_config.json",  "tokenizer.json",     "tokenizer.model",
-    "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",  "preprocessor_config.json",
-    "processor_config.json", "chat_template.jinja",     "chat_template.json", "quant_config.json",
-    "quantize_config.json",  "hf_quant_config.json",
+    "config.json",
+    "generation_config.json",
+    "tokenizer.json",
+    "tokenizer.model",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "preprocessor_config.json",
+    "processor_config.json",
+    "chat_template.jinja",
+    "chat_template.json",
+    "quant_config.json",
+    "quantize_config.json",
+    "hf_quant_config.json",
+    /* of an embedding model, in the places where EmbeddingGemma and its fine-tunes have them */
+    "modules.json",
+    "sentence_bert_config.json",
+    "config_sentence_transformers.json",
+    "1_Pooling/config.json",
+    "2_Dense/config.json",
+    "2_Dense/model.safetensors",
+    "3_Dense/config.json",
+    "3_Dense/model.safetensors",
 };
 #define INDEX "model.safetensors.index.json"
 

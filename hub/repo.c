@@ -170,7 +170,7 @@ ct_hub_file *ct_hub_repo_file(const ct_hub_repo *r, const char *name)
 
 bool ct_hub_repo_may_run(const ct_hub_repo *r)
 {
-    static const char *const known[] = { "", "gemma3", "gemma3_text",
+    static const char *const known[] = { "", "gemma3", "gemma3_text", "gemma-embedding",
                                          "clip" /* an mmproj's, where the hub looked at that */ };
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
         if (strcasecmp(r->architecture, known[i]) == 0)

@@ -1,6 +1,6 @@
 /* test_embedding_real.c - the real EmbeddingGemma 300M against the reference implementation (data/embedding, its float64 run).
  *
- *     test_embedding_real [--level L]
+ *     test_embedding_real [--level L] [--only NAME]
  *
  * $CARAT_TEST_EMBED_MODEL is the folder with the published weights; without it the program exits with 77 (skipped).
  * $CARAT_TEST_EMBED_Q8_0 and $CARAT_TEST_EMBED_Q4_0, if they are set, are GGUF files of the same weights as llama.cpp quantises them.
@@ -299,5 +299,7 @@ int main(int argc, char **argv)
         printf("skipped: CARAT_TEST_EMBED_MODEL is not set (make test-embed)\n");
         return 77;
     }
+    if (argc > 2 && strcmp(argv[argc - 2], "--only") == 0)
+        cmocka_set_test_filter(argv[argc - 1]);
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

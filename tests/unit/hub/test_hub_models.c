@@ -124,6 +124,16 @@ static void folders_of_safetensors(void **state)
                                            NULL };
     static const char *const one[] = { "config.json:1", "model.safetensors:30", "model-00001-of-00002.safetensors:10",
                                        NULL };
+    static const char *const embedding[] = { "config.json:1",
+                                             "model.safetensors:30",
+                                             "modules.json:2",
+                                             "1_Pooling/config.json:3",
+                                             "2_Dense/config.json:4",
+                                             "2_Dense/model.safetensors:50",
+                                             "3_Dense/config.json:6",
+                                             "3_Dense/model.safetensors:70",
+                                             "onnx/model.safetensors:900",
+                                             NULL };
     static const char *const neither[] = { "model.safetensors:30", "config.yaml:1", NULL };
     char text[256];
     made m;
@@ -135,6 +145,9 @@ static void folders_of_safetensors(void **state)
     drop(&m);
     make(&m, "o/r", one);
     assert_int_equal(m.models.v[0].bytes, 31);
+    drop(&m);
+    make(&m, "o/r", embedding);
+    assert_int_equal(m.models.v[0].bytes, 1 + 30 + 2 + 3 + 4 + 50 + 6 + 70);
     drop(&m);
     make(&m, "o/r", neither);
     assert_int_equal(m.models.n, 0);
