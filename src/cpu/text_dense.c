@@ -1,7 +1,8 @@
 /* The dense layers of an encoder, after the pooling: out = W_2 (W_1 mean), without biases or activations.
  *
  * Their activations are float32 whatever the weights are: a text has one row here, and int8 would cost its vector more than it
- * saves time. Of EmbeddingGemma in Q8_0, 35 texts, the least cosine to the float64 run is 0.99933 with int8 here.
+ * saves time. Of EmbeddingGemma in Q8_0, 37 texts of up to 520 tokens, cosines to the float64 run are at least 0.99933 with int8
+ * here (mean 0.99960), and 0.99958 (0.99975) with float32.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <stdatomic.h>

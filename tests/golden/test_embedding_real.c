@@ -240,7 +240,9 @@ static void layers_are_the_references(void **state)
 
 typedef struct quantised {
     const char *variable, *rows, *array;
-    double min, mean; /* llama.cpp's cosines to the float64 run of the same texts, with quantised activations */
+    /* Of the same texts, with quantised activations: llama.cpp's mean cosine to the float64 run, and its least. Of Q4_0 that is the
+     * weights' own (0.92387); the least of ours may be as far below it as int8 activations cost Q8_0 in the mean, 1e-4. */
+    double min, mean;
 } quantised;
 
 static void check_quantised(const quantised *q, const char *path)
@@ -275,7 +277,7 @@ static void quantised_weights(void **state)
     (void)state;
     static const quantised all[] = {
         { "CARAT_TEST_EMBED_Q8_0", "q8_0.rows", "q8_0.embedding", 0.99935, 0.99960 },
-        { "CARAT_TEST_EMBED_Q4_0", "q4_0.rows", "q4_0.embedding", 0.92387, 0.96499 },
+        { "CARAT_TEST_EMBED_Q4_0", "q4_0.rows", "q4_0.embedding", 0.92387 - 1e-4, 0.96499 },
     };
     size_t n = 0;
     for (size_t i = 0; i < 2; i++)
