@@ -1,7 +1,7 @@
 /* fit_scale.c - scales of the types without a minimum: y = scale * level.
  *
- * For given levels l_i the best real scale is X / L with X = sum x l and L = sum l^2, and the error it leaves is
- * sum x^2 - X^2 / L. So: try scales around the one that just reaches the largest weight, in both directions (the code
+ * For given levels l_i the best real scale is X / L with X = sum w x l and L = sum w l^2, and the error it leaves is
+ * sum w x^2 - X^2 / L. So: try scales around the one that just reaches the largest weight, in both directions (the code
  * ranges have one more level below zero than above); keep the best X^2 / L; then alternate between best levels and best
  * scale. Rounding of the scale comes after, again followed by the levels, so that no weight ever sits on a level that
  * is not the nearest.
@@ -39,7 +39,7 @@ typedef struct sums {
     float xl, ll; /* X and L above */
 } sums;
 
-static sums sums_at(const float *x, int n, float inverse, ct_levels levels)
+static sums sums_at(const float *x, const float *w, int n, float inverse, ct_levels levels)
 {
     float xl[8] = { 0 }, ll[8] = { 0 };
     float lo = (float)levels.lo, hi = (float)levels.hi;
@@ -47,15 +47,17 @@ static sums sums_at(const float *x, int n, float inverse, ct_levels levels)
         for (int i = 0; i < n; i += 8)
             for (int j = 0; j < 8; j++) {
                 float l = iq4_level(x[i + j] * inverse);
-                xl[j] += l * x[i + j];
-                ll[j] += l * l;
+                float wl = w[i + j] * l;
+                xl[j] += wl * x[i + j];
+                ll[j] += wl * l;
             }
     } else {
         for (int i = 0; i < n; i += 8)
             for (int j = 0; j < 8; j++) {
                 float l = nearest(clamp(x[i + j] * inverse, lo, hi));
-                xl[j] += l * x[i + j];
-                ll[j] += l * l;
+                float wl = w[i + j] * l;
+                xl[j] += wl * x[i + j];
+                ll[j] += wl * l;
             }
     }
     return (sums){ add_lanes(xl), add_lanes(ll) };
@@ -87,12 +89,13 @@ static float furthest_from_zero(const float *x, int n)
 }
 
 /* The best real scale of a group; 0 if every weight is as good as zero. */
-static float group_scale(const float *x, int n, ct_levels levels)
+static float group_scale(const float *x, const float *w, int n, ct_levels levels)
 {
     /* Where the largest weight is tried: from one level inside the outermost to 1.4 beyond, where it is cut off. Forty
-     * tries over a wider span leave an error at most 0.2 % smaller (2 % in Q6_K) and take five times as long. */
-    enum { TRIES = 7 };
+     * tries over a wider span leave an error at most 0.2 % smaller (2 % in Q6_K) and take five times as long. Where
+     * the largest weight counts for little, it is cut off by more. */
     static const float first = -1, step = 0.4f;
+    const int tries = ct_fit_is_even(w, n) ? 7 : 18;
 
     float most = furthest_from_zero(x, n), scale = 0, unit = levels.is_iq4 ? 16 : 1;
     double gain = 0;
@@ -100,17 +103,17 @@ static float group_scale(const float *x, int n, ct_levels levels)
         return 0;
     int sides = levels.hi == -levels.lo ? 1 : 2;
     for (int side = 0; side < sides; side++)
-        for (int k = 0; k < TRIES; k++) {
+        for (int k = 0; k < tries; k++) {
             float reach = (first + step * (float)k) * unit;
             reach = side ? (float)levels.hi + reach : (float)levels.lo - reach;
-            sums s = sums_at(x, n, reach / most, levels);
+            sums s = sums_at(x, w, n, reach / most, levels);
             if (s.ll > 0 && (double)s.xl * (double)s.xl > gain * (double)s.ll) {
                 gain = (double)s.xl * (double)s.xl / (double)s.ll;
                 scale = s.xl / s.ll;
             }
         }
     for (int round = 0; round < 2 && scale != 0; round++) {
-        sums s = sums_at(x, n, 1 / scale, levels);
+        sums s = sums_at(x, w, n, 1 / scale, levels);
         if (s.ll > 0)
             scale = s.xl / s.ll;
     }
@@ -123,14 +126,14 @@ static float loss_at(sums s, float scale)
     return scale * (scale * s.ll - 2 * s.xl);
 }
 
-uint16_t ct_fit_scale(const float *x, int n, ct_levels levels)
+uint16_t ct_fit_scale(const float *x, const float *w, int n, ct_levels levels)
 {
-    float scale = group_scale(x, n, levels), best_loss = 0;
+    float scale = group_scale(x, w, n, levels), best_loss = 0;
     uint16_t best = 0;
     for (int round = 0; round < 8 && scale != 0; round++) {
         uint16_t h = ct_fit_f16(scale);
         float stored = ct_f16_to_f32(h);
-        sums s = sums_at(x, n, 1 / stored, levels);
+        sums s = sums_at(x, w, n, 1 / stored, levels);
         float loss = loss_at(s, stored);
         if (loss >= best_loss)
             break;
@@ -143,8 +146,8 @@ uint16_t ct_fit_scale(const float *x, int n, ct_levels levels)
 
 /* Chooses sub[g] among the neighbours of scale[g] / d, and sets scale[g] to the best real scale for the resulting
  * levels. Adds to X and L of the whole block, as functions of d. Returns the loss of the group. */
-static float choose_sub(const float *x, int len, ct_levels levels, float d, int sub_lo, int sub_hi, float *scale,
-                        int *sub, sums *block)
+static float choose_sub(const float *x, const float *w, int len, ct_levels levels, float d, int sub_lo, int sub_hi,
+                        float *scale, int *sub, sums *block)
 {
     int around = (int)nearest(clamp(*scale / d, (float)sub_lo, (float)sub_hi));
     sums best = { 0, 0 };
@@ -153,7 +156,7 @@ static float choose_sub(const float *x, int len, ct_levels levels, float d, int 
     for (int k = around - 1; k <= around + 1; k++) {
         if (k < sub_lo || k > sub_hi || k == 0)
             continue;
-        sums s = sums_at(x, len, 1 / (d * (float)k), levels);
+        sums s = sums_at(x, w, len, 1 / (d * (float)k), levels);
         float loss = loss_at(s, d * (float)k);
         if (loss < best_loss) {
             best_loss = loss;
@@ -168,14 +171,15 @@ static float choose_sub(const float *x, int len, ct_levels levels, float d, int 
     return best_loss;
 }
 
-uint16_t ct_fit_scales(const float *x, int n_group, int len, ct_levels levels, int sub_lo, int sub_hi, int *sub)
+uint16_t ct_fit_scales(const float *x, const float *w, int n_group, int len, ct_levels levels, int sub_lo, int sub_hi,
+                       int *sub)
 {
     float scale[16], best_loss = 0;
     int now[16];
     uint16_t best = 0;
     assert(n_group <= 16);
     for (int g = 0; g < n_group; g++) {
-        scale[g] = group_scale(x + g * len, len, levels);
+        scale[g] = group_scale(x + g * len, w + g * len, len, levels);
         sub[g] = 0;
     }
     /* The range of the sub-scales has one more step below zero: the largest scale goes there. */
@@ -185,7 +189,8 @@ uint16_t ct_fit_scales(const float *x, int n_group, int len, ct_levels levels, i
         float loss = 0;
         sums block = { 0, 0 };
         for (int g = 0; g < n_group; g++)
-            loss += choose_sub(x + g * len, len, levels, ct_f16_to_f32(h), sub_lo, sub_hi, &scale[g], &now[g], &block);
+            loss += choose_sub(x + g * len, w + g * len, len, levels, ct_f16_to_f32(h), sub_lo, sub_hi, &scale[g],
+                               &now[g], &block);
         if (loss >= best_loss)
             break;
         best_loss = loss;

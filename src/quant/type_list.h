@@ -17,7 +17,8 @@
     X(F16,     f16,     1, 2) \
     X(BF16,    bf16,   30, 2)
 
-/* Types of blocks, by their number; the last is the largest number there is. fits 1: ct_quantise_row makes them.
+/* Types of blocks, by their number; the last is the largest number there is. fits: ct_quantise_row makes
+ * them, by quantise.c (1) or a file of their own (2).
  *    name     lower  number block bytes fits */
 #define CT_BLOCK_TYPES(X) \
     X(Q4_0,    q4_0,      2,  32,  18, 1) \
@@ -32,20 +33,20 @@
     X(Q5_K,    q5_k,     13, 256, 176, 1) \
     X(Q6_K,    q6_k,     14, 256, 210, 1) \
     X(Q8_K,    q8_k,     15, 256, 292, 0) \
-    X(IQ2_XXS, iq2_xxs,  16, 256,  66, 0) \
-    X(IQ2_XS,  iq2_xs,   17, 256,  74, 0) \
-    X(IQ3_XXS, iq3_xxs,  18, 256,  98, 0) \
-    X(IQ1_S,   iq1_s,    19, 256,  50, 0) \
+    X(IQ2_XXS, iq2_xxs,  16, 256,  66, 2) \
+    X(IQ2_XS,  iq2_xs,   17, 256,  74, 2) \
+    X(IQ3_XXS, iq3_xxs,  18, 256,  98, 2) \
+    X(IQ1_S,   iq1_s,    19, 256,  50, 2) \
     X(IQ4_NL,  iq4_nl,   20,  32,  18, 1) \
-    X(IQ3_S,   iq3_s,    21, 256, 110, 0) \
-    X(IQ2_S,   iq2_s,    22, 256,  82, 0) \
+    X(IQ3_S,   iq3_s,    21, 256, 110, 2) \
+    X(IQ2_S,   iq2_s,    22, 256,  82, 2) \
     X(IQ4_XS,  iq4_xs,   23, 256, 136, 1) \
-    X(IQ1_M,   iq1_m,    29, 256,  56, 0) \
-    X(TQ1_0,   tq1_0,    34, 256,  54, 0) \
-    X(TQ2_0,   tq2_0,    35, 256,  66, 0) \
-    X(MXFP4,   mxfp4,    39,  32,  17, 0) \
+    X(IQ1_M,   iq1_m,    29, 256,  56, 2) \
+    X(TQ1_0,   tq1_0,    34, 256,  54, 2) \
+    X(TQ2_0,   tq2_0,    35, 256,  66, 2) \
+    X(MXFP4,   mxfp4,    39,  32,  17, 2) \
     X(NVFP4,   nvfp4,    40,  64,  36, 0) \
-    X(Q1_0,    q1_0,     41, 128,  18, 0)
+    X(Q1_0,    q1_0,     41, 128,  18, 2)
 
 /* Packed forms (quant/README.md, "The packed panel"); a type of blocks without one is kept as the file's rows. The
  * columns are the fields of ct_form, which forms.h explains. In three groups, by what packs them: blocks of 32 columns

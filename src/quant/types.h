@@ -50,6 +50,9 @@ void ct_unpack_row(ct_type type, const void *src, float *dst, size_t n);
 /* Rounds n float32 weights into blocks. Only for types with can_quantise. Deterministic. Non-finite input is treated
  * as 0. */
 void ct_quantise_row(ct_type type, const float *src, void *dst, size_t n);
+/* The same with the least error where an error in column i counts importance[i] [n] times: the mean square of what that
+ * column is multiplied by. Negative and non-finite ones count as 0; NULL, or a block of zeros: all count the same. */
+void ct_quantise_row_for(ct_type type, const float *src, const float *importance, void *dst, size_t n);
 
 /* ---- half precision, exact and branch-light ---- */
 
