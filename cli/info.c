@@ -8,17 +8,21 @@
 #include "base/json.h"
 #include "commands.h"
 #include "engine.h"
+#include "info_compare.h"
 #include "json_out.h"
 #include "sampling.h"
 #include "shared_options.h"
 #include "term.h"
 
 static struct {
+    const char *compare;
     bool json;
 } opt;
 
 static const cli_option options[] = {
     CLI_OPTION_MODEL(&cli_model_values.path),
+    { 0, "compare", NULL, CLI_TEXT, &opt.compare, "MODEL",
+      "what another file of the same model differs by: of each tensor the error, as rmse, relative to the first, cosine, largest" },
     CLI_OPTION_JSON(&opt.json),
 };
 static const cli_table table = CLI_TABLE("options", options);
@@ -222,6 +226,19 @@ static void print_json(const carat_model_info *i)
     putchar('\n');
 }
 
+static int compare(const char *name)
+{
+    carat_err err;
+    char *a = NULL, *b = NULL;
+    const bool ok = cli_find_model(name, &a, &err) && cli_find_model(opt.compare, &b, &err) &&
+                    cli_info_compare(a, b, opt.json, &err);
+    free(a);
+    free(b);
+    if (!ok && err.code == CARAT_ECANCELLED)
+        return CLI_INTERRUPTED;
+    return ok ? CLI_OK : term_error(&err);
+}
+
 static int run(int argc, char **argv)
 {
     cli_list args = { 0 };
@@ -231,6 +248,8 @@ static int run(int argc, char **argv)
     if (!name || args.n)
         return cli_usage(&cli_info, "expected one model");
     term_init(true); /* the contradictions are part of the answer here */
+    if (opt.compare)
+        return compare(name);
     carat_model_info *info;
     carat_err err;
     char *path;
@@ -250,12 +269,13 @@ static int run(int argc, char **argv)
 
 const cli_command cli_info = {
     .name = "info",
-    .usage = "MODEL [--json]",
+    .usage = "MODEL [--compare MODEL] [--json]",
     .summary = "what a model file is: shapes, types, vocabulary, context",
     .text =
         "Reads a model's headers and reports what it is, which published model it matches, and which of its figures\n"
         "contradict that model. No weights are read, except to compare an output head with the embedding table.\n\n"
-        "  carat info gemma-3-4b-it-q4_0.gguf",
+        "  carat info gemma-3-4b-it-q4_0.gguf\n"
+        "  carat info gemma-3-4b-it-bf16.gguf --compare gemma-3-4b-it-q4_0.gguf",
     .tables = { &table },
     .run = run,
 };

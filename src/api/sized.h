@@ -47,7 +47,9 @@
     X(carat_request_options, user, n_dims)                                                                             \
     X(carat_request_state, n_encoded, started)                                                                         \
     X(carat_merge_options, progress_arg, progress_arg)                                                                 \
-    X(carat_merge_result, rank, rank)
+    X(carat_merge_result, rank, rank)                                                                                  \
+    X(carat_quantize_options, progress_arg, progress_arg)                                                              \
+    X(carat_quantize_result, bytes_out, bytes_out)
 
 typedef struct ct_sized {
     const char *name;

@@ -191,7 +191,7 @@ static bool take_i32(reader *r, const char *what, uint32_t min, uint32_t max, ui
 static bool take_entry(reader *r, ct_imatrix *m, carat_err *err)
 {
     char name[256];
-    uint32_t len, calls, n;
+    uint32_t len = 0, calls = 0, n = 0;
     if (!take_i32(r, "the length of a name", 1, sizeof name - 1, &len, err))
         return false;
     if (r->size - r->pos < len)
@@ -223,7 +223,7 @@ static bool take_entry(reader *r, ct_imatrix *m, carat_err *err)
 /* What follows the entries; the first files end there. */
 static bool take_tail(reader *r, ct_imatrix *m, carat_err *err)
 {
-    uint32_t len;
+    uint32_t len = 0;
     if (r->pos == r->size)
         return true;
     if (!take_i32(r, "the number of chunks", 0, INT32_MAX, &m->n_chunks, err) ||
@@ -239,7 +239,7 @@ static bool take_tail(reader *r, ct_imatrix *m, carat_err *err)
 bool ct_imatrix_read_dat(const char *path, const void *data, size_t size, ct_imatrix *out, carat_err *err)
 {
     reader r = { path, data, size, 0 };
-    uint32_t n;
+    uint32_t n = 0;
     *out = (ct_imatrix){ 0 };
     if (!take_i32(&r, "the number of matrices", 1, CT_IMATRIX_MAX_ENTRIES, &n, err))
         return false;

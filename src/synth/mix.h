@@ -14,6 +14,9 @@ typedef struct ct_mix {
     const char *name; /* "q4_k_m" */
     ct_type base;
     uint32_t file_type; /* general.file_type; UINT32_MAX: none */
+    /* How it is made. Both false: as published files are, the codebook mixes with an importance matrix, the others without. */
+    bool is_blind;   /* without an importance matrix, where that changes the mix */
+    bool is_weighed; /* with one, where that changes it */
 } ct_mix;
 
 const ct_mix *ct_mix_at(size_t i); /* NULL past the end */
@@ -23,5 +26,8 @@ bool ct_mix_by_name(const char *name, ct_mix *out);
 
 /* The type of one matrix of a model of this shape; norms are F32. */
 ct_type ct_mix_type(const ct_mix *mix, const ct_config *c, ct_part part, size_t layer);
+/* The same of a matrix whose rows are `cols` long: of c its layers and heads are read. A part past the last (CT_N_PARTS) is a
+ * matrix that Gemma 3 does not have: it gets the mix's own type. */
+ct_type ct_mix_type_of(const ct_mix *mix, const ct_config *c, ct_part part, size_t layer, size_t cols);
 
 #endif

@@ -10,6 +10,7 @@
 #include "base/rng.h"
 #include "base/size.h"
 #include "format/gguf_write.h"
+#include "model/write_gguf.h"
 #include "quant/pack.h"
 
 #define POOL_BLOCKS 4096                 /* per type and width: their order in a row is drawn anew, so rows differ */
@@ -38,57 +39,11 @@ static float normal(uint64_t *rng)
     return (float)(sqrt(-2 * log(1 - u)) * cos(2 * 3.14159265358979323846 * v));
 }
 
-static void put_u32(const synth *s, const char *name, uint32_t value)
-{
-    char key[80];
-    snprintf(key, sizeof key, "%s.%s", ct_config_arch(s->cfg), name);
-    ct_gguf_writer_u32(s->w, key, value);
-}
-
-static void put_f32(const synth *s, const char *name, float value)
-{
-    char key[80];
-    snprintf(key, sizeof key, "%s.%s", ct_config_arch(s->cfg), name);
-    ct_gguf_writer_f32(s->w, key, value);
-}
-
-/* What follows an encoder's layers: the mean, and dense layers. */
-static void write_encoder_keys(const synth *s)
-{
-    const ct_config *c = s->cfg;
-    put_f32(s, "rope.freq_base_swa", (float)c->rope_local.base);
-    put_u32(s, "pooling_type", 1);
-    put_u32(s, "dense_2_feat_in", c->hidden);
-    put_u32(s, "dense_2_feat_out", c->dense);
-    put_u32(s, "dense_3_feat_in", c->dense);
-    put_u32(s, "dense_3_feat_out", c->hidden);
-}
-
 static void write_keys(const synth *s)
 {
-    const ct_config *c = s->cfg;
-    ct_gguf_writer *w = s->w;
-    ct_gguf_writer_text(w, "general.architecture", ct_config_arch(c));
-    ct_gguf_writer_text(w, "general.name", c->name);
+    ct_write_config_keys(s->w, s->cfg);
     if (s->mix->file_type != UINT32_MAX)
-        ct_gguf_writer_u32(w, "general.file_type", s->mix->file_type);
-    put_u32(s, "context_length", c->context);
-    put_u32(s, "embedding_length", c->hidden);
-    put_u32(s, "block_count", c->n_layer);
-    put_u32(s, "feed_forward_length", c->ffn);
-    put_u32(s, "attention.head_count", c->n_head);
-    put_u32(s, "attention.head_count_kv", c->n_kv_head);
-    put_u32(s, "attention.key_length", c->head_dim);
-    put_u32(s, "attention.value_length", c->head_dim);
-    put_u32(s, "attention.sliding_window", c->window);
-    put_f32(s, "attention.layer_norm_rms_epsilon", c->eps);
-    put_f32(s, "rope.freq_base", (float)c->rope_global.base);
-    if (c->rope_global.factor != 1) {
-        ct_gguf_writer_text(w, "gemma3.rope.scaling.type", "linear");
-        put_f32(s, "rope.scaling.factor", (float)c->rope_global.factor);
-    }
-    if (c->is_encoder)
-        write_encoder_keys(s);
+        ct_gguf_writer_u32(s->w, "general.file_type", s->mix->file_type);
 }
 
 static bool copy_vocab(synth *s, const char *path, carat_err *err)

@@ -107,4 +107,8 @@ bool ct_tok_is_added(const carat_tokenizer *t, int32_t id);
 /* May the model ever be allowed to sample this id? Not: ids past the pieces, image placeholders. */
 bool ct_tok_is_samplable(const carat_tokenizer *t, int32_t id);
 
+/* An entry as a GGUF file states it: its text, appended to *text, spaces as U+2581 but in added tokens; a score by which the
+ * pieces rank as they do here. piece->text is not set. False: there is no such piece, or it has no text. */
+bool ct_tok_piece(const carat_tokenizer *t, int32_t id, ct_piece *piece, ct_buf *text);
+
 #endif

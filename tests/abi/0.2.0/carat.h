@@ -1095,6 +1095,74 @@ typedef struct carat_merge_result {
  * CARAT_ENOMEM, CARAT_ECANCELLED. */
 CARAT_API bool carat_merge(const carat_merge_options *o, const char *path, carat_merge_result *result, carat_err *err);
 
+/* ---- Quantising -------------------------------------------------------------------------------------------------- */
+
+/* A tensor of the new file. */
+typedef struct carat_quantized {
+    const char *name;      /* "blk.0.attn_q.weight" */
+    const char *from, *to; /* types: "BF16", "Q4_K" */
+    uint64_t cols, rows;
+    uint64_t bytes; /* in the new file */
+    double error;   /* of a matrix that was chosen for a size: the part of its squares that is lost; NaN: not measured */
+    bool has_importance;
+} carat_quantized;
+
+/* Before a tensor is written. */
+typedef void carat_quantized_fn(void *arg, const carat_quantized *t);
+
+typedef struct carat_quantize_options { /* zeros are the defaults */
+    size_t struct_size;
+    const char *input; /* a GGUF file (any part of a split one; also a tower's, mmproj) or a folder of safetensors */
+    /* A mix ("q4_k_m", "iq3_m" ..., as published files have them) or a plain type ("q4_k") for every matrix; then, perhaps,
+     * rules: "q4_k_m,attn_v=q6_k". NULL: q8_0, or whatever a size asks for. */
+    const char *type;
+    const char *const *rules; /* [n_rules] "PATTERN=TYPE", after those of type: docs/QUANTISING.md */
+    size_t n_rules;
+    const char *embedding_type, *output_type; /* NULL: as type says. A table that is the head too goes by either */
+    const char *vision_type; /* of a tower's matrices; NULL: as they are, float32 ones as bf16 */
+    const char *imatrix;     /* an importance matrix, GGUF or .dat; NULL: every column counts the same */
+    uint64_t target_bytes;   /* 0, or the most that the file may have: the types with the least error are searched */
+    size_t n_threads;        /* 0: as many as an engine would have */
+    carat_quantized_fn *tensor; /* told of each; may be NULL */
+    void *tensor_arg;
+    carat_progress_fn *progress; /* in bytes; may be NULL */
+    void *progress_arg;
+} carat_quantize_options;
+
+typedef struct carat_quantize_result {
+    size_t struct_size;
+    size_t n_tensors, n_changed;  /* in the file; of them, with another type than before */
+    size_t n_without_importance;  /* matrices that were quantised and that the importance matrix does not know */
+    uint64_t bytes_in, bytes_out; /* of tensors */
+} carat_quantize_result;
+
+/* Writes the model in other types as one GGUF file; result may be NULL. Every key of a GGUF file is copied but those on how it
+ * is quantised. Errors, none of which leaves half a file: CARAT_EARG (an unknown type, one that does not divide a row; a rule
+ * that matches nothing; path is the model), CARAT_EUNSUPPORTED (not Gemma 3), CARAT_EFORMAT (a damaged model; weights that are
+ * not finite; an importance matrix of another model), CARAT_ELIMIT (no mix is as small), CARAT_EIO, CARAT_ENOMEM,
+ * CARAT_ECANCELLED. */
+CARAT_API bool carat_quantize(const carat_quantize_options *o, const char *path, carat_quantize_result *result,
+                              carat_err *err);
+
+/* What a tensor of two files differs by. */
+typedef struct carat_difference {
+    const char *name;
+    const char *type_a, *type_b; /* NULL: the file does not have it, and all figures are NaN */
+    uint64_t cols, rows;
+    double rmse;     /* root of the mean of (a - b)^2 */
+    double relative; /* that by the root mean square of a */
+    double cosine;   /* of the angle between a and b */
+    double most;     /* the largest |a - b| */
+} carat_difference;
+
+/* False stops. */
+typedef bool carat_difference_fn(void *arg, const carat_difference *d);
+
+/* Compares two files or folders of one model, in a's order; then come the tensors that only b has. n_threads as above. Errors:
+ * CARAT_EARG (tensors of different shapes), those of opening a model, CARAT_EIO, CARAT_ENOMEM, CARAT_ECANCELLED. */
+CARAT_API bool carat_compare(const char *a, const char *b, size_t n_threads, carat_difference_fn *fn, void *arg,
+                             carat_err *err);
+
 #ifdef __cplusplus
 }
 #endif

@@ -1,0 +1,40 @@
+"""carat quantize --target-size. Usage: test_quantize_size.py CARAT DATA
+
+SPDX-License-Identifier: Apache-2.0
+"""
+import os
+
+from program import main
+from quantizing import Quantizing, size, types_of
+
+
+class Size(Quantizing):
+    def test_a_size_is_kept_and_more_room_loses_less(self):
+        model = self.path("m.gguf")
+        self.ok("synth", "1b", "--layers", "2", "--hidden", "256", "--ffn", "512", "--vocab", "4000", "--type", "f32", "-o", model)
+        errors = []
+        for target in (1_100_000, 1_400_000, 1_900_000, 3_000_000):
+            out = self.quantize("--target-size", size(target), model=model)
+            self.assertLessEqual(os.path.getsize(out), target)
+            self.assertGreater(os.path.getsize(out), 0.97 * target)
+            errors.append(self.lost(model, out))
+        self.assertEqual(errors, sorted(errors, reverse=True))
+        self.ok("run", out, "hi", "-n", "2")
+        # no worse than a mix that is as large
+        for plain in "q4_k_m", "q2_k,token_embd=q2_k", "q6_k":
+            mix = self.quantize("--type", plain, model=model, name="mix.gguf")
+            out = self.quantize("--target-size", size(os.path.getsize(mix)), model=model)
+            self.assertLessEqual(os.path.getsize(out), os.path.getsize(mix))
+            self.assertLess(self.lost(model, out), 1.001 * self.lost(model, mix))
+        fixed = types_of(self.quantize("--target-size", "2M", "--tensor", "attn_k=q8_0", model=model))
+        self.assertEqual({t for n, t in fixed.items() if "attn_k.weight" in n}, {"Q8_0"})
+        listed = self.ok("quantize", model, self.path("x.gguf"), "--target-size", "2M", "--list").stdout.decode().splitlines()
+        self.assertEqual(len(listed), len(fixed))
+        self.assertRegex(listed[0], r"^\S+ +F32 +[A-Z0-9_]+ +\d+ x \d+ ")
+        self.refused("quantize", model, self.path("y.gguf"), "--target-size", "2M", "--tensor", "token_embd=f32",
+                     says=["the smallest file has", "at most 2.1 MB"])
+        self.assertFalse(os.path.exists(self.path("y.gguf")))
+
+
+if __name__ == "__main__":
+    main()
