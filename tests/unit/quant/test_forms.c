@@ -83,7 +83,7 @@ static void is_made_or_refused(ct_type type, const ct_type_info *info)
             error += ((double)x[i] - (double)y[i]) * ((double)x[i] - (double)y[i]);
             all += (double)x[i] * (double)x[i];
         }
-        if (!(error <= (info->bytes * 8 < 2 * info->block ? 0.3 : 0.1) * all)) /* below two bits more is lost */
+        if (!(error <= (info->bytes * 64 < 17 * info->block ? 0.3 : 0.1) * all)) /* at two bits more is lost */
             fail_msg("%s: quantised, %g of the weights' energy is lost", info->name, error / all);
     } else if (!ct_is_recoded(type)) {
         carat_err err;
