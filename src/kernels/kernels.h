@@ -100,7 +100,9 @@ typedef void ct_mul_fn(const ct_mul *m, size_t panel_begin, size_t panel_end, vo
  * the same bits. A group with a non-finite value, or one above 127 * 65504 (whose d no f16 holds), gets d = NaN and
  * q = 0: as an f16 cache turns what is too large into infinity, the fault stays visible and ends that request alone.
  * A level sums scores as sum over groups of d * (sum of q[r] * int8) and values as (p * d) * int8, or dequantises
- * first: whichever it does, it does for any number of rows.
+ * first, or rounds a row's q to multiples of max|q| / 32512 and the p * d that a row has in a tile to multiples of the
+ * largest of them / 65535, so that sums are integers (attend_is_16_bit): whichever it does, it does for any number of
+ * rows.
  *
  * Slots of a tile that are visible to no query must hold finite values (zero at first). A tile that no query row of the
  * call attends to is not read; its pointer may be NULL. Tiles are 64-aligned.
@@ -203,6 +205,7 @@ typedef struct ct_kernels {
     void (*kv_put)(ct_kv_elem elem, void *k_tile, void *v_tile, size_t slot, const float *k, const float *v,
                    size_t head_dim);
     void (*attend)(const ct_attend *a, void *scratch);
+    bool attend_is_16_bit; /* over Q8_0 */
 
     /* By form; NULL for Q8. set_put writes keys and values [key, key + n) of a set, rows `stride` floats apart: key a
      * multiple of 12, and n too unless it reaches n_key. Scratch of set_attend: CT_ATTEND_SCRATCH. */

@@ -174,6 +174,7 @@ static void check_put_q8(const check *c, size_t dim, rng *r)
 
 typedef struct scene {
     ct_kv_elem elem;
+    bool is_16_bit; /* what meets int8 is rounded to 16 bits */
     size_t dim, n_tiles, tile0, n;
     float scale;
     uint8_t *k[MAX_TILES], *v[MAX_TILES];
@@ -212,6 +213,7 @@ static void scene_open(scene *s, const check *c, ct_kv_elem elem, size_t dim, si
                        rng *g)
 {
     *s = (scene){ .elem = elem, .dim = dim, .n_tiles = n_tiles, .tile0 = n_tiles % 3 * 5, .n = n };
+    s->is_16_bit = elem == CT_KV_Q8_0 && c->isa->attend_is_16_bit;
     s->scale = 1.0f / sqrtf((float)dim);
     for (size_t i = 0; i < n_tiles; i++) {
         size_t bytes = ct_kv_tile_bytes(elem, dim);
@@ -280,41 +282,94 @@ static float *run_rows(const check *c, const scene *s, const size_t *rows, size_
  * less: |d| e^d <= 0.37, so 2 u of the sum cover it), and 4 u for exp itself. A running sum over T keys in n tiles:
  * T + 2 n + 4 roundings. Both the numerator, sum p v, and the denominator, sum p, bear this.
  * Q8_0 is held against the values its tiles hold, exact in float32. Scores round once more a group of 32 dimensions
- * where scales are applied to sums (dim / 32 + 1 at most), weights once where they are multiplied with a scale. */
+ * where scales are applied to sums (dim / 32 + 1 at most), weights once where they are multiplied with a scale.
+ * A level that rounds to 16 bits (kernels.h) is off by half a step of q beside each key's value, and by 0.51 steps of a
+ * tile's weights beside each of its int8; what lies below 2^-100 counts as 0. */
+typedef struct row_check {
+    const scene *s;
+    size_t r, n_seen;
+    double *weight; /* [n_seen]: exp(score - the largest) */
+    double sum, off;
+    double step[MAX_TILES]; /* of the weights that the row has in a tile */
+} row_check;
+
+static double score_of(const row_check *c, size_t pos, double *off)
+{
+    const scene *s = c->s;
+    const float *q = s->q + c->r * s->dim, *k = s->kf[pos / CT_TILE - s->tile0] + pos % CT_TILE * s->dim;
+    double score = 0, mag = 0, sum_k = 0, top = 0, roundings = (double)(s->dim + 1);
+    for (size_t d = 0; d < s->dim; d++) {
+        score += (double)q[d] * k[d];
+        mag += fabs((double)q[d] * k[d]);
+        sum_k += fabs((double)k[d]);
+        top = fmax(top, fabs((double)q[d]));
+    }
+    if (s->elem == CT_KV_Q8_0)
+        roundings += (double)(s->dim / 32 + 1);
+    *off = (double)s->scale * (mag * roundings * UNIT_ROUND + (s->is_16_bit ? sum_k * top / 32512 * 0.5001 : 0));
+    return score * (double)s->scale;
+}
+
+static void weigh_keys(row_check *c)
+{
+    double top = -INFINITY;
+    for (size_t i = 0; i < c->n_seen; i++) {
+        double off;
+        c->weight[i] = score_of(c, c->s->lo[c->r] + i, &off);
+        top = fmax(top, c->weight[i]);
+        c->off = fmax(c->off, off);
+    }
+    for (size_t i = 0; i < c->n_seen; i++)
+        c->sum += c->weight[i] = exp(c->weight[i] - top);
+}
+
+static void find_steps(row_check *c)
+{
+    const scene *s = c->s;
+    for (size_t i = 0; i < c->n_seen; i++) {
+        size_t pos = s->lo[c->r] + i, tile = pos / CT_TILE - s->tile0;
+        const uint16_t *scales = ct_kv_scales_of(s->v[tile], s->dim) + pos % CT_TILE;
+        for (size_t g = 0; g < s->dim / 32; g++)
+            c->step[tile] = fmax(c->step[tile], c->weight[i] * (double)ct_f16_to_f32(scales[g * CT_TILE]));
+    }
+    for (size_t tile = 0; tile < s->n_tiles; tile++)
+        c->step[tile] *= (1 + 2 * c->off) / 65535;
+}
+
+/* What the rounding of a key's weight may change in dimension d. */
+static double off_by_step(const row_check *c, size_t pos, size_t d)
+{
+    size_t tile = pos / CT_TILE - c->s->tile0;
+    double q8 = abs(((const int8_t *)c->s->v[tile])[pos % CT_TILE * c->s->dim + d]);
+    return q8 * (0.51 * c->step[tile] + 0x1p-100);
+}
+
 static void check_row(const scene *s, size_t r, const float *got)
 {
-    size_t n_seen = s->hi[r] > s->lo[r] ? s->hi[r] - s->lo[r] : 0, is_q8 = s->elem == CT_KV_Q8_0;
-    double *score = need(n_seen, sizeof *score), top = -INFINITY, off = 0, sum = 0;
-    for (size_t i = 0; i < n_seen; i++) {
-        size_t pos = s->lo[r] + i, tile = pos / CT_TILE - s->tile0;
-        const float *k = s->kf[tile] + pos % CT_TILE * s->dim;
-        double mag = 0;
-        for (size_t d = 0; d < s->dim; d++) {
-            score[i] += (double)s->q[r * s->dim + d] * k[d];
-            mag += fabs((double)s->q[r * s->dim + d] * k[d]);
-        }
-        score[i] *= (double)s->scale;
-        top = fmax(top, score[i]);
-        off = fmax(off, mag * (double)s->scale * (double)(s->dim + 1 + is_q8 * (s->dim / 32 + 1)) * UNIT_ROUND);
-    }
-    for (size_t i = 0; i < n_seen; i++)
-        sum += score[i] = exp(score[i] - top);
-    double roundings = (double)(n_seen + 2 * (n_seen / CT_TILE + 2) + 4 + 2 + 4 + is_q8) * UNIT_ROUND;
+    row_check c = { .s = s, .r = r, .n_seen = s->hi[r] > s->lo[r] ? s->hi[r] - s->lo[r] : 0 };
+    c.weight = need(c.n_seen, sizeof *c.weight);
+    weigh_keys(&c);
+    if (s->is_16_bit)
+        find_steps(&c);
+    double roundings =
+        (double)(c.n_seen + 2 * (c.n_seen / CT_TILE + 2) + 4 + 2 + 4 + (s->elem == CT_KV_Q8_0)) * UNIT_ROUND;
     for (size_t d = 0; d < s->dim; d++) {
-        double y = 0, mag = 0;
-        for (size_t i = 0; i < n_seen; i++) {
+        double y = 0, mag = 0, steps = 0;
+        for (size_t i = 0; i < c.n_seen; i++) {
             size_t pos = s->lo[r] + i, tile = pos / CT_TILE - s->tile0;
-            double term = score[i] / sum * s->vf[tile][pos % CT_TILE * s->dim + d];
+            double term = c.weight[i] / c.sum * s->vf[tile][pos % CT_TILE * s->dim + d];
             y += term;
             mag += fabs(term);
+            steps += s->is_16_bit ? off_by_step(&c, s->lo[r] + i, d) / c.sum : 0;
         }
-        if (!is_near(got[d], y, 2 * mag * (2 * off + roundings) + SUBNORMAL)) {
+        double tolerance = 2 * mag * (2 * c.off + roundings) + steps + SUBNORMAL;
+        if (!is_near(got[d], y, tolerance)) {
             check_fail("dim %zu, row %zu sees %zu-%zu: [%zu] is %.9g, expected %.9g +- %.3g", s->dim, r, s->lo[r],
-                       s->hi[r], d, (double)got[d], y, 2 * mag * (2 * off + roundings));
+                       s->hi[r], d, (double)got[d], y, tolerance);
             break;
         }
     }
-    free(score);
+    free(c.weight);
 }
 
 /* Any subset of rows, in any order, gives the bits of the whole call. */

@@ -8,13 +8,10 @@
  *     m' = max(m, scores seen)    p = exp(score - m'), 0 where not seen    l = l exp(m - m') + sum p
  *     o  = o exp(m - m'), then fma of p * v over the 64 keys in order;     out = o / l at the end
  *
- * Q8_0, with d the scale of a key's or value's 32 dimensions and q8 its int8:
+ * Q8_0 is multiplied in integers: avx512_attend_q8.h.
  *
- *     score = scale * (fma over the groups of 32, in order, of d * (fma over the 32 dimensions in order of q * q8))
- *     o     = o exp(m - m'), then fma of (p * d) * q8 over the 64 keys in order
- *
- * o is kept in out. With more than WIDEN rows an f16 or int8 tile is widened to f32 once instead of once a group; the
- * int8 are widened without their scales, so that the arithmetic is the same.
+ * o is kept in out. With more than WIDEN rows an f16 tile is widened to f32, an int8 tile turned into the order of the
+ * integer products, once instead of once a group.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <math.h>
@@ -22,101 +19,80 @@
 
 #include "kernels/generic/kv_q8.h"
 #include "kernels/x86/avx512.h"
+#include "kernels/x86/avx512_attend_q8.h"
 #include "kernels/x86/avx512_math.h"
 
 #define LANES 16
-#define ROWS  192 /* rows that walk the tiles together */
+#define ROWS  128 /* rows that walk the tiles together */
 #define WIDEN 12
 
+typedef struct q8_scratch {
+    uint8_t tile[CT_TILE * CT_MAX_HEAD_DIM]; /* turned keys, then values */
+    q8_query q[ROWS];                        /* by row */
+    float top[CT_TILE];                      /* the largest scales of a tile's values */
+} q8_scratch;
+
 typedef struct attend_scratch {
-    _Alignas(64) float tile[CT_TILE * CT_MAX_HEAD_DIM]; /* keys, then values, of one tile in f32 */
+    _Alignas(64) union {
+        float tile[CT_TILE * CT_MAX_HEAD_DIM]; /* keys, then values, of one f16 tile in f32 */
+        q8_scratch q8;
+    } of;
     float p[ROWS][CT_TILE];
     float rescale[ROWS], max[ROWS], sum[ROWS]; /* max and sum by row, the others by place in the list */
     size_t row[ROWS];                          /* the rows that attend to the tile */
 } attend_scratch;
 _Static_assert(sizeof(attend_scratch) <= CT_ATTEND_SCRATCH, "the scratch a caller hands over");
 
-/* A tile's elements as the loops below meet them: as they are kept, or an int8 tile's widened to f32. */
-typedef enum form { F16, F32, INT8, WIDE8, N_FORMS } form;
+/* A tile's elements as the loops below meet them. */
+typedef enum form { F16, F32, INT8, TURNED8, N_FORMS } form;
 _Static_assert((int)F16 == CT_KV_F16 && (int)F32 == CT_KV_F32 && (int)INT8 == CT_KV_Q8_0, "forms are elems");
-
-INLINE bool is_scaled(const form f)
-{
-    return f == INT8 || f == WIDE8;
-}
 
 /* Sixteen elements at index i of a tile. */
 INLINE __m512 load_kv(const form f, const void *tile, size_t i)
 {
-    if (f == INT8)
-        return _mm512_cvtepi32_ps(
-            _mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i *)(const void *)((const int8_t *)tile + i))));
     if (f == F16)
         return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(const void *)((const uint16_t *)tile + i)));
     return _mm512_loadu_ps((const float *)tile + i);
 }
 
-/* Sixteen scales. */
-INLINE __m512 load_scales(const uint16_t *d)
+/* Prefetches the next tile while this one is read: in head_dim steps all of its f16. */
+INLINE void fetch(const void *next, size_t step)
 {
-    return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(const void *)d));
-}
-
-/* Prefetches the next tile while this one is read: in head_dim steps all of its f16, or int8 and, with every 32nd,
- * scales. */
-INLINE void fetch(const form f, const void *next, size_t step, size_t head_dim)
-{
-    if (is_scaled(f)) {
-        _mm_prefetch((const char *)next + 64 * step, _MM_HINT_T1);
-        if (step % 16 == 0)
-            _mm_prefetch((const char *)next + 64 * head_dim + 4 * step, _MM_HINT_T1);
-        return;
-    }
     _mm_prefetch((const char *)next + 128 * step, _MM_HINT_T1);
     _mm_prefetch((const char *)next + 128 * step + 64, _MM_HINT_T1);
 }
 
 /* ---- scores ---- */
 
-/* p[t][64] = q[t] . k, T rows; d: the scales of int8. */
-INLINE void scores(const form f, const int T, const float *const q[], const void *k, const uint16_t *d, size_t head_dim,
+/* p[t][64] = q[t] . k, T rows. */
+INLINE void scores(const form f, const int T, const float *const q[], const void *k, size_t head_dim,
                    float (*p)[CT_TILE], const void *next)
 {
-    const size_t step = is_scaled(f) ? CT_KV_GROUP : head_dim;
-    for (size_t i0 = 0; i0 < head_dim; i0 += step) {
-        __m512 acc[6][4];
+    __m512 acc[6][4];
 #pragma GCC unroll 6
-        for (int t = 0; t < T; t++)
+    for (int t = 0; t < T; t++)
+#pragma GCC unroll 4
+        for (int b = 0; b < 4; b++)
+            acc[t][b] = _mm512_setzero_ps();
+    for (size_t i = 0; i < head_dim; i++) {
+        __m512 v[4];
+        fetch(next, i);
+#pragma GCC unroll 4
+        for (size_t b = 0; b < 4; b++)
+            v[b] = load_kv(f, k, (b * head_dim + i) * LANES);
+#pragma GCC unroll 6
+        for (int t = 0; t < T; t++) {
+            const __m512 x = _mm512_set1_ps(q[t][i]);
 #pragma GCC unroll 4
             for (int b = 0; b < 4; b++)
-                acc[t][b] = _mm512_setzero_ps();
-        for (size_t i = i0; i < i0 + step; i++) {
-            __m512 v[4];
-            fetch(f, next, i, head_dim);
-#pragma GCC unroll 4
-            for (size_t b = 0; b < 4; b++)
-                v[b] = load_kv(f, k, (b * head_dim + i) * LANES);
-#pragma GCC unroll 6
-            for (int t = 0; t < T; t++) {
-                const __m512 x = _mm512_set1_ps(q[t][i]);
-#pragma GCC unroll 4
-                for (int b = 0; b < 4; b++)
-                    acc[t][b] = _mm512_fmadd_ps(v[b], x, acc[t][b]);
-            }
-        }
-#pragma GCC unroll 4
-        for (size_t b = 0; b < 4; b++) {
-            const __m512 scale =
-                is_scaled(f) ? load_scales(d + (b * head_dim + i0) / CT_KV_GROUP * LANES) : _mm512_setzero_ps();
-#pragma GCC unroll 6
-            for (int t = 0; t < T; t++) {
-                if (is_scaled(f))
-                    acc[t][b] = i0 == 0 ? _mm512_mul_ps(acc[t][b], scale)
-                                        : _mm512_fmadd_ps(acc[t][b], scale, _mm512_load_ps(p[t] + LANES * b));
-                _mm512_store_ps(p[t] + LANES * b, acc[t][b]);
-            }
+                acc[t][b] = _mm512_fmadd_ps(v[b], x, acc[t][b]);
         }
     }
+#pragma GCC unroll 6
+    for (int t = 0; t < T; t++)
+#pragma GCC unroll 4
+        for (int b = 0; b < 4; b++)
+            _mm512_store_ps(p[t] + LANES * b, acc[t][b]);
 }
 
 /* ---- softmax ---- */
@@ -144,31 +120,11 @@ static float softmax_step(float p[CT_TILE], uint64_t seen, float scale, float *m
 
 /* ---- values ---- */
 
-/* p * d for the values of up to two groups of 32 dimensions. */
-typedef struct weights {
-    _Alignas(64) float of[6][2][CT_TILE];
-} weights;
-
-/* d: the scales of the first of n_groups groups. */
-INLINE void weigh(const int T, const size_t n_groups, float (*p)[CT_TILE], const uint16_t *d, weights *w)
-{
-#pragma GCC unroll 2
-    for (size_t g = 0; g < n_groups; g++)
-#pragma GCC unroll 6
-        for (int t = 0; t < T; t++)
-            for (size_t key = 0; key < CT_TILE; key += LANES)
-                _mm512_store_ps(w->of[t][g] + key,
-                                _mm512_mul_ps(_mm512_load_ps(p[t] + key), load_scales(d + g * CT_TILE + key)));
-}
-
 /* Dimensions [i, i + 64) of o[t] = o[t] * rescale[t] + sum over keys of p[t][key] v[key]. */
 INLINE void values_64(const form f, const int T, float *const o[], const float *rescale, float (*p)[CT_TILE],
-                      const void *v, const uint16_t *d, size_t head_dim, size_t i, const void *next)
+                      const void *v, size_t head_dim, size_t i, const void *next)
 {
     __m512 acc[6][4];
-    weights w;
-    if (is_scaled(f))
-        weigh(T, 2, p, d + i / CT_KV_GROUP * CT_TILE, &w);
 #pragma GCC unroll 6
     for (int t = 0; t < T; t++)
 #pragma GCC unroll 4
@@ -176,17 +132,16 @@ INLINE void values_64(const form f, const int T, float *const o[], const float *
             acc[t][b] = _mm512_mul_ps(_mm512_loadu_ps(o[t] + i + 16 * b), _mm512_set1_ps(rescale[t]));
     for (size_t key = 0; key < CT_TILE; key++) {
         __m512 row[4];
-        fetch(f, next, i + key, head_dim);
+        fetch(next, i + key);
 #pragma GCC unroll 4
         for (size_t b = 0; b < 4; b++)
             row[b] = load_kv(f, v, key * head_dim + i + 16 * b);
 #pragma GCC unroll 6
         for (int t = 0; t < T; t++) {
-            const __m512 x[2] = { _mm512_set1_ps(is_scaled(f) ? w.of[t][0][key] : p[t][key]),
-                                  _mm512_set1_ps(is_scaled(f) ? w.of[t][1][key] : p[t][key]) };
+            const __m512 x = _mm512_set1_ps(p[t][key]);
 #pragma GCC unroll 4
             for (int b = 0; b < 4; b++)
-                acc[t][b] = _mm512_fmadd_ps(row[b], x[b / 2], acc[t][b]);
+                acc[t][b] = _mm512_fmadd_ps(row[b], x, acc[t][b]);
         }
     }
 #pragma GCC unroll 6
@@ -198,8 +153,6 @@ INLINE void values_64(const form f, const int T, float *const o[], const float *
 
 INLINE __m512 load_some(const form f, __mmask16 lanes, const void *tile, size_t i)
 {
-    if (f == INT8) /* whole groups only */
-        return load_kv(f, tile, i);
     if (f == F16)
         return _mm512_cvtph_ps(_mm256_maskz_loadu_epi16(lanes, (const uint16_t *)tile + i));
     return _mm512_maskz_loadu_ps(lanes, (const float *)tile + i);
@@ -207,12 +160,9 @@ INLINE __m512 load_some(const form f, __mmask16 lanes, const void *tile, size_t 
 
 /* As values_64 for the at most 16 dimensions from i on that `lanes` names. */
 INLINE void values_16(const form f, const int T, const __mmask16 lanes, float *const o[], const float *rescale,
-                      float (*p)[CT_TILE], const void *v, const uint16_t *d, size_t head_dim, size_t i)
+                      float (*p)[CT_TILE], const void *v, size_t head_dim, size_t i)
 {
     __m512 acc[6];
-    weights w;
-    if (is_scaled(f))
-        weigh(T, 1, p, d + i / CT_KV_GROUP * CT_TILE, &w);
 #pragma GCC unroll 6
     for (int t = 0; t < T; t++)
         acc[t] = _mm512_mul_ps(_mm512_maskz_loadu_ps(lanes, o[t] + i), _mm512_set1_ps(rescale[t]));
@@ -220,7 +170,7 @@ INLINE void values_16(const form f, const int T, const __mmask16 lanes, float *c
         const __m512 row = load_some(f, lanes, v, key * head_dim + i);
 #pragma GCC unroll 6
         for (int t = 0; t < T; t++)
-            acc[t] = _mm512_fmadd_ps(row, _mm512_set1_ps(is_scaled(f) ? w.of[t][0][key] : p[t][key]), acc[t]);
+            acc[t] = _mm512_fmadd_ps(row, _mm512_set1_ps(p[t][key]), acc[t]);
     }
 #pragma GCC unroll 6
     for (int t = 0; t < T; t++)
@@ -228,50 +178,68 @@ INLINE void values_16(const form f, const int T, const __mmask16 lanes, float *c
 }
 
 INLINE void values(const form f, const int T, float *const o[], const float *rescale, float (*p)[CT_TILE],
-                   const void *v, const uint16_t *d, size_t head_dim, const void *next)
+                   const void *v, size_t head_dim, const void *next)
 {
     size_t i = 0;
     for (; i + 64 <= head_dim; i += 64)
-        values_64(f, T, o, rescale, p, v, d, head_dim, i, next);
+        values_64(f, T, o, rescale, p, v, head_dim, i, next);
     for (; i < head_dim; i += 16)
-        values_16(f, T, first_lanes(head_dim - i), o, rescale, p, v, d, head_dim, i);
+        values_16(f, T, first_lanes(head_dim - i), o, rescale, p, v, head_dim, i);
 }
 
 /* ---- groups of rows ---- */
 
-typedef void scores_fn(const float *const q[], const void *k, const uint16_t *d, size_t head_dim, float (*p)[CT_TILE],
-                       const void *next);
-typedef void values_fn(float *const o[], const float *rescale, float (*p)[CT_TILE], const void *v, const uint16_t *d,
-                       size_t head_dim, const void *next);
+/* What a group of rows has in hand for a tile: kv is its keys or values, in the form of the function. */
+typedef struct group_rows {
+    const float *q[6];
+    const q8_query *q8[6];
+    float *o[6];
+    const float *rescale; /* of the first row */
+    float (*p)[CT_TILE];
+} group_rows;
+
+typedef struct tile_side {
+    const void *kv, *next; /* next: what is fetched meanwhile; of int8 as far as `rest` and `ahead` say */
+    ahead *rest, *ahead;   /* of these values; of what comes after kv */
+    const uint16_t *d;     /* scales of int8 */
+    const float *top;      /* of values */
+    size_t head_dim;
+} tile_side;
+
+typedef void rows_fn(const group_rows *r, const tile_side *t);
 
 #define GROUP(form, T)                                                                                                 \
-    static void scores_##form##_##T(const float *const q[], const void *k, const uint16_t *d, size_t head_dim,         \
-                                    float(*p)[CT_TILE], const void *next)                                              \
+    static void scores_##form##_##T(const group_rows *r, const tile_side *t)                                           \
     {                                                                                                                  \
-        scores(form, T, q, k, d, head_dim, p, next);                                                                   \
+        if (form < INT8)                                                                                               \
+            scores(form, T, r->q, t->kv, t->head_dim, r->p, t->next);                                                  \
+        else                                                                                                           \
+            q8_scores(form == TURNED8, T, r->q8, t->kv, t->d, t->head_dim, r->p, t->ahead);                            \
     }                                                                                                                  \
-    static void values_##form##_##T(float *const o[], const float *rescale, float(*p)[CT_TILE], const void *v,         \
-                                    const uint16_t *d, size_t head_dim, const void *next)                              \
+    static void values_##form##_##T(const group_rows *r, const tile_side *t)                                           \
     {                                                                                                                  \
-        values(form, T, o, rescale, p, v, d, head_dim, next);                                                          \
+        if (form < INT8)                                                                                               \
+            values(form, T, r->o, r->rescale, r->p, t->kv, t->head_dim, t->next);                                      \
+        else                                                                                                           \
+            q8_values(form == TURNED8, T, r->o, r->rescale, r->p, t->top, t->kv, t->d, t->head_dim, t->rest,           \
+                      t->ahead);                                                                                       \
     }
 #define GROUPS(form) GROUP(form, 1) GROUP(form, 2) GROUP(form, 4) GROUP(form, 6)
 GROUPS(F16)
 GROUPS(F32)
 GROUPS(INT8)
-GROUPS(WIDE8)
+GROUPS(TURNED8)
 
 #define GROUP_OF(T)                                                                                                    \
     {                                                                                                                  \
-        T, { scores_F16_##T, scores_F32_##T, scores_INT8_##T, scores_WIDE8_##T },                                      \
+        T, { scores_F16_##T, scores_F32_##T, scores_INT8_##T, scores_TURNED8_##T },                                    \
         {                                                                                                              \
-            values_F16_##T, values_F32_##T, values_INT8_##T, values_WIDE8_##T                                          \
+            values_F16_##T, values_F32_##T, values_INT8_##T, values_TURNED8_##T                                        \
         }                                                                                                              \
     }
 static const struct {
     size_t rows;
-    scores_fn *scores[N_FORMS];
-    values_fn *values[N_FORMS];
+    rows_fn *scores[N_FORMS], *values[N_FORMS];
 } groups[] = { GROUP_OF(6), GROUP_OF(4), GROUP_OF(2), GROUP_OF(1) };
 
 static size_t group_for(size_t n)
@@ -282,26 +250,46 @@ static size_t group_for(size_t n)
     return g;
 }
 
-INLINE void widen_all(const form f, const void *tile, size_t head_dim, float *buf)
+static void widen_all(const void *tile, size_t head_dim, float *buf)
 {
     for (size_t i = 0; i < head_dim; i++) { /* 64 elements a step */
-        fetch(f, tile, i + 64, head_dim);
+        fetch(tile, i + 64);
         for (size_t j = 64 * i; j < 64 * i + 64; j += 16)
-            _mm512_store_ps(buf + j, load_kv(f, tile, j));
+            _mm512_store_ps(buf + j, load_kv(F16, tile, j));
     }
 }
 
-/* The tile in f32, if many rows are to read it; else as it is. */
-static const void *widen(form *f, const void *tile, size_t n_rows, size_t head_dim, float *buf)
+/* Is the tile made ready once for all the rows that are to read it? */
+static bool is_widened(form f, size_t n_rows)
 {
-    if (*f == F32 || n_rows <= WIDEN)
+    return f != F32 && n_rows > WIDEN;
+}
+
+static const void *ready_keys(form *f, const void *tile, ahead *next, size_t n_rows, size_t head_dim, attend_scratch *s)
+{
+    if (!is_widened(*f, n_rows))
         return tile;
-    if (*f == F16)
-        widen_all(F16, tile, head_dim, buf);
-    else
-        widen_all(INT8, tile, head_dim, buf);
-    *f = *f == F16 ? F32 : WIDE8;
-    return buf;
+    if (*f == F16) {
+        widen_all(tile, head_dim, s->of.tile);
+        *f = F32;
+        return s->of.tile;
+    }
+    turn_tile_keys(tile, head_dim, s->of.q8.tile, next);
+    *f = TURNED8;
+    return s->of.q8.tile;
+}
+
+static const void *ready_values(form *f, const void *tile, ahead *next, size_t n_rows, size_t head_dim,
+                                attend_scratch *s)
+{
+    if (*f != INT8)
+        return ready_keys(f, tile, next, n_rows, head_dim, s); /* f32 knows no difference */
+    q8_largest_scales(ct_kv_scales_of(tile, head_dim), head_dim / CT_KV_GROUP, s->of.q8.top);
+    if (!is_widened(*f, n_rows))
+        return tile;
+    turn_tile_values(tile, head_dim, s->of.q8.tile, next);
+    *f = TURNED8;
+    return s->of.q8.tile;
 }
 
 /* Slots of a tile that row r attends to, as bits. */
@@ -313,18 +301,40 @@ static uint64_t seen_slots(const ct_attend *a, size_t r, size_t tile)
     return lo >= 64 ? 0 : below_hi & (~(uint64_t)0 << lo);
 }
 
-/* The scores of the n rows listed in s->row, and the softmax's step. */
-static void take_scores(const ct_attend *a, size_t tile, size_t r0, size_t n, attend_scratch *s)
+/* A group of rows from place i of the list on. */
+static group_rows rows_of(const ct_attend *a, size_t r0, size_t i, size_t n, attend_scratch *s)
+{
+    group_rows g = { .rescale = s->rescale + i, .p = s->p + i };
+    for (size_t j = 0; j < n; j++) {
+        const size_t r = s->row[i + j];
+        g.q[j] = a->q[r0 + r];
+        g.q8[j] = &s->of.q8.q[r];
+        g.o[j] = a->out[r0 + r];
+    }
+    return g;
+}
+
+static ahead all_of(const ct_attend *a, const void *tile)
+{
+    const char *p = tile;
+    return (ahead){ p, p ? p + ct_kv_tile_bytes(a->elem, a->head_dim) : NULL };
+}
+
+/* The scores of the n rows listed in s->row, and the softmax's step. rest: of the values' tile, still to be fetched. */
+static void take_scores(const ct_attend *a, size_t tile, size_t r0, size_t n, attend_scratch *s, ahead *rest)
 {
     form f = (form)a->elem;
-    const void *tile_k = a->k_tiles[tile - a->tile0], *k = widen(&f, tile_k, n, a->head_dim, s->tile);
-    const uint16_t *d = ct_kv_scales_of(tile_k, a->head_dim);
+    const void *tile_k = a->k_tiles[tile - a->tile0], *tile_v = a->v_tiles[tile - a->tile0];
+    tile_side t = { .kv = ready_keys(&f, tile_k, rest, n, a->head_dim, s),
+                    .next = tile_v,
+                    .ahead = rest,
+                    .d = ct_kv_scales_of(tile_k, a->head_dim),
+                    .head_dim = a->head_dim };
     for (size_t i = 0, g; i < n; i += groups[g].rows) {
-        const float *q[6];
         g = group_for(n - i);
-        for (size_t j = 0; j < groups[g].rows; j++)
-            q[j] = a->q[r0 + s->row[i + j]];
-        groups[g].scores[f](q, k, d, a->head_dim, s->p + i, i ? k : a->v_tiles[tile - a->tile0]);
+        const group_rows r = rows_of(a, r0, i, groups[g].rows, s);
+        groups[g].scores[f](&r, &t);
+        t.next = t.kv; /* it has been fetched */
     }
     for (size_t i = 0; i < n; i++) {
         const size_t r = s->row[i];
@@ -333,17 +343,24 @@ static void take_scores(const ct_attend *a, size_t tile, size_t r0, size_t n, at
 }
 
 /* The values of the n rows listed; next: the keys that come after them, or NULL. */
-static void take_values(const ct_attend *a, size_t tile, size_t r0, size_t n, const void *next, attend_scratch *s)
+static void take_values(const ct_attend *a, size_t tile, size_t r0, size_t n, const void *next, attend_scratch *s,
+                        ahead *rest)
 {
     form f = (form)a->elem;
-    const void *tile_v = a->v_tiles[tile - a->tile0], *v = widen(&f, tile_v, n, a->head_dim, s->tile);
-    const uint16_t *d = ct_kv_scales_of(tile_v, a->head_dim);
+    ahead after = all_of(a, next);
+    const void *tile_v = a->v_tiles[tile - a->tile0];
+    tile_side t = { .kv = ready_values(&f, tile_v, &after, n, a->head_dim, s),
+                    .next = next ? next : tile_v,
+                    .rest = rest,
+                    .ahead = &after,
+                    .d = ct_kv_scales_of(tile_v, a->head_dim),
+                    .top = s->of.q8.top,
+                    .head_dim = a->head_dim };
     for (size_t i = 0, g; i < n; i += groups[g].rows) {
-        float *o[6];
         g = group_for(n - i);
-        for (size_t j = 0; j < groups[g].rows; j++)
-            o[j] = a->out[r0 + s->row[i + j]];
-        groups[g].values[f](o, s->rescale + i, s->p + i, v, d, a->head_dim, i || !next ? v : next);
+        const group_rows r = rows_of(a, r0, i, groups[g].rows, s);
+        groups[g].values[f](&r, &t);
+        t.next = t.kv;
     }
 }
 
@@ -354,8 +371,9 @@ static void attend_tile(const ct_attend *a, size_t tile, size_t r0, size_t n, co
         if (seen_slots(a, r0 + r, tile))
             s->row[n_seen++] = r;
     if (n_seen) {
-        take_scores(a, tile, r0, n_seen, s);
-        take_values(a, tile, r0, n_seen, next, s);
+        ahead values = all_of(a, a->v_tiles[tile - a->tile0]);
+        take_scores(a, tile, r0, n_seen, s, &values);
+        take_values(a, tile, r0, n_seen, next, s, &values);
     }
 }
 
@@ -369,6 +387,8 @@ static void attend_rows(const ct_attend *a, size_t r0, size_t n, attend_scratch 
         memset(a->out[r0 + r], 0, a->head_dim * sizeof(float));
         if (a->lo[r0 + r] >= a->hi[r0 + r])
             continue;
+        if (a->elem == CT_KV_Q8_0)
+            q8_split(a->q[r0 + r], a->head_dim, &s->of.q8.q[r]);
         const size_t begin = a->lo[r0 + r] / CT_TILE, end = (a->hi[r0 + r] - 1) / CT_TILE + 1;
         first = begin < first ? begin : first;
         last = end > last ? end : last;
@@ -441,5 +461,6 @@ static void kv_put(ct_kv_elem elem, void *k_tile, void *v_tile, size_t slot, con
 void ct_avx512_attend(ct_kernels *k)
 {
     k->attend = attend;
+    k->attend_is_16_bit = true;
     k->kv_put = kv_put;
 }
