@@ -9,7 +9,7 @@ K ?=
 T ?=
 SECONDS ?= 60
 
-.PHONY: all setup install model demo test check bench web test-web test-clients test-embed precommit check-asan check-tsan check-oom check-cpu fuzz longest map format help \
+.PHONY: all setup install model demo test check bench bench-peers web test-web test-clients test-embed precommit check-asan check-tsan check-oom check-cpu fuzz longest map format help \
         clean tools
 
 all: $(BUILD)/build.ninja  ## build $(BUILD)/carat and $(BUILD)/libcarat
@@ -45,6 +45,9 @@ check: all  ## the tests that need no download, in under a minute; K=kernel or T
 
 bench: all model  ## speed of the real model and of a 4B vision tower beside the machine's limits; K=name: one kernel
 	@scripts/bench.sh $(BUILD) $(MODEL) $(K)
+
+bench-peers: all model  ## the real model beside llama.cpp, alternating; SOURCE=DIR of its source, MODELS="FILE ..." for others
+	@scripts/bench_peers.py $(BUILD)/carat --source '$(SOURCE)' --build $(BUILD)/peers $(or $(MODELS),$(MODEL))
 
 web:  ## rebuild the chat page, web/dist, from web/src; needs Node and npm
 	@cd web && npm ci --silent && npm run --silent check && npm run --silent build
