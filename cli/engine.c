@@ -165,6 +165,7 @@ carat_options cli_engine_options(carat_vision_use vision)
         .n_sessions = v->sessions,
         .cache = (carat_cache_type)v->cache,
         .prefix_cache = v->prefix_cache == CLI_NO_PREFIX_CACHE ? 0 : v->prefix_cache,
+        .importance = v->importance,
         .omits_prefix_cache = v->prefix_cache == CLI_NO_PREFIX_CACHE,
         .max_memory = v->max_memory,
         .n_queue = v->queue,

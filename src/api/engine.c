@@ -175,6 +175,8 @@ static bool set_up(opening *o, carat_err *err)
         !load(o, err) || !open_caches(e, err) || !list_banned(e, err) ||
         !ct_info_new(&e->checkpoint, &e->turns, &e->footprint, &e->info, err) || !open_scheduler(e, err))
         return false;
+    if (o->options.importance && !ct_api_note_inputs(e, o->options.importance, err))
+        return false;
     add_up(e);
     ct_numerics_of(e, &o->options);
     return true;
@@ -244,6 +246,7 @@ void carat_engine_close(carat_engine *e)
     ct_pool_close(e->pool);
     ct_trie_close(&e->trie);
     pthread_mutex_destroy(&e->trie_lock);
+    ct_imatrix_deinit(&e->importance);
     free(e->banned);
     free(e);
 }

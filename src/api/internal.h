@@ -30,6 +30,8 @@ struct carat_engine {
     ct_turn_format turns; /* of chats */
     carat_memory memory;
     ct_api_draft draft;
+    ct_imatrix importance; /* sums that the backend adds to */
+    bool notes_inputs;
     bool looks_up, guesses_always; /* as ct_guesses has them */
     int n_guesses;                 /* 0: as many as may be */
     int32_t *banned; /* ids below n_pieces that are never sampled */
@@ -66,6 +68,9 @@ ct_vocabulary ct_engine_vocabulary(const carat_engine *e);
 /* Can the model look up this id, the at-th of several? Errors: CARAT_EARG, with the name of a token that was added to the
  * tokenizer and not to the model. */
 bool ct_api_check_row(const ct_model *m, int32_t id, size_t at, carat_err *err);
+/* From now on sums are added to e->importance, on top of those of a file ("": from zero). Errors: those of ct_imatrix_read,
+ * CARAT_EUNSUPPORTED, CARAT_EARG (of another model), CARAT_ENOMEM. */
+bool ct_api_note_inputs(carat_engine *e, const char *from, carat_err *err);
 /* An engine's options as the caller gave them, NULL included; prefix_cache says it all. Errors: CARAT_EARG. */
 bool ct_api_options(const carat_options *from, carat_options *to, carat_err *err);
 /* What the caller gave, NULL included, as a struct of this library's; to->sampling is the other one, the model's where the

@@ -20,7 +20,7 @@
  * end of the struct and into the second column; the build fails if it is forgotten, or if it leaves bytes of padding
  * behind it, which a later field would come to lie in. */
 #define CT_SIZED_STRUCTS(X)                                                                                            \
-    X(carat_options, progress_arg, draft)                                                                              \
+    X(carat_options, progress_arg, importance)                                                                         \
     X(carat_stats, busy_seconds, accepted_tokens)                                                                      \
     X(carat_machine_info, n_cores, n_cores)                                                                            \
     X(carat_shape, tower_layers, tower_layers)                                                                         \

@@ -20,6 +20,7 @@
 #define CT_BACKEND_BACKEND_H
 
 #include "base/memlimit.h"
+#include "format/imatrix.h"
 #include "model/source.h"
 #include "model/tower.h"
 #include "quant/kv_tile.h"
@@ -182,6 +183,11 @@ typedef struct ct_backend {
     bool (*encode_layer)(void *self, size_t *done, carat_err *err);
     /* The soft tokens of a slot, f32 [tokens_per_image][hidden] to the host. */
     void (*soft_tokens)(void *self, uint32_t slot, float *out);
+
+    /* From now on adds the squares of what each matrix of a layer is multiplied by to m, by column, and counts the tokens;
+     * entries that it lacks are made. m is the caller's and outlives this; NULL ends it. Not during a step. Errors: CARAT_EARG
+     * (an entry of another width), CARAT_ENOMEM. Absent in a backend that cannot. */
+    bool (*note_inputs)(void *self, ct_imatrix *m, carat_err *err);
 
     void (*close)(void *self); /* safe on one that is half loaded */
 } ct_backend;

@@ -204,6 +204,11 @@ static bool dense(void *self, const float *means, size_t n, float *out, carat_er
     return true;
 }
 
+static bool note_inputs(void *self, ct_imatrix *m, carat_err *err)
+{
+    return ct_text_note_inputs(((ct_cpu *)self)->text, m, err);
+}
+
 /* ---- images ---- */
 
 static float *slot_rows(const ct_cpu *c, uint32_t slot)
@@ -272,6 +277,7 @@ bool ct_cpu_open(const ct_cpu_options *o, ct_pool *pool, ct_backend *out, carat_
                          .hidden = hidden,
                          .head = head,
                          .dense = dense,
+                         .note_inputs = note_inputs,
                          .encode_begin = encode_begin,
                          .encode_layer = encode_layer,
                          .soft_tokens = soft_tokens,

@@ -143,6 +143,7 @@ void ct_text_close(ct_text *t)
 {
     if (!t)
         return;
+    ct_text_inputs_close(t->inputs);
     ct_arena_deinit(&t->arena);
     free(t);
 }

@@ -16,6 +16,7 @@
 #include "kernels/kernels.h"
 
 typedef struct ct_text ct_text;
+typedef struct ct_text_inputs ct_text_inputs;
 
 /* Is shown an activation while a step runs: name as in the reference ("embed", "layer03", "layer03.self_attn.q_norm",
  * "final_norm"), data [rows, cols] in batch order. Called from one thread at a time. */
@@ -51,6 +52,9 @@ bool ct_text_bytes(const ct_weights *w, const ct_kernels *k, int n_threads, cons
 
 /* NULL stops tracing. */
 void ct_text_trace(ct_text *t, ct_text_trace_fn *fn, void *arg);
+
+/* As the backend's note_inputs. */
+bool ct_text_note_inputs(ct_text *t, ct_imatrix *m, carat_err *err);
 
 /* Runs one step over spans that ct_step_run has checked and whose pages are present. Rows are numbered through the
  * spans in order: span 0's tokens first. failed [n_spans]: a hidden row of it is not finite. */

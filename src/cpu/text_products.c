@@ -11,6 +11,8 @@ ct_acts_form ct_text_form(const ct_text *t, ct_type type)
 void ct_text_linear(ct_text_work *w, const float *x, const ct_product *products, size_t n_products)
 {
     ct_text *t = w->t;
+    if (t->inputs)
+        ct_text_add_inputs(w, x, products, n_products);
     ct_linear_job j = { .k = t->k,
                         .pool = t->pool,
                         .exact = t->opt.exact,

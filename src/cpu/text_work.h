@@ -56,6 +56,7 @@ struct ct_text {
     int n_threads;
     size_t q_dim, kv_dim;
     float embed_scale;
+    ct_text_inputs *inputs; /* what they are noted in (inputs.c); NULL: they are not */
     ct_text_trace_fn *trace;
     void *trace_arg;
 
@@ -123,6 +124,11 @@ void ct_text_linear(ct_text_work *w, const float *x, const ct_product *products,
 /* ---- text_dense.c ---- */
 /* Takes the scratch: one walk for counting and for allocating. */
 void ct_text_dense_take(ct_text *t, ct_arena *a);
+
+/* ---- inputs.c ---- */
+void ct_text_inputs_close(ct_text_inputs *in); /* accepts NULL */
+/* Adds the squares of x [n, cols], the input of products, to the sums of their matrices. Begins with a barrier. */
+void ct_text_add_inputs(ct_text_work *w, const float *x, const ct_product *products, size_t n_products);
 
 /* ---- attend.c ---- */
 void ct_text_plan_blocks(ct_text *t);

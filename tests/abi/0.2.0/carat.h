@@ -275,6 +275,9 @@ typedef struct carat_options {
     /* A smaller model of the same vocabulary, a file or folder as the model's: where nothing is looked up it guesses, as far as
      * that pays, or always with CARAT_LOOKUP_ALWAYS. It takes memory of its own (carat_memory.draft). NULL: none. */
     const char *draft;
+    /* Not NULL: the squares of what each matrix of a layer is multiplied by are added up while prompts are read
+     * (carat_engine_write_importance), on top of those of this file; "": from zero. For quantising; steps take longer. */
+    const char *importance;
 } carat_options;
 
 /* Loads a GGUF file (any part of a split one) or a Hugging Face folder. opt may be NULL. Errors: CARAT_EIO,
@@ -1143,6 +1146,14 @@ typedef struct carat_quantize_result {
  * CARAT_ECANCELLED. */
 CARAT_API bool carat_quantize(const carat_quantize_options *o, const char *path, carat_quantize_result *result,
                               carat_err *err);
+
+/* Of an engine that was opened with carat_options.importance, while it has no requests: writes the sums so far as an importance
+ * matrix, in llama.cpp's form. dataset names the text, NULL: as the file said that was begun with; chunk and n_chunks say how
+ * long its parts were and how many. Errors: CARAT_EARG, CARAT_EIO, CARAT_ENOMEM. */
+CARAT_API bool carat_engine_write_importance(carat_engine *e, const char *path, const char *dataset, size_t chunk,
+                                             size_t n_chunks, carat_err *err);
+/* The parts that the file had read that was begun with, or that was written last. */
+CARAT_API size_t carat_engine_importance_chunks(const carat_engine *e);
 
 /* What a tensor of two files differs by. */
 typedef struct carat_difference {

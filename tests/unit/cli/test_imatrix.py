@@ -1,0 +1,111 @@
+"""carat imatrix. Usage: test_imatrix.py CARAT DATA
+
+SPDX-License-Identifier: Apache-2.0
+"""
+import json
+import math
+import os
+import struct
+
+from models import TEXT, U32, Gguf
+from program import TINY, TINY_GGUF, Folder, main
+
+
+def floats(tensor):
+    sides, _, data = tensor
+    n = math.prod(sides)
+    return struct.unpack_from("<%df" % n, data)
+
+
+class Imatrix(Folder):
+    def sums(self, path):
+        g = Gguf(path)
+        return {n[:-8]: floats(t) for n, t in g.tensors.items() if n.endswith(".in_sum2")}, {
+            n[:-7]: floats(t)[0] for n, t in g.tensors.items() if n.endswith(".counts")}, g.keys
+
+    def text(self, words=400):
+        return self.path("t.txt", " ".join("the %d is and you %d" % (i * 7 % 31, i) for i in range(words // 6)).encode())
+
+    def chunks(self, path, size):
+        """The text's ids, cut with <bos> in front of each."""
+        with open(path, "rb") as f:
+            ids = [int(x) for x in self.ok("tokenize", TINY_GGUF, "-f", path).stdout.split()]
+        self.assertEqual(ids[0], 2)
+        ids = ids[1:]
+        return [[2] + ids[i:i + size - 1] for i in range(0, len(ids), size - 1)]
+
+    def test_the_first_layers_inputs_by_hand(self):
+        text, out = self.text(), self.path("i.gguf")
+        self.ok("imatrix", TINY_GGUF, "--text", text, "-o", out, "--chunk-size", "64", "-t", "1", "--exact")
+        sums, counts, keys = self.sums(out)
+        chunks = self.chunks(text, 64)
+        ids = [i for c in chunks for i in c]
+        self.assertEqual(keys["general.type"], (TEXT, b"imatrix"))
+        self.assertEqual(keys["imatrix.chunk_count"], (U32, len(chunks)))
+        self.assertEqual(keys["imatrix.chunk_size"], (U32, 64))
+        model = Gguf(TINY_GGUF)
+        self.assertEqual(set(sums), {n for n in model.tensors if n.startswith("blk.") and "norm" not in n})
+        self.assertEqual(set(counts.values()), {len(ids)})
+        table, norm = floats(model.tensors["token_embd.weight"]), floats(model.tensors["blk.0.attn_norm.weight"])
+        n, expected = len(norm), [0.0] * len(norm)
+        for i in ids:  # RMSNorm takes the scale of embeddings away but for the epsilon
+            x = [v * math.sqrt(n) for v in table[i * n:(i + 1) * n]]
+            by = 1 / math.sqrt(sum(v * v for v in x) / n + 1e-6)
+            for c in range(n):
+                expected[c] += (x[c] * by * norm[c]) ** 2
+        for part in "attn_q", "attn_k", "attn_v":
+            for got, want in zip(sums["blk.0.%s.weight" % part], expected):
+                self.assertAlmostEqual(got / want, 1, places=3)  # the scale is rounded to bf16
+        self.assertNotEqual(sums["blk.0.attn_output.weight"][:8], sums["blk.0.attn_q.weight"][:8])
+        self.assertGreater(min(sums["blk.3.ffn_down.weight"]), 0)
+        self.ok("quantize", TINY_GGUF, self.path("q.gguf"), "--type", "q4_0", "--imatrix", out)
+
+    def test_threads_and_steps_change_nothing(self):
+        text, files = self.text(), []
+        for args in (["-t", "1"], ["-t", "2"], ["-t", "1", "-b", "16"]):
+            files.append(self.path("i%d.gguf" % len(files)))
+            self.ok("imatrix", TINY_GGUF, "--text", text, "-o", files[-1], "--chunk-size", "64", *args)
+        all_ = [self.sums(f) for f in files]
+        self.assertEqual(all_[0], all_[1])
+        for name, s in all_[0][0].items():  # steps of another length add in another order
+            for a, b in zip(s, all_[2][0][name]):
+                self.assertAlmostEqual(a / b, 1, places=5)
+
+    def test_what_was_begun_goes_on(self):
+        text, whole, part = self.text(), self.path("w.gguf"), self.path("p.gguf")
+        args = ["--text", text, "--chunk-size", "32", "-t", "1"]
+        self.ok("imatrix", TINY_GGUF, *args, "-o", whole)
+        self.ok("imatrix", TINY_GGUF, *args, "-o", part, "--chunks", "2", "--resume")
+        r = self.ok("imatrix", TINY_GGUF, *args, "-o", part, "--resume")
+        self.assertIn(b"2 chunks are there, going on", r.stderr)
+        (a, counts, keys), (b, other, again) = self.sums(whole), self.sums(part)
+        self.assertEqual((counts, keys), (other, again))
+        for name, s in a.items():
+            for x, y in zip(s, b[name]):
+                self.assertAlmostEqual(x / y, 1, places=5)  # files have float32
+
+    def test_conversations(self):
+        talks = [[{"role": "user", "content": "the %d" % i}, {"role": "assistant", "content": "and you"}] for i in range(3)]
+        path = self.path("c.jsonl", "\n\n".join(json.dumps({"messages": t}) for t in talks).encode())
+        out = self.path("i.gguf")
+        self.ok("imatrix", TINY, "--chat", path, "-o", out, "-t", "1")
+        _, counts, keys = self.sums(out)
+        self.assertEqual(keys["imatrix.chunk_count"], (U32, 3))
+        self.assertGreater(min(counts.values()), 3 * 8)
+        for bad, says in (("{", "conversation 1"), ('{"messages": []}', "no messages"),
+                          ('{"messages": [{"role": "user"}]}', "no content that is a text")):
+            self.path("c.jsonl", bad.encode())
+            self.refused("imatrix", TINY, "--chat", path, "-o", self.path("x"), "-t", "1", says=["c.jsonl", says])
+            self.assertFalse(os.path.exists(self.path("x")))
+
+    def test_what_cannot_be_is_refused(self):
+        out = self.path("o.gguf")
+        self.refused("imatrix", TINY_GGUF, "-o", out, says="one of --text and --chat", code=2)
+        self.refused("imatrix", TINY_GGUF, "--text", self.path("e", b""), "-o", out, says="nothing to read")
+        self.refused("imatrix", TINY_GGUF, "--text", "/nonexistent", "-o", out, says="/nonexistent")
+        self.path("o.gguf", b"GGUF")
+        self.refused("imatrix", TINY_GGUF, "--text", self.text(), "-o", out, "--resume", says="o.gguf")
+
+
+if __name__ == "__main__":
+    main()
