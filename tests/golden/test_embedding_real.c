@@ -240,8 +240,9 @@ static void layers_are_the_references(void **state)
 
 typedef struct quantised {
     const char *variable, *rows, *array;
-    /* Of the same texts, with quantised activations: llama.cpp's mean cosine to the float64 run, and its least. Of Q4_0 that is the
-     * weights' own (0.92387); the least of ours may be as far below it as int8 activations cost Q8_0 in the mean, 1e-4. */
+    /* Of the same texts, with quantised activations: llama.cpp's least and mean cosine to the float64 run. The least of Q4_0 is that of
+     * its weights, 0.92387, an angle of 0.39. int8 turns a vector by up to 0.024 (1 - cosine 3e-4) in any of 768 directions, which moves
+     * such a cosine by 0.38 * 0.024 / sqrt(768) = 3.3e-4 either way: three times that is allowed. */
     double min, mean;
 } quantised;
 
@@ -277,7 +278,7 @@ static void quantised_weights(void **state)
     (void)state;
     static const quantised all[] = {
         { "CARAT_TEST_EMBED_Q8_0", "q8_0.rows", "q8_0.embedding", 0.99935, 0.99960 },
-        { "CARAT_TEST_EMBED_Q4_0", "q4_0.rows", "q4_0.embedding", 0.92387 - 1e-4, 0.96499 },
+        { "CARAT_TEST_EMBED_Q4_0", "q4_0.rows", "q4_0.embedding", 0.92387 - 1e-3, 0.96499 },
     };
     size_t n = 0;
     for (size_t i = 0; i < 2; i++)

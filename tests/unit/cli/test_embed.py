@@ -219,7 +219,9 @@ class Known(Case):
         self.assertIn("EmbeddingGemma 300M", r)
         self.assertIn("texts of up to 2k tokens", r)
         self.assertNotIn("decode", r)
-        self.ok("weigh", MODEL)
+        total = json.loads(self.ok("weigh", MODEL, "-t", "1", "--json").stdout)["point"]["total"]
+        self.ok("embed", MODEL, "a", "-t", "1", "--max-memory", str(total))
+        self.refused("embed", MODEL, "a", "-t", "1", "--max-memory", str(total - 1), says=f"needs {total} bytes")
 
 
 if __name__ == "__main__":
