@@ -11,6 +11,7 @@
 #include "base/err.h"
 #include "hub/store.h"
 #include "input.h"
+#include "lora.h"
 #include "shared_options.h"
 #include "term.h"
 
@@ -45,6 +46,8 @@ static const cli_option model_options[] = {
       .otherwise = "32", .min = 1, .max = 8192 },
     { 0, "mmproj", NULL, CLI_TEXT, &V.mmproj, "FILE", "vision weights of a GGUF model",
       .otherwise = "the mmproj file beside it that fits" },
+    { 0, "lora", NULL, CLI_TEXTS, &V.adapters, "FILE[=SCALE]",
+      "a LoRA adapter: a GGUF file or a PEFT folder; SCALE 0 loads it for later; NAME=FILE names it; repeatable" },
     { 0, "no-vision", "text-only", CLI_FLAG, &V.no_vision, NULL, "text only: do not read the vision tower" },
     { 0, "cpu", NULL, CLI_TEXT, &V.cpu, "LEVEL", "kernels to use: generic, avx2, avx512 ...",
       .otherwise = "the best this CPU has, or $CARAT_CPU" },
@@ -149,7 +152,9 @@ carat_options cli_engine_options(carat_vision_use vision)
     const cli_model *v = &cli_model_values;
     const char *chat_template, *file;
     carat_err err;
+    size_t n_adapters;
     read_template(&chat_template, &file, &err); /* an error is reported where the engine is opened */
+    const carat_adapter_file *adapters = cli_lora_files(&v->adapters, &n_adapters);
     return (carat_options){
         .struct_size = sizeof(carat_options),
         .n_threads = (int)v->threads,
@@ -176,6 +181,8 @@ carat_options cli_engine_options(carat_vision_use vision)
                                                 : CARAT_LOOKUP_ALWAYS,
         .n_guesses = v->lookup > 0 ? (int)v->lookup : 0,
         .draft = draft_path(),
+        .adapters = adapters,
+        .n_adapters = n_adapters,
     };
 }
 

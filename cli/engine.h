@@ -18,6 +18,7 @@ typedef struct cli_model {
     int cache, embed_scale;            /* carat_cache_type, carat_embed_scale */
     uint64_t prefix_cache, max_memory; /* 0: not given */
     bool exact, trust_header, no_vision, quiet;
+    cli_list adapters;      /* --lora */
     size_t sessions, queue; /* set by the command; 0: the defaults of carat_options */
 } cli_model;
 

@@ -8,6 +8,7 @@
  *     carat_picture    a decoded image file.                              Immutable.
  *     carat_tools      functions that the model may call.                 Immutable; needs no engine.
  *     carat_format     a form that answers must have: JSON, a choice ...  Immutable; may be given to many requests.
+ *     carat_adapter    a LoRA adapter, loaded beside the model.           Immutable; may be given to many requests.
  *     carat_tokenizer  text <-> ids. An engine's, or opened alone.        Immutable.
  *
  * A call that can fail returns bool and takes `carat_err *err` last; NULL if the reason does not matter. After false
@@ -238,6 +239,14 @@ typedef enum carat_lookup {
     CARAT_LOOKUP_ALWAYS, /* as many as may be, wherever something is found, with fewer than four answers */
 } carat_lookup;
 
+/* A LoRA adapter: a GGUF file, or a folder as PEFT writes it. */
+typedef struct carat_adapter_file {
+    size_t struct_size;
+    const char *path;
+    const char *name; /* NULL: the file's, without .gguf, or the folder's */
+    double scale;     /* how much of it counts where nothing is said; 0: it is loaded and not used */
+} carat_adapter_file;
+
 /* Zeros are the defaults. */
 typedef struct carat_options {
     size_t struct_size;
@@ -278,11 +287,17 @@ typedef struct carat_options {
     /* Not NULL: the squares of what each matrix of a layer is multiplied by are added up while prompts are read
      * (carat_engine_write_importance), on top of those of this file; "": from zero. For quantising; steps take longer. */
     const char *importance;
+    /* [n_adapters] LoRA adapters that are loaded with the model (carat_engine_adapter). Sessions and requests that say nothing
+     * use them by their scales. Where the model has no chat template, or one of them is used, theirs is taken. Adapters of one
+     * engine have different names. */
+    const carat_adapter_file *adapters;
+    size_t n_adapters;
 } carat_options;
 
 /* Loads a GGUF file (any part of a split one) or a Hugging Face folder. opt may be NULL. Errors: CARAT_EIO,
  * CARAT_EFORMAT, CARAT_EUNSUPPORTED (also a draft of another vocabulary), CARAT_ENOMEM (with what it needs, what is available, and the largest context that
- * would fit), CARAT_EARG (a setting that is unknown or out of range, by name), CARAT_ECANCELLED. */
+ * would fit), CARAT_EARG (a setting that is unknown or out of range, by name), CARAT_ECANCELLED; those of
+ * carat_adapter_load. */
 CARAT_API bool carat_engine_open(const char *path, const carat_options *opt, carat_engine **out, carat_err *err);
 CARAT_API void carat_engine_close(carat_engine *e); /* after its sessions and requests; accepts NULL */
 
@@ -296,6 +311,7 @@ typedef struct carat_memory {
     uint64_t total;
     uint64_t session; /* not in total: what a session of n_ctx tokens, or an answer, takes besides while it exists */
     uint64_t draft;   /* the smaller model (carat_options.draft), all of it */
+    uint64_t adapters; /* of carat_options; of those that are loaded later, their own (carat_adapter_info) */
 } carat_memory;
 CARAT_API const carat_memory *carat_engine_memory(const carat_engine *e);
 
@@ -322,8 +338,8 @@ CARAT_API const carat_tokenizer *carat_engine_tokenizer(const carat_engine *e);
 CARAT_API int carat_engine_threads(const carat_engine *e);
 CARAT_API const char *carat_engine_isa(const carat_engine *e); /* "avx512": which kernels run */
 /* "5f0c1a…", 16 hexadecimal digits: engines that say the same give the same bits for the same requests. It depends on the
- * model's weights, its chat template, the kernels, the type of the cache and the library's arithmetic; not on threads, chunks,
- * sizes or what else is done. */
+ * model's weights, its chat template, adapters of carat_options and their scales, the kernels, the type of the cache and the
+ * library's arithmetic; not on threads, chunks, sizes or what else is done. */
 CARAT_API const char *carat_engine_numerics(const carat_engine *e);
 CARAT_API const char *carat_best_isa(void); /* the best this machine has, without an engine */
 
@@ -775,9 +791,22 @@ CARAT_API bool carat_session_save(const carat_session *s, const char *path, cons
  * that it is whole, not who wrote it: its keys and values continue this session and forks of it, and no other conversation
  * is ever answered from them. One that begins with the same tokens computes its own. Errors, after which the session is
  * still empty and nothing of the file is left: CARAT_EIO (also a file that is cut meanwhile),
- * CARAT_EFORMAT (damaged, cut, not such a file), CARAT_EUNSUPPORTED (another model, cache type or version),
+ * CARAT_EFORMAT (damaged, cut, not such a file), CARAT_EUNSUPPORTED (another model, other adapters, cache type or version),
  * CARAT_ECONTEXT (longer than the session may be; both lengths), CARAT_EARG (not empty), CARAT_ENOMEM. */
 CARAT_API bool carat_session_restore(carat_session *s, const char *path, char **note, size_t *note_len, carat_err *err);
+
+/* From now on the session is computed with these LoRA adapters and no others; n 0: with none. uses are copied; their order means
+ * nothing. Until then it has the engine's (carat_options). A session that held tokens is empty afterwards, because others would
+ * have come of them, unless the adapters are the same as before. Forks have their original's; a file that was saved with others
+ * is refused. Errors, after which nothing has changed: CARAT_EARG (another engine's, one twice, more than 16, a scale that is no
+ * number), CARAT_ENOMEM. */
+typedef struct carat_adapter carat_adapter;
+typedef struct carat_adapter_use {
+    size_t struct_size;
+    const carat_adapter *adapter;
+    double scale; /* on top of the adapter's own (alpha by rank); 0: the same, bit for bit, as without it */
+} carat_adapter_use;
+CARAT_API bool carat_session_use_adapters(carat_session *s, const carat_adapter_use *uses, size_t n, carat_err *err);
 
 /* Ends a running append of this session (CARAT_ECANCELLED) or generation (CARAT_FINISH_CANCELLED) after the step it is in.
  * From any thread and from a signal handler. Has no effect on later calls. */
@@ -956,7 +985,13 @@ typedef struct carat_request_options { /* zeros are the defaults */
     int n_prompt_top; /* 0..20: alternatives of each of its tokens; more than 0 implies wants_prompt_logprobs */
     size_t
         n_dims; /* of the embedding, its first ones, before it is scaled: one of the model's embedding_dims. 0: all */
+    /* [n_adapters] LoRA adapters that it is computed with, as carat_session_use_adapters; copied, and held until it has ended.
+     * NULL: the engine's; with n_adapters CARAT_NO_ADAPTERS none. */
+    const carat_adapter_use *adapters;
+    size_t n_adapters;
 } carat_request_options;
+
+#define CARAT_NO_ADAPTERS SIZE_MAX
 
 /* How likely each token of a prompt is after those before it, by the model alone, as a generation reports of the same tokens
  * (carat_token). Every figure is the same, bit for bit, whatever else the engine does and has cached. The first token has
@@ -1076,9 +1111,36 @@ CARAT_API bool carat_engine_drain(carat_engine *e, double seconds, carat_err *er
 
 /* ---- Adapters ---------------------------------------------------------------------------------------------------- */
 
+/* A LoRA adapter adds scale * B (A x) to products of the language model's layers; all of it in float32. Requests with different
+ * adapters share the engine's steps, and each gets the bits that it gets alone; what the prefix cache holds of one is never used
+ * for another. */
+
+/* What an adapter is. The strings belong to it. */
+typedef struct carat_adapter_info {
+    const char *name, *path;
+    size_t n_matrices, rank;        /* matrices that it changes; the highest rank of these */
+    uint64_t bytes;                 /* that it takes, with what steps need for it */
+    const char *digest;             /* 64 hexadecimal digits: adapters that say the same are the same numbers */
+    const char *chat_template_text; /* that came with it; "" if none */
+} carat_adapter_info;
+
+/* Loads one while the engine runs; its steps do not wait. Its struct is read during the call; its scale is ignored. *out is the
+ * caller's. Errors: CARAT_EIO, CARAT_EFORMAT (half of a pair, a rank that is not the stated one, numbers that are not finite),
+ * CARAT_EUNSUPPORTED (tensors that are no factor of a matrix of the language model's layers, DoRA, modules_to_save, settings that
+ * are not known; factors of another model's shapes; each by name), CARAT_ELIMIT, CARAT_ENOMEM (with what it needs and what is
+ * available), CARAT_EARG. From any thread. */
+CARAT_API bool carat_adapter_load(carat_engine *e, const carat_adapter_file *file, carat_adapter **out, carat_err *err);
+/* Sessions and requests that use it keep what they need of it; its memory goes with the last of them. Not for an engine's own;
+ * before the engine's close. Accepts NULL. From any thread. */
+CARAT_API void carat_adapter_free(carat_adapter *a);
+CARAT_API const carat_adapter_info *carat_adapter_describe(const carat_adapter *a);
+
+/* Those of carat_options, in their order; NULL: past the last. *scale, which may be NULL: as given there. */
+CARAT_API const carat_adapter *carat_engine_adapter(const carat_engine *e, size_t i, double *scale);
+
 typedef struct carat_merge_options { /* zeros are the defaults */
     size_t struct_size;
-    const char *model, *adapter; /* GGUF files: a Gemma 3 (any part of a split one), a LoRA adapter for it */
+    const char *model, *adapter; /* a GGUF file of a Gemma 3 (any part of a split one); a LoRA adapter for it */
     double scale;                /* of the adapter, on top of its own; 0: 1. Negative takes it away */
     const char *type; /* of merged matrices: "q8_0", "bf16" ...; NULL: their own, but q8_0 where they are quantised */
     const char *chat_template;   /* Jinja, for the new file; NULL: the adapter's, or the model's */

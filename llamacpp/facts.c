@@ -1,6 +1,8 @@
 /* What a server is and does: GET /props, /slots, /models, /lora-adapters.
  *
  * SPDX-License-Identifier: Apache-2.0 */
+#include <math.h>
+
 #include "llamacpp/inside.h"
 
 #define SENTENCEPIECE                                                                                                  \
@@ -60,23 +62,48 @@ json_t *ct_llamacpp_slots(const ct_llamacpp_facts *facts)
     return list;
 }
 
-json_t *ct_llamacpp_adapters(void)
+json_t *ct_llamacpp_adapters(const ct_llamacpp_adapter *all, size_t n)
 {
-    return json_array();
+    json_t *list = json_array();
+    for (size_t i = 0; list && i < n; i++)
+        list = with(list, json_pack("{s:I, s:o, s:o, s:f}", "id", (json_int_t)i, "name", ct_json_from_str(all[i].name),
+                                    "path", ct_json_from_str(all[i].path), "scale", all[i].scale));
+    return list;
 }
 
-bool ct_llamacpp_set_adapters(const ct_talk_scene *s, const json_t *body, json_t **reply, ct_openai_fault *f)
+static bool read_scale(const json_t *entry, size_t n, double *scales, ct_openai_fault *f)
 {
-    (void)s;
-    *reply = NULL;
+    const json_t *id = json_object_get(entry, "id"), *scale = json_object_get(entry, "scale");
+    const json_int_t i = json_integer_value(id);
+    if (!json_is_object(entry) || !json_is_integer(id) || !json_is_number(scale))
+        return ct_openai_refuse(f, 400, "invalid_value", json_is_integer(id) ? "scale" : "id",
+                                "the body has %s, expected {\"id\": number, \"scale\": number}",
+                                json_is_object(entry) ? "an entry without both" : ct_json_kind(entry));
+    if (i < 0 || (size_t)i >= n)
+        return ct_openai_refuse(f, 400, "invalid_value", "id", "there is no adapter %lld: GET /lora-adapters lists %zu",
+                                (long long)i, n);
+    if (!isfinite((float)json_number_value(scale)))
+        return ct_openai_refuse(f, 400, "invalid_value", "scale", "a scale that is not a number");
+    scales[i] = json_number_value(scale);
+    return true;
+}
+
+bool ct_llamacpp_read_scales(const json_t *body, size_t n, double *scales, ct_openai_fault *f)
+{
+    size_t n_used = 0;
     if (!json_is_array(body))
         return ct_openai_refuse(f, 400, "invalid_value", "", "the body is %s, expected a list of adapters",
                                 body ? ct_json_kind(body) : "missing");
-    if (json_array_size(body) > 0)
-        return ct_openai_refuse(f, 501, "unsupported_value", "id",
-                                "no adapter is loaded; 'carat merge' adds one to a model's weights");
-    *reply = json_pack("{s:b}", "success", 1);
-    return *reply || ct_llamacpp_no_memory(f, "the reply");
+    for (size_t i = 0; i < n; i++)
+        scales[i] = 0;
+    for (size_t i = 0; i < json_array_size(body); i++)
+        if (!read_scale(json_array_get(body, i), n, scales, f))
+            return false;
+    for (size_t i = 0; i < n; i++)
+        n_used += scales[i] != 0;
+    return n_used <= CT_OPENAI_MAX_ADAPTERS ||
+           ct_openai_refuse(f, 400, "invalid_value", "scale", "%zu adapters at once, expected at most %d", n_used,
+                            CT_OPENAI_MAX_ADAPTERS);
 }
 
 /* ---- GET /models ---- */
@@ -115,6 +142,18 @@ json_t *ct_llamacpp_model_entry(const ct_llamacpp_model *m)
     return json_pack("{s:o, s:s, s:I, s:s, s:o, s:o, s:o}", "id", ct_json_from_str(m->id), "object", "model", "created",
                      (json_int_t)m->created, "owned_by", "carat", "status", status, "capabilities",
                      m->info ? capabilities(m) : json_array(), "meta", m->info ? meta(m) : json_null());
+}
+
+json_t *ct_llamacpp_adapter_entry(const ct_llamacpp_adapter *a, const ct_llamacpp_model *of)
+{
+    json_t *o = ct_llamacpp_model_entry(of);
+    if (o && (json_object_set_new(o, "id", ct_json_from_str(a->name)) != 0 ||
+              json_object_set_new(o, "root", ct_json_from_str(a->path)) != 0 ||
+              json_object_set_new(o, "parent", ct_json_from_str(of->id)) != 0)) {
+        json_decref(o);
+        return NULL;
+    }
+    return o;
 }
 
 json_t *ct_llamacpp_models(const ct_llamacpp_model *models, size_t n)

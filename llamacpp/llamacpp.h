@@ -22,7 +22,6 @@ ct_llamacpp_route ct_llamacpp_detokenize;        /* POST /detokenize */
 ct_llamacpp_route ct_llamacpp_tokenizer_info;    /* GET /tokenizer_info; body is not looked at and may be NULL */
 ct_llamacpp_route ct_llamacpp_apply_template;    /* POST /apply-template */
 ct_llamacpp_route ct_llamacpp_chat_input_tokens; /* POST /v1/chat/completions/input_tokens */
-ct_llamacpp_route ct_llamacpp_set_adapters;      /* POST /lora-adapters: there are none yet */
 
 /* How many tokens the prompts of a request of any protocol have: the same number that its usage would say, pictures and
  * all. */
@@ -74,6 +73,16 @@ json_t *ct_llamacpp_slots(const ct_llamacpp_facts *facts);
 /* {"object": "list", "data": [...]} of GET /v1/models and /models, and one of them. */
 json_t *ct_llamacpp_models(const ct_llamacpp_model *models, size_t n);
 json_t *ct_llamacpp_model_entry(const ct_llamacpp_model *m);
-json_t *ct_llamacpp_adapters(void); /* GET /lora-adapters */
+
+/* A LoRA adapter; its number is its place in the list. */
+typedef struct ct_llamacpp_adapter {
+    const char *name, *path;
+    double scale;
+} ct_llamacpp_adapter;
+json_t *ct_llamacpp_adapters(const ct_llamacpp_adapter *all, size_t n); /* GET /lora-adapters */
+/* POST /lora-adapters, a list of ids and scales: scales [n] become those that it states, and 0 where it states none. */
+bool ct_llamacpp_read_scales(const json_t *body, size_t n, double *scales, ct_openai_fault *f);
+/* An adapter in a list of models, as vLLM has it. */
+json_t *ct_llamacpp_adapter_entry(const ct_llamacpp_adapter *a, const ct_llamacpp_model *of);
 
 #endif

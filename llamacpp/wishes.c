@@ -14,7 +14,7 @@ static const ct_openai_field fields[] = {
     X("prompt") X("model") X("n_predict") X("max_tokens") X("min_tokens") X("n_cmpl") X("stream") X("stop") X("ignore_eos")
     X("temperature") X("top_k") X("top_p") X("min_p") X("seed") X("samplers")
     X("repeat_penalty") X("repeat_last_n") X("presence_penalty") X("frequency_penalty") X("logit_bias")
-    X("grammar") X("json_schema") X("n_probs") X("return_tokens") X("timings_per_token")
+    X("grammar") X("json_schema") X("lora") X("n_probs") X("return_tokens") X("timings_per_token")
 #undef X
 #define X(field) { field, 0, CT_FIELD_HARMLESS, NULL, NULL },
     /* caches, places and guesses: ours are exact, and contexts are never shifted */
@@ -29,7 +29,7 @@ static const ct_openai_field fields[] = {
     Y("typical_p", "=1") Y("tfs_z", "=1") Y("top_n_sigma", "-1") X("dynatemp_range") X("xtc_probability") X("dry_multiplier")
     X("mirostat") Y("adaptive_target", "-1") X("min_keep") X("penalize_nl") X("post_sampling_probs") Y("t_max_predict_ms", "-1")
     Y("t_max_prompt_ms", "-1") X("n_indent") X("return_progress") X("response_fields") X("grammar_lazy") X("grammar_triggers")
-    X("preserved_tokens") X("lora") X("echo") X("suffix") X("system_prompt")
+    X("preserved_tokens") X("echo") X("suffix") X("system_prompt")
     { "image_data", 0, CT_FIELD_REFUSED, NULL, "{\"prompt_string\", \"multimodal_data\"} as the prompt" },
 #undef X
 #undef Y
@@ -217,19 +217,10 @@ static bool take_seed(const json_t *body, json_t *to, ct_openai_fault *f)
 
 static bool copy_same(const json_t *body, json_t *to, ct_openai_fault *f)
 {
-    static const char *const same[] = { "model",
-                                        "temperature",
-                                        "top_k",
-                                        "top_p",
-                                        "min_p",
-                                        "min_tokens",
-                                        "ignore_eos",
-                                        "stop",
-                                        "grammar",
-                                        "json_schema",
-                                        "repeat_penalty",
-                                        "presence_penalty",
-                                        "frequency_penalty" };
+    static const char *const same[] = {
+        "model", "temperature", "top_k",       "top_p", "min_p",          "min_tokens",       "ignore_eos",
+        "stop",  "grammar",     "json_schema", "lora",  "repeat_penalty", "presence_penalty", "frequency_penalty"
+    };
     for (size_t i = 0; i < sizeof same / sizeof *same; i++) {
         json_t *v = json_object_get(body, same[i]);
         if (v && json_object_set(to, same[i], v) != 0)

@@ -31,7 +31,7 @@ const ct_openai_field ct_openai_fields[] = {
     X(CHAT, "max_completion_tokens") X(BODY, "max_tokens") X(BODY, "min_tokens") X(BODY, "ignore_eos")
     X(BODY, "temperature") X(BODY, "top_p") X(BODY, "top_k") X(BODY, "min_p") X(BODY, "seed")
     X(BODY, "presence_penalty") X(BODY, "frequency_penalty") X(BODY, "repeat_penalty") X(BODY, "repetition_penalty")
-    X(BODY, "logit_bias") X(BODY, "stop") X(BODY, "n") X(BODY, "best_of")
+    X(BODY, "logit_bias") X(BODY, "stop") X(BODY, "n") X(BODY, "best_of") X(BODY, "lora")
     X(BODY, "logprobs") X(CHAT, "top_logprobs") X(COMPLETIONS, "echo") X(BODY, "prompt_logprobs")
     X(BODY, "stream") X(BODY, "stream_options") X(CT_IN_STREAM, "include_usage")
     X(BODY, "response_format") X(BODY, "modalities")
@@ -114,7 +114,7 @@ const ct_openai_field ct_openai_fields[] = {
     Z(EMBED, "inputs", "input") X(EMBED, "messages") Z(EMBED, "input_type", "task")
     Y(EMBED, "add_special_tokens", "=true") X(EMBED, "image_data") X(EMBED, "images")
     /* whole sets of settings; other weights; other models */
-    X(BODY, "options") X(BODY, "parameters") X(BODY, "extra_body") X(BODY, "vllm_xargs") X(BODY, "lora")
+    X(BODY, "options") X(BODY, "parameters") X(BODY, "extra_body") X(BODY, "vllm_xargs")
     X(BODY, "lora_path") X(BODY, "adapter_id") X(BODY, "models") X(BODY, "kv_transfer_params")
     /* of messages and their parts */
     X(MESSAGE, "audio")

@@ -34,6 +34,9 @@ void ct_openai_form_release(ct_openai_request *r);
 /* Of which kind it is; -1: there is none. */
 int ct_openai_form_kind(const ct_openai_request *r);
 
+/* adapters.c: "lora", or an adapter's name as "model", into r->submit. */
+bool ct_openai_read_adapters(ct_openai_request *r, const json_t *body, const ct_openai_options *o, ct_openai_fault *f);
+
 /* tools.c: "tools", "tool_choice" and their older names, into r->calls. */
 bool ct_openai_read_tools(ct_openai_request *r, ct_openai_fault *f);
 void ct_openai_tools_release(ct_openai_request *r);

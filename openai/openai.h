@@ -23,13 +23,15 @@
 #include "carat.h"
 #include "openai/usage.h"
 
-#define CT_OPENAI_MAX_ANSWERS 16 /* n */
-#define CT_OPENAI_MAX_STOPS   16
-#define CT_OPENAI_MAX_FORMS   16
-#define CT_OPENAI_MAX_CALLS   16                   /* of an answer */
-#define CT_OPENAI_MAX_PIXELS  ((uint64_t)64 << 20) /* of an image in a request */
-#define CT_OPENAI_MAX_TOP     20                   /* top_logprobs */
-#define CT_OPENAI_MAX_LIST    1024 /* bytes of the names of unknown fields; then the list ends in "..." */
+#define CT_OPENAI_MAX_ANSWERS  16 /* n */
+#define CT_OPENAI_MAX_STOPS    16
+#define CT_OPENAI_MAX_FORMS    16
+#define CT_OPENAI_MAX_CALLS    16                   /* of an answer */
+#define CT_OPENAI_MAX_PIXELS   ((uint64_t)64 << 20) /* of an image in a request */
+#define CT_OPENAI_MAX_TOP      20                   /* top_logprobs */
+#define CT_OPENAI_MAX_ADAPTERS 16                   /* that answer one request */
+#define CT_OPENAI_ALL_ADAPTERS 64                   /* that there are */
+#define CT_OPENAI_MAX_LIST     1024 /* bytes of the names of unknown fields; then the list ends in "..." */
 
 typedef enum ct_openai_endpoint {
     CT_OPENAI_CHAT,        /* /v1/chat/completions */
@@ -87,6 +89,15 @@ typedef struct ct_openai_forms {
 } ct_openai_forms;
 void ct_openai_forms_deinit(ct_openai_forms *forms);
 
+/* LoRA adapters that requests may name, by their numbers, and what those that name none are answered with. */
+typedef struct ct_openai_adapters {
+    struct {
+        const carat_adapter *adapter;
+        double scale;
+    } v[CT_OPENAI_ALL_ADAPTERS]; /* [n] */
+    size_t n;
+} ct_openai_adapters;
+
 /* What the operator allows, and the settings of requests that do not say otherwise. */
 typedef struct ct_openai_options {
     carat_sampling sampling; /* with the seed of a request that gives none */
@@ -98,7 +109,13 @@ typedef struct ct_openai_options {
     size_t fit;              /* of a chat: oldest turns are left out until its prompt has no more tokens; 0: none is */
     ct_openai_mode mode;     /* of this request */
     ct_openai_forms *forms;  /* NULL: a request compiles its form for itself */
+    const ct_openai_adapters *adapters; /* NULL: the engine's own */
 } ct_openai_options;
+
+/* The adapters of a request that does not say which: one that has the name of its model, else all by their scales. Returns how
+ * many. */
+size_t ct_openai_adapters_of(const carat_engine *e, const ct_openai_options *o, const char *model,
+                             carat_adapter_use uses[CT_OPENAI_MAX_ADAPTERS]);
 
 /* What answers may call. */
 typedef struct ct_openai_calls {
@@ -131,6 +148,8 @@ typedef struct ct_openai_request { /* zero-initialised */
     carat_bias *bias;
     const char **stops;
     ct_buf prediction;      /* what the answer is expected to be; empty: nothing */
+    carat_adapter_use adapters[CT_OPENAI_MAX_ADAPTERS]; /* [n_adapters] that it names */
+    size_t n_adapters;
     ct_openai_form *form;   /* of the answers; NULL: any */
     ct_openai_calls calls;  /* that answers may make */
     ct_openai_list unknown; /* fields that nobody knows, in the lenient mode */

@@ -306,9 +306,9 @@ bool ct_openai_request_read(ct_openai_request *r, ct_openai_endpoint endpoint, j
     ct_buf_init(&r->unknown.names, 2 * CT_OPENAI_MAX_LIST);
     ct_buf_init(&r->prediction, MAX_PREDICTION);
     if (!ct_openai_check_fields(body, is_chat ? CT_IN_CHAT : CT_IN_COMPLETIONS, "", &r->unknown, f) ||
-        !check_model(body, f) || !read_stream(body, r, o->mode, f) || (is_chat && !ct_openai_read_tools(r, f)) ||
-        !read_format(body, r, e, o, f) || !read_sampling(body, &r->sampling, f) ||
-        (!is_chat && !ct_openai_bool(body, "echo", &r->echoes, f)) ||
+        !check_model(body, f) || !ct_openai_read_adapters(r, body, o, f) || !read_stream(body, r, o->mode, f) ||
+        (is_chat && !ct_openai_read_tools(r, f)) || !read_format(body, r, e, o, f) ||
+        !read_sampling(body, &r->sampling, f) || (!is_chat && !ct_openai_bool(body, "echo", &r->echoes, f)) ||
         !read_max_tokens(body, r, o->max_tokens, &g->max_tokens, f) ||
         !read_min_tokens(body, g->max_tokens, &g->min_tokens, f) ||
         !read_answers(body, o->max_answers, &r->submit.n_answers, f) || !read_logprobs(body, r, f) ||

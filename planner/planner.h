@@ -10,7 +10,7 @@
 
 /* ---- the parts of a total ---- */
 
-#define PLANNER_N_PARTS 15
+#define PLANNER_N_PARTS 16
 
 typedef struct planner_part {
     char mark;               /* in a bar */

@@ -22,6 +22,7 @@ void planner_parts_of(const carat_estimate_result *w, planner_part p[PLANNER_N_P
         { 'i', "image scratch", "image_scratch", w->image_scratch },
         { 'c', "images remembered", "image_cache", w->image_cache },
         { 'd', "model that drafts", "draft", w->draft },
+        { 'L', "LoRA adapters", "adapters", w->adapters },
         { 'o', "program and vocabulary", "overhead", w->overhead },
     };
     memcpy(p, all, sizeof all);

@@ -239,6 +239,19 @@ static void begin_ask(ct_call *c)
     ct_workers_give(c->s->workers, &c->task);
 }
 
+/* As they are now: what the operator sets later is of later requests. */
+static void take_adapters(ct_call *c)
+{
+    const ct_model *m = c->model;
+    c->adapters.n = 0;
+    for (size_t i = 0; i < m->n_adapters; i++) {
+        c->adapters.v[i].adapter = carat_engine_adapter(m->engine, i, NULL);
+        c->adapters.v[i].scale = m->adapters[i].scale;
+        c->adapters.n++;
+    }
+    c->options.adapters = &c->adapters;
+}
+
 static void begin_read(ct_call *c)
 {
     ct_model *m = c->model;
@@ -246,10 +259,12 @@ static void begin_read(ct_call *c)
     c->holds_model = true;
     c->options = m->requests;
     set_scene(c);
+    take_adapters(c);
     if (!c->s->o.has_seed)
         getrandom(&c->options.sampling.seed, sizeof c->options.sampling.seed, 0);
     c->scene.engine = m->engine;
-    c->scene.fingerprint = m->fingerprint;
+    memcpy(c->fingerprint, m->fingerprint, sizeof c->fingerprint);
+    c->scene.fingerprint = c->fingerprint;
     c->scene.responses = c->s->responses;
     c->stage = CT_CALL_READ;
     if (!make_talk(c)) {
@@ -257,7 +272,8 @@ static void begin_read(ct_call *c)
         ct_call_refuse(c, &c->fault);
         return;
     }
-    ct_http_set(c->x, "x-carat-numerics", m->fingerprint);
+    if (!c->talk)
+        ct_http_set(c->x, "x-carat-numerics", c->fingerprint);
     begin_ask(c);
 }
 

@@ -126,10 +126,22 @@ static void finish(ct_call *c)
 
 /* ---- submitting ---- */
 
+/* Of a request that does not say by what adapters it is to be answered, those that its model's name says, or the operator. */
+static void choose_adapters(const ct_call *c, carat_request_options *o, carat_adapter_use uses[CT_OPENAI_MAX_ADAPTERS])
+{
+    if (o->adapters || o->n_adapters || c->adapters.n == 0)
+        return;
+    const size_t n = ct_openai_adapters_of(c->scene.engine, &c->options, c->scene.model, uses);
+    o->adapters = n ? uses : NULL;
+    o->n_adapters = n ? n : CARAT_NO_ADAPTERS;
+}
+
 static bool submit_one(ct_call *c, size_t i)
 {
     ct_talk *t = c->talk;
     carat_request_options o = *t->asks[i];
+    carat_adapter_use uses[CT_OPENAI_MAX_ADAPTERS];
+    choose_adapters(c, &o, uses);
     c->asks[i] = (ct_call_ask){ .call = c, .i = i };
     o.queue = c->s->queue;
     o.user = &c->asks[i];
@@ -199,14 +211,48 @@ void ct_call_on_event(const carat_event *event)
         give_up(c);
 }
 
-/* Requests that begin alike say so, for balancers that send them to the same replica, which has their beginning cached. */
-static void set_prefix(ct_call *c)
+static uint64_t bit_of(const ct_call *c, const carat_adapter *a)
 {
-    char text[17];
+    for (size_t i = 0; i < c->adapters.n; i++)
+        if (c->adapters.v[i].adapter == a)
+            return (uint64_t)1 << i;
+    return 0;
+}
+
+/* What tells answers of one list of adapters from those of another: 0 for none. */
+static uint64_t hash_adapters(ct_call *c, carat_request_options o)
+{
+    carat_adapter_use uses[CT_OPENAI_MAX_ADAPTERS];
+    uint64_t h = 0;
+    choose_adapters(c, &o, uses);
+    for (size_t i = 0; o.adapters && i < o.n_adapters; i++) {
+        char text[128];
+        snprintf(text, sizeof text, "%s %a", carat_adapter_describe(o.adapters[i].adapter)->digest,
+                 o.adapters[i].scale);
+        uint64_t one = 0xcbf29ce484222325u; /* FNV-1a; their order means nothing */
+        for (const char *s = text; *s && o.adapters[i].scale != 0; s++)
+            one = (one ^ (unsigned char)*s) * 0x100000001b3u;
+        h += o.adapters[i].scale != 0 ? one : 0;
+        c->used |= o.adapters[i].scale != 0 ? bit_of(c, o.adapters[i].adapter) : 0;
+    }
+    return h;
+}
+
+/* Requests that begin alike say so, for balancers that send them to the same replica, which has their beginning cached. What
+ * an answer's figures depend on has the adapters in it, too. */
+static void set_headers(ct_call *c)
+{
+    char text[32];
+    const uint64_t adapters = c->talk->n ? hash_adapters(c, *c->talk->asks[0]) : 0;
+    if (adapters) {
+        snprintf(text, sizeof text, "-%08llx", (unsigned long long)(adapters ^ adapters >> 32) & 0xffffffff);
+        strncat(c->fingerprint, text, sizeof c->fingerprint - 1 - strlen(c->fingerprint));
+    }
+    ct_http_set(c->x, "x-carat-numerics", c->fingerprint);
     if (c->talk->n == 0 || !c->talk->asks[0]->prompt)
         return;
     snprintf(text, sizeof text, "%016llx",
-             (unsigned long long)carat_prompt_hash(c->talk->asks[0]->prompt, PREFIX_TOKENS));
+             (unsigned long long)(carat_prompt_hash(c->talk->asks[0]->prompt, PREFIX_TOKENS) ^ adapters));
     ct_http_set(c->x, "x-carat-prefix", text);
 }
 
@@ -215,7 +261,7 @@ void ct_call_submit(ct_call *c)
     ct_talk *t = c->talk;
     c->stage = CT_CALL_RUN;
     c->queued_at = c->woke = ct_now();
-    set_prefix(c);
+    set_headers(c);
     c->asks = calloc(t->n + 1, sizeof *c->asks);
     bool ok = c->asks != NULL;
     if (!ok)

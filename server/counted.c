@@ -88,19 +88,44 @@ static bool find_engines(const ct_server *s, engines *to)
     return true;
 }
 
+/* Names of adapters that answers use, or that wait for a place. */
+static bool name_adapters(const ct_server *s, bool waiting, ct_buf *out)
+{
+    for (const ct_model *m = ct_models_first(s->models); m; m = m->next) {
+        uint64_t used = 0;
+        for (const ct_call *c = s->calls; c; c = c->next) {
+            carat_request_state state = { .struct_size = sizeof state };
+            const bool runs = c->model == m && c->stage == CT_CALL_RUN && c->talk && c->talk->requests[0];
+            if (runs && c->used && carat_request_progress(c->talk->requests[0], &state, NULL) &&
+                (state.stage == CARAT_REQUEST_QUEUED) == waiting)
+                used |= c->used;
+        }
+        for (size_t i = 0; i < m->n_adapters; i++)
+            if (used & (uint64_t)1 << i)
+                ct_buf_fmt(out, "%s%s", out->len ? "," : "", m->adapters[i].name);
+    }
+    return ct_buf_str(out, "");
+}
+
 void ct_state_metrics(ct_call *c)
 {
     ct_server *s = c->s;
     engines e;
-    ct_buf text;
+    ct_buf text, running, waiting;
     ct_buf_init(&text, SIZE_MAX);
-    bool ok = find_engines(s, &e);
+    ct_buf_init(&running, SIZE_MAX);
+    ct_buf_init(&waiting, SIZE_MAX);
+    bool ok = find_engines(s, &e) && name_adapters(s, false, &running) && name_adapters(s, true, &waiting);
     ct_metrics_facts facts = { .names = s->o.metric_names,
                                .engines = e.v,
                                .n_engines = e.n,
                                .isa = carat_best_isa(),
                                .started = (double)s->started,
-                               .resident = resident_bytes() };
+                               .resident = resident_bytes(),
+                               .running = running.data,
+                               .waiting = waiting.data };
+    for (const ct_model *m = ct_models_first(s->models); m; m = m->next)
+        facts.n_adapters += m->n_adapters;
     for (const ct_model *m = ct_models_first(s->models); m; m = m->next)
         if (m->state == CT_ENGINE_READY)
             facts.isa = carat_engine_isa(m->engine);
@@ -114,4 +139,6 @@ void ct_state_metrics(ct_call *c)
     free(e.v);
     free(e.stats);
     ct_buf_deinit(&text);
+    ct_buf_deinit(&running);
+    ct_buf_deinit(&waiting);
 }

@@ -78,7 +78,7 @@ ct_state_fn ct_state_metrics;
 /* state.c */
 ct_state_fn ct_state_openapi, ct_state_health, ct_state_ready, ct_state_load, ct_state_unload;
 /* natives.c */
-ct_state_fn ct_state_models, ct_state_model, ct_state_props, ct_state_slots, ct_state_adapters;
+ct_state_fn ct_state_models, ct_state_model, ct_state_props, ct_state_slots, ct_state_adapters, ct_state_set_adapters;
 
 /* ollama.c */
 ct_state_fn ct_state_tags, ct_state_ps, ct_state_show, ct_state_ollama_version;

@@ -52,6 +52,8 @@ typedef struct ct_metrics_facts {
     const char *isa;
     double started;    /* seconds since 1970 */
     uint64_t resident; /* bytes; 0: unknown */
+    size_t n_adapters;
+    const char *running, *waiting; /* names of adapters that answers use, and those that wait for a place: "a,b" */
 } ct_metrics_facts;
 
 /* False: no memory. */

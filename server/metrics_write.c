@@ -313,15 +313,23 @@ static double kv_share(const ct_metrics_engine *e)
     return share((double)e->stats->kv_bytes_used, (double)kv_reserved(e->memory));
 }
 
+static void put_adapters(ct_buf *out, const ct_metrics_facts *facts)
+{
+    put_head(out, "vllm:lora_requests_info", "gauge", "Adapters that answers use.");
+    ct_buf_fmt(out, "vllm:lora_requests_info{max_lora=\"%zu\",", facts->n_adapters);
+    put_label(out, "running_lora_adapters", facts->running);
+    ct_buf_str(out, ",");
+    put_label(out, "waiting_lora_adapters", facts->waiting);
+    ct_buf_str(out, "} 1\n");
+}
+
 static void put_vllm(ct_buf *out, const ct_metrics *m, const ct_metrics_facts *facts)
 {
     put_vllm_gauge(out, facts, "vllm:num_requests_running", "Answers that are generated or read for now.", running);
     put_vllm_gauge(out, facts, "vllm:num_requests_waiting", "Answers that wait for a place.", waiting);
     put_vllm_gauge(out, facts, "vllm:kv_cache_usage_perc", "Keys and values in use, of the memory for them: 1 is all.",
                    kv_share);
-    put_head(out, "vllm:lora_requests_info", "gauge", "Adapters in use: there are none.");
-    ct_buf_str(out,
-               "vllm:lora_requests_info{max_lora=\"0\",running_lora_adapters=\"\",waiting_lora_adapters=\"\"} 1\n");
+    put_adapters(out, facts);
     put_counters(out, m, true);
     put_histograms(out, m, true);
 }

@@ -80,6 +80,36 @@ ct_model *ct_models_add(ct_models *all, const char *name, const char *path)
     return add(all, name, path);
 }
 
+/* The operator's adapters belong to the first model. */
+static bool add_adapters(ct_model *m, const carat_options *o, carat_err *err)
+{
+    if (o->n_adapters > CT_OPENAI_ALL_ADAPTERS)
+        return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "%zu adapters, expected at most %d", o->n_adapters,
+                       CT_OPENAI_ALL_ADAPTERS);
+    for (size_t i = 0; i < o->n_adapters; i++) {
+        ct_model_adapter *a = &m->adapters[m->n_adapters++];
+        *a = (ct_model_adapter){ .path = o->adapters[i].path, .scale = o->adapters[i].scale };
+        if (o->adapters[i].name)
+            snprintf(a->name, sizeof a->name, "%s", o->adapters[i].name);
+        else
+            name_of_path(a->path ? a->path : "", a->name, sizeof a->name);
+    }
+    return true;
+}
+
+static bool adapters_differ(const ct_models *all, carat_err *err)
+{
+    for (const ct_model *m = all->first; m; m = m->next)
+        for (size_t i = 0; m == all->first && i < m->n_adapters; i++)
+            for (const ct_model *b = all->first; b; b = b->next)
+                if (strcmp(m->adapters[i].name, b->name) == 0)
+                    return ct_fail(
+                        err, CARAT_EARG, CARAT_NOWHERE,
+                        "an adapter is called '%.80s' as a model is: give it a name of its own, --lora NAME=FILE",
+                        b->name);
+    return true;
+}
+
 static bool names_differ(const ct_models *all, carat_err *err)
 {
     for (const ct_model *a = all->first; a; a = a->next)
@@ -102,7 +132,8 @@ bool ct_models_open(const ct_server_options *o, ct_workers *w, ct_models_fn *cha
     for (size_t i = 0; i < o->n_models; i++)
         if (!add(all, o->models[i].name, o->models[i].path))
             return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for a model");
-    return names_differ(all, err);
+    return (!all->first || add_adapters(all->first, &o->engine, err)) && names_differ(all, err) &&
+           adapters_differ(all, err);
 }
 
 static void free_list(ct_model *m)
@@ -151,12 +182,20 @@ size_t ct_models_n(const ct_models *all)
     return all->n;
 }
 
+const ct_model_adapter *ct_model_adapter_of(const ct_model *m, const char *name)
+{
+    for (size_t i = 0; i < m->n_adapters; i++)
+        if (strcmp(m->adapters[i].name, name) == 0)
+            return &m->adapters[i];
+    return NULL;
+}
+
 ct_model *ct_models_find(const ct_models *all, const char *name)
 {
     if (!name || !*name)
         return all->first;
     for (ct_model *m = all->first; m; m = m->next)
-        if (strcmp(m->name, name) == 0)
+        if (strcmp(m->name, name) == 0 || ct_model_adapter_of(m, name))
             return m;
     /* Ollama's clients add a tag to a name that has none. */
     size_t n = strlen(name);

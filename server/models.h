@@ -27,6 +27,13 @@ typedef enum ct_engine_state {
     CT_ENGINE_LEAVING, /* it is being closed */
 } ct_engine_state;
 
+/* A LoRA adapter of a model, and how much of it counts in answers that do not say. */
+typedef struct ct_model_adapter {
+    char name[CT_MODEL_NAME];
+    const char *path;
+    double scale; /* 0: it is there for those who ask for it */
+} ct_model_adapter;
+
 struct ct_model {
     char name[CT_MODEL_NAME];
     char *path;
@@ -40,6 +47,8 @@ struct ct_model {
     char fingerprint[40];       /* of engine and settings */
     ct_openai_options requests; /* with this model's own sampling */
     ct_openai_forms forms;
+    ct_model_adapter adapters[CT_OPENAI_ALL_ADAPTERS]; /* [n_adapters], in the order of the engine's */
+    size_t n_adapters;
     size_t n_held;
     double used_at;               /* ct_now() of the last call's end */
     double idle_seconds;          /* unloaded after so long without a call; INFINITY: never */
@@ -64,8 +73,10 @@ void ct_models_close(ct_models *all); /* after all calls and the workers; accept
 
 ct_model *ct_models_first(const ct_models *all); /* NULL: there is none */
 size_t ct_models_n(const ct_models *all);
-/* By name; "" and NULL: the first. NULL: there is none of that name. */
+/* By name, or by that of an adapter of it; "" and NULL: the first. NULL: there is none of that name. */
 ct_model *ct_models_find(const ct_models *all, const char *name);
+/* The adapter of that name; NULL: there is none. */
+const ct_model_adapter *ct_model_adapter_of(const ct_model *m, const char *name);
 /* One more, from its path; as it is if there is one of that name. NULL: no memory. */
 ct_model *ct_models_add(ct_models *all, const char *name, const char *path);
 

@@ -52,11 +52,22 @@ static bool fits(const ct_model *m, const carat_options *o)
     return !carat_weigh(&q, &w, NULL) || w.total <= room;
 }
 
+/* Adapters belong to one model. */
+static carat_options options_of(const ct_model *m)
+{
+    carat_options o = m->all->o->engine;
+    if (m->n_adapters == 0) {
+        o.adapters = NULL;
+        o.n_adapters = 0;
+    }
+    return o;
+}
+
 /* Sixteen conversations at once, or half of it as often as memory asks for it. */
 static void load(ct_task *t)
 {
     ct_model *m = of_task(t);
-    carat_options o = m->all->o->engine;
+    carat_options o = options_of(m);
     double start = ct_now();
     bool chooses = o.n_sessions == 0, may_halve = chooses && m->may_halve;
     o.progress = on_progress;

@@ -18,24 +18,41 @@ static ct_llamacpp_state state_of(const ct_model *m)
     return m->state == CT_ENGINE_AWAY && m->err.code != CARAT_OK ? CT_LLAMACPP_FAILED : CT_LLAMACPP_UNLOADED;
 }
 
-static json_t *entry(const ct_model *m, int64_t started)
+static ct_llamacpp_model fact_of(const ct_model *m, int64_t started)
 {
     const bool is_loaded = m->state == CT_ENGINE_READY;
-    const ct_llamacpp_model fact = { .id = m->name,
-                                     .created = m->modified > 0 ? m->modified : started,
-                                     .state = state_of(m),
-                                     .info = is_loaded ? carat_engine_info(m->engine) : m->info,
-                                     .embeds = true,
-                                     .n_ctx = is_loaded ? carat_engine_n_ctx(m->engine) : 0 };
-    return ct_llamacpp_model_entry(&fact);
+    return (ct_llamacpp_model){ .id = m->name,
+                                .created = m->modified > 0 ? m->modified : started,
+                                .state = state_of(m),
+                                .info = is_loaded ? carat_engine_info(m->engine) : m->info,
+                                .embeds = true,
+                                .n_ctx = is_loaded ? carat_engine_n_ctx(m->engine) : 0 };
+}
+
+static ct_llamacpp_adapter adapter_of(const ct_model_adapter *a)
+{
+    return (ct_llamacpp_adapter){ a->name, a->path, a->scale };
+}
+
+/* A model, or the adapter of it that is called so. */
+static json_t *entry(const ct_model *m, const ct_model_adapter *a, int64_t started)
+{
+    const ct_llamacpp_model fact = fact_of(m, started);
+    if (!a)
+        return ct_llamacpp_model_entry(&fact);
+    const ct_llamacpp_adapter own = adapter_of(a);
+    return ct_llamacpp_adapter_entry(&own, &fact);
 }
 
 void ct_state_models(ct_call *c)
 {
     json_t *data = json_array();
     bool ok = data != NULL;
-    for (const ct_model *m = ct_models_first(c->s->models); ok && m; m = m->next)
-        ok = json_array_append_new(data, entry(m, c->s->started)) == 0;
+    for (const ct_model *m = ct_models_first(c->s->models); ok && m; m = m->next) {
+        ok = json_array_append_new(data, entry(m, NULL, c->s->started)) == 0;
+        for (size_t i = 0; ok && i < m->n_adapters; i++)
+            ok = json_array_append_new(data, entry(m, &m->adapters[i], c->s->started)) == 0;
+    }
     if (!ok)
         json_decref(data);
     ct_call_reply_json(c, 200, ok ? json_pack("{s:s, s:o}", "object", "list", "data", data) : NULL);
@@ -46,7 +63,7 @@ void ct_state_model(ct_call *c)
     const ct_model *m = ct_models_find(c->s->models, c->tail);
     ct_openai_fault f = { 0 };
     if (m) {
-        ct_call_reply_json(c, 200, entry(m, c->s->started));
+        ct_call_reply_json(c, 200, entry(m, ct_model_adapter_of(m, c->tail), c->s->started));
         return;
     }
     ct_openai_refuse(&f, 404, "model_not_found", "model", "there is no model '%.100s' here", c->tail);
@@ -150,7 +167,33 @@ void ct_state_slots(ct_call *c)
     free(p.v);
 }
 
+/* ---- adapters, of the first model, loaded or not ---- */
+
+static size_t adapters_of(const ct_model *m, ct_llamacpp_adapter to[CT_OPENAI_ALL_ADAPTERS])
+{
+    for (size_t i = 0; m && i < m->n_adapters; i++)
+        to[i] = adapter_of(&m->adapters[i]);
+    return m ? m->n_adapters : 0;
+}
+
 void ct_state_adapters(ct_call *c)
 {
-    ct_call_reply_json(c, 200, ct_llamacpp_adapters());
+    ct_llamacpp_adapter all[CT_OPENAI_ALL_ADAPTERS];
+    const size_t n = adapters_of(ct_models_first(c->s->models), all);
+    ct_call_reply_json(c, 200, ct_llamacpp_adapters(all, n));
+}
+
+/* Of requests that come from now on and do not say. */
+void ct_state_set_adapters(ct_call *c)
+{
+    ct_model *m = ct_models_first(c->s->models);
+    double scales[CT_OPENAI_ALL_ADAPTERS];
+    ct_openai_fault f = { 0 };
+    if (!ct_llamacpp_read_scales(c->json, m ? m->n_adapters : 0, scales, &f)) {
+        ct_call_refuse(c, &f);
+        return;
+    }
+    for (size_t i = 0; m && i < m->n_adapters; i++)
+        m->adapters[i].scale = scales[i];
+    ct_call_reply_json(c, 200, json_pack("{s:b}", "success", true));
 }

@@ -230,7 +230,7 @@ static const ct_model *named(ct_call *c)
     const char *name = ct_call_wanted(c);
     const ct_model *m = name && *name ? ct_models_find(c->s->models, name) : NULL;
     ct_openai_fault f = { 0 };
-    if (m)
+    if (m && !ct_model_adapter_of(m, name)) /* an adapter's name is no way to delete its model */
         return m;
     if (name && *name)
         ct_openai_refuse(&f, 404, "model_not_found", "model", "model '%.100s' not found", name);

@@ -49,7 +49,7 @@ const ct_route ct_routes[] = {
     { "POST", "/apply-template", .ask = ct_llamacpp_apply_template, .protocol = OPENAI },
     { "POST", "/v1/chat/completions/input_tokens", .ask = ct_llamacpp_chat_input_tokens, .protocol = OPENAI },
     { "GET", "/lora-adapters", .state = ct_state_adapters, .protocol = OPENAI },
-    { "POST", "/lora-adapters", .ask = ct_llamacpp_set_adapters, .protocol = OPENAI },
+    { "POST", "/lora-adapters", .state = ct_state_set_adapters, .has_body = true, .protocol = OPENAI },
     { "GET", "/metrics", .state = ct_state_metrics, .protocol = OPENAI },
     { "GET", "/props", .state = ct_state_props, .protocol = OPENAI },
     { "GET", "/slots", .state = ct_state_slots, .protocol = OPENAI },

@@ -50,7 +50,7 @@ static ct_model *wanted(ct_call *c)
     const char *name = ct_call_wanted(c);
     ct_model *m = name && *name ? ct_models_find(c->s->models, name) : NULL;
     ct_openai_fault f = { 0 };
-    if (m)
+    if (m && !ct_model_adapter_of(m, name))
         return m;
     if (name && *name)
         ct_openai_refuse(&f, 404, "model_not_found", "model", "there is no model '%.100s' here", name);

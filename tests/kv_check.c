@@ -63,7 +63,7 @@ static bool is_open(const ct_cache *c, uint32_t origin)
     for (const ct_kv *kv = c->seqs; kv; kv = kv->next)
         if (kv->origin == origin)
             return true;
-    return origin == 0;
+    return !ct_is_restored(origin);
 }
 
 static bool check_index(const ct_cache *c, carat_err *err)
@@ -118,8 +118,8 @@ static bool check_seq(const ct_kv *kv, uint32_t *global, uint32_t *local, carat_
         if (!check_ref(&c->local, &kv->local[t], t, claim, kv, local, err))
             return false;
     }
-    if (kv->origin && kv->len == 0)
-        return wrong(err, "an empty sequence has an origin", kv->origin);
+    if (ct_is_restored(kv->origin) ? kv->len == 0 : kv->origin != kv->variant)
+        return wrong(err, "a sequence has another's origin", kv->origin);
     if (n_local > kv->n_ring)
         return wrong(err, "a sequence holds more than its ring", n_local);
     if (ct_has_local(c))

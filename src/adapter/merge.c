@@ -9,24 +9,27 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "adapter/lora.h"
 #include "base/size.h"
 #include "format/gguf_write.h"
+#include "model/source.h"
 
 #define CHUNK ((size_t)4 << 20) /* of a tensor, at a time */
 
 /* A matrix of the model and what is added to it. */
 typedef struct pair {
-    const ct_tensor *a, *b; /* NULL: nothing is */
+    const ct_lora_pair *of; /* NULL: nothing is */
     ct_type type;           /* of the merged matrix */
 } pair;
 
 typedef struct merge {
     const carat_merge_options *o;
-    ct_gguf *model, *adapter;
-    const ct_tensors *matrices, *added;
+    ct_gguf *model;
+    ct_lora *adapter;
+    const ct_tensors *matrices;
     ct_gguf_writer *w;
     pair *pairs;  /* [matrices->n] */
-    double scale; /* of the options, by alpha */
+    double scale; /* of the options */
     ct_type type; /* of merged matrices that were quantised */
     uint64_t done, total;
     carat_merge_result *result;
@@ -34,92 +37,34 @@ typedef struct merge {
 
 /* ---- what belongs to what ---- */
 
-static bool is_text(const ct_gguf *g, const char *key, const char *value, char found[64], carat_err *err)
+static bool check_model(merge *m, carat_err *err)
 {
     ct_str s = { "", 0 };
-    if (!ct_gguf_text(g, key, &s, err))
+    if (!ct_gguf_text(m->model, "general.architecture", &s, err))
         return false;
-    snprintf(found, 64, "%.*s", (int)(s.len < 60 ? s.len : 60), s.data);
-    return s.len == strlen(value) && memcmp(s.data, value, s.len) == 0;
-}
-
-static bool must_be(const ct_gguf *g, const char *path, const char *key, const char *value, carat_err *err)
-{
-    char found[64] = "";
-    carat_err why = { .code = CARAT_OK };
-    if (is_text(g, key, value, found, &why))
-        return true;
-    if (why.code != CARAT_OK) {
-        *err = why;
-        return false;
-    }
-    return ct_fail(err, CARAT_EUNSUPPORTED, CARAT_NOWHERE, "%s: its %s is '%s', expected '%s'", path, key, found,
-                   value);
-}
-
-static bool check_kinds(merge *m, carat_err *err)
-{
-    double alpha = NAN;
-    if (!must_be(m->model, m->o->model, "general.architecture", "gemma3", err) ||
-        !must_be(m->adapter, m->o->adapter, "general.type", "adapter", err) ||
-        !must_be(m->adapter, m->o->adapter, "adapter.type", "lora", err) ||
-        !must_be(m->adapter, m->o->adapter, "general.architecture", "gemma3", err) ||
-        !ct_gguf_num(m->adapter, "adapter.lora.alpha", &alpha, err))
-        return false;
-    if (alpha == 0)
-        return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE,
-                       "%s: adapter.lora.alpha is 0, which leaves the model as it is", m->o->adapter);
-    m->scale = alpha * (m->o->scale != 0 ? (double)m->o->scale : 1);
-    return isfinite(m->scale) ||
-           ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: adapter.lora.alpha is missing or no number", m->o->adapter);
-}
-
-static bool ends_with(const char *s, const char *end, size_t *len)
-{
-    size_t n = strlen(s), n_end = strlen(end);
-    *len = n - n_end;
-    return n > n_end && strcmp(s + n - n_end, end) == 0;
-}
-
-/* The matrix that an adapter's tensor belongs to; *is_a: it is the first factor. NULL: none. */
-static const ct_tensor *matrix_of(const merge *m, const ct_tensor *t, bool *is_a)
-{
-    char name[128];
-    size_t len;
-    *is_a = ends_with(t->name, ".lora_a", &len);
-    if ((!*is_a && !ends_with(t->name, ".lora_b", &len)) || len >= sizeof name)
-        return NULL;
-    memcpy(name, t->name, len);
-    name[len] = '\0';
-    return ct_tensors_find(m->matrices, name);
+    if (s.len != 6 || memcmp(s.data, "gemma3", 6) != 0)
+        return ct_fail(err, CARAT_EUNSUPPORTED, CARAT_NOWHERE,
+                       "%s: its general.architecture is '%.*s', expected 'gemma3'", m->o->model,
+                       (int)(s.len < 60 ? s.len : 60), s.data);
+    m->scale = m->o->scale != 0 ? (double)m->o->scale : 1;
+    return true;
 }
 
 static bool match(merge *m, carat_err *err)
 {
-    for (size_t i = 0; i < m->added->n; i++) {
-        bool is_a;
-        const ct_tensor *t = &m->added->items[i], *matrix = matrix_of(m, t, &is_a);
-        if (!matrix)
-            return ct_fail(err, CARAT_EUNSUPPORTED, CARAT_NOWHERE, "%s: %s belongs to no matrix of %s", m->o->adapter,
-                           t->name, m->o->model);
-        pair *p = &m->pairs[matrix - m->matrices->items];
-        *(is_a ? &p->a : &p->b) = t;
+    for (size_t i = 0; i < m->adapter->n; i++) {
+        const ct_lora_pair *p = &m->adapter->pairs[i];
+        const ct_tensor *t = ct_tensors_find(m->matrices, p->matrix);
+        if (!t)
+            return ct_fail(err, CARAT_EUNSUPPORTED, CARAT_NOWHERE, "%s: %.100s belongs to no matrix of %s",
+                           m->o->adapter, p->a->name, m->o->model);
+        if (t->n_dims != 2)
+            return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: %s is no matrix", m->o->model, t->name);
+        if (!ct_lora_fits(m->adapter, p, t->dims[1], t->dims[0], err))
+            return false;
+        m->pairs[t - m->matrices->items].of = p;
     }
-    return m->added->n > 0 || ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: it has no tensors", m->o->adapter);
-}
-
-static bool check_pair(const merge *m, const ct_tensor *w, const pair *p, carat_err *err)
-{
-    char of_w[96], of_a[96], of_b[96];
-    if (!p->a || !p->b)
-        return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: %s has .lora_%c, but no .lora_%c", m->o->adapter,
-                       w->name, p->a ? 'a' : 'b', p->a ? 'b' : 'a');
-    if (w->n_dims == 2 && p->a->n_dims <= 2 && p->b->n_dims <= 2 && p->a->dims[0] == w->dims[0] &&
-        p->b->dims[1] == w->dims[1] && p->a->dims[1] == p->b->dims[0])
-        return true;
-    return ct_fail(err, CARAT_EUNSUPPORTED, CARAT_NOWHERE,
-                   "%s: %s is %s, its factors %s and %s: an adapter for another model", m->o->adapter, w->name,
-                   ct_tensor_shape(w, of_w), ct_tensor_shape(p->a, of_a), ct_tensor_shape(p->b, of_b));
+    return true;
 }
 
 /* A merged matrix keeps its type if that is not quantised. A quantised one becomes m->type: rounded to as few bits again, it
@@ -141,18 +86,16 @@ static bool plan(merge *m, carat_err *err)
         pair *p = &m->pairs[i];
         size_t bytes, row;
         p->type = t->type;
-        if (p->a || p->b) {
-            if (!check_pair(m, t, p, err))
-                return false;
+        if (p->of) {
             p->type = type_of(m, t);
             m->result->n_merged++;
-            m->result->rank = (size_t)p->a->dims[1] > m->result->rank ? (size_t)p->a->dims[1] : m->result->rank;
         }
         if (!ct_row_bytes(p->type, t->dims[0], &row) || !ct_mul_size(row, t->bytes, &bytes))
             return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "%s: rows of %llu do not divide into blocks of %s", t->name,
                            (unsigned long long)t->dims[0], ct_type_get(p->type)->name);
         m->total += t->bytes;
     }
+    m->result->rank = m->adapter->max_rank;
     return true;
 }
 
@@ -184,9 +127,14 @@ static bool write_name(merge *m, carat_err *err)
 {
     char *base, *own, both[256];
     bool ok = copy_text(m->model, "general.name", &base, err);
-    ok = copy_text(m->adapter, "general.name", &own, ok ? err : NULL) && ok;
+    own = NULL;
+    if (ok && m->adapter->gguf)
+        ok = copy_text(m->adapter->gguf, "general.name", &own, err);
     if (ok) {
-        snprintf(both, sizeof both, "%.100s + %.100s", base ? base : "Gemma 3", own ? own : "adapter");
+        snprintf(both, sizeof both, "%.100s + %.100s", base ? base : "Gemma 3",
+                 own                ? own
+                 : m->adapter->gguf ? "adapter"
+                                    : m->adapter->name);
         ct_gguf_writer_text(m->w, "general.name", both);
     }
     free(base);
@@ -197,12 +145,12 @@ static bool write_name(merge *m, carat_err *err)
 static bool write_template(merge *m, carat_err *err)
 {
     char *own = NULL;
-    if (m->o->chat_template) {
-        ct_gguf_writer_text(m->w, "tokenizer.chat_template", m->o->chat_template);
+    const char *given = m->o->chat_template ? m->o->chat_template : m->adapter->chat_template;
+    if (given) {
+        ct_gguf_writer_text(m->w, "tokenizer.chat_template", given);
         return true;
     }
-    bool ok = copy_text(m->adapter, "tokenizer.chat_template", &own, err) &&
-              (own || copy_text(m->model, "tokenizer.chat_template", &own, err));
+    bool ok = copy_text(m->model, "tokenizer.chat_template", &own, err);
     if (ok && own)
         ct_gguf_writer_text(m->w, "tokenizer.chat_template", own);
     free(own);
@@ -330,14 +278,14 @@ static bool merge_rows(merge *m, const rows *s, ct_type type, carat_err *err)
 
 static bool merge_one(merge *m, const ct_tensor *t, const pair *p, carat_err *err)
 {
-    rows s = { .t = t, .cols = (size_t)t->dims[0], .rank = (size_t)p->a->dims[1] };
-    s.scale = (float)(m->scale / (double)s.rank);
+    rows s = { .t = t, .cols = (size_t)t->dims[0], .rank = p->of->rank };
+    s.scale = (float)(m->scale * p->of->scale);
     bool ok = ct_row_bytes(t->type, s.cols, &s.row) && ct_row_bytes(p->type, s.cols, &s.out_row);
     s.x = malloc(s.cols * sizeof *s.x);
     s.out = malloc(s.out_row);
     if (!ok || !s.x || !s.out)
         ok = ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for a row of %s", t->name);
-    ok = ok && (s.a = unpack(p->a, err)) && (s.b = unpack(p->b, err)) && merge_rows(m, &s, p->type, err);
+    ok = ok && (s.a = unpack(p->of->a, err)) && (s.b = unpack(p->of->b, err)) && merge_rows(m, &s, p->type, err);
     free(s.a);
     free(s.b);
     free(s.x);
@@ -368,7 +316,7 @@ static bool write_tensors(merge *m, carat_err *err)
                               order[i]->dims);
     for (size_t i = 0; ok && i < n; i++) {
         const pair *p = &m->pairs[order[i] - m->matrices->items];
-        ok = p->a ? merge_one(m, order[i], p, err) : copy(m, order[i], err);
+        ok = p->of ? merge_one(m, order[i], p, err) : copy(m, order[i], err);
     }
     free(order);
     return ok;
@@ -382,8 +330,10 @@ static bool is_input(const merge *m, const char *path)
     struct stat out, in;
     if (stat(path, &out) != 0)
         return false;
-    const char *const inputs[] = { m->o->model, m->o->adapter };
-    for (int i = 0; i < 2; i++)
+    char weights[4096] = ""; /* of an adapter that is a folder */
+    ct_source_join(m->o->adapter, "adapter_model.safetensors", weights);
+    const char *const inputs[] = { m->o->model, m->o->adapter, weights };
+    for (size_t i = 0; i < sizeof inputs / sizeof *inputs; i++)
         if (stat(inputs[i], &in) == 0 && in.st_dev == out.st_dev && in.st_ino == out.st_ino)
             return true;
     return false;
@@ -391,10 +341,9 @@ static bool is_input(const merge *m, const char *path)
 
 static bool open_both(merge *m, carat_err *err)
 {
-    if (!ct_gguf_open(m->o->model, &m->model, err) || !ct_gguf_open(m->o->adapter, &m->adapter, err))
+    if (!ct_gguf_open(m->o->model, &m->model, err) || !ct_lora_open(m->o->adapter, &m->adapter, err))
         return false;
     m->matrices = ct_gguf_tensors(m->model);
-    m->added = ct_gguf_tensors(m->adapter);
     return true;
 }
 
@@ -413,7 +362,7 @@ bool ct_merge(const carat_merge_options *o, const char *path, carat_merge_result
     merge m = { .o = o, .result = result };
     if (is_input(&m, path))
         return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "%s is one of the files to merge: choose another", path);
-    bool ok = take_type(&m, err) && open_both(&m, err) && check_kinds(&m, err) && plan(&m, err) &&
+    bool ok = take_type(&m, err) && open_both(&m, err) && check_model(&m, err) && plan(&m, err) &&
               ct_gguf_create(path, &m.w, err);
     if (ok) {
         ok = write_keys(&m, err) && write_tensors(&m, err);
@@ -423,7 +372,7 @@ bool ct_merge(const carat_merge_options *o, const char *path, carat_merge_result
             ct_gguf_abandon(m.w);
     }
     free(m.pairs);
-    ct_gguf_close(m.adapter);
+    ct_lora_close(m.adapter);
     ct_gguf_close(m.model);
     return ok;
 }

@@ -2,7 +2,9 @@
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <stdlib.h>
+#include <string.h>
 
+#include "api/adapter.h"
 #include "api/internal.h"
 #include "api/numerics.h"
 #include "api/sized.h"
@@ -50,12 +52,16 @@ typedef struct opening {
     carat_engine *e;
     const char *path;
     carat_options options; /* fitting may make them smaller */
+    ct_adapter_files adapters;
     ct_fit fit;
 } opening;
 
-static ct_desc desc_of(const carat_engine *e)
+static ct_desc desc_of(const opening *o)
 {
-    return (ct_desc){ e->checkpoint.model, e->checkpoint.tower };
+    return (ct_desc){ .text = o->e->checkpoint.model,
+                      .tower = o->e->checkpoint.tower,
+                      .adapters = (const ct_lora *const *)o->adapters.v,
+                      .n_adapters = o->adapters.n };
 }
 
 /* The checkpoint, from its headers. */
@@ -75,7 +81,7 @@ static bool describe(opening *o, carat_err *err)
 static bool plan(opening *o, carat_err *err)
 {
     carat_engine *e = o->e;
-    const ct_desc d = desc_of(e);
+    const ct_desc d = desc_of(o);
     o->fit = (ct_fit){
         .desc = d, .draft = e->draft.checkpoint.model, .b = &e->backend, .n_threads = ct_pool_threads(e->pool)
     };
@@ -85,6 +91,23 @@ static bool plan(opening *o, carat_err *err)
            (!o->options.draft || ct_api_draft_plan(&e->draft, &e->plan.cache, e->plan.steps.chunk, err));
 }
 
+/* A chat adapter's template: the model's own may be none, or another one than the adapter was trained with. */
+static bool take_template(opening *o, carat_err *err)
+{
+    ct_model *m = o->e->checkpoint.model;
+    const char *text = ct_adapter_files_template(&o->adapters, true);
+    if (!text && !m->chat_template)
+        text = ct_adapter_files_template(&o->adapters, false);
+    if (!text)
+        return true;
+    char *copy = strdup(text);
+    if (!copy)
+        return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for a chat template");
+    free(m->chat_template);
+    m->chat_template = copy;
+    return true;
+}
+
 /* What the model's files hold besides weights; a model that was made up has none. */
 static bool read_rest(opening *o, carat_err *err)
 {
@@ -92,6 +115,8 @@ static bool read_rest(opening *o, carat_err *err)
     const ct_source *src = &e->checkpoint.text;
     if (src->tensors && !(ct_model_read_vocab(e->checkpoint.model, src, err) &&
                           ct_fingerprint(e->model, src, o->options.embed_scale, e->fingerprint, err)))
+        return false;
+    if (!take_template(o, err))
         return false;
     ct_turn_format_choose(e->checkpoint.model, o->options.chat_template, &e->turns);
     if (*e->turns.note)
@@ -103,11 +128,12 @@ static bool read_rest(opening *o, carat_err *err)
 static bool load(opening *o, carat_err *err)
 {
     carat_engine *e = o->e;
-    const ct_desc d = desc_of(e);
+    const ct_desc d = desc_of(o);
     const ct_files files = { &e->checkpoint.text, &e->checkpoint.vision };
     const ct_load_progress how = { o->options.progress, o->options.progress_arg };
     bool ok = ct_pool_start(e->pool, err) && read_rest(o, err) &&
-              e->backend.load(e->backend.self, &d, &files, &e->plan.sizes, &how, err);
+              e->backend.load(e->backend.self, &d, &files, &e->plan.sizes, &how, err) &&
+              ct_adapters_load(e, &o->adapters, err);
     ct_checkpoint_close_files(&e->checkpoint);
     return ok && (!o->options.draft || ct_api_draft_load(&e->draft, e->model, &how, err));
 }
@@ -158,9 +184,10 @@ static void add_up(carat_engine *e)
     m->vision_weights = f->tower;
     m->vision_work = f->tower_work;
     m->images = f->slots;
+    m->adapters = f->adapters;
     m->draft = ct_api_draft_bytes(&e->draft);
     m->total = m->draft + m->weights + m->vision_weights + m->kv_global + m->kv_local + m->kv_index + m->work +
-               m->vision_work + m->images + m->logits;
+               m->vision_work + m->images + m->logits + m->adapters;
 }
 
 /* From the description and the backend on: plan, load, caches, scheduler. */
@@ -171,8 +198,10 @@ static bool set_up(opening *o, carat_err *err)
     e->looks_up = o->options.lookup != CARAT_LOOKUP_OFF;
     e->guesses_always = o->options.lookup == CARAT_LOOKUP_ALWAYS;
     e->n_guesses = o->options.n_guesses;
-    if ((o->options.draft && !ct_api_draft_describe(&e->draft, &o->options, e->model, e->pool, err)) || !plan(o, err) ||
-        !load(o, err) || !open_caches(e, err) || !list_banned(e, err) ||
+    e->max_memory = o->options.max_memory;
+    if ((o->options.draft && !ct_api_draft_describe(&e->draft, &o->options, e->model, e->pool, err)) ||
+        !ct_adapter_files_open(&o->options, &o->adapters, err) || !plan(o, err) || !load(o, err) ||
+        !open_caches(e, err) || !list_banned(e, err) ||
         !ct_info_new(&e->checkpoint, &e->turns, &e->footprint, &e->info, err) || !open_scheduler(e, err))
         return false;
     if (o->options.importance && !ct_api_note_inputs(e, o->options.importance, err))
@@ -185,6 +214,7 @@ static bool set_up(opening *o, carat_err *err)
 static bool finish(opening *o, bool ok, carat_engine **out, carat_err *err)
 {
     *out = ok ? o->e : NULL;
+    ct_adapter_files_close(&o->adapters);
     if (ok)
         return true;
     carat_engine_close(o->e);
@@ -201,6 +231,7 @@ static bool begin(opening *o, const char *path, const carat_options *opt, carat_
     if (!o->e)
         return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for the engine");
     pthread_mutex_init(&o->e->trie_lock, NULL);
+    ct_blends_init(&o->e->blends);
     return true;
 }
 
@@ -239,6 +270,7 @@ void carat_engine_close(carat_engine *e)
     ct_api_draft_close(&e->draft);
     ct_cache_close(e->cache);
     ct_image_cache_close(e->images);
+    ct_adapters_free(e);
     if (e->backend.close)
         e->backend.close(e->backend.self);
     carat_model_info_free(e->info);
@@ -247,6 +279,7 @@ void carat_engine_close(carat_engine *e)
     ct_trie_close(&e->trie);
     pthread_mutex_destroy(&e->trie_lock);
     ct_imatrix_deinit(&e->importance);
+    ct_blends_deinit(&e->blends);
     free(e->banned);
     free(e);
 }

@@ -193,7 +193,7 @@ static bool weigh(const ct_checkpoint *c, ct_footprint *out, carat_err *err)
     const ct_sizes least = { .max_batch = 1, .max_context = 1, .n_slots = 1 };
     ct_backend b;
     bool ok = ct_api_open_backend(&defaults, NULL, &b, err) &&
-              b.bytes(b.self, &(ct_desc){ c->model, c->tower }, &least, out, err);
+              b.bytes(b.self, &(ct_desc){ .text = c->model, .tower = c->tower }, &least, out, err);
     if (b.close)
         b.close(b.self);
     return ok;

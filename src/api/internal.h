@@ -14,6 +14,8 @@
 #include "model/fingerprint.h"
 #include "sample/grammar/trie.h"
 
+#define CT_MAX_ADAPTERS 64 /* that an engine is opened with */
+
 struct carat_engine {
     ct_pool *pool;      /* shared with other engines of as many threads */
     ct_backend backend; /* weights, keys and values, arithmetic */
@@ -40,12 +42,20 @@ struct carat_engine {
     pthread_mutex_t trie_lock;
     bool has_trie;
     ct_trie trie;
+    ct_blends blends;
+    carat_adapter *adapters[CT_MAX_ADAPTERS]; /* [n_adapters] of its options */
+    double scales[CT_MAX_ADAPTERS];
+    size_t n_adapters;
+    ct_blend *blend; /* of sessions and requests that say nothing; NULL: none */
+    atomic_uint_least64_t n_adapters_ever;
+    uint64_t max_memory; /* as of the options */
 };
 
 struct carat_session {
     carat_engine *engine; /* borrowed */
     ct_seq seq;
-    float *logits; /* [n_vocab], after the last token; NULL until they are asked for */
+    ct_blend *blend; /* a reference; seq borrows it */
+    float *logits;   /* [n_vocab], after the last token; NULL until they are asked for */
     bool has_logits;
     atomic_bool cancel;
     carat_phase_fn *progress;

@@ -31,6 +31,13 @@ void ct_numerics_of(carat_engine *e, const carat_options *o)
     add_text(&h, e->info->vision_types);
     add_text(&h, e->info->chat_template);
     add_text(&h, e->backend.name);
+    for (size_t i = 0; i < e->n_adapters; i++) {
+        const carat_adapter_info *a = carat_adapter_describe(e->adapters[i]);
+        snprintf(numbers, sizeof numbers, "%a", e->scales[i]);
+        add_text(&h, a->name);
+        add_text(&h, a->digest);
+        add_text(&h, numbers);
+    }
     sha256_digest(&h, sizeof hash, hash);
     ct_hex_write(hash, sizeof hash, e->numerics);
 }

@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include <stdlib.h>
 
+#include "api/adapter.h"
 #include "api/internal.h"
 #include "api/scores.h"
 #include "api/sized.h"
@@ -13,6 +14,7 @@ struct carat_request {
     ct_group group; /* first: a group of the engine's is a request here */
     carat_engine *engine;
     carat_prompt *prompt; /* a reference */
+    ct_blend *blend;      /* likewise; NULL: no adapters */
     void *user;
     atomic_bool cancel;
     ct_public_event event;      /* by carat_request_next */
@@ -60,6 +62,7 @@ static ct_job *new_job(carat_request *r, double deadline)
     ct_job *j = &r->jobs[r->n_jobs++];
     ct_job_init(j, &r->group);
     j->stream = &r->prompt->stream;
+    j->blend = r->blend;
     j->deadline = deadline;
     j->cancel = &r->cancel;
     j->result.stop_id = -1;
@@ -140,6 +143,7 @@ static void close_request(ct_group *g)
     for (size_t i = 0; i < r->n_jobs; i++)
         ct_job_deinit(&r->jobs[i]);
     carat_prompt_free(r->prompt);
+    ct_blend_drop(r->blend);
     ct_queue_drop(g->queue);
     free(r->list);
     free(r);
@@ -164,6 +168,17 @@ static bool start(carat_request *r, const carat_request_options *o, carat_err *e
     return ok;
 }
 
+static bool take_adapters(carat_request *r, const carat_request_options *o, carat_err *err)
+{
+    if (!o->adapters && o->n_adapters == 0) {
+        r->blend = ct_blend_hold(r->engine->blend);
+        return true;
+    }
+    if (!o->adapters && o->n_adapters == CARAT_NO_ADAPTERS)
+        return true;
+    return ct_api_blend(r->engine, o->adapters, o->n_adapters, &r->blend, err);
+}
+
 static bool submit(carat_engine *e, const carat_request_options *o, carat_request **out, carat_err *err)
 {
     if (!check(e, o, o->prompt->stream.n, err))
@@ -178,7 +193,7 @@ static bool submit(carat_engine *e, const carat_request_options *o, carat_reques
     r->engine = e;
     r->prompt = ct_api_prompt_hold(o->prompt);
     r->user = o->user;
-    if (!start(r, o, err)) {
+    if (!take_adapters(r, o, err) || !start(r, o, err)) {
         close_request(&r->group);
         return false;
     }

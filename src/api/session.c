@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/adapter.h"
 #include "api/internal.h"
 #include "api/sized.h"
 
@@ -24,6 +25,8 @@ bool carat_session_open(carat_engine *e, size_t n_ctx, carat_session **out, cara
     s->engine = e;
     ct_scheduler_visit(e->scheduler);
     bool ok = ct_seq_open(&s->seq, e->cache, n_ctx, e->model->cfg.hidden, err);
+    if (ok)
+        ct_seq_set_blend(&s->seq, s->blend = ct_blend_hold(e->blend));
     ct_scheduler_leave(e->scheduler);
     if (!ok) {
         carat_session_close(s);
@@ -42,6 +45,7 @@ bool carat_session_fork(const carat_session *from, carat_session **out, carat_er
         return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for a session");
     s->engine = e;
     ct_scheduler_visit(e->scheduler);
+    s->blend = ct_blend_hold(from->blend);
     bool ok = ct_seq_fork(&from->seq, &s->seq, err);
     ct_scheduler_leave(e->scheduler);
     if (!ok) {
@@ -59,8 +63,28 @@ void carat_session_close(carat_session *s)
     ct_scheduler_visit(s->engine->scheduler);
     ct_seq_close(&s->seq);
     ct_scheduler_leave(s->engine->scheduler);
+    ct_blend_drop(s->blend);
     free(s->logits);
     free(s);
+}
+
+bool carat_session_use_adapters(carat_session *s, const carat_adapter_use *uses, size_t n, carat_err *err)
+{
+    ct_blend *blend;
+    if (!ct_api_blend(s->engine, uses, n, &blend, err))
+        return false;
+    if ((blend ? blend->variant : 0) == (s->blend ? s->blend->variant : 0)) {
+        ct_blend_drop(blend);
+        return true;
+    }
+    ct_scheduler_visit(s->engine->scheduler);
+    ct_seq_rewind(&s->seq, 0);
+    ct_seq_set_blend(&s->seq, blend);
+    ct_scheduler_leave(s->engine->scheduler);
+    ct_blend_drop(s->blend);
+    s->blend = blend;
+    s->has_logits = s->seq.has_hidden = false;
+    return true;
 }
 
 size_t carat_session_n_ctx(const carat_session *s)

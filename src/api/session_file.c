@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/adapter.h"
 #include "api/internal.h"
 #include "base/finite.h"
 #include "base/size.h"
@@ -96,9 +97,10 @@ static bool unpack_tokens(carat_session *s, const char *path, const ct_kv_conten
 
 bool carat_session_save(const carat_session *s, const char *path, const void *note, size_t note_len, carat_err *err)
 {
-    uint8_t *blob;
+    uint8_t *blob, fingerprint[CT_FINGERPRINT];
     size_t len = 0;
     carat_engine *e = s->engine;
+    ct_api_fingerprint(e, s->blend, fingerprint);
     if (!pack_tokens(s, note, note ? note_len : 0, &blob, &len, err))
         return false;
     ct_kv_still *still = NULL;
@@ -106,7 +108,7 @@ bool carat_session_save(const carat_session *s, const char *path, const void *no
     bool ok = ct_kv_still_take(s->seq.kv, &still, err);
     ct_scheduler_leave(e->scheduler);
     /* Other sessions run while it is written; this one does not: one thread at a time. */
-    ok = ok && ct_kv_still_save(still, path, e->fingerprint, blob, len, err);
+    ok = ok && ct_kv_still_save(still, path, fingerprint, blob, len, err);
     ct_kv_still_free(still);
     free(blob);
     return ok;
@@ -115,13 +117,15 @@ bool carat_session_save(const carat_session *s, const char *path, const void *no
 bool carat_session_restore(carat_session *s, const char *path, char **note, size_t *note_len, carat_err *err)
 {
     ct_kv_saved *file;
+    uint8_t fingerprint[CT_FINGERPRINT];
     carat_engine *e = s->engine;
+    ct_api_fingerprint(e, s->blend, fingerprint);
     if (note)
         *note = NULL;
     if (s->seq.n)
         return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "restoring into a session that holds %zu tokens", s->seq.n);
     s->has_logits = s->seq.has_hidden = false;
-    if (!ct_kv_saved_open(s->seq.kv, path, e->fingerprint, &file, err))
+    if (!ct_kv_saved_open(s->seq.kv, path, fingerprint, &file, err))
         return false;
     const ct_kv_contents c = ct_kv_saved_contents(file);
     bool ok = unpack_tokens(s, path, &c, note, note_len, err);

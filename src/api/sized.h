@@ -20,14 +20,16 @@
  * end of the struct and into the second column; the build fails if it is forgotten, or if it leaves bytes of padding
  * behind it, which a later field would come to lie in. */
 #define CT_SIZED_STRUCTS(X)                                                                                            \
-    X(carat_options, progress_arg, importance)                                                                         \
+    X(carat_adapter_file, scale, scale)                                                                                \
+    X(carat_adapter_use, scale, scale)                                                                                 \
+    X(carat_options, progress_arg, n_adapters)                                                                         \
     X(carat_stats, busy_seconds, accepted_tokens)                                                                      \
     X(carat_machine_info, n_cores, n_cores)                                                                            \
     X(carat_shape, tower_layers, tower_layers)                                                                         \
     X(carat_rates, batch, batch)                                                                                       \
     X(carat_device, measured, measured)                                                                                \
     X(carat_weigh_query, options, options)                                                                             \
-    X(carat_estimate_result, image_attention_ops, draft)                                                               \
+    X(carat_estimate_result, image_attention_ops, adapters)                                                            \
     X(carat_speed, image, image)                                                                                       \
     X(carat_pan_scan, min_ratio, min_ratio)                                                                            \
     X(carat_box, height, height)                                                                                       \
@@ -44,7 +46,7 @@
     X(carat_mask, close, close)                                                                                        \
     X(carat_result, seconds, n_accepted)                                                                               \
     X(carat_continuation, n_ids, n_ids)                                                                                \
-    X(carat_request_options, user, n_dims)                                                                             \
+    X(carat_request_options, user, n_adapters)                                                                         \
     X(carat_request_state, n_encoded, started)                                                                         \
     X(carat_merge_options, progress_arg, progress_arg)                                                                 \
     X(carat_merge_result, rank, rank)                                                                                  \

@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include <stdlib.h>
 
+#include "api/adapter.h"
 #include "api/internal.h"
 #include "api/sized.h"
 #include "base/bandwidth.h"
@@ -15,6 +16,7 @@
 typedef struct scale {
     ct_backend b;
     ct_estimate estimate;
+    ct_adapter_files adapters;
 } scale;
 
 static bool open_scale(const carat_weigh_query *q, scale *s, carat_err *err)
@@ -23,13 +25,19 @@ static bool open_scale(const carat_weigh_query *q, scale *s, carat_err *err)
     *s = (scale){ .b = { 0 } };
     if (o->n_threads < 0 || o->n_threads > CT_MAX_THREADS)
         return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "%d threads, expected 1 to %d", o->n_threads, CT_MAX_THREADS);
-    return ct_api_open_backend(o, NULL, &s->b, err) &&
-           ct_estimate_open(q, &s->b, o->n_threads ? o->n_threads : ct_cpu_default(), &s->estimate, err);
+    if (!ct_api_open_backend(o, NULL, &s->b, err) ||
+        !ct_estimate_open(q, &s->b, o->n_threads ? o->n_threads : ct_cpu_default(), &s->estimate, err) ||
+        !ct_adapter_files_open(o, &s->adapters, err))
+        return false;
+    s->estimate.desc.adapters = (const ct_lora *const *)s->adapters.v;
+    s->estimate.desc.n_adapters = s->adapters.n;
+    return true;
 }
 
 static void close_scale(scale *s)
 {
     ct_estimate_close(&s->estimate);
+    ct_adapter_files_close(&s->adapters);
     if (s->b.close)
         s->b.close(s->b.self);
 }

@@ -19,6 +19,7 @@
 #ifndef CT_BACKEND_BACKEND_H
 #define CT_BACKEND_BACKEND_H
 
+#include "adapter/lora.h"
 #include "base/memlimit.h"
 #include "format/imatrix.h"
 #include "model/source.h"
@@ -31,6 +32,9 @@
 typedef struct ct_desc {
     const ct_model *text;
     const ct_tower *tower; /* NULL: text only */
+    /* Adapters that are to be loaded besides (adapter_load), for `bytes` alone, which counts them. */
+    const ct_lora *const *adapters; /* [n_adapters] */
+    size_t n_adapters;
 } ct_desc;
 
 /* Where the tensors of a description stand. tower is the source of the tower's, which may be another file's; both NULL
@@ -56,6 +60,7 @@ typedef struct ct_footprint {
     uint64_t tower, tower_work;                /* weights of the vision tower; scratch for one image */
     uint64_t slots;                            /* soft tokens of n_slots images */
     uint64_t pages;                            /* of n_global + n_local */
+    uint64_t adapters;                         /* of those of the description, with what a step needs for them */
     uint64_t scratch;                          /* of a step */
     uint64_t rounding;                         /* what the blocks they lie in take beyond their sum */
     uint64_t window;                           /* address space that loading takes on top, at most */
@@ -89,6 +94,19 @@ typedef struct ct_page_ref {
     uint32_t gen;  /* for the books: how often the page had been handed out; a backend ignores it */
 } ct_page_ref;
 
+/* ---- adapters ---- */
+
+/* A LoRA adapter in the backend's memory, as loaded by it. */
+typedef struct ct_adapter ct_adapter;
+
+/* How much of one counts for a sequence: y = W x + scale * B (A x) for each of its matrices. */
+typedef struct ct_adapter_use {
+    const ct_adapter *adapter;
+    float scale; /* on top of the adapter's own; not 0 */
+} ct_adapter_use;
+
+#define CT_MAX_USES 16 /* adapters of one sequence */
+
 /* ---- a step ---- */
 
 typedef struct ct_step_input {
@@ -106,6 +124,8 @@ typedef struct ct_step_span {
     struct ct_kv *kv; /* the books (kv/kv.h); a backend ignores it */
     const ct_step_input *tokens;
     size_t n;
+    const ct_adapter_use *adapters; /* [n_adapters], each once; added in this order */
+    size_t n_adapters;
     /* Filled by ct_step_run: */
     size_t pos;
     const ct_page_ref *global, *local; /* by tile: of global layers all, of local ones those in the step's window */
@@ -157,6 +177,15 @@ typedef struct ct_backend {
      * CARAT_ECANCELLED; close it even then. */
     bool (*load)(void *self, const ct_desc *d, const ct_files *f, const ct_sizes *s, const ct_load_progress *how,
                  carat_err *err);
+
+    /* Adapters: of a loaded backend, from any thread and at any time, also during a step; they take memory of their own and
+     * touch nothing else. adapter_bytes: what that will be, before it is taken. An adapter that has been checked for the model
+     * (ct_lora_check) and whose files are open is read by adapter_load; digest names its contents. It is freed when no step
+     * names it any more. Errors: CARAT_EFORMAT (numbers that are not finite, by the tensor's name), CARAT_EIO, CARAT_ENOMEM,
+     * CARAT_ELIMIT. Absent (NULL) in a backend that has none. */
+    bool (*adapter_bytes)(void *self, const ct_lora *l, uint64_t *out, carat_err *err);
+    bool (*adapter_load)(void *self, const ct_lora *l, ct_adapter **out, uint8_t digest[32], carat_err *err);
+    void (*adapter_free)(void *self, ct_adapter *a);
 
     void (*page_copy)(void *self, ct_page_kind kind, uint32_t to, uint32_t from);
     /* Zeroes slots [begin, end) in every layer and head. */

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/size.h"
+#include "cpu/adapters.h"
 #include "cpu/inside.h"
 #include "cpu/packing.h"
 
@@ -90,6 +91,19 @@ static bool add_tower(const ct_cpu *c, const ct_desc *d, const ct_sizes *s, ct_f
     return true;
 }
 
+static bool add_adapters(const ct_desc *d, const ct_sizes *s, ct_footprint *out, carat_err *err)
+{
+    for (size_t i = 0; i < d->n_adapters; i++) {
+        uint64_t bytes;
+        if (!ct_lora_check(d->adapters[i], &d->text->cfg, err) ||
+            !ct_adapter_bytes(d->adapters[i], &d->text->cfg, s->max_batch, &bytes, err))
+            return false;
+        out->adapters += bytes;
+        out->rounding += ct_block_bytes((size_t)bytes) - bytes;
+    }
+    return true;
+}
+
 static void add_rounding(ct_footprint *f)
 {
     const uint64_t blocks[] = { f->weights, f->tower, f->tower_work, f->slots, f->pages, f->scratch };
@@ -102,7 +116,7 @@ static bool bytes(void *self, const ct_desc *d, const ct_sizes *s, ct_footprint 
     const ct_cpu *c = self;
     ct_host_pages pages;
     *out = (ct_footprint){ .window = ct_pack_window_bytes(c->n_threads) };
-    if (!add_text(c, d, s, out, err) || !add_tower(c, d, s, out, err) ||
+    if (!add_text(c, d, s, out, err) || !add_tower(c, d, s, out, err) || !add_adapters(d, s, out, err) ||
         !ct_host_pages_describe(&pages, &d->text->cfg, s->elem, s->n_global, s->n_local, err))
         return false;
     out->pages = pages.bytes;
@@ -149,8 +163,29 @@ static bool load(void *self, const ct_desc *d, const ct_files *f, const ct_sizes
         !ct_host_pages_describe(&c->pages, &d->text->cfg, s->elem, s->n_global, s->n_local, err) ||
         !ct_host_pages_take(&c->pages, err))
         return false;
+    c->max_batch = s->max_batch;
     const ct_text_parts parts = { c->weights, &c->pages, &c->soft, &c->kernels, c->pool };
     return ct_text_open(&parts, &o, &c->text, err);
+}
+
+/* ---- adapters ---- */
+
+static bool adapter_bytes(void *self, const ct_lora *l, uint64_t *out, carat_err *err)
+{
+    const ct_cpu *c = self;
+    return ct_adapter_bytes(l, &c->weights->m->cfg, c->max_batch, out, err);
+}
+
+static bool adapter_load(void *self, const ct_lora *l, ct_adapter **out, uint8_t digest[32], carat_err *err)
+{
+    const ct_cpu *c = self;
+    return ct_adapter_load(l, &c->weights->m->cfg, c->max_batch, out, digest, err);
+}
+
+static void adapter_free(void *self, ct_adapter *a)
+{
+    (void)self;
+    ct_adapter_free(a);
 }
 
 /* ---- keys and values ---- */
@@ -269,6 +304,9 @@ bool ct_cpu_open(const ct_cpu_options *o, ct_pool *pool, ct_backend *out, carat_
                          .bytes = bytes,
                          .limits = limits,
                          .load = load,
+                         .adapter_bytes = adapter_bytes,
+                         .adapter_load = adapter_load,
+                         .adapter_free = adapter_free,
                          .page_copy = page_copy,
                          .page_clear = page_clear,
                          .page_read = page_read,

@@ -20,6 +20,7 @@ typedef struct ct_cpu {
     ct_vision *vision; /* NULL: text only */
     ct_soft_tokens soft;
     size_t soft_bytes;
+    size_t max_batch; /* once loaded: rows that an adapter has sums for */
 } ct_cpu;
 
 static inline ct_cpu *ct_cpu_inside(const ct_backend *b)

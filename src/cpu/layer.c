@@ -82,6 +82,8 @@ static void attention_block(ct_text_work *w, size_t layer)
                                    { matrix(w, CT_PART_K, layer), t->key },
                                    { matrix(w, CT_PART_V, layer), t->v } },
                    3);
+    ct_text_adapt(w, layer, t->norm, (ct_adapt[]){ { CT_PART_Q, t->q }, { CT_PART_K, t->key }, { CT_PART_V, t->v } },
+                  3);
     ct_text_show_layer(w, layer, "self_attn.q_proj", t->q, t->q_dim);
     ct_text_show_layer(w, layer, "self_attn.k_proj", t->key, t->kv_dim);
     ct_text_show_layer(w, layer, "self_attn.v_proj", t->v, t->kv_dim);
@@ -94,6 +96,7 @@ static void attention_block(ct_text_work *w, size_t layer)
     ct_text_attention(w, layer);
     ct_text_show_layer(w, layer, "self_attn.heads_out", t->heads, t->q_dim);
     ct_text_linear(w, t->heads, (ct_product[]){ { matrix(w, CT_PART_O, layer), t->y } }, 1);
+    ct_text_adapt(w, layer, t->heads, (ct_adapt[]){ { CT_PART_O, t->y } }, 1);
     ct_text_show_layer(w, layer, "self_attn.o_proj", t->y, c->hidden);
     add_norm(w, layer, norm_of(w, CT_PART_POST_ATTN_NORM, layer), "post_attention_layernorm");
 }
@@ -107,9 +110,11 @@ static void ffn_block(ct_text_work *w, size_t layer)
     ct_text_linear(
         w, t->norm,
         (ct_product[]){ { matrix(w, CT_PART_GATE, layer), t->gate }, { matrix(w, CT_PART_UP, layer), t->up } }, 2);
+    ct_text_adapt(w, layer, t->norm, (ct_adapt[]){ { CT_PART_GATE, t->gate }, { CT_PART_UP, t->up } }, 2);
     ct_text_show_layer(w, layer, "mlp.gate_proj", t->gate, c->ffn);
     gate_up(w);
     ct_text_linear(w, t->gate, (ct_product[]){ { matrix(w, CT_PART_DOWN, layer), t->y } }, 1);
+    ct_text_adapt(w, layer, t->gate, (ct_adapt[]){ { CT_PART_DOWN, t->y } }, 1);
     ct_text_show_layer(w, layer, "mlp", t->y, c->hidden);
     add_norm(w, layer, norm_of(w, CT_PART_POST_FFN_NORM, layer), "post_feedforward_layernorm");
 }

@@ -44,6 +44,7 @@ static void take_thread(const ct_text *t, ct_arena *a, ct_text_thread *own)
         .out = ct_arena_take(a, rows, sizeof(float *)),
         .lo = ct_arena_take(a, rows, sizeof(size_t)),
         .hi = ct_arena_take(a, rows, sizeof(size_t)),
+        .tile = ct_arena_take(a, CT_TILE_FLOATS, sizeof(float)),
     };
 }
 
@@ -60,6 +61,7 @@ static void take_all(ct_text *t, ct_arena *a)
     size_t batch = t->opt.max_batch;
     t->rows = ct_arena_take(a, batch, sizeof *t->rows);
     t->blocks = ct_arena_take(a, batch, sizeof *t->blocks);
+    t->runs = ct_arena_take(a, batch, sizeof *t->runs);
     t->span_failed = ct_arena_take(a, batch, sizeof *t->span_failed);
     t->counters = ct_arena_take(a, (size_t)c->n_layer * CALLS_PER_LAYER + 1, sizeof *t->counters);
     t->x = take_rows(t, a, c->hidden);
@@ -207,6 +209,7 @@ static void plan_rows(ct_text *t, const ct_step_span *spans, size_t n_spans)
         atomic_store_explicit(&t->span_failed[i], false, memory_order_relaxed);
     }
     ct_text_plan_blocks(t);
+    ct_text_plan_runs(t);
 }
 
 void ct_text_step(ct_text *t, const ct_step_span *spans, size_t n_spans, bool *failed)

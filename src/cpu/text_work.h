@@ -12,6 +12,7 @@
 #ifndef CT_CPU_TEXT_WORK_H
 #define CT_CPU_TEXT_WORK_H
 
+#include "cpu/adapters.h"
 #include "cpu/products.h"
 #include "cpu/text.h"
 
@@ -37,12 +38,24 @@ typedef struct ct_text_dense {
     uint8_t *acts[CT_N_ACTS]; /* [rows]; of F32 alone */
 } ct_text_dense;
 
+/* Neighbouring rows of sequences that use the same adapters. */
+typedef struct ct_text_run {
+    const ct_adapter_use *uses; /* [n_uses] */
+    size_t n_uses;
+    size_t first, n; /* rows */
+} ct_text_run;
+
+/* What of B's product a thread computes at a time, before it is added: 64 KiB, which a second-level cache holds. */
+#define CT_TILE_ROWS   64
+#define CT_TILE_FLOATS (16 << 10)
+
 typedef struct ct_text_thread {
     void *scratch;                   /* CT_MUL_SCRATCH or CT_ATTEND_SCRATCH, whichever is larger */
     const void **k_tiles, **v_tiles; /* [tiles of max_context] */
     const float **q;                 /* [rows of an attention item] */
     float **out;
     size_t *lo, *hi;
+    float *tile; /* [CT_TILE_FLOATS] */
 } ct_text_thread;
 
 struct ct_text {
@@ -66,6 +79,8 @@ struct ct_text {
     ct_text_row *rows;
     ct_text_block *blocks;
     size_t n_blocks;
+    ct_text_run *runs; /* of rows that use adapters */
+    size_t n_runs;
     atomic_bool *span_failed; /* [max_batch] */
     ct_counter *counters;     /* one for each call by piece */
     size_t last_n;            /* rows that hidden holds */
@@ -129,6 +144,17 @@ void ct_text_dense_take(ct_text *t, ct_arena *a);
 void ct_text_inputs_close(ct_text_inputs *in); /* accepts NULL */
 /* Adds the squares of x [n, cols], the input of products, to the sums of their matrices. Begins with a barrier. */
 void ct_text_add_inputs(ct_text_work *w, const float *x, const ct_product *products, size_t n_products);
+
+/* ---- adapt.c ---- */
+/* A product that was computed, y [n, rows of the part]. */
+typedef struct ct_adapt {
+    ct_part part;
+    float *y;
+} ct_adapt;
+void ct_text_plan_runs(ct_text *t);
+/* Adds what the adapters of each row make of x [n, cols], for up to three products of the same x; after their
+ * ct_text_linear, from which x must be unchanged. By token where there are many, else by piece. */
+void ct_text_adapt(ct_text_work *w, size_t layer, const float *x, const ct_adapt *all, size_t n);
 
 /* ---- attend.c ---- */
 void ct_text_plan_blocks(ct_text *t);

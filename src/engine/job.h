@@ -60,6 +60,7 @@ struct ct_job {
     ct_group *group;         /* of which it is a part */
     ct_seq *seq;             /* a session's; NULL: the job gets one of its own, of n_ctx, and resumes a prefix */
     size_t n_ctx;            /* of its own sequence */
+    const ct_blend *blend;   /* likewise: adapters that it is computed with; NULL: none */
     const ct_stream *stream; /* what to evaluate; empty where gen continues from what seq holds. Of a job that scores it
                               * becomes that of a continuation */
     size_t from;             /* tokens of the stream that seq holds already */

@@ -71,7 +71,12 @@ void ct_run_close(ct_run *r)
 
 void ct_run_join(ct_run *r, ct_job *j, ct_step_input *inputs, size_t n)
 {
-    r->spans[r->n_jobs] = (ct_step_span){ .kv = j->seq->kv, .tokens = inputs, .n = n };
+    const ct_blend *blend = j->seq->blend;
+    r->spans[r->n_jobs] = (ct_step_span){ .kv = j->seq->kv,
+                                          .tokens = inputs,
+                                          .n = n,
+                                          .adapters = blend ? blend->uses : NULL,
+                                          .n_adapters = blend ? blend->n : 0 };
     r->jobs[r->n_jobs++] = j;
     r->n_spans = r->n_jobs;
 }

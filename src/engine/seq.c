@@ -40,9 +40,17 @@ void ct_seq_close(ct_seq *s)
     *s = (ct_seq){ 0 };
 }
 
+void ct_seq_set_blend(ct_seq *s, const ct_blend *blend)
+{
+    s->blend = blend;
+    ct_kv_set_variant(s->kv, blend ? blend->variant : 0);
+}
+
 bool ct_seq_fork(const ct_seq *s, ct_seq *out, carat_err *err)
 {
-    *out = (ct_seq){ .n_ctx = s->n_ctx, .n = s->n, .n_hidden = s->n_hidden, .has_hidden = s->has_hidden };
+    *out = (ct_seq){
+        .n_ctx = s->n_ctx, .n = s->n, .n_hidden = s->n_hidden, .has_hidden = s->has_hidden, .blend = s->blend
+    };
     if (!ct_kv_fork(s->kv, &out->kv, err) || !take_memory(out, err)) {
         ct_seq_close(out);
         return false;

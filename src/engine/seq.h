@@ -7,6 +7,7 @@
 #ifndef CT_ENGINE_SEQ_H
 #define CT_ENGINE_SEQ_H
 
+#include "engine/blend.h"
 #include "engine/stream.h"
 
 typedef struct ct_seq {
@@ -15,15 +16,18 @@ typedef struct ct_seq {
     int32_t *ids;   /* [n_ctx], of the n evaluated tokens */
     uint64_t *keys; /* [n_ctx], of the same */
     size_t n;
-    float *hidden;   /* [n_hidden], after the last token */
-    size_t n_hidden; /* the model's width */
-    bool has_hidden; /* false: of no token, or of one that is no longer the last */
+    float *hidden;         /* [n_hidden], after the last token */
+    size_t n_hidden;       /* the model's width */
+    bool has_hidden;       /* false: of no token, or of one that is no longer the last */
+    const ct_blend *blend; /* adapters that it is computed with, borrowed; NULL: none */
 } ct_seq;
 
 /* Admits a sequence (kv.h: the same errors). Close it even after a failure. */
 bool ct_seq_open(ct_seq *s, ct_cache *cache, size_t n_ctx, size_t n_hidden, carat_err *err);
 void ct_seq_close(ct_seq *s); /* accepts a zeroed one */
-/* The same contents, without copying keys and values. */
+/* From now on an empty sequence is computed with these; NULL: none. */
+void ct_seq_set_blend(ct_seq *s, const ct_blend *blend);
+/* The same contents and adapters, without copying keys and values. */
 bool ct_seq_fork(const ct_seq *s, ct_seq *out, carat_err *err);
 /* Bytes that open takes besides the cache's pages. False on overflow. */
 bool ct_seq_bytes(size_t n_ctx, size_t n_hidden, size_t *out);

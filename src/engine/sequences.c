@@ -17,7 +17,10 @@ static void begin(ct_scheduler *s, ct_job *j)
 
 static bool open_own(ct_scheduler *s, ct_job *j, carat_err *err)
 {
-    return ct_seq_open(&j->own, s->run.p.cache, j->n_ctx, s->run.p.model->cfg.hidden, err);
+    if (!ct_seq_open(&j->own, s->run.p.cache, j->n_ctx, s->run.p.model->cfg.hidden, err))
+        return false;
+    ct_seq_set_blend(&j->own, j->blend);
+    return true;
 }
 
 /* Sequences for a job and its followers, all or none. */

@@ -288,6 +288,12 @@ uint64_t ct_safetensors_mapped_bytes(const ct_safetensors *s)
     return sum;
 }
 
+const char *ct_safetensors_first_skipped(const ct_safetensors *s, const char **dtype)
+{
+    *dtype = s->n_skipped ? s->skipped[0].dtype : NULL;
+    return s->n_skipped ? s->skipped[0].name : NULL;
+}
+
 const char *ct_safetensors_skipped(const ct_safetensors *s, const char *name)
 {
     const ct_skipped *k = ct_safetensors_find_skipped(s, name);

@@ -24,5 +24,7 @@ uint64_t ct_safetensors_file_bytes(const ct_safetensors *s);
 uint64_t ct_safetensors_mapped_bytes(const ct_safetensors *s); /* of the file(s), while open */
 /* The dtype of a tensor that was skipped for it ("F8_E4M3"), or NULL: for the loader's message. */
 const char *ct_safetensors_skipped(const ct_safetensors *s, const char *name);
+/* The name of the first tensor that was skipped, with its dtype; NULL: none was. For readers to whom every tensor counts. */
+const char *ct_safetensors_first_skipped(const ct_safetensors *s, const char **dtype);
 
 #endif

@@ -46,7 +46,7 @@ size_t ct_acts_stride(ct_acts_form form, size_t cols); /* in kernels.c; includes
  *
  * Rows past w_rows (the padding of the last panel) are not written.
  *   w        packed matrix (quant/pack.h)
- *   x        n rows of activations in the form the slot belongs to, x_stride bytes apart, 64-aligned
+ *   x        n rows of activations in the form the slot belongs to, x_stride bytes apart, 64-aligned; f32 anywhere
  *   y        f32, overwritten; y_stride in floats
  *   scratch  64-aligned, CT_MUL_SCRATCH bytes; one per thread; contents do not outlive the call
  *

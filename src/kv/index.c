@@ -112,7 +112,7 @@ static bool is_taken(const ct_cache *c, uint32_t origin)
 
 uint32_t ct_kv_new_origin(const ct_cache *c)
 {
-    uint32_t origin = 1;
+    uint32_t origin = CT_KV_MAX_VARIANT + 1;
     while (is_taken(c, origin))
         origin++;
     return origin;
@@ -123,8 +123,8 @@ void ct_kv_leave_origin(ct_kv *kv)
     ct_cache *c = kv->cache;
     uint32_t origin = kv->origin;
     assert(kv->end == 0);
-    kv->origin = 0;
-    if (origin == 0 || is_taken(c, origin))
+    kv->origin = kv->variant;
+    if (!ct_is_restored(origin) || is_taken(c, origin))
         return;
     for (uint32_t i = c->roots, next; i != CT_NONE; i = next) {
         next = c->nodes[i].next;

@@ -115,6 +115,7 @@ bool ct_kv_fork(const ct_kv *kv, ct_kv **out, carat_err *err)
     ct_kv *fork = *out;
     fork->len = kv->len;
     fork->labelled = kv->labelled;
+    fork->variant = kv->variant;
     fork->origin = kv->origin;
     fork->end = ct_tiles_for(kv->len);
     fork->local_begin = kv->local_begin;
@@ -128,6 +129,19 @@ bool ct_kv_fork(const ct_kv *kv, ct_kv **out, carat_err *err)
 }
 
 /* ---- looking ---- */
+
+void ct_kv_set_variant(ct_kv *kv, uint32_t variant)
+{
+    assert(kv->len == 0 && variant <= CT_KV_MAX_VARIANT);
+    ct_kv_drop_tail(kv, 0);
+    ct_kv_leave_origin(kv);
+    kv->origin = kv->variant = variant;
+}
+
+uint32_t ct_kv_variant(const ct_kv *kv)
+{
+    return kv->variant;
+}
 
 size_t ct_kv_len(const ct_kv *kv)
 {

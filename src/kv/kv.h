@@ -25,6 +25,11 @@ typedef struct ct_kv ct_kv;
  * CARAT_EARG (context 0 or more than the cache's), CARAT_ELIMIT (the pages it may need are promised to others; with the
  * figures; try again when one is closed), CARAT_ENOMEM (its own few KiB). */
 bool ct_kv_open(ct_cache *cache, size_t context, ct_kv **out, carat_err *err);
+/* Of an empty sequence: what its numbers depend on besides its keys, as one number; 0 at first. Sequences share pages with those
+ * of their own variant alone. */
+#define CT_KV_MAX_VARIANT ((uint32_t)INT32_MAX)
+void ct_kv_set_variant(ct_kv *kv, uint32_t variant);
+uint32_t ct_kv_variant(const ct_kv *kv);
 /* What open takes itself, besides pages of the cache. False on overflow. */
 bool ct_kv_list_bytes(size_t context, size_t *out);
 /* Gives its pages back; those in the prefix index stay there until they are evicted. Accepts NULL. */
@@ -47,7 +52,7 @@ void ct_kv_label(ct_kv *kv, const uint64_t *keys, size_t n);
  * released. */
 void ct_kv_mark(ct_kv *kv);
 /* On an empty sequence: adopts the longest prefix of keys that can be resumed, at most max positions, and returns its
- * length (0: none). Adopted positions are labelled, and were computed by this program. */
+ * length (0: none). Adopted positions are labelled, of the same variant, and were computed by this program. */
 size_t ct_kv_resume(ct_kv *kv, const uint64_t *keys, size_t n, size_t max);
 /* Drops positions >= pos; where that is not possible (the local window before pos is lost, pos is inside an image),
  * drops down to the largest possible length below, 0 at worst. Returns the length reached; recompute from there. */

@@ -35,7 +35,7 @@ typedef struct ct_pages {
 
 /* The prefix index: a tree whose nodes are global pages (node i is page i). A node's keys are those of its tile, after
  * all keys of its ancestors; only a node with 64 keys has children. A node and its parent are of the same origin: each
- * restored sequence has a tree of its own beside the common one. */
+ * variant and each restored sequence has a tree of its own beside the common one. */
 typedef struct ct_node {
     uint32_t parent, child, next, prev; /* siblings in no order */
     uint32_t local;                     /* the local page of the same positions, or CT_NONE */
@@ -63,12 +63,19 @@ struct ct_kv {
     ct_kv *next, *prev;
     size_t context, n_tiles, n_ring; /* promised: n_tiles global pages and n_ring local ones */
     size_t len, labelled;
-    uint32_t origin;             /* 0: all was computed here; else which restored sequence it descends from */
+    uint32_t variant;            /* ct_kv_set_variant */
+    uint32_t origin;             /* its variant: all was computed here; else which restored sequence it descends from */
     size_t end;                  /* tiles [0, end) of `global` are held; pages_for(len) but during a step */
     size_t local_begin;          /* tiles [local_begin, end) of `local` may be held */
     uint64_t keys[CT_TILE];      /* of the tile of position `labelled` */
     ct_page_ref *global, *local; /* [n_tiles] by absolute tile */
 };
+
+/* Origins of restored sequences are above those of variants. */
+static inline bool ct_is_restored(uint32_t origin)
+{
+    return origin > CT_KV_MAX_VARIANT;
+}
 
 static inline size_t ct_tiles_for(size_t positions)
 {
@@ -119,8 +126,8 @@ uint32_t ct_node_match(const ct_cache *c, uint32_t origin, uint32_t parent, cons
                        size_t *common);
 /* One that no sequence has. */
 uint32_t ct_kv_new_origin(const ct_cache *c);
-/* kv holds nothing any more: its origin is 0 again, and if it was the last of its restored sequence, that one's tree
- * goes, because nothing could find it. */
+/* kv holds nothing any more: its origin is its variant again, and if it was the last of its restored sequence, that one's
+ * tree goes, because nothing could find it. */
 void ct_kv_leave_origin(ct_kv *kv);
 
 /* ---- kv.c ---- */

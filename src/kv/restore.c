@@ -80,7 +80,7 @@ static bool check_model(const char *what, const ct_cache *c, const header *h, co
                         carat_err *err)
 {
     if (memcmp(h->model, model_hash, 32) != 0)
-        return ct_fail(err, CARAT_EUNSUPPORTED, 64, "%s: saved with another model", what);
+        return ct_fail(err, CARAT_EUNSUPPORTED, 64, "%s: saved with another model, or other adapters", what);
     if (!check_elem(what, h->elem, c->opt.elem, err))
         return false;
     const struct {

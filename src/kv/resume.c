@@ -79,7 +79,8 @@ static size_t find_path(ct_kv *kv, const uint64_t *keys, size_t n)
     size_t matched = 0, common = CT_TILE;
     uint32_t parent = CT_NONE;
     while (matched < n && common == CT_TILE) {
-        uint32_t node = ct_node_match(kv->cache, 0, parent, keys + matched, ct_kv_min(n - matched, CT_TILE), &common);
+        uint32_t node =
+            ct_node_match(kv->cache, kv->variant, parent, keys + matched, ct_kv_min(n - matched, CT_TILE), &common);
         if (common == 0)
             break;
         kv->global[matched / CT_TILE].page = node;
@@ -103,7 +104,7 @@ static void hold_path(ct_kv *kv, size_t pos, size_t matched)
 size_t ct_kv_resume(ct_kv *kv, const uint64_t *keys, size_t n, size_t max)
 {
     ct_cache *c = kv->cache;
-    assert(kv->len == 0 && kv->origin == 0);
+    assert(kv->len == 0 && kv->origin == kv->variant);
     c->clock++;
     ct_kv_drop_tail(kv, 0);
     const key_list list = { keys, n };

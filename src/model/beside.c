@@ -167,6 +167,19 @@ static bool end_in_map(const ct_source *s, char **out, carat_err *err)
 
 /* ---- all of it ---- */
 
+bool ct_beside_template(const ct_source *s, char **out, carat_err *err)
+{
+    char path[4096];
+    json_t *config;
+    *out = NULL;
+    if (s->gguf)
+        return template_in_gguf(s->gguf, out, err);
+    bool ok =
+        ct_beside_json(s, "tokenizer_config.json", path, &config, err) && template_in_folder(s, config, path, out, err);
+    json_decref(config);
+    return ok;
+}
+
 static bool read_folder(const ct_source *s, ct_config *c, ct_beside *out, carat_err *err)
 {
     char path[4096];

@@ -26,6 +26,10 @@ typedef struct ct_beside {
 bool ct_beside_read(const ct_source *s, ct_config *c, ct_beside *out, carat_err *err);
 void ct_beside_deinit(ct_beside *b);
 
+/* The chat template alone, the caller's even after a failure; NULL: there is none. Of s only the path and the container are
+ * used. Errors as above. */
+bool ct_beside_template(const ct_source *s, char **out, carat_err *err);
+
 /* A JSON file of a folder; path: its name for messages. *v, which the caller releases, is NULL where there is no such
  * file. Errors as above. */
 bool ct_beside_json(const ct_source *s, const char *name, char path[4096], json_t **v, carat_err *err);

@@ -36,8 +36,8 @@ static bool check_type(const ct_gguf *g, carat_err *err)
     static const struct {
         const char *type, *what;
     } others[] = {
-        { "adapter", "a LoRA adapter: merge it into its model first" },
-        { "lora", "a LoRA adapter: merge it into its model first" },
+        { "adapter", "a LoRA adapter: merge it into its model first, or use it beside the model (--lora)" },
+        { "lora", "a LoRA adapter: merge it into its model first, or use it beside the model (--lora)" },
         { "imatrix", "an importance matrix (imatrix), made for quantising a model: it has no weights" },
         { "controlvector", "a control vector: it changes a model and is none" },
         { "vocab", "a vocabulary without weights" },

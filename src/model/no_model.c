@@ -68,7 +68,8 @@ static bool refuse_adapter(const char *folder, carat_err *err)
     const char *base = NULL;
     if (ct_source_join(folder, "adapter_config.json", path) && ct_json_load(path, MAX_JSON, &o, NULL))
         base = json_string_value(json_object_get(o, "base_model_name_or_path"));
-    ct_fail(err, CARAT_EIO, CARAT_NOWHERE, "%s: a LoRA adapter: merge it into its model%s%.60s%s first", folder,
+    ct_fail(err, CARAT_EIO, CARAT_NOWHERE,
+            "%s: a LoRA adapter: merge it into its model%s%.60s%s first, or use it beside the model (--lora)", folder,
             base ? ", '" : "", base ? base : "", base ? "'," : "");
     json_decref(o);
     return false;

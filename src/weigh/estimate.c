@@ -126,7 +126,7 @@ bool ct_estimate_open(const carat_weigh_query *q, const ct_backend *b, int n_thr
         return false;
     if (!open_draft(s, err))
         return false;
-    s->desc = (ct_desc){ s->own.model, s->own.tower };
+    s->desc = (ct_desc){ .text = s->own.model, .tower = s->own.tower };
     s->vision_tensor_bytes = s->own.tower ? s->own.tower->tensor_bytes : 0;
     return true;
 }
@@ -136,5 +136,5 @@ void ct_estimate_close(ct_estimate *s)
     ct_checkpoint_close(&s->own);
     ct_checkpoint_close(&s->own_draft);
     s->draft = NULL;
-    s->desc = (ct_desc){ NULL, NULL };
+    s->desc = (ct_desc){ .text = NULL };
 }

@@ -45,7 +45,7 @@ static uint64_t room_of_addresses(const ct_estimate *s, const carat_estimate_res
     ct_plan p;
     ct_footprint f = { 0 };
     if (ct_plan_make(&m->cfg, NULL, &s->options, &p, NULL))
-        s->b->bytes(s->b->self, &(ct_desc){ m, NULL }, &p.sizes, &f, NULL);
+        s->b->bytes(s->b->self, &(ct_desc){ .text = m }, &p.sizes, &f, NULL);
     uint64_t window = m->head_bytes + f.window;
     uint64_t later = minus(w->total, f.weights + w->vision + w->kv_kept + w->overhead);
     return minus(left + m->head_bytes + MAPPED_BYTES, beside + minus(window, later));

@@ -24,6 +24,7 @@ static void add_backend(const ct_footprint *f, const ct_estimate *s, carat_estim
     w->vision = f->tower;
     w->scratch = f->scratch;
     w->image_cache = f->slots;
+    w->adapters = f->adapters;
     for (uint32_t t = 0; t < CT_N_TYPE; t++)
         w->weight_bytes_of[t] = (double)f->bytes_of[t];
     if (!s->desc.tower)
@@ -133,6 +134,20 @@ static bool add_ops(void *arg, ct_part part, size_t layer)
     return true;
 }
 
+/* Multiplications and additions for a token by all adapters. */
+static double adapter_ops(const ct_estimate *s)
+{
+    double n = 0;
+    for (size_t i = 0; i < s->desc.n_adapters; i++)
+        for (size_t k = 0; k < s->desc.adapters[i]->n; k++) {
+            const ct_lora_pair *p = &s->desc.adapters[i]->pairs[k];
+            size_t rows, cols;
+            ct_part_shape(&s->desc.text->cfg, p->part, &rows, &cols);
+            n += 2.0 * (double)p->rank * (double)(rows + cols);
+        }
+    return n;
+}
+
 static void add_work(const ct_estimate *s, carat_estimate_result *w)
 {
     const ct_config *c = &s->desc.text->cfg;
@@ -146,9 +161,9 @@ static void add_work(const ct_estimate *s, carat_estimate_result *w)
     double seen = n_global * t / 2 + n_local * local;
     ct_part_each(c, add_ops, &(ops){ s->desc.text, w });
     w->tower_type = s->desc.tower ? (int)ct_tower_main_type(s->desc.tower) : 0;
-    w->decode_bytes[0] = text;
-    w->decode_bytes[1] = text + kv_bytes;
-    w->prefill_ops[0] = 2 * per_layer * c->n_layer;
+    w->decode_bytes[0] = text + (double)w->adapters;
+    w->decode_bytes[1] = w->decode_bytes[0] + kv_bytes;
+    w->prefill_ops[0] = 2 * per_layer * c->n_layer + adapter_ops(s);
     w->prefill_ops[1] = w->prefill_ops[0] + 4 * dims * seen;
     if (c->is_encoder) { /* every token sees all others on global layers, and writes none after it */
         w->prefill_ops[1] += 4 * dims * n_global * t / 2;
@@ -220,7 +235,7 @@ bool ct_estimate_weigh(const ct_estimate *s, size_t n_ctx, carat_estimate_result
     if (!add_draft(s, &p, w, err))
         return false;
     w->total = w->draft + f.weights + w->vision + w->kv_global + w->kv_window + w->kv_kept + w->sessions + w->steps +
-               w->scratch + w->image_scratch + w->image_cache + w->overhead;
+               w->scratch + w->image_scratch + w->image_cache + w->adapters + w->overhead;
     w->elsewhere = elsewhere(s, w);
     add_work(s, w);
     return true;

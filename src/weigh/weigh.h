@@ -19,7 +19,7 @@ typedef struct ct_estimate {
     carat_options options; /* their n_ctx is ignored */
     char name[96], quant[96], note[232];
     bool is_file, is_custom, could_see;
-    ct_desc desc;
+    ct_desc desc;        /* adapters: added by whoever opens it, if any */
     const ct_model *draft; /* a smaller model beside it; NULL: none */
     const ct_backend *b; /* whose `bytes` is used */
     int n_threads;

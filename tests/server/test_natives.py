@@ -183,7 +183,7 @@ class Natives(Case):
         self.assertEqual((r.json()["tokens_evaluated"], r.headers["x-carat-ignored"]), (usage, "mood"))
         self.assertEqual(s.post("/v1/chat/completions/input_tokens", CHAT).json()["input_tokens"], usage)
         self.assertEqual((s.get("/lora-adapters").json(), s.post("/lora-adapters", []).json()), ([], {"success": True}))
-        self.error(s.post("/lora-adapters", [{"id": 0, "scale": 1}]), 501, "adapter")
+        self.error(s.post("/lora-adapters", [{"id": 0, "scale": 1}]), 400, "there is no adapter 0")
         self.assertEqual(s.get("/tokenizer_info").json()["bos_token"], "<bos>")
         self.assertEqual(s.post("/tokenize", {"content": "a", "mood": 1}).headers["x-carat-ignored"], "mood")
         with open(os.path.join(SIGHT, "test", "000-0.png"), "rb") as f:

@@ -132,6 +132,8 @@ typedef struct carat_estimate_result {
     double image_attention_ops;                 /* the part of image_ops that is not products with weights */
     size_t n_texts; /* of an embedding model, which has no sessions: texts of a step, at most; of others 0 */
     uint64_t draft; /* of carat_options.draft: weights, keys and values, scratch; in total */
+
+    uint64_t adapters; /* of the options, in memory; they are in decode_bytes and prefill_ops too */
 } carat_estimate_result;
 
 /* Reads headers only. Errors: CARAT_EARG (an unknown name, with one that comes near; a context past the model's; a shape

@@ -114,7 +114,8 @@ class Merge(Folder):
         one = "blk.0.attn_q.weight.lora_a"
         g.tensors = {k: v for k, v in good.items() if k != one}
         refused(["blk.0.attn_q.weight has .lora_b, but no .lora_a"])
-        g.tensors = dict(good, **{"blk.99.attn_q.weight.lora_a": good[one]})
+        g.tensors = dict(good, **{"blk.99.attn_q.weight.lora_a": good[one],
+                                  "blk.99.attn_q.weight.lora_b": good["blk.0.attn_q.weight.lora_b"]})
         refused(["blk.99.attn_q.weight.lora_a belongs to no matrix"])
         g.tensors = dict(good, **{"blk.0.attn_q.weight": good[one]})
         refused(["blk.0.attn_q.weight belongs to no matrix"])
