@@ -161,24 +161,41 @@ static void test_models(void **state)
     json_decref(o);
 }
 
+static bool read_scales(const char *text, double scales[2], ct_openai_fault *f)
+{
+    json_t *body = text ? json_loads(text, JSON_DECODE_ANY, NULL) : NULL;
+    scales[0] = scales[1] = 7;
+    bool ok = ct_llamacpp_read_scales(body, 2, scales, f);
+    json_decref(body);
+    return ok;
+}
+
 static void test_adapters(void **state)
 {
     (void)state;
+    static const ct_llamacpp_adapter all[] = { { "a", "/x/a.gguf", 0.5 }, { "b", "/x/b", 0 } };
+    static const char *const bad[] = { NULL,
+                                       "{}",
+                                       "[1]",
+                                       "[{\"id\": 0}]",
+                                       "[{\"id\": \"a\", \"scale\": 1}]",
+                                       "[{\"id\": 2, \"scale\": 1}]",
+                                       "[{\"id\": -1, \"scale\": 1}]",
+                                       "[{\"id\": 0, \"scale\": 1e300}]" };
     ct_openai_fault f;
-    const ct_talk_scene scene = { .engine = engine, .options = &options };
-    json_t *o = ct_llamacpp_adapters(), *none = json_array(), *one = json_pack("[{s:i, s:f}]", "id", 0, "scale", 1.0);
-    assert_true(json_is_array(o) && json_array_size(o) == 0);
-    json_decref(o);
-    assert_true(ct_llamacpp_set_adapters(&scene, none, &o, &f));
-    at(o, "success", JSON_TRUE);
-    json_decref(o);
-    assert_false(ct_llamacpp_set_adapters(&scene, one, &o, &f));
-    assert_int_equal(f.status, 501);
-    assert_false(ct_llamacpp_set_adapters(&scene, json_array_get(one, 0), &o, &f));
-    assert_int_equal(f.status, 400);
-    assert_false(ct_llamacpp_set_adapters(&scene, NULL, &o, &f));
+    double scales[2];
+    json_t *none = ct_llamacpp_adapters(NULL, 0), *o = ct_llamacpp_adapters(all, 2);
+    assert_true(json_is_array(none) && json_array_size(none) == 0);
     json_decref(none);
-    json_decref(one);
+    assert_int_equal(json_array_size(o), 2);
+    json_decref(o);
+    assert_true(read_scales("[{\"id\": 1, \"scale\": 0.25}]", scales, &f));
+    assert_true(scales[0] == 0 && scales[1] == 0.25);
+    assert_true(read_scales("[]", scales, &f) && scales[0] == 0 && scales[1] == 0);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        assert_false(read_scales(bad[i], scales, &f));
+        assert_int_equal(f.status, 400);
+    }
 }
 
 int main(void)
