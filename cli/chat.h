@@ -97,6 +97,9 @@ bool chat_is_command(const char *line);
 /* A command; it loses the white space at its end. False: to leave. */
 bool chat_command(chat *c, char *line);
 
+/* chat_lora.c: /lora. */
+void chat_lora(chat *c, const char *text);
+
 /* chat_file.c: writes the conversation. False after a message. */
 bool chat_save(const chat *c, const char *path);
 /* Takes the lock of c->file and restores the conversation in it, if the file exists. False after a message. */

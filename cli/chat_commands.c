@@ -27,6 +27,7 @@ static void help(void)
          "  /image FILE ...  send images with the next message; or name the files in the message\n"
          "  /save [FILE]     save the conversation, to resume later with --session FILE\n"
          "  /show            the settings, and how much of the context is used\n"
+         "  /lora NAME=SCALE how much of an adapter (--lora) counts from now on; alone: which there are\n"
          "  /tools           the functions that the model may call, and who runs them\n"
          "  /prompt          what the model was given for its last answer, and what was mended of the messages\n"
          "  /bye             quit (also Ctrl-D)\n"
@@ -232,21 +233,22 @@ static void save(chat *c, const char *path)
         c->some_failed = true;
 }
 
-typedef enum verb { HELP, CLEAR, RETRY, UNDO, SYSTEM, SET, IMAGE, SAVE, SHOW, TOOLS, PROMPT, BYE, UNKNOWN } verb;
+typedef enum verb { HELP, CLEAR, RETRY, UNDO, SYSTEM, SET, IMAGE, SAVE, SHOW, LORA, TOOLS, PROMPT, BYE, UNKNOWN } verb;
 
 static const struct {
     const char *name;
     verb verb;
 } names[] = {
-    { "/help", HELP },   { "/clear", CLEAR }, { "/retry", RETRY }, { "/undo", UNDO }, { "/system", SYSTEM },
-    { "/set", SET },     { "/image", IMAGE }, { "/save", SAVE },   { "/show", SHOW }, { "/prompt", PROMPT },
-    { "/tools", TOOLS }, { "/bye", BYE },     { "/quit", BYE },    { "/exit", BYE },  { "/?", HELP },
+    { "/help", HELP },     { "/clear", CLEAR },   { "/retry", RETRY }, { "/undo", UNDO },
+    { "/system", SYSTEM }, { "/set", SET },       { "/image", IMAGE }, { "/save", SAVE },
+    { "/show", SHOW },     { "/prompt", PROMPT }, { "/lora", LORA },   { "/tools", TOOLS },
+    { "/bye", BYE },       { "/quit", BYE },      { "/exit", BYE },    { "/?", HELP },
 };
 #define N_NAMES (sizeof names / sizeof *names)
 
 static bool takes_words(verb v)
 {
-    return v == SYSTEM || v == SET || v == IMAGE || v == SAVE;
+    return v == SYSTEM || v == SET || v == IMAGE || v == SAVE || v == LORA;
 }
 
 /* The command of that name, n letters. */
@@ -355,6 +357,9 @@ bool chat_command(chat *c, char *line)
         break;
     case SHOW:
         show(c);
+        break;
+    case LORA:
+        chat_lora(c, rest);
         break;
     case TOOLS:
         if (chat_refresh_tools(c))

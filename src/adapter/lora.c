@@ -13,6 +13,8 @@
 #include "base/size.h"
 #include "model/beside.h"
 
+#define MAX_CONFIG ((size_t)1 << 20)
+
 /* ---- pairs ---- */
 
 static void name_of_part(ct_part part, size_t layer, char name[CT_LORA_NAME])
@@ -185,7 +187,7 @@ static bool read_alpha(const ct_lora *l, double *alpha, carat_err *err)
     if (*alpha == 0)
         return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE,
                        "%s: adapter.lora.alpha is 0, which leaves the model as it is", l->path);
-    return isfinite(*alpha) ||
+    return isfinite((float)*alpha) ||
            ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: adapter.lora.alpha is missing or no number", l->path);
 }
 
@@ -228,9 +230,10 @@ static bool read_gguf(ct_lora *l, carat_err *err)
 
 /* ---- PEFT ---- */
 
-static bool read_folder(ct_lora *l, carat_err *err)
+static bool read_peft(ct_lora *l, const json_t *config, carat_err *err)
 {
-    return make_room(l, ct_safetensors_tensors(l->st)->n, err) && ct_lora_read_peft(l, err) && check_pairs(l, err);
+    return make_room(l, ct_safetensors_tensors(l->st)->n, err) && ct_lora_read_peft(l, config, err) &&
+           check_pairs(l, err);
 }
 
 /* ---- opening ---- */
@@ -278,7 +281,12 @@ static bool open_folder(ct_lora *l, carat_err *err)
         return ct_fail(err, CARAT_EIO, CARAT_NOWHERE,
                        "%s: no adapter_model.safetensors, expected a PEFT folder with it and adapter_config.json",
                        l->path);
-    return ct_safetensors_open(path, &l->st, err) && read_folder(l, err);
+    if (!ct_safetensors_open(path, &l->st, err) || !ct_source_join(l->path, "adapter_config.json", path))
+        return false;
+    json_t *config = NULL;
+    bool ok = ct_json_load(path, MAX_CONFIG, &config, err) && read_peft(l, config, err);
+    json_decref(config);
+    return ok;
 }
 
 static bool read_template(ct_lora *l, carat_err *err)
@@ -299,10 +307,22 @@ bool ct_lora_open(const char *path, ct_lora **out, carat_err *err)
     return finish(out, ok && read_template(l, err));
 }
 
-bool ct_lora_open_memory(const char *path, const void *data, size_t size, ct_lora **out, carat_err *err)
+static bool read_memory(ct_lora *l, const char *config, size_t config_len, const void *data, size_t size,
+                        carat_err *err)
 {
-    return begin(path, out, err) &&
-           finish(out, ct_gguf_open_memory(path, data, size, &(*out)->gguf, err) && read_gguf(*out, err));
+    json_t *o = NULL;
+    if (!config)
+        return ct_gguf_open_memory(l->path, data, size, &l->gguf, err) && read_gguf(l, err);
+    bool ok = ct_json_parse(l->path, config, config_len, &o, err) &&
+              ct_safetensors_open_memory(l->path, data, size, &l->st, err) && read_peft(l, o, err);
+    json_decref(o);
+    return ok;
+}
+
+bool ct_lora_open_memory(const char *path, const char *config, size_t config_len, const void *data, size_t size,
+                         ct_lora **out, carat_err *err)
+{
+    return begin(path, out, err) && finish(out, read_memory(*out, config, config_len, data, size, err));
 }
 
 void ct_lora_close_files(ct_lora *l)

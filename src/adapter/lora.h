@@ -21,6 +21,7 @@
 #ifndef CT_ADAPTER_LORA_H
 #define CT_ADAPTER_LORA_H
 
+#include "base/json.h"
 #include "format/gguf.h"
 #include "format/safetensors.h"
 #include "model/model.h"
@@ -53,8 +54,10 @@ typedef struct ct_lora {
 /* A GGUF file or a PEFT folder; reads no weights. Errors: CARAT_EIO, CARAT_EFORMAT (half of a pair, no alpha, a rank that is
  * not the stated one), CARAT_EUNSUPPORTED (what is refused, by name), CARAT_ELIMIT, CARAT_ENOMEM. */
 bool ct_lora_open(const char *path, ct_lora **out, carat_err *err);
-/* From bytes that the caller keeps until close. */
-bool ct_lora_open_memory(const char *path, const void *data, size_t size, ct_lora **out, carat_err *err);
+/* From bytes that the caller keeps until close, without a template: a GGUF file, or the two of a folder, of which config is the
+ * JSON (NULL: a GGUF file). path only names them in messages. */
+bool ct_lora_open_memory(const char *path, const char *config, size_t config_len, const void *data, size_t size,
+                         ct_lora **out, carat_err *err);
 /* Pairs stay, without their tensors' data. */
 void ct_lora_close_files(ct_lora *l);
 void ct_lora_close(ct_lora *l); /* accepts NULL */
@@ -69,7 +72,7 @@ bool ct_lora_check(const ct_lora *l, const ct_config *c, carat_err *err);
 /* One more tensor: the first or second factor of its matrix, which becomes a pair. Errors: CARAT_EFORMAT (the same factor
  * twice). */
 bool ct_lora_add(ct_lora *l, ct_part part, size_t layer, bool is_a, const ct_tensor *t, carat_err *err);
-/* lora_peft.c: fills pairs from l->st and the folder's adapter_config.json, scales too. */
-bool ct_lora_read_peft(ct_lora *l, carat_err *err);
+/* lora_peft.c: fills pairs from l->st and the configuration, scales too. */
+bool ct_lora_read_peft(ct_lora *l, const json_t *config, carat_err *err);
 
 #endif

@@ -8,10 +8,6 @@
 
 #include "adapter/lora.h"
 #include "adapter/pattern.h"
-#include "base/json.h"
-#include "model/source.h"
-
-#define MAX_CONFIG ((size_t)1 << 20)
 
 /* ---- adapter_config.json ---- */
 
@@ -186,7 +182,7 @@ static bool set_scale(const scales *s, ct_lora_pair *p, const char *module, cara
                        "%s: '%.100s' has a rank of %llu, but adapter_config.json states %.16g", s->l->path,
                        (p->a ? p->a : p->b)->name, (unsigned long long)found, rank);
     p->scale = alpha / (s->is_rank_stabilised ? sqrt(rank) : rank);
-    return (isfinite(p->scale) && p->scale != 0) ||
+    return (isfinite((float)p->scale) && p->scale != 0) ||
            ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: adapter_config.json: an alpha of %.16g for '%.80s'",
                    s->l->path, alpha, module);
 }
@@ -314,14 +310,7 @@ static bool add_tensors(ct_lora *l, const json_t *config, carat_err *err)
     return true;
 }
 
-bool ct_lora_read_peft(ct_lora *l, carat_err *err)
+bool ct_lora_read_peft(ct_lora *l, const json_t *config, carat_err *err)
 {
-    char path[4096];
-    json_t *config = NULL;
-    if (!ct_source_join(l->path, "adapter_config.json", path))
-        return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "path of %zu bytes is too long", strlen(l->path));
-    bool ok =
-        ct_json_load(path, MAX_CONFIG, &config, err) && check_settings(l, config, err) && add_tensors(l, config, err);
-    json_decref(config);
-    return ok;
+    return check_settings(l, config, err) && add_tensors(l, config, err);
 }

@@ -308,6 +308,22 @@ class Lora(Folder):
         self.assertTrue(n <= find(with_it) < 64 * n, (n, with_it))
         self.assertEqual(find(bare), 0)
 
+    def test_switched_in_a_chat(self):
+        """What was said before is computed anew with what counts now: the answer is that of a chat that had it all along."""
+        adapter = self.gguf(self.factors())
+        def chat(lines, *args):
+            out = self.ok("chat", TINY_GGUF, "--temp", "0", "-n", "6", "--lora", *args, stdin=lines.encode()).stdout
+            return out
+        with_it, without = chat("hello\n", "a=" + adapter), chat("hello\n", "a=" + adapter + "=0")
+        self.assertNotEqual(with_it, without)
+        self.assertEqual(chat("/lora a=1\nhello\n", "a=" + adapter + "=0"), with_it)
+        self.assertEqual(chat("/lora a=0\nhello\n", "a=" + adapter), without)
+        self.assertEqual(chat("hello\n/lora a=1\n/retry\n", "a=" + adapter + "=0"), without + with_it)
+        self.assertIn(b"a  scale 0.5, rank 3, 14 matrices", chat("/lora\n", "a=" + adapter + "=0.5"))
+        for line, says in (("/lora b=1", b"no adapter 'b'"), ("/lora a", b"/lora NAME=SCALE"), ("/lora a=x", b"/lora NAME=SCALE")):
+            from program import carat
+            self.assertIn(says, carat("chat", TINY_GGUF, "--lora", "a=" + adapter, stdin=line.encode() + b"\n").stderr)
+
     def test_a_chat_adapter_brings_its_template(self):
         """A base model has none: with the adapter's it takes part in chats."""
         g = Gguf(TINY_GGUF)
