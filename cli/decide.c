@@ -12,6 +12,7 @@
 #include "base/err.h"
 #include "choices.h"
 #include "commands.h"
+#include "decisions/policy.h"
 #include "engine.h"
 #include "json_out.h"
 #include "pictures.h"
@@ -27,6 +28,7 @@ static struct {
     cli_question question;
     cli_list choices;
     const char *file, *levels, *lines;
+    const char *policy;
     bool yes_no, json, show_prompt;
     int ending; /* carat_ending */
 } opt;
@@ -39,6 +41,8 @@ static const cli_option choice_options[] = {
     { 0, "yes-no", NULL, CLI_FLAG, &opt.yes_no, NULL, "Yes and No (for another spelling: --choice)" },
     { 0, "levels", NULL, CLI_TEXT, &opt.levels, "A..B|A,B,C",
       "a scale, lowest first, and its expected value: whole numbers, or texts that count as 1, 2, 3" },
+    { 0, "policy", NULL, CLI_TEXT, &opt.policy, "NAME|TEXT",
+      "does the image violate it, as ShieldGemma 2 is asked: dangerous, sexual, violence, or a text" },
     { 0, "ending", NULL, CLI_WORD, &opt.ending, NULL,
       "whole: the answer ends with the choice; open: whatever may follow it",
       .otherwise = "whole with a chat template, else open", .words = endings },
@@ -86,12 +90,13 @@ static bool check_levels(void)
 
 static bool check_choices(void)
 {
-    if (opt.lines && (opt.choices.n || opt.file || opt.yes_no || opt.levels)) {
+    if (opt.lines && (opt.choices.n || opt.file || opt.yes_no || opt.levels || opt.policy)) {
         cli_usage(&cli_decide, "the lines of --jsonl have their own choices");
         return false;
     }
-    if (!opt.lines && (opt.choices.n > 0) + (opt.file != NULL) + opt.yes_no + (opt.levels != NULL) != 1) {
-        cli_usage(&cli_decide, "among what? Give one of --choice, --choices, --yes-no and --levels");
+    if (!opt.lines &&
+        (opt.choices.n > 0) + (opt.file != NULL) + opt.yes_no + (opt.levels != NULL) + (opt.policy != NULL) != 1) {
+        cli_usage(&cli_decide, "among what? Give one of --choice, --choices, --yes-no, --levels and --policy");
         return false;
     }
     for (size_t i = 0; i < opt.choices.n; i++)
@@ -125,7 +130,7 @@ static bool make_choices(cli_choices *c, decision *d, carat_err *err)
     bool ok = true;
     for (size_t i = 0; ok && i < opt.choices.n; i++)
         ok = cli_choices_split(c, opt.choices.v[i], err);
-    if (opt.yes_no)
+    if (opt.yes_no || opt.policy)
         ok = cli_choices_split(c, "Yes,No", err);
     if (opt.levels)
         ok = make_levels(c, d, err);
@@ -149,6 +154,9 @@ static int check_usage(const cli_list *args, const char *path)
     if (opt.lines &&
         (args->n || q->prompt || q->file || cli_image_paths.n || q->has_control || q->no_bos || opt.show_prompt))
         return cli_usage(&cli_decide, "--jsonl takes its questions from its lines");
+    if (opt.policy && (args->n || q->prompt || q->file || q->system || q->is_raw || q->has_control || q->no_bos ||
+                       opt.ending || cli_image_paths.n != 1))
+        return cli_usage(&cli_decide, "--policy is asked about one --image, and nothing else");
     if (q->is_raw && cli_model_values.chat_template)
         return cli_usage(&cli_decide, "give either --raw or --chat-template, not both");
     if (opt.file && strcmp(opt.file, "-") == 0 && !q->prompt && !args->n && (!q->file || strcmp(q->file, "-") == 0))
@@ -215,12 +223,14 @@ static int decide_one(carat_engine *e, decision *d, const char *text, size_t len
     carat_err err;
     carat_prompt *p;
     d->engine = e;
-    d->ending = (carat_ending)opt.ending;
-    if (!cli_question_is_chat(&opt.question, e))
+    d->ending = opt.policy ? CARAT_ENDING_OPEN : (carat_ending)opt.ending;
+    if (!opt.policy && !cli_question_is_chat(&opt.question, e))
         len = decision_take_spaces(d, text, len);
-    if (!cli_question_prompt(&opt.question, e, text, len, pictures, pan_scan, &p, &err))
+    if (!(opt.policy ? ct_policy_prompt(e, opt.policy, pictures->v[0], &p, &err)
+                     : cli_question_prompt(&opt.question, e, text, len, pictures, pan_scan, &p, &err)))
         return term_error(&err);
-    cli_question_tell(&opt.question, e, text, pictures, "the choices are scored as continuations of the text");
+    if (!opt.policy)
+        cli_question_tell(&opt.question, e, text, pictures, "the choices are scored as continuations of the text");
     if (opt.show_prompt)
         show_prompt(p, stderr);
     d->prompt = p;
@@ -251,13 +261,13 @@ static int run(int argc, char **argv)
         return decide_all(
             path, &(decide_lines){ opt.lines, opt.question.system, opt.question.is_raw, (carat_ending)opt.ending });
     char *text = NULL;
-    size_t len;
+    size_t len = 0;
     carat_err err;
     carat_engine *e = NULL;
     cli_choices choices = { 0 };
     cli_pictures pictures = { 0 };
     decision d = { 0 };
-    if (!cli_question_text(&cli_decide, &opt.question, &args, "", &text, &len, &code))
+    if (!opt.policy && !cli_question_text(&cli_decide, &opt.question, &args, "", &text, &len, &code))
         goto done;
     if (!make_choices(&choices, &d, &err) || !cli_pictures_load(&cli_image_paths, &pictures, &err)) {
         code = term_error(&err);
@@ -288,6 +298,7 @@ const cli_command cli_decide = {
         "  carat decide gemma-3-4b-it.gguf -f mail.txt --choice invoice,order,complaint\n"
         "  carat decide gemma-3-4b-it.gguf --image cat.jpg \"Is there a cat?\" --yes-no\n"
         "  carat decide gemma-3-4b-it.gguf \"How friendly is this? 'Get out.'\" --levels 1..5 --json\n"
+        "  carat decide shieldgemma-2-4b-it/ --image photo.jpg --policy violence\n"
         "  carat decide gemma-3-1b-pt/ \"The capital of France is\" --choice \" Paris, Rome\"\n\n"
         "With a chat template a choice is a whole answer: that the model ends its turn there counts. Without one it "
         "is\n"

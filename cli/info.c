@@ -119,6 +119,11 @@ static void print_text(const carat_model_info *i)
         i->is_embedding           ? "an embedding model: it makes vectors and writes no text"
         : i->is_instruction_tuned ? "instruction-tuned (has a chat template)"
                                   : "pre-trained (no chat template)");
+    for (const char *w = i->family; *w;) {
+        size_t n = strcspn(w, "\n");
+        row(w == i->family ? "family" : "", "%.*s", (int)n, w);
+        w += n + (w[n] == '\n');
+    }
     print_template(i);
     row("parameters", "%.1f million in the text model, %.1f MB in memory", (double)i->n_params / 1e6,
         (double)i->weight_bytes / 1e6);
@@ -171,6 +176,7 @@ static void print_json(const carat_model_info *i)
     json_object_set_new(o, "container", ct_json_from_str(i->container));
     json_object_set_new(o, "name", ct_json_from_str(i->name));
     json_object_set_new(o, "published", *i->published ? json_string(i->published) : json_null());
+    json_object_set_new(o, "family", lines(i->family));
     json_object_set_new(o, "instruction_tuned", json_boolean(i->is_instruction_tuned));
     json_object_set_new(o, "chat_template", *i->chat_template ? json_string(i->chat_template) : json_null());
     json_object_set_new(o, "chat_template_note",

@@ -16,6 +16,7 @@
 #include "format.h"
 #include "json_out.h"
 #include "openai/openai.h"
+#include "openai/translate.h"
 #include "pictures.h"
 #include "question.h"
 #include "sampling.h"
@@ -30,6 +31,7 @@ static struct {
     int64_t n, min_tokens, logprobs;
     bool json, plain, ignore_eos, show_prompt;
     cli_list stops;
+    const char *translate;
     batch_options batch;
 } opt = { .logprobs = -1 };
 
@@ -39,6 +41,8 @@ static const cli_option options[] = {
     CLI_OPTION_FILE(&opt.question.file, "prompt"),
     CLI_OPTION_SYSTEM(&opt.question.system),
     CLI_OPTION_TEMPLATE(&cli_model_values.chat_template),
+    { 0, "translate", NULL, CLI_TEXT, &opt.translate, "FROM:TO",
+      "translate the prompt, as TranslateGemma is asked to: codes of languages, like de:en or en:pt-BR" },
     CLI_OPTION_PREDICT(&opt.n, NULL),
     CLI_OPTION_LEAST(&opt.min_tokens),
     { 0, "stop", NULL, CLI_TEXTS, &opt.stops, "TEXT", "stop before this text; repeatable" },
@@ -275,6 +279,9 @@ static int run_batch(const char *model, const cli_list *args, const carat_sampli
         return cli_usage(&cli_run, "--batch needs -o FILE");
     if (cli_is_stream(&cli_run, "output", opt.batch.out))
         return CLI_USAGE;
+    if (opt.translate)
+        return cli_usage(&cli_run, "--translate cannot be used with --batch: its lines have source_lang_code and "
+                                   "target_lang_code beside a text");
     if (args->n || opt.question.prompt || opt.question.file || opt.question.system || cli_image_paths.n)
         return cli_usage(&cli_run, "--batch takes its prompts, system texts and images from its lines");
     if (cli_format_given())
@@ -292,6 +299,31 @@ static int run_batch(const char *model, const cli_list *args, const carat_sampli
     opt.batch.pan_scan = *pan_scan;
     opt.batch.json = opt.json;
     return batch_run(model, &opt.batch);
+}
+
+/* --translate: the text becomes the message that asks for it. */
+static bool make_translation(char **text, size_t *len, carat_err *err)
+{
+    char source[32];
+    const char *colon = opt.translate ? strchr(opt.translate, ':') : NULL;
+    ct_buf out;
+    if (!opt.translate)
+        return true;
+    if (!colon || (size_t)(colon - opt.translate) >= sizeof source)
+        return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "--translate is '%.40s', expected two languages like de:en",
+                       opt.translate);
+    snprintf(source, sizeof source, "%.*s", (int)(colon - opt.translate), opt.translate);
+    while (*len && strchr(" \t\r\n", (*text)[*len - 1]))
+        --*len;
+    ct_buf_init(&out, (size_t)1 << 30);
+    if (!ct_translate_ask(source, colon + 1, *text, *len, &out, err)) {
+        ct_buf_deinit(&out);
+        return false;
+    }
+    free(*text);
+    *len = out.len;
+    *text = ct_buf_take(&out);
+    return *text || ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for the prompt");
 }
 
 static int run(int argc, char **argv)
@@ -312,6 +344,8 @@ static int run(int argc, char **argv)
         return cli_usage(&cli_run, "--min-tokens is %jd, but -n only %jd", (intmax_t)opt.min_tokens, (intmax_t)opt.n);
     if (opt.question.is_raw && cli_model_values.chat_template)
         return cli_usage(&cli_run, "give either --raw or --chat-template, not both");
+    if (opt.translate && (opt.question.is_raw || opt.question.system || cli_image_paths.n))
+        return cli_usage(&cli_run, "--translate makes the whole message: no --raw, --system or --image beside it");
     term_init(cli_model_values.quiet);
     int code = CLI_OK;
     char *text = NULL;
@@ -324,6 +358,10 @@ static int run(int argc, char **argv)
     carat_err err;
     if (!cli_question_text(&cli_run, &opt.question, &args, "; for a conversation use carat chat", &text, &len, &code))
         goto done;
+    if (!make_translation(&text, &len, &err)) {
+        code = term_error(&err);
+        goto done;
+    }
     if (!cli_pictures_load(&cli_image_paths, &pictures, &err)) { /* before the model: a wrong name costs no time */
         code = term_error(&err);
         goto done;

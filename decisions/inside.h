@@ -6,13 +6,19 @@
 
 #include "decisions/decisions.h"
 
-typedef enum ct_question_type { CT_QUESTION_CHOICE, CT_QUESTION_SCORE, CT_QUESTION_NOUL } ct_question_type;
+typedef enum ct_question_type {
+    CT_QUESTION_CHOICE,
+    CT_QUESTION_SCORE,
+    CT_QUESTION_NOUL,
+    CT_QUESTION_POLICY
+} ct_question_type;
 
 typedef struct ct_question {
     const char *id; /* borrowed from the body */
     char where[64]; /* "questions.urgent": for faults */
     ct_question_type type;
     char *instructions;       /* NULL: none */
+    const char *policy;       /* borrowed from the body */
     char **names, **meanings; /* [n]: options, levels "0" ..., or Yes and No; what each means, NULL: nothing is said */
     size_t n;
     carat_continuation *continuations; /* [n] */

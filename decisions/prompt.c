@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "decisions/inside.h"
+#include "decisions/policy.h"
 #include "openai/fields.h"
 #include "openai/inside.h"
 #include "openai/paths.h"
@@ -188,11 +189,30 @@ static bool set_continuations(ct_question *q, bool has_turns, ct_openai_fault *f
     return true;
 }
 
+/* Of the one picture, without a state. */
+static bool of_policy(ct_question *q, const ct_state *s, const ct_talk_scene *scene, ct_openai_fault *f)
+{
+    if (s->n_pictures != 1)
+        return ct_openai_refuse(f, 400, "invalid_value", "images", "a policy is asked about one image, not %zu",
+                                s->n_pictures);
+    if (s->messages || *s->text)
+        return ct_openai_refuse(f, 400, "invalid_value", "state",
+                                "a policy is asked about an image alone: 'state' must be an empty text");
+    if (!ct_policy_prompt(scene->engine, q->policy, s->pictures[0], &q->prompt, &f->err))
+        return ct_openai_refuse_err(f, "images");
+    if (!set_continuations(q, true, f))
+        return false;
+    q->ask.ending = CARAT_ENDING_OPEN;
+    return true;
+}
+
 bool ct_question_prompt(ct_question *q, const ct_state *s, const ct_talk_scene *scene, ct_openai_list *unknown,
                         ct_openai_fault *f)
 {
     const bool has_turns = *carat_engine_info(scene->engine)->chat_template != '\0';
     ct_buf question;
+    if (q->type == CT_QUESTION_POLICY)
+        return of_policy(q, s, scene, f);
     ct_buf_init(&question, MAX_TEXT);
     bool ok = put_question(q, &question) || ct_decisions_no_memory(f, "a question");
     ok = ok &&

@@ -13,10 +13,11 @@ static const ct_openai_field fields[] = {
     { "type", 0, CT_FIELD_HONOURED, NULL, NULL },
     { "instructions", 0, CT_FIELD_HONOURED, NULL, NULL },
     { "criteria", 0, CT_FIELD_HONOURED, NULL, NULL },
+    { "policy", 0, CT_FIELD_HONOURED, NULL, NULL },
 };
 /* clang-format on */
 static const ct_openai_rows rows = { fields, sizeof fields / sizeof *fields, 0, "a question" };
-static const char *const types[] = { "choice", "score", "noul" };
+static const char *const types[] = { "choice", "score", "noul", "policy" };
 
 bool ct_decisions_no_memory(ct_openai_fault *f, const char *what)
 {
@@ -143,6 +144,18 @@ static bool read_noul(ct_question *q, json_t *criteria, ct_openai_fault *f)
            add(q, "No", json_object_get(criteria, "false"), f);
 }
 
+/* One of ShieldGemma's by name, or a text; nothing else stands beside it. */
+static bool read_policy(ct_question *q, const json_t *v, ct_openai_fault *f)
+{
+    const json_t *policy = json_object_get(v, "policy"), *criteria = json_object_get(v, "criteria");
+    q->policy = json_string_value(policy);
+    if (!q->policy || !*q->policy || strlen(q->policy) != json_string_length(policy) || strchr(q->policy, '<'))
+        return refuse(q, "policy", "dangerous, sexual, violence, or a text without '<'", f);
+    if (q->instructions || (criteria && !json_is_null(criteria)))
+        return refuse(q, q->instructions ? "instructions" : "criteria", "part of a question about a policy", f);
+    return make_room(q, 2, f) && add(q, "Yes", NULL, f) && add(q, "No", NULL, f);
+}
+
 bool ct_question_read(ct_question *q, const char *id, const json_t *v, ct_openai_list *unknown, ct_openai_fault *f)
 {
     json_t *criteria = json_object_get(v, "criteria");
@@ -156,16 +169,20 @@ bool ct_question_read(ct_question *q, const char *id, const json_t *v, ct_openai
                                 ct_json_kind(v));
     if (!ct_openai_check_rows(v, &rows, q->where, unknown, f))
         return false;
-    while (k < 3 && !(type && strcmp(type, types[k]) == 0))
+    while (k < 4 && !(type && strcmp(type, types[k]) == 0))
         k++;
-    if (k == 3)
-        return refuse(q, "type", "choice, score or noul", f);
+    if (k == 4)
+        return refuse(q, "type", "choice, score, noul or policy", f);
     q->type = (ct_question_type)k;
     const bool has_instructions = instructions && !json_is_null(instructions);
     if (has_instructions ? !ct_is_content(instructions) : q->type == CT_QUESTION_NOUL)
         return refuse(q, "instructions", "a text, an object or a list", f);
     if (has_instructions && !(q->instructions = ct_content_text(instructions)))
         return ct_decisions_no_memory(f, "a question");
+    if (q->type == CT_QUESTION_POLICY)
+        return read_policy(q, v, f);
+    if (json_object_get(v, "policy") && !json_is_null(json_object_get(v, "policy")))
+        return refuse(q, "policy", "part of a question of this type", f);
     return q->type == CT_QUESTION_CHOICE  ? read_choice(q, criteria, f)
            : q->type == CT_QUESTION_SCORE ? read_score(q, criteria, f)
                                           : read_noul(q, criteria, f);
@@ -230,6 +247,9 @@ json_t *ct_question_answer(const ct_question *q)
 {
     if (q->type == CT_QUESTION_NOUL)
         return json_pack("{s:s, s:f}", "type", "noul", "noul", q->probabilities[0]);
+    if (q->type == CT_QUESTION_POLICY)
+        return json_pack("{s:s, s:o, s:f}", "type", "policy", "policy", ct_json_from_str(q->policy), "violates",
+                         q->probabilities[0]);
     if (q->type == CT_QUESTION_CHOICE)
         return json_pack("{s:s, s:o, s:o, s:f}", "type", "choice", "choice", ct_json_from_str(q->names[best(q)]),
                          "probabilities", by_name(q, false), "confidence", confidence(q));

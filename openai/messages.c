@@ -7,6 +7,7 @@
 
 #include "openai/fields.h"
 #include "openai/inside.h"
+#include "openai/translate.h"
 
 /* Everything of one prompt. Texts are borrowed from the JSON. */
 typedef struct chat {
@@ -68,6 +69,30 @@ static bool take_image(chat *c, const json_t *v)
     return take_url(c, json_object_get(v, "url"), is_low ? &c->low : is_high ? &c->high : NULL);
 }
 
+/* TranslateGemma's content: a text, and the languages that it is to be translated between. */
+static bool take_translation(chat *c, const json_t *part, carat_content *to)
+{
+    const json_t *source = json_object_get(part, "source_lang_code"),
+                 *target = json_object_get(part, "target_lang_code");
+    const char *from = json_string_value(source), *into = json_string_value(target);
+    ct_buf text;
+    if ((!source || json_is_null(source)) && (!target || json_is_null(target)))
+        return true;
+    if (!from || !into)
+        return refuse(c, "source_lang_code and target_lang_code belong together, and are texts");
+    if (!c->texts && !(c->texts = json_array()))
+        return ct_openai_no_memory(c->f, "messages");
+    ct_buf_init(&text, (size_t)1 << 30);
+    bool ok = ct_translate_ask(from, into, to->text, strlen(to->text), &text, &c->f->err) ||
+              ct_openai_refuse_err(c->f, c->where);
+    if (ok && json_array_append_new(c->texts, json_stringn_nocheck(text.data, text.len)) != 0)
+        ok = ct_openai_no_memory(c->f, "messages");
+    if (ok)
+        to->text = json_string_value(json_array_get(c->texts, json_array_size(c->texts) - 1));
+    ct_buf_deinit(&text);
+    return ok;
+}
+
 static bool take_part(chat *c, const json_t *part)
 {
     const json_t *type_of = json_object_get(part, "type");
@@ -76,7 +101,8 @@ static bool take_part(chat *c, const json_t *part)
         carat_content *to = &c->content[c->n_content++];
         to->struct_size = sizeof *to;
         return check_fields(c, part, CT_IN_TEXT) &&
-               ct_openai_text(json_object_get(part, "text"), c->where, &to->text, c->f);
+               ct_openai_text(json_object_get(part, "text"), c->where, &to->text, c->f) &&
+               take_translation(c, part, to);
     }
     if (strcmp(type, "refusal") == 0) { /* what an assistant said */
         carat_content *to = &c->content[c->n_content++];

@@ -147,7 +147,7 @@ typedef struct ct_openai_request { /* zero-initialised */
     bool streams, wants_usage; /* "stream"; "include_usage" of "stream_options" */
     carat_bias *bias;
     const char **stops;
-    ct_buf prediction;      /* what the answer is expected to be; empty: nothing */
+    ct_buf prediction;                                  /* what the answer is expected to be; empty: nothing */
     carat_adapter_use adapters[CT_OPENAI_MAX_ADAPTERS]; /* [n_adapters] that it names */
     size_t n_adapters;
     ct_openai_form *form;   /* of the answers; NULL: any */

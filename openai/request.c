@@ -9,7 +9,7 @@
 #include "openai/fields.h"
 #include "openai/inside.h"
 
-#define COMPLETION_DEFAULT 16                /* tokens, OpenAI's */
+#define COMPLETION_DEFAULT 16                 /* tokens, OpenAI's */
 #define MAX_PREDICTION     ((size_t)64 << 20) /* bytes: as a body may be long */
 
 /* ---- numbers ---- */

@@ -13,8 +13,8 @@
 typedef struct ct_openai_usage {
     double began, first; /* ct_now(): when it had been read, when its first token came; 0: none has */
     size_t n_generated, n_drafted, n_accepted; /* of answers; guessed; guessed right (carat_result) */
-    double seconds;                     /* of the answer that took longest, from its first token to its end */
-    size_t n_prompt, n_cached, n_image; /* tokens of prompts; of them cached, of images */
+    double seconds;                            /* of the answer that took longest, from its first token to its end */
+    size_t n_prompt, n_cached, n_image;        /* tokens of prompts; of them cached, of images */
 } ct_openai_usage;
 
 void ct_openai_usage_begin(ct_openai_usage *u);

@@ -115,6 +115,9 @@ bool ct_lora_fits(const ct_lora *l, const ct_lora_pair *p, uint64_t rows, uint64
 
 bool ct_lora_check(const ct_lora *l, const ct_config *c, carat_err *err)
 {
+    if (c->is_encoder)
+        return ct_fail(err, CARAT_EUNSUPPORTED, CARAT_NOWHERE, "%s: adapters of embedding models are not supported",
+                       l->path);
     for (size_t i = 0; i < l->n; i++) {
         const ct_lora_pair *p = &l->pairs[i];
         size_t rows, cols;

@@ -7,6 +7,7 @@
 
 #include "api/internal.h"
 #include "base/buf.h"
+#include "model/family.h"
 #include "model/sentence.h"
 
 /* The description and its strings stand in one allocation, so freeing it is one call. */
@@ -14,7 +15,8 @@ typedef struct ct_info_block {
     carat_model_info info;
     carat_sampling sampling;
     carat_task tasks[CT_MAX_TASKS];
-    ct_buf path, container, name, published, types, warnings, vision_path, vision_types, template_note, template;
+    ct_buf path, container, name, published, types, warnings, vision_path, vision_types, template_note, template,
+        family;
     ct_buf task_texts; /* names and prompts, each with its NUL */
 } ct_info_block;
 
@@ -116,6 +118,7 @@ static void write_texts(const ct_checkpoint *c, const ct_turn_format *turns, ct_
         ct_buf_fmt(&b->warnings, "%s%s", m->cfg.n_notes ? "\n" : "", c->note);
     ct_buf_str(&b->template_note, turns->note);
     ct_buf_str(&b->template, m->chat_template ? m->chat_template : "");
+    ct_family_of(m, &b->family);
     write_tasks(m, b);
     if (!c->tower)
         return;
@@ -131,8 +134,8 @@ bool ct_info_new(const ct_checkpoint *c, const ct_turn_format *turns, const ct_f
     ct_info_block *b = calloc(1, sizeof *b);
     if (!b)
         return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for the model's description");
-    ct_buf *all[] = { &b->path,        &b->container,    &b->name,          &b->published, &b->types,     &b->warnings,
-                      &b->vision_path, &b->vision_types, &b->template_note, &b->template,  &b->task_texts };
+    ct_buf *all[] = { &b->path,        &b->container,    &b->name,          &b->published, &b->types,      &b->warnings,
+                      &b->vision_path, &b->vision_types, &b->template_note, &b->template,  &b->task_texts, &b->family };
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
         ct_buf_init(all[i],
                     all[i] == &b->template ? SIZE_MAX / 2 : 1 << 20); /* a template is as long as the file has it */
@@ -163,6 +166,7 @@ bool ct_info_new(const ct_checkpoint *c, const ct_turn_format *turns, const ct_f
     info->chat_template = ct_turn_format_name(turns);
     info->chat_template_note = b->template_note.data;
     info->chat_template_text = b->template.data;
+    info->family = b->family.data;
     info->is_instruction_tuned = *info->chat_template;
     info->n_pieces = m->n_pieces;
     info->n_params = m->n_params;
@@ -179,8 +183,8 @@ void carat_model_info_free(carat_model_info *info)
     if (!info)
         return;
     ct_info_block *b = (ct_info_block *)info; /* info is its first member */
-    ct_buf *all[] = { &b->path,        &b->container,    &b->name,          &b->published, &b->types,     &b->warnings,
-                      &b->vision_path, &b->vision_types, &b->template_note, &b->template,  &b->task_texts };
+    ct_buf *all[] = { &b->path,        &b->container,    &b->name,          &b->published, &b->types,      &b->warnings,
+                      &b->vision_path, &b->vision_types, &b->template_note, &b->template,  &b->task_texts, &b->family };
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         ct_buf_deinit(all[i]);
     free(b);

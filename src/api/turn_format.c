@@ -6,9 +6,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#define NAMES        "gemma, chatml, functiongemma, translategemma or none"
-#define KEEPS_ROLES  "it has Gemma's markers, but does not write 'model' for 'assistant'"
-#define NO_LANGUAGES "the turns are made, the instruction that names the languages is to be part of the text"
+#define NAMES       "gemma, chatml, functiongemma, translategemma or none"
+#define KEEPS_ROLES "it has Gemma's markers, but does not write 'model' for 'assistant'"
+#define NO_LANGUAGES                                                                                                   \
+    "the turns are made, the instruction that names the languages is to be part of the text (--translate)"
 
 /* The format of a wish that was checked; the rest of a template is "". */
 static ct_format_kind kind_of_wish(const char *wish, ct_format_match *m)

@@ -3,6 +3,7 @@
 SPDX-License-Identifier: Apache-2.0
 """
 import base64
+import base64
 import math
 import os
 import re
@@ -199,6 +200,21 @@ class Natives(Case):
         events = r.events()
         self.assertEqual([e["stop"] for e in events], [False] * (len(events) - 1) + [True])
         self.assertEqual(events[-1]["tokens_predicted"], 5)
+
+    def test_policies(self):
+        with open(SIGHT + "/test/000-0.png", "rb") as f:
+            image = "data:image/png;base64," + base64.b64encode(f.read()).decode()
+        question = {"type": "policy", "policy": "violence"}
+        ask = lambda q, **more: self.server.post("/v1/systemone", {"state": "", "images": [image], "questions": {"a": q}, **more})
+        got = ask(question).json()["answers"]["a"]
+        self.assertEqual((got["type"], got["policy"]), ("policy", "violence"))
+        self.assertTrue(0 < got["violates"] < 1)
+        self.assertNotEqual(ask({"type": "policy", "policy": "No red stars."}).json()["answers"]["a"]["violates"], got["violates"])
+        self.error(ask(question, state="a text"), 400, "must be an empty text")
+        self.error(ask(question, images=[]), 400, "about one image")
+        for bad in ({"type": "policy"}, {"type": "policy", "policy": "a <b>"}, {"type": "policy", "policy": "a", "instructions": "b"},
+                    {"type": "noul", "instructions": "b", "policy": "a"}):
+            self.error(ask(bad), 400)
 
     def test_decisions(self):
         body = {"state": "a red star", "questions": {"is": {"type": "noul", "instructions": "Is it red?"},

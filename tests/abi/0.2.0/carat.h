@@ -199,6 +199,9 @@ typedef struct carat_model_info {
     size_t n_embedding_dims;
     const struct carat_task *tasks; /* [n_tasks] what its texts are put behind */
     size_t n_tasks;
+    /* Which of Gemma 3's siblings it is, a line each: "FunctionGemma, by its chat template", "MedGemma, by its name",
+     * "quantisation-aware trained, by its name"; "": nothing says so. */
+    const char *family;
 } carat_model_info;
 
 /* What an embedding model has in front of a text, for one task. Never changes. */

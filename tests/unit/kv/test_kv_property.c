@@ -117,6 +117,13 @@ static text *empty_text(world *w)
     return NULL;
 }
 
+/* Another variant's keys and values are others: whoever is given them sees it. */
+static void set_variant(text *t, uint32_t variant)
+{
+    ct_kv_set_variant(t->kv, variant);
+    t->hash[0] = variant;
+}
+
 static void op_open(world *w)
 {
     static uint64_t keys[TEXT_MAX];
@@ -129,6 +136,7 @@ static void op_open(world *w)
         assert_null(t->kv);
         return;
     }
+    set_variant(t, (uint32_t)dice(w, 3));
     size_t n = make_prompt(w, keys, context), max = chance(w, 70) ? n - 1 : dice(w, n + 1);
     size_t got = chance(w, 90) ? ct_kv_resume(t->kv, keys, n, max) : 0;
     assert_true(got <= max);
@@ -218,6 +226,7 @@ static void op_save(world *w, const text *t)
     size_t context = t->n < w->o.context ? t->n + 1 : t->n;
     if (copy && expect_admission(w, context, ct_kv_open(w->cache, context, &copy->kv, &err), &err)) {
         uint8_t *blob;
+        set_variant(copy, ct_kv_variant(t->kv));
         if (!host_kv_restore(copy->kv, path, model, &blob, &len, &err))
             fail_msg("%s", err.msg);
         assert_int_equal(len, t->n * sizeof *t->keys);
