@@ -83,7 +83,7 @@ static bool add_draft(const ct_estimate *s, const ct_plan *p, carat_estimate_res
         return true;
     const ct_config *c = &s->draft->cfg;
     if (!ct_draft_plan_make(c, &p->cache, p->steps.chunk, &plan, err) ||
-        !s->b->bytes(s->b->self, &(ct_desc){ s->draft, NULL }, &plan.sizes, &f, err) ||
+        !s->b->bytes(s->b->self, &(ct_desc){ .text = s->draft }, &plan.sizes, &f, err) ||
         !ct_estimate_kv(c, &plan.cache, &kv, err))
         return false;
     if (!ct_drafter_bytes(c, &plan, &own))

@@ -45,7 +45,7 @@ subject_model *subject_model_open(const char *path, bool tokenizer)
     if (!ct_checkpoint_open(full, &text_only, &m->c, &err) ||
         (tokenizer && !ct_model_read_vocab(m->c.model, &m->c.text, &err)) || !ct_pool_open(1, &m->pool, &err) ||
         !ct_cpu_open(&(ct_cpu_options){ 0 }, m->pool, &m->b, &err) ||
-        !m->b.load(m->b.self, &(ct_desc){ m->c.model, NULL }, &(ct_files){ &m->c.text, NULL }, &least, NULL, &err))
+        !m->b.load(m->b.self, &(ct_desc){ .text = m->c.model }, &(ct_files){ &m->c.text, NULL }, &least, NULL, &err))
         fail_msg("%s", err.msg);
     m->cfg = &m->c.model->cfg;
     return m;

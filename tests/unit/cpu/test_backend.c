@@ -40,7 +40,7 @@ static int teardown(void **state)
 
 static ct_desc desc(void)
 {
-    return (ct_desc){ checkpoint.model, checkpoint.tower };
+    return (ct_desc){ .text = checkpoint.model, .tower = checkpoint.tower };
 }
 
 static ct_sizes sizes(void)
