@@ -1,11 +1,11 @@
-/* bench_guesses.c - what guesses bring: bench_guesses MODEL [ROUNDS [TOKENIZER [DRAFT]]]
+/* bench_guesses.c - what guesses bring: bench_guesses MODEL [TASK [ROUNDS [MOST [TOKENIZER [DRAFT]]]]]
  *
  * Answers that are dictated, so that every model gives the same and a round costs the same: prose that the prompt does not
  * have, an edit of a text in the prompt (names are changed in twelve places), JSON in the prompt that is repaired (in four).
  * Each token is drawn as any other and is then the one that the dictation allows, so that what is measured is the answer of
  * a model that says this; a format would be no good, as it gives what is forced without asking the model. With and without
- * guesses take turns; the medians of ROUNDS (5) are shown. TOKENIZER: a model whose vocabulary is used, where MODEL has one
- * that is made up.
+ * guesses take turns; the medians of ROUNDS (5) are shown. TASK: prose, edit or json, else all; MOST: tokens of the dictation;
+ * TOKENIZER: a model whose vocabulary is used, where MODEL has one that is made up; DRAFT: a smaller model that guesses, too.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <stdio.h>
@@ -112,7 +112,8 @@ static void accept(void *state, int32_t id)
 
 static carat_engine *engine;
 static carat_tokenizer *other;
-static size_t rounds = 5;
+static size_t rounds = 5, most = 1000;
+static const char *task = "all";
 
 static void must(bool ok, const carat_err *e)
 {
@@ -155,6 +156,8 @@ static carat_result answer(const carat_prompt *p, dictation *d, bool guesses)
 
 static void measure(const char *name, const char *asked, const char *said)
 {
+    if (strcmp(task, "all") != 0 && strcmp(task, name) != 0)
+        return;
     double plain[MOST_ROUNDS], guessed[MOST_ROUNDS], ratio[MOST_ROUNDS];
     carat_prompt *p;
     carat_err e;
@@ -164,6 +167,7 @@ static void measure(const char *name, const char *asked, const char *said)
     dictation d = { .n_vocab = carat_engine_info(engine)->n_vocab };
     encode(asked, true, &ids, &n);
     encode(said, false, &d.ids, &d.n);
+    d.n = d.n < most ? d.n : most;
     must(carat_prompt_ids(engine, ids, n, NULL, 0, NULL, &p, &e), &e);
     answer(p, &d, false); /* the prompt is read */
     for (size_t i = 0; i < rounds; i++) {
@@ -186,15 +190,17 @@ int main(int argc, char **argv)
     carat_err e;
     ct_buf asked, said, half;
     if (argc < 2) {
-        fprintf(stderr, "bench_guesses MODEL [ROUNDS [TOKENIZER]]\n");
+        fprintf(stderr, "bench_guesses MODEL [TASK [ROUNDS [MOST [TOKENIZER [DRAFT]]]]]\n");
         return 2;
     }
-    rounds = argc > 2 ? strtoul(argv[2], NULL, 10) : 5;
+    task = argc > 2 ? argv[2] : task;
+    rounds = argc > 3 ? strtoul(argv[3], NULL, 10) : rounds;
+    most = argc > 4 ? strtoul(argv[4], NULL, 10) : most;
     rounds = rounds < 1 ? 1 : rounds > MOST_ROUNDS ? MOST_ROUNDS : rounds;
-    const carat_options o = { .struct_size = sizeof o, .n_ctx = 4096 };
+    const carat_options o = { .struct_size = sizeof o, .n_ctx = 4096, .draft = argc > 6 ? argv[6] : NULL };
     must(carat_engine_open(argv[1], &o, &engine, &e), &e);
-    if (argc > 3 && *argv[3])
-        must(carat_tokenizer_open(argv[3], &other, &e), &e);
+    if (argc > 5 && *argv[5])
+        must(carat_tokenizer_open(argv[5], &other, &e), &e);
     ct_buf_init(&asked, 1 << 20), ct_buf_init(&said, 1 << 20), ct_buf_init(&half, 1 << 20);
     printf("%s, %d threads, %s\n%-12s %5s %5s  %7s %7s  %5s  %s\n", carat_engine_info(engine)->path,
            carat_engine_threads(engine), carat_engine_isa(engine), "", "in", "out", "plain/s", "with/s", "ratio",
@@ -216,7 +222,7 @@ int main(int argc, char **argv)
     ct_buf_char(&asked, '\0');
     write_json(&said, false);
     ct_buf_char(&said, '\0');
-    measure("JSON repair", asked.data, said.data);
+    measure("json", asked.data, said.data);
     ct_buf_deinit(&asked), ct_buf_deinit(&said), ct_buf_deinit(&half);
     carat_tokenizer_close(other);
     carat_engine_close(engine);
