@@ -22,7 +22,7 @@ typedef struct block {
 
 static block block_at(const work *w, size_t first, size_t n_rows)
 {
-    size_t n = n_rows - first < CT_VISION_BLOCK ? n_rows - first : CT_VISION_BLOCK;
+    size_t n = n_rows - first < w->v->block ? n_rows - first : w->v->block;
     size_t i = (size_t)w->thread, of = (size_t)w->n_threads, groups = (n + CT_SET_GROUP - 1) / CT_SET_GROUP;
     size_t begin = groups * i / of * CT_SET_GROUP, end = groups * (i + 1) / of * CT_SET_GROUP;
     return (block){ first, n, begin < n ? begin : n, end < n ? end : n };
@@ -34,7 +34,7 @@ static block block_at(const work *w, size_t first, size_t n_rows)
 
 size_t ct_vision_calls(const ct_vision *v)
 {
-    size_t blocks = (v->n_patch + CT_VISION_BLOCK - 1) / CT_VISION_BLOCK;
+    size_t blocks = (v->n_patch + v->block - 1) / v->block;
     /* patches; q/k/v, o, fc1, fc2 of a block and attention of a layer; the projector */
     return blocks + v->c->n_layer * (4 * blocks + 1) + blocks;
 }

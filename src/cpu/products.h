@@ -32,11 +32,14 @@ typedef struct ct_linear_job {
     size_t begin, end;    /* this thread's own rows */
     int n_threads;        /* in the job */
     ct_counter *pieces;   /* of this call alone, 0 before it */
-    void *scratch;        /* CT_MUL_SCRATCH bytes of this thread */
+    void *scratch;        /* k->mul_scratch bytes of this thread */
 } ct_linear_job;
 
 /* The form in which a matrix of this type takes its activations. */
 ct_acts_form ct_linear_form(const ct_kernels *k, bool exact, ct_type type);
+
+/* Bytes of scratch with which a thread can multiply and attend. */
+size_t ct_linear_scratch(const ct_kernels *k);
 
 /* y = W x for some matrices over the same rows x [n, cols]. Other threads' rows of y may be read after it. */
 void ct_linear_run(const ct_linear_job *j, const float *x, const ct_product *products, size_t n_products);

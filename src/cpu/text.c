@@ -15,8 +15,6 @@
 /* Calls by piece in a layer: q/k/v, attention, o, gate/up, down. */
 #define CALLS_PER_LAYER 5
 
-#define SCRATCH (CT_MUL_SCRATCH > CT_ATTEND_SCRATCH ? CT_MUL_SCRATCH : CT_ATTEND_SCRATCH)
-
 /* ---- opening ---- */
 
 /* The widest row each form of activation is needed for. */
@@ -37,7 +35,7 @@ static void take_thread(const ct_text *t, ct_arena *a, ct_text_thread *own)
     size_t tiles = t->opt.max_context / CT_TILE + 1, group = t->c->n_head / t->c->n_kv_head;
     size_t rows = group < CT_ITEM_ROWS ? CT_ITEM_ROWS : group;
     *own = (ct_text_thread){
-        .scratch = ct_arena_take(a, SCRATCH, 1),
+        .scratch = ct_arena_take(a, ct_linear_scratch(t->k), 1),
         .k_tiles = ct_arena_take(a, tiles, sizeof(void *)),
         .v_tiles = ct_arena_take(a, tiles, sizeof(void *)),
         .q = ct_arena_take(a, rows, sizeof(float *)),

@@ -50,7 +50,7 @@ typedef struct ct_text_run {
 #define CT_TILE_FLOATS (16 << 10)
 
 typedef struct ct_text_thread {
-    void *scratch;                   /* CT_MUL_SCRATCH or CT_ATTEND_SCRATCH, whichever is larger */
+    void *scratch;                   /* of products and attention: ct_linear_scratch */
     const void **k_tiles, **v_tiles; /* [tiles of max_context] */
     const float **q;                 /* [rows of an attention item] */
     float **out;

@@ -9,8 +9,6 @@
 #include "cpu/vision_work.h"
 #include "image/image.h"
 
-#define SCRATCH (CT_MUL_SCRATCH > CT_ATTEND_SCRATCH ? CT_MUL_SCRATCH : CT_ATTEND_SCRATCH)
-
 /* ---- memory ---- */
 
 static void widen(ct_vision *v, const ct_matrix *m)
@@ -55,7 +53,7 @@ static void take_all(ct_vision *v, ct_arena *a)
     v->counters = ct_arena_take(a, ct_vision_calls(v), sizeof *v->counters);
     ct_vision_own *own = ct_arena_take(a, (size_t)v->n_threads, sizeof *own), counted;
     for (int i = 0; i < v->n_threads; i++)
-        (own ? &own[i] : &counted)->scratch = ct_arena_take(a, SCRATCH, 1);
+        (own ? &own[i] : &counted)->scratch = ct_arena_take(a, ct_linear_scratch(v->k), 1);
     v->own = own;
 }
 
@@ -76,7 +74,8 @@ static bool describe(ct_vision *v, const ct_kernels *k, int n_threads, const ct_
     v->value_bytes = ct_set_v_bytes(k->set_layout[v->form], v->head_dim, v->n_patch);
     v->n_token = c->tokens_per_image;
     v->patch_cols = (size_t)c->n_channel * c->patch_size * c->patch_size;
-    v->block = v->n_patch < CT_VISION_BLOCK ? v->n_patch : CT_VISION_BLOCK;
+    v->block = k->piece_tokens[v->form] ? CT_VISION_PIECES : CT_VISION_BLOCK;
+    v->block = v->n_patch < v->block ? v->n_patch : v->block;
     find_forms(v);
     ct_arena_count(&count);
     take_all(v, &count);

@@ -1,6 +1,6 @@
 /* vision_work.h - the scratch of a tower, and a thread's state while an image goes through it.
  *
- * An image is one job of the pool. Rows (patches, at the end tokens) go in blocks of CT_VISION_BLOCK, so that what is
+ * An image is one job of the pool. Rows (patches, at the end tokens) go in blocks, so that what is
  * wide (the FFN, converted activations) is held for one block only; attention uses all of them. As in text_work.h there
  * are calls by row, in which each thread has a T-th of each block's rows, in groups of twelve, and no one waits, and
  * calls by piece (products, attention), which wait for each other.
@@ -16,6 +16,8 @@
 /* Rows whose FFN is in memory together: enough that the weights, read once a block, cost little beside the sums. A
  * whole number of the groups in which keys are written. */
 #define CT_VISION_BLOCK (86 * CT_SET_GROUP)
+/* ... where kernels take pieces of 256 rows: six of them. */
+#define CT_VISION_PIECES (128 * CT_SET_GROUP)
 /* Query rows that walk a head's keys together. */
 #define CT_VISION_ITEM_ROWS 128
 

@@ -48,7 +48,7 @@ size_t ct_acts_stride(ct_acts_form form, size_t cols); /* in kernels.c; includes
  *   w        packed matrix (quant/pack.h)
  *   x        n rows of activations in the form the slot belongs to, x_stride bytes apart, 64-aligned; f32 anywhere
  *   y        f32, overwritten; y_stride in floats
- *   scratch  64-aligned, CT_MUL_SCRATCH bytes; one per thread; contents do not outlive the call
+ *   scratch  64-aligned, ct_kernels.mul_scratch bytes; one per thread; contents do not outlive the call
  *
  * W is 64-aligned, so a panel is at least 32-aligned (interleaved types) or 16-aligned (others); y may be anywhere.
  *
@@ -89,7 +89,7 @@ typedef struct ct_mul {
 
 typedef void ct_mul_fn(const ct_mul *m, size_t panel_begin, size_t panel_end, void *scratch);
 
-#define CT_MUL_SCRATCH ((size_t)192 << 10) /* bytes a thread hands to a ct_mul_fn */
+#define CT_MUL_SCRATCH ((size_t)192 << 10) /* bytes of it that every level has */
 
 /* ---- attention ---- */
 
@@ -181,6 +181,9 @@ typedef struct ct_kernels {
      * mul[type][form] is NULL for pairs that are not supported; mul[type][CT_ACTS_F32] is always set (exact mode). */
     ct_acts_form form[CT_N_TYPE];
     ct_mul_fn *mul[CT_N_TYPE][CT_N_ACTS];
+    size_t mul_scratch; /* at least CT_MUL_SCRATCH */
+    /* Tokens that a call with a form is best given where there are many, and then as many panels as possible. 0: all. */
+    size_t piece_tokens[CT_N_ACTS];
 
     /* One token's vector into a form. dst 64-aligned, ct_acts_stride bytes. */
     void (*acts[CT_N_ACTS])(const float *x, size_t cols, void *dst);

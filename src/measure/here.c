@@ -122,7 +122,7 @@ static void take(trial *t, int n_threads)
     for (int form = 0; form < CT_N_ACTS; form++)
         t->acts[form] = ct_arena_take(a, BATCH, ct_acts_stride((ct_acts_form)form, COLS));
     for (int i = 0; i < n_threads; i++)
-        t->scratch[i] = ct_arena_take(a, CT_MUL_SCRATCH, 1);
+        t->scratch[i] = ct_arena_take(a, t->k->mul_scratch, 1);
 }
 
 static bool open_trial(trial *t, int n_threads, carat_err *err)

@@ -9,6 +9,7 @@ void ct_kernels_generic(ct_kernels *k)
 {
     memset(k, 0, sizeof *k);
     k->isa = "generic";
+    k->mul_scratch = CT_MUL_SCRATCH;
     for (uint32_t t = 0; t < CT_N_TYPE; t++) {
         const ct_type_info *info = ct_type_get(t);
         if (!info)

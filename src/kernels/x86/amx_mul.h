@@ -11,7 +11,9 @@
 
 #include "kernels/x86/amx.h"
 
-#define AMX_STRETCH 1024 /* bytes of a panel's stretch in bf16 */
+#define AMX_STRETCH 1024                /* bytes of a panel's stretch in bf16 */
+#define AMX_BLOCK   256                 /* tokens that are multiplied together */
+#define AMX_SCRATCH ((size_t)768 << 10) /* bytes that a thread hands over */
 
 /* Stretches [s, s + n) of a panel as bf16, AMX_STRETCH bytes each. If the matrix ends within the last, what is past its
  * columns is not read, but may be written. */

@@ -33,5 +33,7 @@ void AMX_NAME(mul_bf16)(ct_kernels *k)
 {
     k->mul[CT_BF16][CT_ACTS_BF16] = mul_bf16;
     k->mul[CT_F16][CT_ACTS_BF16] = mul_f16;
+    k->mul_scratch = k->mul_scratch > AMX_SCRATCH ? k->mul_scratch : AMX_SCRATCH;
+    k->piece_tokens[CT_ACTS_BF16] = AMX_BLOCK;
     k->form[CT_BF16] = k->form[CT_F16] = CT_ACTS_BF16;
 }

@@ -91,17 +91,24 @@ INLINE __m512 exp2_rough(__m512 x)
     return _mm512_scalef_ps(p, x); /* by 2^floor(x) */
 }
 
-/* The largest of a row's n scores and of what it was; a NaN is passed by. */
-INLINE float row_max(const tile_f32 *s, size_t row, size_t n, float was)
+/* The largest of each row's n scores and of what it was; a NaN is passed by. Rows are independent of each other, so that
+ * what a maximum across lanes waits for is hidden. */
+static void find_tops(size_t n, const group *g, const set_scratch *c, float top[ROWS])
 {
-    __m512 top = _mm512_set1_ps(was);
-    for (size_t t = 0; t < n / 16; t++)
-        top = _mm512_max_ps(_mm512_load_ps(s[t][row]), top);
-    if (n % 16) {
-        const __mmask16 live = first_lanes(n % 16);
-        top = _mm512_mask_max_ps(top, live, _mm512_load_ps(s[n / 16][row]), top);
+    const __mmask16 live = first_lanes(n % 16);
+    for (size_t row = 0; row < ROWS; row++) {
+        const tile_f32 *s = c->s[row / 16];
+        __m512 a = _mm512_set1_ps(g->max[row]), b = a;
+        for (size_t t = 0; t + 1 < n / 16; t += 2) {
+            a = _mm512_max_ps(_mm512_load_ps(s[t][row % 16]), a);
+            b = _mm512_max_ps(_mm512_load_ps(s[t + 1][row % 16]), b);
+        }
+        if (n / 16 % 2)
+            a = _mm512_max_ps(_mm512_load_ps(s[n / 16 - 1][row % 16]), a);
+        if (n % 16)
+            b = _mm512_mask_max_ps(b, live, _mm512_load_ps(s[n / 16][row % 16]), b);
+        top[row] = _mm512_reduce_max_ps(_mm512_max_ps(a, b));
     }
-    return _mm512_reduce_max_ps(top);
 }
 
 /* A row's o moves to another maximum. */
@@ -115,10 +122,9 @@ static void rescale_row(const ct_set *set, group *g, size_t row, __m512 by)
 }
 
 /* The scores of n keys become weights; the row's maximum, sums and o move on. What lies past the last key weighs 0. */
-INLINE void take_row(const ct_set *set, float unit, size_t n, size_t row, group *g, set_scratch *c)
+INLINE void take_row(const ct_set *set, float unit, size_t n, size_t row, float top, group *g, set_scratch *c)
 {
     const tile_f32 *s = c->s[row / 16];
-    const float top = row_max(s, row % 16, n, g->max[row]);
     const __m512 u = _mm512_set1_ps(unit), max = _mm512_mul_ps(_mm512_set1_ps(top), u);
     __m512 sum = _mm512_load_ps(g->sum[row]);
     if (top != g->max[row]) {
@@ -234,8 +240,10 @@ static void attend_groups(const ct_set *set, const ct_set_rows *r, size_t row, s
         const size_t n_key = set->n_key - key < KEYS ? set->n_key - key : KEYS, stretches = (n_key + 31) / 32;
         for (size_t i = 0; i < groups; i++) {
             take_scores(set, key, stretches, &c->groups[i], c);
+            float top[ROWS];
+            find_tops(n_key, &c->groups[i], c, top);
             for (size_t j = 0; j < ROWS; j++)
-                take_row(set, unit, n_key, j, &c->groups[i], c);
+                take_row(set, unit, n_key, j, top[j], &c->groups[i], c);
             take_values(set, key, stretches, &c->groups[i], c);
         }
     }
