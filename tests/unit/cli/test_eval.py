@@ -1,0 +1,239 @@
+"""carat eval: figures are those of the logits, runs go on where they were stopped. Usage: test_eval.py CARAT DATA
+
+SPDX-License-Identifier: Apache-2.0
+"""
+import array
+import json
+import math
+import os
+import signal
+import subprocess
+import time
+
+from program import CARAT, TINY_GGUF, Folder, command, main
+
+WORDS = "the quick brown fox jumps over a lazy dog while two cats look at them and say nothing of it".split()
+TEXT = "".join("%s%s" % (WORDS[(i * i + 3 * i) % len(WORDS)], "\n" if i % 9 == 8 else " ") for i in range(130))
+
+
+def evaluate(what, model, *args):
+    return "eval", what, model, "-t", "1", *args
+
+
+class Model(Folder):
+    def setUp(self):
+        super().setUp()
+        self.text = self.path("t.txt", TEXT.encode())
+
+    def ids(self, text):
+        return json.loads(self.ok("tokenize", TINY_GGUF, "--json", stdin=text.encode()).stdout)["ids"]
+
+    def nlls(self, ids):
+        """Of every token but the first, from what `carat logits` writes."""
+        out = self.path("l.f32")
+        self.ok("logits", TINY_GGUF, "--ids", ",".join(map(str, ids)), "-o", out)
+        with open(out, "rb") as f:
+            all_rows = array.array("f", f.read())
+        n = len(all_rows) // len(ids)
+        rows = [all_rows[i * n : (i + 1) * n] for i in range(len(ids))]
+        return [math.log(sum(math.exp(x - max(r)) for x in r)) + max(r) - r[i] for r, i in zip(rows, ids[1:])]
+
+
+class Perplexity(Model):
+    def run_it(self, *args):
+        return json.loads(self.ok(*evaluate("perplexity", TINY_GGUF, "--text", self.text, "--json", *args)).stdout)
+
+    def test_figures_are_the_logits(self):
+        ids = self.ids(TEXT)
+        bos, ids = ids[0], ids[1:]
+        wanted, done = [], 0
+        for begin in range(0, len(ids), 40):
+            window = [bos] + ids[begin : begin + 95]
+            new = begin + len(window) - 1 - done
+            wanted += self.nlls(window)[-new:]
+            done += new
+            if done == len(ids):
+                break
+        r = self.run_it("--window", "96", "--stride", "40")
+        self.assertEqual((r["tokens"], r["text_tokens"]), (len(ids), len(ids)))
+        self.assertEqual(len(wanted), len(ids))
+        mean = sum(wanted) / len(wanted)
+        self.assertAlmostEqual(r["nll"], mean, delta=2e-6)
+        self.assertAlmostEqual(r["perplexity"], math.exp(mean), delta=1e-4 * math.exp(mean))
+        self.assertLess(r["interval_95"][0], r["perplexity"])
+        self.assertGreater(r["interval_95"][1], r["perplexity"])
+
+    def test_llama_cpp(self):
+        ids = self.ids(TEXT.removesuffix("\n"))
+        wanted = []
+        for begin in range(0, len(ids) - 63, 64):
+            wanted += self.nlls([ids[0]] + ids[begin + 1 : begin + 64])[32:]
+        r = self.run_it("--protocol", "llama.cpp", "--window", "64")
+        self.assertEqual(r["tokens"], 31 * (len(ids) // 64))
+        self.assertAlmostEqual(r["nll"], sum(wanted) / len(wanted), delta=2e-6)
+
+    def test_nothing_depends_on_threads_or_chunks(self):
+        a = self.run_it("--window", "64")
+        b = json.loads(self.ok("eval", "perplexity", TINY_GGUF, "--text", self.text, "--json", "--window", "64", "-t", "2",
+                               "--chunk", "16").stdout)
+        self.assertEqual(a, b)
+
+    def test_a_limit_is_raised_with_what_is_there(self):
+        out = self.path("r.jsonl")
+        whole = self.run_it("--window", "32")
+        first = self.run_it("--window", "32", "-o", out, "--limit", "3")
+        self.assertEqual((first["windows"], first["windows_of"]), (3, whole["windows"]))
+        with open(out) as f:
+            before = f.read()
+        self.assertEqual(before.count("\n"), 4)
+        self.assertEqual(self.run_it("--window", "32", "-o", out), whole)
+        with open(out) as f:
+            self.assertTrue(f.read().startswith(before))
+        self.assertEqual(self.run_it("--window", "32", "-o", out, "--limit", "3"), first)
+
+    def test_a_killed_run_goes_on(self):
+        out = self.path("r.jsonl")
+        args = evaluate("perplexity", TINY_GGUF, "--text", self.text, "--window", "16", "--stride", "2", "--json", "-o", out)
+        whole = self.run_it("--window", "16", "--stride", "2")
+        for sig, code in ((signal.SIGKILL, -9), (signal.SIGINT, 130)):
+            p = subprocess.Popen(command(*args), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+            limit = time.monotonic() + 50
+            size = os.path.getsize(out) if os.path.exists(out) else 0
+            while p.poll() is None and time.monotonic() < limit and not (os.path.exists(out) and os.path.getsize(out) > size + 300):
+                time.sleep(0.002)
+            p.send_signal(sig)
+            p.communicate()
+            self.assertIn(p.returncode, (code, 0))
+        self.assertEqual(json.loads(self.ok(*args).stdout), whole)
+        with open(out) as f:
+            items = [json.loads(line)["item"] for line in f.readlines()[1:]]
+        self.assertEqual(sorted(items), list(range(whole["windows"])))
+
+    def test_results_of_another_run_are_refused(self):
+        out = self.path("r.jsonl")
+        self.run_it("--window", "32", "-o", out, "--limit", "1")
+        run = evaluate("perplexity", TINY_GGUF, "-o", out, "--text")
+        self.refused(*run, self.text, "--window", "48", says="'window' is 32 there and 48 here")
+        self.refused(*run, self.path("u.txt", b"another text"), "--window", "32", says=["another run", "'text"])
+        self.refused(*run, self.text, "--window", "32", "--exact", says="'numerics'")
+        diary = self.path("d.jsonl", b"dear diary\n")
+        self.refused(*evaluate("perplexity", TINY_GGUF, "-o", diary, "--text", self.text), says="something else")
+        with open(diary, "rb") as f:
+            self.assertEqual(f.read(), b"dear diary\n")
+
+    def test_a_full_disk(self):
+        """A limit on the size of files stands for it: the lines that are whole stay, and the run goes on from them."""
+        out = self.path("r.jsonl")
+        args = evaluate("perplexity", TINY_GGUF, "--text", self.text, "--window", "16", "--json", "-o", out)
+        r = subprocess.run(["sh", "-c", "trap '' XFSZ; ulimit -f 2; exec \"$@\"", "sh", *command(*args)], capture_output=True, timeout=60)
+        self.assertEqual(r.returncode, 1)
+        self.assertIn(b"r.jsonl: cannot be written: File too large", r.stderr)
+        with open(out) as f:
+            lines = f.read()
+        self.assertTrue(lines.endswith("\n") and lines.count("\n") > 2)
+        self.assertEqual(json.loads(self.ok(*args).stdout), self.run_it("--window", "16"))
+
+    def test_usage(self):
+        for args, says in ((("eval",), "evaluate what?"), (("eval", "perplex", TINY_GGUF), "unknown evaluation 'perplex'"),
+                           (("eval", "perplexity"), "which model?"), (("eval", "perplexity", TINY_GGUF), "which text?"),
+                           (("eval", "perplexity", TINY_GGUF, "x", "--text", self.text), "more than one model")):
+            self.refused(*args, says=says, code=2)
+        run = evaluate("perplexity", TINY_GGUF, "--text")
+        self.refused(*run, self.path("none.txt"), says="none.txt")
+        self.refused(*run, self.path("e.txt", b""), says="the text is empty")
+        self.refused(*run, self.text, "--window", "32", "--stride", "32", says="the stride is 32")
+        self.refused(*run, self.text, "--protocol", "llama.cpp", "--window", "2048", says="expected two windows of 2048")
+
+    def test_text_says_what_counted(self):
+        out = self.ok(*evaluate("perplexity", TINY_GGUF, "--text", self.text, "--window", "64")).stdout.decode()
+        for part in ("sliding: windows of <bos> and 63 tokens, each 32", "every token counts once", "perplexity  ", "95 %"):
+            self.assertIn(part, out)
+
+
+ITEMS = [
+    {"id": "a", "question": {"stem": "Which fox is quick?", "choices": [{"text": t, "label": "ABCD"[k]} for k, t in enumerate(
+        ("the brown one", "a lazy dog", "none"))]}, "answerKey": "A"},
+    {"id": "b", "question": {"stem": "Who looks?", "choices": [{"text": t, "label": str(k + 1)} for k, t in enumerate(
+        ("two cats", "\u00fc\u00fc"))]}, "answerKey": "2"},
+    {"id": "c", "question": {"stem": "And then?", "choices": [{"text": t, "label": "ABCD"[k]} for k, t in enumerate(
+        ("nothing", "it", "they say nothing of it at all", "dog"))]}, "answerKey": "C"},
+]
+GAPS = [{"qID": "g%d" % i, "sentence": "The dog beat the fox as the _ was %s." % w, "option1": "dog", "option2": "fox", "answer": "12"[i % 2]}
+        for i, w in enumerate(("quick", "lazy", "brown and lazy"))]
+
+
+def lines(rows):
+    return "".join(json.dumps(r) + "\n" for r in rows).encode()
+
+
+class Tasks(Model):
+    def score(self, prompt, text):
+        """log P(text | prompt), from `carat logits`."""
+        a, b = self.ids(prompt), self.ids(text)[1:]
+        return -sum(self.nlls(a + b)[len(a) - 1:])
+
+    def run_task(self, task, data, *args):
+        out = self.path("%s.jsonl" % task)
+        r = json.loads(self.ok(*evaluate(task, TINY_GGUF, "--data", data, "--json", "-o", out, *args)).stdout)
+        with open(out) as f:
+            rows = [json.loads(line) for line in f.readlines()[1:]]
+        return r, sorted(rows, key=lambda row: row["item"])
+
+    def check(self, r, rows, wanted, answers, lengths):
+        plain = normalised = 0
+        for row, scores, answer, n in zip(rows, wanted, answers, lengths, strict=True):
+            for have, want in zip(row["logprobs"], scores, strict=True):
+                self.assertAlmostEqual(have, want, delta=2e-4)
+            best = max(range(len(scores)), key=lambda k: scores[k])
+            by_length = max(range(len(scores)), key=lambda k: scores[k] / n[k])
+            self.assertEqual((row["answer"], row["plain"], row["normalised"]), (answer, best, by_length))
+            plain += best == answer
+            normalised += by_length == answer
+        self.assertEqual((r["plain"]["right"], r["normalised"]["right"], r["n"]), (plain, normalised, len(rows)))
+
+    def test_likelihoods_are_the_logits(self):
+        data, shots = self.path("a.jsonl", lines(ITEMS)), self.path("s.jsonl", lines(ITEMS[1:]))
+        for args, head in (((), ""), (("--shots", "1", "--shots-data", shots), "Question: Who looks?\nAnswer: \u00fc\u00fc\n\n")):
+            r, rows = self.run_task("arc", data, *args)
+            texts = [[c["text"] for c in i["question"]["choices"]] for i in ITEMS]
+            wanted = [[self.score(head + "Question: %s\nAnswer:" % i["question"]["stem"], " " + t) for t in ts] for i, ts in zip(ITEMS, texts)]
+            self.check(r, rows, wanted, (0, 1, 2), [[len(t) for t in ts] for ts in texts])
+            os.remove(self.path("arc.jsonl"))
+
+    def test_a_gap(self):
+        r, rows = self.run_task("winogrande", self.path("g.jsonl", lines(GAPS)))
+        wanted = []
+        for g in GAPS:
+            before, behind = g["sentence"].split("_")
+            wanted.append([self.score(before + g["option%d" % k], behind) for k in (1, 2)])
+        self.check(r, rows, wanted, (0, 1, 0), [[1, 1]] * 3)
+
+    def test_a_run_goes_on(self):
+        data = self.path("g.jsonl", lines(GAPS * 20))
+        whole, rows = self.run_task("winogrande", data)
+        out = self.path("winogrande.jsonl")
+        with open(out, "rb") as f:
+            text = f.read()
+        with open(out, "wb") as f:
+            f.write(text[:len(text) // 2])
+        self.assertEqual(self.run_task("winogrande", data), (whole, rows))
+        self.refused(*evaluate("winogrande", TINY_GGUF, "-o", out, "--data", self.path("h.jsonl", lines(GAPS))), says="'questions'")
+        few = json.loads(self.ok(*evaluate("winogrande", TINY_GGUF, "--data", data, "--json", "-o", out, "--limit", "7")).stdout)
+        self.assertEqual((few["n"], few["limited"]), (7, True))
+
+    def test_what_is_wrong_with_a_file_is_said(self):
+        bad = self.path("b.jsonl", lines(ITEMS)[:-20])
+        self.refused(*evaluate("arc", TINY_GGUF, "--data", bad), says="b.jsonl:3")
+        self.refused(*evaluate("mmlu", TINY_GGUF, "--data", bad), says="b.jsonl:1")
+        self.refused(*evaluate("arc", TINY_GGUF), says="which file", code=2)
+        self.refused(*evaluate("arc", TINY_GGUF, "--data", bad, "--shots", "2"), says="belong together", code=2)
+        self.refused(*evaluate("perplexity", TINY_GGUF, "--text", self.text, "--data", bad), says="are for tasks", code=2)
+
+    def test_text_says_how(self):
+        out = self.ok(*evaluate("arc", TINY_GGUF, "--data", self.path("a.jsonl", lines(ITEMS)))).stdout.decode()
+        for part in ("ARC, 3 items, 0 shots", "scoring:", "95 %", "of 3)", "published   "):
+            self.assertIn(part, out)
+
+
+if __name__ == "__main__":
+    main()
