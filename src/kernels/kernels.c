@@ -11,6 +11,7 @@ size_t ct_acts_stride(ct_acts_form form, size_t cols)
         bytes = cols * 4;
         break;
     case CT_ACTS_BF16:
+    case CT_ACTS_GRID:
         bytes = (cols + 1) / 2 * 4;
         break;
     case CT_ACTS_Q8:

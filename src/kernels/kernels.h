@@ -24,11 +24,18 @@
  *                     amax < CT_ACTS_TINY (where 127/amax would overflow) gives d = 0, q = 0
  *                     s[j] = sum of q over 16 neighbours. ct_acts_d_offset / _s_offset give the places.
  *                     A group with a non-finite value gets d = NaN and q = 0 so that the fault stays visible.
+ *   CT_ACTS_GRID  u16 [cols]  bf16; columns of every four in the order 0 2 1 3 (so that pairs come of words by masks)
+ *                     groups of 32: values rounded to bf16, then to the nearest multiple, ties to even, of 2^(e-10), 2^e
+ *                     the power of two at or below the largest magnitude: whole numbers of at most 2^11, of eight bits.
+ *                     A largest magnitude below CT_GRID_TINY makes a group zero; a value that is not finite or from
+ *                     CT_GRID_HUGE on makes all of it NaN.
  * Every level gives the same bits here (BF16: subnormals may become zeros). */
-typedef enum ct_acts_form { CT_ACTS_F32, CT_ACTS_BF16, CT_ACTS_Q8, CT_N_ACTS } ct_acts_form;
+typedef enum ct_acts_form { CT_ACTS_F32, CT_ACTS_BF16, CT_ACTS_Q8, CT_ACTS_GRID, CT_N_ACTS } ct_acts_form;
 
 #define CT_ACTS_GROUP 32
 #define CT_ACTS_TINY  0x1p-100f
+#define CT_GRID_TINY  0x1p-64f
+#define CT_GRID_HUGE  0x1p90f
 
 static inline size_t ct_acts_d_offset(size_t cols)
 {
@@ -75,7 +82,21 @@ size_t ct_acts_stride(ct_acts_form form, size_t cols); /* in kernels.c; includes
  *
  * Arithmetic of the f32 and bf16 slots: acc = acc + w * x in column order, freely fused and reordered likewise. A bf16
  * level may treat subnormal bf16 operands and sums as zero (vdpbf16ps does). In a bf16 slot, weights of other types are
- * rounded to bf16 first. */
+ * rounded to bf16 first.
+ *
+ * Arithmetic of the grid slots, of quantised types. Weights too become whole numbers times a power of two, at most 256, so
+ * that they are bf16 with their scales, and the sum over 32 columns is exact in whatever order: tiles for many tokens and
+ * integers for few give the same bits, and so does every level. For a row and a stretch of 32 columns, with scale, min
+ * (0 where there is none) and code as above, in f32 operation by operation:
+ *
+ *     reach = max(|min|, |scale * largest + min|), the larger one of its two groups; `largest` of ct_form
+ *     step  = 2^(e-7), 2^e the power of two at or below max(reach * 65/64, 2^-40)
+ *     S     = scale / step * 2^(15-shift) to the nearest integer, ties to even;    A = min / step likewise
+ *     i     = (code * 2^shift * S + 2^14) >> 15, + A             shift: ct_grid_shift
+ *     acc   = acc + (step * 2^h) * (float)(sum over 32 columns of i * j)
+ *
+ * j * 2^h are the activations' numbers. i * step is within 3/2 step of the weight, which is at most 3/256 of reach. A
+ * reach that is not finite gives step = NaN, and so does a group of activations that is NaN. */
 typedef struct ct_mul {
     const void *w;
     ct_type type;

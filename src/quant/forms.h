@@ -76,6 +76,13 @@ CT_FOLDED bool ct_scales_are_signed(const ct_form *form)
     return form->scales == CT_SCALES_6 || form->scales == CT_SCALES_8 || form->scales == CT_SCALES_4_2;
 }
 
+/* Where the grid products (kernels/kernels.h) put a code in sixteen bits: nibbles in the uppermost four, those without a
+ * sign one bit below; others as the upper byte. */
+CT_FOLDED int ct_grid_shift(const ct_form *form)
+{
+    return form->codes != CT_CODES_4 || form->table ? 8 : form->bias ? 12 : 11;
+}
+
 /* A recoded type (IQ1, IQ2, IQ3) indexes a codebook in the file; in a panel every weight has a code of its own:
  *
  *     weight = (d * unit) * (2 s + 1) * table[code]     s: the group's nibble of `scales`; group 0 is the low nibble

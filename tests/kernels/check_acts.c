@@ -9,7 +9,7 @@
 
 #include "check.h"
 
-static const char *const form_names[CT_N_ACTS] = { "f32", "bf16", "q8" };
+static const char *const form_names[CT_N_ACTS] = { "f32", "bf16", "q8", "grid" };
 
 enum fill { RANDOM, TIES, BF16_TIES, EQUAL, ZERO, HUGE_VALUES, TINY, BAD, N_FILL };
 
@@ -76,6 +76,28 @@ static void check_q8_group(const float *x, const int8_t *q, float d, const int32
             check_fail("%a with largest %a became %d", (double)x[i], (double)amax, q[i]);
 }
 
+/* bf16 first; then the nearest multiple of 2^-10 of the power of two below the largest, worked out in double. */
+static void check_grid_group(const float *x, const uint8_t *got)
+{
+    double v[32], amax = 0;
+    bool is_bad = false;
+    int e;
+    for (int i = 0; i < 32; i++) {
+        v[i] = (double)ct_bf16_to_f32(ct_f32_to_bf16(x[i]));
+        is_bad = is_bad || !(fabs(v[i]) < 0x1p90);
+        amax = fmax(amax, fabs(v[i]));
+    }
+    frexp(amax, &e);
+    const double step = ldexp(1, e - 1 - 10);
+    for (int i = 0; i < 32; i++) {
+        uint16_t h;
+        memcpy(&h, got + 2 * (i / 4 * 4 + "\0\2\1\3"[i % 4]), 2);
+        const double y = (double)ct_bf16_to_f32(h), expected = amax < 0x1p-64 ? 0 : nearbyint(v[i] / step) * step;
+        if (is_bad ? !isnan(y) : y != expected)
+            check_fail("[%d] %a with largest %a became %a, expected %a", i, (double)x[i], amax, y, expected);
+    }
+}
+
 static void check_definition(ct_acts_form form, const float *x, size_t cols, const uint8_t *got)
 {
     if (form == CT_ACTS_F32 && memcmp(got, x, cols * 4) != 0)
@@ -86,6 +108,8 @@ static void check_definition(ct_acts_form form, const float *x, size_t cols, con
         if (h != expected)
             check_fail("[%zu] %a became %04x, expected %04x", c, (double)x[c], h, expected);
     }
+    for (size_t g = 0; form == CT_ACTS_GRID && g < cols / 32; g++)
+        check_grid_group(x + 32 * g, got + 64 * g);
     for (size_t g = 0; form == CT_ACTS_Q8 && g < cols / 32; g++) {
         float d;
         int32_t s[2];
@@ -98,9 +122,10 @@ static void check_definition(ct_acts_form form, const float *x, size_t cols, con
 /* Equal where the form has fields; a bf16 subnormal may have become a zero, a NaN another NaN. */
 static void check_equal(ct_acts_form form, size_t cols, const uint8_t *got, const uint8_t *expected)
 {
-    size_t fields = form == CT_ACTS_F32 ? cols * 4 : form == CT_ACTS_BF16 ? (cols + cols % 2) * 2 : cols;
-    for (size_t i = 0; i < fields; i += form == CT_ACTS_BF16 ? 2 : 1) {
-        if (form == CT_ACTS_BF16) {
+    bool is_half = form == CT_ACTS_BF16 || form == CT_ACTS_GRID;
+    size_t fields = form == CT_ACTS_F32 ? cols * 4 : is_half ? (cols + cols % 2) * 2 : cols;
+    for (size_t i = 0; i < fields; i += is_half ? 2 : 1) {
+        if (is_half) {
             uint16_t a, b;
             memcpy(&a, got + i, 2), memcpy(&b, expected + i, 2);
             bool is_flushed = (a & 0x7FFF) == 0 && (b & 0x7F80) == 0;
@@ -127,7 +152,7 @@ static void check_form(check *c, ct_acts_form form)
 {
     static const size_t any[] = { 1, 2, 3, 15, 16, 17, 31, 33, 63, 72, 144, 257, 640 };
     static const size_t groups[] = { 32, 64, 96, 160, 256, 640, 1152 };
-    bool is_q8 = form == CT_ACTS_Q8;
+    bool is_q8 = form == CT_ACTS_Q8 || form == CT_ACTS_GRID; /* whole groups */
     size_t n = is_q8 ? sizeof groups / sizeof *groups : sizeof any / sizeof *any;
     rng r = { form };
     for (size_t i = 0; i < n; i++)

@@ -10,6 +10,8 @@
  *   f32   terms: w * x of each column; w may have been rounded once from product + min, so k = 2 on |product| + |min|
  *   bf16  as f32 with w rounded to bf16 first, and exact then; the instruction may take subnormal operands as zero and
  *         flush subnormal sums
+ *   grid  a weight is within 3/2 step of its number, step at most 65/64 / 128 of what its 32 columns can reach, or 2^-47;
+ *         sums over 32 columns are exact, so n is the number of those. All levels have generic's bits.
  *
  * and 4 more additions for a kernel's own lanes. Below 2^-126 roundings are absolute: half a SUBNORMAL, which isum may
  * then multiply.
@@ -23,9 +25,10 @@
 #include <string.h>
 
 #include "check.h"
+#include "kernels/generic/plain_unit.h"
 #include "panel_drawn.h"
 
-static const char *const form_names[CT_N_ACTS] = { "f32", "bf16", "q8" };
+static const char *const form_names[CT_N_ACTS] = { "f32", "bf16", "q8", "grid" };
 
 /* ---- weights ---- */
 
@@ -132,7 +135,32 @@ typedef struct matrix {
     double *product, *min; /* [rows][cols]: the weight is their sum */
     double *sum, *mag;     /* the same; the sum of their magnitudes */
     double *held;          /* the weight rounded to bf16 */
+    double *reach;         /* [rows][cols / 32]: the largest magnitude that codes of the stretch can have */
 } matrix;
+
+/* From the scales, which the q8 products share and are checked by. */
+static void find_reach(matrix *w)
+{
+    const ct_form *form = ct_form_of(w->type);
+    const size_t stretches = w->cols / 32, units = ct_units(w->type, w->cols);
+    ct_plain_unit *u = need(1, sizeof *u);
+    w->reach = need(w->rows * stretches + 1, sizeof(double));
+    for (size_t row = 0; row < w->rows && form->codes != CT_CODES_NONE; row++)
+        for (size_t i = 0, s = 0; i < units; i++) {
+            const uint8_t *panel = w->packed + row / CT_PANEL * w->panel_bytes;
+            const uint8_t *tail = ct_unit_of(w->type, 2).has_tail ? panel + ct_tail_offset(w->type, w->cols) : panel;
+            const ct_unit f = ct_unit_at(w->type, w->cols, i);
+            ct_plain_unit_of(w->type, &f, panel + ct_unit_offset(w->type, i), tail + 32 * i, u);
+            for (int g = 0; g < f.cols / u->group; g++) {
+                double *reach = &w->reach[row * stretches + s + (size_t)(g * u->group / 32)];
+                double min = u->has_min ? (double)u->min[g][row % CT_PANEL] : 0;
+                double max = (double)u->scale[g][row % CT_PANEL] * form->largest + min;
+                *reach = fmax(*reach, fmax(fabs(min), fabs(max)));
+            }
+            s += (size_t)f.stretches;
+        }
+    free(u);
+}
 
 static void matrix_open(matrix *w, ct_type type, size_t rows, size_t cols, enum fill f, rng *r)
 {
@@ -175,6 +203,7 @@ static void matrix_open(matrix *w, ct_type type, size_t rows, size_t cols, enum 
     }
     free(values);
     free(source);
+    find_reach(w);
 }
 
 static void matrix_close(matrix *w)
@@ -185,6 +214,7 @@ static void matrix_close(matrix *w)
     free(w->sum);
     free(w->mag);
     free(w->held);
+    free(w->reach);
 }
 
 /* ---- activations ---- */
@@ -257,7 +287,7 @@ static void read_token(const tokens *x, size_t token, double *v)
         } else if (x->form == CT_ACTS_F32) {
             memcpy(&f, row + 4 * c, 4);
         } else {
-            memcpy(&h, row + 2 * c, 2);
+            memcpy(&h, row + 2 * (x->form == CT_ACTS_GRID ? c / 4 * 4 + (size_t) "\0\2\1\3"[c % 4] : c), 2);
             f = ct_bf16_to_f32(h);
         }
         v[c] = (double)f;
@@ -321,6 +351,19 @@ static void expect_float(const matrix *w, bool is_bf16, const double *v, size_t 
                  (is_bf16 ? flushed_of(w->held + at, v, n) : 0);
 }
 
+static void expect_grid(const matrix *w, const double *v, size_t row, double *y, double *tolerance)
+{
+    const size_t n = w->cols, at = row * n;
+    double mag = dot(w->mag + at, v + n, n), off = 0;
+    for (size_t c = 0; c < n; c += 32) {
+        const double step = fmax(w->reach[(at + c) / 32] * 65 / 64 / 128, 0x1p-47);
+        for (size_t i = c; i < c + 32; i++)
+            off += 1.5 * step * (1 + 4 * UNIT_ROUND) * v[n + i];
+    }
+    *y = dot(w->sum + at, v, n);
+    *tolerance = off + (mag + off) * (double)(n / 32) * UNIT_ROUND;
+}
+
 static void expect(expected *e, const matrix *w, const tokens *x)
 {
     double *v = need(2 * x->cols, sizeof *v);
@@ -332,6 +375,8 @@ static void expect(expected *e, const matrix *w, const tokens *x)
             size_t i = t * w->rows + row;
             if (x->form == CT_ACTS_Q8)
                 expect_q8(w, x->x + t * x->stride, v, row, &e->y[i], &e->tolerance[i]);
+            else if (x->form == CT_ACTS_GRID)
+                expect_grid(w, v, row, &e->y[i], &e->tolerance[i]);
             else
                 expect_float(w, x->form == CT_ACTS_BF16, v, row, &e->y[i], &e->tolerance[i]);
         }
@@ -410,6 +455,24 @@ static void check_cuts(const check *c, const matrix *w, const tokens *x, const f
         }
 }
 
+/* The grid's products have one result, whoever computes it. */
+static void check_generic(const check *c, const matrix *w, const tokens *x, const float *y, size_t y_stride,
+                          void *scratch)
+{
+    const check generic = { .isa = c->generic };
+    float *same = run_mul(&generic, w, x, 0, x->n, 0, (w->rows + CT_PANEL - 1) / CT_PANEL, w->rows, scratch);
+    for (size_t t = 0; t < x->n; t++)
+        for (size_t row = 0; row < w->rows; row++)
+            if (!is_same(y[t * y_stride + row], same[t * w->rows + row])) {
+                check_fail("%zu x %zu, %s, %zu tokens, %s: token %zu row %zu is %a, generic %a", w->rows, w->cols,
+                           fill_names[w->fill], x->n, x_names[x->fill], t, row, (double)y[t * y_stride + row],
+                           (double)same[t * w->rows + row]);
+                t = x->n - 1;
+                break;
+            }
+    unguard(same);
+}
+
 static void check_product(const check *c, const matrix *w, ct_acts_form form, size_t n, enum x_fill f, bool with_cuts,
                           rng *r)
 {
@@ -422,6 +485,8 @@ static void check_product(const check *c, const matrix *w, ct_acts_form form, si
     float *y = run_mul(c, w, &x, 0, n, 0, panels, y_stride, scratch);
     check_untouched(y, n, w->rows, 0, panels, y_stride);
     check_values(w, &x, y, y_stride, &e);
+    if (form == CT_ACTS_GRID && n < 100)
+        check_generic(c, w, &x, y, y_stride, scratch);
     if (with_cuts)
         check_cuts(c, w, &x, y, y_stride, scratch);
     unguard(y);

@@ -50,3 +50,34 @@ void ct_acts_q8_generic(const float *x, size_t cols, void *dst)
         }
     }
 }
+
+/* 2^e, the power of two at or below x, which is a normal float. */
+static float power_below(float x)
+{
+    int e;
+    frexpf(x, &e);
+    return ldexpf(1, e - 1);
+}
+
+void ct_acts_grid_generic(const float *x, size_t cols, void *dst)
+{
+    uint16_t *q = dst;
+    for (size_t g = 0; g < cols; g += CT_ACTS_GROUP) {
+        float y[CT_ACTS_GROUP], amax = 0;
+        for (int i = 0; i < CT_ACTS_GROUP; i++) {
+            y[i] = ct_bf16_to_f32(ct_f32_to_bf16(x[g + (size_t)i]));
+            amax = isnan(y[i]) || isnan(amax) ? NAN : fmaxf(amax, fabsf(y[i]));
+        }
+        for (int i = 0; i < CT_ACTS_GROUP; i++) {
+            if (!(amax < CT_GRID_HUGE)) {
+                y[i] = NAN;
+            } else if (amax < CT_GRID_TINY) {
+                y[i] = 0;
+            } else { /* there floats are 2^(e-10) apart */
+                float magic = 1.5f * 0x1p13f * power_below(amax);
+                y[i] = (y[i] + magic) - magic;
+            }
+            q[g + (size_t)(i / 4 * 4 + "\0\2\1\3"[i % 4])] = ct_f32_to_bf16(y[i]);
+        }
+    }
+}

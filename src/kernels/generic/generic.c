@@ -19,6 +19,7 @@ void ct_kernels_generic(ct_kernels *k)
         if (info->is_quantised && ct_pack_is_interleaved((ct_type)t)) {
             k->form[t] = CT_ACTS_Q8;
             k->mul[t][CT_ACTS_Q8] = ct_mul_q8_generic;
+            k->mul[t][CT_ACTS_GRID] = ct_mul_grid_generic;
         }
     }
     k->mul[CT_BF16][CT_ACTS_BF16] = ct_mul_bf16_generic;
@@ -26,6 +27,7 @@ void ct_kernels_generic(ct_kernels *k)
     k->acts[CT_ACTS_F32] = ct_acts_f32_generic;
     k->acts[CT_ACTS_BF16] = ct_acts_bf16_generic;
     k->acts[CT_ACTS_Q8] = ct_acts_q8_generic;
+    k->acts[CT_ACTS_GRID] = ct_acts_grid_generic;
     k->rmsnorm = ct_rmsnorm_generic;
     k->rmsnorm_add = ct_rmsnorm_add_generic;
     k->layernorm = ct_layernorm_generic;

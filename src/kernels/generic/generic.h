@@ -9,10 +9,12 @@
 void ct_acts_f32_generic(const float *x, size_t cols, void *dst);
 void ct_acts_bf16_generic(const float *x, size_t cols, void *dst);
 void ct_acts_q8_generic(const float *x, size_t cols, void *dst);
+void ct_acts_grid_generic(const float *x, size_t cols, void *dst);
 
 void ct_mul_f32_generic(const ct_mul *m, size_t panel_begin, size_t panel_end, void *scratch);
 void ct_mul_bf16_generic(const ct_mul *m, size_t panel_begin, size_t panel_end, void *scratch);
 void ct_mul_q8_generic(const ct_mul *m, size_t panel_begin, size_t panel_end, void *scratch);
+void ct_mul_grid_generic(const ct_mul *m, size_t panel_begin, size_t panel_end, void *scratch);
 
 void ct_rmsnorm_generic(float *y, const float *x, const float *w, size_t n, float eps);
 void ct_rmsnorm_add_generic(float *y, const float *x, const float *w, size_t n, float eps);

@@ -15,5 +15,6 @@ void INSTALL(ct_kernels *k)
 {
     k->isa = ISA;
     AMX_NAME(mul_bf16)(k);
+    AMX_NAME(mul_grid)(k);
     AMX_NAME(set)(k);
 }

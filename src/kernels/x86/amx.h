@@ -16,6 +16,7 @@
 #endif
 
 void AMX_NAME(mul_bf16)(ct_kernels *k); /* weights in bf16 and f16, bf16 activations */
+void AMX_NAME(mul_grid)(ct_kernels *k); /* quantised weights, activations of the grid */
 void AMX_NAME(set)(ct_kernels *k);      /* attention over a whole set, in bf16 */
 
 #endif

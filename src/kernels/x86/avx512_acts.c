@@ -64,8 +64,39 @@ static void acts_q8(const float *x, size_t cols, void *dst)
     }
 }
 
+/* Sixteen floats rounded to bf16, as floats; NaN kept. */
+INLINE __m512 as_bf16(__m512 x)
+{
+    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(to_bf16(x)), 16));
+}
+
+static void acts_grid(const float *x, size_t cols, void *dst)
+{
+    const __m512i order = _mm512_broadcast_i32x4(_mm_setr_epi8(0, 1, 4, 5, 2, 3, 6, 7, 8, 9, 12, 13, 10, 11, 14, 15));
+    for (size_t g = 0; g < cols; g += CT_ACTS_GROUP) {
+        __m512 a = as_bf16(_mm512_loadu_ps(x + g)), b = as_bf16(_mm512_loadu_ps(x + g + 16));
+        /* Magnitudes order like their bits, NaN and infinity above all. */
+        const __m512i top =
+            _mm512_max_epi32(_mm512_castps_si512(_mm512_abs_ps(a)), _mm512_castps_si512(_mm512_abs_ps(b)));
+        const __m512i amax = _mm512_set1_epi32(_mm512_reduce_max_epi32(top));
+        const __m512i power = _mm512_and_si512(amax, _mm512_set1_epi32(0x7F800000));
+        const __m512 magic = _mm512_castsi512_ps(/* 1.5 * 2^(e+13) */
+                                                 _mm512_add_epi32(power, _mm512_set1_epi32((13 << 23) + (1 << 22))));
+        a = _mm512_sub_ps(_mm512_add_ps(a, magic), magic);
+        b = _mm512_sub_ps(_mm512_add_ps(b, magic), magic);
+        const __mmask16 tiny = _mm512_cmplt_epi32_mask(amax, _mm512_castps_si512(_mm512_set1_ps(CT_GRID_TINY)));
+        const __mmask16 bad = _mm512_cmpge_epi32_mask(amax, _mm512_castps_si512(_mm512_set1_ps(CT_GRID_HUGE)));
+        const __m512 fault = _mm512_castsi512_ps(_mm512_set1_epi32(0x7FC00000));
+        a = _mm512_mask_mov_ps(_mm512_maskz_mov_ps((__mmask16)~tiny, a), bad, fault);
+        b = _mm512_mask_mov_ps(_mm512_maskz_mov_ps((__mmask16)~tiny, b), bad, fault);
+        const __m512i both = _mm512_inserti64x4(_mm512_castsi256_si512(to_bf16(a)), to_bf16(b), 1);
+        _mm512_storeu_si512((uint16_t *)dst + g, _mm512_shuffle_epi8(both, order));
+    }
+}
+
 void ct_avx512_acts(ct_kernels *k)
 {
+    k->acts[CT_ACTS_GRID] = acts_grid;
     k->acts[CT_ACTS_BF16] = acts_bf16;
     k->acts[CT_ACTS_Q8] = acts_q8;
 }

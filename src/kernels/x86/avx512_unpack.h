@@ -94,11 +94,10 @@ INLINE void add_two_high_bits(const uint8_t *p, __m512i code[8])
         code[g] = or_masked(code[g], shift_bits(load512(p + 64 * (g / 4)), g % 4 * 2 - 4), mask);
 }
 
-/* Codes of stretch s of a unit laid out as f. */
-INLINE void unpack_codes(const ct_type type, const ct_unit *f, const uint8_t *unit, int s, __m512i code[8])
+/* Codes of stretch s of a unit laid out as f, as they are stored: of a table, the indices. */
+INLINE void unpack_raw_codes(const ct_type type, const ct_unit *f, const uint8_t *unit, int s, __m512i code[8])
 {
-    const ct_form *form = ct_form_of(type);
-    const ct_codes kind = form->codes;
+    const ct_codes kind = ct_form_of(type)->codes;
     if (kind == CT_CODES_8) {
 #pragma GCC unroll 8
         for (int g = 0; g < 8; g++)
@@ -114,7 +113,12 @@ INLINE void unpack_codes(const ct_type type, const ct_unit *f, const uint8_t *un
         add_high_bit(unit + f->high + 64 * s, 4, code);
     if (kind == CT_CODES_4_2)
         add_two_high_bits(unit + f->bits2 + 128 * s, code);
-    if (form->table)
+}
+
+INLINE void unpack_codes(const ct_type type, const ct_unit *f, const uint8_t *unit, int s, __m512i code[8])
+{
+    unpack_raw_codes(type, f, unit, s, code);
+    if (ct_form_of(type)->table)
         table_codes(type, code);
 }
 

@@ -171,7 +171,8 @@ static void is_multiplied(ct_type type, const ct_type_info *info)
             continue;
         ct_kernels_for(&k, mask);
         if (!k.mul[type][CT_ACTS_F32] || !k.mul[type][k.form[type]] || (is_packed && !k.mul[type][CT_ACTS_Q8]) ||
-            (k.form[type] == CT_ACTS_Q8) != is_packed)
+            (is_packed && !k.mul[type][CT_ACTS_GRID]) ||
+            (k.form[type] == CT_ACTS_Q8 || k.form[type] == CT_ACTS_GRID) != is_packed)
             fail_msg("%s: no product at level %s", info->name, k.isa);
     }
 }
