@@ -22,4 +22,8 @@ typedef void amx_unpack(const ct_mul *m, const uint8_t *panel, size_t s, size_t 
 /* unpack: NULL if the panels are bf16 as they stand. */
 void AMX_NAME(mul)(const ct_mul *m, size_t panel_begin, size_t panel_end, amx_unpack *unpack, void *scratch);
 
+/* The same for many tokens and a type whose rows are whole stretches: unpack puts them two stretches apart, as two panels
+ * stand side by side there. */
+void AMX_NAME(mul_many)(const ct_mul *m, size_t panel_begin, size_t panel_end, amx_unpack *unpack, void *scratch);
+
 #endif

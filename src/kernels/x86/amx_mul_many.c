@@ -1,0 +1,184 @@
+/* amx_mul_many.c - many tokens times weights that are unpacked into tiles: the loops around.
+ *
+ * 32 tokens times two panels are four sums in registers. Rows are cut into runs of RUN stretches: two panels' run, unpacked,
+ * stays in L1 while all tokens of a block pass it; the tokens' run stays in L2 while the panels of a group pass. Between
+ * runs the sums wait in the scratch, whole tiles side by side: in y they would be a line here and there, sixteen pages a
+ * tile.
+ *
+ * Measured on Sapphire Rapids, one thread, Q4_0, 512 tokens: 0.9-1.0 Tflop/s; without unpacking 1.26; tokens in L1 2.3; registers
+ * alone 3.1. Fetching the tokens' next run ahead made it 0.85: prefetches and tiles share the few places for lines on their way.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "kernels/x86/amx_mul.h"
+
+#include <immintrin.h>
+
+#include "kernels/x86/tiles.h"
+
+#define RUN         16                 /* stretches: two panels of 16 KiB are two thirds of L1 */
+#define TOKENS      512                /* of a block: their run is a quarter of L2 */
+#define TWO         (2 * TILE_ROWS)    /* tokens, and rows, of the four sums */
+#define SUMS        ((size_t)4 * 1024) /* bytes of four sums */
+#define WEIGHTS     ((size_t)2 * RUN * AMX_STRETCH)
+#define REST        ((size_t)TWO * REST_STRIDE) /* the last tokens of a block, filled up with zeros */
+#define REST_STRIDE (RUN * TILE_BYTES + 64)
+#define GROUP       ((AMX_SCRATCH - WEIGHTS - REST) / SUMS) /* four sums that wait */
+
+_Static_assert(GROUP >= TOKENS / TWO, "the sums of two panels and a block of tokens fit");
+
+typedef struct block {
+    const ct_mul *m;
+    amx_unpack *unpack;
+    uint8_t *weights, *rest, *sums;
+    size_t panel_bytes;
+    size_t t, n;       /* tokens [t, t + n) */
+    size_t begin, end; /* panels of the group */
+    size_t s, steps;   /* stretches of the run */
+    bool is_last;      /* run */
+} block;
+
+static size_t min_size(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+/* A run's share of the packed weights of panel p, roughly: for fetching ahead. */
+typedef struct ahead {
+    const uint8_t *at[2];
+    size_t bytes;
+} ahead;
+
+static ahead ahead_of(const block *k, size_t p, size_t s)
+{
+    const size_t stretches = k->m->cols / 32, begin = k->panel_bytes * s / stretches;
+    const size_t end = k->panel_bytes * min_size(s + RUN, stretches) / stretches;
+    const uint8_t *w = (const uint8_t *)k->m->w + begin;
+    return (ahead){ { w + p * k->panel_bytes, w + min_size(p + 1, k->end - 1) * k->panel_bytes }, end - begin };
+}
+
+TILES_INLINE void fetch(ahead *a, size_t bytes)
+{
+    bytes = min_size(bytes, a->bytes);
+    for (size_t i = 0; i < bytes; i += 64) {
+        _mm_prefetch((const char *)a->at[0] + i, _MM_HINT_T1);
+        _mm_prefetch((const char *)a->at[1] + i, _MM_HINT_T1);
+    }
+    a->at[0] += bytes, a->at[1] += bytes, a->bytes -= bytes;
+}
+
+/* Four sums += 32 tokens at x times the run of two panels. */
+TILES_INLINE void multiply(const block *k, const uint8_t *x, size_t x_stride, uint8_t *sums)
+{
+    const uint8_t *w = k->weights, *x1 = x + TILE_ROWS * x_stride;
+    if (k->s == 0) {
+        tile_zero(0), tile_zero(1), tile_zero(2), tile_zero(3);
+    } else {
+        tile_load(0, sums, 64);
+        tile_load(1, sums + 1024, 64);
+        tile_load(2, sums + 2048, 64);
+        tile_load(3, sums + 3072, 64);
+    }
+    for (size_t i = 0; i < k->steps; i++, x += TILE_BYTES, x1 += TILE_BYTES, w += 2 * AMX_STRETCH) {
+        tile_load(6, w, 64);
+        tile_load(4, x, x_stride);
+        tile_mul_bf16(0, 4, 6);
+        tile_load(7, w + AMX_STRETCH, 64);
+        tile_mul_bf16(1, 4, 7);
+        tile_load(5, x1, x_stride);
+        tile_mul_bf16(2, 5, 6);
+        tile_mul_bf16(3, 5, 7);
+    }
+}
+
+static void keep(uint8_t *sums)
+{
+    tile_store(0, sums, 64);
+    tile_store(1, sums + 1024, 64);
+    tile_store(2, sums + 2048, 64);
+    tile_store(3, sums + 3072, 64);
+}
+
+/* Sums of tokens from t on and panel p, p + 1 into y, as much of them as there is. */
+static void finish(const block *k, size_t t, size_t p, uint8_t *sums)
+{
+    const ct_mul *m = k->m;
+    const size_t row = p * CT_PANEL, rows = min_size(min_size(m->rows, k->end * CT_PANEL) - row, TWO);
+    const size_t tokens = min_size(k->n - t, TWO);
+    float *y = m->y + (k->t + t) * m->y_stride + row;
+    if (rows == TWO && tokens == TWO) {
+        tile_store(0, y, 4 * m->y_stride);
+        tile_store(1, y + CT_PANEL, 4 * m->y_stride);
+        tile_store(2, y + TILE_ROWS * m->y_stride, 4 * m->y_stride);
+        tile_store(3, y + TILE_ROWS * m->y_stride + CT_PANEL, 4 * m->y_stride);
+        return;
+    }
+    keep(sums);
+    for (size_t i = 0; i < tokens; i++) {
+        const uint8_t *from = sums + i / TILE_ROWS * 2048 + i % TILE_ROWS * 64;
+        memcpy(y + i * m->y_stride, from, min_size(rows, CT_PANEL) * sizeof *y);
+        if (rows > CT_PANEL)
+            memcpy(y + i * m->y_stride + CT_PANEL, from + 1024, (rows - CT_PANEL) * sizeof *y);
+    }
+}
+
+/* The run of panels p and p + 1 (or p alone) times all tokens of the block. */
+static void multiply_panels(block *k, size_t p, ahead next)
+{
+    const ct_mul *m = k->m;
+    const size_t pairs = (k->n + TWO - 1) / TWO, share = (next.bytes / pairs + 63) / 64 * 64;
+    uint8_t *sums = k->sums + (p - k->begin) / 2 * pairs * SUMS;
+    for (size_t i = 0; i < 2; i++)
+        k->unpack(m, (const uint8_t *)m->w + min_size(p + i, k->end - 1) * k->panel_bytes, k->s, k->steps,
+                  k->weights + i * AMX_STRETCH);
+    for (size_t t = 0; t < k->n; t += TWO, sums += SUMS) {
+        fetch(&next, share);
+        if (k->n - t < TWO)
+            multiply(k, k->rest, REST_STRIDE, sums);
+        else
+            multiply(k, (const uint8_t *)m->x + (k->t + t) * m->x_stride + k->s * TILE_BYTES, m->x_stride, sums);
+        if (k->is_last)
+            finish(k, t, p, sums);
+        else
+            keep(sums);
+    }
+}
+
+/* The run's share of the tokens that are no 32. */
+static void copy_rest(const block *k)
+{
+    const size_t whole = k->n / TWO * TWO;
+    const uint8_t *x = (const uint8_t *)k->m->x + (k->t + whole) * k->m->x_stride + k->s * TILE_BYTES;
+    for (size_t i = 0; i < TWO && whole < k->n; i++) {
+        if (whole + i < k->n)
+            memcpy(k->rest + i * REST_STRIDE, x + i * k->m->x_stride, k->steps * TILE_BYTES);
+        else
+            memset(k->rest + i * REST_STRIDE, 0, k->steps * TILE_BYTES);
+    }
+}
+
+void AMX_NAME(mul_many)(const ct_mul *m, size_t panel_begin, size_t panel_end, amx_unpack *unpack, void *scratch)
+{
+    const size_t stretches = m->cols / 32;
+    block k = { .m = m, .unpack = unpack, .weights = scratch };
+    k.rest = k.weights + WEIGHTS, k.sums = k.rest + REST;
+    ct_panel_bytes(m->type, m->cols, &k.panel_bytes);
+    tiles_begin();
+    for (k.t = 0; k.t < m->n; k.t += TOKENS) {
+        k.n = min_size(m->n - k.t, TOKENS);
+        const size_t group = GROUP / ((k.n + TWO - 1) / TWO) * 2;
+        for (k.begin = panel_begin; k.begin < panel_end; k.begin = k.end) {
+            k.end = min_size(k.begin + group, panel_end);
+            for (k.s = 0; k.s < stretches; k.s += RUN) {
+                k.steps = min_size(RUN, stretches - k.s);
+                k.is_last = k.s + RUN >= stretches;
+                copy_rest(&k);
+                for (size_t p = k.begin; p < k.end; p += 2)
+                    multiply_panels(&k, p,
+                                    p + 2 < k.end ? ahead_of(&k, p + 2, k.s)
+                                    : k.is_last   ? (ahead){ { NULL, NULL }, 0 }
+                                                  : ahead_of(&k, k.begin, k.s + RUN));
+            }
+        }
+    }
+    tiles_end();
+}
