@@ -16,7 +16,7 @@
 #include "kernels/x86/tiles.h"
 
 #define RUN         16                 /* stretches: two panels of 16 KiB are two thirds of L1 */
-#define TOKENS      512                /* of a block: their run is a quarter of L2 */
+#define TOKENS      256                /* of a block: their run is an eighth of L2, the sums of a group a quarter */
 #define TWO         (2 * TILE_ROWS)    /* tokens, and rows, of the four sums */
 #define SUMS        ((size_t)4 * 1024) /* bytes of four sums */
 #define WEIGHTS     ((size_t)2 * RUN * AMX_STRETCH)
