@@ -71,7 +71,6 @@ INLINE void multiply_stretch(const ct_form *form, const int T, const grid_scale 
 #pragma GCC unroll 4
         for (int i = 1; i < chains; i++)
             sum[0] = _mm512_add_epi32(sum[0], sum[i]);
-#pragma GCC unroll 2
         for (int i = 0; i < 2 && form->has_min; i++)
             sum[0] = _mm512_add_epi32(sum[0], _mm512_mullo_epi32(scale->a[form->is_half ? i : 0],
                                                                  two_words(x + r.sums + 4 * (size_t)(T * i + t))));
