@@ -142,10 +142,10 @@ typedef struct matrix {
 static void find_reach(matrix *w)
 {
     const ct_form *form = ct_form_of(w->type);
-    const size_t stretches = w->cols / 32, units = ct_units(w->type, w->cols);
+    const size_t stretches = w->cols / 32, units = form->codes == CT_CODES_NONE ? 0 : ct_units(w->type, w->cols);
     ct_plain_unit *u = need(1, sizeof *u);
     w->reach = need(w->rows * stretches + 1, sizeof(double));
-    for (size_t row = 0; row < w->rows && form->codes != CT_CODES_NONE; row++)
+    for (size_t row = 0; row < w->rows; row++)
         for (size_t i = 0, s = 0; i < units; i++) {
             const uint8_t *panel = w->packed + row / CT_PANEL * w->panel_bytes;
             const uint8_t *tail = ct_unit_of(w->type, 2).has_tail ? panel + ct_tail_offset(w->type, w->cols) : panel;
