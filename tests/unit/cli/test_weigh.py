@@ -4,8 +4,8 @@ machine, and nothing else]
 SPDX-License-Identifier: Apache-2.0
 """
 import json
+import resource
 import sys
-import time
 import unittest
 
 from program import SANITIZED, TINY, TINY_GGUF, Case, main
@@ -50,11 +50,16 @@ class Weigh(Case):
 
     @unittest.skipIf(SANITIZED, "timing")
     def test_grid_is_quick(self):
+        """In processor time, which other work on the machine does not add to."""
+        def used():
+            r = resource.getrusage(resource.RUSAGE_CHILDREN)
+            return r.ru_utime + r.ru_stime
+
         best = 1.0
         for _ in range(5):
-            start = time.monotonic()
+            start = used()
             self.ok("weigh")
-            best = min(best, time.monotonic() - start)
+            best = min(best, used() - start)
         self.assertLess(best, 0.05)
 
     def test_point(self):
