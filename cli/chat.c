@@ -253,6 +253,7 @@ const cli_command cli_chat = {
         "result given to the model, which answers then (docs/TOOLS.md).\n\n"
         "  carat chat gemma-3-4b-it-q4_0.gguf --system \"Answer in French.\"\n"
         "  carat chat gemma-3-4b-it-q4_0.gguf --tools tools.json --mcp \"uvx mcp-server-time\"",
-    .tables = { &table, &tool_table, &cli_model_table, &cli_loading_table, &cli_guess_table, &cli_pan_scan_table, &cli_sampling_table },
+    .tables = { &table, &tool_table, &cli_model_table, &cli_loading_table, &cli_guess_table, &cli_pan_scan_table,
+                &cli_sampling_table },
     .run = run,
 };

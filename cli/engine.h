@@ -14,7 +14,7 @@ typedef struct cli_model {
     const char *path, *cpu, *mmproj, *chat_template, *draft;
     const char *importance; /* set by carat imatrix */
     int64_t threads, ctx, chunk, image_cache;
-    int64_t lookup; /* most tokens guessed in a step; or CLI_LOOKUP_AUTO, CLI_LOOKUP_OFF */
+    int64_t lookup;                    /* most tokens guessed in a step; or CLI_LOOKUP_AUTO, CLI_LOOKUP_OFF */
     int cache, embed_scale;            /* carat_cache_type, carat_embed_scale */
     uint64_t prefix_cache, max_memory; /* 0: not given */
     bool exact, trust_header, no_vision, quiet;

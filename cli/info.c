@@ -22,7 +22,8 @@ static struct {
 static const cli_option options[] = {
     CLI_OPTION_MODEL(&cli_model_values.path),
     { 0, "compare", NULL, CLI_TEXT, &opt.compare, "MODEL",
-      "what another file of the same model differs by: of each tensor the error, as rmse, relative to the first, cosine, largest" },
+      "what another file of the same model differs by: of each tensor the error, as rmse, relative to the first, "
+      "cosine, largest" },
     CLI_OPTION_JSON(&opt.json),
 };
 static const cli_table table = CLI_TABLE("options", options);

@@ -19,7 +19,7 @@
 #include "term.h"
 
 #define DEFAULT_ADDRESS "127.0.0.1"
-#define FIRST_SOCKET    3 /* of systemd's: sd_listen_fds(3) */
+#define FIRST_SOCKET    3  /* of systemd's: sd_listen_fds(3) */
 #define MAX_SAID        16 /* models, when it starts */
 
 static struct {
@@ -211,6 +211,7 @@ const cli_command cli_serve = {
             "  carat serve gemma-3-4b-it-q4_0.gguf\n"
             "  carat serve small=gemma-3-270m.gguf large=gemma-3-4b-it-q4_0.gguf\n"
             "  carat serve --listen '*' --keys keys.txt gemma-3-4b-it-q4_0.gguf",
-    .tables = { &table, &access_table, &cli_model_table, &cli_loading_table, &cli_guess_table, &cli_sampling_table, &cli_pan_scan_table },
+    .tables = { &table, &access_table, &cli_model_table, &cli_loading_table, &cli_guess_table, &cli_sampling_table,
+                &cli_pan_scan_table },
     .run = run,
 };

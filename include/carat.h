@@ -236,7 +236,7 @@ typedef enum carat_cache_type { CARAT_CACHE_F16, CARAT_CACHE_Q8_0 } carat_cache_
  * followed there. Guesses are evaluated together with the next token and believed only where they are what is drawn, so an answer
  * is the same with any of these, token for token and bit for bit, and takes fewer steps. */
 typedef enum carat_lookup {
-    CARAT_LOOKUP_AUTO,   /* as many as pay, by how often they were right and by the measured times of steps; none while four or
+    CARAT_LOOKUP_AUTO, /* as many as pay, by how often they were right and by the measured times of steps; none while four or
                           * more answers are generated */
     CARAT_LOOKUP_OFF,    /* nothing is looked up */
     CARAT_LOOKUP_ALWAYS, /* as many as may be, wherever something is found, with fewer than four answers */
@@ -312,8 +312,8 @@ typedef struct carat_memory {
     uint64_t work, vision_work;             /* activations of a step; of an image */
     uint64_t images, logits;                /* encoded images; rows of logits */
     uint64_t total;
-    uint64_t session; /* not in total: what a session of n_ctx tokens, or an answer, takes besides while it exists */
-    uint64_t draft;   /* the smaller model (carat_options.draft), all of it */
+    uint64_t session;  /* not in total: what a session of n_ctx tokens, or an answer, takes besides while it exists */
+    uint64_t draft;    /* the smaller model (carat_options.draft), all of it */
     uint64_t adapters; /* of carat_options; of those that are loaded later, their own (carat_adapter_info) */
 } carat_memory;
 CARAT_API const carat_memory *carat_engine_memory(const carat_engine *e);
@@ -903,7 +903,8 @@ typedef struct carat_result {
     size_t n_generated; /* tokens sampled, a final stop token not counted */
     double seconds;     /* from the first sample to the end */
     size_t stop;        /* which of the generation's stop strings ended the text, counted from 1; 0: none did */
-    size_t n_drafted, n_accepted; /* tokens guessed and evaluated; of these, those that were right and are of the answer */
+    size_t n_drafted,
+        n_accepted; /* tokens guessed and evaluated; of these, those that were right and are of the answer */
 } carat_result;
 
 /* Samples tokens and evaluates each, except the last one and a stop token: append that one to continue from it. The
@@ -1171,7 +1172,7 @@ typedef struct carat_quantized {
     const char *from, *to; /* types: "BF16", "Q4_K" */
     uint64_t cols, rows;
     uint64_t bytes; /* in the new file */
-    double error;   /* of a matrix that was chosen for a size: the part of its squares that is lost; NaN: not measured */
+    double error; /* of a matrix that was chosen for a size: the part of its squares that is lost; NaN: not measured */
     bool has_importance;
 } carat_quantized;
 
@@ -1187,10 +1188,10 @@ typedef struct carat_quantize_options { /* zeros are the defaults */
     const char *const *rules; /* [n_rules] "PATTERN=TYPE", after those of type: docs/QUANTISING.md */
     size_t n_rules;
     const char *embedding_type, *output_type; /* NULL: as type says. A table that is the head too goes by either */
-    const char *vision_type; /* of a tower's matrices; NULL: as they are, float32 ones as bf16 */
-    const char *imatrix;     /* an importance matrix, GGUF or .dat; NULL: every column counts the same */
-    uint64_t target_bytes;   /* 0, or the most that the file may have: the types with the least error are searched */
-    size_t n_threads;        /* 0: as many as an engine would have */
+    const char *vision_type;                  /* of a tower's matrices; NULL: as they are, float32 ones as bf16 */
+    const char *imatrix;        /* an importance matrix, GGUF or .dat; NULL: every column counts the same */
+    uint64_t target_bytes;      /* 0, or the most that the file may have: the types with the least error are searched */
+    size_t n_threads;           /* 0: as many as an engine would have */
     carat_quantized_fn *tensor; /* told of each; may be NULL */
     void *tensor_arg;
     carat_progress_fn *progress; /* in bytes; may be NULL */

@@ -111,9 +111,8 @@ static json_t *tagged(const char *name)
 
 static json_t *entry(const ct_ollama_model *m)
 {
-    return json_pack("{s:o, s:o, s:I, s:s, s:o}", "name", tagged(m->name), "model", tagged(m->name),
-                     "size", (json_int_t)m->size, "digest", m->digest ? m->digest : "", "details",
-                     ct_ollama_details(m->info));
+    return json_pack("{s:o, s:o, s:I, s:s, s:o}", "name", tagged(m->name), "model", tagged(m->name), "size",
+                     (json_int_t)m->size, "digest", m->digest ? m->digest : "", "details", ct_ollama_details(m->info));
 }
 
 static json_t *list_of(json_t *all, bool ok)

@@ -331,7 +331,8 @@ static void has_parsed(ct_task *t)
         return;
     }
     if (c->route->needs_no_model) {
-        const ct_model *m = ct_call_wanted(c) && *ct_call_wanted(c) ? ct_models_find(c->s->models, ct_call_wanted(c)) : NULL;
+        const ct_model *m =
+            ct_call_wanted(c) && *ct_call_wanted(c) ? ct_models_find(c->s->models, ct_call_wanted(c)) : NULL;
         c->scene.path = m && strcmp(m->name, ct_call_wanted(c)) == 0 ? m->path : NULL;
         set_scene(c);
         begin_ask(c);

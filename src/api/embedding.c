@@ -88,7 +88,8 @@ static bool frame(const carat_embedding_text *t, size_t most, bool has_end, cons
     const size_t ends = has_end ? 2 : 1, room = most > ends ? most - ends : 0, n = ids->n < room ? ids->n : room;
     *n_cut = ids->n - n;
     if (most < ends || (*n_cut && !t->truncates))
-        return ct_fail(err, CARAT_ECONTEXT, CARAT_NOWHERE, "%zu tokens do not fit the context of %zu", ids->n + ends, most);
+        return ct_fail(err, CARAT_ECONTEXT, CARAT_NOWHERE, "%zu tokens do not fit the context of %zu", ids->n + ends,
+                       most);
     bool ok = ct_ids_push(out, f->bos);
     for (size_t i = 0; ok && i < n; i++)
         ok = ct_ids_push(out, ids->v[i]);

@@ -36,7 +36,7 @@ struct carat_engine {
     bool notes_inputs;
     bool looks_up, guesses_always; /* as ct_guesses has them */
     int n_guesses;                 /* 0: as many as may be */
-    int32_t *banned; /* ids below n_pieces that are never sampled */
+    int32_t *banned;               /* ids below n_pieces that are never sampled */
     size_t n_banned;
     /* The vocabulary by its bytes, for response formats: built for the first of them. */
     pthread_mutex_t trie_lock;

@@ -123,7 +123,7 @@ struct ct_job {
     ct_verdict verdict;
     int32_t guesses[CT_MAX_AHEAD]; /* for the next step */
     size_t n_guesses;
-    size_t n_to_draft; /* none yet: so many may come of a smaller model */
+    size_t n_to_draft;            /* none yet: so many may come of a smaller model */
     bool are_forced;              /* ... and they come from the mask */
     bool pending_are_forced;      /* the same of those that are pending */
     size_t n_drafted, n_accepted; /* guesses that were evaluated, ever, and that came true; without forced ones */

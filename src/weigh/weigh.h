@@ -19,9 +19,9 @@ typedef struct ct_estimate {
     carat_options options; /* their n_ctx is ignored */
     char name[96], quant[96], note[232];
     bool is_file, is_custom, could_see;
-    ct_desc desc;        /* adapters: added by whoever opens it, if any */
+    ct_desc desc;          /* adapters: added by whoever opens it, if any */
     const ct_model *draft; /* a smaller model beside it; NULL: none */
-    const ct_backend *b; /* whose `bytes` is used */
+    const ct_backend *b;   /* whose `bytes` is used */
     int n_threads;
     ct_checkpoint own; /* what desc points to, where the estimate has opened or made it up */
     ct_checkpoint own_draft;
