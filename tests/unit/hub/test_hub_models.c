@@ -188,7 +188,7 @@ static uint64_t weighed(const char *quant, bool vision)
 
 static void offers_are_weighed(void **state)
 {
-    static const char *const files[] = { "m-Q2_K.gguf:1700000000",   "m-Q4_K_S.gguf:2300000000",
+    static const char *const files[] = { "m-Q2_K.gguf:1700000000",   "m-Q4_K_XL.gguf:2300000000",
                                          "m-Q4_K_M.gguf:2500000000", "m-Q8_0.gguf:4100000000",
                                          "m-BF16.gguf:7800000000",   NULL };
     static const char *const halves[] = { "m-F32.gguf:15600000000", "m-BF16.gguf:7800000000", NULL };
@@ -203,7 +203,7 @@ static void offers_are_weighed(void **state)
     assert_int_equal(offers[best].bytes, 4900000000);
     assert_true(offers[best].is_exact);
     assert_string_equal(offers[1].tag,
-                        "Q4_K_S"); /* which weigh does not know: from the file's size, between its neighbours */
+                        "Q4_K_XL"); /* which weigh does not know: from the file's size, between its neighbours */
     assert_false(offers[1].is_exact);
     assert_true(offers[1].memory > offers[0].memory && offers[1].memory < offers[2].memory);
     free(offers);
