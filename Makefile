@@ -37,7 +37,7 @@ demo: all model  ## install, build, fetch the model and show the main jobs
 	@scripts/demo.sh $(BUILD) $(MODEL) $(CHAT_MODEL)
 
 test: all model  ## every test: check, the golden files and the real model
-	@CARAT_TEST_MODEL=$(abspath $(MODEL)) CARAT_TEST_CHAT_MODEL=$(abspath $(CHAT_MODEL)) scripts/test.sh $(BUILD) --no-suite oom
+	@CARAT_TEST_MODEL=$(abspath $(MODEL)) CARAT_TEST_CHAT_MODEL=$(abspath $(CHAT_MODEL)) scripts/test.sh $(BUILD) --no-suite oom --no-suite embed
 
 check: all  ## the tests that need no download, in under a minute; K=kernel or T=name narrows them
 	@CARAT_TEST_KERNEL='$(K)' scripts/test.sh $(BUILD) $(if $(K)$(T),--match '$(if $(K),kernels,$(T))') --suite check \
