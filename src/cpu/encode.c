@@ -45,6 +45,7 @@ static void linear(work *w, const block *b, const float *x, const ct_product *pr
     ct_linear_job j = { .k = v->k,
                         .pool = v->pool,
                         .exact = v->opt.exact,
+                        .is_many = true,
                         .acts = v->acts,
                         .n = b->n,
                         .begin = b->begin,

@@ -9,9 +9,9 @@
 #define FEW_PIECES        3 /* ... where a piece of more panels costs less */
 #define SIDE_BY_SIDE      2 /* panels that kernels multiply together: a piece of an odd number would waste one's time */
 
-ct_acts_form ct_linear_form(const ct_kernels *k, bool exact, ct_type type)
+ct_acts_form ct_linear_form(const ct_kernels *k, bool exact, bool is_many, ct_type type)
 {
-    ct_acts_form form = exact ? CT_ACTS_F32 : k->form[type];
+    ct_acts_form form = exact ? CT_ACTS_F32 : is_many && k->is_bf16_for_many[type] ? CT_ACTS_BF16 : k->form[type];
     return k->mul[type][form] ? form : CT_ACTS_F32;
 }
 
@@ -41,7 +41,7 @@ typedef struct cut {
 
 static void multiply(const ct_linear_job *j, const ct_product *p, size_t begin, size_t end, size_t token, size_t n)
 {
-    ct_acts_form form = ct_linear_form(j->k, j->exact, p->w->type);
+    ct_acts_form form = ct_linear_form(j->k, j->exact, j->is_many, p->w->type);
     size_t stride = ct_acts_stride(form, p->w->cols);
     ct_mul mul = { .w = p->w->packed,
                    .type = p->w->type,
@@ -77,7 +77,7 @@ static cut cut_up(const ct_linear_job *j, const ct_product *products, size_t n_p
 {
     size_t total = 0, threads = (size_t)j->n_threads, best = 0, pieces = threads * PIECES_PER_THREAD;
     for (size_t i = 0; i < n_products; i++) {
-        size_t of_form = j->k->piece_tokens[ct_linear_form(j->k, j->exact, products[i].w->type)];
+        size_t of_form = j->k->piece_tokens[ct_linear_form(j->k, j->exact, j->is_many, products[i].w->type)];
         best = best == 0 || (of_form && of_form < best) ? of_form : best;
         total += panels(products[i].w);
     }
@@ -96,7 +96,7 @@ void ct_linear_run(const ct_linear_job *j, const float *x, const ct_product *pro
 {
     unsigned done = 0;
     for (size_t i = 0; i < n_products; i++) {
-        ct_acts_form form = ct_linear_form(j->k, j->exact, products[i].w->type);
+        ct_acts_form form = ct_linear_form(j->k, j->exact, j->is_many, products[i].w->type);
         if (!(done & 1u << form))
             convert(j, x, products[i].w->cols, form);
         done |= 1u << form;

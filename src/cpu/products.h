@@ -27,6 +27,7 @@ typedef struct ct_linear_job {
     const ct_kernels *k;
     ct_pool *pool;
     bool exact;           /* f32 activations for every matrix */
+    bool is_many;         /* never a row by itself: the form may be one that only many rows are faster in */
     uint8_t *const *acts; /* [CT_N_ACTS]: n rows in each form that a matrix of the job needs */
     size_t n;             /* rows */
     size_t begin, end;    /* this thread's own rows */
@@ -36,7 +37,7 @@ typedef struct ct_linear_job {
 } ct_linear_job;
 
 /* The form in which a matrix of this type takes its activations. */
-ct_acts_form ct_linear_form(const ct_kernels *k, bool exact, ct_type type);
+ct_acts_form ct_linear_form(const ct_kernels *k, bool exact, bool is_many, ct_type type);
 
 /* Bytes of scratch with which a thread can multiply and attend. */
 size_t ct_linear_scratch(const ct_kernels *k);

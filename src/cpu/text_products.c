@@ -5,7 +5,7 @@
 
 ct_acts_form ct_text_form(const ct_text *t, ct_type type)
 {
-    return ct_linear_form(t->k, t->opt.exact, type);
+    return ct_linear_form(t->k, t->opt.exact, false, type);
 }
 
 void ct_text_linear(ct_text_work *w, const float *x, const ct_product *products, size_t n_products)

@@ -13,7 +13,7 @@
 
 static void widen(ct_vision *v, const ct_matrix *m)
 {
-    ct_acts_form form = ct_linear_form(v->k, v->opt.exact, m->type);
+    ct_acts_form form = ct_linear_form(v->k, v->opt.exact, true, m->type);
     if (m->cols > v->acts_cols[form])
         v->acts_cols[form] = m->cols;
 }
@@ -69,7 +69,7 @@ static bool describe(ct_vision *v, const ct_kernels *k, int n_threads, const ct_
     v->hidden = c->hidden;
     v->head_dim = c->hidden / c->n_head;
     v->n_patch = ct_vision_patches(c);
-    v->form = ct_linear_form(k, o->exact, CT_BF16); /* bf16 where the machine multiplies it */
+    v->form = ct_linear_form(k, o->exact, true, CT_BF16); /* bf16 where the machine multiplies it */
     v->key_bytes = ct_set_k_bytes(k->set_layout[v->form], v->head_dim, v->n_patch);
     v->value_bytes = ct_set_v_bytes(k->set_layout[v->form], v->head_dim, v->n_patch);
     v->n_token = c->tokens_per_image;

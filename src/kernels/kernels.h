@@ -201,6 +201,8 @@ typedef struct ct_kernels {
     /* The form in which each weight type is fastest: int8 for quantised types, bf16 or f32 for the rest.
      * mul[type][form] is NULL for pairs that are not supported; mul[type][CT_ACTS_F32] is always set (exact mode). */
     ct_acts_form form[CT_N_TYPE];
+    /* BF16 is faster for products that are always of many tokens, as a tower's are, but slower for one token. */
+    bool is_bf16_for_many[CT_N_TYPE];
     ct_mul_fn *mul[CT_N_TYPE][CT_N_ACTS];
     size_t mul_scratch; /* at least CT_MUL_SCRATCH */
     /* Tokens that a call with a form is best given where there are many, and then as many panels as possible. 0: all. */

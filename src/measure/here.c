@@ -143,7 +143,7 @@ static bool open_trial(trial *t, int n_threads, carat_err *err)
 
 static bool has_kernel(const ct_kernels *k, ct_type type)
 {
-    return ct_type_get(type) && k->mul[type][ct_linear_form(k, false, type)];
+    return ct_type_get(type) && k->mul[type][ct_linear_form(k, false, false, type)];
 }
 
 bool ct_here_rates(const ct_kernels *k, int n_threads, carat_rates *out, carat_err *err)

@@ -35,5 +35,6 @@ void AMX_NAME(mul_bf16)(ct_kernels *k)
     k->mul[CT_F16][CT_ACTS_BF16] = mul_f16;
     k->mul_scratch = k->mul_scratch > AMX_SCRATCH ? k->mul_scratch : AMX_SCRATCH;
     k->piece_tokens[CT_ACTS_BF16] = AMX_BLOCK;
-    k->form[CT_BF16] = k->form[CT_F16] = CT_ACTS_BF16;
+    k->form[CT_BF16] = CT_ACTS_BF16;
+    k->is_bf16_for_many[CT_F16] = true; /* rounding them costs one token more than half as much again */
 }
