@@ -1,7 +1,7 @@
 /* carat imatrix - what the columns of a model's matrices are multiplied by, for quantising.
  *
  * A text is cut into chunks, each with <bos> in front; a conversation is a chunk of its own. Sums are saved as they grow,
- * so that what was interrupted goes on where it stood.
+ * so that an interrupted run is resumed where it stopped.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <stdlib.h>

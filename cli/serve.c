@@ -109,7 +109,7 @@ static void say_urls(const ct_server *s, const ct_server_options *o)
                       o->addresses[i]);
 }
 
-/* Where the command line names none, nobody knows what was found. */
+/* Where the command line names no model, the user is told which were found. */
 static void say_models(const ct_server_options *o)
 {
     if (o->loads_first)

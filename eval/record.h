@@ -1,4 +1,4 @@
-/* record.h - what an evaluation has found so far, a line of JSON each, so that a run that was stopped goes on.
+/* record.h - what an evaluation has found so far, a line of JSON each, so that a run that was stopped can be resumed.
  *
  *     {"carat_eval": 1, "task": "perplexity", "window": 2048, ...}     the head: what figures depend on
  *     {"item": 0, ...}                                                 one item or window; any order, each once

@@ -29,13 +29,19 @@ static uint32_t fifth_bits(const uint8_t *codes)
 
 /* ---- blocks of 32 ---- */
 
+/* The scale, as f16 at b, and 32 codes of a block without a minimum. */
+static void fit_block(const float *x, const float *w, ct_levels levels, uint8_t codes[32], uint8_t *b)
+{
+    const uint16_t d = ct_fit_scale(x, w, 32, levels);
+    ct_fit_codes(x, 32, ct_f16_to_f32(d), levels, codes);
+    ct_put_le16(b, d);
+}
+
 static void quantise_q8_0(const float *x, const float *w, uint8_t *b)
 {
     const ct_levels levels = { -127, 127, false };
     uint8_t codes[32];
-    uint16_t d = ct_fit_scale(x, w, 32, levels);
-    ct_fit_codes(x, 32, ct_f16_to_f32(d), levels, codes);
-    ct_put_le16(b, d);
+    fit_block(x, w, levels, codes, b);
     for (int i = 0; i < 32; i++)
         b[2 + i] = (uint8_t)(codes[i] - 127);
 }
@@ -44,9 +50,7 @@ static void quantise_q4_0(const float *x, const float *w, uint8_t *b)
 {
     const ct_levels levels = { -8, 7, false };
     uint8_t codes[32];
-    uint16_t d = ct_fit_scale(x, w, 32, levels);
-    ct_fit_codes(x, 32, ct_f16_to_f32(d), levels, codes);
-    ct_put_le16(b, d);
+    fit_block(x, w, levels, codes, b);
     put_nibbles(b + 2, codes);
 }
 
@@ -54,9 +58,7 @@ static void quantise_q5_0(const float *x, const float *w, uint8_t *b)
 {
     const ct_levels levels = { -16, 15, false };
     uint8_t codes[32];
-    uint16_t d = ct_fit_scale(x, w, 32, levels);
-    ct_fit_codes(x, 32, ct_f16_to_f32(d), levels, codes);
-    ct_put_le16(b, d);
+    fit_block(x, w, levels, codes, b);
     ct_put_le32(b + 2, fifth_bits(codes));
     put_nibbles(b + 6, codes);
 }
@@ -65,9 +67,7 @@ static void quantise_iq4_nl(const float *x, const float *w, uint8_t *b)
 {
     const ct_levels levels = { -127, 113, true };
     uint8_t codes[32];
-    uint16_t d = ct_fit_scale(x, w, 32, levels);
-    ct_fit_codes(x, 32, ct_f16_to_f32(d), levels, codes);
-    ct_put_le16(b, d);
+    fit_block(x, w, levels, codes, b);
     put_nibbles(b + 2, codes);
 }
 

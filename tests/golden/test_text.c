@@ -169,7 +169,6 @@ static void test_b56_embed_scale_bf16(void **state)
  *   f16 (the cache)        2^-10/sqrt(12)/1.44 = 0.0002
  *   grid                   bf16, and of the smallest in a group a little more; the weights by up to 3/256 of their reach, rms
  *                          sqrt(2/12) of a step of 1/256 to 1/128 of reach, which is 2.4 sigma or more: 0.0054 at most
- * Where a bf16 slot rounds the weights too, a product has two such errors, independent: sqrt(2) times one.
  * A layer converts four times (into q/k/v, o, gate/up, down), the head once. If all those errors reached the logits at
  * full strength and independently, their rms would be e sqrt(4 layers + 1) of the logits' own. Random weights pass a
  * disturbance on a little enlarged (a softmax of random queries is steep): twice that is the bound. */
@@ -180,13 +179,9 @@ static double conversion_error(const subject *s)
     };
     double worst = 0;
     for (uint32_t i = 0; i < s->cfg->n_layer; i++)
-        for (ct_part part = CT_FIRST_LAYER_PART; part < CT_N_PARTS; part++) {
-            if (ct_part_get(part)->is_norm)
-                continue;
-            const ct_type type = ct_weights_matrix(s->cpu->weights, part, i)->type;
-            const ct_acts_form form = s->cpu->kernels.form[type];
-            worst = fmax(worst, form == CT_ACTS_BF16 && type != CT_BF16 ? sqrt(2) * e[form] : e[form]);
-        }
+        for (ct_part part = CT_FIRST_LAYER_PART; part < CT_N_PARTS; part++)
+            if (!ct_part_get(part)->is_norm)
+                worst = fmax(worst, e[s->cpu->kernels.form[ct_weights_matrix(s->cpu->weights, part, i)->type]]);
     return worst;
 }
 

@@ -7,8 +7,6 @@
 #include "kernels/generic/generic.h"
 #include "kernels/generic/plain_unit.h"
 
-#define TOKENS 1024 /* whose sums are kept at a time */
-
 /* A stretch of a panel: i * step. */
 typedef struct grid {
     int16_t i[32][CT_PANEL];
@@ -18,7 +16,7 @@ typedef struct grid {
 typedef struct grid_scratch {
     ct_plain_unit unit;
     grid w;
-    float acc[TOKENS][CT_PANEL];
+    float acc[CT_PLAIN_TOKENS][CT_PANEL];
 } grid_scratch;
 _Static_assert(sizeof(grid_scratch) <= CT_MUL_SCRATCH, "the scratch a caller hands over");
 
@@ -99,8 +97,9 @@ static void accumulate(float acc[CT_PANEL], const grid *w, const uint8_t *x)
     }
 }
 
-static void mul_panel(const ct_mul *m, const uint8_t *panel, size_t row, size_t t0, size_t n_tok, grid_scratch *s)
+static void mul_panel(const ct_mul *m, const uint8_t *panel, size_t row, size_t t0, size_t n_tok, void *scratch)
 {
+    grid_scratch *s = scratch;
     const ct_form *form = ct_form_of(m->type);
     const uint8_t *unit = panel, *tail = panel;
     if (ct_unit_of(m->type, 2).has_tail)
@@ -124,10 +123,5 @@ static void mul_panel(const ct_mul *m, const uint8_t *panel, size_t row, size_t 
 
 void ct_mul_grid_generic(const ct_mul *m, size_t panel_begin, size_t panel_end, void *scratch)
 {
-    size_t panel_bytes = 0;
-    ct_panel_bytes(m->type, m->cols, &panel_bytes);
-    for (size_t p = panel_begin; p < panel_end; p++)
-        for (size_t t0 = 0; t0 < m->n; t0 += TOKENS)
-            mul_panel(m, (const uint8_t *)m->w + p * panel_bytes, p * CT_PANEL, t0,
-                      m->n - t0 < TOKENS ? m->n - t0 : TOKENS, scratch);
+    ct_plain_panels(m, panel_begin, panel_end, scratch, mul_panel);
 }

@@ -9,11 +9,9 @@
 #include "kernels/generic/generic.h"
 #include "kernels/generic/plain_unit.h"
 
-#define TOKENS 1024 /* whose sums are kept at a time */
-
 typedef struct q8_scratch {
     ct_plain_unit unit;
-    float acc[TOKENS][CT_PANEL];
+    float acc[CT_PLAIN_TOKENS][CT_PANEL];
 } q8_scratch;
 _Static_assert(sizeof(q8_scratch) <= CT_MUL_SCRATCH, "the scratch a caller hands over");
 
@@ -47,8 +45,9 @@ static void accumulate(float acc[CT_PANEL], const ct_plain_unit *u, const char *
     }
 }
 
-static void mul_panel(const ct_mul *m, const uint8_t *panel, size_t row, size_t t0, size_t n_tok, q8_scratch *s)
+static void mul_panel(const ct_mul *m, const uint8_t *panel, size_t row, size_t t0, size_t n_tok, void *scratch)
 {
+    q8_scratch *s = scratch;
     const uint8_t *unit = panel, *tail = panel;
     if (ct_unit_of(m->type, 2).has_tail)
         tail += ct_tail_offset(m->type, m->cols);
@@ -69,10 +68,5 @@ static void mul_panel(const ct_mul *m, const uint8_t *panel, size_t row, size_t 
 
 void ct_mul_q8_generic(const ct_mul *m, size_t panel_begin, size_t panel_end, void *scratch)
 {
-    size_t panel_bytes = 0;
-    ct_panel_bytes(m->type, m->cols, &panel_bytes);
-    for (size_t p = panel_begin; p < panel_end; p++)
-        for (size_t t0 = 0; t0 < m->n; t0 += TOKENS)
-            mul_panel(m, (const uint8_t *)m->w + p * panel_bytes, p * CT_PANEL, t0,
-                      m->n - t0 < TOKENS ? m->n - t0 : TOKENS, scratch);
+    ct_plain_panels(m, panel_begin, panel_end, scratch, mul_panel);
 }

@@ -125,3 +125,15 @@ void ct_plain_unit_of(ct_type type, const ct_unit *f, const uint8_t *unit, const
         for (int r = 0; r < CT_PANEL; r++)
             group_scale(form, f, unit, tail, g, r, &out->scale[g][r], &out->min[g][r]);
 }
+
+/* ---- panels ---- */
+
+void ct_plain_panels(const ct_mul *m, size_t begin, size_t end, void *scratch, ct_plain_panel_fn *multiply)
+{
+    size_t panel_bytes = 0;
+    ct_panel_bytes(m->type, m->cols, &panel_bytes);
+    for (size_t p = begin; p < end; p++)
+        for (size_t t0 = 0; t0 < m->n; t0 += CT_PLAIN_TOKENS)
+            multiply(m, (const uint8_t *)m->w + p * panel_bytes, p * CT_PANEL, t0,
+                     m->n - t0 < CT_PLAIN_TOKENS ? m->n - t0 : CT_PLAIN_TOKENS, scratch);
+}
