@@ -306,13 +306,13 @@ static size_t listen(carat_session *s, const carat_generation *g, ct_queue *even
 
 /* The answer may have run ahead of a listener that ended it. The session is rewound to the tokens that were reported,
  * except the last, and the result is adjusted to match. */
-static void take_back(carat_session *s, size_t had, size_t n_told, carat_result *result)
+static void take_back(carat_session *s, size_t had, size_t n_told, bool by_token, carat_result *result)
 {
     size_t kept, want = had + (n_told ? n_told - 1 : 0);
     if (want < s->seq.n)
         carat_session_rewind(s, want, &kept, NULL);
-    /* A stop string may have ended with the last token reported; a stop token can only have come later. */
-    if (result->finish != CARAT_FINISH_STOP || result->stop_id >= 0 || result->n_generated > n_told) {
+    /* The last token reported may have ended the answer by itself; whether an end that came later was reached is chance. */
+    if (!by_token || result->n_generated > n_told) {
         result->finish = CARAT_FINISH_CANCELLED;
         result->stop = 0;
     }
@@ -349,7 +349,7 @@ static bool generate(carat_session *s, const carat_generation *g, carat_result *
         if (!ok && err)
             *err = j.err;
         if (ended)
-            take_back(s, had, n_told, result);
+            take_back(s, had, n_told, ct_generator_is_ended_by_token(j.gen), result);
         s->has_logits = s->seq.has_hidden = false; /* the last token reported is not evaluated */
     }
     ct_job_deinit(&j);

@@ -26,6 +26,7 @@ struct ct_generator {
     int n_wanted;  /* alternatives a token */
     bool ignore_eos;
     bool wants_logprobs;
+    bool is_ended_by_token;
     float lse; /* log of the sum of exp over the model's own logits: log p = logit - lse */
     carat_result result;
     ct_chunk stop; /* the token that ended the turn, without text; id -1: none has, or nobody asks how likely it was */
@@ -290,6 +291,7 @@ static bool add_token(ct_generator *g, int32_t id, size_t room, ct_chunk *chunk,
     const bool is_last = g->result.n_generated == g->max_tokens || room == 0;
     if (is_last && is_complete(g)) /* what was allowed was just enough */
         g->result.finish = CARAT_FINISH_STOP;
+    g->is_ended_by_token = g->result.finish == CARAT_FINISH_STOP;
     *verdict = g->stops.is_met || is_last ? CT_LAST : CT_GO_ON;
     return true;
 }
@@ -353,4 +355,9 @@ const ct_chunk *ct_generator_stop(const ct_generator *g)
 carat_result ct_generator_result(const ct_generator *g)
 {
     return g->result;
+}
+
+bool ct_generator_is_ended_by_token(const ct_generator *g)
+{
+    return g->is_ended_by_token;
 }

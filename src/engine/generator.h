@@ -73,6 +73,9 @@ bool ct_generator_give(ct_generator *g, int32_t id, size_t room, ct_chunk *chunk
 bool ct_generator_flush(ct_generator *g, ct_chunk *chunk);
 /* finish, n_generated, stop_id, stop; seconds is the caller's. */
 carat_result ct_generator_result(const ct_generator *g);
+/* Did its last token end the answer, by a stop string or as the last one allowed that completes what a mask wants? Else
+ * the end came after it. */
+bool ct_generator_is_ended_by_token(const ct_generator *g);
 /* Of one that reports log-probabilities: the token that ended its turn, without text; NULL: none has. */
 const ct_chunk *ct_generator_stop(const ct_generator *g);
 

@@ -321,6 +321,52 @@ static void callbacks_and_signals_end_it(void **state)
     assert_string_equal(carat_finish_name(r.finish), "cancelled");
 }
 
+typedef struct five {
+    seen s;
+    int n;
+    bool is_slow;
+} five;
+
+static bool is_among_five(void *arg, int32_t id)
+{
+    return id > 10 && ((const five *)arg)->n < 5;
+}
+
+static void count_to_five(void *arg, int32_t id)
+{
+    (void)id;
+    ((five *)arg)->n++;
+}
+
+static bool stop_at_five(void *arg, const carat_token *t)
+{
+    five *f = arg;
+    const struct timespec soon = { .tv_nsec = 20000000 };
+    if (f->is_slow && f->s.tokens == 4)
+        nanosleep(&soon, NULL); /* meanwhile the engine reaches the end */
+    return on_token(&f->s, t);
+}
+
+/* Nothing may follow the fifth token, with which the listener ends the answer: whether the engine has noticed the former
+ * by then changes nothing. */
+static void a_late_end_is_not_told_apart(void **state)
+{
+    (void)state;
+    for (int round = 0; round < 10; round++) {
+        static five f;
+        f = (five){ .is_slow = round % 2, .s.stop_after = 5 };
+        carat_result r = { .struct_size = sizeof r };
+        const carat_mask mask = {
+            .struct_size = sizeof mask, .arg = &f, .allows = is_among_five, .accept = count_to_five
+        };
+        carat_generation g = greedy(&f.s, 0);
+        g.on_token = stop_at_five, g.arg = &f, g.mask = &mask;
+        run(&g, &f.s, &r);
+        assert_int_equal(r.n_generated, 5);
+        assert_int_equal(r.finish, CARAT_FINISH_CANCELLED);
+    }
+}
+
 static void *cancel_soon(void *arg)
 {
     const struct timespec soon = { .tv_nsec = 30000000 };
@@ -580,6 +626,7 @@ int main(void)
         cmocka_unit_test(stop_strings_have_lengths),
         cmocka_unit_test(nothing_is_ignored),
         cmocka_unit_test(callbacks_and_signals_end_it),
+        cmocka_unit_test(a_late_end_is_not_told_apart),
         cmocka_unit_test(another_thread_cancels),
         cmocka_unit_test(both_ends_stop_and_are_not_printed),
         cmocka_unit_test(logprobs_are_of_the_model),
