@@ -130,10 +130,16 @@ static bool tokenize_messages(const ct_talk_scene *s, const json_t *body, const 
     return ok;
 }
 
+/* NULL: it is not there, or null, which many clients send for what they leave out. */
+static const json_t *given(const json_t *body, const char *name)
+{
+    const json_t *v = json_object_get(body, name);
+    return json_is_null(v) ? NULL : v;
+}
+
 bool ct_llamacpp_tokenize(const ct_talk_scene *s, const json_t *body, json_t **reply, ct_openai_fault *f)
 {
-    const json_t *content = json_object_get(body, "content"), *prompt = json_object_get(body, "prompt"),
-                 *messages = json_object_get(body, "messages");
+    const json_t *content = given(body, "content"), *prompt = given(body, "prompt"), *messages = given(body, "messages");
     flags o = { .parse_special = true, .add_special_tokens = true };
     *reply = NULL;
     if (!ct_llamacpp_check(s, body, &tokenize_rows, f) || !ct_llamacpp_bool(body, "add_special", &o.add_special, f) ||

@@ -127,9 +127,11 @@ class Replies(Case):
                 self.check(r, "GET", path)
                 self.assertEqual(r.status, 404 if "{id}" in path else 200, path)
 
-    def test_what_is_posted(self):
+    @staticmethod
+    def bodies():
+        """Of each route that is posted to, a request."""
         chat = {"model": "tiny-sight", "messages": [{"role": "user", "content": "hi"}], "max_tokens": 3, "ignore_eos": True}
-        bodies = {
+        return {
             "/v1/chat/completions": chat | {"logprobs": True, "top_logprobs": 2},
             "/v1/completions": {"prompt": "a", "max_tokens": 3, "logprobs": 1, "echo": True},
             "/v1/embeddings": {"input": "a"},
@@ -155,6 +157,9 @@ class Replies(Case):
             "/models/load": {"model": "tiny-sight"},
             "/models/unload": {"model": "tiny-sight"},
         }
+
+    def test_what_is_posted(self):
+        bodies = self.bodies()
         others = {"/api/pull", "/v1/responses/{id}/cancel", "/carat/crops", "/carat/weigh"} # which need more than a body
         posts = {p for p, of in self.doc["paths"].items() if "post" in of}
         self.assertEqual(posts, set(bodies) | others)
@@ -162,6 +167,56 @@ class Replies(Case):
             r = self.server.post(path, body)
             self.assertEqual(r.status, 200, (path, r.body))
             self.check(r, "POST", path)
+
+    def request_schema(self, path):
+        schema = self.doc["paths"][path]["post"]["requestBody"]["content"]["application/json"]["schema"]
+        while "$ref" in schema:
+            schema = look_up(self.doc, schema["$ref"])
+        return schema
+
+    def resolve(self, schema, v):
+        """The schema of an object that a value has, of those a schema allows."""
+        while "$ref" in schema:
+            schema = look_up(self.doc, schema["$ref"])
+        for kind in ("anyOf", "oneOf"):
+            for s in schema.get(kind, []):
+                if not fits(s, v, self.doc):
+                    return self.resolve(s, v)
+        return schema
+
+    def nulls(self, schema, v):
+        """Of a value the same with one member null each, where it is, and whether the description allows that."""
+        schema = self.resolve(schema, v)
+        if isinstance(v, dict):
+            for name, of in schema.get("properties", {}).items():
+                yield f".{name}", v | {name: None}, name not in schema.get("required", []) and not fits(of, None, self.doc)
+                if name in v:
+                    for where, x, ok in self.nulls(of, v[name]):
+                        yield f".{name}{where}", v | {name: x}, ok
+        elif isinstance(v, list):
+            for i, one in enumerate(v):
+                for where, x, ok in self.nulls(schema.get("items", {}), one):
+                    yield f"[{i}]{where}", v[:i] + [x] + v[i + 1:], ok
+
+    def test_null_is_what_the_description_says(self):
+        """Many clients send null for what they leave out, in objects of any depth."""
+        tools = [{"type": "function", "function": {"name": "f", "description": "d", "strict": False,
+                                                   "parameters": {"type": "object", "properties": {"a": {"type": "string"}}}}}]
+        call = {"id": "call_1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+        bodies = self.bodies()
+        bodies["/v1/chat/completions"] = bodies["/v1/chat/completions"] | {"logprobs": None, "top_logprobs": None, "tools": tools, "tool_choice": "none", "stream_options": {"include_usage": True}, "messages": [
+            {"role": "user", "content": [{"type": "text", "text": "a"}]}, {"role": "assistant", "tool_calls": [call]},
+            {"role": "tool", "tool_call_id": "call_1", "name": "f", "content": "b"}]}
+        bodies["/v1/messages"] = bodies["/v1/messages"] | {"tools": [{"name": "f", "description": "d", "input_schema": {"type": "object"}}]}
+        bodies["/api/chat"] = bodies["/api/chat"] | {"tools": tools}
+        n = 0
+        for path, body in bodies.items():
+            schema = self.doc["paths"][path]["post"]["requestBody"]["content"]["application/json"]["schema"]
+            for where, changed, ok in self.nulls(schema, body):
+                r = self.server.post(path, changed)
+                self.assertEqual(r.status, 200 if ok else 400, (path, where, r.body))
+                n += 1
+        self.assertGreater(n, 300)
 
     def test_what_is_refused(self):
         for path, of in self.doc["paths"].items():
