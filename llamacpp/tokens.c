@@ -139,7 +139,8 @@ static const json_t *given(const json_t *body, const char *name)
 
 bool ct_llamacpp_tokenize(const ct_talk_scene *s, const json_t *body, json_t **reply, ct_openai_fault *f)
 {
-    const json_t *content = given(body, "content"), *prompt = given(body, "prompt"), *messages = given(body, "messages");
+    const json_t *content = given(body, "content"), *prompt = given(body, "prompt"),
+                 *messages = given(body, "messages");
     flags o = { .parse_special = true, .add_special_tokens = true };
     *reply = NULL;
     if (!ct_llamacpp_check(s, body, &tokenize_rows, f) || !ct_llamacpp_bool(body, "add_special", &o.add_special, f) ||

@@ -62,6 +62,9 @@ static bool add_bias(json_t *to, const carat_tokenizer *tok, const json_t *of, c
                                 "'logit_bias' has %s where a token's id or a text is expected", ct_json_kind(of));
     int32_t *ids;
     size_t n;
+    if (json_string_length(of) == 0)
+        return ct_openai_refuse(f, 400, "invalid_value", "logit_bias",
+                                "'logit_bias' has an empty text, which has no tokens");
     bool ok = ct_llamacpp_ids(tok, of, false, false, "logit_bias", &ids, &n, f);
     for (size_t i = 0; ok && i < n; i++)
         ok = put_bias(to, ids[i], bias, f);

@@ -98,12 +98,18 @@ bool ct_ollama_keep_alive(const json_t *body, double *seconds, bool *is_only_loa
     return true;
 }
 
-json_t *ct_ollama_loaded(bool is_chat, const char *model, bool unloads)
+json_t *ct_ollama_loaded(const ct_talk_kind *kind, const char *model, bool unloads)
 {
     char now[CT_OLLAMA_TIME];
-    json_t *answer = is_chat ? json_pack("{s:s, s:s}", "role", "assistant", "content", "") : json_string(""),
-           *name = NULL;
-    name = ct_json_from_str(model);
+    json_t *name = ct_json_from_str(model);
+    if (kind == &ct_ollama_talk_embed)
+        return json_pack("{s:o, s:[]}", "model", name, "embeddings");
+    if (kind == &ct_ollama_talk_embeddings) {
+        json_decref(name);
+        return json_pack("{s:[]}", "embedding");
+    }
+    const bool is_chat = kind == &ct_ollama_talk_chat;
+    json_t *answer = is_chat ? json_pack("{s:s, s:s}", "role", "assistant", "content", "") : json_string("");
     return json_pack("{s:o, s:s, s:o, s:b, s:s}", "model", name, "created_at", ct_ollama_now(now),
                      is_chat ? "message" : "response", answer, "done", 1, "done_reason", unloads ? "unload" : "load");
 }

@@ -29,8 +29,8 @@ json_t *ct_ollama_error(const ct_openai_fault *f);
  * seconds, texts durations ("5m", "1h30m", "-1s") or numbers. *is_only_load: the body asks for no answer (no message, no
  * prompt, no input): the model is to be loaded, or with 0 seconds unloaded, and ct_ollama_loaded is the reply. */
 bool ct_ollama_keep_alive(const json_t *body, double *seconds, bool *is_only_load, ct_openai_fault *f);
-/* The one line of a reply to a request that only loads or unloads a model. NULL: no memory. */
-json_t *ct_ollama_loaded(bool is_chat, const char *model, bool unloads);
+/* The one line of a reply to a request of that kind that only loads or unloads a model. NULL: no memory. */
+json_t *ct_ollama_loaded(const ct_talk_kind *kind, const char *model, bool unloads);
 
 /* ---- models ---- */
 

@@ -244,7 +244,8 @@ static bool put_context(const talk *o, ct_buf *out)
 
 static bool put_loaded(const talk *o, ct_buf *out)
 {
-    json_t *line = ct_ollama_loaded(o->is_chat, o->t.scene->model, o->unloads);
+    json_t *line =
+        ct_ollama_loaded(o->is_chat ? &ct_ollama_talk_chat : &ct_ollama_talk_generate, o->t.scene->model, o->unloads);
     const bool ok = line && ct_json_write(line, out) && ct_buf_char(out, '\n');
     json_decref(line);
     return ok;

@@ -93,6 +93,6 @@ bool ct_call_keep(ct_call *c)
     if (!is_only_load || seconds > 0 || !c->route->talk)
         return true;
     ct_model_leave(c->model);
-    ct_call_reply_json(c, 200, ct_ollama_loaded(c->route->talk == &ct_ollama_talk_chat, c->scene.model, true));
+    ct_call_reply_json(c, 200, ct_ollama_loaded(c->route->talk, c->scene.model, true));
     return false;
 }

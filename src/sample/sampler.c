@@ -45,8 +45,8 @@ static bool in_range(const char *name, double v, double lo, double hi, carat_err
 {
     if (v >= lo && v <= hi)
         return true;
-    return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "%s is %.*g, expected %.16g to %.16g", name,
-                   v == floor(v) ? 16 : 6 /* a float's own */, v, lo, hi);
+    return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "%s is %.*g, expected %.*g to %.16g", name,
+                   v == floor(v) ? 16 : 6 /* a float's own */, v, lo == floor(lo) ? 16 : 6, lo, hi);
 }
 
 bool ct_sampling_check(const carat_sampling *s, carat_err *err)
@@ -54,7 +54,7 @@ bool ct_sampling_check(const carat_sampling *s, carat_err *err)
     if (!in_range("temperature", (double)s->temperature, 0, 100, err) ||
         !in_range("top-k", s->top_k, 0, 1 << 30, err) || !in_range("top-p", (double)s->top_p, 0, 1, err) ||
         !in_range("min-p", (double)s->min_p, 0, 1, err) ||
-        !in_range("repetition penalty", (double)s->repetition_penalty, 0.01, 100, err) ||
+        !in_range("repetition penalty", (double)s->repetition_penalty, (double)0.01f, 100, err) ||
         !in_range("presence penalty", (double)s->presence_penalty, -100, 100, err) ||
         !in_range("frequency penalty", (double)s->frequency_penalty, -100, 100, err) ||
         !in_range("penalty window", s->penalty_window, 0, 1 << 20, err))

@@ -152,6 +152,14 @@ class Stay(unittest.TestCase):
         while self.loaded(server) and time.monotonic() < until:
             time.sleep(0.05)
         self.assertEqual(self.loaded(server), [])
+        for path, reply in ("/api/embed", {"model": "one", "embeddings": []}), ("/api/embeddings", {"embedding": []}):
+            server.post("/api/chat", body)
+            self.assertEqual(self.loaded(server), ["one"])
+            self.assertEqual(server.post(path, {"model": "one", "keep_alive": 0}).json(), reply)
+            until = time.monotonic() + 20
+            while self.loaded(server) and time.monotonic() < until:
+                time.sleep(0.05)
+            self.assertEqual(self.loaded(server), [])
         r = server.post("/api/chat", {**body, "keep_alive": "soon"})
         self.assertEqual(r.status, 400)
         self.assertIn("'soon'", r.json()["error"])

@@ -305,6 +305,7 @@ static void test_what_is_refused(void **state)
         { "\"samplers\": [\"unheard\"]", "samplers" },
         { "\"logit_bias\": 5", "logit_bias" },
         { "\"logit_bias\": [[5]]", "logit_bias" },
+        { "\"logit_bias\": {\"\": 1}", "logit_bias" },
         { "\"logit_bias\": [[5, 101]]", "logit_bias" },
         { "\"logit_bias\": [[99999, 1]]", "logit_bias" },
         { "\"logit_bias\": [[null, 1]]", "logit_bias" },

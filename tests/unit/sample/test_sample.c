@@ -556,7 +556,7 @@ static void bad_settings_and_logits_are_named(void **state)
         { { .top_k = -1, .repetition_penalty = 1 }, "top-k is -1" },
         { { .top_p = 1.5f, .repetition_penalty = 1 }, "top-p is 1.5" },
         { { .min_p = 2, .repetition_penalty = 1 }, "min-p is 2" },
-        { { .repetition_penalty = 0 }, "repetition penalty is 0" },
+        { { .repetition_penalty = 0 }, "repetition penalty is 0, expected 0.01 to 100" },
         { { .repetition_penalty = 1, .penalty_window = -1 }, "penalty window is -1" },
         { { .repetition_penalty = 1, .n_bias = 1, .bias = &(const carat_bias){ 6, 1 } }, "token 6" },
         { { .repetition_penalty = 1, .n_bias = 1, .bias = &(const carat_bias){ 1, NAN } }, "is nan" },
@@ -571,6 +571,10 @@ static void bad_settings_and_logits_are_named(void **state)
             fail_msg("'%s' lacks '%s'", e.msg, cases[i].says);
     }
     carat_sampling set = plain();
+    set.repetition_penalty = 0.01f; /* the least, as the message has it */
+    assert_true(ct_sampler_open(&set, 4, 4, NULL, 0, &s, &e));
+    ct_sampler_close(s);
+    set = plain();
     assert_true(ct_sampler_open(&set, 4, 4, NULL, 0, &s, &e));
     float bad[3][4] = { { 1, NAN, 2, 3 }, { 1, INFINITY, 2, 3 }, { -INFINITY, -INFINITY, -INFINITY, -INFINITY } };
     for (int i = 0; i < 3; i++) {
