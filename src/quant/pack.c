@@ -1,7 +1,7 @@
 /* pack.c - matrices in panels of sixteen interleaved rows, and back.
  *
- * Two steps, each simple: pack_bits.c reshuffles the bits of one row's block into the row's share of a unit (halves,
- * bytes, words: pack_layout.h), here sixteen such shares are interleaved element by element.
+ * A unit's fields are halves, bytes and words (pack_layout.h), and sixteen rows of each stand side by side: pack_bits.c
+ * makes units of blocks, whose bits it reshuffles, and pack_recode.c a row's share of a unit, which is interleaved here.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "quant/pack.h"
@@ -43,7 +43,7 @@ bool ct_pack_bytes(ct_type type, size_t rows, size_t cols, size_t *out)
 
 /* ---- interleaving ---- */
 
-/* One row's share of a unit sits in rows[r]; the tail's half (if any) is kept apart. */
+/* One row's share of a unit, of a recoded type, sits in rows[r]; the tail's half (if any) is kept apart. */
 static void put_unit(const ct_unit *f, const ct_row_unit rows[CT_PANEL], uint8_t *unit, uint8_t *tail)
 {
     uint16_t h16[CT_PANEL];
@@ -63,6 +63,15 @@ static void put_unit(const ct_unit *f, const ct_row_unit rows[CT_PANEL], uint8_t
     }
     for (int r = 0; f->has_tail && r < CT_PANEL; r++)
         memcpy(tail + 2 * r, &rows[r].tail, 2);
+}
+
+static void recode_unit(ct_type type, const ct_unit *f, const uint8_t *const blocks[CT_PANEL], uint8_t *unit,
+                        uint8_t *tail)
+{
+    ct_row_unit rows[CT_PANEL];
+    for (int r = 0; r < CT_PANEL; r++)
+        ct_recode_block(type, blocks[r], &rows[r]);
+    put_unit(f, rows, unit, tail);
 }
 
 static void take_unit(const ct_unit *f, const uint8_t *unit, const uint8_t *tail, int row, ct_row_unit *out)
@@ -96,8 +105,16 @@ static size_t plain_row_bytes(ct_type type, size_t cols)
 static void pack_plain(ct_type type, const uint8_t *src, size_t stride, int n_rows, size_t cols, uint8_t *panel)
 {
     size_t width = plain_width(type), row_bytes = plain_row_bytes(type, cols), whole = row_bytes / width;
-    size_t ragged = row_bytes - whole * width;
-    for (size_t i = 0; i < whole; i++, panel += 16 * width) {
+    size_t ragged = row_bytes - whole * width, i = 0;
+    if (width == 4 && n_rows == CT_PANEL) {
+        const uint8_t *rows[CT_PANEL];
+        for (size_t r = 0; r < CT_PANEL; r++)
+            rows[r] = src + r * stride;
+        i = whole / 4 * 4;
+        ct_split_words(rows, i, (uint32_t *)(void *)panel);
+        panel += i * 16 * width;
+    }
+    for (; i < whole; i++, panel += 16 * width) {
         if (width == 4)
             for (int r = 0; r < n_rows; r++)
                 memcpy(panel + 4 * r, src + (size_t)r * stride + 4 * i, 4);
@@ -151,16 +168,18 @@ void ct_pack_panel(ct_type type, const void *src, size_t src_stride, int n_rows,
         return;
     }
     static const uint8_t zero_block[MAX_BLOCK_BYTES];
-    ct_row_unit rows[CT_PANEL];
+    const uint8_t *blocks[CT_PANEL];
     ct_unit whole = ct_unit_of(type, 2);
     size_t block_bytes = row_bytes_of(type, (size_t)whole.cols), units = ct_units(type, cols);
     uint8_t *unit = panel, *tail = (uint8_t *)panel + (whole.has_tail ? ct_tail_offset(type, cols) : 0);
     for (size_t u = 0; u < units; u++) {
         ct_unit f = ct_unit_at(type, cols, u);
-        const uint8_t *block = (const uint8_t *)src + u * block_bytes;
         for (int r = 0; r < CT_PANEL; r++)
-            ct_split_block(type, f.stretches, r < n_rows ? block + (size_t)r * src_stride : zero_block, &rows[r]);
-        put_unit(&f, rows, unit, tail + 32 * u);
+            blocks[r] = r < n_rows ? (const uint8_t *)src + (size_t)r * src_stride + u * block_bytes : zero_block;
+        if (ct_is_recoded(type))
+            recode_unit(type, &f, blocks, unit, tail + 32 * u);
+        else
+            ct_split_blocks(type, f.stretches, blocks, unit, tail + 32 * u);
         unit += f.bytes;
     }
 }
