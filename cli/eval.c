@@ -3,28 +3,19 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "eval.h"
 
-#include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/err.h"
 #include "commands.h"
 #include "engine.h"
-#include "input.h"
 #include "shared_options.h"
 #include "signals.h"
 #include "term.h"
 
-#define MOST_TEXT ((size_t)256 << 20)
-#define SESSIONS  4 /* windows or items at work at once */
+#define SESSIONS 4 /* windows or items at work at once */
 
-static struct {
-    const char *text, *out;
-    const char *data, *shots_data;
-    int64_t window, stride, limit, shots, seed;
-    int protocol; /* ct_eval_protocol */
-    bool json;
-} opt;
+eval_options eval_opt;
+#define opt eval_opt
 
 /* clang-format off */
 static const cli_word protocols[] = { { "sliding", CT_EVAL_SLIDING }, { "llama.cpp", CT_EVAL_LLAMA_CPP }, { NULL, 0 } };
@@ -33,6 +24,9 @@ static const cli_option text_options[] = {
     { 0, "protocol", NULL, CLI_WORD, &opt.protocol, NULL,
       "how the text is cut and what counts: windows that overlap, in which every token counts once; or llama-perplexity's",
       .deflt = "sliding", .words = protocols },
+    { 0, "reference", NULL, CLI_TEXT, &opt.reference, "FILE", "what the model is compared with (kl); the text is in it" },
+    { 0, "save-reference", NULL, CLI_TEXT, &opt.save_reference, "FILE",
+      "write what this model foresees, for others to be compared with (kl); one that was begun is written on" },
     { 0, "window", NULL, CLI_INT, &opt.window, "N", "tokens of a window, <bos> included",
       .otherwise = "2048; 512 with llama.cpp", .min = 8, .max = 1 << 20 },
     { 0, "stride", NULL, CLI_INT, &opt.stride, "N", "how many tokens later the next window begins", .otherwise = "half a window",
@@ -52,11 +46,11 @@ static const cli_option options[] = {
     CLI_OPTION_JSON(&opt.json),
 };
 /* clang-format on */
-static const cli_table text_table = CLI_TABLE("text (perplexity)", text_options);
+static const cli_table text_table = CLI_TABLE("text (perplexity, kl)", text_options);
 static const cli_table task_table = CLI_TABLE("items (hellaswag, winogrande, arc, mmlu)", task_options);
 static const cli_table table = CLI_TABLE("run and output", options);
 
-static int failed(const carat_err *err)
+int eval_failed(const carat_err *err)
 {
     if (err->code != CARAT_ECANCELLED)
         return term_error(err);
@@ -65,8 +59,7 @@ static int failed(const carat_err *err)
     return CLI_INTERRUPTED;
 }
 
-/* As many sessions as fit. */
-static bool open_engine(const char *model, carat_engine **e, carat_err *err)
+bool eval_open_engine(const char *model, carat_engine **e, carat_err *err)
 {
     for (cli_model_values.sessions = SESSIONS; !cli_try_engine(model, CARAT_VISION_OFF, e, err);
          cli_model_values.sessions /= 2)
@@ -75,103 +68,9 @@ static bool open_engine(const char *model, carat_engine **e, carat_err *err)
     return true;
 }
 
-/* ---- perplexity ---- */
-
-static bool perplexity_of(carat_engine *e, const char *text, size_t len, carat_err *err)
+bool eval_has_items(void)
 {
-    ct_eval_windows w = { 0 };
-    ct_eval_perplexity found;
-    double start = ct_now();
-    if (!ct_eval_windows_open(&w, carat_engine_tokenizer(e), (ct_eval_protocol)opt.protocol, (size_t)opt.window,
-                              (size_t)opt.stride, text, len, err))
-        return false;
-    const ct_eval_job job = { .e = e,
-                              .windows = &w,
-                              .limit = (size_t)opt.limit,
-                              .n_at_once = 2 * cli_model_values.sessions,
-                              .record = opt.out,
-                              .progress = eval_progress,
-                              .arg = &start };
-    const bool ok = ct_eval_perplexity_run(&job, &found, err);
-    term_progress_end();
-    if (ok)
-        eval_show_perplexity(&found, &w, e, opt.text, opt.json);
-    if (ok && found.n_before)
-        term_note("%zu of the windows were in %s", found.n_before, opt.out);
-    ct_eval_windows_close(&w);
-    return ok;
-}
-
-static int run_perplexity(const char *model)
-{
-    carat_err err;
-    carat_engine *e = NULL;
-    char *text = NULL;
-    size_t len;
-    if (!opt.text)
-        return cli_usage(&cli_eval, "which text? (--text FILE)");
-    if (opt.data || opt.shots || opt.shots_data || opt.seed)
-        return cli_usage(&cli_eval, "--data, --shots, --shots-data and --seed are for tasks");
-    if (!cli_model_values.ctx)
-        cli_model_values.ctx =
-            opt.window ? opt.window : (int64_t)ct_eval_default_window((ct_eval_protocol)opt.protocol);
-    if (!cli_model_values.prefix_cache)
-        cli_model_values.prefix_cache = CLI_NO_PREFIX_CACHE; /* no two windows begin alike */
-    bool ok = cli_read_utf8(opt.text, MOST_TEXT, &text, &len, &err) && open_engine(model, &e, &err);
-    if (ok) {
-        cli_signals(CLI_SIGNALS_NOTED);
-        ok = perplexity_of(e, text, len, &err);
-    }
-    carat_engine_close(e);
-    free(text);
-    return ok ? CLI_OK : failed(&err);
-}
-
-/* ---- tasks ---- */
-
-static bool score_task(carat_engine *e, const ct_eval_task *t, carat_err *err)
-{
-    double start = ct_now();
-    ct_eval_choices found;
-    const ct_eval_choices_job job = { .e = e,
-                                      .task = t,
-                                      .n_at_once = 4 * cli_model_values.sessions,
-                                      .record = opt.out,
-                                      .progress = eval_progress,
-                                      .arg = &start };
-    const bool ok = ct_eval_choices_run(&job, &found, err);
-    term_progress_end();
-    if (ok)
-        eval_show_choices(&found, t, e, opt.data, (size_t)opt.limit, opt.json);
-    if (ok && found.n_before)
-        term_note("%zu of the items were in %s", found.n_before, opt.out);
-    return ok;
-}
-
-static int run_task(const char *name, const char *model)
-{
-    carat_err err;
-    carat_engine *e = NULL;
-    ct_eval_task t = { 0 };
-    if (!opt.data)
-        return cli_usage(&cli_eval, "which file of items? (--data FILE)");
-    if (opt.text)
-        return cli_usage(&cli_eval, "--text is for perplexity");
-    if ((opt.shots > 0) != (opt.shots_data != NULL))
-        return cli_usage(&cli_eval, "--shots N and --shots-data FILE belong together");
-    const ct_eval_source source = { .data = opt.data,
-                                    .shots = opt.shots_data,
-                                    .n_shots = (size_t)opt.shots,
-                                    .seed = (uint64_t)opt.seed,
-                                    .limit = (size_t)opt.limit };
-    bool ok = ct_eval_task_open(&t, name, &source, &err) && open_engine(model, &e, &err);
-    if (ok) {
-        cli_signals(CLI_SIGNALS_NOTED);
-        ok = score_task(e, &t, &err);
-    }
-    carat_engine_close(e);
-    ct_eval_task_close(&t);
-    return ok ? CLI_OK : failed(&err);
+    return opt.data || opt.shots || opt.shots_data || opt.seed;
 }
 
 /* ---- the command ---- */
@@ -192,7 +91,7 @@ static int run(int argc, char **argv)
     if (!cli_parse(&cli_eval, argc, argv, &args))
         return CLI_USAGE;
     const char *what = args.n ? args.v[0] : "";
-    const bool is_text = strcmp(what, "perplexity") == 0;
+    const bool is_kl = strcmp(what, "kl") == 0, is_text = is_kl || strcmp(what, "perplexity") == 0;
     if (!args.n)
         return cli_usage(&cli_eval, "evaluate what? (carat eval perplexity MODEL --text FILE)");
     if (!is_text && !is_task(what))
@@ -201,21 +100,30 @@ static int run(int argc, char **argv)
     const char *model = cli_model_path(&args);
     if (!model || args.n)
         return cli_usage(&cli_eval, model ? "more than one model" : "which model?");
-    if (cli_is_stream(&cli_eval, "output", opt.out))
+    if (cli_is_stream(&cli_eval, "output", opt.out) || cli_is_stream(&cli_eval, "reference", opt.reference) ||
+        cli_is_stream(&cli_eval, "save-reference", opt.save_reference))
         return CLI_USAGE;
+    if (!is_kl && (opt.reference || opt.save_reference))
+        return cli_usage(&cli_eval, "--reference and --save-reference are for kl");
     term_init(cli_model_values.quiet);
-    return is_text ? run_perplexity(model) : run_task(what, model);
+    return is_kl ? eval_kl(model) : is_text ? eval_perplexity(model) : eval_task(what, model);
 }
 
 const cli_command cli_eval = {
     .name = "eval",
-    .usage = "perplexity|hellaswag|winogrande|arc|mmlu MODEL [options]",
+    .usage = "perplexity|kl|hellaswag|winogrande|arc|mmlu MODEL [options]",
     .summary = "what a model scores, with its interval and what it can be compared with",
     .text =
         "perplexity: how well a model foresees a text: the mean negative log-likelihood of its tokens, and its\n"
         "exponential. What counts is stated beside the figures. Every window begins with <bos>, as in training.\n\n"
         "  carat eval perplexity gemma.gguf --text wiki.txt --window 4096 --stride 512 -o wiki.jsonl\n"
         "  carat eval perplexity gemma.gguf --text wiki.txt --protocol llama.cpp\n\n"
+        "kl: how far a model is from a better one, a quantised file from its original: the Kullback-Leibler divergence "
+        "of "
+        "what\n"
+        "both foresee at every place of a text, and how often both find the same token likeliest.\n\n"
+        "  carat eval kl gemma-bf16.gguf --text wiki.txt --save-reference wiki.kl\n"
+        "  carat eval kl gemma-q4_0.gguf --reference wiki.kl\n\n"
         "hellaswag, winogrande, arc, mmlu: of each item's answers the likeliest is the model's, without generating "
         "any.\n"
         "Items come from a file of yours; nothing is downloaded. Beside the score stand its 95 % interval, what the "

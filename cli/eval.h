@@ -1,18 +1,48 @@
-/* eval.h - what `carat eval` shows.
+/* eval.h - the parts of `carat eval`: its options, what it runs, what it shows.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef CT_CLI_EVAL_H
 #define CT_CLI_EVAL_H
 
 #include "eval/choices.h"
+#include "eval/kl.h"
 #include "eval/perplexity.h"
 
-/* On stdout, as text or as a JSON object. */
+typedef struct eval_options {
+    const char *text, *reference, *save_reference, *out;
+    const char *data, *shots_data;
+    int64_t window, stride, limit, shots, seed;
+    int protocol; /* ct_eval_protocol */
+    bool json;
+} eval_options;
+extern eval_options eval_opt;
+
+/* Are there options that a text has no use for? Then that is said. */
+bool eval_has_items(void);
+#define EVAL_NO_ITEMS "--data, --shots, --shots-data and --seed are for tasks"
+
+/* With as many sessions as fit. */
+bool eval_open_engine(const char *model, carat_engine **e, carat_err *err);
+/* The exit code, after a message. */
+int eval_failed(const carat_err *err);
+
+int eval_perplexity(const char *model);
+int eval_kl(const char *model);
+int eval_task(const char *name, const char *model);
+
+/* ---- on stdout, as text or as a JSON object ---- */
+
 void eval_show_perplexity(const ct_eval_perplexity *p, const ct_eval_windows *w, const carat_engine *e,
                           const char *text, bool as_json);
-
+void eval_show_reference(const ct_eval_windows *w, size_t n, uint64_t bytes, const char *path, bool as_json);
+void eval_show_kl(const ct_eval_kl *k, const ct_eval_reference *r, const carat_engine *e, bool as_json);
 void eval_show_choices(const ct_eval_choices *c, const ct_eval_task *t, const carat_engine *e, const char *data,
                        size_t limit, bool as_json);
+
+/* A figure; null for one that is none, which has no place in JSON. */
+json_t *eval_real(double x);
+/* Which windows, and what of them counts. */
+void eval_describe_windows(const ct_eval_windows *w, char *to, size_t size);
 
 /* progress of ct_eval_job and its like; arg: the double when it began. */
 bool eval_progress(void *arg, size_t done, size_t n, size_t n_before);

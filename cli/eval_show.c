@@ -26,7 +26,7 @@ bool eval_progress(void *arg, size_t done, size_t n, size_t n_before)
     return !cli_was_interrupted();
 }
 
-static void describe(const ct_eval_windows *w, char *to, size_t size)
+void eval_describe_windows(const ct_eval_windows *w, char *to, size_t size)
 {
     if (w->protocol == CT_EVAL_LLAMA_CPP)
         snprintf(to, size,
@@ -45,8 +45,7 @@ static const char *error_from(const ct_eval_perplexity *p)
     return p->is_from_windows ? "from the windows" : "from the tokens, as if they were independent: few windows";
 }
 
-/* A figure that is none has no place in JSON. */
-static json_t *real(double x)
+json_t *eval_real(double x)
 {
     return isfinite(x) ? json_real(x) : json_null();
 }
@@ -56,7 +55,7 @@ static json_t *perplexity_json(const ct_eval_perplexity *p, const ct_eval_window
 {
     char how[200];
     double low, high;
-    describe(w, how, sizeof how);
+    eval_describe_windows(w, how, sizeof how);
     ct_eval_perplexity_interval(p, &low, &high);
     return json_pack("{s:s, s:o, s:s, s:s, s:o, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:[o, o], s:s}",
                      "task", "perplexity", "model", ct_json_from_str(carat_engine_info(e)->path), "weights",
@@ -64,8 +63,8 @@ static json_t *perplexity_json(const ct_eval_perplexity *p, const ct_eval_window
                      ct_json_from_str(text), "protocol", ct_eval_protocol_name(w->protocol), "protocol_text", how,
                      "window", (json_int_t)w->window, "stride", (json_int_t)w->stride, "text_tokens",
                      (json_int_t)w->n_tokens, "windows", (json_int_t)p->n_windows, "windows_of", (json_int_t)w->n,
-                     "tokens", (json_int_t)p->n_tokens, "nll", real(p->nll), "nll_error", real(p->error), "perplexity",
-                     real(exp(p->nll)), "interval_95", real(low), real(high), "error_from",
+                     "tokens", (json_int_t)p->n_tokens, "nll", eval_real(p->nll), "nll_error", eval_real(p->error),
+                     "perplexity", eval_real(exp(p->nll)), "interval_95", eval_real(low), eval_real(high), "error_from",
                      p->is_from_windows ? "windows" : "tokens");
 }
 
@@ -79,7 +78,7 @@ void eval_show_perplexity(const ct_eval_perplexity *p, const ct_eval_windows *w,
         putchar('\n');
         return;
     }
-    describe(w, how, sizeof how);
+    eval_describe_windows(w, how, sizeof how);
     ct_eval_perplexity_interval(p, &low, &high);
     printf("protocol    %s\n", how);
     printf("windows     %zu of %zu; %zu tokens counted\n", p->n_windows, w->n, p->n_tokens);

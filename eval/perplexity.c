@@ -4,7 +4,6 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "eval/perplexity.h"
 
-#include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 
@@ -21,7 +20,7 @@ typedef struct run {
 json_t *ct_eval_windows_head(const char *task, const carat_engine *e, const ct_eval_windows *w)
 {
     char hash[17];
-    snprintf(hash, sizeof hash, "%016" PRIx64, w->hash);
+    ct_eval_windows_hash(w, hash);
     return json_pack("{s:i, s:s, s:s, s:I, s:I, s:I, s:s, s:s}", "carat_eval", 1, "task", task, "protocol",
                      ct_eval_protocol_name(w->protocol), "window", (json_int_t)w->window, "stride",
                      (json_int_t)w->stride, "text_tokens", (json_int_t)w->n_tokens, "text", hash, "numerics",

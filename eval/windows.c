@@ -3,6 +3,8 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "eval/windows.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -61,7 +63,6 @@ static bool tokenise(ct_eval_windows *w, const carat_tokenizer *t, const char *t
     if (!carat_tokenizer_encode(t, text, len, CARAT_TOK_BOS, &w->ids, &n, err))
         return false;
     w->n_tokens = n - 1;
-    w->hash = hash_ids(w->ids, n);
     return true;
 }
 
@@ -72,27 +73,46 @@ static size_t count_sliding(const ct_eval_windows *w)
     return w->n_tokens <= first ? 1 : 1 + (w->n_tokens - first + w->stride - 1) / w->stride;
 }
 
+/* w has its protocol, bos and ids. */
+static bool cut(ct_eval_windows *w, size_t window, size_t stride, carat_err *err)
+{
+    const bool is_llama = w->protocol == CT_EVAL_LLAMA_CPP;
+    w->hash = hash_ids(w->ids, w->n_tokens + 1);
+    if (!check_sizes(w, window, stride, err))
+        return false;
+    w->n = is_llama ? (w->n_tokens + 1) / w->window : count_sliding(w);
+    if (is_llama && w->n < 2)
+        return ct_fail(err, CARAT_EARG, CARAT_NOWHERE,
+                       "the text has %zu tokens with <bos>, expected two windows of %zu at least (protocol llama.cpp)",
+                       w->n_tokens + 1, w->window);
+    return w->n_tokens || ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "the text is empty");
+}
+
 bool ct_eval_windows_open(ct_eval_windows *w, const carat_tokenizer *t, ct_eval_protocol protocol, size_t window,
                           size_t stride, const char *text, size_t len, carat_err *err)
 {
     *w = (ct_eval_windows){ .protocol = protocol };
-    const bool is_llama = protocol == CT_EVAL_LLAMA_CPP;
-    if (is_llama && len && text[len - 1] == '\n')
+    if (protocol == CT_EVAL_LLAMA_CPP && len && text[len - 1] == '\n')
         len--;
-    if (!check_sizes(w, window, stride, err) || !tokenise(w, t, text, len, err))
-        return false;
-    w->n = is_llama ? (w->n_tokens + 1) / w->window : count_sliding(w);
-    if (is_llama && w->n < 2) {
-        ct_fail(err, CARAT_EARG, CARAT_NOWHERE,
-                "the text has %zu tokens with <bos>, expected two windows of %zu at least (protocol llama.cpp)",
-                w->n_tokens + 1, w->window);
-    } else if (w->n_tokens == 0) {
-        ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "the text is empty");
-    } else {
-        return true;
-    }
-    ct_eval_windows_close(w);
-    return false;
+    const bool ok = tokenise(w, t, text, len, err) && cut(w, window, stride, err);
+    if (!ok)
+        ct_eval_windows_close(w);
+    return ok;
+}
+
+bool ct_eval_windows_of_ids(ct_eval_windows *w, ct_eval_protocol protocol, size_t window, size_t stride, int32_t *ids,
+                            size_t n, carat_err *err)
+{
+    *w = (ct_eval_windows){ .protocol = protocol, .bos = ids[0], .ids = ids, .n_tokens = n - 1 };
+    const bool ok = cut(w, window, stride, err);
+    if (!ok)
+        ct_eval_windows_close(w);
+    return ok;
+}
+
+void ct_eval_windows_hash(const ct_eval_windows *w, char hash[17])
+{
+    snprintf(hash, 17, "%016" PRIx64, w->hash);
 }
 
 void ct_eval_windows_close(ct_eval_windows *w)
@@ -101,15 +121,29 @@ void ct_eval_windows_close(ct_eval_windows *w)
     w->ids = NULL;
 }
 
-void ct_eval_windows_get(const ct_eval_windows *w, size_t i, int32_t *ids, size_t *n, size_t *first)
+/* Where window i begins, its tokens, and which are the first that count. */
+static size_t place_of(const ct_eval_windows *w, size_t i, size_t *n, size_t *first)
 {
-    const size_t begin = i * w->stride;
-    size_t left = w->n_tokens + 1 - begin; /* <bos>, or what stands in its place, and what follows */
+    const size_t begin = i * w->stride,
+                 left = w->n_tokens + 1 - begin; /* <bos>, or what stands in its place, and what follows */
     *n = left < w->window ? left : w->window;
-    memcpy(ids, w->ids + begin, *n * sizeof *ids);
-    ids[0] = w->bos;
     if (w->protocol == CT_EVAL_LLAMA_CPP)
         *first = w->window / 2 + 1;
     else
         *first = i == 0 ? 1 : w->window - w->stride;
+    return begin;
+}
+
+void ct_eval_windows_get(const ct_eval_windows *w, size_t i, int32_t *ids, size_t *n, size_t *first)
+{
+    const size_t begin = place_of(w, i, n, first);
+    memcpy(ids, w->ids + begin, *n * sizeof *ids);
+    ids[0] = w->bos;
+}
+
+size_t ct_eval_windows_counted(const ct_eval_windows *w, size_t i)
+{
+    size_t n, first;
+    place_of(w, i, &n, &first);
+    return n - first;
 }

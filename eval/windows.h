@@ -22,7 +22,7 @@ typedef struct ct_eval_windows {
     size_t window, stride; /* tokens, <bos> included; of llama.cpp stride is the window */
     size_t n_tokens;       /* of the text, without <bos> */
     size_t n;              /* windows */
-    int32_t bos, *ids;     /* [n_tokens], and of llama.cpp <bos> in front of them */
+    int32_t bos, *ids;     /* [1 + n_tokens], <bos> first */
     uint64_t hash;         /* of bos and the text's tokens */
 } ct_eval_windows;
 
@@ -30,9 +30,15 @@ typedef struct ct_eval_windows {
  * that is too short: with both counts), CARAT_EUNSUPPORTED (a vocabulary without <bos>), CARAT_ELIMIT, CARAT_ENOMEM. */
 bool ct_eval_windows_open(ct_eval_windows *w, const carat_tokenizer *t, ct_eval_protocol protocol, size_t window,
                           size_t stride, const char *text, size_t len, carat_err *err);
-void ct_eval_windows_close(ct_eval_windows *w); /* accepts a zeroed one */
+/* The same of ids [n], <bos> first, that are known already. Takes them, also when it fails. */
+bool ct_eval_windows_of_ids(ct_eval_windows *w, ct_eval_protocol protocol, size_t window, size_t stride, int32_t *ids,
+                            size_t n, carat_err *err);
+void ct_eval_windows_close(ct_eval_windows *w);                     /* accepts a zeroed one */
+void ct_eval_windows_hash(const ct_eval_windows *w, char hash[17]); /* hexadecimal, of bos and the text's tokens */
 
 /* Window i: its tokens into ids [window], *n of them; those from *first on count. */
 void ct_eval_windows_get(const ct_eval_windows *w, size_t i, int32_t *ids, size_t *n, size_t *first);
+/* How many of its tokens count. */
+size_t ct_eval_windows_counted(const ct_eval_windows *w, size_t i);
 
 #endif

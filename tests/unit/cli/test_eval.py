@@ -150,6 +150,101 @@ class Perplexity(Model):
             self.assertIn(part, out)
 
 
+class Kl(Model):
+    """Against divergences that are added up from the logits of both files."""
+
+    def setUp(self):
+        super().setUp()
+        self.other, self.reference = self.path("q.gguf"), self.path("r.kl")
+        self.ok("quantize", TINY_GGUF, self.other, "--type", "q8_0")
+
+    def rows(self, model, ids):
+        out = self.path("l.f32")
+        self.ok("logits", model, "--ids", ",".join(map(str, ids)), "-o", out)
+        with open(out, "rb") as f:
+            all_rows = array.array("f", f.read())
+        n, rows = len(all_rows) // len(ids), []
+        for i in range(len(ids)):
+            row = all_rows[i * n : (i + 1) * n]
+            top = max(row)
+            total = math.log(sum(math.exp(x - top) for x in row)) + top
+            rows.append([x - total for x in row])
+        return rows
+
+    def wanted(self, window, stride):
+        """(divergence, same top, difference of log-likelihoods) of every counted token."""
+        ids = self.ids(TEXT)
+        out, done = [], 0
+        for begin in range(0, len(ids) - 1, stride):
+            part = [ids[0]] + ids[begin + 1 : begin + window]
+            new = begin + len(part) - 1 - done
+            for p, q, token in list(zip(self.rows(TINY_GGUF, part), self.rows(self.other, part), part[1:]))[-new:]:
+                out.append((sum(math.exp(a) * (a - b) for a, b in zip(p, q)), p.index(max(p)) == q.index(max(q)), p[token] - q[token]))
+            done += new
+            if done == len(ids) - 1:
+                return out
+
+    def save(self, *args):
+        return self.ok("eval", "kl", TINY_GGUF, "-t", "1", "--text", self.text, "--save-reference", self.reference, "--window", "96",
+                       "--stride", "40", *args)
+
+    def compare(self, *args):
+        return json.loads(self.ok("eval", "kl", self.other, "-t", "1", "--reference", self.reference, "--json", *args).stdout)
+
+    def test_figures_are_the_logits(self):
+        said = json.loads(self.save("--json").stdout)
+        wanted = self.wanted(96, 40)
+        self.assertEqual(said["tokens"], len(wanted))
+        r = self.compare()
+        self.assertEqual((r["tokens"], r["windows"]), (len(wanted), r["windows_of"]))
+        mean = sum(w[0] for w in wanted) / len(wanted)
+        self.assertGreater(mean, 1e-6)
+        self.assertAlmostEqual(r["kl"], mean, delta=2e-3 * mean + 1e-7)
+        self.assertAlmostEqual(r["percentiles"]["100"], max(w[0] for w in wanted), delta=2e-3 * max(w[0] for w in wanted) + 1e-6)
+        self.assertAlmostEqual(r["same_top"], sum(w[1] for w in wanted) / len(wanted), delta=1e-9)
+        self.assertAlmostEqual(r["nll_difference"], sum(w[2] for w in wanted) / len(wanted), delta=2e-6)
+        self.assertLess(r["interval_95"][0], r["kl"])
+        self.assertGreater(r["interval_95"][1], r["kl"])
+
+    def test_a_model_does_not_differ_from_itself(self):
+        self.save()
+        r = json.loads(self.ok("eval", "kl", TINY_GGUF, "-t", "2", "--chunk", "16", "--reference", self.reference, "--json").stdout)
+        self.assertLess(r["kl"], 1e-7)
+        self.assertEqual(r["same_top"], 1)
+
+    def test_both_runs_go_on_where_they_were_stopped(self):
+        self.save()
+        with open(self.reference, "rb") as f:
+            whole = f.read()
+        wanted = self.compare()
+        for cut in (len(whole) // 2, len(whole) - 1):
+            with open(self.reference, "wb") as f:
+                f.write(whole[:cut])
+            part = self.compare()
+            self.assertLess(part["windows"], part["windows_of"])
+            self.save()
+            with open(self.reference, "rb") as f:
+                self.assertEqual(f.read(), whole)
+        out = self.path("k.jsonl")
+        self.assertEqual(self.compare("-o", out, "--limit", "1")["windows"], 1)
+        self.assertEqual(self.compare("-o", out), wanted)
+        self.refused("eval", "kl", TINY_GGUF, "--reference", self.reference, "-o", out, "--exact", says="another run")
+
+    def test_usage(self):
+        self.save()
+        for args, says in (((), "which reference?"), (("--save-reference", "x.kl"), "which text?"),
+                           (("--reference", self.reference, "--text", self.text), "are the reference's"),
+                           (("--reference", self.reference, "--window", "32"), "are the reference's"),
+                           (("--reference", self.reference, "--data", "x"), "are for tasks")):
+            self.refused("eval", "kl", TINY_GGUF, *args, says=says, code=2)
+        self.refused("eval", "kl", TINY_GGUF, "--reference", self.text, says="is no reference")
+        self.refused("eval", "perplexity", TINY_GGUF, "--text", self.text, "--reference", self.reference, says="are for kl", code=2)
+        self.refused("eval", "kl", TINY_GGUF, "--text", self.text, "--save-reference", self.reference, says="differs")
+        text = self.ok("eval", "kl", self.other, "--reference", self.reference).stdout.decode()
+        for part in ("divergence  ", "99.9 %", "same top", "standard error"):
+            self.assertIn(part, text)
+
+
 ITEMS = [
     {"id": "a", "question": {"stem": "Which fox is quick?", "choices": [{"text": t, "label": "ABCD"[k]} for k, t in enumerate(
         ("the brown one", "a lazy dog", "none"))]}, "answerKey": "A"},
