@@ -5,16 +5,11 @@
 
 #include <string.h>
 
-#include "base/err.h"
 #include "commands.h"
 #include "engine.h"
 #include "shared_options.h"
-#include "signals.h"
 #include "term.h"
 
-#define SESSIONS 4 /* windows or items at work at once */
-
-eval_options eval_opt;
 #define opt eval_opt
 
 /* clang-format off */
@@ -50,31 +45,6 @@ static const cli_table text_table = CLI_TABLE("text (perplexity, kl)", text_opti
 static const cli_table task_table = CLI_TABLE("items (hellaswag, winogrande, arc, mmlu)", task_options);
 static const cli_table table = CLI_TABLE("run and output", options);
 
-int eval_failed(const carat_err *err)
-{
-    if (err->code != CARAT_ECANCELLED)
-        return term_error(err);
-    term_note(opt.out ? "interrupted; run the same command again to resume"
-                      : "interrupted; -o FILE makes a run that can be resumed");
-    return CLI_INTERRUPTED;
-}
-
-bool eval_open_engine(const char *model, carat_engine **e, carat_err *err)
-{
-    for (cli_model_values.sessions = SESSIONS; !cli_try_engine(model, CARAT_VISION_OFF, e, err);
-         cli_model_values.sessions /= 2)
-        if (err->code != CARAT_ENOMEM || cli_model_values.sessions == 1)
-            return false;
-    return true;
-}
-
-bool eval_has_items(void)
-{
-    return opt.data || opt.shots || opt.shots_data || opt.seed;
-}
-
-/* ---- the command ---- */
-
 static bool is_task(const char *name)
 {
     const char *known;
@@ -105,6 +75,9 @@ static int run(int argc, char **argv)
         return CLI_USAGE;
     if (!is_kl && (opt.reference || opt.save_reference))
         return cli_usage(&cli_eval, "--reference and --save-reference are for kl");
+    const char *wrong = is_kl ? eval_wrong_kl() : is_text ? eval_wrong_perplexity() : eval_wrong_task();
+    if (wrong)
+        return cli_usage(&cli_eval, "%s", wrong);
     term_init(cli_model_values.quiet);
     return is_kl ? eval_kl(model) : is_text ? eval_perplexity(model) : eval_task(what, model);
 }

@@ -26,8 +26,12 @@ bool eval_open_engine(const char *model, carat_engine **e, carat_err *err);
 /* The exit code, after a message. */
 int eval_failed(const carat_err *err);
 
+/* What is wrong with the options; NULL: nothing is. Then what they ask for; the exit code. */
+const char *eval_wrong_perplexity(void);
 int eval_perplexity(const char *model);
+const char *eval_wrong_kl(void);
 int eval_kl(const char *model);
+const char *eval_wrong_task(void);
 int eval_task(const char *name, const char *model);
 
 /* ---- on stdout, as text or as a JSON object ---- */

@@ -5,7 +5,6 @@
 
 #include "base/clock.h"
 #include "base/err.h"
-#include "commands.h"
 #include "engine.h"
 #include "eval.h"
 #include "signals.h"
@@ -30,17 +29,19 @@ static bool score_task(carat_engine *e, const ct_eval_task *t, carat_err *err)
     return ok;
 }
 
+const char *eval_wrong_task(void)
+{
+    return !eval_opt.data                                          ? "which file of items? (--data FILE)"
+           : eval_opt.text                                         ? "--text is for perplexity"
+           : (eval_opt.shots > 0) != (eval_opt.shots_data != NULL) ? "--shots N and --shots-data FILE belong together"
+                                                                   : NULL;
+}
+
 int eval_task(const char *name, const char *model)
 {
     carat_err err;
     carat_engine *e = NULL;
     ct_eval_task t = { 0 };
-    if (!eval_opt.data)
-        return cli_usage(&cli_eval, "which file of items? (--data FILE)");
-    if (eval_opt.text)
-        return cli_usage(&cli_eval, "--text is for perplexity");
-    if ((eval_opt.shots > 0) != (eval_opt.shots_data != NULL))
-        return cli_usage(&cli_eval, "--shots N and --shots-data FILE belong together");
     const ct_eval_source source = { .data = eval_opt.data,
                                     .shots = eval_opt.shots_data,
                                     .n_shots = (size_t)eval_opt.shots,

@@ -5,26 +5,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/json.h"
 #include "eval.h"
 #include "json_out.h"
-#include "signals.h"
-#include "term.h"
-
-bool eval_progress(void *arg, size_t done, size_t n, size_t n_before)
-{
-    char what[80];
-    const double t = ct_now() - *(const double *)arg;
-    const size_t here = done - n_before;
-    if (here && n) {
-        const unsigned long left = (unsigned long)(t / (double)here * (double)(n - done));
-        snprintf(what, sizeof what, "%zu of %zu, %lu:%02lu:%02lu left", done, n, left / 3600, left / 60 % 60,
-                 left % 60);
-        term_progress(what, done, n);
-    }
-    return !cli_was_interrupted();
-}
 
 void eval_describe_windows(const ct_eval_windows *w, char *to, size_t size)
 {

@@ -6,7 +6,6 @@
 
 #include "base/clock.h"
 #include "base/err.h"
-#include "commands.h"
 #include "engine.h"
 #include "eval.h"
 #include "input.h"
@@ -50,16 +49,17 @@ static void set_context(int64_t window)
         cli_model_values.prefix_cache = CLI_NO_PREFIX_CACHE; /* no two windows begin alike */
 }
 
+const char *eval_wrong_perplexity(void)
+{
+    return !eval_opt.text ? "which text? (--text FILE)" : eval_has_items() ? EVAL_NO_ITEMS : NULL;
+}
+
 int eval_perplexity(const char *model)
 {
     carat_err err;
     carat_engine *e = NULL;
     char *text = NULL;
     size_t len;
-    if (!eval_opt.text)
-        return cli_usage(&cli_eval, "which text? (--text FILE)");
-    if (eval_has_items())
-        return cli_usage(&cli_eval, EVAL_NO_ITEMS);
     set_context(eval_opt.window);
     bool ok = cli_read_utf8(eval_opt.text, MOST_TEXT, &text, &len, &err) && eval_open_engine(model, &e, &err);
     if (ok) {
@@ -115,7 +115,7 @@ static bool compare(carat_engine *e, ct_eval_reference *r, carat_err *err)
     return ok;
 }
 
-static const char *wrong_kl(void)
+const char *eval_wrong_kl(void)
 {
     if (!eval_opt.reference == !eval_opt.save_reference)
         return "compare with which reference? (--reference FILE, or --text FILE --save-reference FILE to make one)";
@@ -125,7 +125,7 @@ static const char *wrong_kl(void)
         return "-o is for what was compared; a reference that was begun is written on by itself";
     if (eval_opt.reference && (eval_opt.text || eval_opt.window || eval_opt.stride || eval_opt.protocol))
         return "text, protocol, window and stride are the reference's";
-    return NULL;
+    return eval_has_items() ? EVAL_NO_ITEMS : NULL;
 }
 
 int eval_kl(const char *model)
@@ -135,8 +135,6 @@ int eval_kl(const char *model)
     ct_eval_reference r = { .fd = -1 };
     char *text = NULL;
     size_t len = 0;
-    if (wrong_kl() || eval_has_items())
-        return cli_usage(&cli_eval, "%s", wrong_kl() ? wrong_kl() : EVAL_NO_ITEMS);
     bool ok = eval_opt.reference ? ct_eval_reference_open(&r, eval_opt.reference, &err)
                                  : cli_read_utf8(eval_opt.text, MOST_TEXT, &text, &len, &err);
     if (ok) {
