@@ -16,10 +16,14 @@ test('faults are told in plain words, with what to do', async () => {
     [{ text: 'half of', breaks: true }, 'broke off', 'is kept'],
   ]
   for (const [answer, title, detail] of cases) {
-    server.answer = () => answer
+    let goOn // what had come is on the page: a browser may drop what it has not handed over when the connection breaks
+    const hold = new Promise((resolve) => (goOn = resolve))
+    server.answer = () => ({ ...answer, hold })
     await page.keyboard.press('Control+Shift+O')
     await page.getByRole('heading', { name: 'Start a conversation' }).waitFor()
     await say(page, 'Try')
+    if (answer.text) await page.getByText('half of', { exact: true }).waitFor()
+    goOn()
     const fault = page.getByRole('alert')
     await fault.waitFor()
     assert.match(await fault.innerText(), new RegExp(title))
