@@ -24,7 +24,7 @@
 
 static struct {
     cli_list addresses, models, origins, hosts;
-    const char *keys, *cert, *key;
+    const char *keys, *cert, *key, *lora_dir;
     int64_t port, max_loaded, parallel, queue, predict, connections, log;
     uint64_t max_body;
     double grace, idle;
@@ -50,6 +50,7 @@ static const cli_option options[] = {
     { 0, "name", NULL, CLI_TEXTS, &opt.models, "NAME=PATH", "one more model, under a name of its own; repeatable" },
     { 0, "ollama", NULL, CLI_FLAG, &opt.ollama, NULL, "also listen on 127.0.0.1:11434, where programs expect Ollama" },
     { 0, "allow-pull", NULL, CLI_FLAG, &opt.allow_pull, NULL, "clients may pull models and delete pulled ones (Ollama's /api/pull, /api/delete)" },
+    { 0, "lora-dir", NULL, CLI_TEXT, &opt.lora_dir, "DIR", "clients may load LoRA adapters of this folder (vLLM's /v1/load_lora_adapter)" },
     { 0, "any-name", NULL, CLI_FLAG, &opt.any_name, NULL, "the first model answers requests for names that there are not" },
     { 0, "parallel", NULL, CLI_INT, &opt.parallel, "N", "answers generated at once, each with room for --ctx-size tokens",
       .otherwise = "16, or what fits", .min = 1, .max = 256 },
@@ -172,6 +173,7 @@ static int run(int argc, char **argv)
         .n_models = models.n,
         .is_ollama = opt.ollama,
         .allows_pull = opt.allow_pull,
+        .adapter_files = opt.lora_dir,
         .loads_first = models.is_named,
         .answers_any_name = opt.any_name,
         .engine = cli_engine_options(CARAT_VISION_AUTO),

@@ -7,6 +7,7 @@
 
 #include "base/base64.h"
 #include "base/hex.h"
+#include "openai/folder.h"
 #include "openai/inside.h"
 
 static bool refuse(ct_openai_fault *f, const char *where, const char *what)
@@ -77,26 +78,14 @@ static bool decode_data_url(const char *url, size_t len, const char *where, cara
     return ok;
 }
 
-/* Only in the folder: not beside it, not through a link out of it. */
 static bool load_file(const char *name, const char *files, const char *where, carat_picture **out, ct_openai_fault *f)
 {
-    char *joined = NULL, *path = NULL, *root = realpath(files, NULL);
-    bool ok = asprintf(&joined, "%s%s%s", *name == '/' ? "" : files, *name == '/' ? "" : "/", name) >= 0;
-    path = ok ? realpath(joined, NULL) : NULL;
-    size_t n = root ? strlen(root) : 0;
-    if (n && root[n - 1] == '/') /* the root folder */
-        n--;
+    char *path = ct_openai_path_in(files, name);
     if (!path)
-        refuse(f, where, "there is no such image file");
-    else if (!root || strncmp(path, root, n) != 0 || path[n] != '/')
-        refuse(f, where, "the image file is outside of the folder that requests may read");
-    else if (!carat_picture_load(path, out, &f->err))
-        ct_openai_refuse_err(f, where);
-    free(root);
+        return refuse(f, where, "there is no such image file in the folder that requests may read");
+    const bool ok = carat_picture_load(path, out, &f->err) || ct_openai_refuse_err(f, where);
     free(path);
-    if (ok)
-        free(joined);
-    return *out != NULL;
+    return ok;
 }
 
 static bool starts(const char *s, const char *with)

@@ -106,9 +106,10 @@ typedef struct ct_openai_options {
     size_t max_answers;      /* the most `n` may be: answers the engine generates at once */
     const char *files;       /* the folder whose image files a request may name; NULL: none */
     const char *files_hint;  /* what would open one, for the message: "--batch-files DIR" */
-    size_t fit;              /* of a chat: oldest turns are left out until its prompt has no more tokens; 0: none is */
-    ct_openai_mode mode;     /* of this request */
-    ct_openai_forms *forms;  /* NULL: a request compiles its form for itself */
+    const char *adapter_files; /* the folder whose adapters a request may load; NULL: none */
+    size_t fit;             /* of a chat: oldest turns are left out until its prompt has no more tokens; 0: none is */
+    ct_openai_mode mode;    /* of this request */
+    ct_openai_forms *forms; /* NULL: a request compiles its form for itself */
     const ct_openai_adapters *adapters; /* NULL: the engine's own */
 } ct_openai_options;
 

@@ -31,6 +31,7 @@ typedef struct ct_talk_scene {
     const char *request_id; /* "x-request-id"; NULL: none */
     /* Where routes that do not generate list the fields that nobody knows, for "x-carat-ignored"; NULL: nowhere. */
     ct_openai_list *unknown;
+    carat_adapter **loaded;               /* where a route that loads an adapter puts it; the server's */
     struct ct_responses_store *responses; /* those that were given lately; NULL: none is kept */
 } ct_talk_scene;
 

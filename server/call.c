@@ -54,6 +54,7 @@ static ct_call *new_call(ct_server *s, ct_http_exchange *x)
 static void free_call(ct_call *c)
 {
     ct_call_free_talk(c);
+    carat_adapter_free(c->loaded);
     if (c->holds_model)
         ct_model_release(c->model);
     *(c->before ? &c->before->next : &c->s->calls) = c->next;
@@ -203,6 +204,8 @@ static void has_read(ct_task *t)
         ct_http_set(c->x, "x-carat-ignored", ignored);
     if (c->has_failed)
         ct_call_refuse(c, &c->fault);
+    else if (c->route->did)
+        c->route->did(c);
     else if (c->route->ask)
         ct_call_reply_json(c, 200, json_incref(c->reply));
     else
@@ -230,6 +233,8 @@ static void set_scene(ct_call *c)
     c->scene.request_id = c->id;
     c->scene.options = &c->options;
     c->scene.unknown = &c->unknown;
+    c->scene.loaded = &c->loaded;
+    c->options.adapter_files = c->s->o.adapter_files;
 }
 
 static void begin_ask(ct_call *c)
@@ -245,7 +250,8 @@ static void take_adapters(ct_call *c)
     const ct_model *m = c->model;
     c->adapters.n = 0;
     for (size_t i = 0; i < m->n_adapters; i++) {
-        c->adapters.v[i].adapter = carat_engine_adapter(m->engine, i, NULL);
+        c->adapters.v[i].adapter =
+            m->adapters[i].is_later ? m->adapters[i].own : carat_engine_adapter(m->engine, i, NULL);
         c->adapters.v[i].scale = m->adapters[i].scale;
         c->adapters.n++;
     }
@@ -255,6 +261,12 @@ static void take_adapters(ct_call *c)
 static void begin_read(ct_call *c)
 {
     ct_model *m = c->model;
+    if (c->wants_adapter && !ct_model_adapter_of(m, c->scene.model)) { /* unloaded while this waited for the model */
+        ct_openai_refuse(&c->fault, 404, "model_not_found", "model", "there is no model '%.100s' here any more",
+                         c->scene.model);
+        ct_call_refuse(c, &c->fault);
+        return;
+    }
     ct_model_hold(m);
     c->holds_model = true;
     c->options = m->requests;
@@ -314,6 +326,7 @@ static bool find_model(ct_call *c)
                                 name ? name : "");
     c->scene.path = c->model->path;
     c->scene.model = name && *name ? name : c->model->name;
+    c->wants_adapter = ct_model_adapter_of(c->model, c->scene.model) != NULL;
     return true;
 }
 

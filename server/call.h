@@ -48,11 +48,13 @@ struct ct_call {
     ct_buf body;
     json_t *json, *reply;
     ct_model *model;
-    bool holds_model; /* while it is read and answered */
+    bool holds_model;   /* while it is read and answered */
+    bool wants_adapter; /* its model's name is an adapter's */
     ct_openai_options options;
     ct_openai_adapters adapters; /* that the options have */
     char fingerprint[40];        /* of the model, and of the adapters that answer */
-    uint64_t used;               /* adapters that answer: bit i is the i-th of the model's */
+    uint64_t used;               /* adapters that answer: bit i is the i-th of `adapters` */
+    carat_adapter *loaded;       /* by a worker for it, until it is the model's */
     ct_talk_scene scene;
     ct_openai_list unknown; /* of a route that does not generate: fields that nobody knows */
     ct_talk *talk;

@@ -88,22 +88,31 @@ static bool find_engines(const ct_server *s, engines *to)
     return true;
 }
 
+/* Does an answer of it use the model's i-th adapter, or wait for a place to? */
+static bool uses(const ct_call *c, const ct_model *m, size_t i, bool waiting)
+{
+    carat_request_state state = { .struct_size = sizeof state };
+    const carat_adapter *a = m->adapters[i].is_later ? m->adapters[i].own : carat_engine_adapter(m->engine, i, NULL);
+    if (c->model != m || c->stage != CT_CALL_RUN || !c->talk || !c->talk->requests[0] || !c->used ||
+        !carat_request_progress(c->talk->requests[0], &state, NULL) || (state.stage == CARAT_REQUEST_QUEUED) != waiting)
+        return false;
+    for (size_t j = 0; j < c->adapters.n; j++)
+        if (c->adapters.v[j].adapter == a)
+            return c->used >> j & 1;
+    return false;
+}
+
 /* Names of adapters that answers use, or that wait for a place. */
 static bool name_adapters(const ct_server *s, bool waiting, ct_buf *out)
 {
-    for (const ct_model *m = ct_models_first(s->models); m; m = m->next) {
-        uint64_t used = 0;
-        for (const ct_call *c = s->calls; c; c = c->next) {
-            carat_request_state state = { .struct_size = sizeof state };
-            const bool runs = c->model == m && c->stage == CT_CALL_RUN && c->talk && c->talk->requests[0];
-            if (runs && c->used && carat_request_progress(c->talk->requests[0], &state, NULL) &&
-                (state.stage == CARAT_REQUEST_QUEUED) == waiting)
-                used |= c->used;
-        }
-        for (size_t i = 0; i < m->n_adapters; i++)
-            if (used & (uint64_t)1 << i)
+    for (const ct_model *m = ct_models_first(s->models); m; m = m->next)
+        for (size_t i = 0; i < m->n_adapters && m->state == CT_ENGINE_READY; i++) {
+            const ct_call *c = s->calls;
+            while (c && !uses(c, m, i, waiting))
+                c = c->next;
+            if (c)
                 ct_buf_fmt(out, "%s%s", out->len ? "," : "", m->adapters[i].name);
-    }
+        }
     return ct_buf_str(out, "");
 }
 

@@ -15,6 +15,7 @@
  *     natives.c       of them those in llama-server's words
  *     stored.c        of them those of stored responses
  *     models*.c       models by name
+ *     adapters.c      LoRA adapters that clients load and unload
  *     workers.c       threads for what takes long
  *     metrics*.c      what is counted, as text; counted.c: what of a request is
  *     guard.c         who may call: keys, origins, hosts
@@ -86,6 +87,14 @@ ct_state_fn ct_state_tags, ct_state_ps, ct_state_show, ct_state_ollama_version;
 bool ct_call_keep(ct_call *c);
 /* stored.c */
 ct_state_fn ct_state_response, ct_state_delete_response, ct_state_cancel_response;
+
+/* adapters.c */
+ct_ask_fn ct_ask_load_adapter;
+ct_state_fn ct_state_loaded_adapter, ct_state_unload_adapter;
+/* Those that were unloaded and no call has any more go; once a second, too. */
+void ct_adapters_tick(ct_server *s);
+/* A model has been loaded: those of its adapters that could not be are forgotten. */
+void ct_adapters_drop_lost(ct_server *s, ct_model *m);
 
 /* plan.c */
 ct_ask_fn ct_ask_crops, ct_ask_weigh;

@@ -142,6 +142,9 @@ static void free_list(ct_model *m)
         next = m->next;
         ct_model_close_engine(m);
         carat_model_info_free(m->described);
+        for (size_t i = 0; i < m->n_adapters; i++)
+            if (m->adapters[i].is_later)
+                free((char *)(uintptr_t)m->adapters[i].path);
         free(m->path);
         free(m);
     }

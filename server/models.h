@@ -27,11 +27,14 @@ typedef enum ct_engine_state {
     CT_ENGINE_LEAVING, /* it is being closed */
 } ct_engine_state;
 
-/* A LoRA adapter of a model, and how much of it counts in answers that do not say. */
+/* A LoRA adapter of a model, and how much of it counts in answers that do not say. Those that the server was started with
+ * come first, in the order of the engine's; behind them those that clients have loaded (adapters.c). */
 typedef struct ct_model_adapter {
     char name[CT_MODEL_NAME];
-    const char *path;
-    double scale; /* 0: it is there for those who ask for it */
+    const char *path;   /* of one that a client has loaded its own, malloc'd */
+    double scale;       /* 0: it is there for those who ask for it */
+    bool is_later;      /* a client has loaded it */
+    carat_adapter *own; /* is_later, and the engine is READY; else NULL */
 } ct_model_adapter;
 
 struct ct_model {
@@ -47,8 +50,10 @@ struct ct_model {
     char fingerprint[40];       /* of engine and settings */
     ct_openai_options requests; /* with this model's own sampling */
     ct_openai_forms forms;
-    ct_model_adapter adapters[CT_OPENAI_ALL_ADAPTERS]; /* [n_adapters], in the order of the engine's */
+    ct_model_adapter adapters[CT_OPENAI_ALL_ADAPTERS]; /* [n_adapters] */
     size_t n_adapters;
+    carat_adapter *retired[CT_OPENAI_ALL_ADAPTERS]; /* [n_retired]: unloaded, but calls may have them still */
+    size_t n_retired;
     size_t n_held;
     double used_at;               /* ct_now() of the last call's end */
     double idle_seconds;          /* unloaded after so long without a call; INFINITY: never */

@@ -24,6 +24,7 @@ static ct_model *of_task(ct_task *t)
 
 void ct_model_close_engine(ct_model *m)
 {
+    ct_model_free_adapters(m);
     ct_openai_forms_deinit(&m->forms);
     m->forms = (ct_openai_forms){ 0 };
     carat_engine_close(m->engine);
@@ -56,7 +57,7 @@ static bool fits(const ct_model *m, const carat_options *o)
 static carat_options options_of(const ct_model *m)
 {
     carat_options o = m->all->o->engine;
-    if (m->n_adapters == 0) {
+    if (m->n_adapters == 0 || m->adapters[0].is_later) {
         o.adapters = NULL;
         o.n_adapters = 0;
     }
@@ -83,6 +84,8 @@ static void load(ct_task *t)
            o.n_sessions > 1)
         o.n_sessions /= 2;
     m->wants_room = !m->engine && m->err.code == CARAT_ENOMEM;
+    if (m->engine)
+        ct_model_reload_adapters(m);
     m->requests.max_answers = o.n_sessions;
     m->load_seconds = ct_now() - start;
 }

@@ -50,6 +50,8 @@ const ct_route ct_routes[] = {
     { "POST", "/v1/chat/completions/input_tokens", .ask = ct_llamacpp_chat_input_tokens, .protocol = OPENAI },
     { "GET", "/lora-adapters", .state = ct_state_adapters, .protocol = OPENAI },
     { "POST", "/lora-adapters", .state = ct_state_set_adapters, .has_body = true, .protocol = OPENAI },
+    { "POST", "/v1/load_lora_adapter", .ask = ct_ask_load_adapter, .did = ct_state_loaded_adapter, .protocol = OPENAI },
+    { "POST", "/v1/unload_lora_adapter", .state = ct_state_unload_adapter, .has_body = true, .protocol = OPENAI },
     { "GET", "/metrics", .state = ct_state_metrics, .protocol = OPENAI },
     { "GET", "/props", .state = ct_state_props, .protocol = OPENAI },
     { "GET", "/slots", .state = ct_state_slots, .protocol = OPENAI },

@@ -15,10 +15,11 @@ typedef void ct_state_fn(ct_call *c);
 
 typedef struct ct_route {
     const char *method;
-    const char *path;             /* "/v1/models/{model}": the rest of the path is the call's `tail` */
-    const ct_talk_kind *talk;     /* it generates; else NULL */
-    ct_ask_fn *ask;               /* or this answers; else NULL */
-    ct_state_fn *state;           /* or this */
+    const char *path;         /* "/v1/models/{model}": the rest of the path is the call's `tail` */
+    const ct_talk_kind *talk; /* it generates; else NULL */
+    ct_ask_fn *ask;           /* or this answers; else NULL */
+    ct_state_fn *did;         /* of `ask`: on the loop's thread after it has succeeded, and replies; NULL: its reply */
+    ct_state_fn *state;       /* or this */
     const ct_talk_kind *protocol; /* whose errors its clients understand */
     bool is_open;                 /* no key is asked for */
     bool needs_no_model;          /* of `ask`: the scene has no engine */

@@ -146,6 +146,8 @@ static void on_model(void *arg, ct_model *m)
         ct_server_log(s, "%s could not be loaded: %s", m->name, m->err.msg);
     else
         ct_server_log(s, "%s is unloaded", m->name);
+    if (m->state == CT_ENGINE_READY)
+        ct_adapters_drop_lost(s, m);
     s->was_ready = s->was_ready || m->state == CT_ENGINE_READY;
     if (!s->was_ready && s->o.loads_first)
         s->failure = m->err;
@@ -209,6 +211,7 @@ static void tick(ct_server *s)
         ct_call_tick(c, now);
     }
     ct_models_tick(s->models, now);
+    ct_adapters_tick(s);
 }
 
 /* Nothing runs any more, or what runs has had its time. */

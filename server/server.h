@@ -29,11 +29,12 @@ typedef struct ct_server_options {
     size_t n_sockets;
     const ct_server_model *models; /* [n]; the first answers requests that name none */
     size_t n_models;
-    bool is_ollama;        /* also listens where Ollama does, 127.0.0.1:11434 */
-    bool allows_pull;      /* clients may pull and delete models */
-    bool loads_first;      /* at once; it ends the server if it cannot be loaded */
-    bool answers_any_name; /* the first model answers to every name */
-    carat_options engine;  /* of every model; n_sessions 0: 16, or what fits */
+    bool is_ollama;            /* also listens where Ollama does, 127.0.0.1:11434 */
+    bool allows_pull;          /* clients may pull and delete models */
+    const char *adapter_files; /* the folder whose LoRA adapters clients may load; NULL: none */
+    bool loads_first;          /* at once; it ends the server if it cannot be loaded */
+    bool answers_any_name;     /* the first model answers to every name */
+    carat_options engine;      /* of every model; n_sessions 0: 16, or what fits */
     ct_openai_options requests;
     bool has_seed; /* of requests.sampling: every request without one draws with it; else each with one of its own */
     unsigned sampling_given; /* carat_sampling_field: which of requests.sampling the operator gave; else the model's */

@@ -7,6 +7,7 @@ import os
 import random
 import struct
 import tempfile
+import threading
 import unittest
 
 from served import Case, Server, TINY, at_once, main
@@ -132,6 +133,109 @@ class Adapters(Case):
     def test_an_adapter_is_no_model_to_unload(self):
         self.error(self.server.post("/models/unload", {"model": "one"}), 404)
         self.assertIn('vllm:lora_requests_info{max_lora="3",running_lora_adapters="",waiting_lora_adapters=""} 1', self.server.get("/metrics").body.decode())
+
+
+class Later(unittest.TestCase):
+    """Adapters that clients load while the server runs: vLLM's routes."""
+    error = Case.error
+
+    def setUp(self):
+        self.folder = tempfile.TemporaryDirectory()
+        os.mkdir(self.folder.name + "/own")
+        self.file = lambda name, seed, **more: write_adapter(os.path.join(self.folder.name, name), seed, **more)
+        self.first = self.file("first.gguf", 0)
+        self.file("own/one.gguf", 1), self.file("own/two.gguf", 2), self.file("outside.gguf", 3)
+        os.symlink("../outside.gguf", self.folder.name + "/own/link.gguf")
+        with open(self.folder.name + "/own/bad.gguf", "wb") as f:
+            f.write(b"GGUF no more")
+        self.server = Server("--lora", self.first + "=0", "--lora-dir", self.folder.name + "/own", "--metric-names", "vllm")
+
+    def tearDown(self):
+        self.server.stop()
+        self.folder.cleanup()
+
+    def load(self, name, path, **more):
+        return self.server.post("/v1/load_lora_adapter", {"lora_name": name, "lora_path": path, **more})
+
+    def unload(self, name):
+        return self.server.post("/v1/unload_lora_adapter", {"lora_name": name})
+
+    def answer(self, model, **more):
+        r = self.server.post("/v1/completions", {"model": model, "prompt": "a red star", "max_tokens": 6, "temperature": 0,
+                                                 "ignore_eos": True, "logprobs": 1, **more})
+        return (r.status, json.dumps(r.json()["choices"])) if r.status == 200 else (r.status, "")
+
+    def names(self):
+        return [m["id"] for m in self.server.get("/v1/models").json()["data"]]
+
+    def test_loaded_used_unloaded(self):
+        none, first = self.answer("tiny-text"), self.answer("first")
+        self.assertEqual(self.answer("poet")[0], 404)
+        r = self.load("poet", "one.gguf")
+        self.assertEqual((r.status, r.body), (200, b"Success: LoRA adapter 'poet' added successfully."))
+        self.assertEqual(self.load("clerk", self.folder.name + "/own/two.gguf").status, 200)
+        poet, clerk = self.answer("poet"), self.answer("clerk")
+        self.assertEqual(len({none, first, poet, clerk}), 4)
+        self.assertEqual(self.names(), ["tiny-text", "first", "poet", "clerk"])
+        self.assertEqual(self.answer("tiny-text", lora=[{"id": 1, "scale": 1}]), poet)
+        self.assertEqual([(a["name"], a["scale"]) for a in self.server.get("/lora-adapters").json()], [("first", 0), ("poet", 0), ("clerk", 0)])
+        self.assertEqual(self.unload("poet").status, 200)
+        self.assertEqual(self.names(), ["tiny-text", "first", "clerk"])
+        self.assertEqual((self.answer("poet")[0], self.answer("clerk"), self.answer("first"), self.answer("tiny-text")), (404, clerk, first, none))
+        self.error(self.unload("poet"), 404, "no adapter 'poet'")
+        self.assertEqual(self.load("poet", "two.gguf").status, 200)
+        self.assertEqual(self.answer("poet"), clerk)
+
+    def test_what_is_refused(self):
+        self.error(self.load("first", "one.gguf"), 400, "loaded already")
+        self.error(self.load("tiny-text", "one.gguf"), 400, "a model's name")
+        for path in "three.gguf", "../outside.gguf", self.folder.name + "/outside.gguf", "link.gguf", "/etc/passwd":
+            self.error(self.load("poet", path), 404, "in the server's folder")
+        self.error(self.load("poet", "bad.gguf"), 400)
+        self.error(self.load("poet", "one.gguf", model="another"), 404)
+        self.error(self.load("", "one.gguf"), 400, "'lora_name' is missing")
+        self.error(self.load("p" * 300, "one.gguf"), 400, "name of 300 bytes")
+        self.error(self.server.post("/v1/load_lora_adapter", {"lora_name": "a"}), 400, "'lora_path' is missing")
+        self.error(self.server.post("/v1/load_lora_adapter", [1]), 400)
+        self.error(self.unload("first"), 400, "given with --lora")
+        self.assertEqual(self.load("poet", "one.gguf", load_inplace=True).headers["x-carat-ignored"], "load_inplace")
+        self.assertEqual(self.names(), ["tiny-text", "first", "poet"])
+
+    def test_they_come_back_with_their_model(self):
+        self.assertEqual(self.load("poet", "one.gguf").status, 200)
+        self.assertEqual(self.load("clerk", "two.gguf").status, 200)
+        poet = self.answer("poet")
+        for lost in False, True:
+            if lost:
+                os.remove(self.folder.name + "/own/two.gguf")
+            self.server.post("/models/unload", {"model": "tiny-text"})
+            self.server.wait_for("tiny-text is unloaded")
+            self.assertEqual(self.answer("poet"), poet)
+            self.assertEqual(self.answer("clerk")[0], 404 if lost else 200)
+        self.assertIn("adapter clerk could not be loaded again", self.server.said())
+
+    def test_unloaded_while_answers_use_it(self):
+        """Eight at a time load, use and unload their own; whoever has begun gets the answer of alone."""
+        self.assertEqual(self.load("poet", "one.gguf").status, 200)
+        poet = self.answer("poet", max_tokens=40)
+        def one(i):
+            name = "own%d" % i
+            for _ in range(6):
+                self.assertEqual(self.load(name, "one.gguf").status, 200)
+                got = []
+                t = threading.Thread(target=lambda: got.append(self.answer(name, max_tokens=40)))
+                t.start()
+                self.assertEqual(self.unload(name).status, 200)
+                t.join()
+                self.assertIn(got[0], (poet, (404, "")))
+            return True
+        self.assertEqual(at_once(8, one), [True] * 8)
+        self.assertEqual(self.names(), ["tiny-text", "first", "poet"])
+
+    def test_without_a_folder_nothing_is_loaded(self):
+        s = Server()
+        self.error(s.post("/v1/load_lora_adapter", {"lora_name": "a", "lora_path": self.first}), 403, "--lora-dir")
+        s.stop()
 
 
 class Names(unittest.TestCase):
