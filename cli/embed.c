@@ -166,8 +166,7 @@ static bool write_rows(embed *b, carat_err *err)
             return false;
         free_slot(s);
     }
-    return b->written == before || b->out.file.f || fflush(b->out.f) == 0 || /* a program may wait for the row */
-           ct_fail(err, CARAT_EIO, CARAT_NOWHERE, "vectors cannot be written");
+    return b->written == before || embed_out_flush(&b->out, err);
 }
 
 static void wait_for_work(const embed *b, bool at_end)
@@ -245,8 +244,9 @@ static bool open_engine(embed *b, const char *model, carat_err *err)
 static int embed_texts_of(embed *b, const char *model)
 {
     carat_err err;
-    bool ok =
-        embed_out_open(&b->out, opt.out, &err) && open_engine(b, model, &err) && carat_queue_open(&b->queue, &err);
+    bool ok = cli_spares_inputs(opt.out, model, opt.jsonl ? opt.jsonl : opt.file, &err) &&
+              embed_out_open(&b->out, opt.out, &err) && open_engine(b, model, &err) &&
+              carat_queue_open(&b->queue, &err);
     if (ok) {
         cli_signals(CLI_SIGNALS_NOTED);
         ok = embed_all(b, &err);

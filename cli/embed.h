@@ -54,6 +54,8 @@ typedef struct embed_out {
 /* path: its ending says the form; NULL: stdout, as JSON lines. Errors: CARAT_EARG (another ending), CARAT_EIO, CARAT_ENOMEM. */
 bool embed_out_open(embed_out *o, const char *path, carat_err *err);
 bool embed_out_row(embed_out *o, const json_t *id, const float *v, size_t n, carat_err *err);
+/* What was written to stdout can be read. */
+bool embed_out_flush(embed_out *o, carat_err *err);
 /* All rows are there: the file gets its name. */
 bool embed_out_finish(embed_out *o, carat_err *err);
 void embed_out_close(embed_out *o); /* nothing of a file that was not finished stays */

@@ -5,6 +5,7 @@
  * Source: NumPy's format description, version 1.0 (numpy/lib/format.py).
  *
  * SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,9 +38,10 @@ static bool ends_in(const char *path, const char *end)
     return n > len && strcmp(path + n - len, end) == 0;
 }
 
-static bool write_failed(carat_err *err)
+static bool write_failed(const embed_out *o, carat_err *err)
 {
-    return ct_fail(err, CARAT_EIO, CARAT_NOWHERE, "vectors cannot be written");
+    return ct_fail(err, CARAT_EIO, CARAT_NOWHERE, "%s: cannot be written: %s", o->file.path ? o->file.path : "stdout",
+                   strerror(errno));
 }
 
 bool embed_out_open(embed_out *o, const char *path, carat_err *err)
@@ -57,7 +59,7 @@ bool embed_out_open(embed_out *o, const char *path, carat_err *err)
     if (!ct_new_file_open(&o->file, path, err))
         return false;
     o->f = o->file.f;
-    return o->form != EMBED_NPY || put_npy_header(o) || write_failed(err);
+    return o->form != EMBED_NPY || put_npy_header(o) || write_failed(o, err);
 }
 
 static bool put_floats(embed_out *o, const float *v, size_t n)
@@ -87,15 +89,20 @@ bool embed_out_row(embed_out *o, const json_t *id, const float *v, size_t n, car
         return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for a row of %zu numbers", n);
     o->n_dims = n;
     o->n++;
-    return fwrite(o->line.data, 1, o->line.len, o->f) == o->line.len || write_failed(err);
+    return fwrite(o->line.data, 1, o->line.len, o->f) == o->line.len || write_failed(o, err);
+}
+
+bool embed_out_flush(embed_out *o, carat_err *err)
+{
+    return o->file.f || fflush(o->f) == 0 || write_failed(o, err);
 }
 
 bool embed_out_finish(embed_out *o, carat_err *err)
 {
     if (!o->file.f)
-        return fflush(o->f) == 0 || write_failed(err);
+        return embed_out_flush(o, err);
     if (o->form == EMBED_NPY && (fseek(o->f, 0, SEEK_SET) != 0 || !put_npy_header(o)))
-        return write_failed(err);
+        return write_failed(o, err);
     return ct_new_file_commit(&o->file, err);
 }
 

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "base/inputs.h"
 #include "hub/store.h"
 #include "input.h"
 #include "lora.h"
@@ -189,6 +190,23 @@ carat_options cli_engine_options(carat_vision_use vision)
 bool cli_find_model(const char *name, char **path, carat_err *err)
 {
     return ct_store_resolve(name, path, err);
+}
+
+bool cli_spares_inputs(const char *out, const char *model, const char *text, carat_err *err)
+{
+    size_t n_adapters;
+    const carat_adapter_file *adapters = cli_lora_files(&cli_model_values.adapters, &n_adapters);
+    char *path = NULL;
+    carat_err why;
+    if (!out)
+        return true;
+    const bool is_found = cli_find_model(model, &path, &why); /* what is not is reported where it is opened */
+    const char *const inputs[] = { is_found ? path : model, text, cli_model_values.mmproj, draft_path() };
+    bool ok = ct_inputs_stay(out, inputs, sizeof inputs / sizeof *inputs, err);
+    for (size_t i = 0; ok && adapters && i < n_adapters; i++)
+        ok = ct_inputs_stay(out, &adapters[i].path, 1, err);
+    free(path);
+    return ok;
 }
 
 bool cli_try_engine(const char *name, carat_vision_use vision, carat_engine **out, carat_err *err)

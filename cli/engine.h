@@ -31,6 +31,9 @@ extern const cli_table cli_guess_table;   /* what answers' tokens are guessed fr
 const char *cli_model_path(cli_list *args);
 /* A model that is named: a file or folder, else what was pulled under that name (hub/store.h). *path is the caller's (free). */
 bool cli_find_model(const char *name, char **path, carat_err *err);
+/* What is written to `out` takes the place of nothing that is read: the model, what is loaded beside it, `text`. NULLs and "-" are
+ * passed over. Errors: CARAT_EARG. */
+bool cli_spares_inputs(const char *out, const char *model, const char *text, carat_err *err);
 /* The engine's settings from the options. vision: what the command needs of it; --no-vision wins. */
 carat_options cli_engine_options(carat_vision_use vision);
 /* name: as of cli_find_model. */

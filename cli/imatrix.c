@@ -37,6 +37,11 @@ static const cli_option options[] = {
 /* clang-format on */
 static const cli_table table = CLI_TABLE("text and output", options);
 
+static const char *input(void)
+{
+    return opt.text ? opt.text : opt.chat;
+}
+
 typedef struct reading {
     carat_engine *e;
     int32_t *ids; /* of the text */
@@ -137,7 +142,7 @@ static bool read_chat_line(const reading *r, const char *line, size_t len, size_
 
 static bool save(const reading *r, size_t done, carat_err *err)
 {
-    return carat_engine_write_importance(r->e, opt.out, opt.text ? opt.text : opt.chat, (size_t)opt.chunk, done, err);
+    return carat_engine_write_importance(r->e, opt.out, input(), (size_t)opt.chunk, done, err);
 }
 
 static bool read_all(reading *r, carat_err *err)
@@ -170,11 +175,36 @@ static bool count_chunks(reading *r, carat_err *err)
         r->n = (r->n_ids - 1 + (size_t)opt.chunk - 2) / ((size_t)opt.chunk - 1);
     if (opt.n && r->n > (size_t)opt.n)
         r->n = (size_t)opt.n;
+    return r->n > 0 || ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "%s: there is nothing to read", input());
+}
+
+/* The last part of a path: the text may lie elsewhere by now. */
+static const char *name_of(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
+/* What is there must be the beginning of what is asked for: chunks are left out by their number. */
+static bool check_resumed(reading *r, carat_err *err)
+{
+    size_t chunk;
+    const char *text = carat_engine_importance_dataset(r->e, &chunk);
     r->skipped = carat_engine_importance_chunks(r->e);
-    if (r->skipped)
+    if (!cli_model_values.importance[0])
+        return true;
+    if (!r->skipped || !text || !chunk)
+        return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE,
+                       "%s: does not say what it was made of, so that it cannot be gone on with", opt.out);
+    if (chunk != (size_t)opt.chunk)
+        return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: its chunks have %zu tokens, those to come %zu", opt.out,
+                       chunk, (size_t)opt.chunk);
+    if (strcmp(name_of(text), name_of(input())) != 0)
+        return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: it was made of '%.80s', not of %s", opt.out, text,
+                       input());
+    if (r->skipped < r->n)
         term_note("%s: %zu chunks are there, going on", opt.out, r->skipped);
-    return r->n > 0 ||
-           ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "%s: there is nothing to read", opt.chat ? opt.chat : opt.text);
+    return true;
 }
 
 static bool read_inputs(reading *r, carat_err *err)
@@ -185,7 +215,7 @@ static bool read_inputs(reading *r, carat_err *err)
     ok = ok && (opt.chat || carat_tokenizer_encode(carat_engine_tokenizer(r->e), text, len, CARAT_TOK_BOS, &r->ids,
                                                    &r->n_ids, err));
     free(text);
-    return ok && count_chunks(r, err);
+    return ok && count_chunks(r, err) && check_resumed(r, err);
 }
 
 static int work(const char *path)
@@ -198,11 +228,15 @@ static int work(const char *path)
     cli_model_values.prefix_cache = CLI_NO_PREFIX_CACHE; /* what is kept is not multiplied again */
     if (!cli_model_values.ctx)
         cli_model_values.ctx = opt.chunk;
+    if (!cli_spares_inputs(opt.out, path, input(), &err))
+        return term_error(&err);
     if (!cli_open_engine(path, CARAT_VISION_OFF, &r.e, &code))
         return code;
     cli_signals(CLI_SIGNALS_NOTED);
-    const bool ok = read_inputs(&r, &err) && read_all(&r, &err);
-    if (ok)
+    const bool ok = read_inputs(&r, &err) && (r.skipped >= r.n || read_all(&r, &err));
+    if (ok && r.skipped >= r.n)
+        term_note("%s: %zu chunks are there, and no more are asked for", opt.out, r.skipped);
+    else if (ok)
         term_note("%s: %zu chunks", opt.out, r.n);
     else
         code = err.code == CARAT_ECANCELLED ? CLI_INTERRUPTED : term_error(&err);

@@ -11,9 +11,9 @@
 #include "signals.h"
 
 typedef struct listing {
-    json_t *tensors; /* NULL: text */
-    size_t n, n_equal, n_alone;
-    double squares, weights; /* sum of relative^2 n, and n, of those that both have */
+    json_t *tensors;                      /* NULL: text */
+    size_t n, n_equal, n_alone, n_broken; /* broken: with numbers that are not finite, or beside nothing but zeros */
+    double squares, weights;              /* sum of relative^2 n, and n, of those that have one */
 } listing;
 
 static json_t *number(double x)
@@ -50,6 +50,7 @@ static bool on_tensor(void *arg, const carat_difference *d)
     l->n++;
     l->n_alone += !d->type_a || !d->type_b;
     l->n_equal += d->rmse == 0;
+    l->n_broken += d->type_a && d->type_b && !isfinite(d->relative);
     if (isfinite(d->relative)) {
         l->squares += d->relative * d->relative * n;
         l->weights += n;
@@ -71,10 +72,23 @@ static void print_json(const listing *l, const char *a, const char *b)
     json_object_set_new(o, "b", ct_json_from_str(b));
     json_object_set_new(o, "equal", json_integer((json_int_t)l->n_equal));
     json_object_set_new(o, "in_one_only", json_integer((json_int_t)l->n_alone));
+    json_object_set_new(o, "not_finite", json_integer((json_int_t)l->n_broken));
     json_object_set_new(o, "relative", number(l->weights > 0 ? sqrt(l->squares / l->weights) : NAN));
     json_object_set(o, "tensors", l->tensors);
     cli_json_print(o, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
     putchar('\n');
+}
+
+static void print_end(const listing *l)
+{
+    printf("%zu tensors, %zu of them equal, %zu in one file only; ", l->n, l->n_equal, l->n_alone);
+    if (l->weights > 0)
+        printf("relative error of all weights %.6f\n", sqrt(l->squares / l->weights));
+    else
+        puts("nothing to compare");
+    if (l->n_broken)
+        printf("no figure for %zu: they have weights that are not finite, or the first file's are nothing but zeros\n",
+               l->n_broken);
 }
 
 bool cli_info_compare(const char *a, const char *b, bool json, carat_err *err)
@@ -88,8 +102,7 @@ bool cli_info_compare(const char *a, const char *b, bool json, carat_err *err)
     if (json)
         print_json(&l, a, b);
     else
-        printf("%zu tensors, %zu of them equal, %zu in one file only; relative error of all weights %.6f\n", l.n,
-               l.n_equal, l.n_alone, l.weights > 0 ? sqrt(l.squares / l.weights) : 0.0);
+        print_end(&l);
     json_decref(l.tensors);
     return true;
 }

@@ -169,7 +169,9 @@ static int run(int argc, char **argv)
     carat_engine *e = NULL;
     carat_prompt *p = NULL;
     bool has_ids = opt.ids || opt.ids_file;
-    if ((opt.ids_file && !cli_read_text(opt.ids_file, &text, &len, &err)) ||
+    if (!cli_spares_inputs(opt.out, path, opt.ids_file, &err) ||
+        !cli_spares_inputs(opt.soft, path, opt.ids_file, &err) ||
+        (opt.ids_file && !cli_read_text(opt.ids_file, &text, &len, &err)) ||
         (has_ids && !cli_parse_ids(text ? text : opt.ids, text ? len : strlen(opt.ids), &ids, &n, &err)) ||
         !cli_pictures_load(&cli_image_paths, &pictures, &err)) {
         code = term_error(&err);

@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include <stdlib.h>
 
+#include "base/inputs.h"
 #include "base/map.h"
 #include "commands.h"
 #include "engine.h"
@@ -75,7 +76,8 @@ static int run(int argc, char **argv)
     char *chat_template = NULL;
     size_t len;
     char *model = NULL;
-    bool ok = (!opt.chat_template || ct_read_file(opt.chat_template, MAX_TEMPLATE, &chat_template, &len, &err)) &&
+    bool ok = ct_inputs_stay(opt.out, &opt.chat_template, 1, &err) &&
+              (!opt.chat_template || ct_read_file(opt.chat_template, MAX_TEMPLATE, &chat_template, &len, &err)) &&
               cli_find_model(args.v[0], &model, &err) && merge(model, args.v[1], chat_template, &err);
     free(chat_template);
     free(model);

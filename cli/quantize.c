@@ -22,7 +22,8 @@ static struct {
 
 /* clang-format off */
 static const cli_option options[] = {
-    { 0, "type", NULL, CLI_TEXT, &opt.type, "T", "of all matrices: q4_k_m, q4_0, iq3_m, bf16 ..., then perhaps rules: q4_k_m,attn_v=q6_k" },
+    { 0, "type", NULL, CLI_TEXT, &opt.type, "T", "of all matrices: q4_k_m, q4_0, iq3_m, bf16 ..., then perhaps rules: q4_k_m,attn_v=q6_k",
+      .otherwise = "q8_0 where only rules are given" },
     { 0, "tensor", NULL, CLI_TEXTS, &opt.rules, "PATTERN=T", "a type for the tensors of a name; may be given several times, the last wins" },
     { 0, "embedding-type", "token-embedding-type", CLI_TEXT, &opt.embedding_type, "T", "of the table of embeddings" },
     { 0, "output-type", "output-tensor-type", CLI_TEXT, &opt.output_type, "T", "of the output head, which Gemma 3 shares with the table" },

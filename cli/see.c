@@ -7,6 +7,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/inputs.h"
 #include "base/json.h"
 #include "commands.h"
 #include "json_out.h"
@@ -79,7 +80,7 @@ static int see(const char *path, const carat_pan_scan *pan)
         bool ok = !prefix.failed && !name.failed;
         if (!ok)
             ct_fail(&err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for the name of a file");
-        if (!ok || !write_view(p, pan, i, name.data, &err)) {
+        if (!ok || !ct_inputs_stay(name.data, &path, 1, &err) || !write_view(p, pan, i, name.data, &err)) {
             code = term_error(&err);
             break;
         }

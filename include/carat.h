@@ -1215,11 +1215,15 @@ CARAT_API bool carat_quantize(const carat_quantize_options *o, const char *path,
 
 /* Of an engine that was opened with carat_options.importance, while it has no requests: writes the sums so far as an importance
  * matrix, in llama.cpp's form. dataset names the text, NULL: as the file said that was begun with; chunk and n_chunks say how
- * long its parts were and how many. Errors: CARAT_EARG, CARAT_EIO, CARAT_ENOMEM. */
+ * long its parts were and how many. Errors: CARAT_EARG, CARAT_EFORMAT (another file is there, neither empty nor an importance
+ * matrix), CARAT_EIO, CARAT_ENOMEM. */
 CARAT_API bool carat_engine_write_importance(carat_engine *e, const char *path, const char *dataset, size_t chunk,
                                              size_t n_chunks, carat_err *err);
 /* The parts that the file had read that was begun with, or that was written last. */
 CARAT_API size_t carat_engine_importance_chunks(const carat_engine *e);
+/* The text that the file names, and how long its parts were; NULL and 0: it does not say. *chunk may be NULL. Borrowed until the
+ * next writing. */
+CARAT_API const char *carat_engine_importance_dataset(const carat_engine *e, size_t *chunk);
 
 /* What a tensor of two files differs by. */
 typedef struct carat_difference {

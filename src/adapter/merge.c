@@ -7,12 +7,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "adapter/lora.h"
+#include "base/inputs.h"
 #include "base/size.h"
 #include "format/gguf_write.h"
-#include "model/source.h"
 
 #define CHUNK ((size_t)4 << 20) /* of a tensor, at a time */
 
@@ -324,21 +323,6 @@ static bool write_tensors(merge *m, carat_err *err)
 
 /* ---- all of it ---- */
 
-/* The new file takes its place at the end, when both inputs have been read; but to lose a model to a slip would be hard. */
-static bool is_input(const merge *m, const char *path)
-{
-    struct stat out, in;
-    if (stat(path, &out) != 0)
-        return false;
-    char weights[4096] = ""; /* of an adapter that is a folder */
-    ct_source_join(m->o->adapter, "adapter_model.safetensors", weights);
-    const char *const inputs[] = { m->o->model, m->o->adapter, weights };
-    for (size_t i = 0; i < sizeof inputs / sizeof *inputs; i++)
-        if (stat(inputs[i], &in) == 0 && in.st_dev == out.st_dev && in.st_ino == out.st_ino)
-            return true;
-    return false;
-}
-
 static bool open_both(merge *m, carat_err *err)
 {
     if (!ct_gguf_open(m->o->model, &m->model, err) || !ct_lora_open(m->o->adapter, &m->adapter, err))
@@ -360,8 +344,9 @@ static bool take_type(merge *m, carat_err *err)
 bool ct_merge(const carat_merge_options *o, const char *path, carat_merge_result *result, carat_err *err)
 {
     merge m = { .o = o, .result = result };
-    if (is_input(&m, path))
-        return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "%s is one of the files to merge: choose another", path);
+    const char *const inputs[] = { o->model, o->adapter };
+    if (!ct_inputs_stay(path, inputs, sizeof inputs / sizeof *inputs, err))
+        return false;
     bool ok = take_type(&m, err) && open_both(&m, err) && check_model(&m, err) && plan(&m, err) &&
               ct_gguf_create(path, &m.w, err);
     if (ok) {

@@ -23,6 +23,13 @@ size_t carat_engine_importance_chunks(const carat_engine *e)
     return e->importance.n_chunks;
 }
 
+const char *carat_engine_importance_dataset(const carat_engine *e, size_t *chunk)
+{
+    if (chunk)
+        *chunk = e->importance.chunk;
+    return e->importance.dataset;
+}
+
 bool carat_engine_write_importance(carat_engine *e, const char *path, const char *dataset, size_t chunk,
                                    size_t n_chunks, carat_err *err)
 {

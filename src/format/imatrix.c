@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/le.h"
 #include "base/map.h"
@@ -294,10 +295,26 @@ static bool write_entries(const ct_imatrix *m, ct_gguf_writer *w, carat_err *err
     return true;
 }
 
+/* Importance matrices are replaced, and empty files; a model or a text by a mistyped name is not. */
+static bool may_replace(const char *path, carat_err *err)
+{
+    struct stat st;
+    ct_imatrix old;
+    carat_err why;
+    if (stat(path, &st) != 0 || !S_ISREG(st.st_mode) || st.st_size == 0)
+        return true;
+    const bool is_one = ct_imatrix_read(path, &old, &why);
+    ct_imatrix_deinit(&old);
+    if (!is_one && why.code == CARAT_ENOMEM)
+        return ct_fail(err, why.code, CARAT_NOWHERE, "%s", why.msg);
+    return is_one || ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE,
+                             "%s: holds something else than an importance matrix; it is left as it is", path);
+}
+
 bool ct_imatrix_write(const ct_imatrix *m, const char *path, carat_err *err)
 {
     ct_gguf_writer *w;
-    if (!ct_gguf_create(path, &w, err))
+    if (!may_replace(path, err) || !ct_gguf_create(path, &w, err))
         return false;
     const ct_str dataset = { m->dataset ? m->dataset : "", m->dataset ? strlen(m->dataset) : 0 };
     ct_gguf_writer_text(w, "general.type", "imatrix");

@@ -43,7 +43,8 @@ bool ct_imatrix_read(const char *path, ct_imatrix *out, carat_err *err);
 /* The .dat form from memory; path names it in messages. */
 bool ct_imatrix_read_dat(const char *path, const void *data, size_t size, ct_imatrix *out, carat_err *err);
 
-/* Writes the GGUF form; path is whole or untouched. Errors: CARAT_EIO, CARAT_ENOMEM, CARAT_EARG. */
+/* Writes the GGUF form; path is whole or untouched. Errors: CARAT_EFORMAT (another file is there, neither empty nor an importance
+ * matrix), CARAT_EIO, CARAT_ENOMEM, CARAT_EARG. */
 bool ct_imatrix_write(const ct_imatrix *m, const char *path, carat_err *err);
 
 #endif

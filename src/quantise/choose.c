@@ -15,17 +15,21 @@
 
 static bool no_type(const char *name, carat_err *err)
 {
-    char names[160] = "";
+    char names[140] = "";
     size_t n = 0;
-    for (size_t i = 0; ct_mix_at(i) && n < sizeof names; i++)
-        n += (size_t)snprintf(names + n, sizeof names - n, "%s%s", i ? " " : "", ct_mix_at(i)->name);
-    return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "no type '%.40s', expected one of %s", name, names);
+    for (size_t i = 0; ct_mix_at(i) && n + strlen(ct_mix_at(i)->name) + 2 < sizeof names; i++)
+        n += (size_t)snprintf(names + n, sizeof names - n, "%s ", ct_mix_at(i)->name);
+    return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "no type '%.40s', expected one of %s...", name, names);
 }
 
 static bool type_by_name(const char *name, ct_type *type, carat_err *err)
 {
+    ct_mix mix;
     if (!ct_type_by_name(name, type))
-        return no_type(name, err);
+        return ct_mix_by_name(name, &mix) ? ct_fail(err, CARAT_EARG, CARAT_NOWHERE,
+                                                    "'%.40s' is a mix for a whole model, expected one type, like %s",
+                                                    name, ct_type_get(mix.base)->name)
+                                          : no_type(name, err);
     const ct_type_info *info = ct_type_get(*type);
     return !info->is_quantised || info->can_quantise ||
            ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "weights cannot be written in %s", info->name);
@@ -156,6 +160,7 @@ static bool apply_parts(const ct_input *in, ct_choices *c, const carat_quantize_
 {
     ct_type embedding = 0, output = 0, vision = 0;
     bool has_head = false;
+    size_t n_tower = 0, n_others = 0; /* a tower's matrices; of them, those whose rows the type does not divide */
     if ((o->embedding_type && !type_by_name(o->embedding_type, &embedding, err)) ||
         (o->output_type && !type_by_name(o->output_type, &output, err)) ||
         (o->vision_type && !type_by_name(o->vision_type, &vision, err)))
@@ -170,7 +175,15 @@ static bool apply_parts(const ct_input *in, ct_choices *c, const carat_quantize_
             (o->embedding_type && is_table && !settle(t, &c->of[i], embedding, err)) ||
             (o->vision_type && is_tower && !settle(t, &c->of[i], fits(t, vision) ? vision : CT_F16, err)))
             return false;
+        n_tower += is_tower;
+        n_others += is_tower && !fits(t, vision);
     }
+    if (o->vision_type && !n_tower)
+        return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "%s has no vision tower that could be %s", in->path,
+                       ct_type_get(vision)->name);
+    if (o->vision_type && n_others)
+        ct_logf(CARAT_LOG_WARN, "%zu of the tower's %zu matrices have rows that do not divide into %s's blocks: F16",
+                n_others, n_tower, ct_type_get(vision)->name);
     return true;
 }
 
@@ -216,7 +229,7 @@ static bool wants_importance(ct_type type)
 
 /* What is quantised without importance, where that is worth a word. The table of embeddings has none: a row is looked up, not
  * multiplied, and llama-imatrix leaves it out. */
-static void look_at_importance(const ct_input *in, ct_choices *c, const char *path)
+void ct_choices_look(const ct_input *in, ct_choices *c, const char *path)
 {
     size_t blind = 0;
     for (size_t i = 0; i < in->n; i++) {
@@ -258,6 +271,10 @@ bool ct_choose(const ct_input *in, const carat_quantize_options *o, ct_choices *
         return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for the types of %zu tensors", in->n);
     if (o->type && !read_type(c, o->type, &rules, err))
         return false;
+    if (o->type && o->target_bytes)
+        return ct_fail(err, CARAT_EARG, CARAT_NOWHERE,
+                       "a type, '%.40s', and a size, which chooses the types itself: rules for single tensors go apart",
+                       o->type);
     if (o->imatrix && !read_importance(in, c, o->imatrix, err))
         return false;
     c->mix.is_blind = !o->imatrix;
@@ -266,8 +283,5 @@ bool ct_choose(const ct_input *in, const carat_quantize_options *o, ct_choices *
         c->of[i].type = usual(in, &in->tensors[i], &c->mix);
         c->of[i].error = NAN;
     }
-    if (!apply_parts(in, c, o, err) || !apply_rules(in, c, o, rules, err))
-        return false;
-    look_at_importance(in, c, o->imatrix);
-    return true;
+    return apply_parts(in, c, o, err) && apply_rules(in, c, o, rules, err);
 }

@@ -32,9 +32,12 @@ typedef struct ct_choices { /* zero-initialised */
 } ct_choices;
 
 /* Everything but a size. Errors: CARAT_EARG (an unknown type; one that cannot be made, or does not divide a row; a pattern
- * that matches nothing), those of ct_imatrix_read, CARAT_EFORMAT (an importance matrix of another model), CARAT_ENOMEM.
+ * that matches nothing; a type of a tower that there is not; a type beside a size), those of ct_imatrix_read, CARAT_EFORMAT (an importance matrix of another model), CARAT_ENOMEM.
  * Close in any case. */
 bool ct_choose(const ct_input *in, const carat_quantize_options *o, ct_choices *out, carat_err *err);
+/* Of the types as they are in the end: counts what is quantised without importance, and warns of it. path: of the matrix; NULL:
+ * there is none. */
+void ct_choices_look(const ct_input *in, ct_choices *c, const char *path);
 void ct_choices_close(ct_choices *c);
 
 /* Bytes of a tensor in a type; the size overflows nowhere, since the input's does not. */

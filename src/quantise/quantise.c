@@ -5,8 +5,8 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
+#include "base/inputs.h"
 #include "base/log.h"
 #include "quantise/rows.h"
 
@@ -18,13 +18,6 @@ typedef struct work {
     ct_gguf_writer *w;
     carat_quantize_result *result;
 } work;
-
-/* The new file takes its place at the end; but to lose a model to a slip would be hard. */
-static bool is_input(const work *k, const char *path)
-{
-    struct stat a, b;
-    return stat(path, &a) == 0 && stat(k->o->input, &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
-}
 
 /* ---- keys ---- */
 
@@ -124,6 +117,7 @@ static bool prepare(work *k, carat_err *err)
         return false;
     if (k->o->target_bytes && !ct_choose_for_size(&k->in, &k->choices, k->o->target_bytes, &k->rows, err))
         return false;
+    ct_choices_look(&k->in, &k->choices, k->o->imatrix);
     look_at_input(k);
     count(k);
     return true;
@@ -142,8 +136,9 @@ static bool write_file(work *k, const char *path, carat_err *err)
 bool ct_quantise(const carat_quantize_options *o, const char *path, carat_quantize_result *result, carat_err *err)
 {
     work k = { .o = o, .result = result };
-    if (is_input(&k, path))
-        return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "%s is the model itself: choose another file", path);
+    const char *const inputs[] = { o->input, o->imatrix };
+    if (!ct_inputs_stay(path, inputs, sizeof inputs / sizeof *inputs, err))
+        return false;
     const bool ok = prepare(&k, err) && write_file(&k, path, err);
     ct_rows_close(&k.rows);
     ct_choices_close(&k.choices);

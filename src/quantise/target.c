@@ -9,6 +9,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "quantise/rows.h"
 
@@ -124,13 +125,15 @@ static uint64_t least_bytes(const search *s)
     return bytes;
 }
 
-/* A price at which the file is small enough, and hardly more. Losses are at most some ones, and matrices have at least some
- * hundred bytes: at a price of 1 the least bytes win. */
+/* A price at which the file is small enough, and hardly more; there is one, since the least file is. */
 static double find_price(search *s, uint64_t bytes)
 {
     double low = 1e-18, high = 1;
     if (at_price(s, 0) <= bytes)
         return 0;
+    while (at_price(s, high) > bytes &&
+           high < 1e280) /* losses are at most some ones, and matrices have some hundred bytes, as a rule */
+        high *= 1e6;
     for (int k = 0; k < BISECTIONS; k++) {
         const double middle = sqrt(low * high);
         *(at_price(s, middle) > bytes ? &low : &high) = middle;
@@ -146,7 +149,7 @@ static bool find_mix(search *s, uint64_t bytes, carat_err *err)
                        "the smallest file has %.1f MB, of which %.1f MB are settled; expected at most %.1f MB",
                        (double)least / 1e6, (double)s->fixed / 1e6, (double)bytes / 1e6);
     const uint64_t now = at_price(s, find_price(s, bytes));
-    uint64_t left = bytes - now;
+    uint64_t left = now < bytes ? bytes - now : 0;
     while (spend(s, &left))
         ;
     return true;
@@ -171,6 +174,8 @@ bool ct_choose_for_size(const ct_input *in, ct_choices *c, uint64_t bytes, ct_ro
         s.m[s.n++].i = i;
     }
     /* The header: a GGUF file's own, or what a vocabulary takes. */
+    if (c->imatrix.n) /* its name, and that of its text */
+        s.fixed += 4096 + (c->imatrix.dataset ? strlen(c->imatrix.dataset) : 0);
     s.fixed += in->src.st ? (uint64_t)in->cfg.n_vocab * 32 + (1 << 20) : all > tensors ? all - tensors + 4096 : 4096;
     for (size_t k = 0; ok && k < s.n; k++)
         ok = try_types(rows, &in->tensors[s.m[k].i], &c->of[s.m[k].i], &s.m[k], err);

@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
 
+#include "base/inputs.h"
 #include "model/shape_fields.h"
 #include "synth/synth.h"
 
@@ -64,6 +65,8 @@ bool ct_synth_shape(const carat_shape *shape, const char *path, carat_progress_f
     ct_config c;
     ct_mix mix;
     ct_synth_tower tower;
+    if (!ct_inputs_stay(path, &shape->vocab_from, 1, err))
+        return false;
     if (!shape_config(shape, &c, err) || (shape->tower && !shape_tower(shape, &c, &tower, err)))
         return false;
     if (shape->tower == CARAT_TOWER_ALONE)

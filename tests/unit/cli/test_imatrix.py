@@ -84,6 +84,26 @@ class Imatrix(Folder):
             for x, y in zip(s, b[name]):
                 self.assertAlmostEqual(x / y, 1, places=5)  # files have float32
 
+    def test_what_goes_on_is_the_same_text_in_the_same_chunks(self):
+        text, out = self.text(), self.path("o.gguf")
+        args = ["--text", text, "--chunk-size", "32", "-o", out, "-t", "1"]
+        self.ok("imatrix", TINY_GGUF, *args, "--chunks", "4")
+        before = self.sums(out)
+        other = self.path("u.txt", b"another text " * 99)
+        self.refused("imatrix", TINY_GGUF, *args, "--resume", "--chunk-size", "64", says=["its chunks have 32 tokens, those to come 64"])
+        self.refused("imatrix", TINY_GGUF, *args, "--resume", "--text", other, says=["it was made of", "t.txt", "u.txt"])
+        for n in "4", "2":  # what is there is not fewer chunks because fewer are asked for
+            r = self.ok("imatrix", TINY_GGUF, *args, "--resume", "--chunks", n)
+            self.assertIn(b"4 chunks are there, and no more are asked for", r.stderr)
+            self.assertEqual(self.sums(out), before)
+        os.mkdir(self.path("elsewhere"))
+        moved = os.rename(text, self.path("elsewhere/t.txt")) or self.path("elsewhere/t.txt")
+        self.ok("imatrix", TINY_GGUF, *args, "--resume", "--chunks", "5", "--text", moved)
+        g = Gguf(out)
+        del g.keys["imatrix.chunk_size"]
+        g.save(out)
+        self.refused("imatrix", TINY_GGUF, *args, "--resume", "--text", moved, says="does not say what it was made of")
+
     def test_conversations(self):
         talks = [[{"role": "user", "content": "the %d" % i}, {"role": "assistant", "content": "and you"}] for i in range(3)]
         path = self.path("c.jsonl", "\n\n".join(json.dumps({"messages": t}) for t in talks).encode())

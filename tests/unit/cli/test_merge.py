@@ -147,7 +147,7 @@ class Merge(Folder):
     def test_inputs_are_kept(self):
         path, _, _ = self.adapter()
         before = os.path.getsize(path)
-        self.refused("merge", TINY_GGUF, path, "-o", path, says=["is one of the files to merge"])
+        self.refused("merge", TINY_GGUF, path, "-o", path, says=["choose another file"])
         self.assertEqual(os.path.getsize(path), before)
         out = self.path("out.gguf")
         self.refused("merge", TINY_GGUF, path, "-o", out, "--type", "q9", says=["no type 'q9'"])

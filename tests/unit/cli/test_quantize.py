@@ -117,6 +117,10 @@ class Quantize(Quantizing):
         refused("--type", "q4_0", "--tensor", "attn_v=q6_k", says="do not divide into Q6_K's blocks of 256")
         refused("--type", "q4_0", "--tensor", "output_norm=q8_0", says="output_norm.weight is no matrix")
         refused("--type", "q4_0", "--imatrix", "/nonexistent", says="/nonexistent")
+        refused("--vision-type", "q8_0", says="has no vision tower that could be Q8_0")
+        refused("--type", "q4_0", "--vision-type", "q8_0", says="has no vision tower")
+        refused("--type", "q4_0", "--target-size", "20M", says=["'q4_0'", "a size, which chooses the types itself"])
+        refused("--type", "q4_0", "--tensor", "attn_v=q4_k_m", says="'q4_k_m' is a mix for a whole model, expected one type, like Q4_K")
         refused("--type", "q4_0", model="/nonexistent.gguf", says="/nonexistent.gguf")
         
         self.refused("quantize", TINY_GGUF, out, says="needs --type", code=2)
@@ -125,7 +129,7 @@ class Quantize(Quantizing):
         model = self.path("m.gguf")
         Gguf(TINY_GGUF).save(model)
         before = os.listdir(self.dir.name)
-        self.refused("quantize", model, model, "--type", "q4_0", says="is the model itself")
+        self.refused("quantize", model, model, "--type", "q4_0", says="choose another file")
         g = Gguf(TINY_GGUF)
         sides, kind, data = g.tensors["blk.1.ffn_up.weight"]
         g.tensors["blk.1.ffn_up.weight"] = sides, kind, data[:400] + struct.pack("<f", math.nan) + data[404:]
@@ -262,6 +266,12 @@ class Quantize(Quantizing):
         text = self.ok("info", TINY_GGUF, "--compare", self.path("b.gguf")).stdout.decode()
         self.assertIn("158 tensors, 157 of them equal, 0 in one file only", text)
         self.refused("info", TINY_GGUF, "--compare", "/nonexistent", says="/nonexistent")
+        g.tensors[name] = sides, kind, struct.pack("<f", math.nan) + data[4:]  # which no mean may leave out in silence
+        g.save(self.path("b.gguf"))
+        d = self.compared(TINY_GGUF, self.path("b.gguf"))
+        self.assertEqual((d["equal"], d["not_finite"], d["relative"]), (157, 1, 0))
+        text = self.ok("info", TINY_GGUF, "--compare", self.path("b.gguf")).stdout.decode()
+        self.assertIn("no figure for 1: ", text)
 
 
 if __name__ == "__main__":

@@ -26,6 +26,8 @@ class Size(Quantizing):
             out = self.quantize("--target-size", size(os.path.getsize(mix)), model=model)
             self.assertLessEqual(os.path.getsize(out), os.path.getsize(mix))
             self.assertLess(self.lost(model, out), 1.001 * self.lost(model, mix))
+        r = self.ok("quantize", model, self.path("x.gguf"), "--target-size", "1.1M", "-t", "1")
+        self.assertRegex(r.stderr.decode(), r"\d+ matrices in two bits or fewer without an importance matrix")
         fixed = types_of(self.quantize("--target-size", "2M", "--tensor", "attn_k=q8_0", model=model))
         self.assertEqual({t for n, t in fixed.items() if "attn_k.weight" in n}, {"Q8_0"})
         listed = self.ok("quantize", model, self.path("x.gguf"), "--target-size", "2M", "--list").stdout.decode().splitlines()
