@@ -6,9 +6,11 @@ import array
 import gc
 import json
 import os
+import pty
 import subprocess
 import sys
 import tempfile
+import termios
 import unittest
 
 CARAT, DATA = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2])
@@ -31,6 +33,22 @@ def command(*args):
 def carat(*args, stdin=b"", timeout=60, **kw):
     """Runs the program; stdin None means an empty one."""
     return subprocess.run(command(*args), input=stdin, capture_output=True, timeout=timeout, **kw)
+
+
+def on_terminal(argv, env, cwd=None, columns=None):
+    """Starts a program behind a pseudo-terminal; its id and the terminal's other side. The child must never return from
+    here: it would run the tests once more."""
+    pid, fd = pty.fork()
+    if pid == 0:
+        try:
+            if cwd:
+                os.chdir(cwd)
+            if columns:
+                termios.tcsetwinsize(0, (24, columns))
+            os.execve(argv[0], argv, env)
+        finally:
+            os._exit(127)
+    return pid, fd
 
 
 class Golden:

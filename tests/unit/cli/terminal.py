@@ -4,19 +4,16 @@ SPDX-License-Identifier: Apache-2.0
 """
 import json
 import os
-import pty
 import re
 import select
 import signal
-import sys
 import tempfile
 import termios
 import time
 import unittest
 
-CARAT, DATA = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2])
-os.environ["CARAT_MODELS"] = "/nonexistent" # what the user has pulled is no part of the tests
-TINY = DATA + "/models/tiny-text"
+from program import CARAT, TINY, on_terminal
+
 ESCAPES = re.compile(rb"\x1b\[[0-9;?]*[A-Za-z]")
 
 
@@ -27,16 +24,10 @@ class Terminal:
                  columns=None, **more):
         env = dict(os.environ, TERM=term, XDG_STATE_HOME=state, HOME=state, LC_ALL=locale, **more)
         env = {k: v for k, v in env.items() if k != "NO_COLOR" or "NO_COLOR" in more}
-        self.pid, self.fd = pty.fork()
-        if self.pid == 0:
-            if cwd:
-                os.chdir(cwd)
-            if columns:
-                termios.tcsetwinsize(0, (24, columns))
-            chat = [CARAT, command, model, "-t", "1", *args]
-            if job_control:  # a stopped program needs a shell that waits for it
-                chat = ["/bin/sh", "-mc", '"$@"; echo STOPPED; fg >/dev/null', "sh", *chat]
-            os.execve(chat[0], chat, env)
+        chat = [CARAT, command, model, "-t", "1", *args]
+        if job_control:  # a stopped program needs a shell that waits for it
+            chat = ["/bin/sh", "-mc", '"$@"; echo STOPPED; fg >/dev/null', "sh", *chat]
+        self.pid, self.fd = on_terminal(chat, env, cwd, columns)
         self.seen = self.raw = b""
         self.status = None
 

@@ -6,13 +6,12 @@ import array
 import json
 import math
 import os
-import pty
 import re
 import signal
 import subprocess
 import time
 
-from program import CARAT, SIGHT, TINY, Folder, carat, main
+from program import CARAT, SIGHT, TINY, Folder, carat, main, on_terminal
 
 QUESTION = "is it a red star"
 BARS = "█▏▎▍▌▋▊▉"
@@ -141,9 +140,7 @@ class Decide(Folder):
         shown = {}
         for term in "xterm", "dumb":
             env = {k: v for k, v in os.environ.items() if k != "NO_COLOR"}
-            pid, fd = pty.fork()
-            if pid == 0:
-                os.execve(CARAT, [CARAT, "decide", TINY, QUESTION, "--yes-no"], {**env, "TERM": term})
+            pid, fd = on_terminal([CARAT, "decide", TINY, QUESTION, "--yes-no"], {**env, "TERM": term})
             data = b""
             try:
                 while more := os.read(fd, 4096):

@@ -12,7 +12,8 @@ import termios
 import time
 import unittest
 
-from terminal import CARAT, DATA, ESCAPES, TINY, Case, Terminal
+from program import CARAT, DATA, TINY
+from terminal import ESCAPES, Case, Terminal
 
 
 class Keys(Case):

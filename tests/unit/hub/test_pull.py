@@ -4,7 +4,6 @@ SPDX-License-Identifier: Apache-2.0
 """
 import json
 import os
-import pty
 import resource
 import select
 import signal
@@ -12,7 +11,7 @@ import time
 import unittest
 
 from hub_case import REPO, Case, data
-from program import CARAT, SANITIZED, TINY, TINY_GGUF, main
+from program import CARAT, SANITIZED, TINY, TINY_GGUF, main, on_terminal
 from stand_in import COMMIT
 
 class Names(Case):
@@ -190,9 +189,7 @@ class Best(Case):
 
     def terminal(self, *answers):
         """carat pull at a pseudo-terminal; what it shows and its exit code."""
-        pid, fd = pty.fork()
-        if pid == 0:
-            os.execve(CARAT, [CARAT, "pull", REPO], dict(self.env, TERM="xterm"))
+        pid, fd = on_terminal([CARAT, "pull", REPO], dict(self.env, TERM="xterm"))
         seen, left = b"", list(answers)
         end = time.monotonic() + 30
         while time.monotonic() < end:
