@@ -33,19 +33,16 @@ static uint64_t saved_state(void)
 #define ARCH_REQ_XCOMP_PERM 0x1023
 #define XFEATURE_TILE_DATA  18
 
-/* Tiles at a start: a millisecond's worth. */
-#define TILES_TRIED 1000
-
 static bool may_use_tiles(void)
 {
     if (syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, XFEATURE_TILE_DATA) != 0)
         return false;
-    const size_t n = ct_tiles_differ(&ct_tile_ops_amx, &ct_tile_ops_plain, TILES_TRIED, 1);
+    const size_t n = ct_tiles_differ(&ct_tile_ops_amx, &ct_tile_ops_plain, CT_TILES_TRIED, 1);
     if (n > 0)
         ct_logf(CARAT_LOG_WARN,
                 "this processor's tiles (AMX) multiply otherwise than they should, in %zu of %d trials: "
                 "they are not used",
-                n, TILES_TRIED);
+                n, CT_TILES_TRIED);
     return n == 0;
 }
 

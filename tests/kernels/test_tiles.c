@@ -13,6 +13,7 @@
 
 #include "kernels/kernels.h"
 #include "kernels/x86/tile_check.h"
+#include "kernels/x86/tile_math.h"
 
 typedef const uint32_t steps_of[16][16];
 
@@ -116,6 +117,104 @@ static void check_wrong(void)
     expect(ct_tiles_differ(&order, &ct_tile_ops_plain, 1000, 1) > 500, "another order of the sums is not seen");
 }
 
+/* ---- what the trial at every start finds out ---- */
+
+/* What another processor, or an emulator, could do otherwise than tile_math.h. */
+#define MISTAKES(X)                                                                                                    \
+    X(NONE, "nothing")                                                                                                 \
+    X(KEEPS_OPERANDS, "subnormal operands")                                                                            \
+    X(KEEPS_SUMS, "subnormal sums")                                                                                    \
+    X(KEEPS_C, "a subnormal C")                                                                                        \
+    X(ROUNDS_LEAST_UP, "sums that only the spacing of subnormal numbers makes normal")                                 \
+    X(ROUNDS_TWICE, "products, rounded before they are added")                                                         \
+    X(ONE_CHAIN, "even and odd columns in one chain")                                                                  \
+    X(C_FIRST, "C, added before odd columns are")                                                                      \
+    X(DOWNWARDS, "the order of the steps")                                                                             \
+    X(TRUNCATES, "the last rounding, towards zero")
+#define NAME_OF(name, what) name,
+#define WHAT_OF(name, what) what,
+enum mistake { MISTAKES(NAME_OF) N_MISTAKE };
+static const char *const mistakes[] = { MISTAKES(WHAT_OF) };
+static enum mistake mistake;
+
+static float bits_of(uint32_t u)
+{
+    float x;
+    memcpy(&x, &u, 4);
+    return mistake == KEEPS_OPERANDS ? x : tile_flush(x);
+}
+
+static float sum_of(float a, float b, float c)
+{
+    volatile float product = a * b; /* no contraction */
+    if (mistake == ROUNDS_TWICE)
+        return tile_flush(product + c);
+    if (mistake == KEEPS_SUMS)
+        return fmaf(a, b, c);
+    return mistake == ROUNDS_LEAST_UP ? tile_flush(fmaf(a, b, c)) : tile_fma(a, b, c);
+}
+
+static float total_of(float c, float even, float odd)
+{
+    if (mistake == KEEPS_SUMS)
+        return tile_flush(c) + (even + odd);
+    c = mistake == KEEPS_C ? c : tile_flush(c);
+    if (mistake == C_FIRST)
+        return tile_flush(tile_flush(c + even) + odd);
+    const float both = mistake == ONE_CHAIN ? even : tile_flush(even + odd), sum = tile_flush(c + both);
+    if (mistake == TRUNCATES && isfinite(sum) && fabs((double)sum) > fabs((double)c + (double)both))
+        return nextafterf(sum, 0);
+    return sum;
+}
+
+static void mistaken_bf16(float c[16][16], steps_of a, steps_of b)
+{
+    for (int r = 0; r < 256; r++) {
+        float even = 0, odd = 0, *odds = mistake == ONE_CHAIN ? &even : &odd;
+        for (int i = 0; i < 16; i++) {
+            const int k = mistake == DOWNWARDS ? 15 - i : i;
+            const uint32_t x = a[r / 16][k], y = b[k][r % 16];
+            even = sum_of(bits_of(x << 16), bits_of(y << 16), even);
+            *odds = sum_of(bits_of(x & 0xFFFF0000u), bits_of(y & 0xFFFF0000u), *odds);
+        }
+        c[r / 16][r % 16] = total_of(c[r / 16][r % 16], even, odd);
+    }
+}
+
+static bool is_saturated; /* pairs of products in 16 bits, as vpmaddubsw adds them; else A's even bytes are unsigned */
+
+static void mistaken_s8u8(uint32_t c[16][16], steps_of a, steps_of b)
+{
+    for (int r = 0; r < 256; r++)
+        for (int k = 0; k < 16; k++)
+            for (int j = 0; j < 32; j += 16) {
+                const uint32_t x = a[r / 16][k] >> j, y = b[k][r % 16] >> j;
+                const int32_t first = is_saturated ? (int8_t)x : (int32_t)(x & 0xFF), second = (int8_t)(x >> 8);
+                int32_t sum = first * (int32_t)(y & 0xFF) + second * (int32_t)(y >> 8 & 0xFF);
+                if (is_saturated)
+                    sum = sum > INT16_MAX ? INT16_MAX : sum < INT16_MIN ? INT16_MIN : sum;
+                c[r / 16][r % 16] += (uint32_t)sum;
+            }
+}
+
+static void check_mistakes(void)
+{
+    const ct_tile_ops sums = { mistaken_bf16, ct_tile_ops_plain.s8u8 };
+    const ct_tile_ops bytes = { ct_tile_ops_plain.bf16, mistaken_s8u8 };
+    for (int i = 0; i < N_MISTAKE; i++) {
+        mistake = (enum mistake)i;
+        const size_t n = ct_tiles_differ(&sums, &ct_tile_ops_plain, CT_TILES_TRIED, 1);
+        if (i == NONE ? n > 0 : n < 20) {
+            fprintf(stderr, "FAIL: a processor with another way of %s is found out in %zu trials\n", mistakes[i], n);
+            failures++;
+        }
+    }
+    for (int i = 0; i < 2; i++) {
+        is_saturated = i == 1;
+        expect(ct_tiles_differ(&bytes, &ct_tile_ops_plain, CT_TILES_TRIED, 1) > 100, "other integer sums are not seen");
+    }
+}
+
 /* ---- this processor ---- */
 
 static bool has_flag(const char *flag)
@@ -144,6 +243,7 @@ int main(int argc, char **argv)
     }
     check_pinned();
     check_wrong();
+    check_mistakes();
     if (!(cpu & CT_CPU_AMX)) {
         expect(!has_flag(" amx_bf16") || !has_flag(" amx_int8"), "this processor has tiles, but they are not used");
         printf("no AMX: %d failures without it\n", failures);
