@@ -19,8 +19,10 @@ typedef struct check {
     const ct_kernels *generic; /* what a level is measured against; also makes the activations */
     const char *filter;        /* run only checks whose name contains this; NULL: all */
     bool is_bench;
-    bool is_quick; /* a part of the shapes: for emulators, thirty times slower than the machine */
-    int n_run;     /* checks that ran */
+    bool is_quick;           /* a third of the shapes, of which every kernel has another */
+    const ct_kernels *below; /* levels that this one builds upon and whose products are left to their own tests */
+    int n_below;
+    int n_run; /* checks that ran */
 } check;
 
 /* Does a check of this name run? It becomes the current one, named in failures. Printf-like; cut at 63 characters. */

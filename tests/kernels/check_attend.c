@@ -411,7 +411,8 @@ static void check_elem(const check *c, ct_kv_elem elem)
 {
     static const size_t dims[] = { 1, 6, 8, 20, 24, 32, 72, 64, 96, 128, 168, 256, 512 };
     rng g = { 11 };
-    for (size_t d = 0; d < sizeof dims / sizeof *dims; d += c->is_quick ? 3 : 1) {
+    const size_t step = c->is_quick ? 3 : 1;
+    for (size_t d = (size_t)elem % step; d < sizeof dims / sizeof *dims; d += step) {
         if (!ct_kv_elem_fits(elem, dims[d]))
             continue;
         check_scene(c, elem, dims[d], 1, 9, 1.0f, &g);

@@ -138,6 +138,16 @@ typedef struct matrix {
     double *reach;         /* [rows][cols / 32]: the largest magnitude that codes of the stretch can have */
 } matrix;
 
+/* Of the stretches that a unit's groups are in. */
+static void raise_reach(const ct_plain_unit *u, int groups, size_t row, double largest, double *reach)
+{
+    for (int g = 0; g < groups; g++) {
+        const double min = u->has_min ? (double)u->min[g][row] : 0, max = (double)u->scale[g][row] * largest + min;
+        double *r = &reach[g * u->group / 32];
+        *r = fmax(*r, fmax(fabs(min), fabs(max)));
+    }
+}
+
 /* From the scales, which the q8 products share and are checked by. */
 static void find_reach(matrix *w)
 {
@@ -145,20 +155,17 @@ static void find_reach(matrix *w)
     const size_t stretches = w->cols / 32, units = form->codes == CT_CODES_NONE ? 0 : ct_units(w->type, w->cols);
     ct_plain_unit *u = need(1, sizeof *u);
     w->reach = need(w->rows * stretches + 1, sizeof(double));
-    for (size_t row = 0; row < w->rows; row++)
+    for (size_t first = 0; first < w->rows; first += CT_PANEL) {
+        const uint8_t *panel = w->packed + first / CT_PANEL * w->panel_bytes;
+        const uint8_t *tail = ct_unit_of(w->type, 2).has_tail ? panel + ct_tail_offset(w->type, w->cols) : panel;
         for (size_t i = 0, s = 0; i < units; i++) {
-            const uint8_t *panel = w->packed + row / CT_PANEL * w->panel_bytes;
-            const uint8_t *tail = ct_unit_of(w->type, 2).has_tail ? panel + ct_tail_offset(w->type, w->cols) : panel;
             const ct_unit f = ct_unit_at(w->type, w->cols, i);
             ct_plain_unit_of(w->type, &f, panel + ct_unit_offset(w->type, i), tail + 32 * i, u);
-            for (int g = 0; g < f.cols / u->group; g++) {
-                double *reach = &w->reach[row * stretches + s + (size_t)(g * u->group / 32)];
-                double min = u->has_min ? (double)u->min[g][row % CT_PANEL] : 0;
-                double max = (double)u->scale[g][row % CT_PANEL] * form->largest + min;
-                *reach = fmax(*reach, fmax(fabs(min), fabs(max)));
-            }
+            for (size_t row = first; row < w->rows && row < first + CT_PANEL; row++)
+                raise_reach(u, f.cols / u->group, row - first, form->largest, &w->reach[row * stretches + s]);
             s += (size_t)f.stretches;
         }
+    }
     free(u);
 }
 
@@ -559,14 +566,23 @@ static void check_slot(const check *c, ct_type type, ct_acts_form form)
     size_t n = block == 1     ? sizeof plain_shapes / sizeof *plain_shapes
                : block == 256 ? sizeof block256_shapes / sizeof *block256_shapes
                               : sizeof block32_shapes / sizeof *block32_shapes;
-    for (size_t i = c->is_quick ? 2 : 0; i < n; i += c->is_quick ? 3 : 1)
+    const size_t step = c->is_quick ? 3 : 1, share = ((size_t)type + form) % step;
+    for (size_t i = share; i < n; i += step)
         check_shape(c, type, form, &shapes[i], &r);
-    if (c->is_quick)
-        return;
-    check_many_tokens(c, type, form, &r);
+    if (share == 0)
+        check_many_tokens(c, type, form, &r);
     /* Not where generic does the work: it is slow, and sums in one piece. */
-    if (c->isa->mul[type][form] != c->generic->mul[type][form] && ct_pack_is_interleaved(type))
+    if (share == step / 2 && c->isa->mul[type][form] != c->generic->mul[type][form] && ct_pack_is_interleaved(type))
         check_long_rows(c, type, form, &r);
+}
+
+/* Is the slot's function one of a level below, whose own test has it? */
+static bool is_from_below(const check *c, uint32_t type, int form)
+{
+    for (int i = 0; i < c->n_below; i++)
+        if (c->below[i].mul[type][form] == c->isa->mul[type][form])
+            return true;
+    return false;
 }
 
 /* ---- speed ---- */
@@ -644,7 +660,7 @@ void check_mul(check *c)
                 continue;
             if (!fn || !c->isa->mul[type][c->isa->form[type]])
                 check_fail("the slot is empty");
-            else if (fn != plain || is_generic)
+            else if ((fn != plain || is_generic) && !is_from_below(c, type, form))
                 check_slot(c, (ct_type)type, (ct_acts_form)form);
             if (fn && c->is_bench && (fn != plain || is_generic))
                 bench_slot(c, (ct_type)type, (ct_acts_form)form);

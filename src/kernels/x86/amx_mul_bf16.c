@@ -1,6 +1,6 @@
 /* amx_mul_bf16.c - weights in bf16 or f16 times bf16 activations.
  *
- * F16 weights are rounded to bf16: 2^-9 of each at most.
+ * F16 weights are rounded to bf16: 2^-8 of each at most.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "kernels/x86/amx_bf16.h"

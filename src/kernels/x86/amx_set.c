@@ -81,7 +81,7 @@ static void take_scores(const ct_set *set, size_t key, size_t stretches, const g
 /* ---- weights ---- */
 
 /* 2^x to 2^-13.7 of itself: x = k + f, 0 <= f < 1, and 2^f by a polynomial of degree 3 (weighted least squares,
- * reweighted to the minimax). The resulting weight is rounded to bf16, by up to 2^-9. Minus infinity gives 0. */
+ * reweighted to the minimax). The resulting weight is rounded to bf16, by up to 2^-8. Minus infinity gives 0. */
 INLINE __m512 exp2_rough(__m512 x)
 {
     const __m512 f = _mm512_reduce_ps(x, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC);

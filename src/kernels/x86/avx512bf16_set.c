@@ -14,7 +14,7 @@ INLINE vec set_dot(vec acc, vec a, vec b)
 }
 
 /* 2^x to 2^-13.6 of itself: x = k + f, |f| <= 1/2, and 2^f by a polynomial of degree 3 (weighted least squares,
- * reweighted to the minimax). The resulting weight is rounded to bf16, by up to 2^-9. */
+ * reweighted to the minimax). The resulting weight is rounded to bf16, by up to 2^-8. */
 INLINE vec set_exp(vec x)
 {
     const vec k = _mm512_roundscale_ps(x, 8), f = _mm512_sub_ps(x, k);
