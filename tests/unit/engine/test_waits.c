@@ -394,6 +394,9 @@ static void freed_at_every_moment(void **state)
         if (r[i]) {
             for (size_t k = up_to(6); k > 0; k--)
                 carat_request_next(r[i], (double)up_to(1) * 0.0002);
+            if (up_to(9) == 0) /* the end is a moment, too, however slow steps are */
+                while (carat_request_next(r[i], -1)->kind != CARAT_EVENT_END)
+                    ;
             if (up_to(3) == 0)
                 carat_request_cancel(r[i]);
             carat_request_free(r[i]);
