@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""Checks of text: every C file begins by saying what it is, and what the documentation points to exists.
+"""Checks of text: every C file begins by saying what it is and calls no banned function, and what the documentation points
+to exists.
 
     check_text.py [FOLDER]        the repository; without FOLDER, the one this script belongs to
 
 A C file begins with a comment that holds a sentence and, as its last line, the licence. A comment that begins with a
 file's name ("pack.h - the packed form ...") begins with this file's, so that a renamed file cannot keep the old one.
-In Markdown, relative links and files of the repository in `backquotes` exist; in docs/PITFALLS.md the tests that guard a
+Banned is what writes without a bound (strcpy) or reads a number without an error (atoi). In Markdown, relative links and files of the repository in `backquotes` exist; in docs/PITFALLS.md the tests that guard a
 row do.
 
 Prints one line a fault, FILE:LINE: what; exits with 1 if there was one.
@@ -25,9 +26,16 @@ def files(root):
             yield os.path.join(folder, name)
 
 
-def head_fault(path):
-    with open(path, encoding="utf-8") as f:
-        text = f.read()
+BANNED = re.compile(r"\b(strcpy|strcat|sprintf|vsprintf|atoi|atol|atof|gets|strtok) ?\(")
+
+
+def banned_faults(text):
+    for number, line in enumerate(text.split("\n"), 1):
+        for name in BANNED.findall(line):
+            yield number, f"{name} is banned: use what is bounded"
+
+
+def head_fault(path, text):
     match = re.match(r"/\*(.*?)\*/\n", text, re.S)
     if not match:
         return "does not begin with a comment that says what the file is"
@@ -106,8 +114,11 @@ def main():
         faults = []
         if path.endswith((".c", ".h")):
             n_c += 1
-            fault = head_fault(path)
+            with open(path, encoding="utf-8") as f:
+                text = f.read()
+            fault = head_fault(path, text)
             faults = [(1, fault)] if fault else []
+            faults += banned_faults(text)
         elif path.endswith(".md"):
             n_md += 1
             faults = list(link_faults(path)) + list(path_faults(path, root))

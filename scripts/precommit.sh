@@ -8,13 +8,7 @@ fail() { printf 'precommit: %s\n' "$*" >&2; exit 1; }
 step "clang-format"
 git ls-files '*.c' '*.h' | xargs clang-format --dry-run -Werror 2>&1 | head -20 | grep . && fail "run: make format"
 
-step "banned functions"
-if git grep -nwE '(strcpy|strcat|sprintf|vsprintf|atoi|atol|atof|gets|strtok)' -- '*.c' '*.h' |
-    grep -E '(strcpy|strcat|sprintf|vsprintf|atoi|atol|atof|gets|strtok) ?\('; then
-    fail "use the bounded ones"
-fi
-
-step "heads of files, links of the documentation"
+step "heads of files, banned functions, links of the documentation"
 scripts/check_text.py
 
 step "rooms"

@@ -28,7 +28,7 @@ static void set_id(ct_call *c)
 {
     const char *own = ct_http_header(c->x, "X-Request-Id");
     if (own && is_word(own))
-        strcpy(c->id, own);
+        memcpy(c->id, own, strlen(own) + 1);
     else
         ct_openai_new_id("req_", c->id, sizeof c->id);
     ct_http_set(c->x, "x-request-id", c->id);

@@ -90,7 +90,7 @@ static bool listen_on_path(ct_server *s, const char *path, carat_err *err)
     if (strlen(path) >= sizeof a.sun_path)
         return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "'%.60s...': a socket's path has at most %zu bytes", path,
                        sizeof a.sun_path - 1);
-    strcpy(a.sun_path, path);
+    memcpy(a.sun_path, path, strlen(path) + 1);
     if (lstat(path, &st) == 0 && S_ISSOCK(st.st_mode))
         unlink(path); /* of a server that was killed */
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);

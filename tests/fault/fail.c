@@ -191,7 +191,7 @@ __attribute__((constructor)) static void begin(void)
 {
     const char *n = getenv("FAIL_AT");
     if (n)
-        fail_at(atol(n), getenv("FAIL_FROM") != NULL);
+        fail_at(strtol(n, NULL, 10), getenv("FAIL_FROM") != NULL);
 }
 
 __attribute__((destructor)) static void end(void)

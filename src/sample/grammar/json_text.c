@@ -63,7 +63,8 @@ bool ct_json_number_text(double x, ct_buf *out)
     for (const char *p = text; *p && *p != 'e'; p++)
         if (*p != '.')
             digits[n++] = *p;
-    const int exponent = atoi(strchr(text, 'e') + 1), point = exponent + 1; /* digits before the point */
+    const int exponent = (int)strtol(strchr(text, 'e') + 1, NULL, 10),
+              point = exponent + 1; /* digits before the point */
     while (n > 1 && digits[n - 1] == '0')
         n--;
     if (x < 0)

@@ -36,7 +36,7 @@ static decimal decimal_of(double x)
         if (strtod(text, NULL) == x)
             break;
     }
-    int place = atoi(strchr(text, 'e') + 1); /* of the first digit: 10^place */
+    int place = (int)strtol(strchr(text, 'e') + 1, NULL, 10); /* of the first digit: 10^place */
     for (int zeros = -1; x > 0 && zeros > place; zeros--)
         d.fraction[d.n_fraction++] = '0';
     for (const char *p = text; x > 0 && *p != 'e'; p++) {

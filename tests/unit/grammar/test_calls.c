@@ -129,11 +129,12 @@ static void calls_alone(void **state)
     form f;
     must_open(ct_call_rules, v, N_CALL_TOOLS, CT_MOST_CALLS, &f);
     judge_all(&f, many, sizeof many / sizeof *many);
-    char list[2048] = "[" STOP;
+    char list[2048];
+    int len = snprintf(list, sizeof list, "[" STOP);
     for (int i = 2; i <= CT_MOST_CALLS; i++)
-        strcat(list, ", " STOP);
+        len += snprintf(list + len, sizeof list - (size_t)len, ", " STOP);
     assert_int_equal(judge(&f, list), BEGUN);
-    strcat(list, ",");
+    snprintf(list + len, sizeof list - (size_t)len, ",");
     assert_int_equal(judge(&f, list), DEAD);
     for (size_t i = 0; i < N_CALL_TOOLS; i++) {
         char begin[128];
@@ -228,9 +229,9 @@ static void calls_in_a_text(void **state)
         char begin[128];
         const int n = snprintf(begin, sizeof begin, "x\n{\"name\" :\"%s", call_tool_names[i]);
         assert_int_equal(judge(&f, begin), WHOLE);
-        strcpy(begin + n, "\"");
+        snprintf(begin + n, sizeof begin - (size_t)n, "\"");
         assert_int_equal(judge(&f, begin), BEGUN);
-        strcpy(begin + n, "?\"");
+        snprintf(begin + n, sizeof begin - (size_t)n, "?\"");
         assert_int_equal(judge(&f, begin), WHOLE);
     }
     close_form(&f);
@@ -579,9 +580,9 @@ static void many_functions(void **state)
     must_open(ct_text_or_call_rules, v, MANY, CT_MOST_CALLS, &f);
     char begin[256];
     for (int i = 0; i < MANY; i += 21) {
-        snprintf(begin, sizeof begin, "```json\n[ \n{\n\"name\":\"%.79s", of[i]);
+        const int n = snprintf(begin, sizeof begin, "```json\n[ \n{\n\"name\":\"%.79s", of[i]);
         assert_int_equal(judge(&f, begin), WHOLE);
-        strcat(begin, "\"");
+        snprintf(begin + n, sizeof begin - (size_t)n, "\"");
         assert_int_equal(judge(&f, begin), BEGUN);
     }
     close_form(&f);
