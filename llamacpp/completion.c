@@ -275,7 +275,9 @@ static const char *stopping_word(const ct_openai_request *r, const carat_result 
 static json_t *settings_of(const completion *c, const ct_openai_request *r)
 {
     json_t *o = ct_llamacpp_settings(&r->sampling, &r->generation, c->wishes.streams);
-    if (!c->wishes.generates_nothing || (set(o, "n_predict", json_integer(0)) && set(o, "max_tokens", json_integer(0))))
+    const bool ok = set(o, "lora", ct_llamacpp_lora(r, c->talk.scene->options, c->talk.scene->model));
+    if (ok && (!c->wishes.generates_nothing ||
+               (set(o, "n_predict", json_integer(0)) && set(o, "max_tokens", json_integer(0)))))
         return o;
     json_decref(o);
     return NULL;

@@ -71,7 +71,7 @@ json_t *ct_llamacpp_adapters(const ct_llamacpp_adapter *all, size_t n)
     return list;
 }
 
-static bool read_scale(const json_t *entry, size_t n, double *scales, ct_openai_fault *f)
+static bool read_scale(const json_t *entry, size_t n, double *scales, bool *is_set, ct_openai_fault *f)
 {
     const json_t *id = json_object_get(entry, "id"), *scale = json_object_get(entry, "scale");
     const json_int_t i = json_integer_value(id);
@@ -84,12 +84,16 @@ static bool read_scale(const json_t *entry, size_t n, double *scales, ct_openai_
                                 (long long)i, n);
     if (!isfinite((float)json_number_value(scale)))
         return ct_openai_refuse(f, 400, "invalid_value", "scale", "a scale that is not a number");
+    if (is_set[i])
+        return ct_openai_refuse(f, 400, "invalid_value", "id", "the body has the adapter %lld twice", (long long)i);
+    is_set[i] = true;
     scales[i] = json_number_value(scale);
     return true;
 }
 
 bool ct_llamacpp_read_scales(const json_t *body, size_t n, double *scales, ct_openai_fault *f)
 {
+    bool is_set[CT_OPENAI_ALL_ADAPTERS] = { false };
     size_t n_used = 0;
     if (!json_is_array(body))
         return ct_openai_refuse(f, 400, "invalid_value", "", "the body is %s, expected a list of adapters",
@@ -97,7 +101,7 @@ bool ct_llamacpp_read_scales(const json_t *body, size_t n, double *scales, ct_op
     for (size_t i = 0; i < n; i++)
         scales[i] = 0;
     for (size_t i = 0; i < json_array_size(body); i++)
-        if (!read_scale(json_array_get(body, i), n, scales, f))
+        if (!read_scale(json_array_get(body, i), n, scales, is_set, f))
             return false;
     for (size_t i = 0; i < n; i++)
         n_used += scales[i] != 0;

@@ -25,6 +25,8 @@ bool ct_llamacpp_ids(const carat_tokenizer *tok, const json_t *v, bool has_bos, 
 
 /* settings.c: how answers are drawn, in llama-server's words. generation may be NULL: the defaults. */
 json_t *ct_llamacpp_settings(const carat_sampling *s, const carat_generation *g, bool streams);
+/* The adapters that a request is answered with. NULL: no memory. */
+json_t *ct_llamacpp_lora(const ct_openai_request *r, const ct_openai_options *o, const char *model);
 json_t *ct_llamacpp_num(float v); /* with the digits that it was given with: 0.95 */
 
 /* template.c: a chat's prompt, made as /v1/chat/completions makes it. Deinitialise the request in either case. */

@@ -71,6 +71,34 @@ static bool set_others(json_t *o)
            set(o, "n_discard", json_integer(0)) && set(o, "min_keep", json_integer(0)) && set(o, "lora", json_array());
 }
 
+/* The number of an adapter in GET /lora-adapters. */
+static size_t number_of(const carat_engine *e, const ct_openai_options *o, const carat_adapter *a)
+{
+    size_t i = 0;
+    while (o->adapters ? i < o->adapters->n && o->adapters->v[i].adapter != a
+                       : carat_engine_adapter(e, i, NULL) && carat_engine_adapter(e, i, NULL) != a)
+        i++;
+    return i;
+}
+
+json_t *ct_llamacpp_lora(const ct_openai_request *r, const ct_openai_options *o, const char *model)
+{
+    carat_adapter_use own[CT_OPENAI_MAX_ADAPTERS];
+    const carat_adapter_use *uses = r->n_adapters ? r->adapters : own;
+    const bool says = r->n_adapters || r->submit.n_adapters == CARAT_NO_ADAPTERS;
+    const size_t n = says ? r->n_adapters : ct_openai_adapters_of(r->engine, o, model, own);
+    json_t *list = json_array();
+    bool ok = list != NULL;
+    for (size_t i = 0; ok && i < n; i++)
+        ok = json_array_append_new(list,
+                                   json_pack("{s:I, s:f}", "id", (json_int_t)number_of(r->engine, o, uses[i].adapter),
+                                             "scale", uses[i].scale)) == 0;
+    if (ok)
+        return list;
+    json_decref(list);
+    return NULL;
+}
+
 /* A seed beyond 63 bits is written as the negative number that a request would give it by. */
 json_t *ct_llamacpp_settings(const carat_sampling *s, const carat_generation *g, bool streams)
 {

@@ -88,9 +88,12 @@ static bool add_entry(ct_openai_request *r, const json_t *entry, const ct_openai
         if (strcmp(key, "id") != 0 && strcmp(key, "scale") != 0)
             return ct_openai_refuse(f, 400, "unsupported_parameter", FIELD,
                                     "'lora' has a '%.60s', expected 'id' and 'scale'", key);
-    if (!json_is_number(scale) || !isfinite((float)json_number_value(scale)))
+    if (!json_is_number(scale))
         return ct_openai_refuse(f, 400, "invalid_value", FIELD, "a 'scale' of 'lora' is %s, expected a number",
                                 scale ? ct_json_kind(scale) : "missing");
+    if (!isfinite((float)json_number_value(scale)))
+        return ct_openai_refuse(f, 400, "invalid_value", FIELD, "a 'scale' of 'lora' is %g, beyond float32",
+                                json_number_value(scale));
     return find(json_object_get(entry, "id"), r->engine, o, &i, f) &&
            add(r, at(r->engine, o, i, &own), json_number_value(scale), f);
 }

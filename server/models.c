@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "base/clock.h"
+#include "base/utf8.h"
 #include "server/models_inside.h"
 
 /* The last part of a path without ".gguf". */
@@ -80,6 +81,17 @@ ct_model *ct_models_add(ct_models *all, const char *name, const char *path)
     return add(all, name, path);
 }
 
+/* It is what clients call an adapter by, and the engine, which has 127 bytes for it. */
+static bool can_be_called(const ct_model_adapter *a, carat_err *err)
+{
+    const size_t n = strlen(a->name);
+    if (n > 0 && n < 128 && ct_utf8_valid(a->name, n) == n)
+        return true;
+    return ct_fail(err, CARAT_EARG, CARAT_NOWHERE,
+                   "%s: an adapter's name is 1 to 127 bytes of UTF-8: give it one of its own, --lora NAME=FILE",
+                   a->path ? a->path : "");
+}
+
 /* The operator's adapters belong to the first model. */
 static bool add_adapters(ct_model *m, const carat_options *o, carat_err *err)
 {
@@ -93,6 +105,8 @@ static bool add_adapters(ct_model *m, const carat_options *o, carat_err *err)
             snprintf(a->name, sizeof a->name, "%s", o->adapters[i].name);
         else
             name_of_path(a->path ? a->path : "", a->name, sizeof a->name);
+        if (!can_be_called(a, err))
+            return false;
     }
     return true;
 }

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 
 #include "base/size.h"
+#include "base/utf8.h"
 #include "model/beside.h"
 
 #define MAX_CONFIG ((size_t)1 << 20)
@@ -251,7 +252,10 @@ static void set_name(ct_lora *l)
         from--;
     if (n - from > 5 && strncasecmp(path + n - 5, ".gguf", 5) == 0)
         n -= 5;
-    snprintf(l->name, sizeof l->name, "%.*s", (int)(n - from < 100 ? n - from : 100), path + from);
+    size_t len = n - from < CT_LORA_NAME - 1 ? n - from : CT_LORA_NAME - 1;
+    if (len < n - from)
+        len -= ct_utf8_incomplete(path + from, len);
+    snprintf(l->name, sizeof l->name, "%.*s", (int)len, path + from);
 }
 
 static bool begin(const char *path, ct_lora **out, carat_err *err)

@@ -28,15 +28,19 @@ static bool refuse(const char *key, carat_err *err)
                    "the key '%.60s' is a regular expression beyond . * + ? | ( ) [ ] ^ $ \\. \\d", key);
 }
 
-/* In POSIX's spelling, with "[0-9]" for \d. */
+/* In POSIX's spelling, with "[0-9]" for \d. Within [ ] the two read a backslash and another [ otherwise. */
 static bool translate(const char *key, char to[4 * MAX_KEY], carat_err *err)
 {
     size_t n = 0, depth = 0;
+    bool is_inside = false; /* [ ] */
     if (strlen(key) > MAX_KEY)
         return refuse(key, err);
     for (const char *s = key; *s; s++) {
         if (*s == '{' || (*s == '(' && s[1] == '?') || (*s == '(' && ++depth > MAX_DEPTH))
             return refuse(key, err);
+        if (is_inside && (*s == '\\' || *s == '['))
+            return refuse(key, err);
+        is_inside = *s == '[' || (is_inside && *s != ']');
         if (*s != '\\') {
             to[n++] = *s;
             continue;

@@ -93,7 +93,7 @@ class Adapters(Case):
             self.assertEqual(self.answer(), one)
             self.assertEqual(self.answer(lora=[]), none)
             self.assertNotIn(self.answer(model="two"), (none, one))
-            for bad, says in (([{"id": 9, "scale": 1}], "no adapter 9"), ({}, "expected a list"), ([{"id": 0}], "entry without both"), ([3], "an integer")):
+            for bad, says in (([{"id": 9, "scale": 1}], "no adapter 9"), ({}, "expected a list"), ([{"id": 0}], "entry without both"), ([{"id": 0, "scale": 1}, {"id": 0, "scale": 2}], "the adapter 0 twice"), ([3], "an integer")):
                 self.error(self.server.post("/lora-adapters", bad), 400, says)
             self.assertEqual([a["scale"] for a in get()], [1, 0, 0])
         finally:
@@ -120,6 +120,10 @@ class Adapters(Case):
         both = [self.server.post("/completion", {"prompt": "a red star", "n_predict": 8, "temperature": 0, "ignore_eos": True, **more}).json()["content"]
                 for more in ({"lora": [{"id": 0, "scale": 1}]}, {"model": "one"})]
         self.assertEqual(*both)
+        said = lambda **more: self.server.post("/completion", {"prompt": "a", "n_predict": 1, **more}).json()["generation_settings"]["lora"]
+        self.assertEqual(said(), [])
+        self.assertEqual(said(model="two"), [{"id": 1, "scale": 1}])
+        self.assertEqual(said(lora=[{"id": 2, "scale": 0.5}, {"id": 0, "scale": 0}]), [{"id": 2, "scale": 0.5}, {"id": 0, "scale": 0}])
 
     def test_what_a_reply_depends_on_is_said(self):
         prints = [self.complete(**more).json()["system_fingerprint"] for more in ({}, {"model": "one"}, {"lora": [{"id": 0, "scale": 1}]},
@@ -239,6 +243,19 @@ class Later(unittest.TestCase):
 
 
 class Names(unittest.TestCase):
+    def test_a_long_name_is_the_adapters_or_refused(self):
+        with tempfile.TemporaryDirectory() as d:
+            n = "x" * 121
+            s = Server("--lora", write_adapter("%s/%s.gguf" % (d, n), 1) + "=0", "--lora", "y" * 127 + "=" + write_adapter(d + "/y.gguf", 2) + "=0")
+            ask = lambda model: s.post("/v1/completions", {"model": model, "prompt": "a", "max_tokens": 2}).json()["system_fingerprint"]
+            self.assertEqual(len({ask("tiny-text"), ask(n), ask("y" * 127)}), 3)
+            s.stop()
+            for path in "%s/%s.gguf" % (d, "x" * 128), (d.encode() + b"/\xff.gguf").decode("utf-8", "surrogateescape"):
+                s = Server("--lora", write_adapter(path, 1), wait=False, ready=False)
+                s.process.wait(60)
+                self.assertIn("an adapter's name is 1 to 127 bytes of UTF-8", s.said())
+                s.stop()
+
     def test_an_adapter_is_not_called_as_a_model_is(self):
         with tempfile.TemporaryDirectory() as d:
             s = Server("--lora", "tiny-text=" + write_adapter(d + "/x.gguf", 1), wait=False, ready=False)

@@ -192,7 +192,8 @@ class Lora(Folder):
                 ({"r": 4}, "has a rank of 3, but adapter_config.json states 4"),
                 ({"rank_pattern": {"up_proj": 2}}, "up_proj.lora_A.weight' has a rank of 3"),
                 ({"rank_pattern": {"(?i)up": 2}}, "the key '(?i)up' is a regular expression beyond"),
-                ({"alpha_pattern": {"(up": 2}}, "the key '(up' is no regular expression"), ({"alpha_pattern": [1]}, "'alpha_pattern' is an array"),
+                ({"alpha_pattern": {"(up": 2}}, "the key '(up' is no regular expression"),
+                ({"alpha_pattern": {r"layers.[\d]+.mlp.up_proj": 2}}, r"the key 'layers.[\d]+.mlp.up_proj' is a regular expression beyond"), ({"alpha_pattern": [1]}, "'alpha_pattern' is an array"),
                 ({"lora_alpha": 0}, "an alpha of 0"), ({"r": "3"}, "'r' is a string")):
             refused(self.peft(factors, **config), says)
         half = dict(factors)
