@@ -17,7 +17,8 @@ CLI = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../unit/cli")
 sys.path.insert(0, CLI)
 from models import speaker  # noqa: E402
 
-TINY, SIGHT = DATA + "/models/tiny-text", DATA + "/models/tiny-sight"
+TINY, SIGHT, ENCODER = (DATA + "/models/tiny-" + name for name in ("text", "sight", "encoder"))
+GGUF = TINY + "/gguf/tiny-text-f32.gguf"
 LAST = 1000  # of a command's allocations: what the program does itself, after the model is open
 FEW = 100    # then each of them
 STEPS = (20, 1) if "--all" in sys.argv else (500, 80)  # before these, and among them; test_memory.c has the opening
@@ -143,6 +144,10 @@ def commands():
         (["detokenize", TINY, "--jsonl"], b'{"ids": [2, 30, 31]}\n{"ids": [300]}\n'),
         (["info", SIGHT], b""),
         (["info", SIGHT, "--json"], b""),
+        (["info", GGUF, "--compare", TINY, "--json"], b""),
+        (["embed", ENCODER, "--task", "query", "a red star", "-t", "1"], b""),
+        (["embed", ENCODER, "--jsonl", "-", "-t", "1"], b'{"text": "a", "id": 7}\n{"text": "b", "title": "c", "more": 1}\n'),
+        (["eval", "perplexity", GGUF, "--text", "-", "--window", "16", "--json", "-t", "1"], b"a red star is on the sky " * 3),
         (["weigh", "4b"], b""),
         (["weigh", "4b", "--json"], b""),
     ]:
@@ -157,6 +162,13 @@ def files():
         for extra in [], ["--json", "--pan-scan", "on"]:
             with tempfile.TemporaryDirectory() as folder:
                 writes(["see", images + name, "-o", folder + "/view", "--size", "28", *extra], folder, 1)
+    with tempfile.TemporaryDirectory() as folder:
+        writes(["quantize", GGUF, folder + "/o.gguf", "--type", "q4_0,attn_v=q8_0", "--list", "-t", "1"], folder, 1)
+    with tempfile.TemporaryDirectory() as folder, tempfile.NamedTemporaryFile("w") as text:
+        text.write("a red star is on the sky " * 3)
+        text.flush()
+        writes(["imatrix", GGUF, "--text", text.name, "-o", folder + "/o.gguf", "--chunk-size", "16", "-t", "1"], folder, 1)
+        writes(["embed", ENCODER, "--file", text.name, "-o", folder + "/o.npy", "-t", "1"], folder, 1)
     with tempfile.TemporaryDirectory() as folder:
         writes(["logits", TINY, "--ids", "2,30,31,32", "-o", folder + "/o.f32", "-t", "1"], folder, 1)
     with tempfile.TemporaryDirectory() as folder:
