@@ -1,11 +1,11 @@
 /* fit_codebook.c - entries and scales of the codebook types.
  *
- * The nearest entry is found exactly. An entry is two bytes, each of which names half of its weights; the error is a sum
- * over weights, so it is low[byte] + high[byte] of two small tables, filled anew for each scale. Entries are shelved by
- * their high byte: a shelf whose high byte with the best low one cannot beat what was found is passed over.
+ * Scales are found as in fit_scale.c: several tries around the one that just reaches the largest weight, in which each
+ * weight takes its nearest level, whether or not there is such an entry: near enough to choose a scale by, and many times
+ * faster. Then best entries and best scale in turn; then the same for d and the groups' s as they are stored.
  *
- * Scales are found as in fit_scale.c: several tries around the one that just reaches the largest weight, then best
- * entries and best scale in turn; then the same for d and the groups' s as they are stored.
+ * The best entry is looked for among those near the point of nearest levels (codebook.h), a lane each: the error is a sum
+ * over weights of small tables, filled anew for each scale.
  *
  * Where only even numbers of minuses can be stored, the weight whose wrong sign costs least is given it beforehand: the
  * cost is 4 w |x| times its magnitude, and w |x| decides.
@@ -13,170 +13,104 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "quant/fit_codebook.h"
 
+#include <assert.h>
 #include <math.h>
-#include <pthread.h>
 #include <string.h>
 
-#include "quant/fit.h"
-#include "quant/grids.h"
-
-enum { MAX_ENTRY = 2048, MAX_SHELF = 81, MAX_PER_GROUP = 8 };
-
-typedef struct form {
-    const uint16_t *grid;
-    int n_entry, dim; /* entries; weights of one */
-    int n_level;      /* codes: of two bits where dim is 8, of four where it is 4 */
-    float level[8];   /* what a code stands for, rising */
-    float shift;      /* added to it or subtracted; 0: neither */
-    int len;          /* weights of a group */
-    bool one_shift;   /* for the group, not for each entry */
-    int s_max;
-    bool has_signs, is_even;
-    float first,
-        step; /* tries of the largest weight, in units of the largest level: first, first step, first step^2 .. */
-} form;
-
-#define IQ1_LEVELS 3, { -1, 0, 1 }, 0.125f
-#define IQ2_LEVELS 3, { 1, 3.125f, 5.375f }, 0
-enum { TRIES = 10, ROUNDS = 2 };
-
-static const form forms[CT_N_BOOK] = {
-    [CT_BOOK_IQ1_S] = { ct_grid_iq1, 2048, 8, IQ1_LEVELS, 32, true, 7, false, false, 1.0f, 1.17f },
-    [CT_BOOK_IQ1_M] = { ct_grid_iq1, 2048, 8, IQ1_LEVELS, 16, false, 7, false, false, 0.9f, 1.17f },
-    [CT_BOOK_IQ2_XXS] = { ct_grid_iq2_xxs, 256, 8, IQ2_LEVELS, 32, true, 15, true, true, 0.75f, 1.12f },
-    [CT_BOOK_IQ2_XS] = { ct_grid_iq2_xs, 512, 8, IQ2_LEVELS, 16, true, 15, true, true, 0.75f, 1.12f },
-    [CT_BOOK_IQ2_S] = { ct_grid_iq2_s, 1024, 8, IQ2_LEVELS, 16, true, 15, true, false, 0.75f, 1.12f },
-    [CT_BOOK_IQ3_XXS] = { ct_grid_iq3_xxs,
-                          256,
-                          4,
-                          8,
-                          { 1, 3, 5, 7, 9, 11, 13, 15.5f },
-                          0,
-                          32,
-                          true,
-                          15,
-                          true,
-                          true,
-                          0.85f,
-                          1.09f },
-    [CT_BOOK_IQ3_S] = { ct_grid_iq3_s,
-                        512,
-                        4,
-                        8,
-                        { 1, 3, 5, 7, 9, 11, 13, 15 },
-                        0,
-                        32,
-                        true,
-                        15,
-                        true,
-                        false,
-                        0.85f,
-                        1.09f },
-};
-
-/* ---- the shelves ---- */
-
-typedef struct shelf {
-    uint8_t high;
-    uint16_t begin, end; /* of `order` */
-} shelf;
-
-typedef struct library {
-    shelf shelves[MAX_SHELF];
-    int n_shelf;
-    uint16_t order[MAX_ENTRY]; /* entries by their high byte */
-    uint8_t low[MAX_ENTRY];    /* their low bytes, in this order */
-} library;
-
-static library libraries[CT_N_BOOK];
-static pthread_once_t once = PTHREAD_ONCE_INIT;
-
-static void shelve(const form *f, library *l)
-{
-    int n = 0;
-    for (int high = 0; high < 256; high++) {
-        int begin = n;
-        for (int e = 0; e < f->n_entry; e++)
-            if (f->grid[e] >> 8 == high) {
-                l->order[n] = (uint16_t)e;
-                l->low[n++] = (uint8_t)f->grid[e];
-            }
-        if (n > begin)
-            l->shelves[l->n_shelf++] = (shelf){ (uint8_t)high, (uint16_t)begin, (uint16_t)n };
-    }
-}
-
-static void shelve_all(void)
-{
-    for (int b = 0; b < CT_N_BOOK; b++)
-        shelve(&forms[b], &libraries[b]);
-}
+enum { MAX_PER_GROUP = 8, TRIES = 10 };
 
 /* ---- the nearest entry ---- */
 
-/* The error of each byte of an entry, and the least there is. */
-typedef struct errors {
-    float of[256], least;
-} errors;
-
-/* The error of one weight for each code; codes that there are not cost too much. */
-static void weight_errors(const form *f, float x, float w, float scale, float shift, float *out, int n)
+/* The middles between neighbouring levels. */
+static void middles_of(const ct_book_form *f, float middle[7])
 {
-    for (int k = 0; k < n; k++) {
-        float off = x - scale * (f->level[k] + shift);
-        out[k] = k < f->n_level ? w * off * off : INFINITY;
+    for (int k = 0; k + 1 < f->n_level; k++)
+        middle[k] = (f->level[k] + f->level[k + 1]) * 0.5f;
+}
+
+/* The nearest level's code for each weight of a group. */
+static void nearest_codes(const ct_book_form *f, const float *x, float scale, float shift, uint8_t code[32])
+{
+    const vec inverse = v_set1(1 / scale), off = v_set1(shift), one = v_set1(1), zero = v_set1(0);
+    float middle[7];
+    middles_of(f, middle);
+    for (int i = 0; i < f->len; i += LANES) {
+        const vec t = v_sub(v_mul(v_load(x + i), inverse), off);
+        vec sum = zero;
+        for (int k = 0; k + 1 < f->n_level; k++)
+            sum = v_add(sum, v_pick(v_above(t, v_set1(middle[k])), one, zero));
+        v_store_bytes(code + i, sum);
     }
 }
 
-static float least_of(const float *v)
+static int point8(const uint8_t *c)
 {
-    float least = v[0];
-    for (int k = 1; k < 16; k++)
-        least = v[k] < least ? v[k] : least;
-    return least;
+    const int low = c[0] + 3 * c[1] + 9 * c[2] + 27 * c[3], high = c[4] + 3 * c[5] + 9 * c[6] + 27 * c[7];
+    return low + 81 * high;
 }
 
-/* Of a byte: x and w are of its weights. */
-static void byte_errors(const form *f, const float *x, const float *w, float scale, float shift, errors *e)
+static int point4(const uint8_t *c)
 {
-    float part[4][4], low[16], high[16];
-    if (f->dim == 8) {
-        for (int i = 0; i < 4; i++)
-            weight_errors(f, x[i], w[i], scale, shift, part[i], 4);
-        for (int k = 0; k < 16; k++) {
-            low[k] = part[0][k & 3] + part[1][k >> 2];
-            high[k] = part[2][k & 3] + part[3][k >> 2];
+    return c[0] | c[1] << 3 | c[2] << 6 | c[3] << 9;
+}
+
+/* Errors of LANES entries with eight weights, whose tables stand in t; with four. */
+LANE_INLINE vec errors8(const vec t[8], ivec key)
+{
+    vec e = v_look4(t[0], key);
+    for (int i = 1; i < 8; i++)
+        e = v_add(e, v_look4(t[i], i_right(key, 2 * i)));
+    return e;
+}
+LANE_INLINE vec errors4(vec t[4][TABLE8], ivec key)
+{
+    vec e = v_look8(t[0], key);
+    for (int i = 1; i < 4; i++)
+        e = v_add(e, v_look8(t[i], i_right(key, 4 * i)));
+    return e;
+}
+
+enum { NEAR_VECS = CT_NEAR / LANES };
+
+/* The first of the least. */
+LANE_INLINE int first_least(const vec e[NEAR_VECS], float *least)
+{
+    vec all = e[0];
+    unsigned bits = 0;
+    for (int k = 1; k < NEAR_VECS; k++)
+        all = v_min(e[k], all);
+    *least = v_least(all);
+    for (int k = 0; k < NEAR_VECS; k++)
+        bits |= v_equals(e[k], *least) << (k * LANES);
+    return bits ? __builtin_ctz(bits) : 0;
+}
+
+/* Where in the list the entry with the least error stands. x and w are of its weights; levels are those of the scale. */
+static int best_of8(const ct_near *near, const float *x, const float *w, vec levels, float *least)
+{
+    vec t[8];
+    vec e[NEAR_VECS];
+    for (int i = 0; i < 8; i++) {
+        const vec off = v_sub(v_set1(x[i]), levels);
+        t[i] = v_mul(v_mul(off, off), v_set1(w[i]));
+    }
+    for (int i = 0; i < NEAR_VECS; i++)
+        e[i] = errors8(t, i_load16(near->code + i * LANES));
+    return first_least(e, least);
+}
+
+static int best_of4(const ct_near *near, const float *x, const float *w, const vec levels[TABLE8], float *least)
+{
+    vec t[4][TABLE8];
+    vec e[NEAR_VECS];
+    for (int i = 0; i < 4; i++)
+        for (int k = 0; k < TABLE8; k++) {
+            const vec off = v_sub(v_set1(x[i]), levels[k]);
+            t[i][k] = v_mul(v_mul(off, off), v_set1(w[i]));
         }
-    } else {
-        for (int k = 8; k < 16; k++)
-            low[k] = high[k] = INFINITY;
-        weight_errors(f, x[0], w[0], scale, shift, low, 8);
-        weight_errors(f, x[1], w[1], scale, shift, high, 8);
-    }
-    for (int h = 0; h < 11; h++) /* the largest nibble is 10, two codes of 2 */
-        for (int k = 0; k < 16; k++)
-            e->of[16 * h + k] = low[k] + high[h];
-    e->least = least_of(low) + least_of(high);
-}
-
-/* The entry with the least error; *best is one to begin with. Returns its error. */
-static float nearest_entry(const form *f, const library *l, const errors *low, const errors *high, uint16_t *best)
-{
-    float least = low->of[f->grid[*best] & 255] + high->of[f->grid[*best] >> 8];
-    for (int s = 0; s < l->n_shelf; s++) {
-        const shelf *at = &l->shelves[s];
-        const float h = high->of[at->high];
-        if (!(h + low->least < least))
-            continue;
-        for (int i = at->begin; i < at->end; i++) {
-            float e = low->of[l->low[i]] + h;
-            if (e < least) {
-                least = e;
-                *best = l->order[i];
-            }
-        }
-    }
-    return least;
+    for (int i = 0; i < NEAR_VECS; i++)
+        e[i] = errors4(t, i_load16(near->code + i * LANES));
+    return first_least(e, least);
 }
 
 /* ---- a group ---- */
@@ -187,118 +121,159 @@ typedef struct sums {
 
 typedef struct tried {
     sums s;
-    uint16_t entry[MAX_PER_GROUP];
+    uint16_t entry[MAX_PER_GROUP], code[MAX_PER_GROUP];
+    float loss[MAX_PER_GROUP];
     bool minus[MAX_PER_GROUP];
 } tried;
 
-static void add(sums *to, sums s)
+/* The best entries of a group with this shift, and their losses. */
+static void try_shift(const ct_book_form *f, const ct_near *lists, const float *x, const float *w, float scale,
+                      float shift, tried *t)
 {
-    to->loss += s.loss;
-    to->xl += s.xl;
-    to->ll += s.ll;
+    uint8_t code[32];
+    float level[8] = { 0 };
+    vec levels[TABLE8];
+    for (int k = 0; k < f->n_level; k++)
+        level[k] = scale * (f->level[k] + shift);
+    nearest_codes(f, x, scale, shift, code);
+    if (f->dim == 8)
+        levels[0] = v_table4(level);
+    else
+        v_table8(level, levels);
+    t->s.loss = 0;
+    for (int k = 0, at = 0; at < f->len; k++, at += f->dim) {
+        const ct_near *near = &lists[f->dim == 8 ? point8(code + at) : point4(code + at)];
+        const int i = f->dim == 8 ? best_of8(near, x + at, w + at, levels[0], &t->loss[k])
+                                  : best_of4(near, x + at, w + at, levels, &t->loss[k]);
+        t->entry[k] = near->entry[i];
+        t->code[k] = near->code[i];
+        t->minus[k] = shift < 0;
+        t->s.loss += t->loss[k];
+    }
 }
 
-/* One entry. *entry is where the search begins. */
-static sums try_entry(const form *f, const library *l, const float *x, const float *w, float scale, float shift,
-                      uint16_t *entry)
+/* The levels of an entry's weights. */
+LANE_INLINE void take_levels(const float level[8], unsigned code, int dim, float *out)
 {
-    errors low, high;
-    sums s = { 0, 0, 0 };
-    const int bits = f->dim == 8 ? 2 : 4;
-    byte_errors(f, x, w, scale, shift, &low);
-    byte_errors(f, x + f->dim / 2, w + f->dim / 2, scale, shift, &high);
-    s.loss = nearest_entry(f, l, &low, &high, entry);
-    for (int i = 0; i < f->dim; i++) {
-        float level = f->level[f->grid[*entry] >> (bits * i) & (f->n_level == 8 ? 7 : 3)] + shift, wl = w[i] * level;
-        s.xl += wl * x[i];
-        s.ll += wl * level;
+    for (int i = 0; i < dim; i++)
+        out[i] = dim == 8 ? level[code >> (2 * i) & 3] : level[code >> (4 * i) & 7];
+}
+
+/* What the scale of the group is reckoned from. */
+static void sum_levels(const ct_book_form *f, const float *x, const float *w, tried *t)
+{
+    float table[2][8], level[32];
+    vec xl[CT_PARTS], ll[CT_PARTS];
+    for (int k = 0; k < 8; k++) {
+        table[0][k] = f->level[k] + f->shift;
+        table[1][k] = f->level[k] - f->shift;
+    }
+    for (int k = 0; k < f->len / f->dim; k++)
+        if (f->dim == 8)
+            take_levels(table[t->minus[k]], t->code[k], 8, level + 8 * k);
+        else
+            take_levels(table[t->minus[k]], t->code[k], 4, level + 4 * k);
+    for (int p = 0; p < CT_PARTS; p++)
+        xl[p] = ll[p] = v_set1(0);
+    for (int i = 0; i < f->len; i += 16)
+        for (int p = 0; p < CT_PARTS; p++) {
+            const vec l = v_load(level + i + p * LANES), wl = v_mul(v_load(w + i + p * LANES), l);
+            xl[p] = v_add(xl[p], v_mul(wl, v_load(x + i + p * LANES)));
+            ll[p] = v_add(ll[p], v_mul(wl, l));
+        }
+    t->s.xl = ct_sum_parts(xl);
+    t->s.ll = ct_sum_parts(ll);
+}
+
+/* Where the shift's sign may differ within a group, each entry takes the better one. */
+static void mix(const ct_book_form *f, tried *t, const tried *other)
+{
+    t->s.loss = 0;
+    for (int k = 0; k < f->len / f->dim; k++) {
+        if (other->loss[k] < t->loss[k]) {
+            t->loss[k] = other->loss[k];
+            t->entry[k] = other->entry[k];
+            t->code[k] = other->code[k];
+            t->minus[k] = true;
+        }
+        t->s.loss += t->loss[k];
+    }
+}
+
+/* The best entries of a group at this scale. */
+static void try_group(const ct_book_form *f, const ct_near *lists, const float *x, const float *w, float scale,
+                      tried *t)
+{
+    try_shift(f, lists, x, w, scale, f->shift, t);
+    if (f->shift != 0) {
+        tried other;
+        try_shift(f, lists, x, w, scale, -f->shift, &other);
+        if (!f->one_shift)
+            mix(f, t, &other);
+        else if (other.s.loss < t->s.loss)
+            *t = other;
+    }
+    sum_levels(f, x, w, t);
+}
+
+/* ---- scales of groups, a lane each ---- */
+
+typedef struct loose {
+    vec xl, ll;
+} loose;
+
+/* Sums over groups whose weights take the nearest level each. */
+static loose loose_sums(const ct_book_form *f, const ct_groups *g, vec inverse, float shift)
+{
+    const vec zero = v_set1(0), off = v_set1(shift);
+    float middle[7];
+    loose s = { zero, zero };
+    middles_of(f, middle);
+    for (int i = 0; i < g->len; i++) {
+        const vec t = v_sub(v_mul(g->x[i], inverse), off);
+        vec level = v_set1(f->level[0] + shift);
+        for (int k = 0; k + 1 < f->n_level; k++)
+            level = v_add(level, v_pick(v_above(t, v_set1(middle[k])), v_set1(f->level[k + 1] - f->level[k]), zero));
+        const vec wl = g->is_even ? level : v_mul(g->w[i], level);
+        s.xl = v_add(s.xl, v_mul(wl, g->x[i]));
+        s.ll = v_add(s.ll, v_mul(wl, level));
     }
     return s;
 }
 
-/* The best entries of a group at this scale. *t holds entries to begin with. */
-static void try_group(const form *f, const library *l, const float *x, const float *w, float scale, tried *t)
-{
-    const int n = f->len / f->dim;
-    sums total[2] = { { 0, 0, 0 }, { 0, 0, 0 } }, mixed = { 0, 0, 0 };
-    uint16_t entry[2][MAX_PER_GROUP];
-    for (int k = 0; k < n; k++) {
-        sums s[2];
-        for (int sign = 0; sign < (f->shift != 0 ? 2 : 1); sign++) {
-            entry[sign][k] = t->entry[k];
-            s[sign] =
-                try_entry(f, l, x + k * f->dim, w + k * f->dim, scale, sign ? -f->shift : f->shift, &entry[sign][k]);
-            add(&total[sign], s[sign]);
-        }
-        t->minus[k] = f->shift != 0 && s[1].loss < s[0].loss;
-        add(&mixed, s[t->minus[k]]);
-    }
-    bool all_minus = f->shift != 0 && total[1].loss < total[0].loss;
-    t->s = f->one_shift ? total[all_minus] : mixed;
-    for (int k = 0; k < n; k++) {
-        if (f->one_shift)
-            t->minus[k] = all_minus;
-        t->entry[k] = entry[t->minus[k]][k];
-    }
-}
-
-/* Sums over a group whose weights take the nearest level each, whether or not there is such an entry: near enough to
- * choose a scale by, and many times faster. */
-static sums loose_sums(const form *f, const float *x, const float *w, float scale, float shift)
-{
-    const float inverse = 1 / scale;
-    float xl[8] = { 0 }, ll[8] = { 0 };
-    for (int i = 0; i < f->len; i += 8)
-        for (int j = 0; j < 8; j++) {
-            float t = x[i + j] * inverse - shift, level = f->level[0] + shift;
-            for (int k = 1; k < f->n_level; k++)
-                level += t > (f->level[k - 1] + f->level[k]) * 0.5f ? f->level[k] - f->level[k - 1] : 0.0f;
-            float wl = w[i + j] * level;
-            xl[j] += wl * x[i + j];
-            ll[j] += wl * level;
-        }
-    return (sums){ 0, add_lanes(xl), add_lanes(ll) };
-}
-
 /* Keeps the scale that these levels like best, if it is better than the one so far. */
-static void keep_scale(sums s, double *gain, float *scale)
+LANE_INLINE void keep_scale(loose s, vec *gain, vec *scale)
 {
-    if (s.ll > 0 && s.xl > 0 && (double)s.xl * (double)s.xl > *gain * (double)s.ll) {
-        *gain = (double)s.xl * (double)s.xl / (double)s.ll;
-        *scale = s.xl / s.ll;
-    }
+    const vec likes = v_div(s.xl, s.ll), by = v_mul(s.xl, likes);
+    const mask better = m_and(v_above(by, *gain), v_above(s.xl, v_set1(0)));
+    *gain = v_pick(better, by, *gain);
+    *scale = v_pick(better, likes, *scale);
 }
 
-/* The best real scale of a group; 0 if every weight is as good as zero. */
-static float group_scale(const form *f, const library *l, const float *x, const float *w, tried *t)
+/* The best real scales; 0 where every weight of a group is as good as zero. */
+static vec group_scales(const ct_book_form *f, const ct_groups *g)
 {
-    float most = 0, scale = 0, top = f->level[f->n_level - 1] + f->shift;
-    double gain = 0;
-    for (int i = 0; i < f->len; i++)
-        most = fabsf(x[i]) > most ? fabsf(x[i]) : most;
-    if (most < CT_FIT_TINY)
-        return 0;
-    const int tries = ct_fit_is_even(w, f->len) ? TRIES : TRIES + 6;
-    float at = most / (top * f->first);
-    for (int k = 0; k < tries; k++, at /= f->step) {
-        keep_scale(loose_sums(f, x, w, at, f->shift), &gain, &scale);
+    const float top = f->level[f->n_level - 1] + f->shift;
+    const vec zero = v_set1(0);
+    vec most = zero, scale = zero, gain = zero;
+    for (int i = 0; i < g->len; i++)
+        most = v_max(v_abs(g->x[i]), most);
+    float reach = top * f->first;
+    const vec unit = v_inverse(most);
+    const int tries = g->is_even ? TRIES : TRIES + 6;
+    for (int k = 0; k < tries; k++, reach *= f->step) {
+        const vec inverse = v_mul(v_set1(reach), unit);
+        keep_scale(loose_sums(f, g, inverse, f->shift), &gain, &scale);
         if (f->shift != 0)
-            keep_scale(loose_sums(f, x, w, at, -f->shift), &gain, &scale);
+            keep_scale(loose_sums(f, g, inverse, -f->shift), &gain, &scale);
     }
-    gain = 0;
-    at = scale;
-    for (int round = 0; round < ROUNDS && scale != 0; round++) {
-        try_group(f, l, x, w, at, t);
-        keep_scale(t->s, &gain, &scale);
-        at = scale;
-    }
-    return scale;
+    return v_pick(v_less(most, v_set1(CT_FIT_TINY)), zero, scale);
 }
 
 /* ---- a block ---- */
 
 /* Magnitudes for the types that store signs apart; where their number of minuses must be even, one may become negative. */
-static void take_signs(const form *f, const float *x, const float *w, float *a, uint8_t *signs)
+static void take_signs(const ct_book_form *f, const float *x, const float *w, float *a, uint8_t *signs)
 {
     for (int g = 0; g < 32; g++, x += 8, w += 8, a += 8) {
         int cheapest = 0;
@@ -323,15 +298,27 @@ typedef struct group {
     tried t;
 } group;
 
-/* The best s of a group near the one that its scale asks for. */
-static void choose(const form *f, const library *l, const float *x, const float *w, float d, int around, group *g)
+/* The scale again, from entries that there are. */
+static void refine(const ct_book_form *f, const ct_near *lists, const float *x, const float *w, group *g)
 {
-    int wish = (int)nearest(clamp((g->scale / d - 1) * 0.5f, 0, (float)f->s_max));
+    if (g->scale == 0)
+        return;
+    try_group(f, lists, x, w, g->scale, &g->t);
+    if (g->t.s.ll > 0 && g->t.s.xl > 0)
+        g->scale = g->t.s.xl / g->t.s.ll;
+}
+
+/* The best s of a group near the one that its scale asks for. */
+static void choose(const ct_book_form *f, const ct_near *lists, const float *x, const float *w, float d, int around,
+                   group *g)
+{
+    const float wish = clamp((g->scale / d - 1) * 0.5f, 0, (float)f->s_max);
+    const int nearest_s = (int)nearest(wish);
     tried best = { .s = { INFINITY, 0, 0 } };
-    for (int s = wish - around; s <= wish + around; s++) {
+    for (int s = nearest_s - around; s <= nearest_s + around; s++) {
         if (s < 0 || s > f->s_max)
             continue;
-        try_group(f, l, x, w, d * (float)(2 * s + 1), &g->t);
+        try_group(f, lists, x, w, d * (float)(2 * s + 1), &g->t);
         if (g->t.s.loss < best.s.loss) {
             best = g->t;
             g->s = s;
@@ -342,7 +329,7 @@ static void choose(const form *f, const library *l, const float *x, const float 
         g->scale = best.s.xl / best.s.ll;
 }
 
-static void keep(const form *f, const group *groups, int n_group, uint16_t d, ct_coded *out)
+static void keep(const ct_book_form *f, const group *groups, int n_group, uint16_t d, ct_coded *out)
 {
     const int n = f->len / f->dim;
     out->d = d;
@@ -356,32 +343,28 @@ static void keep(const form *f, const group *groups, int n_group, uint16_t d, ct
     }
 }
 
-void ct_fit_codebook(ct_book book, const float *x, const float *w, ct_coded *out)
+/* One block, of whose groups the real scales are known. a: magnitudes, or the weights themselves. */
+static void fit_block(const ct_book_form *f, const ct_near *lists, const float *a, const float *w, const float *scale,
+                      ct_coded *out)
 {
-    const form *f = &forms[book];
-    const library *l = &libraries[book];
     const int n_group = 256 / f->len;
     group groups[16];
-    float a[256], most = 0, best_loss = 0;
-    pthread_once(&once, shelve_all);
-    memset(out, 0, sizeof *out);
-    memset(groups, 0, sizeof groups);
-    if (f->has_signs)
-        take_signs(f, x, w, a, out->signs);
-    else
-        memcpy(a, x, sizeof a);
+    float most = 0, best_loss = 0;
     for (int i = 0; i < 256; i++) /* what a block of zeros leaves */
         best_loss += w[i] * a[i] * a[i];
     for (int g = 0; g < n_group; g++) {
-        groups[g].scale = group_scale(f, l, a + g * f->len, w + g * f->len, &groups[g].t);
+        groups[g].scale = scale[g];
+        groups[g].s = 0;
+        refine(f, lists, a + g * f->len, w + g * f->len, &groups[g]);
         most = groups[g].scale > most ? groups[g].scale : most;
     }
     float d = most / (float)(2 * f->s_max + 1);
     for (int round = 0; round < 5 && d > 0; round++) {
-        uint16_t h = ct_fit_f16(d);
+        const uint16_t h = ct_fit_f16(d);
+        const float stored = ct_f16_to_f32(h);
         float loss = 0, xl = 0, ll = 0;
         for (int g = 0; g < n_group; g++) {
-            choose(f, l, a + g * f->len, w + g * f->len, ct_f16_to_f32(h), round == 0 ? 1 : 0, &groups[g]);
+            choose(f, lists, a + g * f->len, w + g * f->len, stored, round == 0 ? 1 : 0, &groups[g]);
             const float times = (float)(2 * groups[g].s + 1);
             loss += groups[g].t.s.loss;
             xl += times * groups[g].t.s.xl;
@@ -393,4 +376,24 @@ void ct_fit_codebook(ct_book book, const float *x, const float *w, ct_coded *out
         keep(f, groups, n_group, h, out);
         d = ll > 0 ? xl / ll : 0;
     }
+}
+
+void ct_fit_codebook(ct_book book, const ct_stretch *s, int n, ct_coded *out)
+{
+    const ct_book_form *f = &ct_book_forms[book];
+    const ct_near *lists = ct_near_lists(book);
+    const int n_group = 256 / f->len;
+    float a[CT_STRETCH], scale[2 * CT_GROUPS];
+    assert(n <= 2);
+    memset(out, 0, (size_t)n * sizeof *out);
+    memcpy(a, s->x, sizeof a);
+    for (int k = 0; k < n && f->has_signs; k++)
+        take_signs(f, s->x + 256 * k, s->w + 256 * k, a + 256 * k, out[k].signs);
+    for (int at = 0; at < n * n_group; at += LANES) {
+        ct_groups g;
+        ct_take_groups(&(ct_stretch){ a, s->w, s->is_even }, at, f->len, &g);
+        v_store(scale + at, group_scales(f, &g));
+    }
+    for (int k = 0; k < n; k++)
+        fit_block(f, lists, a + 256 * k, s->w + 256 * k, scale + k * n_group, &out[k]);
 }

@@ -1,4 +1,4 @@
-/* fit_codebook.h - inside quant/: the best entries of a codebook for a block, and the best scales (IQ1, IQ2, IQ3).
+/* fit_codebook.h - inside quant/: the best entries of a codebook for blocks, and the best scales (IQ1, IQ2, IQ3).
  *
  * An entry stands for the magnitudes (IQ1: the values) of four or eight neighbouring weights. The error is that of
  * fit.h, summed over a block of 256:
@@ -9,19 +9,8 @@
 #ifndef CT_QUANT_FIT_CODEBOOK_H
 #define CT_QUANT_FIT_CODEBOOK_H
 
-#include "quant/level.h"
-#include "quant/types.h"
-
-typedef enum ct_book {
-    CT_BOOK_IQ1_S,
-    CT_BOOK_IQ1_M,
-    CT_BOOK_IQ2_XXS,
-    CT_BOOK_IQ2_XS,
-    CT_BOOK_IQ2_S,
-    CT_BOOK_IQ3_XXS,
-    CT_BOOK_IQ3_S,
-    CT_N_BOOK
-} ct_book;
+#include "quant/codebook.h"
+#include "quant/fit.h"
 
 typedef struct ct_coded {
     uint16_t d;
@@ -31,6 +20,7 @@ typedef struct ct_coded {
     bool minus[32];     /* by eight weights: the shift is subtracted (IQ1) */
 } ct_coded;
 
-void ct_fit_codebook(ct_book book, const float *x, const float *w, ct_coded *out);
+/* n blocks of a stretch, at most two. */
+void ct_fit_codebook(ct_book book, const ct_stretch *s, int n, ct_coded *out);
 
 #endif

@@ -11,14 +11,19 @@
 #include <string.h>
 
 #include "base/le.h"
+#include "quant/fit.h"
 
-ct_quantise_block *const *ct_quantise_best(void)
+void ct_quantise_levels(ct_quantise_fn *const *levels[4])
 {
+    int n = 0;
 #ifdef __x86_64__
+    if (__builtin_cpu_supports("avx512f"))
+        levels[n++] = ct_quantise_blocks_avx512;
     if (__builtin_cpu_supports("avx2"))
-        return ct_quantise_blocks_avx2;
+        levels[n++] = ct_quantise_blocks_avx2;
 #endif
-    return ct_quantise_blocks_generic;
+    levels[n++] = ct_quantise_blocks_generic;
+    levels[n] = NULL;
 }
 
 /* Beyond what any block can hold (65504 * 127 * 32 is 2^28 in Q6_K), and small enough to be squared and cubed. */
@@ -38,16 +43,18 @@ static float within(float x, float most)
     return x > most ? most : x;
 }
 
-/* The weights of a block, from LEAST to 1; all 1 where nothing is known of them. */
-static void weigh_block(const float *importance, int n, float *w)
+/* The weights of a block, from LEAST to 1; all 1 where nothing is known of them. True: they are all 1. */
+static bool weigh_block(const float *importance, int n, float *w)
 {
-    float most = 0;
+    float most = 0, least = 1;
     for (int i = 0; importance && i < n; i++)
         most = isfinite(importance[i]) && importance[i] > most ? importance[i] : most;
     for (int i = 0; i < n; i++) {
         float part = most > 0 ? finite_or_0(importance[i]) / most : 1;
         w[i] = part > LEAST ? part : LEAST;
+        least = w[i] < least ? w[i] : least;
     }
+    return least == 1;
 }
 
 static void quantise_plain(ct_type type, const float *src, uint8_t *b, size_t n)
@@ -63,28 +70,56 @@ static void quantise_plain(ct_type type, const float *src, uint8_t *b, size_t n)
     }
 }
 
-void ct_quantise_row_for(ct_type type, const float *src, const float *importance, void *dst, size_t n)
+/* Do all columns of a row count the same? What is decided here must not depend on how rows are cut into stretches. */
+static bool is_even(const float *importance, size_t cols, size_t block)
+{
+    float w[256];
+    for (size_t i = 0; importance && i < cols; i += block)
+        if (!weigh_block(importance + i, (int)block, w))
+            return false;
+    return true;
+}
+
+/* Of the `n` weights from `first` on, counted through rows of `cols`: whole blocks. */
+static void weigh_stretch(const float *importance, size_t first, size_t n, size_t cols, size_t block, float *w)
+{
+    for (size_t i = 0; i < n; i += block)
+        weigh_block(importance + (first + i) % cols, (int)block, w + i);
+}
+
+void ct_quantise_rows(ct_type type, const float *src, const float *importance, void *dst, size_t cols, size_t rows)
 {
     const ct_type_info *info = ct_type_get(type);
     uint8_t *b = dst;
-    assert(info && info->can_quantise && n % info->block == 0);
-    float x[256], w[256];
-    ct_quantise_block *make = ct_quantise_best()[type];
+    assert(info && info->can_quantise && cols % info->block == 0);
+    ct_quantise_fn *const *levels[4];
+    ct_quantise_levels(levels);
+    ct_quantise_fn *make = levels[0][type];
     if (!make) {
-        quantise_plain(type, src, b, n);
+        quantise_plain(type, src, b, cols * rows);
         return;
     }
-    weigh_block(NULL, 256, w);
-    for (size_t i = 0; i < n; i += info->block, b += info->bytes) {
-        for (int k = 0; k < info->block; k++)
-            x[k] = within(finite_or_0(src[i + (size_t)k]), LARGEST);
-        if (importance)
-            weigh_block(importance + i, info->block, w);
-        make(x, w, b);
+    _Alignas(64) float x[CT_STRETCH], w[CT_STRETCH];
+    const ct_stretch s = { x, w, is_even(importance, cols, info->block) };
+    for (size_t i = 0; i < CT_STRETCH; i++)
+        w[i] = 1;
+    for (size_t at = 0, n; at < cols * rows; at += n, b += n / info->block * info->bytes) {
+        n = cols * rows - at < CT_STRETCH ? cols * rows - at : CT_STRETCH;
+        for (size_t i = 0; i < n; i++)
+            x[i] = within(finite_or_0(src[at + i]), LARGEST);
+        memset(x + n, 0, (CT_STRETCH - n) * sizeof *x);
+        if (!s.is_even)
+            weigh_stretch(importance, at, n, cols, info->block, w);
+        make(&s, (int)(n / info->block), b);
     }
+}
+
+void ct_quantise_row_for(ct_type type, const float *src, const float *importance, void *dst, size_t n)
+{
+    ct_quantise_rows(type, src, importance, dst, n, 1);
 }
 
 void ct_quantise_row(ct_type type, const float *src, void *dst, size_t n)
 {
-    ct_quantise_row_for(type, src, NULL, dst, n);
+    ct_quantise_rows(type, src, NULL, dst, n, 1);
 }

@@ -18,7 +18,7 @@
     X(BF16,    bf16,   30, 2)
 
 /* Types of blocks, by their number; the last is the largest number there is. fits: ct_quantise_row makes
- * them, by quantise.c (1) or a file of their own (2).
+ * them, by quantise_blocks.c (1) or a file of their own (2).
  *    name     lower  number block bytes fits */
 #define CT_BLOCK_TYPES(X) \
     X(Q4_0,    q4_0,      2,  32,  18, 1) \

@@ -25,7 +25,7 @@ typedef struct pair {
 static void compare_rows(void *arg, size_t begin, size_t end, int thread)
 {
     const pair *p = arg;
-    float *x = p->r->wide + 2 * (size_t)thread * p->r->widest, *y = x + p->r->widest;
+    float *x = p->r->wide + (size_t)thread * p->r->width, *y = x + p->r->widest;
     for (size_t i = begin; i < end; i++) {
         sums s = { 0 };
         ct_input_unpack(p->a, p->from_a + i * ct_input_row_bytes(p->a), 1, x);

@@ -89,7 +89,7 @@ static bool write_tensors(work *k, carat_err *err)
         if (!ct_rows_write(&k->rows, &k->in.tensors[i], &k->choices.of[i], k->w, err))
             return false;
     }
-    return true;
+    return ct_rows_flush(&k->rows, k->w, err);
 }
 
 static void count(work *k)
