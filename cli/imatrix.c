@@ -1,6 +1,7 @@
 /* carat imatrix - what the columns of a model's matrices are multiplied by, for quantising.
  *
- * A text is cut into chunks, each with <bos> in front; a conversation is a chunk of its own. Sums are saved as they grow,
+ * A text is cut into chunks, each with <bos> in front; a conversation is a chunk of its own, and so is each line of a text that
+ * an embedding model reads. Sums are saved as they grow,
  * so that an interrupted run is resumed where it stopped.
  *
  * SPDX-License-Identifier: Apache-2.0 */
@@ -27,7 +28,7 @@ static struct {
 
 /* clang-format off */
 static const cli_option options[] = {
-    { 0, "text", NULL, CLI_TEXT, &opt.text, "FILE", "a text to read; - is stdin" },
+    { 0, "text", NULL, CLI_TEXT, &opt.text, "FILE", "a text to read, by an embedding model line by line; - is stdin" },
     { 0, "chat", NULL, CLI_TEXT, &opt.chat, "FILE", "conversations to read: lines of {\"messages\": [{\"role\": ..., \"content\": ...}]}" },
     { 'o', "output", NULL, CLI_TEXT, &opt.out, "FILE", "where the importance matrix goes, in llama.cpp's form (GGUF)" },
     { 0, "chunk-size", NULL, CLI_INT, &opt.chunk, "N", "tokens of a chunk, <bos> among them; a longer conversation is cut", .deflt = "512", .min = 2, .max = 1 << 20 },
@@ -46,7 +47,8 @@ typedef struct reading {
     carat_engine *e;
     int32_t *ids; /* of the text */
     size_t n_ids;
-    char *lines; /* of conversations */
+    bool embeds; /* an embedding model: it reads a text's lines */
+    char *lines; /* those, or of conversations */
     size_t len;
     size_t n, skipped; /* chunks there are; of them, those that the file has */
 } reading;
@@ -62,6 +64,31 @@ static bool evaluate(const reading *r, const int32_t *ids, size_t n, carat_err *
     bool ok = carat_session_append(s, ids, n, err);
     cli_cancel_on_interrupt(NULL);
     carat_session_close(s);
+    return ok && (!cli_was_interrupted() || ct_fail(err, CARAT_ECANCELLED, CARAT_NOWHERE, "interrupted"));
+}
+
+/* A line as the embedding model's text, as long as a chunk at most. */
+static bool embed_line(const reading *r, const char *line, size_t len, carat_err *err)
+{
+    const carat_embedding_text text = { .struct_size = sizeof text, .text = line, .text_len = len, .truncates = true };
+    carat_prompt *p = NULL;
+    carat_request *q = NULL;
+    const carat_event *event = NULL;
+    if (!carat_prompt_embedding(r->e, &text, &p, err))
+        return false;
+    const carat_request_options o = {
+        .struct_size = sizeof o, .prompt = p, .wants_embedding = true, .omits_answers = true
+    };
+    bool ok = carat_request_submit(r->e, &o, &q, err);
+    for (bool goes_on = ok; goes_on; goes_on = event->kind != CARAT_EVENT_END) {
+        event = carat_request_next(q, -1);
+        if (event->kind == CARAT_EVENT_FAILED && ok) {
+            ok = false;
+            *err = *event->err;
+        }
+    }
+    carat_request_free(q);
+    carat_prompt_free(p);
     return ok && (!cli_was_interrupted() || ct_fail(err, CARAT_ECANCELLED, CARAT_NOWHERE, "interrupted"));
 }
 
@@ -151,11 +178,13 @@ static bool read_all(reading *r, carat_err *err)
     size_t at = 0, len = 0, done = 0;
     bool ok = true;
     for (; ok && done < r->n; done++) {
-        const char *line = opt.chat ? next_line(r, &at, &len) : NULL;
+        const char *line = r->lines ? next_line(r, &at, &len) : NULL;
         if (done < r->skipped)
             continue;
         term_progress(what, done, r->n);
-        ok = opt.chat ? read_chat_line(r, line, len, done + 1, err) : read_text_chunk(r, done, err);
+        ok = r->embeds  ? embed_line(r, line, len, err)
+             : opt.chat ? read_chat_line(r, line, len, done + 1, err)
+                        : read_text_chunk(r, done, err);
         if (!ok)
             break;
         if ((done + 1) % SAVE_EVERY == 0)
@@ -168,7 +197,7 @@ static bool read_all(reading *r, carat_err *err)
 static bool count_chunks(reading *r, carat_err *err)
 {
     size_t at = 0, len;
-    if (opt.chat)
+    if (r->lines)
         while (next_line(r, &at, &len))
             r->n++;
     else
@@ -209,11 +238,22 @@ static bool check_resumed(reading *r, carat_err *err)
 
 static bool read_inputs(reading *r, carat_err *err)
 {
+    const char *from = opt.chat ? opt.chat : opt.text;
     char *text = NULL;
     size_t len = 0;
-    bool ok = opt.chat ? cli_read_text(opt.chat, &r->lines, &r->len, err) : cli_read_text(opt.text, &text, &len, err);
-    ok = ok && (opt.chat || carat_tokenizer_encode(carat_engine_tokenizer(r->e), text, len, CARAT_TOK_BOS, &r->ids,
-                                                   &r->n_ids, err));
+    r->embeds = carat_engine_info(r->e)->is_embedding;
+    if (r->embeds && opt.chat)
+        return ct_fail(err, CARAT_EARG, CARAT_NOWHERE,
+                       "--chat: an embedding model has no conversations, expected --text");
+    if (!cli_read_text(from, &text, &len, err))
+        return false;
+    if (opt.chat || r->embeds) {
+        r->lines = text;
+        r->len = len;
+        return count_chunks(r, err);
+    }
+    const bool ok =
+        carat_tokenizer_encode(carat_engine_tokenizer(r->e), text, len, CARAT_TOK_BOS, &r->ids, &r->n_ids, err);
     free(text);
     return ok && count_chunks(r, err) && check_resumed(r, err);
 }

@@ -282,7 +282,7 @@ static bool merge_one(merge *m, const ct_tensor *t, const pair *p, carat_err *er
     bool ok = ct_row_bytes(t->type, s.cols, &s.row) && ct_row_bytes(p->type, s.cols, &s.out_row);
     s.x = malloc(s.cols * sizeof *s.x);
     s.out = malloc(s.out_row);
-    if (!ok || !s.x || !s.out)
+    if (!ok || !s.x || !s.out || !ct_quantise_prepare(p->type))
         ok = ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for a row of %s", t->name);
     ok = ok && (s.a = unpack(p->of->a, err)) && (s.b = unpack(p->of->b, err)) && merge_rows(m, &s, p->type, err);
     free(s.a);

@@ -4,6 +4,8 @@
 #include "quant/codebook.h"
 
 #include <pthread.h>
+#include <stdint.h>
+#include <stdlib.h>
 
 #include "quant/grids.h"
 
@@ -23,7 +25,6 @@ const ct_book_form ct_book_forms[CT_N_BOOK] = {
 /* clang-format on */
 
 enum { POINTS8 = 6561, POINTS4 = 4096 }; /* 3^8, 8^4 */
-static ct_near near8[4][POINTS8], near4[2][POINTS4];
 
 /* Squared distances of a point's half from every byte: codes of half an entry's weights. */
 static void byte_distances(const ct_book_form *f, int point, float of[256])
@@ -74,45 +75,30 @@ static void list_points(ct_book book, ct_near *lists)
     }
 }
 
-static void list_iq1(void)
+/* Books with one grid share its lists. */
+static const ct_near *lists[CT_N_BOOK];
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+
+static ct_near *made_by_another(ct_book book)
 {
-    list_points(CT_BOOK_IQ1_S, near8[0]);
+    for (int b = 0; b < CT_N_BOOK; b++)
+        if (ct_book_forms[b].grid == ct_book_forms[book].grid && lists[b])
+            return (ct_near *)(uintptr_t)lists[b];
+    return NULL;
 }
-static void list_iq2_xxs(void)
+
+bool ct_near_prepare(ct_book book)
 {
-    list_points(CT_BOOK_IQ2_XXS, near8[1]);
-}
-static void list_iq2_xs(void)
-{
-    list_points(CT_BOOK_IQ2_XS, near8[2]);
-}
-static void list_iq2_s(void)
-{
-    list_points(CT_BOOK_IQ2_S, near8[3]);
-}
-static void list_iq3_xxs(void)
-{
-    list_points(CT_BOOK_IQ3_XXS, near4[0]);
-}
-static void list_iq3_s(void)
-{
-    list_points(CT_BOOK_IQ3_S, near4[1]);
+    pthread_mutex_lock(&lock);
+    ct_near *l = made_by_another(book);
+    if (!l && (l = malloc((ct_book_forms[book].dim == 8 ? POINTS8 : POINTS4) * sizeof *l)))
+        list_points(book, l);
+    lists[book] = l;
+    pthread_mutex_unlock(&lock);
+    return l;
 }
 
 const ct_near *ct_near_lists(ct_book book)
 {
-    static pthread_once_t once[6] = { PTHREAD_ONCE_INIT, PTHREAD_ONCE_INIT, PTHREAD_ONCE_INIT,
-                                      PTHREAD_ONCE_INIT, PTHREAD_ONCE_INIT, PTHREAD_ONCE_INIT };
-    static const struct {
-        int once;
-        void (*list)(void);
-        const ct_near *lists;
-    } of[CT_N_BOOK] = {
-        [CT_BOOK_IQ1_S] = { 0, list_iq1, near8[0] },       [CT_BOOK_IQ1_M] = { 0, list_iq1, near8[0] },
-        [CT_BOOK_IQ2_XXS] = { 1, list_iq2_xxs, near8[1] }, [CT_BOOK_IQ2_XS] = { 2, list_iq2_xs, near8[2] },
-        [CT_BOOK_IQ2_S] = { 3, list_iq2_s, near8[3] },     [CT_BOOK_IQ3_XXS] = { 4, list_iq3_xxs, near4[0] },
-        [CT_BOOK_IQ3_S] = { 5, list_iq3_s, near4[1] },
-    };
-    pthread_once(&once[of[book].once], of[book].list);
-    return of[book].lists;
+    return lists[book];
 }

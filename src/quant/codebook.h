@@ -46,7 +46,10 @@ typedef struct ct_near {
     uint16_t code[CT_NEAR], entry[CT_NEAR];
 } ct_near;
 
-/* By point: sum of code * n_level^i over its weights i. Made at the first call. */
+/* Makes the lists of a book, 840 KB at most, if they are not there yet; they stay. False: no memory. From any thread. */
+bool ct_near_prepare(ct_book book);
+/* By point: sum of code * n_level^i over its weights i. Only when they have been made, before the caller's thread began or in
+ * it. */
 const ct_near *ct_near_lists(ct_book book);
 
 #endif

@@ -384,7 +384,7 @@ void ct_fit_codebook(ct_book book, const ct_stretch *s, int n, ct_coded *out)
     const ct_near *lists = ct_near_lists(book);
     const int n_group = 256 / f->len;
     float a[CT_STRETCH], scale[2 * CT_GROUPS];
-    assert(n <= 2);
+    assert(n <= 2 && lists);
     memset(out, 0, (size_t)n * sizeof *out);
     memcpy(a, s->x, sizeof a);
     for (int k = 0; k < n && f->has_signs; k++)

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/le.h"
+#include "quant/codebook.h"
 #include "quant/fit.h"
 
 void ct_quantise_levels(ct_quantise_fn *const *levels[4])
@@ -85,6 +86,20 @@ static void weigh_stretch(const float *importance, size_t first, size_t n, size_
 {
     for (size_t i = 0; i < n; i += block)
         weigh_block(importance + (first + i) % cols, (int)block, w + i);
+}
+
+bool ct_quantise_prepare(ct_type type)
+{
+    static const struct {
+        ct_type type;
+        ct_book book;
+    } with[] = { { CT_IQ1_S, CT_BOOK_IQ1_S },   { CT_IQ1_M, CT_BOOK_IQ1_M }, { CT_IQ2_XXS, CT_BOOK_IQ2_XXS },
+                 { CT_IQ2_XS, CT_BOOK_IQ2_XS }, { CT_IQ2_S, CT_BOOK_IQ2_S }, { CT_IQ3_XXS, CT_BOOK_IQ3_XXS },
+                 { CT_IQ3_S, CT_BOOK_IQ3_S } };
+    for (size_t i = 0; i < sizeof with / sizeof *with; i++)
+        if (with[i].type == type)
+            return ct_near_prepare(with[i].book);
+    return true;
 }
 
 void ct_quantise_rows(ct_type type, const float *src, const float *importance, void *dst, size_t cols, size_t rows)

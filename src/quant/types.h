@@ -47,7 +47,10 @@ bool ct_row_bytes(uint32_t type, size_t n, size_t *out);
  * NaN and infinities, never undefined behaviour. The values equal ggml's dequantize_row_* to the bit. */
 void ct_unpack_row(ct_type type, const void *src, float *dst, size_t n);
 
-/* Rounds n float32 weights into blocks. Only for types with can_quantise. Deterministic. Non-finite input is treated
+/* What the fits of a type look up, which codebook types need before anything is rounded into them: 840 KB at most, which
+ * stay. False: no memory. */
+bool ct_quantise_prepare(ct_type type);
+/* Rounds n float32 weights into blocks. Only for types with can_quantise, and when they are prepared. Deterministic. Non-finite input is treated
  * as 0. */
 void ct_quantise_row(ct_type type, const float *src, void *dst, size_t n);
 /* The same with the least error where an error in column i counts importance[i] [n] times: the mean square of what that

@@ -62,6 +62,12 @@ static bool take_out(struct ct_rows_out *o, size_t bytes, carat_err *err)
 
 /* ---- converting ---- */
 
+static bool prepare(ct_type type, carat_err *err)
+{
+    return ct_quantise_prepare(type) ||
+           ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for the entries of %s", ct_type_get(type)->name);
+}
+
 typedef struct job {
     ct_rows *r;
     const ct_input_tensor *t;
@@ -177,7 +183,7 @@ bool ct_rows_write(ct_rows *r, const ct_input_tensor *t, const ct_choice *c, ct_
         return copy(r, t->t, w, err);
     job j = job_of(r, t, c, c->type);
     const size_t n_rows = ct_input_rows(t), most = STRETCH / j.cols ? STRETCH / j.cols : 1;
-    bool ok = true;
+    bool ok = prepare(c->type, err);
     j.w = w;
     for (j.at = 0; ok && j.at < n_rows; j.at += j.n) {
         struct ct_rows_out *out = &r->out[r->turn];
@@ -243,7 +249,7 @@ bool ct_rows_measure(ct_rows *r, const ct_input_tensor *t, const ct_choice *c, c
     const size_t n_rows = ct_input_rows(t), n = n_rows < most ? n_rows : most;
     uint8_t *in = malloc(n * s.j.row + 1);
     double *sums = calloc(2 * n + 1, sizeof *sums);
-    bool ok = in && sums && take_out(&r->out[r->turn], n * s.j.out_row, err);
+    bool ok = in && sums && prepare(type, err) && take_out(&r->out[r->turn], n * s.j.out_row, err);
     if (!in || !sums)
         ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for %zu rows of %s", n, t->name);
     ok = ok && read_spread(t, n, s.j.row, in, err);

@@ -144,7 +144,8 @@ static bool empty_pool(synth *s, ct_type type, size_t cols, carat_err *err)
     memset(s->is_made, 0, sizeof s->is_made);
     s->pool_type = type;
     s->pool_cols = cols;
-    return s->pool || ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for random blocks of %s", t->name);
+    return (s->pool && ct_quantise_prepare(type)) ||
+           ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for random blocks of %s", t->name);
 }
 
 static void make_block(synth *s, uint8_t *block)

@@ -8,7 +8,7 @@ import os
 import struct
 
 from models import TEXT, U32, Gguf
-from program import TINY, TINY_GGUF, Folder, main
+from program import DATA, TINY, TINY_GGUF, Folder, main
 
 
 def floats(tensor):
@@ -117,6 +117,24 @@ class Imatrix(Folder):
             self.path("c.jsonl", bad.encode())
             self.refused("imatrix", TINY, "--chat", path, "-o", self.path("x"), "-t", "1", says=["c.jsonl", says])
             self.assertFalse(os.path.exists(self.path("x")))
+
+    def test_an_embedding_model_reads_lines(self):
+        model = DATA + "/models/tiny-encoder"
+        lines, found = [b"red star", b"two words and more of them"], []
+        for i, text in enumerate((lines[0], lines[1], b"\n\n".join(lines) + b"\n")):
+            path, out = self.path("t%d.txt" % i, text), self.path("i%d.gguf" % i)
+            self.ok("imatrix", model, "--text", path, "-o", out, "-t", "1", "--chunk-size", "64")
+            found.append(self.sums(out))
+        (a, n_a, _), (b, n_b, _), (both, n_both, keys) = found
+        self.assertEqual(keys["imatrix.chunk_count"], (U32, 2))
+        self.assertGreater(min(n_a.values()), 3)
+        for name, sums in both.items():
+            self.assertEqual(n_both[name], n_a[name] + n_b[name])
+            for x, y, z in zip(a[name], b[name], sums):
+                self.assertAlmostEqual((x + y) / z, 1, places=5)
+        self.ok("quantize", model, self.path("q.gguf"), "--type", "q4_0", "--imatrix", self.path("i2.gguf"))
+        talk = self.path("c.jsonl", b'{"messages": [{"role": "user", "content": "a"}]}')
+        self.refused("imatrix", model, "--chat", talk, "-o", self.path("x"), "--chunk-size", "64", says="no conversations")
 
     def test_what_cannot_be_is_refused(self):
         out = self.path("o.gguf")

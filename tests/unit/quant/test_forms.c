@@ -77,6 +77,7 @@ static void is_made_or_refused(ct_type type, const ct_type_info *info)
         double error = 0, all = 0;
         for (int i = 0; i < info->block; i++)
             x[i] = (float)(i % 32 - 16) / 16;
+        assert_true(ct_quantise_prepare(type));
         ct_quantise_row(type, x, block, info->block);
         ct_unpack_row(type, block, y, info->block);
         for (int i = 0; i < info->block; i++) {

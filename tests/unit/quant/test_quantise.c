@@ -377,7 +377,7 @@ static void near_entries_are_enough(void **state)
         const ct_near *lists = ct_near_lists((ct_book)b);
         for (int weighed = 0; weighed < 2; weighed++) {
             double best_sum = 0, near_sum = 0;
-            for (int round = 0; round < 3000; round++) {
+            for (int round = 0; round < 800; round++) {
                 float x[8], w[8];
                 int point = 0;
                 /* about the largest of a group on the largest level */
@@ -543,5 +543,8 @@ int main(void)
         cmocka_unit_test(near_entries_are_enough),
         cmocka_unit_test(rows_are_as_they_are_alone),
     };
+    for (uint32_t t = 0; t < CT_N_TYPE; t++)
+        if (!ct_quantise_prepare((ct_type)t))
+            return 1;
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
