@@ -1,4 +1,4 @@
-/* carat eval - what a model scores: how well it foresees a text, and which of given answers it finds likeliest.
+/* carat eval - what a model scores: how well it foresees a text, which of given answers it finds likeliest, what it answers.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "eval.h"
@@ -27,12 +27,17 @@ static const cli_option text_options[] = {
     { 0, "stride", NULL, CLI_INT, &opt.stride, "N", "how many tokens later the next window begins", .otherwise = "half a window",
       .min = 1, .max = 1 << 20 },
 };
+static const cli_word forms[] = { { "auto", EVAL_FORM_AUTO }, { "chat", EVAL_FORM_CHAT }, { "bare", EVAL_FORM_BARE }, { NULL, 0 } };
 static const cli_option task_options[] = {
-    { 0, "data", NULL, CLI_TEXT, &opt.data, "FILE", "the official file of items, as its authors give it out" },
+    { 0, "data", NULL, CLI_TEXT, &opt.data, "FILE", "the official file of items, as its authors give it out, or a folder of such files" },
     { 0, "shots", NULL, CLI_INT, &opt.shots, "N", "solved examples in front of every question", .deflt = "0", .max = 1024 },
-    { 0, "shots-data", NULL, CLI_TEXT, &opt.shots_data, "FILE", "where these come from: the training or development file" },
-    { 0, "seed", NULL, CLI_INT, &opt.seed, "N", "which of them, the same for all questions", .otherwise = "the file's first ones",
-      .min = 1, .max = 1 << 30 },
+    { 0, "shots-data", NULL, CLI_TEXT, &opt.shots_data, "FILE", "where these come from: the training or development file, or a folder of such files" },
+    { 0, "seed", NULL, CLI_INT, &opt.seed, "N", "which of them, the same for all questions; also what else is drawn: the order of choices, texts that "
+      "are made up", .otherwise = "the file's first ones", .min = 1, .max = 1 << 30 },
+    { 0, "length", NULL, CLI_INT, &opt.length, "N", "tokens of a text that is made up (niah, ruler)", .min = 256, .max = 1 << 20 },
+    { 0, "form", NULL, CLI_WORD, &opt.form, NULL,
+      "how a generated answer is asked for: as a user's message by the model's template, or as bare text; auto: a chat of tuned models",
+      .deflt = "auto", .words = forms },
 };
 static const cli_option options[] = {
     { 'o', "output", NULL, CLI_TEXT, &opt.out, "FILE",
@@ -42,7 +47,7 @@ static const cli_option options[] = {
 };
 /* clang-format on */
 static const cli_table text_table = CLI_TABLE("text (perplexity, kl)", text_options);
-static const cli_table task_table = CLI_TABLE("items (hellaswag, winogrande, arc, mmlu)", task_options);
+static const cli_table task_table = CLI_TABLE("items (all others)", task_options);
 static const cli_table table = CLI_TABLE("run and output", options);
 
 static bool is_task(const char *name)
@@ -52,6 +57,25 @@ static bool is_task(const char *name)
         if (strcmp(known, name) == 0)
             return true;
     return false;
+}
+
+/* Evaluations that people ask for, and that there are none of. */
+static const char *not_offered(const char *name)
+{
+    static const char *const rows[][2] = {
+        { "mmmu", "pictures are not evaluated yet" },
+        { "docvqa", "pictures are not evaluated yet" },
+        { "chartqa", "pictures are not evaluated yet" },
+        { "textvqa", "pictures are not evaluated yet" },
+        { "ai2d", "pictures are not evaluated yet" },
+        { "math", "its answers are formulas, which nothing here compares" },
+        { "ifeval", "its checks are programs, not data" },
+        { "mteb-sts", "embeddings are not evaluated yet" },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (strcmp(rows[i][0], name) == 0)
+            return rows[i][1];
+    return NULL;
 }
 
 static int run(int argc, char **argv)
@@ -64,6 +88,8 @@ static int run(int argc, char **argv)
     const bool is_kl = strcmp(what, "kl") == 0, is_text = is_kl || strcmp(what, "perplexity") == 0;
     if (!args.n)
         return cli_usage(&cli_eval, "evaluate what? (carat eval perplexity MODEL --text FILE)");
+    if (not_offered(what))
+        return cli_usage(&cli_eval, "'%s' is not offered: %s", what, not_offered(what));
     if (!is_text && !is_task(what))
         return cli_usage(&cli_eval, "unknown evaluation '%s'", term_printable(what, name, sizeof name));
     memmove(args.v, args.v + 1, --args.n * sizeof *args.v);
@@ -75,7 +101,7 @@ static int run(int argc, char **argv)
         return CLI_USAGE;
     if (!is_kl && (opt.reference || opt.save_reference))
         return cli_usage(&cli_eval, "--reference and --save-reference are for kl");
-    const char *wrong = is_kl ? eval_wrong_kl() : is_text ? eval_wrong_perplexity() : eval_wrong_task();
+    const char *wrong = is_kl ? eval_wrong_kl() : is_text ? eval_wrong_perplexity() : eval_wrong_task(what);
     if (wrong)
         return cli_usage(&cli_eval, "%s", wrong);
     term_init(cli_model_values.quiet);
@@ -84,7 +110,7 @@ static int run(int argc, char **argv)
 
 const cli_command cli_eval = {
     .name = "eval",
-    .usage = "perplexity|kl|hellaswag|winogrande|arc|mmlu MODEL [options]",
+    .usage = "perplexity|kl|TASK MODEL [options]",
     .summary = "what a model scores, with its interval and what it can be compared with",
     .text =
         "perplexity: how well a model foresees a text: the mean negative log-likelihood of its tokens, and its\n"
@@ -97,14 +123,19 @@ const cli_command cli_eval = {
         "both foresee at every place of a text, and how often both find the same token likeliest.\n\n"
         "  carat eval kl gemma-bf16.gguf --text wiki.txt --save-reference wiki.kl\n"
         "  carat eval kl gemma-q4_0.gguf --reference wiki.kl\n\n"
-        "hellaswag, winogrande, arc, mmlu: of each item's answers the likeliest is the model's, without generating "
-        "any.\n"
-        "Items come from a file of yours; nothing is downloaded. Beside the score stand its 95 % interval, what the "
+        "hellaswag, winogrande, arc, mmlu, truthfulqa, truthfulqa-mc2, bigbench: of each item's answers the likeliest "
+        "is the\n"
+        "model's, without generating any. gsm8k, mmlu-pro, gpqa, bbh, bigbench-text, humaneval, bfcl: an answer is "
+        "generated\n"
+        "and judged; generated code runs in a sandbox (bubblewrap), or not at all. niah, ruler: long texts are made "
+        "up.\n"
+        "Items come from files of yours; nothing is downloaded. Beside the score stand its 95 % interval, what the "
         "model's\n"
         "makers have published, and whether the two can be compared.\n\n"
         "  carat eval hellaswag gemma.gguf --data hellaswag_val.jsonl --shots 10 --shots-data hellaswag_train.jsonl\n"
-        "  carat eval mmlu gemma.gguf --data anatomy_test.csv --shots 5 --shots-data anatomy_dev.csv -o "
-        "anatomy.jsonl\n\n"
+        "  carat eval mmlu gemma.gguf --data data/test --shots 5 --shots-data data/dev -o mmlu.jsonl\n"
+        "  carat eval humaneval gemma.gguf --data HumanEval.jsonl -o humaneval.jsonl\n"
+        "  carat eval ruler gemma.gguf --length 32768 -o ruler.jsonl\n\n"
         "With -o a run that was stopped is resumed by the same command; a file of other settings, another text or "
         "other\n"
         "arithmetic is refused.",

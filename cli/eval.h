@@ -4,22 +4,24 @@
 #ifndef CT_CLI_EVAL_H
 #define CT_CLI_EVAL_H
 
-#include "eval/choices.h"
+#include "eval/answers.h"
 #include "eval/kl.h"
 #include "eval/perplexity.h"
 
 typedef struct eval_options {
     const char *text, *reference, *save_reference, *out;
-    const char *data, *shots_data;
-    int64_t window, stride, limit, shots, seed;
+    const char *data, *shots_data, *url, *tokenizer;
+    int64_t window, stride, limit, shots, seed, length;
     int protocol; /* ct_eval_protocol */
+    int form;     /* EVAL_FORM_ */
     bool json;
 } eval_options;
 extern eval_options eval_opt;
+enum { EVAL_FORM_AUTO, EVAL_FORM_CHAT, EVAL_FORM_BARE };
 
 /* Are there options that a text has no use for? Then that is said. */
 bool eval_has_items(void);
-#define EVAL_NO_ITEMS "--data, --shots, --shots-data and --seed are for tasks"
+#define EVAL_NO_ITEMS "--data, --shots, --shots-data, --seed, --length, --form and --url are for tasks"
 
 /* With as many sessions as fit. */
 bool eval_open_engine(const char *model, carat_engine **e, carat_err *err);
@@ -31,7 +33,7 @@ const char *eval_wrong_perplexity(void);
 int eval_perplexity(const char *model);
 const char *eval_wrong_kl(void);
 int eval_kl(const char *model);
-const char *eval_wrong_task(void);
+const char *eval_wrong_task(const char *name);
 int eval_task(const char *name, const char *model);
 
 /* ---- on stdout, as text or as a JSON object ---- */
@@ -40,8 +42,8 @@ void eval_show_perplexity(const ct_eval_perplexity *p, const ct_eval_windows *w,
                           const char *text, bool as_json);
 void eval_show_reference(const ct_eval_windows *w, size_t n, uint64_t bytes, const char *path, bool as_json);
 void eval_show_kl(const ct_eval_kl *k, const ct_eval_reference *r, const carat_engine *e, bool as_json);
-void eval_show_choices(const ct_eval_choices *c, const ct_eval_task *t, const carat_engine *e, const char *data,
-                       size_t limit, bool as_json);
+void eval_show_choices(const ct_eval_choices *c, const ct_eval_task *t, const ct_eval_model *m);
+void eval_show_answers(const ct_eval_answers *a, const ct_eval_task *t, const ct_eval_model *m, bool is_chat);
 
 /* A figure; null for one that is none, which has no place in JSON. */
 json_t *eval_real(double x);

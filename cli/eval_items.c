@@ -1,4 +1,4 @@
-/* carat eval TASK: items of a user's file.
+/* carat eval TASK: items of a user's files, or made up.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
@@ -10,31 +10,83 @@
 #include "signals.h"
 #include "term.h"
 
-static bool score_task(carat_engine *e, const ct_eval_task *t, carat_err *err)
+#define ROUND 128 /* tokens that a chat's marks may take */
+
+static bool is_chat(const ct_eval_model *m)
+{
+    return eval_opt.form == EVAL_FORM_CHAT || (eval_opt.form == EVAL_FORM_AUTO && m->is_tuned);
+}
+
+static bool run_choices(const ct_eval_items_job *job, size_t *n_before, carat_err *err)
+{
+    ct_eval_choices found;
+    const bool ok = ct_eval_choices_run(job, &found, err);
+    term_progress_end();
+    if (!ok)
+        return false;
+    eval_show_choices(&found, job->task, job->model);
+    *n_before = found.n_before;
+    ct_eval_choices_free(&found);
+    return true;
+}
+
+static bool run_answers(const ct_eval_items_job *job, size_t *n_before, carat_err *err)
+{
+    ct_eval_answers found;
+    const bool ok = ct_eval_answers_run(job, &found, err);
+    term_progress_end();
+    if (!ok)
+        return false;
+    eval_show_answers(&found, job->task, job->model, job->is_chat);
+    *n_before = found.n_before;
+    ct_eval_mean_free(&found.score);
+    return true;
+}
+
+static bool run_items(ct_eval_model *m, const ct_eval_task *t, carat_err *err)
 {
     double start = ct_now();
-    ct_eval_choices found;
-    const ct_eval_choices_job job = { .e = e,
-                                      .task = t,
-                                      .n_at_once = 4 * cli_model_values.sessions,
-                                      .record = eval_opt.out,
-                                      .progress = eval_progress,
-                                      .arg = &start };
-    const bool ok = ct_eval_choices_run(&job, &found, err);
-    term_progress_end();
-    if (ok)
-        eval_show_choices(&found, t, e, eval_opt.data, (size_t)eval_opt.limit, eval_opt.json);
-    if (ok && found.n_before)
-        term_note("%zu of the items were in %s", found.n_before, eval_opt.out);
+    size_t n_before = 0;
+    const ct_eval_items_job job = { .model = m,
+                                    .task = t,
+                                    .is_chat = t->is_generated && is_chat(m),
+                                    .record = eval_opt.out,
+                                    .progress = eval_progress,
+                                    .arg = &start };
+    const bool ok = t->is_generated ? run_answers(&job, &n_before, err) : run_choices(&job, &n_before, err);
+    if (ok && n_before)
+        term_note("%zu of the items were in %s", n_before, eval_opt.out);
     return ok;
 }
 
-const char *eval_wrong_task(void)
+const char *eval_wrong_task(const char *name)
 {
-    return !eval_opt.data                                          ? "which file of items? (--data FILE)"
-           : eval_opt.text                                         ? "--text is for perplexity"
-           : (eval_opt.shots > 0) != (eval_opt.shots_data != NULL) ? "--shots N and --shots-data FILE belong together"
-                                                                   : NULL;
+    const bool made_up = ct_eval_task_is_made_up(name);
+    if (made_up && (eval_opt.data || eval_opt.shots_data))
+        return "its texts are made up: no --data and no --shots-data";
+    if (made_up && !eval_opt.length)
+        return "how long a text? (--length TOKENS)";
+    if (!made_up && !eval_opt.data)
+        return "which file of items? (--data FILE)";
+    if (!made_up && eval_opt.length)
+        return "--length is for texts that are made up";
+    if (eval_opt.text)
+        return "--text is for perplexity";
+    if ((eval_opt.shots > 0) != (eval_opt.shots_data != NULL))
+        return "--shots N and --shots-data FILE belong together";
+    return NULL;
+}
+
+static bool open_task(ct_eval_task *t, const char *name, const carat_tokenizer *tokenizer, carat_err *err)
+{
+    const ct_eval_source source = { .data = eval_opt.data,
+                                    .shots = eval_opt.shots_data,
+                                    .n_shots = (size_t)eval_opt.shots,
+                                    .seed = (uint64_t)eval_opt.seed,
+                                    .limit = (size_t)eval_opt.limit,
+                                    .length = (size_t)eval_opt.length,
+                                    .tokenizer = tokenizer };
+    return ct_eval_task_open(t, name, &source, err);
 }
 
 int eval_task(const char *name, const char *model)
@@ -42,15 +94,16 @@ int eval_task(const char *name, const char *model)
     carat_err err;
     carat_engine *e = NULL;
     ct_eval_task t = { 0 };
-    const ct_eval_source source = { .data = eval_opt.data,
-                                    .shots = eval_opt.shots_data,
-                                    .n_shots = (size_t)eval_opt.shots,
-                                    .seed = (uint64_t)eval_opt.seed,
-                                    .limit = (size_t)eval_opt.limit };
-    bool ok = ct_eval_task_open(&t, name, &source, &err) && eval_open_engine(model, &e, &err);
+    ct_eval_model m;
+    const bool made_up = ct_eval_task_is_made_up(name); /* by the model's tokens */
+    if (made_up && !cli_model_values.ctx)
+        cli_model_values.ctx = eval_opt.length + ROUND;
+    bool ok = made_up || open_task(&t, name, NULL, &err); /* before a model is loaded */
+    ok = ok && eval_open_engine(model, &e, &err) && (!made_up || open_task(&t, name, carat_engine_tokenizer(e), &err));
     if (ok) {
         cli_signals(CLI_SIGNALS_NOTED);
-        ok = score_task(e, &t, &err);
+        ct_eval_model_engine(&m, e, 4 * cli_model_values.sessions);
+        ok = run_items(&m, &t, &err);
     }
     carat_engine_close(e);
     ct_eval_task_close(&t);

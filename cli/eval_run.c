@@ -34,7 +34,8 @@ bool eval_open_engine(const char *model, carat_engine **e, carat_err *err)
 
 bool eval_has_items(void)
 {
-    return eval_opt.data || eval_opt.shots || eval_opt.shots_data || eval_opt.seed;
+    return eval_opt.data || eval_opt.shots || eval_opt.shots_data || eval_opt.seed || eval_opt.length ||
+           eval_opt.form || eval_opt.url || eval_opt.tokenizer;
 }
 
 bool eval_progress(void *arg, size_t done, size_t n, size_t n_before)

@@ -1,4 +1,4 @@
-/* What `carat eval` shows: progress while it works, then figures with what they mean.
+/* What `carat eval perplexity` shows: figures with what they mean.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <math.h>
@@ -68,91 +68,4 @@ void eval_show_perplexity(const ct_eval_perplexity *p, const ct_eval_windows *w,
     printf("nll         %.5f nats a token, standard error %.5f (%s)\n", p->nll, p->error, error_from(p));
     printf("perplexity  %.4f, 95 %% %.4f to %.4f; standard error %.5f\n", exp(p->nll), low, high,
            exp(p->nll) * p->error);
-}
-
-/* ---- tasks ---- */
-
-/* Is a published figure of this model and kind to be compared with ours? "yes", or why not. */
-static const char *comparable(const json_t *published, const ct_eval_task *t, size_t limit)
-{
-    if (json_integer_value(json_object_get(published, "shots")) != (json_int_t)t->n_shots)
-        return "no: other shots";
-    if (json_is_true(json_object_get(published, "tuned")))
-        return "not known: the protocol of tuned models' figures is not published";
-    return limit ? "no: not all items"
-                 : "yes: same kind, shots and normalisation, if the file is the whole set; which shots they took is "
-                   "not published";
-}
-
-static bool is_of(const json_t *published, const carat_engine *e)
-{
-    const carat_model_info *i = carat_engine_info(e);
-    const char *model = json_string_value(json_object_get(published, "model"));
-    return model && strcmp(model, i->published) == 0 &&
-           json_is_true(json_object_get(published, "tuned")) == i->is_instruction_tuned;
-}
-
-static json_t *score_json(const ct_eval_score_of *s)
-{
-    return json_pack("{s:I, s:f, s:[f, f]}", "right", (json_int_t)s->right, "share", s->share, "interval_95",
-                     s->interval.low, s->interval.high);
-}
-
-static json_t *choices_json(const ct_eval_choices *c, const ct_eval_task *t, const carat_engine *e, const char *data,
-                            size_t limit)
-{
-    size_t i;
-    json_t *row, *published = json_array();
-    json_array_foreach(json_object_get(t->about, "published"), i, row)
-        if (is_of(row, e)) {
-            json_t *copy = json_copy(row);
-            json_object_set_new(copy, "comparable", ct_json_from_str(comparable(row, t, limit)));
-            json_array_append_new(published, copy);
-        }
-    return json_pack("{s:s, s:o, s:s, s:s, s:o, s:s, s:s, s:I, s:I, s:b, s:o, s:o, s:s, s:o}", "task", t->name, "model",
-                     ct_json_from_str(carat_engine_info(e)->path), "weights", carat_engine_info(e)->weight_types,
-                     "numerics", carat_engine_numerics(e), "data", ct_json_from_str(data), "layout", t->from,
-                     "protocol_text", t->protocol, "shots", (json_int_t)t->n_shots, "n", (json_int_t)c->n, "limited",
-                     limit != 0, "plain", score_json(&c->plain), "normalised", score_json(&c->normalised), "figure",
-                     t->is_normalised ? "normalised" : "plain", "published", published);
-}
-
-static void show_score(const char *name, const ct_eval_score_of *s, size_t n, bool is_figure)
-{
-    printf("%-12s%.2f %%, 95 %% %.2f to %.2f (%zu of %zu)%s\n", name, 100 * s->share, 100 * s->interval.low,
-           100 * s->interval.high, s->right, n, is_figure ? "; this is the figure that is published" : "");
-}
-
-static void show_published(const ct_eval_task *t, const carat_engine *e, size_t limit)
-{
-    size_t i, n = 0;
-    json_t *row;
-    json_array_foreach(json_object_get(t->about, "published"), i, row) {
-        if (!is_of(row, e))
-            continue;
-        const char *of = json_string_value(json_object_get(row, "of"));
-        printf("published   %.1f %% (%s%s, %lld shots): comparable: %s\n",
-               json_number_value(json_object_get(row, "value")), of ? of : t->title,
-               json_is_true(json_object_get(row, "tuned")) ? ", instruction-tuned" : ", pre-trained",
-               (long long)json_integer_value(json_object_get(row, "shots")), comparable(row, t, limit));
-        n++;
-    }
-    if (!n)
-        printf("published   nothing by scoring for this model\n");
-}
-
-void eval_show_choices(const ct_eval_choices *c, const ct_eval_task *t, const carat_engine *e, const char *data,
-                       size_t limit, bool as_json)
-{
-    if (as_json) {
-        cli_json_print(choices_json(c, t, e, data, limit), JSON_INDENT(2) | JSON_REAL_PRECISION(9));
-        putchar('\n');
-        return;
-    }
-    printf("task        %s, %zu items%s, %zu shots; layout: %s\n", t->title, c->n, limit ? " (--limit)" : "",
-           t->n_shots, t->from);
-    printf("protocol    %s\n", t->protocol);
-    show_score("plain", &c->plain, c->n, !t->is_normalised);
-    show_score("normalised", &c->normalised, c->n, t->is_normalised);
-    show_published(t, e, limit);
 }

@@ -10,24 +10,13 @@
 #include <string.h>
 
 #include "base/utf8.h"
-#include "eval/score.h"
 
 typedef struct run {
-    const ct_eval_choices_job *job;
+    const ct_eval_items_job *job;
     ct_eval_record record;
     size_t per_item; /* prompts of an item */
     double *gaps;    /* [n][per_item] where contexts differ: what is known of an item; NAN: nothing */
-    char *texts[CT_EVAL_MOST_CHOICES];
-    carat_continuation continuations[CT_EVAL_MOST_CHOICES];
 } run;
-
-static void drop_texts(run *r)
-{
-    for (size_t i = 0; i < CT_EVAL_MOST_CHOICES; i++) {
-        free(r->texts[i]);
-        r->texts[i] = NULL;
-    }
-}
 
 static char *behind_space(const char *text)
 {
@@ -38,37 +27,21 @@ static char *behind_space(const char *text)
     return s;
 }
 
-static bool make_prompt(const run *r, const char *context, carat_prompt **out, carat_err *err)
-{
-    ct_buf b; /* in one piece: a token may cross the border */
-    ct_buf_init(&b, (size_t)64 << 20);
-    ct_buf_str(&b, r->job->task->head);
-    ct_buf_str(&b, context);
-    const carat_content whole = { .struct_size = sizeof whole, .text = b.data, .text_len = b.len };
-    const bool ok = b.failed ? ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for a prompt")
-                             : carat_prompt_text(r->job->e, &whole, 1, NULL, out, err);
-    ct_buf_deinit(&b);
-    return ok;
-}
-
 static bool make(void *arg, size_t i, ct_eval_ask *ask, carat_err *err)
 {
     run *r = arg;
-    const ct_eval_item *item = &r->job->task->items[i / r->per_item];
+    const ct_eval_task *t = r->job->task;
+    const ct_eval_item *item = &t->items[i / r->per_item];
     const size_t which = i % r->per_item;
     if (r->record.rows[i / r->per_item])
         return true;
-    drop_texts(r);
-    ask->n = r->per_item == 1 ? item->n : 1;
-    for (size_t k = 0; k < ask->n; k++) {
-        r->texts[k] = behind_space(item->choices[which + k]);
-        if (!r->texts[k])
+    ask->n_choices = r->per_item == 1 ? item->n : 1;
+    ask->choices = calloc(ask->n_choices, sizeof *ask->choices);
+    for (size_t k = 0; k < ask->n_choices; k++)
+        if (!ask->choices || !(ask->choices[k] = behind_space(item->choices[which + k])))
             return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for a choice");
-        r->continuations[k] = (carat_continuation){ .struct_size = sizeof *r->continuations, .text = r->texts[k] };
-    }
-    ask->continuations = r->continuations;
-    return make_prompt(r, item->contexts[r->per_item == 1 ? 0 : which], &ask->prompt, err) ||
-           ct_fail_in(err, "item %s", item->id ? item->id : "");
+    ask->text = ct_eval_task_text(t, item, item->contexts[r->per_item == 1 ? 0 : which], err);
+    return ask->text != NULL;
 }
 
 /* ---- results ---- */
@@ -96,34 +69,36 @@ static size_t best_of(const double *x, size_t n)
 
 static bool record(run *r, size_t i, const double *logprobs, carat_err *err)
 {
-    const ct_eval_item *item = &r->job->task->items[i];
-    double by_length[CT_EVAL_MOST_CHOICES];
+    const ct_eval_task *t = r->job->task;
+    const ct_eval_item *item = &t->items[i];
+    double by_length[CT_EVAL_MOST_CHOICES], all_mass = 0, mass = 0;
     json_t *all = json_array();
+    const size_t top = best_of(logprobs, item->n);
     for (size_t k = 0; k < item->n; k++) {
         by_length[k] = logprobs[k] / characters(item->choices[k]);
         json_array_append_new(all, json_real(logprobs[k]));
+        const double p = exp(logprobs[k] - logprobs[top]);
+        all_mass += p;
+        mass += item->right[k] ? p : 0;
     }
-    const size_t plain = best_of(logprobs, item->n), normalised = best_of(by_length, item->n);
-    json_t *row = json_pack("{s:I, s:o*, s:I, s:I, s:I, s:b, s:b, s:o}", "item", (json_int_t)i, "id",
-                            item->id ? ct_json_from_str(item->id) : NULL, "answer", (json_int_t)item->answer, "plain",
-                            (json_int_t)plain, "normalised", (json_int_t)normalised, "plain_right",
-                            plain == item->answer, "normalised_right", normalised == item->answer, "logprobs", all);
+    const size_t plain = top, normalised = best_of(by_length, item->n);
+    json_t *row = json_pack("{s:I, s:o*, s:o*, s:I, s:I, s:I, s:b, s:b, s:f, s:o}", "item", (json_int_t)i, "id",
+                            item->id ? ct_json_from_str(item->id) : NULL, "group",
+                            t->n_groups > 1 ? ct_json_from_str(t->groups[item->group].name) : NULL, "answer",
+                            (json_int_t)item->answer, "plain", (json_int_t)plain, "normalised", (json_int_t)normalised,
+                            "plain_right", item->right[plain], "normalised_right", item->right[normalised], "mass",
+                            mass / all_mass, "logprobs", all);
     return ct_eval_record_add(&r->record, i, row, err);
 }
 
-static bool take(void *arg, size_t i, const carat_score *scores, carat_err *err)
+static bool take(void *arg, size_t i, const ct_eval_reply *reply, carat_err *err)
 {
     run *r = arg;
     const size_t at = i / r->per_item;
-    const ct_eval_item *item = &r->job->task->items[at];
-    double logprobs[CT_EVAL_MOST_CHOICES];
-    if (r->per_item == 1) {
-        for (size_t k = 0; k < item->n; k++)
-            logprobs[k] = scores[k].logprob;
-        return record(r, at, logprobs, err);
-    }
+    if (r->per_item == 1)
+        return record(r, at, reply->logprobs, err);
     double *known = r->gaps + at * r->per_item;
-    known[i % r->per_item] = scores[0].logprob;
+    known[i % r->per_item] = reply->logprobs[0];
     for (size_t k = 0; k < r->per_item; k++)
         if (isnan(known[k]))
             return true;
@@ -138,33 +113,50 @@ static bool goes_on(void *arg)
 
 static bool add_up(const run *r, ct_eval_choices *out, carat_err *err)
 {
+    const ct_eval_task *t = r->job->task;
+    double *scores = calloc(3 * t->n, sizeof *scores);
     *out = (ct_eval_choices){ .n = r->record.n, .n_before = r->record.n_before };
-    for (size_t i = 0; i < r->record.n; i++) {
+    bool ok = scores || ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for %zu scores", t->n);
+    for (size_t i = 0; ok && i < t->n; i++) {
         const json_t *plain = json_object_get(r->record.rows[i], "plain_right");
         const json_t *normalised = json_object_get(r->record.rows[i], "normalised_right");
-        if (!json_is_boolean(plain) || !json_is_boolean(normalised))
-            return ct_fail(err, CARAT_EFORMAT, i, "%s: item %zu has no 'plain_right' and 'normalised_right'",
-                           r->record.path, i);
-        out->plain.right += json_is_true(plain);
-        out->normalised.right += json_is_true(normalised);
+        const json_t *mass = json_object_get(r->record.rows[i], "mass");
+        ok = (json_is_boolean(plain) && json_is_boolean(normalised) && json_is_number(mass)) ||
+             ct_fail(err, CARAT_EFORMAT, i, "%s: item %zu lacks 'plain_right', 'normalised_right' or 'mass'",
+                     r->record.path, i);
+        scores[i] = json_is_true(plain);
+        scores[t->n + i] = json_is_true(normalised);
+        scores[2 * t->n + i] = json_number_value(mass);
     }
-    for (int k = 0; k < 2; k++) {
-        ct_eval_score_of *s = k ? &out->normalised : &out->plain;
-        s->share = (double)s->right / (double)out->n;
-        s->interval = ct_eval_share(s->right, out->n);
-    }
-    return true;
+    ok = ok && ct_eval_mean_of(t, scores, &out->plain, err) &&
+         ct_eval_mean_of(t, scores + t->n, &out->normalised, err) &&
+         ct_eval_mean_of(t, scores + 2 * t->n, &out->mass, err);
+    if (!ok)
+        ct_eval_choices_free(out);
+    free(scores);
+    return ok;
 }
 
-static json_t *head_of(const ct_eval_choices_job *job)
+void ct_eval_choices_free(ct_eval_choices *c)
+{
+    ct_eval_mean_free(&c->plain);
+    ct_eval_mean_free(&c->normalised);
+    ct_eval_mean_free(&c->mass);
+}
+
+json_t *ct_eval_items_head(const ct_eval_items_job *job)
 {
     char hash[17];
-    snprintf(hash, sizeof hash, "%016" PRIx64, job->task->hash);
-    return json_pack("{s:i, s:s, s:I, s:s, s:s}", "carat_eval", 1, "task", job->task->name, "shots",
-                     (json_int_t)job->task->n_shots, "questions", hash, "numerics", carat_engine_numerics(job->e));
+    const ct_eval_task *t = job->task;
+    snprintf(hash, sizeof hash, "%016" PRIx64, t->hash);
+    return json_pack("{s:i, s:s, s:I, s:s, s:s, s:s*}", "carat_eval", 1, "task", t->name, "shots",
+                     (json_int_t)t->n_shots, "questions", hash, "numerics", job->model->numerics, "form",
+                     !t->is_generated ? NULL
+                     : job->is_chat   ? "chat"
+                                      : "bare");
 }
 
-bool ct_eval_choices_run(const ct_eval_choices_job *job, ct_eval_choices *out, carat_err *err)
+bool ct_eval_choices_run(const ct_eval_items_job *job, ct_eval_choices *out, carat_err *err)
 {
     const ct_eval_task *t = job->task;
     const size_t per_item = t->items[0].n_contexts;
@@ -173,9 +165,8 @@ bool ct_eval_choices_run(const ct_eval_choices_job *job, ct_eval_choices *out, c
     for (size_t i = 0; r.gaps && i < t->n * per_item; i++)
         r.gaps[i] = NAN;
     const ct_eval_work work = { .n = t->n * per_item, .arg = &r, .make = make, .take = take, .goes_on = goes_on };
-    ok = ok && ct_eval_record_open(&r.record, job->record, head_of(job), t->n, err) &&
-         ct_eval_score(job->e, job->n_at_once, &work, err) && add_up(&r, out, err);
-    drop_texts(&r);
+    ok = ok && ct_eval_record_open(&r.record, job->record, ct_eval_items_head(job), t->n, err) &&
+         job->model->run(job->model, &work, err) && add_up(&r, out, err);
     free(r.gaps);
     return ct_eval_record_close(&r.record, ok ? err : NULL) && ok;
 }

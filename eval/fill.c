@@ -22,26 +22,39 @@ const json_t *ct_eval_at(const json_t *row, const char *field_path)
     return row;
 }
 
-static void add_text(const char *s, size_t len, const char *filter, ct_buf *out)
+static void strip(const char **s, size_t *len)
 {
-    if (strcmp(filter, "strip") == 0) {
-        while (len && isspace((unsigned char)*s))
-            s++, len--;
-        while (len && isspace((unsigned char)s[len - 1]))
-            len--;
-    }
-    if (strcmp(filter, "capitalize") != 0) {
-        ct_buf_add(out, s, len);
-        return;
+    while (*len && isspace((unsigned char)**s))
+        ++*s, --*len;
+    while (*len && isspace((unsigned char)(*s)[*len - 1]))
+        --*len;
+}
+
+/* filters: "strip|capitalize", or NULL. */
+static void add_text(const char *s, size_t len, char *filters, ct_buf *out)
+{
+    bool capitalizes = false;
+    for (char *f = filters, *next; f; f = next) {
+        next = strchr(f, '|');
+        if (next)
+            *next++ = '\0';
+        const char *off = strncmp(f, "without:", 8) == 0 ? f + 8 : NULL;
+        if (strcmp(f, "strip") == 0)
+            strip(&s, &len);
+        if (off && len >= strlen(off) && strncmp(s, off, strlen(off)) == 0)
+            len -= strlen(off), s += strlen(off);
+        capitalizes |= strcmp(f, "capitalize") == 0;
     }
     /* Python's: the first letter large, the others small; of ASCII. */
-    for (size_t i = 0; i < len; i++)
+    for (size_t i = 0; i < len && capitalizes; i++)
         ct_buf_char(out, (char)(i == 0 ? toupper((unsigned char)s[i]) : tolower((unsigned char)s[i])));
+    if (!capitalizes)
+        ct_buf_add(out, s, len);
 }
 
 static bool add_field(const char *name, size_t len, const json_t *row, ct_buf *out, carat_err *err)
 {
-    char field[80];
+    char field[128];
     if (len >= sizeof field)
         return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "a field's name is longer than %zu", sizeof field - 1);
     memcpy(field, name, len);
@@ -50,10 +63,14 @@ static bool add_field(const char *name, size_t len, const json_t *row, ct_buf *o
     if (filter)
         *filter++ = '\0';
     const json_t *v = ct_eval_at(row, field);
+    if (json_is_string(v) && strlen(json_string_value(v)) != json_string_length(v))
+        return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "'%s' has a NUL character", field);
     if (json_is_string(v))
-        add_text(json_string_value(v), json_string_length(v), filter ? filter : "", out);
+        add_text(json_string_value(v), json_string_length(v), filter, out);
     else if (json_is_integer(v))
         ct_buf_fmt(out, "%lld", (long long)json_integer_value(v));
+    else if (!v && filter && strncmp(filter, "or:", 3) == 0)
+        ct_buf_str(out, filter + 3);
     else
         return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "'%s' is %s, expected a text", field,
                        v ? ct_json_kind(v) : "missing");

@@ -27,7 +27,7 @@ json_t *ct_eval_windows_head(const char *task, const carat_engine *e, const ct_e
                      carat_engine_numerics(e));
 }
 
-static bool make(void *arg, size_t i, ct_eval_ask *ask, carat_err *err)
+static bool make(void *arg, size_t i, ct_eval_request *ask, carat_err *err)
 {
     run *r = arg;
     size_t n, first;
@@ -41,9 +41,10 @@ static bool make(void *arg, size_t i, ct_eval_ask *ask, carat_err *err)
     return carat_prompt_ids(r->job->e, r->ids, first, NULL, 0, NULL, &ask->prompt, err);
 }
 
-static bool take(void *arg, size_t i, const carat_score *score, carat_err *err)
+static bool take(void *arg, size_t i, const ct_eval_got *got, carat_err *err)
 {
     run *r = arg;
+    const carat_score *score = got->scores;
     double sum = 0, squares = 0;
     for (size_t k = 0; k < score->n_logprobs; k++) {
         const double x = -(double)score->logprobs[k];
@@ -109,7 +110,7 @@ bool ct_eval_perplexity_run(const ct_eval_job *job, ct_eval_perplexity *out, car
     const ct_eval_windows *w = job->windows;
     const size_t n = job->limit && job->limit < w->n ? job->limit : w->n;
     run r = { .job = job, .record.fd = -1, .ids = calloc(w->window, sizeof *r.ids) };
-    const ct_eval_work work = { .n = n, .arg = &r, .make = make, .take = take, .goes_on = goes_on };
+    const ct_eval_requests work = { .n = n, .arg = &r, .make = make, .take = take, .goes_on = goes_on };
     bool ok = r.ids || ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for a window of %zu tokens", w->window);
     ok = ok && ct_eval_record_open(&r.record, job->record, ct_eval_windows_head("perplexity", job->e, w), n, err) &&
          ct_eval_score(job->e, job->n_at_once, &work, err) && add_up(&r.record, out, err);

@@ -1,4 +1,4 @@
-/* JSON lines and CSV to objects.
+/* JSON lines, JSON documents and CSV to objects.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "eval/rows.h"
@@ -6,6 +6,9 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
+
+#include "eval/fill.h"
 
 #define MOST_BYTES ((size_t)256 << 20)
 #define MOST_FIELD ((size_t)1 << 20)
@@ -94,32 +97,109 @@ static bool csv_row(const char *name, const char **at, const char *end, size_t *
                                                     name, begin, n, json_array_size(columns));
 }
 
-static bool parse_csv(const char *name, const char *text, size_t len, const json_t *columns, size_t limit, json_t *rows,
+/* The first row has the columns' names. */
+static json_t *csv_header(const char *name, const char **at, const char *end, size_t *line, ct_buf *field,
+                          carat_err *err)
+{
+    const char *wrong = NULL;
+    json_t *columns = json_array();
+    bool ok = columns && *at < end;
+    for (bool ends = false; ok && !ends;)
+        ok = csv_field(at, end, line, field, &ends, &wrong) && !field->failed &&
+             json_array_append_new(columns, json_stringn(field->data ? field->data : "", field->len)) == 0;
+    if (ok) {
+        *line += 1;
+        return columns;
+    }
+    json_decref(columns);
+    ct_fail(err, CARAT_EFORMAT, 1, "%s:1: no header: %s", name,
+            wrong ? wrong : "the names of the columns are expected");
+    return NULL;
+}
+
+static bool parse_csv(const char *name, const char *text, size_t len, const json_t *given, size_t limit, json_t *rows,
                       carat_err *err)
 {
     ct_buf field;
     ct_buf_init(&field, MOST_FIELD);
-    bool ok = true;
     size_t line = 1;
-    for (const char *at = text, *end = text + len; ok && at < end && json_array_size(rows) < limit; line++) {
+    const char *begin = text, *stop = text + len;
+    json_t *columns =
+        given ? json_incref((json_t *)(uintptr_t)given) : csv_header(name, &begin, stop, &line, &field, err);
+    bool ok = columns != NULL;
+    for (const char *at = begin, *end = text + len; ok && at < end && json_array_size(rows) < limit; line++) {
         if (*at == '\n' || (*at == '\r' && at + 1 < end && at[1] == '\n')) {
             at += *at == '\n' ? 1 : 2;
             continue;
         }
-        const size_t begin = line;
+        const size_t first = line;
         json_t *row = json_object();
         ok = row ? csv_row(name, &at, end, &line, columns, row, &field, err)
                  : ct_fail(err, CARAT_ENOMEM, line, "no memory for line %zu", line);
         if (ok)
-            ok = add(rows, row, begin, err);
+            ok = add(rows, row, first, err);
         else
             json_decref(row);
     }
+    json_decref(columns);
     ct_buf_deinit(&field);
     return ok;
 }
 
-bool ct_eval_rows_parse(const char *name, const char *text, size_t len, const json_t *columns, size_t limit,
+/* ---- a document ---- */
+
+/* What a document says besides its rows. */
+static json_t *beside_rows(const json_t *whole, const char *rows)
+{
+    json_t *file = json_object();
+    const char *key;
+    json_t *value;
+    json_object_foreach((json_t *)(uintptr_t)whole, key, value) {
+        if (strncmp(rows, key, strlen(key)) != 0 && json_object_set(file, key, value) != 0)
+            return NULL;
+    }
+    return file;
+}
+
+static bool parse_document(const char *name, const char *text, size_t len, const char *where, size_t limit,
+                           json_t *rows, carat_err *err)
+{
+    json_t *whole, *row;
+    size_t i;
+    if (!ct_json_parse(name, text, len, &whole, err))
+        return false;
+    const json_t *list = json_is_array(whole) ? whole : ct_eval_at(whole, where);
+    json_t *file = json_is_object(whole) ? beside_rows(whole, where) : NULL;
+    bool ok = json_is_array(list) || ct_fail(err, CARAT_EFORMAT, 0, "%s: '%s' is %s, expected an array of items", name,
+                                             where, list ? ct_json_kind(list) : "missing");
+    json_array_foreach(list, i, row) {
+        if (!ok || i >= limit)
+            break;
+        ok = json_is_object(row) ||
+             ct_fail(err, CARAT_EFORMAT, i, "%s: item %zu is %s, expected an object", name, i + 1, ct_json_kind(row));
+        ok = ok &&
+             (!file || json_object_set(row, "file", file) == 0 || ct_fail(err, CARAT_ENOMEM, i, "%s: no memory", name));
+        ok = ok && add(rows, json_incref(row), i + 1, err);
+    }
+    json_decref(file);
+    json_decref(whole);
+    return ok;
+}
+
+static bool ends_with(const char *path, const char *ending)
+{
+    const size_t n = strlen(path), m = strlen(ending);
+    return n >= m && strcasecmp(path + n - m, ending) == 0;
+}
+
+ct_eval_form ct_eval_form_of(const char *path, const json_t *columns, const char *rows)
+{
+    return (ct_eval_form){ .is_csv = columns || ends_with(path, ".csv"),
+                           .columns = columns,
+                           .rows = rows && ends_with(path, ".json") ? rows : NULL };
+}
+
+bool ct_eval_rows_parse(const char *name, const char *text, size_t len, const ct_eval_form *form, size_t limit,
                         json_t **out, carat_err *err)
 {
     json_t *rows = json_array();
@@ -127,8 +207,9 @@ bool ct_eval_rows_parse(const char *name, const char *text, size_t len, const js
         text += 3, len -= 3;
     limit = limit ? limit : SIZE_MAX;
     bool ok = rows || ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "%s: no memory", name);
-    ok = ok && (columns ? parse_csv(name, text, len, columns, limit, rows, err)
-                        : parse_lines(name, text, len, limit, rows, err));
+    ok = ok && (form->is_csv ? parse_csv(name, text, len, form->columns, limit, rows, err)
+                : form->rows ? parse_document(name, text, len, form->rows, limit, rows, err)
+                             : parse_lines(name, text, len, limit, rows, err));
     if (!ok) {
         json_decref(rows);
         rows = NULL;
@@ -137,7 +218,7 @@ bool ct_eval_rows_parse(const char *name, const char *text, size_t len, const js
     return ok;
 }
 
-bool ct_eval_rows_read(const char *path, const json_t *columns, size_t limit, json_t **out, carat_err *err)
+bool ct_eval_rows_read(const char *path, const ct_eval_form *form, size_t limit, json_t **out, carat_err *err)
 {
     ct_buf text;
     char chunk[1 << 14];
@@ -152,7 +233,7 @@ bool ct_eval_rows_read(const char *path, const json_t *columns, size_t limit, js
     fclose(f);
     ok = ok &&
          (!text.failed || ct_fail(err, CARAT_ELIMIT, text.len, "%s: longer than 256 MiB, or no memory for it", path));
-    ok = ok && ct_eval_rows_parse(path, text.data ? text.data : "", text.len, columns, limit, out, err);
+    ok = ok && ct_eval_rows_parse(path, text.data ? text.data : "", text.len, form, limit, out, err);
     ct_buf_deinit(&text);
     return ok;
 }

@@ -3,7 +3,7 @@
 #   --quiet  print nothing when nothing is missing     --cross  also what check-cpu needs     --fuzz  also what fuzz needs
 set -eu
 
-packages="gcc libc6-dev make meson ninja-build pkg-config libjansson-dev libjpeg-dev libspng-dev libwebp-dev libgif-dev libedit-dev libcmocka-dev nettle-dev libmicrohttpd-dev libcurl4-gnutls-dev python3 python3-pip"
+packages="gcc libc6-dev make meson ninja-build pkg-config libjansson-dev libjpeg-dev libspng-dev libwebp-dev libgif-dev libedit-dev libcmocka-dev nettle-dev libmicrohttpd-dev libcurl4-gnutls-dev python3 python3-pip bubblewrap"
 quiet=no
 for arg in "$@"; do
     case $arg in
@@ -20,6 +20,7 @@ have()
 {
     case $1 in
     gcc) command -v cc >/dev/null && return 0 ;;
+    bubblewrap) command -v bwrap >/dev/null && return 0 ;;
     make | meson | python3 | clang | clang-format) command -v "$1" >/dev/null && return 0 ;;
     ninja-build) command -v ninja >/dev/null && return 0 ;;
     pkg-config) command -v pkg-config >/dev/null && return 0 ;;

@@ -324,10 +324,87 @@ class Tasks(Model):
         self.refused(*evaluate("arc", TINY_GGUF, "--data", bad, "--shots", "2"), says="belong together", code=2)
         self.refused(*evaluate("perplexity", TINY_GGUF, "--text", self.text, "--data", bad), says="are for tasks", code=2)
 
+    def test_probability_of_the_right_ones(self):
+        rows = [{"question": "Which fox?", "mc2_targets": {"the brown one": 1, "a quick fox": 1, "two cats": 0}}]
+        data = self.path("mc.json", json.dumps(rows).encode())
+        r, got = self.run_task("truthfulqa-mc2", data)
+        scores = [math.exp(self.score("Q: Which fox?\nA:", " " + t)) for t in rows[0]["mc2_targets"]]
+        self.assertAlmostEqual(got[0]["mass"], sum(scores[:2]) / sum(scores), delta=2e-4)
+        self.assertAlmostEqual(r["mass"]["share"], got[0]["mass"], delta=1e-8)
+
+    def test_a_folder_is_groups(self):
+        folder = self.path("subjects")
+        os.mkdir(folder)
+        for name, n in (("law", 1), ("music", 3)):
+            with open(os.path.join(folder, name + "_test.csv"), "w") as f:
+                f.writelines("Who is it?,the fox,a dog,cats,none,%s\n" % "ABC"[i] for i in range(n))
+        r, rows = self.run_task("mmlu", folder)
+        self.assertEqual([row["group"] for row in rows], ["law", "music", "music", "music"])
+        shares = [rows[0]["plain_right"], sum(row["plain_right"] for row in rows[1:]) / 3]
+        self.assertAlmostEqual(r["plain"]["macro"], sum(shares) / 2, delta=1e-9)
+        self.assertEqual(r["plain"]["groups"]["music"]["n"], 3)
+
+    def test_what_is_not_offered_is_said(self):
+        for name in ("mmmu", "docvqa", "chartqa", "textvqa", "ai2d", "math", "ifeval", "mteb-sts"):
+            self.refused("eval", name, TINY_GGUF, "--data", "x", says="'%s' is not offered: " % name, code=2)
+
     def test_text_says_how(self):
         out = self.ok(*evaluate("arc", TINY_GGUF, "--data", self.path("a.jsonl", lines(ITEMS)))).stdout.decode()
         for part in ("ARC, 3 items, 0 shots", "scoring:", "95 %", "of 3)", "published   "):
             self.assertIn(part, out)
+
+
+class Answers(Model):
+    """Generated answers are those of carat run, cut at the stops; records go on."""
+
+    def run_task(self, task, *args):
+        out = self.path("%s.jsonl" % task)
+        r = json.loads(self.ok(*evaluate(task, TINY_GGUF, "--json", "-o", out, *args)).stdout)
+        with open(out) as f:
+            rows = [json.loads(line) for line in f.readlines()[1:]]
+        return r, sorted(rows, key=lambda row: row["item"])
+
+    def test_answers_are_the_models(self):
+        items = [{"input": "The fox %d" % i, "target": "x"} for i in range(5)]
+        data = self.path("task.json", json.dumps({"examples": items}).encode())
+        r, rows = self.run_task("bigbench-text", "--data", data, "--form", "bare")
+        self.assertEqual((r["n"], r["form"], r["score"]["right"]), (5, "bare", 0))
+        for item, row in zip(items, rows, strict=True):
+            prompt = self.path("p.txt", ("\nQ: %s\nA: " % item["input"]).encode())
+            said = self.ok("run", TINY_GGUF, "--raw", "--file", prompt, "--temp", "0", "-n", "64", "-q").stdout.decode()
+            self.assertEqual(row["answer"].strip(), said.split("\n")[0].strip())
+        items[2]["target"] = rows[2]["answer"]
+        right = self.path("right.json", json.dumps({"examples": items}).encode())
+        r = json.loads(self.ok(*evaluate("bigbench-text", TINY_GGUF, "--data", right, "--form", "bare", "--json")).stdout)
+        self.assertEqual(r["score"]["right"], sum(row["answer"].strip() == rows[2]["answer"].strip() for row in rows))
+
+    def test_a_run_goes_on(self):
+        data = self.path("task.json", json.dumps({"examples": [{"input": "The dog %d" % i, "target": "x"} for i in range(12)]}).encode())
+        whole, rows = self.run_task("bigbench-text", "--data", data)
+        out = self.path("bigbench-text.jsonl")
+        with open(out, "rb") as f:
+            text = f.read()
+        with open(out, "wb") as f:
+            f.write(text[: len(text) // 2])
+        self.assertEqual(self.run_task("bigbench-text", "--data", data), (whole, rows))
+        chat = evaluate("bigbench-text", TINY_GGUF, "-o", out, "--data", data, "--form", "chat" if whole["form"] == "bare" else "bare")
+        self.refused(*chat, says="'form'")
+
+    def test_texts_are_made_up(self):
+        r, rows = self.run_task("niah", "--length", "512", "--limit", "2", "--seed", "7")
+        self.assertEqual((r["length"], r["seed"], len(rows)), (512, 7, 2))
+        self.assertRegex(rows[0]["targets"][0], r"^\d{7}$")
+        self.refused("eval", "niah", TINY_GGUF, says="how long a text?", code=2)
+        self.refused("eval", "niah", TINY_GGUF, "--length", "512", "--data", "x", says="made up", code=2)
+        self.refused("eval", "gsm8k", TINY_GGUF, "--length", "512", "--data", "x", says="made up", code=2)
+
+    def test_code_runs_in_a_sandbox_or_not_at_all(self):
+        data = self.path("h.jsonl", lines([{"task_id": "H/0", "prompt": "def f():\n", "entry_point": "f", "test": "def check(c):\n    c()\n"}]))
+        run = evaluate("humaneval", TINY_GGUF, "--data", data, "--form", "bare")
+        none = dict(os.environ, PATH="/nonexistent")
+        r = subprocess.run(command(*run), capture_output=True, env=none, timeout=60)
+        self.assertEqual(r.returncode, 1)
+        self.assertIn(b"bwrap is not installed", r.stderr)
 
 
 if __name__ == "__main__":

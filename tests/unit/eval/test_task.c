@@ -22,6 +22,13 @@ static void put(const char *file, const char *text)
     fclose(f);
 }
 
+static bool parse(const char *name, const char *text, size_t len, bool is_csv, const json_t *columns, size_t limit,
+                  json_t **rows, carat_err *err)
+{
+    const ct_eval_form form = { .is_csv = is_csv, .columns = columns };
+    return ct_eval_rows_parse(name, text, len, &form, limit, rows, err);
+}
+
 static const char *field(const json_t *rows, size_t i, const char *key)
 {
     return json_string_value(json_object_get(json_array_get(rows, i), key));
@@ -33,7 +40,7 @@ static void test_csv(void **state)
     carat_err err;
     json_t *rows, *columns = json_pack("[s, s]", "a", "b");
     const char good[] = "\xef\xbb\xbfone,\"two, \"\"quoted\"\"\nlines\"\r\n\r\n,\"\"\nlast,row";
-    assert_true(ct_eval_rows_parse("x.csv", good, sizeof good - 1, columns, 0, &rows, &err));
+    assert_true(parse("x.csv", good, sizeof good - 1, true, columns, 0, &rows, &err));
     assert_int_equal(json_array_size(rows), 3);
     assert_string_equal(field(rows, 0, "a"), "one");
     assert_string_equal(field(rows, 0, "b"), "two, \"quoted\"\nlines");
@@ -41,7 +48,7 @@ static void test_csv(void **state)
     assert_string_equal(field(rows, 2, "b"), "row");
     assert_int_equal(json_integer_value(json_object_get(json_array_get(rows, 2), CT_EVAL_LINE)), 5);
     json_decref(rows);
-    assert_true(ct_eval_rows_parse("x.csv", good, sizeof good - 1, columns, 1, &rows, &err));
+    assert_true(parse("x.csv", good, sizeof good - 1, true, columns, 1, &rows, &err));
     assert_int_equal(json_array_size(rows), 1);
     json_decref(rows);
     const struct {
@@ -54,11 +61,60 @@ static void test_csv(void **state)
         { "a,\xff\n", "field 2 is not UTF-8" },
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-        assert_false(ct_eval_rows_parse("x.csv", bad[i].text, strlen(bad[i].text), columns, 0, &rows, &err));
+        assert_false(parse("x.csv", bad[i].text, strlen(bad[i].text), true, columns, 0, &rows, &err));
         if (!strstr(err.msg, bad[i].says))
             fail_msg("'%s' does not say '%s'", err.msg, bad[i].says);
     }
     json_decref(columns);
+}
+
+static void test_a_header_names_the_columns(void **state)
+{
+    (void)state;
+    carat_err err;
+    json_t *rows;
+    const char good[] = "a,\"b c\"\r\n1,\"x\ny\"\n3,4\n";
+    assert_true(parse("x.csv", good, sizeof good - 1, true, NULL, 0, &rows, &err));
+    assert_int_equal(json_array_size(rows), 2);
+    assert_string_equal(field(rows, 0, "b c"), "x\ny");
+    assert_string_equal(field(rows, 1, "a"), "3");
+    assert_int_equal(json_integer_value(json_object_get(json_array_get(rows, 1), CT_EVAL_LINE)), 4);
+    json_decref(rows);
+    assert_false(parse("x.csv", "", 0, true, NULL, 0, &rows, &err));
+    assert_non_null(strstr(err.msg, "x.csv:1: no header"));
+    assert_false(parse("x.csv", "a,b\n1\n", 6, true, NULL, 0, &rows, &err));
+    assert_non_null(strstr(err.msg, "x.csv:2: has 1 fields, expected 2"));
+}
+
+static void test_a_document_has_rows(void **state)
+{
+    (void)state;
+    carat_err err;
+    json_t *rows;
+    const ct_eval_form form = { .rows = "examples" };
+    const char good[] = "{\"task_prefix\": \"p\", \"examples\": [{\"input\": \"a\"}, {\"input\": \"b\"}]}";
+    assert_true(ct_eval_rows_parse("x", good, sizeof good - 1, &form, 0, &rows, &err));
+    assert_int_equal(json_array_size(rows), 2);
+    assert_string_equal(field(rows, 1, "input"), "b");
+    assert_string_equal(json_string_value(ct_eval_at(json_array_get(rows, 0), "file.task_prefix")), "p");
+    assert_null(ct_eval_at(json_array_get(rows, 0), "file.examples"));
+    json_decref(rows);
+    assert_true(ct_eval_rows_parse("x", "[{}, {}, {}]", 12, &form, 2, &rows, &err));
+    assert_int_equal(json_array_size(rows), 2);
+    json_decref(rows);
+    const struct {
+        const char *text, *says;
+    } bad[] = {
+        { "{\"examples\": 3}", "'examples' is an integer, expected an array" },
+        { "{}", "'examples' is missing" },
+        { "[{}, 1]", "item 2 is an integer, expected an object" },
+        { "3", "expected an array" },
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        assert_false(ct_eval_rows_parse("x", bad[i].text, strlen(bad[i].text), &form, 0, &rows, &err));
+        if (!strstr(err.msg, bad[i].says))
+            fail_msg("'%s' does not say '%s'", err.msg, bad[i].says);
+    }
 }
 
 static void test_json_lines(void **state)
@@ -67,13 +123,13 @@ static void test_json_lines(void **state)
     carat_err err;
     json_t *rows;
     const char good[] = "{\"a\": \"x\"}\n \r\n{\"a\": \"y\"}";
-    assert_true(ct_eval_rows_parse("x", good, sizeof good - 1, NULL, 0, &rows, &err));
+    assert_true(parse("x", good, sizeof good - 1, false, NULL, 0, &rows, &err));
     assert_int_equal(json_array_size(rows), 2);
     assert_int_equal(json_integer_value(json_object_get(json_array_get(rows, 1), CT_EVAL_LINE)), 3);
     json_decref(rows);
-    assert_false(ct_eval_rows_parse("x", "{}\n{\"a\":", 8, NULL, 0, &rows, &err));
+    assert_false(parse("x", "{}\n{\"a\":", 8, false, NULL, 0, &rows, &err));
     assert_non_null(strstr(err.msg, "x:2"));
-    assert_false(ct_eval_rows_parse("x", "[1]", 3, NULL, 0, &rows, &err));
+    assert_false(parse("x", "[1]", 3, false, NULL, 0, &rows, &err));
     assert_non_null(strstr(err.msg, "x:1: is an array, expected an object"));
 }
 
@@ -94,6 +150,13 @@ static void test_templates(void **state)
     assert_non_null(strstr(err.msg, "'q.none' is missing"));
     assert_false(ct_eval_fill("{q}", row, &b, &err));
     assert_non_null(strstr(err.msg, "'q' is an object"));
+    ct_buf_clear(&b);
+    json_object_set_new(row, "c", json_string("A: think. So. "));
+    assert_true(ct_eval_fill("<{c|without:A: think.|strip}><{none|or:\nQ: }><{c|without:B}>", row, &b, &err));
+    assert_string_equal(b.data, "<So.><\nQ: ><A: think. So. >");
+    json_object_set_new(row, "c", json_stringn("a\0b", 3));
+    assert_false(ct_eval_fill("{c}", row, &b, &err));
+    assert_non_null(strstr(err.msg, "'c' has a NUL character"));
     ct_buf_deinit(&b);
     json_decref(row);
 }
@@ -139,7 +202,7 @@ static void test_official_layouts(void **state)
     assert_string_equal(i->contexts[0], "Roof: A man sits. He");
     assert_string_equal(i->choices[0], "a b");
     assert_string_equal(i->id, "24");
-    assert_true(i->n == 4 && i->answer == 3 && t.is_normalised);
+    assert_true(i->n == 4 && i->answer == 3 && i->right[3] && strcmp(t.figure, "normalised") == 0);
     ct_eval_task_close(&t);
     i = only(&t, "arc",
              "{\"id\": \"M_1\", \"question\": {\"stem\": \"Why?\", \"choices\": [{\"text\": \"so\", \"label\": \"1\"}, "
@@ -172,9 +235,10 @@ static void test_shots(void **state)
     put(more, "s1,a,b,c,d,A\ns2,a,b,c,d,B\ns3,a,b,c,d,D\n");
     ct_eval_source s = { .data = path, .shots = more, .n_shots = 2 };
     assert_true(ct_eval_task_open(&t, "mmlu", &s, &err));
-    assert_non_null(strstr(t.head, "The following are multiple choice questions (with answers) about carat-task-"));
     assert_non_null(
-        strstr(t.head, ".\n\ns1\nA. a\nB. b\nC. c\nD. d\nAnswer: A\n\ns2\nA. a\nB. b\nC. c\nD. d\nAnswer: B\n\n"));
+        strstr(t.groups[0].head, "The following are multiple choice questions (with answers) about carat-task-"));
+    assert_non_null(strstr(t.groups[0].head,
+                           ".\n\ns1\nA. a\nB. b\nC. c\nD. d\nAnswer: A\n\ns2\nA. a\nB. b\nC. c\nD. d\nAnswer: B\n\n"));
     const uint64_t first = t.hash;
     ct_eval_task_close(&t);
     bool differs = false; /* a seed draws others, the same each time */
@@ -206,7 +270,10 @@ static void test_malformed_files_are_named_by_line(void **state)
           "{\"question\": {\"stem\": \"a\", \"choices\": [{\"text\": \"b\", \"label\": \"A\"}]}, \"answerKey\": "
           "\"A\"}\n",
           ":1: 'question.choices' has 1 answers" },
-        { "arc", "{\"question\": {\"stem\": 1.5}, \"answerKey\": \"A\"}\n", ":1: 'question.stem' is a number" },
+        { "arc",
+          "{\"question\": {\"stem\": 1.5, \"choices\": [{\"text\": \"b\", \"label\": \"A\"}, {\"text\": \"c\", "
+          "\"label\": \"B\"}]}, \"answerKey\": \"A\"}\n",
+          ":1: 'question.stem' is a number" },
         { "mmlu", "q,a,b,c,d,A\nq,a,b,c,d,E\n", ":2: 'answer' names none of the 4 answers: E" },
         { "hellaswag",
           "{\"ctx_a\": \"a\", \"ctx_b\": \"\", \"activity_label\": \"x\", \"endings\": [\"a\", 2], \"label\": 0}\n",
@@ -251,6 +318,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_csv),
+        cmocka_unit_test(test_a_header_names_the_columns),
+        cmocka_unit_test(test_a_document_has_rows),
         cmocka_unit_test(test_json_lines),
         cmocka_unit_test(test_templates),
         cmocka_unit_test(test_cleaning_is_lm_evals),

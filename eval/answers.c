@@ -1,0 +1,165 @@
+/* Answers are asked for some at once; each is judged when it comes, and its line is written.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "eval/answers.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "eval/answer.h"
+#include "eval/calls.h"
+#include "eval/sandbox.h"
+
+#define PROGRAM_SECONDS 10
+#define MOST_PROGRAM    ((size_t)1 << 20)
+
+typedef struct run {
+    const ct_eval_items_job *job;
+    ct_eval_record record;
+    ct_eval_settings settings;
+} run;
+
+size_t ct_eval_answers_most(const ct_eval_task *t, bool is_chat)
+{
+    return (size_t)json_integer_value(json_object_get(t->about, is_chat ? "chat_max_tokens" : "max_tokens"));
+}
+
+static void set(run *r)
+{
+    size_t i;
+    json_t *stop;
+    const ct_eval_task *t = r->job->task;
+    r->settings.max_tokens = ct_eval_answers_most(t, r->job->is_chat);
+    json_array_foreach(json_object_get(t->about, r->job->is_chat ? "chat_stops" : "stops"), i, stop)
+        if (r->settings.n_stops < CT_EVAL_MOST_STOPS && json_is_string(stop))
+            r->settings.stops[r->settings.n_stops++] = json_string_value(stop);
+}
+
+static bool make(void *arg, size_t i, ct_eval_ask *ask, carat_err *err)
+{
+    run *r = arg;
+    const ct_eval_item *item = &r->job->task->items[i];
+    if (r->record.rows[i])
+        return true;
+    const bool is_chat = r->job->is_chat;
+    ask->is_chat = is_chat;
+    ask->settings = &r->settings;
+    ask->functions = item->functions;
+    ask->text = ct_eval_task_text(r->job->task, item, is_chat && item->chat ? item->chat : item->contexts[0], err);
+    return ask->text != NULL;
+}
+
+/* ---- judging ---- */
+
+/* A program with the answer in the place of {answer}. */
+static char *with_answer(const char *program, const char *answer)
+{
+    const char *at = strstr(program, "{answer}");
+    ct_buf b;
+    ct_buf_init(&b, MOST_PROGRAM);
+    ct_buf_add(&b, program, at ? (size_t)(at - program) : strlen(program));
+    ct_buf_str(&b, answer);
+    ct_buf_str(&b, at ? at + strlen("{answer}") : "");
+    char *s = b.failed ? NULL : ct_buf_take(&b);
+    ct_buf_deinit(&b);
+    return s;
+}
+
+static bool judge_program(const run *r, const ct_eval_item *item, const char *said, double *score, const char **how,
+                          carat_err *err)
+{
+    const char *template = r->job->is_chat && item->chat_program ? item->chat_program : item->program;
+    char *program = with_answer(template, said ? said : "");
+    ct_eval_end end = CT_EVAL_FAILED_TEST;
+    bool ok =
+        program || ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for a program, or it is longer than 1 MiB");
+    ok = ok && ct_eval_sandbox_run(program, PROGRAM_SECONDS, &end, err);
+    *score = end == CT_EVAL_PASSED;
+    *how = end == CT_EVAL_PASSED ? "passed" : end == CT_EVAL_TOO_LONG ? "too long" : "failed";
+    free(program);
+    return ok;
+}
+
+static bool judge(const run *r, const ct_eval_item *item, const ct_eval_reply *reply, char **said, double *score,
+                  const char **how, carat_err *err)
+{
+    const ct_eval_task *t = r->job->task;
+    const json_t *ways = r->job->is_chat ? json_object_get(t->about, "chat_extract") : NULL;
+    ways = ways ? ways : json_object_get(t->about, "extract");
+    if (item->functions) {
+        *score = ct_eval_calls_right(item->calls, reply->calls, how);
+        return true;
+    }
+    if (!ct_eval_extract(ways, reply->text, said, err))
+        return false;
+    if (item->program)
+        return judge_program(r, item, *said, score, how, err);
+    *score = ct_eval_compare(ct_eval_text_of(t->about, "compare", "exact"), *said, item->targets);
+    return true;
+}
+
+static bool take(void *arg, size_t i, const ct_eval_reply *reply, carat_err *err)
+{
+    run *r = arg;
+    const ct_eval_task *t = r->job->task;
+    const ct_eval_item *item = &t->items[i];
+    char *said = NULL;
+    const char *how = NULL;
+    double score = 0;
+    if (!judge(r, item, reply, &said, &score, &how, err)) {
+        free(said);
+        return false;
+    }
+    json_t *row = json_pack(
+        "{s:I, s:o*, s:o*, s:f, s:s*, s:o, s:O*, s:O*, s:O*, s:b, s:I, s:o}", "item", (json_int_t)i, "id",
+        item->id ? ct_json_from_str(item->id) : NULL, "group",
+        t->n_groups > 1 ? ct_json_from_str(t->groups[item->group].name) : NULL, "score", score, "outcome", how, "said",
+        item->program ? json_null()
+        : said        ? ct_json_from_str(said)
+                      : json_null(),
+        "targets", item->targets, "calls", reply->calls, "expected_calls", item->calls, "cut", reply->is_cut, "tokens",
+        (json_int_t)reply->n_tokens, "answer", ct_json_from_bytes(reply->text, reply->len));
+    free(said);
+    return ct_eval_record_add(&r->record, i, row, err);
+}
+
+static bool goes_on(void *arg)
+{
+    const run *r = arg;
+    return !r->job->progress || r->job->progress(r->job->arg, r->record.n_rows, r->record.n, r->record.n_before);
+}
+
+static bool add_up(const run *r, ct_eval_answers *out, carat_err *err)
+{
+    const ct_eval_task *t = r->job->task;
+    double *scores = calloc(t->n + 1, sizeof *scores);
+    *out = (ct_eval_answers){ .n = t->n, .n_before = r->record.n_before };
+    bool ok = scores || ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for %zu scores", t->n);
+    for (size_t i = 0; ok && i < t->n; i++) {
+        const json_t *row = r->record.rows[i], *score = json_object_get(row, "score");
+        scores[i] = json_number_value(score);
+        ok = (json_is_number(score) && scores[i] >= 0 && scores[i] <= 1) ||
+             ct_fail(err, CARAT_EFORMAT, i, "%s: item %zu has no 'score' from 0 to 1", r->record.path, i);
+        out->n_cut += json_is_true(json_object_get(row, "cut"));
+        out->n_silent += !t->items[i].program && !t->items[i].functions && json_is_null(json_object_get(row, "said"));
+    }
+    ok = ok && ct_eval_mean_of(t, scores, &out->score, err);
+    free(scores);
+    return ok;
+}
+
+bool ct_eval_answers_run(const ct_eval_items_job *job, ct_eval_answers *out, carat_err *err)
+{
+    const ct_eval_task *t = job->task;
+    run r = { .job = job, .record.fd = -1 };
+    const ct_eval_work work = { .n = t->n, .arg = &r, .make = make, .take = take, .goes_on = goes_on };
+    if (!job->is_chat && json_is_true(json_object_get(t->about, "chat_only")))
+        return ct_fail(err, CARAT_EUNSUPPORTED, CARAT_NOWHERE,
+                       "%s: is asked in a chat, and the model has no template of one", t->title);
+    if (t->items[0].program && !ct_eval_sandbox_check(err))
+        return false;
+    set(&r);
+    const bool ok = ct_eval_record_open(&r.record, job->record, ct_eval_items_head(job), t->n, err) &&
+                    job->model->run(job->model, &work, err) && add_up(&r, out, err);
+    return ct_eval_record_close(&r.record, ok ? err : NULL) && ok;
+}

@@ -1,0 +1,163 @@
+/* An engine as who is asked.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "eval/model.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "eval/functions.h"
+#include "eval/score.h"
+
+typedef struct run {
+    ct_eval_model *m;
+    const ct_eval_work *work;
+    ct_eval_ask *asked; /* [n] what is needed of it until it is answered */
+    carat_tools **tools;
+    carat_continuation *continuations;
+    size_t n_continuations;
+    carat_generation generation;
+    carat_sampling sampling;
+} run;
+
+void ct_eval_ask_free(ct_eval_ask *ask)
+{
+    free(ask->text);
+    for (size_t i = 0; i < ask->n_choices && ask->choices; i++)
+        free(ask->choices[i]);
+    free(ask->choices);
+    *ask = (ct_eval_ask){ 0 };
+}
+
+static bool make_prompt(run *r, size_t i, carat_prompt **out, carat_err *err)
+{
+    const ct_eval_ask *ask = &r->asked[i];
+    if (!ask->is_chat) {
+        const carat_content whole = { .struct_size = sizeof whole, .text = ask->text };
+        return carat_prompt_text(r->m->e, &whole, 1, NULL, out, err);
+    }
+    if (ask->functions && !ct_eval_functions_open(ask->functions, &r->tools[i], err))
+        return false;
+    const carat_message message = { .struct_size = sizeof message, .role = "user", .text = ask->text };
+    const carat_prompt_options o = { .struct_size = sizeof o, .tools = r->tools[i] };
+    return carat_prompt_chat(r->m->e, &message, 1, &o, out, err);
+}
+
+static bool set_continuations(run *r, const ct_eval_ask *ask, carat_err *err)
+{
+    if (ask->n_choices > r->n_continuations) {
+        free(r->continuations);
+        r->continuations = calloc(ask->n_choices, sizeof *r->continuations);
+        r->n_continuations = r->continuations ? ask->n_choices : 0;
+    }
+    for (size_t k = 0; k < ask->n_choices && r->continuations; k++)
+        r->continuations[k] = (carat_continuation){ .struct_size = sizeof *r->continuations, .text = ask->choices[k] };
+    return !ask->n_choices || r->continuations || ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for choices");
+}
+
+static void set_generation(run *r, const ct_eval_settings *s)
+{
+    r->sampling = (carat_sampling)CARAT_SAMPLING_DEFAULT;
+    r->sampling.temperature = 0;
+    r->generation = (carat_generation){ .struct_size = sizeof r->generation,
+                                        .sampling = &r->sampling,
+                                        .max_tokens = s->max_tokens,
+                                        .stops = s->stops,
+                                        .n_stops = s->n_stops };
+}
+
+static bool make(void *arg, size_t i, ct_eval_request *request, carat_err *err)
+{
+    run *r = arg;
+    ct_eval_ask *ask = &r->asked[i];
+    if (!r->work->make(r->work->arg, i, ask, err))
+        return false;
+    if (!ask->text)
+        return true;
+    if (!set_continuations(r, ask, err) || !make_prompt(r, i, &request->prompt, err))
+        return ct_fail_in(err, "item %zu", i);
+    if (ask->settings)
+        set_generation(r, ask->settings);
+    request->continuations = r->continuations;
+    request->n = ask->n_choices;
+    request->generation = &r->generation;
+    return true;
+}
+
+static bool take_scores(const run *r, size_t i, const carat_score *scores, carat_err *err)
+{
+    const size_t n = r->asked[i].n_choices;
+    double *logprobs = calloc(n, sizeof *logprobs);
+    if (!logprobs)
+        return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for %zu scores", n);
+    for (size_t k = 0; k < n; k++)
+        logprobs[k] = scores[k].logprob;
+    const ct_eval_reply reply = { .logprobs = logprobs };
+    const bool ok = r->work->take(r->work->arg, i, &reply, err);
+    free(logprobs);
+    return ok;
+}
+
+static bool take(void *arg, size_t i, const ct_eval_got *got, carat_err *err)
+{
+    run *r = arg;
+    bool ok;
+    if (got->scores) {
+        ok = take_scores(r, i, got->scores, err);
+    } else {
+        char *text = NULL;
+        ct_eval_reply reply = { .text = got->text,
+                                .len = got->len,
+                                .n_tokens = got->result->n_generated,
+                                .is_cut = got->result->finish == CARAT_FINISH_LENGTH };
+        ok = !r->tools[i] || ct_eval_functions_read(r->tools[i], got->text, got->len, &text, &reply.calls, err);
+        if (text) {
+            reply.text = text;
+            reply.len = strlen(text);
+        }
+        ok = ok && r->work->take(r->work->arg, i, &reply, err);
+        json_decref(reply.calls);
+        free(text);
+    }
+    ct_eval_ask_free(&r->asked[i]);
+    carat_tools_close(r->tools[i]);
+    r->tools[i] = NULL;
+    return ok;
+}
+
+static bool goes_on(void *arg)
+{
+    const run *r = arg;
+    return !r->work->goes_on || r->work->goes_on(r->work->arg);
+}
+
+static bool run_engine(ct_eval_model *m, const ct_eval_work *work, carat_err *err)
+{
+    run r = {
+        .m = m, .work = work, .asked = calloc(work->n, sizeof *r.asked), .tools = calloc(work->n, sizeof(carat_tools *))
+    };
+    const ct_eval_requests requests = { .n = work->n, .arg = &r, .make = make, .take = take, .goes_on = goes_on };
+    const bool ok = r.asked && r.tools ? ct_eval_score(m->e, m->n_at_once, &requests, err)
+                                       : ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for %zu items", work->n);
+    for (size_t i = 0; r.asked && r.tools && i < work->n; i++) {
+        ct_eval_ask_free(&r.asked[i]);
+        carat_tools_close(r.tools[i]);
+    }
+    free(r.asked);
+    free(r.tools);
+    free(r.continuations);
+    return ok;
+}
+
+void ct_eval_model_engine(ct_eval_model *m, carat_engine *e, size_t n_at_once)
+{
+    const carat_model_info *i = carat_engine_info(e);
+    *m = (ct_eval_model){ .run = run_engine,
+                          .n_at_once = n_at_once,
+                          .path = i->path,
+                          .weights = i->weight_types,
+                          .published = i->published,
+                          .numerics = carat_engine_numerics(e),
+                          .is_tuned = i->is_instruction_tuned,
+                          .e = e };
+}
