@@ -46,7 +46,9 @@ static bool may_use_tiles(void)
     return n == 0;
 }
 
-/* Feature bits: Intel SDM volume 2, CPUID, leaves 1, 7.0 and 7.1. */
+/* Feature bits: Intel SDM volume 2, CPUID, leaves 1, 7.0 and 7.1. Compilers name those of AMX differently. */
+#define AMX_BITS (1u << 22 | 1u << 24 | 1u << 25) /* 7.0, edx: bf16, tile, int8 */
+
 static unsigned detect(void)
 {
     unsigned a, b1, b7, c1, c7, d7, d, mask = 0;
@@ -62,8 +64,7 @@ static unsigned detect(void)
         mask |= CT_CPU_AVX512;
     if ((mask & CT_CPU_AVX512) && __get_cpuid_count(7, 1, &a, &b7, &c7, &d) && (a & bit_AVX512BF16))
         mask |= CT_CPU_BF16;
-    const unsigned tiles_7 = bit_AMX_TILE | bit_AMX_BF16 | bit_AMX_INT8;
-    if ((mask & CT_CPU_BF16) && (saved & XCR0_TILES) == XCR0_TILES && (d7 & tiles_7) == tiles_7 && may_use_tiles())
+    if ((mask & CT_CPU_BF16) && (saved & XCR0_TILES) == XCR0_TILES && (d7 & AMX_BITS) == AMX_BITS && may_use_tiles())
         mask |= CT_CPU_AMX;
     return mask;
 }

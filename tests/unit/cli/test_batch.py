@@ -309,10 +309,11 @@ class Answers(Case):
                 see("low", "data:;base64," + standard, detail="low"), see("file", "a.png"), see("scheme", "file:a.png"),
                 see("absolute", "file://" + self.dir + "/in/a.png"),
                 chat("bare", [{"type": "image_url", "image_url": "a.png"}, {"type": "text", "text": question}], max_tokens=10)]
+        NONE = "no such image file in the folder"  # what is beside it is told from nothing by no word
         bad = [("remote", "https://example.org/a.png", "remote"), ("broken", "data:image/png;base64,*" + standard, "base64"),
                ("no picture", "data:image/png;base64,AAAA", ""), ("raw", "data:image/png,abc", ";base64,"),
-               ("escape", "../beside.png", "outside"), ("link", "link.png", "outside"), ("none", "none.png", "no such"),
-               ("passwd", "/etc/passwd", "outside"), ("folder", ".", "")]
+               ("escape", "../beside.png", NONE), ("link", "link.png", NONE), ("none", "none.png", NONE),
+               ("passwd", "/etc/passwd", NONE), ("folder", ".", "")]
         got = self.ask(good + [see(k, u) for k, u, _ in bad] + [see("detail", "a.png", detail="huge")], "--batch-files",
                        self.dir + "/in", "--pan-scan", "off", code=1, model=SIGHT)
         for k in ["standard", "url", "lines", "crlf", "percent", "low", "file", "scheme", "absolute", "bare"]:

@@ -100,10 +100,10 @@ static void test_images_of_a_folder(void **state)
     asked_defaults.files = TEST_DATA "/images/in";
     refuse_image_of("\"../in/rgb8.png\"", "messages", "vision tower"); /* read, but this model has none */
     refuse_image("\"none.png\"", "no such image");
-    refuse_image("\"../../models/tiny-text/config.json\"", "outside");
-    refuse_image("\"/etc/passwd\"", "outside");
-    refuse_image("\"file:///etc/passwd\"", "outside");
-    refuse_image("\".\"", "outside");
+    refuse_image("\"../../models/tiny-text/config.json\"", "no such image file in the folder");
+    refuse_image("\"/etc/passwd\"", "no such image file in the folder");
+    refuse_image("\"file:///etc/passwd\"", "no such image file in the folder");
+    refuse_image("\".\"", "no such image file in the folder");
     asked_defaults = before;
 }
 
