@@ -83,18 +83,10 @@ size_t ct_http_keep_escapes(void *arg, struct MHD_Connection *mhd, char *text)
 
 /* ---- the body ---- */
 
-static void refuse_length(ct_http_exchange *x)
+static void refuse(ct_http_exchange *x, ct_http_refusal why)
 {
-    static const char text[] = "{\"error\":{\"message\":\"the request's body is longer than this server takes\","
-                               "\"type\":\"invalid_request_error\",\"param\":null,\"code\":\"request_too_large\"}}";
-    static const char busy[] =
-        "{\"error\":{\"message\":\"too many long requests at once; try again\",\"type\":\"unavailable_error\","
-        "\"param\":null,\"code\":\"unavailable\"}}";
-    if (!x->status && x->is_too_much)
-        ct_http_set(x, "Retry-After", "1");
     if (!x->status)
-        ct_http_reply_static(x, x->is_too_much ? 503 : 413, "application/json", x->is_too_much ? busy : text,
-                             (x->is_too_much ? sizeof busy : sizeof text) - 1);
+        x->h->o.handler->on_refused(x->h->o.arg, x, why);
 }
 
 /* A body that says its length is refused before it comes. */
@@ -178,38 +170,30 @@ static enum MHD_Result look_at(void *arg, enum MHD_ValueKind kind, const char *n
 
 /* Where a proxy in front of this server could find another end of the request than libmicrohttpd does, what follows it would be
  * somebody else's request (RFC 9112, section 6.3). */
-static bool is_ambiguous(const ct_http_exchange *x)
+static bool is_ambiguous(const ct_http_exchange *x, const char *version)
 {
     framing f = { 0 };
     ct_mhd.values(x->c->mhd, MHD_HEADER_KIND, look_at, &f);
+    f.is_odd = f.is_odd || (f.n_encoding && strcmp(version, MHD_HTTP_VERSION_1_0) == 0); /* there was none then */
     return f.is_odd || f.n_length > 1 || f.n_encoding > 1 || f.n_host > 1 || (f.n_length && f.n_encoding);
 }
 
-static void refuse_ambiguous(ct_http_exchange *x)
-{
-    static const char text[] = "{\"error\":{\"message\":\"the request's headers contradict each other: Content-Length, "
-                               "Transfer-Encoding, Host\","
-                               "\"type\":\"invalid_request_error\",\"param\":null,\"code\":\"invalid_headers\"}}";
-    ct_http_set(x, "Connection", "close");
-    ct_http_reply_static(x, 400, "application/json", text, sizeof text - 1);
-}
-
 static enum MHD_Result first_call(ct_http *h, struct MHD_Connection *mhd, const char *url, const char *method,
-                                  void **exchange)
+                                  const char *version, void **exchange)
 {
     ct_http_connection *c = connection_of(mhd);
     ct_http_exchange *x = c ? begin(h, c, url, method) : NULL;
     if (!x)
         return MHD_NO;
     *exchange = x;
-    if (is_ambiguous(x)) {
-        refuse_ambiguous(x);
+    if (is_ambiguous(x, version)) {
+        ct_http_set(x, "Connection", "close");
+        refuse(x, CT_HTTP_AMBIGUOUS);
         return x->is_cut ? MHD_NO : ct_http_queue(x);
     }
-    if (says_too_much(x))
-        refuse_length(x);
-    else
-        h->o.handler->on_head(h->o.arg, x);
+    h->o.handler->on_head(h->o.arg, x);
+    if (!x->is_cut && says_too_much(x))
+        refuse(x, CT_HTTP_TOO_LONG);
     return x->is_cut ? MHD_NO : x->status && !is_short(x) ? ct_http_queue(x) : MHD_YES;
 }
 
@@ -218,9 +202,8 @@ enum MHD_Result ct_http_on_access(void *arg, struct MHD_Connection *mhd, const c
 {
     ct_http *h = arg;
     ct_http_exchange *x = *exchange;
-    (void)version;
     if (!x)
-        return first_call(h, mhd, url, method, exchange);
+        return first_call(h, mhd, url, method, version, exchange);
     if (x->is_cut)
         return MHD_NO;
     if (*len)
@@ -229,7 +212,7 @@ enum MHD_Result ct_http_on_access(void *arg, struct MHD_Connection *mhd, const c
         x->is_whole = true;
         enter(x->c, CT_HTTP_WORK);
         if (x->is_too_long)
-            refuse_length(x);
+            refuse(x, x->is_too_much ? CT_HTTP_TOO_MANY : CT_HTTP_TOO_LONG);
         else if (!x->status)
             h->o.handler->on_request(h->o.arg, x);
     }

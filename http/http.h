@@ -25,12 +25,21 @@
 typedef struct ct_http ct_http;
 typedef struct ct_http_exchange ct_http_exchange; /* a request and its reply */
 
+/* Why a request is not taken. */
+typedef enum ct_http_refusal {
+    CT_HTTP_AMBIGUOUS, /* its headers do not say where it ends, or where it goes, in one way alone: 400 */
+    CT_HTTP_TOO_LONG,  /* its body is, or says so: 413 */
+    CT_HTTP_TOO_MANY,  /* there are too many long ones at once: 503 */
+} ct_http_refusal;
+
 /* What is called for a server's exchanges. arg is ct_http_options.arg; ct_http_user(x) is the handler's own. */
 typedef struct ct_http_handler {
     /* The headers have come, the body has not. A reply now refuses the request without reading it. */
     void (*on_head)(void *arg, ct_http_exchange *x);
     /* The request is whole. It has a reply, now or later. */
     void (*on_request)(void *arg, ct_http_exchange *x);
+    /* Instead of on_request, and of an ambiguous one instead of on_head too. It has a reply now. */
+    void (*on_refused)(void *arg, ct_http_exchange *x, ct_http_refusal why);
     /* The last call for x, in any case, even where there was none before: it was replied to, or its client has left. */
     void (*on_gone)(void *arg, ct_http_exchange *x);
 } ct_http_handler;
@@ -39,8 +48,8 @@ typedef struct ct_http_options {
     const ct_http_handler *handler;
     void *arg;
     size_t max_connections;
-    size_t max_bodies;      /* bytes of all bodies that are there at once; what is more is replied to with 503 */
-    size_t max_body;        /* bytes of a request's body; longer ones are replied to with 413 */
+    size_t max_bodies;      /* bytes of all bodies that are there at once; what is more is refused */
+    size_t max_body;        /* bytes of a request's body; longer ones are refused */
     double head_seconds;    /* from the connection to the end of the headers */
     double idle_seconds;    /* a kept connection without a request; a reply of which nothing is taken */
     double body_seconds;    /* a body may take so long, and longer as long as it comes at 16 KiB a second */

@@ -21,8 +21,10 @@
 
 #define HEADER_MEMORY ((size_t)32 << 10) /* of a connection: its request's headers */
 #define CHECK_SECONDS 0.5                /* how exact time limits are */
+#define PAUSE_SECONDS 0.5                /* without accepting, where no descriptor was left */
 #define BODY_RATE     16384.0            /* bytes a second that a slow body must come at */
 #define N_EVENTS      128
+#define TLS_VERSIONS  "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2" /* the others are broken (RFC 8996) */
 
 /* ---- connections ---- */
 
@@ -101,6 +103,7 @@ static bool start_mhd(ct_http *h, carat_err *err)
 {
     const struct MHD_OptionItem tls[] = { { MHD_OPTION_HTTPS_MEM_CERT, 0, h->cert.data },
                                           { MHD_OPTION_HTTPS_MEM_KEY, 0, h->key.data },
+                                          { MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)(uintptr_t)TLS_VERSIONS },
                                           { MHD_OPTION_END, 0, NULL } };
     unsigned flags =
         MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_NO_LISTEN_SOCKET | (h->o.cert ? MHD_USE_TLS : 0);
@@ -109,7 +112,7 @@ static bool start_mhd(ct_http *h, carat_err *err)
                           ct_http_keep_escapes, NULL, MHD_OPTION_CONNECTION_LIMIT, (unsigned)h->o.max_connections + 8,
                           MHD_OPTION_CONNECTION_MEMORY_LIMIT, HEADER_MEMORY, MHD_OPTION_CONNECTION_TIMEOUT,
                           (unsigned)h->o.idle_seconds, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_ARRAY,
-                          h->o.cert ? tls : tls + 2, MHD_OPTION_END);
+                          h->o.cert ? tls : tls + 3, MHD_OPTION_END);
     const union MHD_DaemonInfo *fd = h->mhd ? ct_mhd.daemon_info(h->mhd, MHD_DAEMON_INFO_EPOLL_FD) : NULL;
     if (!fd)
         return ct_fail(err, CARAT_EIO, CARAT_NOWHERE,
@@ -185,10 +188,11 @@ void ct_http_stop_listening(ct_http *h)
     h->n_listeners = 0;
 }
 
-/* At the limit connections wait in the sockets' backlogs. */
+/* At the limit connections wait in the sockets' backlogs; so they do for a while where one could not be accepted, or the
+ * sockets, which stay readable, would let nobody sleep. */
 static void choose_listening(ct_http *h)
 {
-    bool listens = h->n_connections < h->o.max_connections;
+    bool listens = h->n_connections < h->o.max_connections && ct_now() >= h->paused_until;
     if (listens == h->listens)
         return;
     h->listens = listens;
@@ -203,8 +207,11 @@ static void accept_some(ct_http *h, const int *listener)
         struct sockaddr_storage a;
         socklen_t len = sizeof a;
         int fd = accept4(*listener, (struct sockaddr *)&a, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
-        if (fd < 0)
-            return; /* none is left; or no descriptor, and the next run tries again */
+        if (fd < 0) {
+            if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
+                h->paused_until = ct_now() + PAUSE_SECONDS;
+            return; /* else none is left */
+        }
         ct_mhd.add_connection(h->mhd, fd, (struct sockaddr *)&a, len); /* closes it where it fails */
     }
 }
@@ -247,7 +254,9 @@ static void check_times(ct_http *h)
 double ct_http_timeout(const ct_http *h)
 {
     MHD_UNSIGNED_LONG_LONG ms;
-    double seconds = h->n_connections ? h->next_check - ct_now() : 3600;
+    double now = ct_now(), seconds = h->n_connections ? h->next_check - now : 3600;
+    if (!h->listens && h->paused_until > now && h->paused_until - now < seconds)
+        seconds = h->paused_until - now;
     if (ct_mhd.timeout(h->mhd, &ms) == MHD_YES && (double)ms / 1000 < seconds)
         seconds = (double)ms / 1000;
     return seconds > 0 ? seconds : 0;

@@ -48,6 +48,8 @@ static ct_call *new_call(ct_server *s, ct_http_exchange *x)
         c->next->before = c;
     s->calls = c;
     *ct_http_user(x) = c;
+    c->number = ++s->n_calls;
+    set_id(c);
     return c;
 }
 
@@ -68,9 +70,24 @@ static void free_call(ct_call *c)
     free(c);
 }
 
+/* Of Ollama's routes those that make models. */
+static bool makes_models(const char *path)
+{
+    static const char *const all[] = { "/api/create", "/api/copy", "/api/push" };
+    bool is_one = strncmp(path, "/api/blobs/", 11) == 0;
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        is_one = is_one || strcmp(path, all[i]) == 0;
+    return is_one;
+}
+
 static bool refuse_path(ct_openai_fault *f, const ct_call *c, const char *allow)
 {
     const char *path = ct_http_path(c->x), *method = ct_http_method(c->x);
+    if (makes_models(path))
+        return ct_openai_refuse(f, 404, "not_found", "",
+                                "'%.60s' is not offered: models are not made, copied or uploaded here, but pulled or "
+                                "named by who runs 'carat serve'",
+                                path);
     if (!*allow)
         return ct_openai_refuse(f, 404, "not_found", "",
                                 "there is nothing at '%.100s'; GET /openapi.json lists what there is", path);
@@ -123,12 +140,33 @@ void ct_call_on_head(void *arg, ct_http_exchange *x)
         ct_http_cut(x);
         return;
     }
-    c->number = ++s->n_calls;
-    set_id(c);
     if (!admit(c, &f))
         ct_call_refuse(c, &f);
     else
         refuse_draining(c);
+}
+
+void ct_call_on_refused(void *arg, ct_http_exchange *x, ct_http_refusal why)
+{
+    ct_server *s = arg;
+    void **own = ct_http_user(x);
+    ct_call *c = *own ? *own : new_call(s, x);
+    ct_openai_fault f = { 0 };
+    if (!c) {
+        ct_http_cut(x);
+        return;
+    }
+    if (why == CT_HTTP_AMBIGUOUS)
+        ct_openai_refuse(&f, 400, "invalid_headers", "",
+                         "the request's headers contradict each other: Content-Length, Transfer-Encoding, Host");
+    else if (why == CT_HTTP_TOO_LONG)
+        ct_openai_refuse(&f, 413, "request_too_large", "",
+                         "the request's body is longer than this server takes, %zu bytes (--max-body)", s->o.max_body);
+    else
+        ct_openai_refuse(&f, 503, "unavailable", "", "too many long requests at once; try again");
+    if (why == CT_HTTP_TOO_MANY)
+        ct_http_set(x, "Retry-After", "1");
+    ct_call_refuse(c, &f);
 }
 
 /* ---- the body, on a worker ---- */

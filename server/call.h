@@ -76,6 +76,7 @@ struct ct_call {
 /* Of http/. */
 void ct_call_on_head(void *s, ct_http_exchange *x);
 void ct_call_on_request(void *s, ct_http_exchange *x);
+void ct_call_on_refused(void *s, ct_http_exchange *x, ct_http_refusal why);
 void ct_call_on_gone(void *s, ct_http_exchange *x);
 /* Of the engine's queue. */
 void ct_call_on_event(const carat_event *event);

@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/stat.h>
 
 #include "base/map.h"
 
@@ -38,11 +39,12 @@ static void hash(const char *text, size_t len, uint8_t out[SHA256_DIGEST_SIZE])
     sha256_digest(&h, SHA256_DIGEST_SIZE, out);
 }
 
-/* One a line; white space around it, empty lines and lines that begin with '#' are ignored. */
+/* One a line; white space around it, empty lines, lines that begin with '#' and a byte order mark in front are ignored. Their
+ * number: of more than MAX_KEYS those beyond are counted only. */
 static size_t read_lines(const char *text, size_t len, uint8_t (*to)[SHA256_DIGEST_SIZE])
 {
     size_t n = 0;
-    for (size_t i = 0; i < len && n < MAX_KEYS;) {
+    for (size_t i = len >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0 ? 3 : 0; i < len;) {
         const char *line = text + i, *end = memchr(line, '\n', len - i);
         size_t l = end ? (size_t)(end - line) : len - i;
         i += l + 1;
@@ -50,8 +52,11 @@ static size_t read_lines(const char *text, size_t len, uint8_t (*to)[SHA256_DIGE
             l--;
         while (l && strchr(" \t", *line))
             line++, l--;
-        if (l && *line != '#')
-            hash(line, l, to[n++]);
+        if (!l || *line == '#')
+            continue;
+        if (n < MAX_KEYS)
+            hash(line, l, to[n]);
+        n++;
     }
     return n;
 }
@@ -59,10 +64,13 @@ static size_t read_lines(const char *text, size_t len, uint8_t (*to)[SHA256_DIGE
 bool ct_guard_reload(ct_guard *g, carat_err *err)
 {
     const char *path = g->o->keys;
+    struct stat st;
     char *text = NULL;
     size_t len;
     if (!path)
         return true;
+    if (g->n_keys && stat(path, &st) == 0 && !S_ISREG(st.st_mode)) /* nobody waits for who would write to a pipe */
+        return ct_fail(err, CARAT_EIO, CARAT_NOWHERE, "%s: not a file, which alone is read again", path);
     if (!ct_read_file(path, MAX_KEY_FILE, &text, &len, err))
         return false;
     uint8_t(*keys)[SHA256_DIGEST_SIZE] = calloc(MAX_KEYS, sizeof *keys);
@@ -71,9 +79,10 @@ bool ct_guard_reload(ct_guard *g, carat_err *err)
     free(text);
     if (!keys)
         return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for keys");
-    if (n == 0) {
+    if (n == 0 || n > MAX_KEYS) {
         free(keys);
-        return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "%s: no key in it, expected one a line", path);
+        return n ? ct_fail(err, CARAT_ELIMIT, CARAT_NOWHERE, "%s: %zu keys, expected at most %d", path, n, MAX_KEYS)
+                 : ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "%s: no key in it, expected one a line", path);
     }
     free(g->keys);
     g->keys = keys;
@@ -128,14 +137,15 @@ static bool has_key(const ct_guard *g, const ct_http_exchange *x)
 
 /* ---- names of this machine ---- */
 
-/* "localhost:8080", "[::1]" -> the name alone. */
+/* "localhost:8080", "[::1]" -> the name alone. False: it is something else. */
 static bool host_of(const char *text, char *to, size_t size)
 {
     const char *end = *text == '[' ? strchr(text, ']') : NULL;
     if (*text == '[' && !end)
         return false;
     size_t n = end ? (size_t)(end - ++text) : strcspn(text, ":/");
-    if (n == 0 || n >= size)
+    const char *rest = end ? end + 1 : text + n;
+    if (n == 0 || n >= size || (*rest && (*rest != ':' || strspn(rest + 1, "0123456789") != strlen(rest + 1))))
         return false;
     memcpy(to, text, n);
     to[n] = '\0';

@@ -2,6 +2,7 @@
  *
  *     server.c        opening, the loop, signals, the end
  *     listen.c        addresses, sockets
+ *     descriptors.c   as many as connections need
  *     call.c          the life of a request
  *     call_run.c      its part with the engine
  *     call_reply.c    replies of JSON, faults, headers that every reply has
@@ -49,14 +50,18 @@ struct ct_server {
     char *urls[CT_HTTP_MAX_LISTEN];
     size_t n_urls;
     uint64_t n_calls;
+    size_t n_lost_lines; /* of the log: nobody took them */
 };
 
 /* listen.c: opens what the options name; urls for people. */
 bool ct_server_listen(ct_server *s, carat_err *err);
 
+/* descriptors.c: raises their limit for o.max_connections; where that is not allowed, lowers o.max_connections and says so. */
+void ct_server_want_descriptors(ct_server *s);
+
 /* log.c */
 void ct_server_log_call(const ct_call *c);
-void ct_server_log(const ct_server *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void ct_server_log(ct_server *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* call.c: the name of the model that the body gives, as `model` or, in Ollama's older words, as `name`. NULL: none, or no text. */
 const char *ct_call_wanted(const ct_call *c);

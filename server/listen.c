@@ -83,17 +83,24 @@ static bool listen_on(ct_server *s, const char *text, const char *host, const ch
            add_url(s, is_any ? "localhost" : host, say_port(fd, actual, sizeof actual) ? actual : port);
 }
 
+/* The socket of a server that was killed: nobody listens there. */
+static bool is_left_over(int fd, const struct sockaddr_un *a)
+{
+    struct stat st;
+    return lstat(a->sun_path, &st) == 0 && S_ISSOCK(st.st_mode) &&
+           connect(fd, (const struct sockaddr *)a, sizeof *a) != 0 && errno == ECONNREFUSED;
+}
+
 static bool listen_on_path(ct_server *s, const char *path, carat_err *err)
 {
     struct sockaddr_un a = { .sun_family = AF_UNIX };
-    struct stat st;
     if (strlen(path) >= sizeof a.sun_path)
         return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "'%.60s...': a socket's path has at most %zu bytes", path,
                        sizeof a.sun_path - 1);
     memcpy(a.sun_path, path, strlen(path) + 1);
-    if (lstat(path, &st) == 0 && S_ISSOCK(st.st_mode))
-        unlink(path); /* of a server that was killed */
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd >= 0 && is_left_over(fd, &a))
+        unlink(path);
     if (fd < 0 || bind(fd, (struct sockaddr *)&a, sizeof a) || listen(fd, BACKLOG)) {
         ct_fail(err, CARAT_EIO, CARAT_NOWHERE, "cannot listen on %.80s: %s", path, strerror(errno));
         if (fd >= 0)
@@ -101,6 +108,12 @@ static bool listen_on_path(ct_server *s, const char *path, carat_err *err)
         return false;
     }
     return give(s, fd, 0, err);
+}
+
+static bool is_port(const char *text)
+{
+    const size_t n = strlen(text);
+    return n > 0 && n < 6 && strspn(text, "0123456789") == n && strtol(text, NULL, 10) <= 65535;
 }
 
 /* "127.0.0.1:8080", "[::1]:8080", "::1", "*", "unix:/run/carat.sock"; without a port at the server's own. */
@@ -113,7 +126,7 @@ static bool listen_to(ct_server *s, const char *text, carat_err *err)
     if (!end && port && strchr(text, ':') != port)
         port = NULL; /* an IPv6 address alone */
     size_t n = end ? (size_t)(end - text) - 1 : port ? (size_t)(port - text) : strlen(text);
-    if (n == 0 || n >= sizeof host || (port && (!port[1] || strspn(port + 1, "0123456789") != strlen(port + 1))))
+    if (n == 0 || n >= sizeof host || (port && !is_port(port + 1)))
         return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "'%.80s' is no address, expected HOST:PORT", text);
     snprintf(host, sizeof host, "%.*s", (int)n, text + (end != NULL));
     snprintf(own_port, sizeof own_port, "%u", s->o.port);

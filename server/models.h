@@ -61,7 +61,8 @@ struct ct_model {
     carat_err err;                /* why the last load failed; CARAT_OK: it did not */
     _Atomic uint64_t done, total; /* bytes, of a load that runs; the loader's */
     atomic_bool gives_up;         /* the loader is to stop */
-    bool must_leave;              /* READY, but another waits for its room: it takes no new calls */
+    bool must_leave;  /* READY: it takes no new calls, and goes when nobody holds it; LOADING: so it will be */
+    bool must_return; /* on its way out, and asked for meanwhile: it is loaded again */
     bool may_halve,
         wants_room; /* for the loader: it may take fewer conversations; of it: it needs memory that others have */
     ct_models *all;
@@ -94,8 +95,10 @@ void ct_model_hold(ct_model *m);
 void ct_model_release(ct_model *m);
 /* Unloads it; false: it is not loaded, or held. */
 bool ct_model_unload(ct_model *m);
-/* The same, or as soon as nobody holds it: until then it takes no new calls. */
+/* The same, or as soon as nobody holds it, or as it is loaded: until then it takes no new calls. */
 void ct_model_leave(ct_model *m);
+/* It is wanted whatever was said before: one that is being unloaded is loaded again. */
+void ct_model_stay(ct_model *m);
 /* Once a second: what was idle for too long goes. */
 void ct_models_tick(ct_models *all, double now);
 /* Loads that run are stopped. */

@@ -187,6 +187,8 @@ static bool one_leaves(const ct_models *all)
     return false;
 }
 
+static void leave(ct_model *m);
+
 /* One that is loaded goes, at once or when its running answers are complete: until then its new calls wait. False: none is. */
 static bool make_room(ct_models *all)
 {
@@ -195,7 +197,7 @@ static bool make_room(ct_models *all)
         return ct_model_unload(m);
     m = longest_unused(all, false);
     if (m)
-        ct_model_leave(m);
+        leave(m);
     return m != NULL;
 }
 
@@ -240,6 +242,7 @@ static void loaded(ct_task *t)
     if (waits_for_room(m))
         return;
     m->state = m->engine ? CT_ENGINE_READY : CT_ENGINE_AWAY;
+    m->must_leave = m->must_leave && m->engine;
     m->used_at = ct_now();
     if (m->engine) {
         m->err = (carat_err){ 0 };
@@ -247,6 +250,8 @@ static void loaded(ct_task *t)
         set_fingerprint(m);
     }
     m->all->changed(m->all->arg, m);
+    if (m->must_leave && !m->n_held) /* nobody waited for it; else it goes when those are answered */
+        ct_model_unload(m);
     start_waiting(m->all);
 }
 
@@ -256,7 +261,7 @@ void ct_model_want(ct_model *m)
         return;
     m->state = CT_ENGINE_LOADING;
     m->done = m->total = 0;
-    m->gives_up = false;
+    m->gives_up = m->must_leave = m->must_return = false;
     m->err = (carat_err){ 0 };
     start(m);
 }
@@ -268,6 +273,8 @@ static void unloaded(ct_task *t)
     m->must_leave = false;
     start_waiting(m->all);
     m->all->changed(m->all->arg, m);
+    if (m->must_return)
+        ct_model_want(m);
 }
 
 bool ct_model_unload(ct_model *m)
@@ -280,7 +287,22 @@ bool ct_model_unload(ct_model *m)
     return true;
 }
 
+static void leave(ct_model *m)
+{
+    m->must_leave = m->state == CT_ENGINE_LOADING || (m->state == CT_ENGINE_READY && !ct_model_unload(m));
+}
+
 void ct_model_leave(ct_model *m)
 {
-    m->must_leave = m->state == CT_ENGINE_READY && !ct_model_unload(m);
+    m->must_return = false;
+    leave(m);
+}
+
+/* One that is on its way out goes first: another may wait for its room. */
+void ct_model_stay(ct_model *m)
+{
+    if (m->state == CT_ENGINE_LOADING)
+        m->must_leave = false;
+    m->must_return = m->must_leave || m->state == CT_ENGINE_LEAVING;
+    ct_model_want(m);
 }

@@ -35,7 +35,7 @@ static bool read_pem(const char *path, char **to, carat_err *err)
 
 static bool open_http(ct_server *s, carat_err *err)
 {
-    static const ct_http_handler handler = { ct_call_on_head, ct_call_on_request, ct_call_on_gone };
+    static const ct_http_handler handler = { ct_call_on_head, ct_call_on_request, ct_call_on_refused, ct_call_on_gone };
     char *cert = NULL, *key = NULL;
     bool ok = read_pem(s->o.cert, &cert, err) && read_pem(s->o.key, &key, err);
     const ct_http_options h = { .handler = &handler,
@@ -93,6 +93,7 @@ bool ct_server_open(const ct_server_options *o, ct_server **out, carat_err *err)
     s->o = *o;
     s->epoll = s->signals = s->ollama_listener = -1;
     s->started = time(NULL);
+    ct_server_want_descriptors(s);
     if (ct_guard_open(&s->o, &s->guard, err) && ct_workers_open(N_WORKERS, &s->workers, err) &&
         ct_metrics_open(&s->metrics, err) && ct_models_open(&s->o, s->workers, on_model, s, &s->models, err) &&
         carat_queue_open(&s->queue, err) && open_store(s, err) && open_http(s, err) && open_loop(s, err) &&

@@ -66,7 +66,7 @@ void ct_state_load(ct_call *c)
     ct_model *m = wanted(c);
     if (!m)
         return;
-    ct_model_want(m);
+    ct_model_stay(m);
     ct_call_reply_json(c, 200, json_pack("{s:b}", "success", true));
 }
 

@@ -34,12 +34,12 @@ class Reply:
 
 
 class Server:
-    """carat serve, listening on a free port of this machine."""
+    """carat serve, listening on a free port of this machine; `before` is what starts it: a program and its arguments."""
 
-    def __init__(self, *args, model=TINY, wait=True, ready=True, env=None, cwd=None):
+    def __init__(self, *args, model=TINY, wait=True, ready=True, env=None, cwd=None, before=()):
         self.log = tempfile.TemporaryFile()
         threads = [] if "-t" in args else ["-t", "1"]  # two wait for each other on a busy machine
-        self.process = subprocess.Popen([CARAT, "serve", *([model] if model else []), "--port", "0", *threads, *args],
+        self.process = subprocess.Popen([*before, CARAT, "serve", *([model] if model else []), "--port", "0", *threads, *args],
                                         stderr=self.log, stdout=subprocess.DEVNULL, env=env, cwd=cwd)
         self.port = ready and self.wait_for(r"listening on https?://[^ :]+:(\d+)")
         if wait:

@@ -3,6 +3,7 @@
 SPDX-License-Identifier: Apache-2.0
 """
 import base64
+import json
 import os
 import signal
 import socket
@@ -71,6 +72,27 @@ class Requests(Case):
         s.sendall(b"0\r\n\r\n")
         self.assertIn(b" 413 ", s.recv(4096))
         s.close()
+
+    def test_what_is_refused_unread_is_told_in_the_clients_words_and_logged(self):
+        """Every reply has an id, which the log has too."""
+        head = b"POST %s HTTP/1.1\r\nHost: localhost\r\nX-Request-Id: %s\r\n%s\r\n"
+        for path, words in (b"/v1/completions", {"error": {"message"}}), (b"/api/chat", {"error"}), (b"/v1/messages", {"type", "error"}):
+            for how, status in (b"Content-Length: 9000000\r\n", 413), (b"Content-Length: 1\r\nTransfer-Encoding: chunked\r\n", 400):
+                own = b"refused-%d-%s" % (status, path.replace(b"/", b"-"))
+                s = self.server.raw(head % (path, own, how))
+                text, _, body = s.recv(4096).partition(b"\r\n\r\n")
+                s.close()
+                self.assertTrue(text.startswith(b"HTTP/1.1 %d " % status), text)
+                self.assertIn(b"\r\nx-request-id: " + own, text)
+                self.assertLessEqual(set(words), set(json.loads(body)), body)
+                self.server.wait_for(f"{own.decode()}  POST {path.decode()}  {status} ")
+        self.assertRegex(self.server.get("/metrics").body.decode(), r'(?m)status="413".* [1-9]')
+
+    def test_what_makes_models_is_said_not_to_be_offered(self):
+        for path in "/api/create", "/api/copy", "/api/push", "/api/blobs/sha256:00":
+            r = self.server.post(path, {"model": "a"})
+            self.assertEqual(r.status, 404)
+            self.assertIn("is not offered", r.json()["error"])
 
     def test_headers_that_are_too_long(self):
         s = self.server.raw(b"GET /health HTTP/1.1\r\nHost: localhost\r\nX: " + b"a" * 100000 + b"\r\n\r\n")
@@ -185,8 +207,12 @@ class Hostile(unittest.TestCase):
         for headers in [b"Content-Length: 2\r\nContent-Length: 40\r\n", b"Content-Length: 2\r\nTransfer-Encoding: chunked\r\n",
                         b"Transfer-Encoding: chunked\r\nContent-Length: 2\r\n", b"Transfer-Encoding : chunked\r\nContent-Length: 2\r\n",
                         b"Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n", b"Transfer-Encoding: xchunked\r\n",
-                        b"Transfer-Encoding: gzip, chunked\r\n", b"Host: evil.example\r\n"]:
-            s = self.server.raw(post + headers + b"\r\n{}" + behind, timeout=5)
+                        b"Transfer-Encoding: gzip, chunked\r\n", b"Host: evil.example\r\n",
+                        b"HTTP/1.0"]:  # which has no encodings
+            first = post + headers + b"\r\n{}"
+            if headers == b"HTTP/1.0":
+                first = post.replace(b"1.1", b"1.0") + b"Connection: keep-alive\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n"
+            s = self.server.raw(first + behind, timeout=5)
             data = b""
             try:
                 while piece := s.recv(4096):
@@ -230,11 +256,33 @@ class Access(unittest.TestCase):
             self.assertEqual(server.get(models, **{"x-api-key": "three"}).status, 200)
             self.assertEqual(server.stop(), 0)
 
+    def test_files_of_keys(self):
+        """A byte order mark is no part of a key; keys that would not count are refused; nobody waits for a pipe."""
+        models = "/v1/models"
+        with tempfile.TemporaryDirectory() as d:
+            path = d + "/keys"
+            with open(path, "wb") as f:
+                f.write(b"\xef\xbb\xbfone\r\ntwo")
+            server = Server("--keys", path)
+            for key in "one", "two":
+                self.assertEqual(server.get(models, **{"x-api-key": key}).status, 200)
+            with open(path, "w") as f:
+                f.writelines(f"key{i}\n" for i in range(1025))
+            server.process.send_signal(signal.SIGHUP)
+            server.wait_for("1025 keys, expected at most 1024")
+            os.unlink(path)
+            os.mkfifo(path)
+            server.process.send_signal(signal.SIGHUP)
+            server.wait_for("not a file, which alone is read again")
+            self.assertEqual(server.get(models, **{"x-api-key": "one"}).status, 200)
+            self.assertEqual(server.stop(), 0)
+
     def test_hosts_and_origins(self):
         server = Server("--host-name", "box.example", "--origin", "https://app.example")
         for host in "localhost", "127.0.0.1:1", "[::1]:8080", "box.example:80", "192.168.1.7", "a.localhost":
             self.assertEqual(server.get("/health", Host=host).status, 200, host)
-        for host in "evil.example", "localhost.evil.example", "[::1", "box.example.", ":80":
+        for host in "evil.example", "localhost.evil.example", "[::1", "box.example.", ":80", "localhost:80:evil", "localhost/evil", \
+                "[::1].evil.example", "localhost:x":
             self.assertEqual(server.get("/health", Host=host).status, 403, host)
         for origin in "http://localhost:3000", "https://app.example", "http://127.0.0.1", "http://127.0.0.1:%d" % server.port:
             r = server.get("/health", Origin=origin)
@@ -255,7 +303,20 @@ class Access(unittest.TestCase):
             s.sendall(b"GET /health HTTP/1.0\r\n\r\n")
             self.assertIn(b"200 OK", s.recv(4096))
             s.close()
+            other = Server("--listen", "unix:" + d + "/s", wait=False, ready=False)
+            self.assertEqual(other.process.wait(20), 1)  # it is not taken from one that lives
+            self.assertIn("Address already in use", other.said())
+            other.log.close()
+            self.assertNotEqual(server.stop(signal.SIGKILL), 0)
+            server = Server("--listen", "127.0.0.1", "--listen", "unix:" + d + "/s")
             self.assertEqual(server.stop(), 0)
+
+    def test_ports_that_are_none(self):
+        for address in "127.0.0.1:65536", "127.0.0.1:99999999999", "127.0.0.1:", "127.0.0.1:8a", "[::1]:70000":
+            server = Server("--listen", address, wait=False, ready=False)
+            self.assertEqual(server.process.wait(20), 1, address)
+            self.assertIn("is no address", server.said())
+            server.log.close()
 
 
 class End(unittest.TestCase):

@@ -4,6 +4,7 @@ SPDX-License-Identifier: Apache-2.0
 """
 import os
 import tempfile
+import time
 import unittest
 
 from served import DATA, SIGHT, TINY, Server, at_once, main
@@ -48,6 +49,36 @@ class Models(unittest.TestCase):
         self.assertEqual([r.status for r in replies], [200] * 12)
         self.assertEqual([r.json()["model"] for r in replies], ["one", "two"] * 6)
         self.assertIn("one is unloaded", server.said())
+        self.assertEqual(server.stop(), 0)
+
+    def test_what_was_said_last_of_a_model_counts(self):
+        """Unloaded while it is being loaded it goes, loaded while it is being unloaded it comes back."""
+        server = Server("one=" + TINY, "two=" + SIGHT, "--log", "none", model=None)
+
+        def say(*words):
+            body = b'{"model": "two"}'
+            s = server.raw(b"".join(b"POST /models/%s HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%s" %
+                                    (w, len(body), body) for w in words))
+            got = b""
+            while got.count(b'"success":true') < len(words):
+                got += s.recv(4096)
+            s.close()
+
+        def state():
+            return server.get("/v1/models").json()["data"][1]["status"]["value"]
+
+        for words, end in ((b"load", b"unload"), "unloaded"), ((b"load", b"unload", b"load"), "loaded"), \
+                ((b"unload", b"load"), "loaded"), ((b"unload", b"load", b"unload"), "unloaded"):
+            for _ in range(5):
+                say(*words)
+                until = time.monotonic() + 20
+                last, since = None, 0
+                while time.monotonic() < until and not (last == end and time.monotonic() - since > 0.2):
+                    now = state()
+                    last, since = now, since if now == last else time.monotonic()
+                    time.sleep(0.01)
+                self.assertEqual(state(), end, words)
+        self.assertEqual(server.post(CHAT, hello("two")).status, 200)
         self.assertEqual(server.stop(), 0)
 
     def test_a_folder_of_models(self):

@@ -11,6 +11,7 @@ import subprocess
 import tempfile
 import time
 import unittest
+import warnings
 
 from served import Server, main
 
@@ -94,6 +95,13 @@ class Tls(unittest.TestCase):
                 self.assertEqual(r.status, 200)
                 self.assertTrue(r.read())
             c.close()
+            old = ssl.create_default_context(cafile=d + "/c")
+            old.set_ciphers("ALL:@SECLEVEL=0")
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # Python calls it deprecated
+                old.minimum_version, old.maximum_version = ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1
+            with self.assertRaises((ssl.SSLError, ConnectionError)), server.raw() as s:
+                old.wrap_socket(s, server_hostname="localhost")
             s = server.raw(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")  # no TLS
             s.settimeout(15)
             self.assertNotIn(b"200", s.recv(100))
