@@ -69,7 +69,7 @@ class Models(unittest.TestCase):
 
         for words, end in ((b"load", b"unload"), "unloaded"), ((b"load", b"unload", b"load"), "loaded"), \
                 ((b"unload", b"load"), "loaded"), ((b"unload", b"load", b"unload"), "unloaded"):
-            for _ in range(5):
+            for _ in range(2):
                 say(*words)
                 until = time.monotonic() + 20
                 last, since = None, 0
