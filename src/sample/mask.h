@@ -2,7 +2,7 @@
  *
  * A mask follows one answer token by token. The generator owns it, calls it from one thread at a time, and closes it.
  * The generator handles tokens that end a turn, by may_end: a mask's accept never gets one. Other control tokens, which have
- * no text, a grammar lets come in free text alone.
+ * no text, a grammar lets come in free text alone, and so those whose text means none (<unused7>), unless the form has such text.
  *
  * The generator samples freely and calls `allows` for the one token it has drawn; only if that is refused does it call
  * `fill` and draw again among the allowed (sample/sampler.h). So a mask that seldom refuses costs little, and `fill`

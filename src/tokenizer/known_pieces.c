@@ -107,6 +107,12 @@ ct_name ct_name_of(const char *s, size_t len, uint8_t *byte)
     }
 }
 
+bool ct_name_is_placeholder(const char *s, size_t len)
+{
+    return is_numbered(s, len, "<unused", '>') || is(s, len, "<mask>") || is(s, len, "[multimodal]") ||
+           is_numbered(s, len, "[PAD", ']');
+}
+
 ct_piece_kind ct_name_repair(ct_name name, ct_piece_kind stated, bool *is_wrong)
 {
     *is_wrong = false;

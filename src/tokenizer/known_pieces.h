@@ -20,6 +20,9 @@ typedef enum ct_name {
 /* What the piece is by its name (either spelling of spaces); *byte is set for CT_NAME_BYTE. */
 ct_name ct_name_of(const char *piece, size_t len, uint8_t *byte);
 
+/* Does it only keep a place in the vocabulary, and stand for no text: <unused7>, <mask>, [multimodal], [PAD262150]? */
+bool ct_name_is_placeholder(const char *piece, size_t len);
+
 /* The kind a piece has, given the stated one and its name. *is_wrong: the stated kind would have broken it. */
 ct_piece_kind ct_name_repair(ct_name name, ct_piece_kind stated, bool *is_wrong);
 

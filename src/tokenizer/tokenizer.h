@@ -104,6 +104,8 @@ bool ct_tok_can_end(const carat_tokenizer *t, int32_t id);
 void ct_tok_make_control(carat_tokenizer *t, int32_t id);
 /* Was it put beside the pieces that text is made of? What trainers and converters append is. */
 bool ct_tok_is_added(const carat_tokenizer *t, int32_t id);
+/* Is it an added token that stands for no text, and only keeps a place in the vocabulary: <unused7>, <mask>, [multimodal]? */
+bool ct_tok_is_placeholder(const carat_tokenizer *t, int32_t id);
 /* May the model ever be allowed to sample this id? Not: ids past the pieces, image placeholders. */
 bool ct_tok_is_samplable(const carat_tokenizer *t, int32_t id);
 

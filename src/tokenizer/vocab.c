@@ -389,6 +389,11 @@ bool ct_tok_is_added(const carat_tokenizer *t, int32_t id)
            (t->kind[id] == CT_PIECE_CONTROL || t->kind[id] == CT_PIECE_USER_DEFINED || t->kind[id] == CT_PIECE_UNUSED);
 }
 
+bool ct_tok_is_placeholder(const carat_tokenizer *t, int32_t id)
+{
+    return ct_tok_is_added(t, id) && ct_name_is_placeholder(t->text + t->start[id], ct_vocab_len(t, id));
+}
+
 bool ct_tok_is_samplable(const carat_tokenizer *t, int32_t id)
 {
     return id >= 0 && (uint32_t)id < t->n && t->kind[id] != CT_PIECE_UNUSED && id != t->facts.image_soft_token;

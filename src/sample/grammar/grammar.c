@@ -106,6 +106,29 @@ static bool lets_control(const ct_grammar *g, uint32_t state)
     return ct_automaton_step(g->automaton, state, CT_NO_TEXT) != CT_DEAD;
 }
 
+#define MANY 20 /* characters: more may follow where anything may be said, hardly ever where a text is given */
+
+/* A name in the vocabulary that means no text, such as <unused7>, comes where an answer is free, and where the form itself has such
+ * text (a choice of <unused0> and <unused1>): there few characters may follow its first one. In a string of anything it would be a
+ * word that nobody has written. */
+static bool lets_placeholder(const ct_grammar *g, uint32_t state, uint8_t first)
+{
+    int n = 0;
+    if (lets_control(g, state))
+        return true;
+    const uint32_t next = ct_automaton_step(g->automaton, state, first);
+    for (int c = ' '; next != CT_DEAD && c < 0x7F; c++)
+        n += ct_automaton_step(g->automaton, next, (uint8_t)c) != CT_DEAD;
+    return n <= MANY;
+}
+
+static bool may_come(const ct_grammar *g, uint32_t state, int32_t id)
+{
+    size_t len;
+    return !ct_tok_is_placeholder(g->trie->tok, id) ||
+           lets_placeholder(g, state, (uint8_t)*ct_tok_bytes(g->trie->tok, id, &len));
+}
+
 static uint32_t step_token(const ct_grammar *g, uint32_t state, int32_t id)
 {
     size_t len;
@@ -172,7 +195,7 @@ static bool allows(void *self, int32_t id)
     pthread_mutex_lock(&g->lock);
     make_room(g);
     const int32_t forced = forced_token(f);
-    const bool ok = forced >= 0 ? id == forced : step_token(g, f->state, id) != CT_DEAD;
+    const bool ok = forced >= 0 ? id == forced : may_come(g, f->state, id) && step_token(g, f->state, id) != CT_DEAD;
     pthread_mutex_unlock(&g->lock);
     return ok;
 }
@@ -182,9 +205,15 @@ static void set_bit(uint32_t *bits, int32_t id)
     bits[id / 32] |= 1u << (id % 32);
 }
 
+static void clear_bit(uint32_t *bits, int32_t id)
+{
+    bits[id / 32] &= ~(1u << (id % 32));
+}
+
 static void walk(const ct_grammar *g, uint32_t state, uint32_t *bits)
 {
     const ct_trie *t = g->trie;
+    size_t len;
     uint32_t states[UINT8_MAX + 1] = { state }; /* after each byte of the path */
     for (uint32_t i = 0; i < t->n_nodes;) {
         const ct_trie_node *n = &t->nodes[i];
@@ -200,6 +229,10 @@ static void walk(const ct_grammar *g, uint32_t state, uint32_t *bits)
     }
     for (size_t i = 0; i < t->n_controls && lets_control(g, state); i++)
         set_bit(bits, t->controls[i]);
+    const bool lets_angle = lets_placeholder(g, state, '<'), lets_bracket = lets_placeholder(g, state, '[');
+    for (size_t i = 0; i < t->n_placeholders; i++)
+        if (*ct_tok_bytes(t->tok, t->placeholders[i], &len) == '<' ? !lets_angle : !lets_bracket)
+            clear_bit(bits, t->placeholders[i]);
 }
 
 /* The mask of a state: a computed one, or the place for it with *is_new. NULL: no memory. */

@@ -42,21 +42,33 @@ static size_t common(const entry *a, const entry *b)
     return n;
 }
 
-static bool list_controls(ct_trie *t)
+static bool is_free_control(const carat_tokenizer *tok, int32_t id)
+{
+    return ct_tok_is_samplable(tok, id) && ct_tok_is_control(tok, id);
+}
+
+static bool is_placeholder(const carat_tokenizer *tok, int32_t id)
+{
+    return ct_tok_is_samplable(tok, id) && !ct_tok_is_control(tok, id) && ct_tok_is_placeholder(tok, id);
+}
+
+/* The ids that are such. */
+static bool list(const ct_trie *t, bool (*is_such)(const carat_tokenizer *tok, int32_t id), int32_t **out,
+                 size_t *n_out)
 {
     size_t n = 0;
     for (int pass = 0; pass < 2; pass++) {
         n = 0;
         for (int32_t id = 0; (size_t)id < t->n_tokens; id++)
-            if (ct_tok_is_samplable(t->tok, id) && ct_tok_is_control(t->tok, id)) {
+            if (is_such(t->tok, id)) {
                 if (pass)
-                    t->controls[n] = id;
+                    (*out)[n] = id;
                 n++;
             }
-        if (!pass && !(t->controls = malloc((n + 1) * sizeof *t->controls)))
+        if (!pass && !(*out = malloc((n + 1) * sizeof **out)))
             return false;
     }
-    t->n_controls = n;
+    *n_out = n;
     return true;
 }
 
@@ -90,7 +102,8 @@ bool ct_trie_open(const carat_tokenizer *tok, size_t n_ids, ct_trie *t, carat_er
     *t = (ct_trie){ .tok = tok, .n_tokens = n };
     entry *v = malloc((n + 1) * sizeof *v);
     t->twins = malloc((n + 1) * sizeof *t->twins);
-    bool ok = v && t->twins && list_controls(t);
+    bool ok = v && t->twins && list(t, is_free_control, &t->controls, &t->n_controls) &&
+              list(t, is_placeholder, &t->placeholders, &t->n_placeholders);
     if (ok) {
         kept = collect(tok, n, v, &bytes);
         memset(t->twins, 0xFF, n * sizeof *t->twins);
@@ -111,7 +124,8 @@ bool ct_trie_open(const carat_tokenizer *tok, size_t n_ids, ct_trie *t, carat_er
 
 size_t ct_trie_bytes(const ct_trie *t)
 {
-    return t->n_nodes * sizeof *t->nodes + t->n_tokens * sizeof *t->twins + t->n_controls * sizeof *t->controls;
+    return t->n_nodes * sizeof *t->nodes + t->n_tokens * sizeof *t->twins + t->n_controls * sizeof *t->controls +
+           t->n_placeholders * sizeof *t->placeholders;
 }
 
 void ct_trie_close(ct_trie *t)
@@ -119,5 +133,6 @@ void ct_trie_close(ct_trie *t)
     free(t->nodes);
     free(t->twins);
     free(t->controls);
+    free(t->placeholders);
     *t = (ct_trie){ 0 };
 }

@@ -26,6 +26,9 @@ typedef struct ct_trie {
     unsigned depth;    /* of the deepest node */
     int32_t *controls; /* [n_controls] that may be sampled */
     size_t n_controls;
+    int32_t *
+        placeholders; /* [n_placeholders] of the tree's tokens: <unused7>, which is the text of its name and means none */
+    size_t n_placeholders;
 } ct_trie;
 
 /* Of ids below n_ids alone. Tokens longer than 255 bytes are left out. Errors: CARAT_ENOMEM. */

@@ -553,6 +553,47 @@ static void forced_text_is_spelled_as_the_tokenizer_does(void **state)
     ct_ids_deinit(&want);
 }
 
+static bool allowed(const world *w, const char *grammar, const char *begun, int32_t id)
+{
+    ct_grammar *g = open_gbnf(w, grammar);
+    ct_mask m;
+    carat_err err;
+    uint32_t *bits = calloc(w->trie.n_tokens / 32 + 1, sizeof *bits);
+    assert_true(bits && ct_grammar_mask(g, w->trie.n_tokens, &m, &err));
+    for (size_t at = 0, len; begun[at]; at += len) { /* a character at a time, where nothing is forced */
+        int32_t next = ct_tok_find(w->tok, begun + at, 1);
+        m.forced(m.self, &next, 1);
+        assert_true(next >= 0 && m.allows(m.self, next));
+        m.accept(m.self, next);
+        ct_tok_bytes(w->tok, next, &len);
+    }
+    const bool is = m.allows(m.self, id);
+    assert_true(m.fill(m.self, bits, &err));
+    assert_int_equal(bits[id / 32] >> (id % 32) & 1, is);
+    m.close(m.self);
+    ct_grammar_release(g);
+    free(bits);
+    return is;
+}
+
+/* A 270M wrote "ls<unused816>" as a command. */
+static void names_of_the_vocabulary_are_no_text_of_a_form(void **state)
+{
+    const world *w = *state;
+    static const char *const names[] = { "<unused0>", "<unused3>", "<mask>", "[multimodal]" };
+    static const char choice[] = "root ::= \"<unused0>\" | \"<unused3>\" | \"<mask>\" | \"[multimodal]\" | \"no\"";
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        const int32_t id = ct_tok_find(w->tok, names[i], strlen(names[i]));
+        assert_true(id >= 0 && ct_tok_is_placeholder(w->tok, id));
+        assert_false(allowed(w, "root ::= \"{\\\"\" [^\"]* \"\\\"}\"", "{\"ls", id));
+        assert_false(allowed(w, "root ::= [ -~]+", "", id));
+        assert_false(allowed(w, json_grammar, "{\"a\":\"b", id));
+        assert_true(allowed(w, choice, "", id)); /* it is the form's own */
+    }
+    const int32_t lines = ct_tok_find(w->tok, "\n\n", 2); /* an added token, too */
+    assert_true(lines >= 0 && !ct_tok_is_placeholder(w->tok, lines));
+}
+
 static void ambiguity_beyond_the_limit_is_an_error(void **state)
 {
     const world *w = *state;
@@ -579,6 +620,7 @@ int main(void)
         cmocka_unit_test(the_trie_holds_every_token_of_text),
         cmocka_unit_test(masks_agree_with_the_grammar),
         cmocka_unit_test(forced_text_is_spelled_as_the_tokenizer_does),
+        cmocka_unit_test(names_of_the_vocabulary_are_no_text_of_a_form),
         cmocka_unit_test(ambiguity_beyond_the_limit_is_an_error),
     };
     return cmocka_run_group_tests(tests, open_world, close_world);
