@@ -102,6 +102,8 @@ static void say_urls(const ct_server *s, const ct_server_options *o)
 {
     for (size_t i = 0; ct_server_url(s, i); i++)
         term_note("listening on %s  (OpenAI clients: %s/v1)", ct_server_url(s, i), ct_server_url(s, i));
+    if (o->n_sockets)
+        term_note("listening on %zu socket%s of systemd", o->n_sockets, o->n_sockets == 1 ? "" : "s");
     for (size_t i = 0; i < o->n_addresses; i++)
         if (!o->keys && strncmp(o->addresses[i], "127.", 4) != 0 && strncmp(o->addresses[i], "localhost", 9) != 0 &&
             strncmp(o->addresses[i], "[::1]", 5) != 0 && strcmp(o->addresses[i], "::1") != 0 &&

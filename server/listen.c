@@ -2,6 +2,7 @@
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -133,10 +134,23 @@ static bool listen_to(ct_server *s, const char *text, carat_err *err)
     return listen_on(s, text, host, port ? port + 1 : own_port, 0, err);
 }
 
+/* One that is there already. systemd makes it blocking (NonBlocking= in systemd.exec(5)), and the loop would wait in accept. */
+static bool take_socket(ct_server *s, int fd, carat_err *err)
+{
+    int listens = 0, flags = fcntl(fd, F_GETFL);
+    socklen_t len = sizeof listens;
+    if (flags < 0 || getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &len) != 0 || !listens)
+        return ct_fail(err, CARAT_EARG, CARAT_NOWHERE,
+                       "descriptor %d (LISTEN_FDS) is no socket that listens: Accept=no, ListenStream=", fd);
+    if (fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0 || fcntl(fd, F_SETFD, FD_CLOEXEC) != 0)
+        return ct_fail(err, CARAT_EIO, CARAT_NOWHERE, "descriptor %d (LISTEN_FDS): %s", fd, strerror(errno));
+    return ct_http_listen(s->http, fd, 0, err);
+}
+
 bool ct_server_listen(ct_server *s, carat_err *err)
 {
     for (size_t i = 0; i < s->o.n_sockets; i++)
-        if (!ct_http_listen(s->http, s->o.sockets[i], 0, err))
+        if (!take_socket(s, s->o.sockets[i], err))
             return false;
     for (size_t i = 0; i < s->o.n_addresses; i++)
         if (!listen_to(s, s->o.addresses[i], err))

@@ -3,17 +3,20 @@
 SPDX-License-Identifier: Apache-2.0
 """
 import base64
+import http.client
 import json
 import os
 import signal
 import socket
 import struct
+import subprocess
+import sys
 import tempfile
 import time
 import unittest
 import zlib
 
-from served import SIGHT, Case, Server, at_once, main
+from served import CARAT, SIGHT, TINY, Case, Server, at_once, main
 
 CHAT = "/v1/chat/completions"
 HELLO = {"messages": [{"role": "user", "content": "Hello"}], "max_tokens": 4, "seed": 1}
@@ -310,6 +313,32 @@ class Access(unittest.TestCase):
             self.assertNotEqual(server.stop(signal.SIGKILL), 0)
             server = Server("--listen", "127.0.0.1", "--listen", "unix:" + d + "/s")
             self.assertEqual(server.stop(), 0)
+
+    def activated(self, fd):
+        """carat serve with a descriptor as systemd gives it."""
+        start = ("import os, sys; os.dup2(int(sys.argv[1]), 3); os.set_inheritable(3, True); "
+                 "os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS='1'); os.execv(sys.argv[2], sys.argv[2:])")
+        return subprocess.Popen([sys.executable, "-c", start, str(fd), CARAT, "serve", TINY, "-t", "1"], pass_fds=[fd],
+                                stderr=subprocess.PIPE)
+
+    def test_sockets_of_systemd(self):
+        """They block, and must not here; what is no such socket is refused."""
+        with socket.create_server(("127.0.0.1", 0)) as s:
+            process = self.activated(s.fileno())
+            for _ in range(3):
+                c = http.client.HTTPConnection(*s.getsockname(), timeout=10)
+                c.request("GET", "/v1/models")
+                self.assertEqual(c.getresponse().status, 200)
+                c.close()
+            process.send_signal(signal.SIGTERM)
+            self.assertEqual(process.wait(20), 0)
+            self.assertIn(b"listening on 1 socket of systemd", process.stderr.read())
+            process.stderr.close()
+        with open("/dev/null") as null:
+            process = self.activated(null.fileno())
+            self.assertEqual(process.wait(20), 1)
+            self.assertIn(b"descriptor 3 (LISTEN_FDS) is no socket that listens", process.stderr.read())
+            process.stderr.close()
 
     def test_ports_that_are_none(self):
         for address in "127.0.0.1:65536", "127.0.0.1:99999999999", "127.0.0.1:", "127.0.0.1:8a", "[::1]:70000":
