@@ -38,6 +38,8 @@ static const cli_option task_options[] = {
     { 0, "form", NULL, CLI_WORD, &opt.form, NULL,
       "how a generated answer is asked for: as a user's message by the model's template, or as bare text; auto: a chat of tuned models",
       .deflt = "auto", .words = forms },
+    { 0, "url", NULL, CLI_TEXT, &opt.url, "URL", "ask a server of OpenAI's protocol, http://HOST:PORT/v1, instead of a model here; MODEL is its name there" },
+    { 0, "tokenizer", NULL, CLI_TEXT, &opt.tokenizer, "MODEL", "whose tokens --length counts where a server is asked" },
 };
 static const cli_option options[] = {
     { 'o', "output", NULL, CLI_TEXT, &opt.out, "FILE",
@@ -135,7 +137,8 @@ const cli_command cli_eval = {
         "  carat eval hellaswag gemma.gguf --data hellaswag_val.jsonl --shots 10 --shots-data hellaswag_train.jsonl\n"
         "  carat eval mmlu gemma.gguf --data data/test --shots 5 --shots-data data/dev -o mmlu.jsonl\n"
         "  carat eval humaneval gemma.gguf --data HumanEval.jsonl -o humaneval.jsonl\n"
-        "  carat eval ruler gemma.gguf --length 32768 -o ruler.jsonl\n\n"
+        "  carat eval ruler gemma.gguf --length 32768 -o ruler.jsonl\n"
+        "  carat eval gsm8k gemma-3-4b --url http://127.0.0.1:8080/v1 --data test.jsonl\n\n"
         "With -o a run that was stopped is resumed by the same command; a file of other settings, another text or "
         "other\n"
         "arithmetic is refused.",

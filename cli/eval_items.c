@@ -7,10 +7,12 @@
 #include "base/err.h"
 #include "engine.h"
 #include "eval.h"
+#include "eval/url.h"
 #include "signals.h"
 #include "term.h"
 
-#define ROUND 128 /* tokens that a chat's marks may take */
+#define ROUND   128 /* tokens that a chat's marks may take */
+#define AT_ONCE 16  /* requests to a server */
 
 static bool is_chat(const ct_eval_model *m)
 {
@@ -68,6 +70,10 @@ const char *eval_wrong_task(const char *name)
         return "how long a text? (--length TOKENS)";
     if (!made_up && !eval_opt.data)
         return "which file of items? (--data FILE)";
+    if (made_up && eval_opt.url && !eval_opt.tokenizer)
+        return "whose tokens? (--tokenizer MODEL)";
+    if (eval_opt.tokenizer && !(made_up && eval_opt.url))
+        return "--tokenizer is for texts that are made up for a server";
     if (!made_up && eval_opt.length)
         return "--length is for texts that are made up";
     if (eval_opt.text)
@@ -89,23 +95,45 @@ static bool open_task(ct_eval_task *t, const char *name, const carat_tokenizer *
     return ct_eval_task_open(t, name, &source, err);
 }
 
-int eval_task(const char *name, const char *model)
+static bool run_here(const char *name, const char *model, ct_eval_task *t, carat_err *err)
 {
-    carat_err err;
     carat_engine *e = NULL;
-    ct_eval_task t = { 0 };
     ct_eval_model m;
     const bool made_up = ct_eval_task_is_made_up(name); /* by the model's tokens */
     if (made_up && !cli_model_values.ctx)
         cli_model_values.ctx = eval_opt.length + ROUND;
-    bool ok = made_up || open_task(&t, name, NULL, &err); /* before a model is loaded */
-    ok = ok && eval_open_engine(model, &e, &err) && (!made_up || open_task(&t, name, carat_engine_tokenizer(e), &err));
+    bool ok = made_up || open_task(t, name, NULL, err); /* before a model is loaded */
+    ok = ok && eval_open_engine(model, &e, err) && (!made_up || open_task(t, name, carat_engine_tokenizer(e), err));
     if (ok) {
         cli_signals(CLI_SIGNALS_NOTED);
         ct_eval_model_engine(&m, e, 4 * cli_model_values.sessions);
-        ok = run_items(&m, &t, &err);
+        ok = run_items(&m, t, err);
     }
     carat_engine_close(e);
+    return ok;
+}
+
+static bool run_there(const char *name, const char *model, ct_eval_task *t, carat_err *err)
+{
+    ct_eval_url *u = NULL;
+    ct_eval_model m;
+    carat_tokenizer *tokenizer = NULL;
+    bool ok = !eval_opt.tokenizer || carat_tokenizer_open(eval_opt.tokenizer, &tokenizer, err);
+    ok = ok && open_task(t, name, tokenizer, err) && ct_eval_url_open(eval_opt.url, model, AT_ONCE, &u, &m, err);
+    if (ok) {
+        cli_signals(CLI_SIGNALS_NOTED);
+        ok = run_items(&m, t, err);
+    }
+    ct_eval_url_close(u);
+    carat_tokenizer_close(tokenizer);
+    return ok;
+}
+
+int eval_task(const char *name, const char *model)
+{
+    carat_err err;
+    ct_eval_task t = { 0 };
+    const bool ok = eval_opt.url ? run_there(name, model, &t, &err) : run_here(name, model, &t, &err);
     ct_eval_task_close(&t);
     return ok ? CLI_OK : eval_failed(&err);
 }

@@ -36,5 +36,6 @@ bool ct_curl_load(const ct_curl_api **out, carat_err *err)
     *out = &api;
     return !missing ||
            ct_fail(err, CARAT_EUNSUPPORTED, CARAT_NOWHERE,
-                   "libcurl cannot be loaded (%s): pulling needs it; Debian has it as libcurl3-gnutls", missing);
+                   "libcurl cannot be loaded (%s): asking other servers needs it; Debian has it as libcurl3-gnutls",
+                   missing);
 }

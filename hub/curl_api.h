@@ -1,4 +1,4 @@
-/* curl_api.h - libcurl, loaded when something is pulled and not before: it and what it stands on take 40 MiB of address space and
+/* curl_api.h - libcurl, loaded when something is pulled or another server is asked, and not before: it and what it stands on take 40 MiB of address space and
  * some of memory, which a program that only runs models need not pay, and a machine without it runs them all the same.
  *
  * SPDX-License-Identifier: Apache-2.0 */
@@ -25,7 +25,14 @@
     F(url_cleanup, curl_url_cleanup, void, (CURLU *))                                                                  \
     F(url_set, curl_url_set, CURLUcode, (CURLU *, CURLUPart, const char *, unsigned))                                  \
     F(url_get, curl_url_get, CURLUcode, (CURLU *, CURLUPart, char **, unsigned))                                       \
-    F(free, curl_free, void, (void *))
+    F(free, curl_free, void, (void *))                                                                                 \
+    F(multi_init, curl_multi_init, CURLM *, (void))                                                                    \
+    F(multi_cleanup, curl_multi_cleanup, CURLMcode, (CURLM *))                                                         \
+    F(multi_add, curl_multi_add_handle, CURLMcode, (CURLM *, CURL *))                                                  \
+    F(multi_remove, curl_multi_remove_handle, CURLMcode, (CURLM *, CURL *))                                            \
+    F(multi_perform, curl_multi_perform, CURLMcode, (CURLM *, int *))                                                  \
+    F(multi_poll, curl_multi_poll, CURLMcode, (CURLM *, struct curl_waitfd *, unsigned, int, int *))                   \
+    F(multi_read, curl_multi_info_read, CURLMsg *, (CURLM *, int *))
 
 typedef struct ct_curl_api {
 #define MEMBER(name, function, result, arguments) result(*name) arguments;

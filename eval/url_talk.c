@@ -1,0 +1,208 @@
+/* Questions to OpenAI's requests, its replies to what model.h says.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/utf8.h"
+#include "eval/url.h"
+
+#define MOST_STOPS 4 /* that the protocol takes; answers are cut by all of them here */
+
+/* ---- requests ---- */
+
+static json_t *stops_of(const ct_eval_settings *s)
+{
+    json_t *stops = json_array();
+    for (size_t i = 0; i < s->n_stops && i < MOST_STOPS; i++)
+        json_array_append_new(stops, json_string(s->stops[i]));
+    return stops;
+}
+
+static json_t *score_request(const ct_eval_ask *ask, const char *name)
+{
+    json_t *prompts = json_array();
+    for (size_t k = 0; k < ask->n_choices; k++) {
+        ct_buf b;
+        ct_buf_init(&b, (size_t)64 << 20);
+        ct_buf_str(&b, ask->text);
+        ct_buf_str(&b, ask->choices[k]);
+        json_array_append_new(prompts, b.failed ? NULL : json_string(b.data));
+        ct_buf_deinit(&b);
+    }
+    if (json_array_size(prompts) != ask->n_choices) {
+        json_decref(prompts);
+        return NULL;
+    }
+    return json_pack("{s:s, s:o, s:i, s:b, s:i, s:i}", "model", name, "prompt", prompts, "max_tokens", 1, "echo", 1,
+                     "logprobs", 1, "temperature", 0);
+}
+
+static json_t *answer_request(const ct_eval_ask *ask, const char *name)
+{
+    const json_int_t most = (json_int_t)ask->settings->max_tokens;
+    json_t *o;
+    if (ask->is_chat)
+        o = json_pack("{s:s, s:[{s:s, s:s}], s:I, s:i}", "model", name, "messages", "role", "user", "content",
+                      ask->text, "max_tokens", most, "temperature", 0);
+    else
+        o = json_pack("{s:s, s:s, s:I, s:i}", "model", name, "prompt", ask->text, "max_tokens", most, "temperature", 0);
+    if (o && ask->settings->n_stops)
+        json_object_set_new(o, "stop", stops_of(ask->settings));
+    if (o && ask->functions)
+        json_object_set(o, "tools", (json_t *)(uintptr_t)ask->functions);
+    return o;
+}
+
+char *ct_eval_url_body(const ct_eval_ask *ask, const char *name, const char **path, carat_err *err)
+{
+    json_t *o = ask->n_choices ? score_request(ask, name) : answer_request(ask, name);
+    *path = !ask->n_choices && ask->is_chat ? "/chat/completions" : "/completions";
+    char *body = o ? ct_json_dump(o, JSON_COMPACT) : NULL;
+    json_decref(o);
+    if (!body)
+        ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for a request");
+    return body;
+}
+
+void ct_eval_url_fault(const char *text, size_t len, char *out, size_t size)
+{
+    json_t *o = NULL;
+    const char *message = NULL;
+    if (ct_json_parse("reply", text, len, &o, NULL)) {
+        const json_t *fault = json_object_get(o, "error");
+        message = json_string_value(json_is_string(fault) ? fault : json_object_get(fault, "message"));
+    }
+    snprintf(out, size, "%.*s", message ? (int)size : len < 120 ? (int)len : 120, message ? message : text);
+    json_decref(o);
+}
+
+/* ---- likelihoods ---- */
+
+static size_t characters(const char *s)
+{
+    size_t n = 0;
+    uint32_t cp;
+    for (size_t len = strlen(s); len; n++) {
+        const size_t k = ct_utf8_next(s, len, &cp);
+        s += k;
+        len -= k;
+    }
+    return n;
+}
+
+/* The sum over the tokens of a choice: by where each begins in the text. A token that crosses the border belongs to neither. */
+static bool sum_choice(const json_t *logprobs, size_t begin, size_t end, double *sum, carat_err *err)
+{
+    const json_t *values = json_object_get(logprobs, "token_logprobs"),
+                 *places = json_object_get(logprobs, "text_offset");
+    const size_t n = json_array_size(values);
+    bool has_begun = false;
+    if (!n || json_array_size(places) != n)
+        return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE,
+                       "the server gives no 'token_logprobs' with 'text_offset' (echo with logprobs): it cannot score");
+    *sum = 0;
+    for (size_t i = 0; i < n; i++) {
+        const json_t *place = json_array_get(places, i), *value = json_array_get(values, i);
+        if (!json_is_integer(place) || json_integer_value(place) < 0)
+            return ct_fail(err, CARAT_EFORMAT, i, "'text_offset' %zu is no place", i);
+        const size_t at = (size_t)json_integer_value(place);
+        if (at < begin || at >= end)
+            continue;
+        if (!json_is_number(value) || !isfinite(json_number_value(value)))
+            return ct_fail(err, CARAT_EFORMAT, i, "'token_logprobs' %zu is no number", i);
+        has_begun |= at == begin;
+        *sum += json_number_value(value);
+    }
+    return has_begun || ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE,
+                                "a token crosses from the question into the choice, or nothing was echoed");
+}
+
+static bool take_scores(const ct_eval_ask *ask, const json_t *list, const ct_eval_work *work, size_t i, carat_err *err)
+{
+    double *sums = calloc(ask->n_choices, sizeof *sums);
+    const size_t begin = characters(ask->text);
+    bool ok = sums || ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for scores");
+    if (ok && json_array_size(list) != ask->n_choices)
+        ok = ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "the server gives %zu 'choices' for %zu prompts",
+                     json_array_size(list), ask->n_choices);
+    for (size_t k = 0; ok && k < ask->n_choices; k++) {
+        const json_t *choice = json_array_get(list, k), *index = json_object_get(choice, "index");
+        const size_t at = json_is_integer(index) ? (size_t)json_integer_value(index) : k;
+        ok = at < ask->n_choices || ct_fail(err, CARAT_EFORMAT, k, "the server gives a choice with index %zu", at);
+        ok = ok && sum_choice(json_object_get(choice, "logprobs"), begin, begin + characters(ask->choices[at]),
+                              &sums[at], err);
+    }
+    const ct_eval_reply reply = { .logprobs = sums };
+    ok = ok && work->take(work->arg, i, &reply, err);
+    free(sums);
+    return ok;
+}
+
+/* ---- answers ---- */
+
+/* [{"function": {"name", "arguments": "{...}"}}] to [{"name", "arguments": {...}}]; arguments that are no JSON make a call that is wrong. */
+static json_t *calls_of(const json_t *message)
+{
+    size_t i;
+    json_t *call, *calls = json_array();
+    json_array_foreach(json_object_get(message, "tool_calls"), i, call) {
+        const json_t *f = json_object_get(call, "function");
+        const char *text = json_string_value(json_object_get(f, "arguments"));
+        json_t *arguments = NULL;
+        if (!text || !ct_json_parse("arguments", text, strlen(text), &arguments, NULL))
+            arguments = json_null();
+        json_array_append_new(calls,
+                              json_pack("{s:O?, s:o}", "name", json_object_get(f, "name"), "arguments", arguments));
+    }
+    return calls;
+}
+
+static size_t cut_at_stops(const ct_eval_settings *s, const char *text)
+{
+    size_t len = strlen(text);
+    for (size_t i = 0; i < s->n_stops; i++) {
+        const char *at = strstr(text, s->stops[i]);
+        if (at && (size_t)(at - text) < len)
+            len = (size_t)(at - text);
+    }
+    return len;
+}
+
+static bool take_answer(const ct_eval_ask *ask, const json_t *whole, const json_t *choice, const ct_eval_work *work,
+                        size_t i, carat_err *err)
+{
+    const json_t *message = json_object_get(choice, "message"),
+                 *content = json_object_get(ask->is_chat ? message : choice, ask->is_chat ? "content" : "text");
+    const char *text = json_string_value(content),
+               *finish = json_string_value(json_object_get(choice, "finish_reason"));
+    if (!choice || (ask->is_chat && !message) || (!text && content && !json_is_null(content)) ||
+        (!text && !ask->is_chat))
+        return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "the server's reply has no answer");
+    char *answer = strndup(text ? text : "", cut_at_stops(ask->settings, text ? text : ""));
+    const json_int_t n = json_integer_value(json_object_get(json_object_get(whole, "usage"), "completion_tokens"));
+    const ct_eval_reply reply = { .text = answer,
+                                  .len = answer ? strlen(answer) : 0,
+                                  .n_tokens = n > 0 ? (size_t)n : 0,
+                                  .is_cut = finish && strcmp(finish, "length") == 0,
+                                  .calls = ask->functions ? calls_of(message) : NULL };
+    const bool ok = answer ? work->take(work->arg, i, &reply, err)
+                           : ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for an answer");
+    json_decref(reply.calls);
+    free(answer);
+    return ok;
+}
+
+bool ct_eval_url_take(const ct_eval_ask *ask, const char *text, size_t len, const ct_eval_work *work, size_t i,
+                      carat_err *err)
+{
+    json_t *whole;
+    if (!ct_json_parse("the server's reply", text, len, &whole, err))
+        return false;
+    const json_t *list = json_object_get(whole, "choices");
+    const bool ok = ask->n_choices ? take_scores(ask, list, work, i, err)
+                                   : take_answer(ask, whole, json_array_get(list, 0), work, i, err);
+    json_decref(whole);
+    return ok;
+}

@@ -1,0 +1,138 @@
+"""carat eval --url: the same items at a server say the same as in the process; a server that is busy is asked again, one that answers nonsense
+is named. Usage: test_eval.py CARAT DATA
+
+SPDX-License-Identifier: Apache-2.0
+"""
+import http.server
+import json
+import os
+import subprocess
+import tempfile
+import threading
+import unittest
+
+from served import CARAT, TINY, Server, main
+
+ITEMS = [
+    {"id": "i%d" % k, "question": {"stem": stem, "choices": [{"text": t, "label": "ABCD"[i]} for i, t in enumerate(choices)]}, "answerKey": "B"}
+    for k, (stem, choices) in enumerate((
+        ("Which fox is quick?", ("the brown one", "a lazy dog", "none")), ("Who looks at them?", ("two cats", "\u00fc\u00fc \U0001f642")),
+        ("And then?", ("nothing", "it", "they say nothing of it at all", "dog")), ("\u0414\u0430?", ("no", "yes it is"))))
+]
+
+
+def evaluate(*args):
+    env = {k: v for k, v in os.environ.items() if k not in ("OPENAI_API_KEY", "http_proxy", "https_proxy", "all_proxy")}
+    return subprocess.run([CARAT, "eval", *args], capture_output=True, timeout=120, env=env)
+
+
+class Fake(http.server.BaseHTTPRequestHandler):
+    """Answers what its server's list says, in turn; the last one again and again."""
+
+    def do_POST(self):
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.asked.append((self.path, self.headers.get("Authorization")))
+        status, body = self.server.answers.pop(0) if len(self.server.answers) > 1 else self.server.answers[0]
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *args):
+        pass
+
+
+class Url(unittest.TestCase):
+    def setUp(self):
+        self.dir = tempfile.TemporaryDirectory()
+        self.addCleanup(self.dir.cleanup)
+
+    def path(self, name, data=None):
+        p = os.path.join(self.dir.name, name)
+        if data is not None:
+            with open(p, "w", encoding="utf-8") as f:
+                f.write(data)
+        return p
+
+    def rows(self, task, *args):
+        out = self.path("out.jsonl")
+        if os.path.exists(out):
+            os.remove(out)
+        r = evaluate(task, *args, "-o", out, "--json")
+        self.assertEqual(r.returncode, 0, r.stderr.decode())
+        with open(out, encoding="utf-8") as f:
+            return json.loads(r.stdout), sorted((json.loads(line) for line in f.readlines()[1:]), key=lambda row: row["item"])
+
+    def fake(self, *answers):
+        s = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Fake)
+        s.answers, s.asked = list(answers), []
+        threading.Thread(target=s.serve_forever, daemon=True).start()
+        self.addCleanup(s.server_close)
+        self.addCleanup(s.shutdown)
+        return s, "http://127.0.0.1:%d/v1" % s.server_port
+
+    def test_a_server_says_the_same(self):
+        arc = self.path("arc.jsonl", "".join(json.dumps(i) + "\n" for i in ITEMS))
+        text = self.path("t.json", json.dumps({"examples": [{"input": "The fox %d" % i, "target": "x"} for i in range(6)]}))
+        s = Server()
+        try:
+            url = "http://127.0.0.1:%d/v1/" % s.port
+            name = s.get("/v1/models").json()["data"][0]["id"]
+            here, there = self.rows("arc", TINY, "-t", "1", "--data", arc), self.rows("arc", name, "--url", url, "--data", arc)
+            self.assertEqual(there[0]["weights"], name)
+            for a, b in zip(here[1], there[1], strict=True):
+                self.assertEqual((a["id"], a["plain"], a["normalised"]), (b["id"], b["plain"], b["normalised"]))
+                for x, y in zip(a["logprobs"], b["logprobs"], strict=True):
+                    self.assertAlmostEqual(x, y, delta=1e-4)
+            for form in "bare", "chat":
+                args = "--data", text, "--form", form
+                here, there = self.rows("bigbench-text", TINY, "-t", "1", *args), self.rows("bigbench-text", name, "--url", url, *args)
+                self.assertEqual([r["answer"].strip() for r in here[1]], [r["answer"].strip() for r in there[1]])
+            there = self.rows("niah", name, "--url", url, "--tokenizer", TINY, "--length", "512", "--limit", "2")[1]
+            here = self.rows("niah", TINY, "-t", "1", "--length", "512", "--limit", "2", "--form", "chat")[1]
+            self.assertEqual([r["answer"].strip() for r in here], [r["answer"].strip() for r in there])
+        finally:
+            s.stop()
+
+    def test_a_busy_server_is_asked_again(self):
+        answer = json.dumps({"choices": [{"message": {"content": "x and more"}, "finish_reason": "stop"}]}).encode()
+        s, url = self.fake((503, b"busy"), (429, b""), (200, answer))
+        data = self.path("t.json", json.dumps({"examples": [{"input": "i", "target": "x and more"}]}))
+        r, rows = self.rows("bigbench-text", "m", "--url", url, "--data", data)
+        self.assertEqual((r["score"]["right"], len(s.asked), s.asked[0]), (1, 3, ("/v1/chat/completions", None)))
+
+    def test_nonsense_is_named(self):
+        data = self.path("t.json", json.dumps({"examples": [{"input": "i", "target": "x"}]}))
+        arc = self.path("arc.jsonl", json.dumps(ITEMS[0]) + "\n")
+        unscored = json.dumps({"choices": [{"index": i, "text": "x", "logprobs": None} for i in range(3)]}).encode()
+        crossing = {"token_logprobs": [None, -1.0], "text_offset": [0, 3]}
+        crosses = json.dumps({"choices": [{"index": i, "logprobs": crossing} for i in range(3)]}).encode()
+        for task, file, reply, says in (
+            ("bigbench-text", data, (200, b"{"), "the server's reply"), ("bigbench-text", data, (200, b"[]"), "has no answer"),
+            ("bigbench-text", data, (200, b'{"choices": [{"message": {"content": 3}}]}'), "has no answer"),
+            ("bigbench-text", data, (400, b'{"error": {"message": "no such model"}}'), "status 400: no such model"),
+            ("bigbench-text", data, (302, b""), "status 302"), ("arc", arc, (200, unscored), "it cannot score"),
+            ("arc", arc, (200, crosses), "crosses"), ("arc", arc, (200, b'{"choices": []}'), "0 'choices' for 3 prompts"),
+        ):
+            _, url = self.fake(reply)
+            r = evaluate(task, "m", "--url", url, "--data", file)
+            self.assertEqual(r.returncode, 1)
+            self.assertIn(says, r.stderr.decode())
+        for url, says in (("ftp://x/v1", "is no URL"), ("http://127.0.0.1:9/v1", "127.0.0.1")):
+            r = evaluate("bigbench-text", "m", "--url", url, "--data", data)
+            self.assertEqual(r.returncode, 1)
+            self.assertIn(says, r.stderr.decode())
+
+    def test_a_key_goes_to_nobody_in_the_clear(self):
+        data = self.path("t.json", json.dumps({"examples": [{"input": "i", "target": "x"}]}))
+        env = dict(os.environ, OPENAI_API_KEY="sesame")
+        r = subprocess.run([CARAT, "eval", "bigbench-text", "m", "--url", "http://192.0.2.1/v1", "--data", data], capture_output=True, timeout=60, env=env)
+        self.assertEqual(r.returncode, 1)
+        self.assertIn("would be sent for everyone", r.stderr.decode())
+        s, url = self.fake((200, json.dumps({"choices": [{"message": {"content": "x"}}]}).encode()))
+        r = subprocess.run([CARAT, "eval", "bigbench-text", "m", "--url", url, "--data", data], capture_output=True, timeout=60, env=env)
+        self.assertEqual((r.returncode, s.asked[0][1]), (0, "Bearer sesame"))
+
+
+if __name__ == "__main__":
+    main()
