@@ -20,9 +20,9 @@
 
 static const cli_command help;
 static const cli_command *const commands[] = {
-    &cli_run,      &cli_chat,       &cli_serve,       &cli_decide, &cli_embed, &cli_eval,     &cli_info,    &cli_see,
-    &cli_tokenize, &cli_detokenize, &cli_logits,      &cli_synth,  &cli_merge, &cli_quantize, &cli_imatrix, &cli_bench,
-    &cli_weigh,    &cli_pull,       &cli_list_models, &cli_rm,     &help,      NULL,
+    &cli_run,      &cli_chat,       &cli_serve,  &cli_decide,      &cli_embed, &cli_eval,     &cli_info,    &cli_see,
+    &cli_tokenize, &cli_detokenize, &cli_logits, &cli_synth,       &cli_merge, &cli_quantize, &cli_imatrix, &cli_pack,
+    &cli_bench,    &cli_weigh,      &cli_pull,   &cli_list_models, &cli_rm,    &help,         NULL,
 };
 
 static const cli_command *find_command(const char *name)

@@ -86,6 +86,9 @@ void weigh_point_print(const carat_estimate_result *w, const carat_device *d)
     printf("    %s%-28s %12s%s\n\n", term_bold(1), "total", weigh_size(w->total, size), term_reset(1));
     if (*w->note)
         printf("%s\n", w->note);
+    if (w->mapped)
+        printf("of the weights %s are mapped from the pack: all processes that use it share them\n",
+               weigh_size(w->mapped, size));
     if (w->kv_shared)
         printf("shared prefix: %s of the keys and values are stored once\n", weigh_size(w->kv_shared, size));
     printf("tensors in the file: %s", weigh_size(w->tensor_bytes, size));

@@ -315,6 +315,9 @@ typedef struct carat_memory {
     uint64_t session;  /* not in total: what a session of n_ctx tokens, or an answer, takes besides while it exists */
     uint64_t draft;    /* the smaller model (carat_options.draft), all of it */
     uint64_t adapters; /* of carat_options; of those that are loaded later, their own (carat_adapter_info) */
+    /* Of weights and vision_weights, and of the draft's: mapped from a pack (carat_pack). All who use the file share these bytes,
+     * which are in the system's cache of files and no process's own. */
+    uint64_t mapped;
 } carat_memory;
 CARAT_API const carat_memory *carat_engine_memory(const carat_engine *e);
 
@@ -1243,6 +1246,27 @@ typedef bool carat_difference_fn(void *arg, const carat_difference *d);
  * CARAT_EARG (tensors of different shapes), those of opening a model, CARAT_EIO, CARAT_ENOMEM, CARAT_ECANCELLED. */
 CARAT_API bool carat_compare(const char *a, const char *b, size_t n_threads, carat_difference_fn *fn, void *arg,
                              carat_err *err);
+
+/* ---- Packs --------------------------------------------------------------------------------------------------------- */
+
+/* Writes a model as a pack: its weights as they lie in memory once they are loaded, which an engine then maps in place of
+ * loading them. It starts in a fraction of the time, processes share the memory, and answers, sessions and prefixes are those of
+ * the model itself. A pack is opened like any model, by every CPU level; another version of Carat may have another layout and
+ * then refuses it. model: a GGUF file (any part of a split one). Of o, which may be NULL, trusts_header, vision, mmproj,
+ * n_threads and progress count; progress is of loading first, then of writing.
+ *
+ * While an engine uses a pack nobody may cut the file: touching what is no longer there is the end of the process (SIGBUS), as
+ * with any mapping. It is written without permission to write; to replace or remove it is harmless.
+ *
+ * Errors, none of which leaves half a file: CARAT_EARG (path is the model; adapters or a draft), CARAT_EUNSUPPORTED (a folder; a
+ * pack), those of carat_engine_open, CARAT_EIO, CARAT_ENOMEM, CARAT_ECANCELLED. */
+CARAT_API bool carat_pack(const char *model, const char *path, const carat_options *o, carat_err *err);
+
+/* Reads a pack and compares all of it with its hashes. Opening one checks its description alone, since to read the weights takes
+ * longer than a start. progress may be NULL; false from it stops. Errors: CARAT_EFORMAT (damaged, with the place),
+ * CARAT_EUNSUPPORTED, CARAT_EIO, CARAT_ENOMEM, CARAT_ECANCELLED. */
+CARAT_API bool carat_pack_check(const char *path, int n_threads, carat_progress_fn *progress, void *arg,
+                                carat_err *err);
 
 #ifdef __cplusplus
 }

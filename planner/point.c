@@ -52,6 +52,7 @@ json_t *planner_point_json(const carat_estimate_result *w)
         { "tensor_bytes", w->tensor_bytes },
         { "vision_tensor_bytes", w->vision_tensor_bytes },
         { "kv_shared", w->kv_shared },
+        { "mapped", w->mapped },
         { "total", w->total },
         { "llama_cpp_layout", w->elsewhere },
     };

@@ -82,6 +82,11 @@ void ct_api_draft_close(ct_api_draft *d)
     *d = (ct_api_draft){ 0 };
 }
 
+uint64_t ct_api_draft_mapped(const ct_api_draft *d)
+{
+    return d->checkpoint.model ? d->footprint.mapped : 0;
+}
+
 uint64_t ct_api_draft_bytes(const ct_api_draft *d)
 {
     const ct_model *m = d->checkpoint.model;

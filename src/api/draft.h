@@ -30,5 +30,6 @@ bool ct_api_draft_open(ct_api_draft *d, carat_err *err); /* errors: CARAT_ENOMEM
 void ct_api_draft_close(ct_api_draft *d);                /* after the scheduler; accepts a zeroed one */
 /* Everything that it holds; 0: there is none. */
 uint64_t ct_api_draft_bytes(const ct_api_draft *d);
+uint64_t ct_api_draft_mapped(const ct_api_draft *d); /* of them, from a pack */
 
 #endif

@@ -186,6 +186,7 @@ static void add_up(carat_engine *e)
     m->images = f->slots;
     m->adapters = f->adapters;
     m->draft = ct_api_draft_bytes(&e->draft);
+    m->mapped = f->mapped + ct_api_draft_mapped(&e->draft);
     m->total = m->draft + m->weights + m->vision_weights + m->kv_global + m->kv_local + m->kv_index + m->work +
                m->vision_work + m->images + m->logits + m->adapters;
 }

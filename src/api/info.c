@@ -107,7 +107,7 @@ static void write_texts(const ct_checkpoint *c, const ct_turn_format *turns, ct_
 {
     const ct_model *m = c->model;
     ct_buf_str(&b->path, m->path);
-    ct_buf_str(&b->container, m->is_gguf ? "GGUF" : "Hugging Face folder");
+    ct_buf_str(&b->container, m->is_packed ? "pack" : m->is_gguf ? "GGUF" : "Hugging Face folder");
     ct_buf_str(&b->name, m->cfg.name);
     if (m->cfg.published)
         ct_buf_str(&b->published, m->cfg.published->title);

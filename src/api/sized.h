@@ -29,7 +29,7 @@
     X(carat_rates, batch, batch)                                                                                       \
     X(carat_device, measured, measured)                                                                                \
     X(carat_weigh_query, options, options)                                                                             \
-    X(carat_estimate_result, image_attention_ops, adapters)                                                            \
+    X(carat_estimate_result, image_attention_ops, mapped)                                                              \
     X(carat_speed, image, image)                                                                                       \
     X(carat_pan_scan, min_ratio, min_ratio)                                                                            \
     X(carat_box, height, height)                                                                                       \

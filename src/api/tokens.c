@@ -9,6 +9,7 @@
 #include "base/buf.h"
 #include "carat.h"
 #include "format/gguf.h"
+#include "format/pack_file.h"
 #include "model/model.h"
 
 #define MAX_TEXT ((size_t)1 << 31)
@@ -65,6 +66,22 @@ static bool ends_with(const char *s, const char *end)
     return n >= m && strcmp(s + n - m, end) == 0;
 }
 
+static bool from_pack(const char *path, carat_tokenizer **out, carat_err *err)
+{
+    ct_pack_file *p;
+    ct_gguf *g;
+    if (!ct_pack_open(path, &p, err))
+        return false;
+    const ct_pack_part *text = &p->parts[CT_PACK_TEXT];
+    bool ok = ct_gguf_open_head(path, text->keys, text->keys_bytes, &g, err);
+    if (ok) {
+        ok = ct_tokenizer_from_gguf(g, out, err);
+        ct_gguf_close(g);
+    }
+    ct_pack_close(p);
+    return ok;
+}
+
 bool carat_tokenizer_open(const char *path, carat_tokenizer **out, carat_err *err)
 {
     *out = NULL;
@@ -75,6 +92,8 @@ bool carat_tokenizer_open(const char *path, carat_tokenizer **out, carat_err *er
         return ct_tokenizer_from_json(path, out, err);
     if (ends_with(path, ".model"))
         return ct_tokenizer_from_model(path, out, err);
+    if (ct_pack_is(path))
+        return from_pack(path, out, err);
     ct_gguf *g;
     if (!ct_gguf_open(path, &g, err))
         return false;

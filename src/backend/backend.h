@@ -62,9 +62,10 @@ typedef struct ct_footprint {
     uint64_t pages;                            /* of n_global + n_local */
     uint64_t adapters;                         /* of those of the description, with what a step needs for them */
     uint64_t scratch;                          /* of a step */
-    uint64_t rounding;                         /* what the blocks they lie in take beyond their sum */
-    uint64_t window;                           /* address space that loading takes on top, at most */
-    uint64_t bytes_of[CT_N_TYPE];              /* matrices of the text model read for a token, by their types */
+    uint64_t mapped;              /* of weights and tower: mapped from a pack, the system's cache of files */
+    uint64_t rounding;            /* what the blocks they lie in take beyond their sum */
+    uint64_t window;              /* address space that loading takes on top, at most */
+    uint64_t bytes_of[CT_N_TYPE]; /* matrices of the text model read for a token, by their types */
 } ct_footprint;
 
 typedef struct ct_load_progress {

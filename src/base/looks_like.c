@@ -20,6 +20,7 @@ static const known binary[] = {
     { "fmgg", 0, "an old GGMF file" },
     { "tjgg", 0, "an old GGJT file" },
     { "GGUF", 0, "a GGUF file" },
+    { "CARATPCK", 0, "a model packed by carat pack" },
     { "PK\3\4", 0, "a zip or PyTorch archive" },
     { "\x80\x02", 0, "a Python pickle" },
     { "\x89HDF", 0, "an HDF5 file" },

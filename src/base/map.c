@@ -225,6 +225,19 @@ void ct_window_close(ct_window *w)
     *w = (ct_window){ 0 };
 }
 
+bool ct_file_begins(const char *path, const void *bytes, size_t n)
+{
+    uint8_t has[16];
+    struct stat st;
+    const int fd = n <= sizeof has ? open_plain(path) : -1;
+    if (fd < 0)
+        return false;
+    const bool is =
+        fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && pread(fd, has, n, 0) == (ssize_t)n && memcmp(has, bytes, n) == 0;
+    close(fd);
+    return is;
+}
+
 bool ct_read_fd(int fd, const char *name, size_t max, char **out, size_t *len, carat_err *err)
 {
     *out = NULL;

@@ -64,6 +64,9 @@ bool ct_read_file(const char *path, size_t max, char **out, size_t *len, carat_e
 /* The same from an open file of any kind, from its current position; name is for messages. */
 bool ct_read_fd(int fd, const char *name, size_t max, char **out, size_t *len, carat_err *err);
 
+/* Does a regular file begin with these bytes, at most 16? False also where it cannot be read. Allocates nothing. */
+bool ct_file_begins(const char *path, const void *bytes, size_t n);
+
 /* Of a stat's st_mode that is no regular file's: "a directory", "a FIFO" ... */
 const char *ct_file_kind(unsigned mode);
 

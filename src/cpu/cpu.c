@@ -104,23 +104,36 @@ static bool add_adapters(const ct_desc *d, const ct_sizes *s, ct_footprint *out,
     return true;
 }
 
-static void add_rounding(ct_footprint *f)
+/* Blocks of our own are whole huge pages; what is mapped from a pack is whole pages of the file. */
+static void add_rounding(const ct_desc *d, ct_footprint *f)
 {
-    const uint64_t blocks[] = { f->weights, f->tower, f->tower_work, f->slots, f->pages, f->scratch };
-    for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++)
-        f->rounding += ct_block_bytes((size_t)blocks[i]) - blocks[i];
+    const struct {
+        uint64_t bytes;
+        bool is_packed;
+    } blocks[] = { { f->weights, d->text->is_packed },
+                   { f->tower, d->tower && d->tower->is_packed },
+                   { f->tower_work, false },
+                   { f->slots, false },
+                   { f->pages, false },
+                   { f->scratch, false } };
+    for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) {
+        const uint64_t bytes = blocks[i].bytes;
+        f->mapped += blocks[i].is_packed ? bytes : 0;
+        f->rounding += (blocks[i].is_packed ? (bytes + 4095) / 4096 * 4096 : ct_block_bytes((size_t)bytes)) - bytes;
+    }
 }
 
 static bool bytes(void *self, const ct_desc *d, const ct_sizes *s, ct_footprint *out, carat_err *err)
 {
     const ct_cpu *c = self;
     ct_host_pages pages;
-    *out = (ct_footprint){ .window = ct_pack_window_bytes(c->n_threads) };
+    const bool reads = !d->text->is_packed || (d->tower && !d->tower->is_packed);
+    *out = (ct_footprint){ .window = reads ? ct_pack_window_bytes(c->n_threads) : 0 };
     if (!add_text(c, d, s, out, err) || !add_tower(c, d, s, out, err) || !add_adapters(d, s, out, err) ||
         !ct_host_pages_describe(&pages, &d->text->cfg, s->elem, s->n_global, s->n_local, err))
         return false;
     out->pages = pages.bytes;
-    add_rounding(out);
+    add_rounding(d, out);
     return true;
 }
 

@@ -9,6 +9,7 @@
 
 #include "base/size.h"
 #include "cpu/holes.h"
+#include "cpu/layout.h"
 #include "cpu/packing.h"
 
 /* ---- places ---- */
@@ -236,8 +237,50 @@ static bool load_part(void *arg, ct_tower_part part, size_t layer)
     return load_vector(f, part, t, values);
 }
 
+typedef struct laying {
+    const ct_tower_weights *w;
+    ct_layout l;
+} laying;
+
+static bool lay_part(void *arg, ct_tower_part part, size_t layer)
+{
+    laying *k = arg;
+    const ct_tower *desc = k->w->desc;
+    const void *place = place_of((ct_tower_weights *)(uintptr_t)k->w, part, layer);
+    size_t rows, cols;
+    float *values;
+    if (is_matrix(ct_tower_part_get(part)->kind)) {
+        ct_layout_matrix(&k->l, place);
+        return true;
+    }
+    ct_tower_part_shape(&desc->cfg, desc->text_width, part, &rows, &cols);
+    memcpy(&values, place, sizeof values);
+    ct_layout_vector(&k->l, values, rows * cols);
+    return true;
+}
+
+bool ct_tower_layout(const ct_tower_weights *w, uint8_t out[CT_PACK_HASH], carat_err *err)
+{
+    laying k = { .w = w };
+    ct_layout_begin(&k.l, w->arena.base);
+    ct_tower_each(&w->desc->cfg, lay_part, &k);
+    return ct_layout_end(&k.l, out) || ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for the tower's layout");
+}
+
+static bool map_tower(ct_tower_weights *w, const ct_source *src, carat_err *err)
+{
+    uint8_t layout[CT_PACK_HASH];
+    if (!ct_layout_map(src, CT_PACK_TOWER, w->bytes, &w->arena, err))
+        return false;
+    w->is_mapped = true;
+    return take_all(w, &w->arena, err) && ct_tower_layout(w, layout, err) &&
+           ct_layout_check(src, CT_PACK_TOWER, layout, err);
+}
+
 bool ct_tower_weights_load(ct_tower_weights *w, const ct_source *src, ct_pool *pool, carat_err *err)
 {
+    if (src->pack)
+        return map_tower(w, src, err);
     ct_window room = { 0 };
     ct_holes holes = { 0 };
     walk f = { .w = w, .src = src, .pool = pool, .room = &room, .holes = &holes, .err = err };
@@ -253,7 +296,10 @@ bool ct_tower_weights_load(ct_tower_weights *w, const ct_source *src, ct_pool *p
 
 void ct_tower_weights_close(ct_tower_weights *w)
 {
-    ct_arena_deinit(&w->arena);
+    if (w->is_mapped)
+        ct_pack_unmap(w->arena.base, w->arena.size);
+    else
+        ct_arena_deinit(&w->arena);
     free(w->layers);
     *w = (ct_tower_weights){ 0 };
 }

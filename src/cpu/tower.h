@@ -27,6 +27,7 @@ typedef struct ct_tower_weights {
     ct_tower_layer *layers; /* [n_layer]; heap */
     size_t bytes;           /* of the block they all lie in */
     ct_arena arena;
+    bool is_mapped; /* as the text model's */
 } ct_tower_weights;
 
 /* As ct_weights_describe, ct_weights_load and ct_weights_close. */

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "cpu/holes.h"
+#include "cpu/layout.h"
 #include "cpu/packing.h"
 
 /* ---- the block ---- */
@@ -141,8 +142,20 @@ static bool load_part(void *arg, ct_part part, size_t layer)
     return true;
 }
 
+static bool map_weights(ct_weights *w, const ct_source *src, carat_err *err)
+{
+    uint8_t layout[CT_PACK_HASH];
+    if (!ct_layout_map(src, CT_PACK_TEXT, w->bytes, &w->arena, err))
+        return false;
+    w->is_mapped = true;
+    return take_all(w, &w->arena, err) && ct_weights_layout(w, layout, err) &&
+           ct_layout_check(src, CT_PACK_TEXT, layout, err);
+}
+
 bool ct_weights_load(ct_weights *w, const ct_source *src, ct_pool *pool, const ct_load_progress *how, carat_err *err)
 {
+    if (src->pack)
+        return map_weights(w, src, err);
     static const ct_load_progress silent;
     loading l = { .w = w, .src = src, .pool = pool, .how = how ? how : &silent, .err = err };
     if (!ct_arena_init(&w->arena, w->bytes))
@@ -157,7 +170,10 @@ bool ct_weights_load(ct_weights *w, const ct_source *src, ct_pool *pool, const c
 
 void ct_weights_close(ct_weights *w)
 {
-    ct_arena_deinit(&w->arena);
+    if (w->is_mapped)
+        ct_pack_unmap(w->arena.base, w->arena.size);
+    else
+        ct_arena_deinit(&w->arena);
     free(w->layers);
     *w = (ct_weights){ 0 };
 }

@@ -32,12 +32,14 @@ typedef struct ct_weights {
     ct_weight (*layers)[CT_N_PARTS - CT_FIRST_LAYER_PART]; /* [n_layer] */
     size_t bytes;                                          /* of the block */
     ct_arena arena;
+    bool is_mapped; /* from a pack: only read, and shared with whoever maps it too */
 } ct_weights;
 
 /* Types, shapes and the size; packed pointers are NULL. m is borrowed. Errors: CARAT_EFORMAT (a matrix that cannot be
  * of its type, by name), CARAT_ELIMIT, CARAT_ENOMEM. On failure close it all the same. */
 bool ct_weights_describe(ct_weights *w, const ct_model *m, carat_err *err);
-/* Takes the block and fills it on all threads. Errors: CARAT_ENOMEM (with the figure), CARAT_EIO, CARAT_ECANCELLED. */
+/* Takes the block and fills it on all threads; of a pack, maps it. Errors: CARAT_ENOMEM (with the figure), CARAT_EIO,
+ * CARAT_ECANCELLED, CARAT_EUNSUPPORTED (a pack of another layout). */
 bool ct_weights_load(ct_weights *w, const ct_source *src, ct_pool *pool, const ct_load_progress *how, carat_err *err);
 void ct_weights_close(ct_weights *w); /* accepts a zeroed one */
 

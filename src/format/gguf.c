@@ -161,7 +161,11 @@ bool ct_gguf_open(const char *path, ct_gguf **out, carat_err *err)
     return true;
 }
 
-bool ct_gguf_open_memory(const char *path, const void *data, size_t size, ct_gguf **out, carat_err *err)
+/* Room for any tensor; sums of places stay within size_t. */
+#define ELSEWHERE (SIZE_MAX / 4)
+
+static bool open_memory(const char *path, const void *data, size_t size, size_t elsewhere, ct_gguf **out,
+                        carat_err *err)
 {
     *out = NULL;
     ct_gguf *g = new_gguf(path, err);
@@ -176,6 +180,7 @@ bool ct_gguf_open_memory(const char *path, const void *data, size_t size, ct_ggu
         p->map.fd = -1;
         p->data = data;
         p->size = size;
+        p->elsewhere = elsewhere;
         ok = parse(g, p, path, err);
     }
     if (ok && p->split_count > 1)
@@ -189,6 +194,17 @@ bool ct_gguf_open_memory(const char *path, const void *data, size_t size, ct_ggu
     }
     *out = g;
     return true;
+}
+
+bool ct_gguf_open_memory(const char *path, const void *data, size_t size, ct_gguf **out, carat_err *err)
+{
+    return open_memory(path, data, size, 0, out, err);
+}
+
+bool ct_gguf_open_head(const char *path, const void *data, size_t size, ct_gguf **out, carat_err *err)
+{
+    return size <= ELSEWHERE ? open_memory(path, data, size, ELSEWHERE, out, err)
+                             : ct_fail(err, CARAT_ELIMIT, CARAT_NOWHERE, "%s: a head of %zu bytes", path, size);
 }
 
 const ct_tensors *ct_gguf_tensors(const ct_gguf *g)

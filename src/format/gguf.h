@@ -52,6 +52,9 @@ void ct_gguf_close(ct_gguf *g); /* accepts NULL */
  * of a split file is refused (CARAT_EUNSUPPORTED): the others cannot be found. */
 bool ct_gguf_open_memory(const char *path, const void *data, size_t size, ct_gguf **out, carat_err *err);
 
+/* The same of a head alone: keys and tensors, whose data cannot be read. */
+bool ct_gguf_open_head(const char *path, const void *data, size_t size, ct_gguf **out, carat_err *err);
+
 const ct_tensors *ct_gguf_tensors(const ct_gguf *g);
 const char *ct_gguf_path(const ct_gguf *g);
 uint64_t ct_gguf_file_bytes(const ct_gguf *g);    /* all parts */

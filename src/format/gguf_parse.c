@@ -351,7 +351,7 @@ static bool read_tensor(reader *r, ct_tensor *t)
     size_t at = r->pos;
     if (!get_u32(r, &type, "the type") || !size_tensor(r, t, type, at) || !get_u64(r, &offset, "the offset"))
         return false;
-    if (!ct_inside(offset, t->bytes, r->p->size))
+    if (!ct_inside(offset, t->bytes, r->p->size + r->p->elsewhere))
         return fail(r, CARAT_EFORMAT, at + 4, "%zu bytes at offset %" PRIu64 " of the data, the whole file has %zu%s",
                     t->bytes, offset, r->p->size, ct_looks_cut(offset > t->bytes ? offset : t->bytes));
     t->offset = (size_t)offset;
@@ -378,11 +378,11 @@ static bool place_tensors(reader *r, ct_tensor *items, size_t n)
         if (t->offset % (size_t)align != 0)
             return fail(r, CARAT_EFORMAT, start, "offset %zu is not a multiple of the alignment, %" PRId64, t->offset,
                         align);
-        if (start > p->size || !ct_inside(t->offset, t->bytes, p->size - start))
+        if (start > p->size || !ct_inside(t->offset, t->bytes, p->size + p->elsewhere - start))
             return fail(r, CARAT_EFORMAT, start, "its %zu bytes at %zu + %zu end after the file, which has %zu bytes%s",
                         t->bytes, start, t->offset, p->size, ct_looks_cut(t->bytes));
         t->offset += start;
-        t->data = p->map.data && p->map.mapped < p->size ? NULL : p->data + t->offset;
+        t->data = p->elsewhere || (p->map.data && p->map.mapped < p->size) ? NULL : p->data + t->offset;
         t->map = &p->map;
     }
     r->kind = NULL;

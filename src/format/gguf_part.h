@@ -20,7 +20,8 @@ typedef struct ct_gguf_part {
     ct_map map;          /* zeroed when the bytes are the caller's */
     const uint8_t *data; /* the file's bytes, as many as are copied: gguf_parse.c's reach() */
     size_t size;
-    ct_gguf_kv *kv; /* in the file's order */
+    size_t elsewhere; /* bytes of tensor data that are not in the file: a head alone */
+    ct_gguf_kv *kv;   /* in the file's order */
     const ct_gguf_kv **sorted;
     size_t n_kv, n_tensor;
     int64_t split_no, split_count, split_tensors; /* 0, 0 and -1 when the keys are absent */

@@ -95,6 +95,21 @@ bool ct_gguf_create(const char *path, ct_gguf_writer **out, carat_err *err)
     return true;
 }
 
+bool ct_gguf_create_head(const char *path, ct_gguf_writer **out, carat_err *err)
+{
+    ct_gguf_writer *w = *out = calloc(1, sizeof *w);
+    if (w)
+        w->file.path = strdup(path);
+    if (!w || !w->file.path) {
+        free(w);
+        *out = NULL;
+        return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "%s: no memory", path);
+    }
+    ct_buf_init(&w->kv, MAX_HEADER);
+    ct_buf_init(&w->infos, MAX_HEADER);
+    return true;
+}
+
 /* ---- the header's pieces ---- */
 
 static void put_u32(ct_buf *b, uint32_t v)
@@ -333,12 +348,18 @@ static bool pad(ct_gguf_writer *w, uint64_t bytes)
     return emit(w, zeros, (size_t)((CT_GGUF_ALIGNMENT - bytes % CT_GGUF_ALIGNMENT) % CT_GGUF_ALIGNMENT));
 }
 
-static bool write_header(ct_gguf_writer *w)
+static void put_counts(const ct_gguf_writer *w, uint8_t head[24])
 {
-    uint8_t head[24] = "GGUF";
+    memcpy(head, "GGUF", 4);
     ct_put_le32(head + 4, 3);
     ct_put_le64(head + 8, w->n_tensor);
     ct_put_le64(head + 16, w->n_kv);
+}
+
+static bool write_header(ct_gguf_writer *w)
+{
+    uint8_t head[24];
+    put_counts(w, head);
     w->in_data = true;
     return emit(w, head, sizeof head) && emit(w, w->kv.data, w->kv.len) && emit(w, w->infos.data, w->infos.len) &&
            pad(w, sizeof head + w->kv.len + w->infos.len);
@@ -379,6 +400,27 @@ bool ct_gguf_finish(ct_gguf_writer *w, carat_err *err)
                      "%s: tensor '%s' was given %" PRIu64 " of its %" PRIu64 " bytes", w->file.path,
                      w->tensors[w->at].name, w->done, w->tensors[w->at].bytes);
     ok = ok && ct_new_file_commit(&w->file, &w->err);
+    if (!ok)
+        tell(w, err);
+    ct_gguf_abandon(w);
+    return ok;
+}
+
+bool ct_gguf_finish_head(ct_gguf_writer *w, ct_buf *out, carat_err *err)
+{
+    static const uint8_t zeros[CT_GGUF_ALIGNMENT];
+    uint8_t head[24];
+    bool ok = good(w);
+    if (ok) {
+        put_counts(w, head);
+        ct_buf_add(out, head, sizeof head);
+        ct_buf_add(out, w->kv.data, w->kv.len);
+        ct_buf_add(out, w->infos.data, w->infos.len);
+        ct_buf_add(out, zeros, (CT_GGUF_ALIGNMENT - out->len % CT_GGUF_ALIGNMENT) % CT_GGUF_ALIGNMENT);
+        if (out->failed)
+            no_memory(w);
+        ok = good(w);
+    }
     if (!ok)
         tell(w, err);
     ct_gguf_abandon(w);

@@ -7,6 +7,7 @@
 #ifndef CT_FORMAT_GGUF_WRITE_H
 #define CT_FORMAT_GGUF_WRITE_H
 
+#include "base/buf.h"
 #include "format/gguf.h"
 
 typedef struct ct_gguf_writer ct_gguf_writer;
@@ -14,6 +15,10 @@ typedef struct ct_gguf_writer ct_gguf_writer;
 /* Errors of create: CARAT_EIO, CARAT_ENOMEM. A key or tensor given twice, an invalid name or size, anything added after
  * the first data: CARAT_EARG, at the next call that returns bool. */
 bool ct_gguf_create(const char *path, ct_gguf_writer **out, carat_err *err);
+/* A writer of a head alone, without data or a file; path is for messages. */
+bool ct_gguf_create_head(const char *path, ct_gguf_writer **out, carat_err *err);
+/* Ends it: *out, initialised, gets the head. Errors as ct_gguf_finish. Frees w in every case. */
+bool ct_gguf_finish_head(ct_gguf_writer *w, ct_buf *out, carat_err *err);
 void ct_gguf_writer_u32(ct_gguf_writer *w, const char *key, uint32_t v);
 void ct_gguf_writer_f32(ct_gguf_writer *w, const char *key, float v);
 void ct_gguf_writer_bool(ct_gguf_writer *w, const char *key, bool v);

@@ -18,8 +18,18 @@ const ct_tensor *ct_tensors_find(const ct_tensors *t, const char *name)
     return t->n > 0 ? bsearch(name, t->items, t->n, sizeof *t->items, by_name) : NULL;
 }
 
+/* Of a head alone. The message does not name the file. */
+static bool has_bytes(const ct_tensor *t, carat_err *err)
+{
+    return t->data || t->map->fd >= 0 ||
+           ct_fail(err, CARAT_EUNSUPPORTED, CARAT_NOWHERE,
+                   "tensor '%s' is here in its packed form alone: use the model that the pack was made from", t->name);
+}
+
 bool ct_tensor_prepare(const ct_tensor *t, size_t off, size_t len, ct_window *w, carat_err *err)
 {
+    if (!has_bytes(t, err))
+        return false;
     if (!t->data)
         return ct_window_prepare(w, t->map, t->offset + off, len, err);
     ct_window_close(w);
@@ -29,6 +39,8 @@ bool ct_tensor_prepare(const ct_tensor *t, size_t off, size_t len, ct_window *w,
 
 bool ct_tensor_window(const ct_tensor *t, size_t off, size_t len, ct_window *w, carat_err *err)
 {
+    if (!has_bytes(t, err))
+        return false;
     if (!t->data)
         return ct_window_open(w, t->map, t->offset + off, len, err);
     *w = (ct_window){ .data = t->data + off };

@@ -28,7 +28,8 @@ typedef struct ct_tensors {
 
 const ct_tensor *ct_tensors_find(const ct_tensors *t, const char *name); /* NULL if absent */
 
-/* Reads the bytes [off, off + len) of a tensor, which must lie inside it. Errors: those of ct_window_open. */
+/* Reads the bytes [off, off + len) of a tensor, which must lie inside it. Errors: those of ct_window_open,
+ * CARAT_EUNSUPPORTED (nobody has its data: a pack's, ct_gguf_open_head). */
 bool ct_tensor_window(const ct_tensor *t, size_t off, size_t len, ct_window *w, carat_err *err);
 /* The same with ct_window_prepare: ct_window_read then brings the bytes, piece by piece. */
 bool ct_tensor_prepare(const ct_tensor *t, size_t off, size_t len, ct_window *w, carat_err *err);

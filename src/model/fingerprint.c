@@ -4,6 +4,9 @@
 #include "model/fingerprint.h"
 
 #include <nettle/sha2.h>
+#include <string.h>
+
+_Static_assert(CT_FINGERPRINT == CT_PACK_HASH && CARAT_EMBED_SCALE_BF16 < CT_PACK_SCALES, "packs keep them all");
 
 #define SAMPLE ((size_t)4096)
 
@@ -58,6 +61,10 @@ bool ct_fingerprint(const ct_model *m, const ct_source *src, carat_embed_scale s
                     carat_err *err)
 {
     const ct_config *c = &m->cfg;
+    if (src->pack) { /* that of the model it was made from, so that they share sessions */
+        memcpy(out, src->pack->fingerprints + (size_t)scale * CT_FINGERPRINT, CT_FINGERPRINT);
+        return true;
+    }
     adding a = { .m = m, .src = src, .err = err };
     const uint32_t shape[] = { c->n_layer,   c->hidden,   c->ffn,     c->n_head,
                                c->n_kv_head, c->head_dim, c->n_vocab, c->window };

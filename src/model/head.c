@@ -46,6 +46,10 @@ bool ct_source_settle_head(const ct_source *s, ct_config *c, carat_err *err)
                            "embedding table");
         return true;
     }
+    if (s->pack) { /* which has a head only if that is another matrix */
+        c->tied = false;
+        return true;
+    }
     if (!ct_source_tensor(s, c, CT_PART_EMBED, 0, &table, err) ||
         !ct_source_tensor(s, c, CT_PART_HEAD, 0, &head, err) || !compare(table, head, &is_same, err))
         return false;

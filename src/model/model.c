@@ -62,6 +62,7 @@ static bool describe(ct_model *m, const char *path, bool trust_header, ct_source
     if (!m->path)
         return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "%s: no memory for the model's description", path);
     m->is_gguf = src->gguf != NULL;
+    m->is_packed = src->pack != NULL;
     m->file_bytes = ct_source_bytes(src);
     m->head_bytes = ct_source_mapped_bytes(src);
     m->n_pieces = m->cfg.n_vocab;

@@ -65,6 +65,7 @@ typedef struct ct_model {
 
     char *path;
     bool is_gguf;
+    bool is_packed;                   /* its weights are mapped from a pack, not loaded */
     uint64_t file_bytes, head_bytes;  /* the second: of them, mapped as long as the source is open */
     uint64_t tensor_bytes;            /* of the text model's tensors, in the file */
     uint64_t n_params;                /* weights of the text model, a tied head once */

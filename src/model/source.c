@@ -100,6 +100,37 @@ static bool begin(ct_source *s, const char *path, carat_err *err)
     return s->path || ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "%s: no memory for its path", path);
 }
 
+/* Opens a pack and a part of it, by its keys. */
+static bool open_pack(ct_source *s, enum ct_pack_which which, carat_err *err)
+{
+    if (!ct_pack_open(s->path, &s->pack, err))
+        return false;
+    const ct_pack_part *part = &s->pack->parts[which];
+    if (!part->keys)
+        return ct_fail(err, CARAT_EUNSUPPORTED, CARAT_NOWHERE,
+                       "%s: no vision tower: this pack was made without one; pack the model again with it, or name its "
+                       "file (--mmproj)",
+                       s->path);
+    if (!ct_gguf_open_head(s->path, part->keys, part->keys_bytes, &s->gguf, err))
+        return false;
+    s->tensors = ct_gguf_tensors(s->gguf);
+    return true;
+}
+
+/* What of the model is where is settled when it is packed. */
+static bool open_packed_text(ct_source *s, bool trust_header, ct_config *cfg, carat_err *err)
+{
+    if (!open_pack(s, CT_PACK_TEXT, err))
+        return false;
+    if (trust_header && !s->pack->trusts_header)
+        return ct_fail(err, CARAT_EARG, CARAT_NOWHERE,
+                       "%s: it was packed without --trust-header: pack the model again with it", s->path);
+    if (!ct_config_from_gguf(s->gguf, s->pack->trusts_header, cfg, err))
+        return false;
+    cfg->vision.present = s->pack->parts[CT_PACK_TOWER].keys;
+    return true;
+}
+
 bool ct_source_open(ct_source *s, const char *path, bool trust_header, ct_config *cfg, carat_err *err)
 {
     struct stat st;
@@ -113,6 +144,8 @@ bool ct_source_open(ct_source *s, const char *path, bool trust_header, ct_config
     if (n > 12 && strcmp(path + n - 12, ".safetensors") == 0)
         return ct_fail(err, CARAT_EARG, CARAT_NOWHERE,
                        "%s: one safetensors file; give the folder that also holds its config.json", path);
+    if (ct_pack_is(path))
+        return open_packed_text(s, trust_header, cfg, err);
     if (!ct_gguf_open(path, &s->gguf, err))
         return ct_explain_file(path, err);
     s->tensors = ct_gguf_tensors(s->gguf);
@@ -143,7 +176,8 @@ bool ct_source_open_vision(ct_source *s, const char *path, ct_vision_config *v, 
         if (!open_vision_folder(s, v, err))
             return false;
     } else {
-        if (!ct_gguf_open(path, &s->gguf, err))
+        const bool is_pack = ct_pack_is(path);
+        if (is_pack ? !open_pack(s, CT_PACK_TOWER, err) : !ct_gguf_open(path, &s->gguf, err))
             return false;
         s->tensors = ct_gguf_tensors(s->gguf);
         if (!ct_vision_config_from_gguf(s->gguf, v, err))
@@ -157,6 +191,7 @@ bool ct_source_open_vision(ct_source *s, const char *path, ct_vision_config *v, 
 void ct_source_close(ct_source *s)
 {
     ct_gguf_close(s->gguf);
+    ct_pack_close(s->pack);
     ct_safetensors_close(s->st);
     ct_safetensors_close(s->dense[0]);
     ct_safetensors_close(s->dense[1]);
@@ -175,11 +210,15 @@ static uint64_t add_up(const ct_source *s, uint64_t (*of)(const ct_safetensors *
 
 uint64_t ct_source_bytes(const ct_source *s)
 {
+    if (s->pack)
+        return s->pack->map.size;
     return s->gguf ? ct_gguf_file_bytes(s->gguf) : add_up(s, ct_safetensors_file_bytes);
 }
 
 uint64_t ct_source_mapped_bytes(const ct_source *s)
 {
+    if (s->pack)
+        return s->pack->map.mapped;
     return s->gguf ? ct_gguf_mapped_bytes(s->gguf) : add_up(s, ct_safetensors_mapped_bytes);
 }
 

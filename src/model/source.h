@@ -1,15 +1,19 @@
-/* source.h - the file or folder a model is read from: the two containers behind one directory of tensors.
+/* source.h - the file or folder a model is read from: the containers behind one directory of tensors.
+ *
+ * A pack (format/pack_file.h) is a GGUF file of which the head alone can be read; its weights are a backend's.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef CT_MODEL_SOURCE_H
 #define CT_MODEL_SOURCE_H
 
+#include "format/pack_file.h"
 #include "format/safetensors.h"
 #include "model/model.h"
 
 struct ct_source {
-    char *path;    /* a copy */
-    ct_gguf *gguf; /* one of the two */
+    char *path;         /* a copy */
+    ct_gguf *gguf;      /* one of the two */
+    ct_pack_file *pack; /* whose head gguf is; NULL: none */
     ct_safetensors *st;
     ct_safetensors *dense[2]; /* of a folder's encoder, where it has them (sentence.h) */
     const ct_tensors *tensors;

@@ -192,6 +192,7 @@ static bool describe(ct_tower *t, const char *path, ct_source *src, carat_err *e
     t->path = strdup(path);
     if (!t->path)
         return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "%s: no memory for the vision tower's description", path);
+    t->is_packed = src->pack != NULL;
     find_naming(t, src);
     return ct_tower_each(&t->cfg, add_tensor, &s) && no_more_layers(t, src, err);
 }

@@ -66,6 +66,7 @@ typedef struct ct_tower {
     size_t text_width; /* of the text model it projects to */
     ct_type *types;    /* by ct_tower_type */
     char *path;        /* its file or folder; NULL if it has none */
+    bool is_packed;    /* as the model's */
     uint64_t tensor_bytes, n_params;
     /* How its tensors are called: */
     ct_tower_naming naming;

@@ -65,7 +65,8 @@ static void find_limit(ct_fit *f, const ct_estimate *s, const carat_estimate_res
     f->who = limit.memory_who;
     /* The other threads of the pool, and the scheduler's. */
     uint64_t beside = (uint64_t)s->n_threads * ct_stack_bytes() + s->desc.text->cfg.n_vocab * TABLE_BYTES;
-    uint64_t address = room_of_addresses(s, w, limit.address, beside), data = minus(limit.data + MAPPED_BYTES, beside);
+    uint64_t address = room_of_addresses(s, w, limit.address, beside);
+    uint64_t data = minus(limit.data + MAPPED_BYTES + w->mapped, beside); /* what is only read does not count there */
     if (limit.address != UINT64_MAX && address < f->there)
         f->there = address, f->who = "ulimit -v";
     if (limit.data != UINT64_MAX && data < f->there)

@@ -25,6 +25,7 @@ static void add_backend(const ct_footprint *f, const ct_estimate *s, carat_estim
     w->scratch = f->scratch;
     w->image_cache = f->slots;
     w->adapters = f->adapters;
+    w->mapped = f->mapped;
     for (uint32_t t = 0; t < CT_N_TYPE; t++)
         w->weight_bytes_of[t] = (double)f->bytes_of[t];
     if (!s->desc.tower)
@@ -89,6 +90,7 @@ static bool add_draft(const ct_estimate *s, const ct_plan *p, carat_estimate_res
     if (!ct_drafter_bytes(c, &plan, &own))
         return ct_fail(err, CARAT_ELIMIT, CARAT_NOWHERE, "the draft's texts of %zu tokens do not fit the address space",
                        plan.n_ctx);
+    w->mapped += f.mapped;
     w->draft = f.weights + kv.global + kv.window + kv.kept + f.scratch + own;
     w->overhead += c->n_vocab * PIECE_BYTES + f.rounding + (ct_block_bytes(own) - own);
     return true;

@@ -591,11 +591,48 @@ static void making(void **state)
     sweep(&(trial){ "synth", synth, whole_or_absent, 100 });
 }
 
+/* ---- packs ---- */
+
+/* A tower and all. */
+static bool write_pack(carat_err *err)
+{
+    const carat_options o = { .struct_size = sizeof o, .n_threads = 2, .vision = CARAT_VISION_REQUIRED };
+    unlink(in_folder("m.pack"));
+    return made = carat_pack(VL_GGUF, in_folder("m.pack"), &o, err);
+}
+
+static bool pack_is_whole_or_absent(void)
+{
+    return n_files() == made;
+}
+
+static bool open_pack(carat_err *err)
+{
+    return open_and_close(in_folder("m.pack"), CARAT_VISION_REQUIRED, err);
+}
+
+static bool check_pack(carat_err *err)
+{
+    return carat_pack_check(in_folder("m.pack"), 2, NULL, NULL, err);
+}
+
+static void packing(void **state)
+{
+    (void)state;
+    carat_err err;
+    sweep(&(trial){ "write a pack", write_pack, pack_is_whole_or_absent, 60 });
+    if (!write_pack(&err))
+        fail_msg("%s", err.msg);
+    sweep(&(trial){ "open a pack", open_pack, NULL, 60 });
+    sweep(&(trial){ "check a pack", check_pack, NULL, 60 });
+    unlink(in_folder("m.pack"));
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(opening), cmocka_unit_test(pictures), cmocka_unit_test(running), cmocka_unit_test(forms),
-        cmocka_unit_test(seeing),  cmocka_unit_test(saving),   cmocka_unit_test(making),
+        cmocka_unit_test(opening), cmocka_unit_test(packing), cmocka_unit_test(pictures), cmocka_unit_test(running),
+        cmocka_unit_test(forms),   cmocka_unit_test(seeing),  cmocka_unit_test(saving),   cmocka_unit_test(making),
     };
     int i = 1;
     if (UNIT_SANITIZED) {

@@ -134,6 +134,8 @@ typedef struct carat_estimate_result {
     uint64_t draft; /* of carat_options.draft: weights, keys and values, scratch; in total */
 
     uint64_t adapters; /* of the options, in memory; they are in decode_bytes and prefill_ops too */
+    /* Of the weights, which the total has: mapped from a pack and shared by all processes that use it (carat_pack). */
+    uint64_t mapped;
 } carat_estimate_result;
 
 /* Reads headers only. Errors: CARAT_EARG (an unknown name, with one that comes near; a context past the model's; a shape
