@@ -1,13 +1,11 @@
 /* Packs: the model as a backend has it in memory, written and checked.
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#include <string.h>
-#include <sys/stat.h>
-
+#include "cpu/pack.h"
 #include "api/internal.h"
 #include "api/sized.h"
+#include "base/inputs.h"
 #include "base/log.h"
-#include "cpu/pack.h"
 #include "model/pack_keys.h"
 
 typedef struct packing {
@@ -19,18 +17,10 @@ typedef struct packing {
     ct_pack_new n;
 } packing;
 
-static bool is_same_file(const char *path, const char *other)
-{
-    struct stat a, b;
-    return other && stat(path, &a) == 0 && stat(other, &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
-}
-
 static bool check(const packing *k, const char *model, carat_err *err)
 {
     if (!model || !k->path)
         return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "packing needs a model and a file for it");
-    if (is_same_file(k->path, model) || is_same_file(k->path, k->o.mmproj))
-        return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "%s is the model itself: choose another file", k->path);
     if (k->o.n_adapters || k->o.draft || k->o.importance)
         return ct_fail(err, CARAT_EARG, CARAT_NOWHERE,
                        "a pack is of one model: adapters, a draft and an importance matrix are given where it is used");
@@ -43,7 +33,11 @@ static bool describe(packing *k, const char *model, carat_err *err)
     const ct_checkpoint_options o = { .trust_header = k->o.trusts_header,
                                       .vision = k->o.vision,
                                       .mmproj = k->o.mmproj };
-    if (!ct_checkpoint_open(model, &o, &k->c, err) || !ct_pack_text_keys(&k->c, &k->n.parts[CT_PACK_TEXT].keys, err) ||
+    if (!ct_checkpoint_open(model, &o, &k->c, err))
+        return false;
+    const char *const inputs[] = { model, k->o.mmproj, k->c.tower ? k->c.tower->path : NULL };
+    if (!ct_inputs_stay(k->path, inputs, sizeof inputs / sizeof *inputs, err) ||
+        !ct_pack_text_keys(&k->c, &k->n.parts[CT_PACK_TEXT].keys, err) ||
         (k->c.tower && !ct_pack_tower_keys(&k->c, &k->n.parts[CT_PACK_TOWER].keys, err)))
         return false;
     if (*k->c.note)
@@ -90,8 +84,8 @@ bool carat_pack_check(const char *path, int n_threads, carat_progress_fn *progre
     ct_pool *pool = NULL;
     if (!ct_pack_open(path, &p, err))
         return false;
-    const bool ok = ct_pool_share(n_threads, &pool, err) && ct_pool_start(pool, err) &&
-                    ct_pack_check(p, pool, progress, arg, err);
+    const bool ok =
+        ct_pool_share(n_threads, &pool, err) && ct_pool_start(pool, err) && ct_pack_check(p, pool, progress, arg, err);
     ct_pool_close(pool);
     ct_pack_close(p);
     return ok;

@@ -12,12 +12,12 @@
 static bool fits(const ct_packed *p, const ct_pool *pool, const char *path, carat_err *err)
 {
     ct_memlimit limit;
-    const uint64_t need =
-        (uint64_t)p->text.bytes + p->tower.bytes + ct_pack_window_bytes(ct_pool_threads(pool));
+    const uint64_t need = (uint64_t)p->text.bytes + p->tower.bytes + ct_pack_window_bytes(ct_pool_threads(pool));
     ct_memlimit_now(&limit);
-    return need <= limit.left || ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE,
-                                         "%s: packing it takes %.1f MiB of memory, but only %.1f MiB are available (%s)",
-                                         path, (double)need / 0x1p20, (double)limit.left / 0x1p20, limit.who);
+    return need <= limit.left ||
+           ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE,
+                   "%s: packing it takes %.1f MiB of memory, but only %.1f MiB are available (%s)", path,
+                   (double)need / 0x1p20, (double)limit.left / 0x1p20, limit.who);
 }
 
 bool ct_packed_load(ct_packed *p, const ct_desc *d, const ct_files *f, ct_pool *pool, const ct_load_progress *how,

@@ -11,7 +11,7 @@
 typedef struct checking {
     const ct_pack_file *p;
     const ct_pack_part *part;
-    size_t first; /* chunk */
+    size_t first;        /* chunk */
     atomic_size_t wrong; /* the first chunk that differs; SIZE_MAX: none */
     atomic_bool has_failed;
     carat_err err;
@@ -63,9 +63,9 @@ static bool check_gap(const ct_pack_file *p, size_t from, size_t to, carat_err *
     while (i < to - from && !w.data[i])
         i++;
     ct_window_close(&w);
-    return i == to - from || ct_fail(err, CARAT_EFORMAT, from + i,
-                                     "%s: a damaged pack: byte %zu, between its blocks, is not zero", p->map.path,
-                                     from + i);
+    return i == to - from ||
+           ct_fail(err, CARAT_EFORMAT, from + i, "%s: a damaged pack: byte %zu, between its blocks, is not zero",
+                   p->map.path, from + i);
 }
 
 static bool check_block(checking *c, ct_pool *pool, uint64_t *done, uint64_t total, carat_progress_fn *progress,

@@ -67,8 +67,8 @@ static bool check_beginning(const ct_map *m, carat_err *err)
                        bytes, ct_looks_cut(bytes));
     if (head < CT_PACK_FIXED || head > bytes)
         return damaged(err, 24, "the size of its head");
-    return head <= CT_PACK_MAX_HEAD || ct_fail(err, CARAT_ELIMIT, 24, "a head of %" PRIu64 " bytes, the limit is %zu",
-                                               head, CT_PACK_MAX_HEAD);
+    return head <= CT_PACK_MAX_HEAD ||
+           ct_fail(err, CARAT_ELIMIT, 24, "a head of %" PRIu64 " bytes, the limit is %zu", head, CT_PACK_MAX_HEAD);
 }
 
 /* What was taken of the head and of the file: pieces come in order and share no byte. */

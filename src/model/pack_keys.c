@@ -20,9 +20,10 @@ static bool begin(copying *k, carat_err *err)
     if (k->src->pack)
         return ct_fail(err, CARAT_EUNSUPPORTED, CARAT_NOWHERE, "%s: it is a pack already", k->src->path);
     if (!k->src->gguf)
-        return ct_fail(err, CARAT_EUNSUPPORTED, CARAT_NOWHERE,
-                       "%s: a folder: write it as a GGUF file first (carat quantize MODEL FILE --type bf16), and pack that",
-                       k->src->path);
+        return ct_fail(
+            err, CARAT_EUNSUPPORTED, CARAT_NOWHERE,
+            "%s: a folder: write it as a GGUF file first (carat quantize MODEL FILE --type bf16), and pack that",
+            k->src->path);
     return ct_gguf_create_head(k->src->path, &k->w, err);
 }
 

@@ -143,7 +143,9 @@ class Writing(Packs):
         out = self.path("o.pack")
         self.refused("pack", pack, "-o", out, says="it is a pack already")
         self.refused("pack", TINY, "-o", out, says=["a folder", "carat quantize"])
-        self.refused("pack", TINY_GGUF, "-o", TINY_GGUF, says="is the model itself")
+        self.refused("pack", TINY_GGUF, "-o", TINY_GGUF, says=[TINY_GGUF, "choose another file"])
+        vl = VL + "tiny-vl-f32.gguf"
+        self.refused("pack", vl, "-o", VL + "mmproj-tiny-vl-f32.gguf", says="choose another file")
         self.refused("pack", pack, says="needs a model and -o FILE", code=2)
         self.refused("pack", pack, "--check", "-o", out, says="needs a model and -o FILE", code=2)
         self.refused("pack", "--check", TINY_GGUF, says=["not a pack", "a GGUF file"])
