@@ -45,7 +45,7 @@ typedef struct batch {
     carat_queue *queue; /* of all that is asked */
     const char *model;  /* its name in answers */
     batch_lines in;
-    batch_out out;
+    ct_journal out;
     batch_ids ids;
     size_t n_sessions, n_window;
     work **works; /* [n_works]: the window */
@@ -75,7 +75,7 @@ static void free_work(work *w)
 
 static bool write_line(batch *b, char *line, carat_err *err)
 {
-    bool ok = line ? batch_out_add(&b->out, line, err)
+    bool ok = line ? ct_journal_add(&b->out, line, strlen(line), err)
                    : ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for a line of output");
     free(line);
     return ok;
@@ -418,7 +418,7 @@ int batch_run(const char *model, const batch_options *o)
         term_error(&err);
     else {
         code = answer_file(&b, model);
-        if (!batch_out_close(&b.out, &err))
+        if (!ct_journal_close(&b.out, &err))
             code = term_error(&err);
     }
     batch_lines_deinit(&b.in);

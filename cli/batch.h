@@ -1,7 +1,7 @@
 /* batch.h - what the parts of `carat run --batch` share.
  *
  *     lines     the input, line by line, whatever is in it            batch_lines.c
- *     out       the output file: what is there already, what is added batch_out.c
+ *     out       the output file: what is there already                batch_out.c
  *     ids       the custom_ids that have been met                     batch_ids.c
  *
  * What stands in a line is the protocol's: openai/batch.h.
@@ -11,6 +11,7 @@
 #define CT_CLI_BATCH_H
 
 #include "base/buf.h"
+#include "base/journal.h"
 #include "carat.h"
 #include "openai/batch.h"
 
@@ -75,19 +76,9 @@ void batch_ids_deinit(batch_ids *ids);
 
 /* ---- out ---- */
 
-typedef struct batch_out {
-    int fd;
-    const char *path;
-    bool is_file;   /* a regular one: has been read, is locked */
-    uint64_t end;   /* of its last whole line */
-    double flushed; /* when it was last made sure to be on the disk */
-} batch_out;
-
-/* Opens or creates the file, reads the lines that are there into ids and cuts off one that is torn. Errors: CARAT_EIO
- * (another run writes it, too), CARAT_EFORMAT (it holds something else: it is left alone), CARAT_ENOMEM. */
-bool batch_out_open(const char *path, batch_ids *ids, batch_out *out, carat_err *err);
-/* Appends a line, whole or not at all. */
-bool batch_out_add(batch_out *out, const char *line, carat_err *err);
-bool batch_out_close(batch_out *out, carat_err *err);
+/* Opens or creates the file, reads the lines that are there into ids and cuts off one that is torn; a pipe cannot be read back, nor
+ * need it be. Errors: CARAT_EIO (another run writes it, too), CARAT_EFORMAT (it holds something else: it is left alone),
+ * CARAT_ENOMEM. */
+bool batch_out_open(const char *path, batch_ids *ids, ct_journal *out, carat_err *err);
 
 #endif

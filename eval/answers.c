@@ -139,7 +139,7 @@ static bool add_up(const run *r, ct_eval_answers *out, carat_err *err)
         const json_t *row = r->record.rows[i], *score = json_object_get(row, "score");
         scores[i] = json_number_value(score);
         ok = (json_is_number(score) && scores[i] >= 0 && scores[i] <= 1) ||
-             ct_fail(err, CARAT_EFORMAT, i, "%s: item %zu has no 'score' from 0 to 1", r->record.path, i);
+             ct_fail(err, CARAT_EFORMAT, i, "%s: item %zu has no 'score' from 0 to 1", r->record.file.path, i);
         out->n_cut += json_is_true(json_object_get(row, "cut"));
         out->n_silent += !t->items[i].program && !t->items[i].functions && json_is_null(json_object_get(row, "said"));
     }
@@ -151,7 +151,7 @@ static bool add_up(const run *r, ct_eval_answers *out, carat_err *err)
 bool ct_eval_answers_run(const ct_eval_items_job *job, ct_eval_answers *out, carat_err *err)
 {
     const ct_eval_task *t = job->task;
-    run r = { .job = job, .record.fd = -1 };
+    run r = { .job = job, .record.file.fd = -1 };
     const ct_eval_work work = { .n = t->n, .arg = &r, .make = make, .take = take, .goes_on = goes_on };
     if (!job->is_chat && json_is_true(json_object_get(t->about, "chat_only")))
         return ct_fail(err, CARAT_EUNSUPPORTED, CARAT_NOWHERE,

@@ -123,7 +123,7 @@ static bool add_up(const run *r, ct_eval_choices *out, carat_err *err)
         const json_t *mass = json_object_get(r->record.rows[i], "mass");
         ok = (json_is_boolean(plain) && json_is_boolean(normalised) && json_is_number(mass)) ||
              ct_fail(err, CARAT_EFORMAT, i, "%s: item %zu lacks 'plain_right', 'normalised_right' or 'mass'",
-                     r->record.path, i);
+                     r->record.file.path, i);
         scores[i] = json_is_true(plain);
         scores[t->n + i] = json_is_true(normalised);
         scores[2 * t->n + i] = json_number_value(mass);
@@ -160,7 +160,7 @@ bool ct_eval_choices_run(const ct_eval_items_job *job, ct_eval_choices *out, car
 {
     const ct_eval_task *t = job->task;
     const size_t per_item = t->items[0].n_contexts;
-    run r = { .job = job, .record.fd = -1, .per_item = per_item, .gaps = calloc(t->n * per_item, sizeof *r.gaps) };
+    run r = { .job = job, .record.file.fd = -1, .per_item = per_item, .gaps = calloc(t->n * per_item, sizeof *r.gaps) };
     bool ok = r.gaps || ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for %zu items", t->n);
     for (size_t i = 0; r.gaps && i < t->n * per_item; i++)
         r.gaps[i] = NAN;

@@ -289,7 +289,7 @@ static bool same_vocabulary(const ct_eval_job *job, const ct_eval_reference *f, 
 
 bool ct_eval_kl_run(const ct_eval_job *job, ct_eval_reference *f, ct_eval_kl *out, carat_err *err)
 {
-    ct_eval_record record = { .fd = -1 };
+    ct_eval_record record = { .file = { .fd = -1 } };
     run r = { 0 };
     const size_t n = job->limit && job->limit < f->n ? job->limit : f->n;
     bool ok = same_vocabulary(job, f, err) && open_run(&r, job, f, err) &&

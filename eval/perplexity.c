@@ -109,7 +109,7 @@ bool ct_eval_perplexity_run(const ct_eval_job *job, ct_eval_perplexity *out, car
 {
     const ct_eval_windows *w = job->windows;
     const size_t n = job->limit && job->limit < w->n ? job->limit : w->n;
-    run r = { .job = job, .record.fd = -1, .ids = calloc(w->window, sizeof *r.ids) };
+    run r = { .job = job, .record.file.fd = -1, .ids = calloc(w->window, sizeof *r.ids) };
     const ct_eval_requests work = { .n = n, .arg = &r, .make = make, .take = take, .goes_on = goes_on };
     bool ok = r.ids || ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for a window of %zu tokens", w->window);
     ok = ok && ct_eval_record_open(&r.record, job->record, ct_eval_windows_head("perplexity", job->e, w), n, err) &&

@@ -7,13 +7,11 @@
 #ifndef CT_EVAL_RECORD_H
 #define CT_EVAL_RECORD_H
 
+#include "base/journal.h"
 #include "base/json.h"
 
 typedef struct ct_eval_record { /* zero-initialised */
-    int fd;                     /* -1: only in memory */
-    const char *path;           /* borrowed */
-    uint64_t end;               /* of its last whole line */
-    double flushed;             /* when it was last made sure to be on the disk */
+    ct_journal file;            /* its path NULL: only in memory */
     json_t **rows;              /* [n] by item; NULL: not known yet */
     size_t n, n_rows, n_before; /* n_rows: of these, known; n_before: known when it was opened */
 } ct_eval_record;

@@ -205,12 +205,12 @@ static void test_a_full_disk_loses_nothing(void **state)
     ct_eval_record r;
     unlink(path);
     assert_true(ct_eval_record_open(&r, path, head(8), 4, &err) && ct_eval_record_add(&r, 0, row(0), &err));
-    const int fd = r.fd;
-    r.fd = open("/dev/full", O_WRONLY);
+    const int fd = r.file.fd;
+    r.file.fd = open("/dev/full", O_WRONLY);
     assert_false(ct_eval_record_add(&r, 1, row(1), &err));
     assert_non_null(strstr(err.msg, "No space left"));
-    close(r.fd);
-    r.fd = fd;
+    close(r.file.fd);
+    r.file.fd = fd;
     assert_null(r.rows[1]);
     assert_true(ct_eval_record_add(&r, 1, row(1), &err) && ct_eval_record_close(&r, &err));
 }
