@@ -159,6 +159,7 @@ static bool open_scheduler(carat_engine *e, carat_err *err)
                                    .limits = { .max_batch = s->max_batch,
                                                .max_context = s->max_context,
                                                .n_vocab = e->model->cfg.n_vocab,
+                                               .n_layer = e->model->cfg.n_layer,
                                                .n_slots = s->n_slots,
                                                .n_soft = t ? t->cfg.tokens_per_image : 0 } };
     return ct_scheduler_open(&p, &e->plan.steps, &e->scheduler, err);

@@ -120,13 +120,19 @@ typedef struct ct_step_input {
 } ct_step_input;
 
 /* A stretch of one sequence: n tokens at positions pos .. pos + n - 1. Its pages for these are present and may be
- * written. */
+ * written.
+ *
+ * An image's tokens attend to each other and so go through a layer together. So that nobody has to wait for all layers of
+ * them, the last span of a step may be a part: layers [first_layer, end_layer) of its tokens, at most an image's. A part
+ * that ends before the last layer leaves no hidden states; the backend keeps what the next one needs, until a step with
+ * a part that begins at layer 0. */
 typedef struct ct_step_span {
     struct ct_kv *kv; /* the books (kv/kv.h); a backend ignores it */
     const ct_step_input *tokens;
     size_t n;
     const ct_adapter_use *adapters; /* [n_adapters], each once; added in this order */
     size_t n_adapters;
+    size_t first_layer, end_layer; /* both 0: no part, but all layers */
     /* Filled by ct_step_run: */
     size_t pos;
     const ct_page_ref *global, *local; /* by tile: of global layers all, of local ones those in the step's window */

@@ -134,11 +134,11 @@ static void share_panels(ct_text_work *w, size_t layer, const float *x, const ct
 {
     const ct_text *t = w->t;
     size_t turn = 0;
-    for (size_t r = 0; r < t->n_runs; r++)
+    for (size_t r = 0; r < w->n_runs; r++)
         for (size_t i = 0; i < n; i++)
             share_first(w, &t->runs[r], layer, x, &all[i], &turn);
     ct_text_barrier(w);
-    for (size_t r = 0; r < t->n_runs; r++)
+    for (size_t r = 0; r < w->n_runs; r++)
         for (size_t i = 0; i < n; i++)
             share_second(w, &t->runs[r], layer, &all[i]);
     ct_text_barrier(w);
@@ -147,13 +147,13 @@ static void share_panels(ct_text_work *w, size_t layer, const float *x, const ct
 void ct_text_adapt(ct_text_work *w, size_t layer, const float *x, const ct_adapt *all, size_t n)
 {
     const ct_text *t = w->t;
-    if (t->n_runs == 0)
+    if (w->n_runs == 0)
         return;
-    if (t->n < (size_t)w->n_threads * ROWS_A_THREAD && w->n_threads > 1) {
+    if (w->n < (size_t)w->n_threads * ROWS_A_THREAD && w->n_threads > 1) {
         share_panels(w, layer, x, all, n);
         return;
     }
-    for (size_t r = 0; r < t->n_runs; r++)
+    for (size_t r = 0; r < w->n_runs; r++)
         for (size_t i = 0; i < n; i++)
             adapt_rows(w, &t->runs[r], layer, x, &all[i]);
 }
@@ -169,15 +169,17 @@ static bool is_same(const ct_text_run *run, const ct_step_span *s)
 void ct_text_plan_runs(ct_text *t)
 {
     size_t row = 0;
-    t->n_runs = 0;
+    t->n_runs = t->n_whole_runs = 0;
     for (size_t i = 0; i < t->n_spans; row += t->spans[i].n, i++) {
         const ct_step_span *s = &t->spans[i];
         ct_text_run *last = t->n_runs ? &t->runs[t->n_runs - 1] : NULL;
         if (!s->n_adapters)
             continue;
-        if (last && last->first + last->n == row && is_same(last, s))
+        if (last && last->first + last->n == row && row < t->n_whole && is_same(last, s))
             last->n += s->n;
         else
             t->runs[t->n_runs++] = (ct_text_run){ s->adapters, s->n_adapters, row, s->n };
+        if (row < t->n_whole)
+            t->n_whole_runs = t->n_runs;
     }
 }

@@ -9,21 +9,24 @@ void ct_text_plan_blocks(ct_text *t)
 {
     size_t group = t->c->n_head / t->c->n_kv_head, tokens = group < CT_ITEM_ROWS ? CT_ITEM_ROWS / group : 1;
     size_t row = 0;
-    t->n_blocks = 0;
-    for (size_t s = 0; s < t->n_spans; s++)
+    t->n_blocks = t->n_whole_blocks = 0;
+    for (size_t s = 0; s < t->n_spans; s++) {
         for (size_t left = t->spans[s].n; left > 0;) {
             size_t n = left < tokens ? left : tokens;
             t->blocks[t->n_blocks++] = (ct_text_block){ (uint32_t)row, (uint32_t)n };
             row += n;
             left -= n;
         }
+        if (row <= t->n_whole)
+            t->n_whole_blocks = t->n_blocks;
+    }
 }
 
 /* Query heads of one KV head that go together: all of them, unless threads would be idle. */
 static size_t heads_together(const ct_text_work *w)
 {
     const ct_config *c = w->t->c;
-    size_t group = c->n_head / c->n_kv_head, items = w->t->n_blocks * c->n_kv_head, together = group;
+    size_t group = c->n_head / c->n_kv_head, items = w->n_blocks * c->n_kv_head, together = group;
     while (together > 1 && items * (group / together) < (size_t)w->n_threads) {
         together--;
         while (group % together)
@@ -99,7 +102,7 @@ void ct_text_attention(ct_text_work *w, size_t layer)
 {
     const ct_config *c = w->t->c;
     size_t group = c->n_head / c->n_kv_head, together = heads_together(w), parts = group / together;
-    size_t n_items = w->t->n_blocks * c->n_kv_head * parts;
+    size_t n_items = w->n_blocks * c->n_kv_head * parts;
     ct_text_barrier(w);
     for (size_t i; (i = ct_text_next_piece(w)) < n_items;) {
         size_t item = n_items - 1 - i; /* the last tokens attend to the most positions: longest first */

@@ -14,11 +14,13 @@
 
 /* ---- sizes ---- */
 
-static ct_text_options text_options(const ct_cpu *c, const ct_sizes *s)
+static ct_text_options text_options(const ct_cpu *c, const ct_desc *d, const ct_sizes *s)
 {
-    return (ct_text_options){
-        .max_batch = s->max_batch, .max_context = s->max_context, .exact = c->exact, .embed_scale = s->embed_scale
-    };
+    return (ct_text_options){ .max_batch = s->max_batch,
+                              .n_soft = d->tower ? d->tower->cfg.tokens_per_image : 0,
+                              .max_context = s->max_context,
+                              .exact = c->exact,
+                              .embed_scale = s->embed_scale };
 }
 
 static size_t round_up(size_t bytes)
@@ -51,7 +53,7 @@ static bool add_part(void *arg, ct_part part, size_t layer)
 static bool add_text(const ct_cpu *c, const ct_desc *d, const ct_sizes *s, ct_footprint *out, carat_err *err)
 {
     ct_weights w;
-    const ct_text_options o = text_options(c, s);
+    const ct_text_options o = text_options(c, d, s);
     size_t scratch = 0;
     bool ok = ct_weights_describe(&w, d->text, err);
     if (ok) {
@@ -171,7 +173,7 @@ static bool load(void *self, const ct_desc *d, const ct_files *f, const ct_sizes
                  carat_err *err)
 {
     ct_cpu *c = self;
-    ct_text_options o = text_options(c, s);
+    ct_text_options o = text_options(c, d, s);
     if (!load_weights(c, d, f, how, err) || !load_tower(c, d, f, s, err) ||
         !ct_host_pages_describe(&c->pages, &d->text->cfg, s->elem, s->n_global, s->n_local, err) ||
         !ct_host_pages_take(&c->pages, err))

@@ -1,4 +1,4 @@
-/* Token ids -> the first residual rows.
+/* Token ids -> the first residual rows. Those of a part are where its layers before have left them.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <math.h>
@@ -31,6 +31,10 @@ void ct_text_embed(ct_text_work *w)
         const ct_step_span *s = &t->spans[t->rows[r].span];
         const ct_step_input *in = &s->tokens[t->rows[r].pos - s->pos];
         float *x = t->x + r * e->cols;
+        if (r >= t->n_whole && t->first_layer > 0) {
+            memcpy(x, t->kept + (r - t->n_whole) * e->cols, e->cols * sizeof *x);
+            continue;
+        }
         if (in->is_soft) { /* projected to this width already, never scaled */
             memcpy(x, t->soft->rows + (in->slot * t->soft->n_soft + in->index) * e->cols, e->cols * sizeof *x);
             continue;

@@ -94,10 +94,10 @@ void ct_text_add_inputs(ct_text_work *w, const float *x, const ct_product *produ
             continue;
         const size_t begin = e->n * (size_t)w->thread / (size_t)w->n_threads;
         const size_t end = e->n * ((size_t)w->thread + 1) / (size_t)w->n_threads;
-        for (size_t r = 0; r < t->n; r++)
+        for (size_t r = 0; r < w->n; r++)
             for (size_t c = begin; c < end; c++)
                 e->sum[c] += (double)x[r * e->n + c] * (double)x[r * e->n + c];
         if (w->thread == 0)
-            e->count += (double)t->n;
+            e->count += (double)w->n;
     }
 }

@@ -63,6 +63,7 @@ static void take_all(ct_text *t, ct_arena *a)
     t->span_failed = ct_arena_take(a, batch, sizeof *t->span_failed);
     t->counters = ct_arena_take(a, (size_t)c->n_layer * CALLS_PER_LAYER + 1, sizeof *t->counters);
     t->x = take_rows(t, a, c->hidden);
+    t->kept = ct_arena_take(a, t->opt.n_soft, c->hidden * sizeof(float));
     t->norm = take_rows(t, a, c->hidden);
     t->y = take_rows(t, a, c->hidden);
     t->q = take_rows(t, a, t->q_dim);
@@ -156,14 +157,32 @@ void ct_text_trace(ct_text *t, ct_text_trace_fn *fn, void *arg)
 
 /* ---- threads of a step ---- */
 
+/* From now on all rows of the step take part, or all but those of its part. */
+static void use_rows(ct_text_work *w, bool all)
+{
+    const ct_text *t = w->t;
+    w->n = all ? t->n : t->n_whole;
+    w->n_blocks = all ? t->n_blocks : t->n_whole_blocks;
+    w->n_runs = all ? t->n_runs : t->n_whole_runs;
+    w->begin = w->n * (size_t)w->thread / (size_t)w->n_threads;
+    w->end = w->n * ((size_t)w->thread + 1) / (size_t)w->n_threads;
+}
+
 static ct_text_work work_of(ct_text *t, int thread, int n_threads)
 {
-    return (ct_text_work){ .t = t,
-                           .own = &t->threads[thread],
-                           .thread = thread,
-                           .n_threads = n_threads,
-                           .begin = t->n * (size_t)thread / (size_t)n_threads,
-                           .end = t->n * ((size_t)thread + 1) / (size_t)n_threads };
+    ct_text_work w = { .t = t, .own = &t->threads[thread], .thread = thread, .n_threads = n_threads };
+    use_rows(&w, true);
+    return w;
+}
+
+/* In the middle of a step, where rows may go to other threads. */
+static void change_rows(ct_text_work *w, bool all)
+{
+    const size_t n = all ? w->t->n : w->t->n_whole;
+    if (n == w->n)
+        return;
+    ct_text_barrier(w);
+    use_rows(w, all);
 }
 
 static void reset_counters(ct_text *t, size_t n)
@@ -184,26 +203,49 @@ static void check_rows(ct_text_work *w)
             atomic_store_explicit(&t->span_failed[t->rows[r].span], true, memory_order_relaxed);
 }
 
+/* What the part's next layers begin with. */
+static void keep_part(ct_text_work *w)
+{
+    ct_text *t = w->t;
+    const size_t width = t->c->hidden;
+    for (size_t r = w->begin > t->n_whole ? w->begin : t->n_whole; r < w->end; r++)
+        memcpy(t->kept + (r - t->n_whole) * width, t->x + r * width, width * sizeof(float));
+}
+
 static void run_step(void *arg, int thread, int n_threads)
 {
     ct_text_work w = work_of(arg, thread, n_threads);
+    const ct_text *t = w.t;
     ct_text_embed(&w);
     ct_text_rope_tables(&w);
-    for (size_t layer = 0; layer < w.t->c->n_layer; layer++)
-        ct_text_layer(&w, layer);
+    for (size_t layer = 0; layer < t->c->n_layer; layer++) {
+        change_rows(&w, t->first_layer <= layer && layer < t->end_layer);
+        if (w.n > 0)
+            ct_text_layer(&w, layer);
+    }
+    if (t->end_layer < t->c->n_layer) {
+        change_rows(&w, true);
+        keep_part(&w);
+        change_rows(&w, false);
+    }
     ct_text_final_norm(&w);
     check_rows(&w);
 }
 
 static void plan_rows(ct_text *t, const ct_step_span *spans, size_t n_spans)
 {
+    const ct_step_span *last = &spans[n_spans - 1];
     t->spans = spans;
     t->n_spans = n_spans;
-    t->n = 0;
+    t->n = t->n_whole = 0;
+    t->first_layer = last->first_layer;
+    t->end_layer = last->end_layer ? last->end_layer : t->c->n_layer;
     for (size_t i = 0; i < n_spans; i++) {
         size_t pos = spans[i].pos;
         for (size_t j = 0; j < spans[i].n; j++, pos++)
             t->rows[t->n++] = (ct_text_row){ (uint32_t)i, pos, pos + 1 + spans[i].tokens[j].sees_ahead };
+        if (!spans[i].end_layer)
+            t->n_whole = t->n;
         atomic_store_explicit(&t->span_failed[i], false, memory_order_relaxed);
     }
     ct_text_plan_blocks(t);
@@ -270,7 +312,7 @@ void ct_text_head(ct_text *t, const ct_head *h)
         const ct_head_row *r = &h->rows[i];
         memcpy(t->x + i * width, r->hidden ? r->hidden : t->norm + r->row * width, width * sizeof(float));
     }
-    t->n = h->n;
+    t->n = t->n_whole = h->n;
     reset_counters(t, 1);
     ct_pool_run(t->pool, run_head, &j);
     ct_pool_each(t->pool, h->n, 1, finish_rows, &j);

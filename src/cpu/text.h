@@ -30,6 +30,7 @@ typedef struct ct_soft_tokens {
 
 typedef struct ct_text_options {
     size_t max_batch;              /* most tokens in a step, all sequences together; >= 1 */
+    size_t n_soft;                 /* of an image: the most that a part has; 0: there are no parts */
     size_t max_context;            /* longest sequence that will be stepped */
     bool exact;                    /* f32 activations for every matrix, as the reference: slow, for comparing */
     carat_embed_scale embed_scale; /* DEFAULT: rounded for published shapes; see embed.c */

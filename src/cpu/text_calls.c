@@ -27,7 +27,7 @@ void ct_text_show(ct_text_work *w, const char *name, const float *data, size_t c
         return;
     ct_text_barrier(w);
     if (w->thread == 0)
-        t->trace(t->trace_arg, name, data, t->n, cols);
+        t->trace(t->trace_arg, name, data, w->n, cols);
     ct_text_barrier(w);
 }
 

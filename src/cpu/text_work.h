@@ -75,12 +75,15 @@ struct ct_text {
 
     /* One step. Activations are [max_batch, ..]. */
     const ct_step_span *spans;
-    size_t n_spans, n; /* n: rows */
+    size_t n_spans, n;             /* n: rows */
+    size_t n_whole;                /* of these, all but those of a part ... */
+    size_t first_layer, end_layer; /* ... which go through these layers */
     ct_text_row *rows;
     ct_text_block *blocks;
-    size_t n_blocks;
+    size_t n_blocks, n_whole_blocks;
     ct_text_run *runs; /* of rows that use adapters */
-    size_t n_runs;
+    size_t n_runs, n_whole_runs;
+    float *kept;              /* the residual stream of a part's rows between two steps [n_soft][hidden] */
     atomic_bool *span_failed; /* [max_batch] */
     ct_counter *counters;     /* one for each call by piece */
     size_t last_n;            /* rows that hidden holds */
@@ -103,8 +106,9 @@ typedef struct ct_text_work { /* one thread in one step */
     ct_text *t;
     ct_text_thread *own;
     int thread, n_threads;
-    size_t begin, end; /* its rows */
-    size_t counter;    /* calls by piece so far */
+    size_t n, n_blocks, n_runs; /* of the step, those that take part in what is computed now */
+    size_t begin, end;          /* its rows */
+    size_t counter;             /* calls by piece so far */
 } ct_text_work;
 
 /* ---- text_calls.c ---- */

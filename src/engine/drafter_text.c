@@ -104,7 +104,8 @@ bool ct_drafter_run(ct_drafter *d, ct_draft_work *works, size_t n)
     bool failed[CT_DRAFT_PLACES] = { false };
     const ct_step_limits limits = { .max_batch = d->plan.sizes.max_batch,
                                     .max_context = d->plan.n_ctx,
-                                    .n_vocab = d->p.model->cfg.n_vocab };
+                                    .n_vocab = d->p.model->cfg.n_vocab,
+                                    .n_layer = d->p.model->cfg.n_layer };
     size_t n_spans = 0, used = 0;
     carat_err err;
     for (size_t i = 0; i < n; i++) {

@@ -106,6 +106,7 @@ struct ct_job {
     size_t n_before;                    /* ... of which there are so many */
     uint64_t number;                    /* no other job of the engine has it */
     size_t at;                          /* tokens of the stream that are evaluated */
+    size_t n_part, part_layers;         /* layers of the next n_part tokens, an image's, that are evaluated; 0: none */
     size_t n_images, n_seen, n_encoded; /* of the stream from `from` on; n_encoded: those that were not in the cache */
     /* What the answer is ahead of its sequence: tokens that are certain, reported and not evaluated, then guesses. */
     int32_t pending[CT_MAX_AHEAD];

@@ -115,9 +115,12 @@ static void end_answer(ct_scheduler *s, ct_job *j)
         ct_kv_mark(j->seq->kv); /* the next turn continues from here */
 }
 
-/* A session keeps its sequence. */
+/* A session keeps its sequence. An image of which only some layers are evaluated is no part of it. */
 static void give_back_sequence(ct_job *j)
 {
+    if (j->part_layers && j->seq)
+        ct_kv_scrub(j->seq->kv, j->n_part);
+    j->part_layers = 0;
     ct_seq_close(&j->own);
     if (j->seq == &j->own)
         j->seq = NULL;

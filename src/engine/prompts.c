@@ -78,8 +78,19 @@ static size_t add_text(ct_run *r, ct_job *j, size_t used, size_t want, bool is_f
     return n;
 }
 
-/* Adds a prompt's next tokens: at most `want`, more only if an image of more comes first and nothing is before it.
- * Returns how many. */
+/* An image that is more than an answer may wait for: its layers go into this and the next steps (ct_run_add_part). */
+static void begin_part(ct_run *r, ct_job *j, ct_step_input *inputs, size_t n)
+{
+    memcpy(inputs, r->window, n * sizeof *inputs);
+    if (!set_rows(r, j, inputs, n))
+        return;
+    j->n_part = n;
+    j->part_layers = 0;
+    r->part_job = j;
+}
+
+/* Adds a prompt's next tokens: at most `want`, more only if an image of more comes first, nothing is before it and no answer
+ * waits. Returns how many. */
 static size_t add_prompt(ct_run *r, ct_job *j, size_t used, size_t want, bool is_first)
 {
     const ct_stream *t = j->stream;
@@ -89,32 +100,82 @@ static size_t add_prompt(ct_run *r, ct_job *j, size_t used, size_t want, bool is
     size_t most = r->o.chunk + r->o.batch, window = left < most ? left : most;
     ct_stream_inputs(t, j->at, window, r->window);
     size_t n = ct_step_cut(r->window, window, want);
-    if (n > want && !is_first)
-        return 0;
     ct_step_input *to = r->inputs + used;
+    if (n > want && r->n_answers > 0) {
+        if (!r->part_job && used + n <= r->o.batch)
+            begin_part(r, j, r->part, n);
+        return 0;
+    }
+    if (n > want && (!is_first || r->part_job))
+        return 0;
     memcpy(to, r->window, n * sizeof *to);
     if (!set_rows(r, j, to, n))
         return 0;
+    j->n_part = j->part_layers = 0; /* of one that was given up */
     ct_run_join(r, j, to, n);
     return n;
+}
+
+/* Of `want` tokens, what other prompts may have: half of it, where there is an image of which some layers are evaluated. */
+static size_t beside_part(const ct_run *r, size_t want, size_t used)
+{
+    if (!r->part_job)
+        return want;
+    const size_t room = r->o.batch - (r->part_job->n_part + used);
+    return want / 2 < room ? want / 2 : room;
 }
 
 size_t ct_run_add_prompts(ct_run *r, ct_job *const *jobs, size_t n, size_t want)
 {
     /* Of an encoder the oldest goes first: there is no next step of it that could wait. */
-    size_t left = want, taken = 0, turn = r->p.model->cfg.is_encoder ? 0 : r->turn;
+    size_t left = beside_part(r, want, 0), taken = 0, turn = r->p.model->cfg.is_encoder ? 0 : r->turn;
     for (size_t k = 0; k < n && left > 0; k++) {
         ct_job *j = jobs[(turn + k) % n];
-        if (j->state != CT_JOB_READING || j->is_failed || j->at == j->stream->n)
+        if (j->state != CT_JOB_READING || j->is_failed || j->at == j->stream->n || j == r->part_job)
             continue;
+        const bool had_part = r->part_job != NULL;
         size_t m = add_prompt(r, j, taken, left, taken == 0);
         taken += m;
         left -= m < left ? m : left;
+        if (!had_part)
+            left = beside_part(r, left, taken);
     }
     return taken;
 }
 
+size_t ct_run_add_part(ct_run *r, size_t used, size_t want)
+{
+    ct_job *j = r->part_job;
+    const size_t n_layer = r->p.model->cfg.n_layer;
+    if (!j)
+        return 0;
+    size_t left = n_layer - j->part_layers, layers = want * n_layer / j->n_part;
+    if (layers > left || !r->n_answers)
+        layers = left;
+    if (layers < 1)
+        layers = 1;
+    /* Of tokens that are in the backend's keeping only their number and what they attend to count. */
+    if (j->part_layers)
+        ct_stream_inputs(j->stream, j->at, j->n_part, r->part);
+    memcpy(r->inputs + used, r->part, j->n_part * sizeof *r->part);
+    ct_run_join(r, j, r->inputs + used, j->n_part);
+    r->spans[r->n_spans - 1].first_layer = j->part_layers;
+    r->spans[r->n_spans - 1].end_layer = j->part_layers + layers;
+    return (j->n_part * layers + n_layer - 1) / n_layer;
+}
+
 /* ---- what comes of it ---- */
+
+bool ct_run_part_evaluated(ct_run *r, ct_job *j, bool is_good)
+{
+    j->part_layers = r->spans[r->n_spans - 1].end_layer;
+    const bool is_last = j->part_layers == r->p.model->cfg.n_layer;
+    if (is_good && !is_last)
+        return false;
+    j->n_part = j->part_layers = 0; /* a step that fails scrubs what there was */
+    r->part_job = NULL;
+    return is_last;
+}
 
 /* Rows [row, row + n) of the step, as many at a time as there is room for. */
 static bool give_all_logits(ct_run *r, ct_job *j, size_t row, size_t n)

@@ -31,6 +31,7 @@ static void take_all(ct_run *r, const ct_config *c, const ct_scheduler_options *
     r->failed = ct_arena_take(a, o->max_jobs, sizeof(bool));
     r->inputs = ct_arena_take(a, o->batch + o->max_jobs, sizeof(ct_step_input));
     r->window = ct_arena_take(a, o->chunk + o->batch, sizeof(ct_step_input));
+    r->part = ct_arena_take(a, o->batch, sizeof(ct_step_input));
     r->max_rows = max_rows(c, o);
     r->rows = ct_arena_take(a, r->max_rows, sizeof(ct_head_row));
     r->tops = ct_arena_take(a, r->max_rows * CT_MAX_TOP, sizeof(ct_candidate));
@@ -123,6 +124,11 @@ static size_t budget(const ct_run *r, size_t n_answers)
     return n < r->o.chunk ? n : r->o.chunk;
 }
 
+static size_t at_most(size_t n, size_t most)
+{
+    return n < most ? n : most;
+}
+
 /* Prompts, and what answers have ahead of them beyond a token each, share the budget: neither has to wait for the end of
  * the other. Returns how many tokens of prompts there are. */
 static size_t add_tokens(ct_run *r, ct_job *const *jobs, size_t n)
@@ -130,11 +136,13 @@ static size_t add_tokens(ct_run *r, ct_job *const *jobs, size_t n)
     size_t n_ahead, n_answers = ct_run_count_answers(jobs, n, &n_ahead);
     bool is_alone = n == 1; /* no other sequence waits for its turn */
     size_t left = budget(r, is_alone ? 0 : n_answers), half = left / 2;
-    size_t read = ct_run_add_prompts(r, jobs, n, left - (n_ahead < half ? n_ahead : half));
-    left = left > read ? left - read : 0; /* an image may be more than there was */
-    ct_run_add_answers(r, jobs, n, read, n_ahead < left ? n_ahead : left);
+    size_t ahead = n_ahead < half ? n_ahead : half, want = left - ahead;
     r->n_answers = n_answers;
-    return read;
+    size_t read = ct_run_add_prompts(r, jobs, n, want);
+    left = left > read ? left - read : 0; /* an image may be more than there was */
+    n_ahead = at_most(n_ahead, r->part_job ? at_most(left, r->o.batch - (r->part_job->n_part + read)) : left);
+    ct_run_add_answers(r, jobs, n, read, n_ahead);
+    return read + ct_run_add_part(r, read + n_ahead + n_answers, left - n_ahead);
 }
 
 /* A session that continues without new tokens has its last token's hidden state: there is nothing to evaluate. */
@@ -172,6 +180,8 @@ static void share_out(ct_run *r, bool ok, const carat_err *err)
     for (size_t i = 0, row = 0; i < r->n_spans; row += r->spans[i].n, i++) {
         ct_job *j = r->jobs[i];
         bool is_good = ok || (alone && !r->failed[i]);
+        if (j == r->part_job && !ct_run_part_evaluated(r, j, is_good) && is_good)
+            continue;
         if (is_good && j->state == CT_JOB_READING)
             ct_run_prompt_evaluated(r, j, row, r->spans[i].n);
         else if (is_good)
@@ -229,6 +239,8 @@ void ct_run_step(ct_run *r, ct_job *const *jobs, size_t n)
         begin_step(jobs[i]);
     if (!is_among(r->encoding_job, jobs, n)) /* it was cancelled */
         r->encoding_job = NULL;
+    if (!is_among(r->part_job, jobs, n))
+        r->part_job = NULL;
     if (r->p.images)
         ct_image_cache_begin(r->p.images);
     size_t read = add_tokens(r, jobs, n);

@@ -32,6 +32,7 @@ typedef struct ct_run {
     bool *failed;          /* [max_jobs] */
     ct_step_input *inputs; /* [batch + max_jobs]: of the step */
     ct_step_input *window; /* [chunk + batch]: a prompt's next tokens, from which a step's are cut */
+    ct_step_input *part;   /* [batch]: those of part_job */
     /* Logits, a group of rows at a time: rows of jobs[group_first ..], of group_n of them. */
     size_t max_rows;
     float *logits;      /* [max_rows][n_vocab] */
@@ -44,6 +45,7 @@ typedef struct ct_run {
     size_t turn;                /* which prompt, and which answer, goes first */
     const ct_job *encoding_job; /* the job whose image is being encoded; NULL: none */
     bool has_encoded;           /* a layer, in this step */
+    ct_job *part_job;           /* the job of whose next image some layers are evaluated; NULL: none */
     /* Measured times, for the budget: seconds of a step that only decodes, and of a prompt's token. */
     double decode_seconds, token_seconds;
     ct_paces paces; /* of steps with nothing but tokens of answers */
@@ -73,6 +75,11 @@ bool ct_run_is_finite(const ct_head_row *row, carat_err *err);
 /* Prompts take turns at being first, so that a short one does not wait for a long one. At most `want` tokens, more only
  * where an image is more: up to `batch`. They are the step's first inputs. Returns how many. */
 size_t ct_run_add_prompts(ct_run *r, ct_job *const *jobs, size_t n, size_t want);
+/* Some layers of an image that would take a step too long: as many as are worth `want` tokens, all where no answer waits; behind
+ * the `used` inputs there are. The step's last span. Returns how many tokens all layers of would have taken as long. */
+size_t ct_run_add_part(ct_run *r, size_t used, size_t want);
+/* Its layers have been evaluated, or the step has failed. True: these were the last. */
+bool ct_run_part_evaluated(ct_run *r, ct_job *j, bool is_good);
 /* n tokens of a job's prompt have been evaluated, the first as this row of the step. */
 void ct_run_prompt_evaluated(ct_run *r, ct_job *j, size_t row, size_t n);
 

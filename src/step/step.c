@@ -43,6 +43,22 @@ static bool check_span(const ct_step_limits *l, const ct_step_span *spans, size_
     return true;
 }
 
+static bool is_part(const ct_step_span *s)
+{
+    return s->end_layer > 0;
+}
+
+static bool check_parts(const ct_step_limits *l, const ct_step_span *spans, size_t n_spans, carat_err *err)
+{
+    for (size_t i = 0; i < n_spans; i++)
+        if (is_part(&spans[i]) && (i + 1 < n_spans || spans[i].first_layer >= spans[i].end_layer ||
+                                   spans[i].end_layer > l->n_layer || spans[i].n > l->n_soft))
+            return ct_fail(err, CARAT_EARG, CARAT_NOWHERE,
+                           "layers %zu to %zu of %zu tokens (sequence %zu of %zu in the step): no such part",
+                           spans[i].first_layer, spans[i].end_layer, spans[i].n, i + 1, n_spans);
+    return true;
+}
+
 static bool check_step(const ct_step_limits *l, const ct_step_span *spans, size_t n_spans, carat_err *err)
 {
     size_t n = 0;
@@ -54,7 +70,7 @@ static bool check_step(const ct_step_limits *l, const ct_step_span *spans, size_
         if (!check_span(l, spans, i, err))
             return false;
     }
-    return true;
+    return check_parts(l, spans, n_spans, err);
 }
 
 /* ---- running ---- */
@@ -105,7 +121,8 @@ bool ct_step_run(const ct_step_limits *l, ct_step_span *spans, size_t n_spans, b
     begin(spans, n_spans);
     bool has_run = b->step(b->self, spans, n_spans, failed, err), ok = has_run;
     for (size_t i = 0; i < n_spans; i++) {
-        finish(&spans[i], has_run && !failed[i]);
+        if (!has_run || failed[i] || !is_part(&spans[i]) || spans[i].end_layer == l->n_layer)
+            finish(&spans[i], has_run && !failed[i]);
         if (has_run && failed[i] && ok)
             ok = ct_fail(err, CARAT_ENUMERIC, CARAT_NOWHERE,
                          "activations are not finite after position %zu (sequence %zu of %zu in the step)",

@@ -107,7 +107,7 @@ void subject_share(subject *s, subject_model *m, subject_options opt)
         !ct_cache_open(s->cfg, &cache, &s->b, &s->cache, &err))
         fail_msg("%s", err.msg);
     s->cpu = ct_cpu_inside(&s->b);
-    s->limits = (ct_step_limits){ opt.batch, opt.context, s->cfg->n_vocab, 0, 0 };
+    s->limits = (ct_step_limits){ opt.batch, opt.context, s->cfg->n_vocab, s->cfg->n_layer, 0, 0 };
     take_slots(s);
 }
 

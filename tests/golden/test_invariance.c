@@ -458,7 +458,7 @@ static void test_bad_steps(void **state)
     subject_model *m = open_model("models/tiny-text/gguf/tiny-text-q8_0.gguf");
     subject s;
     subject_share(&s, m, (subject_options){ .level = level, .batch = 8, .context = 16 });
-    ct_kv *kv = subject_kv(&s);
+    ct_kv *kv = subject_kv(&s), *other = subject_kv(&s);
     ct_step_input in[20] = { { .id = 2 } };
     const ct_step_input no_slot = { .is_soft = true, .slot = SUBJECT_SLOTS },
                         no_token = { .is_soft = true, .index = 1 };
@@ -480,6 +480,10 @@ static void test_bad_steps(void **state)
         { { { kv, &no_token, 1 } }, 1, 2, 0, CARAT_EARG },
         { { { kv, in, 9 } }, 1, 2, 0, CARAT_ELIMIT },
         { { { kv, in, 4 }, { kv, in, 4 } }, 2, 2, 0, CARAT_EARG },
+        { { { kv, in, 1, .first_layer = 0, .end_layer = 99 } }, 1, 2, 0, CARAT_EARG },
+        { { { kv, in, 1, .first_layer = 1, .end_layer = 1 } }, 1, 2, 0, CARAT_EARG },
+        { { { kv, in, 8, .end_layer = 1 } }, 1, 2, 0, CARAT_EARG }, /* more than an image's */
+        { { { kv, in, 1, .end_layer = 1 }, { other, in, 1 } }, 2, 2, 0, CARAT_EARG },
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         in[0].id = cases[i].id;
@@ -496,6 +500,7 @@ static void test_bad_steps(void **state)
     assert_int_equal(err.code, CARAT_ECONTEXT);
     assert_non_null(strstr(err.msg, "16"));
     assert_null(ct_text_hidden(s.cpu->text, 8));
+    ct_kv_close(other);
     ct_kv_close(kv);
     subject_close(&s);
     subject_model_close(m);

@@ -148,7 +148,8 @@ static void run_prompt(running *r, const ct_cpu_options *o)
     assert_true(ct_kv_open(r->cache, CONTEXT, &r->kv, &err));
     for (int i = 1; i < N; i++)
         in[i].id = 20 + i * 7 % 400;
-    const ct_step_limits l = { BATCH, CONTEXT, r->n_vocab, 3, checkpoint.tower->cfg.tokens_per_image };
+    const ct_config *c = &checkpoint.model->cfg;
+    const ct_step_limits l = { BATCH, CONTEXT, r->n_vocab, c->n_layer, 3, checkpoint.tower->cfg.tokens_per_image };
     if (!ct_step_run(&l, &(ct_step_span){ r->kv, in, N }, 1, failed, &err))
         fail_msg("%s", err.msg);
 }

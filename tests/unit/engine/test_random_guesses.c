@@ -39,10 +39,11 @@ static const struct {
     carat_cache_type cache;
     int threads;
     const char *draft;
+    double step_seconds; /* of almost none, images are read layer by layer beside answers */
 } kinds[N_ENGINES] = { { 6, CARAT_LOOKUP_ALWAYS, CARAT_CACHE_F16, 1 },
-                       { 64, CARAT_LOOKUP_ALWAYS, CARAT_CACHE_F16, 2 },
+                       { 64, CARAT_LOOKUP_ALWAYS, CARAT_CACHE_F16, 2, .step_seconds = 1e-9 },
                        { 64, CARAT_LOOKUP_AUTO, CARAT_CACHE_F16, 1 },
-                       { 32, CARAT_LOOKUP_ALWAYS, CARAT_CACHE_Q8_0, 1 },
+                       { 32, CARAT_LOOKUP_ALWAYS, CARAT_CACHE_Q8_0, 1, .step_seconds = 1e-9 },
                        { 64, CARAT_LOOKUP_ALWAYS, CARAT_CACHE_F16, 1, .draft = SIGHT },
                        { 6, CARAT_LOOKUP_ALWAYS, CARAT_CACHE_Q8_0, 1, .draft = TEST_DATA "/models/tiny-text" } };
 static answer alone[N_ENGINES][N_NEIGHBOURS];
@@ -409,6 +410,7 @@ static int setup(void **state)
     for (size_t i = 0; i < N_ENGINES; i++) {
         const carat_options o = { .struct_size = sizeof o,
                                   .n_threads = kinds[i].threads,
+                                  .step_seconds = kinds[i].step_seconds,
                                   .chunk = kinds[i].chunk,
                                   .cache = ask_is_fake() ? CARAT_CACHE_F16 : kinds[i].cache,
                                   .lookup = kinds[i].lookup,
