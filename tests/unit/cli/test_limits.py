@@ -122,13 +122,14 @@ class Limits(unittest.TestCase):
     def test_headers_do_not_fit(self):
         """Below what the program and its libraries need for themselves the dynamic linker fails, with 127; the program alone takes
         over 4 MiB, without which the kernel cannot begin it."""
-        codes = set()
+        codes, without = set(), []
         for limit in range(6 * MIB, 32 * MIB, 2 * MIB):
             r = subprocess.run([CARAT, "run", self.model, "-p", "x", "-t", "2"], capture_output=True, stdin=subprocess.DEVNULL,
                                preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (limit, limit)))
             codes.add(r.returncode)
-            if r.returncode == 1:
-                self.assertRegex(r.stderr.decode(), FIGURES)
+            if r.returncode == 1 and not FIGURES.search(r.stderr.decode()):
+                without.append(r.stderr)
+        self.assertIn(without, [[], [b"carat: no memory for the prompt\n"]])  # a few KiB: less than to look at the model
         self.assertTrue(1 in codes and codes <= {1, 127}, codes)
 
     def test_control_group(self):

@@ -114,8 +114,8 @@ static void what_goes_round(void **state)
     (void)state;
     static const char *const cases[] = {
         "{\"$schema\":\"http://json-schema.org/draft-07/schema#\",\"$ref\":\"#\"}",
-        "{\"$schema\":\"draft-07\",\"$ref\":\"#/definitions/a\",\"definitions\":{\"a\":{\"$ref\":\"#/definitions/b\"},"
-        "\"b\":{\"$ref\":\"#/definitions/a\"}}}",
+        ("{\"$schema\":\"draft-07\",\"$ref\":\"#/definitions/a\",\"definitions\":{\"a\":{\"$ref\":\"#/definitions/b\"},"
+         "\"b\":{\"$ref\":\"#/definitions/a\"}}}"),
         "{\"$ref\":\"#\",\"not\":1}",
         "{\"allOf\":[{\"$ref\":\"#\"}],\"not\":1}",
         "{\"items\":{\"$ref\":\"#\"},\"minItems\":1,\"type\":\"array\"}",

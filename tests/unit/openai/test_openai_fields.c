@@ -19,8 +19,7 @@ static void test_what_is_ignored(void **state)
 {
     (void)state;
     static const char *const harmless[] = {
-        ", \"user\": \"me\", \"metadata\": {\"a\": [1]}, \"store\": true, \"service_tier\": \"x\", \"unheard_of\": "
-        "null",
+        ", \"user\": \"me\", \"metadata\": {\"a\": [1]}, \"store\": true, \"service_tier\": \"x\", \"unheard\": null",
         ", \"tools\": [], \"tool_choice\": \"auto\", \"function_call\": \"none\", \"stream\": false, \"echo\": false",
         ", \"suffix\": \"\", \"grammar\": null, \"json_schema\": null, \"response_format\": {\"type\": \"text\"}",
         ", \"modalities\": [\"text\"], \"best_of\": 1, \"prompt_logprobs\": false, \"model\": \"any\"",

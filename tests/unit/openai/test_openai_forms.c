@@ -91,8 +91,9 @@ static void test_response_formats(void **state)
     static const char *const good[] = {
         ", \"response_format\": {\"type\": \"json_object\"}",
         ", \"response_format\": {\"type\": \"json_object\", \"json_schema\": null}",
-        ", \"response_format\": {\"type\": \"json_schema\", \"json_schema\": {\"name\": \"n\", \"description\": \"d\", "
-        "\"strict\": true, \"schema\": {\"type\": \"object\"}}}",
+        (", \"response_format\": {\"type\": \"json_schema\", \"json_schema\": {\"name\": \"n\", \"description\": "
+         "\"d\", "
+         "\"strict\": true, \"schema\": {\"type\": \"object\"}}}"),
         ", \"response_format\": {\"type\": \"json_schema\", \"json_schema\": {\"strict\": false, \"schema\": {}}}",
         ", \"response_format\": {\"type\": \"json_object\", \"schema\": {\"type\": \"object\"}}",
     };
