@@ -9,7 +9,7 @@
 #include "fail.h"
 #include "unit.h"
 
-bool sweep_takes_all;
+bool sweep_takes_all, sweep_takes_third;
 
 /* No more is held than before. What other threads still hold is given back within a step, which may be after `before` was
  * taken: it follows downwards. */
@@ -66,8 +66,9 @@ void sweep(const trial *t)
         fail_msg("%s: %ld blocks and %ld bytes of mappings are not given back, and nothing was refused", t->name,
                  now.blocks - before.blocks, now.mapped - before.mapped);
     long step = sweep_takes_all || t->most == 0 ? 1 : (n_calls + t->most - 1) / t->most;
+    step *= sweep_takes_third && t->most ? 3 : 1;
     for (int onwards = 0; onwards < 2; onwards++)
-        for (long n = 1; n <= n_calls; n += step)
+        for (long n = 1 + (onwards ? step / 2 : 0); n <= n_calls; n += step)
             try_one(t, n, onwards, &before);
     printf("%-24s %5ld allocations, %ld of them refused\n", t->name, n_calls, (n_calls + step - 1) / step);
 }

@@ -14,7 +14,7 @@ typedef struct trial {
     long most;            /* allocations tried unless all are; 0: all */
 } trial;
 
-extern bool sweep_takes_all;
+extern bool sweep_takes_all, sweep_takes_third; /* every one; of those a third, unless `most` is 0 */
 
 /* Every run succeeds, or fails with an error that names memory; what it took is given back; verify holds. */
 void sweep(const trial *t);

@@ -2,6 +2,7 @@
  * short; nothing leaks, nothing is half-written, and an engine that was open goes on and gives the same answers.
  *
  *     test_memory            every so many-th allocation of the long ones
+ *     test_memory --third    a third of those
  *     test_memory --all      every one
  *
  * A pattern may follow: tests whose names match.
@@ -640,7 +641,8 @@ int main(int argc, char **argv)
         return 77;
     }
     sweep_takes_all = argc > i && strcmp(argv[i], "--all") == 0;
-    i += sweep_takes_all;
+    sweep_takes_third = argc > i && strcmp(argv[i], "--third") == 0;
+    i += sweep_takes_all || sweep_takes_third;
     if (argc > i)
         cmocka_set_test_filter(argv[i]);
     if (!mkdtemp(folder))

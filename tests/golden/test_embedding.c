@@ -109,7 +109,7 @@ static void alone_and_in_company(const char *path, size_t n_vocab, size_t contex
     static const struct {
         size_t chunk;
         int n_threads;
-    } ways[] = { { 0, 2 }, { 1, 1 }, { 100, 2 } };
+    } ways[] = { { 0, 2 }, { 1, 1 }, { 100, 1 } };
     embed_text_ids texts[N_TEXTS];
     carat_engine *e = open_tiny(path, 0, 1);
     uint32_t seed = 1;
