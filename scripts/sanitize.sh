@@ -11,6 +11,6 @@ export ASAN_OPTIONS=detect_leaks=1:allocator_may_return_null=1 UBSAN_OPTIONS=hal
 export LSAN_OPTIONS="suppressions=$PWD/tests/lsan.supp:print_suppressions=0"
 export TSAN_OPTIONS=halt_on_error=1
 if [ "$kind" = thread ]; then
-    exec scripts/test.sh "$build" --except kernels --suite check # kernels have no threads, and take minutes here
+    exec scripts/test.sh "$build" --except kernels --suite check --timeout-multiplier 20 # kernels have no threads
 fi
-exec scripts/test.sh "$build" --suite check
+exec scripts/test.sh "$build" --suite check --timeout-multiplier 20

@@ -42,7 +42,7 @@ static carat_generation settings(int is_hot, bool logprobs)
 static int setup(void **state)
 {
     (void)state;
-    alarm(GUARD);
+    unit_guard(GUARD);
     for (size_t i = 0; i < N_ENGINES; i++) {
         const carat_options o = { .struct_size = sizeof o,
                                   .n_threads = i < N_CHUNKS ? 1 : 2,

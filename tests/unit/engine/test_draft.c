@@ -48,7 +48,7 @@ static void one_that_is_right_saves_steps(void **state)
     carat_generation g = *ASK_GREEDY(TOKENS);
     g.n_top = 0;
     carat_request_options o = { .struct_size = sizeof o, .generation = &g };
-    alarm(SECONDS);
+    unit_guard(SECONDS);
     for (size_t i = 0; i < N_PROMPTS; i++) {
         o.prompt = prompts[i] = ask_random(e, i, 20 + 60 * i);
         ask_whole(plain, &o, &want[i]);

@@ -104,7 +104,7 @@ static void near(double have, double want, double bound, const char *what)
 static void the_mean_of_the_hidden_states(void **state)
 {
     (void)state;
-    alarm(GUARD);
+    unit_guard(GUARD);
     static embedding raw, unit;
     for (int k = 0; k < (ask_is_fake() ? 1 : 2); k++) {
         carat_engine *e = open_engine(k ? SIGHT : TINY, 1, 1, false);
@@ -131,14 +131,14 @@ static void the_mean_of_the_hidden_states(void **state)
         }
         carat_engine_close(e);
     }
-    alarm(0);
+    unit_guard(0);
 }
 
 /* In any chunks, on any number of threads, alone, beside answers and others, cold and cached. */
 static void nothing_else_has_a_part_in_it(void **state)
 {
     (void)state;
-    alarm(GUARD);
+    unit_guard(GUARD);
     enum { N = 24, SAID = 16 };
     static embedding want[N], have;
     static answer a[N], b[N];
@@ -199,7 +199,7 @@ static void nothing_else_has_a_part_in_it(void **state)
         carat_queue_close(q);
         carat_engine_close(e);
     }
-    alarm(0);
+    unit_guard(0);
 }
 
 /* The reference implementation's hidden states after the final norm. Each of ours differs from its by at most 1e-4 of their spread

@@ -57,7 +57,7 @@ static carat_prompt *show(carat_engine *e, const unsigned images[IMAGES])
 static void waiting_for_the_tower_takes_no_place(void **state)
 {
     (void)state;
-    alarm(SECONDS);
+    unit_guard(SECONDS);
     carat_options o = {
         .struct_size = sizeof o, .n_threads = 1, .chunk = LEN, .n_ctx = 128, .n_sessions = 4, .image_cache = 1
     };
@@ -92,7 +92,7 @@ static void waiting_for_the_tower_takes_no_place(void **state)
         carat_prompt_free(p);
     }
     carat_engine_close(small), carat_engine_close(large);
-    alarm(0);
+    unit_guard(0);
 }
 
 /* What is scored after pictures: the figures that a generation of the same tokens reports, also while others wait for the
@@ -101,7 +101,7 @@ static void continuations_after_pictures(void **state)
 {
     (void)state;
     enum { ROOM = 256, TOKENS = 160, CONTINUATIONS = 3 };
-    alarm(SECONDS);
+    unit_guard(SECONDS);
     const carat_options o = { .struct_size = sizeof o,
                               .n_threads = 1,
                               .chunk = 16,
@@ -142,7 +142,7 @@ static void continuations_after_pictures(void **state)
         carat_prompt_free(p), carat_prompt_free(beside);
     }
     carat_engine_close(e);
-    alarm(0);
+    unit_guard(0);
 }
 
 /* Two images behind a word, and another word. */

@@ -76,7 +76,7 @@ static int setup(void **state)
 {
     (void)state;
     carat_err e;
-    alarm(GUARD);
+    unit_guard(GUARD);
     const carat_options o = {
         .struct_size = sizeof o, .n_threads = 1, .chunk = 32, .n_ctx = 512, .n_sessions = 6, .image_cache = 4
     };

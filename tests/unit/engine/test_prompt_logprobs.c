@@ -35,7 +35,7 @@ static carat_engine *open_engine(const char *path, size_t chunk, int n_threads, 
 static int setup(void **state)
 {
     (void)state;
-    alarm(GUARD);
+    unit_guard(GUARD);
     engine = open_engine(TINY, 16, 1, false);
     return 0;
 }
@@ -47,7 +47,7 @@ static int teardown(void **state)
     carat_stats s = ask_stats(engine);
     bool all_gone = s.running == 0 && s.queued == 0 && s.kv_bytes_promised == 0;
     carat_engine_close(engine);
-    alarm(0);
+    unit_guard(0);
     return has_ended && all_gone ? 0 : -1;
 }
 

@@ -30,7 +30,7 @@ static carat_engine *open_engine(void)
 static int setup(void **state)
 {
     (void)state;
-    alarm(GUARD);
+    unit_guard(GUARD);
     engine = open_engine();
     return carat_queue_open(&queue, NULL) ? 0 : -1;
 }

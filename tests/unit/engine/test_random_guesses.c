@@ -406,7 +406,7 @@ static const char *draft_of(size_t kind)
 static int setup(void **state)
 {
     (void)state;
-    alarm(SECONDS);
+    unit_guard(SECONDS);
     for (size_t i = 0; i < N_ENGINES; i++) {
         const carat_options o = { .struct_size = sizeof o,
                                   .n_threads = kinds[i].threads,

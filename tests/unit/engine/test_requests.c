@@ -26,7 +26,7 @@ static carat_engine *engine; /* two places of 512 tokens */
 static int setup(void **state)
 {
     (void)state;
-    alarm(GUARD);
+    unit_guard(GUARD);
     const carat_options o = {
         .struct_size = sizeof o, .n_threads = 1, .chunk = 16, .n_ctx = 512, .n_sessions = 2, .n_queue = 3
     };
@@ -41,7 +41,7 @@ static int teardown(void **state)
     carat_stats s = ask_stats(engine);
     bool all_gone = s.running == 0 && s.queued == 0 && s.kv_bytes_promised == 0;
     carat_engine_close(engine);
-    alarm(0);
+    unit_guard(0);
     return has_ended && all_gone ? 0 : -1;
 }
 

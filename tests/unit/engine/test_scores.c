@@ -37,7 +37,7 @@ static carat_engine *open_engine(const char *path, bool no_cache)
 static int setup(void **state)
 {
     (void)state;
-    alarm(GUARD);
+    unit_guard(GUARD);
     engine = open_engine(TINY, false);
     return 0;
 }
@@ -49,7 +49,7 @@ static int teardown(void **state)
     carat_stats s = ask_stats(engine);
     bool all_gone = s.running == 0 && s.queued == 0 && s.kv_bytes_promised == 0;
     carat_engine_close(engine);
-    alarm(0);
+    unit_guard(0);
     return has_ended && all_gone ? 0 : -1;
 }
 

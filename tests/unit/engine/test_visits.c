@@ -26,7 +26,7 @@ static int setup(void **state)
 {
     (void)state;
     carat_err e;
-    alarm(GUARD);
+    unit_guard(GUARD);
     const carat_options o = { .struct_size = sizeof o, .n_threads = 2, .chunk = 64, .n_ctx = 1024, .n_sessions = 4 };
     ask_ids(3, ids, N);
     return carat_engine_open(SIGHT, &o, &engine, &e) ? 0 : -1;

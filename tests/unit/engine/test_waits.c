@@ -61,7 +61,7 @@ static int setup(void **state)
     (void)state;
     carat_err e;
     pthread_t first; /* a sanitizer begins its own thread with it */
-    alarm(GUARD);
+    unit_guard(GUARD);
     if (pthread_create(&first, NULL, do_nothing, NULL) == 0)
         pthread_join(first, NULL);
     n_before_engine = list_threads(before_engine);
