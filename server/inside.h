@@ -4,6 +4,7 @@
  *     listen.c        addresses, sockets
  *     descriptors.c   as many as connections need
  *     call.c          the life of a request
+ *     call_head.c     its headers
  *     call_run.c      its part with the engine
  *     call_reply.c    replies of JSON, faults, headers that every reply has
  *     routes.c        the table of paths

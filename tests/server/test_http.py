@@ -52,6 +52,17 @@ class Requests(Case):
         self.error(self.server.post(CHAT, HELLO | {"model": "gpt-4o"}), 404, "gpt-4o", code="model_not_found")
         self.error(self.server.get("/v1/models/gpt%2F4o"), 404, "gpt/4o")
 
+    def test_names_that_are_cut_or_no_texts(self):
+        for method, path in ("POST", "/api/show"), ("POST", "/models/unload"), ("POST", "/models/load"), ("DELETE", "/api/delete"), \
+                ("POST", "/api/pull"), ("POST", CHAT), ("POST", "/carat/weigh"):
+            for name in "tiny-text\0x", 7, ["tiny-text"]:
+                for key in ("model", "name") if path.startswith("/api") else ("model",):
+                    r = self.server.send(method, path, HELLO | {key: name})
+                    self.assertEqual((r.status, b"expected a" in r.body or b"NUL" in r.body), (400, True), (path, name, r.body))
+        self.assertEqual(self.server.post(CHAT, HELLO | {"model": "tiny-text"}).status, 200)
+        r = self.server.post(CHAT, HELLO | {"name": "mine"})  # a model's name in Ollama's requests alone
+        self.assertEqual((r.status, r.headers["x-carat-ignored"]), (200, "name"))
+
     def test_bodies_that_are_no_json(self):
         for body in b"{", b"\xff", b'"a', b"[" * 5000, b'{"a":1,"a":2}':
             self.assertEqual(self.server.post(CHAT, body).status, 400, body)
