@@ -33,13 +33,23 @@ static bool check_name(const char *name, carat_err *err)
                    CT_LORA_NAME - 1);
 }
 
+/* One that float32 holds, and does not make nothing of. */
+static bool check_scale(double scale, const char *of, carat_err *err)
+{
+    if (!isfinite((float)scale))
+        return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "%s: a scale that is no number", of);
+    return scale == 0 || (float)scale != 0 ||
+           ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "%s: a scale of %g is nothing in float32; 0 is no adapter", of,
+                   scale);
+}
+
 static bool open_file(const carat_adapter_file *f, ct_lora **out, carat_err *err)
 {
     *out = NULL;
     if (!f->path)
         return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "an adapter without a path");
-    if (!isfinite(f->scale) || !isfinite((float)f->scale))
-        return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "%s: a scale that is no number", f->path);
+    if (!check_scale(f->scale, f->path, err))
+        return false;
     if ((f->name && !check_name(f->name, err)) || !ct_lora_open(f->path, out, err))
         return false;
     if (f->name)
@@ -241,6 +251,8 @@ bool ct_api_blend(carat_engine *e, const carat_adapter_use *uses, size_t n, ct_b
         if (!u.adapter || u.adapter->engine != e)
             return ct_fail(err, CARAT_EARG, i, "adapter %zu of the list is %s", i,
                            u.adapter ? "another engine's" : "missing");
+        if (!check_scale(u.scale, u.adapter->name, err))
+            return false;
         shares[i] = (ct_share){ u.adapter->shared, (float)u.scale };
     }
     return ct_blend_new(&e->blends, shares, n, out, err);

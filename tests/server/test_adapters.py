@@ -69,6 +69,8 @@ class Adapters(Case):
         self.assertNotEqual(self.answer(lora=[{"id": 0, "scale": 1}, {"id": 1, "scale": 1}]), one)
         self.assertEqual(self.answer(model="tiny-text"), none)
         self.error(self.complete(lora=[{"id": 3, "scale": 1}]), 400, "there are 3 adapters")
+        self.error(self.complete(lora=[{"id": 0, "scale": 1e-60}]), 400, "nothing in float32")
+        self.error(self.complete(lora=[{"id": 0, "scale": 1e39}]), 400, "beyond float32")
         self.error(self.complete(model="four"), 404, "no model 'four'")
 
     def test_models_lists_them(self):
