@@ -87,14 +87,17 @@ static int run(int argc, char **argv)
     if (!cli_parse(&cli_eval, argc, argv, &args))
         return CLI_USAGE;
     const char *what = args.n ? args.v[0] : "";
-    const bool is_kl = strcmp(what, "kl") == 0, is_text = is_kl || strcmp(what, "perplexity") == 0;
+    const bool is_card = strcmp(what, "card") == 0, is_kl = strcmp(what, "kl") == 0,
+               is_text = is_kl || strcmp(what, "perplexity") == 0;
     if (!args.n)
         return cli_usage(&cli_eval, "evaluate what? (carat eval perplexity MODEL --text FILE)");
     if (not_offered(what))
         return cli_usage(&cli_eval, "'%s' is not offered: %s", what, not_offered(what));
-    if (!is_text && !is_task(what))
+    if (!is_text && !is_card && !is_task(what))
         return cli_usage(&cli_eval, "unknown evaluation '%s'", term_printable(what, name, sizeof name));
     memmove(args.v, args.v + 1, --args.n * sizeof *args.v);
+    if (is_card)
+        return args.n ? eval_card(args.v, args.n) : cli_usage(&cli_eval, "which results? (carat eval card FILES)");
     const char *model = cli_model_path(&args);
     if (!model || args.n)
         return cli_usage(&cli_eval, model ? "more than one model" : "which model?");
@@ -112,7 +115,7 @@ static int run(int argc, char **argv)
 
 const cli_command cli_eval = {
     .name = "eval",
-    .usage = "perplexity|kl|TASK MODEL [options]",
+    .usage = "perplexity|kl|TASK MODEL [options], or card FILES",
     .summary = "what a model scores, with its interval and what it can be compared with",
     .text =
         "perplexity: how well a model foresees a text: the mean negative log-likelihood of its tokens, and its\n"
@@ -139,6 +142,9 @@ const cli_command cli_eval = {
         "  carat eval humaneval gemma.gguf --data HumanEval.jsonl -o humaneval.jsonl\n"
         "  carat eval ruler gemma.gguf --length 32768 -o ruler.jsonl\n"
         "  carat eval gsm8k gemma-3-4b --url http://127.0.0.1:8080/v1 --data test.jsonl\n\n"
+        "card: what runs with --json have found, as the model's page has it: published, yours, interval, comparable or "
+        "not.\n\n"
+        "  carat eval card hellaswag.json mmlu.json\n\n"
         "With -o a run that was stopped is resumed by the same command; a file of other settings, another text or "
         "other\n"
         "arithmetic is refused.",

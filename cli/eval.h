@@ -36,6 +36,9 @@ int eval_kl(const char *model);
 const char *eval_wrong_task(const char *name);
 int eval_task(const char *name, const char *model);
 
+/* Results of tasks (files) as a table. The exit code. */
+int eval_card(const char *const *paths, size_t n);
+
 /* ---- on stdout, as text or as a JSON object ---- */
 
 void eval_show_perplexity(const ct_eval_perplexity *p, const ct_eval_windows *w, const carat_engine *e,

@@ -11,8 +11,7 @@
 #include "signals.h"
 #include "term.h"
 
-#define ROUND   128 /* tokens that a chat's marks may take */
-#define AT_ONCE 16  /* requests to a server */
+#define AT_ONCE 16 /* requests to a server */
 
 static bool is_chat(const ct_eval_model *m)
 {
@@ -101,7 +100,7 @@ static bool run_here(const char *name, const char *model, ct_eval_task *t, carat
     ct_eval_model m;
     const bool made_up = ct_eval_task_is_made_up(name); /* by the model's tokens */
     if (made_up && !cli_model_values.ctx)
-        cli_model_values.ctx = eval_opt.length + ROUND;
+        cli_model_values.ctx = eval_opt.length;         /* with the answer and a chat's marks */
     bool ok = made_up || open_task(t, name, NULL, err); /* before a model is loaded */
     ok = ok && eval_open_engine(model, &e, err) && (!made_up || open_task(t, name, carat_engine_tokenizer(e), err));
     if (ok) {

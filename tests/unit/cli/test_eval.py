@@ -344,6 +344,22 @@ class Tasks(Model):
         self.assertAlmostEqual(r["plain"]["macro"], sum(shares) / 2, delta=1e-9)
         self.assertEqual(r["plain"]["groups"]["music"]["n"], 3)
 
+    def test_a_card_of_results(self):
+        data = self.path("a.jsonl", lines(ITEMS))
+        r = json.loads(self.ok(*evaluate("arc", TINY_GGUF, "--data", data, "--json")).stdout)
+        r["published"] = [{"value": 56.2, "shots": 25, "of": "ARC-Challenge", "comparable": "no: other shots"},
+                          {"value": 60.0, "shots": 0, "comparable": "yes"}]
+        card = self.path("r.json", json.dumps(r).encode())
+        out = self.ok("eval", "card", card).stdout.decode()
+        for part in (r["model"], "ARC ", "56.2", "no: other shots (ARC-Challenge)", "yes", "%.1f" % (100 * r["normalised"]["share"])):
+            self.assertIn(part, out)
+        rows = json.loads(self.ok("eval", "card", card, "--json").stdout)
+        self.assertEqual([(row["published"], row["comparable"]) for row in rows], [(56.2, "no: other shots"), (60.0, "yes")])
+        self.assertAlmostEqual(rows[0]["interval_95"][0], 100 * r["normalised"]["interval_95"][0], delta=1e-6)
+        self.refused("eval", "card", says="which results?", code=2)
+        self.refused("eval", "card", data, says="a.jsonl")
+        self.refused("eval", "card", self.path("p.json", b'{"task": "perplexity"}'), says="is no result of a task")
+
     def test_what_is_not_offered_is_said(self):
         for name in ("mmmu", "docvqa", "chartqa", "textvqa", "ai2d", "math", "ifeval", "mteb-sts"):
             self.refused("eval", name, TINY_GGUF, "--data", "x", says="'%s' is not offered: " % name, code=2)
