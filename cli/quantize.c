@@ -13,7 +13,7 @@
 #include "term.h"
 
 static struct {
-    const char *type, *embedding_type, *output_type, *vision_type, *imatrix;
+    const char *type, *embedding_type, *output_type, *vision_type, *imatrix, *mmproj;
     cli_list rules;
     uint64_t target;
     int64_t threads;
@@ -28,6 +28,7 @@ static const cli_option options[] = {
     { 0, "embedding-type", "token-embedding-type", CLI_TEXT, &opt.embedding_type, "T", "of the table of embeddings" },
     { 0, "output-type", "output-tensor-type", CLI_TEXT, &opt.output_type, "T", "of the output head, which Gemma 3 shares with the table" },
     { 0, "vision-type", NULL, CLI_TEXT, &opt.vision_type, "T", "of a vision tower's matrices", .otherwise = "as they are; f32 becomes bf16" },
+    { 0, "mmproj", NULL, CLI_TEXT, &opt.mmproj, "FILE", "of a folder: where its vision tower goes, in its own types or --vision-type" },
     { 0, "imatrix", NULL, CLI_TEXT, &opt.imatrix, "FILE", "an importance matrix of the model: carat imatrix, or llama.cpp's" },
     { 0, "target-size", NULL, CLI_SIZE, &opt.target, "SIZE", "the most that the file may have, like 2.5G: the types with the least error are searched" },
     { 't', "threads", NULL, CLI_INT, &opt.threads, "N", "threads", .otherwise = "the physical cores allowed", .max = 512 },
@@ -51,7 +52,7 @@ typedef struct tally {
 } tally;
 
 static tally tallies[32];
-static size_t n_tally;
+static size_t n_tally, n_tower; /* n_tower: tensors in a file of their own */
 
 static void count(const carat_quantized *t)
 {
@@ -70,7 +71,10 @@ static void on_tensor(void *arg, const carat_quantized *t)
 {
     (void)arg;
     char error[32] = "";
-    count(t);
+    const bool is_tower = opt.mmproj && (strncmp(t->name, "v.", 2) == 0 || strncmp(t->name, "mm.", 3) == 0);
+    n_tower += is_tower;
+    if (!is_tower)
+        count(t);
     if (!opt.list)
         return;
     if (!isnan(t->error))
@@ -87,6 +91,8 @@ static void report(const char *path, const carat_quantize_result *r)
         n += (size_t)snprintf(types + n, sizeof types - n, "%s%s %zu", i ? ", " : "", tallies[i].type, tallies[i].n);
     term_note("%s: %zu tensors (%s), %.1f MB of %.1f MB", path, r->n_tensors, types, (double)r->bytes_out / 1e6,
               (double)r->bytes_in / 1e6);
+    if (opt.mmproj)
+        term_note("%s: its vision tower, %zu tensors", opt.mmproj, n_tower);
 }
 
 static bool quantize(const char *in, const char *out, carat_err *err)
@@ -103,6 +109,7 @@ static bool quantize(const char *in, const char *out, carat_err *err)
         .output_type = opt.output_type,
         .vision_type = opt.vision_type,
         .imatrix = opt.imatrix,
+        .mmproj = opt.mmproj,
         .target_bytes = opt.target,
         .n_threads = (size_t)opt.threads,
         .tensor = on_tensor,
@@ -126,7 +133,9 @@ static int run(int argc, char **argv)
         return cli_usage(&cli_quantize, "needs a model and the file that is to be written");
     if (cli_is_stream(&cli_quantize, "output", args.v[1]))
         return CLI_USAGE;
-    if (!opt.type && !opt.target && !opt.rules.n && !opt.vision_type)
+    if (opt.mmproj && cli_is_stream(&cli_quantize, "tower's file", opt.mmproj))
+        return CLI_USAGE;
+    if (!opt.type && !opt.target && !opt.rules.n && (!opt.vision_type || opt.mmproj))
         return cli_usage(&cli_quantize, "needs --type or --target-size");
     term_init(opt.quiet);
     carat_err err;
@@ -151,6 +160,7 @@ const cli_command cli_quantize = {
         "  carat quantize gemma-3-4b-it-bf16.gguf gemma-3-4b-it-q4_k_m.gguf --type q4_k_m\n"
         "  carat quantize gemma-3-4b/ small.gguf --type iq3_m --imatrix imatrix.gguf --tensor attn_v=q6_k\n"
         "  carat quantize gemma-3-4b-it-bf16.gguf fits.gguf --target-size 2.5G --imatrix imatrix.gguf\n"
+        "  carat quantize gemma-3-4b-it/ small.gguf --type q4_k_m --mmproj mmproj-bf16.gguf\n"
         "  carat quantize mmproj-bf16.gguf mmproj-q8_0.gguf --vision-type q8_0",
     .tables = { &table },
     .run = run,

@@ -183,3 +183,38 @@ bool ct_write_model_keys(ct_gguf_writer *w, const ct_model *m, carat_err *err)
     close_vocabulary(&v);
     return ok || ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for a vocabulary of %zu tokens", v.n);
 }
+
+/* ---- a tower ---- */
+
+void ct_write_tower_shape(ct_gguf_writer *w, const ct_vision_config *c, const char *arch)
+{
+    const struct {
+        const char *key;
+        uint32_t value;
+    } keys[] = { { "block_count", c->n_layer },     { "embedding_length", c->hidden },
+                 { "feed_forward_length", c->ffn }, { "attention.head_count", c->n_head },
+                 { "image_size", c->image_size },   { "patch_size", c->patch_size },
+                 { "num_channels", c->n_channel } };
+    char key[80];
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        snprintf(key, sizeof key, "%s.vision.%s", arch, keys[i].key);
+        ct_gguf_writer_u32(w, key, keys[i].value);
+    }
+    snprintf(key, sizeof key, "%s.vision.attention.layer_norm_epsilon", arch);
+    ct_gguf_writer_f32(w, key, c->eps);
+}
+
+void ct_write_tower_keys(ct_gguf_writer *w, const ct_vision_config *c, size_t text_width)
+{
+    static const float half[3] = { 0.5f, 0.5f, 0.5f };
+    ct_write_tower_shape(w, c, "clip");
+    ct_gguf_writer_text(w, "general.architecture", "clip");
+    ct_gguf_writer_text(w, "general.type", "mmproj");
+    ct_gguf_writer_bool(w, "clip.has_vision_encoder", true);
+    ct_gguf_writer_bool(w, "clip.use_gelu", true);
+    ct_gguf_writer_u32(w, "clip.vision.projection_dim", (uint32_t)text_width);
+    ct_gguf_writer_f32s(w, "clip.vision.image_mean", half, 3);
+    ct_gguf_writer_f32s(w, "clip.vision.image_std", half, 3);
+    ct_gguf_writer_text(w, "clip.projector_type", "gemma3");
+    ct_gguf_writer_u32(w, "clip.vision.projector.scale_factor", ct_vision_pool(c));
+}

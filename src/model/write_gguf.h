@@ -16,4 +16,9 @@ void ct_write_config_keys(ct_gguf_writer *w, const ct_config *c);
  * CARAT_ENOMEM. */
 bool ct_write_model_keys(ct_gguf_writer *w, const ct_model *m, carat_err *err);
 
+/* Those of a tower in a file of its own, as llama.cpp's converter has them (mmproj). */
+void ct_write_tower_keys(ct_gguf_writer *w, const ct_vision_config *c, size_t text_width);
+/* Those that say the tower's shape, behind "clip" or, beside the text model, "gemma3". */
+void ct_write_tower_shape(ct_gguf_writer *w, const ct_vision_config *c, const char *arch);
+
 #endif

@@ -66,6 +66,8 @@ static bool settle(const ct_input_tensor *t, ct_choice *c, ct_type type, carat_e
 /* What a tensor is without rules. A tower keeps what it has; float32 matrices of one become bf16. */
 static ct_type usual(const ct_input *in, const ct_input_tensor *t, const ct_mix *mix)
 {
+    if (t->is_vector)
+        return CT_F32;
     if (t->is_vision)
         return t->is_matrix && t->t->type == CT_F32 ? CT_BF16 : t->t->type;
     if (!t->is_matrix)

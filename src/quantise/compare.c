@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "quantise/quantise.h"
 #include "quantise/rows.h"
 
@@ -147,6 +148,8 @@ bool ct_compare(const char *path_a, const char *path_b, size_t n_threads, carat_
     ct_rows r = { 0 };
     size_t widest = 1;
     bool ok = ct_input_open(&a, path_a, err) && ct_input_open(&b, path_b, err);
+    if (ok && (a.leaves_tower || b.leaves_tower))
+        ct_logf(CARAT_LOG_WARN, "%s: its vision tower is not compared", a.leaves_tower ? path_a : path_b);
     for (size_t i = 0; ok && i < a.n; i++)
         widest = a.tensors[i].t->dims[0] > widest ? (size_t)a.tensors[i].t->dims[0] : widest;
     ok = ok && ct_rows_open(&r, (int)n_threads, widest, err) && compare_all(&a, &b, &r, fn, arg, err);

@@ -8,8 +8,6 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "base/log.h"
-#include "model/tower.h"
 #include "model/write_gguf.h"
 
 /* ---- names ---- */
@@ -43,7 +41,7 @@ static bool is_tower_matrix(const char *name)
     return strncmp(name, "v.blk.", 6) == 0;
 }
 
-static void describe(ct_input_tensor *i, const ct_tensor *t)
+void ct_input_describe(ct_input_tensor *i, const ct_tensor *t)
 {
     i->t = t;
     i->is_vision = strncmp(i->name, "v.", 2) == 0 || strncmp(i->name, "mm.", 3) == 0;
@@ -63,6 +61,11 @@ static int by_place(const void *x, const void *y)
     return (a->offset > b->offset) - (a->offset < b->offset);
 }
 
+void ct_input_sort(ct_input *in)
+{
+    qsort(in->tensors, in->n, sizeof *in->tensors, by_place);
+}
+
 static bool no_memory(const ct_input *in, carat_err *err)
 {
     return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "%s: no memory for its list of tensors", in->path);
@@ -76,9 +79,9 @@ static bool list_gguf(ct_input *in, const ct_tensors *all, carat_err *err)
     for (size_t k = 0; k < all->n; k++) {
         ct_input_tensor *i = &in->tensors[in->n++];
         snprintf(i->name, sizeof i->name, "%s", all->items[k].name);
-        describe(i, &all->items[k]);
+        ct_input_describe(i, &all->items[k]);
     }
-    qsort(in->tensors, in->n, sizeof *in->tensors, by_place);
+    ct_input_sort(in);
     return true;
 }
 
@@ -136,7 +139,7 @@ static bool list_part(void *arg, ct_part part, size_t layer)
         snprintf(i->name, sizeof i->name, "%s", ct_part_get(part)->gguf);
     else
         snprintf(i->name, sizeof i->name, "blk.%zu.%s", layer, ct_part_get(part)->gguf);
-    describe(i, t);
+    ct_input_describe(i, t);
     i->adds_one = ct_part_get(part)->is_norm;
     l->in->n++;
     return true;
@@ -149,8 +152,7 @@ static bool open_folder(ct_input *in, carat_err *err)
     in->tensors = calloc((size_t)in->cfg.n_layer * CT_N_PARTS + CT_N_PARTS, sizeof *in->tensors);
     if (!in->tensors)
         return no_memory(in, err);
-    if (in->cfg.vision.present)
-        ct_logf(CARAT_LOG_WARN, "%s: its vision tower is not written: GGUF files keep it apart (mmproj)", in->path);
+    in->leaves_tower = in->cfg.vision.present;
     return ct_part_each(&in->cfg, list_part, &(listing){ in, err });
 }
 
@@ -167,6 +169,7 @@ void ct_input_close(ct_input *in)
 {
     free(in->tensors);
     ct_model_close(in->model);
+    ct_tower_close(in->tower);
     ct_source_close(&in->src);
     *in = (ct_input){ 0 };
 }
@@ -181,6 +184,10 @@ static bool is_of_quantising(const char *key)
 bool ct_input_write_keys(const ct_input *in, ct_gguf_writer *w, carat_err *err)
 {
     const ct_gguf *g = in->src.gguf;
+    if (in->tower) {
+        ct_write_tower_keys(w, &in->tower->cfg, in->tower->text_width);
+        return true;
+    }
     if (!g)
         return ct_write_model_keys(w, in->model, err);
     for (size_t i = 0; i < ct_gguf_n_kv(g); i++)

@@ -10,6 +10,7 @@
 
 #include "base/rng.h"
 #include "base/size.h"
+#include "model/write_gguf.h"
 
 #define POOL 65536 /* values drawn once; every row begins somewhere else in them */
 
@@ -95,36 +96,12 @@ static ct_type type_of(const ct_synth_tower *t, const part *p)
 
 static void write_keys(ct_gguf_writer *w, const ct_synth_tower *t)
 {
-    const ct_vision_config *c = &t->cfg;
-    const char *arch = t->is_alone ? "clip" : "gemma3";
-    const struct {
-        const char *key;
-        uint32_t value;
-    } keys[] = { { "block_count", c->n_layer },     { "embedding_length", c->hidden },
-                 { "feed_forward_length", c->ffn }, { "attention.head_count", c->n_head },
-                 { "image_size", c->image_size },   { "patch_size", c->patch_size },
-                 { "num_channels", c->n_channel } };
-    char key[80];
-    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
-        snprintf(key, sizeof key, "%s.vision.%s", arch, keys[i].key);
-        ct_gguf_writer_u32(w, key, keys[i].value);
-    }
-    snprintf(key, sizeof key, "%s.vision.attention.layer_norm_epsilon", arch);
-    ct_gguf_writer_f32(w, key, c->eps);
-    if (!t->is_alone) {
-        ct_gguf_writer_u32(w, "gemma3.mm.tokens_per_image", c->tokens_per_image);
+    if (t->is_alone) {
+        ct_write_tower_keys(w, &t->cfg, t->text_width);
         return;
     }
-    static const float half[3] = { 0.5f, 0.5f, 0.5f };
-    ct_gguf_writer_text(w, "general.architecture", "clip");
-    ct_gguf_writer_text(w, "general.type", "mmproj");
-    ct_gguf_writer_bool(w, "clip.has_vision_encoder", true);
-    ct_gguf_writer_bool(w, "clip.use_gelu", true);
-    ct_gguf_writer_u32(w, "clip.vision.projection_dim", t->text_width);
-    ct_gguf_writer_f32s(w, "clip.vision.image_mean", half, 3);
-    ct_gguf_writer_f32s(w, "clip.vision.image_std", half, 3);
-    ct_gguf_writer_text(w, "clip.projector_type", "gemma3");
-    ct_gguf_writer_u32(w, "clip.vision.projector.scale_factor", ct_vision_pool(c));
+    ct_write_tower_shape(w, &t->cfg, "gemma3");
+    ct_gguf_writer_u32(w, "gemma3.mm.tokens_per_image", t->cfg.tokens_per_image);
 }
 
 bool ct_synth_tower_declare(ct_gguf_writer *w, const ct_synth_tower *t, uint64_t *bytes, carat_err *err)

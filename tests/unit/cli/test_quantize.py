@@ -13,7 +13,7 @@ import subprocess
 import time
 
 from models import F32, LIST, TEXT, U32, Gguf
-from program import CARAT, TINY, TINY_GGUF, main
+from program import CARAT, SIGHT, TINY, TINY_GGUF, main
 from quantizing import Quantizing, types_of
 
 OF_QUANTISING = "general.file_type", "general.quantization_version"
@@ -235,6 +235,38 @@ class Quantize(Quantizing):
         self.assertEqual(q["v.patch_embd.weight"], before["v.patch_embd.weight"])
         again = self.quantize("--type", "q4_0", model=self.quantize("--vision-type", "f16", model=tower), name="f.gguf")
         self.assertEqual(types_of(again)["v.blk.0.attn_q.weight"], "F16")
+
+    def soft(self, *model):
+        out = self.path("soft.f32")
+        self.ok("logits", *model, "--image", SIGHT + "/test/004-0.jpg", "--soft-tokens", out, "-t", "1")
+        with open(out, "rb") as f:
+            return f.read()
+
+    def test_a_folders_tower_becomes_a_file_of_its_own(self):
+        tower = self.path("mmproj.gguf")
+        text = self.quantize("--type", "bf16", "--mmproj", tower, model=SIGHT)
+        self.assertEqual(self.soft(text, "--mmproj", tower), self.soft(SIGHT))
+        types, g = types_of(tower), Gguf(tower)
+        self.assertEqual((g.keys["general.architecture"], g.keys["general.type"]), ((TEXT, b"clip"), (TEXT, b"mmproj")))
+        self.assertEqual(g.keys["clip.projector_type"], (TEXT, b"gemma3"))
+        self.assertEqual(g.tensors["v.patch_embd.weight"][0], [14, 14, 3, 96])
+        self.assertEqual({types[n] for n in types if n.endswith(".bias") or "ln" in n or "norm" in n or "position" in n}, {"F32"})
+        self.assertEqual(types["v.blk.0.attn_q.weight"], "BF16")
+        self.assertFalse([n for n in types_of(text) if n.startswith(("v.", "mm."))])
+        self.quantize("--type", "q4_0", "--vision-type", "q8_0", "--mmproj", tower, model=SIGHT, name="q.gguf")
+        self.assertEqual(types_of(tower)["v.blk.0.attn_q.weight"], "Q8_0")
+        self.assertNotEqual(self.soft(text, "--mmproj", tower), self.soft(SIGHT))
+
+    def test_a_tower_apart_that_cannot_be(self):
+        out, tower = self.path("o.gguf"), self.path("t.gguf")
+        for model in TINY_GGUF, TINY:
+            self.refused("quantize", model, out, "--type", "q8_0", "--mmproj", tower, says="no folder with a vision tower")
+        self.refused("quantize", SIGHT, out, "--type", "q8_0", "--mmproj", out, says="two names")
+        self.refused("quantize", SIGHT, out, "--mmproj", tower, "--vision-type", "bf16", says="needs --type", code=2)
+        self.refused("quantize", SIGHT, out, "--type", "q8_0", "--mmproj", SIGHT + "/model.safetensors", says="model.safetensors")
+        self.refused("quantize", SIGHT, out, "--type", "q8_0", "--mmproj", self.path("no/t.gguf"), says="no/t.gguf")
+        self.assertFalse(os.path.exists(out) or os.path.exists(tower))
+        self.assertIn(b"its vision tower is not written", self.ok("quantize", SIGHT, out, "--type", "q8_0").stderr)
 
     def test_quantised_twice_is_said(self):
         q8 = self.quantize("--type", "q8_0", name="q8.gguf")
