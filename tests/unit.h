@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -24,6 +25,12 @@
 #ifndef UNIT_SANITIZED
 #define UNIT_SANITIZED 0
 #endif
+
+/* How far a long sweep goes at a time: make check takes every n-th, the long suite, which sets CARAT_TEST_ALL, every one. */
+static inline size_t unit_step(size_t n)
+{
+    return getenv("CARAT_TEST_ALL") ? 1 : n;
+}
 
 /* Ends a program that hangs, after so many seconds: with a sanitizer, which takes ten times as long, after ten times as many. */
 static inline void unit_guard(unsigned seconds)

@@ -283,7 +283,7 @@ static void loaded_while_running_and_freed_while_in_use(void **state)
 {
     (void)state;
     carat_err e;
-    carat_engine *engine = open_engine(2, N_FILES);
+    carat_engine *engine = open_engine(1, N_FILES);
     const carat_adapter_use own = use(engine, 2, 1);
     const told expected = ask(engine, 0, &own, 1);
     carat_request *busy = submit(engine, 1, NULL, 0), *all[8];

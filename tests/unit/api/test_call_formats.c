@@ -213,7 +213,7 @@ static void text_is_as_without_the_form(void **state)
     (void)state;
     static answer a[ANSWERS], b[ANSWERS];
     carat_format *f = open_form(CARAT_FORMAT_TEXT_OR_CALLS, false, NULL, 0);
-    for (uint64_t seed = 0; seed < 4; seed++) {
+    for (uint64_t seed = 0; seed < 4; seed += unit_step(3)) {
         carat_sampling s = wild;
         s.seed = 10 * seed;
         s.temperature = seed ? 0.9f : 0;

@@ -310,7 +310,7 @@ static void hostile_texts_are_text(void **state)
         "\n````",
     };
     for (size_t i = 0; i < sizeof units / sizeof *units; i++)
-        repeated("", units[i], (1 << 20) / strlen(units[i]), CT_CALL_MOST_UNNAMED + 4096,
+        repeated("", units[i], (1 << 20) / strlen(units[i]) / unit_step(4), CT_CALL_MOST_UNNAMED + 4096,
                  strstr(units[i], "\"\"\"") != NULL);
     repeated("{\"name\": \"put\", \"parameters\": {\"a\": ", "[", 1 << 20, CT_CALL_MOST_UNNAMED, false);
     repeated("{\"name\": \"put\", \"parameters\": {\"a\": \"", "x", (16 << 20) + 100, CT_CALL_MOST_HELD, false);

@@ -165,7 +165,7 @@ static void many_requests_one_thread(void **state)
             carat_request_free(ev->request);
         }
     }
-    for (size_t i = 0; i < MANY; i++) {
+    for (size_t i = 0; i < MANY; i += unit_step(3)) {
         carat_prompt *p = ask_random(engine, 100 + i, 5 + i * 7 % 90);
         const carat_request_options o = {
             .struct_size = sizeof o, .prompt = p, .generation = ASK_GREEDY(3 + i % 45), .n_answers = 1 + i % MOST
@@ -401,14 +401,14 @@ static void a_drained_engine_takes_no_more(void **state)
 static void an_engine_closes_at_once(void **state)
 {
     (void)state;
-    for (int i = 0; i < 50; i++) {
+    for (size_t i = 0; i < 50; i += unit_step(3)) {
         carat_engine *own = open_engine();
         carat_prompt *p = ask_random(own, 10, 200);
         carat_request *r[4];
         for (int k = 0; k < 4; k++)
             r[k] = submit(own, p, 100, 1 + (size_t)k % 2, k < 2 ? queue : NULL, NULL);
         carat_prompt_free(p);
-        ask_sleep(0.0004 * (i % 10));
+        ask_sleep(0.0004 * (double)(i % 10));
         for (int k = 0; k < 4; k++)
             carat_request_free(r[k]);
         carat_engine_close(own);

@@ -139,7 +139,7 @@ static inline void flip_file(const char *name, const ct_map *m, const json_t *wa
     uint8_t *copy = malloc(m->size);
     size_t step = 1 + m->size / 300;
     for (size_t at = 0; at < m->size; at += step)
-        for (int k = 0; k < 10; k++) {
+        for (size_t k = at / step % unit_step(3); k < 10; k += unit_step(3)) {
             ct_image im;
             carat_err e = { 0 };
             memcpy(copy, m->data, m->size);

@@ -192,7 +192,7 @@ static void nothing_near_by_is_better(void **state)
     for (int t = 0; t < N_TYPES; t++) {
         const ct_type_info *info = ct_type_get(bound[t].type);
         double most = 0;
-        for (int round = 0; round < 200; round++) {
+        for (size_t round = 0; round < 200 / unit_step(4); round++) {
             float x[256];
             uint8_t b[292];
             for (int i = 0; i < 256; i++)
