@@ -341,6 +341,6 @@ bool ct_cpu_open(const ct_cpu_options *o, ct_pool *pool, ct_backend *out, carat_
 const char *ct_cpu_best(void)
 {
     ct_kernels k;
-    ct_kernels_for(&k, ct_cpu_detect());
+    ct_kernels_for(&k, ct_cpu_preferred());
     return k.isa;
 }

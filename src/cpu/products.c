@@ -20,11 +20,26 @@ size_t ct_linear_scratch(const ct_kernels *k)
     return k->mul_scratch > CT_ATTEND_SCRATCH ? k->mul_scratch : CT_ATTEND_SCRATCH;
 }
 
+static bool is_tiled(const ct_linear_job *j, ct_acts_form form)
+{
+    return j->k->acts_tiled[form] && j->n >= j->k->tiled_tokens;
+}
+
+size_t ct_linear_acts_rows(const ct_kernels *k, ct_acts_form form, size_t n)
+{
+    return k->acts_tiled[form] ? (n + CT_TILED - 1) / CT_TILED * CT_TILED : n;
+}
+
 static void convert(const ct_linear_job *j, const float *x, size_t cols, ct_acts_form form)
 {
-    size_t stride = ct_acts_stride(form, cols);
+    const size_t stride = ct_acts_stride(form, cols);
+    const bool tiled = is_tiled(j, form);
     for (size_t r = j->begin; r < j->end; r++)
-        j->k->acts[form](x + r * cols, cols, j->acts[form] + r * stride);
+        if (tiled)
+            j->k->acts_tiled[form](x + r * cols, cols,
+                                   j->acts[form] + r / CT_TILED * CT_TILED * stride + r % CT_TILED * 64);
+        else
+            j->k->acts[form](x + r * cols, cols, j->acts[form] + r * stride);
 }
 
 static size_t panels(const ct_matrix *m)
@@ -51,7 +66,8 @@ static void multiply(const ct_linear_job *j, const ct_product *p, size_t begin, 
                    .x_stride = stride,
                    .n = n,
                    .y = p->y + token * p->w->rows,
-                   .y_stride = p->w->rows };
+                   .y_stride = p->w->rows,
+                   .x_is_tiled = is_tiled(j, form) };
     j->k->mul[p->w->type][form](&mul, begin, end, j->scratch);
 }
 

@@ -28,7 +28,7 @@ typedef struct ct_linear_job {
     ct_pool *pool;
     bool exact;           /* f32 activations for every matrix */
     bool is_many;         /* never a row by itself: the form may be one that only many rows are faster in */
-    uint8_t *const *acts; /* [CT_N_ACTS]: n rows in each form that a matrix of the job needs */
+    uint8_t *const *acts; /* [CT_N_ACTS]: ct_linear_acts_rows in each form that a matrix of the job needs */
     size_t n;             /* rows */
     size_t begin, end;    /* this thread's own rows */
     int n_threads;        /* in the job */
@@ -38,6 +38,9 @@ typedef struct ct_linear_job {
 
 /* The form in which a matrix of this type takes its activations. */
 ct_acts_form ct_linear_form(const ct_kernels *k, bool exact, bool is_many, ct_type type);
+
+/* Rows of activations that n tokens take in a form. */
+size_t ct_linear_acts_rows(const ct_kernels *k, ct_acts_form form, size_t n);
 
 /* Bytes of scratch with which a thread can multiply and attend. */
 size_t ct_linear_scratch(const ct_kernels *k);

@@ -78,7 +78,8 @@ static void take_all(ct_text *t, ct_arena *a)
     t->inv_freq_global = ct_arena_take(a, c->head_dim / 2, sizeof(float));
     for (int f = 0; f < CT_N_ACTS; f++)
         if (t->acts_cols[f])
-            t->acts[f] = ct_arena_take(a, batch, ct_acts_stride((ct_acts_form)f, t->acts_cols[f]));
+            t->acts[f] = ct_arena_take(a, ct_linear_acts_rows(t->k, (ct_acts_form)f, batch),
+                                       ct_acts_stride((ct_acts_form)f, t->acts_cols[f]));
     ct_text_dense_take(t, a);
     ct_text_thread *threads = ct_arena_take(a, (size_t)t->n_threads, sizeof *threads), counted;
     for (int i = 0; i < t->n_threads; i++)

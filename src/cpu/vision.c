@@ -49,7 +49,8 @@ static void take_all(ct_vision *v, ct_arena *a)
     v->shade = ct_arena_take(a, 256, sizeof(float));
     for (int f = 0; f < CT_N_ACTS; f++)
         if (v->acts_cols[f])
-            v->acts[f] = ct_arena_take(a, v->block, ct_acts_stride((ct_acts_form)f, v->acts_cols[f]));
+            v->acts[f] = ct_arena_take(a, ct_linear_acts_rows(v->k, (ct_acts_form)f, v->block),
+                                       ct_acts_stride((ct_acts_form)f, v->acts_cols[f]));
     v->counters = ct_arena_take(a, ct_vision_calls(v), sizeof *v->counters);
     ct_vision_own *own = ct_arena_take(a, (size_t)v->n_threads, sizeof *own), counted;
     for (int i = 0; i < v->n_threads; i++)

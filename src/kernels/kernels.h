@@ -33,6 +33,7 @@
 typedef enum ct_acts_form { CT_ACTS_F32, CT_ACTS_BF16, CT_ACTS_Q8, CT_ACTS_GRID, CT_N_ACTS } ct_acts_form;
 
 #define CT_ACTS_GROUP 32
+#define CT_TILED      16 /* tokens that stand in tiles together */
 #define CT_ACTS_TINY  0x1p-100f
 #define CT_GRID_TINY  0x1p-64f
 #define CT_GRID_HUGE  0x1p90f
@@ -106,6 +107,7 @@ typedef struct ct_mul {
     size_t n;        /* tokens */
     float *y;
     size_t y_stride; /* floats */
+    bool x_is_tiled; /* x as ct_kernels.acts_tiled puts it, from a token on whose number sixteen divides */
 } ct_mul;
 
 typedef void ct_mul_fn(const ct_mul *m, size_t panel_begin, size_t panel_end, void *scratch);
@@ -210,6 +212,11 @@ typedef struct ct_kernels {
 
     /* One token's vector into a form. dst 64-aligned, ct_acts_stride bytes. */
     void (*acts[CT_N_ACTS])(const float *x, size_t cols, void *dst);
+    /* Where products of many tokens, tiled_tokens and more, like them better in tiles; else NULL. Sixteen tokens share the
+     * bytes of their rows: 32 columns of token t begin at t / 16 * 16 * stride + 1024 * (column / 32) + t % 16 * 64. dst is
+     * the place of the first; cols is a multiple of 32. Of the last tokens, too, all sixteen rows' bytes are there. */
+    void (*acts_tiled[CT_N_ACTS])(const float *x, size_t cols, void *dst);
+    size_t tiled_tokens;
 
     /* y = x / sqrt(mean(x^2) + eps) * w, w already including Gemma's +1. The sum of squares runs in f32 over a fixed
      * number of lanes. y may be x. */
@@ -285,7 +292,11 @@ CT_ARM_LEVELS(CT_LEVEL_INSTALLER)
  * tries them; if they multiply otherwise than they should, that is a warning (base/log.h) and they are no feature. */
 unsigned ct_cpu_detect(void);
 
-/* The mask named by a level; "" or NULL is everything found. False with a message if the name is unknown or this
+/* Of what is found on a processor of this maker ("GenuineIntel"), what is faster there than the level below. */
+unsigned ct_cpu_choose(unsigned found, const char *vendor);
+unsigned ct_cpu_preferred(void); /* of what this machine has */
+
+/* The mask named by a level, whether it pays here or not; "" or NULL is the best. False with a message if the name is unknown or this
  * machine lacks it; the message lists the levels that it has. */
 bool ct_cpu_by_name(const char *name, unsigned *mask, char msg[160]);
 

@@ -148,6 +148,22 @@ static void check_equal(ct_acts_form form, size_t cols, const uint8_t *got, cons
         check_fail("sums of %zu columns differ from generic", cols);
 }
 
+/* The same groups, 1024 bytes apart, and nothing between them. */
+static void check_tiled(const check *c, ct_acts_form form, const float *x, size_t cols, const uint8_t *rows)
+{
+    const size_t groups = cols / CT_ACTS_GROUP;
+    uint8_t *got = guarded((groups - 1) * 1024 + 64, 64, true);
+    c->isa->acts_tiled[form](x, cols, got);
+    for (size_t g = 0; g < groups; g++) {
+        if (memcmp(got + 1024 * g, rows + 64 * g, 64) != 0)
+            check_fail("group %zu of %zu columns differs in tiles", g, cols);
+        for (size_t i = 64; i < 1024 && g + 1 < groups; i++)
+            if (got[1024 * g + i] != 0xFF)
+                check_fail("wrote byte %zu behind group %zu", i, g);
+    }
+    unguard(got);
+}
+
 static void check_form(check *c, ct_acts_form form)
 {
     static const size_t any[] = { 1, 2, 3, 15, 16, 17, 31, 33, 63, 72, 144, 257, 640 };
@@ -165,6 +181,8 @@ static void check_form(check *c, ct_acts_form form)
             c->generic->acts[form](x, cols, expected);
             check_definition(form, x, cols, expected);
             check_equal(form, cols, got, expected);
+            if (c->isa->acts_tiled[form])
+                check_tiled(c, form, x, cols, got);
             unguard(x), unguard(got), unguard(expected);
         }
 }

@@ -480,6 +480,36 @@ static void check_generic(const check *c, const matrix *w, const tokens *x, cons
     unguard(same);
 }
 
+/* Tokens in tiles, all of them and from a sixteenth one on: the same bits. */
+static void check_tiled(const check *c, const matrix *w, const tokens *x, const float *whole, size_t whole_stride,
+                        void *scratch)
+{
+    uint8_t *tiled = guarded((x->n + CT_TILED - 1) / CT_TILED * CT_TILED * x->stride, 64, true);
+    for (size_t t = 0; t < x->n; t++)
+        for (size_t s = 0; s < w->cols / 32; s++)
+            memcpy(tiled + t / CT_TILED * CT_TILED * x->stride + 1024 * s + t % CT_TILED * 64,
+                   x->x + t * x->stride + 64 * s, 64);
+    for (size_t t0 = 0; t0 < x->n; t0 += (x->n / 2 + CT_TILED) / CT_TILED * CT_TILED) {
+        ct_mul m = { .w = w->packed, .type = w->type, .rows = w->rows, .cols = w->cols, .n = x->n - t0 };
+        m.x = tiled + t0 * x->stride;
+        m.x_stride = x->stride;
+        m.x_is_tiled = true;
+        m.y_stride = w->rows;
+        m.y = guarded(m.n * m.y_stride * sizeof *m.y, 4, true);
+        c->isa->mul[w->type][x->form](&m, 0, (w->rows + CT_PANEL - 1) / CT_PANEL, scratch);
+        for (size_t i = 0; i < m.n * w->rows; i++) {
+            const float same = whole[(t0 + i / w->rows) * whole_stride + i % w->rows];
+            if (is_same(m.y[i], same))
+                continue;
+            check_fail("%zu x %zu: token %zu row %zu of %zu tokens is %a in tiles, %a in rows", w->rows, w->cols,
+                       t0 + i / w->rows, i % w->rows, x->n, (double)m.y[i], (double)same);
+            break;
+        }
+        unguard(m.y);
+    }
+    unguard(tiled);
+}
+
 static void check_product(const check *c, const matrix *w, ct_acts_form form, size_t n, enum x_fill f, bool with_cuts,
                           rng *r)
 {
@@ -494,6 +524,8 @@ static void check_product(const check *c, const matrix *w, ct_acts_form form, si
     check_values(w, &x, y, y_stride, &e);
     if (form == CT_ACTS_GRID && n < 100)
         check_generic(c, w, &x, y, y_stride, scratch);
+    if (c->isa->acts_tiled[form] && n >= c->isa->tiled_tokens)
+        check_tiled(c, w, &x, y, y_stride, scratch);
     if (with_cuts)
         check_cuts(c, w, &x, y, y_stride, scratch);
     unguard(y);
@@ -548,13 +580,16 @@ static void check_many_tokens(const check *c, ct_type type, ct_acts_form form, r
     matrix_close(&w);
 }
 
-/* Rows longer than any kernel unpacks or multiplies at a time, with a ragged end, and their tokens in pieces. */
+/* Rows longer than any kernel unpacks or multiplies at a time, with a ragged end, and their tokens in pieces; and panels
+ * of more tokens than are multiplied together. */
 static void check_long_rows(const check *c, ct_type type, ct_acts_form form, rng *r)
 {
     matrix w;
     size_t block = ct_type_get(type)->block;
     matrix_open(&w, type, 21, block == 1 ? 6433 : block == 32 ? 201 * 32 : 25 * 256, RANDOM, r);
     check_product(c, &w, form, 17, X_RANDOM, true, r);
+    if (form == CT_ACTS_GRID)
+        check_product(c, &w, form, 99, X_RANDOM, false, r);
     matrix_close(&w);
 }
 

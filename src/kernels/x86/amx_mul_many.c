@@ -1,12 +1,13 @@
 /* amx_mul_many.c - many tokens times weights that are unpacked into tiles: the loops around.
  *
  * 32 tokens times two panels are four sums in registers. Rows are cut into runs of RUN stretches: two panels' run, unpacked,
- * stays in L1 while all tokens of a block pass it; the tokens' run stays in L2 while the panels of a group pass. Between
- * runs the sums wait in the scratch, whole tiles side by side: in y they would be a line here and there, sixteen pages a
- * tile.
+ * stays in L1 while all tokens of a block pass it; the tokens' run stays in L2 while the panels of a group pass. Tokens are
+ * best in tiles (ct_kernels.acts_tiled): in rows a tile is sixteen lines in as many pages. Between runs the sums wait in the
+ * scratch, whole tiles side by side, for the same reason.
  *
- * Measured on Sapphire Rapids, one thread, Q4_0, 512 tokens: 0.9-1.0 Tflop/s; without unpacking 1.26; tokens in L1 2.3; registers
- * alone 3.1. Fetching the tokens' next run ahead made it 0.85: prefetches and tiles share the few places for lines on their way.
+ * Measured on Sapphire Rapids, two threads, Q4_0, 256 tokens, Tflop/s of each: 1.06, runs of 10 stretches 0.98, of 16 0.88 (and as
+ * much with tokens in rows); nothing to unpack 1.25; sums in registers 1.9; all operands in L1 2.26. docs/PERFORMANCE.md has
+ * what was tried.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "kernels/x86/amx_mul.h"
@@ -15,14 +16,14 @@
 
 #include "kernels/x86/tiles.h"
 
-#define RUN         16                 /* stretches: two panels of 16 KiB are two thirds of L1 */
-#define TOKENS      256                /* of a block: their run is an eighth of L2, the sums of a group a quarter */
-#define TWO         (2 * TILE_ROWS)    /* tokens, and rows, of the four sums */
-#define SUMS        ((size_t)4 * 1024) /* bytes of four sums */
-#define WEIGHTS     ((size_t)2 * RUN * AMX_STRETCH)
-#define REST        ((size_t)TWO * REST_STRIDE) /* the last tokens of a block, filled up with zeros */
-#define REST_STRIDE (RUN * TILE_BYTES + 64)
-#define GROUP       ((AMX_SCRATCH - WEIGHTS - REST) / SUMS) /* four sums that wait */
+#define RUN     8               /* stretches: two panels of 8 KiB are a third of L1 */
+#define TOKENS  256             /* of a block: their run is a sixteenth of L2, the sums of a group a quarter */
+#define TWO     (2 * TILE_ROWS) /* tokens, and rows, of the four sums */
+#define TILE    ((size_t)1024)  /* bytes */
+#define SUMS    (4 * TILE)      /* bytes of four sums */
+#define WEIGHTS ((size_t)2 * RUN * AMX_STRETCH)
+#define REST    (2 * RUN * TILE)                        /* the last tokens of a block, filled up with zeros */
+#define GROUP   ((AMX_SCRATCH - WEIGHTS - REST) / SUMS) /* four sums that wait */
 
 _Static_assert(GROUP >= TOKENS / TWO, "the sums of two panels and a block of tokens fit");
 
@@ -66,25 +67,31 @@ TILES_INLINE void fetch(ahead *a, size_t bytes)
     a->at[0] += bytes, a->at[1] += bytes, a->bytes -= bytes;
 }
 
-/* Four sums += 32 tokens at x times the run of two panels. */
-TILES_INLINE void multiply(const block *k, const uint8_t *x, size_t x_stride, uint8_t *sums)
+/* Where tiles of tokens are: bytes to the next row, to the next stretch, to the next sixteen tokens. */
+typedef struct token_tiles {
+    const uint8_t *at;
+    size_t row, stretch, next;
+} token_tiles;
+
+/* Four sums += 32 tokens times the run of two panels. */
+TILES_INLINE void multiply(const block *k, token_tiles x, uint8_t *sums)
 {
-    const uint8_t *w = k->weights, *x1 = x + TILE_ROWS * x_stride;
+    const uint8_t *w = k->weights;
     if (k->s == 0) {
         tile_zero(0), tile_zero(1), tile_zero(2), tile_zero(3);
     } else {
         tile_load(0, sums, 64);
-        tile_load(1, sums + 1024, 64);
-        tile_load(2, sums + 2048, 64);
-        tile_load(3, sums + 3072, 64);
+        tile_load(1, sums + TILE, 64);
+        tile_load(2, sums + 2 * TILE, 64);
+        tile_load(3, sums + 3 * TILE, 64);
     }
-    for (size_t i = 0; i < k->steps; i++, x += TILE_BYTES, x1 += TILE_BYTES, w += 2 * AMX_STRETCH) {
+    for (size_t i = 0; i < k->steps; i++, x.at += x.stretch, w += 2 * AMX_STRETCH) {
         tile_load(6, w, 64);
-        tile_load(4, x, x_stride);
+        tile_load(4, x.at, x.row);
         tile_mul_bf16(0, 4, 6);
         tile_load(7, w + AMX_STRETCH, 64);
         tile_mul_bf16(1, 4, 7);
-        tile_load(5, x1, x_stride);
+        tile_load(5, x.at + x.next, x.row);
         tile_mul_bf16(2, 5, 6);
         tile_mul_bf16(3, 5, 7);
     }
@@ -93,9 +100,9 @@ TILES_INLINE void multiply(const block *k, const uint8_t *x, size_t x_stride, ui
 static void keep(uint8_t *sums)
 {
     tile_store(0, sums, 64);
-    tile_store(1, sums + 1024, 64);
-    tile_store(2, sums + 2048, 64);
-    tile_store(3, sums + 3072, 64);
+    tile_store(1, sums + TILE, 64);
+    tile_store(2, sums + 2 * TILE, 64);
+    tile_store(3, sums + 3 * TILE, 64);
 }
 
 /* Sums of tokens from t on and panel p, p + 1 into y, as much of them as there is. */
@@ -114,11 +121,23 @@ static void finish(const block *k, size_t t, size_t p, uint8_t *sums)
     }
     keep(sums);
     for (size_t i = 0; i < tokens; i++) {
-        const uint8_t *from = sums + i / TILE_ROWS * 2048 + i % TILE_ROWS * 64;
+        const uint8_t *from = sums + i / TILE_ROWS * 2 * TILE + i % TILE_ROWS * TILE_BYTES;
         memcpy(y + i * m->y_stride, from, min_size(rows, CT_PANEL) * sizeof *y);
         if (rows > CT_PANEL)
-            memcpy(y + i * m->y_stride + CT_PANEL, from + 1024, (rows - CT_PANEL) * sizeof *y);
+            memcpy(y + i * m->y_stride + CT_PANEL, from + TILE, (rows - CT_PANEL) * sizeof *y);
     }
+}
+
+/* 32 tokens of the block from t on, for the run. */
+static token_tiles tokens_at(const block *k, size_t t)
+{
+    const ct_mul *m = k->m;
+    const uint8_t *x = (const uint8_t *)m->x + (k->t + t) * m->x_stride;
+    if (k->n - t < TWO)
+        return (token_tiles){ k->rest, TILE_BYTES, 2 * TILE, TILE };
+    if (m->x_is_tiled)
+        return (token_tiles){ x + k->s * TILE, TILE_BYTES, TILE, TILE_ROWS * m->x_stride };
+    return (token_tiles){ x + k->s * TILE_BYTES, m->x_stride, TILE_BYTES, TILE_ROWS * m->x_stride };
 }
 
 /* The run of panels p and p + 1 (or p alone) times all tokens of the block. */
@@ -132,10 +151,7 @@ static void multiply_panels(block *k, size_t p, ahead next)
                   k->weights + i * AMX_STRETCH);
     for (size_t t = 0; t < k->n; t += TWO, sums += SUMS) {
         fetch(&next, share);
-        if (k->n - t < TWO)
-            multiply(k, k->rest, REST_STRIDE, sums);
-        else
-            multiply(k, (const uint8_t *)m->x + (k->t + t) * m->x_stride + k->s * TILE_BYTES, m->x_stride, sums);
+        multiply(k, tokens_at(k, t), sums);
         if (k->is_last)
             finish(k, t, p, sums);
         else
@@ -146,13 +162,18 @@ static void multiply_panels(block *k, size_t p, ahead next)
 /* The run's share of the tokens that are no 32. */
 static void copy_rest(const block *k)
 {
-    const size_t whole = k->n / TWO * TWO;
-    const uint8_t *x = (const uint8_t *)k->m->x + (k->t + whole) * k->m->x_stride + k->s * TILE_BYTES;
+    const ct_mul *m = k->m;
+    const size_t whole = k->n / TWO * TWO, stretch = m->x_is_tiled ? TILE : TILE_BYTES;
     for (size_t i = 0; i < TWO && whole < k->n; i++) {
-        if (whole + i < k->n)
-            memcpy(k->rest + i * REST_STRIDE, x + i * k->m->x_stride, k->steps * TILE_BYTES);
-        else
-            memset(k->rest + i * REST_STRIDE, 0, k->steps * TILE_BYTES);
+        const size_t t = k->t + whole + i, place = t / TILE_ROWS * TILE_ROWS * m->x_stride + t % TILE_ROWS * TILE_BYTES;
+        const uint8_t *x = (const uint8_t *)m->x + (m->x_is_tiled ? place : t * m->x_stride) + k->s * stretch;
+        uint8_t *to = k->rest + i / TILE_ROWS * TILE + i % TILE_ROWS * TILE_BYTES;
+        for (size_t s = 0; s < k->steps; s++, to += 2 * TILE) {
+            if (whole + i < k->n)
+                memcpy(to, x + s * stretch, TILE_BYTES);
+            else
+                memset(to, 0, TILE_BYTES);
+        }
     }
 }
 

@@ -70,10 +70,11 @@ INLINE __m512 as_bf16(__m512 x)
     return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(to_bf16(x)), 16));
 }
 
-static void acts_grid(const float *x, size_t cols, void *dst)
+/* Groups `step` bytes apart. */
+INLINE void put_grid(const float *x, size_t cols, uint8_t *to, const size_t step)
 {
     const __m512i order = _mm512_broadcast_i32x4(_mm_setr_epi8(0, 1, 4, 5, 2, 3, 6, 7, 8, 9, 12, 13, 10, 11, 14, 15));
-    for (size_t g = 0; g < cols; g += CT_ACTS_GROUP) {
+    for (size_t g = 0; g < cols; g += CT_ACTS_GROUP, to += step) {
         __m512 a = as_bf16(_mm512_loadu_ps(x + g)), b = as_bf16(_mm512_loadu_ps(x + g + 16));
         /* Magnitudes order like their bits, NaN and infinity above all. */
         const __m512i top =
@@ -90,8 +91,18 @@ static void acts_grid(const float *x, size_t cols, void *dst)
         a = _mm512_mask_mov_ps(_mm512_maskz_mov_ps((__mmask16)~tiny, a), bad, fault);
         b = _mm512_mask_mov_ps(_mm512_maskz_mov_ps((__mmask16)~tiny, b), bad, fault);
         const __m512i both = _mm512_inserti64x4(_mm512_castsi256_si512(to_bf16(a)), to_bf16(b), 1);
-        _mm512_storeu_si512((uint16_t *)dst + g, _mm512_shuffle_epi8(both, order));
+        _mm512_storeu_si512(to, _mm512_shuffle_epi8(both, order));
     }
+}
+
+static void acts_grid(const float *x, size_t cols, void *dst)
+{
+    put_grid(x, cols, dst, 64);
+}
+
+void ct_avx512_acts_grid_tiled(const float *x, size_t cols, void *dst)
+{
+    put_grid(x, cols, dst, 1024);
 }
 
 void ct_avx512_acts(ct_kernels *k)

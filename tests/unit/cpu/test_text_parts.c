@@ -72,7 +72,7 @@ static void test_bytes_are_predicted(void **state)
     (void)state;
     const char *paths[] = { TEST_DATA "/models/tiny-text", TEST_DATA "/models/tiny-kq/gguf/tiny-kq.gguf" };
     ct_kernels k;
-    ct_kernels_for(&k, ct_cpu_detect());
+    ct_kernels_for(&k, ct_cpu_preferred());
     for (size_t i = 0; i < 2; i++)
         for (int threads = 1; threads <= 3; threads += 2)
             for (size_t batch = 1; batch <= 512; batch *= 8)

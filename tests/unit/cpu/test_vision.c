@@ -26,7 +26,7 @@ static int set_up(void **state)
     int fd = mkstemp(path);
     assert_true(fd >= 0);
     close(fd);
-    ct_kernels_for(&k, ct_cpu_detect());
+    ct_kernels_for(&k, ct_cpu_preferred());
     assert_true(ct_pool_open(2, &pool, &err));
     return 0;
 }

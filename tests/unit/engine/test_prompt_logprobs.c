@@ -140,7 +140,7 @@ static float logsumexp(const float *x, size_t n)
         return (float)log(sum);
     }
     ct_kernels k;
-    ct_kernels_for(&k, ct_cpu_detect());
+    ct_kernels_for(&k, ct_cpu_preferred());
     float most, sum = k.logsumexp(x, n, &most);
     return sum + most;
 }
