@@ -1211,11 +1211,11 @@ typedef struct carat_quantize_result {
     uint64_t bytes_in, bytes_out; /* of tensors */
 } carat_quantize_result;
 
-/* Writes the model in other types as one GGUF file, with mmproj also its tower, both or neither; result, which may be NULL, has the
- * model's figures. Every key of a GGUF file is copied but those on how it
- * is quantised. Errors, none of which leaves half a file: CARAT_EARG (an unknown type, one that does not divide a row; a rule
- * that matches nothing; path is the model; mmproj without a folder that has a tower), CARAT_EUNSUPPORTED (not Gemma 3), CARAT_EFORMAT (a damaged model; weights that are
- * not finite; an importance matrix of another model), CARAT_ELIMIT (no mix is as small), CARAT_EIO, CARAT_ENOMEM,
+/* Writes the model in other types as one GGUF file, with mmproj also its tower, both or neither; result, which may be NULL,
+ * has the model's figures. Every key of a GGUF file is copied but those on how it is quantised. Errors, none of which leaves
+ * half a file: CARAT_EARG (an unknown type, one that does not divide a row; a rule that matches nothing; path is the model;
+ * mmproj without a folder that has a tower), CARAT_EUNSUPPORTED (not Gemma 3), CARAT_EFORMAT (a damaged model; weights that
+ * are not finite; an importance matrix of another model), CARAT_ELIMIT (no mix is as small), CARAT_EIO, CARAT_ENOMEM,
  * CARAT_ECANCELLED. */
 CARAT_API bool carat_quantize(const carat_quantize_options *o, const char *path, carat_quantize_result *result,
                               carat_err *err);
