@@ -169,6 +169,15 @@ static void forget_ids(json_t *message)
     }
 }
 
+/* How much of the prompt the prefix cache had depends on when it got it: all counts as input. */
+static void forget_cache(json_t *message)
+{
+    json_t *usage = at(message, "usage");
+    const json_int_t n = number_at(usage, "input_tokens") + number_at(usage, "cache_read_input_tokens");
+    json_object_set_new(usage, "input_tokens", json_integer(n));
+    json_object_set_new(usage, "cache_read_input_tokens", json_integer(0));
+}
+
 /* What the answer with these tokens is, streamed and whole; the caller's. Both are the same. */
 static json_t *said(const char *rest, const char *const *texts, carat_finish finish, unsigned stop_n, size_t *n_deltas)
 {
@@ -188,6 +197,7 @@ static json_t *said(const char *rest, const char *const *texts, carat_finish fin
     if (n_deltas)
         *n_deltas = j.n_deltas;
     forget_ids(whole), forget_ids(j.message);
+    forget_cache(whole), forget_cache(j.message);
     char *a = ct_json_dump(whole, JSON_COMPACT | JSON_SORT_KEYS),
          *b = ct_json_dump(j.message, JSON_COMPACT | JSON_SORT_KEYS);
     assert_string_equal(a, b);

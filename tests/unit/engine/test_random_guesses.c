@@ -419,7 +419,7 @@ static int setup(void **state)
                                   .n_sessions = 3 + N_NEIGHBOURS };
         engines[i] = ask_open(model, &o);
         engines[i]->looks_up =
-            kinds[i].lookup != CARAT_LOOKUP_OFF && !kinds[i].draft; /* a draft's guesses, and no others */
+            kinds[i].lookup != CARAT_LOOKUP_OFF && !draft_of(i); /* a draft's guesses, and no others */
         if (!ask_is_fake())
             open_formats(i);
     }
