@@ -37,7 +37,7 @@ static bool check_name(const char *name, carat_err *err)
 static bool check_scale(double scale, const char *of, carat_err *err)
 {
     if (!isfinite((float)scale))
-        return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "%s: a scale that is no number", of);
+        return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "%s: a scale that is not a number", of);
     return scale == 0 || (float)scale != 0 ||
            ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "%s: a scale of %g is nothing in float32; 0 is no adapter", of,
                    scale);

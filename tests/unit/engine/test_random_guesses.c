@@ -41,7 +41,7 @@ static const struct {
     const char *draft;
     double step_seconds; /* of almost none, images are read layer by layer beside answers */
 } kinds[N_ENGINES] = { { 6, CARAT_LOOKUP_ALWAYS, CARAT_CACHE_F16, 1 },
-                       { 64, CARAT_LOOKUP_ALWAYS, CARAT_CACHE_F16, 2, .step_seconds = 1e-9 },
+                       { 64, CARAT_LOOKUP_ALWAYS, CARAT_CACHE_F16, 2 },
                        { 64, CARAT_LOOKUP_AUTO, CARAT_CACHE_F16, 1 },
                        { 32, CARAT_LOOKUP_ALWAYS, CARAT_CACHE_Q8_0, 1, .step_seconds = 1e-9 },
                        { 64, CARAT_LOOKUP_ALWAYS, CARAT_CACHE_F16, 1, .draft = SIGHT },
