@@ -373,7 +373,7 @@ static void lists_that_are_none(void **state)
         size_t n;
         const char *says;
     } bad[] = { { &strange, 1, "another engine's" },
-                { &nan, 1, "a scale that is no number" },
+                { &nan, 1, "a scale that is not a number" },
                 { twice, 2, "twice" },
                 { &a, 17, "at most 16" },
                 { NULL, 1, "not given" } };
