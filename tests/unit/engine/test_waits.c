@@ -370,6 +370,8 @@ static void a_storm_of_wakes(void **state)
 /* ---- freed at every moment ---- */
 
 enum { LIVES = 3000, AT_ONCE = 8 };
+/* Of prompts and answers; steps with a sanitizer are slow. */
+enum { LONGEST = UNIT_SANITIZED ? 40 : 200, MOST_SAID = UNIT_SANITIZED ? 3 : 12 };
 
 static uint64_t chance;
 
@@ -403,10 +405,10 @@ static void freed_at_every_moment(void **state)
             r[i] = NULL;
             continue;
         }
-        carat_prompt *p = ask_random(engine, up_to(5), 1 + up_to(up_to(1) ? 20 : 200));
+        carat_prompt *p = ask_random(engine, up_to(5), 1 + up_to(up_to(1) ? 20 : LONGEST));
         const carat_request_options o = { .struct_size = sizeof o,
                                           .prompt = p,
-                                          .generation = ASK_GREEDY(1 + up_to(12)),
+                                          .generation = ASK_GREEDY(1 + up_to(MOST_SAID)),
                                           .n_answers = 1 + up_to(1),
                                           .seconds = up_to(9) == 0 ? 0.0005 * (double)up_to(10) : 0,
                                           .queue = up_to(2) ? queue : NULL };
