@@ -146,7 +146,7 @@ def commands():
         (["info", SIGHT, "--json"], b""),
         (["info", GGUF, "--compare", TINY, "--json"], b""),
         (["embed", ENCODER, "--task", "query", "a red star", "-t", "1"], b""),
-        (["embed", ENCODER, "--jsonl", "-", "-t", "1"], b'{"text": "a", "id": 7}\n{"text": "b", "title": "c", "more": 1}\n'),
+        (["embed", ENCODER, "--task", "document", "--jsonl", "-", "-t", "1"], b'{"text": "a", "id": 7}\n{"text": "b", "title": "c", "more": 1}\n'),
         (["eval", "perplexity", GGUF, "--text", "-", "--window", "16", "--json", "-t", "1"], b"a red star is on the sky " * 3),
         (["weigh", "4b"], b""),
         (["weigh", "4b", "--json"], b""),
