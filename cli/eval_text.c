@@ -14,6 +14,12 @@
 
 #define MOST_TEXT ((size_t)256 << 20)
 
+static bool open_windows(const carat_engine *e, const char *text, size_t len, ct_eval_windows *w, carat_err *err)
+{
+    return ct_eval_windows_open(w, carat_engine_tokenizer(e), (ct_eval_protocol)eval_opt.protocol,
+                                (size_t)eval_opt.window, (size_t)eval_opt.stride, text, len, err);
+}
+
 /* ---- perplexity ---- */
 
 static bool perplexity_of(carat_engine *e, const char *text, size_t len, carat_err *err)
@@ -21,8 +27,7 @@ static bool perplexity_of(carat_engine *e, const char *text, size_t len, carat_e
     ct_eval_windows w = { 0 };
     ct_eval_perplexity found;
     double start = ct_now();
-    if (!ct_eval_windows_open(&w, carat_engine_tokenizer(e), (ct_eval_protocol)eval_opt.protocol,
-                              (size_t)eval_opt.window, (size_t)eval_opt.stride, text, len, err))
+    if (!open_windows(e, text, len, &w, err))
         return false;
     const ct_eval_job job = { .e = e,
                               .windows = &w,
@@ -79,8 +84,7 @@ static bool save(carat_engine *e, const char *text, size_t len, carat_err *err)
     double start = ct_now();
     uint64_t bytes;
     size_t n;
-    if (!ct_eval_windows_open(&w, carat_engine_tokenizer(e), (ct_eval_protocol)eval_opt.protocol,
-                              (size_t)eval_opt.window, (size_t)eval_opt.stride, text, len, err))
+    if (!open_windows(e, text, len, &w, err))
         return false;
     const ct_eval_job job = { .e = e,
                               .windows = &w,

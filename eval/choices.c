@@ -46,18 +46,6 @@ static bool make(void *arg, size_t i, ct_eval_ask *ask, carat_err *err)
 
 /* ---- results ---- */
 
-static double characters(const char *s)
-{
-    size_t n = 0;
-    uint32_t cp;
-    for (size_t len = strlen(s); len; n++) {
-        const size_t k = ct_utf8_next(s, len, &cp);
-        s += k;
-        len -= k;
-    }
-    return n ? (double)n : 1;
-}
-
 static size_t best_of(const double *x, size_t n)
 {
     size_t best = 0;
@@ -75,7 +63,8 @@ static bool record(run *r, size_t i, const double *logprobs, carat_err *err)
     json_t *all = json_array();
     const size_t top = best_of(logprobs, item->n);
     for (size_t k = 0; k < item->n; k++) {
-        by_length[k] = logprobs[k] / characters(item->choices[k]);
+        const size_t n = ct_utf8_count(item->choices[k]);
+        by_length[k] = logprobs[k] / (double)(n ? n : 1);
         json_array_append_new(all, json_real(logprobs[k]));
         const double p = exp(logprobs[k] - logprobs[top]);
         all_mass += p;

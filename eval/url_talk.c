@@ -80,18 +80,6 @@ void ct_eval_url_fault(const char *text, size_t len, char *out, size_t size)
 
 /* ---- likelihoods ---- */
 
-static size_t characters(const char *s)
-{
-    size_t n = 0;
-    uint32_t cp;
-    for (size_t len = strlen(s); len; n++) {
-        const size_t k = ct_utf8_next(s, len, &cp);
-        s += k;
-        len -= k;
-    }
-    return n;
-}
-
 /* The sum over the tokens of a choice: by where each begins in the text. A token that crosses the border belongs to neither. */
 static bool sum_choice(const json_t *logprobs, size_t begin, size_t end, double *sum, carat_err *err)
 {
@@ -122,7 +110,7 @@ static bool sum_choice(const json_t *logprobs, size_t begin, size_t end, double 
 static bool take_scores(const ct_eval_ask *ask, const json_t *list, const ct_eval_work *work, size_t i, carat_err *err)
 {
     double *sums = calloc(ask->n_choices, sizeof *sums);
-    const size_t begin = characters(ask->text);
+    const size_t begin = ct_utf8_count(ask->text);
     bool ok = sums || ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for scores");
     if (ok && json_array_size(list) != ask->n_choices)
         ok = ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "the server gives %zu 'choices' for %zu prompts",
@@ -131,7 +119,7 @@ static bool take_scores(const ct_eval_ask *ask, const json_t *list, const ct_eva
         const json_t *choice = json_array_get(list, k), *index = json_object_get(choice, "index");
         const size_t at = json_is_integer(index) ? (size_t)json_integer_value(index) : k;
         ok = at < ask->n_choices || ct_fail(err, CARAT_EFORMAT, k, "the server gives a choice with index %zu", at);
-        ok = ok && sum_choice(json_object_get(choice, "logprobs"), begin, begin + characters(ask->choices[at]),
+        ok = ok && sum_choice(json_object_get(choice, "logprobs"), begin, begin + ct_utf8_count(ask->choices[at]),
                               &sums[at], err);
     }
     const ct_eval_reply reply = { .logprobs = sums };

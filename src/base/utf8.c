@@ -107,6 +107,18 @@ void ct_utf8_tidy(char *s)
     *to = '\0';
 }
 
+size_t ct_utf8_count(const char *s)
+{
+    size_t n = 0;
+    uint32_t cp;
+    for (size_t len = strlen(s); len; n++) {
+        const size_t k = ct_utf8_next(s, len, &cp);
+        s += k;
+        len -= k;
+    }
+    return n;
+}
+
 size_t ct_utf8_valid(const char *s, size_t len)
 {
     size_t i = 0;

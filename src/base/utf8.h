@@ -30,6 +30,9 @@ bool ct_utf8_is_control(uint32_t cp);
  * for each undecodable byte. The text may become shorter. */
 void ct_utf8_tidy(char *s);
 
+/* Characters of a text; an undecodable byte counts as one, as ct_utf8_next takes it. */
+size_t ct_utf8_count(const char *s);
+
 /* Offset of the first byte that is not valid UTF-8, or len. */
 size_t ct_utf8_valid(const char *s, size_t len);
 
