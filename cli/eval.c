@@ -7,6 +7,7 @@
 
 #include "commands.h"
 #include "engine.h"
+#include "pictures.h"
 #include "shared_options.h"
 #include "term.h"
 
@@ -34,6 +35,8 @@ static const cli_option task_options[] = {
     { 0, "shots-data", NULL, CLI_TEXT, &opt.shots_data, "FILE", "where these come from: the training or development file, or a folder of such files" },
     { 0, "seed", NULL, CLI_INT, &opt.seed, "N", "which of them, the same for all questions; also what else is drawn: the order of choices, texts that "
       "are made up", .otherwise = "the file's first ones", .min = 1, .max = 1 << 30 },
+    { 0, "images", NULL, CLI_TEXT, &opt.images, "FOLDER", "where the pictures are (docvqa, chartqa, textvqa, ai2d, mmmu)",
+      .otherwise = "the folder of --data" },
     { 0, "length", NULL, CLI_INT, &opt.length, "N", "tokens of a text that is made up (niah, ruler)", .min = 256, .max = 1 << 20 },
     { 0, "form", NULL, CLI_WORD, &opt.form, NULL,
       "how a generated answer is asked for: as a user's message by the model's template, or as bare text; auto: a chat of tuned models",
@@ -65,11 +68,6 @@ static bool is_task(const char *name)
 static const char *not_offered(const char *name)
 {
     static const char *const rows[][2] = {
-        { "mmmu", "pictures are not evaluated yet" },
-        { "docvqa", "pictures are not evaluated yet" },
-        { "chartqa", "pictures are not evaluated yet" },
-        { "textvqa", "pictures are not evaluated yet" },
-        { "ai2d", "pictures are not evaluated yet" },
         { "math", "its answers are formulas, which nothing here compares" },
         { "ifeval", "its checks are programs, not data" },
         { "mteb-sts", "embeddings are not evaluated yet" },
@@ -132,8 +130,10 @@ const cli_command cli_eval = {
         "is the\n"
         "model's, without generating any. gsm8k, mmlu-pro, gpqa, bbh, bigbench-text, humaneval, bfcl: an answer is "
         "generated\n"
-        "and judged; generated code runs in a sandbox (bubblewrap), or not at all. niah, ruler: long texts are made "
-        "up.\n"
+        "and judged; generated code runs in a sandbox (bubblewrap), or not at all. docvqa, chartqa, textvqa, ai2d, "
+        "mmmu: "
+        "the\n"
+        "same about pictures. niah, ruler: long texts are made up.\n"
         "Items come from files of yours; nothing is downloaded. Beside the score stand its 95 % interval, what the "
         "model's\n"
         "makers have published, and whether the two can be compared.\n\n"
@@ -148,6 +148,6 @@ const cli_command cli_eval = {
         "With -o a run that was stopped is resumed by the same command; a file of other settings, another text or "
         "other\n"
         "arithmetic is refused.",
-    .tables = { &text_table, &task_table, &table, &cli_model_table, &cli_loading_table },
+    .tables = { &text_table, &task_table, &table, &cli_pan_scan_table, &cli_model_table, &cli_loading_table },
     .run = run,
 };

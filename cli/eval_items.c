@@ -8,6 +8,7 @@
 #include "engine.h"
 #include "eval.h"
 #include "eval/url.h"
+#include "pictures.h"
 #include "signals.h"
 #include "term.h"
 
@@ -48,9 +49,12 @@ static bool run_items(ct_eval_model *m, const ct_eval_task *t, carat_err *err)
 {
     double start = ct_now();
     size_t n_before = 0;
+    char how[160];
+    eval_describe_pan_scan(m, how, sizeof how);
     const ct_eval_items_job job = { .model = m,
                                     .task = t,
                                     .is_chat = t->is_generated && is_chat(m),
+                                    .pictures = t->has_pictures ? how : NULL,
                                     .record = eval_opt.out,
                                     .progress = eval_progress,
                                     .arg = &start };
@@ -77,6 +81,15 @@ const char *eval_wrong_task(const char *name)
         return "--length is for texts that are made up";
     if (eval_opt.text)
         return "--text is for perplexity";
+    const bool has_pictures = ct_eval_task_has_pictures(name);
+    if (!has_pictures && (eval_opt.images || cli_pans()))
+        return "--images and --pan-scan are for tasks with pictures";
+    if (has_pictures && eval_opt.url && cli_pans())
+        return "Pan & Scan is the server's: carat serve --pan-scan";
+    if (has_pictures && eval_opt.shots)
+        return "its questions are asked without examples: --shots is not offered";
+    if (has_pictures && cli_model_values.no_vision)
+        return "its questions have pictures: not with --no-vision";
     if ((eval_opt.shots > 0) != (eval_opt.shots_data != NULL))
         return "--shots N and --shots-data FILE belong together";
     return NULL;
@@ -86,6 +99,7 @@ static bool open_task(ct_eval_task *t, const char *name, const carat_tokenizer *
 {
     const ct_eval_source source = { .data = eval_opt.data,
                                     .shots = eval_opt.shots_data,
+                                    .images = eval_opt.images,
                                     .n_shots = (size_t)eval_opt.shots,
                                     .seed = (uint64_t)eval_opt.seed,
                                     .limit = (size_t)eval_opt.limit,
@@ -102,10 +116,14 @@ static bool run_here(const char *name, const char *model, ct_eval_task *t, carat
     if (made_up && !cli_model_values.ctx)
         cli_model_values.ctx = eval_opt.length;         /* with the answer and a chat's marks */
     bool ok = made_up || open_task(t, name, NULL, err); /* before a model is loaded */
-    ok = ok && eval_open_engine(model, &e, err) && (!made_up || open_task(t, name, carat_engine_tokenizer(e), err));
+    const carat_vision_use vision = ct_eval_task_has_pictures(name) ? CARAT_VISION_REQUIRED : CARAT_VISION_OFF;
+    const carat_pan_scan pan_scan = cli_pan_scan();
+    ok = ok && eval_open_engine(model, vision, &e, err) &&
+         (!made_up || open_task(t, name, carat_engine_tokenizer(e), err));
     if (ok) {
         cli_signals(CLI_SIGNALS_NOTED);
         ct_eval_model_engine(&m, e, 4 * cli_model_values.sessions);
+        m.pan_scan = &pan_scan;
         ok = run_items(&m, t, err);
     }
     carat_engine_close(e);

@@ -7,6 +7,7 @@
 #include "base/err.h"
 #include "engine.h"
 #include "eval.h"
+#include "pictures.h"
 #include "signals.h"
 #include "term.h"
 
@@ -23,10 +24,9 @@ int eval_failed(const carat_err *err)
     return CLI_INTERRUPTED;
 }
 
-bool eval_open_engine(const char *model, carat_engine **e, carat_err *err)
+bool eval_open_engine(const char *model, carat_vision_use vision, carat_engine **e, carat_err *err)
 {
-    for (cli_model_values.sessions = SESSIONS; !cli_try_engine(model, CARAT_VISION_OFF, e, err);
-         cli_model_values.sessions /= 2)
+    for (cli_model_values.sessions = SESSIONS; !cli_try_engine(model, vision, e, err); cli_model_values.sessions /= 2)
         if (err->code != CARAT_ENOMEM || cli_model_values.sessions == 1)
             return false;
     return true;
@@ -35,7 +35,21 @@ bool eval_open_engine(const char *model, carat_engine **e, carat_err *err)
 bool eval_has_items(void)
 {
     return eval_opt.data || eval_opt.shots || eval_opt.shots_data || eval_opt.seed || eval_opt.length ||
-           eval_opt.form || eval_opt.url || eval_opt.tokenizer;
+           eval_opt.form || eval_opt.url || eval_opt.tokenizer || eval_opt.images || cli_pans();
+}
+
+void eval_describe_pan_scan(const ct_eval_model *m, char *to, size_t size)
+{
+    const carat_pan_scan p = cli_pan_scan();
+    if (!m->e)
+        snprintf(to, size, "as the server does");
+    else if (p.mode == CARAT_PAN_SCAN_OFF)
+        snprintf(to, size, "off");
+    else if (p.mode == CARAT_PAN_SCAN_ON)
+        snprintf(to, size, "on: of all pictures up to %u crops of %u pixels and more", p.max_crops, p.min_crop);
+    else
+        snprintf(to, size, "auto: of pictures with sides of %g : 1 and more up to %u crops of %u pixels and more",
+                 p.min_ratio, p.max_crops, p.min_crop);
 }
 
 bool eval_progress(void *arg, size_t done, size_t n, size_t n_before)

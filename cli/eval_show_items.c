@@ -8,6 +8,7 @@
 #include "base/json.h"
 #include "eval.h"
 #include "json_out.h"
+#include "pictures.h"
 
 /* ---- what was published ---- */
 
@@ -19,7 +20,7 @@ static bool is_of(const json_t *published, const ct_eval_model *m)
 }
 
 /* Is a published figure of this model and kind to be compared with ours? "yes", or why not. */
-static const char *comparable(const json_t *published, const ct_eval_task *t)
+static const char *comparable(const json_t *published, const ct_eval_task *t, bool is_here)
 {
     const char *never = json_string_value(json_object_get(published, "never_comparable"));
     const json_t *items = json_object_get(published, "items");
@@ -29,6 +30,9 @@ static const char *comparable(const json_t *published, const ct_eval_task *t)
         return "no: other shots";
     if (items && json_integer_value(items) != (json_int_t)t->n)
         return "no: not all items, or another set";
+    const json_t *pans = json_object_get(published, "pan_scan");
+    if (pans && is_here && json_is_true(pans) != (cli_pan_scan().mode != CARAT_PAN_SCAN_OFF))
+        return json_is_true(pans) ? "no: theirs is with Pan & Scan" : "no: theirs is without Pan & Scan";
     if (eval_opt.limit && !items)
         return "no: not all items";
     if (json_is_true(json_object_get(published, "tuned")))
@@ -49,7 +53,7 @@ static json_t *published_json(const ct_eval_task *t, const ct_eval_model *m)
         if (!is_of(row, m))
             continue;
         json_t *copy = json_copy(row);
-        json_object_set_new(copy, "comparable", ct_json_from_str(comparable(row, t)));
+        json_object_set_new(copy, "comparable", ct_json_from_str(comparable(row, t, m->e != NULL)));
         json_array_append_new(published, copy);
     }
     return published;
@@ -130,6 +134,10 @@ static json_t *task_json(const ct_eval_task *t, const ct_eval_model *m)
         json_object_set_new(o, "seed", json_integer(eval_opt.seed));
     if (eval_opt.length)
         json_object_set_new(o, "length", json_integer(eval_opt.length));
+    char how[160];
+    eval_describe_pan_scan(m, how, sizeof how);
+    if (t->has_pictures)
+        json_object_set_new(o, "pan_scan", json_string(how));
     return o;
 }
 
@@ -186,8 +194,12 @@ void eval_show_answers(const ct_eval_answers *a, const ct_eval_task *t, const ct
         print_json(o);
         return;
     }
+    char how[160];
     show_head(t);
     printf("form        %s\n", is_chat ? "a user's message, by the model's template" : "bare text");
+    eval_describe_pan_scan(m, how, sizeof how);
+    if (t->has_pictures)
+        printf("pan & scan  %s\n", how);
     show_mean("score", &a->score, "");
     show_groups(&a->score, t);
     if (a->n_cut || a->n_silent)

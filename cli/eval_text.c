@@ -66,7 +66,8 @@ int eval_perplexity(const char *model)
     char *text = NULL;
     size_t len;
     set_context(eval_opt.window);
-    bool ok = cli_read_utf8(eval_opt.text, MOST_TEXT, &text, &len, &err) && eval_open_engine(model, &e, &err);
+    bool ok = cli_read_utf8(eval_opt.text, MOST_TEXT, &text, &len, &err) &&
+              eval_open_engine(model, CARAT_VISION_OFF, &e, &err);
     if (ok) {
         cli_signals(CLI_SIGNALS_NOTED);
         ok = perplexity_of(e, text, len, &err);

@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "pictures.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,16 +25,23 @@ static const cli_word mode_words[] = {
     { "auto", CARAT_PAN_SCAN_AUTO }, { "off", CARAT_PAN_SCAN_OFF }, { "on", CARAT_PAN_SCAN_ON }, { NULL, 0 }
 };
 
+/* The defaults, as numbers and in the options below. */
+#define RATIO      1.2
+#define MIN_CROP   256
+#define MAX_CROPS  4
+#define WORD_OF(x) WORD(x)
+#define WORD(x)    #x
+
 /* clang-format off */
 #define PAN_SCAN_OPTIONS \
     { 0, "pan-scan", NULL, CLI_WORD, &pan.mode, NULL, \
       "show long images in crops, too; auto: those beyond the ratio below", .deflt = "auto", .words = mode_words }, \
     { 0, "pan-scan-ratio", NULL, CLI_NUM, &pan.ratio, "X", "longer side over shorter side", \
-      .deflt = "1.2", .min = 1, .max = 1000 }, \
+      .deflt = WORD_OF(RATIO), .min = 1, .max = 1000 }, \
     { 0, "pan-scan-min", NULL, CLI_INT, &pan.min_crop, "N", "no crop with a side below N pixels", \
-      .deflt = "256", .min = 1, .max = 1 << 20 }, \
+      .deflt = WORD_OF(MIN_CROP), .min = 1, .max = 1 << 20 }, \
     { 0, "pan-scan-max", NULL, CLI_INT, &pan.max_crops, "N", "most crops of an image", \
-      .deflt = "4", .min = 1, .max = 64 }
+      .deflt = WORD_OF(MAX_CROPS), .min = 1, .max = 64 }
 /* clang-format on */
 
 static const cli_option picture_options[] = {
@@ -53,6 +61,12 @@ carat_pan_scan cli_pan_scan(void)
                              .min_crop = (uint32_t)pan.min_crop,
                              .max_crops = (uint32_t)pan.max_crops,
                              .min_ratio = pan.ratio };
+}
+
+bool cli_pans(void)
+{
+    return pan.mode != CARAT_PAN_SCAN_AUTO || fabs(pan.ratio - RATIO) > 1e-12 || pan.min_crop != MIN_CROP ||
+           pan.max_crops != MAX_CROPS;
 }
 
 static bool make_room(cli_pictures *p, size_t n, carat_err *err)

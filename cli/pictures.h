@@ -15,6 +15,7 @@ extern cli_list cli_image_paths;           /* of --image */
 
 /* From the options. */
 carat_pan_scan cli_pan_scan(void);
+bool cli_pans(void); /* is it other than by default? */
 
 typedef struct cli_picture_file {
     char *path; /* full name */

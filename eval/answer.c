@@ -10,6 +10,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "eval/vqa.h"
+
 #define MOST_GROUPS 4
 
 static bool keep(const char *text, size_t len, char **out, carat_err *err)
@@ -125,6 +127,13 @@ double ct_eval_compare(const char *how, const char *said, const json_t *targets)
 {
     size_t i, n = 0;
     json_t *target;
+    static const struct {
+        const char *name;
+        double (*judge)(const char *said, const json_t *targets);
+    } others[] = { { "anls", ct_eval_anls }, { "relaxed", ct_eval_relaxed }, { "vqa", ct_eval_vqa } };
+    for (size_t k = 0; k < sizeof others / sizeof *others; k++)
+        if (strcmp(how, others[k].name) == 0)
+            return said ? others[k].judge(said, targets) : 0;
     const bool all = strcmp(how, "all_of") == 0, number = strcmp(how, "number") == 0;
     json_array_foreach(targets, i, target) {
         const char *t = json_string_value(target);

@@ -8,7 +8,7 @@
  *   {"whole": true}                                               all of it
  *
  * `compare`: "exact", white space at the ends aside; "number", by value, without "," "$" and "%"; "all_of", how many of the targets the
- * answer has in it, large and small letters alike.
+ * answer has in it, large and small letters alike; "anls", "relaxed", "vqa": vqa.h; "mmmu": mmmu.h, which takes nothing out first.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef CT_EVAL_ANSWER_H
@@ -19,7 +19,7 @@
 /* NULL: none of the ways finds anything; the caller frees it. Errors (with *out NULL): CARAT_EFORMAT (a description that is wrong),
  * CARAT_ENOMEM. */
 bool ct_eval_extract(const json_t *ways, const char *answer, char **out, carat_err *err);
-/* 0 to 1. said NULL: nothing was found: 0. */
+/* 0 to 1. said NULL: nothing was found: 0. NAN: no memory. */
 double ct_eval_compare(const char *how, const char *said, const json_t *targets);
 
 #endif

@@ -3,11 +3,13 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "eval/answers.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "eval/answer.h"
 #include "eval/calls.h"
+#include "eval/mmmu.h"
 #include "eval/sandbox.h"
 
 #define PROGRAM_SECONDS 10
@@ -35,6 +37,23 @@ static void set(run *r)
             r->settings.stops[r->settings.n_stops++] = json_string_value(stop);
 }
 
+static bool show(const ct_eval_task *t, const ct_eval_item *item, ct_eval_ask *ask, carat_err *err)
+{
+    const char *head = t->groups[item->group].head;
+    if (!item->n_pictures)
+        return true;
+    ask->shown = calloc(item->n_pictures, sizeof *ask->shown);
+    if (!ask->shown)
+        return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for pictures");
+    for (; ask->n_shown < item->n_pictures; ask->n_shown++) {
+        ct_eval_shown *s = &ask->shown[ask->n_shown];
+        if (!ct_eval_picture_read(&item->pictures[ask->n_shown], t->folder, s, err))
+            return false;
+        s->at += head ? strlen(head) : 0;
+    }
+    return true;
+}
+
 static bool make(void *arg, size_t i, ct_eval_ask *ask, carat_err *err)
 {
     run *r = arg;
@@ -46,7 +65,7 @@ static bool make(void *arg, size_t i, ct_eval_ask *ask, carat_err *err)
     ask->settings = &r->settings;
     ask->functions = item->functions;
     ask->text = ct_eval_task_text(r->job->task, item, is_chat && item->chat ? item->chat : item->contexts[0], err);
-    return ask->text != NULL;
+    return ask->text && show(r->job->task, item, ask, err);
 }
 
 /* ---- judging ---- */
@@ -80,22 +99,26 @@ static bool judge_program(const run *r, const ct_eval_item *item, const char *sa
     return ok;
 }
 
-static bool judge(const run *r, const ct_eval_item *item, const ct_eval_reply *reply, char **said, double *score,
-                  const char **how, carat_err *err)
+static bool judge(const run *r, size_t nth, const ct_eval_reply *reply, char **said, double *score, const char **how,
+                  carat_err *err)
 {
     const ct_eval_task *t = r->job->task;
+    const ct_eval_item *item = &t->items[nth];
+    const char *compare = ct_eval_text_of(t->about, "compare", "exact");
     const json_t *ways = r->job->is_chat ? json_object_get(t->about, "chat_extract") : NULL;
     ways = ways ? ways : json_object_get(t->about, "extract");
     if (item->functions) {
         *score = ct_eval_calls_right(item->calls, reply->calls, how);
         return true;
     }
+    if (strcmp(compare, "mmmu") == 0)
+        return ct_eval_mmmu_judge(item, reply->text, t->seed, nth, said, score, how, err);
     if (!ct_eval_extract(ways, reply->text, said, err))
         return false;
     if (item->program)
         return judge_program(r, item, *said, score, how, err);
-    *score = ct_eval_compare(ct_eval_text_of(t->about, "compare", "exact"), *said, item->targets);
-    return true;
+    *score = ct_eval_compare(compare, *said, item->targets);
+    return !isnan(*score) || ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for an answer that is compared");
 }
 
 static bool take(void *arg, size_t i, const ct_eval_reply *reply, carat_err *err)
@@ -106,7 +129,7 @@ static bool take(void *arg, size_t i, const ct_eval_reply *reply, carat_err *err
     char *said = NULL;
     const char *how = NULL;
     double score = 0;
-    if (!judge(r, item, reply, &said, &score, &how, err)) {
+    if (!judge(r, i, reply, &said, &score, &how, err)) {
         free(said);
         return false;
     }
@@ -156,6 +179,9 @@ bool ct_eval_answers_run(const ct_eval_items_job *job, ct_eval_answers *out, car
     if (!job->is_chat && json_is_true(json_object_get(t->about, "chat_only")))
         return ct_fail(err, CARAT_EUNSUPPORTED, CARAT_NOWHERE,
                        "%s: is asked in a chat, and the model has no template of one", t->title);
+    if (t->has_pictures && !job->is_chat && !job->model->e)
+        return ct_fail(err, CARAT_EUNSUPPORTED, CARAT_NOWHERE,
+                       "%s: a server is shown pictures in a chat, not by bare text", t->title);
     if (t->items[0].program && !ct_eval_sandbox_check(err))
         return false;
     set(&r);

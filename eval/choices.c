@@ -138,11 +138,12 @@ json_t *ct_eval_items_head(const ct_eval_items_job *job)
     char hash[17];
     const ct_eval_task *t = job->task;
     snprintf(hash, sizeof hash, "%016" PRIx64, t->hash);
-    return json_pack("{s:i, s:s, s:I, s:s, s:s, s:s*}", "carat_eval", 1, "task", t->name, "shots",
+    return json_pack("{s:i, s:s, s:I, s:s, s:s, s:s*, s:s*}", "carat_eval", 1, "task", t->name, "shots",
                      (json_int_t)t->n_shots, "questions", hash, "numerics", job->model->numerics, "form",
                      !t->is_generated ? NULL
                      : job->is_chat   ? "chat"
-                                      : "bare");
+                                      : "bare",
+                     "pan_scan", job->pictures);
 }
 
 bool ct_eval_choices_run(const ct_eval_items_job *job, ct_eval_choices *out, carat_err *err)

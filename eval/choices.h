@@ -11,8 +11,9 @@
 typedef struct ct_eval_items_job {
     ct_eval_model *model;
     const ct_eval_task *task;
-    bool is_chat;       /* of generated answers: as messages, not bare */
-    const char *record; /* NULL: none */
+    bool is_chat;         /* of generated answers: as messages, not bare */
+    const char *pictures; /* how they are shown; NULL: there are none */
+    const char *record;   /* NULL: none */
     bool (*progress)(void *arg, size_t done, size_t n, size_t n_before); /* as in ct_eval_job */
     void *arg;
 } ct_eval_items_job;

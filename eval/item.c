@@ -336,6 +336,25 @@ static bool read_generated(const ct_eval_task *t, const json_t *layout, json_t *
            fill_program(t, "chat_program", row, &item->chat_program, err);
 }
 
+static bool read_picture(const json_t *layout, const json_t *row, ct_eval_item *item, carat_err *err)
+{
+    const char *template = text_of(layout, "picture", NULL), *where = text_of(layout, "picture_at", NULL);
+    if (!template && !where)
+        return true;
+    item->pictures = calloc(1, sizeof *item->pictures);
+    if (!item->pictures)
+        return no_memory(err);
+    item->n_pictures = 1;
+    if (where)
+        return ct_eval_picture_of(ct_eval_at(row, where), item->pictures, err) || ct_fail_in(err, "'%s'", where);
+    ct_buf b;
+    ct_buf_init(&b, 1 << 12);
+    const bool ok =
+        ct_eval_fill(template, row, &b, err) && ct_eval_picture_named(b.data ? b.data : "", item->pictures, err);
+    ct_buf_deinit(&b);
+    return ok;
+}
+
 /* ---- an item ---- */
 
 static char *id_of(const json_t *layout, const json_t *row)
@@ -385,7 +404,8 @@ bool ct_eval_item_read(ct_eval_task *t, const char *file, const json_t *layout, 
                                   json_string(t->n_shots ? text_of(t->about, "with_shots", "") : "")) == 0 ||
               no_memory(err);
     ok = ok && (!has_choices || (read_choices(t, layout, row, nth, item, err) && list_choices(t, item, row, err))) &&
-         read_context(t, layout, row, item, err) && (!t->is_generated || read_generated(t, layout, row, item, err));
+         read_context(t, layout, row, item, err) && (!t->is_generated || read_generated(t, layout, row, item, err)) &&
+         read_picture(layout, row, item, err);
     const char *group_key = text_of(layout, "group", NULL);
     if (ok && group_key) {
         const char *group = json_string_value(ct_eval_at(row, group_key));
@@ -417,6 +437,9 @@ void ct_eval_item_free(ct_eval_item *item)
         free(item->contexts[i]);
     for (size_t i = 0; i < item->n; i++)
         free(item->choices[i]);
+    for (size_t i = 0; i < item->n_pictures; i++)
+        ct_eval_picture_free(&item->pictures[i]);
+    free(item->pictures);
     free(item->contexts);
     free(item->choices);
     free(item->right);

@@ -20,27 +20,83 @@ typedef struct run {
     carat_sampling sampling;
 } run;
 
+void ct_eval_ask_unshow(ct_eval_ask *ask)
+{
+    for (size_t i = 0; i < ask->n_shown; i++)
+        free(ask->shown[i].bytes);
+    free(ask->shown);
+    ask->shown = NULL;
+    ask->n_shown = 0;
+}
+
 void ct_eval_ask_free(ct_eval_ask *ask)
 {
     free(ask->text);
     for (size_t i = 0; i < ask->n_choices && ask->choices; i++)
         free(ask->choices[i]);
     free(ask->choices);
+    ct_eval_ask_unshow(ask);
     *ask = (ct_eval_ask){ 0 };
+}
+
+/* A text with its pictures as pieces: [*n] of c, which has room for two of each and one more. */
+static void pieces_of(const ct_eval_ask *ask, carat_picture *const *pictures, carat_content *c, size_t *n)
+{
+    size_t at = 0, len = strlen(ask->text);
+    *n = 0;
+    for (size_t i = 0; i < ask->n_shown; i++) {
+        const size_t to = ask->shown[i].at;
+        if (to > at)
+            c[(*n)++] = (carat_content){ .struct_size = sizeof *c, .text = ask->text + at, .text_len = to - at };
+        c[(*n)++] = (carat_content){ .struct_size = sizeof *c, .picture = pictures[i] };
+        at = to;
+    }
+    if (at < len || !*n)
+        c[(*n)++] = (carat_content){ .struct_size = sizeof *c, .text = ask->text + at };
+}
+
+static bool prompt_of(run *r, size_t i, const carat_content *content, size_t n, carat_prompt **out, carat_err *err)
+{
+    const ct_eval_ask *ask = &r->asked[i];
+    carat_prompt_options o = { .struct_size = sizeof o, .pan_scan = r->m->pan_scan };
+    if (!ask->is_chat)
+        return carat_prompt_text(r->m->e, content, n, &o, out, err);
+    if (ask->functions && !ct_eval_functions_open(ask->functions, &r->tools[i], err))
+        return false;
+    o.tools = r->tools[i];
+    carat_message message = { .struct_size = sizeof message, .role = "user" };
+    if (ask->n_shown) {
+        message.content = content;
+        message.n_content = n;
+    } else {
+        message.text = ask->text;
+    }
+    return carat_prompt_chat(r->m->e, &message, 1, &o, out, err);
 }
 
 static bool make_prompt(run *r, size_t i, carat_prompt **out, carat_err *err)
 {
-    const ct_eval_ask *ask = &r->asked[i];
-    if (!ask->is_chat) {
-        const carat_content whole = { .struct_size = sizeof whole, .text = ask->text };
-        return carat_prompt_text(r->m->e, &whole, 1, NULL, out, err);
+    ct_eval_ask *ask = &r->asked[i];
+    size_t n = 0, n_decoded = 0;
+    carat_content *content = calloc(2 * ask->n_shown + 1, sizeof *content);
+    carat_picture **pictures = calloc(ask->n_shown + 1, sizeof *pictures);
+    bool ok = (content && pictures) || ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for a prompt");
+    while (ok && n_decoded < ask->n_shown) {
+        const ct_eval_shown *s = &ask->shown[n_decoded];
+        ok = carat_picture_decode(s->bytes, s->len, &pictures[n_decoded], err) ||
+             ct_fail_in(err, "picture %zu", n_decoded + 1);
+        n_decoded += ok;
     }
-    if (ask->functions && !ct_eval_functions_open(ask->functions, &r->tools[i], err))
-        return false;
-    const carat_message message = { .struct_size = sizeof message, .role = "user", .text = ask->text };
-    const carat_prompt_options o = { .struct_size = sizeof o, .tools = r->tools[i] };
-    return carat_prompt_chat(r->m->e, &message, 1, &o, out, err);
+    if (ok) {
+        pieces_of(ask, pictures, content, &n);
+        ok = prompt_of(r, i, content, n, out, err);
+    }
+    while (n_decoded)
+        carat_picture_free(pictures[--n_decoded]);
+    free(pictures);
+    free(content);
+    ct_eval_ask_unshow(ask); /* the prompt has what it needs of them */
+    return ok;
 }
 
 static bool set_continuations(run *r, const ct_eval_ask *ask, carat_err *err)

@@ -6,6 +6,7 @@
 #define CT_EVAL_MODEL_H
 
 #include "base/json.h"
+#include "eval/picture.h"
 
 #define CT_EVAL_MOST_STOPS 16
 
@@ -21,6 +22,8 @@ typedef struct ct_eval_ask {
     bool is_chat;   /* as a user's message, by the model's template; else bare, behind <bos> */
     char **choices; /* [n_choices] taken: texts whose likelihood is asked for. NULL: an answer is generated */
     size_t n_choices;
+    ct_eval_shown *shown; /* [n_shown] taken: pictures, by their places in the text */
+    size_t n_shown;
     const ct_eval_settings *settings; /* of an answer; borrowed */
     const json_t
         *functions; /* that a chat may call, as OpenAI's "tools"; borrowed until the next call of make; NULL: none */
@@ -52,6 +55,7 @@ struct ct_eval_model {
     const char *numerics;                   /* results of another one are not mixed with this one's */
     bool is_tuned;                          /* instruction-tuned */
     carat_engine *e;                        /* NULL: a server */
+    const carat_pan_scan *pan_scan;         /* of pictures; NULL: the defaults; a server has its own */
     void *self;
 };
 
@@ -60,5 +64,7 @@ void ct_eval_model_engine(ct_eval_model *m, carat_engine *e, size_t n_at_once);
 
 /* A text of what was asked that is no longer needed, with its choices. */
 void ct_eval_ask_free(ct_eval_ask *ask);
+/* Its pictures alone. */
+void ct_eval_ask_unshow(ct_eval_ask *ask);
 
 #endif

@@ -5,10 +5,12 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "eval/calls.h"
 #include "eval/files.h"
 #include "eval/item.h"
+#include "eval/mmmu.h"
 #include "eval/needle.h"
 #include "eval/shots.h"
 #include "eval/tasks.h"
@@ -39,6 +41,7 @@ static bool open_description(ct_eval_task *t, const char *name, carat_err *err)
     t->protocol = ct_eval_text_of(t->about, "protocol", "");
     t->is_generated = strcmp(ct_eval_text_of(t->about, "kind", "choices"), "answers") == 0;
     t->figure = ct_eval_text_of(t->about, "figure", t->is_generated ? "score" : "plain");
+    t->has_pictures = json_is_true(json_object_get(t->about, "pictures"));
     return true;
 }
 
@@ -48,6 +51,14 @@ bool ct_eval_task_is_made_up(const char *name)
     const bool is = open_description(&t, name, NULL) && json_object_get(t.about, "made_up");
     ct_eval_task_close(&t);
     return is;
+}
+
+bool ct_eval_task_has_pictures(const char *name)
+{
+    ct_eval_task t = { 0 };
+    const bool has = open_description(&t, name, NULL) && t.has_pictures;
+    ct_eval_task_close(&t);
+    return has;
 }
 
 /* ---- items ---- */
@@ -146,6 +157,8 @@ static uint64_t hash_item(uint64_t h, const ct_eval_item *item, bool is_generate
     for (size_t k = 0; k < 3; k++)
         h = hash_text(h, texts[k] ? texts[k] : "");
     h = hash_json(h, item->targets);
+    for (size_t k = 0; k < item->n_pictures; k++)
+        h = hash_text(h, item->pictures[k].name ? item->pictures[k].name : item->pictures[k].data);
     h = hash_json(h, item->functions);
     return hash_json(h, item->calls);
 }
@@ -162,6 +175,8 @@ static void hash_all(ct_eval_task *t)
         json_object_get(t->about, "made_up") ? json_array_size(json_object_get(t->about, "made_up")) : t->n;
     for (size_t i = 0; i < n; i++)
         t->hash = hash_item(t->hash, &t->items[i], t->is_generated);
+    if (strcmp(ct_eval_text_of(t->about, "compare", ""), "mmmu") == 0) /* which draws where it finds nothing */
+        t->hash ^= t->seed;
     for (size_t k = 0; k < sizeof judged / sizeof *judged && t->is_generated; k++)
         t->hash = hash_json(t->hash, json_object_get(t->about, judged[k]));
 }
@@ -180,6 +195,28 @@ char *ct_eval_task_text(const ct_eval_task *t, const ct_eval_item *item, const c
     return s;
 }
 
+/* ---- pictures ---- */
+
+static char *folder_of(const char *path)
+{
+    struct stat st;
+    if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
+        return strdup(path);
+    const char *slash = strrchr(path, '/');
+    return slash ? strndup(path, slash == path ? 1 : (size_t)(slash - path)) : strdup(".");
+}
+
+/* Of the items that are asked. */
+static bool find_pictures(ct_eval_task *t, const ct_eval_source *s, carat_err *err)
+{
+    t->folder = s->images ? strdup(s->images) : folder_of(s->data);
+    bool ok = t->folder || ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for a folder's name");
+    for (size_t i = 0; ok && i < t->n; i++)
+        for (size_t k = 0; ok && k < t->items[i].n_pictures; k++)
+            ok = ct_eval_picture_find(&t->items[i].pictures[k], t->folder, err) || ct_fail_in(err, "item %zu", i);
+    return ok;
+}
+
 static bool read_or_make(ct_eval_task *t, const ct_eval_source *s, carat_err *err)
 {
     const char *reader = ct_eval_text_of(t->about, "reader", "");
@@ -187,20 +224,23 @@ static bool read_or_make(ct_eval_task *t, const ct_eval_source *s, carat_err *er
         return ct_eval_needles_make(t, s, err);
     if (strcmp(reader, "bfcl") == 0)
         return ct_eval_calls_read(t, s->data, err);
+    if (strcmp(reader, "mmmu") == 0)
+        return ct_eval_mmmu_read(t, s->data, err);
     return add_files(t, s->data, err) && ct_eval_heads_make(t, s, err);
 }
 
 bool ct_eval_task_open(ct_eval_task *t, const char *name, const ct_eval_source *s, carat_err *err)
 {
     *t = (ct_eval_task){ .name = name, .n_shots = s->n_shots, .seed = s->seed };
-    const bool ok = open_description(t, name, err) && read_or_make(t, s, err);
+    bool ok = open_description(t, name, err) && read_or_make(t, s, err);
     if (ok) {
         hash_all(t); /* of all items, so that a limit can be raised */
         while (s->limit && t->n > s->limit)
             ct_eval_item_free(&t->items[--t->n]);
-    } else {
-        ct_eval_task_close(t);
     }
+    ok = ok && (!t->has_pictures || find_pictures(t, s, err));
+    if (!ok)
+        ct_eval_task_close(t);
     return ok;
 }
 
@@ -214,6 +254,7 @@ void ct_eval_task_close(ct_eval_task *t)
     }
     free(t->groups);
     free(t->items);
+    free(t->folder);
     json_decref(t->about);
     *t = (ct_eval_task){ 0 };
 }

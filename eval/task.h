@@ -25,7 +25,9 @@
  *   with_shots           what {with_shots} in a prompt is where there are shots
  *   shots_files          endings of a folder's files of shots; shots_are_texts: such a file is a group's head as it stands
  *   passes_over          files of a folder that are of another kind are no error
- *   reader, made_up      instead of layouts: calls.h, needle.h
+ *   reader, made_up      instead of layouts: calls.h, mmmu.h, needle.h
+ *   pictures             items have them; of a layout: picture, a template of a file's name under the folder of pictures, or
+ *                        picture_at, the path of what picture.h reads; it stands in front of the text. No shots
  *   shuffle              choices are put into an order that is drawn, for each item its own
  *
  * Of choices:
@@ -45,6 +47,7 @@
 #define CT_EVAL_TASK_H
 
 #include "base/json.h"
+#include "eval/picture.h"
 
 #define CT_EVAL_MOST_CHOICES 512
 
@@ -61,6 +64,8 @@ typedef struct ct_eval_item {
     json_t *targets;              /* texts */
     char *program, *chat_program; /* with {answer}; NULL: none */
     json_t *functions, *calls;    /* that may be, and are to be, called; NULL: none */
+    ct_eval_picture *pictures;    /* [n_pictures] of contexts[0] and of chat, in the order of their places */
+    size_t n_pictures;
 } ct_eval_item;
 
 typedef struct ct_eval_group {
@@ -70,7 +75,9 @@ typedef struct ct_eval_group {
 typedef struct ct_eval_task {
     json_t *about; /* the description */
     const char *name, *title, *protocol;
-    bool is_generated;  /* answers, not choices */
+    bool is_generated; /* answers, not choices */
+    bool has_pictures;
+    char *folder;       /* of the pictures that are files; NULL: there are none */
     const char *figure; /* the one that is published */
     const char *from;   /* which layout */
     ct_eval_item *items;
@@ -84,6 +91,7 @@ typedef struct ct_eval_task {
 
 typedef struct ct_eval_source {
     const char *data, *shots; /* files, or folders of them. shots NULL: none */
+    const char *images;       /* the folder of the pictures; NULL: the one that data is in, or is */
     size_t n_shots;
     uint64_t
         seed; /* which of the shots' file: 0: its first ones; the order of choices that are shuffled; what is made up */
@@ -97,6 +105,8 @@ typedef struct ct_eval_source {
 const char *ct_eval_task_name(size_t i);
 /* Is it made up (needle.h), not read? */
 bool ct_eval_task_is_made_up(const char *name);
+/* Do its items have pictures? */
+bool ct_eval_task_has_pictures(const char *name);
 /* Errors: CARAT_EARG (no such task), CARAT_EIO, CARAT_EFORMAT (file, line and field), CARAT_ELIMIT, CARAT_ENOMEM. */
 bool ct_eval_task_open(ct_eval_task *t, const char *name, const ct_eval_source *s, carat_err *err);
 void ct_eval_task_close(ct_eval_task *t); /* accepts a zeroed one */

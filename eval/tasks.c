@@ -19,6 +19,11 @@
     T("gpqa", gpqa)                                                                                                    \
     T("humaneval", humaneval)                                                                                          \
     T("bfcl", bfcl)                                                                                                    \
+    T("docvqa", docvqa)                                                                                                \
+    T("chartqa", chartqa)                                                                                              \
+    T("textvqa", textvqa)                                                                                              \
+    T("ai2d", ai2d)                                                                                                    \
+    T("mmmu", mmmu)                                                                                                    \
     T("niah", niah)                                                                                                    \
     T("ruler", ruler)
 

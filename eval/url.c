@@ -111,6 +111,7 @@ static bool ask_next(ct_eval_url *u, slot *s, const ct_eval_work *work, carat_er
     ct_buf_deinit(&b);
     if (!s->address)
         return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for a request");
+    ct_eval_ask_unshow(&s->ask); /* it is in the body */
     s->is_busy = true;
     u->n_busy++;
     return send_it(u, s, err);

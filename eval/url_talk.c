@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/base64.h"
 #include "base/utf8.h"
 #include "eval/url.h"
 
@@ -39,13 +40,56 @@ static json_t *score_request(const ct_eval_ask *ask, const char *name)
                      "logprobs", 1, "temperature", 0);
 }
 
+static json_t *data_url(const ct_eval_shown *s)
+{
+    const char *type = ct_eval_picture_type(s->bytes, s->len);
+    const size_t n = ct_base64_length(s->len);
+    char head[32], *url = NULL;
+    const int begin = snprintf(head, sizeof head, "data:%s;base64,", type);
+    json_t *o = NULL;
+    url = malloc((size_t)begin + n + 1);
+    if (url) {
+        memcpy(url, head, (size_t)begin);
+        ct_base64_encode(s->bytes, s->len, url + begin);
+        o = json_pack("{s:s, s:{s:s#}}", "type", "image_url", "image_url", "url", url, (int)((size_t)begin + n));
+    }
+    free(url);
+    return o;
+}
+
+static json_t *text_part(const char *text, size_t len)
+{
+    return json_pack("{s:s, s:s%}", "type", "text", "text", text, len);
+}
+
+/* The text, in pieces where there are pictures in it. */
+static json_t *content_of(const ct_eval_ask *ask)
+{
+    size_t at = 0;
+    const size_t len = strlen(ask->text);
+    if (!ask->n_shown)
+        return json_string(ask->text);
+    json_t *parts = json_array();
+    bool ok = parts != NULL;
+    for (size_t i = 0; ok && i < ask->n_shown; at = ask->shown[i++].at) {
+        const size_t to = ask->shown[i].at;
+        ok = (to <= at || json_array_append_new(parts, text_part(ask->text + at, to - at)) == 0) &&
+             json_array_append_new(parts, data_url(&ask->shown[i])) == 0;
+    }
+    ok = ok && (at >= len || json_array_append_new(parts, text_part(ask->text + at, len - at)) == 0);
+    if (ok)
+        return parts;
+    json_decref(parts);
+    return NULL;
+}
+
 static json_t *answer_request(const ct_eval_ask *ask, const char *name)
 {
     const json_int_t most = (json_int_t)ask->settings->max_tokens;
     json_t *o;
     if (ask->is_chat)
-        o = json_pack("{s:s, s:[{s:s, s:s}], s:I, s:i}", "model", name, "messages", "role", "user", "content",
-                      ask->text, "max_tokens", most, "temperature", 0);
+        o = json_pack("{s:s, s:[{s:s, s:o}], s:I, s:i}", "model", name, "messages", "role", "user", "content",
+                      content_of(ask), "max_tokens", most, "temperature", 0);
     else
         o = json_pack("{s:s, s:s, s:I, s:i}", "model", name, "prompt", ask->text, "max_tokens", most, "temperature", 0);
     if (o && ask->settings->n_stops)

@@ -11,7 +11,7 @@ import tempfile
 import threading
 import unittest
 
-from served import CARAT, TINY, Server, main
+from served import CARAT, SIGHT, TINY, Server, main
 
 ITEMS = [
     {"id": "i%d" % k, "question": {"stem": stem, "choices": [{"text": t, "label": "ABCD"[i]} for i, t in enumerate(choices)]}, "answerKey": "B"}
@@ -91,6 +91,27 @@ class Url(unittest.TestCase):
             there = self.rows("niah", name, "--url", url, "--tokenizer", TINY, "--length", "512", "--limit", "2")[1]
             here = self.rows("niah", TINY, "-t", "1", "--length", "512", "--limit", "2", "--form", "chat")[1]
             self.assertEqual([r["answer"].strip() for r in here], [r["answer"].strip() for r in there])
+        finally:
+            s.stop()
+
+    def test_pictures_are_shown_to_a_server(self):
+        with open(SIGHT + "/test.jsonl") as f:
+            rows = [json.loads(line) for line in f]
+        items = [{"id": "validation_Math_%d" % i, "question": r["text"].replace("<image>", "<image 1>", 1).replace("<image>", "<image 2>", 1),
+                  "options": "[]", "answer": "x", "question_type": "open",
+                  **{"image_%d" % (k + 1): name for k, name in enumerate(r["images"])}} for i, r in enumerate(rows[:6]) if len(r["images"]) < 3]
+        data = self.path("mmmu.jsonl", "".join(json.dumps(i) + "\n" for i in items))
+        s = Server(model=SIGHT)
+        try:
+            url = "http://127.0.0.1:%d/v1" % s.port
+            name = s.get("/v1/models").json()["data"][0]["id"]
+            args = "--data", data, "--images", SIGHT
+            here, there = self.rows("mmmu", SIGHT, "-t", "1", *args), self.rows("mmmu", name, "--url", url, *args)
+            self.assertEqual([r["answer"].strip() for r in here[1]], [r["answer"].strip() for r in there[1]])
+            self.assertEqual(there[0]["pan_scan"], "as the server does")
+            r = evaluate("mmmu", name, "--url", url, *args, "--form", "bare")
+            self.assertEqual(r.returncode, 1)
+            self.assertIn("shown pictures in a chat", r.stderr.decode())
         finally:
             s.stop()
 
