@@ -9,7 +9,7 @@ scripts/setup.sh --quiet
 ninja -C "$build" --quiet
 export ASAN_OPTIONS=detect_leaks=1:allocator_may_return_null=1 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
 export LSAN_OPTIONS="suppressions=$PWD/tests/lsan.supp:print_suppressions=0"
-export TSAN_OPTIONS=halt_on_error=1
+export TSAN_OPTIONS="halt_on_error=1 suppressions=$PWD/tests/tsan.supp"
 if [ "$kind" = thread ]; then
     exec scripts/test.sh "$build" --except kernels --suite check --timeout-multiplier 20 # kernels have no threads
 fi

@@ -22,7 +22,8 @@ struct ct_workers {
     pthread_mutex_t lock;
     pthread_cond_t work, left; /* there is a task, or an end; a thread of its own has left */
     tasks waiting, waiting_long, finished;
-    size_t n, n_alone, n_long; /* of the workers, so many do long ones */
+    size_t n, n_started;    /* n stands before the first one reads it */
+    size_t n_alone, n_long; /* of the workers, so many do long ones */
     bool ends;
     int fd;
     pthread_t threads[MAX_WORKERS];
@@ -124,8 +125,9 @@ bool ct_workers_open(size_t n, ct_workers **out, carat_err *err)
     pthread_cond_init(&w->work, NULL);
     pthread_cond_init(&w->left, NULL);
     *out = w;
-    for (; w->n < n && w->n < MAX_WORKERS; w->n++) {
-        int why = ct_thread_start(&w->threads[w->n], work_on, w);
+    w->n = n < MAX_WORKERS ? n : MAX_WORKERS;
+    for (; w->n_started < w->n; w->n_started++) {
+        int why = ct_thread_start(&w->threads[w->n_started], work_on, w);
         if (why == 0)
             continue;
         ct_workers_close(w);
@@ -145,7 +147,7 @@ void ct_workers_close(ct_workers *w)
     while (w->n_alone)
         pthread_cond_wait(&w->left, &w->lock);
     pthread_mutex_unlock(&w->lock);
-    for (size_t i = 0; i < w->n; i++)
+    for (size_t i = 0; i < w->n_started; i++)
         pthread_join(w->threads[i], NULL);
     ct_workers_done(w);
     for (ct_task *t; (t = take(&w->waiting)) || (t = take(&w->waiting_long));)

@@ -12,8 +12,9 @@ import termios
 import time
 import unittest
 
-from program import CARAT, TINY, on_terminal
+from program import CARAT, SANITIZED, TINY, on_terminal
 
+SLOWER = 10 if SANITIZED else 1
 ESCAPES = re.compile(rb"\x1b\[[0-9;?]*[A-Za-z]")
 
 
@@ -49,7 +50,7 @@ class Terminal:
 
     def until(self, end, seconds=20):
         """What it has shown since the last call, up to where it ends with `end` and waits for keys."""
-        deadline = time.monotonic() + seconds
+        deadline = time.monotonic() + seconds * SLOWER
         while not (self.seen.endswith(end) and self.hears_keys()) and time.monotonic() < deadline and self.read(0.02):
             pass
         seen, self.seen = self.seen, b""
@@ -59,7 +60,7 @@ class Terminal:
 
     def upto(self, text, seconds=20):
         """Waits for a text and drops what was shown until then."""
-        deadline = time.monotonic() + seconds
+        deadline = time.monotonic() + seconds * SLOWER
         while text not in self.seen and time.monotonic() < deadline and self.read(0.1):
             pass
         before, found, self.seen = self.seen.partition(text)
@@ -83,14 +84,14 @@ class Terminal:
     def leave(self, keys="\x04", seconds=20):
         """Types the keys and returns the exit code."""
         self.type(keys)
-        deadline = time.monotonic() + seconds
+        deadline = time.monotonic() + seconds * SLOWER
         while time.monotonic() < deadline and self.read(0.1):
             pass
         return self.end()
 
     def end(self):
         if self.status is None:
-            for _ in range(200):
+            for _ in range(200 * SLOWER):
                 pid, status = os.waitpid(self.pid, os.WNOHANG)
                 if pid:
                     break
