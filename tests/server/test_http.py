@@ -131,7 +131,7 @@ class Requests(Case):
         s = self.server.raw(one % 1 + one % 2 + one % 3)
         data = b""
         while data.count(b"\r\n\r\n{") < 3:
-            data += s.recv(4096)
+            data += s.recv(4096) or self.fail(data)
         self.assertLess(data.index(b": a1"), data.index(b": a2"))
         self.assertLess(data.index(b": a2"), data.index(b": a3"))
         s.close()

@@ -76,7 +76,7 @@ class Log(unittest.TestCase):
             os.close(w)
             said = os.read(r, 4096)
             while b"is loaded" not in said:
-                said += os.read(r, 4096)
+                said += os.read(r, 4096) or self.fail(said)
             server = Server.__new__(Server)
             server.port = int(re.search(rb"127.0.0.1:(\d+)", said).group(1))
             for _ in range(200):

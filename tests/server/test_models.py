@@ -61,7 +61,7 @@ class Models(unittest.TestCase):
                                     (w, len(body), body) for w in words))
             got = b""
             while got.count(b'"success":true') < len(words):
-                got += s.recv(4096)
+                got += s.recv(4096) or self.fail(got)
             s.close()
 
         def state():
