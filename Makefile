@@ -43,7 +43,7 @@ check: all  ## the tests that need no download, in under a minute; K=kernel or T
 	@CARAT_TEST_KERNEL='$(K)' scripts/test.sh $(BUILD) $(if $(K)$(T),--match '$(if $(K),kernels,$(T))') --suite check \
 	    --num-processes $$(($$(nproc) + 2)) # some tests wait for clocks and terminals
 
-bench: all model  ## speed of the real model and of a 4B vision tower beside the machine's limits; K=name: one kernel
+bench: all model  ## speed of the real model and of a 4B vision tower beside the machine's limits; K='mul q4_0': kernels so named
 	@scripts/bench.sh $(BUILD) $(MODEL) $(K)
 
 bench-peers: all model  ## the real model beside llama.cpp, alternating; SOURCE=DIR of its source, MODELS="FILE ..." for others

@@ -1,5 +1,5 @@
-/* bench_vision - how long the vision tower takes for an image, beside the machine's bf16 dot products; its memory; and
- * how near its tokens are to those of f32 arithmetic.
+/* bench_vision - how long the vision tower takes for an image, beside the instruction that a BF16 tower is multiplied with;
+ * its memory; and how near its tokens are to those of f32 arithmetic.
  *
  *     bench_vision MMPROJ [THREADS [REPEAT]]        a file that carat synth 4b --mmproj wrote, or any other
  *
@@ -14,58 +14,31 @@
 #include "base/clock.h"
 #include "base/pool.h"
 #include "base/rng.h"
+#include "cpu/products.h"
 #include "loaded.h"
-
-#if defined(__x86_64__)
-#include <immintrin.h>
-#endif
 
 /* ---- the limit ---- */
 
-#define ROUNDS 4000000
-#define SUMS   24
+#define ROUNDS 200000
 
-#if defined(__x86_64__)
-/* Nothing but dot products of 32 pairs, in as many sums as the latency asks for. */
-__attribute__((target("avx512f,avx512bf16"))) static void dot_products(void *arg, int thread, int n_threads)
+static void run_peak(void *arg, int thread, int n_threads)
 {
-    (void)n_threads;
-    float *sink = arg;
-    __m512 sum[SUMS];
-    __m512bh a = (__m512bh)_mm512_setzero_si512();
-    for (int i = 0; i < SUMS; i++)
-        sum[i] = _mm512_setzero_ps();
-    for (long r = 0; r < ROUNDS; r++) {
-        __asm__ volatile("" : "+v"(a));
-#pragma GCC unroll 24
-        for (int i = 0; i < SUMS; i++)
-            sum[i] = _mm512_dpbf16_ps(sum[i], a, a);
-    }
-    for (int i = 1; i < SUMS; i++)
-        sum[0] = _mm512_add_ps(sum[0], sum[i]);
-    sink[thread] = _mm512_reduce_add_ps(sum[0]);
+    const ct_peak *const *peak = arg;
+    (void)thread, (void)n_threads;
+    (*peak)->run(ROUNDS);
 }
 
-/* Multiplications and additions a second of all threads; 0 where the machine has no such instruction. */
-static double bf16_peak(ct_pool *pool)
+/* Multiplications and additions a second of all threads. */
+static double rate_of(const ct_peak *peak, ct_pool *pool)
 {
-    static float sink[CT_MAX_THREADS];
     double best = 0;
-    for (int r = 0; r < 5 && (ct_cpu_detect() & CT_CPU_BF16); r++) {
+    for (int r = 0; r < 5; r++) {
         double start = ct_now();
-        ct_pool_run(pool, dot_products, sink);
-        double rate = 64.0 * SUMS * ROUNDS * ct_pool_threads(pool) / (ct_now() - start);
-        best = rate > best ? rate : best;
+        ct_pool_run(pool, run_peak, &peak);
+        best = fmax(best, peak->ops * ROUNDS * ct_pool_threads(pool) / (ct_now() - start));
     }
     return best;
 }
-#else
-static double bf16_peak(ct_pool *pool)
-{
-    (void)pool;
-    return 0;
-}
-#endif
 
 /* ---- the tower ---- */
 
@@ -156,7 +129,8 @@ static bool bench(const char *path, const ct_kernels *k, ct_pool *pool, int repe
     if (!text_width_of(path, &width, err) ||
         !tower_bytes(path, width, k, ct_pool_threads(pool), &(ct_vision_options){ 0 }, &size, err))
         return false;
-    double peak = bf16_peak(pool);
+    const ct_peak *peak = k->mul_peak[ct_linear_form(k, false, true, CT_BF16)];
+    const double limit = peak ? rate_of(peak, pool) : 0;
     if (!see(path, width, false, repeat, k, pool, &ours, err))
         return false;
     getrusage(RUSAGE_SELF, &use);
@@ -165,8 +139,8 @@ static bool bench(const char *path, const ct_kernels *k, ct_pool *pool, int repe
            ct_vision_patches(&ours.cfg), k->isa, ct_pool_threads(pool));
     printf("an image         %.2f s (best of %d; median %.2f), %.2f Tflop, %.0f Gflop/s", ours.best, repeat,
            ours.median, work / 1e12, work / ours.best / 1e9);
-    if (peak > 0)
-        printf(", %.0f %% of %.0f Gflop/s of bf16 dot products", 100 * work / ours.best / peak, peak / 1e9);
+    if (peak)
+        printf(", %.0f %% of %.0f Gflop/s of %s", 100 * work / ours.best / limit, limit / 1e9, peak->name);
     printf("\nmemory           %.0f MiB of weights, %.0f MiB to encode an image; %.0f MiB resident at most\n",
            (double)size.weights / 0x1p20, (double)size.work / 0x1p20, (double)use.ru_maxrss / 0x1p10);
     fflush(stdout);

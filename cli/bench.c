@@ -12,6 +12,7 @@
 #include "base/median.h"
 #include "base/pool.h"
 #include "base/rng.h"
+#include "bench_kernels.h"
 #include "bench_many.h"
 #include "commands.h"
 #include "engine.h"
@@ -191,11 +192,15 @@ static int run(int argc, char **argv)
 {
     static speeds all[16];
     cli_list args = { 0 };
+    if (argc > 1 && strcmp(argv[1], "kernels") == 0)
+        return cli_bench_kernels.run(argc - 1, argv + 1);
     if (!cli_parse(&cli_bench, argc, argv, &args))
         return CLI_USAGE;
     const char *name = cli_model_path(&args);
     if (!name || args.n)
         return cli_usage(&cli_bench, "expected one model");
+    if (bench_all_forms)
+        return cli_usage(&cli_bench, "--all-forms is for carat bench kernels, which has no model");
     if (opt.parallel) {
         term_init(cli_model_values.quiet);
         return bench_many(name, (size_t)opt.parallel, (size_t)opt.prompt, (size_t)opt.generate, (size_t)opt.arrival,
@@ -233,14 +238,19 @@ static int run(int argc, char **argv)
 
 const cli_command cli_bench = {
     .name = "bench",
-    .usage = "MODEL [options]",
-    .summary = "measure prefill and decode speed beside the machine's limit",
-    .text = "Measures prefill and decode in tokens per second and how much of the machine's read bandwidth decoding "
-            "reaches.\n"
-            "Run it on a quiet machine.\n\n"
-            "  carat bench gemma.gguf\n"
-            "  carat bench gemma.gguf --parallel 8 -p 64\n"
-            "  carat bench gemma.gguf -p 2048 -n 128 --thread-list 1,2,4 --json",
-    .tables = { &table, &cli_model_table, &cli_loading_table },
+    .usage = "MODEL [options], or kernels [WORD ...] [options]",
+    .summary = "measure prefill and decode speed, or kernels, beside the machine's limit",
+    .text =
+        "Measures prefill and decode in tokens per second and how much of the machine's read bandwidth decoding "
+        "reaches.\n"
+        "Run it on a quiet machine.\n\n"
+        "  carat bench gemma.gguf\n"
+        "  carat bench gemma.gguf --parallel 8 -p 64\n"
+        "  carat bench gemma.gguf -p 2048 -n 128 --thread-list 1,2,4 --json\n\n"
+        "kernels: without a model, what every kernel reaches of what this processor could; the table of `carat bench\n"
+        "kernels --help` has all that it takes.\n\n"
+        "  carat bench kernels\n"
+        "  carat bench kernels mul q4_0 --all-forms",
+    .tables = { &table, &bench_kernels_table, &cli_model_table, &cli_loading_table },
     .run = run,
 };

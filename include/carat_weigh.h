@@ -80,6 +80,41 @@ CARAT_API bool carat_device_find(const char *name, const carat_device **out, car
  * carat_options. out is of kind "here" and borrows *rates. Errors: CARAT_ENOMEM, CARAT_EARG. */
 CARAT_API bool carat_weigh_here(int n_threads, const char *cpu, carat_rates *rates, carat_device *out, carat_err *err);
 
+/* ---- Kernels ----------------------------------------------------------------------------------------------------- */
+
+/* What one kernel reaches. Strings are the library's; "" where there is nothing to say. */
+typedef struct carat_kernel_speed {
+    const char *level;      /* the instruction set: "avx512" */
+    const char *kernel;     /* "mul", "attend", "rmsnorm" ...; "peak", "copy": what others are compared with */
+    const char *type;       /* of the weights, of the cache; of a peak the instruction */
+    const char *form;       /* of the activations: "f32", "bf16", "q8", "grid" */
+    const char *work;       /* "1 token", "512 tokens" ... */
+    const char *unit;       /* of which so many a second: "bytes" (read), "operations", "values" */
+    double rate, limit;     /* of all threads together; limit 0: none in particular */
+    const char *limited_by; /* what the limit is: "VPDPBUSD", "a plain read", "a copy" */
+    const char *same_as;    /* a level before whose function this is: the figures are of that measurement */
+    size_t n_threads;
+} carat_kernel_speed;
+
+/* False ends the measuring. */
+typedef bool carat_kernel_fn(void *arg, const carat_kernel_speed *s);
+
+typedef struct carat_kernel_query {
+    size_t struct_size;
+    const char *cpu;    /* a level as in carat_options; NULL and no $CARAT_CPU: all that this machine has, one by one */
+    const char *filter; /* words of which each is to stand in kernel, type or form, in any case; NULL: all kernels */
+    size_t n_threads;   /* measured are one thread, and so many; 0: as carat_options */
+    size_t all_forms;   /* not 0: products in all forms of activations, not only in those that the engine uses */
+    size_t list;        /* not 0: report what there is to measure, without figures */
+    double seconds;     /* of a measurement; 0: 0.03 */
+    carat_kernel_fn *report;
+    void *arg;
+} carat_kernel_query;
+
+/* Measures kernels of this library on this machine: the best of several runs with random numbers, each beside what limits
+ * it, taken then and there. Takes about a minute and 500 MB. Errors: CARAT_EARG, CARAT_ENOMEM. */
+CARAT_API bool carat_bench_kernels(const carat_kernel_query *q, carat_err *err);
+
 /* ---- Weighing ---------------------------------------------------------------------------------------------------- */
 
 /* Zeros are the defaults. */

@@ -1,10 +1,10 @@
 #!/bin/sh
 # Speed of the model beside the machine's read bandwidth and of a vision tower beside its dot products, or of one
-# kernel: bench.sh BUILD MODEL [KERNEL].
+# kernel: bench.sh BUILD MODEL [WORDS of the kernel's name].
 set -eu
 build=$1 model=$2 kernel=${3:-}
 if [ -n "$kernel" ]; then
-    exec "$build/tests/kernels/test_kernels" --bench "$kernel"
+    exec "$build/carat" bench kernels $kernel
 fi
 [ -f "$model" ] || { echo "bench: $model is missing; make model fetches it" >&2; exit 1; }
 load=$(cut -d' ' -f1 /proc/loadavg)

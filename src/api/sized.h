@@ -28,6 +28,7 @@
     X(carat_shape, tower_layers, tower_layers)                                                                         \
     X(carat_rates, batch, batch)                                                                                       \
     X(carat_device, measured, measured)                                                                                \
+    X(carat_kernel_query, arg, arg)                                                                                    \
     X(carat_weigh_query, options, options)                                                                             \
     X(carat_estimate_result, image_attention_ops, mapped)                                                              \
     X(carat_speed, image, image)                                                                                       \

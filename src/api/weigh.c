@@ -10,6 +10,7 @@
 #include "base/pool.h"
 #include "measure/devices.h"
 #include "measure/here.h"
+#include "measure/kernels.h"
 #include "weigh/weigh.h"
 
 /* An estimate and the backend that it uses. */
@@ -152,4 +153,14 @@ const carat_device *carat_device_at(size_t i)
 bool carat_device_find(const char *name, const carat_device **out, carat_err *err)
 {
     return ct_device_find(name, out, err);
+}
+
+bool carat_bench_kernels(const carat_kernel_query *q, carat_err *err)
+{
+    carat_kernel_query own;
+    if (!CT_TAKE(carat_kernel_query, q, &own, err))
+        return false;
+    if (!own.report)
+        return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "report is NULL: there is nobody to tell");
+    return ct_bench_kernels(&own, err);
 }

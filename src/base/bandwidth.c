@@ -22,16 +22,21 @@ typedef struct reading {
 } reading;
 
 /* Four independent streams of sums: enough to keep the loads, not the additions, the limit. */
-static void read_part(void *arg, int thread, int n_threads)
+uint64_t ct_read_bytes(const void *data, size_t bytes)
 {
-    reading *r = arg;
-    size_t part = BUFFER / (size_t)n_threads / 256 * 256;
-    const vec *p = (const vec *)(r->data + part * (size_t)thread), *end = p + part / sizeof(vec);
+    const vec *p = data, *end = p + bytes / 256 * 4;
     vec a = { 0 }, b = { 0 }, c = { 0 }, d = { 0 };
     for (; p < end; p += 4)
         a += p[0], b += p[1], c += p[2], d += p[3];
     a += b + c + d;
-    r->sink[thread] = a[0] ^ a[1] ^ a[2] ^ a[3] ^ a[4] ^ a[5] ^ a[6] ^ a[7];
+    return a[0] ^ a[1] ^ a[2] ^ a[3] ^ a[4] ^ a[5] ^ a[6] ^ a[7];
+}
+
+static void read_part(void *arg, int thread, int n_threads)
+{
+    reading *r = arg;
+    size_t part = BUFFER / (size_t)n_threads / 256 * 256;
+    r->sink[thread] = ct_read_bytes(r->data + part * (size_t)thread, part);
 }
 
 bool ct_read_bandwidth(int n_threads, double *bytes_per_second, carat_err *err)

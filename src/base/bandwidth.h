@@ -10,4 +10,8 @@
  * caches: the median of several passes, half a second or so. Errors: CARAT_ENOMEM, CARAT_EARG. */
 bool ct_read_bandwidth(int n_threads, double *bytes_per_second, carat_err *err);
 
+/* Reads bytes, 64-aligned, rounded down to a multiple of 256, and does nothing else: what it returns is only to be kept, so
+ * that compilers keep the reading. */
+uint64_t ct_read_bytes(const void *data, size_t bytes);
+
 #endif

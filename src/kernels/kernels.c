@@ -26,6 +26,12 @@ size_t ct_acts_stride(ct_acts_form form, size_t cols)
     return bytes % 512 == 0 ? bytes + 64 : bytes;
 }
 
+const char *ct_acts_name(ct_acts_form form)
+{
+    static const char *const names[CT_N_ACTS] = { "f32", "bf16", "q8", "grid" };
+    return names[form];
+}
+
 static size_t round_up(size_t n, size_t to)
 {
     return (n + to - 1) / to * to;

@@ -11,6 +11,7 @@
 #ifndef CT_KERNELS_KERNELS_H
 #define CT_KERNELS_KERNELS_H
 
+#include "kernels/peak.h"
 #include "quant/kv_tile.h"
 #include "quant/pack.h"
 
@@ -47,6 +48,8 @@ static inline size_t ct_acts_s_offset(size_t cols)
     return ct_acts_d_offset(cols) + cols / 32 * 4;
 }
 size_t ct_acts_stride(ct_acts_form form, size_t cols); /* in kernels.c; includes a pad against cache aliasing */
+
+const char *ct_acts_name(ct_acts_form form);           /* "grid" */
 
 /* ---- y = W x ---- */
 
@@ -248,6 +251,10 @@ typedef struct ct_kernels {
 
     /* max over n logits and log(sum(exp(x - max))), for logprobs: log p(i) = x[i] - *max - result. */
     float (*logsumexp)(const float *x, size_t n, float *max);
+
+    /* What they multiply with: products of many tokens by form, attention by the cache's elements, over a set by form. NULL:
+     * nothing in particular. A level sets them with its kernels; a slot that is still generic's has none, whatever is here. */
+    const ct_peak *mul_peak[CT_N_ACTS], *attend_peak[CT_N_KV_ELEM], *set_peak[CT_N_ACTS];
 } ct_kernels;
 
 /* ---- levels ---- */

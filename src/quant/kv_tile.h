@@ -25,6 +25,8 @@
 
 typedef enum ct_kv_elem { CT_KV_F16, CT_KV_F32, CT_KV_Q8_0 } ct_kv_elem;
 
+#define CT_N_KV_ELEM (CT_KV_Q8_0 + 1)
+
 #define CT_KV_GROUP 32 /* dimensions that share a scale in Q8_0 */
 
 /* Can vectors of head_dim be kept as elem? The kernels assume so; opening a cache checks it. */

@@ -1,4 +1,4 @@
-/* check.c - guarded buffers, random numbers, comparison, timing.
+/* check.c - guarded buffers, random numbers, comparison.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "check.h"
@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <time.h>
 #include <unistd.h>
 
 #define MAX_FAILURES 12
@@ -184,28 +183,4 @@ float rng_normal(rng *r)
 int rng_below(rng *r, int n)
 {
     return (int)(rng_u32(r) % (uint32_t)n);
-}
-
-/* ---- the clock ---- */
-
-/* Of this thread's own running: what else the machine does counts only through the caches and the memory it shares. */
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-double best_time(void (*fn)(void *arg), void *arg, double budget)
-{
-    double best = INFINITY, start = now(), t = start;
-    do {
-        int repeat = best < 1e-5 ? 100 : 1; /* short ones together, to be longer than the clock's own cost */
-        double begin = now();
-        for (int i = 0; i < repeat; i++)
-            fn(arg);
-        t = now();
-        best = fmin(best, (t - begin) / repeat);
-    } while (t - start < budget);
-    return best;
 }

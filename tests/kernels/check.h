@@ -1,4 +1,4 @@
-/* check.h - what the kernel checks share: guarded buffers, random numbers, comparison, timing.
+/* check.h - what the kernel checks share: guarded buffers, random numbers, comparison.
  *
  * A check compares one slot of a level's table with a reference worked out here in double precision, within a bound
  * derived from the number of float32 roundings, and compares the bits of calls that must not differ (batch
@@ -18,7 +18,6 @@ typedef struct check {
     const ct_kernels *isa;     /* the level under test */
     const ct_kernels *generic; /* what a level is measured against; also makes the activations */
     const char *filter;        /* run only checks whose name contains this; NULL: all */
-    bool is_bench;
     bool is_quick;           /* a third of the shapes, of which every kernel has another */
     const ct_kernels *below; /* levels that this one builds upon and whose products are left to their own tests */
     int n_below;
@@ -53,9 +52,6 @@ uint32_t rng_u32(rng *r);
 float rng_unit(rng *r);   /* uniform in [-1, 1) */
 float rng_normal(rng *r); /* mean 0, deviation 1, roughly: four uniforms */
 int rng_below(rng *r, int n);
-
-/* Seconds that fn(arg) takes: the best of many runs over about `budget` seconds. */
-double best_time(void (*fn)(void *arg), void *arg, double budget);
 
 void check_acts(check *c);
 void check_mul(check *c);

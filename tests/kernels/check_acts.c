@@ -187,40 +187,11 @@ static void check_form(check *c, ct_acts_form form)
         }
 }
 
-typedef struct bench_arg {
-    const ct_kernels *k;
-    ct_acts_form form;
-    float *x;
-    void *dst;
-} bench_arg;
-
-#define BENCH_COLS 2560
-
-static void run(void *arg)
-{
-    bench_arg *b = arg;
-    b->k->acts[b->form](b->x, BENCH_COLS, b->dst);
-}
-
-static void bench_form(const check *c, ct_acts_form form)
-{
-    rng r = { 1 };
-    bench_arg b = { c->isa, form, guarded(BENCH_COLS * 4, 64, true), guarded(ct_acts_stride(form, BENCH_COLS), 64, 1) };
-    fill_x(b.x, BENCH_COLS, RANDOM, &r);
-    double t = best_time(run, &b, 0.05);
-    b.k = c->generic;
-    double t_generic = best_time(run, &b, 0.05);
-    printf("acts_%-8s %8.2f Gvalue/s  x%.1f\n", form_names[form], BENCH_COLS / t * 1e-9, t_generic / t);
-    unguard(b.x), unguard(b.dst);
-}
-
 void check_acts(check *c)
 {
     for (int f = 0; f < CT_N_ACTS; f++) {
         if (!check_begin(c, "acts_%s", form_names[f]))
             continue;
         check_form(c, (ct_acts_form)f);
-        if (c->is_bench)
-            bench_form(c, (ct_acts_form)f);
     }
 }

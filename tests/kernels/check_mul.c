@@ -620,67 +620,6 @@ static bool is_from_below(const check *c, uint32_t type, int form)
     return false;
 }
 
-/* ---- speed ---- */
-
-#define BENCH_COLS ((size_t)2560)
-
-typedef struct bench_arg {
-    ct_mul_fn *fn;
-    ct_mul m;
-    size_t panels;
-    void *scratch;
-} bench_arg;
-
-static void run_bench(void *arg)
-{
-    bench_arg *b = arg;
-    b->fn(&b->m, 0, b->panels, b->scratch);
-}
-
-static double bench_time(bench_arg *b, ct_mul_fn *fn, size_t panels, size_t n, double budget)
-{
-    b->fn = fn;
-    b->panels = panels;
-    b->m.n = n;
-    return best_time(run_bench, b, budget);
-}
-
-/* One token: weights streamed from memory (96 MB, more than most caches hold), in GB/s of packed weights. Many tokens:
- * 1152 rows, 512 tokens, in 10^9 multiplications and as many additions. Both beside the generic level. */
-static void bench_slot(const check *c, ct_type type, ct_acts_form form)
-{
-    enum { N = 512, FEW_PANELS = 72 };
-    size_t panel_bytes = 0, panels;
-    ct_panel_bytes(type, BENCH_COLS, &panel_bytes);
-    panels = ((size_t)96 << 20) / panel_bytes;
-    rng r = { 1 };
-    matrix one;
-    tokens x;
-    matrix_open(&one, type, CT_PANEL, BENCH_COLS, RANDOM, &r);
-    tokens_open(&x, c->generic, form, N, BENCH_COLS, X_RANDOM, &r);
-    uint8_t *w = guarded(panels * panel_bytes, 64, true);
-    for (size_t p = 0; p < panels; p++)
-        memcpy(w + p * panel_bytes, one.packed, panel_bytes);
-    float *y = need(N * panels * CT_PANEL, sizeof *y);
-    bench_arg b = { .scratch = guarded(c->isa->mul_scratch, 64, true) };
-    b.m = (ct_mul){ w, type, panels * CT_PANEL, BENCH_COLS, x.x, x.stride, 1, y, panels * CT_PANEL };
-    ct_mul_fn *fn = c->isa->mul[type][form], *plain = c->generic->mul[type][form];
-    double ours = bench_time(&b, fn, panels, 1, 0.4), ours_n = bench_time(&b, fn, FEW_PANELS, N, 0.2);
-    printf("mul_%-7s %-4s  1 token: %6.2f GB/s  %d tokens: %7.1f GOP/s", ct_type_get(type)->name, form_names[form],
-           (double)(panels * panel_bytes) / ours * 1e-9, N,
-           2e-9 * N * FEW_PANELS * CT_PANEL * (double)BENCH_COLS / ours_n);
-    if (plain) {
-        double plain_1 = bench_time(&b, plain, 1, 1, 0.02) * (double)panels;
-        double plain_n = bench_time(&b, plain, 1, N, 0.05) * FEW_PANELS;
-        printf("  of generic x%.1f, x%.1f", plain_1 / ours, plain_n / ours_n);
-    }
-    putchar('\n');
-    fflush(stdout);
-    free(y);
-    unguard(w), unguard(b.scratch), unguard(x.x);
-    matrix_close(&one);
-}
-
 /* ---- every slot ---- */
 
 void check_mul(check *c)
@@ -697,7 +636,5 @@ void check_mul(check *c)
                 check_fail("the slot is empty");
             else if ((fn != plain || is_generic) && !is_from_below(c, type, form))
                 check_slot(c, (ct_type)type, (ct_acts_form)form);
-            if (fn && c->is_bench && (fn != plain || is_generic))
-                bench_slot(c, (ct_type)type, (ct_acts_form)form);
         }
 }

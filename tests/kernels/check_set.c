@@ -270,42 +270,6 @@ static void check_nan(const check *c, ct_acts_form form)
     unguard(scratch);
 }
 
-/* ---- speed ---- */
-
-typedef struct bench_arg {
-    const ct_kernels *k;
-    scene s;
-    float *out;
-    void *scratch;
-} bench_arg;
-
-static void run_bench(void *arg)
-{
-    bench_arg *b = arg;
-    b->k->set_attend[b->s.form](&b->s.set, &(ct_set_rows){ b->s.scale, b->s.n, b->s.q, b->out, b->s.stride },
-                                b->scratch);
-}
-
-/* One head of the published tower: 128 of its 4096 patches; multiplications and additions of scores and values. The
- * generic one is timed over fewer rows. */
-static void bench(const check *c, ct_acts_form form, const char *name)
-{
-    enum { DIM = 72, KEYS = 4096, ROWS = 128 };
-    rng g = { 1 };
-    bench_arg b = { .k = c->isa, .scratch = guarded(CT_ATTEND_SCRATCH, 64, true) };
-    scene_open(&b.s, b.k, form, DIM, KEYS, ROWS, 1, &g);
-    b.out = guarded(ROWS * b.s.stride * 4, 64, true);
-    double t = best_time(run_bench, &b, 0.3) / ROWS;
-    unguard(b.out), scene_close(&b.s);
-    b.k = c->generic;
-    scene_open(&b.s, b.k, form, DIM, KEYS, 4, 1, &g);
-    b.out = guarded(4 * b.s.stride * 4, 64, true);
-    double t_generic = best_time(run_bench, &b, 0.3) / 4;
-    printf("set_attend_%s  %d keys of %d: %7.2f GOP/s x%.1f\n", name, KEYS, DIM, 4e-9 * DIM * KEYS / t, t_generic / t);
-    unguard(b.out), unguard(b.scratch);
-    scene_close(&b.s);
-}
-
 void check_set(check *c)
 {
     for (int f = CT_ACTS_F32; f <= CT_ACTS_BF16; f++) {
@@ -316,7 +280,5 @@ void check_set(check *c)
             continue;
         check_shapes(c, (ct_acts_form)f);
         check_nan(c, (ct_acts_form)f);
-        if (c->is_bench)
-            bench(c, (ct_acts_form)f, name);
     }
 }

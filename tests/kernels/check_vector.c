@@ -219,59 +219,7 @@ static void check_logsumexp(const check *c)
             check_logsumexp_size(c, s < N_SIZE ? sizes[s] : 5003, scales[f], &r);
 }
 
-/* ---- speed ---- */
-
-#define BENCH_N 10240
-
-typedef struct bench_arg {
-    const ct_kernels *k;
-    int what;
-    float *x, *y, *w;
-} bench_arg;
-
 static const char *const names[] = { "rmsnorm", "rmsnorm_add", "rope", "geglu", "logsumexp", "layernorm" };
-
-static void run_bench(void *arg)
-{
-    bench_arg *b = arg;
-    float max;
-    switch (b->what) {
-    case 0:
-        b->k->rmsnorm(b->y, b->x, b->w, BENCH_N, 1e-6f);
-        break;
-    case 1:
-        b->k->rmsnorm_add(b->y, b->x, b->w, BENCH_N, 1e-6f);
-        break;
-    case 2:
-        for (size_t i = 0; i < BENCH_N; i += 256)
-            b->k->rope(b->x + i, b->w, 256);
-        break;
-    case 3:
-        b->k->geglu(b->y, b->x, b->w, BENCH_N);
-        break;
-    case 5:
-        b->k->layernorm(b->y, b->x, b->w, b->w, BENCH_N, 1e-6f);
-        break;
-    default:
-        b->y[0] = b->k->logsumexp(b->x, BENCH_N, &max);
-        break;
-    }
-}
-
-static void bench(const check *c, int what)
-{
-    rng r = { 1 };
-    bench_arg b = { c->isa, what, guarded(BENCH_N * 4, 64, true), guarded(BENCH_N * 4, 64, true),
-                    guarded(BENCH_N * 4, 64, true) };
-    fill_x(b.x, BENCH_N, RANDOM, &r), fill_x(b.y, BENCH_N, RANDOM, &r), fill_x(b.w, BENCH_N, RANDOM, &r);
-    for (int i = 0; what == 2 && i < 256; i++) /* a rotation, so that repeating it does not grow */
-        b.w[i] = i < 128 ? 0.6f : 0.8f;
-    double t = best_time(run_bench, &b, 0.05);
-    b.k = c->generic;
-    double t_generic = best_time(run_bench, &b, 0.05);
-    printf("%-13s %8.2f Gvalue/s  x%.1f\n", names[what], BENCH_N / t * 1e-9, t_generic / t);
-    unguard(b.x), unguard(b.y), unguard(b.w);
-}
 
 void check_vector(check *c)
 {
@@ -288,7 +236,5 @@ void check_vector(check *c)
             check_layernorm(c);
         else
             check_logsumexp(c);
-        if (c->is_bench)
-            bench(c, i);
     }
 }

@@ -1,7 +1,7 @@
-/* test_kernels - every kernel meets its reference, then the clock.
+/* test_kernels - every kernel meets its reference. Their speeds: carat bench kernels.
  *
- *     test_kernels [--level NAME] [--bench] [--quick] [--own] [K]     K, such as "mul_Q4_K": only kernels named so
- *     test_kernels --levels                                           the levels in this program
+ *     test_kernels [--level NAME] [--quick] [--own] [K]     K, such as "mul_Q4_K": only kernels named so
+ *     test_kernels --levels                                 the levels in this program
  *
  * --quick: a third of the shapes, of which every kernel has another. --own: of the products only those that no level below
  * has. Neither counts where K, or CARAT_TEST_KERNEL, names a kernel.
@@ -31,7 +31,7 @@ static void on_fault(int sig)
 
 static int usage(void)
 {
-    fprintf(stderr, "usage: test_kernels [--level NAME] [--bench] [--quick] [--own] [K], or --levels\n");
+    fprintf(stderr, "usage: test_kernels [--level NAME] [--quick] [--own] [K], or --levels\n");
     return 2;
 }
 
@@ -79,8 +79,6 @@ int main(int argc, char **argv)
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--level") == 0 && i + 1 < argc)
             level = argv[++i];
-        else if (strcmp(argv[i], "--bench") == 0)
-            c.is_bench = true;
         else if (strcmp(argv[i], "--quick") == 0)
             c.is_quick = true;
         else if (strcmp(argv[i], "--own") == 0)

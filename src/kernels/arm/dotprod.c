@@ -4,6 +4,7 @@
 #include "tile_lane.h"
 
 #include "lane_dot.h"
+#include "peak_dot.h"
 
 #define DOT_GROUP(g)                                                                                                   \
     for (int r = 0; r < 4; r++) {                                                                                      \
@@ -25,8 +26,13 @@ ARM_INLINE void dot_half(const int8_t *w, const int8_t *const x[TILE], int32x4_t
 
 CT_FORMS(MUL_Q8_DEFINE)
 
+DEFINE_RUN_PEAK(vdotq_s32)
+
+static const ct_peak peak = { "SDOT", 2.0 * 16 * PEAK_SUMS, run_peak };
+
 void ct_kernels_dotprod(ct_kernels *k)
 {
     k->isa = "dotprod";
     CT_FORMS(MUL_Q8_INSTALL)
+    k->mul_peak[CT_ACTS_Q8] = &peak;
 }

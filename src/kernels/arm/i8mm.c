@@ -9,6 +9,7 @@
 #include "mul_q8.h"
 
 #include "lane_dot.h"
+#include "peak_dot.h"
 
 ARM_INLINE void put_codes(int8_t *w, int v, int r, int8x16_t a, int8x16_t b)
 {
@@ -98,8 +99,13 @@ ARM_INLINE void finish_tile(const float *acc, float out[TILE][CT_PANEL])
 
 CT_FORMS(MUL_Q8_DEFINE)
 
+DEFINE_RUN_PEAK(vmmlaq_s32)
+
+static const ct_peak peak = { "SMMLA", 2.0 * 32 * PEAK_SUMS, run_peak };
+
 void ct_kernels_i8mm(ct_kernels *k)
 {
     k->isa = "i8mm";
     CT_FORMS(MUL_Q8_INSTALL)
+    k->mul_peak[CT_ACTS_Q8] = &peak;
 }

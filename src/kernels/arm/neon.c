@@ -91,4 +91,8 @@ void ct_kernels_neon(ct_kernels *k)
     ct_neon_install_rows(k);
     ct_neon_install_attend(k);
     ct_neon_install_set(k);
+    k->mul_peak[CT_ACTS_Q8] = &ct_neon_smlal_peak;
+    k->mul_peak[CT_ACTS_F32] = k->set_peak[CT_ACTS_F32] = &ct_neon_fmla_peak;
+    for (int e = 0; e < CT_N_KV_ELEM; e++)
+        k->attend_peak[e] = &ct_neon_fmla_peak;
 }

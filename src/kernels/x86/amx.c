@@ -6,9 +6,11 @@
 #ifdef CT_TILES_PLAIN
 #define INSTALL ct_kernels_amx_plain
 #define ISA     "amx_plain"
+#define PEAK    NULL
 #else
 #define INSTALL ct_kernels_amx
 #define ISA     "amx"
+#define PEAK    (&ct_amx_peak)
 #endif
 
 void INSTALL(ct_kernels *k)
@@ -17,4 +19,5 @@ void INSTALL(ct_kernels *k)
     AMX_NAME(mul_bf16)(k);
     AMX_NAME(mul_grid)(k);
     AMX_NAME(set)(k);
+    k->mul_peak[CT_ACTS_BF16] = k->mul_peak[CT_ACTS_GRID] = k->set_peak[CT_ACTS_BF16] = PEAK;
 }

@@ -15,6 +15,8 @@
 #define AMX_NAME(name) ct_amx_##name
 #endif
 
+extern const ct_peak ct_amx_peak;
+
 void AMX_NAME(mul_bf16)(ct_kernels *k); /* weights in bf16 and f16, bf16 activations */
 void AMX_NAME(mul_grid)(ct_kernels *k); /* quantised weights, activations of the grid */
 void AMX_NAME(set)(ct_kernels *k);      /* attention over a whole set, in bf16 */

@@ -12,4 +12,8 @@ void ct_kernels_avx2(ct_kernels *k)
     ct_avx2_vec(k);
     ct_avx2_attend(k);
     ct_avx2_set(k);
+    k->mul_peak[CT_ACTS_Q8] = &ct_avx2_maddubs_peak;
+    k->mul_peak[CT_ACTS_F32] = k->mul_peak[CT_ACTS_BF16] = k->set_peak[CT_ACTS_F32] = &ct_avx2_fma_peak;
+    for (int e = 0; e < CT_N_KV_ELEM; e++)
+        k->attend_peak[e] = &ct_avx2_fma_peak;
 }

@@ -16,6 +16,8 @@
  * share are spilled. A sum that has passed through here stays where the source has it. */
 #define IN_ORDER(v) __asm__ volatile("" : "+x"(v))
 
+extern const ct_peak ct_avx2_fma_peak, ct_avx2_maddubs_peak;
+
 void ct_avx2_mul_q8(ct_kernels *k);  /* quantised weights, int8 activations */
 void ct_avx2_mul_f32(ct_kernels *k); /* any weights, f32 activations */
 void ct_avx2_acts(ct_kernels *k);

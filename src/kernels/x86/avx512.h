@@ -6,6 +6,8 @@
 
 #include "kernels/kernels.h"
 
+extern const ct_peak ct_avx512_fma_peak, ct_avx512_dpbusd_peak;
+
 void ct_avx512_mul_q8(ct_kernels *k);                                   /* quantised weights, int8 activations */
 void ct_avx512_mul_f32(ct_kernels *k);                                  /* any weights, f32 activations */
 void ct_avx512_acts(ct_kernels *k);                                     /* activations into their forms */

@@ -183,4 +183,5 @@ void ct_kernels_avx512bf16(ct_kernels *k)
     k->mul[CT_BF16][CT_ACTS_BF16] = mul_bf16;
     k->form[CT_BF16] = CT_ACTS_BF16;
     ct_avx512bf16_set(k);
+    k->mul_peak[CT_ACTS_BF16] = k->set_peak[CT_ACTS_BF16] = &ct_avx512bf16_peak;
 }

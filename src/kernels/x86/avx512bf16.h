@@ -6,6 +6,8 @@
 
 #include "kernels/kernels.h"
 
+extern const ct_peak ct_avx512bf16_peak;
+
 void ct_avx512bf16_set(ct_kernels *k); /* attention over a whole set, in bf16 */
 
 #endif
