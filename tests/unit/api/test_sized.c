@@ -174,6 +174,13 @@ static void every_call_asks_for_the_size(void **state)
     carat_engine_close(engine);
 }
 
+static bool wants_no_more(void *arg, const carat_kernel_speed *s)
+{
+    size_t *n = arg;
+    *n += *s->kernel != '\0';
+    return false;
+}
+
 static void weighing_asks_for_the_size(void **state)
 {
     (void)state;
@@ -210,6 +217,19 @@ static void weighing_asks_for_the_size(void **state)
     w.tower_type = CARAT_WEIGHT_TYPES;
     assert_false(carat_weigh_speed(&w, d, &speed, &e));
     expect(&e, "tower_type is 64");
+    assert_false(carat_bench_kernels(&(carat_kernel_query){ .cpu = "generic" }, &e));
+    expect(&e, "carat_kernel_query");
+    assert_false(carat_bench_kernels(&(carat_kernel_query){ .struct_size = sizeof(carat_kernel_query) }, &e));
+    expect(&e, "report is NULL");
+    const carat_kernel_query crowd = { .struct_size = sizeof crowd, .report = wants_no_more, .n_threads = 513 };
+    assert_false(carat_bench_kernels(&crowd, &e));
+    expect(&e, "513 threads");
+    size_t n_reported = 0;
+    const carat_kernel_query one = {
+        .struct_size = sizeof one, .list = 1, .report = wants_no_more, .arg = &n_reported
+    };
+    assert_true(carat_bench_kernels(&one, &e));
+    assert_int_equal(n_reported, 1);
 }
 
 /* Contexts are weighed into structs as far apart as their size says, of a later version for instance. */
