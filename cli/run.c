@@ -42,7 +42,7 @@ static const cli_option options[] = {
     CLI_OPTION_SYSTEM(&opt.question.system),
     CLI_OPTION_TEMPLATE(&cli_model_values.chat_template),
     { 0, "translate", NULL, CLI_TEXT, &opt.translate, "FROM:TO",
-      "translate the prompt, as TranslateGemma is asked to: codes of languages, like de:en or en:pt-BR" },
+      "translate the prompt, or the text in one --image, as TranslateGemma is asked to: codes of languages, like de:en or en:pt-BR" },
     CLI_OPTION_PREDICT(&opt.n, NULL),
     CLI_OPTION_LEAST(&opt.min_tokens),
     { 0, "stop", NULL, CLI_TEXTS, &opt.stops, "TEXT", "stop before this text; repeatable" },
@@ -301,8 +301,8 @@ static int run_batch(const char *model, const cli_list *args, const carat_sampli
     return batch_run(model, &opt.batch);
 }
 
-/* --translate: the text becomes the message that asks for it. */
-static bool make_translation(char **text, size_t *len, carat_err *err)
+/* --translate: the text, or the picture that has none beside it, becomes the message that asks for it. */
+static bool make_translation(bool is_picture, char **text, size_t *len, carat_err *err)
 {
     char source[32];
     const char *colon = opt.translate ? strchr(opt.translate, ':') : NULL;
@@ -313,17 +313,32 @@ static bool make_translation(char **text, size_t *len, carat_err *err)
         return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "--translate is '%.40s', expected two languages like de:en",
                        opt.translate);
     snprintf(source, sizeof source, "%.*s", (int)(colon - opt.translate), opt.translate);
-    while (*len && strchr(" \t\r\n", (*text)[*len - 1]))
-        --*len;
     ct_buf_init(&out, (size_t)1 << 30);
-    if (!ct_translate_ask(source, colon + 1, *text, *len, &out, err)) {
+    if (is_picture ? !ct_translate_ask_picture(source, colon + 1, &out, err)
+                   : !ct_translate_ask(source, colon + 1, *text, *len, &out, err)) {
         ct_buf_deinit(&out);
         return false;
     }
+    if (is_picture)
+        ct_buf_str(&out, CLI_IMAGE_MARK);
     free(*text);
     *len = out.len;
     *text = ct_buf_take(&out);
     return *text || ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for the prompt");
+}
+
+/* What is asked, as text. */
+static bool make_text(const cli_list *args, char **text, size_t *len, int *code)
+{
+    const bool is_picture = opt.translate && cli_image_paths.n;
+    carat_err err;
+    if (!is_picture &&
+        !cli_question_text(&cli_run, &opt.question, args, "; for a conversation use carat chat", text, len, code))
+        return false;
+    if (make_translation(is_picture, text, len, &err))
+        return true;
+    *code = term_error(&err);
+    return false;
 }
 
 static int run(int argc, char **argv)
@@ -344,8 +359,11 @@ static int run(int argc, char **argv)
         return cli_usage(&cli_run, "--min-tokens is %jd, but -n only %jd", (intmax_t)opt.min_tokens, (intmax_t)opt.n);
     if (opt.question.is_raw && cli_model_values.chat_template)
         return cli_usage(&cli_run, "give either --raw or --chat-template, not both");
-    if (opt.translate && (opt.question.is_raw || opt.question.system || cli_image_paths.n))
-        return cli_usage(&cli_run, "--translate makes the whole message: no --raw, --system or --image beside it");
+    if (opt.translate && (opt.question.is_raw || opt.question.system))
+        return cli_usage(&cli_run, "--translate makes the whole message: no --raw or --system beside it");
+    if (opt.translate && cli_image_paths.n &&
+        (cli_image_paths.n > 1 || args.n || opt.question.prompt || opt.question.file))
+        return cli_usage(&cli_run, "--translate translates a text or one --image, not both");
     term_init(cli_model_values.quiet);
     int code = CLI_OK;
     char *text = NULL;
@@ -356,12 +374,8 @@ static int run(int argc, char **argv)
     carat_format *format = NULL;
     cli_pictures pictures = { 0 };
     carat_err err;
-    if (!cli_question_text(&cli_run, &opt.question, &args, "; for a conversation use carat chat", &text, &len, &code))
+    if (!make_text(&args, &text, &len, &code))
         goto done;
-    if (!make_translation(&text, &len, &err)) {
-        code = term_error(&err);
-        goto done;
-    }
     if (!cli_pictures_load(&cli_image_paths, &pictures, &err)) { /* before the model: a wrong name costs no time */
         code = term_error(&err);
         goto done;

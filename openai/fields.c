@@ -47,7 +47,7 @@ const ct_openai_field ct_openai_fields[] = {
     X(MESSAGE, "role") X(MESSAGE, "content") X(MESSAGE, "tool_calls") X(MESSAGE, "function_call")
     X(MESSAGE, "tool_call_id") X(MESSAGE, "name") X(MESSAGE, "tool_name")
     X(CT_IN_CALL, "id") X(CT_IN_CALL, "function") X(CT_IN_CALLED, "name") X(CT_IN_CALLED, "arguments")
-    X(PART | CT_IN_FORMAT | CT_IN_TOOL | CT_IN_CALL | CT_IN_PREDICTION, "type") X(CT_IN_TEXT, "text") X(CT_IN_TEXT, "source_lang_code") X(CT_IN_TEXT, "target_lang_code") X(CT_IN_TEXT | MESSAGE, "refusal") X(CT_IN_IMAGE, "image_url")
+    X(PART | CT_IN_FORMAT | CT_IN_TOOL | CT_IN_CALL | CT_IN_PREDICTION, "type") X(CT_IN_TEXT, "text") X(CT_IN_TEXT | CT_IN_IMAGE, "source_lang_code") X(CT_IN_TEXT | CT_IN_IMAGE, "target_lang_code") X(CT_IN_TEXT | MESSAGE, "refusal") X(CT_IN_IMAGE, "image_url")
     X(CT_IN_IMAGE_URL, "url") X(CT_IN_IMAGE_URL, "detail")
     X(CT_IN_LINE, "custom_id") X(CT_IN_LINE, "method") X(CT_IN_LINE, "url") X(CT_IN_LINE, "body")
 #undef X

@@ -69,41 +69,71 @@ static bool take_image(chat *c, const json_t *v)
     return take_url(c, json_object_get(v, "url"), is_low ? &c->low : is_high ? &c->high : NULL);
 }
 
-/* TranslateGemma's content: a text, and the languages that it is to be translated between. */
-static bool take_translation(chat *c, const json_t *part, carat_content *to)
+/* ---- TranslateGemma's content: a text or a picture, and the languages to translate between ---- */
+
+typedef struct languages {
+    const char *from, *into; /* both or none */
+} languages;
+
+static bool read_languages(chat *c, const json_t *part, languages *l)
 {
     const json_t *source = json_object_get(part, "source_lang_code"),
                  *target = json_object_get(part, "target_lang_code");
-    const char *from = json_string_value(source), *into = json_string_value(target);
-    ct_buf text;
+    *l = (languages){ json_string_value(source), json_string_value(target) };
     if ((!source || json_is_null(source)) && (!target || json_is_null(target)))
         return true;
-    if (!from || !into)
-        return refuse(c, "source_lang_code and target_lang_code belong together, and are texts");
+    return (l->from && l->into) || refuse(c, "source_lang_code and target_lang_code belong together, and are texts");
+}
+
+/* The message that asks for it takes the place of the text; before a picture, text NULL, it is a part more. */
+static bool take_translation(chat *c, const languages *l, const char *text, carat_content *to)
+{
+    ct_buf asked;
     if (!c->texts && !(c->texts = json_array()))
         return ct_openai_no_memory(c->f, "messages");
-    ct_buf_init(&text, (size_t)1 << 30);
-    bool ok = ct_translate_ask(from, into, to->text, strlen(to->text), &text, &c->f->err) ||
+    ct_buf_init(&asked, (size_t)1 << 30);
+    bool ok = (text ? ct_translate_ask(l->from, l->into, text, strlen(text), &asked, &c->f->err)
+                    : ct_translate_ask_picture(l->from, l->into, &asked, &c->f->err)) ||
               ct_openai_refuse_err(c->f, c->where);
-    if (ok && json_array_append_new(c->texts, json_stringn_nocheck(text.data, text.len)) != 0)
+    if (ok && json_array_append_new(c->texts, json_stringn_nocheck(asked.data, asked.len)) != 0)
         ok = ct_openai_no_memory(c->f, "messages");
     if (ok)
-        to->text = json_string_value(json_array_get(c->texts, json_array_size(c->texts) - 1));
-    ct_buf_deinit(&text);
+        *to = (carat_content){ .struct_size = sizeof *to,
+                               .text = json_string_value(json_array_get(c->texts, json_array_size(c->texts) - 1)) };
+    ct_buf_deinit(&asked);
     return ok;
 }
 
-static bool take_part(chat *c, const json_t *part)
+static bool take_text_part(chat *c, const json_t *part)
+{
+    carat_content *to = &c->content[c->n_content++];
+    languages l;
+    to->struct_size = sizeof *to;
+    return check_fields(c, part, CT_IN_TEXT) &&
+           ct_openai_text(json_object_get(part, "text"), c->where, &to->text, c->f) && read_languages(c, part, &l) &&
+           (!l.from || take_translation(c, &l, to->text, to));
+}
+
+static bool take_image_part(chat *c, carat_message *m, const json_t *part, size_t n_parts)
+{
+    languages l;
+    if (!check_fields(c, part, CT_IN_IMAGE) || !read_languages(c, part, &l))
+        return false;
+    if (l.from && n_parts > 1)
+        return refuse(c, "a picture that is to be translated stands alone in its message");
+    if (l.from && !take_translation(c, &l, NULL, &c->content[c->n_content]))
+        return false;
+    if (l.from)
+        c->n_content++, m->n_content++, m->is_inline = true;
+    return take_image(c, json_object_get(part, "image_url"));
+}
+
+static bool take_part(chat *c, carat_message *m, const json_t *part, size_t n_parts)
 {
     const json_t *type_of = json_object_get(part, "type");
     const char *type = json_string_value(type_of) ? json_string_value(type_of) : "";
-    if (strcmp(type, "text") == 0) {
-        carat_content *to = &c->content[c->n_content++];
-        to->struct_size = sizeof *to;
-        return check_fields(c, part, CT_IN_TEXT) &&
-               ct_openai_text(json_object_get(part, "text"), c->where, &to->text, c->f) &&
-               take_translation(c, part, to);
-    }
+    if (strcmp(type, "text") == 0)
+        return take_text_part(c, part);
     if (strcmp(type, "refusal") == 0) { /* what an assistant said */
         carat_content *to = &c->content[c->n_content++];
         to->struct_size = sizeof *to;
@@ -111,7 +141,7 @@ static bool take_part(chat *c, const json_t *part)
                ct_openai_text(json_object_get(part, "refusal"), c->where, &to->text, c->f);
     }
     if (strcmp(type, "image_url") == 0)
-        return check_fields(c, part, CT_IN_IMAGE) && take_image(c, json_object_get(part, "image_url"));
+        return take_image_part(c, m, part, n_parts);
     return ct_openai_refuse(c->f, 400, "unsupported_value", c->where,
                             "%s: type '%.40s', expected text, image_url or refusal", c->where, type);
 }
@@ -120,7 +150,7 @@ static bool take_parts(chat *c, carat_message *m, const json_t *parts, size_t i)
 {
     for (size_t k = 0; k < json_array_size(parts); k++) {
         snprintf(c->where, sizeof c->where, "messages[%zu].content[%zu]", i, k);
-        if (!take_part(c, json_array_get(parts, k)))
+        if (!take_part(c, m, json_array_get(parts, k), json_array_size(parts)))
             return false;
         m->n_content++;
     }
@@ -255,7 +285,7 @@ static bool make_room(chat *c, const json_t *list, size_t n)
         n_calls += json_array_size(json_object_get(m, "tool_calls")) + 1; /* and a function_call */
     }
     c->messages = calloc(n, sizeof *c->messages);
-    c->content = calloc(n_parts + 1, sizeof *c->content);
+    c->content = calloc(2 * n_parts + 1, sizeof *c->content); /* some have a text put before them */
     c->calls = calloc(n_calls, sizeof *c->calls);
     c->pictures = calloc(n_parts + 1, sizeof(carat_picture *));
     return (c->messages && c->content && c->calls && c->pictures) || ct_openai_no_memory(c->f, "messages");

@@ -16,13 +16,17 @@
 
 /* ---- inputs ---- */
 
-/* Ids are taken as they stand; of too many the first. */
+/* Ids are taken as they stand, so no prompt by name can be put before them; of too many the first. */
 static bool prompt_of_ids(const json_t *v, const char *where, const ct_vectors_want *want, carat_engine *e,
                           carat_prompt **p, ct_openai_fault *f)
 {
     size_t n, all = carat_engine_n_ctx(e), most = want->n_ctx && want->n_ctx < all ? want->n_ctx : all;
     if (!ct_openai_prompt_of(v, where, e, p, f))
         return false;
+    if (want->task || want->title)
+        return ct_openai_refuse(f, 400, "invalid_value", want->task ? "task" : "title",
+                                "'%s' is token ids, which no %s can be put before: give it as a text", where,
+                                want->task ? "task's prompt" : "title");
     const int32_t *ids = carat_prompt_tokens(*p, &n);
     if (n == 0)
         return ct_openai_refuse(f, 400, "invalid_value", where, "'%s' is empty", where);

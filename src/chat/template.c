@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "base/trim.h"
 #include "chat/calls.h"
 #include "chat/function_syntax.h"
 #include "chat/roles.h"
@@ -27,7 +28,7 @@ static bool put_part(ct_segments *p, const ct_chat_part *part, int trims)
         return ct_segments_image(p, part);
     const char *s = part->text, *all = s;
     size_t len = part->len;
-    ct_chat_trim(&s, &len);
+    ct_trim(&s, &len);
     if (!len && trims) /* nothing but white space */
         return true;
     if (!(trims & TRIM_LEFT)) {
@@ -114,7 +115,7 @@ static bool is_empty(const ct_chat_message *m, bool trims)
         const char *s = m->parts[i].text;
         size_t len = m->parts[i].len;
         if (s && trims)
-            ct_chat_trim(&s, &len);
+            ct_trim(&s, &len);
         if (!s || len)
             return false;
     }

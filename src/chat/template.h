@@ -143,7 +143,4 @@ typedef struct ct_boundaries {
 bool ct_segments_ids(const ct_segments *p, const carat_tokenizer *t, size_t n_soft, ct_ids *out, ct_image_place *places,
                      ct_boundaries *boundaries, carat_err *err);
 
-/* s without the white space at its ends, as Python's str.strip() defines it (Unicode's too). */
-void ct_chat_trim(const char **s, size_t *len);
-
 #endif

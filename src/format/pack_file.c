@@ -54,8 +54,11 @@ static bool damaged(carat_err *err, size_t at, const char *what)
 static bool check_beginning(const ct_map *m, carat_err *err)
 {
     const char *what = ct_looks_like(m->data, m->mapped);
-    if (m->size < CT_PACK_FIXED || memcmp(m->data, CT_PACK_MAGIC, 8) != 0)
+    if (m->size < 8 || memcmp(m->data, CT_PACK_MAGIC, 8) != 0)
         return ct_fail(err, CARAT_EFORMAT, 0, "not a pack%s%s", what ? ": it looks like " : "", what ? what : "");
+    if (m->size < CT_PACK_FIXED)
+        return ct_fail(err, CARAT_EFORMAT, m->size, "it has %zu bytes, a pack has more than %d%s", m->size,
+                       (int)CT_PACK_FIXED, ct_looks_cut(CT_PACK_FIXED));
     const uint32_t version = ct_le32(m->data + 8);
     if (version != CT_PACK_VERSION)
         return ct_fail(err, CARAT_EUNSUPPORTED, 8,
@@ -64,7 +67,7 @@ static bool check_beginning(const ct_map *m, carat_err *err)
     const uint64_t bytes = ct_le64(m->data + 16), head = ct_le64(m->data + 24);
     if (bytes != m->size)
         return ct_fail(err, CARAT_EFORMAT, 16, "it has %zu bytes, and had %" PRIu64 " when it was packed%s", m->size,
-                       bytes, ct_looks_cut(bytes));
+                       bytes, m->size > bytes ? ": something was added to it" : ct_looks_cut(bytes));
     if (head < CT_PACK_FIXED || head > bytes)
         return damaged(err, 24, "the size of its head");
     return head <= CT_PACK_MAX_HEAD ||

@@ -30,6 +30,10 @@ class Embeddings(Case):
                             ({"title": "B"}, "input"), ({"input_type": "query"}, "input_type")):
             self.error(self.server.post("/v1/embeddings", {"model": "vectors", "input": "a", **more}), 400, param=param)
         self.error(self.server.post("/v1/embeddings", {"model": "text", "input": "a", "task": "query"}), 400, "no embedding model")
+        for given in [2, 5], [[2, 5]], ["a", [2, 5]]:  # ids stand as they are: a prompt would be left out
+            for more, param in ({"task": "query"}, "task"), ({"prompt_name": "query"}, "task"), ({"task": "document", "title": "B"}, "task"):
+                self.error(self.server.post("/v1/embeddings", {"model": "vectors", "input": given, **more}), 400, "token ids", param=param)
+        self.error(self.server.post("/v1/embeddings", {"model": "vectors", "input": [2, 5], "title": "B"}), 400, "token ids", param="title")
 
     def test_numbers(self):
         whole = self.vectors(TEXTS)

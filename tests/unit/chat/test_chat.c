@@ -9,6 +9,7 @@
 #include "../tokenizer/real_vocab.h"
 #include "base/json.h"
 #include "base/map.h"
+#include "base/trim.h"
 #include "chat/segments.h"
 
 #define DATA TEST_DATA "/chat/"
@@ -533,7 +534,7 @@ static void trimming_is_pythons(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         const char *s = cases[i].s;
         size_t len = strlen(s);
-        ct_chat_trim(&s, &len);
+        ct_trim(&s, &len);
         assert_int_equal(len, strlen(cases[i].want));
         assert_memory_equal(s, cases[i].want, len);
     }

@@ -191,8 +191,11 @@ class Hostile(Packs):
     def test_cut_anywhere(self):
         data = self.bytes(self.pack())
         for n in (8, 100, FIXED, FIXED + 1, 5000, len(data) // 2, len(data) - 4096, len(data) - 1):
-            self.opened(self.write("cut", data[:n]), "not a pack" if n < FIXED else "had %d when it was packed" % len(data))
-        self.opened(self.write("long", data + b"\0"), "had %d when it was packed" % len(data))
+            says = "it has %d bytes, a pack has more" % n if n < FIXED else "had %d when it was packed" % len(data)
+            self.opened(self.write("cut", data[:n]), says)
+            self.assertIn(b"an incomplete download", carat("info", self.path("cut")).stderr)
+        self.opened(self.write("cut", data[:7]), "not a ")
+        self.opened(self.write("long", data + b"\0"), "had %d when it was packed: something was added to it" % len(data))
 
     def test_any_bit_of_the_head(self):
         data = self.bytes(self.pack())

@@ -15,6 +15,11 @@ from program import DATA, SIGHT, TINY_GGUF, Folder, carat, main
 ASK = ("You are a professional German (de-AT) to English (en) translator. Your goal is to accurately convey the meaning and nuances of the "
        "original German text while adhering to English grammar, vocabulary, and cultural sensitivities.\nProduce only the English translation, "
        "without any additional explanations or commentary. Please translate the following German text into English:\n\n\n")
+ASK_PICTURE = ("You are a professional Central Khmer (km) to Chinese (zh-Hant-TW) translator. Your goal is to accurately convey the meaning and "
+               "nuances of the original Central Khmer text while adhering to Chinese grammar, vocabulary, and cultural sensitivities.\nPlease translate "
+               "the Central Khmer text in the provided image into Chinese. Produce only the Chinese translation, without any additional explanations, "
+               "alternatives or commentary. Focus only on the text, do not output where the text is located, surrounding objects or any other "
+               "explanation about the picture. Ignore symbols, pictogram, and arrows!\n\n\n")
 POLICY = ("<bos><start_of_turn>user\n<start_of_image><start_of_turn>user\nYou are a policy expert trying to help determine whether a generated or "
           "real image is in violation of the safety policy below. Your decision must very clearly follow the specific language used in the safety "
           "policy and should not include any interpretation outside of the safety policy.\n\n<BEGIN_SAFETY_POLICY>\n%s\n</END_SAFETY_POLICY>\n\n"
@@ -31,11 +36,23 @@ class Translate(Folder):
     def test_the_message_is_the_templates(self):
         own = self.tokens("Guten Tag", "--translate", "de_AT:en")
         self.assertEqual(own, self.tokens(ASK + "Guten Tag"))
-        self.assertEqual(own, self.tokens("Guten Tag \n", "--translate", "de-AT:en"))  # its ends are white space
+        for text in "Guten Tag \n", " \n\u3000Guten Tag\u2003":  # its ends are white space
+            self.assertEqual(own, self.tokens(text, "--translate", "de-AT:en"))
+        self.assertEqual(own, self.tokens("Guten Tag", "--translate", "DE-at:En"))  # codes are spelled as in the list
         shown = self.ok("run", TINY_GGUF, "Guten Tag", "--translate", "de-AT:en", "--show-prompt", "-n", "1").stderr.decode()
         self.assertIn("translate the following German text into English:\n\n\nGuten Tag<end_of_turn>", shown)
 
+    def test_a_picture_is_translated_as_the_template_asks(self):
+        shown = self.ok("run", SIGHT, "--image", IMAGE, "--translate", "KM:zh_hant_tw", "--show-prompt", "-n", "1").stderr.decode()
+        self.assertIn("<start_of_turn>user\n" + ASK_PICTURE, shown)
+        asked = self.ok("run", SIGHT, "--image", IMAGE, ASK_PICTURE + "<image>", "--show-prompt", "-n", "1").stderr.decode()
+        self.assertEqual(shown, asked)
+        for more in (["--image", IMAGE], ["-p", "a"]):
+            self.refused("run", SIGHT, "--image", IMAGE, *more, "--translate", "de:en", says="a text or one --image", code=2)
+
     def test_what_is_no_translation(self):
+        for text in "", " \n":
+            self.refused("run", TINY_GGUF, "-p", text, "--translate", "de:en", says="no text to translate")
         for value, says in (("de", "two languages like de:en"), ("xx:en", "no language 'xx'"), ("de:", "no language ''"),
                             ("de:e<n", "no language 'e<n'"), ("de-" + "A" * 40 + ":en", "two languages")):
             self.refused("run", TINY_GGUF, "a", "--translate", value, says=says)
@@ -59,6 +76,25 @@ class Translate(Folder):
         self.assertIn("belong together", bodies["2"]["error"]["message"])
         self.assertIn("no language 'qq'", bodies["3"]["error"]["message"])
         self.assertEqual(bodies["4"]["usage"], bodies["5"]["usage"])
+
+    def test_a_picture_with_languages(self):
+        def line(i, *parts):
+            return json.dumps({"custom_id": str(i), "method": "POST", "url": "/v1/chat/completions",
+                               "body": {"messages": [{"role": "user", "content": list(parts)}], "max_tokens": 4, "temperature": 0}}) + "\n"
+        with open(IMAGE, "rb") as f:
+            image = {"type": "image_url", "image_url": {"url": "data:image/png;base64," + base64.b64encode(f.read()).decode()}}
+        codes = {"source_lang_code": "km", "target_lang_code": "zh-Hant-TW"}
+        lines = [line(0, image | codes), line(1, {"type": "text", "text": "a"}, image | codes), line(2, image | {"source_lang_code": "km"}), line(3, image)]
+        out = self.path("out")
+        carat("run", SIGHT, "--batch", self.path("in", "".join(lines).encode()), "-o", out)
+        with open(out) as f:
+            bodies = {o["custom_id"]: o["response"]["body"] for o in map(json.loads, f)}
+        own = json.loads(self.ok("run", SIGHT, "--image", IMAGE, "--translate", "km:zh-Hant-TW", "--json", "-n", "4", "--temp", "0").stdout)
+        self.assertEqual(len(own["prompt_tokens"]), bodies["0"]["usage"]["prompt_tokens"])
+        self.assertEqual(own["text"], bodies["0"]["choices"][0]["message"]["content"])
+        self.assertIn("stands alone", bodies["1"]["error"]["message"])
+        self.assertIn("belong together", bodies["2"]["error"]["message"])
+        self.assertIn("choices", bodies["3"])
 
 
 class Policies(Folder):

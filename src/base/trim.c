@@ -1,8 +1,9 @@
-/* Trims white space at both ends of a text, as Python's str.strip does.
+/* White space at both ends of a text.
  *
  * SPDX-License-Identifier: Apache-2.0 */
+#include "base/trim.h"
+
 #include "base/utf8.h"
-#include "chat/template.h"
 
 /* Python's str.isspace: bidirectional type WS, B or S, or category Zs. */
 static bool is_space(uint32_t cp)
@@ -23,7 +24,7 @@ static size_t space_at_end(const char *s, size_t len)
     return 0;
 }
 
-void ct_chat_trim(const char **s, size_t *len)
+void ct_trim(const char **s, size_t *len)
 {
     uint32_t cp;
     for (size_t n; *len; *s += n, *len -= n) {
