@@ -195,22 +195,28 @@ static void reset_counters(ct_text *t, size_t n)
 /* ---- a step ---- */
 
 /* By the exponent bits: an or over the row, which compilers turn into vectors; a sum of floats they may not. */
-static void check_rows(ct_text_work *w)
+static void check_row(ct_text *t, size_t row, const float *x)
 {
-    ct_text *t = w->t;
-    size_t n = t->c->hidden;
-    for (size_t r = w->begin; r < w->end; r++)
-        if (!ct_all_finite(t->norm + r * n, n))
-            atomic_store_explicit(&t->span_failed[t->rows[r].span], true, memory_order_relaxed);
+    if (!ct_all_finite(x, t->c->hidden))
+        atomic_store_explicit(&t->span_failed[t->rows[row].span], true, memory_order_relaxed);
 }
 
-/* What the part's next layers begin with. */
+static void check_rows(ct_text_work *w)
+{
+    for (size_t r = w->begin; r < w->end; r++)
+        check_row(w->t, r, w->t->norm + r * w->t->c->hidden);
+}
+
+/* What the part's next layers begin with. It is checked now: a part may be given up before the next one, and its pages go to
+ * others as they are. */
 static void keep_part(ct_text_work *w)
 {
     ct_text *t = w->t;
     const size_t width = t->c->hidden;
-    for (size_t r = w->begin > t->n_whole ? w->begin : t->n_whole; r < w->end; r++)
+    for (size_t r = w->begin > t->n_whole ? w->begin : t->n_whole; r < w->end; r++) {
         memcpy(t->kept + (r - t->n_whole) * width, t->x + r * width, width * sizeof(float));
+        check_row(t, r, t->x + r * width);
+    }
 }
 
 static void run_step(void *arg, int thread, int n_threads)

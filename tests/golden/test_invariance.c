@@ -452,6 +452,44 @@ static void test_b66_no_soft_cap(void **state)
 }
 
 /* Nonsense from a caller: an error each, and nothing changed. */
+/* The same of an image's layers that are evaluated some a step: it is known at the end of each such part, because what is
+ * given up between two of them gives its pages to others as they are. */
+static void test_b04_not_finite_in_a_part(void **state)
+{
+    (void)state;
+    subject_model *m = open_model("models/tiny-text/gguf/tiny-text-f32.gguf");
+    const size_t v = m->cfg->n_vocab, n_layer = m->cfg->n_layer;
+    int32_t ids[40];
+    carat_err err;
+    subject s;
+    random_ids(ids, 40);
+    subject_share(&s, m, (subject_options){ .level = level, .batch = 64, .context = 128, .n_soft = 8 });
+    float *ref = subject_logits(&s, ids, 40, 64), *logits = malloc(40 * v * sizeof *logits);
+    float *bad = calloc(m->cfg->hidden, sizeof *bad);
+    bad[5] = INFINITY;
+    ct_step_input in[2] = { { .id = ids[20] }, { .id = 0 } };
+    subject_soft(&s, &in[1], 0, bad, 0);
+    for (size_t end = 1; end < n_layer; end++) {
+        ct_kv *a = subject_kv(&s), *b;
+        bool failed[1];
+        subject_append(&s, a, ids, 20, 64, NULL);
+        ct_step_span span = { a, in, 2, .end_layer = end };
+        assert_false(ct_step_run(&s.limits, &span, 1, failed, &err));
+        assert_int_equal(err.code, CARAT_ENUMERIC);
+        assert_int_equal(ct_kv_len(a), 20);
+        ct_kv_close(a);
+        b = subject_kv(&s);
+        subject_append(&s, b, ids, 40, 7, logits);
+        expect_same(ref, logits, 40, v, "in pages of a part that failed");
+        ct_kv_close(b);
+    }
+    free(bad);
+    free(ref);
+    free(logits);
+    subject_close(&s);
+    subject_model_close(m);
+}
+
 static void test_bad_steps(void **state)
 {
     (void)state;
@@ -520,6 +558,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_b67_batch_equals_solo),
         cmocka_unit_test(test_b11_rewind_is_exact_or_refused),
         cmocka_unit_test(test_b04_not_finite_is_contained),
+        cmocka_unit_test(test_b04_not_finite_in_a_part),
         cmocka_unit_test(test_b66_no_soft_cap),
         cmocka_unit_test(test_bad_steps),
     };
