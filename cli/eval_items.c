@@ -41,7 +41,7 @@ static bool run_answers(const ct_eval_items_job *job, size_t *n_before, carat_er
         return false;
     eval_show_answers(&found, job->task, job->model, job->is_chat);
     *n_before = found.n_before;
-    ct_eval_mean_free(&found.score);
+    ct_eval_answers_free(&found);
     return true;
 }
 

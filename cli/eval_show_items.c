@@ -183,6 +183,52 @@ void eval_show_choices(const ct_eval_choices *c, const ct_eval_task *t, const ct
     show_published(t, m);
 }
 
+/* ---- IFEval ---- */
+
+static double share(size_t n, size_t of)
+{
+    return of ? (double)n / (double)of : NAN;
+}
+
+static json_t *followed_json(const ct_eval_followed *f)
+{
+    const ct_eval_interval i = f->n_judged ? ct_eval_share(f->right, f->n_judged) : (ct_eval_interval){ NAN, NAN };
+    return json_pack("{s:I, s:I, s:I, s:o, s:o, s:[f, f]}", "n", (json_int_t)f->n, "judged", (json_int_t)f->n_judged,
+                     "right", (json_int_t)f->right, "share", eval_real(share(f->right, f->n_judged)), "interval_95",
+                     interval_json(i), "between", share(f->right, f->n), 1 - share(f->sure, f->n));
+}
+
+static json_t *rules_json(const ct_eval_ifeval *r)
+{
+    return json_pack("{s:o, s:o, s:o, s:o, s:O}", "prompts_strict", followed_json(&r->prompts[0]), "prompts_loose",
+                     followed_json(&r->prompts[1]), "instructions_strict", followed_json(&r->instructions[0]),
+                     "instructions_loose", followed_json(&r->instructions[1]), "not_judged", r->not_judged);
+}
+
+static void show_followed(const char *name, const ct_eval_followed *f)
+{
+    if (!f->n_judged)
+        printf("%-12snone of %zu was judged\n", name, f->n);
+    else
+        printf("%-12s%.2f %% (%zu of %zu that were judged); with the other %zu between %.2f and %.2f %%\n", name,
+               100 * share(f->right, f->n_judged), f->right, f->n_judged, f->n - f->n_judged,
+               100 * share(f->right, f->n), 100 * (1 - share(f->sure, f->n)));
+}
+
+static void show_rules(const ct_eval_ifeval *r)
+{
+    const char *id;
+    json_t *n;
+    printf("prompts     with all instructions followed, instructions that are:\n");
+    show_followed("  strictly", &r->prompts[0]);
+    show_followed("  loosely", &r->prompts[1]);
+    show_followed("    each", &r->instructions[0]);
+    show_followed("    loosely", &r->instructions[1]);
+    json_object_foreach(r->not_judged, id, n) {
+        printf("  not judged: %s, %lld times\n", id, (long long)json_integer_value(n));
+    }
+}
+
 void eval_show_answers(const ct_eval_answers *a, const ct_eval_task *t, const ct_eval_model *m, bool is_chat)
 {
     if (eval_opt.json) {
@@ -191,6 +237,8 @@ void eval_show_answers(const ct_eval_answers *a, const ct_eval_task *t, const ct
         json_object_set_new(o, "score", mean_json(&a->score, t));
         json_object_set_new(o, "cut", json_integer((json_int_t)a->n_cut));
         json_object_set_new(o, "silent", json_integer((json_int_t)a->n_silent));
+        if (a->has_rules)
+            json_object_set_new(o, "followed", rules_json(&a->rules));
         print_json(o);
         return;
     }
@@ -201,6 +249,8 @@ void eval_show_answers(const ct_eval_answers *a, const ct_eval_task *t, const ct
     if (t->has_pictures)
         printf("pan & scan  %s\n", how);
     show_mean("score", &a->score, "");
+    if (a->has_rules)
+        show_rules(&a->rules);
     show_groups(&a->score, t);
     if (a->n_cut || a->n_silent)
         printf("answers     %zu were ended by the most tokens; in %zu nothing was found to be judged\n", a->n_cut,

@@ -121,6 +121,22 @@ static bool judge(const run *r, size_t nth, const ct_eval_reply *reply, char **s
     return !isnan(*score) || ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for an answer that is compared");
 }
 
+/* An answer under instructions: its line has what was found of each; the score is null where not all could be judged. */
+static bool take_rules(run *r, size_t i, const ct_eval_reply *reply, carat_err *err)
+{
+    const ct_eval_item *item = &r->job->task->items[i];
+    json_t *rules = ct_eval_ifeval_judge(item, reply->text);
+    if (!rules)
+        return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for what is judged of an answer");
+    const ct_eval_verdict v = ct_eval_ifeval_whole(rules, "strict");
+    json_t *row = json_pack("{s:I, s:o*, s:o, s:o, s:b, s:I, s:o}", "item", (json_int_t)i, "id",
+                            item->id ? ct_json_from_str(item->id) : NULL, "score",
+                            v == CT_EVAL_NOT_JUDGED ? json_null() : json_real(v == CT_EVAL_FOLLOWED), "rules", rules,
+                            "cut", reply->is_cut, "tokens", (json_int_t)reply->n_tokens, "answer",
+                            ct_json_from_bytes(reply->text, reply->len));
+    return ct_eval_record_add(&r->record, i, row, err);
+}
+
 static bool take(void *arg, size_t i, const ct_eval_reply *reply, carat_err *err)
 {
     run *r = arg;
@@ -129,6 +145,8 @@ static bool take(void *arg, size_t i, const ct_eval_reply *reply, carat_err *err
     char *said = NULL;
     const char *how = NULL;
     double score = 0;
+    if (item->rules)
+        return take_rules(r, i, reply, err);
     if (!judge(r, i, reply, &said, &score, &how, err)) {
         free(said);
         return false;
@@ -152,23 +170,48 @@ static bool goes_on(void *arg)
     return !r->job->progress || r->job->progress(r->job->arg, r->record.n_rows, r->record.n, r->record.n_before);
 }
 
+/* A line's score; NAN: it could not be judged. */
+static bool score_of(const run *r, size_t i, double *score, carat_err *err)
+{
+    const json_t *x = json_object_get(r->record.rows[i], "score");
+    *score = json_is_null(x) && r->job->task->items[i].rules ? NAN : json_number_value(x);
+    return isnan(*score) || (json_is_number(x) && *score >= 0 && *score <= 1) ||
+           ct_fail(err, CARAT_EFORMAT, i, "%s: item %zu has no 'score' from 0 to 1", r->record.file.path, i);
+}
+
+static bool add_rules(const run *r, size_t i, ct_eval_answers *out, carat_err *err)
+{
+    if (!out->has_rules)
+        return true;
+    return ct_eval_ifeval_add(&out->rules, json_object_get(r->record.rows[i], "rules")) ||
+           ct_fail(err, CARAT_EFORMAT, i, "%s: item %zu has no 'rules'", r->record.file.path, i);
+}
+
 static bool add_up(const run *r, ct_eval_answers *out, carat_err *err)
 {
     const ct_eval_task *t = r->job->task;
     double *scores = calloc(t->n + 1, sizeof *scores);
-    *out = (ct_eval_answers){ .n = t->n, .n_before = r->record.n_before };
+    *out = (ct_eval_answers){ .n = t->n, .n_before = r->record.n_before, .has_rules = t->items[0].rules != NULL };
+    out->rules.not_judged = out->has_rules ? json_object() : NULL;
     bool ok = scores || ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for %zu scores", t->n);
     for (size_t i = 0; ok && i < t->n; i++) {
-        const json_t *row = r->record.rows[i], *score = json_object_get(row, "score");
-        scores[i] = json_number_value(score);
-        ok = (json_is_number(score) && scores[i] >= 0 && scores[i] <= 1) ||
-             ct_fail(err, CARAT_EFORMAT, i, "%s: item %zu has no 'score' from 0 to 1", r->record.file.path, i);
+        const json_t *row = r->record.rows[i];
+        ok = score_of(r, i, &scores[i], err) && add_rules(r, i, out, err);
         out->n_cut += json_is_true(json_object_get(row, "cut"));
         out->n_silent += !t->items[i].program && !t->items[i].functions && json_is_null(json_object_get(row, "said"));
     }
     ok = ok && ct_eval_mean_of(t, scores, &out->score, err);
+    if (!ok)
+        ct_eval_answers_free(out);
     free(scores);
     return ok;
+}
+
+void ct_eval_answers_free(ct_eval_answers *a)
+{
+    ct_eval_mean_free(&a->score);
+    json_decref(a->rules.not_judged);
+    a->rules.not_judged = NULL;
 }
 
 bool ct_eval_answers_run(const ct_eval_items_job *job, ct_eval_answers *out, carat_err *err)

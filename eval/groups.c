@@ -52,17 +52,22 @@ bool ct_eval_mean_of(const ct_eval_task *t, const double *scores, ct_eval_mean *
                            .is_whole = true,
                            .group_share = calloc(t->n_groups + 1, sizeof *out->group_share),
                            .group_n = calloc(t->n_groups + 1, sizeof *out->group_n) };
-    const bool ok = (groups && out->group_share && out->group_n) ||
-                    ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for %zu groups", t->n_groups);
+    bool ok = (groups && out->group_share && out->group_n) ||
+              ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for %zu groups", t->n_groups);
     for (size_t i = 0; ok && i < t->n; i++) {
         sum *g = &groups[t->items[i].group];
         const double x = scores[i];
+        if (isnan(x))
+            continue;
         all.sum += x, all.squares += x * x, all.n++;
         g->sum += x, g->squares += x * x, g->n++;
         out->right += x == 1;
         out->is_whole &= x == 0 || x == 1;
     }
+    if (ok && !all.n)
+        ok = ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "none of the %zu answers could be judged", t->n);
     if (ok) {
+        out->n = all.n;
         out->share = all.sum / (double)all.n;
         out->interval = out->is_whole ? ct_eval_share(out->right, out->n) : around(out->share, variance_of_mean(&all));
         set_groups(t, groups, out);

@@ -20,7 +20,7 @@ typedef struct ct_eval_mean {
     size_t *group_n;
 } ct_eval_mean;
 
-/* scores [t->n]. Errors: CARAT_ENOMEM. */
+/* scores [t->n]; NAN: it is left out. Errors: CARAT_EFORMAT (all are), CARAT_ENOMEM. */
 bool ct_eval_mean_of(const ct_eval_task *t, const double *scores, ct_eval_mean *out, carat_err *err);
 void ct_eval_mean_free(ct_eval_mean *m);
 

@@ -8,6 +8,7 @@
 
 #include "base/rng.h"
 #include "eval/fill.h"
+#include "eval/ifeval.h"
 #include "eval/rows.h"
 
 #define MOST_TEXT ((size_t)4 << 20)
@@ -405,7 +406,8 @@ bool ct_eval_item_read(ct_eval_task *t, const char *file, const json_t *layout, 
               no_memory(err);
     ok = ok && (!has_choices || (read_choices(t, layout, row, nth, item, err) && list_choices(t, item, row, err))) &&
          read_context(t, layout, row, item, err) && (!t->is_generated || read_generated(t, layout, row, item, err)) &&
-         read_picture(layout, row, item, err);
+         read_picture(layout, row, item, err) &&
+         (!json_is_true(json_object_get(t->about, "rules")) || ct_eval_ifeval_read(row, item, err));
     const char *group_key = text_of(layout, "group", NULL);
     if (ok && group_key) {
         const char *group = json_string_value(ct_eval_at(row, group_key));
@@ -451,5 +453,6 @@ void ct_eval_item_free(ct_eval_item *item)
     json_decref(item->targets);
     json_decref(item->functions);
     json_decref(item->calls);
+    json_decref(item->rules);
     *item = (ct_eval_item){ 0 };
 }

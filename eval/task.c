@@ -160,7 +160,8 @@ static uint64_t hash_item(uint64_t h, const ct_eval_item *item, bool is_generate
     for (size_t k = 0; k < item->n_pictures; k++)
         h = hash_text(h, item->pictures[k].name ? item->pictures[k].name : item->pictures[k].data);
     h = hash_json(h, item->functions);
-    return hash_json(h, item->calls);
+    h = hash_json(h, item->calls);
+    return item->rules ? hash_json(h, item->rules) : h;
 }
 
 static void hash_all(ct_eval_task *t)

@@ -38,6 +38,7 @@
  * Of answers:
  *   max_tokens, stops    of an answer; chat_max_tokens, chat_stops: of one in a chat, whose default is no stop; chat_only: it has no bare form
  *   extract, compare     answer.h; chat_extract: in a chat
+ *   rules                ifeval.h: an answer is judged by the instructions of its row
  *   program              instead: the program whose success is right, with {answer} in it (sandbox.h); chat_program: in a chat
  *
  * What is scored is " " and the choice.
@@ -64,6 +65,7 @@ typedef struct ct_eval_item {
     json_t *targets;              /* texts */
     char *program, *chat_program; /* with {answer}; NULL: none */
     json_t *functions, *calls;    /* that may be, and are to be, called; NULL: none */
+    json_t *rules;                /* ifeval.h; NULL: none */
     ct_eval_picture *pictures;    /* [n_pictures] of contexts[0] and of chat, in the order of their places */
     size_t n_pictures;
 } ct_eval_item;

@@ -18,6 +18,7 @@
     T("mmlu-pro", mmlu_pro)                                                                                            \
     T("gpqa", gpqa)                                                                                                    \
     T("humaneval", humaneval)                                                                                          \
+    T("ifeval", ifeval)                                                                                                \
     T("bfcl", bfcl)                                                                                                    \
     T("docvqa", docvqa)                                                                                                \
     T("chartqa", chartqa)                                                                                              \

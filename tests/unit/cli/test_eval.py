@@ -361,7 +361,7 @@ class Tasks(Model):
         self.refused("eval", "card", self.path("p.json", b'{"task": "perplexity"}'), says="is no result of a task")
 
     def test_what_is_not_offered_is_said(self):
-        for name in ("math", "ifeval", "mteb-sts"):
+        for name in ("math", "mteb-sts"):
             self.refused("eval", name, TINY_GGUF, "--data", "x", says="'%s' is not offered: " % name, code=2)
 
     def test_text_says_how(self):
@@ -405,6 +405,25 @@ class Answers(Model):
         self.assertEqual(self.run_task("bigbench-text", "--data", data), (whole, rows))
         chat = evaluate("bigbench-text", TINY_GGUF, "-o", out, "--data", data, "--form", "chat" if whole["form"] == "bare" else "bare")
         self.refused(*chat, says="'form'")
+
+    def test_instructions_are_judged_one_by_one(self):
+        items = [{"key": 1, "prompt": "The fox", "instruction_id_list": ["punctuation:no_comma", "detectable_format:title"], "kwargs": [{}, {}]},
+                 {"key": 2, "prompt": "The dog", "instruction_id_list": ["keywords:letter_frequency"],
+                  "kwargs": [{"letter": "#", "let_frequency": 2, "let_relation": "at least"}]},
+                 {"key": 3, "prompt": "A cat", "instruction_id_list": ["length_constraints:number_words"],
+                  "kwargs": [{"num_words": 1, "relation": "at least"}]}]
+        data = self.path("input_data.jsonl", lines(items))
+        r, rows = self.run_task("ifeval", "--data", data, "-c", "2048")
+        self.assertEqual([[rule["id"] for rule in row["rules"]] for row in rows], [i["instruction_id_list"] for i in items])
+        self.assertEqual([row["score"] for row in rows], [0, None, float(any(c.isalnum() for c in rows[2]["answer"]))])
+        f = r["followed"]
+        self.assertEqual((f["prompts_strict"]["n"], f["prompts_strict"]["judged"], f["instructions_strict"]["n"]), (3, 2, 4))
+        self.assertEqual(f["not_judged"], {"keywords:letter_frequency": 1})
+        self.assertEqual(r["score"]["share"], f["prompts_strict"]["share"])
+        self.assertEqual(self.run_task("ifeval", "--data", data, "-c", "2048"), (r, rows))
+        out = self.ok(*evaluate("ifeval", TINY_GGUF, "--data", data, "-c", "2048", "-o", self.path("ifeval.jsonl"))).stdout.decode()
+        for part in ("2 that were judged", "not judged: keywords:letter_frequency, 1 times"):
+            self.assertIn(part, out)
 
     def test_texts_are_made_up(self):
         r, rows = self.run_task("niah", "--length", "512", "--limit", "2", "--seed", "7")
