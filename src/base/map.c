@@ -189,11 +189,26 @@ void ct_map_close(ct_map *m)
 
 /* ---- windows ---- */
 
+#define SMALL_WINDOW ((size_t)64 << 10) /* a mapping of its own costs more than reading it */
+
+static void *window_memory(size_t bytes)
+{
+    return bytes < SMALL_WINDOW ? malloc(bytes ? bytes : 1) : new_memory(bytes);
+}
+
+static void free_window_memory(void *p, size_t bytes)
+{
+    if (bytes < SMALL_WINDOW)
+        free(p);
+    else
+        munmap(p, bytes);
+}
+
 bool ct_window_prepare(ct_window *w, const ct_map *m, size_t off, size_t len, carat_err *err)
 {
     if (w->bytes < len) {
         ct_window_close(w);
-        if (!(w->base = new_memory(len)))
+        if (!(w->base = window_memory(len)))
             return no_map(len, err) || ct_fail_in(err, "%s", m->path);
         w->bytes = len;
     }
@@ -221,7 +236,7 @@ bool ct_window_open(ct_window *w, const ct_map *m, size_t off, size_t len, carat
 void ct_window_close(ct_window *w)
 {
     if (w->base)
-        munmap(w->base, w->bytes);
+        free_window_memory(w->base, w->bytes);
     *w = (ct_window){ 0 };
 }
 

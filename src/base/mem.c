@@ -10,6 +10,8 @@
 #include "base/size.h"
 
 #define HUGE_BLOCK ((size_t)2 << 20)
+#define HUGE_FROM                                                                                                      \
+    ((size_t)8 << 20) /* a smaller block gains nothing, and a huge page is cleared whole at its first byte */
 
 size_t ct_block_bytes(size_t bytes)
 {
@@ -58,7 +60,7 @@ void *ct_block_new(size_t bytes)
         if (!ct_align_size(bytes, HUGE_BLOCK, &len))
             return NULL;
         void *p = map_huge(len);
-        if (p)
+        if (p && len >= HUGE_FROM)
             madvise(p, len, MADV_HUGEPAGE);
         return p;
     }

@@ -18,7 +18,7 @@ extern const ct_tile_ops ct_tile_ops_plain; /* tile_math.h, compiled for AVX-512
 
 /* Of n pairs of random tiles, those whose products differ in a bit; two NaN are the same. Pairs are of all kinds:
  * ordinary values, products that underflow, subnormal operands, infinities and NaN, sums that cancel; bytes of all values. */
-#define CT_TILES_TRIED 140 /* at every start: a millisecond's worth, twenty of each kind */
+#define CT_TILES_TRIED 35 /* at every start: a quarter of a millisecond, five of each kind, 256 sums in each */
 size_t ct_tiles_differ(const ct_tile_ops *x, const ct_tile_ops *y, size_t n, uint64_t seed);
 
 #endif
