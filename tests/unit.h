@@ -32,6 +32,13 @@ static inline size_t unit_step(size_t n)
     return getenv("CARAT_TEST_ALL") ? 1 : n;
 }
 
+/* Where files go that are synced: scripts/test.sh names a folder in memory, for a disk takes its time. */
+static inline const char *unit_tmp(void)
+{
+    const char *folder = getenv("TMPDIR");
+    return folder && *folder ? folder : "/tmp";
+}
+
 /* Ends a program that hangs, after so many seconds: with a sanitizer, which takes ten times as long, after ten times as many. */
 static inline void unit_guard(unsigned seconds)
 {

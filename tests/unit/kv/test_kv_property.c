@@ -205,9 +205,9 @@ static void op_fail(world *w, text *t)
         fake_failed_step(&w->c, t, 1 + dice(w, n));
 }
 
-static void new_file(char path[32])
+static void new_file(char path[300])
 {
-    snprintf(path, 32, "/tmp/carat-kv-XXXXXX");
+    snprintf(path, 300, "%s/carat-kv-XXXXXX", unit_tmp());
     int fd = mkstemp(path);
     assert_true(fd >= 0);
     close(fd);
@@ -216,7 +216,7 @@ static void new_file(char path[32])
 /* Saved, and restored in the place of another sequence or into another cache. */
 static void op_save(world *w, const text *t)
 {
-    char path[32];
+    char path[300];
     text *copy = empty_text(w);
     carat_err err;
     size_t len = 0;
@@ -242,7 +242,7 @@ static void op_save(world *w, const text *t)
 /* Held still, and saved at once for comparison. */
 static void op_hold(world *w, const text *t)
 {
-    char path[32];
+    char path[300];
     carat_err err;
     if (w->still)
         return;
@@ -258,7 +258,7 @@ static void op_hold(world *w, const text *t)
 /* Whatever the others have done since: the same file. */
 static void op_save_held(world *w)
 {
-    char path[32], *found;
+    char path[300], *found;
     size_t len;
     carat_err err;
     new_file(path);

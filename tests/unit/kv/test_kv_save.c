@@ -16,7 +16,7 @@
 #include "unit.h"
 
 static const uint8_t model[32] = "weights of the model that it was";
-static char folder[] = "/tmp/carat-kv-save-XXXXXX", path[64];
+static char folder[256], path[300];
 
 typedef struct bytes {
     uint8_t *data;
@@ -413,7 +413,7 @@ static void test_failed_save_leaves_the_old_file(void **state)
     assert_false(host_kv_save(t.kv, "/nowhere/at/all", model, NULL, 0, &err));
     assert_int_equal(err.code, CARAT_EIO);
     assert_non_null(strstr(err.msg, "/nowhere/at/all: "));
-    char in_the_way[80];
+    char in_the_way[300];
     snprintf(in_the_way, sizeof in_the_way, "%s/folder", folder);
     assert_int_equal(mkdir(in_the_way, 0700), 0);
     assert_false(host_kv_save(t.kv, in_the_way, model, NULL, 0, &err)); /* the rename fails: nothing is left behind */
@@ -430,6 +430,7 @@ static void test_failed_save_leaves_the_old_file(void **state)
 static int make_folder(void **state)
 {
     (void)state;
+    snprintf(folder, sizeof folder, "%s/carat-kv-save-XXXXXX", unit_tmp());
     if (!mkdtemp(folder))
         return -1;
     snprintf(path, sizeof path, "%s/session", folder);

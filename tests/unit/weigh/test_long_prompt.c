@@ -11,6 +11,7 @@
 #include "unit.h"
 
 #define N_PROMPT ((size_t)100000)
+#define N_Q8     ((size_t)40000) /* attention takes the square of it */
 #define N_VOCAB  4096
 #define MIB      (1.0 / (1 << 20))
 
@@ -52,17 +53,17 @@ static void make_model(char path[32])
         fail_msg("%s", err.msg);
 }
 
-static void read_prompt(carat_session *s)
+static void read_prompt(carat_session *s, size_t n)
 {
-    int32_t *ids = calloc(N_PROMPT, sizeof *ids);
+    int32_t *ids = calloc(n, sizeof *ids);
     carat_err err = { 0 };
     assert_non_null(ids);
-    for (size_t i = 0; i < N_PROMPT; i++)
+    for (size_t i = 0; i < n; i++)
         ids[i] = (int32_t)(300 + i * 7919 % (N_VOCAB - 300));
-    if (!carat_session_append(s, ids, N_PROMPT, &err))
+    if (!carat_session_append(s, ids, n, &err))
         fail_msg("%s", err.msg);
     free(ids);
-    assert_int_equal(carat_session_n_tokens(s), N_PROMPT);
+    assert_int_equal(carat_session_n_tokens(s), n);
     const float *logits = carat_session_logits(s);
     for (size_t i = 0; i < N_VOCAB; i++)
         assert_true(isfinite(logits[i]));
@@ -78,7 +79,7 @@ static void answer(carat_session *s)
     assert_int_equal(r.n_generated, 32);
 }
 
-static void long_prompt(carat_cache_type cache, const char *name)
+static void long_prompt(carat_cache_type cache, const char *name, size_t n)
 {
     char path[32];
     carat_engine *e;
@@ -93,16 +94,16 @@ static void long_prompt(carat_cache_type cache, const char *name)
     if (!carat_engine_open(path, &o, &e, &err) || !carat_session_open(e, 0, &s, &err))
         fail_msg("%s", err.msg);
     const carat_memory m = *carat_engine_memory(e);
-    read_prompt(s);
+    read_prompt(s, n);
     answer(s);
     uint64_t peak = status_of("VmHWM");
     print_message("%s: %.1f MiB before, %.1f announced by the engine, %.1f of the session, %.1f weighed; peak %.1f\n",
                   name, (double)base * MIB, (double)m.total * MIB, (double)w.sessions * MIB, (double)w.total * MIB,
                   (double)peak * MIB);
-    assert_true(m.kv_global >= N_PROMPT * 2 * 64 * (cache == CARAT_CACHE_F16 ? 64 : 34) / 32);
+    assert_true(m.kv_global >= n * 2 * 64 * (cache == CARAT_CACHE_F16 ? 64 : 34) / 32);
     assert_true(UNIT_SANITIZED || peak <= w.total);
     /* The test's own ids; half a huge page at the end of each of the engine's eight or so large blocks. */
-    assert_true(UNIT_SANITIZED || peak <= base + m.total + w.sessions + N_PROMPT * 4 + (8 << 20));
+    assert_true(UNIT_SANITIZED || peak <= base + m.total + w.sessions + n * 4 + (8 << 20));
     carat_session_close(s);
     carat_engine_close(e);
     unlink(path);
@@ -111,14 +112,14 @@ static void long_prompt(carat_cache_type cache, const char *name)
 static void long_prompt_q8(void **state)
 {
     (void)state;
-    long_prompt(CARAT_CACHE_Q8_0, "q8_0");
+    long_prompt(CARAT_CACHE_Q8_0, "q8_0", N_Q8);
 }
 
 /* Last: the larger cache, so that the peak is its own. */
 static void long_prompt_f16(void **state)
 {
     (void)state;
-    long_prompt(CARAT_CACHE_F16, "f16");
+    long_prompt(CARAT_CACHE_F16, "f16", N_PROMPT);
 }
 
 int main(void)
