@@ -18,8 +18,8 @@ typedef struct check {
     const ct_kernels *isa;     /* the level under test */
     const ct_kernels *generic; /* what a level is measured against; also makes the activations */
     const char *filter;        /* run only checks whose name contains this; NULL: all */
-    bool is_quick;           /* a third of the shapes, of which every kernel has another */
-    const ct_kernels *below; /* levels that this one builds upon and whose products are left to their own tests */
+    bool is_quick;             /* some of the shapes, of which every kernel has others */
+    const ct_kernels *below;   /* levels that this one builds upon and whose products are left to their own tests */
     int n_below;
     int n_run; /* checks that ran */
 } check;

@@ -3,8 +3,8 @@
  *     test_kernels [--level NAME] [--quick] [--own] [K]     K, such as "mul_Q4_K": only kernels named so
  *     test_kernels --levels                                 the levels in this program
  *
- * --quick: a third of the shapes, of which every kernel has another. --own: of the products only those that no level below
- * has. Neither counts where K, or CARAT_TEST_KERNEL, names a kernel.
+ * --quick: a quarter of the shapes of products and a third of the others, of which every kernel has others. --own: of the
+ * products only those that no level below has. Neither counts where K, or CARAT_TEST_KERNEL, names a kernel.
  *
  * Exit: 0 all passed, 1 something failed, 2 usage, 77 this machine lacks the level (the build calls that skipped).
  *

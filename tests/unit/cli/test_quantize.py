@@ -146,7 +146,7 @@ class Quantize(Quantizing):
 
     def test_an_interrupted_one_leaves_nothing(self):
         model = self.path("m.gguf")
-        self.ok("synth", "1b", "--layers", "2", "--vocab", "20000", "--type", "bf16", "-o", model)
+        self.ok("synth", "1b", "--layers", "1", "--hidden", "512", "--vocab", "8000", "--type", "bf16", "-o", model)
         for sig in signal.SIGINT, signal.SIGTERM, signal.SIGHUP:
             p = subprocess.Popen([CARAT, "quantize", model, self.path("o.gguf"), "--type", "iq2_xs"], stderr=subprocess.PIPE)
             while len(os.listdir(self.dir.name)) < 2 and p.poll() is None:
