@@ -419,8 +419,11 @@ static void check_elem(const check *c, ct_kv_elem elem)
         check_scene(c, elem, dims[d], 4, 40, 1.0f, &g);
         check_scene(c, elem, dims[d], 3, 17, 30.0f, &g); /* one key takes nearly all; maxima move from tile to tile */
     }
-    if (!c->is_quick)
-        check_scene(c, elem, 64, 12, 300, 2.0f, &g);
+    if (c->is_quick)
+        return;
+    check_scene(c, elem, 64, 12, 300, 2.0f, &g);
+    check_scene(c, elem, 256, 3, 150, 2.0f, &g);
+    check_scene(c, elem, 512, 2, 100, 2.0f, &g);
 }
 
 /* A NaN in a query reaches its own row and no other. */

@@ -18,6 +18,7 @@ void INSTALL(ct_kernels *k)
     k->isa = ISA;
     AMX_NAME(mul_bf16)(k);
     AMX_NAME(mul_grid)(k);
+    AMX_NAME(attend)(k);
     AMX_NAME(set)(k);
     k->mul_peak[CT_ACTS_BF16] = k->mul_peak[CT_ACTS_GRID] = k->set_peak[CT_ACTS_BF16] = PEAK;
 }

@@ -19,6 +19,7 @@ extern const ct_peak ct_amx_peak;
 
 void AMX_NAME(mul_bf16)(ct_kernels *k); /* weights in bf16 and f16, bf16 activations */
 void AMX_NAME(mul_grid)(ct_kernels *k); /* quantised weights, activations of the grid */
+void AMX_NAME(attend)(ct_kernels *k);   /* attention of many rows over a q8_0 cache */
 void AMX_NAME(set)(ct_kernels *k);      /* attention over a whole set, in bf16 */
 
 #endif

@@ -11,6 +11,7 @@ void ct_kernels_avx512(ct_kernels *k)
     ct_avx512_acts(k);
     ct_avx512_vec(k);
     ct_avx512_attend(k);
+    ct_avx512_kv_put(k);
     ct_avx512_set(k);
     k->mul_peak[CT_ACTS_Q8] = k->attend_peak[CT_KV_Q8_0] = &ct_avx512_dpbusd_peak;
     k->mul_peak[CT_ACTS_F32] = k->set_peak[CT_ACTS_F32] = &ct_avx512_fma_peak;

@@ -13,7 +13,8 @@ void ct_avx512_mul_f32(ct_kernels *k);                                  /* any w
 void ct_avx512_acts(ct_kernels *k);                                     /* activations into their forms */
 void ct_avx512_acts_grid_tiled(const float *x, size_t cols, void *dst); /* for a level above */
 void ct_avx512_vec(ct_kernels *k);                                      /* norms, rope, geglu, logsumexp */
-void ct_avx512_attend(ct_kernels *k);                                   /* attention, writing of keys and values */
+void ct_avx512_attend(ct_kernels *k);                                   /* attention */
+void ct_avx512_kv_put(ct_kernels *k);                                   /* writing of keys and values */
 void ct_avx512_set(ct_kernels *k);                                      /* attention over a whole set, in f32 */
 
 #endif

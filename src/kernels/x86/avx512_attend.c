@@ -1,4 +1,4 @@
-/* avx512_attend.c - attention over tiles of cached keys and values, and the writing of those tiles.
+/* avx512_attend.c - attention over tiles of cached keys and values.
  *
  * Tile after tile, for all the rows that attend to some of it: scores (lanes are keys), a step of the running softmax,
  * values (lanes are dimensions). Rows go in groups of six, four, two and one; a group only shares the loads of keys and
@@ -11,28 +11,30 @@
  * Q8_0 is multiplied in integers: avx512_attend_q8.h.
  *
  * o is kept in out. With more than WIDEN rows an f16 tile is widened to f32, an int8 tile turned into the order of the
- * integer products, once instead of once a group.
+ * integer products, once instead of once a group. A level above may multiply that many rows with int8 in its own way
+ * (avx512_attend.h).
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <math.h>
 #include <string.h>
 
-#include "kernels/generic/kv_q8.h"
 #include "kernels/x86/avx512.h"
-#include "kernels/x86/avx512_attend_q8.h"
+#include "kernels/x86/avx512_attend.h"
 #include "kernels/x86/avx512_math.h"
 
 #define LANES 16
-#define ROWS  128 /* rows that walk the tiles together */
+#define ROWS  Q8_MANY_MOST /* rows that walk the tiles together */
 #define WIDEN 12
+_Static_assert(WIDEN + 1 == Q8_MANY_LEAST, "many are those for which a tile is made ready");
 
 typedef struct q8_scratch {
-    uint8_t tile[CT_TILE * CT_MAX_HEAD_DIM]; /* turned keys, then values */
-    q8_query q[ROWS];                        /* by row */
-    float top[CT_TILE];                      /* the largest scales of a tile's values */
+    uint8_t tile[CT_TILE * CT_MAX_HEAD_DIM * 2]; /* turned keys, then values; a byte of each, or a level above's two */
+    q8_query q[ROWS];                            /* by row; or what that level keeps of them */
+    float top[CT_TILE];                          /* the largest scales of a tile's values */
 } q8_scratch;
 
 typedef struct attend_scratch {
+    const q8_products *by; /* of the rows at hand; NULL: the products of this file */
     _Alignas(64) union {
         float tile[CT_TILE * CT_MAX_HEAD_DIM]; /* keys, then values, of one f16 tile in f32 */
         q8_scratch q8;
@@ -320,11 +322,42 @@ static ahead all_of(const ct_attend *a, const void *tile)
     return (ahead){ p, p ? p + ct_kv_tile_bytes(a->elem, a->head_dim) : NULL };
 }
 
-/* The scores of the n rows listed in s->row, and the softmax's step. rest: of the values' tile, still to be fetched. */
-static void take_scores(const ct_attend *a, size_t tile, size_t r0, size_t n, attend_scratch *s, ahead *rest)
+/* All n rows, of which those listed are then the first of p. */
+static void many_scores(const ct_attend *a, const void *tile, size_t n, size_t n_listed, attend_scratch *s, ahead *next)
+{
+    s->by->scores(&(q8_keys){ .n = n,
+                              .head_dim = a->head_dim,
+                              .queries = s->of.q8.q,
+                              .k = tile,
+                              .d = ct_kv_scales_of(tile, a->head_dim),
+                              .turned = s->of.q8.tile,
+                              .next = next,
+                              .p = s->p });
+    for (size_t i = 0; i < n_listed; i++)
+        if (s->row[i] != i)
+            memcpy(s->p[i], s->p[s->row[i]], sizeof s->p[i]);
+}
+
+static void many_values(const ct_attend *a, const void *tile, size_t r0, size_t n, attend_scratch *s, ahead *next)
+{
+    float *o[ROWS];
+    for (size_t i = 0; i < n; i++)
+        o[i] = a->out[r0 + s->row[i]];
+    s->by->values(&(q8_values_of){ .n = n,
+                                   .head_dim = a->head_dim,
+                                   .v = tile,
+                                   .d = ct_kv_scales_of(tile, a->head_dim),
+                                   .turned = s->of.q8.tile,
+                                   .next = next,
+                                   .p = s->p,
+                                   .o = o,
+                                   .rescale = s->rescale });
+}
+
+static void grouped_scores(const ct_attend *a, const void *tile_k, const void *tile_v, size_t r0, size_t n,
+                           attend_scratch *s, ahead *rest)
 {
     form f = (form)a->elem;
-    const void *tile_k = a->k_tiles[tile - a->tile0], *tile_v = a->v_tiles[tile - a->tile0];
     tile_side t = { .kv = ready_keys(&f, tile_k, rest, n, a->head_dim, s),
                     .next = tile_v,
                     .ahead = rest,
@@ -336,6 +369,17 @@ static void take_scores(const ct_attend *a, size_t tile, size_t r0, size_t n, at
         groups[g].scores[f](&r, &t);
         t.next = t.kv; /* it has been fetched */
     }
+}
+
+/* The scores of the n rows listed in s->row, of n_all, and the softmax's step. rest: of the values' tile, still to be fetched. */
+static void take_scores(const ct_attend *a, size_t tile, size_t r0, size_t n_all, size_t n, attend_scratch *s,
+                        ahead *rest)
+{
+    const void *tile_k = a->k_tiles[tile - a->tile0], *tile_v = a->v_tiles[tile - a->tile0];
+    if (s->by)
+        many_scores(a, tile_k, n_all, n, s, rest);
+    else
+        grouped_scores(a, tile_k, tile_v, r0, n, s, rest);
     for (size_t i = 0; i < n; i++) {
         const size_t r = s->row[i];
         s->rescale[i] = softmax_step(s->p[i], seen_slots(a, r0 + r, tile), a->scale, &s->max[r], &s->sum[r]);
@@ -349,6 +393,10 @@ static void take_values(const ct_attend *a, size_t tile, size_t r0, size_t n, co
     form f = (form)a->elem;
     ahead after = all_of(a, next);
     const void *tile_v = a->v_tiles[tile - a->tile0];
+    if (s->by) {
+        many_values(a, tile_v, r0, n, s, &after);
+        return;
+    }
     tile_side t = { .kv = ready_values(&f, tile_v, &after, n, a->head_dim, s),
                     .next = next ? next : tile_v,
                     .rest = rest,
@@ -372,9 +420,22 @@ static void attend_tile(const ct_attend *a, size_t tile, size_t r0, size_t n, co
             s->row[n_seen++] = r;
     if (n_seen) {
         ahead values = all_of(a, a->v_tiles[tile - a->tile0]);
-        take_scores(a, tile, r0, n_seen, s, &values);
+        take_scores(a, tile, r0, n, n_seen, s, &values);
         take_values(a, tile, r0, n_seen, next, s, &values);
     }
+}
+
+/* Queries in the form that the products of int8 take. */
+static void split_queries(const ct_attend *a, size_t r0, size_t n, attend_scratch *s)
+{
+    const float *q[ROWS];
+    for (size_t r = 0; r < n; r++)
+        q[r] = a->lo[r0 + r] < a->hi[r0 + r] ? a->q[r0 + r] : NULL;
+    if (s->by)
+        s->by->split(n, a->head_dim, q, s->of.q8.q);
+    for (size_t r = 0; r < n && !s->by; r++)
+        if (q[r])
+            q8_split(q[r], a->head_dim, &s->of.q8.q[r]);
 }
 
 /* Rows [r0, r0 + n), n at most ROWS. */
@@ -387,12 +448,12 @@ static void attend_rows(const ct_attend *a, size_t r0, size_t n, attend_scratch 
         memset(a->out[r0 + r], 0, a->head_dim * sizeof(float));
         if (a->lo[r0 + r] >= a->hi[r0 + r])
             continue;
-        if (a->elem == CT_KV_Q8_0)
-            q8_split(a->q[r0 + r], a->head_dim, &s->of.q8.q[r]);
         const size_t begin = a->lo[r0 + r] / CT_TILE, end = (a->hi[r0 + r] - 1) / CT_TILE + 1;
         first = begin < first ? begin : first;
         last = end > last ? end : last;
     }
+    if (a->elem == CT_KV_Q8_0)
+        split_queries(a, r0, n, s);
     for (size_t tile = first; tile < last; tile++)
         attend_tile(a, tile, r0, n, tile + 1 < last ? a->k_tiles[tile + 1 - a->tile0] : NULL, s);
     for (size_t r = 0; r < n; r++) {
@@ -405,62 +466,25 @@ static void attend_rows(const ct_attend *a, size_t r0, size_t n, attend_scratch 
     }
 }
 
+void ct_avx512_attend_by(const ct_attend *a, void *scratch, const q8_products *by)
+{
+    attend_scratch *s = scratch;
+    const bool has_more = by && a->elem == CT_KV_Q8_0;
+    const size_t at_once = has_more ? by->rows_at_once(a->head_dim) : ROWS;
+    for (size_t r = 0, n; r < a->n; r += n) {
+        n = a->n - r < at_once ? a->n - r : at_once;
+        s->by = has_more && n >= Q8_MANY_LEAST ? by : NULL;
+        attend_rows(a, r, n, s);
+    }
+}
+
 static void attend(const ct_attend *a, void *scratch)
 {
-    for (size_t r = 0; r < a->n; r += ROWS)
-        attend_rows(a, r, a->n - r < ROWS ? a->n - r : ROWS, scratch);
-}
-
-/* ---- writing ---- */
-
-/* Thirty-two values: int8 and the scale's bits. */
-static uint16_t quantise(const float *x, int8_t q[CT_KV_GROUP])
-{
-    const __m512 a = _mm512_loadu_ps(x), b = _mm512_loadu_ps(x + 16);
-    const __m512i top = _mm512_max_epu32(_mm512_castps_si512(_mm512_abs_ps(a)), _mm512_castps_si512(_mm512_abs_ps(b)));
-    float inverse;
-    const uint16_t d = ct_kv_q8_scale(_mm512_reduce_max_epu32(top), &inverse);
-    const __mmask16 live = inverse != 0 ? 0xFFFF : 0; /* infinity and NaN times 0 would be no 0 */
-    const __m512 f = _mm512_set1_ps(inverse);
-    _mm_storeu_si128((__m128i *)(void *)q, _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(_mm512_maskz_mul_ps(live, a, f))));
-    _mm_storeu_si128((__m128i *)(void *)(q + 16),
-                     _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(_mm512_maskz_mul_ps(live, b, f))));
-    return d;
-}
-
-static void kv_put(ct_kv_elem elem, void *k_tile, void *v_tile, size_t slot, const float *k, const float *v,
-                   size_t head_dim)
-{
-    if (elem == CT_KV_Q8_0) {
-        for (size_t i = 0; i < head_dim; i += CT_KV_GROUP) {
-            int8_t q[2][CT_KV_GROUP];
-            const uint16_t kd = quantise(k + i, q[0]), vd = quantise(v + i, q[1]);
-            ct_kv_q8_put_group(k_tile, v_tile, slot, i, q, kd, vd, head_dim);
-        }
-        return;
-    }
-    const size_t k0 = slot / LANES * head_dim * LANES + slot % LANES, v0 = slot * head_dim;
-    if (elem == CT_KV_F32) {
-        for (size_t i = 0; i < head_dim; i++)
-            ((float *)k_tile)[k0 + i * LANES] = k[i];
-        memcpy((float *)v_tile + v0, v, head_dim * sizeof *v);
-        return;
-    }
-    enum { nearest = _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }; /* clang requires a constant expression */
-    uint16_t *k_out = (uint16_t *)k_tile + k0, *v_out = (uint16_t *)v_tile + v0;
-    for (size_t i = 0; i < head_dim; i += 16) {
-        const __mmask16 lanes = first_lanes(head_dim - i);
-        uint16_t half[16];
-        _mm256_storeu_si256((__m256i *)(void *)half, _mm512_cvtps_ph(_mm512_maskz_loadu_ps(lanes, k + i), nearest));
-        for (size_t j = 0; j < 16 && i + j < head_dim; j++)
-            k_out[(i + j) * LANES] = half[j];
-        _mm256_mask_storeu_epi16(v_out + i, lanes, _mm512_cvtps_ph(_mm512_maskz_loadu_ps(lanes, v + i), nearest));
-    }
+    ct_avx512_attend_by(a, scratch, NULL);
 }
 
 void ct_avx512_attend(ct_kernels *k)
 {
     k->attend = attend;
     k->attend_is_16_bit = true;
-    k->kv_put = kv_put;
 }

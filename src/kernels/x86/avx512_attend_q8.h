@@ -1,4 +1,5 @@
-/* avx512_attend_q8.h - scores and values of a Q8_0 tile in integers, for avx512_attend.c.
+/* avx512_attend_q8.h - scores and values of a Q8_0 tile in integers, for avx512_attend.c, and for amx_attend.c, whose tiles
+ * give the same sums of bytes.
  *
  * Keys and values are int8 already. What they meet is rounded to 16 bits, as two bytes, so that VNNI sums exactly:
  *
@@ -9,15 +10,15 @@
  *     score  = scale * (dq * (fma over the groups of 32, in order, of d * (sum over the 32 of q16 * q8)))
  *     o      = fma(s, sum over the 64 keys of w16 * q8, o * exp(m - m'))
  *
- * The sums in parentheses are exact int32: 32 * 127 * 32512 and 64 * 127 * 65535 at most. A q16 is at most half a step off,
- * a w16 at most 0.51 (it is rounded once more before). A query with a value that is not finite has dq = NaN.
+ * The sums in parentheses are exact int32: 32 * 127 * 32512 and 64 * 127 * 65535 at most. A q16 and a w16 are at most half a step
+ * off and a few roundings of f32. A query with a value that is not finite has dq = NaN.
  *
  * vpdpbusd wants four bytes of a sum side by side, the first operand unsigned:
  *
  *     keys      [4 dimensions][16 keys] becomes [16 keys][4 dimensions], plus 128, which is taken off where sums start
- *     values    four rows of 64 dimensions become four vectors of [4 dimensions][4 keys] in each quarter: element 4 v + e of
- *               quarter L is dimension 16 L + 4 v + e
- *     weights   unsigned as they are; word 4 L + m of a vector is keys 16 m + 4 L and the three after it
+ *     values    four rows of 64 dimensions, keys j, j + 16, j + 32 and j + 48, become four vectors of [4 dimensions][4 keys] in
+ *               each quarter: element 4 v + e of quarter L is dimension 16 L + 4 v + e
+ *     weights   unsigned as they are; word j of a vector is those keys
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef CT_KERNELS_X86_AVX512_ATTEND_Q8_H
@@ -74,7 +75,7 @@ INLINE float largest_of(__m512i bits) /* of numbers without a sign, by their bit
     return x;
 }
 
-static void q8_split(const float *q, size_t head_dim, q8_query *out)
+static inline void q8_split(const float *q, size_t head_dim, q8_query *out)
 {
     __m512i bits = _mm512_setzero_si512();
     for (size_t i = 0; i < head_dim; i += 16)
@@ -101,13 +102,18 @@ static void q8_split(const float *q, size_t head_dim, q8_query *out)
 
 /* ---- keys ---- */
 
-/* [4 dimensions][16 keys] of int8 -> [16 keys][4 dimensions], plus 128. */
+/* [4 dimensions][16 keys] of int8 -> [16 keys][4 dimensions]. */
 INLINE __m512i turn_keys(const void *p)
 {
     const __m512i words = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
     const __m512i bytes = _mm512_broadcast_i32x4(_mm_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15));
-    const __m512i x = _mm512_shuffle_epi8(_mm512_permutexvar_epi32(words, _mm512_loadu_si512(p)), bytes);
-    return _mm512_xor_si512(x, _mm512_set1_epi8((char)0x80));
+    return _mm512_shuffle_epi8(_mm512_permutexvar_epi32(words, _mm512_loadu_si512(p)), bytes);
+}
+
+/* ... plus 128. */
+INLINE __m512i turn_keys_unsigned(const void *p)
+{
+    return _mm512_xor_si512(turn_keys(p), _mm512_set1_epi8((char)0x80));
 }
 
 INLINE __m512i word_of(const void *p)
@@ -117,7 +123,7 @@ INLINE __m512i word_of(const void *p)
     return _mm512_set1_epi32(w);
 }
 
-/* p[t][64] = q[t] . k, T rows. is_turned: the keys have been through turn_keys. */
+/* p[t][64] = q[t] . k, T rows. is_turned: the keys have been through turn_keys_unsigned. */
 INLINE void q8_scores(const bool is_turned, const int T, const q8_query *const q[], const uint8_t *k, const uint16_t *d,
                       size_t head_dim, float (*p)[CT_TILE], ahead *next)
 {
@@ -137,7 +143,7 @@ INLINE void q8_scores(const bool is_turned, const int T, const q8_query *const q
             }
 #pragma GCC unroll 8
             for (size_t v = 0; v < 8; v++) {
-                const __m512i code = is_turned ? _mm512_load_si512(k + 64 * v) : turn_keys(k + 64 * v);
+                const __m512i code = is_turned ? _mm512_load_si512(k + 64 * v) : turn_keys_unsigned(k + 64 * v);
 #pragma GCC unroll 6
                 for (int t = 0; t < T; t++) {
                     hi[t] = _mm512_dpbusd_epi32(hi[t], code, word_of(q[t]->hi + CT_KV_GROUP * g + 4 * v));
@@ -157,18 +163,18 @@ INLINE void q8_scores(const bool is_turned, const int T, const q8_query *const q
     }
 }
 
-static void turn_tile_keys(const uint8_t *k, size_t head_dim, uint8_t *out, ahead *next)
+static inline void turn_tile_keys(const uint8_t *k, size_t head_dim, uint8_t *out, ahead *next)
 {
     for (size_t i = 0; i < CT_TILE * head_dim; i += 64) {
         fetch_ahead(next, 2);
-        _mm512_store_si512(out + i, turn_keys(k + i));
+        _mm512_store_si512(out + i, turn_keys_unsigned(k + i));
     }
 }
 
 /* ---- weights ---- */
 
 /* The largest scale that each value of a tile has, as f32. */
-static void q8_largest_scales(const uint16_t *d, size_t n_groups, float top[CT_TILE])
+static inline void q8_largest_scales(const uint16_t *d, size_t n_groups, float top[CT_TILE])
 {
     for (size_t key = 0; key < CT_TILE; key += 32) {
         __m512i most = _mm512_setzero_si512();
@@ -179,17 +185,9 @@ static void q8_largest_scales(const uint16_t *d, size_t n_groups, float top[CT_T
     }
 }
 
-INLINE __m512i rounded_weights(__m512 p, const uint16_t *d)
+/* The weights p of a tile become multiples of 1 / s for every group. top: of q8_largest_scales. Returns s. */
+INLINE float q8_scale_weights(const float p[CT_TILE], const float top[CT_TILE], __m512 x[4])
 {
-    const __m512 scale = _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(const void *)d));
-    return _mm512_cvtps_epi32(_mm512_mul_ps(p, scale));
-}
-
-/* top: of q8_largest_scales. */
-static void q8_weigh(const float p[CT_TILE], const float top[CT_TILE], const uint16_t *d, size_t n_groups,
-                     q8_weights *w, ahead *next, size_t lines)
-{
-    __m512 x[4];
     __m512i bits = _mm512_setzero_si512();
     for (int i = 0; i < 4; i++) {
         x[i] = _mm512_load_ps(p + 16 * i);
@@ -197,28 +195,55 @@ static void q8_weigh(const float p[CT_TILE], const float top[CT_TILE], const uin
         bits = _mm512_max_epu32(bits, _mm512_castps_si512(product));
     }
     const float most = largest_of(bits), inverse = most >= LEAST && most < INFINITY ? W_STEPS / most : 0;
-    w->s = !(most < INFINITY) ? NAN : inverse > 0 ? most / W_STEPS : 0;
     for (int i = 0; i < 4; i++)
         x[i] = _mm512_mul_ps(x[i], _mm512_set1_ps(inverse));
-    const __m512i low = _mm512_set1_epi16(255);
+    return !(most < INFINITY) ? NAN : inverse > 0 ? most / W_STEPS : 0;
+}
+
+/* Scaled weights times a group's scales, rounded in one operation: the numbers are the last bits of 2^23 + them. Then the two
+ * digits, in the order above. */
+INLINE void q8_round_weights(const __m512 x[4], const __m512 scale[4], uint8_t hi[CT_TILE], uint8_t lo[CT_TILE])
+{
+    enum { a_or_c_by_b = 0xE2 }; /* bits of the first where the mask, the second, has one, else of the third */
+    __m512i w[4];
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; i++)
+        w[i] = _mm512_castps_si512(_mm512_fmadd_ps(x[i], scale[i], _mm512_set1_ps(0x1p23f)));
+    const __m512i words = _mm512_set1_epi32(0xFFFF), bytes = _mm512_set1_epi16(0xFF);
+    const __m512i even = _mm512_ternarylogic_epi32(w[0], words, _mm512_slli_epi32(w[2], 16), a_or_c_by_b);
+    const __m512i odd = _mm512_ternarylogic_epi32(w[1], words, _mm512_slli_epi32(w[3], 16), a_or_c_by_b);
+    _mm512_store_si512(hi, _mm512_ternarylogic_epi32(_mm512_srli_epi16(even, 8), bytes, odd, a_or_c_by_b));
+    _mm512_store_si512(lo, _mm512_ternarylogic_epi32(even, bytes, _mm512_slli_epi16(odd, 8), a_or_c_by_b));
+}
+
+/* The scales of a group's 64 values. */
+INLINE void q8_scales(const uint16_t *d, __m512 scale[4])
+{
+    for (int i = 0; i < 4; i++)
+        scale[i] = _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(const void *)(d + 16 * i)));
+}
+
+static inline void q8_weigh(const float p[CT_TILE], const float top[CT_TILE], const uint16_t *d, size_t n_groups,
+                            q8_weights *w, ahead *next, size_t lines)
+{
+    __m512 x[4], scale[4];
+    w->s = q8_scale_weights(p, top, x);
     for (size_t g = 0; g < n_groups; g++, d += CT_TILE) {
         fetch_ahead(next, lines);
-        const __m512i a = _mm512_packus_epi32(rounded_weights(x[0], d), rounded_weights(x[1], d + 16));
-        const __m512i b = _mm512_packus_epi32(rounded_weights(x[2], d + 32), rounded_weights(x[3], d + 48));
-        _mm512_store_si512(w->of[g][0], _mm512_packus_epi16(_mm512_srli_epi16(a, 8), _mm512_srli_epi16(b, 8)));
-        _mm512_store_si512(w->of[g][1], _mm512_packus_epi16(_mm512_and_si512(a, low), _mm512_and_si512(b, low)));
+        q8_scales(d, scale);
+        q8_round_weights(x, scale, w->of[g][0], w->of[g][1]);
     }
 }
 
 /* ---- values ---- */
 
-/* Four rows of the bytes that `lanes` names -> four vectors of [4 dimensions][4 keys] in each quarter. */
+/* Four rows, sixteen keys apart, of the bytes that `lanes` names -> four vectors of [4 dimensions][4 keys] in each quarter. */
 INLINE void turn_values(const uint8_t *v, size_t head_dim, const __mmask64 lanes, __m512i out[4])
 {
     __m512i row[4];
 #pragma GCC unroll 4
     for (size_t i = 0; i < 4; i++)
-        row[i] = _mm512_maskz_loadu_epi8(lanes, v + i * head_dim);
+        row[i] = _mm512_maskz_loadu_epi8(lanes, v + 16 * i * head_dim);
     const __m512i a = _mm512_unpacklo_epi8(row[0], row[1]), b = _mm512_unpacklo_epi8(row[2], row[3]);
     const __m512i c = _mm512_unpackhi_epi8(row[0], row[1]), d = _mm512_unpackhi_epi8(row[2], row[3]);
     out[0] = _mm512_unpacklo_epi16(a, b);
@@ -230,12 +255,12 @@ INLINE void turn_values(const uint8_t *v, size_t head_dim, const __mmask64 lanes
 /* Where a chunk of 64 dimensions, or 32 at the end, stands in a tile whose values have been turned. */
 #define TURNED_CHUNK (CT_TILE * 64)
 
-static void turn_tile_values(const uint8_t *v, size_t head_dim, uint8_t *out, ahead *next)
+static inline void turn_tile_values(const uint8_t *v, size_t head_dim, uint8_t *out, ahead *next)
 {
-    for (size_t key = 0; key < CT_TILE; key += 4)
+    for (size_t key = 0; key < CT_TILE / 4; key++)
         for (size_t i = 0; i < head_dim; i += 64) {
             const __mmask64 lanes = head_dim - i < 64 ? 0xFFFFFFFF : ~(__mmask64)0;
-            uint8_t *to = out + i / 64 * TURNED_CHUNK + 64 * key;
+            uint8_t *to = out + i / 64 * TURNED_CHUNK + 4 * 64 * key;
             __m512i turned[4];
             fetch_ahead(next, LINES_VALUES);
             turn_values(v + key * head_dim + i, head_dim, lanes, turned);
@@ -251,18 +276,29 @@ INLINE __m512i weights_of(const int n_groups, const uint8_t (*first)[2][CT_TILE]
     return n_groups == 1 ? w : _mm512_mask_mov_epi32(w, 0xFF00, word_of(first[1][digit] + 4 * at));
 }
 
-/* From sums in the order of turn_values to o = o * rescale + s * sum. */
+/* From the order of turn_values to that of dimensions. */
+INLINE void order_values(const __m512i x[4], __m512i out[4])
+{
+    const __m512i a = _mm512_shuffle_i32x4(x[0], x[1], 0x44), b = _mm512_shuffle_i32x4(x[2], x[3], 0x44);
+    const __m512i c = _mm512_shuffle_i32x4(x[0], x[1], 0xEE), d = _mm512_shuffle_i32x4(x[2], x[3], 0xEE);
+    out[0] = _mm512_shuffle_i32x4(a, b, 0x88), out[1] = _mm512_shuffle_i32x4(a, b, 0xDD);
+    out[2] = _mm512_shuffle_i32x4(c, d, 0x88), out[3] = _mm512_shuffle_i32x4(c, d, 0xDD);
+}
+
+/* Sixteen dimensions of o = o * rescale + s * sum. */
+INLINE void q8_add_values(__m512i sum, float s, float rescale, float *o)
+{
+    const __m512 kept = _mm512_mul_ps(_mm512_loadu_ps(o), _mm512_set1_ps(rescale));
+    _mm512_storeu_ps(o, _mm512_fmadd_ps(_mm512_set1_ps(s), _mm512_cvtepi32_ps(sum), kept));
+}
+
 INLINE void add_chunk(const int n_groups, const __m512i sum[4], float s, float rescale, float *o)
 {
-    const __m512i a = _mm512_shuffle_i32x4(sum[0], sum[1], 0x44), b = _mm512_shuffle_i32x4(sum[2], sum[3], 0x44);
-    const __m512i c = _mm512_shuffle_i32x4(sum[0], sum[1], 0xEE), d = _mm512_shuffle_i32x4(sum[2], sum[3], 0xEE);
-    const __m512i in_order[4] = { _mm512_shuffle_i32x4(a, b, 0x88), _mm512_shuffle_i32x4(a, b, 0xDD),
-                                  _mm512_shuffle_i32x4(c, d, 0x88), _mm512_shuffle_i32x4(c, d, 0xDD) };
+    __m512i in_order[4];
+    order_values(sum, in_order);
 #pragma GCC unroll 4
-    for (int i = 0; i < 2 * n_groups; i++) {
-        const __m512 kept = _mm512_mul_ps(_mm512_loadu_ps(o + 16 * i), _mm512_set1_ps(rescale));
-        _mm512_storeu_ps(o + 16 * i, _mm512_fmadd_ps(_mm512_set1_ps(s), _mm512_cvtepi32_ps(in_order[i]), kept));
-    }
+    for (int i = 0; i < 2 * n_groups; i++)
+        q8_add_values(in_order[i], s, rescale, o + 16 * i);
 }
 
 /* A chunk of n_groups * 32 dimensions, group g the first of them. */
@@ -282,12 +318,12 @@ INLINE void add_keys(const bool is_turned, const int T, const int n_groups, cons
     for (size_t m = 0; m < 4; m++) {
 #pragma GCC unroll 4
         for (size_t block = 0; block < 4; block++) {
-            const size_t key = 16 * m + 4 * block;
+            const size_t key = 4 * m + block;
             __m512i x[4];
             if (is_turned) {
 #pragma GCC unroll 4
                 for (size_t j = 0; j < 4; j++)
-                    x[j] = _mm512_load_si512(c->v + 64 * (key + j));
+                    x[j] = _mm512_load_si512(c->v + 64 * (4 * key + j));
             } else {
                 turn_values(c->v + key * c->head_dim, c->head_dim, lanes, x);
             }
@@ -297,7 +333,7 @@ INLINE void add_keys(const bool is_turned, const int T, const int n_groups, cons
             for (int t = 0; t < T; t++)
 #pragma GCC unroll 2
                 for (int i = 0; i < n; i++) {
-                    const __m512i weight = weights_of(n_groups, c->w[t].of + c->g, digit + i, 4 * block + m);
+                    const __m512i weight = weights_of(n_groups, c->w[t].of + c->g, digit + i, key);
 #pragma GCC unroll 4
                     for (int j = 0; j < 4; j++)
                         acc[t][i][j] = _mm512_dpbusd_epi32(acc[t][i][j], weight, x[j]);

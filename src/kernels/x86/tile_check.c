@@ -23,11 +23,11 @@ static void amx_bf16(float c[16][16], steps_of a, steps_of b)
     tiles_end();
 }
 
-static void amx_s8u8(uint32_t c[16][16], steps_of a, steps_of b)
+static void amx_u8s8(uint32_t c[16][16], steps_of a, steps_of b)
 {
     tiles_begin();
     tile_load(0, c, 64), tile_load(1, a, 64), tile_load(2, b, 64);
-    tile_mul_s8u8(0, 1, 2);
+    tile_mul_u8s8(0, 1, 2);
     tile_store(0, c, 64);
     tiles_end();
 }
@@ -38,14 +38,14 @@ static void plain_bf16(float c[16][16], steps_of a, steps_of b)
         tile_row_bf16(c[r], a[r], b, 16);
 }
 
-static void plain_s8u8(uint32_t c[16][16], steps_of a, steps_of b)
+static void plain_u8s8(uint32_t c[16][16], steps_of a, steps_of b)
 {
     for (int r = 0; r < 16; r++)
-        tile_row_s8u8(c[r], a[r], b, 16);
+        tile_row_u8s8(c[r], a[r], b, 16);
 }
 
-const ct_tile_ops ct_tile_ops_amx = { amx_bf16, amx_s8u8 };
-const ct_tile_ops ct_tile_ops_plain = { plain_bf16, plain_s8u8 };
+const ct_tile_ops ct_tile_ops_amx = { amx_bf16, amx_u8s8 };
+const ct_tile_ops ct_tile_ops_plain = { plain_bf16, plain_u8s8 };
 
 /* ---- random tiles ---- */
 
@@ -104,11 +104,11 @@ static bool same_bf16(const ct_tile_ops *x, const ct_tile_ops *y, float c[16][16
     return true;
 }
 
-static bool same_s8u8(const ct_tile_ops *x, const ct_tile_ops *y, float from[16][16], steps_of a, steps_of b)
+static bool same_u8s8(const ct_tile_ops *x, const ct_tile_ops *y, float from[16][16], steps_of a, steps_of b)
 {
     uint32_t c[16][16], d[16][16];
     memcpy(c, from, sizeof c), memcpy(d, from, sizeof d);
-    x->s8u8(c, a, b), y->s8u8(d, a, b);
+    x->u8s8(c, a, b), y->u8s8(d, a, b);
     return memcmp(c, d, sizeof c) == 0;
 }
 
@@ -119,7 +119,7 @@ size_t ct_tiles_differ(const ct_tile_ops *x, const ct_tile_ops *y, size_t n, uin
     size_t differ = 0;
     for (size_t i = 0; i < n; i++) {
         random_tiles((enum kind)(i % N_KIND), c, a, b, &seed);
-        const bool is_same_i8 = same_s8u8(x, y, c, a, b);
+        const bool is_same_i8 = same_u8s8(x, y, c, a, b);
         differ += !same_bf16(x, y, c, a, b) || !is_same_i8;
     }
     return differ;

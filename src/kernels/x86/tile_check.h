@@ -10,7 +10,7 @@
 /* Someone's multiplication of whole tiles, c += a b, steps in words. */
 typedef struct ct_tile_ops {
     void (*bf16)(float c[16][16], const uint32_t a[16][16], const uint32_t b[16][16]);
-    void (*s8u8)(uint32_t c[16][16], const uint32_t a[16][16], const uint32_t b[16][16]);
+    void (*u8s8)(uint32_t c[16][16], const uint32_t a[16][16], const uint32_t b[16][16]);
 } ct_tile_ops;
 
 extern const ct_tile_ops ct_tile_ops_amx; /* the processor: it must have the tiles, and the process leave to use them */

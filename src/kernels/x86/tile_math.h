@@ -7,9 +7,9 @@
  *          C + (even + odd). Operands and C that are subnormal count as zero of their sign, and so does every sum that would
  *          be subnormal after rounding to 24 bits; it rounds to nearest even, whatever the control register says. NaN
  *          stays NaN. Vector instructions do the same with DAZ and FTZ set.
- *   s8u8   steps of four, A signed, B unsigned: int32, modulo 2^32
+ *   u8s8   steps of four bytes, A unsigned, B signed: int32, modulo 2^32
  *
- * Sources: Intel SDM volume 2, TDPBF16PS and TDPBSUD, for what is added; the order of the bf16 sums was found by
+ * Sources: Intel SDM volume 2, TDPBF16PS and TDPBUSD, for what is added; the order of the bf16 sums was found by
  * comparing with the processor (Sapphire Rapids), and is compared at every start (tile_check.c).
  *
  * SPDX-License-Identifier: Apache-2.0 */
@@ -82,14 +82,14 @@ static inline void tile_row_bf16(float c[TILE_ROWS], const uint32_t *a, const ui
         c[i] = tile_flush(tile_flush(c[i]) + tile_flush(even[i] + odd[i]));
 }
 
-static inline void tile_row_s8u8(uint32_t c[TILE_ROWS], const uint32_t *a, const uint32_t b[][TILE_ROWS], size_t n)
+static inline void tile_row_u8s8(uint32_t c[TILE_ROWS], const uint32_t *a, const uint32_t b[][TILE_ROWS], size_t n)
 {
-    int32_t sum[TILE_ROWS] = { 0 }; /* at most 64 x 128 x 255 */
+    int32_t sum[TILE_ROWS] = { 0 }; /* at most 64 x 255 x 128 */
     for (size_t k = 0; k < n; k++)
         for (int j = 0; j < 32; j += 8) {
-            const int32_t x = (int8_t)(a[k] >> j);
+            const int32_t x = (int32_t)(a[k] >> j & 0xFF);
             for (size_t i = 0; i < TILE_ROWS; i++)
-                sum[i] += x * (int32_t)(b[k][i] >> j & 0xFF);
+                sum[i] += x * (int8_t)(b[k][i] >> j);
         }
     for (size_t i = 0; i < TILE_ROWS; i++)
         c[i] += (uint32_t)sum[i];

@@ -65,9 +65,9 @@ TILES_INLINE void tile_mul_bf16(const int c, const int a, const int b)
     __asm__ volatile("tdpbf16ps %%tmm%c2, %%tmm%c1, %%tmm%c0" : : "i"(c), "i"(a), "i"(b));
 }
 
-TILES_INLINE void tile_mul_s8u8(const int c, const int a, const int b)
+TILES_INLINE void tile_mul_u8s8(const int c, const int a, const int b)
 {
-    __asm__ volatile("tdpbsud %%tmm%c2, %%tmm%c1, %%tmm%c0" : : "i"(c), "i"(a), "i"(b));
+    __asm__ volatile("tdpbusd %%tmm%c2, %%tmm%c1, %%tmm%c0" : : "i"(c), "i"(a), "i"(b));
 }
 
 #else
@@ -137,11 +137,11 @@ TILES_INLINE void tile_mul_bf16(const int c, const int a, const int b)
     }
 }
 
-TILES_INLINE void tile_mul_s8u8(const int c, const int a, const int b)
+TILES_INLINE void tile_mul_u8s8(const int c, const int a, const int b)
 {
     const size_t n = tiles_steps(c, a, b);
     for (size_t r = 0; r < tiles_now.shape.rows[c]; r++)
-        tile_row_s8u8(tiles_now.t[c][r], tiles_now.t[a][r], (const uint32_t(*)[TILE_ROWS])tiles_now.t[b], n);
+        tile_row_u8s8(tiles_now.t[c][r], tiles_now.t[a][r], (const uint32_t(*)[TILE_ROWS])tiles_now.t[b], n);
 }
 
 #endif
