@@ -68,7 +68,6 @@ static bool is_task(const char *name)
 static const char *not_offered(const char *name)
 {
     static const char *const rows[][2] = {
-        { "math", "its answers are formulas, which nothing here compares" },
         { "mteb-sts", "embeddings are not evaluated yet" },
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
@@ -127,7 +126,7 @@ const cli_command cli_eval = {
         "  carat eval kl gemma-q4_0.gguf --reference wiki.kl\n\n"
         "hellaswag, winogrande, arc, mmlu, truthfulqa, truthfulqa-mc2, bigbench: of each item's answers the likeliest "
         "is the\n"
-        "model's, without generating any. gsm8k, mmlu-pro, gpqa, bbh, bigbench-text, humaneval, ifeval, bfcl: an "
+        "model's, without generating any. gsm8k, math, mmlu-pro, gpqa, bbh, bigbench-text, humaneval, ifeval, bfcl: an "
         "answer is "
         "generated\n"
         "and judged; generated code runs in a sandbox (bubblewrap), or not at all. docvqa, chartqa, textvqa, ai2d, "

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "eval/formulas.h"
 #include "eval/vqa.h"
 
 #define MOST_GROUPS 4
@@ -130,7 +131,9 @@ double ct_eval_compare(const char *how, const char *said, const json_t *targets)
     static const struct {
         const char *name;
         double (*judge)(const char *said, const json_t *targets);
-    } others[] = { { "anls", ct_eval_anls }, { "relaxed", ct_eval_relaxed }, { "vqa", ct_eval_vqa } };
+    } others[] = {
+        { "anls", ct_eval_anls }, { "relaxed", ct_eval_relaxed }, { "vqa", ct_eval_vqa }, { "math", ct_eval_math_same }
+    };
     for (size_t k = 0; k < sizeof others / sizeof *others; k++)
         if (strcmp(how, others[k].name) == 0)
             return said ? others[k].judge(said, targets) : 0;

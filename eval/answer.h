@@ -8,7 +8,8 @@
  *   {"whole": true}                                               all of it
  *
  * `compare`: "exact", white space at the ends aside; "number", by value, without "," "$" and "%"; "all_of", how many of the targets the
- * answer has in it, large and small letters alike; "anls", "relaxed", "vqa": vqa.h; "mmmu": mmmu.h, which takes nothing out first.
+ * answer has in it, large and small letters alike; "anls", "relaxed", "vqa": vqa.h; "mmmu": mmmu.h, "math":
+ * formulas.h, which have their own way of taking something out.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef CT_EVAL_ANSWER_H

@@ -9,6 +9,7 @@
 
 #include "eval/answer.h"
 #include "eval/calls.h"
+#include "eval/formulas.h"
 #include "eval/mmmu.h"
 #include "eval/sandbox.h"
 
@@ -113,7 +114,9 @@ static bool judge(const run *r, size_t nth, const ct_eval_reply *reply, char **s
     }
     if (strcmp(compare, "mmmu") == 0)
         return ct_eval_mmmu_judge(item, reply->text, t->seed, nth, said, score, how, err);
-    if (!ct_eval_extract(ways, reply->text, said, err))
+    if (strcmp(compare, "math") == 0)
+        *said = ct_eval_math_said(reply->text);
+    else if (!ct_eval_extract(ways, reply->text, said, err))
         return false;
     if (item->program)
         return judge_program(r, item, *said, score, how, err);

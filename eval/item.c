@@ -8,6 +8,7 @@
 
 #include "base/rng.h"
 #include "eval/fill.h"
+#include "eval/formulas.h"
 #include "eval/ifeval.h"
 #include "eval/rows.h"
 
@@ -404,6 +405,7 @@ bool ct_eval_item_read(ct_eval_task *t, const char *file, const json_t *layout, 
     bool ok = json_object_set_new(row, "with_shots",
                                   json_string(t->n_shots ? text_of(t->about, "with_shots", "") : "")) == 0 ||
               no_memory(err);
+    ok = ok && (!json_is_true(json_object_get(t->about, "boxed")) || ct_eval_math_add_fields(row, err));
     ok = ok && (!has_choices || (read_choices(t, layout, row, nth, item, err) && list_choices(t, item, row, err))) &&
          read_context(t, layout, row, item, err) && (!t->is_generated || read_generated(t, layout, row, item, err)) &&
          read_picture(layout, row, item, err) &&

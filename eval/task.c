@@ -9,6 +9,7 @@
 
 #include "eval/calls.h"
 #include "eval/files.h"
+#include "eval/formulas.h"
 #include "eval/item.h"
 #include "eval/mmmu.h"
 #include "eval/needle.h"
@@ -227,7 +228,8 @@ static bool read_or_make(ct_eval_task *t, const ct_eval_source *s, carat_err *er
         return ct_eval_calls_read(t, s->data, err);
     if (strcmp(reader, "mmmu") == 0)
         return ct_eval_mmmu_read(t, s->data, err);
-    return add_files(t, s->data, err) && ct_eval_heads_make(t, s, err);
+    const bool read = strcmp(reader, "math") == 0 ? ct_eval_math_read(t, s->data, err) : add_files(t, s->data, err);
+    return read && ct_eval_heads_make(t, s, err);
 }
 
 bool ct_eval_task_open(ct_eval_task *t, const char *name, const ct_eval_source *s, carat_err *err)

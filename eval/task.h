@@ -25,7 +25,7 @@
  *   with_shots           what {with_shots} in a prompt is where there are shots
  *   shots_files          endings of a folder's files of shots; shots_are_texts: such a file is a group's head as it stands
  *   passes_over          files of a folder that are of another kind are no error
- *   reader, made_up      instead of layouts: calls.h, mmmu.h, needle.h
+ *   reader, made_up      instead of layouts: calls.h, formulas.h, mmmu.h, needle.h
  *   pictures             items have them; of a layout: picture, a template of a file's name under the folder of pictures, or
  *                        picture_at, the path of what picture.h reads; it stands in front of the text. No shots
  *   shuffle              choices are put into an order that is drawn, for each item its own
@@ -38,6 +38,7 @@
  * Of answers:
  *   max_tokens, stops    of an answer; chat_max_tokens, chat_stops: of one in a chat, whose default is no stop; chat_only: it has no bare form
  *   extract, compare     answer.h; chat_extract: in a chat
+ *   boxed                rows gain the fields of formulas.h
  *   rules                ifeval.h: an answer is judged by the instructions of its row
  *   program              instead: the program whose success is right, with {answer} in it (sandbox.h); chat_program: in a chat
  *

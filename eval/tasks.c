@@ -15,6 +15,7 @@
     T("bigbench-text", bigbench_text)                                                                                  \
     T("bbh", bbh)                                                                                                      \
     T("gsm8k", gsm8k)                                                                                                  \
+    T("math", math)                                                                                                    \
     T("mmlu-pro", mmlu_pro)                                                                                            \
     T("gpqa", gpqa)                                                                                                    \
     T("humaneval", humaneval)                                                                                          \
