@@ -18,6 +18,7 @@ import unittest
 CARAT, DATA = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2])
 TINY = DATA + "/models/tiny-text"
 SIGHT = DATA + "/models/tiny-sight"
+SLOWER = 10 if "ASAN_OPTIONS" in os.environ or "TSAN_OPTIONS" in os.environ else 1  # times as long may take what ends in a moment
 
 
 class Reply:
@@ -50,7 +51,7 @@ class Server:
         return self.log.read().decode(errors="replace")
 
     def wait_for(self, pattern, seconds=60):
-        until = time.monotonic() + seconds
+        until = time.monotonic() + seconds * SLOWER
         while time.monotonic() < until:
             found = re.search(pattern, self.said())
             if found:
@@ -61,7 +62,7 @@ class Server:
         raise AssertionError(f"'{pattern}' was not said:\n{self.said()}")
 
     def connect(self, timeout=60):
-        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
+        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout * SLOWER)
 
     def send(self, method, path, body=None, headers=None, timeout=60):
         c = self.connect(timeout)
@@ -80,7 +81,7 @@ class Server:
         return self.send("POST", path, body, headers)
 
     def raw(self, data=b"", timeout=60):
-        s = socket.create_connection(("127.0.0.1", self.port), timeout=timeout)
+        s = socket.create_connection(("127.0.0.1", self.port), timeout=timeout * SLOWER)
         s.sendall(data)
         return s
 
@@ -89,7 +90,7 @@ class Server:
         if self.process.poll() is None:
             self.process.send_signal(how)
         try:
-            return self.process.wait(seconds)
+            return self.process.wait(seconds * SLOWER)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()

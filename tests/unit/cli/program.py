@@ -20,6 +20,7 @@ TINY_GGUF = TINY + "/gguf/tiny-text-f32.gguf"
 SIGHT = DATA + "/models/tiny-sight"
 IMAGES = DATA + "/images/in/"
 SANITIZED = "ASAN_OPTIONS" in os.environ or "TSAN_OPTIONS" in os.environ
+SLOWER = 10 if SANITIZED else 1  # times as long may take what ends in a moment
 ONE_THREAD = "run", "chat", "decide", "logits"
 
 
@@ -32,7 +33,7 @@ def command(*args):
 
 def carat(*args, stdin=b"", timeout=60, **kw):
     """Runs the program; stdin None means an empty one."""
-    return subprocess.run(command(*args), input=stdin, capture_output=True, timeout=timeout, **kw)
+    return subprocess.run(command(*args), input=stdin, capture_output=True, timeout=timeout * SLOWER, **kw)
 
 
 def on_terminal(argv, env, cwd=None, columns=None):

@@ -12,9 +12,8 @@ import termios
 import time
 import unittest
 
-from program import CARAT, SANITIZED, TINY, on_terminal
+from program import CARAT, SLOWER, TINY, on_terminal
 
-SLOWER = 10 if SANITIZED else 1
 ESCAPES = re.compile(rb"\x1b\[[0-9;?]*[A-Za-z]")
 
 

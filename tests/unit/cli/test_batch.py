@@ -22,6 +22,7 @@ import urllib.parse
 CARAT, DATA = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2])
 TINY, SIGHT = DATA + "/models/tiny-text", DATA + "/models/tiny-sight"
 SANITIZED = "ASAN_OPTIONS" in os.environ or "TSAN_OPTIONS" in os.environ
+SLOWER = 10 if SANITIZED else 1
 CHAT, TEXT = "/v1/chat/completions", "/v1/completions"
 
 
@@ -61,7 +62,7 @@ class Case(unittest.TestCase):
         return [CARAT, "run", model, "--batch", self.src, "-o", self.out, "--temp", "0", "-c", "256", "-t", "1", *extra]
 
     def batch(self, *extra, code=0, model=TINY, **kw):
-        r = subprocess.run(self.command(*extra, model=model), capture_output=True, timeout=100, **kw)
+        r = subprocess.run(self.command(*extra, model=model), capture_output=True, timeout=100 * SLOWER, **kw)
         self.stderr = r.stderr.decode(errors="replace")
         self.assertEqual(r.returncode, code, self.stderr)
         return r.stdout
@@ -82,7 +83,7 @@ class Case(unittest.TestCase):
 
     def run_alone(self, prompt, *extra, model=TINY):
         r = subprocess.run([CARAT, "run", model, "-p", prompt, "--temp", "0", "--json", "-c", "256", "-t", "1", *extra],
-                           capture_output=True, timeout=60, check=True)
+                           capture_output=True, timeout=60 * SLOWER, check=True)
         return json.loads(r.stdout)
 
 
@@ -337,7 +338,7 @@ class Answers(Case):
         self.assertIn("5 answered, 0 failed, 0 skipped;", self.stderr)
         with open(self.src, "rb") as f:
             r = subprocess.run([CARAT, "run", TINY, "--batch", "-", "-o", "/dev/stdout", "-q"], stdin=f,
-                               capture_output=True, timeout=60)
+                               capture_output=True, timeout=60 * SLOWER)
         self.assertEqual((r.returncode, r.stderr), (0, b""))
         self.assertEqual({json.loads(s)["custom_id"] for s in r.stdout.splitlines()}, set("01234"))
 
@@ -503,7 +504,7 @@ class BadLines(Case):
 
 class Refused(Case):
     def refused(self, *args, says, code=1):
-        r = subprocess.run([CARAT, "run", TINY, *args], capture_output=True, timeout=60, stdin=subprocess.DEVNULL)
+        r = subprocess.run([CARAT, "run", TINY, *args], capture_output=True, timeout=60 * SLOWER, stdin=subprocess.DEVNULL)
         err = r.stderr.decode()
         self.assertEqual(r.returncode, code, err)
         self.assertIn(says, err)
@@ -545,7 +546,7 @@ class Refused(Case):
             def limit():
                 resource.setrlimit(resource.RLIMIT_AS, (kib << 10, kib << 10))
             run = lambda *extra: subprocess.run([CARAT, "run", model, "--batch", self.src, "-o", self.out, "--json", "-t", "1", *extra],
-                                                capture_output=True, timeout=60, preexec_fn=limit)
+                                                capture_output=True, timeout=60 * SLOWER, preexec_fn=limit)
             one = run("--parallel", "1")
             if os.path.exists(self.out):
                 os.remove(self.out)
@@ -573,7 +574,7 @@ class Refused(Case):
             def limit():
                 resource.setrlimit(resource.RLIMIT_AS, (mib << 20, mib << 20))
             r = subprocess.run([CARAT, "run", DATA + "/models/odd-text", "--batch", self.src, "-o", self.out, "-t", "1"],
-                               capture_output=True, timeout=60, preexec_fn=limit)
+                               capture_output=True, timeout=60 * SLOWER, preexec_fn=limit)
             self.assertEqual(r.returncode, 1, (mib, r.stderr))
             self.assertRegex(r.stderr, rb"in.jsonl:3: .*(no memory|at least \d+ tokens, but the context holds)")
             got = self.answers()
@@ -670,7 +671,7 @@ class Killed(Case):
             self.wait_for(p, self.whole_lines() + 20)
             self.assertIsNone(p.poll())
             p.send_signal(sig)
-            err = p.communicate(timeout=30)[1].decode()
+            err = p.communicate(timeout=30 * SLOWER)[1].decode()
             self.assertEqual(p.returncode, 130, err)
             self.assertIn("run the same command again to resume", err)
             self.assertLess(len(self.answers()), self.N)
@@ -686,7 +687,7 @@ class Killed(Case):
             p.stdin.flush()
             self.wait_for(p, i + 1)
         p.send_signal(signal.SIGINT)
-        self.assertEqual(p.wait(timeout=30), 130)
+        self.assertEqual(p.wait(timeout=30 * SLOWER), 130)
         p.stdin.close(), p.stderr.close()
         self.assertEqual(set(self.answers()), {"0", "1", "2"})
 

@@ -271,7 +271,7 @@ static void a_real_header_is_quick(void **state)
         ct_gguf_close(g);
     }
     print_message("a header of %d tokens and 444 tensors: %.2f ms\n", N_TOKEN, best);
-    assert_true(best < 300); /* the requirement; it takes about 1 ms, 10 in a sanitizer */
+    assert_true(best < (UNIT_SANITIZED ? 3000 : 300)); /* the requirement; it takes about 1 ms, 10 in a sanitizer */
     temp_drop(&t);
 }
 

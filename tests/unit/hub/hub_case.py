@@ -9,7 +9,7 @@ import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "cli"))
-from program import CARAT, Folder  # noqa: E402
+from program import CARAT, SLOWER, Folder  # noqa: E402
 from stand_in import Hub  # noqa: E402
 
 REPO = "o/gemma-3-270m-it-GGUF"
@@ -30,7 +30,7 @@ class Case(Folder):
 
     def run_(self, *args, **kw):
         env = dict(self.env, **kw.pop("env", {}))
-        return subprocess.run([CARAT, *args], stdin=subprocess.DEVNULL, capture_output=True, timeout=60, env=env, text=True, **kw)
+        return subprocess.run([CARAT, *args], stdin=subprocess.DEVNULL, capture_output=True, timeout=60 * SLOWER, env=env, text=True, **kw)
 
     def pull(self, *args, **kw):
         r = self.run_("pull", *args, **kw)
