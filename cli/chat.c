@@ -33,7 +33,7 @@ static struct {
 /* clang-format off */
 static const cli_option options[] = {
     CLI_OPTION_SYSTEM(&opt.system),
-    CLI_OPTION_TEMPLATE(&cli_model_values.chat_template),
+    CLI_OPTION_TEMPLATE(&cli_model_values.chat_template, ""),
     CLI_OPTION_PREDICT(&opt.n, "-1; 256 for a base model"),
     CLI_OPTION_LEAST(&opt.min_tokens),
     { 0, "session", NULL, CLI_TEXT, &opt.session, "FILE",

@@ -51,7 +51,7 @@ static const cli_option options[] = {
     { 'p', "prompt", NULL, CLI_TEXT, &opt.question.prompt, "TEXT", "the question; also the second argument, or stdin" },
     CLI_OPTION_FILE(&opt.question.file, "question"),
     CLI_OPTION_SYSTEM(&opt.question.system),
-    CLI_OPTION_TEMPLATE(&cli_model_values.chat_template),
+    CLI_OPTION_TEMPLATE(&cli_model_values.chat_template, ""),
     { 0, "raw", NULL, CLI_FLAG, &opt.question.is_raw, NULL, "no chat template: how the text as it is goes on" },
     CLI_OPTION_SPECIAL(&opt.question.has_control, "with --raw: "),
     CLI_OPTION_NO_BOS(&opt.question.no_bos, "with --raw: "),

@@ -137,6 +137,12 @@ static bool read_template(const char **out, const char **file, carat_err *err)
     return true;
 }
 
+bool cli_template_is_readable(carat_err *err)
+{
+    const char *text, *file;
+    return read_template(&text, &file, err);
+}
+
 /* The file that --draft means; a name that means none is left as it is, and reported where the engine is opened. */
 static const char *draft_path(void)
 {

@@ -40,7 +40,7 @@ static const cli_option options[] = {
     { 'p', "prompt", NULL, CLI_TEXT, &opt.question.prompt, "TEXT", "the prompt; also the second argument, or stdin" },
     CLI_OPTION_FILE(&opt.question.file, "prompt"),
     CLI_OPTION_SYSTEM(&opt.question.system),
-    CLI_OPTION_TEMPLATE(&cli_model_values.chat_template),
+    CLI_OPTION_TEMPLATE(&cli_model_values.chat_template, ""),
     { 0, "translate", NULL, CLI_TEXT, &opt.translate, "FROM:TO",
       "translate the prompt, or the text in one --image, as TranslateGemma is asked to: codes of languages, like de:en or en:pt-BR" },
     CLI_OPTION_PREDICT(&opt.n, NULL),

@@ -51,6 +51,7 @@ static const cli_option options[] = {
     { 0, "ollama", NULL, CLI_FLAG, &opt.ollama, NULL, "also listen on 127.0.0.1:11434, where programs expect Ollama" },
     { 0, "allow-pull", NULL, CLI_FLAG, &opt.allow_pull, NULL, "clients may pull models and delete pulled ones (Ollama's /api/pull, /api/delete)" },
     { 0, "lora-dir", NULL, CLI_TEXT, &opt.lora_dir, "DIR", "clients may load LoRA adapters of this folder (vLLM's /v1/load_lora_adapter)" },
+    CLI_OPTION_TEMPLATE(&cli_model_values.chat_template, "of the first model: "),
     { 0, "any-name", NULL, CLI_FLAG, &opt.any_name, NULL, "the first model answers requests for names that there are not" },
     { 0, "parallel", NULL, CLI_INT, &opt.parallel, "N", "answers generated at once, each with room for --ctx-size tokens",
       .otherwise = "16, or what fits", .min = 1, .max = 256 },
@@ -160,7 +161,7 @@ static int run(int argc, char **argv)
     if (!opt.cert != !opt.key)
         return cli_usage(&cli_serve, "--tls-cert and --tls-key belong together");
     term_init(cli_model_values.quiet);
-    if (!cli_find_served(cli_model_values.path, &args, &opt.models, &models, &err))
+    if (!cli_find_served(cli_model_values.path, &args, &opt.models, &models, &err) || !cli_template_is_readable(&err))
         return term_error(&err);
     cli_model_values.sessions = (size_t)opt.parallel;
     cli_model_values.queue = (size_t)opt.queue;

@@ -17,9 +17,10 @@
     { 'f', "file", NULL, CLI_TEXT, to, "FILE", "read the " what " from a file; - is stdin" }
 #define CLI_OPTION_SYSTEM(to) \
     { 0, "system", NULL, CLI_TEXT, to, "TEXT", "system text, in front of the conversation (instruction-tuned models)" }
-#define CLI_OPTION_TEMPLATE(to) \
+/* of: "" or whose it is, where there may be several models */
+#define CLI_OPTION_TEMPLATE(to, of) \
     { 0, "chat-template", NULL, CLI_TEXT, to, "NAME|FILE", \
-      "how messages become a prompt: gemma, chatml, functiongemma, translategemma or none, or a file with a Jinja template " \
+      of "how messages become a prompt: gemma, chatml, functiongemma, translategemma or none, or a file with a Jinja template " \
       "of one of these", .otherwise = "the model's own" }
 #define CLI_OPTION_SHOW_PROMPT(to, what) \
     { 0, "show-prompt", NULL, CLI_FLAG, to, NULL, "show on stderr what the model is given" what ", and what was mended of the messages" }

@@ -146,6 +146,8 @@ bool ct_models_open(const ct_server_options *o, ct_workers *w, ct_models_fn *cha
     for (size_t i = 0; i < o->n_models; i++)
         if (!add(all, o->models[i].name, o->models[i].path))
             return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for a model");
+    if (all->first)
+        all->first->has_template = true;
     return (!all->first || add_adapters(all->first, &o->engine, err)) && names_differ(all, err) &&
            adapters_differ(all, err);
 }

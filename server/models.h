@@ -55,6 +55,7 @@ struct ct_model {
     carat_adapter *retired[CT_OPENAI_ALL_ADAPTERS]; /* [n_retired]: unloaded, but calls may have them still */
     size_t n_retired;
     size_t n_held;
+    bool has_template;            /* the operator's chat template is of this model */
     double used_at;               /* ct_now() of the last call's end */
     double idle_seconds;          /* unloaded after so long without a call; INFINITY: never */
     double load_seconds;          /* that the last load took */

@@ -53,10 +53,12 @@ static bool fits(const ct_model *m, const carat_options *o)
     return !carat_weigh(&q, &w, NULL) || w.total <= room;
 }
 
-/* Adapters belong to one model. */
+/* Adapters and a chat template belong to one model. */
 static carat_options options_of(const ct_model *m)
 {
     carat_options o = m->all->o->engine;
+    if (!m->has_template)
+        o.chat_template = NULL;
     if (m->n_adapters == 0 || m->adapters[0].is_later) {
         o.adapters = NULL;
         o.n_adapters = 0;

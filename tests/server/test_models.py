@@ -28,6 +28,26 @@ class Models(unittest.TestCase):
         self.assertIn("two is loaded", server.said())
         self.assertEqual(server.stop(), 0)
 
+    def test_a_chat_template_is_the_first_models(self):
+        def prompts(*options):
+            server = Server("one=" + TINY, "two=" + TINY, "--log", "none", *options, model=None)
+            asked = [{"model": m, "messages": [{"role": "user", "content": "Hello"}], "max_tokens": 1} for m in ("one", "two")]
+            self.assertEqual([server.post(CHAT, a).status for a in asked], [200] * 2)
+            texts = [server.post("/apply-template", a).json()["prompt"] for a in asked]
+            self.assertEqual(server.stop(), 0)
+            return texts
+        own = prompts()
+        self.assertEqual(own[0], own[1])
+        self.assertEqual(prompts("--chat-template", "chatml"), ["<|im_start|>user\nHello<|im_end|>\n<|im_start|>assistant\n", own[1]])
+
+    def test_a_chat_template_that_is_none(self):
+        with tempfile.NamedTemporaryFile(suffix=".jinja") as empty:
+            for value, says in (empty.name, "an empty chat template"), ("/no/such.jinja", "No such file"), ("", "chat template"):
+                server = Server("--chat-template", value, wait=False, ready=False)
+                self.assertNotEqual(server.process.wait(20), 0)
+                self.assertIn(says, server.said())
+                server.log.close()
+
     def test_the_same_name_twice(self):
         server = Server(TINY, TINY, model=None, wait=False, ready=False)
         self.assertEqual(server.process.wait(20), 1)
