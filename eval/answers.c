@@ -124,11 +124,24 @@ static bool judge(const run *r, size_t nth, const ct_eval_reply *reply, char **s
     return !isnan(*score) || ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for an answer that is compared");
 }
 
+/* The answer as it is judged: U+FFFD in place of NUL characters, which would end it there. NULL: no memory. */
+static char *judged_text(const ct_eval_reply *reply)
+{
+    ct_buf b;
+    ct_buf_init(&b, (size_t)1 << 30);
+    bool ok = true;
+    for (size_t i = 0; ok && i < reply->len; i++)
+        ok = reply->text[i] ? ct_buf_char(&b, reply->text[i]) : ct_buf_str(&b, "\xef\xbf\xbd");
+    char *text = ok ? ct_buf_take(&b) : NULL;
+    ct_buf_deinit(&b);
+    return text;
+}
+
 /* An answer under instructions: its line has what was found of each; the score is null where not all could be judged. */
-static bool take_rules(run *r, size_t i, const ct_eval_reply *reply, carat_err *err)
+static bool take_rules(run *r, size_t i, const ct_eval_reply *reply, const char *text, carat_err *err)
 {
     const ct_eval_item *item = &r->job->task->items[i];
-    json_t *rules = ct_eval_ifeval_judge(item, reply->text);
+    json_t *rules = ct_eval_ifeval_judge(item, text);
     if (!rules)
         return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for what is judged of an answer");
     const ct_eval_verdict v = ct_eval_ifeval_whole(rules, "strict");
@@ -140,17 +153,16 @@ static bool take_rules(run *r, size_t i, const ct_eval_reply *reply, carat_err *
     return ct_eval_record_add(&r->record, i, row, err);
 }
 
-static bool take(void *arg, size_t i, const ct_eval_reply *reply, carat_err *err)
+static bool take_score(run *r, size_t i, const ct_eval_reply *reply, const char *text, carat_err *err)
 {
-    run *r = arg;
     const ct_eval_task *t = r->job->task;
     const ct_eval_item *item = &t->items[i];
     char *said = NULL;
     const char *how = NULL;
     double score = 0;
-    if (item->rules)
-        return take_rules(r, i, reply, err);
-    if (!judge(r, i, reply, &said, &score, &how, err)) {
+    ct_eval_reply judged = *reply;
+    judged.text = text;
+    if (!judge(r, i, &judged, &said, &score, &how, err)) {
         free(said);
         return false;
     }
@@ -165,6 +177,16 @@ static bool take(void *arg, size_t i, const ct_eval_reply *reply, carat_err *err
         (json_int_t)reply->n_tokens, "answer", ct_json_from_bytes(reply->text, reply->len));
     free(said);
     return ct_eval_record_add(&r->record, i, row, err);
+}
+
+static bool take(void *arg, size_t i, const ct_eval_reply *reply, carat_err *err)
+{
+    run *r = arg;
+    char *text = judged_text(reply);
+    const bool ok = text ? (r->job->task->items[i].rules ? take_rules : take_score)(r, i, reply, text, err)
+                         : ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for an answer that is judged");
+    free(text);
+    return ok;
 }
 
 static bool goes_on(void *arg)

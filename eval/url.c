@@ -130,7 +130,10 @@ static bool end_of(ct_eval_url *u, slot *s, CURLcode code, const ct_eval_work *w
         return true;
     }
     bool ok;
-    if (code != CURLE_OK) {
+    if (code == CURLE_WRITE_ERROR && s->reply.len > MOST_REPLY / 2) {
+        ok =
+            ct_fail(err, CARAT_ELIMIT, CARAT_NOWHERE, "%s: a reply of more than %zu MiB", s->address, MOST_REPLY >> 20);
+    } else if (code != CURLE_OK) {
         ok = ct_fail(err, CARAT_EIO, CARAT_NOWHERE, "%s: %s", s->address, s->why[0] ? s->why : u->curl->strerror(code));
     } else if (status != 200) {
         ct_eval_url_fault(s->reply.data ? s->reply.data : "", s->reply.len, fault, sizeof fault);

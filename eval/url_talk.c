@@ -9,7 +9,8 @@
 #include "base/utf8.h"
 #include "eval/url.h"
 
-#define MOST_STOPS 4 /* that the protocol takes; answers are cut by all of them here */
+#define MOST_STOPS   4    /* that the protocol takes; answers are cut by all of them here */
+#define MOST_LOGPROB 1e-2 /* servers round, so that a certain token may have a little more than 0 */
 
 /* ---- requests ---- */
 
@@ -142,8 +143,8 @@ static bool sum_choice(const json_t *logprobs, size_t begin, size_t end, double 
         const size_t at = (size_t)json_integer_value(place);
         if (at < begin || at >= end)
             continue;
-        if (!json_is_number(value) || !isfinite(json_number_value(value)))
-            return ct_fail(err, CARAT_EFORMAT, i, "'token_logprobs' %zu is no number", i);
+        if (!json_is_number(value) || !isfinite(json_number_value(value)) || json_number_value(value) > MOST_LOGPROB)
+            return ct_fail(err, CARAT_EFORMAT, i, "'token_logprobs' %zu is no logarithm of a probability", i);
         has_begun |= at == begin;
         *sum += json_number_value(value);
     }
@@ -159,10 +160,14 @@ static bool take_scores(const ct_eval_ask *ask, const json_t *list, const ct_eva
     if (ok && json_array_size(list) != ask->n_choices)
         ok = ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "the server gives %zu 'choices' for %zu prompts",
                      json_array_size(list), ask->n_choices);
+    for (size_t k = 0; ok && k < ask->n_choices; k++)
+        sums[k] = NAN; /* not given yet */
     for (size_t k = 0; ok && k < ask->n_choices; k++) {
         const json_t *choice = json_array_get(list, k), *index = json_object_get(choice, "index");
-        const size_t at = json_is_integer(index) ? (size_t)json_integer_value(index) : k;
-        ok = at < ask->n_choices || ct_fail(err, CARAT_EFORMAT, k, "the server gives a choice with index %zu", at);
+        const json_int_t at = json_is_integer(index) ? json_integer_value(index) : (json_int_t)k;
+        if (at < 0 || (size_t)at >= ask->n_choices || !isnan(sums[at]))
+            ok = ct_fail(err, CARAT_EFORMAT, k, "the server gives a choice with index %" JSON_INTEGER_FORMAT "%s", at,
+                         at < 0 || (size_t)at >= ask->n_choices ? "" : " twice");
         ok = ok && sum_choice(json_object_get(choice, "logprobs"), begin, begin + ct_utf8_count(ask->choices[at]),
                               &sums[at], err);
     }
@@ -191,15 +196,25 @@ static json_t *calls_of(const json_t *message)
     return calls;
 }
 
-static size_t cut_at_stops(const ct_eval_settings *s, const char *text)
+static size_t cut_at_stops(const ct_eval_settings *s, const char *text, size_t len)
 {
-    size_t len = strlen(text);
     for (size_t i = 0; i < s->n_stops; i++) {
-        const char *at = strstr(text, s->stops[i]);
-        if (at && (size_t)(at - text) < len)
+        const char *at = memmem(text, len, s->stops[i], strlen(s->stops[i]));
+        if (at)
             len = (size_t)(at - text);
     }
     return len;
+}
+
+/* Its len bytes with a NUL behind them; NULL: no memory. */
+static char *copy_of(const char *text, size_t len)
+{
+    char *copy = malloc(len + 1);
+    if (copy) {
+        memcpy(copy, text, len);
+        copy[len] = '\0';
+    }
+    return copy;
 }
 
 static bool take_answer(const ct_eval_ask *ask, const json_t *whole, const json_t *choice, const ct_eval_work *work,
@@ -212,10 +227,11 @@ static bool take_answer(const ct_eval_ask *ask, const json_t *whole, const json_
     if (!choice || (ask->is_chat && !message) || (!text && content && !json_is_null(content)) ||
         (!text && !ask->is_chat))
         return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "the server's reply has no answer");
-    char *answer = strndup(text ? text : "", cut_at_stops(ask->settings, text ? text : ""));
+    const size_t len = text ? cut_at_stops(ask->settings, text, json_string_length(content)) : 0;
+    char *answer = copy_of(text ? text : "", len);
     const json_int_t n = json_integer_value(json_object_get(json_object_get(whole, "usage"), "completion_tokens"));
     const ct_eval_reply reply = { .text = answer,
-                                  .len = answer ? strlen(answer) : 0,
+                                  .len = len,
                                   .n_tokens = n > 0 ? (size_t)n : 0,
                                   .is_cut = finish && strcmp(finish, "length") == 0,
                                   .calls = ask->functions ? calls_of(message) : NULL };

@@ -122,13 +122,28 @@ class Url(unittest.TestCase):
         r, rows = self.rows("bigbench-text", "m", "--url", url, "--data", data)
         self.assertEqual((r["score"]["right"], len(s.asked), s.asked[0]), (1, 3, ("/v1/chat/completions", None)))
 
+    def test_a_nul_character_cuts_no_answer(self):
+        data = self.path("t.json", json.dumps({"examples": [{"input": "i", "target": "x"}]}))
+        _, url = self.fake((200, json.dumps({"choices": [{"message": {"content": "x\0y"}, "finish_reason": "stop"}]}).encode()))
+        r, rows = self.rows("bigbench-text", "m", "--url", url, "--data", data)
+        self.assertEqual((r["score"]["right"], rows[0]["answer"], rows[0]["said"]), (0, "x\0y", "x\ufffdy"))
+        _, url = self.fake((200, b'{"choices": [{"message": {"content": null}, "finish_reason": "stop"}]}'))
+        r, rows = self.rows("bigbench-text", "m", "--url", url, "--data", data)
+        self.assertEqual((r["score"]["right"], rows[0]["answer"]), (0, ""))
+
     def test_nonsense_is_named(self):
         data = self.path("t.json", json.dumps({"examples": [{"input": "i", "target": "x"}]}))
         arc = self.path("arc.jsonl", json.dumps(ITEMS[0]) + "\n")
         unscored = json.dumps({"choices": [{"index": i, "text": "x", "logprobs": None} for i in range(3)]}).encode()
         crossing = {"token_logprobs": [None, -1.0], "text_offset": [0, 3]}
         crosses = json.dumps({"choices": [{"index": i, "logprobs": crossing} for i in range(3)]}).encode()
+        n = len("Question: %s\nAnswer:" % ITEMS[0]["question"]["stem"])
+
+        def scored(*choices):
+            return (200, json.dumps({"choices": [{"index": i, "logprobs": {"token_logprobs": [None, p], "text_offset": [0, n]}} for i, p in choices]}).encode())
         for task, file, reply, says in (
+            ("arc", arc, scored((0, -1), (0, -2), (1, -3)), "a choice with index 0 twice"), ("arc", arc, scored((0, -1), (-1, -2), (1, -3)), "a choice with index -1"),
+            ("arc", arc, scored((0, -1), (1, 5.5), (2, -3)), "no logarithm"),
             ("bigbench-text", data, (200, b"{"), "the server's reply"), ("bigbench-text", data, (200, b"[]"), "has no answer"),
             ("bigbench-text", data, (200, b'{"choices": [{"message": {"content": 3}}]}'), "has no answer"),
             ("bigbench-text", data, (400, b'{"error": {"message": "no such model"}}'), "status 400: no such model"),
