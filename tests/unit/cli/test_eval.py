@@ -433,6 +433,14 @@ class Answers(Model):
         self.refused("eval", "niah", TINY_GGUF, "--length", "512", "--data", "x", says="made up", code=2)
         self.refused("eval", "gsm8k", TINY_GGUF, "--length", "512", "--data", "x", says="made up", code=2)
 
+    def test_a_length_may_be_the_whole_context(self):
+        """The model is opened with a context of --length, so that an answer which did not fit would be refused."""
+        for task in "niah", "ruler":
+            for form in "bare", "chat":
+                r = self.ok(*evaluate(task, TINY_GGUF, "--length", "4096", "--limit", "1", "--form", form, "--json"))
+                self.assertEqual((json.loads(r.stdout)["length"], json.loads(r.stdout)["n"]), (4096, 1))
+        self.refused("eval", "niah", TINY_GGUF, "--length", "4097", says="a context of 4097 tokens was requested, but the model has 4096")
+
     def test_code_runs_in_a_sandbox_or_not_at_all(self):
         data = self.path("h.jsonl", lines([{"task_id": "H/0", "prompt": "def f():\n", "entry_point": "f", "test": "def check(c):\n    c()\n"}]))
         run = evaluate("humaneval", TINY_GGUF, "--data", data, "--form", "bare")
