@@ -28,6 +28,8 @@ typedef enum ct_gguf_kind {
     CT_GGUF_F64,
 } ct_gguf_kind;
 
+#define CT_GGUF_ALIGNMENT 32 /* of tensors' data, unless general.alignment states another */
+
 typedef struct ct_str { /* not NUL-terminated, points into the copy of the header */
     const char *data;
     size_t len;

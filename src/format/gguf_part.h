@@ -14,7 +14,6 @@
 #define CT_GGUF_MAX_DIRECTORY ((size_t)64 << 20)
 #define CT_GGUF_MAX_KEY       65535 /* specification: at most 2^16 - 1 bytes */
 #define CT_GGUF_MAX_NAME      64    /* specification: tensor names at most 64 bytes */
-#define CT_GGUF_ALIGNMENT     32    /* unless general.alignment states another */
 
 typedef struct ct_gguf_part {
     ct_map map;          /* zeroed when the bytes are the caller's */

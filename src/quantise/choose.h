@@ -43,9 +43,10 @@ void ct_choices_close(ct_choices *c);
 /* Bytes of a tensor in a type; the size overflows nowhere, since the input's does not. */
 uint64_t ct_choice_bytes(const ct_input_tensor *t, ct_type type);
 
-/* target.c: changes the types of all matrices that no rule has settled so that all tensors together take at most `bytes`, with
- * the least error. Errors: CARAT_ELIMIT (the least there is takes more), CARAT_EIO, CARAT_ENOMEM, CARAT_ECANCELLED. */
+/* target.c: changes the types of all matrices that no rule has settled so that the file, whose head has `head` bytes, takes at
+ * most `bytes`, with the least error. Errors: CARAT_ELIMIT (the least there is takes more), CARAT_EIO, CARAT_ENOMEM, CARAT_ECANCELLED. */
 struct ct_rows;
-bool ct_choose_for_size(const ct_input *in, ct_choices *c, uint64_t bytes, struct ct_rows *rows, carat_err *err);
+bool ct_choose_for_size(const ct_input *in, ct_choices *c, uint64_t head, uint64_t bytes, struct ct_rows *rows,
+                        carat_err *err);
 
 #endif

@@ -82,11 +82,16 @@ static void say(const work *k, const part *p, size_t i)
         k->o->tensor(k->o->tensor_arg, &q);
 }
 
-static bool write_tensors(work *k, part *p, carat_err *err)
+static void declare_tensors(const part *p)
 {
     for (size_t i = 0; i < p->in.n; i++)
         ct_gguf_writer_tensor(p->w, p->in.tensors[i].name, p->choices.of[i].type, p->in.tensors[i].t->n_dims,
                               p->in.tensors[i].t->dims);
+}
+
+static bool write_tensors(work *k, part *p, carat_err *err)
+{
+    declare_tensors(p);
     for (size_t i = 0; i < p->in.n; i++) {
         say(k, p, i);
         if (!ct_rows_write(&k->rows, &p->in.tensors[i], &p->choices.of[i], p->w, err))
@@ -142,6 +147,33 @@ static size_t widest_of(const ct_input *in)
     return widest;
 }
 
+/* What comes before the data, in whatever types that will be. */
+static bool head_bytes(const work *k, part *p, uint64_t *bytes, carat_err *err)
+{
+    ct_buf head;
+    ct_buf_init(&head, SIZE_MAX / 2);
+    if (!ct_gguf_create_head(p->in.path, &p->w, err))
+        return false;
+    bool ok = write_keys(k, p, err);
+    if (ok) {
+        declare_tensors(p);
+        ok = ct_gguf_finish_head(p->w, &head, err);
+    } else {
+        ct_gguf_abandon(p->w);
+    }
+    p->w = NULL;
+    *bytes = head.len;
+    ct_buf_deinit(&head);
+    return ok;
+}
+
+static bool choose_for_size(work *k, carat_err *err)
+{
+    uint64_t head = 0;
+    return head_bytes(k, &k->model, &head, err) &&
+           ct_choose_for_size(&k->model.in, &k->model.choices, head, k->o->target_bytes, &k->rows, err);
+}
+
 static bool prepare(work *k, carat_err *err)
 {
     if (!open_parts(k, err))
@@ -151,7 +183,7 @@ static bool prepare(work *k, carat_err *err)
     k->rows.progress_arg = k->o->progress_arg;
     if (!ct_rows_open(&k->rows, (int)k->o->n_threads, other > widest ? other : widest, err))
         return false;
-    if (k->o->target_bytes && !ct_choose_for_size(&k->model.in, &k->model.choices, k->o->target_bytes, &k->rows, err))
+    if (k->o->target_bytes && !choose_for_size(k, err))
         return false;
     ct_choices_look(&k->model.in, &k->model.choices, k->o->imatrix);
     look_at_input(&k->model);

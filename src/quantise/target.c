@@ -36,12 +36,18 @@ typedef struct matrix { /* one that is free */
 typedef struct search {
     matrix *m;
     size_t n;
-    uint64_t fixed; /* bytes of everything else */
+    uint64_t fixed; /* bytes of everything else: the head, what is settled */
 } search;
 
 static bool is_free(const ct_input_tensor *t, const ct_choice *c)
 {
     return t->is_matrix && !t->is_vision && !c->is_ruled && t->t->dims[0] % 32 == 0;
+}
+
+/* Of a tensor in the file, with the bytes up to the next. */
+static uint64_t placed_bytes(const ct_input_tensor *t, ct_type type)
+{
+    return (ct_choice_bytes(t, type) + CT_GGUF_ALIGNMENT - 1) / CT_GGUF_ALIGNMENT * CT_GGUF_ALIGNMENT;
 }
 
 static size_t sample_rows(const ct_input_tensor *t)
@@ -61,7 +67,7 @@ static bool try_types(ct_rows *r, const ct_input_tensor *t, const ct_choice *c, 
         if (!ct_rows_measure(r, t, c, types[k], rows, &lost, &all, err) ||
             !ct_rows_step(r, rows * (size_t)t->t->dims[0] * sizeof(float), err))
             return false;
-        m->of[m->n++] = (option){ types[k], all > 0 ? lost / all : 0, ct_choice_bytes(t, types[k]) };
+        m->of[m->n++] = (option){ types[k], all > 0 ? lost / all : 0, placed_bytes(t, types[k]) };
     }
     return true;
 }
@@ -155,28 +161,20 @@ static bool find_mix(search *s, uint64_t bytes, carat_err *err)
     return true;
 }
 
-bool ct_choose_for_size(const ct_input *in, ct_choices *c, uint64_t bytes, ct_rows *rows, carat_err *err)
+bool ct_choose_for_size(const ct_input *in, ct_choices *c, uint64_t head, uint64_t bytes, ct_rows *rows, carat_err *err)
 {
-    search s = { .m = calloc(in->n + 1, sizeof *s.m) };
+    search s = { .m = calloc(in->n + 1, sizeof *s.m), .fixed = head };
     bool ok = s.m || ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for a search over %zu tensors", in->n);
-    const uint64_t all = ct_source_bytes(&in->src);
-    uint64_t tensors = 0;
     for (size_t i = 0; ok && i < in->n; i++) {
         const ct_input_tensor *t = &in->tensors[i];
-        tensors += t->t->bytes;
-        s.fixed += 64; /* of the directory and to the next multiple of the alignment */
         if (!is_free(t, &c->of[i])) {
-            s.fixed += ct_choice_bytes(t, c->of[i].type);
+            s.fixed += placed_bytes(t, c->of[i].type);
             continue;
         }
         rows->total += (uint64_t)sample_rows(t) * t->t->dims[0] * sizeof(float) *
                        (t->t->dims[0] % 256 == 0 ? MAX_TYPES : sizeof narrow_types / sizeof *narrow_types);
         s.m[s.n++].i = i;
     }
-    /* The header: a GGUF file's own, or what a vocabulary takes. */
-    if (c->imatrix.n) /* its name, and that of its text */
-        s.fixed += 4096 + (c->imatrix.dataset ? strlen(c->imatrix.dataset) : 0);
-    s.fixed += in->src.st ? (uint64_t)in->cfg.n_vocab * 32 + (1 << 20) : all > tensors ? all - tensors + 4096 : 4096;
     for (size_t k = 0; ok && k < s.n; k++)
         ok = try_types(rows, &in->tensors[s.m[k].i], &c->of[s.m[k].i], &s.m[k], err);
     ok = ok && find_mix(&s, bytes, err);

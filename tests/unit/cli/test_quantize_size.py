@@ -4,7 +4,7 @@ SPDX-License-Identifier: Apache-2.0
 """
 import os
 
-from program import main
+from program import DATA, main
 from quantizing import Quantizing, size, types_of
 
 
@@ -36,6 +36,25 @@ class Size(Quantizing):
         self.refused("quantize", model, self.path("y.gguf"), "--target-size", "2M", "--tensor", "token_embd=f32",
                      says=["the smallest file has", "at most 2.1 MB"])
         self.assertFalse(os.path.exists(self.path("y.gguf")))
+
+    def test_the_bound_is_to_the_byte(self):
+        """Head, directory and gaps are counted as they are written: of a folder's model too, whose keys are made for it."""
+        model = self.path("m.gguf")
+        self.ok("synth", "1b", "--layers", "2", "--hidden", "256", "--ffn", "512", "--vocab", "4000", "--type", "f32", "-o", model)
+        importances = self.path("importances.gguf")
+        self.ok("imatrix", model, "--text", self.path("text.txt", b"One two three four. " * 100), "-o", importances)
+        folder = os.path.join(DATA, "models", "tiny-text")
+        for name, source, args in ("a file", model, []), ("with importances", model, ["--imatrix", importances]), ("a folder", folder, []):
+            with self.subTest(name):
+                whole = self.quantize("--type", "q8_0", *args, model=source, name="mix.gguf")
+                most = os.path.getsize(whole)
+                reached = os.path.getsize(self.quantize("--target-size", str(most), *args, model=source))
+                self.assertLessEqual(reached, most)
+                self.assertGreaterEqual(reached, most - 96)  # all of it in Q8_0 again, without the key that names a mix
+                again = os.path.getsize(self.quantize("--target-size", str(reached), *args, model=source))
+                self.assertEqual(again, reached)
+                less = os.path.getsize(self.quantize("--target-size", str(reached - 1), *args, model=source))
+                self.assertLess(less, reached)
 
 
 if __name__ == "__main__":
