@@ -143,8 +143,9 @@ static bool read_row(const json_t *row, const json_t *answers, bool wants_none, 
     if (!id || !item->n_contexts)
         return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE,
                        "'id' is missing, or 'question' is not one turn of a system's and a user's text");
-    if (!json_array_size(item->functions) ||
-        json_array_size(item->functions) != json_array_size(json_object_get(row, "function")))
+    const json_t *functions = json_object_get(row, "function");
+    const size_t n = json_array_size(functions); /* none: only where none is to be called */
+    if (!json_is_array(functions) || (!n && !wants_none) || json_array_size(item->functions) != n)
         return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "'function': no functions, or one without a name");
     return wants_none || json_array_size(item->calls) ||
            ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "'%s' has no ground_truth beside it", id);

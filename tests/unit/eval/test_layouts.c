@@ -281,12 +281,14 @@ static void test_bfcl(void **state)
         "{\"id\": \"multiple_0\", \"ground_truth\": [{\"math.area\": {\"r\": [2, \"\"]}}]}\n");
     put("bfcl/BFCL_v4_irrelevance.json",
         "{\"id\": \"i_0\", \"question\": [[{\"role\": \"user\", \"content\": \"Hm?\"}]], \"function\": "
-        "[{\"name\": \"f\", \"parameters\": {\"type\": \"dict\", \"properties\": {}}}]}\n");
+        "[{\"name\": \"f\", \"parameters\": {\"type\": \"dict\", \"properties\": {}}}]}\n"
+        "{\"id\": \"i_1\", \"question\": [[{\"role\": \"user\", \"content\": \"Hm?\"}]], \"function\": []}\n");
     put("bfcl/BFCL_v4_simple_java.json", "{}\n");
     ct_eval_source s = { .data = sub("bfcl") };
     open_task(&t, "bfcl", &s);
-    assert_true(t.n == 2 && t.n_groups == 2);
-    const ct_eval_item *i = &t.items[1];
+    assert_true(t.n == 3 && t.n_groups == 2);
+    assert_true(json_is_array(t.items[1].functions) && json_array_size(t.items[1].functions) == 0);
+    const ct_eval_item *i = &t.items[2];
     assert_string_equal(i->contexts[0], "S.\n\nArea?");
     char *tools = ct_json_dump(i->functions, JSON_COMPACT | JSON_SORT_KEYS);
     assert_string_equal(
@@ -299,6 +301,12 @@ static void test_bfcl(void **state)
     assert_non_null(json_object_get(json_array_get(i->calls, 0), "math_area"));
     assert_int_equal(json_array_size(t.items[0].calls), 0);
     ct_eval_task_close(&t);
+    put("no/BFCL_v4_multiple.json", "{\"id\": \"multiple_0\", \"question\": [[{\"role\": \"user\", \"content\": "
+                                    "\"Hm?\"}]], \"function\": []}\n");
+    put("no/possible_answer/BFCL_v4_multiple.json", "{\"id\": \"multiple_0\", \"ground_truth\": [{\"f\": {}}]}\n");
+    s.data = sub("no");
+    assert_false(ct_eval_task_open(&t, "bfcl", &s, &err));
+    assert_non_null(strstr(err.msg, "no functions"));
     s.data = sub("bfcl/BFCL_v4_simple_java.json");
     assert_false(ct_eval_task_open(&t, "bfcl", &s, &err));
     assert_non_null(strstr(err.msg, "'simple_java' is none of BFCL's categories"));
