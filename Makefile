@@ -4,6 +4,7 @@ MESON_FLAGS ?=
 MODEL = models/gemma-3-270m-q4_k_m.gguf
 CHAT_MODEL = models/chat-270m-q8_0.gguf
 EMBED_MODEL = models/embeddinggemma-300m
+PEERS_4B = $(BUILD)/peers-4b-q4_0.gguf
 # make check K=dot narrows the kernel tests, T=gguf the others; make fuzz T=gguf SECONDS=600.
 K ?=
 T ?=
@@ -46,8 +47,10 @@ check: all  ## the tests that need no download, in under a minute; K=kernel or T
 bench: all model  ## speed of the real model and of a 4B vision tower beside the machine's limits; K='mul q4_0': kernels so named
 	@scripts/bench.sh $(BUILD) $(MODEL) $(K)
 
-bench-peers: all model  ## the real model beside llama.cpp, alternating; SOURCE=DIR of its source, MODELS="FILE ..." for others
-	@scripts/bench_peers.py $(BUILD)/carat --source '$(SOURCE)' --build $(BUILD)/peers $(or $(MODELS),$(MODEL))
+bench-peers: all model  ## targets, the real model and a made-up 4B beside llama.cpp: SOURCE=DIR or LLAMA=DIR, ROWS=a,b, MODELS="FILE ...", MORE=options
+	@$(if $(MODELS),,[ -f $(PEERS_4B) ] || $(BUILD)/carat synth 4b --type q4_0 --quiet -o $(PEERS_4B))
+	@scripts/bench_peers.py $(BUILD)/carat --build $(BUILD)/peers --work $(BUILD) $(if $(SOURCE),--source '$(SOURCE)') $(if $(LLAMA),--llama '$(LLAMA)') \
+	    $(if $(ROWS),--rows '$(ROWS)') $(MORE) $(or $(MODELS),$(MODEL) $(PEERS_4B))
 
 web:  ## rebuild the chat page, web/dist, from web/src; needs Node and npm
 	@cd web && npm ci --silent && npm run --silent check && npm run --silent build
