@@ -224,13 +224,13 @@ class Bench:
                          f"{guessed:.1f} tok/s, {right} of {tried} guesses right", f"without {plain:.1f}", ratio)
 
     def draft(self):
-        """What drafting costs where no guess is ever right: a made-up small model knows nothing of what is dictated. No made-up model
-        can show what right guesses bring."""
+        """What drafting costs where its guesses are right by chance at most: a made-up small model knows nothing of what is dictated (what
+        is right was looked up). No made-up model can show what right guesses bring."""
         o = self.o
         model, small = o.models[-1], os.path.join(o.work, "draft.gguf")
         output_of(o.carat, "synth", "270m", "--type", "q4_0", "--vocab-from", model, "--quiet", "-o", small)
         for task, n, plain, guessed, ratio, right, tried in self.guesses(model, "prose", o.guesses, small):
-            self.add(f"a draft that is never right, {task}, {n} tokens dictated", name_of(model), "≥ 0.98",
+            self.add(f"a draft that knows nothing, {task}, {n} tokens dictated", name_of(model), "≥ 0.98",
                      f"{guessed:.1f} tok/s, {right} of {tried} guesses right", f"without {plain:.1f}", ratio)
         os.unlink(small)
 

@@ -79,6 +79,7 @@ bool ct_trial_is_wanted(const ct_trials *t, const char *kernel, const char *type
 
 typedef struct pass {
     void (*run)(void *arg, int thread, int n_threads);
+    void (*next)(void *arg); /* before each; NULL: nothing */
     void *arg;
     size_t repeat;
 } pass;
@@ -92,17 +93,19 @@ static void run_pass(void *arg, int thread, int n_threads)
 
 static double time_pass(ct_pool *pool, pass *p)
 {
+    if (p->next)
+        p->next(p->arg);
     const double start = ct_now();
     ct_pool_run(pool, run_pass, p);
     return ct_now() - start;
 }
 
 /* Seconds of a run by all threads of the pool: the best of as many as the time allows, some at least. */
-static double best_time(ct_pool *pool, void (*run)(void *, int, int), void *arg, double budget)
+static double best_time(ct_pool *pool, pass p, double budget)
 {
-    pass p = { run, arg, 1 };
+    p.repeat = 1;
     double best = time_pass(pool, &p);
-    while (best < SHORTEST && p.repeat < (size_t)1 << 24) {
+    while (!p.next && best < SHORTEST && p.repeat < (size_t)1 << 24) {
         p.repeat *= best < SHORTEST / 16 ? 8 : 2;
         best = time_pass(pool, &p);
     }
@@ -136,15 +139,21 @@ static void run_peak(void *arg, int thread, int n_threads)
 
 typedef struct reading {
     const uint8_t *data;
-    size_t bytes;
+    size_t bytes, slice; /* of a slice, rounded to whole lines; the one that is read */
     uint64_t kept[CT_MAX_THREADS];
 } reading;
+
+static void next_reading(void *arg)
+{
+    reading *r = arg;
+    r->slice = (r->slice + 1) % CT_TRIAL_SLICES;
+}
 
 static void run_read(void *arg, int thread, int n_threads)
 {
     reading *r = arg;
     const size_t part = r->bytes / (size_t)n_threads / 256 * 256;
-    r->kept[thread] += ct_read_bytes(r->data + part * (size_t)thread, part);
+    r->kept[thread] += ct_read_bytes(r->data + r->bytes * r->slice + part * (size_t)thread, part);
 }
 
 static void run_copy(void *arg, int thread, int n_threads)
@@ -157,11 +166,17 @@ static void run_copy(void *arg, int thread, int n_threads)
 
 static double read_rate(ct_trials *t, ct_pool *pool, const ct_work *w)
 {
-    reading r = { .data = w->read, .bytes = (size_t)w->all };
-    const double seconds = best_time(pool, run_read, &r, t->seconds);
+    reading r = { .data = w->read, .bytes = (size_t)w->all / 256 * 256 };
+    const double seconds = best_time(pool, (pass){ run_read, next_reading, &r, 1 }, t->seconds);
     for (int i = 0; i < ct_pool_threads(pool); i++)
         t->kept += r.kept[i];
-    return w->all / seconds;
+    return (double)r.bytes / seconds;
+}
+
+void ct_trial_settle(ct_trials *t, size_t bytes)
+{
+    if (!t->is_list)
+        t->kept += ct_read_bytes(t->memory, bytes / 2);
 }
 
 /* ---- reporting ---- */
@@ -213,8 +228,8 @@ static double shared_limit(ct_trials *t, int pool, const ct_work *w)
         return known->rate;
     const double of_run = is_peak ? w->peak->ops * (double)PEAK_ROUNDS : (double)CT_TRIAL_COLS;
     void *arg = is_peak ? (void *)(uintptr_t)w->peak : t;
-    s.rate =
-        of_run * (double)s.n_threads / best_time(t->pools[pool], is_peak ? run_peak : run_copy, arg, 4 * t->seconds);
+    s.rate = of_run * (double)s.n_threads /
+             best_time(t->pools[pool], (pass){ is_peak ? run_peak : run_copy, NULL, arg, 1 }, 4 * t->seconds);
     report(t, NULL, &s);
     return s.rate;
 }
@@ -232,7 +247,8 @@ static void measure(ct_trials *t, int pool, const ct_work *w, carat_kernel_speed
     }
     if (t->is_list)
         return;
-    s->rate = (w->all + w->each * (double)s->n_threads) / best_time(t->pools[pool], w->run, w->arg, t->seconds);
+    s->rate = (w->all + w->each * (double)s->n_threads) /
+              best_time(t->pools[pool], (pass){ w->run, w->next, w->arg, 1 }, t->seconds);
     if (w->limit == CT_LIMIT_READ)
         s->limit = read_rate(t, t->pools[pool], w);
 }

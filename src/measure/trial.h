@@ -24,7 +24,10 @@ typedef struct ct_work {
     ct_any_fn *fn, *generic; /* the slot's function, and what the generic level has in its place */
     ct_limit limit;
     const ct_peak *peak;
-    const void *read; /* CT_LIMIT_READ: [(size_t)all] */
+    /* CT_LIMIT_READ: so many slices of (size_t)all bytes lie there, and next goes to another before each pass, so that none is
+     * still in a cache. */
+    const void *read;
+    void (*next)(void *arg);
     double all, each; /* operations, bytes or values of a run: of all threads together, and besides of each of them */
     void (*run)(void *arg, int thread, int n_threads);
     void *arg;
@@ -44,7 +47,7 @@ typedef struct ct_trials {
     int n_pools;
 
     ct_arena arena;
-    uint8_t *memory;                  /* [CT_TRIAL_MEMORY]: more than caches hold */
+    uint8_t *memory;                  /* [CT_TRIAL_MEMORY] */
     uint8_t *scratch[CT_MAX_THREADS]; /* what products and attention need */
     uint64_t kept;                    /* sums of plain reads */
 
@@ -53,7 +56,9 @@ typedef struct ct_trials {
     bool is_ended; /* the caller wants no more, or there is no memory for the books */
 } ct_trials;
 
-#define CT_TRIAL_MEMORY ((size_t)128 << 20)
+#define CT_TRIAL_MEMORY ((size_t)1 << 30) /* far more than caches hold: a guest may share half of that */
+#define CT_TRIAL_SLICES 8                 /* of it, which are read by turns */
+#define CT_TRIAL_SLICE  (CT_TRIAL_MEMORY / CT_TRIAL_SLICES)
 
 /* The pools, the memory, the scratch; n_threads as ct_pool_open. Errors: CARAT_ENOMEM, CARAT_EARG. */
 bool ct_trials_open(ct_trials *t, int n_threads, size_t scratch, carat_err *err);
@@ -72,6 +77,9 @@ bool ct_trial_mul(ct_trials *t, carat_err *err);
 bool ct_trial_attend(ct_trials *t, carat_err *err);
 bool ct_trial_set(ct_trials *t, carat_err *err);
 bool ct_trial_rows(ct_trials *t, carat_err *err);
+
+/* After `bytes` of the memory were written: puts the last of them out of the caches, which slices begin with. */
+void ct_trial_settle(ct_trials *t, size_t bytes);
 
 /* n numbers around 0 with a deviation of about 1. */
 void ct_trial_fill(float *x, size_t n, uint64_t seed);

@@ -22,8 +22,9 @@ static const char *const elem_names[CT_N_KV_ELEM] = { [CT_KV_F16] = "f16", [CT_K
 typedef struct cache {
     ct_trials *t;
     ct_kv_elem elem;
-    size_t n_tiles, n_rows;
-    const void **k, **v; /* [n_tiles] */
+    size_t n_tiles, n_rows; /* of a slice; of a prompt */
+    size_t slice;
+    const void **k, **v; /* [n_tiles * CT_TRIAL_SLICES] */
     float *q, *out;      /* [ROWS][DIM], [threads][ROWS][DIM] */
 } cache;
 
@@ -48,21 +49,27 @@ static void run_prompt(void *arg, int thread, int n_threads)
     attend(c, 0, TILES, c->n_rows, thread);
 }
 
-/* Each thread has its own stretch of the memory. */
+static void next_tiles(void *arg)
+{
+    cache *c = arg;
+    c->slice = (c->slice + 1) % CT_TRIAL_SLICES;
+}
+
+/* Each thread has its own stretch of the slice. */
 static void run_token(void *arg, int thread, int n_threads)
 {
     const cache *c = arg;
     const size_t i = (size_t)thread, n = (size_t)n_threads, end = c->n_tiles * (i + 1) / n;
     for (size_t at = c->n_tiles * i / n; at < end; at += CALL)
-        attend(c, at, end - at < CALL ? end - at : CALL, FEW, thread);
+        attend(c, c->n_tiles * c->slice + at, end - at < CALL ? end - at : CALL, FEW, thread);
 }
 
-/* Tiles all over the memory, the first few of random numbers and the others like them. */
-static void fill_tiles(cache *c, const float *x)
+/* So many tiles, the first few of random numbers and the others like them. */
+static void fill_tiles(cache *c, const float *x, size_t n)
 {
     const size_t bytes = ct_kv_tile_bytes(c->elem, DIM);
     uint8_t *at = c->t->memory;
-    for (size_t i = 0; i < c->n_tiles; i++, at += 2 * bytes) {
+    for (size_t i = 0; i < n && !c->t->is_list; i++, at += 2 * bytes) {
         c->k[i] = at, c->v[i] = at + bytes;
         if (i >= TILES) {
             memcpy(at, c->t->memory + i % TILES * 2 * bytes, 2 * bytes);
@@ -81,9 +88,9 @@ static void trial_elem(cache *c, ct_kv_elem elem)
     ct_trials *t = c->t;
     const size_t bytes = 2 * ct_kv_tile_bytes(elem, DIM);
     c->elem = elem;
-    c->n_tiles = CT_TRIAL_MEMORY / bytes;
-    if (!t->is_list)
-        fill_tiles(c, c->q);
+    c->n_tiles = CALL;
+    c->slice = 0;
+    fill_tiles(c, c->q, CALL);
     ct_work w = { .kernel = "attend",
                   .type = elem_names[elem],
                   .form = "",
@@ -96,10 +103,12 @@ static void trial_elem(cache *c, ct_kv_elem elem)
     w.work = "256 rows", w.limit = CT_LIMIT_PEAK, w.peak = t->k->attend_peak[elem], w.run = run_prompt;
     w.each = 4.0 * (double)c->n_rows * DIM * TILES * CT_TILE;
     ct_trial(t, &w);
-    c->n_tiles = CALL < c->n_tiles ? CALL : c->n_tiles;
     const double calls = LONGEST / ct_trial_once(t, run_token, c);
-    const size_t most = CT_TRIAL_MEMORY / bytes;
-    c->n_tiles = calls < 1 ? c->n_tiles : calls * CALL < (double)most ? (size_t)calls * CALL : most;
+    const size_t most = CT_TRIAL_SLICE / bytes;
+    c->n_tiles = calls < 1 ? CALL : calls * CALL < (double)most ? (size_t)calls * CALL : most;
+    fill_tiles(c, c->q, c->n_tiles * CT_TRIAL_SLICES);
+    ct_trial_settle(t, c->n_tiles * CT_TRIAL_SLICES * bytes);
+    w.next = next_tiles;
     w.work = "2 rows", w.limit = CT_LIMIT_READ, w.read = t->memory, w.run = run_token;
     w.all = (double)(c->n_tiles * bytes), w.each = 0;
     ct_trial(t, &w);

@@ -19,8 +19,9 @@ typedef struct product {
     ct_trials *t;
     ct_mul_fn *fn;
     ct_mul m;
-    size_t panels; /* one token: of all threads; many: of each */
-    size_t piece;  /* tokens of a call */
+    size_t panels;             /* one token: of all threads; many: of each */
+    size_t piece;              /* tokens of a call */
+    size_t slice, slice_bytes; /* of the memory, one token */
 } product;
 
 static void run_one(void *arg, int thread, int n_threads)
@@ -28,6 +29,14 @@ static void run_one(void *arg, int thread, int n_threads)
     const product *p = arg;
     const size_t i = (size_t)thread, n = (size_t)n_threads;
     p->fn(&p->m, p->panels * i / n, p->panels * (i + 1) / n, p->t->scratch[thread]);
+}
+
+/* The next stretch of the memory. */
+static void next_slice(void *arg)
+{
+    product *p = arg;
+    p->slice = (p->slice + 1) % CT_TRIAL_SLICES;
+    p->m.w = p->t->memory + p->slice * p->slice_bytes;
 }
 
 static void run_many(void *arg, int thread, int n_threads)
@@ -63,8 +72,8 @@ static void fill_block(ct_type type, const ct_type_info *info, uint8_t *block, u
     memset(block, 0, info->bytes);
 }
 
-/* One panel of random weights, again and again over the memory; its bytes, 0: this type has none of so many columns. */
-static size_t fill_weights(ct_trials *t, ct_type type)
+/* One panel of random weights; its bytes, 0: this type has none of so many columns. */
+static size_t fill_panel(ct_trials *t, ct_type type)
 {
     const ct_type_info *info = ct_type_get(type);
     size_t bytes = 0, row = 0;
@@ -80,9 +89,14 @@ static size_t fill_weights(ct_trials *t, ct_type type)
         fill_block(type, info, rows + at, &rng);
     ct_pack_panel(type, rows, row, CT_PANEL, COLS, t->memory);
     free(rows);
-    for (size_t at = bytes; at + bytes <= CT_TRIAL_MEMORY; at += bytes)
-        memcpy(t->memory + at, t->memory, bytes);
     return bytes;
+}
+
+/* The same panel again and again, so many times in all. */
+static void spread_panel(ct_trials *t, size_t bytes, size_t n)
+{
+    for (size_t i = 1; i < n && !t->is_list; i++)
+        memcpy(t->memory + i * bytes, t->memory, bytes);
 }
 
 static void put_acts(const ct_trials *t, ct_acts_form form, bool tiled, const float *x, uint8_t *to)
@@ -113,14 +127,18 @@ static size_t panels_in_time(product *p, void (*run)(void *, int, int), size_t m
 
 static void trial_one(ct_trials *t, product *p, ct_work *w, size_t panel_bytes)
 {
-    const size_t most = CT_TRIAL_MEMORY / panel_bytes;
+    const size_t most = CT_TRIAL_SLICE / panel_bytes / 4 * 4;
     p->m.n = 1;
     p->m.rows = p->m.y_stride = most * CT_PANEL;
-    p->panels = panels_in_time(p, run_one, most);
+    p->panels = (panels_in_time(p, run_one, most) + 3) / 4 * 4; /* so that slices begin at multiples of 64 bytes */
+    p->slice_bytes = p->panels * panel_bytes;
+    spread_panel(t, panel_bytes, p->panels * CT_TRIAL_SLICES);
+    ct_trial_settle(t, p->slice_bytes * CT_TRIAL_SLICES);
     w->work = "1 token";
     w->limit = CT_LIMIT_READ;
     w->read = t->memory;
-    w->all = (double)(p->panels * panel_bytes);
+    w->next = next_slice;
+    w->all = (double)p->slice_bytes;
     w->each = 0;
     w->run = run_one;
     ct_trial(t, w);
@@ -129,6 +147,7 @@ static void trial_one(ct_trials *t, product *p, ct_work *w, size_t panel_bytes)
 static void trial_many(ct_trials *t, product *p, ct_work *w, size_t panel_bytes, ct_acts_form form)
 {
     const size_t threads = (size_t)ct_trials_threads(t), room = CT_TRIAL_MEMORY / panel_bytes / threads;
+    p->m.w = t->memory;
     size_t most = MOST_PANELS / threads < PANELS ? MOST_PANELS / threads : PANELS;
     most = room < most ? room : most;
     p->piece = t->k->piece_tokens[form] ? t->k->piece_tokens[form] : MANY;
@@ -136,6 +155,8 @@ static void trial_many(ct_trials *t, product *p, ct_work *w, size_t panel_bytes,
     p->panels = most ? panels_in_time(p, run_many, most) : 0;
     if (!p->panels)
         return;
+    spread_panel(t, panel_bytes, p->panels * threads);
+    w->next = NULL;
     w->work = "512 tokens";
     w->limit = CT_LIMIT_PEAK;
     w->peak = t->k->mul_peak[form];
@@ -179,7 +200,7 @@ static void trial_type(ct_trials *t, const buffers *b, ct_type type)
             continue;
         if (!ct_trial_is_wanted(t, "mul", ct_type_get(type)->name, ct_acts_name(f)))
             continue;
-        bytes = bytes ? bytes : fill_weights(t, type);
+        bytes = bytes ? bytes : fill_panel(t, type);
         if (bytes)
             trial_form(t, b, type, f, bytes, f == text || t->with_all_forms);
     }

@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "tile_lane.h"
 
+#include "kernels/peak_loop.h"
 #include "lane_dot.h"
-#include "peak_dot.h"
 
 #define DOT_GROUP(g)                                                                                                   \
     for (int r = 0; r < 4; r++) {                                                                                      \
@@ -26,7 +26,10 @@ ARM_INLINE void dot_half(const int8_t *w, const int8_t *const x[TILE], int32x4_t
 
 CT_FORMS(MUL_Q8_DEFINE)
 
-DEFINE_RUN_PEAK(vdotq_s32)
+#define PEAK_SUMS 16
+
+DEFINE_PEAK_LOOP(run_peak, uint32x4_t, PEAK_SUMS, "w", "sdot %0.4s, %2.16b, %3.16b", vdupq_n_u32(1),
+                 vdupq_n_u32(0x05030e09), vdupq_n_u32(0x85e67c1b))
 
 static const ct_peak peak = { "SDOT", 2.0 * 16 * PEAK_SUMS, run_peak };
 

@@ -8,8 +8,8 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "mul_q8.h"
 
+#include "kernels/peak_loop.h"
 #include "lane_dot.h"
-#include "peak_dot.h"
 
 ARM_INLINE void put_codes(int8_t *w, int v, int r, int8x16_t a, int8x16_t b)
 {
@@ -99,7 +99,10 @@ ARM_INLINE void finish_tile(const float *acc, float out[TILE][CT_PANEL])
 
 CT_FORMS(MUL_Q8_DEFINE)
 
-DEFINE_RUN_PEAK(vmmlaq_s32)
+#define PEAK_SUMS 16
+
+DEFINE_PEAK_LOOP(run_peak, uint32x4_t, PEAK_SUMS, "w", "smmla %0.4s, %2.16b, %3.16b", vdupq_n_u32(1),
+                 vdupq_n_u32(0x05030e09), vdupq_n_u32(0x85e67c1b))
 
 static const ct_peak peak = { "SMMLA", 2.0 * 32 * PEAK_SUMS, run_peak };
 

@@ -112,7 +112,7 @@ typedef struct carat_kernel_query {
 } carat_kernel_query;
 
 /* Measures kernels of this library on this machine: the best of several runs with random numbers, each beside what limits
- * it, taken then and there. Takes about a minute and 500 MB. Errors: CARAT_EARG, CARAT_ENOMEM. */
+ * it, taken then and there. Takes about a minute and 1.3 GB. Errors: CARAT_EARG, CARAT_ENOMEM. */
 CARAT_API bool carat_bench_kernels(const carat_kernel_query *q, carat_err *err);
 
 /* ---- Weighing ---------------------------------------------------------------------------------------------------- */

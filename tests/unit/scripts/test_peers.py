@@ -84,7 +84,7 @@ class Peers(unittest.TestCase):
                     ("prefill 512 at depth 16384", "small.gguf"): 3, ("decode at depth 16384, q8_0 cache", "big.gguf"): 2,
                     ("8 answers at once", "big.gguf"): 3, ("longest gap, a prompt of 4,000 arrives", "small.gguf"): None,
                     ("prompt lookup, prose, 40 tokens dictated", "small.gguf"): 3, ("prompt lookup, json, 40 tokens dictated", "big.gguf"): 3,
-                    ("a draft that is never right, prose, 40 tokens dictated", "big.gguf"): 0.99, ("an image, the 4B's tower", "mmproj-4b.gguf"): 4,
+                    ("a draft that knows nothing, prose, 40 tokens dictated", "big.gguf"): 0.99, ("an image, the 4B's tower", "mmproj-4b.gguf"): 4,
                     ("decode beside two busy neighbours", "small.gguf"): None}
         for key, ratio in expected.items():
             self.assertEqual(rows[key]["ratio"], ratio, key)
