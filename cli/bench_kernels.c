@@ -14,7 +14,7 @@
 #include "shared_options.h"
 #include "term.h"
 
-#define SLOWER 0.95 /* of what a level below reaches: by more than runs differ */
+#define SLOWER 0.9 /* of what a level below reaches: by more than runs differ */
 
 bool bench_all_forms;
 
@@ -64,12 +64,18 @@ static bool is_rival(const carat_kernel_speed *a, const carat_kernel_speed *b)
            a->n_threads == b->n_threads && (any_form || strcmp(a->form, b->form) == 0);
 }
 
+/* What is compared: where memory is the limit the share of it, because its speed is another from minute to minute. */
+static double worth(const carat_kernel_speed *s)
+{
+    return *s->unit == 'b' && s->limit > 0 ? s->rate / s->limit : s->rate;
+}
+
 /* The fastest of the levels before the row's; NULL: none is faster by much. */
 static const carat_kernel_speed *faster_below(const rows *r, const carat_kernel_speed *s)
 {
     const carat_kernel_speed *best = NULL;
     for (const carat_kernel_speed *b = r->row; b < s && !is_level(b, s); b++)
-        if (*b->work && is_rival(b, s) && s->rate < SLOWER * b->rate && (!best || b->rate > best->rate))
+        if (*b->work && is_rival(b, s) && worth(s) < SLOWER * worth(b) && (!best || worth(b) > worth(best)))
             best = b;
     return *s->same_as ? NULL : best;
 }
@@ -146,7 +152,7 @@ static void show_slower(const rows *r)
         is_first = false;
         put_name(name, sizeof name, s);
         printf("  %s, %s, %s, %zu thread%s: %.2f of %s%s%s\n", s->level, name, s->work, s->n_threads,
-               s->n_threads == 1 ? "" : "s", s->rate / b->rate, b->level, *b->form ? " in " : "", b->form);
+               s->n_threads == 1 ? "" : "s", worth(s) / worth(b), b->level, *b->form ? " in " : "", b->form);
     }
 }
 
