@@ -64,18 +64,6 @@ static bool is_task(const char *name)
     return false;
 }
 
-/* Evaluations that people ask for, and that there are none of. */
-static const char *not_offered(const char *name)
-{
-    static const char *const rows[][2] = {
-        { "mteb-sts", "embeddings are not evaluated yet" },
-    };
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-        if (strcmp(rows[i][0], name) == 0)
-            return rows[i][1];
-    return NULL;
-}
-
 static int run(int argc, char **argv)
 {
     cli_list args = { 0 };
@@ -84,12 +72,10 @@ static int run(int argc, char **argv)
         return CLI_USAGE;
     const char *what = args.n ? args.v[0] : "";
     const bool is_card = strcmp(what, "card") == 0, is_kl = strcmp(what, "kl") == 0,
-               is_text = is_kl || strcmp(what, "perplexity") == 0;
+               is_pairs = strcmp(what, "mteb-sts") == 0, is_text = is_kl || strcmp(what, "perplexity") == 0;
     if (!args.n)
         return cli_usage(&cli_eval, "evaluate what? (carat eval perplexity MODEL --text FILE)");
-    if (not_offered(what))
-        return cli_usage(&cli_eval, "'%s' is not offered: %s", what, not_offered(what));
-    if (!is_text && !is_card && !is_task(what))
+    if (!is_text && !is_card && !is_pairs && !is_task(what))
         return cli_usage(&cli_eval, "unknown evaluation '%s'", term_printable(what, name, sizeof name));
     memmove(args.v, args.v + 1, --args.n * sizeof *args.v);
     if (is_card)
@@ -102,11 +88,17 @@ static int run(int argc, char **argv)
         return CLI_USAGE;
     if (!is_kl && (opt.reference || opt.save_reference))
         return cli_usage(&cli_eval, "--reference and --save-reference are for kl");
-    const char *wrong = is_kl ? eval_wrong_kl() : is_text ? eval_wrong_perplexity() : eval_wrong_task(what);
+    const char *wrong = is_kl      ? eval_wrong_kl()
+                        : is_text  ? eval_wrong_perplexity()
+                        : is_pairs ? eval_wrong_pairs()
+                                   : eval_wrong_task(what);
     if (wrong)
         return cli_usage(&cli_eval, "%s", wrong);
     term_init(cli_model_values.quiet);
-    return is_kl ? eval_kl(model) : is_text ? eval_perplexity(model) : eval_task(what, model);
+    return is_kl      ? eval_kl(model)
+           : is_text  ? eval_perplexity(model)
+           : is_pairs ? eval_pairs(model)
+                      : eval_task(what, model);
 }
 
 const cli_command cli_eval = {
@@ -141,6 +133,8 @@ const cli_command cli_eval = {
         "  carat eval humaneval gemma.gguf --data HumanEval.jsonl -o humaneval.jsonl\n"
         "  carat eval ruler gemma.gguf --length 32768 -o ruler.jsonl\n"
         "  carat eval gsm8k gemma-3-4b --url http://127.0.0.1:8080/v1 --data test.jsonl\n\n"
+        "mteb-sts: how far an embedding model's cosines of sentences agree with people's scores.\n\n"
+        "  carat eval mteb-sts embeddinggemma-300m/ --data sts-test.csv\n\n"
         "card: what runs with --json have found, as the model's page has it: published, yours, interval, comparable or "
         "not.\n\n"
         "  carat eval card hellaswag.json mmlu.json\n\n"

@@ -39,6 +39,9 @@ int eval_kl(const char *model);
 const char *eval_wrong_task(const char *name);
 int eval_task(const char *name, const char *model);
 
+const char *eval_wrong_pairs(void);
+int eval_pairs(const char *model);
+
 /* Results of tasks (files) as a table. The exit code. */
 int eval_card(const char *const *paths, size_t n);
 

@@ -42,6 +42,8 @@ static bool submit(run *r, carat_err *err)
                                       .prompt = ask.prompt,
                                       .queue = r->queue,
                                       .user = s,
+                                      .wants_embedding = ask.wants_embedding,
+                                      .omits_answers = ask.wants_embedding,
                                       .ending = ask.n ? CARAT_ENDING_OPEN : CARAT_ENDING_DEFAULT,
                                       .generation = ask.n ? NULL : ask.generation,
                                       .continuations = ask.continuations,
@@ -68,7 +70,9 @@ static bool handle(run *r, const carat_event *event, carat_err *err)
         const ct_eval_got got = { .scores = event->scores,
                                   .text = s->answer.data ? s->answer.data : "",
                                   .len = s->answer.len,
-                                  .result = event->scores ? NULL : event->result };
+                                  .result = event->scores ? NULL : event->result,
+                                  .embedding = event->embedding,
+                                  .n_embedding = event->n_embedding };
         return r->w->take(r->w->arg, s->i, &got, err);
     }
     if (event->kind == CARAT_EVENT_FAILED) {

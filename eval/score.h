@@ -11,6 +11,7 @@ typedef struct ct_eval_request {
     const carat_continuation *continuations; /* [n] read before the next call of make */
     size_t n;                                /* 0: an answer is generated */
     const carat_generation *generation;
+    bool wants_embedding; /* instead: the prompt's vector */
 } ct_eval_request;
 
 typedef struct ct_eval_got {
@@ -18,6 +19,8 @@ typedef struct ct_eval_got {
     const char *text;          /* [len] of the answer */
     size_t len;
     const carat_result *result; /* NULL: scores */
+    const float *embedding;     /* [n_embedding], where it was wanted */
+    size_t n_embedding;
 } ct_eval_got;
 
 typedef struct ct_eval_requests {

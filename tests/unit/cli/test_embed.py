@@ -224,5 +224,34 @@ class Known(Case):
         self.refused("embed", MODEL, "a", "-t", "1", "--max-memory", str(total - 1), says=f"needs {total} bytes")
 
 
+class Pairs(Folder):
+    """carat eval mteb-sts: the cosines are those of carat embed, the figure is Spearman's, runs go on."""
+
+    def test_cosines_are_those_of_embed(self):
+        pairs = [("red star", "a red star"), ("a", "the quick brown fox"), ("two words", "two words and more"), ("gr\u00fcn", "a"), ("fox", "fox")]
+        scores = [4.5, 0.5, 3, 0.5, 5]
+        data = self.path("sts.jsonl", "".join(json.dumps({"sentence1": a, "sentence2": b, "score": s}) + "\n"
+                                              for (a, b), s in zip(pairs, scores, strict=True)).encode())
+        out = self.path("out.jsonl")
+        args = "eval", "mteb-sts", MODEL, "-t", "1", "--data", data, "--json", "-o", out
+        r = json.loads(self.ok(*args).stdout)
+        with open(out) as f:
+            text = f.read()
+        got = sorted((json.loads(line) for line in text.splitlines()[1:]), key=lambda row: row["item"])
+        task = [a for a in ("--task", "STS") if r["prompt"]]
+        flat = [e["embedding"] for e in rows(self.ok("embed", MODEL, "-t", "1", *task, *(t for p in pairs for t in p)).stdout)]
+        for k, row in enumerate(got):
+            self.assertAlmostEqual(row["cosine"], sum(a * b for a, b in zip(flat[2 * k], flat[2 * k + 1], strict=True)), delta=1e-6)
+        ranks = [[sum(y < x for y in v) + (sum(y == x for y in v) - 1) / 2 for x in v] for v in ([g["cosine"] for g in got], scores)]
+        dev = [[x - 2 for x in v] for v in ranks]
+        want = sum(a * b for a, b in zip(*dev)) / (sum(a * a for a in dev[0]) * sum(b * b for b in dev[1])) ** 0.5
+        self.assertAlmostEqual(r["spearman"], want, delta=1e-8)
+        self.assertLess(r["interval_95"][0], want)
+        with open(out, "w") as f:
+            f.write(text[:len(text) - 30])
+        self.assertEqual(json.loads(self.ok(*args).stdout), r)
+        self.refused(*args[:-3], "-o", out, "--exact", says="'numerics'")
+
+
 if __name__ == "__main__":
     main()

@@ -360,9 +360,12 @@ class Tasks(Model):
         self.refused("eval", "card", data, says="a.jsonl")
         self.refused("eval", "card", self.path("p.json", b'{"task": "perplexity"}'), says="is no result of a task")
 
-    def test_what_is_not_offered_is_said(self):
-        for name in ("mteb-sts",):
-            self.refused("eval", name, TINY_GGUF, "--data", "x", says="'%s' is not offered: " % name, code=2)
+    def test_pairs_want_an_embedding_model(self):
+        pairs = self.path("sts-test.csv", b"g\tf\t2012\t1\t5.0\tA fox.\tThe fox.\ng\tf\t2012\t2\t0.5\tA fox.\tTwo cats.\n")
+        self.refused("eval", "mteb-sts", TINY_GGUF, "--data", pairs, says="is no embedding model")
+        self.refused("eval", "mteb-sts", TINY_GGUF, says="which file of pairs?", code=2)
+        self.refused("eval", "mteb-sts", TINY_GGUF, "--data", pairs, "--shots", "2", "--shots-data", pairs, says="mteb-sts takes", code=2)
+        self.refused("eval", "mteb-sts", "/nonexistent.gguf", "--data", self.path("b.csv", b"no\n"), says="b.csv:1: is no line of STS-B")
 
     def test_text_says_how(self):
         out = self.ok(*evaluate("arc", TINY_GGUF, "--data", self.path("a.jsonl", lines(ITEMS)))).stdout.decode()
