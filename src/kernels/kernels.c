@@ -52,6 +52,6 @@ size_t ct_set_k_bytes(ct_set_layout layout, size_t head_dim, size_t n_key)
 size_t ct_set_v_bytes(ct_set_layout layout, size_t head_dim, size_t n_key)
 {
     if (layout == CT_SET_TILES)
-        return 2 * round_up(n_key, 32) * round_up(head_dim, 16);
+        return 2 * round_up(n_key, 32) * round_up(head_dim + 1, 16);
     return round_up(4 * set_steps(layout, round_up(n_key, CT_SET_GROUP)) * round_up(head_dim, CT_SET_GROUP), 64);
 }

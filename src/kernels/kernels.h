@@ -166,8 +166,8 @@ typedef struct ct_attend {
  *   V   [steps of keys][dims]                a key's dimensions, or those of a pair of keys
  *
  *   CT_SET_TILES
- *   K   [keys / 16][dims / 32][16 pairs of dims][16 keys][2]       bf16
- *   V   [keys / 32][dims / 16][16 pairs of keys][16 dims][2]
+ *   K   [keys / 32][even keys, odd keys][dims / 32][16 pairs of dims][16 keys][2]      bf16
+ *   V   [keys / 32][dims / 16][16 pairs of keys][16 dims][2]       with one dim more, in which every key has 1
  *
  * Keys and dims are rounded up to a multiple of 12, or to whole tiles of K and of V and 32 keys; what lies past the last is
  * 0. So a step, broadcast, meets vectors whose lanes are query rows; and a tile meets rows of queries, or of weights.
@@ -175,9 +175,9 @@ typedef struct ct_attend {
  *
  *   out[r] = sum_t softmax_t(scale * q[r] . k[t]) v[t]        over all n_key (at least one)
  *
- * F32: a running softmax as above, over tiles at fixed places. BF16: q, k, v and the weights exp(score - maximum so
- * far) are rounded to bf16, subnormals perhaps to 0; products, scores, maxima and sums are f32; exp may be off by 2^-13
- * of itself. A row's result does not depend on the other rows. */
+ * F32: a running softmax as above, over tiles at fixed places. BF16: q, k, v and the weights exp(score - m), m the maximum
+ * so far or less, are rounded to bf16, subnormals perhaps to 0; products, scores and sums (of weights perhaps as rounded)
+ * are f32; exp may be off by 2^-13 of itself. A row's result does not depend on the other rows. */
 #define CT_SET_GROUP 12
 
 typedef struct ct_set {

@@ -3,44 +3,60 @@
  * 32 query rows, two tiles of them, walk the keys in blocks of KEYS at fixed places. For each block
  *
  *     s = q k'                      tiles of 16 queries x 16 keys, over the stretches of 32 dims
- *     m' = max(m, s)    p = exp(scale s - scale m')    l' = l r + p       r = exp(scale m - scale m')
- *     o' = o r + p v                tiles of 16 queries x 16 dims, over stretches of 32 keys
+ *     p = exp(scale s - scale m)    rounded to bf16
+ *     o += p v                      tiles of 16 queries x 16 dims, over stretches of 32 keys
  *
- * and out = o / l at the end, where l's sixteen lanes are added. Lanes of s and p are keys: two tiles of s side by side,
- * rounded to bf16, are the rows of a tile of p.
+ * and out = o / l at the end, where l, the sum of p, is the dim of o past the last, in which all values are 1. Lanes of s
+ * and p are keys, even ones in one tile and odd ones in another: pairs of them are the rows of a tile of p.
+ *
+ * Softmax needs no largest score, only an m with which nothing that counts under- or overflows. A row's m is the largest
+ * score of its first block: that key weighs 1, so l >= 1 ever after, and weights that vanish (below 2^-126) are 2^-126 of
+ * it. Later scores may be larger. A row of which a weight is LARGEST or more (or NaN) takes the largest score so far as its
+ * m, o moves to it, and the block's weights are computed again. So l < n_key LARGEST, and |o| < n_key LARGEST max|v|, which
+ * is finite for any values below 2^47 and 2^20 keys. A row's m depends on its own scores alone.
+ *
+ * What the time goes to: a multiplication and a store of a tile take 16 cycles each, one after another; a load of a tile
+ * takes 8 of both vector ports, which the exponentials need too. So loads and vector instructions are what is saved here.
+ * One block's exponentials are computed beside the multiplications of its neighbours, some rows after every few of them: the
+ * weights of the block before times its values, and the queries times the keys of the block after. docs/PERFORMANCE.md says
+ * what that gains, and when.
  *
  * SPDX-License-Identifier: Apache-2.0 */
+#include <math.h>
 #include <string.h>
 
 #include "kernels/x86/amx.h"
 #include "kernels/x86/amx_bf16.h"
 #include "kernels/x86/tiles.h"
 
-#define ROWS   32          /* queries that are computed together */
-#define KEYS   256         /* of a block */
-#define GROUPS 4           /* of rows that walk together at most */
-#define LOWEST (-0x1p125f) /* a maximum that any score passes; its scaled difference to one stays finite */
-#define LOG2_E 1.44269504f
+#define ROWS          32 /* queries that are computed together */
+#define STRETCHES     2  /* of 32 keys, in a block */
+#define KEYS          (32 * STRETCHES)
+#define LOWEST        (-0x1p125f) /* below any score; its scaled difference to one stays finite */
+#define LARGEST       0x5D80      /* 2^60 in bf16 */
+#define LOG2_E        1.44269504f
+#define LOW_OR_MASKED 0xF8 /* a | (b & c) for VPTERNLOG */
 
 typedef float tile_f32[16][16];
 typedef uint32_t tile_pairs[16][16]; /* of bf16: of a row (A), or of two rows (B) */
 
-typedef struct group { /* what stays with its rows */
+#define PIECES (STRETCHES * ROWS) /* of a block: a piece is a row with 32 keys; stretch by stretch, there row by row */
+
+typedef struct group { /* 32 rows on their walk */
     tile_pairs *q;     /* [2][stretches of dims] */
     tile_f32 *o;       /* [2][tiles of dims] */
-    _Alignas(64) float max[ROWS];
-    _Alignas(64) float sum[ROWS][16];
+    size_t stretches, dims;
+    size_t share[4]; /* pairs of pieces for 2 i multiplications, so that both come to their end together */
+    float unit;      /* of the exponent to base two, for a score of 1 */
+    _Alignas(64) float m[ROWS];
+    _Alignas(64) float m_unit[PIECES];      /* times unit, for each piece */
+    _Alignas(64) float s[PIECES][2][16];    /* of one block: even keys, odd keys */
+    _Alignas(64) uint32_t p[2][PIECES][16]; /* of two blocks in turn: two tiles a stretch */
+    _Alignas(64) tile_f32 room[];
 } group;
 
-typedef struct set_scratch {
-    _Alignas(64) tile_f32 s[2][KEYS / 16];
-    _Alignas(64) tile_pairs p[2][KEYS / 32];
-    group groups[GROUPS];
-    _Alignas(64) tile_f32 room[];
-} set_scratch;
-
 #define TILES_OF_MOST (CT_MAX_HEAD_DIM / 32 + CT_MAX_HEAD_DIM / 16 + 2) /* of a row of tiles of the widest head */
-_Static_assert(sizeof(set_scratch) + 2 * TILES_OF_MOST * sizeof(tile_f32) <= CT_ATTEND_SCRATCH, "it holds a group");
+_Static_assert(sizeof(group) + 2 * TILES_OF_MOST * sizeof(tile_f32) <= CT_ATTEND_SCRATCH, "it holds a group");
 
 static size_t dim_stretches(const ct_set *s)
 {
@@ -49,129 +65,136 @@ static size_t dim_stretches(const ct_set *s)
 
 static size_t dim_tiles(const ct_set *s)
 {
-    return (s->head_dim + 15) / 16;
+    return (s->head_dim + 1 + 15) / 16; /* one for l */
 }
 
-/* ---- scores ---- */
-
-/* Raw scores of `stretches` times 32 keys from `key` on. */
-static void take_scores(const ct_set *set, size_t key, size_t stretches, const group *g, set_scratch *c)
+/* Keys of block i. */
+static size_t keys_of(const ct_set *set, size_t i)
 {
-    const size_t n = dim_stretches(set);
-    const tile_pairs *k = (const tile_pairs *)set->k + key / 16 * n;
-    for (size_t t = 0; t < 2 * stretches; t += 2, k += 2 * n) {
-        tile_zero(0), tile_zero(1), tile_zero(2), tile_zero(3);
-        for (size_t i = 0; i < n; i++) {
-            tile_load(4, g->q[i], 64);
-            tile_load(6, k[i], 64);
-            tile_mul_bf16(0, 4, 6);
-            tile_load(7, k[n + i], 64);
-            tile_mul_bf16(1, 4, 7);
-            tile_load(5, g->q[n + i], 64);
-            tile_mul_bf16(2, 5, 6);
-            tile_mul_bf16(3, 5, 7);
-        }
-        tile_store(0, c->s[0][t], 64);
-        tile_store(1, c->s[0][t + 1], 64);
-        tile_store(2, c->s[1][t], 64);
-        tile_store(3, c->s[1][t + 1], 64);
-    }
+    return set->n_key - i * KEYS < KEYS ? set->n_key - i * KEYS : KEYS;
 }
 
 /* ---- weights ---- */
 
-/* 2^x to 2^-13.7 of itself: x = k + f, 0 <= f < 1, and 2^f by a polynomial of degree 3 (weighted least squares,
- * reweighted to the minimax). The resulting weight is rounded to bf16, by up to 2^-8. Minus infinity gives 0. */
+/* A block's weights on the way: of PIECES the first `at` are done. */
+typedef struct weighing {
+    group *g;
+    size_t block, at;
+    __m512i top; /* the largest weights: their bits, as 16-bit numbers */
+} weighing;
+
+/* 2^x to 2^-13.7 of itself, plus a half of the last of eight bits, so that cutting what is below rounds it to bf16 (a tie
+ * upwards): x = k + f, 0 <= f < 1, and 2^f by a polynomial of degree 3 (weighted least squares, reweighted to the minimax).
+ * Minus infinity gives 0. */
 INLINE __m512 exp2_rough(__m512 x)
 {
     const __m512 f = _mm512_reduce_ps(x, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC);
     __m512 p = _mm512_fmadd_ps(_mm512_set1_ps(0.0780245215f), f, _mm512_set1_ps(0.226067171f));
     p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(0.695833504f));
-    p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(0.999925196f));
+    p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(0.999925196f + 0x1p-8f));
     return _mm512_scalef_ps(p, x); /* by 2^floor(x) */
 }
 
-/* The largest of each row's n scores and of what it was; a NaN is passed by. Rows are independent of each other, so that
- * what a maximum across lanes waits for is hidden. */
-static void find_tops(size_t n, const group *g, const set_scratch *c, float top[ROWS])
+/* Returns the weights. */
+INLINE __m512i weigh_piece(group *g, size_t block, size_t i)
 {
-    const __mmask16 live = first_lanes(n % 16);
-    for (size_t row = 0; row < ROWS; row++) {
-        const tile_f32 *s = c->s[row / 16];
-        __m512 a = _mm512_set1_ps(g->max[row]), b = a;
-        for (size_t t = 0; t + 1 < n / 16; t += 2) {
-            a = _mm512_max_ps(_mm512_load_ps(s[t][row % 16]), a);
-            b = _mm512_max_ps(_mm512_load_ps(s[t + 1][row % 16]), b);
-        }
-        if (n / 16 % 2)
-            a = _mm512_max_ps(_mm512_load_ps(s[n / 16 - 1][row % 16]), a);
-        if (n % 16)
-            b = _mm512_mask_max_ps(b, live, _mm512_load_ps(s[n / 16][row % 16]), b);
-        top[row] = _mm512_reduce_max_ps(_mm512_max_ps(a, b));
-    }
+    const __m512 unit = _mm512_set1_ps(g->unit), m = _mm512_set1_ps(g->m_unit[i]);
+    const __m512 even = exp2_rough(_mm512_fmsub_ps(_mm512_load_ps(g->s[i][0]), unit, m));
+    const __m512 odd = exp2_rough(_mm512_fmsub_ps(_mm512_load_ps(g->s[i][1]), unit, m));
+    const __m512i low = _mm512_srli_epi32(_mm512_castps_si512(even), 16), high = _mm512_castps_si512(odd);
+    const __m512i p = _mm512_ternarylogic_epi32(low, high, _mm512_set1_epi32((int)0xFFFF0000u), LOW_OR_MASKED);
+    _mm512_store_si512(g->p[block % 2][i], p);
+    return p;
 }
 
-/* A row's o moves to another maximum. */
-static void rescale_row(const ct_set *set, group *g, size_t row, __m512 by)
+/* `pairs` pairs of pieces more, or what is left. */
+INLINE void weigh(weighing *w, size_t pairs)
 {
-    const size_t n = dim_tiles(set);
-    for (size_t d = 0; d < n; d++) {
-        float *o = g->o[row / 16 * n + d][row % 16];
-        _mm512_store_ps(o, _mm512_mul_ps(_mm512_load_ps(o), by));
+    group *g = w->g;
+    __m512i top = w->top;
+    const size_t block = w->block, end = PIECES - w->at < 2 * pairs ? PIECES : w->at + 2 * pairs;
+    for (size_t i = w->at; i < end; i += 2) {
+        top = _mm512_max_epu16(top, weigh_piece(g, block, i));
+        top = _mm512_max_epu16(top, weigh_piece(g, block, i + 1));
     }
+    w->at = end;
+    w->top = top;
 }
 
-/* The scores of n keys become weights; the row's maximum, sums and o move on. What lies past the last key weighs 0. */
-INLINE void take_row(const ct_set *set, float unit, size_t n, size_t row, float top, group *g, set_scratch *c)
+/* ---- scores ---- */
+
+/* What lies past the last key. */
+static void hide_rest(group *g, size_t n_key)
 {
-    const tile_f32 *s = c->s[row / 16];
-    const __m512 u = _mm512_set1_ps(unit), max = _mm512_mul_ps(_mm512_set1_ps(top), u);
-    __m512 sum = _mm512_load_ps(g->sum[row]);
-    if (top != g->max[row]) {
-        const __m512 by = exp2_rough(_mm512_fmsub_ps(_mm512_set1_ps(g->max[row]), u, max));
-        sum = _mm512_mul_ps(sum, by);
-        rescale_row(set, g, row, by);
-    }
-    for (size_t t = 0; t < n; t += 32) {
-        __m512 p[2];
-        for (size_t j = 0; j < 2; j++) {
-            p[j] = exp2_rough(_mm512_fmsub_ps(_mm512_load_ps(s[t / 16 + j][row % 16]), u, max));
-            if (t + 16 * j + 16 > n)
-                p[j] = _mm512_maskz_mov_ps(t + 16 * j < n ? first_lanes(n - t - 16 * j) : 0, p[j]);
-            sum = _mm512_add_ps(sum, p[j]);
+    for (size_t i = 0; i < PIECES; i++)
+        for (size_t t = i / ROWS * 32, j = n_key > t ? n_key - t : 0; j < 32; j++)
+            g->s[i][j % 2][j / 2] = -INFINITY;
+}
+
+/* Raw scores of block i; past the last key, minus infinity. Those of the block being weighed make room as they are used. */
+static void take_scores(const ct_set *set, size_t i, group *g, weighing *w)
+{
+    const size_t n = g->stretches, stretches = (keys_of(set, i) + 31) / 32;
+    const tile_pairs *k = (const tile_pairs *)set->k + i * KEYS / 16 * n;
+    float(*s)[2][16] = g->s;
+    for (size_t t = 0; t < stretches; t++, k += 2 * n, s += ROWS) {
+        tile_zero(0), tile_zero(1), tile_zero(2), tile_zero(3);
+        for (size_t d = 0; d < n; d++) {
+            tile_load(4, g->q[d], 64);
+            tile_load(6, k[d], 64);
+            tile_mul_bf16(0, 4, 6);
+            tile_load(7, k[n + d], 64);
+            tile_mul_bf16(1, 4, 7);
+            tile_load(5, g->q[n + d], 64);
+            tile_mul_bf16(2, 5, 6);
+            tile_mul_bf16(3, 5, 7);
+            weigh(w, g->share[2]);
         }
-        _mm512_store_si512(c->p[row / 16][t / 32][row % 16], both_bf16(p[0], p[1]));
+        if (w->at < (t + 1) * ROWS)
+            weigh(w, ((t + 1) * ROWS - w->at) / 2);
+        tile_store(0, s[0][0], sizeof *s);
+        tile_store(1, s[0][1], sizeof *s);
+        tile_store(2, s[16][0], sizeof *s);
+        tile_store(3, s[16][1], sizeof *s);
     }
-    g->max[row] = top;
-    _mm512_store_ps(g->sum[row], sum);
+    if (keys_of(set, i) < KEYS) {
+        weigh(w, PIECES);
+        hide_rest(g, keys_of(set, i));
+    }
 }
 
 /* ---- values ---- */
 
-/* o of N tiles of dims, of both tiles of rows, += weights times values. */
-TILES_INLINE void add_values(const int N, const tile_pairs *v, size_t dims, size_t stretches, tile_f32 *o,
-                             set_scratch *c)
+/* o of N tiles of dims, of both tiles of rows, += weights times values. For two, all operands have registers. */
+TILES_INLINE void add_values(const int N, const tile_pairs *v, size_t stretches, const uint32_t (*p)[16], tile_f32 *o,
+                             weighing *w)
 {
+    const size_t dims = w->g->dims;
     tile_load(0, o[0], 64);
     tile_load(N, o[dims], 64);
     if (N > 1)
         tile_load(1, o[1], 64), tile_load(N + 1, o[dims + 1], 64);
     if (N > 2)
         tile_load(2, o[2], 64), tile_load(5, o[dims + 2], 64);
-    for (size_t t = 0; t < stretches; t++, v += dims) {
+    for (size_t t = 0; t < stretches; t++, v += dims, p += ROWS) {
         tile_load(7, v[0], 64);
-        tile_load(6, c->p[0][t], 64);
+        tile_load(6, p[0], 64);
         tile_mul_bf16(0, 6, 7);
-        if (N > 1)
+        if (N == 2)
+            tile_load(5, v[1], 64), tile_mul_bf16(1, 6, 5);
+        if (N == 3) {
             tile_load(7, v[1], 64), tile_mul_bf16(1, 6, 7);
-        if (N > 2)
             tile_load(7, v[2], 64), tile_mul_bf16(2, 6, 7);
-        tile_load(6, c->p[1][t], 64);
-        if (N > 2)
+        }
+        tile_load(6, p[16], 64);
+        if (N == 3) {
             tile_mul_bf16(5, 6, 7), tile_load(7, v[1], 64);
-        if (N > 1)
-            tile_mul_bf16(N + 1, 6, 7), tile_load(7, v[0], 64);
+            tile_mul_bf16(4, 6, 7), tile_load(7, v[0], 64);
+        }
         tile_mul_bf16(N, 6, 7);
+        if (N == 2)
+            tile_mul_bf16(3, 6, 5);
+        weigh(w, w->g->share[N]);
     }
     tile_store(0, o[0], 64);
     tile_store(N, o[dims], 64);
@@ -181,18 +204,68 @@ TILES_INLINE void add_values(const int N, const tile_pairs *v, size_t dims, size
         tile_store(2, o[2], 64), tile_store(5, o[dims + 2], 64);
 }
 
-static void take_values(const ct_set *set, size_t key, size_t stretches, group *g, set_scratch *c)
+/* Block i's weights times its values. */
+static void take_values(const ct_set *set, size_t i, group *g, weighing *w)
 {
-    const size_t dims = dim_tiles(set);
-    const tile_pairs *v = (const tile_pairs *)set->v + key / 32 * dims;
+    const size_t dims = g->dims, stretches = (keys_of(set, i) + 31) / 32;
+    const tile_pairs *v = (const tile_pairs *)set->v + i * STRETCHES * dims;
+    const uint32_t(*p)[16] = (const uint32_t(*)[16])g->p[i % 2];
     for (size_t d = 0, n; d < dims; d += n) { /* four left are two and two */
         n = dims - d == 4 || dims - d == 2 ? 2 : dims - d == 1 ? 1 : 3;
         if (n == 3)
-            add_values(3, v + d, dims, stretches, g->o + d, c);
+            add_values(3, v + d, stretches, p, g->o + d, w);
         else if (n == 2)
-            add_values(2, v + d, dims, stretches, g->o + d, c);
+            add_values(2, v + d, stretches, p, g->o + d, w);
         else
-            add_values(1, v + d, dims, stretches, g->o + d, c);
+            add_values(1, v + d, stretches, p, g->o + d, w);
+    }
+}
+
+/* ---- maxima ---- */
+
+/* m of a row becomes the largest score of the block, if it was less; a NaN is passed by. */
+static void raise_m(group *g, size_t row)
+{
+    __m512 top = _mm512_set1_ps(g->m[row]);
+    for (size_t i = row; i < PIECES; i += ROWS) {
+        top = _mm512_max_ps(_mm512_load_ps(g->s[i][0]), top);
+        top = _mm512_max_ps(_mm512_load_ps(g->s[i][1]), top);
+    }
+    g->m[row] = _mm512_reduce_max_ps(top);
+    for (size_t i = row; i < PIECES; i += ROWS)
+        g->m_unit[i] = g->m[row] * g->unit;
+}
+
+/* A row's o moves to its m, from another. */
+static void rescale(group *g, size_t row, float m)
+{
+    const __m512 by = exp512(_mm512_set1_ps((m - g->m[row]) * g->unit / LOG2_E));
+    for (size_t d = 0; d < g->dims; d++) {
+        float *o = g->o[row / 16 * g->dims + d][row % 16];
+        _mm512_store_ps(o, _mm512_mul_ps(_mm512_load_ps(o), by));
+    }
+}
+
+INLINE bool is_large(__m512i p)
+{
+    return _mm512_cmpge_epu16_mask(p, _mm512_set1_epi16(LARGEST));
+}
+
+/* Rows with too large weights in block i take another m, and their weights are computed again; o has all blocks before. */
+static void weigh_again(const ct_set *set, size_t i, group *g)
+{
+    take_scores(set, i, g, &(weighing){ .g = g, .at = PIECES });
+    for (size_t r = 0; r < ROWS; r++) {
+        const float m = g->m[r];
+        bool is_row = false;
+        for (size_t j = r; j < PIECES; j += ROWS)
+            is_row |= is_large(_mm512_load_si512(g->p[i % 2][j]));
+        if (!is_row)
+            continue;
+        raise_m(g, r);
+        rescale(g, r, m);
+        for (size_t j = r; j < PIECES; j += ROWS)
+            weigh_piece(g, i, j);
     }
 }
 
@@ -201,70 +274,71 @@ static void take_values(const ct_set *set, size_t key, size_t stretches, group *
 /* n rows of queries into the group; places past the last row, and past the last dim, are 0. */
 static void begin_group(const ct_set *set, const float *q, size_t stride, size_t n, group *g)
 {
-    const size_t stretches = dim_stretches(set);
-    memset(g->q, 0, 2 * stretches * sizeof *g->q);
-    memset(g->o, 0, 2 * dim_tiles(set) * sizeof *g->o);
-    memset(g->sum, 0, sizeof g->sum);
+    memset(g->q, 0, 2 * g->stretches * sizeof *g->q);
+    memset(g->o, 0, 2 * g->dims * sizeof *g->o);
     for (size_t r = 0; r < ROWS; r++)
-        g->max[r] = LOWEST;
+        g->m[r] = LOWEST;
     for (size_t r = 0; r < n; r++, q += stride)
         for (size_t d = 0; d < set->head_dim; d += 32) {
             const size_t left = set->head_dim - d;
             const __m512 low = _mm512_maskz_loadu_ps(first_lanes(left), q + d);
             const __m512 high =
                 left > 16 ? _mm512_maskz_loadu_ps(first_lanes(left - 16), q + d + 16) : _mm512_setzero_ps();
-            _mm512_store_si512(g->q[r / 16 * stretches + d / 32][r % 16], both_bf16(low, high));
+            _mm512_store_si512(g->q[r / 16 * g->stretches + d / 32][r % 16], both_bf16(low, high));
         }
 }
 
-static void end_group(const ct_set *set, float *out, size_t stride, size_t n, group *g)
+static void end_group(const ct_set *set, float *out, size_t stride, size_t n, const group *g)
 {
-    const size_t dims = dim_tiles(set);
     for (size_t r = 0; r < n; r++, out += stride) {
-        const __m512 sum = _mm512_set1_ps(_mm512_reduce_add_ps(_mm512_load_ps(g->sum[r])));
-        for (size_t d = 0; d < dims; d++) {
-            const __m512 o = _mm512_load_ps(g->o[r / 16 * dims + d][r % 16]);
-            _mm512_mask_storeu_ps(out + 16 * d, first_lanes(set->head_dim - 16 * d), _mm512_div_ps(o, sum));
+        const __m512 l = _mm512_set1_ps(g->o[r / 16 * g->dims + set->head_dim / 16][r % 16][set->head_dim % 16]);
+        for (size_t d = 0; 16 * d < set->head_dim; d++) {
+            const __m512 o = _mm512_load_ps(g->o[r / 16 * g->dims + d][r % 16]);
+            _mm512_mask_storeu_ps(out + 16 * d, first_lanes(set->head_dim - 16 * d), _mm512_div_ps(o, l));
         }
     }
 }
 
-static void attend_groups(const ct_set *set, const ct_set_rows *r, size_t row, size_t n, set_scratch *c)
+static void walk(const ct_set *set, group *g)
 {
-    const float unit = r->scale * LOG2_E;
-    const size_t groups = (n + ROWS - 1) / ROWS;
-    for (size_t i = 0; i < groups; i++)
-        begin_group(set, r->q + (row + i * ROWS) * r->stride, r->stride, n - i * ROWS < ROWS ? n - i * ROWS : ROWS,
-                    &c->groups[i]);
-    for (size_t key = 0; key < set->n_key; key += KEYS) {
-        const size_t n_key = set->n_key - key < KEYS ? set->n_key - key : KEYS, stretches = (n_key + 31) / 32;
-        for (size_t i = 0; i < groups; i++) {
-            take_scores(set, key, stretches, &c->groups[i], c);
-            float top[ROWS];
-            find_tops(n_key, &c->groups[i], c, top);
-            for (size_t j = 0; j < ROWS; j++)
-                take_row(set, unit, n_key, j, top[j], &c->groups[i], c);
-            take_values(set, key, stretches, &c->groups[i], c);
+    const size_t blocks = (set->n_key + KEYS - 1) / KEYS;
+    weighing w = { .g = g, .at = PIECES };
+    take_scores(set, 0, g, &w);
+    for (size_t r = 0; r < ROWS; r++)
+        raise_m(g, r);
+    for (size_t i = 0; i < blocks; i++) {
+        w = (weighing){ .g = g, .block = i };
+        if (i > 0)
+            take_values(set, i - 1, g, &w);
+        if (i + 1 < blocks)
+            take_scores(set, i + 1, g, &w);
+        weigh(&w, PIECES);
+        if (is_large(w.top)) {
+            weigh_again(set, i, g);
+            if (i + 1 < blocks)
+                take_scores(set, i + 1, g, &w);
         }
     }
-    for (size_t i = 0; i < groups; i++)
-        end_group(set, r->out + (row + i * ROWS) * r->stride, r->stride, n - i * ROWS < ROWS ? n - i * ROWS : ROWS,
-                  &c->groups[i]);
+    take_values(set, blocks - 1, g, &w);
 }
 
 static void set_attend(const ct_set *set, const ct_set_rows *r, void *scratch)
 {
-    set_scratch *c = scratch;
-    const size_t tiles = 2 * (dim_stretches(set) + dim_tiles(set));
-    size_t groups = (CT_ATTEND_SCRATCH - sizeof *c) / (tiles * sizeof(tile_f32));
-    groups = groups < GROUPS ? groups : GROUPS;
-    for (size_t i = 0; i < groups; i++) {
-        c->groups[i].q = (tile_pairs *)(void *)(c->room + i * tiles);
-        c->groups[i].o = c->room + i * tiles + 2 * dim_stretches(set);
-    }
+    group *g = scratch;
+    g->stretches = dim_stretches(set), g->dims = dim_tiles(set);
+    g->q = (tile_pairs *)(void *)g->room;
+    g->o = g->room + 2 * g->stretches;
+    g->unit = r->scale * LOG2_E;
+    const size_t n = 2 * g->stretches + g->dims;
+    for (size_t i = 0; i < 4; i++)
+        g->share[i] = (2 * i * ROWS / 2 + n) / (2 * n);
     tiles_begin();
-    for (size_t row = 0; row < r->n; row += groups * ROWS)
-        attend_groups(set, r, row, r->n - row < groups * ROWS ? r->n - row : groups * ROWS, c);
+    for (size_t row = 0; row < r->n; row += ROWS) {
+        const size_t left = r->n - row < ROWS ? r->n - row : ROWS;
+        begin_group(set, r->q + row * r->stride, r->stride, left, g);
+        walk(set, g);
+        end_group(set, r->out + row * r->stride, r->stride, left, g);
+    }
     tiles_end();
 }
 
@@ -274,7 +348,7 @@ static void set_attend(const ct_set *set, const ct_set_rows *r, void *scratch)
 static void put_key(const ct_set *set, size_t key, const float *k)
 {
     const size_t stretches = dim_stretches(set);
-    tile_pairs *to = (tile_pairs *)set->k + key / 16 * stretches;
+    tile_pairs *to = (tile_pairs *)set->k + (key / 32 * 2 + key % 2) * stretches;
     for (size_t s = 0; s < stretches; s++) {
         const size_t left = set->head_dim - 32 * s;
         _Alignas(64) uint32_t pairs[16];
@@ -283,18 +357,21 @@ static void put_key(const ct_set *set, size_t key, const float *k)
             left > 16 ? _mm512_maskz_loadu_ps(first_lanes(left - 16), k + 32 * s + 16) : _mm512_setzero_ps();
         _mm512_store_si512(pairs, both_bf16(low, high));
         for (size_t i = 0; i < 16; i++)
-            to[s][i][key % 16] = pairs[i];
+            to[s][i][key % 32 / 2] = pairs[i];
     }
 }
 
-/* Two keys' values in pairs; odd: of the second, NULL if there is none. */
+/* Two keys' values in pairs, and a one behind each; odd: of the second, NULL if there is none. */
 static void put_values(const ct_set *set, size_t key, const float *even, const float *odd)
 {
     tile_pairs *to = (tile_pairs *)set->v + key / 32 * dim_tiles(set);
-    for (size_t d = 0; d < set->head_dim; d += 16, to++) {
-        const __mmask16 live = first_lanes(set->head_dim - d);
-        const __m512 second = odd ? _mm512_maskz_loadu_ps(live, odd + d) : _mm512_setzero_ps();
-        _mm512_store_si512((*to)[key % 32 / 2], pairs_bf16(_mm512_maskz_loadu_ps(live, even + d), second));
+    for (size_t d = 0; d <= set->head_dim; d += 16, to++) {
+        const size_t left = set->head_dim - d;
+        const __mmask16 live = first_lanes(left), one = (__mmask16)(first_lanes(left + 1) & ~live);
+        const __m512 first = _mm512_mask_mov_ps(_mm512_maskz_loadu_ps(live, even + d), one, _mm512_set1_ps(1.0f));
+        const __m512 second = odd ? _mm512_mask_mov_ps(_mm512_maskz_loadu_ps(live, odd + d), one, _mm512_set1_ps(1.0f))
+                                  : _mm512_setzero_ps();
+        _mm512_store_si512((*to)[key % 32 / 2], pairs_bf16(first, second));
     }
 }
 
