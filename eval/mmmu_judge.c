@@ -50,8 +50,6 @@ static size_t last_choice(const ct_eval_item *item, const char *answer, const ch
         if (before)
             snprintf(letter, sizeof letter, "%s%c%s", before, (char)('A' + k), behind);
         const char *at = before ? ct_eval_last(answer, letter) : what ? ct_eval_last(answer, what) : NULL;
-        if (what && !*what)
-            at = answer + strlen(answer); /* an empty text is everywhere, last at the end */
         free(what);
         if (at && (!last || at > last)) {
             last = at;

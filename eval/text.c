@@ -116,8 +116,8 @@ char *ct_eval_replaced(const char *text, const char *what, const char *by)
 
 const char *ct_eval_last(const char *text, const char *what)
 {
-    const char *last = NULL;
-    for (const char *at = strstr(text, what); at; at = strstr(at + 1, what))
+    const char *last = *what ? NULL : text + strlen(text);
+    for (const char *at = *what ? strstr(text, what) : NULL; at; at = strstr(at + 1, what))
         last = at;
     return last;
 }

@@ -17,7 +17,7 @@ char *ct_eval_trimmed(const char *text);
 char *ct_eval_collapsed(const char *text);
 /* Every `what` replaced, from left to right. */
 char *ct_eval_replaced(const char *text, const char *what, const char *by);
-/* The last place; NULL: none. */
+/* The last place; NULL: none. That of an empty text is the end. */
 const char *ct_eval_last(const char *text, const char *what);
 
 #endif

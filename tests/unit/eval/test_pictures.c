@@ -14,6 +14,7 @@
 #include "eval/answer.h"
 #include "eval/mmmu.h"
 #include "eval/task.h"
+#include "eval/text.h"
 #include "eval/vqa.h"
 
 static char folder[] = "/tmp/carat-pictures-XXXXXX";
@@ -401,6 +402,9 @@ static void judge_mmmu(const char *answer, size_t n, const char *targets, const 
 static void test_mmmus_answers(void **state)
 {
     (void)state;
+    assert_string_equal(ct_eval_last("a bab", "b"), "b");
+    assert_string_equal(ct_eval_last("ab", ""), ""); /* an option may be empty */
+    assert_null(ct_eval_last("", "a"));
     judge_mmmu("B", 3, "[\"B\"]", "B", 1);
     judge_mmmu("B.", 3, "[\"B\"]", "B", 1);
     judge_mmmu("(A) or rather (C).", 3, "[\"A\"]", "C", 0);
