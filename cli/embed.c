@@ -248,6 +248,7 @@ static int embed_texts_of(embed *b, const char *model)
               embed_out_open(&b->out, opt.out, &err) && open_engine(b, model, &err) &&
               carat_queue_open(&b->queue, &err);
     if (ok) {
+        b->out.n_dims = opt.dims ? (size_t)opt.dims : carat_engine_info(b->e)->hidden; /* where there is no text, too */
         cli_signals(CLI_SIGNALS_NOTED);
         ok = embed_all(b, &err);
     }

@@ -69,6 +69,14 @@ class Embed(Folder):
         self.refused("embed", MODEL, "a", "-o", self.path("x.txt"), says=".jsonl, .npy or .f32")
         self.assertEqual(sorted(os.listdir(self.dir.name)), ["x.f32", "x.jsonl", "x.npy"])
 
+    def test_no_text_is_no_row_of_so_many_numbers(self):
+        out = self.path("x.npy")
+        for options, dims in (((), 64), (("--dims", "32"), 32)):
+            self.ok("embed", MODEL, "-f", self.path("t.txt", b""), "-o", out, "-q", *options)
+            with open(out, "rb") as f:
+                data = f.read()
+            self.assertEqual((eval(data[10:])["shape"], len(data)), ((0, dims), 128))
+
     def test_what_fails_leaves_no_file(self):
         bad = b'{"text": "a"}\n{"text": 7}\n'
         self.refused("embed", MODEL, "--jsonl", "-", "-o", self.path("x.npy"), stdin=bad, says=["stdin:2", "'text' is an integer"])
