@@ -45,6 +45,10 @@ ct_eval_verdict ct_eval_ifeval_check(const char *id, const json_t *args, const c
 /* What an instruction lacks; NULL: nothing. "": it is unknown. */
 const char *ct_eval_ifeval_lacks(const char *id, const json_t *args);
 
+/* ---- ifeval_json.c ---- */
+
+bool ct_eval_is_python_json(const char *text);
+
 /* ---- ifeval_words.c ---- */
 
 size_t ct_eval_count_words(const char *text); /* runs of letters, digits and "_" */

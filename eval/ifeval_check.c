@@ -378,96 +378,7 @@ static ct_eval_verdict check_title(const json_t *args, const char *text)
     return CT_EVAL_NOT_FOLLOWED;
 }
 
-/* ---- JSON, as Python reads it ---- */
-
-#define MOST_DEPTH 900
-
-static bool json_value(const char **at, int depth);
-
-static void json_space(const char **at)
-{
-    *at += strspn(*at, " \t\n\r");
-}
-
-static bool json_text(const char **at)
-{
-    const char *s = *at + 1;
-    for (; *s && *s != '"'; s++) {
-        if ((unsigned char)*s < 0x20)
-            return false;
-        if (*s != '\\')
-            continue;
-        s++;
-        if (!*s || !strchr("\"\\/bfnrtu", *s) || (*s == 'u' && strspn(s + 1, "0123456789abcdefABCDEF") < 4))
-            return false;
-    }
-    *at = s + 1;
-    return *s == '"';
-}
-
-static bool json_word(const char **at)
-{
-    static const char *const words[] = { "null", "true", "false", "NaN", "Infinity", "-Infinity" };
-    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
-        if (strncmp(*at, words[i], strlen(words[i])) == 0) {
-            *at += strlen(words[i]);
-            return true;
-        }
-    const char *s = *at + (**at == '-');
-    const size_t n = strspn(s, "0123456789");
-    if (!n)
-        return false;
-    s += *s == '0' ? 1 : n;
-    size_t more = *s == '.' ? strspn(s + 1, "0123456789") : 0;
-    s += more ? more + 1 : 0;
-    if (*s == 'e' || *s == 'E') {
-        const char *e = s + 1 + (s[1] == '+' || s[1] == '-');
-        more = strspn(e, "0123456789");
-        s = more ? e + more : s;
-    }
-    *at = s;
-    return true;
-}
-
-static bool json_list(const char **at, char end, int depth)
-{
-    ++*at;
-    json_space(at);
-    if (**at == end) {
-        ++*at;
-        return true;
-    }
-    for (;;) {
-        if (end == '}') {
-            if (**at != '"' || !json_text(at))
-                return false;
-            json_space(at);
-            if (*(*at)++ != ':')
-                return false;
-            json_space(at);
-        }
-        if (!json_value(at, depth + 1))
-            return false;
-        json_space(at);
-        const char c = **at;
-        if (c != ',' && c != end)
-            return false;
-        ++*at;
-        if (c == end)
-            return true;
-        json_space(at);
-    }
-}
-
-static bool json_value(const char **at, int depth)
-{
-    if (depth > MOST_DEPTH)
-        return false;
-    return **at == '"'   ? json_text(at)
-           : **at == '{' ? json_list(at, '}', depth)
-           : **at == '[' ? json_list(at, ']', depth)
-                         : json_word(at);
-}
+/* ---- JSON, combinations, beginnings and ends ---- */
 
 static ct_eval_verdict check_json(const json_t *args, const char *text)
 {
@@ -484,18 +395,12 @@ static ct_eval_verdict check_json(const json_t *args, const char *text)
     if (len >= 3 && strcmp(at + len - 3, "```") == 0)
         len -= 3;
     char *inner = strndup(at, len), *whole = inner ? ct_eval_trimmed(inner) : NULL;
-    const char *read = whole;
-    const bool is = whole && json_value(&read, 0);
-    if (is)
-        json_space(&read);
-    const ct_eval_verdict v = whole ? YES(is && !*read) : CT_EVAL_NOT_JUDGED;
+    const ct_eval_verdict v = whole ? YES(ct_eval_is_python_json(whole)) : CT_EVAL_NOT_JUDGED;
     free(s);
     free(inner);
     free(whole);
     return v;
 }
-
-/* ---- combinations, beginnings and ends ---- */
 
 static ct_eval_verdict check_two(const json_t *args, const char *text)
 {
