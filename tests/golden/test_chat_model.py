@@ -28,7 +28,7 @@ def batch(bodies):
         with open(d + "/in", "w", encoding="utf-8") as f:
             for key, body in bodies.items():
                 f.write(json.dumps({"custom_id": key, "method": "POST", "url": "/v1/chat/completions", "body": body}) + "\n")
-        r = subprocess.run([CARAT, "run", MODEL, "--batch", d + "/in", "-o", d + "/out", "--quiet"], capture_output=True)
+        r = subprocess.run([CARAT, "run", MODEL, "-t", "1", "--batch", d + "/in", "-o", d + "/out", "--quiet"], capture_output=True)
         assert r.returncode == 0, r.stderr
         with open(d + "/out", encoding="utf-8") as f:
             replies = {o["custom_id"]: o["response"]["body"] for o in map(json.loads, f)}

@@ -53,7 +53,7 @@ class Lora(unittest.TestCase):
     def setUpClass(cls):
         cls.folder = tempfile.TemporaryDirectory()
         given = ["--lora", "gguf=%s=0" % ADAPTER, "--lora", "peft=%s=0" % write_peft(cls.folder.name + "/peft")]
-        cls.server = Server("--exact", "-t", "2", "-c", "1024", *given, model=MODEL)
+        cls.server = Server("--exact", "-t", "1", "-c", "1024", *given, model=MODEL)
         cls.cases = {c["id"]: c for c in lines("chat", "calls.jsonl")}
         cls.answers = {a["id"]: a for a in lines("models", "chat-270m", "answers.jsonl")}
 
@@ -88,7 +88,7 @@ class Lora(unittest.TestCase):
             self.assertEqual(*both)
 
     def test_scale_0_is_the_base(self):
-        plain = Server("--exact", "-t", "2", "-c", "1024", model=MODEL)
+        plain = Server("--exact", "-t", "1", "-c", "1024", model=MODEL)
         try:
             for key in list(self.cases)[::20]:
                 expected = self.ask(key, None, plain, n=12, n_probs=3)["completion_probabilities"]
@@ -101,7 +101,7 @@ class Lora(unittest.TestCase):
         """In the fast arithmetic: each the bits of alone."""
         choices = [[{"id": 0, "scale": 1}], [{"id": 1, "scale": 0.5}], [{"id": 0, "scale": 1}, {"id": 1, "scale": -0.25}], []]
         keys = list(self.cases)[:16]
-        s = Server("-t", "2", "-c", "1024", "--prefix-cache", "none", "--lora", "gguf=%s=0" % ADAPTER, "--lora", "peft=%s/peft=0" % self.folder.name,
+        s = Server("-t", "1", "-c", "1024", "--prefix-cache", "none", "--lora", "gguf=%s=0" % ADAPTER, "--lora", "peft=%s/peft=0" % self.folder.name,
                    model=MODEL)
         try:
             ask = lambda i: self.ask(keys[i], choices[i % 4], s, n=16, n_probs=2)["completion_probabilities"]
