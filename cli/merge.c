@@ -91,7 +91,8 @@ const cli_command cli_merge = {
     .usage = "MODEL ADAPTER -o FILE [options]",
     .summary = "write a model with a LoRA adapter in its weights",
     .text =
-        "Adds a LoRA adapter (a GGUF file, or a folder of PEFT's) to the weights of a Gemma 3 (a GGUF file) and writes\n"
+        "Adds a LoRA adapter (a GGUF file, or a folder of PEFT's) to the weights of a Gemma 3 (a GGUF file) and "
+        "writes\n"
         "the sum as a new file.\n"
         "Matrices that the adapter changes become Q8_0 where they are quantised: to round them to fewer bits again\n"
         "would lose what was added. Everything else is copied.\n\n"

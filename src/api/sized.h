@@ -51,7 +51,7 @@
     X(carat_request_state, n_encoded, started)                                                                         \
     X(carat_merge_options, progress_arg, progress_arg)                                                                 \
     X(carat_merge_result, rank, rank)                                                                                  \
-    X(carat_quantize_options, progress_arg, mmproj)                                                              \
+    X(carat_quantize_options, progress_arg, mmproj)                                                                    \
     X(carat_quantize_result, bytes_out, bytes_out)
 
 typedef struct ct_sized {

@@ -49,7 +49,7 @@ static inline size_t ct_acts_s_offset(size_t cols)
 }
 size_t ct_acts_stride(ct_acts_form form, size_t cols); /* in kernels.c; includes a pad against cache aliasing */
 
-const char *ct_acts_name(ct_acts_form form);           /* "grid" */
+const char *ct_acts_name(ct_acts_form form); /* "grid" */
 
 /* ---- y = W x ---- */
 
