@@ -8,9 +8,10 @@
 static bool check_token(const ct_step_limits *l, const ct_step_span *s, size_t j, carat_err *err)
 {
     const ct_step_input *in = &s->tokens[j];
-    if (!in->is_soft && (in->id < 0 || (size_t)in->id >= l->n_vocab))
+    const bool is_read = s->first_layer == 0; /* later layers have the tokens from the one before */
+    if (is_read && !in->is_soft && (in->id < 0 || (size_t)in->id >= l->n_vocab))
         return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "token id %d, expected 0 to %zu", in->id, l->n_vocab - 1);
-    if (in->is_soft && (in->slot >= l->n_slots || in->index >= l->n_soft))
+    if (is_read && in->is_soft && (in->slot >= l->n_slots || in->index >= l->n_soft))
         return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "soft token %u of image slot %u, there are %zu of %zu",
                        in->index, in->slot, l->n_soft, l->n_slots);
     if (in->sees_ahead > s->n - 1 - j)
