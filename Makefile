@@ -40,7 +40,7 @@ demo: all model  ## install, build, fetch the model and show the main jobs
 test: all model  ## every test: check, the golden files and the real model
 	@CARAT_TEST_MODEL=$(abspath $(MODEL)) CARAT_TEST_CHAT_MODEL=$(abspath $(CHAT_MODEL)) scripts/test.sh $(BUILD) --no-suite oom --no-suite embed
 
-check: all  ## the tests that need no download, in under a minute; K=kernel or T=name narrows them
+check: all  ## the tests that need no download, in a minute or two; K=kernel or T=name narrows them
 	@CARAT_TEST_KERNEL='$(K)' scripts/test.sh $(BUILD) $(if $(K)$(T),--match '$(if $(K),kernels,$(T))') --suite check \
 	    --num-processes $$(($$(nproc) + 2)) # some tests wait for clocks and terminals
 
