@@ -36,7 +36,8 @@ bool cli_find_model(const char *name, char **path, carat_err *err);
 bool cli_spares_inputs(const char *out, const char *model, const char *text, carat_err *err);
 /* The engine's settings from the options. vision: what the command needs of it; --no-vision wins. */
 carat_options cli_engine_options(carat_vision_use vision);
-/* Can the file that --chat-template names be read? cli_engine_options cannot say it, who opens an engine by cli_try_engine is told. */
+/* Can the file that --chat-template names be read? For callers of cli_engine_options, which reports no error; cli_try_engine
+ * checks it itself. */
 bool cli_template_is_readable(carat_err *err);
 /* name: as of cli_find_model. */
 bool cli_try_engine(const char *name, carat_vision_use vision, carat_engine **out, carat_err *err);

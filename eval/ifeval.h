@@ -6,7 +6,7 @@
  * asterisks, or several of these. A prompt is followed where all of its instructions are.
  *
  * The authors' program asks others of two things, which are statistics learnt from texts: which language it is (langdetect) and where a
- * sentence ends (NLTK's Punkt). Here the first is told by scripts, English by its most common words, the second where whatever an
+ * sentence ends (NLTK's Punkt). Here the first is recognised by scripts, English by its most common words, the second where whatever an
  * abbreviation may be makes no difference. What is not certain so is not judged: such instructions, and the prompts that have them, are
  * left out of the figures and counted. So is what its program draws by chance (a letter that is none).
  *

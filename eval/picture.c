@@ -78,7 +78,7 @@ bool ct_eval_picture_named(const char *name, ct_eval_picture *out, carat_err *er
     return out->name || no_memory(err);
 }
 
-/* Base64 as it stands in the row; it is decoded when it is shown, but its alphabet is looked at now. */
+/* Base64 as it stands in the row; it is decoded when it is shown; its alphabet is checked here. */
 static bool with_data(const char *text, ct_eval_picture *out, carat_err *err)
 {
     static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_=";

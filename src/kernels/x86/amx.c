@@ -21,4 +21,5 @@ void INSTALL(ct_kernels *k)
     AMX_NAME(attend)(k);
     AMX_NAME(set)(k);
     k->mul_peak[CT_ACTS_BF16] = k->mul_peak[CT_ACTS_GRID] = k->set_peak[CT_ACTS_BF16] = PEAK;
+    k->attend_peak[CT_KV_Q8_0] = PEAK; /* of scores; values are multiplied in bytes */
 }
