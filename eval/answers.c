@@ -64,6 +64,7 @@ static bool make(void *arg, size_t i, ct_eval_ask *ask, carat_err *err)
     const bool is_chat = r->job->is_chat;
     ask->is_chat = is_chat;
     ask->settings = &r->settings;
+    ask->messages = is_chat ? item->messages : NULL;
     ask->functions = json_array_size(item->functions) ? item->functions : NULL;
     ask->text = ct_eval_task_text(r->job->task, item, is_chat && item->chat ? item->chat : item->contexts[0], err);
     return ask->text && show(r->job->task, item, ask, err);

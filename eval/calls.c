@@ -106,8 +106,26 @@ static bool call_is(const json_t *expected, const json_t *call)
     return false;
 }
 
+/* Are there calls, and all of them to be read? As the authors decode them: one whose arguments are no JSON makes all of them text. */
+static bool are_calls(const json_t *calls)
+{
+    size_t i;
+    json_t *call;
+    json_array_foreach(calls, i, call) {
+        const json_t *arguments = json_object_get(call, "arguments");
+        if (!arguments || json_is_null(arguments))
+            return false;
+    }
+    return json_array_size(calls);
+}
+
 double ct_eval_calls_right(const json_t *expected, const json_t *calls, const char **how)
 {
+    if (json_is_true(expected) || !json_array_size(expected)) {
+        const bool are = are_calls(calls), is_right = are == json_is_true(expected);
+        *how = is_right ? "right" : are ? "a call" : "no call";
+        return is_right;
+    }
     const size_t n = json_array_size(expected);
     bool used[MOST_CALLS] = { false };
     *how = json_array_size(calls) == n ? "another call"

@@ -12,9 +12,13 @@
 
 #define MOST_DEPTH 32
 
-static const char *const categories[] = { "simple_python", "multiple",        "parallel",      "parallel_multiple",
-                                          "live_simple",   "live_multiple",   "live_parallel", "live_parallel_multiple",
-                                          "irrelevance",   "live_irrelevance" };
+static const char *const categories[] = {
+    "simple_python", "multiple",         "parallel",      "parallel_multiple",
+    "live_simple",   "live_multiple",    "live_parallel", "live_parallel_multiple",
+    "irrelevance",   "live_irrelevance", "live_relevance"
+};
+
+typedef enum { THESE, NONE, ANY } wanted; /* calls */
 
 /* "BFCL_v4_multiple" to "multiple"; NULL: it is no such name. */
 static const char *category_of(const char *name)
@@ -103,51 +107,76 @@ static json_t *expected_of(const json_t *truth)
 
 /* ---- rows ---- */
 
-/* The texts of the one turn that there is: what a system says first, then the user. */
-static char *question_of(const json_t *row)
+/* The messages of the one turn that there is, as {"role", "content"}; NULL: there are others, or the last is no user's. */
+static json_t *messages_of(const json_t *row)
 {
     size_t i;
     json_t *message;
-    ct_buf b;
-    ct_buf_init(&b, 4 << 20);
     const json_t *turns = json_object_get(row, "question"), *turn = json_array_get(turns, 0);
-    bool ok = json_array_size(turns) == 1 && json_array_size(turn) > 0;
+    json_t *all = json_array_size(turns) == 1 && json_array_size(turn) ? json_array() : NULL;
     json_array_foreach(turn, i, message) {
-        const char *role = json_string_value(json_object_get(message, "role"));
-        const char *text = json_string_value(json_object_get(message, "content"));
+        static const char *const roles[] = { "system", "assistant", "user" };
         const bool is_last = i + 1 == json_array_size(turn);
-        ok = ok && role && text && strcmp(role, is_last ? "user" : "system") == 0;
-        if (ok && i)
-            ct_buf_str(&b, "\n\n");
-        if (ok)
-            ct_buf_str(&b, text);
+        const char *role = json_string_value(json_object_get(message, "role"));
+        json_t *text = json_object_get(message, "content");
+        size_t k = is_last ? 2 : 0;
+        while (k < 3 && (!role || strcmp(role, roles[k]) != 0))
+            k++;
+        if (k == 3 || !json_is_string(text) ||
+            json_array_append_new(all, json_pack("{s:s, s:O}", "role", role, "content", text)) != 0) {
+            json_decref(all);
+            return NULL;
+        }
     }
-    char *s = ok && b.len ? ct_buf_take(&b) : NULL;
-    ct_buf_deinit(&b);
-    return s;
+    return all;
 }
 
-static bool read_row(const json_t *row, const json_t *answers, bool wants_none, ct_eval_item *item, carat_err *err)
+/* What a system says stands in front of the user's text, as Gemma's template has it; only a longer conversation stays one. */
+static bool read_question(const json_t *row, ct_eval_item *item)
+{
+    size_t i;
+    json_t *message, *messages = messages_of(row);
+    const size_t n = json_array_size(messages);
+    ct_buf b;
+    ct_buf_init(&b, 4 << 20);
+    bool is_long = false;
+    json_array_foreach(messages, i, message) {
+        is_long |= i + 1 < n && strcmp(ct_eval_text_of(message, "role", ""), "system") != 0;
+    }
+    json_array_foreach(messages, i, message) {
+        if (i)
+            ct_buf_str(&b, "\n\n");
+        ct_buf_str(&b, ct_eval_text_of(message, "content", ""));
+    }
+    item->contexts = calloc(1, sizeof *item->contexts);
+    char *text = b.len ? ct_buf_take(&b) : NULL;
+    ct_buf_deinit(&b);
+    if (item->contexts && text)
+        item->contexts[item->n_contexts++] = text;
+    else
+        free(text);
+    if (is_long)
+        item->messages = json_incref(messages);
+    json_decref(messages);
+    return item->n_contexts;
+}
+
+static bool read_row(const json_t *row, const json_t *answers, wanted wants, ct_eval_item *item, carat_err *err)
 {
     const char *id = json_string_value(json_object_get(row, "id"));
     const json_t *truth = id ? json_object_get(answers, id) : NULL;
     item->id = id ? strdup(id) : NULL;
-    item->contexts = calloc(1, sizeof *item->contexts);
-    char *question = question_of(row);
-    if (item->contexts && question)
-        item->contexts[item->n_contexts++] = question;
-    else
-        free(question);
+    const bool has_question = read_question(row, item);
     item->functions = tools_of(json_object_get(row, "function"));
-    item->calls = expected_of(truth);
-    if (!id || !item->n_contexts)
+    item->calls = wants == ANY ? json_true() : expected_of(truth);
+    if (!id || !has_question)
         return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE,
-                       "'id' is missing, or 'question' is not one turn of a system's and a user's text");
+                       "'id' is missing, or 'question' is not one turn of texts, the last of which is a user's");
     const json_t *functions = json_object_get(row, "function");
     const size_t n = json_array_size(functions); /* none: only where none is to be called */
-    if (!json_is_array(functions) || (!n && !wants_none) || json_array_size(item->functions) != n)
+    if (!json_is_array(functions) || (!n && wants != NONE) || json_array_size(item->functions) != n)
         return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "'function': no functions, or one without a name");
-    return wants_none || json_array_size(item->calls) ||
+    return wants != THESE || json_array_size(item->calls) ||
            ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "'%s' has no ground_truth beside it", id);
 }
 
@@ -180,13 +209,13 @@ static bool read_answers(const char *path, json_t **out, carat_err *err)
 static bool read_file(ct_eval_task *t, const ct_eval_file *f, carat_err *err)
 {
     const char *category = category_of(f->name);
-    const bool wants_none = strstr(category, "irrelevance") != NULL;
+    const wanted wants = strstr(category, "irrelevance") ? NONE : strstr(category, "relevance") ? ANY : THESE;
     const ct_eval_form lines = { 0 };
     json_t *rows, *row, *answers = NULL;
     size_t i, group;
     if (!ct_eval_rows_read(f->path, &lines, 0, &rows, err))
         return false;
-    bool ok = (wants_none || read_answers(f->path, &answers, err)) && ct_eval_task_group(t, category, &group, err);
+    bool ok = (wants != THESE || read_answers(f->path, &answers, err)) && ct_eval_task_group(t, category, &group, err);
     const size_t n = json_array_size(rows);
     ct_eval_item *all = ok && n ? realloc(t->items, (t->n + n) * sizeof *all) : NULL;
     if (all)
@@ -196,7 +225,7 @@ static bool read_file(ct_eval_task *t, const ct_eval_file *f, carat_err *err)
         if (!ok)
             break;
         t->items[t->n] = (ct_eval_item){ .group = group };
-        ok = read_row(row, answers, wants_none, &t->items[t->n++], err) ||
+        ok = read_row(row, answers, wants, &t->items[t->n++], err) ||
              ct_fail_in(err, "%s:%lld", f->path, (long long)json_integer_value(json_object_get(row, CT_EVAL_LINE)));
     }
     json_decref(answers);

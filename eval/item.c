@@ -453,6 +453,7 @@ void ct_eval_item_free(ct_eval_item *item)
     free(item->program);
     free(item->chat_program);
     json_decref(item->targets);
+    json_decref(item->messages);
     json_decref(item->functions);
     json_decref(item->calls);
     json_decref(item->rules);

@@ -55,6 +55,26 @@ static void pieces_of(const ct_eval_ask *ask, carat_picture *const *pictures, ca
         c[(*n)++] = (carat_content){ .struct_size = sizeof *c, .text = ask->text + at };
 }
 
+static bool prompt_of_messages(run *r, const json_t *messages, const carat_prompt_options *o, carat_prompt **out,
+                               carat_err *err)
+{
+    size_t i;
+    json_t *one;
+    const size_t n = json_array_size(messages);
+    carat_message *all = calloc(n, sizeof *all);
+    json_array_foreach(messages, i, one) {
+        if (all)
+            all[i] = (carat_message){ .struct_size = sizeof *all,
+                                      .role = json_string_value(json_object_get(one, "role")),
+                                      .text = json_string_value(json_object_get(one, "content")),
+                                      .text_len = json_string_length(json_object_get(one, "content")) };
+    }
+    const bool ok = all ? carat_prompt_chat(r->m->e, all, n, o, out, err)
+                        : ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for %zu messages", n);
+    free(all);
+    return ok;
+}
+
 static bool prompt_of(run *r, size_t i, const carat_content *content, size_t n, carat_prompt **out, carat_err *err)
 {
     const ct_eval_ask *ask = &r->asked[i];
@@ -64,6 +84,8 @@ static bool prompt_of(run *r, size_t i, const carat_content *content, size_t n, 
     if (ask->functions && !ct_eval_functions_open(ask->functions, &r->tools[i], err))
         return false;
     o.tools = r->tools[i];
+    if (ask->messages)
+        return prompt_of_messages(r, ask->messages, &o, out, err);
     carat_message message = { .struct_size = sizeof message, .role = "user" };
     if (ask->n_shown) {
         message.content = content;

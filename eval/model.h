@@ -24,6 +24,7 @@ typedef struct ct_eval_ask {
     size_t n_choices;
     ct_eval_shown *shown; /* [n_shown] taken: pictures, by their places in the text */
     size_t n_shown;
+    const json_t *messages; /* [{"role", "content"}] of a chat, instead of text as a user's; borrowed; NULL: that */
     const ct_eval_settings *settings; /* of an answer; borrowed */
     const json_t
         *functions; /* that a chat may call, as OpenAI's "tools"; borrowed until the next call of make; NULL: none */

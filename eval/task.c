@@ -160,6 +160,8 @@ static uint64_t hash_item(uint64_t h, const ct_eval_item *item, bool is_generate
     h = hash_json(h, item->targets);
     for (size_t k = 0; k < item->n_pictures; k++)
         h = hash_text(h, item->pictures[k].name ? item->pictures[k].name : item->pictures[k].data);
+    if (item->messages)
+        h = hash_json(h, item->messages);
     h = hash_json(h, item->functions);
     h = hash_json(h, item->calls);
     return item->rules ? hash_json(h, item->rules) : h;

@@ -88,7 +88,10 @@ static json_t *answer_request(const ct_eval_ask *ask, const char *name)
 {
     const json_int_t most = (json_int_t)ask->settings->max_tokens;
     json_t *o;
-    if (ask->is_chat)
+    if (ask->messages)
+        o = json_pack("{s:s, s:O, s:I, s:i}", "model", name, "messages", ask->messages, "max_tokens", most,
+                      "temperature", 0);
+    else if (ask->is_chat)
         o = json_pack("{s:s, s:[{s:s, s:o}], s:I, s:i}", "model", name, "messages", "role", "user", "content",
                       content_of(ask), "max_tokens", most, "temperature", 0);
     else
@@ -234,7 +237,8 @@ static bool take_answer(const ct_eval_ask *ask, const json_t *whole, const json_
                                   .len = len,
                                   .n_tokens = n > 0 ? (size_t)n : 0,
                                   .is_cut = finish && strcmp(finish, "length") == 0,
-                                  .calls = ask->functions ? calls_of(message) : NULL };
+                                  .calls = ask->functions || json_object_get(message, "tool_calls") ? calls_of(message)
+                                                                                                    : NULL };
     const bool ok = answer ? work->take(work->arg, i, &reply, err)
                            : ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for an answer");
     json_decref(reply.calls);

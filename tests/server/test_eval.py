@@ -30,7 +30,7 @@ class Fake(http.server.BaseHTTPRequestHandler):
     """Answers what its server's list says, in turn; the last one again and again."""
 
     def do_POST(self):
-        self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.bodies.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
         self.server.asked.append((self.path, self.headers.get("Authorization")))
         status, body = self.server.answers.pop(0) if len(self.server.answers) > 1 else self.server.answers[0]
         self.send_response(status)
@@ -65,7 +65,7 @@ class Url(unittest.TestCase):
 
     def fake(self, *answers):
         s = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Fake)
-        s.answers, s.asked = list(answers), []
+        s.answers, s.asked, s.bodies = list(answers), [], []
         threading.Thread(target=s.serve_forever, daemon=True).start()
         self.addCleanup(s.server_close)
         self.addCleanup(s.shutdown)
@@ -88,6 +88,10 @@ class Url(unittest.TestCase):
                 args = "--data", text, "--form", form
                 here, there = self.rows("bigbench-text", TINY, "-t", "1", *args), self.rows("bigbench-text", name, "--url", url, *args)
                 self.assertEqual([r["answer"].strip() for r in here[1]], [r["answer"].strip() for r in there[1]])
+            talk = self.path("BFCL_v4_live_irrelevance.json", json.dumps({"id": "i", "question": [[
+                {"role": "user", "content": "A"}, {"role": "assistant", "content": "B"}, {"role": "user", "content": "C"}]], "function": []}))
+            here, there = self.rows("bfcl", TINY, "-t", "1", "--data", talk, "--form", "chat"), self.rows("bfcl", name, "--url", url, "--data", talk)
+            self.assertEqual([r["answer"].strip() for r in here[1]], [r["answer"].strip() for r in there[1]])
             there = self.rows("niah", name, "--url", url, "--tokenizer", TINY, "--length", "512", "--limit", "2")[1]
             here = self.rows("niah", TINY, "-t", "1", "--length", "512", "--limit", "2", "--form", "chat")[1]
             self.assertEqual([r["answer"].strip() for r in here], [r["answer"].strip() for r in there])
@@ -130,6 +134,25 @@ class Url(unittest.TestCase):
         _, url = self.fake((200, b'{"choices": [{"message": {"content": null}, "finish_reason": "stop"}]}'))
         r, rows = self.rows("bigbench-text", "m", "--url", url, "--data", data)
         self.assertEqual((r["score"]["right"], rows[0]["answer"]), (0, ""))
+
+    def test_conversations_and_questions_without_functions(self):
+        said = [("user", "A"), ("user", "B"), ("assistant", "C"), ("user", "D")]
+        rows = [[("system", "S"), ("user", "A")], said]
+        data = self.path("BFCL_v4_live_irrelevance.json", "".join(json.dumps({
+            "id": str(i), "question": [[{"role": r, "content": c} for r, c in row]], "function": []}) + "\n" for i, row in enumerate(rows)))
+        call = {"message": {"content": None, "tool_calls": [{"function": {"name": "f", "arguments": "{}"}}]}}
+        broken = {"message": {"content": None, "tool_calls": [{"function": {"name": "f", "arguments": "{"}}]}}
+        for choice, right in ((call, 0), (broken, 2), ({"message": {"content": "x"}}, 2)):
+            s, url = self.fake((200, json.dumps({"choices": [choice]}).encode()))
+            r, _ = self.rows("bfcl", "m", "--url", url, "--data", data)
+            self.assertEqual(r["score"]["right"], right)
+            bodies = sorted(s.bodies, key=lambda b: len(b["messages"]))
+            self.assertEqual([[(m["role"], m["content"]) for m in b["messages"]] for b in bodies], [[("user", "S\n\nA")], said])
+            self.assertFalse(any("tools" in b for b in bodies))
+        data = self.path("BFCL_v4_live_relevance.json", json.dumps({"id": "r", "question": [[{"role": "user", "content": "A"}]], "function": [{"name": "f"}]}))
+        for choice, right in ((call, 1), (broken, 0), ({"message": {"content": "x"}}, 0)):
+            s, url = self.fake((200, json.dumps({"choices": [choice]}).encode()))
+            self.assertEqual(self.rows("bfcl", "m", "--url", url, "--data", data)[0]["score"]["right"], right)
 
     def test_nonsense_is_named(self):
         data = self.path("t.json", json.dumps({"examples": [{"input": "i", "target": "x"}]}))

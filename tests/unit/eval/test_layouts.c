@@ -283,12 +283,22 @@ static void test_bfcl(void **state)
         "{\"id\": \"i_0\", \"question\": [[{\"role\": \"user\", \"content\": \"Hm?\"}]], \"function\": "
         "[{\"name\": \"f\", \"parameters\": {\"type\": \"dict\", \"properties\": {}}}]}\n"
         "{\"id\": \"i_1\", \"question\": [[{\"role\": \"user\", \"content\": \"Hm?\"}]], \"function\": []}\n");
+    put("bfcl/BFCL_v4_live_irrelevance.json",
+        "{\"id\": \"l_0\", \"question\": [[{\"role\": \"user\", \"content\": \"A\"}, {\"role\": \"assistant\", "
+        "\"content\": "
+        "\"B\"}, {\"role\": \"user\", \"content\": \"C\"}]], \"function\": []}\n");
+    put("bfcl/BFCL_v4_live_relevance.json",
+        "{\"id\": \"r_0\", \"question\": [[{\"role\": \"user\", \"content\": \"Hm?\"}]], \"function\": "
+        "[{\"name\": \"f\", \"parameters\": {\"type\": \"dict\", \"properties\": {}}}]}\n");
     put("bfcl/BFCL_v4_simple_java.json", "{}\n");
     ct_eval_source s = { .data = sub("bfcl") };
     open_task(&t, "bfcl", &s);
-    assert_true(t.n == 3 && t.n_groups == 2);
+    assert_true(t.n == 5 && t.n_groups == 4);
     assert_true(json_is_array(t.items[1].functions) && json_array_size(t.items[1].functions) == 0);
-    const ct_eval_item *i = &t.items[2];
+    assert_string_equal(t.items[2].contexts[0], "A\n\nB\n\nC"); /* a conversation */
+    assert_int_equal(json_array_size(t.items[2].messages), 3);
+    assert_true(!t.items[0].messages && json_is_true(t.items[3].calls) && !json_array_size(t.items[2].calls));
+    const ct_eval_item *i = &t.items[4];
     assert_string_equal(i->contexts[0], "S.\n\nArea?");
     char *tools = ct_json_dump(i->functions, JSON_COMPACT | JSON_SORT_KEYS);
     assert_string_equal(
