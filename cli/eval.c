@@ -42,6 +42,8 @@ static const cli_option task_options[] = {
       "how a generated answer is asked for: as a user's message by the model's template, or as bare text; auto: a chat of tuned models",
       .deflt = "auto", .words = forms },
     { 0, "url", NULL, CLI_TEXT, &opt.url, "URL", "ask a server of OpenAI's protocol, http://HOST:PORT/v1, instead of a model here; MODEL is its name there" },
+    { 0, "timeout", NULL, CLI_INT, &opt.timeout, "SECONDS", "how long a server may take for an answer, which comes as a whole (--url)",
+      .otherwise = "600", .min = 1, .max = 86400 },
     { 0, "tokenizer", NULL, CLI_TEXT, &opt.tokenizer, "MODEL", "whose tokens --length counts where a server is asked" },
 };
 static const cli_option options[] = {

@@ -11,7 +11,7 @@
 typedef struct eval_options {
     const char *text, *reference, *save_reference, *out;
     const char *data, *shots_data, *images, *url, *tokenizer;
-    int64_t window, stride, limit, shots, seed, length;
+    int64_t window, stride, limit, shots, seed, length, timeout;
     int protocol; /* ct_eval_protocol */
     int form;     /* EVAL_FORM_ */
     bool json;
@@ -22,7 +22,7 @@ enum { EVAL_FORM_AUTO, EVAL_FORM_CHAT, EVAL_FORM_BARE };
 /* Are there options that a text has no use for? Then that is said. */
 bool eval_has_items(void);
 #define EVAL_NO_ITEMS                                                                                                  \
-    "--data, --shots, --shots-data, --seed, --images, --pan-scan, --length, --form and --url are for tasks"
+    "--data, --shots, --shots-data, --seed, --images, --pan-scan, --length, --form, --url and --timeout are for tasks"
 
 /* With as many sessions as fit. */
 bool eval_open_engine(const char *model, carat_vision_use vision, carat_engine **e, carat_err *err);

@@ -12,7 +12,8 @@
 #include "signals.h"
 #include "term.h"
 
-#define AT_ONCE 16 /* requests to a server */
+#define AT_ONCE   16  /* requests to a server */
+#define TIMEOUT_S 600 /* which makes its answer as a whole */
 
 static bool is_chat(const ct_eval_model *m)
 {
@@ -77,6 +78,8 @@ const char *eval_wrong_task(const char *name)
         return "whose tokens? (--tokenizer MODEL)";
     if (eval_opt.tokenizer && !(made_up && eval_opt.url))
         return "--tokenizer is for texts that are made up for a server";
+    if (eval_opt.timeout && !eval_opt.url)
+        return "--timeout is for servers (--url)";
     if (!made_up && eval_opt.length)
         return "--length is for texts that are made up";
     if (eval_opt.text)
@@ -130,13 +133,24 @@ static bool run_here(const char *name, const char *model, ct_eval_task *t, carat
     return ok;
 }
 
+static void note(void *arg, const char *text)
+{
+    (void)arg;
+    term_note("%s", text);
+}
+
 static bool run_there(const char *name, const char *model, ct_eval_task *t, carat_err *err)
 {
     ct_eval_url *u = NULL;
     ct_eval_model m;
     carat_tokenizer *tokenizer = NULL;
+    const ct_eval_url_options o = { .url = eval_opt.url,
+                                    .name = model,
+                                    .n_at_once = AT_ONCE,
+                                    .timeout_s = eval_opt.timeout ? (int)eval_opt.timeout : TIMEOUT_S,
+                                    .notice = note };
     bool ok = !eval_opt.tokenizer || carat_tokenizer_open(eval_opt.tokenizer, &tokenizer, err);
-    ok = ok && open_task(t, name, tokenizer, err) && ct_eval_url_open(eval_opt.url, model, AT_ONCE, &u, &m, err);
+    ok = ok && open_task(t, name, tokenizer, err) && ct_eval_url_open(&o, &u, &m, err);
     if (ok) {
         cli_signals(CLI_SIGNALS_NOTED);
         ok = run_items(&m, t, err);

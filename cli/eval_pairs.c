@@ -40,7 +40,7 @@ const char *eval_wrong_pairs(void)
     if (!eval_opt.data)
         return "which file of pairs? (--data FILE)";
     if (eval_opt.shots || eval_opt.shots_data || eval_opt.length || eval_opt.images || eval_opt.form || eval_opt.url ||
-        eval_opt.tokenizer || eval_opt.text || eval_opt.seed)
+        eval_opt.tokenizer || eval_opt.timeout || eval_opt.text || eval_opt.seed)
         return "mteb-sts takes --data, --limit and -o, and a model in this process";
     return NULL;
 }

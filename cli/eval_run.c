@@ -15,10 +15,16 @@
 
 eval_options eval_opt;
 
+static size_t n_kept; /* results so far */
+
 int eval_failed(const carat_err *err)
 {
-    if (err->code != CARAT_ECANCELLED)
-        return term_error(err);
+    if (err->code != CARAT_ECANCELLED) {
+        term_error(err);
+        if (eval_opt.out && n_kept)
+            term_note("what was found until then is in %s; the same command goes on from there", eval_opt.out);
+        return CLI_FAILED;
+    }
     term_note(eval_opt.out ? "interrupted; run the same command again to resume"
                            : "interrupted; -o FILE makes a run that can be resumed");
     return CLI_INTERRUPTED;
@@ -35,7 +41,7 @@ bool eval_open_engine(const char *model, carat_vision_use vision, carat_engine *
 bool eval_has_items(void)
 {
     return eval_opt.data || eval_opt.shots || eval_opt.shots_data || eval_opt.seed || eval_opt.length ||
-           eval_opt.form || eval_opt.url || eval_opt.tokenizer || eval_opt.images || cli_pans();
+           eval_opt.form || eval_opt.url || eval_opt.tokenizer || eval_opt.timeout || eval_opt.images || cli_pans();
 }
 
 void eval_describe_pan_scan(const ct_eval_model *m, char *to, size_t size)
@@ -57,6 +63,7 @@ bool eval_progress(void *arg, size_t done, size_t n, size_t n_before)
     char what[80];
     const double t = ct_now() - *(const double *)arg;
     const size_t here = done - n_before;
+    n_kept = done;
     if (here && n) {
         const unsigned long left = (unsigned long)(t / (double)here * (double)(n - done));
         snprintf(what, sizeof what, "%zu of %zu, %lu:%02lu:%02lu left", done, n, left / 3600, left / 60 % 60,

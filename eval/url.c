@@ -3,17 +3,21 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "eval/url.h"
 
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/utf8.h"
 #include "hub/url.h"
 
 #define MOST_REPLY ((size_t)256 << 20)
 #define PATIENCE   100 /* milliseconds until somebody is asked whether the work goes on */
 #define CONNECT_S  30
-#define ANSWER_S   3600 /* an answer comes as a whole */
 #define MOST_TRIES 6
+#define SILENCE    10.0 /* seconds until it is said what is waited for; each time twice as long */
+#define RETRIES    5.0  /* seconds between two notices of what is asked again */
 
 typedef struct slot {
     CURL *c;
@@ -34,7 +38,53 @@ struct ct_eval_url {
     char *url, *name, *key, *numerics;
     slot *slots;
     size_t n_slots, next, n_busy;
+    ct_eval_url_options told; /* url and name are above */
+    double heard, silence;    /* when a reply came last; how long none may come before that is said */
+    double retries_told;
+    size_t n_retries; /* since then */
 };
+
+/* ---- what is said meanwhile ---- */
+
+static void tell(const ct_eval_url *u, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+static void tell(const ct_eval_url *u, const char *fmt, ...)
+{
+    char line[512];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(line, sizeof line, fmt, ap);
+    va_end(ap);
+    ct_utf8_tidy(line);
+    if (u->told.notice)
+        u->told.notice(u->told.arg, line);
+}
+
+static void tell_silence(ct_eval_url *u)
+{
+    const double waited = ct_now() - u->heard;
+    if (waited < u->silence)
+        return;
+    tell(u, "waiting for %.200s: %zu request%s under way, no answer for %.0f s; each may take %d s (--timeout)", u->url,
+         u->n_busy, u->n_busy == 1 ? "" : "s", waited, u->told.timeout_s);
+    u->silence *= 2;
+}
+
+static void tell_retry(ct_eval_url *u, const slot *s, long status)
+{
+    char fault[160], more[48] = "";
+    u->n_retries++;
+    if (ct_now() - u->retries_told < RETRIES)
+        return;
+    ct_eval_url_fault(s->reply.data ? s->reply.data : "", s->reply.len, fault, sizeof fault);
+    if (u->n_retries > 1)
+        snprintf(more, sizeof more, "; so are %zu others", u->n_retries - 1);
+    tell(u, "%.200s: item %zu: status %ld%s%s: is asked again in %d s (try %d of %d)%s", u->url, s->i, status,
+         *fault ? ": " : "", fault, (1 << s->tries) / 2, s->tries + 1, MOST_TRIES, more);
+    u->retries_told = ct_now();
+    u->n_retries = 0;
+}
+
+/* ---- requests ---- */
 
 static size_t on_data(char *data, size_t size, size_t n, void *arg)
 {
@@ -62,7 +112,7 @@ static bool open_slot(ct_eval_url *u, slot *s)
     a->setopt(s->c, CURLOPT_NOSIGNAL, 1L);
     a->setopt(s->c, CURLOPT_HTTPHEADER, s->headers);
     a->setopt(s->c, CURLOPT_CONNECTTIMEOUT, (long)CONNECT_S);
-    a->setopt(s->c, CURLOPT_TIMEOUT, (long)ANSWER_S);
+    a->setopt(s->c, CURLOPT_TIMEOUT, (long)u->told.timeout_s);
     a->setopt(s->c, CURLOPT_WRITEFUNCTION, on_data);
     a->setopt(s->c, CURLOPT_WRITEDATA, s);
     a->setopt(s->c, CURLOPT_PRIVATE, s);
@@ -117,6 +167,13 @@ static bool ask_next(ct_eval_url *u, slot *s, const ct_eval_work *work, carat_er
     return send_it(u, s, err);
 }
 
+static bool is_connected(const ct_eval_url *u, const slot *s)
+{
+    double seconds = 0;
+    u->curl->getinfo(s->c, CURLINFO_PRETRANSFER_TIME, &seconds);
+    return seconds > 0;
+}
+
 static bool end_of(ct_eval_url *u, slot *s, CURLcode code, const ct_eval_work *work, carat_err *err)
 {
     long status = 0;
@@ -127,17 +184,25 @@ static bool end_of(ct_eval_url *u, slot *s, CURLcode code, const ct_eval_work *w
     const bool is_busy = status == 408 || status == 429 || status == 502 || status == 503 || status == 504;
     if (code == CURLE_OK && is_busy && s->tries < MOST_TRIES) {
         s->again = ct_now() + (double)(1 << s->tries) / 2;
+        u->heard = ct_now();
+        tell_retry(u, s, status);
         return true;
     }
+    u->heard = code == CURLE_OK ? ct_now() : u->heard;
     bool ok;
     if (code == CURLE_WRITE_ERROR && s->reply.len > MOST_REPLY / 2) {
         ok =
             ct_fail(err, CARAT_ELIMIT, CARAT_NOWHERE, "%s: a reply of more than %zu MiB", s->address, MOST_REPLY >> 20);
+    } else if (code == CURLE_OPERATION_TIMEDOUT && is_connected(u, s)) {
+        ok = ct_fail(err, CARAT_EIO, CARAT_NOWHERE,
+                     "%s: no whole answer within %d s, %zu bytes of it (--timeout SECONDS allows more)", s->address,
+                     u->told.timeout_s, s->reply.len);
     } else if (code != CURLE_OK) {
         ok = ct_fail(err, CARAT_EIO, CARAT_NOWHERE, "%s: %s", s->address, s->why[0] ? s->why : u->curl->strerror(code));
     } else if (status != 200) {
         ct_eval_url_fault(s->reply.data ? s->reply.data : "", s->reply.len, fault, sizeof fault);
-        ok = ct_fail(err, CARAT_EIO, CARAT_NOWHERE, "%s: status %ld: %s", s->address, status, fault);
+        ok = ct_fail(err, CARAT_EIO, CARAT_NOWHERE, "%s: status %ld%s%s%s", s->address, status,
+                     is_busy ? ", again and again" : "", *fault ? ": " : "", fault);
     } else {
         ok = ct_eval_url_take(&s->ask, s->reply.data ? s->reply.data : "", s->reply.len, work, s->i, err);
     }
@@ -182,6 +247,9 @@ static bool run_url(ct_eval_model *m, const ct_eval_work *work, carat_err *err)
     ct_eval_url *u = m->self;
     bool ok = true;
     u->next = 0;
+    u->heard = ct_now();
+    u->silence = SILENCE;
+    u->retries_told = u->heard - RETRIES;
     while (ok) {
         int running, n;
         if (work->goes_on && !work->goes_on(work->arg)) {
@@ -193,6 +261,7 @@ static bool run_url(ct_eval_model *m, const ct_eval_work *work, carat_err *err)
             break;
         u->curl->multi_perform(u->multi, &running);
         ok = look(u, work, err);
+        tell_silence(u);
         if (ok && u->n_busy)
             u->curl->multi_poll(u->multi, NULL, 0, PATIENCE, &n);
     }
@@ -227,8 +296,7 @@ static bool check(ct_eval_url *u, carat_err *err)
     return true;
 }
 
-bool ct_eval_url_open(const char *url, const char *name, size_t n_at_once, ct_eval_url **out, ct_eval_model *m,
-                      carat_err *err)
+bool ct_eval_url_open(const ct_eval_url_options *o, ct_eval_url **out, ct_eval_model *m, carat_err *err)
 {
     const ct_curl_api *api;
     const char *key = getenv("OPENAI_API_KEY");
@@ -239,16 +307,17 @@ bool ct_eval_url_open(const char *url, const char *name, size_t n_at_once, ct_ev
     if (!u)
         return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for a server");
     u->curl = api;
-    u->url = strdup(url);
-    u->name = strdup(name);
+    u->told = *o;
+    u->url = strdup(o->url);
+    u->name = strdup(o->name);
     u->key = key && *key ? strdup(key) : NULL;
-    u->slots = calloc(n_at_once, sizeof *u->slots);
+    u->slots = calloc(o->n_at_once, sizeof *u->slots);
     u->multi = api->multi_init();
     for (size_t len = u->url ? strlen(u->url) : 0; len && u->url[len - 1] == '/'; len--)
         u->url[len - 1] = '\0';
-    u->numerics = u->url ? joined(u->url, name) : NULL;
+    u->numerics = u->url ? joined(u->url, o->name) : NULL;
     bool ok = u->url && u->name && u->slots && u->multi && u->numerics && (!key || !*key || u->key);
-    while (ok && u->n_slots < n_at_once)
+    while (ok && u->n_slots < o->n_at_once)
         ok = open_slot(u, &u->slots[u->n_slots++]);
     ok = ok ? check(u, err) : ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for a server's requests");
     if (!ok) {
@@ -256,7 +325,7 @@ bool ct_eval_url_open(const char *url, const char *name, size_t n_at_once, ct_ev
         return false;
     }
     *m = (ct_eval_model){ .run = run_url,
-                          .n_at_once = n_at_once,
+                          .n_at_once = o->n_at_once,
                           .path = u->url,
                           .weights = u->name,
                           .published = "",

@@ -4,10 +4,9 @@
 #include "base/err.h"
 #include "eval/url.h"
 
-bool ct_eval_url_open(const char *url, const char *name, size_t n_at_once, ct_eval_url **out, ct_eval_model *m,
-                      carat_err *err)
+bool ct_eval_url_open(const ct_eval_url_options *o, ct_eval_url **out, ct_eval_model *m, carat_err *err)
 {
-    (void)url, (void)name, (void)n_at_once, (void)m;
+    (void)o, (void)m;
     *out = NULL;
     return ct_fail(err, CARAT_EUNSUPPORTED, CARAT_NOWHERE, "built without libcurl: no server can be asked");
 }

@@ -6,11 +6,9 @@
 #include <string.h>
 
 #include "base/base64.h"
-#include "base/utf8.h"
 #include "eval/url.h"
 
-#define MOST_STOPS   4    /* that the protocol takes; answers are cut by all of them here */
-#define MOST_LOGPROB 1e-2 /* servers round, so that a certain token may have a little more than 0 */
+#define MOST_STOPS 4 /* that the protocol takes; answers are cut by all of them here */
 
 /* ---- requests ---- */
 
@@ -128,37 +126,9 @@ void ct_eval_url_fault(const char *text, size_t len, char *out, size_t size)
 
 /* ---- likelihoods ---- */
 
-/* The sum over the tokens of a choice: by where each begins in the text. A token that crosses the border belongs to neither. */
-static bool sum_choice(const json_t *logprobs, size_t begin, size_t end, double *sum, carat_err *err)
-{
-    const json_t *values = json_object_get(logprobs, "token_logprobs"),
-                 *places = json_object_get(logprobs, "text_offset");
-    const size_t n = json_array_size(values);
-    bool has_begun = false;
-    if (!n || json_array_size(places) != n)
-        return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE,
-                       "the server gives no 'token_logprobs' with 'text_offset' (echo with logprobs): it cannot score");
-    *sum = 0;
-    for (size_t i = 0; i < n; i++) {
-        const json_t *place = json_array_get(places, i), *value = json_array_get(values, i);
-        if (!json_is_integer(place) || json_integer_value(place) < 0)
-            return ct_fail(err, CARAT_EFORMAT, i, "'text_offset' %zu is no place", i);
-        const size_t at = (size_t)json_integer_value(place);
-        if (at < begin || at >= end)
-            continue;
-        if (!json_is_number(value) || !isfinite(json_number_value(value)) || json_number_value(value) > MOST_LOGPROB)
-            return ct_fail(err, CARAT_EFORMAT, i, "'token_logprobs' %zu is no logarithm of a probability", i);
-        has_begun |= at == begin;
-        *sum += json_number_value(value);
-    }
-    return has_begun || ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE,
-                                "a token crosses from the question into the choice, or nothing was echoed");
-}
-
 static bool take_scores(const ct_eval_ask *ask, const json_t *list, const ct_eval_work *work, size_t i, carat_err *err)
 {
     double *sums = calloc(ask->n_choices, sizeof *sums);
-    const size_t begin = ct_utf8_count(ask->text);
     bool ok = sums || ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for scores");
     if (ok && json_array_size(list) != ask->n_choices)
         ok = ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "the server gives %zu 'choices' for %zu prompts",
@@ -171,8 +141,7 @@ static bool take_scores(const ct_eval_ask *ask, const json_t *list, const ct_eva
         if (at < 0 || (size_t)at >= ask->n_choices || !isnan(sums[at]))
             ok = ct_fail(err, CARAT_EFORMAT, k, "the server gives a choice with index %" JSON_INTEGER_FORMAT "%s", at,
                          at < 0 || (size_t)at >= ask->n_choices ? "" : " twice");
-        ok = ok && sum_choice(json_object_get(choice, "logprobs"), begin, begin + ct_utf8_count(ask->choices[at]),
-                              &sums[at], err);
+        ok = ok && ct_eval_url_sum(choice, ask->text, ask->choices[at], &sums[at], err);
     }
     const ct_eval_reply reply = { .logprobs = sums };
     ok = ok && work->take(work->arg, i, &reply, err);

@@ -33,13 +33,49 @@ class Fake(http.server.BaseHTTPRequestHandler):
         self.server.bodies.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
         self.server.asked.append((self.path, self.headers.get("Authorization")))
         status, body = self.server.answers.pop(0) if len(self.server.answers) > 1 else self.server.answers[0]
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
+        try:
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+        except OSError:
+            pass  # who asked has stopped
 
     def log_message(self, *args):
         pass
+
+
+class Slow(http.server.BaseHTTPRequestHandler):
+    """Answers nothing; or, where the server has a text, a byte of it every tenth of a second."""
+
+    def do_POST(self):
+        self.rfile.read(int(self.headers["Content-Length"]))
+        try:
+            if self.server.text:
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(self.server.text)))
+                self.end_headers()
+            for byte in self.server.text:
+                self.wfile.write(bytes([byte]))
+                if self.server.over.wait(0.1):
+                    return
+            self.server.over.wait(60)
+        except OSError:
+            pass  # who asked is gone
+
+    def log_message(self, *args):
+        pass
+
+
+ASKED = "Question: %s\nAnswer:" % ITEMS[0]["question"]["stem"]
+WORDS = [" " + c["text"] for c in ITEMS[0]["question"]["choices"]]
+
+
+def echoed(word, logprob=-1.0, tokens=None, places=None, values=None, text=None):
+    """What a server says of ASKED with a word behind it, in two tokens, and one that was generated; each list may be another."""
+    return {"text": ASKED + word + "!" if text is None else text, "logprobs": {
+        "tokens": [ASKED, word, "!"] if tokens is None else tokens, "text_offset": [0, len(ASKED), len(ASKED + word)] if places is None else places,
+        "token_logprobs": [None, logprob, -1.0] if values is None else values}}
 
 
 class Url(unittest.TestCase):
@@ -66,10 +102,76 @@ class Url(unittest.TestCase):
     def fake(self, *answers):
         s = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Fake)
         s.answers, s.asked, s.bodies = list(answers), [], []
-        threading.Thread(target=s.serve_forever, daemon=True).start()
+        threading.Thread(target=s.serve_forever, args=(0.02,), daemon=True).start()
         self.addCleanup(s.server_close)
         self.addCleanup(s.shutdown)
         return s, "http://127.0.0.1:%d/v1" % s.server_port
+
+    def slow(self, text=b""):
+        s = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Slow)
+        s.text, s.over, s.daemon_threads = text, threading.Event(), True
+        threading.Thread(target=s.serve_forever, args=(0.02,), daemon=True).start()
+        self.addCleanup(s.server_close)
+        self.addCleanup(s.shutdown)
+        self.addCleanup(s.over.set)
+        return "http://127.0.0.1:%d/v1" % s.server_port
+
+    def refused(self, says, task, *args, seconds=60):
+        r = subprocess.run([CARAT, "eval", task, "m", *args], capture_output=True, timeout=seconds)
+        self.assertEqual((r.returncode, r.stdout), (1, b""), r.stderr.decode())
+        self.assertIn(says, r.stderr.decode())
+        return r.stderr.decode()
+
+    def test_a_server_that_hangs_has_so_long_and_no_longer(self):
+        data = self.path("t.json", json.dumps({"examples": [{"input": "i", "target": "x"}]}))
+        whole = json.dumps({"choices": [{"message": {"content": "x"}}]}).encode()
+        for text in b"", whole * 100:  # nothing at all; a byte now and then
+            said = self.refused("no whole answer within 1 s", "bigbench-text", "--url", self.slow(text), "--data", data, "--timeout", "1")
+            self.assertIn("item 0: http://127.0.0.1", said)
+            self.assertIn("--timeout SECONDS", said)
+        r = evaluate("bigbench-text", TINY, "--data", data, "--timeout", "1")
+        self.assertEqual((r.returncode, "--timeout is for servers" in r.stderr.decode()), (2, True))
+
+    def test_what_was_found_before_a_server_failed_is_kept(self):
+        data = self.path("t.json", json.dumps({"examples": [{"input": "i%d" % i, "target": "x"} for i in range(40)]}))
+        answer = (200, json.dumps({"choices": [{"message": {"content": "x"}}]}).encode())
+        out = self.path("o.jsonl")
+        s, url = self.fake(*[answer] * 20, (500, b"out of order"))
+        self.assertIn("is in " + out, self.refused("status 500: out of order", "bigbench-text", "--url", url, "--data", data, "-o", out))
+        with open(out) as f:
+            n = len(f.readlines()) - 1
+        self.assertGreater(n, 3)
+        s.answers = [answer]
+        r = evaluate("bigbench-text", "m", "--url", url, "--data", data, "-o", out)
+        self.assertEqual(r.returncode, 0, r.stderr.decode())
+        self.assertIn("%d of the items were in" % n, r.stderr.decode())
+
+    def test_an_echo_is_that_of_what_was_asked(self):
+        arc = self.path("arc.jsonl", json.dumps(ITEMS[0]) + "\n")
+
+        def reply(**first):
+            return 200, json.dumps({"choices": [dict(echoed(w, -k - 1.0, **(first if k == 0 else {})), index=k) for k, w in enumerate(WORDS)]}).encode()
+        args = "arc", "--data", arc
+        w, n = WORDS[0], len(ASKED)
+        for first in {}, {"tokens": [ASKED, w.replace(" ", "\u2581"), "!"]}, {"tokens": ["<bos>", ASKED, w, "!"], "places": [0, 0, n, n + len(w)], "values": [None, -1, -1, -1]}:
+            _, url = self.fake(reply(**first))
+            _, rows = self.rows(args[0], "m", "--url", url, *args[1:])
+            self.assertEqual(rows[0]["logprobs"], [-1, -2, -3])
+        another, cut = "the server echoes another text", "are not those of the text"
+        for first, says in (
+            ({"text": ASKED + w[:4]}, another), ({"text": ASKED}, another), ({"text": "!"}, another), ({"text": ASKED.lower() + w}, another),
+            ({"tokens": [ASKED, w[:4]], "places": [0, n], "values": [None, -1]}, cut),  # a list that ends too early
+            ({"tokens": [ASKED, w[:4], "!"], "places": [0, n, n + len(w)]}, cut),
+            ({"places": [0, n + 1, n + len(w)]}, cut), ({"places": [5, n + 5, n + len(w) + 5], "tokens": ["<bos>" + ASKED, w, "!"]}, cut),
+            ({"places": [0, n - 1, n + len(w)]}, cut), ({"places": [0, n, 3]}, cut),
+            ({"tokens": [ASKED + w[:1], w[1:], "!"], "places": [0, n + 1, n + len(w)]}, "crosses"),
+            ({"values": [None, -1]}, "2 'token_logprobs', but 3 'tokens' and 3 'text_offset'"), ({"places": [0, n]}, "3 'tokens' and 2 'text_offset'"),
+            ({"values": [None, None, -1]}, "no logarithm"), ({"tokens": [ASKED, 3, "!"]}, cut), ({"places": [0, -1, 3]}, "is no place"),
+            ({"tokens": []}, "0 'tokens'"), ({"tokens": {}}, "cannot score"),
+        ):
+            _, url = self.fake(reply(**first))
+            said = self.refused(says, *args, "--url", url)
+            self.assertIn("item 0: ", said)
 
     def test_a_server_says_the_same(self):
         arc = self.path("arc.jsonl", "".join(json.dumps(i) + "\n" for i in ITEMS))
@@ -90,6 +192,7 @@ class Url(unittest.TestCase):
                 self.assertEqual([r["answer"].strip() for r in here[1]], [r["answer"].strip() for r in there[1]])
             talk = self.path("BFCL_v4_live_irrelevance.json", json.dumps({"id": "i", "question": [[
                 {"role": "user", "content": "A"}, {"role": "assistant", "content": "B"}, {"role": "user", "content": "C"}]], "function": []}))
+            self.refused("item 0: %schat/completions: status 404: " % url, "bigbench-text", "--url", url, "--data", text)  # at once
             here, there = self.rows("bfcl", TINY, "-t", "1", "--data", talk, "--form", "chat"), self.rows("bfcl", name, "--url", url, "--data", talk)
             self.assertEqual([r["answer"].strip() for r in here[1]], [r["answer"].strip() for r in there[1]])
             there = self.rows("niah", name, "--url", url, "--tokenizer", TINY, "--length", "512", "--limit", "2")[1]
@@ -123,8 +226,9 @@ class Url(unittest.TestCase):
         answer = json.dumps({"choices": [{"message": {"content": "x and more"}, "finish_reason": "stop"}]}).encode()
         s, url = self.fake((503, b"busy"), (429, b""), (200, answer))
         data = self.path("t.json", json.dumps({"examples": [{"input": "i", "target": "x and more"}]}))
-        r, rows = self.rows("bigbench-text", "m", "--url", url, "--data", data)
-        self.assertEqual((r["score"]["right"], len(s.asked), s.asked[0]), (1, 3, ("/v1/chat/completions", None)))
+        r = evaluate("bigbench-text", "m", "--url", url, "--data", data, "--json")
+        self.assertEqual((json.loads(r.stdout)["score"]["right"], len(s.asked), s.asked[0]), (1, 3, ("/v1/chat/completions", None)))
+        self.assertIn("item 0: status 503: busy: is asked again in 1 s (try 2 of 6)", r.stderr.decode())
 
     def test_a_nul_character_cuts_no_answer(self):
         data = self.path("t.json", json.dumps({"examples": [{"input": "i", "target": "x"}]}))
@@ -158,12 +262,9 @@ class Url(unittest.TestCase):
         data = self.path("t.json", json.dumps({"examples": [{"input": "i", "target": "x"}]}))
         arc = self.path("arc.jsonl", json.dumps(ITEMS[0]) + "\n")
         unscored = json.dumps({"choices": [{"index": i, "text": "x", "logprobs": None} for i in range(3)]}).encode()
-        crossing = {"token_logprobs": [None, -1.0], "text_offset": [0, 3]}
-        crosses = json.dumps({"choices": [{"index": i, "logprobs": crossing} for i in range(3)]}).encode()
-        n = len("Question: %s\nAnswer:" % ITEMS[0]["question"]["stem"])
 
         def scored(*choices):
-            return (200, json.dumps({"choices": [{"index": i, "logprobs": {"token_logprobs": [None, p], "text_offset": [0, n]}} for i, p in choices]}).encode())
+            return (200, json.dumps({"choices": [dict(echoed(WORDS[max(i, 0)], p), index=i) for i, p in choices]}).encode())
         for task, file, reply, says in (
             ("arc", arc, scored((0, -1), (0, -2), (1, -3)), "a choice with index 0 twice"), ("arc", arc, scored((0, -1), (-1, -2), (1, -3)), "a choice with index -1"),
             ("arc", arc, scored((0, -1), (1, 5.5), (2, -3)), "no logarithm"),
@@ -171,16 +272,14 @@ class Url(unittest.TestCase):
             ("bigbench-text", data, (200, b'{"choices": [{"message": {"content": 3}}]}'), "has no answer"),
             ("bigbench-text", data, (400, b'{"error": {"message": "no such model"}}'), "status 400: no such model"),
             ("bigbench-text", data, (302, b""), "status 302"), ("arc", arc, (200, unscored), "it cannot score"),
-            ("arc", arc, (200, crosses), "crosses"), ("arc", arc, (200, b'{"choices": []}'), "0 'choices' for 3 prompts"),
+            ("arc", arc, (200, b'{"choices": []}'), "0 'choices' for 3 prompts"),
         ):
             _, url = self.fake(reply)
             r = evaluate(task, "m", "--url", url, "--data", file)
             self.assertEqual(r.returncode, 1)
             self.assertIn(says, r.stderr.decode())
-        for url, says in (("ftp://x/v1", "is no URL"), ("http://127.0.0.1:9/v1", "127.0.0.1")):
-            r = evaluate("bigbench-text", "m", "--url", url, "--data", data)
-            self.assertEqual(r.returncode, 1)
-            self.assertIn(says, r.stderr.decode())
+        for url, says in (("ftp://x/v1", "is no URL"), ("http://127.0.0.1:9/v1", "connect to 127.0.0.1")):  # at once
+            self.refused(says, "bigbench-text", "--url", url, "--data", data, seconds=20)
 
     def test_a_key_goes_to_nobody_in_the_clear(self):
         data = self.path("t.json", json.dumps({"examples": [{"input": "i", "target": "x"}]}))

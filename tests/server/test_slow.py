@@ -13,7 +13,7 @@ import time
 import unittest
 import warnings
 
-from served import Server, main
+from served import CARAT, Server, main
 
 HELLO = {"messages": [{"role": "user", "content": "Hello"}], "max_tokens": 4, "seed": 1}
 
@@ -117,6 +117,19 @@ class Tls(unittest.TestCase):
             self.assertEqual(server.process.wait(20), 1)
             self.assertIn("belong together", server.said())
             server.log.close()
+
+class Waiting(unittest.TestCase):
+    def test_an_evaluation_says_what_it_waits_for(self):
+        """A server that takes questions and answers none."""
+        with tempfile.TemporaryDirectory() as d, socket.create_server(("127.0.0.1", 0)) as s:
+            data = os.path.join(d, "t.json")
+            with open(data, "w") as f:
+                json.dump({"examples": [{"input": "i", "target": "x"}, {"input": "j", "target": "x"}]}, f)
+            url = "http://127.0.0.1:%d/v1" % s.getsockname()[1]
+            r = subprocess.run([CARAT, "eval", "bigbench-text", "m", "--url", url, "--data", data, "--timeout", "12"], capture_output=True, timeout=60)
+            self.assertEqual(r.returncode, 1)
+            self.assertIn(b"waiting for %s: 2 requests under way, no answer for 10 s; each may take 12 s (--timeout)" % url.encode(), r.stderr)
+            self.assertIn(b"no whole answer within 12 s", r.stderr)
 
 
 if __name__ == "__main__":
