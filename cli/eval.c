@@ -80,6 +80,9 @@ static int run(int argc, char **argv)
     if (!is_text && !is_card && !is_pairs && !is_task(what))
         return cli_usage(&cli_eval, "unknown evaluation '%s'", term_printable(what, name, sizeof name));
     memmove(args.v, args.v + 1, --args.n * sizeof *args.v);
+    if (is_card && (eval_has_items() || opt.out || opt.limit || opt.text || opt.window || opt.stride || opt.protocol ||
+                    opt.reference || opt.save_reference))
+        return cli_usage(&cli_eval, "card takes results (FILES) and --json");
     if (is_card)
         return args.n ? eval_card(args.v, args.n) : cli_usage(&cli_eval, "which results? (carat eval card FILES)");
     const char *model = cli_model_path(&args);

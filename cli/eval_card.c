@@ -19,12 +19,16 @@ static const char *text_of(const json_t *o, const char *key)
     return s ? s : "";
 }
 
-/* The figure that is published: of all items, or the mean over groups. */
+/* The figure that is published: of all items, or the mean over groups; of pairs a correlation, which stands beside its interval. */
 static bool figure_of(const json_t *result, bool over_groups, double *share, double *low, double *high)
 {
     const json_t *score = json_object_get(result, text_of(result, "figure"));
+    if (json_is_number(score))
+        score = result;
     const bool macro = over_groups && json_object_get(score, "macro");
-    const json_t *x = json_object_get(score, macro ? "macro" : "share"),
+    const json_t *x = json_object_get(score, macro             ? "macro"
+                                             : score == result ? text_of(result, "figure")
+                                                               : "share"),
                  *i = json_object_get(score, macro ? "macro_interval_95" : "interval_95");
     *share = json_number_value(x);
     *low = json_number_value(json_array_get(i, 0));
@@ -37,7 +41,7 @@ static bool check(const json_t *result, const char *path, carat_err *err)
     double share, low, high;
     const json_t *published = json_object_get(result, "published");
     return (*text_of(result, "task") && *text_of(result, "title") && json_is_integer(json_object_get(result, "n")) &&
-            json_is_array(published) && figure_of(result, false, &share, &low, &high)) ||
+            (json_is_array(published) || !published) && figure_of(result, false, &share, &low, &high)) ||
            ct_fail(err, CARAT_EFORMAT, 0, "%s: is no result of a task (carat eval TASK ... --json)", path);
 }
 

@@ -17,14 +17,15 @@
 static void show(const ct_eval_correlation *c, const ct_eval_pairs *p, const carat_engine *e)
 {
     if (eval_opt.json) {
-        cli_json_print(json_pack("{s:s, s:s, s:o, s:s, s:s, s:o, s:s, s:s, s:I, s:b, s:f, s:[f, f], s:s, s:f}", "task",
-                                 "mteb-sts", "title", "STS-B", "model", ct_json_from_str(carat_engine_info(e)->path),
-                                 "weights", carat_engine_info(e)->weight_types, "numerics", carat_engine_numerics(e),
-                                 "data", ct_json_from_str(eval_opt.data), "layout", p->from, "prompt",
-                                 c->prompt ? c->prompt : "", "n", (json_int_t)c->n, "limited", eval_opt.limit != 0,
-                                 "spearman", c->spearman, "interval_95", c->interval.low, c->interval.high,
-                                 "interval_is", "Fisher's, with Bonett and Wright's error", "pearson", c->pearson),
-                       JSON_INDENT(2) | JSON_REAL_PRECISION(9));
+        cli_json_print(
+            json_pack("{s:s, s:s, s:o, s:s, s:s, s:o, s:s, s:s, s:I, s:b, s:s, s:f, s:[f, f], s:s, s:f, s:i, s:[]}",
+                      "task", "mteb-sts", "title", "STS-B", "model", ct_json_from_str(carat_engine_info(e)->path),
+                      "weights", carat_engine_info(e)->weight_types, "numerics", carat_engine_numerics(e), "data",
+                      ct_json_from_str(eval_opt.data), "layout", p->from, "prompt", c->prompt ? c->prompt : "", "n",
+                      (json_int_t)c->n, "limited", eval_opt.limit != 0, "figure", "spearman", "spearman", c->spearman,
+                      "interval_95", c->interval.low, c->interval.high, "interval_is",
+                      "Fisher's, with Bonett and Wright's error", "pearson", c->pearson, "shots", 0, "published"),
+            JSON_INDENT(2) | JSON_REAL_PRECISION(9));
         putchar('\n');
         return;
     }

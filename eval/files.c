@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 /* "data/test/anatomy_test.csv" to "anatomy". */
 static char *name_of(const char *path, const json_t *suffixes)
@@ -92,6 +93,8 @@ bool ct_eval_files_open(ct_eval_files *f, const char *path, const json_t *ending
 {
     *f = (ct_eval_files){ .is_folder = is_kind(path, S_IFDIR) };
     bool ok = true;
+    if (access(path, F_OK) != 0)
+        return ct_fail(err, CARAT_EIO, CARAT_NOWHERE, "%s: cannot be opened: %s", path, strerror(errno));
     if (!f->is_folder)
         return add(f, strdup(path), name_of(path, suffixes), err);
     DIR *d = opendir(path);

@@ -15,8 +15,13 @@ static double variance_of_mean(const sum *s)
 {
     if (s->n < 2)
         return INFINITY;
-    const double mean = s->sum / (double)s->n;
-    return fmax(0, s->squares / (double)s->n - mean * mean) / (double)(s->n - 1);
+    const double n = (double)s->n, mean = s->sum / n, spread = s->squares / n - mean * mean;
+    if (spread > 1e-12)
+        return spread / (n - 1);
+    /* All alike: that another one would be, too, is not certain. As Agresti and Coull (Approximate is better than "exact" for interval
+     * estimation of binomial proportions, 1998): two more of either kind. */
+    const double p = (s->sum + 2) / (n + 4);
+    return p * (1 - p) / (n + 4);
 }
 
 static ct_eval_interval around(double mean, double variance)

@@ -430,8 +430,8 @@ const json_t *ct_eval_layout(const ct_eval_task *t, const char *file, const json
         if (ct_eval_at(row, wanted))
             return layout;
     }
-    ct_fail(err, CARAT_EFORMAT, 1, "%s: no layout of %s that is known: '%s' is missing in its first row", file,
-            t->title, wanted);
+    ct_fail(err, CARAT_EFORMAT, 1, "%s:%lld: no layout of %s that is known: '%s' is missing", file,
+            (long long)json_integer_value(json_object_get(row, CT_EVAL_LINE)), t->title, wanted);
     return NULL;
 }
 

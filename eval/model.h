@@ -44,7 +44,8 @@ typedef struct ct_eval_work {
     void *arg;
     bool (*make)(void *arg, size_t i, ct_eval_ask *ask, carat_err *err);           /* the i-th; called in order */
     bool (*take)(void *arg, size_t i, const ct_eval_reply *reply, carat_err *err); /* in any order of i */
-    bool (*goes_on)(void *arg); /* now and then: false ends the work with CARAT_ECANCELLED; may be NULL */
+    bool (*goes_on)(
+        void *arg); /* now and then, and at the end: false ends the work with CARAT_ECANCELLED; may be NULL */
 } ct_eval_work;
 
 typedef struct ct_eval_model ct_eval_model;

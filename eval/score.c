@@ -111,6 +111,8 @@ bool ct_eval_score(carat_engine *e, size_t n_at_once, const ct_eval_requests *w,
     for (size_t i = 0; r.slots && i < n_at_once; i++)
         ct_buf_init(&r.slots[i].answer, MOST_ANSWER);
     ok = ok && carat_queue_open(&r.queue, err) && work_through(&r, err);
+    if (w->goes_on) /* how far it came */
+        w->goes_on(w->arg);
     for (size_t i = 0; r.slots && i < n_at_once; i++) {
         carat_request_free(r.slots[i].request);
         ct_buf_deinit(&r.slots[i].answer);

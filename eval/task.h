@@ -65,10 +65,10 @@ typedef struct ct_eval_item {
     char *solution;               /* of a shot */
     json_t *targets;              /* texts */
     char *program, *chat_program; /* with {answer}; NULL: none */
-    json_t *messages;             /* instead of one user's: {"role", "content"}; contexts[0] is their texts; NULL: one */
-    json_t *functions, *calls;    /* that may be, and are to be, called; NULL: it is no question of calls */
-    json_t *rules;                /* ifeval.h; NULL: none */
-    ct_eval_picture *pictures;    /* [n_pictures] of contexts[0] and of chat, in the order of their places */
+    json_t *messages;          /* instead of one user's: {"role", "content"}; contexts[0] is their texts; NULL: one */
+    json_t *functions, *calls; /* that may be, and are to be, called; NULL: it is no question of calls */
+    json_t *rules;             /* ifeval.h; NULL: none */
+    ct_eval_picture *pictures; /* [n_pictures] of contexts[0] and of chat, in the order of their places */
     size_t n_pictures;
 } ct_eval_item;
 

@@ -265,6 +265,8 @@ static bool run_url(ct_eval_model *m, const ct_eval_work *work, carat_err *err)
         if (ok && u->n_busy)
             u->curl->multi_poll(u->multi, NULL, 0, PATIENCE, &n);
     }
+    if (work->goes_on) /* how far it came */
+        work->goes_on(work->arg);
     for (size_t k = 0; k < u->n_slots; k++) {
         if (u->slots[k].is_under_way)
             u->curl->multi_remove(u->multi, u->slots[k].c);

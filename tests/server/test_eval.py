@@ -67,6 +67,10 @@ class Slow(http.server.BaseHTTPRequestHandler):
         pass
 
 
+class Listening(http.server.ThreadingHTTPServer):
+    request_queue_size = 64  # all that are asked at once
+
+
 ASKED = "Question: %s\nAnswer:" % ITEMS[0]["question"]["stem"]
 WORDS = [" " + c["text"] for c in ITEMS[0]["question"]["choices"]]
 
@@ -100,7 +104,7 @@ class Url(unittest.TestCase):
             return json.loads(r.stdout), sorted((json.loads(line) for line in f.readlines()[1:]), key=lambda row: row["item"])
 
     def fake(self, *answers):
-        s = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Fake)
+        s = Listening(("127.0.0.1", 0), Fake)
         s.answers, s.asked, s.bodies = list(answers), [], []
         threading.Thread(target=s.serve_forever, args=(0.02,), daemon=True).start()
         self.addCleanup(s.server_close)
@@ -108,7 +112,7 @@ class Url(unittest.TestCase):
         return s, "http://127.0.0.1:%d/v1" % s.server_port
 
     def slow(self, text=b""):
-        s = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Slow)
+        s = Listening(("127.0.0.1", 0), Slow)
         s.text, s.over, s.daemon_threads = text, threading.Event(), True
         threading.Thread(target=s.serve_forever, args=(0.02,), daemon=True).start()
         self.addCleanup(s.server_close)

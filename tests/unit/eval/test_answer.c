@@ -208,6 +208,26 @@ static void test_means(void **state)
     ct_eval_mean_free(&m);
 }
 
+static void test_scores_that_are_alike_have_an_interval(void **state)
+{
+    (void)state;
+    carat_err err;
+    ct_eval_item items[8] = { { .group = 0 }, { .group = 0 }, { .group = 0 }, { .group = 0 },
+                              { .group = 1 }, { .group = 1 }, { .group = 1 }, { .group = 1 } };
+    ct_eval_group groups[2] = { { 0 } };
+    const ct_eval_task t = { .items = items, .n = 8, .groups = groups, .n_groups = 2 };
+    ct_eval_mean m;
+    const double apart[] = { 1, 1, 1, 1, 0, 0, 0, 0 }, half[] = { 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5 };
+    assert_true(ct_eval_mean_of(&t, apart, &m, &err));
+    const double width = 1.959964 * sqrt(2 * 0.75 * 0.25 / 8 / 4); /* both groups: 6 of 8, 2 of 8 */
+    assert_true(fabs(m.macro - 0.5) < 1e-12 && fabs(m.macro_interval.high - 0.5 - width) < 1e-5);
+    assert_true(fabs(0.5 - m.macro_interval.low - width) < 1e-5);
+    ct_eval_mean_free(&m);
+    assert_true(ct_eval_mean_of(&t, half, &m, &err));
+    assert_true(m.interval.low < 0.4 && m.interval.high > 0.6);
+    ct_eval_mean_free(&m);
+}
+
 /* ---- needles ---- */
 
 static void test_needles_are_in_a_text_of_the_length(void **state)
@@ -314,6 +334,7 @@ int main(void)
         cmocka_unit_test(test_what_is_right),
         cmocka_unit_test(test_calls),
         cmocka_unit_test(test_programs_run_in_a_sandbox_or_not_at_all),
+        cmocka_unit_test(test_scores_that_are_alike_have_an_interval),
         cmocka_unit_test(test_means),
         cmocka_unit_test(test_needles_are_in_a_text_of_the_length),
         cmocka_unit_test(test_counted_words_are_the_most_common),
