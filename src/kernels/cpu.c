@@ -47,7 +47,7 @@ static bool may_use_tiles(void)
 }
 
 /* Feature bits: Intel SDM volume 2, CPUID, leaves 1, 7.0 and 7.1. Compilers name those of AMX differently. */
-#define AMX_BITS (1u << 22 | 1u << 24 | 1u << 25) /* 7.0, edx: bf16, tile, int8 */
+#define AMX_BITS (1u << 22 | 1u << 23 | 1u << 24 | 1u << 25) /* 7.0, edx: bf16, AVX512_FP16 (all have it), tile, int8 */
 
 static unsigned detect(void)
 {

@@ -13,7 +13,7 @@
 
 #define GRID_PAIRS 16
 
-/* S and A of the two halves, twice in each lane; the step. */
+/* S and A of the two halves, twice in each lane (of a NaN row 0); the step. */
 typedef struct grid_scale {
     __m512i s[2], a[2];
     __m512 step;
@@ -61,9 +61,9 @@ INLINE void grid_ready(const ct_type type, const __m512 scale[2], const __m512 a
     const __m512 to_s = _mm512_mul_ps(inverse, _mm512_set1_ps((float)(1 << (15 - ct_grid_shift(form)))));
 #pragma GCC unroll 2
     for (int i = 0; i < n; i++) {
-        g->s[i] = both_words(_mm512_cvtps_epi32(_mm512_mul_ps(scale[i], to_s)));
+        g->s[i] = both_words(_mm512_maskz_cvtps_epi32(_knot_mask16(bad), _mm512_mul_ps(scale[i], to_s)));
         if (form->has_min)
-            g->a[i] = _mm512_cvtps_epi32(_mm512_mul_ps(add[i], inverse));
+            g->a[i] = _mm512_maskz_cvtps_epi32(_knot_mask16(bad), _mm512_mul_ps(add[i], inverse));
     }
 }
 
@@ -123,26 +123,67 @@ INLINE void grid_numbers(const ct_type type, const ct_unit *f, const uint8_t *un
     }
 }
 
-/* A stretch as a tile's B. The numbers take at most eight bits of a float: what is cut off is zeros. */
-INLINE void grid_to_tile(const ct_form *form, const grid_scale *scale, const __m512i i[GRID_PAIRS], uint8_t *to)
+/* Numbers as bf16 with their step: tile_numbers makes ready what one stretch needs, tile_pair rounds nothing, as numbers
+ * take at most eight bits. With AVX512_FP16 a number becomes a half float, whose bits, three places to the right, are
+ * those of a bf16 2^-112 as large; the step is added to the exponent, but not of zeros. A row whose step is NaN has
+ * numbers of 0, and must become NaN. */
+typedef struct tile_numbers {
+#ifdef __AVX512FP16__
+    __m512i exponent, zero; /* to add; what a number differs from unless its bits stay 0 */
+#else
+    __m512 step;
+#endif
+} tile_numbers;
+
+#ifdef __AVX512FP16__
+
+INLINE tile_numbers tile_numbers_of(const grid_scale *scale)
 {
-    const __m512 step = _mm512_mul_ps(scale->step, _mm512_set1_ps(0x1p-16f));
+    const __m512i bits = _mm512_srli_epi32(_mm512_castps_si512(scale->step), 16);
+    const __mmask16 bad = _mm512_fpclass_ps_mask(scale->step, 0x81); /* NaN */
+    const __m512i power = _mm512_sub_epi32(bits, _mm512_set1_epi32((127 - 112) << 7));
+    return (tile_numbers){ both_words(_mm512_mask_mov_epi32(power, bad, _mm512_set1_epi32(0x7FC0))),
+                           _mm512_maskz_set1_epi32(bad, 0x00010001) };
+}
+
+INLINE __m512i tile_pair(const tile_numbers *k, __m512i n)
+{
+    const __m512i half = _mm512_castph_si512(_mm512_cvtepi16_ph(n));
+    const __m512i bits = _mm512_and_si512(_mm512_srai_epi16(half, 3), _mm512_set1_epi16((short)0x8FFF));
+    return _mm512_maskz_add_epi16(_mm512_cmpneq_epi16_mask(n, k->zero), bits, k->exponent);
+}
+
+#else
+
+INLINE tile_numbers tile_numbers_of(const grid_scale *scale)
+{
+    return (tile_numbers){ _mm512_mul_ps(scale->step, _mm512_set1_ps(0x1p-16f)) };
+}
+
+INLINE __m512i tile_pair(const tile_numbers *k, __m512i n)
+{
     const __m512i high = _mm512_set1_epi32((int)0xFFFF0000u);
     const __m512i down = _mm512_broadcast_i32x4(_mm_setr_epi8(2, 3, 2, 3, 6, 7, 6, 7, 10, 11, 10, 11, 14, 15, 14, 15));
+    const __m512 even = _mm512_mul_ps(_mm512_cvtepi32_ps(_mm512_slli_epi32(n, 16)), k->step);
+    const __m512 odd = _mm512_mul_ps(_mm512_cvtepi32_ps(_mm512_and_si512(n, high)), k->step);
+    return _mm512_mask_blend_epi16(0xAAAAAAAA, _mm512_shuffle_epi8(_mm512_castps_si512(even), down),
+                                   _mm512_castps_si512(odd));
+}
+
+#endif
+
+/* A stretch as a tile's B. */
+INLINE void grid_to_tile(const ct_form *form, const grid_scale *scale, const __m512i i[GRID_PAIRS], uint8_t *to)
+{
+    const tile_numbers k = tile_numbers_of(scale);
     __m512i a[2] = { _mm512_setzero_si512(), _mm512_setzero_si512() };
     if (form->has_min) {
         a[0] = both_words(scale->a[0]);
         a[1] = form->is_half ? both_words(scale->a[1]) : a[0];
     }
 #pragma GCC unroll 16
-    for (int p = 0; p < GRID_PAIRS; p++) {
-        const __m512i n = form->has_min ? _mm512_add_epi16(i[p], a[p / 8]) : i[p];
-        const __m512 even = _mm512_mul_ps(_mm512_cvtepi32_ps(_mm512_slli_epi32(n, 16)), step);
-        const __m512 odd = _mm512_mul_ps(_mm512_cvtepi32_ps(_mm512_and_si512(n, high)), step);
-        _mm512_storeu_si512(to + 64 * p,
-                            _mm512_mask_blend_epi16(0xAAAAAAAA, _mm512_shuffle_epi8(_mm512_castps_si512(even), down),
-                                                    _mm512_castps_si512(odd)));
-    }
+    for (int p = 0; p < GRID_PAIRS; p++)
+        _mm512_storeu_si512(to + 64 * p, tile_pair(&k, form->has_min ? _mm512_add_epi16(i[p], a[p / 8]) : i[p]));
 }
 
 #endif
