@@ -5,9 +5,9 @@
  * best in tiles (ct_kernels.acts_tiled): in rows a tile is sixteen lines in as many pages. Between runs the sums wait in the
  * scratch, whole tiles side by side, for the same reason.
  *
- * Measured on Sapphire Rapids, two threads, Q4_0, 256 tokens, Tflop/s of each: 1.06, runs of 10 stretches 0.98, of 16 0.88 (and as
- * much with tokens in rows); nothing to unpack 1.25; sums in registers 1.9; all operands in L1 2.26. docs/PERFORMANCE.md has
- * what was tried.
+ * Measured on Sapphire Rapids, one thread, Q4_0, 256 tokens, other work on the other core, Tflop/s: 1.12, runs of 10 stretches
+ * 1.02, of 16 0.89; y not fetched 1.03; unpacked once 1.26, and without stores to y 1.50; sums in registers 1.9; all operands
+ * in L1 2.26. docs/PERFORMANCE.md has what was tried.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "kernels/x86/amx_mul.h"
@@ -73,10 +73,13 @@ typedef struct token_tiles {
     size_t row, stretch, next;
 } token_tiles;
 
-/* Four sums += 32 tokens times the run of two panels. */
-TILES_INLINE void multiply(const block *k, token_tiles x, uint8_t *sums)
+/* Four sums += 32 tokens times the run of two panels. next: where in y the sums after these will be finished, or NULL;
+ * its 32 rows are fetched for writing in the meantime, as stores that wait for them hold up everything behind them. */
+TILES_INLINE void multiply(const block *k, token_tiles x, uint8_t *sums, const float *next)
 {
     const uint8_t *w = k->weights;
+    const size_t rows = (TWO + k->steps - 1) / k->steps;
+    size_t row = 0;
     if (k->s == 0) {
         tile_zero(0), tile_zero(1), tile_zero(2), tile_zero(3);
     } else {
@@ -91,6 +94,10 @@ TILES_INLINE void multiply(const block *k, token_tiles x, uint8_t *sums)
         tile_mul_bf16(0, 4, 6);
         tile_load(7, w + AMX_STRETCH, 64);
         tile_mul_bf16(1, 4, 7);
+        for (size_t j = 0; next && j < rows && row < TWO; j++, row++) {
+            __builtin_prefetch(next + row * k->m->y_stride, 1);
+            __builtin_prefetch(next + row * k->m->y_stride + CT_PANEL, 1);
+        }
         tile_load(5, x.at + x.next, x.row);
         tile_mul_bf16(2, 5, 6);
         tile_mul_bf16(3, 5, 7);
@@ -140,6 +147,18 @@ static token_tiles tokens_at(const block *k, size_t t)
     return (token_tiles){ x + k->s * TILE_BYTES, m->x_stride, TILE_BYTES, TILE_ROWS * m->x_stride };
 }
 
+/* Where in y 32 whole tokens after t, or else the next two panels, will be finished; NULL: this is not the last run, or
+ * there are none. */
+static const float *finished_next(const block *k, size_t t, size_t p)
+{
+    const ct_mul *m = k->m;
+    if (!k->is_last)
+        return NULL;
+    if (t + 2 * TWO <= k->n)
+        return m->y + (k->t + t + TWO) * m->y_stride + p * CT_PANEL;
+    return k->n >= TWO && p + 2 < k->end ? m->y + k->t * m->y_stride + (p + 2) * CT_PANEL : NULL;
+}
+
 /* The run of panels p and p + 1 (or p alone) times all tokens of the block. */
 static void multiply_panels(block *k, size_t p, ahead next)
 {
@@ -151,7 +170,7 @@ static void multiply_panels(block *k, size_t p, ahead next)
                   k->weights + i * AMX_STRETCH);
     for (size_t t = 0; t < k->n; t += TWO, sums += SUMS) {
         fetch(&next, share);
-        multiply(k, tokens_at(k, t), sums);
+        multiply(k, tokens_at(k, t), sums, finished_next(k, t, p));
         if (k->is_last)
             finish(k, t, p, sums);
         else
