@@ -3,7 +3,7 @@
  * Sums over a stretch are exact, so every path has the same bits: one rounding a stretch, in column order.
  *
  * Up to MAX_FEW tokens: the panels stream by, each stretch becomes integers in registers, and vpdpwssd multiplies them with
- * up to four tokens at once. Up to MAX_STREAM: each stretch becomes a tile in a ring, and is multiplied LAG stretches
+ * the tokens. Up to MAX_STREAM: each stretch becomes a tile in a ring, and is multiplied LAG stretches
  * later, when its stores have reached the cache, while the next ones are unpacked; the ring does not stop at a panel's
  * end. Above: amx_mul_many.c.
  *
@@ -14,8 +14,7 @@
 #include "kernels/x86/avx512.h"
 #include "kernels/x86/tiles.h"
 
-#define FEW_TILE   4
-#define MAX_FEW    4
+#define MAX_FEW    2
 #define MAX_STREAM (2 * TILE_ROWS)
 #define RING       16 /* stretches */
 #define LAG        4
@@ -59,8 +58,8 @@ INLINE void multiply_stretch(const ct_form *form, const int T, const grid_scale 
                              const uint8_t *x, __m512 *acc)
 {
     const grid_record r = grid_record_of((size_t)T);
-    const int chains = T == 1 ? 4 : T == 2 ? 2 : 1;
-#pragma GCC unroll 4
+    const int chains = T == 1 ? 4 : 2;
+#pragma GCC unroll 2
     for (int t = 0; t < T; t++) {
         __m512i sum[4];
 #pragma GCC unroll 4
@@ -106,48 +105,47 @@ INLINE void few(const ct_type type, const int T, const uint8_t *panel, size_t co
     const uint8_t *unit = panel + ct_unit_offset(type, s0 / per), *tail = panel;
     if (f.has_tail)
         tail += ct_tail_offset(type, cols) + s0 / per * 32;
-    __m512 acc[FEW_TILE];
-#pragma GCC unroll 4
+    __m512 acc[MAX_FEW];
+#pragma GCC unroll 2
     for (int t = 0; t < T; t++)
         acc[t] = s0 == 0 ? _mm512_setzero_ps() : _mm512_loadu_ps(c + (size_t)t * ldc);
     for (size_t s = s0; s + per <= s1; s += per, unit += f.bytes, tail += 32, x += step)
         multiply_unit(type, T, f, unit, tail, x, acc);
     if (per == 2 && (s1 - s0) % 2) /* a 64-column unit with one stretch */
         multiply_unit(type, T, ct_unit_of(type, 1), unit, tail, x, acc);
-#pragma GCC unroll 4
+#pragma GCC unroll 2
     for (int t = 0; t < T; t++)
         _mm512_storeu_ps(c + (size_t)t * ldc, acc[t]);
 }
 
 typedef void few_fn(const uint8_t *panel, size_t cols, size_t s0, size_t s1, const uint8_t *x, float *c, size_t ldc);
 
-static void put_tokens(const ct_mul *m, size_t s0, size_t s1, size_t T, uint8_t *to)
+static void put_tokens(const ct_mul *m, size_t s0, size_t s1, uint8_t *to)
 {
-    if (m->n < T)
-        memset(to, 0, grid_record_of(T).bytes * (s1 - s0));
-    for (size_t s = s0; s < s1; s++, to += grid_record_of(T).bytes)
+    for (size_t s = s0; s < s1; s++, to += grid_record_of(m->n).bytes)
         for (size_t t = 0; t < m->n; t++)
-            put_grid_group((const uint8_t *)m->x + t * m->x_stride + 64 * s, T, t, to);
+            put_grid_group((const uint8_t *)m->x + t * m->x_stride + 64 * s, m->n, t, to);
 }
 
-/* At most four tokens. */
-static void mul_few(few_fn *const kernels[3], const ct_mul *m, size_t panel_begin, size_t panel_end, uint8_t *scratch)
+/* One token or two. */
+static void mul_few(few_fn *const kernels[MAX_FEW], const ct_mul *m, size_t panel_begin, size_t panel_end,
+                    uint8_t *scratch)
 {
-    const size_t log = m->n > 2 ? 2 : m->n - 1, T = (size_t)1 << log, stretches = m->cols / 32;
+    const size_t T = m->n, stretches = m->cols / 32;
     const size_t fit = CT_MUL_SCRATCH / grid_record_of(T).bytes / 8 * 8; /* whole units of every type */
     size_t panel_bytes = 0;
     ct_panel_bytes(m->type, m->cols, &panel_bytes);
     for (size_t s0 = 0; s0 < stretches; s0 += fit) {
         const size_t s1 = min_size(s0 + fit, stretches);
-        put_tokens(m, s0, s1, T, scratch);
+        put_tokens(m, s0, s1, scratch);
         for (size_t p = panel_begin; p < panel_end; p++) {
             const uint8_t *panel = (const uint8_t *)m->w + p * panel_bytes;
             const size_t rows = min_size(m->rows - p * CT_PANEL, CT_PANEL);
             float *y = m->y + p * CT_PANEL;
-            _Alignas(64) float c[FEW_TILE][CT_PANEL];
+            _Alignas(64) float c[MAX_FEW][CT_PANEL];
             for (size_t t = 0; t < m->n && s0 > 0; t++)
                 memcpy(c[t], y + t * m->y_stride, rows * sizeof *y);
-            kernels[log](panel, m->cols, s0, s1, scratch, c[0], CT_PANEL);
+            kernels[T - 1](panel, m->cols, s0, s1, scratch, c[0], CT_PANEL);
             for (size_t t = 0; t < m->n; t++)
                 memcpy(y + t * m->y_stride, c[t], rows * sizeof *y);
         }
@@ -295,14 +293,13 @@ INLINE void unpack_run(const ct_type type, const ct_mul *m, const uint8_t *panel
 #define DEFINE(T, ...)                                                                                                 \
     FEW(T, 1)                                                                                                          \
     FEW(T, 2)                                                                                                          \
-    FEW(T, 4)                                                                                                          \
     static void unpack_##T(const ct_mul *m, const uint8_t *panel, size_t s, size_t n, uint8_t *to)                     \
     {                                                                                                                  \
         unpack_run(CT_##T, m, panel, s, n, to);                                                                        \
     }                                                                                                                  \
     static void mul_##T(const ct_mul *m, size_t panel_begin, size_t panel_end, void *scratch)                          \
     {                                                                                                                  \
-        static few_fn *const kernels[3] = { few_##T##_1, few_##T##_2, few_##T##_4 };                                   \
+        static few_fn *const kernels[MAX_FEW] = { few_##T##_1, few_##T##_2 };                                          \
         if (m->n == 0 || panel_begin >= panel_end)                                                                     \
             return;                                                                                                    \
         if (m->x_is_tiled)                                                                                             \
