@@ -217,7 +217,7 @@ typedef struct ct_kernels {
     void (*acts[CT_N_ACTS])(const float *x, size_t cols, void *dst);
     /* Where products of many tokens, tiled_tokens and more, like them better in tiles; else NULL. Sixteen tokens share the
      * bytes of their rows: 32 columns of token t begin at t / 16 * 16 * stride + 1024 * (column / 32) + t % 16 * 64. dst is
-     * the place of the first; cols is a multiple of 32. Of the last tokens, too, all sixteen rows' bytes are there. */
+     * the place of the first. What is past cols in the last 32 is 0. Of the last tokens, too, all sixteen rows' bytes are there. */
     void (*acts_tiled[CT_N_ACTS])(const float *x, size_t cols, void *dst);
     size_t tiled_tokens;
 

@@ -486,9 +486,12 @@ static void check_tiled(const check *c, const matrix *w, const tokens *x, const 
 {
     uint8_t *tiled = guarded((x->n + CT_TILED - 1) / CT_TILED * CT_TILED * x->stride, 64, true);
     for (size_t t = 0; t < x->n; t++)
-        for (size_t s = 0; s < w->cols / 32; s++)
-            memcpy(tiled + t / CT_TILED * CT_TILED * x->stride + 1024 * s + t % CT_TILED * 64,
-                   x->x + t * x->stride + 64 * s, 64);
+        for (size_t s = 0; s < (w->cols + 31) / 32; s++) {
+            const size_t left = 2 * (w->cols - 32 * s), live = left < 64 ? left : 64;
+            uint8_t *to = tiled + t / CT_TILED * CT_TILED * x->stride + 1024 * s + t % CT_TILED * 64;
+            memcpy(to, x->x + t * x->stride + 64 * s, live);
+            memset(to + live, 0, 64 - live);
+        }
     for (size_t t0 = 0; t0 < x->n; t0 += (x->n / 2 + CT_TILED) / CT_TILED * CT_TILED) {
         ct_mul m = { .w = w->packed, .type = w->type, .rows = w->rows, .cols = w->cols, .n = x->n - t0 };
         m.x = tiled + t0 * x->stride;

@@ -265,7 +265,8 @@ INLINE void mul_stream(const ct_type type, const ct_mul *m, size_t panel_begin, 
 /* ---- many ---- */
 
 /* Stretches [s0, s0 + n) of a panel. */
-INLINE void unpack_run(const ct_type type, const ct_mul *m, const uint8_t *panel, size_t s0, size_t n, uint8_t *to)
+INLINE void unpack_run(const ct_type type, const ct_mul *m, const uint8_t *panel, size_t s0, size_t n, size_t apart,
+                       uint8_t *to)
 {
     const ct_unit whole = ct_unit_of(type, 2);
     const size_t per = (size_t)whole.stretches, s1 = s0 + n;
@@ -276,7 +277,7 @@ INLINE void unpack_run(const ct_type type, const ct_mul *m, const uint8_t *panel
         const uint8_t *unit = panel + ct_unit_offset(type, u);
         unit_scales scales;
         unpack_unit_scales(type, &f, unit, tail + 32 * u, &scales);
-        for (; s < end; s++, to += 2 * AMX_STRETCH) /* beside another panel's */
+        for (; s < end; s++, to += apart)
             make_tile(type, &f, unit, &scales, (int)(s % per), to);
     }
 }
@@ -293,9 +294,9 @@ INLINE void unpack_run(const ct_type type, const ct_mul *m, const uint8_t *panel
 #define DEFINE(T, ...)                                                                                                 \
     FEW(T, 1)                                                                                                          \
     FEW(T, 2)                                                                                                          \
-    static void unpack_##T(const ct_mul *m, const uint8_t *panel, size_t s, size_t n, uint8_t *to)                     \
+    static void unpack_##T(const ct_mul *m, const uint8_t *panel, size_t s, size_t n, size_t apart, uint8_t *to)       \
     {                                                                                                                  \
-        unpack_run(CT_##T, m, panel, s, n, to);                                                                        \
+        unpack_run(CT_##T, m, panel, s, n, apart, to);                                                                 \
     }                                                                                                                  \
     static void mul_##T(const ct_mul *m, size_t panel_begin, size_t panel_end, void *scratch)                          \
     {                                                                                                                  \
@@ -303,13 +304,13 @@ INLINE void unpack_run(const ct_type type, const ct_mul *m, const uint8_t *panel
         if (m->n == 0 || panel_begin >= panel_end)                                                                     \
             return;                                                                                                    \
         if (m->x_is_tiled)                                                                                             \
-            AMX_NAME(mul_many)(m, panel_begin, panel_end, unpack_##T, scratch);                                        \
+            AMX_NAME(mul_many)(m, panel_begin, panel_end, unpack_##T, false, scratch);                                 \
         else if (m->n <= MAX_FEW)                                                                                      \
             mul_few(kernels, m, panel_begin, panel_end, scratch);                                                      \
         else if (m->n <= MAX_STREAM)                                                                                   \
             mul_stream(CT_##T, m, panel_begin, panel_end, scratch);                                                    \
         else                                                                                                           \
-            AMX_NAME(mul_many)(m, panel_begin, panel_end, unpack_##T, scratch);                                        \
+            AMX_NAME(mul_many)(m, panel_begin, panel_end, unpack_##T, false, scratch);                                 \
     }
 CT_FORMS(DEFINE)
 

@@ -30,6 +30,18 @@ static void acts_bf16(const float *x, size_t cols, void *dst)
         q[cols] = 0;
 }
 
+void ct_avx512_acts_bf16_tiled(const float *x, size_t cols, void *dst)
+{
+    uint8_t *to = dst;
+    for (size_t i = 0; i < cols; i += 32, to += 1024) {
+        const size_t left = cols - i;
+        const __m256i low = to_bf16(_mm512_maskz_loadu_ps(first_lanes(left), x + i));
+        const __m256i high =
+            left > 16 ? to_bf16(_mm512_maskz_loadu_ps(first_lanes(left - 16), x + i + 16)) : _mm256_setzero_si256();
+        _mm512_storeu_si512(to, _mm512_inserti64x4(_mm512_castsi256_si512(low), high, 1));
+    }
+}
+
 /* Sixteen values of a group: codes to q, their sum returned. */
 INLINE int32_t quantise16(__m512 x, __m512 inverse, int8_t *q)
 {
