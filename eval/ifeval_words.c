@@ -12,7 +12,7 @@
 static uint32_t next(const char **s)
 {
     uint32_t c;
-    *s += ct_utf8_next(*s, strlen(*s) < 4 ? strlen(*s) : 4, &c);
+    *s += ct_utf8_next(*s, strnlen(*s, 4), &c);
     return c;
 }
 

@@ -1,7 +1,7 @@
 /* MATH: official layouts, Minerva's wording, what an answer says, both published normalisations.
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#include "unit.h"
+#include "files.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -10,26 +10,6 @@
 
 #include "base/err.h"
 #include "eval/formulas.h"
-
-static char folder[] = "/tmp/carat-formulas-XXXXXX";
-
-static const char *put(const char *name, const char *text)
-{
-    static char paths[8][160];
-    static int next;
-    char *path = paths[next++ % 8];
-    snprintf(path, sizeof paths[0], "%s/%s", folder, name);
-    for (char *slash = strchr(path + strlen(folder) + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
-        *slash = '\0';
-        mkdir(path, 0755);
-        *slash = '/';
-    }
-    FILE *f = fopen(path, "w");
-    assert_non_null(f);
-    fputs(text, f);
-    fclose(f);
-    return path;
-}
 
 #define PROBLEM(type, boxed)                                                                                           \
     "{\n  \"problem\": \"What is $1+1$?\",\n  \"level\": \"Level 1\",\n  \"type\": \"" type                            \
@@ -44,7 +24,7 @@ static void test_the_authors_folders(void **state)
     put("test/algebra/9.json", PROBLEM("Algebra", "9"));
     put("test/geometry/1.json", PROBLEM("Geometry", "\\\\frac{1}{2}"));
     char path[160];
-    snprintf(path, sizeof path, "%s/test", folder);
+    snprintf(path, sizeof path, "%s/test", files_folder());
     const ct_eval_source s = { .data = path };
     if (!ct_eval_task_open(&t, "math", &s, &err))
         fail_msg("%s", err.msg);
@@ -162,20 +142,6 @@ static void test_normalisations(void **state)
     json_decref(targets);
 }
 
-static int setup(void **state)
-{
-    (void)state;
-    return mkdtemp(folder) ? 0 : -1;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    char command[80];
-    snprintf(command, sizeof command, "rm -rf '%s'", folder);
-    return system(command);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -184,5 +150,5 @@ int main(void)
         cmocka_unit_test(test_what_an_answer_says),
         cmocka_unit_test(test_normalisations),
     };
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, files_setup, files_teardown);
 }

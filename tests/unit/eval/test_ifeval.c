@@ -1,7 +1,7 @@
 /* IFEval: the official layout, each kind of instruction on answers of our own with the verdicts of the authors' program, what is not judged.
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#include "unit.h"
+#include "files.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -10,23 +10,14 @@
 #include "base/err.h"
 #include "eval/ifeval.h"
 
-static char path[] = "/tmp/carat-ifeval-XXXXXX";
-
-static void put(const char *text)
-{
-    FILE *f = fopen(path, "w");
-    assert_non_null(f);
-    fputs(text, f);
-    fclose(f);
-}
-
 static void test_official_layout(void **state)
 {
     (void)state;
     carat_err err;
     ct_eval_task t;
-    const ct_eval_source s = { .data = path };
-    put("{\"key\": 1000, \"prompt\": \"Write.\", \"instruction_id_list\": [\"punctuation:no_comma\", "
+    const ct_eval_source s = { .data = files_path("input_data.jsonl") };
+    put("input_data.jsonl",
+        "{\"key\": 1000, \"prompt\": \"Write.\", \"instruction_id_list\": [\"punctuation:no_comma\", "
         "\"length_constraints:number_words\"], \"kwargs\": [{}, {\"relation\": \"at least\", \"num_words\": 300}]}\n"
         "{\"key\": 1001, \"prompt\": \"Now.\", \"instruction_id_list\": [\"detectable_format:title\"], \"kwargs\": "
         "[{\"num_words\": null, \"relation\": null}]}\n");
@@ -57,7 +48,7 @@ static void test_official_layout(void **state)
         char text[512];
         snprintf(text, sizeof text, "{\"key\": 1, \"prompt\": \"p\", \"instruction_id_list\": %s, \"kwargs\": %s}\n",
                  bad[i].ids, bad[i].kwargs);
-        put(text);
+        put("input_data.jsonl", text);
         assert_false(ct_eval_task_open(&t, "ifeval", &s, &err));
         if (!strstr(err.msg, bad[i].says) || !strstr(err.msg, ":1"))
             fail_msg("'%s' does not say '%s'", err.msg, bad[i].says);
@@ -234,17 +225,11 @@ static void test_what_is_not_judged_is_left_out_and_counted(void **state)
 
 int main(void)
 {
-    const int fd = mkstemp(path);
-    if (fd < 0)
-        return 1;
-    close(fd);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_official_layout),
         cmocka_unit_test(test_every_kind),
         cmocka_unit_test(test_loosely),
         cmocka_unit_test(test_what_is_not_judged_is_left_out_and_counted),
     };
-    const int failed = cmocka_run_group_tests(tests, NULL, NULL);
-    unlink(path);
-    return failed;
+    return cmocka_run_group_tests(tests, files_setup, files_teardown);
 }

@@ -1,7 +1,7 @@
 /* Official layouts by small files of our own: what is asked, what is right, how folders become groups.
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#include "unit.h"
+#include "files.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -10,50 +10,6 @@
 
 #include "base/err.h"
 #include "eval/task.h"
-
-static char folder[] = "/tmp/carat-layouts-XXXXXX";
-
-static const char *put(const char *name, const char *text)
-{
-    static char paths[8][128];
-    static int next;
-    char *path = paths[next++ % 8];
-    snprintf(path, sizeof paths[0], "%s/%s", folder, name);
-    for (char *slash = strchr(path + strlen(folder) + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
-        *slash = '\0';
-        mkdir(path, 0755);
-        *slash = '/';
-    }
-    FILE *f = fopen(path, "w");
-    assert_non_null(f);
-    fputs(text, f);
-    fclose(f);
-    return path;
-}
-
-static const char *sub(const char *name)
-{
-    static char paths[4][128];
-    static int next;
-    char *path = paths[next++ % 4];
-    snprintf(path, sizeof paths[0], "%s/%s", folder, name);
-    return path;
-}
-
-static void open_task(ct_eval_task *t, const char *name, const ct_eval_source *s)
-{
-    carat_err err;
-    if (!ct_eval_task_open(t, name, s, &err))
-        fail_msg("%s: %s", name, err.msg);
-}
-
-static const ct_eval_item *only(ct_eval_task *t, const char *name, const char *file, const char *text)
-{
-    const ct_eval_source s = { .data = put(file, text) };
-    open_task(t, name, &s);
-    assert_int_equal(t->n, 1);
-    return t->items;
-}
 
 static void is_target(const ct_eval_item *i, const char *text)
 {
@@ -77,7 +33,7 @@ static void test_gsm8k(void **state)
     assert_string_equal(i->chat, "How many?");
     is_target(i, "18");
     ct_eval_task_close(&t);
-    const ct_eval_source s = { .data = sub("l.jsonl"), .shots = sub("g.jsonl"), .n_shots = 1 };
+    const ct_eval_source s = { .data = files_path("l.jsonl"), .shots = files_path("g.jsonl"), .n_shots = 1 };
     open_task(&t, "gsm8k", &s);
     assert_string_equal(t.groups[0].head, "Question: How many?\nAnswer: 2+2=<<2+2=4>>4\n#### 1,004\n\n");
     ct_eval_task_close(&t);
@@ -134,7 +90,7 @@ static void test_mmlu_pro(void **state)
     is_target(&t.items[1], "B");
     ct_eval_task_close(&t);
     carat_err err;
-    const ct_eval_source many = { .data = sub("p.jsonl"), .shots = sub("v.jsonl"), .n_shots = 2 };
+    const ct_eval_source many = { .data = files_path("p.jsonl"), .shots = files_path("v.jsonl"), .n_shots = 2 };
     assert_false(ct_eval_task_open(&t, "mmlu-pro", &many, &err));
     assert_non_null(strstr(err.msg, "has 1 items of law, expected 2 shots"));
 }
@@ -199,7 +155,7 @@ static void test_big_bench(void **state)
         "\"examples\": [{\"input\": \"a\", \"target_scores\": {\"x\": 1, \"y\": 0}}]}");
     put("bb/words/task.json", "{\"examples\": [{\"input\": \"b a\", \"target\": [\"a b\", \"a, b\"]}, {\"input\": "
                               "\"d\", \"target\": \"e\"}]}");
-    const ct_eval_source s = { .data = sub("bb") };
+    const ct_eval_source s = { .data = files_path("bb") };
     open_task(&t, "bigbench", &s);
     assert_true(t.n == 2 && t.n_groups == 2);
     assert_string_equal(t.groups[0].name, "dates");
@@ -222,14 +178,14 @@ static void test_bbh(void **state)
     put("bbh/snarks.json", "{\"canary\": \"c\", \"examples\": [{\"input\": \"Ha.\", \"target\": \"(A)\"}]}");
     put("cot/navigate.txt", "canary\n-----\nGo.\n\nQ: x\nA: Let's think step by step.\nSo the answer is No.\n");
     put("cot/snarks.txt", "Sarcasm.\n");
-    ct_eval_source s = { .data = sub("bbh") };
+    ct_eval_source s = { .data = files_path("bbh") };
     open_task(&t, "bbh", &s);
     assert_true(t.n == 2 && t.n_groups == 2);
     assert_string_equal(t.items[0].contexts[0], "Q: Turn.\nA:");
     assert_string_equal(t.groups[0].head, "");
     is_target(&t.items[1], "(A)");
     ct_eval_task_close(&t);
-    s.shots = sub("cot");
+    s.shots = files_path("cot");
     s.n_shots = 3;
     open_task(&t, "bbh", &s);
     assert_string_equal(t.groups[0].head, "Go.\n\nQ: x\nA: Let's think step by step.\nSo the answer is No.\n\n");
@@ -248,7 +204,7 @@ static void test_mmlu_by_subjects(void **state)
     put("mmlu/test/notes.txt", "none of it");
     put("mmlu/dev/world_religions_dev.csv", "s1,a,b,c,d,D\n");
     put("mmlu/dev/anatomy_dev.csv", "s2,a,b,c,d,D\n");
-    ct_eval_source s = { .data = sub("mmlu/test"), .shots = sub("mmlu/dev"), .n_shots = 1 };
+    ct_eval_source s = { .data = files_path("mmlu/test"), .shots = files_path("mmlu/dev"), .n_shots = 1 };
     open_task(&t, "mmlu", &s);
     assert_true(t.n == 3 && t.n_groups == 2);
     assert_string_equal(
@@ -258,10 +214,10 @@ static void test_mmlu_by_subjects(void **state)
     assert_non_null(strstr(t.groups[1].head, "about world religions.\n\ns1\n"));
     assert_true(t.items[0].group == 0 && t.items[2].group == 1);
     ct_eval_task_close(&t);
-    unlink(sub("mmlu/dev/anatomy_dev.csv"));
+    unlink(files_path("mmlu/dev/anatomy_dev.csv"));
     assert_false(ct_eval_task_open(&t, "mmlu", &s, &err));
     assert_non_null(strstr(err.msg, "has no shots for 'anatomy'"));
-    s = (ct_eval_source){ .data = sub("mmlu/dev") };
+    s = (ct_eval_source){ .data = files_path("mmlu/dev") };
     assert_false(ct_eval_task_open(&t, "mmlu", &s, &err));
     assert_non_null(strstr(err.msg, "no file in this folder belongs to the task"));
 }
@@ -291,7 +247,7 @@ static void test_bfcl(void **state)
         "{\"id\": \"r_0\", \"question\": [[{\"role\": \"user\", \"content\": \"Hm?\"}]], \"function\": "
         "[{\"name\": \"f\", \"parameters\": {\"type\": \"dict\", \"properties\": {}}}]}\n");
     put("bfcl/BFCL_v4_simple_java.json", "{}\n");
-    ct_eval_source s = { .data = sub("bfcl") };
+    ct_eval_source s = { .data = files_path("bfcl") };
     open_task(&t, "bfcl", &s);
     assert_true(t.n == 5 && t.n_groups == 4);
     assert_true(json_is_array(t.items[1].functions) && json_array_size(t.items[1].functions) == 0);
@@ -314,10 +270,10 @@ static void test_bfcl(void **state)
     put("no/BFCL_v4_multiple.json", "{\"id\": \"multiple_0\", \"question\": [[{\"role\": \"user\", \"content\": "
                                     "\"Hm?\"}]], \"function\": []}\n");
     put("no/possible_answer/BFCL_v4_multiple.json", "{\"id\": \"multiple_0\", \"ground_truth\": [{\"f\": {}}]}\n");
-    s.data = sub("no");
+    s.data = files_path("no");
     assert_false(ct_eval_task_open(&t, "bfcl", &s, &err));
     assert_non_null(strstr(err.msg, "no functions"));
-    s.data = sub("bfcl/BFCL_v4_simple_java.json");
+    s.data = files_path("bfcl/BFCL_v4_simple_java.json");
     assert_false(ct_eval_task_open(&t, "bfcl", &s, &err));
     assert_non_null(strstr(err.msg, "'simple_java' is none of BFCL's categories"));
 }
@@ -333,20 +289,6 @@ static void test_the_hash_tells_how_answers_are_judged(void **state)
     ct_eval_task_close(&b);
 }
 
-static int setup(void **state)
-{
-    (void)state;
-    return mkdtemp(folder) ? 0 : -1;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    char command[160];
-    snprintf(command, sizeof command, "rm -rf '%s'", folder);
-    return system(command);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -356,5 +298,5 @@ int main(void)
         cmocka_unit_test(test_bbh),        cmocka_unit_test(test_mmlu_by_subjects),
         cmocka_unit_test(test_bfcl),       cmocka_unit_test(test_the_hash_tells_how_answers_are_judged),
     };
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, files_setup, files_teardown);
 }

@@ -2,7 +2,7 @@
  * judged.
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#include "unit.h"
+#include "files.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -17,50 +17,7 @@
 #include "eval/text.h"
 #include "eval/vqa.h"
 
-static char folder[] = "/tmp/carat-pictures-XXXXXX";
 static const char png[] = "\x89PNG\r\n\x1a\n and so on";
-
-static const char *put(const char *name, const char *text)
-{
-    static char paths[8][160];
-    static int next;
-    char *path = paths[next++ % 8];
-    snprintf(path, sizeof paths[0], "%s/%s", folder, name);
-    for (char *slash = strchr(path + strlen(folder) + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
-        *slash = '\0';
-        mkdir(path, 0755);
-        *slash = '/';
-    }
-    FILE *f = fopen(path, "w");
-    assert_non_null(f);
-    fputs(text, f);
-    fclose(f);
-    return path;
-}
-
-static const ct_eval_item *only(ct_eval_task *t, const char *name, const char *file, const char *text)
-{
-    carat_err err;
-    const ct_eval_source s = { .data = put(file, text) };
-    if (!ct_eval_task_open(t, name, &s, &err))
-        fail_msg("%s: %s", name, err.msg);
-    assert_int_equal(t->n, 1);
-    assert_true(t->has_pictures);
-    return t->items;
-}
-
-static void refuses(const char *name, const char *file, const char *text, const char *says)
-{
-    carat_err err;
-    ct_eval_task t;
-    const ct_eval_source s = { .data = put(file, text) };
-    if (ct_eval_task_open(&t, name, &s, &err)) {
-        ct_eval_task_close(&t);
-        fail_msg("%s: is not refused: %s", name, says);
-    }
-    if (!strstr(err.msg, says))
-        fail_msg("'%s' does not say '%s'", err.msg, says);
-}
 
 static void has_picture(const ct_eval_item *i, size_t k, const char *name, size_t at)
 {
@@ -85,7 +42,7 @@ static void test_docvqa(void **state)
     assert_string_equal(i->id, "49153");
     assert_int_equal(json_array_size(i->targets), 2);
     has_picture(i, 0, "documents/ffbf0023_4.png", 0);
-    assert_string_equal(t.folder, folder);
+    assert_string_equal(t.folder, files_folder());
     ct_eval_shown shown;
     carat_err err;
     assert_true(ct_eval_picture_read(&i->pictures[0], t.folder, &shown, &err));
@@ -95,7 +52,7 @@ static void test_docvqa(void **state)
     /* the newer archive has them in a folder of another name: --images, and the name's last part */
     put("spdocvqa_images/x_1.png", png);
     char images[160];
-    snprintf(images, sizeof images, "%s/spdocvqa_images", folder);
+    snprintf(images, sizeof images, "%s/spdocvqa_images", files_folder());
     const ct_eval_source s = { .data = put("d.json", "{\"data\": [{\"questionId\": 1, \"question\": \"q\", \"image\": "
                                                      "\"documents/x_1.png\", \"answers\": [\"a\"]}]}"),
                                .images = images };
@@ -127,7 +84,7 @@ static void test_chartqa(void **state)
     put("charts/test_augmented.json", "[{\"imgname\": \"166.png\", \"query\": \"q\", \"label\": \"Yes\"}]");
     char path[160];
     carat_err err;
-    snprintf(path, sizeof path, "%s/charts", folder);
+    snprintf(path, sizeof path, "%s/charts", files_folder());
     const ct_eval_source s = { .data = path };
     assert_true(ct_eval_task_open(&t, "chartqa", &s, &err));
     assert_int_equal(t.n_groups, 2);
@@ -302,7 +259,7 @@ static void test_hostile_names_and_data(void **state)
     ct_eval_shown shown;
     put("secret.png", "-----BEGIN PRIVATE KEY-----\n");
     assert_true(ct_eval_picture_named("secret.png", &p, &err));
-    assert_false(ct_eval_picture_read(&p, folder, &shown, &err));
+    assert_false(ct_eval_picture_read(&p, files_folder(), &shown, &err));
     assert_non_null(strstr(err.msg, "secret.png: is no JPEG"));
     assert_null(shown.bytes);
     ct_eval_picture_free(&p);
@@ -419,20 +376,6 @@ static void test_mmmus_answers(void **state)
     judge_mmmu("a", 0, "[\"b\"]", "a", 0);
 }
 
-static int begin(void **state)
-{
-    (void)state;
-    return mkdtemp(folder) ? 0 : -1;
-}
-
-static int end(void **state)
-{
-    (void)state;
-    char command[80];
-    snprintf(command, sizeof command, "rm -r '%s'", folder);
-    return system(command);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -448,5 +391,5 @@ int main(void)
         cmocka_unit_test(test_vqa),
         cmocka_unit_test(test_mmmus_answers),
     };
-    return cmocka_run_group_tests(tests, begin, end);
+    return cmocka_run_group_tests(tests, files_setup, files_teardown);
 }
