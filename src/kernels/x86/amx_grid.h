@@ -25,40 +25,44 @@ INLINE bool grid_in_place(const ct_form *form)
     return form->codes == CT_CODES_4 && !form->table;
 }
 
+/* The lower word of each lane in both. */
 INLINE __m512i both_words(__m512i v)
 {
-    return _mm512_or_si512(_mm512_slli_epi32(v, 16), _mm512_and_si512(v, _mm512_set1_epi32(0xFFFF)));
+    return _mm512_shuffle_epi8(
+        v, _mm512_broadcast_i32x4(_mm_setr_epi8(0, 1, 0, 1, 4, 5, 4, 5, 8, 9, 8, 9, 12, 13, 12, 13)));
 }
 
+/* Without its sign where there is no min. */
 INLINE __m512 grid_reach(const ct_form *form, __m512 scale, __m512 add)
 {
     const __m512 largest = _mm512_set1_ps(form->largest);
     if (!form->has_min)
-        return _mm512_abs_ps(_mm512_mul_ps(scale, largest));
+        return _mm512_mul_ps(scale, largest);
     return _mm512_max_ps(_mm512_abs_ps(add), _mm512_abs_ps(_mm512_fmadd_ps(scale, largest, add)));
 }
 
 INLINE void grid_ready(const ct_type type, const __m512 scale[2], const __m512 add[2], grid_scale *g)
 {
     const ct_form *form = ct_form_of(type);
-    const int n = form->is_half ? 2 : 1;
+    const int n = form->is_half ? 2 : 1, more = 15 - ct_grid_shift(form);
     __m512 reach = grid_reach(form, scale[0], add[0]), any = reach;
     if (n == 2) {
         const __m512 other = grid_reach(form, scale[1], add[1]);
         any = _mm512_add_ps(reach, other);
-        reach = _mm512_max_ps(reach, other);
+        reach = _mm512_max_ps(_mm512_abs_ps(reach), _mm512_abs_ps(other));
     }
     if (form->has_min) /* a maximum may lose a NaN */
         any = _mm512_add_ps(_mm512_add_ps(any, _mm512_mul_ps(add[0], _mm512_set1_ps(0))),
                             _mm512_mul_ps(n == 2 ? add[1] : add[0], _mm512_set1_ps(0)));
-    reach = _mm512_max_ps(_mm512_mul_ps(reach, _mm512_set1_ps(65.0f / 64)), _mm512_set1_ps(0x1p-40f));
-    const __m512i power = _mm512_and_si512(_mm512_castps_si512(reach), _mm512_set1_epi32(0x7F800000));
+    const __m512i exponent = _mm512_set1_epi32(0x7F800000);
+    __m512i power = _mm512_and_si512(_mm512_castps_si512(_mm512_mul_ps(reach, _mm512_set1_ps(65.0f / 64))), exponent);
+    power = _mm512_max_epi32(power, _mm512_set1_epi32((127 - 40) << 23));
     const __mmask16 bad = _mm512_fpclass_ps_mask(any, 0x99); /* NaN or infinite */
     g->step = _mm512_castsi512_ps(_mm512_sub_epi32(power, _mm512_set1_epi32(7 << 23)));
     g->step = _mm512_mask_mov_ps(g->step, bad, _mm512_set1_ps(__builtin_nanf("")));
-    /* 1 / step: the exponents' sum is that of two ones. */
+    /* 1 / step, and 2^(15-shift) / step: the exponents' sum is that of two ones. */
     const __m512 inverse = _mm512_castsi512_ps(_mm512_sub_epi32(_mm512_set1_epi32((254 + 7) << 23), power));
-    const __m512 to_s = _mm512_mul_ps(inverse, _mm512_set1_ps((float)(1 << (15 - ct_grid_shift(form)))));
+    const __m512 to_s = _mm512_castsi512_ps(_mm512_sub_epi32(_mm512_set1_epi32((254 + 7 + more) << 23), power));
 #pragma GCC unroll 2
     for (int i = 0; i < n; i++) {
         g->s[i] = both_words(_mm512_maskz_cvtps_epi32(_knot_mask16(bad), _mm512_mul_ps(scale[i], to_s)));
