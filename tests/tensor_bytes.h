@@ -6,7 +6,7 @@
 
 #include "format/tensors.h"
 
-/* Mapped until the program ends. Fails the test where they cannot be. */
+/* There until the program ends. Fails the test where they cannot be read. */
 const uint8_t *tensor_bytes(const ct_tensor *t);
 
 #endif

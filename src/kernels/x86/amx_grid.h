@@ -32,6 +32,12 @@ INLINE __m512i both_words(__m512i v)
         v, _mm512_broadcast_i32x4(_mm_setr_epi8(0, 1, 0, 1, 4, 5, 4, 5, 8, 9, 8, 9, 12, 13, 12, 13)));
 }
 
+/* A float's exponent field, in each lane. */
+INLINE __m512i exponents(const int e)
+{
+    return _mm512_set1_epi32((int)((unsigned)e << 23));
+}
+
 /* Without its sign where there is no min. */
 INLINE __m512 grid_reach(const ct_form *form, __m512 scale, __m512 add)
 {
@@ -56,13 +62,13 @@ INLINE void grid_ready(const ct_type type, const __m512 scale[2], const __m512 a
                             _mm512_mul_ps(n == 2 ? add[1] : add[0], _mm512_set1_ps(0)));
     const __m512i exponent = _mm512_set1_epi32(0x7F800000);
     __m512i power = _mm512_and_si512(_mm512_castps_si512(_mm512_mul_ps(reach, _mm512_set1_ps(65.0f / 64))), exponent);
-    power = _mm512_max_epi32(power, _mm512_set1_epi32((127 - 40) << 23));
+    power = _mm512_max_epi32(power, exponents(127 - 40));
     const __mmask16 bad = _mm512_fpclass_ps_mask(any, 0x99); /* NaN or infinite */
-    g->step = _mm512_castsi512_ps(_mm512_sub_epi32(power, _mm512_set1_epi32(7 << 23)));
+    g->step = _mm512_castsi512_ps(_mm512_sub_epi32(power, exponents(7)));
     g->step = _mm512_mask_mov_ps(g->step, bad, _mm512_set1_ps(__builtin_nanf("")));
     /* 1 / step, and 2^(15-shift) / step: the exponents' sum is that of two ones. */
-    const __m512 inverse = _mm512_castsi512_ps(_mm512_sub_epi32(_mm512_set1_epi32((254 + 7) << 23), power));
-    const __m512 to_s = _mm512_castsi512_ps(_mm512_sub_epi32(_mm512_set1_epi32((254 + 7 + more) << 23), power));
+    const __m512 inverse = _mm512_castsi512_ps(_mm512_sub_epi32(exponents(254 + 7), power));
+    const __m512 to_s = _mm512_castsi512_ps(_mm512_sub_epi32(exponents(254 + 7 + more), power));
 #pragma GCC unroll 2
     for (int i = 0; i < n; i++) {
         g->s[i] = both_words(_mm512_maskz_cvtps_epi32(_knot_mask16(bad), _mm512_mul_ps(scale[i], to_s)));
