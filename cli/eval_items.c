@@ -65,6 +65,14 @@ static bool run_items(ct_eval_model *m, const ct_eval_task *t, carat_err *err)
     return ok;
 }
 
+/* Options that an engine of this process would obey. */
+static bool has_engine_options(void)
+{
+    const cli_model *m = &cli_model_values;
+    return m->ctx || m->chunk || m->exact || m->cpu || m->mmproj || m->chat_template || m->draft || m->cache ||
+           m->max_memory || m->trust_header || m->adapters.n;
+}
+
 const char *eval_wrong_task(const char *name)
 {
     const bool made_up = ct_eval_task_is_made_up(name);
@@ -78,6 +86,10 @@ const char *eval_wrong_task(const char *name)
         return "whose tokens? (--tokenizer MODEL)";
     if (eval_opt.tokenizer && !(made_up && eval_opt.url))
         return "--tokenizer is for texts that are made up for a server";
+    if (eval_opt.url && has_engine_options())
+        return "a server has its own model, context and precision: such options are not for --url";
+    if (eval_opt.form == EVAL_FORM_CHAT && !ct_eval_task_is_generated(name))
+        return "--form is for answers that are generated: the likelihoods of given ones are of bare text";
     if (eval_opt.timeout && !eval_opt.url)
         return "--timeout is for servers (--url)";
     if (!made_up && eval_opt.length)

@@ -85,7 +85,11 @@ static bool add_shots(ct_eval_task *t, const ct_eval_source *s, const char *file
         const ct_eval_item *shot = &shots[which[i]];
         if (only != SIZE_MAX && shot->group != only)
             continue;
-        add_shot(t, shot, head);
+        ok = shot->solution || shot->n || json_array_size(shot->targets) ||
+             ct_fail(err, CARAT_EUNSUPPORTED, CARAT_NOWHERE,
+                     "%s: its items have no solution that could be shown: --shots is not offered", t->title);
+        if (ok)
+            add_shot(t, shot, head);
         had++;
     }
     ok = ok && (had == s->n_shots ||
@@ -102,8 +106,10 @@ static bool add_shots(ct_eval_task *t, const ct_eval_source *s, const char *file
 static bool add_text(const char *file, const char *separator, ct_buf *head, carat_err *err)
 {
     char chunk[1 << 14];
-    size_t n;
+    size_t n = strlen(file);
     ct_buf text;
+    if (n < 4 || strcmp(file + n - 4, ".txt") != 0)
+        return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: expected the authors' texts of examples (.txt)", file);
     FILE *f = fopen(file, "rbe");
     if (!f)
         return ct_fail(err, CARAT_EIO, CARAT_NOWHERE, "%s: cannot be opened: %s", file, strerror(errno));

@@ -62,6 +62,14 @@ bool ct_eval_task_has_pictures(const char *name)
     return has;
 }
 
+bool ct_eval_task_is_generated(const char *name)
+{
+    ct_eval_task t = { 0 };
+    const bool is = open_description(&t, name, NULL) && t.is_generated;
+    ct_eval_task_close(&t);
+    return is;
+}
+
 /* ---- items ---- */
 
 bool ct_eval_task_group(ct_eval_task *t, const char *name, size_t *group, carat_err *err)
@@ -224,6 +232,9 @@ static bool find_pictures(ct_eval_task *t, const ct_eval_source *s, carat_err *e
 static bool read_or_make(ct_eval_task *t, const ct_eval_source *s, carat_err *err)
 {
     const char *reader = ct_eval_text_of(t->about, "reader", "");
+    if (s->n_shots && (t->has_pictures || strcmp(reader, "bfcl") == 0 || json_object_get(t->about, "made_up")))
+        return ct_fail(err, CARAT_EUNSUPPORTED, CARAT_NOWHERE,
+                       "%s: its questions are asked without examples: --shots is not offered", t->title);
     if (json_object_get(t->about, "made_up"))
         return ct_eval_needles_make(t, s, err);
     if (strcmp(reader, "bfcl") == 0)

@@ -109,6 +109,8 @@ typedef struct ct_eval_source {
 const char *ct_eval_task_name(size_t i);
 /* Is it made up (needle.h), not read? */
 bool ct_eval_task_is_made_up(const char *name);
+/* Are its answers generated, or the likeliest of given ones? */
+bool ct_eval_task_is_generated(const char *name);
 /* Do its items have pictures? */
 bool ct_eval_task_has_pictures(const char *name);
 /* Errors: CARAT_EARG (no such task), CARAT_EIO, CARAT_EFORMAT (file, line and field), CARAT_ELIMIT, CARAT_ENOMEM. */

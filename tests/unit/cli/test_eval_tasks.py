@@ -95,6 +95,7 @@ class Server(http.server.BaseHTTPRequestHandler):
 
     def do_POST(self):
         body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.longest = max(self.server.longest, len(body))
         self.server.n_asked += 1
         if self.server.gate and not self.server.gate.acquire(timeout=30):
             return
@@ -123,7 +124,7 @@ class Tasks(Folder):
     @classmethod
     def setUpClass(cls):
         cls.server = Quiet(("127.0.0.1", 0), Server)
-        cls.server.daemon_threads, cls.server.gate, cls.server.n_asked = True, None, 0
+        cls.server.daemon_threads, cls.server.gate, cls.server.n_asked, cls.server.longest = True, None, 0, 0
         threading.Thread(target=cls.server.serve_forever, args=(0.02,), daemon=True).start()
         for name in "OPENAI_API_KEY", "http_proxy", "https_proxy", "all_proxy":
             os.environ.pop(name, None)
@@ -190,6 +191,35 @@ class Tasks(Folder):
         self.assertEqual(text.count("\n"), len(rows) + 8)  # of three models: the pairs are between the others
         for args in ("--data", "x"), ("-o", "x"), ("--limit", "3"), ("--text", "x"):
             self.refused("eval", "card", *results, *args, says="card takes results", code=2)
+
+    def test_shots_are_in_the_prompt_or_refused(self):
+        """As is what else an engine or another kind of task would obey."""
+        shown = set()
+
+        def check(task):
+            args = self.command(task)
+            if task == "bbh":
+                shots = self.path("cot.txt", b"A line\n-----\nQ: I\nA: x\n")
+            else:
+                shots = args[args.index("--data") + 1] if "--data" in args else self.path("x.jsonl", b"{}")
+            self.server.longest = 0
+            self.ok(*args)
+            before, self.server.longest = self.server.longest, 0
+            r = subprocess.run([CARAT, *args, "--shots", "1", "--shots-data", shots, "--json"], capture_output=True, timeout=60)
+            if r.returncode == 0:
+                shown.add(task)
+                self.assertEqual(json.loads(r.stdout)["shots"], 1)
+                self.assertGreater(self.server.longest, before)
+            else:
+                self.assertIn(r.returncode, (1, 2), r.stderr)
+                self.assertRegex(r.stderr.decode(), "--shots|made up|mteb-sts takes")
+        self.each(check)
+        self.assertEqual(shown, set(TASKS) - {"humaneval", "ifeval", "bfcl", "docvqa", "chartqa", "textvqa", "ai2d", "mmmu", "mteb-sts", "niah", "ruler"})
+        data = self.command("bbh")
+        self.refused(*data, "--shots", "3", "--shots-data", data[data.index("--data") + 1], says="expected the authors' texts of examples")
+        self.refused(*self.command("arc"), "--form", "chat", says="--form is for answers that are generated", code=2)
+        for options in ("-c", "512"), ("--exact",), ("--chunk", "16"):
+            self.refused(*self.command("arc"), *options, says="such options are not for --url", code=2)
 
     def test_a_full_disk(self):
         """A limit on the size of files stands for it: the lines that are whole stay, and the run goes on from them."""
