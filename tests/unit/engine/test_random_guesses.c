@@ -215,7 +215,7 @@ static void draw_rest(run *r, const answer *a)
             r->stop[i] = a->text[at + i];
         r->stops[0] = r->stop;
         r->g.stops = r->stops;
-        r->g.n_stops = 1;
+        r->g.n_stops = r->stop[0] != '\0'; /* an answer may have a NUL, a stop string none */
     }
     r->g.n_guesses = one_of(2) ? 0 : 1 + (int)dice(15);
     if (a->len && a->len < sizeof r->prediction && one_of(2)) {
