@@ -161,10 +161,24 @@ static bool read_question(const json_t *row, ct_eval_item *item)
     return item->n_contexts;
 }
 
-static bool read_row(const json_t *row, const json_t *answers, wanted wants, ct_eval_item *item, carat_err *err)
+/* Of one file. */
+typedef struct reading {
+    ct_eval_task *t;
+    size_t group;
+    json_t *answers; /* by id */
+    wanted wants;
+} reading;
+
+static bool read_row(void *arg, json_t *row, carat_err *err)
 {
     const char *id = json_string_value(json_object_get(row, "id"));
-    const json_t *truth = id ? json_object_get(answers, id) : NULL;
+    const reading *r = arg;
+    const wanted wants = r->wants;
+    const json_t *truth = id ? json_object_get(r->answers, id) : NULL;
+    ct_eval_item *item = ct_eval_task_add(r->t, err);
+    if (!item)
+        return false;
+    item->group = r->group;
     item->id = id ? strdup(id) : NULL;
     const bool has_question = read_question(row, item);
     item->functions = tools_of(json_object_get(row, "function"));
@@ -180,57 +194,44 @@ static bool read_row(const json_t *row, const json_t *answers, wanted wants, ct_
            ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "'%s' has no ground_truth beside it", id);
 }
 
+static bool read_answer(void *arg, json_t *row, carat_err *err)
+{
+    const reading *r = arg;
+    const char *id = json_string_value(json_object_get(row, "id"));
+    (void)err;
+    if (id)
+        json_object_set(r->answers, id, json_object_get(row, "ground_truth"));
+    return true;
+}
+
 /* Answers by id, from the folder possible_answer beside the file. */
-static bool read_answers(const char *path, json_t **out, carat_err *err)
+static bool read_answers(const char *path, reading *r, carat_err *err)
 {
     const char *slash = strrchr(path, '/');
-    const ct_eval_form lines = { 0 };
-    json_t *rows, *row;
-    size_t i;
     ct_buf b;
     ct_buf_init(&b, 1 << 16);
     ct_buf_add(&b, path, slash ? (size_t)(slash - path) + 1 : 0);
     ct_buf_str(&b, "possible_answer/");
     ct_buf_str(&b, slash ? slash + 1 : path);
-    bool ok = !b.failed && ct_eval_rows_read(b.data, &lines, 0, &rows, err);
-    *out = ok ? json_object() : NULL;
-    if (ok) {
-        json_array_foreach(rows, i, row) {
-            const char *id = json_string_value(json_object_get(row, "id"));
-            if (id)
-                json_object_set(*out, id, json_object_get(row, "ground_truth"));
-        }
-        json_decref(rows);
-    }
+    r->answers = json_object();
+    const bool ok = (!b.failed && r->answers) || ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for answers");
+    const bool read = ok && ct_eval_rows_each(b.data, read_answer, r, err);
     ct_buf_deinit(&b);
-    return ok;
+    return read;
 }
 
 static bool read_file(ct_eval_task *t, const ct_eval_file *f, carat_err *err)
 {
     const char *category = category_of(f->name);
-    const wanted wants = strstr(category, "irrelevance") ? NONE : strstr(category, "relevance") ? ANY : THESE;
-    const ct_eval_form lines = { 0 };
-    json_t *rows, *row, *answers = NULL;
-    size_t i, group;
-    if (!ct_eval_rows_read(f->path, &lines, 0, &rows, err))
-        return false;
-    bool ok = (wants != THESE || read_answers(f->path, &answers, err)) && ct_eval_task_group(t, category, &group, err);
-    const size_t n = json_array_size(rows);
-    ct_eval_item *all = ok && n ? realloc(t->items, (t->n + n) * sizeof *all) : NULL;
-    if (all)
-        t->items = all;
-    ok = ok && (all || ct_fail(err, CARAT_EFORMAT, 0, "%s: no items in it, or no memory for them", f->path));
-    json_array_foreach(rows, i, row) {
-        if (!ok)
-            break;
-        t->items[t->n] = (ct_eval_item){ .group = group };
-        ok = read_row(row, answers, wants, &t->items[t->n++], err) ||
-             ct_fail_in(err, "%s:%lld", f->path, (long long)json_integer_value(json_object_get(row, CT_EVAL_LINE)));
-    }
-    json_decref(answers);
-    json_decref(rows);
-    return ok;
+    const size_t had = t->n;
+    reading r = { .t = t,
+                  .wants = strstr(category, "irrelevance") ? NONE
+                           : strstr(category, "relevance") ? ANY
+                                                           : THESE };
+    const bool ok = (r.wants != THESE || read_answers(f->path, &r, err)) &&
+                    ct_eval_task_group(t, category, &r.group, err) && ct_eval_rows_each(f->path, read_row, &r, err);
+    json_decref(r.answers);
+    return ok && (t->n > had || ct_fail(err, CARAT_EFORMAT, 0, "%s: no items in it", f->path));
 }
 
 bool ct_eval_calls_read(ct_eval_task *t, const char *path, carat_err *err)

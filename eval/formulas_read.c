@@ -47,21 +47,6 @@ bool ct_eval_math_add_fields(json_t *row, carat_err *err)
     return ok;
 }
 
-static bool add_row(ct_eval_task *t, const char *path, json_t *row, const char *group, carat_err *err)
-{
-    const json_t *layout = ct_eval_layout(t, path, row, err);
-    ct_eval_item *all = layout ? realloc(t->items, (t->n + 1) * sizeof *all) : NULL;
-    if (!all)
-        return layout && no_memory(err);
-    t->items = all;
-    all[t->n] = (ct_eval_item){ 0 };
-    t->from = ct_eval_text_of(layout, "from", "");
-    const bool ok = ct_eval_item_read(t, path, layout, row, t->n, &all[t->n], err) &&
-                    ct_eval_task_group(t, group, &t->items[t->n].group, err);
-    t->n++; /* also after an error: it is freed with the others */
-    return ok;
-}
-
 static const char *subject_of(const json_t *row)
 {
     const char *subject = json_string_value(json_object_get(row, "subject"));
@@ -69,20 +54,15 @@ static const char *subject_of(const json_t *row)
     return subject ? subject : "all";
 }
 
-static bool read_lines(ct_eval_task *t, const char *path, carat_err *err)
+static bool add_row(void *arg, json_t *row, carat_err *err)
 {
-    const ct_eval_form lines = { 0 };
-    json_t *rows, *row;
-    size_t i;
-    if (!ct_eval_rows_read(path, &lines, 0, &rows, err))
-        return false;
-    bool ok = true;
-    json_array_foreach(rows, i, row) {
-        if (ok)
-            ok = add_row(t, path, row, subject_of(row), err);
-    }
-    json_decref(rows);
-    return ok;
+    ct_eval_task *t = arg;
+    const size_t nth = t->n;
+    const json_t *layout = ct_eval_layout(t, row, err);
+    ct_eval_item *item = layout ? ct_eval_task_add(t, err) : NULL;
+    t->from = ct_eval_text_of(layout, "from", "");
+    return item && ct_eval_item_read(t, layout, row, nth, item, err) &&
+           ct_eval_task_group(t, subject_of(row), &item->group, err);
 }
 
 static bool read_problem(ct_eval_task *t, const char *path, carat_err *err)
@@ -92,7 +72,7 @@ static bool read_problem(ct_eval_task *t, const char *path, carat_err *err)
     ok = ok && (json_is_object(row) ||
                 ct_fail(err, CARAT_EFORMAT, 0, "%s: is %s, expected an object", path, ct_json_kind(row)));
     ok = ok && (json_object_set_new(row, CT_EVAL_LINE, json_integer(1)) == 0 || no_memory(err));
-    ok = ok && add_row(t, path, row, subject_of(row), err);
+    ok = ok && (add_row(t, row, err) || ct_eval_fail_in_row(path, row, err));
     json_decref(row);
     return ok;
 }
@@ -153,6 +133,6 @@ bool ct_eval_math_read(ct_eval_task *t, const char *path, carat_err *err)
     const bool is_one = len > 5 && strcmp(path + len - 5, ".json") == 0;
     return (is_folder(path) ? read_folder(t, path, err)
             : is_one        ? read_problem(t, path, err)
-                            : read_lines(t, path, err)) &&
+                            : ct_eval_rows_each(path, add_row, t, err)) &&
            (t->n || ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: no problems in it", path));
 }

@@ -188,10 +188,9 @@ static bool read_context(const ct_eval_task *t, const json_t *layout, const json
     return true;
 }
 
-bool ct_eval_item_read(ct_eval_task *t, const char *file, const json_t *layout, json_t *row, size_t nth,
-                       ct_eval_item *item, carat_err *err)
+bool ct_eval_item_read(ct_eval_task *t, const json_t *layout, json_t *row, size_t nth, ct_eval_item *item,
+                       carat_err *err)
 {
-    const json_int_t line = json_integer_value(json_object_get(row, CT_EVAL_LINE));
     const bool has_choices = json_object_get(layout, "choices") || json_object_get(layout, "right");
     bool ok = json_object_set_new(row, "with_shots",
                                   json_string(t->n_shots ? text_of(t->about, "with_shots", "") : "")) == 0 ||
@@ -208,10 +207,10 @@ bool ct_eval_item_read(ct_eval_task *t, const char *file, const json_t *layout, 
                    : ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "'%s' is missing, or no text", group_key);
     }
     item->id = id_of(layout, row);
-    return ok || ct_fail_in(err, "%s:%lld", file, (long long)line);
+    return ok;
 }
 
-const json_t *ct_eval_layout(const ct_eval_task *t, const char *file, const json_t *row, carat_err *err)
+const json_t *ct_eval_layout(const ct_eval_task *t, const json_t *row, carat_err *err)
 {
     size_t i;
     json_t *layout;
@@ -221,8 +220,7 @@ const json_t *ct_eval_layout(const ct_eval_task *t, const char *file, const json
         if (ct_eval_at(row, wanted))
             return layout;
     }
-    ct_fail(err, CARAT_EFORMAT, 1, "%s:%lld: no layout of %s that is known: '%s' is missing", file,
-            (long long)json_integer_value(json_object_get(row, CT_EVAL_LINE)), t->title, wanted);
+    ct_fail(err, CARAT_EFORMAT, 1, "no layout of %s that is known: '%s' is missing", t->title, wanted);
     return NULL;
 }
 

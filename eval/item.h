@@ -7,10 +7,10 @@
 #include "eval/task.h"
 
 /* The layout of a row; NULL with CARAT_EFORMAT. */
-const json_t *ct_eval_layout(const ct_eval_task *t, const char *file, const json_t *row, carat_err *err);
+const json_t *ct_eval_layout(const ct_eval_task *t, const json_t *row, carat_err *err);
 /* nth: of all items, for what is drawn. The row gains fields. *item is to be freed, also after an error. */
-bool ct_eval_item_read(ct_eval_task *t, const char *file, const json_t *layout, json_t *row, size_t nth,
-                       ct_eval_item *item, carat_err *err);
+bool ct_eval_item_read(ct_eval_task *t, const json_t *layout, json_t *row, size_t nth, ct_eval_item *item,
+                       carat_err *err);
 void ct_eval_item_free(ct_eval_item *item);
 
 #endif

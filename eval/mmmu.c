@@ -203,8 +203,9 @@ static bool set_group(ct_eval_task *t, const char *id, ct_eval_item *item, carat
     return ok;
 }
 
-static bool read_row(ct_eval_task *t, const json_t *row, ct_eval_item *item, carat_err *err)
+static bool read_row(void *arg, json_t *row, carat_err *err)
 {
+    ct_eval_task *t = arg;
     const char *id = text_of(row, "id", err), *question = id ? text_of(row, "question", err) : NULL,
                *kind = question ? text_of(row, "question_type", err) : NULL,
                *answer = kind ? text_of(row, "answer", err) : NULL;
@@ -214,34 +215,13 @@ static bool read_row(ct_eval_task *t, const json_t *row, ct_eval_item *item, car
     if (!is_open && strcmp(kind, "multiple-choice") != 0)
         return ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE,
                        "'question_type' is '%.40s', expected multiple-choice or open", kind);
+    ct_eval_item *item = ct_eval_task_add(t, err);
+    if (!item)
+        return false;
     item->id = strdup(id);
     return (item->id || no_memory(err)) && set_group(t, id, item, err) &&
            (is_open ? set_targets(answer, item, err) : read_options(row, item, err) && set_right(answer, item, err)) &&
            read_prompt(row, question, item, err);
-}
-
-static bool read_file(ct_eval_task *t, const char *path, carat_err *err)
-{
-    const ct_eval_form lines = { 0 };
-    json_t *rows, *row;
-    size_t i;
-    if (!ct_eval_rows_read(path, &lines, 0, &rows, err))
-        return false;
-    const size_t n = json_array_size(rows);
-    ct_eval_item *all = realloc(t->items, (t->n + n + 1) * sizeof *all);
-    bool ok = all || no_memory(err);
-    if (all)
-        t->items = all;
-    json_array_foreach(rows, i, row) {
-        if (!ok)
-            break;
-        ct_eval_item *item = &t->items[t->n++];
-        *item = (ct_eval_item){ 0 };
-        ok = read_row(t, row, item, err) ||
-             ct_fail_in(err, "%s:%lld", path, (long long)json_integer_value(json_object_get(row, CT_EVAL_LINE)));
-    }
-    json_decref(rows);
-    return ok;
 }
 
 bool ct_eval_mmmu_read(ct_eval_task *t, const char *path, carat_err *err)
@@ -254,7 +234,7 @@ bool ct_eval_mmmu_read(ct_eval_task *t, const char *path, carat_err *err)
         return false;
     t->from = "Hugging Face's MMMU as JSON lines";
     for (size_t i = 0; ok && i < f.n; i++)
-        ok = read_file(t, f.list[i].path, err);
+        ok = ct_eval_rows_each(f.list[i].path, read_row, t, err);
     ok = ok && (t->n || ct_fail(err, CARAT_EFORMAT, CARAT_NOWHERE, "%s: no items in it", path));
     ct_eval_files_close(&f);
     return ok;

@@ -337,7 +337,8 @@ static bool make_item(const ct_eval_source *s, size_t kind, size_t i, size_t lef
         json_decref(item->targets);
         *item = (ct_eval_item){ 0 };
     }
-    return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "%s: does not fit into %zu tokens (--length)", kinds[kind].name, s->length);
+    return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "%s: does not fit into %zu tokens (--length)", kinds[kind].name,
+                   s->length);
 }
 
 bool ct_eval_needles_make(ct_eval_task *t, const ct_eval_source *s, carat_err *err)

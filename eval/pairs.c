@@ -52,8 +52,9 @@ static bool add_pair(ct_eval_pairs *p, uint64_t number, char *a, char *b, double
     return true;
 }
 
-static bool read_row(ct_eval_pairs *p, const json_t *row, carat_err *err)
+static bool read_row(void *arg, json_t *row, carat_err *err)
 {
+    ct_eval_pairs *p = arg;
     static const char *const keys[] = { "sentence1", "sentence2" };
     const uint64_t line = (uint64_t)json_integer_value(json_object_get(row, CT_EVAL_LINE));
     const json_t *score = json_object_get(row, "score");
@@ -71,24 +72,6 @@ static bool read_row(ct_eval_pairs *p, const json_t *row, carat_err *err)
         return ct_fail(err, CARAT_EFORMAT, line, "'score' is %s, expected a number",
                        score ? ct_json_kind(score) : "missing");
     return add_pair(p, line, strdup(s[0]), strdup(s[1]), json_number_value(score), err);
-}
-
-static bool read_rows(ct_eval_pairs *p, const char *path, carat_err *err)
-{
-    const ct_eval_form lines = { 0 };
-    json_t *rows, *row;
-    size_t i;
-    if (!ct_eval_rows_read(path, &lines, 0, &rows, err))
-        return false;
-    bool ok = true;
-    json_array_foreach(rows, i, row) {
-        if (ok)
-            ok = read_row(p, row, err) ||
-                 ct_fail_in(err, "%s:%lld", path, (long long)json_integer_value(json_object_get(row, CT_EVAL_LINE)));
-    }
-    json_decref(rows);
-    p->from = "lines of JSON: sentence1, sentence2, score";
-    return ok;
 }
 
 /* Field i of a line with tabs, a copy; NULL: there are not so many, or no memory. */
@@ -136,7 +119,6 @@ static bool read_tabs(ct_eval_pairs *p, const char *path, carat_err *err)
         at = nl ? nl + 1 : end;
     }
     ct_map_close(&m);
-    p->from = "the authors' sts-test.csv";
     return ok;
 }
 
@@ -144,8 +126,10 @@ bool ct_eval_pairs_read(ct_eval_pairs *p, const char *path, size_t limit, carat_
 {
     const size_t len = strlen(path);
     const bool has_tabs = len > 4 && (strcmp(path + len - 4, ".csv") == 0 || strcmp(path + len - 4, ".tsv") == 0);
-    *p = (ct_eval_pairs){ .hash = 0xcbf29ce484222325u };
-    const bool ok = (has_tabs ? read_tabs(p, path, err) : read_rows(p, path, err)) &&
+    *p = (ct_eval_pairs){ .hash = 0xcbf29ce484222325u,
+                          .from =
+                              has_tabs ? "the authors' sts-test.csv" : "lines of JSON: sentence1, sentence2, score" };
+    const bool ok = (has_tabs ? read_tabs(p, path, err) : ct_eval_rows_each(path, read_row, p, err)) &&
                     (p->n || ct_fail(err, CARAT_EFORMAT, 0, "%s: no pairs in it", path));
     while (ok && limit && p->n > limit) {
         ct_eval_pair *last = &p->list[--p->n];

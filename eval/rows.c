@@ -237,3 +237,24 @@ bool ct_eval_rows_read(const char *path, const ct_eval_form *form, size_t limit,
     ct_buf_deinit(&text);
     return ok;
 }
+
+bool ct_eval_fail_in_row(const char *path, const json_t *row, carat_err *err)
+{
+    return ct_fail_in(err, "%s:%lld", path, (long long)json_integer_value(json_object_get(row, CT_EVAL_LINE)));
+}
+
+bool ct_eval_rows_each(const char *path, bool (*read)(void *arg, json_t *row, carat_err *err), void *arg,
+                       carat_err *err)
+{
+    const ct_eval_form lines = { 0 };
+    json_t *rows, *row;
+    size_t i;
+    if (!ct_eval_rows_read(path, &lines, 0, &rows, err))
+        return false;
+    bool ok = true;
+    json_array_foreach(rows, i, row) {
+        ok = ok && (read(arg, row, err) || ct_eval_fail_in_row(path, row, err));
+    }
+    json_decref(rows);
+    return ok;
+}

@@ -22,6 +22,11 @@ ct_eval_form ct_eval_form_of(const char *path, const json_t *columns, const char
 bool ct_eval_rows_read(const char *path, const ct_eval_form *form, size_t limit, json_t **out, carat_err *err);
 bool ct_eval_rows_parse(const char *name, const char *text, size_t len, const ct_eval_form *form, size_t limit,
                         json_t **out, carat_err *err);
+/* Gives every row of a file of JSON lines to read; what that says is wrong gains file and line. Errors: those above, those of read. */
+bool ct_eval_rows_each(const char *path, bool (*read)(void *arg, json_t *row, carat_err *err), void *arg,
+                       carat_err *err);
+/* Puts file and line in front of what is wrong with a row; false. */
+bool ct_eval_fail_in_row(const char *path, const json_t *row, carat_err *err);
 #define CT_EVAL_LINE "\x01line"
 
 #endif

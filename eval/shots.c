@@ -32,12 +32,12 @@ bool ct_eval_items_read(ct_eval_task *t, const char *file, size_t limit, size_t 
     *items = calloc(*n + 1, sizeof **items);
     bool ok = *n || ct_fail(err, CARAT_EFORMAT, 0, "%s: no items in it", file);
     ok = ok && (*items || ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for %zu items", *n));
-    const json_t *layout = ok ? ct_eval_layout(t, file, json_array_get(rows, 0), err) : NULL;
-    ok = ok && layout;
+    const json_t *first = json_array_get(rows, 0), *layout = ok ? ct_eval_layout(t, first, err) : NULL;
+    ok = ok && (layout || ct_eval_fail_in_row(file, first, err));
     t->from = layout ? ct_eval_text_of(layout, "from", "") : NULL;
     json_array_foreach(rows, i, row)
         if (ok)
-            ok = ct_eval_item_read(t, file, layout, row, nth + i, &(*items)[i], err);
+            ok = ct_eval_item_read(t, layout, row, nth + i, &(*items)[i], err) || ct_eval_fail_in_row(file, row, err);
     if (!*items)
         *n = 0;
     json_decref(rows);

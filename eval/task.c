@@ -89,6 +89,22 @@ bool ct_eval_task_group(ct_eval_task *t, const char *name, size_t *group, carat_
     return true;
 }
 
+ct_eval_item *ct_eval_task_add(ct_eval_task *t, carat_err *err)
+{
+    if (t->n >= MOST_ITEMS) {
+        ct_fail(err, CARAT_ELIMIT, CARAT_NOWHERE, "more than %zu items", MOST_ITEMS);
+        return NULL;
+    }
+    ct_eval_item *all = realloc(t->items, (t->n + 1) * sizeof *all);
+    if (!all) {
+        ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for %zu items", t->n + 1);
+        return NULL;
+    }
+    t->items = all;
+    all[t->n] = (ct_eval_item){ 0 };
+    return &all[t->n++];
+}
+
 /* The items of one file, behind those that are there. */
 static bool add_file(ct_eval_task *t, const ct_eval_file *f, carat_err *err)
 {

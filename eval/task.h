@@ -124,6 +124,8 @@ char *ct_eval_task_text(const ct_eval_task *t, const ct_eval_item *item, const c
 
 /* A text of an object; otherwise: where it is missing. */
 const char *ct_eval_text_of(const json_t *o, const char *key, const char *otherwise);
+/* A new item behind all others, zeroed; it is freed with the task. NULL with CARAT_ENOMEM or CARAT_ELIMIT. */
+ct_eval_item *ct_eval_task_add(ct_eval_task *t, carat_err *err);
 /* The group of this name; a new one, without a head, if there is none. */
 bool ct_eval_task_group(ct_eval_task *t, const char *name, size_t *group, carat_err *err);
 

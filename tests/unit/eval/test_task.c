@@ -285,6 +285,9 @@ static void test_malformed_files_are_named_by_line(void **state)
           "has no gap" },
         { "winogrande", "{\"sentence\": \"a _\", \"option1\": \"a\", \"option2\": \"b\", \"answer\": \"\"}\n",
           "names none" },
+        { "winogrande",
+          "{\"sentence\": \"a _\", \"option1\": \"a\", \"option2\": \"b\", \"answer\": -9223372036854775808}\n",
+          ":1: 'answer' names none of the 2 answers: a number out of range" },
         { "chess", "", "no task 'chess'" },
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
