@@ -10,7 +10,7 @@ K ?=
 T ?=
 SECONDS ?= 60
 
-.PHONY: all setup install model demo test check bench bench-peers web test-web test-clients test-embed precommit check-asan check-tsan check-oom check-cpu fuzz longest map format help \
+.PHONY: all setup install model demo test test-all check bench bench-peers web test-web test-clients test-embed precommit check-asan check-tsan check-oom check-cpu fuzz longest map format help \
         clean tools
 
 all: $(BUILD)/build.ninja  ## build $(BUILD)/carat and $(BUILD)/libcarat
@@ -38,7 +38,12 @@ demo: all model  ## install, build, fetch the model and show the main jobs
 	@scripts/demo.sh $(BUILD) $(MODEL) $(CHAT_MODEL)
 
 test: all model  ## every test: check, the golden files and the real model
-	@CARAT_TEST_MODEL=$(abspath $(MODEL)) CARAT_TEST_CHAT_MODEL=$(abspath $(CHAT_MODEL)) scripts/test.sh $(BUILD) --no-suite oom --no-suite embed
+	@CARAT_TEST_MODEL=$(abspath $(MODEL)) CARAT_TEST_CHAT_MODEL=$(abspath $(CHAT_MODEL)) scripts/test.sh $(BUILD) \
+	    --no-suite oom --no-suite embed --no-suite exhaustive
+
+test-all: all model  ## make test, and every combination of what it asks in part: half an hour and more; T=name narrows them
+	@CARAT_TEST_MODEL=$(abspath $(MODEL)) CARAT_TEST_CHAT_MODEL=$(abspath $(CHAT_MODEL)) scripts/test.sh $(BUILD) \
+	    $(if $(T),--match '$(T)') --no-suite oom --no-suite embed
 
 check: all  ## the tests that need no download, in a minute or two; K=kernel or T=name narrows them
 	@CARAT_TEST_KERNEL='$(K)' scripts/test.sh $(BUILD) $(if $(K)$(T),--match '$(if $(K),kernels,$(T))') --suite check \

@@ -107,9 +107,9 @@ wait
 
 if [ $all = yes ]; then
     ninja -C "$build" --quiet && ninja -C "$arm" --quiet || exit 1
-    QEMU_CPU=Nehalem meson test -C "$build" --no-rebuild --wrapper qemu-x86_64 --no-suite long --timeout-multiplier 40 \
+    QEMU_CPU=Nehalem meson test -C "$build" --no-rebuild --wrapper qemu-x86_64 --no-suite long --no-suite exhaustive --timeout-multiplier 40 \
         --print-errorlogs || : >"$log/x86.failed"
-    QEMU_CPU=max meson test -C "$arm" --no-rebuild --no-suite long --timeout-multiplier 40 --print-errorlogs ||
+    QEMU_CPU=max meson test -C "$arm" --no-rebuild --no-suite long --no-suite exhaustive --timeout-multiplier 40 --print-errorlogs ||
         : >"$log/arm.failed"
 fi
 failed=$(ls "$log" | grep -c '\.failed$')

@@ -6,6 +6,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -30,6 +31,12 @@
 static inline size_t unit_step(size_t n)
 {
     return getenv("CARAT_TEST_ALL") ? 1 : n;
+}
+
+/* Whether all combinations are tried, which takes long: the suite exhaustive (make test-all). */
+static inline bool unit_is_exhaustive(void)
+{
+    return getenv("CARAT_TEST_EXHAUSTIVE") != NULL;
 }
 
 /* Where files go that are synced: scripts/test.sh names a folder in memory, for a disk takes its time. */

@@ -16,6 +16,7 @@ from served import DATA, Server, at_once
 
 MODEL = os.environ.get("CARAT_TEST_MODEL")
 ADAPTER = DATA + "/models/chat-270m/adapter.gguf"
+EXHAUSTIVE = "CARAT_TEST_EXHAUSTIVE" in os.environ  # make test-all
 # Two float32 runtimes differ by about 1e-4 in a logit: where the reference's best and second lie nearer than this, either may win.
 NOISE = 0.01
 NAMES = {"attn_q": "self_attn.q_proj", "attn_k": "self_attn.k_proj", "attn_v": "self_attn.v_proj", "attn_output": "self_attn.o_proj",
@@ -79,8 +80,8 @@ class Lora(unittest.TestCase):
 
     def test_the_references_tokens(self):
         keys = list(self.cases)
-        self.check("gguf", keys)
-        self.check("peft", keys[::4])
+        self.check("gguf", keys if EXHAUSTIVE else keys[::3])
+        self.check("peft", keys[::4] if EXHAUSTIVE else keys[1::12])
 
     def test_both_files_give_the_same_bits(self):
         for key in list(self.cases)[::30]:
