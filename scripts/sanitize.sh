@@ -1,5 +1,6 @@
 #!/bin/sh
-# The quick tests under a sanitizer: sanitize.sh address,undefined | thread. Uses a build folder of its own.
+# The quick tests, and those that are too slow for make check alone (suite more), under a sanitizer:
+# sanitize.sh address,undefined | thread. Uses a build folder of its own.
 set -eu
 kind=$1
 build=build-$(printf %s "$kind" | tr ',' '-')
@@ -11,6 +12,6 @@ export ASAN_OPTIONS=detect_leaks=1:allocator_may_return_null=1 UBSAN_OPTIONS=hal
 export LSAN_OPTIONS="suppressions=$PWD/tests/lsan.supp:print_suppressions=0"
 export TSAN_OPTIONS="halt_on_error=1 suppressions=$PWD/tests/tsan.supp"
 if [ "$kind" = thread ]; then
-    exec scripts/test.sh "$build" --except kernels --suite check --timeout-multiplier 20 # kernels have no threads
+    exec scripts/test.sh "$build" --except kernels --suite check --suite more --timeout-multiplier 20 # kernels have no threads
 fi
-exec scripts/test.sh "$build" --suite check --timeout-multiplier 20
+exec scripts/test.sh "$build" --suite check --suite more --timeout-multiplier 20

@@ -15,10 +15,12 @@ import threading
 import time
 import unittest
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+from setting import SANITIZED, SLOWER, long, main  # noqa: E402, F401
+
 CARAT, DATA = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2])
 TINY = DATA + "/models/tiny-text"
 SIGHT = DATA + "/models/tiny-sight"
-SLOWER = 10 if "ASAN_OPTIONS" in os.environ or "TSAN_OPTIONS" in os.environ else 1  # times as long may take what ends in a moment
 
 
 class Reply:
@@ -134,7 +136,3 @@ def at_once(n, work):
     for t in threads:
         t.join()
     return out
-
-
-def main():
-    unittest.main(argv=sys.argv[:1])

@@ -16,7 +16,7 @@ import time
 import unittest
 import zlib
 
-from served import CARAT, SIGHT, SLOWER, TINY, Case, Server, at_once, main
+from served import CARAT, SANITIZED, SIGHT, SLOWER, TINY, Case, Server, at_once, long, main
 
 CHAT = "/v1/chat/completions"
 HELLO = {"messages": [{"role": "user", "content": "Hello"}], "max_tokens": 4, "seed": 1}
@@ -192,6 +192,7 @@ class Hostile(unittest.TestCase):
     def tearDownClass(cls):
         assert cls.server.stop() == 0
 
+    @long
     def test_b40_a_picture_of_a_few_bytes_and_many_pixels(self):
         def chunk(kind, data):
             return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
@@ -205,6 +206,7 @@ class Hostile(unittest.TestCase):
         self.assertIn("20000 x 20000 pixels", r.json()["error"]["message"])
         self.assertLess(time.monotonic() - start, 2 * SLOWER)
 
+    @long
     def test_b02_a_text_that_no_context_holds_is_refused_before_it_is_tokenised(self):
         start = time.monotonic()
         for text in "a" * 20000000, "hello " * 3000000:
@@ -360,10 +362,11 @@ class Access(unittest.TestCase):
 
 
 class End(unittest.TestCase):
+    @long
     def test_running_answers_finish_and_new_ones_are_refused(self):
         server = Server()
         # Long enough that the requests below find it running, and done before the grace ends.
-        n = 300 if "TSAN_OPTIONS" in os.environ or "ASAN_OPTIONS" in os.environ else 3000
+        n = 300 if SANITIZED else 3000
         body = b'{"prompt": "a", "max_tokens": %d, "ignore_eos": true}' % n
         s = server.raw(b"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
         while b'"ready"' not in server.get("/ready").body:
@@ -383,6 +386,7 @@ class End(unittest.TestCase):
         self.assertIn(b'"completion_tokens":%d' % n, data)
         self.assertEqual(server.stop(), 0)
 
+    @long
     def test_the_grace_ends(self):
         server = Server("--grace", "0.2")
         body = b'{"prompt": "a", "max_tokens": 8000, "ignore_eos": true}'

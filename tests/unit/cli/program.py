@@ -3,7 +3,6 @@
 SPDX-License-Identifier: Apache-2.0
 """
 import array
-import gc
 import json
 import os
 import pty
@@ -13,14 +12,15 @@ import tempfile
 import termios
 import unittest
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
+from setting import SANITIZED, SLOWER, long, main  # noqa: E402, F401
+
 CARAT, DATA = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2])
 os.environ["CARAT_MODELS"] = "/nonexistent" # what the user has pulled is no part of the tests
 TINY = DATA + "/models/tiny-text"
 TINY_GGUF = TINY + "/gguf/tiny-text-f32.gguf"
 SIGHT = DATA + "/models/tiny-sight"
 IMAGES = DATA + "/images/in/"
-SANITIZED = "ASAN_OPTIONS" in os.environ or "TSAN_OPTIONS" in os.environ
-SLOWER = 10 if SANITIZED else 1  # times as long may take what ends in a moment
 ONE_THREAD = "run", "chat", "decide", "logits"
 
 
@@ -106,8 +106,3 @@ class Folder(Case):
             with open(p, "wb") as f:
                 f.write(data)
         return p
-
-
-def main():
-    gc.disable()  # a test ends before its garbage matters
-    unittest.main(argv=sys.argv[:1])

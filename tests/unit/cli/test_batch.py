@@ -19,10 +19,11 @@ import time
 import unittest
 import urllib.parse
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
+from setting import SANITIZED, SLOWER, long, main  # noqa: E402
+
 CARAT, DATA = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2])
 TINY, SIGHT = DATA + "/models/tiny-text", DATA + "/models/tiny-sight"
-SANITIZED = "ASAN_OPTIONS" in os.environ or "TSAN_OPTIONS" in os.environ
-SLOWER = 10 if SANITIZED else 1
 CHAT, TEXT = "/v1/chat/completions", "/v1/completions"
 
 
@@ -487,6 +488,7 @@ class BadLines(Case):
             self.assertEqual(got[a]["usage"]["prompt_tokens"], got[b]["usage"]["prompt_tokens"])
             self.assertEqual(got[a]["choices"], got[b]["choices"])
 
+    @long
     def test_a_line_that_is_too_long(self):
         with open(self.src, "wb") as f:
             f.write(text("a", max_tokens=2).encode() + b"\n")
@@ -534,6 +536,7 @@ class Refused(Case):
             with open(self.out, "rb") as f:
                 self.assertEqual(f.read(), content)
 
+    @long
     @unittest.skipIf(SANITIZED, "a sanitizer reserves more than the limit")
     def test_where_one_answer_fits_a_batch_does(self):
         """Under every limit of memory: as many answers at once as the engine can take, down to one; but for the little
@@ -564,6 +567,7 @@ class Refused(Case):
             os.remove(self.out)
         self.assertTrue(taken > {8}, taken)
 
+    @long
     @unittest.skipIf(SANITIZED, "a sanitizer reserves more than the limit")
     def test_a_line_that_memory_is_too_short_for(self):
         """It is reported and left out; the others have their answers."""
@@ -634,6 +638,7 @@ class Killed(Case):
         while p.poll() is None and self.whole_lines() < n:
             time.sleep(0.002)
 
+    @long
     def test_kill_9_and_again(self):
         want = self.prepare()
         rng = random.Random(time.time_ns())
@@ -691,6 +696,7 @@ class Killed(Case):
         p.stdin.close(), p.stderr.close()
         self.assertEqual(set(self.answers()), {"0", "1", "2"})
 
+    @long
     def test_a_torn_line_at_every_byte(self):
         self.write([text("a", max_tokens=1), text("b", max_tokens=1)])
         self.batch()
@@ -709,4 +715,4 @@ class Killed(Case):
 
 
 if __name__ == "__main__":
-    unittest.main(argv=sys.argv[:1])
+    main()

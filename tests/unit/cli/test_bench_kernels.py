@@ -11,7 +11,7 @@ import unittest
 
 ROOT = sys.argv.pop(3)
 
-from program import Case, main  # noqa: E402
+from program import Case, long, main  # noqa: E402
 
 NO_FUNCTIONS = {"isa", "form", "is_bf16_for_many", "mul_scratch", "piece_tokens", "tiled_tokens", "attend_is_16_bit", "set_layout",
                 "mul_peak", "attend_peak", "set_peak"}
@@ -72,6 +72,7 @@ class Kernels(Case):
             if r["unit"] == "bytes":
                 self.assertEqual(r["limit"], "a plain read")
 
+    @long
     def test_tiles_of_activations(self):
         r = self.carat_or_skip("amx_plain")
         self.assertIn("acts_tiled", {x["kernel"] for x in r})
@@ -84,6 +85,7 @@ class Kernels(Case):
                 self.skipTest("no AVX-512")
             raise
 
+    @long
     def test_figures(self):
         """By one thread and by two: something positive, beside something positive; levels that share a function say so."""
         rows = self.rows("mul", "q4_0", "-t", "2")

@@ -12,7 +12,7 @@ import struct
 import subprocess
 import tempfile
 
-from program import CARAT, IMAGES, SIGHT, TINY, Case, carat, main
+from program import CARAT, IMAGES, SIGHT, TINY, Case, carat, long, main
 
 
 class Chat(Case):
@@ -42,6 +42,7 @@ class Chat(Case):
         self.assertEqual(r.returncode, 1)
         self.assertIn("cannot read the next message: Is a directory", r.stderr.decode())
 
+    @long
     def test_a_pipe_learns_of_failed_commands(self):
         """One line on stderr for each, nothing between the answers, and the exit code."""
         with tempfile.TemporaryDirectory() as d:
@@ -66,6 +67,7 @@ class Chat(Case):
             self.assertEqual(r.stderr.decode(), "carat: the message has a NUL byte: it is not sent\n")
             self.assertEqual(r.stdout, whole)
 
+    @long
     def test_a_message_of_several_lines(self):
         r = self.ok("chat", TINY, "-n", "2", stdin=b'"""a red\nstar"""\n"""' + b"x\n" * 99)
         self.assertEqual(r.stderr.decode().count("carat:"), 0, r.stderr)

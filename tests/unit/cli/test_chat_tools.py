@@ -12,7 +12,7 @@ import time
 import unittest
 
 from models import speaker
-from program import TINY, TINY_GGUF, Folder, carat
+from program import TINY, TINY_GGUF, Folder, carat, long, main
 from terminal import Terminal
 
 CALL = '{"name": "echo", "parameters": {"x": 1}}'
@@ -101,6 +101,7 @@ class Loop(Case):
         r, _, err = self.chat(self.model(TWO), "--tools", self.tools(), "--yes", "--temp", "0", "--max-rounds", "1")
         self.assertIn('call: echo {"x":1}\nresult: {"x":1}\ncall: echo {"x":2}\nresult: {"x":2}\n', err)
 
+    @long
     def test_a_command_that_fails_or_takes_too_long_is_a_result(self):
         model, gone = self.model(CALL), self.path("gone", b"#!/nonexistent/interpreter\n")
         os.chmod(gone, 0o755)
@@ -116,6 +117,7 @@ class Loop(Case):
         r, _, err = self.chat(model, "--tools", self.tools([gone]), "--yes", "-q", "--temp", "0", "--max-rounds", "1")
         self.assertEqual(err.count(f"carat: {gone}: cannot be started"), 1)  # nothing else says it
 
+    @long
     def test_a_long_result_leaves_room_in_the_context(self):
         session = self.path("s.carat")
         r, _, err = self.chat(self.model(CALL), "--tools", self.tools(["sh", "-c", "head -c 5000 /dev/zero | tr '\\0' x"]), "--yes",
@@ -125,6 +127,7 @@ class Loop(Case):
         text = self.turns(session)[2]["content"][0]["text"]
         self.assertEqual(text, "x" * 3000 + "\n[cut: the first 3000 of 5000 bytes]")
 
+    @long
     def test_old_exchanges_are_left_out_whole(self):
         """Never a call without its result, nor a result without its question."""
         model, tools, session = self.model(CALL), self.tools(), self.path("s.carat")
@@ -214,6 +217,7 @@ class Servers(Case):
         self.assertIn("(fake: 18 more of its tools are left out for such reasons)", err)
         self.assertEqual([line.split()[0] for line in out.splitlines()], ["echo", "listed"])
 
+    @long
     def test_more_tools_than_there_may_be(self):
         """The first 128 in all, and a notice for each server that has more."""
         r, out, err = self.chat(self.model(DONE), "--tools", self.tools(name="own"), "--mcp", self.server("many", "tools=100", "name=a"),
@@ -413,4 +417,4 @@ if __name__ == "__main__":
     if "--real" in sys.argv and not REAL:
         print("CARAT_TEST_CHAT_MODEL names no model: skipped")
         sys.exit(77)
-    unittest.main(argv=[sys.argv[0]] + (["Real"] if REAL else []))
+    main(defaultTest="Real" if REAL else None)

@@ -9,7 +9,7 @@ import shutil
 import struct
 
 from models import BOOL, F32, LIST, TEXT, Copy, Gguf
-from program import DATA, IMAGES, SIGHT, TINY, TINY_GGUF, Folder, carat, main
+from program import DATA, IMAGES, SIGHT, TINY, TINY_GGUF, Folder, carat, long, main
 
 TABLE, HEAD = "model.embed_tokens.weight", "lm_head.weight"
 
@@ -65,6 +65,7 @@ class Heads(Checkpoints):
                              [said[0][said[0].index("output head"):]])
         self.assertEqual(self.logits(self.nested("inner", inner=False, head="language_model." + HEAD)), (right, []))
 
+    @long
     def test_c01_a_head_that_is_the_table_is_held_once(self):
         for value in True, False:
             model = self.folder(f"equal{value}", tensors={HEAD: self.table}, tie_word_embeddings=value).path
@@ -185,6 +186,7 @@ class Downloads(Checkpoints):
         m.put_tensors({k: (*v[:2], bytes(len(v[2]))) for k, v in t.items() if "norm" in k})
         self.assertEqual(self.warnings(m.path), [])  # a model that was never trained
 
+    @long
     def test_c12_whole_files_are_not_suspected(self):
         models = DATA + "/models/"
         for path in [TINY, TINY_GGUF, SIGHT, models + "odd-text", models + "seed-shape", models + "tiny-vl",
@@ -207,6 +209,7 @@ class NoModels(Checkpoints):
         m.put_tensors(new)
         return m
 
+    @long
     def test_c14_quantised_folders_are_named_with_the_way_out(self):
         way = "of folders Carat reads F32, F16 and BF16; take the model before it was quantised, or a GGUF file of it"
         for config, by, dtype, suffix in [
@@ -232,6 +235,7 @@ class NoModels(Checkpoints):
         self.assertEqual(logits, self.logits(TINY)[0])
         self.assertIn("quantised by gptq (4 bits), but the weights are whole; using them", said[0])
 
+    @long
     def test_c29_what_is_no_model_is_named_with_the_way_out(self):
         def made(name, *files):
             os.mkdir(self.path(name))
@@ -344,6 +348,7 @@ class Towers(Checkpoints):
         self.tower("mmproj-b2.gguf", width=288, folder="wide")
         self.refused("run", wide, "What?", *self.IMAGE, says=["none of the 2 vision files beside it fits", "width 192"])
 
+    @long
     def test_a_model_of_text_only_does_not_mind_its_neighbours(self):
         model = self.path("gemma-3-270m-it-q8_0.gguf")
         self.ok("synth", "270m", "--vocab", "1000", "--ffn", "64", "-o", model)
@@ -377,6 +382,7 @@ class Processors(Checkpoints):
             self.assertIn(part, notes)
         self.ok("run", model, "hi", "-n", "1")
 
+    @long
     def test_m1_what_a_folder_says_of_pictures_is_honoured_or_refused(self):
         half = [0.5, 0.5, 0.5]
         for field, value, says in [
@@ -446,6 +452,7 @@ class Vocabularies(Checkpoints):
         m.write("tokenizer.json", json.dumps(t))
         return m.path
 
+    @long
     def test_tokens_beyond_the_table_do_no_harm_until_they_are_met(self):
         ask = lambda model, *args: json.loads(self.ok("run", model, *args, "--json", "--temp", "0", "-n", "4").stdout)
         for special in False, True:
@@ -487,6 +494,7 @@ class Layouts(Checkpoints):
         with open(self.path("logits"), "rb") as a, open(self.path("soft"), "rb") as b:
             return a.read(), b.read()
 
+    @long
     def test_c26_patch_weights_with_channels_last(self):
         name = "vision_tower.vision_model.embeddings.patch_embedding.weight"
         m = self.folder("mlx", SIGHT)

@@ -8,7 +8,7 @@ import os
 import struct
 import tempfile
 
-from program import DATA, IMAGES, SIGHT, TINY, Case, Golden, carat, main
+from program import DATA, IMAGES, SIGHT, TINY, Case, Golden, carat, long, main
 
 
 def write_bmp(path, rgb, side):
@@ -99,6 +99,7 @@ class Pictures(Case):
         self.refused("run", SIGHT, "--no-vision", "--image", IMAGES + "rgb8.png", "-p", "What?",
                      says="without its vision tower")
 
+    @long
     def test_see_writes_the_views(self):
         with tempfile.TemporaryDirectory() as d:
             j = json.loads(self.ok("see", IMAGES + "size_1200x500.png", "-o", d + "/v", "--json").stdout)
@@ -162,6 +163,7 @@ class Pictures(Case):
             self.assertEqual(said.count("goes with your next message"), 3)
             self.assertEqual(self.named(d, "What is in this picture? " + "star.png " * 65)[1].count("more than 64"), 1)
 
+    @long
     def test_c05_a_name_without_a_picture_is_never_passed_over(self):
         with tempfile.TemporaryDirectory() as d:
             os.mkdir(d + "/folder.png")

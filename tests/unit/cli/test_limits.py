@@ -14,9 +14,11 @@ import tempfile
 import time
 import unittest
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
+from setting import SANITIZED, long, main  # noqa: E402
+
 CARAT = os.path.abspath(sys.argv[1])
 REAL = os.environ.get("CARAT_TEST_MODEL") if "--real" in sys.argv else None
-SANITIZED = "ASAN_OPTIONS" in os.environ or "TSAN_OPTIONS" in os.environ
 MIB = 1 << 20
 UNITS = {"bytes": 1, "MiB": MIB, "GiB": MIB << 10}
 FIGURES = re.compile(r"needs (?:about )?([\d.]+) (\w+),(?: but only)? ([\d.]+) (\w+) (?:are|were) available \(([^)]*)\)")
@@ -116,6 +118,7 @@ class Limits(unittest.TestCase):
     def test_address_space(self):
         self.under_ulimit(resource.RLIMIT_AS, "ulimit -v")
 
+    @long
     def test_data(self):
         self.under_ulimit(resource.RLIMIT_DATA, "ulimit -d")
 
@@ -132,6 +135,7 @@ class Limits(unittest.TestCase):
         self.assertIn(without, [[], [b"carat: no memory for the prompt\n"]])  # a few KiB: less than to look at the model
         self.assertTrue(1 in codes and codes <= {1, 127}, codes)
 
+    @long
     def test_control_group(self):
         """What it counts moves a little by itself: processors take pages 32 at a time."""
         group = Group()
@@ -150,4 +154,4 @@ if __name__ == "__main__":
     if "--real" in sys.argv and not REAL:
         print("CARAT_TEST_MODEL names no model: skipped")
         sys.exit(77)
-    unittest.main(argv=sys.argv[:1])
+    unittest.main(argv=sys.argv[:1]) if REAL else main()

@@ -8,7 +8,7 @@ import random
 import struct
 
 from models import F32, LIST, TEXT, U32, Gguf
-from program import TINY_GGUF, Folder, main
+from program import TINY_GGUF, Folder, long, main
 
 PREFIXES = ["base_model.model.model.", "base_model.model.model.language_model.", "base_model.model.language_model.model.",
             "base_model.model.language_model.", "base_model.model.", "model.", "model.language_model.", ""]
@@ -98,6 +98,7 @@ class Lora(Folder):
             self.assertEqual(self.figures("--lora", adapter + "=0", exact=exact), none)
             self.assertNotEqual(self.figures("--lora", adapter, exact=exact), none)
 
+    @long
     def test_every_prefix_of_peft_says_the_same(self):
         factors = self.factors()
         expected = self.figures("--lora", self.gguf(factors))
@@ -149,6 +150,7 @@ class Lora(Folder):
             g.tensors[name] = (sides, 1, struct.pack("<%de" % n, *struct.unpack_from("<%df" % n, raw)))
         self.assertEqual(self.figures("--lora", g.save(half))[0], expected[0])
 
+    @long
     def test_many_tokens_and_threads(self):
         """A prompt in chunks of any size, one thread or three: the same bits."""
         adapter = self.gguf(self.factors(19))
@@ -258,6 +260,7 @@ class Lora(Folder):
         both = self.figures("--lora", "one=" + plain, "--lora", "two=%s=-1" % plain)
         self.assertEqual(both[0], self.figures()[0])
 
+    @long
     def test_a_batch(self):
         """Lines with an adapter by name, by number, with none: each as if it were alone."""
         paths = [self.gguf(self.factors(3 + i, seed=i), "l%d.gguf" % i) for i in range(3)]

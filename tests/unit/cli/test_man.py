@@ -12,6 +12,9 @@ import sys
 import tempfile
 import unittest
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
+from setting import long, main  # noqa: E402
+
 CARAT, PAGES = os.path.abspath(sys.argv[1]), sys.argv[2:]
 
 
@@ -62,6 +65,7 @@ class Pages(unittest.TestCase):
             for word in ok(c, "--help").split("\n\n", 1)[1].split():
                 self.assertTrue(any(word.rstrip(":;") .lower() in w.lower() for w in words), (c, word))
 
+    @long
     def test_groff_has_nothing_to_say(self):
         if not shutil.which("groff"):
             self.skipTest("no groff")
@@ -110,4 +114,4 @@ class Completion(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    unittest.main(argv=sys.argv[:1])
+    main()

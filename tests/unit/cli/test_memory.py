@@ -7,7 +7,7 @@ import resource
 import subprocess
 import unittest
 
-from program import CARAT, DATA, SANITIZED, Folder, main
+from program import CARAT, DATA, SANITIZED, Folder, long, main
 
 
 class Memory(Folder):
@@ -46,6 +46,7 @@ class Memory(Folder):
             self.assertEqual(codes, sorted(codes, reverse=True))  # 1, 1, ..., 0, 0: one border
             self.assertEqual((codes[0], codes[-1]), (1, 0))
 
+    @long
     @unittest.skipIf(SANITIZED, "a sanitizer's shadow needs the address space")
     def test_f13_a_lossless_webp_is_refused_before_memory_ends(self):
         """libwebp does not survive every refusal of its own: below the border it is not asked."""

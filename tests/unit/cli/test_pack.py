@@ -12,7 +12,7 @@ import struct
 import subprocess
 import time
 
-from program import CARAT, DATA, IMAGES, SANITIZED, TINY, TINY_GGUF, Folder, carat, main
+from program import CARAT, DATA, IMAGES, SANITIZED, TINY, TINY_GGUF, Folder, carat, long, main
 
 FIXED, AT_HASH, ENTRY = 512, 480, 80
 IDS = "2,10,11,12,13,14,15,16,17,18,19,20"
@@ -57,6 +57,7 @@ class Packs(Folder):
 
 
 class Equality(Packs):
+    @long
     def test_every_level_computes_the_same_bits(self):
         pack = self.pack()
         for level in levels():
@@ -90,6 +91,7 @@ class Equality(Packs):
         self.refused("run", text, "--image", IMAGES + os.listdir(IMAGES)[0], "-p", "a", says="vision tower")
         self.assertEqual(self.soft_tokens(text, "--mmproj", mmproj), seen)
 
+    @long
     def test_a_tower_in_the_models_own_file(self):
         model = self.path("m.gguf")
         self.ok("synth", "4b", "--vision", "--tower-type", "q8_0", "--tower-layers", "1", "--layers", "1", "--hidden", "64", "--ffn",
@@ -197,6 +199,7 @@ class Hostile(Packs):
         self.opened(self.write("cut", data[:7]), "not a ")
         self.opened(self.write("long", data + b"\0"), "had %d when it was packed: something was added to it" % len(data))
 
+    @long
     def test_any_bit_of_the_head(self):
         data = self.bytes(self.pack())
         head = struct.unpack_from("<Q", data, 24)[0]
@@ -205,6 +208,7 @@ class Hostile(Packs):
             changed[at] ^= 1
             self.opened(self.write("bit", changed), "its head has another hash")
 
+    @long
     def test_heads_whose_hash_is_right(self):
         """Made by somebody who knows how: places that overlap, lead out, are not aligned; nothing is mapped by them."""
         data = self.bytes(self.pack())
@@ -284,6 +288,7 @@ class Hostile(Packs):
 
 
 class Sharing(Packs):
+    @long
     def test_processes_share_the_weights(self):
         """What is mapped by several is nobody's own: each one's share of it is a part."""
         if SANITIZED:

@@ -13,7 +13,7 @@ import subprocess
 import time
 
 from models import F32, LIST, TEXT, U32, Gguf
-from program import CARAT, SIGHT, TINY, TINY_GGUF, main
+from program import CARAT, SIGHT, TINY, TINY_GGUF, long, main
 from quantizing import Quantizing, types_of
 
 OF_QUANTISING = "general.file_type", "general.quantization_version"
@@ -144,6 +144,7 @@ class Quantize(Quantizing):
         self.path("m.gguf", cut)
         refused("--type", "q4_0", model=model, says="m.gguf")
 
+    @long
     def test_an_interrupted_one_leaves_nothing(self):
         model = self.path("m.gguf")
         self.ok("synth", "1b", "--layers", "1", "--hidden", "512", "--vocab", "8000", "--type", "bf16", "-o", model)
@@ -164,6 +165,7 @@ class Quantize(Quantizing):
         self.refused("quantize", TINY_GGUF, self.path("out.gguf"), "--type", "q8_0", says="cannot be written", preexec_fn=small)
         self.assertEqual(os.listdir(self.dir.name), [])
 
+    @long
     def test_importance_lessens_the_error_where_it_counts(self):
         rng = random.Random(5)
         of = {}
@@ -197,6 +199,7 @@ class Quantize(Quantizing):
             self.path("i.dat", dat[:n])
             self.refused("quantize", TINY_GGUF, self.path("x"), "--type", "q4_0", "--imatrix", self.path("i.dat"), says="i.dat")
 
+    @long
     def test_importances_that_do_not_belong_are_refused(self):
         out = self.path("x.gguf")
 
@@ -220,6 +223,7 @@ class Quantize(Quantizing):
         r = self.ok("quantize", TINY_GGUF, out, "--type", "q4_0", "--imatrix", self.imatrix(matrices=["blk.0.attn_q.weight"]))
         self.assertIn(b"does not know 83 of the matrices", r.stderr)
 
+    @long
     def test_a_tower_keeps_its_types_unless_told(self):
         tower = self.path("mmproj-f32.gguf")
         self.ok("synth", "4b", "--mmproj", "--tower-type", "f32", "--tower-layers", "1", "--hidden", "64", "-o", tower)
@@ -277,6 +281,7 @@ class Quantize(Quantizing):
         with open(q8, "rb") as f, open(self.path("same.gguf"), "rb") as g:
             self.assertEqual(f.read(), g.read())
 
+    @long
     def test_a_comparison_in_numbers(self):
         g = Gguf(TINY_GGUF)
         name = "blk.0.attn_q.weight"

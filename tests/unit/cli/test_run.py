@@ -7,7 +7,7 @@ import signal
 import subprocess
 import tempfile
 
-from program import CARAT, SIGHT, TINY, TINY_GGUF, Case, Golden, main
+from program import CARAT, SIGHT, TINY, TINY_GGUF, Case, Golden, long, main
 
 
 class Run(Case):
@@ -96,6 +96,7 @@ class Run(Case):
         self.assertEqual(r.stdout.decode(), j["text"])
         self.assertEqual(r.stderr, b"")  # no notices where nobody watches
 
+    @long
     def test_seeds(self):
         texts = {self.run_json("-p", "a", "-n", "12", "--ignore-eos", "--seed", str(s))["text"] for s in range(6)}
         self.assertGreater(len(texts), 1)
@@ -114,6 +115,7 @@ class Run(Case):
         self.assertEqual(r["text"], full[:full.index(stop)])
         self.assertEqual(r["finish_reason"], "stop")
 
+    @long
     def test_tokens_end_where_the_text_does(self):
         """At a stop string inside a token, at its border, over several: the tokens are those of the text."""
         ask = ["-p", "a red star", "--temp", "0", "-n", "24", "--ignore-eos", "--logprobs", "0"]
@@ -157,6 +159,7 @@ class Run(Case):
         self.assertEqual(r["prompt_tokens"][0], 2)
         self.ok("run", TINY, "-n", "4", stdin=b"\xf0\x9f\x98")
 
+    @long
     def test_prompts_as_editors_write_them(self):
         """A byte order mark, UTF-16, the newline that ends a file: the same prompt."""
         text = "a r\u00e9d st\U0001F31Far\nb"

@@ -6,7 +6,7 @@ import json
 import os
 
 from models import F32, I32, LIST, TEXT, U32, Copy, Gguf
-from program import SIGHT, TINY, TINY_GGUF, Folder, main
+from program import SIGHT, TINY, TINY_GGUF, Folder, long, main
 
 END = "<|im_end|>"  # in place of <unused2>, 8
 
@@ -60,6 +60,7 @@ class Ends(Said):
         m.update("special_tokens_map.json", eos_token={"content": END})
         self.assertTrue(self.ends_with(m.path, 8))
 
+    @long
     def test_c09_every_file_adds_its_ends(self):
         m = self.folder()
         m.update("config.json", eos_token_id=[1, 9])
@@ -146,6 +147,7 @@ class Sampling(Said):
             self.assertEqual(warnings, [])
             self.assertIn(f"from {place}: temp, top-k", self.ok("info", path).stdout.decode())
 
+    @long
     def test_c04_the_command_line_and_the_request_win(self):
         for path, place in self.models():
             for args in ["--temp", "1"], ["--temp", "1", "--top-k", "0", "--top-p", "1"]:
@@ -320,6 +322,7 @@ class Templates(Said):
     def text_of(self, model, ids):
         return self.ok("detokenize", model, "--special", " ".join(map(str, ids))).stdout.decode().rstrip("\n")
 
+    @long
     def test_c02_a_file_without_a_template_says_so_and_takes_one(self):
         healthy, bare = self.prompt(TINY_GGUF), self.with_template(None)
         r = self.ok("run", bare, "Hello", "--system", "Briefly", "-n", "2")

@@ -12,7 +12,7 @@ import termios
 import time
 import unittest
 
-from program import CARAT, DATA, TINY
+from program import CARAT, DATA, TINY, long, main
 from terminal import ESCAPES, Case, Terminal
 
 
@@ -144,6 +144,7 @@ class Paste(Case):
             self.assertEqual(self.note(path)[::2], ["See: for i in x:\n    print(i)\n\t\u6f22\x03 ok"])
             os.remove(path)
 
+    @long
     def test_c06_a_paste_is_text_whatever_it_begins_with(self):
         path = self.tmp + "/s"
         t = self.chat("-n", "2", "--session", path)
@@ -183,6 +184,7 @@ class Lines(Case):
         self.assertEqual(r.returncode, 0, r.stderr)
         return r.stdout.decode()
 
+    @long
     def test_answers_are_wrapped_at_words_on_a_terminal_alone(self):
         for more in ([], ["--raw"]):
             text = self.piped(*more)
@@ -196,6 +198,7 @@ class Lines(Case):
                 for line, after in zip(shown.split("\n"), shown.split("\n")[1:]):
                     self.assertGreater(len(line) + 1 + len(after.split()[0]), columns)  # nor is one too short
 
+    @long
     def test_plain_is_as_the_model_writes_it(self):
         self.assertEqual(self.run_once("--plain", columns=24), self.piped())
         self.assertNotIn("\n", self.run_once("--plain", columns=24, term="dumb"))
@@ -303,4 +306,4 @@ class Commands(Case):
 
 
 if __name__ == "__main__":
-    unittest.main(argv=[sys.argv[0]])
+    main()

@@ -344,7 +344,7 @@ static void everybody_at_once(void **state)
     (void)state;
     static answer want[3], got[3], other[N_NEIGHBOURS], beside[N_NEIGHBOURS];
     static steered s;
-    for (size_t c = 0; c < N_ENGINES; c++) {
+    for (size_t c = 0; c < N_ENGINES; c += unit_step(2)) {
         carat_engine *e = engines[c];
         carat_generation g = settings(1, true);
         rule rules[2] = { with_runs(true), with_runs(true) };

@@ -199,7 +199,7 @@ static void figures_are_those_of_the_logits(void **state)
     } ways[] = { { TINY, 16, 1 }, { TINY, 1, 1 }, { TINY, 7, 2 }, { TINY, 512, 1 }, { WINDOW_64, 16, 1 } };
     for (size_t w = 0; w < (ask_is_fake() ? 4 : 5); w++) {
         carat_engine *e = open_engine(ways[w].path, ways[w].chunk, ways[w].n_threads, w == 3);
-        for (size_t i = w % 2; i < N_LENGTHS; i += w ? 3 : 1) {
+        for (size_t i = w % 2; i < N_LENGTHS; i += w ? 3 : unit_step(2)) {
             carat_prompt *p = ask_random(e, 40 + i, lengths[i]);
             tell(e, p, ASK_TOP, &have);
             reference(e, p, &want);
@@ -298,15 +298,16 @@ static void beside_answers(void **state)
 static void the_same_under_load(void **state)
 {
     (void)state;
-    enum { N = 12, SAID = 24 };
-    static told alone[N], loaded[N];
-    static answer a[N], b[N];
-    carat_prompt *p[N];
-    carat_request *r[N];
+    enum { MOST_ASKED = 12, SAID = 24 };
+    const size_t n_asked = MOST_ASKED / unit_step(2);
+    static told alone[MOST_ASKED], loaded[MOST_ASKED];
+    static answer a[MOST_ASKED], b[MOST_ASKED];
+    carat_prompt *p[MOST_ASKED];
+    carat_request *r[MOST_ASKED];
     carat_queue *q;
     carat_err e;
     int32_t ids[MOST];
-    for (size_t i = 0; i < N; i++) {
+    for (size_t i = 0; i < n_asked; i++) {
         ask_ids(100 + i / 3, ids, 20 + 30 * i);
         p[i] = ask_prompt(engine, ids, 20 + 30 * i);
         const carat_request_options o = { .struct_size = sizeof o, .prompt = p[i], .generation = ASK_GREEDY(SAID) };
@@ -318,7 +319,7 @@ static void the_same_under_load(void **state)
     ask_must(carat_queue_open(&q, &e), &e);
     const carat_generation *greedy = ASK_GREEDY(SAID);
     for (int round = 0; round < 2; round++) { /* the second finds the first in the cache */
-        for (size_t i = 0; i < N; i++) {
+        for (size_t i = 0; i < n_asked; i++) {
             carat_request_options o = ALONE(p[i], ASK_TOP);
             o.queue = q;
             o.user = &loaded[i];
@@ -329,7 +330,7 @@ static void the_same_under_load(void **state)
             r[i] = ask(engine, &o);
         }
         memset(a, 0, sizeof a);
-        for (size_t n_open = N; n_open > 0;) {
+        for (size_t n_open = n_asked; n_open > 0;) {
             const carat_event *ev = carat_queue_next(q, -1);
             const size_t i = (size_t)((told *)ev->user - loaded);
             n_open -= ev->kind == CARAT_EVENT_END;
@@ -338,7 +339,7 @@ static void the_same_under_load(void **state)
             assert_true(i % 3 != 2 || !ev->prompt);
             ask_take(ev, &a[i]);
         }
-        for (size_t i = 0; i < N; i++) {
+        for (size_t i = 0; i < n_asked; i++) {
             if (i % 3 != 2)
                 same(&alone[i], &loaded[i], "under load");
             if (i % 3 != 1)
@@ -346,7 +347,7 @@ static void the_same_under_load(void **state)
             carat_request_free(r[i]);
         }
     }
-    for (size_t i = 0; i < N; i++)
+    for (size_t i = 0; i < n_asked; i++)
         carat_prompt_free(p[i]);
     carat_queue_close(q);
 }

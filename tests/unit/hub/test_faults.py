@@ -11,7 +11,7 @@ import subprocess
 import time
 
 from hub_case import REPO, Case, data
-from program import CARAT, main
+from program import CARAT, long, main
 from stand_in import CERTIFICATE, COMMIT
 
 class Resuming(Case):
@@ -91,6 +91,7 @@ class Resuming(Case):
             with open(self.at(REPO, "m-Q4_K_M.gguf.part.json"), "w") as f:
                 f.write(note)
 
+    @long
     def test_a_part_of_something_else_is_not_continued(self):
         whole = self.add()
         own = json.dumps({"of": hashlib.sha256(whole).hexdigest(), "etag": ""})
@@ -126,6 +127,7 @@ class Resuming(Case):
                 self.assertIn("states no hash", r.stderr)
                 self.assertEqual(self.hub.stored[1][1].get("Range"), want)
 
+    @long
     def test_two_pulls_at_once_take_turns(self):
         whole = self.add(2 << 20)
         self.hub.faults.pause = 0.02
@@ -137,6 +139,7 @@ class Resuming(Case):
         self.assertEqual(len(self.hub.stored), 1)
         self.assertEqual(self.read(REPO, "m-Q4_K_M.gguf"), whole)
 
+    @long
     def test_one_that_stalls_is_given_up_and_continued(self):
         whole = self.add(1 << 20)
         self.hub.faults.stall = [300000]
@@ -172,6 +175,7 @@ class Hostile(Case):
         self.hub.faults.endless = True
         self.fails("pull", REPO, says="longer than 33554432 bytes")
 
+    @long
     def test_descriptions_that_make_no_sense(self):
         self.add()
         for text, says in [(b"", "empty"), (b"[]", "expected an object"), (b"{}", "'siblings' is missing"), (b"<html>", ""),
@@ -231,6 +235,7 @@ class Hostile(Case):
 class Access(Case):
     TOKEN = "hf_secret"
 
+    @long
     def test_the_token_goes_to_the_hub_alone(self):
         self.add(gated=True)
         self.hub.tokens.add(self.TOKEN)
@@ -267,6 +272,7 @@ class Access(Case):
         self.fails("pull", REPO, "--token-file", self.path("empty", b"\n"), says="an empty token")
         self.assertEqual(self.hub.seen, [])
 
+    @long
     def test_http_to_others_only_where_it_is_asked_for(self):
         self.add()
         self.fails("pull", REPO, "--endpoint", "http://example.invalid", says="--insecure-http allows it")
