@@ -12,7 +12,6 @@ import unittest
 
 CARAT, DATA = sys.argv[1:3]
 MODEL = os.environ.get("CARAT_TEST_CHAT_MODEL")
-EXHAUSTIVE = "CARAT_TEST_EXHAUSTIVE" in os.environ  # make test-all
 # The reference's answers are of float32 weights, those here of Q8_0 and int8 activations: where its best and second logit lie
 # nearer than this, another token may win.
 CLEAR = 1.0
@@ -116,15 +115,14 @@ class ChatModel(unittest.TestCase):
               (n["same"], len(self.cases), n["clear"], n["calls"], n["begun"], n["free"]))
 
     def test_required_calls_are_valid(self):
-        """50, or 200, under a temperature that makes nonsense of everything else."""
-        n = 200 if EXHAUSTIVE else 50
+        """200 under a temperature that makes nonsense of everything else."""
         tools = [c for c in self.cases.values() if c.get("tools")]
-        bodies = {"%d" % i: self.body(tools[i % len(tools)], tool_choice="required", seed=i) for i in range(n)}
+        bodies = {"%d" % i: self.body(tools[i % len(tools)], tool_choice="required", seed=i) for i in range(200)}
         for i, b in enumerate(bodies.values()):  # a fifth of them from the whole vocabulary
             b.update(temperature=1.5, top_k=64 if i % 5 else 0, top_p=1, max_tokens=300)
         choices, _ = batch(bodies)
         n_cut = n_calls = 0
-        for i in range(n):
+        for i in range(200):
             choice, case = choices["%d" % i], tools[i % len(tools)]
             if choice["finish_reason"] == "length":  # its last call is the beginning of one, as OpenAI has it
                 n_cut += 1
@@ -134,8 +132,8 @@ class ChatModel(unittest.TestCase):
             self.assertIsNone(choice["message"]["content"])
             n_calls += len(calls)
             self.check_calls(case, calls)
-        print("required, temperature 1.5: %d answers, %d calls, all valid; %d cut at 300 tokens" % (n - n_cut, n_calls, n_cut))
-        self.assertLess(n_cut, n // 10)
+        print("required, temperature 1.5: %d answers, %d calls, all valid; %d cut at 300 tokens" % (200 - n_cut, n_calls, n_cut))
+        self.assertLess(n_cut, 20)
 
     def test_one_function_by_name(self):
         case = next(c for c in self.cases.values() if len(c.get("tools", [])) > 2)

@@ -40,7 +40,7 @@ class Size(Quantizing):
     def test_the_bound_is_to_the_byte(self):
         """Head, directory and gaps are counted as they are written: of a folder's model too, whose keys are made for it."""
         model = self.path("m.gguf")
-        self.ok("synth", "1b", "--layers", "1", "--hidden", "256", "--ffn", "256", "--vocab", "1000", "--type", "f32", "-o", model)
+        self.ok("synth", "1b", "--layers", "2", "--hidden", "256", "--ffn", "512", "--vocab", "4000", "--type", "f32", "-o", model)
         importances = self.path("importances.gguf")
         self.ok("imatrix", model, "--text", self.path("text.txt", b"One two three four. " * 100), "-o", importances)
         folder = os.path.join(DATA, "models", "tiny-text")
