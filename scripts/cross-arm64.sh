@@ -17,7 +17,7 @@ fetch_libraries()
     apt-get "$@" update || return 1
     # All that the libraries need of each other, but not what the cross compiler brings itself.
     wanted=$(apt-get "$@" install --print-uris -y --no-install-recommends libjansson-dev libcmocka-dev libjpeg-dev \
-        libspng-dev libwebp-dev libgif-dev nettle-dev | sed -n "s/^'[^']*' \([^_]*\)_.*/\1/p" |
+        libspng-dev libwebp-dev libgif-dev nettle-dev libmicrohttpd-dev libcurl4-gnutls-dev libedit-dev | sed -n "s/^'[^']*' \([^_]*\)_.*/\1/p" |
         grep -vE '^(libc6|libc6-dev|libc-dev-bin|libgcc-s1|gcc-.*-base|linux-libc-dev|libcrypt.*|libnsl.*|libtirpc.*|libk.*|libgssapi.*|libcom-err2|libssl.*|rpcsvc-proto|debconf|libcmocka-doc)$')
     [ -n "$wanted" ] || return 1
     (cd "$apt/deb" && apt-get "$@" download $wanted) || return 1
