@@ -250,7 +250,7 @@ static bool read_inputs(reading *r, carat_err *err)
     if (opt.chat || r->embeds) {
         r->lines = text;
         r->len = len;
-        return count_chunks(r, err);
+        return count_chunks(r, err) && check_resumed(r, err);
     }
     const bool ok =
         carat_tokenizer_encode(carat_engine_tokenizer(r->e), text, len, CARAT_TOK_BOS, &r->ids, &r->n_ids, err);

@@ -84,6 +84,27 @@ class Imatrix(Folder):
             for x, y in zip(s, b[name]):
                 self.assertAlmostEqual(x / y, 1, places=5)  # files have float32
 
+    def test_lines_go_on_and_are_not_read_twice(self):
+        talks = [{"messages": [{"role": "user", "content": "the %d" % i}, {"role": "assistant", "content": "and you"}]} for i in range(3)]
+        chat = self.path("c.jsonl", "\n".join(map(json.dumps, talks)).encode())
+        lines = self.path("l.txt", b"red star\ntwo words and more of them\nand you\n")
+        for model, option, path in (TINY, "--chat", chat), (DATA + "/models/tiny-encoder", "--text", lines):
+            whole, part = self.path("w.gguf"), self.path("p.gguf")
+            args = ["imatrix", model, option, path, "-t", "1", "--chunk-size", "64"]
+            self.ok(*args, "-o", whole)
+            self.ok(*args, "-o", part, "--chunks", "2")
+            self.assertIn(b"2 chunks are there, going on", self.ok(*args, "-o", part, "--resume").stderr)
+            (a, counts, keys), (b, other, again) = self.sums(whole), self.sums(part)
+            self.assertEqual((counts, keys), (other, again))
+            for name, s in a.items():
+                for x, y in zip(s, b[name]):
+                    self.assertAlmostEqual(x / y, 1, places=5)
+            self.assertIn(b"no more are asked for", self.ok(*args, "-o", part, "--resume").stderr)
+            self.assertEqual(self.sums(part), (b, other, again))
+            os.rename(path, self.path("other"))
+            self.refused(*args[:3], self.path("other"), *args[4:], "-o", part, "--resume", says="it was made of")
+            os.remove(part)
+
     def test_what_goes_on_is_the_same_text_in_the_same_chunks(self):
         text, out = self.text(), self.path("o.gguf")
         args = ["--text", text, "--chunk-size", "32", "-o", out, "-t", "1"]
