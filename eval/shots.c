@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/rng.h"
 #include "eval/files.h"
@@ -160,6 +161,32 @@ static bool make_head(ct_eval_task *t, const ct_eval_source *s, const ct_eval_fi
     return ok;
 }
 
+static bool is_one_file(const char *a, const char *b)
+{
+    struct stat x, y;
+    return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}
+
+/* A question behind its own solution is none. */
+static bool check_shots(const ct_eval_task *t, const ct_eval_source *s, const ct_eval_files *shots, carat_err *err)
+{
+    ct_eval_files data = { 0 };
+    bool ok = true;
+    if (!ct_eval_files_open(&data, s->data, json_object_get(t->about, "files"),
+                            ct_eval_text_of(t->about, "in_folders", NULL), json_object_get(t->about, "subject_suffix"),
+                            NULL))
+        return true; /* a folder that another reader knows */
+    for (size_t i = 0; ok && i < data.n; i++)
+        for (size_t k = 0; ok && k < shots->n; k++)
+            ok = !is_one_file(data.list[i].path, shots->list[k].path) ||
+                 ct_fail(err, CARAT_EARG, CARAT_NOWHERE,
+                         "%s: holds the questions that are asked, which would stand behind their own answers; expected "
+                         "another file for --shots-data, of training or development",
+                         shots->list[k].path);
+    ct_eval_files_close(&data);
+    return ok;
+}
+
 bool ct_eval_heads_make(ct_eval_task *t, const ct_eval_source *s, carat_err *err)
 {
     ct_eval_files shots = { 0 };
@@ -168,6 +195,7 @@ bool ct_eval_heads_make(ct_eval_task *t, const ct_eval_source *s, carat_err *err
     bool ok = !s->shots || ct_eval_files_open(&shots, s->shots, endings ? endings : json_object_get(t->about, "files"),
                                               ct_eval_text_of(t->about, "in_folders", NULL),
                                               json_object_get(t->about, "subject_suffix"), err);
+    ok = ok && (!shots.n || json_object_get(t->about, "shots_are_texts") || check_shots(t, s, &shots, err));
     const size_t n = t->n_groups; /* shots of other groups are of no use */
     for (size_t g = 0; ok && g < n; g++)
         ok = make_head(t, s, &shots, g, err);

@@ -176,6 +176,8 @@ static uint64_t hash_item(uint64_t h, const ct_eval_item *item, bool is_generate
         h = hash_text(h, item->contexts[k]);
     for (size_t k = 0; k < item->n; k++)
         h = hash_text(h, item->choices[k]);
+    for (size_t k = 0; k < item->n; k++) /* a data file that is put right is another one */
+        h = hash_text(h, item->right[k] ? "right" : "wrong");
     if (!is_generated)
         return h;
     const char *const texts[] = { item->chat, item->program, item->chat_program };
@@ -193,7 +195,8 @@ static uint64_t hash_item(uint64_t h, const ct_eval_item *item, bool is_generate
 
 static void hash_all(ct_eval_task *t)
 {
-    static const char *const judged[] = { "max_tokens", "stops", "chat_stops", "extract", "chat_extract", "compare" };
+    static const char *const judged[] = { "max_tokens", "chat_max_tokens", "stops",  "chat_stops",
+                                          "extract",    "chat_extract",    "compare" };
     t->hash = 0xcbf29ce484222325u;
     for (size_t g = 0; g < t->n_groups; g++)
         if (t->groups[g].head)

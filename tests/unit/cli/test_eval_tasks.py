@@ -156,6 +156,11 @@ class Tasks(Folder):
             return ["eval", task, ENCODER, "-t", "1"]
         return ["eval", task, "m", "--url", "http://127.0.0.1:%d/v1" % self.server.server_port]
 
+    def copy(self, data):
+        """Examples that are not, as a file, the questions themselves."""
+        to = self.path("of-examples-" + os.path.basename(data))
+        return shutil.copytree(data, to) if os.path.isdir(data) else shutil.copy(data, to)
+
     def command(self, task):
         if TASKS[task][0]:
             return self.put(task, TASKS[task][1][0])
@@ -201,7 +206,7 @@ class Tasks(Folder):
             if task == "bbh":
                 shots = self.path("cot.txt", b"A line\n-----\nQ: I\nA: x\n")
             else:
-                shots = args[args.index("--data") + 1] if "--data" in args else self.path("x.jsonl", b"{}")
+                shots = self.copy(args[args.index("--data") + 1]) if "--data" in args else self.path("x.jsonl", b"{}")
             self.server.longest = 0
             self.ok(*args)
             before, self.server.longest = self.server.longest, 0

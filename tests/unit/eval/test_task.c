@@ -256,6 +256,26 @@ static void test_shots(void **state)
     s.n_shots = 4;
     assert_false(ct_eval_task_open(&t, "mmlu", &s, &err));
     assert_non_null(strstr(err.msg, "has 3 items, expected 4 shots"));
+    s = (ct_eval_source){ .data = path, .shots = path, .n_shots = 1 };
+    assert_false(ct_eval_task_open(&t, "mmlu", &s, &err)); /* a question would stand behind its own answer */
+    assert_non_null(strstr(err.msg, "holds the questions that are asked"));
+}
+
+/* Else a run that goes on with a data file that was put right would keep what was wrong. */
+static void test_the_hash_tells_what_is_right(void **state)
+{
+    (void)state;
+    carat_err err;
+    ct_eval_task t;
+    uint64_t hash[2];
+    const ct_eval_source s = { .data = path };
+    for (int k = 0; k < 2; k++) {
+        put(path, k ? "q,w,x,y,z,C\n" : "q,w,x,y,z,B\n");
+        assert_true(ct_eval_task_open(&t, "mmlu", &s, &err));
+        hash[k] = t.hash;
+        ct_eval_task_close(&t);
+    }
+    assert_true(hash[0] != hash[1]);
 }
 
 static void test_malformed_files_are_named_by_line(void **state)
@@ -328,6 +348,7 @@ int main(void)
         cmocka_unit_test(test_cleaning_is_lm_evals),
         cmocka_unit_test(test_official_layouts),
         cmocka_unit_test(test_shots),
+        cmocka_unit_test(test_the_hash_tells_what_is_right),
         cmocka_unit_test(test_malformed_files_are_named_by_line),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
