@@ -49,10 +49,16 @@ static bool fits(const ct_input_tensor *t, ct_type type)
     return t->t->dims[0] % ct_type_get(type)->block == 0;
 }
 
-/* A tensor by rule: norms, biases and what readers expect as it is stay. */
+/* Norms and biases are float32 for every reader, and no reader takes what is no matrix in blocks. */
+static bool may_be(const ct_input_tensor *t, ct_type type)
+{
+    return t->is_matrix || type == CT_F32 || (!ct_type_get(type)->is_quantised && t->t->n_dims > 1);
+}
+
+/* A tensor by rule: what readers expect as it is stays. */
 static bool settle(const ct_input_tensor *t, ct_choice *c, ct_type type, carat_err *err)
 {
-    if (!t->is_matrix && ct_type_get(type)->is_quantised)
+    if (!may_be(t, type))
         return ct_fail(err, CARAT_EARG, CARAT_NOWHERE, "%s is no matrix that may be %s", t->name,
                        ct_type_get(type)->name);
     if (!fits(t, type))
@@ -109,13 +115,12 @@ static bool apply_rule(const ct_input *in, ct_choices *c, const char *rule, size
     pattern[equals - rule] = '\0';
     if (!type_by_name(pattern + (equals - rule) + 1, &type, err))
         return false;
-    const bool is_quantised = ct_type_get(type)->is_quantised;
     const ct_input_tensor *passed = NULL;
     for (size_t i = 0; i < in->n; i++) {
         const ct_input_tensor *t = &in->tensors[i];
         if (!matches(pattern, t->name))
             continue;
-        if (is_quantised && !t->is_matrix) { /* the norms that "blk.1.*" names too */
+        if (!may_be(t, type)) { /* the norms that "blk.1.*" names too */
             passed = t;
             continue;
         }
@@ -169,6 +174,11 @@ static bool apply_parts(const ct_input *in, ct_choices *c, const carat_quantize_
         return false;
     for (size_t i = 0; i < in->n; i++)
         has_head = has_head || in->tensors[i].part == CT_PART_HEAD;
+    if (o->embedding_type && o->output_type && !has_head && embedding != output)
+        return ct_fail(
+            err, CARAT_EARG, CARAT_NOWHERE,
+            "%s has one table for embeddings and output, which cannot be both %s and %s: give one of the two", in->path,
+            ct_type_get(embedding)->name, ct_type_get(output)->name);
     for (size_t i = 0; i < in->n; i++) {
         const ct_input_tensor *t = &in->tensors[i];
         const bool is_table = t->part == CT_PART_EMBED, is_head = t->part == CT_PART_HEAD || (is_table && !has_head);

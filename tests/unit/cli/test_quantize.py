@@ -93,6 +93,9 @@ class Quantize(Quantizing):
         self.assertEqual([t["blk.%d.attn_v.weight" % i] for i in range(3)], ["Q8_0", "Q5_0", "Q8_0"])
         self.assertEqual(t["blk.0.attn_q.weight"], "Q4_0")
         self.assertEqual(t["blk.1.attn_norm.weight"], "F32")  # a norm that "blk.1.*" names too
+        t = types_of(self.quantize("--type", "q4_0", "--tensor", "blk.1.*=f16", "--embedding-type", "q8_0", "--output-type", "q8_0"))
+        self.assertEqual((t["blk.1.attn_q.weight"], t["token_embd.weight"]), ("F16", "Q8_0"))
+        self.assertEqual({kind for name, kind in t.items() if "norm" in name}, {"F32"})
 
     def test_the_last_rule_wins(self):
         t = types_of(self.quantize("--type", "q4_0,attn_v=q8_0", "--tensor", "blk.1.attn_v.weight=q5_0", "--tensor",
@@ -116,6 +119,8 @@ class Quantize(Quantizing):
         refused("--type", "q4_0", "--tensor", "attn_v", says="no rule, expected PATTERN=TYPE")
         refused("--type", "q4_0", "--tensor", "attn_v=q6_k", says="do not divide into Q6_K's blocks of 256")
         refused("--type", "q4_0", "--tensor", "output_norm=q8_0", says="output_norm.weight is no matrix")
+        refused("--type", "q4_0", "--tensor", "output_norm=bf16", says="output_norm.weight is no matrix")
+        refused("--type", "q4_0", "--embedding-type", "q5_0", "--output-type", "q8_0", says=["one table", "both Q5_0 and Q8_0"])
         refused("--type", "q4_0", "--imatrix", "/nonexistent", says="/nonexistent")
         refused("--vision-type", "q8_0", says="has no vision tower that could be Q8_0")
         refused("--type", "q4_0", "--vision-type", "q8_0", says="has no vision tower")
