@@ -295,5 +295,8 @@ bool ct_choose(const ct_input *in, const carat_quantize_options *o, ct_choices *
         c->of[i].type = usual(in, &in->tensors[i], &c->mix);
         c->of[i].error = NAN;
     }
+    if (in->is_tower && !o->mmproj && !o->vision_type && (o->type || o->target_bytes))
+        ct_logf(CARAT_LOG_WARN,
+                "%s: a vision tower keeps its types, float32 ones become bf16; --vision-type changes them", in->path);
     return apply_parts(in, c, o, err) && apply_rules(in, c, o, rules, err);
 }

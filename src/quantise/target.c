@@ -4,7 +4,8 @@
  *
  * which is, where importances are known, the part of each product's output that is lost, all products counting the same. For
  * a price L of a byte each matrix takes the type with the least loss + L bytes; the smallest L whose file is small enough is
- * found by bisection. What room is left goes to the matrices that gain most by it for a byte.
+ * found by bisection. What room is left goes to the matrices that gain most by it for a byte, also unrounded: a price is for rounded
+ * ones alone, since 1/40,000 that Q8_0 loses is worth no matrix in fewer bits.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <math.h>
@@ -19,7 +20,7 @@
 static const ct_type wide_types[] = { CT_Q8_0,    CT_Q6_K, CT_Q5_K,  CT_Q4_K,   CT_IQ4_XS,  CT_Q3_K, CT_IQ3_S,
                                       CT_IQ3_XXS, CT_Q2_K, CT_IQ2_S, CT_IQ2_XS, CT_IQ2_XXS, CT_IQ1_M };
 static const ct_type narrow_types[] = { CT_Q8_0, CT_Q5_1, CT_Q5_0, CT_Q4_1, CT_IQ4_NL, CT_Q4_0 };
-enum { MAX_TYPES = sizeof wide_types / sizeof *wide_types };
+enum { MAX_TYPES = sizeof wide_types / sizeof *wide_types, UNROUNDED = 2 };
 
 typedef struct option {
     ct_type type;
@@ -29,8 +30,8 @@ typedef struct option {
 
 typedef struct matrix { /* one that is free */
     size_t i;           /* of the input */
-    option of[MAX_TYPES];
-    int n, now;
+    option of[MAX_TYPES + UNROUNDED];
+    int n, now, n_rounded;
 } matrix;
 
 typedef struct search {
@@ -56,19 +57,30 @@ static size_t sample_rows(const ct_input_tensor *t)
     return rows < 8 ? (all < 8 ? all : 8) : rows < all ? rows : all;
 }
 
+static bool try_type(ct_rows *r, const ct_input_tensor *t, const ct_choice *c, ct_type type, matrix *m, carat_err *err)
+{
+    double lost, all;
+    const size_t rows = sample_rows(t);
+    if (!ct_rows_measure(r, t, c, type, rows, &lost, &all, err) ||
+        !ct_rows_step(r, rows * (size_t)t->t->dims[0] * sizeof(float), err))
+        return false;
+    m->of[m->n++] = (option){ type, all > 0 ? lost / all : 0, placed_bytes(t, type) };
+    return true;
+}
+
 static bool try_types(ct_rows *r, const ct_input_tensor *t, const ct_choice *c, matrix *m, carat_err *err)
 {
     const bool is_wide = t->t->dims[0] % 256 == 0;
     const ct_type *types = is_wide ? wide_types : narrow_types;
     const int n = is_wide ? MAX_TYPES : (int)(sizeof narrow_types / sizeof *narrow_types);
-    for (int k = 0; k < n; k++) {
-        double lost, all;
-        const size_t rows = sample_rows(t);
-        if (!ct_rows_measure(r, t, c, types[k], rows, &lost, &all, err) ||
-            !ct_rows_step(r, rows * (size_t)t->t->dims[0] * sizeof(float), err))
+    for (int k = 0; k < n; k++)
+        if (!try_type(r, t, c, types[k], m, err))
             return false;
-        m->of[m->n++] = (option){ types[k], all > 0 ? lost / all : 0, placed_bytes(t, types[k]) };
-    }
+    m->n_rounded = m->n;
+    if (t->t->type == CT_F32 && !try_type(r, t, c, CT_BF16, m, err))
+        return false;
+    if (!ct_type_get(t->t->type)->is_quantised)
+        m->of[m->n++] = (option){ t->t->type, 0, placed_bytes(t, t->t->type) };
     return true;
 }
 
@@ -79,7 +91,7 @@ static uint64_t at_price(search *s, double price)
     for (size_t i = 0; i < s->n; i++) {
         matrix *m = &s->m[i];
         m->now = 0;
-        for (int k = 1; k < m->n; k++)
+        for (int k = 1; k < m->n_rounded; k++)
             if (m->of[k].loss + price * (double)m->of[k].bytes <
                 m->of[m->now].loss + price * (double)m->of[m->now].bytes)
                 m->now = k;
@@ -172,7 +184,8 @@ bool ct_choose_for_size(const ct_input *in, ct_choices *c, uint64_t head, uint64
             continue;
         }
         rows->total += (uint64_t)sample_rows(t) * t->t->dims[0] * sizeof(float) *
-                       (t->t->dims[0] % 256 == 0 ? MAX_TYPES : sizeof narrow_types / sizeof *narrow_types);
+                       ((t->t->dims[0] % 256 == 0 ? MAX_TYPES : sizeof narrow_types / sizeof *narrow_types) +
+                        (t->t->type == CT_F32));
         s.m[s.n++].i = i;
     }
     for (size_t k = 0; ok && k < s.n; k++)

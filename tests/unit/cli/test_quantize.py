@@ -232,7 +232,9 @@ class Quantize(Quantizing):
     def test_a_tower_keeps_its_types_unless_told(self):
         tower = self.path("mmproj-f32.gguf")
         self.ok("synth", "4b", "--mmproj", "--tower-type", "f32", "--tower-layers", "1", "--hidden", "64", "-o", tower)
-        before, out = types_of(tower), types_of(self.quantize("--type", "q4_0", model=tower))
+        r = self.ok("quantize", tower, self.path("out.gguf"), "--type", "q4_0")
+        self.assertIn(b"a vision tower keeps its types", r.stderr)
+        before, out = types_of(tower), types_of(self.path("out.gguf"))
         for name in before:
             matrix = name.startswith("v.blk.") and name.endswith(".weight") and ".ln" not in name
             self.assertEqual(out[name], "BF16" if matrix else before[name], name)

@@ -19,6 +19,13 @@ class Size(Quantizing):
             self.assertGreater(os.path.getsize(out), 0.97 * target)
             errors.append(self.lost(model, out))
         self.assertEqual(errors, sorted(errors, reverse=True))
+        for target, some in (8_000_000, "BF16"), (99_000_000, "F32"):  # more than all of it in Q8_0 needs
+            out = self.quantize("--target-size", size(target), model=model)
+            self.assertLessEqual(os.path.getsize(out), target)
+            self.assertIn(some, {t for n, t in types_of(out).items() if "norm" not in n})
+            errors.append(self.lost(model, out))
+        self.assertLess(errors[-2], errors[-3])
+        self.assertEqual(errors[-1], 0)
         self.ok("run", out, "hi", "-n", "2")
         # no worse than a mix that is as large
         for plain in "q4_k_m", "q2_k,token_embd=q2_k", "q6_k":
