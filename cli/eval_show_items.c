@@ -110,12 +110,22 @@ static void show_mean(const char *name, const ct_eval_mean *s, const char *more)
         printf("the mean over %zu)%s\n", s->n, more);
 }
 
+/* Is what was published the mean over groups? */
+static bool is_over_groups(const ct_eval_task *t)
+{
+    const json_t *first = json_array_get(json_object_get(t->about, "published"), 0);
+    return strcmp(ct_eval_text_of(first, "over", ""), "groups") == 0;
+}
+
+static const char published_mark[] = "; this is the figure that is published";
+
 static void show_groups(const ct_eval_mean *s, const ct_eval_task *t)
 {
     if (s->n_groups < 2)
         return;
-    printf("groups      %.2f %%, 95 %% %.2f to %.2f: the mean over %zu\n", 100 * s->macro, 100 * s->macro_interval.low,
-           100 * s->macro_interval.high, s->n_groups);
+    printf("groups      %.2f %%, 95 %% %.2f to %.2f: the mean over %zu%s\n", 100 * s->macro,
+           100 * s->macro_interval.low, 100 * s->macro_interval.high, s->n_groups,
+           is_over_groups(t) ? published_mark : "");
     for (size_t g = 0; g < t->n_groups; g++)
         if (s->group_n[g])
             printf("  %-34s %6.2f %%  of %zu\n", t->groups[g].name, 100 * s->group_share[g], s->group_n[g]);
@@ -158,7 +168,7 @@ static void show_head(const ct_eval_task *t)
 
 static const char *mark(const ct_eval_task *t, const char *figure)
 {
-    return strcmp(t->figure, figure) == 0 ? "; this is the figure that is published" : "";
+    return strcmp(t->figure, figure) == 0 && !is_over_groups(t) ? published_mark : "";
 }
 
 void eval_show_choices(const ct_eval_choices *c, const ct_eval_task *t, const ct_eval_model *m)

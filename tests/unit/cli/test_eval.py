@@ -343,6 +343,8 @@ class Tasks(Model):
         shares = [rows[0]["plain_right"], sum(row["plain_right"] for row in rows[1:]) / 3]
         self.assertAlmostEqual(r["plain"]["macro"], sum(shares) / 2, delta=1e-9)
         self.assertEqual(r["plain"]["groups"]["music"]["n"], 3)
+        said = self.ok(*evaluate("mmlu", TINY_GGUF, "--data", folder)).stdout.decode().splitlines()
+        self.assertEqual([line.split()[0] for line in said if "the figure that is published" in line], ["groups"])  # as its authors count
 
     def test_a_card_of_results(self):
         data = self.path("a.jsonl", lines(ITEMS))
