@@ -129,10 +129,15 @@ static void test_ai2d(void **state)
     const json_t *ways = json_object_get(t.about, "extract");
     const struct {
         const char *answer, *said;
-    } rows[] = {
-        { "C", "C" },        { "C. pupa", "C" }, { "(C)", "C" }, { "**C**", "C" }, { "The answer is (B).", "B" },
-        { "Cats are", NULL }
-    };
+    } rows[] = { { "C", "C" },
+                 { "C. pupa", "C" },
+                 { "(C)", "C" },
+                 { "**C**", "C" },
+                 { "The answer is (B).", "B" },
+                 { "Cats are", NULL },
+                 { "C pupa", "C" },
+                 { "I see one. The answer is B", "B" },
+                 { "A moth, so the answer is D.", "D" } };
     for (size_t k = 0; k < sizeof rows / sizeof *rows; k++) {
         char *said;
         carat_err err;
