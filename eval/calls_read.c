@@ -78,8 +78,10 @@ static json_t *tools_of(const json_t *functions)
     json_array_foreach(functions, i, f) {
         json_t *copy = json_deep_copy(f);
         const char *name = json_string_value(json_object_get(copy, "name"));
-        if (!copy || !name)
+        if (!name) {
+            json_decref(copy);
             break;
+        }
         json_object_set_new(copy, "name", plain_name(name));
         json_object_del(copy, "response");
         rename_types(json_object_get(copy, "parameters"), 0);
