@@ -22,7 +22,7 @@ int eval_failed(const carat_err *err)
     if (err->code != CARAT_ECANCELLED) {
         term_error(err);
         if (eval_opt.out && n_kept)
-            term_note("what was found until then is in %s; the same command goes on from there", eval_opt.out);
+            term_note("what was found is in %s; the same command resumes from there", eval_opt.out);
         return CLI_FAILED;
     }
     term_note(eval_opt.out ? "interrupted; run the same command again to resume"

@@ -38,9 +38,9 @@ struct ct_eval_url {
     char *url, *name, *key, *numerics;
     slot *slots;
     size_t n_slots, next, n_busy;
-    ct_eval_url_options told; /* url and name are above */
-    double heard, silence;    /* when a reply came last; how long none may come before that is said */
-    double retries_told;
+    ct_eval_url_options options; /* url and name are above */
+    double heard, silence;       /* when a reply came last; how long none may come before that is reported */
+    double retries_reported;
     size_t n_retries; /* since then */
 };
 
@@ -55,17 +55,17 @@ static void tell(const ct_eval_url *u, const char *fmt, ...)
     vsnprintf(line, sizeof line, fmt, ap);
     va_end(ap);
     ct_utf8_tidy(line);
-    if (u->told.notice)
-        u->told.notice(u->told.arg, line);
+    if (u->options.notice)
+        u->options.notice(u->options.arg, line);
 }
 
-static void tell_silence(ct_eval_url *u)
+static void report_silence(ct_eval_url *u)
 {
     const double waited = ct_now() - u->heard;
     if (waited < u->silence)
         return;
     tell(u, "waiting for %.200s: %zu request%s under way, no answer for %.0f s; each may take %d s (--timeout)", u->url,
-         u->n_busy, u->n_busy == 1 ? "" : "s", waited, u->told.timeout_s);
+         u->n_busy, u->n_busy == 1 ? "" : "s", waited, u->options.timeout_s);
     u->silence *= 2;
 }
 
@@ -73,14 +73,14 @@ static void tell_retry(ct_eval_url *u, const slot *s, long status)
 {
     char fault[160], more[48] = "";
     u->n_retries++;
-    if (ct_now() - u->retries_told < RETRIES)
+    if (ct_now() - u->retries_reported < RETRIES)
         return;
     ct_eval_url_fault(s->reply.data ? s->reply.data : "", s->reply.len, fault, sizeof fault);
     if (u->n_retries > 1)
         snprintf(more, sizeof more, "; so are %zu others", u->n_retries - 1);
     tell(u, "%.200s: item %zu: status %ld%s%s: is asked again in %d s (try %d of %d)%s", u->url, s->i, status,
          *fault ? ": " : "", fault, (1 << s->tries) / 2, s->tries + 1, MOST_TRIES, more);
-    u->retries_told = ct_now();
+    u->retries_reported = ct_now();
     u->n_retries = 0;
 }
 
@@ -112,7 +112,7 @@ static bool open_slot(ct_eval_url *u, slot *s)
     a->setopt(s->c, CURLOPT_NOSIGNAL, 1L);
     a->setopt(s->c, CURLOPT_HTTPHEADER, s->headers);
     a->setopt(s->c, CURLOPT_CONNECTTIMEOUT, (long)CONNECT_S);
-    a->setopt(s->c, CURLOPT_TIMEOUT, (long)u->told.timeout_s);
+    a->setopt(s->c, CURLOPT_TIMEOUT, (long)u->options.timeout_s);
     a->setopt(s->c, CURLOPT_WRITEFUNCTION, on_data);
     a->setopt(s->c, CURLOPT_WRITEDATA, s);
     a->setopt(s->c, CURLOPT_PRIVATE, s);
@@ -196,7 +196,7 @@ static bool end_of(ct_eval_url *u, slot *s, CURLcode code, const ct_eval_work *w
     } else if (code == CURLE_OPERATION_TIMEDOUT && is_connected(u, s)) {
         ok = ct_fail(err, CARAT_EIO, CARAT_NOWHERE,
                      "%s: no whole answer within %d s, %zu bytes of it (--timeout SECONDS allows more)", s->address,
-                     u->told.timeout_s, s->reply.len);
+                     u->options.timeout_s, s->reply.len);
     } else if (code != CURLE_OK) {
         ok = ct_fail(err, CARAT_EIO, CARAT_NOWHERE, "%s: %s", s->address, s->why[0] ? s->why : u->curl->strerror(code));
     } else if (status != 200) {
@@ -249,7 +249,7 @@ static bool run_url(ct_eval_model *m, const ct_eval_work *work, carat_err *err)
     u->next = 0;
     u->heard = ct_now();
     u->silence = SILENCE;
-    u->retries_told = u->heard - RETRIES;
+    u->retries_reported = u->heard - RETRIES;
     while (ok) {
         int running, n;
         if (work->goes_on && !work->goes_on(work->arg)) {
@@ -261,7 +261,7 @@ static bool run_url(ct_eval_model *m, const ct_eval_work *work, carat_err *err)
             break;
         u->curl->multi_perform(u->multi, &running);
         ok = look(u, work, err);
-        tell_silence(u);
+        report_silence(u);
         if (ok && u->n_busy)
             u->curl->multi_poll(u->multi, NULL, 0, PATIENCE, &n);
     }
@@ -309,7 +309,7 @@ bool ct_eval_url_open(const ct_eval_url_options *o, ct_eval_url **out, ct_eval_m
     if (!u)
         return ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for a server");
     u->curl = api;
-    u->told = *o;
+    u->options = *o;
     u->url = strdup(o->url);
     u->name = strdup(o->name);
     u->key = key && *key ? strdup(key) : NULL;

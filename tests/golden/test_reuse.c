@@ -182,6 +182,7 @@ static void test_b51_reuse_gives_the_same_bits(void **state)
     (void)state;
     model = subject_model_open("models/tiny-text/gguf/tiny-text-q8_0.gguf", false);
     float *out = malloc(N * model->cfg->n_vocab * sizeof *out);
+    const int n_rounds = takes_all ? 4 : 2;
     size_t tried = 0;
     for (elem = CT_KV_F16; elem <= CT_KV_Q8_0; elem++) {
         int32_t ids[N];
@@ -189,8 +190,7 @@ static void test_b51_reuse_gives_the_same_bits(void **state)
             continue;
         tried++;
         open_cache(&cache, 2, 1 << 20);
-        for (int round = 0; round < (takes_all ? 4 : 2);
-             round++) { /* later ones in pages that earlier ones have used */
+        for (int round = 0; round < n_rounds; round++) { /* later ones in pages that earlier ones have used */
             random_ids(ids, N);
             check_resume(ids, out);
             check_fork(ids, out);

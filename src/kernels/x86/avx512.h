@@ -12,10 +12,10 @@ void ct_avx512_mul_q8(ct_kernels *k);                                   /* quant
 void ct_avx512_mul_f32(ct_kernels *k);                                  /* any weights, f32 activations */
 void ct_avx512_acts(ct_kernels *k);                                     /* activations into their forms */
 void ct_avx512_acts_grid_tiled(const float *x, size_t cols, void *dst); /* for a level above */
-void ct_avx512_acts_bf16_tiled(const float *x, size_t cols, void *dst);
-void ct_avx512_vec(ct_kernels *k);    /* norms, rope, geglu, logsumexp */
-void ct_avx512_attend(ct_kernels *k); /* attention */
-void ct_avx512_kv_put(ct_kernels *k); /* writing of keys and values */
-void ct_avx512_set(ct_kernels *k);    /* attention over a whole set, in f32 */
+void ct_avx512_acts_bf16_tiled(const float *x, size_t cols, void *dst); /* likewise */
+void ct_avx512_vec(ct_kernels *k);                                      /* norms, rope, geglu, logsumexp */
+void ct_avx512_attend(ct_kernels *k);                                   /* attention */
+void ct_avx512_kv_put(ct_kernels *k);                                   /* writing of keys and values */
+void ct_avx512_set(ct_kernels *k);                                      /* attention over a whole set, in f32 */
 
 #endif

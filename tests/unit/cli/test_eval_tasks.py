@@ -234,7 +234,7 @@ class Tasks(Folder):
             r = subprocess.run(["sh", "-c", "trap '' XFSZ; ulimit -f 2; exec \"$@\"", "sh", CARAT, *args, "-o", out], capture_output=True, timeout=60)
             self.assertEqual(r.returncode, 1)
             self.assertIn(b"jsonl: cannot be written: File too large", r.stderr)
-            self.assertIn(b"goes on from there", r.stderr)
+            self.assertIn(b"resumes from there", r.stderr)
             n = len(self.rows(out))
             self.assertTrue(0 < n < count(task))
             r = self.ok(*args, "--json", "-o", out)

@@ -1,5 +1,5 @@
-/* test_long_prompt.c - a prompt of 40,000 tokens, or of 100,000 (CARAT_TEST_EXHAUSTIVE), through a whole engine: it stays finite, and what the process holds
- * at its peak is no more than was announced before.
+/* test_long_prompt.c - a prompt of 40,000 tokens, or of 100,000 (CARAT_TEST_EXHAUSTIVE), through a whole engine: it stays
+ * finite, and what the process holds at its peak is no more than was announced before.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <math.h>
