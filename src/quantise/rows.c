@@ -229,15 +229,14 @@ static void measure_row(void *arg, size_t begin, size_t end, int thread)
 }
 
 /* n rows of a tensor, evenly spread, one after the other. */
-static bool read_spread(const ct_input_tensor *t, size_t n, size_t row, uint8_t *to, carat_err *err)
+static bool read_spread(ct_rows *r, const ct_input_tensor *t, size_t n, size_t row, uint8_t *to, carat_err *err)
 {
     const size_t n_rows = ct_input_rows(t);
+    ct_window *w = &r->windows[0];
     for (size_t i = 0; i < n; i++) {
-        ct_window w = { 0 };
-        if (!ct_tensor_window(t->t, i * n_rows / n * row, row, &w, err))
+        if (!ct_tensor_prepare(t->t, i * n_rows / n * row, row, w, err) || !ct_window_read(w, 0, row, err))
             return false;
-        memcpy(to + i * row, w.data, row);
-        ct_window_close(&w);
+        memcpy(to + i * row, w->data, row);
     }
     return true;
 }
@@ -252,7 +251,7 @@ bool ct_rows_measure(ct_rows *r, const ct_input_tensor *t, const ct_choice *c, c
     bool ok = in && sums && prepare(type, err) && take_out(&r->out[r->turn], n * s.j.out_row, err);
     if (!in || !sums)
         ct_fail(err, CARAT_ENOMEM, CARAT_NOWHERE, "no memory for %zu rows of %s", n, t->name);
-    ok = ok && read_spread(t, n, s.j.row, in, err);
+    ok = ok && read_spread(r, t, n, s.j.row, in, err);
     *lost = *all = 0;
     if (ok) {
         s.in = in;
