@@ -75,7 +75,7 @@ struct ct_http {
     int accepting;     /* the number of the listener whose connection is being added */
     size_t body_bytes; /* of all exchanges that have a body */
     double next_check;
-    double paused_until; /* no connection is accepted before: there was no descriptor for one */
+    double paused_until; /* no connection is accepted before, or until one ends: there was no descriptor for one */
     ct_http_connection *connections;
     ct_buf cert, key;
 };

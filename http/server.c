@@ -67,6 +67,7 @@ static void end_connection(ct_http_connection *c)
     if (c->next)
         c->next->before = c->before;
     c->h->n_connections--;
+    c->h->paused_until = 0; /* a descriptor becomes free */
     free(c);
 }
 
