@@ -19,7 +19,7 @@
 #define MOST_ANSWERS ((size_t)1 << 20)  /* where answers to its own requests are added */
 #define MOST_TOLD    8
 #define MOST_LOGGED  10
-#define GRACE        2 /* seconds to leave in, and again after SIGTERM */
+#define GRACE        2 /* seconds: rpc.grace */
 #define NO_METHOD    (-32601)
 
 /* ---- what goes wrong ---- */
@@ -33,7 +33,7 @@ static void lose(rpc *r, const char *why)
         return;
     r->is_lost = true;
     const bool has_ended = !why;
-    child_end(&r->child, has_ended ? GRACE : 0, true, &status);
+    child_end(&r->child, has_ended ? r->grace : 0, true, &status);
     if (has_ended)
         snprintf(r->why_lost, sizeof r->why_lost, "it has ended (%s)", child_status(status, how, sizeof how));
     else
@@ -330,6 +330,7 @@ bool rpc_open(rpc *r, const char *command, carat_err *err)
 {
     char **words;
     r->child = (child){ 0, -1, -1, -1, -1 };
+    r->grace = GRACE;
     ct_buf_init(&r->to, MOST_UNREAD);
     ct_buf_init(&r->line, RPC_MOST_LINE);
     r->talk = (child_talk){ .on_out = on_out, .on_err = on_err, .arg = r, .wake = -1 };
@@ -371,7 +372,7 @@ void rpc_hang_up(rpc *r)
 void rpc_close(rpc *r)
 {
     int status;
-    child_end(&r->child, GRACE, true, &status);
+    child_end(&r->child, r->grace, true, &status);
     json_decref(r->answer);
     json_decref(r->refusal);
     ct_buf_deinit(&r->to);

@@ -35,6 +35,7 @@ typedef struct rpc {
     rpc_notice_fn *on_notice;
     void *arg;
     unsigned n_told; /* notices about what it sends */
+    double grace;    /* seconds that it has to leave in, and again after SIGTERM; rpc_open sets them */
     child_log log;
 } rpc;
 

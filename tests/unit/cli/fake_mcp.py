@@ -44,6 +44,12 @@ def read():
     return message
 
 
+def be_quiet():
+    """Answers nothing, and leaves when its input closes."""
+    sys.stdin.read()
+    sys.exit(0)
+
+
 def ask(method, id="s1"):
     """A request of ours; what comes for it is written to stderr."""
     send(id=id, method=method)
@@ -184,8 +190,10 @@ def call(m):
         send(id=id, result=None)
     elif how == "list-result":
         send(id=id, result=[])
-    elif how == "silence":
+    elif how == "silence":  # and stays when it is asked to leave
         time.sleep(60)
+    elif how == "quiet":
+        be_quiet()
     elif how == "late":
         time.sleep(0.7)
         send(id=id, result={"content": [text("late")]})
@@ -225,8 +233,8 @@ CANCELLED = []
 def main():
     if option("start") == "dies":
         sys.exit("cannot start: no key")
-    if option("start") == "silence":
-        time.sleep(60)
+    if option("start") == "quiet":
+        be_quiet()
     if option("start") == "noise":
         write("Welcome to the server!")
     while True:

@@ -254,7 +254,7 @@ class Servers(Case):
         self.assertEqual(r.returncode, 1)
         self.assertIn(f"  {PYTHON}: cannot start: no key\n", err)
         self.assertIn(f"carat: {PYTHON}: it has ended (exit status 1)\n", err)
-        r, out, err = self.chat(self.model(DONE), "--mcp", self.server("start=silence"), "--yes", "--tool-timeout", "0.5")
+        r, out, err = self.chat(self.model(DONE), "--mcp", self.server("start=quiet"), "--yes", "--tool-timeout", "0.5")
         self.assertEqual(r.returncode, 1)
         self.assertIn("no answer to initialize within 0.5 seconds", err)
 
@@ -353,7 +353,7 @@ class Asking(Case):
         self.assertEqual(t.leave(), 0)
 
     def test_an_interrupt_ends_a_wait_for_a_server(self):
-        t = self.terminal(self.model('{"name": "echo", "parameters": {"how": "silence"}}'), "--yes", "--mcp", FAKE)
+        t = self.terminal(self.model('{"name": "echo", "parameters": {"how": "quiet"}}'), "--yes", "--mcp", FAKE)
         t.type("hello\r")
         t.upto(b"call: echo")
         t.read(0.3)

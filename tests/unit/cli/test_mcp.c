@@ -27,6 +27,7 @@ static mcp *server(const char *how)
     carat_err err;
     if (!start(how, 20, &m, &err))
         fail_msg("%s: %s", how, err.msg);
+    m->rpc.grace = 0.3;
     return m;
 }
 
@@ -120,7 +121,7 @@ static void beginnings_that_fail_are_named(void **state)
     assert_false(mcp_open("sh -c 'exit 1'", 20, &m, &err)); /* one that has not given its name yet has its program's */
     assert_string_equal(err.msg, "sh: it has ended (exit status 1)");
     const double begun = ct_now();
-    refused("start=silence", 0.5, CARAT_ETIME, "no answer to initialize within 0.5 seconds");
+    refused("start=quiet", 0.5, CARAT_ETIME, "no answer to initialize within 0.5 seconds");
     assert_true(ct_now() - begun < 20);
     refused("no-list", 20, CARAT_EFORMAT, "no list of tools");
     assert_false(mcp_open("/nonexistent/server --x", 1, &m, &err));
@@ -317,7 +318,9 @@ static void servers_are_asked_to_leave_and_then_made_to(void **state)
     const double begun = ct_now();
     mcp *m = server("stays");
     const pid_t pid = m->rpc.child.pid;
+    const double asked = ct_now();
     mcp_close(m);
+    assert_true(ct_now() - asked >= 0.6); /* once when its input closes, and once after SIGTERM */
     assert_true(ct_now() - begun < 30);
     assert_int_not_equal(kill(pid, 0), 0);
 }

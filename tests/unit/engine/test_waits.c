@@ -160,10 +160,11 @@ static void freed_requests_do_not_fill_the_queue(void **state)
 
 /* ---- nobody looks every so often ---- */
 
-/* How often the engine's threads have gone to sleep, all of them together. */
-static long sleeps_of_engine(void)
+/* How often the engine's threads have gone to sleep, all of them together; *n_awake: how many are not asleep. */
+static long sleeps_of_engine(size_t *n_awake)
 {
     long ids[MAX_THREADS], sum = 0, n_seen = 0;
+    *n_awake = 0;
     size_t n = list_threads(ids);
     for (size_t i = 0; i < n; i++) {
         char path[64], line[256];
@@ -173,9 +174,12 @@ static long sleeps_of_engine(void)
         snprintf(path, sizeof path, "/proc/self/task/%ld/status", ids[i]);
         FILE *f = is_engines ? fopen(path, "r") : NULL;
         long x = 0;
+        char state;
         while (f && fgets(line, sizeof line, f))
             if (sscanf(line, "voluntary_ctxt_switches: %ld", &x) == 1)
                 sum += x, n_seen++;
+            else if (sscanf(line, "State: %c", &state) == 1)
+                *n_awake += state != 'S';
         if (f)
             fclose(f);
     }
@@ -187,15 +191,26 @@ static long sleeps_of_engine(void)
 static long sleeps_while_it_stands(void)
 {
     for (int i = 0; i < 60; i++) {
+        size_t n_awake;
         uint64_t steps = ask_stats(engine).steps;
-        long before = sleeps_of_engine();
+        long before = sleeps_of_engine(&n_awake);
         ask_sleep(0.5);
-        long n = sleeps_of_engine() - before;
+        long n = sleeps_of_engine(&n_awake) - before;
         if (ask_stats(engine).steps == steps &&
             n <= 2) /* else one was running, or it looks at something every so often */
             return n;
     }
     return LONG_MAX;
+}
+
+/* Its threads have all been asleep for a twentieth of a second: none of them was woken, no step ended. */
+static void wait_until_asleep(void)
+{
+    size_t n_awake = 1;
+    for (long before = -1, now; n_awake || before != now; before = now) {
+        ask_sleep(0.05);
+        now = sleeps_of_engine(&n_awake);
+    }
 }
 
 /* Requests that stand still (nobody takes their tokens), that wait in the queue, with a time limit far away. In an engine
@@ -310,7 +325,7 @@ static void a_signal_wakes(void **state)
         sem_init(&l.is_told, 0, 0), sem_init(&l.go_on, 0, 0);
         assert_int_equal(pthread_create(&thread, NULL, talk, &l), 0);
         sem_wait(&l.is_told);
-        sleeps_while_it_stands();
+        wait_until_asleep();
         assert_int_equal(ask_stats(engine).running, 1);
         double start = ask_now();
         raise(SIGUSR1);
