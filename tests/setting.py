@@ -5,6 +5,7 @@ SPDX-License-Identifier: Apache-2.0
 import gc
 import os
 import sys
+import tempfile
 import unittest
 
 SANITIZED = "CARAT_TEST_SANITIZED" in os.environ  # meson.build sets it, where -Db_sanitize says so
@@ -16,6 +17,22 @@ def long(case):
     """Marks a case that takes too long for make check: the entry '... long' runs those that are marked, the other all others."""
     case.is_long = True
     return case
+
+
+class Folder(unittest.TestCase):
+    """Cases with a folder of their own."""
+
+    def setUp(self):
+        self.dir = tempfile.TemporaryDirectory()
+        self.addCleanup(self.dir.cleanup)
+
+    def path(self, name, data=None):
+        """A path in it; where data is given, text or bytes, a file with them."""
+        p = os.path.join(self.dir.name, name)
+        if data is not None:
+            with open(p, "wb") as f:
+                f.write(data.encode() if isinstance(data, str) else data)
+        return p
 
 
 class Loader(unittest.TestLoader):

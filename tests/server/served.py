@@ -16,7 +16,7 @@ import time
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
-from setting import SANITIZED, SLOWER, long, main  # noqa: E402, F401
+from setting import SANITIZED, SLOWER, Folder, long, main  # noqa: E402, F401
 
 CARAT, DATA = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2])
 TINY = DATA + "/models/tiny-text"
@@ -62,6 +62,12 @@ class Server:
                 break
             time.sleep(0.01)
         raise AssertionError(f"'{pattern}' was not said:\n{self.said()}")
+
+    def busy_seconds(self):
+        """Of a processor, so far."""
+        with open(f"/proc/{self.process.pid}/stat") as f:
+            fields = f.read().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def connect(self, timeout=60):
         return http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout * SLOWER)

@@ -3,15 +3,13 @@ is named. Usage: test_eval.py CARAT DATA
 
 SPDX-License-Identifier: Apache-2.0
 """
-import http.server
 import json
 import os
 import subprocess
-import tempfile
 import threading
-import unittest
 
-from served import CARAT, SIGHT, TINY, Server, main
+from served import CARAT, SIGHT, TINY, Folder, Server, main
+from evaluated import Replier, document, json_lines, listen
 
 ITEMS = [
     {"id": "i%d" % k, "question": {"stem": stem, "choices": [{"text": t, "label": "ABCD"[i]} for i, t in enumerate(choices)]}, "answerKey": "B"}
@@ -21,31 +19,24 @@ ITEMS = [
 ]
 
 
+ONE = {"input": "i", "target": "x"}  # an example of BIG-bench's
+
+
 def evaluate(*args):
     env = {k: v for k, v in os.environ.items() if k not in ("OPENAI_API_KEY", "http_proxy", "https_proxy", "all_proxy")}
     return subprocess.run([CARAT, "eval", *args], capture_output=True, timeout=120, env=env)
 
 
-class Fake(http.server.BaseHTTPRequestHandler):
+class Fake(Replier):
     """Answers what its server's list says, in turn; the last one again and again."""
 
     def do_POST(self):
         self.server.bodies.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
         self.server.asked.append((self.path, self.headers.get("Authorization")))
-        status, body = self.server.answers.pop(0) if len(self.server.answers) > 1 else self.server.answers[0]
-        try:
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-        except OSError:
-            pass  # who asked has stopped
-
-    def log_message(self, *args):
-        pass
+        self.reply(*(self.server.answers.pop(0) if len(self.server.answers) > 1 else self.server.answers[0]))
 
 
-class Slow(http.server.BaseHTTPRequestHandler):
+class Slow(Replier):
     """Answers nothing; or, where the server has a text, a byte of it every tenth of a second."""
 
     def do_POST(self):
@@ -63,13 +54,6 @@ class Slow(http.server.BaseHTTPRequestHandler):
         except OSError:
             pass  # who asked is gone
 
-    def log_message(self, *args):
-        pass
-
-
-class Listening(http.server.ThreadingHTTPServer):
-    request_queue_size = 64  # all that are asked at once
-
 
 ASKED = "Question: %s\nAnswer:" % ITEMS[0]["question"]["stem"]
 WORDS = [" " + c["text"] for c in ITEMS[0]["question"]["choices"]]
@@ -82,18 +66,7 @@ def echoed(word, logprob=-1.0, tokens=None, places=None, values=None, text=None)
         "token_logprobs": [None, logprob, -1.0] if values is None else values}}
 
 
-class Url(unittest.TestCase):
-    def setUp(self):
-        self.dir = tempfile.TemporaryDirectory()
-        self.addCleanup(self.dir.cleanup)
-
-    def path(self, name, data=None):
-        p = os.path.join(self.dir.name, name)
-        if data is not None:
-            with open(p, "w", encoding="utf-8") as f:
-                f.write(data)
-        return p
-
+class Url(Folder):
     def rows(self, task, *args):
         out = self.path("out.jsonl")
         if os.path.exists(out):
@@ -104,21 +77,15 @@ class Url(unittest.TestCase):
             return json.loads(r.stdout), sorted((json.loads(line) for line in f.readlines()[1:]), key=lambda row: row["item"])
 
     def fake(self, *answers):
-        s = Listening(("127.0.0.1", 0), Fake)
-        s.answers, s.asked, s.bodies = list(answers), [], []
-        threading.Thread(target=s.serve_forever, args=(0.02,), daemon=True).start()
-        self.addCleanup(s.server_close)
-        self.addCleanup(s.shutdown)
-        return s, "http://127.0.0.1:%d/v1" % s.server_port
+        s, url = listen(Fake, answers=list(answers), asked=[], bodies=[])
+        self.addCleanup(s.close)
+        return s, url
 
     def slow(self, text=b""):
-        s = Listening(("127.0.0.1", 0), Slow)
-        s.text, s.over, s.daemon_threads = text, threading.Event(), True
-        threading.Thread(target=s.serve_forever, args=(0.02,), daemon=True).start()
-        self.addCleanup(s.server_close)
-        self.addCleanup(s.shutdown)
+        s, url = listen(Slow, text=text, over=threading.Event())
+        self.addCleanup(s.close)
         self.addCleanup(s.over.set)
-        return "http://127.0.0.1:%d/v1" % s.server_port
+        return url
 
     def refused(self, says, task, *args, seconds=60):
         r = subprocess.run([CARAT, "eval", task, "m", *args], capture_output=True, timeout=seconds)
@@ -127,7 +94,7 @@ class Url(unittest.TestCase):
         return r.stderr.decode()
 
     def test_a_server_that_hangs_has_so_long_and_no_longer(self):
-        data = self.path("t.json", json.dumps({"examples": [{"input": "i", "target": "x"}]}))
+        data = self.path("t.json", document([ONE]))
         whole = json.dumps({"choices": [{"message": {"content": "x"}}]}).encode()
         for text in b"", whole * 100:  # nothing at all; a byte now and then
             said = self.refused("no whole answer within 1 s", "bigbench-text", "--url", self.slow(text), "--data", data, "--timeout", "1")
@@ -137,7 +104,7 @@ class Url(unittest.TestCase):
         self.assertEqual((r.returncode, "--timeout is for servers" in r.stderr.decode()), (2, True))
 
     def test_what_was_found_before_a_server_failed_is_kept(self):
-        data = self.path("t.json", json.dumps({"examples": [{"input": "i%d" % i, "target": "x"} for i in range(40)]}))
+        data = self.path("t.json", document({"input": "i%d" % i, "target": "x"} for i in range(40)))
         answer = (200, json.dumps({"choices": [{"message": {"content": "x"}}]}).encode())
         out = self.path("o.jsonl")
         s, url = self.fake(*[answer] * 20, (500, b"out of order"))
@@ -151,7 +118,7 @@ class Url(unittest.TestCase):
         self.assertIn("%d of the items were in" % n, r.stderr.decode())
 
     def test_an_echo_is_that_of_what_was_asked(self):
-        arc = self.path("arc.jsonl", json.dumps(ITEMS[0]) + "\n")
+        arc = self.path("arc.jsonl", json_lines(ITEMS[:1]))
 
         def reply(**first):
             return 200, json.dumps({"choices": [dict(echoed(w, -k - 1.0, **(first if k == 0 else {})), index=k) for k, w in enumerate(WORDS)]}).encode()
@@ -178,8 +145,8 @@ class Url(unittest.TestCase):
             self.assertIn("item 0: ", said)
 
     def test_a_server_says_the_same(self):
-        arc = self.path("arc.jsonl", "".join(json.dumps(i) + "\n" for i in ITEMS))
-        text = self.path("t.json", json.dumps({"examples": [{"input": "The fox %d" % i, "target": "x"} for i in range(6)]}))
+        arc = self.path("arc.jsonl", json_lines(ITEMS))
+        text = self.path("t.json", document({"input": "The fox %d" % i, "target": "x"} for i in range(6)))
         s = Server()
         try:
             url = "http://127.0.0.1:%d/v1/" % s.port
@@ -211,7 +178,7 @@ class Url(unittest.TestCase):
         items = [{"id": "validation_Math_%d" % i, "question": r["text"].replace("<image>", "<image 1>", 1).replace("<image>", "<image 2>", 1),
                   "options": "[]", "answer": "x", "question_type": "open",
                   **{"image_%d" % (k + 1): name for k, name in enumerate(r["images"])}} for i, r in enumerate(rows[:6]) if len(r["images"]) < 3]
-        data = self.path("mmmu.jsonl", "".join(json.dumps(i) + "\n" for i in items))
+        data = self.path("mmmu.jsonl", json_lines(items))
         s = Server(model=SIGHT)
         try:
             url = "http://127.0.0.1:%d/v1" % s.port
@@ -229,13 +196,13 @@ class Url(unittest.TestCase):
     def test_a_busy_server_is_asked_again(self):
         answer = json.dumps({"choices": [{"message": {"content": "x and more"}, "finish_reason": "stop"}]}).encode()
         s, url = self.fake((503, b"busy"), (429, b""), (200, answer))
-        data = self.path("t.json", json.dumps({"examples": [{"input": "i", "target": "x and more"}]}))
+        data = self.path("t.json", document([dict(ONE, target="x and more")]))
         r = evaluate("bigbench-text", "m", "--url", url, "--data", data, "--json")
         self.assertEqual((json.loads(r.stdout)["score"]["right"], len(s.asked), s.asked[0]), (1, 3, ("/v1/chat/completions", None)))
         self.assertIn("item 0: status 503: busy: is asked again in 1 s (try 2 of 6)", r.stderr.decode())
 
     def test_a_nul_character_cuts_no_answer(self):
-        data = self.path("t.json", json.dumps({"examples": [{"input": "i", "target": "x"}]}))
+        data = self.path("t.json", document([ONE]))
         _, url = self.fake((200, json.dumps({"choices": [{"message": {"content": "x\0y"}, "finish_reason": "stop"}]}).encode()))
         r, rows = self.rows("bigbench-text", "m", "--url", url, "--data", data)
         self.assertEqual((r["score"]["right"], rows[0]["answer"], rows[0]["said"]), (0, "x\0y", "x\ufffdy"))
@@ -246,8 +213,8 @@ class Url(unittest.TestCase):
     def test_conversations_and_questions_without_functions(self):
         said = [("user", "A"), ("user", "B"), ("assistant", "C"), ("user", "D")]
         rows = [[("system", "S"), ("user", "A")], said]
-        data = self.path("BFCL_v4_live_irrelevance.json", "".join(json.dumps({
-            "id": str(i), "question": [[{"role": r, "content": c} for r, c in row]], "function": []}) + "\n" for i, row in enumerate(rows)))
+        data = self.path("BFCL_v4_live_irrelevance.json", json_lines({
+            "id": str(i), "question": [[{"role": r, "content": c} for r, c in row]], "function": []} for i, row in enumerate(rows)))
         call = {"message": {"content": None, "tool_calls": [{"function": {"name": "f", "arguments": "{}"}}]}}
         broken = {"message": {"content": None, "tool_calls": [{"function": {"name": "f", "arguments": "{"}}]}}
         for choice, right in ((call, 0), (broken, 2), ({"message": {"content": "x"}}, 2)):
@@ -263,8 +230,8 @@ class Url(unittest.TestCase):
             self.assertEqual(self.rows("bfcl", "m", "--url", url, "--data", data)[0]["score"]["right"], right)
 
     def test_nonsense_is_named(self):
-        data = self.path("t.json", json.dumps({"examples": [{"input": "i", "target": "x"}]}))
-        arc = self.path("arc.jsonl", json.dumps(ITEMS[0]) + "\n")
+        data = self.path("t.json", document([ONE]))
+        arc = self.path("arc.jsonl", json_lines(ITEMS[:1]))
         unscored = json.dumps({"choices": [{"index": i, "text": "x", "logprobs": None} for i in range(3)]}).encode()
 
         def scored(*choices):
@@ -286,7 +253,7 @@ class Url(unittest.TestCase):
             self.refused(says, "bigbench-text", "--url", url, "--data", data, seconds=20)
 
     def test_a_key_goes_to_nobody_in_the_clear(self):
-        data = self.path("t.json", json.dumps({"examples": [{"input": "i", "target": "x"}]}))
+        data = self.path("t.json", document([ONE]))
         env = dict(os.environ, OPENAI_API_KEY="sesame")
         r = subprocess.run([CARAT, "eval", "bigbench-text", "m", "--url", "http://192.0.2.1/v1", "--data", data], capture_output=True, timeout=60, env=env)
         self.assertEqual(r.returncode, 1)

@@ -8,11 +8,11 @@ import os
 import pty
 import subprocess
 import sys
-import tempfile
 import termios
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
+import setting  # noqa: E402
 from setting import SANITIZED, SLOWER, long, main  # noqa: E402, F401
 
 CARAT, DATA = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2])
@@ -93,16 +93,5 @@ class Case(unittest.TestCase):
         return text
 
 
-class Folder(Case):
+class Folder(Case, setting.Folder):
     """Cases with a folder of their own."""
-
-    def setUp(self):
-        self.dir = tempfile.TemporaryDirectory()
-        self.addCleanup(self.dir.cleanup)
-
-    def path(self, name, data=None):
-        p = os.path.join(self.dir.name, name)
-        if data is not None:
-            with open(p, "wb") as f:
-                f.write(data)
-        return p

@@ -11,6 +11,7 @@ import subprocess
 import time
 
 from program import CARAT, TINY_GGUF, Folder, command, main
+from evaluated import document, json_lines
 
 WORDS = "the quick brown fox jumps over a lazy dog while two cats look at them and say nothing of it".split()
 TEXT = "".join("%s%s" % (WORDS[(i * i + 3 * i) % len(WORDS)], "\n" if i % 9 == 8 else " ") for i in range(130))
@@ -257,10 +258,6 @@ GAPS = [{"qID": "g%d" % i, "sentence": "The dog beat the fox as the _ was %s." %
         for i, w in enumerate(("quick", "lazy", "brown and lazy"))]
 
 
-def lines(rows):
-    return "".join(json.dumps(r) + "\n" for r in rows).encode()
-
-
 class Tasks(Model):
     def score(self, prompt, text):
         """log P(text | prompt), from `carat logits`."""
@@ -287,7 +284,7 @@ class Tasks(Model):
         self.assertEqual((r["plain"]["right"], r["normalised"]["right"], r["n"]), (plain, normalised, len(rows)))
 
     def test_likelihoods_are_the_logits(self):
-        data, shots = self.path("a.jsonl", lines(ITEMS)), self.path("s.jsonl", lines(ITEMS[1:]))
+        data, shots = self.path("a.jsonl", json_lines(ITEMS)), self.path("s.jsonl", json_lines(ITEMS[1:]))
         for args, head in (((), ""), (("--shots", "1", "--shots-data", shots), "Question: Who looks?\nAnswer: \u00fc\u00fc\n\n")):
             r, rows = self.run_task("arc", data, *args)
             texts = [[c["text"] for c in i["question"]["choices"]] for i in ITEMS]
@@ -296,7 +293,7 @@ class Tasks(Model):
             os.remove(self.path("arc.jsonl"))
 
     def test_a_gap(self):
-        r, rows = self.run_task("winogrande", self.path("g.jsonl", lines(GAPS)))
+        r, rows = self.run_task("winogrande", self.path("g.jsonl", json_lines(GAPS)))
         wanted = []
         for g in GAPS:
             before, behind = g["sentence"].split("_")
@@ -304,7 +301,7 @@ class Tasks(Model):
         self.check(r, rows, wanted, (0, 1, 0), [[1, 1]] * 3)
 
     def test_a_run_goes_on(self):
-        data = self.path("g.jsonl", lines(GAPS * 20))
+        data = self.path("g.jsonl", json_lines(GAPS * 20))
         whole, rows = self.run_task("winogrande", data)
         out = self.path("winogrande.jsonl")
         with open(out, "rb") as f:
@@ -312,12 +309,12 @@ class Tasks(Model):
         with open(out, "wb") as f:
             f.write(text[:len(text) // 2])
         self.assertEqual(self.run_task("winogrande", data), (whole, rows))
-        self.refused(*evaluate("winogrande", TINY_GGUF, "-o", out, "--data", self.path("h.jsonl", lines(GAPS))), says="'questions'")
+        self.refused(*evaluate("winogrande", TINY_GGUF, "-o", out, "--data", self.path("h.jsonl", json_lines(GAPS))), says="'questions'")
         few = json.loads(self.ok(*evaluate("winogrande", TINY_GGUF, "--data", data, "--json", "-o", out, "--limit", "7")).stdout)
         self.assertEqual((few["n"], few["limited"]), (7, True))
 
     def test_what_is_wrong_with_a_file_is_said(self):
-        bad = self.path("b.jsonl", lines(ITEMS)[:-20])
+        bad = self.path("b.jsonl", json_lines(ITEMS)[:-20])
         self.refused(*evaluate("arc", TINY_GGUF, "--data", bad), says="b.jsonl:3")
         self.refused(*evaluate("mmlu", TINY_GGUF, "--data", bad), says="b.jsonl:1")
         self.refused(*evaluate("arc", TINY_GGUF), says="which file", code=2)
@@ -347,7 +344,7 @@ class Tasks(Model):
         self.assertEqual([line.split()[0] for line in said if "the figure that is published" in line], ["groups"])  # as its authors count
 
     def test_a_card_of_results(self):
-        data = self.path("a.jsonl", lines(ITEMS))
+        data = self.path("a.jsonl", json_lines(ITEMS))
         r = json.loads(self.ok(*evaluate("arc", TINY_GGUF, "--data", data, "--json")).stdout)
         r["published"] = [{"value": 56.2, "shots": 25, "of": "ARC-Challenge", "comparable": "no: other shots"},
                           {"value": 60.0, "shots": 0, "comparable": "yes"}]
@@ -370,7 +367,7 @@ class Tasks(Model):
         self.refused("eval", "mteb-sts", "/nonexistent.gguf", "--data", self.path("b.csv", b"no\n"), says="b.csv:1: is no line of STS-B")
 
     def test_text_says_how(self):
-        out = self.ok(*evaluate("arc", TINY_GGUF, "--data", self.path("a.jsonl", lines(ITEMS)))).stdout.decode()
+        out = self.ok(*evaluate("arc", TINY_GGUF, "--data", self.path("a.jsonl", json_lines(ITEMS)))).stdout.decode()
         for part in ("ARC, 3 items, 0 shots", "scoring:", "95 %", "of 3)", "published   "):
             self.assertIn(part, out)
 
@@ -387,7 +384,7 @@ class Answers(Model):
 
     def test_answers_are_the_models(self):
         items = [{"input": "The fox %d" % i, "target": "x"} for i in range(5)]
-        data = self.path("task.json", json.dumps({"examples": items}).encode())
+        data = self.path("task.json", document(items))
         r, rows = self.run_task("bigbench-text", "--data", data, "--form", "bare")
         self.assertEqual((r["n"], r["form"], r["score"]["right"]), (5, "bare", 0))
         for item, row in zip(items, rows, strict=True):
@@ -395,12 +392,12 @@ class Answers(Model):
             said = self.ok("run", TINY_GGUF, "--raw", "--file", prompt, "--temp", "0", "-n", "64", "-q").stdout.decode()
             self.assertEqual(row["answer"].strip(), said.split("\n")[0].strip())
         items[2]["target"] = rows[2]["answer"]
-        right = self.path("right.json", json.dumps({"examples": items}).encode())
+        right = self.path("right.json", document(items))
         r = json.loads(self.ok(*evaluate("bigbench-text", TINY_GGUF, "--data", right, "--form", "bare", "--json")).stdout)
         self.assertEqual(r["score"]["right"], sum(row["answer"].strip() == rows[2]["answer"].strip() for row in rows))
 
     def test_a_run_goes_on(self):
-        data = self.path("task.json", json.dumps({"examples": [{"input": "The dog %d" % i, "target": "x"} for i in range(12)]}).encode())
+        data = self.path("task.json", document({"input": "The dog %d" % i, "target": "x"} for i in range(12)))
         whole, rows = self.run_task("bigbench-text", "--data", data)
         out = self.path("bigbench-text.jsonl")
         with open(out, "rb") as f:
@@ -417,7 +414,7 @@ class Answers(Model):
                   "kwargs": [{"letter": "#", "let_frequency": 2, "let_relation": "at least"}]},
                  {"key": 3, "prompt": "A cat", "instruction_id_list": ["length_constraints:number_words"],
                   "kwargs": [{"num_words": 1, "relation": "at least"}]}]
-        data = self.path("input_data.jsonl", lines(items))
+        data = self.path("input_data.jsonl", json_lines(items))
         r, rows = self.run_task("ifeval", "--data", data, "-c", "2048")
         self.assertEqual([[rule["id"] for rule in row["rules"]] for row in rows], [i["instruction_id_list"] for i in items])
         self.assertEqual([row["score"] for row in rows], [0, None, float(any(c.isalnum() for c in rows[2]["answer"]))])
@@ -447,7 +444,7 @@ class Answers(Model):
         self.refused("eval", "niah", TINY_GGUF, "--length", "4097", says="a context of 4097 tokens was requested, but the model has 4096")
 
     def test_code_runs_in_a_sandbox_or_not_at_all(self):
-        data = self.path("h.jsonl", lines([{"task_id": "H/0", "prompt": "def f():\n", "entry_point": "f", "test": "def check(c):\n    c()\n"}]))
+        data = self.path("h.jsonl", json_lines([{"task_id": "H/0", "prompt": "def f():\n", "entry_point": "f", "test": "def check(c):\n    c()\n"}]))
         run = evaluate("humaneval", TINY_GGUF, "--data", data, "--form", "bare")
         none = dict(os.environ, PATH="/nonexistent")
         r = subprocess.run(command(*run), capture_output=True, env=none, timeout=60)

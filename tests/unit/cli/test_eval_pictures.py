@@ -9,6 +9,7 @@ import os
 import shutil
 
 from program import SIGHT, TINY, Folder, main
+from evaluated import document, json_lines
 
 WORDING = "\nAnswer the question using a single word or phrase."
 
@@ -21,9 +22,6 @@ def questions(n):
 
 
 class Pictures(Folder):
-    def lines(self, name, rows):
-        return self.path(name, "".join(json.dumps(r) + "\n" for r in rows).encode())
-
     def evaluate(self, task, data, *args, model=SIGHT):
         out = self.path("out.jsonl")
         r = json.loads(self.ok("eval", task, model, "-t", "1", "--data", data, "--json", "-o", out, *args).stdout)
@@ -38,7 +36,7 @@ class Pictures(Folder):
         for i, (question, _, images) in enumerate(questions(1)[:n]):
             shutil.copy(SIGHT + "/" + images[0], self.path("documents/p%d_1.png" % i))
             rows.append({"questionId": 100 + i, "question": question, "image": "documents/p%d_1.png" % i, "answers": ["x", "y"]})
-        return rows, self.path("val_v1.0_withQT.json", json.dumps({"dataset_name": "SP-DocVQA", "data": rows}).encode())
+        return rows, self.path("val_v1.0_withQT.json", document(rows, "data", dataset_name="SP-DocVQA"))
 
     def said(self, question, *images):
         shown = [a for i in images for a in ("--image", i)]
@@ -52,7 +50,7 @@ class Pictures(Folder):
         for row, g in zip(rows, got, strict=True):
             self.assertEqual(g["answer"].strip(), self.said(row["question"] + WORDING, self.path(row["image"])).strip())
         rows[1]["answers"] = ["no", got[1]["answer"].upper()]
-        right = self.path("right.json", json.dumps({"data": rows}).encode())
+        right = self.path("right.json", document(rows, "data"))
         os.remove(self.path("out.jsonl"))
         r, got = self.evaluate("docvqa", right)
         self.assertEqual(got[1]["score"], 1)
@@ -68,7 +66,7 @@ class Pictures(Folder):
             rows.append({"id": "validation_Math_%d" % i, "question": marked, "options": "[]", "answer": "x", "question_type": "open",
                          "image_1": "%d.png" % i, "image_2": second})
             want.append((marked, images))
-        r, got = self.evaluate("mmmu", self.lines("mmmu.jsonl", rows))
+        r, got = self.evaluate("mmmu", self.path("mmmu.jsonl", json_lines(rows)))
         for (marked, images), g in zip(want, got, strict=True):
             # the pieces are trimmed, as the template does it; with carat run they are one text
             a, b, c = (p.strip() for p in (marked + "\n\n" + WORDING.strip()).replace("<image 2>", "<image 1>").split("<image 1>"))
@@ -95,15 +93,15 @@ class Pictures(Folder):
         os.remove(self.path("documents/p1_1.png"))
         self.refused("eval", "docvqa", none, "--data", data, says=["item 1", "has no picture 'documents/p1_1.png'", "--images"])
         for name, says in (("../p.png", "leads out of the folder"), ("/etc/hostname", "another folder"), ("", "empty")):
-            bad = self.path("bad.json", json.dumps({"data": [dict(rows[0], image=name)]}).encode())
+            bad = self.path("bad.json", document([dict(rows[0], image=name)], "data"))
             self.refused("eval", "docvqa", none, "--data", bad, says=["bad.json:1", says])
         self.refused("eval", "textvqa", none, "--data", data, says="'image_id' is missing")
         # one that is missing beyond the limit is not asked for
         self.evaluate("docvqa", data, "--limit", "1")
-        text = self.path("text.json", json.dumps({"data": [dict(rows[0], image="val_v1.0_withQT.json")]}).encode())
+        text = self.path("text.json", document([dict(rows[0], image="val_v1.0_withQT.json")], "data"))
         self.refused("eval", "docvqa", SIGHT, "--data", text, says="is no JPEG, PNG, WebP, GIF or BMP file")
         broken = self.path("broken.png", b"\x89PNG\r\n\x1a\nxxxxxxxxxxxxxxxx")
-        data = self.path("b.json", json.dumps({"data": [dict(rows[0], image=os.path.basename(broken))]}).encode())
+        data = self.path("b.json", document([dict(rows[0], image=os.path.basename(broken))], "data"))
         self.refused("eval", "docvqa", SIGHT, "--data", data, says=["item 0", "picture 1"])
 
     def test_usage(self):

@@ -6,7 +6,6 @@ SPDX-License-Identifier: Apache-2.0
 """
 import base64
 import csv
-import http.server
 import io
 import json
 import os
@@ -17,6 +16,7 @@ import threading
 import time
 
 from program import CARAT, DATA, SIGHT, TINY, Folder, main
+from evaluated import Replier, document, json_lines, listen
 
 N, PAIRS = 12, 40  # of items; of pairs, whose lines are shorter
 ENCODER = DATA + "/models/tiny-encoder"
@@ -29,18 +29,17 @@ with open(SIGHT + "/test.jsonl") as f:
 
 
 def lines(row):
-    return ["".join(json.dumps(row(i)) + "\n" for i in range(N))]
+    return json_lines(map(row, range(N)))
 
 
-def document(row, path=None):
-    rows = [row(i) for i in range(N)]
-    return [json.dumps({path: rows, "other": 1} if path else rows)]
+def whole(row, under=None):
+    return document([row(i) for i in range(N)], under, other=1)
 
 
 def table(head, row, form="excel", n=N):
     out = io.StringIO()
     csv.writer(out, form, lineterminator="\n").writerows(([head] if head else []) + [row(i) for i in range(n)])
-    return [out.getvalue()]
+    return out.getvalue()
 
 
 def pictured():
@@ -54,22 +53,22 @@ TASKS = {
     "winogrande": ("d.jsonl", lines(lambda i: {"qID": str(i), "sentence": "The _ is %d." % i, "option1": "a", "option2": "b", "answer": "1"})),
     "arc": ("a.jsonl", lines(lambda i: {"id": str(i), "question": {"stem": "Q?", "choices": [{"text": c, "label": c} for c in "ABC"]}, "answerKey": "B"})),
     "mmlu": ("law_test.csv", table(None, lambda i: ["Who %d?" % i, "a", "b", "c", "d", "A"])),
-    "truthfulqa": ("m.json", document(lambda i: {"question": "Q%d?" % i, "mc1_targets": {"a": 1, "b": 0}})),
-    "truthfulqa-mc2": ("m.json", document(lambda i: {"question": "Q%d?" % i, "mc2_targets": {"a": 1, "b": 0}})),
-    "bigbench": ("task.json", document(lambda i: {"input": "I%d" % i, "target_scores": {"a": 1, "b": 0}}, "examples")),
-    "bigbench-text": ("task.json", document(lambda i: {"input": "I%d" % i, "target": "x"}, "examples")),
+    "truthfulqa": ("m.json", whole(lambda i: {"question": "Q%d?" % i, "mc1_targets": {"a": 1, "b": 0}})),
+    "truthfulqa-mc2": ("m.json", whole(lambda i: {"question": "Q%d?" % i, "mc2_targets": {"a": 1, "b": 0}})),
+    "bigbench": ("task.json", whole(lambda i: {"input": "I%d" % i, "target_scores": {"a": 1, "b": 0}}, "examples")),
+    "bigbench-text": ("task.json", whole(lambda i: {"input": "I%d" % i, "target": "x"}, "examples")),
     "gsm8k": ("t.jsonl", lines(lambda i: {"question": "Q%d" % i, "answer": "So #### %d" % i})),
     "math": ("t.jsonl", lines(lambda i: {"problem": "P%d" % i, "solution": "\\boxed{%d}" % i, "unique_id": str(i)})),
     "mmlu-pro": ("t.jsonl", lines(lambda i: {"question_id": i, "category": "law", "question": "Q", "options": list("abcdefgh"), "answer_index": 1, "cot_content": ""})),
     "gpqa": ("g.csv", table(["Record ID", "Question", "Correct Answer", "Incorrect Answer 1", "Incorrect Answer 2", "Incorrect Answer 3"],
                             lambda i: [str(i), "Q%d" % i, "a", "b", "c", "d"])),
-    "bbh": ("b.json", document(lambda i: {"input": "I%d" % i, "target": "x"}, "examples")),
+    "bbh": ("b.json", whole(lambda i: {"input": "I%d" % i, "target": "x"}, "examples")),
     "humaneval": ("h.jsonl", lines(lambda i: {"task_id": str(i), "prompt": "def f():\n", "entry_point": "f", "test": "def check(c):\n    pass\n"})),
     "ifeval": ("i.jsonl", lines(lambda i: {"key": i, "prompt": "P%d" % i, "instruction_id_list": ["punctuation:no_comma"], "kwargs": [{}]})),
     "bfcl": ("BFCL_v4_irrelevance.json", lines(lambda i: {"id": str(i), "question": [[{"role": "user", "content": "Q"}]], "function": [{"name": "f"}]})),
-    "docvqa": ("d.json", document(lambda i: {"questionId": i, "question": "Q?", "image": PNG, "answers": ["x"]}, "data")),
-    "chartqa": ("test_human.json", document(lambda i: {"imgname": os.path.basename(PNG), "query": "Q?", "label": "x"})),
-    "textvqa": ("v.json", document(lambda i: {"question_id": i, "question": "q?", "image_id": "p", "answers": ["x"] * 10}, "data")),
+    "docvqa": ("d.json", whole(lambda i: {"questionId": i, "question": "Q?", "image": PNG, "answers": ["x"]}, "data")),
+    "chartqa": ("test_human.json", whole(lambda i: {"imgname": os.path.basename(PNG), "query": "Q?", "label": "x"})),
+    "textvqa": ("v.json", whole(lambda i: {"question_id": i, "question": "q?", "image_id": "p", "answers": ["x"] * 10}, "data")),
     "ai2d": ("a.jsonl", lines(lambda i: {"question": "Q%d?" % i, "options": ["a", "b"], "answer": "1", "image": pictured()})),
     "mmmu": ("m.jsonl", lines(lambda i: {"id": "validation_Art_%d" % i, "question": "Q <image 1>?", "options": "['a', 'b']", "answer": "A",
                                          "question_type": "multiple-choice", "image_1": PNG})),
@@ -83,10 +82,10 @@ def count(task):
     return PAIRS if task == "mteb-sts" else N
 
 
-class Server(http.server.BaseHTTPRequestHandler):
+class Server(Replier):
     """Says something of everything. Where it has a gate, so many answers pass."""
 
-    def reply(self, asked):
+    def says(self, asked):
         if self.path.endswith("chat/completions"):
             return {"message": {"content": "x" * 100}, "finish_reason": "stop"}, 1
         prompts = asked["prompt"] if isinstance(asked["prompt"], list) else [asked["prompt"]]
@@ -99,40 +98,20 @@ class Server(http.server.BaseHTTPRequestHandler):
         self.server.n_asked += 1
         if self.server.gate and not self.server.gate.acquire(timeout=30):
             return
-        said, _ = self.reply(json.loads(body))
-        text = json.dumps({"choices": said if isinstance(said, list) else [said]}).encode()
-        try:
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(text)))
-            self.end_headers()
-            self.wfile.write(text)
-        except OSError:
-            pass  # who asked is gone
-
-    def log_message(self, *args):
-        pass
-
-
-class Quiet(http.server.ThreadingHTTPServer):
-    request_queue_size = 64  # all that are asked at once
-
-    def handle_error(self, *args):
-        """A client that was killed is no error."""
+        said, _ = self.says(json.loads(body))
+        self.reply(200, json.dumps({"choices": said if isinstance(said, list) else [said]}).encode())
 
 
 class Tasks(Folder):
     @classmethod
     def setUpClass(cls):
-        cls.server = Quiet(("127.0.0.1", 0), Server)
-        cls.server.daemon_threads, cls.server.gate, cls.server.n_asked, cls.server.longest = True, None, 0, 0
-        threading.Thread(target=cls.server.serve_forever, args=(0.02,), daemon=True).start()
+        cls.server, cls.url = listen(Server, gate=None, n_asked=0, longest=0)
         for name in "OPENAI_API_KEY", "http_proxy", "https_proxy", "all_proxy":
             os.environ.pop(name, None)
 
     @classmethod
     def tearDownClass(cls):
-        cls.server.shutdown()
-        cls.server.server_close()
+        cls.server.close()
 
     def each(self, check):
         for task in TASKS:
@@ -144,7 +123,7 @@ class Tasks(Folder):
 
     def put(self, task, text):
         """Its file with this text; the arguments that run it."""
-        file = self.path(task + "/" + TASKS[task][0], text.encode())
+        file = self.path(task + "/" + TASKS[task][0], text)
         os.makedirs(self.path(task + "/train_images"), exist_ok=True)
         shutil.copy(SIGHT + "/" + PNG, self.path(task + "/train_images/p.jpg"))
         where = {"textvqa": self.path(task), "chartqa": os.path.dirname(SIGHT + "/" + PNG)}.get(task, SIGHT)
@@ -154,7 +133,7 @@ class Tasks(Folder):
     def who(self, task):
         if task == "mteb-sts":
             return ["eval", task, ENCODER, "-t", "1"]
-        return ["eval", task, "m", "--url", "http://127.0.0.1:%d/v1" % self.server.server_port]
+        return ["eval", task, "m", "--url", self.url]
 
     def copy(self, data):
         """Examples that are not, as a file, the questions themselves."""
@@ -163,7 +142,7 @@ class Tasks(Folder):
 
     def command(self, task):
         if TASKS[task][0]:
-            return self.put(task, TASKS[task][1][0])
+            return self.put(task, TASKS[task][1])
         return [*self.who(task), "--tokenizer", TINY, "--length", "4096", "--limit", str(N)]
 
     def rows(self, out):
@@ -286,7 +265,6 @@ class Tasks(Folder):
             name, text = TASKS[task]
             if not name:
                 return
-            text = text[0]
             if name.endswith(".csv"):
                 bad = [text + "a,b\n", text + '"open']
             elif text[0] in "[{" and text.count("\n") < 2:
