@@ -200,22 +200,22 @@ class Hostile(unittest.TestCase):
         png = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", 20000, 20000, 1, 0, 0, 0, 0)) + chunk(b"IDAT", rows) + \
             chunk(b"IEND", b"")
         url = "data:image/png;base64," + base64.b64encode(png).decode()
-        start = time.monotonic()
+        before = self.server.busy_seconds()
         r = self.server.post(CHAT, {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": url}}]}]})
         self.assertEqual(r.status, 400)
         self.assertIn("20000 x 20000 pixels", r.json()["error"]["message"])
-        self.assertLess(time.monotonic() - start, 2 * SLOWER)
+        self.assertLess(self.server.busy_seconds() - before, 2 * SLOWER)
 
     @long
     def test_b02_a_text_that_no_context_holds_is_refused_before_it_is_tokenised(self):
-        start = time.monotonic()
+        before = self.server.busy_seconds()
         for text in "a" * 20000000, "hello " * 3000000:
             r = self.server.post(CHAT, {"messages": [{"role": "user", "content": text}]})
             self.assertEqual((r.status, r.json()["error"]["code"]), (400, "context_length_exceeded"))
             self.assertRegex(r.json()["error"]["message"], r"at least \d+ tokens, but the context holds \d+")
             r = self.server.post("/v1/completions", {"prompt": text})
             self.assertEqual(r.json()["error"]["code"], "context_length_exceeded")
-        self.assertLess(time.monotonic() - start, 10 * SLOWER)
+        self.assertLess(self.server.busy_seconds() - before, 2 * SLOWER)  # a fifth of a second; tokenising takes three
 
     def test_requests_that_a_proxy_might_read_otherwise(self):
         post = b"POST /v1/models HTTP/1.1\r\nHost: localhost\r\n"
