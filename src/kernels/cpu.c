@@ -14,19 +14,15 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "kernels/x86/features.h"
 #include "kernels/x86/tile_check.h"
 
-/* Which register sets the operating system saves on a task switch: XCR0 (Intel SDM, volume 1, section 13.3). */
 static uint64_t saved_state(void)
 {
     uint32_t lo, hi;
     __asm__ volatile("xgetbv" : "=a"(lo), "=d"(hi) : "c"(0));
     return (uint64_t)hi << 32 | lo;
 }
-
-#define XCR0_AVX    0x06u    /* XMM and YMM */
-#define XCR0_AVX512 0xE6u    /* and masks, upper halves, ZMM16-31 */
-#define XCR0_TILES  0x60000u /* their configuration and their data */
 
 /* Linux lets a process use tiles once it has asked (Documentation/arch/x86/xstate.rst): threads that it has and will have.
  * Refused where a thread has a stack for signals that tiles would not fit. */
@@ -46,27 +42,30 @@ static bool may_use_tiles(void)
     return n == 0;
 }
 
-/* Feature bits: Intel SDM volume 2, CPUID, leaves 1, 7.0 and 7.1. Compilers name those of AMX differently. */
-#define AMX_BITS (1u << 22 | 1u << 23 | 1u << 24 | 1u << 25) /* 7.0, edx: bf16, AVX512_FP16 (all have it), tile, int8 */
+static ct_cpuid ask_processor(void)
+{
+    ct_cpuid w = { 0 };
+    unsigned a, b, c, d;
+    if (!__get_cpuid(1, &a, &b, &w.c1, &d) || !(w.c1 & bit_OSXSAVE) ||
+        !__get_cpuid_count(7, 0, &a, &w.b7, &w.c7, &w.d7))
+        return (ct_cpuid){ 0 };
+    __get_cpuid_count(7, 1, &w.a71, &b, &c, &d); /* left at 0 by processors that do not have it */
+    w.saved = saved_state();
+    return w;
+}
 
 static unsigned detect(void)
 {
-    unsigned a, b1, b7, c1, c7, d7, d, mask = 0;
-    if (!__get_cpuid(1, &a, &b1, &c1, &d) || !(c1 & bit_OSXSAVE) || !__get_cpuid_count(7, 0, &a, &b7, &c7, &d7))
-        return 0;
-    uint64_t saved = saved_state();
-    const unsigned avx2_1 = bit_AVX | bit_FMA | bit_F16C;
-    if ((saved & XCR0_AVX) == XCR0_AVX && (c1 & avx2_1) == avx2_1 && (b7 & bit_AVX2))
-        mask |= CT_CPU_AVX2;
-    const unsigned avx512_7 = bit_AVX512F | bit_AVX512BW | bit_AVX512DQ | bit_AVX512VL;
-    if ((mask & CT_CPU_AVX2) && (saved & XCR0_AVX512) == XCR0_AVX512 && (b7 & avx512_7) == avx512_7 &&
-        (c7 & bit_AVX512VNNI))
-        mask |= CT_CPU_AVX512;
-    if ((mask & CT_CPU_AVX512) && __get_cpuid_count(7, 1, &a, &b7, &c7, &d) && (a & bit_AVX512BF16))
-        mask |= CT_CPU_BF16;
-    if ((mask & CT_CPU_BF16) && (saved & XCR0_TILES) == XCR0_TILES && (d7 & AMX_BITS) == AMX_BITS && may_use_tiles())
-        mask |= CT_CPU_AMX;
-    return mask;
+    const ct_cpuid w = ask_processor();
+    char lacks[CT_CPUID_LACKS];
+    const unsigned mask = ct_cpuid_features(&w, lacks);
+    if (lacks[0])
+        ct_logf(
+            CARAT_LOG_WARN,
+            "this processor has tiles (AMX) but lacks %s, which level amx needs beside them and a virtual machine may "
+            "hide: they are not used",
+            lacks);
+    return (mask & CT_CPU_AMX) && !may_use_tiles() ? mask & ~(unsigned)CT_CPU_AMX : mask;
 }
 
 #elif defined(__aarch64__)

@@ -267,7 +267,8 @@ enum {
     CT_CPU_NEON = 1 << 3,   /* AArch64 baseline */
     CT_CPU_DOTPROD = 1 << 4,
     CT_CPU_I8MM = 1 << 5,
-    CT_CPU_AMX = 1 << 6,       /* TILE, BF16, INT8 and AVX512_BF16; the process has leave to use tiles, and they agree
+    CT_CPU_AMX =
+        1 << 6, /* TILE, BF16, INT8, AVX512_BF16 and AVX512_FP16; the process has leave to use tiles, and they agree
                                 * with x86/tile_math.h */
     CT_CPU_AMX_PLAIN = 1 << 7, /* tiles in plain C: had by every CPU, but used only where they are asked for by name */
 };
@@ -296,7 +297,8 @@ CT_ARM_LEVELS(CT_LEVEL_INSTALLER)
 #undef CT_LEVEL_INSTALLER
 
 /* The features that this machine has and its operating system saves. The first call asks the system for the tiles, and
- * tries them; if they multiply otherwise than they should, that is a warning (base/log.h) and they are no feature. */
+ * tries them; if they multiply otherwise than they should, or the processor hides what their level needs beside them, that is
+ * a warning (base/log.h) and they are no feature. */
 unsigned ct_cpu_detect(void);
 
 /* Of what is found on a processor of this maker ("GenuineIntel"), what is faster there than the level below. */
