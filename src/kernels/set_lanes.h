@@ -216,6 +216,54 @@ static void set_attend(const ct_set *set, const ct_set_rows *r, void *scratch)
 
 /* ---- writing ---- */
 
+typedef float four __attribute__((vector_size(16)));
+#if defined(__clang__)
+#define SHUFFLE(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
+#else
+typedef int32_t four_places __attribute__((vector_size(16)));
+#define SHUFFLE(a, b, ...) __builtin_shuffle(a, b, (four_places){ __VA_ARGS__ })
+#endif
+
+/* Four steps of four keys, whose rows are LANES floats apart, turned: step after step GROUP floats apart. */
+SET_INLINE void turn_four(const float *rows, float *to)
+{
+    four r[4];
+    for (size_t i = 0; i < 4; i++)
+        memcpy(&r[i], rows + i * LANES, sizeof r[i]);
+    const four low01 = SHUFFLE(r[0], r[1], 0, 4, 1, 5), low23 = SHUFFLE(r[2], r[3], 0, 4, 1, 5);
+    const four high01 = SHUFFLE(r[0], r[1], 2, 6, 3, 7), high23 = SHUFFLE(r[2], r[3], 2, 6, 3, 7);
+    r[0] = SHUFFLE(low01, low23, 0, 1, 4, 5), r[1] = SHUFFLE(low01, low23, 2, 3, 6, 7);
+    r[2] = SHUFFLE(high01, high23, 0, 1, 4, 5), r[3] = SHUFFLE(high01, high23, 2, 3, 6, 7);
+    for (size_t i = 0; i < 4; i++)
+        memcpy(to + i * GROUP, &r[i], sizeof r[i]);
+}
+
+/* Up to LANES steps of a group's n keys: `left` values of each are there. */
+SET_INLINE void put_steps(float *to, size_t n_steps, const float *k, size_t n, size_t left, size_t stride)
+{
+    _Alignas(64) float rows[GROUP][LANES];
+    for (size_t i = n; i < GROUP; i++)
+        memset(rows[i], 0, sizeof rows[i]);
+    for (size_t i = 0; i < n; i++)
+        set_steps(rows[i], k + i * stride, left);
+    size_t s = 0;
+    for (; s + 4 <= n_steps; s += 4)
+        for (size_t i = 0; i < GROUP; i += 4)
+            turn_four(rows[i] + s, to + s * GROUP + i);
+    for (; s < n_steps; s++)
+        for (size_t i = 0; i < GROUP; i++)
+            to[s * GROUP + i] = rows[i][s];
+}
+
+static void put_keys(float *to, size_t steps, const float *k, size_t n, size_t dim, size_t stride)
+{
+    const size_t values = LANES * SET_STEP; /* of so many steps */
+    for (; dim >= values; dim -= values, steps -= LANES, k += values, to += LANES * GROUP)
+        put_steps(to, LANES, k, n, values, stride);
+    if (steps > 0)
+        put_steps(to, steps, k, n, dim, stride);
+}
+
 /* A step's keys from v on, of which n exist (0: none), as `dims` steps. */
 static void put_values(float *to, size_t dims, const float *v, size_t n, size_t dim, size_t stride)
 {
@@ -223,14 +271,22 @@ static void put_values(float *to, size_t dims, const float *v, size_t n, size_t 
     for (size_t d = 0; d < dims; d += LANES) {
         vec p[SET_STEP];
         const size_t left = d < dim ? dim - d : 0, wide = dims - d < LANES ? dims - d : LANES;
+        const bool is_whole = n >= SET_STEP && left >= LANES;
         for (size_t j = 0; j < SET_STEP; j++) {
-            memset(part[j], 0, sizeof part[j]);
-            if (j < n)
-                memcpy(part[j], v + j * stride + d, (left < LANES ? left : LANES) * sizeof *v);
+            if (is_whole) {
+                memcpy(part[j], v + j * stride + d, sizeof part[j]);
+            } else {
+                memset(part[j], 0, sizeof part[j]);
+                if (j < n)
+                    memcpy(part[j], v + j * stride + d, (left < LANES ? left : LANES) * sizeof *v);
+            }
             p[j] = v_load(part[j]);
         }
         v_store(steps, set_join(p));
-        memcpy(to + d, steps, wide * sizeof *to);
+        if (wide == LANES)
+            memcpy(to + d, steps, sizeof steps);
+        else
+            memcpy(to + d, steps, wide * sizeof *to);
     }
 }
 
@@ -238,15 +294,8 @@ static void put_values(float *to, size_t dims, const float *v, size_t n, size_t 
 static void put_group(const ct_set *set, size_t key, size_t n, const float *k, const float *v, size_t stride)
 {
     const size_t steps = steps_of(set), dims = dims_of(set);
-    _Alignas(64) float row[MAX_STEPS + LANES];
-    float *to_k = (float *)set->k + key * steps, *to_v = (float *)set->v + key / SET_STEP * dims;
-    if (n < GROUP)
-        memset(to_k, 0, GROUP * steps * sizeof *to_k);
-    for (size_t i = 0; i < n; i++) {
-        set_steps(row, k + i * stride, set->head_dim);
-        for (size_t s = 0; s < steps; s++)
-            memcpy(to_k + s * GROUP + i, row + s, sizeof *row);
-    }
+    float *to_v = (float *)set->v + key / SET_STEP * dims;
+    put_keys((float *)set->k + key * steps, steps, k, n, set->head_dim, stride);
     for (size_t i = 0; i < GROUP; i += SET_STEP, to_v += dims)
         put_values(to_v, dims, v + (i < n ? i : 0) * stride, i < n ? n - i : 0, set->head_dim, stride);
 }

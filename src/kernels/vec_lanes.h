@@ -66,17 +66,27 @@ static void rmsnorm_add(float *y, const float *x, const float *w, size_t n, floa
     }
 }
 
+/* sum, and v or (v - mean)^2 of n values. */
+VEC_INLINE vec add_around(vec sum, vec v, size_t n, vec mean, const bool is_square)
+{
+    return is_square ? v_add_square(sum, v_keep(v_sub(v, mean), n)) : v_add(sum, v);
+}
+
 /* The sum of x, or of (x - mean)^2; spare lanes of the ragged end add nothing. */
 VEC_INLINE float sum_around(const float *x, size_t n, float mean, const bool is_square)
 {
     const vec m = v_set1(mean);
     vec sum[4] = { v_set1(0.0f), v_set1(0.0f), v_set1(0.0f), v_set1(0.0f) };
-    for (size_t i = 0, j = 0; i < n; i += LANES, j = (j + 1) % 4) {
-        const vec v = v_load_part(x + i, n - i);
-        if (is_square)
-            sum[j] = v_add_square(sum[j], v_keep(v_sub(v, m), n - i));
-        else
-            sum[j] = v_add(sum[j], v);
+    size_t i = 0;
+    for (; i + RUN <= n; i += RUN)
+#pragma GCC unroll 4
+        for (size_t j = 0; j < 4; j++)
+            sum[j] = add_around(sum[j], v_loadu(x + i + LANES * j), LANES, m, is_square);
+#pragma GCC unroll 4
+    for (size_t j = 0; j < 4; j++) {
+        const size_t at = i + LANES * j;
+        if (at < n)
+            sum[j] = add_around(sum[j], v_load_part(x + at, n - at), n - at, m, is_square);
     }
     return v_sum(sum_of_four(sum));
 }
