@@ -4,7 +4,7 @@
  * panel; the weights stream by and nothing is stored.
  *
  * Many tokens (prefill): CHUNK stretches of two panels are unpacked into a buffer that stays in L1, and multiplied with
- * all tiles of TILE tokens. Sums of a row wait in y for the next chunk.
+ * all tiles of TILE tokens, whose codes are read where they stand. Sums of a row wait in y for the next chunk.
  *
  * The includer defines TILE, the tokens of its prefill tiles, and fills a q8_ops for each type. Kernels write whole
  * tiles of y; one that lacks tokens or rows goes through a copy here.
@@ -15,8 +15,8 @@
 
 #include "kernels/x86/avx512_q8_tokens.h"
 
-#define CHUNK       16 /* stretches unpacked at a time in prefill */
-#define DECODE_TILE 8  /* tokens of the largest decode tile */
+#define CHUNK       SIDE_STRETCHES /* unpacked at a time in prefill */
+#define DECODE_TILE 8              /* tokens of the largest decode tile */
 #define MAX_DECODE  24 /* tokens; above, prefill is as fast. Zen 4, Q4_0 4096 x 10240, n 12: 3.9 against 5.0 ms */
 #define PANEL_ALIGN 8  /* stretches: whole units of every type */
 
@@ -37,8 +37,14 @@ INLINE size_t weights_bytes(const q8_kind k, const size_t R)
 /* Unpacks columns 32 s0 .. 32 s1 of a panel into place `lane` of R. */
 typedef void unpack_fn(const uint8_t *panel, size_t cols, size_t s0, size_t s1, size_t lane, size_t R, uint8_t *out);
 
+/* Some stretches of a tile of tokens: their codes, a token's `stride` bytes apart, and what else they have. */
+typedef struct q8_tile {
+    const uint8_t *codes, *side;
+    size_t stride;
+} q8_tile;
+
 /* n stretches of R unpacked panels times one tile of tokens: c [TILE][ldc >= 16 R]. */
-typedef void tile_fn(const uint8_t *w, const uint8_t *x, size_t n, float *c, size_t ldc, bool is_first);
+typedef void tile_fn(const uint8_t *w, const q8_tile *x, size_t n, float *c, size_t ldc, bool is_first);
 
 typedef struct q8_ops {
     q8_kind kind;
@@ -143,56 +149,86 @@ static void fetch_ahead(weights_ahead *a, size_t step)
     a->bytes -= step;
 }
 
-/* n tokens in tiles at x times `panels` (1 or 2) unpacked panels at w; y: the first token's first row. */
-static void mul_tiles(const q8_ops *o, const ct_mul *m, const uint8_t *w, const uint8_t *x, size_t n, size_t s0,
-                      size_t s1, size_t panels, size_t rows, float *y, weights_ahead next)
+/* What a pass over the panels for many tokens has in hand. */
+typedef struct many_pass {
+    const q8_ops *ops;
+    const ct_mul *m;
+    size_t t0, n;             /* tokens */
+    size_t s0, s1;            /* stretches */
+    uint8_t *w, *last, *side; /* scratch: unpacked panels; the codes of a tile that lacks tokens; the sides of all */
+} many_pass;
+
+#define WEIGHTS_SCRATCH ((size_t)CHUNK * 2 * 64 * 12) /* the largest weights_bytes */
+#define LAST_SCRATCH    ((size_t)CHUNK * TILE * 32)
+
+/* The sides of a block's tokens, and the codes of those that fill no tile; tokens that are none have a scale of 0. */
+static void put_block(const many_pass *b)
 {
-    const size_t fetch = (next.bytes / ((n + TILE - 1) / TILE) + 127) / 64 * 64;
-    const size_t tile_bytes = record_of(o->kind.is_half, TILE).bytes * (s1 - s0), width = panels * CT_PANEL;
-    tile_fn *kernel = o->tile[panels - 1];
+    const size_t rest = b->n % TILE, bytes = side_bytes(b->ops->kind.is_half);
+    const uint8_t *x = (const uint8_t *)b->m->x + (b->t0 + b->n - rest) * b->m->x_stride + 32 * b->s0;
+    put_sides(&b->ops->kind, b->m, b->t0, b->n, b->s0, b->s1 - b->s0, b->side);
+    if (rest == 0)
+        return;
+    memset(b->last, 0, LAST_SCRATCH);
+    memset(b->side + bytes * b->n, 0, bytes * (TILE - rest));
+    for (size_t t = 0; t < rest; t++)
+        memcpy(b->last + 32 * CHUNK * t, x + t * b->m->x_stride, 32 * (b->s1 - b->s0));
+}
+
+/* The block's tokens times the unpacked panels p and, if there are two, p + 1. */
+static void mul_tiles(const many_pass *b, size_t p, size_t panels, weights_ahead next)
+{
+    const ct_mul *m = b->m;
+    const size_t fetch = (next.bytes / ((b->n + TILE - 1) / TILE) + 127) / 64 * 64, width = panels * CT_PANEL;
+    const size_t rows = min_size(m->rows - p * CT_PANEL, width), stretches = b->s1 - b->s0;
+    float *y = m->y + b->t0 * m->y_stride + p * CT_PANEL;
+    tile_fn *kernel = b->ops->tile[panels - 1];
     _Alignas(64) float copy[Y_COPY];
-    for (size_t t = 0; t < n; t += TILE, x += tile_bytes) {
+    for (size_t t = 0; t < b->n; t += TILE) {
+        const y_tile e = { y + t * m->y_stride, copy, m->y_stride, min_size(b->n - t, TILE), rows };
+        q8_tile x = { .codes = (const uint8_t *)m->x + (b->t0 + t) * m->x_stride + 32 * b->s0,
+                      .side = b->side + side_bytes(b->ops->kind.is_half) * t,
+                      .stride = m->x_stride };
+        if (e.tokens < TILE)
+            x.codes = b->last, x.stride = 32 * CHUNK;
         fetch_ahead(&next, fetch);
-        const y_tile e = { y + t * m->y_stride, copy, m->y_stride, min_size(n - t, TILE), rows };
         if (e.tokens == TILE && rows == width) {
-            for (size_t i = TILE; i < 2 * TILE && t + i < n; i++) {
+            for (size_t i = TILE; i < 2 * TILE && t + i < b->n; i++) {
                 _mm_prefetch((const char *)(e.y + i * m->y_stride), _MM_HINT_T1);
                 _mm_prefetch((const char *)(e.y + i * m->y_stride + 16), _MM_HINT_T1);
             }
-            kernel(w, x, s1 - s0, e.y, m->y_stride, s0 == 0);
+            kernel(b->w, &x, stretches, e.y, m->y_stride, b->s0 == 0);
         } else {
-            float *c = y_begin(&e, width, s0 == 0);
-            kernel(w, x, s1 - s0, c, width, s0 == 0);
+            float *c = y_begin(&e, width, b->s0 == 0);
+            kernel(b->w, &x, stretches, c, width, b->s0 == 0);
             y_end(&e, width);
         }
     }
 }
 
-#define WEIGHTS_SCRATCH ((size_t)CHUNK * 2 * 64 * 12) /* the largest weights_bytes */
-
 static void mul_many(const q8_ops *o, const ct_mul *m, size_t panel_begin, size_t panel_end, uint8_t *scratch)
 {
-    uint8_t *w = scratch, *x = scratch + WEIGHTS_SCRATCH;
-    const size_t stretches = m->cols / 32, tile_bytes = record_of(o->kind.is_half, TILE).bytes * CHUNK;
-    const size_t fit = (CT_MUL_SCRATCH - WEIGHTS_SCRATCH) / tile_bytes, tiles = (m->n + TILE - 1) / TILE;
+    const size_t stretches = m->cols / 32, side_scratch = CT_MUL_SCRATCH - WEIGHTS_SCRATCH - LAST_SCRATCH;
+    const size_t fit = side_scratch / (side_bytes(o->kind.is_half) * TILE), tiles = (m->n + TILE - 1) / TILE;
     const size_t blocks = (tiles + fit - 1) / fit, block = (tiles + blocks - 1) / blocks * TILE; /* of equal size */
     size_t panel_bytes = 0;
     ct_panel_bytes(m->type, m->cols, &panel_bytes);
-    for (size_t s0 = 0; s0 < stretches; s0 += CHUNK) {
-        const size_t s1 = min_size(s0 + CHUNK, stretches);
-        for (size_t t0 = 0; t0 < m->n; t0 += block) {
-            const size_t n = min_size(block, m->n - t0);
-            put_tokens(&o->kind, m, t0, n, s0, s1, TILE, x);
+    many_pass b = { .ops = o, .m = m, .w = scratch, .last = scratch + WEIGHTS_SCRATCH };
+    b.side = b.last + LAST_SCRATCH;
+    for (b.s0 = 0; b.s0 < stretches; b.s0 += CHUNK) {
+        b.s1 = min_size(b.s0 + CHUNK, stretches);
+        for (b.t0 = 0; b.t0 < m->n; b.t0 += block) {
+            b.n = min_size(block, m->n - b.t0);
+            put_block(&b);
             for (size_t p = panel_begin; p < panel_end; p += 2) {
-                const size_t panels = min_size(panel_end - p, 2), row = p * CT_PANEL;
+                const size_t panels = min_size(panel_end - p, 2);
                 for (size_t i = 0; i < panels; i++)
-                    o->unpack((const uint8_t *)m->w + (p + i) * panel_bytes, m->cols, s0, s1, i, panels, w);
-                weights_ahead next = { .bytes = p + 2 < panel_end ? panel_bytes * (s1 - s0) / stretches : 0 };
+                    o->unpack((const uint8_t *)m->w + (p + i) * panel_bytes, m->cols, b.s0, b.s1, i, panels, b.w);
+                weights_ahead next = { .bytes = p + 2 < panel_end ? panel_bytes * (b.s1 - b.s0) / stretches : 0 };
                 for (size_t i = 0; i < 2; i++) /* roughly: a panel's tail is elsewhere */
                     next.at[i] = (const uint8_t *)m->w + min_size(p + 2 + i, panel_end - 1) * panel_bytes +
-                                 panel_bytes * s0 / stretches;
-                mul_tiles(o, m, w, x, n, s0, s1, panels, min_size(m->rows - row, panels * CT_PANEL),
-                          m->y + t0 * m->y_stride + row, next);
+                                 panel_bytes * b.s0 / stretches;
+                mul_tiles(&b, p, panels, next);
             }
         }
     }

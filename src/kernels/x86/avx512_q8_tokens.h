@@ -1,11 +1,15 @@
-/* avx512_q8_tokens.h - int8 activations laid out in tiles for the multiplying kernels.
+/* avx512_q8_tokens.h - int8 activations laid out for the multiplying kernels.
  *
- * A stretch (32 columns) of T tokens is one record, so that the kernels walk one pointer and every operand of a token is
- * a broadcast load at a constant distance; the records of a tile's stretches stand one after another:
+ * Few tokens: a stretch (32 columns) of T tokens is one record, so that the kernels walk one pointer and every operand of
+ * a token is a broadcast load at a constant distance; the records of a tile's stretches stand one after another:
  *
  *     i8 [T][32]  codes     i32 [sub][T]  -bias * sum_x     f32 [sub][T]  d_x * sum_x     f32 [T]  d_x
  *
  * sub is 1, or 2 with 16-column scales.
+ *
+ * Many tokens: codes are read where they stand. Beside them each token has, of up to sixteen stretches,
+ *
+ *     i32 [sub][16]  -bias * sum_x, or f32 [sub][16]  d_x * sum_x where the type has minima     f32 [16]  d_x
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef CT_KERNELS_X86_AVX512_Q8_TOKENS_H
@@ -100,6 +104,30 @@ static void put_tokens(const q8_kind *k, const ct_mul *m, size_t t0, size_t n, s
             put_token(k, true, x, m->cols, s0, s1, tile, t % tile, out + t / tile * tile_bytes);
         else
             put_token(k, false, x, m->cols, s0, s1, tile, t % tile, out + t / tile * tile_bytes);
+    }
+}
+
+/* ---- many tokens ---- */
+
+#define SIDE_STRETCHES 16
+
+/* Bytes of what one token has beside its codes. */
+INLINE size_t side_bytes(const bool is_half)
+{
+    return 64 * ((is_half ? 2 : 1) + 1);
+}
+
+/* Of stretches [s0, s0 + n), n at most SIDE_STRETCHES, of tokens [t0, t0 + n_tokens), one after another. */
+static void put_sides(const q8_kind *k, const ct_mul *m, size_t t0, size_t n_tokens, size_t s0, size_t n, uint8_t *out)
+{
+    const size_t d_at = ct_acts_d_offset(m->cols) + 4 * s0, sums_at = ct_acts_s_offset(m->cols) + 8 * s0;
+    const uint8_t *x = (const uint8_t *)m->x + t0 * m->x_stride;
+    for (; n_tokens; n_tokens--, x += m->x_stride, out += side_bytes(k->is_half)) {
+        q8_sums t;
+        sums_of(k, (const float *)(const void *)(x + d_at), (const int32_t *)(const void *)(x + sums_at), n, &t);
+        for (int i = 0; i < (k->is_half ? 2 : 1); i++)
+            _mm512_store_si512(out + 64 * i, _mm512_load_si512(k->has_min ? (const void *)t.xm[i] : t.start[i]));
+        _mm512_store_ps(out + side_bytes(k->is_half) - 64, _mm512_load_ps(t.d));
     }
 }
 
