@@ -42,12 +42,19 @@ void ct_avx512_acts_bf16_tiled(const float *x, size_t cols, void *dst)
     }
 }
 
-/* Sixteen values of a group: codes to q, their sum returned. */
-INLINE int32_t quantise16(__m512 x, __m512 inverse, int8_t *q)
+INLINE __m128i codes_of(__m512 x, __m512 inverse)
 {
-    const __m512i v = _mm512_cvt_roundps_epi32(_mm512_mul_ps(x, inverse), NEAREST);
-    _mm_storeu_si128((__m128i *)(void *)q, _mm512_cvtepi32_epi8(v));
-    return _mm512_reduce_add_epi32(v);
+    return _mm512_cvtepi32_epi8(_mm512_cvt_roundps_epi32(_mm512_mul_ps(x, inverse), NEAREST));
+}
+
+/* Sums of the sixteen codes in each half of q. */
+INLINE void put_sums(__m256i q, int32_t sums[2])
+{
+    __m256i s = _mm256_dpbusd_epi32(_mm256_setzero_si256(), _mm256_set1_epi8(1), q);
+    s = _mm256_add_epi32(s, _mm256_shuffle_epi32(s, 0x4E));
+    s = _mm256_add_epi32(s, _mm256_shuffle_epi32(s, 0xB1));
+    sums[0] = _mm_cvtsi128_si32(_mm256_castsi256_si128(s));
+    sums[1] = _mm_cvtsi128_si32(_mm256_extracti128_si256(s, 1));
 }
 
 static void acts_q8(const float *x, size_t cols, void *dst)
@@ -71,8 +78,9 @@ static void acts_q8(const float *x, size_t cols, void *dst)
         }
         const __m512 inverse = _mm512_set1_ps(127.0f / amax);
         d[g] = amax / 127.0f;
-        sums[2 * g] = quantise16(a, inverse, q + 32 * g);
-        sums[2 * g + 1] = quantise16(b, inverse, q + 32 * g + 16);
+        const __m256i codes = _mm256_set_m128i(codes_of(b, inverse), codes_of(a, inverse));
+        _mm256_storeu_si256((__m256i *)(void *)(q + 32 * g), codes);
+        put_sums(codes, sums + 2 * g);
     }
 }
 
