@@ -28,8 +28,8 @@ INLINE __m512 column(const ct_type type, const uint8_t *w, size_t s)
     return _mm512_loadu_ps(w + 64 * s);
 }
 
-INLINE void add_column(const ct_type type, const int R, const int T, const uint8_t *const w[], const uint8_t *x,
-                       size_t s, __m512 acc[12][4])
+INLINE void add_column(const ct_type type, const int R, const int T, const uint8_t *const w[],
+                       const uint8_t *const x[4], size_t stride, size_t s, __m512 acc[12][4])
 {
     __m512 v[4];
 #pragma GCC unroll 4
@@ -38,16 +38,21 @@ INLINE void add_column(const ct_type type, const int R, const int T, const uint8
 #pragma GCC unroll 12
     for (int t = 0; t < T; t++) {
         float f;
-        memcpy(&f, x + 4 * ((size_t)T * s + (size_t)t), 4);
+        memcpy(&f, plain_token(x, stride, (size_t)t) + 4 * s, 4);
 #pragma GCC unroll 4
         for (int r = 0; r < R; r++)
             acc[t][r] = _mm512_fmadd_ps(v[r], _mm512_set1_ps(f), acc[t][r]);
     }
 }
 
-INLINE void multiply(const ct_type type, const int R, const int T, const uint8_t *const w[], const uint8_t *x, size_t n,
-                     float *c, size_t ldc, bool is_first)
+INLINE void multiply(const ct_type type, const int R, const int T, const uint8_t *const w[], const plain_tokens *tile,
+                     size_t n, float *c, size_t ldc, bool is_first)
 {
+    const size_t stride = tile->stride;
+    const uint8_t *x[4] = { tile->x };
+#pragma GCC unroll 4
+    for (int i = 1; 3 * i < T; i++)
+        x[i] = tile->x + 3 * (size_t)i * stride;
     __m512 acc[12][4];
 #pragma GCC unroll 12
     for (int t = 0; t < T; t++)
@@ -56,11 +61,11 @@ INLINE void multiply(const ct_type type, const int R, const int T, const uint8_t
             acc[t][r] = is_first ? _mm512_setzero_ps() : _mm512_loadu_ps(c + (size_t)t * ldc + 16 * r);
     size_t s = 0;
     for (; s + 2 <= n; s += 2) {
-        add_column(type, R, T, w, x, s, acc);
-        add_column(type, R, T, w, x, s + 1, acc);
+        add_column(type, R, T, w, x, stride, s, acc);
+        add_column(type, R, T, w, x, stride, s + 1, acc);
     }
     if (s < n)
-        add_column(type, R, T, w, x, s, acc);
+        add_column(type, R, T, w, x, stride, s, acc);
 #pragma GCC unroll 12
     for (int t = 0; t < T; t++)
 #pragma GCC unroll 4
@@ -69,7 +74,7 @@ INLINE void multiply(const ct_type type, const int R, const int T, const uint8_t
 }
 
 #define KERNEL(type, R, T)                                                                                             \
-    static void kernel_##type##_##R##x##T(const uint8_t *const w[PLAIN_MAX_PANELS], const uint8_t *x, size_t n,        \
+    static void kernel_##type##_##R##x##T(const uint8_t *const w[PLAIN_MAX_PANELS], const plain_tokens *x, size_t n,   \
                                           float *c, size_t ldc, bool is_first)                                         \
     {                                                                                                                  \
         multiply(CT_##type, R, T, w, x, n, c, ldc, is_first);                                                          \
@@ -144,7 +149,7 @@ INLINE void unpack_quantised(const ct_type type, const ct_mul *m, const uint8_t 
 
 #define FEW_CHUNK  64   /* columns; four panels of them in f32 take 16 KiB */
 #define MANY_CHUNK 128  /* two panels: 16 KiB */
-#define PLACE      2048 /* in place there is no buffer to outgrow, but tokens still take scratch */
+#define PLACE      2048 /* in place there is no buffer to outgrow, but the last tokens still take scratch */
 
 static const plain_path one_f32 = { 4, 1, kernel_F32_4x1, NULL, PLACE, 64 };
 static const plain_path one_f16 = { 4, 1, kernel_F16_4x1, NULL, PLACE, 32 };

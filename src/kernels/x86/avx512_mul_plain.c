@@ -3,18 +3,21 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "kernels/x86/avx512_mul_plain.h"
 
+#include <assert.h>
 #include <immintrin.h>
 #include <string.h>
 
 #define MAX_TILE        (12 * 2 * CT_PANEL) /* floats: 12 tokens x 2 panels, the largest of the kernels' tiles */
 #define WEIGHTS_SCRATCH ((size_t)64 << 10)  /* 4 panels x 256 steps, or 2 x 512 */
+#define NEAR            ((size_t)5 << 17)   /* bytes of tokens that all panels pass before the next: most of L2 */
 
 typedef struct plain_block {
     const plain_path *path;
     const ct_mul *m;
     size_t s0, n_steps; /* of the chunk */
     size_t t0, n;       /* tokens */
-    const uint8_t *x;   /* their tiles */
+    const uint8_t *x;   /* where the block's part of them begins */
+    uint8_t *last;      /* scratch: the tile that lacks tokens */
 } plain_block;
 
 static size_t min_size(size_t a, size_t b)
@@ -22,39 +25,12 @@ static size_t min_size(size_t a, size_t b)
     return a < b ? a : b;
 }
 
-/* n steps of four tokens as [step][four], steps out_stride bytes apart: four by four, transposed in registers. */
-static void put_four(const uint8_t *const x[4], size_t n, uint8_t *out, size_t out_stride)
+/* The block's last tokens, if they fill no tile, as [T][n_steps]: the last one repeated. */
+static void copy_last(const plain_block *b)
 {
-    size_t s = 0;
-    for (; s + 4 <= n; s += 4) {
-        __m128 v[4];
-        for (int t = 0; t < 4; t++)
-            v[t] = _mm_loadu_ps((const float *)(const void *)(x[t] + 4 * s));
-        _MM_TRANSPOSE4_PS(v[0], v[1], v[2], v[3]);
-        for (size_t i = 0; i < 4; i++)
-            _mm_storeu_ps((float *)(void *)(out + (s + i) * out_stride), v[i]);
-    }
-    for (; s < n; s++)
-        for (int t = 0; t < 4; t++)
-            memcpy(out + s * out_stride + 4 * t, x[t] + 4 * s, 4);
-}
-
-/* Tokens of the block as [tile][step][T]; places past the last token repeat it, their sums are dropped. One token stays
- * where it is. */
-static const uint8_t *put_tokens(const plain_block *b, uint8_t *out)
-{
-    const size_t tile = b->path->tokens, stride = b->m->x_stride;
-    const uint8_t *x = (const uint8_t *)b->m->x + b->t0 * stride + 4 * b->s0;
-    if (tile == 1)
-        return x;
-    for (size_t t = 0; t < b->n; t += tile)
-        for (size_t i = 0; i < tile; i += 4) {
-            const uint8_t *four[4];
-            for (size_t j = 0; j < 4; j++)
-                four[j] = x + min_size(t + i + j, b->n - 1) * stride;
-            put_four(four, b->n_steps, out + 4 * (t * b->n_steps + i), 4 * tile);
-        }
-    return out;
+    const size_t tile = b->path->tokens, whole = b->n / tile * tile, bytes = 4 * b->n_steps;
+    for (size_t t = 0; t < tile && whole < b->n; t++)
+        memcpy(b->last + t * bytes, b->x + min_size(whole + t, b->n - 1) * b->m->x_stride, bytes);
 }
 
 /* Prefetches y of the tile after the one at y while this one is computed. */
@@ -67,8 +43,8 @@ static void fetch_next(const plain_block *b, float *y, size_t tokens)
 }
 
 /* One tile: in place where all of it exists, else through a copy. */
-static void mul_tile(const plain_block *b, const uint8_t *const w[PLAIN_MAX_PANELS], const uint8_t *x, size_t tokens,
-                     size_t rows, float *y)
+static void mul_tile(const plain_block *b, const uint8_t *const w[PLAIN_MAX_PANELS], const plain_tokens *x,
+                     size_t tokens, size_t rows, float *y)
 {
     const size_t width = b->path->panels * CT_PANEL;
     const bool is_first = b->s0 == 0;
@@ -104,7 +80,9 @@ static void mul_panels(const plain_block *b, size_t p, size_t panel_end, size_t 
         const size_t after = t + path->tokens;
         if (b->s0 > 0 && after < b->n)
             fetch_next(b, m->y + (b->t0 + after) * m->y_stride + p * CT_PANEL, min_size(b->n - after, path->tokens));
-        mul_tile(b, w, b->x + 4 * b->n_steps * t, min_size(b->n - t, path->tokens), rows,
+        const size_t tokens = min_size(b->n - t, path->tokens);
+        const plain_tokens whole = { b->x + t * m->x_stride, m->x_stride }, last = { b->last, 4 * b->n_steps };
+        mul_tile(b, w, tokens == path->tokens ? &whole : &last, tokens, rows,
                  m->y + (b->t0 + t) * m->y_stride + p * CT_PANEL);
     }
 }
@@ -123,19 +101,21 @@ void ct_avx512_mul_plain(const plain_path *path, size_t steps, const ct_mul *m, 
                          void *scratch)
 {
     const size_t chunk = chunk_of(path, steps);
-    const size_t fit = (CT_MUL_SCRATCH - WEIGHTS_SCRATCH) / (4 * chunk * path->tokens);
+    const size_t fit = NEAR / (4 * chunk * path->tokens);
     const size_t tiles = (m->n + path->tokens - 1) / path->tokens, blocks = (tiles + fit - 1) / fit;
     size_t panel_bytes = 0;
+    assert(fit > 0 && 4 * chunk * path->tokens <= CT_MUL_SCRATCH - WEIGHTS_SCRATCH); /* a tile's tokens */
     if (m->n == 0 || panel_begin >= panel_end)
         return;
     const size_t block = (tiles + blocks - 1) / blocks * path->tokens; /* all of one size, but for the last */
     ct_panel_bytes(m->type, m->cols, &panel_bytes);
-    plain_block b = { .path = path, .m = m };
+    plain_block b = { .path = path, .m = m, .last = (uint8_t *)scratch + WEIGHTS_SCRATCH };
     for (b.s0 = 0; b.s0 < steps; b.s0 += chunk) {
         b.n_steps = min_size(chunk, steps - b.s0);
         for (b.t0 = 0; b.t0 < m->n; b.t0 += block) {
             b.n = min_size(block, m->n - b.t0);
-            b.x = put_tokens(&b, (uint8_t *)scratch + WEIGHTS_SCRATCH);
+            b.x = (const uint8_t *)m->x + b.t0 * m->x_stride + 4 * b.s0;
+            copy_last(&b);
             for (size_t p = panel_begin; p < panel_end; p += path->panels)
                 mul_panels(&b, p, panel_end, panel_bytes, scratch);
         }

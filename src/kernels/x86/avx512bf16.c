@@ -10,7 +10,8 @@
 #include "kernels/x86/avx512_mul_plain.h"
 #include "kernels/x86/avx512bf16.h"
 
-INLINE void add_pair(const int R, const int T, const uint8_t *const w[], const uint8_t *x, size_t s, __m512 acc[12][4])
+INLINE void add_pair(const int R, const int T, const uint8_t *const w[], const uint8_t *const x[4], size_t stride,
+                     size_t s, __m512 acc[12][4])
 {
     __m512bh v[4];
 #pragma GCC unroll 4
@@ -19,16 +20,21 @@ INLINE void add_pair(const int R, const int T, const uint8_t *const w[], const u
 #pragma GCC unroll 12
     for (int t = 0; t < T; t++) {
         int32_t pair;
-        memcpy(&pair, x + 4 * ((size_t)T * s + (size_t)t), 4);
+        memcpy(&pair, plain_token(x, stride, (size_t)t) + 4 * s, 4);
 #pragma GCC unroll 4
         for (int r = 0; r < R; r++)
             acc[t][r] = _mm512_dpbf16_ps(acc[t][r], v[r], (__m512bh)_mm512_set1_epi32(pair));
     }
 }
 
-INLINE void multiply(const int R, const int T, const uint8_t *const w[], const uint8_t *x, size_t n, float *c,
+INLINE void multiply(const int R, const int T, const uint8_t *const w[], const plain_tokens *tile, size_t n, float *c,
                      size_t ldc, bool is_first)
 {
+    const size_t stride = tile->stride;
+    const uint8_t *x[4] = { tile->x };
+#pragma GCC unroll 4
+    for (int i = 1; 3 * i < T; i++)
+        x[i] = tile->x + 3 * (size_t)i * stride;
     __m512 acc[12][4];
 #pragma GCC unroll 12
     for (int t = 0; t < T; t++)
@@ -36,7 +42,7 @@ INLINE void multiply(const int R, const int T, const uint8_t *const w[], const u
         for (int r = 0; r < R; r++)
             acc[t][r] = is_first ? _mm512_setzero_ps() : _mm512_loadu_ps(c + (size_t)t * ldc + 16 * r);
     for (size_t s = 0; s < n; s++)
-        add_pair(R, T, w, x, s, acc);
+        add_pair(R, T, w, x, stride, s, acc);
 #pragma GCC unroll 12
     for (int t = 0; t < T; t++)
 #pragma GCC unroll 4
@@ -45,7 +51,7 @@ INLINE void multiply(const int R, const int T, const uint8_t *const w[], const u
 }
 
 #define KERNEL(R, T)                                                                                                   \
-    static void kernel_##R##x##T(const uint8_t *const w[PLAIN_MAX_PANELS], const uint8_t *x, size_t n, float *c,       \
+    static void kernel_##R##x##T(const uint8_t *const w[PLAIN_MAX_PANELS], const plain_tokens *x, size_t n, float *c,  \
                                  size_t ldc, bool is_first)                                                            \
     {                                                                                                                  \
         multiply(R, T, w, x, n, c, ldc, is_first);                                                                     \
