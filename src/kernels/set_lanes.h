@@ -268,6 +268,11 @@ static void put_keys(float *to, size_t steps, const float *k, size_t n, size_t d
 static void put_values(float *to, size_t dims, const float *v, size_t n, size_t dim, size_t stride)
 {
     _Alignas(64) float part[SET_STEP][LANES], steps[LANES];
+    if (SET_STEP == 1 && n > 0) { /* steps are the values themselves */
+        memcpy(to, v, dim * sizeof *to);
+        memset(to + dim, 0, (dims - dim) * sizeof *to);
+        return;
+    }
     for (size_t d = 0; d < dims; d += LANES) {
         vec p[SET_STEP];
         const size_t left = d < dim ? dim - d : 0, wide = dims - d < LANES ? dims - d : LANES;

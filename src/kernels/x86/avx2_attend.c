@@ -19,6 +19,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include <math.h>
 
+#include "kernels/generic/generic.h"
 #include "kernels/generic/kv_q8.h"
 #include "kernels/x86/avx2_math.h"
 
@@ -413,13 +414,11 @@ static void kv_put(ct_kv_elem elem, void *k_tile, void *v_tile, size_t slot, con
         }
         return;
     }
-    const size_t k0 = slot / LANES * head_dim * LANES + slot % LANES, v0 = slot * head_dim;
-    if (elem == CT_KV_F32) {
-        for (size_t i = 0; i < head_dim; i++)
-            ((float *)k_tile)[k0 + i * LANES] = k[i];
-        memcpy((float *)v_tile + v0, v, head_dim * sizeof *v);
+    if (elem == CT_KV_F32) { /* nothing to convert */
+        ct_kv_put_generic(elem, k_tile, v_tile, slot, k, v, head_dim);
         return;
     }
+    const size_t k0 = slot / LANES * head_dim * LANES + slot % LANES, v0 = slot * head_dim;
     uint16_t *k_out = (uint16_t *)k_tile + k0, *v_out = (uint16_t *)v_tile + v0;
     for (size_t i = 0; i < head_dim; i += 8) {
         const size_t n = head_dim - i < 8 ? head_dim - i : 8;

@@ -1,8 +1,7 @@
 /* avx512_kv_put.c - the writing of keys and values into tiles (quant/kv_tile.h).
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#include <string.h>
-
+#include "kernels/generic/generic.h"
 #include "kernels/generic/kv_q8.h"
 #include "kernels/x86/avx512.h"
 #include "kernels/x86/avx512_math.h"
@@ -33,13 +32,11 @@ static void kv_put(ct_kv_elem elem, void *k_tile, void *v_tile, size_t slot, con
         }
         return;
     }
-    const size_t k0 = slot / 16 * head_dim * 16 + slot % 16, v0 = slot * head_dim;
-    if (elem == CT_KV_F32) {
-        for (size_t i = 0; i < head_dim; i++)
-            ((float *)k_tile)[k0 + i * 16] = k[i];
-        memcpy((float *)v_tile + v0, v, head_dim * sizeof *v);
+    if (elem == CT_KV_F32) { /* nothing to convert */
+        ct_kv_put_generic(elem, k_tile, v_tile, slot, k, v, head_dim);
         return;
     }
+    const size_t k0 = slot / 16 * head_dim * 16 + slot % 16, v0 = slot * head_dim;
     enum { nearest = _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }; /* clang requires a constant expression */
     uint16_t *k_out = (uint16_t *)k_tile + k0, *v_out = (uint16_t *)v_tile + v0;
     for (size_t i = 0; i < head_dim; i += 16) {
