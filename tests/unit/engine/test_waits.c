@@ -207,7 +207,7 @@ static long sleeps_while_it_stands(void)
 static void wait_until_asleep(void)
 {
     size_t n_awake = 1;
-    for (long before = -1, now; n_awake || before != now; before = now) {
+    for (long before = -1, now = 0; n_awake || before != now; before = now) {
         ask_sleep(0.05);
         now = sleeps_of_engine(&n_awake);
     }
