@@ -39,7 +39,7 @@ demo: all model  ## install, build, fetch the model and show the main jobs
 
 test: all model  ## every test: check, the golden files and the real model
 	@CARAT_TEST_MODEL=$(abspath $(MODEL)) CARAT_TEST_CHAT_MODEL=$(abspath $(CHAT_MODEL)) scripts/test.sh $(BUILD) \
-	    --no-suite oom --no-suite embed --no-suite exhaustive
+	    --no-suite oom --no-suite embed --no-suite exhaustive --num-processes $$(($$(nproc) + 2)) # some wait, as in check
 
 test-all: all model  ## make test, and every combination of what it asks in part: half an hour and more; T=name narrows them
 	@CARAT_TEST_MODEL=$(abspath $(MODEL)) CARAT_TEST_CHAT_MODEL=$(abspath $(CHAT_MODEL)) scripts/test.sh $(BUILD) \
@@ -47,7 +47,7 @@ test-all: all model  ## make test, and every combination of what it asks in part
 
 check: all  ## the tests that need no download, in a minute or two; K=kernel or T=name narrows them
 	@CARAT_TEST_KERNEL='$(K)' scripts/test.sh $(BUILD) $(if $(K)$(T),--match '$(if $(K),kernels,$(T))') --suite check \
-	    --num-processes $$(($$(nproc) + 2)) # some tests wait for clocks and terminals
+	    --num-processes $$(($$(nproc) + 4)) # some tests wait for clocks and terminals
 
 bench: all model  ## speed of the real model and of a 4B vision tower beside the machine's limits; K='mul q4_0': kernels so named
 	@scripts/bench.sh $(BUILD) $(MODEL) $(K)
