@@ -8,9 +8,9 @@
 
 #include "../tokenizer/real_vocab.h"
 #include "base/json.h"
-#include "base/map.h"
 #include "base/trim.h"
 #include "chat/segments.h"
+#include "chat_json.h"
 
 #define DATA TEST_DATA "/chat/"
 #define MAX  16
@@ -18,27 +18,6 @@
 #define N_REPAIRS 10
 
 static const ct_chat_options repair = { 0 }, repair_no_prompt = { .no_generation_prompt = true };
-
-/* Calls check for each line of a .jsonl file; returns how many lines there were. */
-static int each_line(const carat_tokenizer *t, const char *path,
-                     void (*check)(const carat_tokenizer *t, const json_t *line))
-{
-    carat_err err;
-    char *text;
-    size_t len;
-    int n = 0;
-    assert_true(ct_read_file(path, 16 << 20, &text, &len, &err));
-    for (char *s = text, *end; s < text + len; s = end + 1, n++) {
-        end = memchr(s, '\n', (size_t)(text + len - s));
-        end = end ? end : text + len;
-        json_t *line;
-        assert_true(ct_json_parse(path, s, (size_t)(end - s), &line, &err));
-        check(t, line);
-        json_decref(line);
-    }
-    free(text);
-    return n;
-}
 
 /* ---- the reference's messages ---- */
 
@@ -152,7 +131,7 @@ static void check_template(const carat_tokenizer *t, const json_t *line)
 static void every_line_of_the_template(void **state)
 {
     n_refused = n_compared = 0;
-    assert_int_equal(each_line(*state, DATA "chat_template.jsonl", check_template), 54);
+    assert_int_equal(chat_json_each_line(*state, DATA "chat_template.jsonl", check_template), 54);
     assert_int_equal(n_refused, 6);
     assert_int_equal(n_compared, 44);
 }
@@ -241,7 +220,7 @@ static void check_processor(const carat_tokenizer *t, const json_t *line)
 
 static void images_as_the_processor_lays_them_out(void **state)
 {
-    assert_int_equal(each_line(*state, DATA "processor_prompts.jsonl", check_processor), 20);
+    assert_int_equal(chat_json_each_line(*state, DATA "processor_prompts.jsonl", check_processor), 20);
 }
 
 /* ---- repair ---- */

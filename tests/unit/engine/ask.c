@@ -3,11 +3,13 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "ask.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "fake_backend.h"
+#include "kernels/kernels.h"
 #include "unit.h"
 
 void ask_must(bool ok, const carat_err *e)
@@ -139,6 +141,20 @@ void ask_same(const answer *a, const answer *b, const char *what)
         if (a->ids[i] != b->ids[i] || memcmp(&a->logprobs[i], &b->logprobs[i], sizeof(float)) != 0 ||
             memcmp(a->top[i], b->top[i], sizeof a->top[i]) != 0)
             fail_msg("%s: token %zu differs", what, i);
+}
+
+float ask_logsumexp(const float *x, size_t n)
+{
+    if (ask_is_fake()) { /* which computes it so */
+        double sum = 0;
+        for (size_t i = 0; i < n; i++)
+            sum += exp((double)x[i]);
+        return (float)log(sum);
+    }
+    ct_kernels k;
+    ct_kernels_for(&k, ct_cpu_preferred());
+    float most, sum = k.logsumexp(x, n, &most);
+    return sum + most;
 }
 
 void ask_sleep(double seconds)

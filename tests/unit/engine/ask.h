@@ -66,6 +66,9 @@ void ask_release(ask_held *h);
 /* The same tokens, probabilities bit for bit, text and ending. */
 void ask_same(const answer *a, const answer *b, const char *what);
 
+/* Of n logits, as the engine computes it: with its kernels, or as the fake backend does. */
+float ask_logsumexp(const float *x, size_t n);
+
 void ask_sleep(double seconds);
 double ask_now(void);
 

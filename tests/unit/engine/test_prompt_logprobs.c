@@ -10,7 +10,6 @@
 
 #include "ask.h"
 #include "fake_backend.h"
-#include "kernels/kernels.h"
 #include "poison.h"
 #include "sample/select.h"
 
@@ -131,20 +130,6 @@ typedef struct rows {
     told t;
 } rows;
 
-static float logsumexp(const float *x, size_t n)
-{
-    if (ask_is_fake()) { /* which computes it so */
-        double sum = 0;
-        for (size_t i = 0; i < n; i++)
-            sum += exp((double)x[i]);
-        return (float)log(sum);
-    }
-    ct_kernels k;
-    ct_kernels_for(&k, ct_cpu_preferred());
-    float most, sum = k.logsumexp(x, n, &most);
-    return sum + most;
-}
-
 static bool keep_row(void *arg, size_t pos, const float *logits, size_t n_vocab)
 {
     rows *r = arg;
@@ -152,7 +137,7 @@ static bool keep_row(void *arg, size_t pos, const float *logits, size_t n_vocab)
     assert_true(n_vocab >= r->n_pieces);
     if (pos + 1 == r->n)
         return true;
-    const float lse = logsumexp(logits, r->n_pieces), own = logits[r->ids[pos + 1]];
+    const float lse = ask_logsumexp(logits, r->n_pieces), own = logits[r->ids[pos + 1]];
     r->t.logprobs[pos + 1] = own - lse;
     r->t.ranks[pos + 1] = 1;
     for (size_t i = 0; i < r->n_pieces; i++)

@@ -10,7 +10,6 @@
 
 #include "ask.h"
 #include "fake_backend.h"
-#include "kernels/kernels.h"
 #include "poison.h"
 
 #define TINY      TEST_DATA "/models/tiny-text"
@@ -152,20 +151,6 @@ typedef struct rows {
     double ends; /* of all stop ids, by a sum in double precision */
 } rows;
 
-static float logsumexp(const float *x, size_t n)
-{
-    if (ask_is_fake()) { /* which computes it so */
-        double sum = 0;
-        for (size_t i = 0; i < n; i++)
-            sum += exp((double)x[i]);
-        return (float)log(sum);
-    }
-    ct_kernels k;
-    ct_kernels_for(&k, ct_cpu_preferred());
-    float most, sum = k.logsumexp(x, n, &most);
-    return sum + most;
-}
-
 static bool keep_figure(void *arg, size_t pos, const float *logits, size_t n_vocab)
 {
     rows *r = arg;
@@ -173,7 +158,7 @@ static bool keep_figure(void *arg, size_t pos, const float *logits, size_t n_voc
     if (pos + 1 < r->n_prompt)
         return true;
     size_t i = pos + 1 - r->n_prompt; /* the figure that this row has */
-    float lse = logsumexp(logits, r->n_pieces);
+    float lse = ask_logsumexp(logits, r->n_pieces);
     if (i < r->n)
         r->out[i] = logits[r->ids[i]] - lse;
     else
