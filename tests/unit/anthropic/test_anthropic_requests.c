@@ -7,8 +7,7 @@
 #include <string.h>
 
 #include "anthropic/inside.h"
-#include "base/map.h"
-#include "talked.h"
+#include "talked_fields.h"
 
 #define KIND &ct_anthropic_talk
 #define USER "{'role': 'user', 'content': 'a red star'}"
@@ -326,59 +325,34 @@ static void test_a_count_is_the_prompts(void **state)
 
 /* ---- fields ---- */
 
-typedef struct place {
-    ct_anthropic_place place;
-    const char *before, *after, *path;
-} place;
-
 #define BLOCK(role, block) "{'max_tokens': 9, 'messages': [{'role': '" role "', 'content': [" block
 
-static const place places[] = {
-    { CT_ANTHROPIC_BODY, ASK, "}", "" },
-    { CT_ANTHROPIC_MESSAGE, "{'max_tokens': 9, 'messages': [{'role': 'user', 'content': 'a'", "}]}", "messages[0]." },
-    { CT_ANTHROPIC_TEXT, BLOCK("user", "{'type': 'text', 'text': 'a'"), "}]}]}", "messages[0].content[0]." },
-    { CT_ANTHROPIC_USE, BLOCK("assistant", "{'type': 'tool_use', 'name': 'f'"), "}]}]}", "messages[0].content[0]." },
-    { CT_ANTHROPIC_RESULT, BLOCK("user", "{'type': 'tool_result', 'content': 'a'"), "}]}]}",
+static const talked_place places[] = {
+    { CT_ANTHROPIC_BODY, KIND, ASK, "}", "" },
+    { CT_ANTHROPIC_MESSAGE, KIND, "{'max_tokens': 9, 'messages': [{'role': 'user', 'content': 'a'", "}]}",
+      "messages[0]." },
+    { CT_ANTHROPIC_TEXT, KIND, BLOCK("user", "{'type': 'text', 'text': 'a'"), "}]}]}", "messages[0].content[0]." },
+    { CT_ANTHROPIC_USE, KIND, BLOCK("assistant", "{'type': 'tool_use', 'name': 'f'"), "}]}]}",
       "messages[0].content[0]." },
-    { CT_ANTHROPIC_THOUGHT, BLOCK("assistant", "{'type': 'thinking'"), "}, {'type': 'text', 'text': 'a'}]}]}",
+    { CT_ANTHROPIC_RESULT, KIND, BLOCK("user", "{'type': 'tool_result', 'content': 'a'"), "}]}]}",
       "messages[0].content[0]." },
-    { CT_ANTHROPIC_TOOL, ASK ", 'tools': [{'name': 'f'", "}]}", "tools[0]." },
-    { CT_ANTHROPIC_CHOICE, ASK TOOLS ", 'tool_choice': {'type': 'auto'", "}}", "tool_choice." },
-    { CT_ANTHROPIC_OUTPUT, ASK ", 'output_config': {'format': null", "}}", "output_config." },
-    { CT_ANTHROPIC_FORMAT, ASK ", 'output_format': {'type': 'json_schema', 'schema': {'type': 'object'}", "}}",
+    { CT_ANTHROPIC_THOUGHT, KIND, BLOCK("assistant", "{'type': 'thinking'"), "}, {'type': 'text', 'text': 'a'}]}]}",
+      "messages[0].content[0]." },
+    { CT_ANTHROPIC_TOOL, KIND, ASK ", 'tools': [{'name': 'f'", "}]}", "tools[0]." },
+    { CT_ANTHROPIC_CHOICE, KIND, ASK TOOLS ", 'tool_choice': {'type': 'auto'", "}}", "tool_choice." },
+    { CT_ANTHROPIC_OUTPUT, KIND, ASK ", 'output_config': {'format': null", "}}", "output_config." },
+    { CT_ANTHROPIC_FORMAT, KIND, ASK ", 'output_format': {'type': 'json_schema', 'schema': {'type': 'object'}", "}}",
       "output_format." },
-    { CT_ANTHROPIC_THINKING, ASK ", 'thinking': {'type': 'disabled'", "}}", "thinking." },
+    { CT_ANTHROPIC_THINKING, KIND, ASK ", 'thinking': {'type': 'disabled'", "}}", "thinking." },
 };
-#define N_PLACES (sizeof places / sizeof *places)
 
-static void ask_with(talked *o, const place *p, const char *field, const char *value)
-{
-    char body[1024];
-    snprintf(body, sizeof body, "%s, '%s': %s%s", p->before, field, value, p->after);
-    talked_read(o, KIND, body);
-}
-
-static void expect(const place *p, const char *field, const char *value, bool is_listed, bool is_refused)
-{
-    talked o;
-    char path[96];
-    snprintf(path, sizeof path, "%s%s", p->path, field);
-    ask_with(&o, p, field, value);
-    const char *listed = o.t->ignored ? o.t->ignored : "";
-    if (o.ok == is_refused || (is_refused && strcmp(o.f.param, path) != 0) ||
-        (!is_refused && strcmp(listed, is_listed ? path : "") != 0))
-        fail_msg("%s: %s: %d, listed '%s', '%s' %s", path, value, o.ok, listed, o.f.param, o.f.err.msg);
-    talked_done(&o);
-}
+static talked_table table = { .places = places, .n_places = sizeof places / sizeof *places };
 
 /* What the types of Anthropic's own clients have, of the current and older versions, as of November 2026. */
 static void test_every_field_of_the_api_is_in_the_table(void **state)
 {
     (void)state;
-    static const struct {
-        ct_anthropic_place place;
-        const char *fields;
-    } api[] = {
+    static const talked_api api[] = {
         { CT_ANTHROPIC_BODY, "max_tokens messages model cache_control container diagnostics inference_geo metadata "
                              "output_config service_tier "
                              "speed stop_sequences stream system temperature thinking tool_choice tools top_k top_p "
@@ -402,97 +376,40 @@ static void test_every_field_of_the_api_is_in_the_table(void **state)
         { CT_ANTHROPIC_FORMAT, "type schema" },
         { CT_ANTHROPIC_THINKING, "type budget_tokens display" },
     };
-    for (size_t i = 0; i < sizeof api / sizeof *api; i++)
-        for (const char *s = api[i].fields; *s;) {
-            char name[64] = "";
-            size_t n = strcspn(s, " "), n_rows = 0;
-            memcpy(name, s, n);
-            for (size_t k = 0; k < ct_anthropic_n_fields; k++)
-                n_rows += (ct_anthropic_fields[k].in & api[i].place) && strcmp(ct_anthropic_fields[k].name, name) == 0;
-            if (n_rows != 1)
-                fail_msg("'%s' has %zu rows for place %d", name, n_rows, (int)api[i].place);
-            s += n + (s[n] == ' ');
-        }
-}
-
-static void check_row(const ct_openai_field *row, const place *p)
-{
-    static const char *const wishes[] = { "true", "\"x\"", "[1]", "{\"a\": 1}", "0.5" };
-    const bool is_lenient = asked_defaults.mode == CT_OPENAI_LENIENT;
-    expect(p, row->name, "null", false, false);
-    for (size_t w = 0; w < sizeof wishes / sizeof *wishes; w++)
-        switch (row->class) {
-        case CT_FIELD_HARMLESS:
-            expect(p, row->name, wishes[w], false, !is_lenient);
-            break;
-        case CT_FIELD_PASSED_BY:
-            expect(p, row->name, wishes[w], true, !is_lenient);
-            break;
-        case CT_FIELD_REFUSED:
-            expect(p, row->name, wishes[w], false, true);
-            break;
-        default:
-            break;
-        }
+    talked_table_has(&table, api, sizeof api / sizeof *api);
 }
 
 static void test_every_row_is_kept(void **state)
 {
     (void)state;
-    const ct_openai_options before = asked_defaults;
-    for (int mode = CT_OPENAI_LENIENT; mode <= CT_OPENAI_STRICT; mode++) {
-        asked_defaults.mode = (ct_openai_mode)mode;
-        for (size_t k = 0; k < N_PLACES; k++) {
-            for (size_t i = 0; i < ct_anthropic_n_fields; i++)
-                if ((ct_anthropic_fields[i].in & places[k].place) && ct_anthropic_fields[i].class != CT_FIELD_HONOURED)
-                    check_row(&ct_anthropic_fields[i], &places[k]);
-            expect(&places[k], "unheard_of", "1", true, mode == CT_OPENAI_STRICT);
-            expect(&places[k], "unheard_of", "null", false, false);
-        }
-    }
-    asked_defaults = before;
+    talked_rows_are_kept(&table);
 }
 
-/* No row is a promise only: what is said to be honoured is read, so a value of no sense is refused. */
+static bool is_there(const ct_openai_field *row, const talked_place *p)
+{
+    char quoted[64];
+    snprintf(quoted, sizeof quoted, "'%s':", row->name);
+    return strstr(p->before, quoted) || strcmp(row->name, "type") == 0 ||
+           (p->place == CT_ANTHROPIC_CHOICE && strcmp(row->name, "name") == 0);
+}
+
 static void test_what_is_honoured_is_read(void **state)
 {
     (void)state;
-    for (size_t k = 0; k < N_PLACES; k++)
-        for (size_t i = 0; i < ct_anthropic_n_fields; i++) {
-            const ct_openai_field *row = &ct_anthropic_fields[i];
-            char quoted[64];
-            snprintf(quoted, sizeof quoted, "'%s':", row->name);
-            bool is_there = strstr(places[k].before, quoted) != NULL || strcmp(row->name, "type") == 0 ||
-                            (places[k].place == CT_ANTHROPIC_CHOICE && strcmp(row->name, "name") == 0);
-            if (is_there || !(row->in & places[k].place) || row->class != CT_FIELD_HONOURED)
-                continue;
-            talked o;
-            ask_with(&o, &places[k], row->name, "[{}]");
-            if (o.ok)
-                fail_msg("%s%s: [{}] is taken", places[k].path, row->name);
-            talked_done(&o);
-        }
+    talked_honoured_are_read(&table, is_there);
 }
 
 static void test_the_readme_names_every_field(void **state)
 {
     (void)state;
-    char *text, quoted[64];
-    size_t len;
-    carat_err err;
-    if (!ct_read_file(TEST_ROOT "/anthropic/README.md", 1 << 20, &text, &len, &err))
-        fail_msg("%s", err.msg);
-    for (size_t i = 0; i < ct_anthropic_n_fields; i++) {
-        snprintf(quoted, sizeof quoted, "`%s`", ct_anthropic_fields[i].name);
-        if (!strstr(text, quoted))
-            fail_msg("anthropic/README.md does not name %s", quoted);
-    }
-    free(text);
+    talked_fields_are_named(&table, "anthropic/README.md");
 }
 
 static int open_engine(void **state)
 {
     asked_n_ctx = 1024;
+    table.fields = ct_anthropic_fields;
+    table.n = ct_anthropic_n_fields;
     const int rc = asked_open(state);
     asked_defaults.mode = CT_OPENAI_LENIENT;
     return rc;

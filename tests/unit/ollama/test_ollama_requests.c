@@ -7,9 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/map.h"
 #include "ollama/inside.h"
-#include "talked.h"
+#include "talked_fields.h"
 
 #define CHAT     &ct_ollama_talk_chat
 #define GENERATE &ct_ollama_talk_generate
@@ -278,13 +277,7 @@ static void test_a_context_goes_before(void **state)
 
 /* ---- fields ---- */
 
-typedef struct place {
-    ct_ollama_place place;
-    const ct_talk_kind *kind;
-    const char *before, *after, *path;
-} place;
-
-static const place places[] = {
+static const talked_place places[] = {
     { CT_OLLAMA_CHAT, CHAT, ASK, "}", "" },
     { CT_OLLAMA_GENERATE, GENERATE, "{'prompt': 'a'", "}", "" },
     { CT_OLLAMA_EMBED, &ct_ollama_talk_embed, "{'input': 'a'", "}", "" },
@@ -298,37 +291,14 @@ static const place places[] = {
     { CT_OLLAMA_CALLED, CHAT, "{'messages': [{'role': 'assistant', 'tool_calls': [{'function': {'name': 'f'", "}}]}]}",
       "messages[0].tool_calls[0].function." },
 };
-#define N_PLACES (sizeof places / sizeof *places)
 
-static void ask_with(talked *o, const place *p, const char *field, const char *value)
-{
-    char body[512];
-    snprintf(body, sizeof body, "%s, '%s': %s%s", p->before, field, value, p->after);
-    talked_read(o, p->kind, body);
-}
-
-/* names NULL: it is refused, and named. */
-static void expect(const place *p, const char *field, const char *value, bool is_listed, bool is_refused)
-{
-    talked o;
-    char path[96];
-    snprintf(path, sizeof path, "%s%s", p->path, field);
-    ask_with(&o, p, field, value);
-    const char *listed = o.t->ignored ? o.t->ignored : "";
-    if (o.ok == is_refused || (is_refused && strcmp(o.f.param, path) != 0) ||
-        (!is_refused && strcmp(listed, is_listed ? path : "") != 0))
-        fail_msg("%s: %s: %d, listed '%s', '%s' %s", path, value, o.ok, listed, o.f.param, o.f.err.msg);
-    talked_done(&o);
-}
+static talked_table table = { .places = places, .n_places = sizeof places / sizeof *places };
 
 /* What the types of Ollama's clients and its server's request structures have, as of November 2026. */
 static void test_every_field_of_the_api_is_in_the_table(void **state)
 {
     (void)state;
-    static const struct {
-        ct_ollama_place place;
-        const char *fields;
-    } api[] = {
+    static const talked_api api[] = {
         { CT_OLLAMA_CHAT, "model messages stream format keep_alive tools options think truncate shift logprobs "
                           "top_logprobs _debug_render_only" },
         { CT_OLLAMA_GENERATE, "model prompt suffix system template context stream raw format keep_alive images options "
@@ -346,94 +316,37 @@ static void test_every_field_of_the_api_is_in_the_table(void **state)
         { CT_OLLAMA_CALL, "id function" },
         { CT_OLLAMA_CALLED, "index name arguments" },
     };
-    for (size_t i = 0; i < sizeof api / sizeof *api; i++)
-        for (const char *s = api[i].fields; *s;) {
-            char name[64] = "";
-            size_t n = strcspn(s, " "), n_rows = 0;
-            memcpy(name, s, n);
-            for (size_t k = 0; k < ct_ollama_n_fields; k++)
-                n_rows += (ct_ollama_fields[k].in & api[i].place) && strcmp(ct_ollama_fields[k].name, name) == 0;
-            if (n_rows != 1)
-                fail_msg("'%s' has %zu rows for place %d", name, n_rows, (int)api[i].place);
-            s += n + (s[n] == ' ');
-        }
-}
-
-static void check_row(const ct_openai_field *row, const place *p)
-{
-    static const char *const wishes[] = { "true", "\"x\"", "[1]", "{\"a\": 1}", "0.5" };
-    const bool is_lenient = asked_defaults.mode == CT_OPENAI_LENIENT;
-    expect(p, row->name, "null", false, false);
-    for (size_t w = 0; w < sizeof wishes / sizeof *wishes; w++)
-        switch (row->class) {
-        case CT_FIELD_HARMLESS:
-            expect(p, row->name, wishes[w], false, !is_lenient);
-            break;
-        case CT_FIELD_PASSED_BY:
-            expect(p, row->name, wishes[w], true, !is_lenient);
-            break;
-        case CT_FIELD_REFUSED:
-            expect(p, row->name, wishes[w], false, true);
-            break;
-        default:
-            break;
-        }
+    talked_table_has(&table, api, sizeof api / sizeof *api);
 }
 
 static void test_every_row_is_kept(void **state)
 {
     (void)state;
-    const ct_openai_options before = asked_defaults;
-    for (int mode = CT_OPENAI_LENIENT; mode <= CT_OPENAI_STRICT; mode++) {
-        asked_defaults.mode = (ct_openai_mode)mode;
-        for (size_t k = 0; k < N_PLACES; k++) {
-            for (size_t i = 0; i < ct_ollama_n_fields; i++)
-                if ((ct_ollama_fields[i].in & places[k].place) && ct_ollama_fields[i].class != CT_FIELD_HONOURED)
-                    check_row(&ct_ollama_fields[i], &places[k]);
-            expect(&places[k], "unheard_of", "1", true, mode == CT_OPENAI_STRICT);
-            expect(&places[k], "unheard_of", "null", false, false);
-        }
-    }
-    asked_defaults = before;
+    talked_rows_are_kept(&table);
 }
 
-/* No row is a promise only: what is said to be honoured is read, so a value of no sense is refused. */
+/* Those that are in the bodies already, or of other roles. */
+static bool is_there(const ct_openai_field *row, const talked_place *p)
+{
+    static const char *const there[] = { "messages", "input",    "prompt", "role",      "content",
+                                         "seed",     "function", "name",   "tool_name", "tool_call_id" };
+    bool is = false;
+    (void)p;
+    for (size_t n = 0; n < sizeof there / sizeof *there; n++)
+        is = is || strcmp(there[n], row->name) == 0;
+    return is;
+}
+
 static void test_what_is_honoured_is_read(void **state)
 {
     (void)state;
-    static const char *const there[] = {
-        "messages", "input", "prompt", "role", "content", "seed", "function", "name", "tool_name", "tool_call_id"
-    }; /* in the bodies already; or of other roles */
-    for (size_t k = 0; k < N_PLACES; k++)
-        for (size_t i = 0; i < ct_ollama_n_fields; i++) {
-            bool is_there = false;
-            for (size_t n = 0; n < sizeof there / sizeof *there; n++)
-                is_there = is_there || strcmp(there[n], ct_ollama_fields[i].name) == 0;
-            if (is_there || !(ct_ollama_fields[i].in & places[k].place) ||
-                ct_ollama_fields[i].class != CT_FIELD_HONOURED)
-                continue;
-            talked o;
-            ask_with(&o, &places[k], ct_ollama_fields[i].name, "[{}]");
-            if (o.ok)
-                fail_msg("%s%s: [{}] is taken", places[k].path, ct_ollama_fields[i].name);
-            talked_done(&o);
-        }
+    talked_honoured_are_read(&table, is_there);
 }
 
 static void test_the_readme_names_every_field(void **state)
 {
     (void)state;
-    char *text, quoted[64];
-    size_t len;
-    carat_err err;
-    if (!ct_read_file(TEST_ROOT "/ollama/README.md", 1 << 20, &text, &len, &err))
-        fail_msg("%s", err.msg);
-    for (size_t i = 0; i < ct_ollama_n_fields; i++) {
-        snprintf(quoted, sizeof quoted, "`%s`", ct_ollama_fields[i].name);
-        if (!strstr(text, quoted))
-            fail_msg("ollama/README.md does not name %s", quoted);
-    }
-    free(text);
+    talked_fields_are_named(&table, "ollama/README.md");
 }
 
 /* ---- keep_alive ---- */
@@ -488,6 +401,8 @@ static void test_keep_alive(void **state)
 static int open_engine(void **state)
 {
     asked_n_ctx = 1024;
+    table.fields = ct_ollama_fields;
+    table.n = ct_ollama_n_fields;
     const int rc = asked_open(state);
     asked_defaults.mode = CT_OPENAI_LENIENT;
     return rc;
