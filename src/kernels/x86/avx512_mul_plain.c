@@ -101,12 +101,13 @@ void ct_avx512_mul_plain(const plain_path *path, size_t steps, const ct_mul *m, 
                          void *scratch)
 {
     const size_t chunk = chunk_of(path, steps);
-    const size_t fit = NEAR / (4 * chunk * path->tokens);
-    const size_t tiles = (m->n + path->tokens - 1) / path->tokens, blocks = (tiles + fit - 1) / fit;
+    const size_t tile_bytes = 4 * chunk * path->tokens; /* of a tile's tokens */
     size_t panel_bytes = 0;
-    assert(fit > 0 && 4 * chunk * path->tokens <= CT_MUL_SCRATCH - WEIGHTS_SCRATCH); /* a tile's tokens */
+    assert(tile_bytes <= NEAR && tile_bytes <= CT_MUL_SCRATCH - WEIGHTS_SCRATCH);
     if (m->n == 0 || panel_begin >= panel_end)
         return;
+    const size_t fit = NEAR / tile_bytes, tiles = (m->n + path->tokens - 1) / path->tokens;
+    const size_t blocks = (tiles + fit - 1) / fit;
     const size_t block = (tiles + blocks - 1) / blocks * path->tokens; /* all of one size, but for the last */
     ct_panel_bytes(m->type, m->cols, &panel_bytes);
     plain_block b = { .path = path, .m = m, .last = (uint8_t *)scratch + WEIGHTS_SCRATCH };
