@@ -62,8 +62,8 @@ static unsigned detect(void)
     if (lacks[0])
         ct_logf(
             CARAT_LOG_WARN,
-            "this processor has tiles (AMX) but lacks %s, which level amx needs beside them and a virtual machine may "
-            "hide: they are not used",
+            "this processor has tiles (AMX) but lacks %s, which level amx needs too (a virtual machine may hide it): "
+            "the tiles are not used",
             lacks);
     return (mask & CT_CPU_AMX) && !may_use_tiles() ? mask & ~(unsigned)CT_CPU_AMX : mask;
 }

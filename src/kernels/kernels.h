@@ -267,9 +267,8 @@ enum {
     CT_CPU_NEON = 1 << 3,   /* AArch64 baseline */
     CT_CPU_DOTPROD = 1 << 4,
     CT_CPU_I8MM = 1 << 5,
-    CT_CPU_AMX =
-        1 << 6, /* TILE, BF16, INT8, AVX512_BF16 and AVX512_FP16; the process has leave to use tiles, and they agree
-                                * with x86/tile_math.h */
+    CT_CPU_AMX = 1 << 6,       /* TILE, BF16, INT8, AVX512_BF16, AVX512_FP16; the process has leave to use tiles, and
+                                * they agree with x86/tile_math.h */
     CT_CPU_AMX_PLAIN = 1 << 7, /* tiles in plain C: had by every CPU, but used only where they are asked for by name */
 };
 

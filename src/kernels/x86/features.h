@@ -17,9 +17,9 @@ typedef struct ct_cpuid {
 
 #define CT_CPUID_LACKS 80
 
-/* CT_CPU_* of x86; of the tiles (AMX) alone it remains to ask for them and to try them. lacks: where there are tiles but
- * not what the level amx needs beside them, the names of that ("AVX512_FP16"), as virtual machines hide it; else "". A pure
- * function, so that tests can have any processor. */
+/* The mask of CT_CPU_*. Tiles (AMX) in it are yet to be asked for from the system, and to be tried. lacks: where there are
+ * tiles, the names of what else the level amx needs but this processor does not have or a virtual machine hides
+ * ("AVX512_FP16"); else "". A pure function, so that tests can have any processor. */
 unsigned ct_cpuid_features(const ct_cpuid *w, char lacks[CT_CPUID_LACKS]);
 
 #endif
