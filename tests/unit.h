@@ -4,6 +4,7 @@
 #ifndef CT_TESTS_UNIT_H
 #define CT_TESTS_UNIT_H
 
+#include <fnmatch.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -38,6 +39,19 @@ static inline bool unit_is_exhaustive(void)
 {
     return getenv("CARAT_TEST_EXHAUSTIVE") != NULL;
 }
+
+/* Only the tests whose names match are run; ends the program if there is none, since running nothing would pass. */
+static inline void unit_choose(const struct CMUnitTest *tests, size_t n, const char *pattern)
+{
+    for (size_t i = 0; i < n; i++)
+        if (fnmatch(pattern, tests[i].name, 0) == 0) {
+            cmocka_set_test_filter(pattern);
+            return;
+        }
+    fprintf(stderr, "no test is named %s\n", pattern);
+    exit(2);
+}
+#define UNIT_CHOOSE(tests, pattern) unit_choose(tests, sizeof(tests) / sizeof *(tests), pattern)
 
 /* Where files go that are synced: scripts/test.sh names a folder in memory, for a disk takes its time. */
 static inline const char *unit_tmp(void)

@@ -460,6 +460,6 @@ int main(int argc, char **argv)
     sweep_takes_all = argc > i && strcmp(argv[i], "--all") == 0;
     i += sweep_takes_all;
     if (argc > i)
-        cmocka_set_test_filter(argv[i]);
+        UNIT_CHOOSE(tests, argv[i]);
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -644,7 +644,7 @@ int main(int argc, char **argv)
     sweep_takes_third = argc > i && strcmp(argv[i], "--third") == 0;
     i += sweep_takes_all || sweep_takes_third;
     if (argc > i)
-        cmocka_set_test_filter(argv[i]);
+        UNIT_CHOOSE(tests, argv[i]);
     if (!mkdtemp(folder))
         return 2;
     int failed = cmocka_run_group_tests(tests, NULL, NULL);

@@ -303,6 +303,6 @@ int main(int argc, char **argv)
         return 77;
     }
     if (argc > 2 && strcmp(argv[argc - 2], "--only") == 0)
-        cmocka_set_test_filter(argv[argc - 1]);
+        UNIT_CHOOSE(tests, argv[argc - 1]);
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -636,8 +636,10 @@ int main(int argc, char **argv)
     every = unit_is_exhaustive() ? 1 : all ? 5 : is_real ? 4 : 0;
     if (all)
         ways = all_ways, n_ways = sizeof all_ways / sizeof *all_ways;
-    if (argc > 2)
-        cmocka_set_test_filter(argv[2]);
+    if (argc > 2 && is_real)
+        UNIT_CHOOSE(real, argv[2]);
+    else if (argc > 2)
+        UNIT_CHOOSE(tiny, argv[2]);
     if (!is_real)
         return cmocka_run_group_tests(tiny, NULL, NULL);
     const char *env = getenv("CARAT_TEST_MODEL");

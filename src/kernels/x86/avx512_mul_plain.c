@@ -9,7 +9,6 @@
 
 #define MAX_TILE        (12 * 2 * CT_PANEL) /* floats: 12 tokens x 2 panels, the largest of the kernels' tiles */
 #define WEIGHTS_SCRATCH ((size_t)64 << 10)  /* 4 panels x 256 steps, or 2 x 512 */
-#define NEAR            ((size_t)5 << 17)   /* bytes of tokens that all panels pass before the next: most of L2 */
 
 typedef struct plain_block {
     const plain_path *path;
@@ -103,10 +102,10 @@ void ct_avx512_mul_plain(const plain_path *path, size_t steps, const ct_mul *m, 
     const size_t chunk = chunk_of(path, steps);
     const size_t tile_bytes = 4 * chunk * path->tokens; /* of a tile's tokens */
     size_t panel_bytes = 0;
-    assert(tile_bytes <= NEAR && tile_bytes <= CT_MUL_SCRATCH - WEIGHTS_SCRATCH);
+    assert(tile_bytes <= PLAIN_NEAR && tile_bytes <= CT_MUL_SCRATCH - WEIGHTS_SCRATCH);
     if (m->n == 0 || panel_begin >= panel_end)
         return;
-    const size_t fit = NEAR / tile_bytes, tiles = (m->n + path->tokens - 1) / path->tokens;
+    const size_t fit = PLAIN_NEAR / tile_bytes, tiles = (m->n + path->tokens - 1) / path->tokens;
     const size_t blocks = (tiles + fit - 1) / fit;
     const size_t block = (tiles + blocks - 1) / blocks * path->tokens; /* all of one size, but for the last */
     ct_panel_bytes(m->type, m->cols, &panel_bytes);

@@ -12,6 +12,7 @@
 #include "kernels/kernels.h"
 
 #define PLAIN_MAX_PANELS 4
+#define PLAIN_NEAR       ((size_t)5 << 17) /* bytes of tokens that all panels pass before the next are taken: most of L2 */
 
 /* A tile's tokens, `stride` bytes apart. */
 typedef struct plain_tokens {

@@ -65,8 +65,7 @@ KERNEL(2, 4)
  * than the products (5 bytes a cycle of weights, 2 of tokens), and a sum goes to y once and not once a stretch. */
 
 #define TOKENS 12
-#define STEPS  768               /* of a row at a time */
-#define NEAR   ((size_t)5 << 17) /* bytes of tokens that all panels pass before the next are taken: most of L2 */
+#define STEPS  768 /* of a row at a time */
 
 _Static_assert(TOKENS *STEPS * 4 <= CT_MUL_SCRATCH, "a tile's tokens fit the scratch");
 
@@ -160,7 +159,7 @@ static void copy_last(const many *k)
 static void mul_many(const ct_mul *m, size_t panel_begin, size_t panel_end, void *scratch)
 {
     const size_t steps = (m->cols + 1) / 2, chunks = (steps + STEPS - 1) / STEPS, chunk = (steps + chunks - 1) / chunks;
-    const size_t block = NEAR / (4 * chunk * TOKENS) * TOKENS;
+    const size_t block = PLAIN_NEAR / (4 * chunk * TOKENS) * TOKENS;
     many k = { .m = m, .panel_end = panel_end, .last = scratch };
     ct_panel_bytes(m->type, m->cols, &k.panel_bytes);
     for (k.t = 0; k.t < m->n; k.t += block)

@@ -197,13 +197,13 @@ static void a_session_goes_on(void **state)
 /* test_failing [PATTERN]: those whose names match. */
 int main(int argc, char **argv)
 {
-    if (argc > 1)
-        cmocka_set_test_filter(argv[1]);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_prompt_fails_alone),
         cmocka_unit_test(an_answer_fails_alone),
         cmocka_unit_test(nothing_is_left_behind),
         cmocka_unit_test(a_session_goes_on),
     };
+    if (argc > 1)
+        UNIT_CHOOSE(tests, argv[1]);
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -418,8 +418,6 @@ static void an_engine_closes_at_once(void **state)
 /* test_queue [PATTERN]: those whose names match. */
 int main(int argc, char **argv)
 {
-    if (argc > 1)
-        cmocka_set_test_filter(argv[1]);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(readable_while_events_wait),
         cmocka_unit_test(edges_are_enough),
@@ -433,5 +431,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_drained_engine_takes_no_more),
         cmocka_unit_test(an_engine_closes_at_once),
     };
+    if (argc > 1)
+        UNIT_CHOOSE(tests, argv[1]);
     return cmocka_run_group_tests(tests, setup, teardown);
 }

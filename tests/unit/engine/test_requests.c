@@ -606,8 +606,6 @@ static void foreign_prompts_are_refused(void **state)
 /* test_requests [PATTERN]: those whose names match. */
 int main(int argc, char **argv)
 {
-    if (argc > 1)
-        cmocka_set_test_filter(argv[1]);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(answers_of_one_token),
         cmocka_unit_test(answers_end_apart),
@@ -626,5 +624,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(visitors_do_not_stop_the_work),
         cmocka_unit_test(foreign_prompts_are_refused),
     };
+    if (argc > 1)
+        UNIT_CHOOSE(tests, argv[1]);
     return cmocka_run_group_tests(tests, setup, teardown);
 }

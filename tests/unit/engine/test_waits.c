@@ -449,8 +449,6 @@ static void freed_at_every_moment(void **state)
 /* test_waits [PATTERN]: those whose names match. */
 int main(int argc, char **argv)
 {
-    if (argc > 1)
-        cmocka_set_test_filter(argv[1]);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(no_call_waits_for_a_step),
         cmocka_unit_test(freed_requests_do_not_fill_the_queue),
@@ -460,5 +458,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_storm_of_wakes),
         cmocka_unit_test(freed_at_every_moment),
     };
+    if (argc > 1)
+        UNIT_CHOOSE(tests, argv[1]);
     return cmocka_run_group_tests(tests, setup, teardown);
 }
